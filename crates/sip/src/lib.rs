@@ -25,7 +25,7 @@ pub mod transaction;
 pub mod uri;
 
 pub use build::Builder;
-pub use flow::{ConnectionId, Flow, Transmit};
+pub use flow::{ConnectionId, Flow, Transmit, Transport};
 pub use framer::{Frame, Framer};
 pub use header::{CSeq, Contact, HeaderError, HeaderName, NameAddr, Via};
 pub use local_tag::LocalTag;

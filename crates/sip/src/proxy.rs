@@ -96,10 +96,12 @@ pub enum Output {
     /// Open a connection on the edge side under this number; messages sent on it wait until it is established. If it
     /// cannot be opened, call [`Proxy::handle_closed`].
     Connect {
-        /// Assigned by the core; its top bit is set.
+        /// Assigned by the core; it tells the transport.
         connection: ConnectionId,
         /// The peer.
         remote: SocketAddr,
+        /// The name that the peer has to prove if the transport is secure: a host name or an IP address, without brackets.
+        name: String,
     },
     /// Close a connection.
     Close {
@@ -212,12 +214,15 @@ impl Proxy {
         mut entropy: Box<dyn Entropy>,
     ) -> Self {
         let listeners = settings.udp_listeners.iter().map(ToString::to_string);
-        let names = listeners.chain(settings.aliases.iter().cloned()).chain([settings.edge.clone()]);
+        let names = listeners
+            .chain(settings.aliases.iter().cloned())
+            .chain([settings.edge.clone()])
+            .chain(settings.secure_edge.clone());
         let us = names.filter_map(|name| target::host_and_port(&name)).collect();
         let sources = Sources::new(settings.limits);
         let lockout = Lockout::new(&settings.limits);
         let nonces = NonceSource::new(nonce_key(&seal), entropy.next_u64(), settings::NONCE_LIFETIME);
-        let opened = entropy.next_u64() >> 2;
+        let opened = entropy.next_u64() >> (u64::BITS + 1 - ConnectionId::COUNT_BITS);
         Self {
             settings,
             us,

@@ -9,7 +9,7 @@ use super::exchange::Target;
 use super::flow_token::{PhoneMark, StreamOwner};
 use super::nodes::owns_calls;
 use super::{Peer, Proxy, Side, flow_token, rendezvous};
-use crate::flow::{ConnectionId, Flow};
+use crate::flow::{ConnectionId, Flow, Transport};
 use crate::header::{Contact, HeaderName};
 use crate::local_tag::LocalTag;
 use crate::message::Message;
@@ -103,7 +103,7 @@ impl Proxy {
 
     pub(super) fn is_us(&self, uri: &Uri<'_>) -> bool {
         let Some(host) = uri.host() else { return false };
-        let port = uri.port().unwrap_or(5060);
+        let port = uri.port().unwrap_or_else(|| Transport::of(uri).unwrap_or(Transport::Udp).default_port());
         self.us.iter().any(|(h, p)| *p == port && h.eq_ignore_ascii_case(host.as_str()))
     }
 
@@ -171,7 +171,7 @@ impl Proxy {
             if self.is_alive(flow) {
                 return Ok(Destination::edge(flow));
             }
-            if let Some(flow) = owner.and_then(|owner| self.another_way(owner, message)) {
+            if let Some(flow) = owner.and_then(|owner| self.another_way(owner, flow.transport(), message)) {
                 return Ok(Destination::edge(flow));
             }
         }
@@ -182,12 +182,19 @@ impl Proxy {
     /// Another path to a phone whose connection has closed, alone or with our previous run: the connection on which it
     /// last authenticated; else a new one to the address that it registered or gives in its Contact (RFC 3261 §18.1.1),
     /// if that is the address it came from. No peer can make us connect to a third party.
-    fn another_way(&mut self, owner: StreamOwner, message: &Message) -> Option<Flow> {
+    ///
+    /// What went over TLS goes on over TLS, and only where the phone has authenticated: to a new connection of ours the phone
+    /// would have to prove its name, and phones have no certificates that anybody could verify.
+    fn another_way(&mut self, owner: StreamOwner, was: Transport, message: &Message) -> Option<Flow> {
         let own = |peer: &Peer| peer.side == Side::Edge && peer.phone.is(owner.phone);
         let of_phone = self.connections.iter().filter(|(_, peer)| own(peer)).map(|(connection, _)| *connection);
+        let of_phone = of_phone.filter(|connection| connection.transport().is_secure() || !was.is_secure());
         // Connections opened by the phone come before ours; among these the latest.
-        if let Some(connection) = of_phone.max_by_key(|connection| (!is_opened_by_us(*connection), *connection)) {
+        if let Some(connection) = of_phone.max_by_key(|one| (!one.is_opened_by_us(), one.count())) {
             return Some(Flow::Stream { connection });
+        }
+        if was.is_secure() {
+            return None;
         }
         let listens = (owner.home.port() != 0).then_some(owner.home);
         let remote = listens.or_else(|| home_of(message.request_uri()?, owner.home.ip()))?;
@@ -195,7 +202,7 @@ impl Proxy {
         if self.settings.udp_listeners.contains(&remote) {
             return None;
         }
-        let flow = self.stream_to(remote);
+        let flow = self.stream_to(remote, Transport::Tcp);
         if let Flow::Stream { connection } = flow
             && let Some(peer) = self.connections.get_mut(&connection)
         {
@@ -283,11 +290,13 @@ impl Proxy {
             self.counts.dead_flows += 1;
             return Err(Answer::new(StatusCode::FLOW_FAILED));
         }
-        let remote = SocketAddr::new(ip, uri.port().unwrap_or(5060));
-        match uri.transport() {
-            Some(t) if t.eq_ignore_ascii_case("tcp") => Ok(Destination::edge(self.stream_to(remote))),
-            Some(t) if !t.eq_ignore_ascii_case("udp") => Err(Answer::new(StatusCode::BAD_GATEWAY)),
-            _ => self.udp_to(remote).map(Destination::edge).ok_or_else(|| Answer::new(StatusCode::BAD_GATEWAY)),
+        let transport = Transport::of(&uri).ok_or_else(|| Answer::new(StatusCode::BAD_GATEWAY))?;
+        let remote = SocketAddr::new(ip, uri.port().unwrap_or_else(|| transport.default_port()));
+        match transport {
+            Transport::Udp => {
+                self.udp_to(remote).map(Destination::edge).ok_or_else(|| Answer::new(StatusCode::BAD_GATEWAY))
+            }
+            Transport::Tcp | Transport::Tls => Ok(Destination::edge(self.stream_to(remote, transport))),
         }
     }
 
@@ -297,30 +306,27 @@ impl Proxy {
         Some(Flow::Udp { listener, remote })
     }
 
-    /// The connection to this peer, whichever side opened it (RFC 5923), else a new one.
-    fn stream_to(&mut self, remote: SocketAddr) -> Flow {
-        let open = self.connections.iter().find(|(_, p)| p.side == Side::Edge && p.remote == remote);
+    /// The connection to this peer, whichever side opened it (RFC 5923), else a new one. Over TLS only ours: who has opened the
+    /// other has not proved its name.
+    fn stream_to(&mut self, remote: SocketAddr, transport: Transport) -> Flow {
+        let fits = |connection: &ConnectionId| {
+            connection.transport() == transport && (connection.is_opened_by_us() || !transport.is_secure())
+        };
+        let mut of_edge = self.connections.iter().filter(|(_, peer)| peer.side == Side::Edge);
+        let open = of_edge.find(|(connection, peer)| peer.remote == remote && fits(connection));
         if let Some((connection, _)) = open {
             return Flow::Stream { connection: *connection };
         }
         self.opened += 1;
-        let connection = ConnectionId(OPENED_BY_US | self.opened);
+        let connection = ConnectionId::opened(self.opened, transport);
         self.connections.insert(
             connection,
             Peer { remote, side: Side::Edge, phone: PhoneMark::default(), listens: None, asked: false },
         );
         // At the front: see `poll_output`.
-        self.outputs.push_front(super::Output::Connect { connection, remote });
+        self.outputs.push_front(super::Output::Connect { connection, remote, name: remote.ip().to_string() });
         Flow::Stream { connection }
     }
-}
-
-/// The top bit of a connection's number, set if the core assigned the number.
-const OPENED_BY_US: u64 = 1 << 63;
-
-/// Whether the core has asked for the connection, not the peer.
-pub(super) const fn is_opened_by_us(connection: ConnectionId) -> bool {
-    connection.0 & OPENED_BY_US != 0
 }
 
 /// The address on which a phone that came from `ip` claims to listen; `None` if that is another host's.
