@@ -30,6 +30,7 @@ fn proxy(now: Timestamp) -> Proxy {
     let settings = Settings {
         edge: edge.to_owned(),
         udp_listeners: edge.parse().into_iter().collect(),
+        secure_edge: None,
         aliases: Vec::new(),
         cluster: "127.0.1.1:5080".to_owned(),
         static_route: None,

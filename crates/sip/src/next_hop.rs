@@ -9,7 +9,7 @@ use model::Entropy;
 use model::turns::in_turn;
 
 use crate::flow::Transport;
-use crate::uri::{Scheme, Uri};
+use crate::uri::Uri;
 
 /// The most places to try for one request: more make a caller wait without telling anybody anything new.
 pub const HOPS_MAX: usize = 8;
@@ -87,18 +87,9 @@ impl Place {
     pub fn of(uri: &Uri<'_>) -> Option<Self> {
         let host = uri.host()?.as_str();
         let host = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
-        let asked = match uri.transport() {
-            Some(text) => Some(Transport::parse(text)?),
-            None => None,
-        };
-        let secure = uri.scheme() == Scheme::Sips || asked == Some(Transport::Tls);
-        let transport = match asked {
-            // `sips:` with `transport=tcp` is TLS (RFC 3261 section 26.2.2).
-            Some(Transport::Tcp) if secure => Some(Transport::Tls),
-            Some(Transport::Udp) if secure => return None,
-            other => other,
-        };
-        Some(Self { host: host.into(), port: uri.port(), transport, secure })
+        let usual = Transport::of(uri)?;
+        let transport = uri.transport().map(|_| usual);
+        Some(Self { host: host.into(), port: uri.port(), transport, secure: usual.is_secure() })
     }
 
     /// How its hosts are found.

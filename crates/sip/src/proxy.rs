@@ -78,6 +78,7 @@ use moved::ReportedOwners;
 use nodes::Nodes;
 use overload::Overload;
 use sources::{RateVerdict, Sources};
+use target::PeerKey;
 
 /// Decides whether a peer on the nodes' port is a node.
 pub trait NodeAuthority: Send {
@@ -109,6 +110,8 @@ pub struct Proxy {
     exchanges: Arena<Exchange>,
     timers: TimerQueue<u64>,
     connections: HashMap<ConnectionId, Peer>,
+    /// The connections of the edge by their peers, but for those over TLS that the peer has opened.
+    by_peer: HashMap<PeerKey, ConnectionId>,
     nodes: Nodes,
     moved: ReportedOwners,
     /// The node that has the call in which a phone, by its flow and name, has last changed its session.
@@ -156,12 +159,15 @@ impl Proxy {
         mut entropy: Box<dyn Entropy>,
     ) -> Self {
         let listeners = settings.udp_listeners.iter().map(ToString::to_string);
-        let names = listeners.chain(settings.aliases.iter().cloned()).chain([settings.edge.clone()]);
+        let names = listeners
+            .chain(settings.aliases.iter().cloned())
+            .chain([settings.edge.clone()])
+            .chain(settings.secure_edge.clone());
         let us = names.filter_map(|name| target::host_and_port(&name)).collect();
         let sources = Sources::new(settings.limits);
         let lockout = Lockout::new(&settings.limits);
         let nonces = NonceSource::new(nonce_key(&seal), entropy.next_u64(), settings::NONCE_LIFETIME);
-        let opened = entropy.next_u64() >> 2;
+        let opened = entropy.next_u64() >> (u64::BITS + 1 - ConnectionId::COUNT_BITS);
         Self {
             settings,
             us,
@@ -175,6 +181,7 @@ impl Proxy {
             exchanges: Arena::new(TransactionLayer::TRANSACTIONS_MAX),
             timers: TimerQueue::new(),
             connections: HashMap::new(),
+            by_peer: HashMap::new(),
             nodes: Nodes::default(),
             moved: ReportedOwners::default(),
             near: Generations::new(settings::PHONES_MAX),
@@ -314,12 +321,16 @@ impl Proxy {
         let known = self.connections.get(&connection).map(|peer| (peer.phone, peer.listens, peer.asked));
         let (phone, listens, asked) = known.unwrap_or_default();
         self.connections.insert(connection, Peer { remote, side, phone, listens, asked });
+        if side == Side::Edge && !connection.transport().is_secure() {
+            self.by_peer.entry(PeerKey { remote, secure_name: None }).or_insert(connection);
+        }
     }
 
     /// A connection closed, or could not be opened.
     pub fn handle_closed(&mut self, connection: ConnectionId, now: Timestamp) {
         // A connection that the core closed itself is already removed.
         let Some(peer) = self.connections.remove(&connection) else { return };
+        self.forget_peer(connection, peer.remote);
         match peer.side {
             Side::Cluster => self.lose(connection, NodeLoss::Closed, now),
             // A stranger that connects and closes again causes no search.

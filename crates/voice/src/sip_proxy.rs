@@ -85,7 +85,7 @@ pub(crate) const NODES: ListenerId = ListenerId(1);
 /// How often the kernel's count of dropped datagrams is read.
 const DROPS_EACH: Duration = Duration::from_secs(5);
 /// Connections that a run may number for each millisecond until the next run begins, as a power of two.
-const CONNECTIONS_BITS: u32 = 20;
+const CONNECTIONS_BITS: u32 = 18;
 
 async fn run(ctx: RoleContext) -> Result<()> {
     let settings: Settings = ctx.settings()?;
@@ -105,6 +105,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
     }
     let proxy_settings = ProxySettings {
         edge: udp_at.advertise.to_string(),
+        secure_edge: None,
         udp_listeners: vec![udp_at.listen],
         aliases: vec![tcp_at.listen.to_string(), tcp_at.advertise.to_string()],
         cluster: nodes_at.listen.to_string(),

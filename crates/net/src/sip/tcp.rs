@@ -153,10 +153,10 @@ impl TcpTable {
     }
 
     /// Numbers connections from `first` on. An owner that writes numbers down, as a proxy does in its routes, begins
-    /// each run beyond the numbers of the previous one: an old number must not name a new connection. The top bit of
-    /// `first` must not be set.
+    /// each run beyond the numbers of the previous one: an old number must not name a new connection. It has at most
+    /// [`ConnectionId::COUNT_BITS`] bits.
     pub fn number_from(&mut self, first: u64) {
-        self.last_id = self.last_id.max(first & !(1 << 63));
+        self.last_id = self.last_id.max(ConnectionId(first).count());
     }
 
     /// Binds a listener and starts accepting. Must be called inside a tokio runtime.

@@ -171,7 +171,7 @@ impl Proxy {
     fn question(&mut self, hop: Hop, host: &str, flow: Flow, branch: &str) -> Message {
         let us = self.settings.edge_of(flow.transport()).to_owned();
         let bracketed = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-        let uri = format!("sip:{bracketed}:{};transport={}", hop.remote.port(), hop.transport.parameter());
+        let uri = format!("sip:{bracketed}:{}{}", hop.remote.port(), hop.transport.uri_parameter());
         let via = flow.transport();
         let random = self.entropy.next_u64();
         Message::request(Method::Options, &uri)

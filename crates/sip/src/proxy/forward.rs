@@ -88,11 +88,11 @@ impl Proxy {
 
     fn put_via(&mut self, message: &mut Message, target: Target) -> String {
         let branch = Branch { mark: loop_mark(message), random: self.entropy.next_u64() }.to_string();
+        let transport = target.flow().transport();
         let us = match target {
             Target::Node(_) => &self.settings.cluster,
-            Target::Edge(_) => &self.settings.edge,
+            Target::Edge(_) => self.settings.edge_of(transport),
         };
-        let transport = target.flow().transport();
         message.push_front(&HeaderName::Via, format_args!("SIP/2.0/{transport} {us};branch={branch}"));
         // A datagram may omit it, a connection needs it (RFC 3261 §20.14).
         message.ensure_content_length();

@@ -17,10 +17,12 @@ pub enum Output {
     /// Open a connection on the edge side under this number; messages sent on it wait until it is established. If it
     /// cannot be opened, call [`super::Proxy::handle_closed`].
     Connect {
-        /// Assigned by the core; its top bit is set.
+        /// Assigned by the core; it tells the transport.
         connection: ConnectionId,
         /// The peer.
         remote: SocketAddr,
+        /// The name that the peer has to prove if the transport is secure: a host name or an IP address, without brackets.
+        name: String,
     },
     /// Close a connection.
     Close {

@@ -23,8 +23,7 @@ impl Proxy {
     fn route_down(&mut self, flow: Flow) -> String {
         let token = flow_token::seal(flow, self.stream_owner(flow), &self.seal);
         self.allowance.sealed(&token);
-        let edge = &self.settings.edge;
-        let transport = if flow.is_reliable() { ";transport=tcp" } else { "" };
+        let (edge, transport) = (self.settings.edge_of(flow.transport()), flow.transport().uri_parameter());
         format!("<sip:{token}@{edge}{transport};lr>")
     }
 

@@ -10,7 +10,6 @@ use super::exchange::{Cancelled, Exchange, Origin, Stage, Target};
 use super::members::is_to_us;
 use super::record_route::restore;
 use super::settings::RESPONSES_MAX;
-use super::target::is_opened_by_us;
 use super::{Failure, Proxy, headers};
 use crate::agent::COMPLETED_ELSEWHERE;
 use crate::flow::Flow;
@@ -205,7 +204,7 @@ impl Proxy {
         let Some(held) = self.exchanges.get_mut(id) else { return };
         let status = match (&held.stage, failure) {
             (Stage::Forwarded { target: Target::Edge(flow), .. }, Failure::Flow) => match flow {
-                Flow::Stream { connection } if !is_opened_by_us(*connection) => StatusCode::FLOW_FAILED,
+                Flow::Stream { connection } if !connection.is_opened_by_us() => StatusCode::FLOW_FAILED,
                 _ => StatusCode::SERVICE_UNAVAILABLE,
             },
             (_, Failure::Flow) => StatusCode::SERVICE_UNAVAILABLE,

@@ -13,8 +13,11 @@ use crate::transaction::TransactionLayer;
 /// Addresses and limits of a proxy.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Our edge address as peers see it, `host:port`, written into Via, Record-Route and Path.
+    /// Our edge address as peers see it, `host:port`, written into Via and Record-Route. Nodes know us by it, so it is in every
+    /// Path too, whatever the flow: only they follow one.
     pub edge: String,
+    /// The same of the listener for TLS: in Via and Record-Route of flows over TLS.
+    pub secure_edge: Option<String>,
     /// The edge's UDP listeners in the order of their numbers; a request leaves by the first one of its address family.
     pub udp_listeners: Vec<SocketAddr>,
     /// Further `host:port` that name us in a Route or Request-URI.
@@ -30,9 +33,9 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Our edge address for a transport.
-    pub fn edge_of(&self, _transport: Transport) -> &str {
-        &self.edge
+    /// Our address as peers of that transport see it.
+    pub(super) fn edge_of(&self, transport: Transport) -> &str {
+        self.secure_edge.as_deref().filter(|_| transport.is_secure()).unwrap_or(&self.edge)
     }
 }
 

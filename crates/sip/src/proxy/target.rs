@@ -113,7 +113,7 @@ impl Proxy {
 
     pub(super) fn is_us(&self, uri: &Uri<'_>) -> bool {
         let Some(host) = uri.host() else { return false };
-        let port = uri.port().unwrap_or(5060);
+        let port = uri.port().unwrap_or_else(|| Transport::of(uri).unwrap_or(Transport::Udp).default_port());
         self.us.iter().any(|(h, p)| *p == port && h.eq_ignore_ascii_case(host.as_str()))
     }
 
@@ -181,7 +181,7 @@ impl Proxy {
             if self.is_alive(flow) {
                 return Ok(Destination::edge(flow));
             }
-            if let Some(flow) = owner.and_then(|owner| self.another_way(owner, message)) {
+            if let Some(flow) = owner.and_then(|owner| self.another_way(owner, flow.transport(), message)) {
                 return Ok(Destination::edge(flow));
             }
         }
@@ -192,12 +192,19 @@ impl Proxy {
     /// Another path to a phone whose connection has closed, alone or with our previous run: the connection on which it
     /// last authenticated; else a new one to the address that it registered or gives in its Contact (RFC 3261 §18.1.1),
     /// if that is the address it came from. No peer can make us connect to a third party.
-    fn another_way(&mut self, owner: StreamOwner, message: &Message) -> Option<Flow> {
+    ///
+    /// What went over TLS goes on over TLS, and only where the phone has authenticated: to a new connection of ours the phone
+    /// would have to prove its name, and phones have no certificates that anybody could verify.
+    fn another_way(&mut self, owner: StreamOwner, was: Transport, message: &Message) -> Option<Flow> {
         let own = |peer: &Peer| peer.side == Side::Edge && peer.phone.is(owner.phone);
         let of_phone = self.connections.iter().filter(|(_, peer)| own(peer)).map(|(connection, _)| *connection);
+        let of_phone = of_phone.filter(|connection| connection.transport().is_secure() || !was.is_secure());
         // Connections opened by the phone come before ours; among these the latest.
-        if let Some(connection) = of_phone.max_by_key(|connection| (!is_opened_by_us(*connection), *connection)) {
+        if let Some(connection) = of_phone.max_by_key(|one| (!one.is_opened_by_us(), one.count())) {
             return Some(Flow::Stream { connection });
+        }
+        if was.is_secure() {
+            return None;
         }
         let listens = (owner.home.port() != 0).then_some(owner.home);
         let remote = listens.or_else(|| home_of(message.request_uri()?, owner.home.ip()))?;
@@ -309,36 +316,53 @@ impl Proxy {
         Place::of(&uri).ok_or_else(|| Answer::new(StatusCode::BAD_GATEWAY))
     }
 
+    /// A connection has closed. Those of ours over TLS are few; any other is found by its peer.
+    pub(super) fn forget_peer(&mut self, connection: ConnectionId, remote: SocketAddr) {
+        if connection.transport().is_secure() {
+            if connection.is_opened_by_us() {
+                self.by_peer.retain(|_, known| *known != connection);
+            }
+            return;
+        }
+        let key = PeerKey { remote, secure_name: None };
+        if self.by_peer.get(&key) == Some(&connection) {
+            self.by_peer.remove(&key);
+        }
+    }
+
     pub(super) fn udp_to(&self, remote: SocketAddr) -> Option<Flow> {
         let of_family = |l: &SocketAddr| l.is_ipv4() == remote.is_ipv4();
         let listener = u16::try_from(self.settings.udp_listeners.iter().position(of_family)?).ok()?;
         Some(Flow::Udp { listener, remote })
     }
 
-    /// The connection to this peer, whichever side opened it (RFC 5923), else a new one.
-    pub(super) fn stream_to(&mut self, remote: SocketAddr, _transport: Transport, _name: &str) -> Flow {
-        let open = self.connections.iter().find(|(_, p)| p.side == Side::Edge && p.remote == remote);
-        if let Some((connection, _)) = open {
+    /// The connection to this peer, whichever side opened it (RFC 5923), else a new one. Over TLS only one of ours whose peer has
+    /// proved this name: who has opened the other has proved none.
+    pub(super) fn stream_to(&mut self, remote: SocketAddr, transport: Transport, name: &str) -> Flow {
+        let peer = PeerKey { remote, secure_name: transport.is_secure().then(|| name.into()) };
+        let open = self.by_peer.get(&peer);
+        if let Some(connection) = open {
             return Flow::Stream { connection: *connection };
         }
         self.opened += 1;
-        let connection = ConnectionId(OPENED_BY_US | self.opened);
+        let connection = ConnectionId::opened(self.opened, transport);
         self.connections.insert(
             connection,
             Peer { remote, side: Side::Edge, phone: PhoneMark::default(), listens: None, asked: false },
         );
+        self.by_peer.insert(peer, connection);
         // At the front: see `poll_output`.
-        self.outputs.push_front(super::Output::Connect { connection, remote });
+        self.outputs.push_front(super::Output::Connect { connection, remote, name: name.to_owned() });
         Flow::Stream { connection }
     }
 }
 
-/// The top bit of a connection's number, set if the core assigned the number.
-const OPENED_BY_US: u64 = 1 << 63;
-
-/// Whether the core has asked for the connection, not the peer.
-pub(super) const fn is_opened_by_us(connection: ConnectionId) -> bool {
-    connection.0 & OPENED_BY_US != 0
+/// By what a connection to a peer is found again.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct PeerKey {
+    pub(super) remote: SocketAddr,
+    /// The name that the peer has proved to us; `None` for a connection in the clear.
+    pub(super) secure_name: Option<Box<str>>,
 }
 
 /// The address on which a phone that came from `ip` claims to listen; `None` if that is another host's.

@@ -28,6 +28,7 @@ mod room;
 mod routes;
 
 const EDGE: &str = "127.0.0.1:5060";
+const SECURE_EDGE: &str = "127.0.0.1:5061";
 const CLUSTER: &str = "127.0.1.1:5080";
 const TRUNK: &str = "192.0.2.10:5060";
 const PHONE: &str = "203.0.113.5:40001";
@@ -93,6 +94,7 @@ impl Lab {
         let mut settings = Settings {
             edge: EDGE.into(),
             udp_listeners: vec![addr(EDGE)],
+            secure_edge: Some(SECURE_EDGE.into()),
             aliases: vec!["edge.example:5060".into()],
             cluster: CLUSTER.into(),
             static_route: None,
@@ -142,7 +144,7 @@ impl Lab {
     fn was_opened(&self, flow: Flow) {
         let Flow::Stream { connection } = flow else { return };
         let told = |o: &Output| matches!(o, Output::Connect { connection: opened, .. } if *opened == connection);
-        assert!(!target::is_opened_by_us(connection) || self.outputs.iter().any(told), "{connection:?} is not open");
+        assert!(!connection.is_opened_by_us() || self.outputs.iter().any(told), "{connection:?} is not open");
     }
 
     fn credentials(&self, user: &str) -> Credentials {

@@ -308,7 +308,7 @@ impl EventLoop {
                         self.closed(connection, now);
                     }
                 }
-                Output::Connect { connection, remote } => {
+                Output::Connect { connection, remote, name: _ } => {
                     self.passages.opened(connection, remote);
                     if self.tcp.open_as(connection, remote, self.edge_ip).is_err() {
                         self.closed(connection, now);

@@ -311,7 +311,7 @@ fn an_outbound_call_opens_a_connection_to_the_carrier_once() {
     };
     lab.by(ConnectionId(1), &call("z9hG4bK-1"));
     let opened = lab.outputs.iter().find_map(|o| match o {
-        Output::Connect { connection, remote } => Some((*connection, *remote)),
+        Output::Connect { connection, remote, .. } => Some((*connection, *remote)),
         _ => None,
     });
     let (connection, remote) = opened.unwrap();
@@ -353,7 +353,7 @@ fn a_phone_whose_connection_is_gone_is_reached_where_it_listens_and_no_stranger_
     }
     let contact = format!("sip:7101@{ip}:5066;transport=tcp");
     let (flow, invite) = way_to(&contact, "z9hG4bK-d");
-    assert!(matches!(flow, Flow::Stream { connection } if target::is_opened_by_us(connection)), "a connection of ours");
+    assert!(matches!(flow, Flow::Stream { connection } if connection.is_opened_by_us()), "a connection of ours");
     assert_eq!(invite.request_uri(), Some(&*contact));
 }
 
