@@ -6,6 +6,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use futures::future::join_all;
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolverConfig, ResolverOpts};
 use hickory_resolver::net::NetError;
@@ -67,58 +68,65 @@ impl Resolver {
             Lookup::None(hop) => Ok(vec![hop]),
             Lookup::Addresses { transport, port } => self.of_host(&place.host, transport, port).await,
             Lookup::Service(transport) => {
-                let hops = self.of_service(&place.srv_name(transport), transport, entropy).await?;
-                if hops.is_empty() {
-                    self.of_host(&place.host, transport, transport.default_port()).await
-                } else {
-                    Ok(hops)
-                }
+                let services = vec![(transport, place.srv_name(transport).into())];
+                self.of_services(place, services, transport, entropy).await
             }
-            Lookup::Services => self.of_services(place, entropy).await,
+            Lookup::Services => {
+                let mut services = place.services(self.naptr(&place.host).await?);
+                if services.is_empty() {
+                    let unlisted = place.unlisted_services().iter();
+                    services = unlisted.map(|transport| (*transport, place.srv_name(*transport).into())).collect();
+                }
+                let usual = if place.secure { Transport::Tls } else { Transport::Udp };
+                self.of_services(place, services, usual, entropy).await
+            }
         }
     }
 
-    /// NAPTR records, else the SRV records of each transport, else the host's own addresses (RFC 3263 section 4.1).
-    async fn of_services(&self, place: &Place, entropy: &mut (dyn Entropy + Send)) -> Result<Vec<Hop>, Unresolved> {
-        let mut services = place.services(self.naptr(&place.host).await?);
-        if services.is_empty() {
-            let unlisted = place.unlisted_services().iter();
-            services = unlisted.map(|transport| (*transport, place.srv_name(*transport).into())).collect();
-        }
-        let mut hops = Vec::new();
-        for (transport, name) in services {
-            hops.extend(self.of_service(&name, transport, entropy).await?);
-        }
-        if hops.is_empty() {
-            let transport = if place.secure { Transport::Tls } else { Transport::Udp };
-            return self.of_host(&place.host, transport, transport.default_port()).await;
-        }
-        hops.truncate(HOPS_MAX);
-        Ok(hops)
-    }
-
-    /// The addresses of the hosts that SRV records name; none without such records.
-    async fn of_service(
+    /// The hosts of the SRV records of these services; where no service has any, the host's own addresses (RFC 3263 section 4.2).
+    /// One service or host of which nobody says where it is leaves the others.
+    async fn of_services(
         &self,
-        name: &str,
-        transport: Transport,
+        place: &Place,
+        services: Vec<(Transport, Box<str>)>,
+        usual: Transport,
         entropy: &mut (dyn Entropy + Send),
     ) -> Result<Vec<Hop>, Unresolved> {
+        let asked = services.iter().map(|(transport, name)| async { (*transport, self.srv(name).await) });
+        let (mut hosts, mut has_records, mut failed) = (Vec::new(), false, None);
+        for (transport, found) in join_all(asked).await {
+            match found {
+                Ok(records) => {
+                    has_records |= !records.is_empty();
+                    hosts.extend(targets(records, entropy).into_iter().map(|srv| (transport, srv)));
+                }
+                Err(reason) => failed = Some(reason),
+            }
+        }
+        hosts.truncate(HOPS_MAX);
+        let found =
+            join_all(hosts.iter().map(|(transport, srv)| self.of_host(&srv.target, *transport, srv.port))).await;
         let mut hops = Vec::new();
-        for srv in targets(self.srv(name).await?, entropy) {
-            // One host without an address leaves the others.
-            let Ok(of_host) = self.of_host(&srv.target, transport, srv.port).await else { continue };
-            hops.extend(of_host);
-            if hops.len() >= HOPS_MAX {
-                break;
+        for of_host in found {
+            match of_host {
+                Ok(addresses) => hops.extend(addresses),
+                Err(reason @ Unresolved::Unanswered(..)) => failed = Some(reason),
+                Err(Unresolved::NoAddress(_)) => {}
             }
         }
         hops.truncate(HOPS_MAX);
-        Ok(hops)
+        match failed {
+            _ if !hops.is_empty() => Ok(hops),
+            Some(reason) => Err(reason),
+            None if has_records => Err(Unresolved::NoAddress(place.host.clone())),
+            None => self.of_host(&place.host, usual, usual.default_port()).await,
+        }
     }
 
     async fn of_host(&self, host: &str, transport: Transport, port: u16) -> Result<Vec<Hop>, Unresolved> {
-        let found = self.inner.lookup_ip(host).await.map_err(|error| unresolved(host, &error))?;
+        // A name of one label, as in a network of containers, is looked for in the search domains.
+        let name = if host.contains('.') { complete(host) } else { host.to_owned() };
+        let found = self.inner.lookup_ip(name).await.map_err(|error| unresolved(host, &error))?;
         let mut addresses: Vec<IpAddr> = found.iter().collect();
         // Few networks have IPv6 alone, and a carrier that has both is reached by either.
         addresses.sort_by_key(IpAddr::is_ipv6);
@@ -158,9 +166,7 @@ impl Resolver {
 
     /// The records of a kind; none where the name has none of that kind.
     async fn records(&self, name: &str, kind: RecordType) -> Result<Vec<RData>, Unresolved> {
-        // With a dot at its end a name is complete, and no search domain is put behind it.
-        let whole = if name.ends_with('.') { name.to_owned() } else { format!("{name}.") };
-        match self.inner.lookup(whole, kind).await {
+        match self.inner.lookup(complete(name), kind).await {
             Ok(found) => Ok(found.answers().iter().map(|record| record.data.clone()).collect()),
             Err(error) if error.is_no_records_found() => Ok(Vec::new()),
             Err(error) => Err(unresolved(name, &error)),
@@ -174,6 +180,11 @@ fn name_server(at: SocketAddr) -> NameServerConfig {
         connection
     });
     NameServerConfig::new(at.ip(), true, connections.to_vec())
+}
+
+/// With a dot at its end a name is complete, and no search domain is put behind it.
+fn complete(name: &str) -> String {
+    if name.ends_with('.') { name.to_owned() } else { format!("{name}.") }
 }
 
 fn set_bounds(options: &mut ResolverOpts) {

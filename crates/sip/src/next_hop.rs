@@ -14,6 +14,9 @@ use crate::uri::Uri;
 /// The most places to try for one request: more make a caller wait without telling anybody anything new.
 pub const HOPS_MAX: usize = 8;
 
+/// The most records of one answer that are read; an answer is at most 64 KiB.
+const RECORDS_MAX: usize = 256;
+
 /// Where a URI leads, before its name is resolved.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Place {
@@ -142,8 +145,10 @@ impl Place {
 
 /// The hosts of SRV records in the order in which they are tried; none where the only target is `.`.
 pub fn targets(records: Vec<Srv>, entropy: &mut dyn Entropy) -> Vec<Srv> {
-    let usable = records.into_iter().filter(|srv| &*srv.target != "." && srv.port != 0).take(HOPS_MAX).collect();
-    in_turn(usable, |srv: &Srv| (srv.priority.into(), srv.weight.into()), entropy)
+    let usable = records.into_iter().filter(|srv| &*srv.target != "." && srv.port != 0).take(RECORDS_MAX).collect();
+    let mut order = in_turn(usable, |srv: &Srv| (srv.priority.into(), srv.weight.into()), entropy);
+    order.truncate(HOPS_MAX);
+    order
 }
 
 #[cfg(test)]
@@ -208,6 +213,9 @@ mod tests {
     fn a_service_that_does_not_exist_has_no_target() {
         let srv = |priority, target: &str| Srv { priority, weight: 0, port: 5060, target: target.into() };
         assert_eq!(targets(vec![srv(0, ".")], &mut Seeded::new(1)), []);
+        let many = (0..20).rev().map(|priority| srv(priority, "host")).collect();
+        let order: Vec<u16> = targets(many, &mut Seeded::new(1)).iter().map(|one| one.priority).collect();
+        assert_eq!(order, [0, 1, 2, 3, 4, 5, 6, 7]);
         let order = targets(vec![srv(20, "spare"), srv(10, "first")], &mut Seeded::new(1));
         assert_eq!(order.iter().map(|one| &*one.target).collect::<Vec<_>>(), ["first", "spare"]);
     }

@@ -214,6 +214,7 @@ impl Proxy {
     /// From now on every initial request from the edge is refused with 503; existing requests and dialogs go on.
     pub fn drain(&mut self, now: Timestamp) {
         self.draining.get_or_insert(now);
+        self.carriers.stop();
     }
 
     /// Whether initial requests are refused because the proxy drains.
@@ -238,7 +239,8 @@ impl Proxy {
 
     /// Whether no request waits for a final response.
     pub fn is_idle(&self) -> bool {
-        self.exchanges.iter().all(|(_, e)| matches!(e.stage, exchange::Stage::Answered { .. }))
+        use exchange::Stage::{Answered, Asked, Locating};
+        self.exchanges.iter().all(|(_, e)| matches!(e.stage, Answered { .. } | Asked { .. } | Locating { .. }))
     }
 
     /// The counters.

@@ -2420,9 +2420,9 @@ pub struct LegRecord {
     /// Whether it hears who calls before it answers.
     #[prost(bool, tag = "28")]
     pub target_early_speech: bool,
-    /// Whether the call is an emergency.
+    /// Whether it goes there even if its carrier has not answered OPTIONS lately.
     #[prost(bool, tag = "37")]
-    pub target_is_emergency: bool,
+    pub target_insists: bool,
     /// The session to which the party has agreed and which media has not accepted yet.
     #[prost(message, optional, tag = "19")]
     pub owed: ::core::option::Option<OwedSessionRecord>,

@@ -9,8 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use model::Timestamp;
 
-use super::exchange::{Origin, Stage};
-use super::hops::Hops;
+use super::exchange::{Origin, Stage, Target};
 use super::{Output, Proxy};
 use crate::flow::Flow;
 use crate::header::HeaderName;
@@ -57,13 +56,21 @@ impl Carriers {
     /// Asks these from now on, and no others.
     pub(super) fn set(&mut self, places: impl Iterator<Item = Place>, now: Timestamp) {
         let mut before = std::mem::take(&mut self.asked);
-        for place in places.take(CARRIERS_MAX) {
-            let asked = before.remove(&place).unwrap_or(Asked { due: now, hops: Vec::new() });
-            self.asked.insert(place, asked);
+        for place in places {
+            if self.asked.len() >= CARRIERS_MAX {
+                break;
+            }
+            let known = before.remove(&place);
+            self.asked.entry(place).or_insert_with(|| known.unwrap_or(Asked { due: now, hops: Vec::new() }));
         }
-        // What nobody asks any more is not down.
-        self.health.retain(|hop, _| self.asked.values().any(|asked| asked.hops.contains(hop)));
+        self.forget_unasked();
         self.find_next();
+    }
+
+    /// Asks nobody any more.
+    pub(super) fn stop(&mut self) {
+        self.next = None;
+        self.asked.values_mut().for_each(|asked| asked.due = Timestamp::MAX);
     }
 
     /// When one must be asked.
@@ -100,7 +107,13 @@ impl Carriers {
     fn note_hops(&mut self, place: &Place, hops: &[Hop]) {
         if let Some(asked) = self.asked.get_mut(place) {
             asked.hops = hops.to_vec();
+            self.forget_unasked();
         }
+    }
+
+    /// What nobody asks any more is not down.
+    fn forget_unasked(&mut self) {
+        self.health.retain(|hop, _| self.asked.values().any(|asked| asked.hops.contains(hop)));
     }
 
     /// Takes an outcome; true if the address is down now and was not, or the reverse.
@@ -153,8 +166,8 @@ impl Proxy {
     fn ask(&mut self, hop: Hop, host: &str, now: Timestamp) {
         let Some(flow) = self.flow_to(hop, host) else { return };
         let Some(id) = self.hold_own(Stage::Answered { client_open: false }) else { return };
-        let branch = format!("z9hG4bK{:016x}", self.entropy.next_u64());
-        let message = self.question(hop, host, flow, &branch);
+        let mut message = self.question(hop, host, flow);
+        let branch = self.put_via(&mut message, Target::Edge(flow));
         self.note_asked(flow);
         match self.layer.send(ClientRequest { message: &message, branch: &branch, flow, owner: id }, now) {
             Ok(client) => {
@@ -168,14 +181,12 @@ impl Proxy {
         }
     }
 
-    fn question(&mut self, hop: Hop, host: &str, flow: Flow, branch: &str) -> Message {
+    fn question(&mut self, hop: Hop, host: &str, flow: Flow) -> Message {
         let us = self.settings.edge_of(flow.transport()).to_owned();
         let bracketed = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
         let uri = format!("sip:{bracketed}:{}{}", hop.remote.port(), hop.transport.uri_parameter());
-        let via = flow.transport();
         let random = self.entropy.next_u64();
         Message::request(Method::Options, &uri)
-            .header(&HeaderName::Via, format_args!("SIP/2.0/{via} {us};branch={branch};rport"))
             .header(&HeaderName::MaxForwards, 70)
             .header(&HeaderName::From, format_args!("<sip:{us}>;tag={random:x}"))
             .header(&HeaderName::To, format_args!("<sip:{bracketed}>"))
@@ -183,7 +194,6 @@ impl Proxy {
             .header(&HeaderName::CSeq, "1 OPTIONS")
             .header(&HeaderName::Contact, format_args!("<sip:{us}>"))
             .header(&HeaderName::Accept, crate::agent::SDP)
-            .header(&HeaderName::ContentLength, 0)
             .build()
     }
 
@@ -210,9 +220,14 @@ impl Proxy {
         }
     }
 
-    /// Whether every place that is left has not answered lately: then the call is better tried elsewhere at once.
-    pub(super) fn is_everything_down(&self, hops: &Hops) -> bool {
-        !hops.left().is_empty() && hops.left().iter().all(|hop| self.carriers.is_down(hop))
+    /// Whether none of these addresses has answered lately: then the call is better tried elsewhere at once.
+    pub(super) fn are_all_down(&self, hops: &[Hop]) -> bool {
+        !hops.is_empty() && hops.iter().all(|hop| self.carriers.is_down(hop))
+    }
+
+    /// Whether a response is to a question of ours to a carrier.
+    pub(super) fn answers_question(&mut self, response: &Message) -> bool {
+        self.layer.client_of(response).is_some_and(|(_, id)| self.is_question(id))
     }
 
     /// Whether this is the client transaction of a question to a carrier.

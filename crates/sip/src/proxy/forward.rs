@@ -86,7 +86,7 @@ impl Proxy {
         self.counts.requests_forwarded += 1;
     }
 
-    fn put_via(&mut self, message: &mut Message, target: Target) -> String {
+    pub(super) fn put_via(&mut self, message: &mut Message, target: Target) -> String {
         let branch = Branch { mark: loop_mark(message), random: self.entropy.next_u64() }.to_string();
         let transport = target.flow().transport();
         let us = match target {

@@ -23,7 +23,8 @@ pub const SOURCE: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Source
 pub const PARTY: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Party"));
 /// From the call's owner, if spans are wanted: the call's own span, in the form of a `traceparent`.
 pub const TRACE: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Trace"));
-/// From a call's owner: the call is an emergency, and goes to a carrier even if that has not answered lately.
+/// From a node: the request goes to a carrier even if that has not answered OPTIONS lately. An emergency does, and what goes by a
+/// trunk that is not to be judged so.
 pub const INSIST: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Insist"));
 /// Towards nodes: the owner, `<node.epoch>`, that should have received this message but is not live here.
 pub const UNREACHABLE: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Unreachable"));

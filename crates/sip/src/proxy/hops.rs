@@ -13,17 +13,17 @@ use super::settings::RESOLVE_TIME;
 use super::target::Destination;
 use super::{Output, Proxy, headers};
 use crate::flow::{Flow, Transport};
-use crate::header::HeaderName;
 use crate::message::Message;
 use crate::method::Method;
 use crate::next_hop::{Hop, Lookup, Place};
 use crate::status::StatusCode;
 use crate::transaction::ServerId;
 
-/// How long a place that has not taken a request is tried after all others.
+/// How long a place that has not taken a request is tried after all others. A Retry-After does not make it longer: it is meant for
+/// the account that called, and other tenants may call by the same carrier.
 const SHUNNED: Duration = Duration::from_secs(60);
-/// The longest time for which a Retry-After makes it so.
-const SHUNNED_MOST: Duration = Duration::from_secs(600);
+/// How long a place must have been silent before the end of a call counts against it.
+const SILENCE: Duration = Duration::from_secs(3);
 /// Places that are remembered as such.
 const SHUNNED_MAX: usize = 1_024;
 /// A larger request goes by a connection where the peer has one (RFC 3261 section 18.1.1).
@@ -36,22 +36,25 @@ const ADDED: usize = 200;
 pub(super) struct Hops {
     /// The name that a certificate must have: the host of the URI (RFC 5922 section 4).
     name: Box<str>,
-    /// Where it is now.
-    current: Option<Hop>,
+    /// Where it is now, and since when.
+    current: Option<(Hop, Timestamp)>,
     /// Where it goes if that does not take it, best first.
     left: VecDeque<Hop>,
+}
+
+/// Why a request leaves the place where it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum NextHop {
+    /// It was refused with 503.
+    Refused,
+    /// There was no answer, or no connection.
+    Unanswered,
 }
 
 /// Places that have not taken a request lately.
 #[derive(Debug, Default)]
 pub(super) struct Shunned {
     until: HashMap<Hop, Timestamp>,
-}
-
-impl Hops {
-    pub(super) const fn left(&self) -> &VecDeque<Hop> {
-        &self.left
-    }
 }
 
 impl Shunned {
@@ -145,9 +148,11 @@ impl Proxy {
 
     fn go_out(&mut self, id: u64, message: Message, (place, found): (&Place, Vec<Hop>), now: Timestamp) {
         let Some(held) = self.exchanges.get(id) else { return };
-        let left = self.in_order(place, found, held.request.len(), now);
+        let insists = message.header(&headers::INSIST).is_some();
+        let (request, are_down) = (held.request.len(), self.are_all_down(&found));
+        let left = self.in_order(place, found, request, insists, now);
         let hops = Hops { name: place.host.clone(), current: None, left };
-        if self.is_everything_down(&hops) && message.header(&headers::INSIST).is_none() {
+        if are_down && !insists {
             return self.refuse_held(id, &message, StatusCode::SERVICE_UNAVAILABLE, now);
         }
         self.go_to_next(id, message, hops, now);
@@ -155,7 +160,7 @@ impl Proxy {
 
     /// The places in the order in which they are tried: those that have failed lately last, and a connection before a datagram that
     /// would be too large.
-    fn in_order(&self, place: &Place, found: Vec<Hop>, request: usize, now: Timestamp) -> VecDeque<Hop> {
+    fn in_order(&self, place: &Place, found: Vec<Hop>, request: usize, insists: bool, now: Timestamp) -> VecDeque<Hop> {
         let too_large = request + ADDED > DATAGRAM_MAX && place.transport.is_none();
         let mut hops = Vec::with_capacity(found.len());
         for hop in found {
@@ -164,7 +169,7 @@ impl Proxy {
             }
             hops.push(hop);
         }
-        hops.sort_by_key(|hop| self.carriers.is_down(hop) || self.shunned.contains(hop, now));
+        hops.sort_by_key(|hop| (!insists && self.carriers.is_down(hop)) || self.shunned.contains(hop, now));
         hops.into()
     }
 
@@ -172,7 +177,7 @@ impl Proxy {
     fn go_to_next(&mut self, id: u64, mut message: Message, mut hops: Hops, now: Timestamp) {
         while let Some(hop) = hops.left.pop_front() {
             let Some(flow) = self.flow_to(hop, &hops.name) else { continue };
-            hops.current = Some(hop);
+            hops.current = Some((hop, now));
             let destination = Destination::edge(flow);
             let Some(held) = self.exchanges.get(id) else { return };
             let origin = held.origin;
@@ -180,6 +185,7 @@ impl Proxy {
             if let Some(held) = self.exchanges.get_mut(id) {
                 held.recorded = recorded(&message, origin, destination.target);
                 held.hops = Some(Box::new(hops));
+                held.responses = 0;
             }
             return self.forward(id, message, destination, now);
         }
@@ -196,12 +202,13 @@ impl Proxy {
         }
     }
 
-    /// The place where a request is has not taken it, and nobody there has heard of it or it was refused: it goes to the next one.
-    /// False if there is none, or the request must not go anywhere else.
-    pub(super) fn try_next_hop(&mut self, id: u64, now: Timestamp) -> bool {
+    /// The place where a request is has refused it, or nobody there has said a word: it goes to the next one. False if there is none,
+    /// or the request must not go anywhere else. Where somebody has said 100, a phone may be about to ring.
+    pub(super) fn try_next_hop(&mut self, id: u64, why: NextHop, now: Timestamp) -> bool {
         let Some(held) = self.exchanges.get_mut(id) else { return false };
         let is_untouched = matches!(held.stage, Stage::Forwarded { target: Target::Edge(_), progressed: false, .. })
-            && held.cancelled == Cancelled::No;
+            && held.cancelled == Cancelled::No
+            && (why == NextHop::Refused || held.responses == 0);
         let Some(hops) = held.hops.take_if(|hops| is_untouched && !hops.left.is_empty()) else { return false };
         let Ok(message) = Message::parse(held.request.clone()) else { return false };
         held.stage = Stage::Answered { client_open: false };
@@ -211,17 +218,27 @@ impl Proxy {
     }
 
     /// The place where a request is does not take requests now: it is tried last for a while.
-    pub(super) fn shun_hop(&mut self, id: u64, refusal: Option<&Message>, now: Timestamp) {
-        let Some(hop) = self.exchanges.get(id).and_then(|held| held.hops.as_ref()?.current) else { return };
-        let asked = refusal.and_then(|refusal| refusal.header(&HeaderName::RetryAfter));
-        let asked = asked.and_then(|text| text.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok());
-        let time = asked.map_or(SHUNNED, |seconds| Duration::from_secs(seconds).min(SHUNNED_MOST));
-        self.shunned.add(hop, now + time, now);
+    pub(super) fn shun_hop(&mut self, id: u64, now: Timestamp) {
+        if let Some((hop, _)) = self.current_hop(id) {
+            self.shunned.add(hop, now + SHUNNED, now);
+        }
+    }
+
+    /// A call ends before anybody at the place where it is has said a word.
+    pub(super) fn note_silence(&mut self, id: u64, now: Timestamp) {
+        let is_silent = self.exchanges.get(id).is_some_and(|held| held.responses == 0);
+        if is_silent && self.current_hop(id).is_some_and(|(_, since)| now.since(since) >= SILENCE) {
+            self.shun_hop(id, now);
+        }
+    }
+
+    fn current_hop(&self, id: u64) -> Option<(Hop, Timestamp)> {
+        self.exchanges.get(id)?.hops.as_ref()?.current
     }
 
     /// The place where a request is has answered it.
     pub(super) fn trust_hop(&mut self, id: u64) {
-        if let Some(hop) = self.exchanges.get(id).and_then(|held| held.hops.as_ref()?.current) {
+        if let Some((hop, _)) = self.current_hop(id) {
             self.shunned.remove(&hop);
         }
     }

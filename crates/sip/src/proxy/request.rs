@@ -301,10 +301,7 @@ impl Proxy {
             }
             Stage::Resolving { .. } => self.end_resolving(id, StatusCode::REQUEST_TERMINATED, now),
             _ => {
-                // Nobody there has said a word in all the time that the caller was ready to wait.
-                if held.responses == 0 {
-                    self.shun_hop(id, None, now);
-                }
+                self.note_silence(id, now);
                 self.pass_cancel(id, now);
             }
         }

@@ -7,6 +7,7 @@ use model::Timestamp;
 
 use super::answer::Answer;
 use super::exchange::{Cancelled, Exchange, Origin, Stage, Target};
+use super::hops::NextHop;
 use super::members::is_to_us;
 use super::record_route::restore;
 use super::settings::RESPONSES_MAX;
@@ -42,8 +43,8 @@ impl Proxy {
             self.restart_timer_c(id, now);
         }
         if status == StatusCode::SERVICE_UNAVAILABLE && node.is_none() {
-            self.shun_hop(id, Some(&message), now);
-            if self.try_next_hop(id, now) {
+            self.shun_hop(id, now);
+            if self.try_next_hop(id, NextHop::Refused, now) {
                 return;
             }
         } else if node.is_none() {
@@ -106,16 +107,28 @@ impl Proxy {
         if !of_invite || !message.status().is_some_and(StatusCode::is_success) {
             self.counts.responses_stray += 1;
         } else if message.from().is_ok_and(|from| is_ours(from.tag())) {
-            self.answer_of_a_node(message, flow);
+            self.answer_of_a_node(message, flow, now);
         } else {
             self.answer_by_a_node(message, flow, now);
         }
     }
 
-    /// The 2xx to an INVITE of a node, as our seal shows.
-    fn answer_of_a_node(&mut self, mut message: Message, flow: Flow) {
+    /// The 2xx to an INVITE of a node, as our seal shows: of a previous run, or of a place from which the INVITE went on to the next
+    /// one, where it then need not ring any more.
+    fn answer_of_a_node(&mut self, mut message: Message, flow: Flow, now: Timestamp) {
         self.counts.responses_stray += 1;
         self.restore_forgotten(&mut message, flow);
+        if is_to_us(&message) {
+            let mut of_node = message.clone();
+            of_node.remove_first_value(&HeaderName::Via);
+            if let Some((server, id)) = self.layer.server_of(&of_node) {
+                self.end_other_branch(id, now);
+                self.counts.responses_forwarded += 1;
+                // An error means that the transaction has ended; the node needs no response any more.
+                let _ = self.layer.respond(server, &of_node, now);
+                return;
+            }
+        }
         // The last Via is that of the node that began the request.
         while message.vias().nth(1).is_some() {
             message.remove_first_value(&HeaderName::Via);
@@ -197,8 +210,8 @@ impl Proxy {
         if self.is_question(id) {
             return self.carrier_said(id, None);
         }
-        self.shun_hop(id, None, now);
-        if self.try_next_hop(id, now) {
+        self.shun_hop(id, now);
+        if self.try_next_hop(id, NextHop::Unanswered, now) {
             return;
         }
         let Some(held) = self.exchanges.get_mut(id) else { return };

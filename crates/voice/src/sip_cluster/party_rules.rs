@@ -15,6 +15,7 @@ pub(super) fn trunks(configuration: Configuration) -> ReadTrunks {
                 calls_max: trunk.calls_max,
                 early_speech: trunk.early_speech,
                 direct_media: trunk.direct_media,
+                options: trunk.options,
             },
             _ => TrunkRules::default(),
         }

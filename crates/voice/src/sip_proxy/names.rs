@@ -1,9 +1,9 @@
 //! Names of carriers, resolved beside the loop. What was found last is used where no name server answers: a carrier is reached
 //! although the name servers are away (RFC 8767).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::Result;
 use model::Entropy;
@@ -11,10 +11,13 @@ use model::entropy::Seeded;
 use net::resolver::{Resolver, Unresolved};
 use sip::next_hop::{Hop, Place};
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use tracing::{info, warn};
 
-/// Answers that wait to be read. The core bounds how many are asked for.
-const LOCATED_MAX: usize = 1_024;
+/// How long the name servers have for all questions about one place; the core waits a second longer.
+const TIME: Duration = Duration::from_secs(4);
+/// Answers that wait to be read.
+const FOUND_MAX: usize = 1_024;
 /// Places whose last addresses are remembered, and those of which a warning says that they have none.
 const REMEMBERED_MAX: usize = 1_024;
 
@@ -31,10 +34,15 @@ pub(super) struct Located {
 pub(super) struct Names {
     resolver: Resolver,
     entropy: Box<dyn Entropy>,
-    last: Arc<Mutex<HashMap<Place, Last>>>,
-    answers: mpsc::Sender<Located>,
-    located: mpsc::Receiver<Located>,
+    /// Who waits for the name of a place: each is asked for once at a time.
+    waiting: HashMap<Place, Vec<u64>>,
+    last: HashMap<Place, Last>,
+    located: VecDeque<Located>,
+    answers: mpsc::Sender<Answer>,
+    found: mpsc::Receiver<Answer>,
 }
+
+type Answer = (Place, Result<Vec<Hop>, Unresolved>);
 
 /// What a place's name last led to.
 #[derive(Debug, Default)]
@@ -49,30 +57,41 @@ struct Last {
 impl Names {
     /// Asks these name servers, or those of the machine where none are given.
     pub(super) fn new(name_servers: &[SocketAddr], entropy: Box<dyn Entropy>) -> Result<Self> {
-        let (answers, located) = mpsc::channel(LOCATED_MAX);
+        let (answers, found) = mpsc::channel(FOUND_MAX);
         let resolver = Resolver::new(name_servers)?;
-        Ok(Self { resolver, entropy, last: Arc::default(), answers, located })
+        let (waiting, last, located) = Default::default();
+        Ok(Self { resolver, entropy, waiting, last, located, answers, found })
     }
 
-    /// Asks where a place is; [`Self::next`] has the answer.
+    /// Asks where a place is; [`Self::next`] has the answer. The core bounds how many wait.
     pub(super) fn ask(&mut self, lookup: u64, place: Place) {
-        let (resolver, last, answers) = (self.resolver.clone(), self.last.clone(), self.answers.clone());
+        let waiting = self.waiting.entry(place.clone()).or_default();
+        waiting.push(lookup);
+        if waiting.len() > 1 {
+            return;
+        }
+        let (resolver, answers) = (self.resolver.clone(), self.answers.clone());
         let mut draw = Seeded::new(self.entropy.next_u64());
         tokio::spawn(async move {
-            let found = resolver.hops(&place, &mut draw).await;
-            let hops = remember(&mut last.lock().unwrap_or_else(PoisonError::into_inner), place, found);
+            let found = timeout(TIME, resolver.hops(&place, &mut draw)).await.unwrap_or_else(|_| {
+                Err(Unresolved::Unanswered(place.host.clone(), "the name servers took too long".into()))
+            });
             // An error means that the role has ended.
-            let _ = answers.send(Located { lookup, hops }).await;
+            let _ = answers.send((place, found)).await;
         });
     }
 
     /// Waits for the next answer. Cancel-safe.
     pub(super) async fn next(&mut self) -> Located {
         loop {
-            // `self` keeps a sender, so the channel never closes.
-            if let Some(located) = self.located.recv().await {
+            if let Some(located) = self.located.pop_front() {
                 return located;
             }
+            // `self` keeps a sender, so the channel never closes.
+            let Some((place, found)) = self.found.recv().await else { continue };
+            let waiting = self.waiting.remove(&place).unwrap_or_default();
+            let hops = remember(&mut self.last, place, found);
+            self.located.extend(waiting.into_iter().map(|lookup| Located { lookup, hops: hops.clone() }));
         }
     }
 }

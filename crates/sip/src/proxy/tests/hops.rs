@@ -176,13 +176,13 @@ fn what_is_too_large_for_a_datagram_goes_by_a_connection_where_there_is_one() {
 fn a_carrier_that_answers_no_options_gets_emergency_calls_alone() {
     let mut lab = lab();
     let place = Place { host: "carrier.example".into(), port: None, transport: None, secure: false };
-    let trunk = Trunk {
+    let trunk = || Trunk {
         tenant: TenantId::parse("acme").unwrap(),
         name: "carrier".into(),
         allow: Vec::new(),
-        asked: Some(place),
+        asked: Some(place.clone()),
     };
-    lab.proxy.set_trunks([trunk], lab.now);
+    lab.proxy.set_trunks([trunk()], lab.now);
     for _ in 0..2 {
         lab.pass(Duration::from_millis(1), &[ConnectionId(1)]);
         resolve(&mut lab, Some(udp_hops()));
@@ -203,11 +203,93 @@ fn a_carrier_that_answers_no_options_gets_emergency_calls_alone() {
     call(&mut lab, "z9hG4bK-a", "");
     resolve(&mut lab, Some(udp_hops()));
     assert_eq!(lab.statuses(), [503]);
-    call(&mut lab, "z9hG4bK-b", "Trunkline-Insist: emergency\n");
+    call(&mut lab, "z9hG4bK-b", "Trunkline-Insist: 1\n");
     resolve(&mut lab, Some(udp_hops()));
     let (_, emergency) = lab.only();
     assert_eq!(emergency.header(&headers::INSIST), None, "it stays inside");
-    // The question is no business of the carrier any more: it counts as being there.
+    // Two trunks of one place are asked once, and what is known of it stays.
+    let twice = || [trunk(), trunk()];
+    lab.proxy.set_trunks(twice(), lab.now);
+    lab.proxy.set_trunks(twice(), lab.now);
+    assert_eq!(lab.proxy.carriers_down(), 2);
+    lab.pass(Duration::from_secs(10), &[ConnectionId(1)]);
+    assert_eq!(std::iter::from_fn(|| asked(&mut lab)).count(), 1);
+    // Nobody asks it any more: it counts as being there.
     lab.proxy.set_trunks([] as [Trunk; 0], lab.now);
     assert_eq!(lab.proxy.carriers_down(), 0);
+}
+
+#[test]
+fn a_carrier_that_answers_options_stays_and_is_back_after_two_answers() {
+    let mut lab = lab();
+    let place = Place { host: "192.0.2.1".into(), port: None, transport: None, secure: false };
+    let trunk = Trunk {
+        tenant: TenantId::parse("acme").unwrap(),
+        name: "carrier".into(),
+        allow: Vec::new(),
+        asked: Some(place),
+    };
+    lab.proxy.set_trunks([trunk], lab.now);
+    let mut down = Vec::new();
+    for answers in [true, false, false, true, true] {
+        lab.pass(Duration::from_millis(1), &[ConnectionId(1)]);
+        let (flow, question) = lab.only();
+        assert_eq!((flow, question.method()), (udp("192.0.2.1:5060"), Method::Options));
+        if answers {
+            lab.from("192.0.2.1:5060", &answer(&question, 404, "c"));
+        }
+        lab.pass(Duration::from_secs(10), &[ConnectionId(1)]);
+        lab.take();
+        down.push(lab.proxy.carriers_down());
+    }
+    assert_eq!(down, [0, 0, 1, 1, 0]);
+    assert_eq!(lab.proxy.sizes().0, 1, "the question that has just been put");
+}
+
+#[test]
+fn a_carrier_whose_connection_breaks_after_100_rings_nowhere_else() {
+    let mut lab = lab();
+    call(&mut lab, "z9hG4bK-a", "");
+    resolve(&mut lab, Some(vec![hop(Transport::Tcp, "192.0.2.1:5060"), hop(Transport::Tcp, "192.0.2.2:5060")]));
+    let (Flow::Stream { connection }, invite) = lab.only() else { panic!("not a connection") };
+    lab.proxy.handle_opened(connection, addr("192.0.2.1:5060"), Side::Edge);
+    lab.by(connection, &answer(&invite, 100, "x"));
+    lab.proxy.handle_closed(connection, lab.now);
+    lab.drain();
+    assert_eq!(lab.statuses(), [503]);
+}
+
+#[test]
+fn a_late_answer_of_the_first_address_ends_the_ringing_at_the_second() {
+    let mut lab = lab();
+    let text = Ask { uri: URI, host: "127.0.2.1", ..Ask::default() }.text();
+    lab.by(ConnectionId(1), &text.replace("tag=from-1", &format!("tag={}", tag(1, "a.1"))));
+    resolve(&mut lab, Some(udp_hops()));
+    let (_, first) = lab.only();
+    lab.pass(Duration::from_secs(33), &[ConnectionId(1)]);
+    let sent = lab.take();
+    let second = sent.iter().find(|(flow, _)| *flow == udp("192.0.2.2:5060")).map(|(_, m)| m.clone()).unwrap();
+    lab.from("192.0.2.2:5060", &answer(&second, 180, "y"));
+    lab.take();
+    lab.from("192.0.2.1:5060", &answer(&first, 200, "x"));
+    let sent = lab.take();
+    let to_node: Vec<_> = sent.iter().filter(|(flow, _)| *flow == tcp(1)).filter_map(|(_, m)| m.status()).collect();
+    assert_eq!(to_node, [StatusCode::OK]);
+    assert!(sent.iter().any(|(flow, m)| *flow == udp("192.0.2.2:5060") && m.method() == Method::Cancel), "{sent:?}");
+}
+
+#[test]
+fn an_early_hang_up_says_nothing_against_an_address_and_a_long_silence_does() {
+    for (wait, next) in [(1, "192.0.2.1:5060"), (4, "192.0.2.2:5060")] {
+        let mut lab = lab();
+        call(&mut lab, "z9hG4bK-a", "");
+        resolve(&mut lab, Some(udp_hops()));
+        lab.pass(Duration::from_secs(wait), &[ConnectionId(1)]);
+        let cancel = Ask { method: "CANCEL", uri: URI, host: "127.0.2.1", branch: "z9hG4bK-a", ..Ask::default() };
+        lab.by(ConnectionId(1), &cancel.text());
+        lab.take();
+        call(&mut lab, "z9hG4bK-b", "");
+        resolve(&mut lab, Some(udp_hops()));
+        assert_eq!(lab.only().0, udp(next), "after {wait} s");
+    }
 }

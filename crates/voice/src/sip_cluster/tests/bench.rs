@@ -134,6 +134,7 @@ fn node_of(epoch: u64, agent_entropy: Box<dyn model::Entropy>, limits: Limits) -
             calls_max: (trunk == "narrow").then_some(1),
             early_speech: trunk == "open",
             direct_media: trunk == "straight",
+            options: false,
         }),
         phones: Box::new(|_, dn| PhoneRules { direct_media: DIRECT_PHONES.contains(&dn) }),
         prompts: Box::new(|_| crate::sip_cluster::node::calls::prompts::SwitchPrompts {

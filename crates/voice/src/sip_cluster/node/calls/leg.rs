@@ -129,8 +129,8 @@ pub struct Target {
     pub limit: Option<OutgoingLimit>,
     /// Whether it hears who calls before it answers.
     pub early_speech: bool,
-    /// Whether the call is an emergency: it goes there even if the carrier has not answered lately.
-    pub is_emergency: bool,
+    /// Whether it goes there even if its carrier has not answered OPTIONS lately: an emergency, or a trunk without `options`.
+    pub insists: bool,
 }
 
 /// Stage of a leg.

@@ -91,7 +91,7 @@ fn leg_to_record<'a>(
         target_trunk: target.and_then(|target| target.trunk.clone()),
         target_limit: target.and_then(|target| target.limit.as_ref()).map(model_write::limit),
         target_early_speech: target.is_some_and(|target| target.early_speech),
-        target_is_emergency: target.is_some_and(|target| target.is_emergency),
+        target_insists: target.is_some_and(|target| target.insists),
         owes_media: leg.owes_media,
         direct: leg.path != AudioPath::Media,
         moving: leg.path == AudioPath::Moving,
@@ -253,7 +253,7 @@ fn leg_from_record(record: v1::LegRecord, mut link_of: impl FnMut(&str) -> Conne
             trunk: record.target_trunk,
             limit: record.target_limit.map(model_read::limit).transpose()?,
             early_speech: record.target_early_speech,
-            is_emergency: record.target_is_emergency,
+            insists: record.target_insists,
         }),
     };
     let id = LegId(u16::try_from(record.id).map_err(|_| RecordError("legs.id"))?);

@@ -92,7 +92,7 @@ impl Node {
         let hops_left = callers.map_or(MAX_FORWARDS, |leg| leg.hops_left);
         let edge = self.proxies.edge(link);
         let privacy = is_private.then(|| (HeaderName::Privacy, "id".to_owned()));
-        let insists = target.is_emergency.then(|| (INSIST, "emergency".to_owned()));
+        let insists = target.insists.then(|| (INSIST, "1".to_owned()));
         let by_itself = state.rings_at_origin().then(|| super::originate::answer_by_itself(edge));
         let invite = Invite {
             flow: Flow::Stream { connection: link },

@@ -63,7 +63,8 @@ impl Node {
             Output::RejectCaller { leg, status } => self.hang_up(conn_id, leg, status, now),
             Output::RingLeg { leg, dn, contact, shows, trunk, always, limit } => {
                 let early_speech = self.takes_early_speech(conn_id, trunk.as_deref());
-                let target = Target { dn, contact, shows, trunk, limit, early_speech, is_emergency: always };
+                let insists = always || !self.asks_by_options(conn_id, trunk.as_deref());
+                let target = Target { dn, contact, shows, trunk, limit, early_speech, insists };
                 let barrier = if always { None } else { self.barrier(conn_id, &target, now) };
                 self.prepare_phone(conn_id, leg, target, barrier, now)
             }

@@ -31,6 +31,8 @@ pub struct TrunkRules {
     pub early_speech: bool,
     /// Whether audio may go between its carrier and a phone directly.
     pub direct_media: bool,
+    /// Whether its carrier is asked by OPTIONS whether it is there, and gets no call while it is not.
+    pub options: bool,
 }
 
 /// Reads what a tenant has set for a trunk.
@@ -87,6 +89,12 @@ impl Barrier {
 }
 
 impl Node {
+    /// Whether a trunk's carrier is asked by OPTIONS whether it is there.
+    pub(super) fn asks_by_options(&self, conn_id: ConnId, trunk: Option<&str>) -> bool {
+        let tenant = self.calls.get(&conn_id).map(|entry| &entry.tenant);
+        tenant.zip(trunk).is_none_or(|(tenant, trunk)| (self.trunks)(tenant, trunk).options)
+    }
+
     /// What keeps a leg from being rung; noted in the trace, and counted.
     pub(super) fn barrier(&self, conn_id: ConnId, target: &Target, now: Timestamp) -> Option<Barrier> {
         let tenant = &self.calls.get(&conn_id)?.tenant;
