@@ -1,4 +1,4 @@
-//! Drivers of the protocol cores: SIP over UDP and TCP, RTP sockets, HTTP and gRPC.
+//! Drivers of the protocol cores: SIP over UDP, TCP and TLS, RTP sockets, HTTP and gRPC.
 
 pub mod admin;
 pub mod configuration;
@@ -7,4 +7,5 @@ pub mod grpc;
 pub mod http;
 pub mod rtp;
 pub mod sip;
+pub mod tls;
 pub mod topology;

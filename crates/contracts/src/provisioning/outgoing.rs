@@ -58,7 +58,8 @@ impl Trunk {
 }
 
 fn is_contact(text: &str) -> bool {
-    let address = text.strip_suffix(";transport=tcp").or_else(|| text.strip_suffix(";transport=udp")).unwrap_or(text);
+    let plain = |transport: &str| text.strip_suffix(transport)?.strip_suffix(";transport=");
+    let address = ["tls", "tcp", "udp"].into_iter().find_map(plain).unwrap_or(text);
     address.parse::<SocketAddr>().is_ok_and(|address| address.port() != 0 && !address.ip().is_unspecified())
 }
 
