@@ -4,8 +4,7 @@ use std::net::SocketAddr;
 
 use super::Trunk;
 
-const CONTACT: &str =
-    "it must be an address and a port, as 203.0.113.9:5060 or 203.0.113.9:5060;transport=tcp (names are not resolved)";
+const CONTACT: &str = "it must be an address and a port, as 203.0.113.9:5060, 203.0.113.9:5060;transport=tcp or 203.0.113.9:5061;transport=tls (names are not resolved)";
 const NO_PREFIX: &str = "calls go out only if `prefix` says which numbers, as \"+\"";
 const NO_CONTACT: &str = "calls go out only if `contact` says where to";
 const DIALLED: &str = "it may have digits, +, * and #";
@@ -95,7 +94,9 @@ mod tests {
         let good = trunk(Some("203.0.113.9:5060;transport=tcp"), Some("+"), Some("+15550100"));
         assert_eq!(good.outgoing(), Some(("203.0.113.9:5060;transport=tcp", "+")));
         assert_eq!((good.shown(), good.without_effect()), (Some("+15550100"), Vec::new()));
-        assert!(trunk(Some("[2001:db8::9]:5060"), Some("0"), None).outgoing().is_some());
+        for contact in ["[2001:db8::9]:5060", "203.0.113.9:5060;transport=udp", "203.0.113.9:5061;transport=tls"] {
+            assert!(trunk(Some(contact), Some("0"), None).outgoing().is_some(), "{contact}");
+        }
         assert_eq!(trunk(None, None, None).without_effect(), []);
     }
 
@@ -111,6 +112,7 @@ mod tests {
         for (contact, prefix, caller_id, keys) in [
             (Some("sbc.example:5060"), Some("9"), None, vec![("contact", CONTACT)]),
             (Some("203.0.113.9"), Some("9"), None, vec![("contact", CONTACT)]),
+            (Some("203.0.113.9:5060;transport=sctp"), Some("9"), None, vec![("contact", CONTACT)]),
             (Some("203.0.113.9:5060"), None, None, vec![("contact", NO_PREFIX)]),
             (None, Some("0"), Some("+1"), vec![("prefix", NO_CONTACT), ("caller_id", NO_CONTACT)]),
             (Some("203.0.113.9:5060"), Some("+"), Some("Ann"), vec![("caller_id", DIALLED)]),

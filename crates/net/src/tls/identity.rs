@@ -86,7 +86,7 @@ impl Identity {
         Self::parse(&chain, &key, files)
     }
 
-    fn parse(chain: &[u8], key: &[u8], files: &IdentityFiles) -> Result<Self, IdentityFault> {
+    pub(super) fn parse(chain: &[u8], key: &[u8], files: &IdentityFiles) -> Result<Self, IdentityFault> {
         let unusable = |path: &Path, why: String| IdentityFault::Unusable { path: path.to_owned(), why };
         let chain: Result<Vec<CertificateDer<'static>>, _> = CertificateDer::pem_slice_iter(chain).collect();
         let chain = chain.map_err(|error| unusable(&files.chain, error.to_string()))?;

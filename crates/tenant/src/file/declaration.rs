@@ -262,7 +262,7 @@ static TRUNKS: Shape = Shape::List {
             "contact",
             Optional,
             &NAME,
-            "Where it takes calls, as \"203.0.113.9:5060\"; with \";transport=tcp\" for a connection.",
+            "Where it takes calls, as \"203.0.113.9:5060\"; with \";transport=tcp\" for a connection, \";transport=tls\" for an encrypted one.",
         ),
         field(
             "prefix",

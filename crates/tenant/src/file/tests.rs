@@ -264,8 +264,8 @@ trunks:
     assert_eq!(
         said,
         [
-            "line 8: trunks.Out.contact: it has no effect: it must be an address and a port, as 203.0.113.9:5060 or \
-             203.0.113.9:5060;transport=tcp (names are not resolved)",
+            "line 8: trunks.Out.contact: it has no effect: it must be an address and a port, as 203.0.113.9:5060, \
+             203.0.113.9:5060;transport=tcp or 203.0.113.9:5061;transport=tls (names are not resolved)",
             "line 9: trunks.More.prefix: it has no effect: calls go out only if `contact` says where to",
         ]
     );

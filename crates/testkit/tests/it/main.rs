@@ -43,6 +43,7 @@ mod ringing;
 mod routing;
 mod rows;
 mod secrets;
+mod secure;
 mod stuck;
 mod takeover;
 mod topology;
