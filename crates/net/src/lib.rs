@@ -1,4 +1,4 @@
-//! Drivers of the protocol cores: SIP over UDP and TCP, RTP sockets, HTTP and gRPC.
+//! Drivers of the protocol cores: SIP over UDP, TCP and TLS, RTP sockets, HTTP and gRPC.
 
 pub mod admin;
 pub mod configuration;
@@ -8,4 +8,5 @@ pub mod http;
 pub mod resolver;
 pub mod rtp;
 pub mod sip;
+pub mod tls;
 pub mod topology;

@@ -1,4 +1,4 @@
-//! SIP sockets: UDP, TCP connections with reuse (RFC 5923) and keep-alive (RFC 5626), and the connections of nodes to every
+//! SIP sockets: UDP, TCP and TLS connections with reuse (RFC 5923) and keep-alive (RFC 5626), and the connections of nodes to every
 //! sip-proxy.
 //!
 //! A role's loop owns everything here, so nothing is locked. The loop itself reads and writes datagrams. Each connection has a
@@ -13,6 +13,7 @@ pub mod node;
 pub mod places;
 pub mod tcp;
 pub mod udp;
+mod wire;
 
 pub use connection::Closed;
 pub use counters::Counters;

@@ -155,6 +155,8 @@ pub enum Protocol {
     SipUdp,
     /// SIP over TCP.
     SipTcp,
+    /// SIP over TLS.
+    SipTls,
     /// HTTP with JSON.
     Http,
     /// gRPC over HTTP/2.
@@ -169,6 +171,7 @@ impl Protocol {
         match self {
             Self::SipUdp => "sip/udp",
             Self::SipTcp => "sip/tcp",
+            Self::SipTls => "sip/tls",
             Self::Http => "http",
             Self::Grpc => "grpc",
             Self::Rtp => "rtp",

@@ -30,7 +30,7 @@ pub struct Setup<'a> {
     pub user: &'a str,
     /// Its password.
     pub password: &'a str,
-    /// `udp` or `tcp`.
+    /// `udp`, `tcp` or `tls`.
     pub transport: &'a str,
     /// The audio that it sends: a WAV of 8 kHz, 16 bit, mono.
     pub speech: &'a Path,
@@ -66,7 +66,16 @@ impl Phone {
 
     /// Starts a phone that speaks these codecs, as baresip names them, and waits until it is registered.
     pub fn register_speaking(setup: &Setup<'_>, codecs: &str) -> Result<Self> {
-        let mut phone = Self::start(setup, codecs, 3_600)?;
+        Self::register_as(setup, codecs, "")
+    }
+
+    /// As [`Self::register`], with further lines of baresip's configuration.
+    pub fn register_with(setup: &Setup<'_>, lines: &str) -> Result<Self> {
+        Self::register_as(setup, G711, lines)
+    }
+
+    fn register_as(setup: &Setup<'_>, codecs: &str, lines: &str) -> Result<Self> {
+        let mut phone = Self::start(setup, codecs, 3_600, lines)?;
         // The event may have come before our connection, so the state is queried. Before the registrar's answer the
         // state is the same as after a refusal, so a refusal shows only by the timeout.
         let mut said = String::new();
@@ -84,17 +93,22 @@ impl Phone {
 
     /// Starts a phone that does not register.
     pub fn start_unregistered(setup: &Setup<'_>) -> Result<Self> {
-        Self::start(setup, G711, 0)
+        Self::start(setup, G711, 0, "")
     }
 
-    fn start(setup: &Setup<'_>, codecs: &str, register_seconds: u32) -> Result<Self> {
+    /// As before, with further lines of baresip's configuration.
+    pub fn start_unregistered_with(setup: &Setup<'_>, lines: &str) -> Result<Self> {
+        Self::start(setup, G711, 0, lines)
+    }
+
+    fn start(setup: &Setup<'_>, codecs: &str, register_seconds: u32, lines: &str) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         // baresip hangs up at the end of its file: append silence.
         let mut speech = audio::read_wav(setup.speech)?;
         speech.resize(speech.len() + SILENCE_SAMPLES, 0);
         let rate = rate_of(codecs);
         audio::write_wav_at(rate, &folder.path().join("speech.wav"), &speech)?;
-        fs::write(folder.path().join("config"), config(setup, folder.path(), rate))?;
+        fs::write(folder.path().join("config"), config(setup, folder.path(), rate) + lines)?;
         fs::write(folder.path().join("accounts"), account(setup, codecs, register_seconds))?;
         fs::write(folder.path().join("contacts"), "")?;
         let mut child = Command::new("baresip")

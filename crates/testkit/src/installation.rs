@@ -260,6 +260,11 @@ impl Installation {
         format!("{}:{}", self.demo.sip.host, self.demo.sip.port)
     }
 
+    /// The SIP edge for TLS as `host:port`.
+    pub fn secure_sip(&self) -> String {
+        format!("{}:5061", self.demo.sip.host)
+    }
+
     /// A loopback address of this instance that no role uses, for a peer of the test.
     pub fn peer_address(&self, host: u8) -> Ipv4Addr {
         Ipv4Addr::new(127, self.demo.instance, 250, host)

@@ -2,6 +2,7 @@
 
 pub mod agents;
 pub mod audio;
+pub mod authority;
 pub mod baresip;
 pub mod browser;
 pub mod caller;
@@ -20,6 +21,7 @@ pub mod sipp;
 pub mod wait;
 pub mod wallboard;
 
+pub use authority::Authority;
 pub use baresip::{Answer, Phone, Setup};
 pub use caller::Caller;
 pub use facts::{Fact, Watch};

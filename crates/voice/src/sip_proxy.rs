@@ -5,6 +5,7 @@
 //! and reports of the edge to the reporting log (voice-60). One task owns everything, so nothing is locked and order is kept.
 
 mod authority;
+mod certificates;
 mod clients;
 mod event_loop;
 mod faults;
@@ -22,12 +23,17 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use net::sip::{Counters, ListenerId, Peers, TcpTable, UdpEndpoint};
+use runtime::listener::Bound;
+use runtime::settings::Values;
 use runtime::{Drain, Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
 use sip::Seal;
 use sip::proxy::{Proxy, Settings as ProxySettings};
 use tracing::warn;
 
+pub use certificates::{CertificateFiles, ENDS_SOON, OWN_FILE};
+
 use authority::TokenAuthority;
+use certificates::Certificates;
 use clients::Users;
 use event_loop::EventLoop;
 use names::Names;
@@ -50,6 +56,13 @@ pub const SPEC: RoleSpec = RoleSpec {
             name: "sip-tcp",
             protocol: Protocol::SipTcp,
             port: 5060,
+            place: Place::Edge,
+            accepts: &["own-17", "own-18"],
+        },
+        Listen {
+            name: "sip-tls",
+            protocol: Protocol::SipTls,
+            port: 5061,
             place: Place::Edge,
             accepts: &["own-17", "own-18"],
         },
@@ -81,6 +94,7 @@ pub const ROLE: Role = Role { spec: &SPEC, start: |ctx| Box::pin(run(ctx)) };
 /// The TCP listeners, in the order in which they are bound.
 pub(crate) const EDGE: ListenerId = ListenerId(0);
 pub(crate) const NODES: ListenerId = ListenerId(1);
+pub(crate) const SECURE_EDGE: ListenerId = ListenerId(2);
 
 /// How often the kernel's count of dropped datagrams is read.
 const DROPS_EACH: Duration = Duration::from_secs(5);
@@ -90,6 +104,7 @@ const CONNECTIONS_BITS: u32 = 18;
 async fn run(ctx: RoleContext) -> Result<()> {
     let settings: Settings = ctx.settings()?;
     let (udp_at, tcp_at, nodes_at) = (ctx.bound("sip-udp")?, ctx.bound("sip-tcp")?, ctx.bound("nodes")?);
+    let tls_at = ctx.bound("sip-tls")?;
     let counters = Arc::new(Counters::default());
     let limits = settings.socket_limits();
     let udp = UdpEndpoint::bind(udp_at.listen, &limits, counters.clone())
@@ -99,15 +114,20 @@ async fn run(ctx: RoleContext) -> Result<()> {
     let meters = event_loop::Meters::new(&ctx);
     let mut tcp = TcpTable::new(limits, counters.clone(), meters.of_connections(&ctx));
     tcp.number_from(ctx.epoch.0 << CONNECTIONS_BITS);
-    for (at, expected, peers) in [(tcp_at.listen, EDGE, Peers::Strangers), (nodes_at.listen, NODES, Peers::Ours)] {
-        let (listener, _) = tcp.listen(at, peers).map_err(|e| runtime::listener::in_words("tcp", at, &e))?;
+    for (at, expected, peers) in [
+        (tcp_at.listen, EDGE, Peers::Strangers),
+        (nodes_at.listen, NODES, Peers::Ours),
+        (tls_at.listen, SECURE_EDGE, Peers::Strangers),
+    ] {
+        let bound = if expected == SECURE_EDGE { tcp.listen_secure(at, peers) } else { tcp.listen(at, peers) };
+        let (listener, _) = bound.map_err(|e| runtime::listener::in_words("tcp", at, &e))?;
         anyhow::ensure!(listener == expected, "the listeners are bound in the order of their numbers");
     }
     let proxy_settings = ProxySettings {
         edge: udp_at.advertise.to_string(),
-        secure_edge: None,
+        secure_edge: Some(tls_at.advertise.to_string()),
         udp_listeners: vec![udp_at.listen],
-        aliases: vec![tcp_at.listen.to_string(), tcp_at.advertise.to_string()],
+        aliases: vec![tcp_at.listen.to_string(), tcp_at.advertise.to_string(), tls_at.listen.to_string()],
         cluster: nodes_at.listen.to_string(),
         static_route: settings.static_route()?,
         algorithms: settings.algorithms()?,
@@ -117,6 +137,10 @@ async fn run(ctx: RoleContext) -> Result<()> {
     let authority = Box::new(TokenAuthority::new(ctx.tokens.clone()));
     let proxy = Proxy::new(proxy_settings, seal, authority, ctx.entropy());
     let metrics = metrics::Metrics::register(&ctx.metrics, counters, udp.receive_buffer());
+    let names = certificate_names(&tls_at);
+    let certificates = Certificates::new(settings.certificate_files(), &ctx.data_dir, names, metrics.certificates());
+    let certificates = certificates::watch(&ctx, certificates).context("the certificates of the edge")?;
+    tcp.use_tls(certificates.borrow().clone());
     ctx.ready.require("nodes");
     ctx.ready.require("phones and trunks");
     let users = Users::start(&ctx, settings.credentials_cache).context("the client of config")?;
@@ -135,6 +159,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
         udp,
         inbox,
         tcp,
+        certificates,
         users,
         names,
         meters,
@@ -147,6 +172,21 @@ async fn run(ctx: RoleContext) -> Result<()> {
         faults,
     };
     event_loop.run().await
+}
+
+/// The files of the certificates, for whoever checks them; `None` if the settings are faulty.
+pub fn certificate_files(values: &Values) -> Option<CertificateFiles> {
+    Some(values.read::<Settings>(SPEC.name).ok()?.certificate_files())
+}
+
+/// The names under which the edge is reached over TLS.
+pub fn certificate_names(at: &Bound) -> Vec<String> {
+    let mut names = vec![at.advertise.host.trim_start_matches('[').trim_end_matches(']').to_owned()];
+    let listens = at.listen.ip().to_string();
+    if !names.contains(&listens) {
+        names.push(listens);
+    }
+    names
 }
 
 /// Warns if the kernel's receive buffer, which keeps datagrams while the loop is busy, is smaller than requested.

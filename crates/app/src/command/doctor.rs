@@ -1,5 +1,6 @@
 //! `trunkline doctor`: finds what is stuck, failing or misconfigured, with a remedy. It only reads and changes nothing.
 
+mod certificates;
 mod configuration;
 mod finding;
 mod machine;
@@ -76,6 +77,12 @@ const CHECKS: &[Check] = &[
         looks_at: "whether the addresses that phones and carriers are told can be reached",
         needs: Needs::Nothing,
         look: configuration::addresses,
+    },
+    Check {
+        name: "certificates",
+        looks_at: "whether the edge's certificates can be used, are valid, and are for the name that phones are told",
+        needs: Needs::Nothing,
+        look: certificates::certificates,
     },
     Check {
         name: "data directory",

@@ -19,7 +19,7 @@ pub struct OutsideTrunk {
     pub name: String,
     /// What the numbers that lead to it begin with. Of several trunks, those with the longest prefix take a call.
     pub prefix: String,
-    /// Where it takes calls: `host:port`, with `;transport=tcp` where that is wanted.
+    /// Where it takes calls: `host:port`, with `;transport=tcp` or `;transport=tls` where that is wanted.
     pub contact: String,
     /// The number that is shown to who is called.
     pub caller_id: Option<String>,

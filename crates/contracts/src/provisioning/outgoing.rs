@@ -119,7 +119,9 @@ mod tests {
         let good = trunk(Some("203.0.113.9:5060;transport=tcp"), Some("+"), Some("+15550100"));
         assert_eq!(good.outgoing(), Some(("203.0.113.9:5060;transport=tcp", "+")));
         assert_eq!((good.shown(), good.without_effect()), (Some("+15550100"), Vec::new()));
-        assert!(trunk(Some("[2001:db8::9]:5060"), Some("0"), None).outgoing().is_some());
+        for contact in ["[2001:db8::9]:5060", "203.0.113.9:5060;transport=udp", "203.0.113.9:5061;transport=tls"] {
+            assert!(trunk(Some(contact), Some("0"), None).outgoing().is_some(), "{contact}");
+        }
         assert_eq!(trunk(None, None, None).without_effect(), []);
     }
 

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,15 +16,19 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
+use super::wire::{More, NotSecured, QueueFull, Wire};
 use super::{Counters, Limits};
+use crate::tls::{Failure, Session};
 
 /// Why a connection closed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Closed {
     /// The peer closed or reset it.
     ByPeer,
-    /// It could not be opened.
+    /// It could not be opened: also if the peer has not proved its name.
     NotOpened,
+    /// A peer opened it, and they did not agree on TLS.
+    NotSecured,
     /// It was silent for too long.
     Idle,
     /// The peer did not read what it was sent.
@@ -40,6 +43,8 @@ pub enum Closed {
 
 // One read takes the usual content of a TCP window.
 const READ_BYTES: usize = 16 * 1024;
+// The same under TLS, whose session keeps what is no whole record yet: some messages, and little for each of many idle phones.
+const SECURE_READ_BYTES: usize = 4 * 1024;
 // Entries of the write queue; the bound in bytes is `Limits::write_queue_bytes`.
 const WRITE_QUEUE_ENTRIES: usize = 4_096;
 
@@ -51,11 +56,8 @@ pub struct Writer {
     /// Messages that go out with the next flush. Both the loop and the connection's keeper write, but never at the same
     /// time.
     gathered: Mutex<Gathered>,
-    queue: mpsc::Sender<Bytes>,
-    waiting: Arc<AtomicUsize>,
-    stream: Arc<std::sync::OnceLock<Arc<OwnedWriteHalf>>>,
+    wire: Arc<Wire>,
     task: JoinHandle<()>,
-    bytes_max: usize,
     counters: Arc<Counters>,
     meter: Option<PeerMeter>,
 }
@@ -66,11 +68,6 @@ struct Gathered {
     messages: Vec<Bytes>,
     bytes: usize,
 }
-
-/// The peer does not read: its queue is full.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the peer does not read and its write queue is full")]
-pub struct QueueFull;
 
 impl Writer {
     /// Answers a ping (RFC 5626 §4.4.1). A peer that does not read loses its pong.
@@ -105,7 +102,7 @@ impl Writer {
             return Ok(());
         }
         let bytes = gathered.take();
-        self.write(bytes)
+        self.wire.send(bytes)
     }
 
     /// Sends what was gathered. Order is kept: bytes go to the socket directly only when none wait.
@@ -119,25 +116,7 @@ impl Writer {
             return Ok(());
         }
         let bytes = gathered.take();
-        self.write(bytes)
-    }
-
-    fn write(&self, bytes: Bytes) -> Result<(), QueueFull> {
-        let mut rest = bytes;
-        if self.waiting.load(Ordering::Acquire) == 0
-            && let Some(stream) = self.stream.get()
-            && let Ok(written) = stream.try_write(&rest)
-        {
-            if written == rest.len() {
-                return Ok(());
-            }
-            rest = rest.split_off(written);
-        }
-        let length = rest.len();
-        if self.waiting.fetch_add(length, Ordering::AcqRel) + length > self.bytes_max {
-            return Err(QueueFull);
-        }
-        self.queue.try_send(rest).map_err(|_| QueueFull)
+        self.wire.send(bytes)
     }
 
     fn gathered(&self) -> std::sync::MutexGuard<'_, Gathered> {
@@ -147,7 +126,7 @@ impl Writer {
 
     /// True when everything that was sent has reached the kernel.
     pub fn is_flushed(&self) -> bool {
-        self.waiting.load(Ordering::Acquire) == 0 && self.gathered().messages.is_empty()
+        self.wire.is_empty() && self.gathered().messages.is_empty()
     }
 }
 
@@ -168,7 +147,7 @@ impl Gathered {
 
 impl std::fmt::Debug for Writer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Writer").field("waiting", &self.waiting).finish_non_exhaustive()
+        f.debug_struct("Writer").field("wire", &self.wire).finish_non_exhaustive()
     }
 }
 
@@ -176,6 +155,7 @@ impl Drop for Writer {
     fn drop(&mut self) {
         // The last message on a connection that is being closed (the answer to a malformed message) goes out here.
         let _ = self.flush();
+        self.wire.close();
         self.task.abort();
     }
 }
@@ -210,9 +190,10 @@ pub(super) enum Happened {
     Closed(Closed),
 }
 
-/// Starts the task of a connection. `deliver` wraps each event for the loop's channel.
+/// Starts the task of a connection, in the clear or under a TLS session. `deliver` wraps each event for the loop's channel.
 pub(super) fn spawn<E: Send + 'static>(
     origin: Origin,
+    session: Option<Session>,
     limits: Limits,
     counters: Arc<Counters>,
     meter: Option<PeerMeter>,
@@ -220,27 +201,17 @@ pub(super) fn spawn<E: Send + 'static>(
     deliver: impl Fn(Happened) -> E + Send + Sync + 'static,
 ) -> Writer {
     let (queue, pending) = mpsc::channel(WRITE_QUEUE_ENTRIES);
-    let waiting = Arc::new(AtomicUsize::new(0));
-    let slot = Arc::new(std::sync::OnceLock::new());
+    let wire = Arc::new(Wire::new(queue, limits.write_queue_bytes, session));
     let task = {
-        let (waiting, slot) = (waiting.clone(), slot.clone());
+        let wire = wire.clone();
         let counted = Counted { counters: counters.clone(), meter: meter.clone() };
         tokio::spawn(async move {
-            let why = run(origin, limits, counted, &events, &deliver, pending, &waiting, &slot).await;
+            let why = run(origin, limits, counted, &events, &deliver, pending, &wire).await;
             // Ignored: the loop has ended and nothing listens.
             let _ = events.send(deliver(Happened::Closed(why))).await;
         })
     };
-    Writer {
-        gathered: Mutex::default(),
-        queue,
-        waiting,
-        stream: slot,
-        task,
-        bytes_max: limits.write_queue_bytes,
-        counters,
-        meter,
-    }
+    Writer { gathered: Mutex::default(), wire, task, counters, meter }
 }
 
 /// The counts of one connection. An opened connection counts as closed when this is dropped, also when its task is
@@ -258,6 +229,25 @@ impl Counted {
     fn failed(&self) {
         self.meter.iter().for_each(PeerMeter::error);
         self.counters.connects_failed.one();
+    }
+
+    /// A TLS connection did not come about. Whose name was not proved, and why, is for whoever wants to reach it.
+    fn not_secured(&self, error: &NotSecured, name: Option<&str>) {
+        let failed = match error {
+            NotSecured::Tls(error) => match error.failure() {
+                Failure::NotTls => &self.counters.tls_failed_not_tls,
+                Failure::Incompatible => &self.counters.tls_failed_incompatible,
+                Failure::Certificate => &self.counters.tls_failed_certificate,
+                Failure::Other => &self.counters.tls_failed_other,
+            },
+            NotSecured::Late => &self.counters.tls_failed_late,
+            NotSecured::Closed | NotSecured::Unread => &self.counters.tls_failed_other,
+        };
+        failed.one();
+        match name {
+            Some(name) => tracing::warn!(name, %error, "no TLS connection to a peer"),
+            None => tracing::debug!(%error, "no TLS connection with a peer"),
+        }
     }
 
     fn opened(&self) -> Standing<'_> {
@@ -283,7 +273,7 @@ impl Counted {
             Closed::Idle => self.counters.closed_idle.one(),
             Closed::Unread => self.counters.closed_unread.one(),
             Closed::BadInput => self.counters.closed_bad_input.one(),
-            Closed::NotOpened | Closed::ByPeer | Closed::Displaced | Closed::ByUs => {}
+            Closed::NotOpened | Closed::NotSecured | Closed::ByPeer | Closed::Displaced | Closed::ByUs => {}
         }
     }
 }
@@ -296,7 +286,6 @@ impl Drop for Standing<'_> {
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "the parts of one connection, taken apart by its task")]
 async fn run<E>(
     origin: Origin,
     limits: Limits,
@@ -304,9 +293,9 @@ async fn run<E>(
     events: &mpsc::Sender<E>,
     deliver: &(impl Fn(Happened) -> E + Sync),
     pending: mpsc::Receiver<Bytes>,
-    waiting: &AtomicUsize,
-    slot: &std::sync::OnceLock<Arc<OwnedWriteHalf>>,
+    wire: &Wire,
 ) -> Closed {
+    let is_ours = matches!(origin, Origin::Connect { .. });
     let stream = match origin {
         Origin::Accepted(stream) => stream,
         Origin::Connect { local, remote } => {
@@ -322,16 +311,28 @@ async fn run<E>(
     };
     // Signalling messages are small and urgent (RFC 3261 is silent on this; Nagle costs 40 ms).
     let _ = stream.set_nodelay(true);
-    let _standing = counted.opened();
-    let (reader, writer) = stream.into_split();
+    let (mut reader, writer) = stream.into_split();
     let writer = Arc::new(writer);
-    let _ = slot.set(writer.clone());
-    if events.send(deliver(Happened::Opened)).await.is_err() {
-        return Closed::ByUs;
-    }
+    wire.connected(writer.clone());
+    let exchange = async {
+        let mut incoming = Incoming::default();
+        if let Err(error) = handshake(&mut reader, &mut incoming, limits.handshake_time, &counted, wire).await {
+            counted.not_secured(&error, wire.name());
+            if is_ours {
+                counted.failed();
+                return Closed::NotOpened;
+            }
+            return Closed::NotSecured;
+        }
+        let _standing = counted.opened();
+        if events.send(deliver(Happened::Opened)).await.is_err() {
+            return Closed::ByUs;
+        }
+        read(reader, incoming, &limits, &counted, events, deliver, wire).await
+    };
     let why = tokio::select! {
-        why = read(reader, &limits, &counted, events, deliver) => why,
-        why = write(&writer, limits.write_stall, pending, waiting) => why,
+        why = exchange => why,
+        why = write(&writer, limits.write_stall, pending, wire) => why,
     };
     counted.closed(why);
     why
@@ -343,29 +344,66 @@ async fn connect(local: std::net::IpAddr, remote: SocketAddr) -> io::Result<TcpS
     socket.connect(remote).await
 }
 
+/// What a connection's input means.
+#[derive(Default)]
+struct Incoming {
+    framer: Framer,
+    /// Whether a message has begun since this was last asked. Line ends between messages do not begin one.
+    begins: bool,
+}
+
+impl Incoming {
+    fn push(&mut self, bytes: &[u8]) {
+        self.begins |= bytes.iter().any(|b| !matches!(b, b'\r' | b'\n'));
+        self.framer.push(bytes);
+    }
+}
+
+/// Reads until both ends know each other; at once in the clear.
+async fn handshake(
+    stream: &mut OwnedReadHalf,
+    incoming: &mut Incoming,
+    within: Duration,
+    counted: &Counted,
+    wire: &Wire,
+) -> Result<(), NotSecured> {
+    if !wire.is_secure() {
+        return Ok(());
+    }
+    let due = Instant::now() + within;
+    let mut chunk = vec![0; SECURE_READ_BYTES];
+    while wire.is_handshaking() {
+        let length = match timeout_at(due, stream.read(&mut chunk)).await {
+            Ok(Ok(0) | Err(_)) => return Err(NotSecured::Closed),
+            Ok(Ok(length)) => length,
+            Err(_) => return Err(NotSecured::Late),
+        };
+        counted.received(length);
+        if wire.receive(chunk.get(..length).unwrap_or_default(), |plain| incoming.push(plain))? == More::No {
+            return Err(NotSecured::Closed);
+        }
+    }
+    counted.counters.tls_handshakes.one();
+    Ok(())
+}
+
 async fn read<E>(
     mut stream: OwnedReadHalf,
+    mut incoming: Incoming,
     limits: &Limits,
     counted: &Counted,
     events: &mpsc::Sender<E>,
     deliver: &(impl Fn(Happened) -> E + Sync),
+    wire: &Wire,
 ) -> Closed {
-    let mut framer = Framer::new();
-    let mut chunk = vec![0; READ_BYTES];
-    let mut idle_at = Instant::now() + limits.idle;
+    // A TLS session has buffers of its own.
+    let mut chunk = vec![0; if wire.is_secure() { SECURE_READ_BYTES } else { READ_BYTES }];
     let mut whole_by: Option<Instant> = None;
+    let mut more = More::MayCome;
     loop {
-        let due = whole_by.unwrap_or(idle_at);
-        // A read that does not fill the chunk has emptied the socket; no second read is tried in vain.
-        let length = match timeout_at(due, stream.read(&mut chunk)).await {
-            Ok(Ok(0) | Err(_)) => return Closed::ByPeer,
-            Ok(Ok(length)) => length,
-            Err(_) => return if whole_by.is_some() { Closed::BadInput } else { Closed::Idle },
-        };
-        counted.received(length);
-        framer.push(chunk.get(..length).unwrap_or_default());
+        // The first time these have come with the end of the handshake.
         let (mut complete, mut pinged) = (false, false);
-        while let Some(frame) = framer.next() {
+        while let Some(frame) = incoming.framer.next() {
             complete = true;
             let happened = sort(frame, counted);
             // One pong answers all pings of a chunk: a peer's four bytes must not cost us a write each.
@@ -376,19 +414,36 @@ async fn read<E>(
                 return Closed::ByUs;
             }
             // A malformed message whose end is known harms nothing else on the connection.
-            if framer.is_broken() {
+            if incoming.framer.is_broken() {
                 return Closed::BadInput;
             }
         }
+        if more == More::No {
+            return Closed::ByPeer;
+        }
         let now = Instant::now();
-        idle_at = now + limits.idle;
-        // Line ends between messages do not begin one.
-        let begins = chunk.get(..length).is_some_and(|c| c.iter().any(|b| !matches!(b, b'\r' | b'\n')));
+        let begins = std::mem::take(&mut incoming.begins);
         if complete {
             whole_by = None;
         } else if begins {
             whole_by.get_or_insert(now + limits.message_time);
         }
+        // A read that does not fill the chunk has emptied the socket; no second read is tried in vain.
+        let due = whole_by.unwrap_or(now + limits.idle);
+        let length = match timeout_at(due, stream.read(&mut chunk)).await {
+            Ok(Ok(0) | Err(_)) => return Closed::ByPeer,
+            Ok(Ok(length)) => length,
+            Err(_) => return if whole_by.is_some() { Closed::BadInput } else { Closed::Idle },
+        };
+        counted.received(length);
+        more = match wire.receive(chunk.get(..length).unwrap_or_default(), |plain| incoming.push(plain)) {
+            Ok(more) => more,
+            Err(NotSecured::Unread) => return Closed::Unread,
+            Err(error) => {
+                tracing::debug!(%error, "a TLS connection has broken");
+                return Closed::BadInput;
+            }
+        };
     }
 }
 
@@ -406,12 +461,7 @@ fn sort(frame: Result<Frame, ParseError>, counted: &Counted) -> Happened {
     }
 }
 
-async fn write(
-    stream: &OwnedWriteHalf,
-    stall: Duration,
-    mut pending: mpsc::Receiver<Bytes>,
-    waiting: &AtomicUsize,
-) -> Closed {
+async fn write(stream: &OwnedWriteHalf, stall: Duration, mut pending: mpsc::Receiver<Bytes>, wire: &Wire) -> Closed {
     while let Some(bytes) = pending.recv().await {
         let mut rest = &bytes[..];
         while !rest.is_empty() {
@@ -426,7 +476,7 @@ async fn write(
                 Err(_) => return Closed::ByPeer,
             }
         }
-        waiting.fetch_sub(bytes.len(), Ordering::AcqRel);
+        wire.written(bytes.len());
     }
     // The loop has dropped its writer.
     Closed::ByUs

@@ -52,6 +52,18 @@ counters! {
     closed_unread,
     /// Connections closed because their input was not SIP, too long, or too slow.
     closed_bad_input,
+    /// TLS handshakes completed, both directions.
+    tls_handshakes,
+    /// TLS connections that failed because the handshake took too long.
+    tls_failed_late,
+    /// TLS connections that failed because what came was no TLS.
+    tls_failed_not_tls,
+    /// TLS connections that failed because there was no version or algorithm in common.
+    tls_failed_incompatible,
+    /// TLS connections that failed because a certificate was not accepted, here or by the peer.
+    tls_failed_certificate,
+    /// TLS connections that failed for another reason; most peers just hung up.
+    tls_failed_other,
 }
 
 /// A count that only grows.

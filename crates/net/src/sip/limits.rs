@@ -20,6 +20,8 @@ pub struct Limits {
     pub idle: Duration,
     /// How long one message may take from its first byte to its last (a slow sender occupies a slot).
     pub message_time: Duration,
+    /// How long a TLS handshake may take: a peer that does not finish one occupies a place.
+    pub handshake_time: Duration,
     /// How long an outgoing connection may take to open.
     pub connect_time: Duration,
     /// Messages that wait for the role's loop; when full, connections are not read and TCP slows the peers.
@@ -36,6 +38,7 @@ impl Default for Limits {
             write_stall: Duration::from_secs(10),
             idle: Duration::from_secs(600),
             message_time: Duration::from_secs(20),
+            handshake_time: Duration::from_secs(10),
             connect_time: Duration::from_secs(4),
             event_queue: 4_096,
         }

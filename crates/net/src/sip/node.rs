@@ -406,7 +406,7 @@ impl Keeper {
         let (sender, mut happens) = mpsc::channel(TOGETHER);
         let origin = Origin::Connect { local: self.local, remote: proxy };
         let (counters, meter) = (self.counters.clone(), (self.meter_of)(proxy));
-        let writer = Arc::new(connection::spawn(origin, self.limits, counters, meter, sender, |h| h));
+        let writer = Arc::new(connection::spawn(origin, None, self.limits, counters, meter, sender, |h| h));
         // A change during the greeting is announced as soon as the proxy has answered.
         let mut work = self.work.clone();
         let now = *work.borrow_and_update();

@@ -1,4 +1,4 @@
-//! TCP listeners and connections of one role: limits, reuse (RFC 5923), and one event channel.
+//! TCP and TLS listeners and connections of one role: limits, reuse (RFC 5923), and one event channel.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use runtime::PeerMeter;
-use sip::{ConnectionId, Message, ParseError};
+use sip::{ConnectionId, Message, ParseError, Transport};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use super::connection::{self, Closed, Happened, Origin, Writer};
 use super::places::{Peers, PlaceTable, ProvenOwner};
 use super::{Counters, Limits};
+use crate::tls::{Session, Tls};
 
 /// An event on the connections of a [`TcpTable`].
 #[derive(Debug)]
@@ -76,6 +77,8 @@ pub struct TcpTable {
     listeners: Vec<Listener>,
     last_id: u64,
     meter_of: MeterOf,
+    /// None until it is given: then there is no TLS.
+    tls: Option<Tls>,
     sender: mpsc::Sender<Raw>,
     events: mpsc::Receiver<Raw>,
     /// Connections with messages to write at the end of the turn.
@@ -94,6 +97,7 @@ struct Open {
 #[derive(Debug)]
 struct Listener {
     local: SocketAddr,
+    transport: Transport,
     task: JoinHandle<()>,
 }
 
@@ -128,6 +132,9 @@ pub enum SendError {
     /// There is no room for another connection.
     #[error("there are too many connections")]
     TooMany,
+    /// The peer's name is none that a certificate could have, or there is no TLS.
+    #[error("there is no name that the peer could prove")]
+    NoName,
 }
 
 // === impl TcpTable ===
@@ -145,6 +152,7 @@ impl TcpTable {
             listeners: Vec::new(),
             last_id: 0,
             meter_of,
+            tls: None,
             sender,
             events,
             to_flush: Vec::new(),
@@ -159,11 +167,33 @@ impl TcpTable {
         self.last_id = self.last_id.max(ConnectionId(first).count());
     }
 
-    /// Binds a listener and starts accepting. Must be called inside a tokio runtime.
+    /// From now on TLS connections begin with these certificates; those that are up go on with what they began with.
+    pub fn use_tls(&mut self, tls: Tls) {
+        self.tls = Some(tls);
+    }
+
+    /// Binds a listener in the clear and starts accepting. Must be called inside a tokio runtime.
     ///
     /// # Errors
     /// The kernel's error, usually that the address is in use or not ours.
     pub fn listen(&mut self, local: SocketAddr, peers: Peers) -> io::Result<(ListenerId, SocketAddr)> {
+        self.listen_for(Transport::Tcp, local, peers)
+    }
+
+    /// As [`Self::listen`], for connections under TLS. Without [`Self::use_tls`] before, each is refused.
+    ///
+    /// # Errors
+    /// As [`Self::listen`].
+    pub fn listen_secure(&mut self, local: SocketAddr, peers: Peers) -> io::Result<(ListenerId, SocketAddr)> {
+        self.listen_for(Transport::Tls, local, peers)
+    }
+
+    fn listen_for(
+        &mut self,
+        transport: Transport,
+        local: SocketAddr,
+        peers: Peers,
+    ) -> io::Result<(ListenerId, SocketAddr)> {
         let socket = Socket::new(Domain::for_address(local), Type::STREAM, Some(Protocol::TCP))?;
         if local.is_ipv6() {
             socket.set_only_v6(true)?;
@@ -178,7 +208,7 @@ impl TcpTable {
         let id = ListenerId(self.listeners.len());
         self.places.insert(Some(id), PlaceTable::new(&self.limits, peers));
         let task = tokio::spawn(accept(listener, id, self.sender.clone()));
-        self.listeners.push(Listener { local, task });
+        self.listeners.push(Listener { local, transport, task });
         Ok((id, local))
     }
 
@@ -260,17 +290,29 @@ impl TcpTable {
     /// [`SendError::TooMany`].
     pub fn open(&mut self, remote: SocketAddr, local: IpAddr) -> Result<ConnectionId, SendError> {
         self.last_id += 1;
-        let id = ConnectionId(self.last_id);
-        self.open_as(id, remote, local).map(|()| id)
+        let id = ConnectionId::accepted(self.last_id, Transport::Tcp);
+        self.open_as(id, remote, local, "").map(|()| id)
     }
 
-    /// As [`Self::open`], with a number chosen by the caller: it must be new and have its top bit set, so that it
-    /// cannot equal a number of the table's own.
+    /// As [`Self::open`], with a number chosen by the caller, which tells the transport: it must be new and that of a connection
+    /// that we open, so that it cannot equal a number of the table's own. Under TLS the peer has to prove `name`, a host name or
+    /// an address.
     ///
     /// # Errors
-    /// [`SendError::TooMany`].
-    pub fn open_as(&mut self, id: ConnectionId, remote: SocketAddr, local: IpAddr) -> Result<(), SendError> {
-        self.admit(id, Origin::Connect { local, remote }, remote, None).then_some(()).ok_or(SendError::TooMany)
+    /// [`SendError::TooMany`], [`SendError::NoName`].
+    pub fn open_as(
+        &mut self,
+        id: ConnectionId,
+        remote: SocketAddr,
+        local: IpAddr,
+        name: &str,
+    ) -> Result<(), SendError> {
+        let session = match id.transport() {
+            Transport::Tls => Some(self.tls.as_ref().and_then(|tls| tls.connect(name).ok()).ok_or(SendError::NoName)?),
+            Transport::Tcp | Transport::Udp => None,
+        };
+        let origin = Origin::Connect { local, remote };
+        self.admit(id, origin, session, remote, None).then_some(()).ok_or(SendError::TooMany)
     }
 
     /// Closes a connection; messages sent before still go out, as far as the kernel takes them at once. No
@@ -302,6 +344,11 @@ impl TcpTable {
         self.events.len()
     }
 
+    /// The number of connections by this transport that are up or being opened.
+    pub fn count_of(&self, transport: Transport) -> usize {
+        self.open.keys().filter(|connection| connection.transport() == transport).count()
+    }
+
     /// The number of connections.
     pub fn len(&self) -> usize {
         self.open.len()
@@ -325,8 +372,7 @@ impl TcpTable {
     fn take(&mut self, raw: Raw) -> Option<TcpEvent> {
         match raw {
             Raw::Accepted(listener, stream, remote) => {
-                self.last_id += 1;
-                self.admit(ConnectionId(self.last_id), Origin::Accepted(stream), remote, Some(listener));
+                self.accept(listener, stream, remote);
                 None
             }
             // Events still in the channel when the loop closed the connection.
@@ -352,7 +398,28 @@ impl TcpTable {
         }
     }
 
-    fn admit(&mut self, id: ConnectionId, origin: Origin, remote: SocketAddr, listener: Option<ListenerId>) -> bool {
+    fn accept(&mut self, listener: ListenerId, stream: TcpStream, remote: SocketAddr) {
+        let Some(transport) = self.listeners.get(listener.0).map(|listener| listener.transport) else { return };
+        let session = match transport {
+            Transport::Tls => match self.tls.as_ref().map(Tls::accept) {
+                Some(Ok(session)) => Some(session),
+                _ => return self.counters.connections_refused.one(),
+            },
+            Transport::Tcp | Transport::Udp => None,
+        };
+        self.last_id += 1;
+        let id = ConnectionId::accepted(self.last_id, transport);
+        self.admit(id, Origin::Accepted(stream), session, remote, Some(listener));
+    }
+
+    fn admit(
+        &mut self,
+        id: ConnectionId,
+        origin: Origin,
+        session: Option<Session>,
+        remote: SocketAddr,
+        listener: Option<ListenerId>,
+    ) -> bool {
         let places = self.places.get_mut(&listener);
         let Some(Ok(given_up)) = places.map(|places| places.take(id, remote.ip(), Instant::now())) else {
             self.counters.connections_refused.one();
@@ -364,7 +431,7 @@ impl TcpTable {
         }
         let (counters, meter) = (self.counters.clone(), (self.meter_of)(remote, listener));
         let deliver = move |happened| Raw::From(id, happened);
-        let writer = connection::spawn(origin, self.limits, counters, meter, self.sender.clone(), deliver);
+        let writer = connection::spawn(origin, session, self.limits, counters, meter, self.sender.clone(), deliver);
         self.open.insert(id, Open { writer, remote, listener });
         self.by_remote.insert(remote, id);
         true

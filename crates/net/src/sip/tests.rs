@@ -184,7 +184,7 @@ async fn an_opened_connection_is_found_again_and_comes_from_our_address() {
     let mut client = TcpTable::new(Limits::default(), Arc::default(), Box::new(|_, _| None));
     let local = IpAddr::from([127, 0, 0, 9]);
     let id = ConnectionId(1 << 63);
-    client.open_as(id, at, local).unwrap();
+    client.open_as(id, at, local, "").unwrap();
     assert_eq!(client.connection_to(at), Some(id));
     client.send(id, Bytes::from_static(OPTIONS.as_bytes())).unwrap();
     client.flush();

@@ -26,6 +26,7 @@ mod passwords;
 mod phones;
 mod room;
 mod routes;
+mod secure;
 
 const EDGE: &str = "127.0.0.1:5060";
 const SECURE_EDGE: &str = "127.0.0.1:5061";

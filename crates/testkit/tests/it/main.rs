@@ -44,6 +44,7 @@ mod ringing;
 mod routing;
 mod rows;
 mod secrets;
+mod secure;
 mod stuck;
 mod takeover;
 mod topology;

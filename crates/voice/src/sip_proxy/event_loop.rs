@@ -11,9 +11,11 @@ use anyhow::Result;
 use model::Timestamp;
 use net::sip::tcp::{MeterOf, SendError};
 use net::sip::{Datagram, ProvenOwner, TcpEvent, TcpTable, UdpEndpoint};
+use net::tls::Tls;
 use runtime::{PeerMeter, Pii, RoleContext};
 use sip::proxy::{Output, Proxy, Side, Trunks};
 use sip::{ConnectionId, Flow, Transmit};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tracing::{info, warn};
 
@@ -25,7 +27,7 @@ use super::metrics::Metrics;
 use super::names::{Located, Names, log_carrier};
 use super::registers::{Arrival, Arrived, Registers};
 use super::reporting::Reports;
-use super::{EDGE, NODES};
+use super::{EDGE, NODES, SECURE_EDGE};
 
 /// Datagrams or messages handled before other inputs have their turn.
 const BATCH: usize = 64;
@@ -47,6 +49,7 @@ pub(super) struct EventLoop {
     pub udp: UdpEndpoint,
     pub inbox: Inbox,
     pub tcp: TcpTable,
+    pub certificates: watch::Receiver<Tls>,
     pub users: Users,
     pub names: Names,
     pub meters: Meters,
@@ -81,9 +84,10 @@ impl EventLoop {
                 event = self.tcp.next() => self.take_events(event),
                 found = self.users.next() => self.take_answers(found),
                 located = self.names.next() => self.take_located(located),
+                Ok(()) = self.certificates.changed() => self.tcp.use_tls(self.certificates.borrow_and_update().clone()),
                 () = &mut timer, if armed < Timestamp::MAX => armed = Timestamp::MAX,
                 _ = tick.tick() => {
-                    self.metrics.refresh(&self.proxy);
+                    self.metrics.refresh(&self.proxy, &self.tcp);
                     self.log_overload();
                     self.tcp.close_overdue();
                     let over = self.has_drained();
@@ -308,9 +312,9 @@ impl EventLoop {
                         self.closed(connection, now);
                     }
                 }
-                Output::Connect { connection, remote, name: _ } => {
+                Output::Connect { connection, remote, name } => {
                     self.passages.opened(connection, remote);
-                    if self.tcp.open_as(connection, remote, self.edge_ip).is_err() {
+                    if self.tcp.open_as(connection, remote, self.edge_ip, &name).is_err() {
                         self.closed(connection, now);
                     }
                 }
@@ -406,7 +410,7 @@ impl Meters {
         let (edge, ctx) = (self.clone(), ctx.clone());
         Box::new(move |remote, listener| match listener {
             None => Some(edge.to_carrier.clone()),
-            Some(EDGE) => Some(edge.of(remote).clone()),
+            Some(EDGE | SECURE_EDGE) => Some(edge.of(remote).clone()),
             Some(_) => {
                 let id = match ctx.directory.role_at(remote.ip())? {
                     "sip-cluster" => "voice-51",

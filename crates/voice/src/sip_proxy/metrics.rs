@@ -4,14 +4,17 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use net::sip::Counters;
+use net::sip::{Counters, TcpTable};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::Gauge;
 use runtime::metrics::Declared;
+use sip::Transport;
 use sip::proxy::{Counts, Proxy};
+
+use super::certificates;
 
 runtime::metrics! {
     /// Sizes, measured at each refresh.
@@ -27,6 +30,14 @@ runtime::metrics! {
         overloaded: Gauge = "sip_proxy_overloaded";
         /// Addresses of carriers that do not answer OPTIONS; only trunks with `options: true` are asked.
         carriers_down: Gauge = "sip_proxy_carriers_down";
+        /// Connections over TCP in the clear, those of nodes and those being opened included.
+        connections_tcp: Gauge = "sip_proxy_connections_tcp";
+        /// Connections over TLS, those in the handshake included.
+        connections_tls: Gauge = "sip_proxy_connections_tls";
+        /// The end of the edge's certificate that ends first, in seconds of Unix time.
+        certificate_ends: Gauge = "sip_proxy_certificate_ends_seconds";
+        /// 1 while the certificates that the settings name cannot be used, and earlier ones or one of our own are used instead.
+        certificates_unusable: Gauge = "sip_proxy_certificates_unusable";
         /// Bytes of the kernel's receive buffer of the UDP socket.
         receive_buffer: Gauge = "sip_proxy_receive_buffer_bytes";
     }
@@ -63,8 +74,14 @@ impl Metrics {
         Self { counts, sizes }
     }
 
+    /// The gauges of the certificates.
+    pub(super) fn certificates(&self) -> certificates::Shown {
+        let (ends, unusable) = (self.sizes.certificate_ends.clone(), self.sizes.certificates_unusable.clone());
+        certificates::Shown { ends, unusable }
+    }
+
     /// Copies what the core has counted.
-    pub(super) fn refresh(&self, proxy: &Proxy) {
+    pub(super) fn refresh(&self, proxy: &Proxy, tcp: &TcpTable) {
         for (shown, (_, value)) in self.counts.iter().zip(proxy.counts().all()) {
             shown.store(value, Relaxed);
         }
@@ -72,6 +89,11 @@ impl Metrics {
         self.sizes.held.set(i64::try_from(held).unwrap_or(i64::MAX));
         self.sizes.sources.set(i64::try_from(sources).unwrap_or(i64::MAX));
         self.sizes.carriers_down.set(i64::try_from(proxy.carriers_down()).unwrap_or(i64::MAX));
+        for (shown, transport) in
+            [(&self.sizes.connections_tcp, Transport::Tcp), (&self.sizes.connections_tls, Transport::Tls)]
+        {
+            shown.set(i64::try_from(tcp.count_of(transport)).unwrap_or(i64::MAX));
+        }
         self.sizes.overloaded.set(i64::from(proxy.is_overloaded()));
         self.sizes.nodes.set(i64::try_from(proxy.live().count()).unwrap_or(i64::MAX));
     }

@@ -4,7 +4,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
+use net::tls::identity::IdentityFiles;
 use sip::digest::Algorithm;
+
+use super::certificates::CertificateFiles;
 
 runtime::settings! {
     /// Settings of sip-proxy.
@@ -28,6 +31,15 @@ runtime::settings! {
         connections_per_source: usize = 256, |v| at_least_one(*v);
         /// How long a TCP connection on which a phone has authenticated may be silent. Phones ping every two minutes.
         idle: Duration = Duration::from_secs(600), |v| a_second(*v);
+        /// Certificates for SIP over TLS, each a PEM file with the certificate, those of its authorities and the private key, or two
+        /// files as `chain.pem:key.pem`. The first is the usual one and is shown to carriers; another is used for who asks for a
+        /// name in it. If there is none, sip-proxy makes one that nobody vouches for. Changed files are read without a restart.
+        certificates: Vec<String> = Vec::new(), |v| paths(v);
+        /// PEM files of the authorities that vouch for carriers called over TLS. If there is none, those of the system.
+        server_authorities: Vec<String> = Vec::new(), |v| paths(v);
+        /// PEM files of the authorities that vouch for who connects over TLS with a certificate. If there is none, nobody is asked for
+        /// one.
+        client_authorities: Vec<String> = Vec::new(), |v| paths(v);
         /// Phones whose credentials are cached.
         credentials_cache: usize = 20_000;
     }
@@ -49,6 +61,15 @@ impl Settings {
             trunk_requests_per_s: self.trunk_requests_per_s,
             wrong_passwords_free: self.wrong_passwords_free,
             ..sip::proxy::Limits::default()
+        }
+    }
+
+    pub(super) fn certificate_files(&self) -> CertificateFiles {
+        let paths = |texts: &[String]| texts.iter().map(Into::into).collect();
+        CertificateFiles {
+            identities: self.certificates.iter().map(|text| IdentityFiles::parse(text)).collect(),
+            servers: paths(&self.server_authorities),
+            clients: paths(&self.client_authorities),
         }
     }
 
@@ -74,6 +95,10 @@ fn algorithms(text: &str) -> Result<Vec<Algorithm>, String> {
         "both" => Ok(vec![Algorithm::Sha256, Algorithm::Md5]),
         _ => Err(format!("{text:?} is none of md5, sha-256, both")),
     }
+}
+
+fn paths(texts: &[String]) -> Result<(), String> {
+    if texts.iter().any(String::is_empty) { Err("each must be a path".to_owned()) } else { Ok(()) }
 }
 
 fn at_least_one(value: usize) -> Result<(), String> {

@@ -384,7 +384,7 @@ fn a_phone_that_has_registered_again_gets_its_calls_by_the_new_connection() {
 }
 
 /// A phone authenticates on a connection; returns the user part of its Path.
-fn registered_by(lab: &mut Lab, connection: ConnectionId, ask: &Ask<'_>, password: &str) -> String {
+pub(super) fn registered_by(lab: &mut Lab, connection: ConnectionId, ask: &Ask<'_>, password: &str) -> String {
     lab.proxy.handle_opened(connection, addr(PHONE), Side::Edge);
     let [first, second] = ["a", "b"].map(|end| format!("{}-{}{end}", ask.branch, connection.0));
     lab.by(connection, &Ask { branch: &first, ..*ask }.text());

@@ -1,0 +1,73 @@
+//! The certificates of the edge.
+
+use net::tls::authorities;
+use net::tls::identity::{Identity, IdentityFiles};
+use runtime::edge;
+use voice::sip_proxy::{self, CertificateFiles};
+
+use super::finding::Finding;
+use super::situation::Situation;
+
+const DAY_SECONDS: i64 = 24 * 60 * 60;
+
+/// Reports certificates that cannot be used, end soon, or are not for the name that phones are told.
+pub fn certificates(situation: &Situation) -> Vec<Finding> {
+    let Some(files) = sip_proxy::certificate_files(&situation.values) else { return Vec::new() };
+    let CertificateFiles { identities, servers, clients } = files;
+    let now = i64::try_from(situation.now.as_millis() / 1_000).unwrap_or(i64::MAX);
+    let mut found = Vec::new();
+    let mut usable = Vec::new();
+    for files in &identities {
+        match Identity::read(files) {
+            Ok(identity) => {
+                found.extend(time(&identity, files, now));
+                usable.push(identity);
+            }
+            Err(fault) => {
+                let remedy = "give sip-proxy a PEM file with the certificate and its key, or `chain.pem:key.pem`, that it may read";
+                found.push(Finding::error("sip-proxy.certificates", fault.to_string(), remedy));
+            }
+        }
+    }
+    if usable.len() == identities.len() && !usable.is_empty() {
+        found.extend(names(situation, &usable));
+    }
+    for (key, paths) in [("server_authorities", &servers), ("client_authorities", &clients)] {
+        // Each on its own: all faults are told at once.
+        for path in paths {
+            if let Err(fault) = authorities::of_files(&[path]) {
+                let remedy = "give it a PEM file with the certificates of authorities";
+                found.push(Finding::error(format!("sip-proxy.{key}"), fault.to_string(), remedy));
+            }
+        }
+    }
+    found
+}
+
+fn time(identity: &Identity, files: &IdentityFiles, now: i64) -> Option<Finding> {
+    let (place, renew) = (files.chain.display().to_string(), "renew it: the new file is read without a restart");
+    let left = identity.valid_to().saturating_sub(now);
+    if left <= 0 {
+        return Some(Finding::error(place, "the certificate has expired: phones and carriers refuse it", renew));
+    }
+    if identity.valid_from() > now {
+        let what = "the certificate is not valid yet: phones and carriers refuse it";
+        return Some(Finding::error(place, what, "see whether this machine's clock is right"));
+    }
+    let soon = left <= sip_proxy::ENDS_SOON.as_secs().cast_signed();
+    soon.then(|| Finding::warning(place, format!("the certificate ends in {} days", left / DAY_SECONDS), renew))
+}
+
+/// A phone compares the name that it was told with those in the certificate.
+fn names(situation: &Situation, identities: &[Identity]) -> Option<Finding> {
+    let spec = &sip_proxy::SPEC;
+    let bound = edge::bound(spec, spec.listen("sip-tls")?, situation.instance, 1, &situation.values).ok()?;
+    let told = &bound.advertise.host;
+    if identities.iter().any(|identity| identity.is_for(told)) {
+        return None;
+    }
+    let has: Vec<String> = identities.iter().flat_map(Identity::names).collect();
+    let what = format!("no certificate is for {told}, which phones are told; they are for {}", has.join(", "));
+    let remedy = "set sip-proxy.sip_tls_advertise to a name in the certificate, or get one for that name";
+    Some(Finding::warning("sip-proxy.certificates", what, remedy))
+}

@@ -1,0 +1,105 @@
+//! TLS 1.2 and 1.3: who we are, whom we believe, and sessions that do no I/O.
+
+pub mod authorities;
+pub mod identity;
+pub mod self_signed;
+pub mod session;
+
+use std::fmt;
+use std::sync::Arc;
+
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::ServerName;
+use rustls::server::WebPkiClientVerifier;
+use rustls::sign::SingleCertAndKey;
+use rustls::version::{TLS12, TLS13};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+
+pub use identity::{Identity, IdentityFault};
+pub use session::{Failure, Session};
+
+use identity::Identities;
+
+/// The two sides of TLS of one role.
+#[derive(Clone)]
+pub struct Tls {
+    server: Arc<ServerConfig>,
+    client: Arc<ClientConfig>,
+}
+
+/// Why the parts do not make a configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsFault {
+    /// No certificate.
+    #[error("there is no certificate")]
+    NoIdentity,
+    /// The parts do not fit.
+    #[error("{0}")]
+    Rustls(#[from] rustls::Error),
+    /// The authorities are of no use.
+    #[error("the authorities: {0}")]
+    Verifier(#[from] rustls::server::VerifierBuilderError),
+}
+
+/// The name is none that a certificate can be checked against.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("it is neither a host name nor an address")]
+pub struct NoName;
+
+/// The one implementation of the algorithms, as everywhere in the process.
+pub(crate) fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+}
+
+impl Tls {
+    /// We are `identities`: the first one whose certificate has the name that a client asks for, else the first; the first too where
+    /// a server asks who we are. Servers are believed if `servers` vouch for their name. Clients that show a certificate are
+    /// refused unless `clients` vouch for it; without `clients` none is asked for.
+    ///
+    /// # Errors
+    /// If there is no identity, or the authorities are of no use.
+    pub fn new(
+        identities: Vec<Arc<Identity>>,
+        servers: RootCertStore,
+        clients: Option<RootCertStore>,
+    ) -> Result<Self, TlsFault> {
+        let first = identities.first().ok_or(TlsFault::NoIdentity)?.key().clone();
+        let server = ServerConfig::builder_with_provider(provider()).with_protocol_versions(&[&TLS13, &TLS12])?;
+        let server = match clients {
+            None => server.with_no_client_auth(),
+            Some(roots) => {
+                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
+                server.with_client_cert_verifier(verifier.allow_unauthenticated().build()?)
+            }
+        };
+        let server = server.with_cert_resolver(Arc::new(Identities(identities)));
+        let client = ClientConfig::builder_with_provider(provider()).with_protocol_versions(&[&TLS13, &TLS12])?;
+        let own = Arc::new(SingleCertAndKey::from(first));
+        // Without authorities every connection that we open fails: better than no listener.
+        let client = client.with_root_certificates(servers);
+        Ok(Self { server: Arc::new(server), client: Arc::new(client.with_client_cert_resolver(own)) })
+    }
+
+    /// The session of a connection that a peer has opened.
+    pub fn accept(&self) -> Result<Session, rustls::Error> {
+        Session::accept(self.server.clone())
+    }
+
+    /// The session of a connection to a peer that has to prove `name`, a host name or an address.
+    ///
+    /// # Errors
+    /// If it is no such name.
+    pub fn connect(&self, name: &str) -> Result<Session, NoName> {
+        let name = ServerName::try_from(name.to_owned()).map_err(|_| NoName)?;
+        Session::connect(self.client.clone(), name).map_err(|_| NoName)
+    }
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tls")
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,51 @@
+//! Whom we believe: the system's authorities, or those of files.
+
+use std::path::{Path, PathBuf};
+
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+
+/// Those that are believed.
+pub type Roots = RootCertStore;
+
+/// Why a file of authorities is of no use.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {why}", path.display())]
+pub struct AuthorityFault {
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+/// The authorities of these files: PEM, each with any number of certificates.
+///
+/// # Errors
+/// If one of them cannot be read or has no certificate of an authority.
+pub fn of_files(paths: &[impl AsRef<Path>]) -> Result<RootCertStore, AuthorityFault> {
+    let mut roots = RootCertStore::empty();
+    for path in paths.iter().map(AsRef::as_ref) {
+        let fault = |why: String| AuthorityFault { path: path.to_owned(), why };
+        let text = std::fs::read(path).map_err(|error| fault(error.to_string()))?;
+        let mut certificates = 0;
+        for certificate in CertificateDer::pem_slice_iter(&text) {
+            let certificate = certificate.map_err(|error| fault(error.to_string()))?;
+            roots.add(certificate).map_err(|error| fault(error.to_string()))?;
+            certificates += 1;
+        }
+        if certificates == 0 {
+            return Err(fault("there is no certificate in it".to_owned()));
+        }
+    }
+    Ok(roots)
+}
+
+/// The authorities that this machine's system believes, as far as they can be read; and what could not be.
+pub fn of_system() -> (RootCertStore, Option<String>) {
+    let found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    // Some of them are of a form that nobody checks any more.
+    roots.add_parsable_certificates(found.certs);
+    (roots, found.errors.first().map(ToString::to_string))
+}

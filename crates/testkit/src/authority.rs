@@ -1,0 +1,101 @@
+//! Certificates made by the `openssl` program: an authority, and what it vouches for.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Result, ensure};
+
+/// An authority in a folder of its own.
+pub struct Authority {
+    folder: tempfile::TempDir,
+}
+
+impl Authority {
+    /// A new one.
+    pub fn new() -> Result<Self> {
+        let made = Self { folder: tempfile::tempdir()? };
+        made.openssl(&[
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-days",
+            "30",
+            "-subj",
+            "/CN=authority of a test",
+            "-keyout",
+            "ca.key",
+            "-out",
+            "ca.pem",
+            "-addext",
+            "keyUsage=critical,keyCertSign,cRLSign",
+        ])?;
+        Ok(made)
+    }
+
+    /// Its own certificate.
+    pub fn certificate(&self) -> PathBuf {
+        self.folder.path().join("ca.pem")
+    }
+
+    /// Makes `<name>.pem`, which has a certificate for these subjects (`DNS:edge.example`, `IP:127.0.0.1`), valid for `days`, and its
+    /// key. A file of that name is replaced as renewal programs do it.
+    pub fn issue(&self, name: &str, subjects: &str, days: u16) -> Result<PathBuf> {
+        self.openssl(&[
+            "req",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-subj",
+            "/CN=of a test",
+            "-keyout",
+            "new.key",
+            "-out",
+            "new.csr",
+        ])?;
+        fs::write(self.folder.path().join("new.ext"), format!("subjectAltName={subjects}\n"))?;
+        self.openssl(&[
+            "x509",
+            "-req",
+            "-in",
+            "new.csr",
+            "-CA",
+            "ca.pem",
+            "-CAkey",
+            "ca.key",
+            "-CAcreateserial",
+            "-days",
+            &days.to_string(),
+            "-extfile",
+            "new.ext",
+            "-out",
+            "new.crt",
+        ])?;
+        let read = |file: &str| fs::read_to_string(self.folder.path().join(file));
+        let (beside, whole) = (self.folder.path().join("new.pem"), self.folder.path().join(format!("{name}.pem")));
+        fs::write(&beside, read("new.crt")? + &read("new.key")?)?;
+        fs::rename(beside, &whole)?;
+        Ok(whole)
+    }
+
+    fn openssl(&self, arguments: &[&str]) -> Result<()> {
+        let output = Command::new("openssl").args(arguments).current_dir(self.folder.path()).output()?;
+        ensure!(output.status.success(), "openssl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(())
+    }
+}
+
+/// What `openssl s_client` says of a handshake with a server: its certificate's end and issuer are in it, and whether it was
+/// verified by that authority.
+pub fn shake_hands(server: &str, authority: &Path, arguments: &[&str]) -> Result<String> {
+    let mut command = Command::new("timeout");
+    command.args(["20", "openssl", "s_client", "-connect", server, "-CAfile"]).arg(authority).args(arguments);
+    let output = command.stdin(std::process::Stdio::null()).output()?;
+    Ok(format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)))
+}

@@ -1,0 +1,254 @@
+//! SIP over TLS at the edge: phones and carriers, judged by baresip and openssl.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+use testkit::agents::{baresip_phone, long_speech};
+use testkit::authority::shake_hands;
+use testkit::caller::prompt;
+use testkit::{Answer, Authority, Installation, Phone, Setup, audio, wait};
+
+const SOON: Duration = Duration::from_secs(15);
+/// Files are looked at every 10 s.
+const RENEWED_WITHIN: Duration = Duration::from_secs(40);
+/// Minimum similarity of equal speech through G.711 and loopback.
+const ALIKE: f64 = 0.95;
+/// How long two parties are heard, at least.
+const HEARD: usize = 3 * audio::RATE;
+/// The last octet of the carrier's address.
+const CARRIER: u8 = 20;
+
+/// A site that has a certificate for its address by this authority.
+fn site(authority: &Authority) -> Result<(Installation, std::path::PathBuf)> {
+    let file = authority.issue("edge", "DNS:edge.example,IP:127.0.0.1", 30)?;
+    let certificates = format!("sip-proxy.certificates=[{:?}]", file.display().to_string());
+    let authorities = format!("sip-proxy.server_authorities=[{:?}]", authority.certificate().display().to_string());
+    Ok((Installation::start_with(&["--set", &certificates, "--set", &authorities])?, file))
+}
+
+/// A phone by TLS that verifies the edge.
+fn secure_phone(site: &Installation, host: u8, at: usize, authority: &Path) -> Result<Phone> {
+    let person = site.demo.people.get(at).context("nobody is left")?;
+    let setup = Setup {
+        address: site.peer_address(host),
+        registrar: &site.secure_sip(),
+        user: &person.extension,
+        password: &person.password,
+        transport: "tls",
+        speech: &long_speech()?,
+        answer: Answer::Auto,
+    };
+    Phone::register_with(&setup, &format!("sip_cafile {}\n", authority.display()))
+}
+
+/// Waits until each hears the other for some seconds.
+fn hear_each_other(one: &Phone, other: &Phone) -> Result<()> {
+    for (speaker, listener) in [(one, other), (other, one)] {
+        let enough = wait::until(SOON, || Ok((listener.heard_bytes() > 2 * HEARD as u64 + 44).then_some(())));
+        enough.context("nothing is heard")?;
+        let (said, heard) = (audio::read_wav(&speaker.said()?)?, audio::read_wav(&listener.heard()?)?);
+        let said = said.get(..HEARD.min(said.len())).unwrap_or_default();
+        let likeness = audio::compare(said, &heard)?;
+        ensure!(likeness.similarity > ALIKE, "{likeness:?}");
+    }
+    Ok(())
+}
+
+fn calls(caller: &mut Phone, callee: &mut Phone, number: &str) -> Result<()> {
+    caller.dial(number)?;
+    caller.wait_for("CALL_ESTABLISHED", SOON)?;
+    callee.wait_for("CALL_ESTABLISHED", SOON)?;
+    hear_each_other(caller, callee)?;
+    caller.hang_up()?;
+    callee.wait_for("CALL_CLOSED", SOON)?;
+    caller.wait_for("CALL_CLOSED", SOON)?;
+    Ok(())
+}
+
+#[test]
+fn a_phone_by_tls_calls_and_is_called_by_one_by_udp() -> Result<()> {
+    let authority = Authority::new()?;
+    let (site, _) = site(&authority)?;
+    let mut secure = secure_phone(&site, 10, 0, &authority.certificate())?;
+    let (first, second) = (site.demo.people[0].extension.clone(), site.demo.people[1].extension.clone());
+    let mut plain = baresip_phone(&site, 11, &second, Answer::Auto)?;
+    calls(&mut secure, &mut plain, &second)?;
+    calls(&mut plain, &mut secure, &first)?;
+    site.metric_becomes("sip-proxy", "sip_proxy_connections_tls", 1.0, SOON)?;
+    let handshakes = site.metric("sip-proxy", "sip_proxy_socket_tls_handshakes_total")?;
+    ensure!(handshakes == 1.0, "one connection carried all of it, not {handshakes}");
+    Ok(())
+}
+
+#[test]
+fn without_a_certificate_one_of_our_own_making_is_kept_over_a_restart() -> Result<()> {
+    let site = Installation::start()?;
+    let own = site.data_dir().join("edge-certificate.pem");
+    let text = fs::read_to_string(&own)?;
+    let verified = shake_hands(&site.secure_sip(), &own, &["-verify_ip", &site.demo.sip.host])?;
+    ensure!(verified.contains("Verify return code: 0 (ok)"), "{verified}");
+    for refused in [["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"], ["-tls1", "-cipher", "ALL:@SECLEVEL=0"]] {
+        let said = shake_hands(&site.secure_sip(), &own, &refused)?;
+        ensure!(said.contains("Cipher is (NONE)"), "{said}");
+    }
+    let said = shake_hands(&site.secure_sip(), &own, &["-tls1_2"])?;
+    ensure!(said.contains("Protocol  : TLSv1.2") || said.contains("TLSv1.2, Cipher is ECDHE"), "{said}");
+    let site = site.crash_and_restart()?;
+    ensure!(fs::read_to_string(&own)? == text, "phones that trust it would have to be told again");
+    let speech = prompt("announcement");
+    let person = &site.demo.people[0];
+    let setup = Setup {
+        address: site.peer_address(10),
+        registrar: &site.secure_sip(),
+        user: &person.extension,
+        password: &person.password,
+        transport: "tls",
+        speech: &speech,
+        answer: Answer::Auto,
+    };
+    Phone::register_with(&setup, &format!("sip_cafile {}\n", own.display()))?;
+    Ok(())
+}
+
+#[test]
+fn hostile_connections_do_not_keep_phones_from_calling() -> Result<()> {
+    let authority = Authority::new()?;
+    let (site, _) = site(&authority)?;
+    let mut secure = secure_phone(&site, 10, 0, &authority.certificate())?;
+    let second = site.demo.people[1].extension.clone();
+    let mut plain = baresip_phone(&site, 11, &second, Answer::Auto)?;
+    // Half a ClientHello on each; another says what is no TLS.
+    let mut half_open = Vec::new();
+    for _ in 0..200 {
+        let mut stream = TcpStream::connect(site.secure_sip())?;
+        stream.write_all(&[22, 3, 1, 0, 200, 1, 0, 0, 196, 3, 3])?;
+        half_open.push(stream);
+    }
+    let mut garbage = TcpStream::connect(site.secure_sip())?;
+    garbage.set_read_timeout(Some(SOON))?;
+    garbage.write_all(b"OPTIONS sip:nobody SIP/2.0\r\n\r\n")?;
+    let mut alert = Vec::new();
+    garbage.read_to_end(&mut alert)?;
+    ensure!(alert.first() == Some(&21), "it is told that this is no TLS: {alert:?}");
+    calls(&mut secure, &mut plain, &second)?;
+    let mut third = secure_phone(&site, 12, 2, &authority.certificate())?;
+    calls(&mut third, &mut plain, &second)?;
+    let ended = wait::until(RENEWED_WITHIN, || {
+        let late = site.metric("sip-proxy", "sip_proxy_socket_tls_failed_late_total")?;
+        Ok((late >= 200.0).then_some(()))
+    });
+    ended.context("half a handshake is kept for ever")?;
+    site.metric_becomes("sip-proxy", "sip_proxy_connections_tls", 2.0, SOON)?;
+    ensure!(site.metric("sip-proxy", "sip_proxy_socket_tls_failed_not_tls_total")? == 1.0);
+    Ok(())
+}
+
+#[test]
+fn a_renewed_certificate_is_used_without_a_restart_and_calls_go_on() -> Result<()> {
+    let authority = Authority::new()?;
+    let (site, file) = site(&authority)?;
+    let mut secure = secure_phone(&site, 10, 0, &authority.certificate())?;
+    let mut plain = baresip_phone(&site, 11, &site.demo.people[1].extension, Answer::Auto)?;
+    secure.dial(&site.demo.people[1].extension)?;
+    plain.wait_for("CALL_ESTABLISHED", SOON)?;
+    let ends = site.metric("sip-proxy", "sip_proxy_certificate_ends_seconds")?;
+    fs::write(&file, "what a renewal left behind that failed")?;
+    site.metric_becomes("sip-proxy", "sip_proxy_certificates_unusable", 1.0, RENEWED_WITHIN)?;
+    let verified =
+        |site: &Installation| shake_hands(&site.secure_sip(), &authority.certificate(), &["-verify_ip", "127.0.0.1"]);
+    let said = shake_hands(&site.secure_sip(), &authority.certificate(), &["-verify_hostname", "edge.example"])?;
+    ensure!(said.contains("Verify return code: 0 (ok)"), "the old one is still used: {said}");
+    authority.issue("edge", "DNS:edge.example,IP:127.0.0.1", 60)?;
+    wait::until(RENEWED_WITHIN, || {
+        Ok((site.metric("sip-proxy", "sip_proxy_certificate_ends_seconds")? > ends).then_some(()))
+    })?;
+    let said = verified(&site)?;
+    ensure!(said.contains("Verify return code: 0 (ok)"), "{said}");
+    ensure!(site.metric("sip-proxy", "sip_proxy_certificates_unusable")? == 0.0);
+    hear_each_other(&secure, &plain)?;
+    secure.hang_up()?;
+    plain.wait_for("CALL_CLOSED", SOON)?;
+    Ok(())
+}
+
+#[test]
+fn a_carrier_is_called_by_tls_if_it_proves_its_address() -> Result<()> {
+    let authority = Authority::new()?;
+    let (site, _) = site(&authority)?;
+    let at = site.peer_address(CARRIER);
+    site.import_changed(|files| {
+        let file = files.join("example-tenant.yaml");
+        let text = fs::read_to_string(&file)?;
+        let carrier = format!(
+            "{{name: carrier, allow: [127.0.0.0/8], contact: \"{at}:5061;transport=tls\", prefix: \"+\", caller_id: \"+15550100\"}}"
+        );
+        let changed = text.replacen("{name: carrier, allow: [127.0.0.0/8]}", &carrier, 1);
+        ensure!(changed != text, "the example has changed");
+        Ok(fs::write(&file, changed)?)
+    })?;
+    let mut phone = secure_phone(&site, 10, 0, &authority.certificate())?;
+    let carrier = |certificate: &Path| {
+        let setup = Setup {
+            address: at,
+            registrar: &site.secure_sip(),
+            user: "+4930999",
+            password: "none",
+            transport: "tls",
+            speech: &long_speech()?,
+            answer: Answer::Auto,
+        };
+        Phone::start_unregistered_with(&setup, &format!("sip_certificate {}\n", certificate.display()))
+    };
+    // Who is at the carrier's address and has not its certificate gets no call.
+    let impostor = carrier(&authority.issue("impostor", "DNS:other.example", 30)?)?;
+    phone.dial("0114930999")?;
+    phone.wait_for("CALL_CLOSED", SOON)?;
+    let told =
+        wait::until(SOON, || Ok(site.log().into_iter().find(|line| line.contains("no TLS connection to a peer"))));
+    let told = told.context("nobody is told")?;
+    ensure!(told.contains(&at.to_string()), "{told}");
+    impostor.vanish()?;
+    let mut other = carrier(&authority.issue("carrier", &format!("IP:{at}"), 30)?)?;
+    for _ in 0..2 {
+        calls(&mut phone, &mut other, "0114930999")?;
+    }
+    let all = site.metric("sip-proxy", "sip_proxy_socket_tls_handshakes_total")?;
+    ensure!(all == 2.0, "the phone's, and one for both calls: {all}");
+    Ok(())
+}
+
+#[test]
+fn the_doctor_tells_what_is_wrong_with_certificates() -> Result<()> {
+    let authority = Authority::new()?;
+    let file = authority.issue("edge", "DNS:other.example", 5)?;
+    let folder = tempfile::tempdir()?;
+    let findings = |certificate: &str| -> Result<Vec<String>> {
+        let output = Command::new(testkit::installation::binary()?)
+            .args(["doctor", "--json", "--data-dir"])
+            .arg(folder.path())
+            .args(["--set", &format!("sip-proxy.certificates=[{certificate:?}]")])
+            .output()?;
+        let document: Value = serde_json::from_slice(&output.stdout)
+            .with_context(|| format!("no document: {}", String::from_utf8_lossy(&output.stderr)))?;
+        let all = document["findings"].as_array().into_iter().flatten();
+        let of_certificates = all.filter(|found| found["check"] == "certificates");
+        Ok(of_certificates.map(|found| format!("{}: {}", found["severity"], found["what"])).collect())
+    };
+    let found = findings(&file.display().to_string())?;
+    ensure!(found.iter().any(|what| what.contains("ends in 4 days") || what.contains("ends in 5 days")), "{found:?}");
+    ensure!(found.iter().any(|what| what.contains("no certificate is for 127.0.0.1")), "{found:?}");
+    let found = findings(&format!("{}:{}", file.display(), authority.certificate().display()))?;
+    ensure!(found.iter().any(|what| what.contains("no private key")), "{found:?}");
+    let found = findings("/nowhere/of/a/test.pem")?;
+    ensure!(found.len() == 1 && found[0].contains("error"), "{found:?}");
+    authority.issue("edge", "DNS:edge.example,IP:127.0.0.1", 90)?;
+    let found = findings(&file.display().to_string())?;
+    ensure!(found.is_empty(), "{found:?}");
+    Ok(())
+}

@@ -1,0 +1,228 @@
+//! The certificates of the edge: read at start and again whenever a file changes, so that a renewal needs no restart.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use net::tls::identity::IdentityFiles;
+use net::tls::{Identity, Tls, authorities, self_signed};
+use prometheus_client::metrics::gauge::Gauge;
+use runtime::{RoleContext, data_dir};
+use tokio::sync::watch;
+use tracing::{error, info, warn};
+
+/// Where none is set: a certificate of our own making, in the data directory.
+pub const OWN_FILE: &str = "edge-certificate.pem";
+/// How long before its end a certificate is complained of.
+pub const ENDS_SOON: Duration = Duration::from_secs(14 * DAY_SECONDS);
+
+const DAY_SECONDS: u64 = 24 * 60 * 60;
+/// How often the files are looked at.
+const LOOK_EACH: Duration = Duration::from_secs(10);
+
+/// The files that the settings name.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct CertificateFiles {
+    /// Who we are. None: a certificate of our own making.
+    pub identities: Vec<IdentityFiles>,
+    /// Whom we believe when we connect. None: the system's authorities.
+    pub servers: Vec<PathBuf>,
+    /// Whom we believe when others connect. None: nobody is asked.
+    pub clients: Vec<PathBuf>,
+}
+
+/// Gauges that tell how the certificates are.
+#[derive(Clone, Debug)]
+pub(super) struct Shown {
+    pub ends: Gauge,
+    pub unusable: Gauge,
+}
+
+/// Reads and watches the files.
+pub(super) struct Certificates {
+    files: CertificateFiles,
+    own: PathBuf,
+    /// The names for a certificate of our own making.
+    names: Vec<String>,
+    seen: BTreeMap<PathBuf, Option<Stamp>>,
+    /// The end of the certificate that ends first, in seconds of Unix time.
+    ends: i64,
+    /// When its end was last complained of.
+    complained: Option<i64>,
+    shown: Shown,
+}
+
+/// Changes with a file's content: renewal programs replace a file or write into it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Stamp {
+    inode: u64,
+    length: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+// === impl Certificates ===
+
+impl Certificates {
+    pub(super) fn new(files: CertificateFiles, data_dir: &Path, names: Vec<String>, shown: Shown) -> Self {
+        let own = data_dir.join(OWN_FILE);
+        Self { files, own, names, seen: BTreeMap::new(), ends: i64::MAX, complained: None, shown }
+    }
+
+    /// What the edge begins with. Files that cannot be used are logged, and until they are mended a certificate of our own making
+    /// stands in for them: phones on UDP must not lose the edge for it.
+    pub(super) fn first(&mut self, now: i64) -> Result<Tls> {
+        self.seen = self.stamps();
+        match self.load(now) {
+            Ok(tls) => Ok(tls),
+            Err(fault) => {
+                self.shown.unusable.set(1);
+                error!("the certificates cannot be used, one of our own stands in for them: {fault:#}");
+                let own = self.own_identity(now)?;
+                self.use_until(&[own.clone()]);
+                Ok(Tls::new(vec![own], authorities::of_system().0, None)?)
+            }
+        }
+    }
+
+    /// New certificates, if a file has changed and they can be used; else the old ones stay.
+    pub(super) fn renewed(&mut self, now: i64) -> Option<Tls> {
+        let stamps = self.stamps();
+        let changed = stamps != self.seen;
+        let tls = changed.then(|| self.load(now)).and_then(|loaded| match loaded {
+            Ok(tls) => {
+                info!("the certificates have been read again");
+                Some(tls)
+            }
+            Err(fault) => {
+                self.shown.unusable.set(1);
+                error!("the changed certificates cannot be used, the old ones stay: {fault:#}");
+                None
+            }
+        });
+        // Reading may have written our own.
+        self.seen = if changed { self.stamps() } else { stamps };
+        self.complain(now);
+        tls
+    }
+
+    fn load(&mut self, now: i64) -> Result<Tls> {
+        let identities = match &*self.files.identities {
+            [] => vec![self.own_identity(now)?],
+            files => files.iter().map(|files| Ok(Arc::new(Identity::read(files)?))).collect::<Result<_>>()?,
+        };
+        let servers = match &*self.files.servers {
+            [] => system_authorities(),
+            files => authorities::of_files(files)?,
+        };
+        let clients = match &*self.files.clients {
+            [] => None,
+            files => Some(authorities::of_files(files)?),
+        };
+        let tls = Tls::new(identities.clone(), servers, clients)?;
+        self.use_until(&identities);
+        self.shown.unusable.set(0);
+        self.complain(now);
+        Ok(tls)
+    }
+
+    /// The certificate of our own making; made if it is missing, ends soon, or lacks a name of ours. Another replica on this machine
+    /// may use the same file: its names stay.
+    fn own_identity(&self, now: i64) -> Result<Arc<Identity>> {
+        let files = IdentityFiles { chain: self.own.clone(), key: self.own.clone() };
+        let known = Identity::read(&files).ok().map(Arc::new);
+        let is_good = |known: &Identity| {
+            self.names.iter().all(|name| known.is_for(name))
+                && known.valid_to() - now > ENDS_SOON.as_secs().cast_signed()
+        };
+        if let Some(known) = known.as_ref().filter(|known| is_good(known)) {
+            return Ok(known.clone());
+        }
+        let mut names = known.map(|known| known.names()).unwrap_or_default();
+        names.extend(self.names.iter().filter(|name| !names.contains(name)).cloned().collect::<Vec<_>>());
+        let pem = self_signed::generate(&names, now).with_context(|| format!("a certificate for {names:?}"))?;
+        data_dir::write_whole(&self.own, pem.as_bytes()).with_context(|| self.own.display().to_string())?;
+        let file = self.own.display();
+        info!(?names, %file, "no certificate is set: one of our own was made, which phones have to be told to trust");
+        Ok(Arc::new(Identity::read(&files)?))
+    }
+
+    fn use_until(&mut self, identities: &[Arc<Identity>]) {
+        self.ends = identities.iter().map(|identity| identity.valid_to()).min().unwrap_or(i64::MAX);
+        self.shown.ends.set(self.ends);
+        self.complained = None;
+    }
+
+    /// Complains once a day of a certificate that ends soon.
+    fn complain(&mut self, now: i64) {
+        let day = DAY_SECONDS.cast_signed();
+        let left = self.ends.saturating_sub(now);
+        if left > ENDS_SOON.as_secs().cast_signed() || self.complained.is_some_and(|at| now - at < day) {
+            return;
+        }
+        self.complained = Some(now);
+        match left {
+            ..=0 => warn!("a certificate of the edge has expired: phones and carriers refuse it"),
+            left => warn!(days = left / day, "a certificate of the edge ends soon"),
+        }
+    }
+
+    fn stamps(&self) -> BTreeMap<PathBuf, Option<Stamp>> {
+        let identities = self.files.identities.iter().flat_map(|files| [&files.chain, &files.key]);
+        let own = self.files.identities.is_empty().then_some(&self.own);
+        let all = identities.chain(&self.files.servers).chain(&self.files.clients).chain(own);
+        all.map(|path| (path.clone(), stamp(path))).collect()
+    }
+}
+
+fn stamp(path: &Path) -> Option<Stamp> {
+    let metadata = std::fs::metadata(path).ok()?;
+    Some(Stamp {
+        inode: metadata.ino(),
+        length: metadata.len(),
+        modified: (metadata.mtime(), metadata.mtime_nsec()),
+        changed: (metadata.ctime(), metadata.ctime_nsec()),
+    })
+}
+
+fn system_authorities() -> authorities::Roots {
+    let (roots, fault) = authorities::of_system();
+    if let Some(fault) = fault.filter(|_| roots.is_empty()) {
+        warn!(fault, "this system believes no authority: no carrier is called over TLS");
+    }
+    roots
+}
+
+/// Watches the files until the role ends.
+pub(super) fn watch(ctx: &RoleContext, mut certificates: Certificates) -> Result<watch::Receiver<Tls>> {
+    let clock = ctx.clock.clone();
+    let now = move || i64::try_from(clock.now().as_millis() / 1_000).unwrap_or(i64::MAX);
+    let (sender, receiver) = watch::channel(certificates.first(now())?);
+    let drain = ctx.drain.clone();
+    ctx.spawn("certificates", async move {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(LOOK_EACH) => {}
+                () = drain.ended() => return Ok(()),
+            }
+            let at = now();
+            // A disk may be slow, and this thread serves calls.
+            let looked = tokio::task::spawn_blocking(move || {
+                let renewed = certificates.renewed(at);
+                (certificates, renewed)
+            });
+            let renewed;
+            (certificates, renewed) = looked.await?;
+            if let Some(tls) = renewed {
+                sender.send_replace(tls);
+            }
+        }
+    });
+    Ok(receiver)
+}
+
+#[cfg(test)]
+mod tests;
