@@ -242,6 +242,9 @@ pub struct Trunk {
     /// Whether audio may go between its carrier and a phone directly, without media.
     #[serde(default)]
     pub direct_media: bool,
+    /// Whether we register with its carrier, under its user.
+    #[serde(default)]
+    pub register: bool,
 }
 
 /// A routing application.

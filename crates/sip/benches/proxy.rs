@@ -78,7 +78,7 @@ fn proxy() -> Proxy {
     let mut proxy = Proxy::new(settings, Seal::new(&[7; 32]), Box::new(Nobody), Box::new(Seeded::new(1)));
     let allow = Network::parse("192.0.2.0/24").into_iter().collect();
     let tenant = TenantId::parse("example").unwrap();
-    proxy.set_trunks(vec![Trunk { tenant, name: "carrier".to_owned(), allow }]);
+    proxy.set_trunks(vec![Trunk { tenant, name: "carrier".to_owned(), allow, user: None }]);
     proxy
 }
 

@@ -13,6 +13,7 @@ pub mod local_tag;
 pub mod message;
 pub mod method;
 pub mod offer_answer;
+pub mod own_registration;
 pub mod params;
 pub mod parse;
 pub mod proxy;

@@ -25,6 +25,7 @@ use crate::seal::{Purpose, Seal};
 use crate::status::StatusCode;
 use crate::transaction::{Arena, Intervals, Received, TimerQueue, TransactionEvent, TransactionLayer};
 
+mod account;
 mod admission;
 mod allowance;
 mod answer;
@@ -59,7 +60,7 @@ mod waiting;
 pub use attempt::{Attempt, AttemptCaller};
 pub use counts::Counts;
 pub use nodes::Announcement;
-pub use rendezvous::successor;
+pub use rendezvous::{holder, successor};
 pub use settings::{Credentials, Hashes, Limits, Network, Phone, Settings, Trunk};
 pub use trunks::Trunks;
 

@@ -239,6 +239,7 @@ fn trunk(row: &Row, lists: &mut Lists) -> Result<Trunk> {
         calls_max: get(row, "calls_max")?,
         early_speech: is_set(row, "early_speech")?,
         direct_media: is_set(row, "direct_media")?,
+        register: is_set(row, "registers")?,
     })
 }
 

@@ -103,6 +103,7 @@ pub fn objects(tenant: &str) -> TenantObjects {
         calls_max: Some(30),
         early_speech: true,
         direct_media: true,
+        register: true,
     }];
     let code =
         |(action, name): &(FeatureAction, &str)| FeatureCode { code: (*name).into(), action: *action, ask_pin: true };

@@ -122,6 +122,8 @@ pub struct Trunk {
     pub name: String,
     /// The sources of its calls.
     pub allow: Vec<Network>,
+    /// The user under which we have registered with it: its calls are addressed to this user, and the To names the number.
+    pub user: Option<String>,
 }
 
 /// A range of addresses, as `192.0.2.0/24`.

@@ -103,6 +103,7 @@ impl Lab {
             tenant: TenantId::parse("acme").unwrap(),
             name: "carrier".into(),
             allow: vec![Network::parse("192.0.2.0/24").unwrap()],
+            user: None,
         }]);
         Self {
             proxy,

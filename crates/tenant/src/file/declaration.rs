@@ -314,6 +314,12 @@ static TRUNKS: Shape = Shape::List {
             &Shape::Flag,
             "Whether audio may go between its carrier and a phone directly; without it false: through media.",
         ),
+        field(
+            "register",
+            Optional,
+            &Shape::Flag,
+            "Whether Trunkline registers at `contact` under `user`, as carriers want that send calls to registered accounts; without it false.",
+        ),
     ]),
     max: 10_000,
 };

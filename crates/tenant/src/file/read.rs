@@ -230,6 +230,7 @@ impl Reader<'_> {
                     calls_max: number(item, "calls_max"),
                     early_speech: flag(item, "early_speech").unwrap_or_default(),
                     direct_media: flag(item, "direct_media").unwrap_or_default(),
+                    register: flag(item, "register").unwrap_or_default(),
                 });
             }
         }

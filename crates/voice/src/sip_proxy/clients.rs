@@ -353,14 +353,15 @@ fn held_of(id: &TenantId, config: &TenantConfig) -> Option<Held> {
 }
 
 fn trunk_of(tenant: &TenantId, trunk: &TrunkObject) -> Trunk {
-    let allow = trunk.allow.iter().filter_map(|text| {
-        let network = Network::parse(text);
+    let allow = trunk.sources().filter_map(|text| {
+        let network = Network::parse(&text);
         if network.is_none() {
             warn!(%tenant, trunk = trunk.name, source = text, "not a network; calls from it are refused");
         }
         network
     });
-    Trunk { tenant: tenant.clone(), allow: allow.collect(), name: trunk.name.clone() }
+    let user = trunk.registers().map(|(_, user)| user.to_owned());
+    Trunk { tenant: tenant.clone(), allow: allow.collect(), name: trunk.name.clone(), user }
 }
 
 /// Encodes a text as one segment of a path or value of a query.
