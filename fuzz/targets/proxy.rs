@@ -41,7 +41,7 @@ fn proxy(now: Timestamp) -> Proxy {
     let (Ok(tenant), Some(network)) = (TenantId::parse("t1"), Network::parse("198.51.100.0/24")) else {
         unreachable!("both are constants")
     };
-    proxy.set_trunks(vec![Trunk { tenant, name: "carrier".to_owned(), allow: vec![network] }]);
+    proxy.set_trunks(vec![Trunk { tenant, name: "carrier".to_owned(), allow: vec![network], user: None }]);
     proxy.handle_opened(NODE, ([127, 0, 2, 1], 40_000).into(), Side::Cluster);
     if let Ok(hello) = Message::parse(Bytes::from_static(HELLO)) {
         proxy.handle_message(NODE, hello, now);

@@ -1,6 +1,7 @@
 //! The vocabulary on the wire: generated records and services, REST types, and every conversion from and to `model`.
 
 pub mod call_record;
+pub mod carrier_registration;
 pub mod configuration;
 pub mod json;
 pub mod openapi;

@@ -245,6 +245,9 @@ pub struct Trunk {
     /// Whether its carrier is asked by OPTIONS whether it is there.
     #[serde(default)]
     pub options: bool,
+    /// Whether we register with its carrier, under its user.
+    #[serde(default)]
+    pub register: bool,
 }
 
 /// A routing application.

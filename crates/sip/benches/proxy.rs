@@ -79,7 +79,10 @@ fn proxy() -> Proxy {
     let mut proxy = Proxy::new(settings, Seal::new(&[7; 32]), Box::new(Nobody), Box::new(Seeded::new(1)));
     let allow = Network::parse("192.0.2.0/24").into_iter().collect();
     let tenant = TenantId::parse("example").unwrap();
-    proxy.set_trunks(vec![Trunk { tenant, name: "carrier".to_owned(), allow, asked: None }], Timestamp::from_millis(0));
+    proxy.set_trunks(
+        vec![Trunk { tenant, name: "carrier".to_owned(), allow, asked: None, user: None }],
+        Timestamp::from_millis(0),
+    );
     proxy
 }
 

@@ -5,6 +5,7 @@
 //! although RFC 8760 §2.4 requires them to skip it. So the stronger hash is the operator's choice for phones known to
 //! support it, not an addition to the default.
 
+mod answer;
 mod challenge;
 mod credentials;
 mod nonce;
@@ -13,6 +14,7 @@ mod uses;
 use md5::{Digest, Md5};
 use sha2::{Sha256, Sha512_256};
 
+pub use answer::{Unanswered, authorize};
 pub use challenge::{Challenge, Offer};
 pub use credentials::Credentials;
 pub use nonce::{Issued, NonceSource, NonceVerdict};

@@ -14,6 +14,7 @@ pub mod message;
 pub mod method;
 pub mod next_hop;
 pub mod offer_answer;
+pub mod own_registration;
 pub mod params;
 pub mod parse;
 pub mod proxy;

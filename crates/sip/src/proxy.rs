@@ -25,6 +25,7 @@ use crate::next_hop::Hop;
 use crate::seal::{Purpose, Seal};
 use crate::transaction::{Arena, Intervals, Received, TimerQueue, TransactionEvent, TransactionLayer};
 
+mod account;
 mod admission;
 mod allowance;
 mod answer;
@@ -63,7 +64,7 @@ pub use attempt::{Attempt, AttemptCaller};
 pub use counts::Counts;
 pub use nodes::Announcement;
 pub use output::{NodeLoss, Output};
-pub use rendezvous::successor;
+pub use rendezvous::{holder, successor};
 pub use settings::{Credentials, Hashes, Limits, Network, Phone, Settings, Trunk};
 pub use trunks::Trunks;
 

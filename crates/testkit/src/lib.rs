@@ -9,6 +9,7 @@ pub mod caller;
 pub mod collector;
 pub mod facts;
 pub mod installation;
+pub mod kamailio;
 pub mod keep_alive;
 pub mod kernel;
 pub mod names;

@@ -20,3 +20,4 @@ pub mod sip_proxy;
 pub mod sip_vq;
 #[cfg(test)]
 mod test_stores;
+mod trunk_accounts;

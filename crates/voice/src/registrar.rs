@@ -2,7 +2,12 @@
 //!
 //! It keeps a connection to every sip-proxy (own-01), which has authenticated the phone. It writes bindings and their events to
 //! the store (voice-36, voice-52), and ends expired bindings. The reporting log gets where phones are (voice-53).
+//!
+//! Over the same connections it registers the trunks that want it with their carriers (RFC 3261 §10.2), by the passwords that config has
+//! (voice-32).
 
+mod admin;
+mod carriers;
 mod event_loop;
 mod expiry;
 mod handler;
@@ -10,19 +15,24 @@ mod metrics;
 
 use std::time::Duration;
 
+use contracts::provisioning::ObjectKind;
+use net::configuration::Configuration;
 use runtime::settings::SettingValue;
-use runtime::{Drains, Replicas, Role, RoleContext, RoleSpec, Starts};
+use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
 use sip::registration::Policy;
+
+use crate::trunk_accounts::TrunkAccounts;
+use carriers::Carriers;
 
 /// What registrar declares.
 pub const SPEC: RoleSpec = RoleSpec {
     name: "registrar",
     number: 4,
     summary: "knows where phones are registered",
-    listens: &[],
-    opens: &["own-01", "voice-36", "voice-52", "voice-53"],
+    listens: &[Listen { name: "http", protocol: Protocol::Http, port: 11_500, place: Place::Cluster, accepts: &[] }],
+    opens: &["own-01", "voice-32", "voice-36", "voice-52", "voice-53"],
     settings: Settings::TABLE,
-    metrics: &[metrics::Metrics::declared, crate::reporting::Metrics::declared],
+    metrics: &[metrics::Metrics::declared, crate::reporting::Metrics::declared, net::configuration::Metrics::declared],
     admin_port: 11_500,
     starts: Starts::InTurn,
     drains: Drains::Signalling,
@@ -58,6 +68,9 @@ runtime::settings! {
     }
 }
 
+/// The objects that it reads: which trunks register.
+const KINDS: &[ObjectKind] = &[ObjectKind::Trunk];
+
 async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     let settings: Settings = ctx.settings()?;
     let policy = Policy {
@@ -69,5 +82,15 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     let metrics = metrics::Metrics::register(&ctx.metrics);
     let reporter = crate::reporting::Reporter::start(&ctx, "voice-53", handler::TOPIC);
     let handler = handler::Handler::new(ctx.stores.clone(), policy, metrics.clone(), reporter);
-    event_loop::EventLoop::new(ctx, handler, metrics)?.run().await
+    let told = admin::Told::default();
+    net::http::serve(&ctx, "http", admin::router(told.clone())).await?;
+    let configuration = Configuration::follow(&ctx, "voice-32", KINDS)?;
+    let accounts = TrunkAccounts::follow(&ctx, "voice-32", configuration.clone())?;
+    let entropy = {
+        let ctx = ctx.clone();
+        Box::new(move || ctx.entropy())
+    };
+    let us = (ctx.owner(), ctx.address.to_string());
+    let carriers = Carriers::new(us, (configuration, accounts), entropy, (metrics.clone(), told));
+    event_loop::EventLoop::new(ctx, handler, carriers, metrics)?.run().await
 }

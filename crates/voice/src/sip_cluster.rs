@@ -26,7 +26,6 @@ mod server;
 mod supervisors;
 #[cfg(test)]
 mod tests;
-mod trunk_accounts;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,6 +35,7 @@ use net::configuration::Configuration;
 use net::sip::{Counters, NodeLinks};
 use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
 
+use crate::trunk_accounts::TrunkAccounts;
 use clients::Clients;
 use event_loop::EventLoop;
 use inbox::Inbox;
@@ -119,7 +119,7 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     };
     let metrics = Metrics::register(&ctx.metrics);
     let configuration = Configuration::follow(&ctx, "voice-28", KINDS)?;
-    let accounts = trunk_accounts::follow(&ctx, configuration.clone())?;
+    let accounts = TrunkAccounts::follow(&ctx, "voice-28", configuration.clone())?.by_name();
     let routing = routing_link::RoutingLinks::new(ctx.clone(), inbox.clone(), metrics.clone());
     let node = Node::new(Parts {
         owner: ctx.owner(),

@@ -8,8 +8,9 @@ mod ports;
 mod running;
 mod servers;
 mod situation;
+mod trunk;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use runtime::exit::{Exit, ExitError};
 use serde_json::json;
 
@@ -23,6 +24,15 @@ pub struct Arguments {
     /// As JSON
     #[arg(long)]
     json: bool,
+    #[command(subcommand)]
+    what: Option<What>,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Try a trunk step by step: its address, whether its carrier answers, user and password, and a call
+    #[command(after_help = trunk::EXAMPLES)]
+    Trunk(trunk::Arguments),
 }
 
 /// Precondition of a check.
@@ -139,6 +149,12 @@ const CHECKS: &[Check] = &[
         look: configuration::trunks,
     },
     Check {
+        name: "carriers",
+        looks_at: "whether the trunks that register are registered with their carriers",
+        needs: Needs::Running,
+        look: running::carriers,
+    },
+    Check {
         name: "roles",
         looks_at: "roles that do not answer, are not ready, or were restarted",
         needs: Needs::Running,
@@ -184,6 +200,9 @@ const CHECKS: &[Check] = &[
 
 /// Runs all checks and prints the findings.
 pub fn run(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Result<Exit> {
+    if let Some(What::Trunk(arguments)) = &arguments.what {
+        return trunk::run(options, arguments);
+    }
     let situation = situation::gather(options)?;
     let looked: Vec<&Check> = CHECKS.iter().filter(|check| check.needs.are_met(&situation)).collect();
     let findings: Vec<(&str, Finding)> = looked

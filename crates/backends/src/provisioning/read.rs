@@ -240,6 +240,7 @@ fn trunk(row: &Row, lists: &mut Lists) -> Result<Trunk> {
         early_speech: is_set(row, "early_speech")?,
         direct_media: is_set(row, "direct_media")?,
         options: is_set(row, "options")?,
+        register: is_set(row, "registers")?,
     })
 }
 

@@ -254,13 +254,14 @@ async fn put_person(db: &mut dyn Turn, tenant: &str, o: &Person) -> Result<()> {
 async fn put_trunk(db: &mut dyn Turn, tenant: &str, o: &Trunk) -> Result<()> {
     let sql =
         "INSERT INTO trunk (tenant, name, contact, prefix, caller_id, priority, weight, try_s, user_name, password,
-             calls_max, early_speech, direct_media, options)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             calls_max, early_speech, direct_media, options, registers)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (tenant, name) DO UPDATE SET name = excluded.name, contact = excluded.contact,
          prefix = excluded.prefix, caller_id = excluded.caller_id, priority = excluded.priority,
          weight = excluded.weight, try_s = excluded.try_s, user_name = excluded.user_name,
          password = excluded.password, calls_max = excluded.calls_max,
-         early_speech = excluded.early_speech, direct_media = excluded.direct_media, options = excluded.options";
+         early_speech = excluded.early_speech, direct_media = excluded.direct_media, options = excluded.options,
+         registers = excluded.registers";
     let put = query(sql)
         .bind(tenant)
         .bind(&o.name)
@@ -275,7 +276,8 @@ async fn put_trunk(db: &mut dyn Turn, tenant: &str, o: &Trunk) -> Result<()> {
         .bind(o.calls_max)
         .bind(u32::from(o.early_speech))
         .bind(u32::from(o.direct_media))
-        .bind(u32::from(o.options));
+        .bind(u32::from(o.options))
+        .bind(u32::from(o.register));
     run(db, put).await?;
     run(db, query("DELETE FROM trunk_source WHERE tenant = ? AND name = ?").bind(tenant).bind(&o.name)).await?;
     for (place, source) in (0_i64..).zip(&o.allow) {

@@ -73,7 +73,7 @@ async fn many_processes_may_start_at_once() {
     for started in futures::future::join_all(starts).await {
         started.unwrap();
     }
-    assert_eq!(server.psql("select count(*) from _sqlx_migrations where success"), "11");
+    assert_eq!(server.psql("select count(*) from _sqlx_migrations where success"), "12");
 }
 
 #[tokio::test]

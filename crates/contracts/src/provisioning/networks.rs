@@ -1,13 +1,26 @@
 //! The sources of a trunk's calls, for comparison.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::Trunk;
 
 impl Trunk {
-    /// The networks of `allow`, each as its first address and prefix length, so that those that are equal compare equal.
+    /// Where its calls come from: `allow`. A carrier with which we register calls us from where we register, unless it says otherwise:
+    /// its `contact` is a source too, if that is an address and `allow` does not contain it already.
+    pub fn sources(&self) -> impl Iterator<Item = String> {
+        let registrar = self.registers().and_then(|(contact, _)| {
+            let address: SocketAddr = contact.split(';').next()?.parse().ok()?;
+            let ip = address.ip().to_canonical();
+            let whole = network(&ip.to_string())?;
+            let is_known = self.allow.iter().filter_map(|text| network(text)).any(|known| contains(known, whole));
+            (!is_known).then(|| ip.to_string())
+        });
+        self.allow.iter().cloned().chain(registrar)
+    }
+
+    /// The networks of its sources, each as its first address and prefix length, so that those that are equal compare equal.
     pub fn networks(&self) -> impl Iterator<Item = (IpAddr, u8)> {
-        self.allow.iter().filter_map(|text| network(text))
+        self.sources().filter_map(|text| network(&text))
     }
 }
 

@@ -20,6 +20,12 @@ impl Trunk {
         Some((contact, prefix))
     }
 
+    /// Where to register, and as whom; `None` if we do not.
+    pub fn registers(&self) -> Option<(&str, &str)> {
+        let contact = self.contact.as_deref().filter(|contact| self.register && is_contact(contact))?;
+        Some((contact, self.user.as_deref().filter(|user| !user.is_empty())?))
+    }
+
     /// The number that is shown to who is called.
     pub fn shown(&self) -> Option<&str> {
         self.caller_id.as_deref().filter(|number| is_dialled(number))
@@ -30,7 +36,7 @@ impl Trunk {
         let mut keys = Vec::new();
         match (self.contact.as_deref(), self.prefix.as_deref()) {
             (Some(contact), _) if !is_contact(contact) => keys.push(("contact", CONTACT)),
-            (Some(_), None) => keys.push(("contact", NO_PREFIX)),
+            (Some(_), None) if !self.register => keys.push(("contact", NO_PREFIX)),
             _ => {}
         }
         match (self.prefix.as_deref(), self.contact.as_deref()) {
@@ -111,6 +117,7 @@ mod tests {
             early_speech: false,
             direct_media: false,
             options: false,
+            register: false,
         }
     }
 
@@ -163,6 +170,21 @@ mod tests {
         let user = Some("trunk-user".to_owned());
         let alone = Trunk { weight: Some(1), try_s: Some(3), user, ..trunk(None, None, None) };
         assert_eq!(alone.without_effect(), [("weight", NO_CONTACT), ("try_s", NO_CONTACT), ("user", NO_CONTACT)]);
+    }
+
+    #[test]
+    fn a_trunk_that_registers_needs_no_prefix() {
+        let user = Some("trunk-user".to_owned());
+        let registers = Trunk { register: true, user, ..trunk(Some("203.0.113.9:5060;transport=tcp"), None, None) };
+        assert_eq!(registers.registers(), Some(("203.0.113.9:5060;transport=tcp", "trunk-user")));
+        assert_eq!((registers.outgoing(), registers.without_effect()), (None, Vec::new()));
+        for off in [
+            Trunk { register: false, ..registers.clone() },
+            Trunk { user: None, ..registers.clone() },
+            Trunk { contact: None, ..registers },
+        ] {
+            assert_eq!(off.registers(), None, "{off:?}");
+        }
     }
 
     #[test]

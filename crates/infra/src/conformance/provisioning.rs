@@ -104,6 +104,7 @@ pub fn objects(tenant: &str) -> TenantObjects {
         early_speech: true,
         direct_media: true,
         options: true,
+        register: true,
     }];
     let code =
         |(action, name): &(FeatureAction, &str)| FeatureCode { code: (*name).into(), action: *action, ask_pin: true };

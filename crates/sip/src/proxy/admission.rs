@@ -96,6 +96,9 @@ impl Proxy {
                 self.answer_stranger(origin.flow(), &message, &Answer::unavailable());
             }
             Ok(source) => {
+                if let (Source::Trunk { .. }, Some(from)) = (&source, from) {
+                    self.call_number_of_account(&mut message, from.ip());
+                }
                 let invite = message.method() == Method::Invite;
                 let attempt = invite.then(|| source.attempt(&message, now));
                 match self.accept(&mut message, origin, source, now) {
@@ -120,7 +123,7 @@ impl Proxy {
         now: Timestamp,
     ) -> Result<Source, Answer> {
         let register = message.method() == Method::Register;
-        let trunk = remote.and_then(|r| self.trunk_of(r.ip()));
+        let trunk = remote.and_then(|r| self.trunk_of_call(message, r.ip()));
         let trunk =
             trunk.filter(|_| !register).map(|t| Source::Trunk { tenant: t.tenant.clone(), name: t.name.clone() });
         let phone = match credentials {

@@ -4,7 +4,15 @@ use model::{ConnId, Owner};
 
 /// The successor of a call's failed owner: every proxy and every node chooses the same live node.
 pub fn successor<'a>(live: impl IntoIterator<Item = &'a Owner>, call: ConnId) -> Option<&'a Owner> {
-    let key = key_of(call);
+    heaviest(live, key_of(call))
+}
+
+/// The node that has what is named so: every node chooses the same live one.
+pub fn holder<'a>(live: impl IntoIterator<Item = &'a Owner>, name: &str) -> Option<&'a Owner> {
+    heaviest(live, hash(name.as_bytes()))
+}
+
+fn heaviest<'a>(live: impl IntoIterator<Item = &'a Owner>, key: u64) -> Option<&'a Owner> {
     live.into_iter().max_by_key(|owner| (weight(key, hash(owner.node.as_str().as_bytes())), owner.epoch))
 }
 

@@ -138,6 +138,8 @@ pub struct Trunk {
     pub allow: Vec<Network>,
     /// Where its carrier is asked by OPTIONS whether it is there; `None` if it is not asked.
     pub asked: Option<Place>,
+    /// The user under which we have registered with it: its calls are addressed to this user, and the To names the number.
+    pub user: Option<String>,
 }
 
 /// A range of addresses, as `192.0.2.0/24`.

@@ -110,6 +110,7 @@ impl Lab {
                 name: "carrier".into(),
                 allow: vec![Network::parse("192.0.2.0/24").unwrap()],
                 asked: None,
+                user: None,
             }],
             Timestamp::from_millis(1_000_000),
         );

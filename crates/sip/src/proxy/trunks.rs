@@ -60,7 +60,7 @@ mod tests {
 
     fn trunk(name: &str, networks: &[&str]) -> Trunk {
         let allow = networks.iter().map(|text| Network::parse(text).unwrap()).collect();
-        Trunk { tenant: TenantId::parse("acme").unwrap(), name: name.into(), allow, asked: None }
+        Trunk { tenant: TenantId::parse("acme").unwrap(), name: name.into(), allow, asked: None, user: None }
     }
 
     fn names<'a>(trunks: &'a Trunks, source: &str) -> Vec<&'a str> {

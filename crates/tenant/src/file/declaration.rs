@@ -320,6 +320,12 @@ static TRUNKS: Shape = Shape::List {
             &Shape::Flag,
             "Whether its carrier is asked by OPTIONS every 10 s whether it is there, so that calls go by the next trunk at once while it is not; without it false: a call finds out.",
         ),
+        field(
+            "register",
+            Optional,
+            &Shape::Flag,
+            "Whether Trunkline registers at `contact` under `user`, as carriers want that send calls to registered accounts; without it false.",
+        ),
     ]),
     max: 10_000,
 };

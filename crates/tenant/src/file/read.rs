@@ -231,6 +231,7 @@ impl Reader<'_> {
                     early_speech: flag(item, "early_speech").unwrap_or_default(),
                     direct_media: flag(item, "direct_media").unwrap_or_default(),
                     options: flag(item, "options").unwrap_or_default(),
+                    register: flag(item, "register").unwrap_or_default(),
                 });
             }
         }

@@ -269,6 +269,10 @@ impl<'a> Rules<'a> {
             (_, Some(password)) if is_generated(password) => {
                 Some(("password", "the carrier gives it: it cannot be generated"))
             }
+            (None, None) if trunk.register => Some(("user", "a trunk with `register` needs it")),
+            _ if trunk.register && trunk.contact.is_none() => {
+                Some(("contact", "a trunk with `register` needs it: the address of the carrier's registrar"))
+            }
             _ => None,
         };
         if let Some((key, reason)) = lacking {

@@ -232,6 +232,8 @@ fn a_trunk_has_a_user_with_a_password_or_neither() {
         ("user: acme", "trunks.T.password: a trunk with `user` needs it"),
         ("password: hush", "trunks.T.user: a trunk with `password` needs it"),
         ("user: acme, password: generated", "trunks.T.password: the carrier gives it: it cannot be generated"),
+        ("register: true", "trunks.T.user: a trunk with `register` needs it"),
+        ("register: true, user: acme", "trunks.T.password: a trunk with `user` needs it"),
         ("user: acme, password: \"\"", "trunks.T.password: it is empty"),
     ] {
         let text = format!(
@@ -241,6 +243,21 @@ fn a_trunk_has_a_user_with_a_password_or_neither() {
         let faults = read_with_documents(&text).expect_err("a fault").to_string();
         assert!(faults.contains(fault), "{keys}: {faults}");
     }
+}
+
+#[test]
+fn a_trunk_that_registers_says_where() {
+    let text = |contact: &str| {
+        format!(
+            "tenant: x\nname: x\nrealm: x\nhold_music: m\nprompts: {{m: m.wav}}\n\
+             trunks: [{{name: T, allow: [], {contact}user: acme, password: hush, register: true}}]\n"
+        )
+    };
+    let faults = read_with_documents(&text("")).expect_err("a fault").to_string();
+    assert!(faults.contains("trunks.T.contact: a trunk with `register` needs it"), "{faults}");
+    let read = read_with_documents(&text("contact: \"192.0.2.1:5060\", ")).expect("a tenant");
+    assert_eq!(read.trunks[0].registers(), Some(("192.0.2.1:5060", "acme")));
+    assert_eq!(read_with_documents(&write(&read).yaml), Ok(read));
 }
 
 #[test]

@@ -62,7 +62,8 @@ pub fn write(objects: &TenantObjects) -> Exported {
                 + &set("calls_max", trunk.calls_max)
                 + if trunk.early_speech { ", early_speech: true" } else { "" }
                 + if trunk.direct_media { DIRECT } else { "" }
-                + if trunk.options { ", options: true" } else { "" };
+                + if trunk.options { ", options: true" } else { "" }
+                + if trunk.register { ", register: true" } else { "" };
             format!("- {{name: {}, allow: {allow}{more}}}", text(&trunk.name))
         }),
     );

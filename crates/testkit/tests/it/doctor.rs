@@ -18,14 +18,14 @@ const SOON: Duration = Duration::from_secs(15);
 const LATER: Duration = Duration::from_secs(60);
 
 /// The result of a doctor's run.
-struct Visit {
+pub(crate) struct Visit {
     code: i32,
     document: Value,
 }
 
 impl Visit {
     /// The findings of a check, as `severity: where: what`.
-    fn of(&self, check: &str) -> Vec<String> {
+    pub(crate) fn of(&self, check: &str) -> Vec<String> {
         let all = self.document["findings"].as_array().into_iter().flatten();
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         all.filter(|found| found["check"] == check)
@@ -33,12 +33,12 @@ impl Visit {
             .collect()
     }
 
-    fn has(&self, check: &str, words: &str) -> bool {
+    pub(crate) fn has(&self, check: &str, words: &str) -> bool {
         self.of(check).iter().any(|found| found.contains(words))
     }
 }
 
-fn visit(site: &Installation, arguments: &[&str]) -> Result<Visit> {
+pub(crate) fn visit(site: &Installation, arguments: &[&str]) -> Result<Visit> {
     let output = Command::new(testkit::installation::binary()?)
         .args(["doctor", "--json", "--instance", &site.demo.instance.to_string(), "--data-dir"])
         .arg(site.data_dir())

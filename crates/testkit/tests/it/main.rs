@@ -4,6 +4,7 @@ mod agents;
 mod announcements;
 mod browser;
 mod carried;
+mod carriers;
 mod chaos;
 mod codecs;
 mod codes;

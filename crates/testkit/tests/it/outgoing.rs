@@ -72,7 +72,7 @@ fn somebody(site: &Installation, answer: Answer) -> Result<Phone> {
     })
 }
 
-fn is_heard_by(speaker: &Phone, listener: &Phone) -> Result<()> {
+pub(crate) fn is_heard_by(speaker: &Phone, listener: &Phone) -> Result<()> {
     let (said, heard) = (audio::read_wav(&speaker.said()?)?, audio::read_wav(&listener.heard()?)?);
     let said = said.get(said.len().saturating_sub(HEARD)..).unwrap_or_default();
     ensure!(is_heard_in(said, &heard), "one phone does not hear the other");

@@ -1,4 +1,4 @@
-//! The loop: REGISTERs from the proxies, their answers, and the scan for expired bindings.
+//! The loop: REGISTERs from the proxies and their answers, the scan for expired bindings, and our own REGISTERs to carriers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,13 +6,16 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt as _, StreamExt as _};
-use net::sip::node::Work;
+use model::Timestamp;
+use net::sip::node::{Work, live_nodes};
 use net::sip::{Counters, LinkEvent, NodeLinks};
 use runtime::RoleContext;
-use sip::transaction::{Intervals, Received, ServerId, TransactionLayer};
+use sip::proxy::headers;
+use sip::transaction::{ClientRequest, Intervals, Received, ServerId, TransactionEvent, TransactionLayer};
 use sip::{ConnectionId, Flow, HeaderName, Message, StatusCode};
 use tracing::{info, warn};
 
+use super::carriers::{Carriers, Request};
 use super::expiry::Expiry;
 use super::handler::{Asked, Handler};
 use super::metrics::Metrics;
@@ -26,6 +29,8 @@ const EVENTS_PER_TURN: usize = 256;
 const SCAN_EACH: Duration = Duration::from_millis(500);
 /// How long the loop sleeps at most.
 const SLEEP_MAX: Duration = Duration::from_secs(1);
+/// How long a stopping role waits for carriers to confirm that its registrations are removed.
+const REMOVED_WITHIN: Duration = Duration::from_secs(3);
 /// The condition that at least one proxy has accepted this node.
 const PROXY: &str = "sip-proxy";
 
@@ -36,6 +41,9 @@ pub(super) struct EventLoop {
     layer: TransactionLayer,
     handler: Handler,
     expiry: Expiry,
+    carriers: Carriers,
+    /// When the role began to drain.
+    draining: Option<Timestamp>,
     metrics: Metrics,
     under_way: FuturesUnordered<BoxFuture<'static, Vec<(ServerId, Message)>>>,
     /// REGISTERs in `under_way`.
@@ -46,7 +54,7 @@ pub(super) struct EventLoop {
 }
 
 impl EventLoop {
-    pub fn new(ctx: RoleContext, handler: Handler, metrics: Metrics) -> anyhow::Result<Self> {
+    pub fn new(ctx: RoleContext, handler: Handler, carriers: Carriers, metrics: Metrics) -> anyhow::Result<Self> {
         ctx.ready.require(PROXY);
         let links = NodeLinks::of_role(&ctx, net::sip::Limits::default(), Arc::new(Counters::default()))?;
         ctx.ready.started();
@@ -58,6 +66,8 @@ impl EventLoop {
             layer,
             handler,
             expiry,
+            carriers,
+            draining: None,
             metrics,
             under_way: FuturesUnordered::new(),
             at_once: 0,
@@ -72,23 +82,62 @@ impl EventLoop {
         scan.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             let now = self.ctx.clock.now();
-            let sleep = self.layer.next_timeout().map_or(SLEEP_MAX, |due| due.since(now)).min(SLEEP_MAX);
+            let due = [self.layer.next_timeout(), self.carriers.next_timeout()].into_iter().flatten().min();
+            let sleep = due.map_or(SLEEP_MAX, |due| due.since(now)).min(SLEEP_MAX);
             tokio::select! {
                 event = self.links.next() => self.take(event),
                 Some(answers) = self.under_way.next() => self.answer(answers),
                 _ = scan.tick() => self.expiry.scan(),
                 () = self.expiry.next(|| self.ctx.clock.now()) => {}
                 () = tokio::time::sleep(sleep) => {}
-                () = self.ctx.drain.begun(), if !self.ctx.drain.is_draining() => self.links.announce(Work::Draining),
+                () = self.carriers.changed() => self.carriers.look(self.ctx.clock.now()),
+                () = self.ctx.drain.begun(), if !self.ctx.drain.is_draining() => {}
             }
             // Whatever woke the loop: requests that have come since are taken in this turn.
             self.take_what_has_come();
-            self.layer.handle_timeout(self.ctx.clock.now());
-            while self.layer.poll_event().is_some() {}
+            let now = self.ctx.clock.now();
+            if self.ctx.drain.is_draining() && self.draining.is_none() {
+                self.draining = Some(now);
+                self.links.announce(Work::Draining);
+                self.carriers.drain(now);
+            }
+            self.layer.handle_timeout(now);
+            self.settle(now);
             self.begin();
+            self.register_trunks(now);
             self.transmit();
-            if self.ctx.drain.is_draining() && self.under_way.is_empty() && self.links.flush_all() {
+            if self.has_drained(now) {
                 return Ok(());
+            }
+        }
+    }
+
+    fn has_drained(&self, now: Timestamp) -> bool {
+        let Some(since) = self.draining else { return false };
+        let carriers_know = self.carriers.is_over() || now.since(since) >= REMOVED_WITHIN;
+        carriers_know && self.under_way.is_empty() && self.links.flush_all()
+    }
+
+    /// Requests of ours that have failed without an answer.
+    fn settle(&mut self, now: Timestamp) {
+        while let Some(event) = self.layer.poll_event() {
+            if let TransactionEvent::ClientTimeout { owner, .. } | TransactionEvent::ClientFlowFailed { owner, .. } =
+                event
+            {
+                self.carriers.unanswered(owner, now);
+            }
+        }
+    }
+
+    /// Sends the REGISTERs to carriers that are due.
+    fn register_trunks(&mut self, now: Timestamp) {
+        self.carriers.handle_timeout(now);
+        while let Some(Request { number, link, branch, message }) = self.carriers.poll_request() {
+            let flow = Flow::Stream { connection: link };
+            let request = ClientRequest { message: &message, branch: &branch, flow, owner: number };
+            if let Err(error) = self.layer.send(request, now) {
+                warn!(%error, "a REGISTER to a carrier could not be sent");
+                self.carriers.unanswered(number, now);
             }
         }
     }
@@ -121,19 +170,28 @@ impl EventLoop {
 
     fn take(&mut self, event: LinkEvent) {
         match event {
-            LinkEvent::Up { proxy, .. } => {
+            LinkEvent::Up { link, proxy, edge, live } => {
                 info!(%proxy, "a proxy has accepted this node");
                 self.ctx.ready.holds(PROXY);
+                self.carriers.came_up(link, edge, &live, self.ctx.clock.now());
             }
             LinkEvent::Down { link } => {
+                let now = self.ctx.clock.now();
                 self.layer.flow_failed(Flow::Stream { connection: link });
+                self.settle(now);
+                self.carriers.broke(link, now);
                 if self.links.all().next().is_none() {
                     self.ctx.ready.fails(PROXY, "no proxy has accepted this node");
                 }
             }
             LinkEvent::Message { link, message } => match self.links.keep_alive_answer(&message) {
-                // A disconnected proxy needs no answer.
-                Some(answer) => drop(self.links.send(link, answer)),
+                Some(answer) => {
+                    // A disconnected proxy needs no answer.
+                    drop(self.links.send(link, answer));
+                    if message.header(&headers::LIVE).is_some() {
+                        self.carriers.saw(link, &live_nodes(&message), self.ctx.clock.now());
+                    }
+                }
                 None => self.receive(message, link),
             },
         }
@@ -142,7 +200,12 @@ impl EventLoop {
     fn receive(&mut self, message: Message, link: ConnectionId) {
         let flow = Flow::Stream { connection: link };
         // The proxy has checked it by all its rules before passing it on.
-        let Received::Request(new) = self.layer.receive_sound(message, flow, self.ctx.clock.now()) else { return };
+        let now = self.ctx.clock.now();
+        let new = match self.layer.receive_sound(message, flow, now) {
+            Received::Request(new) => new,
+            Received::Response { owner, message, .. } => return self.carriers.answered(owner, &message, now),
+            Received::Absorbed | Received::Ack { .. } | Received::Stray(_) => return,
+        };
         let to_tag = format!("{:016x}", self.entropy.next_u64());
         if let Some(refusal) = sip::registration::unserved(&new.message) {
             let mut answer = Message::response_to(&new.message, refusal.status).to_tag(&to_tag);
@@ -171,7 +234,7 @@ impl EventLoop {
             if let Flow::Stream { connection } = transmit.flow
                 && self.links.send(connection, transmit.bytes).is_err()
             {
-                warn!("an answer to a REGISTER found no connection");
+                warn!("a message about a REGISTER found no connection");
             }
         }
     }

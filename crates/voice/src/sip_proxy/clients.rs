@@ -354,15 +354,16 @@ fn held_of(id: &TenantId, config: &TenantConfig) -> Option<Held> {
 }
 
 fn trunk_of(tenant: &TenantId, trunk: &TrunkObject) -> Trunk {
-    let allow = trunk.allow.iter().filter_map(|text| {
-        let network = Network::parse(text);
+    let allow = trunk.sources().filter_map(|text| {
+        let network = Network::parse(&text);
         if network.is_none() {
             warn!(%tenant, trunk = trunk.name, source = text, "not a network; calls from it are refused");
         }
         network
     });
     let asked = trunk.outgoing().filter(|_| trunk.options).and_then(|(contact, _)| place_of(&format!("sip:{contact}")));
-    Trunk { tenant: tenant.clone(), allow: allow.collect(), asked, name: trunk.name.clone() }
+    let user = trunk.registers().map(|(_, user)| user.to_owned());
+    Trunk { tenant: tenant.clone(), allow: allow.collect(), asked, user, name: trunk.name.clone() }
 }
 
 /// Encodes a text as one segment of a path or value of a query.

@@ -210,7 +210,7 @@ pub fn trunks(situation: &Situation) -> Vec<Finding> {
                 let what = "whoever reaches this machine may send calls as this carrier";
                 found.push(Finding::error(&place, what, "name the carrier's networks in `allow`"));
             }
-            if trunk.allow.is_empty() && trunk.outgoing().is_none() {
+            if trunk.sources().next().is_none() && trunk.outgoing().is_none() {
                 let what = "no call comes from it";
                 found.push(Finding::warning(&place, what, "give it `allow` (sources)"));
             }

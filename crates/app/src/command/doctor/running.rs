@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use contracts::carrier_registration::CarrierRegistration;
 use contracts::provisioning::{DnKind, TenantObjects};
 use contracts::v1::{AgentStatus, CallStatus, PartyState, Snapshot, WorkMode};
 use model::{TenantId, Timestamp};
@@ -78,6 +79,59 @@ fn has_just_begun(situation: &Situation, role: &str) -> bool {
     let replicas = situation.topology.iter().flat_map(|topology| &topology.roles).filter(|row| row.role == role);
     let age = |row: &runtime::topology::RoleRow| Some(row.clock?.saturating_sub(row.since?));
     replicas.filter_map(age).any(|age_ms| age_ms < SETTLED_AFTER_MS)
+}
+
+/// Reports the registrations with carriers: those that are not there, and for information those that are.
+pub fn carriers(situation: &Situation) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for one in situation.tenants() {
+        let wants = one.objects.trunks.iter().filter(|trunk| trunk.registers().is_some());
+        for trunk in wants {
+            let place = format!("tenant {}, trunk {}", one.tenant, trunk.name);
+            let known = one.carriers.as_ref().map(|known| known.iter().find(|row| row.trunk == trunk.name));
+            found.push(match known {
+                Some(Some(row)) => carrier(situation.now, place, row),
+                Some(None) => {
+                    let what = "registrar does not register it yet";
+                    Finding::warning(place, what, "look again in some seconds; the log of registrar names the reason")
+                }
+                None => Finding::warning(place, "registrar does not answer", "see whether registrar runs and is ready"),
+            });
+        }
+    }
+    found
+}
+
+fn carrier(now: Timestamp, place: String, row: &CarrierRegistration) -> Finding {
+    let ahead = |at: Option<u64>| at.map(|at| format!("{} s", Timestamp::from_millis(at).since(now).as_secs()));
+    let next = ahead(row.next_try_ms).map_or_else(
+        || "no REGISTER can be sent: no sip-proxy is connected".to_owned(),
+        |wait| format!("the next REGISTER is sent in {wait}"),
+    );
+    let answer = match (&row.last_answer, row.last_at_ms) {
+        (Some(answer), _) => format!("the last answer was {answer}"),
+        (None, Some(_)) => "the last REGISTER had no answer".to_owned(),
+        (None, None) => "no answer has come yet".to_owned(),
+    };
+    let problem = row.problem.as_deref().map_or_else(String::new, |problem| format!(" ({problem})"));
+    let remedy = format!(
+        "{}; `trunkline doctor trunk {}` tries it step by step",
+        row.remedy.as_deref().unwrap_or("wait for the answer"),
+        row.trunk
+    );
+    match ahead(row.registered_until_ms) {
+        Some(left) if row.problem.is_none() => {
+            let what = format!("it is registered as {} for {left} more; {answer}; {next}", row.user);
+            Finding::notice(place, what, "nothing: it is as it should be")
+        }
+        Some(left) => {
+            let what = format!("it is registered for only {left} more: {answer}{problem}; {next}");
+            Finding::warning(place, what, remedy)
+        }
+        None => {
+            Finding::error(place, format!("it is not registered with its carrier: {answer}{problem}; {next}"), remedy)
+        }
+    }
 }
 
 /// Reports phones that are not registered, and wrong passwords.

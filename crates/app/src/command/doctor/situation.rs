@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use contracts::carrier_registration::CarrierRegistration;
 use contracts::provisioning::TenantObjects;
 use contracts::quarantine::AsideRow;
 use contracts::v1;
@@ -12,6 +13,7 @@ use contracts::v1::events_client::EventsClient;
 use infra::{Clock, ProvisioningStore, StoreError, SystemClock};
 use model::{TenantId, Timestamp};
 use net::admin::{AdminClient, ReplicaAnswer};
+use runtime::exit::{Exit, ExitError};
 use runtime::process::sections;
 use runtime::process::stores::{Mode, SECTION, StoresSettings};
 use runtime::settings::Values;
@@ -70,6 +72,8 @@ pub struct TenantSituation {
     pub snapshot: Option<v1::Snapshot>,
     /// Its records in quarantine.
     pub quarantine: Vec<AsideRow>,
+    /// Its registrations with carriers, as registrar knows them; none if registrar does not answer.
+    pub carriers: Option<Vec<CarrierRegistration>>,
 }
 
 impl Situation {
@@ -109,25 +113,7 @@ impl Situation {
 /// Gathers the situation. It changes and creates nothing.
 pub fn gather(options: &InstallationOptions) -> anyhow::Result<Situation> {
     let clock = SystemClock::start();
-    let (values, faults) = options.sound_values_of_running();
-    let data_dir = options.data_dir();
-    // The keys are created at the first start: without them nothing has ever run here, and the doctor creates none.
-    let has_run = data_dir::is_there(&data_dir.join("keys/caller.p8"));
-    let mut situation = Situation {
-        instance: options.instance,
-        data_dir,
-        now: clock.now(),
-        values,
-        settings_faults: faults.into_iter().map(|fault| (fault.key, fault.reason)).collect(),
-        closed: has_run.as_ref().err().map(|error| error.message.clone()),
-        key_fault: None,
-        topology: None,
-        metrics: Vec::new(),
-        servers: Vec::new(),
-        tenants: Ok(Vec::new()),
-        is_earlier: false,
-        first_page: None,
-    };
+    let (mut situation, has_run) = begin(options, &clock);
     executor()?.block_on(async {
         let servers = servers_of(&mut situation);
         if let Some(servers) = &servers {
@@ -144,6 +130,40 @@ pub fn gather(options: &InstallationOptions) -> anyhow::Result<Situation> {
         anyhow::Ok(())
     })?;
     Ok(situation)
+}
+
+/// The stored tenants alone.
+pub fn stored_tenants(options: &InstallationOptions) -> anyhow::Result<Vec<TenantSituation>> {
+    let (mut situation, _) = begin(options, &SystemClock::start());
+    let servers = servers_of(&mut situation);
+    if !situation.knows_its_stores() {
+        return Err(ExitError::new(Exit::Settings, "the settings have faults: see `trunkline settings --check`").into());
+    }
+    executor()?.block_on(read_tenants(&mut situation, servers.as_ref())).map_err(|error| anyhow::anyhow!(error))
+}
+
+/// What is known without asking anybody, and whether an instance was ever started here.
+fn begin(options: &InstallationOptions, clock: &SystemClock) -> (Situation, Result<bool, ExitError>) {
+    let (values, faults) = options.sound_values_of_running();
+    let data_dir = options.data_dir();
+    // The keys are created at the first start: without them nothing has ever run here, and the doctor creates none.
+    let has_run = data_dir::is_there(&data_dir.join("keys/caller.p8"));
+    let situation = Situation {
+        instance: options.instance,
+        data_dir,
+        now: clock.now(),
+        values,
+        settings_faults: faults.into_iter().map(|fault| (fault.key, fault.reason)).collect(),
+        closed: has_run.as_ref().err().map(|error| error.message.clone()),
+        key_fault: None,
+        topology: None,
+        metrics: Vec::new(),
+        servers: Vec::new(),
+        tenants: Ok(Vec::new()),
+        is_earlier: false,
+        first_page: None,
+    };
+    (situation, has_run)
 }
 
 /// The servers of the stores, by the settings; none if the stores are embedded or the settings are invalid.
@@ -181,7 +201,7 @@ async fn read_tenants(situation: &mut Situation, servers: Option<&Servers>) -> R
         };
         for (tenant, _) in known {
             if let Some((_, objects)) = store.load(&tenant).await? {
-                all.push(TenantSituation { tenant, objects, snapshot: None, quarantine: Vec::new() });
+                all.push(TenantSituation { tenant, objects, snapshot: None, quarantine: Vec::new(), carriers: None });
             }
         }
         anyhow::Ok(all)
@@ -217,6 +237,10 @@ async fn ask_running(situation: &mut Situation, clock: &SystemClock) -> anyhow::
     for one in situation.tenants.iter_mut().flatten().take(TENANTS_MAX) {
         let told = admin.ask_role(voice::sip_cluster::SPEC.name, &format!("/quarantine/{}", one.tenant)).await;
         one.quarantine = told.iter().find_map(ReplicaAnswer::json).unwrap_or_default();
+        let told = admin.ask_role(voice::registrar::SPEC.name, &format!("/carriers/{}", one.tenant)).await;
+        // Each replica has its own trunks.
+        let known: Vec<Vec<CarrierRegistration>> = told.iter().filter_map(ReplicaAnswer::json).collect();
+        one.carriers = (!known.is_empty()).then(|| known.into_iter().flatten().collect());
     }
     let Some(place) = events_of_tenants(&directory) else { return Ok(()) };
     for one in situation.tenants.iter_mut().flatten().take(TENANTS_MAX) {

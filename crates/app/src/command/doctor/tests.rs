@@ -40,6 +40,7 @@ fn with_snapshot(snapshot: v1::Snapshot) -> Situation {
         objects: TenantObjects::new(record()),
         snapshot: Some(snapshot),
         quarantine: Vec::new(),
+        carriers: None,
     };
     Situation { tenants: Ok(vec![one]), ..situation(&[]) }
 }
@@ -190,7 +191,13 @@ fn a_network_that_trunks_of_two_tenants_name_is_found_however_it_is_written() {
             let mut objects = TenantObjects::new(record());
             let trunk = json!({ "name": "carrier", "allow": [allow], "contact": null, "prefix": null });
             objects.trunks.push(serde_json::from_value(trunk).unwrap());
-            TenantSituation { tenant: TenantId::parse(id).unwrap(), objects, snapshot: None, quarantine: Vec::new() }
+            TenantSituation {
+                tenant: TenantId::parse(id).unwrap(),
+                objects,
+                snapshot: None,
+                quarantine: Vec::new(),
+                carriers: None,
+            }
         };
         Situation { tenants: Ok(vec![tenant("acme", first), tenant("zenith", second)]), ..situation(&[]) }
     };

@@ -181,6 +181,7 @@ fn a_carrier_that_answers_no_options_gets_emergency_calls_alone() {
         name: "carrier".into(),
         allow: Vec::new(),
         asked: Some(place.clone()),
+        user: None,
     };
     lab.proxy.set_trunks([trunk()], lab.now);
     for _ in 0..2 {
@@ -228,6 +229,7 @@ fn a_carrier_that_answers_options_stays_and_is_back_after_two_answers() {
         name: "carrier".into(),
         allow: Vec::new(),
         asked: Some(place),
+        user: None,
     };
     lab.proxy.set_trunks([trunk], lab.now);
     let mut down = Vec::new();

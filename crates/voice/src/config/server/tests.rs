@@ -70,6 +70,7 @@ fn the_password_of_a_trunk_is_in_no_list_of_objects() {
         early_speech: false,
         direct_media: false,
         options: false,
+        register: false,
     };
     let object = Object::Trunk(trunk);
     let version = ConfigVersion { generation: 1, revision: 1 };

@@ -126,7 +126,18 @@ fn a_trunk_keeps_the_networks_that_are_networks() {
         early_speech: false,
         direct_media: false,
         options: false,
+        register: false,
     };
-    let trunk = trunk_of(&TenantId::parse("acme").unwrap(), &trunk);
-    assert_eq!(trunk.allow, [Network::parse("127.0.0.0/8").unwrap()]);
+    let tenant = TenantId::parse("acme").unwrap();
+    let allowed = Network::parse("127.0.0.0/8").unwrap();
+    let known = trunk_of(&tenant, &trunk);
+    assert_eq!((known.allow, known.user), (vec![allowed], None));
+    // Where it registers is a source of its calls.
+    let contact = Some("203.0.113.9:5060".to_owned());
+    let registers = TrunkObject { register: true, contact, user: Some("we".into()), ..trunk };
+    let known = trunk_of(&tenant, &registers);
+    let registrar = Network::parse("203.0.113.9").unwrap();
+    assert_eq!((known.allow, known.user.as_deref()), (vec![allowed, registrar], Some("we")));
+    let within = TrunkObject { allow: vec!["203.0.113.0/24".into()], ..registers };
+    assert_eq!(trunk_of(&tenant, &within).allow, [Network::parse("203.0.113.0/24").unwrap()]);
 }

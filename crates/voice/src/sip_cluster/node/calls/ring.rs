@@ -15,7 +15,7 @@ use super::to_sip::{NO_STREAM, note};
 use super::trunk_limits::Barrier;
 use crate::sip_cluster::node::Node;
 use crate::sip_cluster::node::proxies::NO_CONNECTION;
-use crate::sip_cluster::trunk_accounts;
+use crate::trunk_accounts;
 
 impl Node {
     /// Begins a leg: requests an offer from media, with which the phone is rung, unless it is rung with that of the caller.

@@ -70,6 +70,7 @@ fn core_of(at: usize, seed: u64, life: u64) -> Proxy {
     core.set_trunks(
         vec![Trunk {
             asked: None,
+            user: None,
             tenant: tenant(),
             name: "carrier".to_owned(),
             allow: vec![Network::parse("198.51.100.0/24").expect("a network")],

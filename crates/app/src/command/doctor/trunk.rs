@@ -1,0 +1,78 @@
+//! `trunkline doctor trunk`: tries a trunk step by step, from this machine and with sockets of its own.
+
+mod call;
+mod line;
+mod report;
+mod steps;
+
+use clap::Args;
+use contracts::provisioning::Trunk;
+use model::TenantId;
+use runtime::exit::{Exit, ExitError};
+
+use super::situation;
+use crate::command::{InstallationOptions, executor};
+use report::Report;
+
+/// Examples of the command.
+pub const EXAMPLES: &str = "Examples:\n  trunkline doctor trunk carrier\n  trunkline doctor trunk carrier --tenant acme\n  \
+                            trunkline doctor trunk carrier --call +4930123456    rings that number\n\nIt sends from this machine, from ports \
+                            of its own: a carrier that allows only the address or the port of sip-proxy may answer otherwise there.";
+
+#[derive(Args)]
+pub struct Arguments {
+    /// The trunk's name
+    #[arg(value_name = "NAME")]
+    name: String,
+    /// Its tenant; needed where several tenants have a trunk of that name
+    #[arg(long, value_name = "ID")]
+    tenant: Option<String>,
+    /// Call this number too: it rings, and the call ends when it is answered, or after 20 s of ringing
+    #[arg(long, value_name = "NUMBER", value_parser = number)]
+    call: Option<String>,
+}
+
+/// Tries the trunk; the exit code says whether something failed.
+pub fn run(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Result<Exit> {
+    let (tenant, trunk) = find(options, arguments)?;
+    say_line!("trunk {} of tenant {tenant}", trunk.name);
+    let mut report = Report::default();
+    executor()?.block_on(steps::take(&trunk, arguments.call.as_deref(), &mut report))?;
+    match report.failures() {
+        0 => Ok(Exit::Done),
+        count => {
+            let text = format!("{count} step{} failed", if count == 1 { "" } else { "s" });
+            Err(ExitError::new(Exit::CheckFailed, text).into())
+        }
+    }
+}
+
+fn find(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Result<(TenantId, Trunk)> {
+    let tenants = situation::stored_tenants(options)?;
+    let is_meant = |tenant: &TenantId| arguments.tenant.as_deref().is_none_or(|meant| tenant.as_str() == meant);
+    let mut found: Vec<(TenantId, Trunk)> = tenants
+        .into_iter()
+        .filter(|one| is_meant(&one.tenant))
+        .flat_map(|one| one.objects.trunks.into_iter().map(move |trunk| (one.tenant.clone(), trunk)))
+        .filter(|(_, trunk)| trunk.name == arguments.name)
+        .collect();
+    match (found.pop(), found.len()) {
+        (Some(found), 0) => Ok(found),
+        (Some(_), _) => {
+            let text = format!("several tenants have a trunk {}: say which with --tenant", arguments.name);
+            Err(ExitError::new(Exit::Usage, text).into())
+        }
+        (None, _) => {
+            let text = format!(
+                "there is no trunk {}; `trunkline tenant export TENANT DIR` shows those there are",
+                arguments.name
+            );
+            Err(ExitError::new(Exit::Unknown, text).into())
+        }
+    }
+}
+
+fn number(text: &str) -> Result<String, String> {
+    let is_dialled = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || b"+*#".contains(&byte));
+    if is_dialled { Ok(text.to_owned()) } else { Err("it may have digits, +, * and #".to_owned()) }
+}

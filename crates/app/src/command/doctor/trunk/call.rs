@@ -1,0 +1,163 @@
+//! A call to a number, to see what the carrier answers and which codec it chooses.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use sip::uri::escape::escape_user;
+use sip::{CSeq, Contact, HeaderName, Message, Method, StatusCode};
+use tokio::net::UdpSocket;
+
+use super::line::{Line, NoAnswer};
+use super::report::{Failure, in_ms};
+use super::steps::{Carrier, authorize, head, is_challenge, status_line, unanswered};
+
+/// How long the number rings at most.
+const RINGS_FOR: Duration = Duration::from_secs(20);
+/// How long the carrier may take to end the call.
+const ENDS_WITHIN: Duration = Duration::from_secs(4);
+/// Challenges answered for the INVITE.
+const CHALLENGES_MAX: u32 = 3;
+
+/// Calls the number, until it is answered or has rung for long enough.
+pub(super) async fn make(carrier: &Carrier<'_>, number: &str, line: &mut Line) -> Result<((), String), Failure> {
+    // Where audio would come; what comes is not read.
+    let audio = UdpSocket::bind((line.local().ip(), 0)).await.and_then(|socket| Ok((socket.local_addr()?, socket)));
+    let (at, _audio) =
+        audio.map_err(|error| Failure::new("no port for audio", error.to_string(), "see the file limit"))?;
+    let uri = number_at(number, carrier.contact);
+    let mut invite = head(carrier, Method::Invite, &uri, line)
+        .header(&HeaderName::Contact, format_args!("<sip:doctor@{}>", line.local()))
+        .body("application/sdp", offer(at.ip(), at.port()))
+        .build();
+    if let Some(shows) = carrier.shows {
+        let tag = line.word();
+        invite.set(&HeaderName::From, format_args!("<sip:{}@{}>;tag={tag}", escape_user(shows), carrier.host));
+    }
+    let began = line.now();
+    for _ in 0..=CHALLENGES_MAX {
+        let client = line.begin(&invite).map_err(|none| unanswered("INVITE", &none))?;
+        let (mut rang, mut early) = (None, None);
+        let until = began + RINGS_FOR;
+        let last = loop {
+            match line.next(Some(until)).await {
+                Ok(answer) if answer.status().is_some_and(StatusCode::is_provisional) => {
+                    let is_ringing = answer.status().is_some_and(|status| status.code() >= 180);
+                    rang = rang.or_else(|| is_ringing.then(|| (status_line(&answer), line.now().since(began))));
+                    early = codec(&answer).or(early);
+                }
+                Ok(answer) => break answer,
+                Err(NoAnswer::Silence) if rang.is_some() => {
+                    line.cancel(client);
+                    // The 487 that follows is of no interest, but its ACK is.
+                    let _ = line.next(Some(line.now() + ENDS_WITHIN)).await;
+                    let (status, after) = rang.unwrap_or_default();
+                    let codec =
+                        early.map_or_else(|| "no codec before the answer".to_owned(), |name| format!("codec {name}"));
+                    return Ok((
+                        (),
+                        format!("{status} after {}, {codec}; cancelled after 20 s of ringing", in_ms(after)),
+                    ));
+                }
+                Err(none) => return Err(unanswered("INVITE", &none)),
+            }
+        };
+        if is_challenge(&last) {
+            authorize(carrier, &mut invite, &last, line)?;
+            continue;
+        }
+        if !last.status().is_some_and(StatusCode::is_success) {
+            return Err(refused(&last));
+        }
+        let after = line.now().since(began);
+        hang_up(&invite, &last, client, line).await?;
+        return match codec(&last) {
+            Some(codec) => Ok(((), format!("{} after {}, codec {codec}", status_line(&last), in_ms(after)))),
+            None => Err(Failure::new(
+                format!("INVITE: {}", status_line(&last)),
+                "the answer names no codec that was offered (G722, PCMA, PCMU)",
+                "ask the carrier which codecs it has",
+            )),
+        };
+    }
+    Err(Failure::new("INVITE", "it was challenged without end", "ask the carrier"))
+}
+
+/// Ends an answered call.
+async fn hang_up(
+    invite: &Message,
+    answer: &Message,
+    client: sip::transaction::ClientId,
+    line: &mut Line,
+) -> Result<(), Failure> {
+    let number = invite.cseq().map_or(1, |cseq| cseq.number);
+    let contact = answer.contacts().filter_map(Result::ok).find_map(|contact| match contact {
+        Contact::Address(address) => Some(address.raw_uri().to_owned()),
+        Contact::Star => None,
+    });
+    let target = contact.unwrap_or_else(|| invite.request_uri().unwrap_or_default().to_owned());
+    let within = |method: Method, number: u32| {
+        let header = |message: &Message, name: &HeaderName| message.header(name).unwrap_or_default().to_owned();
+        let mut request = Message::request(method.clone(), &target).header(&HeaderName::MaxForwards, 70);
+        // The way back is that of the answer, its last proxy first.
+        let routes: Vec<&str> = answer.elements(&HeaderName::RecordRoute).collect();
+        for route in routes.into_iter().rev() {
+            request = request.header(&HeaderName::Route, route);
+        }
+        request
+            .header(&HeaderName::From, header(invite, &HeaderName::From))
+            .header(&HeaderName::To, header(answer, &HeaderName::To))
+            .header(&HeaderName::CallId, header(invite, &HeaderName::CallId))
+            .header(&HeaderName::CSeq, CSeq { number, method })
+            .build()
+    };
+    let to_tag = answer.to().ok().and_then(|to| to.tag().map(str::to_owned)).unwrap_or_default();
+    let acknowledged = line.acknowledge(client, &to_tag, within(Method::Ack, number)).await;
+    acknowledged.map_err(|none| unanswered("ACK", &none))?;
+    // Whatever the carrier says to it: the call is over for us.
+    line.begin(&within(Method::Bye, number.saturating_add(1))).map_err(|none| unanswered("BYE", &none))?;
+    let _ = line.next(Some(line.now() + ENDS_WITHIN)).await;
+    Ok(())
+}
+
+fn refused(answer: &Message) -> Failure {
+    let (why, remedy) = match answer.status().map_or(0, StatusCode::code) {
+        403 => (
+            "the carrier forbids the call",
+            "check what the account may call, and whether `caller_id` is a number that the carrier accepts from you",
+        ),
+        404 | 484 | 604 => {
+            ("the carrier does not know the number in this form", "try it with the country, as +4930123456")
+        }
+        486 | 600 => ("the number is busy: calls go out", "nothing, or call another number"),
+        408 | 480 => ("the number is not reached", "call another number"),
+        488 | 606 => ("the carrier has none of the codecs G722, PCMA, PCMU", "ask the carrier which codecs it has"),
+        500..=599 => ("the carrier has a failure or no time", "nothing, if it passes; else ask the carrier"),
+        _ => ("the carrier refuses the call", "ask the carrier what it misses"),
+    };
+    Failure::new(format!("INVITE: {}", status_line(answer)), why, remedy)
+}
+
+/// The number at the carrier's address.
+fn number_at(number: &str, contact: &str) -> String {
+    format!("sip:{}@{contact}", escape_user(number))
+}
+
+fn offer(at: IpAddr, port: u16) -> String {
+    let family = if at.is_ipv4() { "IP4" } else { "IP6" };
+    format!(
+        "v=0\r\no=- 1 1 IN {family} {at}\r\ns=-\r\nc=IN {family} {at}\r\nt=0 0\r\nm=audio {port} RTP/AVP 9 8 0 101\r\n\
+         a=rtpmap:9 G722/8000\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\n"
+    )
+}
+
+/// The codec that an answer chooses.
+fn codec(answer: &Message) -> Option<&'static str> {
+    let description = media::sdp::parse(answer.body()).ok()?;
+    let audio = description.media.iter().find(|media| media.kind == "audio" && media.port != 0)?;
+    audio.formats.iter().find_map(|format| match format.as_str() {
+        "9" => Some("G722"),
+        "8" => Some("PCMA"),
+        "0" => Some("PCMU"),
+        _ => None,
+    })
+}

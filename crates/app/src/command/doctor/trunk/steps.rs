@@ -1,0 +1,220 @@
+//! The steps: name, way, OPTIONS, registration, call.
+
+use std::net::SocketAddr;
+
+use contracts::provisioning::{Secret, Trunk};
+use sip::digest::{self, Unanswered};
+use sip::own_registration::Problem;
+use sip::uri::escape::escape_user;
+use sip::{Builder, CSeq, HeaderName, Message, Method, StatusCode};
+
+use super::call;
+use super::line::{Line, NoAnswer, Transport};
+use super::report::{Failure, Report, in_ms};
+
+/// Challenges answered for one request: of a proxy, of the server behind it, and after a stale nonce.
+const CHALLENGES_MAX: u32 = 3;
+
+/// The carrier, as the trunk says.
+pub(super) struct Carrier<'a> {
+    /// `host:port`, with parameters behind it.
+    pub contact: &'a str,
+    /// The host.
+    pub host: &'a str,
+    port: u16,
+    transport: Transport,
+    /// User and password.
+    pub account: Option<(&'a str, &'a Secret)>,
+    /// The number that the trunk shows.
+    pub shows: Option<&'a str>,
+}
+
+/// Takes the steps; each that fails ends those that need it.
+pub(super) async fn take(trunk: &Trunk, number: Option<&str>, report: &mut Report) -> anyhow::Result<()> {
+    let Some(carrier) = report.take("contact", carrier_of(trunk)) else { return Ok(()) };
+    let Some(remote) = report.take("address", resolve(&carrier).await) else { return Ok(()) };
+    let Some(mut line) = report.take("way", open(&carrier, remote).await) else { return Ok(()) };
+    if report.take("OPTIONS", options(&carrier, &mut line).await).is_none() {
+        // Some carriers answer none; a REGISTER tells more, unless there was no answer because nothing is there.
+        report.skipped("", "the other steps go on: they show whether the carrier leaves only OPTIONS unanswered");
+    }
+    match carrier.account {
+        Some(_) => drop(report.take("registration", registration(&carrier, trunk, &mut line).await)),
+        None => report.skipped("registration", "the trunk has no `user`: the carrier knows us by our address"),
+    }
+    match number {
+        Some(number) => drop(report.take("call", call::make(&carrier, number, &mut line).await)),
+        None => report.skipped("call", "not asked for: --call NUMBER rings a number and says which codec is chosen"),
+    }
+    Ok(())
+}
+
+fn carrier_of(trunk: &Trunk) -> Result<(Carrier<'_>, String), Failure> {
+    let form = "write it as 203.0.113.9:5060 or 203.0.113.9:5060;transport=tcp";
+    let Some(contact) = trunk.contact.as_deref() else {
+        return Err(Failure::new("no `contact`", "the trunk does not say where its carrier is", form));
+    };
+    let wrong = |why: &str| Failure::new(format!("`contact` is {contact}"), why, form);
+    let (address, parameters) = contact.split_once(';').unwrap_or((contact, ""));
+    let transport = match parameters {
+        "" | "transport=udp" => Transport::Udp,
+        "transport=tcp" => Transport::Tcp,
+        _ => return Err(wrong("this command speaks UDP and TCP")),
+    };
+    let (host, port) = match address.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => {
+            (host, port.parse().ok().filter(|port| *port > 0).ok_or_else(|| wrong("that is no port"))?)
+        }
+        _ => (address, 5060),
+    };
+    let account = trunk.user.as_deref().zip(trunk.password.as_ref());
+    let shows = trunk.caller_id.as_deref();
+    let word = if transport == Transport::Tcp { "TCP" } else { "UDP" };
+    let text = format!("{host} port {port}, {word}");
+    Ok((Carrier { contact, host, port, transport, account, shows }, text))
+}
+
+async fn resolve(carrier: &Carrier<'_>) -> Result<(SocketAddr, String), Failure> {
+    let host = carrier.host.trim_matches(['[', ']']);
+    let remedy = "correct the host in `contact`, or the name server that this machine uses";
+    match tokio::net::lookup_host((host, carrier.port)).await {
+        Ok(mut found) => match found.next() {
+            Some(first) => Ok((first, first.ip().to_string())),
+            None => Err(Failure::new(host, "the name has no address", remedy)),
+        },
+        Err(error) => Err(Failure::new(host, error.to_string(), remedy)),
+    }
+}
+
+async fn open(carrier: &Carrier<'_>, remote: SocketAddr) -> Result<(Line, String), Failure> {
+    match Line::open(remote, carrier.transport).await {
+        Ok(line) => {
+            let local = line.local();
+            let word = if carrier.transport == Transport::Tcp { "connected" } else { "a way leads there" };
+            Ok((line, format!("{word}, from {local}")))
+        }
+        Err(error) => Err(Failure::new(
+            remote.to_string(),
+            error.to_string(),
+            "check address, port and transport in `contact`, and firewalls on the way",
+        )),
+    }
+}
+
+async fn options(carrier: &Carrier<'_>, line: &mut Line) -> Result<((), String), Failure> {
+    let request = head(carrier, Method::Options, &format!("sip:{}", carrier.contact), line).build();
+    let began = line.now();
+    match line.ask(&request).await {
+        Ok(answer) => Ok(((), format!("{} after {}", status_line(&answer), in_ms(line.now().since(began))))),
+        Err(none) => Err(unanswered("OPTIONS", &none)),
+    }
+}
+
+/// A REGISTER without a Contact asks for the bindings and changes none (RFC 3261 section 10.2.3): a running registration goes on.
+async fn registration(carrier: &Carrier<'_>, trunk: &Trunk, line: &mut Line) -> Result<((), String), Failure> {
+    let mut request = head(carrier, Method::Register, &format!("sip:{}", carrier.contact), line).build();
+    let (answer, challenges) = ask_with_password(carrier, &mut request, line).await?;
+    let status = answer.status().unwrap_or(StatusCode::SERVER_INTERNAL_ERROR);
+    if !status.is_success() {
+        let problem = Problem::of(status, challenges > 0);
+        return Err(Failure::new(format!("REGISTER: {}", status_line(&answer)), problem.in_words(), problem.remedy()));
+    }
+    let known = answer.contacts().filter_map(Result::ok).count();
+    let proof = if challenges > 0 { "the password is right" } else { "no password was asked for" };
+    let registers = match (known, trunk.register) {
+        (0, true) => "; nothing is registered now: see `trunkline doctor` for the running registration",
+        (0, false) => "; nothing is registered there, and the trunk does not ask for it (`register: true`)",
+        _ => "",
+    };
+    Ok(((), format!("{}, {proof}; {known} registered{registers}", status_line(&answer))))
+}
+
+/// Sends a request, with credentials where it is challenged; returns the last answer and the number of challenges before it.
+async fn ask_with_password(
+    carrier: &Carrier<'_>,
+    request: &mut Message,
+    line: &mut Line,
+) -> Result<(Message, u32), Failure> {
+    let method = request.method();
+    for challenges in 0..=CHALLENGES_MAX {
+        let answer = line.ask(request).await.map_err(|none| unanswered(method.as_str(), &none))?;
+        if !is_challenge(&answer) || challenges == CHALLENGES_MAX {
+            return Ok((answer, challenges));
+        }
+        authorize(carrier, request, &answer, line)?;
+    }
+    Err(Failure::new(method.as_str(), "it was challenged without end", "ask the carrier"))
+}
+
+pub(super) fn is_challenge(answer: &Message) -> bool {
+    matches!(answer.status(), Some(StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED))
+}
+
+/// Puts credentials into a request that was challenged, and counts it up.
+pub(super) fn authorize(
+    carrier: &Carrier<'_>,
+    request: &mut Message,
+    answer: &Message,
+    line: &mut Line,
+) -> Result<(), Failure> {
+    let method = request.method();
+    let failed = |problem: Problem| {
+        let what = format!("{}: {}", method.as_str(), status_line(answer));
+        Failure::new(what, problem.in_words(), problem.remedy())
+    };
+    let Some((user, password)) = carrier.account else {
+        let what = format!("{}: {}", method.as_str(), status_line(answer));
+        let why = "the carrier asks for a password, and the trunk has none";
+        return Err(Failure::new(what, why, "write the carrier's `user` and `password` into the trunk"));
+    };
+    let cnonce = line.word();
+    let answered = digest::authorize(request, answer, |challenge, request| {
+        let uri = request.request_uri().unwrap_or_default();
+        digest::respond(challenge, user, password.reveal(), method.as_str(), uri, &cnonce, 1).to_string()
+    });
+    answered.map_err(|why| match why {
+        Unanswered::Refused => failed(Problem::WrongPassword),
+        Unanswered::NoChallenge | Unanswered::TooLong => failed(Problem::UnknownChallenge),
+    })?;
+    let number = request.cseq().map_or(1, |cseq| cseq.number).saturating_add(1);
+    request.set(&HeaderName::CSeq, CSeq { number, method });
+    Ok(())
+}
+
+/// The head of a request outside a dialog.
+pub(super) fn head(carrier: &Carrier<'_>, method: Method, uri: &str, line: &mut Line) -> Builder {
+    let user = carrier.account.map_or("doctor", |(user, _)| user);
+    let record = format!("<sip:{}@{}>", escape_user(user), carrier.host);
+    let to = if method == Method::Register { record.clone() } else { format!("<{uri}>") };
+    Message::request(method.clone(), uri)
+        .header(&HeaderName::MaxForwards, 70)
+        .header(&HeaderName::From, format_args!("{record};tag={}", line.word()))
+        .header(&HeaderName::To, to)
+        .header(&HeaderName::CallId, format_args!("{}@trunkline-doctor", line.word()))
+        .header(&HeaderName::CSeq, CSeq { number: 1, method })
+}
+
+pub(super) fn status_line(answer: &Message) -> String {
+    match answer.start() {
+        sip::Start::Response { status, reason } => format!("{} {reason}", status.code()),
+        sip::Start::Request { .. } => String::new(),
+    }
+}
+
+pub(super) fn unanswered(method: &str, none: &NoAnswer) -> Failure {
+    match none {
+        NoAnswer::Silence => {
+            Failure::new(format!("{method}: no answer"), Problem::Silence.in_words(), Problem::Silence.remedy())
+        }
+        NoAnswer::Broken(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => Failure::new(
+            format!("{method}: {error}"),
+            "nothing takes SIP at that port",
+            "correct the port or the transport in `contact`",
+        ),
+        NoAnswer::Broken(error) => Failure::new(
+            format!("{method}: {error}"),
+            "the carrier, or something on the way, ended the connection",
+            "check the transport in `contact`, and ask the carrier whether it takes this one",
+        ),
+    }
+}

@@ -1,0 +1,28 @@
+//! What registrar tells operators about our registrations with carriers: `GET /carriers/{tenant}` on its admin port.
+
+use serde::{Deserialize, Serialize};
+
+/// The registration of one trunk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CarrierRegistration {
+    /// The trunk's name.
+    pub trunk: String,
+    /// Where it registers.
+    pub registrar: String,
+    /// Its user.
+    pub user: String,
+    /// `registered`, `trying`, `wrong_password`, `refused` or `unreachable`.
+    pub state: String,
+    /// Until when the carrier keeps it, in ms since the Unix epoch.
+    pub registered_until_ms: Option<u64>,
+    /// When the last answer came or was given up, in ms since the Unix epoch.
+    pub last_at_ms: Option<u64>,
+    /// The last answer, as `401 Unauthorized`; none if none came.
+    pub last_answer: Option<String>,
+    /// What was wrong with it, in words.
+    pub problem: Option<String>,
+    /// What to do about that.
+    pub remedy: Option<String>,
+    /// When the next REGISTER is sent, in ms since the Unix epoch; none while no sip-proxy is connected.
+    pub next_try_ms: Option<u64>,
+}

@@ -1,0 +1,402 @@
+//! Our registration at somebody else's registrar, as a carrier's (RFC 3261 §10.2): it is made, refreshed well before its end, tried again
+//! after failures, and removed.
+//!
+//! Drive loop: `handle_*(input, now)`; then [`OwnRegistration::poll_request`] until it is `None`, each request with a Via of the shell's own;
+//! then wait until [`OwnRegistration::next_timeout`] or the next input. One request at a time waits for its answer.
+
+mod back_off;
+mod round;
+mod status;
+
+use std::time::Duration;
+
+use model::{Entropy, Timestamp};
+
+use crate::agent::{ALLOW, AgentCredentials};
+use crate::digest;
+use crate::header::{CSeq, Contact, HeaderName};
+use crate::message::Message;
+use crate::method::Method;
+use crate::status::StatusCode;
+use crate::uri::Uri;
+use crate::uri::escape::escape_user;
+use back_off::BackOff;
+pub use back_off::{LAST_PAUSE, WRONG_PASSWORD_PAUSE};
+use round::Round;
+pub use status::{Outcome, Problem, State, Status};
+
+/// The registration that is asked for.
+pub const EXPIRES_ASKED: Duration = Duration::from_secs(3_600);
+/// The longest registration that is believed, asked for by a registrar (423) or granted.
+pub const EXPIRES_MAX: Duration = Duration::from_secs(86_400);
+/// A granted registration is refreshed no sooner than this, however short it is.
+pub const REFRESH_MIN: Duration = Duration::from_secs(5);
+/// Nonces whose uses are counted: that of a proxy and that of the registrar behind it.
+const NONCES_MAX: usize = 2;
+
+/// Where to register, and as whom.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// The registrar: `host:port`, with URI parameters as `;transport=tcp` behind it.
+    pub registrar: String,
+    /// The user and its password.
+    pub credentials: AgentCredentials,
+}
+
+/// What is wanted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Goal {
+    Registered,
+    Removed,
+}
+
+/// What is going on.
+#[derive(Debug)]
+enum Phase {
+    /// No way leads out.
+    Cut,
+    /// The next request is due then.
+    Waiting { due: Timestamp },
+    /// A request is to be sent.
+    Ready(Box<Round>),
+    /// A request waits for its answer.
+    Asked(Box<Round>),
+    /// It is over.
+    Over,
+}
+
+/// One registration.
+pub struct OwnRegistration {
+    account: Account,
+    goal: Goal,
+    phase: Phase,
+    /// Where we are reached, `host:port`; none while no way leads out.
+    edge: Option<String>,
+    /// The Contact that the registrar knows, and until when.
+    bound: Option<(String, Timestamp)>,
+    /// What is asked for; a registrar may want more.
+    expires: Duration,
+    back_off: BackOff,
+    /// A registrar that has refused us is not asked before.
+    not_before: Timestamp,
+    call_id: String,
+    tag: String,
+    cseq: u32,
+    nonces: Vec<(String, u32)>,
+    last: Option<Outcome>,
+    entropy: Box<dyn Entropy>,
+}
+
+// === impl OwnRegistration: lifecycle ===
+
+impl OwnRegistration {
+    /// A registration that begins as soon as a way leads out. `host` is the right side of its Call-ID.
+    pub fn new(account: Account, host: &str, mut entropy: Box<dyn Entropy>) -> Self {
+        let call_id = format!("{:016x}{:016x}@{host}", entropy.next_u64(), entropy.next_u64());
+        let tag = format!("{:016x}", entropy.next_u64());
+        Self {
+            account,
+            goal: Goal::Registered,
+            phase: Phase::Cut,
+            edge: None,
+            bound: None,
+            expires: EXPIRES_ASKED,
+            back_off: BackOff::default(),
+            not_before: Timestamp::default(),
+            call_id,
+            tag,
+            cseq: 0,
+            nonces: Vec::new(),
+            last: None,
+            entropy,
+        }
+    }
+
+    /// The account.
+    pub const fn account(&self) -> &Account {
+        &self.account
+    }
+
+    /// Its present state.
+    pub fn status(&self, now: Timestamp) -> Status {
+        let registered_until = self.bound.as_ref().map(|(_, until)| *until).filter(|until| *until > now);
+        let state = match &self.last {
+            _ if registered_until.is_some() => State::Registered,
+            None => State::Trying,
+            Some(outcome) => State::of(outcome),
+        };
+        let next_try = match &self.phase {
+            Phase::Waiting { due } => Some(*due),
+            Phase::Ready(_) | Phase::Asked(_) => Some(now),
+            Phase::Cut | Phase::Over => None,
+        };
+        Status { state, registered_until, last: self.last.clone(), next_try }
+    }
+
+    /// Whether nothing is to be done any more: it was to be removed, and is or cannot be.
+    pub const fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Over)
+    }
+
+    /// When to call [`Self::handle_timeout`] next.
+    pub const fn next_timeout(&self) -> Option<Timestamp> {
+        match &self.phase {
+            Phase::Waiting { due } => Some(*due),
+            _ => None,
+        }
+    }
+}
+
+// === impl OwnRegistration: inputs ===
+
+impl OwnRegistration {
+    /// The way out now: the address at which we are reached, or none. Another way than before is registered at once; so is the same one
+    /// after it was gone, since a carrier may send calls by the connection that broke.
+    pub fn handle_way(&mut self, edge: Option<&str>, now: Timestamp) {
+        if self.edge.as_deref() == edge || self.is_over() {
+            return;
+        }
+        self.edge = edge.map(str::to_owned);
+        let soon = now + self.jitter(back_off::AT_ONCE);
+        self.phase = match (&self.edge, self.goal) {
+            (None, Goal::Removed) => Phase::Over,
+            (None, Goal::Registered) => Phase::Cut,
+            (Some(_), _) => Phase::Waiting { due: soon.max(self.not_before) },
+        };
+    }
+
+    /// Another password: it is tried at once.
+    pub fn handle_password(&mut self, password: String, now: Timestamp) {
+        if self.account.credentials.password == password {
+            return;
+        }
+        self.account.credentials.password = password;
+        (self.back_off, self.not_before) = (BackOff::default(), now);
+        if let Phase::Waiting { due } = &mut self.phase {
+            *due = now;
+        }
+    }
+
+    /// It is not wanted any more: it is removed from the registrar, with one round of requests.
+    pub fn end(&mut self, now: Timestamp) {
+        self.goal = Goal::Removed;
+        let is_known = self.bound.as_ref().is_some_and(|(_, until)| *until > now);
+        match &self.phase {
+            // Its answer decides.
+            Phase::Asked(_) | Phase::Over => {}
+            Phase::Cut => self.phase = Phase::Over,
+            Phase::Waiting { .. } | Phase::Ready(_) if is_known => self.phase = Phase::Waiting { due: now },
+            Phase::Waiting { .. } | Phase::Ready(_) => self.phase = Phase::Over,
+        }
+        self.handle_timeout(now);
+    }
+
+    /// It is not wanted any more here, and stays at the registrar: somebody else goes on with it.
+    pub fn leave(&mut self) {
+        (self.goal, self.phase) = (Goal::Removed, Phase::Over);
+    }
+
+    /// Begins what is due.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        if matches!(self.phase, Phase::Waiting { due } if due <= now) {
+            // There is a way out in this phase.
+            self.phase = self.round(now).map_or(Phase::Cut, |round| Phase::Ready(Box::new(round)));
+        }
+    }
+
+    /// The request to send now, without a Via.
+    pub fn poll_request(&mut self) -> Option<Message> {
+        let phase = std::mem::replace(&mut self.phase, Phase::Cut);
+        let Phase::Ready(mut round) = phase else {
+            self.phase = phase;
+            return None;
+        };
+        self.cseq = self.cseq % CSeq::MAX + 1;
+        round.request.set(&HeaderName::CSeq, CSeq { number: self.cseq, method: Method::Register });
+        let request = round.request.clone();
+        self.phase = Phase::Asked(round);
+        Some(request)
+    }
+
+    /// A response to the request that waits; provisional ones decide nothing.
+    pub fn handle_response(&mut self, response: &Message, now: Timestamp) {
+        let Some(status) = response.status().filter(|status| status.is_final()) else { return };
+        let phase = std::mem::replace(&mut self.phase, Phase::Cut);
+        let Phase::Asked(round) = phase else {
+            self.phase = phase;
+            return;
+        };
+        if status.is_success() {
+            self.last = Some(Outcome::answer(response, status, now));
+            return self.succeeded(response, &round, now);
+        }
+        let removes = round.removes;
+        match self.after(round, response, status) {
+            Ok(round) => self.phase = Phase::Ready(round),
+            Err(problem) => {
+                let outcome = Outcome { problem: Some(problem), ..Outcome::answer(response, status, now) };
+                self.failed(outcome, removes, retry_after(response), now);
+            }
+        }
+    }
+
+    /// The request that waits gets no answer.
+    pub fn handle_silence(&mut self, now: Timestamp) {
+        if let Phase::Asked(round) = &self.phase {
+            let removes = round.removes;
+            self.failed(Outcome::silence(now), removes, None, now);
+        }
+    }
+}
+
+// === impl OwnRegistration: outcomes ===
+
+impl OwnRegistration {
+    fn succeeded(&mut self, response: &Message, round: &Round, now: Timestamp) {
+        self.back_off = BackOff::default();
+        if round.removes {
+            self.bound = None;
+            self.phase = Phase::Over;
+            return;
+        }
+        let granted = granted(response, &round.contact).unwrap_or(self.expires).min(EXPIRES_MAX);
+        if granted.is_zero() {
+            self.bound = None;
+            let outcome =
+                Outcome { problem: Some(Problem::EndedAtOnce), ..Outcome::answer(response, StatusCode::OK, now) };
+            return self.failed(outcome, false, None, now);
+        }
+        self.bound = Some((round.contact.clone(), now + granted));
+        // Half of the time is left for further attempts; an unanswered request takes 32 s of it.
+        let due = now + (granted / 2).max(REFRESH_MIN) + self.jitter(granted / 10);
+        self.phase = Phase::Waiting { due };
+        self.go_on(now);
+    }
+
+    fn failed(&mut self, outcome: Outcome, removes: bool, at_least: Option<Duration>, now: Timestamp) {
+        let state = State::of(&outcome);
+        self.last = Some(outcome);
+        if self.goal == Goal::Removed {
+            self.phase = if removes { Phase::Over } else { Phase::Waiting { due: now } };
+            return self.end(now);
+        }
+        let pause = self.back_off.next(state, self.entropy.as_mut()).max(at_least.unwrap_or_default());
+        let due = now + pause;
+        // A registrar that has refused us is not asked sooner because a way out has changed.
+        self.not_before = if state == State::Unreachable { now } else { due };
+        self.phase = if self.edge.is_some() { Phase::Waiting { due } } else { Phase::Cut };
+    }
+
+    /// What was decided while a request waited.
+    fn go_on(&mut self, now: Timestamp) {
+        match (self.goal, &self.edge, &self.bound) {
+            (Goal::Removed, ..) => self.end(now),
+            (Goal::Registered, Some(_), Some((bound, _))) if self.contact().as_ref() != Some(bound) => {
+                self.phase = Phase::Waiting { due: now };
+            }
+            (Goal::Registered, None, _) => self.phase = Phase::Cut,
+            (Goal::Registered, ..) => {}
+        }
+    }
+
+    fn jitter(&mut self, most: Duration) -> Duration {
+        let millis = u64::try_from(most.as_millis()).unwrap_or(u64::MAX);
+        Duration::from_millis(self.entropy.below(millis + 1))
+    }
+}
+
+// === impl OwnRegistration: requests ===
+
+impl OwnRegistration {
+    /// A round that registers the present Contact, or removes the one that the registrar knows.
+    fn round(&self, now: Timestamp) -> Option<Round> {
+        let removes = self.goal == Goal::Removed;
+        let known = self.bound.as_ref().filter(|(_, until)| *until > now).map(|(contact, _)| contact.as_str());
+        let contact = if removes { known?.to_owned() } else { self.contact()? };
+        // §10.2: the address of record has no port.
+        let host = host_of(&self.account.registrar);
+        let record = format!("<sip:{}@{host}>", escape_user(&self.account.credentials.user));
+        let mut request = Message::request(Method::Register, format_args!("sip:{}", self.account.registrar))
+            .header(&HeaderName::MaxForwards, 70)
+            .header(&HeaderName::From, format_args!("{record};tag={}", self.tag))
+            .header(&HeaderName::To, &record)
+            .header(&HeaderName::CallId, &self.call_id)
+            .header(&HeaderName::CSeq, CSeq { number: self.cseq, method: Method::Register })
+            .header(&HeaderName::Contact, format_args!("<{contact}>"));
+        // Where calls no longer reach us, none may be sent to.
+        if let Some(former) = known.filter(|known| *known != contact) {
+            request = request.header(&HeaderName::Contact, format_args!("<{former}>;expires=0"));
+        }
+        let expires = if removes { 0 } else { self.expires.as_secs() };
+        let request = request.header(&HeaderName::Expires, expires).header(&HeaderName::Allow, ALLOW).build();
+        Some(Round { request, contact, removes, challenges: 0, is_lengthened: false, is_moved: false })
+    }
+
+    /// Where we are reached now.
+    fn contact(&self) -> Option<String> {
+        let edge = self.edge.as_deref()?;
+        let uri = format!("sip:{}@{edge}", escape_user(&self.account.credentials.user));
+        let transport = transport_of(&self.account.registrar);
+        Some(if transport.is_some_and(|t| t.eq_ignore_ascii_case("tcp")) { uri + ";transport=tcp" } else { uri })
+    }
+
+    fn uses(&mut self, nonce: &str) -> u32 {
+        let known = self.nonces.iter().position(|(used, _)| used == nonce);
+        let count = known.map_or(0, |at| self.nonces.remove(at).1).saturating_add(1);
+        if self.nonces.len() >= NONCES_MAX {
+            self.nonces.remove(0);
+        }
+        self.nonces.push((nonce.to_owned(), count));
+        count
+    }
+
+    /// Puts credentials into a request that was challenged.
+    fn authorize(&mut self, request: &mut Message, response: &Message) -> Result<(), digest::Unanswered> {
+        let AgentCredentials { user, password } = self.account.credentials.clone();
+        digest::authorize(request, response, |challenge, request| {
+            let cnonce = format!("{:016x}", self.entropy.next_u64());
+            let count = self.uses(&challenge.nonce);
+            let uri = request.request_uri().unwrap_or_default();
+            digest::respond(challenge, &user, &password, Method::Register.as_str(), uri, &cnonce, count).to_string()
+        })
+    }
+}
+
+/// How long the registrar has granted: for our Contact, else for all (§10.3 step 8); `None` if it does not say.
+fn granted(response: &Message, contact: &str) -> Option<Duration> {
+    let ours = Uri::parse(contact).ok()?;
+    let of_contact = response.contacts().filter_map(Result::ok).find_map(|contact| match contact {
+        Contact::Address(address) if address.uri().is_ok_and(|uri| uri.equivalent(&ours)) => Some(address.expires()),
+        _ => None,
+    });
+    // A border element may have written another Contact in place of ours: then the header counts.
+    let seconds = of_contact.flatten().or_else(|| response.expires().ok().flatten())?;
+    Some(Duration::from_secs(seconds.into()))
+}
+
+fn retry_after(response: &Message) -> Option<Duration> {
+    let seconds = response.retry_after().ok().flatten()?;
+    Some(Duration::from_secs(seconds.into()).min(LAST_PAUSE))
+}
+
+/// The host of `host:port;parameters`.
+fn host_of(registrar: &str) -> &str {
+    let address = registrar.split(';').next().unwrap_or_default();
+    match address.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => host,
+        _ => address,
+    }
+}
+
+fn transport_of(registrar: &str) -> Option<&str> {
+    registrar.split(';').skip(1).find_map(|parameter| parameter.trim().strip_prefix("transport="))
+}
+
+impl std::fmt::Debug for OwnRegistration {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OwnRegistration").field("account", &self.account).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

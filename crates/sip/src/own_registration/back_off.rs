@@ -1,0 +1,39 @@
+//! How long to wait after a failure, so that a registrar that is in trouble gets no more of it (RFC 5626 §4.5).
+
+use std::time::Duration;
+
+use model::Entropy;
+
+use super::status::State;
+
+/// Requests that are due at once are spread over this time: a proxy that comes back must not send those of all trunks together.
+pub(super) const AT_ONCE: Duration = Duration::from_millis(500);
+/// The pauses after a registrar that does not answer or has no time: the first one, and the longest.
+const UNREACHABLE: (Duration, Duration) = (Duration::from_secs(4), Duration::from_secs(300));
+/// The pauses after a refusal that time may change.
+const REFUSED: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(1_800));
+/// The first pause after a wrong password: many carriers lock out who tries more often.
+pub const WRONG_PASSWORD_PAUSE: Duration = Duration::from_secs(900);
+/// The longest pause.
+pub const LAST_PAUSE: Duration = Duration::from_secs(3_600);
+
+/// Counts failures in a row.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct BackOff {
+    failures: u32,
+}
+
+impl BackOff {
+    /// The pause after one more failure: it doubles with each, and half of it is random.
+    pub(super) fn next(&mut self, state: State, entropy: &mut dyn Entropy) -> Duration {
+        let (first, longest) = match state {
+            State::WrongPassword => (WRONG_PASSWORD_PAUSE, LAST_PAUSE),
+            State::Refused => REFUSED,
+            State::Unreachable | State::Trying | State::Registered => UNREACHABLE,
+        };
+        let doubled = first.saturating_mul(1 << self.failures.min(16));
+        self.failures = self.failures.saturating_add(1);
+        let whole = u64::try_from(doubled.min(longest).as_millis()).unwrap_or(u64::MAX);
+        Duration::from_millis(whole / 2 + entropy.below(whole / 2 + 1))
+    }
+}

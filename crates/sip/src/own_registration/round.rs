@@ -1,0 +1,88 @@
+//! One round of a registration: a REGISTER, and the further ones that its answers demand at once.
+
+use std::time::Duration;
+
+use super::status::Problem;
+use super::{EXPIRES_MAX, OwnRegistration, host_of};
+use crate::digest::Unanswered;
+use crate::header::{Contact, HeaderName};
+use crate::message::Message;
+use crate::status::StatusCode;
+use crate::uri::Uri;
+
+/// The most challenges that are answered in a round: one of a proxy, one of the registrar behind it, and one after a stale nonce.
+const CHALLENGES_MAX: u8 = 3;
+
+/// A round.
+#[derive(Debug)]
+pub(super) struct Round {
+    /// The request, as it is sent or was sent last.
+    pub(super) request: Message,
+    /// The Contact that it is about.
+    pub(super) contact: String,
+    /// Whether it removes that Contact.
+    pub(super) removes: bool,
+    /// Challenges answered.
+    pub(super) challenges: u8,
+    /// Whether the registrar has asked for a longer time.
+    pub(super) is_lengthened: bool,
+    /// Whether it has led to another place of its own.
+    pub(super) is_moved: bool,
+}
+
+impl OwnRegistration {
+    /// What follows a failure response: another request, or the end of the round.
+    pub(super) fn after(
+        &mut self,
+        mut round: Box<Round>,
+        response: &Message,
+        status: StatusCode,
+    ) -> Result<Box<Round>, Problem> {
+        match status {
+            StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+                if round.challenges >= CHALLENGES_MAX {
+                    return Err(Problem::WrongPassword);
+                }
+                round.challenges += 1;
+                self.authorize(&mut round.request, response).map_err(|unanswered| match unanswered {
+                    Unanswered::Refused => Problem::WrongPassword,
+                    Unanswered::NoChallenge | Unanswered::TooLong => Problem::UnknownChallenge,
+                })?;
+            }
+            StatusCode::INTERVAL_TOO_BRIEF if !round.is_lengthened && !round.removes => {
+                let wanted = response.min_expires().ok().flatten().map(|seconds| Duration::from_secs(seconds.into()));
+                let wanted =
+                    wanted.filter(|wanted| (self.expires..=EXPIRES_MAX).contains(wanted) && *wanted != self.expires);
+                self.expires = wanted.ok_or(Problem::TooBrief)?;
+                round.is_lengthened = true;
+                round.request.set(&HeaderName::Expires, self.expires.as_secs());
+            }
+            StatusCode::MOVED_PERMANENTLY | StatusCode::MOVED_TEMPORARILY if !round.is_moved => {
+                let place = self.own_place(response).ok_or(Problem::Moved)?;
+                round.is_moved = true;
+                round.request.set_request_uri(place);
+                // Credentials are for a Request-URI (RFC 7616 §3.4.6).
+                round.request.remove(&HeaderName::Authorization);
+                round.request.remove(&HeaderName::ProxyAuthorization);
+            }
+            _ => return Err(Problem::of(status, round.challenges > 0)),
+        }
+        Ok(round)
+    }
+
+    /// Where a redirection leads, if that is another port or transport of the same host. Anywhere else may be anybody: what it asks is
+    /// answered with a hash of the password.
+    fn own_place(&self, response: &Message) -> Option<String> {
+        let host = host_of(&self.account().registrar);
+        response.contacts().filter_map(Result::ok).find_map(|contact| {
+            let Contact::Address(address) = contact else { return None };
+            let uri = Uri::parse(address.raw_uri()).ok().filter(Uri::is_sip)?;
+            let is_same = uri.host()?.as_str().eq_ignore_ascii_case(host);
+            is_same.then(|| {
+                let port = uri.port().map_or_else(String::new, |port| format!(":{port}"));
+                let transport = uri.transport().map_or_else(String::new, |transport| format!(";transport={transport}"));
+                format!("sip:{host}{port}{transport}")
+            })
+        })
+    }
+}

@@ -1,0 +1,307 @@
+use model::Seeded;
+use proptest::prelude::*;
+
+use super::*;
+use crate::digest::{Algorithm, Challenge, Secret};
+
+const EDGE: &str = "198.51.100.7:5060";
+const PASSWORD: &str = "hush-hush";
+
+/// A registration with a carrier on virtual time.
+struct Lab {
+    registration: OwnRegistration,
+    now: Timestamp,
+    sent: Vec<Message>,
+}
+
+impl Lab {
+    fn new() -> Self {
+        Self::at("203.0.113.9:5062")
+    }
+
+    fn at(registrar: &str) -> Self {
+        let credentials = AgentCredentials { user: "our line".to_owned(), password: PASSWORD.to_owned() };
+        let account = Account { registrar: registrar.to_owned(), credentials };
+        let registration = OwnRegistration::new(account, "registrar-1", Box::new(Seeded::new(7)));
+        let mut lab = Self { registration, now: Timestamp::from_millis(1_000_000), sent: Vec::new() };
+        lab.registration.handle_way(Some(EDGE), lab.now);
+        lab.to_next();
+        lab
+    }
+
+    /// Lets time pass to what is due next, and takes the request.
+    fn to_next(&mut self) -> Duration {
+        let due = self.registration.next_timeout().expect("something is due");
+        let waited = due.since(self.now);
+        self.now = due.max(self.now);
+        self.registration.handle_timeout(self.now);
+        self.take();
+        waited
+    }
+
+    fn take(&mut self) {
+        while let Some(request) = self.registration.poll_request() {
+            self.sent.push(request);
+        }
+    }
+
+    fn last(&self) -> &Message {
+        self.sent.last().expect("a request")
+    }
+
+    fn answer(&mut self, status: u16, headers: &[(HeaderName, String)]) {
+        let mut response = Message::response_to(self.last(), StatusCode(status));
+        for (name, value) in headers {
+            response = response.header(name, value);
+        }
+        self.registration.handle_response(&response.build(), self.now);
+        self.take();
+    }
+
+    fn challenge(&mut self, nonce: &str, algorithm: Algorithm, stale: bool) {
+        let challenge = Challenge {
+            realm: "carrier".to_owned(),
+            nonce: nonce.to_owned(),
+            opaque: None,
+            algorithm,
+            qop_auth: true,
+            stale,
+        };
+        self.answer(401, &[(HeaderName::WwwAuthenticate, challenge.to_string())]);
+    }
+
+    /// Accepts for so many seconds, as a registrar that names the Contact.
+    fn accept(&mut self, seconds: u32) {
+        let contact = self.last().header(&HeaderName::Contact).unwrap().to_owned();
+        let other = "<sip:other@192.0.2.1>;expires=7".to_owned();
+        let ours = format!("{contact};expires={seconds}");
+        self.answer(200, &[(HeaderName::Contact, other), (HeaderName::Contact, ours)]);
+    }
+
+    fn status(&self) -> Status {
+        self.registration.status(self.now)
+    }
+
+    fn problem(&self) -> Option<Problem> {
+        self.status().last.and_then(|last| last.problem)
+    }
+}
+
+fn proves_itself(request: &Message) -> bool {
+    let given: Vec<_> = request.authorizations(HeaderName::Authorization).collect();
+    let [Ok(given)] = given.as_slice() else { return false };
+    digest::verify(given, "REGISTER", Secret::Password(PASSWORD)) && Some(&*given.uri) == request.request_uri()
+}
+
+#[test]
+fn it_registers_by_digest_and_refreshes_long_before_the_end() {
+    for algorithm in [Algorithm::Md5, Algorithm::Sha256] {
+        let mut lab = Lab::new();
+        let first = lab.last().clone();
+        assert_eq!(first.request_uri(), Some("sip:203.0.113.9:5062"));
+        assert_eq!(first.header(&HeaderName::To), Some("<sip:our%20line@203.0.113.9>"));
+        assert_eq!(first.header(&HeaderName::Contact), Some("<sip:our%20line@198.51.100.7:5060>"));
+        lab.challenge("n1", algorithm, false);
+        assert!(proves_itself(lab.last()));
+        lab.accept(600);
+        assert_eq!(lab.status().state, State::Registered);
+        assert_eq!(lab.status().registered_until, Some(lab.now + Duration::from_secs(600)));
+        let waited = lab.to_next();
+        assert!((Duration::from_secs(300)..=Duration::from_secs(360)).contains(&waited), "{waited:?}");
+        let again = lab.last();
+        assert_eq!(again.call_id().ok(), first.call_id().ok());
+        assert_eq!(again.cseq().unwrap().number, 3);
+        // A nonce that the registrar still takes counts its uses.
+        lab.challenge("n1", algorithm, false);
+        let given = lab.last().authorizations(HeaderName::Authorization).next().unwrap().unwrap();
+        assert_eq!((given.nc, proves_itself(lab.last())), (Some(2), true));
+    }
+}
+
+#[test]
+fn the_time_of_our_contact_counts_and_else_the_headers() {
+    let mut lab = Lab::new();
+    lab.answer(
+        200,
+        &[(HeaderName::Contact, "<sip:rewritten@192.0.2.1>".to_owned()), (HeaderName::Expires, "90".to_owned())],
+    );
+    assert_eq!(lab.status().registered_until, Some(lab.now + Duration::from_secs(90)));
+    let mut lab = Lab::new();
+    lab.answer(200, &[]);
+    assert_eq!(lab.status().registered_until, Some(lab.now + EXPIRES_ASKED));
+    let mut lab = Lab::new();
+    lab.accept(u32::MAX);
+    assert_eq!(lab.status().registered_until, Some(lab.now + EXPIRES_MAX));
+    let mut lab = Lab::new();
+    lab.accept(0);
+    assert_eq!((lab.problem(), lab.status().registered_until), (Some(Problem::EndedAtOnce), None));
+}
+
+#[test]
+fn a_stale_nonce_is_answered_again_and_not_for_ever() {
+    let mut lab = Lab::new();
+    lab.challenge("n1", Algorithm::Md5, false);
+    lab.challenge("n2", Algorithm::Md5, true);
+    assert!(proves_itself(lab.last()));
+    lab.challenge("n3", Algorithm::Md5, true);
+    lab.challenge("n4", Algorithm::Md5, true);
+    assert_eq!((lab.sent.len(), lab.problem()), (4, Some(Problem::WrongPassword)));
+}
+
+#[test]
+fn a_wrong_password_is_not_tried_again_soon_and_a_new_one_at_once() {
+    let mut lab = Lab::new();
+    lab.challenge("n1", Algorithm::Md5, false);
+    lab.challenge("n2", Algorithm::Md5, false);
+    assert_eq!((lab.status().state, lab.sent.len()), (State::WrongPassword, 2));
+    let first = lab.registration.next_timeout().unwrap().since(lab.now);
+    assert!(first >= WRONG_PASSWORD_PAUSE / 2, "{first:?}");
+    // Nor because a proxy has come back.
+    lab.registration.handle_way(None, lab.now);
+    lab.registration.handle_way(Some(EDGE), lab.now);
+    assert_eq!(lab.registration.next_timeout().unwrap().since(lab.now), first);
+    lab.registration.handle_password("another".to_owned(), lab.now);
+    assert_eq!(lab.to_next(), Duration::ZERO);
+    assert_eq!(lab.sent.len(), 3);
+}
+
+#[test]
+fn a_registrar_may_want_a_longer_time() {
+    let mut lab = Lab::new();
+    lab.answer(423, &[(HeaderName::MinExpires, "7200".to_owned())]);
+    assert_eq!(lab.last().header(&HeaderName::Expires), Some("7200"));
+    lab.answer(423, &[(HeaderName::MinExpires, "9000".to_owned())]);
+    assert_eq!(lab.problem(), Some(Problem::TooBrief), "once in a round");
+    for wanted in ["", "60", "4000000000"] {
+        let mut lab = Lab::new();
+        lab.answer(423, &[(HeaderName::MinExpires, wanted.to_owned())]);
+        assert_eq!((lab.problem(), lab.sent.len()), (Some(Problem::TooBrief), 1), "{wanted}");
+    }
+}
+
+#[test]
+fn a_redirection_is_followed_to_the_same_host_once() {
+    let mut lab = Lab::new();
+    lab.challenge("n1", Algorithm::Md5, false);
+    lab.answer(302, &[(HeaderName::Contact, "<sip:x@203.0.113.9:5070;transport=tcp>".to_owned())]);
+    assert_eq!(lab.last().request_uri(), Some("sip:203.0.113.9:5070;transport=tcp"));
+    assert!(lab.last().header(&HeaderName::Authorization).is_none());
+    lab.answer(302, &[(HeaderName::Contact, "<sip:203.0.113.9:5071>".to_owned())]);
+    assert_eq!(lab.problem(), Some(Problem::Moved));
+    let mut lab = Lab::new();
+    lab.answer(301, &[(HeaderName::Contact, "<sip:192.0.2.66>".to_owned())]);
+    assert_eq!(
+        (lab.problem(), lab.sent.len()),
+        (Some(Problem::Moved), 1),
+        "somebody else gets no hash of the password"
+    );
+}
+
+#[test]
+fn a_registrar_says_when_it_has_time_again() {
+    let mut lab = Lab::new();
+    lab.answer(503, &[(HeaderName::RetryAfter, "600".to_owned())]);
+    assert!(lab.to_next() >= Duration::from_secs(600));
+    lab.answer(503, &[(HeaderName::RetryAfter, "4000000000".to_owned())]);
+    assert!(lab.to_next() <= LAST_PAUSE);
+}
+
+#[test]
+fn silence_is_waited_out_longer_each_time_and_success_forgets_it() {
+    let mut lab = Lab::new();
+    let mut waits = Vec::new();
+    for _ in 0..12 {
+        lab.registration.handle_silence(lab.now);
+        assert_eq!(lab.status().state, State::Unreachable);
+        waits.push(lab.to_next());
+    }
+    assert!(waits[0] <= Duration::from_secs(4) && waits[0] >= Duration::from_secs(2), "{waits:?}");
+    assert!(waits[11] <= Duration::from_secs(300) && waits[11] >= Duration::from_secs(150), "{waits:?}");
+    lab.accept(60);
+    assert!(lab.to_next() >= Duration::from_secs(30));
+    lab.registration.handle_silence(lab.now);
+    assert_eq!(lab.status().state, State::Registered, "until the time is over");
+    assert!(lab.registration.next_timeout().unwrap().since(lab.now) <= Duration::from_secs(4));
+    lab.now = lab.now + Duration::from_secs(60);
+    assert_eq!(lab.status().state, State::Unreachable);
+}
+
+#[test]
+fn another_way_is_registered_at_once_and_the_former_removed() {
+    let mut lab = Lab::at("203.0.113.9:5062;transport=tcp");
+    lab.accept(600);
+    lab.registration.handle_way(None, lab.now);
+    assert_eq!(lab.registration.next_timeout(), None);
+    lab.registration.handle_way(Some("198.51.100.8:5060"), lab.now);
+    assert!(lab.to_next() <= Duration::from_millis(500));
+    let contacts: Vec<_> = lab.last().headers(&HeaderName::Contact).collect();
+    let (new, former) =
+        ("<sip:our%20line@198.51.100.8:5060;transport=tcp>", "<sip:our%20line@198.51.100.7:5060;transport=tcp>");
+    assert_eq!(contacts, [new, &format!("{former};expires=0")]);
+}
+
+#[test]
+fn the_end_removes_what_is_registered() {
+    let mut lab = Lab::new();
+    lab.accept(600);
+    lab.registration.end(lab.now);
+    lab.take();
+    assert_eq!(lab.last().header(&HeaderName::Expires), Some("0"));
+    lab.challenge("n1", Algorithm::Md5, false);
+    assert!(proves_itself(lab.last()) && !lab.registration.is_over());
+    lab.answer(200, &[]);
+    assert!(lab.registration.is_over());
+    // What is asked for at the end is removed once it is granted.
+    let mut lab = Lab::new();
+    lab.registration.end(lab.now);
+    lab.accept(600);
+    assert_eq!((lab.last().header(&HeaderName::Expires), lab.sent.len()), (Some("0"), 2));
+    lab.registration.handle_silence(lab.now);
+    assert!(lab.registration.is_over());
+    // What another replica goes on with stays.
+    let mut lab = Lab::new();
+    lab.accept(600);
+    lab.registration.leave();
+    lab.take();
+    assert!(lab.registration.is_over() && lab.sent.len() == 1);
+}
+
+#[test]
+fn nothing_shows_the_password() {
+    let lab = Lab::new();
+    let shown = format!("{:?} {:?} {:?}", lab.registration, lab.status(), lab.registration.account());
+    assert!(!shown.contains(PASSWORD), "{shown}");
+}
+
+proptest! {
+    /// Whatever a registrar answers: never more than a few requests at once, time goes on, and what is over stays over.
+    #[test]
+    fn no_registrar_makes_it_hammer(seed in any::<u64>(), answers in proptest::collection::vec((0_u8..12, any::<u32>()), 1..200)) {
+        let mut lab = Lab::new();
+        lab.registration.entropy = Box::new(Seeded::new(seed));
+        let (mut begun, mut at_once) = (lab.now, 0);
+        for (kind, number) in answers {
+            at_once += 1;
+            match kind {
+                0 => lab.accept(number),
+                1 => lab.challenge(&number.to_string(), Algorithm::Md5, number % 2 == 0),
+                2 => lab.answer(423, &[(HeaderName::MinExpires, number.to_string())]),
+                3 => lab.answer(302, &[(HeaderName::Contact, format!("<sip:203.0.113.9:{}>", number % 65_536))]),
+                4 => lab.answer(503, &[(HeaderName::RetryAfter, number.to_string())]),
+                5 => lab.registration.handle_silence(lab.now),
+                6 => lab.answer(180, &[]),
+                7 => lab.answer(407, &[]),
+                _ => lab.answer(400 + u16::try_from(number % 300).unwrap(), &[]),
+            }
+            lab.take();
+            if lab.registration.next_timeout().is_some() {
+                let status = lab.status();
+                prop_assert!(status.next_try >= Some(lab.now));
+                lab.to_next();
+                prop_assert!(lab.now.since(begun) >= Duration::from_secs(2), "{:?} after {:?}", status, lab.now.since(begun));
+                (begun, at_once) = (lab.now, 0);
+            }
+            prop_assert!(at_once <= 8 || kind == 6, "{at_once} requests without a pause");
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Registration with a carrier, Kamailio: its calls come in to the registered account, ours go out by digest, and `trunkline doctor trunk`
+//! says what does not fit.
+
+use std::fs;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use testkit::agents::{baresip_phone_that_says, long_speech};
+use testkit::caller::prompt;
+use testkit::kamailio::{ACCOUNT, Kamailio};
+use testkit::{Answer, Installation, Phone, Setup, audio, wait};
+
+use crate::doctor::visit;
+use crate::outgoing::is_heard_by;
+
+const SOON: Duration = Duration::from_secs(15);
+/// A refresh, and a REGISTER that was sent while the carrier was away: 32 s without an answer.
+const LATER: Duration = Duration::from_secs(60);
+const PASSWORD: &str = "hush-hush-1";
+/// The last octets of the carrier's address, and of that of somebody who has registered there.
+const CARRIER: u8 = 30;
+const SOMEBODY: u8 = 31;
+/// A number outside, and how a phone dials it.
+const NUMBER: &str = "+4930999";
+const DIALLED: &str = "0114930999";
+/// The number by which the carrier calls us.
+const OURS: &str = "+15550199";
+/// How long two parties are heard, at least, in bytes of a recording.
+const HEARD_BYTES: u64 = 4 * 3 * audio::RATE as u64;
+
+/// The carrier of this installation.
+fn carrier(site: &Installation) -> Result<Kamailio> {
+    Kamailio::carrier(site.peer_address(CARRIER), PASSWORD, "^\\+1555")
+}
+
+/// Imports the example with a trunk that registers at this port with this password, and with a number that leads to the phone 7101. The trunk
+/// allows no sources: that of its contact counts.
+fn import(site: &Installation, port: &str, password: &str, register: bool) -> Result<()> {
+    let at = site.peer_address(CARRIER);
+    let trunk = format!(
+        "{{name: carrier, allow: [], contact: \"{at}:{port}\", prefix: \"+\", user: {ACCOUNT}, password: {password}, \
+         register: {register}}}"
+    );
+    site.import_changed(|files| {
+        let file = files.join("example-tenant.yaml");
+        let text = fs::read_to_string(&file)?;
+        let changed = text.replacen("{name: carrier, allow: [127.0.0.0/8]}", &trunk, 1);
+        let number = format!("  - {{number: \"{OURS}\", name: direct, dn: \"7101\"}}\n  - {{number: \"+15550100\"");
+        let changed_too = changed.replacen("  - {number: \"+15550100\"", &number, 1);
+        ensure!(changed != text && changed_too != changed, "the example has changed");
+        Ok(fs::write(&file, changed_too)?)
+    })
+}
+
+/// Somebody outside, registered at the carrier.
+fn somebody(site: &Installation, answer: Answer) -> Result<Phone> {
+    Phone::register(&Setup {
+        address: site.peer_address(SOMEBODY),
+        registrar: &format!("{}:5060", site.peer_address(CARRIER)),
+        user: NUMBER,
+        password: "none",
+        transport: "udp",
+        speech: &long_speech()?,
+        answer,
+    })
+}
+
+/// Exit code and text of `trunkline doctor trunk carrier`.
+fn tried(site: &Installation, arguments: &[&str]) -> Result<(i32, String)> {
+    let output = Command::new(testkit::installation::binary()?)
+        .args(["doctor", "trunk", "carrier", "--instance", &site.demo.instance.to_string(), "--data-dir"])
+        .arg(site.data_dir())
+        .args(site.stores())
+        .args(arguments)
+        .output()?;
+    let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    Ok((output.status.code().context("killed")?, text))
+}
+
+/// Waits until the carrier itself knows so many contacts of the account.
+fn carrier_knows(site: &Installation, contacts: usize, limit: Duration) -> Result<()> {
+    let mut last = String::new();
+    let known = wait::until(limit, || {
+        last = tried(site, &[])?.1;
+        Ok(last.contains(&format!("the password is right; {contacts} registered")).then_some(()))
+    });
+    known.context(last)
+}
+
+fn hear_each_other(own: &mut Phone, far: &mut Phone) -> Result<()> {
+    own.wait_for("CALL_ESTABLISHED", SOON)?;
+    far.wait_for("CALL_ESTABLISHED", SOON)?;
+    let before = far.heard_bytes();
+    wait::until(LATER, || Ok((far.heard_bytes() > before + HEARD_BYTES).then_some(())))?;
+    far.hang_up()?;
+    own.wait_for("CALL_CLOSED", SOON)?;
+    is_heard_by(own, far)?;
+    is_heard_by(far, own)
+}
+
+#[test]
+fn calls_come_and_go_by_the_account_that_registers_and_it_comes_back_after_a_restart_of_the_carrier() -> Result<()> {
+    let site = Installation::start()?;
+    let kamailio = carrier(&site)?;
+    import(&site, "5060", PASSWORD, true)?;
+    carrier_knows(&site, 1, SOON)?;
+    let seen = visit(&site, &[])?;
+    assert!(
+        seen.has("carriers", &format!("notice: tenant example, trunk carrier: it is registered as {ACCOUNT}")),
+        "{:?}",
+        seen.of("carriers")
+    );
+
+    // Somebody outside calls: the carrier sends it to the account.
+    let mut own = baresip_phone_that_says(&prompt("announcement"), &site, 10, "7101", Answer::Auto)?;
+    let mut far = somebody(&site, Answer::Manual)?;
+    far.dial(OURS)?;
+    hear_each_other(&mut own, &mut far)?;
+
+    // A phone calls out, by digest.
+    own.dial(DIALLED)?;
+    far.wait_for("CALL_INCOMING", SOON)?;
+    far.answer()?;
+    hear_each_other(&mut own, &mut far)?;
+    drop((own, far));
+
+    // The carrier forgets everything.
+    drop(kamailio);
+    let kamailio = carrier(&site)?;
+    carrier_knows(&site, 1, LATER)?;
+
+    // The trunk registers no more.
+    import(&site, "5060", PASSWORD, false)?;
+    carrier_knows(&site, 0, SOON)?;
+    assert_eq!(kamailio.log().matches("ERROR").count(), 0, "{}", kamailio.log());
+    Ok(())
+}
+
+#[test]
+fn a_clean_stop_removes_the_registration() -> Result<()> {
+    let mut site = Installation::start()?;
+    let _kamailio = carrier(&site)?;
+    import(&site, "5060", PASSWORD, true)?;
+    carrier_knows(&site, 1, SOON)?;
+    assert_eq!(site.stop()?, 0);
+    // Sooner than the registration would end by itself.
+    carrier_knows(&site, 0, Duration::from_secs(4))
+}
+
+#[test]
+fn the_doctor_says_what_does_not_fit() -> Result<()> {
+    let site = Installation::start()?;
+    let _kamailio = carrier(&site)?;
+    import(&site, "5060", "wrong-wrong", true)?;
+    let (code, text) = tried(&site, &[])?;
+    assert!(code == 6 && text.contains("FAILED  registration  REGISTER: 401 Unauthorized"), "{code} {text}");
+    assert!(text.contains("correct `user` and `password`") && !text.contains("wrong-wrong"), "{text}");
+    let found = "error: tenant example, trunk carrier: it is not registered with its carrier: the last answer was 401";
+    wait::until(SOON, || Ok(visit(&site, &[])?.has("carriers", found).then_some(())))?;
+    assert!(site.log().iter().any(|line| line.contains("no registration with the carrier")));
+    assert!(!site.log().iter().any(|line| line.contains("wrong-wrong")));
+
+    // The right password is tried at once, not after the long pause.
+    import(&site, "5060", PASSWORD, true)?;
+    carrier_knows(&site, 1, SOON)?;
+    let _far = somebody(&site, Answer::Auto)?;
+    let (code, text) = tried(&site, &["--call", NUMBER])?;
+    assert!(code == 0 && text.contains("ok      call          200 ") && text.contains("codec PC"), "{code} {text}");
+    // A running registration was not disturbed by that.
+    carrier_knows(&site, 1, SOON)?;
+
+    import(&site, "5061", PASSWORD, true)?;
+    let (code, text) = tried(&site, &[])?;
+    assert!(
+        code == 6 && text.contains("FAILED  OPTIONS       OPTIONS: ") && text.contains("the port"),
+        "{code} {text}"
+    );
+    assert_eq!(tried(&site, &["--tenant", "nobody"])?.0, 10);
+    Ok(())
+}
+
+#[test]
+fn a_carrier_is_reached_by_a_connection_too() -> Result<()> {
+    let site = Installation::start()?;
+    let _kamailio = carrier(&site)?;
+    import(&site, "5060;transport=tcp", PASSWORD, true)?;
+    carrier_knows(&site, 1, SOON)?;
+    import(&site, "5061;transport=tcp", PASSWORD, true)?;
+    let (code, text) = tried(&site, &[])?;
+    assert!(code == 6 && text.contains("FAILED  way"), "{code} {text}");
+    Ok(())
+}

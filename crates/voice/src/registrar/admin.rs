@@ -1,0 +1,41 @@
+//! What operators are told about registrations with carriers: `/carriers/{tenant}` on the admin port.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::routing::get;
+use axum::{Json, Router};
+use contracts::carrier_registration::CarrierRegistration;
+use model::TenantId;
+use net::http::{Caller, Problem};
+use runtime::scope;
+use tokio::sync::watch;
+
+type Rows = BTreeMap<TenantId, Vec<CarrierRegistration>>;
+
+/// The registrations, as the loop last knew them.
+#[derive(Clone, Default)]
+pub(super) struct Told(Arc<watch::Sender<Rows>>);
+
+impl Told {
+    pub fn publish(&self, rows: Rows) {
+        self.0.send_replace(rows);
+    }
+}
+
+/// The routes.
+pub(super) fn router(told: Told) -> Router {
+    Router::new().route("/carriers/{tenant}", get(list)).with_state(told)
+}
+
+async fn list(
+    State(told): State<Told>,
+    Path(tenant): Path<String>,
+    caller: Caller,
+) -> Result<Json<Vec<CarrierRegistration>>, Problem> {
+    let tenant = TenantId::parse(&tenant).map_err(|error| Problem::bad_request(error.to_string()))?;
+    caller.may_act_for(&tenant)?;
+    caller.needs_scope(scope::OPERATE)?;
+    Ok(Json(told.0.borrow().get(&tenant).cloned().unwrap_or_default()))
+}

@@ -1,0 +1,369 @@
+//! Our own registrations with carriers: those of the trunks with `register: true`, each by one replica of this role.
+//!
+//! A REGISTER goes out at the edge of a sip-proxy, whose address is in its Contact: the carrier's calls come to that edge. Which replica has
+//! a trunk follows from its name and from the replicas that the proxies see live, by the rule by which proxies choose nodes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use contracts::carrier_registration::CarrierRegistration;
+use contracts::provisioning::{Object, ObjectKind};
+use model::{Entropy, Owner, TenantId, Timestamp};
+use net::configuration::{Configuration, Tenants};
+use sip::agent::AgentCredentials;
+use sip::own_registration::{Account, Outcome, OwnRegistration, State, Status};
+use sip::{ConnectionId, HeaderName, Message, proxy};
+use tracing::{error, info, warn};
+
+use super::admin::Told;
+use super::metrics::Metrics;
+use crate::trunk_accounts::TrunkAccounts;
+
+/// The most registrations of one replica, those that are being removed among them; further trunks are left out.
+const TRUNKS_MAX: usize = 1_000;
+
+/// A request to send.
+pub(super) struct Request {
+    /// The registration, as responses and failures name it.
+    pub number: u64,
+    /// The connection to the proxy.
+    pub link: ConnectionId,
+    /// The branch of its Via.
+    pub branch: String,
+    /// The request.
+    pub message: Message,
+}
+
+/// A trunk's registration.
+struct Held {
+    tenant: TenantId,
+    trunk: String,
+    registration: OwnRegistration,
+    /// Whether the trunk still wants it; if not, it is being removed.
+    is_wanted: bool,
+    /// What was told to operators last.
+    told: Option<(State, Option<Outcome>)>,
+}
+
+/// The registrations of this replica.
+pub(super) struct Carriers {
+    us: Owner,
+    sent_by: String,
+    configuration: Configuration,
+    accounts: TrunkAccounts,
+    entropy: Box<dyn Fn() -> Box<dyn Entropy> + Send>,
+    draws: Box<dyn Entropy>,
+    /// By number.
+    held: BTreeMap<u64, Held>,
+    numbers: u64,
+    /// Connections to proxies that are up: each proxy's edge, and the replicas of this role that it sees live.
+    up: BTreeMap<ConnectionId, (String, Vec<Owner>)>,
+    /// The connection by which requests go.
+    way: Option<ConnectionId>,
+    is_draining: bool,
+    metrics: Metrics,
+    told: Told,
+}
+
+// === impl Carriers: inputs ===
+
+impl Carriers {
+    /// No registrations yet.
+    pub fn new(
+        (us, sent_by): (Owner, String),
+        (configuration, accounts): (Configuration, TrunkAccounts),
+        entropy: Box<dyn Fn() -> Box<dyn Entropy> + Send>,
+        (metrics, told): (Metrics, Told),
+    ) -> Self {
+        let draws = entropy();
+        Self {
+            us,
+            sent_by,
+            configuration,
+            accounts,
+            entropy,
+            draws,
+            held: BTreeMap::new(),
+            numbers: 0,
+            up: BTreeMap::new(),
+            way: None,
+            is_draining: false,
+            metrics,
+            told,
+        }
+    }
+
+    /// Waits until trunks may have changed. Cancel-safe.
+    pub async fn changed(&mut self) {
+        self.accounts.changed().await;
+    }
+
+    /// A proxy has accepted this node.
+    pub fn came_up(&mut self, link: ConnectionId, edge: String, live: &[Owner], now: Timestamp) {
+        self.up.insert(link, (edge, self.replicas(live)));
+        self.choose_way(now);
+        self.look(now);
+    }
+
+    /// A connection to a proxy broke.
+    pub fn broke(&mut self, link: ConnectionId, now: Timestamp) {
+        self.up.remove(&link);
+        if self.way == Some(link) {
+            self.way = None;
+            self.lead_by(None, now);
+        }
+        self.choose_way(now);
+    }
+
+    /// A proxy has told which nodes it sees live.
+    pub fn saw(&mut self, link: ConnectionId, live: &[Owner], now: Timestamp) {
+        let replicas = self.replicas(live);
+        let Some((_, known)) = self.up.get_mut(&link) else { return };
+        if *known != replicas {
+            *known = replicas;
+            self.look(now);
+        }
+    }
+
+    /// A response to a request of ours.
+    pub fn answered(&mut self, number: u64, response: &Message, now: Timestamp) {
+        if let Some(held) = self.held.get_mut(&number) {
+            held.registration.handle_response(response, now);
+        }
+    }
+
+    /// A request of ours gets no answer.
+    pub fn unanswered(&mut self, number: u64, now: Timestamp) {
+        if let Some(held) = self.held.get_mut(&number) {
+            held.registration.handle_silence(now);
+        }
+    }
+
+    /// The role stops. The registrations are removed, unless another replica goes on with them.
+    pub fn drain(&mut self, now: Timestamp) {
+        self.is_draining = true;
+        let others = self.live().len() > 1;
+        for held in self.held.values_mut() {
+            held.is_wanted = false;
+            if others { held.registration.leave() } else { held.registration.end(now) }
+        }
+    }
+
+    /// Whether nothing is left to be done.
+    pub fn is_over(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    /// When [`Self::handle_timeout`] is due.
+    pub fn next_timeout(&self) -> Option<Timestamp> {
+        self.held.values().filter_map(|held| held.registration.next_timeout()).min()
+    }
+
+    /// Begins what is due, and tells what has changed.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        for held in self.held.values_mut() {
+            held.registration.handle_timeout(now);
+        }
+        self.tell(now);
+    }
+
+    /// The next request to send.
+    pub fn poll_request(&mut self) -> Option<Request> {
+        let link = self.way?;
+        let polled = self.held.iter_mut().find_map(|(number, held)| Some((*number, held.registration.poll_request()?)));
+        let (number, mut message) = polled?;
+        let branch = format!("z9hG4bK{:016x}{:016x}", self.draws.next_u64(), self.draws.next_u64());
+        message.push_front(&HeaderName::Via, format_args!("SIP/2.0/TCP {};branch={branch}", self.sent_by));
+        Some(Request { number, link, branch, message })
+    }
+}
+
+// === impl Carriers: which trunks, by which way ===
+
+impl Carriers {
+    /// Compares what is held with what is wanted.
+    pub fn look(&mut self, now: Timestamp) {
+        if self.is_draining {
+            return;
+        }
+        let tenants = self.configuration.changes().borrow().clone();
+        let mut wanted = self.wanted(&tenants);
+        let mut numbers = BTreeSet::new();
+        for (number, held) in self.held.iter_mut().filter(|(_, held)| held.is_wanted) {
+            let key = (held.tenant.clone(), held.trunk.clone());
+            let account = held.registration.account();
+            let is_same = |wanted: &Account| {
+                wanted.registrar == account.registrar && wanted.credentials.user == account.credentials.user
+            };
+            if wanted.get(&key).is_some_and(is_same) {
+                let password = wanted.remove(&key).map(|wanted| wanted.credentials.password);
+                held.registration.handle_password(password.unwrap_or_default(), now);
+            } else {
+                numbers.insert(*number);
+            }
+        }
+        for number in numbers {
+            self.give_up(number, &tenants, now);
+        }
+        for ((tenant, trunk), account) in wanted {
+            self.take(tenant, trunk, account, now);
+        }
+    }
+
+    /// The trunks that this replica registers.
+    fn wanted(&self, tenants: &Tenants) -> BTreeMap<(TenantId, String), Account> {
+        let mut wanted = BTreeMap::new();
+        for (tenant, config) in tenants.iter() {
+            for object in config.of_kind(ObjectKind::Trunk) {
+                let Object::Trunk(trunk) = object else { continue };
+                if let Some((registrar, user)) = trunk.registers()
+                    && self.is_ours(tenant, &trunk.name)
+                    && let Some(AgentCredentials { password, .. }) = self.accounts.of(tenant, &trunk.name)
+                {
+                    let credentials = AgentCredentials { user: user.to_owned(), password };
+                    let account = Account { registrar: registrar.to_owned(), credentials };
+                    wanted.insert((tenant.clone(), trunk.name.clone()), account);
+                }
+            }
+        }
+        wanted
+    }
+
+    fn is_ours(&self, tenant: &TenantId, trunk: &str) -> bool {
+        let live = self.live();
+        proxy::holder(&live, &format!("{tenant}/{trunk}")).is_none_or(|owner| owner.node == self.us.node)
+    }
+
+    /// The replicas of this role that any proxy sees live, this one among them.
+    fn live(&self) -> Vec<Owner> {
+        let mut live: Vec<Owner> = self.up.values().flat_map(|(_, live)| live.iter().cloned()).collect();
+        live.push(self.us.clone());
+        live.sort();
+        live.dedup_by(|one, other| one.node == other.node);
+        live
+    }
+
+    fn replicas(&self, live: &[Owner]) -> Vec<Owner> {
+        let role = |owner: &Owner| owner.node.as_str().rsplit_once('-').map(|(role, _)| role.to_owned());
+        let ours = role(&self.us);
+        live.iter().filter(|owner| role(owner) == ours).cloned().collect()
+    }
+
+    /// A registration that this replica is not to have: it is removed, or left to the replica that has the trunk now.
+    fn give_up(&mut self, number: u64, tenants: &Tenants, now: Timestamp) {
+        let Some(held) = self.held.get(&number) else { return };
+        let config = tenants.get(&held.tenant).and_then(|config| config.get(ObjectKind::Trunk, &held.trunk));
+        let account = held.registration.account();
+        let stays = matches!(config, Some(Object::Trunk(trunk))
+            if trunk.registers() == Some((&account.registrar, &account.credentials.user)));
+        let is_moved = stays && !self.is_ours(&held.tenant, &held.trunk);
+        let Some(held) = self.held.get_mut(&number) else { return };
+        held.is_wanted = false;
+        if is_moved { held.registration.leave() } else { held.registration.end(now) }
+    }
+
+    fn take(&mut self, tenant: TenantId, trunk: String, account: Account, now: Timestamp) {
+        if self.held.len() >= TRUNKS_MAX {
+            self.metrics.trunk_left_out();
+            error!(%tenant, trunk, most = TRUNKS_MAX, "too many trunks register: this one does not; start more replicas of registrar");
+            return;
+        }
+        self.numbers += 1;
+        let mut registration = OwnRegistration::new(account, &self.us.node.to_string(), (self.entropy)());
+        registration.handle_way(self.edge().as_deref(), now);
+        self.held.insert(self.numbers, Held { tenant, trunk, registration, is_wanted: true, told: None });
+    }
+
+    fn edge(&self) -> Option<String> {
+        self.way.and_then(|link| self.up.get(&link)).map(|(edge, _)| edge.clone())
+    }
+
+    fn choose_way(&mut self, now: Timestamp) {
+        if self.way.is_none() {
+            self.way = self.up.keys().next().copied();
+            self.lead_by(self.edge().as_deref(), now);
+        }
+    }
+
+    fn lead_by(&mut self, edge: Option<&str>, now: Timestamp) {
+        for held in self.held.values_mut() {
+            held.registration.handle_way(edge, now);
+        }
+    }
+}
+
+// === impl Carriers: what operators are told ===
+
+impl Carriers {
+    fn tell(&mut self, now: Timestamp) {
+        let mut is_changed = false;
+        for held in self.held.values_mut() {
+            let Status { state, registered_until, last, next_try } = held.registration.status(now);
+            if held.told.as_ref().is_some_and(|told| *told == (state, last.clone())) {
+                continue;
+            }
+            is_changed = true;
+            let before = held.told.replace((state, last.clone()));
+            let known = before.as_ref().map(|(state, last)| (*state, last.as_ref().and_then(|last| last.problem)));
+            let problem = last.as_ref().and_then(|last| last.problem);
+            if problem.is_some() {
+                self.metrics.trunk_failed();
+            }
+            if known == Some((state, problem)) {
+                continue;
+            }
+            let (tenant, trunk) = (&held.tenant, &held.trunk);
+            let seconds = |at: Option<Timestamp>| at.map(|at| at.since(now).as_secs());
+            match problem {
+                Some(problem) => {
+                    let answer = last.and_then(|last| last.answer).map(in_line).unwrap_or_default();
+                    let (why, again_in_s) = (problem.in_words(), seconds(next_try));
+                    warn!(%tenant, trunk, answer, why, "do" = problem.remedy(), again_in_s, "no registration with the carrier");
+                }
+                None if state == State::Registered => {
+                    info!(%tenant, trunk, for_s = seconds(registered_until), "registered with the carrier");
+                }
+                None => {}
+            }
+        }
+        let before = self.held.len();
+        self.held.retain(|_, held| !held.registration.is_over());
+        if is_changed || before != self.held.len() {
+            self.publish(now);
+        }
+    }
+
+    fn publish(&self, now: Timestamp) {
+        let mut rows: BTreeMap<TenantId, Vec<CarrierRegistration>> = BTreeMap::new();
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for held in self.held.values().filter(|held| held.is_wanted) {
+            let status = held.registration.status(now);
+            *counts.entry(status.state.as_str()).or_default() += 1;
+            rows.entry(held.tenant.clone()).or_default().push(row(held, status));
+        }
+        for state in State::ALL {
+            self.metrics.trunks(*state, counts.get(state.as_str()).copied().unwrap_or_default());
+        }
+        self.told.publish(rows);
+    }
+}
+
+fn row(held: &Held, status: Status) -> CarrierRegistration {
+    let Status { state, registered_until, last, next_try } = status;
+    let (account, problem) = (held.registration.account(), last.as_ref().and_then(|last| last.problem));
+    CarrierRegistration {
+        trunk: held.trunk.clone(),
+        registrar: account.registrar.clone(),
+        user: account.credentials.user.clone(),
+        state: state.as_str().to_owned(),
+        registered_until_ms: registered_until.map(Timestamp::as_millis),
+        last_at_ms: last.as_ref().map(|last| last.at.as_millis()),
+        last_answer: last.and_then(|last| last.answer).map(in_line),
+        problem: problem.map(|problem| problem.in_words().to_owned()),
+        remedy: problem.map(|problem| problem.remedy().to_owned()),
+        next_try_ms: next_try.map(Timestamp::as_millis),
+    }
+}
+
+fn in_line((status, phrase): (u16, String)) -> String {
+    format!("{status} {phrase}")
+}

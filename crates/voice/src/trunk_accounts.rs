@@ -1,0 +1,129 @@
+//! The credentials of trunks, with which carriers that ask for a password are answered: calls by sip-cluster, registrations by registrar.
+//!
+//! The copy of the configuration that every role follows has no passwords. This one reads them for the trunks that have a user, and
+//! keeps them in memory alone: records, events and traces have the trunk's name.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use contracts::configuration::{TrunkAccount, TrunkCredentials};
+use contracts::provisioning::{Object, ObjectKind};
+use model::TenantId;
+use net::configuration::{Configuration, TenantConfig, Tenants};
+use net::http::Client;
+use runtime::RoleContext;
+use sip::agent::{Accounts, AgentCredentials};
+use tokio::sync::watch;
+
+/// Deadline for config's answer.
+const ANSWER_TIME: Duration = Duration::from_secs(5);
+/// Pause before what config did not tell is asked for again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// The name of a trunk's account.
+pub(crate) fn name(tenant: &TenantId, trunk: &str) -> String {
+    format!("{tenant}/{trunk}")
+}
+
+/// The accounts of the tenants that have any, each with the version of the configuration that they are of.
+type Held = HashMap<TenantId, Arc<(String, HashMap<String, AgentCredentials>)>>;
+
+/// The accounts of all trunks, as last read.
+pub(crate) struct TrunkAccounts(watch::Receiver<Held>);
+
+impl TrunkAccounts {
+    /// Follows the accounts from now on, over the role's connection `id` to config.
+    pub(crate) fn follow(ctx: &RoleContext, id: &str, configuration: Configuration) -> anyhow::Result<Self> {
+        let client = Client::new(ctx, id)?;
+        let (publish, held) = watch::channel(Held::new());
+        let drain = ctx.drain.clone();
+        ctx.spawn("trunk accounts", async move {
+            let mut changes = configuration.changes();
+            loop {
+                let tenants = changes.borrow_and_update().clone();
+                let is_whole = read(&client, &tenants, &publish).await;
+                tokio::select! {
+                    () = drain.ended() => return Ok(()),
+                    () = tokio::time::sleep(AGAIN), if !is_whole => {}
+                    changed = changes.changed() => if changed.is_err() { return Ok(()) },
+                }
+            }
+        });
+        Ok(Self(held))
+    }
+
+    /// Waits for the configuration to change; forever once it is followed no more. Cancel-safe.
+    pub(crate) async fn changed(&mut self) {
+        if self.0.changed().await.is_err() {
+            std::future::pending().await
+        }
+    }
+
+    /// The credentials of a trunk.
+    pub(crate) fn of(&self, tenant: &TenantId, trunk: &str) -> Option<AgentCredentials> {
+        self.0.borrow().get(tenant)?.1.get(trunk).cloned()
+    }
+
+    /// For a look-up by the account's name.
+    pub(crate) fn by_name(self) -> Accounts {
+        Accounts::new(move |account| {
+            let (tenant, trunk) = account.split_once('/')?;
+            self.of(&TenantId::parse(tenant).ok()?, trunk)
+        })
+    }
+}
+
+/// Reads the accounts that have changed; returns whether all are known. Those that cannot be read stay as they were. Whoever follows them is
+/// woken, since what else belongs to a trunk may have changed.
+async fn read(client: &Client, tenants: &Tenants, held: &watch::Sender<Held>) -> bool {
+    let mut next = held.borrow().clone();
+    next.retain(|tenant, _| tenants.get(tenant).is_some_and(has_any));
+    let mut is_whole = true;
+    for (tenant, config) in tenants.iter().filter(|(_, config)| has_any(config)) {
+        if next.get(tenant).is_some_and(|known| known.0 == config.version) {
+            continue;
+        }
+        let call = client.get(&format!("/tenants/{tenant}/trunk-credentials")).idempotent().deadline(ANSWER_TIME);
+        match call.fetch::<TrunkCredentials>().await {
+            Ok(told) => {
+                // Another replica of config may not have this version yet.
+                is_whole &= told.version == config.version;
+                let accounts = told.trunks.into_iter().map(account).collect();
+                next.insert(tenant.clone(), Arc::new((told.version, accounts)));
+            }
+            Err(error) => {
+                tracing::warn!(%tenant, %error, "config does not tell the passwords of trunks: those that were known are used");
+                is_whole = false;
+            }
+        }
+    }
+    held.send_replace(next);
+    is_whole
+}
+
+fn has_any(config: &Arc<TenantConfig>) -> bool {
+    config.of_kind(ObjectKind::Trunk).any(|object| matches!(object, Object::Trunk(trunk) if trunk.user.is_some()))
+}
+
+fn account(TrunkAccount { trunk, user, password }: TrunkAccount) -> (String, AgentCredentials) {
+    (trunk, AgentCredentials { user, password: password.reveal().to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_is_found_by_tenant_and_trunk() {
+        let credentials = || AgentCredentials { user: "trunk-user".to_owned(), password: "hush-hush".to_owned() };
+        let tenant = TenantId::parse("acme").unwrap();
+        let accounts = HashMap::from([("carrier / one".to_owned(), credentials())]);
+        let held = Held::from([(tenant.clone(), Arc::new(("1-1".to_owned(), accounts)))]);
+        let accounts = TrunkAccounts(watch::channel(held).1).by_name();
+        assert!(accounts.credentials(&name(&tenant, "carrier / one")).is_some_and(|found| found.user == "trunk-user"));
+        for other in ["acme/carrier", "other/carrier / one", "acme", "/"] {
+            assert!(accounts.credentials(other).is_none(), "{other}");
+        }
+    }
+}
