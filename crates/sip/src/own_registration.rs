@@ -322,7 +322,9 @@ impl OwnRegistration {
             .header(&HeaderName::To, &record)
             .header(&HeaderName::CallId, &self.call_id)
             .header(&HeaderName::CSeq, CSeq { number: self.cseq, method: Method::Register })
-            .header(&HeaderName::Contact, format_args!("<{contact}>"));
+            .header(&HeaderName::Contact, format_args!("<{contact}>"))
+            // A carrier that answers no OPTIONS may still register.
+            .header(&crate::proxy::headers::INSIST, 1);
         // Where calls no longer reach us, none may be sent to.
         if let Some(former) = known.filter(|known| *known != contact) {
             request = request.header(&HeaderName::Contact, format_args!("<{former}>;expires=0"));

@@ -4,6 +4,8 @@
 use std::net::IpAddr;
 
 use super::{Proxy, Trunk};
+use crate::flow::Transport;
+use crate::header::HeaderName;
 use crate::message::Message;
 use crate::method::Method;
 use crate::uri::{Scheme, Uri, escape};
@@ -29,6 +31,39 @@ impl Proxy {
         let number = invite.to().ok().and_then(|to| user_of(to.raw_uri())).filter(|number| !number.is_empty());
         let Some(number) = number else { return };
         invite.set_request_uri(format_args!("sip:{}@{}", escape::escape_user(&number), self.settings.edge));
+    }
+}
+
+impl Proxy {
+    /// A node that registers with a carrier gives our address for datagrams in its Contact. The carrier calls by the transport by
+    /// which we register, so it gets our address for that one.
+    pub(super) fn contact_by_transport(&self, register: &mut Message, transport: Transport) {
+        if register.method() == Method::Register && transport != Transport::Udp {
+            let (known, told) = (self.settings.edge.as_str(), self.contact_place(transport));
+            exchange_places(register, known, &told);
+        }
+    }
+
+    /// Undoes [`Self::contact_by_transport`] in the answer: the node knows its registration by the Contact that it gave.
+    pub(super) fn contact_of_node(&self, response: &mut Message, transport: Transport) {
+        if response.method() == Method::Register && transport != Transport::Udp {
+            let (known, told) = (self.settings.edge.as_str(), self.contact_place(transport));
+            exchange_places(response, &told, known);
+        }
+    }
+
+    fn contact_place(&self, transport: Transport) -> String {
+        format!("{}{}", self.settings.edge_of(transport), transport.uri_parameter())
+    }
+}
+
+/// Writes another host and port, with its parameters, into the Contacts that have this one.
+fn exchange_places(message: &mut Message, from: &str, to: &str) {
+    let (from, to) = (format!("@{from}>"), format!("@{to}>"));
+    let contacts: Vec<String> = message.headers(&HeaderName::Contact).map(|one| one.replace(&from, &to)).collect();
+    message.remove(&HeaderName::Contact);
+    for contact in contacts {
+        message.append(&HeaderName::Contact, contact);
     }
 }
 

@@ -25,6 +25,7 @@ impl Proxy {
             // Headers between nodes and proxies stay inside.
             message.remove_where(headers::is_ours);
             if matches!(origin, Origin::Node(_)) {
+                self.contact_by_transport(message, destination.target.flow().transport());
                 self.note_dialog(message.from().ok().and_then(|from| from.tag()));
             }
         }

@@ -85,6 +85,9 @@ impl Proxy {
             // Of our own headers it keeps the one that we added on arrival.
             message.remove_where(|name| headers::is_ours(name) && !name.eq_ignore_ascii_case(headers::PARTY.as_str()));
         }
+        if !invite && matches!(origin, Origin::Node(_)) {
+            self.contact_of_node(&mut message, flow.transport());
+        }
         if let Some(ours) = self.exchanges.get(id).and_then(|held| held.recorded.as_deref()) {
             restore(&mut message, ours);
         }

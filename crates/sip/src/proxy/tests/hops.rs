@@ -281,6 +281,26 @@ fn a_late_answer_of_the_first_address_ends_the_ringing_at_the_second() {
 }
 
 #[test]
+fn a_carrier_with_which_we_register_over_tls_gets_our_address_for_tls() {
+    let mut lab = lab();
+    let register = "REGISTER sip:carrier.example;transport=tls SIP/2.0\nVia: SIP/2.0/TCP 127.0.2.1;branch=z9hG4bK-r\n\
+                    From: <sip:we@carrier.example>;tag=1\nTo: <sip:we@carrier.example>\nCall-ID: r\nCSeq: 1 REGISTER\n\
+                    Contact: <sip:we@127.0.0.1:5060>\nMax-Forwards: 70\nContent-Length: 0\n\n";
+    lab.by(ConnectionId(1), register);
+    resolve(&mut lab, Some(vec![hop(Transport::Tls, "192.0.2.1:5061")]));
+    let (flow, sent) = lab.only();
+    let Flow::Stream { connection } = flow else { panic!("not a connection") };
+    assert_eq!(header(&sent, &HeaderName::Contact), "<sip:we@127.0.0.1:5061;transport=tls>");
+    lab.proxy.handle_opened(connection, addr("192.0.2.1:5061"), Side::Edge);
+    let ok = answer(&sent, 200, "c");
+    let contact = "Contact: <sip:we@127.0.0.1:5061;transport=tls>;expires=60\nContact: <sip:other@192.0.2.9>\n";
+    lab.by(connection, &ok.replacen("Call-ID", &format!("{contact}Call-ID"), 1));
+    let (_, told) = lab.only();
+    let contacts: Vec<_> = told.headers(&HeaderName::Contact).collect();
+    assert_eq!(contacts, ["<sip:we@127.0.0.1:5060>;expires=60", "<sip:other@192.0.2.9>"]);
+}
+
+#[test]
 fn an_early_hang_up_says_nothing_against_an_address_and_a_long_silence_does() {
     for (wait, next) in [(1, "192.0.2.1:5060"), (4, "192.0.2.2:5060")] {
         let mut lab = lab();
