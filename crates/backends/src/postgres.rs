@@ -254,7 +254,7 @@ fn row_of(row: &PgRow) -> std::result::Result<Row, sqlx::Error> {
 // === the schema ===
 
 /// A released step is never changed. Each change is a step of its own, and the release before must work with it.
-const STEPS: [(&str, &str); 11] = [
+const STEPS: [(&str, &str); 12] = [
     ("configuration", include_str!("postgres/schema.sql")),
     ("wallboard", include_str!("postgres/wallboard.sql")),
     ("outgoing", include_str!("postgres/outgoing.sql")),
@@ -266,6 +266,7 @@ const STEPS: [(&str, &str); 11] = [
     ("call limits", include_str!("postgres/call_limits.sql")),
     ("early speech", include_str!("postgres/early_speech.sql")),
     ("direct media", include_str!("postgres/direct_media.sql")),
+    ("encryption", include_str!("postgres/encryption.sql")),
 ];
 
 fn migrator(steps: usize) -> Migrator {

@@ -129,7 +129,7 @@ async fn turn(file: &Path) -> std::io::Result<File> {
 
 fn migrator() -> Migrator {
     // A released step is never changed: each change is a step of its own.
-    const STEPS: [(&str, &str); 11] = [
+    const STEPS: [(&str, &str); 12] = [
         ("configuration", include_str!("sqlite/schema.sql")),
         ("wallboard", include_str!("sqlite/wallboard.sql")),
         ("outgoing", include_str!("sqlite/outgoing.sql")),
@@ -141,6 +141,7 @@ fn migrator() -> Migrator {
         ("call limits", include_str!("sqlite/call_limits.sql")),
         ("early speech", include_str!("sqlite/early_speech.sql")),
         ("direct media", include_str!("sqlite/direct_media.sql")),
+        ("encryption", include_str!("sqlite/encryption.sql")),
     ];
     let steps = (1..).zip(STEPS).map(|(number, (name, sql))| {
         let sql = sqlx::AssertSqlSafe(sql).into_sql_str();

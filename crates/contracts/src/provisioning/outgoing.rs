@@ -86,6 +86,7 @@ mod tests {
             calls_max: None,
             early_speech: false,
             direct_media: false,
+            encryption: Encryption::Off,
         }
     }
 

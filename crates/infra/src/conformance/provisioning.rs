@@ -48,6 +48,7 @@ pub fn objects(tenant: &str) -> TenantObjects {
             call_waiting,
             outgoing_max: Some(2),
             direct_media: !call_waiting,
+            encryption: if call_waiting { Encryption::Offered } else { Encryption::Required },
         },
     };
     let announcement = Dn { number: "a".into(), kind: DnKind::Announcement { prompts: vec!["music".into()] } };
@@ -103,6 +104,7 @@ pub fn objects(tenant: &str) -> TenantObjects {
         calls_max: Some(30),
         early_speech: true,
         direct_media: true,
+        encryption: Encryption::Required,
     }];
     let code =
         |(action, name): &(FeatureAction, &str)| FeatureCode { code: (*name).into(), action: *action, ask_pin: true };

@@ -15,6 +15,7 @@ pub(super) fn trunks(configuration: Configuration) -> ReadTrunks {
                 calls_max: trunk.calls_max,
                 early_speech: trunk.early_speech,
                 direct_media: trunk.direct_media,
+                encryption: trunk.encryption.into(),
             },
             _ => TrunkRules::default(),
         }
@@ -26,8 +27,8 @@ pub(super) fn phones(configuration: Configuration) -> ReadPhones {
     Box::new(move |tenant, number| {
         let config = configuration.tenant(tenant);
         match config.as_deref().and_then(|config| config.get(ObjectKind::Dn, number)) {
-            Some(Object::Dn(Dn { kind: DnKind::Extension { direct_media, .. }, .. })) => {
-                PhoneRules { direct_media: *direct_media }
+            Some(Object::Dn(Dn { kind: DnKind::Extension { direct_media, encryption, .. }, .. })) => {
+                PhoneRules { direct_media: *direct_media, encryption: (*encryption).into() }
             }
             _ => PhoneRules::default(),
         }

@@ -69,6 +69,7 @@ fn the_password_of_a_trunk_is_in_no_list_of_objects() {
         calls_max: None,
         early_speech: false,
         direct_media: false,
+        encryption: contracts::provisioning::Encryption::Off,
     };
     let object = Object::Trunk(trunk);
     let version = ConfigVersion { generation: 1, revision: 1 };

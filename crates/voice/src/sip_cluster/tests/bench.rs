@@ -134,8 +134,9 @@ fn node_of(epoch: u64, agent_entropy: Box<dyn model::Entropy>, limits: Limits) -
             calls_max: (trunk == "narrow").then_some(1),
             early_speech: trunk == "open",
             direct_media: trunk == "straight",
+            encryption: if trunk == "secure" { Encryption::Required } else { Encryption::Off },
         }),
-        phones: Box::new(|_, dn| PhoneRules { direct_media: DIRECT_PHONES.contains(&dn) }),
+        phones: Box::new(|_, dn| PhoneRules { direct_media: DIRECT_PHONES.contains(&dn), ..PhoneRules::default() }),
         prompts: Box::new(|_| crate::sip_cluster::node::calls::prompts::SwitchPrompts {
             hold_music: Some("harp".to_owned()),
             ..Default::default()

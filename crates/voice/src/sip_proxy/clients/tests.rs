@@ -125,6 +125,7 @@ fn a_trunk_keeps_the_networks_that_are_networks() {
         calls_max: None,
         early_speech: false,
         direct_media: false,
+        encryption: contracts::provisioning::Encryption::Off,
     };
     let trunk = trunk_of(&TenantId::parse("acme").unwrap(), &trunk);
     assert_eq!(trunk.allow, [Network::parse("127.0.0.0/8").unwrap()]);

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use call::Input;
 use model::plan::{Caller, OutgoingLimit};
-use model::{ConnId, LegId, NodeId, TenantId, Timestamp};
+use model::{ConnId, Encryption, LegId, NodeId, TenantId, Timestamp};
 use runtime::trace::What;
 use sip::{Message, StatusCode};
 
@@ -31,6 +31,8 @@ pub struct TrunkRules {
     pub early_speech: bool,
     /// Whether audio may go between its carrier and a phone directly.
     pub direct_media: bool,
+    /// Whether the audio with its carrier is encrypted.
+    pub encryption: Encryption,
 }
 
 /// Reads what a tenant has set for a trunk.
