@@ -19,7 +19,7 @@ pub mod sipp;
 pub mod wait;
 pub mod wallboard;
 
-pub use baresip::{Answer, Phone, Setup};
+pub use baresip::{Answer, Encrypts, Phone, Setup};
 pub use caller::Caller;
 pub use facts::{Fact, Watch};
 pub use installation::Installation;

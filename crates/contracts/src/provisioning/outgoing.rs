@@ -86,7 +86,7 @@ mod tests {
             calls_max: None,
             early_speech: false,
             direct_media: false,
-            encryption: Encryption::Off,
+            encryption: crate::provisioning::Encryption::Off,
         }
     }
 

@@ -1,9 +1,9 @@
 //! The persistent configuration: what every database must do. `store` is empty.
 
 use contracts::provisioning::{
-    Agent, AgentRules, Application, DialAction, DialRule, Dn, DnKind, FeatureAction, FeatureCode, LoginPasswordRule,
-    NoAnswerAction, Number, Object, ObjectKey, ObjectKind, Person, Place, Prompt, Schedule, Secret, Skill, SkillLevel,
-    Tenant, TenantObjects, Trunk,
+    Agent, AgentRules, Application, DialAction, DialRule, Dn, DnKind, Encryption, FeatureAction, FeatureCode,
+    LoginPasswordRule, NoAnswerAction, Number, Object, ObjectKey, ObjectKind, Person, Place, Prompt, Schedule, Secret,
+    Skill, SkillLevel, Tenant, TenantObjects, Trunk,
 };
 use model::TenantId;
 

@@ -13,6 +13,7 @@ use crate::rtp::{Header, PACKET_BYTES_MAX, Packet};
 use crate::sdp::PayloadTypes;
 
 mod bounds;
+mod encryption;
 mod recording;
 mod sources;
 

@@ -7,7 +7,7 @@ use infra::{CallWrite, Written};
 use ivr::msml;
 use model::entropy::Seeded;
 use model::plan::{Contact, Destination, Outside, Way};
-use model::{ConnId, Epoch, EventName, LegId, NodeId, Owner, TenantId, Timestamp};
+use model::{ConnId, Encryption, Epoch, EventName, LegId, NodeId, Owner, TenantId, Timestamp};
 use sip::agent::{
     Accounts, AgentConfig, AgentCredentials, Body, DialogId, Event, IncomingId, Invite, LocalIdentity, Provisionals,
     Reply, UserAgent,
