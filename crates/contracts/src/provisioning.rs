@@ -5,6 +5,7 @@
 mod agents;
 mod codes;
 mod dialling;
+mod encryption;
 mod kinds;
 pub mod networks;
 mod outgoing;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 pub use agents::{Agent, AgentRules, LoginPasswordRule, NoAnswerAction};
 pub use codes::{FeatureAction, FeatureCode};
 pub use dialling::{DialAction, DialRule, Schedule};
+pub use encryption::Encryption;
 pub use kinds::{Object, ObjectKey, ObjectKind};
 pub use outgoing::TRUNK_TRY_S;
 
@@ -142,6 +144,9 @@ pub enum DnKind {
         /// Whether its audio may go to another party directly, without media.
         #[serde(default)]
         direct_media: bool,
+        /// Whether its audio is encrypted.
+        #[serde(default)]
+        encryption: Encryption,
     },
     /// Calls wait here while an application decides.
     RoutePoint {
@@ -248,6 +253,9 @@ pub struct Trunk {
     /// Whether we register with its carrier, under its user.
     #[serde(default)]
     pub register: bool,
+    /// Whether the audio with its carrier is encrypted.
+    #[serde(default)]
+    pub encryption: Encryption,
 }
 
 /// A routing application.

@@ -112,6 +112,8 @@ pub struct Exchange {
     recorded: VecDeque<RecordedAudio>,
     buffer: Box<PacketBuffer>,
     dropped_events: u64,
+    /// Encrypted packets refused as forged, and as there before, that nobody has taken note of.
+    refused: (u64, u64),
     /// The leg whose session is being processed, or was last.
     in_hand: Option<LegKey>,
 }
@@ -129,6 +131,7 @@ impl Default for Exchange {
             recorded: VecDeque::new(),
             buffer: Box::new([0; crate::rtp::PACKET_BYTES_MAX]),
             dropped_events: 0,
+            refused: (0, 0),
             in_hand: None,
         }
     }
@@ -284,13 +287,14 @@ impl Exchange {
         &mut self,
         index: u32,
         channel: Channel,
-        bytes: &[u8],
+        bytes: &mut [u8],
         from: SocketAddr,
         now: Timestamp,
         send: &mut impl FnMut(Outgoing<'_>),
     ) {
         let Some(Some(leg)) = self.legs.get_mut(index as usize) else { return };
         self.in_hand = Some(leg.key(index));
+        let before = leg.session.refused();
         let frame = match channel {
             Channel::Rtp => leg.session.handle_rtp(bytes, from, now),
             Channel::Rtcp => {
@@ -298,6 +302,9 @@ impl Exchange {
                 None
             }
         };
+        let refused = leg.session.refused();
+        self.refused.0 += refused.0 - before.0;
+        self.refused.1 += refused.1 - before.1;
         if let Some(frame) = frame {
             if let Content::Audio(codec) = frame.content {
                 self.hear(index, codec, &frame, now);
@@ -351,6 +358,11 @@ impl Exchange {
     /// Events, and pieces of recordings, lost because they were not polled in time.
     pub fn dropped_events(&self) -> u64 {
         self.dropped_events
+    }
+
+    /// Encrypted packets refused since the last call: as forged, and as there before.
+    pub fn take_refused(&mut self) -> (u64, u64) {
+        std::mem::take(&mut self.refused)
     }
 
     fn relay(&mut self, hearers: &[u32], frame: &Frame<'_>, now: Timestamp, send: &mut impl FnMut(Outgoing<'_>)) {

@@ -6,9 +6,12 @@
 use std::fmt;
 use std::net::IpAddr;
 
+pub mod crypto;
 pub mod negotiation;
 pub mod parse;
 
+use crypto::CryptoLine;
+pub use crypto::{LocalEncryption, LocalKeys, Protection};
 pub use negotiation::{AudioStream, Direction, LocalAudio, NegotiationError, PayloadTypes, Preference};
 pub use parse::{SdpError, parse};
 
@@ -67,8 +70,8 @@ pub struct Connection {
     pub address: IpAddr,
 }
 
-/// `a=name` or `a=name:value`.
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// `a=name` or `a=name:value`. A key in it is not shown by `Debug`.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Attribute {
     /// Before the colon.
     pub name: String,
@@ -91,6 +94,22 @@ pub struct Media {
     pub formats: Vec<String>,
     /// The section's lines, in order.
     pub lines: Vec<Line>,
+}
+
+/// The profile that a section names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Transport {
+    /// RTP (RFC 3551); an author with keys offers to encrypt all the same.
+    Clear,
+    /// Secure RTP (RFC 3711).
+    Secure,
+}
+
+impl fmt::Debug for Attribute {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let masked = Some("***").filter(|_| self.name.eq_ignore_ascii_case("crypto"));
+        f.debug_struct("Attribute").field("name", &self.name).field("value", &masked.or(self.value.as_deref())).finish()
+    }
 }
 
 // === impl Description ===
@@ -148,9 +167,25 @@ impl fmt::Display for Description {
 // === impl Media ===
 
 impl Media {
-    /// Whether it is audio that is wanted, by RTP without encryption.
+    /// Whether it is audio that is wanted, by RTP in clear, or encrypted with a key that can be used.
     pub fn is_usable_audio(&self) -> bool {
-        self.kind == "audio" && self.port != 0 && matches!(self.protocol.as_str(), "RTP/AVP" | "RTP/AVPF")
+        match self.transport() {
+            Some(Transport::Clear) => true,
+            Some(Transport::Secure) => CryptoLine::of(self).next().is_some(),
+            None => false,
+        }
+    }
+
+    /// How the audio of this section goes; `None` if it is no audio that is wanted, or goes by something else.
+    pub(crate) fn transport(&self) -> Option<Transport> {
+        if self.kind != "audio" || self.port == 0 {
+            return None;
+        }
+        match self.protocol.as_str() {
+            "RTP/AVP" | "RTP/AVPF" => Some(Transport::Clear),
+            "RTP/SAVP" | "RTP/SAVPF" => Some(Transport::Secure),
+            _ => None,
+        }
     }
 
     /// The first attribute of this name.

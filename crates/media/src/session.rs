@@ -1,7 +1,7 @@
 //! The audio session of a leg: RTP and RTCP in, RTP and RTCP out, treatments, digits, statistics. No I/O.
 //!
-//! The phone sees one stream for the whole life of the leg: one SSRC, sequence numbers to which we add no gap, and
-//! timestamps that follow the clock, whether a treatment plays or another leg is relayed ([`Session::relay`]). Call
+//! The phone sees one stream for the whole life of the leg: one SSRC (another one after an encrypted session has moved to another
+//! process), sequence numbers to which we add no gap, and timestamps that follow the clock, whether a treatment plays or another leg is relayed ([`Session::relay`]). Call
 //! `handle_rtp`, `relay` and, when due, `handle_timeout`; then `poll_event` until it is empty. Packets to send come
 //! from `relay` and `poll_transmit`.
 
@@ -20,6 +20,7 @@ mod frame;
 mod inbound;
 mod keys;
 mod outbound;
+mod protection;
 mod rate;
 mod recording;
 mod repack;
@@ -34,6 +35,7 @@ pub use frame::{Channel, Content, FRAME, FRAME_SAMPLES, Frame, PacketBuffer, Tra
 use inbound::Inbound;
 use keys::Keys;
 use outbound::Outbound;
+use protection::{Guard, Opened};
 use rate::Rate;
 use recording::Recorder;
 pub use recording::{RecordedSpeech, RecordingEnd, RecordingOptions};
@@ -92,6 +94,8 @@ pub enum Event {
     Ended(Outcome),
     /// The prompts of the treatment with this id are over: what the phone says is recorded from now on.
     Recording(u64),
+    /// The phone's encrypted packets are counted anew, or come from a new source: who goes on with the session must know of it.
+    Counted,
     /// Nothing has come from the phone since `since`.
     Quiet {
         /// The last sign of life.
@@ -123,6 +127,7 @@ pub struct Session {
     stream: Option<AudioStream>,
     inbound: Inbound,
     outbound: Outbound,
+    guard: Guard,
     treatment: Option<Running>,
     /// What follows a treatment that records.
     recorder: Option<Recorder>,
@@ -149,6 +154,7 @@ impl Session {
             stream: None,
             inbound: Inbound::default(),
             outbound: Outbound::new(ssrc, sequence, timestamp, now),
+            guard: Guard::default(),
             treatment: None,
             recorder: None,
             digits: VecDeque::new(),
@@ -166,6 +172,7 @@ impl Session {
     pub fn negotiate(&mut self, stream: AudioStream, now: Timestamp) {
         self.inbound.source.negotiate(self.stream.as_ref(), &stream, now);
         self.outbound.negotiate(self.stream.as_ref(), &stream);
+        self.guard.negotiate(stream.protection.as_ref(), self.outbound.ssrc());
         self.stream = Some(stream);
         self.alive = now;
         self.quiet = false;
@@ -177,13 +184,17 @@ impl Session {
         self.stream.as_ref()
     }
 
-    /// Processes a packet of the RTP port. A returned frame can be relayed to another leg.
-    pub fn handle_rtp<'a>(&mut self, bytes: &'a [u8], from: SocketAddr, now: Timestamp) -> Option<Frame<'a>> {
+    /// Processes a packet of the RTP port, which is decrypted in place. A returned frame can be relayed to another leg.
+    pub fn handle_rtp<'a>(&mut self, bytes: &'a mut [u8], from: SocketAddr, now: Timestamp) -> Option<Frame<'a>> {
         if rtp::is_rtcp(bytes) {
             self.handle_rtcp(bytes, from, now);
             return None;
         }
         let stream = self.stream.as_ref()?;
+        let Opened { bytes, has_rolled } = self.guard.open(bytes)?;
+        if has_rolled {
+            tell(&mut self.events, Event::Counted);
+        }
         let before = self.inbound.heard_from();
         let frame = self.inbound.handle(stream, bytes, from, now)?;
         self.note_life(now);
@@ -210,9 +221,10 @@ impl Session {
         Some(frame)
     }
 
-    /// Processes a packet of the RTCP port.
-    pub fn handle_rtcp(&mut self, bytes: &[u8], from: SocketAddr, now: Timestamp) {
+    /// Processes a packet of the RTCP port, which is decrypted in place.
+    pub fn handle_rtcp(&mut self, bytes: &mut [u8], from: SocketAddr, now: Timestamp) {
         let Some(stream) = self.stream.as_ref() else { return };
+        let Some(bytes) = self.guard.open_report(bytes) else { return };
         if self.inbound.handle_rtcp(stream, bytes, from, self.outbound.ssrc(), now) {
             self.note_life(now);
         }
@@ -241,7 +253,7 @@ impl Session {
             return None;
         }
         let length = self.outbound.relay(stream, frame, now, out)?;
-        Some(self.audio_to(to, length))
+        self.audio_to(to, length, out)
     }
 
     /// Returns a further packet made of the frame given to [`Session::relay`], for a phone that wants another packet
@@ -249,7 +261,7 @@ impl Session {
     pub fn relay_next(&mut self, now: Timestamp, out: &mut PacketBuffer) -> Option<Transmit> {
         let to = self.destination()?;
         let length = self.outbound.next_repacked(self.stream.as_ref()?, now, out)?;
-        Some(self.audio_to(to, length))
+        self.audio_to(to, length, out)
     }
 
     /// How this phone takes the mix of a conference; `None` while something else is sent. A treatment has precedence, and the tone of a key; a
@@ -265,7 +277,7 @@ impl Session {
     pub fn mixed(&mut self, payload: (&[u8], u32), begins: Timestamp, out: &mut PacketBuffer) -> Option<Transmit> {
         let (to, stream) = self.destination().zip(self.stream.as_ref())?;
         let length = self.outbound.encoded(stream, payload, begins, out);
-        Some(self.audio_to(to, length))
+        self.audio_to(to, length, out)
     }
 
     /// Starts a treatment. A running treatment is dropped without an event, since its owner knows.
@@ -334,7 +346,7 @@ impl Session {
             let sent = self.destination().zip(self.stream.as_ref());
             let Some((to, stream)) = sent else { continue };
             let length = self.outbound.play(stream, frame.samples(), frame.due, out);
-            return Some(self.audio_to(to, length));
+            return self.audio_to(to, length, out);
         }
         if let Some(transmit) = self.poll_key(now, out) {
             return Some(transmit);
@@ -389,7 +401,13 @@ impl Session {
         let mut figures = self.inbound.statistics();
         figures.sent = u64::from(self.outbound.packets());
         figures.unrelayed = self.outbound.unrelayed();
+        (figures.forged, figures.replayed) = self.guard.refused();
         figures
+    }
+
+    /// Encrypted packets of the phone refused as forged, and as there before.
+    pub const fn refused(&self) -> (u64, u64) {
+        self.guard.refused()
     }
 
     /// Whether a treatment is playing to the phone.
@@ -437,9 +455,11 @@ impl Session {
         self.inbound.source.destination(stream)
     }
 
-    fn audio_to(&mut self, to: SocketAddr, length: usize) -> Transmit {
+    /// The packet in the first `length` bytes on its way, encrypted if that is agreed.
+    fn audio_to(&mut self, to: SocketAddr, length: usize, out: &mut PacketBuffer) -> Option<Transmit> {
+        let length = self.guard.seal(out, length)?;
         self.note_sent(to, length);
-        Transmit { to, channel: Channel::Rtp, length }
+        Some(Transmit { to, channel: Channel::Rtp, length })
     }
 
     fn note_sent(&mut self, to: SocketAddr, length: usize) {
@@ -449,12 +469,16 @@ impl Session {
     }
 
     fn tell(&mut self, event: Event) {
-        // A leg that is not polled loses its oldest events instead of using more memory.
-        if self.events.len() == EVENTS_MAX {
-            self.events.pop_front();
-        }
-        self.events.push_back(event);
+        tell(&mut self.events, event);
     }
+}
+
+fn tell(events: &mut VecDeque<Event>, event: Event) {
+    // A leg that is not polled loses its oldest events instead of using more memory.
+    if events.len() == EVENTS_MAX {
+        events.pop_front();
+    }
+    events.push_back(event);
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 pub mod agent;
 pub mod answer;
+pub mod encryption;
 pub mod entropy;
 pub mod event;
 pub mod id;
@@ -16,6 +17,7 @@ pub mod turns;
 pub mod userdata;
 
 pub use agent::{AgentState, WorkMode};
+pub use encryption::Encryption;
 pub use entropy::Entropy;
 pub use event::{CallState, CallType, DnRole, Event, EventId, EventName, Stamped, Subject};
 pub use id::{

@@ -83,6 +83,7 @@ fn open(driver: &RtpDriver, clock: &Arc<dyn Clock>, leg: u64, law: Law) -> Phone
         opus: OpusTerms::default(),
         direction: Direction::SendRecv,
         packet: None,
+        protection: None,
     };
     session.negotiate(stream, clock.now());
     driver.order(0, Order::Open { leg: LegId(leg), ports, session: Box::new(session) }).unwrap();

@@ -142,6 +142,10 @@ pub struct Counters {
     pub bytes_out: AtomicU64,
     /// Packets that the kernel did not take.
     pub unsent: AtomicU64,
+    /// Encrypted packets dropped because they are not authentic, or not encrypted.
+    pub forged: AtomicU64,
+    /// Encrypted packets dropped because they were there before.
+    pub replayed: AtomicU64,
     /// LegEvent lost because the role did not read them.
     pub lost_news: AtomicU64,
     /// Pieces of conferences' recordings that were not taken.

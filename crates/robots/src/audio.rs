@@ -95,7 +95,13 @@ impl Legs {
         let low = session_id as u32;
         self.legs[id] = Some(Leg {
             socket,
-            local: LocalAudio { address: self.own, port, session_id: session_id >> 1, version: 1 },
+            local: LocalAudio {
+                address: self.own,
+                port,
+                session_id: session_id >> 1,
+                version: 1,
+                encryption: LocalEncryption::Off,
+            },
             offered: None,
             stream: None,
             say: Say::Silence,

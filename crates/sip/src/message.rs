@@ -291,7 +291,16 @@ impl Message {
 
 impl std::fmt::Debug for Message {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Message({:?})", String::from_utf8_lossy(&self.to_bytes()))
+        let bytes = self.to_bytes();
+        let text = String::from_utf8_lossy(&bytes);
+        // The keys of encrypted audio (RFC 4568) are for nobody to read.
+        let mut parts = text.split("inline:");
+        let mut shown = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let rest = part.find(['\r', '\n']).and_then(|end| part.get(end..));
+            shown.extend(["inline:***", rest.unwrap_or_default()]);
+        }
+        write!(f, "Message({shown:?})")
     }
 }
 

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use crate::caller::prompt_samples;
 use crate::sipp::Running;
-use crate::{Answer, Endpoint, Installation, Phone, Setup, Sipp};
+use crate::{Answer, Encrypts, Endpoint, Installation, Phone, Setup, Sipp};
 
 const SOON: Duration = Duration::from_secs(15);
 
@@ -50,6 +50,26 @@ pub fn baresip_phone_that_says(
         speech,
         answer,
     })
+}
+
+/// Like [`baresip_phone_that_says`], with encrypted audio; it answers at once.
+pub fn baresip_phone_that_encrypts(
+    how: Encrypts,
+    speech: &std::path::Path,
+    site: &Installation,
+    host: u8,
+    extension: &str,
+) -> Result<Phone> {
+    let setup = Setup {
+        address: site.peer_address(host),
+        registrar: &site.sip(),
+        user: extension,
+        password: password(site, extension)?,
+        transport: "udp",
+        speech,
+        answer: Answer::Auto,
+    };
+    Phone::register_encrypted(&setup, how)
 }
 
 /// Like [`baresip_phone_that_says`]; it speaks these codecs alone, as baresip names them, and answers at once.

@@ -47,6 +47,15 @@ pub enum Answer {
     Manual,
 }
 
+/// How a phone encrypts its audio.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Encrypts {
+    /// It offers keys beside `RTP/AVP`, and speaks in clear too.
+    IfPossible,
+    /// It offers `RTP/SAVP`.
+    Always,
+}
+
 /// A running phone; it is ended when dropped.
 pub struct Phone {
     child: Child,
@@ -64,18 +73,23 @@ impl Phone {
         Self::register_speaking(setup, G711)
     }
 
+    /// Starts a phone of G.711 with encrypted audio and waits until it is registered.
+    pub fn register_encrypted(setup: &Setup<'_>, how: Encrypts) -> Result<Self> {
+        Self::register_as(setup, G711, Some(how), "")
+    }
+
     /// Starts a phone that speaks these codecs, as baresip names them, and waits until it is registered.
     pub fn register_speaking(setup: &Setup<'_>, codecs: &str) -> Result<Self> {
-        Self::register_as(setup, codecs, "")
+        Self::register_as(setup, codecs, None, "")
     }
 
     /// As [`Self::register`], with further lines of baresip's configuration.
     pub fn register_with(setup: &Setup<'_>, lines: &str) -> Result<Self> {
-        Self::register_as(setup, G711, lines)
+        Self::register_as(setup, G711, None, lines)
     }
 
-    fn register_as(setup: &Setup<'_>, codecs: &str, lines: &str) -> Result<Self> {
-        let mut phone = Self::start(setup, codecs, 3_600, lines)?;
+    fn register_as(setup: &Setup<'_>, codecs: &str, encrypts: Option<Encrypts>, lines: &str) -> Result<Self> {
+        let mut phone = Self::start(setup, codecs, encrypts, 3_600, lines)?;
         // The event may have come before our connection, so the state is queried. Before the registrar's answer the
         // state is the same as after a refusal, so a refusal shows only by the timeout.
         let mut said = String::new();
@@ -93,15 +107,21 @@ impl Phone {
 
     /// Starts a phone that does not register.
     pub fn start_unregistered(setup: &Setup<'_>) -> Result<Self> {
-        Self::start(setup, G711, 0, "")
+        Self::start(setup, G711, None, 0, "")
     }
 
     /// As before, with further lines of baresip's configuration.
     pub fn start_unregistered_with(setup: &Setup<'_>, lines: &str) -> Result<Self> {
-        Self::start(setup, G711, 0, lines)
+        Self::start(setup, G711, None, 0, lines)
     }
 
-    fn start(setup: &Setup<'_>, codecs: &str, register_seconds: u32, lines: &str) -> Result<Self> {
+    fn start(
+        setup: &Setup<'_>,
+        codecs: &str,
+        encrypts: Option<Encrypts>,
+        register_seconds: u32,
+        lines: &str,
+    ) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         // baresip hangs up at the end of its file: append silence.
         let mut speech = audio::read_wav(setup.speech)?;
@@ -109,7 +129,7 @@ impl Phone {
         let rate = rate_of(codecs);
         audio::write_wav_at(rate, &folder.path().join("speech.wav"), &speech)?;
         fs::write(folder.path().join("config"), config(setup, folder.path(), rate) + lines)?;
-        fs::write(folder.path().join("accounts"), account(setup, codecs, register_seconds))?;
+        fs::write(folder.path().join("accounts"), account(setup, codecs, encrypts, register_seconds))?;
         fs::write(folder.path().join("contacts"), "")?;
         let mut child = Command::new("baresip")
             .arg("-f")
@@ -285,6 +305,7 @@ fn config(setup: &Setup<'_>, folder: &Path, rate: usize) -> String {
          module g711.so\n\
          module g722.so\n\
          module opus.so\n\
+         module srtp.so\n\
          opus_stereo no\n\
          opus_sprop_stereo no\n\
          module aufile.so\n\
@@ -297,15 +318,20 @@ fn config(setup: &Setup<'_>, folder: &Path, rate: usize) -> String {
     )
 }
 
-fn account(setup: &Setup<'_>, codecs: &str, register_seconds: u32) -> String {
+fn account(setup: &Setup<'_>, codecs: &str, encrypts: Option<Encrypts>, register_seconds: u32) -> String {
     let Setup { registrar, user, password, transport, .. } = setup;
     let answer = match setup.answer {
         Answer::Auto => "auto",
         Answer::Manual => "manual",
     };
+    let encryption = match encrypts {
+        None => "",
+        Some(Encrypts::IfPossible) => ";mediaenc=srtp",
+        Some(Encrypts::Always) => ";mediaenc=srtp-mand",
+    };
     format!(
         "<sip:{user}@{registrar};transport={transport}>;auth_user={user};auth_pass={password};\
          outbound=\"sip:{registrar};transport={transport};lr\";regint={register_seconds};answermode={answer};\
-         audio_codecs={codecs}\n"
+         audio_codecs={codecs}{encryption}\n"
     )
 }

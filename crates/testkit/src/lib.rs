@@ -23,7 +23,7 @@ pub mod wait;
 pub mod wallboard;
 
 pub use authority::Authority;
-pub use baresip::{Answer, Phone, Setup};
+pub use baresip::{Answer, Encrypts, Phone, Setup};
 pub use caller::Caller;
 pub use facts::{Fact, Watch};
 pub use installation::Installation;

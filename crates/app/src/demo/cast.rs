@@ -37,6 +37,7 @@ pub fn complete(objects: &mut TenantObjects, count: usize) -> bool {
                 call_waiting: true,
                 outgoing_max: None,
                 direct_media: false,
+                encryption: contracts::provisioning::Encryption::Off,
             };
             objects.dns.push(Dn { number: extension.clone(), kind });
             missing = true;

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use contracts::provisioning::{
-    Agent, AgentRules, Application, DialAction, DialRule, Dn, DnKind, FeatureAction, FeatureCode, LoginPasswordRule,
-    NoAnswerAction, Number, ObjectKey, Person, Place, Prompt, SERVICE_LEVEL_S, SHORT_ABANDON_S, Schedule, Secret,
-    Skill, SkillLevel, Tenant, TenantObjects, Trunk,
+    Agent, AgentRules, Application, DialAction, DialRule, Dn, DnKind, Encryption, FeatureAction, FeatureCode,
+    LoginPasswordRule, NoAnswerAction, Number, ObjectKey, Person, Place, Prompt, SERVICE_LEVEL_S, SHORT_ABANDON_S,
+    Schedule, Secret, Skill, SkillLevel, Tenant, TenantObjects, Trunk,
 };
 use infra::{Result, Revision, StoreError};
 use model::TenantId;
@@ -175,6 +175,12 @@ fn no_answer_action(row: &Row, table: &str) -> Result<Option<NoAnswerAction>> {
     NoAnswerAction::parse(&name).map(Some).ok_or_else(corrupt)
 }
 
+fn encryption(row: &Row, table: &str) -> Result<Encryption> {
+    let Some(name) = get::<Option<String>>(row, "encryption")? else { return Ok(Encryption::Off) };
+    let corrupt = || StoreError::Corrupt { what: table.to_owned(), reason: format!("encryption {name}") };
+    Encryption::parse(&name).ok_or_else(corrupt)
+}
+
 /// A flag that absent means no.
 fn is_set(row: &Row, column: &str) -> Result<bool> {
     Ok(get::<Option<u32>>(row, column)?.is_some_and(|flag| flag != 0))
@@ -189,6 +195,7 @@ fn dn(row: &Row, lists: &mut Lists) -> Result<Dn> {
             call_waiting: get::<Option<u32>>(row, "call_waiting")?.is_none_or(|flag| flag != 0),
             outgoing_max: get(row, "outgoing_max")?,
             direct_media: is_set(row, "direct_media")?,
+            encryption: encryption(row, "table dn")?,
         },
         "route_point" => DnKind::RoutePoint {
             application: get::<Option<String>>(row, "application")?.unwrap_or_default(),
@@ -241,6 +248,7 @@ fn trunk(row: &Row, lists: &mut Lists) -> Result<Trunk> {
         direct_media: is_set(row, "direct_media")?,
         options: is_set(row, "options")?,
         register: is_set(row, "registers")?,
+        encryption: encryption(row, "table trunk")?,
     })
 }
 

@@ -169,20 +169,21 @@ async fn put_dn(db: &mut dyn Turn, tenant: &str, o: &Dn) -> Result<()> {
         }
         _ => (None, None, None),
     };
-    let (call_waiting, outgoing_max, direct_media) = match o.kind {
-        DnKind::Extension { call_waiting, outgoing_max, direct_media, .. } => {
-            (Some(u32::from(call_waiting)), outgoing_max, Some(u32::from(direct_media)))
+    let (call_waiting, outgoing_max, direct_media, encryption) = match o.kind {
+        DnKind::Extension { call_waiting, outgoing_max, direct_media, encryption, .. } => {
+            (Some(u32::from(call_waiting)), outgoing_max, Some(u32::from(direct_media)), Some(encryption.as_str()))
         }
-        _ => (None, None, None),
+        _ => (None, None, None, None),
     };
     let sql = "INSERT INTO dn (tenant, number, type, password, no_answer_s, application, default_dn, service_level_s,
-             short_abandon_s, wrap_up_s, call_waiting, outgoing_max, direct_media)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             short_abandon_s, wrap_up_s, call_waiting, outgoing_max, direct_media, encryption)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (tenant, number) DO UPDATE SET type = excluded.type, password = excluded.password,
              no_answer_s = excluded.no_answer_s, application = excluded.application, default_dn = excluded.default_dn,
              service_level_s = excluded.service_level_s, short_abandon_s = excluded.short_abandon_s,
              wrap_up_s = excluded.wrap_up_s, call_waiting = excluded.call_waiting,
-             outgoing_max = excluded.outgoing_max, direct_media = excluded.direct_media";
+             outgoing_max = excluded.outgoing_max, direct_media = excluded.direct_media,
+             encryption = excluded.encryption";
     let put = query(sql)
         .bind(tenant)
         .bind(&o.number)
@@ -196,7 +197,8 @@ async fn put_dn(db: &mut dyn Turn, tenant: &str, o: &Dn) -> Result<()> {
         .bind(wrap_up_s)
         .bind(call_waiting)
         .bind(outgoing_max)
-        .bind(direct_media);
+        .bind(direct_media)
+        .bind(encryption);
     run(db, put).await?;
     run(db, query("DELETE FROM dn_prompt WHERE tenant = ? AND number = ?").bind(tenant).bind(&o.number)).await?;
     let DnKind::Announcement { prompts } = &o.kind else { return Ok(()) };
@@ -254,14 +256,14 @@ async fn put_person(db: &mut dyn Turn, tenant: &str, o: &Person) -> Result<()> {
 async fn put_trunk(db: &mut dyn Turn, tenant: &str, o: &Trunk) -> Result<()> {
     let sql =
         "INSERT INTO trunk (tenant, name, contact, prefix, caller_id, priority, weight, try_s, user_name, password,
-             calls_max, early_speech, direct_media, options, registers)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             calls_max, early_speech, direct_media, options, registers, encryption)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (tenant, name) DO UPDATE SET name = excluded.name, contact = excluded.contact,
          prefix = excluded.prefix, caller_id = excluded.caller_id, priority = excluded.priority,
          weight = excluded.weight, try_s = excluded.try_s, user_name = excluded.user_name,
          password = excluded.password, calls_max = excluded.calls_max,
          early_speech = excluded.early_speech, direct_media = excluded.direct_media, options = excluded.options,
-         registers = excluded.registers";
+         registers = excluded.registers, encryption = excluded.encryption";
     let put = query(sql)
         .bind(tenant)
         .bind(&o.name)
@@ -277,7 +279,8 @@ async fn put_trunk(db: &mut dyn Turn, tenant: &str, o: &Trunk) -> Result<()> {
         .bind(u32::from(o.early_speech))
         .bind(u32::from(o.direct_media))
         .bind(u32::from(o.options))
-        .bind(u32::from(o.register));
+        .bind(u32::from(o.register))
+        .bind(o.encryption.as_str());
     run(db, put).await?;
     run(db, query("DELETE FROM trunk_source WHERE tenant = ? AND name = ?").bind(tenant).bind(&o.name)).await?;
     for (place, source) in (0_i64..).zip(&o.allow) {

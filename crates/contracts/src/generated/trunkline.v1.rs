@@ -2485,6 +2485,9 @@ pub struct LegRecord {
     /// Media was told that it is not recorded as that any more.
     #[prost(bool, tag = "34")]
     pub recording_off: bool,
+    /// Whether its audio is encrypted: offered or required; empty: off.
+    #[prost(string, tag = "40")]
+    pub encryption: ::prost::alloc::string::String,
     /// Its audio goes to the other party, without media.
     #[prost(bool, tag = "35")]
     pub direct: bool,
@@ -4273,6 +4276,12 @@ pub struct MediaRecord {
     /// It was told that it is not recorded as that any more.
     #[prost(bool, tag = "21")]
     pub recording_off: bool,
+    /// What our keys of encrypted audio are made of; empty without encryption.
+    #[prost(bytes = "bytes", tag = "22")]
+    pub encryption_secret: ::prost::bytes::Bytes,
+    /// How often each crypto suite has gone out of use.
+    #[prost(uint32, repeated, tag = "23")]
+    pub suites_spent: ::prost::alloc::vec::Vec<u32>,
 }
 /// What is wanted of a MediaRecord of which the rest may be damaged, each part by itself.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -4283,7 +4292,7 @@ pub struct MediaRecordParts {
     pub edge: ::prost::alloc::string::String,
 }
 /// An audio session. Times are microseconds since 1970.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct AudioRecord {
     #[prost(uint64, tag = "1")]
     pub at_us: u64,
@@ -4310,6 +4319,41 @@ pub struct AudioRecord {
     pub report_due_us: u64,
     #[prost(uint64, tag = "12")]
     pub quiet_due_us: u64,
+    /// How far the sources of the phone's encrypted packets are.
+    #[prost(message, repeated, tag = "13")]
+    pub sources: ::prost::alloc::vec::Vec<SourceIndexRecord>,
+    /// Encrypted packets that were refused.
+    #[prost(uint64, tag = "14")]
+    pub forged: u64,
+    #[prost(uint64, tag = "15")]
+    pub replayed: u64,
+}
+/// The highest indexes of a source of encrypted packets (RFC 3711): of RTP with the rollover counter, and of RTCP.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SourceIndexRecord {
+    #[prost(uint32, tag = "1")]
+    pub ssrc: u32,
+    #[prost(uint64, optional, tag = "2")]
+    pub rtp: ::core::option::Option<u64>,
+    #[prost(uint32, optional, tag = "3")]
+    pub rtcp: ::core::option::Option<u32>,
+}
+/// The keys of an encrypted stream.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ProtectionRecord {
+    /// The name of the suite in descriptions (RFC 4568).
+    #[prost(string, tag = "1")]
+    pub suite: ::prost::alloc::string::String,
+    /// Master key and salt of what we send, and of what the phone sends.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub ours: ::prost::bytes::Bytes,
+    #[prost(bytes = "bytes", tag = "3")]
+    pub theirs: ::prost::bytes::Bytes,
+    /// The identifier of the phone's key in its packets, and its length there; 0: none.
+    #[prost(uint64, tag = "4")]
+    pub mki: u64,
+    #[prost(uint32, tag = "5")]
+    pub mki_bytes: u32,
 }
 /// What was agreed. Addresses are `ip:port`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -4353,6 +4397,9 @@ pub struct AudioStreamRecord {
     /// The payload types of our offer, which the phone may send; none where the phone has offered.
     #[prost(message, optional, tag = "17")]
     pub offered: ::core::option::Option<PayloadTypesRecord>,
+    /// Absent in clear.
+    #[prost(message, optional, tag = "18")]
+    pub protection: ::core::option::Option<ProtectionRecord>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct PayloadTypesRecord {

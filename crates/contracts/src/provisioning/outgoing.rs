@@ -118,6 +118,7 @@ mod tests {
             direct_media: false,
             options: false,
             register: false,
+            encryption: crate::provisioning::Encryption::Off,
         }
     }
 

@@ -1,9 +1,9 @@
 //! The persistent configuration: what every database must do. `store` is empty.
 
 use contracts::provisioning::{
-    Agent, AgentRules, Application, DialAction, DialRule, Dn, DnKind, FeatureAction, FeatureCode, LoginPasswordRule,
-    NoAnswerAction, Number, Object, ObjectKey, ObjectKind, Person, Place, Prompt, Schedule, Secret, Skill, SkillLevel,
-    Tenant, TenantObjects, Trunk,
+    Agent, AgentRules, Application, DialAction, DialRule, Dn, DnKind, Encryption, FeatureAction, FeatureCode,
+    LoginPasswordRule, NoAnswerAction, Number, Object, ObjectKey, ObjectKind, Person, Place, Prompt, Schedule, Secret,
+    Skill, SkillLevel, Tenant, TenantObjects, Trunk,
 };
 use model::TenantId;
 
@@ -48,6 +48,7 @@ pub fn objects(tenant: &str) -> TenantObjects {
             call_waiting,
             outgoing_max: Some(2),
             direct_media: !call_waiting,
+            encryption: if call_waiting { Encryption::Offered } else { Encryption::Required },
         },
     };
     let announcement = Dn { number: "a".into(), kind: DnKind::Announcement { prompts: vec!["music".into()] } };
@@ -105,6 +106,7 @@ pub fn objects(tenant: &str) -> TenantObjects {
         direct_media: true,
         options: true,
         register: true,
+        encryption: Encryption::Required,
     }];
     let code =
         |(action, name): &(FeatureAction, &str)| FeatureCode { code: (*name).into(), action: *action, ask_pin: true };

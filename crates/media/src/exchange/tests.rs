@@ -41,6 +41,7 @@ fn leg_with(exchange: &mut Exchange, n: u16, law: Law, change: impl FnOnce(&mut 
         opus: OpusTerms::default(),
         direction: Direction::SendRecv,
         packet: None,
+        protection: None,
     };
     change(&mut stream);
     session.negotiate(stream, START);

@@ -1,12 +1,16 @@
 //! Offer and answer (RFC 3264) for one audio stream: G.711 and G.722 (RFC 3551), Opus (RFC 7587) and telephone-event (RFC 4733) over
-//! `RTP/AVP`.
+//! `RTP/AVP`, or encrypted: see [`encryption`].
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use model::Encryption;
+
+use super::crypto::{LocalEncryption, Protection};
 use super::{Attribute, Connection, Description, Line, Media, Origin, address_type};
 use crate::codec::{Codec, OpusTerms, SampleRate};
 
+pub mod encryption;
 mod numbers;
 
 pub use numbers::PayloadTypes;
@@ -36,6 +40,8 @@ pub struct LocalAudio {
     pub session_id: u64,
     /// `o=`'s version.
     pub version: u64,
+    /// Whether our audio is encrypted, and our keys.
+    pub encryption: LocalEncryption,
 }
 
 /// What we prefer in an offer or answer.
@@ -70,6 +76,8 @@ pub struct AudioStream {
     pub direction: Direction,
     /// What the peer wants in a packet, in units of 1/8000 s: its `a=ptime`, limited by its `a=maxptime`; `None` if it names none.
     pub packet: Option<u16>,
+    /// The keys of both sides; `None` in clear.
+    pub protection: Option<Protection>,
 }
 
 /// Why no stream was negotiated.
@@ -93,6 +101,15 @@ pub enum NegotiationError {
     /// The answer and our offer differ in their number of sections (RFC 3264 §6).
     #[error("the answer does not fit the offer")]
     Mismatch,
+    /// There is encrypted audio only, and ours is not: 488.
+    #[error("the audio is encrypted, which it is not here")]
+    Encrypted,
+    /// There is audio in clear only, and ours is encrypted: 488. For an answer of the peer the session must end.
+    #[error("the audio is not encrypted, which is required here")]
+    Clear,
+    /// The audio is encrypted in no way that is known here: 488.
+    #[error("no crypto suite is offered that is known here")]
+    NoSuite,
 }
 
 // === impl NegotiationError ===
@@ -107,7 +124,10 @@ impl NegotiationError {
             Self::NoCodec => {
                 (305, "no codec is offered that is spoken here: PCMA, PCMU, G722 or opus, as the tenant allows")
             }
-            Self::NoAudio | Self::Mismatch => (304, "no audio over RTP/AVP is offered"),
+            Self::NoAudio | Self::Mismatch => (304, "no audio over RTP/AVP or RTP/SAVP is offered"),
+            Self::Encrypted => (302, "the audio is encrypted (RTP/SAVP), and the setting here is encryption: off"),
+            Self::Clear => (302, "the audio is not encrypted, and the setting here is encryption: required"),
+            Self::NoSuite => (302, "no crypto suite is offered that is known here, like AES_CM_128_HMAC_SHA1_80"),
         };
         format!("{code} trunkline \"{text}\"")
     }
@@ -240,7 +260,8 @@ pub fn offer(local: &LocalAudio, preference: Preference, spoken: &[Codec]) -> De
     let has = |clock: u32| codecs.iter().any(|(_, codec)| codec.clock() == clock);
     let events = TELEPHONE_EVENTS_OFFERED.into_iter().filter(|(clock, _)| *clock == 8_000 || has(*clock)).collect();
     let form = Form { events, direction: preference.direction, mux: true, ptime: PTIME };
-    let section = audio_section(local, "RTP/AVP", &codecs, &form);
+    let mut section = audio_section(local, "RTP/AVP", &codecs, &form);
+    encryption::offer(&mut section, &local.encryption);
     describe(local, vec![section])
 }
 
@@ -259,15 +280,18 @@ pub fn next_offer(before: &Description, local: &LocalAudio, preference: Preferen
 
 /// Our answer to an offer, and the resulting stream.
 ///
-/// The first acceptable audio section is taken; every other section is rejected with port 0 (RFC 3264 §6).
+/// The first acceptable audio section is taken, an encrypted one first where ours is; every other section is rejected with port 0 (RFC
+/// 3264 §6).
 pub fn answer(
     offer: &Description,
     local: &LocalAudio,
     preference: Preference,
 ) -> Result<(Description, AudioStream), NegotiationError> {
-    let index = offer.media.iter().position(Media::is_usable_audio).ok_or(NegotiationError::NoAudio)?;
+    let (index, line) = encryption::choose(offer, local.encryption.policy())?;
     let taken = offer.media.get(index).ok_or(NegotiationError::NoAudio)?;
     let mut stream = stream_of(offer, taken)?;
+    let ours = encryption::reply(line.as_ref(), &local.encryption)?;
+    stream.protection = line.zip(ours).map(|(theirs, ours)| Protection { ours: ours.keying, theirs: theirs.keying });
     same_family(&stream, local.address)?;
     stream.direction = preference.direction.both(offer.direction_of(taken).reversed());
     // We answer with one codec, so that the peer sends what we send: our preferred one if offered, else the peer's first.
@@ -282,12 +306,12 @@ pub fn answer(
         // Many devices send what they read here, whatever they asked for: answer the same for both directions.
         ptime: stream.packet.map_or(PTIME, |samples| samples / SAMPLES_PER_MS),
     };
-    let media = offer
-        .media
-        .iter()
-        .enumerate()
-        .map(|(i, m)| if i == index { audio_section(local, &m.protocol, &codecs, &form) } else { rejected(m) })
-        .collect();
+    let mut section = audio_section(local, &taken.protocol, &codecs, &form);
+    section.lines.extend(ours.map(|line| Line::attribute("crypto", line)));
+    let mut media: Vec<Media> = offer.media.iter().map(rejected).collect();
+    if let Some(place) = media.get_mut(index) {
+        *place = section;
+    }
     Ok((describe(local, media), stream))
 }
 
@@ -295,8 +319,9 @@ pub fn answer(
 ///
 /// # Errors
 /// The error that [`answer`] would return.
-pub fn check_offer(offer: &Description) -> Result<(), NegotiationError> {
-    let taken = offer.media.iter().find(|media| media.is_usable_audio()).ok_or(NegotiationError::NoAudio)?;
+pub fn check_offer(offer: &Description, policy: Encryption) -> Result<(), NegotiationError> {
+    let (index, _) = encryption::choose(offer, policy)?;
+    let taken = offer.media.get(index).ok_or(NegotiationError::NoAudio)?;
     stream_of(offer, taken).map(drop)
 }
 
@@ -311,10 +336,12 @@ pub fn accept_answer(
     }
     // In a session that the peer has begun, its other sections stand beside ours, rejected.
     let at = offered.audio_at().ok_or(NegotiationError::NoAudio)?;
-    let taken = answer.media.get(at).filter(|media| media.is_usable_audio()).ok_or(NegotiationError::NoAudio)?;
-    let ours = offered.media.get(at);
+    let taken = answer.media.get(at).ok_or(NegotiationError::NoAudio)?;
+    let ours = offered.media.get(at).ok_or(NegotiationError::NoAudio)?;
+    let protection = encryption::accept(ours, taken)?;
     let mut stream = stream_of(answer, taken)?;
-    if let Some(ours) = ours.and_then(|media| offered.address_of(media)) {
+    stream.protection = protection;
+    if let Some(ours) = offered.address_of(ours) {
         same_family(&stream, ours)?;
     }
     stream.direction = preference.direction.both(answer.direction_of(taken).reversed());
@@ -387,6 +414,7 @@ fn stream_of(description: &Description, media: &Media) -> Result<AudioStream, Ne
         opus: numbers.opus.map(|number| numbers::opus_terms(media, number)).unwrap_or_default(),
         direction: Direction::SendRecv,
         packet: packet_of(media),
+        protection: None,
     })
 }
 

@@ -12,7 +12,13 @@ const PHONE: &str = "v=0\r\no=alice 2890844526 1 IN IP4 192.0.2.9\r\ns=call\r\ni
     a=ptime:20\r\na=rtcp:40003 IN IP4 192.0.2.10\r\nm=video 40010 RTP/AVP 31\r\na=sendonly\r\n";
 
 fn local() -> LocalAudio {
-    LocalAudio { address: "198.51.100.1".parse().unwrap(), port: 20_000, session_id: 7, version: 1 }
+    LocalAudio {
+        address: "198.51.100.1".parse().unwrap(),
+        port: 20_000,
+        session_id: 7,
+        version: 1,
+        encryption: LocalEncryption::Off,
+    }
 }
 
 fn with(text: &str, from: &str, to: &str) -> Description {
@@ -68,7 +74,13 @@ fn an_offer_is_answered_with_one_law_and_the_rest_rejected() {
 fn an_answer_to_our_offer_makes_the_same_stream_on_both_sides() {
     let ours = offer(&local(), Preference { codec: Codec::Pcma, direction: Direction::SendRecv }, &[]);
     assert_eq!(ours.media[0].formats, ["8", "0", "9", "111", "101", "110"]);
-    let peer = LocalAudio { address: "192.0.2.8".parse().unwrap(), port: 5_000, session_id: 1, version: 1 };
+    let peer = LocalAudio {
+        address: "192.0.2.8".parse().unwrap(),
+        port: 5_000,
+        session_id: 1,
+        version: 1,
+        encryption: LocalEncryption::Off,
+    };
     let (theirs, at_peer) = answer(&ours, &peer, Preference::default()).unwrap();
     let at_us = accept_answer(&ours, &theirs, Preference::default()).unwrap();
     assert_eq!(at_us.codec, at_peer.codec);

@@ -43,7 +43,7 @@ impl Session {
         if let Some(began) = began {
             self.keys.began_at(began);
         }
-        Some(self.audio_to(to, length))
+        self.audio_to(to, length, out)
     }
 
     pub(super) fn handle_digit(&mut self, digit: Digit, now: Timestamp) {

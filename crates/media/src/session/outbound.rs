@@ -383,6 +383,17 @@ impl Outbound {
         Self { state, repack: None, clock, encoder: None }
     }
 
+    /// Goes on as another source: half of a random number is its SSRC, and some of the rest its first sequence number, which RFC 3711 §3.3.1
+    /// wants in the lower half for one that is encrypted.
+    pub fn begin_anew(&mut self, random: u64) {
+        let before = self.state.ssrc;
+        let ssrc = random as u32;
+        self.state.ssrc = if ssrc == before { ssrc.wrapping_add(1) } else { ssrc };
+        self.state.next_sequence = (random >> 32) as u16 & 0x7FFF;
+        self.state.playing = false;
+        self.end_run();
+    }
+
     fn count(&mut self, octets: usize) {
         self.state.packets = self.state.packets.wrapping_add(1);
         self.state.octets = self.state.octets.wrapping_add(octets as u32);

@@ -36,8 +36,9 @@ impl Session {
         let report = rtcp::Report { ssrc: self.outbound.ssrc(), sender, block, cname: &self.cname, goodbye };
         let bytes = report.to_bytes();
         out.get_mut(..bytes.len())?.copy_from_slice(&bytes);
-        self.note_sent(to, bytes.len());
-        Some(Transmit { to, channel, length: bytes.len() })
+        let length = self.guard.seal_report(out, bytes.len())?;
+        self.note_sent(to, length);
+        Some(Transmit { to, channel, length })
     }
 }
 

@@ -12,12 +12,13 @@ use super::rate::Rate;
 pub use super::source::{Candidate, Source};
 pub use super::treatment::Progress;
 use super::{
-    Collect, DIGITS_BUFFERED_MAX, Inbound, KEYS, Outbound, PACKETS, Prompt, QUIET_AFTER, REPORT_MAX, Repeat, Running,
-    Session, Timers,
+    Collect, DIGITS_BUFFERED_MAX, Guard, Inbound, KEYS, Outbound, PACKETS, Prompt, QUIET_AFTER, REPORT_MAX, Repeat,
+    Running, Session, Timers,
 };
 use crate::dtmf::{Digit, EventKey};
 use crate::rtcp::ReceptionSnapshot;
 use crate::sdp::AudioStream;
+use crate::srtp::SourceIndex;
 
 /// A [`Session`] as plain data. Events not yet polled are not part of it: poll before you take it. Neither is a key
 /// being detected in the audio (which takes 25 ms) or sent to the phone, nor audio that does not fill a packet yet, nor a treatment that
@@ -36,6 +37,10 @@ pub struct SessionSnapshot {
     pub inbound: InboundSnapshot,
     /// Our side.
     pub outbound: OutboundSnapshot,
+    /// How far the sources of encrypted packets are.
+    pub sources: Vec<SourceIndex>,
+    /// Encrypted packets refused as forged, and as there before.
+    pub refused: (u64, u64),
     /// The running treatment.
     pub treatment: Option<TreatmentSnapshot>,
     /// Keys not yet collected.
@@ -113,6 +118,8 @@ impl Session {
             stream: self.stream.clone(),
             inbound: self.inbound.snapshot(),
             outbound: self.outbound.snapshot(),
+            sources: self.guard.sources(),
+            refused: self.guard.refused(),
             treatment: self.treatment.as_ref().filter(|running| running.record().is_none()).map(Running::snapshot),
             digits: self.digits.iter().copied().collect(),
             alive: self.alive,
@@ -125,17 +132,30 @@ impl Session {
     /// Continues from `snapshot`; `prompt` finds prompts by name. The phone heard silence in between: it gets the full time to be heard
     /// again, a treatment continues where it was, and what plays without end where it would be by now.
     ///
-    /// Whatever times the snapshot contains, nothing is due later than it could be by now.
-    pub fn restore(snapshot: SessionSnapshot, now: Timestamp, prompt: impl Fn(&str) -> Option<Prompt>) -> Self {
+    /// Whatever times the snapshot contains, nothing is due later than it could be by now. An encrypted stream goes on under `fresh`, which must
+    /// be random: see [`super::protection`].
+    pub fn restore(
+        snapshot: SessionSnapshot,
+        fresh: u64,
+        now: Timestamp,
+        prompt: impl Fn(&str) -> Option<Prompt>,
+    ) -> Self {
         let gap = now.since(snapshot.at);
         let quiet_after = snapshot.quiet_after.clamp(QUIET_AFTER.0, QUIET_AFTER.1);
         let mut digits: VecDeque<_> = snapshot.digits.into();
         digits.truncate(DIGITS_BUFFERED_MAX);
+        let mut outbound = Outbound::restore(snapshot.outbound, snapshot.stream.as_ref(), gap, now);
+        let agreed = snapshot.stream.as_ref().and_then(|stream| stream.protection.as_ref());
+        if agreed.is_some() {
+            outbound.begin_anew(fresh);
+        }
+        let guard = Guard::resume(agreed, outbound.ssrc(), &snapshot.sources, snapshot.refused);
         Self {
             cname: snapshot.cname,
             quiet_after,
             inbound: Inbound::restore(snapshot.inbound, now),
-            outbound: Outbound::restore(snapshot.outbound, snapshot.stream.as_ref(), gap, now),
+            outbound,
+            guard,
             stream: snapshot.stream,
             treatment: snapshot.treatment.map(|t| Running::restore(t, gap, now, prompt)),
             recorder: None,

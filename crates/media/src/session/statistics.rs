@@ -20,6 +20,10 @@ pub struct Statistics {
     pub strangers: u64,
     /// Packets dropped because they are not RTP or RTCP, or have a payload type that was not negotiated.
     pub invalid: u64,
+    /// Encrypted packets dropped because they are not authentic, or not encrypted.
+    pub forged: u64,
+    /// Encrypted packets dropped because they were there before.
+    pub replayed: u64,
     /// When the first packet came.
     pub first_packet: Option<Timestamp>,
     /// Where the phone's audio comes from.

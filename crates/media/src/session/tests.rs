@@ -13,6 +13,7 @@ use crate::rtp::{Header, PACKET_BYTES_MAX, Packet};
 use crate::sdp::PayloadTypes;
 
 mod bounds;
+mod encryption;
 mod recording;
 mod sources;
 
@@ -38,6 +39,7 @@ fn stream(law: Law) -> AudioStream {
         opus: OpusTerms::default(),
         direction: Direction::SendRecv,
         packet: None,
+        protection: None,
     }
 }
 
@@ -131,8 +133,8 @@ fn outcome(session: &mut Session) -> Option<Outcome> {
 
 fn press(session: &mut Session, digit: char, ms: u64) {
     let n = (ms / 20) as u16;
-    session.handle_rtp(&key(7, n, ms as u32 * 8, digit, false), address("192.0.2.1:4000"), at(ms));
-    session.handle_rtp(&key(7, n + 1, ms as u32 * 8, digit, true), address("192.0.2.1:4000"), at(ms));
+    session.handle_rtp(&mut key(7, n, ms as u32 * 8, digit, false), address("192.0.2.1:4000"), at(ms));
+    session.handle_rtp(&mut key(7, n + 1, ms as u32 * 8, digit, true), address("192.0.2.1:4000"), at(ms));
 }
 
 fn collect(max: u8) -> Collect {
@@ -156,16 +158,16 @@ fn a_phone_behind_a_nat_is_answered_where_it_sends_from() {
     session.negotiate(behind.clone(), START);
     session.play(1, Treatment { prompts: vec![prompt("p", 1_600, 1)], ..Treatment::default() }, START);
     assert_eq!(due(&mut session, START)[0].0, address("192.0.2.1:4000"), "as described until it is heard");
-    assert!(session.handle_rtp(&audio(0, 7, 0, 1), nat, at(5)).is_some());
+    assert!(session.handle_rtp(&mut audio(0, 7, 0, 1), nat, at(5)).is_some());
     assert_eq!(events(&mut session), [Event::Learned(nat)]);
     assert_eq!(due(&mut session, at(20))[0].0, nat);
     // A refresh with the same description keeps the address, until the phone is silent and heard again from its host.
     session.negotiate(behind.clone(), at(30));
     assert_eq!(due(&mut session, at(40))[0].0, nat);
     let moved = address("203.0.113.5:61002");
-    assert!(session.handle_rtp(&audio(0, 8, 0, 1), moved, at(45)).is_none());
+    assert!(session.handle_rtp(&mut audio(0, 8, 0, 1), moved, at(45)).is_none());
     session.negotiate(behind, at(1_000));
-    assert!(session.handle_rtp(&audio(0, 8, 0, 1), moved, at(1_005)).is_some());
+    assert!(session.handle_rtp(&mut audio(0, 8, 0, 1), moved, at(1_005)).is_some());
     session.play(2, Treatment { prompts: vec![prompt("p", 1_600, 1)], ..Treatment::default() }, at(1_010));
     assert_eq!(due(&mut session, at(1_040))[0].0, moved);
 }
@@ -174,12 +176,15 @@ fn a_phone_behind_a_nat_is_answered_where_it_sends_from() {
 fn strangers_are_counted_and_dropped() {
     let mut session = session();
     let phone = address("192.0.2.1:4000");
-    session.handle_rtp(&audio(0, 7, 0, 1), phone, at(0));
-    assert!(session.handle_rtp(&audio(0, 7, 1, 1), address("198.51.100.66:9"), at(20)).is_none(), "another address");
-    assert!(session.handle_rtp(&audio(0, 66, 1, 1), phone, at(20)).is_none(), "another source");
-    assert!(session.handle_rtp(&audio(0, 7, 1, 1), phone, at(20)).is_some());
-    assert!(session.handle_rtp(&audio(34, 7, 2, 1), phone, at(40)).is_none(), "a payload type not agreed");
-    assert!(session.handle_rtp(b"hello", phone, at(40)).is_none());
+    session.handle_rtp(&mut audio(0, 7, 0, 1), phone, at(0));
+    assert!(
+        session.handle_rtp(&mut audio(0, 7, 1, 1), address("198.51.100.66:9"), at(20)).is_none(),
+        "another address"
+    );
+    assert!(session.handle_rtp(&mut audio(0, 66, 1, 1), phone, at(20)).is_none(), "another source");
+    assert!(session.handle_rtp(&mut audio(0, 7, 1, 1), phone, at(20)).is_some());
+    assert!(session.handle_rtp(&mut audio(34, 7, 2, 1), phone, at(40)).is_none(), "a payload type not agreed");
+    assert!(session.handle_rtp(&mut b"hello".to_owned(), phone, at(40)).is_none());
     let figures = session.statistics();
     assert_eq!((figures.received, figures.strangers, figures.invalid, figures.lost), (2, 2, 2, 0));
     assert_eq!((figures.first_packet, figures.learned), (Some(at(0)), Some(phone)));
@@ -189,10 +194,10 @@ fn strangers_are_counted_and_dropped() {
 fn the_locked_address_may_restart_its_stream_after_a_pause() {
     let mut session = session();
     let phone = address("192.0.2.1:4000");
-    session.handle_rtp(&audio(0, 7, 0, 1), phone, at(0));
-    assert!(session.handle_rtp(&audio(0, 8, 0, 1), address("192.0.2.9:4000"), at(500)).is_none());
-    assert!(session.handle_rtp(&audio(0, 8, 0, 1), phone, at(500)).is_some());
-    assert!(session.handle_rtp(&audio(0, 7, 1, 1), phone, at(520)).is_none());
+    session.handle_rtp(&mut audio(0, 7, 0, 1), phone, at(0));
+    assert!(session.handle_rtp(&mut audio(0, 8, 0, 1), address("192.0.2.9:4000"), at(500)).is_none());
+    assert!(session.handle_rtp(&mut audio(0, 8, 0, 1), phone, at(500)).is_some());
+    assert!(session.handle_rtp(&mut audio(0, 7, 1, 1), phone, at(520)).is_none());
 }
 
 #[test]
@@ -200,7 +205,7 @@ fn nothing_is_taken_or_sent_before_a_description() {
     let setup = Setup { ssrc: 1, sequence: 1, timestamp: 1, cname: String::new(), quiet_after: Duration::from_secs(9) };
     let mut session = Session::new(setup, START);
     session.play(1, Treatment { prompts: vec![prompt("p", 320, 1)], ..Treatment::default() }, START);
-    assert!(session.handle_rtp(&audio(0, 7, 0, 1), address("192.0.2.1:4000"), START).is_none());
+    assert!(session.handle_rtp(&mut audio(0, 7, 0, 1), address("192.0.2.1:4000"), START).is_none());
     assert!(due(&mut session, START).is_empty());
     assert!(due(&mut session, at(20_000)).is_empty());
 }
@@ -351,7 +356,7 @@ fn comfort_noise_is_not_passed_on_and_nothing_is_lost_by_it() {
         let packet = audio(if n == 3 { 13 } else { 0 }, 9, n, 1);
         let mut buffer = [0; PACKET_BYTES_MAX];
         let now = at(20 * u64::from(n));
-        let Some(frame) = alice.handle_rtp(&packet, address("192.0.2.1:4000"), now) else { continue };
+        let Some(frame) = alice.handle_rtp(&mut packet, address("192.0.2.1:4000"), now) else { continue };
         let out = bob.relay(&frame, now, &mut buffer).unwrap();
         sent.push(Packet::parse(&buffer[..out.length]).unwrap().header);
     }
@@ -480,7 +485,7 @@ fn keys_in_the_audio_count_where_there_are_no_events() {
     for (n, chunk) in tones.chunks(160).enumerate() {
         let mut bytes = audio(0, 7, n as u32, 0)[..12].to_vec();
         bytes.extend(chunk.iter().map(|s| Law::Mu.encode(*s)));
-        session.handle_rtp(&bytes, address("192.0.2.1:4000"), at(100 + 20 * n as u64));
+        session.handle_rtp(&mut bytes, address("192.0.2.1:4000"), at(100 + 20 * n as u64));
     }
     assert_eq!(outcome(&mut session).unwrap().digits, "8");
 }
@@ -502,7 +507,7 @@ fn a_phone_that_was_never_heard_is_told_later() {
 fn a_phone_that_falls_silent_is_told_once_and_again_when_heard() {
     let mut session = session();
     let phone = address("192.0.2.1:4000");
-    session.handle_rtp(&audio(0, 7, 0, 1), phone, at(5_000));
+    session.handle_rtp(&mut audio(0, 7, 0, 1), phone, at(5_000));
     events(&mut session);
     let mut told = Vec::new();
     for ms in (5_000..60_000).step_by(500) {
@@ -516,7 +521,7 @@ fn a_phone_that_falls_silent_is_told_once_and_again_when_heard() {
         [Event::Quiet { since: at(5_000), held: false }],
         "told again, in case it was lost"
     );
-    session.handle_rtp(&audio(0, 7, 1, 1), phone, at(80_000));
+    session.handle_rtp(&mut audio(0, 7, 1, 1), phone, at(80_000));
     assert_eq!(events(&mut session), [Event::Resumed]);
 }
 
@@ -535,13 +540,13 @@ fn reports_tell_loss_and_strangers_reports_are_dropped() {
     let mut session = session();
     let phone = address("192.0.2.1:4000");
     for n in (0..100).filter(|n| n % 10 != 5) {
-        session.handle_rtp(&audio(0, 7, n, 1), phone, at(20 * u64::from(n)));
+        session.handle_rtp(&mut audio(0, 7, n, 1), phone, at(20 * u64::from(n)));
     }
     let block = rtcp::ReportBlock { ssrc: 0xABCD, fraction_lost: 77, ..rtcp::ReportBlock::default() };
     let report = Report { ssrc: 7, sender: None, block: Some(block), cname: "p", goodbye: false }.to_bytes();
-    session.handle_rtcp(&report, address("198.51.100.66:4001"), at(2_000));
+    session.handle_rtcp(&mut report, address("198.51.100.66:4001"), at(2_000));
     assert_eq!(session.statistics().remote_fraction_lost, 0);
-    session.handle_rtcp(&report, address("192.0.2.1:4001"), at(2_000));
+    session.handle_rtcp(&mut report, address("192.0.2.1:4001"), at(2_000));
     assert_eq!(session.statistics().remote_fraction_lost, 77);
     let mut buffer = [0; PACKET_BYTES_MAX];
     let transmit = session.poll_transmit(at(8_000), &mut buffer).unwrap();
@@ -778,13 +783,13 @@ fn apply(session: &mut Session, input: &Input, n: u32, now: Timestamp) -> String
     let mut seen = String::new();
     match input {
         Input::Audio(skip) => {
-            session.handle_rtp(&audio(0, 7, n * 3 + skip, 1), phone, now);
+            session.handle_rtp(&mut audio(0, 7, n * 3 + skip, 1), phone, now);
         }
         Input::Stranger => {
-            session.handle_rtp(&audio(0, 9, n, 1), address("198.51.100.66:9"), now);
+            session.handle_rtp(&mut audio(0, 9, n, 1), address("198.51.100.66:9"), now);
         }
         Input::Key(digit) => {
-            session.handle_rtp(&key(7, (n * 3) as u16, n * 480, *digit, true), phone, now);
+            session.handle_rtp(&mut key(7, (n * 3) as u16, n * 480, *digit, true), phone, now);
         }
         Input::Relay(skip) => {
             let packet = audio(8, 5, n * 2 + skip, 1);
@@ -829,7 +834,7 @@ proptest! {
                 _ => Some(prompt("b", 333, 2)),
             };
             let snapshot = other.snapshot(now);
-            other = Session::restore(snapshot.clone(), now, known);
+            other = Session::restore(snapshot.clone(), 7, now, known);
             prop_assert_eq!(other.snapshot(now), snapshot);
         }
     }
@@ -846,7 +851,7 @@ fn a_process_that_was_away_goes_on_behind_what_the_dead_one_may_have_sent() {
     }
     let snapshot = session.snapshot(at(190));
     let last = due(&mut session, at(200));
-    let mut restored = Session::restore(snapshot, at(1_190), |_| Some(long.clone()));
+    let mut restored = Session::restore(snapshot, 7, at(1_190), |_| Some(long.clone()));
     let first = due(&mut restored, at(1_190));
     assert_eq!(first.len(), 1);
     assert!(crate::rtp::distance(last[0].1.sequence, first[0].1.sequence) > 0, "no number is used twice");
@@ -874,7 +879,7 @@ fn what_plays_without_end_is_after_a_restart_where_it_would_be_by_now() {
                 due(&mut session, at(elapsed));
             }
             let known = |name: &str| known.iter().find(|p| &*p.name == name).cloned();
-            let mut restored = Session::restore(record, at(seconds * 1_000), known);
+            let mut restored = Session::restore(record, 7, at(seconds * 1_000), known);
             let next = at(seconds * 1_000 + ms);
             let (undisturbed, goes_on) = (due(&mut session, next), due(&mut restored, next));
             let ([was], [is]) = (undisturbed.as_slice(), goes_on.as_slice()) else {

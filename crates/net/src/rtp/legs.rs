@@ -88,7 +88,7 @@ impl Legs {
     pub fn receive(
         &mut self,
         (index, channel): (usize, Channel),
-        bytes: &[u8],
+        bytes: &mut [u8],
         from: std::net::SocketAddr,
         now: Timestamp,
         wire: &mut impl Wire,
@@ -235,6 +235,11 @@ impl Legs {
     /// The next piece of a conference's recording.
     pub fn poll_recorded(&mut self) -> Option<RecordedAudio> {
         self.exchange.poll_recorded()
+    }
+
+    /// Encrypted packets refused since the last call: as forged, and as there before.
+    pub fn take_refused(&mut self) -> (u64, u64) {
+        self.exchange.take_refused()
     }
 
     /// Events lost because the role did not take them.

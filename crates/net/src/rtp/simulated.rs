@@ -80,7 +80,7 @@ impl Simulated {
     pub fn receive(&self, port: u16, bytes: &[u8], from: SocketAddr, now: Timestamp) -> bool {
         let State { legs, sent, news } = &mut *self.lock();
         let Some(place) = legs.at(port) else { return false };
-        legs.receive(place, bytes, from, now, sent);
+        legs.receive(place, &mut bytes.to_vec(), from, now, sent);
         tell(legs, news);
         true
     }

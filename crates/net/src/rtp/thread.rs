@@ -137,7 +137,7 @@ impl Loop {
                 return;
             }
             let Self { legs, sockets, buffer, .. } = self;
-            let Some(bytes) = buffer.get(..length) else { continue };
+            let Some(bytes) = buffer.get_mut(..length) else { continue };
             legs.receive((index, channel), bytes, from, now, sockets);
         }
         self.unread.push(token);
@@ -179,6 +179,11 @@ impl Loop {
             counters.packets_out.fetch_add(tally.packets_out, Relaxed);
             counters.bytes_out.fetch_add(tally.bytes_out, Relaxed);
             counters.unsent.fetch_add(tally.unsent, Relaxed);
+        }
+        let (forged, replayed) = self.legs.take_refused();
+        if forged + replayed > 0 {
+            counters.forged.fetch_add(forged, Relaxed);
+            counters.replayed.fetch_add(replayed, Relaxed);
         }
         counters.lost_news.store(self.legs.dropped_events(), Relaxed);
     }

@@ -91,7 +91,10 @@ pub fn scan(bytes: &[u8]) -> Option<Scanned<'_>> {
             _ => {}
         }
     }
-    found.secrets.extend(digits.within(bytes.get(body..).unwrap_or_default(), body));
+    let text = bytes.get(body..).unwrap_or_default();
+    found.secrets.extend(digits.within(text, body));
+    found.secrets.extend(keys_of_audio(text, body));
+    found.secrets.sort_by_key(|secret| secret.start);
     found.invite = if is_invite { invite(bytes, has_to_tag) } else { None };
     // OPTIONS outside of a dialog are keep-alives of nodes and phones.
     let asks = bytes.starts_with(b"OPTIONS ") && found.conn_id.is_none();
@@ -206,6 +209,24 @@ fn digit_values(body: &[u8], offset: usize) -> Vec<Range<usize>> {
     found
 }
 
+/// The keys of encrypted audio in a session description (RFC 4568): what follows `inline:` in a line `a=crypto:`, or all of the line.
+fn keys_of_audio(body: &[u8], offset: usize) -> Vec<Range<usize>> {
+    const NAME: &[u8] = b"a=crypto:";
+    const METHOD: &[u8] = b"inline:";
+    let mut found = Vec::new();
+    let mut at = 0;
+    for line in body.split_inclusive(|byte| matches!(byte, b'\r' | b'\n')) {
+        let text = line.trim_ascii_end();
+        if text.get(..NAME.len()).is_some_and(|name| name.eq_ignore_ascii_case(NAME)) {
+            let key = text.windows(METHOD.len()).position(|part| part.eq_ignore_ascii_case(METHOD));
+            let from = key.map_or(NAME.len(), |key| key + METHOD.len());
+            found.push(offset + at + from..offset + at + text.len());
+        }
+        at += line.len();
+    }
+    found
+}
+
 fn find(text: &[u8], what: &[u8]) -> Option<usize> {
     memchr::memmem::find(text, what)
 }
@@ -247,6 +268,19 @@ mod tests {
         ] {
             assert_eq!(scan(text.as_bytes()), None, "{text}");
         }
+    }
+
+    #[test]
+    fn keys_of_encrypted_audio_are_never_kept() {
+        let head = "INVITE sip:a SIP/2.0\r\nCall-ID: q\r\nFrom: <sip:a@b>;tag=x\r\nTo: <sip:a@b>\r\nCSeq: 1 INVITE\r\n";
+        let text = format!(
+            "{head}Content-Type: application/sdp\r\n\r\nv=0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:c0ffee|2^31|1:4\r\n\
+             a=ptime:20\r\nA=CRYPTO:2 X INLINE:c0ffee;inline:c0ffee\na=crypto:c0ffee"
+        );
+        let kept = scan(text.as_bytes()).unwrap().without_secrets(text.as_bytes());
+        let kept = String::from_utf8(kept.to_vec()).unwrap();
+        let masked = "v=0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:***\r\na=ptime:20\r\nA=CRYPTO:2 X INLINE:***\na=crypto:***";
+        assert!(kept.ends_with(masked), "{kept}");
     }
 
     #[test]

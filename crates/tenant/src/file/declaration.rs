@@ -80,6 +80,7 @@ static CODECS: Shape = Shape::List { of: &Shape::OneOf(&["PCMU", "PCMA", "G722",
 static RING: Shape = Shape::Number { min: 1, max: 600 };
 static WRAP_UP: Shape = Shape::Number { min: 0, max: 3_600 };
 static MINUTES: Shape = Shape::Number { min: 0, max: 1_440 };
+static ENCRYPTION: Shape = Shape::OneOf(&["off", "offered", "required"]);
 static NO_ANSWER_ACTION: Shape = Shape::OneOf(&["none", "not_ready", "logout"]);
 static THRESHOLD: Shape = Shape::Number { min: 0, max: 86_400 };
 static PROMPTS: Shape = Shape::Named { of: &PATH, max: 10_000 };
@@ -163,7 +164,13 @@ static PHONES: Shape = Shape::List {
             "direct_media",
             Optional,
             &Shape::Flag,
-            "Whether its audio may go to another party directly; without it false: through media.",
+            "Whether its audio may go to another party directly; without it false: through media. Has no effect where `encryption` is not off.",
+        ),
+        field(
+            "encryption",
+            Optional,
+            &ENCRYPTION,
+            "Whether its audio is encrypted (SRTP): offered, if the phone can; required, or the call is refused; without it off.",
         ),
     ]),
     max: OBJECTS_MAX,
@@ -312,7 +319,13 @@ static TRUNKS: Shape = Shape::List {
             "direct_media",
             Optional,
             &Shape::Flag,
-            "Whether audio may go between its carrier and a phone directly; without it false: through media.",
+            "Whether audio may go between its carrier and a phone directly; without it false: through media. Has no effect where `encryption` is not off.",
+        ),
+        field(
+            "encryption",
+            Optional,
+            &ENCRYPTION,
+            "Whether the audio with its carrier is encrypted (SRTP): offered, if the carrier can; required, or the call is refused; without it off.",
         ),
         field(
             "options",

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use contracts::provisioning::{
-    Agent, AgentRules, Application, Dn, DnKind, FeatureAction, FeatureCode, LoginPasswordRule, NoAnswerAction, Number,
-    ObjectKey, ObjectKind, Person, Place, Prompt, SERVICE_LEVEL_S, SHORT_ABANDON_S, Secret, Skill, SkillLevel, Tenant,
-    TenantObjects, Trunk,
+    Agent, AgentRules, Application, Dn, DnKind, Encryption, FeatureAction, FeatureCode, LoginPasswordRule,
+    NoAnswerAction, Number, ObjectKey, ObjectKind, Person, Place, Prompt, SERVICE_LEVEL_S, SHORT_ABANDON_S, Secret,
+    Skill, SkillLevel, Tenant, TenantObjects, Trunk,
 };
 
 use super::Fault;
@@ -143,6 +143,7 @@ impl Reader<'_> {
                 call_waiting: flag(item, "call_waiting").unwrap_or(true),
                 outgoing_max: number(item, "outgoing_max"),
                 direct_media: flag(item, "direct_media").unwrap_or_default(),
+                encryption: encryption(item),
             };
             self.dn(item, format!("phones[{index}]"), kind);
         }
@@ -232,6 +233,7 @@ impl Reader<'_> {
                     direct_media: flag(item, "direct_media").unwrap_or_default(),
                     options: flag(item, "options").unwrap_or_default(),
                     register: flag(item, "register").unwrap_or_default(),
+                    encryption: encryption(item),
                 });
             }
         }
@@ -290,6 +292,10 @@ fn flag(node: &Node, key: &str) -> Option<bool> {
         Value::Bool(flag) => Some(flag),
         _ => None,
     }
+}
+
+fn encryption(node: &Node) -> Encryption {
+    text(node, "encryption").and_then(|name| Encryption::parse(&name)).unwrap_or_default()
 }
 
 fn no_answer_action(node: &Node) -> Option<NoAnswerAction> {

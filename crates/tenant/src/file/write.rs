@@ -63,7 +63,8 @@ pub fn write(objects: &TenantObjects) -> Exported {
                 + if trunk.early_speech { ", early_speech: true" } else { "" }
                 + if trunk.direct_media { DIRECT } else { "" }
                 + if trunk.options { ", options: true" } else { "" }
-                + if trunk.register { ", register: true" } else { "" };
+                + if trunk.register { ", register: true" } else { "" }
+                + &encryption(trunk.encryption);
             format!("- {{name: {}, allow: {allow}{more}}}", text(&trunk.name))
         }),
     );
@@ -124,15 +125,28 @@ fn agent_rules(rules: &AgentRules) -> String {
 /// Audio without media, of a trunk and of a phone.
 const DIRECT: &str = ", direct_media: true";
 
+/// Encrypted audio, of a trunk and of a phone.
+fn encryption(encryption: Encryption) -> String {
+    optional("encryption", Some(encryption.as_str()).filter(|_| encryption != Encryption::Off))
+}
+
 fn dns(yaml: &mut String, objects: &TenantObjects) {
     let (mut phones, mut points, mut services, mut queues) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for dn in &objects.dns {
         let number = text(&dn.number);
         match &dn.kind {
-            DnKind::Extension { password, no_answer_s, call_waiting, outgoing_max, direct_media } => {
+            DnKind::Extension {
+                password,
+                no_answer_s,
+                call_waiting,
+                outgoing_max,
+                direct_media,
+                encryption: secured,
+            } => {
                 let mut more = set("no_answer_s", *no_answer_s) + &set("outgoing_max", *outgoing_max);
                 more.extend((!call_waiting).then_some(", call_waiting: false"));
                 more.extend(direct_media.then_some(DIRECT));
+                more.push_str(&encryption(*secured));
                 phones.push(format!("- {{number: {number}, password: {}{more}}}", text(password.reveal())));
             }
             DnKind::RoutePoint { application, default_dn, service_level_s, short_abandon_s, wrap_up_s } => {

@@ -16,6 +16,7 @@ mod direct;
 mod doctor;
 mod drain;
 mod edge;
+mod encryption;
 mod facts;
 mod hearing;
 mod hostile;

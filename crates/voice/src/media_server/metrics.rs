@@ -59,6 +59,10 @@ runtime::metrics! {
         packets_in: Counter = "media_rtp_packets_received";
         /// RTP and RTCP packets sent.
         packets_out: Counter = "media_rtp_packets_sent";
+        /// Encrypted packets dropped because they are not authentic, or not encrypted.
+        packets_forged: Counter = "media_rtp_packets_forged";
+        /// Encrypted packets dropped because they were there before.
+        packets_replayed: Counter = "media_rtp_packets_replayed";
         /// Packets that the kernel did not take.
         packets_unsent: Counter = "media_rtp_packets_unsent";
         /// Events of legs lost because the node's loop fell behind.
@@ -178,6 +182,8 @@ impl Metrics {
         let came = catch_up(&self.packets_in, counters.packets_in.load(Relaxed));
         let went = catch_up(&self.packets_out, counters.packets_out.load(Relaxed));
         catch_up(&self.packets_unsent, counters.unsent.load(Relaxed));
+        catch_up(&self.packets_forged, counters.forged.load(Relaxed));
+        catch_up(&self.packets_replayed, counters.replayed.load(Relaxed));
         catch_up(&self.news_lost, counters.lost_news.load(Relaxed));
         catch_up(&self.conversation_pieces_lost, counters.lost_pieces.load(Relaxed));
         // A packet has 172 bytes unless it is a report or a DTMF event: close enough for a meter of volume and last use.

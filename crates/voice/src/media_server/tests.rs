@@ -2,6 +2,7 @@
 
 mod bench;
 mod busy_driver;
+mod encryption;
 mod faults;
 mod in_memory;
 

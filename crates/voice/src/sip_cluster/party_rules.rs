@@ -16,6 +16,7 @@ pub(super) fn trunks(configuration: Configuration) -> ReadTrunks {
                 early_speech: trunk.early_speech,
                 direct_media: trunk.direct_media,
                 options: trunk.options,
+                encryption: trunk.encryption.into(),
             },
             _ => TrunkRules::default(),
         }
@@ -27,8 +28,8 @@ pub(super) fn phones(configuration: Configuration) -> ReadPhones {
     Box::new(move |tenant, number| {
         let config = configuration.tenant(tenant);
         match config.as_deref().and_then(|config| config.get(ObjectKind::Dn, number)) {
-            Some(Object::Dn(Dn { kind: DnKind::Extension { direct_media, .. }, .. })) => {
-                PhoneRules { direct_media: *direct_media }
+            Some(Object::Dn(Dn { kind: DnKind::Extension { direct_media, encryption, .. }, .. })) => {
+                PhoneRules { direct_media: *direct_media, encryption: (*encryption).into() }
             }
             _ => PhoneRules::default(),
         }

@@ -7,6 +7,7 @@ mod cluster;
 mod consultation;
 mod direct;
 mod early_media;
+mod encryption;
 mod endings;
 mod faults;
 mod joining;

@@ -47,7 +47,7 @@ fn a_session_that_would_never_be_done_is_halted_and_told() {
     turn(&mut session, at(20));
     assert!(events(&mut session).contains(&Event::Runaway));
     assert_eq!((turn(&mut session, at(40)), session.next_timeout()), (0, Timestamp::MAX));
-    assert!(session.handle_rtp(&audio(0, 7, 0, 1), address("192.0.2.1:4000"), at(40)).is_none());
+    assert!(session.handle_rtp(&mut audio(0, 7, 0, 1), address("192.0.2.1:4000"), at(40)).is_none());
 }
 
 #[test]
@@ -63,13 +63,13 @@ fn a_patience_of_no_time_at_all_is_not_taken() {
 fn more_than_a_phone_can_say_or_press_is_left_out() {
     let mut session = session();
     let phone = address("192.0.2.1:4000");
-    let taken = (0..5_000_u32).filter(|n| session.handle_rtp(&audio(0, 7, *n, 1), phone, at(0)).is_some()).count();
+    let taken = (0..5_000_u32).filter(|n| session.handle_rtp(&mut audio(0, 7, *n, 1), phone, at(0)).is_some()).count();
     assert_eq!(taken, 500);
     events(&mut session);
     let mut digits = 0;
     for n in 0..500_u32 {
         let now = at(1_000 + 10 * u64::from(n));
-        session.handle_rtp(&key(7, n as u16, n * 8, '1', true), phone, now);
+        session.handle_rtp(&mut key(7, n as u16, n * 8, '1', true), phone, now);
         digits += events(&mut session).len();
     }
     assert!((64 + 80..=64 + 101).contains(&digits), "{digits}");
@@ -96,7 +96,7 @@ fn whatever_times_a_snapshot_holds_nothing_is_due_later_than_it_can_be() {
         treatment.progress.phase =
             if collecting { Phase::Collecting { deadline: far } } else { Phase::Playing { due: far } };
         (treatment.progress.played, treatment.progress.sample) = (u64::MAX, usize::MAX);
-        let mut session = Session::restore(snapshot, START, |name| Some(prompt(name, 800, 1)));
+        let mut session = Session::restore(snapshot, 7, START, |name| Some(prompt(name, 800, 1)));
         let mut sent = 0;
         for ms in (0..12_000).step_by(10) {
             sent += turn(&mut session, at(ms));
@@ -111,6 +111,6 @@ fn whatever_times_a_snapshot_holds_nothing_is_due_later_than_it_can_be() {
 fn say_all(session: &mut Session) -> usize {
     let phone = address("192.0.2.1:4000");
     (0..50)
-        .filter(|n| session.handle_rtp(&audio(0, 7, *n, 1), phone, at(13_000 + 20 * u64::from(*n))).is_some())
+        .filter(|n| session.handle_rtp(&mut audio(0, 7, *n, 1), phone, at(13_000 + 20 * u64::from(*n))).is_some())
         .count()
 }

@@ -39,7 +39,7 @@ fn recorded() -> Session {
 fn says(session: &mut Session, fill: u8, (from, to): (u64, u64)) {
     for ms in (from..to).step_by(20) {
         pass(session, at(ms));
-        session.handle_rtp(&audio(0, 7, (ms / 20) as u32, fill), address(PHONE), at(ms));
+        session.handle_rtp(&mut audio(0, 7, (ms / 20) as u32, fill), address(PHONE), at(ms));
     }
 }
 
@@ -91,7 +91,7 @@ fn samples_stand_where_they_were_said_and_what_is_lost_is_silence() {
     let packet = |n: u32, fill| audio(0, 7, n, fill);
     // The third overtakes the second, the fourth is lost.
     for (n, fill, ms) in [(0, 0x90, 40), (2, 0x92, 80), (1, 0x91, 85), (4, 0x94, 120)] {
-        session.handle_rtp(&packet(n, fill), address(PHONE), at(ms));
+        session.handle_rtp(&mut packet(n, fill), address(PHONE), at(ms));
     }
     let stopped = session.stop(at(140)).and_then(|outcome| outcome.recorded).expect("a recording");
     assert_eq!((stopped.end, stopped.samples.len()), (RecordingEnd::Stopped, 800));
@@ -103,9 +103,9 @@ fn samples_stand_where_they_were_said_and_what_is_lost_is_silence() {
 #[test]
 fn a_phone_that_begins_anew_goes_on_where_the_clock_is() {
     let mut session = recorded();
-    session.handle_rtp(&audio(0, 7, 0, LOUD), address(PHONE), at(40));
+    session.handle_rtp(&mut audio(0, 7, 0, LOUD), address(PHONE), at(40));
     // A second later its timestamps jump by an hour.
-    session.handle_rtp(&audio(0, 7, 180_000, LOUD), address(PHONE), at(1_040));
+    session.handle_rtp(&mut audio(0, 7, 180_000, LOUD), address(PHONE), at(1_040));
     let stopped = session.stop(at(1_060)).and_then(|outcome| outcome.recorded).expect("a recording");
     let is_loud = |ms: usize| stopped.samples[ms * 8] != 0;
     assert_eq!([10, 500, 1_010].map(is_loud), [true, false, true]);
@@ -126,7 +126,7 @@ fn it_is_no_part_of_a_snapshot() {
     let mut before = session();
     before.play(3, recording(), START);
     for session in [before, recorded()] {
-        let restored = Session::restore(session.snapshot(at(100)), at(200), |_| None);
+        let restored = Session::restore(session.snapshot(at(100)), 7, at(200), |_| None);
         assert_eq!((restored.treatment(), restored.records()), (None, false));
     }
 }

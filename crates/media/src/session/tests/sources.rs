@@ -9,7 +9,7 @@ const THIEF: &str = "198.51.100.66:9000";
 fn say(session: &mut Session, from: &str, ssrc: u32, ms: u64) -> usize {
     let first = (ms / 20) as u32;
     let packets = (0..50).map(|n| (audio(0, ssrc, first + n, 1), at(ms + 20 * u64::from(n))));
-    packets.filter(|(packet, now)| session.handle_rtp(packet, address(from), *now).is_some()).count()
+    packets.filter(|(packet, now)| session.handle_rtp(&mut packet.clone(), address(from), *now).is_some()).count()
 }
 
 fn music(session: &mut Session, now: Timestamp) {
@@ -27,10 +27,10 @@ fn a_new_description_does_not_open_a_stream_that_flows_to_whoever_comes_first() 
     let mut session = session();
     assert_eq!(say(&mut session, PHONE, 7, 0), 50);
     session.negotiate(stream(Law::Mu), at(1_000));
-    assert!(session.handle_rtp(&audio(0, 66, 0, 9), address(THIEF), at(1_001)).is_none());
+    assert!(session.handle_rtp(&mut audio(0, 66, 0, 9), address(THIEF), at(1_001)).is_none());
     music(&mut session, at(1_010));
     assert_eq!(due(&mut session, at(1_020))[0].0, address(PHONE));
-    assert!(session.handle_rtp(&audio(0, 7, 50, 1), address(PHONE), at(1_020)).is_some());
+    assert!(session.handle_rtp(&mut audio(0, 7, 50, 1), address(PHONE), at(1_020)).is_some());
 }
 
 #[test]
@@ -75,9 +75,9 @@ fn what_was_withheld_is_told_once_and_goes_on_when_somebody_there_is_heard() {
         assert!(goes(&mut session, 21_000).is_empty());
         session.negotiate(named("198.51.100.9", PHONE), at(22_000));
         if answer == "audio" {
-            assert!(session.handle_rtp(&audio(0, 7, 0, 1), address(PHONE), at(22_000)).is_some());
+            assert!(session.handle_rtp(&mut audio(0, 7, 0, 1), address(PHONE), at(22_000)).is_some());
         } else {
-            session.handle_rtcp(&about(0xABCD, 7, false), address("192.0.2.1:4001"), at(22_000));
+            session.handle_rtcp(&mut about(0xABCD, 7, false), address("192.0.2.1:4001"), at(22_000));
         }
         let sent: usize = (23..60).map(|second| goes(&mut session, second * 1_000).len()).sum();
         assert_eq!(sent, 37 * 50, "{answer}");
@@ -89,7 +89,7 @@ fn comfort_noise_shows_that_somebody_is_in_the_call() {
     for (source, sent) in [(PHONE, 6_000), ("198.51.100.77:4000", 0)] {
         let mut session = with(named("198.51.100.9", PHONE));
         music(&mut session, at(0));
-        session.handle_rtp(&audio(13, 7, 0, 1), address(source), at(0));
+        session.handle_rtp(&mut audio(13, 7, 0, 1), address(source), at(0));
         let heard: usize = (0..120).map(|second| goes(&mut session, second * 1_000).len()).sum();
         assert!(if sent > 0 { heard == sent } else { heard < 600 }, "{source}: {heard}");
     }
@@ -100,9 +100,9 @@ fn a_carrier_that_hears_at_one_host_and_speaks_from_another_goes_on_hearing() {
     let mut session = with(named("198.51.100.9", PHONE));
     music(&mut session, at(0));
     for n in 0..100 {
-        session.handle_rtp(&audio(0, 7, n, 1), address("203.0.113.80:6000"), at(600 + u64::from(n) * 20));
+        session.handle_rtp(&mut audio(0, 7, n, 1), address("203.0.113.80:6000"), at(600 + u64::from(n) * 20));
     }
-    session.handle_rtcp(&about(0xABCD, 7, false), address("203.0.113.80:6001"), at(3_000));
+    session.handle_rtcp(&mut about(0xABCD, 7, false), address("203.0.113.80:6001"), at(3_000));
     let sent: Vec<SocketAddr> = (3..60).flat_map(|second| goes(&mut session, second * 1_000)).collect();
     assert!(sent.iter().all(|to| *to == address(PHONE)) && sent.len() > 50 * 50, "{}", sent.len());
 }
@@ -169,8 +169,8 @@ fn packets_that_are_not_consecutive_or_of_many_sources_are_no_probation() {
     let mut session = session();
     for n in 0..400_u32 {
         let now = at(1_000 + 20 * u64::from(n));
-        assert!(session.handle_rtp(&audio(0, 66, n * 2, 1), address(THIEF), now).is_none());
-        assert!(session.handle_rtp(&audio(0, 1_000 + n, n, 1), address("198.51.100.67:9"), now).is_none());
+        assert!(session.handle_rtp(&mut audio(0, 66, n * 2, 1), address(THIEF), now).is_none());
+        assert!(session.handle_rtp(&mut audio(0, 1_000 + n, n, 1), address("198.51.100.67:9"), now).is_none());
     }
 }
 
@@ -189,7 +189,7 @@ fn a_phone_that_moves_is_followed_by_its_description_and_not_by_what_was_under_w
     let mut session = with(named("192.0.2.1", PHONE));
     assert_eq!(say(&mut session, PHONE, 7, 0), 50);
     session.negotiate(named("192.0.2.1", "192.0.2.77:4000"), at(1_000));
-    assert!(session.handle_rtp(&audio(0, 7, 50, 1), address(PHONE), at(1_001)).is_some(), "it still flows");
+    assert!(session.handle_rtp(&mut audio(0, 7, 50, 1), address(PHONE), at(1_001)).is_some(), "it still flows");
     music(&mut session, at(1_002));
     assert_eq!(goes(&mut session, 1_020)[0], address("192.0.2.77:4000"));
     let moved = say(&mut session, "192.0.2.77:4000", 7, 1_060);
@@ -202,19 +202,19 @@ fn reports_of_strangers_are_not_heeded() {
     say(&mut session, PHONE, 7, 0);
     let lost = |session: &Session| session.statistics().remote_fraction_lost;
     // Another host, another source that does not even know our stream, nonsense.
-    session.handle_rtcp(&about(0xABCD, 7, true), address("198.51.100.66:4001"), at(1_000));
-    session.handle_rtcp(&about(0x1234, 66, true), address("192.0.2.1:4001"), at(1_000));
-    session.handle_rtcp(&[0x9F, 201, 0xFF, 0xFF, 0, 0, 0, 7], address("192.0.2.1:4001"), at(1_000));
+    session.handle_rtcp(&mut about(0xABCD, 7, true), address("198.51.100.66:4001"), at(1_000));
+    session.handle_rtcp(&mut about(0x1234, 66, true), address("192.0.2.1:4001"), at(1_000));
+    session.handle_rtcp(&mut [0x9F, 201, 0xFF, 0xFF, 0, 0, 0, 7], address("192.0.2.1:4001"), at(1_000));
     let figures = session.statistics();
     assert_eq!((lost(&session), figures.strangers, figures.invalid), (0, 2, 1));
-    session.handle_rtcp(&about(0xABCD, 7, false), address("192.0.2.1:4001"), at(1_000));
+    session.handle_rtcp(&mut about(0xABCD, 7, false), address("192.0.2.1:4001"), at(1_000));
     assert_eq!(lost(&session), 77);
     // With one port for both, reports from another port are ignored.
     let mut mux = with(AudioStream { rtcp_mux: true, ..named("192.0.2.1", PHONE) });
     say(&mut mux, PHONE, 7, 0);
-    mux.handle_rtcp(&about(0xABCD, 7, false), address("192.0.2.1:4001"), at(1_000));
+    mux.handle_rtcp(&mut about(0xABCD, 7, false), address("192.0.2.1:4001"), at(1_000));
     assert_eq!(lost(&mux), 0);
-    mux.handle_rtp(&about(0xABCD, 7, false), address(PHONE), at(1_000));
+    mux.handle_rtp(&mut about(0xABCD, 7, false), address(PHONE), at(1_000));
     assert_eq!(lost(&mux), 77);
 }
 
@@ -222,15 +222,15 @@ fn reports_of_strangers_are_not_heeded() {
 fn another_life_does_not_open_the_lock_or_forget_what_has_gone() {
     let mut heard = with(named("198.51.100.9", PHONE));
     say(&mut heard, PHONE, 7, 0);
-    let mut heard = Session::restore(heard.snapshot(at(1_000)), at(1_100), |_| None);
-    assert!(heard.handle_rtp(&audio(0, 66, 0, 1), address(THIEF), at(1_100)).is_none());
-    assert!(heard.handle_rtp(&audio(0, 7, 60, 1), address(PHONE), at(1_100)).is_some());
+    let mut heard = Session::restore(heard.snapshot(at(1_000)), 7, at(1_100), |_| None);
+    assert!(heard.handle_rtp(&mut audio(0, 66, 0, 1), address(THIEF), at(1_100)).is_none());
+    assert!(heard.handle_rtp(&mut audio(0, 7, 60, 1), address(PHONE), at(1_100)).is_some());
 
     let mut silent = with(named("198.51.100.9", PHONE));
     music(&mut silent, at(0));
     (0..20).for_each(|second| drop(goes(&mut silent, second * 1_000)));
     let known = |name: &str| Some(prompt(name, 8_000, 1));
-    let mut silent = Session::restore(silent.snapshot(at(20_000)), at(21_000), known);
+    let mut silent = Session::restore(silent.snapshot(at(20_000)), 7, at(21_000), known);
     assert!(goes(&mut silent, 21_000).is_empty());
 }
 
@@ -267,7 +267,7 @@ fn relayed(hostile: &[(u8, Hostile)]) -> Vec<Option<(Header, Vec<u8>)>> {
     let mut rest = hostile.iter();
     for n in 0..100_u32 {
         let now = at(20 * u64::from(n));
-        if let Some(frame) = alice.handle_rtp(&audio(0, 7, n, n as u8), address(PHONE), now) {
+        if let Some(frame) = alice.handle_rtp(&mut audio(0, 7, n, n as u8), address(PHONE), now) {
             out.push(bob.relay(&frame, now, &mut buffer).map(|sent| {
                 let packet = Packet::parse(&buffer[..sent.length]).unwrap();
                 (packet.header, packet.payload.to_vec())
@@ -276,15 +276,17 @@ fn relayed(hostile: &[(u8, Hostile)]) -> Vec<Option<(Header, Vec<u8>)>> {
         let at_once = usize::from(hostile.first().map_or(0, |(count, _)| *count));
         for (_, it) in rest.by_ref().take(at_once) {
             match it {
-                Hostile::Bytes(bytes, who, true) => assert!(alice.handle_rtp(bytes, from[*who], now).is_none()),
-                Hostile::Bytes(bytes, who, false) => alice.handle_rtcp(bytes, from[*who], now),
+                Hostile::Bytes(bytes, who, true) => {
+                    assert!(alice.handle_rtp(&mut bytes.clone(), from[*who], now).is_none())
+                }
+                Hostile::Bytes(bytes, who, false) => alice.handle_rtcp(&mut bytes.clone(), from[*who], now),
                 Hostile::Alike(ssrc, number, kind, who) => {
                     let header = Header { payload_type: *kind, sequence: *number, ssrc: *ssrc, ..Header::default() };
                     let mut bytes = header.to_bytes().to_vec();
                     bytes.extend([9; 160]);
-                    assert!(alice.handle_rtp(&bytes, from[*who], now).is_none());
+                    assert!(alice.handle_rtp(&mut bytes, from[*who], now).is_none());
                 }
-                Hostile::Report(ssrc, bye, who) => alice.handle_rtcp(&about(0xABCD, *ssrc, *bye), from[*who], now),
+                Hostile::Report(ssrc, bye, who) => alice.handle_rtcp(&mut about(0xABCD, *ssrc, *bye), from[*who], now),
                 Hostile::Refresh => alice.negotiate(named("192.0.2.1", PHONE), now),
             }
             alice.handle_due(now, &mut [0; PACKET_BYTES_MAX], |transmit, _| {

@@ -71,6 +71,7 @@ fn the_password_of_a_trunk_is_in_no_list_of_objects() {
         direct_media: false,
         options: false,
         register: false,
+        encryption: contracts::provisioning::Encryption::Off,
     };
     let object = Object::Trunk(trunk);
     let version = ConfigVersion { generation: 1, revision: 1 };

@@ -123,7 +123,12 @@ impl Node {
             Event::Quiet { since, .. } => What::Quiet { leg: id, since: since.as_micros() },
             Event::Resumed => What::Resumed { leg: id },
             // The pressed keys are private. The call itself reports the end of a treatment.
-            Event::Digit(_) | Event::Ended(_) | Event::Recording(_) | Event::Withheld(_) | Event::Runaway => return,
+            Event::Digit(_)
+            | Event::Ended(_)
+            | Event::Recording(_)
+            | Event::Withheld(_)
+            | Event::Runaway
+            | Event::Counted => return,
         };
         self.trace.note(&leg.tenant, conn_id, now, what);
     }

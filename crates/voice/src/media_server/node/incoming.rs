@@ -5,14 +5,15 @@ use std::net::IpAddr;
 use infra::MediaSessionId;
 use ivr::msml::Connection;
 use media::exchange::MEMBERS_MAX;
-use media::sdp::LocalAudio;
-use model::{TenantId, Timestamp, Token};
+use media::sdp::crypto::SECRET_BYTES;
+use media::sdp::{LocalAudio, LocalEncryption, LocalKeys};
+use model::{Encryption, TenantId, Timestamp, Token};
 use sip::agent::{DialogId, Reply};
 use sip::proxy::headers;
 use sip::{Flow, Message, StatusCode};
 
 use super::leg::{Leg, Stored};
-use super::service::{Service, base_of};
+use super::service::{Service, base_of, encryption};
 use super::{Node, note};
 use crate::media_server::limits::BODY_BYTES_MAX;
 
@@ -113,6 +114,7 @@ impl Node {
             // 63 bits: some readers take it for a signed number.
             session_id: self.entropy.next_u64() >> 1,
             version: 1,
+            encryption: self.local_encryption(request.request_uri().unwrap_or_default()),
         };
         let leg = Leg {
             id,
@@ -137,6 +139,19 @@ impl Node {
         self.legs.insert(dialog, Box::new(leg));
         self.by_id.insert(id, dialog);
         Ok(())
+    }
+
+    /// The encryption that a Request-URI wants, with keys of its own.
+    fn local_encryption(&mut self, request_uri: &str) -> LocalEncryption {
+        let policy = encryption(request_uri);
+        if policy == Encryption::Off {
+            return LocalEncryption::Off;
+        }
+        let mut secret = [0; SECRET_BYTES];
+        for part in secret.as_chunks_mut::<8>().0 {
+            *part = self.entropy.next_u64().to_be_bytes();
+        }
+        LocalEncryption::new(policy, LocalKeys::new(secret))
     }
 
     /// The members of a conference.

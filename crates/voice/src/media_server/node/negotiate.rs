@@ -133,7 +133,8 @@ impl Node {
             Some(ports) => {
                 let setup = Setup {
                     ssrc: random as u32,
-                    sequence: (random >> 32) as u16,
+                    // In the lower half, as RFC 3711 section 3.3.1 wants it for encrypted audio.
+                    sequence: (random >> 32) as u16 & 0x7FFF,
                     timestamp: start as u32,
                     cname: format!("{:x}@{}", start >> 32, self.owner.node),
                     quiet_after: self.limits.quiet_after,
@@ -150,6 +151,10 @@ impl Node {
         let call_id = self.agent.leg(dialog).map(|state| state.dialog.call_id.to_string()).unwrap_or_default();
         if let Some(leg) = self.legs.get_mut(&dialog) {
             super::explain::audio(&self.trace, leg, &stream, call_id, now);
+            if let Some(keys) = leg.local.encryption.keys_mut() {
+                let before = leg.stream.as_ref().and_then(|stream| stream.protection.as_ref());
+                keys.follow(before, stream.protection.as_ref());
+            }
             leg.stream = Some(stream);
         }
         Ok(())

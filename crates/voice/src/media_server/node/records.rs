@@ -6,13 +6,14 @@ mod audio_write;
 use bytes::Bytes;
 use contracts::v1;
 use ivr::msml::{self, Command, Connection, ConnectionSnapshot, Listeners, MemberRecording, Membership, Running};
-use media::sdp::{self, LocalAudio};
+use media::sdp::{self, LocalAudio, LocalEncryption, LocalKeys};
 use media::session::SessionSnapshot;
+use model::Encryption;
 use prost::Message as _;
 use sip::agent::DialogSnapshot;
 
 use super::leg::Leg;
-use super::service::Service;
+use super::service::{Service, encryption};
 use crate::dialog_records::{RecordError, dialog_from_record, dialog_to_record};
 
 /// The kind of the record.
@@ -67,6 +68,7 @@ pub fn encode(leg: &Leg, edge: &str, mut dialog: DialogSnapshot, audio: Option<&
     let running = running.map(|Running { name, dialog }| {
         msml::build_request(&[Command::DialogStart { connection: id.clone(), name: Some(name), dialog }])
     });
+    let keys = leg.local.encryption.keys();
     let body = v1::MediaRecord {
         dialog: Some(dialog_to_record(dialog)),
         request_uri: leg.request_uri.clone(),
@@ -91,6 +93,8 @@ pub fn encode(leg: &Leg, edge: &str, mut dialog: DialogSnapshot, audio: Option<&
         recording: recording.as_ref().map(|recording| recording.name.clone()).unwrap_or_default(),
         recording_beep: recording.as_ref().is_some_and(|recording| recording.beep),
         recording_off: recording.is_some_and(|recording| !recording.is_on),
+        encryption_secret: keys.map(|keys| keys.secret.to_vec().into()).unwrap_or_default(),
+        suites_spent: keys.map(|keys| keys.spent.to_vec()).unwrap_or_default(),
         conference: Some(membership.map(|membership| membership.conference).unwrap_or_default()),
     };
     let record = v1::StateRecord { kind: KIND.to_owned(), version: VERSION, body: body.encode_to_vec().into() };
@@ -132,6 +136,7 @@ pub fn decode(bytes: &[u8], address: std::net::IpAddr) -> Result<Decoded, Record
         Some(sdp::parse(body.described.as_bytes()).map_err(|_| RecordError("described"))?)
     };
     let port = u16::try_from(body.port).map_err(|_| RecordError("port"))?;
+    let encryption = local_encryption(&body.request_uri, &body.encryption_secret, &body.suites_spent)?;
     Ok(Decoded {
         dialog: dialog_from_record(body.dialog.ok_or(RecordError("dialog"))?)?,
         edge: body.edge,
@@ -144,12 +149,28 @@ pub fn decode(bytes: &[u8], address: std::net::IpAddr) -> Result<Decoded, Record
             membership,
             named: body.named,
         }),
-        local: LocalAudio { address, port, session_id: body.session_id, version: body.version.min(NUMBER_MAX) },
+        local: LocalAudio {
+            address,
+            port,
+            session_id: body.session_id,
+            version: body.version.min(NUMBER_MAX),
+            encryption,
+        },
         described,
         secret,
         treatments: body.treatments.min(NUMBER_MAX),
         audio: body.audio.map(audio_read::session).transpose()?,
     })
+}
+
+fn local_encryption(request_uri: &str, secret: &[u8], spent: &[u32]) -> Result<LocalEncryption, RecordError> {
+    const BAD: RecordError = RecordError("encryption_secret");
+    let policy = encryption(request_uri);
+    if policy == Encryption::Off {
+        return Ok(LocalEncryption::Off);
+    }
+    let secret = secret.try_into().map_err(|_| BAD)?;
+    Ok(LocalEncryption::new(policy, LocalKeys { secret, spent: spent.try_into().map_err(|_| BAD)? }))
 }
 
 /// The dialog of a leg's record and the edge of its proxy, as far as they are readable.

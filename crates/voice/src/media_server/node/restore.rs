@@ -79,8 +79,10 @@ impl Node {
             conference.or_else(|| service.conference()).map_or_else(|| id.0.to_string(), |it| base_of(it).to_owned());
         let tenant = record.tenant.clone();
         let stream = audio.as_ref().and_then(|audio| audio.stream.clone());
+        let fresh = self.entropy.next_u64();
         let prompts = std::cell::RefCell::new(&mut self.prompts);
-        let session = audio.map(|audio| Session::restore(audio, now, |name| prompts.borrow_mut().find(&tenant, name)));
+        let session =
+            audio.map(|audio| Session::restore(audio, fresh, now, |name| prompts.borrow_mut().find(&tenant, name)));
         let mut leg = Leg {
             id,
             shard: self.driver.shard_of(&key),

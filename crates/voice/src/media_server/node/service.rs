@@ -1,7 +1,7 @@
 //! The service that a Request-URI names (RFC 4240, RFC 5707 §5).
 
 use media::codec::Codec;
-use model::ConnId;
+use model::{ConnId, Encryption};
 use sip::uri::escape::unescape;
 use sip::{StatusCode, Uri};
 
@@ -27,6 +27,14 @@ pub fn codecs(request_uri: &str) -> Vec<Codec> {
     let uri = Uri::parse(request_uri).ok();
     let names = uri.as_ref().and_then(|uri| uri.params().get("codecs").map(str::to_owned)).unwrap_or_default();
     names.split('+').filter_map(Codec::from_name).collect()
+}
+
+/// Whether the audio of a leg is encrypted, by its Request-URI (`;encryption=required`). A word that is not known is no leave to speak in
+/// clear.
+pub fn encryption(request_uri: &str) -> Encryption {
+    let uri = Uri::parse(request_uri).ok();
+    let word = uri.as_ref().and_then(|uri| uri.params().get("encryption").map(str::to_owned));
+    word.map_or(Encryption::Off, |word| Encryption::parse(&word).unwrap_or(Encryption::Required))
 }
 
 /// Longest conference id.
@@ -89,6 +97,14 @@ fn announcement(uri: &Uri<'_>) -> Result<Service, StatusCode> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn encryption_is_a_parameter_and_a_word_that_is_not_known_is_no_leave_to_speak_in_clear() {
+        assert_eq!(encryption("sip:conf=1@h;codecs=PCMA"), Encryption::Off);
+        assert_eq!(encryption("sip:conf=1@h;codecs=PCMA;encryption=offered"), Encryption::Offered);
+        assert_eq!(encryption("sip:conf=1@h;encryption=required"), Encryption::Required);
+        assert_eq!(encryption("sip:conf=1@h;encryption=tomorrow"), Encryption::Required);
+    }
 
     #[test]
     fn services_are_named_in_the_user_part() {

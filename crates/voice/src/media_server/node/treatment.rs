@@ -105,7 +105,8 @@ impl Node {
                 tracing::info!(?dialog, %to, "no packet comes from an address: audio to it stops");
             }
             Event::Runaway => self.runaway(dialog, now),
-            Event::Learned(_) | Event::Resumed => {}
+            // Its leg is stored with the next batch, as after every event.
+            Event::Counted | Event::Learned(_) | Event::Resumed => {}
         }
     }
 

@@ -370,7 +370,13 @@ impl Phone {
 
     pub fn local(&self) -> LocalAudio {
         let address = self.socket.local_addr().unwrap();
-        LocalAudio { address: address.ip(), port: address.port(), session_id: 1, version: 1 }
+        LocalAudio {
+            address: address.ip(),
+            port: address.port(),
+            session_id: 1,
+            version: 1,
+            encryption: LocalEncryption::Off,
+        }
     }
 
     pub fn preference(&self) -> Preference {

@@ -96,7 +96,13 @@ impl World {
     }
 
     fn ask(&mut self, n: u16, described: SocketAddr) {
-        let local = LocalAudio { address: described.ip(), port: described.port(), session_id: 1, version: 1 };
+        let local = LocalAudio {
+            address: described.ip(),
+            port: described.port(),
+            session_id: 1,
+            version: 1,
+            encryption: LocalEncryption::Off,
+        };
         let target = "sip:conf=9@media.trunkline.invalid".to_owned();
         let mut headers = vec![(sip::proxy::headers::TENANT, "example".to_owned())];
         headers.extend(self.party.clone().map(|party| (sip::proxy::headers::PARTY, party)));

@@ -7,7 +7,7 @@ use infra::{CallWrite, Written};
 use ivr::msml;
 use model::entropy::Seeded;
 use model::plan::{Contact, Destination, Outside, Way};
-use model::{ConnId, Epoch, EventName, LegId, NodeId, Owner, TenantId, Timestamp};
+use model::{ConnId, Encryption, Epoch, EventName, LegId, NodeId, Owner, TenantId, Timestamp};
 use sip::agent::{
     Accounts, AgentConfig, AgentCredentials, Body, DialogId, Event, IncomingId, Invite, LocalIdentity, Provisionals,
     Reply, UserAgent,
@@ -135,8 +135,9 @@ fn node_of(epoch: u64, agent_entropy: Box<dyn model::Entropy>, limits: Limits) -
             early_speech: trunk == "open",
             direct_media: trunk == "straight",
             options: false,
+            encryption: if trunk == "secure" { Encryption::Required } else { Encryption::Off },
         }),
-        phones: Box::new(|_, dn| PhoneRules { direct_media: DIRECT_PHONES.contains(&dn) }),
+        phones: Box::new(|_, dn| PhoneRules { direct_media: DIRECT_PHONES.contains(&dn), ..PhoneRules::default() }),
         prompts: Box::new(|_| crate::sip_cluster::node::calls::prompts::SwitchPrompts {
             hold_music: Some("harp".to_owned()),
             ..Default::default()

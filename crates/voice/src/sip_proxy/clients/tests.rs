@@ -127,6 +127,7 @@ fn a_trunk_keeps_the_networks_that_are_networks() {
         direct_media: false,
         options: false,
         register: false,
+        encryption: contracts::provisioning::Encryption::Off,
     };
     let tenant = TenantId::parse("acme").unwrap();
     let allowed = Network::parse("127.0.0.0/8").unwrap();

@@ -7,17 +7,20 @@ use contracts::v1;
 use media::codec::{Codec, OpusTerms};
 use media::dtmf::{Digit, EventKey};
 use media::rtcp::ReceptionSnapshot;
-use media::sdp::{AudioStream, Direction, PayloadTypes};
+use media::sdp::{AudioStream, Direction, PayloadTypes, Protection};
 use media::session::{
     Candidate, Collect, CollectEnd, InboundSnapshot, OutboundSnapshot, Phase, PlayEnd, Progress, Repeat, Run,
     SessionSnapshot, Source, Totals, TreatmentSnapshot,
 };
+use media::srtp::{Keying, Mki, SSRCS_MAX, SourceIndex, Suite};
 use model::Timestamp;
 
 use crate::dialog_records::RecordError;
 
 /// The largest counter that is continued: more than a hundred years can produce, and far from an overflow.
 const COUNT_MAX: u64 = 1 << 48;
+/// The highest index of an encrypted packet: 48 bits.
+const INDEX_MAX: u64 = (1 << 48) - 1;
 /// The longest wait for a digit; MSML cannot request more.
 const DIGIT_WAIT_MAX: Duration = Duration::from_hours(1);
 /// The shortest and the longest packets that are sent, in samples at 8 kHz: 10 and 60 ms.
@@ -41,6 +44,8 @@ pub fn session(r: v1::AudioRecord) -> Read<SessionSnapshot> {
         quiet: r.quiet,
         report_due: time(r.report_due_us),
         quiet_due: time(r.quiet_due_us),
+        sources: r.sources.iter().take(SSRCS_MAX).map(source).collect(),
+        refused: (count(r.forged), count(r.replayed)),
     })
 }
 
@@ -80,6 +85,22 @@ fn stream(r: &v1::AudioStreamRecord) -> Read<AudioStream> {
         packet: r.packet.map(narrow).transpose()?.map(|samples: u16| samples.clamp(PACKET.0, PACKET.1)),
         party: host(r.party.as_deref())?,
         offered: r.offered.as_ref().map(payload_types).transpose()?.unwrap_or_default(),
+        protection: r.protection.as_ref().map(protection).transpose()?,
+    })
+}
+
+fn source(r: &v1::SourceIndexRecord) -> SourceIndex {
+    SourceIndex { ssrc: r.ssrc, rtp: r.rtp.map(|index| index.min(INDEX_MAX)), rtcp: r.rtcp }
+}
+
+fn protection(r: &v1::ProtectionRecord) -> Read<Protection> {
+    const BAD: RecordError = RecordError("audio.stream.protection");
+    let suite = Suite::from_name(&r.suite).ok_or(BAD)?;
+    let mki = Mki { value: r.mki, length: narrow(r.mki_bytes)? };
+    let mki = Some(mki).filter(|mki| mki.length > 0);
+    Ok(Protection {
+        ours: Keying::new(suite, &r.ours, None).ok_or(BAD)?,
+        theirs: Keying::new(suite, &r.theirs, mki).ok_or(BAD)?,
     })
 }
 

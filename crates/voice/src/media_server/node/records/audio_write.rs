@@ -4,11 +4,12 @@ use contracts::v1;
 use media::codec::Codec;
 use media::dtmf::Digit;
 use media::rtcp::ReceptionSnapshot;
-use media::sdp::{AudioStream, Direction, PayloadTypes};
+use media::sdp::{AudioStream, Direction, PayloadTypes, Protection};
 use media::session::{
     Candidate, Collect, CollectEnd, InboundSnapshot, OutboundSnapshot, Phase, PlayEnd, Repeat, Run, SessionSnapshot,
     TreatmentSnapshot,
 };
+use media::srtp::SourceIndex;
 use std::time::Duration;
 
 pub fn session(s: &SessionSnapshot) -> v1::AudioRecord {
@@ -25,6 +26,9 @@ pub fn session(s: &SessionSnapshot) -> v1::AudioRecord {
         quiet: s.quiet,
         report_due_us: s.report_due.as_micros(),
         quiet_due_us: s.quiet_due.as_micros(),
+        sources: s.sources.iter().map(source).collect(),
+        forged: s.refused.0,
+        replayed: s.refused.1,
     }
 }
 
@@ -60,6 +64,22 @@ fn stream(s: &AudioStream) -> v1::AudioStreamRecord {
         packet: s.packet.map(u32::from),
         party: s.party.map(|host| host.to_string()),
         offered: Some(payload_types(&s.offered)),
+        protection: s.protection.as_ref().map(protection),
+    }
+}
+
+fn source(s: &SourceIndex) -> v1::SourceIndexRecord {
+    v1::SourceIndexRecord { ssrc: s.ssrc, rtp: s.rtp, rtcp: s.rtcp }
+}
+
+fn protection(p: &Protection) -> v1::ProtectionRecord {
+    let mki = p.theirs.mki();
+    v1::ProtectionRecord {
+        suite: p.ours.suite().name().to_owned(),
+        ours: p.ours.material().to_vec().into(),
+        theirs: p.theirs.material().to_vec().into(),
+        mki: mki.map_or(0, |mki| mki.value),
+        mki_bytes: mki.map_or(0, |mki| mki.length.into()),
     }
 }
 

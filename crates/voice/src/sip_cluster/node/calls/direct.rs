@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use call::call::Seat;
 use model::plan::Caller;
-use model::{ConnId, LegId, TenantId, Timestamp};
+use model::{ConnId, Encryption, LegId, TenantId, Timestamp};
 use runtime::trace::What;
 use sip::agent::{DialogId, LegPhase, Reply};
 use sip::{Message, StatusCode};
@@ -18,6 +18,7 @@ use super::leg::{AudioPath, EarlySession, HeldKeys, Leg, LegStage, Target};
 use super::rooms::REFUSED_MOVES_MAX;
 use super::session;
 use super::to_sip::note;
+use super::trunk_limits::TrunkRules;
 use crate::sip_cluster::node::Node;
 
 /// The most keys of a thread that wait until media can pass them on.
@@ -28,6 +29,22 @@ const KEYS_HELD_MAX: usize = 32;
 pub struct PhoneRules {
     /// Whether its audio may go to another party directly.
     pub direct_media: bool,
+    /// Whether its audio is encrypted.
+    pub encryption: Encryption,
+}
+
+impl PhoneRules {
+    /// Whether its audio may go directly. What is encrypted goes to media: there alone is it known that it is, and with whose keys.
+    fn goes_directly(self) -> bool {
+        self.direct_media && self.encryption == Encryption::Off
+    }
+}
+
+impl TrunkRules {
+    /// As of a phone.
+    fn goes_directly(self) -> bool {
+        self.direct_media && self.encryption == Encryption::Off
+    }
 }
 
 /// Reads what a tenant has set for the phone of a DN.
@@ -36,8 +53,24 @@ pub type ReadPhones = Box<dyn Fn(&TenantId, &str) -> PhoneRules + Send>;
 impl Node {
     fn is_direct(&self, tenant: &TenantId, party: &Caller) -> bool {
         match party {
-            Caller::Phone(dn) => (self.phones)(tenant, dn.as_str()).direct_media,
-            Caller::Trunk { trunk, .. } => (self.trunks)(tenant, trunk).direct_media,
+            Caller::Phone(dn) => (self.phones)(tenant, dn.as_str()).goes_directly(),
+            Caller::Trunk { trunk, .. } => (self.trunks)(tenant, trunk).goes_directly(),
+        }
+    }
+
+    /// Whether the audio of a caller is encrypted.
+    pub(super) fn encryption_of_caller(&self, tenant: &TenantId, caller: &Caller) -> Encryption {
+        match caller {
+            Caller::Phone(dn) => (self.phones)(tenant, dn.as_str()).encryption,
+            Caller::Trunk { trunk, .. } => (self.trunks)(tenant, trunk).encryption,
+        }
+    }
+
+    /// Whether the audio of a phone or carrier that is rung is encrypted.
+    pub(super) fn encryption_of_target(&self, tenant: &TenantId, target: &Target) -> Encryption {
+        match &target.trunk {
+            Some(trunk) => (self.trunks)(tenant, trunk).encryption,
+            None => (self.phones)(tenant, target.dn.as_str()).encryption,
         }
     }
 
@@ -51,8 +84,8 @@ impl Node {
     pub(super) fn direct_offer(&self, conn_id: ConnId, target: &Target) -> Option<Bytes> {
         let entry = self.calls.get(&conn_id)?;
         let called = match &target.trunk {
-            Some(trunk) => (self.trunks)(&entry.tenant, trunk).direct_media,
-            None => (self.phones)(&entry.tenant, target.dn.as_str()).direct_media,
+            Some(trunk) => (self.trunks)(&entry.tenant, trunk).goes_directly(),
+            None => (self.phones)(&entry.tenant, target.dn.as_str()).goes_directly(),
         };
         if !called || entry.thread.calls().count() != 1 || !self.is_direct(&entry.tenant, &entry.thread.first().caller)
         {
@@ -201,7 +234,7 @@ impl Node {
         {
             return note("an answer", self.agent.accept_offer(dialog, local, now));
         }
-        if let Some(refusal) = session::refusal(&offer, &self.codecs(conn_id)) {
+        if let Some(refusal) = session::refusal(&offer, &self.codecs(conn_id), self.encryption(conn_id, id)) {
             return note("a refusal", self.agent.refuse_offer(dialog, refusal, now));
         }
         if !self.ask_media(conn_id, id, Some(offer), now) {

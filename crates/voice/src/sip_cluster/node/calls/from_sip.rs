@@ -3,9 +3,10 @@
 use bytes::Bytes;
 use call::Input;
 use model::{ConnId, LegId, Timestamp};
+use runtime::trace::What;
 use sip::agent::{DialogId, Event, Release, Reply, Session, reasons_of};
 use sip::offer_answer::OfferAnswer;
-use sip::{Message, StatusCode};
+use sip::{HeaderName, Message, StatusCode};
 
 use super::incoming::party;
 use super::leg::{AudioPath, LegStage, Place, Side};
@@ -172,10 +173,14 @@ impl Node {
         };
         let answer = match answer {
             Some(answer) if self.fits(phone, &answer) => answer,
-            _ => {
+            answer => {
                 tracing::warn!(%conn_id, leg = %id, "a phone answered without audio that we can take");
+                let why = self.note_misfit(conn_id, id, &answer.unwrap_or_default(), now);
                 self.hang_up(conn_id, id, 488, now);
-                return self.feed(conn_id, Input::LegFailed { leg: id, status: 488 }, now);
+                // For the caller, if it is refused because of this.
+                self.set_warning(conn_id, why);
+                self.feed(conn_id, Input::LegFailed { leg: id, status: 488 }, now);
+                return self.set_warning(conn_id, None);
             }
         };
         if told.is_none_or(|told| told.sdp != answer) {
@@ -187,9 +192,30 @@ impl Node {
 
     /// Whether a party's answer takes the audio that it was offered.
     pub(super) fn fits(&self, phone: Option<DialogId>, answer: &[u8]) -> bool {
-        let offered = |session: &'_ OfferAnswer| session.open().or(session.local()).cloned();
         let offer = phone.and_then(|phone| offered(&self.agent.leg(phone)?.offer_answer));
         offer.is_some_and(|offer| session::takes_audio(&offer, answer))
+    }
+
+    /// A party has answered with audio that cannot be taken, and its leg is about to end: why, for the explanation of the call and for the
+    /// party (as the Reason of its BYE). Returns the Warning that says it to others.
+    pub(super) fn note_misfit(&mut self, conn_id: ConnId, id: LegId, answer: &[u8], now: Timestamp) -> Option<String> {
+        let phone = self.leg(conn_id, id).and_then(|leg| leg.phone);
+        let offer = phone.and_then(|phone| offered(&self.agent.leg(phone)?.offer_answer));
+        let why = session::misfit(&offer?, answer)?;
+        if let Some(entry) = self.calls.get(&conn_id) {
+            let text = format!("leg {id} ends: its party answered, but {why}");
+            self.trace.note_with(&entry.tenant, conn_id, now, || What::Note { text });
+        }
+        if let Some(leg) = self.leg_mut(conn_id, id) {
+            leg.told = vec![(HeaderName::Reason, format!("SIP;cause=488;text=\"{why}\""))];
+        }
+        Some(why.warning())
+    }
+
+    fn set_warning(&mut self, conn_id: ConnId, warning: Option<String>) {
+        if let Some(entry) = self.calls.get_mut(&conn_id) {
+            entry.warning = warning;
+        }
     }
 
     fn failed(&mut self, dialog: DialogId, status: StatusCode, response: Option<&Message>, now: Timestamp) {
@@ -269,6 +295,7 @@ impl Node {
         }
         if !self.fits(phone, &answer) {
             tracing::info!(%conn_id, leg = %id, "a caller acknowledged without audio that we can take");
+            self.note_misfit(conn_id, id, &answer, now);
             return self.feed(conn_id, Input::LegFailed { leg: id, status: 488 }, now);
         }
         self.tell_media(conn_id, id, answer, now);
@@ -334,4 +361,9 @@ impl Node {
         };
         note("the end of a leg", ended);
     }
+}
+
+/// The offer of ours that a party answers, or has answered.
+fn offered(session: &OfferAnswer) -> Option<Bytes> {
+    session.open().or(session.local()).cloned()
 }

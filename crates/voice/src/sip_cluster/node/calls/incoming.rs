@@ -6,7 +6,7 @@ use call::call::CALLER_LEG;
 use call::{Incoming, Thread};
 use infra::{CallIndex, DialogKey};
 use model::plan::Caller;
-use model::{ConnId, Dn, LegId, TenantId, Timestamp};
+use model::{ConnId, Dn, Encryption, LegId, TenantId, Timestamp};
 use sip::agent::{DialogId, Reply};
 use sip::dialog::MAX_FORWARDS;
 use sip::header::HeaderName;
@@ -32,6 +32,7 @@ pub(super) struct NewCallParts {
     link: ConnectionId,
     party: Option<IpAddr>,
     hops_left: u8,
+    encryption: Encryption,
     invite: DialogKey,
 }
 
@@ -86,7 +87,8 @@ impl Node {
 
     /// Opens a new call for an INVITE and asks the dial plan. Nothing is stored before it has answered.
     fn open_call(&mut self, call: NewCallParts, now: Timestamp) {
-        let NewCallParts { tenant, caller, caller_name, dialled, dialog, link, party, hops_left, invite } = call;
+        let NewCallParts { tenant, caller, caller_name, dialled, dialog, link, party, hops_left, encryption, invite } =
+            call;
         let conn_id = self.ids.next_conn_id(now);
         let uuid = self.ids.next_uuid();
         let incoming = Incoming { tenant: tenant.clone(), conn_id, uuid, token: model::Token(1), caller, dialled };
@@ -96,7 +98,7 @@ impl Node {
         }
         let mut leg = Leg::new(CALLER_LEG, link, LegStage::Offered, now);
         leg.phone = Some(dialog);
-        (leg.party, leg.hops_left) = (party, hops_left);
+        (leg.party, leg.hops_left, leg.encryption) = (party, hops_left, encryption);
         let place = Place { conn_id, leg: leg.id, side: Side::Phone };
         self.calls.bind(dialog, place);
         let entry = Entry {
@@ -138,10 +140,11 @@ impl Node {
     /// Gives a thread the leg of an INVITE. The index of the ledger does not get that INVITE: if the phone has used its Call-ID and tag for
     /// another call, the ledger would refuse the whole thread.
     pub(super) fn add_leg(&mut self, thread: ConnId, id: LegId, call: NewCallParts, now: Timestamp) {
-        let NewCallParts { tenant, dialog, link, party, hops_left, invite, .. } = call;
+        let NewCallParts { tenant, dialog, link, party, hops_left, encryption, invite, .. } = call;
         let Some(entry) = self.calls.get_mut(&thread) else { return };
         let mut leg = Leg::new(id, link, LegStage::Offered, now);
         (leg.phone, leg.party, leg.hops_left) = (Some(dialog), party, hops_left);
+        leg.encryption = encryption;
         entry.legs.push(leg);
         self.trace.name(&tenant, thread, &invite.call_id, now);
         let place = Place { conn_id: thread, leg: id, side: Side::Phone };
@@ -192,8 +195,11 @@ impl Node {
         let dialled = dialled(request).ok_or(StatusCode::NOT_FOUND)?;
         let from = request.from().map_err(|_| BAD)?;
         // Refused before a phone rings for a call without usable audio.
+        let encryption = self.encryption_of_caller(&tenant, &caller);
         let offer = self.agent.leg(dialog).and_then(|leg| leg.offer_answer.open());
-        if let Some(refusal) = offer.and_then(|offer| session::refusal(offer, &(self.prompts)(&tenant).codecs)) {
+        if let Some(refusal) =
+            offer.and_then(|offer| session::refusal(offer, &(self.prompts)(&tenant).codecs, encryption))
+        {
             return Err(refusal);
         }
         let invite = DialogKey {
@@ -204,7 +210,7 @@ impl Node {
         truncate(&mut caller_name, NAME_MAX);
         let hops_left = request.max_forwards().map_err(|_| BAD)?.unwrap_or(MAX_FORWARDS).min(MAX_FORWARDS);
         let party = party(request);
-        Ok(NewCallParts { tenant, caller, caller_name, dialled, dialog, link, party, hops_left, invite })
+        Ok(NewCallParts { tenant, caller, caller_name, dialled, dialog, link, party, hops_left, encryption, invite })
     }
 }
 

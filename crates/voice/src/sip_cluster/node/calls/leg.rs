@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use call::call::{HoldWay, Seat};
 use infra::DialogKey;
 use model::plan::{Contact, OutgoingLimit};
-use model::{ConnId, Dn, LegId, Timestamp};
+use model::{ConnId, Dn, Encryption, LegId, Timestamp};
 use sip::agent::{DialogId, ExtraHeaders};
 use sip::dialog::MAX_FORWARDS;
 
@@ -51,6 +51,8 @@ pub struct Leg {
     pub early_rings: bool,
     /// How its audio goes.
     pub path: AudioPath,
+    /// Whether it is encrypted, as was set for its party when the leg began.
+    pub encryption: Encryption,
     /// Whether media waits for an answer to its offer.
     pub owes_media: bool,
     /// Whether an offer of the party is with media.
@@ -205,6 +207,7 @@ impl Leg {
             early: None,
             early_rings: false,
             path: AudioPath::Media,
+            encryption: Encryption::Off,
             owes_media: false,
             relaying: false,
             holds: false,

@@ -95,6 +95,7 @@ fn leg_to_record<'a>(
         owes_media: leg.owes_media,
         direct: leg.path != AudioPath::Media,
         moving: leg.path == AudioPath::Moving,
+        encryption: Some(leg.encryption).filter(|it| *it != Encryption::Off).map_or("", Encryption::as_str).to_owned(),
         relaying: leg.relaying,
         holds: leg.holds,
         asked: leg.asked.map_or(v1::HoldRecordWay::Unspecified, model_write::way).into(),
@@ -276,6 +277,11 @@ fn leg_from_record(record: v1::LegRecord, mut link_of: impl FnMut(&str) -> Conne
             (false, _) => AudioPath::Media,
             (true, false) => AudioPath::Direct,
             (true, true) => AudioPath::Moving,
+        },
+        // A word that is not known is no leave to speak in clear.
+        encryption: match record.encryption.as_str() {
+            "" => Encryption::Off,
+            word => Encryption::parse(word).unwrap_or(Encryption::Required),
         },
         relaying: record.relaying,
         holds: record.holds,

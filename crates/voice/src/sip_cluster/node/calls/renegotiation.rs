@@ -42,6 +42,7 @@ impl Node {
         let phone = self.leg(conn_id, id).and_then(|leg| leg.phone);
         if !self.fits(phone, &answer) {
             tracing::info!(%conn_id, leg = %id, "a party continues with audio that media does not support");
+            self.note_misfit(conn_id, id, &answer, now);
             return self.end_without_audio(conn_id, id, now);
         }
         let holds = session::holds(&answer);
@@ -77,7 +78,7 @@ impl Node {
             }
             return note("a refusal", self.agent.refuse_offer(dialog, StatusCode(488), now));
         };
-        if let Some(refusal) = session::refusal(&offer, &self.codecs(conn_id)) {
+        if let Some(refusal) = session::refusal(&offer, &self.codecs(conn_id), self.encryption(conn_id, id)) {
             return note("a refusal", self.agent.refuse_offer(dialog, refusal, now));
         }
         let Some(leg) = self.leg_mut(conn_id, id) else {

@@ -29,12 +29,14 @@ impl Node {
     ) {
         let link = self.proxies.link_of(&target.contact);
         let direct = self.direct_offer(conn_id, &target).filter(|_| link.is_some());
+        let tenant = self.calls.get(&conn_id).map(|entry| &entry.tenant);
+        let encryption = tenant.map(|tenant| self.encryption_of_target(tenant, &target)).unwrap_or_default();
         let Some(entry) = self.calls.get_mut(&conn_id) else {
             return;
         };
         let mut leg = Leg::new(id, link.unwrap_or(NO_CONNECTION), LegStage::Preparing, now);
         super::explain::leg(&self.trace, entry, id, &target.dn, &target.contact, now);
-        leg.target = Some(target);
+        (leg.target, leg.encryption) = (Some(target), encryption);
         if direct.is_some() {
             leg.path = AudioPath::Direct;
         }

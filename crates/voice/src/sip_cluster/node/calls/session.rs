@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use call::call::HoldWay;
 use media::codec::Codec;
-use media::sdp::{self, Line, LocalAudio, Origin, Preference, negotiation};
+use media::sdp::{self, Line, LocalAudio, LocalEncryption, NegotiationError, Origin, Preference, negotiation};
+use model::Encryption;
 use sip::agent::Reply;
 use sip::{HeaderName, StatusCode};
 
@@ -33,20 +34,25 @@ impl From<Refusal> for Reply {
 /// How an offer without usable audio is refused: 400 if it is no description, 488 if it names nothing that we support.
 ///
 /// `codecs` are the tenant's; empty means no restriction.
-pub fn refusal(offer: &[u8], codecs: &[Codec]) -> Option<Refusal> {
+pub fn refusal(offer: &[u8], codecs: &[Codec], encryption: Encryption) -> Option<Refusal> {
     let Ok(offer) = sdp::parse::parse(offer) else {
         return Some(StatusCode::BAD_REQUEST.into());
     };
-    let error = negotiation::check_offer(&negotiation::speaking(offer, codecs)).err()?;
+    let error = negotiation::check_offer(&negotiation::speaking(offer, codecs), encryption).err()?;
     Some(Refusal { status: StatusCode::NOT_ACCEPTABLE_HERE, warning: Some(error.warning()) })
 }
 
 /// Whether an answer takes the audio of an offer of ours, judged as media will judge it.
 pub fn takes_audio(offer: &[u8], answer: &[u8]) -> bool {
+    misfit(offer, answer).is_none()
+}
+
+/// Why an answer does not take the audio of an offer of ours.
+pub fn misfit(offer: &[u8], answer: &[u8]) -> Option<NegotiationError> {
     let (Ok(offer), Ok(answer)) = (sdp::parse::parse(offer), sdp::parse::parse(answer)) else {
-        return false;
+        return Some(NegotiationError::Mismatch);
     };
-    negotiation::accept_answer(&offer, &answer, Preference::default()).is_ok()
+    negotiation::accept_answer(&offer, &answer, Preference::default()).err()
 }
 
 /// Whether the author of a description holds. None if it is no description: media reports that to its sender.
@@ -80,11 +86,14 @@ pub fn fresh_offer(local: &[u8], codecs: &[Codec]) -> Option<Bytes> {
         port: audio.port,
         session_id: local.origin.session_id,
         version: local.origin.version + 1,
+        encryption: LocalEncryption::Off,
     };
     let spoken = negotiation::first_codec(&local).filter(|codec| codecs.is_empty() || codecs.contains(codec));
     let codec = spoken.or(codecs.first().copied()).unwrap_or(Preference::default().codec);
     let preference = Preference { codec, ..Preference::default() };
-    Some(Bytes::from(negotiation::next_offer(&local, &stream, preference, codecs).to_string()))
+    let mut next = negotiation::next_offer(&local, &stream, preference, codecs);
+    negotiation::encryption::keep(&mut next, audio);
+    Some(Bytes::from(next.to_string()))
 }
 
 /// Our description as the next one after `before`: an unchanged one keeps its version, any other gets the next version of the same session
@@ -107,10 +116,12 @@ pub fn moved(before: &[u8], medias: &[u8], codecs: &[Codec]) -> Option<Bytes> {
         port: audio.port,
         session_id: before.origin.session_id,
         version: before.origin.version + 1,
+        encryption: LocalEncryption::Off,
     };
     let spoken = negotiation::first_codec(&before).filter(|codec| codecs.is_empty() || codecs.contains(codec));
     let codec = spoken.or(codecs.first().copied()).unwrap_or(Preference::default().codec);
     let mut next = negotiation::next_offer(&before, &stream, Preference { codec, ..Preference::default() }, codecs);
+    negotiation::encryption::keep(&mut next, audio);
     next.origin = Origin { version: stream.version, ..before.origin };
     Some(Bytes::from(next.to_string()))
 }
@@ -150,7 +161,13 @@ mod tests {
         let head = "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\n";
         let sections = "m=audio 4002 RTP/SAVP 8\r\nm=audio 4000 RTP/AVP 8\r\nm=video 4004 RTP/AVP 31\r\n";
         let theirs = format!("{head}{sections}");
-        let local = LocalAudio { address: [192, 0, 2, 1].into(), port: 20_000, session_id: 7, version: 1 };
+        let local = LocalAudio {
+            address: [192, 0, 2, 1].into(),
+            port: 20_000,
+            session_id: 7,
+            version: 1,
+            encryption: LocalEncryption::Off,
+        };
         let offer = sdp::parse::parse(theirs.as_bytes()).unwrap();
         let (ours, _) = negotiation::answer(&offer, &local, Preference::default()).unwrap();
         (theirs, ours.to_string())
@@ -181,7 +198,8 @@ mod tests {
         let offer = |address: &str, media: &str| {
             let text =
                 format!("v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 {address}\r\nt=0 0\r\nm={media}\r\n");
-            refusal(text.as_bytes(), &[]).map(|refusal| (refusal.status.0, refusal.warning.unwrap_or_default()))
+            refusal(text.as_bytes(), &[], Encryption::Off)
+                .map(|refusal| (refusal.status.0, refusal.warning.unwrap_or_default()))
         };
         assert_eq!(offer("192.0.2.9", "audio 4000 RTP/AVP 0"), None);
         let cases = [
@@ -197,11 +215,11 @@ mod tests {
         }
         let a_law =
             b"v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8\r\n";
-        assert_eq!(refusal(a_law, &[Codec::Pcma]), None);
+        assert_eq!(refusal(a_law, &[Codec::Pcma], Encryption::Off), None);
         assert!(
-            refusal(a_law, &[Codec::Pcmu])
+            refusal(a_law, &[Codec::Pcmu], Encryption::Off)
                 .is_some_and(|refusal| refusal.warning.is_some_and(|w| w.starts_with("305 ")))
         );
-        assert_eq!(refusal(b"nonsense", &[]), Some(StatusCode::BAD_REQUEST.into()));
+        assert_eq!(refusal(b"nonsense", &[], Encryption::Off), Some(StatusCode::BAD_REQUEST.into()));
     }
 }

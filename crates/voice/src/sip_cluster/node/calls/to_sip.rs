@@ -6,7 +6,7 @@ use call::{Input, Output};
 use infra::NewCall;
 use media::codec::Codec;
 use model::plan::Caller;
-use model::{ConnId, Dn, EventName, LegId, TenantId, Timestamp};
+use model::{ConnId, Dn, Encryption, EventName, LegId, TenantId, Timestamp};
 use runtime::trace::What;
 use sip::agent::{CommandError, Invite, LocalIdentity, Provisionals, Reply};
 use sip::dialog::MAX_FORWARDS;
@@ -177,7 +177,9 @@ impl Node {
             None => MEDIA_HOST.to_owned(),
         };
         let at = entry.seat_of(id).map(|seat| seat.room).unwrap_or_default();
-        let target = format!("sip:conf={}@{host}{}", room(conn_id, at), codecs_param(&self.codecs(conn_id)));
+        let codecs = codecs_param(&self.codecs(conn_id));
+        let encryption = encryption_param(self.encryption(conn_id, id));
+        let target = format!("sip:conf={}@{host}{codecs}{encryption}", room(conn_id, at));
         let mut headers = vec![(sip::proxy::headers::TENANT, entry.tenant.to_string())];
         headers.extend(self.trace_header(conn_id));
         headers.extend(entry.leg(id).and_then(party_header));
@@ -339,6 +341,11 @@ impl Node {
         LocalIdentity { tag, contact }
     }
 
+    /// Whether the audio of a leg is encrypted.
+    pub(super) fn encryption(&self, conn_id: ConnId, id: LegId) -> Encryption {
+        self.leg(conn_id, id).map(|leg| leg.encryption).unwrap_or_default()
+    }
+
     pub(in crate::sip_cluster::node) fn leg(&self, conn_id: ConnId, id: LegId) -> Option<&Leg> {
         self.calls.leg(conn_id, id)
     }
@@ -378,6 +385,14 @@ pub(in crate::sip_cluster::node) fn party_header(leg: &Leg) -> Option<(HeaderNam
 fn codecs_param(codecs: &[Codec]) -> String {
     let names: Vec<&str> = codecs.iter().map(|codec| codec.name()).collect();
     if names.is_empty() { String::new() } else { format!(";codecs={}", names.join("+")) }
+}
+
+/// The parameter that tells media whether the audio of the party is encrypted.
+fn encryption_param(encryption: Encryption) -> String {
+    match encryption {
+        Encryption::Off => String::new(),
+        other => format!(";encryption={}", other.as_str()),
+    }
 }
 
 /// An SDP answer that accepts no stream.

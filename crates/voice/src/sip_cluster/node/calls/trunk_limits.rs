@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use call::Input;
 use model::plan::{Caller, OutgoingLimit};
-use model::{ConnId, LegId, NodeId, TenantId, Timestamp};
+use model::{ConnId, Encryption, LegId, NodeId, TenantId, Timestamp};
 use runtime::trace::What;
 use sip::{Message, StatusCode};
 
@@ -33,6 +33,8 @@ pub struct TrunkRules {
     pub direct_media: bool,
     /// Whether its carrier is asked by OPTIONS whether it is there, and gets no call while it is not.
     pub options: bool,
+    /// Whether the audio with its carrier is encrypted.
+    pub encryption: Encryption,
 }
 
 /// Reads what a tenant has set for a trunk.

@@ -1,0 +1,167 @@
+use super::*;
+use crate::sdp::crypto::{LocalKeys, SECRET_BYTES};
+use crate::sdp::negotiation::{accept_answer, answer, check_offer, next_offer, offer as make_offer};
+use crate::sdp::{AudioStream, LocalAudio, Preference, parse};
+use crate::srtp::Suite;
+
+const POLICIES: [Encryption; 3] = Encryption::ALL;
+
+fn side(policy: Encryption, number: u8) -> LocalAudio {
+    let encryption = LocalEncryption::new(policy, LocalKeys::new([number; SECRET_BYTES]));
+    LocalAudio { address: [192, 0, 2, number].into(), port: 20_000, session_id: 7, version: 1, encryption }
+}
+
+fn offered_by(local: &LocalAudio) -> Description {
+    make_offer(local, Preference::default(), &[])
+}
+
+fn read_again(description: &Description) -> Description {
+    parse(description.to_string().as_bytes()).unwrap()
+}
+
+/// What both sides make of an offer and its answer.
+fn agree(one: Encryption, other: Encryption) -> Result<(AudioStream, AudioStream, Description), NegotiationError> {
+    let (caller, called) = (side(one, 1), side(other, 2));
+    let offer = read_again(&offered_by(&caller));
+    let (reply, theirs) = answer(&offer, &called, Preference::default())?;
+    let ours = accept_answer(&offer, &read_again(&reply), Preference::default())?;
+    Ok((ours, theirs, reply))
+}
+
+#[test]
+fn two_sides_agree_on_the_same_keys_or_on_none() {
+    for one in POLICIES {
+        for other in POLICIES {
+            let agreed = agree(one, other);
+            if one == Encryption::Off && other == Encryption::Required {
+                assert_eq!(agreed.err(), Some(NegotiationError::Clear));
+                continue;
+            }
+            if one == Encryption::Required && other == Encryption::Off {
+                assert_eq!(agreed.err(), Some(NegotiationError::Encrypted));
+                continue;
+            }
+            let (ours, theirs, reply) = agreed.unwrap();
+            let is_secure = one != Encryption::Off && other != Encryption::Off;
+            assert_eq!(ours.protection.is_some(), is_secure, "{one:?} {other:?}");
+            let mirrored = theirs.protection.map(|p| Protection { ours: p.theirs, theirs: p.ours });
+            assert_eq!(ours.protection, mirrored);
+            let suite = ours.protection.map(|protection| protection.ours.suite());
+            assert!(suite.is_none_or(|suite| suite == Suite::AesCm128Sha1_80));
+            let profile = if one == Encryption::Required { "RTP/SAVP" } else { "RTP/AVP" };
+            assert_eq!(reply.media[0].protocol, profile);
+            assert_eq!(
+                CryptoLine::of(&reply.media[0]).map(|line| line.tag).collect::<Vec<_>>().len(),
+                usize::from(is_secure)
+            );
+        }
+    }
+}
+
+#[test]
+fn keys_stay_the_same_in_the_next_offer_and_answer() {
+    let local = side(Encryption::Required, 1);
+    let first = offered_by(&local);
+    let second = next_offer(&first, &local, Preference::default(), &[]);
+    assert_eq!(
+        CryptoLine::of(&first.media[0]).collect::<Vec<_>>(),
+        CryptoLine::of(&second.media[0]).collect::<Vec<_>>()
+    );
+    let (_, one, reply) = agree(Encryption::Required, Encryption::Offered).unwrap();
+    let (again, other) = answer(
+        &read_again(&offered_by(&side(Encryption::Required, 1))),
+        &side(Encryption::Offered, 2),
+        Preference::default(),
+    )
+    .unwrap();
+    assert_eq!((one, reply), (other, again.clone()));
+    // An offer by who does not have the secret.
+    let mut kept = next_offer(&again, &side(Encryption::Off, 2), Preference::default(), &[]);
+    keep(&mut kept, &again.media[0]);
+    assert_eq!(CryptoLine::of(&kept.media[0]).collect::<Vec<_>>(), CryptoLine::of(&again.media[0]).collect::<Vec<_>>());
+    assert_eq!(kept.media[0].protocol, "RTP/SAVP");
+}
+
+#[test]
+fn the_line_that_its_author_prefers_is_answered_with_its_tag() {
+    let offer = offered_by(&side(Encryption::Offered, 1)).to_string();
+    let mut lines: Vec<&str> = offer.split_inclusive("\r\n").collect();
+    let at = lines.iter().position(|line| line.starts_with("a=crypto:1 ")).unwrap();
+    lines.swap(at, at + 2);
+    lines.insert(at, "a=crypto:9 F8_128_HMAC_SHA1_80 inline:AAAA\r\n");
+    let offer = parse(lines.concat().as_bytes()).unwrap();
+    let (reply, stream) = answer(&offer, &side(Encryption::Offered, 2), Preference::default()).unwrap();
+    let taken: Vec<_> = CryptoLine::of(&reply.media[0]).map(|line| (line.tag, line.keying.suite())).collect();
+    assert_eq!(taken, [(3, Suite::AesGcm128)]);
+    assert_eq!(stream.protection.unwrap().theirs.suite(), Suite::AesGcm128);
+}
+
+#[test]
+fn an_encrypted_section_is_taken_before_one_in_clear() {
+    let secure = offered_by(&side(Encryption::Required, 1));
+    let mut both = offered_by(&side(Encryption::Off, 1));
+    both.media.push(secure.media[0].clone());
+    for (policy, ports, profile) in [
+        (Encryption::Off, [20_000, 0], "RTP/AVP"),
+        (Encryption::Offered, [0, 20_000], "RTP/SAVP"),
+        (Encryption::Required, [0, 20_000], "RTP/SAVP"),
+    ] {
+        let (reply, _) = answer(&both, &side(policy, 2), Preference::default()).unwrap();
+        assert_eq!(reply.media.iter().map(|media| media.port).collect::<Vec<_>>(), ports);
+        assert_eq!(reply.audio().unwrap().protocol, profile);
+    }
+}
+
+#[test]
+fn an_answer_that_was_not_offered_is_not_taken() {
+    let offer = offered_by(&side(Encryption::Offered, 1));
+    let must = offered_by(&side(Encryption::Required, 1));
+    let off = offered_by(&side(Encryption::Off, 1));
+    let (reply, _) = answer(&offer, &side(Encryption::Offered, 2), Preference::default()).unwrap();
+    let text = reply.to_string();
+    let take = |offer: &Description, text: &str| {
+        accept_answer(offer, &parse(text.as_bytes()).unwrap(), Preference::default()).map(|s| s.protection.is_some())
+    };
+    assert_eq!(take(&offer, &text), Ok(true));
+    assert_eq!(take(&must, &text), Ok(true), "with keys beside RTP/AVP it is encrypted all the same");
+    assert_eq!(take(&offer, &text.replace("crypto:1", "crypto:2")), Err(NegotiationError::Mismatch));
+    assert_eq!(take(&offer, &text.replace("crypto:1", "crypto:7")), Err(NegotiationError::Mismatch));
+    assert_eq!(take(&offer, &text.replace("SHA1_80", "SHA1_99")), Err(NegotiationError::Mismatch));
+    let line = text.split_inclusive("\r\n").find(|line| line.starts_with("a=crypto")).unwrap();
+    assert_eq!(take(&offer, &format!("{text}{line}")), Err(NegotiationError::Mismatch));
+    let clear = text.replace(line, "");
+    assert_eq!(take(&offer, &clear), Ok(false));
+    assert_eq!(take(&must, &clear), Err(NegotiationError::Clear));
+    assert_eq!(take(&must, &clear.replace("RTP/AVP", "RTP/SAVP")), Err(NegotiationError::Clear));
+    assert_eq!(take(&offer, &clear.replace("RTP/AVP", "RTP/SAVP")), Err(NegotiationError::Clear));
+    assert_eq!(take(&off, &text), Ok(false), "keys that nobody wanted");
+    assert_eq!(take(&off, &text.replace("RTP/AVP", "RTP/SAVP")), Err(NegotiationError::NoAudio));
+}
+
+#[test]
+fn an_offer_that_does_not_fit_is_refused_with_its_reason() {
+    let check = |text: &str, policy| check_offer(&parse(text.as_bytes()).unwrap(), policy).err();
+    let secure = offered_by(&side(Encryption::Required, 1)).to_string();
+    assert_eq!(check(&secure, Encryption::Off), Some(NegotiationError::Encrypted));
+    let unknown = secure.replace("_HMAC_SHA1_", "_X_").replace("GCM", "Y");
+    for policy in POLICIES {
+        assert_eq!(check(&unknown, policy), Some(NegotiationError::NoSuite));
+        assert_eq!(check(&secure.replace("crypto", "fingerprint"), policy), Some(NegotiationError::NoAudio));
+    }
+    let clear = offered_by(&side(Encryption::Off, 1)).to_string();
+    assert_eq!(check(&clear, Encryption::Required), Some(NegotiationError::Clear));
+    for error in [NegotiationError::Encrypted, NegotiationError::Clear, NegotiationError::NoSuite] {
+        assert!(error.warning().starts_with("302 "));
+    }
+}
+
+#[test]
+fn keys_are_not_shown() {
+    let offer = offered_by(&side(Encryption::Required, 1));
+    let shown = format!("{offer:?}");
+    for line in CryptoLine::of(&offer.media[0]) {
+        let key = line.to_string();
+        let key = key.split("inline:").nth(1).unwrap();
+        assert!(offer.to_string().contains(key) && !shown.contains(key));
+    }
+}

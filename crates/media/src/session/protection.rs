@@ -1,0 +1,103 @@
+//! The session's keys at work: what is sent is protected, what comes is opened (RFC 3711), before anything else looks at it.
+//!
+//! The phone's side goes on after a move to another process, with the rollover counters in the snapshot. Ours does not: how many packets the
+//! former process has sent is not known for certain, and a keystream must not be used twice. So our stream begins anew with another,
+//! random SSRC under the same key, which RFC 3711 §8.1 allows: keystreams of two sources differ.
+
+use crate::sdp::Protection;
+use crate::srtp::{Refused, SourceIndex, SrtpReceiver, SrtpSender};
+
+/// Both directions of a session.
+#[derive(Debug, Default)]
+pub(super) struct Guard {
+    outbound: Option<SrtpSender>,
+    inbound: Option<SrtpReceiver>,
+    /// Whether audio goes in clear. With keys that cannot be used nothing goes at all.
+    is_clear: bool,
+    forged: u64,
+    replayed: u64,
+}
+
+/// What comes out of a packet that has arrived.
+pub(super) struct Opened<'a> {
+    pub bytes: &'a mut [u8],
+    /// Whether a successor must know of it: see [`SrtpReceiver::open`].
+    pub has_rolled: bool,
+}
+
+impl Guard {
+    /// Applies what was agreed. A direction whose key stays goes on.
+    pub fn negotiate(&mut self, agreed: Option<&Protection>, ssrc: u32) {
+        self.is_clear = agreed.is_none();
+        let Some(Protection { ours, theirs }) = agreed else {
+            (self.outbound, self.inbound) = (None, None);
+            return;
+        };
+        if self.outbound.as_ref().is_none_or(|sender| sender.keying() != ours) {
+            self.outbound = SrtpSender::new(*ours, ssrc);
+        }
+        if self.inbound.as_ref().is_none_or(|receiver| receiver.keying() != theirs) {
+            self.inbound = SrtpReceiver::new(*theirs);
+        }
+    }
+
+    /// Goes on in another process. The SSRC must be a new one.
+    pub fn resume(agreed: Option<&Protection>, ssrc: u32, sources: &[SourceIndex], refused: (u64, u64)) -> Self {
+        let mut guard = Self { forged: refused.0, replayed: refused.1, ..Self::default() };
+        guard.negotiate(agreed, ssrc);
+        guard.inbound = agreed.and_then(|agreed| SrtpReceiver::resume(agreed.theirs, sources));
+        guard
+    }
+
+    /// How far each source of the phone is, for a snapshot.
+    pub fn sources(&self) -> Vec<SourceIndex> {
+        self.inbound.as_ref().map(SrtpReceiver::sources).unwrap_or_default()
+    }
+
+    /// Packets refused as forged, and as there before.
+    pub const fn refused(&self) -> (u64, u64) {
+        (self.forged, self.replayed)
+    }
+
+    /// Protects an RTP packet that is about to be sent; `None`, and it must not be.
+    pub fn seal(&mut self, packet: &mut [u8], length: usize) -> Option<usize> {
+        if self.is_clear {
+            return Some(length);
+        }
+        self.outbound.as_mut()?.protect(packet, length)
+    }
+
+    /// Protects an RTCP packet that is about to be sent; `None`, and it must not be.
+    pub fn seal_report(&mut self, packet: &mut [u8], length: usize) -> Option<usize> {
+        if self.is_clear {
+            return Some(length);
+        }
+        self.outbound.as_mut()?.protect_report(packet, length)
+    }
+
+    /// Opens an RTP packet of the phone. One that is refused is counted and has no other effect.
+    pub fn open<'a>(&mut self, bytes: &'a mut [u8]) -> Option<Opened<'a>> {
+        if self.is_clear {
+            return Some(Opened { bytes, has_rolled: false });
+        }
+        let opened = self.inbound.as_mut()?.open(bytes);
+        let (bytes, has_rolled) = opened.map_err(|refused| self.count(refused)).ok()?;
+        Some(Opened { bytes, has_rolled })
+    }
+
+    /// Opens an RTCP packet of the phone. One that is refused is counted and has no other effect.
+    pub fn open_report<'a>(&mut self, bytes: &'a mut [u8]) -> Option<&'a mut [u8]> {
+        if self.is_clear {
+            return Some(bytes);
+        }
+        let opened = self.inbound.as_mut()?.open_report(bytes);
+        opened.map_err(|refused| self.count(refused)).ok()
+    }
+
+    fn count(&mut self, refused: Refused) {
+        match refused {
+            Refused::Forged => self.forged = self.forged.saturating_add(1),
+            Refused::Replayed => self.replayed = self.replayed.saturating_add(1),
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! Opens what the peer sends.
+
+use super::cipher::{Kind, PacketId, SessionKeys};
+use super::index::{Window, estimate};
+use super::{ENCRYPTED, Keying, RTCP_CLEAR, Refused, clear_bytes, numbers, word};
+use crate::rtp::PACKET_BYTES_MAX;
+
+/// Most sources of one key that are remembered. Only who has the key makes one; a phone makes one when its audio begins anew. Beyond,
+/// the one that was heard first is forgotten.
+pub const SSRCS_MAX: usize = 64;
+
+/// The peer's direction: one key, with the sources that were heard under it.
+pub struct SrtpReceiver {
+    keying: Keying,
+    rtp: SessionKeys,
+    rtcp: SessionKeys,
+    sources: Vec<Source>,
+}
+
+/// How far a source is, as plain data.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SourceIndex {
+    /// The source.
+    pub ssrc: u32,
+    /// The highest index of its packets: rollover counter and sequence number.
+    pub rtp: Option<u64>,
+    /// The highest index of its reports.
+    pub rtcp: Option<u32>,
+}
+
+struct Source {
+    ssrc: u32,
+    rtp: Option<Window>,
+    rtcp: Option<Window>,
+    /// Where it was some time ago: it may be further than an estimate reaches.
+    is_stale: bool,
+}
+
+impl SrtpReceiver {
+    /// Under a key of which nothing was heard.
+    pub fn new(keying: Keying) -> Option<Self> {
+        Self::resume(keying, &[])
+    }
+
+    /// Goes on from where sources were. What was up to there counts as there before.
+    pub fn resume(keying: Keying, at: &[SourceIndex]) -> Option<Self> {
+        let rtp = SessionKeys::derive(&keying, Kind::Rtp).ok()?;
+        let rtcp = SessionKeys::derive(&keying, Kind::Rtcp).ok()?;
+        let source = |at: &SourceIndex| Source {
+            ssrc: at.ssrc,
+            rtp: at.rtp.map(Window::all_up_to),
+            rtcp: at.rtcp.map(|index| Window::all_up_to(index.into())),
+            is_stale: at.rtp.is_some(),
+        };
+        Some(Self { keying, rtp, rtcp, sources: at.iter().take(SSRCS_MAX).map(source).collect() })
+    }
+
+    /// The key.
+    pub const fn keying(&self) -> &Keying {
+        &self.keying
+    }
+
+    /// How far each source is.
+    pub fn sources(&self) -> Vec<SourceIndex> {
+        let of = |source: &Source| SourceIndex {
+            ssrc: source.ssrc,
+            rtp: source.rtp.map(|window| window.highest()),
+            rtcp: source.rtcp.map(|window| window.highest() as u32),
+        };
+        self.sources.iter().map(of).collect()
+    }
+
+    /// Opens an RTP packet in place. Returns the packet, and whether who goes on from [`SrtpReceiver::sources`] must know of it: it is
+    /// the first of its source, or the first after a rollover.
+    ///
+    /// # Errors
+    /// Why it is refused; nothing has changed then, but the bytes may be overwritten.
+    pub fn open<'a>(&mut self, packet: &'a mut [u8]) -> Result<(&'a mut [u8], bool), Refused> {
+        let clear = clear_bytes(packet).ok_or(Refused::Forged)?;
+        let (sequence, ssrc) = numbers(packet).ok_or(Refused::Forged)?;
+        let packet = self.without_mki(packet, self.rtp.tag_bytes())?;
+        let known = self.sources.iter().position(|source| source.ssrc == ssrc);
+        let source = known.and_then(|at| self.sources.get(at));
+        let window = source.and_then(|source| source.rtp);
+        let candidates = candidates(window, sequence, source.is_some_and(|source| source.is_stale));
+        let is_new = |index: &u64| window.is_none_or(|window| window.is_new(*index));
+        if !candidates.iter().flatten().any(is_new) {
+            return Err(Refused::Replayed);
+        }
+        let tries = candidates.into_iter().flatten().filter(is_new);
+        let (index, length) = self.find(packet, (clear, ssrc), tries).ok_or(Refused::Forged)?;
+        let rolled = window.is_none_or(|window| window.highest() >> 16 < index >> 16);
+        let source = self.source(known, ssrc);
+        // What came while nobody listened is over: only what follows is new.
+        let seen = if source.is_stale { Window::all_up_to(index) } else { Window::new(index) };
+        match source.rtp.as_mut().filter(|_| !source.is_stale) {
+            Some(window) => window.note(index),
+            None => source.rtp = Some(seen),
+        }
+        source.is_stale = false;
+        let packet = packet.get_mut(..length).ok_or(Refused::Forged)?;
+        Ok((packet, rolled))
+    }
+
+    /// Tries indexes until one fits. AES-GCM overwrites what it refuses, so that all but the last are tried on a copy.
+    fn find(
+        &self,
+        packet: &mut [u8],
+        (clear, ssrc): (usize, u32),
+        indexes: impl Iterator<Item = u64>,
+    ) -> Option<(u64, usize)> {
+        let open = |packet: &mut [u8], index: u64| {
+            let rollovers = ((index >> 16) as u32).to_be_bytes();
+            self.rtp.open(Kind::Rtp, PacketId { ssrc, index }, (packet, clear), rollovers).ok()
+        };
+        let mut indexes = indexes.peekable();
+        while let Some(index) = indexes.next() {
+            if indexes.peek().is_none() {
+                return Some((index, open(packet, index)?));
+            }
+            let mut room = [0; PACKET_BYTES_MAX];
+            let copy = room.get_mut(..packet.len())?;
+            copy.copy_from_slice(packet);
+            if let Some(length) = open(copy, index) {
+                packet.copy_from_slice(copy);
+                return Some((index, length));
+            }
+        }
+        None
+    }
+
+    /// Opens an RTCP packet in place.
+    ///
+    /// # Errors
+    /// Why it is refused; nothing has changed then, but the bytes may be overwritten.
+    pub fn open_report<'a>(&mut self, packet: &'a mut [u8]) -> Result<&'a mut [u8], Refused> {
+        let ssrc = word(packet, 4).ok_or(Refused::Forged)?;
+        let tag = self.rtcp.tag_bytes();
+        let packet = match self.rtcp {
+            SessionKeys::Counter { .. } => self.without_mki(packet, tag)?,
+            SessionKeys::Gcm { .. } => self.without_mki(packet, 0)?,
+        };
+        let length = packet.len().checked_sub(tag + 4).filter(|length| *length >= RTCP_CLEAR).ok_or(Refused::Forged)?;
+        // The word with the index stands before the tag of HMAC-SHA1, and behind that of AES-GCM.
+        let at = if matches!(self.rtcp, SessionKeys::Counter { .. }) { length } else { length + tag };
+        let told = word(packet, at).ok_or(Refused::Forged)?;
+        // One in clear is authentic too, but nobody has agreed to such (RFC 4568 §6.3.2).
+        let index = (told & ENCRYPTED != 0).then_some(u64::from(told & !ENCRYPTED)).ok_or(Refused::Forged)?;
+        let known = self.sources.iter().position(|source| source.ssrc == ssrc);
+        let window = known.and_then(|at| self.sources.get(at)?.rtcp);
+        if window.is_some_and(|window| !window.is_new(index)) {
+            return Err(Refused::Replayed);
+        }
+        // Without the word, the packet is as one of SRTP.
+        packet.copy_within(at + 4.., at);
+        let sealed = packet.get_mut(..length + tag).ok_or(Refused::Forged)?;
+        let id = PacketId { ssrc, index };
+        let opened = self.rtcp.open(Kind::Rtcp, id, (sealed, RTCP_CLEAR), told.to_be_bytes());
+        let opened = opened.map_err(|_| Refused::Forged)?;
+        let source = self.source(known, ssrc);
+        source.rtcp.get_or_insert(Window::new(index)).note(index);
+        packet.get_mut(..opened).ok_or(Refused::Forged)
+    }
+
+    /// The packet without the identifier of the master key, which stands before the last `behind` bytes.
+    fn without_mki<'a>(&self, packet: &'a mut [u8], behind: usize) -> Result<&'a mut [u8], Refused> {
+        // RFC 7714 §8.2: the tag of AES-GCM is part of the text, so that the identifier is last.
+        let behind = if matches!(self.rtp, SessionKeys::Gcm { .. }) { 0 } else { behind };
+        let Some(mki) = self.keying.mki() else { return Ok(packet) };
+        let length = usize::from(mki.length);
+        let end = packet.len().checked_sub(behind).ok_or(Refused::Forged)?;
+        let start = end.checked_sub(length).ok_or(Refused::Forged)?;
+        let told = packet.get(start..end).ok_or(Refused::Forged)?;
+        let value = mki.value.to_be_bytes();
+        let expected = value.get(value.len().saturating_sub(length)..).unwrap_or_default();
+        let (zeros, rest) = told.split_at(length - expected.len());
+        if rest != expected || zeros.iter().any(|zero| *zero != 0) {
+            return Err(Refused::Forged);
+        }
+        packet.copy_within(end.., start);
+        let kept = packet.len() - length;
+        packet.get_mut(..kept).ok_or(Refused::Forged)
+    }
+
+    /// A source by its place, or a new one.
+    fn source(&mut self, known: Option<usize>, ssrc: u32) -> &mut Source {
+        let at = known.filter(|at| *at < self.sources.len()).unwrap_or_else(|| {
+            if self.sources.len() == SSRCS_MAX {
+                self.sources.remove(0);
+            }
+            self.sources.push(Source { ssrc, rtp: None, rtcp: None, is_stale: false });
+            self.sources.len() - 1
+        });
+        &mut self.sources[at]
+    }
+}
+
+/// The indexes that a sequence number may stand for. A source that begins may have rolled over before anybody listened (RFC 3711 §3.3.1
+/// knows the counter by other means), and one that was not listened to for a while may be half a cycle further.
+fn candidates(window: Option<Window>, sequence: u16, is_stale: bool) -> [Option<u64>; 3] {
+    let Some(window) = window else { return [Some(sequence.into()), Some(1 << 16 | u64::from(sequence)), None] };
+    let estimated = estimate(window.highest(), sequence);
+    if !is_stale {
+        return [estimated, None, None];
+    }
+    let at = |rollovers: u64| Some(rollovers << 16 | u64::from(sequence)).filter(|index| Some(*index) != estimated);
+    let rollovers = window.highest() >> 16;
+    [estimated, at(rollovers), at(rollovers + 1)]
+}
+
+impl std::fmt::Debug for SrtpReceiver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let sources = self.sources();
+        f.debug_struct("SrtpReceiver").field("keying", &self.keying).field("sources", &sources).finish_non_exhaustive()
+    }
+}

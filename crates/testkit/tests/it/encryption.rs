@@ -1,0 +1,208 @@
+//! Encrypted audio: baresip with SRTP and without, judged by what the phones hear.
+
+use std::fs;
+use std::net::{SocketAddr, UdpSocket};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use testkit::agents::baresip_phone_that_encrypts;
+use testkit::audio::{read_wav, write_wav};
+use testkit::{Encrypts, Installation, Phone, wait};
+
+use crate::conference::{SOON, TONES, has_heard_for, heard, phone, tone};
+
+/// Before a node knows what has been set, calls go as before: so often they are made again.
+const CALLS_MAX: usize = 20;
+/// Packets of an attack.
+const ATTACK: usize = 200;
+
+fn site(settings: &[(&str, &str)]) -> Result<Installation> {
+    let site = Installation::start()?;
+    site.import_changed(|files| {
+        let file = files.join("example-tenant.yaml");
+        let mut text = fs::read_to_string(&file)?;
+        for (number, encryption) in settings {
+            let phone = format!("- {{number: \"{number}\", ");
+            ensure!(text.contains(&phone), "the example has changed");
+            text = text.replacen(&phone, &format!("{phone}encryption: {encryption}, "), 1);
+        }
+        Ok(fs::write(&file, text)?)
+    })?;
+    Ok(site)
+}
+
+fn encrypted(
+    how: Encrypts,
+    site: &Installation,
+    files: &tempfile::TempDir,
+    (host, dn, hz): (u8, &str, f64),
+) -> Result<Phone> {
+    let speech = files.path().join(format!("{dn}.wav"));
+    write_wav(&speech, &tone(hz, 120))?;
+    baresip_phone_that_encrypts(how, &speech, site, host, dn)
+}
+
+/// The reason with which a call that was dialled ended, or nothing if it was answered.
+fn dial(phone: &mut Phone, number: &str) -> Result<Option<String>> {
+    phone.dial(number)?;
+    wait::until(SOON, || {
+        if phone.has_seen("CALL_ESTABLISHED")? {
+            phone.wait_for("CALL_ESTABLISHED", SOON)?;
+            return Ok(Some(None));
+        }
+        if phone.has_seen("CALL_CLOSED")? {
+            let closed = phone.wait_for("CALL_CLOSED", SOON)?;
+            return Ok(Some(Some(closed["param"].as_str().unwrap_or_default().to_owned())));
+        }
+        Ok(None)
+    })
+}
+
+/// Dials until it is answered.
+fn dial_until_answered(phone: &mut Phone, number: &str) -> Result<()> {
+    let mut last = None;
+    for _ in 0..CALLS_MAX {
+        last = dial(phone, number)?;
+        if last.is_none() {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(300));
+    }
+    anyhow::bail!("not answered: {last:?}")
+}
+
+/// Dials until it is refused, and returns with what.
+fn dial_until_refused(phone: &mut Phone, number: &str) -> Result<String> {
+    for _ in 0..CALLS_MAX {
+        if let Some(reason) = dial(phone, number)? {
+            return Ok(reason);
+        }
+        phone.hang_up()?;
+        phone.wait_for("CALL_CLOSED", SOON)?;
+        std::thread::sleep(Duration::from_millis(300));
+    }
+    anyhow::bail!("every call was answered")
+}
+
+fn hear_each_other(one: &Phone, other: &Phone) -> Result<()> {
+    let before = (one.heard_bytes(), other.heard_bytes());
+    has_heard_for(one, before.0)?;
+    has_heard_for(other, before.1)?;
+    ensure!(heard(&read_wav(&one.heard()?)?) == [TONES[1]], "the one hears the other");
+    ensure!(heard(&read_wav(&other.heard()?)?) == [TONES[0]], "the other hears the one");
+    Ok(())
+}
+
+/// The SIP messages of the last call, as the operator sees them.
+fn messages(site: &Installation) -> Result<Vec<String>> {
+    let told = crate::trace::trace(site, &["--last"])?;
+    let messages = told["ladder"]["messages"].as_array().context("messages")?;
+    Ok(messages.iter().filter_map(|message| message["text"].as_str()).map(str::to_owned).collect())
+}
+
+/// Where media takes the audio of an encrypted leg, by the descriptions that we have sent.
+fn audio_of_media(messages: &[String]) -> Result<SocketAddr> {
+    let ours = messages.iter().filter(|text| text.contains("RTP/SAVP") && text.contains("\r\ns=-\r\n"));
+    let at = ours.filter_map(|text| {
+        let host = text.split("c=IN IP4 ").nth(1)?.split("\r\n").next()?;
+        let port = text.split("m=audio ").nth(1)?.split(' ').next()?;
+        format!("{host}:{port}").parse().ok()
+    });
+    at.last().context("no description of ours with RTP/SAVP")
+}
+
+#[test]
+fn an_encrypted_phone_talks_to_one_in_clear_and_nobody_else_gets_in() -> Result<()> {
+    let files = tempfile::tempdir()?;
+    let site = site(&[("7101", "required")])?;
+    let mut one = encrypted(Encrypts::Always, &site, &files, (10, "7101", TONES[0]))?;
+    let mut other = phone(&site, &files, 11, "7130", TONES[1])?;
+    dial_until_answered(&mut one, "7130")?;
+    other.wait_for("CALL_ESTABLISHED", SOON)?;
+    hear_each_other(&one, &other)?;
+
+    let messages = messages(&site)?;
+    let keyed: Vec<&String> = messages.iter().filter(|text| text.contains("a=crypto:")).collect();
+    ensure!(keyed.len() >= 2, "the trace has the offer and the answer: {messages:?}");
+    for text in &keyed {
+        let mut keys = text.split("inline:").skip(1);
+        ensure!(keys.all(|key| key.starts_with("***\r\n")), "a key is in the trace: {text}");
+    }
+
+    // Somebody sends what is no audio of the phone, as such and as a stranger.
+    let media = audio_of_media(&messages)?;
+    let attacker = UdpSocket::bind((site.peer_address(66), 0))?;
+    let before = site.metric("media", "media_rtp_packets_forged_total")?;
+    for n in 0..ATTACK {
+        let mut packet = vec![0x80, 0];
+        packet.extend((n as u16).to_be_bytes());
+        packet.extend((n as u32 * 160).to_be_bytes());
+        packet.extend([0xDE, 0xAD, 0xBE, 0xEF]);
+        packet.extend([0x2A; 170]);
+        attacker.send_to(&packet, media)?;
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    wait::until(SOON, || {
+        let forged = site.metric("media", "media_rtp_packets_forged_total")? - before;
+        Ok((forged >= ATTACK as f64).then_some(()))
+    })
+    .context("the forged packets are counted")?;
+    attacker.set_read_timeout(Some(Duration::from_millis(200)))?;
+    ensure!(attacker.recv(&mut [0; 1_500]).is_err(), "no audio goes to the attacker");
+    hear_each_other(&one, &other)?;
+
+    // The process ends and comes back on its data: the audio goes on, encrypted as before.
+    let site = site.crash_and_restart()?;
+    hear_each_other(&one, &other)?;
+    one.hang_up()?;
+    other.wait_for("CALL_CLOSED", SOON)?;
+    site.is_at_rest()
+}
+
+#[test]
+fn a_required_phone_is_rung_with_keys_and_neither_speaks_nor_answers_in_clear() -> Result<()> {
+    let files = tempfile::tempdir()?;
+    let site = site(&[("7101", "required")])?;
+    let mut clear = phone(&site, &files, 10, "7101", TONES[0])?;
+    let mut other = phone(&site, &files, 11, "7130", TONES[1])?;
+    let refused = dial_until_refused(&mut clear, site.number("echo")?)?;
+    ensure!(refused.starts_with("488"), "a plain offer is refused: {refused}");
+    let refused = dial_until_refused(&mut other, "7101")?;
+    ensure!(refused.starts_with("488"), "an answer without keys ends the call: {refused}");
+    drop(clear);
+    let mut secure = encrypted(Encrypts::IfPossible, &site, &files, (10, "7101", TONES[0]))?;
+    dial_until_answered(&mut other, "7101")?;
+    secure.wait_for("CALL_ESTABLISHED", SOON)?;
+    hear_each_other(&secure, &other)?;
+    other.hang_up()?;
+    secure.wait_for("CALL_CLOSED", SOON)?;
+    site.is_at_rest()
+}
+
+#[test]
+fn where_encryption_is_offered_each_phone_speaks_as_it_can() -> Result<()> {
+    let files = tempfile::tempdir()?;
+    let site = site(&[("7101", "offered"), ("7130", "offered")])?;
+    let mut one = encrypted(Encrypts::Always, &site, &files, (10, "7101", TONES[0]))?;
+    let mut other = phone(&site, &files, 11, "7130", TONES[1])?;
+    dial_until_answered(&mut one, "7130")?;
+    other.wait_for("CALL_ESTABLISHED", SOON)?;
+    hear_each_other(&one, &other)?;
+    other.hold()?;
+    std::thread::sleep(Duration::from_secs(1));
+    other.resume()?;
+    // baresip 1.0 records nothing of what it receives after it has held, so that phone is not listened to.
+    has_heard_for(&one, one.heard_bytes())?;
+    ensure!(heard(&read_wav(&one.heard()?)?) == [TONES[1]], "who was held hears the other again");
+    one.hang_up()?;
+    other.wait_for("CALL_CLOSED", SOON)?;
+    drop(one);
+    // The same phone rung, with keys beside RTP/AVP.
+    let mut one = encrypted(Encrypts::IfPossible, &site, &files, (10, "7101", TONES[0]))?;
+    dial_until_answered(&mut other, "7101")?;
+    one.wait_for("CALL_ESTABLISHED", SOON)?;
+    hear_each_other(&one, &other)?;
+    other.hang_up()?;
+    one.wait_for("CALL_CLOSED", SOON)?;
+    site.is_at_rest()
+}
