@@ -102,4 +102,4 @@ impl fmt::Debug for Tls {
 }
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;

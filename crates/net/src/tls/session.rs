@@ -7,8 +7,9 @@ use bytes::Bytes;
 use rustls::pki_types::ServerName;
 use rustls::{AlertDescription, ClientConfig, ClientConnection, Connection, ServerConfig, ServerConnection};
 
-/// The most ciphertext that a peer may send before the handshake is over: a long chain of certificates, and some spare.
-const HANDSHAKE_BYTES_MAX: usize = 64 * 1024;
+/// The most ciphertext that a peer may send before the handshake is over: a long chain of certificates, and some spare. The
+/// protocol itself lets each of many strangers leave twice as much in memory.
+pub(super) const HANDSHAKE_BYTES_MAX: usize = 32 * 1024;
 
 /// One end of a TLS connection.
 #[derive(Debug)]
