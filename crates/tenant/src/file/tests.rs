@@ -1,4 +1,4 @@
-use contracts::provisioning::NoAnswerAction;
+use contracts::provisioning::{DnKind, Encryption, NoAnswerAction};
 
 use super::*;
 
@@ -43,6 +43,26 @@ fn what_holds_for_agents_comes_back_from_an_export() {
     let wrong = text.replace("no_answer_action: logout", "no_answer_action: sleep");
     let faults = read_with_documents(&wrong).expect_err("a fault").0;
     assert_eq!(faults[0].key, "agents.no_answer_action");
+}
+
+#[test]
+fn encryption_of_phones_and_trunks_comes_back_from_an_export() {
+    let text = |word: &str| {
+        format!(
+            "tenant: x\nname: x\nrealm: x.invalid\nhold_music: music\nphones:\n  - {{number: \"7101\", password: y, encryption: {word}}}\n\
+             trunks:\n  - {{name: t, allow: [192.0.2.0/24], encryption: {word}}}\nprompts:\n  music: music.wav\n"
+        )
+    };
+    for encryption in [Encryption::Off, Encryption::Offered, Encryption::Required] {
+        let objects = read_with_documents(&text(encryption.as_str())).expect("a tenant");
+        let DnKind::Extension { encryption: of_phone, .. } = objects.dns[0].kind else { panic!("a phone") };
+        assert_eq!((of_phone, objects.trunks[0].encryption), (encryption, encryption));
+        let again = read_with_documents(&write(&objects).yaml).expect("what was exported");
+        assert_eq!((&again.dns, &again.trunks), (&objects.dns, &objects.trunks));
+    }
+    let faults = read_with_documents(&text("sometimes")).expect_err("faults").0;
+    let keys: Vec<&str> = faults.iter().map(|fault| fault.key.as_str()).collect();
+    assert_eq!(keys, ["phones[0].encryption", "trunks[0].encryption"]);
 }
 
 #[test]

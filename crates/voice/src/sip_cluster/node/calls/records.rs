@@ -10,7 +10,7 @@ use contracts::v1;
 use contracts::wire::{call_ref_to_wire, user_data_to_wire};
 use infra::DialogKey;
 use model::plan::Contact;
-use model::{ConnId, Dn, LegId, Timestamp};
+use model::{ConnId, Dn, Encryption, LegId, Timestamp};
 use prost::Message as _;
 use sip::agent::{DialogSnapshot, UserAgent};
 use sip::dialog::MAX_FORWARDS;
