@@ -11,7 +11,7 @@ use media::dtmf::{Digit, EventPacket};
 use media::g711::Law;
 use media::rtp::{self, Header, Packet};
 use media::sdp::negotiation::{accept_answer, answer, offer, speaking};
-use media::sdp::{AudioStream, Description, Direction, LocalAudio, Preference, parse};
+use media::sdp::{AudioStream, Description, Direction, LocalAudio, LocalEncryption, Preference, parse};
 
 use crate::ear::{AudioCheck, Ear};
 use crate::tones::{FRAME, Pair};

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use contracts::provisioning::{AgentRules, DnKind, Person, Secret, Tenant, TenantObjects};
+use contracts::provisioning::{AgentRules, DnKind, Encryption, Person, Secret, Tenant, TenantObjects};
 
 use super::dialling;
 use super::scalar::{flow, optional, text};

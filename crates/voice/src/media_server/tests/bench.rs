@@ -15,7 +15,7 @@ use media::codec::Codec;
 use media::dtmf::{Digit, EventPacket};
 use media::g711::Law;
 use media::rtp::{Header, Packet};
-use media::sdp::{Description, Direction, LocalAudio, Preference, negotiation};
+use media::sdp::{Description, Direction, LocalAudio, LocalEncryption, Preference, negotiation};
 use model::entropy::Seeded;
 use model::{Epoch, NodeId, Owner, TenantId, Timestamp, Token};
 use net::rtp::{LegEvent, RtpDriver};

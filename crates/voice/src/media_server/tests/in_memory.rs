@@ -11,7 +11,7 @@ use infra::{Change, Clock, MediaWrite, Record, Written};
 use ivr::msml::{self, Command, Dialog};
 use media::g711::Law;
 use media::rtp::{Header, Packet};
-use media::sdp::{self, LocalAudio, Preference, negotiation};
+use media::sdp::{self, LocalAudio, LocalEncryption, Preference, negotiation};
 use model::entropy::Seeded;
 use model::{Entropy as _, Epoch, NodeId, Owner, Token};
 use prost::Message as _;
