@@ -79,6 +79,8 @@ pub struct OwnRegistration {
     back_off: BackOff,
     /// A registrar that has refused us is not asked before.
     not_before: Timestamp,
+    /// Whether the password has changed while a request waited: a failure of that one says nothing about it.
+    is_corrected: bool,
     call_id: String,
     tag: String,
     cseq: u32,
@@ -103,6 +105,7 @@ impl OwnRegistration {
             expires: EXPIRES_ASKED,
             back_off: BackOff::default(),
             not_before: Timestamp::default(),
+            is_corrected: false,
             call_id,
             tag,
             cseq: 0,
@@ -172,8 +175,10 @@ impl OwnRegistration {
         }
         self.account.credentials.password = password;
         (self.back_off, self.not_before) = (BackOff::default(), now);
-        if let Phase::Waiting { due } = &mut self.phase {
-            *due = now;
+        match &mut self.phase {
+            Phase::Waiting { due } => *due = now,
+            Phase::Ready(_) | Phase::Asked(_) => self.is_corrected = true,
+            Phase::Cut | Phase::Over => {}
         }
     }
 
@@ -199,8 +204,11 @@ impl OwnRegistration {
     /// Begins what is due.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         if matches!(self.phase, Phase::Waiting { due } if due <= now) {
-            // There is a way out in this phase.
-            self.phase = self.round(now).map_or(Phase::Cut, |round| Phase::Ready(Box::new(round)));
+            self.phase = match (self.round(now), self.goal) {
+                (Some(round), _) => Phase::Ready(Box::new(round)),
+                (None, Goal::Registered) => Phase::Cut,
+                (None, Goal::Removed) => Phase::Over,
+            };
         }
     }
 
@@ -253,7 +261,7 @@ impl OwnRegistration {
 
 impl OwnRegistration {
     fn succeeded(&mut self, response: &Message, round: &Round, now: Timestamp) {
-        self.back_off = BackOff::default();
+        (self.back_off, self.is_corrected) = (BackOff::default(), false);
         if round.removes {
             self.bound = None;
             self.phase = Phase::Over;
@@ -280,7 +288,10 @@ impl OwnRegistration {
             self.phase = if removes { Phase::Over } else { Phase::Waiting { due: now } };
             return self.end(now);
         }
-        let pause = self.back_off.next(state, self.entropy.as_mut()).max(at_least.unwrap_or_default());
+        let pause = match std::mem::take(&mut self.is_corrected) {
+            true => Duration::ZERO,
+            false => self.back_off.next(state, self.entropy.as_mut()).max(at_least.unwrap_or_default()),
+        };
         let due = now + pause;
         // A registrar that has refused us is not asked sooner because a way out has changed.
         self.not_before = if state == State::Unreachable { now } else { due };

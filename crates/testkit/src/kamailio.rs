@@ -21,8 +21,9 @@ pub struct Kamailio {
 }
 
 impl Kamailio {
-    /// Starts a carrier at port 5060 of an address, UDP and TCP. Numbers that match `dialled` lead to the account with this password.
-    pub fn carrier(address: Ipv4Addr, password: &str, dialled: &str) -> Result<Self> {
+    /// Starts a carrier at port 5060 of an address, UDP and TCP. Numbers that match `dialled` lead to the account with this password;
+    /// registrations end after so many seconds.
+    pub fn carrier(address: Ipv4Addr, password: &str, dialled: &str, expires_s: u32) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let config = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/kamailio-carrier.cfg");
         let mut child = Command::new("kamailio")
@@ -35,6 +36,7 @@ impl Kamailio {
             .args(["-A", &format!("ACCOUNT=\"{ACCOUNT}\"")])
             .args(["-A", &format!("PASSWORD=\"{password}\"")])
             .args(["-A", &format!("DIALLED=\"{dialled}\"")])
+            .args(["-A", &format!("EXPIRES={expires_s}")])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(fs::File::create(folder.path().join("log"))?)

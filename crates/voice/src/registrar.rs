@@ -12,6 +12,7 @@ mod event_loop;
 mod expiry;
 mod handler;
 mod metrics;
+mod trunks;
 
 use std::time::Duration;
 
@@ -91,6 +92,7 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
         Box::new(move || ctx.entropy())
     };
     let us = (ctx.owner(), ctx.address.to_string());
-    let carriers = Carriers::new(us, (configuration, accounts), entropy, (metrics.clone(), told));
-    event_loop::EventLoop::new(ctx, handler, carriers, metrics)?.run().await
+    let carriers = Carriers::new(us, entropy, (metrics.clone(), told));
+    let trunks = trunks::Trunks::new(configuration, accounts);
+    event_loop::EventLoop::new(ctx, handler, (trunks, carriers), metrics)?.run().await
 }

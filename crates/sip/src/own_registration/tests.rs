@@ -1,4 +1,4 @@
-use model::Seeded;
+use model::entropy::Seeded;
 use proptest::prelude::*;
 
 use super::*;
@@ -163,6 +163,11 @@ fn a_wrong_password_is_not_tried_again_soon_and_a_new_one_at_once() {
     lab.registration.handle_password("another".to_owned(), lab.now);
     assert_eq!(lab.to_next(), Duration::ZERO);
     assert_eq!(lab.sent.len(), 3);
+    // It comes while the former one is being refused.
+    lab.challenge("n3", Algorithm::Md5, false);
+    lab.registration.handle_password(PASSWORD.to_owned(), lab.now);
+    lab.challenge("n4", Algorithm::Md5, false);
+    assert_eq!(lab.to_next(), Duration::ZERO);
 }
 
 #[test]

@@ -14,6 +14,7 @@ use crate::local_tag::LocalTag;
 use crate::method::Method;
 use crate::status::StatusCode;
 
+mod accounts;
 mod calls;
 mod edge;
 mod failover;

@@ -22,6 +22,11 @@ impl Told {
     pub fn publish(&self, rows: Rows) {
         self.0.send_replace(rows);
     }
+
+    /// The registrations of a tenant.
+    pub fn rows(&self, tenant: &TenantId) -> Vec<CarrierRegistration> {
+        self.0.borrow().get(tenant).cloned().unwrap_or_default()
+    }
 }
 
 /// The routes.
@@ -37,5 +42,5 @@ async fn list(
     let tenant = TenantId::parse(&tenant).map_err(|error| Problem::bad_request(error.to_string()))?;
     caller.may_act_for(&tenant)?;
     caller.needs_scope(scope::OPERATE)?;
-    Ok(Json(told.0.borrow().get(&tenant).cloned().unwrap_or_default()))
+    Ok(Json(told.rows(&tenant)))
 }

@@ -3,20 +3,17 @@
 //! A REGISTER goes out at the edge of a sip-proxy, whose address is in its Contact: the carrier's calls come to that edge. Which replica has
 //! a trunk follows from its name and from the replicas that the proxies see live, by the rule by which proxies choose nodes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use contracts::carrier_registration::CarrierRegistration;
-use contracts::provisioning::{Object, ObjectKind};
 use model::{Entropy, Owner, TenantId, Timestamp};
-use net::configuration::{Configuration, Tenants};
-use sip::agent::AgentCredentials;
 use sip::own_registration::{Account, Outcome, OwnRegistration, State, Status};
 use sip::{ConnectionId, HeaderName, Message, proxy};
 use tracing::{error, info, warn};
 
 use super::admin::Told;
 use super::metrics::Metrics;
-use crate::trunk_accounts::TrunkAccounts;
+use super::trunks::Accounts;
 
 /// The most registrations of one replica, those that are being removed among them; further trunks are left out.
 const TRUNKS_MAX: usize = 1_000;
@@ -48,8 +45,8 @@ struct Held {
 pub(super) struct Carriers {
     us: Owner,
     sent_by: String,
-    configuration: Configuration,
-    accounts: TrunkAccounts,
+    /// What all tenants want.
+    trunks: Accounts,
     entropy: Box<dyn Fn() -> Box<dyn Entropy> + Send>,
     draws: Box<dyn Entropy>,
     /// By number.
@@ -70,7 +67,6 @@ impl Carriers {
     /// No registrations yet.
     pub fn new(
         (us, sent_by): (Owner, String),
-        (configuration, accounts): (Configuration, TrunkAccounts),
         entropy: Box<dyn Fn() -> Box<dyn Entropy> + Send>,
         (metrics, told): (Metrics, Told),
     ) -> Self {
@@ -78,8 +74,7 @@ impl Carriers {
         Self {
             us,
             sent_by,
-            configuration,
-            accounts,
+            trunks: Accounts::new(),
             entropy,
             draws,
             held: BTreeMap::new(),
@@ -92,9 +87,10 @@ impl Carriers {
         }
     }
 
-    /// Waits until trunks may have changed. Cancel-safe.
-    pub async fn changed(&mut self) {
-        self.accounts.changed().await;
+    /// The trunks of all tenants that want to be registered, by any replica.
+    pub fn set_trunks(&mut self, trunks: Accounts, now: Timestamp) {
+        self.trunks = trunks;
+        self.look(now);
     }
 
     /// A proxy has accepted this node.
@@ -181,56 +177,30 @@ impl Carriers {
 
 impl Carriers {
     /// Compares what is held with what is wanted.
-    pub fn look(&mut self, now: Timestamp) {
+    fn look(&mut self, now: Timestamp) {
         if self.is_draining {
             return;
         }
-        let tenants = self.configuration.changes().borrow().clone();
-        let mut wanted = self.wanted(&tenants);
-        let mut numbers = BTreeSet::new();
-        for (number, held) in self.held.iter_mut().filter(|(_, held)| held.is_wanted) {
+        let live = self.live();
+        let is_ours = |(tenant, trunk): &(TenantId, String)| is_held_by(&self.us, &live, tenant, trunk);
+        let mut wanted = self.trunks.clone();
+        wanted.retain(|key, _| is_ours(key));
+        for held in self.held.values_mut().filter(|held| held.is_wanted) {
             let key = (held.tenant.clone(), held.trunk.clone());
-            let account = held.registration.account();
-            let is_same = |wanted: &Account| {
-                wanted.registrar == account.registrar && wanted.credentials.user == account.credentials.user
-            };
-            if wanted.get(&key).is_some_and(is_same) {
+            let is_same = |account: &&Account| is_same(account, held.registration.account());
+            if wanted.get(&key).filter(is_same).is_some() {
                 let password = wanted.remove(&key).map(|wanted| wanted.credentials.password);
                 held.registration.handle_password(password.unwrap_or_default(), now);
-            } else {
-                numbers.insert(*number);
+                continue;
             }
-        }
-        for number in numbers {
-            self.give_up(number, &tenants, now);
+            held.is_wanted = false;
+            // Another replica goes on with it, or nobody wants it any more.
+            let is_moved = self.trunks.get(&key).filter(is_same).is_some();
+            if is_moved { held.registration.leave() } else { held.registration.end(now) }
         }
         for ((tenant, trunk), account) in wanted {
             self.take(tenant, trunk, account, now);
         }
-    }
-
-    /// The trunks that this replica registers.
-    fn wanted(&self, tenants: &Tenants) -> BTreeMap<(TenantId, String), Account> {
-        let mut wanted = BTreeMap::new();
-        for (tenant, config) in tenants.iter() {
-            for object in config.of_kind(ObjectKind::Trunk) {
-                let Object::Trunk(trunk) = object else { continue };
-                if let Some((registrar, user)) = trunk.registers()
-                    && self.is_ours(tenant, &trunk.name)
-                    && let Some(AgentCredentials { password, .. }) = self.accounts.of(tenant, &trunk.name)
-                {
-                    let credentials = AgentCredentials { user: user.to_owned(), password };
-                    let account = Account { registrar: registrar.to_owned(), credentials };
-                    wanted.insert((tenant.clone(), trunk.name.clone()), account);
-                }
-            }
-        }
-        wanted
-    }
-
-    fn is_ours(&self, tenant: &TenantId, trunk: &str) -> bool {
-        let live = self.live();
-        proxy::holder(&live, &format!("{tenant}/{trunk}")).is_none_or(|owner| owner.node == self.us.node)
     }
 
     /// The replicas of this role that any proxy sees live, this one among them.
@@ -246,19 +216,6 @@ impl Carriers {
         let role = |owner: &Owner| owner.node.as_str().rsplit_once('-').map(|(role, _)| role.to_owned());
         let ours = role(&self.us);
         live.iter().filter(|owner| role(owner) == ours).cloned().collect()
-    }
-
-    /// A registration that this replica is not to have: it is removed, or left to the replica that has the trunk now.
-    fn give_up(&mut self, number: u64, tenants: &Tenants, now: Timestamp) {
-        let Some(held) = self.held.get(&number) else { return };
-        let config = tenants.get(&held.tenant).and_then(|config| config.get(ObjectKind::Trunk, &held.trunk));
-        let account = held.registration.account();
-        let stays = matches!(config, Some(Object::Trunk(trunk))
-            if trunk.registers() == Some((&account.registrar, &account.credentials.user)));
-        let is_moved = stays && !self.is_ours(&held.tenant, &held.trunk);
-        let Some(held) = self.held.get_mut(&number) else { return };
-        held.is_wanted = false;
-        if is_moved { held.registration.leave() } else { held.registration.end(now) }
     }
 
     fn take(&mut self, tenant: TenantId, trunk: String, account: Account, now: Timestamp) {
@@ -347,6 +304,15 @@ impl Carriers {
     }
 }
 
+/// Whether this replica has a trunk.
+fn is_held_by(us: &Owner, live: &[Owner], tenant: &TenantId, trunk: &str) -> bool {
+    proxy::holder(live, &format!("{tenant}/{trunk}")).is_none_or(|owner| owner.node == us.node)
+}
+
+fn is_same(account: &Account, other: &Account) -> bool {
+    account.registrar == other.registrar && account.credentials.user == other.credentials.user
+}
+
 fn row(held: &Held, status: Status) -> CarrierRegistration {
     let Status { state, registered_until, last, next_try } = status;
     let (account, problem) = (held.registration.account(), last.as_ref().and_then(|last| last.problem));
@@ -367,3 +333,6 @@ fn row(held: &Held, status: Status) -> CarrierRegistration {
 fn in_line((status, phrase): (u16, String)) -> String {
     format!("{status} {phrase}")
 }
+
+#[cfg(test)]
+mod tests;

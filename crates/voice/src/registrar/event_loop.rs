@@ -19,6 +19,7 @@ use super::carriers::{Carriers, Request};
 use super::expiry::Expiry;
 use super::handler::{Asked, Handler};
 use super::metrics::Metrics;
+use super::trunks::Trunks;
 
 /// REGISTERs being processed; the next one is answered 503.
 const AT_ONCE_MAX: usize = 1_024;
@@ -41,6 +42,7 @@ pub(super) struct EventLoop {
     layer: TransactionLayer,
     handler: Handler,
     expiry: Expiry,
+    trunks: Trunks,
     carriers: Carriers,
     /// When the role began to drain.
     draining: Option<Timestamp>,
@@ -54,7 +56,12 @@ pub(super) struct EventLoop {
 }
 
 impl EventLoop {
-    pub fn new(ctx: RoleContext, handler: Handler, carriers: Carriers, metrics: Metrics) -> anyhow::Result<Self> {
+    pub fn new(
+        ctx: RoleContext,
+        handler: Handler,
+        (trunks, carriers): (Trunks, Carriers),
+        metrics: Metrics,
+    ) -> anyhow::Result<Self> {
         ctx.ready.require(PROXY);
         let links = NodeLinks::of_role(&ctx, net::sip::Limits::default(), Arc::new(Counters::default()))?;
         ctx.ready.started();
@@ -66,6 +73,7 @@ impl EventLoop {
             layer,
             handler,
             expiry,
+            trunks,
             carriers,
             draining: None,
             metrics,
@@ -90,7 +98,7 @@ impl EventLoop {
                 _ = scan.tick() => self.expiry.scan(),
                 () = self.expiry.next(|| self.ctx.clock.now()) => {}
                 () = tokio::time::sleep(sleep) => {}
-                () = self.carriers.changed() => self.carriers.look(self.ctx.clock.now()),
+                () = self.trunks.changed() => self.carriers.set_trunks(self.trunks.all(), self.ctx.clock.now()),
                 () = self.ctx.drain.begun(), if !self.ctx.drain.is_draining() => {}
             }
             // Whatever woke the loop: requests that have come since are taken in this turn.
@@ -187,7 +195,7 @@ impl EventLoop {
             LinkEvent::Message { link, message } => match self.links.keep_alive_answer(&message) {
                 Some(answer) => {
                     // A disconnected proxy needs no answer.
-                    drop(self.links.send(link, answer));
+                    let _ = self.links.send(link, answer);
                     if message.header(&headers::LIVE).is_some() {
                         self.carriers.saw(link, &live_nodes(&message), self.ctx.clock.now());
                     }

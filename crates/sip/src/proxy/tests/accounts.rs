@@ -1,0 +1,78 @@
+//! Calls of carriers with which we have registered, and our REGISTERs to them.
+
+use super::*;
+use crate::uri::Uri;
+
+fn trunk(tenant: &str, user: Option<&str>) -> Trunk {
+    Trunk {
+        tenant: TenantId::parse(tenant).unwrap(),
+        name: "carrier".into(),
+        allow: vec![Network::parse("192.0.2.0/24").unwrap()],
+        user: user.map(str::to_owned),
+    }
+}
+
+fn lab(trunks: Vec<Trunk>) -> Lab {
+    let mut lab = Lab::new();
+    lab.proxy.set_trunks(trunks);
+    lab.node(ConnectionId(1), "sip-cluster", "sip-cluster-1.17");
+    lab.node(ConnectionId(2), "registrar", "registrar-1.17");
+    lab
+}
+
+/// The tenant and the number with which an INVITE reaches the node.
+fn reaches(lab: &mut Lab, uri: &str, to: &str) -> (String, String) {
+    let text = Ask { uri, ..Ask::default() }.text().replacen(&format!("To: <{uri}>"), &format!("To: {to}"), 1);
+    lab.from(TRUNK, &text);
+    let (flow, invite) = lab.beyond_trying();
+    assert_eq!(flow, tcp(1));
+    assert_eq!(header(&invite, &HeaderName::To), to, "the To stays as the carrier wrote it");
+    let number = Uri::parse(invite.request_uri().unwrap()).unwrap().user().unwrap_or_default().to_owned();
+    (header(&invite, &headers::TENANT).to_owned(), number)
+}
+
+#[test]
+fn a_call_to_the_account_is_to_the_number_of_its_to() {
+    for (uri, to, number) in [
+        ("sip:line%201@127.0.0.1:5060", "<sip:+4930123@carrier.example>", "+4930123"),
+        ("sip:line%201@127.0.0.1:5060", "\"Us\" <tel:+4930123;phone-context=x>", "+4930123"),
+        ("sip:line%201@127.0.0.1:5060", "<sip:line%201@carrier.example>", "line%201"),
+        ("sip:line%201@127.0.0.1:5060", "<sip:carrier.example>", "line%201"),
+        ("sip:+4930555@127.0.0.1:5060", "<sip:+4930123@carrier.example>", "+4930555"),
+    ] {
+        let mut lab = lab(vec![trunk("acme", Some("line 1"))]);
+        assert_eq!(reaches(&mut lab, uri, to), ("acme".to_owned(), number.to_owned()), "{uri} {to}");
+    }
+}
+
+#[test]
+fn of_trunks_of_one_source_the_one_whose_account_is_called_gets_the_call() {
+    let trunks = || vec![trunk("one", Some("a")), trunk("two", Some("b")), trunk("plain", None)];
+    let to = "<sip:+4930123@carrier.example>";
+    for (uri, tenant, number) in [
+        ("sip:a@127.0.0.1:5060", "one", "+4930123"),
+        ("sip:b@127.0.0.1:5060", "two", "+4930123"),
+        ("sip:+4930555@127.0.0.1:5060", "plain", "+4930555"),
+    ] {
+        assert_eq!(reaches(&mut lab(trunks()), uri, to), (tenant.to_owned(), number.to_owned()), "{uri}");
+    }
+}
+
+#[test]
+fn a_register_of_ours_goes_out_at_the_edge_and_its_challenge_comes_back() {
+    let mut lab = lab(vec![trunk("acme", Some("a"))]);
+    let register = "REGISTER sip:192.0.2.10:5060 SIP/2.0\nVia: SIP/2.0/TCP 127.0.4.1;branch=z9hG4bKours\n\
+                    From: <sip:a@192.0.2.10>;tag=t\nTo: <sip:a@192.0.2.10>\nCall-ID: r\nCSeq: 1 REGISTER\n\
+                    Contact: <sip:a@127.0.0.1:5060>\nMax-Forwards: 70\nContent-Length: 0\n\n";
+    lab.by(ConnectionId(2), register);
+    let (flow, sent) = lab.only();
+    assert_eq!(flow, udp(TRUNK));
+    assert_eq!(header(&sent, &HeaderName::Contact), "<sip:a@127.0.0.1:5060>");
+    assert!(header(&sent, &HeaderName::Via).starts_with("SIP/2.0/UDP 127.0.0.1:5060;"));
+    let challenge =
+        answer(&sent, 401, "c").replace("Call-ID", "WWW-Authenticate: Digest realm=\"x\", nonce=\"n\"\nCall-ID");
+    lab.from(TRUNK, &challenge);
+    let (flow, back) = lab.only();
+    assert_eq!((flow, back.status().unwrap().0), (tcp(2), 401));
+    assert_eq!(back.challenges(HeaderName::WwwAuthenticate).filter_map(Result::ok).count(), 1);
+}

@@ -1,0 +1,138 @@
+use std::time::Duration;
+
+use model::entropy::Seeded;
+use sip::StatusCode;
+use sip::agent::AgentCredentials;
+
+use super::*;
+
+const EDGE: &str = "198.51.100.7:5060";
+const LINK: ConnectionId = ConnectionId(1);
+
+fn owner(replica: u8) -> Owner {
+    format!("registrar-{replica}.17").parse().unwrap()
+}
+
+fn account(number: usize) -> Account {
+    let credentials = AgentCredentials { user: format!("user-{number}"), password: "hush-hush".to_owned() };
+    Account { registrar: "203.0.113.9:5060".to_owned(), credentials }
+}
+
+fn trunks(count: usize) -> Accounts {
+    let tenant = TenantId::parse("acme").unwrap();
+    (0..count).map(|number| ((tenant.clone(), format!("trunk-{number}")), account(number))).collect()
+}
+
+/// A replica that is connected to a proxy.
+struct Replica {
+    carriers: Carriers,
+    now: Timestamp,
+}
+
+impl Replica {
+    fn new(replica: u8, live: &[Owner]) -> Self {
+        let metrics = Metrics::register(&runtime::Metrics::default());
+        let entropy = Box::new(|| Box::new(Seeded::new(3)) as Box<dyn Entropy>);
+        let us = (owner(replica), "127.0.4.1".to_owned());
+        let mut carriers = Carriers::new(us, entropy, (metrics, Told::default()));
+        let now = Timestamp::from_millis(1_000_000);
+        carriers.came_up(LINK, EDGE.to_owned(), live, now);
+        Self { carriers, now }
+    }
+
+    /// Lets a second pass; the carrier accepts each REGISTER. Returns the users, with the time asked for.
+    fn pass(&mut self) -> Vec<(String, String)> {
+        self.now = self.now + Duration::from_secs(1);
+        let mut sent = Vec::new();
+        self.carriers.handle_timeout(self.now);
+        while let Some(Request { number, message, .. }) = self.carriers.poll_request() {
+            let user = message.to().unwrap().uri().unwrap().user().unwrap().to_owned();
+            sent.push((user, message.header(&HeaderName::Expires).unwrap().to_owned()));
+            let contact = message.header(&HeaderName::Contact).unwrap().to_owned() + ";expires=600";
+            let response = Message::response_to(&message, StatusCode::OK).header(&HeaderName::Contact, contact).build();
+            self.carriers.answered(number, &response, self.now);
+        }
+        self.carriers.handle_timeout(self.now);
+        sent
+    }
+
+    fn users(&mut self) -> Vec<String> {
+        self.pass().into_iter().map(|(user, _)| user).collect()
+    }
+
+    fn rows(&self) -> usize {
+        self.carriers.told.rows(&TenantId::parse("acme").unwrap()).len()
+    }
+}
+
+#[test]
+fn each_trunk_is_registered_by_one_replica_and_by_another_when_that_is_gone() {
+    let both = [owner(1), owner(2), "sip-cluster-9.17".parse().unwrap()];
+    let (mut one, mut two) = (Replica::new(1, &both), Replica::new(2, &both));
+    for replica in [&mut one, &mut two] {
+        replica.carriers.set_trunks(trunks(40), replica.now);
+    }
+    let (of_one, of_two) = (one.users(), two.users());
+    assert!(!of_one.is_empty() && !of_two.is_empty(), "{of_one:?} {of_two:?}");
+    assert_eq!(of_one.len() + of_two.len(), 40);
+    assert!(of_one.iter().all(|user| !of_two.contains(user)));
+    assert_eq!(one.rows() + two.rows(), 40);
+    // Nothing is removed by one that leaves its trunks to another.
+    two.carriers.drain(two.now);
+    assert_eq!((two.users(), two.carriers.is_over()), (Vec::new(), true));
+    one.carriers.saw(LINK, &[owner(1)], one.now);
+    let mut taken = one.users();
+    taken.sort();
+    let mut left = of_two.clone();
+    left.sort();
+    assert_eq!(taken, left);
+    // And back, when it has returned.
+    one.carriers.saw(LINK, &both, one.now);
+    assert_eq!((one.users(), one.rows()), (Vec::new(), of_one.len()));
+}
+
+#[test]
+fn what_is_wanted_no_more_is_removed_and_the_last_replica_removes_all() {
+    let mut one = Replica::new(1, &[owner(1)]);
+    one.carriers.set_trunks(trunks(3), one.now);
+    assert_eq!(one.users().len(), 3);
+    one.carriers.set_trunks(trunks(2), one.now);
+    assert_eq!(one.pass(), [("user-2".to_owned(), "0".to_owned())]);
+    // Another user of a trunk: the former one is removed, the new one registered.
+    let mut changed = trunks(2);
+    for account in changed.values_mut().take(1) {
+        account.credentials.user = "another".to_owned();
+    }
+    one.carriers.set_trunks(changed, one.now);
+    let mut sent = one.pass();
+    sent.sort();
+    assert_eq!(sent, [("another".to_owned(), "3600".to_owned()), ("user-0".to_owned(), "0".to_owned())]);
+    one.carriers.drain(one.now);
+    assert!(!one.carriers.is_over());
+    assert!(one.pass().iter().all(|(_, expires)| expires == "0") && one.carriers.is_over());
+}
+
+#[test]
+fn a_proxy_that_is_gone_leads_to_another_with_its_own_contact() {
+    let mut one = Replica::new(1, &[owner(1)]);
+    one.carriers.set_trunks(trunks(1), one.now);
+    assert_eq!(one.users().len(), 1);
+    one.carriers.came_up(ConnectionId(2), "198.51.100.8:5060".to_owned(), &[owner(1)], one.now);
+    assert_eq!(one.users().len(), 0);
+    one.carriers.broke(LINK, one.now);
+    one.now = one.now + Duration::from_secs(1);
+    one.carriers.handle_timeout(one.now);
+    let request = one.carriers.poll_request().expect("a REGISTER");
+    assert_eq!(request.link, ConnectionId(2));
+    let contacts: Vec<&str> = request.message.headers(&HeaderName::Contact).collect();
+    assert_eq!(contacts, ["<sip:user-0@198.51.100.8:5060>", "<sip:user-0@198.51.100.7:5060>;expires=0"]);
+    one.carriers.broke(ConnectionId(2), one.now);
+    assert!(one.carriers.poll_request().is_none() && one.carriers.next_timeout().is_none());
+}
+
+#[test]
+fn there_are_no_more_than_a_replica_bears() {
+    let mut one = Replica::new(1, &[owner(1)]);
+    one.carriers.set_trunks(trunks(TRUNKS_MAX + 5), one.now);
+    assert_eq!(one.users().len(), TRUNKS_MAX);
+}

@@ -1,0 +1,49 @@
+//! The trunks that want to be registered, with their passwords, as config tells them.
+
+use std::collections::BTreeMap;
+
+use contracts::provisioning::{Object, ObjectKind};
+use model::TenantId;
+use net::configuration::Configuration;
+use sip::agent::AgentCredentials;
+use sip::own_registration::Account;
+
+use crate::trunk_accounts::TrunkAccounts;
+
+/// Accounts by tenant and trunk.
+pub(super) type Accounts = BTreeMap<(TenantId, String), Account>;
+
+/// Follows the trunks.
+pub(super) struct Trunks {
+    configuration: Configuration,
+    accounts: TrunkAccounts,
+}
+
+impl Trunks {
+    pub const fn new(configuration: Configuration, accounts: TrunkAccounts) -> Self {
+        Self { configuration, accounts }
+    }
+
+    /// Waits until they may have changed. Cancel-safe.
+    pub async fn changed(&mut self) {
+        self.accounts.changed().await;
+    }
+
+    /// All of them now.
+    pub fn all(&self) -> Accounts {
+        let mut all = Accounts::new();
+        for (tenant, config) in self.configuration.tenants().iter() {
+            for object in config.of_kind(ObjectKind::Trunk) {
+                let Object::Trunk(trunk) = object else { continue };
+                if let Some((registrar, user)) = trunk.registers()
+                    && let Some(AgentCredentials { password, .. }) = self.accounts.of(tenant, &trunk.name)
+                {
+                    let credentials = AgentCredentials { user: user.to_owned(), password };
+                    let account = Account { registrar: registrar.to_owned(), credentials };
+                    all.insert((tenant.clone(), trunk.name.clone()), account);
+                }
+            }
+        }
+        all
+    }
+}
