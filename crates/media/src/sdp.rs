@@ -98,7 +98,7 @@ pub struct Media {
 
 /// The profile that a section names.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Transport {
+pub(crate) enum RtpProfile {
     /// RTP (RFC 3551); an author with keys offers to encrypt all the same.
     Clear,
     /// Secure RTP (RFC 3711).
@@ -170,20 +170,20 @@ impl Media {
     /// Whether it is audio that is wanted, by RTP in clear, or encrypted with a key that can be used.
     pub fn is_usable_audio(&self) -> bool {
         match self.transport() {
-            Some(Transport::Clear) => true,
-            Some(Transport::Secure) => CryptoLine::of(self).next().is_some(),
+            Some(RtpProfile::Clear) => true,
+            Some(RtpProfile::Secure) => CryptoLine::of(self).next().is_some(),
             None => false,
         }
     }
 
     /// How the audio of this section goes; `None` if it is no audio that is wanted, or goes by something else.
-    pub(crate) fn transport(&self) -> Option<Transport> {
+    pub(crate) fn transport(&self) -> Option<RtpProfile> {
         if self.kind != "audio" || self.port == 0 {
             return None;
         }
         match self.protocol.as_str() {
-            "RTP/AVP" | "RTP/AVPF" => Some(Transport::Clear),
-            "RTP/SAVP" | "RTP/SAVPF" => Some(Transport::Secure),
+            "RTP/AVP" | "RTP/AVPF" => Some(RtpProfile::Clear),
+            "RTP/SAVP" | "RTP/SAVPF" => Some(RtpProfile::Secure),
             _ => None,
         }
     }

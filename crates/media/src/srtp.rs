@@ -19,7 +19,7 @@ pub const OVERHEAD_MAX: usize = 20;
 
 /// Why a packet is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum Refused {
+pub enum PacketRefused {
     /// It does not come from who has the key, or has changed on its way.
     #[error("the packet is not authentic")]
     Forged,

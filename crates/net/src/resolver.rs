@@ -13,7 +13,7 @@ use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::{RData, RecordType};
 use model::Entropy;
-use sip::next_hop::{HOPS_MAX, Hop, Lookup, Naptr, Place, Srv, targets};
+use sip::next_hop::{HOPS_MAX, Hop, Lookup, Naptr, Srv, UriHop, targets};
 use sip::{Transport, Uri};
 
 /// How long an answer is kept at least, whatever its record says.
@@ -63,7 +63,7 @@ impl Resolver {
     }
 
     /// The places to try for a request, best first; at most [`HOPS_MAX`], and never none.
-    pub async fn hops(&self, place: &Place, entropy: &mut (dyn Entropy + Send)) -> Result<Vec<Hop>, Unresolved> {
+    pub async fn hops(&self, place: &UriHop, entropy: &mut (dyn Entropy + Send)) -> Result<Vec<Hop>, Unresolved> {
         match place.lookup() {
             Lookup::None(hop) => Ok(vec![hop]),
             Lookup::Addresses { transport, port } => self.of_host(&place.host, transport, port).await,
@@ -87,7 +87,7 @@ impl Resolver {
     /// One service or host of which nobody says where it is leaves the others.
     async fn of_services(
         &self,
-        place: &Place,
+        place: &UriHop,
         services: Vec<(Transport, Box<str>)>,
         usual: Transport,
         entropy: &mut (dyn Entropy + Send),
@@ -205,6 +205,6 @@ fn unresolved(name: &str, error: &NetError) -> Unresolved {
 }
 
 /// The place that a URI's text leads to.
-pub fn place_of(uri: &str) -> Option<Place> {
-    Place::of(&Uri::parse(uri).ok()?)
+pub fn place_of(uri: &str) -> Option<UriHop> {
+    UriHop::of(&Uri::parse(uri).ok()?)
 }

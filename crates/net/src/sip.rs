@@ -10,10 +10,10 @@ pub mod counters;
 pub mod drops;
 pub mod limits;
 pub mod node;
+mod outlet;
 pub mod places;
 pub mod tcp;
 pub mod udp;
-mod wire;
 
 pub use connection::Closed;
 pub use counters::Counters;

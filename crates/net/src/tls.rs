@@ -16,7 +16,7 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 pub use identity::{Identity, IdentityFault};
-pub use session::{Failure, Session};
+pub use session::{Failure, TlsSession};
 
 use identity::Identities;
 
@@ -81,17 +81,17 @@ impl Tls {
     }
 
     /// The session of a connection that a peer has opened.
-    pub fn accept(&self) -> Result<Session, rustls::Error> {
-        Session::accept(self.server.clone())
+    pub fn accept(&self) -> Result<TlsSession, rustls::Error> {
+        TlsSession::accept(self.server.clone())
     }
 
     /// The session of a connection to a peer that has to prove `name`, a host name or an address.
     ///
     /// # Errors
     /// If it is no such name.
-    pub fn connect(&self, name: &str) -> Result<Session, NoName> {
+    pub fn connect(&self, name: &str) -> Result<TlsSession, NoName> {
         let name = ServerName::try_from(name.to_owned()).map_err(|_| NoName)?;
-        Session::connect(self.client.clone(), name).map_err(|_| NoName)
+        TlsSession::connect(self.client.clone(), name).map_err(|_| NoName)
     }
 }
 

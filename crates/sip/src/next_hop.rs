@@ -1,6 +1,6 @@
 //! What RFC 3263 asks of the name system for a URI, and how the answers become places to try, best first.
 //!
-//! Whoever has a resolver asks: [`Place::lookup`] says for what, [`Place::services`] and [`Place::unlisted_services`] whose SRV
+//! Whoever has a resolver asks: [`UriHop::lookup`] says for what, [`UriHop::services`] and [`UriHop::unlisted_services`] whose SRV
 //! records, and [`targets`] orders those.
 
 use std::net::{IpAddr, SocketAddr};
@@ -19,7 +19,7 @@ const RECORDS_MAX: usize = 256;
 
 /// Where a URI leads, before its name is resolved.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct Place {
+pub struct UriHop {
     /// The host, without brackets.
     pub host: Box<str>,
     /// The port, if the URI has one.
@@ -85,7 +85,7 @@ pub enum Lookup {
     Services,
 }
 
-impl Place {
+impl UriHop {
     /// The place that a URI leads to; `None` if it is no SIP URI, or asks for a transport that we do not have.
     pub fn of(uri: &Uri<'_>) -> Option<Self> {
         let host = uri.host()?.as_str();
@@ -157,8 +157,8 @@ mod tests {
 
     use super::*;
 
-    fn place(uri: &str) -> Option<Place> {
-        Place::of(&Uri::parse(uri).unwrap())
+    fn place(uri: &str) -> Option<UriHop> {
+        UriHop::of(&Uri::parse(uri).unwrap())
     }
 
     fn hop(transport: Transport, remote: &str) -> Lookup {

@@ -23,7 +23,7 @@ use crate::uri::escape::escape_user;
 use back_off::BackOff;
 pub use back_off::{LAST_PAUSE, WRONG_PASSWORD_PAUSE};
 use round::Round;
-pub use status::{Outcome, Problem, State, Status};
+pub use status::{Problem, RegistrationOutcome, RegistrationStatus, State};
 
 /// The registration that is asked for.
 pub const EXPIRES_ASKED: Duration = Duration::from_secs(3_600);
@@ -52,7 +52,7 @@ enum Goal {
 
 /// What is going on.
 #[derive(Debug)]
-enum Phase {
+enum RegistrationPhase {
     /// No way leads out.
     Cut,
     /// The next request is due then.
@@ -69,7 +69,7 @@ enum Phase {
 pub struct OwnRegistration {
     account: Account,
     goal: Goal,
-    phase: Phase,
+    phase: RegistrationPhase,
     /// Where we are reached, `host:port`; none while no way leads out.
     edge: Option<String>,
     /// The Contact that the registrar knows, and until when.
@@ -85,7 +85,7 @@ pub struct OwnRegistration {
     tag: String,
     cseq: u32,
     nonces: Vec<(String, u32)>,
-    last: Option<Outcome>,
+    last: Option<RegistrationOutcome>,
     entropy: Box<dyn Entropy>,
 }
 
@@ -99,7 +99,7 @@ impl OwnRegistration {
         Self {
             account,
             goal: Goal::Registered,
-            phase: Phase::Cut,
+            phase: RegistrationPhase::Cut,
             edge: None,
             bound: None,
             expires: EXPIRES_ASKED,
@@ -121,7 +121,7 @@ impl OwnRegistration {
     }
 
     /// Its present state.
-    pub fn status(&self, now: Timestamp) -> Status {
+    pub fn status(&self, now: Timestamp) -> RegistrationStatus {
         let registered_until = self.bound.as_ref().map(|(_, until)| *until).filter(|until| *until > now);
         let state = match &self.last {
             _ if registered_until.is_some() => State::Registered,
@@ -129,22 +129,22 @@ impl OwnRegistration {
             Some(outcome) => State::of(outcome),
         };
         let next_try = match &self.phase {
-            Phase::Waiting { due } => Some(*due),
-            Phase::Ready(_) | Phase::Asked(_) => Some(now),
-            Phase::Cut | Phase::Over => None,
+            RegistrationPhase::Waiting { due } => Some(*due),
+            RegistrationPhase::Ready(_) | RegistrationPhase::Asked(_) => Some(now),
+            RegistrationPhase::Cut | RegistrationPhase::Over => None,
         };
-        Status { state, registered_until, last: self.last.clone(), next_try }
+        RegistrationStatus { state, registered_until, last: self.last.clone(), next_try }
     }
 
     /// Whether nothing is to be done any more: it was to be removed, and is or cannot be.
     pub const fn is_over(&self) -> bool {
-        matches!(self.phase, Phase::Over)
+        matches!(self.phase, RegistrationPhase::Over)
     }
 
     /// When to call [`Self::handle_timeout`] next.
     pub const fn next_timeout(&self) -> Option<Timestamp> {
         match &self.phase {
-            Phase::Waiting { due } => Some(*due),
+            RegistrationPhase::Waiting { due } => Some(*due),
             _ => None,
         }
     }
@@ -162,9 +162,9 @@ impl OwnRegistration {
         self.edge = edge.map(str::to_owned);
         let soon = now + self.jitter(back_off::AT_ONCE);
         self.phase = match (&self.edge, self.goal) {
-            (None, Goal::Removed) => Phase::Over,
-            (None, Goal::Registered) => Phase::Cut,
-            (Some(_), _) => Phase::Waiting { due: soon.max(self.not_before) },
+            (None, Goal::Removed) => RegistrationPhase::Over,
+            (None, Goal::Registered) => RegistrationPhase::Cut,
+            (Some(_), _) => RegistrationPhase::Waiting { due: soon.max(self.not_before) },
         };
     }
 
@@ -176,9 +176,9 @@ impl OwnRegistration {
         self.account.credentials.password = password;
         (self.back_off, self.not_before) = (BackOff::default(), now);
         match &mut self.phase {
-            Phase::Waiting { due } => *due = now,
-            Phase::Ready(_) | Phase::Asked(_) => self.is_corrected = true,
-            Phase::Cut | Phase::Over => {}
+            RegistrationPhase::Waiting { due } => *due = now,
+            RegistrationPhase::Ready(_) | RegistrationPhase::Asked(_) => self.is_corrected = true,
+            RegistrationPhase::Cut | RegistrationPhase::Over => {}
         }
     }
 
@@ -188,61 +188,66 @@ impl OwnRegistration {
         let is_known = self.bound.as_ref().is_some_and(|(_, until)| *until > now);
         match &self.phase {
             // Its answer decides.
-            Phase::Asked(_) | Phase::Over => {}
-            Phase::Cut => self.phase = Phase::Over,
-            Phase::Waiting { .. } | Phase::Ready(_) if is_known => self.phase = Phase::Waiting { due: now },
-            Phase::Waiting { .. } | Phase::Ready(_) => self.phase = Phase::Over,
+            RegistrationPhase::Asked(_) | RegistrationPhase::Over => {}
+            RegistrationPhase::Cut => self.phase = RegistrationPhase::Over,
+            RegistrationPhase::Waiting { .. } | RegistrationPhase::Ready(_) if is_known => {
+                self.phase = RegistrationPhase::Waiting { due: now }
+            }
+            RegistrationPhase::Waiting { .. } | RegistrationPhase::Ready(_) => self.phase = RegistrationPhase::Over,
         }
         self.handle_timeout(now);
     }
 
     /// It is not wanted any more here, and stays at the registrar: somebody else goes on with it.
     pub fn leave(&mut self) {
-        (self.goal, self.phase) = (Goal::Removed, Phase::Over);
+        (self.goal, self.phase) = (Goal::Removed, RegistrationPhase::Over);
     }
 
     /// Begins what is due.
     pub fn handle_timeout(&mut self, now: Timestamp) {
-        if matches!(self.phase, Phase::Waiting { due } if due <= now) {
+        if matches!(self.phase, RegistrationPhase::Waiting { due } if due <= now) {
             self.phase = match (self.round(now), self.goal) {
-                (Some(round), _) => Phase::Ready(Box::new(round)),
-                (None, Goal::Registered) => Phase::Cut,
-                (None, Goal::Removed) => Phase::Over,
+                (Some(round), _) => RegistrationPhase::Ready(Box::new(round)),
+                (None, Goal::Registered) => RegistrationPhase::Cut,
+                (None, Goal::Removed) => RegistrationPhase::Over,
             };
         }
     }
 
     /// The request to send now, without a Via.
     pub fn poll_request(&mut self) -> Option<Message> {
-        let phase = std::mem::replace(&mut self.phase, Phase::Cut);
-        let Phase::Ready(mut round) = phase else {
+        let phase = std::mem::replace(&mut self.phase, RegistrationPhase::Cut);
+        let RegistrationPhase::Ready(mut round) = phase else {
             self.phase = phase;
             return None;
         };
         self.cseq = self.cseq % CSeq::MAX + 1;
         round.request.set(&HeaderName::CSeq, CSeq { number: self.cseq, method: Method::Register });
         let request = round.request.clone();
-        self.phase = Phase::Asked(round);
+        self.phase = RegistrationPhase::Asked(round);
         Some(request)
     }
 
     /// A response to the request that waits; provisional ones decide nothing.
     pub fn handle_response(&mut self, response: &Message, now: Timestamp) {
         let Some(status) = response.status().filter(|status| status.is_final()) else { return };
-        let phase = std::mem::replace(&mut self.phase, Phase::Cut);
-        let Phase::Asked(round) = phase else {
+        let phase = std::mem::replace(&mut self.phase, RegistrationPhase::Cut);
+        let RegistrationPhase::Asked(round) = phase else {
             self.phase = phase;
             return;
         };
         if status.is_success() {
-            self.last = Some(Outcome::answer(response, status, now));
+            self.last = Some(RegistrationOutcome::answer(response, status, now));
             return self.succeeded(response, &round, now);
         }
         let removes = round.removes;
         match self.after(round, response, status) {
-            Ok(round) => self.phase = Phase::Ready(round),
+            Ok(round) => self.phase = RegistrationPhase::Ready(round),
             Err(problem) => {
-                let outcome = Outcome { problem: Some(problem), ..Outcome::answer(response, status, now) };
+                let outcome = RegistrationOutcome {
+                    problem: Some(problem),
+                    ..RegistrationOutcome::answer(response, status, now)
+                };
                 self.failed(outcome, removes, retry_after(response), now);
             }
         }
@@ -250,9 +255,9 @@ impl OwnRegistration {
 
     /// The request that waits gets no answer.
     pub fn handle_silence(&mut self, now: Timestamp) {
-        if let Phase::Asked(round) = &self.phase {
+        if let RegistrationPhase::Asked(round) = &self.phase {
             let removes = round.removes;
-            self.failed(Outcome::silence(now), removes, None, now);
+            self.failed(RegistrationOutcome::silence(now), removes, None, now);
         }
     }
 }
@@ -264,28 +269,30 @@ impl OwnRegistration {
         (self.back_off, self.is_corrected) = (BackOff::default(), false);
         if round.removes {
             self.bound = None;
-            self.phase = Phase::Over;
+            self.phase = RegistrationPhase::Over;
             return;
         }
         let granted = granted(response, &round.contact).unwrap_or(self.expires).min(EXPIRES_MAX);
         if granted.is_zero() {
             self.bound = None;
-            let outcome =
-                Outcome { problem: Some(Problem::EndedAtOnce), ..Outcome::answer(response, StatusCode::OK, now) };
+            let outcome = RegistrationOutcome {
+                problem: Some(Problem::EndedAtOnce),
+                ..RegistrationOutcome::answer(response, StatusCode::OK, now)
+            };
             return self.failed(outcome, false, None, now);
         }
         self.bound = Some((round.contact.clone(), now + granted));
         // Half of the time is left for further attempts; an unanswered request takes 32 s of it.
         let due = now + (granted / 2).max(REFRESH_MIN) + self.jitter(granted / 10);
-        self.phase = Phase::Waiting { due };
+        self.phase = RegistrationPhase::Waiting { due };
         self.go_on(now);
     }
 
-    fn failed(&mut self, outcome: Outcome, removes: bool, at_least: Option<Duration>, now: Timestamp) {
+    fn failed(&mut self, outcome: RegistrationOutcome, removes: bool, at_least: Option<Duration>, now: Timestamp) {
         let state = State::of(&outcome);
         self.last = Some(outcome);
         if self.goal == Goal::Removed {
-            self.phase = if removes { Phase::Over } else { Phase::Waiting { due: now } };
+            self.phase = if removes { RegistrationPhase::Over } else { RegistrationPhase::Waiting { due: now } };
             return self.end(now);
         }
         let pause = match std::mem::take(&mut self.is_corrected) {
@@ -295,7 +302,7 @@ impl OwnRegistration {
         let due = now + pause;
         // A registrar that has refused us is not asked sooner because a way out has changed.
         self.not_before = if state == State::Unreachable { now } else { due };
-        self.phase = if self.edge.is_some() { Phase::Waiting { due } } else { Phase::Cut };
+        self.phase = if self.edge.is_some() { RegistrationPhase::Waiting { due } } else { RegistrationPhase::Cut };
     }
 
     /// What was decided while a request waited.
@@ -303,9 +310,9 @@ impl OwnRegistration {
         match (self.goal, &self.edge, &self.bound) {
             (Goal::Removed, ..) => self.end(now),
             (Goal::Registered, Some(_), Some((bound, _))) if self.contact().as_ref() != Some(bound) => {
-                self.phase = Phase::Waiting { due: now };
+                self.phase = RegistrationPhase::Waiting { due: now };
             }
-            (Goal::Registered, None, _) => self.phase = Phase::Cut,
+            (Goal::Registered, None, _) => self.phase = RegistrationPhase::Cut,
             (Goal::Registered, ..) => {}
         }
     }

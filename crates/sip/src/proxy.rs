@@ -57,6 +57,7 @@ mod sources;
 mod target;
 #[cfg(test)]
 mod tests;
+mod tries;
 mod trunks;
 mod waiting;
 

@@ -83,7 +83,7 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     let metrics = metrics::Metrics::register(&ctx.metrics);
     let reporter = crate::reporting::Reporter::start(&ctx, "voice-53", handler::TOPIC);
     let handler = handler::Handler::new(ctx.stores.clone(), policy, metrics.clone(), reporter);
-    let told = admin::Told::default();
+    let told = admin::ToldRegistrations::default();
     net::http::serve(&ctx, "http", admin::router(told.clone())).await?;
     let configuration = Configuration::follow(&ctx, "voice-32", KINDS)?;
     let accounts = TrunkAccounts::follow(&ctx, "voice-32", configuration.clone())?;

@@ -114,15 +114,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
     let meters = event_loop::Meters::new(&ctx);
     let mut tcp = TcpTable::new(limits, counters.clone(), meters.of_connections(&ctx));
     tcp.number_from(ctx.epoch.0 << CONNECTIONS_BITS);
-    for (at, expected, peers) in [
-        (tcp_at.listen, EDGE, Peers::Strangers),
-        (nodes_at.listen, NODES, Peers::Ours),
-        (tls_at.listen, SECURE_EDGE, Peers::Strangers),
-    ] {
-        let bound = if expected == SECURE_EDGE { tcp.listen_secure(at, peers) } else { tcp.listen(at, peers) };
-        let (listener, _) = bound.map_err(|e| runtime::listener::in_words("tcp", at, &e))?;
-        anyhow::ensure!(listener == expected, "the listeners are bound in the order of their numbers");
-    }
+    listen(&mut tcp, [tcp_at.listen, nodes_at.listen, tls_at.listen])?;
     let proxy_settings = ProxySettings {
         edge: udp_at.advertise.to_string(),
         secure_edge: Some(tls_at.advertise.to_string()),
@@ -172,6 +164,18 @@ async fn run(ctx: RoleContext) -> Result<()> {
         faults,
     };
     event_loop.run().await
+}
+
+/// Binds the listeners for connections.
+fn listen(tcp: &mut TcpTable, [edge, nodes, secure_edge]: [SocketAddr; 3]) -> Result<()> {
+    for (at, expected, peers) in
+        [(edge, EDGE, Peers::Strangers), (nodes, NODES, Peers::Ours), (secure_edge, SECURE_EDGE, Peers::Strangers)]
+    {
+        let bound = if expected == SECURE_EDGE { tcp.listen_secure(at, peers) } else { tcp.listen(at, peers) };
+        let (listener, _) = bound.map_err(|e| runtime::listener::in_words("tcp", at, &e))?;
+        anyhow::ensure!(listener == expected, "the listeners are bound in the order of their numbers");
+    }
+    Ok(())
 }
 
 /// The files of the certificates, for whoever checks them; `None` if the settings are faulty.

@@ -27,16 +27,16 @@ pub(crate) fn name(tenant: &TenantId, trunk: &str) -> String {
 }
 
 /// The accounts of the tenants that have any, each with the version of the configuration that they are of.
-type Held = HashMap<TenantId, Arc<(String, HashMap<String, AgentCredentials>)>>;
+type AccountsByTenant = HashMap<TenantId, Arc<(String, HashMap<String, AgentCredentials>)>>;
 
 /// The accounts of all trunks, as last read.
-pub(crate) struct TrunkAccounts(watch::Receiver<Held>);
+pub(crate) struct TrunkAccounts(watch::Receiver<AccountsByTenant>);
 
 impl TrunkAccounts {
     /// Follows the accounts from now on, over the role's connection `id` to config.
     pub(crate) fn follow(ctx: &RoleContext, id: &str, configuration: Configuration) -> anyhow::Result<Self> {
         let client = Client::new(ctx, id)?;
-        let (publish, held) = watch::channel(Held::new());
+        let (publish, held) = watch::channel(AccountsByTenant::new());
         let drain = ctx.drain.clone();
         ctx.spawn("trunk accounts", async move {
             let mut changes = configuration.changes();
@@ -76,7 +76,7 @@ impl TrunkAccounts {
 
 /// Reads the accounts that have changed; returns whether all are known. Those that cannot be read stay as they were. Whoever follows them is
 /// woken, since what else belongs to a trunk may have changed.
-async fn read(client: &Client, tenants: &Tenants, held: &watch::Sender<Held>) -> bool {
+async fn read(client: &Client, tenants: &Tenants, held: &watch::Sender<AccountsByTenant>) -> bool {
     let mut next = held.borrow().clone();
     next.retain(|tenant, _| tenants.get(tenant).is_some_and(has_any));
     let mut is_whole = true;
@@ -119,7 +119,7 @@ mod tests {
         let credentials = || AgentCredentials { user: "trunk-user".to_owned(), password: "hush-hush".to_owned() };
         let tenant = TenantId::parse("acme").unwrap();
         let accounts = HashMap::from([("carrier / one".to_owned(), credentials())]);
-        let held = Held::from([(tenant.clone(), Arc::new(("1-1".to_owned(), accounts)))]);
+        let held = AccountsByTenant::from([(tenant.clone(), Arc::new(("1-1".to_owned(), accounts)))]);
         let accounts = TrunkAccounts(watch::channel(held).1).by_name();
         assert!(accounts.credentials(&name(&tenant, "carrier / one")).is_some_and(|found| found.user == "trunk-user"));
         for other in ["acme/carrier", "other/carrier / one", "acme", "/"] {

@@ -25,11 +25,11 @@ pub struct Arguments {
     #[arg(long)]
     json: bool,
     #[command(subcommand)]
-    what: Option<What>,
+    what: Option<DoctorCommand>,
 }
 
 #[derive(Subcommand)]
-enum What {
+enum DoctorCommand {
     /// Try a trunk step by step: its address, whether its carrier answers, user and password, and a call
     #[command(after_help = trunk::EXAMPLES)]
     Trunk(trunk::Arguments),
@@ -200,7 +200,7 @@ const CHECKS: &[Check] = &[
 
 /// Runs all checks and prints the findings.
 pub fn run(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Result<Exit> {
-    if let Some(What::Trunk(arguments)) = &arguments.what {
+    if let Some(DoctorCommand::Trunk(arguments)) = &arguments.what {
         return trunk::run(options, arguments);
     }
     let situation = situation::gather(options)?;

@@ -5,7 +5,7 @@
 //! random SSRC under the same key, which RFC 3711 §8.1 allows: keystreams of two sources differ.
 
 use crate::sdp::Protection;
-use crate::srtp::{Refused, SourceIndex, SrtpReceiver, SrtpSender};
+use crate::srtp::{PacketRefused, SourceIndex, SrtpReceiver, SrtpSender};
 
 /// Both directions of a session.
 #[derive(Debug, Default)]
@@ -94,10 +94,10 @@ impl Guard {
         opened.map_err(|refused| self.count(refused)).ok()
     }
 
-    fn count(&mut self, refused: Refused) {
+    fn count(&mut self, refused: PacketRefused) {
         match refused {
-            Refused::Forged => self.forged = self.forged.saturating_add(1),
-            Refused::Replayed => self.replayed = self.replayed.saturating_add(1),
+            PacketRefused::Forged => self.forged = self.forged.saturating_add(1),
+            PacketRefused::Replayed => self.replayed = self.replayed.saturating_add(1),
         }
     }
 }

@@ -23,7 +23,7 @@ pub(super) enum SessionKeys {
 
 /// RTP or RTCP: they have keys of their own.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Kind {
+pub(super) enum CipherKind {
     Rtp,
     Rtcp,
 }
@@ -37,10 +37,10 @@ pub(super) struct PacketId {
 }
 
 impl SessionKeys {
-    pub fn derive(master: &Keying, kind: Kind) -> Result<Self, Unspecified> {
+    pub fn derive(master: &Keying, kind: CipherKind) -> Result<Self, Unspecified> {
         let (key_label, auth_label, salt_label) = match kind {
-            Kind::Rtp => (Label::RtpKey, Label::RtpAuth, Label::RtpSalt),
-            Kind::Rtcp => (Label::RtcpKey, Label::RtcpAuth, Label::RtcpSalt),
+            CipherKind::Rtp => (Label::RtpKey, Label::RtpAuth, Label::RtpSalt),
+            CipherKind::Rtcp => (Label::RtcpKey, Label::RtcpAuth, Label::RtcpSalt),
         };
         let suite = master.suite();
         let mut room = [0; 32];
@@ -59,7 +59,7 @@ impl SessionKeys {
         let mut auth = [0; 20];
         derive(master, auth_label, &mut auth)?;
         let auth = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &auth);
-        let tag = if suite == Suite::AesCm128Sha1_32 && kind == Kind::Rtp { 4 } else { SHA1_TAG };
+        let tag = if suite == Suite::AesCm128Sha1_32 && kind == CipherKind::Rtp { 4 } else { SHA1_TAG };
         Ok(Self::Counter { key, salt, auth, tag })
     }
 
@@ -77,7 +77,7 @@ impl SessionKeys {
     /// The word of SRTCP stands before the tag of HMAC-SHA1 and behind that of AES-GCM (RFC 7714 §9.2); the caller places it.
     pub fn seal(
         &self,
-        kind: Kind,
+        kind: CipherKind,
         id: PacketId,
         (packet, clear, length): (&mut [u8], usize, usize),
         trailer: [u8; 4],
@@ -88,8 +88,8 @@ impl SessionKeys {
                 let body = text.get_mut(clear..).ok_or(Unspecified)?;
                 key.less_safe_encrypt(body, counter_start(salt, id))?;
                 let (word, room) = match kind {
-                    Kind::Rtp => (0, behind),
-                    Kind::Rtcp => {
+                    CipherKind::Rtp => (0, behind),
+                    CipherKind::Rtcp => {
                         behind.get_mut(..4).ok_or(Unspecified)?.copy_from_slice(&trailer);
                         (4, behind.get_mut(4..).ok_or(Unspecified)?)
                     }
@@ -103,11 +103,13 @@ impl SessionKeys {
                 let (header, body) = text.split_at_mut_checked(clear).ok_or(Unspecified)?;
                 let nonce = nonce(salt, kind, id);
                 let sum = match kind {
-                    Kind::Rtp => key.seal_in_place_separate_tag(nonce, Aad::from(&*header), body)?,
-                    Kind::Rtcp => key.seal_in_place_separate_tag(nonce, Aad::from(rtcp_aad(header, trailer)?), body)?,
+                    CipherKind::Rtp => key.seal_in_place_separate_tag(nonce, Aad::from(&*header), body)?,
+                    CipherKind::Rtcp => {
+                        key.seal_in_place_separate_tag(nonce, Aad::from(rtcp_aad(header, trailer)?), body)?
+                    }
                 };
                 behind.get_mut(..GCM_TAG).ok_or(Unspecified)?.copy_from_slice(sum.as_ref());
-                if kind == Kind::Rtp {
+                if kind == CipherKind::Rtp {
                     return Ok(length + GCM_TAG);
                 }
                 behind.get_mut(GCM_TAG..GCM_TAG + 4).ok_or(Unspecified)?.copy_from_slice(&trailer);
@@ -121,7 +123,7 @@ impl SessionKeys {
     /// A packet of HMAC-SHA1 that is refused is unchanged; one of AES-GCM is undefined afterwards.
     pub fn open(
         &self,
-        kind: Kind,
+        kind: CipherKind,
         id: PacketId,
         (packet, clear): (&mut [u8], usize),
         trailer: [u8; 4],
@@ -138,8 +140,8 @@ impl SessionKeys {
                 let (header, body) = packet.split_at_mut_checked(clear).ok_or(Unspecified)?;
                 let nonce = nonce(salt, kind, id);
                 match kind {
-                    Kind::Rtp => key.open_in_place(nonce, Aad::from(&*header), body)?,
-                    Kind::Rtcp => key.open_in_place(nonce, Aad::from(rtcp_aad(header, trailer)?), body)?,
+                    CipherKind::Rtp => key.open_in_place(nonce, Aad::from(&*header), body)?,
+                    CipherKind::Rtcp => key.open_in_place(nonce, Aad::from(rtcp_aad(header, trailer)?), body)?,
                 };
             }
         }
@@ -172,10 +174,10 @@ fn counter_start(salt: &[u8; 14], id: PacketId) -> EncryptionContext {
 }
 
 /// RFC 7714 §8.1 and §9.1.
-fn nonce(salt: &[u8; 12], kind: Kind, id: PacketId) -> Nonce {
+fn nonce(salt: &[u8; 12], kind: CipherKind, id: PacketId) -> Nonce {
     let number = match kind {
-        Kind::Rtp => u128::from(id.ssrc) << 48 | u128::from(id.index),
-        Kind::Rtcp => u128::from(id.ssrc) << 48 | u128::from(id.index & 0x7FFF_FFFF),
+        CipherKind::Rtp => u128::from(id.ssrc) << 48 | u128::from(id.index),
+        CipherKind::Rtcp => u128::from(id.ssrc) << 48 | u128::from(id.index & 0x7FFF_FFFF),
     };
     let mut vector = [0; 12];
     let bytes = number.to_be_bytes();

@@ -1,8 +1,8 @@
 //! Opens what the peer sends.
 
-use super::cipher::{Kind, PacketId, SessionKeys};
+use super::cipher::{CipherKind, PacketId, SessionKeys};
 use super::index::{Window, estimate};
-use super::{ENCRYPTED, Keying, RTCP_CLEAR, Refused, clear_bytes, numbers, word};
+use super::{ENCRYPTED, Keying, PacketRefused, RTCP_CLEAR, clear_bytes, numbers, word};
 use crate::rtp::PACKET_BYTES_MAX;
 
 /// Most sources of one key that are remembered. Only who has the key makes one; a phone makes one when its audio begins anew. Beyond,
@@ -14,7 +14,7 @@ pub struct SrtpReceiver {
     keying: Keying,
     rtp: SessionKeys,
     rtcp: SessionKeys,
-    sources: Vec<Source>,
+    sources: Vec<ReceivedSource>,
 }
 
 /// How far a source is, as plain data.
@@ -28,7 +28,7 @@ pub struct SourceIndex {
     pub rtcp: Option<u32>,
 }
 
-struct Source {
+struct ReceivedSource {
     ssrc: u32,
     rtp: Option<Window>,
     rtcp: Option<Window>,
@@ -44,9 +44,9 @@ impl SrtpReceiver {
 
     /// Goes on from where sources were. What was up to there counts as there before.
     pub fn resume(keying: Keying, at: &[SourceIndex]) -> Option<Self> {
-        let rtp = SessionKeys::derive(&keying, Kind::Rtp).ok()?;
-        let rtcp = SessionKeys::derive(&keying, Kind::Rtcp).ok()?;
-        let source = |at: &SourceIndex| Source {
+        let rtp = SessionKeys::derive(&keying, CipherKind::Rtp).ok()?;
+        let rtcp = SessionKeys::derive(&keying, CipherKind::Rtcp).ok()?;
+        let source = |at: &SourceIndex| ReceivedSource {
             ssrc: at.ssrc,
             rtp: at.rtp.map(Window::all_up_to),
             rtcp: at.rtcp.map(|index| Window::all_up_to(index.into())),
@@ -62,7 +62,7 @@ impl SrtpReceiver {
 
     /// How far each source is.
     pub fn sources(&self) -> Vec<SourceIndex> {
-        let of = |source: &Source| SourceIndex {
+        let of = |source: &ReceivedSource| SourceIndex {
             ssrc: source.ssrc,
             rtp: source.rtp.map(|window| window.highest()),
             rtcp: source.rtcp.map(|window| window.highest() as u32),
@@ -75,9 +75,9 @@ impl SrtpReceiver {
     ///
     /// # Errors
     /// Why it is refused; nothing has changed then, but the bytes may be overwritten.
-    pub fn open<'a>(&mut self, packet: &'a mut [u8]) -> Result<(&'a mut [u8], bool), Refused> {
-        let clear = clear_bytes(packet).ok_or(Refused::Forged)?;
-        let (sequence, ssrc) = numbers(packet).ok_or(Refused::Forged)?;
+    pub fn open<'a>(&mut self, packet: &'a mut [u8]) -> Result<(&'a mut [u8], bool), PacketRefused> {
+        let clear = clear_bytes(packet).ok_or(PacketRefused::Forged)?;
+        let (sequence, ssrc) = numbers(packet).ok_or(PacketRefused::Forged)?;
         let packet = self.without_mki(packet, self.rtp.tag_bytes())?;
         let known = self.sources.iter().position(|source| source.ssrc == ssrc);
         let source = known.and_then(|at| self.sources.get(at));
@@ -85,10 +85,10 @@ impl SrtpReceiver {
         let candidates = candidates(window, sequence, source.is_some_and(|source| source.is_stale));
         let is_new = |index: &u64| window.is_none_or(|window| window.is_new(*index));
         if !candidates.iter().flatten().any(is_new) {
-            return Err(Refused::Replayed);
+            return Err(PacketRefused::Replayed);
         }
         let tries = candidates.into_iter().flatten().filter(is_new);
-        let (index, length) = self.find(packet, (clear, ssrc), tries).ok_or(Refused::Forged)?;
+        let (index, length) = self.find(packet, (clear, ssrc), tries).ok_or(PacketRefused::Forged)?;
         let rolled = window.is_none_or(|window| window.highest() >> 16 < index >> 16);
         let source = self.source(known, ssrc);
         // What came while nobody listened is over: only what follows is new.
@@ -98,7 +98,7 @@ impl SrtpReceiver {
             None => source.rtp = Some(seen),
         }
         source.is_stale = false;
-        let packet = packet.get_mut(..length).ok_or(Refused::Forged)?;
+        let packet = packet.get_mut(..length).ok_or(PacketRefused::Forged)?;
         Ok((packet, rolled))
     }
 
@@ -111,7 +111,7 @@ impl SrtpReceiver {
     ) -> Option<(u64, usize)> {
         let open = |packet: &mut [u8], index: u64| {
             let rollovers = ((index >> 16) as u32).to_be_bytes();
-            self.rtp.open(Kind::Rtp, PacketId { ssrc, index }, (packet, clear), rollovers).ok()
+            self.rtp.open(CipherKind::Rtp, PacketId { ssrc, index }, (packet, clear), rollovers).ok()
         };
         let mut indexes = indexes.peekable();
         while let Some(index) = indexes.next() {
@@ -133,62 +133,63 @@ impl SrtpReceiver {
     ///
     /// # Errors
     /// Why it is refused; nothing has changed then, but the bytes may be overwritten.
-    pub fn open_report<'a>(&mut self, packet: &'a mut [u8]) -> Result<&'a mut [u8], Refused> {
-        let ssrc = word(packet, 4).ok_or(Refused::Forged)?;
+    pub fn open_report<'a>(&mut self, packet: &'a mut [u8]) -> Result<&'a mut [u8], PacketRefused> {
+        let ssrc = word(packet, 4).ok_or(PacketRefused::Forged)?;
         let tag = self.rtcp.tag_bytes();
         let packet = match self.rtcp {
             SessionKeys::Counter { .. } => self.without_mki(packet, tag)?,
             SessionKeys::Gcm { .. } => self.without_mki(packet, 0)?,
         };
-        let length = packet.len().checked_sub(tag + 4).filter(|length| *length >= RTCP_CLEAR).ok_or(Refused::Forged)?;
+        let length =
+            packet.len().checked_sub(tag + 4).filter(|length| *length >= RTCP_CLEAR).ok_or(PacketRefused::Forged)?;
         // The word with the index stands before the tag of HMAC-SHA1, and behind that of AES-GCM.
         let at = if matches!(self.rtcp, SessionKeys::Counter { .. }) { length } else { length + tag };
-        let told = word(packet, at).ok_or(Refused::Forged)?;
+        let told = word(packet, at).ok_or(PacketRefused::Forged)?;
         // One in clear is authentic too, but nobody has agreed to such (RFC 4568 §6.3.2).
-        let index = (told & ENCRYPTED != 0).then_some(u64::from(told & !ENCRYPTED)).ok_or(Refused::Forged)?;
+        let index = (told & ENCRYPTED != 0).then_some(u64::from(told & !ENCRYPTED)).ok_or(PacketRefused::Forged)?;
         let known = self.sources.iter().position(|source| source.ssrc == ssrc);
         let window = known.and_then(|at| self.sources.get(at)?.rtcp);
         if window.is_some_and(|window| !window.is_new(index)) {
-            return Err(Refused::Replayed);
+            return Err(PacketRefused::Replayed);
         }
         // Without the word, the packet is as one of SRTP.
         packet.copy_within(at + 4.., at);
-        let sealed = packet.get_mut(..length + tag).ok_or(Refused::Forged)?;
+        let sealed = packet.get_mut(..length + tag).ok_or(PacketRefused::Forged)?;
         let id = PacketId { ssrc, index };
-        let opened = self.rtcp.open(Kind::Rtcp, id, (sealed, RTCP_CLEAR), told.to_be_bytes());
-        let opened = opened.map_err(|_| Refused::Forged)?;
+        let opened = self.rtcp.open(CipherKind::Rtcp, id, (sealed, RTCP_CLEAR), told.to_be_bytes());
+        let opened = opened.map_err(|_| PacketRefused::Forged)?;
         let source = self.source(known, ssrc);
         source.rtcp.get_or_insert(Window::new(index)).note(index);
-        packet.get_mut(..opened).ok_or(Refused::Forged)
+        packet.get_mut(..opened).ok_or(PacketRefused::Forged)
     }
 
     /// The packet without the identifier of the master key, which stands before the last `behind` bytes.
-    fn without_mki<'a>(&self, packet: &'a mut [u8], behind: usize) -> Result<&'a mut [u8], Refused> {
+    fn without_mki<'a>(&self, packet: &'a mut [u8], behind: usize) -> Result<&'a mut [u8], PacketRefused> {
         // RFC 7714 §8.2: the tag of AES-GCM is part of the text, so that the identifier is last.
         let behind = if matches!(self.rtp, SessionKeys::Gcm { .. }) { 0 } else { behind };
         let Some(mki) = self.keying.mki() else { return Ok(packet) };
         let length = usize::from(mki.length);
-        let end = packet.len().checked_sub(behind).ok_or(Refused::Forged)?;
-        let start = end.checked_sub(length).ok_or(Refused::Forged)?;
-        let told = packet.get(start..end).ok_or(Refused::Forged)?;
+        let end = packet.len().checked_sub(behind).ok_or(PacketRefused::Forged)?;
+        let start = end.checked_sub(length).ok_or(PacketRefused::Forged)?;
+        let told = packet.get(start..end).ok_or(PacketRefused::Forged)?;
         let value = mki.value.to_be_bytes();
         let expected = value.get(value.len().saturating_sub(length)..).unwrap_or_default();
         let (zeros, rest) = told.split_at(length - expected.len());
         if rest != expected || zeros.iter().any(|zero| *zero != 0) {
-            return Err(Refused::Forged);
+            return Err(PacketRefused::Forged);
         }
         packet.copy_within(end.., start);
         let kept = packet.len() - length;
-        packet.get_mut(..kept).ok_or(Refused::Forged)
+        packet.get_mut(..kept).ok_or(PacketRefused::Forged)
     }
 
     /// A source by its place, or a new one.
-    fn source(&mut self, known: Option<usize>, ssrc: u32) -> &mut Source {
+    fn source(&mut self, known: Option<usize>, ssrc: u32) -> &mut ReceivedSource {
         let at = known.filter(|at| *at < self.sources.len()).unwrap_or_else(|| {
             if self.sources.len() == SSRCS_MAX {
                 self.sources.remove(0);
             }
-            self.sources.push(Source { ssrc, rtp: None, rtcp: None, is_stale: false });
+            self.sources.push(ReceivedSource { ssrc, rtp: None, rtcp: None, is_stale: false });
             self.sources.len() - 1
         });
         &mut self.sources[at]

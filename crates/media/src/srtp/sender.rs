@@ -1,6 +1,6 @@
 //! Protects what we send.
 
-use super::cipher::{Kind, PacketId, SessionKeys};
+use super::cipher::{CipherKind, PacketId, SessionKeys};
 use super::index::{Window, estimate};
 use super::{ENCRYPTED, Keying, RTCP_CLEAR, clear_bytes, numbers, word};
 
@@ -18,8 +18,8 @@ pub struct SrtpSender {
 impl SrtpSender {
     /// A source that has sent nothing under this key. No other one may use the key with the same SSRC, before or after.
     pub fn new(keying: Keying, ssrc: u32) -> Option<Self> {
-        let rtp = SessionKeys::derive(&keying, Kind::Rtp).ok()?;
-        let rtcp = SessionKeys::derive(&keying, Kind::Rtcp).ok()?;
+        let rtp = SessionKeys::derive(&keying, CipherKind::Rtp).ok()?;
+        let rtcp = SessionKeys::derive(&keying, CipherKind::Rtcp).ok()?;
         Some(Self { keying, rtp, rtcp, ssrc, used: None, reports: 0 })
     }
 
@@ -41,7 +41,7 @@ impl SrtpSender {
         }
         self.used.get_or_insert(Window::new(index)).note(index);
         let rollovers = ((index >> 16) as u32).to_be_bytes();
-        self.rtp.seal(Kind::Rtp, PacketId { ssrc, index }, (packet, clear, length), rollovers).ok()
+        self.rtp.seal(CipherKind::Rtp, PacketId { ssrc, index }, (packet, clear, length), rollovers).ok()
     }
 
     /// Protects the RTCP packet in the first `length` bytes, and returns how long it is now; `None`, and it must not be sent.
@@ -54,7 +54,7 @@ impl SrtpSender {
         self.reports = self.reports.checked_add(1).filter(|index| *index < ENCRYPTED)?;
         let trailer = (self.reports | ENCRYPTED).to_be_bytes();
         let id = PacketId { ssrc, index: self.reports.into() };
-        self.rtcp.seal(Kind::Rtcp, id, (packet, RTCP_CLEAR, length), trailer).ok()
+        self.rtcp.seal(CipherKind::Rtcp, id, (packet, RTCP_CLEAR, length), trailer).ok()
     }
 }
 

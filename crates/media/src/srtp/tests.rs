@@ -44,11 +44,11 @@ fn protect_report(sender: &mut SrtpSender, plain: &[u8]) -> Vec<u8> {
     room
 }
 
-fn open(receiver: &mut SrtpReceiver, sealed: &[u8]) -> Result<Vec<u8>, Refused> {
+fn open(receiver: &mut SrtpReceiver, sealed: &[u8]) -> Result<Vec<u8>, PacketRefused> {
     receiver.open(&mut sealed.to_vec()).map(|(packet, _)| packet.to_vec())
 }
 
-fn open_report(receiver: &mut SrtpReceiver, sealed: &[u8]) -> Result<Vec<u8>, Refused> {
+fn open_report(receiver: &mut SrtpReceiver, sealed: &[u8]) -> Result<Vec<u8>, PacketRefused> {
     receiver.open_report(&mut sealed.to_vec()).map(|packet| packet.to_vec())
 }
 
@@ -95,12 +95,16 @@ fn reports_are_opened_once() {
         let sealed: Vec<_> = (0..3).map(|_| protect_report(&mut sender, &report())).collect();
         for at in [1, 0, 2] {
             assert_eq!(open_report(&mut receiver, &sealed[at]), Ok(report()), "{suite:?}");
-            assert_eq!(open_report(&mut receiver, &sealed[at]), Err(Refused::Replayed));
+            assert_eq!(open_report(&mut receiver, &sealed[at]), Err(PacketRefused::Replayed));
         }
         let mut clear = protect_report(&mut sender, &report());
         let word = clear.len() - if matches!(suite, Suite::AesGcm128 | Suite::AesGcm256) { 4 } else { 14 };
         clear[word] &= 0x7F;
-        assert_eq!(open_report(&mut receiver, &clear), Err(Refused::Forged), "nobody has agreed to reports in clear");
+        assert_eq!(
+            open_report(&mut receiver, &clear),
+            Err(PacketRefused::Forged),
+            "nobody has agreed to reports in clear"
+        );
     }
 }
 
@@ -118,7 +122,7 @@ fn a_key_is_named_in_each_packet_if_that_is_agreed() {
         };
         let mut receiver = SrtpReceiver::new(named).unwrap();
         let sealed = protect(&mut sender, &packet(5)).unwrap();
-        assert_eq!(open(&mut receiver, &sealed), Err(Refused::Forged));
+        assert_eq!(open(&mut receiver, &sealed), Err(PacketRefused::Forged));
         assert_eq!(open(&mut receiver, &name(sealed, tag)), Ok(packet(5)), "{suite:?}");
         let sealed = protect_report(&mut sender, &report());
         assert_eq!(open_report(&mut receiver, &name(sealed, 10)), Ok(report()), "{suite:?}");
@@ -135,10 +139,10 @@ fn a_receiver_goes_on_from_where_another_one_was_and_takes_nothing_twice() {
         // Up to a cycle later; within the cycle, or after the rollover.
         for later in [101, 20_000, 60_000, 65_530, 65_540, 80_000] {
             let mut second = SrtpReceiver::resume(*first.keying(), &at).unwrap();
-            assert_eq!(open(&mut second, &sealed[50]), Err(Refused::Forged), "old: no index above fits");
-            assert_eq!(open(&mut second, &sealed[100]), Err(Refused::Forged));
+            assert_eq!(open(&mut second, &sealed[50]), Err(PacketRefused::Forged), "old: no index above fits");
+            assert_eq!(open(&mut second, &sealed[100]), Err(PacketRefused::Forged));
             assert_eq!(open(&mut second, &sealed[later]), Ok(packet(later as u16)), "{suite:?} {later}");
-            assert_eq!(open(&mut second, &sealed[later - 1]), Err(Refused::Replayed));
+            assert_eq!(open(&mut second, &sealed[later - 1]), Err(PacketRefused::Replayed));
             assert_eq!(open(&mut second, &sealed[later + 1]), Ok(packet(later as u16 + 1)));
         }
         let mut late = SrtpReceiver::new(keying(suite)).unwrap();
@@ -213,7 +217,7 @@ proptest! {
             if arrived.insert(at) {
                 prop_assert_eq!(result, Ok(plain[at].clone()));
             } else {
-                prop_assert_eq!(result, Err(Refused::Replayed));
+                prop_assert_eq!(result, Err(PacketRefused::Replayed));
             }
         }
     }

@@ -16,9 +16,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
-use super::wire::{More, NotSecured, QueueFull, Wire};
+use super::outlet::{More, NotSecured, Outlet, QueueFull};
 use super::{Counters, Limits};
-use crate::tls::{Failure, Session};
+use crate::tls::{Failure, TlsSession};
 
 /// Why a connection closed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,7 +56,7 @@ pub struct Writer {
     /// Messages that go out with the next flush. Both the loop and the connection's keeper write, but never at the same
     /// time.
     gathered: Mutex<Gathered>,
-    wire: Arc<Wire>,
+    outlet: Arc<Outlet>,
     task: JoinHandle<()>,
     counters: Arc<Counters>,
     meter: Option<PeerMeter>,
@@ -102,7 +102,7 @@ impl Writer {
             return Ok(());
         }
         let bytes = gathered.take();
-        self.wire.send(bytes)
+        self.outlet.send(bytes)
     }
 
     /// Sends what was gathered. Order is kept: bytes go to the socket directly only when none wait.
@@ -116,7 +116,7 @@ impl Writer {
             return Ok(());
         }
         let bytes = gathered.take();
-        self.wire.send(bytes)
+        self.outlet.send(bytes)
     }
 
     fn gathered(&self) -> std::sync::MutexGuard<'_, Gathered> {
@@ -126,7 +126,7 @@ impl Writer {
 
     /// True when everything that was sent has reached the kernel.
     pub fn is_flushed(&self) -> bool {
-        self.wire.is_empty() && self.gathered().messages.is_empty()
+        self.outlet.is_empty() && self.gathered().messages.is_empty()
     }
 }
 
@@ -147,7 +147,7 @@ impl Gathered {
 
 impl std::fmt::Debug for Writer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Writer").field("wire", &self.wire).finish_non_exhaustive()
+        f.debug_struct("Writer").field("outlet", &self.outlet).finish_non_exhaustive()
     }
 }
 
@@ -155,7 +155,7 @@ impl Drop for Writer {
     fn drop(&mut self) {
         // The last message on a connection that is being closed (the answer to a malformed message) goes out here.
         let _ = self.flush();
-        self.wire.close();
+        self.outlet.close();
         self.task.abort();
     }
 }
@@ -193,7 +193,7 @@ pub(super) enum Happened {
 /// Starts the task of a connection, in the clear or under a TLS session. `deliver` wraps each event for the loop's channel.
 pub(super) fn spawn<E: Send + 'static>(
     origin: Origin,
-    session: Option<Session>,
+    session: Option<TlsSession>,
     limits: Limits,
     counters: Arc<Counters>,
     meter: Option<PeerMeter>,
@@ -201,17 +201,17 @@ pub(super) fn spawn<E: Send + 'static>(
     deliver: impl Fn(Happened) -> E + Send + Sync + 'static,
 ) -> Writer {
     let (queue, pending) = mpsc::channel(WRITE_QUEUE_ENTRIES);
-    let wire = Arc::new(Wire::new(queue, limits.write_queue_bytes, session));
+    let outlet = Arc::new(Outlet::new(queue, limits.write_queue_bytes, session));
     let task = {
-        let wire = wire.clone();
+        let outlet = outlet.clone();
         let counted = Counted { counters: counters.clone(), meter: meter.clone() };
         tokio::spawn(async move {
-            let why = run(origin, limits, counted, &events, &deliver, pending, &wire).await;
+            let why = run(origin, limits, counted, &events, &deliver, pending, &outlet).await;
             // Ignored: the loop has ended and nothing listens.
             let _ = events.send(deliver(Happened::Closed(why))).await;
         })
     };
-    Writer { gathered: Mutex::default(), wire, task, counters, meter }
+    Writer { gathered: Mutex::default(), outlet, task, counters, meter }
 }
 
 /// The counts of one connection. An opened connection counts as closed when this is dropped, also when its task is
@@ -293,7 +293,7 @@ async fn run<E>(
     events: &mpsc::Sender<E>,
     deliver: &(impl Fn(Happened) -> E + Sync),
     pending: mpsc::Receiver<Bytes>,
-    wire: &Wire,
+    outlet: &Outlet,
 ) -> Closed {
     let is_ours = matches!(origin, Origin::Connect { .. });
     let stream = match origin {
@@ -313,11 +313,11 @@ async fn run<E>(
     let _ = stream.set_nodelay(true);
     let (mut reader, writer) = stream.into_split();
     let writer = Arc::new(writer);
-    wire.connected(writer.clone());
+    outlet.connected(writer.clone());
     let exchange = async {
-        let mut incoming = Incoming::default();
-        if let Err(error) = handshake(&mut reader, &mut incoming, limits.handshake_time, &counted, wire).await {
-            counted.not_secured(&error, wire.name());
+        let mut incoming = ReadSide::default();
+        if let Err(error) = handshake(&mut reader, &mut incoming, limits.handshake_time, &counted, outlet).await {
+            counted.not_secured(&error, outlet.name());
             if is_ours {
                 counted.failed();
                 return Closed::NotOpened;
@@ -328,11 +328,11 @@ async fn run<E>(
         if events.send(deliver(Happened::Opened)).await.is_err() {
             return Closed::ByUs;
         }
-        read(reader, incoming, &limits, &counted, events, deliver, wire).await
+        read(reader, incoming, &limits, &counted, events, deliver, outlet).await
     };
     let why = tokio::select! {
         why = exchange => why,
-        why = write(&writer, limits.write_stall, pending, wire) => why,
+        why = write(&writer, limits.write_stall, pending, outlet) => why,
     };
     counted.closed(why);
     why
@@ -346,13 +346,13 @@ async fn connect(local: std::net::IpAddr, remote: SocketAddr) -> io::Result<TcpS
 
 /// What a connection's input means.
 #[derive(Default)]
-struct Incoming {
+struct ReadSide {
     framer: Framer,
     /// Whether a message has begun since this was last asked. Line ends between messages do not begin one.
     begins: bool,
 }
 
-impl Incoming {
+impl ReadSide {
     fn push(&mut self, bytes: &[u8]) {
         self.begins |= bytes.iter().any(|b| !matches!(b, b'\r' | b'\n'));
         self.framer.push(bytes);
@@ -362,24 +362,24 @@ impl Incoming {
 /// Reads until both ends know each other; at once in the clear.
 async fn handshake(
     stream: &mut OwnedReadHalf,
-    incoming: &mut Incoming,
+    incoming: &mut ReadSide,
     within: Duration,
     counted: &Counted,
-    wire: &Wire,
+    outlet: &Outlet,
 ) -> Result<(), NotSecured> {
-    if !wire.is_secure() {
+    if !outlet.is_secure() {
         return Ok(());
     }
     let due = Instant::now() + within;
     let mut chunk = vec![0; SECURE_READ_BYTES];
-    while wire.is_handshaking() {
+    while outlet.is_handshaking() {
         let length = match timeout_at(due, stream.read(&mut chunk)).await {
             Ok(Ok(0) | Err(_)) => return Err(NotSecured::Closed),
             Ok(Ok(length)) => length,
             Err(_) => return Err(NotSecured::Late),
         };
         counted.received(length);
-        if wire.receive(chunk.get(..length).unwrap_or_default(), |plain| incoming.push(plain))? == More::No {
+        if outlet.receive(chunk.get(..length).unwrap_or_default(), |plain| incoming.push(plain))? == More::No {
             return Err(NotSecured::Closed);
         }
     }
@@ -389,15 +389,15 @@ async fn handshake(
 
 async fn read<E>(
     mut stream: OwnedReadHalf,
-    mut incoming: Incoming,
+    mut incoming: ReadSide,
     limits: &Limits,
     counted: &Counted,
     events: &mpsc::Sender<E>,
     deliver: &(impl Fn(Happened) -> E + Sync),
-    wire: &Wire,
+    outlet: &Outlet,
 ) -> Closed {
     // A TLS session has buffers of its own.
-    let mut chunk = vec![0; if wire.is_secure() { SECURE_READ_BYTES } else { READ_BYTES }];
+    let mut chunk = vec![0; if outlet.is_secure() { SECURE_READ_BYTES } else { READ_BYTES }];
     let mut whole_by: Option<Instant> = None;
     let mut more = More::MayCome;
     loop {
@@ -436,7 +436,7 @@ async fn read<E>(
             Err(_) => return if whole_by.is_some() { Closed::BadInput } else { Closed::Idle },
         };
         counted.received(length);
-        more = match wire.receive(chunk.get(..length).unwrap_or_default(), |plain| incoming.push(plain)) {
+        more = match outlet.receive(chunk.get(..length).unwrap_or_default(), |plain| incoming.push(plain)) {
             Ok(more) => more,
             Err(NotSecured::Unread) => return Closed::Unread,
             Err(error) => {
@@ -461,7 +461,12 @@ fn sort(frame: Result<Frame, ParseError>, counted: &Counted) -> Happened {
     }
 }
 
-async fn write(stream: &OwnedWriteHalf, stall: Duration, mut pending: mpsc::Receiver<Bytes>, wire: &Wire) -> Closed {
+async fn write(
+    stream: &OwnedWriteHalf,
+    stall: Duration,
+    mut pending: mpsc::Receiver<Bytes>,
+    outlet: &Outlet,
+) -> Closed {
     while let Some(bytes) = pending.recv().await {
         let mut rest = &bytes[..];
         while !rest.is_empty() {
@@ -476,7 +481,7 @@ async fn write(stream: &OwnedWriteHalf, stall: Duration, mut pending: mpsc::Rece
                 Err(_) => return Closed::ByPeer,
             }
         }
-        wire.written(bytes.len());
+        outlet.written(bytes.len());
     }
     // The loop has dropped its writer.
     Closed::ByUs

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use super::connection::{self, Closed, Happened, Origin, Writer};
 use super::places::{Peers, PlaceTable, ProvenOwner};
 use super::{Counters, Limits};
-use crate::tls::{Session, Tls};
+use crate::tls::{Tls, TlsSession};
 
 /// An event on the connections of a [`TcpTable`].
 #[derive(Debug)]
@@ -416,7 +416,7 @@ impl TcpTable {
         &mut self,
         id: ConnectionId,
         origin: Origin,
-        session: Option<Session>,
+        session: Option<TlsSession>,
         remote: SocketAddr,
         listener: Option<ListenerId>,
     ) -> bool {

@@ -13,7 +13,7 @@ pub(super) const HANDSHAKE_BYTES_MAX: usize = 32 * 1024;
 
 /// One end of a TLS connection.
 #[derive(Debug)]
-pub struct Session {
+pub struct TlsSession {
     connection: Connection,
     /// Ciphertext received during the handshake.
     handshake_bytes: usize,
@@ -50,9 +50,9 @@ pub enum SessionError {
 #[error("more waits to be sent than may")]
 pub struct Full;
 
-// === impl Session ===
+// === impl TlsSession ===
 
-impl Session {
+impl TlsSession {
     pub(super) fn accept(config: Arc<ServerConfig>) -> Result<Self, rustls::Error> {
         ServerConnection::new(config).map(|connection| Self::of(connection.into(), None))
     }

@@ -133,7 +133,7 @@ async fn connects(server: &mut Server, tls: Tls, name: &str) -> bool {
 /// A peer that a test moves byte by byte.
 struct Raw {
     stream: TcpStream,
-    session: Session,
+    session: TlsSession,
     plain: Vec<u8>,
     over: bool,
 }
@@ -142,7 +142,7 @@ impl Raw {
     async fn new(at: SocketAddr, roots: RootCertStore, versions: &[&'static SupportedProtocolVersion]) -> Self {
         let config = ClientConfig::builder_with_provider(provider()).with_protocol_versions(versions).unwrap();
         let config = Arc::new(config.with_root_certificates(roots).with_no_client_auth());
-        let session = Session::connect(config, ServerName::try_from(EDGE).unwrap()).unwrap();
+        let session = TlsSession::connect(config, ServerName::try_from(EDGE).unwrap()).unwrap();
         Self { stream: TcpStream::connect(at).await.unwrap(), session, plain: Vec::new(), over: false }
     }
 

@@ -40,7 +40,7 @@ impl State {
     }
 
     /// The state after an outcome without which nothing is registered.
-    pub(super) fn of(outcome: &Outcome) -> Self {
+    pub(super) fn of(outcome: &RegistrationOutcome) -> Self {
         match outcome.problem {
             // A registration that has run out since.
             None => Self::Trying,
@@ -134,7 +134,7 @@ impl Problem {
 
 /// The last outcome.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Outcome {
+pub struct RegistrationOutcome {
     /// When.
     pub at: Timestamp,
     /// The status line's code and phrase; none if no answer came.
@@ -143,7 +143,7 @@ pub struct Outcome {
     pub problem: Option<Problem>,
 }
 
-impl Outcome {
+impl RegistrationOutcome {
     pub(super) fn answer(response: &Message, status: StatusCode, at: Timestamp) -> Self {
         let phrase = match response.start() {
             Start::Response { reason, .. } => reason,
@@ -160,13 +160,13 @@ impl Outcome {
 
 /// What is known about a registration.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Status {
+pub struct RegistrationStatus {
     /// The state.
     pub state: State,
     /// Until when the registrar keeps it.
     pub registered_until: Option<Timestamp>,
     /// The last outcome.
-    pub last: Option<Outcome>,
+    pub last: Option<RegistrationOutcome>,
     /// When the next request is sent; none while no way leads out.
     pub next_try: Option<Timestamp>,
 }

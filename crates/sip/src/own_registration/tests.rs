@@ -78,7 +78,7 @@ impl Lab {
         self.answer(200, &[(HeaderName::Contact, other), (HeaderName::Contact, ours)]);
     }
 
-    fn status(&self) -> Status {
+    fn status(&self) -> RegistrationStatus {
         self.registration.status(self.now)
     }
 

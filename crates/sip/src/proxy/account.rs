@@ -38,7 +38,7 @@ impl Proxy {
     /// A node that registers with a carrier gives our address for datagrams in its Contact. The carrier calls by the transport by
     /// which we register, so it gets our address for that one.
     pub(super) fn contact_by_transport(&self, register: &mut Message, transport: Transport) {
-        if register.method() == Method::Register && transport != Transport::Udp {
+        if transport != Transport::Udp && register.method() == Method::Register {
             let (known, told) = (self.settings.edge.as_str(), self.contact_place(transport));
             exchange_places(register, known, &told);
         }
@@ -46,7 +46,7 @@ impl Proxy {
 
     /// Undoes [`Self::contact_by_transport`] in the answer: the node knows its registration by the Contact that it gave.
     pub(super) fn contact_of_node(&self, response: &mut Message, transport: Transport) {
-        if response.method() == Method::Register && transport != Transport::Udp {
+        if transport != Transport::Udp && response.method() == Method::Register {
             let (known, told) = (self.settings.edge.as_str(), self.contact_place(transport));
             exchange_places(response, &told, known);
         }

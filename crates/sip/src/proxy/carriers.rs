@@ -15,7 +15,7 @@ use crate::flow::Flow;
 use crate::header::HeaderName;
 use crate::message::Message;
 use crate::method::Method;
-use crate::next_hop::{Hop, Lookup, Place};
+use crate::next_hop::{Hop, Lookup, UriHop};
 use crate::status::StatusCode;
 use crate::transaction::{ClientRequest, ServerId};
 
@@ -33,13 +33,13 @@ const CARRIERS_MAX: usize = 1_024;
 /// The carriers that are asked.
 #[derive(Debug, Default)]
 pub(super) struct Carriers {
-    asked: HashMap<Place, Asked>,
+    asked: HashMap<UriHop, AskedCarrier>,
     health: HashMap<Hop, Health>,
     next: Option<Timestamp>,
 }
 
 #[derive(Debug)]
-struct Asked {
+struct AskedCarrier {
     due: Timestamp,
     /// The addresses that its name led to last.
     hops: Vec<Hop>,
@@ -54,14 +54,14 @@ struct Health {
 
 impl Carriers {
     /// Asks these from now on, and no others.
-    pub(super) fn set(&mut self, places: impl Iterator<Item = Place>, now: Timestamp) {
+    pub(super) fn set(&mut self, places: impl Iterator<Item = UriHop>, now: Timestamp) {
         let mut before = std::mem::take(&mut self.asked);
         for place in places {
             if self.asked.len() >= CARRIERS_MAX {
                 break;
             }
             let known = before.remove(&place);
-            self.asked.entry(place).or_insert_with(|| known.unwrap_or(Asked { due: now, hops: Vec::new() }));
+            self.asked.entry(place).or_insert_with(|| known.unwrap_or(AskedCarrier { due: now, hops: Vec::new() }));
         }
         self.forget_unasked();
         self.find_next();
@@ -88,7 +88,7 @@ impl Carriers {
         self.health.values().filter(|health| health.is_down).count()
     }
 
-    fn take_due(&mut self, now: Timestamp) -> Vec<Place> {
+    fn take_due(&mut self, now: Timestamp) -> Vec<UriHop> {
         let mut due = Vec::new();
         for (place, asked) in &mut self.asked {
             if asked.due <= now {
@@ -104,7 +104,7 @@ impl Carriers {
         self.next = self.asked.values().map(|asked| asked.due).min();
     }
 
-    fn note_hops(&mut self, place: &Place, hops: &[Hop]) {
+    fn note_hops(&mut self, place: &UriHop, hops: &[Hop]) {
         if let Some(asked) = self.asked.get_mut(place) {
             asked.hops = hops.to_vec();
             self.forget_unasked();

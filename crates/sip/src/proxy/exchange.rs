@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use model::Timestamp;
 
-use super::hops::Hops;
+use super::tries::Hops;
 use super::{Announcement, Attempt};
 use crate::flow::{ConnectionId, Flow};
 use crate::header::HeaderName;
 use crate::message::Message;
-use crate::next_hop::{Hop, Place};
+use crate::next_hop::{Hop, UriHop};
 use crate::transaction::{ClientId, ServerId};
 
 /// A request that the proxy holds.
@@ -79,12 +79,12 @@ pub(super) enum Stage {
         /// The request.
         message: Box<Message>,
         /// The place.
-        place: Box<Place>,
+        place: Box<UriHop>,
     },
     /// A carrier is to be asked whether it is there, and its name is being resolved.
     Locating {
         /// Where it is.
-        place: Box<Place>,
+        place: Box<UriHop>,
     },
     /// A carrier was asked.
     Asked {

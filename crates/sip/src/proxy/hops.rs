@@ -11,11 +11,12 @@ use super::exchange::{Cancelled, Origin, Stage, Target};
 use super::record_route::recorded;
 use super::settings::RESOLVE_TIME;
 use super::target::Destination;
+use super::tries::Hops;
 use super::{Output, Proxy, headers};
 use crate::flow::{Flow, Transport};
 use crate::message::Message;
 use crate::method::Method;
-use crate::next_hop::{Hop, Lookup, Place};
+use crate::next_hop::{Hop, Lookup, UriHop};
 use crate::status::StatusCode;
 use crate::transaction::ServerId;
 
@@ -30,17 +31,6 @@ const SHUNNED_MAX: usize = 1_024;
 const DATAGRAM_MAX: usize = 1_300;
 /// What our Via and Record-Route add to a request.
 const ADDED: usize = 200;
-
-/// The places to which a request can still go.
-#[derive(Debug)]
-pub(super) struct Hops {
-    /// The name that a certificate must have: the host of the URI (RFC 5922 section 4).
-    name: Box<str>,
-    /// Where it is now, and since when.
-    current: Option<(Hop, Timestamp)>,
-    /// Where it goes if that does not take it, best first.
-    left: VecDeque<Hop>,
-}
 
 /// Why a request leaves the place where it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -83,7 +73,7 @@ impl Proxy {
         server: ServerId,
         message: Message,
         origin: Origin,
-        place: Place,
+        place: UriHop,
         now: Timestamp,
     ) {
         let invite = message.method() == Method::Invite;
@@ -117,7 +107,7 @@ impl Proxy {
     }
 
     /// Takes a request that waits for its place's name.
-    fn take_resolving(&mut self, id: u64) -> Option<(Message, Place)> {
+    fn take_resolving(&mut self, id: u64) -> Option<(Message, UriHop)> {
         let held = self.exchanges.get_mut(id)?;
         if !matches!(held.stage, Stage::Resolving { .. }) {
             return None;
@@ -146,7 +136,7 @@ impl Proxy {
         self.end_if_over(id);
     }
 
-    fn go_out(&mut self, id: u64, message: Message, (place, found): (&Place, Vec<Hop>), now: Timestamp) {
+    fn go_out(&mut self, id: u64, message: Message, (place, found): (&UriHop, Vec<Hop>), now: Timestamp) {
         let Some(held) = self.exchanges.get(id) else { return };
         let insists = message.header(&headers::INSIST).is_some();
         let (request, are_down) = (held.request.len(), self.are_all_down(&found));
@@ -160,7 +150,14 @@ impl Proxy {
 
     /// The places in the order in which they are tried: those that have failed lately last, and a connection before a datagram that
     /// would be too large.
-    fn in_order(&self, place: &Place, found: Vec<Hop>, request: usize, insists: bool, now: Timestamp) -> VecDeque<Hop> {
+    fn in_order(
+        &self,
+        place: &UriHop,
+        found: Vec<Hop>,
+        request: usize,
+        insists: bool,
+        now: Timestamp,
+    ) -> VecDeque<Hop> {
         let too_large = request + ADDED > DATAGRAM_MAX && place.transport.is_none();
         let mut hops = Vec::with_capacity(found.len());
         for hop in found {

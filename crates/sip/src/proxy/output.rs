@@ -6,7 +6,7 @@ use model::{Dn, Owner, TenantId};
 
 use super::{Announcement, Attempt};
 use crate::flow::{ConnectionId, Transmit};
-use crate::next_hop::{Hop, Place};
+use crate::next_hop::{Hop, UriHop};
 use crate::status::StatusCode;
 
 /// An action for the shell.
@@ -46,7 +46,7 @@ pub enum Output {
         /// Identifies the lookup in the answer.
         lookup: u64,
         /// The place.
-        place: Place,
+        place: UriHop,
     },
     /// A carrier that is asked whether it is there has begun to answer, or answers no more.
     Carrier {

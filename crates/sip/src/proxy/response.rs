@@ -42,13 +42,8 @@ impl Proxy {
             held.stage = Stage::Forwarded { client, target: Target::Node(successor), progressed: true };
             self.restart_timer_c(id, now);
         }
-        if status == StatusCode::SERVICE_UNAVAILABLE && node.is_none() {
-            self.shun_hop(id, now);
-            if self.try_next_hop(id, NextHop::Refused, now) {
-                return;
-            }
-        } else if node.is_none() {
-            self.trust_hop(id);
+        if node.is_none() && self.goes_on(id, status, now) {
+            return;
         }
         let Some(held) = self.exchanges.get_mut(id) else { return };
         let (server, origin, invite, cancelled) = (held.server, held.origin, held.invite, held.cancelled);
@@ -79,15 +74,7 @@ impl Proxy {
         if node.is_some() && matches!(origin, Origin::Edge(_)) {
             self.note_dialog(message.to().ok().and_then(|to| to.tag()));
         }
-        if matches!(origin, Origin::Edge(_)) {
-            message.remove_where(headers::is_ours);
-        } else if node.is_none() {
-            // Of our own headers it keeps the one that we added on arrival.
-            message.remove_where(|name| headers::is_ours(name) && !name.eq_ignore_ascii_case(headers::PARTY.as_str()));
-        }
-        if !invite && matches!(origin, Origin::Node(_)) {
-            self.contact_of_node(&mut message, flow.transport());
-        }
+        self.clean(&mut message, origin, node.is_some(), flow);
         if let Some(ours) = self.exchanges.get(id).and_then(|held| held.recorded.as_deref()) {
             restore(&mut message, ours);
         }
@@ -99,6 +86,29 @@ impl Proxy {
             && self.nodes.by_connection(connection).is_none()
         {
             self.respond_to_successor(message);
+        }
+    }
+
+    /// Whether the request goes on to another address of its place, which has refused it; notes how the place has answered.
+    fn goes_on(&mut self, id: u64, status: StatusCode, now: Timestamp) -> bool {
+        if status != StatusCode::SERVICE_UNAVAILABLE {
+            self.trust_hop(id);
+            return false;
+        }
+        self.shun_hop(id, now);
+        self.try_next_hop(id, NextHop::Refused, now)
+    }
+
+    /// Takes out of a response what stays inside, or is for the edge alone.
+    fn clean(&self, message: &mut Message, origin: Origin, from_node: bool, flow: Flow) {
+        if matches!(origin, Origin::Edge(_)) {
+            message.remove_where(headers::is_ours);
+            return;
+        }
+        if !from_node {
+            // Of our own headers it keeps the one that we added on arrival.
+            message.remove_where(|name| headers::is_ours(name) && !name.eq_ignore_ascii_case(headers::PARTY.as_str()));
+            self.contact_of_node(message, flow.transport());
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use model::{Dn, TenantId};
 
 use crate::flow::Transport;
-use crate::next_hop::Place;
+use crate::next_hop::UriHop;
 use crate::transaction::TransactionLayer;
 
 /// Addresses and limits of a proxy.
@@ -137,7 +137,7 @@ pub struct Trunk {
     /// The sources of its calls.
     pub allow: Vec<Network>,
     /// Where its carrier is asked by OPTIONS whether it is there; `None` if it is not asked.
-    pub asked: Option<Place>,
+    pub asked: Option<UriHop>,
     /// The user under which we have registered with it: its calls are addressed to this user, and the To names the number.
     pub user: Option<String>,
 }

@@ -13,7 +13,7 @@ use crate::flow::{ConnectionId, Flow, Transport};
 use crate::header::{Contact, HeaderName};
 use crate::local_tag::LocalTag;
 use crate::message::Message;
-use crate::next_hop::{Lookup, Place};
+use crate::next_hop::{Lookup, UriHop};
 use crate::replaces::Replaces;
 use crate::status::StatusCode;
 use crate::uri::Uri;
@@ -39,7 +39,7 @@ pub(super) enum Onward {
     /// There.
     To(Destination),
     /// Out of the installation, to a place that may have several addresses.
-    Out(Place),
+    Out(UriHop),
 }
 
 impl Destination {
@@ -297,7 +297,7 @@ impl Proxy {
 
     /// The place in the next Route or the Request-URI: a carrier (RFC 3261 §16.6 step 7). Within a dialog the party itself has
     /// chosen it, so it must be the address of a trunk.
-    fn place_outside(&mut self, message: &Message) -> Result<Place, Answer> {
+    fn place_outside(&mut self, message: &Message) -> Result<UriHop, Answer> {
         let route = message.routes().next().and_then(Result::ok).and_then(|r| r.uri().ok());
         let named_by_route = route.is_some();
         let uri = route.or_else(|| message.request_uri().and_then(|u| Uri::parse(u).ok()));
@@ -313,7 +313,7 @@ impl Proxy {
             self.counts.dead_flows += 1;
             return Err(Answer::new(StatusCode::FLOW_FAILED));
         }
-        Place::of(&uri).ok_or_else(|| Answer::new(StatusCode::BAD_GATEWAY))
+        UriHop::of(&uri).ok_or_else(|| Answer::new(StatusCode::BAD_GATEWAY))
     }
 
     /// A connection has closed. Those of ours over TLS are few; any other is found by its peer.

@@ -16,9 +16,9 @@ type Rows = BTreeMap<TenantId, Vec<CarrierRegistration>>;
 
 /// The registrations, as the loop last knew them.
 #[derive(Clone, Default)]
-pub(super) struct Told(Arc<watch::Sender<Rows>>);
+pub(super) struct ToldRegistrations(Arc<watch::Sender<Rows>>);
 
-impl Told {
+impl ToldRegistrations {
     pub fn publish(&self, rows: Rows) {
         self.0.send_replace(rows);
     }
@@ -30,12 +30,12 @@ impl Told {
 }
 
 /// The routes.
-pub(super) fn router(told: Told) -> Router {
+pub(super) fn router(told: ToldRegistrations) -> Router {
     Router::new().route("/carriers/{tenant}", get(list)).with_state(told)
 }
 
 async fn list(
-    State(told): State<Told>,
+    State(told): State<ToldRegistrations>,
     Path(tenant): Path<String>,
     caller: Caller,
 ) -> Result<Json<Vec<CarrierRegistration>>, Problem> {

@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 
 use contracts::carrier_registration::CarrierRegistration;
 use model::{Entropy, Owner, TenantId, Timestamp};
-use sip::own_registration::{Account, Outcome, OwnRegistration, State, Status};
+use sip::own_registration::{Account, OwnRegistration, RegistrationOutcome, RegistrationStatus, State};
 use sip::{ConnectionId, HeaderName, Message, proxy};
 use tracing::{error, info, warn};
 
-use super::admin::Told;
+use super::admin::ToldRegistrations;
 use super::metrics::Metrics;
 use super::trunks::Accounts;
 
@@ -19,7 +19,7 @@ use super::trunks::Accounts;
 const TRUNKS_MAX: usize = 1_000;
 
 /// A request to send.
-pub(super) struct Request {
+pub(super) struct CarrierRequest {
     /// The registration, as responses and failures name it.
     pub number: u64,
     /// The connection to the proxy.
@@ -31,14 +31,14 @@ pub(super) struct Request {
 }
 
 /// A trunk's registration.
-struct Held {
+struct HeldRegistration {
     tenant: TenantId,
     trunk: String,
     registration: OwnRegistration,
     /// Whether the trunk still wants it; if not, it is being removed.
     is_wanted: bool,
     /// What was told to operators last.
-    told: Option<(State, Option<Outcome>)>,
+    told: Option<(State, Option<RegistrationOutcome>)>,
 }
 
 /// The registrations of this replica.
@@ -50,7 +50,7 @@ pub(super) struct Carriers {
     entropy: Box<dyn Fn() -> Box<dyn Entropy> + Send>,
     draws: Box<dyn Entropy>,
     /// By number.
-    held: BTreeMap<u64, Held>,
+    held: BTreeMap<u64, HeldRegistration>,
     numbers: u64,
     /// Connections to proxies that are up: each proxy's edge, and the replicas of this role that it sees live.
     up: BTreeMap<ConnectionId, (String, Vec<Owner>)>,
@@ -58,7 +58,7 @@ pub(super) struct Carriers {
     way: Option<ConnectionId>,
     is_draining: bool,
     metrics: Metrics,
-    told: Told,
+    told: ToldRegistrations,
 }
 
 // === impl Carriers: inputs ===
@@ -68,7 +68,7 @@ impl Carriers {
     pub fn new(
         (us, sent_by): (Owner, String),
         entropy: Box<dyn Fn() -> Box<dyn Entropy> + Send>,
-        (metrics, told): (Metrics, Told),
+        (metrics, told): (Metrics, ToldRegistrations),
     ) -> Self {
         let draws = entropy();
         Self {
@@ -163,13 +163,13 @@ impl Carriers {
     }
 
     /// The next request to send.
-    pub fn poll_request(&mut self) -> Option<Request> {
+    pub fn poll_request(&mut self) -> Option<CarrierRequest> {
         let link = self.way?;
         let polled = self.held.iter_mut().find_map(|(number, held)| Some((*number, held.registration.poll_request()?)));
         let (number, mut message) = polled?;
         let branch = format!("z9hG4bK{:016x}{:016x}", self.draws.next_u64(), self.draws.next_u64());
         message.push_front(&HeaderName::Via, format_args!("SIP/2.0/TCP {};branch={branch}", self.sent_by));
-        Some(Request { number, link, branch, message })
+        Some(CarrierRequest { number, link, branch, message })
     }
 }
 
@@ -227,7 +227,7 @@ impl Carriers {
         self.numbers += 1;
         let mut registration = OwnRegistration::new(account, &self.us.node.to_string(), (self.entropy)());
         registration.handle_way(self.edge().as_deref(), now);
-        self.held.insert(self.numbers, Held { tenant, trunk, registration, is_wanted: true, told: None });
+        self.held.insert(self.numbers, HeldRegistration { tenant, trunk, registration, is_wanted: true, told: None });
     }
 
     fn edge(&self) -> Option<String> {
@@ -254,7 +254,7 @@ impl Carriers {
     fn tell(&mut self, now: Timestamp) {
         let mut is_changed = false;
         for held in self.held.values_mut() {
-            let Status { state, registered_until, last, next_try } = held.registration.status(now);
+            let RegistrationStatus { state, registered_until, last, next_try } = held.registration.status(now);
             if held.told.as_ref().is_some_and(|told| *told == (state, last.clone())) {
                 continue;
             }
@@ -313,8 +313,8 @@ fn is_same(account: &Account, other: &Account) -> bool {
     account.registrar == other.registrar && account.credentials.user == other.credentials.user
 }
 
-fn row(held: &Held, status: Status) -> CarrierRegistration {
-    let Status { state, registered_until, last, next_try } = status;
+fn row(held: &HeldRegistration, status: RegistrationStatus) -> CarrierRegistration {
+    let RegistrationStatus { state, registered_until, last, next_try } = status;
     let (account, problem) = (held.registration.account(), last.as_ref().and_then(|last| last.problem));
     CarrierRegistration {
         trunk: held.trunk.clone(),

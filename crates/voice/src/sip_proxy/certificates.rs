@@ -36,7 +36,7 @@ pub struct CertificateFiles {
 
 /// Gauges that tell how the certificates are.
 #[derive(Clone, Debug)]
-pub(super) struct Shown {
+pub(super) struct ShownCertificates {
     pub ends: Gauge,
     pub unusable: Gauge,
 }
@@ -52,7 +52,7 @@ pub(super) struct Certificates {
     ends: i64,
     /// When its end was last complained of.
     complained: Option<i64>,
-    shown: Shown,
+    shown: ShownCertificates,
 }
 
 /// Changes with a file's content: renewal programs replace a file or write into it.
@@ -67,7 +67,7 @@ struct Stamp {
 // === impl Certificates ===
 
 impl Certificates {
-    pub(super) fn new(files: CertificateFiles, data_dir: &Path, names: Vec<String>, shown: Shown) -> Self {
+    pub(super) fn new(files: CertificateFiles, data_dir: &Path, names: Vec<String>, shown: ShownCertificates) -> Self {
         let own = data_dir.join(OWN_FILE);
         Self { files, own, names, seen: BTreeMap::new(), ends: i64::MAX, complained: None, shown }
     }

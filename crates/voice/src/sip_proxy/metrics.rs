@@ -75,9 +75,9 @@ impl Metrics {
     }
 
     /// The gauges of the certificates.
-    pub(super) fn certificates(&self) -> certificates::Shown {
+    pub(super) fn certificates(&self) -> certificates::ShownCertificates {
         let (ends, unusable) = (self.sizes.certificate_ends.clone(), self.sizes.certificates_unusable.clone());
-        certificates::Shown { ends, unusable }
+        certificates::ShownCertificates { ends, unusable }
     }
 
     /// Copies what the core has counted.

@@ -9,7 +9,7 @@ use anyhow::Result;
 use model::Entropy;
 use model::entropy::Seeded;
 use net::resolver::{Resolver, Unresolved};
-use sip::next_hop::{Hop, Place};
+use sip::next_hop::{Hop, UriHop};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tracing::{info, warn};
@@ -35,14 +35,14 @@ pub(super) struct Names {
     resolver: Resolver,
     entropy: Box<dyn Entropy>,
     /// Who waits for the name of a place: each is asked for once at a time.
-    waiting: HashMap<Place, Vec<u64>>,
-    last: HashMap<Place, Last>,
+    waiting: HashMap<UriHop, Vec<u64>>,
+    last: HashMap<UriHop, Last>,
     located: VecDeque<Located>,
     answers: mpsc::Sender<Answer>,
     found: mpsc::Receiver<Answer>,
 }
 
-type Answer = (Place, Result<Vec<Hop>, Unresolved>);
+type Answer = (UriHop, Result<Vec<Hop>, Unresolved>);
 
 /// What a place's name last led to.
 #[derive(Debug, Default)]
@@ -64,7 +64,7 @@ impl Names {
     }
 
     /// Asks where a place is; [`Self::next`] has the answer. The core bounds how many wait.
-    pub(super) fn ask(&mut self, lookup: u64, place: Place) {
+    pub(super) fn ask(&mut self, lookup: u64, place: UriHop) {
         let waiting = self.waiting.entry(place.clone()).or_default();
         waiting.push(lookup);
         if waiting.len() > 1 {
@@ -96,7 +96,7 @@ impl Names {
     }
 }
 
-fn remember(all: &mut HashMap<Place, Last>, place: Place, found: Result<Vec<Hop>, Unresolved>) -> Option<Vec<Hop>> {
+fn remember(all: &mut HashMap<UriHop, Last>, place: UriHop, found: Result<Vec<Hop>, Unresolved>) -> Option<Vec<Hop>> {
     if all.len() >= REMEMBERED_MAX && !all.contains_key(&place) {
         all.clear();
     }

@@ -12,7 +12,7 @@ use runtime::exit::{Exit, ExitError};
 
 use super::situation;
 use crate::command::{InstallationOptions, executor};
-use report::Report;
+use report::TrunkReport;
 
 /// Examples of the command.
 pub const EXAMPLES: &str = "Examples:\n  trunkline doctor trunk carrier\n  trunkline doctor trunk carrier --tenant acme\n  \
@@ -36,8 +36,8 @@ pub struct Arguments {
 pub fn run(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Result<Exit> {
     let (tenant, trunk) = find(options, arguments)?;
     say_line!("trunk {} of tenant {tenant}", trunk.name);
-    let mut report = Report::default();
-    executor()?.block_on(steps::take(&trunk, arguments.call.as_deref(), &mut report))?;
+    let mut report = TrunkReport::default();
+    executor()?.block_on(take(&trunk, arguments.call.as_deref(), &mut report))?;
     match report.failures() {
         0 => Ok(Exit::Done),
         count => {
@@ -45,6 +45,26 @@ pub fn run(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Resu
             Err(ExitError::new(Exit::CheckFailed, text).into())
         }
     }
+}
+
+/// Takes the steps; each that fails ends those that need it.
+async fn take(trunk: &Trunk, number: Option<&str>, report: &mut TrunkReport) -> anyhow::Result<()> {
+    let Some(carrier) = report.take("contact", steps::carrier_of(trunk)) else { return Ok(()) };
+    let Some(remote) = report.take("address", steps::resolve(&carrier).await) else { return Ok(()) };
+    let Some(mut line) = report.take("way", steps::open(&carrier, remote).await) else { return Ok(()) };
+    if report.take("OPTIONS", steps::options(&carrier, &mut line).await).is_none() {
+        // Some carriers answer none; a REGISTER tells more, unless there was no answer because nothing is there.
+        report.skipped("", "the other steps go on: they show whether the carrier leaves only OPTIONS unanswered");
+    }
+    match carrier.account {
+        Some(_) => drop(report.take("registration", steps::registration(&carrier, trunk, &mut line).await)),
+        None => report.skipped("registration", "the trunk has no `user`: the carrier knows us by our address"),
+    }
+    match number {
+        Some(number) => drop(report.take("call", call::make(&carrier, number, &mut line).await)),
+        None => report.skipped("call", "not asked for: --call NUMBER rings a number and says which codec is chosen"),
+    }
+    Ok(())
 }
 
 fn find(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Result<(TenantId, Trunk)> {

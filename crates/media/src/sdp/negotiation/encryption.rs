@@ -14,7 +14,7 @@ use model::Encryption;
 
 use super::NegotiationError;
 use crate::sdp::crypto::{CryptoLine, LocalEncryption, Protection};
-use crate::sdp::{Attribute, Description, Line, Media, Transport};
+use crate::sdp::{Attribute, Description, Line, Media, RtpProfile};
 use crate::srtp::SUITES;
 
 /// Makes a section of ours an offer of encrypted audio, with a key for each suite.
@@ -31,7 +31,7 @@ pub(super) fn offer(section: &mut Media, ours: &LocalEncryption) {
 /// The section of an offer that is taken, and the line of its that says how it is encrypted.
 pub(super) fn choose(offer: &Description, policy: Encryption) -> Result<(usize, Option<CryptoLine>), NegotiationError> {
     let sections = || offer.media.iter().enumerate().filter_map(|(at, media)| Some((at, media, media.transport()?)));
-    let clear = sections().find(|(.., transport)| *transport == Transport::Clear).map(|(at, ..)| (at, None));
+    let clear = sections().find(|(.., transport)| *transport == RtpProfile::Clear).map(|(at, ..)| (at, None));
     // The first line is the one that its author prefers (RFC 4568 section 5.1.1).
     let secure = sections().find_map(|(at, media, _)| Some((at, Some(CryptoLine::of(media).next()?))));
     let is_keyed = |media: &Media| media.attribute("crypto").is_some();
@@ -62,11 +62,11 @@ pub(super) fn accept(ours: &Media, answer: &Media) -> Result<Option<Protection>,
     let transport = answer.transport().ok_or(NegotiationError::NoAudio)?;
     let mut offered = CryptoLine::of(ours).peekable();
     if offered.peek().is_none() {
-        return if transport == Transport::Clear { Ok(None) } else { Err(NegotiationError::NoAudio) };
+        return if transport == RtpProfile::Clear { Ok(None) } else { Err(NegotiationError::NoAudio) };
     }
     let mut keyed = answer.attributes().filter(|attribute| attribute.name == "crypto");
     let Some(line) = keyed.next() else {
-        let must = ours.transport() == Some(Transport::Secure) || transport == Transport::Secure;
+        let must = ours.transport() == Some(RtpProfile::Secure) || transport == RtpProfile::Secure;
         return if must { Err(NegotiationError::Clear) } else { Ok(None) };
     };
     // Exactly one line, with the tag and the suite of one of ours (RFC 4568 section 5.1.3).

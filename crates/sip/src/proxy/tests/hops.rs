@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::flow::Transport;
-use crate::next_hop::{Hop, Place};
+use crate::next_hop::{Hop, UriHop};
 
 const URI: &str = "sip:+4930999@carrier.example";
 
@@ -15,7 +15,7 @@ fn udp_hops() -> Vec<Hop> {
 }
 
 /// The name that the proxy wants resolved, and under which number the answer comes.
-fn asked(lab: &mut Lab) -> Option<(u64, Place)> {
+fn asked(lab: &mut Lab) -> Option<(u64, UriHop)> {
     let at = lab.outputs.iter().position(|output| matches!(output, Output::NeedHops { .. }))?;
     match lab.outputs.remove(at) {
         Output::NeedHops { lookup, place } => Some((lookup, place)),
@@ -175,7 +175,7 @@ fn what_is_too_large_for_a_datagram_goes_by_a_connection_where_there_is_one() {
 #[test]
 fn a_carrier_that_answers_no_options_gets_emergency_calls_alone() {
     let mut lab = lab();
-    let place = Place { host: "carrier.example".into(), port: None, transport: None, secure: false };
+    let place = UriHop { host: "carrier.example".into(), port: None, transport: None, secure: false };
     let trunk = || Trunk {
         tenant: TenantId::parse("acme").unwrap(),
         name: "carrier".into(),
@@ -223,7 +223,7 @@ fn a_carrier_that_answers_no_options_gets_emergency_calls_alone() {
 #[test]
 fn a_carrier_that_answers_options_stays_and_is_back_after_two_answers() {
     let mut lab = lab();
-    let place = Place { host: "192.0.2.1".into(), port: None, transport: None, secure: false };
+    let place = UriHop { host: "192.0.2.1".into(), port: None, transport: None, secure: false };
     let trunk = Trunk {
         tenant: TenantId::parse("acme").unwrap(),
         name: "carrier".into(),

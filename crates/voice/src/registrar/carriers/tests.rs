@@ -34,7 +34,7 @@ impl Replica {
         let metrics = Metrics::register(&runtime::Metrics::default());
         let entropy = Box::new(|| Box::new(Seeded::new(3)) as Box<dyn Entropy>);
         let us = (owner(replica), "127.0.4.1".to_owned());
-        let mut carriers = Carriers::new(us, entropy, (metrics, Told::default()));
+        let mut carriers = Carriers::new(us, entropy, (metrics, ToldRegistrations::default()));
         let now = Timestamp::from_millis(1_000_000);
         carriers.came_up(LINK, EDGE.to_owned(), live, now);
         Self { carriers, now }
@@ -45,7 +45,7 @@ impl Replica {
         self.now = self.now + Duration::from_secs(1);
         let mut sent = Vec::new();
         self.carriers.handle_timeout(self.now);
-        while let Some(Request { number, message, .. }) = self.carriers.poll_request() {
+        while let Some(CarrierRequest { number, message, .. }) = self.carriers.poll_request() {
             let user = message.to().unwrap().uri().unwrap().user().unwrap().to_owned();
             sent.push((user, message.header(&HeaderName::Expires).unwrap().to_owned()));
             let contact = message.header(&HeaderName::Contact).unwrap().to_owned() + ";expires=600";

@@ -8,14 +8,14 @@ const DAY: i64 = 86_400;
 
 struct Lab {
     folder: tempfile::TempDir,
-    shown: Shown,
+    shown: ShownCertificates,
 }
 
 impl Lab {
     fn new() -> Self {
         Self {
             folder: tempfile::tempdir().unwrap(),
-            shown: Shown { ends: Gauge::default(), unusable: Gauge::default() },
+            shown: ShownCertificates { ends: Gauge::default(), unusable: Gauge::default() },
         }
     }
 

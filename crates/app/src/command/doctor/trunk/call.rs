@@ -7,7 +7,7 @@ use sip::uri::escape::escape_user;
 use sip::{CSeq, Contact, HeaderName, Message, Method, StatusCode};
 use tokio::net::UdpSocket;
 
-use super::line::{Line, NoAnswer};
+use super::line::{CarrierLine, NoAnswer};
 use super::report::{Failure, in_ms};
 use super::steps::{Carrier, authorize, head, is_challenge, status_line, unanswered};
 
@@ -19,7 +19,7 @@ const ENDS_WITHIN: Duration = Duration::from_secs(4);
 const CHALLENGES_MAX: u32 = 3;
 
 /// Calls the number, until it is answered or has rung for long enough.
-pub(super) async fn make(carrier: &Carrier<'_>, number: &str, line: &mut Line) -> Result<((), String), Failure> {
+pub(super) async fn make(carrier: &Carrier<'_>, number: &str, line: &mut CarrierLine) -> Result<((), String), Failure> {
     // Where audio would come; what comes is not read.
     let audio = UdpSocket::bind((line.local().ip(), 0)).await.and_then(|socket| Ok((socket.local_addr()?, socket)));
     let (at, _audio) =
@@ -87,7 +87,7 @@ async fn hang_up(
     invite: &Message,
     answer: &Message,
     client: sip::transaction::ClientId,
-    line: &mut Line,
+    line: &mut CarrierLine,
 ) -> Result<(), Failure> {
     let number = invite.cseq().map_or(1, |cseq| cseq.number);
     let contact = answer.contacts().filter_map(Result::ok).find_map(|contact| match contact {

@@ -25,7 +25,7 @@ const TRANSACTIONS_MAX: usize = 64;
 
 /// How messages travel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Transport {
+pub(super) enum LineTransport {
     Udp,
     Tcp,
 }
@@ -36,7 +36,7 @@ enum Socket {
 }
 
 /// A line to one address.
-pub(super) struct Line {
+pub(super) struct CarrierLine {
     socket: Socket,
     flow: Flow,
     local: SocketAddr,
@@ -55,11 +55,11 @@ pub(super) enum NoAnswer {
     Broken(std::io::Error),
 }
 
-impl Line {
+impl CarrierLine {
     /// Opens a line; over TCP this shows whether the carrier takes connections.
-    pub async fn open(remote: SocketAddr, transport: Transport) -> std::io::Result<Self> {
+    pub async fn open(remote: SocketAddr, transport: LineTransport) -> std::io::Result<Self> {
         let (socket, local, flow) = match transport {
-            Transport::Udp => {
+            LineTransport::Udp => {
                 let any: IpAddr =
                     if remote.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
                 let socket = UdpSocket::bind((any, 0)).await?;
@@ -68,7 +68,7 @@ impl Line {
                 let local = socket.local_addr()?;
                 (Socket::Udp(socket), local, Flow::Udp { listener: 0, remote })
             }
-            Transport::Tcp => {
+            LineTransport::Tcp => {
                 let stream = tokio::time::timeout(CONNECT_WITHIN, TcpStream::connect(remote)).await??;
                 let local = stream.local_addr()?;
                 (Socket::Tcp(stream, Framer::new()), local, Flow::Stream { connection: ConnectionId(1) })

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// Prints outcomes and counts failures.
 #[derive(Default)]
-pub(super) struct Report {
+pub(super) struct TrunkReport {
     failures: usize,
 }
 
@@ -24,7 +24,7 @@ impl Failure {
     }
 }
 
-impl Report {
+impl TrunkReport {
     /// Number of failed steps.
     pub const fn failures(&self) -> usize {
         self.failures

@@ -8,9 +8,8 @@ use sip::own_registration::Problem;
 use sip::uri::escape::escape_user;
 use sip::{Builder, CSeq, HeaderName, Message, Method, StatusCode};
 
-use super::call;
-use super::line::{Line, NoAnswer, Transport};
-use super::report::{Failure, Report, in_ms};
+use super::line::{CarrierLine, LineTransport, NoAnswer};
+use super::report::{Failure, in_ms};
 
 /// Challenges answered for one request: of a proxy, of the server behind it, and after a stale nonce.
 const CHALLENGES_MAX: u32 = 3;
@@ -22,34 +21,14 @@ pub(super) struct Carrier<'a> {
     /// The host.
     pub host: &'a str,
     port: u16,
-    transport: Transport,
+    transport: LineTransport,
     /// User and password.
     pub account: Option<(&'a str, &'a Secret)>,
     /// The number that the trunk shows.
     pub shows: Option<&'a str>,
 }
 
-/// Takes the steps; each that fails ends those that need it.
-pub(super) async fn take(trunk: &Trunk, number: Option<&str>, report: &mut Report) -> anyhow::Result<()> {
-    let Some(carrier) = report.take("contact", carrier_of(trunk)) else { return Ok(()) };
-    let Some(remote) = report.take("address", resolve(&carrier).await) else { return Ok(()) };
-    let Some(mut line) = report.take("way", open(&carrier, remote).await) else { return Ok(()) };
-    if report.take("OPTIONS", options(&carrier, &mut line).await).is_none() {
-        // Some carriers answer none; a REGISTER tells more, unless there was no answer because nothing is there.
-        report.skipped("", "the other steps go on: they show whether the carrier leaves only OPTIONS unanswered");
-    }
-    match carrier.account {
-        Some(_) => drop(report.take("registration", registration(&carrier, trunk, &mut line).await)),
-        None => report.skipped("registration", "the trunk has no `user`: the carrier knows us by our address"),
-    }
-    match number {
-        Some(number) => drop(report.take("call", call::make(&carrier, number, &mut line).await)),
-        None => report.skipped("call", "not asked for: --call NUMBER rings a number and says which codec is chosen"),
-    }
-    Ok(())
-}
-
-fn carrier_of(trunk: &Trunk) -> Result<(Carrier<'_>, String), Failure> {
+pub(super) fn carrier_of(trunk: &Trunk) -> Result<(Carrier<'_>, String), Failure> {
     let form = "write it as 203.0.113.9:5060 or 203.0.113.9:5060;transport=tcp";
     let Some(contact) = trunk.contact.as_deref() else {
         return Err(Failure::new("no `contact`", "the trunk does not say where its carrier is", form));
@@ -57,8 +36,8 @@ fn carrier_of(trunk: &Trunk) -> Result<(Carrier<'_>, String), Failure> {
     let wrong = |why: &str| Failure::new(format!("`contact` is {contact}"), why, form);
     let (address, parameters) = contact.split_once(';').unwrap_or((contact, ""));
     let transport = match parameters {
-        "" | "transport=udp" => Transport::Udp,
-        "transport=tcp" => Transport::Tcp,
+        "" | "transport=udp" => LineTransport::Udp,
+        "transport=tcp" => LineTransport::Tcp,
         _ => return Err(wrong("this command speaks UDP and TCP")),
     };
     let (host, port) = match address.rsplit_once(':') {
@@ -69,12 +48,12 @@ fn carrier_of(trunk: &Trunk) -> Result<(Carrier<'_>, String), Failure> {
     };
     let account = trunk.user.as_deref().zip(trunk.password.as_ref());
     let shows = trunk.caller_id.as_deref();
-    let word = if transport == Transport::Tcp { "TCP" } else { "UDP" };
+    let word = if transport == LineTransport::Tcp { "TCP" } else { "UDP" };
     let text = format!("{host} port {port}, {word}");
     Ok((Carrier { contact, host, port, transport, account, shows }, text))
 }
 
-async fn resolve(carrier: &Carrier<'_>) -> Result<(SocketAddr, String), Failure> {
+pub(super) async fn resolve(carrier: &Carrier<'_>) -> Result<(SocketAddr, String), Failure> {
     let host = carrier.host.trim_matches(['[', ']']);
     let remedy = "correct the host in `contact`, or the name server that this machine uses";
     match tokio::net::lookup_host((host, carrier.port)).await {
@@ -86,11 +65,11 @@ async fn resolve(carrier: &Carrier<'_>) -> Result<(SocketAddr, String), Failure>
     }
 }
 
-async fn open(carrier: &Carrier<'_>, remote: SocketAddr) -> Result<(Line, String), Failure> {
-    match Line::open(remote, carrier.transport).await {
+pub(super) async fn open(carrier: &Carrier<'_>, remote: SocketAddr) -> Result<(CarrierLine, String), Failure> {
+    match CarrierLine::open(remote, carrier.transport).await {
         Ok(line) => {
             let local = line.local();
-            let word = if carrier.transport == Transport::Tcp { "connected" } else { "a way leads there" };
+            let word = if carrier.transport == LineTransport::Tcp { "connected" } else { "a way leads there" };
             Ok((line, format!("{word}, from {local}")))
         }
         Err(error) => Err(Failure::new(
@@ -101,7 +80,7 @@ async fn open(carrier: &Carrier<'_>, remote: SocketAddr) -> Result<(Line, String
     }
 }
 
-async fn options(carrier: &Carrier<'_>, line: &mut Line) -> Result<((), String), Failure> {
+pub(super) async fn options(carrier: &Carrier<'_>, line: &mut CarrierLine) -> Result<((), String), Failure> {
     let request = head(carrier, Method::Options, &format!("sip:{}", carrier.contact), line).build();
     let began = line.now();
     match line.ask(&request).await {
@@ -111,7 +90,11 @@ async fn options(carrier: &Carrier<'_>, line: &mut Line) -> Result<((), String),
 }
 
 /// A REGISTER without a Contact asks for the bindings and changes none (RFC 3261 section 10.2.3): a running registration goes on.
-async fn registration(carrier: &Carrier<'_>, trunk: &Trunk, line: &mut Line) -> Result<((), String), Failure> {
+pub(super) async fn registration(
+    carrier: &Carrier<'_>,
+    trunk: &Trunk,
+    line: &mut CarrierLine,
+) -> Result<((), String), Failure> {
     let mut request = head(carrier, Method::Register, &format!("sip:{}", carrier.contact), line).build();
     let (answer, challenges) = ask_with_password(carrier, &mut request, line).await?;
     let status = answer.status().unwrap_or(StatusCode::SERVER_INTERNAL_ERROR);
@@ -133,7 +116,7 @@ async fn registration(carrier: &Carrier<'_>, trunk: &Trunk, line: &mut Line) -> 
 async fn ask_with_password(
     carrier: &Carrier<'_>,
     request: &mut Message,
-    line: &mut Line,
+    line: &mut CarrierLine,
 ) -> Result<(Message, u32), Failure> {
     let method = request.method();
     for challenges in 0..=CHALLENGES_MAX {
@@ -155,7 +138,7 @@ pub(super) fn authorize(
     carrier: &Carrier<'_>,
     request: &mut Message,
     answer: &Message,
-    line: &mut Line,
+    line: &mut CarrierLine,
 ) -> Result<(), Failure> {
     let method = request.method();
     let failed = |problem: Problem| {
@@ -182,7 +165,7 @@ pub(super) fn authorize(
 }
 
 /// The head of a request outside a dialog.
-pub(super) fn head(carrier: &Carrier<'_>, method: Method, uri: &str, line: &mut Line) -> Builder {
+pub(super) fn head(carrier: &Carrier<'_>, method: Method, uri: &str, line: &mut CarrierLine) -> Builder {
     let user = carrier.account.map_or("doctor", |(user, _)| user);
     let record = format!("<sip:{}@{}>", escape_user(user), carrier.host);
     let to = if method == Method::Register { record.clone() } else { format!("<{uri}>") };

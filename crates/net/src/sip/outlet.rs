@@ -8,7 +8,7 @@ use bytes::Bytes;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::mpsc;
 
-use crate::tls::Session;
+use crate::tls::TlsSession;
 use crate::tls::session::SessionError;
 
 /// The peer does not read: its queue is full.
@@ -17,9 +17,9 @@ use crate::tls::session::SessionError;
 pub struct QueueFull;
 
 /// Shared by the loop, which sends, and the connection's task, which receives.
-pub(super) struct Wire {
+pub(super) struct Outlet {
     /// Kept locked until what the session gives is on its way: records must not overtake each other.
-    session: Option<Mutex<Session>>,
+    session: Option<Mutex<TlsSession>>,
     /// Whom the session connects to.
     name: Option<Box<str>>,
     queue: mpsc::Sender<Bytes>,
@@ -48,9 +48,9 @@ pub(super) enum NotSecured {
     Closed,
 }
 
-impl Wire {
-    pub(super) fn new(queue: mpsc::Sender<Bytes>, bytes_max: usize, session: Option<Session>) -> Self {
-        let name = session.as_ref().and_then(Session::name).map(Into::into);
+impl Outlet {
+    pub(super) fn new(queue: mpsc::Sender<Bytes>, bytes_max: usize, session: Option<TlsSession>) -> Self {
+        let name = session.as_ref().and_then(TlsSession::name).map(Into::into);
         let session = session.map(|mut session| {
             session.limit(bytes_max);
             Mutex::new(session)
@@ -142,15 +142,15 @@ impl Wire {
         self.queue.try_send(rest).map_err(|_| QueueFull)
     }
 
-    fn session(&self) -> Option<MutexGuard<'_, Session>> {
+    fn session(&self) -> Option<MutexGuard<'_, TlsSession>> {
         // A poisoned lock is safe: a session that was interrupted gives an error, and the connection ends.
         self.session.as_ref().map(|session| session.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl std::fmt::Debug for Wire {
+impl std::fmt::Debug for Outlet {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Wire")
+        f.debug_struct("Outlet")
             .field("secure", &self.is_secure())
             .field("waiting", &self.waiting)
             .finish_non_exhaustive()

@@ -1,0 +1,18 @@
+//! Where a request to a place outside is, and where it can still go.
+
+use std::collections::VecDeque;
+
+use model::Timestamp;
+
+use crate::next_hop::Hop;
+
+/// The places to which a request can still go.
+#[derive(Debug)]
+pub(super) struct Hops {
+    /// The name that a certificate must have: the host of the URI (RFC 5922 section 4).
+    pub(super) name: Box<str>,
+    /// Where it is now, and since when.
+    pub(super) current: Option<(Hop, Timestamp)>,
+    /// Where it goes if that does not take it, best first.
+    pub(super) left: VecDeque<Hop>,
+}
