@@ -64,7 +64,7 @@ fn audio(law: Law, ssrc: u32, n: u32, sample: i16) -> Vec<u8> {
 fn say(exchange: &mut Exchange, from: LegKey, n: u16, bytes: &[u8], now: Timestamp) -> Vec<(SocketAddr, Vec<u8>)> {
     let mut sent = Vec::new();
     let mut send = |out: Outgoing<'_>| sent.push((out.to, out.bytes.to_vec()));
-    exchange.handle_packet(from.index, Channel::Rtp, bytes, phone(n), now, &mut send);
+    exchange.handle_packet(from.index, Channel::Rtp, &mut bytes.to_vec(), phone(n), now, &mut send);
     sent
 }
 
@@ -411,10 +411,18 @@ fn talk(exchange: &mut Exchange, voices: &mut [Voice], tones: &[u16], from: u32)
         for at in 0..voices.len() {
             let samples = &said[at][(n - from) as usize * 160..][..160];
             let bytes = voices[at].packet(n, samples);
-            exchange.handle_packet(voices[at].key.index, Channel::Rtp, &bytes, phone(at as u16), now, &mut |out| {
-                untouched += usize::from(out.bytes[12..] == bytes[12..]);
-                sent.push((out.index, out.bytes.to_vec()));
-            });
+            let mut received = bytes.clone();
+            exchange.handle_packet(
+                voices[at].key.index,
+                Channel::Rtp,
+                &mut received,
+                phone(at as u16),
+                now,
+                &mut |out| {
+                    untouched += usize::from(out.bytes[12..] == bytes[12..]);
+                    sent.push((out.index, out.bytes.to_vec()));
+                },
+            );
         }
         exchange.handle_timeout(now, &mut |out| sent.push((out.index, out.bytes.to_vec())));
         for (index, bytes) in sent.iter().filter(|(_, bytes)| !crate::rtp::is_rtcp(bytes)) {

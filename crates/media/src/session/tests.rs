@@ -353,7 +353,7 @@ fn comfort_noise_is_not_passed_on_and_nothing_is_lost_by_it() {
     let (mut alice, mut bob) = (session(), session());
     let mut sent = Vec::new();
     for n in 0..6 {
-        let packet = audio(if n == 3 { 13 } else { 0 }, 9, n, 1);
+        let mut packet = audio(if n == 3 { 13 } else { 0 }, 9, n, 1);
         let mut buffer = [0; PACKET_BYTES_MAX];
         let now = at(20 * u64::from(n));
         let Some(frame) = alice.handle_rtp(&mut packet, address("192.0.2.1:4000"), now) else { continue };
@@ -543,7 +543,7 @@ fn reports_tell_loss_and_strangers_reports_are_dropped() {
         session.handle_rtp(&mut audio(0, 7, n, 1), phone, at(20 * u64::from(n)));
     }
     let block = rtcp::ReportBlock { ssrc: 0xABCD, fraction_lost: 77, ..rtcp::ReportBlock::default() };
-    let report = Report { ssrc: 7, sender: None, block: Some(block), cname: "p", goodbye: false }.to_bytes();
+    let mut report = Report { ssrc: 7, sender: None, block: Some(block), cname: "p", goodbye: false }.to_bytes();
     session.handle_rtcp(&mut report, address("198.51.100.66:4001"), at(2_000));
     assert_eq!(session.statistics().remote_fraction_lost, 0);
     session.handle_rtcp(&mut report, address("192.0.2.1:4001"), at(2_000));
