@@ -15,7 +15,7 @@ use sip::transaction::{ClientRequest, Intervals, Received, ServerId, Transaction
 use sip::{ConnectionId, Flow, HeaderName, Message, StatusCode};
 use tracing::{info, warn};
 
-use super::carriers::{Carriers, Request};
+use super::carriers::{CarrierRequest, Carriers};
 use super::expiry::Expiry;
 use super::handler::{Asked, Handler};
 use super::metrics::Metrics;
@@ -140,7 +140,7 @@ impl EventLoop {
     /// Sends the REGISTERs to carriers that are due.
     fn register_trunks(&mut self, now: Timestamp) {
         self.carriers.handle_timeout(now);
-        while let Some(Request { number, link, branch, message }) = self.carriers.poll_request() {
+        while let Some(CarrierRequest { number, link, branch, message }) = self.carriers.poll_request() {
             let flow = Flow::Stream { connection: link };
             let request = ClientRequest { message: &message, branch: &branch, flow, owner: number };
             if let Err(error) = self.layer.send(request, now) {

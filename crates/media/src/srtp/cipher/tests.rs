@@ -56,10 +56,10 @@ fn the_gcm_packets_of_the_rfc() {
         let mut packet = plain.clone();
         packet.resize(plain.len() + GCM_TAG, 0);
         let id = PacketId { ssrc: 0x5501_A0B2, index: 0xF17B };
-        let sealed = keys.seal(Kind::Rtp, id, (&mut packet, 12, plain.len()), [0; 4]).unwrap();
+        let sealed = keys.seal(CipherKind::Rtp, id, (&mut packet, 12, plain.len()), [0; 4]).unwrap();
         assert_eq!(sealed, packet.len());
         assert_eq!(packet[12..], bytes(expected));
-        assert_eq!(keys.open(Kind::Rtp, id, (&mut packet, 12), [0; 4]), Ok(plain.len()));
+        assert_eq!(keys.open(CipherKind::Rtp, id, (&mut packet, 12), [0; 4]), Ok(plain.len()));
         assert_eq!(packet[..plain.len()], plain);
     }
 }
