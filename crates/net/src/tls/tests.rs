@@ -2,10 +2,11 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::pki_types::ServerName;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
@@ -23,6 +24,9 @@ const OPTIONS: &str = "OPTIONS sip:a@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TLS 127.0
 const EDGE: &str = "edge.example";
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
+/// The authorities made so far.
+static MADE: AtomicU32 = AtomicU32::new(0);
+
 /// Who vouches for certificates.
 struct Authority(CertifiedIssuer<'static, KeyPair>);
 
@@ -30,6 +34,9 @@ impl Authority {
     fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // Of two with one name, a certificate of the other would be one with a wrong signature.
+        let name = format!("authority {}", MADE.fetch_add(1, Ordering::Relaxed));
+        params.distinguished_name.push(DnType::CommonName, name);
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
@@ -120,12 +127,14 @@ async fn connect(server: &mut Server, tls: Tls, name: &str) -> (TcpEvent, TcpEve
 
 /// Whether a connection of ours comes about.
 async fn connects(server: &mut Server, tls: Tls, name: &str) -> bool {
-    match connect(server, tls, name).await {
-        (TcpEvent::Opened { .. }, TcpEvent::Opened { .. }, _) => {
+    let (there, here, client) = connect(server, tls, name).await;
+    drop(client);
+    match (there, here) {
+        (TcpEvent::Opened { .. }, TcpEvent::Opened { .. }) => {
             assert_eq!(server.closed().await, Closed::ByPeer);
             true
         }
-        (TcpEvent::Closed { why: Closed::NotSecured, .. }, TcpEvent::Closed { why: Closed::NotOpened, .. }, _) => false,
+        (TcpEvent::Closed { why: Closed::NotSecured, .. }, TcpEvent::Closed { why: Closed::NotOpened, .. }) => false,
         other => panic!("{other:?}"),
     }
 }

@@ -31,7 +31,10 @@ impl Lab {
 
     fn write(&self, name: &str, now: i64) {
         let pem = self_signed::generate(&["edge.example".to_owned()], now).unwrap();
-        fs::write(self.folder.path().join(name), pem).unwrap();
+        // Another file each time: two changes within one tick of the kernel's clock would not show.
+        let (beside, path) = (self.folder.path().join("new"), self.folder.path().join(name));
+        fs::write(&beside, pem).unwrap();
+        fs::rename(beside, path).unwrap();
     }
 
     fn own(&self) -> (String, Identity) {
