@@ -247,13 +247,13 @@ fn what_is_wrong_in_the_stored_configuration_is_named_and_nothing_is_changed_by_
     site.import_changed(|files| {
         let file = files.join("example-tenant.yaml");
         let text = fs::read_to_string(&file)?;
-        let trunks = "trunks:\n  - {name: nowhere, allow: [192.0.2.9], contact: \"sbc.nowhere.invalid\", prefix: \"9\"}\n  - {name: idle, allow: []}\n  - {name: open, allow: [0.0.0.0/0]}\n";
+        let trunks = "trunks:\n  - {name: nowhere, allow: [192.0.2.9], contact: \"sip:sbc.nowhere.invalid\", prefix: \"9\"}\n  - {name: idle, allow: []}\n  - {name: open, allow: [0.0.0.0/0]}\n";
         ensure!(text.contains("trunks:\n"), "the example has changed");
         Ok(fs::write(&file, text.replacen("trunks:\n", trunks, 1))?)
     })?;
     let reachable = visit(&site, &["--set", "sip-proxy.sip_udp_listen=192.0.2.7:5060"])?;
     for words in [
-        "warning: tenant example, trunk nowhere: its `contact` has no effect: it must be an address",
+        "warning: tenant example, trunk nowhere: its `contact` has no effect: it must be a name or an address",
         "warning: tenant example, trunk idle: no call comes from it",
         "error: tenant example, trunk open: whoever reaches this machine may send calls as this carrier",
     ] {

@@ -5,6 +5,7 @@ use crate::uri::Uri;
 
 fn trunk(tenant: &str, user: Option<&str>) -> Trunk {
     Trunk {
+        asked: None,
         tenant: TenantId::parse(tenant).unwrap(),
         name: "carrier".into(),
         allow: vec![Network::parse("192.0.2.0/24").unwrap()],
@@ -14,7 +15,7 @@ fn trunk(tenant: &str, user: Option<&str>) -> Trunk {
 
 fn lab(trunks: Vec<Trunk>) -> Lab {
     let mut lab = Lab::new();
-    lab.proxy.set_trunks(trunks);
+    lab.proxy.set_trunks(trunks, lab.now);
     lab.node(ConnectionId(1), "sip-cluster", "sip-cluster-1.17");
     lab.node(ConnectionId(2), "registrar", "registrar-1.17");
     lab
