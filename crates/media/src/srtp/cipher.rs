@@ -16,6 +16,7 @@ const GCM_TAG: usize = 16;
 const SHA1_TAG: usize = 10;
 
 /// The session keys of one direction for RTP, or for RTCP.
+#[expect(clippy::large_enum_variant, reason = "two of a leg; a box would cost each packet a jump")]
 pub(super) enum SessionKeys {
     Counter { key: EncryptingKey, salt: [u8; 14], auth: hmac::Key, tag: usize },
     Gcm { key: LessSafeKey, salt: [u8; 12] },
