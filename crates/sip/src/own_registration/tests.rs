@@ -25,12 +25,12 @@ impl Lab {
         let registration = OwnRegistration::new(account, "registrar-1", Box::new(Seeded::new(7)));
         let mut lab = Self { registration, now: Timestamp::from_millis(1_000_000), sent: Vec::new() };
         lab.registration.handle_way(Some(EDGE), lab.now);
-        lab.to_next();
+        lab.go_to_next();
         lab
     }
 
     /// Lets time pass to what is due next, and takes the request.
-    fn to_next(&mut self) -> Duration {
+    fn go_to_next(&mut self) -> Duration {
         let due = self.registration.next_timeout().expect("something is due");
         let waited = due.since(self.now);
         self.now = due.max(self.now);
@@ -106,7 +106,7 @@ fn it_registers_by_digest_and_refreshes_long_before_the_end() {
         lab.accept(600);
         assert_eq!(lab.status().state, State::Registered);
         assert_eq!(lab.status().registered_until, Some(lab.now + Duration::from_secs(600)));
-        let waited = lab.to_next();
+        let waited = lab.go_to_next();
         assert!((Duration::from_secs(300)..=Duration::from_secs(360)).contains(&waited), "{waited:?}");
         let again = lab.last();
         assert_eq!(again.call_id().ok(), first.call_id().ok());
@@ -161,13 +161,13 @@ fn a_wrong_password_is_not_tried_again_soon_and_a_new_one_at_once() {
     lab.registration.handle_way(Some(EDGE), lab.now);
     assert_eq!(lab.registration.next_timeout().unwrap().since(lab.now), first);
     lab.registration.handle_password("another".to_owned(), lab.now);
-    assert_eq!(lab.to_next(), Duration::ZERO);
+    assert_eq!(lab.go_to_next(), Duration::ZERO);
     assert_eq!(lab.sent.len(), 3);
     // It comes while the former one is being refused.
     lab.challenge("n3", Algorithm::Md5, false);
     lab.registration.handle_password(PASSWORD.to_owned(), lab.now);
     lab.challenge("n4", Algorithm::Md5, false);
-    assert_eq!(lab.to_next(), Duration::ZERO);
+    assert_eq!(lab.go_to_next(), Duration::ZERO);
 }
 
 #[test]
@@ -206,9 +206,9 @@ fn a_redirection_is_followed_to_the_same_host_once() {
 fn a_registrar_says_when_it_has_time_again() {
     let mut lab = Lab::new();
     lab.answer(503, &[(HeaderName::RetryAfter, "600".to_owned())]);
-    assert!(lab.to_next() >= Duration::from_secs(600));
+    assert!(lab.go_to_next() >= Duration::from_secs(600));
     lab.answer(503, &[(HeaderName::RetryAfter, "4000000000".to_owned())]);
-    assert!(lab.to_next() <= LAST_PAUSE);
+    assert!(lab.go_to_next() <= LAST_PAUSE);
 }
 
 #[test]
@@ -218,12 +218,12 @@ fn silence_is_waited_out_longer_each_time_and_success_forgets_it() {
     for _ in 0..12 {
         lab.registration.handle_silence(lab.now);
         assert_eq!(lab.status().state, State::Unreachable);
-        waits.push(lab.to_next());
+        waits.push(lab.go_to_next());
     }
     assert!(waits[0] <= Duration::from_secs(4) && waits[0] >= Duration::from_secs(2), "{waits:?}");
     assert!(waits[11] <= Duration::from_secs(300) && waits[11] >= Duration::from_secs(150), "{waits:?}");
     lab.accept(60);
-    assert!(lab.to_next() >= Duration::from_secs(30));
+    assert!(lab.go_to_next() >= Duration::from_secs(30));
     lab.registration.handle_silence(lab.now);
     assert_eq!(lab.status().state, State::Registered, "until the time is over");
     assert!(lab.registration.next_timeout().unwrap().since(lab.now) <= Duration::from_secs(4));
@@ -238,7 +238,7 @@ fn another_way_is_registered_at_once_and_the_former_removed() {
     lab.registration.handle_way(None, lab.now);
     assert_eq!(lab.registration.next_timeout(), None);
     lab.registration.handle_way(Some("198.51.100.8:5060"), lab.now);
-    assert!(lab.to_next() <= Duration::from_millis(500));
+    assert!(lab.go_to_next() <= Duration::from_millis(500));
     let contacts: Vec<_> = lab.last().headers(&HeaderName::Contact).collect();
     let (new, former) =
         ("<sip:our%20line@198.51.100.8:5060;transport=tcp>", "<sip:our%20line@198.51.100.7:5060;transport=tcp>");
@@ -302,7 +302,7 @@ proptest! {
             if lab.registration.next_timeout().is_some() {
                 let status = lab.status();
                 prop_assert!(status.next_try >= Some(lab.now));
-                lab.to_next();
+                lab.go_to_next();
                 prop_assert!(lab.now.since(begun) >= Duration::from_secs(2), "{:?} after {:?}", status, lab.now.since(begun));
                 (begun, at_once) = (lab.now, 0);
             }

@@ -103,12 +103,12 @@ fn messages(site: &Installation) -> Result<Vec<String>> {
 /// Where media takes the audio of an encrypted leg, by the descriptions that we have sent.
 fn audio_of_media(messages: &[String]) -> Result<SocketAddr> {
     let ours = messages.iter().filter(|text| text.contains("RTP/SAVP") && text.contains("\r\ns=-\r\n"));
-    let at = ours.filter_map(|text| {
+    let mut at = ours.filter_map(|text| {
         let host = text.split("c=IN IP4 ").nth(1)?.split("\r\n").next()?;
         let port = text.split("m=audio ").nth(1)?.split(' ').next()?;
         format!("{host}:{port}").parse().ok()
     });
-    at.last().context("no description of ours with RTP/SAVP")
+    at.next_back().context("no description of ours with RTP/SAVP")
 }
 
 #[test]
