@@ -82,7 +82,7 @@ impl Certificates {
                 self.shown.unusable.set(1);
                 error!("the certificates cannot be used, one of our own stands in for them: {fault:#}");
                 let own = self.own_identity(now)?;
-                self.use_until(&[own.clone()]);
+                self.use_until(std::slice::from_ref(&own));
                 Ok(Tls::new(vec![own], authorities::of_system().0, None)?)
             }
         }
