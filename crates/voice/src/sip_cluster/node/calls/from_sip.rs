@@ -180,6 +180,7 @@ impl Node {
                 // For the caller, if it is refused because of this.
                 self.set_warning(conn_id, why);
                 self.feed(conn_id, Input::LegFailed { leg: id, status: 488 }, now);
+                self.forget_reason(conn_id, id);
                 return self.set_warning(conn_id, None);
             }
         };
@@ -210,6 +211,13 @@ impl Node {
             leg.told = vec![(HeaderName::Reason, format!("SIP;cause=488;text=\"{why}\""))];
         }
         Some(why.warning())
+    }
+
+    /// The leg has ended, or is being ended, with its Reason: what a successor would not know is not kept.
+    fn forget_reason(&mut self, conn_id: ConnId, id: LegId) {
+        if let Some(leg) = self.leg_mut(conn_id, id) {
+            leg.told.clear();
+        }
     }
 
     fn set_warning(&mut self, conn_id: ConnId, warning: Option<String>) {
@@ -296,7 +304,8 @@ impl Node {
         if !self.fits(phone, &answer) {
             tracing::info!(%conn_id, leg = %id, "a caller acknowledged without audio that we can take");
             self.note_misfit(conn_id, id, &answer, now);
-            return self.feed(conn_id, Input::LegFailed { leg: id, status: 488 }, now);
+            self.feed(conn_id, Input::LegFailed { leg: id, status: 488 }, now);
+            return self.forget_reason(conn_id, id);
         }
         self.tell_media(conn_id, id, answer, now);
         self.metrics.leg_answered();
