@@ -13,6 +13,10 @@ use crate::{Endpoint, Installation, Sipp, audio, wait};
 /// The number that a caller presents.
 pub const CALLER: &str = "+15559001";
 
+/// How long a changed tenant may take to be known, and a call to be refused.
+const KNOWN_WITHIN: Duration = Duration::from_secs(15);
+const REFUSED_WITHIN: Duration = Duration::from_secs(60);
+
 /// A caller whose call is under way.
 pub struct Caller {
     /// Its audio endpoint.
@@ -79,4 +83,13 @@ pub fn prompt(name: &str) -> PathBuf {
 /// The samples of a committed prompt.
 pub fn prompt_samples(name: &str) -> Result<Vec<i16>> {
     audio::read_wav(&prompt(name))
+}
+
+/// Waits until the dial plan leads this number out: it then refuses a caller from outside, for whom the number did not exist before.
+pub fn goes_out(site: &Installation, number: &str) -> Result<()> {
+    let audio = Endpoint::listen(site.peer_address(2).into())?;
+    wait::until(KNOWN_WITHIN, || {
+        let stranger = sipp(site, "caller-refused-403.xml", 2, &audio).dial(number).calls(1, 1, 1);
+        Ok((stranger.run(REFUSED_WITHIN)?.code == 0).then_some(()))
+    })
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use testkit::agents::{baresip_phone, baresip_phone_that_says, long_speech, sipp_phone};
-use testkit::caller::{prompt, sipp};
+use testkit::caller::{goes_out, prompt};
 use testkit::facts::check_log_and_laws;
 use testkit::{Answer, Endpoint, Installation, Phone, Setup, Watch, wait};
 
@@ -52,15 +52,6 @@ fn somebody(site: &Installation, number: &str, answer: Answer) -> Result<Phone> 
     })
 }
 
-/// Waits until the dial plan knows the trunks: it then refuses a caller from outside, for whom the number did not exist before.
-fn goes_out(site: &Installation) -> Result<()> {
-    let audio = Endpoint::listen(site.peer_address(2).into())?;
-    wait::until(SOON, || {
-        let stranger = sipp(site, "caller-refused-403.xml", 2, &audio).dial(NUMBER).calls(1, 1, 1);
-        Ok((stranger.run(LATER)?.code == 0).then_some(()))
-    })
-}
-
 /// The notes of the latest call's trace about the dial plan and its trunks.
 fn notes(site: &Installation) -> Result<String> {
     let last = trace(site, &["--last", "--numbers"])?;
@@ -84,7 +75,7 @@ fn an_emergency_number_passes_and_a_blocked_one_does_not() -> Result<()> {
     // Nobody is logged in at this phone.
     let mut own = baresip_phone_that_says(&prompt("announcement"), &site, 10, "7101", Answer::Manual)?;
     let mut far = somebody(&site, "112", Answer::Auto)?;
-    goes_out(&site)?;
+    goes_out(&site, NUMBER)?;
     own.dial("112")?;
     own.wait_for("CALL_ESTABLISHED", SOON)?;
     let rings = far.wait_for("CALL_ESTABLISHED", SOON)?;
@@ -318,7 +309,7 @@ fn the_next_trunk_is_tried_and_no_phone_rings_twice() -> Result<()> {
     let broken = sipp_phone(&site, BROKEN, "agent-unavailable.xml", &audio, &["-m", "1"])?;
     let mut far = somebody(&site, NUMBER, Answer::Auto)?;
     let mut own = baresip_phone_that_says(&prompt("announcement"), &site, 10, "7101", Answer::Manual)?;
-    goes_out(&site)?;
+    goes_out(&site, NUMBER)?;
     own.dial(NUMBER)?;
     own.wait_for("CALL_ESTABLISHED", LATER)?;
     broken.finish(SOON)?.expect_success()?;

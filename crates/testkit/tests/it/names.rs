@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use testkit::agents::{baresip_phone_that_says, long_speech, sipp_phone};
-use testkit::caller::{prompt, sipp};
+use testkit::caller::{goes_out, prompt};
 use testkit::facts::check_log_and_laws;
 use testkit::names::NameServer;
-use testkit::{Answer, Endpoint, Installation, Phone, Setup, Watch, wait};
+use testkit::{Answer, Endpoint, Installation, Phone, Setup, Watch};
 
 use super::trace::trace;
 
@@ -51,15 +51,6 @@ fn somebody(site: &Installation, host: u8, transport: &str) -> Result<Phone> {
     })
 }
 
-/// Waits until the dial plan knows the trunks.
-fn goes_out(site: &Installation) -> Result<()> {
-    let audio = Endpoint::listen(site.peer_address(2).into())?;
-    wait::until(SOON, || {
-        let stranger = sipp(site, "caller-refused-403.xml", 2, &audio).dial(NUMBER).calls(1, 1, 1);
-        Ok((stranger.run(LATER)?.code == 0).then_some(()))
-    })
-}
-
 fn records(site: &Installation, lines: &[&str]) -> Vec<String> {
     let host = |name: &str, host: u8| format!("address=/{name}.carrier.example/{}", site.peer_address(host));
     let hosts = [host("first", BROKEN), host("second", CARRIER)];
@@ -81,7 +72,7 @@ fn a_carrier_with_a_name_is_called_at_the_next_address_if_the_first_one_refuses(
     let broken = sipp_phone(&site, BROKEN, "agent-unavailable.xml", &audio, &["-m", "1"])?;
     let mut far = somebody(&site, CARRIER, "udp")?;
     let mut own = baresip_phone_that_says(&prompt("announcement"), &site, 10, "7101", Answer::Manual)?;
-    goes_out(&site)?;
+    goes_out(&site, NUMBER)?;
     own.dial(NUMBER)?;
     own.wait_for("CALL_ESTABLISHED", SOON)?;
     far.wait_for("CALL_ESTABLISHED", SOON)?;
@@ -116,7 +107,7 @@ fn a_refused_connection_leads_to_the_next_address_and_a_name_without_one_to_the_
     let watch = Watch::start(&site, "0-0")?;
     let mut far = somebody(&site, CARRIER, "tcp")?;
     let mut own = baresip_phone_that_says(&prompt("announcement"), &site, 10, "7101", Answer::Manual)?;
-    goes_out(&site)?;
+    goes_out(&site, NUMBER)?;
     own.dial(NUMBER)?;
     own.wait_for("CALL_ESTABLISHED", SOON)?;
     far.wait_for("CALL_ESTABLISHED", SOON)?;
@@ -141,7 +132,7 @@ fn a_carrier_that_answers_no_options_gets_no_call_until_it_answers_again() -> Re
     let mut far = somebody(&site, CARRIER, "udp")?;
     let mut spare = somebody(&site, SPARE, "udp")?;
     let mut own = baresip_phone_that_says(&prompt("announcement"), &site, 10, "7101", Answer::Manual)?;
-    goes_out(&site)?;
+    goes_out(&site, NUMBER)?;
     own.dial(NUMBER)?;
     far.wait_for("CALL_ESTABLISHED", SOON)?;
     own.wait_for("CALL_ESTABLISHED", SOON)?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use serde_json::json;
 use testkit::agents::{baresip_agent, baresip_phone_that_says, long_speech, sipp_phone};
-use testkit::caller::{Caller, prompt, prompt_samples, sipp};
+use testkit::caller::{Caller, goes_out, prompt, prompt_samples};
 use testkit::facts::check_log_and_laws;
 use testkit::rtp::address_in_sdp;
 use testkit::{Answer, Endpoint, Installation, Phone, Setup, Watch, audio, wait};
@@ -85,22 +85,13 @@ fn is_heard_in(said: &[i16], heard: &[i16]) -> bool {
     alike.iter().filter(|piece| **piece > ALIKE).count() > alike.len() / 2
 }
 
-/// Waits until the dial plan knows the trunk: it then refuses a caller from outside, for whom the number did not exist before.
-fn goes_out(site: &Installation) -> Result<()> {
-    let audio = Endpoint::listen(site.peer_address(2).into())?;
-    wait::until(SOON, || {
-        let stranger = sipp(site, "caller-refused-403.xml", 2, &audio).dial(NUMBER).calls(1, 1, 1);
-        Ok((stranger.run(LATER)?.code == 0).then_some(()))
-    })
-}
-
 #[test]
 fn a_phone_talks_with_somebody_outside() -> Result<()> {
     let site = site()?;
     let watch = Watch::start(&site, "0-0")?;
     let mut own = baresip_phone_that_says(&prompt("announcement"), &site, 10, "7101", Answer::Manual)?;
     let mut far = somebody(&site, Answer::Manual)?;
-    goes_out(&site)?;
+    goes_out(&site, NUMBER)?;
     own.dial(DIALLED)?;
     let rings = far.wait_for("CALL_INCOMING", SOON)?;
     assert!(rings["peeruri"].as_str().is_some_and(|uri| uri.starts_with(&format!("sip:{OURS}@"))), "{rings}");
@@ -144,7 +135,7 @@ const QUIET: u16 = 64;
 fn hears_the_carrier_early(site: &Installation, is_heard: bool) -> Result<()> {
     let watch = Watch::start(site, "0-0")?;
     let mut own = baresip_phone_that_says(&prompt("announcement"), site, 10, "7101", Answer::Manual)?;
-    goes_out(site)?;
+    goes_out(site, NUMBER)?;
     let mut audio = Endpoint::listen(site.peer_address(CARRIER).into())?;
     let carrier = sipp_phone(site, CARRIER, "carrier-announces.xml", &audio, &["-m", "1"])?;
     own.dial(DIALLED)?;
@@ -179,7 +170,7 @@ fn a_caller_is_transferred_outside_and_hears_who_is_there() -> Result<()> {
     let mut agent = baresip_agent(&site, 10, "7101", Answer::Auto)?;
     let mut far = somebody(&site, Answer::Auto)?;
     watch.wait_for("AgentReady@7101", SOON)?;
-    goes_out(&site)?;
+    goes_out(&site, NUMBER)?;
     let mut caller = Caller::dial(&site, "caller-until-bye.xml", 1, site.number("sales")?, &[])?;
     let conn = watch.wait_for("Established@7101", LATER)?.text("ConnID").to_owned();
     agent.wait_for("CALL_ESTABLISHED", SOON)?;
@@ -220,7 +211,7 @@ fn a_caller_is_transferred_outside_and_hears_who_is_there() -> Result<()> {
 fn who_calls_from_outside_does_not_go_out_again_and_a_busy_number_says_so() -> Result<()> {
     let site = site()?;
     let watch = Watch::start(&site, "0-0")?;
-    goes_out(&site)?;
+    goes_out(&site, NUMBER)?;
     let carrier = Endpoint::listen(site.peer_address(CARRIER).into())?;
     let busy = sipp_phone(&site, CARRIER, "agent-busy.xml", &carrier, &["-m", "1"])?;
     let mut own = baresip_phone_that_says(&prompt("announcement"), &site, 10, "7101", Answer::Auto)?;
@@ -244,7 +235,7 @@ fn who_calls_from_outside_does_not_go_out_again_and_a_busy_number_says_so() -> R
 fn a_carrier_that_asks_for_a_password_gets_it_until_the_end_of_the_call() -> Result<()> {
     let site = site_with(", user: acme-trunk, password: hush-hush")?;
     let watch = Watch::start(&site, "0-0")?;
-    goes_out(&site)?;
+    goes_out(&site, NUMBER)?;
     let audio = Endpoint::listen(site.peer_address(CARRIER).into())?;
     let carrier = sipp_phone(&site, CARRIER, "carrier-asks.xml", &audio, &["-m", "1"])?;
     let mut own = baresip_phone_that_says(&prompt("announcement"), &site, 10, "7101", Answer::Auto)?;
@@ -271,7 +262,7 @@ fn is_refused(phone: &mut Phone, code: &str) -> Result<()> {
 fn a_full_trunk_takes_a_call_again_when_one_is_over() -> Result<()> {
     let site = site_with(", calls_max: 1")?;
     let watch = Watch::start(&site, "0-0")?;
-    goes_out(&site)?;
+    goes_out(&site, NUMBER)?;
     let mut far = somebody(&site, Answer::Auto)?;
     let mut first = baresip_phone_that_says(&prompt("announcement"), &site, 10, "7101", Answer::Auto)?;
     let mut second = baresip_phone_that_says(&prompt("announcement"), &site, 11, "7102", Answer::Auto)?;
@@ -293,7 +284,7 @@ fn a_full_trunk_takes_a_call_again_when_one_is_over() -> Result<()> {
 fn a_phone_that_may_not_call_outside_is_refused_while_another_one_talks() -> Result<()> {
     let site = site_and_phone_with("", ", outgoing_max: 0")?;
     let watch = Watch::start(&site, "0-0")?;
-    goes_out(&site)?;
+    goes_out(&site, NUMBER)?;
     let _far = somebody(&site, Answer::Auto)?;
     let mut first = baresip_phone_that_says(&prompt("announcement"), &site, 10, "7101", Answer::Auto)?;
     let mut second = baresip_phone_that_says(&prompt("announcement"), &site, 11, "7102", Answer::Auto)?;

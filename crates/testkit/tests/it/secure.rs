@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use testkit::agents::{baresip_phone, long_speech};
 use testkit::authority::shake_hands;
-use testkit::caller::prompt;
+use testkit::caller::{goes_out, prompt};
 use testkit::{Answer, Authority, Installation, Phone, Setup, audio, wait};
 
 const SOON: Duration = Duration::from_secs(15);
@@ -200,6 +200,7 @@ fn a_carrier_is_called_by_tls_if_it_proves_its_address() -> Result<()> {
         Ok(fs::write(&file, changed)?)
     })?;
     let mut phone = secure_phone(&site, 10, 0, &authority.certificate())?;
+    goes_out(&site, "+4930999")?;
     let carrier = |certificate: &Path| {
         let setup = Setup {
             address: at,
