@@ -214,7 +214,7 @@ impl Node {
     }
 
     /// The leg has ended, or is being ended, with its Reason: what a successor would not know is not kept.
-    fn forget_reason(&mut self, conn_id: ConnId, id: LegId) {
+    pub(super) fn forget_reason(&mut self, conn_id: ConnId, id: LegId) {
         if let Some(leg) = self.leg_mut(conn_id, id) {
             leg.told.clear();
         }

@@ -43,7 +43,8 @@ impl Node {
         if !self.fits(phone, &answer) {
             tracing::info!(%conn_id, leg = %id, "a party continues with audio that media does not support");
             self.note_misfit(conn_id, id, &answer, now);
-            return self.end_without_audio(conn_id, id, now);
+            self.end_without_audio(conn_id, id, now);
+            return self.forget_reason(conn_id, id);
         }
         let holds = session::holds(&answer);
         self.tell_media(conn_id, id, answer, now);
