@@ -129,7 +129,7 @@ async fn turn(file: &Path) -> std::io::Result<File> {
 
 fn migrator() -> Migrator {
     // A released step is never changed: each change is a step of its own.
-    const STEPS: [(&str, &str); 14] = [
+    const STEPS: [(&str, &str); 15] = [
         ("configuration", include_str!("sqlite/schema.sql")),
         ("wallboard", include_str!("sqlite/wallboard.sql")),
         ("outgoing", include_str!("sqlite/outgoing.sql")),
@@ -144,6 +144,7 @@ fn migrator() -> Migrator {
         ("trunk options", include_str!("sqlite/trunk_options.sql")),
         ("trunk register", include_str!("sqlite/trunk_register.sql")),
         ("encryption", include_str!("sqlite/encryption.sql")),
+        ("day limits", include_str!("sqlite/day_limits.sql")),
     ];
     let steps = (1..).zip(STEPS).map(|(number, (name, sql))| {
         let sql = sqlx::AssertSqlSafe(sql).into_sql_str();

@@ -14,16 +14,18 @@ use model::plan::{Caller, Destination, FeatureCode, PlanAnswer, Service};
 use model::request::ForwardMode;
 use model::{Dn, Entropy, Timestamp};
 
+mod day;
 mod forwarding;
 mod outside;
 mod pattern;
 mod rules;
 mod schedule;
 
+pub use day::Days;
 pub use forwarding::{AtPhone, FORWARDS_MAX, PhoneSettings, PhoneState, forwarded_by};
 pub use outside::{OutsideTrunk, TRUNKS_TRIED_MAX};
 pub use pattern::{PATTERN_MAX, Pattern, PatternError};
-pub use rules::{Blocked, CallerIdRule, DialRules, EmergencyNumber, RULES_MAX, Translation};
+pub use rules::{Blocked, CallerIdRule, DialRules, EmergencyNumber, RULES_MAX, Spending, Translation};
 pub use schedule::{LINES_MAX, OpeningHours, OpeningHoursError};
 
 /// The longest dialled number that is looked up, in bytes; a longer one is unknown (E.164 has 15 digits).
@@ -52,6 +54,8 @@ pub struct TenantPlan {
     pub hours: HashMap<String, BusinessHours>,
     /// Rules about dialled numbers.
     pub rules: DialRules,
+    /// When its days end.
+    pub days: Days,
 }
 
 /// When a number is open, and where it leads else.
@@ -176,7 +180,7 @@ pub fn resolve(plan: &TenantPlan, question: &Question<'_>, entropy: &mut dyn Ent
         }
         None => match inside(plan, &number) {
             Some(inside) => inside,
-            None => outside::lead_out(plan, question.caller, &number, entropy, &mut notes),
+            None => outside::lead_out(plan, question, &number, entropy, &mut notes),
         },
     };
     PlanAnswer { notes, ..destination.into() }

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use agents::{Agent, AgentRules, LoginPasswordRule, NoAnswerAction};
 pub use codes::{FeatureAction, FeatureCode};
-pub use dialling::{DialAction, DialRule, Schedule};
+pub use dialling::{DialAction, DialRule, Schedule, Spender};
 pub use encryption::Encryption;
 pub use kinds::{Object, ObjectKey, ObjectKind};
 pub use outgoing::TRUNK_TRY_S;

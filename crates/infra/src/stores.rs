@@ -46,6 +46,8 @@ pub struct Stores {
     pub views: Arc<dyn ViewStore>,
     /// Webhooks: what is asked for, what waits (own-23).
     pub webhooks: Arc<dyn ViewStore>,
+    /// What is spent in a day on calls outside (voice-41).
+    pub spendings: Arc<dyn ViewStore>,
     /// Time.
     pub clock: Arc<dyn Clock>,
 }
@@ -78,7 +80,8 @@ impl Stores {
             outbox: store.clone(),
             quarantine: store.clone(),
             views: store.clone(),
-            webhooks: store,
+            webhooks: store.clone(),
+            spendings: store,
             reporting,
             provisioning,
             clock,

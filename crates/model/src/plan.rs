@@ -2,6 +2,7 @@
 
 use crate::id::{AgentId, Dn, SkillName, TenantId};
 use crate::request::ForwardMode;
+use crate::time::Timestamp;
 
 /// The destination of a dialled number.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -80,8 +81,32 @@ pub struct Way {
     pub try_ms: u64,
     /// Whether it is tried even with as many calls as it may have, and while its carrier wants none: for emergency calls.
     pub always: bool,
-    /// The phone at whose limit of calls outside this one counts; none without a limit.
-    pub limit: Option<OutgoingLimit>,
+    /// What the call counts for.
+    pub limits: OutsideLimits,
+}
+
+/// The limits at which a call outside counts.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct OutsideLimits {
+    /// How many calls outside its phone may have at a time.
+    pub at_once: Option<OutgoingLimit>,
+    /// What may be spent in a day.
+    pub a_day: Vec<DayLimit>,
+}
+
+/// What a phone, or a tenant as a whole, may spend on calls outside in a day.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DayLimit {
+    /// The rule of the dial plan that says so.
+    pub rule: String,
+    /// The phone that calls, or forwards the call; none: all calls of the tenant count together.
+    pub phone: Option<Dn>,
+    /// The most calls; none also where the call is counted already, by an earlier trunk.
+    pub calls: Option<u32>,
+    /// The most minutes.
+    pub minutes: Option<u32>,
+    /// When the day ends, by the tenant's clock. A call counts for the day on which it began.
+    pub day_ends: Timestamp,
 }
 
 /// How many calls outside a phone may have at a time.

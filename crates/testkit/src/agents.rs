@@ -11,7 +11,8 @@ use crate::{Answer, Encrypts, Endpoint, Installation, Phone, Setup, Sipp};
 
 const SOON: Duration = Duration::from_secs(15);
 
-fn password<'a>(site: &'a Installation, extension: &str) -> Result<&'a str> {
+/// The password of a phone.
+pub fn password<'a>(site: &'a Installation, extension: &str) -> Result<&'a str> {
     let person = site.demo.people.iter().find(|person| person.extension == extension);
     Ok(&person.with_context(|| format!("nobody has the extension {extension}"))?.password)
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use contracts::provisioning::{
     Agent, AgentRules, Application, DialAction, DialRule, Dn, DnKind, Encryption, FeatureAction, FeatureCode,
     LoginPasswordRule, NoAnswerAction, Number, ObjectKey, Person, Place, Prompt, SERVICE_LEVEL_S, SHORT_ABANDON_S,
-    Schedule, Secret, Skill, SkillLevel, Tenant, TenantObjects, Trunk,
+    Schedule, Secret, Skill, SkillLevel, Spender, Tenant, TenantObjects, Trunk,
 };
 use infra::{Result, Revision, StoreError};
 use model::TenantId;
@@ -262,12 +262,22 @@ fn dial_rule(row: &Row) -> Result<DialRule> {
             add: or_empty("add_before")?,
         },
         "caller_id" => DialAction::CallerId { shows: or_empty("shows")?, trunk: get(row, "trunk")? },
+        "limit" => DialAction::Limit {
+            per: spender(&or_empty("spender")?)?,
+            calls: get(row, "calls_a_day")?,
+            minutes: get(row, "minutes_a_day")?,
+        },
         other => {
             let reason = format!("action {other}");
             return Err(StoreError::Corrupt { what: "table dial_rule".to_owned(), reason });
         }
     };
     Ok(DialRule { name: text(row, "name")?, place: get(row, "place")?, pattern: text(row, "pattern")?, action })
+}
+
+fn spender(name: &str) -> Result<Spender> {
+    let unknown = || StoreError::Corrupt { what: "table dial_rule".to_owned(), reason: format!("spender {name}") };
+    Spender::parse(name).ok_or_else(unknown)
 }
 
 fn action(name: &str) -> Result<FeatureAction> {

@@ -313,19 +313,23 @@ async fn put_schedule(db: &mut dyn Turn, tenant: &str, o: &Schedule) -> Result<(
 
 async fn put_dial_rule(db: &mut dyn Turn, tenant: &str, o: &DialRule) -> Result<()> {
     let (mut reason, mut shows, mut add, mut remove) = (None, None, None, None);
+    let (mut spender, mut most) = (None, (None, None));
     match &o.action {
         DialAction::Emergency { .. } => {}
         DialAction::Block { reason: why } => reason = Some(why.as_str()),
         DialAction::Translate { remove: first, add: before } => (remove, add) = (Some(*first), Some(before.as_str())),
         DialAction::CallerId { shows: number, .. } => shows = Some(number.as_str()),
+        DialAction::Limit { per, calls, minutes } => (spender, most) = (Some(per.as_str()), (*calls, *minutes)),
     }
     let sql =
-        "INSERT INTO dial_rule (tenant, name, place, pattern, action, reason, remove_first, add_before, shows, trunk)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        "INSERT INTO dial_rule (tenant, name, place, pattern, action, reason, remove_first, add_before, shows, trunk,
+         spender, calls_a_day, minutes_a_day)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (tenant, name) DO UPDATE SET name = excluded.name, place = excluded.place,
          pattern = excluded.pattern, action = excluded.action, reason = excluded.reason,
          remove_first = excluded.remove_first, add_before = excluded.add_before, shows = excluded.shows,
-         trunk = excluded.trunk";
+         trunk = excluded.trunk, spender = excluded.spender, calls_a_day = excluded.calls_a_day,
+         minutes_a_day = excluded.minutes_a_day";
     let put = query(sql)
         .bind(tenant)
         .bind(&o.name)
@@ -336,7 +340,10 @@ async fn put_dial_rule(db: &mut dyn Turn, tenant: &str, o: &DialRule) -> Result<
         .bind(remove)
         .bind(add)
         .bind(shows)
-        .bind(o.action.trunk());
+        .bind(o.action.trunk())
+        .bind(spender)
+        .bind(most.0)
+        .bind(most.1);
     run(db, put).await.map(drop)
 }
 

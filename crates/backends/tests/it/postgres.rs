@@ -73,7 +73,8 @@ async fn many_processes_may_start_at_once() {
     for started in futures::future::join_all(starts).await {
         started.unwrap();
     }
-    assert_eq!(server.psql("select count(*) from _sqlx_migrations where success"), "12");
+    let each_once = server.psql("select count(*) = max(version) from _sqlx_migrations where success");
+    assert_eq!(each_once, "t", "every step is done, and once");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::plan::{Caller, Contact, Forwards, Outside};
+use model::plan::{Caller, Contact, Forwards, Outside, OutsideLimits};
 use model::request::Treatment;
 use model::{AgentId, CallState, Dn, DnRole, EventName, LegId, Timestamp, UserData};
 
@@ -74,14 +74,14 @@ impl Call {
     pub(super) fn ring_legs(&mut self, dn: &Dn, contacts: Vec<Contact>, by: Option<ByTrunk<'_>>) -> Vec<LegId> {
         let shows = by.and_then(|by| by.shows.map(str::to_owned));
         let trunk = by.map(|by| by.trunk.to_owned());
-        let (always, limit) = by.map_or((false, None), |by| (by.always, by.limit.cloned()));
+        let (always, limits) = by.map_or((false, OutsideLimits::default()), |by| (by.always, by.limits.clone()));
         let mut legs = Vec::new();
         for contact in contacts.into_iter().take(FORK_MAX) {
             let leg = LegId(self.s.numbers.leg);
             self.s.numbers.leg = self.s.numbers.leg.saturating_add(1);
             legs.push(leg);
-            let (shows, trunk, limit) = (shows.clone(), trunk.clone(), limit.clone());
-            self.push(Output::RingLeg { leg, dn: dn.clone(), contact, shows, trunk, always, limit });
+            let (shows, trunk, limits) = (shows.clone(), trunk.clone(), limits.clone());
+            self.push(Output::RingLeg { leg, dn: dn.clone(), contact, shows, trunk, always, limits });
         }
         legs
     }

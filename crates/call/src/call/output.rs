@@ -1,7 +1,7 @@
 //! What a call wants done, and what it publishes.
 
 use model::event::Stamped;
-use model::plan::{Caller, Contact, Occasion, OutgoingLimit};
+use model::plan::{Caller, Contact, Occasion, OutsideLimits};
 use model::request::Treatment;
 use model::{Dn, LegId, Request};
 
@@ -76,8 +76,8 @@ pub enum Output {
         trunk: Option<String>,
         /// Whether the trunk is tried even with as many calls as it may have, and while its carrier wants none.
         always: bool,
-        /// The phone at whose limit of calls outside this one counts.
-        limit: Option<OutgoingLimit>,
+        /// What the call counts for, if it goes outside.
+        limits: OutsideLimits,
     },
     /// Stop ringing.
     CancelLeg(LegId),

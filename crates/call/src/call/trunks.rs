@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use model::plan::{OutgoingLimit, Way};
+use model::plan::{OutsideLimits, Way};
 use model::{LegId, Timestamp};
 
 use super::state::Offer;
@@ -19,15 +19,15 @@ pub(super) struct ByTrunk<'a> {
     pub shows: Option<&'a str>,
     /// Whether it is tried in any case.
     pub always: bool,
-    /// The phone at whose limit the call counts.
-    pub limit: Option<&'a OutgoingLimit>,
+    /// What the call counts for.
+    pub limits: &'a OutsideLimits,
 }
 
 impl Call {
     /// Calls a number outside by a trunk.
     pub(super) fn ring_by(&mut self, offer: &mut Offer, way: Way, now: Timestamp) {
-        let Way { trunk, contact, caller_id, try_ms, always, limit } = way;
-        let by = ByTrunk { trunk: &trunk, shows: caller_id.as_deref(), always, limit: limit.as_ref() };
+        let Way { trunk, contact, caller_id, try_ms, always, limits } = way;
+        let by = ByTrunk { trunk: &trunk, shows: caller_id.as_deref(), always, limits: &limits };
         offer.legs = self.ring_legs(&offer.dn, vec![contact], Some(by));
         offer.trunk = Some(trunk);
         if offer.further.is_empty() {

@@ -1,11 +1,11 @@
 //! The way out: by which trunks a number outside is called, in which order, and which number they show.
 
-use model::plan::{Caller, Contact, Destination, OutgoingLimit, Outside, PlanAnswer, Way};
+use model::plan::{Caller, Contact, DayLimit, Destination, OutgoingLimit, Outside, OutsideLimits, PlanAnswer, Way};
 use model::turns::in_turn;
 use model::{Dn, Entropy};
 
-use super::rules::EmergencyNumber;
-use super::{TenantPlan, reject, unknown, with_country};
+use super::rules::{EmergencyNumber, Spending};
+use super::{Question, TenantPlan, reject, unknown, with_country};
 
 /// How long a number outside may ring, in milliseconds: a carrier itself ends most calls sooner.
 pub const OUTSIDE_NO_ANSWER_MS: u64 = 90_000;
@@ -34,7 +34,7 @@ pub struct OutsideTrunk {
 /// The trunks that lead to a number outside.
 pub(super) fn lead_out(
     plan: &TenantPlan,
-    caller: &Caller,
+    question: &Question<'_>,
     number: &str,
     entropy: &mut dyn Entropy,
     notes: &mut Vec<String>,
@@ -46,24 +46,30 @@ pub(super) fn lead_out(
         number.strip_prefix('+').unwrap_or(number).bytes().all(|byte| byte.is_ascii_digit() || b"*#".contains(&byte))
             && number.bytes().any(|byte| byte.is_ascii_digit());
     let (Some(longest), true, Ok(dn)) = (longest, is_diallable, Dn::parse(number)) else { return unknown() };
-    if let Caller::Trunk { .. } = caller {
+    if let Caller::Trunk { .. } = question.caller {
         // Whoever reaches a tenant from outside must not call elsewhere at its cost.
         return reject(403, "calls from outside do not go out again");
     }
-    if let Some(rule) = plan.rules.blocked(number).or_else(|| plan.rules.blocked(&as_carriers_read(plan, number))) {
+    let forms = [number, &as_carriers_read(plan, number)];
+    if let Some(rule) = forms.into_iter().find_map(|form| plan.rules.blocked(form)) {
         notes.push(format!("blocked by the rule {}", rule.name));
         return reject(403, &rule.reason);
     }
-    let limit = limit_of(plan, caller);
+    let limits = OutsideLimits { at_once: at_once(plan, question.caller), a_day: a_day(plan, question, &forms) };
     let group: Vec<&OutsideTrunk> =
         plan.trunks.iter().filter(|trunk| leads(trunk) && trunk.prefix.len() == longest).collect();
     let ways = in_turn(group, |trunk| (trunk.priority, trunk.weight), entropy).into_iter().map(|trunk| {
         if let Some(rule) = plan.rules.caller_id(number, &trunk.name) {
             notes.push(format!("shows a number by the rule {}", rule.name));
         }
-        Way { limit: limit.clone(), ..way(trunk, number, shown(plan, trunk, number)) }
+        Way { limits: limits.clone(), ..way(trunk, number, shown(plan, trunk, number)) }
     });
-    by(dn, ways.collect())
+    let mut ways: Vec<Way> = ways.collect();
+    // A call that tries several trunks is one call.
+    for limit in ways.iter_mut().skip(1).flat_map(|way| &mut way.limits.a_day) {
+        limit.calls = None;
+    }
+    by(dn, ways)
 }
 
 /// The number that a carrier may make of this one: many leave out `*` and `#`, and the national prefix behind that of the country.
@@ -114,12 +120,29 @@ fn way(trunk: &OutsideTrunk, number: &str, caller_id: Option<String>) -> Way {
         caller_id,
         try_ms: trunk.try_ms,
         always: false,
-        limit: None,
+        limits: OutsideLimits::default(),
     }
 }
 
+/// What may be spent on the number in a day, by the phone that calls and by all.
+fn a_day(plan: &TenantPlan, question: &Question<'_>, forms: &[&str]) -> Vec<DayLimit> {
+    let phone = match question.caller {
+        Caller::Phone(phone) => Some(phone),
+        _ => None,
+    };
+    let rules = plan.rules.spending(forms).filter(|rule| !rule.per_phone || phone.is_some());
+    let limit = |rule: &Spending| DayLimit {
+        rule: rule.name.clone(),
+        phone: phone.filter(|_| rule.per_phone).cloned(),
+        calls: rule.calls,
+        minutes: rule.minutes,
+        day_ends: plan.days.end(question.now),
+    };
+    rules.map(limit).collect()
+}
+
 /// How many calls outside the phone may have that calls.
-fn limit_of(plan: &TenantPlan, caller: &Caller) -> Option<OutgoingLimit> {
+fn at_once(plan: &TenantPlan, caller: &Caller) -> Option<OutgoingLimit> {
     let Caller::Phone(phone) = caller else { return None };
     let most = plan.extensions.get(phone.as_str())?.outgoing_max?;
     Some(OutgoingLimit { phone: phone.clone(), most })

@@ -1,4 +1,5 @@
-//! The tenant's rules about dialled numbers. Of each kind, the first rule of the file that is about a number applies.
+//! The tenant's rules about dialled numbers. Of each kind, the first rule of the file that is about a number applies; of those that
+//! limit what is spent in a day, all do.
 
 use super::Pattern;
 
@@ -16,6 +17,8 @@ pub struct DialRules {
     pub blocked: Vec<Blocked>,
     /// Which number is shown to who is called outside.
     pub caller_ids: Vec<CallerIdRule>,
+    /// What is spent in a day on numbers outside.
+    pub spending: Vec<Spending>,
 }
 
 /// An emergency number.
@@ -66,6 +69,21 @@ pub struct CallerIdRule {
     pub shows: String,
 }
 
+/// What may be spent in a day on calls to numbers outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spending {
+    /// The rule's name.
+    pub name: String,
+    /// The numbers, in full form.
+    pub pattern: Pattern,
+    /// Whether each phone may spend that much; else the tenant as a whole.
+    pub per_phone: bool,
+    /// The most calls.
+    pub calls: Option<u32>,
+    /// The most minutes.
+    pub minutes: Option<u32>,
+}
+
 impl Translation {
     /// The number for which a typed one stands.
     pub fn apply(&self, typed: &str) -> String {
@@ -88,6 +106,11 @@ impl DialRules {
     /// The rule that blocks a number.
     pub fn blocked(&self, number: &str) -> Option<&Blocked> {
         self.blocked.iter().find(|rule| rule.pattern.matches(number))
+    }
+
+    /// The rules that limit what is spent on a number, in one of the forms in which it may be read.
+    pub fn spending(&self, forms: &[&str]) -> impl Iterator<Item = &Spending> {
+        self.spending.iter().filter(|rule| forms.iter().any(|form| rule.pattern.matches(form)))
     }
 
     /// The rule that says which number is shown by a trunk.

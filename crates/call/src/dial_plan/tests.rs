@@ -1,5 +1,5 @@
 use model::entropy::Seeded;
-use model::plan::Way;
+use model::plan::{DayLimit, OutgoingLimit, OutsideLimits, Way};
 use proptest::prelude::*;
 
 use super::*;
@@ -437,8 +437,44 @@ fn a_call_outside_counts_at_the_limit_of_its_phone_unless_it_is_an_emergency() {
         other => panic!("{other:?}"),
     };
     let limited = way("+4930123");
-    assert_eq!(limited.limit, Some(model::plan::OutgoingLimit { phone: dn("7101"), most: 2 }));
+    assert_eq!(limited.limits.at_once, Some(OutgoingLimit { phone: dn("7101"), most: 2 }));
     assert!(!limited.always);
     let emergency = way("112");
-    assert!(emergency.always && emergency.limit.is_none());
+    assert!(emergency.always && emergency.limits == OutsideLimits::default());
+}
+
+#[test]
+fn a_call_outside_counts_for_every_rule_about_what_is_spent_in_a_day() {
+    let mut plan = plan();
+    plan.trunks = vec![trunk("main", "+", None)];
+    plan.country_prefix = Some("+49".to_owned());
+    plan.national_prefix = Some("0".to_owned());
+    plan.rules.emergency = vec![EmergencyNumber { name: "help".to_owned(), pattern: pattern("112"), trunk: None }];
+    let spending = |name: &str, numbers: &str, per_phone, calls| Spending {
+        name: name.to_owned(),
+        pattern: pattern(numbers),
+        per_phone,
+        calls: Some(calls),
+        minutes: None,
+    };
+    plan.rules.spending = vec![spending("premium", "+49900.", true, 3), spending("all", "+.", false, 500)];
+    let counted = |number: &str| match leads_to(&plan, &Caller::Phone(dn("7101")), number) {
+        Destination::Outside(outside) => outside.way.limits.a_day,
+        other => panic!("{other:?}"),
+    };
+    let day_ends = plan.days.end(Timestamp::ZERO);
+    let limit = |rule: &str, phone: Option<Dn>, calls| DayLimit {
+        rule: rule.to_owned(),
+        phone,
+        calls: Some(calls),
+        minutes: None,
+        day_ends,
+    };
+    let (premium, all) = (limit("premium", Some(dn("7101")), 3), limit("all", None, 500));
+    assert_eq!(counted("+49301234"), [all.clone()]);
+    // Carriers read all of these as the same number.
+    for number in ["+499001234", "+490900123", "+49*9001234", "09001234"] {
+        assert_eq!(counted(number), [premium.clone(), all.clone()], "{number}");
+    }
+    assert_eq!(counted("112"), []);
 }

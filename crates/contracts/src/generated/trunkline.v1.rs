@@ -2386,7 +2386,7 @@ pub struct CallModelRecordId {
     pub conn_id: u64,
 }
 /// A leg: a dialog with the party, one with media.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct LegRecord {
     #[prost(uint32, tag = "1")]
     pub id: u32,
@@ -2417,6 +2417,9 @@ pub struct LegRecord {
     /// The phone at whose limit of calls outside this leg counts.
     #[prost(message, optional, tag = "27")]
     pub target_limit: ::core::option::Option<OutgoingLimitRecord>,
+    /// What may be spent in a day on calls as this one.
+    #[prost(message, repeated, tag = "41")]
+    pub target_a_day: ::prost::alloc::vec::Vec<DayLimitRecord>,
     /// Whether it hears who calls before it answers.
     #[prost(bool, tag = "28")]
     pub target_early_speech: bool,
@@ -2921,7 +2924,7 @@ pub struct OutgoingLimitRecord {
     pub most: u32,
 }
 /// A trunk that leads to a number outside.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct WayRecord {
     #[prost(string, tag = "1")]
     pub trunk: ::prost::alloc::string::String,
@@ -2937,6 +2940,45 @@ pub struct WayRecord {
     /// The phone at whose limit of calls outside this one counts.
     #[prost(message, optional, tag = "6")]
     pub limit: ::core::option::Option<OutgoingLimitRecord>,
+    /// What may be spent in a day on calls as this one.
+    #[prost(message, repeated, tag = "7")]
+    pub a_day: ::prost::alloc::vec::Vec<DayLimitRecord>,
+}
+/// What a phone, or a tenant as a whole, has spent on calls outside in a day.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SpendingRecord {
+    /// When the day ends, in microseconds since 1970.
+    #[prost(uint64, tag = "1")]
+    pub day_ends_us: u64,
+    #[prost(message, repeated, tag = "2")]
+    pub spent: ::prost::alloc::vec::Vec<SpentRecord>,
+}
+/// What was spent of that which a rule of the dial plan allows.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SpentRecord {
+    #[prost(string, tag = "1")]
+    pub rule: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    pub calls: u64,
+    #[prost(uint64, tag = "3")]
+    pub seconds: u64,
+}
+/// What a phone, or a tenant as a whole, may spend on calls outside in a day.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DayLimitRecord {
+    /// The rule of the dial plan that says so.
+    #[prost(string, tag = "1")]
+    pub rule: ::prost::alloc::string::String,
+    /// The phone; absent: all calls of the tenant.
+    #[prost(string, optional, tag = "2")]
+    pub phone: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(uint32, optional, tag = "3")]
+    pub calls: ::core::option::Option<u32>,
+    #[prost(uint32, optional, tag = "4")]
+    pub minutes: ::core::option::Option<u32>,
+    /// When the day ends, in microseconds since 1970.
+    #[prost(uint64, tag = "5")]
+    pub day_ends_us: u64,
 }
 /// A phone that is busy or does not answer, and may forward the call.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

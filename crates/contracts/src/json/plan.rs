@@ -5,7 +5,11 @@
 //! the call there, `forwards_busy` and `forwards_no_answer`, whether the phone forwards it in turn, and `notes`, the rules that led there.
 
 use model::Dn;
-use model::plan::{Contact, Destination, FeatureCode, Forwards, OutgoingLimit, Outside, PlanAnswer, Service, Way};
+use model::Timestamp;
+use model::plan::{
+    Contact, DayLimit, Destination, FeatureCode, Forwards, OutgoingLimit, Outside, OutsideLimits, PlanAnswer, Service,
+    Way,
+};
 use model::request::ForwardMode;
 use serde::{Deserialize, Serialize};
 
@@ -87,6 +91,20 @@ struct WireWay {
     always: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     limit: Option<WireLimit>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    a_day: Vec<WireDayLimit>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireDayLimit {
+    rule: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    phone: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    calls: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    minutes: Option<u32>,
+    day_ends_us: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -101,20 +119,37 @@ fn try_ms() -> u64 {
 
 impl From<&Way> for WireWay {
     fn from(way: &Way) -> Self {
-        let Way { trunk, contact, caller_id, try_ms, always, limit } = way.clone();
-        let limit = limit.map(|limit| WireLimit { phone: limit.phone.to_string(), most: limit.most });
-        Self { trunk, uri: contact.uri, caller_id, try_ms, always, limit }
+        let Way { trunk, contact, caller_id, try_ms, always, limits } = way.clone();
+        let limit = limits.at_once.map(|limit| WireLimit { phone: limit.phone.to_string(), most: limit.most });
+        let a_day = limits.a_day.into_iter().map(WireDayLimit::from).collect();
+        Self { trunk, uri: contact.uri, caller_id, try_ms, always, limit, a_day }
     }
 }
 
+impl From<DayLimit> for WireDayLimit {
+    fn from(limit: DayLimit) -> Self {
+        let DayLimit { rule, phone, calls, minutes, day_ends } = limit;
+        Self { rule, phone: phone.map(|phone| phone.to_string()), calls, minutes, day_ends_us: day_ends.as_micros() }
+    }
+}
+
+fn day_limit_from_wire(wire: WireDayLimit) -> Result<DayLimit, FrameError> {
+    let WireDayLimit { rule, phone, calls, minutes, day_ends_us } = wire;
+    let phone = phone.map(|phone| Dn::parse(&phone)).transpose().map_err(|e| FrameError::invalid("a_day.phone", e))?;
+    Ok(DayLimit { rule, phone, calls, minutes, day_ends: Timestamp::from_micros(day_ends_us) })
+}
+
 fn way_from_wire(wire: WireWay) -> Result<Way, FrameError> {
-    let WireWay { trunk, uri, caller_id, try_ms, always, limit: wire_limit } = wire;
+    let WireWay { trunk, uri, caller_id, try_ms, always, limit: at_once, a_day } = wire;
     let limit = |WireLimit { phone, most }| {
         let phone = Dn::parse(&phone).map_err(|e| FrameError::invalid("limit", e))?;
         Ok::<_, FrameError>(OutgoingLimit { phone, most })
     };
-    let limit = wire_limit.map(limit).transpose()?;
-    Ok(Way { trunk, contact: Contact { uri, path: Vec::new() }, caller_id, try_ms, always, limit })
+    let limits = OutsideLimits {
+        at_once: at_once.map(limit).transpose()?,
+        a_day: a_day.into_iter().map(day_limit_from_wire).collect::<Result<_, _>>()?,
+    };
+    Ok(Way { trunk, contact: Contact { uri, path: Vec::new() }, caller_id, try_ms, always, limits })
 }
 
 /// Writes the dial plan's answer.

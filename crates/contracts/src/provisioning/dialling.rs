@@ -20,7 +20,7 @@ pub struct Schedule {
 pub struct DialRule {
     /// Its name.
     pub name: String,
-    /// Its place among the rules: of each action, the first that is about a number applies.
+    /// Its place among the rules: of each action, the first that is about a number applies; of limits, all do.
     pub place: u32,
     /// The numbers that it is about, in the pattern language of the dial plan.
     pub pattern: String,
@@ -57,6 +57,40 @@ pub enum DialAction {
         /// The trunk for which that applies; none: for all.
         trunk: Option<String>,
     },
+    /// What may be spent in a day on calls to these numbers.
+    Limit {
+        /// Who may spend that much.
+        per: Spender,
+        /// The most calls.
+        calls: Option<u32>,
+        /// The most minutes.
+        minutes: Option<u32>,
+    },
+}
+
+/// Who may spend what a rule allows for a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Spender {
+    /// Each phone for itself.
+    Phone,
+    /// All calls of the tenant together.
+    Tenant,
+}
+
+impl Spender {
+    /// Its name in the tenant's file and in the store.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Phone => "phone",
+            Self::Tenant => "tenant",
+        }
+    }
+
+    /// Reads a name.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Phone, Self::Tenant].into_iter().find(|spender| spender.as_str() == name)
+    }
 }
 
 impl DialAction {
@@ -67,6 +101,7 @@ impl DialAction {
             Self::Block { .. } => "block",
             Self::Translate { .. } => "translate",
             Self::CallerId { .. } => "caller_id",
+            Self::Limit { .. } => "limit",
         }
     }
 
@@ -74,7 +109,7 @@ impl DialAction {
     pub fn trunk(&self) -> Option<&str> {
         match self {
             Self::Emergency { trunk } | Self::CallerId { trunk, .. } => trunk.as_deref(),
-            Self::Block { .. } | Self::Translate { .. } => None,
+            Self::Block { .. } | Self::Translate { .. } | Self::Limit { .. } => None,
         }
     }
 }

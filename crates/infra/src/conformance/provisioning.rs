@@ -3,7 +3,7 @@
 use contracts::provisioning::{
     Agent, AgentRules, Application, DialAction, DialRule, Dn, DnKind, Encryption, FeatureAction, FeatureCode,
     LoginPasswordRule, NoAnswerAction, Number, Object, ObjectKey, ObjectKind, Person, Place, Prompt, Schedule, Secret,
-    Skill, SkillLevel, Tenant, TenantObjects, Trunk,
+    Skill, SkillLevel, Spender, Tenant, TenantObjects, Trunk,
 };
 use model::TenantId;
 
@@ -122,6 +122,8 @@ pub fn objects(tenant: &str) -> TenantObjects {
         DialAction::Block { reason: "no".into() },
         DialAction::Translate { remove: 1, add: String::new() },
         DialAction::CallerId { shows: "+15550100".into(), trunk: None },
+        DialAction::Limit { per: Spender::Tenant, calls: Some(500), minutes: None },
+        DialAction::Limit { per: Spender::Phone, calls: None, minutes: Some(0) },
     ];
     // Their order is not that of their names.
     let rule = |(place, action): (u32, DialAction)| DialRule {

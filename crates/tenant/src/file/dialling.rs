@@ -1,7 +1,7 @@
 //! Schedules and rules about dialled numbers: their declaration, reading and writing.
 
 use call::dial_plan::RULES_MAX;
-use contracts::provisioning::{DialAction, DialRule, Schedule, TenantObjects};
+use contracts::provisioning::{DialAction, DialRule, Schedule, Spender, TenantObjects};
 
 use super::scalar::{flow, optional, text as scalar};
 use super::shape::Need::{Optional, Required};
@@ -39,8 +39,8 @@ pub(super) static DIAL_RULES: Shape = Shape::List {
         field(
             "action",
             Required,
-            &Shape::OneOf(&["emergency", "block", "translate", "caller_id"]),
-            "emergency: nothing stops these numbers. block: they are not called. translate: they stand for others. caller_id: who is called there is shown another number.",
+            &Shape::OneOf(&["emergency", "block", "translate", "caller_id", "limit"]),
+            "emergency: nothing stops these numbers. block: they are not called. translate: they stand for others. caller_id: who is called there is shown another number. limit: only so much is spent on them in a day.",
         ),
         field("reason", Optional, &NAME, "For block: why, for who calls and in the trace."),
         field(
@@ -57,9 +57,19 @@ pub(super) static DIAL_RULES: Shape = Shape::List {
             &NAME,
             "For emergency: the trunk that is tried first. For caller_id: the trunk for which the rule applies; without it all.",
         ),
+        field(
+            "per",
+            Optional,
+            &Shape::OneOf(&["phone", "tenant"]),
+            "For limit: whether each phone may spend that much, or all calls of the tenant together; without it phone.",
+        ),
+        field("calls", Optional, &SPENT, "For limit: how many calls in a day."),
+        field("minutes", Optional, &SPENT, "For limit: how many minutes of calls in a day."),
     ]),
     max: RULES_MAX,
 };
+
+static SPENT: Shape = Shape::Number { min: 0, max: 10_000_000 };
 
 static REMOVE: Shape = Shape::Number { min: 0, max: 64 };
 
@@ -88,6 +98,11 @@ pub(super) fn dial_rule(item: &Node, place: usize) -> Option<DialRule> {
         "caller_id" => {
             DialAction::CallerId { shows: text(item, "caller_id").unwrap_or_default(), trunk: text(item, "trunk") }
         }
+        "limit" => DialAction::Limit {
+            per: text(item, "per").and_then(|per| Spender::parse(&per)).unwrap_or(Spender::Phone),
+            calls: number(item, "calls"),
+            minutes: number(item, "minutes"),
+        },
         _ => return None,
     };
     let place = u32::try_from(place).unwrap_or(u32::MAX);
@@ -112,6 +127,11 @@ pub(super) fn lines(objects: &TenantObjects) -> (Vec<String>, Vec<String>) {
             }
             DialAction::CallerId { shows, trunk } => {
                 optional("caller_id", Some(shows)) + &optional("trunk", trunk.as_deref())
+            }
+            DialAction::Limit { per, calls, minutes } => {
+                let most = |key: &str, most: &Option<u32>| most.map(|most| format!(", {key}: {most}"));
+                let per = optional("per", Some(per.as_str()));
+                per + &[most("calls", calls), most("minutes", minutes)].into_iter().flatten().collect::<String>()
             }
         };
         let (name, pattern, action) = (scalar(&rule.name), scalar(&rule.pattern), rule.action.as_str());

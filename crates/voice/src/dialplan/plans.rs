@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use call::dial_plan::{
-    Blocked, BusinessHours, CallerIdRule, CodeAction, DialRules, DialledCode, EmergencyNumber, Extension, NumberTarget,
-    OpeningHours, OutsideTrunk, Pattern, RoutePoint, TenantPlan, Translation,
+    Blocked, BusinessHours, CallerIdRule, CodeAction, Days, DialRules, DialledCode, EmergencyNumber, Extension,
+    NumberTarget, OpeningHours, OutsideTrunk, Pattern, RoutePoint, Spending, TenantPlan, Translation,
 };
 use contracts::provisioning::{
     DialAction, DialRule, Dn as DnObject, DnKind, FeatureAction, FeatureCode as FeatureCodeObject, Number, Object,
-    ObjectKind, TRUNK_TRY_S,
+    ObjectKind, Spender, TRUNK_TRY_S,
 };
 use model::plan::Service;
 use model::request::ForwardMode;
@@ -115,6 +115,7 @@ fn plan(config: &TenantConfig) -> TenantPlan {
         }
     }
     plan.rules = rules(config);
+    plan.days = days(config);
     plan
 }
 
@@ -129,6 +130,15 @@ fn business_hours(config: &TenantConfig, number: &Number) -> Option<BusinessHour
     let read = OpeningHours::parse(zone.map(String::as_str), &schedule.open, &schedule.exceptions);
     let schedule = read.inspect_err(|error| tracing::error!(schedule = name, %error, "a schedule is left out")).ok()?;
     Some(BusinessHours { name: name.clone(), schedule, closed: Dn::parse(closed).ok()? })
+}
+
+/// The days of the tenant's time zone; those of UTC if it has none, or one that does not exist.
+fn days(config: &TenantConfig) -> Days {
+    let Some(zone) = config.tenant().and_then(|tenant| tenant.time_zone.as_ref()) else { return Days::default() };
+    Days::of(zone).unwrap_or_else(|| {
+        tracing::error!(zone, "there is no such time zone: days are counted in UTC");
+        Days::default()
+    })
 }
 
 /// The rules about dialled numbers, in their order. One that cannot be read is left out.
@@ -160,6 +170,10 @@ fn rules(config: &TenantConfig) -> DialRules {
             }
             DialAction::CallerId { shows, trunk } => {
                 rules.caller_ids.push(CallerIdRule { name, pattern, trunk, shows });
+            }
+            DialAction::Limit { per, calls, minutes } => {
+                let per_phone = per == Spender::Phone;
+                rules.spending.push(Spending { name, pattern, per_phone, calls, minutes });
             }
         }
     }

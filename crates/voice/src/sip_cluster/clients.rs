@@ -18,7 +18,7 @@ use tokio::sync::{Semaphore, watch};
 
 use super::inbox::Inbox;
 use super::ledger::claim::{self, OrphanClaimer};
-use super::ledger::find;
+use super::ledger::{find, spending};
 use super::node::lookup::SeenLive;
 use super::node::order::{Number, Order, Quarantining};
 use crate::quarantine::until_answered;
@@ -111,6 +111,10 @@ impl Clients {
                     Some(record) => inner.inbox.unendable(record, why).await,
                     None => inner.inbox.not_quarantined(conn_id).await,
                 },
+                Order::Spend { spender, amounts } => {
+                    let added = spending::add(&*inner.stores.spendings, &spender, &amounts).await;
+                    inner.inbox.spent(spender, added).await;
+                }
                 Order::Find(sought) => {
                     let live = || inner.live.borrow().clone();
                     let found = find::find(&inner.stores, &inner.owner, live, &sought).await;

@@ -171,6 +171,7 @@ impl EventLoop {
             InboxMessage::Quarantined { conn_id, done } => self.node.was_quarantined(conn_id, done, now),
             // A task that has ended waits for no answer.
             InboxMessage::Tenants(reply) => drop(reply.send(self.node.tenants())),
+            InboxMessage::Spent { spender, added } => self.node.spent(&spender, added),
             InboxMessage::Monitors { tenant, monitors } => self.node.monitors_read(&tenant, monitors, now),
             InboxMessage::RoutingAgain { tenant } => self.node.tell_routing_again(&tenant, now),
             InboxMessage::Found { named, found } => self.node.found(&named, &found, now),

@@ -11,6 +11,7 @@ use sip::agent::IncomingId;
 use tokio::sync::{mpsc, oneshot};
 
 use super::limits::INBOX_MAX;
+use super::node::calls::spending::{Added, Spender};
 use super::node::lookup::Found;
 use crate::monitors::Monitor;
 
@@ -104,6 +105,13 @@ pub enum InboxMessage {
         /// Whether it is there; otherwise another node has the call, or it was over.
         done: bool,
     },
+    /// The store's answer about what was spent on calls outside.
+    Spent {
+        /// Who has spent it.
+        spender: Spender,
+        /// What became of it.
+        added: Added,
+    },
     /// rq may have restarted: it needs the tenant's calls.
     RoutingAgain {
         /// The tenant.
@@ -183,6 +191,11 @@ impl Inbox {
     /// The result of moving a record to quarantine: whether it is there.
     pub async fn quarantined(&self, conn_id: ConnId, done: bool) {
         let _ = self.0.send(InboxMessage::Quarantined { conn_id, done }).await;
+    }
+
+    /// The store's answer about what was spent on calls outside.
+    pub async fn spent(&self, spender: Spender, added: Added) {
+        let _ = self.0.send(InboxMessage::Spent { spender, added }).await;
     }
 
     /// rq may have restarted: it needs the tenant's calls.

@@ -3,5 +3,6 @@
 pub mod claim;
 pub mod find;
 pub mod former;
+pub mod spending;
 #[cfg(test)]
 mod tests;

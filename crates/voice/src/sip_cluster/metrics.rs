@@ -39,6 +39,14 @@ runtime::metrics! {
         trunk_paused: Counter = "sipcluster_trunk_paused";
         /// Calls outside that were refused because the phone had as many as it may.
         phone_full: Counter = "sipcluster_phone_outgoing_full";
+        /// Calls outside that were refused because what a rule allows for a day was spent.
+        day_refused: Counter = "sipcluster_day_limit_refused";
+        /// Calls outside that ended because the minutes that a rule allows for a day were spent.
+        day_ended: Counter = "sipcluster_day_limit_ended";
+        /// Times that most of what a rule allows for a day was spent, by a phone or a tenant.
+        day_near: Counter = "sipcluster_day_limit_near";
+        /// Times that all of it was spent.
+        day_used_up: Counter = "sipcluster_day_limit_used_up";
         /// Turns of the loop that did something.
         turns: Counter = "sipcluster_turns";
         /// Records of calls written to the ledger.
@@ -117,6 +125,26 @@ impl Metrics {
     /// A phone has as many calls outside as it may.
     pub fn phone_full(&self) {
         self.phone_full.inc();
+    }
+
+    /// A call is refused because of what was spent today.
+    pub fn day_limit_refused(&self) {
+        self.day_refused.inc();
+    }
+
+    /// A call ends because of what was spent today.
+    pub fn day_limit_ended(&self) {
+        self.day_ended.inc();
+    }
+
+    /// Most of what may be spent today is spent.
+    pub fn day_limit_near(&self) {
+        self.day_near.inc();
+    }
+
+    /// All of it is spent.
+    pub fn day_limit_used_up(&self) {
+        self.day_used_up.inc();
     }
 
     /// A carrier wants no calls for a while.

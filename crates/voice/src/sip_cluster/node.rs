@@ -29,6 +29,7 @@ use calls::joining_invite::Joins;
 use calls::monitoring::Monitors;
 use calls::pending::PendingRequests;
 use calls::prompts::ReadPrompts;
+use calls::spending::Spendings;
 use calls::table::Calls;
 use calls::trunk_limits::{Pauses, ReadTrunks};
 use faults::{Doing, Faults};
@@ -78,6 +79,8 @@ pub struct Node {
     phones: ReadPhones,
     /// Trunks whose carriers want no calls for a while.
     pauses: Pauses,
+    /// What is spent in a day on calls outside.
+    spendings: Spendings,
     trace: runtime::Recorder,
 }
 
@@ -147,6 +150,7 @@ impl Node {
             trunks: parts.trunks,
             phones: parts.phones,
             pauses: Pauses::default(),
+            spendings: Spendings::default(),
             trace: parts.trace,
         }
     }
@@ -301,7 +305,8 @@ impl Node {
     /// When [`Node::handle_timeout`] must be called next.
     pub fn next_timeout(&self) -> Option<Timestamp> {
         let call = self.calls.next_timeout();
-        let sweep = (!self.calls.is_empty() || self.proxies.is_one_awaited()).then_some(self.next_sweep);
+        let needs_sweep = !self.calls.is_empty() || self.proxies.is_one_awaited() || self.has_unstored_spending();
+        let sweep = needs_sweep.then_some(self.next_sweep);
         let ownership = self.search.next_timeout();
         // Calls still in doubt are confirmed without waiting for an input.
         let doubt = self.confirmations.are_needed().then_some(Timestamp::ZERO);

@@ -20,4 +20,5 @@ mod recording;
 mod renegotiation;
 mod restart;
 mod sessions;
+mod spending;
 mod trunk_limits;

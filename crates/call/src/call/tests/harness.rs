@@ -369,7 +369,7 @@ pub fn way(trunk: &str, number: &str) -> Way {
         caller_id: Some("+15550100".to_owned()),
         try_ms: 5_000,
         always: false,
-        limit: None,
+        limits: model::plan::OutsideLimits::default(),
     }
 }
 

@@ -40,10 +40,12 @@ dial_rules:
   - {name: m, pattern: \"9.\", action: translate, remove: 1}
   - {name: n, pattern: \"88\", action: translate, remove: 2, add: \"+49\"}
   - {name: k, pattern: \"+4[39]x.\", action: caller_id, caller_id: \"+15550100\", trunk: world}
+  - {name: s, pattern: \"+1900.\", action: limit, calls: 3}
+  - {name: t, pattern: \"+.\", action: limit, per: tenant, calls: 5000, minutes: 0}
 ",
     )
     .expect("a tenant");
-    assert_eq!(objects.dial_rules.iter().map(|rule| rule.name.as_str()).collect::<String>(), "zamnk");
+    assert_eq!(objects.dial_rules.iter().map(|rule| rule.name.as_str()).collect::<String>(), "zamnkst");
     assert_eq!(objects.trunks[0].try_s, Some(3));
     assert_eq!(objects.trunks[1].password.as_ref().map(contracts::provisioning::Secret::reveal), Some("a \"b\": #c"));
     let again = read(&write(&objects).yaml, |_| Err(std::io::ErrorKind::NotFound.into()));
@@ -63,6 +65,7 @@ dial_rules:
   - {name: f, pattern: \"+.\", action: caller_id, caller_id: Ann}
   - {name: g, pattern: \"9.\", action: translate, add: x}
   - {name: h, pattern: \"*7x\", action: emergency}
+  - {name: i, pattern: \"+.\", action: limit, per: tenant}
 ",
     );
     let keys: Vec<&str> = found.iter().map(|(key, _)| key.as_str()).collect();
@@ -77,6 +80,7 @@ dial_rules:
             "dial_rules.f.caller_id",
             "dial_rules.g.add",
             "dial_rules.h.pattern",
+            "dial_rules.i.calls",
         ]
     );
     assert_eq!(found[1].1, "nobody could call the DN 7101 any more");

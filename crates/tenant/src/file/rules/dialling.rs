@@ -61,6 +61,13 @@ impl Rules<'_> {
                 (DialAction::Translate { add, .. }, _) if !add.bytes().all(is_dialled) => {
                     self.rule_fault(rule, "add", "it may have digits, +, * and #".to_owned());
                 }
+                (DialAction::Limit { calls: None, minutes: None, .. }, _) => {
+                    self.rule_fault(
+                        rule,
+                        "calls",
+                        "it or minutes is needed: how much may be spent in a day".to_owned(),
+                    );
+                }
                 _ => {}
             }
         }

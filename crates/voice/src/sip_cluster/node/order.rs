@@ -9,6 +9,7 @@ use model::plan::Occasion;
 use model::{ConnId, Dn, Owner, TenantId, Token};
 use sip::agent::IncomingId;
 
+use super::calls::spending::{Amounts, Spender};
 use super::lookup::Lookup;
 
 /// A number to look up.
@@ -103,6 +104,13 @@ pub enum Order {
         token: Token,
         /// The other node.
         to: Owner,
+    },
+    /// Add to what is spent on calls outside.
+    Spend {
+        /// Who has spent it.
+        spender: Spender,
+        /// How much.
+        amounts: Amounts,
     },
     /// Claim the calls of failed nodes.
     Inherit {

@@ -586,7 +586,7 @@ pub fn by_two_trunks(first: &str, second: &str) -> Destination {
         caller_id: None,
         try_ms: 10_000,
         always: false,
-        limit: None,
+        limits: model::plan::OutsideLimits::default(),
     };
     let number = model::Dn::parse("+4930123").expect("a DN");
     Destination::Outside(Outside { number, way: way(first), further: vec![way(second)], no_answer_ms: 90_000 })

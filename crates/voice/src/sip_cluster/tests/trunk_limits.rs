@@ -81,7 +81,9 @@ fn a_phone_has_as_many_calls_outside_as_it_may() {
     let mut bench = Bench::new();
     let limit = |most| {
         let phone = model::Dn::parse("7102").expect("a DN");
-        with(by_two_trunks("wide", "two"), |way| way.limit = Some(OutgoingLimit { phone: phone.clone(), most }))
+        with(by_two_trunks("wide", "two"), |way| {
+            way.limits.at_once = Some(OutgoingLimit { phone: phone.clone(), most });
+        })
     };
     dials(&mut bench, PHONE, "caller-1", limit(1));
     assert_eq!(rung(&bench), [at("wide")]);

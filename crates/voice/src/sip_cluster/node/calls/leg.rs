@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use call::call::{HoldWay, Seat};
 use infra::DialogKey;
-use model::plan::{Contact, OutgoingLimit};
+use model::plan::{Contact, OutsideLimits};
 use model::{ConnId, Dn, Encryption, LegId, Timestamp};
 use sip::agent::{DialogId, ExtraHeaders};
 use sip::dialog::MAX_FORWARDS;
@@ -127,8 +127,8 @@ pub struct Target {
     pub shows: Option<String>,
     /// The trunk that leads there, if it is a number outside. Its credentials are looked up by this name.
     pub trunk: Option<String>,
-    /// The phone at whose limit of calls outside it counts.
-    pub limit: Option<OutgoingLimit>,
+    /// What it counts for, if it goes outside.
+    pub limits: OutsideLimits,
     /// Whether it hears who calls before it answers.
     pub early_speech: bool,
     /// Whether it goes there even if its carrier has not answered OPTIONS lately: an emergency, or a trunk without `options`.

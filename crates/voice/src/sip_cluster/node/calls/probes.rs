@@ -25,6 +25,7 @@ impl Node {
         self.join_rooms_again(now);
         self.anchor_again(now);
         self.tell_owed_again(now);
+        self.count_time(now);
         for probe in self.pending.take_overdue_probes(now) {
             // Each probe concerns a call of its own and has its own limit of steps.
             self.attempt_for(Some(probe.place.conn_id), now, |node| node.unanswered(probe, now));

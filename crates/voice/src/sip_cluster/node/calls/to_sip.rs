@@ -61,10 +61,10 @@ impl Node {
             Output::PlayEarly { leg, rings } => self.play_early(conn_id, leg, rings, now),
             Output::AnswerCaller(leg) => self.open_caller_audio(conn_id, leg, now),
             Output::RejectCaller { leg, status } => self.hang_up(conn_id, leg, status, now),
-            Output::RingLeg { leg, dn, contact, shows, trunk, always, limit } => {
+            Output::RingLeg { leg, dn, contact, shows, trunk, always, limits } => {
                 let early_speech = self.takes_early_speech(conn_id, trunk.as_deref());
                 let insists = always || !self.asks_by_options(conn_id, trunk.as_deref());
-                let target = Target { dn, contact, shows, trunk, limit, early_speech, insists };
+                let target = Target { dn, contact, shows, trunk, limits, early_speech, insists };
                 let barrier = if always { None } else { self.barrier(conn_id, &target, now) };
                 self.prepare_phone(conn_id, leg, target, barrier, now)
             }

@@ -66,6 +66,8 @@ impl Pauses {
 pub(super) enum Barrier {
     /// The phone has as many calls outside as it may.
     PhoneFull,
+    /// What may be spent today on such calls is spent.
+    DaySpent,
     /// The trunk has as many calls as it takes.
     TrunkFull,
     /// Its carrier wants no calls for a while.
@@ -76,7 +78,7 @@ impl Barrier {
     /// How the leg fails. A phone that has as many calls as it may would be refused at the next trunk too.
     pub(super) const fn failure(self, leg: LegId) -> Input {
         match self {
-            Self::PhoneFull => Input::LegFailed { leg, status: 403 },
+            Self::PhoneFull | Self::DaySpent => Input::LegFailed { leg, status: 403 },
             Self::TrunkFull | Self::TrunkPaused => Input::LegUnreachable { leg, status: 503 },
         }
     }
@@ -84,6 +86,7 @@ impl Barrier {
     const fn in_words(self) -> &'static str {
         match self {
             Self::PhoneFull => "the phone has as many calls outside as it may",
+            Self::DaySpent => "what may be spent on such calls today is spent",
             Self::TrunkFull => "the trunk has as many calls as it takes",
             Self::TrunkPaused => "its carrier wants no calls for a while",
         }
@@ -97,12 +100,15 @@ impl Node {
         tenant.zip(trunk).is_none_or(|(tenant, trunk)| (self.trunks)(tenant, trunk).options)
     }
 
-    /// What keeps a leg from being rung; noted in the trace, and counted.
-    pub(super) fn barrier(&self, conn_id: ConnId, target: &Target, now: Timestamp) -> Option<Barrier> {
-        let tenant = &self.calls.get(&conn_id)?.tenant;
+    /// What keeps a leg from being rung; noted in the trace, and counted. A call that may go out is counted for the day.
+    pub(super) fn barrier(&mut self, conn_id: ConnId, target: &Target, now: Timestamp) -> Option<Barrier> {
+        let tenant = self.calls.get(&conn_id)?.tenant.clone();
+        let tenant = &tenant;
         let trunk = target.trunk.as_deref()?;
-        let barrier = if target.limit.as_ref().is_some_and(|limit| self.has_enough_outside(tenant, limit)) {
+        let barrier = if target.limits.at_once.as_ref().is_some_and(|limit| self.has_enough_outside(tenant, limit)) {
             Barrier::PhoneFull
+        } else if !self.spend_call(tenant, &target.limits) {
+            Barrier::DaySpent
         } else if self.pauses.is_left_out(tenant, trunk, now) {
             Barrier::TrunkPaused
         } else if self.is_full(tenant, trunk) {
@@ -112,6 +118,7 @@ impl Node {
         };
         match barrier {
             Barrier::PhoneFull => self.metrics.phone_full(),
+            Barrier::DaySpent => self.metrics.day_limit_refused(),
             Barrier::TrunkFull => self.metrics.trunk_full(),
             Barrier::TrunkPaused => self.metrics.trunk_passed_over(),
         }
@@ -122,7 +129,7 @@ impl Node {
 
     fn has_enough_outside(&self, tenant: &TenantId, limit: &OutgoingLimit) -> bool {
         let by_it = |_: Option<&Caller>, leg: &Leg| {
-            let counted = leg.target.as_ref().and_then(|target| target.limit.as_ref());
+            let counted = leg.target.as_ref().and_then(|target| target.limits.at_once.as_ref());
             counted.is_some_and(|other| other.phone == limit.phone)
         };
         self.count_legs(tenant, by_it) >= limit.most
@@ -192,7 +199,9 @@ mod tests {
     #[test]
     fn no_further_trunk_is_tried_for_a_phone_that_has_as_many_calls_as_it_may() {
         let leg = LegId(2);
-        assert!(matches!(Barrier::PhoneFull.failure(leg), Input::LegFailed { status: 403, .. }));
+        for barrier in [Barrier::PhoneFull, Barrier::DaySpent] {
+            assert!(matches!(barrier.failure(leg), Input::LegFailed { status: 403, .. }));
+        }
         for barrier in [Barrier::TrunkFull, Barrier::TrunkPaused] {
             assert!(matches!(barrier.failure(leg), Input::LegUnreachable { status: 503, .. }));
         }

@@ -13,7 +13,7 @@ use contracts::wire::{
     call_type_from_wire, dn_role_from_wire, forward_mode_from_wire, monitor_mode_from_wire, treatment_from_wire,
     user_data_from_wire, uuid_from_wire,
 };
-use model::plan::{Caller, Contact, FeatureCode, Forwards, OutgoingLimit, Service, Way};
+use model::plan::{Caller, Contact, DayLimit, FeatureCode, Forwards, OutgoingLimit, OutsideLimits, Service, Way};
 use model::request::MonitorMode;
 use model::{AgentId, ConnId, Dn, LegId, ReferenceId, TenantId, Timestamp, Token};
 
@@ -262,12 +262,22 @@ fn way_out(record: v1::WayRecord) -> Read<Way> {
         caller_id: record.caller_id,
         try_ms: record.try_ms,
         always: record.always,
-        limit: record.limit.map(limit).transpose()?,
+        limits: limits(record.limit, record.a_day)?,
     })
 }
 
-pub(super) fn limit(record: v1::OutgoingLimitRecord) -> Read<OutgoingLimit> {
-    Ok(OutgoingLimit { phone: dn(&record.phone)?, most: record.most })
+pub(super) fn limits(at_once: Option<v1::OutgoingLimitRecord>, a_day: Vec<v1::DayLimitRecord>) -> Read<OutsideLimits> {
+    let at_once = at_once.map(|record| Ok(OutgoingLimit { phone: dn(&record.phone)?, most: record.most }));
+    let day_limit = |record: v1::DayLimitRecord| {
+        Ok(DayLimit {
+            rule: record.rule,
+            phone: record.phone.as_deref().map(dn).transpose()?,
+            calls: record.calls,
+            minutes: record.minutes,
+            day_ends: Timestamp::from_micros(record.day_ends_us),
+        })
+    };
+    Ok(OutsideLimits { at_once: at_once.transpose()?, a_day: a_day.into_iter().map(day_limit).collect::<Read<_>>()? })
 }
 
 fn forwarding(record: v1::ForwardingRecord) -> Read<Forwarding> {

@@ -12,7 +12,7 @@ use contracts::wire::{
     call_type_to_wire, dn_role_to_wire, forward_mode_to_wire, monitor_mode_to_wire, treatment_to_wire,
     user_data_to_wire, uuid_to_wire,
 };
-use model::plan::{Caller, FeatureCode, OutgoingLimit, Service, Way};
+use model::plan::{Caller, DayLimit, FeatureCode, OutsideLimits, Service, Way};
 use model::{AgentId, Timestamp};
 
 pub(super) fn snapshot(state: &CallSnapshot) -> v1::CallModelRecord {
@@ -236,12 +236,25 @@ fn way_out(way: &Way) -> v1::WayRecord {
         caller_id: way.caller_id.clone(),
         try_ms: way.try_ms,
         always: way.always,
-        limit: way.limit.as_ref().map(limit),
+        limit: at_once(&way.limits),
+        a_day: a_day(&way.limits),
     }
 }
 
-pub(super) fn limit(limit: &OutgoingLimit) -> v1::OutgoingLimitRecord {
-    v1::OutgoingLimitRecord { phone: limit.phone.to_string(), most: limit.most }
+pub(super) fn at_once(limits: &OutsideLimits) -> Option<v1::OutgoingLimitRecord> {
+    let limit = limits.at_once.as_ref()?;
+    Some(v1::OutgoingLimitRecord { phone: limit.phone.to_string(), most: limit.most })
+}
+
+pub(super) fn a_day(limits: &OutsideLimits) -> Vec<v1::DayLimitRecord> {
+    let record = |limit: &DayLimit| v1::DayLimitRecord {
+        rule: limit.rule.clone(),
+        phone: limit.phone.as_ref().map(ToString::to_string),
+        calls: limit.calls,
+        minutes: limit.minutes,
+        day_ends_us: limit.day_ends.as_micros(),
+    };
+    limits.a_day.iter().map(record).collect()
 }
 
 fn transfer(transfer: &Transfer) -> v1::TransferRecord {

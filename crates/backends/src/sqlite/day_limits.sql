@@ -1,0 +1,24 @@
+-- Rules that limit what is spent in a day on calls to numbers outside: SQLite changes no check of a table.
+CREATE TABLE dial_rule_next (
+    dbid INTEGER PRIMARY KEY AUTOINCREMENT,
+    tenant TEXT NOT NULL REFERENCES tenant (id),
+    name TEXT NOT NULL COLLATE NOCASE,
+    place INTEGER NOT NULL,
+    pattern TEXT NOT NULL,
+    action TEXT NOT NULL CHECK (action IN ('emergency', 'block', 'translate', 'caller_id', 'limit')),
+    reason TEXT,
+    remove_first INTEGER,
+    add_before TEXT,
+    shows TEXT,
+    trunk TEXT COLLATE NOCASE,
+    -- Who may spend that much: phone or tenant.
+    spender TEXT,
+    calls_a_day INTEGER,
+    minutes_a_day INTEGER,
+    UNIQUE (tenant, name),
+    FOREIGN KEY (tenant, trunk) REFERENCES trunk (tenant, name) DEFERRABLE INITIALLY DEFERRED
+);
+INSERT INTO dial_rule_next (dbid, tenant, name, place, pattern, action, reason, remove_first, add_before, shows, trunk)
+    SELECT dbid, tenant, name, place, pattern, action, reason, remove_first, add_before, shows, trunk FROM dial_rule;
+DROP TABLE dial_rule;
+ALTER TABLE dial_rule_next RENAME TO dial_rule;

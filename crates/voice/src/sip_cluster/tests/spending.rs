@@ -1,0 +1,98 @@
+//! What may be spent in a day on calls outside; the store is played by the tests.
+
+use std::time::Duration;
+
+use model::plan::{DayLimit, Destination};
+use model::{Dn, Timestamp};
+use sip::agent::Event;
+
+use super::bench::{Bench, Peer, by_two_trunks};
+use crate::sip_cluster::node::calls::spending::{Added, Amount, Amounts, Spender};
+use crate::sip_cluster::node::order::Order;
+
+const PHONE: &str = "phone;dn=7102";
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// How many INVITEs carriers have got.
+fn rung(bench: &Bench) -> usize {
+    let is_invite = |(peer, event): &&(Peer, Event)| *peer == Peer::Phone && matches!(event, Event::Incoming { .. });
+    bench.seen.iter().filter(is_invite).count()
+}
+
+fn refused_with(bench: &Bench) -> Option<u16> {
+    bench.seen.iter().rev().find_map(|(peer, event)| match event {
+        Event::Failed { status, .. } if *peer == Peer::Caller => Some(status.0),
+        _ => None,
+    })
+}
+
+fn limited(calls: Option<u32>, minutes: Option<u32>, day_ends: Timestamp) -> Destination {
+    let Destination::Outside(mut outside) = by_two_trunks("wide", "two") else { unreachable!("it is outside") };
+    let phone = Some(Dn::parse("7102").expect("a DN"));
+    let limit = DayLimit { rule: "premium".to_owned(), phone, calls, minutes, day_ends };
+    outside.further.clear();
+    outside.way.limits.a_day = vec![limit];
+    Destination::Outside(outside)
+}
+
+/// What the node wants to be stored.
+fn wanted(bench: &mut Bench) -> Vec<(Spender, Amounts)> {
+    let orders = std::mem::take(&mut bench.orders);
+    let (spent, others): (Vec<_>, Vec<_>) = orders.into_iter().partition(|order| matches!(order, Order::Spend { .. }));
+    bench.orders = others;
+    let amounts = |order| match order {
+        Order::Spend { spender, amounts } => (spender, amounts),
+        other => panic!("{other:?}"),
+    };
+    spent.into_iter().map(amounts).collect()
+}
+
+fn of_rule(calls: u64, seconds: u64) -> Amounts {
+    Amounts::from([("premium".to_owned(), Amount { calls, seconds })])
+}
+
+#[test]
+fn calls_beyond_those_of_a_day_are_refused_until_the_next_day() {
+    let mut bench = Bench::new();
+    let today = bench.now + DAY;
+    for (at, call_id) in ["caller-1", "caller-1b"].into_iter().enumerate() {
+        bench.dial_as("+4930123", PHONE, call_id);
+        bench.plan(limited(Some(1), None, today));
+        assert_eq!(rung(&bench), 1, "call {at}");
+    }
+    assert_eq!(refused_with(&bench), Some(403));
+    bench.dial_as("+4930123", PHONE, "caller-1c");
+    bench.plan(limited(Some(1), None, today + DAY));
+    assert_eq!(rung(&bench), 2, "another day");
+}
+
+#[test]
+fn what_other_nodes_have_counted_counts_here_too() {
+    let mut bench = Bench::new();
+    let today = bench.now + DAY;
+    bench.dial_as("+4930123", PHONE, "caller-1");
+    bench.plan(limited(Some(5), None, today));
+    bench.pass(Duration::from_secs(3));
+    let [(spender, amounts)] = &wanted(&mut bench)[..] else { panic!("one spender") };
+    assert_eq!(*amounts, of_rule(1, 0));
+    bench.node.spent(spender, Added::Sums(of_rule(5, 0)));
+    bench.dial_as("+4930123", PHONE, "caller-1b");
+    bench.plan(limited(Some(5), None, today));
+    assert_eq!((rung(&bench), refused_with(&bench)), (1, Some(403)));
+}
+
+#[test]
+fn a_call_ends_when_the_minutes_of_the_day_are_used_up() {
+    let mut bench = Bench::new();
+    let today = bench.now + DAY;
+    bench.dial_as("+4930123", PHONE, "caller-1");
+    bench.plan(limited(None, Some(1), today));
+    bench.phone_answers();
+    bench.pass(Duration::from_secs(50));
+    assert_eq!(bench.node.calls(), 1);
+    bench.pass(Duration::from_secs(15));
+    assert_eq!(bench.node.calls(), 0, "the minute is over");
+    bench.dial_as("+4930123", PHONE, "caller-1b");
+    bench.plan(limited(None, Some(1), today));
+    assert_eq!((rung(&bench), refused_with(&bench)), (1, Some(403)));
+}
