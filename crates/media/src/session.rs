@@ -60,6 +60,8 @@ pub const STEPS_MAX: usize = 64;
 const PACKETS: (u32, u32) = (500, 250);
 /// Keys accepted from a phone: burst, then rate per second. Nobody dials faster, and each key wakes the call's owner.
 const KEYS: (u32, u32) = (64, 20);
+/// How often a successor is to learn how far the sources of an encrypted stream are: whoever has the key could make each packet one.
+const COUNTED_EACH: Duration = Duration::from_secs(1);
 /// Bounds of [`Setup::quiet_after`].
 const QUIET_AFTER: (Duration, Duration) = (Duration::from_millis(100), Duration::from_hours(1));
 /// Longest interval between RTCP reports.
@@ -137,6 +139,9 @@ pub struct Session {
     quiet: bool,
     timers: Timers,
     events: VecDeque<Event>,
+    /// Whether a source has begun or rolled over since [`Event::Counted`], and when that may be told again.
+    is_uncounted: bool,
+    counted_until: Timestamp,
     packet_rate: Rate,
     key_rate: Rate,
 }
@@ -163,6 +168,8 @@ impl Session {
             quiet: false,
             timers: Timers { report: now + report_interval(ssrc, 0), quiet: now + quiet_after },
             events: VecDeque::new(),
+            is_uncounted: false,
+            counted_until: Timestamp::ZERO,
             packet_rate: Rate::new(PACKETS.0, PACKETS.1),
             key_rate: Rate::new(KEYS.0, KEYS.1),
         }
@@ -172,11 +179,24 @@ impl Session {
     pub fn negotiate(&mut self, stream: AudioStream, now: Timestamp) {
         self.inbound.source.negotiate(self.stream.as_ref(), &stream, now);
         self.outbound.negotiate(self.stream.as_ref(), &stream);
+        self.begin_source_anew(&stream);
         self.guard.negotiate(stream.protection.as_ref(), self.outbound.ssrc());
         self.stream = Some(stream);
         self.alive = now;
         self.quiet = false;
         self.timers.quiet = now + self.quiet_after;
+    }
+
+    /// Another receiver does not know how often our encrypted stream has rolled over (RFC 3711 §3.3.1) and counts from nought: after a
+    /// rollover it gets another source. The next one of a sequence through all numbers is none that was used under this key.
+    fn begin_source_anew(&mut self, next: &AudioStream) {
+        let Some(stream) = &self.stream else { return };
+        let theirs = |stream: &AudioStream| stream.protection.as_ref().map(|protection| protection.theirs);
+        let is_another = stream.remote != next.remote && next.remote.is_some() || theirs(stream) != theirs(next);
+        if is_another && self.guard.has_rolled_over() {
+            let source = self.outbound.ssrc().wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            self.outbound.begin_anew(u64::from(source));
+        }
     }
 
     /// The agreed stream.
@@ -192,7 +212,9 @@ impl Session {
         }
         let stream = self.stream.as_ref()?;
         let Opened { bytes, has_rolled } = self.guard.open(bytes)?;
-        if has_rolled {
+        self.is_uncounted |= has_rolled;
+        if self.is_uncounted && self.counted_until <= now {
+            (self.is_uncounted, self.counted_until) = (false, now + COUNTED_EACH);
             tell(&mut self.events, Event::Counted);
         }
         let before = self.inbound.heard_from();

@@ -52,18 +52,22 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
 }
 
 impl Tls {
-    /// We are `identities`: the first one whose certificate has the name that a client asks for, else the first; the first too where
-    /// a server asks who we are. Servers are believed if `servers` vouch for their name. Clients that show a certificate are
-    /// refused unless `clients` vouch for it; without `clients` none is asked for.
+    /// We are `identities`: the first one whose certificate has the name that a client asks for, else the first. A server that asks who
+    /// we are is shown `shown`; many serve who shows nothing, and refuse who shows a certificate that nobody vouches for. Servers are
+    /// believed if `servers` vouch for their name. Clients that show a certificate are refused unless `clients` vouch for it; without
+    /// `clients` none is asked for.
     ///
     /// # Errors
     /// If there is no identity, or the authorities are of no use.
     pub fn new(
         identities: Vec<Arc<Identity>>,
+        shown: Option<&Identity>,
         servers: RootCertStore,
         clients: Option<RootCertStore>,
     ) -> Result<Self, TlsFault> {
-        let first = identities.first().ok_or(TlsFault::NoIdentity)?.key().clone();
+        if identities.is_empty() {
+            return Err(TlsFault::NoIdentity);
+        }
         let server = ServerConfig::builder_with_provider(provider()).with_protocol_versions(&[&TLS13, &TLS12])?;
         let server = match clients {
             None => server.with_no_client_auth(),
@@ -74,10 +78,13 @@ impl Tls {
         };
         let server = server.with_cert_resolver(Arc::new(Identities(identities)));
         let client = ClientConfig::builder_with_provider(provider()).with_protocol_versions(&[&TLS13, &TLS12])?;
-        let own = Arc::new(SingleCertAndKey::from(first));
         // Without authorities every connection that we open fails: better than no listener.
         let client = client.with_root_certificates(servers);
-        Ok(Self { server: Arc::new(server), client: Arc::new(client.with_client_cert_resolver(own)) })
+        let client = match shown {
+            Some(own) => client.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(own.key().clone()))),
+            None => client.with_no_client_auth(),
+        };
+        Ok(Self { server: Arc::new(server), client: Arc::new(client) })
     }
 
     /// The session of a connection that a peer has opened.

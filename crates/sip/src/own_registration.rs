@@ -81,6 +81,8 @@ pub struct OwnRegistration {
     not_before: Timestamp,
     /// Whether the password has changed while a request waited: a failure of that one says nothing about it.
     is_corrected: bool,
+    /// Whether the registrar has taken this password: what it refuses then is rather its own confusion.
+    is_proved: bool,
     call_id: String,
     tag: String,
     cseq: u32,
@@ -106,6 +108,7 @@ impl OwnRegistration {
             back_off: BackOff::default(),
             not_before: Timestamp::default(),
             is_corrected: false,
+            is_proved: false,
             call_id,
             tag,
             cseq: 0,
@@ -174,7 +177,7 @@ impl OwnRegistration {
             return;
         }
         self.account.credentials.password = password;
-        (self.back_off, self.not_before) = (BackOff::default(), now);
+        (self.back_off, self.not_before, self.is_proved) = (BackOff::default(), now, false);
         match &mut self.phase {
             RegistrationPhase::Waiting { due } => *due = now,
             RegistrationPhase::Ready(_) | RegistrationPhase::Asked(_) => self.is_corrected = true,
@@ -266,7 +269,7 @@ impl OwnRegistration {
 
 impl OwnRegistration {
     fn succeeded(&mut self, response: &Message, round: &Round, now: Timestamp) {
-        (self.back_off, self.is_corrected) = (BackOff::default(), false);
+        (self.back_off, self.is_corrected, self.is_proved) = (BackOff::default(), false, true);
         if round.removes {
             self.bound = None;
             self.phase = RegistrationPhase::Over;
@@ -297,11 +300,15 @@ impl OwnRegistration {
         }
         let pause = match std::mem::take(&mut self.is_corrected) {
             true => Duration::ZERO,
-            false => self.back_off.next(state, self.entropy.as_mut()).max(at_least.unwrap_or_default()),
+            false => {
+                let is_confused = state == State::WrongPassword && self.is_proved;
+                let taken_for = if is_confused { State::Refused } else { state };
+                self.back_off.next(taken_for, self.entropy.as_mut()).max(at_least.unwrap_or_default())
+            }
         };
         let due = now + pause;
-        // A registrar that has refused us is not asked sooner because a way out has changed.
-        self.not_before = if state == State::Unreachable { now } else { due };
+        // A registrar that has refused us, or has said when, is not asked sooner because a way out has changed.
+        self.not_before = if state == State::Unreachable && at_least.is_none() { now } else { due };
         self.phase = if self.edge.is_some() { RegistrationPhase::Waiting { due } } else { RegistrationPhase::Cut };
     }
 
@@ -382,16 +389,25 @@ impl OwnRegistration {
     }
 }
 
-/// How long the registrar has granted: for our Contact, else for all (§10.3 step 8); `None` if it does not say.
+/// How long the registrar has granted: for our Contact, else for all (§10.3 step 8); `None` if it does not say. A border element may have
+/// written another Contact in place of ours: then the least of all times counts, since ours is one of them.
 fn granted(response: &Message, contact: &str) -> Option<Duration> {
     let ours = Uri::parse(contact).ok()?;
-    let of_contact = response.contacts().filter_map(Result::ok).find_map(|contact| match contact {
-        Contact::Address(address) if address.uri().is_ok_and(|uri| uri.equivalent(&ours)) => Some(address.expires()),
-        _ => None,
-    });
-    // A border element may have written another Contact in place of ours: then the header counts.
-    let seconds = of_contact.flatten().or_else(|| response.expires().ok().flatten())?;
-    Some(Duration::from_secs(seconds.into()))
+    let (mut of_ours, mut least) = (None, None);
+    for contact in response.contacts().filter_map(Result::ok) {
+        let Contact::Address(address) = contact else { continue };
+        let expires = address.expires();
+        if address.uri().is_ok_and(|uri| uri.equivalent(&ours)) {
+            of_ours = Some(expires);
+        }
+        least = [least, expires].into_iter().flatten().min();
+    }
+    let of_all = || response.expires().ok().flatten();
+    let seconds = match of_ours {
+        Some(expires) => expires.or_else(of_all),
+        None => [least, of_all()].into_iter().flatten().min(),
+    };
+    Some(Duration::from_secs(seconds?.into()))
 }
 
 fn retry_after(response: &Message) -> Option<Duration> {

@@ -114,6 +114,8 @@ pub struct Proxy {
     connections: HashMap<ConnectionId, Peer>,
     /// The connections of the edge by their peers, but for those over TLS that the peer has opened.
     by_peer: HashMap<PeerKey, ConnectionId>,
+    /// The names that peers to which we have connected over TLS prove.
+    proved_names: HashMap<ConnectionId, Box<str>>,
     nodes: Nodes,
     moved: ReportedOwners,
     /// The node that has the call in which a phone, by its flow and name, has last changed its session.
@@ -184,6 +186,7 @@ impl Proxy {
             timers: TimerQueue::new(),
             connections: HashMap::new(),
             by_peer: HashMap::new(),
+            proved_names: HashMap::new(),
             nodes: Nodes::default(),
             moved: ReportedOwners::default(),
             near: Generations::new(settings::PHONES_MAX),

@@ -238,6 +238,7 @@ fn ruled() -> TenantPlan {
                 shows: "+15550177".to_owned(),
             },
         ],
+        ..DialRules::default()
     };
     plan
 }

@@ -9,8 +9,7 @@ impl Trunk {
     /// its `contact` is a source too, if that is an address and `allow` does not contain it already.
     pub fn sources(&self) -> impl Iterator<Item = String> {
         let registrar = self.registers().and_then(|(contact, _)| {
-            let address: SocketAddr = contact.split(';').next()?.parse().ok()?;
-            let ip = address.ip().to_canonical();
+            let ip = address_of(contact)?;
             let whole = network(&ip.to_string())?;
             let is_known = self.allow.iter().filter_map(|text| network(text)).any(|known| contains(known, whole));
             (!is_known).then(|| ip.to_string())
@@ -22,6 +21,14 @@ impl Trunk {
     pub fn networks(&self) -> impl Iterator<Item = (IpAddr, u8)> {
         self.sources().filter_map(|text| network(&text))
     }
+}
+
+/// The address in a `contact`, with or without a port; none if it is a name.
+pub(super) fn address_of(contact: &str) -> Option<IpAddr> {
+    let place = contact.split(';').next()?;
+    let bare = || place.trim_start_matches('[').trim_end_matches(']').parse();
+    let ip: IpAddr = place.parse().map(|address: SocketAddr| address.ip()).or_else(|_| bare()).ok()?;
+    Some(ip.to_canonical())
 }
 
 /// A network such as `192.0.2.0/24`, or one address: its first address and its prefix length. `None` if it is neither.

@@ -7,6 +7,8 @@ use super::Trunk;
 const CONTACT: &str = "it must be a name or an address, as sip.carrier.example or 203.0.113.9:5060, with ;transport=udp, tcp or tls where one is wanted";
 const NO_PREFIX: &str = "calls go out only if `prefix` says which numbers, as \"+\"";
 const NO_CONTACT: &str = "calls go out only if `contact` says where to";
+const NO_SOURCE: &str =
+    "no call comes in: `contact` is a name, so that `allow` must say from which networks the carrier calls";
 const DIALLED: &str = "it may have digits, +, * and #";
 
 /// How long a trunk may say nothing before the next one is tried, in seconds, unless it says otherwise.
@@ -48,6 +50,10 @@ impl Trunk {
             (Some(number), _) if !is_dialled(number) => keys.push(("caller_id", DIALLED)),
             (Some(_), None) => keys.push(("caller_id", NO_CONTACT)),
             _ => {}
+        }
+        let is_name = |contact: &str| super::networks::address_of(contact).is_none();
+        if self.allow.is_empty() && self.registers().is_some_and(|(contact, _)| is_name(contact)) {
+            keys.push(("register", NO_SOURCE));
         }
         let of_calls = [
             ("priority", self.priority.is_some()),

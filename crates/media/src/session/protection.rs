@@ -4,6 +4,7 @@
 //! former process has sent is not known for certain, and a keystream must not be used twice. So our stream begins anew with another,
 //! random SSRC under the same key, which RFC 3711 §8.1 allows: keystreams of two sources differ.
 
+use crate::rtp::PACKET_BYTES_MAX;
 use crate::sdp::Protection;
 use crate::srtp::{PacketRefused, SourceIndex, SrtpReceiver, SrtpSender};
 
@@ -12,6 +13,8 @@ use crate::srtp::{PacketRefused, SourceIndex, SrtpReceiver, SrtpSender};
 pub(super) struct Guard {
     outbound: Option<SrtpSender>,
     inbound: Option<SrtpReceiver>,
+    /// Under the key before, until the phone uses the present one. It may go back to that, if an offer is withdrawn.
+    former: Option<SrtpReceiver>,
     /// Whether audio goes in clear. With keys that cannot be used nothing goes at all.
     is_clear: bool,
     forged: u64,
@@ -30,15 +33,25 @@ impl Guard {
     pub fn negotiate(&mut self, agreed: Option<&Protection>, ssrc: u32) {
         self.is_clear = agreed.is_none();
         let Some(Protection { ours, theirs }) = agreed else {
-            (self.outbound, self.inbound) = (None, None);
+            (self.outbound, self.inbound, self.former) = (None, None, None);
             return;
         };
-        if self.outbound.as_ref().is_none_or(|sender| sender.keying() != ours) {
+        if self.outbound.as_ref().is_none_or(|sender| sender.keying() != ours || sender.ssrc() != ssrc) {
             self.outbound = SrtpSender::new(*ours, ssrc);
         }
         if self.inbound.as_ref().is_none_or(|receiver| receiver.keying() != theirs) {
-            self.inbound = SrtpReceiver::new(*theirs);
+            let is_former = self.former.as_ref().is_some_and(|former| former.keying() == theirs);
+            let next = match self.former.take().filter(|_| is_former) {
+                Some(former) => Some(former),
+                None => SrtpReceiver::after(*theirs, self.inbound.as_ref()),
+            };
+            self.former = std::mem::replace(&mut self.inbound, next);
         }
+    }
+
+    /// Whether our stream has rolled over, so that who begins to listen now cannot know its counter.
+    pub fn has_rolled_over(&self) -> bool {
+        self.outbound.as_ref().is_some_and(SrtpSender::has_rolled_over)
     }
 
     /// Goes on in another process. The SSRC must be a new one.
@@ -80,9 +93,25 @@ impl Guard {
         if self.is_clear {
             return Some(Opened { bytes, has_rolled: false });
         }
-        let opened = self.inbound.as_mut()?.open(bytes);
-        let (bytes, has_rolled) = opened.map_err(|refused| self.count(refused)).ok()?;
-        Some(Opened { bytes, has_rolled })
+        let inbound = self.inbound.as_mut()?;
+        let Some(former) = &mut self.former else {
+            let opened = inbound.open(bytes);
+            let (bytes, has_rolled) = opened.map_err(|refused| self.count(refused)).ok()?;
+            return Some(Opened { bytes, has_rolled });
+        };
+        // What is refused may be overwritten.
+        let mut room = [0; PACKET_BYTES_MAX];
+        let copy = room.get_mut(..bytes.len())?;
+        copy.copy_from_slice(bytes);
+        if let Ok((opened, has_rolled)) = inbound.open(copy) {
+            self.former = None;
+            let bytes = bytes.get_mut(..opened.len())?;
+            bytes.copy_from_slice(opened);
+            return Some(Opened { bytes, has_rolled });
+        }
+        let opened = former.open(bytes);
+        let (bytes, _) = opened.map_err(|refused| self.count(refused)).ok()?;
+        Some(Opened { bytes, has_rolled: false })
     }
 
     /// Opens an RTCP packet of the phone. One that is refused is counted and has no other effect.

@@ -133,10 +133,10 @@ impl Session {
     /// again, a treatment continues where it was, and what plays without end where it would be by now.
     ///
     /// Whatever times the snapshot contains, nothing is due later than it could be by now. An encrypted stream goes on under `fresh`, which must
-    /// be random: see [`super::protection`].
+    /// be random: see [`super::protection`]. So does one that `may_be_encrypted`: it may have become so after the snapshot.
     pub fn restore(
         snapshot: SessionSnapshot,
-        fresh: u64,
+        (fresh, may_be_encrypted): (u64, bool),
         now: Timestamp,
         prompt: impl Fn(&str) -> Option<Prompt>,
     ) -> Self {
@@ -146,7 +146,7 @@ impl Session {
         digits.truncate(DIGITS_BUFFERED_MAX);
         let mut outbound = Outbound::restore(snapshot.outbound, snapshot.stream.as_ref(), gap, now);
         let agreed = snapshot.stream.as_ref().and_then(|stream| stream.protection.as_ref());
-        if agreed.is_some() {
+        if agreed.is_some() || may_be_encrypted {
             outbound.begin_anew(fresh);
         }
         let guard = Guard::resume(agreed, outbound.ssrc(), &snapshot.sources, snapshot.refused);
@@ -168,6 +168,8 @@ impl Session {
                 quiet: snapshot.quiet_due.min(now + quiet_after * 5 / 2),
             },
             events: VecDeque::new(),
+            is_uncounted: false,
+            counted_until: Timestamp::ZERO,
             packet_rate: Rate::new(PACKETS.0, PACKETS.1),
             key_rate: Rate::new(KEYS.0, KEYS.1),
         }

@@ -834,7 +834,7 @@ proptest! {
                 _ => Some(prompt("b", 333, 2)),
             };
             let snapshot = other.snapshot(now);
-            other = Session::restore(snapshot.clone(), 7, now, known);
+            other = Session::restore(snapshot.clone(), (7, false), now, known);
             prop_assert_eq!(other.snapshot(now), snapshot);
         }
     }
@@ -851,7 +851,7 @@ fn a_process_that_was_away_goes_on_behind_what_the_dead_one_may_have_sent() {
     }
     let snapshot = session.snapshot(at(190));
     let last = due(&mut session, at(200));
-    let mut restored = Session::restore(snapshot, 7, at(1_190), |_| Some(long.clone()));
+    let mut restored = Session::restore(snapshot, (7, false), at(1_190), |_| Some(long.clone()));
     let first = due(&mut restored, at(1_190));
     assert_eq!(first.len(), 1);
     assert!(crate::rtp::distance(last[0].1.sequence, first[0].1.sequence) > 0, "no number is used twice");
@@ -879,7 +879,7 @@ fn what_plays_without_end_is_after_a_restart_where_it_would_be_by_now() {
                 due(&mut session, at(elapsed));
             }
             let known = |name: &str| known.iter().find(|p| &*p.name == name).cloned();
-            let mut restored = Session::restore(record, 7, at(seconds * 1_000), known);
+            let mut restored = Session::restore(record, (7, false), at(seconds * 1_000), known);
             let next = at(seconds * 1_000 + ms);
             let (undisturbed, goes_on) = (due(&mut session, next), due(&mut restored, next));
             let ([was], [is]) = (undisturbed.as_slice(), goes_on.as_slice()) else {

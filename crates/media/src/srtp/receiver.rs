@@ -6,7 +6,7 @@ use super::{ENCRYPTED, Keying, PacketRefused, RTCP_CLEAR, clear_bytes, numbers, 
 use crate::rtp::PACKET_BYTES_MAX;
 
 /// Most sources of one key that are remembered. Only who has the key makes one; a phone makes one when its audio begins anew. Beyond,
-/// the one that was heard first is forgotten.
+/// the one that has been silent for longest is forgotten.
 pub const SSRCS_MAX: usize = 64;
 
 /// The peer's direction: one key, with the sources that were heard under it.
@@ -15,6 +15,8 @@ pub struct SrtpReceiver {
     rtp: SessionKeys,
     rtcp: SessionKeys,
     sources: Vec<ReceivedSource>,
+    /// Packets opened.
+    opened: u64,
 }
 
 /// How far a source is, as plain data.
@@ -34,6 +36,10 @@ struct ReceivedSource {
     rtcp: Option<Window>,
     /// Where it was some time ago: it may be further than an estimate reaches.
     is_stale: bool,
+    /// Its rollover counter under the key before: RFC 3711 §3.3.1 keeps it, and many begin again with nought.
+    rollovers_before: Option<u64>,
+    /// When it was heard last, in packets of all sources.
+    heard: u64,
 }
 
 impl SrtpReceiver {
@@ -51,8 +57,24 @@ impl SrtpReceiver {
             rtp: at.rtp.map(Window::all_up_to),
             rtcp: at.rtcp.map(|index| Window::all_up_to(index.into())),
             is_stale: at.rtp.is_some(),
+            rollovers_before: None,
+            heard: 0,
         };
-        Some(Self { keying, rtp, rtcp, sources: at.iter().take(SSRCS_MAX).map(source).collect() })
+        Some(Self { keying, rtp, rtcp, sources: at.iter().take(SSRCS_MAX).map(source).collect(), opened: 0 })
+    }
+
+    /// Under a new key, after another one.
+    pub fn after(keying: Keying, former: Option<&Self>) -> Option<Self> {
+        let mut next = Self::new(keying)?;
+        let sources = former.map(|former| &*former.sources).unwrap_or_default();
+        let known = sources.iter().filter_map(|source| {
+            let rollovers_before = Some(source.rtp?.highest() >> 16);
+            let ReceivedSource { ssrc, heard, .. } = *source;
+            Some(ReceivedSource { ssrc, rtp: None, rtcp: None, is_stale: false, rollovers_before, heard })
+        });
+        next.sources = known.collect();
+        next.opened = former.map(|former| former.opened).unwrap_or_default();
+        Some(next)
     }
 
     /// The key.
@@ -82,7 +104,8 @@ impl SrtpReceiver {
         let known = self.sources.iter().position(|source| source.ssrc == ssrc);
         let source = known.and_then(|at| self.sources.get(at));
         let window = source.and_then(|source| source.rtp);
-        let candidates = candidates(window, sequence, source.is_some_and(|source| source.is_stale));
+        let is_stale = source.is_some_and(|source| source.is_stale);
+        let candidates = candidates(window, sequence, is_stale, source.and_then(|source| source.rollovers_before));
         let is_new = |index: &u64| window.is_none_or(|window| window.is_new(*index));
         if !candidates.iter().flatten().any(is_new) {
             return Err(PacketRefused::Replayed);
@@ -90,7 +113,10 @@ impl SrtpReceiver {
         let tries = candidates.into_iter().flatten().filter(is_new);
         let (index, length) = self.find(packet, (clear, ssrc), tries).ok_or(PacketRefused::Forged)?;
         let rolled = window.is_none_or(|window| window.highest() >> 16 < index >> 16);
+        self.opened += 1;
+        let heard = self.opened;
         let source = self.source(known, ssrc);
+        source.heard = heard;
         // What came while nobody listened is over: only what follows is new.
         let seen = if source.is_stale { Window::all_up_to(index) } else { Window::new(index) };
         match source.rtp.as_mut().filter(|_| !source.is_stale) {
@@ -187,9 +213,13 @@ impl SrtpReceiver {
     fn source(&mut self, known: Option<usize>, ssrc: u32) -> &mut ReceivedSource {
         let at = known.filter(|at| *at < self.sources.len()).unwrap_or_else(|| {
             if self.sources.len() == SSRCS_MAX {
-                self.sources.remove(0);
+                let quietest = self.sources.iter().enumerate().min_by_key(|(_, source)| source.heard);
+                let at = quietest.map(|(at, _)| at).unwrap_or_default();
+                self.sources.swap_remove(at);
             }
-            self.sources.push(ReceivedSource { ssrc, rtp: None, rtcp: None, is_stale: false });
+            let heard = self.opened;
+            let (is_stale, rollovers_before) = (false, None);
+            self.sources.push(ReceivedSource { ssrc, rtp: None, rtcp: None, is_stale, rollovers_before, heard });
             self.sources.len() - 1
         });
         &mut self.sources[at]
@@ -197,16 +227,22 @@ impl SrtpReceiver {
 }
 
 /// The indexes that a sequence number may stand for. A source that begins may have rolled over before anybody listened (RFC 3711 §3.3.1
-/// knows the counter by other means), and one that was not listened to for a while may be half a cycle further.
-fn candidates(window: Option<Window>, sequence: u16, is_stale: bool) -> [Option<u64>; 3] {
-    let Some(window) = window else { return [Some(sequence.into()), Some(1 << 16 | u64::from(sequence)), None] };
+/// knows the counter by other means), or keep the counter that it had under the key before; and one that was not listened to for a while
+/// may be half a cycle further.
+fn candidates(window: Option<Window>, sequence: u16, is_stale: bool, before: Option<u64>) -> [Option<u64>; 4] {
+    let at = |rollovers: u64| Some(rollovers << 16 | u64::from(sequence));
+    let Some(window) = window else {
+        let [kept, next] =
+            [0, 1].map(|further| before.map(|before| before + further).filter(|it| *it > 1).and_then(at));
+        return [at(0), at(1), kept, next];
+    };
     let estimated = estimate(window.highest(), sequence);
     if !is_stale {
-        return [estimated, None, None];
+        return [estimated, None, None, None];
     }
-    let at = |rollovers: u64| Some(rollovers << 16 | u64::from(sequence)).filter(|index| Some(*index) != estimated);
+    let other = |rollovers: u64| at(rollovers).filter(|index| Some(*index) != estimated);
     let rollovers = window.highest() >> 16;
-    [estimated, at(rollovers), at(rollovers + 1)]
+    [estimated, other(rollovers), other(rollovers + 1), None]
 }
 
 impl std::fmt::Debug for SrtpReceiver {

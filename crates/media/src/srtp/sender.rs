@@ -23,9 +23,25 @@ impl SrtpSender {
         Some(Self { keying, rtp, rtcp, ssrc, used: None, reports: 0 })
     }
 
+    /// A source that has got as far as `index` under another key, for tests.
+    #[cfg(test)]
+    pub fn resume(keying: Keying, ssrc: u32, index: u64) -> Option<Self> {
+        Some(Self { used: Some(Window::new(index)), ..Self::new(keying, ssrc)? })
+    }
+
     /// The key.
     pub const fn keying(&self) -> &Keying {
         &self.keying
+    }
+
+    /// Its source.
+    pub const fn ssrc(&self) -> u32 {
+        self.ssrc
+    }
+
+    /// Whether its sequence numbers have begun again.
+    pub fn has_rolled_over(&self) -> bool {
+        self.used.as_ref().is_some_and(|used| used.highest() >> 16 > 0)
     }
 
     /// Protects the RTP packet in the first `length` bytes, and returns how long it is now. `None`, and it must not be sent: its index was

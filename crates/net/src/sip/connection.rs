@@ -12,7 +12,7 @@ use sip::{Frame, Framer, Message, ParseError};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
@@ -45,6 +45,8 @@ pub enum Closed {
 const READ_BYTES: usize = 16 * 1024;
 // The same under TLS, whose session keeps what is no whole record yet: some messages, and little for each of many idle phones.
 const SECURE_READ_BYTES: usize = 4 * 1024;
+// Handshakes that are computed at once, beside the loop's thread.
+static PROVING: Semaphore = Semaphore::const_new(2);
 // Entries of the write queue; the bound in bytes is `Limits::write_queue_bytes`.
 const WRITE_QUEUE_ENTRIES: usize = 4_096;
 
@@ -293,7 +295,7 @@ async fn run<E>(
     events: &mpsc::Sender<E>,
     deliver: &(impl Fn(Happened) -> E + Sync),
     pending: mpsc::Receiver<Bytes>,
-    outlet: &Outlet,
+    outlet: &Arc<Outlet>,
 ) -> Closed {
     let is_ours = matches!(origin, Origin::Connect { .. });
     let stream = match origin {
@@ -316,7 +318,9 @@ async fn run<E>(
     outlet.connected(writer.clone());
     let exchange = async {
         let mut incoming = ReadSide::default();
-        if let Err(error) = handshake(&mut reader, &mut incoming, limits.handshake_time, &counted, outlet).await {
+        // Who calls waits for a handshake of ours, and then for the next address.
+        let within = if is_ours { limits.connect_time } else { limits.handshake_time };
+        if let Err(error) = handshake(&mut reader, &mut incoming, within, &counted, outlet).await {
             counted.not_secured(&error, outlet.name());
             if is_ours {
                 counted.failed();
@@ -365,7 +369,7 @@ async fn handshake(
     incoming: &mut ReadSide,
     within: Duration,
     counted: &Counted,
-    outlet: &Outlet,
+    outlet: &Arc<Outlet>,
 ) -> Result<(), NotSecured> {
     if !outlet.is_secure() {
         return Ok(());
@@ -379,12 +383,28 @@ async fn handshake(
             Err(_) => return Err(NotSecured::Late),
         };
         counted.received(length);
-        if outlet.receive(chunk.get(..length).unwrap_or_default(), |plain| incoming.push(plain))? == More::No {
+        let (taken, plain) = prove(outlet, chunk.get(..length).unwrap_or_default()).await;
+        incoming.push(&plain);
+        if taken? == More::No {
             return Err(NotSecured::Closed);
         }
     }
     counted.counters.tls_handshakes.one();
     Ok(())
+}
+
+/// Takes a part of a handshake on another thread: a signature takes a millisecond, and strangers can ask for thousands of them. The thread
+/// of the loop must not wait for that.
+async fn prove(outlet: &Arc<Outlet>, part: &[u8]) -> (Result<More, NotSecured>, Vec<u8>) {
+    let (outlet, part) = (outlet.clone(), part.to_vec());
+    // The semaphore is never closed.
+    let _turn = PROVING.acquire().await;
+    let proved = tokio::task::spawn_blocking(move || {
+        let mut plain = Vec::new();
+        let taken = outlet.receive(&part, |bytes| plain.extend_from_slice(bytes));
+        (taken, plain)
+    });
+    proved.await.unwrap_or((Err(NotSecured::Closed), Vec::new()))
 }
 
 async fn read<E>(
@@ -400,11 +420,13 @@ async fn read<E>(
     let mut chunk = vec![0; if outlet.is_secure() { SECURE_READ_BYTES } else { READ_BYTES }];
     let mut whole_by: Option<Instant> = None;
     let mut more = More::MayCome;
+    // Of a connection that we have opened: a server that refuses our certificate says so after the handshake (TLS 1.3).
+    let mut is_silent = true;
     loop {
         // The first time these have come with the end of the handshake.
         let (mut complete, mut pinged) = (false, false);
         while let Some(frame) = incoming.framer.next() {
-            complete = true;
+            (complete, is_silent) = (true, false);
             let happened = sort(frame, counted);
             // One pong answers all pings of a chunk: a peer's four bytes must not cost us a write each.
             if matches!(happened, Happened::Ping) && std::mem::replace(&mut pinged, true) {
@@ -418,8 +440,10 @@ async fn read<E>(
                 return Closed::BadInput;
             }
         }
-        if more == More::No {
-            return Closed::ByPeer;
+        match more {
+            More::MayCome => {}
+            More::No => return Closed::ByPeer,
+            More::Broken => return Closed::BadInput,
         }
         let now = Instant::now();
         let begins = std::mem::take(&mut incoming.begins);
@@ -440,8 +464,12 @@ async fn read<E>(
             Ok(more) => more,
             Err(NotSecured::Unread) => return Closed::Unread,
             Err(error) => {
-                tracing::debug!(%error, "a TLS connection has broken");
-                return Closed::BadInput;
+                match outlet.name().filter(|_| is_silent) {
+                    Some(name) => counted.not_secured(&error, Some(name)),
+                    None => tracing::debug!(%error, "a TLS connection has broken"),
+                }
+                // What came before is still delivered.
+                More::Broken
             }
         };
     }

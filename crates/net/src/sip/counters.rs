@@ -54,6 +54,8 @@ counters! {
     closed_bad_input,
     /// TLS handshakes completed, both directions.
     tls_handshakes,
+    /// TLS connections refused because their source begins too many a second.
+    tls_refused_rate,
     /// TLS connections that failed because the handshake took too long.
     tls_failed_late,
     /// TLS connections that failed because what came was no TLS.

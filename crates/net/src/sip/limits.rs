@@ -22,7 +22,9 @@ pub struct Limits {
     pub message_time: Duration,
     /// How long a TLS handshake may take: a peer that does not finish one occupies a place.
     pub handshake_time: Duration,
-    /// How long an outgoing connection may take to open.
+    /// TLS handshakes that one source may begin in a second, beyond a burst of `connections_per_source`.
+    pub handshakes_per_second: u32,
+    /// How long an outgoing connection may take to open; a TLS handshake on it may take as long again.
     pub connect_time: Duration,
     /// Messages that wait for the role's loop; when full, connections are not read and TCP slows the peers.
     pub event_queue: usize,
@@ -39,6 +41,7 @@ impl Default for Limits {
             idle: Duration::from_secs(600),
             message_time: Duration::from_secs(20),
             handshake_time: Duration::from_secs(10),
+            handshakes_per_second: 100,
             connect_time: Duration::from_secs(4),
             event_queue: 4_096,
         }

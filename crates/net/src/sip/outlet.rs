@@ -33,6 +33,8 @@ pub(super) struct Outlet {
 pub(super) enum More {
     MayCome,
     No,
+    /// The session has broken.
+    Broken,
 }
 
 /// Why a TLS connection does not come about or go on.

@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::connection::{self, Closed, Happened, Origin, Writer};
+use super::handshakes::HandshakeRates;
 use super::places::{Peers, PlaceTable, ProvenOwner};
 use super::{Counters, Limits};
 use crate::tls::{Tls, TlsSession};
@@ -79,6 +80,7 @@ pub struct TcpTable {
     meter_of: MeterOf,
     /// None until it is given: then there is no TLS.
     tls: Option<Tls>,
+    handshakes: HandshakeRates,
     sender: mpsc::Sender<Raw>,
     events: mpsc::Receiver<Raw>,
     /// Connections with messages to write at the end of the turn.
@@ -153,6 +155,7 @@ impl TcpTable {
             last_id: 0,
             meter_of,
             tls: None,
+            handshakes: HandshakeRates::new(&limits),
             sender,
             events,
             to_flush: Vec::new(),
@@ -401,6 +404,9 @@ impl TcpTable {
     fn accept(&mut self, listener: ListenerId, stream: TcpStream, remote: SocketAddr) {
         let Some(transport) = self.listeners.get(listener.0).map(|listener| listener.transport) else { return };
         let session = match transport {
+            Transport::Tls if !self.handshakes.may_begin(remote.ip(), Instant::now()) => {
+                return self.counters.tls_refused_rate.one();
+            }
             Transport::Tls => match self.tls.as_ref().map(Tls::accept) {
                 Some(Ok(session)) => Some(session),
                 _ => return self.counters.connections_refused.one(),

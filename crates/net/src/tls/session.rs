@@ -85,7 +85,7 @@ impl TlsSession {
     /// output afterwards, after an error too: the alert.
     ///
     /// # Errors
-    /// If the session cannot go on.
+    /// If the session cannot go on. What came before the fault has been given to `plain`.
     pub fn receive(&mut self, mut cipher: &[u8], mut plain: impl FnMut(&[u8])) -> Result<bool, SessionError> {
         if self.connection.is_handshaking() {
             self.handshake_bytes += cipher.len();
@@ -99,7 +99,7 @@ impl TlsSession {
             if self.connection.read_tls(&mut cipher).unwrap_or_default() == 0 {
                 break;
             }
-            over = self.connection.process_new_packets()?.peer_has_closed();
+            let processed = self.connection.process_new_packets();
             let mut reader = self.connection.reader();
             while let Ok(chunk) = reader.fill_buf() {
                 let length = chunk.len();
@@ -109,6 +109,7 @@ impl TlsSession {
                 plain(chunk);
                 reader.consume(length);
             }
+            over = processed?.peer_has_closed();
         }
         Ok(over)
     }

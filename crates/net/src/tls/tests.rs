@@ -60,7 +60,7 @@ impl Authority {
 
     /// A server's side with one certificate, and a client's that believes it.
     fn tls(&self, names: &[&str]) -> Tls {
-        Tls::new(vec![self.identity(names)], self.roots(), None).unwrap()
+        Tls::new(vec![self.identity(names)], None, self.roots(), None).unwrap()
     }
 }
 
@@ -262,7 +262,7 @@ async fn what_is_sent_before_the_connection_is_up_arrives() {
 async fn the_certificate_is_that_of_the_name_that_is_asked_for() {
     let (edge, tenant) = (Authority::new(), Authority::new());
     let identities = vec![edge.identity(&[EDGE]), tenant.identity(&["acme.example"])];
-    let mut server = Server::new(Tls::new(identities, RootCertStore::empty(), None).unwrap());
+    let mut server = Server::new(Tls::new(identities, None, RootCertStore::empty(), None).unwrap());
     assert!(connects(&mut server, tenant.tls(&[EDGE]), "acme.example").await);
     assert!(connects(&mut server, edge.tls(&[EDGE]), EDGE).await);
     assert!(!connects(&mut server, tenant.tls(&[EDGE]), EDGE).await, "that one is of another authority");
@@ -277,7 +277,7 @@ async fn an_expired_certificate_is_refused() {
         params.not_after = rcgen::date_time_ymd(2020, 1, 1);
     }));
     assert_eq!(expired.valid_to(), 1_577_836_800);
-    let mut server = Server::new(Tls::new(vec![expired], RootCertStore::empty(), None).unwrap());
+    let mut server = Server::new(Tls::new(vec![expired], None, RootCertStore::empty(), None).unwrap());
     assert!(!connects(&mut server, authority.tls(&[EDGE]), EDGE).await);
 }
 
@@ -366,15 +366,21 @@ async fn a_peer_that_does_not_read_loses_its_connection() {
 #[tokio::test]
 async fn who_shows_a_certificate_must_be_vouched_for() {
     let (servers, carriers, other) = (Authority::new(), Authority::new(), Authority::new());
-    let tls = Tls::new(vec![servers.identity(&[EDGE])], RootCertStore::empty(), Some(carriers.roots())).unwrap();
+    let tls = Tls::new(vec![servers.identity(&[EDGE])], None, RootCertStore::empty(), Some(carriers.roots())).unwrap();
     let mut server = Server::new(tls);
-    let shows =
-        |authority: &Authority| Tls::new(vec![authority.identity(&["carrier"])], servers.roots(), None).unwrap();
+    let shows = |authority: &Authority| {
+        let shown = authority.identity(&["carrier"]);
+        Tls::new(vec![shown.clone()], Some(&shown), servers.roots(), None).unwrap()
+    };
     assert!(connects(&mut server, shows(&carriers), EDGE).await);
     // In TLS 1.3 who connects hears of it only afterwards.
-    let (there, _, _client) = connect(&mut server, shows(&other), EDGE).await;
+    let (there, _, mut client) = connect(&mut server, shows(&other), EDGE).await;
     assert!(matches!(there, TcpEvent::Closed { why: Closed::NotSecured, .. }), "{there:?}");
     assert_eq!(server.counters.tls_failed_certificate.value(), 1);
+    let here = soon(client.next()).await;
+    assert!(matches!(here, TcpEvent::Closed { why: Closed::BadInput, .. }), "{here:?}");
+    // Who shows none is served.
+    assert!(connects(&mut server, servers.tls(&["nobody"]), EDGE).await);
     // Phones have none.
     raw(&mut server, &servers).await;
 }

@@ -17,10 +17,11 @@ pub const WRONG_PASSWORD_PAUSE: Duration = Duration::from_secs(900);
 /// The longest pause.
 pub const LAST_PAUSE: Duration = Duration::from_secs(3_600);
 
-/// Counts failures in a row.
+/// Counts failures of one kind in a row: after a long outage a single refusal is the first one.
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct BackOff {
     failures: u32,
+    kind: Option<State>,
 }
 
 impl BackOff {
@@ -31,6 +32,9 @@ impl BackOff {
             State::Refused => REFUSED,
             State::Unreachable | State::Trying | State::Registered => UNREACHABLE,
         };
+        if self.kind.replace(state) != Some(state) {
+            self.failures = 0;
+        }
         let doubled = first.saturating_mul(1 << self.failures.min(16));
         self.failures = self.failures.saturating_add(1);
         let whole = u64::try_from(doubled.min(longest).as_millis()).unwrap_or(u64::MAX);

@@ -30,6 +30,12 @@ pub(super) struct Round {
     pub(super) is_moved: bool,
 }
 
+/// Credentials are for one request: a Request-URI and a count of the nonce (RFC 7616 §3.4).
+fn without_credentials(request: &mut Message) {
+    request.remove(&HeaderName::Authorization);
+    request.remove(&HeaderName::ProxyAuthorization);
+}
+
 impl OwnRegistration {
     /// What follows a failure response: another request, or the end of the round.
     pub(super) fn after(
@@ -56,14 +62,13 @@ impl OwnRegistration {
                 self.expires = wanted.ok_or(Problem::TooBrief)?;
                 round.is_lengthened = true;
                 round.request.set(&HeaderName::Expires, self.expires.as_secs());
+                without_credentials(&mut round.request);
             }
             StatusCode::MOVED_PERMANENTLY | StatusCode::MOVED_TEMPORARILY if !round.is_moved => {
                 let place = self.own_place(response).ok_or(Problem::Moved)?;
                 round.is_moved = true;
                 round.request.set_request_uri(place);
-                // Credentials are for a Request-URI (RFC 7616 §3.4.6).
-                round.request.remove(&HeaderName::Authorization);
-                round.request.remove(&HeaderName::ProxyAuthorization);
+                without_credentials(&mut round.request);
             }
             _ => return Err(Problem::of(status, round.challenges > 0)),
         }

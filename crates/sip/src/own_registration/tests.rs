@@ -127,6 +127,10 @@ fn the_time_of_our_contact_counts_and_else_the_headers() {
     );
     assert_eq!(lab.status().registered_until, Some(lab.now + Duration::from_secs(90)));
     let mut lab = Lab::new();
+    let others = ["<sip:a@192.0.2.1>;expires=700", "<sip:rewritten@10.0.0.1>;expires=60", "<sip:b@192.0.2.2>"];
+    lab.answer(200, &others.map(|contact| (HeaderName::Contact, contact.to_owned())));
+    assert_eq!(lab.status().registered_until, Some(lab.now + Duration::from_secs(60)), "one of these is ours");
+    let mut lab = Lab::new();
     lab.answer(200, &[]);
     assert_eq!(lab.status().registered_until, Some(lab.now + EXPIRES_ASKED));
     let mut lab = Lab::new();
@@ -171,7 +175,35 @@ fn a_wrong_password_is_not_tried_again_soon_and_a_new_one_at_once() {
 }
 
 #[test]
+fn a_password_that_was_taken_before_is_tried_again_sooner() {
+    let mut lab = Lab::new();
+    lab.accept(60);
+    lab.go_to_next();
+    lab.challenge("n1", Algorithm::Md5, false);
+    // Another server of the carrier does not know the nonce, and does not say that it is stale.
+    lab.challenge("n2", Algorithm::Md5, false);
+    assert!(lab.go_to_next() <= Duration::from_secs(60));
+}
+
+#[test]
+fn a_refusal_after_a_long_outage_is_the_first_one() {
+    let mut lab = Lab::new();
+    for _ in 0..10 {
+        lab.registration.handle_silence(lab.now);
+        lab.go_to_next();
+    }
+    lab.answer(404, &[]);
+    assert!(lab.go_to_next() <= Duration::from_secs(60));
+}
+
+#[test]
 fn a_registrar_may_want_a_longer_time() {
+    let mut lab = Lab::new();
+    lab.challenge("n1", Algorithm::Md5, false);
+    lab.answer(423, &[(HeaderName::MinExpires, "7200".to_owned())]);
+    assert!(lab.last().header(&HeaderName::Authorization).is_none(), "a nonce is used once for each count");
+    lab.challenge("n1", Algorithm::Md5, false);
+    assert!(proves_itself(lab.last()));
     let mut lab = Lab::new();
     lab.answer(423, &[(HeaderName::MinExpires, "7200".to_owned())]);
     assert_eq!(lab.last().header(&HeaderName::Expires), Some("7200"));
@@ -206,7 +238,9 @@ fn a_redirection_is_followed_to_the_same_host_once() {
 fn a_registrar_says_when_it_has_time_again() {
     let mut lab = Lab::new();
     lab.answer(503, &[(HeaderName::RetryAfter, "600".to_owned())]);
-    assert!(lab.go_to_next() >= Duration::from_secs(600));
+    lab.registration.handle_way(None, lab.now);
+    lab.registration.handle_way(Some(EDGE), lab.now);
+    assert!(lab.go_to_next() >= Duration::from_secs(600), "also if a proxy has come back meanwhile");
     lab.answer(503, &[(HeaderName::RetryAfter, "4000000000".to_owned())]);
     assert!(lab.go_to_next() <= LAST_PAUSE);
 }

@@ -11,12 +11,14 @@ use crate::method::Method;
 use crate::uri::{Scheme, Uri, escape};
 
 impl Proxy {
-    /// The trunk by which a request comes: of those with its source, the one whose account it is addressed to.
+    /// The trunk by which a request comes: of all that have its source, the one whose account it is addressed to; else one with the
+    /// narrowest network. A tenant that names its carrier's whole network gets the calls to its account although another one has
+    /// named the single address.
     pub(super) fn trunk_of_call(&self, request: &Message, source: IpAddr) -> Option<&Trunk> {
-        let of_source = self.trunks.of(source);
         let called = user_of(request.request_uri().unwrap_or_default());
-        let by_account = || of_source.iter().find(|trunk| trunk.user.is_some() && trunk.user == called);
-        by_account().or(of_source.last()).map(|trunk| &**trunk)
+        let mut of_source = self.trunks.around(source).flatten();
+        let by_account = of_source.find(|trunk| trunk.user.is_some() && trunk.user == called);
+        by_account.or_else(|| self.trunks.of(source).last()).map(|trunk| &**trunk)
     }
 
     /// Writes the number of the To into the Request-URI of a call to an account; a call to a number stays as it is.

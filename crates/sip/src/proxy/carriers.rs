@@ -192,7 +192,7 @@ impl Proxy {
             .header(&HeaderName::To, format_args!("<sip:{bracketed}>"))
             .header(&HeaderName::CallId, format_args!("{random:x}@{us}"))
             .header(&HeaderName::CSeq, "1 OPTIONS")
-            .header(&HeaderName::Contact, format_args!("<sip:{us}>"))
+            .header(&HeaderName::Contact, format_args!("<sip:{us}{}>", flow.transport().uri_parameter()))
             .header(&HeaderName::Accept, crate::agent::SDP)
             .build()
     }

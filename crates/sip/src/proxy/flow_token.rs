@@ -21,12 +21,13 @@ const STREAM_OF_V6: u8 = 7;
 // Kind, connection, phone, port, IPv6 address.
 const PLAIN_MAX: usize = 1 + 8 + 8 + 2 + 16;
 
-/// The phone that a connection belongs to, so that it can be found again after the connection has closed.
+/// The phone or carrier that a connection belongs to, so that it can be found again after the connection has closed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct StreamOwner {
-    /// The registered address on which the phone listens. Port 0: not known; then the address that it came from.
+    /// The registered address on which the phone listens. Port 0: not known; then the address that it came from. Of a carrier to which
+    /// we have connected over TLS, the address to which we have.
     pub(super) home: SocketAddr,
-    /// Which phone it is.
+    /// Which phone it is, or which name the carrier has proved.
     pub(super) phone: PhoneMark,
 }
 
@@ -46,6 +47,12 @@ impl PhoneMark {
         let keyed = u64::from_be_bytes(seal.sign(Purpose::Phone, format!("{tenant}\0{dn}").as_bytes()));
         let former = rendezvous::hash(format!("{tenant}/{dn}").as_bytes()) as u32;
         Self { keyed: keyed.max(1), former: former.max(1) }
+    }
+
+    /// That of a name that a carrier proves over TLS. No tenant's name begins as it does.
+    pub(super) fn of_name(name: &str, seal: &Seal) -> Self {
+        let keyed = u64::from_be_bytes(seal.sign(Purpose::Phone, format!("\0\0{name}").as_bytes()));
+        Self { keyed: keyed.max(1), former: 0 }
     }
 
     /// The number under the installation's key.

@@ -1,6 +1,7 @@
 //! Our Record-Route (RFC 3261 §16.6 step 4): it brings the later requests of a dialog here, and its flow token says where they go.
 
 use super::exchange::{Origin, Target};
+use super::target::PROVED_NAME;
 use super::{Proxy, flow_token};
 use crate::flow::Flow;
 use crate::header::{HeaderName, NameAddr};
@@ -24,7 +25,13 @@ impl Proxy {
         let token = flow_token::seal(flow, self.stream_owner(flow), &self.seal);
         self.allowance.sealed(&token);
         let (edge, transport) = (self.settings.edge_of(flow.transport()), flow.transport().uri_parameter());
-        format!("<sip:{token}@{edge}{transport};lr>")
+        let proves = self.proved_name(flow).map(|name| format!(";{PROVED_NAME}={name}")).unwrap_or_default();
+        format!("<sip:{token}@{edge}{transport}{proves};lr>")
+    }
+
+    fn proved_name(&self, flow: Flow) -> Option<&str> {
+        let Flow::Stream { connection } = flow else { return None };
+        self.proved_names.get(&connection).map(|name| &**name)
     }
 
     /// As [`restore`], for a response whose request is forgotten: a flow that we have sealed stays, else it is the one that

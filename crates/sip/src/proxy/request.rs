@@ -106,7 +106,7 @@ impl Proxy {
 
     fn of_edge(&mut self, server: ServerId, mut message: Message, flow: Flow, now: Timestamp) {
         self.undo_strict_routing(&mut message);
-        let token = self.take_own_routes(&mut message);
+        let token = self.take_own_routes(&mut message).map(|route| route.token);
         let Ok(to) = message.to() else { return };
         let in_dialog = to.tag().is_some();
         let origin = Origin::Edge(flow);
@@ -327,7 +327,7 @@ impl Proxy {
             }
             _ => {
                 self.undo_strict_routing(&mut message);
-                let token = self.take_own_routes(&mut message);
+                let token = self.take_own_routes(&mut message).map(|route| route.token);
                 (Origin::Edge(flow), self.within_dialog(&message, flow, token.as_deref()))
             }
         };

@@ -58,13 +58,17 @@ enum Named {
 impl Proxy {
     /// Removes the topmost Routes that name us and returns the user part of the first one, the flow token. Routes of
     /// ours further down were added by a peer and decide nothing.
-    pub(super) fn take_own_routes(&self, message: &mut Message) -> Option<String> {
-        let mut token = None;
-        while let Some(user) = self.own_top_route(message) {
-            token.get_or_insert(user);
+    pub(super) fn take_own_routes(&self, message: &mut Message) -> Option<OwnRoute> {
+        let mut taken = None;
+        while let Some(token) = self.own_top_route(message) {
+            if taken.is_none() {
+                let uri = message.routes().next().and_then(Result::ok).and_then(|route| route.uri().ok());
+                let name = uri.and_then(|uri| uri.params().get(PROVED_NAME).map(str::to_owned));
+                taken = Some(OwnRoute { token, name });
+            }
             message.remove_first_value(&HeaderName::Route);
         }
-        token
+        taken
     }
 
     /// The user part of the topmost Route, if that names us.
@@ -155,8 +159,8 @@ impl Proxy {
 
     /// Where a node's request goes.
     pub(super) fn destination_from_node(&mut self, message: &mut Message) -> Result<Onward, Answer> {
-        if let Some(token) = self.take_own_routes(message) {
-            return self.flow_destination(&token, message).map(Onward::To);
+        if let Some(route) = self.take_own_routes(message) {
+            return self.flow_destination(&route, message).map(Onward::To);
         }
         if let Some(destination) = self.take_node_route(message) {
             return Ok(Onward::To(destination));
@@ -176,9 +180,12 @@ impl Proxy {
 
     /// The flow named by a Route of ours. If its connection has closed, another path to the same phone; 430 if there is
     /// none (RFC 5626 §5.3).
-    fn flow_destination(&mut self, token: &str, message: &Message) -> Result<Destination, Answer> {
-        if let Some((flow, owner)) = flow_token::open_whole(token, &self.seal) {
+    fn flow_destination(&mut self, route: &OwnRoute, message: &Message) -> Result<Destination, Answer> {
+        if let Some((flow, owner)) = flow_token::open_whole(&route.token, &self.seal) {
             if self.is_alive(flow) {
+                return Ok(Destination::edge(flow));
+            }
+            if let Some(flow) = owner.and_then(|owner| self.carrier_again(owner, flow, route.name.as_deref())) {
                 return Ok(Destination::edge(flow));
             }
             if let Some(flow) = owner.and_then(|owner| self.another_way(owner, flow.transport(), message)) {
@@ -187,6 +194,16 @@ impl Proxy {
         }
         self.counts.dead_flows += 1;
         Err(Answer::new(StatusCode::FLOW_FAILED))
+    }
+
+    /// A connection to the carrier whose connection over TLS has closed, ours or of our previous run: to the same address, where it has to
+    /// prove the same name. A carrier closes what is idle, and the call that it carries goes on.
+    fn carrier_again(&mut self, owner: StreamOwner, was: Flow, name: Option<&str>) -> Option<Flow> {
+        let is_ours = matches!(was, Flow::Stream { connection } if connection.is_opened_by_us());
+        let name = name.filter(|_| is_ours && was.transport().is_secure() && owner.home.port() != 0)?;
+        // The Route is not sealed, the mark of the name is.
+        let is_proved = owner.phone.is(PhoneMark::of_name(name, &self.seal));
+        is_proved.then(|| self.stream_to(owner.home, Transport::Tls, name))
     }
 
     /// Another path to a phone whose connection has closed, alone or with our previous run: the connection on which it
@@ -316,15 +333,14 @@ impl Proxy {
         UriHop::of(&uri).ok_or_else(|| Answer::new(StatusCode::BAD_GATEWAY))
     }
 
-    /// A connection has closed. Those of ours over TLS are few; any other is found by its peer.
+    /// A connection has closed.
     pub(super) fn forget_peer(&mut self, connection: ConnectionId, remote: SocketAddr) {
-        if connection.transport().is_secure() {
-            if connection.is_opened_by_us() {
-                self.by_peer.retain(|_, known| *known != connection);
-            }
+        let secure_name = self.proved_names.remove(&connection);
+        // One over TLS that we have not opened is found by nobody.
+        if connection.transport().is_secure() && secure_name.is_none() {
             return;
         }
-        let key = PeerKey { remote, secure_name: None };
+        let key = PeerKey { remote, secure_name };
         if self.by_peer.get(&key) == Some(&connection) {
             self.by_peer.remove(&key);
         }
@@ -346,15 +362,29 @@ impl Proxy {
         }
         self.opened += 1;
         let connection = ConnectionId::opened(self.opened, transport);
-        self.connections.insert(
-            connection,
-            Peer { remote, side: Side::Edge, phone: PhoneMark::default(), listens: None, asked: false },
-        );
+        let mut peer_of_ours =
+            Peer { remote, side: Side::Edge, phone: PhoneMark::default(), listens: None, asked: false };
+        if transport.is_secure() {
+            (peer_of_ours.phone, peer_of_ours.listens) = (PhoneMark::of_name(name, &self.seal), Some(remote));
+            self.proved_names.insert(connection, name.into());
+        }
+        self.connections.insert(connection, peer_of_ours);
         self.by_peer.insert(peer, connection);
         // At the front: see `poll_output`.
         self.outputs.push_front(super::Output::Connect { connection, remote, name: name.to_owned() });
         Flow::Stream { connection }
     }
+}
+
+/// The URI parameter of our Record-Route that has the name that a carrier proves.
+pub(super) const PROVED_NAME: &str = "proves";
+
+/// A Route of ours in a request.
+pub(super) struct OwnRoute {
+    /// Its user part: the flow, or what a stranger has written there.
+    pub(super) token: String,
+    /// The name that the carrier at the end of the flow has to prove.
+    pub(super) name: Option<String>,
 }
 
 /// By what a connection to a peer is found again.

@@ -25,10 +25,15 @@ impl Trunks {
 
     /// The trunks with the narrowest network that contains the source: tenants may share a carrier.
     pub fn of(&self, source: IpAddr) -> &[Arc<Trunk>] {
+        self.around(source).next().unwrap_or_default()
+    }
+
+    /// The trunks with each network that contains the source, the narrowest network first.
+    pub(super) fn around(&self, source: IpAddr) -> impl Iterator<Item = &[Arc<Trunk>]> {
         let source = source.to_canonical();
         let lengths = if source.is_ipv4() { &self.ipv4 } else { &self.ipv6 };
-        let networks = lengths.iter().filter_map(|bits| Network::around(source, *bits));
-        networks.filter_map(|network| self.by_network.get(&network)).next().map_or(&[], Vec::as_slice)
+        let networks = lengths.iter().filter_map(move |bits| Network::around(source, *bits));
+        networks.filter_map(|network| self.by_network.get(&network)).map(Vec::as_slice)
     }
 }
 

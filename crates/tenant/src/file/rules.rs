@@ -257,6 +257,20 @@ impl<'a> Rules<'a> {
             }
             self.account(trunk);
         }
+        self.registers_once();
+    }
+
+    /// A registration that one trunk removes would be that of the other.
+    fn registers_once(&mut self) {
+        let mut known = std::collections::BTreeMap::new();
+        for trunk in &self.objects.trunks {
+            let Some(account) = trunk.registers() else { continue };
+            if let Some(other) = known.insert(account, &trunk.name) {
+                let key = format!("trunks.{}.register", trunk.name);
+                let reason = format!("the trunk {other} registers the same account");
+                self.fault(ObjectKind::Trunk, &trunk.name, key, reason);
+            }
+        }
     }
 
     /// The carrier has given both, user and password.

@@ -55,8 +55,8 @@ fn a_stolen_password_does_not_call_premium_numbers_all_night() -> Result<()> {
         .start()?;
     thief.finish(NIGHT)?.expect_success()?;
     ensure!(carrier.acknowledged() == ALLOWED as usize, "the carrier was called {} times", carrier.acknowledged());
-    site.metric_becomes("sip-cluster", "sipcluster_day_limit_refused", f64::from(MADE - ALLOWED), SOON)?;
-    site.metric_becomes("sip-cluster", "sipcluster_day_limit_used_up", 1.0, SOON)?;
+    site.metric_becomes("sip-cluster", "sipcluster_day_limit_refused_total", f64::from(MADE - ALLOWED), SOON)?;
+    site.metric_becomes("sip-cluster", "sipcluster_day_limit_used_up_total", 1.0, SOON)?;
     let log = site.log();
     for alarm in ["calls are refused once all is", "further calls are refused"] {
         ensure!(log.iter().filter(|line| line.contains(alarm)).count() == 1, "{log:#?}");

@@ -41,6 +41,23 @@ struct HeldRegistration {
     told: Option<(State, Option<RegistrationOutcome>)>,
 }
 
+impl HeldRegistration {
+    /// The trunk may have got another name: its registration goes on.
+    fn follow_name(&mut self, wanted: &Accounts) {
+        let is_ours = |trunk: &String| {
+            let account = wanted.get(&(self.tenant.clone(), trunk.clone()));
+            account.is_some_and(|account| is_same(account, self.registration.account()))
+        };
+        if is_ours(&self.trunk) {
+            return;
+        }
+        let names = wanted.keys().filter(|(tenant, _)| *tenant == self.tenant).map(|(_, trunk)| trunk);
+        if let Some(name) = names.into_iter().find(|trunk| is_ours(trunk)) {
+            self.trunk.clone_from(name);
+        }
+    }
+}
+
 /// The registrations of this replica.
 pub(super) struct Carriers {
     us: Owner,
@@ -186,6 +203,7 @@ impl Carriers {
         let mut wanted = self.trunks.clone();
         wanted.retain(|key, _| is_ours(key));
         for held in self.held.values_mut().filter(|held| held.is_wanted) {
+            held.follow_name(&wanted);
             let key = (held.tenant.clone(), held.trunk.clone());
             let is_same = |account: &&Account| is_same(account, held.registration.account());
             if wanted.get(&key).filter(is_same).is_some() {
@@ -219,6 +237,12 @@ impl Carriers {
     }
 
     fn take(&mut self, tenant: TenantId, trunk: String, account: Account, now: Timestamp) {
+        // A removal that comes late would take the new registration's Contact too: it is waited for.
+        let is_user =
+            |held: &HeldRegistration| held.registration.account().credentials.user == account.credentials.user;
+        if self.held.values().any(|held| !held.is_wanted && held.tenant == tenant && is_user(held)) {
+            return;
+        }
         if self.held.len() >= TRUNKS_MAX {
             self.metrics.trunk_left_out();
             error!(%tenant, trunk, most = TRUNKS_MAX, "too many trunks register: this one does not; start more replicas of registrar");
@@ -284,6 +308,10 @@ impl Carriers {
         }
         let before = self.held.len();
         self.held.retain(|_, held| !held.registration.is_over());
+        if before != self.held.len() {
+            // There is room for trunks that were left out, or that waited for a removal.
+            self.look(now);
+        }
         if is_changed || before != self.held.len() {
             self.publish(now);
         }

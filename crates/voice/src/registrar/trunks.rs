@@ -36,7 +36,9 @@ impl Trunks {
             for object in config.of_kind(ObjectKind::Trunk) {
                 let Object::Trunk(trunk) = object else { continue };
                 if let Some((registrar, user)) = trunk.registers()
-                    && let Some(AgentCredentials { password, .. }) = self.accounts.of(tenant, &trunk.name)
+                    && let Some(AgentCredentials { user: of, password }) = self.accounts.of(tenant, &trunk.name)
+                    // Else the password is that of the former user.
+                    && of == user
                 {
                     let credentials = AgentCredentials { user: user.to_owned(), password };
                     let account = Account { registrar: registrar.to_owned(), credentials };

@@ -72,20 +72,24 @@ impl Certificates {
         Self { files, own, names, seen: BTreeMap::new(), ends: i64::MAX, complained: None, shown }
     }
 
-    /// What the edge begins with. Files that cannot be used are logged, and until they are mended a certificate of our own making
-    /// stands in for them: phones on UDP must not lose the edge for it.
+    /// What the edge begins with. Files that cannot be used are logged, and until they are mended the edge does without what they are
+    /// for: phones on UDP must not lose it. A certificate of our own making stands in for the set ones; without its authorities no server
+    /// is believed, rather than those of others.
     pub(super) fn first(&mut self, now: i64) -> Result<Tls> {
         self.seen = self.stamps();
-        match self.load(now) {
-            Ok(tls) => Ok(tls),
-            Err(fault) => {
-                self.shown.unusable.set(1);
-                error!("the certificates cannot be used, one of our own stands in for them: {fault:#}");
-                let own = self.own_identity(now)?;
-                self.use_until(std::slice::from_ref(&own));
-                Ok(Tls::new(vec![own], authorities::of_system().0, None)?)
-            }
-        }
+        let fault = match self.load(now) {
+            Ok(tls) => return Ok(tls),
+            Err(fault) => fault,
+        };
+        self.shown.unusable.set(1);
+        error!("certificates cannot be used, the edge begins without what they are for: {fault:#}");
+        let set = self.set_identities().unwrap_or_default();
+        let shown = set.first().cloned();
+        let identities = if set.is_empty() { vec![self.own_identity(now)?] } else { set };
+        self.use_until(&identities);
+        let servers = self.believed_servers().unwrap_or_else(|_| authorities::Roots::empty());
+        let clients = self.believed_clients().unwrap_or_default();
+        Ok(Tls::new(identities, shown.as_deref(), servers, clients)?)
     }
 
     /// New certificates, if a file has changed and they can be used; else the old ones stay.
@@ -103,30 +107,42 @@ impl Certificates {
                 None
             }
         });
-        // Reading may have written our own.
-        self.seen = if changed { self.stamps() } else { stamps };
+        self.seen = stamps;
+        // Reading may have written our own. Another file that has changed meanwhile is read the next time.
+        if let Some(own) = self.seen.get_mut(&self.own) {
+            *own = stamp(&self.own);
+        }
         self.complain(now);
         tls
     }
 
     fn load(&mut self, now: i64) -> Result<Tls> {
-        let identities = match &*self.files.identities {
-            [] => vec![self.own_identity(now)?],
-            files => files.iter().map(|files| Ok(Arc::new(Identity::read(files)?))).collect::<Result<_>>()?,
-        };
-        let servers = match &*self.files.servers {
-            [] => system_authorities(),
-            files => authorities::of_files(files)?,
-        };
-        let clients = match &*self.files.clients {
-            [] => None,
-            files => Some(authorities::of_files(files)?),
-        };
-        let tls = Tls::new(identities.clone(), servers, clients)?;
+        let set = self.set_identities()?;
+        let shown = set.first().cloned();
+        let identities = if set.is_empty() { vec![self.own_identity(now)?] } else { set };
+        let tls = Tls::new(identities.clone(), shown.as_deref(), self.believed_servers()?, self.believed_clients()?)?;
         self.use_until(&identities);
         self.shown.unusable.set(0);
         self.complain(now);
         Ok(tls)
+    }
+
+    fn set_identities(&self) -> Result<Vec<Arc<Identity>>> {
+        self.files.identities.iter().map(|files| Ok(Arc::new(Identity::read(files)?))).collect()
+    }
+
+    fn believed_servers(&self) -> Result<authorities::Roots> {
+        Ok(match &*self.files.servers {
+            [] => system_authorities(),
+            files => authorities::of_files(files)?,
+        })
+    }
+
+    fn believed_clients(&self) -> Result<Option<authorities::Roots>> {
+        Ok(match &*self.files.clients {
+            [] => None,
+            files => Some(authorities::of_files(files)?),
+        })
     }
 
     /// The certificate of our own making; made if it is missing, ends soon, or lacks a name of ours. Another replica on this machine

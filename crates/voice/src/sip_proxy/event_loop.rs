@@ -314,7 +314,8 @@ impl EventLoop {
                 }
                 Output::Connect { connection, remote, name } => {
                     self.passages.opened(connection, remote);
-                    if self.tcp.open_as(connection, remote, self.edge_ip, &name).is_err() {
+                    if let Err(error) = self.tcp.open_as(connection, remote, self.edge_ip, &name) {
+                        warn!(%remote, name, %error, "no connection is opened to a carrier or phone");
                         self.closed(connection, now);
                     }
                 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use contracts::provisioning::{DnKind, TenantObjects, networks};
+use contracts::provisioning::{DialAction, DialRule, DnKind, TenantObjects, networks};
 use infra::SystemClock;
 use runtime::process::sections;
 use runtime::{Place, RoleSpec, edge};
@@ -203,6 +203,15 @@ pub fn trunks(situation: &Situation) -> Vec<Finding> {
     let mut found = Vec::new();
     let reachable = reachable_from_elsewhere(situation);
     for one in situation.tenants() {
+        let limits = |rule: &DialRule| matches!(rule.action, DialAction::Limit { .. });
+        let objects = &one.objects;
+        if objects.trunks.iter().any(|trunk| trunk.outgoing().is_some()) && !objects.dial_rules.iter().any(limits) {
+            found.push(Finding::notice(
+                format!("tenant {}", one.tenant),
+                "nothing limits what is spent in a day on calls outside: a stolen password may call the whole night",
+                "add a rule `action: limit` to `dial_rules` of the tenant's file (docs/dial-plan.md)",
+            ));
+        }
         for trunk in &one.objects.trunks {
             let place = format!("tenant {}, trunk {}", one.tenant, trunk.name);
             let everybody = trunk.allow.iter().any(|network| network.ends_with("/0"));

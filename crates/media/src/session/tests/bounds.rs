@@ -96,7 +96,7 @@ fn whatever_times_a_snapshot_holds_nothing_is_due_later_than_it_can_be() {
         treatment.progress.phase =
             if collecting { Phase::Collecting { deadline: far } } else { Phase::Playing { due: far } };
         (treatment.progress.played, treatment.progress.sample) = (u64::MAX, usize::MAX);
-        let mut session = Session::restore(snapshot, 7, START, |name| Some(prompt(name, 800, 1)));
+        let mut session = Session::restore(snapshot, (7, false), START, |name| Some(prompt(name, 800, 1)));
         let mut sent = 0;
         for ms in (0..12_000).step_by(10) {
             sent += turn(&mut session, at(ms));

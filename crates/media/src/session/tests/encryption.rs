@@ -161,11 +161,110 @@ fn a_key_that_stays_goes_on_and_a_new_one_begins() {
     assert!(session.handle_rtp(&mut peer.say(1, 1), address(PHONE), at(20)).is_some());
     let next = Protection { theirs: protection(suite, 2).theirs, ..protection(suite, 1) };
     session.negotiate(with(next), at(30));
-    assert!(session.handle_rtp(&mut peer.say(2, 1), address(PHONE), at(40)).is_none(), "the old key is over");
-    peer.says = SrtpSender::new(next.theirs, 7).unwrap();
+    assert!(session.handle_rtp(&mut first.clone(), address(PHONE), at(40)).is_none(), "it was there before");
+    assert!(session.handle_rtp(&mut peer.say(2, 1), address(PHONE), at(40)).is_some(), "until it uses the new one");
+    let mut late = peer.say(4, 1);
+    let former = std::mem::replace(&mut peer.says, SrtpSender::new(next.theirs, 7).unwrap());
     assert!(session.handle_rtp(&mut peer.say(3, 1), address(PHONE), at(60)).is_some());
+    assert!(session.handle_rtp(&mut late, address(PHONE), at(60)).is_none(), "the old key is over");
+    // The offer is withdrawn before the phone has used its key.
+    peer.says = former;
+    session.negotiate(with(protection(suite, 1)), at(61));
+    session.negotiate(with(next), at(62));
+    session.negotiate(with(protection(suite, 1)), at(63));
+    assert!(session.handle_rtp(&mut peer.say(5, 1), address(PHONE), at(64)).is_some());
     session.negotiate(stream(Law::Mu), at(70));
     assert!(session.handle_rtp(&mut audio(0, 7, 4, 1), address(PHONE), at(80)).is_some(), "in clear, as agreed");
+}
+
+/// Packets with all sequence numbers, so that the next ones are of the next cycle.
+fn roll_over(session: &mut Session, peer: &mut Peer, from: u32) {
+    for n in (from..from + 0x1_0000).step_by(0x4000) {
+        assert!(session.handle_rtp(&mut peer.say(n, 1), address(PHONE), at(u64::from(n) * 20)).is_some(), "{n}");
+    }
+}
+
+#[test]
+fn a_phone_may_keep_its_rollover_counter_under_a_new_key() {
+    for suite in SUITES {
+        let mut session = encrypted(suite);
+        let mut peer = Peer::new(suite, 7);
+        for cycle in 0..3 {
+            roll_over(&mut session, &mut peer, cycle * 0x1_0000);
+        }
+        let next = Protection { theirs: protection(suite, 2).theirs, ..protection(suite, 1) };
+        let now = at(3 * 0x1_0000 * 20);
+        session.negotiate(AudioStream { protection: Some(next), ..stream(Law::Mu) }, now);
+        peer.says = SrtpSender::resume(next.theirs, 7, (2 << 16) + 0xFFFF).unwrap();
+        assert!(session.handle_rtp(&mut peer.say(0x3_0000, 1), address(PHONE), now).is_some(), "{suite:?}");
+    }
+}
+
+#[test]
+fn another_receiver_gets_another_source_once_ours_has_rolled_over() {
+    let suite = Suite::AesCm128Sha1_80;
+    let (mut secure, mut clear) = (encrypted(suite), session());
+    let mut out = [0; PACKET_BYTES_MAX];
+    let mut relay = |secure: &mut Session, n: u32| {
+        let now = at(u64::from(n) * 20);
+        let mut packet = audio(0, 9, n, 0x55);
+        let frame = clear.handle_rtp(&mut packet, address(PHONE), now).unwrap();
+        let transmit = secure.relay(&frame, now, &mut out).unwrap();
+        out[..transmit.length].to_vec()
+    };
+    let elsewhere = |port: u16| AudioStream {
+        protection: Some(protection(suite, 1)),
+        remote: Some(SocketAddr::new(address(PHONE).ip(), port)),
+        ..stream(Law::Mu)
+    };
+    let mut first = Peer::new(suite, 7);
+    let ssrc = first.hear(relay(&mut secure, 0)).expect("it begins").0.ssrc;
+    secure.negotiate(elsewhere(4_002), at(10));
+    let mut second = Peer::new(suite, 7);
+    assert_eq!(second.hear(relay(&mut secure, 1)).expect("it knows the counter").0.ssrc, ssrc);
+    for n in (2..0x1_0010).step_by(0x1000) {
+        assert!(second.hear(relay(&mut secure, n)).is_some());
+    }
+    secure.negotiate(elsewhere(4_002), at(0x1_0010 * 20));
+    assert_eq!(second.hear(relay(&mut secure, 0x1_0020)).expect("the same one goes on").0.ssrc, ssrc);
+    secure.negotiate(elsewhere(4_004), at(0x1_0021 * 20));
+    let mut third = Peer::new(suite, 7);
+    let (header, _) = third.hear(relay(&mut secure, 0x1_0022)).expect("it counts from nought");
+    assert!(header.ssrc != ssrc && header.sequence < 0x8000, "{header:?}");
+}
+
+#[test]
+fn a_flood_of_sources_is_told_once_a_second_and_does_not_push_out_the_one_that_talks() {
+    let suite = Suite::AesGcm128;
+    let mut session = encrypted(suite);
+    let mut peer = Peer::new(suite, 7);
+    let mut told = 0;
+    let first = peer.say(0, 1);
+    assert!(session.handle_rtp(&mut first.clone(), address(PHONE), at(0)).is_some());
+    for n in 1..200 {
+        let mut other = Peer::new(suite, 1_000 + n);
+        session.handle_rtp(&mut other.say(0, 1), address(PHONE), at(5 * u64::from(n)));
+        session.handle_rtp(&mut peer.say(n, 1), address(PHONE), at(5 * u64::from(n)));
+        told += std::iter::from_fn(|| session.poll_event()).filter(|event| *event == Event::Counted).count();
+    }
+    assert_eq!(told, 1);
+    assert!(session.handle_rtp(&mut first.clone(), address(PHONE), at(1_000)).is_none(), "it is remembered");
+}
+
+#[test]
+fn what_may_have_become_encrypted_since_its_snapshot_goes_on_as_another_source() {
+    let mut clear = session();
+    clear.negotiate(stream(Law::Mu), START);
+    clear.play(1, prompt_of(1_000), START);
+    let source = |said: &[(Transmit, Vec<u8>)]| Packet::parse(&said[0].1).unwrap().header.ssrc;
+    let before = source(&sent(&mut clear, at(0)));
+    let snapshot = clear.snapshot(at(10));
+    for (may_be_encrypted, is_same) in [(false, true), (true, false)] {
+        let known = |_: &str| prompt_of(1_000).prompts.pop();
+        let mut next = Session::restore(snapshot.clone(), (0x1111_2222_3333_4444, may_be_encrypted), at(5_000), known);
+        let said: Vec<_> = (0..5).flat_map(|n| sent(&mut next, at(5_000 + 20 * n))).collect();
+        assert_eq!(source(&said) == before, is_same);
+    }
 }
 
 #[test]
@@ -184,7 +283,7 @@ fn a_takeover_goes_on_without_using_a_keystream_again() {
         let mut ssrcs = vec![old[0].ssrc];
         for fresh in [0x1111_2222_3333_4444, 0x5555_6666_7777_8888] {
             let known = |_: &str| prompt_of(1_000).prompts.pop();
-            let mut next = Session::restore(snapshot.clone(), fresh, at(5_000), known);
+            let mut next = Session::restore(snapshot.clone(), (fresh, false), at(5_000), known);
             let said: Vec<_> = (0..5).flat_map(|n| sent(&mut next, at(5_000 + 20 * n))).collect();
             let heard: Vec<_> = said.iter().filter_map(|(_, packet)| peer.hear(packet.clone())).collect();
             assert!(heard.len() >= 4, "{suite:?}");

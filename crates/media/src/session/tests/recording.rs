@@ -126,7 +126,7 @@ fn it_is_no_part_of_a_snapshot() {
     let mut before = session();
     before.play(3, recording(), START);
     for session in [before, recorded()] {
-        let restored = Session::restore(session.snapshot(at(100)), 7, at(200), |_| None);
+        let restored = Session::restore(session.snapshot(at(100)), (7, false), at(200), |_| None);
         assert_eq!((restored.treatment(), restored.records()), (None, false));
     }
 }

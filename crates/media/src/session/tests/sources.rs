@@ -222,7 +222,7 @@ fn reports_of_strangers_are_not_heeded() {
 fn another_life_does_not_open_the_lock_or_forget_what_has_gone() {
     let mut heard = with(named("198.51.100.9", PHONE));
     say(&mut heard, PHONE, 7, 0);
-    let mut heard = Session::restore(heard.snapshot(at(1_000)), 7, at(1_100), |_| None);
+    let mut heard = Session::restore(heard.snapshot(at(1_000)), (7, false), at(1_100), |_| None);
     assert!(heard.handle_rtp(&mut audio(0, 66, 0, 1), address(THIEF), at(1_100)).is_none());
     assert!(heard.handle_rtp(&mut audio(0, 7, 60, 1), address(PHONE), at(1_100)).is_some());
 
@@ -230,7 +230,7 @@ fn another_life_does_not_open_the_lock_or_forget_what_has_gone() {
     music(&mut silent, at(0));
     (0..20).for_each(|second| drop(goes(&mut silent, second * 1_000)));
     let known = |name: &str| Some(prompt(name, 8_000, 1));
-    let mut silent = Session::restore(silent.snapshot(at(20_000)), 7, at(21_000), known);
+    let mut silent = Session::restore(silent.snapshot(at(20_000)), (7, false), at(21_000), known);
     assert!(goes(&mut silent, 21_000).is_empty());
 }
 

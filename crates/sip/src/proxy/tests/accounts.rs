@@ -60,6 +60,20 @@ fn of_trunks_of_one_source_the_one_whose_account_is_called_gets_the_call() {
 }
 
 #[test]
+fn a_narrower_network_of_another_tenant_takes_no_calls_to_an_account() {
+    let narrow = || Trunk { allow: vec![Network::parse("192.0.2.10").unwrap()], ..trunk("narrow", Some("n")) };
+    let trunks = || vec![trunk("wide", Some("w")), narrow()];
+    let to = "<sip:+4930123@carrier.example>";
+    for (uri, tenant) in [
+        ("sip:w@127.0.0.1:5060", "wide"),
+        ("sip:n@127.0.0.1:5060", "narrow"),
+        ("sip:+4930555@127.0.0.1:5060", "narrow"),
+    ] {
+        assert_eq!(reaches(&mut lab(trunks()), uri, to).0, tenant, "{uri}");
+    }
+}
+
+#[test]
 fn a_register_of_ours_goes_out_at_the_edge_and_its_challenge_comes_back() {
     let mut lab = lab(vec![trunk("acme", Some("a"))]);
     let register = "REGISTER sip:192.0.2.10:5060 SIP/2.0\nVia: SIP/2.0/TCP 127.0.4.1;branch=z9hG4bKours\n\

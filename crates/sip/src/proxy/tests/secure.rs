@@ -103,6 +103,62 @@ fn a_carrier_is_called_by_a_connection_of_ours_that_proves_its_address() {
     assert_eq!(lab.statuses(), [503, 503]);
 }
 
+/// The first connection to the carrier over TLS, and the Route that leads there.
+fn called_by_tls(lab: &mut Lab) -> (ConnectionId, String) {
+    let (flow, invite) = ask_for(lab, "sip:+1@192.0.2.10;transport=tls", "z9hG4bK-a", "");
+    let Flow::Stream { connection } = flow else { panic!("{flow:?}") };
+    lab.proxy.handle_opened(connection, addr("192.0.2.10:5061"), Side::Edge);
+    (connection, header(&invite, &HeaderName::RecordRoute).to_owned())
+}
+
+fn bye(lab: &mut Lab, route: &str, branch: &str) -> (Flow, Message) {
+    let more = format!("Route: {route}\n");
+    let uri = "sip:x@192.0.2.99;transport=tls";
+    lab.by(
+        ConnectionId(1),
+        &Ask { method: "BYE", uri, host: "127.0.2.1", branch, to_tag: Some("x"), more: &more, ..Ask::default() }.text(),
+    );
+    lab.only()
+}
+
+#[test]
+fn a_call_by_tls_goes_on_after_its_carrier_has_closed_the_connection() {
+    let mut lab = Lab::new();
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
+    let (connection, route) = called_by_tls(&mut lab);
+    assert!(route.ends_with(&format!("@{SECURE_EDGE};transport=tls;proves=192.0.2.10;lr>")), "{route}");
+    lab.proxy.handle_closed(connection, lab.now);
+    lab.drain();
+    lab.take();
+    let (flow, _) = bye(&mut lab, &route, "z9hG4bK-b");
+    let Flow::Stream { connection: next } = flow else { panic!("{flow:?}") };
+    assert_ne!(next, connection);
+    assert_eq!(connects(&lab).last(), Some(&(next, addr("192.0.2.10:5061"), "192.0.2.10")));
+    // A further request takes the same one, and so does one of another run of the proxy.
+    assert_eq!(bye(&mut lab, &route, "z9hG4bK-c").0, flow);
+    let mut other = Lab::new();
+    other.node(ConnectionId(1), "sip-cluster", "a.1");
+    assert!(bye(&mut other, &route, "z9hG4bK-d").0.transport().is_secure());
+    assert_eq!(connects(&other)[0].2, "192.0.2.10");
+}
+
+#[test]
+fn nobody_chooses_the_name_that_a_carrier_has_to_prove() {
+    let mut lab = Lab::new();
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
+    let (connection, route) = called_by_tls(&mut lab);
+    lab.proxy.handle_closed(connection, lab.now);
+    lab.drain();
+    lab.take();
+    for (changed, branch) in [
+        (route.replace("proves=192.0.2.10", "proves=evil.example"), "z9hG4bK-b"),
+        (route.replace(";proves=192.0.2.10", ""), "z9hG4bK-c"),
+        (route.replace("=192.0.2.10", ""), "z9hG4bK-d"),
+    ] {
+        assert_eq!(bye(&mut lab, &changed, branch).1.status(), Some(StatusCode::FLOW_FAILED), "{changed}");
+    }
+}
+
 #[test]
 fn the_secure_edge_is_us() {
     let lab = Lab::new();

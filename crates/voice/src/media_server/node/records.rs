@@ -170,7 +170,10 @@ fn local_encryption(request_uri: &str, secret: &[u8], spent: &[u32]) -> Result<L
         return Ok(LocalEncryption::Off);
     }
     let secret = secret.try_into().map_err(|_| BAD)?;
-    Ok(LocalEncryption::new(policy, LocalKeys { secret, spent: spent.try_into().map_err(|_| BAD)? }))
+    // Another release may know fewer suites or more.
+    let mut known = LocalKeys { secret, spent: Default::default() };
+    known.spent.iter_mut().zip(spent).for_each(|(known, spent)| *known = *spent);
+    Ok(LocalEncryption::new(policy, known))
 }
 
 /// The dialog of a leg's record and the edge of its proxy, as far as they are readable.

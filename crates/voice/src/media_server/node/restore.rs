@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use infra::{LedgerKind, MediaSessionId, QuarantineRequest, Record};
 use media::session::Session;
-use model::Timestamp;
+use model::{Encryption, Timestamp};
 use net::rtp::{Order, PortPair, PortsError};
 use sip::Flow;
 use sip::agent::{CommandError, DialogId, Restore};
@@ -79,7 +79,7 @@ impl Node {
             conference.or_else(|| service.conference()).map_or_else(|| id.0.to_string(), |it| base_of(it).to_owned());
         let tenant = record.tenant.clone();
         let stream = audio.as_ref().and_then(|audio| audio.stream.clone());
-        let fresh = self.entropy.next_u64();
+        let fresh = (self.entropy.next_u64(), local.encryption.policy() != Encryption::Off);
         let prompts = std::cell::RefCell::new(&mut self.prompts);
         let session =
             audio.map(|audio| Session::restore(audio, fresh, now, |name| prompts.borrow_mut().find(&tenant, name)));

@@ -136,3 +136,29 @@ fn there_are_no_more_than_a_replica_bears() {
     one.carriers.set_trunks(trunks(TRUNKS_MAX + 5), one.now);
     assert_eq!(one.users().len(), TRUNKS_MAX);
 }
+
+/// A trunk with this name and account.
+fn only(name: &str, account: Account) -> Accounts {
+    Accounts::from([((TenantId::parse("acme").unwrap(), name.to_owned()), account)])
+}
+
+#[test]
+fn a_trunk_with_another_name_keeps_its_registration() {
+    let mut replica = Replica::new(1, &[owner(1)]);
+    replica.carriers.set_trunks(only("main", account(1)), replica.now);
+    assert_eq!(replica.pass().len(), 1);
+    replica.carriers.set_trunks(only("carrier", account(1)), replica.now);
+    assert_eq!((replica.pass(), replica.rows()), (Vec::new(), 1));
+}
+
+#[test]
+fn an_account_is_registered_anew_only_when_it_is_removed() {
+    let mut replica = Replica::new(1, &[owner(1)]);
+    replica.carriers.set_trunks(only("main", account(1)), replica.now);
+    assert_eq!(replica.pass().len(), 1);
+    let elsewhere = Account { registrar: "carrier.example".to_owned(), ..account(1) };
+    replica.carriers.set_trunks(only("main", elsewhere), replica.now);
+    let user = || "user-1".to_owned();
+    assert_eq!(replica.pass(), [(user(), "0".to_owned())]);
+    assert_eq!(replica.pass(), [(user(), "3600".to_owned())]);
+}

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use call::Input;
 use call::call::HoldWay;
-use model::{ConnId, LegId, Timestamp};
+use model::{ConnId, Encryption, LegId, Timestamp};
 use sip::agent::DialogId;
 use sip::{HeaderName, Message, StatusCode};
 
@@ -55,6 +55,12 @@ impl Node {
     pub(in crate::sip_cluster::node) fn end_without_audio(&mut self, conn_id: ConnId, id: LegId, now: Timestamp) {
         self.hang_up(conn_id, id, 488, now);
         self.feed(conn_id, Input::LegDead(id), now);
+    }
+
+    /// The party has agreed to a session that its audio must not have: it would send in clear what has to be encrypted.
+    fn end_misfit(&mut self, conn_id: ConnId, id: LegId, answer: &[u8], now: Timestamp) {
+        self.note_misfit(conn_id, id, answer, now);
+        self.end_without_audio(conn_id, id, now);
     }
 
     /// The party offers another session: media gets the offer, with the same ports, and its answer goes back.
@@ -121,10 +127,12 @@ impl Node {
                 }
                 // What is to be asked once the leg has come to media has not been asked yet.
                 let is_at_media = leg.path == AudioPath::Media;
+                let must_encrypt = leg.encryption == Encryption::Required;
                 match leg.asked.take_if(|_| is_at_media) {
                     Some(way) => self.asked_phone_answered(conn_id, id, way, answer, now),
                     // A refresh of ours, to which it has another session than before. One that makes no sense changes nothing.
                     None if self.fits(Some(dialog), &answer) => self.agreed(conn_id, id, answer, now),
+                    None if must_encrypt => self.end_misfit(conn_id, id, &answer, now),
                     None => {
                         tracing::warn!(%conn_id, leg = %id, "a phone's answer to a session refresh does not fit: it is ignored");
                     }
@@ -154,6 +162,10 @@ impl Node {
     /// The phone has answered our request to hold or to retrieve. One that goes on holding by itself has not retrieved.
     fn asked_phone_answered(&mut self, conn_id: ConnId, id: LegId, way: HoldWay, answer: Bytes, now: Timestamp) {
         let phone = self.leg(conn_id, id).and_then(|leg| leg.phone);
+        let must_encrypt = self.leg(conn_id, id).is_some_and(|leg| leg.encryption == Encryption::Required);
+        if must_encrypt && !self.fits(phone, &answer) {
+            return self.end_misfit(conn_id, id, &answer, now);
+        }
         if way == HoldWay::Retrieve && (session::holds(&answer) == Some(true) || !self.fits(phone, &answer)) {
             return self.feed(conn_id, Input::HoldRefused(id), now);
         }
