@@ -269,7 +269,7 @@ const STEPS: [(&str, &str); 15] = [
     ("trunk options", include_str!("postgres/trunk_options.sql")),
     ("trunk register", include_str!("postgres/trunk_register.sql")),
     ("encryption", include_str!("postgres/encryption.sql")),
-    ("day limits", include_str!("postgres/day_limits.sql")),
+    ("routes and limits", include_str!("postgres/routes_and_limits.sql")),
 ];
 
 fn migrator(steps: usize) -> Migrator {

@@ -144,7 +144,7 @@ fn migrator() -> Migrator {
         ("trunk options", include_str!("sqlite/trunk_options.sql")),
         ("trunk register", include_str!("sqlite/trunk_register.sql")),
         ("encryption", include_str!("sqlite/encryption.sql")),
-        ("day limits", include_str!("sqlite/day_limits.sql")),
+        ("routes and limits", include_str!("sqlite/routes_and_limits.sql")),
     ];
     let steps = (1..).zip(STEPS).map(|(number, (name, sql))| {
         let sql = sqlx::AssertSqlSafe(sql).into_sql_str();

@@ -25,7 +25,7 @@ pub use day::Days;
 pub use forwarding::{AtPhone, FORWARDS_MAX, PhoneSettings, PhoneState, forwarded_by};
 pub use outside::{OutsideTrunk, TRUNKS_TRIED_MAX};
 pub use pattern::{PATTERN_MAX, Pattern, PatternError};
-pub use rules::{Blocked, CallerIdRule, DialRules, EmergencyNumber, RULES_MAX, Spending, Translation};
+pub use rules::{Blocked, CallerIdRule, DialRules, EmergencyNumber, OfTrunk, RULES_MAX, Route, Spending, Translation};
 pub use schedule::{LINES_MAX, OpeningHours, OpeningHoursError};
 
 /// The longest dialled number that is looked up, in bytes; a longer one is unknown (E.164 has 15 digits).
@@ -160,6 +160,10 @@ pub struct RoutePoint {
 /// among trunks of equal priority.
 pub fn resolve(plan: &TenantPlan, question: &Question<'_>, entropy: &mut dyn Entropy) -> PlanAnswer {
     let Some(typed) = typed(question.dialled) else { return unknown().into() };
+    let typed = match question.caller {
+        Caller::Trunk { trunk, .. } => plan.rules.received(&typed, trunk).unwrap_or(typed),
+        Caller::Phone(_) => typed,
+    };
     if let Some(answer) = emergency(plan, question, &typed) {
         return answer;
     }

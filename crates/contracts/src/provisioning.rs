@@ -256,6 +256,15 @@ pub struct Trunk {
     /// Whether the audio with its carrier is encrypted.
     #[serde(default)]
     pub encryption: Encryption,
+    /// How many calls a second go out by it; none without a limit.
+    #[serde(default)]
+    pub calls_per_second: Option<u32>,
+    /// Whether no further calls go out by it.
+    #[serde(default)]
+    pub drain: bool,
+    /// Whether its carrier is told the number that calls by P-Asserted-Identity.
+    #[serde(default)]
+    pub asserts_identity: bool,
 }
 
 /// A routing application.

@@ -132,6 +132,7 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
         agent_entropy: ctx.entropy(),
         trace: ctx.trace.clone(),
         trunks: party_rules::trunks(configuration.clone()),
+        received: party_rules::received(configuration.clone()),
         phones: party_rules::phones(configuration.clone()),
         prompts: prompts::from(configuration),
         accounts,

@@ -249,6 +249,9 @@ fn trunk(row: &Row, lists: &mut Lists) -> Result<Trunk> {
         options: is_set(row, "options")?,
         register: is_set(row, "registers")?,
         encryption: encryption(row, "table trunk")?,
+        calls_per_second: get(row, "calls_per_second")?,
+        drain: is_set(row, "drain")?,
+        asserts_identity: is_set(row, "asserts_identity")?,
     })
 }
 
@@ -257,11 +260,17 @@ fn dial_rule(row: &Row) -> Result<DialRule> {
     let action = match text(row, "action")?.as_str() {
         "emergency" => DialAction::Emergency { trunk: get(row, "trunk")? },
         "block" => DialAction::Block { reason: or_empty("reason")? },
-        "translate" => DialAction::Translate {
-            remove: get::<Option<u32>>(row, "remove_first")?.unwrap_or_default(),
-            add: or_empty("add_before")?,
-        },
+        "translate" => DialAction::Translate { remove: removed(row)?, add: or_empty("add_before")? },
         "caller_id" => DialAction::CallerId { shows: or_empty("shows")?, trunk: get(row, "trunk")? },
+        "send" => DialAction::Send { remove: removed(row)?, add: or_empty("add_before")?, trunk: get(row, "trunk")? },
+        "receive" => {
+            DialAction::Receive { remove: removed(row)?, add: or_empty("add_before")?, trunk: get(row, "trunk")? }
+        }
+        "route" => DialAction::Route {
+            trunk: or_empty("trunk")?,
+            cost: get::<Option<u32>>(row, "cost")?.unwrap_or_default(),
+            schedule: get(row, "schedule")?,
+        },
         "limit" => DialAction::Limit {
             per: spender(&or_empty("spender")?)?,
             calls: get(row, "calls_a_day")?,
@@ -273,6 +282,10 @@ fn dial_rule(row: &Row) -> Result<DialRule> {
         }
     };
     Ok(DialRule { name: text(row, "name")?, place: get(row, "place")?, pattern: text(row, "pattern")?, action })
+}
+
+fn removed(row: &Row) -> Result<u32> {
+    Ok(get::<Option<u32>>(row, "remove_first")?.unwrap_or_default())
 }
 
 fn spender(name: &str) -> Result<Spender> {

@@ -256,14 +256,17 @@ async fn put_person(db: &mut dyn Turn, tenant: &str, o: &Person) -> Result<()> {
 async fn put_trunk(db: &mut dyn Turn, tenant: &str, o: &Trunk) -> Result<()> {
     let sql =
         "INSERT INTO trunk (tenant, name, contact, prefix, caller_id, priority, weight, try_s, user_name, password,
-             calls_max, early_speech, direct_media, options, registers, encryption)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             calls_max, early_speech, direct_media, options, registers, encryption, calls_per_second, drain,
+             asserts_identity)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (tenant, name) DO UPDATE SET name = excluded.name, contact = excluded.contact,
          prefix = excluded.prefix, caller_id = excluded.caller_id, priority = excluded.priority,
          weight = excluded.weight, try_s = excluded.try_s, user_name = excluded.user_name,
          password = excluded.password, calls_max = excluded.calls_max,
          early_speech = excluded.early_speech, direct_media = excluded.direct_media, options = excluded.options,
-         registers = excluded.registers, encryption = excluded.encryption";
+         registers = excluded.registers, encryption = excluded.encryption,
+         calls_per_second = excluded.calls_per_second, drain = excluded.drain,
+         asserts_identity = excluded.asserts_identity";
     let put = query(sql)
         .bind(tenant)
         .bind(&o.name)
@@ -280,7 +283,10 @@ async fn put_trunk(db: &mut dyn Turn, tenant: &str, o: &Trunk) -> Result<()> {
         .bind(u32::from(o.direct_media))
         .bind(u32::from(o.options))
         .bind(u32::from(o.register))
-        .bind(o.encryption.as_str());
+        .bind(o.encryption.as_str())
+        .bind(o.calls_per_second)
+        .bind(u32::from(o.drain))
+        .bind(u32::from(o.asserts_identity));
     run(db, put).await?;
     run(db, query("DELETE FROM trunk_source WHERE tenant = ? AND name = ?").bind(tenant).bind(&o.name)).await?;
     for (place, source) in (0_i64..).zip(&o.allow) {
@@ -314,22 +320,28 @@ async fn put_schedule(db: &mut dyn Turn, tenant: &str, o: &Schedule) -> Result<(
 async fn put_dial_rule(db: &mut dyn Turn, tenant: &str, o: &DialRule) -> Result<()> {
     let (mut reason, mut shows, mut add, mut remove) = (None, None, None, None);
     let (mut spender, mut most) = (None, (None, None));
+    let (mut cost, mut schedule) = (None, None);
     match &o.action {
         DialAction::Emergency { .. } => {}
         DialAction::Block { reason: why } => reason = Some(why.as_str()),
-        DialAction::Translate { remove: first, add: before } => (remove, add) = (Some(*first), Some(before.as_str())),
+        DialAction::Translate { remove: first, add: before }
+        | DialAction::Send { remove: first, add: before, .. }
+        | DialAction::Receive { remove: first, add: before, .. } => {
+            (remove, add) = (Some(*first), Some(before.as_str()));
+        }
+        DialAction::Route { cost: of, schedule: when, .. } => (cost, schedule) = (Some(*of), when.as_deref()),
         DialAction::CallerId { shows: number, .. } => shows = Some(number.as_str()),
         DialAction::Limit { per, calls, minutes } => (spender, most) = (Some(per.as_str()), (*calls, *minutes)),
     }
     let sql =
         "INSERT INTO dial_rule (tenant, name, place, pattern, action, reason, remove_first, add_before, shows, trunk,
-         spender, calls_a_day, minutes_a_day)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+         spender, calls_a_day, minutes_a_day, cost, schedule)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (tenant, name) DO UPDATE SET name = excluded.name, place = excluded.place,
          pattern = excluded.pattern, action = excluded.action, reason = excluded.reason,
          remove_first = excluded.remove_first, add_before = excluded.add_before, shows = excluded.shows,
          trunk = excluded.trunk, spender = excluded.spender, calls_a_day = excluded.calls_a_day,
-         minutes_a_day = excluded.minutes_a_day";
+         minutes_a_day = excluded.minutes_a_day, cost = excluded.cost, schedule = excluded.schedule";
     let put = query(sql)
         .bind(tenant)
         .bind(&o.name)
@@ -343,7 +355,9 @@ async fn put_dial_rule(db: &mut dyn Turn, tenant: &str, o: &DialRule) -> Result<
         .bind(o.action.trunk())
         .bind(spender)
         .bind(most.0)
-        .bind(most.1);
+        .bind(most.1)
+        .bind(cost)
+        .bind(schedule);
     run(db, put).await.map(drop)
 }
 

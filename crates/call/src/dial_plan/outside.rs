@@ -2,7 +2,7 @@
 
 use model::plan::{Caller, Contact, DayLimit, Destination, OutgoingLimit, Outside, OutsideLimits, PlanAnswer, Way};
 use model::turns::in_turn;
-use model::{Dn, Entropy};
+use model::{Dn, Entropy, Timestamp};
 
 use super::rules::{EmergencyNumber, Spending};
 use super::{Question, TenantPlan, reject, unknown, with_country};
@@ -39,13 +39,12 @@ pub(super) fn lead_out(
     entropy: &mut dyn Entropy,
     notes: &mut Vec<String>,
 ) -> Destination {
-    let leads = |trunk: &&OutsideTrunk| number.starts_with(&trunk.prefix);
-    let longest = plan.trunks.iter().filter(leads).map(|trunk| trunk.prefix.len()).max();
+    let group = trunks_to(plan, number, question.now, notes);
     // `+` begins a number, and stands nowhere else (RFC 3966 section 5.1.4).
     let is_diallable =
         number.strip_prefix('+').unwrap_or(number).bytes().all(|byte| byte.is_ascii_digit() || b"*#".contains(&byte))
             && number.bytes().any(|byte| byte.is_ascii_digit());
-    let (Some(longest), true, Ok(dn)) = (longest, is_diallable, Dn::parse(number)) else { return unknown() };
+    let (false, true, Ok(dn)) = (group.is_empty(), is_diallable, Dn::parse(number)) else { return unknown() };
     if let Caller::Trunk { .. } = question.caller {
         // Whoever reaches a tenant from outside must not call elsewhere at its cost.
         return reject(403, "calls from outside do not go out again");
@@ -56,13 +55,12 @@ pub(super) fn lead_out(
         return reject(403, &rule.reason);
     }
     let limits = OutsideLimits { at_once: at_once(plan, question.caller), a_day: a_day(plan, question, &forms) };
-    let group: Vec<&OutsideTrunk> =
-        plan.trunks.iter().filter(|trunk| leads(trunk) && trunk.prefix.len() == longest).collect();
-    let ways = in_turn(group, |trunk| (trunk.priority, trunk.weight), entropy).into_iter().map(|trunk| {
+    let in_order = in_turn(group, |(trunk, order)| (*order, trunk.weight), entropy);
+    let ways = in_order.into_iter().map(|(trunk, _)| {
         if let Some(rule) = plan.rules.caller_id(number, &trunk.name) {
             notes.push(format!("shows a number by the rule {}", rule.name));
         }
-        Way { limits: limits.clone(), ..way(trunk, number, shown(plan, trunk, number)) }
+        Way { limits: limits.clone(), ..way(plan, trunk, number) }
     });
     let mut ways: Vec<Way> = ways.collect();
     // A call that tries several trunks is one call.
@@ -70,6 +68,32 @@ pub(super) fn lead_out(
         limit.calls = None;
     }
     by(dn, ways)
+}
+
+/// The trunks that lead to a number, each with its place in the order: those of its routes by their costs; without a route, those with the
+/// longest prefix by their priorities.
+fn trunks_to<'a>(
+    plan: &'a TenantPlan,
+    number: &str,
+    now: Timestamp,
+    notes: &mut Vec<String>,
+) -> Vec<(&'a OutsideTrunk, u32)> {
+    let mut routed: Vec<(&OutsideTrunk, u32)> = Vec::new();
+    for route in plan.rules.routes(number, now) {
+        let Some(trunk) = plan.trunks.iter().find(|trunk| trunk.name == route.trunk) else { continue };
+        // Of several rules with one trunk the first one applies.
+        if !routed.iter().any(|(known, _)| known.name == trunk.name) {
+            notes.push(format!("by the trunk {} at the cost {} by the rule {}", trunk.name, route.cost, route.name));
+            routed.push((trunk, route.cost));
+        }
+    }
+    if !routed.is_empty() {
+        return routed;
+    }
+    let leads = |trunk: &&OutsideTrunk| number.starts_with(&trunk.prefix);
+    let longest = plan.trunks.iter().filter(leads).map(|trunk| trunk.prefix.len()).max();
+    let of_prefix = plan.trunks.iter().filter(|trunk| leads(trunk) && Some(trunk.prefix.len()) == longest);
+    of_prefix.map(|trunk| (trunk, trunk.priority)).collect()
 }
 
 /// The number that a carrier may make of this one: many leave out `*` and `#`, and the national prefix behind that of the country.
@@ -92,7 +116,7 @@ pub(super) fn emergency(plan: &TenantPlan, rule: &EmergencyNumber, number: &str)
     let is_meant = |trunk: &OutsideTrunk| rule.trunk.as_ref() == Some(&trunk.name);
     let leads = |trunk: &OutsideTrunk| number.starts_with(&trunk.prefix);
     trunks.sort_by_key(|trunk| (!is_meant(trunk), !leads(trunk), trunk.priority));
-    let ways = trunks.into_iter().map(|trunk| Way { always: true, ..way(trunk, number, shown(plan, trunk, number)) });
+    let ways = trunks.into_iter().map(|trunk| Way { always: true, ..way(plan, trunk, number) });
     let destination = match Dn::parse(number) {
         Ok(dn) => by(dn, ways.collect()),
         Err(_) => unknown(),
@@ -112,8 +136,10 @@ fn by(number: Dn, ways: Vec<Way>) -> Destination {
     Destination::Outside(Outside { number, way: first, further: ways.collect(), no_answer_ms: OUTSIDE_NO_ANSWER_MS })
 }
 
-fn way(trunk: &OutsideTrunk, number: &str, caller_id: Option<String>) -> Way {
-    let uri = format!("sip:{}@{}", number.replace('#', "%23"), trunk.contact);
+fn way(plan: &TenantPlan, trunk: &OutsideTrunk, number: &str) -> Way {
+    let caller_id = shown(plan, trunk, number);
+    let sent = plan.rules.sent(number, &trunk.name).unwrap_or_else(|| number.to_owned());
+    let uri = format!("sip:{}@{}", sent.replace('#', "%23"), trunk.contact);
     Way {
         trunk: trunk.name.clone(),
         contact: Contact { uri, path: Vec::new() },

@@ -1,7 +1,9 @@
 //! The tenant's rules about dialled numbers. Of each kind, the first rule of the file that is about a number applies; of those that
 //! limit what is spent in a day, all do.
 
-use super::Pattern;
+use model::Timestamp;
+
+use super::{OpeningHours, Pattern};
 
 /// The most rules of a tenant: a number is compared with each of them.
 pub const RULES_MAX: usize = 1_000;
@@ -19,6 +21,12 @@ pub struct DialRules {
     pub caller_ids: Vec<CallerIdRule>,
     /// What is spent in a day on numbers outside.
     pub spending: Vec<Spending>,
+    /// Trunks by which numbers are called.
+    pub routes: Vec<Route>,
+    /// How numbers are written for trunks.
+    pub sent: Vec<OfTrunk>,
+    /// What numbers mean in calls of trunks.
+    pub received: Vec<OfTrunk>,
 }
 
 /// An emergency number.
@@ -69,6 +77,30 @@ pub struct CallerIdRule {
     pub shows: String,
 }
 
+/// A trunk by which numbers are called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// The rule's name.
+    pub name: String,
+    /// The numbers, in full form.
+    pub pattern: Pattern,
+    /// The trunk.
+    pub trunk: String,
+    /// What a call costs: the cheapest trunk is tried first.
+    pub cost: u32,
+    /// When it applies; none: always.
+    pub hours: Option<OpeningHours>,
+}
+
+/// How numbers are written in the calls of a trunk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OfTrunk {
+    /// The trunk for which it applies; none: for all.
+    pub trunk: Option<String>,
+    /// The numbers, and what becomes of them.
+    pub translation: Translation,
+}
+
 /// What may be spent in a day on calls to numbers outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spending {
@@ -108,6 +140,22 @@ impl DialRules {
         self.blocked.iter().find(|rule| rule.pattern.matches(number))
     }
 
+    /// The routes of a number that apply now.
+    pub fn routes(&self, number: &str, now: Timestamp) -> impl Iterator<Item = &Route> {
+        let applies = move |route: &&Route| route.hours.as_ref().is_none_or(|hours| hours.is_open(now));
+        self.routes.iter().filter(|route| route.pattern.matches(number)).filter(applies)
+    }
+
+    /// A number as a trunk is sent it; none: as it is.
+    pub fn sent(&self, number: &str, trunk: &str) -> Option<String> {
+        of_trunk(&self.sent, number, trunk)
+    }
+
+    /// What a number means that a trunk has sent; none: itself.
+    pub fn received(&self, number: &str, trunk: &str) -> Option<String> {
+        of_trunk(&self.received, number, trunk)
+    }
+
     /// The rules that limit what is spent on a number, in one of the forms in which it may be read.
     pub fn spending(&self, forms: &[&str]) -> impl Iterator<Item = &Spending> {
         self.spending.iter().filter(|rule| forms.iter().any(|form| rule.pattern.matches(form)))
@@ -118,4 +166,10 @@ impl DialRules {
         let is_of = |rule: &&CallerIdRule| rule.trunk.as_deref().is_none_or(|of| of == trunk);
         self.caller_ids.iter().filter(is_of).find(|rule| rule.pattern.matches(number))
     }
+}
+
+fn of_trunk(rules: &[OfTrunk], number: &str, trunk: &str) -> Option<String> {
+    let is_of = |rule: &&OfTrunk| rule.trunk.as_deref().is_none_or(|of| of == trunk);
+    let rule = rules.iter().filter(is_of).find(|rule| rule.translation.pattern.matches(number))?;
+    Some(rule.translation.apply(number))
 }

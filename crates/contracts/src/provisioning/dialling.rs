@@ -57,6 +57,33 @@ pub enum DialAction {
         /// The trunk for which that applies; none: for all.
         trunk: Option<String>,
     },
+    /// A trunk by which these numbers are called. Trunks with such rules go before those with a prefix.
+    Route {
+        /// The trunk.
+        trunk: String,
+        /// What a call costs, in a unit of the tenant's: of several trunks the cheapest is tried first.
+        cost: u32,
+        /// When the rule applies; none: always.
+        schedule: Option<String>,
+    },
+    /// How these numbers are written for a trunk.
+    Send {
+        /// How many characters are removed at the beginning.
+        remove: u32,
+        /// What is put before the rest.
+        add: String,
+        /// The trunk for which that applies; none: for all.
+        trunk: Option<String>,
+    },
+    /// What these numbers mean in calls of a trunk, both who is called and who calls.
+    Receive {
+        /// How many characters are removed at the beginning.
+        remove: u32,
+        /// What is put before the rest.
+        add: String,
+        /// The trunk for which that applies; none: for all.
+        trunk: Option<String>,
+    },
     /// What may be spent in a day on calls to these numbers.
     Limit {
         /// Who may spend that much.
@@ -102,13 +129,20 @@ impl DialAction {
             Self::Translate { .. } => "translate",
             Self::CallerId { .. } => "caller_id",
             Self::Limit { .. } => "limit",
+            Self::Route { .. } => "route",
+            Self::Send { .. } => "send",
+            Self::Receive { .. } => "receive",
         }
     }
 
     /// The trunk that it names.
     pub fn trunk(&self) -> Option<&str> {
         match self {
-            Self::Emergency { trunk } | Self::CallerId { trunk, .. } => trunk.as_deref(),
+            Self::Emergency { trunk }
+            | Self::CallerId { trunk, .. }
+            | Self::Send { trunk, .. }
+            | Self::Receive { trunk, .. } => trunk.as_deref(),
+            Self::Route { trunk, .. } => Some(trunk),
             Self::Block { .. } | Self::Translate { .. } | Self::Limit { .. } => None,
         }
     }

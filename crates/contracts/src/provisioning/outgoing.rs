@@ -62,6 +62,9 @@ impl Trunk {
             ("user", self.user.is_some()),
             ("early_speech", self.early_speech),
             ("options", self.options),
+            ("calls_per_second", self.calls_per_second.is_some()),
+            ("drain", self.drain),
+            ("asserts_identity", self.asserts_identity),
         ];
         let no_call = self.contact.is_none();
         keys.extend(of_calls.into_iter().filter(|(_, is_set)| no_call && *is_set).map(|(key, _)| (key, NO_CONTACT)));
@@ -125,6 +128,9 @@ mod tests {
             options: false,
             register: false,
             encryption: crate::provisioning::Encryption::Off,
+            calls_per_second: None,
+            drain: false,
+            asserts_identity: false,
         }
     }
 

@@ -107,6 +107,9 @@ pub fn objects(tenant: &str) -> TenantObjects {
         options: true,
         register: true,
         encryption: Encryption::Required,
+        calls_per_second: Some(10),
+        drain: true,
+        asserts_identity: true,
     }];
     let code =
         |(action, name): &(FeatureAction, &str)| FeatureCode { code: (*name).into(), action: *action, ask_pin: true };
@@ -123,11 +126,14 @@ pub fn objects(tenant: &str) -> TenantObjects {
         DialAction::Translate { remove: 1, add: String::new() },
         DialAction::CallerId { shows: "+15550100".into(), trunk: None },
         DialAction::Limit { per: Spender::Tenant, calls: Some(500), minutes: None },
+        DialAction::Route { trunk: "T".into(), cost: 12, schedule: None },
+        DialAction::Send { remove: 3, add: "0".into(), trunk: Some("T".into()) },
+        DialAction::Receive { remove: 0, add: String::new(), trunk: None },
         DialAction::Limit { per: Spender::Phone, calls: None, minutes: Some(0) },
     ];
     // Their order is not that of their names.
     let rule = |(place, action): (u32, DialAction)| DialRule {
-        name: format!("r{}", 9 - place),
+        name: format!("r{}", 99 - place),
         place,
         pattern: "1.".into(),
         action,

@@ -72,7 +72,7 @@ pub(super) static TENANT: Shape = Shape::Record(&[
         "dial_rules",
         Optional,
         &DIAL_RULES,
-        "Rules about dialled numbers. Of each action, the first that is about a number applies.",
+        "Rules about numbers. Of each action, the first that is about a number applies; of limits and routes, all do.",
     ),
 ]);
 
@@ -308,6 +308,24 @@ static TRUNKS: Shape = Shape::List {
             Optional,
             &CALLS,
             "How many calls it takes at a time, those in and those out together; without it as many as come.",
+        ),
+        field(
+            "calls_per_second",
+            Optional,
+            &CALLS,
+            "How many calls a second go out by it; one more takes the next trunk. Without it as many as come.",
+        ),
+        field(
+            "drain",
+            Optional,
+            &Shape::Flag,
+            "Whether no further calls go out by it; those that it has go on. For work on its carrier's side.",
+        ),
+        field(
+            "asserts_identity",
+            Optional,
+            &Shape::Flag,
+            "Whether its carrier is told the number that calls by P-Asserted-Identity, beside From.",
         ),
         field(
             "early_speech",

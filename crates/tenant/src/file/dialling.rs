@@ -39,29 +39,41 @@ pub(super) static DIAL_RULES: Shape = Shape::List {
         field(
             "action",
             Required,
-            &Shape::OneOf(&["emergency", "block", "translate", "caller_id", "limit"]),
-            "emergency: nothing stops these numbers. block: they are not called. translate: they stand for others. caller_id: who is called there is shown another number. limit: only so much is spent on them in a day.",
+            &Shape::OneOf(&["emergency", "block", "translate", "caller_id", "limit", "route", "send", "receive"]),
+            "emergency: nothing stops these numbers. block: they are not called. translate: they stand for others. caller_id: who is called there is shown another number. limit: only so much is spent on them in a day. route: they are called by a trunk. send: a trunk gets them written otherwise. receive: what they mean in calls of a trunk.",
         ),
         field("reason", Optional, &NAME, "For block: why, for who calls and in the trace."),
         field(
             "remove",
             Optional,
             &REMOVE,
-            "For translate: how many characters are removed at the beginning; without it none.",
+            "For translate, send and receive: how many characters are removed at the beginning; without it none.",
         ),
-        field("add", Optional, &NAME, "For translate: what is put before the rest."),
+        field("add", Optional, &NAME, "For translate, send and receive: what is put before the rest."),
         field("caller_id", Optional, &NAME, "For caller_id: the number that is shown."),
         field(
             "trunk",
             Optional,
             &NAME,
-            "For emergency: the trunk that is tried first. For caller_id: the trunk for which the rule applies; without it all.",
+            "For emergency: the trunk that is tried first. For route: the trunk. For caller_id, send and receive: the trunk for which the rule applies; without it all.",
         ),
         field(
             "per",
             Optional,
             &Shape::OneOf(&["phone", "tenant"]),
             "For limit: whether each phone may spend that much, or all calls of the tenant together; without it phone.",
+        ),
+        field(
+            "cost",
+            Optional,
+            &SPENT,
+            "For route: what a call costs, in a unit of your own. The cheapest trunk is tried first; without it 0.",
+        ),
+        field(
+            "schedule",
+            Optional,
+            &NAME,
+            "For route: the schedule in whose hours the rule applies; without it always.",
         ),
         field("calls", Optional, &SPENT, "For limit: how many calls in a day."),
         field("minutes", Optional, &SPENT, "For limit: how many minutes of calls in a day."),
@@ -88,16 +100,22 @@ pub(super) fn schedule(item: &Node) -> Option<Schedule> {
 }
 
 pub(super) fn dial_rule(item: &Node, place: usize) -> Option<DialRule> {
+    let removed = || number(item, "remove").unwrap_or_default();
+    let added = || text(item, "add").unwrap_or_default();
     let action = match text(item, "action")?.as_str() {
         "emergency" => DialAction::Emergency { trunk: text(item, "trunk") },
         "block" => DialAction::Block { reason: text(item, "reason").unwrap_or_else(|| BLOCKED.to_owned()) },
-        "translate" => DialAction::Translate {
-            remove: number(item, "remove").unwrap_or_default(),
-            add: text(item, "add").unwrap_or_default(),
-        },
+        "translate" => DialAction::Translate { remove: removed(), add: added() },
         "caller_id" => {
             DialAction::CallerId { shows: text(item, "caller_id").unwrap_or_default(), trunk: text(item, "trunk") }
         }
+        "route" => DialAction::Route {
+            trunk: text(item, "trunk").unwrap_or_default(),
+            cost: number(item, "cost").unwrap_or_default(),
+            schedule: text(item, "schedule"),
+        },
+        "send" => DialAction::Send { remove: removed(), add: added(), trunk: text(item, "trunk") },
+        "receive" => DialAction::Receive { remove: removed(), add: added(), trunk: text(item, "trunk") },
         "limit" => DialAction::Limit {
             per: text(item, "per").and_then(|per| Spender::parse(&per)).unwrap_or(Spender::Phone),
             calls: number(item, "calls"),
@@ -122,8 +140,12 @@ pub(super) fn lines(objects: &TenantObjects) -> (Vec<String>, Vec<String>) {
         let more = match &rule.action {
             DialAction::Emergency { trunk } => optional("trunk", trunk.as_deref()),
             DialAction::Block { reason } => optional("reason", Some(reason)),
-            DialAction::Translate { remove, add } => {
-                format!(", remove: {remove}{}", optional("add", Some(add.as_str()).filter(|add| !add.is_empty())))
+            DialAction::Translate { remove, add } => rewrites(*remove, add),
+            DialAction::Send { remove, add, trunk } | DialAction::Receive { remove, add, trunk } => {
+                rewrites(*remove, add) + &optional("trunk", trunk.as_deref())
+            }
+            DialAction::Route { trunk, cost, schedule } => {
+                optional("trunk", Some(trunk)) + &format!(", cost: {cost}") + &optional("schedule", schedule.as_deref())
             }
             DialAction::CallerId { shows, trunk } => {
                 optional("caller_id", Some(shows)) + &optional("trunk", trunk.as_deref())
@@ -138,6 +160,10 @@ pub(super) fn lines(objects: &TenantObjects) -> (Vec<String>, Vec<String>) {
         format!("- {{name: {name}, pattern: {pattern}, action: {action}{more}}}")
     };
     (objects.schedules.iter().map(schedule).collect(), objects.dial_rules.iter().map(rule).collect())
+}
+
+fn rewrites(remove: u32, add: &str) -> String {
+    format!(", remove: {remove}{}", optional("add", Some(add).filter(|add| !add.is_empty())))
 }
 
 fn listed(lines: &[String]) -> String {

@@ -60,6 +60,9 @@ pub fn write(objects: &TenantObjects) -> Exported {
                 + &optional("user", trunk.user.as_deref())
                 + &optional("password", trunk.password.as_ref().map(Secret::reveal))
                 + &set("calls_max", trunk.calls_max)
+                + &set("calls_per_second", trunk.calls_per_second)
+                + if trunk.drain { ", drain: true" } else { "" }
+                + if trunk.asserts_identity { ", asserts_identity: true" } else { "" }
                 + if trunk.early_speech { ", early_speech: true" } else { "" }
                 + if trunk.direct_media { DIRECT } else { "" }
                 + if trunk.options { ", options: true" } else { "" }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use call::dial_plan::{
     Blocked, BusinessHours, CallerIdRule, CodeAction, Days, DialRules, DialledCode, EmergencyNumber, Extension,
-    NumberTarget, OpeningHours, OutsideTrunk, Pattern, RoutePoint, Spending, TenantPlan, Translation,
+    NumberTarget, OfTrunk, OpeningHours, OutsideTrunk, Pattern, Route, RoutePoint, Spending, TenantPlan, Translation,
 };
 use contracts::provisioning::{
     DialAction, DialRule, Dn as DnObject, DnKind, FeatureAction, FeatureCode as FeatureCodeObject, Number, Object,
@@ -122,14 +122,18 @@ fn plan(config: &TenantConfig) -> TenantPlan {
 /// The hours of a number; none if it is always open. A schedule that cannot be read closes nothing.
 fn business_hours(config: &TenantConfig, number: &Number) -> Option<BusinessHours> {
     let (name, closed) = (number.schedule.as_ref()?, number.closed_dn.as_ref()?);
+    Some(BusinessHours { name: name.clone(), schedule: hours(config, name)?, closed: Dn::parse(closed).ok()? })
+}
+
+/// The hours of a schedule.
+fn hours(config: &TenantConfig, name: &str) -> Option<OpeningHours> {
     let schedule = config.of_kind(ObjectKind::Schedule).find_map(|object| match object {
-        Object::Schedule(schedule) if schedule.name == *name => Some(schedule),
+        Object::Schedule(schedule) if schedule.name == name => Some(schedule),
         _ => None,
     })?;
     let zone = schedule.time_zone.as_ref().or_else(|| config.tenant()?.time_zone.as_ref());
     let read = OpeningHours::parse(zone.map(String::as_str), &schedule.open, &schedule.exceptions);
-    let schedule = read.inspect_err(|error| tracing::error!(schedule = name, %error, "a schedule is left out")).ok()?;
-    Some(BusinessHours { name: name.clone(), schedule, closed: Dn::parse(closed).ok()? })
+    read.inspect_err(|error| tracing::error!(schedule = name, %error, "a schedule is left out")).ok()
 }
 
 /// The days of the tenant's time zone; those of UTC if it has none, or one that does not exist.
@@ -165,11 +169,18 @@ fn rules(config: &TenantConfig) -> DialRules {
             DialAction::Emergency { trunk } => rules.emergency.push(EmergencyNumber { name, pattern, trunk }),
             DialAction::Block { reason } => rules.blocked.push(Blocked { name, pattern, reason }),
             DialAction::Translate { remove, add } => {
-                let remove = usize::try_from(remove).unwrap_or(usize::MAX);
-                rules.translations.push(Translation { name, pattern, remove, add });
+                rules.translations.push(translation(name, pattern, (remove, add)));
             }
             DialAction::CallerId { shows, trunk } => {
                 rules.caller_ids.push(CallerIdRule { name, pattern, trunk, shows });
+            }
+            DialAction::Route { trunk, cost, schedule } => match schedule.map(|name| hours(config, &name)) {
+                Some(None) => tracing::error!(rule = name, "a route whose schedule cannot be read is left out"),
+                hours => rules.routes.push(Route { name, pattern, trunk, cost, hours: hours.flatten() }),
+            },
+            DialAction::Send { remove, add, trunk } => rules.sent.push(of_trunk(trunk, name, pattern, (remove, add))),
+            DialAction::Receive { remove, add, trunk } => {
+                rules.received.push(of_trunk(trunk, name, pattern, (remove, add)));
             }
             DialAction::Limit { per, calls, minutes } => {
                 let per_phone = per == Spender::Phone;
@@ -178,6 +189,15 @@ fn rules(config: &TenantConfig) -> DialRules {
         }
     }
     rules
+}
+
+fn translation(name: String, pattern: Pattern, (remove, add): (u32, String)) -> Translation {
+    Translation { name, pattern, remove: usize::try_from(remove).unwrap_or(usize::MAX), add }
+}
+
+/// A rule about how numbers are written in the calls of a trunk.
+fn of_trunk(trunk: Option<String>, name: String, pattern: Pattern, written: (u32, String)) -> OfTrunk {
+    OfTrunk { trunk, translation: translation(name, pattern, written) }
 }
 
 fn add_dn(plan: &mut TenantPlan, object: &DnObject, no_answer_s: u32, outgoing_max: Option<u32>) {

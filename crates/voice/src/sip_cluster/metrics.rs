@@ -33,7 +33,9 @@ runtime::metrics! {
         early_sessions_refused: Counter = "sipcluster_early_sessions_refused";
         /// Times that a call did not go out by a trunk, or come in, because the trunk had as many calls as it takes.
         trunk_full: Counter = "sipcluster_trunk_full";
-        /// Times that a call did not go out by a trunk because its carrier wanted no calls for a while.
+        /// Times that a call did not go out by a trunk because it had had as many in that second as it takes.
+        trunk_fast: Counter = "sipcluster_trunk_fast";
+        /// Times that a call did not go out by a trunk because its carrier wanted no calls for a while, or because it drains.
         trunk_passed_over: Counter = "sipcluster_trunk_passed_over";
         /// Times that a carrier wanted no calls for a while (503 with Retry-After).
         trunk_paused: Counter = "sipcluster_trunk_paused";
@@ -117,7 +119,12 @@ impl Metrics {
         self.trunk_full.inc();
     }
 
-    /// A trunk is not tried because its carrier wants no calls.
+    /// A trunk has had as many calls in this second as it takes.
+    pub fn trunk_fast(&self) {
+        self.trunk_fast.inc();
+    }
+
+    /// A trunk is not tried because its carrier wants no calls, or because it drains.
     pub fn trunk_passed_over(&self) {
         self.trunk_passed_over.inc();
     }

@@ -31,7 +31,7 @@ use calls::pending::PendingRequests;
 use calls::prompts::ReadPrompts;
 use calls::spending::Spendings;
 use calls::table::Calls;
-use calls::trunk_limits::{Pauses, ReadTrunks};
+use calls::trunk_limits::{CallRates, Pauses, ReadReceived, ReadTrunks};
 use faults::{Doing, Faults};
 use ids::Ids;
 use order::{Order, Orders};
@@ -76,9 +76,11 @@ pub struct Node {
     next_sweep: Timestamp,
     prompts: ReadPrompts,
     trunks: ReadTrunks,
+    received: ReadReceived,
     phones: ReadPhones,
     /// Trunks whose carriers want no calls for a while.
     pauses: Pauses,
+    call_rates: CallRates,
     /// What is spent in a day on calls outside.
     spendings: Spendings,
     trace: runtime::Recorder,
@@ -106,6 +108,8 @@ pub struct Parts {
     pub prompts: ReadPrompts,
     /// Reads what a tenant has set for a trunk.
     pub trunks: ReadTrunks,
+    /// Reads what numbers of trunks mean.
+    pub received: ReadReceived,
     /// Reads what a tenant has set for a phone.
     pub phones: ReadPhones,
     /// Looks up the credentials of trunks.
@@ -148,8 +152,10 @@ impl Node {
             next_sweep: Timestamp::ZERO,
             prompts: parts.prompts,
             trunks: parts.trunks,
+            received: parts.received,
             phones: parts.phones,
             pauses: Pauses::default(),
+            call_rates: CallRates::default(),
             spendings: Spendings::default(),
             trace: parts.trace,
         }

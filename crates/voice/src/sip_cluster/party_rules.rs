@@ -1,10 +1,11 @@
 //! What a tenant has set for its trunks and phones, from config's copy; until config has answered nothing is set.
 
-use contracts::provisioning::{Dn, DnKind, Object, ObjectKind};
+use call::dial_plan::{Pattern, Translation};
+use contracts::provisioning::{DialAction, DialRule, Dn, DnKind, Object, ObjectKind};
 use net::configuration::Configuration;
 
 use super::node::calls::direct::{PhoneRules, ReadPhones};
-use super::node::calls::trunk_limits::{ReadTrunks, TrunkRules};
+use super::node::calls::trunk_limits::{ReadReceived, ReadTrunks, TrunkRules};
 
 /// Reads what is set for trunks.
 pub(super) fn trunks(configuration: Configuration) -> ReadTrunks {
@@ -17,9 +18,35 @@ pub(super) fn trunks(configuration: Configuration) -> ReadTrunks {
                 direct_media: trunk.direct_media,
                 options: trunk.options,
                 encryption: trunk.encryption.into(),
+                calls_per_second: trunk.calls_per_second,
+                drains: trunk.drain,
+                asserts_identity: trunk.asserts_identity,
             },
             _ => TrunkRules::default(),
         }
+    })
+}
+
+/// Reads what a number that a trunk has sent means, by the tenant's rules.
+pub(super) fn received(configuration: Configuration) -> ReadReceived {
+    Box::new(move |tenant, trunk, number| {
+        let config = configuration.tenant(tenant)?;
+        let mut rules: Vec<&DialRule> = config
+            .of_kind(ObjectKind::DialRule)
+            .filter_map(|object| match object {
+                Object::DialRule(rule) => Some(rule),
+                _ => None,
+            })
+            .collect();
+        rules.sort_by_key(|rule| rule.place);
+        rules.into_iter().find_map(|rule| match &rule.action {
+            DialAction::Receive { remove, add, trunk: of } if of.as_ref().is_none_or(|of| of == trunk) => {
+                let pattern = Pattern::parse(&rule.pattern).ok().filter(|pattern| pattern.matches(number))?;
+                let (name, remove) = (rule.name.clone(), usize::try_from(*remove).unwrap_or(usize::MAX));
+                Some(Translation { name, pattern, remove, add: add.clone() }.apply(number))
+            }
+            _ => None,
+        })
     })
 }
 

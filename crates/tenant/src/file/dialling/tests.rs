@@ -41,11 +41,14 @@ dial_rules:
   - {name: n, pattern: \"88\", action: translate, remove: 2, add: \"+49\"}
   - {name: k, pattern: \"+4[39]x.\", action: caller_id, caller_id: \"+15550100\", trunk: world}
   - {name: s, pattern: \"+1900.\", action: limit, calls: 3}
+  - {name: u, pattern: \"+49.\", action: route, trunk: world, cost: 3, schedule: office}
+  - {name: v, pattern: \"+49.\", action: send, remove: 3, add: \"0\", trunk: world}
+  - {name: w, pattern: \"0.\", action: receive, remove: 1, add: \"+49\"}
   - {name: t, pattern: \"+.\", action: limit, per: tenant, calls: 5000, minutes: 0}
 ",
     )
     .expect("a tenant");
-    assert_eq!(objects.dial_rules.iter().map(|rule| rule.name.as_str()).collect::<String>(), "zamnkst");
+    assert_eq!(objects.dial_rules.iter().map(|rule| rule.name.as_str()).collect::<String>(), "zamnksuvwt");
     assert_eq!(objects.trunks[0].try_s, Some(3));
     assert_eq!(objects.trunks[1].password.as_ref().map(contracts::provisioning::Secret::reveal), Some("a \"b\": #c"));
     let again = read(&write(&objects).yaml, |_| Err(std::io::ErrorKind::NotFound.into()));
@@ -66,6 +69,9 @@ dial_rules:
   - {name: g, pattern: \"9.\", action: translate, add: x}
   - {name: h, pattern: \"*7x\", action: emergency}
   - {name: i, pattern: \"+.\", action: limit, per: tenant}
+  - {name: j, pattern: \"+.\", action: route}
+  - {name: k, pattern: \"+.\", action: route, trunk: in, schedule: never}
+  - {name: l, pattern: \"+.\", action: send, add: x}
 ",
     );
     let keys: Vec<&str> = found.iter().map(|(key, _)| key.as_str()).collect();
@@ -81,6 +87,10 @@ dial_rules:
             "dial_rules.g.add",
             "dial_rules.h.pattern",
             "dial_rules.i.calls",
+            "dial_rules.j.trunk",
+            "dial_rules.k.trunk",
+            "dial_rules.k.schedule",
+            "dial_rules.l.add",
         ]
     );
     assert_eq!(found[1].1, "nobody could call the DN 7101 any more");

@@ -48,7 +48,9 @@ impl Rules<'_> {
                 self.rule_fault(rule, "pattern", error.to_string());
             }
             let trunk = rule.action.trunk();
-            if let Some(name) = trunk.filter(|name| !self.objects.trunks.iter().any(|trunk| trunk.name == *name)) {
+            if let Some(name) =
+                trunk.filter(|name| !name.is_empty() && !self.objects.trunks.iter().any(|trunk| trunk.name == *name))
+            {
                 self.rule_fault(rule, "trunk", format!("there is no trunk {name}"));
             }
             match (&rule.action, pattern) {
@@ -58,7 +60,11 @@ impl Rules<'_> {
                         if shows.is_empty() { "it is needed" } else { "it may have digits and + at its beginning" };
                     self.rule_fault(rule, "caller_id", reason.to_owned());
                 }
-                (DialAction::Translate { add, .. }, _) if !add.bytes().all(is_dialled) => {
+                (DialAction::Route { trunk, schedule, .. }, _) => self.route(rule, trunk, schedule.as_deref()),
+                (
+                    DialAction::Translate { add, .. } | DialAction::Send { add, .. } | DialAction::Receive { add, .. },
+                    _,
+                ) if !add.bytes().all(is_dialled) => {
                     self.rule_fault(rule, "add", "it may have digits, +, * and #".to_owned());
                 }
                 (DialAction::Limit { calls: None, minutes: None, .. }, _) => {
@@ -70,6 +76,20 @@ impl Rules<'_> {
                 }
                 _ => {}
             }
+        }
+    }
+
+    /// Calls must go out by the trunk of a route, and its schedule must exist.
+    fn route(&mut self, rule: &DialRule, trunk: &str, schedule: Option<&str>) {
+        let objects = self.objects;
+        let known = objects.trunks.iter().find(|known| known.name == trunk);
+        if trunk.is_empty() {
+            self.rule_fault(rule, "trunk", "it is needed".to_owned());
+        } else if known.is_some_and(|trunk| trunk.outgoing().is_none()) {
+            self.rule_fault(rule, "trunk", "no call goes out by it: it needs `contact` and `prefix`".to_owned());
+        }
+        if let Some(name) = schedule.filter(|name| !objects.schedules.iter().any(|known| known.name == *name)) {
+            self.rule_fault(rule, "schedule", format!("there is no schedule {name}"));
         }
     }
 

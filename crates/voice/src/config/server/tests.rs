@@ -72,6 +72,9 @@ fn the_password_of_a_trunk_is_in_no_list_of_objects() {
         options: false,
         register: false,
         encryption: contracts::provisioning::Encryption::Off,
+        calls_per_second: None,
+        drain: false,
+        asserts_identity: false,
     };
     let object = Object::Trunk(trunk);
     let version = ConfigVersion { generation: 1, revision: 1 };

@@ -136,6 +136,12 @@ fn node_of(epoch: u64, agent_entropy: Box<dyn model::Entropy>, limits: Limits) -
             direct_media: trunk == "straight",
             options: false,
             encryption: if trunk == "secure" { Encryption::Required } else { Encryption::Off },
+            calls_per_second: (trunk == "slow").then_some(2),
+            drains: trunk == "drained",
+            asserts_identity: trunk == "asserting",
+        }),
+        received: Box::new(|_, trunk, number| {
+            (trunk == "national").then(|| number.strip_prefix('0').map(|rest| format!("+49{rest}"))).flatten()
         }),
         phones: Box::new(|_, dn| PhoneRules { direct_media: DIRECT_PHONES.contains(&dn), ..PhoneRules::default() }),
         prompts: Box::new(|_| crate::sip_cluster::node::calls::prompts::SwitchPrompts {

@@ -128,6 +128,9 @@ fn a_trunk_keeps_the_networks_that_are_networks() {
         options: false,
         register: false,
         encryption: contracts::provisioning::Encryption::Off,
+        calls_per_second: None,
+        drain: false,
+        asserts_identity: false,
     };
     let tenant = TenantId::parse("acme").unwrap();
     let allowed = Network::parse("127.0.0.0/8").unwrap();

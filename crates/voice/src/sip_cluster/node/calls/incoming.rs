@@ -182,7 +182,12 @@ impl Node {
         };
         let tenant = request.header(&headers::TENANT).and_then(|text| TenantId::parse(text).ok());
         let tenant = tenant.ok_or(StatusCode::FORBIDDEN)?;
-        let caller = caller(request).ok_or(StatusCode::FORBIDDEN)?;
+        let mut caller = caller(request).ok_or(StatusCode::FORBIDDEN)?;
+        if let Caller::Trunk { trunk, number } = &mut caller
+            && let Some(meant) = (self.received)(&tenant, trunk, number)
+        {
+            *number = meant;
+        }
         if let Caller::Trunk { trunk, .. } = &caller
             && self.is_full(&tenant, trunk)
         {

@@ -94,6 +94,11 @@ impl Node {
         let hops_left = callers.map_or(MAX_FORWARDS, |leg| leg.hops_left);
         let edge = self.proxies.edge(link);
         let privacy = is_private.then(|| (HeaderName::Privacy, "id".to_owned()));
+        let trunk_rules = target.trunk.as_deref().map(|trunk| (self.trunks)(&entry.tenant, trunk));
+        // RFC 3325 section 5: the carrier trusts us, as it has been agreed.
+        let asserts = trunk_rules.is_some_and(|rules| rules.asserts_identity) && !is_private;
+        let asserted =
+            asserts.then(|| (HeaderName::PAssertedIdentity, format!("{name}<sip:{}@{edge}>", escape_user(number))));
         let insists = target.insists.then(|| (INSIST, "1".to_owned()));
         let by_itself = state.rings_at_origin().then(|| super::originate::answer_by_itself(edge));
         let invite = Invite {
@@ -109,7 +114,14 @@ impl Node {
             call_id: format!("{conn_id}-{}-{:x}@{}", id.0, self.ids.random(), self.ids.owner().node),
             local: self.identity(entry.tenant.clone(), place, link),
             routes: target.contact.path.clone(),
-            headers: self.trace_header(conn_id).into_iter().chain(by_itself).chain(privacy).chain(insists).collect(),
+            headers: self
+                .trace_header(conn_id)
+                .into_iter()
+                .chain(by_itself)
+                .chain(privacy)
+                .chain(asserted)
+                .chain(insists)
+                .collect(),
             offer: Some(offer),
             max_forwards: hops_left.saturating_sub(1),
             provisionals: Provisionals::Reliable,

@@ -35,10 +35,39 @@ pub struct TrunkRules {
     pub options: bool,
     /// Whether the audio with its carrier is encrypted.
     pub encryption: Encryption,
+    /// How many calls a second go out by it.
+    pub calls_per_second: Option<u32>,
+    /// Whether no further calls go out by it.
+    pub drains: bool,
+    /// Whether its carrier is told who calls by P-Asserted-Identity.
+    pub asserts_identity: bool,
 }
 
 /// Reads what a tenant has set for a trunk.
 pub type ReadTrunks = Box<dyn Fn(&TenantId, &str) -> TrunkRules + Send>;
+
+/// Reads what a number that a trunk has sent means; none: itself.
+pub type ReadReceived = Box<dyn Fn(&TenantId, &str, &str) -> Option<String> + Send>;
+
+/// Calls that went out by trunks in the present second.
+#[derive(Default)]
+pub struct CallRates {
+    second: u64,
+    begun: HashMap<(TenantId, String), u32>,
+}
+
+impl CallRates {
+    /// Whether a trunk has had as many calls in this second as it takes; else one more is counted.
+    fn is_reached(&mut self, tenant: &TenantId, trunk: &str, most: u32, now: Timestamp) -> bool {
+        let second = now.as_millis() / 1_000;
+        if std::mem::replace(&mut self.second, second) != second {
+            self.begun.clear();
+        }
+        let begun = self.begun.entry((tenant.clone(), trunk.to_owned())).or_default();
+        *begun = begun.saturating_add(1);
+        *begun > most
+    }
+}
 
 /// Until when trunks are left out.
 #[derive(Default)]
@@ -72,6 +101,10 @@ pub(super) enum Barrier {
     TrunkFull,
     /// Its carrier wants no calls for a while.
     TrunkPaused,
+    /// It has had as many calls in this second as it takes.
+    TrunkFast,
+    /// It is set to take no further calls.
+    TrunkDrains,
 }
 
 impl Barrier {
@@ -79,7 +112,9 @@ impl Barrier {
     pub(super) const fn failure(self, leg: LegId) -> Input {
         match self {
             Self::PhoneFull | Self::DaySpent => Input::LegFailed { leg, status: 403 },
-            Self::TrunkFull | Self::TrunkPaused => Input::LegUnreachable { leg, status: 503 },
+            Self::TrunkFull | Self::TrunkPaused | Self::TrunkFast | Self::TrunkDrains => {
+                Input::LegUnreachable { leg, status: 503 }
+            }
         }
     }
 
@@ -89,6 +124,8 @@ impl Barrier {
             Self::DaySpent => "what may be spent on such calls today is spent",
             Self::TrunkFull => "the trunk has as many calls as it takes",
             Self::TrunkPaused => "its carrier wants no calls for a while",
+            Self::TrunkFast => "it has had as many calls in this second as it takes",
+            Self::TrunkDrains => "it is set to take no further calls",
         }
     }
 }
@@ -113,6 +150,10 @@ impl Node {
             Barrier::TrunkPaused
         } else if self.is_full(tenant, trunk) {
             Barrier::TrunkFull
+        } else if (self.trunks)(tenant, trunk).drains {
+            Barrier::TrunkDrains
+        } else if self.is_too_fast(tenant, trunk, now) {
+            Barrier::TrunkFast
         } else {
             return None;
         };
@@ -120,7 +161,8 @@ impl Node {
             Barrier::PhoneFull => self.metrics.phone_full(),
             Barrier::DaySpent => self.metrics.day_limit_refused(),
             Barrier::TrunkFull => self.metrics.trunk_full(),
-            Barrier::TrunkPaused => self.metrics.trunk_passed_over(),
+            Barrier::TrunkPaused | Barrier::TrunkDrains => self.metrics.trunk_passed_over(),
+            Barrier::TrunkFast => self.metrics.trunk_fast(),
         }
         let what = || What::Note { text: format!("not by the trunk {trunk}: {}", barrier.in_words()) };
         self.trace.note_with(tenant, conn_id, now, what);
@@ -144,6 +186,13 @@ impl Node {
             (None, _) => false,
         };
         self.count_legs(tenant, by_it) >= self.part_of(most)
+    }
+
+    /// Whether a trunk has had this node's part of the calls of a second. Every node has at least one.
+    fn is_too_fast(&mut self, tenant: &TenantId, trunk: &str, now: Timestamp) -> bool {
+        let Some(most) = (self.trunks)(tenant, trunk).calls_per_second else { return false };
+        let part = self.part_of(most).max(1);
+        self.call_rates.is_reached(tenant, trunk, part, now)
     }
 
     /// The legs of a tenant that count, each with whom it leads to if that is a party.
@@ -202,7 +251,7 @@ mod tests {
         for barrier in [Barrier::PhoneFull, Barrier::DaySpent] {
             assert!(matches!(barrier.failure(leg), Input::LegFailed { status: 403, .. }));
         }
-        for barrier in [Barrier::TrunkFull, Barrier::TrunkPaused] {
+        for barrier in [Barrier::TrunkFull, Barrier::TrunkPaused, Barrier::TrunkFast, Barrier::TrunkDrains] {
             assert!(matches!(barrier.failure(leg), Input::LegUnreachable { status: 503, .. }));
         }
     }
