@@ -24,8 +24,12 @@ use identity::Identities;
 #[derive(Clone)]
 pub struct Tls {
     server: Arc<ServerConfig>,
-    client: Arc<ClientConfig>,
+    client: TlsClient,
 }
+
+/// The side that connects.
+#[derive(Clone)]
+pub struct TlsClient(Arc<ClientConfig>);
 
 /// Why the parts do not make a configuration.
 #[derive(Debug, thiserror::Error)]
@@ -77,14 +81,7 @@ impl Tls {
             }
         };
         let server = server.with_cert_resolver(Arc::new(Identities(identities)));
-        let client = ClientConfig::builder_with_provider(provider()).with_protocol_versions(&[&TLS13, &TLS12])?;
-        // Without authorities every connection that we open fails: better than no listener.
-        let client = client.with_root_certificates(servers);
-        let client = match shown {
-            Some(own) => client.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(own.key().clone()))),
-            None => client.with_no_client_auth(),
-        };
-        Ok(Self { server: Arc::new(server), client: Arc::new(client) })
+        Ok(Self { server: Arc::new(server), client: TlsClient::new(shown, servers)? })
     }
 
     /// The session of a connection that a peer has opened.
@@ -97,8 +94,32 @@ impl Tls {
     /// # Errors
     /// If it is no such name.
     pub fn connect(&self, name: &str) -> Result<TlsSession, NoName> {
+        self.client.connect(name)
+    }
+}
+
+impl TlsClient {
+    /// Servers are believed if `servers` vouch for their name; one that asks who we are is shown `shown`.
+    ///
+    /// # Errors
+    /// If the parts do not fit.
+    pub fn new(shown: Option<&Identity>, servers: RootCertStore) -> Result<Self, TlsFault> {
+        let client = ClientConfig::builder_with_provider(provider()).with_protocol_versions(&[&TLS13, &TLS12])?;
+        // Without authorities every connection that we open fails: better than no listener.
+        let client = client.with_root_certificates(servers);
+        Ok(Self(Arc::new(match shown {
+            Some(own) => client.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(own.key().clone()))),
+            None => client.with_no_client_auth(),
+        })))
+    }
+
+    /// The session of a connection to a peer that has to prove `name`, a host name or an address.
+    ///
+    /// # Errors
+    /// If it is no such name.
+    pub fn connect(&self, name: &str) -> Result<TlsSession, NoName> {
         let name = ServerName::try_from(name.to_owned()).map_err(|_| NoName)?;
-        TlsSession::connect(self.client.clone(), name).map_err(|_| NoName)
+        TlsSession::connect(self.0.clone(), name).map_err(|_| NoName)
     }
 }
 

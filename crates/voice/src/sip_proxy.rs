@@ -183,6 +183,11 @@ pub fn certificate_files(values: &Values) -> Option<CertificateFiles> {
     Some(values.read::<Settings>(SPEC.name).ok()?.certificate_files())
 }
 
+/// The name servers that are asked about carriers, for whoever tries one; `None` if the settings are faulty.
+pub fn name_servers(values: &Values) -> Option<Vec<SocketAddr>> {
+    values.read::<Settings>(SPEC.name).ok()?.name_servers().ok()
+}
+
 /// The names under which the edge is reached over TLS.
 pub fn certificate_names(at: &Bound) -> Vec<String> {
     let mut names = vec![at.advertise.host.trim_start_matches('[').trim_end_matches(']').to_owned()];

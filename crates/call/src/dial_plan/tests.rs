@@ -1,5 +1,5 @@
 use model::entropy::Seeded;
-use model::plan::{DayLimit, OutgoingLimit, OutsideLimits, Way};
+use model::plan::{DayLimit, OutgoingLimit, Outside, OutsideLimits, Way};
 use proptest::prelude::*;
 
 use super::*;
@@ -478,4 +478,66 @@ fn a_call_outside_counts_for_every_rule_about_what_is_spent_in_a_day() {
         assert_eq!(counted(number), [premium.clone(), all.clone()], "{number}");
     }
     assert_eq!(counted("112"), []);
+}
+
+/// The names of the trunks by which a phone's call goes out at an hour of 1970, which began on a Thursday.
+fn trunks_at(plan: &TenantPlan, hours: u64, dialled: &str) -> Vec<String> {
+    let caller = Caller::Phone(dn("7101"));
+    let now = Timestamp::from_millis(hours * 3_600_000);
+    let question = Question { caller: &caller, dialled, now, is_forwarded: false };
+    match resolve(plan, &question, &mut Seeded::new(1)).destination {
+        Destination::Outside(Outside { way, further, .. }) => {
+            std::iter::once(way).chain(further).map(|way| way.trunk).collect()
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn routes_go_before_prefixes_the_cheapest_first_and_in_their_hours() {
+    let mut plan = plan();
+    plan.trunks = vec![trunk("world", "+", None), trunk("austria", "+", None), trunk("night", "+", None)];
+    let nights = OpeningHours::parse(None, &["Mon-Sun 20:00-06:00"], &[]).expect("a schedule");
+    let route = |name: &str, numbers: &str, trunk: &str, cost, hours| Route {
+        name: name.to_owned(),
+        pattern: pattern(numbers),
+        trunk: trunk.to_owned(),
+        cost,
+        hours,
+    };
+    plan.rules.routes = vec![
+        route("a", "+43.", "world", 9, None),
+        route("b", "+431.", "world", 1, None),
+        route("c", "+43.", "austria", 5, None),
+        route("d", "+43.", "night", 2, Some(nights)),
+        route("e", "+43.", "gone", 0, None),
+    ];
+    assert_eq!(trunks_at(&plan, 12, "+43222"), ["austria", "world"]);
+    assert_eq!(trunks_at(&plan, 22, "+43222"), ["night", "austria", "world"]);
+    assert_eq!(trunks_at(&plan, 12, "+49222"), ["world", "austria", "night"], "no rule is about it");
+    // Of several rules with one trunk the first of the file counts.
+    assert_eq!(trunks_at(&plan, 12, "+431222"), ["austria", "world"]);
+    let answer = answer(&plan, &Caller::Phone(dn("7101")), "+43222");
+    assert_eq!(answer.notes[0], "by the trunk world at the cost 9 by the rule a");
+}
+
+#[test]
+fn a_trunk_gets_numbers_as_it_writes_them_and_its_own_are_understood() {
+    let mut plan = ruled();
+    let of_trunk = |trunk: Option<&str>, numbers: &str, remove, add: &str| OfTrunk {
+        trunk: trunk.map(str::to_owned),
+        translation: Translation { name: "r".to_owned(), pattern: pattern(numbers), remove, add: add.to_owned() },
+    };
+    plan.rules.sent = vec![of_trunk(Some("world"), "+49.", 3, "0"), of_trunk(None, "+.", 1, "00")];
+    plan.rules.received = vec![of_trunk(Some("world"), "0.", 1, "+1555")];
+    let sent = |number: &str| ways(&plan, number).into_iter().map(|way| way.contact.uri).collect::<Vec<_>>();
+    assert_eq!(sent("+4989123"), ["sip:089123@world.example:5060"]);
+    assert_eq!(sent("+4930123"), ["sip:004930123@berlin.example:5060"]);
+    let Destination::Outside(outside) = leads_to(&plan, &Caller::Phone(dn("7101")), "+4989123") else { panic!() };
+    assert_eq!(outside.number, dn("+4989123"), "events have the number in full");
+    let emergency = ways(&plan, "110").into_iter().map(|way| way.contact.uri).collect::<Vec<_>>();
+    assert_eq!(emergency[0], "sip:110@berlin.example:5060");
+    let by = |trunk: &str| Caller::Trunk { trunk: trunk.to_owned(), number: "1".to_owned() };
+    assert!(matches!(leads_to(&plan, &by("world"), "00100"), Destination::RoutePoint { .. }), "+15550100");
+    assert!(matches!(leads_to(&plan, &by("berlin"), "00100"), Destination::Reject { .. }));
 }

@@ -296,3 +296,45 @@ fn a_phone_that_may_not_call_outside_is_refused_while_another_one_talks() -> Res
     site.is_at_rest()?;
     check_log_and_laws(&site, &watch.facts())
 }
+
+#[test]
+fn a_carrier_gets_numbers_as_it_writes_them() -> Result<()> {
+    let site = site_with(", asserts_identity: true")?;
+    site.import_changed(|files| {
+        let file = files.join("example-tenant.yaml");
+        let text = fs::read_to_string(&file)?;
+        let carrier = format!(
+            "{{name: carrier, allow: [127.0.0.0/8], contact: \"{}:5060\", prefix: \"+\", caller_id: \"{OURS}\", asserts_identity: true}}",
+            site.peer_address(CARRIER)
+        );
+        let rules = "\ndial_rules:\n\
+            \x20 - {name: to the carrier, pattern: \"+49.\", action: send, trunk: carrier, remove: 3, add: \"0\"}\n\
+            \x20 - {name: from the carrier, pattern: \"0.\", action: receive, trunk: carrier, remove: 1, add: \"+1555\"}\n\
+            \x20 - {name: a caller, pattern: \"+15559001\", action: receive, remove: 9, add: \"+442071\"}\n";
+        Ok(fs::write(&file, text.replacen("{name: carrier, allow: [127.0.0.0/8]}", &carrier, 1) + rules)?)
+    })?;
+    let watch = Watch::start(&site, "0-0")?;
+    goes_out(&site, NUMBER)?;
+    let carrier = Endpoint::listen(site.peer_address(CARRIER).into())?;
+    let busy = sipp_phone(&site, CARRIER, "agent-busy.xml", &carrier, &["-m", "1"])?;
+    let mut own = baresip_phone_that_says(&prompt("announcement"), &site, 10, "7101", Answer::Auto)?;
+    own.dial(DIALLED)?;
+    let told = watch.wait_for("DestinationBusy@7101", SOON)?;
+    assert_eq!(told.text("OtherDN"), NUMBER, "events have the number in full");
+    own.wait_for("CALL_CLOSED", SOON)?;
+    let called = busy.finish(SOON)?;
+    called.expect_success()?;
+    let invite =
+        called.messages.split("message received").find(|text| text.contains("INVITE sip:")).unwrap_or_default();
+    assert!(invite.contains("INVITE sip:030999@"), "{invite}");
+    assert!(invite.contains(&format!("P-Asserted-Identity: <sip:{OURS}@")), "{invite}");
+    // Its own way to write the number of the echo, and that of who calls.
+    let caller = Caller::dial(&site, "caller.xml", 2, "00103", &["-d", "500"])?;
+    let (_, outcome) = caller.finish(LATER)?;
+    outcome.expect_success()?;
+    let callers: Vec<String> = watch.facts().iter().map(|fact| fact.text("ANI").to_owned()).collect();
+    assert!(callers.contains(&"+442071".to_owned()), "{callers:?}");
+    watch.wait_for_count("CallDeleted", 2, SOON)?;
+    site.is_at_rest()?;
+    check_log_and_laws(&site, &watch.facts())
+}

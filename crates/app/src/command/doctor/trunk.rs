@@ -5,10 +5,15 @@ mod line;
 mod report;
 mod steps;
 
+use std::net::SocketAddr;
+
+use anyhow::Context as _;
 use clap::Args;
 use contracts::provisioning::Trunk;
 use model::TenantId;
+use net::tls::{Identity, TlsClient, authorities};
 use runtime::exit::{Exit, ExitError};
+use voice::sip_proxy::{self, CertificateFiles};
 
 use super::situation;
 use crate::command::{InstallationOptions, executor};
@@ -37,7 +42,8 @@ pub fn run(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Resu
     let (tenant, trunk) = find(options, arguments)?;
     say_line!("trunk {} of tenant {tenant}", trunk.name);
     let mut report = TrunkReport::default();
-    executor()?.block_on(take(&trunk, arguments.call.as_deref(), &mut report))?;
+    let surroundings = Surroundings::of(options)?;
+    executor()?.block_on(take(&trunk, &surroundings, arguments.call.as_deref(), &mut report));
     match report.failures() {
         0 => Ok(Exit::Done),
         count => {
@@ -48,10 +54,10 @@ pub fn run(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Resu
 }
 
 /// Takes the steps; each that fails ends those that need it.
-async fn take(trunk: &Trunk, number: Option<&str>, report: &mut TrunkReport) -> anyhow::Result<()> {
-    let Some(carrier) = report.take("contact", steps::carrier_of(trunk)) else { return Ok(()) };
-    let Some(remote) = report.take("address", steps::resolve(&carrier).await) else { return Ok(()) };
-    let Some(mut line) = report.take("way", steps::open(&carrier, remote).await) else { return Ok(()) };
+async fn take(trunk: &Trunk, at: &Surroundings, number: Option<&str>, report: &mut TrunkReport) {
+    let Some(carrier) = report.take("contact", steps::carrier_of(trunk)) else { return };
+    let Some(hops) = report.take("address", steps::resolve(&carrier, &at.name_servers).await) else { return };
+    let Some(mut line) = report.take("way", steps::open(&carrier, &hops, &at.tls).await) else { return };
     if report.take("OPTIONS", steps::options(&carrier, &mut line).await).is_none() {
         // Some carriers answer none; a REGISTER tells more, unless there was no answer because nothing is there.
         report.skipped("", "the other steps go on: they show whether the carrier leaves only OPTIONS unanswered");
@@ -64,7 +70,26 @@ async fn take(trunk: &Trunk, number: Option<&str>, report: &mut TrunkReport) -> 
         Some(number) => drop(report.take("call", call::make(&carrier, number, &mut line).await)),
         None => report.skipped("call", "not asked for: --call NUMBER rings a number and says which codec is chosen"),
     }
-    Ok(())
+}
+
+/// What sip-proxy's settings say about names and certificates: the command does as it does.
+struct Surroundings {
+    name_servers: Vec<SocketAddr>,
+    tls: TlsClient,
+}
+
+impl Surroundings {
+    fn of(options: &InstallationOptions) -> anyhow::Result<Self> {
+        let (values, _) = options.sound_values_of_running();
+        let name_servers = sip_proxy::name_servers(&values).unwrap_or_default();
+        let CertificateFiles { identities, servers, .. } = sip_proxy::certificate_files(&values).unwrap_or_default();
+        let shown = identities.first().and_then(|files| Identity::read(files).ok());
+        let roots = match &*servers {
+            [] => authorities::of_system().0,
+            files => authorities::of_files(files).context("sip-proxy.server_authorities")?,
+        };
+        Ok(Self { name_servers, tls: TlsClient::new(shown.as_ref(), roots)? })
+    }
 }
 
 fn find(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Result<(TenantId, Trunk)> {

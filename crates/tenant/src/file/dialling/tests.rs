@@ -88,8 +88,8 @@ dial_rules:
             "dial_rules.h.pattern",
             "dial_rules.i.calls",
             "dial_rules.j.trunk",
-            "dial_rules.k.trunk",
             "dial_rules.k.schedule",
+            "dial_rules.k.trunk",
             "dial_rules.l.add",
         ]
     );

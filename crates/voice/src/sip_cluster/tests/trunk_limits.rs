@@ -114,3 +114,42 @@ fn a_carrier_that_wants_no_calls_for_a_while_is_left_out_for_that_long() {
     dials(&mut bench, "phone;dn=7105", "caller-1d", by_two_trunks("wide", "two"));
     assert_eq!(rung(&bench).last(), Some(&at("wide")));
 }
+
+#[test]
+fn a_trunk_takes_so_many_calls_a_second_and_the_next_one_takes_the_others() {
+    let mut bench = Bench::new();
+    for (number, call_id) in ["caller-1", "caller-1b", "caller-1c"].into_iter().enumerate() {
+        dials(&mut bench, &format!("phone;dn=710{}", number + 2), call_id, by_two_trunks("slow", "wide"));
+    }
+    assert_eq!(rung(&bench), [at("slow"), at("slow"), at("wide")]);
+    bench.pass(std::time::Duration::from_secs(1));
+    dials(&mut bench, "phone;dn=7105", "caller-1d", by_two_trunks("slow", "wide"));
+    assert_eq!(rung(&bench).last(), Some(&at("slow")));
+}
+
+#[test]
+fn no_further_call_goes_out_by_a_trunk_that_drains() {
+    let mut bench = Bench::new();
+    dials(&mut bench, PHONE, "caller-1", by_two_trunks("drained", "wide"));
+    assert_eq!(rung(&bench), [at("wide")]);
+    let emergency = with(by_one("drained"), |way| way.always = true);
+    dials(&mut bench, "phone;dn=7103", "caller-1b", emergency);
+    assert_eq!(rung(&bench).last(), Some(&at("drained")));
+    bench.dial_as("7101", "trunk;name=drained", "caller-1c");
+    assert_eq!(refusal(&bench), None, "calls still come in");
+}
+
+#[test]
+fn a_carrier_is_told_who_calls_if_it_was_agreed() {
+    for (trunk, is_told) in [("asserting", true), ("wide", false)] {
+        let mut bench = Bench::new();
+        dials(&mut bench, PHONE, "caller-1", by_one(trunk));
+        let invite = bench.seen.iter().find_map(|(peer, event)| match event {
+            Event::Incoming { request, .. } if *peer == Peer::Phone => Some(request.clone()),
+            _ => None,
+        });
+        let invite = invite.expect("an INVITE");
+        let told = invite.header(&HeaderName::PAssertedIdentity);
+        assert_eq!(told.is_some_and(|told| told.contains("<sip:7102@")), is_told, "{trunk}: {told:?}");
+    }
+}

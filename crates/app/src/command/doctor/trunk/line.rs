@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use infra::{Clock, SystemClock};
 use model::{Entropy, Timestamp};
+use net::tls::{TlsClient, TlsSession};
 use runtime::entropy::Strong;
 use sip::framer::{Frame, Framer};
+use sip::next_hop::Hop;
 use sip::transaction::{ClientId, ClientRequest, Intervals, Received, TransactionEvent, TransactionLayer};
-use sip::{ConnectionId, Flow, HeaderName, Message};
+use sip::{ConnectionId, Flow, HeaderName, Message, Transport};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UdpSocket};
 
@@ -23,16 +25,9 @@ const DATAGRAM_MAX: usize = 65_535;
 /// Transactions of one line.
 const TRANSACTIONS_MAX: usize = 64;
 
-/// How messages travel.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum LineTransport {
-    Udp,
-    Tcp,
-}
-
 enum Socket {
     Udp(UdpSocket),
-    Tcp(TcpStream, Framer),
+    Stream(TcpStream, Option<TlsSession>, Framer),
 }
 
 /// A line to one address.
@@ -56,10 +51,10 @@ pub(super) enum NoAnswer {
 }
 
 impl CarrierLine {
-    /// Opens a line; over TCP this shows whether the carrier takes connections.
-    pub async fn open(remote: SocketAddr, transport: LineTransport) -> std::io::Result<Self> {
+    /// Opens a line; over TCP this shows whether the carrier takes connections, over TLS whether it proves `name`.
+    pub async fn open(Hop { transport, remote }: Hop, name: &str, tls: &TlsClient) -> std::io::Result<Self> {
         let (socket, local, flow) = match transport {
-            LineTransport::Udp => {
+            Transport::Udp => {
                 let any: IpAddr =
                     if remote.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
                 let socket = UdpSocket::bind((any, 0)).await?;
@@ -68,10 +63,15 @@ impl CarrierLine {
                 let local = socket.local_addr()?;
                 (Socket::Udp(socket), local, Flow::Udp { listener: 0, remote })
             }
-            LineTransport::Tcp => {
-                let stream = tokio::time::timeout(CONNECT_WITHIN, TcpStream::connect(remote)).await??;
+            Transport::Tcp | Transport::Tls => {
+                let mut stream = tokio::time::timeout(CONNECT_WITHIN, TcpStream::connect(remote)).await??;
                 let local = stream.local_addr()?;
-                (Socket::Tcp(stream, Framer::new()), local, Flow::Stream { connection: ConnectionId(1) })
+                let session = match transport.is_secure() {
+                    true => Some(tokio::time::timeout(CONNECT_WITHIN, secure(&mut stream, name, tls)).await??),
+                    false => None,
+                };
+                let connection = ConnectionId::opened(1, transport);
+                (Socket::Stream(stream, session, Framer::new()), local, Flow::Stream { connection })
             }
         };
         let layer = TransactionLayer::restorable(TRANSACTIONS_MAX, INTERVALS);
@@ -157,7 +157,11 @@ impl CarrierLine {
         while let Some(transmit) = self.layer.poll_transmit() {
             let sent = match &mut self.socket {
                 Socket::Udp(socket) => socket.send(&transmit.bytes).await.map(drop),
-                Socket::Tcp(stream, _) => stream.write_all(&transmit.bytes).await,
+                Socket::Stream(stream, None, _) => stream.write_all(&transmit.bytes).await,
+                Socket::Stream(stream, Some(session), _) => {
+                    session.send(&transmit.bytes).map_err(|error| NoAnswer::Broken(std::io::Error::other(error)))?;
+                    stream.write_all(&session.take_output()).await
+                }
             };
             sent.map_err(NoAnswer::Broken)?;
         }
@@ -174,11 +178,16 @@ impl CarrierLine {
                 buffer.truncate(length);
                 messages.extend(Message::parse(buffer.into()).ok());
             }
-            Socket::Tcp(stream, framer) => {
+            Socket::Stream(stream, session, framer) => {
                 let mut buffer = [0; 4_096];
-                match stream.read(&mut buffer).await? {
-                    0 => return Err(std::io::ErrorKind::ConnectionReset.into()),
-                    length => framer.push(&buffer[..length]),
+                let length = stream.read(&mut buffer).await?;
+                match session {
+                    _ if length == 0 => return Err(std::io::ErrorKind::ConnectionReset.into()),
+                    None => framer.push(&buffer[..length]),
+                    Some(session) => {
+                        let received = session.receive(&buffer[..length], |plain| framer.push(plain));
+                        received.map_err(std::io::Error::other)?;
+                    }
                 }
                 while let Some(frame) = framer.next() {
                     if let Ok(Frame::Message(message)) = frame {
@@ -199,5 +208,27 @@ impl CarrierLine {
             }
         }
         Ok(())
+    }
+}
+
+/// The handshake: the carrier has to prove the name.
+async fn secure(stream: &mut TcpStream, name: &str, tls: &TlsClient) -> std::io::Result<TlsSession> {
+    let mut session = tls.connect(name).map_err(std::io::Error::other)?;
+    let mut buffer = [0; 4_096];
+    loop {
+        stream.write_all(&session.take_output()).await?;
+        if !session.is_handshaking() {
+            return Ok(session);
+        }
+        let length = stream.read(&mut buffer).await?;
+        if length == 0 {
+            return Err(std::io::ErrorKind::ConnectionReset.into());
+        }
+        // A carrier says nothing before we do.
+        let received = session.receive(&buffer[..length], |_| {});
+        if let Err(error) = received {
+            let _ = stream.write_all(&session.take_output()).await;
+            return Err(std::io::Error::other(error));
+        }
     }
 }

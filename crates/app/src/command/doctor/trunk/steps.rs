@@ -3,12 +3,16 @@
 use std::net::SocketAddr;
 
 use contracts::provisioning::{Secret, Trunk};
+use net::resolver::Resolver;
+use net::tls::TlsClient;
+use runtime::entropy::Strong;
 use sip::digest::{self, Unanswered};
+use sip::next_hop::{Hop, UriHop};
 use sip::own_registration::Problem;
 use sip::uri::escape::escape_user;
-use sip::{Builder, CSeq, HeaderName, Message, Method, StatusCode};
+use sip::{Builder, CSeq, HeaderName, Message, Method, StatusCode, Transport, Uri};
 
-use super::line::{CarrierLine, LineTransport, NoAnswer};
+use super::line::{CarrierLine, NoAnswer};
 use super::report::{Failure, in_ms};
 
 /// Challenges answered for one request: of a proxy, of the server behind it, and after a stale nonce.
@@ -19,9 +23,8 @@ pub(super) struct Carrier<'a> {
     /// `host:port`, with parameters behind it.
     pub contact: &'a str,
     /// The host.
-    pub host: &'a str,
-    port: u16,
-    transport: LineTransport,
+    pub host: String,
+    place: UriHop,
     /// User and password.
     pub account: Option<(&'a str, &'a Secret)>,
     /// The number that the trunk shows.
@@ -29,55 +32,83 @@ pub(super) struct Carrier<'a> {
 }
 
 pub(super) fn carrier_of(trunk: &Trunk) -> Result<(Carrier<'_>, String), Failure> {
-    let form = "write it as 203.0.113.9:5060 or 203.0.113.9:5060;transport=tcp";
+    let form = "write it as sip.carrier.example, 203.0.113.9:5060 or 203.0.113.9:5061;transport=tls";
     let Some(contact) = trunk.contact.as_deref() else {
         return Err(Failure::new("no `contact`", "the trunk does not say where its carrier is", form));
     };
-    let wrong = |why: &str| Failure::new(format!("`contact` is {contact}"), why, form);
-    let (address, parameters) = contact.split_once(';').unwrap_or((contact, ""));
-    let transport = match parameters {
-        "" | "transport=udp" => LineTransport::Udp,
-        "transport=tcp" => LineTransport::Tcp,
-        _ => return Err(wrong("this command speaks UDP and TCP")),
-    };
-    let (host, port) = match address.rsplit_once(':') {
-        Some((host, port)) if !port.contains(']') => {
-            (host, port.parse().ok().filter(|port| *port > 0).ok_or_else(|| wrong("that is no port"))?)
-        }
-        _ => (address, 5060),
+    let text = format!("sip:{contact}");
+    let uri = Uri::parse(&text).ok();
+    let Some((place, host)) = uri.as_ref().and_then(|uri| Some((UriHop::of(uri)?, uri.host()?.as_str().to_owned())))
+    else {
+        let why = "it is no place with UDP, TCP or TLS";
+        return Err(Failure::new(format!("`contact` is {contact}"), why, form));
     };
     let account = trunk.user.as_deref().zip(trunk.password.as_ref());
     let shows = trunk.caller_id.as_deref();
-    let word = if transport == LineTransport::Tcp { "TCP" } else { "UDP" };
-    let text = format!("{host} port {port}, {word}");
-    Ok((Carrier { contact, host, port, transport, account, shows }, text))
+    let port = place.port.map(|port| format!(" port {port}")).unwrap_or_default();
+    let transport = place.transport.map(|transport| format!(", {}", word(transport))).unwrap_or_default();
+    let text = format!("{host}{port}{transport}");
+    Ok((Carrier { contact, host, place, account, shows }, text))
 }
 
-pub(super) async fn resolve(carrier: &Carrier<'_>) -> Result<(SocketAddr, String), Failure> {
-    let host = carrier.host.trim_matches(['[', ']']);
-    let remedy = "correct the host in `contact`, or the name server that this machine uses";
-    match tokio::net::lookup_host((host, carrier.port)).await {
-        Ok(mut found) => match found.next() {
-            Some(first) => Ok((first, first.ip().to_string())),
-            None => Err(Failure::new(host, "the name has no address", remedy)),
-        },
-        Err(error) => Err(Failure::new(host, error.to_string(), remedy)),
+const fn word(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Udp => "UDP",
+        Transport::Tcp => "TCP",
+        Transport::Tls => "TLS",
     }
 }
 
-pub(super) async fn open(carrier: &Carrier<'_>, remote: SocketAddr) -> Result<(CarrierLine, String), Failure> {
-    match CarrierLine::open(remote, carrier.transport).await {
-        Ok(line) => {
-            let local = line.local();
-            let word = if carrier.transport == LineTransport::Tcp { "connected" } else { "a way leads there" };
-            Ok((line, format!("{word}, from {local}")))
+/// The places that the name leads to, best first (RFC 3263).
+pub(super) async fn resolve(carrier: &Carrier<'_>, servers: &[SocketAddr]) -> Result<(Vec<Hop>, String), Failure> {
+    let found = match Resolver::new(servers) {
+        Ok(resolver) => resolver.hops(&carrier.place, &mut Strong::seeded_by_system()).await,
+        Err(error) => {
+            let remedy = "see /etc/resolv.conf, or set `sip-proxy.name_servers`";
+            return Err(Failure::new("no name server can be asked", format!("{error:#}"), remedy));
         }
-        Err(error) => Err(Failure::new(
-            remote.to_string(),
-            error.to_string(),
-            "check address, port and transport in `contact`, and firewalls on the way",
-        )),
+    };
+    match found {
+        Ok(hops) => {
+            let shown = |hop: &Hop| format!("{} {}", hop.remote, word(hop.transport));
+            let text = hops.iter().map(shown).collect::<Vec<_>>().join(", then ");
+            Ok((hops, text))
+        }
+        Err(error) => {
+            let remedy = "correct the host in `contact`, or the name servers that this machine uses";
+            Err(Failure::new(&*carrier.place.host, error.to_string(), remedy))
+        }
     }
+}
+
+/// Opens a line to the first place that takes one, and says what was wrong with those before it.
+pub(super) async fn open(
+    carrier: &Carrier<'_>,
+    hops: &[Hop],
+    tls: &TlsClient,
+) -> Result<(CarrierLine, String), Failure> {
+    let mut failed = Vec::new();
+    for hop in hops {
+        match CarrierLine::open(*hop, &carrier.place.host, tls).await {
+            Ok(line) => {
+                let proved = match hop.transport {
+                    Transport::Udp => "a way leads there".to_owned(),
+                    Transport::Tcp => "connected".to_owned(),
+                    Transport::Tls => format!("connected, the certificate is for {}", carrier.place.host),
+                };
+                let before = if failed.is_empty() { String::new() } else { format!("; before: {}", failed.join(", ")) };
+                let local = line.local();
+                return Ok((line, format!("{} {}: {proved}, from {local}{before}", hop.remote, word(hop.transport))));
+            }
+            Err(error) => failed.push(format!("{} {}: {error}", hop.remote, word(hop.transport))),
+        }
+    }
+    let remedy = if hops.iter().any(|hop| hop.transport.is_secure()) {
+        "check address, port and transport in `contact`, and firewalls on the way; for a certificate, the name in `contact` and `sip-proxy.server_authorities`"
+    } else {
+        "check address, port and transport in `contact`, and firewalls on the way"
+    };
+    Err(Failure::new("no place takes a connection", failed.join(", "), remedy))
 }
 
 pub(super) async fn options(carrier: &Carrier<'_>, line: &mut CarrierLine) -> Result<((), String), Failure> {
