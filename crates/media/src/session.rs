@@ -187,18 +187,6 @@ impl Session {
         self.timers.quiet = now + self.quiet_after;
     }
 
-    /// Another receiver does not know how often our encrypted stream has rolled over (RFC 3711 §3.3.1) and counts from nought: after a
-    /// rollover it gets another source. The next one of a sequence through all numbers is none that was used under this key.
-    fn begin_source_anew(&mut self, next: &AudioStream) {
-        let Some(stream) = &self.stream else { return };
-        let theirs = |stream: &AudioStream| stream.protection.as_ref().map(|protection| protection.theirs);
-        let is_another = stream.remote != next.remote && next.remote.is_some() || theirs(stream) != theirs(next);
-        if is_another && self.guard.has_rolled_over() {
-            let source = self.outbound.ssrc().wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            self.outbound.begin_anew(u64::from(source));
-        }
-    }
-
     /// The agreed stream.
     pub fn stream(&self) -> Option<&AudioStream> {
         self.stream.as_ref()

@@ -4,9 +4,24 @@
 //! former process has sent is not known for certain, and a keystream must not be used twice. So our stream begins anew with another,
 //! random SSRC under the same key, which RFC 3711 §8.1 allows: keystreams of two sources differ.
 
+use super::Session;
 use crate::rtp::PACKET_BYTES_MAX;
-use crate::sdp::Protection;
+use crate::sdp::{AudioStream, Protection};
 use crate::srtp::{PacketRefused, SourceIndex, SrtpReceiver, SrtpSender};
+
+impl Session {
+    /// Another receiver does not know how often our encrypted stream has rolled over (RFC 3711 §3.3.1) and counts from nought: after a
+    /// rollover it gets another source. The next one of a sequence through all numbers is none that was used under this key.
+    pub(super) fn begin_source_anew(&mut self, next: &AudioStream) {
+        let Some(stream) = &self.stream else { return };
+        let theirs = |stream: &AudioStream| stream.protection.as_ref().map(|protection| protection.theirs);
+        let is_another = stream.remote != next.remote && next.remote.is_some() || theirs(stream) != theirs(next);
+        if is_another && self.guard.has_rolled_over() {
+            let source = self.outbound.ssrc().wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            self.outbound.begin_anew(u64::from(source));
+        }
+    }
+}
 
 /// Both directions of a session.
 #[derive(Debug, Default)]

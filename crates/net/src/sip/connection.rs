@@ -1,5 +1,7 @@
 //! One TCP connection: a task reads and frames; the role's loop writes directly while the peer keeps up.
 
+mod handshake;
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,7 +14,7 @@ use sip::{Frame, Framer, Message, ParseError};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
@@ -45,8 +47,6 @@ pub enum Closed {
 const READ_BYTES: usize = 16 * 1024;
 // The same under TLS, whose session keeps what is no whole record yet: some messages, and little for each of many idle phones.
 const SECURE_READ_BYTES: usize = 4 * 1024;
-// Handshakes that are computed at once, beside the loop's thread.
-static PROVING: Semaphore = Semaphore::const_new(2);
 // Entries of the write queue; the bound in bytes is `Limits::write_queue_bytes`.
 const WRITE_QUEUE_ENTRIES: usize = 4_096;
 
@@ -320,7 +320,7 @@ async fn run<E>(
         let mut incoming = ReadSide::default();
         // Who calls waits for a handshake of ours, and then for the next address.
         let within = if is_ours { limits.connect_time } else { limits.handshake_time };
-        if let Err(error) = handshake(&mut reader, &mut incoming, within, &counted, outlet).await {
+        if let Err(error) = handshake::complete(&mut reader, &mut incoming, within, &counted, outlet).await {
             counted.not_secured(&error, outlet.name());
             if is_ours {
                 counted.failed();
@@ -361,50 +361,6 @@ impl ReadSide {
         self.begins |= bytes.iter().any(|b| !matches!(b, b'\r' | b'\n'));
         self.framer.push(bytes);
     }
-}
-
-/// Reads until both ends know each other; at once in the clear.
-async fn handshake(
-    stream: &mut OwnedReadHalf,
-    incoming: &mut ReadSide,
-    within: Duration,
-    counted: &Counted,
-    outlet: &Arc<Outlet>,
-) -> Result<(), NotSecured> {
-    if !outlet.is_secure() {
-        return Ok(());
-    }
-    let due = Instant::now() + within;
-    let mut chunk = vec![0; SECURE_READ_BYTES];
-    while outlet.is_handshaking() {
-        let length = match timeout_at(due, stream.read(&mut chunk)).await {
-            Ok(Ok(0) | Err(_)) => return Err(NotSecured::Closed),
-            Ok(Ok(length)) => length,
-            Err(_) => return Err(NotSecured::Late),
-        };
-        counted.received(length);
-        let (taken, plain) = prove(outlet, chunk.get(..length).unwrap_or_default()).await;
-        incoming.push(&plain);
-        if taken? == More::No {
-            return Err(NotSecured::Closed);
-        }
-    }
-    counted.counters.tls_handshakes.one();
-    Ok(())
-}
-
-/// Takes a part of a handshake on another thread: a signature takes a millisecond, and strangers can ask for thousands of them. The thread
-/// of the loop must not wait for that.
-async fn prove(outlet: &Arc<Outlet>, part: &[u8]) -> (Result<More, NotSecured>, Vec<u8>) {
-    let (outlet, part) = (outlet.clone(), part.to_vec());
-    // The semaphore is never closed.
-    let _turn = PROVING.acquire().await;
-    let proved = tokio::task::spawn_blocking(move || {
-        let mut plain = Vec::new();
-        let taken = outlet.receive(&part, |bytes| plain.extend_from_slice(bytes));
-        (taken, plain)
-    });
-    proved.await.unwrap_or((Err(NotSecured::Closed), Vec::new()))
 }
 
 async fn read<E>(

@@ -11,8 +11,8 @@ use sip::agent::IncomingId;
 use tokio::sync::{mpsc, oneshot};
 
 use super::limits::INBOX_MAX;
-use super::node::calls::spending::{Added, Spender};
 use super::node::lookup::Found;
+use super::node::spending::{Added, Spender};
 use crate::monitors::Monitor;
 
 /// An input of the loop.

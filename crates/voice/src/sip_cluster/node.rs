@@ -12,6 +12,7 @@ pub mod lookup;
 pub mod order;
 pub mod ownership;
 mod proxies;
+pub mod spending;
 
 use call::call::PinAnswer;
 use call::{CallSnapshot, Input};
@@ -29,7 +30,6 @@ use calls::joining_invite::Joins;
 use calls::monitoring::Monitors;
 use calls::pending::PendingRequests;
 use calls::prompts::ReadPrompts;
-use calls::spending::Spendings;
 use calls::table::Calls;
 use calls::trunk_limits::{CallRates, Pauses, ReadReceived, ReadTrunks};
 use faults::{Doing, Faults};
@@ -42,6 +42,7 @@ use ownership::quarantine::AsideCalls;
 use ownership::search::OrphanSearch;
 use ownership::takeover::Belongs;
 use proxies::Proxies;
+use spending::Spendings;
 
 /// A node. The module describes its turns.
 pub struct Node {

@@ -6,7 +6,7 @@ use infra::{KeptView, Result, ViewStore};
 use model::Timestamp;
 use prost::Message as _;
 
-use crate::sip_cluster::node::calls::spending::{Added, Amount, Amounts, Spender};
+use crate::sip_cluster::node::spending::{Added, Amount, Amounts, Spender};
 
 /// How often the sums are read again because another node has changed them meanwhile.
 const TRIES_MAX: usize = 8;

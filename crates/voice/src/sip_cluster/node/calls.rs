@@ -26,7 +26,7 @@ mod ring;
 mod rooms;
 mod run;
 mod session;
-pub mod spending;
+mod spending;
 pub mod table;
 mod talk;
 mod to_sip;

@@ -9,8 +9,8 @@ use model::plan::Occasion;
 use model::{ConnId, Dn, Owner, TenantId, Token};
 use sip::agent::IncomingId;
 
-use super::calls::spending::{Amounts, Spender};
 use super::lookup::Lookup;
+use super::spending::{Amounts, Spender};
 
 /// A number to look up.
 #[derive(Clone, Debug, Default)]

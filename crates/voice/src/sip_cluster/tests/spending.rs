@@ -7,8 +7,8 @@ use model::{Dn, Timestamp};
 use sip::agent::Event;
 
 use super::bench::{Bench, Peer, by_two_trunks};
-use crate::sip_cluster::node::calls::spending::{Added, Amount, Amounts, Spender};
 use crate::sip_cluster::node::order::Order;
+use crate::sip_cluster::node::spending::{Added, Amount, Amounts, Spender};
 
 const PHONE: &str = "phone;dn=7102";
 const DAY: Duration = Duration::from_secs(86_400);

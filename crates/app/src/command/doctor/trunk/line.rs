@@ -27,7 +27,7 @@ const TRANSACTIONS_MAX: usize = 64;
 
 enum Socket {
     Udp(UdpSocket),
-    Stream(TcpStream, Option<TlsSession>, Framer),
+    Stream(TcpStream, Option<Box<TlsSession>>, Framer),
 }
 
 /// A line to one address.
@@ -67,7 +67,7 @@ impl CarrierLine {
                 let mut stream = tokio::time::timeout(CONNECT_WITHIN, TcpStream::connect(remote)).await??;
                 let local = stream.local_addr()?;
                 let session = match transport.is_secure() {
-                    true => Some(tokio::time::timeout(CONNECT_WITHIN, secure(&mut stream, name, tls)).await??),
+                    true => Some(tokio::time::timeout(CONNECT_WITHIN, secure(&mut stream, name, tls)).await??.into()),
                     false => None,
                 };
                 let connection = ConnectionId::opened(1, transport);

@@ -1,8 +1,8 @@
 //! Begins a leg and rings its phone.
 
 use bytes::Bytes;
-use call::Input;
 use call::call::PartyNo;
+use call::{CallSnapshot, Input};
 use model::{ConnId, LegId, Timestamp};
 use sip::agent::{Invite, Provisionals};
 use sip::dialog::MAX_FORWARDS;
@@ -82,34 +82,16 @@ impl Node {
             return;
         };
         let state = entry.thread.call_with(id).unwrap_or(entry.thread.first());
-        let number = target.shows.as_deref().unwrap_or_else(|| state.presented_number());
-        let is_private = number == ANONYMOUS;
-        let name = match entry.caller_name.as_str() {
-            _ if is_private => "\"Anonymous\" ".to_owned(),
-            _ if target.shows.is_some() || !state.presents_caller() || state.conn_id != conn_id => String::new(),
-            "" => String::new(),
-            name => format!("{} ", sip::params::quote(name)),
-        };
         let callers = state.party(PartyNo::CALLER).and_then(|caller| entry.leg(caller.leg));
         let hops_left = callers.map_or(MAX_FORWARDS, |leg| leg.hops_left);
         let edge = self.proxies.edge(link);
-        let privacy = is_private.then(|| (HeaderName::Privacy, "id".to_owned()));
-        let trunk_rules = target.trunk.as_deref().map(|trunk| (self.trunks)(&entry.tenant, trunk));
-        // RFC 3325 section 5: the carrier trusts us, as it has been agreed.
-        let asserts = trunk_rules.is_some_and(|rules| rules.asserts_identity) && !is_private;
-        let asserted =
-            asserts.then(|| (HeaderName::PAssertedIdentity, format!("{name}<sip:{}@{edge}>", escape_user(number))));
+        let ShownCaller { from, privacy, asserted } = self.shown_caller(conn_id, target, state, edge);
         let insists = target.insists.then(|| (INSIST, "1".to_owned()));
         let by_itself = state.rings_at_origin().then(|| super::originate::answer_by_itself(edge));
         let invite = Invite {
             flow: Flow::Stream { connection: link },
             target: target.contact.uri.clone(),
-            // RFC 3323 section 4.1.1.3.
-            from: if is_private {
-                format!("{name}<sip:{ANONYMOUS}@anonymous.invalid>")
-            } else {
-                format!("{name}<sip:{}@{edge}>", escape_user(number))
-            },
+            from,
             to: format!("<sip:{}@{edge}>", escape_user(target.dn.as_str())),
             call_id: format!("{conn_id}-{}-{:x}@{}", id.0, self.ids.random(), self.ids.owner().node),
             local: self.identity(entry.tenant.clone(), place, link),
@@ -144,6 +126,28 @@ impl Node {
         }
     }
 
+    /// How who calls is shown to a phone or carrier.
+    fn shown_caller(&self, conn_id: ConnId, target: &Target, state: &CallSnapshot, edge: &str) -> ShownCaller {
+        let entry = self.calls.get(&conn_id);
+        let number = target.shows.as_deref().unwrap_or_else(|| state.presented_number());
+        if number == ANONYMOUS {
+            // RFC 3323 section 4.1.1.3.
+            let from = format!("\"Anonymous\" <sip:{ANONYMOUS}@anonymous.invalid>");
+            return ShownCaller { from, privacy: Some((HeaderName::Privacy, "id".to_owned())), asserted: None };
+        }
+        let is_own = target.shows.is_none() && state.presents_caller() && state.conn_id == conn_id;
+        let name = match entry.map_or("", |entry| entry.caller_name.as_str()) {
+            name if is_own && !name.is_empty() => format!("{} ", sip::params::quote(name)),
+            _ => String::new(),
+        };
+        let from = format!("{name}<sip:{}@{edge}>", escape_user(number));
+        // RFC 3325 section 5: the carrier trusts us, as it has been agreed.
+        let rules = entry.zip(target.trunk.as_deref()).map(|(entry, trunk)| (self.trunks)(&entry.tenant, trunk));
+        let asserts = rules.is_some_and(|rules| rules.asserts_identity);
+        let asserted = asserts.then(|| (HeaderName::PAssertedIdentity, from.clone()));
+        ShownCaller { from, privacy: None, asserted }
+    }
+
     /// Ends a leg whose phone has not been rung. It must not stay: a call ends with its last leg.
     fn fail_leg(&mut self, conn_id: ConnId, id: LegId, failure: Input, now: Timestamp) {
         if let Some(leg) = self.leg_mut(conn_id, id) {
@@ -152,6 +156,13 @@ impl Node {
         self.close_media(conn_id, id, now);
         self.feed(conn_id, failure, now);
     }
+}
+
+/// The headers that show who calls.
+struct ShownCaller {
+    from: String,
+    privacy: Option<(HeaderName, String)>,
+    asserted: Option<(HeaderName, String)>,
 }
 
 /// Escapes characters that a user part must not contain (RFC 3261 section 25.1 `user`).

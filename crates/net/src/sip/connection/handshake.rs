@@ -1,0 +1,59 @@
+//! The handshake of a TLS connection, computed beside the thread of the loop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt as _;
+use tokio::net::tcp::OwnedReadHalf;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout_at};
+
+use super::{Counted, ReadSide, SECURE_READ_BYTES};
+use crate::sip::outlet::{More, NotSecured, Outlet};
+
+// Handshakes that are computed at once.
+static PROVING: Semaphore = Semaphore::const_new(2);
+
+/// Reads until both ends know each other; at once in the clear.
+pub(super) async fn complete(
+    stream: &mut OwnedReadHalf,
+    incoming: &mut ReadSide,
+    within: Duration,
+    counted: &Counted,
+    outlet: &Arc<Outlet>,
+) -> Result<(), NotSecured> {
+    if !outlet.is_secure() {
+        return Ok(());
+    }
+    let due = Instant::now() + within;
+    let mut chunk = vec![0; SECURE_READ_BYTES];
+    while outlet.is_handshaking() {
+        let length = match timeout_at(due, stream.read(&mut chunk)).await {
+            Ok(Ok(0) | Err(_)) => return Err(NotSecured::Closed),
+            Ok(Ok(length)) => length,
+            Err(_) => return Err(NotSecured::Late),
+        };
+        counted.received(length);
+        let (taken, plain) = prove(outlet, chunk.get(..length).unwrap_or_default()).await;
+        incoming.push(&plain);
+        if taken? == More::No {
+            return Err(NotSecured::Closed);
+        }
+    }
+    counted.counters.tls_handshakes.one();
+    Ok(())
+}
+
+/// Takes a part of a handshake on another thread: a signature takes a millisecond, and strangers can ask for thousands of them. The thread
+/// of the loop must not wait for that.
+async fn prove(outlet: &Arc<Outlet>, part: &[u8]) -> (Result<More, NotSecured>, Vec<u8>) {
+    let (outlet, part) = (outlet.clone(), part.to_vec());
+    // The semaphore is never closed.
+    let _turn = PROVING.acquire().await;
+    let proved = tokio::task::spawn_blocking(move || {
+        let mut plain = Vec::new();
+        let taken = outlet.receive(&part, |bytes| plain.extend_from_slice(bytes));
+        (taken, plain)
+    });
+    proved.await.unwrap_or((Err(NotSecured::Closed), Vec::new()))
+}

@@ -1,0 +1,244 @@
+//! The book of what is spent in a day on calls outside. No I/O: what is to be stored is taken out, and what the store says comes in.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use model::plan::{DayLimit, OutsideLimits};
+use model::{Dn, TenantId, Timestamp};
+
+/// How long the sums of a day are kept after its end, for calls that still go on.
+const KEPT_AFTER: Duration = Duration::from_secs(24 * 3_600);
+/// The part of a limit, in percent, from which there is a warning.
+const WARNED_AT: u64 = 80;
+
+/// Calls and seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Amount {
+    /// Calls.
+    pub calls: u64,
+    /// Seconds of answered calls.
+    pub seconds: u64,
+}
+
+impl Amount {
+    const fn add(&mut self, other: Self) {
+        self.calls = self.calls.saturating_add(other.calls);
+        self.seconds = self.seconds.saturating_add(other.seconds);
+    }
+}
+
+/// Who spends, and on which day.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Spender {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// Its phone; none: all its calls.
+    pub phone: Option<Dn>,
+    /// When the day ends.
+    pub day_ends: Timestamp,
+}
+
+impl Spender {
+    fn of(tenant: &TenantId, limit: &DayLimit) -> Self {
+        Self { tenant: tenant.clone(), phone: limit.phone.clone(), day_ends: limit.day_ends }
+    }
+}
+
+/// Amounts by rule.
+pub type Amounts = BTreeMap<String, Amount>;
+
+/// What became of amounts that were to be added to the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Added {
+    /// They are in these sums.
+    Sums(Amounts),
+    /// The spender has begun another day: this node alone goes on counting the former one.
+    DayOver,
+    /// The store did not answer.
+    Unknown,
+}
+
+/// What was spent.
+#[derive(Debug, Default)]
+pub struct Spendings {
+    days: HashMap<Spender, Day>,
+}
+
+/// The day of a spender.
+#[derive(Debug, Default)]
+struct Day {
+    /// The sums of all nodes, as the store had them last.
+    stored: Amounts,
+    /// Being added to the store.
+    on_the_way: Option<Amounts>,
+    /// Not yet.
+    unstored: Amounts,
+    /// The rules whose warning, and whose end, was logged.
+    warned: Vec<String>,
+    used_up: Vec<String>,
+}
+
+impl Day {
+    pub(super) fn sum(&self, rule: &str) -> Amount {
+        let mut sum = Amount::default();
+        for part in [Some(&self.stored), self.on_the_way.as_ref(), Some(&self.unstored)].into_iter().flatten() {
+            sum.add(part.get(rule).copied().unwrap_or_default());
+        }
+        sum
+    }
+}
+
+/// What a limit has reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Level {
+    Fine,
+    Warned,
+    UsedUp,
+}
+
+impl Spendings {
+    pub(super) fn sum(&self, tenant: &TenantId, limit: &DayLimit) -> Amount {
+        self.days.get(&Spender::of(tenant, limit)).map(|day| day.sum(&limit.rule)).unwrap_or_default()
+    }
+
+    pub(super) fn add(&mut self, tenant: &TenantId, limit: &DayLimit, amount: Amount) {
+        let day = self.days.entry(Spender::of(tenant, limit)).or_default();
+        day.unstored.entry(limit.rule.clone()).or_default().add(amount);
+    }
+
+    /// The first limit that leaves nothing for another call.
+    pub(super) fn used_up<'a>(&self, tenant: &TenantId, limits: &'a OutsideLimits) -> Option<&'a DayLimit> {
+        limits.a_day.iter().find(|limit| level(limit, self.sum(tenant, limit)) == Level::UsedUp)
+    }
+
+    /// Whether a call in progress has used up the minutes.
+    pub(super) fn is_out_of_time<'a>(&self, tenant: &TenantId, limits: &'a OutsideLimits) -> Option<&'a DayLimit> {
+        limits.a_day.iter().find(|limit| {
+            limit.minutes.is_some_and(|minutes| self.sum(tenant, limit).seconds >= u64::from(minutes) * 60)
+        })
+    }
+
+    /// What is to be added to the store now, and the days that nobody needs any more.
+    pub(super) fn take_unstored(&mut self, now: Timestamp) -> Vec<(Spender, Amounts)> {
+        self.days.retain(|spender, day| {
+            now < spender.day_ends + KEPT_AFTER || day.on_the_way.is_some() || !day.unstored.is_empty()
+        });
+        let waiting = self.days.iter_mut().filter(|(_, day)| day.on_the_way.is_none() && !day.unstored.is_empty());
+        let take = |(spender, day): (&Spender, &mut Day)| {
+            let amounts = std::mem::take(&mut day.unstored);
+            day.on_the_way = Some(amounts.clone());
+            (spender.clone(), amounts)
+        };
+        waiting.map(take).collect()
+    }
+
+    /// What became of the amounts on their way. Without an answer they are added with the next ones.
+    pub(super) fn stored(&mut self, spender: &Spender, added: Added) {
+        let Some(day) = self.days.get_mut(spender) else { return };
+        let amounts = day.on_the_way.take().unwrap_or_default();
+        let into = match added {
+            Added::Sums(sums) => {
+                day.stored = sums;
+                return;
+            }
+            Added::DayOver => &mut day.stored,
+            Added::Unknown => &mut day.unstored,
+        };
+        for (rule, amount) in amounts {
+            into.entry(rule).or_default().add(amount);
+        }
+    }
+
+    pub(super) fn is_one_unstored(&self) -> bool {
+        self.days.values().any(|day| day.on_the_way.is_none() && !day.unstored.is_empty())
+    }
+
+    /// Whether that level of a limit is new: it is told once.
+    pub(super) fn is_new(&mut self, tenant: &TenantId, limit: &DayLimit, level: Level) -> bool {
+        let Some(day) = self.days.get_mut(&Spender::of(tenant, limit)) else { return false };
+        let told = match level {
+            Level::Fine => return false,
+            Level::Warned => &mut day.warned,
+            Level::UsedUp => &mut day.used_up,
+        };
+        let is_new = !told.contains(&limit.rule);
+        if is_new {
+            told.push(limit.rule.clone());
+        }
+        is_new
+    }
+}
+
+pub(super) fn level(limit: &DayLimit, spent: Amount) -> Level {
+    let of = |spent: u64, most: u64| match most {
+        most if spent >= most => Level::UsedUp,
+        most if spent.saturating_mul(100) >= most * WARNED_AT => Level::Warned,
+        _ => Level::Fine,
+    };
+    let calls = limit.calls.map_or(Level::Fine, |most| of(spent.calls, most.into()));
+    let time = limit.minutes.map_or(Level::Fine, |most| of(spent.seconds, u64::from(most) * 60));
+    calls.max(time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tenant() -> TenantId {
+        TenantId::parse("case").expect("a tenant")
+    }
+
+    fn limit(calls: Option<u32>, minutes: Option<u32>) -> DayLimit {
+        DayLimit { rule: "premium".to_owned(), phone: None, calls, minutes, day_ends: Timestamp::from_micros(9) }
+    }
+
+    fn spent(calls: u64, seconds: u64) -> Amount {
+        Amount { calls, seconds }
+    }
+
+    #[test]
+    fn a_limit_is_near_at_four_fifths_and_used_up_at_its_value() {
+        let levels = |limit: DayLimit, amounts: &[(u64, u64)]| -> Vec<Level> {
+            amounts.iter().map(|(calls, seconds)| level(&limit, spent(*calls, *seconds))).collect()
+        };
+        let by_calls = levels(limit(Some(10), None), &[(0, 9_999), (7, 0), (8, 0), (10, 0), (11, 0)]);
+        assert_eq!(by_calls, [Level::Fine, Level::Fine, Level::Warned, Level::UsedUp, Level::UsedUp]);
+        let by_time = levels(limit(None, Some(1)), &[(9_999, 47), (0, 48), (0, 60)]);
+        assert_eq!(by_time, [Level::Fine, Level::Warned, Level::UsedUp]);
+        assert_eq!(level(&limit(Some(0), None), spent(0, 0)), Level::UsedUp, "nobody calls there");
+    }
+
+    #[test]
+    fn what_the_store_did_not_take_is_added_with_the_next_amount() {
+        let (mut spendings, limit) = (Spendings::default(), limit(Some(10), None));
+        let rule = || "premium".to_owned();
+        spendings.add(&tenant(), &limit, spent(2, 0));
+        let (spender, first) = spendings.take_unstored(Timestamp::ZERO).pop().expect("an amount");
+        assert_eq!(first, Amounts::from([(rule(), spent(2, 0))]));
+        spendings.add(&tenant(), &limit, spent(1, 4));
+        assert!(spendings.take_unstored(Timestamp::ZERO).is_empty(), "one at a time");
+        spendings.stored(&spender, Added::Unknown);
+        let (_, again) = spendings.take_unstored(Timestamp::ZERO).pop().expect("an amount");
+        assert_eq!(again, Amounts::from([(rule(), spent(3, 4))]));
+        // Other nodes have spent too.
+        spendings.stored(&spender, Added::Sums(Amounts::from([(rule(), spent(10, 40))])));
+        assert_eq!(spendings.sum(&tenant(), &limit), spent(10, 40));
+        let limits = OutsideLimits { at_once: None, a_day: vec![limit] };
+        assert!(spendings.used_up(&tenant(), &limits).is_some());
+        spendings.add(&tenant(), &limits.a_day[0], spent(0, 2));
+        assert_eq!(spendings.take_unstored(Timestamp::ZERO).len(), 1);
+        spendings.stored(&spender, Added::DayOver);
+        assert_eq!(spendings.sum(&tenant(), &limits.a_day[0]), spent(10, 42));
+        let later = Timestamp::from_micros(9) + KEPT_AFTER;
+        assert!(spendings.take_unstored(later).is_empty() && spendings.days.is_empty(), "the day is over");
+    }
+
+    #[test]
+    fn each_level_is_told_once() {
+        let (mut spendings, limit) = (Spendings::default(), limit(Some(1), None));
+        assert!(!spendings.is_new(&tenant(), &limit, Level::Fine));
+        spendings.add(&tenant(), &limit, spent(1, 0));
+        assert!(spendings.is_new(&tenant(), &limit, Level::UsedUp));
+        assert!(!spendings.is_new(&tenant(), &limit, Level::UsedUp));
+    }
+}
