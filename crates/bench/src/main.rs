@@ -32,6 +32,7 @@ mod site;
 mod staff;
 mod subscribers;
 mod takeover;
+mod tls;
 mod transcoding;
 mod transfer;
 mod udp;
@@ -55,6 +56,7 @@ const BENCHES: &[(&str, Bench)] = &[
     ("parser", parser::run),
     ("idle", idle::run),
     ("sip-proxy", proxy::run),
+    ("tls", tls::run),
     ("registrar", registrar::run),
     ("relay", relay::run),
     ("conference", conference::run),
