@@ -232,7 +232,7 @@ pub struct Trunk {
     /// How long it may say nothing before the next trunk is tried, in seconds.
     #[serde(default)]
     pub try_s: Option<u32>,
-    /// The user name that answers its challenges.
+    /// The user name of the account.
     #[serde(default)]
     pub user: Option<String>,
     /// The password of that user. Absent where secrets are not shown.
@@ -265,6 +265,12 @@ pub struct Trunk {
     /// Whether its carrier is told the number that calls by P-Asserted-Identity.
     #[serde(default)]
     pub asserts_identity: bool,
+    /// The user name that answers its challenges, where that is not `user`.
+    #[serde(default)]
+    pub auth_user: Option<String>,
+    /// Its carrier's domain, where that is not the host of `contact`.
+    #[serde(default)]
+    pub domain: Option<String>,
 }
 
 /// A routing application.

@@ -39,7 +39,11 @@ const NONCES_MAX: usize = 2;
 pub struct Account {
     /// The registrar: `host:port`, with URI parameters as `;transport=tcp` behind it.
     pub registrar: String,
-    /// The user and its password.
+    /// The domain of the account, where that is not the registrar's host.
+    pub domain: Option<String>,
+    /// The user of the account.
+    pub user: String,
+    /// The user name and the password that answer challenges.
     pub credentials: AgentCredentials,
 }
 
@@ -339,17 +343,23 @@ impl OwnRegistration {
         let known = self.bound.as_ref().filter(|(_, until)| *until > now).map(|(contact, _)| contact.as_str());
         let contact = if removes { known?.to_owned() } else { self.contact()? };
         // §10.2: the address of record has no port.
-        let host = host_of(&self.account.registrar);
-        let record = format!("<sip:{}@{host}>", escape_user(&self.account.credentials.user));
-        let mut request = Message::request(Method::Register, format_args!("sip:{}", self.account.registrar))
-            .header(&HeaderName::MaxForwards, 70)
-            .header(&HeaderName::From, format_args!("{record};tag={}", self.tag))
-            .header(&HeaderName::To, &record)
-            .header(&HeaderName::CallId, &self.call_id)
-            .header(&HeaderName::CSeq, CSeq { number: self.cseq, method: Method::Register })
-            .header(&HeaderName::Contact, format_args!("<{contact}>"))
-            // A carrier that answers no OPTIONS may still register.
-            .header(&crate::proxy::headers::INSIST, 1);
+        let Account { registrar, domain, user, .. } = &self.account;
+        let host = domain.as_deref().unwrap_or_else(|| host_of(registrar));
+        let record = format!("<sip:{}@{host}>", escape_user(user));
+        let mut request =
+            Message::request(Method::Register, format_args!("sip:{}", domain.as_ref().unwrap_or(registrar)))
+                .header(&HeaderName::MaxForwards, 70)
+                .header(&HeaderName::From, format_args!("{record};tag={}", self.tag))
+                .header(&HeaderName::To, &record)
+                .header(&HeaderName::CallId, &self.call_id)
+                .header(&HeaderName::CSeq, CSeq { number: self.cseq, method: Method::Register })
+                .header(&HeaderName::Contact, format_args!("<{contact}>"))
+                // A carrier that answers no OPTIONS may still register.
+                .header(&crate::proxy::headers::INSIST, 1);
+        // The registrar of another domain is on the way there.
+        if domain.is_some() {
+            request = request.header(&HeaderName::Route, format_args!("<sip:{registrar};lr>"));
+        }
         // Where calls no longer reach us, none may be sent to.
         if let Some(former) = known.filter(|known| *known != contact) {
             request = request.header(&HeaderName::Contact, format_args!("<{former}>;expires=0"));
@@ -362,7 +372,7 @@ impl OwnRegistration {
     /// Where we are reached now.
     fn contact(&self) -> Option<String> {
         let edge = self.edge.as_deref()?;
-        let uri = format!("sip:{}@{edge}", escape_user(&self.account.credentials.user));
+        let uri = format!("sip:{}@{edge}", escape_user(&self.account.user));
         let transport = transport_of(&self.account.registrar);
         Some(if transport.is_some_and(|t| t.eq_ignore_ascii_case("tcp")) { uri + ";transport=tcp" } else { uri })
     }

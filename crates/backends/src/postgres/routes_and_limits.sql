@@ -14,3 +14,6 @@ ALTER TABLE dial_rule ADD FOREIGN KEY (tenant, schedule) REFERENCES schedule (te
 ALTER TABLE trunk ADD COLUMN calls_per_second BIGINT;
 ALTER TABLE trunk ADD COLUMN drain BIGINT;
 ALTER TABLE trunk ADD COLUMN asserts_identity BIGINT;
+-- The user name for the password, and the domain of the carrier, where they are not those of the account and of contact.
+ALTER TABLE trunk ADD COLUMN auth_user TEXT;
+ALTER TABLE trunk ADD COLUMN domain TEXT;

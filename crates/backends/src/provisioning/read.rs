@@ -252,6 +252,8 @@ fn trunk(row: &Row, lists: &mut Lists) -> Result<Trunk> {
         calls_per_second: get(row, "calls_per_second")?,
         drain: is_set(row, "drain")?,
         asserts_identity: is_set(row, "asserts_identity")?,
+        auth_user: get(row, "auth_user")?,
+        domain: get(row, "domain")?,
     })
 }
 

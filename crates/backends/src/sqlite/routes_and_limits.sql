@@ -31,3 +31,6 @@ ALTER TABLE dial_rule_next RENAME TO dial_rule;
 ALTER TABLE trunk ADD COLUMN calls_per_second INTEGER;
 ALTER TABLE trunk ADD COLUMN drain INTEGER;
 ALTER TABLE trunk ADD COLUMN asserts_identity INTEGER;
+-- The user name for the password, and the domain of the carrier, where they are not those of the account and of contact.
+ALTER TABLE trunk ADD COLUMN auth_user TEXT;
+ALTER TABLE trunk ADD COLUMN domain TEXT;

@@ -28,6 +28,16 @@ impl Trunk {
         Some((contact, self.user.as_deref().filter(|user| !user.is_empty())?))
     }
 
+    /// Whether its carrier's domain is a host name or an address.
+    pub fn has_good_domain(&self) -> bool {
+        self.domain.as_deref().is_none_or(|domain| is_host_name(domain) || domain.parse::<IpAddr>().is_ok())
+    }
+
+    /// The user name that answers its carrier's challenges.
+    pub fn authenticates_as(&self) -> Option<&str> {
+        self.auth_user.as_deref().or(self.user.as_deref())
+    }
+
     /// The number that is shown to who is called.
     pub fn shown(&self) -> Option<&str> {
         self.caller_id.as_deref().filter(|number| is_dialled(number))
@@ -65,6 +75,8 @@ impl Trunk {
             ("calls_per_second", self.calls_per_second.is_some()),
             ("drain", self.drain),
             ("asserts_identity", self.asserts_identity),
+            ("auth_user", self.auth_user.is_some()),
+            ("domain", self.domain.is_some()),
         ];
         let no_call = self.contact.is_none();
         keys.extend(of_calls.into_iter().filter(|(_, is_set)| no_call && *is_set).map(|(key, _)| (key, NO_CONTACT)));
@@ -131,6 +143,8 @@ mod tests {
             calls_per_second: None,
             drain: false,
             asserts_identity: false,
+            auth_user: None,
+            domain: None,
         }
     }
 

@@ -110,6 +110,8 @@ pub fn objects(tenant: &str) -> TenantObjects {
         calls_per_second: Some(10),
         drain: true,
         asserts_identity: true,
+        auth_user: Some("a".into()),
+        domain: Some("d.example".into()),
     }];
     let code =
         |(action, name): &(FeatureAction, &str)| FeatureCode { code: (*name).into(), action: *action, ask_pin: true };

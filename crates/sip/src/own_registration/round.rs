@@ -67,7 +67,10 @@ impl OwnRegistration {
             StatusCode::MOVED_PERMANENTLY | StatusCode::MOVED_TEMPORARILY if !round.is_moved => {
                 let place = self.own_place(response).ok_or(Problem::Moved)?;
                 round.is_moved = true;
-                round.request.set_request_uri(place);
+                match self.account().domain {
+                    Some(_) => round.request.set(&HeaderName::Route, format_args!("<{place};lr>")),
+                    None => round.request.set_request_uri(place),
+                }
                 without_credentials(&mut round.request);
             }
             _ => return Err(Problem::of(status, round.challenges > 0)),

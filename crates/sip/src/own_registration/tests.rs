@@ -21,7 +21,12 @@ impl Lab {
 
     fn at(registrar: &str) -> Self {
         let credentials = AgentCredentials { user: "our line".to_owned(), password: PASSWORD.to_owned() };
-        let account = Account { registrar: registrar.to_owned(), credentials };
+        let account =
+            Account { registrar: registrar.to_owned(), domain: None, user: credentials.user.clone(), credentials };
+        Self::of(account)
+    }
+
+    fn of(account: Account) -> Self {
         let registration = OwnRegistration::new(account, "registrar-1", Box::new(Seeded::new(7)));
         let mut lab = Self { registration, now: Timestamp::from_millis(1_000_000), sent: Vec::new() };
         lab.registration.handle_way(Some(EDGE), lab.now);
@@ -343,4 +348,27 @@ proptest! {
             prop_assert!(at_once <= 8 || kind == 6, "{at_once} requests without a pause");
         }
     }
+}
+
+#[test]
+fn an_account_may_have_a_domain_and_a_user_name_of_its_own() {
+    let credentials = AgentCredentials { user: "customer-4711".to_owned(), password: PASSWORD.to_owned() };
+    let account = Account {
+        registrar: "203.0.113.9:5062;transport=tcp".to_owned(),
+        domain: Some("carrier.example".to_owned()),
+        user: "+4930123".to_owned(),
+        credentials,
+    };
+    let mut lab = Lab::of(account);
+    assert_eq!(lab.last().request_uri(), Some("sip:carrier.example"));
+    assert_eq!(lab.last().header(&HeaderName::Route), Some("<sip:203.0.113.9:5062;transport=tcp;lr>"));
+    assert_eq!(lab.last().header(&HeaderName::To), Some("<sip:+4930123@carrier.example>"));
+    assert_eq!(lab.last().header(&HeaderName::Contact), Some("<sip:+4930123@198.51.100.7:5060;transport=tcp>"));
+    lab.challenge("n1", Algorithm::Md5, false);
+    assert!(proves_itself(lab.last()));
+    let given = lab.last().authorizations(HeaderName::Authorization).next().unwrap().unwrap();
+    assert_eq!(&*given.username, "customer-4711");
+    lab.answer(302, &[(HeaderName::Contact, "<sip:203.0.113.9:5070>".to_owned())]);
+    assert_eq!(lab.last().header(&HeaderName::Route), Some("<sip:203.0.113.9:5070;lr>"));
+    assert_eq!(lab.last().request_uri(), Some("sip:carrier.example"));
 }

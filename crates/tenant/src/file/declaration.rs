@@ -304,6 +304,18 @@ static TRUNKS: Shape = Shape::List {
         field("user", Optional, &NAME, "The user name for a carrier that asks for a password (401, 407)."),
         field("password", Optional, &SECRET, "The password of that user, as the carrier has given it."),
         field(
+            "auth_user",
+            Optional,
+            &NAME,
+            "The user name for the password, where the carrier has given another one for that (authentication name, auth id).",
+        ),
+        field(
+            "domain",
+            Optional,
+            &NAME,
+            "The carrier's domain (realm, SIP domain), where that is not the host of contact: it stands behind our numbers and the account.",
+        ),
+        field(
             "calls_max",
             Optional,
             &CALLS,

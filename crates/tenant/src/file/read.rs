@@ -237,6 +237,8 @@ impl Reader<'_> {
                     calls_per_second: number(item, "calls_per_second"),
                     drain: flag(item, "drain").unwrap_or_default(),
                     asserts_identity: flag(item, "asserts_identity").unwrap_or_default(),
+                    auth_user: text(item, "auth_user"),
+                    domain: text(item, "domain"),
                 });
             }
         }

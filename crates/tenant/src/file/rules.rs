@@ -283,6 +283,8 @@ impl<'a> Rules<'a> {
             (_, Some(password)) if is_generated(password) => {
                 Some(("password", "the carrier gives it: it cannot be generated"))
             }
+            (None, _) if trunk.auth_user.is_some() => Some(("user", "a trunk with `auth_user` needs it")),
+            _ if !trunk.has_good_domain() => Some(("domain", "it is neither a host name nor an address")),
             (None, None) if trunk.register => Some(("user", "a trunk with `register` needs it")),
             _ if trunk.register && trunk.contact.is_none() => {
                 Some(("contact", "a trunk with `register` needs it: the address of the carrier's registrar"))

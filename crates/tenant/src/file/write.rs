@@ -59,6 +59,8 @@ pub fn write(objects: &TenantObjects) -> Exported {
                 + &set("try_s", trunk.try_s)
                 + &optional("user", trunk.user.as_deref())
                 + &optional("password", trunk.password.as_ref().map(Secret::reveal))
+                + &optional("auth_user", trunk.auth_user.as_deref())
+                + &optional("domain", trunk.domain.as_deref())
                 + &set("calls_max", trunk.calls_max)
                 + &set("calls_per_second", trunk.calls_per_second)
                 + if trunk.drain { ", drain: true" } else { "" }

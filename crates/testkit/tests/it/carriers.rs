@@ -190,3 +190,22 @@ fn one_of_two_replicas_registers_also_by_a_connection() -> Result<()> {
     assert!(code == 6 && text.contains("FAILED  way"), "{code} {text}");
     Ok(())
 }
+
+#[test]
+fn an_account_with_a_domain_and_an_authentication_name_of_its_own_calls_and_is_called() -> Result<()> {
+    let site = Installation::start()?;
+    let _kamailio = carrier(&site, 600)?;
+    // The further keys stand behind the password.
+    let keys = format!("{PASSWORD}, auth_user: customer-4711, domain: carrier.example");
+    import(&site, "5060", &keys, true)?;
+    carrier_knows(&site, 1, SOON)?;
+    let mut own = baresip_phone_that_says(&prompt("announcement"), &site, 10, "7101", Answer::Auto)?;
+    let mut far = somebody(&site, Answer::Manual)?;
+    far.dial(OURS)?;
+    hear_each_other(&mut own, &mut far)?;
+    own.dial(DIALLED)?;
+    let rings = far.wait_for("CALL_INCOMING", SOON)?;
+    assert!(rings["peeruri"].as_str().is_some_and(|uri| uri.contains("@carrier.example")), "{rings}");
+    far.answer()?;
+    hear_each_other(&mut own, &mut far)
+}

@@ -414,7 +414,7 @@ async fn trunk_credentials(
     caller.needs_scope(scope::CONFIG_SECRETS)?;
     let account = |object: &Object| match object {
         Object::Trunk(trunk) => {
-            let (user, password) = (trunk.user.clone()?, trunk.password.clone()?);
+            let (user, password) = (trunk.authenticates_as()?.to_owned(), trunk.password.clone()?);
             Some(TrunkAccount { trunk: trunk.name.clone(), user, password })
         }
         _ => None,

@@ -238,8 +238,7 @@ impl Carriers {
 
     fn take(&mut self, tenant: TenantId, trunk: String, account: Account, now: Timestamp) {
         // A removal that comes late would take the new registration's Contact too: it is waited for.
-        let is_user =
-            |held: &HeldRegistration| held.registration.account().credentials.user == account.credentials.user;
+        let is_user = |held: &HeldRegistration| held.registration.account().user == account.user;
         if self.held.values().any(|held| !held.is_wanted && held.tenant == tenant && is_user(held)) {
             return;
         }
@@ -338,7 +337,8 @@ fn is_held_by(us: &Owner, live: &[Owner], tenant: &TenantId, trunk: &str) -> boo
 }
 
 fn is_same(account: &Account, other: &Account) -> bool {
-    account.registrar == other.registrar && account.credentials.user == other.credentials.user
+    let known = |account: &Account| (account.registrar.clone(), account.domain.clone(), account.user.clone());
+    known(account) == known(other) && account.credentials.user == other.credentials.user
 }
 
 fn row(held: &HeldRegistration, status: RegistrationStatus) -> CarrierRegistration {
@@ -347,7 +347,7 @@ fn row(held: &HeldRegistration, status: RegistrationStatus) -> CarrierRegistrati
     CarrierRegistration {
         trunk: held.trunk.clone(),
         registrar: account.registrar.clone(),
-        user: account.credentials.user.clone(),
+        user: account.user.clone(),
         state: state.as_str().to_owned(),
         registered_until_ms: registered_until.map(Timestamp::as_millis),
         last_at_ms: last.as_ref().map(|last| last.at.as_millis()),

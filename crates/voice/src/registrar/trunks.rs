@@ -38,10 +38,14 @@ impl Trunks {
                 if let Some((registrar, user)) = trunk.registers()
                     && let Some(AgentCredentials { user: of, password }) = self.accounts.of(tenant, &trunk.name)
                     // Else the password is that of the former user.
-                    && of == user
+                    && trunk.authenticates_as() == Some(of.as_str())
                 {
-                    let credentials = AgentCredentials { user: user.to_owned(), password };
-                    let account = Account { registrar: registrar.to_owned(), credentials };
+                    let account = Account {
+                        registrar: registrar.to_owned(),
+                        domain: trunk.domain.clone(),
+                        user: user.to_owned(),
+                        credentials: AgentCredentials { user: of, password },
+                    };
                     all.insert((tenant.clone(), trunk.name.clone()), account);
                 }
             }

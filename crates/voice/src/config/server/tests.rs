@@ -75,6 +75,8 @@ fn the_password_of_a_trunk_is_in_no_list_of_objects() {
         calls_per_second: None,
         drain: false,
         asserts_identity: false,
+        auth_user: None,
+        domain: None,
     };
     let object = Object::Trunk(trunk);
     let version = ConfigVersion { generation: 1, revision: 1 };

@@ -15,7 +15,7 @@ fn owner(replica: u8) -> Owner {
 
 fn account(number: usize) -> Account {
     let credentials = AgentCredentials { user: format!("user-{number}"), password: "hush-hush".to_owned() };
-    Account { registrar: "203.0.113.9:5060".to_owned(), credentials }
+    Account { registrar: "203.0.113.9:5060".to_owned(), domain: None, user: credentials.user.clone(), credentials }
 }
 
 fn trunks(count: usize) -> Accounts {

@@ -139,6 +139,7 @@ fn node_of(epoch: u64, agent_entropy: Box<dyn model::Entropy>, limits: Limits) -
             calls_per_second: (trunk == "slow").then_some(2),
             drains: trunk == "drained",
             asserts_identity: trunk == "asserting",
+            domain: (trunk == "asserting").then(|| "carrier.example".to_owned()),
         }),
         received: Box::new(|_, trunk, number| {
             (trunk == "national").then(|| number.strip_prefix('0').map(|rest| format!("+49{rest}"))).flatten()

@@ -131,6 +131,8 @@ fn a_trunk_keeps_the_networks_that_are_networks() {
         calls_per_second: None,
         drain: false,
         asserts_identity: false,
+        auth_user: None,
+        domain: None,
     };
     let tenant = TenantId::parse("acme").unwrap();
     let allowed = Network::parse("127.0.0.0/8").unwrap();

@@ -31,7 +31,7 @@ pub(super) async fn make(carrier: &Carrier<'_>, number: &str, line: &mut Carrier
         .build();
     if let Some(shows) = carrier.shows {
         let tag = line.word();
-        invite.set(&HeaderName::From, format_args!("<sip:{}@{}>;tag={tag}", escape_user(shows), carrier.host));
+        invite.set(&HeaderName::From, format_args!("<sip:{}@{}>;tag={tag}", escape_user(shows), carrier.domain));
     }
     let began = line.now();
     for _ in 0..=CHALLENGES_MAX {

@@ -22,11 +22,13 @@ const CHALLENGES_MAX: u32 = 3;
 pub(super) struct Carrier<'a> {
     /// `host:port`, with parameters behind it.
     pub contact: &'a str,
-    /// The host.
-    pub host: String,
+    /// The domain: the host, unless the trunk names another one.
+    pub domain: String,
     place: UriHop,
     /// User and password.
     pub account: Option<(&'a str, &'a Secret)>,
+    /// The user name that answers challenges.
+    auth_user: Option<&'a str>,
     /// The number that the trunk shows.
     pub shows: Option<&'a str>,
 }
@@ -48,7 +50,8 @@ pub(super) fn carrier_of(trunk: &Trunk) -> Result<(Carrier<'_>, String), Failure
     let port = place.port.map(|port| format!(" port {port}")).unwrap_or_default();
     let transport = place.transport.map(|transport| format!(", {}", word(transport))).unwrap_or_default();
     let text = format!("{host}{port}{transport}");
-    Ok((Carrier { contact, host, place, account, shows }, text))
+    let (domain, auth_user) = (trunk.domain.clone().unwrap_or(host), trunk.authenticates_as());
+    Ok((Carrier { contact, domain, place, account, auth_user, shows }, text))
 }
 
 const fn word(transport: Transport) -> &'static str {
@@ -126,7 +129,8 @@ pub(super) async fn registration(
     trunk: &Trunk,
     line: &mut CarrierLine,
 ) -> Result<((), String), Failure> {
-    let mut request = head(carrier, Method::Register, &format!("sip:{}", carrier.contact), line).build();
+    let registrar = trunk.domain.as_deref().unwrap_or(carrier.contact);
+    let mut request = head(carrier, Method::Register, &format!("sip:{registrar}"), line).build();
     let (answer, challenges) = ask_with_password(carrier, &mut request, line).await?;
     let status = answer.status().unwrap_or(StatusCode::SERVER_INTERNAL_ERROR);
     if !status.is_success() {
@@ -176,7 +180,7 @@ pub(super) fn authorize(
         let what = format!("{}: {}", method.as_str(), status_line(answer));
         Failure::new(what, problem.in_words(), problem.remedy())
     };
-    let Some((user, password)) = carrier.account else {
+    let Some((user, (_, password))) = carrier.auth_user.zip(carrier.account) else {
         let what = format!("{}: {}", method.as_str(), status_line(answer));
         let why = "the carrier asks for a password, and the trunk has none";
         return Err(Failure::new(what, why, "write the carrier's `user` and `password` into the trunk"));
@@ -198,7 +202,7 @@ pub(super) fn authorize(
 /// The head of a request outside a dialog.
 pub(super) fn head(carrier: &Carrier<'_>, method: Method, uri: &str, line: &mut CarrierLine) -> Builder {
     let user = carrier.account.map_or("doctor", |(user, _)| user);
-    let record = format!("<sip:{}@{}>", escape_user(user), carrier.host);
+    let record = format!("<sip:{}@{}>", escape_user(user), carrier.domain);
     let to = if method == Method::Register { record.clone() } else { format!("<{uri}>") };
     Message::request(method.clone(), uri)
         .header(&HeaderName::MaxForwards, 70)

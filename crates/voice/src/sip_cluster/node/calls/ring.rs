@@ -140,9 +140,11 @@ impl Node {
             name if is_own && !name.is_empty() => format!("{} ", sip::params::quote(name)),
             _ => String::new(),
         };
-        let from = format!("{name}<sip:{}@{edge}>", escape_user(number));
-        // RFC 3325 section 5: the carrier trusts us, as it has been agreed.
         let rules = entry.zip(target.trunk.as_deref()).map(|(entry, trunk)| (self.trunks)(&entry.tenant, trunk));
+        let domain = rules.as_ref().and_then(|rules| rules.domain.clone());
+        let host = domain.as_deref().unwrap_or(edge);
+        let from = format!("{name}<sip:{}@{host}>", escape_user(number));
+        // RFC 3325 section 5: the carrier trusts us, as it has been agreed.
         let asserts = rules.is_some_and(|rules| rules.asserts_identity);
         let asserted = asserts.then(|| (HeaderName::PAssertedIdentity, from.clone()));
         ShownCaller { from, privacy: None, asserted }

@@ -23,7 +23,7 @@ pub const PAUSE_MAX: Duration = Duration::from_secs(300);
 const PAUSES_MAX: usize = 1_000;
 
 /// What a tenant has set for a trunk.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrunkRules {
     /// How many calls it takes at a time.
     pub calls_max: Option<u32>,
@@ -41,6 +41,8 @@ pub struct TrunkRules {
     pub drains: bool,
     /// Whether its carrier is told who calls by P-Asserted-Identity.
     pub asserts_identity: bool,
+    /// Its carrier's domain, where that is not the host at which it takes calls.
+    pub domain: Option<String>,
 }
 
 /// Reads what a tenant has set for a trunk.
