@@ -1,4 +1,4 @@
-//! linphone with default settings: it registers with digest, calls the echo number and hears itself, consults and transfers by itself.
+//! linphone with default settings, and by TLS with encrypted audio: it registers with digest, calls the echo number and hears itself, consults and transfers by itself.
 
 use std::io::{Read as _, Write as _};
 use std::net::UdpSocket;
@@ -8,11 +8,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use testkit::agents::password;
 use testkit::caller::{prompt, prompt_samples};
 use testkit::facts::check_log_and_laws;
-use testkit::{Installation, Watch, audio, wait};
+use testkit::{Authority, Installation, Watch, audio, wait};
 
 use crate::conference::{LATER, SOON, TONES, has_heard_for, heard, phone};
+use crate::secure::subjects;
 
 const ALIKE: f64 = 0.9;
 /// linphone plays by its own clock and drops late packets, so a busy machine may lose a part: it then calls again.
@@ -28,6 +30,11 @@ struct Linphone {
 
 impl Linphone {
     fn start() -> Result<Self> {
+        Self::start_with("")
+    }
+
+    /// With further lines of its section `sip`.
+    fn start_with(more: &str) -> Result<Self> {
         let home = tempfile::tempdir()?;
         std::fs::create_dir_all(home.path().join(".local/share/linphone"))?;
         let settings = home.path().join("linphonerc");
@@ -35,7 +42,7 @@ impl Linphone {
         let free = || -> Result<u16> { Ok(UdpSocket::bind("0.0.0.0:0")?.local_addr()?.port()) };
         let (sip, rtp) = (free()?, free()? & !1);
         let text = format!(
-            "[sip]\nsip_port={sip}\nsip_tcp_port=-2\nsip_tls_port=-2\nuse_ipv6=0\n[rtp]\naudio_rtp_port={rtp}\n"
+            "[sip]\nsip_port={sip}\nsip_tcp_port=-2\nsip_tls_port=-2\nuse_ipv6=0\n{more}[rtp]\naudio_rtp_port={rtp}\n"
         );
         std::fs::write(&settings, text)?;
         let mut child = Command::new("linphonec")
@@ -81,15 +88,22 @@ impl Linphone {
 
     /// Calls a number and waits for its audio.
     fn call(&mut self, site: &Installation, number: &str) -> Result<()> {
-        let call = self.type_in(&format!("call sip:{number}@{}", site.sip()))?;
+        self.call_at(&site.sip(), number)
+    }
+
+    /// Calls a number at an edge, as `host:port;transport=tls`.
+    fn call_at(&mut self, edge: &str, number: &str) -> Result<()> {
+        let call = self.type_in(&format!("call sip:{number}@{edge}"))?;
         self.wait_for("Media streams established", call)
     }
 
     fn register(&mut self, site: &Installation, extension: &str) -> Result<()> {
-        let person = site.demo.people.iter().find(|person| person.extension == extension);
-        let password = &person.context("no such extension")?.password;
-        let edge = site.sip();
-        self.type_in(&format!("register sip:{extension}@{edge} sip:{edge} {password}"))?;
+        self.register_at(&site.sip(), site, extension)
+    }
+
+    fn register_at(&mut self, edge: &str, site: &Installation, extension: &str) -> Result<()> {
+        let password = password(site, extension)?;
+        self.type_in(&format!("register sip:{extension}@{} sip:{edge} {password}", site.sip()))?;
         wait::until(SOON, || {
             let before = self.type_in("status register")?;
             self.wait_for("registered", before)?;
@@ -118,11 +132,44 @@ fn linphone_registers_with_digest_and_hears_itself() -> Result<()> {
     phone.wait_for("wav files", files)?;
     phone.register(&site, "7103")?;
     ensure!(site.metric("registrar", "registrar_requests_accepted_total")? >= 1.0, "the registrar knows it");
+    hears_itself(phone, &site, &site.sip())
+}
 
+#[test]
+fn linphone_by_tls_hears_itself_encrypted() -> Result<()> {
+    let authority = Authority::new()?;
+    let file = authority.issue("edge", &subjects(), 30)?;
+    let certificates = format!("sip-proxy.certificates=[{:?}]", file.display().to_string());
+    let site = Installation::start_with(&["--set", &certificates])?;
+    site.import_changed(|files| {
+        let file = files.join("example-tenant.yaml");
+        let text = std::fs::read_to_string(&file)?;
+        let phone = "{number: \"7103\", password: generated";
+        let changed = text.replacen(phone, &format!("{phone}, encryption: required"), 1);
+        ensure!(changed != text, "the example has changed");
+        Ok(std::fs::write(&file, changed)?)
+    })?;
+    // Its TLS compares no addresses with those of a certificate.
+    let mut phone = Linphone::start_with(&format!(
+        "root_ca={}\nverify_server_certs=1\nverify_server_cn=0\nmedia_encryption=srtp\nmedia_encryption_mandatory=1\n",
+        authority.certificate().display()
+    ))?;
+    let files = phone.type_in("soundcard use files")?;
+    phone.wait_for("wav files", files)?;
+    let edge = format!("{};transport=tls", site.secure_sip());
+    phone.register_at(&edge, &site, "7103")?;
+    site.metric_becomes("sip-proxy", "sip_proxy_connections_tls", 1.0, SOON)?;
+    hears_itself(phone, &site, &edge)?;
+    ensure!(site.metric("media", "media_rtp_packets_forged_total")? == 0.0, "packets were refused");
+    Ok(())
+}
+
+/// It calls the echo, and hears what it says.
+fn hears_itself(mut phone: Linphone, site: &Installation, edge: &str) -> Result<()> {
     let sent = prompt_samples("sales-welcome")?;
     for time in 1..=TRIES {
         let recording = site.data_dir().join(format!("linphone-{time}.wav"));
-        phone.call(&site, site.number("echo")?)?;
+        phone.call_at(edge, site.number("echo")?)?;
         phone.type_in(&format!("record {}", recording.display()))?;
         wait::until(SOON, || Ok((bytes_of(&recording) > 0).then_some(())))?;
         phone.type_in(&format!("play {}", prompt("sales-welcome").display()))?;

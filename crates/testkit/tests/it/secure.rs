@@ -25,7 +25,7 @@ const HEARD: usize = 3 * audio::RATE;
 const CARRIER: u8 = 20;
 
 /// A name, and the address of every instance that tests use: which one it is shows only when it runs.
-fn subjects() -> String {
+pub(crate) fn subjects() -> String {
     let addresses = (20..=219).map(|instance| format!(",IP:127.{instance}.0.1"));
     "DNS:edge.example".to_owned() + &addresses.collect::<String>()
 }
