@@ -192,7 +192,9 @@ pub fn resolve(plan: &TenantPlan, question: &Question<'_>, entropy: &mut dyn Ent
 
 /// The way of an emergency call of a phone; `None` if the number is no such.
 fn emergency(plan: &TenantPlan, question: &Question<'_>, number: &str) -> Option<PlanAnswer> {
-    let rule = plan.rules.emergency(number).filter(|_| matches!(question.caller, Caller::Phone(_)))?;
+    // A route point asks as a phone does, for callers from outside.
+    let is_phone = matches!(question.caller, Caller::Phone(dn) if plan.extensions.contains_key(dn.as_str()));
+    let rule = plan.rules.emergency(number).filter(|_| is_phone)?;
     if question.is_forwarded {
         return Some(reject(403, "calls are not forwarded to emergency numbers").into());
     }

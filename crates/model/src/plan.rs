@@ -92,6 +92,8 @@ pub struct OutsideLimits {
     pub at_once: Option<OutgoingLimit>,
     /// What may be spent in a day.
     pub a_day: Vec<DayLimit>,
+    /// Whether the call is still to be counted for the day: so it is for its first trunk, since all that it tries are one call.
+    pub counts: bool,
 }
 
 /// What a phone, or a tenant as a whole, may spend on calls outside in a day.
@@ -101,7 +103,7 @@ pub struct DayLimit {
     pub rule: String,
     /// The phone that calls, or forwards the call; none: all calls of the tenant count together.
     pub phone: Option<Dn>,
-    /// The most calls; none also where the call is counted already, by an earlier trunk.
+    /// The most calls.
     pub calls: Option<u32>,
     /// The most minutes.
     pub minutes: Option<u32>,

@@ -40,21 +40,27 @@ pub(super) fn lead_out(
     notes: &mut Vec<String>,
 ) -> Destination {
     let group = trunks_to(plan, number, question.now, notes);
-    // `+` begins a number, and stands nowhere else (RFC 3966 section 5.1.4).
-    let is_diallable =
-        number.strip_prefix('+').unwrap_or(number).bytes().all(|byte| byte.is_ascii_digit() || b"*#".contains(&byte))
-            && number.bytes().any(|byte| byte.is_ascii_digit());
+    // `+` begins a number, and stands nowhere else (RFC 3966 section 5.1.4). No country begins with 0 (E.164): a carrier that leaves out the
+    // `+` would read another number than our rules do.
+    let is_diallable = !number.starts_with("+0")
+        && number
+            .strip_prefix('+')
+            .unwrap_or(number)
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || b"*#".contains(&byte))
+        && number.bytes().any(|byte| byte.is_ascii_digit());
     let (false, true, Ok(dn)) = (group.is_empty(), is_diallable, Dn::parse(number)) else { return unknown() };
     if let Caller::Trunk { .. } = question.caller {
         // Whoever reaches a tenant from outside must not call elsewhere at its cost.
         return reject(403, "calls from outside do not go out again");
     }
-    let forms = [number, &as_carriers_read(plan, number)];
+    let forms = [number, &as_carriers_read(plan, number), &format!("+{}", number.trim_start_matches('+'))];
     if let Some(rule) = forms.into_iter().find_map(|form| plan.rules.blocked(form)) {
         notes.push(format!("blocked by the rule {}", rule.name));
         return reject(403, &rule.reason);
     }
-    let limits = OutsideLimits { at_once: at_once(plan, question.caller), a_day: a_day(plan, question, &forms) };
+    let limits =
+        OutsideLimits { at_once: at_once(plan, question.caller), a_day: a_day(plan, question, &forms), counts: false };
     let in_order = in_turn(group, |(trunk, order)| (*order, trunk.weight), entropy);
     let ways = in_order.into_iter().map(|(trunk, _)| {
         if let Some(rule) = plan.rules.caller_id(number, &trunk.name) {
@@ -63,9 +69,8 @@ pub(super) fn lead_out(
         Way { limits: limits.clone(), ..way(plan, trunk, number) }
     });
     let mut ways: Vec<Way> = ways.collect();
-    // A call that tries several trunks is one call.
-    for limit in ways.iter_mut().skip(1).flat_map(|way| &mut way.limits.a_day) {
-        limit.calls = None;
+    if let Some(first) = ways.first_mut() {
+        first.limits.counts = true;
     }
     by(dn, ways)
 }

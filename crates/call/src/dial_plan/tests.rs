@@ -478,6 +478,21 @@ fn a_call_outside_counts_for_every_rule_about_what_is_spent_in_a_day() {
         assert_eq!(counted(number), [premium.clone(), all.clone()], "{number}");
     }
     assert_eq!(counted("112"), []);
+    // Without its `+` this would be another number.
+    for number in ["+0900123", "+0049900123"] {
+        assert!(matches!(leads_to(&plan, &Caller::Phone(dn("7101")), number), Destination::Reject { .. }), "{number}");
+    }
+    plan.trunks = vec![trunk("main", "+", None), trunk("second", "+", None)];
+    let counts: Vec<bool> = ways(&plan, "+49301234").into_iter().map(|way| way.limits.counts).collect();
+    assert_eq!(counts, [true, false], "all trunks that a call tries are one call");
+}
+
+#[test]
+fn who_calls_from_outside_reaches_no_emergency_number_by_a_route_point() {
+    let mut plan = ruled();
+    plan.rules.emergency[1].pattern = pattern("911.");
+    assert!(matches!(leads_to(&plan, &Caller::Phone(dn("7101")), "911"), Destination::Outside(_)));
+    assert!(matches!(leads_to(&plan, &Caller::Phone(dn("9000")), "911"), Destination::Reject { .. }));
 }
 
 /// The names of the trunks by which a phone's call goes out at an hour of 1970, which began on a Thursday.

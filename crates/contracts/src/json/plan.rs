@@ -93,6 +93,8 @@ struct WireWay {
     limit: Option<WireLimit>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     a_day: Vec<WireDayLimit>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    counts: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -122,7 +124,7 @@ impl From<&Way> for WireWay {
         let Way { trunk, contact, caller_id, try_ms, always, limits } = way.clone();
         let limit = limits.at_once.map(|limit| WireLimit { phone: limit.phone.to_string(), most: limit.most });
         let a_day = limits.a_day.into_iter().map(WireDayLimit::from).collect();
-        Self { trunk, uri: contact.uri, caller_id, try_ms, always, limit, a_day }
+        Self { trunk, uri: contact.uri, caller_id, try_ms, always, limit, a_day, counts: limits.counts }
     }
 }
 
@@ -140,7 +142,7 @@ fn day_limit_from_wire(wire: WireDayLimit) -> Result<DayLimit, FrameError> {
 }
 
 fn way_from_wire(wire: WireWay) -> Result<Way, FrameError> {
-    let WireWay { trunk, uri, caller_id, try_ms, always, limit: at_once, a_day } = wire;
+    let WireWay { trunk, uri, caller_id, try_ms, always, limit: at_once, a_day, counts } = wire;
     let limit = |WireLimit { phone, most }| {
         let phone = Dn::parse(&phone).map_err(|e| FrameError::invalid("limit", e))?;
         Ok::<_, FrameError>(OutgoingLimit { phone, most })
@@ -148,6 +150,7 @@ fn way_from_wire(wire: WireWay) -> Result<Way, FrameError> {
     let limits = OutsideLimits {
         at_once: at_once.map(limit).transpose()?,
         a_day: a_day.into_iter().map(day_limit_from_wire).collect::<Result<_, _>>()?,
+        counts,
     };
     Ok(Way { trunk, contact: Contact { uri, path: Vec::new() }, caller_id, try_ms, always, limits })
 }

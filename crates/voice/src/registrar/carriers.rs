@@ -42,16 +42,16 @@ struct HeldRegistration {
 }
 
 impl HeldRegistration {
-    /// The trunk may have got another name: its registration goes on.
-    fn follow_name(&mut self, wanted: &Accounts) {
+    /// The trunk may have got another name: its registration goes on, here or at the replica that has trunks of that name.
+    fn follow_name(&mut self, trunks: &Accounts) {
         let is_ours = |trunk: &String| {
-            let account = wanted.get(&(self.tenant.clone(), trunk.clone()));
+            let account = trunks.get(&(self.tenant.clone(), trunk.clone()));
             account.is_some_and(|account| is_same(account, self.registration.account()))
         };
         if is_ours(&self.trunk) {
             return;
         }
-        let names = wanted.keys().filter(|(tenant, _)| *tenant == self.tenant).map(|(_, trunk)| trunk);
+        let names = trunks.keys().filter(|(tenant, _)| *tenant == self.tenant).map(|(_, trunk)| trunk);
         if let Some(name) = names.into_iter().find(|trunk| is_ours(trunk)) {
             self.trunk.clone_from(name);
         }
@@ -203,7 +203,7 @@ impl Carriers {
         let mut wanted = self.trunks.clone();
         wanted.retain(|key, _| is_ours(key));
         for held in self.held.values_mut().filter(|held| held.is_wanted) {
-            held.follow_name(&wanted);
+            held.follow_name(&self.trunks);
             let key = (held.tenant.clone(), held.trunk.clone());
             let is_same = |account: &&Account| is_same(account, held.registration.account());
             if wanted.get(&key).filter(is_same).is_some() {

@@ -11,8 +11,9 @@ use tokio::time::{Instant, timeout_at};
 use super::{Counted, ReadSide, SECURE_READ_BYTES};
 use crate::sip::outlet::{More, NotSecured, Outlet};
 
-// Handshakes that are computed at once.
-static PROVING: Semaphore = Semaphore::const_new(2);
+// Handshakes that are computed at once: of those who connect to us, and of our own, which must not wait for strangers.
+static THEIRS: Semaphore = Semaphore::const_new(2);
+static OURS: Semaphore = Semaphore::const_new(1);
 
 /// Reads until both ends know each other; at once in the clear.
 pub(super) async fn complete(
@@ -34,7 +35,8 @@ pub(super) async fn complete(
             Err(_) => return Err(NotSecured::Late),
         };
         counted.received(length);
-        let (taken, plain) = prove(outlet, chunk.get(..length).unwrap_or_default()).await;
+        let proved = timeout_at(due, prove(outlet, chunk.get(..length).unwrap_or_default())).await;
+        let (taken, plain) = proved.map_err(|_| NotSecured::Late)?;
         incoming.push(&plain);
         if taken? == More::No {
             return Err(NotSecured::Closed);
@@ -48,9 +50,12 @@ pub(super) async fn complete(
 /// of the loop must not wait for that.
 async fn prove(outlet: &Arc<Outlet>, part: &[u8]) -> (Result<More, NotSecured>, Vec<u8>) {
     let (outlet, part) = (outlet.clone(), part.to_vec());
-    // The semaphore is never closed.
-    let _turn = PROVING.acquire().await;
+    let of_whom = if outlet.name().is_some() { &OURS } else { &THEIRS };
+    // The semaphores are never closed.
+    let turn = of_whom.acquire().await;
     let proved = tokio::task::spawn_blocking(move || {
+        // Also when nobody waits for it any more.
+        let _turn = turn;
         let mut plain = Vec::new();
         let taken = outlet.receive(&part, |bytes| plain.extend_from_slice(bytes));
         (taken, plain)

@@ -16,7 +16,7 @@ const TRIES_MAX: usize = 8;
 pub async fn add(views: &dyn ViewStore, spender: &Spender, amounts: &Amounts) -> Added {
     try_to_add(views, spender, amounts).await.unwrap_or_else(|error| {
         let (tenant, phone) = (&spender.tenant, &spender.phone);
-        tracing::warn!(%tenant, ?phone, %error, "what is spent on calls outside is counted at this node alone, until the store answers");
+        tracing::debug!(%tenant, ?phone, %error, "what is spent on calls outside was not stored");
         Added::Unknown
     })
 }

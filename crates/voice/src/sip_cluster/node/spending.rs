@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use model::plan::{DayLimit, OutsideLimits};
-use model::{Dn, TenantId, Timestamp};
+use model::{ConnId, Dn, TenantId, Timestamp};
 
 /// How long the sums of a day are kept after its end, for calls that still go on.
 const KEPT_AFTER: Duration = Duration::from_secs(24 * 3_600);
@@ -62,6 +62,12 @@ pub enum Added {
 #[derive(Debug, Default)]
 pub struct Spendings {
     days: HashMap<Spender, Day>,
+    /// A call whose first trunk did not take it, and that has not been counted: the next trunk's turn counts it.
+    pub(super) uncounted: Option<(ConnId, Dn)>,
+    /// Whether the store did not answer when it was asked last.
+    pub(super) is_store_away: bool,
+    /// Until when the time of calls has been counted.
+    pub(super) counted_until: Timestamp,
 }
 
 /// The day of a spender.
@@ -73,9 +79,24 @@ struct Day {
     on_the_way: Option<Amounts>,
     /// Not yet.
     unstored: Amounts,
+    /// What the rules allow, as the last call of the spender had it: who raises a limit means the calls in progress too.
+    allowed: BTreeMap<String, Allowed>,
     /// The rules whose warning, and whose end, was logged.
     warned: Vec<String>,
     used_up: Vec<String>,
+}
+
+/// What a rule allows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Allowed {
+    pub(super) calls: Option<u32>,
+    pub(super) minutes: Option<u32>,
+}
+
+impl Allowed {
+    const fn of(limit: &DayLimit) -> Self {
+        Self { calls: limit.calls, minutes: limit.minutes }
+    }
 }
 
 impl Day {
@@ -106,15 +127,28 @@ impl Spendings {
         day.unstored.entry(limit.rule.clone()).or_default().add(amount);
     }
 
+    /// Notes what the rules allow now.
+    pub(super) fn allow(&mut self, tenant: &TenantId, limit: &DayLimit) {
+        let day = self.days.entry(Spender::of(tenant, limit)).or_default();
+        day.allowed.insert(limit.rule.clone(), Allowed::of(limit));
+    }
+
+    /// What a rule allows, as far as is known now.
+    pub(super) fn allowed(&self, tenant: &TenantId, limit: &DayLimit) -> Allowed {
+        let known = self.days.get(&Spender::of(tenant, limit)).and_then(|day| day.allowed.get(&limit.rule));
+        known.copied().unwrap_or_else(|| Allowed::of(limit))
+    }
+
     /// The first limit that leaves nothing for another call.
     pub(super) fn used_up<'a>(&self, tenant: &TenantId, limits: &'a OutsideLimits) -> Option<&'a DayLimit> {
-        limits.a_day.iter().find(|limit| level(limit, self.sum(tenant, limit)) == Level::UsedUp)
+        limits.a_day.iter().find(|limit| level(Allowed::of(limit), self.sum(tenant, limit)) == Level::UsedUp)
     }
 
     /// Whether a call in progress has used up the minutes.
     pub(super) fn is_out_of_time<'a>(&self, tenant: &TenantId, limits: &'a OutsideLimits) -> Option<&'a DayLimit> {
         limits.a_day.iter().find(|limit| {
-            limit.minutes.is_some_and(|minutes| self.sum(tenant, limit).seconds >= u64::from(minutes) * 60)
+            let minutes = self.allowed(tenant, limit).minutes;
+            minutes.is_some_and(|minutes| self.sum(tenant, limit).seconds >= u64::from(minutes) * 60)
         })
     }
 
@@ -169,14 +203,14 @@ impl Spendings {
     }
 }
 
-pub(super) fn level(limit: &DayLimit, spent: Amount) -> Level {
+pub(super) fn level(allowed: Allowed, spent: Amount) -> Level {
     let of = |spent: u64, most: u64| match most {
         most if spent >= most => Level::UsedUp,
         most if spent.saturating_mul(100) >= most * WARNED_AT => Level::Warned,
         _ => Level::Fine,
     };
-    let calls = limit.calls.map_or(Level::Fine, |most| of(spent.calls, most.into()));
-    let time = limit.minutes.map_or(Level::Fine, |most| of(spent.seconds, u64::from(most) * 60));
+    let calls = allowed.calls.map_or(Level::Fine, |most| of(spent.calls, most.into()));
+    let time = allowed.minutes.map_or(Level::Fine, |most| of(spent.seconds, u64::from(most) * 60));
     calls.max(time)
 }
 
@@ -199,13 +233,13 @@ mod tests {
     #[test]
     fn a_limit_is_near_at_four_fifths_and_used_up_at_its_value() {
         let levels = |limit: DayLimit, amounts: &[(u64, u64)]| -> Vec<Level> {
-            amounts.iter().map(|(calls, seconds)| level(&limit, spent(*calls, *seconds))).collect()
+            amounts.iter().map(|(calls, seconds)| level(Allowed::of(&limit), spent(*calls, *seconds))).collect()
         };
         let by_calls = levels(limit(Some(10), None), &[(0, 9_999), (7, 0), (8, 0), (10, 0), (11, 0)]);
         assert_eq!(by_calls, [Level::Fine, Level::Fine, Level::Warned, Level::UsedUp, Level::UsedUp]);
         let by_time = levels(limit(None, Some(1)), &[(9_999, 47), (0, 48), (0, 60)]);
         assert_eq!(by_time, [Level::Fine, Level::Warned, Level::UsedUp]);
-        assert_eq!(level(&limit(Some(0), None), spent(0, 0)), Level::UsedUp, "nobody calls there");
+        assert_eq!(level(Allowed::of(&limit(Some(0), None)), spent(0, 0)), Level::UsedUp, "nobody calls there");
     }
 
     #[test]
@@ -223,7 +257,7 @@ mod tests {
         // Other nodes have spent too.
         spendings.stored(&spender, Added::Sums(Amounts::from([(rule(), spent(10, 40))])));
         assert_eq!(spendings.sum(&tenant(), &limit), spent(10, 40));
-        let limits = OutsideLimits { at_once: None, a_day: vec![limit] };
+        let limits = OutsideLimits { at_once: None, a_day: vec![limit], counts: true };
         assert!(spendings.used_up(&tenant(), &limits).is_some());
         spendings.add(&tenant(), &limits.a_day[0], spent(0, 2));
         assert_eq!(spendings.take_unstored(Timestamp::ZERO).len(), 1);

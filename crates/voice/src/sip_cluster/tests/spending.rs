@@ -31,7 +31,17 @@ fn limited(calls: Option<u32>, minutes: Option<u32>, day_ends: Timestamp) -> Des
     let phone = Some(Dn::parse("7102").expect("a DN"));
     let limit = DayLimit { rule: "premium".to_owned(), phone, calls, minutes, day_ends };
     outside.further.clear();
-    outside.way.limits.a_day = vec![limit];
+    (outside.way.limits.a_day, outside.way.limits.counts) = (vec![limit], true);
+    Destination::Outside(outside)
+}
+
+/// The same by another trunk first.
+fn limited_after(first: &str, calls: u32, day_ends: Timestamp) -> Destination {
+    let Destination::Outside(mut outside) = limited(Some(calls), None, day_ends) else { unreachable!("it is outside") };
+    let next = outside.way.clone();
+    outside.way.trunk = first.to_owned();
+    outside.further = vec![next];
+    outside.further[0].limits.counts = false;
     Destination::Outside(outside)
 }
 
@@ -64,6 +74,38 @@ fn calls_beyond_those_of_a_day_are_refused_until_the_next_day() {
     bench.dial_as("+4930123", PHONE, "caller-1c");
     bench.plan(limited(Some(1), None, today + DAY));
     assert_eq!(rung(&bench), 2, "another day");
+}
+
+#[test]
+fn a_call_counts_once_and_only_if_a_trunk_takes_it() {
+    let mut bench = Bench::new();
+    let today = bench.now + DAY;
+    let Destination::Outside(mut nowhere) = limited(Some(1), None, today) else { unreachable!("it is outside") };
+    nowhere.way.trunk = "drained".to_owned();
+    for call_id in ["caller-1", "caller-1b"] {
+        bench.dial_as("+4930123", PHONE, call_id);
+        bench.plan(Destination::Outside(nowhere.clone()));
+        assert_eq!(refused_with(&bench), Some(503), "nobody was called");
+    }
+    bench.dial_as("+4930123", PHONE, "caller-1c");
+    bench.plan(limited_after("drained", 1, today));
+    assert_eq!(rung(&bench), 1, "by the next trunk");
+    bench.dial_as("+4930123", PHONE, "caller-1d");
+    bench.plan(limited_after("drained", 1, today));
+    assert_eq!((rung(&bench), refused_with(&bench)), (1, Some(403)));
+}
+
+#[test]
+fn a_raised_limit_means_the_calls_in_progress_too() {
+    let mut bench = Bench::new();
+    let today = bench.now + DAY;
+    bench.dial_as("+4930123", PHONE, "caller-1");
+    bench.plan(limited(None, Some(1), today));
+    bench.phone_answers();
+    bench.dial_as("+4930123", PHONE, "caller-1b");
+    bench.plan(limited(None, Some(3), today));
+    bench.pass(Duration::from_secs(90));
+    assert_eq!(bench.node.calls(), 2, "one has been talking for longer than the former limit, the other one rings");
 }
 
 #[test]

@@ -1,39 +1,58 @@
 //! What is spent in a day on calls outside, against the rules of the dial plan that limit it: a stolen password must not call for a whole
 //! night.
 //!
-//! A call counts when its first trunk is tried, its time while it is answered, in steps of [`SWEEP_EVERY`]. All nodes add to the same
-//! sums in the store and learn the sums by adding: what others have spent is known here after the next step. A node that has just begun
-//! learns them with its first call. A call counts for the day on which it began.
+//! A call counts when it goes out by a trunk, its time while it is answered, with each sweep. All nodes add to the same sums in the store and
+//! learn the sums by adding: what others have spent is known here after the next sweep. A node that has just begun learns them with its
+//! first call. A call counts for the day on which it began.
+
+use std::time::Duration;
 
 use call::Input;
 use model::plan::{DayLimit, OutsideLimits};
 use model::{ConnId, LegId, TenantId, Timestamp};
 use runtime::trace::What;
 
-use super::leg::LegStage;
-use crate::sip_cluster::limits::SWEEP_EVERY;
+use super::leg::{LegStage, Target};
 use crate::sip_cluster::node::Node;
 use crate::sip_cluster::node::order::Order;
-use crate::sip_cluster::node::spending::{Added, Amount, Level, Spender, level};
+use crate::sip_cluster::node::spending::{Added, Allowed, Amount, Level, Spender, level};
+
+/// The longest time that is counted at once.
+const LATE_MAX: Duration = Duration::from_secs(10);
 
 impl Node {
-    /// Whether a call may not go out because of what was spent today; else it counts.
-    pub(super) fn spend_call(&mut self, tenant: &TenantId, limits: &OutsideLimits) -> bool {
-        if let Some(limit) = self.spendings.used_up(tenant, limits) {
-            self.tell_level(tenant, limit, Level::UsedUp);
-            return false;
+    /// Whether what may be spent today on a call is spent.
+    pub(super) fn has_spent_its_day(&mut self, tenant: &TenantId, limits: &OutsideLimits) -> bool {
+        let Some(limit) = self.spendings.used_up(tenant, limits).cloned() else { return false };
+        self.tell_level(tenant, &limit, Level::UsedUp);
+        true
+    }
+
+    /// A call goes out, or its first trunk does not take it: then the next one's turn counts it.
+    pub(super) fn count_call(&mut self, conn_id: ConnId, tenant: &TenantId, target: &Target, goes_out: bool) {
+        let owed = self.spendings.uncounted.take().is_some_and(|(call, dn)| call == conn_id && dn == target.dn);
+        if !target.limits.counts && !owed {
+            return;
         }
-        // Only the first trunk of a call has limits of calls: its further ones are the same call.
-        for limit in limits.a_day.iter().filter(|limit| limit.calls.is_some()) {
+        if !goes_out {
+            self.spendings.uncounted = Some((conn_id, target.dn.clone()));
+            return;
+        }
+        for limit in &target.limits.a_day {
+            self.spendings.allow(tenant, limit);
             self.spendings.add(tenant, limit, Amount { calls: 1, seconds: 0 });
             self.look_at(tenant, limit);
         }
-        true
     }
 
     /// Counts the time of answered calls, ends those that have none left, and sends what is new to the store.
     pub(in crate::sip_cluster::node) fn count_time(&mut self, now: Timestamp) {
-        let seconds = SWEEP_EVERY.as_secs();
+        // A turn that comes late counts what has passed. After a time without calls there is nothing to count.
+        let passed = now.since(self.spendings.counted_until);
+        let seconds = passed.min(LATE_MAX).as_secs();
+        let is_late = passed > LATE_MAX;
+        self.spendings.counted_until =
+            if is_late { now } else { self.spendings.counted_until + Duration::from_secs(seconds) };
         for (tenant, conn_id, leg, limits) in self.calls_outside() {
             for limit in &limits.a_day {
                 self.spendings.add(&tenant, limit, Amount { calls: 0, seconds });
@@ -49,6 +68,14 @@ impl Node {
 
     /// What became of amounts that were to be added to the store.
     pub fn spent(&mut self, spender: &Spender, added: Added) {
+        let is_away = added == Added::Unknown;
+        if std::mem::replace(&mut self.spendings.is_store_away, is_away) != is_away {
+            if is_away {
+                tracing::warn!("what is spent on calls outside is counted at this node alone, until the store answers");
+            } else {
+                tracing::info!("what is spent on calls outside is counted with the other nodes again");
+            }
+        }
         self.spendings.stored(spender, added);
     }
 
@@ -80,7 +107,7 @@ impl Node {
     }
 
     fn look_at(&mut self, tenant: &TenantId, limit: &DayLimit) {
-        let level = level(limit, self.spendings.sum(tenant, limit));
+        let level = level(self.spendings.allowed(tenant, limit), self.spendings.sum(tenant, limit));
         self.tell_level(tenant, limit, level);
     }
 
@@ -92,7 +119,7 @@ impl Node {
         let who = limit.phone.as_ref().map_or_else(|| "all phones".to_owned(), |phone| format!("phone {phone}"));
         let Amount { calls, seconds } = self.spendings.sum(tenant, limit);
         let (rule, minutes) = (&limit.rule, seconds / 60);
-        let (calls_max, minutes_max) = (limit.calls, limit.minutes);
+        let Allowed { calls: calls_max, minutes: minutes_max } = self.spendings.allowed(tenant, limit);
         match level {
             Level::Fine => {}
             Level::Warned => {

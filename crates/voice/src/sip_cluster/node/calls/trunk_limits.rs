@@ -146,7 +146,7 @@ impl Node {
         let trunk = target.trunk.as_deref()?;
         let barrier = if target.limits.at_once.as_ref().is_some_and(|limit| self.has_enough_outside(tenant, limit)) {
             Barrier::PhoneFull
-        } else if !self.spend_call(tenant, &target.limits) {
+        } else if self.has_spent_its_day(tenant, &target.limits) {
             Barrier::DaySpent
         } else if self.pauses.is_left_out(tenant, trunk, now) {
             Barrier::TrunkPaused
@@ -157,8 +157,10 @@ impl Node {
         } else if self.is_too_fast(tenant, trunk, now) {
             Barrier::TrunkFast
         } else {
+            self.count_call(conn_id, tenant, target, true);
             return None;
         };
+        self.count_call(conn_id, tenant, target, false);
         match barrier {
             Barrier::PhoneFull => self.metrics.phone_full(),
             Barrier::DaySpent => self.metrics.day_limit_refused(),

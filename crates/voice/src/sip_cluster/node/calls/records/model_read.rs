@@ -277,7 +277,12 @@ pub(super) fn limits(at_once: Option<v1::OutgoingLimitRecord>, a_day: Vec<v1::Da
             day_ends: Timestamp::from_micros(record.day_ends_us),
         })
     };
-    Ok(OutsideLimits { at_once: at_once.transpose()?, a_day: a_day.into_iter().map(day_limit).collect::<Read<_>>()? })
+    // What is stored has been tried, or comes after what was.
+    Ok(OutsideLimits {
+        at_once: at_once.transpose()?,
+        a_day: a_day.into_iter().map(day_limit).collect::<Read<_>>()?,
+        counts: false,
+    })
 }
 
 fn forwarding(record: v1::ForwardingRecord) -> Read<Forwarding> {
