@@ -87,7 +87,7 @@ runtime::settings! {
 }
 
 /// The objects that it reads: what a tenant has chosen to play, what is set for trunks and phones, and which trunks have accounts.
-const KINDS: &[ObjectKind] = &[ObjectKind::Tenant, ObjectKind::Trunk, ObjectKind::Dn];
+const KINDS: &[ObjectKind] = &[ObjectKind::Tenant, ObjectKind::Trunk, ObjectKind::Dn, ObjectKind::DialRule];
 
 /// The condition that at least one proxy has accepted this node.
 const PROXY: &str = "sip-proxy";

@@ -64,7 +64,7 @@ fn an_inbound_call_is_told_from_the_queue_to_the_agents_wrap_up() -> Result<()> 
     let site = Installation::start()?;
     let watch = Watch::start(&site, "0-0")?;
     let mut agent = ready_agent(&site, &watch, 10, "7101", Answer::Auto)?;
-    let caller = Caller::dial(&site, "caller.xml", 1, site.number("sales")?, &["-d", "14000"])?;
+    let caller = Caller::dial(&site, "caller.xml", 1, site.number("sales")?, &["-d", "20000"])?;
     watch.wait_for("Established@7101", LATER)?;
     agent.wait_for("CALL_ESTABLISHED", SOON)?;
     agent.hold()?;
