@@ -101,7 +101,7 @@ fn what_is_wanted_no_more_is_removed_and_the_last_replica_removes_all() {
     // Another user of a trunk: the former one is removed, the new one registered.
     let mut changed = trunks(2);
     for account in changed.values_mut().take(1) {
-        account.credentials.user = "another".to_owned();
+        (account.user, account.credentials.user) = ("another".to_owned(), "another".to_owned());
     }
     one.carriers.set_trunks(changed, one.now);
     let mut sent = one.pass();
