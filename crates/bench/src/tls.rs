@@ -31,7 +31,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 const PEER: &str = "Kamailio, 1 worker";
 
 /// What one proxy takes.
-struct Measured {
+struct SecureFigures {
     call_ms: f64,
     counts: Counts,
     connection_ms: f64,
@@ -75,8 +75,8 @@ pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> 
     Ok(())
 }
 
-fn show(report: &mut Report, ours: &Measured, peer: Option<&Measured>) {
-    let mut add = |what: String, unit, of: fn(&Measured) -> f64, goal, note: String, void| {
+fn show(report: &mut Report, ours: &SecureFigures, peer: Option<&SecureFigures>) {
+    let mut add = |what: String, unit, of: fn(&SecureFigures) -> f64, goal, note: String, void| {
         let (ours, peer) = (of(ours), peer.map(|peer| (PEER, of(peer))));
         report.add(Figure { bench: "tls", what, unit, ours, peer, goal, note, void });
     };
@@ -105,7 +105,7 @@ fn measure(
     at: &str,
     process: &mut Process,
     (pem, folder): (&Path, &Path),
-) -> Result<Measured> {
+) -> Result<SecureFigures> {
     let proxy = SocketAddr::new(at.parse()?, SECURE_PORT);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let callee = Run { scenario: "callee.xml", local: site.peer(2), remote: None, arguments: vec!["-aa".to_owned()] };
@@ -160,7 +160,7 @@ fn measure(
     let idle_bytes = process.memory().saturating_sub(before) as f64 / f64::from(CONNECTIONS);
     drop(kept);
     process.expect_running()?;
-    Ok(Measured { call_ms, counts, connection_ms, idle_bytes })
+    Ok(SecureFigures { call_ms, counts, connection_ms, idle_bytes })
 }
 
 fn deadline() -> tokio::time::Instant {
