@@ -58,11 +58,8 @@ pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> 
         site.wait_ready("sip-proxy", &mut proxy)?;
         measure(options, &site, &ours_at, &mut proxy.process, (&pem, folder))?
     };
-    let definitions = [
-        ("NEXT", format!("sip:{callee}")),
-        ("SECURE", format!("tls:{peer_at}:{SECURE_PORT}")),
-        ("PEM", pem.display().to_string()),
-    ];
+    let definitions =
+        [("NEXT", format!("sip:{callee}")), ("SECURE", peer_at.clone()), ("PEM", pem.display().to_string())];
     let definitions = definitions.each_ref().map(|(name, value)| (*name, value.as_str()));
     let peer = match kamailio::start("kamailio-tls.cfg", &format!("{peer_at}:5060"), 1, &definitions, folder)? {
         Some(mut process) => Some(measure(options, &site, &peer_at, &mut process, (&pem, folder))?),
@@ -152,19 +149,15 @@ fn measure(
         anyhow::Ok(kept)
     };
     let before = process.cpu()?;
-    drop(runtime.block_on(tokio::time::timeout_at(deadline(), connections(false)))??);
+    drop(runtime.block_on(async { tokio::time::timeout(LIMIT, connections(false)).await })??);
     let connection_ms = process.cpu()?.since(before).as_secs_f64() * 1e3 / f64::from(CONNECTIONS);
     std::thread::sleep(Duration::from_secs(2));
     let before = process.memory();
-    let kept = runtime.block_on(tokio::time::timeout_at(deadline(), connections(true)))??;
+    let kept = runtime.block_on(async { tokio::time::timeout(LIMIT, connections(true)).await })??;
     let idle_bytes = process.memory().saturating_sub(before) as f64 / f64::from(CONNECTIONS);
     drop(kept);
     process.expect_running()?;
     Ok(SecureFigures { call_ms, counts, connection_ms, idle_bytes })
-}
-
-fn deadline() -> tokio::time::Instant {
-    tokio::time::Instant::now() + LIMIT
 }
 
 /// One certificate for both proxies.

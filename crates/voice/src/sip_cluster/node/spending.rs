@@ -127,10 +127,14 @@ impl Spendings {
         day.unstored.entry(limit.rule.clone()).or_default().add(amount);
     }
 
-    /// Notes what the rules allow now.
+    /// Notes what the rules allow now. What is told of a limit is told anew once it has changed.
     pub(super) fn allow(&mut self, tenant: &TenantId, limit: &DayLimit) {
         let day = self.days.entry(Spender::of(tenant, limit)).or_default();
-        day.allowed.insert(limit.rule.clone(), Allowed::of(limit));
+        let allowed = Allowed::of(limit);
+        if day.allowed.insert(limit.rule.clone(), allowed).is_some_and(|before| before != allowed) {
+            day.warned.retain(|rule| *rule != limit.rule);
+            day.used_up.retain(|rule| *rule != limit.rule);
+        }
     }
 
     /// What a rule allows, as far as is known now.
@@ -274,5 +278,10 @@ mod tests {
         spendings.add(&tenant(), &limit, spent(1, 0));
         assert!(spendings.is_new(&tenant(), &limit, Level::UsedUp));
         assert!(!spendings.is_new(&tenant(), &limit, Level::UsedUp));
+        // The operator has raised it.
+        spendings.allow(&tenant(), &limit);
+        assert!(!spendings.is_new(&tenant(), &limit, Level::UsedUp));
+        spendings.allow(&tenant(), &DayLimit { calls: Some(2), ..limit.clone() });
+        assert!(spendings.is_new(&tenant(), &limit, Level::UsedUp));
     }
 }
