@@ -64,8 +64,10 @@ impl Node {
             Output::RingLeg { leg, dn, contact, shows, trunk, always, limits } => {
                 let early_speech = self.takes_early_speech(conn_id, trunk.as_deref());
                 let insists = always || !self.asks_by_options(conn_id, trunk.as_deref());
-                let target = Target { dn, contact, shows, trunk, limits, early_speech, insists };
+                let mut target = Target { dn, contact, shows, trunk, limits, early_speech, insists };
                 let barrier = if always { None } else { self.barrier(conn_id, &target, now) };
+                // It has been counted, or the next trunk's turn does it; a successor knows it as counted, too.
+                target.limits.counts = false;
                 self.prepare_phone(conn_id, leg, target, barrier, now)
             }
             Output::CancelLeg(leg) | Output::ReleaseLeg(leg) => self.hang_up(conn_id, leg, 480, now),
