@@ -84,6 +84,7 @@ fn open(driver: &RtpDriver, clock: &Arc<dyn Clock>, leg: u64, law: Law) -> Phone
         direction: Direction::SendRecv,
         packet: None,
         protection: None,
+        association: None,
     };
     session.negotiate(stream, clock.now());
     driver.order(0, Order::Open { leg: LegId(leg), ports, session: Box::new(session) }).unwrap();

@@ -157,6 +157,10 @@ pub enum Protocol {
     SipTcp,
     /// SIP over TLS.
     SipTls,
+    /// SIP over WebSocket.
+    SipWs,
+    /// SIP over WebSocket under TLS.
+    SipWss,
     /// HTTP with JSON.
     Http,
     /// gRPC over HTTP/2.
@@ -172,6 +176,8 @@ impl Protocol {
             Self::SipUdp => "sip/udp",
             Self::SipTcp => "sip/tcp",
             Self::SipTls => "sip/tls",
+            Self::SipWs => "sip/ws",
+            Self::SipWss => "sip/wss",
             Self::Http => "http",
             Self::Grpc => "grpc",
             Self::Rtp => "rtp",

@@ -69,7 +69,7 @@ fn proxy() -> Proxy {
     let settings = Settings {
         edge: "192.0.2.1:5060".to_owned(),
         udp_listeners: vec![address("192.0.2.1:5060")],
-        secure_edge: None,
+        other_edges: vec![],
         aliases: Vec::new(),
         cluster: "127.0.1.1:5080".to_owned(),
         static_route: Some(address(CALLEE)),

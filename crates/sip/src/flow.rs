@@ -16,6 +16,10 @@ pub enum Transport {
     Tcp,
     /// A connection under TLS.
     Tls,
+    /// WebSocket in the clear (RFC 7118).
+    Ws,
+    /// WebSocket under TLS.
+    Wss,
 }
 
 impl Transport {
@@ -25,25 +29,32 @@ impl Transport {
             Self::Udp => "UDP",
             Self::Tcp => "TCP",
             Self::Tls => "TLS",
+            Self::Ws => "WS",
+            Self::Wss => "WSS",
         }
     }
 
     /// The parameter that a URI of ours has for it; UDP is what a URI means without one. RFC 3261 §26.2.2 deprecates
     /// `transport=tls` in favour of `sips:`, but that also demands TLS on every further hop (RFC 5630 §3.1.3), which a call from
-    /// a phone to a carrier cannot promise, and phones use the parameter.
+    /// a phone to a carrier cannot promise, and phones use the parameter. The same holds for `transport=wss`, which RFC 7118 §5.2
+    /// does not have.
     pub const fn uri_parameter(self) -> &'static str {
         match self {
             Self::Udp => "",
             Self::Tcp => ";transport=tcp",
             Self::Tls => ";transport=tls",
+            Self::Ws => ";transport=ws",
+            Self::Wss => ";transport=wss",
         }
     }
 
-    /// The port where none is named.
+    /// The port where none is named (RFC 7118 §5.2.1 takes those of HTTP).
     pub const fn default_port(self) -> u16 {
         match self {
             Self::Udp | Self::Tcp => 5060,
             Self::Tls => 5061,
+            Self::Ws => 80,
+            Self::Wss => 443,
         }
     }
 
@@ -54,7 +65,12 @@ impl Transport {
 
     /// Whether nobody on the way can read or change a message.
     pub const fn is_secure(self) -> bool {
-        matches!(self, Self::Tls)
+        matches!(self, Self::Tls | Self::Wss)
+    }
+
+    /// Whether each message travels in a message of WebSocket. Peers open these connections, never we.
+    pub const fn is_web_socket(self) -> bool {
+        matches!(self, Self::Ws | Self::Wss)
     }
 
     /// The transport that a sip or sips URI names (RFC 3261 §19.1.2); `None` if we have none of that name.
@@ -67,6 +83,9 @@ impl Transport {
             // `sips:` with `transport=tcp` is TLS over TCP.
             Some(t) if t.eq_ignore_ascii_case("tcp") => Some(if secure { Self::Tls } else { Self::Tcp }),
             Some(t) if t.eq_ignore_ascii_case("udp") && !secure => Some(Self::Udp),
+            // And so is `sips:` with `transport=ws`.
+            Some(t) if t.eq_ignore_ascii_case("ws") => Some(if secure { Self::Wss } else { Self::Ws }),
+            Some(t) if t.eq_ignore_ascii_case("wss") => Some(Self::Wss),
             Some(_) => None,
         }
     }
@@ -90,9 +109,11 @@ impl ConnectionId {
     const COUNT: u64 = (1 << Self::COUNT_BITS) - 1;
     /// How many bits these are. The two above them tell the transport.
     pub const COUNT_BITS: u32 = 61;
-    /// The transport's value for TLS. 0 is TCP. So is 1 below the top bit: an earlier release took the number of the first
-    /// connection that it opened from 62 random bits.
+    /// The transport's value for WebSocket in the clear. 0 is TCP. So is this one in a connection that we have opened: an earlier
+    /// release took the number of the first of those from 62 random bits, and we open none by WebSocket.
+    const WS: u64 = 1 << Self::COUNT_BITS;
     const TLS: u64 = 2 << Self::COUNT_BITS;
+    const WSS: u64 = 3 << Self::COUNT_BITS;
     const TRANSPORT: u64 = 3 << Self::COUNT_BITS;
 
     /// The connection of that number that a peer has opened.
@@ -100,6 +121,8 @@ impl ConnectionId {
         let bits = match transport {
             Transport::Udp | Transport::Tcp => 0,
             Transport::Tls => Self::TLS,
+            Transport::Ws => Self::WS,
+            Transport::Wss => Self::WSS,
         };
         Self(count & Self::COUNT | bits)
     }
@@ -123,6 +146,8 @@ impl ConnectionId {
     pub const fn transport(self) -> Transport {
         match self.0 & Self::TRANSPORT {
             Self::TLS => Transport::Tls,
+            Self::WS if !self.is_opened_by_us() => Transport::Ws,
+            Self::WSS => Transport::Wss,
             _ => Transport::Tcp,
         }
     }
@@ -191,6 +216,10 @@ mod tests {
                 }
             }
         }
+        for transport in [Transport::Ws, Transport::Wss] {
+            let accepted = ConnectionId::accepted(7, transport);
+            assert_eq!((accepted.transport(), accepted.count(), accepted.is_opened_by_us()), (transport, 7, false));
+        }
         assert_eq!(ConnectionId(70), ConnectionId::accepted(70, Transport::Tcp), "as an earlier release numbered it");
         let former = ConnectionId(ConnectionId::OPENED_BY_US | (u64::MAX >> 2));
         assert_eq!(former.transport(), Transport::Tcp, "an earlier release opened no other");
@@ -206,6 +235,9 @@ mod tests {
             ("sips:a@192.0.2.1", Some(Transport::Tls)),
             ("sips:a@192.0.2.1;transport=tcp", Some(Transport::Tls)),
             ("sips:a@192.0.2.1;transport=udp", None),
+            ("sip:a@192.0.2.1;transport=ws", Some(Transport::Ws)),
+            ("sip:a@192.0.2.1;transport=WSS", Some(Transport::Wss)),
+            ("sips:a@192.0.2.1;transport=ws", Some(Transport::Wss)),
             ("sip:a@192.0.2.1;transport=sctp", None),
         ] {
             assert_eq!(Transport::of(&Uri::parse(uri).unwrap()), transport, "{uri}");

@@ -21,6 +21,18 @@ pub enum Frame {
 /// The answer to a [`Frame::KeepAlive`].
 pub const PONG: &[u8] = b"\r\n";
 
+impl Frame {
+    /// What a message of WebSocket holds: its end is the end of the SIP message, whether or not a Content-Length says so (RFC 7118
+    /// §5). `None` for a line end, the answer to a ping of ours.
+    pub fn of_whole(bytes: &Bytes) -> Option<Result<Self, ParseError>> {
+        match &bytes[..] {
+            b"" | b"\r\n" => None,
+            b"\r\n\r\n" => Some(Ok(Self::KeepAlive)),
+            _ => Some(read_or_rescue(bytes, Framing::Datagram).map(Self::Message)),
+        }
+    }
+}
+
 /// Why a frame cannot be used. [`Framer::is_broken`] tells whether the stream can go on.
 pub type FrameError = ParseError;
 

@@ -90,7 +90,8 @@ impl UriHop {
     pub fn of(uri: &Uri<'_>) -> Option<Self> {
         let host = uri.host()?.as_str();
         let host = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
-        let usual = Transport::of(uri)?;
+        // A client by WebSocket listens nowhere (RFC 7118 §5).
+        let usual = Transport::of(uri).filter(|transport| !transport.is_web_socket())?;
         let transport = uri.transport().map(|_| usual);
         Some(Self { host: host.into(), port: uri.port(), transport, secure: usual.is_secure() })
     }
@@ -118,6 +119,8 @@ impl UriHop {
             Transport::Udp => "_sip._udp",
             Transport::Tcp => "_sip._tcp",
             Transport::Tls => "_sips._tcp",
+            Transport::Ws => "_sip._ws",
+            Transport::Wss => "_sips._ws",
         };
         format!("{service}.{}", self.host)
     }
@@ -182,6 +185,7 @@ mod tests {
             assert_eq!(place(uri).unwrap().lookup(), lookup, "{uri}");
         }
         assert_eq!(place("sip:1@carrier.example;transport=sctp"), None);
+        assert_eq!(place("sip:1@carrier.example;transport=ws"), None);
         assert_eq!(place("sips:1@carrier.example;transport=udp"), None);
         assert_eq!(place("tel:+15550100"), None);
     }

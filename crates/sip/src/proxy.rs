@@ -18,7 +18,7 @@ use bytes::Bytes;
 use model::{Entropy, Timestamp};
 
 use crate::digest::{NonceSource, NonceUses};
-use crate::flow::{ConnectionId, Flow};
+use crate::flow::{ConnectionId, Flow, Transport};
 use crate::message::Message;
 use crate::message::ParseError;
 use crate::next_hop::Hop;
@@ -166,7 +166,7 @@ impl Proxy {
         let names = listeners
             .chain(settings.aliases.iter().cloned())
             .chain([settings.edge.clone()])
-            .chain(settings.secure_edge.clone());
+            .chain(settings.other_edges.iter().map(|(_, edge)| edge.clone()));
         let us = names.filter_map(|name| target::host_and_port(&name)).collect();
         let sources = Sources::new(settings.limits);
         let lockout = Lockout::new(&settings.limits);
@@ -328,7 +328,7 @@ impl Proxy {
         let known = self.connections.get(&connection).map(|peer| (peer.phone, peer.listens, peer.asked));
         let (phone, listens, asked) = known.unwrap_or_default();
         self.connections.insert(connection, Peer { remote, side, phone, listens, asked });
-        if side == Side::Edge && !connection.transport().is_secure() {
+        if side == Side::Edge && connection.transport() == Transport::Tcp {
             self.by_peer.entry(PeerKey { remote, secure_name: None }).or_insert(connection);
         }
     }

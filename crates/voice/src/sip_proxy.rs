@@ -1,4 +1,4 @@
-//! sip-proxy, the edge of the SIP side: phones and carriers on 5060, nodes on 5080.
+//! sip-proxy, the edge of the SIP side: phones and carriers on 5060 and 5061, phones by WebSocket on 5066 and 7443, nodes on 5080.
 //!
 //! RFC 3261 §16 (stateful, record-routing), RFC 3327 (Path), RFC 3581 (rport), RFC 5626 (flows), RFC 5923 (connection reuse).
 //! [`sip::proxy::Proxy`] decides. This role adds sockets, time, tokens, the tenants' phones and trunks from config (voice-23),
@@ -26,8 +26,8 @@ use net::sip::{Counters, ListenerId, Peers, TcpTable, UdpEndpoint};
 use runtime::listener::Bound;
 use runtime::settings::Values;
 use runtime::{Drain, Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
-use sip::Seal;
 use sip::proxy::{Proxy, Settings as ProxySettings};
+use sip::{Seal, Transport};
 use tracing::warn;
 
 pub use certificates::{CertificateFiles, ENDS_SOON, OWN_FILE};
@@ -66,6 +66,8 @@ pub const SPEC: RoleSpec = RoleSpec {
             place: Place::Edge,
             accepts: &["own-17", "own-18"],
         },
+        Listen { name: "sip-ws", protocol: Protocol::SipWs, port: 5066, place: Place::Edge, accepts: &["own-17"] },
+        Listen { name: "sip-wss", protocol: Protocol::SipWss, port: 7443, place: Place::Edge, accepts: &["own-17"] },
         Listen {
             name: "nodes",
             protocol: Protocol::SipTcp,
@@ -91,10 +93,12 @@ pub const SPEC: RoleSpec = RoleSpec {
 /// The role.
 pub const ROLE: Role = Role { spec: &SPEC, start: |ctx| Box::pin(run(ctx)) };
 
-/// The TCP listeners, in the order in which they are bound.
+/// The listeners for connections, in the order in which they are bound.
 pub(crate) const EDGE: ListenerId = ListenerId(0);
 pub(crate) const NODES: ListenerId = ListenerId(1);
 pub(crate) const SECURE_EDGE: ListenerId = ListenerId(2);
+pub(crate) const WEB_EDGE: ListenerId = ListenerId(3);
+pub(crate) const SECURE_WEB_EDGE: ListenerId = ListenerId(4);
 
 /// How often the kernel's count of dropped datagrams is read.
 const DROPS_EACH: Duration = Duration::from_secs(5);
@@ -104,7 +108,7 @@ const CONNECTIONS_BITS: u32 = 18;
 async fn run(ctx: RoleContext) -> Result<()> {
     let settings: Settings = ctx.settings()?;
     let (udp_at, tcp_at, nodes_at) = (ctx.bound("sip-udp")?, ctx.bound("sip-tcp")?, ctx.bound("nodes")?);
-    let tls_at = ctx.bound("sip-tls")?;
+    let (tls_at, ws_at, wss_at) = (ctx.bound("sip-tls")?, ctx.bound("sip-ws")?, ctx.bound("sip-wss")?);
     let counters = Arc::new(Counters::default());
     let limits = settings.socket_limits();
     let udp = UdpEndpoint::bind(udp_at.listen, &limits, counters.clone())
@@ -114,12 +118,14 @@ async fn run(ctx: RoleContext) -> Result<()> {
     let meters = event_loop::Meters::new(&ctx);
     let mut tcp = TcpTable::new(limits, counters.clone(), meters.of_connections(&ctx));
     tcp.number_from(ctx.epoch.0 << CONNECTIONS_BITS);
-    listen(&mut tcp, [tcp_at.listen, nodes_at.listen, tls_at.listen])?;
+    listen(&mut tcp, [&tcp_at, &nodes_at, &tls_at, &ws_at, &wss_at].map(|at| at.listen))?;
+    let others = [(Transport::Tls, &tls_at), (Transport::Ws, &ws_at), (Transport::Wss, &wss_at)];
+    let listens = others.iter().map(|(_, at)| at.listen.to_string());
     let proxy_settings = ProxySettings {
         edge: udp_at.advertise.to_string(),
-        secure_edge: Some(tls_at.advertise.to_string()),
+        other_edges: others.iter().map(|(transport, at)| (*transport, at.advertise.to_string())).collect(),
         udp_listeners: vec![udp_at.listen],
-        aliases: vec![tcp_at.listen.to_string(), tcp_at.advertise.to_string(), tls_at.listen.to_string()],
+        aliases: listens.chain([tcp_at.listen.to_string(), tcp_at.advertise.to_string()]).collect(),
         cluster: nodes_at.listen.to_string(),
         static_route: settings.static_route()?,
         algorithms: settings.algorithms()?,
@@ -129,7 +135,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
     let authority = Box::new(TokenAuthority::new(ctx.tokens.clone()));
     let proxy = Proxy::new(proxy_settings, seal, authority, ctx.entropy());
     let metrics = metrics::Metrics::register(&ctx.metrics, counters, udp.receive_buffer());
-    let names = certificate_names(&tls_at);
+    let names = certificate_names([&tls_at, &wss_at]);
     let certificates = Certificates::new(settings.certificate_files(), &ctx.data_dir, names, metrics.certificates());
     let certificates = certificates::watch(&ctx, certificates).context("the certificates of the edge")?;
     tcp.use_tls(certificates.borrow().clone());
@@ -167,12 +173,13 @@ async fn run(ctx: RoleContext) -> Result<()> {
 }
 
 /// Binds the listeners for connections.
-fn listen(tcp: &mut TcpTable, [edge, nodes, secure_edge]: [SocketAddr; 3]) -> Result<()> {
-    for (at, expected, peers) in
-        [(edge, EDGE, Peers::Strangers), (nodes, NODES, Peers::Ours), (secure_edge, SECURE_EDGE, Peers::Strangers)]
-    {
-        let bound = if expected == SECURE_EDGE { tcp.listen_secure(at, peers) } else { tcp.listen(at, peers) };
-        let (listener, _) = bound.map_err(|e| runtime::listener::in_words("tcp", at, &e))?;
+fn listen(tcp: &mut TcpTable, at: [SocketAddr; 5]) -> Result<()> {
+    use Transport::{Tcp, Tls, Ws, Wss};
+    let expected = [(EDGE, Tcp), (NODES, Tcp), (SECURE_EDGE, Tls), (WEB_EDGE, Ws), (SECURE_WEB_EDGE, Wss)];
+    for (at, (expected, transport)) in at.into_iter().zip(expected) {
+        let peers = if expected == NODES { Peers::Ours } else { Peers::Strangers };
+        let (listener, _) =
+            tcp.listen_for(transport, at, peers).map_err(|e| runtime::listener::in_words("tcp", at, &e))?;
         anyhow::ensure!(listener == expected, "the listeners are bound in the order of their numbers");
     }
     Ok(())
@@ -189,11 +196,15 @@ pub fn name_servers(values: &Values) -> Option<Vec<SocketAddr>> {
 }
 
 /// The names under which the edge is reached over TLS.
-pub fn certificate_names(at: &Bound) -> Vec<String> {
-    let mut names = vec![at.advertise.host.trim_start_matches('[').trim_end_matches(']').to_owned()];
-    let listens = at.listen.ip().to_string();
-    if !names.contains(&listens) {
-        names.push(listens);
+fn certificate_names(listeners: [&Bound; 2]) -> Vec<String> {
+    let mut names = Vec::new();
+    for at in listeners {
+        let advertised = at.advertise.host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        for name in [advertised, at.listen.ip().to_string()] {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
     }
     names
 }

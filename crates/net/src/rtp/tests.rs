@@ -82,6 +82,7 @@ fn open(driver: &RtpDriver, clock: &Arc<dyn Clock>, shard: usize, id: u64, phone
         direction: Direction::SendRecv,
         packet: None,
         protection: None,
+        association: None,
     };
     session.negotiate(stream, clock.now());
     driver.order(shard, Order::Open { leg: LegId(id), ports, session: Box::new(session) }).unwrap();

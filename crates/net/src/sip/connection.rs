@@ -1,6 +1,7 @@
 //! One TCP connection: a task reads and frames; the role's loop writes directly while the peer keeps up.
 
 mod handshake;
+mod reading;
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,17 +11,17 @@ use std::time::Duration;
 use bytes::Bytes;
 use runtime::PeerMeter;
 use sip::framer::PONG;
-use sip::{Frame, Framer, Message, ParseError};
-use tokio::io::AsyncReadExt as _;
+use sip::{Message, ParseError};
 use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout_at};
 
-use super::outlet::{More, NotSecured, Outlet, QueueFull};
-use super::{Counters, Limits};
+use super::outlet::{NotSecured, Outlet, QueueFull};
+use super::{Counters, Limits, web_socket};
 use crate::tls::{Failure, TlsSession};
+pub(super) use reading::Form;
+use reading::{ReadSide, read};
 
 /// Why a connection closed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,10 +44,6 @@ pub enum Closed {
     ByUs,
 }
 
-// One read takes the usual content of a TCP window.
-const READ_BYTES: usize = 16 * 1024;
-// The same under TLS, whose session keeps what is no whole record yet: some messages, and little for each of many idle phones.
-const SECURE_READ_BYTES: usize = 4 * 1024;
 // Entries of the write queue; the bound in bytes is `Limits::write_queue_bytes`.
 const WRITE_QUEUE_ENTRIES: usize = 4_096;
 
@@ -59,6 +56,7 @@ pub struct Writer {
     /// time.
     gathered: Mutex<Gathered>,
     outlet: Arc<Outlet>,
+    form: Form,
     task: JoinHandle<()>,
     counters: Arc<Counters>,
     meter: Option<PeerMeter>,
@@ -97,6 +95,10 @@ impl Writer {
             meter.request();
             meter.bytes_out(bytes.len());
         }
+        let bytes = match self.form {
+            Form::Stream => bytes,
+            Form::WebSocket => web_socket::framed(&bytes),
+        };
         let mut gathered = self.gathered();
         gathered.bytes += bytes.len();
         gathered.messages.push(bytes);
@@ -157,6 +159,9 @@ impl Drop for Writer {
     fn drop(&mut self) {
         // The last message on a connection that is being closed (the answer to a malformed message) goes out here.
         let _ = self.flush();
+        if self.outlet.is_upgraded() {
+            let _ = self.outlet.send(web_socket::farewell());
+        }
         self.outlet.close();
         self.task.abort();
     }
@@ -192,10 +197,17 @@ pub(super) enum Happened {
     Closed(Closed),
 }
 
-/// Starts the task of a connection, in the clear or under a TLS session. `deliver` wraps each event for the loop's channel.
+/// How a connection travels: in the clear or under a TLS session, as a stream or as WebSocket messages.
+#[derive(Debug)]
+pub(super) struct Carriage {
+    pub(super) session: Option<TlsSession>,
+    pub(super) form: Form,
+}
+
+/// Starts the task of a connection. `deliver` wraps each event for the loop's channel.
 pub(super) fn spawn<E: Send + 'static>(
     origin: Origin,
-    session: Option<TlsSession>,
+    Carriage { session, form }: Carriage,
     limits: Limits,
     counters: Arc<Counters>,
     meter: Option<PeerMeter>,
@@ -208,12 +220,12 @@ pub(super) fn spawn<E: Send + 'static>(
         let outlet = outlet.clone();
         let counted = Counted { counters: counters.clone(), meter: meter.clone() };
         tokio::spawn(async move {
-            let why = run(origin, limits, counted, &events, &deliver, pending, &outlet).await;
+            let why = run((origin, form), limits, counted, &events, &deliver, pending, &outlet).await;
             // Ignored: the loop has ended and nothing listens.
             let _ = events.send(deliver(Happened::Closed(why))).await;
         })
     };
-    Writer { gathered: Mutex::default(), outlet, task, counters, meter }
+    Writer { gathered: Mutex::default(), outlet, form, task, counters, meter }
 }
 
 /// The counts of one connection. An opened connection counts as closed when this is dropped, also when its task is
@@ -289,7 +301,7 @@ impl Drop for Standing<'_> {
 }
 
 async fn run<E>(
-    origin: Origin,
+    (origin, form): (Origin, Form),
     limits: Limits,
     counted: Counted,
     events: &mpsc::Sender<E>,
@@ -317,7 +329,7 @@ async fn run<E>(
     let writer = Arc::new(writer);
     outlet.connected(writer.clone());
     let exchange = async {
-        let mut incoming = ReadSide::default();
+        let mut incoming = ReadSide::new(form);
         // Who calls waits for a handshake of ours, and then for the next address.
         let within = if is_ours { limits.connect_time } else { limits.handshake_time };
         if let Err(error) = handshake::complete(&mut reader, &mut incoming, within, &counted, outlet).await {
@@ -327,6 +339,10 @@ async fn run<E>(
                 return Closed::NotOpened;
             }
             return Closed::NotSecured;
+        }
+        if handshake::upgrade(&mut reader, &mut incoming, limits.handshake_time, &counted, outlet).await.is_err() {
+            counted.counters.web_sockets_refused.one();
+            return Closed::BadInput;
         }
         let _standing = counted.opened();
         if events.send(deliver(Happened::Opened)).await.is_err() {
@@ -346,103 +362,6 @@ async fn connect(local: std::net::IpAddr, remote: SocketAddr) -> io::Result<TcpS
     let socket = if remote.is_ipv4() { tokio::net::TcpSocket::new_v4()? } else { tokio::net::TcpSocket::new_v6()? };
     socket.bind(SocketAddr::new(local, 0))?;
     socket.connect(remote).await
-}
-
-/// What a connection's input means.
-#[derive(Default)]
-struct ReadSide {
-    framer: Framer,
-    /// Whether a message has begun since this was last asked. Line ends between messages do not begin one.
-    begins: bool,
-}
-
-impl ReadSide {
-    fn push(&mut self, bytes: &[u8]) {
-        self.begins |= bytes.iter().any(|b| !matches!(b, b'\r' | b'\n'));
-        self.framer.push(bytes);
-    }
-}
-
-async fn read<E>(
-    mut stream: OwnedReadHalf,
-    mut incoming: ReadSide,
-    limits: &Limits,
-    counted: &Counted,
-    events: &mpsc::Sender<E>,
-    deliver: &(impl Fn(Happened) -> E + Sync),
-    outlet: &Outlet,
-) -> Closed {
-    // A TLS session has buffers of its own.
-    let mut chunk = vec![0; if outlet.is_secure() { SECURE_READ_BYTES } else { READ_BYTES }];
-    let mut whole_by: Option<Instant> = None;
-    let mut more = More::MayCome;
-    // Of a connection that we have opened: a server that refuses our certificate says so after the handshake (TLS 1.3).
-    let mut is_silent = true;
-    loop {
-        // The first time these have come with the end of the handshake.
-        let (mut complete, mut pinged) = (false, false);
-        while let Some(frame) = incoming.framer.next() {
-            (complete, is_silent) = (true, false);
-            let happened = sort(frame, counted);
-            // One pong answers all pings of a chunk: a peer's four bytes must not cost us a write each.
-            if matches!(happened, Happened::Ping) && std::mem::replace(&mut pinged, true) {
-                continue;
-            }
-            if events.send(deliver(happened)).await.is_err() {
-                return Closed::ByUs;
-            }
-            // A malformed message whose end is known harms nothing else on the connection.
-            if incoming.framer.is_broken() {
-                return Closed::BadInput;
-            }
-        }
-        match more {
-            More::MayCome => {}
-            More::No => return Closed::ByPeer,
-            More::Broken => return Closed::BadInput,
-        }
-        let now = Instant::now();
-        let begins = std::mem::take(&mut incoming.begins);
-        if complete {
-            whole_by = None;
-        } else if begins {
-            whole_by.get_or_insert(now + limits.message_time);
-        }
-        // A read that does not fill the chunk has emptied the socket; no second read is tried in vain.
-        let due = whole_by.unwrap_or(now + limits.idle);
-        let length = match timeout_at(due, stream.read(&mut chunk)).await {
-            Ok(Ok(0) | Err(_)) => return Closed::ByPeer,
-            Ok(Ok(length)) => length,
-            Err(_) => return if whole_by.is_some() { Closed::BadInput } else { Closed::Idle },
-        };
-        counted.received(length);
-        more = match outlet.receive(chunk.get(..length).unwrap_or_default(), |plain| incoming.push(plain)) {
-            Ok(more) => more,
-            Err(NotSecured::Unread) => return Closed::Unread,
-            Err(error) => {
-                match outlet.name().filter(|_| is_silent) {
-                    Some(name) => counted.not_secured(&error, Some(name)),
-                    None => tracing::debug!(%error, "a TLS connection has broken"),
-                }
-                // What came before is still delivered.
-                More::Broken
-            }
-        };
-    }
-}
-
-fn sort(frame: Result<Frame, ParseError>, counted: &Counted) -> Happened {
-    match frame {
-        Ok(Frame::Message(message)) => {
-            counted.message();
-            Happened::Message(message)
-        }
-        Ok(Frame::KeepAlive) => {
-            counted.counters.keep_alives_in.one();
-            Happened::Ping
-        }
-        Err(error) => Happened::Malformed(error),
-    }
 }
 
 async fn write(

@@ -32,7 +32,7 @@ counters! {
     messages_out,
     /// Bytes sent.
     bytes_out,
-    /// Keep-alives (CRLF, empty datagrams) received.
+    /// Keep-alives (CRLF, empty datagrams, STUN) received.
     keep_alives_in,
     /// Datagrams that the kernel did not take.
     datagrams_unsent,
@@ -66,6 +66,8 @@ counters! {
     tls_failed_certificate,
     /// TLS connections that failed for another reason; most peers just hung up.
     tls_failed_other,
+    /// Connections at the listeners for WebSocket that asked for no WebSocket for SIP.
+    web_sockets_refused,
 }
 
 /// A count that only grows.

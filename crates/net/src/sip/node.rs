@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
-use super::connection::{self, Happened, Origin, Writer};
+use super::connection::{self, Carriage, Form, Happened, Origin, Writer};
 use super::tcp::SendError;
 use super::{Counters, Limits};
 
@@ -406,7 +406,8 @@ impl Keeper {
         let (sender, mut happens) = mpsc::channel(TOGETHER);
         let origin = Origin::Connect { local: self.local, remote: proxy };
         let (counters, meter) = (self.counters.clone(), (self.meter_of)(proxy));
-        let writer = Arc::new(connection::spawn(origin, None, self.limits, counters, meter, sender, |h| h));
+        let carriage = Carriage { session: None, form: Form::Stream };
+        let writer = Arc::new(connection::spawn(origin, carriage, self.limits, counters, meter, sender, |h| h));
         // A change during the greeting is announced as soon as the proxy has answered.
         let mut work = self.work.clone();
         let now = *work.borrow_and_update();

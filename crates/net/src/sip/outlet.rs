@@ -26,6 +26,8 @@ pub(super) struct Outlet {
     waiting: AtomicUsize,
     bytes_max: usize,
     stream: OnceLock<Arc<OwnedWriteHalf>>,
+    /// Set once the peer has opened its WebSocket.
+    web_socket: OnceLock<()>,
 }
 
 /// Whether the peer may send more.
@@ -57,7 +59,15 @@ impl Outlet {
             session.limit(bytes_max);
             Mutex::new(session)
         });
-        Self { session, name, queue, waiting: AtomicUsize::new(0), bytes_max, stream: OnceLock::new() }
+        Self {
+            session,
+            name,
+            queue,
+            waiting: AtomicUsize::new(0),
+            bytes_max,
+            stream: OnceLock::new(),
+            web_socket: OnceLock::new(),
+        }
     }
 
     pub(super) const fn is_secure(&self) -> bool {
@@ -80,6 +90,15 @@ impl Outlet {
             // The queue is empty.
             let _ = self.put(session.take_output());
         }
+    }
+
+    /// The peer has opened its WebSocket: it is told when we close it.
+    pub(super) fn upgraded(&self) {
+        let _ = self.web_socket.set(());
+    }
+
+    pub(super) fn is_upgraded(&self) -> bool {
+        self.web_socket.get().is_some()
     }
 
     /// Sends plaintext.

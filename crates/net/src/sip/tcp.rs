@@ -1,4 +1,4 @@
-//! TCP and TLS listeners and connections of one role: limits, reuse (RFC 5923), and one event channel.
+//! Listeners and connections of one role, over TCP, TLS and WebSocket: limits, reuse (RFC 5923), and one event channel.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::connection::{self, Closed, Happened, Origin, Writer};
+use super::connection::{self, Carriage, Closed, Form, Happened, Origin, Writer};
 use super::handshakes::HandshakeRates;
 use super::places::{Peers, PlaceTable, ProvenOwner};
 use super::{Counters, Limits};
@@ -175,7 +175,7 @@ impl TcpTable {
         self.tls = Some(tls);
     }
 
-    /// Binds a listener in the clear and starts accepting. Must be called inside a tokio runtime.
+    /// Binds a listener over TCP and starts accepting. Must be called inside a tokio runtime.
     ///
     /// # Errors
     /// The kernel's error, usually that the address is in use or not ours.
@@ -183,15 +183,11 @@ impl TcpTable {
         self.listen_for(Transport::Tcp, local, peers)
     }
 
-    /// As [`Self::listen`], for connections under TLS. Without [`Self::use_tls`] before, each is refused.
+    /// As [`Self::listen`], for connections by another transport. Those under TLS are refused without [`Self::use_tls`] before.
     ///
     /// # Errors
     /// As [`Self::listen`].
-    pub fn listen_secure(&mut self, local: SocketAddr, peers: Peers) -> io::Result<(ListenerId, SocketAddr)> {
-        self.listen_for(Transport::Tls, local, peers)
-    }
-
-    fn listen_for(
+    pub fn listen_for(
         &mut self,
         transport: Transport,
         local: SocketAddr,
@@ -312,7 +308,7 @@ impl TcpTable {
     ) -> Result<(), SendError> {
         let session = match id.transport() {
             Transport::Tls => Some(self.tls.as_ref().and_then(|tls| tls.connect(name).ok()).ok_or(SendError::NoName)?),
-            Transport::Tcp | Transport::Udp => None,
+            Transport::Tcp | Transport::Udp | Transport::Ws | Transport::Wss => None,
         };
         let origin = Origin::Connect { local, remote };
         self.admit(id, origin, session, remote, None).then_some(()).ok_or(SendError::TooMany)
@@ -403,15 +399,15 @@ impl TcpTable {
 
     fn accept(&mut self, listener: ListenerId, stream: TcpStream, remote: SocketAddr) {
         let Some(transport) = self.listeners.get(listener.0).map(|listener| listener.transport) else { return };
-        let session = match transport {
-            Transport::Tls if !self.handshakes.may_begin(remote.ip(), Instant::now()) => {
+        let session = match transport.is_secure() {
+            true if !self.handshakes.may_begin(remote.ip(), Instant::now()) => {
                 return self.counters.tls_refused_rate.one();
             }
-            Transport::Tls => match self.tls.as_ref().map(Tls::accept) {
+            true => match self.tls.as_ref().map(Tls::accept) {
                 Some(Ok(session)) => Some(session),
                 _ => return self.counters.connections_refused.one(),
             },
-            Transport::Tcp | Transport::Udp => None,
+            false => None,
         };
         self.last_id += 1;
         let id = ConnectionId::accepted(self.last_id, transport);
@@ -437,7 +433,9 @@ impl TcpTable {
         }
         let (counters, meter) = (self.counters.clone(), (self.meter_of)(remote, listener));
         let deliver = move |happened| Raw::From(id, happened);
-        let writer = connection::spawn(origin, session, self.limits, counters, meter, self.sender.clone(), deliver);
+        let form = if id.transport().is_web_socket() { Form::WebSocket } else { Form::Stream };
+        let carriage = Carriage { session, form };
+        let writer = connection::spawn(origin, carriage, self.limits, counters, meter, self.sender.clone(), deliver);
         self.open.insert(id, Open { writer, remote, listener });
         self.by_remote.insert(remote, id);
         true

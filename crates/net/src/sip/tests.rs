@@ -68,6 +68,25 @@ async fn datagrams_keep_their_order_and_keep_alives_are_skipped() {
 }
 
 #[tokio::test]
+async fn a_phone_that_asks_by_stun_learns_its_address() {
+    let mut server = UdpEndpoint::bind(any_port(), &Limits::default(), Arc::default()).unwrap();
+    let phone = tokio::net::UdpSocket::bind(any_port()).await.unwrap();
+    phone.send_to(b"\x00\x01\x00\x00\x21\x12\xa4\x42transaction.", server.local()).await.unwrap();
+    phone.send_to(OPTIONS.as_bytes(), server.local()).await.unwrap();
+    let mut datagram = None;
+    while datagram.is_none() {
+        soon(server.readable()).await.unwrap();
+        datagram = server.try_receive();
+    }
+    assert_eq!(datagram.unwrap().bytes, OPTIONS);
+    let mut answer = [0; 100];
+    let (length, from) = soon(phone.recv_from(&mut answer)).await.unwrap();
+    assert_eq!((length, from), (32, server.local()));
+    let port = u16::from_be_bytes([answer[26], answer[27]]) ^ 0x2112;
+    assert_eq!((answer[..2].to_vec(), port), (vec![1, 1], phone.local_addr().unwrap().port()));
+}
+
+#[tokio::test]
 async fn a_flood_of_keep_alives_does_not_keep_the_loop() {
     let counters = Arc::new(Counters::default());
     let mut server = UdpEndpoint::bind(any_port(), &Limits::default(), counters.clone()).unwrap();
@@ -99,6 +118,65 @@ async fn a_flood_of_pings_is_not_answered_by_a_flood_of_pongs() {
     let mut pongs = Vec::new();
     soon(phone.read_to_end(&mut pongs)).await.unwrap();
     assert!((2..PINGS / 10).contains(&pongs.len()), "{}", pongs.len());
+}
+
+/// A client by WebSocket, of another make; blocking.
+fn web_client(at: SocketAddr) -> tungstenite::WebSocket<std::net::TcpStream> {
+    use tungstenite::client::IntoClientRequest as _;
+    let mut request = format!("ws://{at}/").into_client_request().unwrap();
+    request.headers_mut().insert("Sec-WebSocket-Protocol", http::HeaderValue::from_static("sip"));
+    let stream = std::net::TcpStream::connect(at).unwrap();
+    let (socket, response) = tungstenite::client(request, stream).unwrap();
+    assert_eq!(response.headers()["Sec-WebSocket-Protocol"], "sip");
+    socket
+}
+
+#[tokio::test]
+async fn a_web_socket_carries_messages_both_ways() {
+    use tungstenite::Message as Web;
+    let mut table = TcpTable::new(Limits::default(), Arc::default(), Box::new(|_, _| None));
+    let (_, at) = table.listen_for(sip::Transport::Ws, any_port(), Peers::Strangers).unwrap();
+    let client = tokio::task::spawn_blocking(move || {
+        let mut client = web_client(at);
+        // One that knows that the length is compulsory only elsewhere.
+        let (message, _) = OPTIONS.split_once("Content-Length").unwrap();
+        client.send(Web::text(format!("{message}\r\n"))).unwrap();
+        client.send(Web::text("\r\n\r\n")).unwrap();
+        client.send(Web::text("nonsense")).unwrap();
+        let answers = [client.read().unwrap(), client.read().unwrap()].map(|answer| answer.into_text().unwrap());
+        client.close(None).unwrap();
+        assert!(client.read().is_ok_and(|answer| answer.is_close()));
+        answers
+    });
+    let connection = opened(&mut table).await;
+    assert_eq!(connection.transport(), sip::Transport::Ws);
+    let TcpEvent::Message { message, .. } = soon(table.next()).await else { panic!("no message") };
+    assert_eq!(message.method(), Method::Options);
+    assert!(matches!(soon(table.next()).await, TcpEvent::Malformed { .. }), "and the connection goes on");
+    let ok = Message::response_to(&message, StatusCode::OK).build().to_bytes();
+    table.send(connection, ok).unwrap();
+    assert!(matches!(soon(table.next()).await, TcpEvent::Closed { why: Closed::ByPeer, .. }));
+    let [pong, ok] = soon(client).await.unwrap();
+    assert_eq!(pong.as_str(), "\r\n");
+    assert!(ok.starts_with("SIP/2.0 200 OK\r\n"), "{ok}");
+}
+
+#[tokio::test]
+async fn who_opens_no_web_socket_is_told_so_and_closed() {
+    let counters = Arc::new(Counters::default());
+    let limits = Limits { handshake_time: Duration::from_millis(100), ..Limits::default() };
+    let mut table = TcpTable::new(limits, counters.clone(), Box::new(|_, _| None));
+    let (_, at) = table.listen_for(sip::Transport::Ws, any_port(), Peers::Strangers).unwrap();
+    let mut browser = TcpStream::connect(at).await.unwrap();
+    browser.write_all(b"GET / HTTP/1.1\r\nHost: edge.example\r\n\r\n").await.unwrap();
+    assert!(matches!(soon(table.next()).await, TcpEvent::Closed { why: Closed::BadInput, .. }));
+    let mut page = String::new();
+    soon(browser.read_to_string(&mut page)).await.unwrap();
+    assert!(page.starts_with("HTTP/1.1 426 ") && page.ends_with("(RFC 7118).\n"), "{page}");
+    let _silent = TcpStream::connect(at).await.unwrap();
+    assert!(matches!(soon(table.next()).await, TcpEvent::Closed { why: Closed::BadInput, .. }));
+    assert_eq!(counters.web_sockets_refused.value(), 2);
+    assert!(table.is_empty());
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::UdpSocket;
 
-use super::{Counters, Limits};
+use super::{Counters, Limits, stun};
 
 /// A datagram that holds a message.
 #[derive(Clone, Debug)]
@@ -78,7 +78,7 @@ impl UdpEndpoint {
         SockRef::from(&self.socket).recv_buffer_size().unwrap_or_default()
     }
 
-    /// Takes the next datagram, skipping keep-alives; `None` when none is left, or after too many keep-alives in a row. The
+    /// Takes the next datagram, skipping keep-alives, of which those by STUN are answered; `None` when none is left, or after too many keep-alives in a row. The
     /// caller limits how many it takes in one turn.
     pub fn try_receive(&mut self) -> Option<Datagram> {
         for _ in 0..SKIPPED_MAX {
@@ -88,6 +88,12 @@ impl UdpEndpoint {
                     self.counters.bytes_in.more(length as u64);
                     if is_keep_alive(bytes) {
                         self.counters.keep_alives_in.one();
+                        continue;
+                    }
+                    if let Some(answer) = stun::answer(bytes, remote) {
+                        self.counters.keep_alives_in.one();
+                        // The kernel's answer does not matter: the phone asks again.
+                        let _ = self.sender.send_to(&answer, remote);
                         continue;
                     }
                     self.counters.messages_in.one();

@@ -93,7 +93,7 @@ impl Server {
         let counters = Arc::new(Counters::default());
         let mut table = TcpTable::new(limits, counters.clone(), Box::new(|_, _| None));
         table.use_tls(tls);
-        let (_, at) = table.listen_secure(SocketAddr::new(LOOPBACK, 0), Peers::Strangers).unwrap();
+        let (_, at) = table.listen_for(Transport::Tls, SocketAddr::new(LOOPBACK, 0), Peers::Strangers).unwrap();
         Self { table, counters, at }
     }
 

@@ -196,6 +196,7 @@ impl Proxy {
         match hop.transport {
             Transport::Udp => self.udp_to(hop.remote),
             Transport::Tcp | Transport::Tls => Some(self.stream_to(hop.remote, hop.transport, name)),
+            Transport::Ws | Transport::Wss => None,
         }
     }
 

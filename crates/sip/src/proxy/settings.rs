@@ -16,8 +16,8 @@ pub struct Settings {
     /// Our edge address as peers see it, `host:port`, written into Via and Record-Route. Nodes know us by it, so it is in every
     /// Path too, whatever the flow: only they follow one.
     pub edge: String,
-    /// The same of the listener for TLS: in Via and Record-Route of flows over TLS.
-    pub secure_edge: Option<String>,
+    /// The same of the listeners of other transports: in Via and Record-Route of flows over those.
+    pub other_edges: Vec<(Transport, String)>,
     /// The edge's UDP listeners in the order of their numbers; a request leaves by the first one of its address family.
     pub udp_listeners: Vec<SocketAddr>,
     /// Further `host:port` that name us in a Route or Request-URI.
@@ -35,7 +35,7 @@ pub struct Settings {
 impl Settings {
     /// Our address as peers of that transport see it.
     pub(super) fn edge_of(&self, transport: Transport) -> &str {
-        self.secure_edge.as_deref().filter(|_| transport.is_secure()).unwrap_or(&self.edge)
+        self.other_edges.iter().find(|(of, _)| *of == transport).map_or(&self.edge, |(_, edge)| edge)
     }
 }
 

@@ -216,8 +216,11 @@ impl Proxy {
         let own = |peer: &Peer| peer.side == Side::Edge && peer.phone.is(owner.phone);
         let of_phone = self.connections.iter().filter(|(_, peer)| own(peer)).map(|(connection, _)| *connection);
         let of_phone = of_phone.filter(|connection| connection.transport().is_secure() || !was.is_secure());
-        // Connections opened by the phone come before ours; among these the latest.
-        if let Some(connection) = of_phone.max_by_key(|one| (!one.is_opened_by_us(), one.count())) {
+        // A number may have several phones: one that came by the same transport is most likely the one. Connections opened by the phone
+        // come before ours; among these the latest.
+        if let Some(connection) =
+            of_phone.max_by_key(|one| (one.transport() == was, !one.is_opened_by_us(), one.count()))
+        {
             return Some(Flow::Stream { connection });
         }
         if was.is_secure() {

@@ -31,6 +31,7 @@ mod secure;
 
 const EDGE: &str = "127.0.0.1:5060";
 const SECURE_EDGE: &str = "127.0.0.1:5061";
+const SECURE_WEB_EDGE: &str = "127.0.0.1:7443";
 const CLUSTER: &str = "127.0.1.1:5080";
 const TRUNK: &str = "192.0.2.10:5060";
 const PHONE: &str = "203.0.113.5:40001";
@@ -96,7 +97,7 @@ impl Lab {
         let mut settings = Settings {
             edge: EDGE.into(),
             udp_listeners: vec![addr(EDGE)],
-            secure_edge: Some(SECURE_EDGE.into()),
+            other_edges: vec![(Transport::Tls, SECURE_EDGE.into()), (Transport::Wss, SECURE_WEB_EDGE.into())],
             aliases: vec!["edge.example:5060".into()],
             cluster: CLUSTER.into(),
             static_route: None,

@@ -34,6 +34,10 @@ runtime::metrics! {
         connections_tcp: Gauge = "sip_proxy_connections_tcp";
         /// Connections over TLS, those in the handshake included.
         connections_tls: Gauge = "sip_proxy_connections_tls";
+        /// Connections for WebSocket in the clear, those that have not opened one included.
+        connections_ws: Gauge = "sip_proxy_connections_ws";
+        /// Connections for WebSocket under TLS, those that have not opened one included.
+        connections_wss: Gauge = "sip_proxy_connections_wss";
         /// The end of the edge's certificate that ends first, in seconds of Unix time.
         certificate_ends: Gauge = "sip_proxy_certificate_ends_seconds";
         /// 1 while the certificates that the settings name cannot be used, and earlier ones or one of our own are used instead.
@@ -89,9 +93,12 @@ impl Metrics {
         self.sizes.held.set(i64::try_from(held).unwrap_or(i64::MAX));
         self.sizes.sources.set(i64::try_from(sources).unwrap_or(i64::MAX));
         self.sizes.carriers_down.set(i64::try_from(proxy.carriers_down()).unwrap_or(i64::MAX));
-        for (shown, transport) in
-            [(&self.sizes.connections_tcp, Transport::Tcp), (&self.sizes.connections_tls, Transport::Tls)]
-        {
+        for (shown, transport) in [
+            (&self.sizes.connections_tcp, Transport::Tcp),
+            (&self.sizes.connections_tls, Transport::Tls),
+            (&self.sizes.connections_ws, Transport::Ws),
+            (&self.sizes.connections_wss, Transport::Wss),
+        ] {
             shown.set(i64::try_from(tcp.count_of(transport)).unwrap_or(i64::MAX));
         }
         self.sizes.overloaded.set(i64::from(proxy.is_overloaded()));

@@ -58,16 +58,21 @@ fn time(identity: &Identity, files: &IdentityFiles, now: i64) -> Option<Finding>
     soon.then(|| Finding::warning(place, format!("the certificate ends in {} days", left / DAY_SECONDS), renew))
 }
 
-/// A phone compares the name that it was told with those in the certificate.
+/// A phone compares the name that it was told with those in the certificate, and so does a browser.
 fn names(situation: &Situation, identities: &[Identity]) -> Option<Finding> {
+    ["sip-tls", "sip-wss"].into_iter().find_map(|listener| name_of(listener, situation, identities))
+}
+
+fn name_of(listener: &str, situation: &Situation, identities: &[Identity]) -> Option<Finding> {
     let spec = &sip_proxy::SPEC;
-    let bound = edge::bound(spec, spec.listen("sip-tls")?, situation.instance, 1, &situation.values).ok()?;
+    let bound = edge::bound(spec, spec.listen(listener)?, situation.instance, 1, &situation.values).ok()?;
     let told = &bound.advertise.host;
     if identities.iter().any(|identity| identity.is_for(told)) {
         return None;
     }
     let has: Vec<String> = identities.iter().flat_map(Identity::names).collect();
     let what = format!("no certificate is for {told}, which phones are told; they are for {}", has.join(", "));
-    let remedy = "set sip-proxy.sip_tls_advertise to a name in the certificate, or get one for that name";
+    let key = format!("sip-proxy.{}_advertise", listener.replace('-', "_"));
+    let remedy = format!("set {key} to a name in the certificate, or get one for that name");
     Some(Finding::warning("sip-proxy.certificates", what, remedy))
 }

@@ -1,4 +1,5 @@
-//! The handshake of a TLS connection, computed beside the thread of the loop.
+//! What comes before the first message: the handshake of a TLS connection, computed beside the thread of the loop, and the opening of a
+//! WebSocket.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +9,8 @@ use tokio::net::tcp::OwnedReadHalf;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Counted, ReadSide, SECURE_READ_BYTES};
+use super::Counted;
+use super::reading::{Form, ReadSide, SECURE_READ_BYTES};
 use crate::sip::outlet::{More, NotSecured, Outlet};
 
 // Handshakes that are computed at once: of those who connect to us, and of our own, which must not wait for strangers.
@@ -43,6 +45,45 @@ pub(super) async fn complete(
         }
     }
     counted.counters.tls_handshakes.one();
+    Ok(())
+}
+
+/// The far side has not opened a WebSocket.
+pub(super) struct NotUpgraded;
+
+/// Reads until the far side has opened its WebSocket; at once on any other connection.
+pub(super) async fn upgrade(
+    stream: &mut OwnedReadHalf,
+    incoming: &mut ReadSide,
+    within: Duration,
+    counted: &Counted,
+    outlet: &Arc<Outlet>,
+) -> Result<(), NotUpgraded> {
+    let due = Instant::now() + within;
+    let mut chunk = vec![0; if incoming.is_opening() { SECURE_READ_BYTES } else { 0 }];
+    loop {
+        // The opening may have come with the end of a TLS handshake.
+        if let Some(output) = incoming.take_output() {
+            outlet.send(output).map_err(|_| NotUpgraded)?;
+        }
+        if !incoming.is_opening() {
+            break;
+        }
+        let length = match timeout_at(due, stream.read(&mut chunk)).await {
+            Ok(Ok(0) | Err(_)) | Err(_) => return Err(NotUpgraded),
+            Ok(Ok(length)) => length,
+        };
+        counted.received(length);
+        let taken = outlet.receive(chunk.get(..length).unwrap_or_default(), |plain| incoming.push(plain));
+        if !matches!(taken, Ok(More::MayCome)) {
+            return Err(NotUpgraded);
+        }
+    }
+    match incoming.more() {
+        More::MayCome if incoming.form() == Form::WebSocket => outlet.upgraded(),
+        More::MayCome => {}
+        More::No | More::Broken => return Err(NotUpgraded),
+    }
     Ok(())
 }
 

@@ -63,6 +63,8 @@ impl CarrierLine {
                 let local = socket.local_addr()?;
                 (Socket::Udp(socket), local, Flow::Udp { listener: 0, remote })
             }
+            // No place that is called asks for WebSocket.
+            Transport::Ws | Transport::Wss => return Err(std::io::ErrorKind::Unsupported.into()),
             Transport::Tcp | Transport::Tls => {
                 let mut stream = tokio::time::timeout(CONNECT_WITHIN, TcpStream::connect(remote)).await??;
                 let local = stream.local_addr()?;

@@ -59,6 +59,8 @@ const fn word(transport: Transport) -> &'static str {
         Transport::Udp => "UDP",
         Transport::Tcp => "TCP",
         Transport::Tls => "TLS",
+        Transport::Ws => "WebSocket",
+        Transport::Wss => "WebSocket under TLS",
     }
 }
 
@@ -96,8 +98,10 @@ pub(super) async fn open(
             Ok(line) => {
                 let proved = match hop.transport {
                     Transport::Udp => "a way leads there".to_owned(),
-                    Transport::Tcp => "connected".to_owned(),
-                    Transport::Tls => format!("connected, the certificate is for {}", carrier.place.host),
+                    Transport::Tcp | Transport::Ws => "connected".to_owned(),
+                    Transport::Tls | Transport::Wss => {
+                        format!("connected, the certificate is for {}", carrier.place.host)
+                    }
                 };
                 let before = if failed.is_empty() { String::new() } else { format!("; before: {}", failed.join(", ")) };
                 let local = line.local();

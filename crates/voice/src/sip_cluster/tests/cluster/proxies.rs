@@ -58,7 +58,7 @@ fn core_of(at: usize, seed: u64, life: u64) -> Proxy {
     let settings = Settings {
         edge: EDGES[at].to_owned(),
         udp_listeners: vec![addr(EDGES[at])],
-        secure_edge: None,
+        other_edges: vec![],
         aliases: Vec::new(),
         cluster: format!("127.0.1.{}:5080", at + 1),
         static_route: None,

@@ -1,0 +1,243 @@
+//! The WebSocket of a phone that connects to us (RFC 6455), with one SIP message in each of its messages (RFC 7118). No I/O.
+
+use std::collections::VecDeque;
+use std::io::{self, Read, Write};
+
+use bytes::{Buf as _, Bytes};
+use sip::limits::MESSAGE_MAX;
+use tungstenite::handshake::machine::TryParse as _;
+use tungstenite::handshake::server::{Request, Response, create_response, write_response};
+use tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
+use tungstenite::protocol::frame::{CloseFrame, Frame, FrameHeader};
+use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
+use tungstenite::{Error, Message};
+
+use super::outlet::More;
+
+/// The subprotocol that a client asks for (RFC 7118 §4).
+const SUBPROTOCOL: &str = "sip";
+const SUBPROTOCOLS: &str = "Sec-WebSocket-Protocol";
+/// The longest opening request: a browser's has a kilobyte, with cookies of the same host some more.
+const OPENING_MAX: usize = 16 * 1024;
+/// What it reads at once, and little for each of many idle phones.
+const READ_BYTES: usize = 4 * 1024;
+
+/// The far side's input, and what we say to it.
+pub(super) struct WebSocketSession {
+    state: State,
+    /// Whole messages that nobody has taken.
+    found: VecDeque<Bytes>,
+    /// Bytes that go to the peer: the answer to its opening, pongs, a close.
+    output: Vec<u8>,
+}
+
+enum State {
+    /// The request is not yet whole.
+    Opening(Vec<u8>),
+    Open(Box<WebSocketContext>),
+    /// The peer has said that nothing more comes.
+    Over,
+    /// What came was no WebSocket for SIP.
+    Broken,
+}
+
+/// Why an opening is refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+enum NotOpened {
+    #[error("This is the port for SIP over WebSocket (RFC 7118).")]
+    NoUpgrade,
+    #[error("Ask for the subprotocol sip (Sec-WebSocket-Protocol, RFC 7118).")]
+    NoSip,
+    #[error("The request is too long.")]
+    TooLong,
+}
+
+/// The connection's ends in memory: there is what came, and what goes is kept.
+struct Wire<'a> {
+    input: &'a [u8],
+    output: &'a mut Vec<u8>,
+}
+
+impl Read for Wire<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self.input.read(into) {
+            Ok(0) => Err(io::ErrorKind::WouldBlock.into()),
+            read => read,
+        }
+    }
+}
+
+impl Write for Wire<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.output.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+// === impl WebSocketSession ===
+
+impl WebSocketSession {
+    /// Waits for the opening request.
+    pub(super) fn new() -> Self {
+        Self { state: State::Opening(Vec::new()), found: VecDeque::new(), output: Vec::new() }
+    }
+
+    pub(super) const fn is_opening(&self) -> bool {
+        matches!(self.state, State::Opening(_))
+    }
+
+    /// Whether the peer may send more.
+    pub(super) const fn more(&self) -> More {
+        match self.state {
+            State::Opening(_) | State::Open(_) => More::MayCome,
+            State::Over => More::No,
+            State::Broken => More::Broken,
+        }
+    }
+
+    /// Takes input; returns whether anything in it was whole: a message, a ping, an opening.
+    pub(super) fn receive(&mut self, input: &[u8]) -> bool {
+        match std::mem::replace(&mut self.state, State::Over) {
+            State::Opening(mut begun) => {
+                begun.extend_from_slice(input);
+                self.open(begun)
+            }
+            State::Open(context) => self.read(context, input),
+            over => {
+                self.state = over;
+                false
+            }
+        }
+    }
+
+    /// The next whole message.
+    pub(super) fn next(&mut self) -> Option<Bytes> {
+        self.found.pop_front()
+    }
+
+    /// What goes to the peer now.
+    pub(super) fn take_output(&mut self) -> Option<Bytes> {
+        (!self.output.is_empty()).then(|| std::mem::take(&mut self.output).into())
+    }
+
+    fn open(&mut self, begun: Vec<u8>) -> bool {
+        if memchr::memmem::find(&begun, b"\r\n\r\n").is_none() {
+            let is_too_long = begun.len() > OPENING_MAX;
+            self.state = if is_too_long { self.refuse(NotOpened::TooLong) } else { State::Opening(begun) };
+            return false;
+        }
+        match Self::answer(&begun) {
+            Ok((response, length)) => {
+                // Writing to memory does not fail.
+                let _ = write_response(&mut self.output, &response);
+                let config = WebSocketConfig::default()
+                    .read_buffer_size(READ_BYTES)
+                    .write_buffer_size(0)
+                    .max_write_buffer_size(usize::MAX)
+                    .max_message_size(Some(MESSAGE_MAX))
+                    .max_frame_size(Some(MESSAGE_MAX));
+                let rest = begun.get(length..).unwrap_or_default();
+                self.read(Box::new(WebSocketContext::new(Role::Server, Some(config))), rest);
+            }
+            Err(why) => self.state = self.refuse(why),
+        }
+        true
+    }
+
+    /// The answer to an opening, and the request's length.
+    fn answer(begun: &[u8]) -> Result<(Response, usize), NotOpened> {
+        let (length, request) = Request::try_parse(begun).ok().flatten().ok_or(NotOpened::NoUpgrade)?;
+        let mut response = create_response(&request).map_err(|_| NotOpened::NoUpgrade)?;
+        let offered = request.headers().get_all(SUBPROTOCOLS).into_iter();
+        let mut offered = offered.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+        if !offered.any(|name| name.trim().eq_ignore_ascii_case(SUBPROTOCOL)) {
+            return Err(NotOpened::NoSip);
+        }
+        response.headers_mut().insert(SUBPROTOCOLS, http::HeaderValue::from_static(SUBPROTOCOL));
+        Ok((response, length))
+    }
+
+    /// Whoever opens the port in a browser reads why.
+    fn refuse(&mut self, why: NotOpened) -> State {
+        let status = match why {
+            NotOpened::NoUpgrade => "426 Upgrade Required\r\nUpgrade: websocket",
+            NotOpened::NoSip => "400 Bad Request",
+            NotOpened::TooLong => "431 Request Header Fields Too Large",
+        };
+        let (text, length) = (why.to_string(), why.to_string().len() + 1);
+        let head =
+            format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: {length}");
+        self.output.extend_from_slice(format!("{head}\r\n\r\n{text}\n").as_bytes());
+        State::Broken
+    }
+
+    fn read(&mut self, mut context: Box<WebSocketContext>, input: &[u8]) -> bool {
+        let mut wire = Wire { input, output: &mut self.output };
+        let mut any = false;
+        loop {
+            match context.read(&mut wire) {
+                // Copies: a call may keep the message for hours, and must not keep the whole buffer with it.
+                Ok(Message::Text(text)) => self.found.push_back(Bytes::copy_from_slice(text.as_str().as_bytes())),
+                Ok(Message::Binary(bytes)) => self.found.push_back(Bytes::copy_from_slice(&bytes)),
+                Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_)) => {}
+                Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(Error::ConnectionClosed | Error::AlreadyClosed) => return true,
+                Err(error) => {
+                    let code = match error {
+                        Error::Capacity(_) => CloseCode::Size,
+                        Error::Utf8(_) => CloseCode::Invalid,
+                        _ => CloseCode::Protocol,
+                    };
+                    let why =
+                        CloseFrame { code, reason: error.to_string().chars().take(100).collect::<String>().into() };
+                    // Writing to memory does not fail.
+                    let _ = Frame::close(Some(why)).format(&mut self.output);
+                    self.state = State::Broken;
+                    return true;
+                }
+            }
+            any = true;
+        }
+        self.state = State::Open(context);
+        any
+    }
+}
+
+/// A SIP message as it goes to the peer: as text, unless it is none (RFC 7118 §5).
+pub(super) fn framed(message: &Bytes) -> Bytes {
+    let is_text = std::str::from_utf8(message).is_ok();
+    let opcode = OpCode::Data(if is_text { Data::Text } else { Data::Binary });
+    let header = FrameHeader { is_final: true, rsv1: false, rsv2: false, rsv3: false, opcode, mask: None };
+    let length = message.remaining() as u64;
+    let mut frame = Vec::with_capacity(header.len(length) + message.len());
+    // Writing to memory does not fail.
+    let _ = header.format(length, &mut frame);
+    frame.extend_from_slice(message);
+    frame.into()
+}
+
+/// Asks the peer whether it lives; a browser cannot ask us.
+pub(super) fn ping() -> Bytes {
+    let mut frame = Vec::new();
+    let _ = Frame::ping(Bytes::new()).format(&mut frame);
+    frame.into()
+}
+
+/// Says that nothing more comes from us.
+pub(super) fn farewell() -> Bytes {
+    let mut frame = Vec::new();
+    let _ = Frame::close(Some(CloseFrame { code: CloseCode::Away, reason: "".into() })).format(&mut frame);
+    frame.into()
+}
+
+impl std::fmt::Debug for WebSocketSession {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WebSocketSession").field("more", &self.more()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;
