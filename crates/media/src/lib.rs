@@ -2,10 +2,12 @@
 
 pub mod answer;
 pub mod codec;
+pub mod dtls;
 pub mod dtmf;
 pub mod exchange;
 pub mod g711;
 mod g722;
+pub mod ice;
 mod mixer;
 pub mod rtcp;
 pub mod rtp;

@@ -6,10 +6,13 @@
 use std::fmt;
 use std::net::IpAddr;
 
+mod association;
 pub mod crypto;
 pub mod negotiation;
 pub mod parse;
 
+use association::Proposal;
+pub use association::{Association, Fingerprint};
 use crypto::CryptoLine;
 pub use crypto::{LocalEncryption, LocalKeys, Protection};
 pub use negotiation::{AudioStream, Direction, LocalAudio, NegotiationError, PayloadTypes, Preference};
@@ -103,11 +106,14 @@ pub(crate) enum RtpProfile {
     Clear,
     /// Secure RTP (RFC 3711).
     Secure,
+    /// The same, with keys that a handshake in its path agrees on (RFC 5764).
+    Dtls,
 }
 
 impl fmt::Debug for Attribute {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let masked = Some("***").filter(|_| self.name.eq_ignore_ascii_case("crypto"));
+        let is_secret = ["crypto", "ice-pwd"].iter().any(|name| self.name.eq_ignore_ascii_case(name));
+        let masked = Some("***").filter(|_| is_secret);
         f.debug_struct("Attribute").field("name", &self.name).field("value", &masked.or(self.value.as_deref())).finish()
     }
 }
@@ -122,7 +128,7 @@ impl Description {
 
     /// The index of the first section of audio that can be used; else of the first one of audio.
     pub fn audio_at(&self) -> Option<usize> {
-        let usable = self.media.iter().position(Media::is_usable_audio);
+        let usable = self.media.iter().position(|media| self.is_usable(media));
         usable.or_else(|| self.media.iter().position(|media| media.kind == "audio"))
     }
 
@@ -140,8 +146,30 @@ impl Description {
     /// the unspecified address of older phones (RFC 3264 §8.4).
     pub fn is_hold(&self) -> bool {
         let Some(audio) = self.audio() else { return false };
-        let silenced = self.address_of(audio).is_some_and(|a| a.is_unspecified());
+        // Whoever looks for a way to us may have no address to tell yet (RFC 8839 section 4.2.1.1).
+        let silenced = self.address_of(audio).is_some_and(|a| a.is_unspecified()) && !self.looks_for_a_way(audio);
         audio.port != 0 && (silenced || !self.direction_of(audio).receives())
+    }
+
+    /// Whether a section is audio that is wanted, by RTP in clear, or encrypted with keys that can be used.
+    pub fn is_usable(&self, media: &Media) -> bool {
+        match media.transport() {
+            Some(RtpProfile::Clear) => true,
+            Some(RtpProfile::Secure) => CryptoLine::of(media).next().is_some() || Proposal::of(self, media).is_some(),
+            Some(RtpProfile::Dtls) => Proposal::of(self, media).is_some(),
+            None => false,
+        }
+    }
+
+    /// Whether the author of a section finds the way to us by ICE.
+    pub(crate) fn looks_for_a_way(&self, media: &Media) -> bool {
+        let has = |attribute: &Attribute| attribute.name == "ice-ufrag";
+        media.attributes().any(has) || self.attributes().any(has)
+    }
+
+    /// The session's own attributes, in order.
+    pub(crate) fn attributes(&self) -> impl Iterator<Item = &Attribute> {
+        attributes(&self.lines)
     }
 
     /// Sets the version of `o=` for a changed description (RFC 3264 §8: plus one each time).
@@ -167,15 +195,6 @@ impl fmt::Display for Description {
 // === impl Media ===
 
 impl Media {
-    /// Whether it is audio that is wanted, by RTP in clear, or encrypted with a key that can be used.
-    pub fn is_usable_audio(&self) -> bool {
-        match self.transport() {
-            Some(RtpProfile::Clear) => true,
-            Some(RtpProfile::Secure) => CryptoLine::of(self).next().is_some(),
-            None => false,
-        }
-    }
-
     /// How the audio of this section goes; `None` if it is no audio that is wanted, or goes by something else.
     pub(crate) fn transport(&self) -> Option<RtpProfile> {
         if self.kind != "audio" || self.port == 0 {
@@ -184,6 +203,7 @@ impl Media {
         match self.protocol.as_str() {
             "RTP/AVP" | "RTP/AVPF" => Some(RtpProfile::Clear),
             "RTP/SAVP" | "RTP/SAVPF" => Some(RtpProfile::Secure),
+            "UDP/TLS/RTP/SAVP" | "UDP/TLS/RTP/SAVPF" => Some(RtpProfile::Dtls),
             _ => None,
         }
     }
@@ -195,10 +215,7 @@ impl Media {
 
     /// All attributes, in order.
     pub fn attributes(&self) -> impl Iterator<Item = &Attribute> {
-        self.lines.iter().filter_map(|line| match line {
-            Line::Attribute(attribute) => Some(attribute),
-            _ => None,
-        })
+        attributes(&self.lines)
     }
 
     /// The encoding of a payload type, as `PCMU/8000`: from `a=rtpmap`, else the static table of RFC 3551 §6.
@@ -263,6 +280,13 @@ impl fmt::Display for Line {
 /// `IP4` or `IP6`.
 pub(crate) fn address_type(address: IpAddr) -> &'static str {
     if address.is_ipv4() { "IP4" } else { "IP6" }
+}
+
+fn attributes(lines: &[Line]) -> impl Iterator<Item = &Attribute> {
+    lines.iter().filter_map(|line| match line {
+        Line::Attribute(attribute) => Some(attribute),
+        _ => None,
+    })
 }
 
 fn connection(lines: &[Line]) -> Option<Connection> {

@@ -11,10 +11,12 @@ use std::time::Duration;
 
 use model::Timestamp;
 
+use crate::dtls::HandshakeError;
 use crate::dtmf::Digit;
 use crate::rtp;
 use crate::sdp::{AudioStream, Direction};
 
+mod agreement;
 mod digits;
 mod frame;
 mod inbound;
@@ -30,6 +32,7 @@ mod source;
 mod statistics;
 mod treatment;
 
+use agreement::Agreement;
 pub use digits::DIGITS_BUFFERED_MAX;
 pub use frame::{Channel, Content, FRAME, FRAME_SAMPLES, Frame, PacketBuffer, Transmit};
 use inbound::Inbound;
@@ -96,8 +99,11 @@ pub enum Event {
     Ended(Outcome),
     /// The prompts of the treatment with this id are over: what the phone says is recorded from now on.
     Recording(u64),
-    /// The phone's encrypted packets are counted anew, or come from a new source: who goes on with the session must know of it.
+    /// The phone's encrypted packets are counted anew, come from a new source, or have other keys: who goes on with the session must know
+    /// of it.
     Counted,
+    /// The handshake has failed: there are no keys, and no audio.
+    NotAgreed(HandshakeError),
     /// Nothing has come from the phone since `since`.
     Quiet {
         /// The last sign of life.
@@ -130,6 +136,7 @@ pub struct Session {
     inbound: Inbound,
     outbound: Outbound,
     guard: Guard,
+    agreement: Agreement,
     treatment: Option<Running>,
     /// What follows a treatment that records.
     recorder: Option<Recorder>,
@@ -160,6 +167,7 @@ impl Session {
             inbound: Inbound::default(),
             outbound: Outbound::new(ssrc, sequence, timestamp, now),
             guard: Guard::default(),
+            agreement: Agreement::default(),
             treatment: None,
             recorder: None,
             digits: VecDeque::new(),
@@ -176,15 +184,18 @@ impl Session {
     }
 
     /// Applies a newly negotiated stream. A source that is being heard is kept; the described source has precedence.
-    pub fn negotiate(&mut self, stream: AudioStream, now: Timestamp) {
+    pub fn negotiate(&mut self, mut stream: AudioStream, now: Timestamp) {
+        self.agreement.negotiate(self.stream.as_ref(), &mut stream);
         self.inbound.source.negotiate(self.stream.as_ref(), &stream, now);
         self.outbound.negotiate(self.stream.as_ref(), &stream);
         self.begin_source_anew(&stream);
-        self.guard.negotiate(stream.protection.as_ref(), self.outbound.ssrc());
+        let awaits_keys = stream.association.is_some();
+        self.guard.negotiate(stream.protection.as_ref(), awaits_keys, self.outbound.ssrc());
         self.stream = Some(stream);
         self.alive = now;
         self.quiet = false;
         self.timers.quiet = now + self.quiet_after;
+        self.begin_handshake(now);
     }
 
     /// The agreed stream.
@@ -194,6 +205,9 @@ impl Session {
 
     /// Processes a packet of the RTP port, which is decrypted in place. A returned frame can be relayed to another leg.
     pub fn handle_rtp<'a>(&mut self, bytes: &'a mut [u8], from: SocketAddr, now: Timestamp) -> Option<Frame<'a>> {
+        if self.handle_agreement(bytes, from, now) {
+            return None;
+        }
         if rtp::is_rtcp(bytes) {
             self.handle_rtcp(bytes, from, now);
             return None;
@@ -329,6 +343,7 @@ impl Session {
     /// Does everything that is due except sending, which [`Session::poll_transmit`] does.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.settle(now);
+        self.agree_in_time(now);
         if self.timers.quiet <= now {
             let held = !self.expects_audio();
             let is_short = self.inbound.heard_from().is_some() && !self.quiet && !held;
@@ -351,6 +366,9 @@ impl Session {
 
     /// The next packet that is due, written to `out`. Call until `None`.
     pub fn poll_transmit(&mut self, now: Timestamp, out: &mut PacketBuffer) -> Option<Transmit> {
+        if let Some(transmit) = self.agreement.poll_transmit(out) {
+            return Some(transmit);
+        }
         let samples = self.stream.as_ref().map_or(FRAME_SAMPLES, AudioStream::packet_samples);
         while let Some(frame) = self.treatment.as_mut().and_then(|t| t.next_frame(samples, now)) {
             let sent = self.destination().zip(self.stream.as_ref());
@@ -390,6 +408,7 @@ impl Session {
     fn halt(&mut self) {
         (self.stream, self.treatment, self.recorder) = (None, None, None);
         self.keys.clear();
+        self.agreement.end();
         self.timers = Timers { report: Timestamp::MAX, quiet: Timestamp::MAX };
         self.tell(Event::Runaway);
     }
@@ -403,7 +422,13 @@ impl Session {
     pub fn next_timeout(&self) -> Timestamp {
         let treatment = self.treatment.as_ref().map_or(Timestamp::MAX, Running::next_timeout);
         let recorder = self.recorder.as_ref().map_or(Timestamp::MAX, Recorder::next_timeout);
-        treatment.min(recorder).min(self.keys.next_timeout()).min(self.timers.report).min(self.timers.quiet)
+        let agreement = self.agreement.next_timeout();
+        treatment
+            .min(recorder)
+            .min(agreement)
+            .min(self.keys.next_timeout())
+            .min(self.timers.report)
+            .min(self.timers.quiet)
     }
 
     /// The statistics so far.

@@ -10,11 +10,13 @@ pub enum Encryption {
     Offered,
     /// Encrypted, or no audio at all.
     Required,
+    /// As `Required`; and our offers have the keys agreed by a handshake in the audio's path (RFC 5763), as browsers want it.
+    Dtls,
 }
 
 impl Encryption {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Off, Self::Offered, Self::Required];
+    pub const ALL: [Self; 4] = [Self::Off, Self::Offered, Self::Required, Self::Dtls];
 
     /// The published name.
     pub const fn as_str(self) -> &'static str {
@@ -22,7 +24,13 @@ impl Encryption {
             Self::Off => "off",
             Self::Offered => "offered",
             Self::Required => "required",
+            Self::Dtls => "dtls",
         }
+    }
+
+    /// Whether there is no audio in clear.
+    pub const fn is_compulsory(self) -> bool {
+        matches!(self, Self::Required | Self::Dtls)
     }
 
     /// The one of a published name.

@@ -26,6 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use media::dtls::Identity;
 use net::rtp::RtpDriver;
 use net::sip::{Counters, NodeLinks};
 use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
@@ -129,6 +130,7 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
         advertise,
         driver: Box::new(driver),
         prompts: Prompts::new(ctx.data_dir.join("prompts")),
+        identity: Arc::new(Identity::generate().context("no certificate for encrypted audio")?),
         entropy: ctx.entropy(),
         agent_entropy: ctx.entropy(),
         trace: ctx.trace.clone(),

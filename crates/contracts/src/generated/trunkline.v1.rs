@@ -4439,9 +4439,25 @@ pub struct AudioStreamRecord {
     /// The payload types of our offer, which the phone may send; none where the phone has offered.
     #[prost(message, optional, tag = "17")]
     pub offered: ::core::option::Option<PayloadTypesRecord>,
-    /// Absent in clear.
+    /// Absent in clear, and before the handshake has agreed on keys.
     #[prost(message, optional, tag = "18")]
     pub protection: ::core::option::Option<ProtectionRecord>,
+    /// The handshake that agrees on the keys; absent without one.
+    #[prost(message, optional, tag = "19")]
+    pub association: ::core::option::Option<AssociationRecord>,
+}
+/// A handshake in the audio's path (RFC 5763).
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AssociationRecord {
+    /// The certificate that the phone has to show, as descriptions carry it: hash, then bytes.
+    #[prost(string, tag = "1")]
+    pub fingerprint: ::prost::alloc::string::String,
+    /// Whether the first word is ours.
+    #[prost(bool, tag = "2")]
+    pub connects: bool,
+    /// Whether the phone finds the way to us by ICE.
+    #[prost(bool, tag = "3")]
+    pub finds_way: bool,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct PayloadTypesRecord {

@@ -13,6 +13,8 @@ pub enum Encryption {
     Offered,
     /// Encrypted, or no audio.
     Required,
+    /// Encrypted, with keys agreed by a handshake.
+    Dtls,
 }
 
 impl Encryption {
@@ -33,6 +35,7 @@ impl From<Encryption> for model::Encryption {
             Encryption::Off => Self::Off,
             Encryption::Offered => Self::Offered,
             Encryption::Required => Self::Required,
+            Encryption::Dtls => Self::Dtls,
         }
     }
 }
@@ -43,6 +46,7 @@ impl From<model::Encryption> for Encryption {
             model::Encryption::Off => Self::Off,
             model::Encryption::Offered => Self::Offered,
             model::Encryption::Required => Self::Required,
+            model::Encryption::Dtls => Self::Dtls,
         }
     }
 }

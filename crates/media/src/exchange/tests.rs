@@ -42,6 +42,7 @@ fn leg_with(exchange: &mut Exchange, n: u16, law: Law, change: impl FnOnce(&mut 
         direction: Direction::SendRecv,
         packet: None,
         protection: None,
+        association: None,
     };
     change(&mut stream);
     session.negotiate(stream, START);

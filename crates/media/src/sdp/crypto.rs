@@ -8,7 +8,8 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use model::Encryption;
 
-use super::Media;
+use super::{Fingerprint, Media};
+use crate::ice::IceCredentials;
 use crate::srtp::{Keying, Mki, SUITES, Suite};
 
 /// Phones write the key with and without padding.
@@ -59,18 +60,20 @@ pub struct Protection {
     pub theirs: Keying,
 }
 
-/// What our own keys are made of: a secret of the leg, so that a suite has the same key in each of its descriptions.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// What our own keys are made of: a secret of the leg, so that a suite has the same key in each of its descriptions, and our certificate.
+#[derive(Clone, PartialEq, Eq)]
 pub struct LocalKeys {
     /// The secret: random, and the leg's alone.
     pub secret: [u8; SECRET_BYTES],
     /// How often each suite has gone out of use, in the order of [`SUITES`]: it comes back with another key, because its packets would be
     /// counted from the start.
     pub spent: [u32; SUITES.len()],
+    /// That of the certificate with which keys are agreed on by a handshake.
+    pub fingerprint: Fingerprint,
 }
 
 /// What is offered and taken on our side.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub enum LocalEncryption {
     /// Audio in clear.
     #[default]
@@ -79,6 +82,8 @@ pub enum LocalEncryption {
     Offered(LocalKeys),
     /// Encrypted audio only.
     Required(LocalKeys),
+    /// The same, and what we offer is to agree on keys by a handshake.
+    Dtls(LocalKeys),
 }
 
 // === impl CryptoLine ===
@@ -158,8 +163,13 @@ fn read_mki((value, length): (&str, &str)) -> Option<Mki> {
 
 impl LocalKeys {
     /// Keys that were in no description yet.
-    pub const fn new(secret: [u8; SECRET_BYTES]) -> Self {
-        Self { secret, spent: [0; SUITES.len()] }
+    pub const fn new(secret: [u8; SECRET_BYTES], fingerprint: Fingerprint) -> Self {
+        Self { secret, spent: [0; SUITES.len()], fingerprint }
+    }
+
+    /// How a peer finds the way to us.
+    pub fn ice(&self) -> IceCredentials {
+        IceCredentials::of(&self.secret)
     }
 
     /// Our key of a suite.
@@ -198,11 +208,12 @@ impl fmt::Debug for LocalKeys {
 
 impl LocalEncryption {
     /// That of a policy, with the leg's keys.
-    pub const fn new(policy: Encryption, keys: LocalKeys) -> Self {
+    pub fn new(policy: Encryption, keys: LocalKeys) -> Self {
         match policy {
             Encryption::Off => Self::Off,
             Encryption::Offered => Self::Offered(keys),
             Encryption::Required => Self::Required(keys),
+            Encryption::Dtls => Self::Dtls(keys),
         }
     }
 
@@ -212,6 +223,7 @@ impl LocalEncryption {
             Self::Off => Encryption::Off,
             Self::Offered(_) => Encryption::Offered,
             Self::Required(_) => Encryption::Required,
+            Self::Dtls(_) => Encryption::Dtls,
         }
     }
 
@@ -219,7 +231,7 @@ impl LocalEncryption {
     pub const fn keys(&self) -> Option<&LocalKeys> {
         match self {
             Self::Off => None,
-            Self::Offered(keys) | Self::Required(keys) => Some(keys),
+            Self::Offered(keys) | Self::Required(keys) | Self::Dtls(keys) => Some(keys),
         }
     }
 
@@ -227,7 +239,7 @@ impl LocalEncryption {
     pub const fn keys_mut(&mut self) -> Option<&mut LocalKeys> {
         match self {
             Self::Off => None,
-            Self::Offered(keys) | Self::Required(keys) => Some(keys),
+            Self::Offered(keys) | Self::Required(keys) | Self::Dtls(keys) => Some(keys),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use model::Encryption;
 
 use super::crypto::{LocalEncryption, Protection};
-use super::{Attribute, Connection, Description, Line, Media, Origin, address_type};
+use super::{Association, Attribute, Connection, Description, Line, Media, Origin, address_type};
 use crate::codec::{Codec, OpusTerms, SampleRate};
 
 mod direction;
@@ -64,8 +64,10 @@ pub struct AudioStream {
     pub direction: Direction,
     /// What the peer wants in a packet, in units of 1/8000 s: its `a=ptime`, limited by its `a=maxptime`; `None` if it names none.
     pub packet: Option<u16>,
-    /// The keys of both sides; `None` in clear.
+    /// The keys of both sides; `None` in clear, or before the handshake has agreed on them.
     pub protection: Option<Protection>,
+    /// The handshake that agrees on the keys.
+    pub association: Option<Association>,
 }
 
 /// Why no stream was negotiated.
@@ -113,9 +115,12 @@ impl NegotiationError {
                 (305, "no codec is offered that is spoken here: PCMA, PCMU, G722 or opus, as the tenant allows")
             }
             Self::NoAudio | Self::Mismatch => (304, "no audio over RTP/AVP or RTP/SAVP is offered"),
-            Self::Encrypted => (302, "the audio is encrypted (RTP/SAVP), and the setting here is encryption: off"),
+            Self::Encrypted => (302, "the audio is encrypted, and the setting here is encryption: off"),
             Self::Clear => (302, "the audio is not encrypted, and the setting here is encryption: required"),
-            Self::NoSuite => (302, "no crypto suite is offered that is known here, like AES_CM_128_HMAC_SHA1_80"),
+            Self::NoSuite => (
+                302,
+                "no crypto suite or fingerprint is offered that is known here, like AES_CM_128_HMAC_SHA1_80 or sha-256",
+            ),
         };
         format!("{code} trunkline \"{text}\"")
     }
@@ -158,6 +163,14 @@ impl AudioStream {
         [of_codec, other].into_iter().find_map(|clock| Some((self.numbers.event(clock)?, clock)))
     }
 
+    /// Applies what was agreed about keys. Who looks for a way to us shows by ICE where it is, whatever its description says.
+    fn agree(&mut self, (protection, association): encryption::Agreed) {
+        if association.as_ref().is_some_and(|association| association.ice.is_some()) {
+            (self.remote, self.remote_rtcp) = (None, None);
+        }
+        (self.protection, self.association) = (protection, association);
+    }
+
     /// How long such a packet lasts.
     pub fn packet_time(&self) -> Duration {
         Duration::from_secs(self.packet_samples() as u64) / 8_000
@@ -195,7 +208,7 @@ pub fn offer(local: &LocalAudio, preference: Preference, spoken: &[Codec]) -> De
     let events = TELEPHONE_EVENTS_OFFERED.into_iter().filter(|(clock, _)| *clock == 8_000 || has(*clock)).collect();
     let form = Form { events, direction: preference.direction, mux: true, ptime: PTIME };
     let mut section = audio_section(local, "RTP/AVP", &codecs, &form);
-    encryption::offer(&mut section, &local.encryption);
+    encryption::offer(&mut section, local);
     describe(local, vec![section])
 }
 
@@ -221,11 +234,9 @@ pub fn answer(
     local: &LocalAudio,
     preference: Preference,
 ) -> Result<(Description, AudioStream), NegotiationError> {
-    let (index, line) = encryption::choose(offer, local.encryption.policy())?;
+    let (index, keys) = encryption::choose(offer, local.encryption.policy())?;
     let taken = offer.media.get(index).ok_or(NegotiationError::NoAudio)?;
     let mut stream = stream_of(offer, taken)?;
-    let ours = encryption::reply(line.as_ref(), &local.encryption)?;
-    stream.protection = line.zip(ours).map(|(theirs, ours)| Protection { ours: ours.keying, theirs: theirs.keying });
     same_family(&stream, local.address)?;
     stream.direction = preference.direction.both(offer.direction_of(taken).reversed());
     // We answer with one codec, so that the peer sends what we send: our preferred one if offered, else the peer's first.
@@ -241,7 +252,7 @@ pub fn answer(
         ptime: stream.packet.map_or(PTIME, |samples| samples / SAMPLES_PER_MS),
     };
     let mut section = audio_section(local, &taken.protocol, &codecs, &form);
-    section.lines.extend(ours.map(|line| Line::attribute("crypto", line)));
+    stream.agree(encryption::reply(offer, taken, keys, (local, &mut section))?);
     let mut media: Vec<Media> = offer.media.iter().map(rejected).collect();
     if let Some(place) = media.get_mut(index) {
         *place = section;
@@ -272,9 +283,9 @@ pub fn accept_answer(
     let at = offered.audio_at().ok_or(NegotiationError::NoAudio)?;
     let taken = answer.media.get(at).ok_or(NegotiationError::NoAudio)?;
     let ours = offered.media.get(at).ok_or(NegotiationError::NoAudio)?;
-    let protection = encryption::accept(ours, taken)?;
+    let agreed = encryption::accept((offered, ours), (answer, taken))?;
     let mut stream = stream_of(answer, taken)?;
-    stream.protection = protection;
+    stream.agree(agreed);
     if let Some(ours) = offered.address_of(ours) {
         same_family(&stream, ours)?;
     }
@@ -318,7 +329,7 @@ pub fn speaking(mut description: Description, codecs: &[Codec]) -> Description {
 
 /// The preferred codec of the offer's author.
 pub fn first_codec(offer: &Description) -> Option<Codec> {
-    let media = offer.media.iter().find(|media| media.is_usable_audio())?;
+    let media = offer.media.iter().find(|media| offer.is_usable(media))?;
     media.payload_types().find_map(|pt| media.encoding(pt).and_then(Codec::from_encoding))
 }
 
@@ -349,6 +360,7 @@ fn stream_of(description: &Description, media: &Media) -> Result<AudioStream, Ne
         direction: Direction::SendRecv,
         packet: packet_of(media),
         protection: None,
+        association: None,
     })
 }
 
@@ -386,6 +398,7 @@ fn rtcp_address(media: &Media, rtp: SocketAddr, mux: bool) -> Option<SocketAddr>
 }
 
 fn describe(local: &LocalAudio, media: Vec<Media>) -> Description {
+    let of_session = media.iter().flat_map(encryption::of_session).collect::<Vec<_>>();
     let kind = address_type(local.address);
     Description {
         origin: Origin {
@@ -395,7 +408,10 @@ fn describe(local: &LocalAudio, media: Vec<Media>) -> Description {
             address: format!("IN {kind} {}", local.address),
         },
         name: Some("-".to_owned()),
-        lines: vec![Line::Connection(Connection { address: local.address }), Line::Other('t', "0 0".to_owned())],
+        lines: [Line::Connection(Connection { address: local.address }), Line::Other('t', "0 0".to_owned())]
+            .into_iter()
+            .chain(of_session)
+            .collect(),
         media,
     }
 }

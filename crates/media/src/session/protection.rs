@@ -44,9 +44,9 @@ pub(super) struct Opened<'a> {
 }
 
 impl Guard {
-    /// Applies what was agreed. A direction whose key stays goes on.
-    pub fn negotiate(&mut self, agreed: Option<&Protection>, ssrc: u32) {
-        self.is_clear = agreed.is_none();
+    /// Applies what was agreed. A direction whose key stays goes on. Nothing goes while a session awaits its keys.
+    pub fn negotiate(&mut self, agreed: Option<&Protection>, awaits_keys: bool, ssrc: u32) {
+        self.is_clear = agreed.is_none() && !awaits_keys;
         let Some(Protection { ours, theirs }) = agreed else {
             (self.outbound, self.inbound, self.former) = (None, None, None);
             return;
@@ -70,9 +70,14 @@ impl Guard {
     }
 
     /// Goes on in another process. The SSRC must be a new one.
-    pub fn resume(agreed: Option<&Protection>, ssrc: u32, sources: &[SourceIndex], refused: (u64, u64)) -> Self {
+    pub fn resume(
+        (agreed, awaits_keys): (Option<&Protection>, bool),
+        ssrc: u32,
+        sources: &[SourceIndex],
+        refused: (u64, u64),
+    ) -> Self {
         let mut guard = Self { forged: refused.0, replayed: refused.1, ..Self::default() };
-        guard.negotiate(agreed, ssrc);
+        guard.negotiate(agreed, awaits_keys, ssrc);
         guard.inbound = agreed.and_then(|agreed| SrtpReceiver::resume(agreed.theirs, sources));
         guard
     }

@@ -12,8 +12,8 @@ use super::rate::Rate;
 pub use super::source::{Candidate, Source};
 pub use super::treatment::Progress;
 use super::{
-    Collect, DIGITS_BUFFERED_MAX, Guard, Inbound, KEYS, Outbound, PACKETS, Prompt, QUIET_AFTER, REPORT_MAX, Repeat,
-    Running, Session, Timers,
+    Agreement, Collect, DIGITS_BUFFERED_MAX, Guard, Inbound, KEYS, Outbound, PACKETS, Prompt, QUIET_AFTER, REPORT_MAX,
+    Repeat, Running, Session, Timers,
 };
 use crate::dtmf::{Digit, EventKey};
 use crate::rtcp::ReceptionSnapshot;
@@ -149,13 +149,15 @@ impl Session {
         if agreed.is_some() || may_be_encrypted {
             outbound.begin_anew(fresh);
         }
-        let guard = Guard::resume(agreed, outbound.ssrc(), &snapshot.sources, snapshot.refused);
+        let awaits_keys = snapshot.stream.as_ref().is_some_and(|stream| stream.association.is_some());
+        let guard = Guard::resume((agreed, awaits_keys), outbound.ssrc(), &snapshot.sources, snapshot.refused);
         Self {
             cname: snapshot.cname,
             quiet_after,
             inbound: Inbound::restore(snapshot.inbound, now),
             outbound,
             guard,
+            agreement: Agreement::resume(snapshot.stream.as_ref()),
             stream: snapshot.stream,
             treatment: snapshot.treatment.map(|t| Running::restore(t, gap, now, prompt)),
             recorder: None,

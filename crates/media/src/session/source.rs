@@ -113,6 +113,11 @@ impl Source {
         }
     }
 
+    /// Whoever knows the session's password is at this address.
+    pub fn find(&mut self, at: SocketAddr) {
+        (self.learned, self.answered) = (Some(at), Some(at.ip()));
+    }
+
     /// Restores from a snapshot; no packet counts as received after `now`.
     pub fn restored(self, now: Timestamp) -> Self {
         Self { last_packet: self.last_packet.min(now), described: self.described.min(now), ..self }
@@ -268,6 +273,11 @@ fn standing(stream: &AudioStream, from: SocketAddr) -> Standing {
     } else {
         Standing::Unnamed
     }
+}
+
+/// Whether the phone's description or its signalling names the host of an address.
+pub(super) fn is_named(stream: &AudioStream, from: SocketAddr) -> bool {
+    standing(stream, from) > Standing::Unnamed
 }
 
 /// All loopback addresses count as one host.

@@ -12,6 +12,7 @@ use crate::rtcp::{self, Report};
 use crate::rtp::{Header, PACKET_BYTES_MAX, Packet};
 use crate::sdp::PayloadTypes;
 
+mod agreement;
 mod bounds;
 mod encryption;
 mod recording;
@@ -40,6 +41,7 @@ fn stream(law: Law) -> AudioStream {
         direction: Direction::SendRecv,
         packet: None,
         protection: None,
+        association: None,
     }
 }
 

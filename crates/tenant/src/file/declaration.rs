@@ -80,7 +80,7 @@ static CODECS: Shape = Shape::List { of: &Shape::OneOf(&["PCMU", "PCMA", "G722",
 static RING: Shape = Shape::Number { min: 1, max: 600 };
 static WRAP_UP: Shape = Shape::Number { min: 0, max: 3_600 };
 static MINUTES: Shape = Shape::Number { min: 0, max: 1_440 };
-static ENCRYPTION: Shape = Shape::OneOf(&["off", "offered", "required"]);
+static ENCRYPTION: Shape = Shape::OneOf(&["off", "offered", "required", "dtls"]);
 static NO_ANSWER_ACTION: Shape = Shape::OneOf(&["none", "not_ready", "logout"]);
 static THRESHOLD: Shape = Shape::Number { min: 0, max: 86_400 };
 static PROMPTS: Shape = Shape::Named { of: &PATH, max: 10_000 };
@@ -170,7 +170,7 @@ static PHONES: Shape = Shape::List {
             "encryption",
             Optional,
             &ENCRYPTION,
-            "Whether its audio is encrypted (SRTP): offered, if the phone can; required, or the call is refused; without it off.",
+            "Whether its audio is encrypted (SRTP): offered, if the phone can; required, or the call is refused; dtls, the same with keys agreed by DTLS as browsers do it; without it off.",
         ),
     ]),
     max: OBJECTS_MAX,
@@ -355,7 +355,7 @@ static TRUNKS: Shape = Shape::List {
             "encryption",
             Optional,
             &ENCRYPTION,
-            "Whether the audio with its carrier is encrypted (SRTP): offered, if the carrier can; required, or the call is refused; without it off.",
+            "Whether the audio with its carrier is encrypted (SRTP): offered, if the carrier can; required, or the call is refused; dtls, the same with keys agreed by DTLS; without it off.",
         ),
         field(
             "options",

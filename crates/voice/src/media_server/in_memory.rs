@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use infra::{Clock, MediaWrite, Written};
+use media::dtls::Identity;
 use model::entropy::Seeded;
 use model::{Owner, Timestamp};
 use net::rtp::LegEvent;
@@ -66,6 +67,7 @@ impl InMemory {
             advertise: address,
             driver: Box::new(driver),
             prompts: Prompts::new(prompts),
+            identity: Arc::new(Identity::generate().expect("a system with randomness")),
             entropy: Box::new(Seeded::new(seed)),
             agent_entropy: Box::new(Seeded::new(seed ^ 0x5EED)),
             trace: runtime::Recorder::off(),

@@ -45,6 +45,8 @@ runtime::metrics! {
         withheld: Counter = "media_legs_withheld";
         /// Legs ended because their audio exceeded its steps per turn.
         runaway: Counter = "media_legs_runaway";
+        /// Legs ended because the handshake for the keys of their audio has failed.
+        not_agreed: Counter = "media_legs_without_keys";
         /// Faults that ended a leg.
         faults: Counter = "media_faults";
         /// Records moved to quarantine.
@@ -144,6 +146,11 @@ impl Metrics {
     /// A leg's audio exceeded its steps per turn.
     pub fn leg_runaway(&self) {
         self.runaway.inc();
+    }
+
+    /// The handshake for the keys of a leg's audio has failed.
+    pub fn keys_not_agreed(&self) {
+        self.not_agreed.inc();
     }
 
     /// A fault ended a leg.

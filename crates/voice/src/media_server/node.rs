@@ -16,7 +16,9 @@ mod treatment;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
+use std::sync::Arc;
 
+use media::dtls::Identity;
 use model::{ConnId, Entropy, LegId as CallLegId, Owner, TenantId, Timestamp};
 use net::rtp::{Driver, LegEvent, LegId, Order};
 use sip::agent::{AgentConfig, Body, CommandError, DialogId, Event, LocalIdentity, Release, UserAgent};
@@ -42,6 +44,7 @@ pub struct Node {
     pub(super) advertise: IpAddr,
     pub(super) driver: Box<dyn Driver>,
     pub(super) prompts: Prompts,
+    pub(super) identity: Arc<Identity>,
     pub(super) entropy: Box<dyn Entropy>,
     pub(super) agent: UserAgent,
     pub(super) legs: BTreeMap<DialogId, Box<Leg>>,
@@ -91,6 +94,8 @@ pub struct Parts {
     pub driver: Box<dyn Driver>,
     /// The prompts.
     pub prompts: Prompts,
+    /// The certificate with which phones agree on keys.
+    pub identity: Arc<Identity>,
     /// Randomness for SSRCs and the like.
     pub entropy: Box<dyn Entropy>,
     /// Randomness for the user agent.
@@ -117,6 +122,7 @@ impl Node {
             advertise: parts.advertise,
             driver: parts.driver,
             prompts: parts.prompts,
+            identity: parts.identity,
             entropy: parts.entropy,
             agent: UserAgent::new(config, parts.agent_entropy),
             legs: BTreeMap::new(),

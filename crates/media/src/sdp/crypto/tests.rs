@@ -53,7 +53,7 @@ fn a_line_is_read_or_refused_for_a_reason() {
 
 #[test]
 fn our_key_of_a_suite_stays_until_it_goes_out_of_use() {
-    let mut keys = LocalKeys::new([7; SECRET_BYTES]);
+    let mut keys = LocalKeys::new([7; SECRET_BYTES], Fingerprint::of(b"ours"));
     let all: Vec<_> = SUITES.iter().map(|suite| keys.keying(*suite).unwrap()).collect();
     let prefixes: std::collections::BTreeSet<_> = all.iter().map(|keying| keying.material()[..16].to_vec()).collect();
     assert_eq!(prefixes.len(), SUITES.len(), "no two suites share a key");

@@ -1,15 +1,15 @@
 //! Encrypted legs: what is sent and taken, and what a takeover keeps.
 
 use super::*;
-use crate::sdp::Protection;
 use crate::sdp::crypto::{LocalKeys, SECRET_BYTES};
+use crate::sdp::{Fingerprint, Protection};
 use crate::srtp::{Keying, OVERHEAD_MAX, SUITES, SrtpReceiver, SrtpSender, Suite};
 
 const PHONE: &str = "192.0.2.1:4000";
 
 /// The key of our side, and that of the phone's.
 fn protection(suite: Suite, number: u8) -> Protection {
-    let keying = |secret: u8| LocalKeys::new([secret; SECRET_BYTES]).keying(suite).unwrap();
+    let keying = |secret: u8| LocalKeys::new([secret; SECRET_BYTES], Fingerprint::of(b"ours")).keying(suite).unwrap();
     Protection { ours: keying(number), theirs: keying(number + 100) }
 }
 

@@ -128,6 +128,7 @@ impl Node {
             | Event::Recording(_)
             | Event::Withheld(_)
             | Event::Runaway
+            | Event::NotAgreed(_)
             | Event::Counted => return,
         };
         self.trace.note(&leg.tenant, conn_id, now, what);

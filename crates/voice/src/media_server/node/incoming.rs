@@ -151,7 +151,7 @@ impl Node {
         for part in secret.as_chunks_mut::<8>().0 {
             *part = self.entropy.next_u64().to_be_bytes();
         }
-        LocalEncryption::new(policy, LocalKeys::new(secret))
+        LocalEncryption::new(policy, LocalKeys::new(secret, self.identity.fingerprint().clone()))
     }
 
     /// The members of a conference.

@@ -18,7 +18,10 @@ impl Node {
     pub(super) fn make_offer(&mut self, dialog: DialogId) -> Result<Bytes, StatusCode> {
         let preference = self.preference(dialog, self.tenants_codec(dialog));
         let leg = self.legs.get_mut(&dialog).ok_or(StatusCode::SERVER_INTERNAL_ERROR)?;
-        let offer = negotiation::offer(&leg.local, preference, &codecs(&leg.request_uri));
+        let mut offer = negotiation::offer(&leg.local, preference, &codecs(&leg.request_uri));
+        if let Some(before) = &leg.described {
+            negotiation::encryption::keep_name(&mut offer, before);
+        }
         let bytes = Bytes::from(offer.to_string());
         leg.described = Some(offer);
         Ok(bytes)
@@ -140,6 +143,7 @@ impl Node {
                     quiet_after: self.limits.quiet_after,
                 };
                 let mut session = Session::new(setup, now);
+                session.set_identity(self.identity.clone());
                 session.negotiate(stream.clone(), now);
                 self.order(shard, Order::Open { leg: id, ports, session: Box::new(session) })
                     && join.is_none_or(|join| self.order(shard, join))

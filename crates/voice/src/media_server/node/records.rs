@@ -6,7 +6,7 @@ mod audio_write;
 use bytes::Bytes;
 use contracts::v1;
 use ivr::msml::{self, Command, Connection, ConnectionSnapshot, Listeners, MemberRecording, Membership, Running};
-use media::sdp::{self, LocalAudio, LocalEncryption, LocalKeys};
+use media::sdp::{self, Fingerprint, LocalAudio, LocalEncryption, LocalKeys};
 use media::session::SessionSnapshot;
 use model::Encryption;
 use prost::Message as _;
@@ -101,16 +101,17 @@ pub fn encode(leg: &Leg, edge: &str, mut dialog: DialogSnapshot, audio: Option<&
     record.encode_to_vec().into()
 }
 
-/// Reads a leg's record. `address` is the address in our descriptions.
+/// Reads a leg's record. Our descriptions have this address and certificate.
 ///
 /// # Errors
 /// Names the invalid part.
-pub fn decode(bytes: &[u8], address: std::net::IpAddr) -> Result<Decoded, RecordError> {
+pub fn decode(bytes: &[u8], address: std::net::IpAddr, certificate: &Fingerprint) -> Result<Decoded, RecordError> {
     let record = v1::StateRecord::decode(bytes).map_err(|_| RecordError("state record"))?;
     if record.kind != KIND || record.version != VERSION {
         return Err(RecordError("kind or version"));
     }
     let body = v1::MediaRecord::decode(record.body).map_err(|_| RecordError("media record"))?;
+    let encryption = local_encryption(&body, certificate)?;
     let service = Service::of(&body.request_uri).map_err(|_| RecordError("request_uri"))?;
     let conference = match body.conference {
         Some(conference) => Some(conference).filter(|name| !name.is_empty()),
@@ -136,7 +137,7 @@ pub fn decode(bytes: &[u8], address: std::net::IpAddr) -> Result<Decoded, Record
         Some(sdp::parse(body.described.as_bytes()).map_err(|_| RecordError("described"))?)
     };
     let port = u16::try_from(body.port).map_err(|_| RecordError("port"))?;
-    let encryption = local_encryption(&body.request_uri, &body.encryption_secret, &body.suites_spent)?;
+    let ours = encryption.keys().map(LocalKeys::ice);
     Ok(Decoded {
         dialog: dialog_from_record(body.dialog.ok_or(RecordError("dialog"))?)?,
         edge: body.edge,
@@ -159,20 +160,20 @@ pub fn decode(bytes: &[u8], address: std::net::IpAddr) -> Result<Decoded, Record
         described,
         secret,
         treatments: body.treatments.min(NUMBER_MAX),
-        audio: body.audio.map(audio_read::session).transpose()?,
+        audio: body.audio.map(|audio| audio_read::session(audio, ours.as_ref())).transpose()?,
     })
 }
 
-fn local_encryption(request_uri: &str, secret: &[u8], spent: &[u32]) -> Result<LocalEncryption, RecordError> {
+fn local_encryption(body: &v1::MediaRecord, certificate: &Fingerprint) -> Result<LocalEncryption, RecordError> {
     const BAD: RecordError = RecordError("encryption_secret");
-    let policy = encryption(request_uri);
+    let policy = encryption(&body.request_uri);
     if policy == Encryption::Off {
         return Ok(LocalEncryption::Off);
     }
-    let secret = secret.try_into().map_err(|_| BAD)?;
+    let secret = body.encryption_secret.as_ref().try_into().map_err(|_| BAD)?;
     // Another release may know fewer suites or more.
-    let mut known = LocalKeys { secret, spent: Default::default() };
-    known.spent.iter_mut().zip(spent).for_each(|(known, spent)| *known = *spent);
+    let mut known = LocalKeys::new(secret, certificate.clone());
+    known.spent.iter_mut().zip(&body.suites_spent).for_each(|(known, spent)| *known = *spent);
     Ok(LocalEncryption::new(policy, known))
 }
 

@@ -52,7 +52,7 @@ impl Node {
     /// # Errors
     /// Why the leg cannot be continued; other legs are not affected.
     pub fn restore(&mut self, record: &Record<MediaSessionId>, now: Timestamp) -> Result<(), RestoreError> {
-        let decoded = records::decode(&record.state, self.advertise)?;
+        let decoded = records::decode(&record.state, self.advertise, self.identity.fingerprint())?;
         self.go_on(record, decoded, now)
     }
 
@@ -127,7 +127,8 @@ impl Node {
     }
 
     /// Gives a restored session to its thread; returns whether the thread takes it.
-    fn sound_again(&self, leg: &Leg, ports: PortPair, session: Session) -> bool {
+    fn sound_again(&self, leg: &Leg, ports: PortPair, mut session: Session) -> bool {
+        session.set_identity(self.identity.clone());
         let (id, shard, echo) = (leg.id, leg.shard, leg.connection.snapshot().echo);
         self.order(shard, Order::Open { leg: id, ports, session: Box::new(session) })
             && leg.join().is_none_or(|join| self.order(shard, join))

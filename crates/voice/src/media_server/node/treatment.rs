@@ -105,6 +105,11 @@ impl Node {
                 tracing::info!(?dialog, %to, "no packet comes from an address: audio to it stops");
             }
             Event::Runaway => self.runaway(dialog, now),
+            Event::NotAgreed(error) => {
+                self.metrics.keys_not_agreed();
+                tracing::warn!(?dialog, %error, "no keys for encrypted audio: the leg is ended");
+                self.give_up(dialog, now);
+            }
             // Its leg is stored with the next batch, as after every event.
             Event::Counted | Event::Learned(_) | Event::Resumed => {}
         }

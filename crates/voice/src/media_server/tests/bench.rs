@@ -12,6 +12,7 @@ use bytes::Bytes;
 use infra::{Change, Clock, MediaSessionId, MediaWrite, Record, SystemClock};
 use ivr::msml::{self, Command, Notice, Response, parse_notice};
 use media::codec::Codec;
+use media::dtls::Identity;
 use media::dtmf::{Digit, EventPacket};
 use media::g711::Law;
 use media::rtp::{Header, Packet};
@@ -74,6 +75,7 @@ fn node(
         advertise: address,
         driver: Box::new(driver),
         prompts: Prompts::new(PathBuf::from("/nonexistent")),
+        identity: Arc::new(Identity::generate().unwrap()),
         entropy: Box::new(Seeded::new(epoch)),
         agent_entropy: Box::new(Seeded::new(100 + epoch)),
     });

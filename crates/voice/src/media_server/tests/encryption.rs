@@ -2,7 +2,7 @@
 
 use media::g711::Law;
 use media::sdp::crypto::{CryptoLine, SECRET_BYTES};
-use media::sdp::{self, LocalAudio, LocalEncryption, LocalKeys, Preference, negotiation};
+use media::sdp::{self, Fingerprint, LocalAudio, LocalEncryption, LocalKeys, Preference, negotiation};
 use model::Encryption;
 use sip::StatusCode;
 use sip::agent::Session;
@@ -11,7 +11,7 @@ use super::bench::{Bench, Phone, limits};
 
 /// The offer of a phone with these keys.
 fn offer(phone: &Phone, policy: Encryption, key: u8) -> String {
-    let encryption = LocalEncryption::new(policy, LocalKeys::new([key; SECRET_BYTES]));
+    let encryption = LocalEncryption::new(policy, LocalKeys::new([key; SECRET_BYTES], Fingerprint::of(b"ours")));
     let local = LocalAudio { encryption, ..phone.local() };
     negotiation::offer(&local, Preference::default(), &[]).to_string()
 }

@@ -11,7 +11,7 @@ use infra::{Change, Clock, MediaWrite, Record, Written};
 use ivr::msml::{self, Command, Dialog};
 use media::g711::Law;
 use media::rtp::{Header, Packet};
-use media::sdp::{self, LocalAudio, LocalEncryption, Preference, negotiation};
+use media::sdp::{self, Fingerprint, LocalAudio, LocalEncryption, Preference, negotiation};
 use model::entropy::Seeded;
 use model::{Entropy as _, Epoch, NodeId, Owner, Token};
 use prost::Message as _;
@@ -261,7 +261,8 @@ fn a_long_announcement_costs_a_write_each_10_s_and_its_beginning_some_more() {
     next.node.restore(&record, now).unwrap();
     let [write] = <[_; 1]>::try_from(next.stored(now)).unwrap();
     let Change::Save { state, .. } = write.change else { panic!("it has a record") };
-    let state = super::super::node::records::decode(&state, "192.0.2.50".parse().unwrap()).unwrap();
+    let state =
+        super::super::node::records::decode(&state, "192.0.2.50".parse().unwrap(), &Fingerprint::of(b"ours")).unwrap();
     let played = state.audio.unwrap().treatment.unwrap().progress.played;
     assert!((55 * 8_000..=57 * 8_000).contains(&played), "{played} samples");
 }
@@ -417,7 +418,7 @@ fn a_damaged_record_costs_its_leg_alone_and_no_turn_without_end() {
             let at = chance.below(bytes.len() as u64) as usize;
             bytes[at] = chance.below(256) as u8;
         }
-        let _ = super::super::node::records::decode(&bytes, "192.0.2.50".parse().unwrap());
+        let _ = super::super::node::records::decode(&bytes, "192.0.2.50".parse().unwrap(), &Fingerprint::of(b"ours"));
     }
 }
 

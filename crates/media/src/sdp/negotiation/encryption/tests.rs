@@ -1,13 +1,14 @@
 use super::*;
-use crate::sdp::crypto::{LocalKeys, SECRET_BYTES};
+use crate::sdp::crypto::{LocalEncryption, LocalKeys, SECRET_BYTES};
 use crate::sdp::negotiation::{accept_answer, answer, check_offer, next_offer, offer as make_offer};
-use crate::sdp::{AudioStream, LocalAudio, Preference, parse};
+use crate::sdp::{AudioStream, Fingerprint, LocalAudio, Preference, parse};
 use crate::srtp::Suite;
 
-const POLICIES: [Encryption; 3] = Encryption::ALL;
+/// Those whose offers have keys in them, or none.
+const POLICIES: [Encryption; 3] = [Encryption::Off, Encryption::Offered, Encryption::Required];
 
 fn side(policy: Encryption, number: u8) -> LocalAudio {
-    let encryption = LocalEncryption::new(policy, LocalKeys::new([number; SECRET_BYTES]));
+    let encryption = LocalEncryption::new(policy, LocalKeys::new([number; SECRET_BYTES], Fingerprint::of(&[number])));
     LocalAudio { address: [192, 0, 2, number].into(), port: 20_000, session_id: 7, version: 1, encryption }
 }
 
@@ -77,7 +78,7 @@ fn keys_stay_the_same_in_the_next_offer_and_answer() {
     assert_eq!((one, reply), (other, again.clone()));
     // An offer by who does not have the secret.
     let mut kept = next_offer(&again, &side(Encryption::Off, 2), Preference::default(), &[]);
-    keep(&mut kept, &again.media[0]);
+    keep(&mut kept, &again);
     assert_eq!(CryptoLine::of(&kept.media[0]).collect::<Vec<_>>(), CryptoLine::of(&again.media[0]).collect::<Vec<_>>());
     assert_eq!(kept.media[0].protocol, "RTP/SAVP");
 }
@@ -152,6 +153,127 @@ fn an_offer_that_does_not_fit_is_refused_with_its_reason() {
     assert_eq!(check(&clear, Encryption::Required), Some(NegotiationError::Clear));
     for error in [NegotiationError::Encrypted, NegotiationError::Clear, NegotiationError::NoSuite] {
         assert!(error.warning().starts_with("302 "));
+    }
+}
+
+/// An offer as a browser makes it.
+const BROWSER: &str = "v=0\r\no=- 46 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 7\r\na=extmap-allow-mixed\r\n\
+    a=msid-semantic: WMS m\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111 0 110\r\nc=IN IP4 0.0.0.0\r\na=rtcp:9 IN IP4 0.0.0.0\r\n\
+    a=candidate:1 1 udp 2113937151 8f1c.local 51234 typ host generation 0\r\na=ice-ufrag:Qx3z\r\n\
+    a=ice-pwd:aaaaaaaaaaaaaaaaaaaaaaaa\r\na=ice-options:trickle\r\na=fingerprint:sha-256 FINGERPRINT\r\na=setup:actpass\r\n\
+    a=mid:7\r\na=sendrecv\r\na=rtcp-mux\r\na=rtpmap:111 opus/48000/2\r\na=rtpmap:0 PCMU/8000\r\n\
+    a=rtpmap:110 telephone-event/48000\r\n";
+
+fn browser() -> String {
+    let fingerprint = Fingerprint::of(b"browser").to_string();
+    BROWSER.replace("FINGERPRINT", fingerprint.strip_prefix("sha-256 ").unwrap())
+}
+
+fn value<'a>(description: &'a Description, name: &str) -> Option<&'a str> {
+    description.audio()?.attribute(name)?.value.as_deref()
+}
+
+#[test]
+fn a_browsers_offer_is_answered_with_our_side_of_the_handshake() {
+    let offer = parse(browser().as_bytes()).unwrap();
+    assert!(!offer.is_hold(), "it has no address yet");
+    for policy in [Encryption::Offered, Encryption::Required, Encryption::Dtls] {
+        let local = side(policy, 2);
+        let (reply, stream) = answer(&offer, &local, Preference::default()).unwrap();
+        let reply = read_again(&reply);
+        let (ours, ice) = (Fingerprint::of(&[2]).to_string(), local.encryption.keys().unwrap().ice());
+        assert_eq!(reply.audio().unwrap().protocol, "UDP/TLS/RTP/SAVPF");
+        assert_eq!(value(&reply, "fingerprint"), Some(&*ours));
+        assert_eq!((value(&reply, "setup"), value(&reply, "mid")), (Some("passive"), Some("7")));
+        assert_eq!(
+            (value(&reply, "ice-ufrag"), value(&reply, "ice-pwd")),
+            (Some(&*ice.fragment), Some(&*ice.password))
+        );
+        assert!(value(&reply, "candidate").unwrap().contains(" 192.0.2.2 20000 typ host"));
+        let of_session: Vec<_> = reply.attributes().map(|it| (it.name.as_str(), it.value.as_deref())).collect();
+        assert_eq!(of_session, [("ice-lite", None), ("group", Some("BUNDLE 7"))]);
+        let association = stream.association.unwrap();
+        assert_eq!((association.theirs, association.connects), (Fingerprint::of(b"browser"), false));
+        assert_eq!((association.ice, stream.remote, stream.protection), (Some(ice), None, None));
+        assert!(stream.rtcp_mux);
+    }
+    assert_eq!(check_offer(&offer, Encryption::Off), Err(NegotiationError::Encrypted));
+    let shown = format!("{offer:?}");
+    assert!(!shown.contains("aaaaaaaaaaaa"), "{shown}");
+}
+
+#[test]
+fn two_sides_agree_on_a_handshake() {
+    for other in [Encryption::Offered, Encryption::Required, Encryption::Dtls] {
+        let (ours, theirs, reply) = agree(Encryption::Dtls, other).unwrap();
+        assert_eq!(reply.media[0].protocol, "UDP/TLS/RTP/SAVPF");
+        let [ours, theirs] = [ours, theirs].map(|stream| stream.association.unwrap());
+        assert_eq!((ours.theirs, theirs.theirs), (Fingerprint::of(&[2]), Fingerprint::of(&[1])));
+        assert_ne!(ours.connects, theirs.connects, "one begins");
+        let fragment = |local: &LocalAudio| local.encryption.keys().unwrap().ice();
+        assert_eq!(ours.ice, Some(fragment(&side(Encryption::Dtls, 1))));
+    }
+    assert_eq!(agree(Encryption::Dtls, Encryption::Off).err(), Some(NegotiationError::Encrypted));
+    assert_eq!(agree(Encryption::Off, Encryption::Dtls).err(), Some(NegotiationError::Clear));
+}
+
+#[test]
+fn a_phone_that_does_not_look_for_a_way_is_where_it_says() {
+    let text = browser().replace("a=ice-", "a=x-").replace("0.0.0.0", "192.0.2.77").replace("actpass", "passive");
+    let (reply, stream) =
+        answer(&parse(text.as_bytes()).unwrap(), &side(Encryption::Required, 2), Preference::default()).unwrap();
+    assert_eq!(value(&reply, "setup"), Some("active"));
+    assert_eq!((value(&reply, "ice-ufrag"), value(&reply, "candidate")), (None, None));
+    assert_eq!(stream.remote, Some("192.0.2.77:9".parse().unwrap()));
+    assert!(stream.association.is_some_and(|association| association.connects && association.ice.is_none()));
+}
+
+#[test]
+fn an_answer_without_a_handshake_is_not_taken() {
+    let (offered, local) = (offered_by(&side(Encryption::Dtls, 1)), side(Encryption::Required, 2));
+    let (reply, _) = answer(&offered, &local, Preference::default()).unwrap();
+    let take = |text: &str| {
+        accept_answer(&offered, &parse(text.as_bytes()).unwrap(), Preference::default())
+            .map(|s| s.association.is_some())
+    };
+    let text = reply.to_string();
+    assert_eq!(take(&text), Ok(true));
+    assert_eq!(take(&text.replace("a=setup:active", "a=setup:passive")), Ok(true));
+    assert_eq!(take(&text.replace("a=setup:passive", "a=setup:actpass")), Err(NegotiationError::Mismatch));
+    for spoilt in [
+        text.replace("sha-256", "md5"),
+        text.replace("a=fingerprint", "a=x"),
+        text.replace("UDP/TLS/RTP/SAVPF", "RTP/AVP"),
+    ] {
+        assert!(take(&spoilt.replace("a=fingerprint", "a=x")).is_err(), "{spoilt}");
+    }
+}
+
+#[test]
+fn a_next_offer_goes_on_with_the_same_handshake() {
+    let (reply, _) =
+        answer(&parse(browser().as_bytes()).unwrap(), &side(Encryption::Dtls, 2), Preference::default()).unwrap();
+    let mut kept = next_offer(&reply, &side(Encryption::Off, 2), Preference::default(), &[]);
+    keep(&mut kept, &reply);
+    for name in ["fingerprint", "setup", "ice-ufrag", "ice-pwd", "candidate", "mid"] {
+        assert_eq!(value(&kept, name), value(&reply, name), "{name}");
+    }
+    assert_eq!(kept.attributes().collect::<Vec<_>>(), reply.attributes().collect::<Vec<_>>());
+    let mut next = offered_by(&side(Encryption::Dtls, 2));
+    keep_name(&mut next, &reply);
+    assert_eq!((value(&next, "mid"), value(&next, "setup")), (Some("7"), Some("actpass")));
+    assert!(next.to_string().contains("a=group:BUNDLE 7\r\n") && !next.to_string().contains("BUNDLE 0"));
+}
+
+#[test]
+fn a_fingerprint_is_read_in_every_spelling_and_nothing_else() {
+    let ours = Fingerprint::of(b"certificate");
+    assert!(ours.fits(b"certificate") && !ours.fits(b"other"));
+    let lower = ours.to_string().to_lowercase().replacen("sha", "SHA", 1);
+    assert_eq!(Fingerprint::parse(&lower), Some(ours.clone()));
+    let text = ours.to_string();
+    for wrong in ["", "sha-256", "md5 AA:BB", &text[..text.len() - 3], &text.replace(':', ""), &format!("{text}:00")] {
+        assert_eq!(Fingerprint::parse(wrong), None, "{wrong}");
     }
 }
 

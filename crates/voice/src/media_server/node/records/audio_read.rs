@@ -6,8 +6,9 @@ use std::time::Duration;
 use contracts::v1;
 use media::codec::{Codec, OpusTerms};
 use media::dtmf::{Digit, EventKey};
+use media::ice::IceCredentials;
 use media::rtcp::ReceptionSnapshot;
-use media::sdp::{AudioStream, Direction, PayloadTypes, Protection};
+use media::sdp::{Association, AudioStream, Direction, Fingerprint, PayloadTypes, Protection};
 use media::session::{
     Candidate, Collect, CollectEnd, InboundSnapshot, OutboundSnapshot, Phase, PlayEnd, Progress, Repeat, Run,
     SessionSnapshot, Source, Totals, TreatmentSnapshot,
@@ -30,12 +31,13 @@ const DIGITS_MAX: usize = 255;
 
 type Read<T> = Result<T, RecordError>;
 
-pub fn session(r: v1::AudioRecord) -> Read<SessionSnapshot> {
+/// `ours` is by what its phone finds us, if the leg has such keys.
+pub fn session(r: v1::AudioRecord, ours: Option<&IceCredentials>) -> Read<SessionSnapshot> {
     Ok(SessionSnapshot {
         at: time(r.at_us),
         cname: r.cname,
         quiet_after: Duration::from_micros(r.quiet_after_us),
-        stream: r.stream.as_ref().map(stream).transpose()?,
+        stream: r.stream.as_ref().map(|r| stream(r, ours)).transpose()?,
         inbound: inbound(&r.inbound.ok_or(RecordError("audio.inbound"))?)?,
         outbound: outbound(&r.outbound.ok_or(RecordError("audio.outbound"))?)?,
         treatment: r.treatment.as_ref().map(treatment).transpose()?,
@@ -49,7 +51,7 @@ pub fn session(r: v1::AudioRecord) -> Read<SessionSnapshot> {
     })
 }
 
-fn stream(r: &v1::AudioStreamRecord) -> Read<AudioStream> {
+fn stream(r: &v1::AudioStreamRecord, ours: Option<&IceCredentials>) -> Read<AudioStream> {
     Ok(AudioStream {
         remote: address(r.remote.as_deref())?,
         remote_rtcp: address(r.remote_rtcp.as_deref())?,
@@ -86,7 +88,13 @@ fn stream(r: &v1::AudioStreamRecord) -> Read<AudioStream> {
         party: host(r.party.as_deref())?,
         offered: r.offered.as_ref().map(payload_types).transpose()?.unwrap_or_default(),
         protection: r.protection.as_ref().map(protection).transpose()?,
+        association: r.association.as_ref().map(|r| association(r, ours)).transpose()?,
     })
+}
+
+fn association(r: &v1::AssociationRecord, ours: Option<&IceCredentials>) -> Read<Association> {
+    let theirs = Fingerprint::parse(&r.fingerprint).ok_or(RecordError("audio.stream.association"))?;
+    Ok(Association { theirs, connects: r.connects, ice: ours.filter(|_| r.finds_way).cloned() })
 }
 
 fn source(r: &v1::SourceIndexRecord) -> SourceIndex {

@@ -65,6 +65,11 @@ fn stream(s: &AudioStream) -> v1::AudioStreamRecord {
         party: s.party.map(|host| host.to_string()),
         offered: Some(payload_types(&s.offered)),
         protection: s.protection.as_ref().map(protection),
+        association: s.association.as_ref().map(|it| v1::AssociationRecord {
+            fingerprint: it.theirs.to_string(),
+            connects: it.connects,
+            finds_way: it.ice.is_some(),
+        }),
     }
 }
 

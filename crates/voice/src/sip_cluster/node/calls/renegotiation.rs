@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use call::Input;
 use call::call::HoldWay;
-use model::{ConnId, Encryption, LegId, Timestamp};
+use model::{ConnId, LegId, Timestamp};
 use sip::agent::DialogId;
 use sip::{HeaderName, Message, StatusCode};
 
@@ -127,7 +127,7 @@ impl Node {
                 }
                 // What is to be asked once the leg has come to media has not been asked yet.
                 let is_at_media = leg.path == AudioPath::Media;
-                let must_encrypt = leg.encryption == Encryption::Required;
+                let must_encrypt = leg.encryption.is_compulsory();
                 match leg.asked.take_if(|_| is_at_media) {
                     Some(way) => self.asked_phone_answered(conn_id, id, way, answer, now),
                     // A refresh of ours, to which it has another session than before. One that makes no sense changes nothing.
@@ -162,7 +162,7 @@ impl Node {
     /// The phone has answered our request to hold or to retrieve. One that goes on holding by itself has not retrieved.
     fn asked_phone_answered(&mut self, conn_id: ConnId, id: LegId, way: HoldWay, answer: Bytes, now: Timestamp) {
         let phone = self.leg(conn_id, id).and_then(|leg| leg.phone);
-        let must_encrypt = self.leg(conn_id, id).is_some_and(|leg| leg.encryption == Encryption::Required);
+        let must_encrypt = self.leg(conn_id, id).is_some_and(|leg| leg.encryption.is_compulsory());
         if must_encrypt && !self.fits(phone, &answer) {
             return self.end_misfit(conn_id, id, &answer, now);
         }

@@ -92,7 +92,7 @@ pub fn fresh_offer(local: &[u8], codecs: &[Codec]) -> Option<Bytes> {
     let codec = spoken.or(codecs.first().copied()).unwrap_or(Preference::default().codec);
     let preference = Preference { codec, ..Preference::default() };
     let mut next = negotiation::next_offer(&local, &stream, preference, codecs);
-    negotiation::encryption::keep(&mut next, audio);
+    negotiation::encryption::keep(&mut next, &local);
     Some(Bytes::from(next.to_string()))
 }
 
@@ -121,7 +121,7 @@ pub fn moved(before: &[u8], medias: &[u8], codecs: &[Codec]) -> Option<Bytes> {
     let spoken = negotiation::first_codec(&before).filter(|codec| codecs.is_empty() || codecs.contains(codec));
     let codec = spoken.or(codecs.first().copied()).unwrap_or(Preference::default().codec);
     let mut next = negotiation::next_offer(&before, &stream, Preference { codec, ..Preference::default() }, codecs);
-    negotiation::encryption::keep(&mut next, audio);
+    negotiation::encryption::keep(&mut next, &medias);
     next.origin = Origin { version: stream.version, ..before.origin };
     Some(Bytes::from(next.to_string()))
 }
