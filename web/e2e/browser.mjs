@@ -5,7 +5,13 @@ import { chromium } from 'playwright-core'
 
 const PLACES = [process.env.TRUNKLINE_CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].filter(Boolean)
 
+/** TRUNKLINE_MICROPHONE names a WAV that every page hears as its microphone. */
 export async function startBrowser() {
+  const microphone = process.env.TRUNKLINE_MICROPHONE
+  const phone = ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream', `--use-file-for-fake-audio-capture=${microphone}`]
+  // The other end of a test's call is on this machine.
+  phone.push('--autoplay-policy=no-user-gesture-required', '--allow-loopback-in-peer-connection')
+  phone.push('--disable-features=LocalNetworkAccessChecks,WebRtcHideLocalIpsWithMdns')
   const executablePath = PLACES.find((path) => existsSync(path))
   if (executablePath === undefined) throw new Error(`no Chromium at ${PLACES.join(', ')}; TRUNKLINE_CHROMIUM names another place`)
   return chromium.launch({
@@ -18,6 +24,7 @@ export async function startBrowser() {
       '--disable-background-networking',
       '--disable-component-update',
       '--disable-sync',
+      ...(microphone === undefined ? [] : phone),
     ],
   })
 }

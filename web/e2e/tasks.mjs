@@ -4,6 +4,8 @@
 import { openPage } from './browser.mjs'
 import { assert, assertEqual, axeFinds, chooseTheme, number, until } from './checks.mjs'
 
+export { phone } from './phones.mjs'
+
 const THEMES = ['light', 'dark', 'contrast']
 
 /** The wallboard opened by its link: numbers are there, the token is not in the address. */

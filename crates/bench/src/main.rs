@@ -59,6 +59,7 @@ const BENCHES: &[(&str, Bench)] = &[
     ("tls", tls::run),
     ("registrar", registrar::run),
     ("relay", relay::run),
+    ("srtp", relay::run_encrypted),
     ("conference", conference::run),
     ("transcoding", transcoding::run),
     ("routed", routed::run),

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use media::codec::Codec;
+use media::srtp::Suite;
 
 use crate::process::{Process, find};
 use crate::report::{Figure, Goal, Report};
@@ -26,6 +27,8 @@ const SESSIONS: [usize; 2] = [250, 500];
 const PHONES: [Codec; 2] = [Codec::Pcmu, Codec::Pcmu];
 const PACKETS_PER_SESSION: usize = 100;
 const RATIO_MAX: f64 = 1.0;
+/// The same where one phone of each session encrypts its audio.
+const ENCRYPTED_RATIO_MAX: f64 = 0.6;
 const START_LIMIT: Duration = Duration::from_secs(10);
 const WARM_UP: Duration = Duration::from_secs(2);
 /// CPU per packet that the phones heard.
@@ -34,22 +37,44 @@ pub(crate) struct Measured {
     pub(crate) talk: Talk,
 }
 
-/// Runs the benchmark.
+/// Which of its phones encrypt, and what is compared.
+struct Kind {
+    bench: &'static str,
+    suite: Option<Suite>,
+    ratio_max: f64,
+}
+
+/// Runs the benchmark in clear.
 pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> {
+    compare(&Kind { bench: "relay", suite: None, ratio_max: RATIO_MAX }, options, report, folder)
+}
+
+/// Runs it with a phone that encrypts (AES_CM_128_HMAC_SHA1_80, keys by SDES) and one that does not: each packet is decrypted or encrypted.
+pub fn run_encrypted(options: &Options, report: &mut Report, folder: &Path) -> Result<()> {
+    let suite = Some(Suite::AesCm128Sha1_80);
+    compare(&Kind { bench: "srtp", suite, ratio_max: ENCRYPTED_RATIO_MAX }, options, report, folder)
+}
+
+fn compare(kind: &Kind, options: &Options, report: &mut Report, folder: &Path) -> Result<()> {
     let mut rows: Vec<(usize, Measured, Option<Measured>)> = Vec::new();
     for sessions in SESSIONS {
         // Media restores the dialogs in its data directory: each run has its own.
         let folder = folder.join(sessions.to_string());
         std::fs::create_dir(&folder)?;
         let site = Site::new(options.instance, &folder)?;
-        let mut load = Load::new(site.peer(1).into(), sessions, &PHONES)?;
-        let ours = ours(options, &site, &mut load, &folder)?;
-        let mut load = Load::new(site.peer(1).into(), sessions, &PHONES)?;
+        let load = || {
+            let mut load = Load::new(site.peer(1).into(), sessions, &PHONES)?;
+            kind.suite.map_or(Ok(()), |suite| load.encrypt_first(suite))?;
+            anyhow::Ok(load)
+        };
+        let mut phones = load()?;
+        let ours = ours(options, &site, &mut phones, &folder)?;
+        let mut load = load()?;
         let peer = peer(options, &site, &mut load, &folder)?;
         rows.push((sessions, ours, peer));
     }
     if rows.iter().any(|(.., peer)| peer.is_none()) {
-        report.missing("relay", "rtpengine");
+        report.missing(kind.bench, "rtpengine");
     }
     for (sessions, ours, peer) in rows {
         let said = |m: &Measured| {
@@ -60,17 +85,18 @@ pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> 
                 lag.as_millis()
             )
         };
+        let named = if kind.suite.is_some() { "a packet, one phone of two encrypts" } else { "a packet" };
         let mut void = ours.talk.faults("ours");
         if let Some(peer) = &peer {
             void.extend(peer.talk.faults("rtpengine"));
         }
         report.add(Figure {
-            bench: "relay",
-            what: format!("a packet, {sessions} two-way sessions, {} packets/s", sessions * PACKETS_PER_SESSION),
+            bench: kind.bench,
+            what: format!("{named}, {sessions} two-way sessions, {} packets/s", sessions * PACKETS_PER_SESSION),
             unit: "µs of CPU",
             ours: ours.us,
             peer: peer.as_ref().map(|p| ("rtpengine, 2 threads", p.us)),
-            goal: Goal::Ratio(RATIO_MAX),
+            goal: Goal::Ratio(kind.ratio_max),
             note: said(&ours) + &peer.as_ref().map_or_else(String::new, |p| format!("; the peer: {}", said(p))),
             void,
         });

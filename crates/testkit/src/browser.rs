@@ -25,6 +25,21 @@ fn web() -> PathBuf {
 impl Browser {
     /// Starts a task of `web/e2e/tasks.mjs` at an installation, with one of its tokens; `paths` are the pages to open.
     pub fn start(task: &str, site: &Installation, token: &str, paths: &[String]) -> Result<Self> {
+        Self::spawn(task, site, token, paths, None)
+    }
+
+    /// As [`Self::start`] with the wallboard's token, for pages that hear a WAV as their microphone.
+    pub fn start_with_microphone(task: &str, site: &Installation, paths: &[String], says: &Path) -> Result<Self> {
+        Self::spawn(task, site, "wallboard", paths, Some(says))
+    }
+
+    fn spawn(
+        task: &str,
+        site: &Installation,
+        token: &str,
+        paths: &[String],
+        microphone: Option<&Path>,
+    ) -> Result<Self> {
         ensure!(web().join("node_modules").exists(), "the scripts' packages are missing: script/web install");
         let token = site.demo.tokens.get(token).with_context(|| format!("the demo has no token {token}"))?;
         let errors = tempfile::NamedTempFile::new()?;
@@ -33,6 +48,7 @@ impl Browser {
             .arg(task)
             .arg(format!("{}/#token={token}", site.demo.web))
             .args(paths)
+            .envs(microphone.map(|file| ("TRUNKLINE_MICROPHONE", file)))
             .current_dir(web())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

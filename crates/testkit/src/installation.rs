@@ -265,6 +265,16 @@ impl Installation {
         format!("{}:5061", self.demo.sip.host)
     }
 
+    /// The SIP edge for WebSocket under TLS as `host:port`.
+    pub fn secure_web_socket(&self) -> String {
+        format!("{}:7443", self.demo.sip.host)
+    }
+
+    /// The SIP edge for WebSocket in the clear as `host:port`.
+    pub fn web_socket(&self) -> String {
+        format!("{}:5066", self.demo.sip.host)
+    }
+
     /// A loopback address of this instance that no role uses, for a peer of the test.
     pub fn peer_address(&self, host: u8) -> Ipv4Addr {
         Ipv4Addr::new(127, self.demo.instance, 250, host)

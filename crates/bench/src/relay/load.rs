@@ -4,9 +4,11 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use media::codec::{Codec, Encoder, OpusTerms, SampleRate};
 use media::rtp::{self, Header};
+use media::sdp::crypto::CryptoLine;
+use media::srtp::{Keying, OVERHEAD_MAX, SrtpSender, Suite};
 use media::tone;
 
 /// A packet's samples last for 20 ms; the phones are spread over this number of slots of 1 ms.
@@ -26,6 +28,8 @@ pub struct Phone {
     /// Its local address.
     pub local: SocketAddr,
     codec: Codec,
+    /// What protects its audio, and the line that says so.
+    protection: Option<(SrtpSender, CryptoLine)>,
 }
 
 /// All phones; consecutive ones are the members of a conference.
@@ -91,11 +95,23 @@ impl Load {
         let open = |codec: &Codec| {
             let socket = UdpSocket::bind((address, 0))?;
             socket.set_nonblocking(true)?;
-            Ok(Phone { local: socket.local_addr()?, socket, codec: *codec })
+            Ok(Phone { local: socket.local_addr()?, socket, codec: *codec, protection: None })
         };
         let all = (0..conferences).flat_map(|_| codecs);
         let payloads = Codec::ALL.map(|codec| (codec, sound(codec))).to_vec();
         Ok(Self { phones: all.map(open).collect::<io::Result<_>>()?, members: codecs.len(), payloads, sequence: 0 })
+    }
+
+    /// The first member of each conference encrypts its audio (RFC 4568), with a key of its own.
+    pub fn encrypt_first(&mut self, suite: Suite) -> Result<()> {
+        for (number, phone) in self.phones.iter_mut().enumerate().step_by(self.members) {
+            let mut material = vec![7; suite.material_bytes()];
+            material.iter_mut().zip(number.to_be_bytes()).for_each(|(byte, of)| *byte ^= of);
+            let keying = Keying::new(suite, &material, None).context("a key of this length")?;
+            let sender = SrtpSender::new(keying, ssrc_of(number)).context("a key of this suite")?;
+            phone.protection = Some((sender, CryptoLine { tag: 1, keying }));
+        }
+        Ok(())
     }
 
     /// The conferences, each with the descriptions of its members.
@@ -126,8 +142,11 @@ impl Load {
             if turn == 0 {
                 self.sequence = self.sequence.wrapping_add(1);
             }
-            for (number, phone) in self.phones.iter().enumerate().skip(turn * per_slot).take(per_slot) {
-                sent += u64::from(phone.socket.send(&self.packet(number, phone.codec)).is_ok());
+            for number in (turn * per_slot..).take(per_slot) {
+                let Some(phone) = self.phones.get(number) else { break };
+                let packet = self.packet(number, phone.codec);
+                let Some(phone) = self.phones.get_mut(number) else { break };
+                sent += u64::from(phone.say(packet));
                 heard += phone.take(TAKEN_AT_ONCE);
             }
         }
@@ -143,7 +162,7 @@ impl Load {
             payload_type: codec.payload_type(),
             sequence: self.sequence,
             timestamp: u32::from(self.sequence).wrapping_mul(codec.clock() / 50),
-            ssrc: number as u32 + 1,
+            ssrc: ssrc_of(number),
         };
         let mut packet = header.to_bytes().to_vec();
         let payloads = self.payloads.iter().find(|(of, _)| *of == codec).map(|(_, payloads)| payloads);
@@ -159,10 +178,25 @@ impl Phone {
     pub fn description(&self) -> String {
         let (ip, port, number) = (self.local.ip(), self.local.port(), self.codec.payload_type());
         let (name, parameters) = (self.codec.name(), self.codec.encoding_parameters());
+        let (profile, keys) = match &self.protection {
+            None => ("RTP/AVP", String::new()),
+            Some((_, line)) => ("RTP/SAVP", format!("a=crypto:{line}\r\n")),
+        };
         format!(
-            "v=0\r\no=- {port} 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio {port} RTP/AVP {number}\r\n\
-             a=rtpmap:{number} {name}/{parameters}\r\n"
+            "v=0\r\no=- {port} 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio {port} {profile} {number}\r\n\
+             a=rtpmap:{number} {name}/{parameters}\r\n{keys}"
         )
+    }
+
+    /// Sends a packet, encrypted if its audio is; returns whether it is on its way.
+    fn say(&mut self, mut packet: Vec<u8>) -> bool {
+        if let Some((sender, _)) = &mut self.protection {
+            let length = packet.len();
+            packet.resize(length + OVERHEAD_MAX, 0);
+            let Some(sealed) = sender.protect(&mut packet, length) else { return false };
+            packet.truncate(sealed);
+        }
+        self.socket.send(&packet).is_ok()
     }
 
     /// Reads at most `most` received packets; counts only audio, not reports.
@@ -175,6 +209,10 @@ impl Phone {
         }
         count
     }
+}
+
+const fn ssrc_of(number: usize) -> u32 {
+    number as u32 + 1
 }
 
 /// A tone in packets of a codec.

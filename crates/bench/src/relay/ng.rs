@@ -9,7 +9,7 @@ use super::load::Load;
 
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 
-/// Sets up every session and sets the phones' destinations.
+/// Sets up every session and sets the phones' destinations. The second phone of each has its audio in clear.
 pub fn connect(control: &str, load: &Load) -> Result<()> {
     let local: SocketAddr = control.parse()?;
     let socket = UdpSocket::bind((local.ip(), 0))?;
@@ -30,6 +30,9 @@ pub fn connect(control: &str, load: &Load) -> Result<()> {
 fn ask(socket: &UdpSocket, command: &str, call: &str, tags: &[(&str, &str)], sdp: &str) -> Result<SocketAddr> {
     // The keys of a bencoded dictionary must be sorted.
     let mut entries = vec![("call-id", call), ("command", command), ("ICE", "remove"), ("sdp", sdp)];
+    if command == "offer" {
+        entries.push(("transport-protocol", "RTP/AVP"));
+    }
     entries.extend_from_slice(tags);
     entries.sort_unstable();
     let body: String = entries.iter().map(|(key, value)| string(key) + &string(value)).collect();

@@ -34,7 +34,8 @@ pub fn connect(site: &Site, load: &Load) -> Result<Dialogs> {
             let conference = format!("{number:016x}");
             let mut peers = Vec::new();
             for phone in phones {
-                peers.push(node.invite(&conference, phone).await?);
+                let encryption = if phone.contains("RTP/SAVP") { ";encryption=required" } else { "" };
+                peers.push(node.invite(&format!("{conference}@media.trunkline.invalid{encryption}"), phone).await?);
             }
             load.answered(number, &peers)?;
         }
@@ -83,7 +84,7 @@ impl Node {
     /// Requests a leg from media; returns the destination of its phone's audio.
     async fn invite(&mut self, conference: &str, phone: String) -> Result<SocketAddr> {
         self.dialogs += 1;
-        let target = format!("sip:conf={conference}@media.trunkline.invalid");
+        let target = format!("sip:conf={conference}");
         let invite = self.request(Method::Invite, &target, &format!("<{target}>"), 1);
         let invite = invite.header(&headers::TENANT, TENANT).body("application/sdp", phone).build();
         self.links.send(self.link, invite.to_bytes())?;

@@ -54,3 +54,4 @@ mod topology;
 mod trace;
 mod transfer;
 mod wallboard;
+mod web_phones;

@@ -1,0 +1,208 @@
+// Phones in a browser, by the two libraries that integrators use, unchanged: what they register, say and hear.
+
+import { writeFileSync } from 'node:fs'
+import { build } from 'vite'
+import { assert, until } from './checks.mjs'
+
+// A secure context that needs no server: a microphone is given to no other.
+const PAGE = 'https://phone.example/'
+const HEARD_SECONDS = 5
+const HEARD_RATE = 8_000
+
+/** A library from node_modules as one script, which leaves it in `globalThis.library`. */
+async function bundled(name) {
+  const entry = '\0entry'
+  const plugin = {
+    name: 'entry',
+    resolveId: (id) => (id === 'entry' ? entry : null),
+    load: (id) => (id === entry ? `import * as all from '${name}'; globalThis.library = all.default ?? all` : null),
+  }
+  const built = await build({
+    configFile: false,
+    logLevel: 'silent',
+    plugins: [plugin],
+    build: { write: false, minify: false, rollupOptions: { input: 'entry', output: { format: 'iife' } } },
+  })
+  return [built].flat()[0].output[0].code
+}
+
+/** A page with a phone. What it has to say is in `window.phone`: `state`, `why`, and after `hear` the audio. */
+async function openPhone(browser, library, account) {
+  const context = await browser.newContext({ ignoreHTTPSErrors: true, permissions: ['microphone'] })
+  await context.route(PAGE, (route) => route.fulfill({ contentType: 'text/html', body: '<!doctype html><title>phone</title>' }))
+  const page = await context.newPage()
+  page.on('pageerror', (error) => console.error(`exception: ${error.message}`))
+  page.on('console', (message) => console.error(`console: ${message.text()}`))
+  await page.goto(PAGE)
+  await page.addScriptTag({ content: await bundled(library) })
+  await page.evaluate(prepare, { rate: HEARD_RATE })
+  await page.evaluate(library === 'jssip' ? startJsSip : startSipJs, account)
+  return { page, close: () => context.close() }
+}
+
+// The following run in the page.
+
+function prepare({ rate }) {
+  const phone = { state: 'starting', why: '', connection: null }
+  window.phone = phone
+  // The processing of a browser is for rooms with people, not for tones.
+  phone.media = { audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false }, video: false }
+  phone.hear = async (seconds) => {
+    const [receiver] = phone.connection.getReceivers()
+    const stream = new MediaStream([receiver.track])
+    // Without an element that plays it Chromium gives the audio to nobody.
+    const element = new Audio()
+    Object.assign(element, { srcObject: stream, muted: true })
+    await element.play()
+    const context = new AudioContext({ sampleRate: rate })
+    await context.resume()
+    const source = context.createMediaStreamSource(stream)
+    const tap = context.createScriptProcessor(1024, 1, 1)
+    const samples = []
+    source.connect(tap)
+    tap.connect(context.destination)
+    await new Promise((resolve) => {
+      tap.onaudioprocess = ({ inputBuffer }) => {
+        samples.push(...inputBuffer.getChannelData(0))
+        if (samples.length >= seconds * rate) resolve()
+      }
+    })
+    await context.close()
+    return samples.map((sample) => Math.max(-32_768, Math.min(32_767, Math.round(sample * 32_768))))
+  }
+  phone.path = async () => {
+    const stats = [...(await phone.connection.getStats()).values()]
+    const transport = stats.find((it) => it.type === 'transport')
+    const codec = stats.find((it) => it.type === 'codec')
+    return `${transport?.tlsVersion} ${transport?.srtpCipher} ${transport?.dtlsState} ${codec?.mimeType}`
+  }
+}
+
+function startJsSip({ url, user, password, domain }) {
+  const { phone, library: JsSIP } = window
+  const agent = new JsSIP.UA({ sockets: [new JsSIP.WebSocketInterface(url)], uri: `sip:${user}@${domain}`, password })
+  const follow = (session) => {
+    phone.session = session
+    session.on('confirmed', () => Object.assign(phone, { connection: session.connection, state: 'talks' }))
+    session.on('ended', () => Object.assign(phone, { state: 'over' }))
+    session.on('failed', ({ cause, message }) => Object.assign(phone, { state: 'failed', why: `${cause} ${message?.status_code ?? ''}` }))
+  }
+  agent.on('registered', () => Object.assign(phone, { state: 'registered' }))
+  agent.on('registrationFailed', ({ cause }) => Object.assign(phone, { state: 'failed', why: cause }))
+  agent.on('newRTCSession', ({ session, originator }) => {
+    follow(session)
+    if (originator === 'remote') session.answer({ mediaConstraints: phone.media })
+  })
+  phone.dial = (number) => agent.call(`sip:${number}@${domain}`, { mediaConstraints: phone.media })
+  phone.hold = () => new Promise((resolve) => phone.session.hold({}, resolve))
+  phone.unhold = () => new Promise((resolve) => phone.session.unhold({}, resolve))
+  phone.hangUp = () => phone.session.terminate()
+  phone.leave = () => new Promise((resolve) => agent.on('unregistered', resolve) && agent.unregister())
+  agent.start()
+}
+
+async function startSipJs({ url, user, password, domain }) {
+  const { phone, library: SIP } = window
+  const options = { sessionDescriptionHandlerOptions: { constraints: phone.media } }
+  const follow = (session) => {
+    phone.session = session
+    session.stateChange.addListener((state) => {
+      if (state === 'Established') Object.assign(phone, { connection: session.sessionDescriptionHandler.peerConnection, state: 'talks' })
+      if (state === 'Terminated') Object.assign(phone, { state: 'over' })
+    })
+  }
+  const agent = new SIP.UserAgent({
+    uri: SIP.UserAgent.makeURI(`sip:${user}@${domain}`),
+    transportOptions: { server: url },
+    authorizationUsername: user,
+    authorizationPassword: password,
+    logLevel: 'error',
+    delegate: {
+      onInvite: (invitation) => {
+        follow(invitation)
+        void invitation.accept(options)
+      },
+    },
+  })
+  const registerer = new SIP.Registerer(agent)
+  registerer.stateChange.addListener((state) => {
+    if (state === 'Registered') Object.assign(phone, { state: 'registered' })
+  })
+  const renegotiate = async (hold) => {
+    phone.session.sessionDescriptionHandlerOptionsReInvite = { hold }
+    await new Promise((resolve, reject) => phone.session.invite({ requestDelegate: { onAccept: resolve, onReject: reject } }))
+  }
+  phone.dial = async (number) => {
+    const inviter = new SIP.Inviter(agent, SIP.UserAgent.makeURI(`sip:${number}@${domain}`), options)
+    follow(inviter)
+    await inviter.invite({ requestDelegate: { onReject: ({ message }) => Object.assign(phone, { state: 'failed', why: message.statusCode }) } })
+  }
+  phone.hold = () => renegotiate(true)
+  phone.unhold = () => renegotiate(false)
+  phone.hangUp = () => phone.session.bye()
+  phone.leave = () => registerer.unregister()
+  await agent.start()
+  await registerer.register()
+}
+
+// The tasks.
+
+function asWav(samples, rate) {
+  const data = Buffer.from(Int16Array.from(samples).buffer)
+  const head = Buffer.alloc(44)
+  head.write('RIFF')
+  head.writeUInt32LE(36 + data.length, 4)
+  head.write('WAVEfmt ', 8)
+  head.writeUInt32LE(16, 16)
+  head.writeUInt16LE(1, 20)
+  head.writeUInt16LE(1, 22)
+  head.writeUInt32LE(rate, 24)
+  head.writeUInt32LE(rate * 2, 28)
+  head.writeUInt16LE(2, 32)
+  head.writeUInt16LE(16, 34)
+  head.write('data', 36)
+  head.writeUInt32LE(data.length, 40)
+  return Buffer.concat([head, data])
+}
+
+async function becomes(page, state) {
+  const found = await until(`the phone ${state}`, async () => {
+    const { state: is, why } = await page.evaluate(() => ({ state: window.phone.state, why: window.phone.why }))
+    return is === state || is === 'failed' ? { is, why } : null
+  }, 30_000)
+  assert(found.is === state, `the phone has failed instead of ${state}: ${found.why}`)
+}
+
+async function hears(page, file) {
+  writeFileSync(file, asWav(await page.evaluate((seconds) => window.phone.hear(seconds), HEARD_SECONDS), HEARD_RATE))
+}
+
+/**
+ * A phone registers, calls a number and hears it, holds and retrieves the call, hears it again and hangs up; then it is called and hears the
+ * caller, who hangs up. Paths: the library, the WebSocket's address, domain, user, password, number, and a folder for what it hears.
+ */
+export async function phone({ browser, paths, say }) {
+  const [library, url, domain, user, password, number, folder] = paths
+  const { page, close } = await openPhone(browser, library, { url, domain, user, password })
+  await becomes(page, 'registered')
+  say('registered')
+  await page.evaluate((number) => void window.phone.dial(number), number)
+  await becomes(page, 'talks')
+  await hears(page, `${folder}/called.wav`)
+  say(`path ${await page.evaluate(() => window.phone.path())}`)
+  say('heard called')
+  await page.evaluate(() => window.phone.hold())
+  say('holds')
+  await page.evaluate(() => window.phone.unhold())
+  await hears(page, `${folder}/retrieved.wav`)
+  say('heard retrieved')
+  await page.evaluate(() => window.phone.hangUp())
+  await becomes(page, 'over')
+  say('waits')
+  await becomes(page, 'talks')
+  await hears(page, `${folder}/caller.wav`)
+  say('heard caller')
+  await becomes(page, 'over')
+  await page.evaluate(() => window.phone.leave())
+  await close()
+}
