@@ -6,6 +6,7 @@ mod agents;
 mod codes;
 mod dialling;
 mod encryption;
+mod headers;
 mod kinds;
 pub mod networks;
 mod outgoing;
@@ -18,6 +19,7 @@ pub use agents::{Agent, AgentRules, LoginPasswordRule, NoAnswerAction};
 pub use codes::{FeatureAction, FeatureCode};
 pub use dialling::{DialAction, DialRule, Schedule, Spender};
 pub use encryption::Encryption;
+pub use headers::{HeaderRule, HeaderRuleAction, HeaderRuleOn};
 pub use kinds::{Object, ObjectKey, ObjectKind};
 pub use outgoing::TRUNK_TRY_S;
 
@@ -271,6 +273,9 @@ pub struct Trunk {
     /// Its carrier's domain, where that is not the host of `contact`.
     #[serde(default)]
     pub domain: Option<String>,
+    /// Rules that change headers of its INVITEs, in the order in which they apply.
+    #[serde(default)]
+    pub headers: Vec<HeaderRule>,
 }
 
 /// A routing application.

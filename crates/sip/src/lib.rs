@@ -7,6 +7,7 @@ pub mod digest;
 pub mod flow;
 pub mod framer;
 pub mod header;
+pub mod header_rules;
 pub mod limits;
 pub mod list;
 pub mod local_tag;

@@ -295,6 +295,27 @@ async fn put_trunk(db: &mut dyn Turn, tenant: &str, o: &Trunk) -> Result<()> {
         let sql = "INSERT INTO trunk_source (tenant, name, place, source) VALUES (?, ?, ?, ?)";
         run(db, query(sql).bind(tenant).bind(&o.name).bind(place).bind(source)).await?;
     }
+    put_header_rules(db, tenant, o).await
+}
+
+async fn put_header_rules(db: &mut dyn Turn, tenant: &str, o: &Trunk) -> Result<()> {
+    run(db, query("DELETE FROM trunk_header WHERE tenant = ? AND name = ?").bind(tenant).bind(&o.name)).await?;
+    for (place, rule) in (0_i64..).zip(&o.headers) {
+        let sql =
+            "INSERT INTO trunk_header (tenant, name, place, direction, action, header, value, pattern, replacement)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        let put = query(sql)
+            .bind(tenant)
+            .bind(&o.name)
+            .bind(place)
+            .bind(rule.on.as_str())
+            .bind(rule.action.as_str())
+            .bind(&rule.header)
+            .bind(&rule.value)
+            .bind(&rule.pattern)
+            .bind(&rule.replace);
+        run(db, put).await?;
+    }
     Ok(())
 }
 
@@ -384,6 +405,7 @@ async fn delete(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) -> Result
         ObjectKind::Number => &["DELETE FROM number WHERE tenant = ? AND number = ?"],
         ObjectKind::Trunk => &[
             "DELETE FROM trunk_source WHERE tenant = ? AND name = ?",
+            "DELETE FROM trunk_header WHERE tenant = ? AND name = ?",
             "DELETE FROM trunk WHERE tenant = ? AND name = ?",
         ],
         ObjectKind::FeatureCode => &["DELETE FROM feature_code WHERE tenant = ? AND code = ?"],

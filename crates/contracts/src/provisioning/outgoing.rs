@@ -145,6 +145,7 @@ mod tests {
             asserts_identity: false,
             auth_user: None,
             domain: None,
+            headers: Vec::new(),
         }
     }
 

@@ -3,6 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::dialling::{DIAL_RULES, SCHEDULES};
+use super::headers::HEADERS;
 use super::shape::Need::{Optional, Required};
 use super::shape::{NAME, Shape, field, schema};
 
@@ -338,6 +339,12 @@ static TRUNKS: Shape = Shape::List {
             Optional,
             &Shape::Flag,
             "Whether its carrier is told the number that calls by P-Asserted-Identity, beside From.",
+        ),
+        field(
+            "headers",
+            Optional,
+            &HEADERS,
+            "Rules that change headers of its INVITEs. Each applies to what the ones before have left.",
         ),
         field(
             "early_speech",

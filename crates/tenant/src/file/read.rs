@@ -11,6 +11,7 @@ use contracts::provisioning::{
 
 use super::Fault;
 use super::dialling;
+use super::headers;
 use super::tree::{Node, Value, list, number, text, texts};
 
 /// What a tenant speaks without a setting, the most wanted first.
@@ -239,6 +240,7 @@ impl Reader<'_> {
                     asserts_identity: flag(item, "asserts_identity").unwrap_or_default(),
                     auth_user: text(item, "auth_user"),
                     domain: text(item, "domain"),
+                    headers: headers::rules(item),
                 });
             }
         }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use contracts::provisioning::{AgentRules, DnKind, Encryption, Person, Secret, Tenant, TenantObjects};
 
 use super::dialling;
+use super::headers;
 use super::scalar::{flow, optional, text};
 
 /// A tenant as files.
@@ -69,7 +70,8 @@ pub fn write(objects: &TenantObjects) -> Exported {
                 + if trunk.direct_media { DIRECT } else { "" }
                 + if trunk.options { ", options: true" } else { "" }
                 + if trunk.register { ", register: true" } else { "" }
-                + &encryption(trunk.encryption);
+                + &encryption(trunk.encryption)
+                + &headers::line(&trunk.headers);
             format!("- {{name: {}, allow: {allow}{more}}}", text(&trunk.name))
         }),
     );

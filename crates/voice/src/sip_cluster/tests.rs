@@ -10,6 +10,7 @@ mod early_media;
 mod encryption;
 mod endings;
 mod faults;
+mod header_rules;
 mod joining;
 mod meeting;
 mod monitoring;

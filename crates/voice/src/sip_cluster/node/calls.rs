@@ -8,6 +8,7 @@ mod early_media;
 pub mod explain;
 mod flows;
 mod from_sip;
+pub mod header_rules;
 mod incoming;
 pub mod joining_invite;
 pub mod leg;

@@ -1,6 +1,7 @@
 //! A node, its ledger's answers, and three peers that speak real SIP to it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use infra::{CallWrite, Written};
@@ -144,6 +145,7 @@ fn node_of(epoch: u64, agent_entropy: Box<dyn model::Entropy>, limits: Limits) -
         received: Box::new(|_, trunk, number| {
             (trunk == "national").then(|| number.strip_prefix('0').map(|rest| format!("+49{rest}"))).flatten()
         }),
+        header_rules: Arc::new(|_, trunk| super::header_rules::of(trunk)),
         phones: Box::new(|_, dn| PhoneRules { direct_media: DIRECT_PHONES.contains(&dn), ..PhoneRules::default() }),
         prompts: Box::new(|_| crate::sip_cluster::node::calls::prompts::SwitchPrompts {
             hold_music: Some("harp".to_owned()),

@@ -55,7 +55,11 @@ impl Node {
         let is_overloaded = !self.takes_calls() && !Self::seeks_a_call(request);
         let begun = match is_overloaded {
             true => Err(StatusCode::SERVICE_UNAVAILABLE.into()),
-            false => self.accept(dialog, request, flow).and_then(|parts| self.begin(parts, request, now)),
+            false => {
+                let edited = self.by_header_rules(request);
+                let request = edited.as_ref().unwrap_or(request);
+                self.accept(dialog, request, flow).and_then(|parts| self.begin(parts, request, now))
+            }
         };
         let Err(refusal) = begun else { return };
         self.metrics.call_refused();
@@ -246,24 +250,26 @@ pub(in crate::sip_cluster::node) fn caller(request: &Message) -> Option<Caller> 
 /// The number that a trunk presents: P-Asserted-Identity (RFC 3325), since trunks are trusted; else From. The header may have
 /// two addresses, a SIP and a tel URI (section 9.1); the first with a number counts.
 fn presented(request: &Message) -> String {
-    let number = |address: &NameAddr<'_>| {
-        let uri = address.uri().ok()?;
-        // tel:+1-555;phone-context=... (RFC 3966)
-        let tel = || (uri.scheme() == Scheme::Tel).then(|| uri.opaque().split(';').next()).flatten();
-        // Parameters of a number, like verstat, are no part of it (RFC 3966 section 3).
-        let user = uri.user().and_then(|user| user.split(';').next()).filter(|user| !user.is_empty());
-        Some(unescape(user.or_else(tel)?).into_owned())
-    };
     if request.headers(&HeaderName::Privacy).any(wants_privacy) {
         return ANONYMOUS.to_owned();
     }
     let mut asserted = request.addresses(HeaderName::PAssertedIdentity).filter_map(Result::ok);
     let mut number = asserted
-        .find_map(|address| number(&address))
-        .or_else(|| request.from().ok().as_ref().and_then(number))
+        .find_map(|address| number_of(&address))
+        .or_else(|| request.from().ok().as_ref().and_then(number_of))
         .unwrap_or_else(|| ANONYMOUS.to_owned());
     truncate(&mut number, NAME_MAX);
     number
+}
+
+/// The number that an address names; none if it names a host alone.
+pub(super) fn number_of(address: &NameAddr<'_>) -> Option<String> {
+    let uri = address.uri().ok()?;
+    // tel:+1-555;phone-context=... (RFC 3966)
+    let tel = || (uri.scheme() == Scheme::Tel).then(|| uri.opaque().split(';').next()).flatten();
+    // Parameters of a number, like verstat, are no part of it (RFC 3966 section 3).
+    let user = uri.user().and_then(|user| user.split(';').next()).filter(|user| !user.is_empty());
+    Some(unescape(user.or_else(tel)?).into_owned())
 }
 
 /// Whether a caller wants its number to be shown to nobody (RFC 3323 section 4.2, RFC 3325 section 9.3).

@@ -1,0 +1,14 @@
+-- Rules that change headers of a trunk's INVITEs.
+CREATE TABLE trunk_header (
+    tenant TEXT NOT NULL,
+    name TEXT NOT NULL COLLATE NOCASE,
+    place INTEGER NOT NULL,
+    direction TEXT NOT NULL,
+    action TEXT NOT NULL,
+    header TEXT NOT NULL,
+    value TEXT,
+    pattern TEXT,
+    replacement TEXT,
+    PRIMARY KEY (tenant, name, place),
+    FOREIGN KEY (tenant, name) REFERENCES trunk (tenant, name) DEFERRABLE INITIALLY DEFERRED
+);
