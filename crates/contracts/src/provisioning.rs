@@ -5,6 +5,7 @@
 mod agents;
 mod codes;
 mod dialling;
+mod diversion;
 mod encryption;
 mod headers;
 mod kinds;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 pub use agents::{Agent, AgentRules, LoginPasswordRule, NoAnswerAction};
 pub use codes::{FeatureAction, FeatureCode};
 pub use dialling::{DialAction, DialRule, Schedule, Spender};
+pub use diversion::DiversionForm;
 pub use encryption::Encryption;
 pub use headers::{HeaderRule, HeaderRuleAction, HeaderRuleOn};
 pub use kinds::{Object, ObjectKey, ObjectKind};
@@ -273,6 +275,9 @@ pub struct Trunk {
     /// Its carrier's domain, where that is not the host of `contact`.
     #[serde(default)]
     pub domain: Option<String>,
+    /// How its carrier is told who has diverted a call.
+    #[serde(default)]
+    pub diversion: DiversionForm,
     /// Rules that change headers of its INVITEs, in the order in which they apply.
     #[serde(default)]
     pub headers: Vec<HeaderRule>,

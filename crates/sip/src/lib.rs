@@ -4,6 +4,7 @@ pub mod agent;
 pub mod build;
 pub mod dialog;
 pub mod digest;
+pub mod diversion;
 pub mod flow;
 pub mod framer;
 pub mod header;

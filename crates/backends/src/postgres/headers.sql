@@ -12,3 +12,5 @@ CREATE TABLE trunk_header (
     PRIMARY KEY (tenant, name, place),
     FOREIGN KEY (tenant, name) REFERENCES trunk (tenant, name) DEFERRABLE INITIALLY DEFERRED
 );
+-- How a trunk's carrier is told who has diverted a call: none, diversion (as without a value), history-info or both.
+ALTER TABLE trunk ADD COLUMN diversion TEXT;

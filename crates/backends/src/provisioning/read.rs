@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use contracts::provisioning::{
-    Agent, AgentRules, Application, DialAction, DialRule, Dn, DnKind, Encryption, FeatureAction, FeatureCode,
-    HeaderRule, HeaderRuleAction, HeaderRuleOn, LoginPasswordRule, NoAnswerAction, Number, ObjectKey, Person, Place,
-    Prompt, SERVICE_LEVEL_S, SHORT_ABANDON_S, Schedule, Secret, Skill, SkillLevel, Spender, Tenant, TenantObjects,
-    Trunk,
+    Agent, AgentRules, Application, DialAction, DialRule, DiversionForm, Dn, DnKind, Encryption, FeatureAction,
+    FeatureCode, HeaderRule, HeaderRuleAction, HeaderRuleOn, LoginPasswordRule, NoAnswerAction, Number, ObjectKey,
+    Person, Place, Prompt, SERVICE_LEVEL_S, SHORT_ABANDON_S, Schedule, Secret, Skill, SkillLevel, Spender, Tenant,
+    TenantObjects, Trunk,
 };
 use infra::{Result, Revision, StoreError};
 use model::TenantId;
@@ -261,8 +261,15 @@ fn trunk(row: &Row, lists: &mut Lists) -> Result<Trunk> {
         asserts_identity: is_set(row, "asserts_identity")?,
         auth_user: get(row, "auth_user")?,
         domain: get(row, "domain")?,
+        diversion: diversion(row)?,
         headers,
     })
+}
+
+fn diversion(row: &Row) -> Result<DiversionForm> {
+    let Some(name) = get::<Option<String>>(row, "diversion")? else { return Ok(DiversionForm::default()) };
+    let unknown = || StoreError::Corrupt { what: "table trunk".to_owned(), reason: format!("diversion {name}") };
+    DiversionForm::parse(&name).ok_or_else(unknown)
 }
 
 fn header_rule(row: &Row) -> Result<HeaderRule> {

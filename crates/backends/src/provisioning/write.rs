@@ -257,8 +257,8 @@ async fn put_trunk(db: &mut dyn Turn, tenant: &str, o: &Trunk) -> Result<()> {
     let sql =
         "INSERT INTO trunk (tenant, name, contact, prefix, caller_id, priority, weight, try_s, user_name, password,
              calls_max, early_speech, direct_media, options, registers, encryption, calls_per_second, drain,
-             asserts_identity, auth_user, domain)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             asserts_identity, auth_user, domain, diversion)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (tenant, name) DO UPDATE SET name = excluded.name, contact = excluded.contact,
          prefix = excluded.prefix, caller_id = excluded.caller_id, priority = excluded.priority,
          weight = excluded.weight, try_s = excluded.try_s, user_name = excluded.user_name,
@@ -266,7 +266,8 @@ async fn put_trunk(db: &mut dyn Turn, tenant: &str, o: &Trunk) -> Result<()> {
          early_speech = excluded.early_speech, direct_media = excluded.direct_media, options = excluded.options,
          registers = excluded.registers, encryption = excluded.encryption,
          calls_per_second = excluded.calls_per_second, drain = excluded.drain,
-         asserts_identity = excluded.asserts_identity, auth_user = excluded.auth_user, domain = excluded.domain";
+         asserts_identity = excluded.asserts_identity, auth_user = excluded.auth_user, domain = excluded.domain,
+         diversion = excluded.diversion";
     let put = query(sql)
         .bind(tenant)
         .bind(&o.name)
@@ -288,7 +289,8 @@ async fn put_trunk(db: &mut dyn Turn, tenant: &str, o: &Trunk) -> Result<()> {
         .bind(u32::from(o.drain))
         .bind(u32::from(o.asserts_identity))
         .bind(&o.auth_user)
-        .bind(&o.domain);
+        .bind(&o.domain)
+        .bind(o.diversion.as_str());
     run(db, put).await?;
     run(db, query("DELETE FROM trunk_source WHERE tenant = ? AND name = ?").bind(tenant).bind(&o.name)).await?;
     for (place, source) in (0_i64..).zip(&o.allow) {

@@ -1,5 +1,6 @@
 //! The declaration of the tenant's file.
 
+use contracts::provisioning::DiversionForm;
 use serde_json::{Value as Json, json};
 
 use super::dialling::{DIAL_RULES, SCHEDULES};
@@ -341,6 +342,12 @@ static TRUNKS: Shape = Shape::List {
             "Whether its carrier is told the number that calls by P-Asserted-Identity, beside From.",
         ),
         field(
+            "diversion",
+            Optional,
+            &DIVERSION,
+            "How its carrier is told who has diverted a call that goes out again: none, diversion, history-info or both; without it diversion.",
+        ),
+        field(
             "headers",
             Optional,
             &HEADERS,
@@ -399,6 +406,8 @@ static ACTION: Shape = Shape::OneOf(&[
     "pickup",
     "park",
 ]);
+
+static DIVERSION: Shape = Shape::OneOf(&DiversionForm::NAMES);
 
 static FEATURE_CODES: Shape = Shape::List {
     of: &Shape::Record(&[

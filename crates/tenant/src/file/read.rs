@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use contracts::provisioning::{
-    Agent, AgentRules, Application, Dn, DnKind, Encryption, FeatureAction, FeatureCode, LoginPasswordRule,
-    NoAnswerAction, Number, ObjectKey, ObjectKind, Person, Place, Prompt, SERVICE_LEVEL_S, SHORT_ABANDON_S, Secret,
-    Skill, SkillLevel, Tenant, TenantObjects, Trunk,
+    Agent, AgentRules, Application, DiversionForm, Dn, DnKind, Encryption, FeatureAction, FeatureCode,
+    LoginPasswordRule, NoAnswerAction, Number, ObjectKey, ObjectKind, Person, Place, Prompt, SERVICE_LEVEL_S,
+    SHORT_ABANDON_S, Secret, Skill, SkillLevel, Tenant, TenantObjects, Trunk,
 };
 
 use super::Fault;
@@ -240,6 +240,7 @@ impl Reader<'_> {
                     asserts_identity: flag(item, "asserts_identity").unwrap_or_default(),
                     auth_user: text(item, "auth_user"),
                     domain: text(item, "domain"),
+                    diversion: diversion(item),
                     headers: headers::rules(item),
                 });
             }
@@ -303,6 +304,10 @@ fn flag(node: &Node, key: &str) -> Option<bool> {
 
 fn encryption(node: &Node) -> Encryption {
     text(node, "encryption").and_then(|name| Encryption::parse(&name)).unwrap_or_default()
+}
+
+fn diversion(node: &Node) -> DiversionForm {
+    text(node, "diversion").and_then(|name| DiversionForm::parse(&name)).unwrap_or_default()
 }
 
 fn no_answer_action(node: &Node) -> Option<NoAnswerAction> {

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use contracts::provisioning::{AgentRules, DnKind, Encryption, Person, Secret, Tenant, TenantObjects};
+use contracts::provisioning::{AgentRules, DiversionForm, DnKind, Encryption, Person, Secret, Tenant, TenantObjects};
 
 use super::dialling;
 use super::headers;
@@ -71,6 +71,7 @@ pub fn write(objects: &TenantObjects) -> Exported {
                 + if trunk.options { ", options: true" } else { "" }
                 + if trunk.register { ", register: true" } else { "" }
                 + &encryption(trunk.encryption)
+                + &diversion(trunk.diversion)
                 + &headers::line(&trunk.headers);
             format!("- {{name: {}, allow: {allow}{more}}}", text(&trunk.name))
         }),
@@ -174,6 +175,11 @@ fn dns(yaml: &mut String, objects: &TenantObjects) {
     section(yaml, "route_points", points.into_iter());
     section(yaml, "services", services.into_iter());
     names(yaml, "queues", queues.into_iter());
+}
+
+/// Nothing for what holds without it.
+fn diversion(form: DiversionForm) -> String {
+    optional("diversion", (form != DiversionForm::default()).then_some(form.as_str()))
 }
 
 fn person(person: &Person) -> String {

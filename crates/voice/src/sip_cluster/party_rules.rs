@@ -27,6 +27,7 @@ pub(super) fn trunks(configuration: Configuration) -> ReadTrunks {
                 calls_per_second: trunk.calls_per_second,
                 drains: trunk.drain,
                 asserts_identity: trunk.asserts_identity,
+                diversion: trunk.diversion,
                 domain: trunk.domain.clone(),
             },
             _ => TrunkRules::default(),

@@ -6,6 +6,7 @@ mod carriers;
 mod cluster;
 mod consultation;
 mod direct;
+mod diversion;
 mod early_media;
 mod encryption;
 mod endings;

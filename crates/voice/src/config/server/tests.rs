@@ -77,6 +77,7 @@ fn the_password_of_a_trunk_is_in_no_list_of_objects() {
         asserts_identity: false,
         auth_user: None,
         domain: None,
+        diversion: contracts::provisioning::DiversionForm::default(),
         headers: Vec::new(),
     };
     let object = Object::Trunk(trunk);

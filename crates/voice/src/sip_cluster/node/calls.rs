@@ -4,6 +4,7 @@ pub mod call;
 mod caller_status;
 mod details;
 pub mod direct;
+mod diversion;
 mod early_media;
 pub mod explain;
 mod flows;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use contracts::provisioning::DiversionForm;
 use infra::{CallWrite, Written};
 use ivr::msml;
 use model::entropy::Seeded;
@@ -140,6 +141,11 @@ fn node_of(epoch: u64, agent_entropy: Box<dyn model::Entropy>, limits: Limits) -
             calls_per_second: (trunk == "slow").then_some(2),
             drains: trunk == "drained",
             asserts_identity: trunk == "asserting",
+            diversion: match trunk {
+                "silent" => DiversionForm::None,
+                "both" => DiversionForm::Both,
+                _ => DiversionForm::default(),
+            },
             domain: (trunk == "asserting").then(|| "carrier.example".to_owned()),
         }),
         received: Box::new(|_, trunk, number| {
@@ -251,12 +257,12 @@ impl Bench {
     }
 
     /// The dial plan answers the open query.
-    pub fn plan(&mut self, destination: Destination) -> ConnId {
+    pub fn plan(&mut self, answer: impl Into<model::plan::PlanAnswer>) -> ConnId {
         let at = self.orders.iter().position(|order| matches!(order, Order::AskDialPlan { .. })).expect("a question");
         let Order::AskDialPlan { conn_id, ask, .. } = self.orders.remove(at) else {
             unreachable!("the position is that of a question");
         };
-        self.node.dial_plan_answered(conn_id, ask, destination, self.now);
+        self.node.dial_plan_answered(conn_id, ask, answer, self.now);
         self.run();
         conn_id
     }

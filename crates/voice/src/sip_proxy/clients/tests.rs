@@ -133,6 +133,7 @@ fn a_trunk_keeps_the_networks_that_are_networks() {
         asserts_identity: false,
         auth_user: None,
         domain: None,
+        diversion: contracts::provisioning::DiversionForm::default(),
         headers: Vec::new(),
     };
     let tenant = TenantId::parse("acme").unwrap();

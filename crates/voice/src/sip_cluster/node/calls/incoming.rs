@@ -9,6 +9,7 @@ use model::plan::Caller;
 use model::{ConnId, Dn, Encryption, LegId, TenantId, Timestamp};
 use sip::agent::{DialogId, Reply};
 use sip::dialog::MAX_FORWARDS;
+use sip::diversion::Diversions;
 use sip::header::HeaderName;
 use sip::params::unquote;
 use sip::proxy::headers;
@@ -27,6 +28,7 @@ pub(super) struct NewCallParts {
     pub(super) tenant: TenantId,
     pub(super) caller: Caller,
     caller_name: String,
+    diverted: Diversions,
     dialled: String,
     dialog: DialogId,
     link: ConnectionId,
@@ -91,8 +93,8 @@ impl Node {
 
     /// Opens a new call for an INVITE and asks the dial plan. Nothing is stored before it has answered.
     fn open_call(&mut self, call: NewCallParts, now: Timestamp) {
-        let NewCallParts { tenant, caller, caller_name, dialled, dialog, link, party, hops_left, encryption, invite } =
-            call;
+        let NewCallParts { tenant, caller, caller_name, diverted, dialled, dialog, link, party, .. } = call;
+        let NewCallParts { hops_left, encryption, invite, .. } = call;
         let conn_id = self.ids.next_conn_id(now);
         let uuid = self.ids.next_uuid();
         let incoming = Incoming { tenant: tenant.clone(), conn_id, uuid, token: model::Token(1), caller, dialled };
@@ -107,11 +109,13 @@ impl Node {
         self.calls.bind(dialog, place);
         let entry = Entry {
             caller_name,
+            diverted,
             index: vec![CallIndex::Invite(invite.clone())],
             invite: Some(invite),
             ..Entry::new(tenant.clone(), thread, vec![leg])
         };
         self.begin_call(conn_id, entry, now);
+        self.explain_diversions(conn_id, now);
         let identity = self.identity(tenant, place, link);
         if let Err(error) = self.agent.identify(dialog, identity) {
             tracing::warn!(%conn_id, %error, "an INVITE ended before it was processed");
@@ -219,7 +223,24 @@ impl Node {
         truncate(&mut caller_name, NAME_MAX);
         let hops_left = request.max_forwards().map_err(|_| BAD)?.unwrap_or(MAX_FORWARDS).min(MAX_FORWARDS);
         let party = party(request);
-        Ok(NewCallParts { tenant, caller, caller_name, dialled, dialog, link, party, hops_left, encryption, invite })
+        // A phone says nothing about others that its carrier would have to believe.
+        let diverted = match &caller {
+            Caller::Trunk { .. } => Diversions::read(request),
+            Caller::Phone(_) => Diversions::default(),
+        };
+        Ok(NewCallParts {
+            tenant,
+            caller,
+            caller_name,
+            diverted,
+            dialled,
+            dialog,
+            link,
+            party,
+            hops_left,
+            encryption,
+            invite,
+        })
     }
 }
 
