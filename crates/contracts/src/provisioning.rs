@@ -278,6 +278,9 @@ pub struct Trunk {
     /// How its carrier is told who has diverted a call.
     #[serde(default)]
     pub diversion: DiversionForm,
+    /// Whether its carrier gets what the caller's application gives to that of who is called (User-to-User).
+    #[serde(default)]
+    pub user_to_user: bool,
     /// Rules that change headers of its INVITEs, in the order in which they apply.
     #[serde(default)]
     pub headers: Vec<HeaderRule>,

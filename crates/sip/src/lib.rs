@@ -27,6 +27,7 @@ pub mod seal;
 pub mod status;
 pub mod transaction;
 pub mod uri;
+pub mod user_to_user;
 
 pub use build::Builder;
 pub use flow::{ConnectionId, Flow, Transmit, Transport};

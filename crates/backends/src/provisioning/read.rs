@@ -262,6 +262,7 @@ fn trunk(row: &Row, lists: &mut Lists) -> Result<Trunk> {
         auth_user: get(row, "auth_user")?,
         domain: get(row, "domain")?,
         diversion: diversion(row)?,
+        user_to_user: is_set(row, "user_to_user")?,
         headers,
     })
 }

@@ -257,8 +257,8 @@ async fn put_trunk(db: &mut dyn Turn, tenant: &str, o: &Trunk) -> Result<()> {
     let sql =
         "INSERT INTO trunk (tenant, name, contact, prefix, caller_id, priority, weight, try_s, user_name, password,
              calls_max, early_speech, direct_media, options, registers, encryption, calls_per_second, drain,
-             asserts_identity, auth_user, domain, diversion)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             asserts_identity, auth_user, domain, diversion, user_to_user)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (tenant, name) DO UPDATE SET name = excluded.name, contact = excluded.contact,
          prefix = excluded.prefix, caller_id = excluded.caller_id, priority = excluded.priority,
          weight = excluded.weight, try_s = excluded.try_s, user_name = excluded.user_name,
@@ -267,7 +267,7 @@ async fn put_trunk(db: &mut dyn Turn, tenant: &str, o: &Trunk) -> Result<()> {
          registers = excluded.registers, encryption = excluded.encryption,
          calls_per_second = excluded.calls_per_second, drain = excluded.drain,
          asserts_identity = excluded.asserts_identity, auth_user = excluded.auth_user, domain = excluded.domain,
-         diversion = excluded.diversion";
+         diversion = excluded.diversion, user_to_user = excluded.user_to_user";
     let put = query(sql)
         .bind(tenant)
         .bind(&o.name)
@@ -290,7 +290,8 @@ async fn put_trunk(db: &mut dyn Turn, tenant: &str, o: &Trunk) -> Result<()> {
         .bind(u32::from(o.asserts_identity))
         .bind(&o.auth_user)
         .bind(&o.domain)
-        .bind(o.diversion.as_str());
+        .bind(o.diversion.as_str())
+        .bind(u32::from(o.user_to_user));
     run(db, put).await?;
     run(db, query("DELETE FROM trunk_source WHERE tenant = ? AND name = ?").bind(tenant).bind(&o.name)).await?;
     for (place, source) in (0_i64..).zip(&o.allow) {

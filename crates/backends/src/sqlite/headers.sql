@@ -14,3 +14,5 @@ CREATE TABLE trunk_header (
 );
 -- How a trunk's carrier is told who has diverted a call: none, diversion (as without a value), history-info or both.
 ALTER TABLE trunk ADD COLUMN diversion TEXT;
+-- Whether a trunk's carrier gets User-to-User (1 or 0).
+ALTER TABLE trunk ADD COLUMN user_to_user INTEGER;

@@ -2517,6 +2517,9 @@ pub struct LegRecord {
     /// The party has been offered media's session instead.
     #[prost(bool, tag = "36")]
     pub moving: bool,
+    /// Of a caller, what its application gives to that of who is called, as it came (RFC 7433).
+    #[prost(string, repeated, tag = "42")]
+    pub user_to_user: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct OwedSessionRecord {

@@ -77,6 +77,7 @@ impl Trunk {
             ("asserts_identity", self.asserts_identity),
             ("auth_user", self.auth_user.is_some()),
             ("domain", self.domain.is_some()),
+            ("user_to_user", self.user_to_user),
             ("diversion", self.diversion != super::DiversionForm::default()),
         ];
         let no_call = self.contact.is_none();
@@ -147,6 +148,7 @@ mod tests {
             auth_user: None,
             domain: None,
             diversion: crate::provisioning::DiversionForm::default(),
+            user_to_user: false,
             headers: Vec::new(),
         }
     }

@@ -114,6 +114,7 @@ pub fn objects(tenant: &str) -> TenantObjects {
         auth_user: Some("a".into()),
         domain: Some("d.example".into()),
         diversion: DiversionForm::Both,
+        user_to_user: true,
         headers: vec![
             HeaderRule {
                 on: HeaderRuleOn::Received,

@@ -348,6 +348,12 @@ static TRUNKS: Shape = Shape::List {
             "How its carrier is told who has diverted a call that goes out again: none, diversion, history-info or both; without it diversion.",
         ),
         field(
+            "user_to_user",
+            Optional,
+            &Shape::Flag,
+            "Whether its carrier gets what the caller's application gives to that of who is called (User-to-User); without it false.",
+        ),
+        field(
             "headers",
             Optional,
             &HEADERS,

@@ -241,6 +241,7 @@ impl Reader<'_> {
                     auth_user: text(item, "auth_user"),
                     domain: text(item, "domain"),
                     diversion: diversion(item),
+                    user_to_user: flag(item, "user_to_user").unwrap_or_default(),
                     headers: headers::rules(item),
                 });
             }

@@ -28,6 +28,7 @@ pub(super) fn trunks(configuration: Configuration) -> ReadTrunks {
                 drains: trunk.drain,
                 asserts_identity: trunk.asserts_identity,
                 diversion: trunk.diversion,
+                user_to_user: trunk.user_to_user,
                 domain: trunk.domain.clone(),
             },
             _ => TrunkRules::default(),

@@ -24,3 +24,4 @@ mod restart;
 mod sessions;
 mod spending;
 mod trunk_limits;
+mod user_to_user;

@@ -78,6 +78,7 @@ fn the_password_of_a_trunk_is_in_no_list_of_objects() {
         auth_user: None,
         domain: None,
         diversion: contracts::provisioning::DiversionForm::default(),
+        user_to_user: false,
         headers: Vec::new(),
     };
     let object = Object::Trunk(trunk);

@@ -141,6 +141,7 @@ fn node_of(epoch: u64, agent_entropy: Box<dyn model::Entropy>, limits: Limits) -
             calls_per_second: (trunk == "slow").then_some(2),
             drains: trunk == "drained",
             asserts_identity: trunk == "asserting",
+            user_to_user: trunk == "trusted",
             diversion: match trunk {
                 "silent" => DiversionForm::None,
                 "both" => DiversionForm::Both,

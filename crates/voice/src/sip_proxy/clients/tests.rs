@@ -134,6 +134,7 @@ fn a_trunk_keeps_the_networks_that_are_networks() {
         auth_user: None,
         domain: None,
         diversion: contracts::provisioning::DiversionForm::default(),
+        user_to_user: false,
         headers: Vec::new(),
     };
     let tenant = TenantId::parse("acme").unwrap();

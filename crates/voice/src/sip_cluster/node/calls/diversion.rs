@@ -1,7 +1,8 @@
-//! Who has diverted a call that goes out by a trunk: what its own carrier has said, and the tenant's phones and numbers behind that.
+//! What an INVITE of ours says of the way of its call: who has diverted it, as its own carrier has said and by the tenant's phones and
+//! numbers behind that; and what the caller's application gives to that of who is called.
 
 use call::CallSnapshot;
-use call::call::{Offer, Stage};
+use call::call::{Offer, PartyNo, Stage};
 use contracts::provisioning::DiversionForm;
 use model::plan::Caller;
 use model::request::ForwardMode;
@@ -10,7 +11,9 @@ use runtime::trace::What;
 use sip::HeaderName;
 use sip::agent::ExtraHeaders;
 use sip::diversion::{DIVERSIONS_MAX, DiversionReason, Diversions};
+use sip::user_to_user::USER_TO_USER;
 
+use super::call::Entry;
 use super::leg::Target;
 use crate::sip_cluster::node::Node;
 
@@ -57,6 +60,14 @@ impl Node {
         headers(&diversions, rules.diversion, target.dn.as_str(), host)
     }
 
+    /// What the caller's application gives to that of who is called, for this leg: to the tenant's phones, and to carriers that may have it.
+    pub(super) fn told_user_to_user(&self, conn_id: ConnId, id: LegId, target: &Target) -> ExtraHeaders {
+        let Some(entry) = self.calls.get(&conn_id) else { return ExtraHeaders::new() };
+        let may = |trunk: &str| (self.trunks)(&entry.tenant, trunk).user_to_user;
+        let given = given_to(entry, id).filter(|_| target.trunk.as_deref().is_none_or(may)).unwrap_or_default();
+        given.iter().map(|value| (USER_TO_USER, value.clone())).collect()
+    }
+
     /// Notes for who reads a trace what a call's carrier says of its way.
     pub(super) fn explain_diversions(&self, conn_id: ConnId, now: Timestamp) {
         let Some(entry) = self.calls.get(&conn_id).filter(|entry| !entry.diverted.entries.is_empty()) else { return };
@@ -74,6 +85,16 @@ fn offer_of(call: &CallSnapshot, id: LegId) -> Option<&Offer> {
         Stage::Offering(offer) => Some(offer).filter(|offer| offer.legs.contains(&id)),
         _ => None,
     }
+}
+
+/// What who has called gives to the party that rings on a leg. Who is asked into the call, or monitors it, is not the one for whom it was
+/// meant; nor is whom the caller calls in a further call by the same dialog.
+fn given_to(entry: &Entry, id: LegId) -> Option<&[String]> {
+    let call = entry.thread.calls().find(|call| offer_of(call, id).is_some())?;
+    let caller = call.party(PartyNo::CALLER)?.leg;
+    let calls = |call: &&CallSnapshot| call.party(PartyNo::CALLER).is_some_and(|party| party.leg == caller);
+    let is_its_call = entry.thread.calls().find(calls).is_some_and(|first| first.conn_id == call.conn_id);
+    entry.leg(caller).filter(|_| is_its_call).map(|leg| leg.user_to_user.as_slice())
 }
 
 fn headers(diversions: &Diversions, form: DiversionForm, called: &str, host: &str) -> ExtraHeaders {

@@ -15,7 +15,7 @@ use sip::params::unquote;
 use sip::proxy::headers;
 use sip::uri::Scheme;
 use sip::uri::escape::unescape;
-use sip::{ConnectionId, Flow, Message, NameAddr, StatusCode, Uri};
+use sip::{ConnectionId, Flow, Message, NameAddr, StatusCode, Uri, user_to_user};
 
 use super::call::{Entry, Stored};
 use super::explain::TraceBegin;
@@ -29,6 +29,7 @@ pub(super) struct NewCallParts {
     pub(super) caller: Caller,
     caller_name: String,
     diverted: Diversions,
+    user_to_user: Vec<String>,
     dialled: String,
     dialog: DialogId,
     link: ConnectionId,
@@ -94,7 +95,7 @@ impl Node {
     /// Opens a new call for an INVITE and asks the dial plan. Nothing is stored before it has answered.
     fn open_call(&mut self, call: NewCallParts, now: Timestamp) {
         let NewCallParts { tenant, caller, caller_name, diverted, dialled, dialog, link, party, .. } = call;
-        let NewCallParts { hops_left, encryption, invite, .. } = call;
+        let NewCallParts { hops_left, encryption, invite, user_to_user, .. } = call;
         let conn_id = self.ids.next_conn_id(now);
         let uuid = self.ids.next_uuid();
         let incoming = Incoming { tenant: tenant.clone(), conn_id, uuid, token: model::Token(1), caller, dialled };
@@ -105,6 +106,7 @@ impl Node {
         let mut leg = Leg::new(CALLER_LEG, link, LegStage::Offered, now);
         leg.phone = Some(dialog);
         (leg.party, leg.hops_left, leg.encryption) = (party, hops_left, encryption);
+        leg.user_to_user = user_to_user;
         let place = Place { conn_id, leg: leg.id, side: Side::Phone };
         self.calls.bind(dialog, place);
         let entry = Entry {
@@ -148,11 +150,11 @@ impl Node {
     /// Gives a thread the leg of an INVITE. The index of the ledger does not get that INVITE: if the phone has used its Call-ID and tag for
     /// another call, the ledger would refuse the whole thread.
     pub(super) fn add_leg(&mut self, thread: ConnId, id: LegId, call: NewCallParts, now: Timestamp) {
-        let NewCallParts { tenant, dialog, link, party, hops_left, encryption, invite, .. } = call;
+        let NewCallParts { tenant, dialog, link, party, hops_left, encryption, invite, user_to_user, .. } = call;
         let Some(entry) = self.calls.get_mut(&thread) else { return };
         let mut leg = Leg::new(id, link, LegStage::Offered, now);
         (leg.phone, leg.party, leg.hops_left) = (Some(dialog), party, hops_left);
-        leg.encryption = encryption;
+        (leg.encryption, leg.user_to_user) = (encryption, user_to_user);
         entry.legs.push(leg);
         self.trace.name(&tenant, thread, &invite.call_id, now);
         let place = Place { conn_id: thread, leg: id, side: Side::Phone };
@@ -233,6 +235,7 @@ impl Node {
             caller,
             caller_name,
             diverted,
+            user_to_user: user_to_user::passed_on(request),
             dialled,
             dialog,
             link,

@@ -44,6 +44,8 @@ pub struct TrunkRules {
     pub asserts_identity: bool,
     /// How its carrier is told who has diverted a call.
     pub diversion: DiversionForm,
+    /// Whether its carrier gets User-to-User.
+    pub user_to_user: bool,
     /// Its carrier's domain, where that is not the host at which it takes calls.
     pub domain: Option<String>,
 }
