@@ -6,8 +6,8 @@
 use std::collections::VecDeque;
 
 use model::event::ErrorCode;
-use model::plan::Forwards;
-use model::{CallState, Dn, EventName, LegId, Timestamp, Token};
+use model::plan::{ForwardedBy, Forwards};
+use model::{CallState, EventName, LegId, Timestamp, Token};
 
 mod alerting;
 mod asked;
@@ -136,8 +136,8 @@ impl Forwarded {
 /// Who forwarded a call, and whether its destination forwards it in turn.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Forwarded {
-    /// The DNs that did, in order.
-    pub(crate) by: Vec<Dn>,
+    /// The phones that did, in order.
+    pub(crate) by: Vec<ForwardedBy>,
     /// Which calls the destination forwards.
     pub(crate) next: Forwards,
 }

@@ -5,7 +5,9 @@
 mod agents;
 mod codes;
 mod dialling;
+mod diversion;
 mod encryption;
+mod headers;
 mod kinds;
 pub mod networks;
 mod outgoing;
@@ -17,7 +19,9 @@ use serde::{Deserialize, Serialize};
 pub use agents::{Agent, AgentRules, LoginPasswordRule, NoAnswerAction};
 pub use codes::{FeatureAction, FeatureCode};
 pub use dialling::{DialAction, DialRule, Schedule, Spender};
+pub use diversion::DiversionForm;
 pub use encryption::Encryption;
+pub use headers::{HeaderRule, HeaderRuleAction, HeaderRuleOn};
 pub use kinds::{Object, ObjectKey, ObjectKind};
 pub use outgoing::TRUNK_TRY_S;
 
@@ -271,6 +275,15 @@ pub struct Trunk {
     /// Its carrier's domain, where that is not the host of `contact`.
     #[serde(default)]
     pub domain: Option<String>,
+    /// How its carrier is told who has diverted a call.
+    #[serde(default)]
+    pub diversion: DiversionForm,
+    /// Whether its carrier gets what the caller's application gives to that of who is called (User-to-User).
+    #[serde(default)]
+    pub user_to_user: bool,
+    /// Rules that change headers of its INVITEs, in the order in which they apply.
+    #[serde(default)]
+    pub headers: Vec<HeaderRule>,
 }
 
 /// A routing application.

@@ -129,13 +129,22 @@ pub struct Forwards {
     pub no_answer: bool,
 }
 
+/// A phone that has forwarded a call.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ForwardedBy {
+    /// Its number.
+    pub dn: Dn,
+    /// For which calls it has set that: why it forwarded this one.
+    pub mode: ForwardMode,
+}
+
 /// The dial plan's answer about a number.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PlanAnswer {
     /// Where it leads.
     pub destination: Destination,
-    /// The DNs that have forwarded the call there, in order.
-    pub forwarded_by: Vec<Dn>,
+    /// The phones that have forwarded the call there, in order.
+    pub forwarded_by: Vec<ForwardedBy>,
     /// Which calls the destination forwards in turn.
     pub forwards: Forwards,
     /// The rules that led there, in words, for who reads a trace.

@@ -4,6 +4,7 @@ pub mod admin;
 pub mod configuration;
 pub mod connector;
 pub mod grpc;
+pub mod header_rules;
 pub mod http;
 pub mod resolver;
 pub mod rtp;

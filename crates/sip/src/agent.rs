@@ -32,7 +32,7 @@ mod within_server;
 pub use bounds::{BoundsReached, DIALOG_BYTES_MAX};
 pub use command::{
     Accounts, AgentConfig, AgentCredentials, Body, CommandError, DialogId, ExtraHeaders, IncomingId, Invite,
-    LocalIdentity, OutgoingRequest, Provisionals, Reliability, Reply, RequestId,
+    InviteEdits, LocalIdentity, OutgoingRequest, Provisionals, Reliability, Reply, RequestId,
 };
 pub use compose::{ALLOW, SDP, SUPPORTED};
 pub use event::{Event, Release, Session};

@@ -25,6 +25,7 @@ mod rescue;
 mod typed;
 
 pub use capability::{Capabilities, Refusal};
+pub(crate) use edit::LineEdit;
 pub use error::{ParseError, ParseErrorKind};
 pub use fault::Fault;
 pub(crate) use read::Framing;
@@ -237,6 +238,14 @@ impl Message {
             && head + self.body.len() + HEAD_ROOM <= MESSAGE_MAX
             && head + HEAD_ROOM <= HEAD_MAX
             && longest.unwrap_or_default().max(self.start_line.range().len()) + LINE_ROOM <= LINE_MAX
+    }
+
+    /// Whether it has room for so many more bytes and lines, beside what is added on its way.
+    pub(crate) fn has_room_for(&self, bytes: usize, lines: usize) -> bool {
+        let head = self.head_length() + bytes + HEAD_ROOM;
+        self.slots.len() + lines + HEADERS_ROOM <= HEADERS_MAX
+            && head <= HEAD_MAX
+            && head + self.body.len() <= MESSAGE_MAX
     }
 
     /// Whether a response to it, with its headers and our tag, stays short enough to be parsed.

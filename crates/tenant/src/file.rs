@@ -6,6 +6,7 @@
 mod declaration;
 mod dialling;
 mod generated;
+mod headers;
 mod read;
 mod rules;
 mod scalar;

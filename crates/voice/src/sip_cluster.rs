@@ -133,6 +133,7 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
         trace: ctx.trace.clone(),
         trunks: party_rules::trunks(configuration.clone()),
         received: party_rules::received(configuration.clone()),
+        header_rules: party_rules::header_rules(configuration.clone()),
         phones: party_rules::phones(configuration.clone()),
         prompts: prompts::from(configuration),
         accounts,

@@ -26,6 +26,12 @@ pub(crate) fn name(tenant: &TenantId, trunk: &str) -> String {
     format!("{tenant}/{trunk}")
 }
 
+/// The trunk of an account's name.
+pub(crate) fn trunk_of(account: &str) -> Option<(TenantId, &str)> {
+    let (tenant, trunk) = account.split_once('/')?;
+    Some((TenantId::parse(tenant).ok()?, trunk))
+}
+
 /// The accounts of the tenants that have any, each with the version of the configuration that they are of.
 type AccountsByTenant = HashMap<TenantId, Arc<(String, HashMap<String, AgentCredentials>)>>;
 
@@ -68,8 +74,8 @@ impl TrunkAccounts {
     /// For a look-up by the account's name.
     pub(crate) fn by_name(self) -> Accounts {
         Accounts::new(move |account| {
-            let (tenant, trunk) = account.split_once('/')?;
-            self.of(&TenantId::parse(tenant).ok()?, trunk)
+            let (tenant, trunk) = trunk_of(account)?;
+            self.of(&tenant, trunk)
         })
     }
 }

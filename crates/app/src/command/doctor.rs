@@ -3,6 +3,7 @@
 mod certificates;
 mod configuration;
 mod finding;
+mod headers;
 mod machine;
 mod ports;
 mod running;
@@ -33,6 +34,9 @@ enum DoctorCommand {
     /// Try a trunk step by step: its address, whether its carrier answers, user and password, and a call
     #[command(after_help = trunk::EXAMPLES)]
     Trunk(trunk::Arguments),
+    /// What a trunk's rules about headers make of a message, rule by rule; nothing is sent
+    #[command(after_help = headers::EXAMPLES)]
+    Headers(headers::Arguments),
 }
 
 /// Precondition of a check.
@@ -200,8 +204,10 @@ const CHECKS: &[Check] = &[
 
 /// Runs all checks and prints the findings.
 pub fn run(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Result<Exit> {
-    if let Some(DoctorCommand::Trunk(arguments)) = &arguments.what {
-        return trunk::run(options, arguments);
+    match &arguments.what {
+        Some(DoctorCommand::Trunk(arguments)) => return trunk::run(options, arguments),
+        Some(DoctorCommand::Headers(arguments)) => return headers::run(options, arguments),
+        None => {}
     }
     let situation = situation::gather(options)?;
     let looked: Vec<&Check> = CHECKS.iter().filter(|check| check.needs.are_met(&situation)).collect();

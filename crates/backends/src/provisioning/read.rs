@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use contracts::provisioning::{
-    Agent, AgentRules, Application, DialAction, DialRule, Dn, DnKind, Encryption, FeatureAction, FeatureCode,
-    LoginPasswordRule, NoAnswerAction, Number, ObjectKey, Person, Place, Prompt, SERVICE_LEVEL_S, SHORT_ABANDON_S,
-    Schedule, Secret, Skill, SkillLevel, Spender, Tenant, TenantObjects, Trunk,
+    Agent, AgentRules, Application, DialAction, DialRule, DiversionForm, Dn, DnKind, Encryption, FeatureAction,
+    FeatureCode, HeaderRule, HeaderRuleAction, HeaderRuleOn, LoginPasswordRule, NoAnswerAction, Number, ObjectKey,
+    Person, Place, Prompt, SERVICE_LEVEL_S, SHORT_ABANDON_S, Schedule, Secret, Skill, SkillLevel, Spender, Tenant,
+    TenantObjects, Trunk,
 };
 use infra::{Result, Revision, StoreError};
 use model::TenantId;
@@ -90,6 +91,7 @@ struct Lists {
     place_dns: HashMap<String, Vec<String>>,
     levels: HashMap<String, Vec<SkillLevel>>,
     sources: HashMap<String, Vec<String>>,
+    headers: HashMap<String, Vec<HeaderRule>>,
     /// The lines of schedules: of hours, and of exceptions.
     hours: HashMap<(String, bool), Vec<String>>,
 }
@@ -103,6 +105,7 @@ impl Lists {
             place_dns: HashMap::new(),
             levels: HashMap::new(),
             sources: HashMap::new(),
+            headers: HashMap::new(),
             hours: HashMap::new(),
         };
         for row in rows(db, "SELECT * FROM dn_prompt WHERE tenant = ? ORDER BY place", tenant).await? {
@@ -117,6 +120,9 @@ impl Lists {
         }
         for row in rows(db, "SELECT * FROM trunk_source WHERE tenant = ? ORDER BY place", tenant).await? {
             lists.sources.entry(text(&row, "name")?).or_default().push(text(&row, "source")?);
+        }
+        for row in rows(db, "SELECT * FROM trunk_header WHERE tenant = ? ORDER BY place", tenant).await? {
+            lists.headers.entry(text(&row, "name")?).or_default().push(header_rule(&row)?);
         }
         for row in rows(db, "SELECT * FROM schedule_line WHERE tenant = ? ORDER BY place", tenant).await? {
             let of = (text(&row, "name")?, text(&row, "kind")? == "open");
@@ -232,6 +238,7 @@ fn person(row: &Row, lists: &mut Lists) -> Result<Person> {
 
 fn trunk(row: &Row, lists: &mut Lists) -> Result<Trunk> {
     let name = text(row, "name")?;
+    let headers = lists.headers.remove(&name).unwrap_or_default();
     Ok(Trunk {
         allow: lists.sources.remove(&name).unwrap_or_default(),
         name,
@@ -254,6 +261,31 @@ fn trunk(row: &Row, lists: &mut Lists) -> Result<Trunk> {
         asserts_identity: is_set(row, "asserts_identity")?,
         auth_user: get(row, "auth_user")?,
         domain: get(row, "domain")?,
+        diversion: diversion(row)?,
+        user_to_user: is_set(row, "user_to_user")?,
+        headers,
+    })
+}
+
+fn diversion(row: &Row) -> Result<DiversionForm> {
+    let Some(name) = get::<Option<String>>(row, "diversion")? else { return Ok(DiversionForm::default()) };
+    let unknown = || StoreError::Corrupt { what: "table trunk".to_owned(), reason: format!("diversion {name}") };
+    DiversionForm::parse(&name).ok_or_else(unknown)
+}
+
+fn header_rule(row: &Row) -> Result<HeaderRule> {
+    let unknown = |name: &str| {
+        let reason = format!("{name} of a rule about headers");
+        StoreError::Corrupt { what: "table trunk_header".to_owned(), reason }
+    };
+    let (on, action) = (text(row, "direction")?, text(row, "action")?);
+    Ok(HeaderRule {
+        on: HeaderRuleOn::parse(&on).ok_or_else(|| unknown(&on))?,
+        action: HeaderRuleAction::parse(&action).ok_or_else(|| unknown(&action))?,
+        header: text(row, "header")?,
+        value: get(row, "value")?,
+        pattern: get(row, "pattern")?,
+        replace: get(row, "replacement")?,
     })
 }
 

@@ -257,8 +257,8 @@ async fn put_trunk(db: &mut dyn Turn, tenant: &str, o: &Trunk) -> Result<()> {
     let sql =
         "INSERT INTO trunk (tenant, name, contact, prefix, caller_id, priority, weight, try_s, user_name, password,
              calls_max, early_speech, direct_media, options, registers, encryption, calls_per_second, drain,
-             asserts_identity, auth_user, domain)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             asserts_identity, auth_user, domain, diversion, user_to_user)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (tenant, name) DO UPDATE SET name = excluded.name, contact = excluded.contact,
          prefix = excluded.prefix, caller_id = excluded.caller_id, priority = excluded.priority,
          weight = excluded.weight, try_s = excluded.try_s, user_name = excluded.user_name,
@@ -266,7 +266,8 @@ async fn put_trunk(db: &mut dyn Turn, tenant: &str, o: &Trunk) -> Result<()> {
          early_speech = excluded.early_speech, direct_media = excluded.direct_media, options = excluded.options,
          registers = excluded.registers, encryption = excluded.encryption,
          calls_per_second = excluded.calls_per_second, drain = excluded.drain,
-         asserts_identity = excluded.asserts_identity, auth_user = excluded.auth_user, domain = excluded.domain";
+         asserts_identity = excluded.asserts_identity, auth_user = excluded.auth_user, domain = excluded.domain,
+         diversion = excluded.diversion, user_to_user = excluded.user_to_user";
     let put = query(sql)
         .bind(tenant)
         .bind(&o.name)
@@ -288,12 +289,35 @@ async fn put_trunk(db: &mut dyn Turn, tenant: &str, o: &Trunk) -> Result<()> {
         .bind(u32::from(o.drain))
         .bind(u32::from(o.asserts_identity))
         .bind(&o.auth_user)
-        .bind(&o.domain);
+        .bind(&o.domain)
+        .bind(o.diversion.as_str())
+        .bind(u32::from(o.user_to_user));
     run(db, put).await?;
     run(db, query("DELETE FROM trunk_source WHERE tenant = ? AND name = ?").bind(tenant).bind(&o.name)).await?;
     for (place, source) in (0_i64..).zip(&o.allow) {
         let sql = "INSERT INTO trunk_source (tenant, name, place, source) VALUES (?, ?, ?, ?)";
         run(db, query(sql).bind(tenant).bind(&o.name).bind(place).bind(source)).await?;
+    }
+    put_header_rules(db, tenant, o).await
+}
+
+async fn put_header_rules(db: &mut dyn Turn, tenant: &str, o: &Trunk) -> Result<()> {
+    run(db, query("DELETE FROM trunk_header WHERE tenant = ? AND name = ?").bind(tenant).bind(&o.name)).await?;
+    for (place, rule) in (0_i64..).zip(&o.headers) {
+        let sql =
+            "INSERT INTO trunk_header (tenant, name, place, direction, action, header, value, pattern, replacement)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        let put = query(sql)
+            .bind(tenant)
+            .bind(&o.name)
+            .bind(place)
+            .bind(rule.on.as_str())
+            .bind(rule.action.as_str())
+            .bind(&rule.header)
+            .bind(&rule.value)
+            .bind(&rule.pattern)
+            .bind(&rule.replace);
+        run(db, put).await?;
     }
     Ok(())
 }
@@ -384,6 +408,7 @@ async fn delete(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) -> Result
         ObjectKind::Number => &["DELETE FROM number WHERE tenant = ? AND number = ?"],
         ObjectKind::Trunk => &[
             "DELETE FROM trunk_source WHERE tenant = ? AND name = ?",
+            "DELETE FROM trunk_header WHERE tenant = ? AND name = ?",
             "DELETE FROM trunk WHERE tenant = ? AND name = ?",
         ],
         ObjectKind::FeatureCode => &["DELETE FROM feature_code WHERE tenant = ? AND code = ?"],

@@ -87,7 +87,7 @@ impl Call {
         }
         if let (Some(by), None) = (offer.forwarded_by.last(), &offer.transferred_by) {
             event.call_state = Some(CallState::Forwarded);
-            event.third_party_dn = Some(by.to_string());
+            event.third_party_dn = Some(by.dn.to_string());
             event.third_party_role = Some(DnRole::Destination);
         }
         if let Some(from) = &offer.recalled_from {

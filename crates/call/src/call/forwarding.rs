@@ -3,7 +3,7 @@
 //! Calls that an application has routed return to their route point instead, and a call that comes back to who transferred it goes nowhere
 //! else.
 
-use model::plan::{Caller, Destination, Occasion};
+use model::plan::{Caller, Destination, ForwardedBy, Occasion};
 use model::{CallState, Dn, DnRole, EventName, Timestamp, UserData};
 
 use super::point::Point;
@@ -35,8 +35,8 @@ impl Offer {
 }
 
 impl Call {
-    /// The DNs that have forwarded the call to where it rings.
-    pub(super) fn forwarded_so_far(&self) -> Vec<Dn> {
+    /// The phones that have forwarded the call to where it rings.
+    pub(super) fn forwarded_so_far(&self) -> Vec<ForwardedBy> {
         match &self.s.stage {
             Stage::Offering(offer) => offer.forwarded_by.clone(),
             _ => Vec::new(),

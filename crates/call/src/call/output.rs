@@ -1,7 +1,7 @@
 //! What a call wants done, and what it publishes.
 
 use model::event::Stamped;
-use model::plan::{Caller, Contact, Occasion, OutsideLimits};
+use model::plan::{Caller, Contact, ForwardedBy, Occasion, OutsideLimits};
 use model::request::Treatment;
 use model::{Dn, LegId, Request};
 
@@ -23,8 +23,8 @@ pub enum Output {
         dialled: String,
         /// Why it is looked up.
         occasion: Occasion,
-        /// The DNs that have forwarded the call so far.
-        forwarded_by: Vec<Dn>,
+        /// The phones that have forwarded the call so far.
+        forwarded_by: Vec<ForwardedBy>,
     },
     /// A line for who reads a trace of the call.
     Note(String),

@@ -1,6 +1,6 @@
 //! A call's state: plain public data that also serves as its snapshot.
 
-use model::plan::{Caller, FeatureCode, Forwards, Service, Way};
+use model::plan::{Caller, FeatureCode, ForwardedBy, Forwards, Service, Way};
 use model::request::MonitorMode;
 use model::{AgentId, CallUuid, ConnId, Dn, LegId, TenantId, Timestamp, Token, UserData};
 
@@ -410,8 +410,8 @@ pub struct Offer {
     pub tries: u8,
     /// The trunks that are tried next, for a number outside.
     pub further: Vec<Way>,
-    /// The DNs that forwarded the call here, in order.
-    pub forwarded_by: Vec<Dn>,
+    /// The phones that forwarded the call here, in order.
+    pub forwarded_by: Vec<ForwardedBy>,
     /// Whether the phone forwards it in turn.
     pub forwards: Forwards,
     /// The phone is busy or does not answer: the dial plan is asked whether it forwards the call.

@@ -9,7 +9,8 @@
 //! | is busy, or nobody answers | to the number for that |
 
 use model::Dn;
-use model::plan::{Destination, Forwards, Occasion};
+use model::plan::{Destination, ForwardedBy, Forwards, Occasion};
+use model::request::ForwardMode;
 
 use super::reject;
 
@@ -49,14 +50,15 @@ pub enum AtPhone {
     Rings(Forwards),
     /// It counts as busy.
     Busy,
-    /// The call goes on.
-    Forward(Dn),
+    /// The call goes on to that number, for that reason.
+    Forward(Dn, ForwardMode),
 }
 
 impl PhoneSettings {
     /// What becomes of a call.
     pub fn at_phone(&self, occasion: Occasion, state: PhoneState) -> AtPhone {
-        let to = |number: &Option<Dn>| number.clone().map_or(AtPhone::Busy, AtPhone::Forward);
+        let to =
+            |number: &Option<Dn>, mode| number.clone().map_or(AtPhone::Busy, |number| AtPhone::Forward(number, mode));
         match occasion {
             Occasion::OwnPhone => AtPhone::Rings(Forwards::default()),
             // Nobody else may take the call in the agent's place: the application chooses another one.
@@ -64,13 +66,13 @@ impl PhoneSettings {
                 AtPhone::Busy
             }
             Occasion::RoutedToAgent => AtPhone::Rings(Forwards::default()),
-            Occasion::Busy => to(&self.busy),
-            Occasion::NoAnswer => to(&self.no_answer),
-            Occasion::Called if self.always.is_some() => to(&self.always),
-            Occasion::Called if self.dnd || state == PhoneState::InCall => to(&self.busy),
+            Occasion::Busy => to(&self.busy, ForwardMode::OnBusy),
+            Occasion::NoAnswer => to(&self.no_answer, ForwardMode::OnNoAnswer),
+            Occasion::Called if self.always.is_some() => to(&self.always, ForwardMode::Unconditional),
+            Occasion::Called if self.dnd || state == PhoneState::InCall => to(&self.busy, ForwardMode::OnBusy),
             Occasion::Called if state == PhoneState::Unregistered => {
                 match self.unregistered.as_ref().or(self.no_answer.as_ref()) {
-                    Some(number) => AtPhone::Forward(number.clone()),
+                    Some(number) => AtPhone::Forward(number.clone(), ForwardMode::OnUnregistered),
                     None => AtPhone::Rings(Forwards::default()),
                 }
             }
@@ -86,8 +88,8 @@ impl PhoneSettings {
 /// # Errors
 /// The refusal of a call that would go on for ever, or too far.
 #[expect(clippy::result_large_err, reason = "the refusal is the answer, and is passed on as it is")]
-pub fn forwarded_by(chain: &mut Vec<Dn>, phone: Dn) -> Result<(), Destination> {
-    if chain.contains(&phone) {
+pub fn forwarded_by(chain: &mut Vec<ForwardedBy>, phone: ForwardedBy) -> Result<(), Destination> {
+    if chain.iter().any(|by| by.dn == phone.dn) {
         return Err(reject(482, "the phones forward the call in a circle"));
     }
     if chain.len() >= FORWARDS_MAX {
@@ -117,8 +119,9 @@ mod tests {
 
     #[test]
     fn what_is_set_decides_where_a_call_goes() {
+        use ForwardMode::{OnBusy, OnNoAnswer, OnUnregistered, Unconditional};
         use Occasion::{Busy, Called, NoAnswer, OwnPhone, RoutedToAgent};
-        let to = |number| AtPhone::Forward(dn(number));
+        let to = |number, mode| AtPhone::Forward(dn(number), mode);
         let rings = |busy, no_answer| AtPhone::Rings(Forwards { busy, no_answer });
         use PhoneState::{Free, InCall, Unregistered};
         for (set, dnd, occasion, state, expected) in [
@@ -126,24 +129,24 @@ mod tests {
             ([0, 0, 0, 0], false, Called, Unregistered, rings(false, false)),
             ([0, 0, 0, 0], true, Called, Free, AtPhone::Busy),
             ([0, 2, 3, 4], false, Called, Free, rings(true, true)),
-            ([1, 2, 3, 4], false, Called, Free, to(1)),
-            ([1, 2, 3, 4], true, Called, Unregistered, to(1)),
-            ([0, 2, 3, 4], true, Called, Free, to(2)),
-            ([0, 2, 3, 4], false, Called, Unregistered, to(4)),
-            ([0, 2, 3, 0], false, Called, Unregistered, to(3)),
+            ([1, 2, 3, 4], false, Called, Free, to(1, Unconditional)),
+            ([1, 2, 3, 4], true, Called, Unregistered, to(1, Unconditional)),
+            ([0, 2, 3, 4], true, Called, Free, to(2, OnBusy)),
+            ([0, 2, 3, 4], false, Called, Unregistered, to(4, OnUnregistered)),
+            ([0, 2, 3, 0], false, Called, Unregistered, to(3, OnUnregistered)),
             ([0, 2, 0, 0], false, Called, Unregistered, rings(false, false)),
-            ([1, 2, 3, 4], false, Busy, Free, to(2)),
-            ([1, 2, 3, 4], false, NoAnswer, Free, to(3)),
+            ([1, 2, 3, 4], false, Busy, Free, to(2, OnBusy)),
+            ([1, 2, 3, 4], false, NoAnswer, Free, to(3, OnNoAnswer)),
             ([1, 0, 0, 4], false, Busy, Free, AtPhone::Busy),
             ([1, 2, 3, 4], true, OwnPhone, Free, rings(false, false)),
             ([0, 2, 3, 4], false, RoutedToAgent, Free, rings(false, false)),
             ([1, 0, 0, 0], false, RoutedToAgent, Free, AtPhone::Busy),
             ([0, 0, 0, 0], false, Called, InCall, AtPhone::Busy),
-            ([0, 2, 3, 4], false, Called, InCall, to(2)),
-            ([1, 2, 3, 4], false, Called, InCall, to(1)),
+            ([0, 2, 3, 4], false, Called, InCall, to(2, OnBusy)),
+            ([1, 2, 3, 4], false, Called, InCall, to(1, Unconditional)),
             ([0, 2, 0, 0], false, RoutedToAgent, InCall, AtPhone::Busy),
             ([0, 2, 0, 0], false, OwnPhone, InCall, rings(false, false)),
-            ([0, 0, 3, 0], false, NoAnswer, InCall, to(3)),
+            ([0, 0, 3, 0], false, NoAnswer, InCall, to(3, OnNoAnswer)),
             ([0, 2, 0, 0], true, RoutedToAgent, Free, AtPhone::Busy),
         ] {
             assert_eq!(at(set, dnd, occasion, state), expected, "{set:?} {dnd} {occasion:?} {state:?}");
@@ -168,13 +171,13 @@ mod tests {
             while let Some((phone, state)) = settings.get(&at) {
                 steps += 1;
                 prop_assert!(steps <= FORWARDS_MAX + 1);
-                let AtPhone::Forward(to) = phone.at_phone(Occasion::Called, *state) else { break };
-                if forwarded_by(&mut chain, at.clone()).is_err() {
+                let AtPhone::Forward(to, mode) = phone.at_phone(Occasion::Called, *state) else { break };
+                if forwarded_by(&mut chain, ForwardedBy { dn: at.clone(), mode }).is_err() {
                     break;
                 }
                 at = to;
             }
-            let mut once = chain.clone();
+            let mut once: Vec<Dn> = chain.iter().map(|by| by.dn.clone()).collect();
             once.sort();
             once.dedup();
             prop_assert_eq!(once.len(), chain.len());

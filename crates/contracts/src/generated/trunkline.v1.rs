@@ -2361,6 +2361,26 @@ pub struct CallRecord {
     /// The other calls, in the order in which they began.
     #[prost(message, repeated, tag = "8")]
     pub further: ::prost::alloc::vec::Vec<CallModelRecord>,
+    /// Who had diverted the call before it came, the oldest first.
+    #[prost(message, repeated, tag = "9")]
+    pub diverted: ::prost::alloc::vec::Vec<DiversionRecord>,
+    /// Whether nobody is to be told of them.
+    #[prost(bool, tag = "10")]
+    pub diverted_hidden: bool,
+}
+/// A number that did not take a call (RFC 5806).
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DiversionRecord {
+    #[prost(string, tag = "1")]
+    pub number: ::prost::alloc::string::String,
+    /// Its word in the header.
+    #[prost(string, tag = "2")]
+    pub reason: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "3")]
+    pub counter: u32,
+    /// Whether nobody who is called is to see it.
+    #[prost(bool, tag = "4")]
+    pub is_private: bool,
 }
 /// The bytes of a CallRecord, each part by itself: for whoever wants to know what can still be read of a damaged one.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2497,6 +2517,9 @@ pub struct LegRecord {
     /// The party has been offered media's session instead.
     #[prost(bool, tag = "36")]
     pub moving: bool,
+    /// Of a caller, what its application gives to that of who is called, as it came (RFC 7433).
+    #[prost(string, repeated, tag = "42")]
+    pub user_to_user: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct OwedSessionRecord {
@@ -2914,6 +2937,9 @@ pub struct OfferRecord {
     pub forwards_busy: bool,
     #[prost(bool, tag = "18")]
     pub forwards_no_answer: bool,
+    /// Why the DNs of `forwarded_by` did, in the same order; the release before writes none.
+    #[prost(enumeration = "ForwardMode", repeated, tag = "19")]
+    pub forward_modes: ::prost::alloc::vec::Vec<i32>,
 }
 /// How many calls outside a phone may have at a time.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -2,13 +2,13 @@
 //!
 //! `{"kind":"extension","dn":"7101","no_answer_ms":15000,"contacts":[{"uri":"sip:..","path":["<sip:..;lr>"]}]}`; the other kinds are
 //! `route_point`, `outside`, `feature_code`, `pickup`, `park`, `echo`, `announcement` and `reject`. Beside them stand `forwarded_by`, the DNs that forwarded
-//! the call there, `forwards_busy` and `forwards_no_answer`, whether the phone forwards it in turn, and `notes`, the rules that led there.
+//! the call there, and `forward_modes`, why; `forwards_busy` and `forwards_no_answer`, whether the phone forwards it in turn, and `notes`, the rules that led there.
 
 use model::Dn;
 use model::Timestamp;
 use model::plan::{
-    Contact, DayLimit, Destination, FeatureCode, Forwards, OutgoingLimit, Outside, OutsideLimits, PlanAnswer, Service,
-    Way,
+    Contact, DayLimit, Destination, FeatureCode, ForwardedBy, Forwards, OutgoingLimit, Outside, OutsideLimits,
+    PlanAnswer, Service, Way,
 };
 use model::request::ForwardMode;
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,8 @@ struct WireAnswer {
     destination: Wire,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     forwarded_by: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    forward_modes: Vec<String>,
     #[serde(default)]
     forwards_busy: bool,
     #[serde(default)]
@@ -159,7 +161,8 @@ fn way_from_wire(wire: WireWay) -> Result<Way, FrameError> {
 pub fn plan_answer_to_json(answer: &PlanAnswer) -> serde_json::Value {
     let wire = WireAnswer {
         destination: destination_to_wire(&answer.destination),
-        forwarded_by: answer.forwarded_by.iter().map(ToString::to_string).collect(),
+        forwarded_by: answer.forwarded_by.iter().map(|by| by.dn.to_string()).collect(),
+        forward_modes: answer.forwarded_by.iter().map(|by| by.mode.as_str().to_owned()).collect(),
         forwards_busy: answer.forwards.busy,
         forwards_no_answer: answer.forwards.no_answer,
         notes: answer.notes.clone(),
@@ -174,14 +177,25 @@ pub fn plan_answer_to_json(answer: &PlanAnswer) -> serde_json::Value {
 /// Names the field that is not valid.
 pub fn plan_answer_from_json(json: &[u8]) -> Result<PlanAnswer, FrameError> {
     let wire: WireAnswer = serde_json::from_slice(json).map_err(|e| FrameError::invalid("kind", e))?;
-    let forwarded_by =
-        wire.forwarded_by.iter().map(|dn| Dn::parse(dn).map_err(|e| FrameError::invalid("forwarded_by", e)));
     Ok(PlanAnswer {
-        forwarded_by: forwarded_by.collect::<Result<_, _>>()?,
+        forwarded_by: forwarded_by_from_json(&wire.forwarded_by, &wire.forward_modes)?,
         forwards: Forwards { busy: wire.forwards_busy, no_answer: wire.forwards_no_answer },
         notes: wire.notes,
         destination: destination_from_wire(wire.destination)?,
     })
+}
+
+/// Reads who has forwarded a call: the DNs, and why each did. Where that is missing, as the release before writes it, or is a mode that this
+/// one does not know, the DN counts as one that forwards all calls.
+///
+/// # Errors
+/// When a DN is not valid.
+pub fn forwarded_by_from_json(dns: &[String], modes: &[String]) -> Result<Vec<ForwardedBy>, FrameError> {
+    let modes = modes.iter().map(|mode| ForwardMode::parse(mode).unwrap_or_default());
+    let by = |(dn, mode): (&String, ForwardMode)| {
+        Ok(ForwardedBy { dn: Dn::parse(dn).map_err(|e| FrameError::invalid("forwarded_by", e))?, mode })
+    };
+    dns.iter().zip(modes.chain(std::iter::repeat(ForwardMode::default()))).map(by).collect()
 }
 
 fn destination_to_wire(destination: &Destination) -> Wire {

@@ -77,6 +77,8 @@ impl Trunk {
             ("asserts_identity", self.asserts_identity),
             ("auth_user", self.auth_user.is_some()),
             ("domain", self.domain.is_some()),
+            ("user_to_user", self.user_to_user),
+            ("diversion", self.diversion != super::DiversionForm::default()),
         ];
         let no_call = self.contact.is_none();
         keys.extend(of_calls.into_iter().filter(|(_, is_set)| no_call && *is_set).map(|(key, _)| (key, NO_CONTACT)));
@@ -145,6 +147,9 @@ mod tests {
             asserts_identity: false,
             auth_user: None,
             domain: None,
+            diversion: crate::provisioning::DiversionForm::default(),
+            user_to_user: false,
+            headers: Vec::new(),
         }
     }
 

@@ -1,9 +1,10 @@
 //! The persistent configuration: what every database must do. `store` is empty.
 
 use contracts::provisioning::{
-    Agent, AgentRules, Application, DialAction, DialRule, Dn, DnKind, Encryption, FeatureAction, FeatureCode,
-    LoginPasswordRule, NoAnswerAction, Number, Object, ObjectKey, ObjectKind, Person, Place, Prompt, Schedule, Secret,
-    Skill, SkillLevel, Spender, Tenant, TenantObjects, Trunk,
+    Agent, AgentRules, Application, DialAction, DialRule, DiversionForm, Dn, DnKind, Encryption, FeatureAction,
+    FeatureCode, HeaderRule, HeaderRuleAction, HeaderRuleOn, LoginPasswordRule, NoAnswerAction, Number, Object,
+    ObjectKey, ObjectKind, Person, Place, Prompt, Schedule, Secret, Skill, SkillLevel, Spender, Tenant, TenantObjects,
+    Trunk,
 };
 use model::TenantId;
 
@@ -112,6 +113,26 @@ pub fn objects(tenant: &str) -> TenantObjects {
         asserts_identity: true,
         auth_user: Some("a".into()),
         domain: Some("d.example".into()),
+        diversion: DiversionForm::Both,
+        user_to_user: true,
+        headers: vec![
+            HeaderRule {
+                on: HeaderRuleOn::Received,
+                action: HeaderRuleAction::Rewrite,
+                header: "X-B".into(),
+                value: None,
+                pattern: Some("(a)".into()),
+                replace: Some("$1".into()),
+            },
+            HeaderRule {
+                on: HeaderRuleOn::Sent,
+                action: HeaderRuleAction::Set,
+                header: "X-A".into(),
+                value: Some("{caller}".into()),
+                pattern: None,
+                replace: None,
+            },
+        ],
     }];
     let code =
         |(action, name): &(FeatureAction, &str)| FeatureCode { code: (*name).into(), action: *action, ask_pin: true };

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use crate::header::HeaderName;
 use crate::transaction::{Intervals, TransactionError, TransactionLayer};
-use crate::{Flow, Method, StatusCode};
+use crate::{Flow, Message, Method, StatusCode};
 
 /// An INVITE dialog of this agent, from the INVITE to its end. Valid until [`super::Event::Failed`] or
 /// [`super::Event::Released`]; never reused in this agent. A successor assigns its own.
@@ -45,6 +45,8 @@ pub struct AgentConfig {
     pub credentials: Option<AgentCredentials>,
     /// The credentials of dialogs with an account ([`Invite::account`]).
     pub accounts: Accounts,
+    /// What is changed in INVITEs of such dialogs.
+    pub invite_edits: InviteEdits,
     /// The most dialogs.
     pub dialogs_max: usize,
     /// The most transactions of each side.
@@ -63,6 +65,7 @@ impl Default for AgentConfig {
             methods: vec![Method::Options],
             credentials: None,
             accounts: Accounts::default(),
+            invite_edits: InviteEdits::default(),
             transactions_max: TransactionLayer::TRANSACTIONS_MAX,
             dialogs_max: 65_536, // what two-leg calls with a media dialog each make of 16,000 calls
         }
@@ -116,6 +119,34 @@ impl Accounts {
 impl std::fmt::Debug for Accounts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Accounts(..)")
+    }
+}
+
+/// Changes an INVITE of an account.
+type EditInvite = dyn Fn(&str, &mut Message) + Send + Sync;
+
+/// Changes every INVITE of a dialog with an account, re-INVITEs too, as the last thing before it is sent: what the account's carrier
+/// wants that is no matter of this agent. It must leave alone what makes the dialog ([`crate::header_rules`]). As with [`Accounts`],
+/// a dialog has the account's name alone, so that the edits of the moment count, for a successor too.
+#[derive(Clone, Default)]
+pub struct InviteEdits(Option<Arc<EditInvite>>);
+
+impl InviteEdits {
+    /// With these edits, by the account's name. They must not wait for anything.
+    pub fn new(edit: impl Fn(&str, &mut Message) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(edit)))
+    }
+
+    pub(super) fn make(&self, account: Option<&str>, invite: &mut Message) {
+        if let (Some(edit), Some(account)) = (&self.0, account) {
+            edit(account, invite);
+        }
+    }
+}
+
+impl std::fmt::Debug for InviteEdits {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("InviteEdits(..)")
     }
 }
 

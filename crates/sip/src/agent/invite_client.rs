@@ -179,6 +179,7 @@ impl UserAgent {
         let mut request =
             with_session(with_headers(with_timer_request(request, leg, &self.config), headers), offer).build();
         request.set(&HeaderName::MaxForwards, max_forwards);
+        self.config.invite_edits.make(leg.state.account.as_deref(), &mut request);
         let cseq = leg.state.dialog.local_cseq;
         let sent = self.layer.send(ClientRequest { message: &request, branch: &branch, flow, owner: id.0 }, now);
         let client = sent.inspect_err(|_| leg.state.offer_answer.abandon())?;

@@ -16,6 +16,17 @@ use crate::status::StatusCode;
 /// Overlay bytes that the edits of a message usually need.
 const OVERLAY_BYTES: usize = 512;
 
+/// What becomes of a header line.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum LineEdit {
+    /// It stays.
+    Keep,
+    /// It gets this value.
+    Replace(String),
+    /// It is removed.
+    Remove,
+}
+
 impl Message {
     /// Puts a header line in front of the first line of that name (or of all headers, if there is none).
     pub fn push_front(&mut self, name: &HeaderName, value: impl Display) {
@@ -42,6 +53,23 @@ impl Message {
     /// Removes all lines of that header; returns whether there was one.
     pub fn remove(&mut self, name: &HeaderName) -> bool {
         self.retain(|message, slot| !message.is_named(slot, name))
+    }
+
+    /// Changes the lines of that header one by one, in their order; those without an edit stay.
+    pub(crate) fn edit_lines(&mut self, name: &HeaderName, edits: impl IntoIterator<Item = LineEdit>) {
+        let mut edits = edits.into_iter();
+        let slots = std::mem::take(&mut self.slots);
+        for slot in slots {
+            let edit = if self.is_named(&slot, name) { edits.next() } else { None };
+            match edit {
+                None | Some(LineEdit::Keep) => self.slots.push(slot),
+                Some(LineEdit::Remove) => self.edited = true,
+                Some(LineEdit::Replace(value)) => {
+                    let slot = self.line(name, value);
+                    self.slots.push(slot);
+                }
+            }
+        }
     }
 
     /// Removes every header whose name `unwanted` selects; returns whether there was one.

@@ -1,8 +1,10 @@
 //! The declaration of the tenant's file.
 
+use contracts::provisioning::DiversionForm;
 use serde_json::{Value as Json, json};
 
 use super::dialling::{DIAL_RULES, SCHEDULES};
+use super::headers::HEADERS;
 use super::shape::Need::{Optional, Required};
 use super::shape::{NAME, Shape, field, schema};
 
@@ -340,6 +342,24 @@ static TRUNKS: Shape = Shape::List {
             "Whether its carrier is told the number that calls by P-Asserted-Identity, beside From.",
         ),
         field(
+            "diversion",
+            Optional,
+            &DIVERSION,
+            "How its carrier is told who has diverted a call that goes out again: none, diversion, history-info or both; without it diversion.",
+        ),
+        field(
+            "user_to_user",
+            Optional,
+            &Shape::Flag,
+            "Whether its carrier gets what the caller's application gives to that of who is called (User-to-User); without it false.",
+        ),
+        field(
+            "headers",
+            Optional,
+            &HEADERS,
+            "Rules that change headers of its INVITEs. Each applies to what the ones before have left.",
+        ),
+        field(
             "early_speech",
             Optional,
             &Shape::Flag,
@@ -392,6 +412,8 @@ static ACTION: Shape = Shape::OneOf(&[
     "pickup",
     "park",
 ]);
+
+static DIVERSION: Shape = Shape::OneOf(&DiversionForm::NAMES);
 
 static FEATURE_CODES: Shape = Shape::List {
     of: &Shape::Record(&[

@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use contracts::provisioning::{
-    Agent, AgentRules, Application, Dn, DnKind, Encryption, FeatureAction, FeatureCode, LoginPasswordRule,
-    NoAnswerAction, Number, ObjectKey, ObjectKind, Person, Place, Prompt, SERVICE_LEVEL_S, SHORT_ABANDON_S, Secret,
-    Skill, SkillLevel, Tenant, TenantObjects, Trunk,
+    Agent, AgentRules, Application, DiversionForm, Dn, DnKind, Encryption, FeatureAction, FeatureCode,
+    LoginPasswordRule, NoAnswerAction, Number, ObjectKey, ObjectKind, Person, Place, Prompt, SERVICE_LEVEL_S,
+    SHORT_ABANDON_S, Secret, Skill, SkillLevel, Tenant, TenantObjects, Trunk,
 };
 
 use super::Fault;
 use super::dialling;
+use super::headers;
 use super::tree::{Node, Value, list, number, text, texts};
 
 /// What a tenant speaks without a setting, the most wanted first.
@@ -239,6 +240,9 @@ impl Reader<'_> {
                     asserts_identity: flag(item, "asserts_identity").unwrap_or_default(),
                     auth_user: text(item, "auth_user"),
                     domain: text(item, "domain"),
+                    diversion: diversion(item),
+                    user_to_user: flag(item, "user_to_user").unwrap_or_default(),
+                    headers: headers::rules(item),
                 });
             }
         }
@@ -301,6 +305,10 @@ fn flag(node: &Node, key: &str) -> Option<bool> {
 
 fn encryption(node: &Node) -> Encryption {
     text(node, "encryption").and_then(|name| Encryption::parse(&name)).unwrap_or_default()
+}
+
+fn diversion(node: &Node) -> DiversionForm {
+    text(node, "diversion").and_then(|name| DiversionForm::parse(&name)).unwrap_or_default()
 }
 
 fn no_answer_action(node: &Node) -> Option<NoAnswerAction> {

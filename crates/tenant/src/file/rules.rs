@@ -256,6 +256,7 @@ impl<'a> Rules<'a> {
                 self.fault(ObjectKind::Trunk, &trunk.name, key, reason);
             }
             self.account(trunk);
+            self.headers(trunk);
         }
         self.registers_once();
     }
@@ -269,6 +270,15 @@ impl<'a> Rules<'a> {
                 let key = format!("trunks.{}.register", trunk.name);
                 let reason = format!("the trunk {other} registers the same account");
                 self.fault(ObjectKind::Trunk, &trunk.name, key, reason);
+            }
+        }
+    }
+
+    fn headers(&mut self, trunk: &Trunk) {
+        for (place, rule) in trunk.headers.iter().enumerate() {
+            if let Err(error) = net::header_rules::compile(rule) {
+                let key = format!("trunks.{}.headers[{place}]", trunk.name);
+                self.fault(ObjectKind::Trunk, &trunk.name, key, error.to_string());
             }
         }
     }

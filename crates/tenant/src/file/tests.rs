@@ -334,3 +334,36 @@ fn secrets_that_are_left_to_us_are_made_once_and_kept() {
     fill(&mut elsewhere, None, &mut entropy);
     assert!(secrets(&elsewhere).iter().zip(&made).all(|(theirs, ours)| theirs != ours));
 }
+
+#[test]
+fn rules_about_headers_are_read_written_and_checked() {
+    let text = |rules: &str| {
+        format!(
+            "tenant: x\nname: x\nrealm: x\nhold_music: m\nprompts: {{m: m.wav}}\ntrunks:\n  - name: carrier\n    allow: []\n    \
+             contact: \"203.0.113.9:5060\"\n    prefix: \"+\"\n    headers:\n{rules}"
+        )
+    };
+    let good = "      - {on: sent, action: set, header: X-Caller, value: \"<sip:{caller}@b>\"}\n      \
+                - {on: sent, action: remove, header: user-agent}\n      \
+                - {on: received, action: rewrite, header: P-Called-Party-ID, pattern: '^tel:(\\d+)', replace: \"$1\"}\n";
+    let read = read_with_documents(&text(good)).expect("a tenant");
+    assert_eq!(read.trunks[0].headers.len(), 3);
+    assert_eq!(read.trunks[0].headers[2].pattern.as_deref(), Some("^tel:(\\d+)"));
+    let again = read_with_documents(&write(&read).yaml).expect("what was exported");
+    assert_eq!(again.trunks, read.trunks);
+    let bad = "      - {on: sent, action: set, header: v, value: \"1\"}\n      \
+               - {on: received, action: remove, header: X-1, pattern: \"(\"}\n      \
+               - {on: sent, action: add, header: X-1, value: \"{who}\"}\n";
+    let faults = Faults(read_with_documents(&text(bad)).expect_err("faults").0).to_string();
+    for said in [
+        "trunks.carrier.headers[0]: Via cannot be changed: it leads messages on their way",
+        "trunks.carrier.headers[1]: `pattern`: unclosed group",
+        "trunks.carrier.headers[2]: `value`: there is no variable {who}",
+    ] {
+        assert!(faults.contains(said), "{said} is not in\n{faults}");
+    }
+    let many = "      - {on: sent, action: remove, header: X-1}\n".repeat(33);
+    assert!(read_with_documents(&text(&many)).is_err());
+    let folded = "      - {on: sent, action: add, header: X-1, value: \"a\\r\\nVia: b\"}\n";
+    assert!(read_with_documents(&text(folded)).is_err());
+}

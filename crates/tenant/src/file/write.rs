@@ -3,9 +3,12 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use contracts::provisioning::{AgentRules, DnKind, Encryption, Person, Secret, Tenant, TenantObjects};
+use contracts::provisioning::{
+    AgentRules, DiversionForm, DnKind, Encryption, Person, Secret, Tenant, TenantObjects, Trunk,
+};
 
 use super::dialling;
+use super::headers;
 use super::scalar::{flow, optional, text};
 
 /// A tenant as files.
@@ -46,33 +49,7 @@ pub fn write(objects: &TenantObjects) -> Exported {
             format!("- {{number: {}, name: {}, dn: {}{hours}}}", text(&n.number), text(&n.name), text(&n.dn))
         }),
     );
-    section(
-        &mut yaml,
-        "trunks",
-        objects.trunks.iter().map(|trunk| {
-            let allow = flow(trunk.allow.iter().map(String::as_str));
-            let more = optional("contact", trunk.contact.as_deref())
-                + &optional("prefix", trunk.prefix.as_deref())
-                + &optional("caller_id", trunk.caller_id.as_deref())
-                + &set("priority", trunk.priority)
-                + &set("weight", trunk.weight)
-                + &set("try_s", trunk.try_s)
-                + &optional("user", trunk.user.as_deref())
-                + &optional("password", trunk.password.as_ref().map(Secret::reveal))
-                + &optional("auth_user", trunk.auth_user.as_deref())
-                + &optional("domain", trunk.domain.as_deref())
-                + &set("calls_max", trunk.calls_max)
-                + &set("calls_per_second", trunk.calls_per_second)
-                + if trunk.drain { ", drain: true" } else { "" }
-                + if trunk.asserts_identity { ", asserts_identity: true" } else { "" }
-                + if trunk.early_speech { ", early_speech: true" } else { "" }
-                + if trunk.direct_media { DIRECT } else { "" }
-                + if trunk.options { ", options: true" } else { "" }
-                + if trunk.register { ", register: true" } else { "" }
-                + &encryption(trunk.encryption);
-            format!("- {{name: {}, allow: {allow}{more}}}", text(&trunk.name))
-        }),
-    );
+    section(&mut yaml, "trunks", objects.trunks.iter().map(trunk));
     section(
         &mut yaml,
         "feature_codes",
@@ -172,6 +149,38 @@ fn dns(yaml: &mut String, objects: &TenantObjects) {
     section(yaml, "route_points", points.into_iter());
     section(yaml, "services", services.into_iter());
     names(yaml, "queues", queues.into_iter());
+}
+
+fn trunk(trunk: &Trunk) -> String {
+    let allow = flow(trunk.allow.iter().map(String::as_str));
+    let more = optional("contact", trunk.contact.as_deref())
+        + &optional("prefix", trunk.prefix.as_deref())
+        + &optional("caller_id", trunk.caller_id.as_deref())
+        + &set("priority", trunk.priority)
+        + &set("weight", trunk.weight)
+        + &set("try_s", trunk.try_s)
+        + &optional("user", trunk.user.as_deref())
+        + &optional("password", trunk.password.as_ref().map(Secret::reveal))
+        + &optional("auth_user", trunk.auth_user.as_deref())
+        + &optional("domain", trunk.domain.as_deref())
+        + &set("calls_max", trunk.calls_max)
+        + &set("calls_per_second", trunk.calls_per_second)
+        + if trunk.drain { ", drain: true" } else { "" }
+        + if trunk.user_to_user { ", user_to_user: true" } else { "" }
+        + if trunk.asserts_identity { ", asserts_identity: true" } else { "" }
+        + if trunk.early_speech { ", early_speech: true" } else { "" }
+        + if trunk.direct_media { DIRECT } else { "" }
+        + if trunk.options { ", options: true" } else { "" }
+        + if trunk.register { ", register: true" } else { "" }
+        + &encryption(trunk.encryption)
+        + &diversion(trunk.diversion)
+        + &headers::line(&trunk.headers);
+    format!("- {{name: {}, allow: {allow}{more}}}", text(&trunk.name))
+}
+
+/// Nothing for what holds without it.
+fn diversion(form: DiversionForm) -> String {
+    optional("diversion", (form != DiversionForm::default()).then_some(form.as_str()))
 }
 
 fn person(person: &Person) -> String {

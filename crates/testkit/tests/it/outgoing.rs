@@ -338,3 +338,58 @@ fn a_carrier_gets_numbers_as_it_writes_them() -> Result<()> {
     site.is_at_rest()?;
     check_log_and_laws(&site, &watch.facts())
 }
+
+/// The INVITE that the carrier got.
+fn invite_in(messages: &str) -> &str {
+    messages.split("message received").find(|text| text.contains("INVITE sip:")).unwrap_or_default()
+}
+
+#[test]
+fn a_carrier_gets_headers_as_the_rules_of_its_trunk_make_them() -> Result<()> {
+    let rules = ", headers: [\
+        {on: sent, action: set, header: X-Account, value: \"{caller} by {trunk}\"}, \
+        {on: sent, action: remove, header: User-Agent}, \
+        {on: sent, action: rewrite, header: P-Asserted-Identity, pattern: \"@.*>\", replace: \"@carrier.example>\"}]";
+    let site = site_with(&format!(", asserts_identity: true{rules}"))?;
+    let watch = Watch::start(&site, "0-0")?;
+    goes_out(&site, NUMBER)?;
+    let carrier = Endpoint::listen(site.peer_address(CARRIER).into())?;
+    let busy = sipp_phone(&site, CARRIER, "agent-busy.xml", &carrier, &["-m", "1"])?;
+    let mut own = baresip_phone_that_says(&prompt("announcement"), &site, 10, "7101", Answer::Auto)?;
+    own.dial(DIALLED)?;
+    own.wait_for("CALL_CLOSED", SOON)?;
+    let called = busy.finish(SOON)?;
+    called.expect_success()?;
+    let invite = invite_in(&called.messages);
+    assert!(invite.contains(&format!("X-Account: {OURS} by carrier")), "{invite}");
+    assert!(invite.contains(&format!("P-Asserted-Identity: <sip:{OURS}@carrier.example>")), "{invite}");
+    assert!(!invite.contains("User-Agent:"), "{invite}");
+    watch.wait_for_count("CallDeleted", 1, SOON)?;
+    site.is_at_rest()?;
+    check_log_and_laws(&site, &watch.facts())
+}
+
+#[test]
+fn a_carrier_is_told_who_has_forwarded_a_call() -> Result<()> {
+    let site = site_with(", diversion: both")?;
+    let watch = Watch::start(&site, "0-0")?;
+    goes_out(&site, NUMBER)?;
+    let carrier = Endpoint::listen(site.peer_address(CARRIER).into())?;
+    let busy = sipp_phone(&site, CARRIER, "agent-busy.xml", &carrier, &["-m", "1"])?;
+    let mut own = baresip_phone_that_says(&prompt("announcement"), &site, 10, "7101", Answer::Auto)?;
+    let forward = json!({"req": "TCallSetForward", "ReferenceID": 1, "ThisDN": "7102", "OtherDN": DIALLED});
+    site.request(&forward)?;
+    assert_eq!(watch.answer_to(1, SOON)?.brief(), "ForwardSet@7102");
+    own.dial("7102")?;
+    own.wait_for("CALL_CLOSED", SOON)?;
+    let called = busy.finish(SOON)?;
+    called.expect_success()?;
+    let invite = invite_in(&called.messages);
+    assert!(invite.contains(&format!("Diversion: <sip:{OURS}@")), "{invite}");
+    assert!(invite.contains(";reason=unconditional;counter=1;privacy=off"), "{invite}");
+    assert!(invite.contains(&format!("History-Info: <sip:{OURS}@")), "{invite}");
+    assert!(invite.contains(";cause=302>;index=1.1;mp=1"), "{invite}");
+    watch.wait_for_count("CallDeleted", 1, SOON)?;
+    site.is_at_rest()?;
+    check_log_and_laws(&site, &watch.facts())
+}

@@ -8,7 +8,7 @@ use axum::extract::{Path, State};
 use axum::routing::post;
 use call::dial_plan::{AtPhone, FORWARDS_MAX, PhoneState, Question as Lookup, forwarded_by};
 use infra::{Clock, Registration, Stores};
-use model::plan::{Caller as CallingParty, Contact, Destination, Occasion, PlanAnswer};
+use model::plan::{Caller as CallingParty, Contact, Destination, ForwardedBy, Occasion, PlanAnswer};
 use model::{Dn, Entropy, TenantId};
 use net::http::JsonBody;
 use runtime::{Caller, Problem, RoleContext};
@@ -57,6 +57,9 @@ struct NumberQuestion {
     /// The DNs that have forwarded the call so far.
     #[serde(default)]
     forwarded_by: Vec<String>,
+    /// Why they have, by the names of [`model::request::ForwardMode`].
+    #[serde(default)]
+    forward_modes: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -84,8 +87,9 @@ async fn resolve(
     let occasion = question.occasion.as_deref().map_or(Ok(Occasion::Called), |name| {
         Occasion::parse(name).ok_or_else(|| Problem::bad_request(format!("occasion: {name} is not known")))
     })?;
-    let forwarded_by = question.forwarded_by.iter().take(FORWARDS_MAX).map(|dn| Dn::parse(dn));
-    let forwarded_by = forwarded_by.collect::<Result<Vec<_>, _>>().map_err(|e| Problem::bad_request(e.to_string()))?;
+    let named = question.forwarded_by.get(..FORWARDS_MAX).unwrap_or(&question.forwarded_by);
+    let forwarded_by = contracts::json::forwarded_by_from_json(named, &question.forward_modes)
+        .map_err(|e| Problem::bad_request(e.to_string()))?;
     let number = NumberQuery { caller: calling, dialled: question.dialled, occasion, forwarded_by };
     let answer = resolver.resolve(&tenant, number).await?;
     Ok(axum::Json(contracts::json::plan_answer_to_json(&answer)))
@@ -96,8 +100,8 @@ struct NumberQuery {
     caller: CallingParty,
     dialled: String,
     occasion: Occasion,
-    /// The DNs that have forwarded the call so far.
-    forwarded_by: Vec<Dn>,
+    /// The phones that have forwarded the call so far.
+    forwarded_by: Vec<ForwardedBy>,
 }
 
 impl Resolver {
@@ -138,13 +142,15 @@ impl Resolver {
                 _ => None,
             };
             let next = match next {
-                Some((dn, AtPhone::Forward(to))) => match forwarded_by(&mut chain, dn.clone()) {
-                    Ok(()) => Some((dn, to)),
-                    Err(refusal) => {
-                        answer.destination = refusal;
-                        None
+                Some((dn, AtPhone::Forward(to, mode))) => {
+                    match forwarded_by(&mut chain, ForwardedBy { dn: dn.clone(), mode }) {
+                        Ok(()) => Some((dn, to)),
+                        Err(refusal) => {
+                            answer.destination = refusal;
+                            None
+                        }
                     }
-                },
+                }
                 Some((dn, AtPhone::Busy)) => {
                     let reason = format!("{dn} takes no calls now");
                     answer.destination = Destination::Reject { status: 486, reason };

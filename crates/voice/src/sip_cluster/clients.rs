@@ -187,12 +187,14 @@ impl Inner {
             Caller::Phone(dn) => json!({ "phone": dn.as_str() }),
             Caller::Trunk { trunk, number } => json!({ "trunk": trunk, "number": number }),
         };
-        let forwarded_by: Vec<&str> = number.forwarded_by.iter().map(Dn::as_str).collect();
+        let forwarded_by: Vec<&str> = number.forwarded_by.iter().map(|by| by.dn.as_str()).collect();
+        let forward_modes: Vec<&str> = number.forwarded_by.iter().map(|by| by.mode.as_str()).collect();
         let question = json!({
             "caller": caller,
             "dialled": number.dialled,
             "occasion": number.occasion.as_str(),
             "forwarded_by": forwarded_by,
+            "forward_modes": forward_modes,
         });
         let call = self.dialplan.post(&format!("/tenants/{tenant}/resolve")).json(&question);
         let call = call.within(conn_id.and_then(|conn_id| self.spans.context_of(conn_id)));

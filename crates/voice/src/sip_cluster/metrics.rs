@@ -35,6 +35,8 @@ runtime::metrics! {
         trunk_full: Counter = "sipcluster_trunk_full";
         /// Times that a call did not go out by a trunk because it had had as many in that second as it takes.
         trunk_fast: Counter = "sipcluster_trunk_fast";
+        /// Times that a call did not go out by a trunk because it had been diverted too often on its way.
+        diverted_too_often: Counter = "sipcluster_diverted_too_often";
         /// Times that a call did not go out by a trunk because its carrier wanted no calls for a while, or because it drains.
         trunk_passed_over: Counter = "sipcluster_trunk_passed_over";
         /// Times that a carrier wanted no calls for a while (503 with Retry-After).
@@ -122,6 +124,11 @@ impl Metrics {
     /// A trunk has had as many calls in this second as it takes.
     pub fn trunk_fast(&self) {
         self.trunk_fast.inc();
+    }
+
+    /// A call does not go out: it has been diverted too often.
+    pub fn diverted_too_often(&self) {
+        self.diverted_too_often.inc();
     }
 
     /// A trunk is not tried because its carrier wants no calls, or because it drains.

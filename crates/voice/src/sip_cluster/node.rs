@@ -26,6 +26,7 @@ use super::limits::{CALLS_DUE_PER_TURN, Limits};
 use super::metrics::Metrics;
 use calls::call::Stored;
 use calls::direct::ReadPhones;
+use calls::header_rules::{self, ReadHeaderRules};
 use calls::joining_invite::Joins;
 use calls::monitoring::Monitors;
 use calls::pending::PendingRequests;
@@ -78,6 +79,7 @@ pub struct Node {
     prompts: ReadPrompts,
     trunks: ReadTrunks,
     received: ReadReceived,
+    header_rules: ReadHeaderRules,
     phones: ReadPhones,
     /// Trunks whose carriers want no calls for a while.
     pauses: Pauses,
@@ -111,6 +113,8 @@ pub struct Parts {
     pub trunks: ReadTrunks,
     /// Reads what numbers of trunks mean.
     pub received: ReadReceived,
+    /// Reads the rules about headers of a trunk.
+    pub header_rules: ReadHeaderRules,
     /// Reads what a tenant has set for a phone.
     pub phones: ReadPhones,
     /// Looks up the credentials of trunks.
@@ -127,6 +131,7 @@ impl Node {
             product: Some("Trunkline".to_owned()),
             session_expires_s: Some(parts.limits.session_expires_s),
             accounts: parts.accounts,
+            invite_edits: header_rules::edits(parts.header_rules.clone()),
             dialogs_max: parts.limits.calls_max.saturating_mul(DIALOGS_PER_CALL),
             ..AgentConfig::default()
         };
@@ -154,6 +159,7 @@ impl Node {
             prompts: parts.prompts,
             trunks: parts.trunks,
             received: parts.received,
+            header_rules: parts.header_rules,
             phones: parts.phones,
             pauses: Pauses::default(),
             call_rates: CallRates::default(),

@@ -1,10 +1,16 @@
 //! What a tenant has set for its trunks and phones, from config's copy; until config has answered nothing is set.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use call::dial_plan::{Pattern, Translation};
-use contracts::provisioning::{DialAction, DialRule, Dn, DnKind, Object, ObjectKind};
+use contracts::provisioning::{DialAction, DialRule, Dn, DnKind, HeaderRule, Object, ObjectKind};
+use model::TenantId;
 use net::configuration::Configuration;
+use sip::header_rules::HeaderRules;
 
 use super::node::calls::direct::{PhoneRules, ReadPhones};
+use super::node::calls::header_rules::ReadHeaderRules;
 use super::node::calls::trunk_limits::{ReadReceived, ReadTrunks, TrunkRules};
 
 /// Reads what is set for trunks.
@@ -21,6 +27,8 @@ pub(super) fn trunks(configuration: Configuration) -> ReadTrunks {
                 calls_per_second: trunk.calls_per_second,
                 drains: trunk.drain,
                 asserts_identity: trunk.asserts_identity,
+                diversion: trunk.diversion,
+                user_to_user: trunk.user_to_user,
                 domain: trunk.domain.clone(),
             },
             _ => TrunkRules::default(),
@@ -48,6 +56,35 @@ pub(super) fn received(configuration: Configuration) -> ReadReceived {
             }
             _ => None,
         })
+    })
+}
+
+/// The most trunks whose rules are kept ready for use; with more, all are made ready again.
+const READY_MAX: usize = 1_000;
+
+/// The rules of trunks as they were written, and ready for use.
+type ReadyRules = HashMap<(TenantId, String), (Vec<HeaderRule>, Arc<HeaderRules>)>;
+
+/// Reads the rules about headers of trunks, which are made ready for use when they change.
+pub(super) fn header_rules(configuration: Configuration) -> ReadHeaderRules {
+    let ready = Mutex::new(ReadyRules::new());
+    Arc::new(move |tenant, name| {
+        let config = configuration.tenant(tenant)?;
+        let Object::Trunk(trunk) = config.get(ObjectKind::Trunk, name)? else { return None };
+        if trunk.headers.is_empty() {
+            return None;
+        }
+        let mut ready = ready.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (tenant.clone(), name.to_owned());
+        if let Some((_, rules)) = ready.get(&key).filter(|(written, _)| *written == trunk.headers) {
+            return Some(rules.clone());
+        }
+        if ready.len() >= READY_MAX {
+            ready.clear();
+        }
+        let rules = Arc::new(net::header_rules::of_trunk(trunk));
+        ready.insert(key, (trunk.headers.clone(), rules.clone()));
+        Some(rules)
     })
 }
 

@@ -39,7 +39,7 @@ pub struct Arguments {
 
 /// Tries the trunk; the exit code says whether something failed.
 pub fn run(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Result<Exit> {
-    let (tenant, trunk) = find(options, arguments)?;
+    let (tenant, trunk) = find(options, arguments.tenant.as_deref(), &arguments.name)?;
     say_line!("trunk {} of tenant {tenant}", trunk.name);
     let mut report = TrunkReport::default();
     let surroundings = Surroundings::of(options)?;
@@ -92,26 +92,24 @@ impl Surroundings {
     }
 }
 
-fn find(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Result<(TenantId, Trunk)> {
+/// The stored trunk of that name, of that tenant if it is said.
+pub(super) fn find(options: &InstallationOptions, of: Option<&str>, name: &str) -> anyhow::Result<(TenantId, Trunk)> {
     let tenants = situation::stored_tenants(options)?;
-    let is_meant = |tenant: &TenantId| arguments.tenant.as_deref().is_none_or(|meant| tenant.as_str() == meant);
+    let is_meant = |tenant: &TenantId| of.is_none_or(|meant| tenant.as_str() == meant);
     let mut found: Vec<(TenantId, Trunk)> = tenants
         .into_iter()
         .filter(|one| is_meant(&one.tenant))
         .flat_map(|one| one.objects.trunks.into_iter().map(move |trunk| (one.tenant.clone(), trunk)))
-        .filter(|(_, trunk)| trunk.name == arguments.name)
+        .filter(|(_, trunk)| trunk.name == name)
         .collect();
     match (found.pop(), found.len()) {
         (Some(found), 0) => Ok(found),
         (Some(_), _) => {
-            let text = format!("several tenants have a trunk {}: say which with --tenant", arguments.name);
+            let text = format!("several tenants have a trunk {name}: say which with --tenant");
             Err(ExitError::new(Exit::Usage, text).into())
         }
         (None, _) => {
-            let text = format!(
-                "there is no trunk {}; `trunkline tenant export TENANT DIR` shows those there are",
-                arguments.name
-            );
+            let text = format!("there is no trunk {name}; `trunkline tenant export TENANT DIR` shows those there are");
             Err(ExitError::new(Exit::Unknown, text).into())
         }
     }

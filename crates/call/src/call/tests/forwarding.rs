@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use model::event::ErrorCode;
-use model::plan::{Destination, Forwards, Occasion, PlanAnswer};
-use model::request::{RequestKind, RouteTo};
+use model::plan::{Destination, ForwardedBy, Forwards, Occasion, PlanAnswer};
+use model::request::{ForwardMode, RequestKind, RouteTo};
 use model::{Dn, EventName, LegId};
 
 use super::harness::{Bench, CONN, dn, outside, phone, point};
@@ -15,14 +15,17 @@ fn forwards(destination: Destination) -> PlanAnswer {
     PlanAnswer { forwards: Forwards { busy: true, no_answer: true }, ..destination.into() }
 }
 
-fn forwarded(destination: Destination, by: &[&str]) -> PlanAnswer {
-    PlanAnswer { forwarded_by: by.iter().map(|by| dn(by)).collect(), ..destination.into() }
+fn forwarded(destination: Destination, forwarders: &[&str]) -> PlanAnswer {
+    let by = |by: &&str| ForwardedBy { dn: dn(by), mode: ForwardMode::Unconditional };
+    PlanAnswer { forwarded_by: forwarders.iter().map(by).collect(), ..destination.into() }
 }
 
 /// The question that is open: the number, why, and who forwarded the call so far.
 fn question(bench: &mut Bench) -> Option<(String, Occasion, Vec<Dn>)> {
     bench.take().into_iter().find_map(|output| match output {
-        Output::AskDialPlan { dialled, occasion, forwarded_by, .. } => Some((dialled, occasion, forwarded_by)),
+        Output::AskDialPlan { dialled, occasion, forwarded_by, .. } => {
+            Some((dialled, occasion, forwarded_by.into_iter().map(|by| by.dn).collect()))
+        }
         _ => None,
     })
 }

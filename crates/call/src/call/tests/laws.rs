@@ -52,7 +52,8 @@ fn take_step(bench: &mut Bench, step: &Step) {
         Step::Plan(kind @ 10..) => {
             let forwards = Forwards { busy: true, no_answer: true };
             let to = if *kind == 10 { outside_by_two("+4930999") } else { phone(&format!("500{}", kind - 10), 1) };
-            bench.plan_answers(PlanAnswer { forwards, forwarded_by: vec![dn("5009")], ..to.into() });
+            let by = model::plan::ForwardedBy { dn: dn("5009"), mode: model::request::ForwardMode::OnBusy };
+            bench.plan_answers(PlanAnswer { forwards, forwarded_by: vec![by], ..to.into() });
         }
         Step::Plan(kind) => bench.plan(match kind {
             0 => point("9000", Some("5009")),

@@ -77,6 +77,9 @@ fn the_password_of_a_trunk_is_in_no_list_of_objects() {
         asserts_identity: false,
         auth_user: None,
         domain: None,
+        diversion: contracts::provisioning::DiversionForm::default(),
+        user_to_user: false,
+        headers: Vec::new(),
     };
     let object = Object::Trunk(trunk);
     let version = ConfigVersion { generation: 1, revision: 1 };

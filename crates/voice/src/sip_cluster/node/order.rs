@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use call::call::TypedPin;
 use infra::Record;
 use model::event::Stamped;
-use model::plan::Occasion;
+use model::plan::{ForwardedBy, Occasion};
 use model::{ConnId, Dn, Owner, TenantId, Token};
 use sip::agent::IncomingId;
 
@@ -19,8 +19,8 @@ pub struct Number {
     pub dialled: String,
     /// Why it is looked up.
     pub occasion: Occasion,
-    /// The DNs that have forwarded the call so far.
-    pub forwarded_by: Vec<Dn>,
+    /// The phones that have forwarded the call so far.
+    pub forwarded_by: Vec<ForwardedBy>,
 }
 
 /// A task for the node's shell, carried out after the commit.

@@ -1,8 +1,10 @@
 //! A node, its ledger's answers, and three peers that speak real SIP to it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use contracts::provisioning::DiversionForm;
 use infra::{CallWrite, Written};
 use ivr::msml;
 use model::entropy::Seeded;
@@ -139,11 +141,18 @@ fn node_of(epoch: u64, agent_entropy: Box<dyn model::Entropy>, limits: Limits) -
             calls_per_second: (trunk == "slow").then_some(2),
             drains: trunk == "drained",
             asserts_identity: trunk == "asserting",
+            user_to_user: trunk == "trusted",
+            diversion: match trunk {
+                "silent" => DiversionForm::None,
+                "both" => DiversionForm::Both,
+                _ => DiversionForm::default(),
+            },
             domain: (trunk == "asserting").then(|| "carrier.example".to_owned()),
         }),
         received: Box::new(|_, trunk, number| {
             (trunk == "national").then(|| number.strip_prefix('0').map(|rest| format!("+49{rest}"))).flatten()
         }),
+        header_rules: Arc::new(|_, trunk| super::header_rules::of(trunk)),
         phones: Box::new(|_, dn| PhoneRules { direct_media: DIRECT_PHONES.contains(&dn), ..PhoneRules::default() }),
         prompts: Box::new(|_| crate::sip_cluster::node::calls::prompts::SwitchPrompts {
             hold_music: Some("harp".to_owned()),
@@ -249,12 +258,12 @@ impl Bench {
     }
 
     /// The dial plan answers the open query.
-    pub fn plan(&mut self, destination: Destination) -> ConnId {
+    pub fn plan(&mut self, answer: impl Into<model::plan::PlanAnswer>) -> ConnId {
         let at = self.orders.iter().position(|order| matches!(order, Order::AskDialPlan { .. })).expect("a question");
         let Order::AskDialPlan { conn_id, ask, .. } = self.orders.remove(at) else {
             unreachable!("the position is that of a question");
         };
-        self.node.dial_plan_answered(conn_id, ask, destination, self.now);
+        self.node.dial_plan_answered(conn_id, ask, answer, self.now);
         self.run();
         conn_id
     }

@@ -133,6 +133,9 @@ fn a_trunk_keeps_the_networks_that_are_networks() {
         asserts_identity: false,
         auth_user: None,
         domain: None,
+        diversion: contracts::provisioning::DiversionForm::default(),
+        user_to_user: false,
+        headers: Vec::new(),
     };
     let tenant = TenantId::parse("acme").unwrap();
     let allowed = Network::parse("127.0.0.0/8").unwrap();

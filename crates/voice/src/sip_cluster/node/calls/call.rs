@@ -9,6 +9,7 @@ use model::event::Stamped;
 use model::{ConnId, Dn, LegId, Owner, TenantId, Timestamp};
 use sip::HeaderName;
 use sip::agent::{COMPLETED_ELSEWHERE, DialogId, ExtraHeaders};
+use sip::diversion::Diversions;
 
 use super::leg::{HeldKeys, Leg, LegStage};
 
@@ -25,6 +26,8 @@ pub struct Entry {
     pub media_owner: Option<Owner>,
     /// The display name that the caller presents.
     pub caller_name: String,
+    /// Who had diverted its first call before it came, as its carrier says.
+    pub diverted: Diversions,
     /// Why media has refused the caller's audio; for the refusal that follows at once.
     pub warning: Option<String>,
     /// The INVITE that began it; none for a call made by request.
@@ -91,6 +94,7 @@ impl Entry {
             legs,
             media_owner: None,
             caller_name: String::new(),
+            diverted: Diversions::default(),
             warning: None,
             invite: None,
             stored: Stored::No,

@@ -94,7 +94,7 @@ pub(in crate::sip_cluster::node) fn leg(
 }
 
 fn answer_in_words(answer: &PlanAnswer) -> String {
-    let by = answer.forwarded_by.iter().map(|dn| format!("forwarded by {dn}"));
+    let by = answer.forwarded_by.iter().map(|by| format!("forwarded by {}", by.dn));
     let why: Vec<String> = answer.notes.iter().cloned().chain(by).collect();
     let where_to = in_words(&answer.destination);
     if why.is_empty() { where_to } else { format!("{where_to} ({})", why.join("; ")) }

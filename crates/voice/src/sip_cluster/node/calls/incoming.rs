@@ -9,12 +9,13 @@ use model::plan::Caller;
 use model::{ConnId, Dn, Encryption, LegId, TenantId, Timestamp};
 use sip::agent::{DialogId, Reply};
 use sip::dialog::MAX_FORWARDS;
+use sip::diversion::Diversions;
 use sip::header::HeaderName;
 use sip::params::unquote;
 use sip::proxy::headers;
 use sip::uri::Scheme;
 use sip::uri::escape::unescape;
-use sip::{ConnectionId, Flow, Message, NameAddr, StatusCode, Uri};
+use sip::{ConnectionId, Flow, Message, NameAddr, StatusCode, Uri, user_to_user};
 
 use super::call::{Entry, Stored};
 use super::explain::TraceBegin;
@@ -27,6 +28,8 @@ pub(super) struct NewCallParts {
     pub(super) tenant: TenantId,
     pub(super) caller: Caller,
     caller_name: String,
+    diverted: Diversions,
+    user_to_user: Vec<String>,
     dialled: String,
     dialog: DialogId,
     link: ConnectionId,
@@ -55,7 +58,11 @@ impl Node {
         let is_overloaded = !self.takes_calls() && !Self::seeks_a_call(request);
         let begun = match is_overloaded {
             true => Err(StatusCode::SERVICE_UNAVAILABLE.into()),
-            false => self.accept(dialog, request, flow).and_then(|parts| self.begin(parts, request, now)),
+            false => {
+                let edited = self.by_header_rules(request);
+                let request = edited.as_ref().unwrap_or(request);
+                self.accept(dialog, request, flow).and_then(|parts| self.begin(parts, request, now))
+            }
         };
         let Err(refusal) = begun else { return };
         self.metrics.call_refused();
@@ -87,8 +94,8 @@ impl Node {
 
     /// Opens a new call for an INVITE and asks the dial plan. Nothing is stored before it has answered.
     fn open_call(&mut self, call: NewCallParts, now: Timestamp) {
-        let NewCallParts { tenant, caller, caller_name, dialled, dialog, link, party, hops_left, encryption, invite } =
-            call;
+        let NewCallParts { tenant, caller, caller_name, diverted, dialled, dialog, link, party, .. } = call;
+        let NewCallParts { hops_left, encryption, invite, user_to_user, .. } = call;
         let conn_id = self.ids.next_conn_id(now);
         let uuid = self.ids.next_uuid();
         let incoming = Incoming { tenant: tenant.clone(), conn_id, uuid, token: model::Token(1), caller, dialled };
@@ -99,15 +106,18 @@ impl Node {
         let mut leg = Leg::new(CALLER_LEG, link, LegStage::Offered, now);
         leg.phone = Some(dialog);
         (leg.party, leg.hops_left, leg.encryption) = (party, hops_left, encryption);
+        leg.user_to_user = user_to_user;
         let place = Place { conn_id, leg: leg.id, side: Side::Phone };
         self.calls.bind(dialog, place);
         let entry = Entry {
             caller_name,
+            diverted,
             index: vec![CallIndex::Invite(invite.clone())],
             invite: Some(invite),
             ..Entry::new(tenant.clone(), thread, vec![leg])
         };
         self.begin_call(conn_id, entry, now);
+        self.explain_diversions(conn_id, now);
         let identity = self.identity(tenant, place, link);
         if let Err(error) = self.agent.identify(dialog, identity) {
             tracing::warn!(%conn_id, %error, "an INVITE ended before it was processed");
@@ -140,11 +150,11 @@ impl Node {
     /// Gives a thread the leg of an INVITE. The index of the ledger does not get that INVITE: if the phone has used its Call-ID and tag for
     /// another call, the ledger would refuse the whole thread.
     pub(super) fn add_leg(&mut self, thread: ConnId, id: LegId, call: NewCallParts, now: Timestamp) {
-        let NewCallParts { tenant, dialog, link, party, hops_left, encryption, invite, .. } = call;
+        let NewCallParts { tenant, dialog, link, party, hops_left, encryption, invite, user_to_user, .. } = call;
         let Some(entry) = self.calls.get_mut(&thread) else { return };
         let mut leg = Leg::new(id, link, LegStage::Offered, now);
         (leg.phone, leg.party, leg.hops_left) = (Some(dialog), party, hops_left);
-        leg.encryption = encryption;
+        (leg.encryption, leg.user_to_user) = (encryption, user_to_user);
         entry.legs.push(leg);
         self.trace.name(&tenant, thread, &invite.call_id, now);
         let place = Place { conn_id: thread, leg: id, side: Side::Phone };
@@ -215,7 +225,25 @@ impl Node {
         truncate(&mut caller_name, NAME_MAX);
         let hops_left = request.max_forwards().map_err(|_| BAD)?.unwrap_or(MAX_FORWARDS).min(MAX_FORWARDS);
         let party = party(request);
-        Ok(NewCallParts { tenant, caller, caller_name, dialled, dialog, link, party, hops_left, encryption, invite })
+        // A phone says nothing about others that its carrier would have to believe.
+        let diverted = match &caller {
+            Caller::Trunk { .. } => Diversions::read(request),
+            Caller::Phone(_) => Diversions::default(),
+        };
+        Ok(NewCallParts {
+            tenant,
+            caller,
+            caller_name,
+            diverted,
+            user_to_user: user_to_user::passed_on(request),
+            dialled,
+            dialog,
+            link,
+            party,
+            hops_left,
+            encryption,
+            invite,
+        })
     }
 }
 
@@ -246,24 +274,26 @@ pub(in crate::sip_cluster::node) fn caller(request: &Message) -> Option<Caller> 
 /// The number that a trunk presents: P-Asserted-Identity (RFC 3325), since trunks are trusted; else From. The header may have
 /// two addresses, a SIP and a tel URI (section 9.1); the first with a number counts.
 fn presented(request: &Message) -> String {
-    let number = |address: &NameAddr<'_>| {
-        let uri = address.uri().ok()?;
-        // tel:+1-555;phone-context=... (RFC 3966)
-        let tel = || (uri.scheme() == Scheme::Tel).then(|| uri.opaque().split(';').next()).flatten();
-        // Parameters of a number, like verstat, are no part of it (RFC 3966 section 3).
-        let user = uri.user().and_then(|user| user.split(';').next()).filter(|user| !user.is_empty());
-        Some(unescape(user.or_else(tel)?).into_owned())
-    };
     if request.headers(&HeaderName::Privacy).any(wants_privacy) {
         return ANONYMOUS.to_owned();
     }
     let mut asserted = request.addresses(HeaderName::PAssertedIdentity).filter_map(Result::ok);
     let mut number = asserted
-        .find_map(|address| number(&address))
-        .or_else(|| request.from().ok().as_ref().and_then(number))
+        .find_map(|address| number_of(&address))
+        .or_else(|| request.from().ok().as_ref().and_then(number_of))
         .unwrap_or_else(|| ANONYMOUS.to_owned());
     truncate(&mut number, NAME_MAX);
     number
+}
+
+/// The number that an address names; none if it names a host alone.
+pub(super) fn number_of(address: &NameAddr<'_>) -> Option<String> {
+    let uri = address.uri().ok()?;
+    // tel:+1-555;phone-context=... (RFC 3966)
+    let tel = || (uri.scheme() == Scheme::Tel).then(|| uri.opaque().split(';').next()).flatten();
+    // Parameters of a number, like verstat, are no part of it (RFC 3966 section 3).
+    let user = uri.user().and_then(|user| user.split(';').next()).filter(|user| !user.is_empty());
+    Some(unescape(user.or_else(tel)?).into_owned())
 }
 
 /// Whether a caller wants its number to be shown to nobody (RFC 3323 section 4.2, RFC 3325 section 9.3).

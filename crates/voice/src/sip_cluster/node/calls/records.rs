@@ -14,6 +14,7 @@ use model::{ConnId, Dn, Encryption, LegId, Timestamp};
 use prost::Message as _;
 use sip::agent::{DialogSnapshot, UserAgent};
 use sip::dialog::MAX_FORWARDS;
+use sip::diversion::{Diversion, DiversionReason, Diversions};
 
 use super::call::{Entry, Stored};
 use super::leg::{AudioPath, EarlySession, Leg, LegStage, OwedSession, ReferNo, Target};
@@ -48,6 +49,8 @@ pub fn encode<'a>(entry: &Entry, agent: &UserAgent, edge_of: impl Fn(ConnectionI
         legs,
         media_owner: entry.media_owner.as_ref().map(ToString::to_string),
         caller_name: entry.caller_name.clone(),
+        diverted: entry.diverted.entries.iter().map(diversion_to_record).collect(),
+        diverted_hidden: entry.diverted.hidden,
         invite_call_id: entry.invite.as_ref().map(|invite| invite.call_id.clone()).unwrap_or_default(),
         invite_from_tag: entry.invite.as_ref().map(|invite| invite.from_tag.clone()).unwrap_or_default(),
         dialogs,
@@ -93,6 +96,7 @@ fn leg_to_record<'a>(
         target_a_day: target.map(|target| model_write::a_day(&target.limits)).unwrap_or_default(),
         target_early_speech: target.is_some_and(|target| target.early_speech),
         target_insists: target.is_some_and(|target| target.insists),
+        user_to_user: leg.user_to_user.clone(),
         owes_media: leg.owes_media,
         direct: leg.path != AudioPath::Media,
         moving: leg.path == AudioPath::Moving,
@@ -163,12 +167,30 @@ pub fn decode(bytes: &[u8], mut link_of: impl FnMut(&str) -> ConnectionId) -> Re
     let entry = Entry {
         media_owner: body.media_owner.map(|owner| owner.parse().map_err(|_| RecordError("media_owner"))).transpose()?,
         caller_name: body.caller_name,
+        diverted: Diversions {
+            entries: body.diverted.into_iter().map(diversion_from_record).collect(),
+            hidden: body.diverted_hidden,
+        },
         invite: Some(invite).filter(|invite| !invite.call_id.is_empty()),
         stored: Stored::Live,
         settled: false,
         ..Entry::new(first.tenant.clone(), Thread::restore(first, further), legs)
     };
     Ok(Decoded { entry, dialogs })
+}
+
+fn diversion_to_record(diversion: &Diversion) -> v1::DiversionRecord {
+    v1::DiversionRecord {
+        number: diversion.number.clone(),
+        reason: diversion.reason.as_str().to_owned(),
+        counter: diversion.counter,
+        is_private: diversion.is_private,
+    }
+}
+
+fn diversion_from_record(record: v1::DiversionRecord) -> Diversion {
+    let v1::DiversionRecord { number, reason, counter, is_private } = record;
+    Diversion { number, reason: DiversionReason::parse(&reason), counter, is_private }
 }
 
 /// The connected leg whose dialogs take most of a record, and its bytes; `None` if fewer than three legs are connected.
@@ -273,6 +295,7 @@ fn leg_from_record(record: v1::LegRecord, mut link_of: impl FnMut(&str) -> Conne
     Ok(Leg {
         party: record.party.as_deref().map(str::parse).transpose().map_err(|_| RecordError("legs.party"))?,
         target,
+        user_to_user: record.user_to_user,
         owes_media: record.owes_media,
         path: match (record.direct, record.moving) {
             (false, _) => AudioPath::Media,

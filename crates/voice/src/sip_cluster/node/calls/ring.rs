@@ -88,6 +88,10 @@ impl Node {
         let ShownCaller { from, privacy, asserted } = self.shown_caller(conn_id, target, state, edge);
         let insists = target.insists.then(|| (INSIST, "1".to_owned()));
         let by_itself = state.rings_at_origin().then(|| super::originate::answer_by_itself(edge));
+        let of_us = self.trace_header(conn_id).into_iter().chain(insists);
+        let of_caller = by_itself.into_iter().chain(privacy).chain(asserted);
+        let diverted = self.told_diversions(conn_id, id, target, edge);
+        let given = self.told_user_to_user(conn_id, id, target);
         let invite = Invite {
             flow: Flow::Stream { connection: link },
             target: target.contact.uri.clone(),
@@ -96,14 +100,7 @@ impl Node {
             call_id: format!("{conn_id}-{}-{:x}@{}", id.0, self.ids.random(), self.ids.owner().node),
             local: self.identity(entry.tenant.clone(), place, link),
             routes: target.contact.path.clone(),
-            headers: self
-                .trace_header(conn_id)
-                .into_iter()
-                .chain(by_itself)
-                .chain(privacy)
-                .chain(asserted)
-                .chain(insists)
-                .collect(),
+            headers: of_us.chain(of_caller).chain(diverted).chain(given).collect(),
             offer: Some(offer),
             max_forwards: hops_left.saturating_sub(1),
             provisionals: Provisionals::Reliable,

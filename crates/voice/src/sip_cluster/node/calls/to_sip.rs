@@ -65,7 +65,7 @@ impl Node {
                 let early_speech = self.takes_early_speech(conn_id, trunk.as_deref());
                 let insists = always || !self.asks_by_options(conn_id, trunk.as_deref());
                 let mut target = Target { dn, contact, shows, trunk, limits, early_speech, insists };
-                let barrier = if always { None } else { self.barrier(conn_id, &target, now) };
+                let barrier = if always { None } else { self.barrier(conn_id, leg, &target, now) };
                 // It has been counted, or the next trunk's turn does it; a successor knows it as counted, too.
                 target.limits.counts = false;
                 self.prepare_phone(conn_id, leg, target, barrier, now)

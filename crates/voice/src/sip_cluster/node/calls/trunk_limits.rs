@@ -9,6 +9,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use call::Input;
+use contracts::provisioning::DiversionForm;
 use model::plan::{Caller, OutgoingLimit};
 use model::{ConnId, Encryption, LegId, NodeId, TenantId, Timestamp};
 use runtime::trace::What;
@@ -41,6 +42,10 @@ pub struct TrunkRules {
     pub drains: bool,
     /// Whether its carrier is told who calls by P-Asserted-Identity.
     pub asserts_identity: bool,
+    /// How its carrier is told who has diverted a call.
+    pub diversion: DiversionForm,
+    /// Whether its carrier gets User-to-User.
+    pub user_to_user: bool,
     /// Its carrier's domain, where that is not the host at which it takes calls.
     pub domain: Option<String>,
 }
@@ -107,6 +112,8 @@ pub(super) enum Barrier {
     TrunkFast,
     /// It is set to take no further calls.
     TrunkDrains,
+    /// The call has been diverted too often.
+    Looped,
 }
 
 impl Barrier {
@@ -114,6 +121,7 @@ impl Barrier {
     pub(super) const fn failure(self, leg: LegId) -> Input {
         match self {
             Self::PhoneFull | Self::DaySpent => Input::LegFailed { leg, status: 403 },
+            Self::Looped => Input::LegFailed { leg, status: 482 },
             Self::TrunkFull | Self::TrunkPaused | Self::TrunkFast | Self::TrunkDrains => {
                 Input::LegUnreachable { leg, status: 503 }
             }
@@ -128,6 +136,7 @@ impl Barrier {
             Self::TrunkPaused => "its carrier wants no calls for a while",
             Self::TrunkFast => "it has had as many calls in this second as it takes",
             Self::TrunkDrains => "it is set to take no further calls",
+            Self::Looped => "the call has been diverted too often",
         }
     }
 }
@@ -140,7 +149,7 @@ impl Node {
     }
 
     /// What keeps a leg from being rung; noted in the trace, and counted. A call that may go out is counted for the day.
-    pub(super) fn barrier(&mut self, conn_id: ConnId, target: &Target, now: Timestamp) -> Option<Barrier> {
+    pub(super) fn barrier(&mut self, conn_id: ConnId, leg: LegId, target: &Target, now: Timestamp) -> Option<Barrier> {
         let tenant = self.calls.get(&conn_id)?.tenant.clone();
         let tenant = &tenant;
         let trunk = target.trunk.as_deref()?;
@@ -148,6 +157,8 @@ impl Node {
             Barrier::PhoneFull
         } else if self.has_spent_its_day(tenant, &target.limits) {
             Barrier::DaySpent
+        } else if self.is_diverted_too_often(conn_id, leg, target) {
+            Barrier::Looped
         } else if self.pauses.is_left_out(tenant, trunk, now) {
             Barrier::TrunkPaused
         } else if self.is_full(tenant, trunk) {
@@ -167,6 +178,7 @@ impl Node {
             Barrier::TrunkFull => self.metrics.trunk_full(),
             Barrier::TrunkPaused | Barrier::TrunkDrains => self.metrics.trunk_passed_over(),
             Barrier::TrunkFast => self.metrics.trunk_fast(),
+            Barrier::Looped => self.metrics.diverted_too_often(),
         }
         let what = || What::Note { text: format!("not by the trunk {trunk}: {}", barrier.in_words()) };
         self.trace.note_with(tenant, conn_id, now, what);
@@ -255,6 +267,7 @@ mod tests {
         for barrier in [Barrier::PhoneFull, Barrier::DaySpent] {
             assert!(matches!(barrier.failure(leg), Input::LegFailed { status: 403, .. }));
         }
+        assert!(matches!(Barrier::Looped.failure(leg), Input::LegFailed { status: 482, .. }));
         for barrier in [Barrier::TrunkFull, Barrier::TrunkPaused, Barrier::TrunkFast, Barrier::TrunkDrains] {
             assert!(matches!(barrier.failure(leg), Input::LegUnreachable { status: 503, .. }));
         }

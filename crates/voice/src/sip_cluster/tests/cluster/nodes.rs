@@ -155,6 +155,7 @@ pub fn core_of(owner: &Owner, at: usize, direct_media: bool) -> Node {
         agent_entropy: Counted::new(owner.epoch.0 ^ (at as u64 + 1) << 56),
         accounts: sip::agent::Accounts::default(),
         trunks: Box::new(move |_, _| TrunkRules { direct_media, ..TrunkRules::default() }),
+        header_rules: Arc::new(|_, _| None),
         received: Box::new(|_, _, _| None),
         phones: Box::new(move |_, _| PhoneRules { direct_media, ..PhoneRules::default() }),
         prompts: Box::new(|_| crate::sip_cluster::node::calls::prompts::SwitchPrompts::default()),

@@ -13,8 +13,10 @@ use contracts::wire::{
     call_type_from_wire, dn_role_from_wire, forward_mode_from_wire, monitor_mode_from_wire, treatment_from_wire,
     user_data_from_wire, uuid_from_wire,
 };
-use model::plan::{Caller, Contact, DayLimit, FeatureCode, Forwards, OutgoingLimit, OutsideLimits, Service, Way};
-use model::request::MonitorMode;
+use model::plan::{
+    Caller, Contact, DayLimit, FeatureCode, ForwardedBy, Forwards, OutgoingLimit, OutsideLimits, Service, Way,
+};
+use model::request::{ForwardMode, MonitorMode};
 use model::{AgentId, ConnId, Dn, LegId, ReferenceId, TenantId, Timestamp, Token};
 
 use crate::dialog_records::RecordError;
@@ -249,10 +251,20 @@ fn offer(record: v1::OfferRecord) -> Read<Offer> {
         recalled_from: record.recalled_from.as_deref().map(dn).transpose()?,
         tries: small(record.tries, "party.tries")?,
         further: record.further.into_iter().map(way_out).collect::<Read<_>>()?,
-        forwarded_by: record.forwarded_by.iter().map(|by| dn(by)).collect::<Read<_>>()?,
+        forwarded_by: forwarded_by(&record.forwarded_by, &record.forward_modes)?,
         forwards: Forwards { busy: record.forwards_busy, no_answer: record.forwards_no_answer },
         forwarding: record.forwarding.map(forwarding).transpose()?,
     })
+}
+
+/// The release before has written no modes.
+fn forwarded_by(dns: &[String], modes: &[i32]) -> Read<Vec<ForwardedBy>> {
+    let modes =
+        modes.iter().copied().map(forward_mode_from_wire).chain(std::iter::repeat_with(|| Ok(ForwardMode::default())));
+    let by = |(by, mode): (&String, Result<ForwardMode, _>)| {
+        Ok(ForwardedBy { dn: dn(by)?, mode: mode.map_err(|_| RecordError("party.forward_modes"))? })
+    };
+    dns.iter().zip(modes).map(by).collect()
 }
 
 fn way_out(record: v1::WayRecord) -> Read<Way> {

@@ -218,7 +218,8 @@ fn offer(offer: &Offer) -> v1::OfferRecord {
         recalled_from: offer.recalled_from.as_ref().map(ToString::to_string),
         tries: offer.tries.into(),
         further: offer.further.iter().map(way_out).collect(),
-        forwarded_by: offer.forwarded_by.iter().map(ToString::to_string).collect(),
+        forwarded_by: offer.forwarded_by.iter().map(|by| by.dn.to_string()).collect(),
+        forward_modes: offer.forwarded_by.iter().map(|by| forward_mode_to_wire(by.mode)).collect(),
         forwarding: offer.forwarding.map(|open| v1::ForwardingRecord {
             ask: open.ask,
             busy: open.busy,
