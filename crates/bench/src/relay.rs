@@ -38,7 +38,7 @@ pub(crate) struct Measured {
 }
 
 /// Which of its phones encrypt, and what is compared.
-struct Kind {
+struct RelayKind {
     bench: &'static str,
     suite: Option<Suite>,
     ratio_max: f64,
@@ -46,16 +46,16 @@ struct Kind {
 
 /// Runs the benchmark in clear.
 pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> {
-    compare(&Kind { bench: "relay", suite: None, ratio_max: RATIO_MAX }, options, report, folder)
+    compare(&RelayKind { bench: "relay", suite: None, ratio_max: RATIO_MAX }, options, report, folder)
 }
 
 /// Runs it with a phone that encrypts (AES_CM_128_HMAC_SHA1_80, keys by SDES) and one that does not: each packet is decrypted or encrypted.
 pub fn run_encrypted(options: &Options, report: &mut Report, folder: &Path) -> Result<()> {
     let suite = Some(Suite::AesCm128Sha1_80);
-    compare(&Kind { bench: "srtp", suite, ratio_max: ENCRYPTED_RATIO_MAX }, options, report, folder)
+    compare(&RelayKind { bench: "srtp", suite, ratio_max: ENCRYPTED_RATIO_MAX }, options, report, folder)
 }
 
-fn compare(kind: &Kind, options: &Options, report: &mut Report, folder: &Path) -> Result<()> {
+fn compare(kind: &RelayKind, options: &Options, report: &mut Report, folder: &Path) -> Result<()> {
     let mut rows: Vec<(usize, Measured, Option<Measured>)> = Vec::new();
     for sessions in SESSIONS {
         // Media restores the dialogs in its data directory: each run has its own.

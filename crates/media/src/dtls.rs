@@ -36,6 +36,9 @@ pub enum HandshakeError {
     /// The peer is not whom its description names.
     #[error("the certificate is not the one of the description")]
     Stranger,
+    /// Both sides have no way in common to encrypt audio.
+    #[error("there is no SRTP profile in common")]
+    NoProfile,
     /// The protocol's reason.
     #[error("{0}")]
     Protocol(String),
@@ -53,9 +56,33 @@ pub struct Handshake {
     connects: bool,
     is_them: bool,
     keys: Option<Protection>,
+    has_agreed: bool,
     is_over: bool,
     due: Timestamp,
     ends: Timestamp,
+}
+
+/// The random bytes of a client's first word, by which it is told from another one.
+pub type Hello = [u8; 32];
+
+/// Those of a packet that is such a word, in clear (RFC 6347 §4.2.2).
+pub fn hello(packet: &[u8]) -> Option<Hello> {
+    const RECORD_BYTES: usize = 13;
+    const MESSAGE_BYTES: usize = 12;
+    const HANDSHAKE: u8 = 22;
+    const CLIENT_HELLO: u8 = 1;
+    let is_hello = packet.first() == Some(&HANDSHAKE) && packet.get(RECORD_BYTES) == Some(&CLIENT_HELLO);
+    let is_beginning =
+        packet.get(3..5) == Some(&[0, 0]) && packet.get(RECORD_BYTES + 6..RECORD_BYTES + 9) == Some(&[0; 3]);
+    let random = packet.get(RECORD_BYTES + MESSAGE_BYTES + 2..)?.first_chunk()?;
+    (is_hello && is_beginning).then_some(*random)
+}
+
+impl HandshakeError {
+    /// Whether it would fail again: other packets of the same peer do not mend it.
+    pub const fn is_final(&self) -> bool {
+        matches!(self, Self::Stranger | Self::NoProfile)
+    }
 }
 
 impl Identity {
@@ -78,12 +105,38 @@ impl Identity {
 
 impl Handshake {
     /// Begins with whoever has this fingerprint; `connects` if the first word is ours.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "only the origin of the library's clock, which goes on by `now` alone"
+    )]
     pub fn begin(identity: &Identity, theirs: Fingerprint, connects: bool, now: Timestamp) -> Self {
         let began = (Instant::now(), now);
         let mut dtls = Dtls::new_auto(identity.config.clone(), identity.certificate.clone(), began.0);
         dtls.set_active(connects);
         let ends = now + WITHIN;
-        Self { dtls, began, theirs, connects, is_them: false, keys: None, is_over: false, due: now, ends }
+        Self {
+            dtls,
+            began,
+            theirs,
+            connects,
+            is_them: false,
+            keys: None,
+            has_agreed: false,
+            is_over: false,
+            due: now,
+            ends,
+        }
+    }
+
+    /// Whether a packet is for it at all. An alert in clear may come from anybody, and ends nothing before the keys are agreed on; data goes
+    /// by no handshake.
+    pub fn takes(&self, packet: &[u8]) -> bool {
+        const ALERT: u8 = 21;
+        const DATA: u8 = 23;
+        match packet.first() {
+            Some(&ALERT) => self.is_over,
+            first => first != Some(&DATA),
+        }
     }
 
     /// Processes a packet of the peer. [`Self::poll`] follows.
@@ -120,9 +173,7 @@ impl Handshake {
                 Output::PeerCert(_) => return Err(HandshakeError::Stranger),
                 Output::KeyingMaterial(material, profile) => self.keys = keys(&material, profile, self.connects),
                 Output::Connected if !self.is_them => return Err(HandshakeError::Stranger),
-                Output::Connected => {
-                    (self.is_over, self.ends) = (true, now + LINGER);
-                }
+                Output::Connected => (self.is_over, self.ends) = (true, now + LINGER),
                 Output::Timeout(at) => {
                     let due = self.began.1 + at.saturating_duration_since(self.began.0);
                     self.due = due.max(now + RETRY_MIN);
@@ -134,12 +185,16 @@ impl Handshake {
                 _ => {}
             }
         }
-        Ok(if self.is_over && self.is_them { self.keys.take() } else { None })
+        if !self.is_over || self.has_agreed {
+            return Ok(None);
+        }
+        self.has_agreed = true;
+        self.keys.take().map(Some).ok_or(HandshakeError::NoProfile)
     }
 
     /// When [`Self::handle_timeout`] is due next.
     pub fn next_timeout(&self) -> Timestamp {
-        if self.is_over { self.ends } else { self.due.min(self.ends) }
+        self.due.min(self.ends)
     }
 
     /// Whether it may be forgotten.

@@ -22,19 +22,22 @@ pub struct IceCredentials {
 
 /// A check of the peer's.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Check {
+pub struct IceCheck {
     /// What it is answered.
     pub answer: Vec<u8>,
     /// Whether the peer has chosen the way it came.
     pub is_chosen: bool,
+    /// How it ranks that way.
+    pub priority: u32,
 }
 
 impl IceCredentials {
-    /// Those that follow from a secret: the same in each description.
-    pub fn of(secret: &[u8]) -> Self {
+    /// Those that follow from a secret: the same in each description, until the peer begins anew, which ours have to follow (RFC 8839
+    /// §4.4.1.1.1).
+    pub fn of(secret: &[u8], generation: u32) -> Self {
         let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
         let word = |purpose: &str, bytes: usize| {
-            let tag = hmac::sign(&key, purpose.as_bytes());
+            let tag = hmac::sign(&key, format!("{purpose} {generation}").as_bytes());
             let text = tag.as_ref().iter().take(bytes).map(|b| format!("{b:02x}")).collect::<String>();
             text.into()
         };
@@ -42,7 +45,7 @@ impl IceCredentials {
     }
 
     /// The check that a packet is; `None` if it is none for us: then nobody answers, and nobody learns that there is somebody.
-    pub fn check(&self, packet: &[u8], from: SocketAddr) -> Option<Check> {
+    pub fn check(&self, packet: &[u8], from: SocketAddr) -> Option<IceCheck> {
         let message = StunMessage::parse(packet).ok().filter(StunMessage::is_binding_request)?;
         // Ours comes first (RFC 8445 §7.2.2).
         let (fragment, _) = message.username()?.split_once(':')?;
@@ -53,7 +56,7 @@ impl IceCredentials {
         let reply = StunMessage::binding_reply(message.trans_id(), from);
         let length = reply.to_bytes(Some(self.password.as_bytes()), &mut answer, sign).ok()?;
         answer.truncate(length);
-        Some(Check { answer, is_chosen: message.use_candidate() })
+        Some(IceCheck { answer, is_chosen: message.use_candidate(), priority: message.prio().unwrap_or_default() })
     }
 }
 
@@ -86,7 +89,7 @@ mod tests {
 
     #[test]
     fn who_knows_the_password_is_answered_with_its_own_address() {
-        let (ours, from) = (IceCredentials::of(b"secret"), "192.0.2.9:7000".parse().unwrap());
+        let (ours, from) = (IceCredentials::of(b"secret", 0), "192.0.2.9:7000".parse().unwrap());
         let username = format!("{}:theirs", ours.fragment);
         for chosen in [true, false] {
             let check = ours.check(&request(&ours, &username, chosen), from).expect("a check");
@@ -99,8 +102,8 @@ mod tests {
 
     #[test]
     fn nobody_else_is_answered() {
-        let (ours, from) = (IceCredentials::of(b"secret"), "192.0.2.9:7000".parse().unwrap());
-        let stranger = IceCredentials::of(b"other");
+        let (ours, from) = (IceCredentials::of(b"secret", 0), "192.0.2.9:7000".parse().unwrap());
+        let stranger = IceCredentials::of(b"other", 0);
         let username = format!("{}:theirs", ours.fragment);
         assert_eq!(ours.check(&request(&stranger, &username, true), from), None, "another password");
         assert_eq!(ours.check(&request(&ours, "other:theirs", true), from), None, "another fragment");
@@ -114,9 +117,10 @@ mod tests {
 
     #[test]
     fn credentials_have_the_form_that_descriptions_want() {
-        let ours = IceCredentials::of(b"secret");
+        let ours = IceCredentials::of(b"secret", 0);
         assert_eq!((ours.fragment.len(), ours.password.len()), (16, 32));
-        assert_ne!(ours, IceCredentials::of(b"other"));
+        assert_ne!(ours, IceCredentials::of(b"other", 0));
+        assert_ne!(ours, IceCredentials::of(b"secret", 1));
         assert!(!format!("{ours:?}").contains(&*ours.password));
     }
 }

@@ -161,10 +161,11 @@ impl Description {
         }
     }
 
-    /// Whether the author of a section finds the way to us by ICE.
+    /// Whether the author of a section finds the way to us by ICE. One that is itself found alone ("lite") does not.
     pub(crate) fn looks_for_a_way(&self, media: &Media) -> bool {
         let has = |attribute: &Attribute| attribute.name == "ice-ufrag";
-        media.attributes().any(has) || self.attributes().any(has)
+        let is_lite = self.attributes().any(|attribute| attribute.name == "ice-lite");
+        !is_lite && (media.attributes().any(has) || self.attributes().any(has))
     }
 
     /// The session's own attributes, in order.

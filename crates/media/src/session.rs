@@ -11,13 +11,13 @@ use std::time::Duration;
 
 use model::Timestamp;
 
-use crate::dtls::HandshakeError;
 use crate::dtmf::Digit;
 use crate::rtp;
 use crate::sdp::{AudioStream, Direction};
 
 mod agreement;
 mod digits;
+mod event;
 mod frame;
 mod inbound;
 mod keys;
@@ -34,6 +34,7 @@ mod treatment;
 
 use agreement::Agreement;
 pub use digits::DIGITS_BUFFERED_MAX;
+pub use event::Event;
 pub use frame::{Channel, Content, FRAME, FRAME_SAMPLES, Frame, PacketBuffer, Transmit};
 use inbound::Inbound;
 use keys::Keys;
@@ -84,38 +85,6 @@ pub struct Setup {
     /// Silence of a phone that was heard before, after which [`Event::Quiet`] is reported. A phone that was never
     /// heard gets 5/2 of it, and so does each repeated report: it may have nothing to say.
     pub quiet_after: Duration,
-}
-
-/// An event that the leg's owner must act on.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Event {
-    /// The phone's packets come from this address.
-    Learned(SocketAddr),
-    /// [`UNPROVEN_BYTES_MAX`] has been sent to this address; no more is sent before something arrives from it.
-    Withheld(SocketAddr),
-    /// A key was pressed.
-    Digit(Digit),
-    /// A treatment ended by itself.
-    Ended(Outcome),
-    /// The prompts of the treatment with this id are over: what the phone says is recorded from now on.
-    Recording(u64),
-    /// The phone's encrypted packets are counted anew, come from a new source, or have other keys: who goes on with the session must know
-    /// of it.
-    Counted,
-    /// The handshake has failed: there are no keys, and no audio.
-    NotAgreed(HandshakeError),
-    /// Nothing has come from the phone since `since`.
-    Quiet {
-        /// The last sign of life.
-        since: Timestamp,
-        /// The phone need not send (hold), so its silence proves little; the event is reported because the phone may have vanished.
-        held: bool,
-    },
-    /// The phone is heard again after [`Event::Quiet`].
-    Resumed,
-    /// A turn needed more than [`STEPS_MAX`] steps, or had no end. The session sends nothing more; its leg must be
-    /// ended.
-    Runaway,
 }
 
 /// The timers of a session.
@@ -185,7 +154,7 @@ impl Session {
 
     /// Applies a newly negotiated stream. A source that is being heard is kept; the described source has precedence.
     pub fn negotiate(&mut self, mut stream: AudioStream, now: Timestamp) {
-        self.agreement.negotiate(self.stream.as_ref(), &mut stream);
+        self.agreement.negotiate(self.stream.as_ref(), &mut stream, now);
         self.inbound.source.negotiate(self.stream.as_ref(), &stream, now);
         self.outbound.negotiate(self.stream.as_ref(), &stream);
         self.begin_source_anew(&stream);
@@ -195,7 +164,6 @@ impl Session {
         self.alive = now;
         self.quiet = false;
         self.timers.quiet = now + self.quiet_after;
-        self.begin_handshake(now);
     }
 
     /// The agreed stream.

@@ -1,7 +1,7 @@
 //! Rules about headers, from a tenant's configuration to the protocol core that applies them.
 
 use contracts::provisioning::{HeaderRule, HeaderRuleAction, HeaderRuleOn, Trunk};
-use sip::header_rules::{Direction, EditAction, HeaderEdit, HeaderRuleError, HeaderRules, RuleText};
+use sip::header_rules::{EditAction, HeaderEdit, HeaderRuleError, HeaderRules, RuleDirection, RuleText};
 
 /// Makes a rule ready for use.
 ///
@@ -29,9 +29,9 @@ pub fn of_trunk(trunk: &Trunk) -> HeaderRules {
 }
 
 /// The same direction.
-pub const fn direction(on: HeaderRuleOn) -> Direction {
+pub const fn direction(on: HeaderRuleOn) -> RuleDirection {
     match on {
-        HeaderRuleOn::Sent => Direction::Sent,
-        HeaderRuleOn::Received => Direction::Received,
+        HeaderRuleOn::Sent => RuleDirection::Sent,
+        HeaderRuleOn::Received => RuleDirection::Received,
     }
 }

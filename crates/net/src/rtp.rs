@@ -74,7 +74,7 @@ pub enum Order {
         session: Box<Session>,
     },
     /// Applies a negotiated audio stream to the session.
-    Negotiate(LegId, AudioStream),
+    Negotiate(LegId, Box<AudioStream>),
     /// Start a treatment; its id comes back with its end.
     Play(LegId, u64, Treatment),
     /// Stop the treatment.

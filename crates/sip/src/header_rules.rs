@@ -16,7 +16,7 @@ use thiserror::Error;
 use crate::header::HeaderName;
 use crate::message::Message;
 use crate::parse::is_token;
-use edit::Change;
+use edit::HeaderChange;
 use facts::Facts;
 use template::{Template, TemplateError};
 
@@ -30,12 +30,14 @@ pub const HEADER_PATTERN_MAX: usize = 256;
 pub const RESULT_MAX: usize = 4_096;
 /// The longest name of a header, in bytes.
 const HEADER_NAME_MAX: usize = 64;
-/// The most memory of a compiled pattern, in bytes.
-const PATTERN_BYTES_MAX: usize = 256 << 10;
+/// The most memory of a compiled pattern, in bytes. What a pattern costs grows with it and with the line.
+const PATTERN_BYTES_MAX: usize = 64 << 10;
+/// The most places of a line that a rule rewrites.
+const PLACES_MAX: usize = 64;
 
 /// Which INVITEs a rule is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Direction {
+pub enum RuleDirection {
     /// Those that go to the carrier.
     Sent,
     /// Those that come from the carrier.
@@ -71,7 +73,7 @@ impl EditAction {
 #[derive(Clone, Copy, Debug)]
 pub struct RuleText<'a> {
     /// Which INVITEs it is about.
-    pub on: Direction,
+    pub on: RuleDirection,
     /// What it does.
     pub action: EditAction,
     /// The header.
@@ -138,10 +140,10 @@ pub enum HeaderRuleError {
 /// A rule that can be applied.
 #[derive(Clone, Debug)]
 pub struct HeaderEdit {
-    on: Direction,
+    on: RuleDirection,
     action: EditAction,
     header: HeaderName,
-    change: Change,
+    change: HeaderChange,
 }
 
 /// The rules of a trunk, in the order in which they apply.
@@ -229,18 +231,18 @@ impl HeaderEdit {
             return Err(HeaderRuleError::Protected { header: header.as_str().to_owned(), why });
         }
         let change = match action {
-            EditAction::Add => Change::Add(text.written(&["pattern", "replace"])?),
-            EditAction::Set => Change::Set(text.written(&["pattern", "replace"])?),
+            EditAction::Add => HeaderChange::Add(text.written(&["pattern", "replace"])?),
+            EditAction::Set => HeaderChange::Set(text.written(&["pattern", "replace"])?),
             EditAction::Remove => {
                 text.has_no(&["value", "replace"])?;
-                Change::Remove(text.pattern.map(pattern).transpose()?)
+                HeaderChange::Remove(text.pattern.map(pattern).transpose()?)
             }
             EditAction::Rewrite => {
                 text.has_no(&["value"])?;
                 let missing = HeaderRuleError::Missing { action: action.as_str(), key: "pattern" };
                 let pattern = pattern(text.pattern.ok_or(missing)?)?;
                 let with = text.replace.unwrap_or_default();
-                Change::Rewrite(template("replace", with, on, Some(pattern.captures_len()))?, pattern)
+                HeaderChange::Rewrite(template("replace", with, on, Some(pattern.captures_len()))?, pattern)
             }
         };
         Ok(Self { on, action, header, change })
@@ -279,7 +281,12 @@ impl RuleText<'_> {
     }
 }
 
-fn template(key: &'static str, text: &str, on: Direction, groups: Option<usize>) -> Result<Template, HeaderRuleError> {
+fn template(
+    key: &'static str,
+    text: &str,
+    on: RuleDirection,
+    groups: Option<usize>,
+) -> Result<Template, HeaderRuleError> {
     if text.len() > VALUE_MAX {
         return Err(HeaderRuleError::TooLong { key, max: VALUE_MAX });
     }
@@ -307,12 +314,12 @@ impl HeaderRules {
     }
 
     /// Whether a rule for that direction is about that header.
-    pub fn is_about(&self, on: Direction, header: &HeaderName) -> bool {
+    pub fn is_about(&self, on: RuleDirection, header: &HeaderName) -> bool {
         self.edits.iter().any(|edit| edit.on == on && edit.header == *header)
     }
 
     /// Applies the rules for that direction; returns what each did.
-    pub fn apply(&self, on: Direction, message: &mut Message) -> Vec<Effect> {
+    pub fn apply(&self, on: RuleDirection, message: &mut Message) -> Vec<Effect> {
         let meant = self.edits.iter().enumerate().filter(|(_, edit)| edit.on == on);
         let mut effects = Vec::new();
         let mut facts = None;

@@ -302,12 +302,16 @@ impl std::fmt::Debug for Message {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let bytes = self.to_bytes();
         let text = String::from_utf8_lossy(&bytes);
-        // The keys of encrypted audio (RFC 4568) are for nobody to read.
-        let mut parts = text.split("inline:");
-        let mut shown = parts.next().unwrap_or_default().to_owned();
-        for part in parts {
-            let rest = part.find(['\r', '\n']).and_then(|end| part.get(end..));
-            shown.extend(["inline:***", rest.unwrap_or_default()]);
+        // The keys of encrypted audio (RFC 4568) and the password of who looks for it (RFC 8839) are for nobody to read.
+        let mut shown = text.into_owned();
+        for secret in ["inline:", "a=ice-pwd:"] {
+            let mut parts = shown.split(secret);
+            let mut masked = parts.next().unwrap_or_default().to_owned();
+            for part in parts {
+                let rest = part.find(['\r', '\n']).and_then(|end| part.get(end..));
+                masked.extend([secret, "***", rest.unwrap_or_default()]);
+            }
+            shown = masked;
         }
         write!(f, "Message({shown:?})")
     }

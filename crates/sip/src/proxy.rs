@@ -286,7 +286,7 @@ impl Proxy {
     /// Processes a datagram from a UDP listener of the edge.
     pub fn handle_datagram(&mut self, listener: u16, remote: SocketAddr, bytes: Bytes, now: Timestamp) {
         let flow = Flow::Udp { listener, remote };
-        let admission = self.admit(remote.ip(), now);
+        let admission = self.admit(flow, remote.ip(), now);
         if admission == RateVerdict::Dropped && !allowance::may_be_known(&bytes) {
             self.counts.rate_dropped += 1;
             return;
@@ -305,7 +305,7 @@ impl Proxy {
         match peer.side {
             Side::Cluster => self.arrive_from_node(message, connection, now),
             Side::Edge => {
-                let admission = self.admit(peer.remote.ip(), now);
+                let admission = self.admit(Flow::Stream { connection }, peer.remote.ip(), now);
                 self.arrive_within_rate(message, Flow::Stream { connection }, peer.remote, admission, now);
             }
         }
@@ -315,7 +315,9 @@ impl Proxy {
     /// Processes malformed input of a connection. If its end is known, the connection goes on.
     pub fn handle_malformed(&mut self, connection: ConnectionId, error: &ParseError, now: Timestamp) {
         let Some(peer) = self.connections.get(&connection).copied() else { return };
-        if peer.side == Side::Edge && self.admit(peer.remote.ip(), now) == RateVerdict::Dropped {
+        if peer.side == Side::Edge
+            && self.admit(Flow::Stream { connection }, peer.remote.ip(), now) == RateVerdict::Dropped
+        {
             self.counts.rate_dropped += 1;
             return;
         }

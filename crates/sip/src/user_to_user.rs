@@ -10,24 +10,30 @@ use crate::parse::{is_token, trim};
 pub const USER_TO_USER: HeaderName = HeaderName::other("User-to-User");
 /// The most bytes of data that a call carries, of all values together.
 pub const USER_DATA_MAX: usize = 256;
-/// The longest value with its parameters, in bytes: that data in hexadecimal, quoted, and what is said about it.
-const VALUE_MAX: usize = 1_024;
+/// The most values: each becomes a line of every INVITE that carries them.
+const VALUES_MAX: usize = 8;
+/// The most bytes of all values with their parameters: that data in hexadecimal, quoted, and what is said about it.
+const TEXT_MAX: usize = 1_024;
 
-/// The values of an INVITE that can be passed on, each as it came: those with good data, as long as all data together are within
+/// The values of an INVITE that can be passed on, each as it came: at most eight with good data, as long as all data together are within
 /// [`USER_DATA_MAX`]. What is too long is left out, not cut: half of it would say something else.
 pub fn passed_on(message: &Message) -> Vec<String> {
-    let mut room = USER_DATA_MAX;
+    let (mut data, mut text) = (USER_DATA_MAX, TEXT_MAX);
     let mut values = Vec::new();
-    for value in message.elements(&USER_TO_USER).filter(|value| value.len() <= VALUE_MAX) {
-        if let Some(left) = data_length(value).and_then(|length| room.checked_sub(length)) {
-            room = left;
+    // Many values that cannot be passed on cost no more than a few.
+    for value in message.elements(&USER_TO_USER).take(4 * VALUES_MAX) {
+        let room = || Some((data.checked_sub(data_length(value)?)?, text.checked_sub(value.len())?));
+        if values.len() < VALUES_MAX
+            && let Some(left) = room()
+        {
+            (data, text) = left;
             values.push(value.to_owned());
         }
     }
     values
 }
 
-/// How many bytes of data a value has (RFC 7433 §4.1); none if it has a form that there is not.
+/// How many bytes of data a value has (RFC 7433 §4.1), at least one; none if it has a form that there is not.
 fn data_length(value: &str) -> Option<usize> {
     let end = find_outside_quotes(value, b';').unwrap_or(value.len());
     let (data, params) = value.split_at_checked(end)?;
@@ -40,10 +46,13 @@ fn data_length(value: &str) -> Option<usize> {
         return None;
     }
     let text = unquote(data);
+    if text.is_empty() {
+        return None;
+    }
     if !is_hex {
         return Some(text.len());
     }
-    (text.len() % 2 == 0 && text.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(text.len() / 2)
+    (text.len().is_multiple_of(2) && text.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(text.len() / 2)
 }
 
 #[cfg(test)]
@@ -74,5 +83,10 @@ mod tests {
         assert_eq!(passed(&[&hex(257)]), Vec::<String>::new());
         assert_eq!(passed(&[&hex(200), &hex(57), &hex(56)]), [hex(200), hex(56)]);
         assert_eq!(passed(&["x".repeat(257).as_str()]), Vec::<String>::new());
+        // However many there are, and whatever they say of themselves, they do not fill the INVITEs that carry them.
+        assert_eq!(passed(&[vec!["\"\""; 4_000].join(",").as_str()]), Vec::<String>::new());
+        assert_eq!(passed(&[vec!["a"; 256].join(",").as_str()]).len(), VALUES_MAX);
+        let talkative = format!("x;p={}", "y".repeat(600));
+        assert_eq!(passed(&[&talkative, &talkative]), std::slice::from_ref(&talkative));
     }
 }

@@ -1,4 +1,4 @@
--- Rules that change headers of a trunk's INVITEs.
+-- Rules that change headers of a trunk's INVITEs. They go with their trunk: the release before does not know them, and deletes trunks.
 CREATE TABLE trunk_header (
     tenant TEXT NOT NULL,
     name TEXT NOT NULL COLLATE NOCASE,
@@ -10,7 +10,7 @@ CREATE TABLE trunk_header (
     pattern TEXT,
     replacement TEXT,
     PRIMARY KEY (tenant, name, place),
-    FOREIGN KEY (tenant, name) REFERENCES trunk (tenant, name) DEFERRABLE INITIALLY DEFERRED
+    FOREIGN KEY (tenant, name) REFERENCES trunk (tenant, name) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED
 );
 -- How a trunk's carrier is told who has diverted a call: none, diversion (as without a value), history-info or both.
 ALTER TABLE trunk ADD COLUMN diversion TEXT;

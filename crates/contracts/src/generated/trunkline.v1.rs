@@ -4350,6 +4350,9 @@ pub struct MediaRecord {
     /// How often each crypto suite has gone out of use.
     #[prost(uint32, repeated, tag = "23")]
     pub suites_spent: ::prost::alloc::vec::Vec<u32>,
+    /// How often the phone has begun anew to look for the way to us.
+    #[prost(uint32, tag = "24")]
+    pub ice_generation: u32,
 }
 /// What is wanted of a MediaRecord of which the rest may be damaged, each part by itself.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -4481,9 +4484,14 @@ pub struct AssociationRecord {
     /// Whether the first word is ours.
     #[prost(bool, tag = "2")]
     pub connects: bool,
-    /// Whether the phone finds the way to us by ICE.
-    #[prost(bool, tag = "3")]
-    pub finds_way: bool,
+    /// By what the phone finds the way to us (ICE); empty where it does not.
+    #[prost(string, tag = "3")]
+    pub ice_fragment: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub ice_password: ::prost::alloc::string::String,
+    /// With what it looks.
+    #[prost(string, tag = "5")]
+    pub peer_fragment: ::prost::alloc::string::String,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct PayloadTypesRecord {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use aws_lc_rs::digest;
 
-use super::{Description, Line, Media};
+use super::{Attribute, Description, Line, Media, attributes};
 use crate::ice::IceCredentials;
 
 /// Hashes of certificates that are verified, the best one first.
@@ -24,6 +24,8 @@ pub struct Association {
     pub connects: bool,
     /// How the peer finds the way to us; `None` if it does not look for one.
     pub ice: Option<IceCredentials>,
+    /// The user fragment with which it looks; empty without.
+    pub peer_fragment: Box<str>,
 }
 
 /// The part in the handshake that an author offers or takes (RFC 4145 §4).
@@ -89,37 +91,59 @@ impl HandshakeRole {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Proposal {
     fingerprint: Fingerprint,
-    role: HandshakeRole,
-    /// Whether its author finds the way by ICE.
-    looks_for_a_way: bool,
+    /// None where the author has not said it.
+    role: Option<HandshakeRole>,
+    /// The author's user fragment, if it finds the way by ICE.
+    fragment: Option<Box<str>>,
 }
 
 impl Proposal {
     /// What an offer or answer proposes; `None` if it proposes none that can be taken.
     pub(super) fn of(description: &Description, media: &Media) -> Option<Self> {
-        let fingerprints = || {
-            let of_media = media.attributes().filter(|attribute| attribute.name == "fingerprint");
-            let of_session = description.attributes().filter(|attribute| attribute.name == "fingerprint");
-            of_media.chain(of_session).filter_map(|attribute| Fingerprint::parse(attribute.value.as_deref()?))
-        };
+        let is_it = |attribute: &&Attribute| attribute.name == "fingerprint";
+        let of_media = media.attributes().any(|attribute| is_it(&attribute));
+        let lines = if of_media { &media.lines } else { &description.lines };
+        let fingerprints =
+            || attributes(lines).filter(is_it).filter_map(|found| Fingerprint::parse(found.value.as_deref()?));
+        let fragment = of_either(description, media, "ice-ufrag").filter(|_| description.looks_for_a_way(media));
         let by_hash = |(name, _): &(&str, _)| fingerprints().find(|found| found.0.split(' ').next() == Some(name));
         Some(Self {
             fingerprint: HASHES.iter().find_map(by_hash)?,
-            role: HandshakeRole::of(description, media).unwrap_or(HandshakeRole::Either),
-            looks_for_a_way: description.looks_for_a_way(media),
+            role: HandshakeRole::of(description, media),
+            fragment: fragment.map(|fragment| fragment.trim().into()),
         })
     }
 
-    /// Our side of it in an answer. Whoever may begin the handshake does not wait for us behind a NAT: we begin only where the offer
-    /// says so.
-    pub(super) fn answered(self, ours: Option<&IceCredentials>) -> Association {
-        let ice = ours.filter(|_| self.looks_for_a_way).cloned();
-        Association { theirs: self.fingerprint, connects: self.role == HandshakeRole::Passive, ice }
+    /// The user fragment of an author that finds the way to us.
+    pub(super) fn fragment(&self) -> Option<&str> {
+        self.fragment.as_deref()
     }
 
-    /// The association on which an answer of theirs agrees; `None` if it leaves to us what only it can decide.
-    pub(super) fn accepted(self, ours: Option<&IceCredentials>) -> Option<Association> {
-        (self.role != HandshakeRole::Either).then(|| self.answered(ours))
+    /// Our side of it in an answer. Whoever may begin the handshake does not wait for us behind a NAT: we begin only where the offer
+    /// says so, or where we have begun the one that goes on (RFC 8842 §5.3).
+    pub(super) fn answered(self, ours: Option<IceCredentials>, has_begun: bool) -> Association {
+        let connects = match self.role {
+            Some(HandshakeRole::Passive) => true,
+            Some(HandshakeRole::Active) => false,
+            Some(HandshakeRole::Either) | None => has_begun,
+        };
+        self.agreed(connects, ours)
+    }
+
+    /// The association on which an answer of theirs agrees; `None` if it leaves to us what only it can decide. Without a word it waits for
+    /// us (RFC 4145 §4).
+    pub(super) fn accepted(self, ours: Option<IceCredentials>) -> Option<Association> {
+        let connects = match self.role {
+            Some(HandshakeRole::Either) => return None,
+            Some(HandshakeRole::Active) => false,
+            Some(HandshakeRole::Passive) | None => true,
+        };
+        Some(self.agreed(connects, ours))
+    }
+
+    fn agreed(self, connects: bool, ours: Option<IceCredentials>) -> Association {
+        let ice = ours.filter(|_| self.fragment.is_some());
+        Association { theirs: self.fingerprint, connects, ice, peer_fragment: self.fragment.unwrap_or_default() }
     }
 }
 

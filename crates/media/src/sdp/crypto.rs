@@ -70,6 +70,12 @@ pub struct LocalKeys {
     pub spent: [u32; SUITES.len()],
     /// That of the certificate with which keys are agreed on by a handshake.
     pub fingerprint: Fingerprint,
+    /// Whether we have begun the handshake that is agreed on.
+    pub has_begun: bool,
+    /// The user fragment with which the peer looks for the way to us.
+    pub peer_fragment: Option<Box<str>>,
+    /// How often it has begun anew.
+    pub generation: u32,
 }
 
 /// What is offered and taken on our side.
@@ -164,12 +170,20 @@ fn read_mki((value, length): (&str, &str)) -> Option<Mki> {
 impl LocalKeys {
     /// Keys that were in no description yet.
     pub const fn new(secret: [u8; SECRET_BYTES], fingerprint: Fingerprint) -> Self {
-        Self { secret, spent: [0; SUITES.len()], fingerprint }
+        Self { secret, spent: [0; SUITES.len()], fingerprint, has_begun: false, peer_fragment: None, generation: 0 }
     }
 
-    /// How a peer finds the way to us.
+    /// By what the peer finds the way to us.
     pub fn ice(&self) -> IceCredentials {
-        IceCredentials::of(&self.secret)
+        IceCredentials::of(&self.secret, self.generation)
+    }
+
+    /// The peer looks for the way with this user fragment: with another one than before it begins anew.
+    pub fn follow_peer(&mut self, fragment: &str) {
+        if self.peer_fragment.as_deref().is_some_and(|known| known != fragment) {
+            self.generation = self.generation.saturating_add(1);
+        }
+        self.peer_fragment = Some(fragment.into());
     }
 
     /// Our key of a suite.

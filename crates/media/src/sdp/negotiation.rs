@@ -237,7 +237,6 @@ pub fn answer(
     let (index, keys) = encryption::choose(offer, local.encryption.policy())?;
     let taken = offer.media.get(index).ok_or(NegotiationError::NoAudio)?;
     let mut stream = stream_of(offer, taken)?;
-    same_family(&stream, local.address)?;
     stream.direction = preference.direction.both(offer.direction_of(taken).reversed());
     // We answer with one codec, so that the peer sends what we send: our preferred one if offered, else the peer's first.
     if stream.numbers.of(preference.codec).is_some() {
@@ -252,12 +251,17 @@ pub fn answer(
         ptime: stream.packet.map_or(PTIME, |samples| samples / SAMPLES_PER_MS),
     };
     let mut section = audio_section(local, &taken.protocol, &codecs, &form);
-    stream.agree(encryption::reply(offer, taken, keys, (local, &mut section))?);
+    stream.agree(encryption::reply(taken, keys, (local, &mut section))?);
+    same_family(&stream, local.address)?;
     let mut media: Vec<Media> = offer.media.iter().map(rejected).collect();
     if let Some(place) = media.get_mut(index) {
         *place = section;
     }
-    Ok((describe(local, media), stream))
+    let mut described = describe(local, media);
+    if !offer.attributes().any(|attribute| attribute.name == "group") {
+        described.lines.retain(|line| !matches!(line, Line::Attribute(attribute) if attribute.name == "group"));
+    }
+    Ok((described, stream))
 }
 
 /// Whether [`answer`] would accept the offer, for a caller that has no ports yet.

@@ -157,7 +157,7 @@ impl Session {
             inbound: Inbound::restore(snapshot.inbound, now),
             outbound,
             guard,
-            agreement: Agreement::resume(snapshot.stream.as_ref()),
+            agreement: Agreement::resume(snapshot.stream.as_ref(), now),
             stream: snapshot.stream,
             treatment: snapshot.treatment.map(|t| Running::restore(t, gap, now, prompt)),
             recorder: None,

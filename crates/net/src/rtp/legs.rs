@@ -177,7 +177,7 @@ impl Legs {
             }
             Order::Negotiate(leg, stream) => {
                 if let Some(key) = self.keys.get(&leg) {
-                    self.exchange.negotiate(*key, stream, now);
+                    self.exchange.negotiate(*key, *stream, now);
                 }
             }
             Order::Play(leg, id, treatment) => self.with(leg, |s| s.play(id, treatment, now)),

@@ -20,7 +20,7 @@ use tokio::task::JoinHandle;
 use super::outlet::{NotSecured, Outlet, QueueFull};
 use super::{Counters, Limits, web_socket};
 use crate::tls::{Failure, TlsSession};
-pub(super) use reading::Form;
+pub(super) use reading::MessageForm;
 use reading::{ReadSide, read};
 
 /// Why a connection closed.
@@ -56,7 +56,7 @@ pub struct Writer {
     /// time.
     gathered: Mutex<Gathered>,
     outlet: Arc<Outlet>,
-    form: Form,
+    form: MessageForm,
     task: JoinHandle<()>,
     counters: Arc<Counters>,
     meter: Option<PeerMeter>,
@@ -70,9 +70,12 @@ struct Gathered {
 }
 
 impl Writer {
-    /// Answers a ping (RFC 5626 §4.4.1). A peer that does not read loses its pong.
-    pub(super) fn pong(&self) {
-        let _ = self.send(Bytes::from_static(PONG));
+    /// Answers a ping (RFC 5626 §4.4.1).
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    pub(super) fn pong(&self) -> Result<(), QueueFull> {
+        self.send(Bytes::from_static(PONG))
     }
 
     /// Sends one message at once, behind what was gathered.
@@ -96,8 +99,10 @@ impl Writer {
             meter.bytes_out(bytes.len());
         }
         let bytes = match self.form {
-            Form::Stream => bytes,
-            Form::WebSocket => web_socket::framed(&bytes),
+            MessageForm::Stream => bytes,
+            MessageForm::WebSocket if self.outlet.has_web_socket() => web_socket::framed(&bytes),
+            // The end of the connection is on its way to the loop.
+            MessageForm::WebSocket => return Ok(()),
         };
         let mut gathered = self.gathered();
         gathered.bytes += bytes.len();
@@ -159,7 +164,7 @@ impl Drop for Writer {
     fn drop(&mut self) {
         // The last message on a connection that is being closed (the answer to a malformed message) goes out here.
         let _ = self.flush();
-        if self.outlet.is_upgraded() {
+        if self.outlet.has_web_socket() {
             let _ = self.outlet.send(web_socket::farewell());
         }
         self.outlet.close();
@@ -201,7 +206,7 @@ pub(super) enum Happened {
 #[derive(Debug)]
 pub(super) struct Carriage {
     pub(super) session: Option<TlsSession>,
-    pub(super) form: Form,
+    pub(super) form: MessageForm,
 }
 
 /// Starts the task of a connection. `deliver` wraps each event for the loop's channel.
@@ -301,7 +306,7 @@ impl Drop for Standing<'_> {
 }
 
 async fn run<E>(
-    (origin, form): (Origin, Form),
+    (origin, form): (Origin, MessageForm),
     limits: Limits,
     counted: Counted,
     events: &mpsc::Sender<E>,

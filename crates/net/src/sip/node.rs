@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
-use super::connection::{self, Carriage, Form, Happened, Origin, Writer};
+use super::connection::{self, Carriage, Happened, MessageForm, Origin, Writer};
 use super::tcp::SendError;
 use super::{Counters, Limits};
 
@@ -406,7 +406,7 @@ impl Keeper {
         let (sender, mut happens) = mpsc::channel(TOGETHER);
         let origin = Origin::Connect { local: self.local, remote: proxy };
         let (counters, meter) = (self.counters.clone(), (self.meter_of)(proxy));
-        let carriage = Carriage { session: None, form: Form::Stream };
+        let carriage = Carriage { session: None, form: MessageForm::Stream };
         let writer = Arc::new(connection::spawn(origin, carriage, self.limits, counters, meter, sender, |h| h));
         // A change during the greeting is announced as soon as the proxy has answered.
         let mut work = self.work.clone();
@@ -440,7 +440,8 @@ impl Keeper {
                             return true;
                         }
                     }
-                    Happened::Ping => writer.pong(),
+                    // A proxy that does not read loses its pong, and soon the connection.
+                    Happened::Ping => drop(writer.pong()),
                     Happened::Opened => {}
                     // The sender gets no answer and times out.
                     Happened::Malformed(error) => tracing::warn!(%error, "a proxy has sent what is no message"),

@@ -1,7 +1,7 @@
 //! The way out of one connection: straight to the socket while the peer keeps up, else into a bounded queue; in the clear, or
 //! through a TLS session.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::Bytes;
@@ -26,8 +26,8 @@ pub(super) struct Outlet {
     waiting: AtomicUsize,
     bytes_max: usize,
     stream: OnceLock<Arc<OwnedWriteHalf>>,
-    /// Set once the peer has opened its WebSocket.
-    web_socket: OnceLock<()>,
+    /// Whether there is a WebSocket that neither side has closed.
+    web_socket: AtomicBool,
 }
 
 /// Whether the peer may send more.
@@ -66,7 +66,7 @@ impl Outlet {
             waiting: AtomicUsize::new(0),
             bytes_max,
             stream: OnceLock::new(),
-            web_socket: OnceLock::new(),
+            web_socket: AtomicBool::new(false),
         }
     }
 
@@ -92,13 +92,13 @@ impl Outlet {
         }
     }
 
-    /// The peer has opened its WebSocket: it is told when we close it.
-    pub(super) fn upgraded(&self) {
-        let _ = self.web_socket.set(());
+    /// The peer has opened its WebSocket, or one of us has closed it: nothing may follow then (RFC 6455 §5.5.1).
+    pub(super) fn set_web_socket(&self, is_open: bool) {
+        self.web_socket.store(is_open, Ordering::Release);
     }
 
-    pub(super) fn is_upgraded(&self) -> bool {
-        self.web_socket.get().is_some()
+    pub(super) fn has_web_socket(&self) -> bool {
+        self.web_socket.load(Ordering::Acquire)
     }
 
     /// Sends plaintext.
@@ -158,9 +158,13 @@ impl Outlet {
         }
         let length = rest.len();
         if self.waiting.fetch_add(length, Ordering::AcqRel) + length > self.bytes_max {
+            self.written(length);
             return Err(QueueFull);
         }
-        self.queue.try_send(rest).map_err(|_| QueueFull)
+        self.queue.try_send(rest).map_err(|_| {
+            self.written(length);
+            QueueFull
+        })
     }
 
     fn session(&self) -> Option<MutexGuard<'_, TlsSession>> {

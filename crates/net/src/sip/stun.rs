@@ -11,6 +11,11 @@ const XOR_MAPPED_ADDRESS: [u8; 2] = [0x00, 0x20];
 /// Attributes from here on may be ignored (RFC 8489 §14).
 const OPTIONAL: u16 = 0x8000;
 
+/// Whether a datagram is STUN and no SIP, which begins with a letter (RFC 7983 §7).
+pub(super) fn is_stun(datagram: &[u8]) -> bool {
+    datagram.first().is_some_and(|first| *first < 4) && datagram.get(4..8) == Some(&COOKIE[..])
+}
+
 /// The answer to a question of this kind; `None` if it is none, or asks for more than that.
 pub(super) fn answer(datagram: &[u8], from: SocketAddr) -> Option<Vec<u8>> {
     let (header, attributes) = datagram.split_at_checked(HEADER_BYTES)?;

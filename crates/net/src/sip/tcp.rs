@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::connection::{self, Carriage, Closed, Form, Happened, Origin, Writer};
+use super::connection::{self, Carriage, Closed, Happened, MessageForm, Origin, Writer};
 use super::handshakes::HandshakeRates;
 use super::places::{Peers, PlaceTable, ProvenOwner};
 use super::{Counters, Limits};
@@ -383,7 +383,11 @@ impl TcpTable {
             }
             Raw::From(connection, Happened::Malformed(error)) => Some(TcpEvent::Malformed { connection, error }),
             Raw::From(connection, Happened::Ping) => {
-                self.open.get(&connection)?.writer.pong();
+                let unread = self.open.get(&connection)?.writer.pong().is_err();
+                if unread {
+                    self.counters.closed_unread.one();
+                    self.end(connection, Closed::Unread);
+                }
                 None
             }
             Raw::From(connection, Happened::Opened) => {
@@ -433,7 +437,7 @@ impl TcpTable {
         }
         let (counters, meter) = (self.counters.clone(), (self.meter_of)(remote, listener));
         let deliver = move |happened| Raw::From(id, happened);
-        let form = if id.transport().is_web_socket() { Form::WebSocket } else { Form::Stream };
+        let form = if id.transport().is_web_socket() { MessageForm::WebSocket } else { MessageForm::Stream };
         let carriage = Carriage { session, form };
         let writer = connection::spawn(origin, carriage, self.limits, counters, meter, self.sender.clone(), deliver);
         self.open.insert(id, Open { writer, remote, listener });

@@ -90,10 +90,13 @@ impl UdpEndpoint {
                         self.counters.keep_alives_in.one();
                         continue;
                     }
-                    if let Some(answer) = stun::answer(bytes, remote) {
+                    if stun::is_stun(bytes) {
                         self.counters.keep_alives_in.one();
-                        // The kernel's answer does not matter: the phone asks again.
-                        let _ = self.sender.send_to(&answer, remote);
+                        if let Some(answer) = stun::answer(bytes, remote) {
+                            self.counters.bytes_out.more(answer.len() as u64);
+                            // A phone whose answer is lost asks again.
+                            let _ = self.sender.send_to(&answer, remote);
+                        }
                         continue;
                     }
                     self.counters.messages_in.one();

@@ -41,11 +41,21 @@ enum State {
     Broken,
 }
 
+/// What was whole in some input.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum WholeInput {
+    Nothing,
+    /// A ping, its answer, or a close.
+    Control,
+    /// A message, or the opening.
+    Message,
+}
+
 /// Why an opening is refused.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 enum NotOpened {
-    #[error("This is the port for SIP over WebSocket (RFC 7118).")]
-    NoUpgrade,
+    #[error("This is the port for SIP over WebSocket (RFC 7118): {0}.")]
+    NoUpgrade(String),
     #[error("Ask for the subprotocol sip (Sec-WebSocket-Protocol, RFC 7118).")]
     NoSip,
     #[error("The request is too long.")]
@@ -53,12 +63,12 @@ enum NotOpened {
 }
 
 /// The connection's ends in memory: there is what came, and what goes is kept.
-struct Wire<'a> {
+struct MemoryStream<'a> {
     input: &'a [u8],
     output: &'a mut Vec<u8>,
 }
 
-impl Read for Wire<'_> {
+impl Read for MemoryStream<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         match self.input.read(into) {
             Ok(0) => Err(io::ErrorKind::WouldBlock.into()),
@@ -67,7 +77,7 @@ impl Read for Wire<'_> {
     }
 }
 
-impl Write for Wire<'_> {
+impl Write for MemoryStream<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.output.write(bytes)
     }
@@ -98,8 +108,8 @@ impl WebSocketSession {
         }
     }
 
-    /// Takes input; returns whether anything in it was whole: a message, a ping, an opening.
-    pub(super) fn receive(&mut self, input: &[u8]) -> bool {
+    /// Takes input; returns what was whole in it.
+    pub(super) fn receive(&mut self, input: &[u8]) -> WholeInput {
         match std::mem::replace(&mut self.state, State::Over) {
             State::Opening(mut begun) => {
                 begun.extend_from_slice(input);
@@ -108,7 +118,7 @@ impl WebSocketSession {
             State::Open(context) => self.read(context, input),
             over => {
                 self.state = over;
-                false
+                WholeInput::Nothing
             }
         }
     }
@@ -123,11 +133,11 @@ impl WebSocketSession {
         (!self.output.is_empty()).then(|| std::mem::take(&mut self.output).into())
     }
 
-    fn open(&mut self, begun: Vec<u8>) -> bool {
+    fn open(&mut self, begun: Vec<u8>) -> WholeInput {
         if memchr::memmem::find(&begun, b"\r\n\r\n").is_none() {
             let is_too_long = begun.len() > OPENING_MAX;
-            self.state = if is_too_long { self.refuse(NotOpened::TooLong) } else { State::Opening(begun) };
-            return false;
+            self.state = if is_too_long { self.refuse(&NotOpened::TooLong) } else { State::Opening(begun) };
+            return WholeInput::Nothing;
         }
         match Self::answer(&begun) {
             Ok((response, length)) => {
@@ -142,18 +152,21 @@ impl WebSocketSession {
                 let rest = begun.get(length..).unwrap_or_default();
                 self.read(Box::new(WebSocketContext::new(Role::Server, Some(config))), rest);
             }
-            Err(why) => self.state = self.refuse(why),
+            Err(why) => self.state = self.refuse(&why),
         }
-        true
+        WholeInput::Message
     }
 
     /// The answer to an opening, and the request's length.
     fn answer(begun: &[u8]) -> Result<(Response, usize), NotOpened> {
-        let (length, request) = Request::try_parse(begun).ok().flatten().ok_or(NotOpened::NoUpgrade)?;
-        let mut response = create_response(&request).map_err(|_| NotOpened::NoUpgrade)?;
+        let no_upgrade = |why: Error| NotOpened::NoUpgrade(why.to_string());
+        let parsed = Request::try_parse(begun).map_err(no_upgrade)?;
+        let (length, request) = parsed.ok_or_else(|| NotOpened::NoUpgrade("the request is not whole".to_owned()))?;
+        let mut response = create_response(&request).map_err(no_upgrade)?;
         let offered = request.headers().get_all(SUBPROTOCOLS).into_iter();
         let mut offered = offered.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
-        if !offered.any(|name| name.trim().eq_ignore_ascii_case(SUBPROTOCOL)) {
+        // As it is written: a browser compares our answer with what it has offered.
+        if !offered.any(|name| name.trim() == SUBPROTOCOL) {
             return Err(NotOpened::NoSip);
         }
         response.headers_mut().insert(SUBPROTOCOLS, http::HeaderValue::from_static(SUBPROTOCOL));
@@ -161,9 +174,9 @@ impl WebSocketSession {
     }
 
     /// Whoever opens the port in a browser reads why.
-    fn refuse(&mut self, why: NotOpened) -> State {
+    fn refuse(&mut self, why: &NotOpened) -> State {
         let status = match why {
-            NotOpened::NoUpgrade => "426 Upgrade Required\r\nUpgrade: websocket",
+            NotOpened::NoUpgrade(_) => "426 Upgrade Required\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13",
             NotOpened::NoSip => "400 Bad Request",
             NotOpened::TooLong => "431 Request Header Fields Too Large",
         };
@@ -174,17 +187,20 @@ impl WebSocketSession {
         State::Broken
     }
 
-    fn read(&mut self, mut context: Box<WebSocketContext>, input: &[u8]) -> bool {
-        let mut wire = Wire { input, output: &mut self.output };
-        let mut any = false;
+    fn read(&mut self, mut context: Box<WebSocketContext>, input: &[u8]) -> WholeInput {
+        let mut wire = MemoryStream { input, output: &mut self.output };
+        let mut any = WholeInput::Nothing;
         loop {
-            match context.read(&mut wire) {
+            let message = match context.read(&mut wire) {
                 // Copies: a call may keep the message for hours, and must not keep the whole buffer with it.
-                Ok(Message::Text(text)) => self.found.push_back(Bytes::copy_from_slice(text.as_str().as_bytes())),
-                Ok(Message::Binary(bytes)) => self.found.push_back(Bytes::copy_from_slice(&bytes)),
-                Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_)) => {}
+                Ok(Message::Text(text)) => Bytes::copy_from_slice(text.as_str().as_bytes()),
+                Ok(Message::Binary(bytes)) => Bytes::copy_from_slice(&bytes),
+                Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_)) => {
+                    any = any.max(WholeInput::Control);
+                    continue;
+                }
                 Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(Error::ConnectionClosed | Error::AlreadyClosed) => return true,
+                Err(Error::ConnectionClosed | Error::AlreadyClosed) => return any.max(WholeInput::Control),
                 Err(error) => {
                     let code = match error {
                         Error::Capacity(_) => CloseCode::Size,
@@ -196,10 +212,11 @@ impl WebSocketSession {
                     // Writing to memory does not fail.
                     let _ = Frame::close(Some(why)).format(&mut self.output);
                     self.state = State::Broken;
-                    return true;
+                    return any.max(WholeInput::Control);
                 }
-            }
-            any = true;
+            };
+            self.found.push_back(message);
+            any = WholeInput::Message;
         }
         self.state = State::Open(context);
         any

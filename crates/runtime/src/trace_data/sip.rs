@@ -209,10 +209,12 @@ fn digit_values(body: &[u8], offset: usize) -> Vec<Range<usize>> {
     found
 }
 
-/// The keys of encrypted audio in a session description (RFC 4568): what follows `inline:` in a line `a=crypto:`, or all of the line.
+/// The keys of encrypted audio in a session description (RFC 4568): what follows `inline:` in a line `a=crypto:`, or all of the line. And
+/// the password of who looks for the way to it (RFC 8839 §5.4).
 fn keys_of_audio(body: &[u8], offset: usize) -> Vec<Range<usize>> {
     const NAME: &[u8] = b"a=crypto:";
     const METHOD: &[u8] = b"inline:";
+    const PASSWORD: &[u8] = b"a=ice-pwd:";
     let mut found = Vec::new();
     let mut at = 0;
     for line in body.split_inclusive(|byte| matches!(byte, b'\r' | b'\n')) {
@@ -221,6 +223,9 @@ fn keys_of_audio(body: &[u8], offset: usize) -> Vec<Range<usize>> {
             let key = text.windows(METHOD.len()).position(|part| part.eq_ignore_ascii_case(METHOD));
             let from = key.map_or(NAME.len(), |key| key + METHOD.len());
             found.push(offset + at + from..offset + at + text.len());
+        }
+        if text.get(..PASSWORD.len()).is_some_and(|name| name.eq_ignore_ascii_case(PASSWORD)) {
+            found.push(offset + at + PASSWORD.len()..offset + at + text.len());
         }
         at += line.len();
     }
@@ -275,11 +280,11 @@ mod tests {
         let head = "INVITE sip:a SIP/2.0\r\nCall-ID: q\r\nFrom: <sip:a@b>;tag=x\r\nTo: <sip:a@b>\r\nCSeq: 1 INVITE\r\n";
         let text = format!(
             "{head}Content-Type: application/sdp\r\n\r\nv=0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:c0ffee|2^31|1:4\r\n\
-             a=ptime:20\r\nA=CRYPTO:2 X INLINE:c0ffee;inline:c0ffee\na=crypto:c0ffee"
+             a=ptime:20\r\nA=CRYPTO:2 X INLINE:c0ffee;inline:c0ffee\na=crypto:c0ffee\na=ice-pwd:c0ffee"
         );
         let kept = scan(text.as_bytes()).unwrap().without_secrets(text.as_bytes());
         let kept = String::from_utf8(kept.to_vec()).unwrap();
-        let masked = "v=0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:***\r\na=ptime:20\r\nA=CRYPTO:2 X INLINE:***\na=crypto:***";
+        let masked = "v=0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:***\r\na=ptime:20\r\nA=CRYPTO:2 X INLINE:***\na=crypto:***\na=ice-pwd:***";
         assert!(kept.ends_with(masked), "{kept}");
     }
 

@@ -2,6 +2,7 @@
 
 use super::{DIVERSIONS_MAX, Diversion, DiversionReason, number};
 use crate::header::{HeaderName, NameAddr};
+use crate::limits::LIST_MAX;
 use crate::message::Message;
 use crate::uri::escape::{escape_user, unescape};
 
@@ -22,7 +23,7 @@ struct HistoryEntry {
 
 /// The diversions that the entries tell of, the oldest first. Entries without a diversion (a proxy's own steps) say nothing.
 pub(super) fn read(message: &Message) -> Vec<Diversion> {
-    let addresses = message.addresses(HeaderName::HistoryInfo).filter_map(Result::ok);
+    let addresses = message.addresses(HeaderName::HistoryInfo).take(LIST_MAX).filter_map(Result::ok);
     let entries: Vec<HistoryEntry> = addresses.filter_map(|address| entry(&address)).collect();
     let mut diversions = Vec::new();
     for (at, to) in entries.iter().enumerate().skip(1) {

@@ -4,21 +4,21 @@ use regex::Regex;
 
 use super::facts::Facts;
 use super::template::{Template, Unmade};
-use super::{EditOutcome, EditRefusal, Idle, RESULT_MAX};
+use super::{EditOutcome, EditRefusal, Idle, PLACES_MAX, RESULT_MAX};
 use crate::header::HeaderName;
 use crate::message::{LineEdit, Message};
 use crate::parse::trim;
 
 /// The change of a rule.
 #[derive(Clone, Debug)]
-pub(super) enum Change {
+pub(super) enum HeaderChange {
     Add(Template),
     Set(Template),
     Remove(Option<Regex>),
     Rewrite(Template, Regex),
 }
 
-impl Change {
+impl HeaderChange {
     /// Makes the change, all of it or nothing.
     pub(super) fn make(&self, header: &HeaderName, message: &mut Message, facts: &Facts) -> EditOutcome {
         match self.edits(header, message, facts) {
@@ -43,7 +43,8 @@ impl Change {
                 Edits { lines: message.headers(header).map(|_| LineEdit::Remove).collect(), added: value }
             }
             Self::Remove(pattern) => {
-                let is_meant = |line: &str| pattern.as_ref().is_none_or(|pattern| pattern.is_match(line));
+                let is_found = |pattern: &Regex, line: &str| line.len() <= RESULT_MAX && pattern.is_match(line);
+                let is_meant = |line: &str| pattern.as_ref().is_none_or(|pattern| is_found(pattern, line));
                 let edit = |line| if is_meant(line) { LineEdit::Remove } else { LineEdit::Keep };
                 Edits { lines: lines.map(edit).collect(), added: None }
             }
@@ -96,8 +97,11 @@ fn rewritten(
     message: &Message,
     facts: &Facts,
 ) -> Result<LineEdit, Unmade> {
+    if line.len() > RESULT_MAX {
+        return Err(Unmade::Refused(EditRefusal::TooLong));
+    }
     let (mut text, mut end) = (String::new(), 0);
-    for found in pattern.captures_iter(line) {
+    for found in pattern.captures_iter(line).take(PLACES_MAX) {
         let Some(whole) = found.get(0) else { continue };
         text.push_str(line.get(end..whole.start()).unwrap_or_default());
         with.write(&mut text, message, facts, Some(&found))?;

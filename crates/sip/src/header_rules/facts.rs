@@ -2,7 +2,7 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::Direction;
+use super::RuleDirection;
 use crate::header::NameAddr;
 use crate::message::Message;
 use crate::uri::escape::unescape;
@@ -26,13 +26,13 @@ pub(super) struct Facts {
 }
 
 impl Facts {
-    pub(super) fn of(message: &Message, trunk: &str, on: Direction) -> Self {
+    pub(super) fn of(message: &Message, trunk: &str, on: RuleDirection) -> Self {
         let caller = message.from().ok().and_then(|from| number(&from));
         let to = || message.to().ok().and_then(|to| number(&to));
         let (called, call) = match on {
             // To has the number in full, in a re-INVITE too, whose Request-URI is the carrier's Contact.
-            Direction::Sent => (to(), call(message)),
-            Direction::Received => {
+            RuleDirection::Sent => (to(), call(message)),
+            RuleDirection::Received => {
                 let uri = message.request_uri().and_then(|uri| Uri::parse(uri).ok());
                 (uri.as_ref().and_then(user).or_else(to), None)
             }

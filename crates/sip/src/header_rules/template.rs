@@ -4,7 +4,7 @@ use regex::Captures;
 use thiserror::Error;
 
 use super::facts::Facts;
-use super::{Direction, EditRefusal, Idle, RESULT_MAX};
+use super::{EditRefusal, Idle, RESULT_MAX, RuleDirection};
 use crate::header::HeaderName;
 use crate::message::Message;
 use crate::parse::is_token;
@@ -39,10 +39,10 @@ pub enum TemplateError {
 
 /// A text with variables.
 #[derive(Clone, Debug)]
-pub(super) struct Template(Vec<Part>);
+pub(super) struct Template(Vec<TemplatePart>);
 
 #[derive(Clone, Debug)]
-enum Part {
+enum TemplatePart {
     Text(String),
     Caller,
     Called,
@@ -62,7 +62,7 @@ pub(super) enum Unmade {
 
 impl Template {
     /// Reads a text; `groups` is how many groups the pattern has beside which it stands, the whole included.
-    pub(super) fn parse(text: &str, on: Direction, groups: Option<usize>) -> Result<Self, TemplateError> {
+    pub(super) fn parse(text: &str, on: RuleDirection, groups: Option<usize>) -> Result<Self, TemplateError> {
         if text.chars().any(char::is_control) {
             return Err(TemplateError::Control);
         }
@@ -70,26 +70,26 @@ impl Template {
         while let Some(first) = rest.chars().next() {
             let second = rest.chars().nth(1);
             let (part, length) = match (first, second) {
-                ('{', Some('{')) | ('}', Some('}')) => (Part::Text(first.to_string()), 2),
+                ('{', Some('{')) | ('}', Some('}')) => (TemplatePart::Text(first.to_string()), 2),
                 ('{', _) => {
                     let end = rest.find('}').ok_or(TemplateError::Brace)?;
                     (variable(rest.get(1..end).unwrap_or_default(), on)?, end + 1)
                 }
                 ('}', _) => return Err(TemplateError::Brace),
-                ('$', Some('$')) if groups.is_some() => (Part::Text("$".to_owned()), 2),
+                ('$', Some('$')) if groups.is_some() => (TemplatePart::Text("$".to_owned()), 2),
                 ('$', _) if let Some(groups) = groups => (group(second, groups)?, 2),
-                _ => (Part::Text(first.to_string()), first.len_utf8()),
+                _ => (TemplatePart::Text(first.to_string()), first.len_utf8()),
             };
             match part {
-                Part::Text(text) => plain.push_str(&text),
+                TemplatePart::Text(text) => plain.push_str(&text),
                 part => {
-                    parts.extend((!plain.is_empty()).then(|| Part::Text(std::mem::take(&mut plain))));
+                    parts.extend((!plain.is_empty()).then(|| TemplatePart::Text(std::mem::take(&mut plain))));
                     parts.push(part);
                 }
             }
             rest = rest.get(length..).unwrap_or_default();
         }
-        parts.extend((!plain.is_empty()).then_some(Part::Text(plain)));
+        parts.extend((!plain.is_empty()).then_some(TemplatePart::Text(plain)));
         Ok(Self(parts))
     }
 
@@ -105,17 +105,17 @@ impl Template {
         let known = |value: &Option<String>, name: &str| value.clone().ok_or_else(|| unknown(name.to_owned()));
         for part in &self.0 {
             match part {
-                Part::Text(text) => out.push_str(text),
-                Part::Caller => out.push_str(&known(&facts.caller, "caller")?),
-                Part::Called => out.push_str(&known(&facts.called, "called")?),
-                Part::Trunk => out.push_str(&facts.trunk),
-                Part::Call => out.push_str(&known(&facts.call, "call")?),
-                Part::Header(name) => {
+                TemplatePart::Text(text) => out.push_str(text),
+                TemplatePart::Caller => out.push_str(&known(&facts.caller, "caller")?),
+                TemplatePart::Called => out.push_str(&known(&facts.called, "called")?),
+                TemplatePart::Trunk => out.push_str(&facts.trunk),
+                TemplatePart::Call => out.push_str(&known(&facts.call, "call")?),
+                TemplatePart::Header(name) => {
                     let value = message.header(name).filter(|value| !value.is_empty());
                     out.push_str(value.ok_or_else(|| unknown(format!("{HEADER}{name}")))?);
                 }
                 // A group that took no part in the match is empty.
-                Part::Group(number) => {
+                TemplatePart::Group(number) => {
                     out.push_str(found.and_then(|found| found.get(*number)).map_or("", |group| group.as_str()));
                 }
             }
@@ -127,25 +127,25 @@ impl Template {
     }
 }
 
-fn variable(name: &str, on: Direction) -> Result<Part, TemplateError> {
+fn variable(name: &str, on: RuleDirection) -> Result<TemplatePart, TemplateError> {
     let header = name.get(..HEADER.len()).filter(|start| start.eq_ignore_ascii_case(HEADER));
     Ok(match name {
-        "caller" => Part::Caller,
-        "called" => Part::Called,
-        "trunk" => Part::Trunk,
-        "call" if on == Direction::Received => return Err(TemplateError::NoCall),
-        "call" => Part::Call,
+        "caller" => TemplatePart::Caller,
+        "called" => TemplatePart::Called,
+        "trunk" => TemplatePart::Trunk,
+        "call" if on == RuleDirection::Received => return Err(TemplateError::NoCall),
+        "call" => TemplatePart::Call,
         _ => match header.and_then(|_| name.get(HEADER.len()..)).filter(|name| is_token(name)) {
-            Some(name) => Part::Header(HeaderName::from_name(name)),
+            Some(name) => TemplatePart::Header(HeaderName::from_name(name)),
             None => return Err(TemplateError::Variable(name.to_owned())),
         },
     })
 }
 
-fn group(digit: Option<char>, groups: usize) -> Result<Part, TemplateError> {
+fn group(digit: Option<char>, groups: usize) -> Result<TemplatePart, TemplateError> {
     let number = digit.and_then(|digit| digit.to_digit(10)).ok_or(TemplateError::Dollar)? as usize;
     if number >= groups {
         return Err(TemplateError::Group(number));
     }
-    Ok(Part::Group(number))
+    Ok(TemplatePart::Group(number))
 }

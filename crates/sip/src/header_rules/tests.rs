@@ -12,7 +12,7 @@ fn invite() -> Message {
 }
 
 fn rule(action: EditAction, header: &str) -> RuleText<'_> {
-    RuleText { on: Direction::Sent, action, header, value: None, pattern: None, replace: None }
+    RuleText { on: RuleDirection::Sent, action, header, value: None, pattern: None, replace: None }
 }
 
 fn add<'a>(header: &'a str, value: &'a str) -> RuleText<'a> {
@@ -27,7 +27,7 @@ fn rewrite<'a>(header: &'a str, pattern: &'a str, replace: &'a str) -> RuleText<
     RuleText { pattern: Some(pattern), replace: Some(replace), ..rule(EditAction::Rewrite, header) }
 }
 
-fn applied(rules: &[RuleText<'_>], on: Direction) -> (Message, Vec<EditOutcome>) {
+fn applied(rules: &[RuleText<'_>], on: RuleDirection) -> (Message, Vec<EditOutcome>) {
     let edits = rules.iter().map(|rule| HeaderEdit::compile(rule).unwrap()).collect();
     let mut message = invite();
     let effects = HeaderRules::new("main line", edits).apply(on, &mut message);
@@ -56,7 +56,7 @@ fn each_action_does_what_it_says_and_tells_it() {
             rewrite("X-Way", "zzz", ""),
             set("X-New", "main%20line"),
         ],
-        Direction::Sent,
+        RuleDirection::Sent,
     );
     assert_eq!(values(&message, "X-Way"), ["noe", "three"]);
     assert_eq!(values(&message, "X-New"), ["main%20line"]);
@@ -69,34 +69,34 @@ fn each_action_does_what_it_says_and_tells_it() {
 
 #[test]
 fn rules_for_the_other_direction_do_nothing() {
-    let (message, outcomes) = applied(&[rule(EditAction::Remove, "X-Way")], Direction::Received);
+    let (message, outcomes) = applied(&[rule(EditAction::Remove, "X-Way")], RuleDirection::Received);
     assert_eq!((message, outcomes), (invite(), vec![]));
 }
 
 #[test]
 fn variables_are_those_of_the_message_and_escaped() {
     let (message, _) =
-        applied(&[set("X-All", "{caller} {called} {call} {header:remote-party-id} {{}}")], Direction::Sent);
+        applied(&[set("X-All", "{caller} {called} {call} {header:remote-party-id} {{}}")], RuleDirection::Sent);
     assert_eq!(values(&message, "X-All"), ["+4930123 0199 00af <sip:+4930999@a.example> {}"]);
-    let received = RuleText { on: Direction::Received, ..set("X-All", "{caller} {called}") };
-    assert_eq!(values(&applied(&[received], Direction::Received).0, "X-All"), ["+4930123 +15550199"]);
+    let received = RuleText { on: RuleDirection::Received, ..set("X-All", "{caller} {called}") };
+    assert_eq!(values(&applied(&[received], RuleDirection::Received).0, "X-All"), ["+4930123 +15550199"]);
     let mut hostile = invite();
     hostile.set(&HeaderName::From, "<sip:1%0d%0aEvil%3a%20yes%3e,%22@a>;tag=1");
     let edit = HeaderEdit::compile(&set("X-Caller", "<sip:{caller}@b>")).unwrap();
-    HeaderRules::new("t", vec![edit]).apply(Direction::Sent, &mut hostile);
+    HeaderRules::new("t", vec![edit]).apply(RuleDirection::Sent, &mut hostile);
     assert_eq!(values(&hostile, "X-Caller"), ["<sip:1%0D%0AEvil%3A%20yes%3E%2C%22@b>"]);
 }
 
 #[test]
 fn a_variable_without_a_value_leaves_the_message_alone() {
-    let (message, outcomes) = applied(&[set("P-Asserted-Identity", "{header:X-None}")], Direction::Sent);
+    let (message, outcomes) = applied(&[set("P-Asserted-Identity", "{header:X-None}")], RuleDirection::Sent);
     assert_eq!(message, invite());
     assert_eq!(outcomes, [EditOutcome::Idle(Idle::Unknown("header:X-None".to_owned()))]);
 }
 
 #[test]
 fn a_line_of_which_nothing_is_left_is_removed() {
-    assert_eq!(values(&applied(&[rewrite("X-Way", "^one$", "")], Direction::Sent).0, "X-Way"), ["two"]);
+    assert_eq!(values(&applied(&[rewrite("X-Way", "^one$", "")], RuleDirection::Sent).0, "X-Way"), ["two"]);
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn what_is_wrong_with_a_rule_is_said() {
         (rewrite("X-1", "(a)", "$x"), "`replace`: a dollar sign stands alone"),
         (rewrite("X-1", "(a", "b"), "`pattern`: unclosed group"),
         (rewrite("X-1", r"\w{200}\w{200}", "b"), "`pattern`: "),
-        (RuleText { on: Direction::Received, ..set("X-1", "{call}") }, "`value`: {call} is known of sent"),
+        (RuleText { on: RuleDirection::Received, ..set("X-1", "{call}") }, "`value`: {call} is known of sent"),
     ] {
         assert!(refused(rule).starts_with(said), "{said}: {}", refused(rule));
     }
@@ -166,15 +166,15 @@ fn what_is_wrong_with_a_rule_is_said() {
 fn a_value_or_a_message_that_would_be_too_long_stays_as_it_was() {
     let half = "y".repeat(VALUE_MAX - 3);
     let doubles = rewrite("X-Way", ".+", "$0$0$0$0$0$0$0$0$0$0$0$0");
-    let (message, outcomes) = applied(&[set("X-Way", &half), doubles], Direction::Sent);
+    let (message, outcomes) = applied(&[set("X-Way", &half), doubles], RuleDirection::Sent);
     assert_eq!(outcomes, [EditOutcome::Changed(2), EditOutcome::Refused(EditRefusal::TooLong)]);
     assert_eq!(values(&message, "X-Way"), [half.as_str()]);
     let mut full = invite();
     for _ in 0..300 {
         full.append(&HeaderName::other("X-Many"), "1");
     }
-    let effects =
-        HeaderRules::new("t", vec![HeaderEdit::compile(&add("X-1", "1")).unwrap()]).apply(Direction::Sent, &mut full);
+    let effects = HeaderRules::new("t", vec![HeaderEdit::compile(&add("X-1", "1")).unwrap()])
+        .apply(RuleDirection::Sent, &mut full);
     assert_eq!(effects, [Effect { place: 0, outcome: EditOutcome::Refused(EditRefusal::Full) }]);
 }
 
@@ -213,7 +213,7 @@ proptest! {
             _ => rewrite(header, pattern, replace),
         });
         let edits = texts.filter_map(|text| HeaderEdit::compile(&text).ok()).collect();
-        HeaderRules::new("trunk", edits).apply(Direction::Sent, &mut after);
+        HeaderRules::new("trunk", edits).apply(RuleDirection::Sent, &mut after);
         let again = Message::parse(after.to_bytes()).unwrap();
         prop_assert_eq!(&again, &after);
         prop_assert_eq!(again.fault(), None);

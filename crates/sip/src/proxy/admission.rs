@@ -6,6 +6,7 @@ use std::time::Duration;
 use model::{Dn, TenantId, Timestamp};
 
 use super::answer::Answer;
+use super::arrival::may_be_trunks;
 use super::exchange::{Origin, Stage};
 use super::lockout::{Look, Party};
 use super::settings::{Credentials, Hashes, RETRY_AFTER_S};
@@ -123,7 +124,8 @@ impl Proxy {
         now: Timestamp,
     ) -> Result<Source, Answer> {
         let register = message.method() == Method::Register;
-        let trunk = remote.and_then(|r| self.trunk_of_call(message, r.ip()));
+        let at_trunk = remote.filter(|_| may_be_trunks(origin.flow()));
+        let trunk = at_trunk.and_then(|r| self.trunk_of_call(message, r.ip()));
         let trunk =
             trunk.filter(|_| !register).map(|t| Source::Trunk { tenant: t.tenant.clone(), name: t.name.clone() });
         let phone = match credentials {
@@ -169,7 +171,8 @@ impl Proxy {
     /// Their phones must authenticate there, too; a number that is a phone of another tenant is an ordinary caller of
     /// the trunk. A REGISTER never comes from a trunk.
     pub(super) fn tenants_of(&self, message: &Message, origin: Origin) -> Vec<TenantId> {
-        let remote = self.remote_of(origin).filter(|_| message.method() != Method::Register);
+        let may_be = message.method() != Method::Register && may_be_trunks(origin.flow());
+        let remote = self.remote_of(origin).filter(|_| may_be);
         let Some(remote) = remote else { return Vec::new() };
         let mut tenants = Vec::new();
         // Two tenants may share a carrier; which of them is called is not known yet.

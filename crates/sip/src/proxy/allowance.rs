@@ -107,7 +107,7 @@ impl Allowance {
 impl Proxy {
     /// Whether a message is admitted although its source has used up its rate.
     pub(super) fn is_known(&mut self, message: &Message, flow: Flow, source: IpAddr, now: Timestamp) -> bool {
-        let per_s = self.requests_per_s(source);
+        let per_s = self.requests_per_s(flow, source);
         let known = if self.layer.knows(message, now) {
             take(&mut self.allowance.sources.entry(block(source)).transactions_full, per_s, now)
         } else if message.is_request() {

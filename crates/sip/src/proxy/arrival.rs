@@ -17,20 +17,26 @@ use crate::message::ParseError;
 use crate::method::Method;
 use crate::status::StatusCode;
 
+/// Whether a request may come from a trunk, which is known by its address alone. Carriers do not call by WebSocket; and any page that a browser
+/// in a trunk's network shows may open one, as may everybody behind a web server there that passes it on.
+pub(super) const fn may_be_trunks(flow: Flow) -> bool {
+    !flow.transport().is_web_socket()
+}
+
 impl Proxy {
     /// Counts an edge message against its source's rate.
-    pub(super) fn admit(&mut self, source: IpAddr, now: Timestamp) -> RateVerdict {
-        let rate = self.rate_of(source);
+    pub(super) fn admit(&mut self, flow: Flow, source: IpAddr, now: Timestamp) -> RateVerdict {
+        let rate = self.rate_of(flow, source);
         self.sources.admit(source, rate, now)
     }
 
-    fn rate_of(&self, source: IpAddr) -> Rate {
-        if self.trunk_of(source).is_some() { Rate::Trunk } else { Rate::Anybody }
+    fn rate_of(&self, flow: Flow, source: IpAddr) -> Rate {
+        if may_be_trunks(flow) && self.trunk_of(source).is_some() { Rate::Trunk } else { Rate::Anybody }
     }
 
     /// The request rate allowed to a source, per second.
-    pub(super) fn requests_per_s(&self, source: IpAddr) -> u32 {
-        match self.rate_of(source) {
+    pub(super) fn requests_per_s(&self, flow: Flow, source: IpAddr) -> u32 {
+        match self.rate_of(flow, source) {
             Rate::Anybody => self.settings.limits.source_requests_per_s,
             Rate::Trunk => self.settings.limits.trunk_requests_per_s,
         }
@@ -101,7 +107,7 @@ impl Proxy {
         // that never sent a request.
         if message.is_request()
             && !self.is_draining()
-            && (self.is_bare_register(&message, remote, now) || self.is_strangers(&message, remote, now))
+            && (self.is_bare_register(&message, remote, now) || self.is_strangers(&message, (flow, remote), now))
         {
             return self.stranger(message, flow, now);
         }
@@ -158,14 +164,14 @@ impl Proxy {
     }
 
     /// Whether an initial request has no credentials and its source is no trunk's: it goes nowhere.
-    fn is_strangers(&self, request: &Message, remote: SocketAddr, now: Timestamp) -> bool {
+    fn is_strangers(&self, request: &Message, (flow, remote): (Flow, SocketAddr), now: Timestamp) -> bool {
         begins(request)
             && !matches!(
                 request.method(),
                 Method::Bye | Method::Info | Method::Update | Method::Prack | Method::Register
             )
             && !self.shows_nonce(request, HeaderName::ProxyAuthorization, remote, now)
-            && self.trunk_of(remote.ip()).is_none()
+            && (!may_be_trunks(flow) || self.trunk_of(remote.ip()).is_none())
     }
 
     /// Whether an edge request names a transaction of a node, whose Via a phone sees below ours. As a repeat it would

@@ -223,7 +223,8 @@ impl Proxy {
         {
             return Some(Flow::Stream { connection });
         }
-        if was.is_secure() {
+        // A client by WebSocket listens nowhere.
+        if was.is_secure() || was.is_web_socket() {
             return None;
         }
         let listens = (owner.home.port() != 0).then_some(owner.home);
@@ -254,6 +255,7 @@ impl Proxy {
     /// Records where a phone that registers on this flow listens, by its Contact.
     pub(super) fn note_home(&mut self, flow: Flow, message: &Message) {
         if let Flow::Stream { connection } = flow
+            && !connection.transport().is_web_socket()
             && let Some(peer) = self.connections.get_mut(&connection)
         {
             let came_from = peer.remote.ip();

@@ -28,6 +28,7 @@ mod phones;
 mod room;
 mod routes;
 mod secure;
+mod web_sockets;
 
 const EDGE: &str = "127.0.0.1:5060";
 const SECURE_EDGE: &str = "127.0.0.1:5061";

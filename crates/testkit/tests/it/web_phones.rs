@@ -59,7 +59,8 @@ fn calls_and_is_called(library: &str) -> Result<()> {
     desk.dial(WEB)?;
     desk.wait_for("CALL_ESTABLISHED", SOON)?;
     web.says("heard caller", IN_BROWSER)?;
-    ensure!(heard(&read_wav(&files.path().join("caller.wav"))?) == [TONES[1]], "the browser hears its caller");
+    let caller = heard(&read_wav(&files.path().join("caller.wav"))?);
+    ensure!(caller == [TONES[1]], "the browser hears its caller: {caller:?}");
     ensure!(heard(&read_wav(&desk.heard()?)?) == [TONES[0]], "the caller hears the browser");
     desk.hang_up()?;
     web.finish(IN_BROWSER)

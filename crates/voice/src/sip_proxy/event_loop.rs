@@ -252,7 +252,9 @@ impl EventLoop {
     /// A trunk needs no password: its address, which no connection forges, is its proof. Its list may be read after the
     /// connection is opened, so each message shows it again.
     fn note_trunk(&mut self, connection: ConnectionId) {
-        if self.tcp.remote(connection).is_some_and(|remote| self.meters.is_listed(remote)) {
+        let is_listed = |remote| self.meters.is_listed(remote);
+        // Carriers do not call by WebSocket: see the core.
+        if !connection.transport().is_web_socket() && self.tcp.remote(connection).is_some_and(is_listed) {
             self.tcp.prove(connection, ProvenOwner::Trunk);
         }
     }
@@ -411,7 +413,8 @@ impl Meters {
         let (edge, ctx) = (self.clone(), ctx.clone());
         Box::new(move |remote, listener| match listener {
             None => Some(edge.to_carrier.clone()),
-            Some(EDGE | SECURE_EDGE | WEB_EDGE | SECURE_WEB_EDGE) => Some(edge.of(remote).clone()),
+            Some(EDGE | SECURE_EDGE) => Some(edge.of(remote).clone()),
+            Some(WEB_EDGE | SECURE_WEB_EDGE) => Some(edge.phone.clone()),
             Some(_) => {
                 let id = match ctx.directory.role_at(remote.ip())? {
                     "sip-cluster" => "voice-51",

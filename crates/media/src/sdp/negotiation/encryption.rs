@@ -17,7 +17,7 @@ use model::Encryption;
 use super::{LocalAudio, NegotiationError};
 use crate::ice::{IceCredentials, PRIORITY};
 use crate::sdp::association::{Proposal, describe};
-use crate::sdp::crypto::{CryptoLine, LocalKeys, Protection};
+use crate::sdp::crypto::{CryptoLine, Protection};
 use crate::sdp::{Association, Attribute, Description, Line, Media, RtpProfile};
 use crate::srtp::SUITES;
 
@@ -50,7 +50,7 @@ pub(super) fn offer(section: &mut Media, local: &LocalAudio) {
             "UDP/TLS/RTP/SAVPF".clone_into(&mut section.protocol);
             section.lines.push(Line::attribute("mid", FIRST));
             describe(section, &keys.fingerprint, None);
-            return describe_way(section, local, keys);
+            return describe_way(section, local, &keys.ice());
         }
         Encryption::Required => "RTP/SAVP".clone_into(&mut section.protocol),
         Encryption::Off | Encryption::Offered => {}
@@ -93,7 +93,6 @@ pub(super) fn choose(offer: &Description, policy: Encryption) -> Result<(usize, 
 
 /// Completes our answer to a section: our key, or our side of the handshake.
 pub(super) fn reply(
-    offer: &Description,
     taken: &Media,
     keys: Keys,
     (local, section): (&LocalAudio, &mut Media),
@@ -108,11 +107,16 @@ pub(super) fn reply(
         }
         Keys::Handshake(proposal) => {
             let ours = ours.ok_or(NegotiationError::NoSuite)?;
-            let association = proposal.answered(Some(&ours.ice()));
+            let ice = proposal.fragment().map(|theirs| {
+                let mut ours = ours.clone();
+                ours.follow_peer(theirs);
+                ours.ice()
+            });
+            let association = proposal.answered(ice, ours.has_begun);
             section.lines.extend(taken.attribute("mid").cloned().map(Line::Attribute));
             describe(section, &ours.fingerprint, Some(association.connects));
-            if offer.looks_for_a_way(taken) {
-                describe_way(section, local, ours);
+            if let Some(ice) = &association.ice {
+                describe_way(section, local, ice);
             }
             Ok((None, Some(association)))
         }
@@ -132,10 +136,10 @@ pub(super) fn of_session(section: &Media) -> Vec<Line> {
 }
 
 /// Where we are found, and the password of who looks.
-fn describe_way(section: &mut Media, local: &LocalAudio, keys: &LocalKeys) {
-    let (ice, port, address) = (keys.ice(), section.port, local.address);
-    section.lines.push(Line::attribute("ice-ufrag", ice.fragment));
-    section.lines.push(Line::attribute("ice-pwd", ice.password));
+fn describe_way(section: &mut Media, local: &LocalAudio, ice: &IceCredentials) {
+    let (port, address) = (section.port, local.address);
+    section.lines.push(Line::attribute("ice-ufrag", &ice.fragment));
+    section.lines.push(Line::attribute("ice-pwd", &ice.password));
     let candidate = format_args!("1 1 UDP {PRIORITY} {address} {port} typ host");
     section.lines.push(Line::attribute("candidate", candidate));
 }
@@ -154,7 +158,7 @@ pub(super) fn accept(
     let transport = theirs.transport().ok_or(NegotiationError::NoAudio)?;
     if Proposal::of(offered, ours).is_some() {
         let accepted = Proposal::of(answer, theirs).ok_or(NegotiationError::Clear)?;
-        let association = accepted.accepted(way_of(ours).as_ref()).ok_or(NegotiationError::Mismatch)?;
+        let association = accepted.accepted(way_of(ours)).ok_or(NegotiationError::Mismatch)?;
         return Ok((None, Some(association)));
     }
     accept_line(ours, theirs, transport).map(|protection| (protection, None))

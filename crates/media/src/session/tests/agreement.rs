@@ -12,7 +12,7 @@ const BROWSER: &str = "192.0.2.80:6000";
 const STRANGER: &str = "192.0.2.81:6000";
 
 fn ice() -> IceCredentials {
-    IceCredentials::of(b"leg")
+    IceCredentials::of(b"leg", 0)
 }
 
 fn sign(key: &[u8], parts: &[&[u8]]) -> [u8; 20] {
@@ -43,7 +43,7 @@ impl Browser {
 
     fn stream(&self, connects: bool, finds: bool) -> AudioStream {
         let theirs = self.identity.fingerprint().clone();
-        let association = Some(Association { theirs, connects, ice: finds.then(ice) });
+        let association = Some(Association { theirs, connects, ice: finds.then(ice), peer_fragment: "theirs".into() });
         let remote = if finds { None } else { Some(address(BROWSER)) };
         AudioStream { remote, remote_rtcp: remote, party: None, rtcp_mux: true, association, ..stream(Law::Mu) }
     }
@@ -207,4 +207,78 @@ fn another_process_goes_on_and_takes_a_new_handshake() {
     assert_ne!(browser.keys, before);
     let mut packet = browser.says(1);
     assert!(next.handle_rtp(&mut packet, address(BROWSER), at(9_000)).is_some(), "under the new ones");
+}
+
+#[test]
+fn a_leg_that_gets_no_keys_ends_in_time() {
+    for (connects, finds) in [(false, true), (false, false), (true, false), (true, true)] {
+        let browser = Browser::new();
+        let (mut session, _) = leg(browser.stream(connects, finds));
+        let mut told = Vec::new();
+        for second in 0..=30 {
+            sent(&mut session, at(1_000 * second));
+            told.extend(std::iter::from_fn(|| session.poll_event()));
+        }
+        let late = |event: &&Event| matches!(event, Event::NotAgreed(_));
+        assert_eq!(told.iter().filter(late).count(), 1, "{told:?}");
+        let next = Session::restore(session.snapshot(at(40_000)), (9, true), at(50_000), |_| None);
+        assert!(next.next_timeout() <= at(80_000), "a successor does not wait for ever either");
+    }
+}
+
+#[test]
+fn packets_that_prove_nothing_end_nothing() {
+    let junk: [&[u8]; 4] = [&[22; 60], &[21, 254, 253, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 2, 40], &[23; 40], &[63; 40]];
+    for (connects, finds) in [(false, true), (true, false)] {
+        let mut browser = Browser::new();
+        let (mut session, ours) = leg(browser.stream(connects, finds));
+        session.handle_rtp(&mut check(true), address(BROWSER), at(0));
+        sent(&mut session, at(0));
+        for packet in junk {
+            assert!(session.handle_rtp(&mut packet.to_vec(), address(BROWSER), at(10)).is_none());
+        }
+        let told = browser.agrees(&mut session, &ours, !connects, BROWSER, at(20));
+        assert!(told.contains(&Event::Counted), "{told:?}");
+        assert!(!told.iter().any(|event| matches!(event, Event::NotAgreed(_))), "{told:?}");
+    }
+}
+
+#[test]
+fn a_peer_that_begins_anew_at_once_is_heard_under_its_new_keys() {
+    let mut browser = Browser::new();
+    let (mut session, ours) = leg(browser.stream(false, true));
+    session.handle_rtp(&mut check(true), address(BROWSER), at(0));
+    browser.agrees(&mut session, &ours, true, BROWSER, at(0));
+    let before = browser.keys;
+    browser.handshake = None;
+    browser.agrees(&mut session, &ours, true, BROWSER, at(3_000));
+    assert_ne!(browser.keys, before);
+    let mut packet = browser.says(0);
+    assert!(session.handle_rtp(&mut packet, address(BROWSER), at(6_000)).is_some());
+}
+
+#[test]
+fn a_handshake_from_another_address_that_was_checked_is_taken() {
+    let mut browser = Browser::new();
+    let (mut session, ours) = leg(browser.stream(false, true));
+    let other = "192.0.2.90:7000";
+    session.handle_rtp(&mut check(true), address(other), at(0));
+    session.handle_rtp(&mut check(false), address(BROWSER), at(10));
+    sent(&mut session, at(10));
+    browser.agrees(&mut session, &ours, true, BROWSER, at(20));
+    assert_eq!(session.stream().unwrap().remote, Some(address(BROWSER)));
+}
+
+#[test]
+fn who_moves_without_end_moves_no_more() {
+    let browser = Browser::new();
+    let (mut session, _) = leg(browser.stream(false, true));
+    let mut moves = 0;
+    for n in 0..1_000_u16 {
+        let from = SocketAddr::new([192, 0, 2, 90].into(), 7_000 + n % 2);
+        session.handle_rtp(&mut check(true), from, at(u64::from(n)));
+        sent(&mut session, at(u64::from(n)));
+        moves += std::iter::from_fn(|| session.poll_event()).filter(|event| matches!(event, Event::Learned(_))).count();
+    }
+    assert!(moves < 12, "{moves}");
 }

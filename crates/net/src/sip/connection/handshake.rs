@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
 use super::Counted;
-use super::reading::{Form, ReadSide, SECURE_READ_BYTES};
+use super::reading::{MessageForm, ReadSide, SECURE_READ_BYTES};
 use crate::sip::outlet::{More, NotSecured, Outlet};
 
 // Handshakes that are computed at once: of those who connect to us, and of our own, which must not wait for strangers.
@@ -80,7 +80,7 @@ pub(super) async fn upgrade(
         }
     }
     match incoming.more() {
-        More::MayCome if incoming.form() == Form::WebSocket => outlet.upgraded(),
+        More::MayCome if incoming.form() == MessageForm::WebSocket => outlet.set_web_socket(true),
         More::MayCome => {}
         More::No | More::Broken => return Err(NotUpgraded),
     }

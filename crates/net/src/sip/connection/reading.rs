@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use super::{Closed, Counted, Happened};
 use crate::sip::Limits;
 use crate::sip::outlet::{More, NotSecured, Outlet};
-use crate::sip::web_socket::{self, WebSocketSession};
+use crate::sip::web_socket::{self, WebSocketSession, WholeInput};
 
 // One read takes the usual content of a TCP window.
 const READ_BYTES: usize = 16 * 1024;
@@ -26,7 +26,7 @@ const PINGS_UNANSWERED: u32 = 3;
 
 /// How messages are told apart.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(in crate::sip) enum Form {
+pub(in crate::sip) enum MessageForm {
     /// By Content-Length (RFC 3261 §18.3).
     Stream,
     /// By WebSocket (RFC 7118).
@@ -43,16 +43,17 @@ pub(super) enum ReadSide {
     WebSocket {
         session: Box<WebSocketSession>,
         begins: bool,
-        /// Whether anything was whole since this was last asked.
+        /// Whether an opening or a message was whole since this was last asked. A ping is none: whoever sends some between the parts of a
+        /// message has not sent it sooner.
         whole: bool,
     },
 }
 
 impl ReadSide {
-    pub(super) fn new(form: Form) -> Self {
+    pub(super) fn new(form: MessageForm) -> Self {
         match form {
-            Form::Stream => Self::Stream { framer: Framer::new(), begins: false },
-            Form::WebSocket => {
+            MessageForm::Stream => Self::Stream { framer: Framer::new(), begins: false },
+            MessageForm::WebSocket => {
                 Self::WebSocket { session: Box::new(WebSocketSession::new()), begins: false, whole: false }
             }
         }
@@ -66,8 +67,8 @@ impl ReadSide {
             }
             Self::WebSocket { session, begins, whole } => {
                 let found = session.receive(bytes);
-                *begins |= !found;
-                *whole |= found;
+                *begins |= found == WholeInput::Nothing;
+                *whole |= found == WholeInput::Message;
             }
         }
     }
@@ -116,10 +117,10 @@ impl ReadSide {
         }
     }
 
-    pub(super) const fn form(&self) -> Form {
+    pub(super) const fn form(&self) -> MessageForm {
         match self {
-            Self::Stream { .. } => Form::Stream,
-            Self::WebSocket { .. } => Form::WebSocket,
+            Self::Stream { .. } => MessageForm::Stream,
+            Self::WebSocket { .. } => MessageForm::WebSocket,
         }
     }
 }
@@ -134,34 +135,23 @@ pub(super) async fn read<E>(
     outlet: &Outlet,
 ) -> Closed {
     // A TLS session and a WebSocket have buffers of their own.
-    let has_buffers = outlet.is_secure() || incoming.form() == Form::WebSocket;
+    let has_buffers = outlet.is_secure() || incoming.form() == MessageForm::WebSocket;
     let mut chunk = vec![0; if has_buffers { SECURE_READ_BYTES } else { READ_BYTES }];
     let mut whole_by: Option<Instant> = None;
     let mut more = incoming.more();
     let idle = match incoming.form() {
-        Form::Stream => limits.idle,
-        Form::WebSocket => limits.idle.min(PING_EACH * PINGS_UNANSWERED),
+        MessageForm::Stream => limits.idle,
+        MessageForm::WebSocket => PING_EACH * PINGS_UNANSWERED,
     };
     // Of a connection that we have opened: a server that refuses our certificate says so after the handshake (TLS 1.3).
     let mut is_silent = true;
     loop {
         // The first time these have come with the end of the handshake.
-        let (mut complete, mut pinged) = (false, false);
-        while let Some(frame) = incoming.next() {
-            (complete, is_silent) = (true, false);
-            let happened = sort(frame, counted);
-            // One pong answers all pings of a chunk: a peer's four bytes must not cost us a write each.
-            if matches!(happened, Happened::Ping) && std::mem::replace(&mut pinged, true) {
-                continue;
-            }
-            if events.send(deliver(happened)).await.is_err() {
-                return Closed::ByUs;
-            }
-            // A malformed message whose end is known harms nothing else on the connection.
-            if incoming.is_broken() {
-                return Closed::BadInput;
-            }
-        }
+        let complete = match deliver_whole(&mut incoming, counted, events, deliver).await {
+            Ok(complete) => complete,
+            Err(why) => return why,
+        };
+        is_silent &= !complete;
         match more {
             More::MayCome => {}
             More::No => return Closed::ByPeer,
@@ -177,8 +167,8 @@ pub(super) async fn read<E>(
         // A read that does not fill the chunk has emptied the socket; no second read is tried in vain.
         let due = whole_by.unwrap_or(now + idle);
         let heard = match incoming.form() {
-            Form::Stream => timeout_at(due, stream.read(&mut chunk)).await.ok(),
-            Form::WebSocket => read_or_ping(&mut stream, &mut chunk, due, outlet).await,
+            MessageForm::Stream => timeout_at(due, stream.read(&mut chunk)).await.ok(),
+            MessageForm::WebSocket => read_or_ping(&mut stream, &mut chunk, due, outlet).await,
         };
         let length = match heard {
             Some(Ok(0) | Err(_)) => return Closed::ByPeer,
@@ -186,27 +176,66 @@ pub(super) async fn read<E>(
             None => return if whole_by.is_some() { Closed::BadInput } else { Closed::Idle },
         };
         counted.received(length);
-        more = match outlet.receive(chunk.get(..length).unwrap_or_default(), |plain| incoming.push(plain)) {
+        more = match take(chunk.get(..length).unwrap_or_default(), &mut incoming, (outlet, counted), is_silent) {
             Ok(more) => more,
-            Err(NotSecured::Unread) => return Closed::Unread,
-            Err(error) => {
-                match outlet.name().filter(|_| is_silent) {
-                    Some(name) => counted.not_secured(&error, Some(name)),
-                    None => tracing::debug!(%error, "a TLS connection has broken"),
-                }
-                // What came before is still delivered.
-                More::Broken
-            }
+            Err(why) => return why,
         };
-        if let Some(output) = incoming.take_output()
-            && outlet.send(output).is_err()
-        {
-            return Closed::Unread;
+    }
+}
+
+/// Delivers what is whole; returns whether anything was.
+async fn deliver_whole<E>(
+    incoming: &mut ReadSide,
+    counted: &Counted,
+    events: &mpsc::Sender<E>,
+    deliver: &(impl Fn(Happened) -> E + Sync),
+) -> Result<bool, Closed> {
+    let (mut complete, mut pinged) = (false, false);
+    while let Some(frame) = incoming.next() {
+        complete = true;
+        let happened = sort(frame, counted);
+        // One pong answers all pings of a chunk: a peer's four bytes must not cost us a write each.
+        if matches!(happened, Happened::Ping) && std::mem::replace(&mut pinged, true) {
+            continue;
         }
-        if more == More::MayCome {
-            more = incoming.more();
+        events.send(deliver(happened)).await.map_err(|_| Closed::ByUs)?;
+        // A malformed message whose end is known harms nothing else on the connection.
+        if incoming.is_broken() {
+            return Err(Closed::BadInput);
         }
     }
+    Ok(complete)
+}
+
+/// Takes input, and says what it asks us to say at once; returns whether more may come.
+fn take(
+    chunk: &[u8],
+    incoming: &mut ReadSide,
+    (outlet, counted): (&Outlet, &Counted),
+    is_silent: bool,
+) -> Result<More, Closed> {
+    let mut more = match outlet.receive(chunk, |plain| incoming.push(plain)) {
+        Ok(more) => more,
+        Err(NotSecured::Unread) => return Err(Closed::Unread),
+        Err(error) => {
+            match outlet.name().filter(|_| is_silent) {
+                Some(name) => counted.not_secured(&error, Some(name)),
+                None => tracing::debug!(%error, "a TLS connection has broken"),
+            }
+            // What came before is still delivered.
+            More::Broken
+        }
+    };
+    if let Some(output) = incoming.take_output() {
+        outlet.send(output).map_err(|_| Closed::Unread)?;
+    }
+    if more == More::MayCome {
+        more = incoming.more();
+    }
+    if more != More::MayCome {
+        outlet.set_web_socket(false);
+    }
+    Ok(more)
 }
 
 /// Reads until `due`, and asks a peer that is silent whether it lives.
@@ -221,8 +250,9 @@ async fn read_or_ping(
         match timeout_at(due.min(ping_at), stream.read(chunk)).await {
             Ok(read) => return Some(read),
             Err(_) if due <= ping_at => return None,
-            // A peer that does not read loses its ping.
-            Err(_) => drop(outlet.send(web_socket::ping())),
+            Err(_) if outlet.send(web_socket::ping()).is_ok() => {}
+            // It does not read either.
+            Err(_) => return None,
         }
     }
 }

@@ -13,7 +13,7 @@ fn opening(protocols: &str) -> String {
 
 fn opened() -> WebSocketSession {
     let mut session = WebSocketSession::new();
-    assert!(session.receive(opening("sip").as_bytes()));
+    assert_eq!(session.receive(opening("sip").as_bytes()), WholeInput::Message);
     assert!(!session.is_opening());
     session.take_output().expect("the answer");
     session
@@ -43,11 +43,11 @@ fn close_in(output: &[u8]) -> (u16, String) {
 #[test]
 fn an_opening_is_answered_with_the_subprotocol() {
     let mut session = WebSocketSession::new();
-    let request = opening("chat, SIP");
+    let request = opening("chat, sip");
     let (first, rest) = request.as_bytes().split_at(30);
-    assert!(!session.receive(first));
+    assert_eq!(session.receive(first), WholeInput::Nothing);
     assert!(session.is_opening() && session.take_output().is_none());
-    assert!(session.receive(rest));
+    assert_eq!(session.receive(rest), WholeInput::Message);
     let answer = String::from_utf8(session.take_output().unwrap().to_vec()).unwrap().to_lowercase();
     assert!(answer.starts_with("http/1.1 101 "), "{answer}");
     assert!(answer.contains("sec-websocket-accept: s3ppl"), "{answer}");
@@ -60,6 +60,8 @@ fn what_asks_for_no_sip_is_told_why() {
     for (request, status) in [
         (format!("{OPENING}\r\n"), "400 "),
         (opening("chat"), "400 "),
+        (opening("SIP"), "400 "),
+        (opening("sip").replace("Version: 13", "Version: 8"), "426 "),
         ("GET / HTTP/1.1\r\nHost: edge.example\r\n\r\n".to_owned(), "426 "),
         ("POST / HTTP/1.1\r\nHost: edge.example\r\n\r\n".to_owned(), "426 "),
         ("OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/TCP c\r\n\r\n".to_owned(), "426 "),
@@ -78,10 +80,10 @@ fn what_asks_for_no_sip_is_told_why() {
 #[test]
 fn pings_and_a_close_are_answered() {
     let mut session = opened();
-    assert!(session.receive(&from_client(Frame::ping("are you there"))));
+    assert_eq!(session.receive(&from_client(Frame::ping("are you there"))), WholeInput::Control);
     assert!(session.take_output().unwrap().ends_with(b"are you there"));
     assert!(session.next().is_none());
-    assert!(session.receive(&from_client(Frame::close(None))));
+    assert_eq!(session.receive(&from_client(Frame::close(None))), WholeInput::Control);
     assert!(session.take_output().is_some());
     assert_eq!(session.more(), More::No);
 }

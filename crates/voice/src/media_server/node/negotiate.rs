@@ -132,7 +132,7 @@ impl Node {
         stream.party = leg.party;
         let (id, shard, join) = (leg.id, leg.shard, leg.join());
         let given = match leg.ports.take() {
-            None => self.order(shard, Order::Negotiate(id, stream.clone())),
+            None => self.order(shard, Order::Negotiate(id, Box::new(stream.clone()))),
             Some(ports) => {
                 let setup = Setup {
                     ssrc: random as u32,
@@ -158,6 +158,10 @@ impl Node {
             if let Some(keys) = leg.local.encryption.keys_mut() {
                 let before = leg.stream.as_ref().and_then(|stream| stream.protection.as_ref());
                 keys.follow(before, stream.protection.as_ref());
+                keys.has_begun = stream.association.as_ref().is_some_and(|association| association.connects);
+                if let Some(found) = stream.association.as_ref().filter(|association| association.ice.is_some()) {
+                    keys.follow_peer(&found.peer_fragment);
+                }
             }
             leg.stream = Some(stream);
         }

@@ -95,6 +95,7 @@ pub fn encode(leg: &Leg, edge: &str, mut dialog: DialogSnapshot, audio: Option<&
         recording_off: recording.is_some_and(|recording| !recording.is_on),
         encryption_secret: keys.map(|keys| keys.secret.to_vec().into()).unwrap_or_default(),
         suites_spent: keys.map(|keys| keys.spent.to_vec()).unwrap_or_default(),
+        ice_generation: keys.map(|keys| keys.generation).unwrap_or_default(),
         conference: Some(membership.map(|membership| membership.conference).unwrap_or_default()),
     };
     let record = v1::StateRecord { kind: KIND.to_owned(), version: VERSION, body: body.encode_to_vec().into() };
@@ -137,7 +138,6 @@ pub fn decode(bytes: &[u8], address: std::net::IpAddr, certificate: &Fingerprint
         Some(sdp::parse(body.described.as_bytes()).map_err(|_| RecordError("described"))?)
     };
     let port = u16::try_from(body.port).map_err(|_| RecordError("port"))?;
-    let ours = encryption.keys().map(LocalKeys::ice);
     Ok(Decoded {
         dialog: dialog_from_record(body.dialog.ok_or(RecordError("dialog"))?)?,
         edge: body.edge,
@@ -160,7 +160,7 @@ pub fn decode(bytes: &[u8], address: std::net::IpAddr, certificate: &Fingerprint
         described,
         secret,
         treatments: body.treatments.min(NUMBER_MAX),
-        audio: body.audio.map(|audio| audio_read::session(audio, ours.as_ref())).transpose()?,
+        audio: body.audio.map(audio_read::session).transpose()?,
     })
 }
 
@@ -173,6 +173,11 @@ fn local_encryption(body: &v1::MediaRecord, certificate: &Fingerprint) -> Result
     let secret = body.encryption_secret.as_ref().try_into().map_err(|_| BAD)?;
     // Another release may know fewer suites or more.
     let mut known = LocalKeys::new(secret, certificate.clone());
+    let association = body.audio.as_ref().and_then(|audio| audio.stream.as_ref()?.association.as_ref());
+    known.has_begun = association.is_some_and(|association| association.connects);
+    let fragment = association.map(|association| association.peer_fragment.as_str());
+    known.peer_fragment = fragment.filter(|fragment| !fragment.is_empty()).map(Into::into);
+    known.generation = body.ice_generation;
     known.spent.iter_mut().zip(&body.suites_spent).for_each(|(known, spent)| *known = *spent);
     Ok(LocalEncryption::new(policy, known))
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use model::plan::Destination;
 use sip::agent::Event;
-use sip::header_rules::{Direction, EditAction, HeaderEdit, HeaderRules, RuleText};
+use sip::header_rules::{EditAction, HeaderEdit, HeaderRules, RuleDirection, RuleText};
 use sip::{HeaderName, Message};
 
 use super::bench::{Bench, PHONE_SDP, Peer, by_two_trunks, phone};
@@ -17,12 +17,12 @@ pub fn of(trunk: &str) -> Option<Arc<HeaderRules>> {
     let called = RuleText {
         pattern: Some("^tel:(.*)$"),
         replace: Some("<sip:$1@carrier.example>"),
-        ..rule(Direction::Received, EditAction::Rewrite, "P-Called-Party-ID", None)
+        ..rule(RuleDirection::Received, EditAction::Rewrite, "P-Called-Party-ID", None)
     };
     let rules = [
-        rule(Direction::Sent, EditAction::Set, "X-Call", Some("{call} {caller} {called} {trunk}")),
-        rule(Direction::Sent, EditAction::Set, "User-Agent", Some("PBX")),
-        rule(Direction::Received, EditAction::Set, "P-Asserted-Identity", Some("{header:Remote-Party-ID}")),
+        rule(RuleDirection::Sent, EditAction::Set, "X-Call", Some("{call} {caller} {called} {trunk}")),
+        rule(RuleDirection::Sent, EditAction::Set, "User-Agent", Some("PBX")),
+        rule(RuleDirection::Received, EditAction::Set, "P-Asserted-Identity", Some("{header:Remote-Party-ID}")),
         called,
     ];
     let edits = rules.iter().map(|rule| HeaderEdit::compile(rule).expect("a rule")).collect();

@@ -210,8 +210,7 @@ fn two_sides_agree_on_a_handshake() {
         let [ours, theirs] = [ours, theirs].map(|stream| stream.association.unwrap());
         assert_eq!((ours.theirs, theirs.theirs), (Fingerprint::of(&[2]), Fingerprint::of(&[1])));
         assert_ne!(ours.connects, theirs.connects, "one begins");
-        let fragment = |local: &LocalAudio| local.encryption.keys().unwrap().ice();
-        assert_eq!(ours.ice, Some(fragment(&side(Encryption::Dtls, 1))));
+        assert_eq!((ours.ice, theirs.ice), (None, None), "neither looks for the other");
     }
     assert_eq!(agree(Encryption::Dtls, Encryption::Off).err(), Some(NegotiationError::Encrypted));
     assert_eq!(agree(Encryption::Off, Encryption::Dtls).err(), Some(NegotiationError::Clear));
@@ -226,6 +225,43 @@ fn a_phone_that_does_not_look_for_a_way_is_where_it_says() {
     assert_eq!((value(&reply, "ice-ufrag"), value(&reply, "candidate")), (None, None));
     assert_eq!(stream.remote, Some("192.0.2.77:9".parse().unwrap()));
     assert!(stream.association.is_some_and(|association| association.connects && association.ice.is_none()));
+}
+
+#[test]
+fn a_peer_that_is_only_found_itself_is_where_it_says() {
+    let text = browser().replace("t=0 0", "t=0 0\r\na=ice-lite").replace("0.0.0.0", "192.0.2.77");
+    let (reply, stream) =
+        answer(&parse(text.as_bytes()).unwrap(), &side(Encryption::Dtls, 2), Preference::default()).unwrap();
+    assert_eq!((value(&reply, "ice-ufrag"), stream.remote), (None, Some("192.0.2.77:9".parse().unwrap())));
+}
+
+#[test]
+fn a_browser_without_an_address_of_our_family_is_found_all_the_same() {
+    let text = browser().replace("IN IP4 0.0.0.0", "IN IP6 2001:db8::7");
+    let offer = parse(text.as_bytes()).unwrap();
+    let (_, stream) = answer(&offer, &side(Encryption::Dtls, 2), Preference::default()).unwrap();
+    assert_eq!(stream.remote, None);
+    assert_eq!(
+        accept_answer(&offered_by(&side(Encryption::Dtls, 2)), &offer, Preference::default()).err(),
+        Some(NegotiationError::Mismatch),
+        "it leaves to us who begins"
+    );
+}
+
+#[test]
+fn a_browser_that_looks_anew_gets_other_credentials() {
+    let mut local = side(Encryption::Dtls, 2);
+    let mut fragment = |text: &str| {
+        let (reply, stream) = answer(&parse(text.as_bytes()).unwrap(), &local, Preference::default()).unwrap();
+        local.encryption.keys_mut().unwrap().follow_peer(&stream.association.unwrap().peer_fragment);
+        value(&reply, "ice-ufrag").unwrap().to_owned()
+    };
+    let first = fragment(&browser());
+    assert_eq!(fragment(&browser()), first);
+    let anew = browser().replace("Qx3z", "Y7k2");
+    let second = fragment(&anew);
+    assert_ne!(second, first);
+    assert_eq!(fragment(&anew), second);
 }
 
 #[test]

@@ -31,13 +31,12 @@ const DIGITS_MAX: usize = 255;
 
 type Read<T> = Result<T, RecordError>;
 
-/// `ours` is by what its phone finds us, if the leg has such keys.
-pub fn session(r: v1::AudioRecord, ours: Option<&IceCredentials>) -> Read<SessionSnapshot> {
+pub fn session(r: v1::AudioRecord) -> Read<SessionSnapshot> {
     Ok(SessionSnapshot {
         at: time(r.at_us),
         cname: r.cname,
         quiet_after: Duration::from_micros(r.quiet_after_us),
-        stream: r.stream.as_ref().map(|r| stream(r, ours)).transpose()?,
+        stream: r.stream.as_ref().map(stream).transpose()?,
         inbound: inbound(&r.inbound.ok_or(RecordError("audio.inbound"))?)?,
         outbound: outbound(&r.outbound.ok_or(RecordError("audio.outbound"))?)?,
         treatment: r.treatment.as_ref().map(treatment).transpose()?,
@@ -51,7 +50,7 @@ pub fn session(r: v1::AudioRecord, ours: Option<&IceCredentials>) -> Read<Sessio
     })
 }
 
-fn stream(r: &v1::AudioStreamRecord, ours: Option<&IceCredentials>) -> Read<AudioStream> {
+fn stream(r: &v1::AudioStreamRecord) -> Read<AudioStream> {
     Ok(AudioStream {
         remote: address(r.remote.as_deref())?,
         remote_rtcp: address(r.remote_rtcp.as_deref())?,
@@ -88,13 +87,15 @@ fn stream(r: &v1::AudioStreamRecord, ours: Option<&IceCredentials>) -> Read<Audi
         party: host(r.party.as_deref())?,
         offered: r.offered.as_ref().map(payload_types).transpose()?.unwrap_or_default(),
         protection: r.protection.as_ref().map(protection).transpose()?,
-        association: r.association.as_ref().map(|r| association(r, ours)).transpose()?,
+        association: r.association.as_ref().map(association).transpose()?,
     })
 }
 
-fn association(r: &v1::AssociationRecord, ours: Option<&IceCredentials>) -> Read<Association> {
+fn association(r: &v1::AssociationRecord) -> Read<Association> {
     let theirs = Fingerprint::parse(&r.fingerprint).ok_or(RecordError("audio.stream.association"))?;
-    Ok(Association { theirs, connects: r.connects, ice: ours.filter(|_| r.finds_way).cloned() })
+    let ice = IceCredentials { fragment: r.ice_fragment.as_str().into(), password: r.ice_password.as_str().into() };
+    let ice = Some(ice).filter(|ice| !ice.password.is_empty());
+    Ok(Association { theirs, connects: r.connects, ice, peer_fragment: r.peer_fragment.as_str().into() })
 }
 
 fn source(r: &v1::SourceIndexRecord) -> SourceIndex {

@@ -68,7 +68,9 @@ fn stream(s: &AudioStream) -> v1::AudioStreamRecord {
         association: s.association.as_ref().map(|it| v1::AssociationRecord {
             fingerprint: it.theirs.to_string(),
             connects: it.connects,
-            finds_way: it.ice.is_some(),
+            peer_fragment: it.peer_fragment.to_string(),
+            ice_fragment: it.ice.as_ref().map(|ice| ice.fragment.to_string()).unwrap_or_default(),
+            ice_password: it.ice.as_ref().map(|ice| ice.password.to_string()).unwrap_or_default(),
         }),
     }
 }

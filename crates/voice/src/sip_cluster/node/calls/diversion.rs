@@ -24,14 +24,13 @@ impl Node {
         let entry = self.calls.get(&conn_id)?;
         let first = entry.thread.first();
         let (call, offer) = entry.thread.calls().find_map(|call| Some((call, offer_of(call, id)?)))?;
-        if offer.transferred_by.is_some() || offer.recalled_from.is_some() {
-            // What a person transfers is no diversion.
-            return None;
-        }
+        // What a person transfers is no diversion; what a phone makes of it behind that is one.
+        let is_transferred = offer.transferred_by.is_some() || offer.recalled_from.is_some();
         let is_first = call.conn_id == first.conn_id;
         let mut diversions = if is_first { entry.diverted.clone() } else { Diversions::default() };
         // Carriers know the number that was called, and the one that the trunk shows; a DN is neither.
-        let mut called = matches!(call.caller, Caller::Trunk { .. }).then_some(call.dialled.as_str());
+        let is_from_outside = matches!(call.caller, Caller::Trunk { .. });
+        let mut called = (is_from_outside && !is_transferred).then_some(call.dialled.as_str());
         for by in &offer.forwarded_by {
             let number = called.take().or(target.shows.as_deref()).unwrap_or(by.dn.as_str());
             diversions.push(number, reason(by.mode));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use model::TenantId;
 use model::plan::Caller;
 use sip::agent::InviteEdits;
-use sip::header_rules::{Direction, EditOutcome, Effect, HeaderRules};
+use sip::header_rules::{EditOutcome, Effect, HeaderRules, RuleDirection};
 use sip::proxy::headers;
 use sip::uri::escape::escape_user;
 use sip::{HeaderName, Message};
@@ -25,7 +25,7 @@ pub(in crate::sip_cluster::node) fn edits(rules: ReadHeaderRules) -> InviteEdits
     InviteEdits::new(move |account, invite| {
         let Some((tenant, trunk)) = trunk_accounts::trunk_of(account) else { return };
         if let Some(rules) = rules(&tenant, trunk) {
-            report(&tenant, trunk, &rules.apply(Direction::Sent, invite));
+            report(&tenant, trunk, &rules.apply(RuleDirection::Sent, invite));
         }
     })
 }
@@ -37,9 +37,9 @@ impl Node {
         let tenant = TenantId::parse(request.header(&headers::TENANT)?).ok()?;
         let rules = (self.header_rules)(&tenant, &trunk)?;
         let mut request = request.clone();
-        report(&tenant, &trunk, &rules.apply(Direction::Received, &mut request));
+        report(&tenant, &trunk, &rules.apply(RuleDirection::Received, &mut request));
         // Many carriers send this header, and not always with what should be called: it counts for whom it was written down.
-        if rules.is_about(Direction::Received, &P_CALLED_PARTY_ID) {
+        if rules.is_about(RuleDirection::Received, &P_CALLED_PARTY_ID) {
             let called =
                 request.addresses(P_CALLED_PARTY_ID).filter_map(Result::ok).find_map(|called| number_of(&called));
             if let Some(called) = called {

@@ -277,13 +277,23 @@ fn presented(request: &Message) -> String {
     if request.headers(&HeaderName::Privacy).any(wants_privacy) {
         return ANONYMOUS.to_owned();
     }
-    let mut asserted = request.addresses(HeaderName::PAssertedIdentity).filter_map(Result::ok);
+    let asserted = request.addresses(HeaderName::PAssertedIdentity).filter_map(Result::ok);
+    let mut asserted = asserted.filter_map(|address| Some((number_of(&address)?, is_hidden(&address))));
+    let asserted = asserted.next();
+    if asserted.as_ref().is_some_and(|(_, is_hidden)| *is_hidden) {
+        return ANONYMOUS.to_owned();
+    }
     let mut number = asserted
-        .find_map(|address| number_of(&address))
+        .map(|(number, _)| number)
         .or_else(|| request.from().ok().as_ref().and_then(number_of))
         .unwrap_or_else(|| ANONYMOUS.to_owned());
     truncate(&mut number, NAME_MAX);
     number
+}
+
+/// Whether an address says of itself that nobody is to see it, as Remote-Party-ID does, which a rule of the trunk may have put there.
+fn is_hidden(address: &NameAddr<'_>) -> bool {
+    address.params().find("privacy").is_some_and(|privacy| !privacy.unquoted().eq_ignore_ascii_case("off"))
 }
 
 /// The number that an address names; none if it names a host alone.
@@ -293,7 +303,7 @@ pub(super) fn number_of(address: &NameAddr<'_>) -> Option<String> {
     let tel = || (uri.scheme() == Scheme::Tel).then(|| uri.opaque().split(';').next()).flatten();
     // Parameters of a number, like verstat, are no part of it (RFC 3966 section 3).
     let user = uri.user().and_then(|user| user.split(';').next()).filter(|user| !user.is_empty());
-    Some(unescape(user.or_else(tel)?).into_owned())
+    Some(unescape(user.or_else(tel)?).into_owned()).filter(|number| !number.is_empty())
 }
 
 /// Whether a caller wants its number to be shown to nobody (RFC 3323 section 4.2, RFC 3325 section 9.3).
@@ -333,5 +343,9 @@ mod tests {
         let verified = "P-Asserted-Identity: <sip:+15550100;verstat=TN-Validation-Passed@carrier.example>\r\n";
         assert_eq!(presented_by(verified), "+15550100");
         assert_eq!(presented_by(&format!("{verified}Privacy: id; critical\r\n")), "anonymous");
+        let of_party = "P-Asserted-Identity: <sip:+15550100@carrier.example>;party=calling;privacy=";
+        assert_eq!(presented_by(&format!("{of_party}full\r\n")), "anonymous");
+        assert_eq!(presented_by(&format!("{of_party}off\r\n")), "+15550100");
+        assert_eq!(presented_by("P-Asserted-Identity: <tel:>\r\n"), "anonymous");
     }
 }
