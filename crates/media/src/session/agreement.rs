@@ -292,6 +292,10 @@ impl Session {
             Err(error) => {
                 self.agreement.handshake = None;
                 let is_awaited = self.agreement.agreed_by != Timestamp::MAX;
+                if self.agreement.begins_at != Timestamp::MAX {
+                    // Counted from now: a packet that spoils one handshake must not begin the next.
+                    self.agreement.begins_at = now + RETRY;
+                }
                 if is_awaited && error.is_final() {
                     self.agreement.end_of_waiting();
                     self.tell(Event::NotAgreed(error));

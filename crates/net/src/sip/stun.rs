@@ -1,4 +1,5 @@
 //! STUN of phones that keep their path to us open by it (RFC 5626 §4.4.2): they ask which address we see, and learn when it has changed.
+//! The library for ICE takes only questions with a password, which these do not have.
 
 use std::net::{IpAddr, SocketAddr};
 

@@ -282,3 +282,18 @@ fn who_moves_without_end_moves_no_more() {
     }
     assert!(moves < 12, "{moves}");
 }
+
+#[test]
+fn packets_that_spoil_our_handshake_do_not_make_us_begin_at_once() {
+    let browser = Browser::new();
+    let (mut session, _) = leg(browser.stream(true, false));
+    let mut begun = sent(&mut session, at(0)).len();
+    assert!(begun > 0);
+    for ms in (1_500..2_400).step_by(10) {
+        session.handle_rtp(&mut [22; 60], address(BROWSER), at(ms));
+        begun += sent(&mut session, at(ms)).len();
+        assert!(session.next_timeout() > at(ms));
+    }
+    assert!(begun <= 8, "{begun} packets");
+    assert!(!std::iter::from_fn(|| session.poll_event()).any(|event| event == Event::Runaway));
+}
