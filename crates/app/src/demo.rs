@@ -12,6 +12,7 @@ use contracts::provisioning::{DnKind, Person, TenantObjects};
 use infra::Stores;
 use model::TenantId;
 use runtime::exit::Exit;
+use runtime::listener::HostPort;
 use runtime::log::LogLevel;
 use runtime::process::Installation;
 use runtime::{RoleSpec, data_dir, edge, token};
@@ -69,8 +70,8 @@ impl Example {
     pub async fn bring(&self, installation: &Installation, stores: &Stores) -> anyhow::Result<()> {
         match self {
             Self::None => Ok(()),
-            Self::Tenant => bring(installation, stores, 0).await,
-            Self::Robots(show) => bring(installation, stores, show.agents()).await,
+            Self::Tenant => bring(installation, stores, None).await,
+            Self::Robots(show) => bring(installation, stores, Some(show.agents())).await,
         }
     }
 
@@ -100,15 +101,19 @@ fn example() -> anyhow::Result<TenantObjects> {
     Ok(tenant::file::read(TENANT_FILE, document)?)
 }
 
-/// Creates the example tenant with this number of robots; an existing one keeps its user's changes. An old `demo.json`
+/// Creates the example tenant, with this number of robots that are agents if there are robots; an existing one keeps its user's changes. An old `demo.json`
 /// is removed: it would announce readiness too early.
-async fn bring(installation: &Installation, stores: &Stores, robots: usize) -> anyhow::Result<()> {
+async fn bring(installation: &Installation, stores: &Stores, robots: Option<usize>) -> anyhow::Result<()> {
     let _ = std::fs::remove_file(installation.data_dir.join(FILE));
     let tenant = TenantId::parse(TENANT)?;
     let stored = stores.provisioning.load(&tenant).await?;
     let is_new = stored.is_none();
     let mut objects = stored.map_or_else(example, |(_, objects)| Ok(objects))?;
-    if cast::complete(&mut objects, robots) || is_new {
+    let mut is_changed = cast::complete(&mut objects, robots.unwrap_or_default());
+    if robots.is_some() {
+        is_changed |= cast::complete_outside(&mut objects, sip_edge(installation)?.robots_address()?);
+    }
+    if is_changed || is_new {
         tenant::import::import(&*stores.provisioning, &objects).await?;
     }
     Ok(())
@@ -153,13 +158,20 @@ async fn load(stores: &Stores) -> anyhow::Result<(TenantId, TenantObjects)> {
     Ok((tenant, objects))
 }
 
+/// The address of a listener as others know it.
+fn advertised(installation: &Installation, spec: &RoleSpec, listener: &str) -> anyhow::Result<HostPort> {
+    let listen = spec.listen(listener).with_context(|| format!("{} has no listener {listener}", spec.name))?;
+    Ok(edge::bound(spec, listen, installation.instance, 1, &installation.values)?.advertise)
+}
+
+fn sip_edge(installation: &Installation) -> anyhow::Result<robots::Edge> {
+    let sip = advertised(installation, &voice::sip_proxy::SPEC, "sip-udp")?;
+    Ok(robots::Edge { host: sip.host, port: sip.port })
+}
+
 fn describe(installation: &Installation, tenant: &TenantId, objects: &TenantObjects) -> anyhow::Result<Value> {
-    let advertised = |spec: &RoleSpec, listener: &str| {
-        let listen = spec.listen(listener).with_context(|| format!("{} has no listener {listener}", spec.name))?;
-        anyhow::Ok(edge::bound(spec, listen, installation.instance, 1, &installation.values)?.advertise)
-    };
-    let sip = advertised(&voice::sip_proxy::SPEC, "sip-udp")?;
-    let web = advertised(&platform::ingress::SPEC, "web")?;
+    let sip = sip_edge(installation)?;
+    let web = advertised(installation, &platform::ingress::SPEC, "web")?;
     let issue =
         |sub: &str, scope: &str| installation.tokens.issue(Some(tenant), sub, scope, token::EVERY_ROLE, TOKEN_LIFE);
     let numbers: serde_json::Map<String, Value> =

@@ -20,12 +20,14 @@ mod machine;
 mod memory;
 mod parser;
 mod persistence;
+mod phones;
 mod process;
 mod proxy;
 mod registrar;
 mod relay;
 mod report;
 mod routed;
+mod secure;
 mod servers;
 mod sipp;
 mod site;
@@ -57,6 +59,7 @@ const BENCHES: &[(&str, Bench)] = &[
     ("idle", idle::run),
     ("sip-proxy", proxy::run),
     ("tls", tls::run),
+    ("phones", phones::run),
     ("registrar", registrar::run),
     ("relay", relay::run),
     ("srtp", relay::run_encrypted),

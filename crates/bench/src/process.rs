@@ -72,6 +72,13 @@ impl Process {
         }
     }
 
+    /// Ends the program as a crash does.
+    pub fn kill(mut self) -> Result<()> {
+        self.signal("-KILL");
+        self.child.wait()?;
+        Ok(())
+    }
+
     fn members(&self) -> Vec<u32> {
         let group = self.child.id();
         let all = fs::read_dir("/proc").into_iter().flatten().flatten();

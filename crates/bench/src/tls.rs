@@ -1,18 +1,18 @@
 //! sip-proxy over TLS against Kamailio with the same certificate: CPU per call on a connection that is there, CPU per new connection, and
 //! memory of an idle one. SIPp speaks no TLS: its one connection passes through a relay in this process, which is not measured.
 
-use std::fs;
 use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use net::tls::{TlsClient, TlsSession, authorities, self_signed};
+use net::tls::TlsSession;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::process::{Process, find};
 use crate::report::{Figure, Goal, Report};
+use crate::secure::{SECURE_PORT, certificate, client, connect};
 use crate::sipp::{Counts, Run, Sipp};
 use crate::site::Site;
 use crate::{Options, kamailio, udp};
@@ -26,7 +26,6 @@ const CONNECTIONS: u32 = 2_000;
 const SOURCES: u8 = 40;
 /// The goals: at most this multiple of the peer's CPU.
 const RATIO_MAX: f64 = 0.8;
-const SECURE_PORT: u16 = 5061;
 const LIMIT: Duration = Duration::from_secs(60);
 const PEER: &str = "Kamailio, 1 worker";
 
@@ -113,7 +112,7 @@ fn measure(
     let (tls, local) = (client(pem)?, IpAddr::from(site.peer(1)));
     let relay = runtime.spawn(async move {
         while let Ok((plain, _)) = listener.accept().await {
-            let connected = secure(proxy, local, &tls).await;
+            let connected = connect(proxy, local, &tls).await;
             if let Ok((stream, session)) = connected {
                 // It ends with either side.
                 let _ = pass(plain, stream, session).await;
@@ -140,7 +139,7 @@ fn measure(
         let mut kept = Vec::new();
         for (number, local) in (0..CONNECTIONS).zip(sources.iter().cycle()) {
             // A client of its own: none resumes the session of another one.
-            let (mut stream, mut session) = secure(proxy, *local, &client(pem)?).await?;
+            let (mut stream, mut session) = connect(proxy, *local, &client(pem)?).await?;
             ask(&mut stream, &mut session, number).await?;
             if keep {
                 kept.push((stream, session));
@@ -158,38 +157,6 @@ fn measure(
     drop(kept);
     process.expect_running()?;
     Ok(SecureFigures { call_ms, counts, connection_ms, idle_bytes })
-}
-
-/// One certificate for both proxies.
-fn certificate(names: &[String], folder: &Path) -> Result<PathBuf> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
-    let file = folder.join("edge.pem");
-    fs::write(&file, self_signed::generate(names, i64::try_from(now)?)?)?;
-    Ok(file)
-}
-
-fn client(pem: &Path) -> Result<TlsClient> {
-    Ok(TlsClient::new(None, authorities::of_files(&[pem])?)?)
-}
-
-/// A connection on which the proxy has proved its address.
-async fn secure(proxy: SocketAddr, local: IpAddr, tls: &TlsClient) -> Result<(TcpStream, TlsSession)> {
-    let socket = TcpSocket::new_v4()?;
-    socket.bind(SocketAddr::new(local, 0))?;
-    let mut stream = socket.connect(proxy).await?;
-    stream.set_nodelay(true)?;
-    let mut session = tls.connect(&proxy.ip().to_string())?;
-    session.limit(1 << 20);
-    let mut buffer = [0; 16_384];
-    loop {
-        stream.write_all(&session.take_output()).await?;
-        if !session.is_handshaking() {
-            return Ok((stream, session));
-        }
-        let length = stream.read(&mut buffer).await?;
-        ensure!(length > 0, "{proxy} closes the connection");
-        session.receive(&buffer[..length], |_| {})?;
-    }
 }
 
 /// Asks by OPTIONS whether the proxy is there.

@@ -214,7 +214,7 @@ pub struct Number {
 }
 
 /// A line to a carrier.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trunk {
     /// Its name.
     pub name: String,

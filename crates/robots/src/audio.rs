@@ -10,8 +10,10 @@ use media::codec::Codec;
 use media::dtmf::{Digit, EventPacket};
 use media::g711::Law;
 use media::rtp::{self, Header, Packet};
+use media::sdp::crypto::{LocalKeys, Protection, SECRET_BYTES};
 use media::sdp::negotiation::{accept_answer, answer, offer, speaking};
-use media::sdp::{AudioStream, Description, Direction, LocalAudio, LocalEncryption, Preference, parse};
+use media::sdp::{AudioStream, Description, Direction, Fingerprint, LocalAudio, LocalEncryption, Preference, parse};
+use media::srtp::{OVERHEAD_MAX, SrtpReceiver, SrtpSender};
 
 use crate::ear::{AudioCheck, Ear};
 use crate::tones::{FRAME, Pair};
@@ -52,6 +54,8 @@ pub struct Leg {
     local: LocalAudio,
     offered: Option<Description>,
     stream: Option<AudioStream>,
+    /// What encrypts its audio, with the keys of both sides.
+    cipher: Option<(Protection, SrtpSender, SrtpReceiver)>,
     say: Say,
     frame: Vec<u8>,
     keys: VecDeque<(EventPacket, u32)>,
@@ -104,6 +108,7 @@ impl Legs {
             },
             offered: None,
             stream: None,
+            cipher: None,
             say: Say::Silence,
             frame: Vec::new(),
             keys: VecDeque::new(),
@@ -172,6 +177,13 @@ impl Legs {
 }
 
 impl Leg {
+    /// Has its audio encrypted, with keys in the session description (RFC 4568), or none.
+    pub fn require_encryption(&mut self, secret: [u8; SECRET_BYTES]) {
+        // No handshake takes place: the certificate that is announced does not exist.
+        let announced = Fingerprint::of(b"none");
+        self.local.encryption = LocalEncryption::Required(LocalKeys::new(secret, announced));
+    }
+
     /// Our offer, with that direction.
     pub fn offer(&mut self, direction: Direction) -> String {
         self.direction = direction;
@@ -202,6 +214,14 @@ impl Leg {
     }
 
     fn connect(&mut self, stream: AudioStream) {
+        let keys = stream.protection;
+        if self.cipher.as_ref().map(|(known, ..)| *known) != keys {
+            let of = |keys: Protection| {
+                let sender = SrtpSender::new(keys.ours, self.header.ssrc)?;
+                Some((keys, sender, SrtpReceiver::new(keys.theirs)?))
+            };
+            self.cipher = keys.and_then(of);
+        }
         self.stream = Some(stream);
         self.say(self.say.clone());
     }
@@ -262,7 +282,12 @@ impl Leg {
                 Err(error) if error.kind() == ErrorKind::ConnectionRefused => continue,
                 Err(_) => return,
             };
-            let Some(bytes) = buffer.get(..length).filter(|bytes| !rtp::is_rtcp(bytes)) else { continue };
+            let Some(bytes) = buffer.get_mut(..length).filter(|bytes| !rtp::is_rtcp(bytes)) else { continue };
+            let clear = match &mut self.cipher {
+                Some((.., receiver)) => receiver.open(bytes).ok().map(|(clear, _)| clear),
+                None => Some(bytes),
+            };
+            let Some(bytes) = clear else { continue };
             let Ok(packet) = Packet::parse(bytes) else { continue };
             self.received += 1;
             let law = match packet.header.payload_type {
@@ -314,6 +339,12 @@ impl Leg {
         let mut packet = Vec::with_capacity(rtp::HEADER_BYTES + payload.len());
         packet.extend_from_slice(&header.to_bytes());
         packet.extend_from_slice(payload);
+        if let Some((_, sender, _)) = &mut self.cipher {
+            let length = packet.len();
+            packet.resize(length + OVERHEAD_MAX, 0);
+            let Some(protected) = sender.protect(&mut packet, length) else { return };
+            packet.truncate(protected);
+        }
         // A packet that the socket refuses is lost, as on any network.
         let _ = self.socket.send_to(&packet, remote);
         self.header.sequence = self.header.sequence.wrapping_add(1);

@@ -5,6 +5,7 @@ mod audience;
 mod callers;
 mod moves;
 mod opening;
+mod outside;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,11 +21,12 @@ use sip::agent::{DialogId, Event};
 use crate::agent::Agent;
 use crate::audio::Legs;
 use crate::call::Call;
+use crate::desk::{Desk, Outgoing};
 use crate::follow::Follow;
 use crate::phone::Phone;
 use crate::plan::Plan;
 use crate::requests::Requests;
-use crate::results::{AgentRow, CallRow, Results, Run, Totals};
+use crate::results::{AgentRow, CallRow, OutgoingRow, Results, Run, Totals};
 use crate::site::Site;
 use crate::timers::Timers;
 use crate::tones::Grid;
@@ -38,7 +40,7 @@ const ROWS_KEPT: usize = 2_000;
 /// How often a line about the progress is printed.
 const PROGRESS: Duration = Duration::from_secs(5);
 const PROGRESS_ENDLESS: Duration = Duration::from_secs(60);
-/// Index of the carrier's phone, which brings all callers; the agents' follow.
+/// Index of the carrier's phone, which brings all callers and takes the calls that go out; the agents' follow, then those of the desks.
 const CARRIER: usize = 0;
 const WAKE: Token = Token(usize::MAX);
 
@@ -89,6 +91,14 @@ pub(crate) enum Due {
     Move(u32, u32),
     /// What was requested must have happened.
     Overdue(u32, u32),
+    /// A desk registers, or registers again.
+    RegisterDesk(usize, u32),
+    /// A desk calls a number outside.
+    DialOut(usize),
+    /// The number outside answers.
+    PickUp(u32),
+    /// A call that went out ends.
+    PartOutside(u32),
     /// The next caller dials.
     Arrive,
     /// A caller presses a key in the menu.
@@ -109,6 +119,12 @@ pub(crate) struct Floor {
     pub phones: Vec<Phone>,
     pub agents: Vec<Agent>,
     pub calls: HashMap<u32, Call>,
+    pub desks: Vec<Desk>,
+    /// The calls that go out, by their numbers outside, and by the carrier's dialogs.
+    pub outgoing: HashMap<u32, Outgoing>,
+    pub by_outside_number: HashMap<String, u32>,
+    pub far_dialogs: HashMap<DialogId, u32>,
+    pub dialled_out: u32,
     pub by_dialog: HashMap<DialogId, u32>,
     pub by_number: HashMap<String, u32>,
     /// The calls of requests by their numbers, and the last number.
@@ -128,6 +144,7 @@ pub(crate) struct Floor {
     pub opened_at: Option<Instant>,
     totals: Totals,
     rows: Vec<CallRow>,
+    outgoing_rows: Vec<OutgoingRow>,
     pub faults: Vec<String>,
 }
 
@@ -155,10 +172,9 @@ pub fn run(site: Site, plan: Plan, stop: &Stop, tell: &mut dyn FnMut(&str)) -> R
         floor.legs.turn(floor.now);
         let at = floor.timestamp();
         for event in &events {
-            if let Some(phone) = floor.phones.get_mut(event.token().0) {
-                phone.receive(at);
-            }
+            floor.receive(event.token().0, at);
         }
+        floor.tend_lines(at);
         floor.work();
         floor.advance();
         if floor.now.duration_since(told) >= every || stage != floor.stage {
@@ -180,6 +196,18 @@ impl Floor {
             phones.push(Phone::open(poll.registry(), token, (own, edge), &agent.extension, password)?);
             agents.push(Agent::new(agent.clone()));
         }
+        let (secure, mut desks) = (site.secure_edge()?, Vec::new());
+        for desk in site.outside.iter().flat_map(|outside| &outside.desks) {
+            let token = Token(phones.len());
+            let (user, password) = (desk.extension.as_str(), desk.password.as_str());
+            phones.push(match secure.filter(|_| desk.encrypts) {
+                Some((edge, authority)) => {
+                    Phone::open_secure(poll.registry(), token, (own, edge), (user, password), authority)?
+                }
+                None => Phone::open(poll.registry(), token, (own, edge), user, Some(password))?,
+            });
+            desks.push(Desk::new(desk.clone()));
+        }
         let requests = Requests::start(site.web_edge()?, &site.tenant, &site.token, waker.clone())?;
         let follow = Follow::start(site.web_edge()?, &site.tenant, &site.token, waker)?;
         let now = Instant::now();
@@ -195,6 +223,11 @@ impl Floor {
             phones,
             agents,
             calls: HashMap::new(),
+            desks,
+            outgoing: HashMap::new(),
+            by_outside_number: HashMap::new(),
+            far_dialogs: HashMap::new(),
+            dialled_out: 0,
             by_dialog: HashMap::new(),
             by_number: HashMap::new(),
             by_reference: HashMap::new(),
@@ -213,6 +246,7 @@ impl Floor {
             opened_at: None,
             totals: Totals::default(),
             rows: Vec::new(),
+            outgoing_rows: Vec::new(),
             faults: Vec::new(),
             plan,
             site,
@@ -239,6 +273,21 @@ impl Floor {
         let by_sip = self.phones.iter().filter_map(|phone| phone.ua.next_timeout()).min();
         let by_sip = by_sip.map(|due| Duration::from_micros(due.as_micros().saturating_sub(at.as_micros())));
         [by_clock, by_sip].into_iter().flatten().fold(LOOK, Duration::min)
+    }
+
+    fn receive(&mut self, phone: usize, at: Timestamp) {
+        let is_new_line = self.phones.get_mut(phone).is_some_and(|phone| phone.receive(at));
+        let first = 1 + self.agents.len();
+        if let Some(desk) = phone.checked_sub(first).filter(|_| is_new_line) {
+            self.register_desk_after(desk, Duration::ZERO);
+        }
+    }
+
+    /// Opens the connections that are missing.
+    fn tend_lines(&mut self, at: Timestamp) {
+        let is_missing = |index: &usize| !self.phones[*index].is_connected();
+        let missing: Vec<usize> = (0..self.phones.len()).filter(is_missing).collect();
+        missing.into_iter().for_each(|phone| self.receive(phone, at));
     }
 
     /// Does all due actions and handles all input.
@@ -285,6 +334,10 @@ impl Floor {
             Due::Retrieve(agent, dialog) => self.retrieve(agent, dialog),
             Due::Move(call, steps) => self.move_on(call, steps),
             Due::Overdue(call, steps) => self.overdue(call, steps),
+            Due::RegisterDesk(desk, round) => self.register_desk(desk, round),
+            Due::DialOut(desk) => self.dial_out(desk),
+            Due::PickUp(call) => self.pick_up(call),
+            Due::PartOutside(call) => self.part_outside(call),
             Due::Arrive => self.arrive(),
             Due::Press(call) => self.press(call),
             Due::GiveUp(call) => self.give_up(call),
@@ -295,7 +348,11 @@ impl Floor {
     }
 
     fn happened(&mut self, phone: usize, event: Event) {
-        if phone == CARRIER { self.at_carrier(event) } else { self.at_agent(phone - 1, event) }
+        match phone.checked_sub(1) {
+            None => self.at_carrier(event),
+            Some(agent) if agent < self.agents.len() => self.at_agent(agent, event),
+            Some(other) => self.at_desk(other - self.agents.len(), event),
+        }
     }
 
     /// Records a finished call.
@@ -308,6 +365,15 @@ impl Floor {
         self.rows.push(row);
     }
 
+    /// Records a finished call that went out.
+    pub fn keep_outgoing(&mut self, row: OutgoingRow) {
+        self.totals.add_outgoing(&row);
+        if self.plan.calls.is_none() && self.outgoing_rows.len() >= ROWS_KEPT {
+            self.outgoing_rows.remove(0);
+        }
+        self.outgoing_rows.push(row);
+    }
+
     fn progress(&self) -> String {
         let talking = self.calls.values().filter(|call| call.is_talking()).count();
         let t = &self.totals;
@@ -317,23 +383,28 @@ impl Floor {
                 format!("{ready} of {} agents are ready", self.agents.len())
             }
             Stage::Running => format!(
-                "{} calls placed, {} in conversation, {} waiting; answered {}, abandoned {}, refused {}, faulty {}",
+                "{} calls placed, {} in conversation, {} waiting; answered {}, abandoned {}, refused {}, faulty {}; {} to numbers \
+                 outside, faulty {}",
                 self.placed,
                 talking,
                 self.calls.len() - talking,
                 t.answered,
                 t.abandoned,
                 t.refused,
-                t.faulty
+                t.faulty,
+                self.dialled_out,
+                t.outgoing_faulty
             ),
             Stage::Closing => "agents log out".to_owned(),
             Stage::Done => format!("done: {} calls", t.offered),
         }
     }
 
-    fn results(self) -> Results {
+    fn results(mut self) -> Results {
+        let silent = self.desks.iter().filter(|desk| !desk.is_registered && self.opened_at.is_some());
+        self.faults.extend(silent.map(|desk| format!("{}: no REGISTER was answered", desk.who.extension)));
         let endless = self.plan.calls.is_none();
-        let mut totals = Totals::of(&self.rows);
+        let mut totals = Totals::of(&self.rows, &self.outgoing_rows);
         if endless {
             // Sums cover all calls, waiting times only the kept ones.
             totals = Totals { waits: totals.waits, ..self.totals };
@@ -358,6 +429,7 @@ impl Floor {
             totals,
             agents: agents.collect(),
             calls: self.rows,
+            outgoing: self.outgoing_rows,
             faults: self.faults,
         }
     }

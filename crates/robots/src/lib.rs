@@ -10,6 +10,7 @@
 mod agent;
 mod audio;
 mod call;
+mod desk;
 mod ear;
 mod floor;
 mod follow;
@@ -18,13 +19,15 @@ mod phone;
 mod plan;
 mod requests;
 mod results;
+mod secure_line;
 mod site;
 mod timers;
 mod tones;
 
 pub use floor::{Stop, run};
+pub use phone::CARRIER_PORT;
 pub use plan::{Plan, Range, Rhythm};
 pub use results::{
-    AgentRow, CallRow, Came, MoveKind, MoveRow, MoveWay, Outcome, PartyRow, Results, Run, Totals, Waits,
+    AgentRow, CallRow, Came, MoveKind, MoveRow, MoveWay, Outcome, OutgoingRow, PartyRow, Results, Run, Totals, Waits,
 };
-pub use site::{Edge, RobotAgent, Site};
+pub use site::{Edge, Outside, RobotAgent, RobotDesk, SecureEdge, Site};

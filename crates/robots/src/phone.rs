@@ -1,9 +1,12 @@
-//! A user agent on its own UDP socket: an agent's phone, or the carrier that brings all callers.
+//! A user agent on its own UDP socket or its own connection: a phone, or the carrier that brings all callers and takes the calls that go out.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use bytes::Bytes;
+use media::sdp::crypto::SECRET_BYTES;
 use mio::net::UdpSocket;
 use mio::{Interest, Registry, Token};
 use model::{Entropy, Timestamp};
@@ -12,16 +15,21 @@ use rand::rngs::StdRng;
 use sip::agent::{AgentConfig, AgentCredentials, DialogId, Event, LocalIdentity, OutgoingRequest, UserAgent};
 use sip::{Flow, HeaderName, Message, Method};
 
+use crate::secure_line::{CONNECTION, LineChange, SecureLine};
+
 /// The longest datagram.
 const DATAGRAM_MAX: usize = 65_535;
 /// User agent name in our messages.
 const PRODUCT: &str = "trunkline-robots";
 
+/// Where the carrier takes calls, if the port is free. Above the ports of servers, below the system's ephemeral ports.
+pub const CARRIER_PORT: u16 = PORT_BASE;
+/// The port of a phone is this one and its number.
+const PORT_BASE: u16 = 10_000;
+
 /// A phone keeps its port between runs if it can: it registers the same contact again, so that a killed phone leaves no
 /// second contact behind.
 fn bind(own: IpAddr, user: &str) -> Result<UdpSocket> {
-    /// Above the ports of servers, below the system's ephemeral ports.
-    const PORT_BASE: u16 = 10_000;
     let wanted = user.parse::<u16>().ok().filter(|number| *number < PORT_BASE).map(|number| PORT_BASE + number);
     let kept = wanted.and_then(|port| UdpSocket::bind(SocketAddr::new(own, port)).ok());
     kept.map_or_else(|| UdpSocket::bind(SocketAddr::new(own, 0)), Ok).with_context(|| format!("a SIP port on {own}"))
@@ -42,20 +50,26 @@ impl Entropy for Strong {
     }
 }
 
-/// A user agent with its socket.
+/// How a user agent reaches the edge.
+enum Line {
+    Udp(UdpSocket),
+    Secure(Box<SecureLine>),
+}
+
+/// A user agent with its line.
 pub struct Phone {
     pub ua: UserAgent,
     pub local: SocketAddr,
     user: String,
     edge: SocketAddr,
-    socket: UdpSocket,
+    line: Line,
     ids: Strong,
     register_cseq: u32,
     register_call: String,
 }
 
 impl Phone {
-    /// Opens a socket; with a password, the user agent answers challenges.
+    /// Opens a socket; with a password, the user agent answers challenges. The carrier's socket has [`CARRIER_PORT`] if that is free.
     pub fn open(
         registry: &Registry,
         token: Token,
@@ -63,9 +77,30 @@ impl Phone {
         user: &str,
         password: Option<&str>,
     ) -> Result<Self> {
-        let mut socket = bind(own, user)?;
+        let mut socket = bind(own, if password.is_none() { "0" } else { user })?;
         registry.register(&mut socket, token, Interest::READABLE)?;
         let local = socket.local_addr()?;
+        Ok(Self::on(Line::Udp(socket), (local, edge), user, password))
+    }
+
+    /// A phone whose messages nobody reads on the way: SIP over TLS at `edge`, which proves itself to `authority`.
+    pub fn open_secure(
+        registry: &Registry,
+        token: Token,
+        (own, edge): (IpAddr, SocketAddr),
+        (user, password): (&str, &str),
+        authority: &Path,
+    ) -> Result<Self> {
+        let line = SecureLine::new(registry, token, edge, authority, Instant::now())?;
+        // No connection is opened to it: it tells the phone from others at its host.
+        let local = SocketAddr::new(
+            own,
+            user.parse::<u16>().ok().and_then(|user| PORT_BASE.checked_add(user)).unwrap_or(PORT_BASE),
+        );
+        Ok(Self::on(Line::Secure(Box::new(line)), (local, edge), user, Some(password)))
+    }
+
+    fn on(line: Line, (local, edge): (SocketAddr, SocketAddr), user: &str, password: Option<&str>) -> Self {
         let credentials =
             password.map(|password| AgentCredentials { user: user.to_owned(), password: password.to_owned() });
         let config = AgentConfig {
@@ -78,12 +113,28 @@ impl Phone {
         let mut ids = Strong::new();
         let register_call = format!("{:016x}", ids.next_u64());
         let ua = UserAgent::new(config, Box::new(Strong::new()));
-        Ok(Self { ua, local, user: user.to_owned(), edge, socket, ids, register_cseq: 1, register_call })
+        Self { ua, local, user: user.to_owned(), edge, line, ids, register_cseq: 1, register_call }
     }
 
     /// The flow to the edge.
     pub const fn flow(&self) -> Flow {
-        Flow::Udp { listener: 0, remote: self.edge }
+        match self.line {
+            Line::Udp(_) => Flow::Udp { listener: 0, remote: self.edge },
+            Line::Secure(_) => Flow::Stream { connection: CONNECTION },
+        }
+    }
+
+    /// Whether it can send.
+    pub fn is_connected(&self) -> bool {
+        match &self.line {
+            Line::Udp(_) => true,
+            Line::Secure(line) => line.is_up(),
+        }
+    }
+
+    /// Where the edge sends what it has for this user.
+    fn contact(&self, user: &str) -> String {
+        format!("<sip:{user}@{}{}>", self.local, self.flow().transport().uri_parameter())
     }
 
     /// A new random identifier.
@@ -91,9 +142,18 @@ impl Phone {
         format!("{:016x}", self.ids.next_u64())
     }
 
+    /// What the keys of a call are made of.
+    pub fn secret(&mut self) -> [u8; SECRET_BYTES] {
+        let mut secret = [0; SECRET_BYTES];
+        for bytes in secret.chunks_mut(8) {
+            bytes.copy_from_slice(&self.ids.next_u64().to_be_bytes()[..bytes.len()]);
+        }
+        secret
+    }
+
     /// Our identity in a new dialog.
     pub fn identity(&mut self, user: &str) -> LocalIdentity {
-        LocalIdentity { tag: self.fresh(), contact: format!("<sip:{user}@{}>", self.local) }
+        LocalIdentity { tag: self.fresh(), contact: self.contact(user) }
     }
 
     /// Registers for `expires_s` seconds; 0 removes the registration.
@@ -109,7 +169,7 @@ impl Phone {
             cseq: self.register_cseq,
             routes: Vec::new(),
             headers: vec![
-                (HeaderName::Contact, format!("<sip:{}@{}>", self.user, self.local)),
+                (HeaderName::Contact, self.contact(&self.user)),
                 (HeaderName::Expires, expires_s.to_string()),
             ],
             body: None,
@@ -128,15 +188,25 @@ impl Phone {
         }
     }
 
-    /// Reads all datagrams that have arrived.
-    pub fn receive(&mut self, now: Timestamp) {
-        let mut buffer = [0; DATAGRAM_MAX];
-        // Ends with "would block"; other errors (an ICMP port unreachable) cannot be handled here.
-        while let Ok((length, from)) = self.socket.recv_from(&mut buffer) {
-            let Some(bytes) = buffer.get(..length) else { continue };
-            if let Ok(message) = Message::parse(Bytes::copy_from_slice(bytes)) {
-                self.ua.receive(message, Flow::Udp { listener: 0, remote: from }, now);
+    /// Reads everything that has arrived; opens the connection that is missing. True if a new one is there: what was registered by the one
+    /// before is to be registered again.
+    pub fn receive(&mut self, now: Timestamp) -> bool {
+        let flow = self.flow();
+        let (line, ua) = (&mut self.line, &mut self.ua);
+        match line {
+            Line::Udp(socket) => {
+                receive_datagrams(socket, |message, from| {
+                    ua.receive(message, Flow::Udp { listener: 0, remote: from }, now);
+                });
+                false
             }
+            Line::Secure(line) => match line.tend(Instant::now(), |message| ua.receive(message, flow, now)) {
+                Some(LineChange::Down) => {
+                    ua.flow_failed(flow, now);
+                    false
+                }
+                change => change == Some(LineChange::Up),
+            },
         }
     }
 
@@ -148,9 +218,25 @@ impl Phone {
     /// Sends all pending messages; the transactions repeat those that the socket refuses.
     pub fn send(&mut self) {
         while let Some(transmit) = self.ua.poll_transmit() {
-            if let Flow::Udp { remote, .. } = transmit.flow {
-                let _ = self.socket.send_to(&transmit.bytes, remote);
+            match (&mut self.line, transmit.flow) {
+                (Line::Udp(socket), Flow::Udp { remote, .. }) => {
+                    let _ = socket.send_to(&transmit.bytes, remote);
+                }
+                (Line::Secure(line), _) => line.send(&transmit.bytes),
+                (Line::Udp(_), Flow::Stream { .. }) => {}
             }
+        }
+    }
+}
+
+/// Reads all datagrams that have arrived.
+fn receive_datagrams(socket: &UdpSocket, mut take: impl FnMut(Message, SocketAddr)) {
+    let mut buffer = [0; DATAGRAM_MAX];
+    // Ends with "would block"; other errors (an ICMP port unreachable) cannot be handled here.
+    while let Ok((length, from)) = socket.recv_from(&mut buffer) {
+        let Some(bytes) = buffer.get(..length) else { continue };
+        if let Ok(message) = Message::parse(Bytes::copy_from_slice(bytes)) {
+            take(message, from);
         }
     }
 }

@@ -133,6 +133,32 @@ pub struct CallRow {
     pub faults: Vec<String>,
 }
 
+/// A call that went out.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OutgoingRow {
+    /// The number outside: unique within the run.
+    pub number: String,
+    /// The phone that called it.
+    pub extension: String,
+    /// Whether that phone encrypts.
+    pub encrypted: bool,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The status of a refusal.
+    pub status: Option<u16>,
+    /// Milliseconds since 1970.
+    pub dialled_at: u64,
+    /// From the answer to the end, ms.
+    pub talk_ms: Option<u64>,
+    /// Time until the phone heard the other side, ms; none if it did not.
+    pub desk_heard_ms: Option<u64>,
+    /// Time until the other side heard the phone, ms; none if it did not.
+    pub outside_heard_ms: Option<u64>,
+    /// Its faults, in words.
+    pub faults: Vec<String>,
+}
+
 /// One agent.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -191,6 +217,14 @@ pub struct Totals {
     pub transfers: u64,
     /// Conferences.
     pub conferences: u64,
+    /// Calls that went out, those of encrypted phones among them, those that were answered, and those with at least one fault.
+    pub outgoing: u64,
+    /// See [`Self::outgoing`].
+    pub outgoing_encrypted: u64,
+    /// See [`Self::outgoing`].
+    pub outgoing_answered: u64,
+    /// See [`Self::outgoing`].
+    pub outgoing_faulty: u64,
     /// Waiting times of the answered calls.
     pub waits: Waits,
 }
@@ -219,17 +253,18 @@ pub struct Results {
     pub agents: Vec<AgentRow>,
     /// A row for each call; of an endless run, only the latest are kept.
     pub calls: Vec<CallRow>,
+    /// A row for each call that went out, kept in the same way.
+    pub outgoing: Vec<OutgoingRow>,
     /// Faults apart from calls, in words.
     pub faults: Vec<String>,
 }
 
 impl Totals {
     /// Sums of these rows.
-    pub fn of(calls: &[CallRow]) -> Self {
+    pub fn of(calls: &[CallRow], outgoing: &[OutgoingRow]) -> Self {
         let mut totals = Self::default();
-        for call in calls {
-            totals.add(call);
-        }
+        calls.iter().for_each(|call| totals.add(call));
+        outgoing.iter().for_each(|call| totals.add_outgoing(call));
         let mut waits: Vec<u64> =
             calls.iter().filter(|call| call.outcome == Outcome::Answered).map(|call| call.wait_ms).collect();
         waits.sort_unstable();
@@ -257,6 +292,16 @@ impl Totals {
     }
 }
 
+impl Totals {
+    /// Counts one call that went out.
+    pub fn add_outgoing(&mut self, call: &OutgoingRow) {
+        self.outgoing += 1;
+        self.outgoing_encrypted += u64::from(call.encrypted);
+        self.outgoing_answered += u64::from(call.outcome == Outcome::Answered);
+        self.outgoing_faulty += u64::from(!call.faults.is_empty());
+    }
+}
+
 /// The smallest value that `percent` of the values do not exceed (nearest rank); 0 if there are none.
 fn quantile(sorted: &[u64], percent: usize) -> u64 {
     let rank = (sorted.len() * percent).div_ceil(100).max(1);
@@ -269,7 +314,8 @@ const FAULTS_SHOWN: usize = 20;
 impl Results {
     /// Whether every call had a valid outcome, and was heard.
     pub fn is_flawless(&self) -> bool {
-        self.faults.is_empty() && self.totals.faulty == 0 && self.totals.other == 0
+        let t = &self.totals;
+        self.faults.is_empty() && t.faulty == 0 && t.other == 0 && t.outgoing_faulty == 0
     }
 
     /// The results as a table.
@@ -285,6 +331,11 @@ impl Results {
             "  consultations {}   transfers {}   conferences {}",
             t.consultations, t.transfers, t.conferences
         );
+        let _ = writeln!(
+            text,
+            "  to numbers outside {}, of which {} encrypted   answered {}   faulty {}",
+            t.outgoing, t.outgoing_encrypted, t.outgoing_answered, t.outgoing_faulty
+        );
         let seconds = |ms: u64| ms as f64 / 1_000.0;
         let (p50, p95, max) = (seconds(t.waits.p50), seconds(t.waits.p95), seconds(t.waits.max));
         let _ = writeln!(text, "  wait until answered   p50 {p50:.1} s   p95 {p95:.1} s   max {max:.1} s");
@@ -299,7 +350,9 @@ impl Results {
         }
         let of_calls =
             self.calls.iter().flat_map(|call| call.faults.iter().map(move |f| format!("{}: {f}", call.caller)));
-        let faults: Vec<String> = self.faults.iter().cloned().chain(of_calls).collect();
+        let outgoing =
+            self.outgoing.iter().flat_map(|call| call.faults.iter().map(move |f| format!("to {}: {f}", call.number)));
+        let faults: Vec<String> = self.faults.iter().cloned().chain(of_calls).chain(outgoing).collect();
         for fault in faults.iter().take(FAULTS_SHOWN) {
             let _ = writeln!(text, "  fault: {fault}");
         }

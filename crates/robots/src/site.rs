@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs as _, UdpSocket};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,46 @@ pub struct Site {
     pub services: BTreeMap<String, BTreeMap<String, u16>>,
     /// The agents.
     pub agents: Vec<RobotAgent>,
+    /// The calls that go out; none if none do.
+    #[serde(default)]
+    pub outside: Option<Outside>,
+}
+
+/// Who calls numbers outside, and which numbers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Outside {
+    /// What the numbers begin with; the trunk for them leads to the carrier of the robots.
+    pub prefix: String,
+    /// The phones that call them.
+    pub desks: Vec<RobotDesk>,
+    /// Where those of them that encrypt speak SIP over TLS; without it they encrypt their audio alone.
+    pub secure: Option<SecureEdge>,
+}
+
+/// The edge for SIP over TLS.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SecureEdge {
+    /// TCP port, at the host of the edge.
+    pub port: u16,
+    /// The certificate to which the edge proves its address.
+    pub authority: PathBuf,
+}
+
+/// A phone of somebody who is no agent.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct RobotDesk {
+    /// The phone's number.
+    pub extension: String,
+    /// The phone's password.
+    pub password: String,
+    /// Whether it encrypts.
+    pub encrypts: bool,
+}
+
+impl std::fmt::Debug for RobotDesk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "RobotDesk({})", self.extension)
+    }
 }
 
 /// A SIP edge.
@@ -69,18 +109,15 @@ impl Site {
         resolve(&self.sip.host, self.sip.port)
     }
 
-    /// The robots' own address towards the edge: one that no role uses, if the edge is a loopback address.
+    /// The robots' own address towards the edge.
     pub(crate) fn own_address(&self) -> Result<IpAddr> {
-        let edge = self.edge()?;
-        match edge.ip() {
-            IpAddr::V4(ip) if ip.is_loopback() => Ok(Ipv4Addr::new(127, ip.octets()[1], 251, 1).into()),
-            _ => {
-                let any: IpAddr = if edge.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { [0_u16; 8].into() };
-                let socket = UdpSocket::bind((any, 0))?;
-                socket.connect(edge).with_context(|| format!("no way to {edge}"))?;
-                Ok(socket.local_addr()?.ip())
-            }
-        }
+        self.sip.robots_address()
+    }
+
+    /// The edge for SIP over TLS, if there is one.
+    pub(crate) fn secure_edge(&self) -> Result<Option<(SocketAddr, &Path)>> {
+        let secure = self.outside.as_ref().and_then(|outside| outside.secure.as_ref());
+        secure.map(|secure| Ok((resolve(&self.sip.host, secure.port)?, &*secure.authority))).transpose()
     }
 
     /// The address of the web edge.
@@ -90,6 +127,25 @@ impl Site {
         let (host, port) = place.rsplit_once(':').unwrap_or((place, "80"));
         let port = port.parse().with_context(|| format!("no port in {}", self.web))?;
         Ok((resolve(host, port)?, place.to_owned()))
+    }
+}
+
+impl Edge {
+    /// The robots' own address towards this edge: one that no role uses, if the edge is a loopback address.
+    ///
+    /// # Errors
+    /// If nothing leads to it.
+    pub fn robots_address(&self) -> Result<IpAddr> {
+        let edge = resolve(&self.host, self.port)?;
+        match edge.ip() {
+            IpAddr::V4(ip) if ip.is_loopback() => Ok(Ipv4Addr::new(127, ip.octets()[1], 251, 1).into()),
+            _ => {
+                let any: IpAddr = if edge.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { [0_u16; 8].into() };
+                let socket = UdpSocket::bind((any, 0))?;
+                socket.connect(edge).with_context(|| format!("no way to {edge}"))?;
+                Ok(socket.local_addr()?.ip())
+            }
+        }
     }
 }
 

@@ -1,13 +1,21 @@
-//! The people whom robots play: agents at 7001 to 7010, and from 8001 upward if more are needed.
+//! The people whom robots play: agents at 7001 to 7010, and from 8001 upward if more are needed; desks at 7021 and 7022, which call numbers
+//! outside by a trunk to the carrier of the robots.
 
-use contracts::provisioning::{Agent, Dn, DnKind, Person, Place, Secret, SkillLevel, TenantObjects};
+use std::net::IpAddr;
+
+use contracts::provisioning::{Agent, Dn, DnKind, Encryption, Person, Place, Secret, SkillLevel, TenantObjects, Trunk};
 use model::Entropy as _;
-use robots::RobotAgent;
+use robots::{CARRIER_PORT, RobotAgent, RobotDesk};
 
 /// Extensions of the first robots, which the example tenant has from the start.
 const FIRST: std::ops::RangeInclusive<u32> = 7_001..=7_010;
 /// The first extension of the others.
 const MORE: u32 = 8_001;
+/// Phones of robots that are no agents; every second one is encrypted.
+const DESKS: [(&str, Encryption); 2] = [("7021", Encryption::Off), ("7022", Encryption::Required)];
+/// The trunk by which they call, and what the numbers that they call begin with: a part of the plan that no subscriber has.
+const TRUNK: &str = "robots";
+pub const OUTSIDE: &str = "+1558";
 /// The first agent id of a robot; the number follows the robot's.
 const AGENT: u32 = 2_001;
 /// The product ends after-call work itself if a robot forgets it.
@@ -21,7 +29,55 @@ fn robots(count: usize) -> impl Iterator<Item = (String, String)> {
 
 /// Whether the extension is a robot's.
 pub fn is_robot(extension: &str) -> bool {
-    extension.parse().is_ok_and(|number: u32| FIRST.contains(&number) || (MORE..MORE + 1_000).contains(&number))
+    let is_agent = |number: u32| FIRST.contains(&number) || (MORE..MORE + 1_000).contains(&number);
+    extension.parse().is_ok_and(is_agent) || DESKS.iter().any(|(desk, _)| *desk == extension)
+}
+
+fn phone(secrets: &mut runtime::entropy::Strong, encryption: Encryption) -> DnKind {
+    DnKind::Extension {
+        password: Secret(format!("{:012x}", secrets.next_u64() >> 16)),
+        no_answer_s: None,
+        call_waiting: true,
+        outgoing_max: None,
+        direct_media: false,
+        encryption,
+    }
+}
+
+/// Adds the missing objects for calls to numbers outside, whose carrier is at this address; returns whether any were missing.
+pub fn complete_outside(objects: &mut TenantObjects, carrier: IpAddr) -> bool {
+    let mut secrets = runtime::entropy::Strong::seeded_by_system();
+    let mut missing = false;
+    for (number, encryption) in DESKS {
+        if !objects.dns.iter().any(|dn| dn.number == number) {
+            objects.dns.push(Dn { number: number.to_owned(), kind: phone(&mut secrets, encryption) });
+            missing = true;
+        }
+    }
+    let contact = std::net::SocketAddr::new(carrier, CARRIER_PORT).to_string();
+    match objects.trunks.iter_mut().find(|trunk| trunk.name == TRUNK) {
+        Some(trunk) if trunk.contact.as_ref() == Some(&contact) => {}
+        // Another instance number, or another address of the machine.
+        Some(trunk) => (trunk.contact, missing) = (Some(contact), true),
+        None => {
+            let prefix = Some(OUTSIDE.to_owned());
+            let trunk = Trunk { name: TRUNK.to_owned(), contact: Some(contact), prefix, ..Trunk::default() };
+            objects.trunks.push(trunk);
+            missing = true;
+        }
+    }
+    missing
+}
+
+/// The phones that call numbers outside.
+pub fn desks(objects: &TenantObjects) -> Vec<RobotDesk> {
+    let desk = |(number, encryption): &(&str, Encryption)| {
+        let dn = objects.dns.iter().find(|dn| dn.number == *number)?;
+        let DnKind::Extension { password, .. } = &dn.kind else { return None };
+        let password = password.reveal().to_owned();
+        Some(RobotDesk { extension: dn.number.clone(), password, encrypts: *encryption != Encryption::Off })
+    };
+    DESKS.iter().filter_map(desk).collect()
 }
 
 /// Adds the missing objects for `count` robots to the tenant; returns whether any were missing.
@@ -30,15 +86,7 @@ pub fn complete(objects: &mut TenantObjects, count: usize) -> bool {
     let mut missing = false;
     for (at, (extension, agent)) in robots(count).enumerate() {
         if !objects.dns.iter().any(|dn| dn.number == extension) {
-            let password = Secret(format!("{:012x}", secrets.next_u64() >> 16));
-            let kind = DnKind::Extension {
-                password,
-                no_answer_s: None,
-                call_waiting: true,
-                outgoing_max: None,
-                direct_media: false,
-                encryption: contracts::provisioning::Encryption::Off,
-            };
+            let kind = phone(&mut secrets, Encryption::Off);
             objects.dns.push(Dn { number: extension.clone(), kind });
             missing = true;
         }
@@ -115,5 +163,20 @@ mod tests {
         assert!(robots.iter().all(|robot| is_robot(&robot.extension) && !robot.password.is_empty()));
         assert!(robots[11].skills.contains_key("Support") && !robots[10].skills.contains_key("Support"));
         assert!(!is_robot("7101") && !is_robot("7201"));
+    }
+
+    #[test]
+    fn the_trunk_to_the_robots_carrier_follows_the_address_of_the_robots() {
+        let mut objects = crate::demo::example().unwrap();
+        let [first, moved]: [IpAddr; 2] = [[127, 0, 251, 1].into(), [127, 1, 251, 1].into()];
+        assert!(complete_outside(&mut objects, first));
+        assert!(!complete_outside(&mut objects, first), "nothing is missing any more");
+        assert!(complete_outside(&mut objects, moved));
+        let contacts: Vec<&str> = objects.trunks.iter().filter_map(|trunk| trunk.contact.as_deref()).collect();
+        assert_eq!(contacts, ["127.1.251.1:10000"]);
+        let desks = desks(&objects);
+        let extensions: Vec<&str> = desks.iter().map(|desk| desk.extension.as_str()).collect();
+        assert_eq!(extensions, ["7021", "7022"]);
+        assert!(extensions.iter().all(|desk| is_robot(desk)));
     }
 }

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use contracts::provisioning::TenantObjects;
 use infra::Stores;
-use robots::{Edge, Results, Site};
+use robots::{Outside, Results, SecureEdge, Site};
 use runtime::data_dir;
 use runtime::exit::{Exit, ExitError};
 use runtime::process::Installation;
@@ -19,7 +20,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::robot_load::Load;
-use super::{TENANT, TOKEN_LIFE, cast, describe, load};
+use super::{TENANT, TOKEN_LIFE, advertised, cast, describe, load, sip_edge};
 use crate::stores::Servers;
 
 /// Input of the robots, in the data directory.
@@ -131,10 +132,7 @@ async fn site(installation: &Installation, stores: &Stores, agents: usize) -> an
     let skills = |skills: &[(&str, u16)]| skills.iter().map(|(skill, level)| ((*skill).to_owned(), *level)).collect();
     Ok(Site {
         tenant: TENANT.to_owned(),
-        sip: Edge {
-            host: demo["sip"]["host"].as_str().unwrap_or_default().to_owned(),
-            port: demo["sip"]["port"].as_u64().and_then(|port| port.try_into().ok()).unwrap_or_default(),
-        },
+        sip: sip_edge(installation)?,
         web: demo["web"].as_str().unwrap_or_default().to_owned(),
         token,
         numbers: objects.numbers.iter().map(|number| (number.name.clone(), number.number.clone())).collect(),
@@ -145,7 +143,19 @@ async fn site(installation: &Installation, stores: &Stores, agents: usize) -> an
         ]
         .into(),
         agents: cast::of(&objects, agents)?,
+        outside: Some(outside(installation, &objects)?),
     })
+}
+
+/// Who calls numbers outside. Phones speak TLS where the edge shows the certificate of its own making: they can be told to believe it.
+fn outside(installation: &Installation, objects: &TenantObjects) -> anyhow::Result<Outside> {
+    let authority = installation.data_dir.join(voice::sip_proxy::OWN_FILE);
+    let secure = if authority.is_file() {
+        Some(SecureEdge { port: advertised(installation, &voice::sip_proxy::SPEC, "sip-tls")?.port, authority })
+    } else {
+        None
+    };
+    Ok(Outside { prefix: cast::OUTSIDE.to_owned(), desks: cast::desks(objects), secure })
 }
 
 /// The child processes.

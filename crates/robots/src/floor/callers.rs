@@ -114,6 +114,7 @@ impl Floor {
 
     pub fn at_carrier(&mut self, event: Event) {
         let at = self.timestamp();
+        let Some(event) = self.at_outside(event) else { return };
         match event {
             Event::Answered { dialog, session, .. } => self.connected(dialog, Self::session_of(session)),
             Event::Offered { dialog, offer, .. } => {
@@ -126,8 +127,9 @@ impl Floor {
                     None => ua.refuse_offer(dialog, StatusCode::NOT_ACCEPTABLE_HERE, at),
                 };
             }
+            Event::Incoming { dialog, request, .. } if self.comes_out(dialog, &request) => {}
             Event::Incoming { dialog, .. } => {
-                // The carrier accepts no calls.
+                // Nobody has the number; the caller may have hung up already.
                 let _ = self.phones[CARRIER].ua.reject(dialog, Reply::new(StatusCode::NOT_FOUND), at);
             }
             Event::Info { request, .. } | Event::Request { request, .. } => {
@@ -289,7 +291,7 @@ impl Floor {
     }
 
     /// The fault in what one side heard.
-    fn hearing(&self, who: &str, heard: Option<AudioCheck>) -> Option<String> {
+    pub fn hearing(&self, who: &str, heard: Option<AudioCheck>) -> Option<String> {
         let Some(heard) = heard else { return Some(format!("{who} had no audio")) };
         let instead = match heard.instead.map(|pair| (pair, self.whose(pair))) {
             Some((pair, Some(whose))) => format!(", but {pair} of {whose}"),

@@ -9,11 +9,11 @@ use super::{Due, Floor, Stage};
 use crate::agent::Duty;
 
 /// Expiry that a registration requests, s; phones of mobile users choose such.
-const EXPIRES_S: u32 = 600;
+pub const EXPIRES_S: u32 = 600;
 /// Interval between the starts of two phones.
-const STAGGER: Duration = Duration::from_millis(5);
+pub const STAGGER: Duration = Duration::from_millis(5);
 /// A failed registration or request is repeated after this time.
-const AGAIN: Duration = Duration::from_secs(2);
+pub const AGAIN: Duration = Duration::from_secs(2);
 /// Whom another agent is about to ring asks for readiness after this time, if it has not rung.
 const LATER: Duration = Duration::from_millis(200);
 /// From login to ready: a person needs longer.
@@ -33,6 +33,7 @@ impl Floor {
             let after = STAGGER * u32::try_from(agent).unwrap_or(u32::MAX);
             self.register_after(agent, after);
         }
+        self.open_desks();
         self.timers.after(self.now, OPEN_WITHIN, Due::Stage(Stage::Opening));
     }
 
@@ -145,8 +146,11 @@ impl Floor {
                 self.opened_at = Some(self.now);
                 let first = self.plan.until_next(Duration::ZERO, &mut self.dice);
                 self.timers.after(self.now, BEFORE_FIRST + first, Due::Arrive);
+                self.begin_outgoing();
             }
-            Stage::Running if self.plan.calls == Some(self.placed) && self.calls.is_empty() => {
+            Stage::Running
+                if self.plan.calls == Some(self.placed) && self.calls.is_empty() && self.outgoing.is_empty() =>
+            {
                 // The last agents do their after-call work and are ready once more.
                 let busy = self.agents.iter().any(|agent| agent.line.is_some() || agent.wraps);
                 if !busy && self.requests.under_way() == 0 {
@@ -154,7 +158,9 @@ impl Floor {
                 }
             }
             Stage::Closing
-                if self.agents.iter().all(|agent| agent.duty == Duty::LoggedOut) && self.calls.is_empty() =>
+                if self.agents.iter().all(|agent| agent.duty == Duty::LoggedOut)
+                    && self.calls.is_empty()
+                    && self.outgoing.is_empty() =>
             {
                 self.stage = Stage::Done;
             }
@@ -180,6 +186,7 @@ impl Floor {
             Stage::Running if self.plan.calls == Some(self.placed) => self.close(),
             Stage::Closing => {
                 self.give_up_all();
+                self.give_up_outgoing();
                 self.stage = Stage::Done;
             }
             Stage::Running | Stage::Done => {}
@@ -192,6 +199,7 @@ impl Floor {
             return;
         }
         self.hang_up_all();
+        self.hang_up_outgoing();
         self.go_home();
     }
 
@@ -208,12 +216,13 @@ impl Floor {
             // A registration that cannot be removed expires by itself.
             let _ = self.phones[agent + 1].register(0, at);
         }
+        self.close_desks();
         self.timers.after(self.now, CLOSE_WITHIN, Due::Stage(Stage::Closing));
     }
 }
 
 /// The expiry that the registrar grants our contact, s.
-fn granted_s(response: &Message) -> Option<u32> {
+pub fn granted_s(response: &Message) -> Option<u32> {
     let own = response.contacts().find_map(|contact| match contact {
         Ok(Contact::Address(address)) => address.params().get("expires")?.parse().ok(),
         _ => None,

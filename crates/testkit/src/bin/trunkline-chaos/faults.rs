@@ -44,8 +44,8 @@ pub const ALL: [Scenario; 8] = [
 ];
 
 /// Roles whose failure is measured; calls are not yet promised to survive it.
-const OTHERS: [&str; 9] =
-    ["frontend", "dialplan", "config", "registrar", "agent-state", "call-state", "ors", "rq", "tenant"];
+const OTHERS: [&str; 10] =
+    ["sip-proxy", "frontend", "dialplan", "config", "registrar", "agent-state", "call-state", "ors", "rq", "tenant"];
 /// Pause between two faults: the process is back, and other calls are in each state.
 const GAP: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(500);

@@ -10,6 +10,7 @@ mod judge;
 mod legs;
 mod load;
 mod options;
+mod outside;
 mod report;
 mod site;
 mod tenant;
@@ -27,6 +28,7 @@ use crate::director::Director;
 use crate::faults::{Moments, Run, Scenario};
 use crate::load::Load;
 use crate::options::Options;
+use crate::outside::OutgoingCalls;
 use crate::report::{Outcome, Rule};
 use crate::site::{Machine, Site};
 use crate::told::Told;
@@ -129,6 +131,7 @@ fn judged(
     options: &Options,
 ) -> Result<Outcome> {
     load.callers(&site.installation, options.rate)?;
+    let outside = OutgoingCalls::start(site)?;
     let began = clock::now();
     clock::pass(WARM_UP)?;
     let machine = Machine::now()?;
@@ -141,6 +144,7 @@ fn judged(
     let busy = machine.busy_since()?;
     site.is_ready()?;
     eprintln!("chaos: no new calls; the last ones end");
+    let outgoing = outside.finish()?;
     let stuck_runs = load.finish()?;
     let remains = site.remains(CLEARED_WITHIN);
     clock::pass(Duration::from_secs(2))?;
@@ -182,6 +186,9 @@ fn judged(
         ));
         outcome.notes.extend(unanswered.into_iter().chain(late).take(EXAMPLES));
     }
+    outcome.notes.push(outside::summary(&outgoing));
+    let harmed = outside::harmed(&outgoing, &faults);
+    outcome.rules.push(Rule { name: "no call to a number outside is cut or not heard", broken: harmed });
     outcome.notes.extend(director.refused().into_iter().map(|refused| format!("Refused requests: {refused}.")));
     outcome.rules.push(Rule { name: "every request has an outcome", broken: director.without_outcome() });
     outcome.rules.push(Rule { name: "every agent is ready again", broken: judge::not_ready(&facts) });

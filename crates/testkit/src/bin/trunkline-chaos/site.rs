@@ -99,7 +99,7 @@ impl Site {
         let files = tempfile::tempdir()?;
         let copied = Command::new("cp").arg("-r").arg(repository().join("data/.")).arg(files.path()).status()?;
         ensure!(copied.success(), "cp: {copied}");
-        tenant::extend(files.path(), rate)?;
+        tenant::extend(files.path(), rate, &self.installation.demo.sip.host)?;
         let output = Command::new(binary()?)
             .args(["tenant", "import"])
             .arg(files.path().join("example-tenant.yaml"))

@@ -6,6 +6,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
+use crate::outside;
+
 /// The password of every phone added here.
 pub const PASSWORD: &str = "in-the-storm";
 /// The number dialled by urgent callers: the same queue as other waiting callers, with a higher priority.
@@ -190,7 +192,7 @@ pub fn priority_of(dialled: &str) -> u8 {
 }
 
 /// Adds all this to a copy of the example tenant's files.
-pub fn extend(folder: &Path, rate: f64) -> Result<()> {
+pub fn extend(folder: &Path, rate: f64, edge: &str) -> Result<()> {
     let file = folder.join("example-tenant.yaml");
     let mut text = std::fs::read_to_string(&file).context("the example tenant")?;
     let (mut phones, mut places, mut people) = (String::new(), String::new(), String::new());
@@ -222,7 +224,8 @@ pub fn extend(folder: &Path, rate: f64) -> Result<()> {
         }
     }
     for (section, lines) in [
-        ("\nphones:\n", phones),
+        ("\nphones:\n", phones + &outside::phones()),
+        ("\ntrunks:\n", outside::trunk(edge)?),
         ("\nplaces:\n", places),
         ("\npeople:\n", people),
         ("\nroute_points:\n", points),

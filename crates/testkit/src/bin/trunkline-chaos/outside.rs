@@ -1,0 +1,142 @@
+//! Calls that go out while faults happen: desks of the robots call numbers outside by a trunk to the robots' carrier. Every second desk
+//! speaks TLS, and its audio is encrypted.
+
+use std::fmt::Write as _;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use robots::{
+    CARRIER_PORT, Edge, Outcome, OutgoingRow, Outside, Plan, Range, Results, Rhythm, RobotDesk, SecureEdge, Stop,
+};
+
+use crate::clock::{Micros, SECOND};
+use crate::faults::Fault;
+use crate::site::Site;
+use crate::tenant::PASSWORD;
+
+/// What the numbers begin with.
+const PREFIX: &str = "+1558";
+/// The tenant of the load.
+const TENANT: &str = "example";
+/// The name of the edge's own certificate in the data directory.
+const CERTIFICATE: &str = "edge-certificate.pem";
+const DESKS: u16 = 8;
+const FIRST_DESK: u16 = 8_600;
+/// How long a conversation lasts, s: as long as those of the other kinds.
+const TALK: Range = Range { min: 8.0, max: 22.0 };
+const RING: Range = Range { min: 0.4, max: 4.0 };
+/// Both must be heard within this time after the answer: a fault may fall into it.
+const HEARD_WITHIN: Duration = Duration::from_secs(6);
+/// A desk whose connection broke has another one within this time: a killed process is back 15 s later.
+const CONNECTED_WITHIN: Micros = 25 * SECOND;
+/// Longest time from an INVITE to its answer.
+const RINGS: Micros = 6 * SECOND;
+
+/// The robots at work.
+pub struct OutgoingCalls {
+    stop: Stop,
+    running: JoinHandle<Result<Results>>,
+}
+
+fn desks() -> impl Iterator<Item = (String, bool)> {
+    (FIRST_DESK..FIRST_DESK + DESKS).map(|number| (number.to_string(), number % 2 == 1))
+}
+
+/// The desks' phones, as lines of the tenant's file.
+pub fn phones() -> String {
+    let mut text = String::new();
+    for (number, encrypts) in desks() {
+        let encryption = if encrypts { "required" } else { "off" };
+        // Writing into a String cannot fail.
+        let _ = writeln!(text, "  - {{number: \"{number}\", password: {PASSWORD}, encryption: {encryption}}}");
+    }
+    text
+}
+
+/// The trunk to the robots' carrier, as a line of the tenant's file.
+pub fn trunk(edge: &str) -> Result<String> {
+    let address = Edge { host: edge.to_owned(), port: 5060 }.robots_address()?;
+    Ok(format!("  - {{name: outside, allow: [], contact: \"{address}:{CARRIER_PORT}\", prefix: \"{PREFIX}\"}}\n"))
+}
+
+impl OutgoingCalls {
+    /// Starts the desks and their carrier.
+    pub fn start(site: &Site) -> Result<Self> {
+        let installation = &site.installation;
+        let demo = &installation.demo;
+        let desk = |(extension, encrypts)| RobotDesk { extension, password: PASSWORD.to_owned(), encrypts };
+        let authority = installation.data_dir().join(CERTIFICATE);
+        let outside = Outside {
+            prefix: PREFIX.to_owned(),
+            desks: desks().map(desk).collect(),
+            secure: Some(SecureEdge { port: 5061, authority }),
+        };
+        let place = robots::Site {
+            tenant: TENANT.to_owned(),
+            sip: Edge { host: demo.sip.host.clone(), port: demo.sip.port },
+            web: demo.web.clone(),
+            token: demo.tokens.get("operator").context("no token of the operator")?.clone(),
+            numbers: [].into(),
+            services: [].into(),
+            agents: Vec::new(),
+            outside: Some(outside),
+        };
+        let never = Range { min: 0.0, max: 0.0 };
+        let plan = Plan {
+            calls: None,
+            rate: 0.0,
+            rhythm: Rhythm { period_s: 1.0, depth: 0.0 },
+            agents: 0,
+            ring: RING,
+            talk: TALK,
+            wrap: never,
+            patience: never,
+            holds: 0.0,
+            moves: 0.0,
+            hear_within: HEARD_WITHIN,
+            seed: 1,
+        };
+        let stop = Stop::default();
+        let asked = stop.clone();
+        let running = std::thread::Builder::new()
+            .name("robots".to_owned())
+            .spawn(move || robots::run(place, plan, &asked, &mut |_| {}))?;
+        Ok(Self { stop, running })
+    }
+
+    /// Ends the calls; returns them all.
+    pub fn finish(self) -> Result<Vec<OutgoingRow>> {
+        self.stop.stop();
+        let results = self.running.join().map_err(|_| anyhow::anyhow!("the robots have failed"))??;
+        anyhow::ensure!(results.faults.is_empty(), "the robots: {}", results.faults.join("; "));
+        Ok(results.outgoing)
+    }
+}
+
+/// The calls that a fault has harmed: every call that was answered goes on until one of both hangs up, and both hear each other. A call
+/// whose phone lost its connection while it called is the phone's to repeat: nobody can answer an INVITE whose way back is gone.
+pub fn harmed(calls: &[OutgoingRow], faults: &[Fault]) -> Vec<String> {
+    let is_near =
+        |at: Micros| faults.iter().any(|fault| at > fault.at.saturating_sub(RINGS) && at < fault.at + CONNECTED_WITHIN);
+    let is_excused =
+        |call: &&OutgoingRow| call.encrypted && call.outcome == Outcome::Refused && is_near(call.dialled_at * 1_000);
+    let harmed = calls.iter().filter(|call| !is_excused(call));
+    harmed
+        .flat_map(|call| call.faults.iter().map(|fault| format!("{} to {}: {fault}", call.extension, call.number)))
+        .collect()
+}
+
+/// What happened, in a sentence.
+pub fn summary(calls: &[OutgoingRow]) -> String {
+    let answered = |encrypted| {
+        let of = calls.iter().filter(move |call| call.encrypted == encrypted);
+        let answered = of.clone().filter(|call| call.outcome == Outcome::Answered).count();
+        format!("{answered} of {}", of.count())
+    };
+    format!(
+        "Calls to numbers outside that were answered: {} in clear, {} by phones on TLS with encrypted audio.",
+        answered(false),
+        answered(true)
+    )
+}
