@@ -5,6 +5,7 @@ mod etag;
 mod json;
 mod limits;
 mod shares;
+mod socket_pass;
 
 use anyhow::Context as _;
 use axum::Router;
@@ -18,6 +19,7 @@ pub use json::JsonBody;
 pub use limits::{Limits, SocketPlace, Turn};
 pub use runtime::{Caller, Problem, Query};
 pub use shares::{Place, Places};
+pub use socket_pass::SocketPass;
 
 /// Serves `router` on the declared listener `name`, behind the caller-token gate and the default [`Limits`].
 ///

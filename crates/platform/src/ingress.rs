@@ -2,12 +2,13 @@
 //!
 //! `/api/voice/v1/{tenant}/...` goes to frontend (own-16) with the caller's own token, so that frontend decides what
 //! the caller may do. `/api/voice/v1/{tenant}/events` comes from tenant (own-22). `/api/operations/v1/...` is answered here, from the roles' own reports (own-21). `/pulse/...` and
-//! the pages come from pulse (pulse-20).
+//! the pages come from pulse (pulse-20). `/sip`, the WebSocket of phones in browsers, goes to sip-proxy (own-24).
 
 mod events;
 mod forward;
 mod openapi;
 mod operations;
+mod phones;
 mod wallboard;
 mod webhooks;
 
@@ -31,7 +32,7 @@ pub const SPEC: RoleSpec = RoleSpec {
         place: Place::Edge,
         accepts: &["pulse-27"],
     }],
-    opens: &["own-16", "own-21", "own-22", "own-23", "pulse-20"],
+    opens: &["own-16", "own-21", "own-22", "own-23", "own-24", "pulse-20"],
     settings: Settings::TABLE,
     metrics: &[wallboard::Metrics::declared, events::Metrics::declared, webhooks::Metrics::declared],
     admin_port: 9090,
@@ -58,9 +59,9 @@ runtime::settings! {
     }
 }
 
-/// Pages are open; the sockets of events ask for their tokens themselves.
+/// Pages are open; the sockets of events ask for their tokens themselves, and phones prove who they are to sip-proxy.
 fn is_open(method: &Method, path: &str) -> bool {
-    wallboard::is_open(path) || events::is_socket(path) || events::is_preflight(method, path)
+    wallboard::is_open(path) || path == phones::PATH || events::is_socket(path) || events::is_preflight(method, path)
 }
 
 async fn run(ctx: RoleContext) -> Result<()> {
@@ -77,6 +78,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
         .merge(events::router(&ctx, &settings.origins)?)
         .merge(webhooks.router.clone())
         .merge(operations::router(operations))
+        .merge(phones::router(&ctx)?)
         .merge(wallboard::router(&ctx)?)
         .merge(openapi::router());
     let router = router.merge(crate::trace::serve::router(crate::trace::serve::Traced::of_role(&ctx)?));

@@ -1,4 +1,5 @@
-//! sip-proxy, the edge of the SIP side: phones and carriers on 5060 and 5061, phones by WebSocket on 5066 and 7443, nodes on 5080.
+//! sip-proxy, the edge of the SIP side: phones and carriers on 5060 and 5061, phones by WebSocket on 5066 and 7443, and through ingress on
+//! 5067, nodes on 5080.
 //!
 //! RFC 3261 §16 (stateful, record-routing), RFC 3327 (Path), RFC 3581 (rport), RFC 5626 (flows), RFC 5923 (connection reuse).
 //! [`sip::proxy::Proxy`] decides. This role adds sockets, time, tokens, the tenants' phones and trunks from config (voice-23),
@@ -75,6 +76,7 @@ pub const SPEC: RoleSpec = RoleSpec {
             place: Place::Cluster,
             accepts: &["voice-51", "voice-58", "own-01"],
         },
+        Listen { name: "ingress", protocol: Protocol::SipWs, port: 5067, place: Place::Cluster, accepts: &["own-24"] },
     ],
     opens: &["voice-23", "voice-59", "voice-60"],
     settings: Settings::TABLE,
@@ -99,6 +101,8 @@ pub(crate) const NODES: ListenerId = ListenerId(1);
 pub(crate) const SECURE_EDGE: ListenerId = ListenerId(2);
 pub(crate) const WEB_EDGE: ListenerId = ListenerId(3);
 pub(crate) const SECURE_WEB_EDGE: ListenerId = ListenerId(4);
+/// The WebSockets that ingress passes on, and says from whom.
+pub(crate) const FROM_INGRESS: ListenerId = ListenerId(5);
 
 /// How often the kernel's count of dropped datagrams is read.
 const DROPS_EACH: Duration = Duration::from_secs(5);
@@ -109,6 +113,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
     let settings: Settings = ctx.settings()?;
     let (udp_at, tcp_at, nodes_at) = (ctx.bound("sip-udp")?, ctx.bound("sip-tcp")?, ctx.bound("nodes")?);
     let (tls_at, ws_at, wss_at) = (ctx.bound("sip-tls")?, ctx.bound("sip-ws")?, ctx.bound("sip-wss")?);
+    let ingress_at = ctx.bound("ingress")?;
     let counters = Arc::new(Counters::default());
     let limits = settings.socket_limits();
     let udp = UdpEndpoint::bind(udp_at.listen, &limits, counters.clone())
@@ -118,7 +123,11 @@ async fn run(ctx: RoleContext) -> Result<()> {
     let meters = event_loop::Meters::new(&ctx);
     let mut tcp = TcpTable::new(limits, counters.clone(), meters.of_connections(&ctx));
     tcp.number_from(ctx.epoch.0 << CONNECTIONS_BITS);
-    listen(&mut tcp, [&tcp_at, &nodes_at, &tls_at, &ws_at, &wss_at].map(|at| at.listen))?;
+    let web_proxies = settings.web_proxies()?;
+    tcp.believe_forwarders(Box::new(move |listener, address| {
+        listener == Some(FROM_INGRESS) || web_proxies.iter().any(|network| network.contains(address))
+    }));
+    listen(&mut tcp, [&tcp_at, &nodes_at, &tls_at, &ws_at, &wss_at, &ingress_at].map(|at| at.listen))?;
     let others = [(Transport::Tls, &tls_at), (Transport::Ws, &ws_at), (Transport::Wss, &wss_at)];
     let listens = others.iter().map(|(_, at)| at.listen.to_string());
     let proxy_settings = ProxySettings {
@@ -173,9 +182,10 @@ async fn run(ctx: RoleContext) -> Result<()> {
 }
 
 /// Binds the listeners for connections.
-fn listen(tcp: &mut TcpTable, at: [SocketAddr; 5]) -> Result<()> {
+fn listen(tcp: &mut TcpTable, at: [SocketAddr; 6]) -> Result<()> {
     use Transport::{Tcp, Tls, Ws, Wss};
-    let expected = [(EDGE, Tcp), (NODES, Tcp), (SECURE_EDGE, Tls), (WEB_EDGE, Ws), (SECURE_WEB_EDGE, Wss)];
+    let web = [(WEB_EDGE, Ws), (SECURE_WEB_EDGE, Wss), (FROM_INGRESS, Ws)];
+    let expected = [(EDGE, Tcp), (NODES, Tcp), (SECURE_EDGE, Tls)].into_iter().chain(web);
     for (at, (expected, transport)) in at.into_iter().zip(expected) {
         let peers = if expected == NODES { Peers::Ours } else { Peers::Strangers };
         let (listener, _) =

@@ -4,7 +4,7 @@ mod handshake;
 mod reading;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -180,7 +180,7 @@ pub(super) enum Origin {
     /// It is to be opened, from the given local address.
     Connect {
         /// Our own address, as source.
-        local: std::net::IpAddr,
+        local: IpAddr,
         /// The peer.
         remote: SocketAddr,
     },
@@ -190,8 +190,11 @@ pub(super) enum Origin {
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "nearly every one is a message; a box would cost an allocation each")]
 pub(super) enum Happened {
-    /// It is open (outgoing connections only).
-    Opened,
+    /// It is open.
+    Opened {
+        /// From whom the peer says that it has got the opening of its WebSocket, the nearest first.
+        forwarded_for: Vec<IpAddr>,
+    },
     /// A whole message.
     Message(Message),
     /// The peer checks whether we are alive; it gets a pong.
@@ -350,7 +353,7 @@ async fn run<E>(
             return Closed::BadInput;
         }
         let _standing = counted.opened();
-        if events.send(deliver(Happened::Opened)).await.is_err() {
+        if events.send(deliver(Happened::Opened { forwarded_for: incoming.take_forwarded_for() })).await.is_err() {
             return Closed::ByUs;
         }
         read(reader, incoming, &limits, &counted, events, deliver, outlet).await
@@ -363,7 +366,7 @@ async fn run<E>(
     why
 }
 
-async fn connect(local: std::net::IpAddr, remote: SocketAddr) -> io::Result<TcpStream> {
+async fn connect(local: IpAddr, remote: SocketAddr) -> io::Result<TcpStream> {
     let socket = if remote.is_ipv4() { tokio::net::TcpSocket::new_v4()? } else { tokio::net::TcpSocket::new_v6()? };
     socket.bind(SocketAddr::new(local, 0))?;
     socket.connect(remote).await

@@ -62,6 +62,10 @@ pub enum TcpEvent {
 /// it).
 pub type MeterOf = Box<dyn Fn(SocketAddr, Option<ListenerId>) -> Option<PeerMeter> + Send>;
 
+/// Tells whether an address is that of a web server that is believed from whom it passes a WebSocket on: of a peer by the listener that
+/// accepted it (`None`: of one that was passed on itself).
+pub type Forwards = Box<dyn Fn(Option<ListenerId>, IpAddr) -> bool + Send>;
+
 /// A listener of a [`TcpTable`], numbered from 0 in the order of `listen`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct ListenerId(pub usize);
@@ -78,6 +82,7 @@ pub struct TcpTable {
     listeners: Vec<Listener>,
     last_id: u64,
     meter_of: MeterOf,
+    forwards: Forwards,
     /// None until it is given: then there is no TLS.
     tls: Option<Tls>,
     handshakes: HandshakeRates,
@@ -154,6 +159,7 @@ impl TcpTable {
             listeners: Vec::new(),
             last_id: 0,
             meter_of,
+            forwards: Box::new(|_, _| false),
             tls: None,
             handshakes: HandshakeRates::new(&limits),
             sender,
@@ -173,6 +179,12 @@ impl TcpTable {
     /// From now on TLS connections begin with these certificates; those that are up go on with what they began with.
     pub fn use_tls(&mut self, tls: Tls) {
         self.tls = Some(tls);
+    }
+
+    /// The web servers that pass WebSockets on, and write from whom (`X-Forwarded-For`): such a connection counts as one of the nearest
+    /// address that is none of them. Without this each counts as its peer's.
+    pub fn believe_forwarders(&mut self, forwards: Forwards) {
+        self.forwards = forwards;
     }
 
     /// Binds a listener over TCP and starts accepting. Must be called inside a tokio runtime.
@@ -390,13 +402,44 @@ impl TcpTable {
                 }
                 None
             }
-            Raw::From(connection, Happened::Opened) => {
+            Raw::From(connection, Happened::Opened { forwarded_for }) => {
+                self.note_forwarded(connection, &forwarded_for);
                 let open = self.open.get(&connection)?;
                 Some(TcpEvent::Opened { connection, remote: open.remote, listener: open.listener })
             }
             Raw::From(connection, Happened::Closed(why)) => {
                 self.forget(connection);
                 Some(TcpEvent::Closed { connection, why })
+            }
+        }
+    }
+
+    /// A connection that a web server has passed on takes a place among those of its true source.
+    fn note_forwarded(&mut self, connection: ConnectionId, forwarded_for: &[IpAddr]) {
+        let Some(open) = self.open.get(&connection) else { return };
+        let is_believed = open.listener.is_some() && (self.forwards)(open.listener, open.remote.ip());
+        let source = forwarded_for.iter().find(|address| !(self.forwards)(None, **address));
+        let Some(source) = source.filter(|_| is_believed) else { return };
+        let (peer, source, listener) = (open.remote, SocketAddr::new(*source, open.remote.port()), open.listener);
+        // Nobody else is reached by it.
+        if self.by_remote.get(&peer) == Some(&connection) {
+            self.by_remote.remove(&peer);
+        }
+        let Some(places) = self.places.get_mut(&listener) else { return };
+        places.leave(connection);
+        match places.take(connection, source.ip(), Instant::now()) {
+            Ok(given_up) => {
+                if let Some(open) = self.open.get_mut(&connection) {
+                    open.remote = source;
+                }
+                if let Some(given_up) = given_up {
+                    self.counters.connections_displaced.one();
+                    self.end(given_up, Closed::Displaced);
+                }
+            }
+            Err(_) => {
+                self.counters.connections_refused.one();
+                self.end(connection, Closed::Displaced);
             }
         }
     }

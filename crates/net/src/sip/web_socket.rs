@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
+use std::net::{IpAddr, SocketAddr};
 
 use bytes::{Buf as _, Bytes};
 use sip::limits::MESSAGE_MAX;
@@ -19,6 +20,10 @@ const SUBPROTOCOL: &str = "sip";
 const SUBPROTOCOLS: &str = "Sec-WebSocket-Protocol";
 /// The longest opening request: a browser's has a kilobyte, with cookies of the same host some more.
 const OPENING_MAX: usize = 16 * 1024;
+/// Where a web server in front of us writes from whom it got the opening, each behind what the one before it has written.
+const FORWARDED_FOR: &str = "X-Forwarded-For";
+/// The most of these that are read, from the last: a few web servers may stand in a row.
+const FORWARDERS_MAX: usize = 8;
 /// What it reads at once, and little for each of many idle phones.
 const READ_BYTES: usize = 4 * 1024;
 
@@ -29,6 +34,8 @@ pub(super) struct WebSocketSession {
     found: VecDeque<Bytes>,
     /// Bytes that go to the peer: the answer to its opening, pongs, a close.
     output: Vec<u8>,
+    /// From whom the peer says that it has got the opening, the nearest first.
+    forwarded_for: Vec<IpAddr>,
 }
 
 enum State {
@@ -49,6 +56,14 @@ pub(super) enum WholeInput {
     Control,
     /// A message, or the opening.
     Message,
+}
+
+/// An opening that is accepted.
+struct Opening {
+    response: Response,
+    /// Of the request.
+    length: usize,
+    forwarded_for: Vec<IpAddr>,
 }
 
 /// Why an opening is refused.
@@ -87,16 +102,40 @@ impl Write for MemoryStream<'_> {
     }
 }
 
+/// The addresses that web servers have written, the last first, up to the first that is none: what stands before that says nothing.
+fn forwarded_for(headers: &http::HeaderMap) -> Vec<IpAddr> {
+    let lines: Vec<&str> = headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok()).collect();
+    let written = lines.into_iter().rev().flat_map(|line| line.rsplit(',')).take(FORWARDERS_MAX);
+    written.map_while(|one| address(one.trim())).collect()
+}
+
+/// `203.0.113.7`, `2001:db8::7`, or one of them with a port, as some write it.
+fn address(text: &str) -> Option<IpAddr> {
+    let bare = text.trim_start_matches('[').trim_end_matches(']');
+    let with_port = || text.parse::<SocketAddr>().ok().map(|address| address.ip());
+    bare.parse().ok().or_else(with_port).map(|address: IpAddr| address.to_canonical())
+}
+
 // === impl WebSocketSession ===
 
 impl WebSocketSession {
     /// Waits for the opening request.
     pub(super) fn new() -> Self {
-        Self { state: State::Opening(Vec::new()), found: VecDeque::new(), output: Vec::new() }
+        Self {
+            state: State::Opening(Vec::new()),
+            found: VecDeque::new(),
+            output: Vec::new(),
+            forwarded_for: Vec::new(),
+        }
     }
 
     pub(super) const fn is_opening(&self) -> bool {
         matches!(self.state, State::Opening(_))
+    }
+
+    /// From whom the peer says that it has got the opening, the nearest first. Anybody can say so: it counts if the peer is believed.
+    pub(super) fn take_forwarded_for(&mut self) -> Vec<IpAddr> {
+        std::mem::take(&mut self.forwarded_for)
     }
 
     /// Whether the peer may send more.
@@ -140,7 +179,8 @@ impl WebSocketSession {
             return WholeInput::Nothing;
         }
         match Self::answer(&begun) {
-            Ok((response, length)) => {
+            Ok(Opening { response, length, forwarded_for }) => {
+                self.forwarded_for = forwarded_for;
                 // Writing to memory does not fail.
                 let _ = write_response(&mut self.output, &response);
                 let config = WebSocketConfig::default()
@@ -157,8 +197,7 @@ impl WebSocketSession {
         WholeInput::Message
     }
 
-    /// The answer to an opening, and the request's length.
-    fn answer(begun: &[u8]) -> Result<(Response, usize), NotOpened> {
+    fn answer(begun: &[u8]) -> Result<Opening, NotOpened> {
         let no_upgrade = |why: Error| NotOpened::NoUpgrade(why.to_string());
         let parsed = Request::try_parse(begun).map_err(no_upgrade)?;
         let (length, request) = parsed.ok_or_else(|| NotOpened::NoUpgrade("the request is not whole".to_owned()))?;
@@ -170,7 +209,8 @@ impl WebSocketSession {
             return Err(NotOpened::NoSip);
         }
         response.headers_mut().insert(SUBPROTOCOLS, http::HeaderValue::from_static(SUBPROTOCOL));
-        Ok((response, length))
+        let forwarded_for = forwarded_for(request.headers());
+        Ok(Opening { response, length, forwarded_for })
     }
 
     /// Whoever opens the port in a browser reads why.

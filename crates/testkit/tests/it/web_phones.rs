@@ -33,19 +33,31 @@ pub(crate) fn site() -> Result<Installation> {
     Ok(site)
 }
 
-fn calls_and_is_called(library: &str) -> Result<()> {
+/// By which address the page reaches sip-proxy.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// Its own port, under TLS.
+    Secure,
+    /// That of the pages.
+    Ingress,
+}
+
+fn calls_and_is_called(library: &str, way: Way) -> Result<()> {
     let (site, files) = (site()?, tempfile::tempdir()?);
     let [says, desk_says] = ["web.wav", "desk.wav"].map(|name| files.path().join(name));
     write_wav(&says, &tone(TONES[0], 60))?;
     write_wav(&desk_says, &tone(TONES[1], 120))?;
     let mut desk = baresip_phone_that_says(&desk_says, &site, 11, DESK, Answer::Auto)?;
-    let url = format!("wss://{}/", site.secure_web_socket());
+    let (url, kind) = match way {
+        Way::Secure => (format!("wss://{}/", site.secure_web_socket()), "wss"),
+        Way::Ingress => (format!("{}/sip", site.demo.web.replacen("http", "ws", 1)), "ws"),
+    };
     let folder = files.path().display().to_string();
     let realm = "example.trunkline.invalid";
     let paths = [library, &url, realm, WEB, password(&site, WEB)?, DESK, &folder].map(str::to_owned);
     let mut web = Browser::start_with_microphone("phone", &site, &paths, &says)?;
     web.says("registered", IN_BROWSER)?;
-    site.metric_becomes("sip-proxy", "sip_proxy_connections_wss", 1.0, SOON)?;
+    site.metric_becomes("sip-proxy", &format!("sip_proxy_connections_{kind}"), 1.0, SOON)?;
     web.says("heard called", IN_BROWSER)?;
     let path = web.says("path", IN_BROWSER)?;
     ensure!(path.contains("connected"), "{path}");
@@ -68,12 +80,86 @@ fn calls_and_is_called(library: &str) -> Result<()> {
 
 #[test]
 fn jssip_in_a_browser_calls_and_is_called() -> Result<()> {
-    calls_and_is_called("jssip")
+    calls_and_is_called("jssip", Way::Secure)
+}
+
+#[test]
+fn a_page_and_its_phone_have_one_address() -> Result<()> {
+    calls_and_is_called("jssip", Way::Ingress)
 }
 
 #[test]
 fn sip_js_in_a_browser_calls_and_is_called() -> Result<()> {
-    calls_and_is_called("sip.js")
+    calls_and_is_called("sip.js", Way::Secure)
+}
+
+/// Opens a WebSocket for SIP, with this header, and sends a REGISTER by it; returns the connection and what the opening was answered.
+fn opened(place: &str, header: &str) -> Result<(TcpStream, String)> {
+    let mut stream = TcpStream::connect(place)?;
+    stream.set_read_timeout(Some(SOON))?;
+    let opening = format!(
+        "GET /sip HTTP/1.1\r\nHost: {place}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n{header}\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: sip\r\n\r\n"
+    );
+    stream.write_all(opening.as_bytes())?;
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte)?;
+        answer.extend_from_slice(&byte);
+    }
+    Ok((stream, String::from_utf8(answer)?))
+}
+
+/// The source that sip-proxy sees of a REGISTER by a WebSocket: it writes it into the Via of its answer (RFC 3581).
+fn source_seen(mut stream: TcpStream) -> Result<String> {
+    let request = "REGISTER sip:example.trunkline.invalid SIP/2.0\r\nVia: SIP/2.0/WS x.invalid;branch=z9hG4bKone;rport\r\n\
+        Max-Forwards: 70\r\nFrom: <sip:7101@example.trunkline.invalid>;tag=a\r\nTo: <sip:7101@example.trunkline.invalid>\r\n\
+        Call-ID: one@x.invalid\r\nCSeq: 1 REGISTER\r\nContact: <sip:7101@x.invalid;transport=ws>\r\nContent-Length: 0\r\n\r\n";
+    let length = u16::try_from(request.len())?.to_be_bytes();
+    // One whole text message with a mask of zeros.
+    let head = [0x81, 0x80 | 126, length[0], length[1], 0, 0, 0, 0];
+    stream.write_all(&[&head[..], request.as_bytes()].concat())?;
+    let mut answer = Vec::new();
+    let mut buffer = [0; 4_096];
+    loop {
+        let text = String::from_utf8_lossy(&answer).into_owned();
+        if let Some(via) = text.lines().find(|line| line.starts_with("Via:")).filter(|_| text.contains("\r\n\r\n")) {
+            let received = via.split("received=").nth(1).and_then(|rest| rest.split([';', ',']).next());
+            return Ok(received.unwrap_or_default().trim().to_owned());
+        }
+        let length = stream.read(&mut buffer)?;
+        ensure!(length > 0, "closed: {text}");
+        answer.extend_from_slice(&buffer[..length]);
+    }
+}
+
+#[test]
+fn a_browser_behind_the_web_edge_keeps_its_own_address() -> Result<()> {
+    let site = Installation::start_with(&["--set", "sip-proxy.web_proxies=[\"192.0.2.80\", \"198.51.100.0/24\"]"])?;
+    let web = site.demo.web.replacen("http://", "", 1);
+    let (stream, answer) = opened(&web, "")?;
+    ensure!(
+        answer.starts_with("HTTP/1.1 101 ") && answer.to_lowercase().contains("sec-websocket-protocol: sip"),
+        "{answer}"
+    );
+    let own = stream.local_addr()?.ip().to_string();
+    assert_eq!(source_seen(stream)?, own, "ingress says from whom it is");
+    let forged = "X-Forwarded-For: 203.0.113.9\r\n";
+    assert_eq!(source_seen(opened(&web, forged)?.0)?, own, "what a client says of itself does not count");
+    assert_eq!(source_seen(opened(&site.web_socket(), forged)?.0)?, own, "nor at the port itself");
+    Ok(())
+}
+
+#[test]
+fn a_web_server_that_is_named_says_from_whom_a_web_socket_is() -> Result<()> {
+    let site = Installation::start_with(&["--set", "sip-proxy.web_proxies=[\"127.0.0.0/8\"]"])?;
+    let forwarded = "X-Forwarded-For: 198.51.100.1, 203.0.113.9, 127.0.0.1\r\n";
+    let web = site.demo.web.replacen("http://", "", 1);
+    for place in [site.web_socket(), web] {
+        assert_eq!(source_seen(opened(&place, forwarded)?.0)?, "203.0.113.9", "by {place}");
+    }
+    Ok(())
 }
 
 #[test]

@@ -27,7 +27,7 @@ use super::metrics::Metrics;
 use super::names::{Located, Names, log_carrier};
 use super::registers::{Arrival, Arrived, Registers};
 use super::reporting::Reports;
-use super::{EDGE, NODES, SECURE_EDGE, SECURE_WEB_EDGE, WEB_EDGE};
+use super::{EDGE, FROM_INGRESS, NODES, SECURE_EDGE, SECURE_WEB_EDGE, WEB_EDGE};
 
 /// Datagrams or messages handled before other inputs have their turn.
 const BATCH: usize = 64;
@@ -414,6 +414,7 @@ impl Meters {
         Box::new(move |remote, listener| match listener {
             None => Some(edge.to_carrier.clone()),
             Some(EDGE | SECURE_EDGE) => Some(edge.of(remote).clone()),
+            Some(FROM_INGRESS) => Some(ctx.meter("own-24").peer(&ctx.directory.node_at(remote.ip()))),
             Some(WEB_EDGE | SECURE_WEB_EDGE) => Some(edge.phone.clone()),
             Some(_) => {
                 let id = match ctx.directory.role_at(remote.ip())? {

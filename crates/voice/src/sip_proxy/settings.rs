@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use net::tls::identity::IdentityFiles;
 use sip::digest::Algorithm;
+use sip::proxy::Network;
 
 use super::certificates::CertificateFiles;
 
@@ -31,6 +32,9 @@ runtime::settings! {
         connections_per_source: usize = 256, |v| at_least_one(*v);
         /// How long a TCP connection on which a phone has authenticated may be silent. Phones ping every two minutes.
         idle: Duration = Duration::from_secs(600), |v| a_second(*v);
+        /// Web servers in front of the ports for WebSocket, as `["192.0.2.80"]` or `["192.0.2.0/24"]`: from whom a WebSocket comes is read
+        /// in their `X-Forwarded-For`. They must write that header themselves, whatever a client has sent. Our own ingress need not be named.
+        web_proxies: Vec<String> = Vec::new(), |v| networks(v).map(drop);
         /// Certificates for SIP over TLS, each a PEM file with the certificate, those of its authorities and the private key, or two
         /// files as `chain.pem:key.pem`. The first is the usual one and is shown to carriers; another is used for who asks for a
         /// name in it. If there is none, sip-proxy makes one that nobody vouches for. Changed files are read without a restart.
@@ -82,6 +86,10 @@ impl Settings {
         parsed.collect::<Result<_, _>>().map_err(|reason| anyhow!("name_servers: {reason}"))
     }
 
+    pub(super) fn web_proxies(&self) -> Result<Vec<Network>> {
+        networks(&self.web_proxies).map_err(|reason| anyhow!("web_proxies: {reason}"))
+    }
+
     pub(super) fn algorithms(&self) -> Result<Vec<Algorithm>> {
         algorithms(&self.digest).map_err(|reason| anyhow!("digest: {reason}"))
     }
@@ -95,6 +103,13 @@ fn algorithms(text: &str) -> Result<Vec<Algorithm>, String> {
         "both" => Ok(vec![Algorithm::Sha256, Algorithm::Md5]),
         _ => Err(format!("{text:?} is none of md5, sha-256, both")),
     }
+}
+
+fn networks(texts: &[String]) -> Result<Vec<Network>, String> {
+    let parsed = texts.iter().map(|text| Network::parse(text).ok_or(text));
+    parsed
+        .collect::<Result<_, _>>()
+        .map_err(|text| format!("{text:?} is no address and no network such as 192.0.2.0/24"))
 }
 
 fn paths(texts: &[String]) -> Result<(), String> {

@@ -1,6 +1,7 @@
 //! What a connection's input means.
 
 use std::io;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -99,6 +100,14 @@ impl ReadSide {
     /// Whether the far side has yet to open its WebSocket.
     pub(super) fn is_opening(&self) -> bool {
         matches!(self, Self::WebSocket { session, .. } if session.is_opening())
+    }
+
+    /// From whom the peer says that it has got the opening of its WebSocket, the nearest first.
+    pub(super) fn take_forwarded_for(&mut self) -> Vec<IpAddr> {
+        match self {
+            Self::Stream { .. } => Vec::new(),
+            Self::WebSocket { session, .. } => session.take_forwarded_for(),
+        }
     }
 
     /// What the input asks us to say at once.

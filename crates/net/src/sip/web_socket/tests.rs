@@ -111,6 +111,25 @@ fn what_is_no_text_goes_as_binary() {
     assert_eq!(framed(&Bytes::from_static(b"From: \"J\xFCrgen\" <sip:a@b>"))[0], 0x82);
 }
 
+#[test]
+fn who_was_forwarded_is_told_the_nearest_first() {
+    let forwarded = |lines: &str| {
+        let mut session = WebSocketSession::new();
+        let request = opening("sip").replace("\r\n\r\n", &format!("\r\n{lines}\r\n"));
+        session.receive(request.as_bytes());
+        session.take_forwarded_for().iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(forwarded(""), Vec::<String>::new());
+    assert_eq!(forwarded("X-Forwarded-For: 203.0.113.7\r\n"), ["203.0.113.7"]);
+    let two = "x-forwarded-for: 198.51.100.1, 203.0.113.7:41000\r\nX-Forwarded-For: [2001:db8::7]\r\n";
+    assert_eq!(forwarded(two), ["2001:db8::7", "203.0.113.7", "198.51.100.1"]);
+    assert_eq!(forwarded("X-Forwarded-For: ::ffff:203.0.113.7\r\n"), ["203.0.113.7"]);
+    // What stands before something that nobody can read says nothing.
+    assert_eq!(forwarded("X-Forwarded-For: 198.51.100.1, unknown, 203.0.113.7\r\n"), ["203.0.113.7"]);
+    let many = (0..40).map(|n| format!("192.0.2.{n}")).collect::<Vec<_>>().join(",");
+    assert_eq!(forwarded(&format!("X-Forwarded-For: {many}\r\n")).len(), FORWARDERS_MAX);
+}
+
 proptest! {
     #[test]
     fn input_means_the_same_however_it_is_cut(

@@ -1,0 +1,158 @@
+//! Passes WebSockets on to another role: its opening, with the address it comes from, then every byte both ways.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use axum::body::Body;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt as _, Empty, Limited};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use runtime::server::Accepted;
+use runtime::{Directory, Problem, RoleContext};
+use tokio::io::copy_bidirectional_with_sizes;
+
+use crate::connector::{Connector, port_of};
+
+/// How long the other role may take to answer the opening.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// The longest reason of a refusal that is passed back, in bytes.
+const REASON_BYTES_MAX: usize = 4 << 10;
+/// What is kept of either direction of a socket, in bytes: there may be thousands, each with a message now and then.
+const BUFFER_BYTES: usize = 4 << 10;
+/// Who has passed the opening on, each behind the one before it.
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// What belongs to the opening.
+const PASSED_ON: [HeaderName; 6] = [
+    header::UPGRADE,
+    header::CONNECTION,
+    header::SEC_WEBSOCKET_KEY,
+    header::SEC_WEBSOCKET_VERSION,
+    header::SEC_WEBSOCKET_PROTOCOL,
+    header::ORIGIN,
+];
+/// What belongs to its answer.
+const PASSED_BACK: [HeaderName; 6] = [
+    header::UPGRADE,
+    header::CONNECTION,
+    header::SEC_WEBSOCKET_ACCEPT,
+    header::SEC_WEBSOCKET_PROTOCOL,
+    header::SEC_WEBSOCKET_VERSION,
+    header::CONTENT_TYPE,
+];
+
+/// Passes sockets on to one role, by one connection of the table.
+#[derive(Clone)]
+pub struct SocketPass {
+    connector: Connector,
+    directory: Directory,
+    role: &'static str,
+    port: u16,
+}
+
+/// Why a socket was not passed on.
+#[derive(Debug, thiserror::Error)]
+enum NotPassed {
+    #[error("no replica of {0} is known")]
+    Nowhere(&'static str),
+    #[error(transparent)]
+    Connect(#[from] std::io::Error),
+    #[error(transparent)]
+    Broken(#[from] hyper::Error),
+    #[error("no answer in time")]
+    Late,
+    #[error(transparent)]
+    Request(#[from] http::Error),
+}
+
+impl SocketPass {
+    /// For the connection `id`, which the role declares in `opens`; the other role and its port are in the table.
+    ///
+    /// # Errors
+    /// If the role does not declare it.
+    pub fn new(ctx: &RoleContext, id: &str) -> anyhow::Result<Self> {
+        let row = runtime::connections::find(id).ok_or_else(|| anyhow::anyhow!("no connection {id} in the table"))?;
+        let connector = Connector::new(ctx, id)?;
+        Ok(Self { connector, directory: ctx.directory.clone(), role: row.to, port: port_of(id)? })
+    }
+
+    /// Passes a request on, with its path, and returns the answer. Whoever is let in talks with the other role from then on.
+    pub async fn pass(&self, request: Request<Body>) -> Response<Body> {
+        match self.try_pass(request).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                tracing::warn!(role = self.role, %error, "a WebSocket could not be passed on");
+                let text = format!("{} cannot be reached", self.role);
+                axum::response::IntoResponse::into_response(Problem::unavailable(text))
+            }
+        }
+    }
+
+    async fn try_pass(&self, mut request: Request<Body>) -> Result<Response<Body>, NotPassed> {
+        let to = self.directory.addresses(self.role, self.port).into_iter().next();
+        let to = to.ok_or(NotPassed::Nowhere(self.role))?;
+        let accepted = request.extensions().get::<Accepted>().cloned();
+        let opening = opening(&request, accepted.as_ref().map(|accepted| accepted.peer.ip()), to)?;
+        let of_client = hyper::upgrade::on(&mut request);
+        let stream = TokioIo::new(self.connector.connect(to).await?);
+        let (mut sender, connection) = http1::handshake(stream).await?;
+        tokio::spawn(connection.with_upgrades());
+        let answer = tokio::time::timeout(ANSWER_WITHIN, sender.send_request(opening)).await;
+        let mut answer = answer.map_err(|_| NotPassed::Late)??;
+        if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(refusal(answer).await);
+        }
+        // The other role has limits of its own for who stays: here the connection counts as a stranger's no longer.
+        accepted.iter().for_each(Accepted::mark_authenticated);
+        let of_role = hyper::upgrade::on(&mut answer);
+        tokio::spawn(async move {
+            // Either side may have left.
+            let (Ok(client), Ok(role)) = (of_client.await, of_role.await) else { return };
+            let (mut client, mut role) = (TokioIo::new(client), TokioIo::new(role));
+            let _ = copy_bidirectional_with_sizes(&mut client, &mut role, BUFFER_BYTES, BUFFER_BYTES).await;
+        });
+        Ok(with_headers(answer.status(), answer.headers(), Body::empty()))
+    }
+}
+
+/// The request as it goes to the other role.
+fn opening(
+    request: &Request<Body>,
+    from: Option<IpAddr>,
+    to: SocketAddr,
+) -> Result<Request<Empty<bytes::Bytes>>, http::Error> {
+    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    let mut opening = Request::builder().method(request.method()).uri(path).header(header::HOST, to.to_string());
+    for name in &PASSED_ON {
+        for value in request.headers().get_all(name) {
+            opening = opening.header(name, value.clone());
+        }
+    }
+    for value in request.headers().get_all(&FORWARDED_FOR) {
+        opening = opening.header(&FORWARDED_FOR, value.clone());
+    }
+    if let Some(from) = from {
+        opening = opening.header(&FORWARDED_FOR, from.to_canonical().to_string());
+    }
+    opening.body(Empty::new())
+}
+
+/// The other role has not taken the socket: whoever asked learns why.
+async fn refusal(answer: Response<Incoming>) -> Response<Body> {
+    let (head, body) = answer.into_parts();
+    let reason = Limited::new(body, REASON_BYTES_MAX).collect().await;
+    let reason = reason.map(|reason| reason.to_bytes()).unwrap_or_default();
+    with_headers(head.status, &head.headers, Body::from(reason))
+}
+
+fn with_headers(status: StatusCode, headers: &HeaderMap<HeaderValue>, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    for name in PASSED_BACK {
+        if let Some(value) = headers.get(&name) {
+            response.headers_mut().insert(name, value.clone());
+        }
+    }
+    response
+}
