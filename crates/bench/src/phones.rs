@@ -221,7 +221,7 @@ impl Phones {
         loop {
             let was_there = self.stay(number).await;
             self.note(number, false);
-            if was_there.is_err() && !self.is_present(number) {
+            if was_there.is_err() {
                 // Not all at the same moment again.
                 tokio::time::sleep(AGAIN + AGAIN * (number as u32 % 100) / 100).await;
             }

@@ -144,7 +144,7 @@ impl Legs {
         anyhow::bail!("no RTP port is free on {}", self.own)
     }
 
-    /// Ends a leg and returns what it heard.
+    /// Ends a leg.
     pub fn close(&mut self, id: LegId) {
         if self.legs.get_mut(id).and_then(Option::take).is_some() {
             self.free.push(id);

@@ -13,7 +13,10 @@ use crate::tones::Pair;
 /// The phone.
 pub(crate) struct Desk {
     pub who: RobotDesk,
+    /// By the connection that it has.
     pub is_registered: bool,
+    /// What its last REGISTER was refused with.
+    pub refused: Option<StatusCode>,
     /// Grows with each registration that was planned, so that an earlier plan is told from the present one.
     pub register_round: u32,
     /// The call that it is in.
@@ -55,7 +58,7 @@ pub(crate) struct Outgoing {
 
 impl Desk {
     pub const fn new(who: RobotDesk) -> Self {
-        Self { who, is_registered: false, register_round: 0, call: None }
+        Self { who, is_registered: false, refused: None, register_round: 0, call: None }
     }
 }
 

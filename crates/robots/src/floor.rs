@@ -99,6 +99,8 @@ pub(crate) enum Due {
     PickUp(u32),
     /// A call that went out ends.
     PartOutside(u32),
+    /// It must have ended.
+    OutsideOverdue(u32),
     /// The next caller dials.
     Arrive,
     /// A caller presses a key in the menu.
@@ -158,6 +160,9 @@ pub fn run(site: Site, plan: Plan, stop: &Stop, tell: &mut dyn FnMut(&str)) -> R
     let mut floor = Floor::new(site, plan, &poll)?;
     let mut events = Events::with_capacity(1_024);
     let every = if floor.plan.calls.is_some() { PROGRESS } else { PROGRESS_ENDLESS };
+    if let Some(outside) = floor.site.outside.as_ref().filter(|_| floor.desks.is_empty()) {
+        tell(&format!("no calls go out: {} is not free here, where the trunk for them leads", outside.carrier));
+    }
     let mut told = floor.now;
     let mut stage = floor.stage;
     while floor.stage != Stage::Done {
@@ -185,29 +190,38 @@ pub fn run(site: Site, plan: Plan, stop: &Stop, tell: &mut dyn FnMut(&str)) -> R
     Ok(floor.results())
 }
 
+/// Opens the phones of those who call numbers outside. None if the trunk for these leads elsewhere: nobody could take the calls.
+fn open_desks(site: &Site, poll: &Poll, phones: &mut Vec<Phone>) -> Result<Vec<Desk>> {
+    let mut desks = Vec::new();
+    let Some(outside) = &site.outside else { return Ok(desks) };
+    if phones.get(CARRIER).is_none_or(|carrier| carrier.local != outside.carrier) {
+        return Ok(desks);
+    }
+    let (own, edge) = (site.own_address()?, site.edge()?);
+    for desk in &outside.desks {
+        let (token, user) = (Token(phones.len()), (desk.extension.as_str(), desk.password.as_str()));
+        phones.push(match outside.secure.as_ref().filter(|_| desk.encrypts) {
+            Some(secure) => Phone::open_secure(poll.registry(), token, own, user, (secure.address()?, secure))?,
+            None => Phone::open(poll.registry(), token, (own, edge), user)?,
+        });
+        desks.push(Desk::new(desk.clone()));
+    }
+    Ok(desks)
+}
+
 impl Floor {
     fn new(site: Site, plan: Plan, poll: &Poll) -> Result<Self> {
         let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
         let (own, edge) = (site.own_address()?, site.edge()?);
-        let mut phones = vec![Phone::open(poll.registry(), Token(CARRIER), (own, edge), "carrier", None)?];
+        let carrier = site.outside.as_ref().map(|outside| outside.carrier);
+        let mut phones = vec![Phone::open_carrier(poll.registry(), Token(CARRIER), (own, edge), carrier)?];
         let mut agents = Vec::new();
         for agent in site.agents.iter().take(plan.agents) {
-            let (token, password) = (Token(phones.len()), Some(agent.password.as_str()));
-            phones.push(Phone::open(poll.registry(), token, (own, edge), &agent.extension, password)?);
+            let (token, user) = (Token(phones.len()), (agent.extension.as_str(), agent.password.as_str()));
+            phones.push(Phone::open(poll.registry(), token, (own, edge), user)?);
             agents.push(Agent::new(agent.clone()));
         }
-        let (secure, mut desks) = (site.secure_edge()?, Vec::new());
-        for desk in site.outside.iter().flat_map(|outside| &outside.desks) {
-            let token = Token(phones.len());
-            let (user, password) = (desk.extension.as_str(), desk.password.as_str());
-            phones.push(match secure.filter(|_| desk.encrypts) {
-                Some((edge, authority)) => {
-                    Phone::open_secure(poll.registry(), token, (own, edge), (user, password), authority)?
-                }
-                None => Phone::open(poll.registry(), token, (own, edge), user, Some(password))?,
-            });
-            desks.push(Desk::new(desk.clone()));
-        }
+        let desks = open_desks(&site, poll, &mut phones)?;
         let requests = Requests::start(site.web_edge()?, &site.tenant, &site.token, waker.clone())?;
         let follow = Follow::start(site.web_edge()?, &site.tenant, &site.token, waker)?;
         let now = Instant::now();
@@ -276,10 +290,9 @@ impl Floor {
     }
 
     fn receive(&mut self, phone: usize, at: Timestamp) {
-        let is_new_line = self.phones.get_mut(phone).is_some_and(|phone| phone.receive(at));
-        let first = 1 + self.agents.len();
-        if let Some(desk) = phone.checked_sub(first).filter(|_| is_new_line) {
-            self.register_desk_after(desk, Duration::ZERO);
+        let change = self.phones.get_mut(phone).and_then(|phone| phone.receive(at));
+        if let (Some(change), Some(desk)) = (change, phone.checked_sub(1 + self.agents.len())) {
+            self.desk_line_changed(desk, change);
         }
     }
 
@@ -338,6 +351,7 @@ impl Floor {
             Due::DialOut(desk) => self.dial_out(desk),
             Due::PickUp(call) => self.pick_up(call),
             Due::PartOutside(call) => self.part_outside(call),
+            Due::OutsideOverdue(call) => self.outside_overdue(call),
             Due::Arrive => self.arrive(),
             Due::Press(call) => self.press(call),
             Due::GiveUp(call) => self.give_up(call),
@@ -369,7 +383,8 @@ impl Floor {
     pub fn keep_outgoing(&mut self, row: OutgoingRow) {
         self.totals.add_outgoing(&row);
         if self.plan.calls.is_none() && self.outgoing_rows.len() >= ROWS_KEPT {
-            self.outgoing_rows.remove(0);
+            let is_flawless = |row: &OutgoingRow| row.faults.is_empty();
+            self.outgoing_rows.remove(self.outgoing_rows.iter().position(is_flawless).unwrap_or_default());
         }
         self.outgoing_rows.push(row);
     }
@@ -401,8 +416,7 @@ impl Floor {
     }
 
     fn results(mut self) -> Results {
-        let silent = self.desks.iter().filter(|desk| !desk.is_registered && self.opened_at.is_some());
-        self.faults.extend(silent.map(|desk| format!("{}: no REGISTER was answered", desk.who.extension)));
+        self.note_silent_desks();
         let endless = self.plan.calls.is_none();
         let mut totals = Totals::of(&self.rows, &self.outgoing_rows);
         if endless {

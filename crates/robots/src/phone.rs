@@ -1,7 +1,6 @@
 //! A user agent on its own UDP socket or its own connection: a phone, or the carrier that brings all callers and takes the calls that go out.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
@@ -16,15 +15,16 @@ use sip::agent::{AgentConfig, AgentCredentials, DialogId, Event, LocalIdentity, 
 use sip::{Flow, HeaderName, Message, Method};
 
 use crate::secure_line::{CONNECTION, LineChange, SecureLine};
+use crate::site::SecureEdge;
 
 /// The longest datagram.
 const DATAGRAM_MAX: usize = 65_535;
 /// User agent name in our messages.
 const PRODUCT: &str = "trunkline-robots";
 
-/// Where the carrier takes calls, if the port is free. Above the ports of servers, below the system's ephemeral ports.
+/// Where the carrier takes calls.
 pub const CARRIER_PORT: u16 = PORT_BASE;
-/// The port of a phone is this one and its number.
+/// The port of a phone is this one and its number: above the ports of servers, below the system's ephemeral ports.
 const PORT_BASE: u16 = 10_000;
 
 /// A phone keeps its port between runs if it can: it registers the same contact again, so that a killed phone leaves no
@@ -69,29 +69,49 @@ pub struct Phone {
 }
 
 impl Phone {
-    /// Opens a socket; with a password, the user agent answers challenges. The carrier's socket has [`CARRIER_PORT`] if that is free.
+    /// A phone, whose user agent answers challenges.
     pub fn open(
         registry: &Registry,
         token: Token,
         (own, edge): (IpAddr, SocketAddr),
-        user: &str,
-        password: Option<&str>,
+        (user, password): (&str, &str),
     ) -> Result<Self> {
-        let mut socket = bind(own, if password.is_none() { "0" } else { user })?;
+        Self::on_socket(bind(own, user)?, registry, token, edge, (user, Some(password)))
+    }
+
+    /// The carrier. It takes calls at `at`, if that is given and free.
+    pub fn open_carrier(
+        registry: &Registry,
+        token: Token,
+        (own, edge): (IpAddr, SocketAddr),
+        at: Option<SocketAddr>,
+    ) -> Result<Self> {
+        let wanted = at.and_then(|at| UdpSocket::bind(at).ok());
+        let socket = wanted.map_or_else(|| bind(own, "carrier"), Ok)?;
+        Self::on_socket(socket, registry, token, edge, ("carrier", None))
+    }
+
+    fn on_socket(
+        mut socket: UdpSocket,
+        registry: &Registry,
+        token: Token,
+        edge: SocketAddr,
+        (user, password): (&str, Option<&str>),
+    ) -> Result<Self> {
         registry.register(&mut socket, token, Interest::READABLE)?;
         let local = socket.local_addr()?;
         Ok(Self::on(Line::Udp(socket), (local, edge), user, password))
     }
 
-    /// A phone whose messages nobody reads on the way: SIP over TLS at `edge`, which proves itself to `authority`.
+    /// A phone whose messages nobody reads on the way: SIP over TLS at `edge`, which proves its name to the authority.
     pub fn open_secure(
         registry: &Registry,
         token: Token,
-        (own, edge): (IpAddr, SocketAddr),
+        own: IpAddr,
         (user, password): (&str, &str),
-        authority: &Path,
+        (edge, secure): (SocketAddr, &SecureEdge),
     ) -> Result<Self> {
-        let line = SecureLine::new(registry, token, edge, authority, Instant::now())?;
+        let line = SecureLine::new(registry, token, (edge, &secure.host), &secure.certificate, Instant::now())?;
         // No connection is opened to it: it tells the phone from others at its host.
         let local = SocketAddr::new(
             own,
@@ -129,6 +149,14 @@ impl Phone {
         match &self.line {
             Line::Udp(_) => true,
             Line::Secure(line) => line.is_up(),
+        }
+    }
+
+    /// Why it cannot send, or could not.
+    pub fn trouble(&self) -> Option<&str> {
+        match &self.line {
+            Line::Udp(_) => None,
+            Line::Secure(line) => line.trouble(),
         }
     }
 
@@ -188,9 +216,9 @@ impl Phone {
         }
     }
 
-    /// Reads everything that has arrived; opens the connection that is missing. True if a new one is there: what was registered by the one
+    /// Reads everything that has arrived; opens the connection that is missing. Returns what became of that: what was registered by the one
     /// before is to be registered again.
-    pub fn receive(&mut self, now: Timestamp) -> bool {
+    pub fn receive(&mut self, now: Timestamp) -> Option<LineChange> {
         let flow = self.flow();
         let (line, ua) = (&mut self.line, &mut self.ua);
         match line {
@@ -198,15 +226,15 @@ impl Phone {
                 receive_datagrams(socket, |message, from| {
                     ua.receive(message, Flow::Udp { listener: 0, remote: from }, now);
                 });
-                false
+                None
             }
-            Line::Secure(line) => match line.tend(Instant::now(), |message| ua.receive(message, flow, now)) {
-                Some(LineChange::Down) => {
+            Line::Secure(line) => {
+                let change = line.tend(Instant::now(), |message| ua.receive(message, flow, now));
+                if change == Some(LineChange::Down) {
                     ua.flow_failed(flow, now);
-                    false
                 }
-                change => change == Some(LineChange::Up),
-            },
+                change
+            }
         }
     }
 

@@ -197,7 +197,7 @@ pub struct Run {
 
 /// Sums.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", default)]
 pub struct Totals {
     /// Calls that were placed.
     pub offered: u64,
@@ -253,7 +253,8 @@ pub struct Results {
     pub agents: Vec<AgentRow>,
     /// A row for each call; of an endless run, only the latest are kept.
     pub calls: Vec<CallRow>,
-    /// A row for each call that went out, kept in the same way.
+    /// A row for each call that went out; of an endless run, only those with faults and the latest others are kept.
+    #[serde(default)]
     pub outgoing: Vec<OutgoingRow>,
     /// Faults apart from calls, in words.
     pub faults: Vec<String>,

@@ -2,7 +2,6 @@
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::SocketAddr;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
@@ -25,9 +24,13 @@ pub struct SecureLine {
     tls: TlsClient,
     registry: Registry,
     token: Token,
+    /// What the edge has to prove.
+    name: String,
     open: Option<Open>,
     /// When the next connection is opened.
     again: Instant,
+    /// Why there is none, or was none.
+    trouble: Option<String>,
 }
 
 /// A connection, or the attempt to open one.
@@ -50,10 +53,23 @@ pub enum LineChange {
 }
 
 impl SecureLine {
-    /// A line to the edge, which has to prove its address to the authority in this file (PEM).
-    pub fn new(registry: &Registry, token: Token, edge: SocketAddr, authority: &Path, now: Instant) -> Result<Self> {
-        let tls = TlsClient::new(None, authorities::of_files(&[authority])?)?;
-        Ok(Self { edge, tls, registry: registry.try_clone()?, token, open: None, again: now })
+    /// A line to the edge at this address, which has to prove its name to the authority in this text (PEM).
+    pub fn new(
+        registry: &Registry,
+        token: Token,
+        (edge, name): (SocketAddr, &str),
+        authority: &str,
+        now: Instant,
+    ) -> Result<Self> {
+        let authorities = authorities::of_text(authority).map_err(anyhow::Error::msg)?;
+        let tls = TlsClient::new(None, authorities)?;
+        let (registry, name) = (registry.try_clone()?, name.to_owned());
+        Ok(Self { edge, tls, registry, token, name, open: None, again: now, trouble: None })
+    }
+
+    /// Why there is no connection, or was none.
+    pub fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
     }
 
     /// Whether the handshake of the present connection is over.
@@ -65,12 +81,16 @@ impl SecureLine {
     pub fn tend(&mut self, now: Instant, mut take: impl FnMut(Message)) -> Option<LineChange> {
         if self.open.is_none() && self.again <= now {
             self.again = now + AGAIN;
-            self.open = self.begin().ok();
+            match self.begin() {
+                Ok(open) => self.open = Some(open),
+                Err(error) => self.trouble = Some(format!("{error:#}")),
+            }
         }
         let open = self.open.as_mut()?;
         let was_up = open.is_up;
-        if open.turn(&mut take).is_ok() {
-            return (open.is_up && !was_up).then_some(LineChange::Up);
+        match open.turn(&mut take) {
+            Ok(()) => return (open.is_up && !was_up).then_some(LineChange::Up),
+            Err(error) => self.trouble = Some(format!("{error:#}")),
         }
         if let Some(mut open) = self.open.take() {
             // It is closed at once: nobody hears of it any more.
@@ -93,7 +113,7 @@ impl SecureLine {
     fn begin(&self) -> Result<Open> {
         let mut stream = TcpStream::connect(self.edge)?;
         self.registry.register(&mut stream, self.token, Interest::READABLE | Interest::WRITABLE)?;
-        let mut session = self.tls.connect(&self.edge.ip().to_string())?;
+        let mut session = self.tls.connect(&self.name)?;
         session.limit(WAITING_MAX);
         Ok(Open { stream, session, framer: Framer::new(), waiting: BytesMut::new(), is_up: false })
     }

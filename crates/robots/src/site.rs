@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs as _, UdpSocket};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
@@ -32,8 +32,10 @@ pub struct Site {
 /// Who calls numbers outside, and which numbers.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Outside {
-    /// What the numbers begin with; the trunk for them leads to the carrier of the robots.
+    /// What the numbers begin with.
     pub prefix: String,
+    /// Where the trunk for them leads: the carrier of the robots, if they run at this address.
+    pub carrier: SocketAddr,
     /// The phones that call them.
     pub desks: Vec<RobotDesk>,
     /// Where those of them that encrypt speak SIP over TLS; without it they encrypt their audio alone.
@@ -43,10 +45,19 @@ pub struct Outside {
 /// The edge for SIP over TLS.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SecureEdge {
-    /// TCP port, at the host of the edge.
+    /// Host name or address, which it proves.
+    pub host: String,
+    /// TCP port.
     pub port: u16,
-    /// The certificate to which the edge proves its address.
-    pub authority: PathBuf,
+    /// The certificate of whom it proves that to, in PEM.
+    pub certificate: String,
+}
+
+impl SecureEdge {
+    /// Its address.
+    pub(crate) fn address(&self) -> Result<SocketAddr> {
+        resolve(&self.host, self.port)
+    }
 }
 
 /// A phone of somebody who is no agent.
@@ -112,12 +123,6 @@ impl Site {
     /// The robots' own address towards the edge.
     pub(crate) fn own_address(&self) -> Result<IpAddr> {
         self.sip.robots_address()
-    }
-
-    /// The edge for SIP over TLS, if there is one.
-    pub(crate) fn secure_edge(&self) -> Result<Option<(SocketAddr, &Path)>> {
-        let secure = self.outside.as_ref().and_then(|outside| outside.secure.as_ref());
-        secure.map(|secure| Ok((resolve(&self.sip.host, secure.port)?, &*secure.authority))).transpose()
     }
 
     /// The address of the web edge.

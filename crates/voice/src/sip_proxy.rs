@@ -123,9 +123,10 @@ async fn run(ctx: RoleContext) -> Result<()> {
     let meters = event_loop::Meters::new(&ctx);
     let mut tcp = TcpTable::new(limits, counters.clone(), meters.of_connections(&ctx));
     tcp.number_from(ctx.epoch.0 << CONNECTIONS_BITS);
-    let web_proxies = settings.web_proxies()?;
+    let (web_proxies, directory) = (settings.web_proxies()?, ctx.directory.clone());
     tcp.believe_forwarders(Box::new(move |listener, address| {
-        listener == Some(FROM_INGRESS) || web_proxies.iter().any(|network| network.contains(address))
+        let is_ingress = || directory.role_at(address) == Some("ingress");
+        (listener == Some(FROM_INGRESS) && is_ingress()) || web_proxies.iter().any(|network| network.contains(address))
     }));
     listen(&mut tcp, [&tcp_at, &nodes_at, &tls_at, &ws_at, &wss_at, &ingress_at].map(|at| at.listen))?;
     let others = [(Transport::Tls, &tls_at), (Transport::Ws, &ws_at), (Transport::Wss, &wss_at)];

@@ -1,21 +1,21 @@
-//! The people whom robots play: agents at 7001 to 7010, and from 8001 upward if more are needed; desks at 7021 and 7022, which call numbers
+//! The people whom robots play: agents at 7001 to 7010, and from 8001 upward if more are needed; desks at 8991 and 8992, which call numbers
 //! outside by a trunk to the carrier of the robots.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use contracts::provisioning::{Agent, Dn, DnKind, Encryption, Person, Place, Secret, SkillLevel, TenantObjects, Trunk};
 use model::Entropy as _;
-use robots::{CARRIER_PORT, RobotAgent, RobotDesk};
+use robots::{CARRIER_PORT, Outside, RobotAgent, RobotDesk, SecureEdge};
 
 /// Extensions of the first robots, which the example tenant has from the start.
 const FIRST: std::ops::RangeInclusive<u32> = 7_001..=7_010;
 /// The first extension of the others.
 const MORE: u32 = 8_001;
-/// Phones of robots that are no agents; every second one is encrypted.
-const DESKS: [(&str, Encryption); 2] = [("7021", Encryption::Off), ("7022", Encryption::Required)];
+/// Phones of robots that are no agents, behind those of the most agents; one of them encrypts.
+const DESKS: [(&str, Encryption); 2] = [("8991", Encryption::Off), ("8992", Encryption::Required)];
 /// The trunk by which they call, and what the numbers that they call begin with: a part of the plan that no subscriber has.
-const TRUNK: &str = "robots";
-pub const OUTSIDE: &str = "+1558";
+const TRUNK: &str = "demo-robots";
+const OUTSIDE: &str = "+1558";
 /// The first agent id of a robot; the number follows the robot's.
 const AGENT: u32 = 2_001;
 /// The product ends after-call work itself if a robot forgets it.
@@ -29,8 +29,7 @@ fn robots(count: usize) -> impl Iterator<Item = (String, String)> {
 
 /// Whether the extension is a robot's.
 pub fn is_robot(extension: &str) -> bool {
-    let is_agent = |number: u32| FIRST.contains(&number) || (MORE..MORE + 1_000).contains(&number);
-    extension.parse().is_ok_and(is_agent) || DESKS.iter().any(|(desk, _)| *desk == extension)
+    extension.parse().is_ok_and(|number: u32| FIRST.contains(&number) || (MORE..MORE + 1_000).contains(&number))
 }
 
 fn phone(secrets: &mut runtime::entropy::Strong, encryption: Encryption) -> DnKind {
@@ -54,7 +53,7 @@ pub fn complete_outside(objects: &mut TenantObjects, carrier: IpAddr) -> bool {
             missing = true;
         }
     }
-    let contact = std::net::SocketAddr::new(carrier, CARRIER_PORT).to_string();
+    let contact = carrier_at(carrier).to_string();
     match objects.trunks.iter_mut().find(|trunk| trunk.name == TRUNK) {
         Some(trunk) if trunk.contact.as_ref() == Some(&contact) => {}
         // Another instance number, or another address of the machine.
@@ -69,15 +68,21 @@ pub fn complete_outside(objects: &mut TenantObjects, carrier: IpAddr) -> bool {
     missing
 }
 
-/// The phones that call numbers outside.
-pub fn desks(objects: &TenantObjects) -> Vec<RobotDesk> {
-    let desk = |(number, encryption): &(&str, Encryption)| {
+/// Where the robots' carrier takes calls.
+fn carrier_at(address: IpAddr) -> SocketAddr {
+    SocketAddr::new(address, CARRIER_PORT)
+}
+
+/// Who calls numbers outside, by the objects that [`complete_outside`] has added; `None` if somebody has removed them.
+pub fn outside(objects: &TenantObjects, carrier: IpAddr, secure: Option<SecureEdge>) -> Option<Outside> {
+    let desk = |(number, _): &(&str, Encryption)| {
         let dn = objects.dns.iter().find(|dn| dn.number == *number)?;
-        let DnKind::Extension { password, .. } = &dn.kind else { return None };
+        let DnKind::Extension { password, encryption, .. } = &dn.kind else { return None };
         let password = password.reveal().to_owned();
         Some(RobotDesk { extension: dn.number.clone(), password, encrypts: *encryption != Encryption::Off })
     };
-    DESKS.iter().filter_map(desk).collect()
+    let prefix = objects.trunks.iter().find(|trunk| trunk.name == TRUNK)?.prefix.clone()?;
+    Some(Outside { prefix, carrier: carrier_at(carrier), desks: DESKS.iter().filter_map(desk).collect(), secure })
 }
 
 /// Adds the missing objects for `count` robots to the tenant; returns whether any were missing.
@@ -174,9 +179,11 @@ mod tests {
         assert!(complete_outside(&mut objects, moved));
         let contacts: Vec<&str> = objects.trunks.iter().filter_map(|trunk| trunk.contact.as_deref()).collect();
         assert_eq!(contacts, ["127.1.251.1:10000"]);
-        let desks = desks(&objects);
-        let extensions: Vec<&str> = desks.iter().map(|desk| desk.extension.as_str()).collect();
-        assert_eq!(extensions, ["7021", "7022"]);
-        assert!(extensions.iter().all(|desk| is_robot(desk)));
+        let outside = outside(&objects, moved, None).unwrap();
+        assert_eq!((outside.carrier.to_string().as_str(), outside.prefix.as_str()), ("127.1.251.1:10000", "+1558"));
+        let desks: Vec<(&str, bool)> = outside.desks.iter().map(|desk| (&*desk.extension, desk.encrypts)).collect();
+        assert_eq!(desks, [("8991", false), ("8992", true)]);
+        assert!(desks.iter().all(|(desk, _)| is_robot(desk)), "and no agent");
+        assert!(robots(1_000).all(|(extension, _)| desks.iter().all(|(desk, _)| *desk != extension)));
     }
 }

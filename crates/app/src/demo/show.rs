@@ -6,9 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use contracts::provisioning::TenantObjects;
 use infra::Stores;
-use robots::{Outside, Results, SecureEdge, Site};
+use robots::{Results, SecureEdge, Site};
 use runtime::data_dir;
 use runtime::exit::{Exit, ExitError};
 use runtime::process::Installation;
@@ -143,19 +142,24 @@ async fn site(installation: &Installation, stores: &Stores, agents: usize) -> an
         ]
         .into(),
         agents: cast::of(&objects, agents)?,
-        outside: Some(outside(installation, &objects)?),
+        outside: cast::outside(&objects, sip_edge(installation)?.robots_address()?, secure_edge(installation)?),
     })
 }
 
-/// Who calls numbers outside. Phones speak TLS where the edge shows the certificate of its own making: they can be told to believe it.
-fn outside(installation: &Installation, objects: &TenantObjects) -> anyhow::Result<Outside> {
-    let authority = installation.data_dir.join(voice::sip_proxy::OWN_FILE);
-    let secure = if authority.is_file() {
-        Some(SecureEdge { port: advertised(installation, &voice::sip_proxy::SPEC, "sip-tls")?.port, authority })
-    } else {
-        None
-    };
-    Ok(Outside { prefix: cast::OUTSIDE.to_owned(), desks: cast::desks(objects), secure })
+/// The edge for phones on TLS, where it shows the certificate of its own making: they can be told to believe it.
+fn secure_edge(installation: &Installation) -> anyhow::Result<Option<SecureEdge>> {
+    let files = voice::sip_proxy::certificate_files(&installation.values);
+    if !files.is_some_and(|files| files.identities.is_empty()) {
+        return Ok(None);
+    }
+    let file = installation.data_dir.join(voice::sip_proxy::OWN_FILE);
+    let Ok(pem) = std::fs::read_to_string(file) else { return Ok(None) };
+    // The certificate alone: its key is nobody's business.
+    let (begin, end) = ("-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----");
+    let certificate = pem.find(begin).and_then(|from| pem.get(from..pem.find(end)? + end.len()));
+    let at = advertised(installation, &voice::sip_proxy::SPEC, "sip-tls")?;
+    let secure = |certificate: &str| SecureEdge { host: at.host, port: at.port, certificate: certificate.to_owned() };
+    Ok(certificate.map(secure))
 }
 
 /// The child processes.

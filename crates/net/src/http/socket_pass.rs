@@ -1,6 +1,8 @@
 //! Passes WebSockets on to another role: its opening, with the address it comes from, then every byte both ways.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -11,7 +13,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use runtime::server::Accepted;
 use runtime::{Directory, Problem, RoleContext};
-use tokio::io::copy_bidirectional_with_sizes;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, split};
 
 use crate::connector::{Connector, port_of};
 
@@ -19,8 +21,12 @@ use crate::connector::{Connector, port_of};
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// The longest reason of a refusal that is passed back, in bytes.
 const REASON_BYTES_MAX: usize = 4 << 10;
-/// What is kept of either direction of a socket, in bytes: there may be thousands, each with a message now and then.
+/// What is read of either direction of a socket at once, in bytes: there may be thousands, each with a message now and then.
 const BUFFER_BYTES: usize = 4 << 10;
+/// A side that takes nothing for this time is cut off.
+const TAKES_WITHIN: Duration = Duration::from_secs(10);
+/// What one side still has to say once the other one has ended: the close of a WebSocket.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 /// Who has passed the opening on, each behind the one before it.
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// What belongs to the opening.
@@ -49,6 +55,8 @@ pub struct SocketPass {
     directory: Directory,
     role: &'static str,
     port: u16,
+    /// The log has said that the role cannot be reached.
+    is_away: Arc<AtomicBool>,
 }
 
 /// Why a socket was not passed on.
@@ -74,15 +82,29 @@ impl SocketPass {
     pub fn new(ctx: &RoleContext, id: &str) -> anyhow::Result<Self> {
         let row = runtime::connections::find(id).ok_or_else(|| anyhow::anyhow!("no connection {id} in the table"))?;
         let connector = Connector::new(ctx, id)?;
-        Ok(Self { connector, directory: ctx.directory.clone(), role: row.to, port: port_of(id)? })
+        Ok(Self {
+            connector,
+            directory: ctx.directory.clone(),
+            role: row.to,
+            port: port_of(id)?,
+            is_away: Arc::default(),
+        })
     }
 
     /// Passes a request on, with its path, and returns the answer. Whoever is let in talks with the other role from then on.
     pub async fn pass(&self, request: Request<Body>) -> Response<Body> {
         match self.try_pass(request).await {
-            Ok(answer) => answer,
+            Ok(answer) => {
+                if self.is_away.swap(false, Relaxed) {
+                    tracing::info!(role = self.role, "WebSockets are passed on again");
+                }
+                answer
+            }
             Err(error) => {
-                tracing::warn!(role = self.role, %error, "a WebSocket could not be passed on");
+                // Strangers may ask often.
+                if !self.is_away.swap(true, Relaxed) {
+                    tracing::warn!(role = self.role, %error, "WebSockets cannot be passed on: look at that role");
+                }
                 let text = format!("{} cannot be reached", self.role);
                 axum::response::IntoResponse::into_response(Problem::unavailable(text))
             }
@@ -108,12 +130,35 @@ impl SocketPass {
         let of_role = hyper::upgrade::on(&mut answer);
         tokio::spawn(async move {
             // Either side may have left.
-            let (Ok(client), Ok(role)) = (of_client.await, of_role.await) else { return };
-            let (mut client, mut role) = (TokioIo::new(client), TokioIo::new(role));
-            let _ = copy_bidirectional_with_sizes(&mut client, &mut role, BUFFER_BYTES, BUFFER_BYTES).await;
+            if let (Ok(client), Ok(role)) = (of_client.await, of_role.await) {
+                join(TokioIo::new(client), TokioIo::new(role)).await;
+            }
         });
         Ok(with_headers(answer.status(), answer.headers(), Body::empty()))
     }
+}
+
+/// Passes every byte both ways until one side has ended; nothing of it lasts longer, whatever the other one does.
+async fn join(client: impl AsyncRead + AsyncWrite, role: impl AsyncRead + AsyncWrite) {
+    let ((from_client, to_client), (from_role, to_role)) = (split(client), split(role));
+    let (mut in_, mut out) = (std::pin::pin!(pump(from_client, to_role)), std::pin::pin!(pump(from_role, to_client)));
+    tokio::select! {
+        () = &mut in_ => drop(tokio::time::timeout(LAST_WORDS, out).await),
+        () = &mut out => drop(tokio::time::timeout(LAST_WORDS, in_).await),
+    }
+}
+
+/// Passes one direction until its end, or until nobody takes it.
+async fn pump(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin) {
+    let mut buffer = vec![0; BUFFER_BYTES];
+    while let Ok(length @ 1..) = from.read(&mut buffer).await {
+        let written = to.write_all(buffer.get(..length).unwrap_or_default());
+        if !matches!(tokio::time::timeout(TAKES_WITHIN, written).await, Ok(Ok(()))) {
+            return;
+        }
+    }
+    // The other side may be gone.
+    let _ = tokio::time::timeout(TAKES_WITHIN, to.shutdown()).await;
 }
 
 /// The request as it goes to the other role.
@@ -155,4 +200,34 @@ fn with_headers(status: StatusCode, headers: &HeaderMap<HeaderValue>, body: Body
         }
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_side_that_ends_takes_the_other_one_with_it() {
+        let ((mut client, of_client), (mut role, of_role)) = (tokio::io::duplex(64), tokio::io::duplex(64));
+        let joined = tokio::spawn(join(of_client, of_role));
+        client.write_all(b"asks").await.unwrap();
+        role.write_all(b"says").await.unwrap();
+        let (mut asked, mut said) = ([0; 4], [0; 4]);
+        role.read_exact(&mut asked).await.unwrap();
+        client.read_exact(&mut said).await.unwrap();
+        assert_eq!((&asked, &said), (b"asks", b"says"));
+        // The client stays silent and closes nothing.
+        role.shutdown().await.unwrap();
+        assert_eq!(client.read(&mut said).await.unwrap(), 0, "the client is told");
+        tokio::time::timeout(LAST_WORDS * 2, joined).await.expect("it ends").unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_side_that_takes_nothing_is_cut_off() {
+        let ((_client, of_client), (mut role, of_role)) = (tokio::io::duplex(64), tokio::io::duplex(64));
+        let joined = tokio::spawn(join(of_client, of_role));
+        let said = tokio::spawn(async move { while role.write_all(&[7; 64]).await.is_ok() {} });
+        tokio::time::timeout((TAKES_WITHIN + LAST_WORDS) * 2, joined).await.expect("it ends").unwrap();
+        said.await.unwrap();
+    }
 }

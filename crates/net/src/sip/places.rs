@@ -106,8 +106,31 @@ impl PlaceTable {
     /// # Errors
     /// [`NoPlace`]: the new connection must be closed.
     pub fn take(&mut self, id: ConnectionId, peer: IpAddr, now: Instant) -> Result<Option<ConnectionId>, NoPlace> {
+        self.take_among(id, peer, self.of_source_max, now)
+    }
+
+    /// The same for one whose source is not known yet, since a web server passes it on: there may be as many of that web server as of all.
+    ///
+    /// # Errors
+    /// As [`Self::take`].
+    pub fn take_passed_on(
+        &mut self,
+        id: ConnectionId,
+        peer: IpAddr,
+        now: Instant,
+    ) -> Result<Option<ConnectionId>, NoPlace> {
+        self.take_among(id, peer, self.all_max, now)
+    }
+
+    fn take_among(
+        &mut self,
+        id: ConnectionId,
+        peer: IpAddr,
+        of_source_max: usize,
+        now: Instant,
+    ) -> Result<Option<ConnectionId>, NoPlace> {
         let source = block(peer);
-        let given_up = self.room_for(source, now)?;
+        let given_up = self.room_for(source, of_source_max, now)?;
         if let Some(given_up) = given_up {
             self.leave(given_up);
         }
@@ -167,11 +190,11 @@ impl PlaceTable {
     }
 
     /// Which connection gives way to a newcomer of `source`, if any has to.
-    fn room_for(&self, source: IpAddr, now: Instant) -> Result<Option<ConnectionId>, NoPlace> {
+    fn room_for(&self, source: IpAddr, of_source_max: usize, now: Instant) -> Result<Option<ConnectionId>, NoPlace> {
         let own = self.strangers.get(&source);
         let of_trunk = self.proven.get(&Owned::Source(source)).map_or(0, VecDeque::len);
         let gives_way = self.peers == Peers::Strangers;
-        if of_trunk + own.map_or(0, BTreeSet::len) >= self.of_source_max {
+        if of_trunk + own.map_or(0, BTreeSet::len) >= of_source_max {
             let oldest = own.and_then(|own| own.first().copied()).filter(|id| gives_way && self.had_its_time(*id, now));
             return oldest.map(Some).ok_or(NoPlace);
         }

@@ -414,10 +414,16 @@ impl TcpTable {
         }
     }
 
+    /// Whether who has connected to a listener is believed from whom it passes a WebSocket on.
+    fn is_forwarder(&self, listener: Option<ListenerId>, peer: IpAddr) -> bool {
+        let transport = listener.and_then(|listener| self.listeners.get(listener.0)).map(|listener| listener.transport);
+        transport.is_some_and(Transport::is_web_socket) && (self.forwards)(listener, peer)
+    }
+
     /// A connection that a web server has passed on takes a place among those of its true source.
     fn note_forwarded(&mut self, connection: ConnectionId, forwarded_for: &[IpAddr]) {
         let Some(open) = self.open.get(&connection) else { return };
-        let is_believed = open.listener.is_some() && (self.forwards)(open.listener, open.remote.ip());
+        let is_believed = self.is_forwarder(open.listener, open.remote.ip());
         let source = forwarded_for.iter().find(|address| !(self.forwards)(None, **address));
         let Some(source) = source.filter(|_| is_believed) else { return };
         let (peer, source, listener) = (open.remote, SocketAddr::new(*source, open.remote.port()), open.listener);
@@ -447,7 +453,9 @@ impl TcpTable {
     fn accept(&mut self, listener: ListenerId, stream: TcpStream, remote: SocketAddr) {
         let Some(transport) = self.listeners.get(listener.0).map(|listener| listener.transport) else { return };
         let session = match transport.is_secure() {
-            true if !self.handshakes.may_begin(remote.ip(), Instant::now()) => {
+            true if !self.is_forwarder(Some(listener), remote.ip())
+                && !self.handshakes.may_begin(remote.ip(), Instant::now()) =>
+            {
                 return self.counters.tls_refused_rate.one();
             }
             true => match self.tls.as_ref().map(Tls::accept) {
@@ -469,8 +477,13 @@ impl TcpTable {
         remote: SocketAddr,
         listener: Option<ListenerId>,
     ) -> bool {
-        let places = self.places.get_mut(&listener);
-        let Some(Ok(given_up)) = places.map(|places| places.take(id, remote.ip(), Instant::now())) else {
+        let (peer, now) = (remote.ip(), Instant::now());
+        let is_passed_on = self.is_forwarder(listener, peer);
+        let take = |places: &mut PlaceTable| match is_passed_on {
+            true => places.take_passed_on(id, peer, now),
+            false => places.take(id, peer, now),
+        };
+        let Some(Ok(given_up)) = self.places.get_mut(&listener).map(take) else {
             self.counters.connections_refused.one();
             return false;
         };

@@ -122,9 +122,17 @@ async fn a_flood_of_pings_is_not_answered_by_a_flood_of_pongs() {
 
 /// A client by WebSocket, of another make; blocking.
 fn web_client(at: SocketAddr) -> tungstenite::WebSocket<std::net::TcpStream> {
+    web_client_from(at, None)
+}
+
+/// The same behind a web server that says from whom it is.
+fn web_client_from(at: SocketAddr, forwarded_for: Option<&'static str>) -> tungstenite::WebSocket<std::net::TcpStream> {
     use tungstenite::client::IntoClientRequest as _;
     let mut request = format!("ws://{at}/").into_client_request().unwrap();
     request.headers_mut().insert("Sec-WebSocket-Protocol", http::HeaderValue::from_static("sip"));
+    if let Some(forwarded_for) = forwarded_for {
+        request.headers_mut().insert("X-Forwarded-For", http::HeaderValue::from_static(forwarded_for));
+    }
     let stream = std::net::TcpStream::connect(at).unwrap();
     let (socket, response) = tungstenite::client(request, stream).unwrap();
     assert_eq!(response.headers()["Sec-WebSocket-Protocol"], "sip");
@@ -183,6 +191,34 @@ async fn who_opens_no_web_socket_is_told_so_and_closed() {
     assert!(matches!(soon(table.next()).await, TcpEvent::Closed { why: Closed::BadInput, .. }));
     assert_eq!(counters.web_sockets_refused.value(), 2);
     assert!(table.is_empty());
+}
+
+#[tokio::test]
+async fn each_browser_behind_a_web_server_has_places_of_its_own() {
+    let counters = Arc::new(Counters::default());
+    let limits = Limits { connections_per_source: 2, ..Limits::default() };
+    let mut table = TcpTable::new(limits, counters.clone(), Box::new(|_, _| None));
+    table.believe_forwarders(Box::new(|_, address| address == loopback()));
+    let (_, at) = table.listen_for(sip::Transport::Ws, any_port(), Peers::Strangers).unwrap();
+    let mut kept = Vec::new();
+    let mut browser = async |table: &mut TcpTable, forwarded_for| {
+        kept.push(tokio::task::spawn_blocking(move || web_client_from(at, Some(forwarded_for))));
+        match soon(table.next()).await {
+            TcpEvent::Opened { connection, remote, .. } => Some((connection, remote.ip().to_string())),
+            _ => None,
+        }
+    };
+    // Some that have not said yet whose they are, and more than the web server itself could have.
+    let silent: Vec<_> = (0..3).map(|_| std::net::TcpStream::connect(at).unwrap()).collect();
+    for address in ["203.0.113.1", "203.0.113.2", "203.0.113.1", "2001:db8::1"] {
+        let (connection, source) = browser(&mut table, address).await.unwrap();
+        assert_eq!(source, address);
+        assert_eq!(table.remote(connection).map(|remote| remote.ip().to_string()).as_deref(), Some(address));
+    }
+    // What stands before the nearest address of a stranger was written by that one.
+    assert_eq!(browser(&mut table, "203.0.113.9, 203.0.113.2").await.unwrap().1, "203.0.113.2");
+    assert!(browser(&mut table, "203.0.113.1").await.is_none(), "this browser has two already");
+    assert_eq!((table.len(), counters.connections_refused.value()), (5 + silent.len(), 1));
 }
 
 #[tokio::test]

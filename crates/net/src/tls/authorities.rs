@@ -28,17 +28,27 @@ pub fn of_files(paths: &[impl AsRef<Path>]) -> Result<RootCertStore, AuthorityFa
     for path in paths.iter().map(AsRef::as_ref) {
         let fault = |why: String| AuthorityFault { path: path.to_owned(), why };
         let text = std::fs::read(path).map_err(|error| fault(error.to_string()))?;
-        let mut certificates = 0;
-        for certificate in CertificateDer::pem_slice_iter(&text) {
-            let certificate = certificate.map_err(|error| fault(error.to_string()))?;
-            roots.add(certificate).map_err(|error| fault(error.to_string()))?;
-            certificates += 1;
-        }
-        if certificates == 0 {
-            return Err(fault("there is no certificate in it".to_owned()));
-        }
+        add(&mut roots, &text).map_err(fault)?;
     }
     Ok(roots)
+}
+
+/// The authorities of a text in PEM.
+///
+/// # Errors
+/// If a certificate in it is of no use, or there is none.
+pub fn of_text(text: &str) -> Result<RootCertStore, String> {
+    let mut roots = RootCertStore::empty();
+    add(&mut roots, text.as_bytes()).map(|()| roots)
+}
+
+fn add(roots: &mut RootCertStore, text: &[u8]) -> Result<(), String> {
+    let before = roots.len();
+    for certificate in CertificateDer::pem_slice_iter(text) {
+        let certificate = certificate.map_err(|error| error.to_string())?;
+        roots.add(certificate).map_err(|error| error.to_string())?;
+    }
+    if roots.len() > before { Ok(()) } else { Err("there is no certificate in it".to_owned()) }
 }
 
 /// The authorities that this machine's system believes, as far as they can be read; and what could not be.

@@ -25,7 +25,7 @@ const BEFORE_FIRST: Duration = Duration::from_millis(500);
 /// Maximum time for logging out.
 const CLOSE_WITHIN: Duration = Duration::from_secs(3);
 /// Calls that hang when all others have ended are given up after this time.
-const UNFINISHED_AFTER: Duration = Duration::from_secs(60);
+pub const UNFINISHED_AFTER: Duration = Duration::from_secs(60);
 
 impl Floor {
     pub fn open(&mut self) {

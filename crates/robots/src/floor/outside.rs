@@ -7,13 +7,14 @@ use model::Entropy as _;
 use sip::agent::{DialogId, Event, Invite, Provisionals, Reply};
 use sip::{Message, StatusCode};
 
-use super::opening::{AGAIN, EXPIRES_S, STAGGER, granted_s};
+use super::opening::{AGAIN, EXPIRES_S, STAGGER, UNFINISHED_AFTER, granted_s};
 use super::{CARRIER, Due, Floor, Stage};
 use crate::audio::{LegId, Say};
 use crate::desk::{End, Outgoing};
 use crate::ear::Ear;
 use crate::plan::{Range, unit};
 use crate::results::{Outcome, OutgoingRow};
+use crate::secure_line::LineChange;
 
 /// From one call of a desk to its next, s.
 const PAUSE: Range = Range { min: 1.0, max: 6.0 };
@@ -55,21 +56,41 @@ impl Floor {
         self.register_desk_after(desk, if is_asked { Duration::from_secs(u64::from(EXPIRES_S)) } else { AGAIN });
     }
 
+    /// The connection of a desk has begun or ended: what it registered was registered by that.
+    pub fn desk_line_changed(&mut self, desk: usize, change: LineChange) {
+        self.desks[desk].is_registered = false;
+        if change == LineChange::Up {
+            self.register_desk_after(desk, Duration::ZERO);
+        }
+    }
+
     fn desk_registered(&mut self, desk: usize, status: StatusCode, response: Option<&Message>) {
         if self.stage == Stage::Closing {
             return;
         }
         if !status.is_success() {
-            let fault = format!("{}: REGISTER was answered {}", self.desks[desk].who.extension, status.code());
-            // A connection that broke is no fault of the registration.
-            if self.phones[self.desk_phone(desk)].is_connected() && !self.faults.contains(&fault) {
-                self.faults.push(fault);
-            }
+            self.desks[desk].refused = Some(status);
             return self.register_desk_after(desk, AGAIN);
         }
         let granted = response.and_then(granted_s).unwrap_or(EXPIRES_S);
         self.register_desk_after(desk, Duration::from_secs(u64::from(granted) / 2));
-        self.desks[desk].is_registered = true;
+        (self.desks[desk].is_registered, self.desks[desk].refused) = (true, None);
+    }
+
+    /// At the end a desk that could not register is a fault; on the way its roles may have been away.
+    pub fn note_silent_desks(&mut self) {
+        let silent = |at: &usize| !self.desks[*at].is_registered && self.opened_at.is_some();
+        let fault = |at: usize| {
+            let (desk, phone) = (&self.desks[at], &self.phones[self.desk_phone(at)]);
+            let why = match (desk.refused, phone.trouble()) {
+                (Some(status), _) => format!("REGISTER was answered {}", status.code()),
+                (None, Some(trouble)) => format!("it has no connection: {trouble}"),
+                (None, None) => "no REGISTER was answered".to_owned(),
+            };
+            format!("{}: {why}", desk.who.extension)
+        };
+        let faults: Vec<String> = (0..self.desks.len()).filter(silent).map(fault).collect();
+        self.faults.extend(faults);
     }
 
     /// Removes the desks' registrations.
@@ -102,7 +123,10 @@ impl Floor {
             return self.dial_later(desk);
         }
         if let Err(error) = self.place_outgoing(desk) {
-            self.faults.push(format!("{} could not call out: {error:#}", self.desks[desk].who.extension));
+            let fault = format!("{} could not call out: {error:#}", self.desks[desk].who.extension);
+            if !self.faults.contains(&fault) {
+                self.faults.push(fault);
+            }
             self.dial_later(desk);
         }
     }
@@ -111,7 +135,7 @@ impl Floor {
         let prefix = self.site.outside.as_ref().map(|outside| outside.prefix.as_str()).unwrap_or_default();
         // The number that callers of this run begin with tells it from another run here, too.
         let run = self.callers.get(self.callers.len().saturating_sub(5)..).unwrap_or_default();
-        let number = format!("{prefix}{run}{:04}", self.dialled_out % 10_000);
+        let number = format!("{prefix}{run}{:05}", self.dialled_out % 100_000);
         let (at, millis, phone) = (self.timestamp(), self.millis(), self.desk_phone(desk));
         let leg = self.legs.open(self.dice.next_u64(), self.now)?;
         let (edge, user) = (&self.site.sip, self.desks[desk].who.extension.clone());
@@ -161,6 +185,8 @@ impl Floor {
         };
         self.by_outside_number.insert(number, id);
         self.outgoing.insert(id, call);
+        let longest = Duration::from_secs_f64(self.plan.ring.max) + talk + UNFINISHED_AFTER;
+        self.timers.after(self.now, longest, Due::OutsideOverdue(id));
         if let Some(leg) = self.legs.get(leg) {
             leg.say(Say::Pair(pair));
         }
@@ -332,6 +358,22 @@ impl Floor {
         }
     }
 
+    /// A call that has not ended by now is given up, and its desk goes on.
+    pub fn outside_overdue(&mut self, id: u32) {
+        let Some(call) = self.outgoing.get(&id) else { return };
+        let (near, far, desk) = (call.near.dialog, call.far.as_ref().and_then(|far| far.dialog), call.desk);
+        self.outgoing_over(id);
+        let (at, phone) = (self.timestamp(), self.desk_phone(desk));
+        if let Some(dialog) = near {
+            self.phones[phone].hang_up(dialog, at);
+        }
+        if let Some(dialog) = far {
+            self.phones[CARRIER].hang_up(dialog, at);
+            self.far_dialogs.remove(&dialog);
+        }
+        self.finish_outgoing(id);
+    }
+
     /// One side has left, or is about to: only what both have heard until now counts.
     fn outgoing_over(&mut self, id: u32) {
         let now = self.now;
@@ -343,13 +385,13 @@ impl Floor {
     }
 
     fn outgoing_ended(&mut self, id: u32, dialog: DialogId, side: Side, status: Option<StatusCode>) {
-        let Some(call) = self.outgoing.get_mut(&id) else { return };
-        if call.answered.is_some() && call.over.is_none() {
+        // Another one of this phone is none of the call's.
+        let Some(end) = self.end_of(id, side).filter(|end| end.dialog == Some(dialog)) else { return };
+        end.dialog = None;
+        if let Some(call) = self.outgoing.get_mut(&id).filter(|call| call.answered.is_some() && call.over.is_none()) {
             call.faults.push("it was cut: neither side had hung up".to_owned());
         }
         self.outgoing_over(id);
-        let Some(end) = self.end_of(id, side).filter(|end| end.dialog == Some(dialog)) else { return };
-        end.dialog = None;
         if side == Side::Far {
             self.far_dialogs.remove(&dialog);
         }

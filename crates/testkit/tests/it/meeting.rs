@@ -148,7 +148,8 @@ fn the_agent_leaves(mut desk: Desk) -> Result<()> {
         desk.ask(71, json!({"req": "TCompleteTransfer", "ConnID": one, "TransferConnID": "0000000000000001"}))?;
     assert_eq!(refused.brief(), "Error@7101", "there is no such call anywhere");
     let released = desk.ask(72, json!({"req": "TCompleteTransfer", "ConnID": one, "TransferConnID": two}))?;
-    assert_eq!((released.brief().as_str(), released.text("CallState")), ("Released@7101", "Transferred"));
+    let outcome = (released.brief(), released.text("CallState").to_owned());
+    assert_eq!(outcome, ("Released@7101".to_owned(), "Transferred".to_owned()), "{}", released.frame);
     let changed = desk.watch.wait_for("PartyChanged@7131", SOON)?;
     let told = (changed.text("ConnID"), changed.text("PreviousConnID"), changed.text("OtherDN"));
     assert_eq!(told, (one.as_str(), two.as_str(), "7130"));

@@ -2,6 +2,7 @@
 //! speaks TLS, and its audio is encrypted.
 
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -28,8 +29,9 @@ const TALK: Range = Range { min: 8.0, max: 22.0 };
 const RING: Range = Range { min: 0.4, max: 4.0 };
 /// Both must be heard within this time after the answer: a fault may fall into it.
 const HEARD_WITHIN: Duration = Duration::from_secs(6);
-/// A desk whose connection broke has another one within this time: a killed process is back 15 s later.
-const CONNECTED_WITHIN: Micros = 25 * SECOND;
+/// The role by whose end phones lose their connections. A killed process is back after 15 s, and within this time they are, too.
+const PROXY: &str = "sip-proxy";
+const BACK_WITHIN: Micros = 25 * SECOND;
 /// Longest time from an INVITE to its answer.
 const RINGS: Micros = 6 * SECOND;
 
@@ -41,6 +43,10 @@ pub struct OutgoingCalls {
 
 fn desks() -> impl Iterator<Item = (String, bool)> {
     (FIRST_DESK..FIRST_DESK + DESKS).map(|number| (number.to_string(), number % 2 == 1))
+}
+
+fn edge(host: &str) -> Edge {
+    Edge { host: host.to_owned(), port: 5060 }
 }
 
 /// The desks' phones, as lines of the tenant's file.
@@ -55,8 +61,8 @@ pub fn phones() -> String {
 }
 
 /// The trunk to the robots' carrier, as a line of the tenant's file.
-pub fn trunk(edge: &str) -> Result<String> {
-    let address = Edge { host: edge.to_owned(), port: 5060 }.robots_address()?;
+pub fn trunk(host: &str) -> Result<String> {
+    let address = edge(host).robots_address()?;
     Ok(format!("  - {{name: outside, allow: [], contact: \"{address}:{CARRIER_PORT}\", prefix: \"{PREFIX}\"}}\n"))
 }
 
@@ -66,15 +72,17 @@ impl OutgoingCalls {
         let installation = &site.installation;
         let demo = &installation.demo;
         let desk = |(extension, encrypts)| RobotDesk { extension, password: PASSWORD.to_owned(), encrypts };
-        let authority = installation.data_dir().join(CERTIFICATE);
+        let certificate = std::fs::read_to_string(installation.data_dir().join(CERTIFICATE))?;
+        let carrier = SocketAddr::new(edge(&demo.sip.host).robots_address()?, CARRIER_PORT);
         let outside = Outside {
             prefix: PREFIX.to_owned(),
+            carrier,
             desks: desks().map(desk).collect(),
-            secure: Some(SecureEdge { port: 5061, authority }),
+            secure: Some(SecureEdge { host: demo.sip.host.clone(), port: 5061, certificate }),
         };
         let place = robots::Site {
             tenant: TENANT.to_owned(),
-            sip: Edge { host: demo.sip.host.clone(), port: demo.sip.port },
+            sip: edge(&demo.sip.host),
             web: demo.web.clone(),
             token: demo.tokens.get("operator").context("no token of the operator")?.clone(),
             numbers: [].into(),
@@ -106,29 +114,39 @@ impl OutgoingCalls {
     }
 
     /// Ends the calls; returns them all.
-    pub fn finish(self) -> Result<Vec<OutgoingRow>> {
+    pub fn finish(self) -> Result<Results> {
         self.stop.stop();
-        let results = self.running.join().map_err(|_| anyhow::anyhow!("the robots have failed"))??;
-        anyhow::ensure!(results.faults.is_empty(), "the robots: {}", results.faults.join("; "));
-        Ok(results.outgoing)
+        self.running.join().map_err(|_| anyhow::anyhow!("the robots have failed"))?
     }
 }
 
-/// The calls that a fault has harmed: every call that was answered goes on until one of both hangs up, and both hear each other. A call
-/// whose phone lost its connection while it called is the phone's to repeat: nobody can answer an INVITE whose way back is gone.
-pub fn harmed(calls: &[OutgoingRow], faults: &[Fault]) -> Vec<String> {
+/// What a fault has harmed: every call that was answered goes on until one of both hangs up, and both hear each other. A call whose phone lost
+/// its connection with sip-proxy while it called is the phone's to repeat: nobody can answer an INVITE whose way back is gone.
+pub fn harmed(results: &Results, faults: &[Fault]) -> Vec<String> {
+    let of_proxy = || faults.iter().filter(|fault| fault.what.contains(PROXY));
     let is_near =
-        |at: Micros| faults.iter().any(|fault| at > fault.at.saturating_sub(RINGS) && at < fault.at + CONNECTED_WITHIN);
+        |at: Micros| of_proxy().any(|fault| at > fault.at.saturating_sub(RINGS) && at < fault.at + BACK_WITHIN);
     let is_excused =
         |call: &&OutgoingRow| call.encrypted && call.outcome == Outcome::Refused && is_near(call.dialled_at * 1_000);
-    let harmed = calls.iter().filter(|call| !is_excused(call));
+    let calls = results.outgoing.iter().filter(|call| !is_excused(call));
+    let of_call = |call: &OutgoingRow, fault: &String| format!("{} to {}: {fault}", call.extension, call.number);
+    let mut harmed: Vec<String> = results.faults.clone();
+    harmed.extend(calls.flat_map(|call| call.faults.iter().map(move |fault| of_call(call, fault))));
+    for encrypted in [false, true] {
+        let is_answered = |call: &OutgoingRow| call.encrypted == encrypted && call.outcome == Outcome::Answered;
+        if !results.outgoing.iter().any(is_answered) {
+            harmed.push(format!(
+                "no call was answered of the phones that {}encrypt",
+                if encrypted { "" } else { "do not " }
+            ));
+        }
+    }
     harmed
-        .flat_map(|call| call.faults.iter().map(|fault| format!("{} to {}: {fault}", call.extension, call.number)))
-        .collect()
 }
 
 /// What happened, in a sentence.
-pub fn summary(calls: &[OutgoingRow]) -> String {
+pub fn summary(results: &Results) -> String {
+    let calls = &results.outgoing;
     let answered = |encrypted| {
         let of = calls.iter().filter(move |call| call.encrypted == encrypted);
         let answered = of.clone().filter(|call| call.outcome == Outcome::Answered).count();
