@@ -30,7 +30,7 @@ const SOURCES: u32 = 40;
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// How long the idle ones are observed; each has sent a keep-alive by then.
 const IDLE: Duration = Duration::from_secs(30);
-/// Phones that register within a second at first.
+/// PhoneCrowd that register within a second at first.
 const FIRST_PER_S: u32 = 500;
 /// A phone that was refused tries again after this time, at most twice as long.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -49,10 +49,11 @@ pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> 
     let settings = settings.each_ref().map(String::as_str);
     let names: Vec<String> = specs()?.into_iter().map(|spec| spec.name).filter(|name| name != "sip-proxy").collect();
     let mut others = site.run(&names.iter().map(String::as_str).collect::<Vec<_>>(), &[])?;
-    site.wait_ready("sip-cluster", &mut others)?;
+    site.wait_ready("config", &mut others)?;
     let proxy = start_proxy(&site, &settings)?;
+    site.wait_ready("sip-cluster", &mut others)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let phones = Arc::new(Phones {
+    let phones = Arc::new(PhoneCrowd {
         edge: SocketAddr::new(host.parse()?, SECURE_PORT),
         sources: (0..SOURCES).map(|at| IpAddr::from(site.peer(20 + at as u8))).collect(),
         tls: client(&pem)?,
@@ -78,13 +79,18 @@ fn start_proxy(site: &Site, settings: &[&str]) -> Result<Roles> {
 }
 
 /// What idle phones take of the proxy.
-struct Idle {
+struct IdleCost {
     bytes_each: f64,
     /// Milliseconds of CPU a second.
     ms_per_s: f64,
 }
 
-fn idle(options: &Options, runtime: &tokio::runtime::Runtime, phones: &Arc<Phones>, proxy: &Process) -> Result<Idle> {
+fn idle(
+    options: &Options,
+    runtime: &tokio::runtime::Runtime,
+    phones: &Arc<PhoneCrowd>,
+    proxy: &Process,
+) -> Result<IdleCost> {
     let before = proxy.memory();
     let first = phones.clone();
     runtime.spawn(async move {
@@ -101,7 +107,7 @@ fn idle(options: &Options, runtime: &tokio::runtime::Runtime, phones: &Arc<Phone
     std::thread::sleep(time);
     let ms_per_s = proxy.cpu()?.since(used).as_secs_f64() * 1e3 / time.as_secs_f64();
     ensure!(phones.count() == phones.present.len(), "idle phones have lost their connections");
-    Ok(Idle { bytes_each, ms_per_s })
+    Ok(IdleCost { bytes_each, ms_per_s })
 }
 
 /// How the phones came back.
@@ -114,7 +120,7 @@ struct Back {
 }
 
 /// Calls phones that are back until all are.
-async fn come_back(phones: &Arc<Phones>, carrier: SocketAddr, lost: Instant) -> Result<Back> {
+async fn come_back(phones: &Arc<PhoneCrowd>, carrier: SocketAddr, lost: Instant) -> Result<Back> {
     let socket = UdpSocket::bind(carrier).await?;
     let mut back = Back { after: Duration::ZERO, calls: 0, reached: 0, fault: None };
     let mut turns = tokio::time::interval(CALL_EACH);
@@ -179,8 +185,8 @@ async fn call(socket: &UdpSocket, edge: IpAddr, number: usize, count: u32) -> Re
     tokio::time::timeout(ANSWERED_WITHIN, answered).await.context("no answer")?
 }
 
-/// Phones, each with a connection.
-struct Phones {
+/// PhoneCrowd, each with a connection.
+struct PhoneCrowd {
     edge: SocketAddr,
     sources: Vec<IpAddr>,
     tls: TlsClient,
@@ -189,7 +195,7 @@ struct Phones {
     count: AtomicU32,
 }
 
-impl Phones {
+impl PhoneCrowd {
     fn count(&self) -> usize {
         self.count.load(Ordering::Acquire) as usize
     }
@@ -231,7 +237,8 @@ impl Phones {
     /// Registers by a new connection, and stays until that one ends.
     async fn stay(&self, number: usize) -> Result<()> {
         let source = self.sources[number % self.sources.len()];
-        let mut line = tokio::time::timeout(ANSWERED_WITHIN, Line::open(self.edge, source, &self.tls)).await??;
+        let mut line =
+            tokio::time::timeout(ANSWERED_WITHIN, PhoneConnection::open(self.edge, source, &self.tls)).await??;
         tokio::time::timeout(ANSWERED_WITHIN, line.register(number)).await??;
         self.note(number, true);
         // Whatever ends the connection: the phone was there.
@@ -241,13 +248,13 @@ impl Phones {
 }
 
 /// The connection of a phone.
-struct Line {
+struct PhoneConnection {
     stream: TcpStream,
     session: TlsSession,
     framer: Framer,
 }
 
-impl Line {
+impl PhoneConnection {
     async fn open(edge: SocketAddr, source: IpAddr, tls: &TlsClient) -> Result<Self> {
         let (stream, session) = connect(edge, source, tls).await?;
         Ok(Self { stream, session, framer: Framer::new() })
@@ -335,7 +342,7 @@ impl Line {
     }
 }
 
-fn show(report: &mut Report, phones: usize, idle: &Idle, back: &Back) {
+fn show(report: &mut Report, phones: usize, idle: &IdleCost, back: &Back) {
     let mut add = |what: String, unit, ours, goal, note: String| {
         report.add(Figure { bench: "phones", what, unit, ours, peer: None, goal, note, void: Vec::new() });
     };

@@ -23,7 +23,7 @@ pub use counters::Counters;
 pub use limits::Limits;
 pub use node::{LinkEvent, NodeIdentity, NodeLinks};
 pub use places::{Peers, ProvenOwner};
-pub use tcp::{ListenerId, TcpEvent, TcpTable};
+pub use tcp::{Forwards, ListenerId, TcpEvent, TcpTable};
 pub use udp::{Datagram, UdpEndpoint};
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ pub(crate) struct Desk {
 }
 
 /// One side of a call that goes out.
-pub(crate) struct End {
+pub(crate) struct OutgoingEnd {
     pub dialog: Option<DialogId>,
     pub leg: LegId,
     pub pair: Pair,
@@ -35,9 +35,9 @@ pub(crate) struct End {
 pub(crate) struct Outgoing {
     pub number: String,
     pub desk: usize,
-    pub near: End,
+    pub near: OutgoingEnd,
     /// The carrier's side, once the call has come there.
-    pub far: Option<End>,
+    pub far: Option<OutgoingEnd>,
     /// The offer of the INVITE that came to the carrier; none without one.
     pub offer: Option<bytes::Bytes>,
     /// Milliseconds since 1970.

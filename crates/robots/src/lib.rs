@@ -30,4 +30,4 @@ pub use plan::{Plan, Range, Rhythm};
 pub use results::{
     AgentRow, CallRow, Came, MoveKind, MoveRow, MoveWay, Outcome, OutgoingRow, PartyRow, Results, Run, Totals, Waits,
 };
-pub use site::{Edge, Outside, RobotAgent, RobotDesk, SecureEdge, Site};
+pub use site::{Edge, OutsideCalls, RobotAgent, RobotDesk, SecureEdge, Site};

@@ -51,7 +51,7 @@ impl Entropy for Strong {
 }
 
 /// How a user agent reaches the edge.
-enum Line {
+enum EdgeLine {
     Udp(UdpSocket),
     Secure(Box<SecureLine>),
 }
@@ -62,7 +62,7 @@ pub struct Phone {
     pub local: SocketAddr,
     user: String,
     edge: SocketAddr,
-    line: Line,
+    line: EdgeLine,
     ids: Strong,
     register_cseq: u32,
     register_call: String,
@@ -100,7 +100,7 @@ impl Phone {
     ) -> Result<Self> {
         registry.register(&mut socket, token, Interest::READABLE)?;
         let local = socket.local_addr()?;
-        Ok(Self::on(Line::Udp(socket), (local, edge), user, password))
+        Ok(Self::on(EdgeLine::Udp(socket), (local, edge), user, password))
     }
 
     /// A phone whose messages nobody reads on the way: SIP over TLS at `edge`, which proves its name to the authority.
@@ -117,10 +117,10 @@ impl Phone {
             own,
             user.parse::<u16>().ok().and_then(|user| PORT_BASE.checked_add(user)).unwrap_or(PORT_BASE),
         );
-        Ok(Self::on(Line::Secure(Box::new(line)), (local, edge), user, Some(password)))
+        Ok(Self::on(EdgeLine::Secure(Box::new(line)), (local, edge), user, Some(password)))
     }
 
-    fn on(line: Line, (local, edge): (SocketAddr, SocketAddr), user: &str, password: Option<&str>) -> Self {
+    fn on(line: EdgeLine, (local, edge): (SocketAddr, SocketAddr), user: &str, password: Option<&str>) -> Self {
         let credentials =
             password.map(|password| AgentCredentials { user: user.to_owned(), password: password.to_owned() });
         let config = AgentConfig {
@@ -139,24 +139,24 @@ impl Phone {
     /// The flow to the edge.
     pub const fn flow(&self) -> Flow {
         match self.line {
-            Line::Udp(_) => Flow::Udp { listener: 0, remote: self.edge },
-            Line::Secure(_) => Flow::Stream { connection: CONNECTION },
+            EdgeLine::Udp(_) => Flow::Udp { listener: 0, remote: self.edge },
+            EdgeLine::Secure(_) => Flow::Stream { connection: CONNECTION },
         }
     }
 
     /// Whether it can send.
     pub fn is_connected(&self) -> bool {
         match &self.line {
-            Line::Udp(_) => true,
-            Line::Secure(line) => line.is_up(),
+            EdgeLine::Udp(_) => true,
+            EdgeLine::Secure(line) => line.is_up(),
         }
     }
 
     /// Why it cannot send, or could not.
     pub fn trouble(&self) -> Option<&str> {
         match &self.line {
-            Line::Udp(_) => None,
-            Line::Secure(line) => line.trouble(),
+            EdgeLine::Udp(_) => None,
+            EdgeLine::Secure(line) => line.trouble(),
         }
     }
 
@@ -222,13 +222,13 @@ impl Phone {
         let flow = self.flow();
         let (line, ua) = (&mut self.line, &mut self.ua);
         match line {
-            Line::Udp(socket) => {
+            EdgeLine::Udp(socket) => {
                 receive_datagrams(socket, |message, from| {
                     ua.receive(message, Flow::Udp { listener: 0, remote: from }, now);
                 });
                 None
             }
-            Line::Secure(line) => {
+            EdgeLine::Secure(line) => {
                 let change = line.tend(Instant::now(), |message| ua.receive(message, flow, now));
                 if change == Some(LineChange::Down) {
                     ua.flow_failed(flow, now);
@@ -247,11 +247,11 @@ impl Phone {
     pub fn send(&mut self) {
         while let Some(transmit) = self.ua.poll_transmit() {
             match (&mut self.line, transmit.flow) {
-                (Line::Udp(socket), Flow::Udp { remote, .. }) => {
+                (EdgeLine::Udp(socket), Flow::Udp { remote, .. }) => {
                     let _ = socket.send_to(&transmit.bytes, remote);
                 }
-                (Line::Secure(line), _) => line.send(&transmit.bytes),
-                (Line::Udp(_), Flow::Stream { .. }) => {}
+                (EdgeLine::Secure(line), _) => line.send(&transmit.bytes),
+                (EdgeLine::Udp(_), Flow::Stream { .. }) => {}
             }
         }
     }

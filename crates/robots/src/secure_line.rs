@@ -26,7 +26,7 @@ pub struct SecureLine {
     token: Token,
     /// What the edge has to prove.
     name: String,
-    open: Option<Open>,
+    open: Option<LiveConnection>,
     /// When the next connection is opened.
     again: Instant,
     /// Why there is none, or was none.
@@ -34,7 +34,7 @@ pub struct SecureLine {
 }
 
 /// A connection, or the attempt to open one.
-struct Open {
+struct LiveConnection {
     stream: TcpStream,
     session: TlsSession,
     framer: Framer,
@@ -110,16 +110,16 @@ impl SecureLine {
         }
     }
 
-    fn begin(&self) -> Result<Open> {
+    fn begin(&self) -> Result<LiveConnection> {
         let mut stream = TcpStream::connect(self.edge)?;
         self.registry.register(&mut stream, self.token, Interest::READABLE | Interest::WRITABLE)?;
         let mut session = self.tls.connect(&self.name)?;
         session.limit(WAITING_MAX);
-        Ok(Open { stream, session, framer: Framer::new(), waiting: BytesMut::new(), is_up: false })
+        Ok(LiveConnection { stream, session, framer: Framer::new(), waiting: BytesMut::new(), is_up: false })
     }
 }
 
-impl Open {
+impl LiveConnection {
     fn turn(&mut self, take: &mut impl FnMut(Message)) -> Result<()> {
         if self.stream.take_error()?.is_some() {
             anyhow::bail!("there is no connection");

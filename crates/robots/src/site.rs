@@ -26,12 +26,12 @@ pub struct Site {
     pub agents: Vec<RobotAgent>,
     /// The calls that go out; none if none do.
     #[serde(default)]
-    pub outside: Option<Outside>,
+    pub outside: Option<OutsideCalls>,
 }
 
 /// Who calls numbers outside, and which numbers.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Outside {
+pub struct OutsideCalls {
     /// What the numbers begin with.
     pub prefix: String,
     /// Where the trunk for them leads: the carrier of the robots, if they run at this address.

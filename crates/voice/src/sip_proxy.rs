@@ -23,11 +23,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use net::sip::{Counters, ListenerId, Peers, TcpTable, UdpEndpoint};
+use net::sip::{Counters, Forwards, ListenerId, Peers, TcpTable, UdpEndpoint};
 use runtime::listener::Bound;
 use runtime::settings::Values;
 use runtime::{Drain, Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
-use sip::proxy::{Proxy, Settings as ProxySettings};
+use sip::proxy::{Network, Proxy, Settings as ProxySettings};
 use sip::{Seal, Transport};
 use tracing::warn;
 
@@ -123,11 +123,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
     let meters = event_loop::Meters::new(&ctx);
     let mut tcp = TcpTable::new(limits, counters.clone(), meters.of_connections(&ctx));
     tcp.number_from(ctx.epoch.0 << CONNECTIONS_BITS);
-    let (web_proxies, directory) = (settings.web_proxies()?, ctx.directory.clone());
-    tcp.believe_forwarders(Box::new(move |listener, address| {
-        let is_ingress = || directory.role_at(address) == Some("ingress");
-        (listener == Some(FROM_INGRESS) && is_ingress()) || web_proxies.iter().any(|network| network.contains(address))
-    }));
+    tcp.believe_forwarders(forwarders(&ctx, settings.web_proxies()?));
     listen(&mut tcp, [&tcp_at, &nodes_at, &tls_at, &ws_at, &wss_at, &ingress_at].map(|at| at.listen))?;
     let others = [(Transport::Tls, &tls_at), (Transport::Ws, &ws_at), (Transport::Wss, &wss_at)];
     let listens = others.iter().map(|(_, at)| at.listen.to_string());
@@ -180,6 +176,15 @@ async fn run(ctx: RoleContext) -> Result<()> {
         faults,
     };
     event_loop.run().await
+}
+
+/// Whoever is believed from whom it passes a WebSocket on: ingress at its own listener, and these.
+fn forwarders(ctx: &RoleContext, web_proxies: Vec<Network>) -> Forwards {
+    let directory = ctx.directory.clone();
+    Box::new(move |listener, address| {
+        let is_ingress = || directory.role_at(address) == Some("ingress");
+        (listener == Some(FROM_INGRESS) && is_ingress()) || web_proxies.iter().any(|network| network.contains(address))
+    })
 }
 
 /// Binds the listeners for connections.

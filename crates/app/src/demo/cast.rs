@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use contracts::provisioning::{Agent, Dn, DnKind, Encryption, Person, Place, Secret, SkillLevel, TenantObjects, Trunk};
 use model::Entropy as _;
-use robots::{CARRIER_PORT, Outside, RobotAgent, RobotDesk, SecureEdge};
+use robots::{CARRIER_PORT, OutsideCalls, RobotAgent, RobotDesk, SecureEdge};
 
 /// Extensions of the first robots, which the example tenant has from the start.
 const FIRST: std::ops::RangeInclusive<u32> = 7_001..=7_010;
@@ -74,7 +74,7 @@ fn carrier_at(address: IpAddr) -> SocketAddr {
 }
 
 /// Who calls numbers outside, by the objects that [`complete_outside`] has added; `None` if somebody has removed them.
-pub fn outside(objects: &TenantObjects, carrier: IpAddr, secure: Option<SecureEdge>) -> Option<Outside> {
+pub fn outside(objects: &TenantObjects, carrier: IpAddr, secure: Option<SecureEdge>) -> Option<OutsideCalls> {
     let desk = |(number, _): &(&str, Encryption)| {
         let dn = objects.dns.iter().find(|dn| dn.number == *number)?;
         let DnKind::Extension { password, encryption, .. } = &dn.kind else { return None };
@@ -82,7 +82,7 @@ pub fn outside(objects: &TenantObjects, carrier: IpAddr, secure: Option<SecureEd
         Some(RobotDesk { extension: dn.number.clone(), password, encrypts: *encryption != Encryption::Off })
     };
     let prefix = objects.trunks.iter().find(|trunk| trunk.name == TRUNK)?.prefix.clone()?;
-    Some(Outside { prefix, carrier: carrier_at(carrier), desks: DESKS.iter().filter_map(desk).collect(), secure })
+    Some(OutsideCalls { prefix, carrier: carrier_at(carrier), desks: DESKS.iter().filter_map(desk).collect(), secure })
 }
 
 /// Adds the missing objects for `count` robots to the tenant; returns whether any were missing.

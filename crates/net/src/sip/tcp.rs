@@ -1,5 +1,7 @@
 //! Listeners and connections of one role, over TCP, TLS and WebSocket: limits, reuse (RFC 5923), and one event channel.
 
+mod forwarders;
+
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -14,6 +16,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
+
+pub use forwarders::Forwards;
 
 use super::connection::{self, Carriage, Closed, Happened, MessageForm, Origin, Writer};
 use super::handshakes::HandshakeRates;
@@ -61,10 +65,6 @@ pub enum TcpEvent {
 /// Gives the meter that counts a connection, by the peer's address and the listener that accepted it (`None`: we open
 /// it).
 pub type MeterOf = Box<dyn Fn(SocketAddr, Option<ListenerId>) -> Option<PeerMeter> + Send>;
-
-/// Tells whether an address is that of a web server that is believed from whom it passes a WebSocket on: of a peer by the listener that
-/// accepted it (`None`: of one that was passed on itself).
-pub type Forwards = Box<dyn Fn(Option<ListenerId>, IpAddr) -> bool + Send>;
 
 /// A listener of a [`TcpTable`], numbered from 0 in the order of `listen`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -179,12 +179,6 @@ impl TcpTable {
     /// From now on TLS connections begin with these certificates; those that are up go on with what they began with.
     pub fn use_tls(&mut self, tls: Tls) {
         self.tls = Some(tls);
-    }
-
-    /// The web servers that pass WebSockets on, and write from whom (`X-Forwarded-For`): such a connection counts as one of the nearest
-    /// address that is none of them. Without this each counts as its peer's.
-    pub fn believe_forwarders(&mut self, forwards: Forwards) {
-        self.forwards = forwards;
     }
 
     /// Binds a listener over TCP and starts accepting. Must be called inside a tokio runtime.
@@ -410,42 +404,6 @@ impl TcpTable {
             Raw::From(connection, Happened::Closed(why)) => {
                 self.forget(connection);
                 Some(TcpEvent::Closed { connection, why })
-            }
-        }
-    }
-
-    /// Whether who has connected to a listener is believed from whom it passes a WebSocket on.
-    fn is_forwarder(&self, listener: Option<ListenerId>, peer: IpAddr) -> bool {
-        let transport = listener.and_then(|listener| self.listeners.get(listener.0)).map(|listener| listener.transport);
-        transport.is_some_and(Transport::is_web_socket) && (self.forwards)(listener, peer)
-    }
-
-    /// A connection that a web server has passed on takes a place among those of its true source.
-    fn note_forwarded(&mut self, connection: ConnectionId, forwarded_for: &[IpAddr]) {
-        let Some(open) = self.open.get(&connection) else { return };
-        let is_believed = self.is_forwarder(open.listener, open.remote.ip());
-        let source = forwarded_for.iter().find(|address| !(self.forwards)(None, **address));
-        let Some(source) = source.filter(|_| is_believed) else { return };
-        let (peer, source, listener) = (open.remote, SocketAddr::new(*source, open.remote.port()), open.listener);
-        // Nobody else is reached by it.
-        if self.by_remote.get(&peer) == Some(&connection) {
-            self.by_remote.remove(&peer);
-        }
-        let Some(places) = self.places.get_mut(&listener) else { return };
-        places.leave(connection);
-        match places.take(connection, source.ip(), Instant::now()) {
-            Ok(given_up) => {
-                if let Some(open) = self.open.get_mut(&connection) {
-                    open.remote = source;
-                }
-                if let Some(given_up) = given_up {
-                    self.counters.connections_displaced.one();
-                    self.end(given_up, Closed::Displaced);
-                }
-            }
-            Err(_) => {
-                self.counters.connections_refused.one();
-                self.end(connection, Closed::Displaced);
             }
         }
     }

@@ -10,7 +10,7 @@ use sip::{Message, StatusCode};
 use super::opening::{AGAIN, EXPIRES_S, STAGGER, UNFINISHED_AFTER, granted_s};
 use super::{CARRIER, Due, Floor, Stage};
 use crate::audio::{LegId, Say};
-use crate::desk::{End, Outgoing};
+use crate::desk::{Outgoing, OutgoingEnd};
 use crate::ear::Ear;
 use crate::plan::{Range, unit};
 use crate::results::{Outcome, OutgoingRow};
@@ -21,7 +21,7 @@ const PAUSE: Range = Range { min: 1.0, max: 6.0 };
 
 /// Of which side of a call something is told.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Side {
+enum OutgoingSide {
     Near,
     Far,
 }
@@ -165,7 +165,7 @@ impl Floor {
         self.dialled_out += 1;
         self.desks[desk].call = Some(id);
         let pair = self.grid.borrow(&[]);
-        let near = End { dialog: Some(dialog), leg, pair, heard: None };
+        let near = OutgoingEnd { dialog: Some(dialog), leg, pair, heard: None };
         let talk = self.plan.talk.draw(&mut self.dice);
         let ends_by_desk = unit(&mut self.dice) < 0.5;
         let call = Outgoing {
@@ -207,7 +207,7 @@ impl Floor {
             event => {
                 let phone = self.desk_phone(desk);
                 if let Some(id) = self.desks[desk].call {
-                    self.of_call(id, (Side::Near, phone), event);
+                    self.of_call(id, (OutgoingSide::Near, phone), event);
                 } else if let Event::Info { request, .. } | Event::Request { request, .. } = event {
                     let at = self.timestamp();
                     let _ = self.phones[phone].ua.respond(request, Reply::new(StatusCode::OK), at);
@@ -229,7 +229,7 @@ impl Floor {
             return false;
         }
         let pair = self.grid.borrow(&[call.near.pair]);
-        call.far = Some(End { dialog: Some(dialog), leg, pair, heard: None });
+        call.far = Some(OutgoingEnd { dialog: Some(dialog), leg, pair, heard: None });
         call.offer = (!request.body().is_empty()).then(|| request.body_bytes().clone());
         self.far_dialogs.insert(dialog, id);
         let (at, phone) = (self.timestamp(), &mut self.phones[CARRIER]);
@@ -270,11 +270,11 @@ impl Floor {
             _ => return Some(event),
         };
         let Some(id) = self.far_dialogs.get(&dialog).copied() else { return Some(event) };
-        self.of_call(id, (Side::Far, CARRIER), event);
+        self.of_call(id, (OutgoingSide::Far, CARRIER), event);
         None
     }
 
-    fn of_call(&mut self, id: u32, (side, phone): (Side, usize), event: Event) {
+    fn of_call(&mut self, id: u32, (side, phone): (OutgoingSide, usize), event: Event) {
         let at = self.timestamp();
         let leg = self.end_of(id, side).map(|end| end.leg);
         match event {
@@ -304,11 +304,11 @@ impl Floor {
         }
     }
 
-    fn end_of(&mut self, id: u32, side: Side) -> Option<&mut End> {
+    fn end_of(&mut self, id: u32, side: OutgoingSide) -> Option<&mut OutgoingEnd> {
         let call = self.outgoing.get_mut(&id)?;
         match side {
-            Side::Near => Some(&mut call.near),
-            Side::Far => call.far.as_mut(),
+            OutgoingSide::Near => Some(&mut call.near),
+            OutgoingSide::Far => call.far.as_mut(),
         }
     }
 
@@ -384,7 +384,7 @@ impl Floor {
         }
     }
 
-    fn outgoing_ended(&mut self, id: u32, dialog: DialogId, side: Side, status: Option<StatusCode>) {
+    fn outgoing_ended(&mut self, id: u32, dialog: DialogId, side: OutgoingSide, status: Option<StatusCode>) {
         // Another one of this phone is none of the call's.
         let Some(end) = self.end_of(id, side).filter(|end| end.dialog == Some(dialog)) else { return };
         end.dialog = None;
@@ -392,11 +392,11 @@ impl Floor {
             call.faults.push("it was cut: neither side had hung up".to_owned());
         }
         self.outgoing_over(id);
-        if side == Side::Far {
+        if side == OutgoingSide::Far {
             self.far_dialogs.remove(&dialog);
         }
         let Some(call) = self.outgoing.get_mut(&id) else { return };
-        if side == Side::Near {
+        if side == OutgoingSide::Near {
             call.refused = status;
         }
         if call.is_over() {

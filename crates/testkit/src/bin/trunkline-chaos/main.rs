@@ -174,18 +174,7 @@ fn judged(
         harms,
         notes: notes(&facts, &calls, told, stuck_runs),
     };
-    let (unanswered, late) = (judge::unanswered(&calls), judge::late_treatments(&calls, &faults));
-    if scenario.is_unnoticed() {
-        outcome.rules.push(Rule { name: "every caller is answered", broken: unanswered });
-        outcome.rules.push(Rule { name: "treatments go on from where they were", broken: late });
-    } else {
-        outcome.notes.push(format!(
-            "{} callers were not answered; {} treatments ended late.",
-            unanswered.len(),
-            late.len()
-        ));
-        outcome.notes.extend(unanswered.into_iter().chain(late).take(EXAMPLES));
-    }
+    judge_answers(&mut outcome, &calls, &faults);
     outcome.notes.push(outside::summary(&outgoing));
     let harmed = outside::harmed(&outgoing, &faults);
     outcome.rules.push(Rule { name: "no call to a number outside is cut or not heard", broken: harmed });
@@ -196,6 +185,22 @@ fn judged(
     outcome.rules.push(Rule { name: "the reporting log has every fact, in order", broken: reported });
     outcome.rules.push(Rule { name: "nothing is left of any call 60 s after the last", broken: remains });
     Ok(outcome)
+}
+
+/// Whether callers were answered, and treatments went on: a rule where nobody may notice the fault.
+fn judge_answers(outcome: &mut Outcome, calls: &[calls::Call], faults: &[faults::Fault]) {
+    let (unanswered, late) = (judge::unanswered(calls), judge::late_treatments(calls, faults));
+    if outcome.scenario.is_unnoticed() {
+        outcome.rules.push(Rule { name: "every caller is answered", broken: unanswered });
+        outcome.rules.push(Rule { name: "treatments go on from where they were", broken: late });
+    } else {
+        outcome.notes.push(format!(
+            "{} callers were not answered; {} treatments ended late.",
+            unanswered.len(),
+            late.len()
+        ));
+        outcome.notes.extend(unanswered.into_iter().chain(late).take(EXAMPLES));
+    }
 }
 
 /// The reporting log, once it has stopped growing between two readings.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use robots::{
-    CARRIER_PORT, Edge, Outcome, OutgoingRow, Outside, Plan, Range, Results, Rhythm, RobotDesk, SecureEdge, Stop,
+    CARRIER_PORT, Edge, Outcome, OutgoingRow, OutsideCalls, Plan, Range, Results, Rhythm, RobotDesk, SecureEdge, Stop,
 };
 
 use crate::clock::{Micros, SECOND};
@@ -74,7 +74,7 @@ impl OutgoingCalls {
         let desk = |(extension, encrypts)| RobotDesk { extension, password: PASSWORD.to_owned(), encrypts };
         let certificate = std::fs::read_to_string(installation.data_dir().join(CERTIFICATE))?;
         let carrier = SocketAddr::new(edge(&demo.sip.host).robots_address()?, CARRIER_PORT);
-        let outside = Outside {
+        let outside = OutsideCalls {
             prefix: PREFIX.to_owned(),
             carrier,
             desks: desks().map(desk).collect(),
