@@ -6,8 +6,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -59,6 +59,7 @@ pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> 
         tls: client(&pem)?,
         present: (0..if options.quick { PHONES_QUICK } else { PHONES }).map(|_| AtomicBool::new(false)).collect(),
         count: AtomicU32::new(0),
+        fault: OnceLock::new(),
     });
     let idle = idle(options, &runtime, &phones, &proxy.process)?;
     proxy.process.kill()?;
@@ -193,6 +194,8 @@ struct PhoneCrowd {
     /// Which of them are registered by the connection that they have.
     present: Vec<AtomicBool>,
     count: AtomicU32,
+    /// The first fault of any of them.
+    fault: OnceLock<String>,
 }
 
 impl PhoneCrowd {
@@ -216,7 +219,8 @@ impl PhoneCrowd {
     async fn all_present(&self) -> Result<()> {
         let begun = Instant::now();
         while self.count() < self.present.len() {
-            ensure!(begun.elapsed() < LIMIT, "{} of {} have registered", self.count(), self.present.len());
+            let (count, all) = (self.count(), self.present.len());
+            ensure!(begun.elapsed() < LIMIT, "{count} of {all} have registered: {:?}", self.fault.get());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         Ok(())
@@ -227,7 +231,8 @@ impl PhoneCrowd {
         loop {
             let was_there = self.stay(number).await;
             self.note(number, false);
-            if was_there.is_err() {
+            if let Err(error) = was_there {
+                let _ = self.fault.set(format!("{error:#}"));
                 // Not all at the same moment again.
                 tokio::time::sleep(AGAIN + AGAIN * (number as u32 % 100) / 100).await;
             }
@@ -273,16 +278,17 @@ impl PhoneConnection {
             .header(&HeaderName::Contact, format_args!("<sip:{user}@{}:5061;transport=tls>", local.ip()))
             .header(&HeaderName::Expires, 3_600)
             .build();
+        request.ensure_content_length();
         let challenged = self.ask(&request).await?;
         let authorized = digest::authorize(&mut request, &challenged, |challenge, request| {
             let uri = request.request_uri().unwrap_or_default();
             digest::respond(challenge, &user, PASSWORD, "REGISTER", uri, "c0ffee", 1).to_string()
         });
-        ensure!(authorized.is_ok(), "{user} is not challenged");
+        ensure!(authorized.is_ok(), "{user} is answered {:?} in place of a challenge", challenged.status());
         request.set(&HeaderName::CSeq, "2 REGISTER");
         request.set(&HeaderName::Via, format_args!("SIP/2.0/TLS {local};branch=z9hG4bKs{number}"));
         let answer = self.ask(&request).await?;
-        ensure!(answer.status() == Some(StatusCode::OK), "{user} is refused");
+        ensure!(answer.status() == Some(StatusCode::OK), "{user} is answered {:?}", answer.status());
         Ok(())
     }
 
