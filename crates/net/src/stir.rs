@@ -35,16 +35,24 @@ impl SigningFault {
 /// What signs with this key.
 ///
 /// # Errors
-/// Those of [`Signer::new`], and when there is no key.
+/// Those of [`Signer::new`], when there is no key, and when the certificate is that of another one.
 pub fn signer(sign: &StirSign, private_key: Option<&Secret>) -> Result<Signer, SigningFault> {
     let key = private_key.ok_or(SigningFault::NoKey)?;
-    Ok(Signer::new(key.reveal(), &sign.certificate_url)?)
+    let signer = Signer::new(key.reveal(), &sign.certificate_url)?;
+    // Also while a new key is on its way: the signature of the former one does not hold for a new certificate.
+    match parsed(sign).transpose()? {
+        Some(certificate) if !signer.is_of(&certificate) => Err(SigningFault::OtherKey),
+        _ => Ok(signer),
+    }
 }
 
 /// The certificate that stands beside the key.
 pub fn certificate(stir: &Stir) -> Option<Result<CertificateChain, SigningFault>> {
-    let certificate = stir.sign.as_ref()?.certificate.as_ref()?;
-    let read = CertificateChain::parse(certificate.as_bytes());
+    parsed(stir.sign.as_ref()?)
+}
+
+fn parsed(sign: &StirSign) -> Option<Result<CertificateChain, SigningFault>> {
+    let read = CertificateChain::parse(sign.certificate.as_ref()?.as_bytes());
     Some(read.map_err(|error| SigningFault::Certificate(error.to_string())))
 }
 
@@ -54,9 +62,5 @@ pub fn certificate(stir: &Stir) -> Option<Result<CertificateChain, SigningFault>
 /// Names the first fault.
 pub fn check_signing(stir: &Stir) -> Result<(), SigningFault> {
     let Some(sign) = &stir.sign else { return Ok(()) };
-    let signer = signer(sign, sign.private_key.as_ref())?;
-    match certificate(stir).transpose()? {
-        Some(certificate) if !signer.is_of(&certificate) => Err(SigningFault::OtherKey),
-        _ => Ok(()),
-    }
+    signer(sign, sign.private_key.as_ref()).map(drop)
 }

@@ -21,7 +21,7 @@ use crate::status::StatusCode;
 
 pub use certificates::{Authorities, CertificateChain, CertificatesError, TnAuthorization};
 pub use identity::{IDENTITIES_MAX, IDENTITY_MAX, IdentityValue, passed_on};
-pub use number::{canonical, telephone};
+pub use number::{called, canonical, telephone};
 pub use passport::{ORIGID_MAX, Passport};
 pub use sign::{KeyError, Signer};
 pub use verify::{CallNumbers, ClaimedIdentity, VerifiedIdentity};
@@ -142,7 +142,8 @@ pub fn check_certificate_url(url: &str) -> Result<(), &'static str> {
     if url.len() > CERTIFICATE_URL_MAX {
         return Err("it must have at most 512 bytes");
     }
-    if host.is_empty() || host.contains('@') {
+    let name = host.split(':').next().unwrap_or_default();
+    if !name.bytes().any(|byte| byte.is_ascii_alphanumeric()) || host.contains('@') {
         return Err("it must name a host, without user or password");
     }
     let is_plain = url.bytes().all(|byte| byte.is_ascii_graphic() && !b"<>\"\\".contains(&byte));

@@ -102,7 +102,7 @@ async fn read(client: &Client, tenants: &Tenants, held: &watch::Sender<AccountsB
     next.retain(|tenant, _| tenants.get(tenant).is_some_and(has_any));
     let mut is_whole = true;
     for (tenant, config) in tenants.iter().filter(|(_, config)| has_any(config)) {
-        if next.get(tenant).is_some_and(|known| known.version == config.version) {
+        if next.get(tenant).is_some_and(|known| known.version == config.version && has_keys(config, &known.keys)) {
             continue;
         }
         let call = client.get(&format!("/tenants/{tenant}/trunk-credentials")).idempotent().deadline(ANSWER_TIME);
@@ -112,6 +112,8 @@ async fn read(client: &Client, tenants: &Tenants, held: &watch::Sender<AccountsB
                 is_whole &= told.version == config.version;
                 let accounts = told.trunks.into_iter().map(account).collect();
                 let keys = told.keys.into_iter().map(|key| (key.trunk, key.private_key)).collect();
+                // Or it is of the release before, and tells no keys.
+                is_whole &= has_keys(config, &keys);
                 next.insert(tenant.clone(), Arc::new(TenantAccounts { version: told.version, accounts, keys }));
             }
             Err(error) => {
@@ -128,6 +130,15 @@ fn has_any(config: &Arc<TenantConfig>) -> bool {
     config
         .of_kind(ObjectKind::Trunk)
         .any(|object| matches!(object, Object::Trunk(trunk) if trunk.user.is_some() || trunk.stir.sign.is_some()))
+}
+
+/// Whether there is a key for each trunk that signs.
+fn has_keys(config: &TenantConfig, keys: &HashMap<String, Secret>) -> bool {
+    let has_key = |object: &Object| match object {
+        Object::Trunk(trunk) => trunk.stir.sign.is_none() || keys.contains_key(&trunk.name),
+        _ => true,
+    };
+    config.of_kind(ObjectKind::Trunk).all(has_key)
 }
 
 fn account(TrunkAccount { trunk, user, password }: TrunkAccount) -> (String, AgentCredentials) {

@@ -16,8 +16,17 @@ pub fn canonical(number: &str) -> Option<String> {
     (is_number && (1..=DIGITS_MAX).contains(&digits.len())).then_some(digits)
 }
 
-/// The canonical form of a number that can be one with its country code; none for a shorter one, as phones have, and for service numbers.
+/// The canonical form of a number that says that it has its country code (`+`); none for another one, as phones have and as are dialled
+/// within a country: signed as they are, they would be other numbers.
 pub fn telephone(number: &str) -> Option<String> {
-    canonical(number)
-        .filter(|digits| GLOBAL_DIGITS.contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()))
+    let digits = number.strip_prefix('+').and_then(canonical)?;
+    let is_global = GLOBAL_DIGITS.contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_global.then_some(digits)
+}
+
+/// The same of a number that is called; or a service number, which has no country code, as that of an emergency (RFC 8224 section 8.3).
+pub fn called(number: &str) -> Option<String> {
+    let service =
+        || canonical(number).filter(|digits| digits.len() < *GLOBAL_DIGITS.start() && !number.starts_with('+'));
+    telephone(number).or_else(service)
 }

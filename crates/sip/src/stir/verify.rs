@@ -60,6 +60,13 @@ impl ClaimedIdentity {
         Self::of(&identity, numbers, now_s)
     }
 
+    /// Whether a value of the header says now what an INVITE with these numbers has to say. It goes on with such a one; with another one a
+    /// verifier would refuse it.
+    pub fn still_fits(value: &str, numbers: &CallNumbers<'_>, now_s: u64) -> bool {
+        let shaken = IdentityValue::parse(value).filter(|identity| identity.ppt.as_deref() == Some(SHAKEN));
+        shaken.is_some_and(|identity| Self::of(&identity, numbers, now_s).is_ok())
+    }
+
     fn of(identity: &IdentityValue<'_>, numbers: &CallNumbers<'_>, now_s: u64) -> Result<Self, StirRefusal> {
         // In the compact form the claims are what the message says, and no message says `attest` and `origid` (RFC 8588).
         if !identity.is_full() {

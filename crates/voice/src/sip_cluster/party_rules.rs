@@ -124,14 +124,18 @@ impl IdentityConfiguration for Identities {
         if ready.len() >= READY_MAX {
             ready.clear();
         }
+        let until = net::stir::certificate(stir)
+            .and_then(Result::ok)
+            .and_then(|certificate| u64::try_from(certificate.valid_until()).ok());
         let signing = net::stir::signer(sign, key.as_ref()).map(Arc::new).map_or_else(
             |fault| {
                 // Once for each change of the trunk, not for each call.
                 tracing::warn!(%tenant, trunk, key = fault.key(), %fault,
-                    "calls by this trunk go out unsigned: correct `stir.sign` of the trunk and import the tenant again");
+                    "calls by this trunk go out unsigned: unless config tells the key soon, correct `stir.sign` of the trunk and import \
+                     the tenant again");
                 Signing::Unusable
             },
-            Signing::With,
+            |signer| Signing::With(signer, until),
         );
         ready.insert(of, (sign.clone(), key, signing.clone()));
         signing
@@ -139,7 +143,7 @@ impl IdentityConfiguration for Identities {
 
     fn owns(&self, tenant: &TenantId, number: &str) -> bool {
         let Some(config) = self.configuration.tenant(tenant) else { return false };
-        let Some(digits) = sip::stir::telephone(number) else { return false };
+        let Some(digits) = sip::stir::canonical(number) else { return false };
         let forms = [number, &digits, &format!("+{digits}")];
         forms.into_iter().any(|form| config.get(ObjectKind::Number, form).is_some())
     }

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use model::TenantId;
 use model::plan::{Destination, PlanAnswer};
 use sip::agent::{Event, Reply};
-use sip::stir::Signer;
+use sip::stir::{Attestation, Passport, Signer};
 use sip::{HeaderName, StatusCode};
 
 use super::bench::{Bench, PHONE_SDP, Peer, by_two_trunks};
@@ -16,16 +16,28 @@ use crate::sip_cluster::node::calls::identity::{IdentityConfiguration, Signing};
 
 /// A number of the tenant.
 const OURS: &str = "+15550100";
-/// What the carrier of a call that comes says of who calls.
-const THEIRS: &str = "aaa.bbb.ccc;info=<https://certificates.example/other.pem>;alg=ES256;ppt=shaken";
 /// A phone of the tenant.
 const PHONE: &str = "phone;dn=7102";
 const TRUNK: &str = "trunk;name=other";
 
-static SIGNER: LazyLock<Arc<Signer>> = LazyLock::new(|| {
+static SIGNER: LazyLock<Arc<Signer>> = LazyLock::new(|| Arc::new(signer("https://certificates.example/shaken.pem")));
+
+fn signer(certificate_url: &str) -> Signer {
     let key = rcgen::KeyPair::generate().expect("a key").serialize_pem();
-    Arc::new(Signer::new(&key, "https://certificates.example/shaken.pem").expect("a key"))
-});
+    Signer::new(&key, certificate_url).expect("a key")
+}
+
+/// What the carrier of a call that comes says of who calls, for a call to this number at the time at which calls of the bench begin.
+fn theirs(dest: &str) -> String {
+    let passport = Passport {
+        attest: Attestation::B,
+        orig: "4930123456".to_owned(),
+        dest: vec![dest.to_owned()],
+        iat: Bench::new().now.as_secs(),
+        origid: "123e4567-e89b-12d3-a456-426655440000".to_owned(),
+    };
+    signer("https://certificates.example/other.pem").sign(&passport).expect("a signature")
+}
 
 /// The trunks `signing` and `two` sign; `broken` would, but its key cannot be used.
 pub struct Keys;
@@ -33,7 +45,8 @@ pub struct Keys;
 impl IdentityConfiguration for Keys {
     fn signing(&self, _: &TenantId, trunk: &str) -> Signing {
         match trunk {
-            "signing" | "two" => Signing::With(SIGNER.clone()),
+            "signing" | "two" => Signing::With(SIGNER.clone(), None),
+            "ended" => Signing::With(SIGNER.clone(), Some(1)),
             "broken" => Signing::Unusable,
             _ => Signing::Off,
         }
@@ -54,13 +67,18 @@ fn goes(source: &str, headers: &[(HeaderName, &str)], trunk: &str, shows: Option
     bench
 }
 
-/// The values of `Identity` in the last INVITE that a carrier got.
-fn told(bench: &Bench) -> Vec<String> {
-    let invites = bench.seen.iter().filter_map(|(peer, event)| match event {
+/// The INVITEs that carriers got.
+fn invites(bench: &Bench) -> Vec<&sip::Message> {
+    let invite = |(peer, event): &'_ (Peer, Event)| match event {
         Event::Incoming { request, .. } if *peer == Peer::Phone => Some(&**request),
         _ => None,
-    });
-    let last = invites.last().expect("an INVITE");
+    };
+    bench.seen.iter().filter_map(invite).collect()
+}
+
+/// The values of `Identity` in the last of them.
+fn told(bench: &Bench) -> Vec<String> {
+    let last = *invites(bench).last().expect("an INVITE");
     last.headers(&HeaderName::Identity).map(str::to_owned).collect()
 }
 
@@ -86,37 +104,52 @@ fn a_call_of_ours_is_signed_and_fully_attested_with_a_number_of_ours() {
 
 #[test]
 fn what_cannot_be_signed_goes_out_unsigned() {
-    for (trunk, shows) in
-        [("signing", None), ("broken", Some(OURS)), ("wide", Some(OURS)), ("signing", Some("anonymous"))]
-    {
+    for (trunk, shows) in [
+        ("signing", None),
+        ("broken", Some(OURS)),
+        ("ended", Some(OURS)),
+        ("wide", Some(OURS)),
+        ("signing", Some("anonymous")),
+    ] {
         assert_eq!(told(&goes(PHONE, &[], trunk, shows)), Vec::<String>::new(), "{trunk} {shows:?}");
     }
 }
 
 #[test]
-fn a_call_that_came_in_keeps_its_signature_or_gets_the_least_of_ours() {
-    let kept = goes(TRUNK, &[(HeaderName::Identity, THEIRS)], "signing", None);
-    assert_eq!(told(&kept), [THEIRS]);
-    let unsigned = goes(TRUNK, &[(HeaderName::Identity, "nonsense")], "signing", None);
-    assert_eq!(
-        (claims(&unsigned)["attest"].as_str(), claims(&unsigned)["orig"]["tn"].as_str()),
-        (Some("C"), Some("4930123456"))
-    );
+fn a_call_that_came_in_keeps_a_signature_that_fits_or_gets_the_least_of_ours() {
+    let theirs = theirs("4930123");
+    let kept = goes(TRUNK, &[(HeaderName::Identity, &theirs)], "signing", None);
+    assert_eq!(told(&kept), [theirs.clone()]);
+    let foreign = "aaa.bbb.ccc;info=<https://certificates.example/other.pem>;alg=ES256;ppt=shaken";
+    for value in ["nonsense", foreign, &self::theirs("15550100")] {
+        let ours = claims(&goes(TRUNK, &[(HeaderName::Identity, value)], "signing", None));
+        assert_eq!((ours["attest"].as_str(), ours["orig"]["tn"].as_str()), (Some("C"), Some("4930123456")), "{value}");
+    }
     // It shows a number of ours: what was signed is about another one.
-    let ours = goes(TRUNK, &[(HeaderName::Identity, THEIRS)], "signing", Some(OURS));
+    let ours = goes(TRUNK, &[(HeaderName::Identity, &theirs)], "signing", Some(OURS));
     assert_eq!(claims(&ours)["attest"], "C");
-    let of_phone = goes(PHONE, &[(HeaderName::Identity, THEIRS)], "signing", Some(OURS));
+    let of_phone = goes(PHONE, &[(HeaderName::Identity, &theirs)], "signing", Some(OURS));
     assert_eq!(claims(&of_phone)["attest"], "A", "a phone signs for nobody");
+    let unasked = goes(TRUNK, &[(HeaderName::Identity, &theirs)], "wide", None);
+    assert_eq!(told(&unasked), Vec::<String>::new(), "a trunk without keys gets none");
+}
+
+#[test]
+fn a_signature_does_not_give_a_hidden_number_away() {
+    let theirs = theirs("4930123");
+    let hidden = [(HeaderName::Identity, &*theirs), (HeaderName::Privacy, "id")];
+    assert_eq!(told(&goes(TRUNK, &hidden, "signing", None)), Vec::<String>::new());
 }
 
 #[test]
 fn a_successor_and_the_next_trunk_know_what_came() {
-    let mut bench = Bench::new();
-    bench.dial_with("7101", TRUNK, Some(PHONE_SDP.into()), vec![(HeaderName::Identity, THEIRS.to_owned())]);
+    let (mut bench, theirs) = (Bench::new(), theirs("4930123"));
+    bench.dial_with("7101", TRUNK, Some(PHONE_SDP.into()), vec![(HeaderName::Identity, theirs.clone())]);
     let conn_id = bench.plan(by_two_trunks("signing", "two"));
     restart(&mut bench, conn_id);
     let (dialog, now) = (bench.phone_dialog.expect("an INVITE"), bench.now);
     bench.agent(Peer::Phone).reject(dialog, Reply::new(StatusCode::SERVICE_UNAVAILABLE), now).expect("an INVITE");
     bench.run();
-    assert_eq!(told(&bench), [THEIRS]);
+    assert_eq!(invites(&bench).len(), 2, "the second trunk is tried");
+    assert_eq!(told(&bench), [theirs]);
 }

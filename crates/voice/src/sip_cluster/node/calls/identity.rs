@@ -7,7 +7,7 @@ use model::plan::Caller;
 use model::{ConnId, TenantId, Timestamp};
 use sip::HeaderName;
 use sip::agent::ExtraHeaders;
-use sip::stir::{Attestation, Passport, Signer, canonical, telephone};
+use sip::stir::{Attestation, CallNumbers, ClaimedIdentity, Passport, Signer, called, telephone};
 
 use super::leg::Target;
 use crate::sip_cluster::node::Node;
@@ -19,8 +19,8 @@ pub enum Signing {
     Off,
     /// With nothing: the key cannot be used. Whoever has found that out has said why.
     Unusable,
-    /// With this key.
-    With(Arc<Signer>),
+    /// With this key, until its certificate ends, in seconds since 1970; `None` if that is not known.
+    With(Arc<Signer>, Option<u64>),
 }
 
 /// What signatures read of a tenant's configuration.
@@ -43,20 +43,26 @@ impl Node {
     ) -> ExtraHeaders {
         let (Some(entry), Some(trunk)) = (self.calls.get(&conn_id), &target.trunk) else { return ExtraHeaders::new() };
         let line = |value| (HeaderName::Identity, value);
-        let shows_caller = target.shows.is_none() && state.presents_caller() && state.conn_id == conn_id;
-        if shows_caller && !entry.identity.is_empty() {
-            return entry.identity.iter().cloned().map(line).collect();
+        let signing = self.identities.signing(&entry.tenant, trunk);
+        if matches!(signing, Signing::Off) {
+            return ExtraHeaders::new();
         }
-        let signer = match self.identities.signing(&entry.tenant, trunk) {
-            Signing::Off => return ExtraHeaders::new(),
-            Signing::Unusable => {
+        let number = target.shows.as_deref().unwrap_or_else(|| state.presented_number());
+        let numbers = CallNumbers { orig: vec![number], dest: vec![target.dn.as_str()] };
+        // What another one has signed goes on as long as it is about this call: its caller, who is called, and now.
+        let fits = |value: &&String| ClaimedIdentity::still_fits(value, &numbers, now.as_secs());
+        let kept: ExtraHeaders = entry.identity.iter().filter(fits).cloned().map(line).collect();
+        if !kept.is_empty() && state.conn_id == conn_id {
+            return kept;
+        }
+        let signer = match signing {
+            Signing::With(signer, until) if until.is_none_or(|until| now.as_secs() < until) => signer,
+            _ => {
                 self.metrics.call_unsigned();
                 return ExtraHeaders::new();
             }
-            Signing::With(signer) => signer,
         };
-        let number = target.shows.as_deref().unwrap_or_else(|| state.presented_number());
-        let passport = telephone(number).zip(canonical(target.dn.as_str())).map(|(orig, called)| Passport {
+        let passport = telephone(number).zip(called(target.dn.as_str())).map(|(orig, called)| Passport {
             attest: self.attestation(&entry.tenant, state, number),
             orig,
             dest: vec![called],
