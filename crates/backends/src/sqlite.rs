@@ -129,7 +129,7 @@ async fn turn(file: &Path) -> std::io::Result<File> {
 
 fn migrator() -> Migrator {
     // A released step is never changed: each change is a step of its own.
-    const STEPS: [(&str, &str); 16] = [
+    const STEPS: [(&str, &str); 17] = [
         ("configuration", include_str!("sqlite/schema.sql")),
         ("wallboard", include_str!("sqlite/wallboard.sql")),
         ("outgoing", include_str!("sqlite/outgoing.sql")),
@@ -146,6 +146,7 @@ fn migrator() -> Migrator {
         ("encryption", include_str!("sqlite/encryption.sql")),
         ("routes and limits", include_str!("sqlite/routes_and_limits.sql")),
         ("headers", include_str!("sqlite/headers.sql")),
+        ("stir", include_str!("sqlite/stir.sql")),
     ];
     let steps = (1..).zip(STEPS).map(|(number, (name, sql))| {
         let sql = sqlx::AssertSqlSafe(sql).into_sql_str();

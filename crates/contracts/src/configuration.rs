@@ -81,13 +81,25 @@ pub struct CredentialsQuestion {
 /// The most phones of one question.
 pub const CREDENTIALS_MAX: usize = 128;
 
-/// `GET /tenants/{tenant}/trunk-credentials`: what answers the challenges of carriers.
+/// `GET /tenants/{tenant}/trunk-credentials`: what answers the challenges of carriers, and signs calls.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrunkCredentials {
     /// The tenant's version.
     pub version: String,
     /// The trunks that have credentials.
     pub trunks: Vec<TrunkAccount>,
+    /// The keys with which calls by trunks are signed; the release before tells none.
+    #[serde(default)]
+    pub keys: Vec<TrunkKey>,
+}
+
+/// The key with which calls by a trunk are signed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrunkKey {
+    /// The trunk's name.
+    pub trunk: String,
+    /// The key, as PEM.
+    pub private_key: Secret,
 }
 
 /// The credentials of a trunk.

@@ -11,6 +11,7 @@ mod headers;
 mod kinds;
 pub mod networks;
 mod outgoing;
+mod stir;
 
 use std::fmt;
 
@@ -24,6 +25,7 @@ pub use encryption::Encryption;
 pub use headers::{HeaderRule, HeaderRuleAction, HeaderRuleOn};
 pub use kinds::{Object, ObjectKey, ObjectKind};
 pub use outgoing::TRUNK_TRY_S;
+pub use stir::{Stir, StirSign};
 
 /// A password or PIN: serialised as it is, never printed.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -284,6 +286,9 @@ pub struct Trunk {
     /// Rules that change headers of its INVITEs, in the order in which they apply.
     #[serde(default)]
     pub headers: Vec<HeaderRule>,
+    /// How calls by it are signed.
+    #[serde(default)]
+    pub stir: Stir,
 }
 
 /// A routing application.

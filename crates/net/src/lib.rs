@@ -9,5 +9,6 @@ pub mod http;
 pub mod resolver;
 pub mod rtp;
 pub mod sip;
+pub mod stir;
 pub mod tls;
 pub mod topology;

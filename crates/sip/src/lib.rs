@@ -25,6 +25,7 @@ pub mod replaces;
 pub mod rule;
 pub mod seal;
 pub mod status;
+pub mod stir;
 pub mod transaction;
 pub mod uri;
 pub mod user_to_user;

@@ -22,6 +22,8 @@ pub enum Purpose {
     Phone = 4,
     /// A number in the tables of wrong passwords; it never leaves the process.
     Lockout = 8,
+    /// A trunk, in the `origid` of what is signed (RFC 8588 §5).
+    Origin = 9,
 }
 
 /// The installation's key, ready to seal (HMAC-SHA-256, truncated).

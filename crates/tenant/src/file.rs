@@ -11,6 +11,7 @@ mod read;
 mod rules;
 mod scalar;
 mod shape;
+mod stir;
 mod tree;
 mod write;
 

@@ -86,8 +86,10 @@ runtime::settings! {
     }
 }
 
-/// The objects that it reads: what a tenant has chosen to play, what is set for trunks and phones, and which trunks have accounts.
-const KINDS: &[ObjectKind] = &[ObjectKind::Tenant, ObjectKind::Trunk, ObjectKind::Dn, ObjectKind::DialRule];
+/// The objects that it reads: what a tenant has chosen to play, what is set for trunks and phones, which trunks have accounts, and
+/// which numbers are its own.
+const KINDS: &[ObjectKind] =
+    &[ObjectKind::Tenant, ObjectKind::Trunk, ObjectKind::Dn, ObjectKind::DialRule, ObjectKind::Number];
 
 /// The condition that at least one proxy has accepted this node.
 const PROXY: &str = "sip-proxy";
@@ -119,7 +121,7 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     };
     let metrics = Metrics::register(&ctx.metrics);
     let configuration = Configuration::follow(&ctx, "voice-28", KINDS)?;
-    let accounts = TrunkAccounts::follow(&ctx, "voice-28", configuration.clone())?.by_name();
+    let accounts = TrunkAccounts::follow(&ctx, "voice-28", configuration.clone())?;
     let routing = routing_link::RoutingLinks::new(ctx.clone(), inbox.clone(), metrics.clone());
     let node = Node::new(Parts {
         owner: ctx.owner(),
@@ -135,8 +137,9 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
         received: party_rules::received(configuration.clone()),
         header_rules: party_rules::header_rules(configuration.clone()),
         phones: party_rules::phones(configuration.clone()),
+        identities: Box::new(party_rules::Identities::new(configuration.clone(), accounts.clone())),
         prompts: prompts::from(configuration),
-        accounts,
+        accounts: accounts.by_name(),
     });
     supervisors::watch(&ctx, inbox.clone());
     repairs::watch(&ctx, clients.clone(), inbox);

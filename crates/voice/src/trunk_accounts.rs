@@ -1,6 +1,7 @@
 //! The credentials of trunks, with which carriers that ask for a password are answered: calls by sip-cluster, registrations by registrar.
+//! And the keys with which sip-cluster signs calls to them.
 //!
-//! The copy of the configuration that every role follows has no passwords. This one reads them for the trunks that have a user, and
+//! The copy of the configuration that every role follows has no passwords. This one reads them for the trunks that have a user or sign, and
 //! keeps them in memory alone: records, events and traces have the trunk's name.
 
 use std::collections::HashMap;
@@ -8,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contracts::configuration::{TrunkAccount, TrunkCredentials};
-use contracts::provisioning::{Object, ObjectKind};
+use contracts::provisioning::{Object, ObjectKind, Secret};
 use model::TenantId;
 use net::configuration::{Configuration, TenantConfig, Tenants};
 use net::http::Client;
@@ -32,10 +33,19 @@ pub(crate) fn trunk_of(account: &str) -> Option<(TenantId, &str)> {
     Some((TenantId::parse(tenant).ok()?, trunk))
 }
 
-/// The accounts of the tenants that have any, each with the version of the configuration that they are of.
-type AccountsByTenant = HashMap<TenantId, Arc<(String, HashMap<String, AgentCredentials>)>>;
+/// The secrets of a tenant's trunks.
+struct TenantAccounts {
+    /// The version of the configuration that they are of.
+    version: String,
+    accounts: HashMap<String, AgentCredentials>,
+    keys: HashMap<String, Secret>,
+}
+
+/// Those of the tenants that have any.
+type AccountsByTenant = HashMap<TenantId, Arc<TenantAccounts>>;
 
 /// The accounts of all trunks, as last read.
+#[derive(Clone)]
 pub(crate) struct TrunkAccounts(watch::Receiver<AccountsByTenant>);
 
 impl TrunkAccounts {
@@ -68,7 +78,12 @@ impl TrunkAccounts {
 
     /// The credentials of a trunk.
     pub(crate) fn of(&self, tenant: &TenantId, trunk: &str) -> Option<AgentCredentials> {
-        self.0.borrow().get(tenant)?.1.get(trunk).cloned()
+        self.0.borrow().get(tenant)?.accounts.get(trunk).cloned()
+    }
+
+    /// The key with which calls by a trunk are signed.
+    pub(crate) fn key_of(&self, tenant: &TenantId, trunk: &str) -> Option<Secret> {
+        self.0.borrow().get(tenant)?.keys.get(trunk).cloned()
     }
 
     /// For a look-up by the account's name.
@@ -87,7 +102,7 @@ async fn read(client: &Client, tenants: &Tenants, held: &watch::Sender<AccountsB
     next.retain(|tenant, _| tenants.get(tenant).is_some_and(has_any));
     let mut is_whole = true;
     for (tenant, config) in tenants.iter().filter(|(_, config)| has_any(config)) {
-        if next.get(tenant).is_some_and(|known| known.0 == config.version) {
+        if next.get(tenant).is_some_and(|known| known.version == config.version && has_keys(config, &known.keys)) {
             continue;
         }
         let call = client.get(&format!("/tenants/{tenant}/trunk-credentials")).idempotent().deadline(ANSWER_TIME);
@@ -96,7 +111,10 @@ async fn read(client: &Client, tenants: &Tenants, held: &watch::Sender<AccountsB
                 // Another replica of config may not have this version yet.
                 is_whole &= told.version == config.version;
                 let accounts = told.trunks.into_iter().map(account).collect();
-                next.insert(tenant.clone(), Arc::new((told.version, accounts)));
+                let keys = told.keys.into_iter().map(|key| (key.trunk, key.private_key)).collect();
+                // Or it is of the release before, and tells no keys.
+                is_whole &= has_keys(config, &keys);
+                next.insert(tenant.clone(), Arc::new(TenantAccounts { version: told.version, accounts, keys }));
             }
             Err(error) => {
                 tracing::warn!(%tenant, %error, "config does not tell the passwords of trunks: those that were known are used");
@@ -109,7 +127,18 @@ async fn read(client: &Client, tenants: &Tenants, held: &watch::Sender<AccountsB
 }
 
 fn has_any(config: &Arc<TenantConfig>) -> bool {
-    config.of_kind(ObjectKind::Trunk).any(|object| matches!(object, Object::Trunk(trunk) if trunk.user.is_some()))
+    config
+        .of_kind(ObjectKind::Trunk)
+        .any(|object| matches!(object, Object::Trunk(trunk) if trunk.user.is_some() || trunk.stir.sign.is_some()))
+}
+
+/// Whether there is a key for each trunk that signs.
+fn has_keys(config: &TenantConfig, keys: &HashMap<String, Secret>) -> bool {
+    let has_key = |object: &Object| match object {
+        Object::Trunk(trunk) => trunk.stir.sign.is_none() || keys.contains_key(&trunk.name),
+        _ => true,
+    };
+    config.of_kind(ObjectKind::Trunk).all(has_key)
 }
 
 fn account(TrunkAccount { trunk, user, password }: TrunkAccount) -> (String, AgentCredentials) {
@@ -125,8 +154,13 @@ mod tests {
         let credentials = || AgentCredentials { user: "trunk-user".to_owned(), password: "hush-hush".to_owned() };
         let tenant = TenantId::parse("acme").unwrap();
         let accounts = HashMap::from([("carrier / one".to_owned(), credentials())]);
-        let held = AccountsByTenant::from([(tenant.clone(), Arc::new(("1-1".to_owned(), accounts)))]);
-        let accounts = TrunkAccounts(watch::channel(held).1).by_name();
+        let keys = HashMap::from([("signs".to_owned(), Secret("key".to_owned()))]);
+        let of_tenant = TenantAccounts { version: "1-1".to_owned(), accounts, keys };
+        let held = AccountsByTenant::from([(tenant.clone(), Arc::new(of_tenant))]);
+        let accounts = TrunkAccounts(watch::channel(held).1);
+        assert_eq!(accounts.key_of(&tenant, "signs").map(|key| key.0), Some("key".to_owned()));
+        assert_eq!(accounts.key_of(&tenant, "carrier / one"), None);
+        let accounts = accounts.by_name();
         assert!(accounts.credentials(&name(&tenant, "carrier / one")).is_some_and(|found| found.user == "trunk-user"));
         for other in ["acme/carrier", "other/carrier / one", "acme", "/"] {
             assert!(accounts.credentials(other).is_none(), "{other}");

@@ -153,6 +153,12 @@ const CHECKS: &[Check] = &[
         look: configuration::trunks,
     },
     Check {
+        name: "signatures",
+        looks_at: "whether calls by trunks that sign can be signed, and when the certificates for that end",
+        needs: Needs::DataDir,
+        look: certificates::signatures,
+    },
+    Check {
         name: "carriers",
         looks_at: "whether the trunks that register are registered with their carriers",
         needs: Needs::Running,

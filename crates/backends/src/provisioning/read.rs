@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use contracts::provisioning::{
     Agent, AgentRules, Application, DialAction, DialRule, DiversionForm, Dn, DnKind, Encryption, FeatureAction,
     FeatureCode, HeaderRule, HeaderRuleAction, HeaderRuleOn, LoginPasswordRule, NoAnswerAction, Number, ObjectKey,
-    Person, Place, Prompt, SERVICE_LEVEL_S, SHORT_ABANDON_S, Schedule, Secret, Skill, SkillLevel, Spender, Tenant,
-    TenantObjects, Trunk,
+    Person, Place, Prompt, SERVICE_LEVEL_S, SHORT_ABANDON_S, Schedule, Secret, Skill, SkillLevel, Spender, Stir,
+    StirSign, Tenant, TenantObjects, Trunk,
 };
 use infra::{Result, Revision, StoreError};
 use model::TenantId;
@@ -264,6 +264,7 @@ fn trunk(row: &Row, lists: &mut Lists) -> Result<Trunk> {
         diversion: diversion(row)?,
         user_to_user: is_set(row, "user_to_user")?,
         headers,
+        stir: stir(row)?,
     })
 }
 
@@ -271,6 +272,18 @@ fn diversion(row: &Row) -> Result<DiversionForm> {
     let Some(name) = get::<Option<String>>(row, "diversion")? else { return Ok(DiversionForm::default()) };
     let unknown = || StoreError::Corrupt { what: "table trunk".to_owned(), reason: format!("diversion {name}") };
     DiversionForm::parse(&name).ok_or_else(unknown)
+}
+
+fn stir(row: &Row) -> Result<Stir> {
+    let sign = match get::<Option<String>>(row, "stir_certificate_url")? {
+        Some(certificate_url) => Some(StirSign {
+            certificate_url,
+            private_key: get::<Option<String>>(row, "stir_private_key")?.map(Secret),
+            certificate: get(row, "stir_certificate")?,
+        }),
+        None => None,
+    };
+    Ok(Stir { sign })
 }
 
 fn header_rule(row: &Row) -> Result<HeaderRule> {

@@ -2367,6 +2367,9 @@ pub struct CallRecord {
     /// Whether nobody is to be told of them.
     #[prost(bool, tag = "10")]
     pub diverted_hidden: bool,
+    /// What says who calls, signed by others, as it came (RFC 8224).
+    #[prost(string, repeated, tag = "11")]
+    pub identity: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// A number that did not take a call (RFC 5806).
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -145,7 +145,12 @@ impl Object {
                     agent.pin = None;
                 }
             }
-            Self::Trunk(trunk) => trunk.password = None,
+            Self::Trunk(trunk) => {
+                trunk.password = None;
+                if let Some(sign) = &mut trunk.stir.sign {
+                    sign.private_key = None;
+                }
+            }
             // They have none. A kind that is added must be named, so that its secrets are thought of.
             Self::Tenant(_)
             | Self::Skill(_)

@@ -79,6 +79,7 @@ impl Trunk {
             ("domain", self.domain.is_some()),
             ("user_to_user", self.user_to_user),
             ("diversion", self.diversion != super::DiversionForm::default()),
+            ("stir.sign", self.stir.sign.is_some()),
         ];
         let no_call = self.contact.is_none();
         keys.extend(of_calls.into_iter().filter(|(_, is_set)| no_call && *is_set).map(|(key, _)| (key, NO_CONTACT)));
@@ -150,6 +151,7 @@ mod tests {
             diversion: crate::provisioning::DiversionForm::default(),
             user_to_user: false,
             headers: Vec::new(),
+            stir: crate::provisioning::Stir::default(),
         }
     }
 

@@ -3,8 +3,8 @@
 use contracts::provisioning::{
     Agent, AgentRules, Application, DialAction, DialRule, DiversionForm, Dn, DnKind, Encryption, FeatureAction,
     FeatureCode, HeaderRule, HeaderRuleAction, HeaderRuleOn, LoginPasswordRule, NoAnswerAction, Number, Object,
-    ObjectKey, ObjectKind, Person, Place, Prompt, Schedule, Secret, Skill, SkillLevel, Spender, Tenant, TenantObjects,
-    Trunk,
+    ObjectKey, ObjectKind, Person, Place, Prompt, Schedule, Secret, Skill, SkillLevel, Spender, Stir, StirSign, Tenant,
+    TenantObjects, Trunk,
 };
 use model::TenantId;
 
@@ -133,6 +133,13 @@ pub fn objects(tenant: &str) -> TenantObjects {
                 replace: None,
             },
         ],
+        stir: Stir {
+            sign: Some(StirSign {
+                certificate_url: "https://certificates.example/shaken.pem".into(),
+                private_key: Some(Secret("hush\nhush\n".into())),
+                certificate: Some("-----BEGIN CERTIFICATE-----\n".into()),
+            }),
+        },
     }];
     let code =
         |(action, name): &(FeatureAction, &str)| FeatureCode { code: (*name).into(), action: *action, ask_pin: true };

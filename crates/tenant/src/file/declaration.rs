@@ -7,6 +7,7 @@ use super::dialling::{DIAL_RULES, SCHEDULES};
 use super::headers::HEADERS;
 use super::shape::Need::{Optional, Required};
 use super::shape::{NAME, Shape, field, schema};
+use super::stir::STIR;
 
 const NAMES: Shape = Shape::List { of: &NAME, max: 1_000 };
 const SECRET: Shape = Shape::Text { max: 128 };
@@ -358,6 +359,12 @@ static TRUNKS: Shape = Shape::List {
             Optional,
             &HEADERS,
             "Rules that change headers of its INVITEs. Each applies to what the ones before have left.",
+        ),
+        field(
+            "stir",
+            Optional,
+            &STIR,
+            "How calls by it are signed, so that who is called knows that the number is right (STIR/SHAKEN).",
         ),
         field(
             "early_speech",

@@ -12,6 +12,7 @@ use contracts::provisioning::{
 use super::Fault;
 use super::dialling;
 use super::headers;
+use super::stir;
 use super::tree::{Node, Value, list, number, text, texts};
 
 /// What a tenant speaks without a setting, the most wanted first.
@@ -243,6 +244,7 @@ impl Reader<'_> {
                     diversion: diversion(item),
                     user_to_user: flag(item, "user_to_user").unwrap_or_default(),
                     headers: headers::rules(item),
+                    stir: stir::stir(item),
                 });
             }
         }

@@ -257,6 +257,7 @@ impl<'a> Rules<'a> {
             }
             self.account(trunk);
             self.headers(trunk);
+            self.stir(trunk);
         }
         self.registers_once();
     }
@@ -280,6 +281,13 @@ impl<'a> Rules<'a> {
                 let key = format!("trunks.{}.headers[{place}]", trunk.name);
                 self.fault(ObjectKind::Trunk, &trunk.name, key, error.to_string());
             }
+        }
+    }
+
+    fn stir(&mut self, trunk: &Trunk) {
+        if let Err(fault) = net::stir::check_signing(&trunk.stir) {
+            let key = format!("trunks.{}.stir.sign.{}", trunk.name, fault.key());
+            self.fault(ObjectKind::Trunk, &trunk.name, key, fault.to_string());
         }
     }
 

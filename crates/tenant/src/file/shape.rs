@@ -9,6 +9,8 @@ use super::tree::{Node, Value};
 pub(super) enum Shape {
     /// Text of 1 to `max` bytes.
     Text { max: usize },
+    /// The same, of several lines.
+    Lines { max: usize },
     /// One of these texts.
     OneOf(&'static [&'static str]),
     /// A whole number within bounds, both included.
@@ -49,7 +51,8 @@ pub(super) const fn field(key: &'static str, need: Need, shape: &'static Shape, 
 /// Adds every fault of `node` to `faults`; `at` is its key.
 pub(super) fn check(node: &Node, shape: &Shape, at: &str, faults: &mut Vec<Fault>) {
     match shape {
-        Shape::Text { max } => check_text(node, *max, at, faults),
+        Shape::Text { max } => check_text(node, *max, &[], at, faults),
+        Shape::Lines { max } => check_text(node, *max, &['\r', '\n'], at, faults),
         Shape::OneOf(names) => {
             if !node.text().is_some_and(|text| names.contains(&text)) {
                 fault(faults, node.line, at, format!("it must be one of {}", names.join(", ")));
@@ -71,11 +74,12 @@ pub(super) fn check(node: &Node, shape: &Shape, at: &str, faults: &mut Vec<Fault
     }
 }
 
-fn check_text(node: &Node, max: usize, at: &str, faults: &mut Vec<Fault>) {
+fn check_text(node: &Node, max: usize, also: &[char], at: &str, faults: &mut Vec<Fault>) {
+    let is_bad = |c: char| c.is_control() && !also.contains(&c);
     let reason = match &node.value {
         Value::Text(text) if text.is_empty() => "it is empty".to_owned(),
         Value::Text(text) if text.len() > max => format!("it has more than {max} bytes"),
-        Value::Text(text) if text.chars().any(char::is_control) => "it has a control character".to_owned(),
+        Value::Text(text) if text.chars().any(is_bad) => "it has a control character".to_owned(),
         Value::Text(_) => return,
         Value::Number(_) | Value::Bool(_) => format!("text is needed, this is {}: put it in quotes", node.noun()),
         _ => format!("text is needed, this is {}", node.noun()),
@@ -140,7 +144,7 @@ fn fault(faults: &mut Vec<Fault>, line: usize, key: &str, reason: String) {
 /// The JSON Schema (2020-12) of a shape.
 pub(super) fn schema(shape: &Shape) -> Json {
     match shape {
-        Shape::Text { max } => json!({ "type": "string", "minLength": 1, "maxLength": max }),
+        Shape::Text { max } | Shape::Lines { max } => json!({ "type": "string", "minLength": 1, "maxLength": max }),
         Shape::OneOf(names) => json!({ "enum": names }),
         Shape::Number { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
         Shape::Flag => json!({ "type": "boolean" }),

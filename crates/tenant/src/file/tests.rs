@@ -367,3 +367,43 @@ fn rules_about_headers_are_read_written_and_checked() {
     let folded = "      - {on: sent, action: add, header: X-1, value: \"a\\r\\nVia: b\"}\n";
     assert!(read_with_documents(&text(folded)).is_err());
 }
+
+#[test]
+fn the_key_that_signs_calls_is_read_written_and_checked() {
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let certificate = rcgen::CertificateParams::default().self_signed(&key).expect("a certificate").pem();
+    let block = |text: &str| text.lines().map(|line| format!("          {line}\n")).collect::<String>();
+    let text = |url: &str, key: &str, certificate: &str| {
+        let (key, certificate) = (block(key), block(certificate));
+        format!(
+            "tenant: x\nname: x\nrealm: x\nhold_music: m\nprompts: {{m: m.wav}}\ntrunks:\n  - name: carrier\n    allow: []\n    \
+             contact: \"203.0.113.9:5060\"\n    prefix: \"+\"\n    stir:\n      sign:\n        certificate_url: {url}\n        \
+             private_key: |\n{key}        certificate: |\n{certificate}"
+        )
+    };
+    let good = "https://certificates.example/shaken.pem";
+    let read = read_with_documents(&text(good, &key.serialize_pem(), &certificate)).expect("a tenant");
+    let sign = read.trunks[0].stir.sign.as_ref().expect("a key");
+    assert_eq!(
+        sign.private_key.as_ref().map(|key| key.reveal().lines().count()),
+        Some(key.serialize_pem().lines().count())
+    );
+    let again = read_with_documents(&write(&read).yaml).expect("what was exported");
+    assert_eq!(again.trunks, read.trunks);
+    let other = rcgen::KeyPair::generate().expect("a key").serialize_pem();
+    for (url, key, certificate, said) in [
+        (
+            "http://a/b",
+            &*key.serialize_pem(),
+            &*certificate,
+            "certificate_url: the address of the certificate: it must begin",
+        ),
+        (good, "hush-hush", &certificate, "private_key: the private key is not PEM"),
+        (good, &other, &certificate, "certificate: it is not the certificate of `private_key`"),
+        (good, &other, "nothing", "certificate: there is no certificate in it"),
+    ] {
+        let faults = Faults(read_with_documents(&text(url, key, certificate)).expect_err("faults").0).to_string();
+        assert!(faults.contains(&format!("trunks.carrier.stir.sign.{said}")), "{said} is not in\n{faults}");
+        assert!(!faults.contains("hush"), "{faults}");
+    }
+}

@@ -10,6 +10,7 @@ use contracts::provisioning::{
 use super::dialling;
 use super::headers;
 use super::scalar::{flow, optional, text};
+use super::stir;
 
 /// A tenant as files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -174,7 +175,8 @@ fn trunk(trunk: &Trunk) -> String {
         + if trunk.register { ", register: true" } else { "" }
         + &encryption(trunk.encryption)
         + &diversion(trunk.diversion)
-        + &headers::line(&trunk.headers);
+        + &headers::line(&trunk.headers)
+        + &stir::line(&trunk.stir);
     format!("- {{name: {}, allow: {allow}{more}}}", text(&trunk.name))
 }
 

@@ -48,6 +48,7 @@ mod routing;
 mod rows;
 mod secrets;
 mod secure;
+mod stir;
 mod stuck;
 mod takeover;
 mod topology;

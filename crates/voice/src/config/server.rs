@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use contracts::configuration::{
     CREDENTIALS_MAX, Changes, Credentials, CredentialsQuestion, Listed, LoginQuestion, PinQuestion, RoutePoint,
-    TrunkAccount, TrunkCredentials, Versions,
+    TrunkAccount, TrunkCredentials, TrunkKey, Versions,
 };
 use contracts::provisioning::{Agent, DnKind, Object, ObjectKey, ObjectKind, Person};
 use infra::ConfigVersion;
@@ -419,8 +419,16 @@ async fn trunk_credentials(
         }
         _ => None,
     };
+    let key = |object: &Object| match object {
+        Object::Trunk(trunk) => {
+            let private_key = trunk.stir.sign.as_ref()?.private_key.clone()?;
+            Some(TrunkKey { trunk: trunk.name.clone(), private_key })
+        }
+        _ => None,
+    };
     let trunks = copy.of_kind(ObjectKind::Trunk).filter_map(account).collect();
-    versioned(&headers, copy.version, &TrunkCredentials { version: tag(copy.version), trunks })
+    let keys = copy.of_kind(ObjectKind::Trunk).filter_map(key).collect();
+    versioned(&headers, copy.version, &TrunkCredentials { version: tag(copy.version), trunks, keys })
 }
 
 async fn pin(

@@ -37,6 +37,10 @@ runtime::metrics! {
         trunk_fast: Counter = "sipcluster_trunk_fast";
         /// Times that a call did not go out by a trunk because it had been diverted too often on its way.
         diverted_too_often: Counter = "sipcluster_diverted_too_often";
+        /// Calls that went out signed (STIR).
+        signed: Counter = "sipcluster_calls_signed";
+        /// Calls by trunks that sign which went out unsigned: the key cannot be used, or the number that is shown is no telephone number.
+        unsigned: Counter = "sipcluster_calls_unsigned";
         /// Times that a call did not go out by a trunk because its carrier wanted no calls for a while, or because it drains.
         trunk_passed_over: Counter = "sipcluster_trunk_passed_over";
         /// Times that a carrier wanted no calls for a while (503 with Retry-After).
@@ -159,6 +163,16 @@ impl Metrics {
     /// All of it is spent.
     pub fn day_limit_used_up(&self) {
         self.day_used_up.inc();
+    }
+
+    /// A call went out signed.
+    pub fn call_signed(&self) {
+        self.signed.inc();
+    }
+
+    /// A call went out unsigned by a trunk that signs.
+    pub fn call_unsigned(&self) {
+        self.unsigned.inc();
     }
 
     /// A carrier wants no calls for a while.

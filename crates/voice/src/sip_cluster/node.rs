@@ -27,6 +27,7 @@ use super::metrics::Metrics;
 use calls::call::Stored;
 use calls::direct::ReadPhones;
 use calls::header_rules::{self, ReadHeaderRules};
+use calls::identity::IdentityConfiguration;
 use calls::joining_invite::Joins;
 use calls::monitoring::Monitors;
 use calls::pending::PendingRequests;
@@ -80,6 +81,7 @@ pub struct Node {
     trunks: ReadTrunks,
     received: ReadReceived,
     header_rules: ReadHeaderRules,
+    identities: Box<dyn IdentityConfiguration>,
     phones: ReadPhones,
     /// Trunks whose carriers want no calls for a while.
     pauses: Pauses,
@@ -115,6 +117,8 @@ pub struct Parts {
     pub received: ReadReceived,
     /// Reads the rules about headers of a trunk.
     pub header_rules: ReadHeaderRules,
+    /// Reads with what calls are signed.
+    pub identities: Box<dyn IdentityConfiguration>,
     /// Reads what a tenant has set for a phone.
     pub phones: ReadPhones,
     /// Looks up the credentials of trunks.
@@ -160,6 +164,7 @@ impl Node {
             trunks: parts.trunks,
             received: parts.received,
             header_rules: parts.header_rules,
+            identities: parts.identities,
             phones: parts.phones,
             pauses: Pauses::default(),
             call_rates: CallRates::default(),

@@ -12,6 +12,7 @@ mod encryption;
 mod endings;
 mod faults;
 mod header_rules;
+mod identity;
 mod joining;
 mod meeting;
 mod monitoring;

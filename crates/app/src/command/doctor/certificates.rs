@@ -1,4 +1,4 @@
-//! The certificates of the edge.
+//! The certificates of the edge, and those with which tenants sign calls.
 
 use net::tls::authorities;
 use net::tls::identity::{Identity, IdentityFiles};
@@ -38,6 +38,33 @@ pub fn certificates(situation: &Situation) -> Vec<Finding> {
             if let Err(fault) = authorities::of_files(&[path]) {
                 let remedy = "give it a PEM file with the certificates of authorities";
                 found.push(Finding::error(format!("sip-proxy.{key}"), fault.to_string(), remedy));
+            }
+        }
+    }
+    found
+}
+
+/// Reports what keeps calls by trunks from being signed, and certificates of signers that end soon.
+pub fn signatures(situation: &Situation) -> Vec<Finding> {
+    let now = i64::try_from(situation.now.as_secs()).unwrap_or(i64::MAX);
+    let mut found = Vec::new();
+    for one in situation.tenants() {
+        for trunk in &one.objects.trunks {
+            let place = format!("tenant {}, trunk {}", one.tenant, trunk.name);
+            if let Err(fault) = net::stir::check_signing(&trunk.stir) {
+                let what = format!("its calls go out unsigned: `stir.sign.{}`: {fault}", fault.key());
+                found.push(Finding::error(place, what, "correct it in the tenant's file, and import that"));
+                continue;
+            }
+            let Some(Ok(certificate)) = net::stir::certificate(&trunk.stir) else { continue };
+            let left = certificate.valid_until().saturating_sub(now);
+            let remedy =
+                "put the new certificate at `stir.sign.certificate_url`, and into the tenant's file, and import that";
+            if left <= 0 {
+                found.push(Finding::error(place, "the certificate that signs its calls has expired", remedy));
+            } else if left <= sip_proxy::ENDS_SOON.as_secs().cast_signed() {
+                let what = format!("the certificate that signs its calls ends in {} days", left / DAY_SECONDS);
+                found.push(Finding::warning(place, what, remedy));
             }
         }
     }

@@ -80,6 +80,13 @@ fn the_password_of_a_trunk_is_in_no_list_of_objects() {
         diversion: contracts::provisioning::DiversionForm::default(),
         user_to_user: false,
         headers: Vec::new(),
+        stir: contracts::provisioning::Stir {
+            sign: Some(contracts::provisioning::StirSign {
+                certificate_url: "https://certificates.example/shaken.pem".to_owned(),
+                private_key: Some(contracts::provisioning::Secret("hush-hush".to_owned())),
+                certificate: None,
+            }),
+        },
     };
     let object = Object::Trunk(trunk);
     let version = ConfigVersion { generation: 1, revision: 1 };

@@ -10,6 +10,7 @@ pub mod explain;
 mod flows;
 mod from_sip;
 pub mod header_rules;
+pub mod identity;
 mod incoming;
 pub mod joining_invite;
 pub mod leg;

@@ -1,6 +1,7 @@
 //! The node's own name, and the ids and tags that it gives.
 
 use model::{CallUuid, ConnId, Entropy, LegId, Owner, TenantId, Timestamp};
+use sip::seal::Purpose;
 use sip::{LocalTag, Seal};
 
 /// What names the node, its calls and their legs.
@@ -47,6 +48,25 @@ impl Ids {
         CallUuid(u128::from(self.entropy.next_u64()) << 64 | u128::from(self.entropy.next_u64()))
     }
 
+    /// What names a trunk to those who verify what we have signed, and to nobody else: a UUID (version 8, RFC 9562 section 5.8) that is
+    /// the same on all nodes, as long as the installation has its key.
+    pub fn origid(&self, tenant: &TenantId, trunk: &str) -> String {
+        let half = |which: &str| {
+            let name = format!("{which}/{tenant}/{trunk}");
+            u128::from(u64::from_be_bytes(self.seal.sign(Purpose::Origin, name.as_bytes())))
+        };
+        let random = (half("a") << 64 | half("b")) & !(0xf << 76) & !(0b11 << 62);
+        let digits = format!("{:032x}", random | 8 << 76 | 0b10 << 62);
+        let mut uuid = String::with_capacity(36);
+        for (place, digit) in digits.chars().enumerate() {
+            if matches!(place, 8 | 12 | 16 | 20) {
+                uuid.push('-');
+            }
+            uuid.push(digit);
+        }
+        uuid
+    }
+
     /// A random number, for a Call-ID.
     pub fn random(&mut self) -> u64 {
         self.entropy.next_u64()
@@ -85,6 +105,23 @@ impl ConnIds {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use model::NodeId;
+
+    #[test]
+    fn an_origid_is_the_same_on_all_nodes_and_for_no_other_trunk() {
+        let ids = |node: &str, key: u8| {
+            let owner = Owner { node: NodeId::parse(node).unwrap(), epoch: model::Epoch(1) };
+            Ids::new(owner, 1, Seal::new(&[key; 32]), Box::new(model::entropy::Seeded::new(1)))
+        };
+        let (tenant, one) = (TenantId::parse("acme").unwrap(), ids("sip-cluster-1", 7));
+        let origid = one.origid(&tenant, "carrier");
+        assert_eq!(origid, ids("sip-cluster-2", 7).origid(&tenant, "carrier"));
+        assert_ne!(origid, one.origid(&tenant, "other"));
+        assert_ne!(origid, ids("sip-cluster-1", 8).origid(&tenant, "carrier"));
+        let bytes = origid.as_bytes();
+        assert_eq!((bytes.len(), bytes[8], bytes[14]), (36, b'-', b'8'), "{origid}");
+        assert!(b"89ab".contains(&bytes[19]), "{origid}");
+    }
 
     #[test]
     fn ids_never_repeat_even_when_the_clock_goes_back() {

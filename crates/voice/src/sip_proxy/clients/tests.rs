@@ -136,6 +136,7 @@ fn a_trunk_keeps_the_networks_that_are_networks() {
         diversion: contracts::provisioning::DiversionForm::default(),
         user_to_user: false,
         headers: Vec::new(),
+        stir: contracts::provisioning::Stir::default(),
     };
     let tenant = TenantId::parse("acme").unwrap();
     let allowed = Network::parse("127.0.0.0/8").unwrap();

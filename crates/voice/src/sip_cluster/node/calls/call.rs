@@ -28,6 +28,8 @@ pub struct Entry {
     pub caller_name: String,
     /// Who had diverted its first call before it came, as its carrier says.
     pub diverted: Diversions,
+    /// What says who calls in the INVITE that began it, signed by others (`Identity`), as it came.
+    pub identity: Vec<String>,
     /// Why media has refused the caller's audio; for the refusal that follows at once.
     pub warning: Option<String>,
     /// The INVITE that began it; none for a call made by request.
@@ -95,6 +97,7 @@ impl Entry {
             media_owner: None,
             caller_name: String::new(),
             diverted: Diversions::default(),
+            identity: Vec::new(),
             warning: None,
             invite: None,
             stored: Stored::No,

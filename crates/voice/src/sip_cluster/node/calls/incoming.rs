@@ -15,7 +15,7 @@ use sip::params::unquote;
 use sip::proxy::headers;
 use sip::uri::Scheme;
 use sip::uri::escape::unescape;
-use sip::{ConnectionId, Flow, Message, NameAddr, StatusCode, Uri, user_to_user};
+use sip::{ConnectionId, Flow, Message, NameAddr, StatusCode, Uri, stir, user_to_user};
 
 use super::call::{Entry, Stored};
 use super::explain::TraceBegin;
@@ -29,6 +29,7 @@ pub(super) struct NewCallParts {
     pub(super) caller: Caller,
     caller_name: String,
     diverted: Diversions,
+    identity: Vec<String>,
     user_to_user: Vec<String>,
     dialled: String,
     dialog: DialogId,
@@ -95,7 +96,7 @@ impl Node {
     /// Opens a new call for an INVITE and asks the dial plan. Nothing is stored before it has answered.
     fn open_call(&mut self, call: NewCallParts, now: Timestamp) {
         let NewCallParts { tenant, caller, caller_name, diverted, dialled, dialog, link, party, .. } = call;
-        let NewCallParts { hops_left, encryption, invite, user_to_user, .. } = call;
+        let NewCallParts { hops_left, encryption, invite, user_to_user, identity, .. } = call;
         let conn_id = self.ids.next_conn_id(now);
         let uuid = self.ids.next_uuid();
         let incoming = Incoming { tenant: tenant.clone(), conn_id, uuid, token: model::Token(1), caller, dialled };
@@ -112,6 +113,7 @@ impl Node {
         let entry = Entry {
             caller_name,
             diverted,
+            identity,
             index: vec![CallIndex::Invite(invite.clone())],
             invite: Some(invite),
             ..Entry::new(tenant.clone(), thread, vec![leg])
@@ -225,16 +227,17 @@ impl Node {
         truncate(&mut caller_name, NAME_MAX);
         let hops_left = request.max_forwards().map_err(|_| BAD)?.unwrap_or(MAX_FORWARDS).min(MAX_FORWARDS);
         let party = party(request);
-        // A phone says nothing about others that its carrier would have to believe.
-        let diverted = match &caller {
-            Caller::Trunk { .. } => Diversions::read(request),
-            Caller::Phone(_) => Diversions::default(),
+        // A phone says nothing about others that its carrier would have to believe, and signs for nobody.
+        let (diverted, identity) = match &caller {
+            Caller::Trunk { .. } => (Diversions::read(request), stir::passed_on(request)),
+            Caller::Phone(_) => (Diversions::default(), Vec::new()),
         };
         Ok(NewCallParts {
             tenant,
             caller,
             caller_name,
             diverted,
+            identity,
             user_to_user: user_to_user::passed_on(request),
             dialled,
             dialog,

@@ -1,0 +1,4 @@
+-- With what calls by a trunk are signed (STIR): where the certificate is, its key and the certificate itself, as PEM.
+ALTER TABLE trunk ADD COLUMN stir_certificate_url TEXT;
+ALTER TABLE trunk ADD COLUMN stir_private_key TEXT;
+ALTER TABLE trunk ADD COLUMN stir_certificate TEXT;

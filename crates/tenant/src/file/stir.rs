@@ -1,0 +1,54 @@
+//! How calls by a trunk are signed: `stir` of an entry of `trunks`.
+
+use contracts::provisioning::{Secret, Stir, StirSign};
+
+use super::scalar::{optional, text as scalar};
+use super::shape::Need::{Optional, Required};
+use super::shape::{Shape, field};
+use super::tree::{Node, text};
+
+const URL: Shape = Shape::Text { max: 512 };
+/// A key has some 250 bytes, a chain of certificates a few thousand.
+const PEM: Shape = Shape::Lines { max: 16_384 };
+
+/// What is set for a trunk.
+pub(super) static STIR: Shape =
+    Shape::Record(&[field("sign", Optional, &SIGN, "With what calls to its carrier are signed.")]);
+
+static SIGN: Shape = Shape::Record(&[
+    field(
+        "certificate_url",
+        Required,
+        &URL,
+        "Where whoever verifies fetches the certificate: an address that begins with https://.",
+    ),
+    field("private_key", Required, &PEM, "The private key of the certificate, as PEM: of the curve P-256."),
+    field(
+        "certificate",
+        Optional,
+        &PEM,
+        "The certificate, as PEM: with it the import checks that it is that of the key, and `trunkline doctor` when it ends.",
+    ),
+]);
+
+/// What is set for a trunk; nothing where there are faults.
+pub(super) fn stir(trunk: &Node) -> Stir {
+    let sign = |item: &Node| {
+        Some(StirSign {
+            certificate_url: text(item, "certificate_url")?,
+            private_key: text(item, "private_key").map(Secret),
+            certificate: text(item, "certificate"),
+        })
+    };
+    Stir { sign: trunk.get("stir").and_then(|stir| sign(stir.get("sign")?)) }
+}
+
+/// The key of a trunk's line; nothing if nothing is set.
+pub(super) fn line(stir: &Stir) -> String {
+    let sign = stir.sign.as_ref().map(|sign| {
+        let more = optional("private_key", sign.private_key.as_ref().map(Secret::reveal))
+            + &optional("certificate", sign.certificate.as_deref());
+        format!("sign: {{certificate_url: {}{more}}}", scalar(&sign.certificate_url))
+    });
+    sign.map(|sign| format!(", stir: {{{sign}}}")).unwrap_or_default()
+}
