@@ -254,7 +254,7 @@ impl Floor {
             None => Some(leg.offer(Direction::SendRecv)),
         };
         let ua = &mut self.phones[CARRIER].ua;
-        if !sdp.is_some_and(|sdp| ua.answer(dialog, Reply::session(sdp), at).is_ok()) {
+        if sdp.is_none_or(|sdp| ua.answer(dialog, Reply::session(sdp), at).is_err()) {
             let _ = ua.reject(dialog, Reply::new(StatusCode::NOT_ACCEPTABLE_HERE), at);
         }
     }

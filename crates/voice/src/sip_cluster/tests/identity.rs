@@ -69,11 +69,13 @@ fn goes(source: &str, headers: &[(HeaderName, &str)], trunk: &str, shows: Option
 
 /// The INVITEs that carriers got.
 fn invites(bench: &Bench) -> Vec<&sip::Message> {
-    let invite = |(peer, event): &'_ (Peer, Event)| match event {
-        Event::Incoming { request, .. } if *peer == Peer::Phone => Some(&**request),
-        _ => None,
-    };
-    bench.seen.iter().filter_map(invite).collect()
+    let mut invites = Vec::new();
+    for (peer, event) in &bench.seen {
+        if let (Peer::Phone, Event::Incoming { request, .. }) = (peer, event) {
+            invites.push(&**request);
+        }
+    }
+    invites
 }
 
 /// The values of `Identity` in the last of them.
@@ -119,7 +121,7 @@ fn what_cannot_be_signed_goes_out_unsigned() {
 fn a_call_that_came_in_keeps_a_signature_that_fits_or_gets_the_least_of_ours() {
     let theirs = theirs("4930123");
     let kept = goes(TRUNK, &[(HeaderName::Identity, &theirs)], "signing", None);
-    assert_eq!(told(&kept), [theirs.clone()]);
+    assert_eq!(told(&kept), std::slice::from_ref(&theirs));
     let foreign = "aaa.bbb.ccc;info=<https://certificates.example/other.pem>;alg=ES256;ppt=shaken";
     for value in ["nonsense", foreign, &self::theirs("15550100")] {
         let ours = claims(&goes(TRUNK, &[(HeaderName::Identity, value)], "signing", None));
