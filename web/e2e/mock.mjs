@@ -62,6 +62,8 @@ await run('a dialog that never became a call', small, async ({ link }) => {
   const { page, close } = await openPage(browser)
   await page.goto(link.replace('/#', `/trace/${encodeURIComponent(refusedDialog)}#`))
   await page.getByRole('heading', { name: `Call ${refusedDialog}` }).waitFor()
+  // The heading is there before what it is about.
+  await page.getByText('it never became a call').first().waitFor()
   const words = await page.locator('main').innerText()
   for (const expected of ['it never became a call', 'No application ran for this call.', '+0.000']) assert(words.includes(expected), `${expected} is not in ${words}`)
   assert(!words.includes('1970'), words)

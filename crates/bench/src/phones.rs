@@ -59,6 +59,7 @@ pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> 
         tls: client(&pem)?,
         present: (0..if options.quick { PHONES_QUICK } else { PHONES }).map(|_| AtomicBool::new(false)).collect(),
         count: AtomicU32::new(0),
+        attempts: AtomicU32::new(0),
         fault: OnceLock::new(),
     });
     let idle = idle(options, &runtime, &phones, &proxy.process)?;
@@ -194,6 +195,8 @@ struct PhoneCrowd {
     /// Which of them are registered by the connection that they have.
     present: Vec<AtomicBool>,
     count: AtomicU32,
+    /// How often any of them has registered.
+    attempts: AtomicU32,
     /// The first fault of any of them.
     fault: OnceLock<String>,
 }
@@ -244,7 +247,8 @@ impl PhoneCrowd {
         let source = self.sources[number % self.sources.len()];
         let mut line =
             tokio::time::timeout(ANSWERED_WITHIN, PhoneConnection::open(self.edge, source, &self.tls)).await??;
-        tokio::time::timeout(ANSWERED_WITHIN, line.register(number)).await??;
+        let attempt = self.attempts.fetch_add(1, Ordering::Relaxed);
+        tokio::time::timeout(ANSWERED_WITHIN, line.register(number, attempt)).await??;
         self.note(number, true);
         // Whatever ends the connection: the phone was there.
         let _ = line.serve(number).await;
@@ -265,7 +269,8 @@ impl PhoneConnection {
         Ok(Self { stream, session, framer: Framer::new() })
     }
 
-    async fn register(&mut self, number: usize) -> Result<()> {
+    /// Registers, under a Call-ID of this attempt: its CSeq begins anew.
+    async fn register(&mut self, number: usize, attempt: u32) -> Result<()> {
         let (local, edge, user) = (self.stream.local_addr()?, self.stream.peer_addr()?, phone(number as u32));
         let record = format!("sip:{user}@{}", edge.ip());
         let mut request = Message::request(Method::Register, format_args!("sip:{}", edge.ip()))
@@ -273,7 +278,7 @@ impl PhoneConnection {
             .header(&HeaderName::MaxForwards, 70)
             .header(&HeaderName::From, format_args!("<{record}>;tag={number}"))
             .header(&HeaderName::To, format_args!("<{record}>"))
-            .header(&HeaderName::CallId, format_args!("{number}@{}", local.ip()))
+            .header(&HeaderName::CallId, format_args!("{number}-{attempt}@{}", local.ip()))
             .header(&HeaderName::CSeq, "1 REGISTER")
             .header(&HeaderName::Contact, format_args!("<sip:{user}@{}:5061;transport=tls>", local.ip()))
             .header(&HeaderName::Expires, 3_600)
