@@ -9,7 +9,7 @@
 //! | `/route-points/{dn}` | the route point with its application's document |
 //! | `/credentials/{dn}` | the data to check a phone's digest with (scope `config:secrets`) |
 //! | `POST /credentials` | the same for several phones at once |
-//! | `/trunk-credentials` | user names and passwords of the trunks that challenge calls (scope `config:secrets`) |
+//! | `/trunk-credentials` | user names and passwords of trunks, and the keys of those that sign (scope `config:secrets`) |
 //! | `/logins` (POST) | whether that is the PIN of the agent who logs in (scope `config:secrets`) |
 //! | `/pins/{dn}` (POST) | whether that is the PIN of the agent at the phone, or the PIN's length (scope `config:secrets`) |
 //! | `/objects?after=G-R&kinds=dn,trunk&from=` | objects of the kinds, or those changed after a version; `from` pages by `next` |
