@@ -30,7 +30,7 @@ const SOURCES: u32 = 40;
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// How long the idle ones are observed; each has sent a keep-alive by then.
 const IDLE: Duration = Duration::from_secs(30);
-/// PhoneCrowd that register within a second at first.
+/// Phones that register within a second at first.
 const FIRST_PER_S: u32 = 500;
 /// A phone that was refused tries again after this time, at most twice as long.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -65,6 +65,7 @@ pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> 
     let idle = idle(options, &runtime, &phones, &proxy.process)?;
     proxy.process.kill()?;
     let lost = Instant::now();
+    phones.lose_all();
     let proxy = start_proxy(&site, &settings)?;
     let carrier = SocketAddr::new(site.peer(1).into(), 5060);
     let back = runtime.block_on(come_back(&phones, carrier, lost))?;
@@ -187,7 +188,7 @@ async fn call(socket: &UdpSocket, edge: IpAddr, number: usize, count: u32) -> Re
     tokio::time::timeout(ANSWERED_WITHIN, answered).await.context("no answer")?
 }
 
-/// PhoneCrowd, each with a connection.
+/// The phones, each with a connection.
 struct PhoneCrowd {
     edge: SocketAddr,
     sources: Vec<IpAddr>,
@@ -217,6 +218,11 @@ impl PhoneCrowd {
             let by = if present { 1 } else { u32::MAX };
             self.count.fetch_add(by, Ordering::AcqRel);
         }
+    }
+
+    /// None has a connection any more, whenever each of them gets to notice it.
+    fn lose_all(&self) {
+        (0..self.present.len()).for_each(|number| self.note(number, false));
     }
 
     async fn all_present(&self) -> Result<()> {
