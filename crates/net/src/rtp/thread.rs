@@ -27,6 +27,9 @@ const PACKETS_PER_SOCKET: usize = 16;
 const ORDERS_AT_ONCE: usize = 256;
 /// The longest sleep; news that did not fit are retried then.
 const SLEEP_MAX: Duration = Duration::from_millis(500);
+/// The least time from one turn to the next. Under load the packets of many calls are read in one turn, in place of one turn for each: a packet
+/// waits that long at most, a fortieth of the time between two of its call.
+const TURN_MIN: Duration = Duration::from_micros(500);
 
 pub(super) struct Parts {
     pub poll: Poll,
@@ -76,8 +79,9 @@ pub(super) fn run(parts: Parts) {
         unread: Vec::new(),
         buffer: Box::new([0; PACKET_BYTES_MAX]),
     };
+    let mut turn = this.parts.clock.now();
     loop {
-        let sleep = this.sleep();
+        let sleep = this.gather(turn);
         match this.parts.poll.poll(&mut events, Some(sleep)) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => {
                 tracing::error!(%error, "polling the RTP sockets failed: the thread ends");
@@ -86,6 +90,7 @@ pub(super) fn run(parts: Parts) {
             _ => {}
         }
         let now = this.parts.clock.now();
+        turn = now;
         for token in std::mem::take(&mut this.unread) {
             if token != WAKER {
                 this.read(token, now);
@@ -109,11 +114,17 @@ pub(super) fn run(parts: Parts) {
 }
 
 impl Loop {
-    fn sleep(&self) -> Duration {
+    /// Lets packets gather if the last turn is not long ago; returns how long to wait for one then.
+    fn gather(&self, last_turn: Timestamp) -> Duration {
         if !self.unread.is_empty() {
             return Duration::ZERO;
         }
-        self.legs.next_timeout().since(self.parts.clock.now()).min(SLEEP_MAX)
+        let now = self.parts.clock.now();
+        let gathering = TURN_MIN.saturating_sub(now.since(last_turn));
+        if !gathering.is_zero() {
+            std::thread::sleep(gathering);
+        }
+        self.legs.next_timeout().since(now + gathering).min(SLEEP_MAX)
     }
 
     fn read(&mut self, token: Token, now: Timestamp) {
