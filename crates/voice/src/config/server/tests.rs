@@ -86,6 +86,7 @@ fn the_password_of_a_trunk_is_in_no_list_of_objects() {
                 private_key: Some(contracts::provisioning::Secret("hush-hush".to_owned())),
                 certificate: None,
             }),
+            ..contracts::provisioning::Stir::default()
         },
     };
     let object = Object::Trunk(trunk);
