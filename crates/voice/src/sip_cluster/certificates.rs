@@ -1,7 +1,7 @@
 //! Certificates of those who sign for callers: fetched from where an INVITE says, and kept for a while.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use infra::Clock;
@@ -49,18 +49,26 @@ pub struct Certificates {
     client: DocumentClient,
     clock: Arc<dyn Clock>,
     kept: Mutex<KeptCertificates>,
+    turns: Mutex<HashMap<String, Weak<Turn>>>,
 }
+
+/// Held by who fetches from an address; who wants the same certificate meanwhile waits, and then finds it kept.
+type Turn = tokio::sync::Mutex<()>;
 
 impl Certificates {
     /// By this client; nothing is known yet.
     pub fn new(client: DocumentClient, clock: Arc<dyn Clock>) -> Self {
-        Self { client, clock, kept: Mutex::default() }
+        Self { client, clock, kept: Mutex::default(), turns: Mutex::default() }
     }
 
     /// The certificates at an address; within the client's time.
     pub async fn fetch(&self, url: &str) -> Fetched {
-        let known = self.kept.lock().unwrap_or_else(PoisonError::into_inner).get(url, self.clock.now());
-        if let Some(known) = known {
+        if let Some(known) = self.known(url) {
+            return known;
+        }
+        let turn = self.turn(url);
+        let _turn = turn.lock().await;
+        if let Some(known) = self.known(url) {
             return known;
         }
         let (fetched, kept_for) = match self.client.fetch(url).await {
@@ -77,11 +85,56 @@ impl Certificates {
         kept.keep(url, now + kept_for, fetched.clone(), now);
         fetched
     }
+
+    fn known(&self, url: &str) -> Option<Fetched> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).get(url, self.clock.now())
+    }
+
+    fn turn(&self, url: &str) -> Arc<Turn> {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(turn) = turns.get(url).and_then(Weak::upgrade) {
+            return turn;
+        }
+        turns.retain(|_, turn| turn.strong_count() > 0);
+        let turn = Arc::new(Turn::default());
+        turns.insert(url.to_owned(), Arc::downgrade(&turn));
+        turn
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use net::public_address::Reach;
+
     use super::*;
+    use crate::test_stores::HandClock;
+
+    #[tokio::test]
+    async fn calls_that_come_together_fetch_once() {
+        let host = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://{}/shaken.pem", host.local_addr().unwrap());
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counted = asked.clone();
+        let server = tokio::spawn(async move {
+            // Who connects is sent away: no certificate comes.
+            while host.accept().await.is_ok() {
+                counted.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        let nobody = net::tls::authorities::of_files(&[] as &[&str]).unwrap();
+        let clock = HandClock::new();
+        let certificates = Certificates::new(DocumentClient::new(Reach::Everywhere, nobody).unwrap(), clock.clone());
+        let (first, second) = tokio::join!(certificates.fetch(&url), certificates.fetch(&url));
+        assert!(first.is_err() && first == second);
+        assert!(certificates.fetch(&url).await.is_err());
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+        clock.pass(FAULT_KEPT_FOR);
+        assert!(certificates.fetch(&url).await.is_err());
+        assert_eq!(asked.load(Ordering::Relaxed), 2);
+        server.abort();
+    }
 
     #[test]
     fn what_was_fetched_is_kept_for_its_time_and_within_bounds() {
