@@ -11,6 +11,7 @@ mod clients;
 mod event_loop;
 mod events;
 mod export;
+mod identities;
 mod inbox;
 mod ledger;
 mod limits;
@@ -38,7 +39,7 @@ use net::public_address::Reach;
 use net::sip::{Counters, NodeLinks};
 use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
 
-use crate::trunk_accounts::TrunkAccounts;
+use crate::trunk_accounts::{Secrets, TrunkAccounts};
 use certificates::Certificates;
 use clients::Clients;
 use event_loop::EventLoop;
@@ -132,7 +133,7 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     };
     let metrics = Metrics::register(&ctx.metrics);
     let configuration = Configuration::follow(&ctx, "voice-28", KINDS)?;
-    let accounts = TrunkAccounts::follow(&ctx, "voice-28", configuration.clone())?;
+    let accounts = TrunkAccounts::follow(&ctx, "voice-28", configuration.clone(), Secrets::PasswordsAndKeys)?;
     let routing = routing_link::RoutingLinks::new(ctx.clone(), inbox.clone(), metrics.clone());
     let node = Node::new(Parts {
         owner: ctx.owner(),
@@ -148,7 +149,7 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
         received: party_rules::received(configuration.clone()),
         header_rules: party_rules::header_rules(configuration.clone()),
         phones: party_rules::phones(configuration.clone()),
-        identities: Box::new(party_rules::Identities::new(configuration.clone(), accounts.clone())),
+        identities: Box::new(identities::Identities::new(configuration.clone(), accounts.clone())),
         prompts: prompts::from(configuration),
         accounts: accounts.by_name(),
     });

@@ -427,7 +427,9 @@ async fn trunk_credentials(
         _ => None,
     };
     let trunks = copy.of_kind(ObjectKind::Trunk).filter_map(account).collect();
-    let keys = copy.of_kind(ObjectKind::Trunk).filter_map(key).collect();
+    // Registrar speaks with carriers too, and signs nothing.
+    let signs = caller.role() != Some("registrar");
+    let keys = copy.of_kind(ObjectKind::Trunk).filter(|_| signs).filter_map(key).collect();
     versioned(&headers, copy.version, &TrunkCredentials { version: tag(copy.version), trunks, keys })
 }
 
