@@ -99,6 +99,10 @@ fn the_password_of_a_trunk_is_in_no_list_of_objects() {
     for told in [page, json_of(&object).to_string(), format!("{object:?}")] {
         assert!(!told.contains("hush-hush"), "{told}");
     }
+    for with_keys in [true, false] {
+        let told = secrets_of_trunks(&copy, with_keys);
+        assert_eq!((told.trunks.len(), told.keys.len()), (1, usize::from(with_keys)));
+    }
 }
 
 #[test]
