@@ -254,7 +254,7 @@ fn row_of(row: &PgRow) -> std::result::Result<Row, sqlx::Error> {
 // === the schema ===
 
 /// A released step is never changed. Each change is a step of its own, and the release before must work with it.
-const STEPS: [(&str, &str); 17] = [
+const STEPS: [(&str, &str); 18] = [
     ("configuration", include_str!("postgres/schema.sql")),
     ("wallboard", include_str!("postgres/wallboard.sql")),
     ("outgoing", include_str!("postgres/outgoing.sql")),
@@ -272,6 +272,7 @@ const STEPS: [(&str, &str); 17] = [
     ("routes and limits", include_str!("postgres/routes_and_limits.sql")),
     ("headers", include_str!("postgres/headers.sql")),
     ("stir", include_str!("postgres/stir.sql")),
+    ("stir verification", include_str!("postgres/stir_verification.sql")),
 ];
 
 fn migrator(steps: usize) -> Migrator {

@@ -129,7 +129,7 @@ async fn turn(file: &Path) -> std::io::Result<File> {
 
 fn migrator() -> Migrator {
     // A released step is never changed: each change is a step of its own.
-    const STEPS: [(&str, &str); 17] = [
+    const STEPS: [(&str, &str); 18] = [
         ("configuration", include_str!("sqlite/schema.sql")),
         ("wallboard", include_str!("sqlite/wallboard.sql")),
         ("outgoing", include_str!("sqlite/outgoing.sql")),
@@ -147,6 +147,7 @@ fn migrator() -> Migrator {
         ("routes and limits", include_str!("sqlite/routes_and_limits.sql")),
         ("headers", include_str!("sqlite/headers.sql")),
         ("stir", include_str!("sqlite/stir.sql")),
+        ("stir verification", include_str!("sqlite/stir_verification.sql")),
     ];
     let steps = (1..).zip(STEPS).map(|(number, (name, sql))| {
         let sql = sqlx::AssertSqlSafe(sql).into_sql_str();

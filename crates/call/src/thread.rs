@@ -79,6 +79,11 @@ impl Thread {
         self.act(0, |call| call.answer_late());
     }
 
+    /// Gives the first call data that are known of it before it goes anywhere.
+    pub fn bring(&mut self, user_data: UserData) {
+        self.act(0, |call| call.bring(user_data));
+    }
+
     /// Continues from the snapshots of its calls, the first one first. The first wake-up handles the timers that are due already.
     pub fn restore(first: CallSnapshot, others: Vec<CallSnapshot>) -> Self {
         let calls = std::iter::once(first).chain(others).map(Call::restore).collect();

@@ -25,7 +25,7 @@ pub use encryption::Encryption;
 pub use headers::{HeaderRule, HeaderRuleAction, HeaderRuleOn};
 pub use kinds::{Object, ObjectKey, ObjectKind};
 pub use outgoing::TRUNK_TRY_S;
-pub use stir::{Stir, StirSign};
+pub use stir::{Stir, StirSign, StirVerify};
 
 /// A password or PIN: serialised as it is, never printed.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -286,7 +286,7 @@ pub struct Trunk {
     /// Rules that change headers of its INVITEs, in the order in which they apply.
     #[serde(default)]
     pub headers: Vec<HeaderRule>,
-    /// How calls by it are signed.
+    /// How calls to it are signed, and signatures of those from it verified.
     #[serde(default)]
     pub stir: Stir,
 }

@@ -3,9 +3,11 @@
 pub mod admin;
 pub mod configuration;
 pub mod connector;
+pub mod document;
 pub mod grpc;
 pub mod header_rules;
 pub mod http;
+pub mod public_address;
 pub mod resolver;
 pub mod rtp;
 pub mod sip;

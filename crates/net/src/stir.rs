@@ -1,7 +1,7 @@
-//! Keys of signers, from a tenant's configuration to the protocol core that signs with them.
+//! Keys of signers and authorities of verifiers, from a tenant's configuration to the protocol core that signs with them.
 
-use contracts::provisioning::{Secret, Stir, StirSign};
-use sip::stir::{CertificateChain, KeyError, Signer};
+use contracts::provisioning::{Secret, Stir, StirSign, StirVerify};
+use sip::stir::{Authorities, CertificateChain, KeyError, Signer};
 use thiserror::Error;
 
 /// Why calls by a trunk cannot be signed as its tenant has set it.
@@ -63,4 +63,16 @@ fn parsed(sign: &StirSign) -> Option<Result<CertificateChain, SigningFault>> {
 pub fn check_signing(stir: &Stir) -> Result<(), SigningFault> {
     let Some(sign) = &stir.sign else { return Ok(()) };
     signer(sign, sign.private_key.as_ref()).map(drop)
+}
+
+/// The authorities by which signatures are verified; none where they are not.
+///
+/// # Errors
+/// In words, when there are none, or they cannot be read.
+pub fn authorities(stir: &Stir) -> Result<Option<Authorities>, String> {
+    match (stir.verify, &stir.authorities) {
+        (StirVerify::Off, None) => Ok(None),
+        (_, None) => Err("`verify` needs it: the certificates of the authorities, as PEM".to_owned()),
+        (_, Some(pem)) => Authorities::parse(pem).map(Some).map_err(|error| error.to_string()),
+    }
 }

@@ -22,7 +22,7 @@ use runtime::settings::SettingValue;
 use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
 use sip::registration::Policy;
 
-use crate::trunk_accounts::TrunkAccounts;
+use crate::trunk_accounts::{Secrets, TrunkAccounts};
 use carriers::Carriers;
 
 /// What registrar declares.
@@ -86,7 +86,7 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     let told = admin::ToldRegistrations::default();
     net::http::serve(&ctx, "http", admin::router(told.clone())).await?;
     let configuration = Configuration::follow(&ctx, "voice-32", KINDS)?;
-    let accounts = TrunkAccounts::follow(&ctx, "voice-32", configuration.clone())?;
+    let accounts = TrunkAccounts::follow(&ctx, "voice-32", configuration.clone(), Secrets::Passwords)?;
     let entropy = {
         let ctx = ctx.clone();
         Box::new(move || ctx.entropy())

@@ -6,10 +6,12 @@
 //!
 //! `node` owns the calls and does no I/O. Everything beside it is its shell: `event_loop` drives it, and the others talk to other roles.
 
+mod certificates;
 mod clients;
 mod event_loop;
 mod events;
 mod export;
+mod identities;
 mod inbox;
 mod ledger;
 mod limits;
@@ -32,10 +34,13 @@ use std::time::Duration;
 
 use contracts::provisioning::ObjectKind;
 use net::configuration::Configuration;
+use net::document::DocumentClient;
+use net::public_address::Reach;
 use net::sip::{Counters, NodeLinks};
 use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
 
-use crate::trunk_accounts::TrunkAccounts;
+use crate::trunk_accounts::{Secrets, TrunkAccounts};
+use certificates::Certificates;
 use clients::Clients;
 use event_loop::EventLoop;
 use inbox::Inbox;
@@ -83,6 +88,12 @@ runtime::settings! {
         probe_after: Duration = Duration::from_secs(600), |v| {
             if *v >= Duration::from_secs(10) { Ok(()) } else { Err("it must be at least 10s".to_owned()) }
         };
+        /// Whether certificates of those who sign for callers (STIR) may come from addresses that are not of the public Internet.
+        certificate_private: bool = false;
+        /// PEM files of the authorities that vouch for the hosts of those certificates. If there is none, those of the system.
+        certificate_authorities: Vec<String> = Vec::new(), |v| {
+            if v.iter().any(String::is_empty) { Err("each must be a path".to_owned()) } else { Ok(()) }
+        };
     }
 }
 
@@ -112,7 +123,8 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     net::http::serve(&ctx, "http", routes).await?;
     runtime::lease::keep(&ctx);
     events::serve(&ctx).await?;
-    let clients = Clients::new(&ctx, inbox.clone(), seen_live)?;
+    let certificates = Certificates::new(documents(&settings)?, ctx.clock.clone());
+    let clients = Clients::new(&ctx, inbox.clone(), seen_live, certificates)?;
     let limits = Limits {
         calls_max: settings.calls_max,
         session_expires_s: settings.session_expires_s,
@@ -121,7 +133,7 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     };
     let metrics = Metrics::register(&ctx.metrics);
     let configuration = Configuration::follow(&ctx, "voice-28", KINDS)?;
-    let accounts = TrunkAccounts::follow(&ctx, "voice-28", configuration.clone())?;
+    let accounts = TrunkAccounts::follow(&ctx, "voice-28", configuration.clone(), Secrets::PasswordsAndKeys)?;
     let routing = routing_link::RoutingLinks::new(ctx.clone(), inbox.clone(), metrics.clone());
     let node = Node::new(Parts {
         owner: ctx.owner(),
@@ -137,7 +149,7 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
         received: party_rules::received(configuration.clone()),
         header_rules: party_rules::header_rules(configuration.clone()),
         phones: party_rules::phones(configuration.clone()),
-        identities: Box::new(party_rules::Identities::new(configuration.clone(), accounts.clone())),
+        identities: Box::new(identities::Identities::new(configuration.clone(), accounts.clone())),
         prompts: prompts::from(configuration),
         accounts: accounts.by_name(),
     });
@@ -150,6 +162,17 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     let links = NodeLinks::of_role(&ctx, net::sip::Limits::default(), Arc::new(Counters::default()))?;
     let turned_at = ctx.clock.now();
     EventLoop { ctx, node, links, clients, routing, inbox_messages, live, former, turned_at }.run().await
+}
+
+/// Fetches certificates of those who sign for callers: where they are, an INVITE says.
+fn documents(settings: &Settings) -> anyhow::Result<DocumentClient> {
+    let reach = if settings.certificate_private { Reach::Everywhere } else { Reach::Public };
+    let roots = if settings.certificate_authorities.is_empty() {
+        net::tls::authorities::of_system().0
+    } else {
+        net::tls::authorities::of_files(&settings.certificate_authorities)?
+    };
+    Ok(DocumentClient::new(reach, roots)?)
 }
 
 /// How long config may take to name the tenants at start. After that the node starts without the calls of its previous run.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contracts::configuration::{TrunkAccount, TrunkCredentials};
-use contracts::provisioning::{Object, ObjectKind, Secret};
+use contracts::provisioning::{Object, ObjectKind, Secret, Trunk};
 use model::TenantId;
 use net::configuration::{Configuration, TenantConfig, Tenants};
 use net::http::Client;
@@ -21,6 +21,27 @@ use tokio::sync::watch;
 const ANSWER_TIME: Duration = Duration::from_secs(5);
 /// Pause before what config did not tell is asked for again.
 const AGAIN: Duration = Duration::from_secs(1);
+
+/// What a role is told.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Secrets {
+    /// Passwords.
+    Passwords,
+    /// The keys too with which calls are signed.
+    PasswordsAndKeys,
+}
+
+impl Secrets {
+    /// Whether all of them are there for the trunks of a tenant.
+    fn are_all(self, config: &TenantConfig, keys: &HashMap<String, Secret>) -> bool {
+        self == Self::Passwords || has_keys(config, keys)
+    }
+
+    /// Whether a trunk has any.
+    fn are_of(self, trunk: &Trunk) -> bool {
+        trunk.user.is_some() || (self == Self::PasswordsAndKeys && trunk.stir.sign.is_some())
+    }
+}
 
 /// The name of a trunk's account.
 pub(crate) fn name(tenant: &TenantId, trunk: &str) -> String {
@@ -34,11 +55,22 @@ pub(crate) fn trunk_of(account: &str) -> Option<(TenantId, &str)> {
 }
 
 /// The secrets of a tenant's trunks.
-struct TenantAccounts {
-    /// The version of the configuration that they are of.
+pub(crate) struct TenantAccounts {
     version: String,
     accounts: HashMap<String, AgentCredentials>,
     keys: HashMap<String, Secret>,
+}
+
+impl TenantAccounts {
+    /// The version of the configuration that they are of.
+    pub(crate) fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// The key with which calls by a trunk are signed.
+    pub(crate) fn key_of(&self, trunk: &str) -> Option<&Secret> {
+        self.keys.get(trunk)
+    }
 }
 
 /// Those of the tenants that have any.
@@ -50,7 +82,12 @@ pub(crate) struct TrunkAccounts(watch::Receiver<AccountsByTenant>);
 
 impl TrunkAccounts {
     /// Follows the accounts from now on, over the role's connection `id` to config.
-    pub(crate) fn follow(ctx: &RoleContext, id: &str, configuration: Configuration) -> anyhow::Result<Self> {
+    pub(crate) fn follow(
+        ctx: &RoleContext,
+        id: &str,
+        configuration: Configuration,
+        asks_for: Secrets,
+    ) -> anyhow::Result<Self> {
         let client = Client::new(ctx, id)?;
         let (publish, held) = watch::channel(AccountsByTenant::new());
         let drain = ctx.drain.clone();
@@ -58,7 +95,7 @@ impl TrunkAccounts {
             let mut changes = configuration.changes();
             loop {
                 let tenants = changes.borrow_and_update().clone();
-                let is_whole = read(&client, &tenants, &publish).await;
+                let is_whole = read(&client, &tenants, &publish, asks_for).await;
                 tokio::select! {
                     () = drain.ended() => return Ok(()),
                     () = tokio::time::sleep(AGAIN), if !is_whole => {}
@@ -81,9 +118,9 @@ impl TrunkAccounts {
         self.0.borrow().get(tenant)?.accounts.get(trunk).cloned()
     }
 
-    /// The key with which calls by a trunk are signed.
-    pub(crate) fn key_of(&self, tenant: &TenantId, trunk: &str) -> Option<Secret> {
-        self.0.borrow().get(tenant)?.keys.get(trunk).cloned()
+    /// The secrets of a tenant's trunks; the same ones until config has told others.
+    pub(crate) fn of_tenant(&self, tenant: &TenantId) -> Option<Arc<TenantAccounts>> {
+        self.0.borrow().get(tenant).cloned()
     }
 
     /// For a look-up by the account's name.
@@ -97,12 +134,18 @@ impl TrunkAccounts {
 
 /// Reads the accounts that have changed; returns whether all are known. Those that cannot be read stay as they were. Whoever follows them is
 /// woken, since what else belongs to a trunk may have changed.
-async fn read(client: &Client, tenants: &Tenants, held: &watch::Sender<AccountsByTenant>) -> bool {
+async fn read(client: &Client, tenants: &Tenants, held: &watch::Sender<AccountsByTenant>, asks_for: Secrets) -> bool {
+    let has_any = |config: &TenantConfig| {
+        let mut trunks = config.of_kind(ObjectKind::Trunk);
+        trunks.any(|object| matches!(object, Object::Trunk(trunk) if asks_for.are_of(trunk)))
+    };
     let mut next = held.borrow().clone();
-    next.retain(|tenant, _| tenants.get(tenant).is_some_and(has_any));
+    next.retain(|tenant, _| tenants.get(tenant).is_some_and(|config| has_any(config)));
     let mut is_whole = true;
     for (tenant, config) in tenants.iter().filter(|(_, config)| has_any(config)) {
-        if next.get(tenant).is_some_and(|known| known.version == config.version && has_keys(config, &known.keys)) {
+        let is_known =
+            |known: &Arc<TenantAccounts>| known.version == config.version && asks_for.are_all(config, &known.keys);
+        if next.get(tenant).is_some_and(is_known) {
             continue;
         }
         let call = client.get(&format!("/tenants/{tenant}/trunk-credentials")).idempotent().deadline(ANSWER_TIME);
@@ -113,7 +156,7 @@ async fn read(client: &Client, tenants: &Tenants, held: &watch::Sender<AccountsB
                 let accounts = told.trunks.into_iter().map(account).collect();
                 let keys = told.keys.into_iter().map(|key| (key.trunk, key.private_key)).collect();
                 // Or it is of the release before, and tells no keys.
-                is_whole &= has_keys(config, &keys);
+                is_whole &= asks_for.are_all(config, &keys);
                 next.insert(tenant.clone(), Arc::new(TenantAccounts { version: told.version, accounts, keys }));
             }
             Err(error) => {
@@ -124,12 +167,6 @@ async fn read(client: &Client, tenants: &Tenants, held: &watch::Sender<AccountsB
     }
     held.send_replace(next);
     is_whole
-}
-
-fn has_any(config: &Arc<TenantConfig>) -> bool {
-    config
-        .of_kind(ObjectKind::Trunk)
-        .any(|object| matches!(object, Object::Trunk(trunk) if trunk.user.is_some() || trunk.stir.sign.is_some()))
 }
 
 /// Whether there is a key for each trunk that signs.
@@ -158,8 +195,9 @@ mod tests {
         let of_tenant = TenantAccounts { version: "1-1".to_owned(), accounts, keys };
         let held = AccountsByTenant::from([(tenant.clone(), Arc::new(of_tenant))]);
         let accounts = TrunkAccounts(watch::channel(held).1);
-        assert_eq!(accounts.key_of(&tenant, "signs").map(|key| key.0), Some("key".to_owned()));
-        assert_eq!(accounts.key_of(&tenant, "carrier / one"), None);
+        let of_tenant = accounts.of_tenant(&tenant).expect("there are some");
+        assert_eq!(of_tenant.key_of("signs").map(Secret::reveal), Some("key"));
+        assert_eq!(of_tenant.key_of("carrier / one").map(Secret::reveal), None);
         let accounts = accounts.by_name();
         assert!(accounts.credentials(&name(&tenant, "carrier / one")).is_some_and(|found| found.user == "trunk-user"));
         for other in ["acme/carrier", "other/carrier / one", "acme", "/"] {

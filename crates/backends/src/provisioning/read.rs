@@ -6,7 +6,7 @@ use contracts::provisioning::{
     Agent, AgentRules, Application, DialAction, DialRule, DiversionForm, Dn, DnKind, Encryption, FeatureAction,
     FeatureCode, HeaderRule, HeaderRuleAction, HeaderRuleOn, LoginPasswordRule, NoAnswerAction, Number, ObjectKey,
     Person, Place, Prompt, SERVICE_LEVEL_S, SHORT_ABANDON_S, Schedule, Secret, Skill, SkillLevel, Spender, Stir,
-    StirSign, Tenant, TenantObjects, Trunk,
+    StirSign, StirVerify, Tenant, TenantObjects, Trunk,
 };
 use infra::{Result, Revision, StoreError};
 use model::TenantId;
@@ -283,7 +283,14 @@ fn stir(row: &Row) -> Result<Stir> {
         }),
         None => None,
     };
-    Ok(Stir { sign })
+    let verify = match get::<Option<String>>(row, "stir_verify")? {
+        Some(name) => StirVerify::parse(&name).ok_or_else(|| StoreError::Corrupt {
+            what: "table trunk".to_owned(),
+            reason: format!("stir_verify {name}"),
+        })?,
+        None => StirVerify::default(),
+    };
+    Ok(Stir { sign, verify, authorities: get(row, "stir_authorities")? })
 }
 
 fn header_rule(row: &Row) -> Result<HeaderRule> {

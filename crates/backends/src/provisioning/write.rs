@@ -258,8 +258,8 @@ async fn put_trunk(db: &mut dyn Turn, tenant: &str, o: &Trunk) -> Result<()> {
         "INSERT INTO trunk (tenant, name, contact, prefix, caller_id, priority, weight, try_s, user_name, password,
              calls_max, early_speech, direct_media, options, registers, encryption, calls_per_second, drain,
              asserts_identity, auth_user, domain, diversion, user_to_user, stir_certificate_url, stir_private_key,
-             stir_certificate)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             stir_certificate, stir_verify, stir_authorities)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (tenant, name) DO UPDATE SET name = excluded.name, contact = excluded.contact,
          prefix = excluded.prefix, caller_id = excluded.caller_id, priority = excluded.priority,
          weight = excluded.weight, try_s = excluded.try_s, user_name = excluded.user_name,
@@ -270,7 +270,8 @@ async fn put_trunk(db: &mut dyn Turn, tenant: &str, o: &Trunk) -> Result<()> {
          asserts_identity = excluded.asserts_identity, auth_user = excluded.auth_user, domain = excluded.domain,
          diversion = excluded.diversion, user_to_user = excluded.user_to_user,
          stir_certificate_url = excluded.stir_certificate_url, stir_private_key = excluded.stir_private_key,
-         stir_certificate = excluded.stir_certificate";
+         stir_certificate = excluded.stir_certificate, stir_verify = excluded.stir_verify,
+         stir_authorities = excluded.stir_authorities";
     let sign = o.stir.sign.as_ref();
     let put = query(sql)
         .bind(tenant)
@@ -298,7 +299,9 @@ async fn put_trunk(db: &mut dyn Turn, tenant: &str, o: &Trunk) -> Result<()> {
         .bind(u32::from(o.user_to_user))
         .bind(sign.map(|sign| sign.certificate_url.as_str()))
         .bind(sign.and_then(|sign| sign.private_key.as_ref()).map(Secret::reveal))
-        .bind(sign.and_then(|sign| sign.certificate.as_deref()));
+        .bind(sign.and_then(|sign| sign.certificate.as_deref()))
+        .bind(o.stir.verify.as_str())
+        .bind(o.stir.authorities.as_deref());
     run(db, put).await?;
     run(db, query("DELETE FROM trunk_source WHERE tenant = ? AND name = ?").bind(tenant).bind(&o.name)).await?;
     for (place, source) in (0_i64..).zip(&o.allow) {

@@ -206,6 +206,11 @@ impl Call {
         self.s.answers_late = true;
     }
 
+    /// It comes with these data.
+    pub(crate) fn bring(&mut self, user_data: UserData) {
+        self.s.user_data = user_data;
+    }
+
     /// Answers who comes to a route point, or tells it that somebody is being looked for.
     pub(super) fn answer_at_point(&mut self) {
         if !self.s.answers_late {

@@ -2370,6 +2370,21 @@ pub struct CallRecord {
     /// What says who calls, signed by others, as it came (RFC 8224).
     #[prost(string, repeated, tag = "11")]
     pub identity: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Whether who calls is who the INVITE says, where its trunk verifies that.
+    #[prost(message, optional, tag = "12")]
+    pub verdict: ::core::option::Option<CallerVerdictRecord>,
+}
+/// What is known of who calls.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CallerVerdictRecord {
+    /// The words of 3GPP TS 24.229.
+    #[prost(string, tag = "1")]
+    pub verstat: ::prost::alloc::string::String,
+    /// If the number is right: A, B or C (RFC 8588), and whose call it is to the signer.
+    #[prost(string, optional, tag = "2")]
+    pub attest: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, optional, tag = "3")]
+    pub origid: ::core::option::Option<::prost::alloc::string::String>,
 }
 /// A number that did not take a call (RFC 5806).
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

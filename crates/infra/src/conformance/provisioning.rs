@@ -3,8 +3,8 @@
 use contracts::provisioning::{
     Agent, AgentRules, Application, DialAction, DialRule, DiversionForm, Dn, DnKind, Encryption, FeatureAction,
     FeatureCode, HeaderRule, HeaderRuleAction, HeaderRuleOn, LoginPasswordRule, NoAnswerAction, Number, Object,
-    ObjectKey, ObjectKind, Person, Place, Prompt, Schedule, Secret, Skill, SkillLevel, Spender, Stir, StirSign, Tenant,
-    TenantObjects, Trunk,
+    ObjectKey, ObjectKind, Person, Place, Prompt, Schedule, Secret, Skill, SkillLevel, Spender, Stir, StirSign,
+    StirVerify, Tenant, TenantObjects, Trunk,
 };
 use model::TenantId;
 
@@ -139,6 +139,8 @@ pub fn objects(tenant: &str) -> TenantObjects {
                 private_key: Some(Secret("hush\nhush\n".into())),
                 certificate: Some("-----BEGIN CERTIFICATE-----\n".into()),
             }),
+            verify: StirVerify::Require,
+            authorities: Some("-----BEGIN CERTIFICATE-----\nroot\n".into()),
         },
     }];
     let code =

@@ -20,6 +20,7 @@ use anyhow::Result;
 use axum::Router;
 use infra::{Clock, Leases, Outbox};
 use model::Owner;
+use net::public_address::Reach;
 use prometheus_client::metrics::counter::Counter;
 use runtime::{Drain, RoleContext};
 use tokio::sync::{mpsc, oneshot};
@@ -27,7 +28,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::events::follow::Upstream;
 use deliveries::Retries;
 use store::WebhookStore;
-use target::{DeliveryClient, Reach};
+use target::DeliveryClient;
 
 pub(super) use api::openapi;
 

@@ -75,6 +75,7 @@ impl UserAgent {
         for queued in queued.unwrap_or_default() {
             let reply = Reply {
                 status: StatusCode(queued.status),
+                phrase: None,
                 headers: queued.headers,
                 body: queued.session.map(Body::sdp),
             };

@@ -253,6 +253,8 @@ pub struct OutgoingRequest {
 pub struct Reply {
     /// The status.
     pub status: StatusCode,
+    /// Its reason phrase, where that is not the usual one.
+    pub phrase: Option<&'static str>,
     /// Further headers.
     pub headers: ExtraHeaders,
     /// The body; for an INVITE, UPDATE or PRACK the session description.
@@ -262,12 +264,12 @@ pub struct Reply {
 impl Reply {
     /// A status without headers or body.
     pub const fn new(status: StatusCode) -> Self {
-        Self { status, headers: Vec::new(), body: None }
+        Self { status, phrase: None, headers: Vec::new(), body: None }
     }
 
     /// 200 with a session description.
     pub fn session(sdp: impl Into<Bytes>) -> Self {
-        Self { status: StatusCode::OK, headers: Vec::new(), body: Some(Body::sdp(sdp)) }
+        Self { body: Some(Body::sdp(sdp)), ..Self::new(StatusCode::OK) }
     }
 
     /// With one more header.

@@ -87,7 +87,10 @@ pub(super) fn with_capabilities(response: Builder, leg: &Leg) -> Builder {
 
 /// Adds the application's headers and body.
 pub(super) fn with_reply(response: Builder, reply: &Reply) -> Builder {
-    let response = with_headers(response, &reply.headers);
+    let mut response = with_headers(response, &reply.headers);
+    if let Some(phrase) = reply.phrase {
+        response = response.reason(phrase);
+    }
     match &reply.body {
         Some(body) => response.body(&body.content_type, body.bytes.clone()),
         None => response,

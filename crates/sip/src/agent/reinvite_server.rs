@@ -5,11 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use model::Timestamp;
 
+use super::UserAgent;
 use super::command::{CommandError, DialogId, Reply};
 use super::compose::session_of;
 use super::event::Event;
 use super::state::LegPhase;
-use super::{Body, UserAgent};
 use crate::offer_answer::{Carrier, OfferAnswerError, Phase};
 use crate::transaction::ServerId;
 use crate::{Message, StatusCode};
@@ -79,10 +79,6 @@ impl UserAgent {
 
     /// Answers the peer's re-INVITE with 200.
     pub(super) fn accept_reinvite(&mut self, id: DialogId, session: Bytes, now: Timestamp) -> Result<(), CommandError> {
-        self.send_success(
-            id,
-            &Reply { status: StatusCode::OK, headers: Vec::new(), body: Some(Body::sdp(session)) },
-            now,
-        )
+        self.send_success(id, &Reply::session(session), now)
     }
 }

@@ -364,7 +364,7 @@ static TRUNKS: Shape = Shape::List {
             "stir",
             Optional,
             &STIR,
-            "How calls by it are signed, so that who is called knows that the number is right (STIR/SHAKEN).",
+            "How calls to its carrier are signed, and signatures of those from it verified (STIR/SHAKEN).",
         ),
         field(
             "early_speech",

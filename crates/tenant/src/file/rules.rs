@@ -289,6 +289,10 @@ impl<'a> Rules<'a> {
             let key = format!("trunks.{}.stir.sign.{}", trunk.name, fault.key());
             self.fault(ObjectKind::Trunk, &trunk.name, key, fault.to_string());
         }
+        if let Err(reason) = net::stir::authorities(&trunk.stir) {
+            let key = format!("trunks.{}.stir.authorities", trunk.name);
+            self.fault(ObjectKind::Trunk, &trunk.name, key, reason);
+        }
     }
 
     /// The carrier has given both, user and password.

@@ -1,6 +1,6 @@
-//! How calls by a trunk are signed: `stir` of an entry of `trunks`.
+//! How calls by a trunk are signed, and signatures verified: `stir` of an entry of `trunks`.
 
-use contracts::provisioning::{Secret, Stir, StirSign};
+use contracts::provisioning::{Secret, Stir, StirSign, StirVerify};
 
 use super::scalar::{optional, text as scalar};
 use super::shape::Need::{Optional, Required};
@@ -12,8 +12,21 @@ const URL: Shape = Shape::Text { max: 512 };
 const PEM: Shape = Shape::Lines { max: 16_384 };
 
 /// What is set for a trunk.
-pub(super) static STIR: Shape =
-    Shape::Record(&[field("sign", Optional, &SIGN, "With what calls to its carrier are signed.")]);
+pub(super) static STIR: Shape = Shape::Record(&[
+    field("sign", Optional, &SIGN, "With what calls to its carrier are signed."),
+    field(
+        "verify",
+        Optional,
+        &VERIFY,
+        "What is done with signatures of calls that come from it: off, nothing; report, calls go on with what was found; require, calls that are not signed well are refused. Without it off.",
+    ),
+    field(
+        "authorities",
+        Optional,
+        &AUTHORITIES,
+        "For verify: the certificates of the authorities that vouch for who signs, as PEM, one behind the other.",
+    ),
+]);
 
 static SIGN: Shape = Shape::Record(&[
     field(
@@ -31,6 +44,10 @@ static SIGN: Shape = Shape::Record(&[
     ),
 ]);
 
+/// The roots of a country: about a dozen.
+const AUTHORITIES: Shape = Shape::Lines { max: 65_536 };
+static VERIFY: Shape = Shape::OneOf(&StirVerify::NAMES);
+
 /// What is set for a trunk; nothing where there are faults.
 pub(super) fn stir(trunk: &Node) -> Stir {
     let sign = |item: &Node| {
@@ -40,7 +57,12 @@ pub(super) fn stir(trunk: &Node) -> Stir {
             certificate: text(item, "certificate"),
         })
     };
-    Stir { sign: trunk.get("stir").and_then(|stir| sign(stir.get("sign")?)) }
+    let Some(stir) = trunk.get("stir") else { return Stir::default() };
+    Stir {
+        sign: stir.get("sign").and_then(sign),
+        verify: text(stir, "verify").and_then(|name| StirVerify::parse(&name)).unwrap_or_default(),
+        authorities: text(stir, "authorities"),
+    }
 }
 
 /// The key of a trunk's line; nothing if nothing is set.
@@ -50,5 +72,8 @@ pub(super) fn line(stir: &Stir) -> String {
             + &optional("certificate", sign.certificate.as_deref());
         format!("sign: {{certificate_url: {}{more}}}", scalar(&sign.certificate_url))
     });
-    sign.map(|sign| format!(", stir: {{{sign}}}")).unwrap_or_default()
+    let verify = (stir.verify != StirVerify::Off).then(|| format!("verify: {}", scalar(stir.verify.as_str())));
+    let authorities = stir.authorities.as_ref().map(|pem| format!("authorities: {}", scalar(pem)));
+    let keys: Vec<String> = [sign, verify, authorities].into_iter().flatten().collect();
+    if keys.is_empty() { String::new() } else { format!(", stir: {{{}}}", keys.join(", ")) }
 }

@@ -1,8 +1,8 @@
-//! Calls signed for (STIR/SHAKEN): what a carrier gets, judged by OpenSSL.
+//! Calls signed for (STIR/SHAKEN): what a carrier gets is judged by OpenSSL, and what a carrier sends is signed by it.
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -10,11 +10,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use testkit::agents::{baresip_phone_that_says, sipp_phone};
-use testkit::caller::{goes_out, prompt};
+use testkit::caller::{CALLER, Caller, goes_out, prompt};
 use testkit::facts::check_log_and_laws;
-use testkit::{Answer, Authority, Endpoint, Installation, Watch};
+use testkit::{Answer, Authority, Endpoint, Installation, Watch, wait};
 
 const SOON: Duration = Duration::from_secs(15);
+const LATER: Duration = Duration::from_secs(60);
 /// The last octet of the address at which the carrier takes calls.
 const CARRIER: u8 = 20;
 /// A number outside, and how a phone dials it.
@@ -114,4 +115,131 @@ fn a_call_goes_out_signed_and_openssl_finds_the_signature_right() -> Result<()> 
     watch.wait_for_count("CallDeleted", 1, SOON)?;
     site.is_at_rest()?;
     check_log_and_laws(&site, &watch.facts())
+}
+
+/// Signs with OpenSSL what a carrier would: the caller of the scenarios calls this number.
+fn signed_by_openssl(key: &str, url: &str, called: &str, iat: u64) -> Result<String> {
+    let folder = tempfile::tempdir()?;
+    let at = |name: &str| folder.path().join(name);
+    let header = format!("{{\"alg\":\"ES256\",\"ppt\":\"shaken\",\"typ\":\"passport\",\"x5u\":\"{url}\"}}");
+    let caller = CALLER.trim_start_matches('+');
+    let called = called.trim_start_matches('+');
+    let claims = format!(
+        "{{\"attest\":\"A\",\"dest\":{{\"tn\":[\"{called}\"]}},\"iat\":{iat},\"orig\":{{\"tn\":\"{caller}\"}},\"origid\":\"0b9f6d2c\"}}"
+    );
+    let input = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
+    fs::write(at("key.pem"), key)?;
+    fs::write(at("input"), &input)?;
+    let signed =
+        Command::new("openssl").args(["dgst", "-sha256", "-sign"]).arg(at("key.pem")).arg(at("input")).output()?;
+    ensure!(signed.status.success(), "openssl dgst: {}", String::from_utf8_lossy(&signed.stderr));
+    let signature = URL_SAFE_NO_PAD.encode(fixed(&signed.stdout)?);
+    Ok(format!("{input}.{signature};info=<{url}>;alg=ES256;ppt=shaken"))
+}
+
+/// A signature of OpenSSL as JWS has it.
+fn fixed(der: &[u8]) -> Result<Vec<u8>> {
+    let mut rest = der.get(2..).context("a SEQUENCE")?;
+    let mut both = Vec::new();
+    for _ in 0..2 {
+        let length = usize::from(*rest.get(1).context("an INTEGER")?);
+        let digits = rest.get(2..2 + length).context("its digits")?;
+        let digits: Vec<u8> = digits.iter().copied().skip_while(|byte| *byte == 0).collect();
+        both.extend(std::iter::repeat_n(0, 32_usize.saturating_sub(digits.len())));
+        both.extend(digits);
+        rest = rest.get(2 + length..).unwrap_or_default();
+    }
+    Ok(both)
+}
+
+/// `openssl s_server`, which hands out the files of a folder by https.
+struct WebServer(std::process::Child);
+
+impl WebServer {
+    fn start(folder: &Path, address: &str, certificate: &Path) -> Result<Self> {
+        let mut server = Command::new("openssl");
+        server
+            .args(["s_server", "-quiet", "-WWW", "-accept", address, "-cert"])
+            .arg(certificate)
+            .arg("-key")
+            .arg(certificate);
+        let server = server.current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        let server = Self(server.spawn()?);
+        wait::until(SOON, || Ok(std::net::TcpStream::connect(address).is_ok().then_some(())))?;
+        Ok(server)
+    }
+}
+
+impl Drop for WebServer {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn now_s() -> Result<u64> {
+    Ok(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_secs())
+}
+
+#[test]
+fn a_call_that_openssl_has_signed_is_verified_and_one_without_is_refused_where_that_is_required() -> Result<()> {
+    let authority = Authority::new()?;
+    let (key, certificate) = key_and_certificate(&authority.issue("signer", "DNS:carrier.example", 30)?)?;
+    let root = fs::read_to_string(authority.certificate())?;
+    let of_server = authority.issue("server", "DNS:localhost,IP:127.0.0.1", 30)?;
+    let trusted = authority.certificate().display().to_string();
+    let site = Installation::start_with(&[
+        "--set",
+        "sip-cluster.certificate_private=true",
+        "--set",
+        &format!("sip-cluster.certificate_authorities=[{trusted:?}]"),
+    ])?;
+    let (folder, port) = (tempfile::tempdir()?, 20_000 + u16::from(site.demo.instance));
+    fs::write(folder.path().join("shaken.pem"), &certificate)?;
+    let _server = WebServer::start(folder.path(), &format!("127.0.0.1:{port}"), &of_server)?;
+    let url = format!("https://127.0.0.1:{port}/shaken.pem");
+    let sales = site.number("sales")?.to_owned();
+    let watch = Watch::start(&site, "0-0")?;
+    let known =
+        |verify: &str| import_trunk(&site, &format!(", stir: {{verify: {verify}, authorities: {}}}", json!(root)));
+
+    known("report")?;
+    // Until sip-cluster knows the trunk so, nobody says anything of callers.
+    wait::until(LATER, || {
+        let (_, outcome) = Caller::dial(&site, "caller.xml", 1, &sales, &["-d", "100"])?.finish(LATER)?;
+        outcome.expect_success()?;
+        Ok(verstats(&watch).contains(&"No-TN-Validation".to_owned()).then_some(()))
+    })?;
+    let signed = signed_by_openssl(&key, &url, &sales, now_s()?)?;
+    let caller = Caller::dial(&site, "caller-signed.xml", 1, &sales, &["-d", "500", "-key", "identity", &signed])?;
+    caller.finish(LATER)?.1.expect_success()?;
+    wait::until(SOON, || Ok(verstats(&watch).contains(&"TN-Validation-Passed".to_owned()).then_some(())))?;
+    let passed = watch.facts().into_iter().find(|fact| fact.frame["UserData"]["verstat"] == "TN-Validation-Passed");
+    let data = passed.context("a fact")?.frame["UserData"].clone();
+    assert_eq!((&data["attest"], &data["origid"]), (&json!("A"), &json!("0b9f6d2c")));
+    let old = signed_by_openssl(&key, &url, &sales, now_s()? - 120)?;
+    let caller = Caller::dial(&site, "caller-signed.xml", 1, &sales, &["-d", "500", "-key", "identity", &old])?;
+    caller.finish(LATER)?.1.expect_success()?;
+    wait::until(SOON, || Ok(verstats(&watch).contains(&"TN-Validation-Failed".to_owned()).then_some(())))?;
+
+    known("require")?;
+    let refused = wait::until(LATER, || {
+        let (_, outcome) = Caller::dial(&site, "caller.xml", 1, &sales, &["-d", "100"])?.finish(LATER)?;
+        Ok(outcome.messages.contains("SIP/2.0 4").then_some(outcome.messages))
+    })?;
+    ensure!(refused.contains("SIP/2.0 428 Use Identity Header"), "{refused}");
+    let old = signed_by_openssl(&key, &url, &sales, now_s()? - 120)?;
+    let caller = Caller::dial(&site, "caller-signed.xml", 1, &sales, &["-d", "500", "-key", "identity", &old])?;
+    let messages = caller.finish(LATER)?.1.messages;
+    ensure!(messages.contains("SIP/2.0 403 Stale Date"), "{messages}");
+    let signed = signed_by_openssl(&key, &url, &sales, now_s()?)?;
+    let caller = Caller::dial(&site, "caller-signed.xml", 1, &sales, &["-d", "500", "-key", "identity", &signed])?;
+    caller.finish(LATER)?.1.expect_success()?;
+    site.is_at_rest()?;
+    check_log_and_laws(&site, &watch.facts())
+}
+
+/// What was said of callers so far.
+fn verstats(watch: &Watch) -> Vec<String> {
+    watch.facts().iter().filter_map(|fact| fact.frame["UserData"]["verstat"].as_str().map(str::to_owned)).collect()
 }

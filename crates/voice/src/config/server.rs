@@ -412,6 +412,13 @@ async fn trunk_credentials(
 ) -> Answer {
     let copy = copy_for(&copies, &caller, &tenant)?;
     caller.needs_scope(scope::CONFIG_SECRETS)?;
+    // Registrar speaks with carriers too, and signs nothing.
+    let signs = caller.role() != Some("registrar");
+    versioned(&headers, copy.version, &secrets_of_trunks(&copy, signs))
+}
+
+fn secrets_of_trunks(copy: &TenantCopy, with_keys: bool) -> TrunkCredentials {
+    let trunks = || copy.of_kind(ObjectKind::Trunk);
     let account = |object: &Object| match object {
         Object::Trunk(trunk) => {
             let (user, password) = (trunk.authenticates_as()?.to_owned(), trunk.password.clone()?);
@@ -420,15 +427,17 @@ async fn trunk_credentials(
         _ => None,
     };
     let key = |object: &Object| match object {
-        Object::Trunk(trunk) => {
+        Object::Trunk(trunk) if with_keys => {
             let private_key = trunk.stir.sign.as_ref()?.private_key.clone()?;
             Some(TrunkKey { trunk: trunk.name.clone(), private_key })
         }
         _ => None,
     };
-    let trunks = copy.of_kind(ObjectKind::Trunk).filter_map(account).collect();
-    let keys = copy.of_kind(ObjectKind::Trunk).filter_map(key).collect();
-    versioned(&headers, copy.version, &TrunkCredentials { version: tag(copy.version), trunks, keys })
+    TrunkCredentials {
+        version: tag(copy.version),
+        trunks: trunks().filter_map(account).collect(),
+        keys: trunks().filter_map(key).collect(),
+    }
 }
 
 async fn pin(

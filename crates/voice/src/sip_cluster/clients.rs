@@ -16,6 +16,7 @@ use runtime::fault::{FaultReport, FaultReports};
 use serde_json::json;
 use tokio::sync::{Semaphore, watch};
 
+use super::certificates::Certificates;
 use super::inbox::Inbox;
 use super::ledger::claim::{self, OrphanClaimer};
 use super::ledger::{find, spending};
@@ -53,13 +54,19 @@ struct Inner {
     spans: runtime::spans::Spans,
     orphans: OrphanClaimer,
     reports: FaultReports,
+    certificates: Certificates,
     /// The owners that proxies see live.
     live: watch::Receiver<SeenLive>,
 }
 
 impl Clients {
     /// The clients of this run of the role. `live` gives the owners that proxies see live.
-    pub fn new(ctx: &RoleContext, inbox: Inbox, live: watch::Receiver<SeenLive>) -> anyhow::Result<Self> {
+    pub fn new(
+        ctx: &RoleContext,
+        inbox: Inbox,
+        live: watch::Receiver<SeenLive>,
+        certificates: Certificates,
+    ) -> anyhow::Result<Self> {
         let inner = Inner {
             dialplan: Client::new(ctx, "voice-27")?,
             lookups: Semaphore::new(LOOKUPS_AT_ONCE),
@@ -70,6 +77,7 @@ impl Clients {
             spans: ctx.trace.spans().clone(),
             orphans: OrphanClaimer::new(ctx.stores.clone(), ctx.owner()),
             reports: FaultReports::new(&ctx.data_dir, ctx.node.as_str()),
+            certificates,
             live,
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -123,6 +131,9 @@ impl Clients {
                 Order::HandOver { tenant, thread, token, to } => {
                     let is_given = claim::give(&inner.stores, (&tenant, thread, token), &to).await;
                     inner.inbox.handed_over(tenant, thread, is_given).await;
+                }
+                Order::FetchCertificate { id, url } => {
+                    inner.inbox.certificate_fetched(id, inner.certificates.fetch(&url).await).await;
                 }
                 Order::Inherit { live } => inner.inbox.orphans_claimed(inner.orphans.take(&live).await).await,
             }

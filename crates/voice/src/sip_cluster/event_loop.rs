@@ -171,6 +171,7 @@ impl EventLoop {
             InboxMessage::Quarantined { conn_id, done } => self.node.was_quarantined(conn_id, done, now),
             // A task that has ended waits for no answer.
             InboxMessage::Tenants(reply) => drop(reply.send(self.node.tenants())),
+            InboxMessage::CertificateFetched { id, fetched } => self.node.certificate_fetched(id, fetched, now),
             InboxMessage::Spent { spender, added } => self.node.spent(&spender, added),
             InboxMessage::Monitors { tenant, monitors } => self.node.monitors_read(&tenant, monitors, now),
             InboxMessage::RoutingAgain { tenant } => self.node.tell_routing_again(&tenant, now),

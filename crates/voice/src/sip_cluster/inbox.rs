@@ -10,6 +10,7 @@ use model::{ConnId, Owner, Request, Timestamp};
 use sip::agent::IncomingId;
 use tokio::sync::{mpsc, oneshot};
 
+use super::certificates::Fetched;
 use super::limits::INBOX_MAX;
 use super::node::lookup::Found;
 use super::node::spending::{Added, Spender};
@@ -112,6 +113,13 @@ pub enum InboxMessage {
         /// What became of it.
         added: Added,
     },
+    /// The certificate for which an INVITE waits.
+    CertificateFetched {
+        /// The number of the INVITE.
+        id: u64,
+        /// The certificate, or why there is none.
+        fetched: Fetched,
+    },
     /// rq may have restarted: it needs the tenant's calls.
     RoutingAgain {
         /// The tenant.
@@ -196,6 +204,11 @@ impl Inbox {
     /// The store's answer about what was spent on calls outside.
     pub async fn spent(&self, spender: Spender, added: Added) {
         let _ = self.0.send(InboxMessage::Spent { spender, added }).await;
+    }
+
+    /// The certificate for which an INVITE waits.
+    pub async fn certificate_fetched(&self, id: u64, fetched: Fetched) {
+        let _ = self.0.send(InboxMessage::CertificateFetched { id, fetched }).await;
     }
 
     /// rq may have restarted: it needs the tenant's calls.

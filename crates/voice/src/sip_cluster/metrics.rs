@@ -41,6 +41,12 @@ runtime::metrics! {
         signed: Counter = "sipcluster_calls_signed";
         /// Calls by trunks that sign which went out unsigned: the key cannot be used, or the number that is shown is no telephone number.
         unsigned: Counter = "sipcluster_calls_unsigned";
+        /// Calls that came in with a signature that holds (STIR), by trunks that verify.
+        verified: Counter = "sipcluster_callers_verified";
+        /// Calls that came in by trunks that verify and went on although the signature is missing or does not hold.
+        unverified: Counter = "sipcluster_callers_unverified";
+        /// Calls that were refused because the signature is missing or does not hold.
+        unverified_refused: Counter = "sipcluster_callers_unverified_refused";
         /// Times that a call did not go out by a trunk because its carrier wanted no calls for a while, or because it drains.
         trunk_passed_over: Counter = "sipcluster_trunk_passed_over";
         /// Times that a carrier wanted no calls for a while (503 with Retry-After).
@@ -173,6 +179,21 @@ impl Metrics {
     /// A call went out unsigned by a trunk that signs.
     pub fn call_unsigned(&self) {
         self.unsigned.inc();
+    }
+
+    /// A call came in with a signature that holds.
+    pub fn caller_verified(&self) {
+        self.verified.inc();
+    }
+
+    /// A call came in without one, and went on.
+    pub fn caller_unverified(&self) {
+        self.unverified.inc();
+    }
+
+    /// A call came in without one, and was refused.
+    pub fn unverified_refused(&self) {
+        self.unverified_refused.inc();
     }
 
     /// A carrier wants no calls for a while.

@@ -34,6 +34,7 @@ use calls::pending::PendingRequests;
 use calls::prompts::ReadPrompts;
 use calls::table::Calls;
 use calls::trunk_limits::{CallRates, Pauses, ReadReceived, ReadTrunks};
+use calls::verification::Verifications;
 use faults::{Doing, Faults};
 use ids::Ids;
 use order::{Order, Orders};
@@ -82,6 +83,8 @@ pub struct Node {
     received: ReadReceived,
     header_rules: ReadHeaderRules,
     identities: Box<dyn IdentityConfiguration>,
+    /// INVITEs that wait until it is known who calls.
+    verifications: Verifications,
     phones: ReadPhones,
     /// Trunks whose carriers want no calls for a while.
     pauses: Pauses,
@@ -165,6 +168,7 @@ impl Node {
             received: parts.received,
             header_rules: parts.header_rules,
             identities: parts.identities,
+            verifications: Verifications::default(),
             phones: parts.phones,
             pauses: Pauses::default(),
             call_rates: CallRates::default(),
@@ -173,9 +177,9 @@ impl Node {
         }
     }
 
-    /// How many calls there are.
+    /// How many calls there are, those included that begin once it is known who calls.
     pub fn calls(&self) -> usize {
-        self.calls.len()
+        self.calls.len() + self.verifications.len()
     }
 
     /// Stops taking new calls; returns whether that is new.
@@ -309,6 +313,7 @@ impl Node {
                 node.attempt_for(Some(conn_id), now, |node| node.call_due(conn_id, now));
             }
             node.attempt_for(None, now, |node| node.agent.handle_timeout(now));
+            node.judge_overdue(now);
             node.settle(now);
             if node.next_sweep <= now {
                 node.sweep(now);
@@ -329,7 +334,8 @@ impl Node {
         // Calls still in doubt are confirmed without waiting for an input.
         let doubt = self.confirmations.are_needed().then_some(Timestamp::ZERO);
         let changes = (self.calls.is_one_changed() || !self.heavy.is_empty()).then_some(Timestamp::ZERO);
-        [call, self.agent.next_timeout(), sweep, ownership, doubt, changes].into_iter().flatten().min()
+        let verification = self.verifications.next_timeout();
+        [call, self.agent.next_timeout(), sweep, ownership, doubt, changes, verification].into_iter().flatten().min()
     }
 
     // ---- outputs, after the commit

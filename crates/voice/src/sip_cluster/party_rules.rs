@@ -4,18 +4,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use call::dial_plan::{Pattern, Translation};
-use contracts::provisioning::{
-    DialAction, DialRule, Dn, DnKind, HeaderRule, Object, ObjectKind, Secret, StirSign, Trunk,
-};
+use contracts::provisioning::{DialAction, DialRule, Dn, DnKind, HeaderRule, Object, ObjectKind};
 use model::TenantId;
 use net::configuration::Configuration;
 use sip::header_rules::HeaderRules;
 
 use super::node::calls::direct::{PhoneRules, ReadPhones};
 use super::node::calls::header_rules::ReadHeaderRules;
-use super::node::calls::identity::{IdentityConfiguration, Signing};
 use super::node::calls::trunk_limits::{ReadReceived, ReadTrunks, TrunkRules};
-use crate::trunk_accounts::TrunkAccounts;
 
 /// Reads what is set for trunks.
 pub(super) fn trunks(configuration: Configuration) -> ReadTrunks {
@@ -90,63 +86,6 @@ pub(super) fn header_rules(configuration: Configuration) -> ReadHeaderRules {
         ready.insert(key, (trunk.headers.clone(), rules.clone()));
         Some(rules)
     })
-}
-
-/// The keys of trunks as they were written, and ready for use.
-type ReadySigners = HashMap<(TenantId, String), (StirSign, Option<Secret>, Signing)>;
-
-/// With what calls are signed, from config's copy; keys are made ready for use when they change.
-pub(super) struct Identities {
-    configuration: Configuration,
-    accounts: TrunkAccounts,
-    ready: Mutex<ReadySigners>,
-}
-
-impl Identities {
-    /// Those of all tenants.
-    pub(super) fn new(configuration: Configuration, accounts: TrunkAccounts) -> Self {
-        Self { configuration, accounts, ready: Mutex::default() }
-    }
-}
-
-impl IdentityConfiguration for Identities {
-    fn signing(&self, tenant: &TenantId, trunk: &str) -> Signing {
-        let config = self.configuration.tenant(tenant);
-        let object = config.as_deref().and_then(|config| config.get(ObjectKind::Trunk, trunk));
-        let Some(Object::Trunk(Trunk { stir, .. })) = object else { return Signing::Off };
-        let Some(sign) = &stir.sign else { return Signing::Off };
-        let key = self.accounts.key_of(tenant, trunk);
-        let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
-        let of = (tenant.clone(), trunk.to_owned());
-        if let Some((.., signing)) = ready.get(&of).filter(|(known, of_key, _)| known == sign && *of_key == key) {
-            return signing.clone();
-        }
-        if ready.len() >= READY_MAX {
-            ready.clear();
-        }
-        let until = net::stir::certificate(stir)
-            .and_then(Result::ok)
-            .and_then(|certificate| u64::try_from(certificate.valid_until()).ok());
-        let signing = net::stir::signer(sign, key.as_ref()).map(Arc::new).map_or_else(
-            |fault| {
-                // Once for each change of the trunk, not for each call.
-                tracing::warn!(%tenant, trunk, key = fault.key(), %fault,
-                    "calls by this trunk go out unsigned: unless config tells the key soon, correct `stir.sign` of the trunk and import \
-                     the tenant again");
-                Signing::Unusable
-            },
-            |signer| Signing::With(signer, until),
-        );
-        ready.insert(of, (sign.clone(), key, signing.clone()));
-        signing
-    }
-
-    fn owns(&self, tenant: &TenantId, number: &str) -> bool {
-        let Some(config) = self.configuration.tenant(tenant) else { return false };
-        let Some(digits) = sip::stir::canonical(number) else { return false };
-        let forms = [number, &digits, &format!("+{digits}")];
-        forms.into_iter().any(|form| config.get(ObjectKind::Number, form).is_some())
-    }
 }
 
 /// Reads what is set for phones.

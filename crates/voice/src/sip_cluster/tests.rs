@@ -26,3 +26,4 @@ mod sessions;
 mod spending;
 mod trunk_limits;
 mod user_to_user;
+mod verification;

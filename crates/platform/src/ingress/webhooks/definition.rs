@@ -3,11 +3,12 @@
 use contracts::{v1, wire};
 use model::{ConnId, EventName, Timestamp};
 use net::http::Problem;
+use net::public_address::Reach;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::signature::SigningKey;
-use super::target::Reach;
+use super::target;
 
 /// The most webhooks of a tenant: each is a subscription of its own.
 pub(super) const WEBHOOKS_MAX: usize = 16;
@@ -84,7 +85,7 @@ impl WebhookWanted {
     /// Checks everything but the secret.
     pub fn check(&self, reach: Reach) -> Result<v1::SubscribeRequest, Problem> {
         let fault = |field: &str, rule: String| Problem::unprocessable(format!("{field}: {rule}"));
-        reach.check(&self.url).map_err(|rule| fault("url", rule))?;
+        target::check(reach, &self.url).map_err(|rule| fault("url", rule))?;
         if self.description.len() > DESCRIPTION_BYTES_MAX {
             return Err(fault("description", format!("it must have at most {DESCRIPTION_BYTES_MAX} bytes")));
         }

@@ -20,7 +20,7 @@ use super::definition::Webhook;
 use super::deliveries::{AttemptOutcome, Dead, Deliveries, WebhookMessage};
 use super::signature::message_id;
 use super::store::RecordPart;
-use super::target::DeliveryClient;
+use super::target::{self, DeliveryClient};
 use crate::ingress::events::follow::{Beginning, FollowRequest, StreamFrame};
 
 /// How often what has changed is written.
@@ -70,7 +70,7 @@ impl Runner {
         webhook: Webhook,
         sender: DeliveryClient,
     ) -> anyhow::Result<Self> {
-        let url = shared.reach.check(&webhook.url).map_err(anyhow::Error::msg)?;
+        let url = target::check(shared.reach, &webhook.url).map_err(anyhow::Error::msg)?;
         let store = &shared.store;
         let held = store.read::<v1::WebhookDeliveriesRecord>(&tenant, RecordPart::Deliveries, webhook.place).await?;
         let held_dead =
@@ -219,7 +219,7 @@ impl Runner {
     /// Takes over a changed definition. True: other events are to be read.
     fn redefined(&mut self, present: Webhook) -> bool {
         let reads_others = present.filter != self.webhook.filter;
-        if let Ok(url) = self.shared.reach.check(&present.url) {
+        if let Ok(url) = target::check(self.shared.reach, &present.url) {
             self.url = url;
         }
         self.webhook = present;

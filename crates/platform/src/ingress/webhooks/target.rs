@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -15,6 +15,7 @@ use http_body_util::Full;
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use net::public_address::{Reach, literal};
 use tokio::net::TcpStream;
 use tower::{BoxError, Service};
 
@@ -34,82 +35,28 @@ const IDLE_MAX: usize = 4;
 /// How long an unused connection stays open.
 const IDLE_WITHIN: Duration = Duration::from_secs(30);
 
-/// Which addresses deliveries may go to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reach {
-    /// Those of the public Internet.
-    Public,
-    /// Every one.
-    Everywhere,
-}
-
-impl Reach {
-    fn allows(self, ip: IpAddr) -> bool {
-        self == Self::Everywhere || is_public(ip)
+/// Checks the address of a webhook as far as it can be done without asking for its host.
+pub(super) fn check(reach: Reach, url: &str) -> Result<Uri, String> {
+    if url.len() > URL_BYTES_MAX {
+        return Err(format!("it must have at most {URL_BYTES_MAX} bytes"));
     }
-
-    /// Checks the address of a webhook as far as it can be done without asking for its host.
-    pub fn check(self, url: &str) -> Result<Uri, String> {
-        if url.len() > URL_BYTES_MAX {
-            return Err(format!("it must have at most {URL_BYTES_MAX} bytes"));
-        }
-        let uri: Uri = url.parse().map_err(|_| "it is not a URL".to_owned())?;
-        if !matches!(uri.scheme_str(), Some("http" | "https")) {
-            return Err("it must begin with http:// or https://".to_owned());
-        }
-        let authority = uri.authority().map(|authority| authority.as_str()).unwrap_or_default();
-        let host = uri.host().unwrap_or_default();
-        if host.is_empty() || authority.contains('@') {
-            return Err("it must name a host, without user or password".to_owned());
-        }
-        match literal(host) {
-            Some(ip) if !self.allows(ip) => Err(not_public(ip)),
-            _ => Ok(uri),
-        }
+    let uri: Uri = url.parse().map_err(|_| "it is not a URL".to_owned())?;
+    if !matches!(uri.scheme_str(), Some("http" | "https")) {
+        return Err("it must begin with http:// or https://".to_owned());
+    }
+    let authority = uri.authority().map(|authority| authority.as_str()).unwrap_or_default();
+    let host = uri.host().unwrap_or_default();
+    if host.is_empty() || authority.contains('@') {
+        return Err("it must name a host, without user or password".to_owned());
+    }
+    match literal(host) {
+        Some(ip) if !reach.allows(ip) => Err(not_public(ip)),
+        _ => Ok(uri),
     }
 }
 
 fn not_public(ip: IpAddr) -> String {
     format!("{ip} is no address of the public Internet: see the setting ingress.webhook_private")
-}
-
-/// The host as an address, if it is one.
-fn literal(host: &str) -> Option<IpAddr> {
-    host.trim_start_matches('[').trim_end_matches(']').parse().ok()
-}
-
-/// Whether an address is one of the public Internet, and not of this machine, its networks, or for special use (RFC 6890).
-fn is_public(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => is_public_v4(ip),
-        IpAddr::V6(ip) => is_public_v6(ip),
-    }
-}
-
-fn is_public_v4(ip: Ipv4Addr) -> bool {
-    let [a, b, c, _] = ip.octets();
-    let is_special = matches!(
-        (a, b, c),
-        (0 | 10 | 127 | 240..=255, ..) | (100, 64..=127, _) | (192, 0, 0 | 2) | (192, 88, 99) | (198, 18 | 19, _)
-    );
-    !(is_special || ip.is_private() || ip.is_link_local() || ip.is_multicast() || ip.is_documentation())
-}
-
-fn is_public_v6(ip: Ipv6Addr) -> bool {
-    let segments = ip.segments();
-    let [a, b, ..] = segments;
-    let embedded = |high: u16, low: u16| {
-        let [[x, y], [z, w]] = [high.to_be_bytes(), low.to_be_bytes()];
-        is_public_v4(Ipv4Addr::new(x, y, z, w))
-    };
-    match segments {
-        // IPv4 inside: mapped, compatible, NAT64, 6to4.
-        [0, 0, 0, 0, 0, 0 | 0xffff, high, low] => embedded(high, low),
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => embedded(high, low),
-        [0x2002, high, low, ..] => embedded(high, low),
-        // Only 2000::/3 is given out; of it not Teredo and others of 2001::/23, and not the documentation's.
-        _ => a & 0xe000 == 0x2000 && !(a == 0x2001 && (b < 0x200 || b == 0xdb8)) && a != 0x3fff,
-    }
 }
 
 // === the client ===
@@ -284,56 +231,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_addresses_of_the_public_internet_are_let_in() {
-        for public in [
-            "9.9.9.9",
-            "172.32.0.1",
-            "100.128.0.1",
-            "2620:fe::fe",
-            "::ffff:9.9.9.9",
-            "64:ff9b::909:909",
-            "2002:909:909::1",
-        ] {
-            assert!(is_public(public.parse().unwrap()), "{public}");
-        }
-        for other in [
-            "0.0.0.0",
-            "10.1.2.3",
-            "100.64.0.1",
-            "127.0.0.1",
-            "127.9.9.9",
-            "169.254.169.254",
-            "172.16.0.1",
-            "192.0.0.8",
-            "192.0.2.1",
-            "192.168.1.1",
-            "198.18.0.1",
-            "198.51.100.1",
-            "203.0.113.1",
-            "224.0.0.1",
-            "255.255.255.255",
-            "::",
-            "::1",
-            "::ffff:127.0.0.1",
-            "::7f00:1",
-            "64:ff9b::a00:1",
-            "2002:7f00:1::1",
-            "fe80::1",
-            "fd00::1",
-            "ff02::1",
-            "2001:db8::1",
-            "2001::1",
-            "3fff::1",
-        ] {
-            assert!(!is_public(other.parse().unwrap()), "{other}");
-        }
-    }
-
-    #[test]
     fn a_webhooks_address_is_http_to_a_host_that_is_let_in() {
-        let check = |url: &str| Reach::Public.check(url).map(drop);
+        let checked = |url: &str| check(Reach::Public, url).map(drop);
         for good in ["https://crm.example/hooks?a=b", "http://crm.example:8080", "https://9.9.9.9/"] {
-            assert_eq!(check(good), Ok(()), "{good}");
+            assert_eq!(checked(good), Ok(()), "{good}");
         }
         for (wrong, rule) in [
             ("ftp://crm.example/", "http:// or https://"),
@@ -345,11 +246,11 @@ mod tests {
             ("http://169.254.169.254/latest", "public Internet"),
             ("http://a b/", "not a URL"),
         ] {
-            let fault = check(wrong).unwrap_err();
+            let fault = checked(wrong).unwrap_err();
             assert!(fault.contains(rule), "{wrong}: {fault}");
         }
-        assert!(check(&format!("https://crm.example/{}", "x".repeat(URL_BYTES_MAX))).unwrap_err().contains("bytes"));
-        assert!(Reach::Everywhere.check("http://127.0.0.1:8080/").is_ok());
+        assert!(checked(&format!("https://crm.example/{}", "x".repeat(URL_BYTES_MAX))).unwrap_err().contains("bytes"));
+        assert!(check(Reach::Everywhere, "http://127.0.0.1:8080/").is_ok());
     }
 
     #[tokio::test]

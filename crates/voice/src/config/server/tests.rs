@@ -86,6 +86,7 @@ fn the_password_of_a_trunk_is_in_no_list_of_objects() {
                 private_key: Some(contracts::provisioning::Secret("hush-hush".to_owned())),
                 certificate: None,
             }),
+            ..contracts::provisioning::Stir::default()
         },
     };
     let object = Object::Trunk(trunk);
@@ -97,6 +98,10 @@ fn the_password_of_a_trunk_is_in_no_list_of_objects() {
     assert!(page.contains("trunk-user"));
     for told in [page, json_of(&object).to_string(), format!("{object:?}")] {
         assert!(!told.contains("hush-hush"), "{told}");
+    }
+    for with_keys in [true, false] {
+        let told = secrets_of_trunks(&copy, with_keys);
+        assert_eq!((told.trunks.len(), told.keys.len()), (1, usize::from(with_keys)));
     }
 }
 

@@ -35,3 +35,5 @@ mod talk;
 mod to_sip;
 mod treatment;
 pub mod trunk_limits;
+pub mod verdict;
+pub mod verification;

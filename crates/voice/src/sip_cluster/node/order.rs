@@ -112,6 +112,13 @@ pub enum Order {
         /// How much.
         amounts: Amounts,
     },
+    /// Fetch the certificate of who has signed for a caller; an INVITE waits.
+    FetchCertificate {
+        /// The number of the INVITE.
+        id: u64,
+        /// Where it is: by https. Whether its host may be asked is for the shell to know.
+        url: String,
+    },
     /// Claim the calls of failed nodes.
     Inherit {
         /// The owners that proxies see live.

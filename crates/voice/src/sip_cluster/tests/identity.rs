@@ -13,6 +13,7 @@ use sip::{HeaderName, StatusCode};
 use super::bench::{Bench, PHONE_SDP, Peer, by_two_trunks};
 use super::restart::restart;
 use crate::sip_cluster::node::calls::identity::{IdentityConfiguration, Signing};
+use crate::sip_cluster::node::calls::verification::Verification;
 
 /// A number of the tenant.
 const OURS: &str = "+15550100";
@@ -50,6 +51,10 @@ impl IdentityConfiguration for Keys {
             "broken" => Signing::Unusable,
             _ => Signing::Off,
         }
+    }
+
+    fn verification(&self, _: &TenantId, trunk: &str) -> Verification {
+        super::verification::of(trunk)
     }
 
     fn owns(&self, _: &TenantId, number: &str) -> bool {

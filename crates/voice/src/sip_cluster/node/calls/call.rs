@@ -12,6 +12,7 @@ use sip::agent::{COMPLETED_ELSEWHERE, DialogId, ExtraHeaders};
 use sip::diversion::Diversions;
 
 use super::leg::{HeldKeys, Leg, LegStage};
+use super::verdict::CallerVerdict;
 
 /// A thread, by the ConnID of its first call.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ pub struct Entry {
     pub diverted: Diversions,
     /// What says who calls in the INVITE that began it, signed by others (`Identity`), as it came.
     pub identity: Vec<String>,
+    /// Whether who calls is who the INVITE says, where its trunk verifies that.
+    pub verdict: Option<CallerVerdict>,
     /// Why media has refused the caller's audio; for the refusal that follows at once.
     pub warning: Option<String>,
     /// The INVITE that began it; none for a call made by request.
@@ -98,6 +101,7 @@ impl Entry {
             caller_name: String::new(),
             diverted: Diversions::default(),
             identity: Vec::new(),
+            verdict: None,
             warning: None,
             invite: None,
             stored: Stored::No,

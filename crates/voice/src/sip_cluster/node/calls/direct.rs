@@ -329,7 +329,7 @@ impl Node {
         if let Some(phone) = phone.filter(|_| relayed) {
             let spoken = status == StatusCode::NOT_ACCEPTABLE_HERE;
             let status = if spoken { status } else { StatusCode::SERVER_INTERNAL_ERROR };
-            let refusal = session::Refusal { status, warning: super::renegotiation::warning_of(response) };
+            let refusal = session::Refusal { warning: super::renegotiation::warning_of(response), ..status.into() };
             note("a refusal", self.agent.refuse_offer(phone, refusal, now));
         }
         // While media is away the parties go on talking; it is asked again at the next sweep.

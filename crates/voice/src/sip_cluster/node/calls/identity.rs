@@ -10,6 +10,7 @@ use sip::agent::ExtraHeaders;
 use sip::stir::{Attestation, CallNumbers, ClaimedIdentity, Passport, Signer, called, telephone};
 
 use super::leg::Target;
+use super::verification::Verification;
 use crate::sip_cluster::node::Node;
 
 /// With what calls to a trunk's carrier are signed.
@@ -27,6 +28,8 @@ pub enum Signing {
 pub trait IdentityConfiguration: Send {
     /// With what calls to a trunk's carrier are signed.
     fn signing(&self, tenant: &TenantId, trunk: &str) -> Signing;
+    /// What is done with the signatures of calls that come by a trunk.
+    fn verification(&self, tenant: &TenantId, trunk: &str) -> Verification;
     /// Whether a number is one of the tenant's.
     fn owns(&self, tenant: &TenantId, number: &str) -> bool;
 }

@@ -21,6 +21,7 @@ use super::call::{Entry, Stored};
 use super::explain::TraceBegin;
 use super::leg::{Leg, LegStage, Place, Side};
 use super::session::{self, Refusal};
+use super::verdict::CallerVerdict;
 use crate::sip_cluster::node::Node;
 
 /// What a new call takes from its INVITE.
@@ -30,9 +31,10 @@ pub(super) struct NewCallParts {
     caller_name: String,
     diverted: Diversions,
     identity: Vec<String>,
+    pub(super) verdict: Option<CallerVerdict>,
     user_to_user: Vec<String>,
     dialled: String,
-    dialog: DialogId,
+    pub(super) dialog: DialogId,
     link: ConnectionId,
     party: Option<IpAddr>,
     hops_left: u8,
@@ -62,23 +64,28 @@ impl Node {
             false => {
                 let edited = self.by_header_rules(request);
                 let request = edited.as_ref().unwrap_or(request);
-                self.accept(dialog, request, flow).and_then(|parts| self.begin(parts, request, now))
+                self.accept(dialog, request, flow).and_then(|parts| self.verify_and_begin(parts, request, now))
             }
         };
         let Err(refusal) = begun else { return };
-        self.metrics.call_refused();
         let mut reply = Reply::from(refusal);
         if is_overloaded {
             self.metrics.call_overloaded();
             reply = reply.header(HeaderName::RetryAfter, RETRY_AFTER_S);
         }
+        self.refuse_call(dialog, reply, now);
+    }
+
+    /// Refuses an INVITE that has not become a call.
+    pub(super) fn refuse_call(&mut self, dialog: DialogId, reply: Reply, now: Timestamp) {
+        self.metrics.call_refused();
         if let Err(error) = self.agent.reject(dialog, reply, now) {
             tracing::debug!(%error, "an INVITE ended before it was refused");
         }
     }
 
     /// The INVITE joins a call that is there, adds one to the thread in which its phone talks, or opens a new one.
-    fn begin(&mut self, call: NewCallParts, request: &Message, now: Timestamp) -> Result<(), Refusal> {
+    pub(super) fn begin(&mut self, call: NewCallParts, request: &Message, now: Timestamp) -> Result<(), Refusal> {
         if let Some(joins) = self.joins(&call.tenant, request)? {
             return Ok(self.join(joins, call, now)?);
         }
@@ -96,13 +103,16 @@ impl Node {
     /// Opens a new call for an INVITE and asks the dial plan. Nothing is stored before it has answered.
     fn open_call(&mut self, call: NewCallParts, now: Timestamp) {
         let NewCallParts { tenant, caller, caller_name, diverted, dialled, dialog, link, party, .. } = call;
-        let NewCallParts { hops_left, encryption, invite, user_to_user, identity, .. } = call;
+        let NewCallParts { hops_left, encryption, invite, user_to_user, identity, verdict, .. } = call;
         let conn_id = self.ids.next_conn_id(now);
         let uuid = self.ids.next_uuid();
         let incoming = Incoming { tenant: tenant.clone(), conn_id, uuid, token: model::Token(1), caller, dialled };
         let mut thread = Thread::new(incoming, now);
         if self.may_go_directly(&tenant, &thread.first().caller, dialog) {
             thread.answer_late();
+        }
+        if let Some(verdict) = &verdict {
+            thread.bring(verdict.user_data());
         }
         let mut leg = Leg::new(CALLER_LEG, link, LegStage::Offered, now);
         leg.phone = Some(dialog);
@@ -114,12 +124,14 @@ impl Node {
             caller_name,
             diverted,
             identity,
+            verdict,
             index: vec![CallIndex::Invite(invite.clone())],
             invite: Some(invite),
             ..Entry::new(tenant.clone(), thread, vec![leg])
         };
         self.begin_call(conn_id, entry, now);
         self.explain_diversions(conn_id, now);
+        self.explain_verdict(conn_id, now);
         let identity = self.identity(tenant, place, link);
         if let Err(error) = self.agent.identify(dialog, identity) {
             tracing::warn!(%conn_id, %error, "an INVITE ended before it was processed");
@@ -238,6 +250,7 @@ impl Node {
             caller_name,
             diverted,
             identity,
+            verdict: None,
             user_to_user: user_to_user::passed_on(request),
             dialled,
             dialog,
@@ -306,7 +319,9 @@ pub(super) fn number_of(address: &NameAddr<'_>) -> Option<String> {
     let tel = || (uri.scheme() == Scheme::Tel).then(|| uri.opaque().split(';').next()).flatten();
     // Parameters of a number, like verstat, are no part of it (RFC 3966 section 3).
     let user = uri.user().and_then(|user| user.split(';').next()).filter(|user| !user.is_empty());
-    Some(unescape(user.or_else(tel)?).into_owned()).filter(|number| !number.is_empty())
+    let number = unescape(user.or_else(tel)?);
+    // Nor are they where they were escaped: written out again, they would be parameters of ours.
+    number.split(';').next().filter(|number| !number.is_empty()).map(str::to_owned)
 }
 
 /// Whether a caller wants its number to be shown to nobody (RFC 3323 section 4.2, RFC 3325 section 9.3).
@@ -350,5 +365,7 @@ mod tests {
         assert_eq!(presented_by(&format!("{of_party}full\r\n")), "anonymous");
         assert_eq!(presented_by(&format!("{of_party}off\r\n")), "+15550100");
         assert_eq!(presented_by("P-Asserted-Identity: <tel:>\r\n"), "anonymous");
+        let escaped = "P-Asserted-Identity: <sip:+15550100%3Bverstat=TN-Validation-Passed@carrier.example>\r\n";
+        assert_eq!(presented_by(escaped), "+15550100");
     }
 }

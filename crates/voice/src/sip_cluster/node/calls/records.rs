@@ -15,9 +15,11 @@ use prost::Message as _;
 use sip::agent::{DialogSnapshot, UserAgent};
 use sip::dialog::MAX_FORWARDS;
 use sip::diversion::{Diversion, DiversionReason, Diversions};
+use sip::stir::{Attestation, Verstat};
 
 use super::call::{Entry, Stored};
 use super::leg::{AudioPath, EarlySession, Leg, LegStage, OwedSession, ReferNo, Target};
+use super::verdict::CallerVerdict;
 use crate::dialog_records::{RecordError, dialog_from_record, dialog_to_record};
 use sip::ConnectionId;
 
@@ -52,6 +54,7 @@ pub fn encode<'a>(entry: &Entry, agent: &UserAgent, edge_of: impl Fn(ConnectionI
         diverted: entry.diverted.entries.iter().map(diversion_to_record).collect(),
         diverted_hidden: entry.diverted.hidden,
         identity: entry.identity.clone(),
+        verdict: entry.verdict.as_ref().map(verdict_to_record),
         invite_call_id: entry.invite.as_ref().map(|invite| invite.call_id.clone()).unwrap_or_default(),
         invite_from_tag: entry.invite.as_ref().map(|invite| invite.from_tag.clone()).unwrap_or_default(),
         dialogs,
@@ -173,12 +176,27 @@ pub fn decode(bytes: &[u8], mut link_of: impl FnMut(&str) -> ConnectionId) -> Re
             hidden: body.diverted_hidden,
         },
         identity: body.identity,
+        verdict: body.verdict.and_then(verdict_from_record),
         invite: Some(invite).filter(|invite| !invite.call_id.is_empty()),
         stored: Stored::Live,
         settled: false,
         ..Entry::new(first.tenant.clone(), Thread::restore(first, further), legs)
     };
     Ok(Decoded { entry, dialogs })
+}
+
+fn verdict_to_record(verdict: &CallerVerdict) -> v1::CallerVerdictRecord {
+    v1::CallerVerdictRecord {
+        verstat: verdict.verstat.as_str().to_owned(),
+        attest: verdict.attest.map(|attest| attest.as_str().to_owned()),
+        origid: verdict.origid.clone(),
+    }
+}
+
+/// A word that is not known says nothing.
+fn verdict_from_record(record: v1::CallerVerdictRecord) -> Option<CallerVerdict> {
+    let attest = record.attest.as_deref().and_then(Attestation::parse);
+    Some(CallerVerdict { verstat: Verstat::parse(&record.verstat)?, attest, origid: record.origid })
 }
 
 fn diversion_to_record(diversion: &Diversion) -> v1::DiversionRecord {

@@ -248,7 +248,7 @@ impl Node {
                     // A 503 would tell a carrier that we are down (RFC 3261 section 16.7).
                     let is_down = status == StatusCode::SERVICE_UNAVAILABLE;
                     let status = if is_down { StatusCode::SERVER_INTERNAL_ERROR } else { status };
-                    let refusal = Refusal { status, warning: warning_of(response) };
+                    let refusal = Refusal { warning: warning_of(response), ..status.into() };
                     note("a refusal", self.agent.refuse_offer(phone, refusal, now));
                 }
             }

@@ -93,6 +93,7 @@ impl Node {
         let diverted = self.told_diversions(conn_id, id, target, edge);
         let given = self.told_user_to_user(conn_id, id, target);
         let signed = self.told_identity(conn_id, target, state, now);
+        let verified = self.told_verstat(conn_id, target, state, edge);
         let invite = Invite {
             flow: Flow::Stream { connection: link },
             target: target.contact.uri.clone(),
@@ -101,7 +102,7 @@ impl Node {
             call_id: format!("{conn_id}-{}-{:x}@{}", id.0, self.ids.random(), self.ids.owner().node),
             local: self.identity(entry.tenant.clone(), place, link),
             routes: target.contact.path.clone(),
-            headers: of_us.chain(of_caller).chain(diverted).chain(given).chain(signed).collect(),
+            headers: of_us.chain(of_caller).chain(diverted).chain(given).chain(signed).chain(verified).collect(),
             offer: Some(offer),
             max_forwards: hops_left.saturating_sub(1),
             provisionals: Provisionals::Reliable,

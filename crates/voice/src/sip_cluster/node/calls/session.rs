@@ -13,19 +13,21 @@ use sip::{HeaderName, StatusCode};
 pub struct Refusal {
     /// The status.
     pub status: StatusCode,
+    /// Its reason phrase, where that is not the usual one.
+    pub phrase: Option<&'static str>,
     /// The value of a Warning header that says why (RFC 3261 section 20.43).
     pub warning: Option<String>,
 }
 
 impl From<StatusCode> for Refusal {
     fn from(status: StatusCode) -> Self {
-        Self { status, warning: None }
+        Self { status, phrase: None, warning: None }
     }
 }
 
 impl From<Refusal> for Reply {
-    fn from(Refusal { status, warning }: Refusal) -> Self {
-        let mut reply = Self::new(status);
+    fn from(Refusal { status, phrase, warning }: Refusal) -> Self {
+        let mut reply = Self { phrase, ..Self::new(status) };
         reply.headers.extend(warning.map(|warning| (HeaderName::Warning, warning)));
         reply
     }
@@ -39,7 +41,7 @@ pub fn refusal(offer: &[u8], codecs: &[Codec], encryption: Encryption) -> Option
         return Some(StatusCode::BAD_REQUEST.into());
     };
     let error = negotiation::check_offer(&negotiation::speaking(offer, codecs), encryption).err()?;
-    Some(Refusal { status: StatusCode::NOT_ACCEPTABLE_HERE, warning: Some(error.warning()) })
+    Some(Refusal { warning: Some(error.warning()), ..StatusCode::NOT_ACCEPTABLE_HERE.into() })
 }
 
 /// Whether an answer takes the audio of an offer of ours, judged as media will judge it.

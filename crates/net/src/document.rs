@@ -1,0 +1,237 @@
+//! A document that a stranger names, by https: small, soon, and from no address inside.
+
+use std::future::Future;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Uri, header};
+use http_body_util::{BodyExt as _, Empty, Limited};
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::{ClientConfig, RootCertStore};
+use thiserror::Error;
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tower::Service;
+
+use crate::public_address::{Reach, literal};
+
+/// The largest document, in bytes: a chain of certificates has some thousands.
+pub const DOCUMENT_MAX: usize = 64 << 10;
+/// How long it may take, from the search for the address to its last byte.
+pub const DOCUMENT_WITHIN: Duration = Duration::from_secs(2);
+/// Documents that are fetched at once; further ones wait, within their time.
+const AT_ONCE: usize = 32;
+/// Names that are looked up at once. A lookup keeps its place until its thread is free, which a silent name server delays.
+const LOOKUPS_MAX: usize = 8;
+
+/// Why there is no document.
+#[derive(Debug, Error)]
+pub enum DocumentFault {
+    /// The address is none that is fetched from.
+    #[error("it is no address that begins with https:// and names a host")]
+    Address,
+    /// Its host cannot be reached, or does not prove its name.
+    #[error("{0}")]
+    Unreachable(String),
+    /// The host answered with another status than 200. A redirection is not followed: where it leads to was not named.
+    #[error("status {0}")]
+    Status(u16),
+    /// It is too large, or did not come whole.
+    #[error("it has more than {DOCUMENT_MAX} bytes, or did not come whole")]
+    Cut,
+    /// It took too long.
+    #[error("it did not come within {} s", DOCUMENT_WITHIN.as_secs())]
+    Late,
+}
+
+/// A document.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FetchedDocument {
+    /// Its bytes.
+    pub body: Bytes,
+    /// For how long its host says that it is good (Cache-Control `max-age`).
+    pub fresh_for: Option<Duration>,
+}
+
+/// Fetches documents. Cheap to clone.
+#[derive(Clone)]
+pub struct DocumentClient {
+    client: legacy::Client<HttpsConnector<Guarded>, Empty<Bytes>>,
+    places: Arc<Semaphore>,
+}
+
+impl DocumentClient {
+    /// A client that connects to addresses within `reach`, whose hosts are vouched for by `roots`.
+    ///
+    /// # Errors
+    /// If TLS cannot be set up.
+    pub fn new(reach: Reach, roots: RootCertStore) -> Result<Self, rustls::Error> {
+        let tls = ClientConfig::builder_with_provider(crate::tls::provider())
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let guarded = Guarded { reach, lookups: Arc::new(Semaphore::new(LOOKUPS_MAX)) };
+        // Each host is asked once in an hour or so: no connection is kept for that.
+        let client = legacy::Client::builder(TokioExecutor::new())
+            .pool_max_idle_per_host(0)
+            .build(HttpsConnector::from((guarded, Arc::new(tls))));
+        Ok(Self { client, places: Arc::new(Semaphore::new(AT_ONCE)) })
+    }
+
+    /// Fetches a document.
+    ///
+    /// # Errors
+    /// Those of [`DocumentFault`].
+    pub async fn fetch(&self, url: &str) -> Result<FetchedDocument, DocumentFault> {
+        let uri: Uri = url.parse().map_err(|_| DocumentFault::Address)?;
+        let authority = uri.authority().map(|authority| authority.as_str()).unwrap_or_default();
+        if uri.scheme_str() != Some("https") || authority.is_empty() || authority.contains('@') {
+            return Err(DocumentFault::Address);
+        }
+        let fetched = tokio::time::timeout(DOCUMENT_WITHIN, async {
+            // It is never closed.
+            let _place = self.places.acquire().await;
+            self.get(uri).await
+        });
+        fetched.await.unwrap_or(Err(DocumentFault::Late))
+    }
+
+    async fn get(&self, uri: Uri) -> Result<FetchedDocument, DocumentFault> {
+        let unreachable = |error: &dyn std::error::Error| DocumentFault::Unreachable(with_causes(error));
+        let request = Request::get(uri)
+            .header(header::ACCEPT, "application/pem-certificate-chain, application/pkix-cert")
+            .header(header::USER_AGENT, concat!("trunkline/", env!("CARGO_PKG_VERSION")))
+            .body(Empty::new())
+            .map_err(|error| unreachable(&error))?;
+        let answer = self.client.request(request).await.map_err(|error| unreachable(&error))?;
+        if answer.status() != http::StatusCode::OK {
+            return Err(DocumentFault::Status(answer.status().as_u16()));
+        }
+        let fresh_for = fresh_for(answer.headers());
+        let body = Limited::new(answer.into_body(), DOCUMENT_MAX).collect().await.map_err(|_| DocumentFault::Cut)?;
+        Ok(FetchedDocument { body: body.to_bytes(), fresh_for })
+    }
+}
+
+/// An error with its causes.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+/// RFC 9111 section 5.2.2.1, as far as `max-age` goes.
+fn fresh_for(headers: &HeaderMap) -> Option<Duration> {
+    let values = headers.get_all(header::CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
+    let mut ages = values.flat_map(|value| value.split(',')).filter_map(|directive| {
+        let (name, age) = directive.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("max-age").then(|| age.trim().trim_matches('"').parse().ok())?
+    });
+    ages.next().map(Duration::from_secs)
+}
+
+/// Connects to addresses that are let in alone. The host is looked up here, and what was checked is what is connected to.
+#[derive(Clone)]
+struct Guarded {
+    reach: Reach,
+    lookups: Arc<Semaphore>,
+}
+
+impl Service<Uri> for Guarded {
+    type Response = TokioIo<TcpStream>;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), io::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, url: Uri) -> Self::Future {
+        let guarded = self.clone();
+        // The pool goes on connecting when its request has gone: not without an end.
+        Box::pin(async move {
+            let connected = tokio::time::timeout(DOCUMENT_WITHIN, guarded.connect(&url)).await;
+            connected.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?.map(TokioIo::new)
+        })
+    }
+}
+
+impl Guarded {
+    async fn connect(&self, url: &Uri) -> io::Result<TcpStream> {
+        let host = url.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+        let port = url.port_u16().unwrap_or(443);
+        let addresses = match literal(host) {
+            Some(ip) => vec![SocketAddr::new(ip, port)],
+            None => self.look_up(host, port).await?,
+        };
+        // The same words for a host that is not known and one inside: names of this network are nobody's to learn.
+        let mut failure =
+            io::Error::new(io::ErrorKind::NotFound, format!("{host} has no address of the public Internet"));
+        for address in addresses.into_iter().filter(|address| self.reach.allows(address.ip())) {
+            match TcpStream::connect(address).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
+    }
+
+    async fn look_up(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        let held = self.lookups.clone().acquire_owned().await.map_err(io::Error::other)?;
+        let host = host.to_owned();
+        let lookup = tokio::task::spawn_blocking(move || {
+            let _held = held;
+            // A host that is not known has no address, as one inside has none that may be used.
+            (host.as_str(), port).to_socket_addrs().map(Iterator::collect).unwrap_or_default()
+        });
+        lookup.await.map_err(io::Error::other)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(reach: Reach) -> DocumentClient {
+        DocumentClient::new(reach, RootCertStore::empty()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn no_address_inside_is_fetched_from() {
+        for url in [
+            "https://127.0.0.1:1/a",
+            "https://[::1]:1/a",
+            "https://10.0.0.1/a",
+            "https://169.254.169.254/latest",
+            "https://localhost:1/a",
+        ] {
+            let fault = client(Reach::Public).fetch(url).await.unwrap_err().to_string();
+            assert!(fault.contains("has no address of the public Internet"), "{url}: {fault}");
+        }
+        for url in ["http://certificates.example/a", "ftp://a/b", "https://", "https://u@a/b", "nonsense"] {
+            assert!(matches!(client(Reach::Everywhere).fetch(url).await, Err(DocumentFault::Address)), "{url}");
+        }
+    }
+
+    #[tokio::test]
+    async fn who_does_not_answer_is_waited_for_two_seconds() {
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://{}/a", silent.local_addr().unwrap());
+        assert!(matches!(client(Reach::Everywhere).fetch(&url).await, Err(DocumentFault::Late)));
+    }
+
+    #[test]
+    fn a_host_says_how_long_its_document_is_good() {
+        let of = |value: &'static str| {
+            fresh_for(&HeaderMap::from_iter([(header::CACHE_CONTROL, http::HeaderValue::from_static(value))]))
+        };
+        assert_eq!(of("public, Max-Age=600"), Some(Duration::from_secs(600)));
+        assert_eq!(of("no-store, s-maxage=600, max-age=x"), None);
+    }
+}

@@ -1,0 +1,243 @@
+//! Calls that come by trunks that verify who calls: the carrier is the bench's caller, and the tests play who fetches certificates.
+
+use std::sync::{Arc, LazyLock};
+
+use model::plan::PlanAnswer;
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use sip::agent::Event;
+use sip::stir::{Attestation, Authorities, CertificateChain, Passport, Signer};
+use sip::{HeaderName, Start};
+
+use super::bench::{Bench, PHONE_SDP, Peer, phone, point};
+use super::restart::restart;
+use crate::sip_cluster::certificates::Fetched;
+use crate::sip_cluster::node::calls::verification::{Verification, WAITS_FOR};
+use crate::sip_cluster::node::order::Order;
+
+const URL: &str = "https://certificates.example/shaken.pem";
+/// The number that the bench's caller shows, and the one that it calls.
+const CALLER: &str = "4930123456";
+const CALLED: &str = "7101";
+
+/// Who signs, and who vouches for it.
+struct Signing {
+    signer: Signer,
+    chain: Arc<CertificateChain>,
+    authorities: Arc<Authorities>,
+}
+
+fn signing() -> Signing {
+    let named = |name: &str| {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params
+    };
+    let (root_key, key) = (KeyPair::generate().expect("a key"), KeyPair::generate().expect("a key"));
+    let mut root = named("root");
+    root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authorities = root.self_signed(&root_key).expect("a root").pem();
+    let own = named("signer").signed_by(&key, &Issuer::new(root, root_key)).expect("a certificate").pem();
+    Signing {
+        signer: Signer::new(&key.serialize_pem(), URL).expect("a key"),
+        chain: Arc::new(CertificateChain::parse(own.as_bytes()).expect("a certificate")),
+        authorities: Arc::new(Authorities::parse(&authorities).expect("a root")),
+    }
+}
+
+static OURS: LazyLock<Signing> = LazyLock::new(signing);
+static OTHERS: LazyLock<Signing> = LazyLock::new(signing);
+
+/// What the trunks do with signatures.
+pub fn of(trunk: &str) -> Verification {
+    match trunk {
+        "reporting" => Verification::Report(OURS.authorities.clone()),
+        "strict" => Verification::Require(OURS.authorities.clone()),
+        _ => Verification::Off,
+    }
+}
+
+/// A signature for these numbers, so many seconds old.
+fn signed(by: &Signing, orig: &str, dest: &str, age_s: u64) -> String {
+    let passport = Passport {
+        attest: Attestation::B,
+        orig: orig.to_owned(),
+        dest: vec![dest.to_owned()],
+        iat: Bench::new().now.as_secs() - age_s,
+        origid: "their-origin".to_owned(),
+    };
+    by.signer.sign(&passport).expect("a signature")
+}
+
+fn good() -> String {
+    signed(&OURS, CALLER, CALLED, 1)
+}
+
+fn comes(trunk: &str, identity: Option<&str>) -> Bench {
+    let mut bench = Bench::new();
+    let headers = identity.map(|value| (HeaderName::Identity, value.to_owned())).into_iter().collect();
+    bench.dial_with(CALLED, &format!("trunk;name={trunk}"), Some(PHONE_SDP.into()), headers);
+    bench
+}
+
+fn is_asked(bench: &Bench) -> bool {
+    bench.orders.iter().any(|order| matches!(order, Order::AskDialPlan { .. }))
+}
+
+/// The certificate comes, or not.
+fn comes_the_certificate(bench: &mut Bench, fetched: Fetched) {
+    let at = bench.orders.iter().position(|order| matches!(order, Order::FetchCertificate { .. })).expect("an order");
+    let Order::FetchCertificate { id, url } = bench.orders.remove(at) else { unreachable!("it is that order") };
+    assert_eq!(url, URL);
+    bench.node.certificate_fetched(id, fetched, bench.now);
+    bench.run();
+}
+
+/// With which status and phrase the caller was refused.
+fn refused_with(bench: &Bench) -> Option<(u16, String)> {
+    bench.seen.iter().rev().find_map(|(peer, event)| match event {
+        Event::Failed { status, response, .. } if *peer == Peer::Caller => {
+            let phrase = response.as_ref().map(|response| match response.start() {
+                Start::Response { reason, .. } => reason.to_owned(),
+                Start::Request { .. } => String::new(),
+            });
+            Some((status.0, phrase.unwrap_or_default()))
+        }
+        _ => None,
+    })
+}
+
+/// What the phone was told of the number, if it was rung.
+fn told(bench: &Bench) -> Option<String> {
+    bench.seen.iter().rev().find_map(|(peer, event)| match event {
+        Event::Incoming { request, .. } if *peer == Peer::Phone => {
+            Some(request.header(&HeaderName::PAssertedIdentity).unwrap_or_default().to_owned())
+        }
+        _ => None,
+    })
+}
+
+fn attached(bench: &Bench, key: &str) -> Option<String> {
+    let facts = bench.writes.iter().flat_map(|write| &write.events);
+    facts.filter_map(|fact| fact.event.user_data.text(key).map(str::to_owned)).last()
+}
+
+#[test]
+fn a_call_waits_for_the_certificate_and_goes_on_with_what_it_proves() {
+    let mut bench = comes("reporting", Some(&good()));
+    assert!(!is_asked(&bench), "nobody is asked before it is known who calls");
+    comes_the_certificate(&mut bench, Ok(OURS.chain.clone()));
+    bench.plan(PlanAnswer::from(phone(15_000)));
+    assert_eq!(
+        told(&bench),
+        Some(format!("<sip:+{CALLER};verstat=TN-Validation-Passed@{};user=phone>", super::bench::EDGE))
+    );
+    assert_eq!(attached(&bench, "verstat").as_deref(), Some("TN-Validation-Passed"));
+    assert_eq!(
+        (attached(&bench, "attest").as_deref(), attached(&bench, "origid").as_deref()),
+        (Some("B"), Some("their-origin"))
+    );
+}
+
+#[test]
+fn where_it_is_reported_every_call_goes_on() {
+    let failed = "TN-Validation-Failed";
+    let unknown = "No-TN-Validation";
+    for (identity, fetched, verstat) in [
+        (None, None, unknown),
+        (Some("nonsense".to_owned()), None, failed),
+        (Some(signed(&OURS, CALLER, CALLED, 90)), None, failed),
+        (Some(signed(&OURS, "4930999999", CALLED, 1)), None, failed),
+        (Some(good()), Some(Err("status 404".to_owned())), unknown),
+        (Some(good()), Some(Ok(OTHERS.chain.clone())), failed),
+        (Some(signed(&OTHERS, CALLER, CALLED, 1)), Some(Ok(OURS.chain.clone())), failed),
+    ] {
+        let mut bench = comes("reporting", identity.as_deref());
+        if let Some(fetched) = fetched {
+            comes_the_certificate(&mut bench, fetched);
+        }
+        bench.plan(PlanAnswer::from(phone(15_000)));
+        assert!(told(&bench).is_some_and(|told| told.contains(verstat)), "{identity:?}: {:?}", told(&bench));
+        assert_eq!(attached(&bench, "verstat").as_deref(), Some(verstat));
+        assert_eq!(attached(&bench, "attest"), None);
+    }
+}
+
+#[test]
+fn where_it_is_required_a_call_that_is_not_signed_well_is_refused() {
+    for (identity, fetched, status, phrase) in [
+        (None, None, 428, "Use Identity Header"),
+        (Some("nonsense".to_owned()), None, 438, "Invalid Identity Header"),
+        (Some(signed(&OURS, CALLER, CALLED, 90)), None, 403, "Stale Date"),
+        (Some(signed(&OURS, CALLER, "4930999999", 1)), None, 438, "Invalid Identity Header"),
+        (Some(good()), Some(Err("status 404".to_owned())), 436, "Bad Identity Info"),
+        (Some(good()), Some(Ok(OTHERS.chain.clone())), 437, "Unsupported Credential"),
+        (Some(signed(&OTHERS, CALLER, CALLED, 1)), Some(Ok(OURS.chain.clone())), 438, "Invalid Identity Header"),
+    ] {
+        let mut bench = comes("strict", identity.as_deref());
+        if let Some(fetched) = fetched {
+            comes_the_certificate(&mut bench, fetched);
+        }
+        assert_eq!(refused_with(&bench), Some((status, phrase.to_owned())), "{identity:?}");
+        assert!(!is_asked(&bench) && bench.is_clear());
+    }
+    let mut bench = comes("strict", Some(&good()));
+    comes_the_certificate(&mut bench, Ok(OURS.chain.clone()));
+    assert!(is_asked(&bench));
+}
+
+#[test]
+fn a_certificate_that_does_not_come_is_waited_for_no_longer_than_it_may_take() {
+    let mut bench = comes("strict", Some(&good()));
+    bench.pass(WAITS_FOR);
+    assert_eq!(refused_with(&bench), Some((436, "Bad Identity Info".to_owned())));
+    comes_the_certificate(&mut bench, Ok(OURS.chain.clone()));
+    assert!(!is_asked(&bench), "it is too late");
+    let mut bench = comes("reporting", Some(&good()));
+    bench.pass(WAITS_FOR);
+    assert!(is_asked(&bench));
+}
+
+#[test]
+fn a_caller_that_gives_up_meanwhile_leaves_nothing_behind() {
+    let mut bench = comes("reporting", Some(&good()));
+    let (dialog, now) = (bench.caller_dialog.expect("an INVITE"), bench.now);
+    bench.agent(Peer::Caller).cancel(dialog, Vec::new(), now).expect("an INVITE");
+    bench.run();
+    assert_eq!(bench.node.calls(), 0);
+    comes_the_certificate(&mut bench, Ok(OURS.chain.clone()));
+    assert!(!is_asked(&bench) && bench.is_clear());
+}
+
+#[test]
+fn what_others_say_of_a_number_is_removed() {
+    for asserted in ["<sip:+49301;verstat=TN-Validation-Passed@a>", "<sip:+49301%3Bverstat=TN-Validation-Passed@a>"] {
+        for trunk in ["wide", "reporting"] {
+            let mut bench = Bench::new();
+            let headers = vec![(HeaderName::PAssertedIdentity, asserted.to_owned())];
+            bench.dial_with(CALLED, &format!("trunk;name={trunk}"), Some(PHONE_SDP.into()), headers);
+            bench.plan(PlanAnswer::from(phone(15_000)));
+            let invite = bench.seen.iter().find_map(|(peer, event)| match event {
+                Event::Incoming { request, .. } if *peer == Peer::Phone => Some(request.to_bytes()),
+                _ => None,
+            });
+            let invite = String::from_utf8_lossy(&invite.expect("an INVITE")).into_owned();
+            assert!(invite.contains("+49301") && !invite.contains("TN-Validation-Passed"), "{invite}");
+        }
+    }
+}
+
+#[test]
+fn a_successor_knows_who_calls() {
+    let mut bench = comes("reporting", Some(&good()));
+    comes_the_certificate(&mut bench, Ok(OURS.chain.clone()));
+    let conn_id = bench.plan(PlanAnswer::from(point()));
+    restart(&mut bench, conn_id);
+    let route = super::calls::request(conn_id, "9000", |id| {
+        let to = model::request::RouteTo::Dn { dn: model::Dn::parse(CALLED).expect("a DN"), agent: None };
+        model::request::RequestKind::RouteCall(id, to)
+    });
+    bench.node.request(route, bench.now).expect("the call is here");
+    bench.run();
+    bench.plan(PlanAnswer::from(phone(15_000)));
+    assert!(told(&bench).is_some_and(|told| told.contains("TN-Validation-Passed")), "{:?}", told(&bench));
+}
