@@ -43,9 +43,10 @@ pub const ALL: [Scenario; 8] = [
     Scenario::Others,
 ];
 
-/// Roles whose failure is measured; calls are not yet promised to survive it.
+/// Roles whose failure is measured; calls are not yet promised to survive it. sip-proxy comes last: there is one, and until it is back, 15 s
+/// later, nothing that a call needs has a way.
 const OTHERS: [&str; 10] =
-    ["sip-proxy", "frontend", "dialplan", "config", "registrar", "agent-state", "call-state", "ors", "rq", "tenant"];
+    ["frontend", "dialplan", "config", "registrar", "agent-state", "call-state", "ors", "rq", "tenant", "sip-proxy"];
 /// Pause between two faults: the process is back, and other calls are in each state.
 const GAP: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(500);
