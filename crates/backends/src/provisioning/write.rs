@@ -308,7 +308,18 @@ async fn put_trunk(db: &mut dyn Turn, tenant: &str, o: &Trunk) -> Result<()> {
         let sql = "INSERT INTO trunk_source (tenant, name, place, source) VALUES (?, ?, ?, ?)";
         run(db, query(sql).bind(tenant).bind(&o.name).bind(place).bind(source)).await?;
     }
+    put_certificate_names(db, tenant, o).await?;
     put_header_rules(db, tenant, o).await
+}
+
+async fn put_certificate_names(db: &mut dyn Turn, tenant: &str, o: &Trunk) -> Result<()> {
+    let sql = "DELETE FROM trunk_certificate_name WHERE tenant = ? AND name = ?";
+    run(db, query(sql).bind(tenant).bind(&o.name)).await?;
+    for (place, name) in (0_i64..).zip(&o.certificate_names) {
+        let sql = "INSERT INTO trunk_certificate_name (tenant, name, place, certificate_name) VALUES (?, ?, ?, ?)";
+        run(db, query(sql).bind(tenant).bind(&o.name).bind(place).bind(name)).await?;
+    }
+    Ok(())
 }
 
 async fn put_header_rules(db: &mut dyn Turn, tenant: &str, o: &Trunk) -> Result<()> {
@@ -418,6 +429,7 @@ async fn delete(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) -> Result
         ObjectKind::Number => &["DELETE FROM number WHERE tenant = ? AND number = ?"],
         ObjectKind::Trunk => &[
             "DELETE FROM trunk_source WHERE tenant = ? AND name = ?",
+            "DELETE FROM trunk_certificate_name WHERE tenant = ? AND name = ?",
             "DELETE FROM trunk_header WHERE tenant = ? AND name = ?",
             "DELETE FROM trunk WHERE tenant = ? AND name = ?",
         ],

@@ -62,7 +62,8 @@ impl Trunk {
             _ => {}
         }
         let is_name = |contact: &str| super::networks::address_of(contact).is_none();
-        if self.allow.is_empty() && self.registers().is_some_and(|(contact, _)| is_name(contact)) {
+        let is_nowhere = self.allow.is_empty() && self.certificate_names.is_empty();
+        if is_nowhere && self.registers().is_some_and(|(contact, _)| is_name(contact)) {
             keys.push(("register", NO_SOURCE));
         }
         let of_calls = [
@@ -104,7 +105,7 @@ fn is_contact(text: &str) -> bool {
 }
 
 /// RFC 1123 section 2.1. What ends in digits alone is a mistyped address.
-fn is_host_name(text: &str) -> bool {
+pub(super) fn is_host_name(text: &str) -> bool {
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
             && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
@@ -129,6 +130,7 @@ mod tests {
         Trunk {
             name: "carrier".to_owned(),
             allow: Vec::new(),
+            certificate_names: Vec::new(),
             contact: text(contact),
             prefix: text(prefix),
             caller_id: text(caller_id),

@@ -94,6 +94,7 @@ pub fn objects(tenant: &str) -> TenantObjects {
     objects.trunks = vec![Trunk {
         name: "T".into(),
         allow: vec!["127.0.0.0/8".into()],
+        certificate_names: vec!["sbc.d.example".into(), "a.d.example".into()],
         contact: None,
         prefix: Some("0".into()),
         caller_id: Some("+15550100".into()),

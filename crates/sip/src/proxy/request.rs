@@ -155,15 +155,18 @@ impl Proxy {
         self.undo_strict_routing(&mut message);
         self.take_own_routes(&mut message);
         let (user, host) = user_of(&message);
+        let from = self.remote_of(Origin::Edge(flow));
         if user.is_empty() {
-            self.counts.unknown_sources += u64::from(message.method() != Method::Register);
-            return self.answer_stranger(flow, &message, &Answer::new(StatusCode::FORBIDDEN));
+            let answer = match message.method() {
+                Method::Register => Answer::new(StatusCode::FORBIDDEN),
+                _ => self.refuse_unknown((flow, from), now),
+            };
+            return self.answer_stranger(flow, &message, &answer);
         }
         if self.lookups >= self.settings.limits.lookups || self.exchanges.is_full() {
             self.counts.overloads += 1;
             return self.answer_stranger(flow, &message, &Answer::unavailable());
         }
-        let from = self.remote_of(Origin::Edge(flow));
         let stage = Stage::Lookup { message: Box::new(message), from };
         let held = self.hold(ServerId::NONE, false, Origin::Edge(flow), stage, Bytes::new());
         let Some(lookup) = held else { return };

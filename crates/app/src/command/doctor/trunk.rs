@@ -2,6 +2,7 @@
 
 mod call;
 mod line;
+mod recognition;
 mod report;
 mod steps;
 
@@ -55,6 +56,7 @@ pub fn run(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Resu
 
 /// Takes the steps; each that fails ends those that need it.
 async fn take(trunk: &Trunk, at: &Surroundings, number: Option<&str>, report: &mut TrunkReport) {
+    let _ = report.take("calls in", recognition::of(trunk, at.asks_for_certificates));
     let Some(carrier) = report.take("contact", steps::carrier_of(trunk)) else { return };
     let Some(hops) = report.take("address", steps::resolve(&carrier, &at.name_servers).await) else { return };
     let Some(mut line) = report.take("way", steps::open(&carrier, &hops, &at.tls).await) else { return };
@@ -76,19 +78,23 @@ async fn take(trunk: &Trunk, at: &Surroundings, number: Option<&str>, report: &m
 struct Surroundings {
     name_servers: Vec<SocketAddr>,
     tls: TlsClient,
+    /// Whether who connects by TLS is asked for a certificate.
+    asks_for_certificates: bool,
 }
 
 impl Surroundings {
     fn of(options: &InstallationOptions) -> anyhow::Result<Self> {
         let (values, _) = options.sound_values_of_running();
         let name_servers = sip_proxy::name_servers(&values).unwrap_or_default();
-        let CertificateFiles { identities, servers, .. } = sip_proxy::certificate_files(&values).unwrap_or_default();
+        let CertificateFiles { identities, servers, clients } =
+            sip_proxy::certificate_files(&values).unwrap_or_default();
         let shown = identities.first().and_then(|files| Identity::read(files).ok());
         let roots = match &*servers {
             [] => authorities::of_system().0,
             files => authorities::of_files(files).context("sip-proxy.server_authorities")?,
         };
-        Ok(Self { name_servers, tls: TlsClient::new(shown.as_ref(), roots)? })
+        let tls = TlsClient::new(shown.as_ref(), roots)?;
+        Ok(Self { name_servers, tls, asks_for_certificates: !clients.is_empty() })
     }
 }
 
