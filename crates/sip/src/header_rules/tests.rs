@@ -143,8 +143,8 @@ fn a_signature_is_removed_or_stays_as_it_is() {
     for rule in [add("Identity", "x"), set("y", "x"), rewrite("identity", "shaken", "x")] {
         assert_eq!(refused(rule), "Identity cannot be changed: it is a signature, which a rule can only remove");
     }
-    assert!(HeaderRule::compile(&rule(EditAction::Remove, "Identity")).is_ok());
-    assert!(HeaderRule::compile(&RuleText { pattern: Some("shaken"), ..rule(EditAction::Remove, "y") }).is_ok());
+    assert!(HeaderEdit::compile(&rule(EditAction::Remove, "Identity")).is_ok());
+    assert!(HeaderEdit::compile(&RuleText { pattern: Some("shaken"), ..rule(EditAction::Remove, "y") }).is_ok());
 }
 
 #[test]
