@@ -53,6 +53,7 @@ mod rendezvous;
 mod request;
 mod response;
 pub mod settings;
+mod sips;
 mod sources;
 mod target;
 #[cfg(test)]

@@ -2538,6 +2538,9 @@ pub struct LegRecord {
     /// Of a caller, what its application gives to that of who is called, as it came (RFC 7433).
     #[prost(string, repeated, tag = "42")]
     pub user_to_user: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Whether its dialog is one of `sips:`: a caller has called such a URI, or whom we ring has registered one.
+    #[prost(bool, tag = "43")]
+    pub sips: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct OwedSessionRecord {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::trunks::Sender;
-use super::{Proxy, Trunk};
+use super::{Proxy, Trunk, sips};
 use crate::flow::Transport;
 use crate::header::HeaderName;
 use crate::message::Message;
@@ -38,7 +38,8 @@ impl Proxy {
         }
         let number = invite.to().ok().and_then(|to| user_of(to.raw_uri())).filter(|number| !number.is_empty());
         let Some(number) = number else { return };
-        invite.set_request_uri(format_args!("sip:{}@{}", escape::escape_user(&number), self.settings.edge));
+        let scheme = if sips::is_to_sips(invite) { "sips" } else { "sip" };
+        invite.set_request_uri(format_args!("{scheme}:{}@{}", escape::escape_user(&number), self.settings.edge));
     }
 }
 
@@ -58,6 +59,11 @@ impl Proxy {
             let (known, told) = (self.settings.edge.as_str(), self.contact_place(transport));
             exchange_places(response, &told, known);
         }
+    }
+
+    /// Writes another place into the Contacts that have our address for datagrams.
+    pub(super) fn exchange_contact(&self, message: &mut Message, place: &str) {
+        exchange_places(message, self.settings.edge.as_str(), place);
     }
 
     fn contact_place(&self, transport: Transport) -> String {

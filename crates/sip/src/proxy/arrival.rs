@@ -169,7 +169,7 @@ impl Proxy {
     fn refuse_of_nothing(&mut self, request: &Message, flow: Flow) {
         let method = request.method();
         let refused = Answer::new(StatusCode::CALL_DOES_NOT_EXIST);
-        let answer = match self.check(request, &method, Side::Edge) {
+        let answer = match self.check(request, &method, (Side::Edge, flow)) {
             Check::Answer(answer) if method != Method::Cancel => answer,
             _ => refused,
         };

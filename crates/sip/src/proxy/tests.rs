@@ -29,6 +29,7 @@ mod phones;
 mod room;
 mod routes;
 mod secure;
+mod sips;
 mod web_sockets;
 
 const EDGE: &str = "127.0.0.1:5060";

@@ -339,7 +339,10 @@ impl Node {
             Side::Media => LegId(place.leg.0 | MEDIA_TAG),
         };
         let tag = self.ids.tag(place.conn_id, leg, tenant);
-        let contact = format!("<sip:{tag}@{}>", self.proxies.edge(link));
+        // RFC 3261 section 12.1.1: who has called `sips:`, or is called there, gets such a Contact.
+        let in_sips = place.side == Side::Phone && self.leg(place.conn_id, place.leg).is_some_and(|leg| leg.sips);
+        let scheme = if in_sips { "sips" } else { "sip" };
+        let contact = format!("<{scheme}:{tag}@{}>", self.proxies.edge(link));
         LocalIdentity { tag, contact }
     }
 
