@@ -332,7 +332,10 @@ fn dial_rule(row: &Row) -> Result<DialRule> {
             schedule: get(row, "schedule")?,
         },
         "limit" => DialAction::Limit {
-            per: spender(&or_empty("spender")?)?,
+            per: match spender(&or_empty("spender")?)? {
+                Spender::Phone if is_set(row, "by_agent")? => Spender::Agent,
+                other => other,
+            },
             calls: get(row, "calls_a_day")?,
             minutes: get(row, "minutes_a_day")?,
         },

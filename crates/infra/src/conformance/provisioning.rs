@@ -163,6 +163,7 @@ pub fn objects(tenant: &str) -> TenantObjects {
         DialAction::Send { remove: 3, add: "0".into(), trunk: Some("T".into()) },
         DialAction::Receive { remove: 0, add: String::new(), trunk: None },
         DialAction::Limit { per: Spender::Phone, calls: None, minutes: Some(0) },
+        DialAction::Limit { per: Spender::Agent, calls: Some(3), minutes: None },
     ];
     // Their order is not that of their names.
     let rule = |(place, action): (u32, DialAction)| DialRule {
