@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use contracts::configuration::{Changes, Listed};
 use contracts::provisioning::{DialAction, DialRule, Object, ObjectKind, Spender};
-use model::request::{LoginPassword, WorkMode};
-use model::{AgentId, RequestKind};
+use model::request::LoginPassword;
+use model::{AgentId, RequestKind, WorkMode};
 
 use super::super::people::People;
 use super::super::tests::{Site, people};
