@@ -3,7 +3,6 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::Trunk;
-use super::outgoing::is_host_name;
 
 /// The most names of certificates of one trunk: those of a carrier's border elements.
 pub const CERTIFICATE_NAMES_MAX: usize = 32;
@@ -20,11 +19,6 @@ impl Trunk {
             (!is_known && self.certificate_names.is_empty()).then(|| ip.to_string())
         });
         self.allow.iter().cloned().chain(registrar)
-    }
-
-    /// Its certificate names with which no certificate is met: those that are no host names, as one with `*` (RFC 5922 section 7.2).
-    pub fn wrong_certificate_names(&self) -> impl Iterator<Item = &str> {
-        self.certificate_names.iter().map(String::as_str).filter(|name| !is_host_name(name))
     }
 
     /// The names in certificates that another trunk has, too.

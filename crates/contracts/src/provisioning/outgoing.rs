@@ -33,6 +33,11 @@ impl Trunk {
         self.domain.as_deref().is_none_or(|domain| is_host_name(domain) || domain.parse::<IpAddr>().is_ok())
     }
 
+    /// Its certificate names with which no certificate is met: those that are no host names, as one with `*` (RFC 5922 section 7.2).
+    pub fn wrong_certificate_names(&self) -> impl Iterator<Item = &str> {
+        self.certificate_names.iter().map(String::as_str).filter(|name| !is_host_name(name))
+    }
+
     /// The user name that answers its carrier's challenges.
     pub fn authenticates_as(&self) -> Option<&str> {
         self.auth_user.as_deref().or(self.user.as_deref())
@@ -105,7 +110,7 @@ fn is_contact(text: &str) -> bool {
 }
 
 /// RFC 1123 section 2.1. What ends in digits alone is a mistyped address.
-pub(super) fn is_host_name(text: &str) -> bool {
+fn is_host_name(text: &str) -> bool {
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
             && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')

@@ -1,7 +1,6 @@
 //! `sips:`: what names it travels by TLS alone, in and out (RFC 3261 §26.2.2, RFC 5630).
 
 use super::answer::Answer;
-use super::arrival::begins;
 use super::exchange::Target;
 use super::target::Onward;
 use super::{Proxy, headers};
@@ -59,6 +58,11 @@ fn is_routed_or_from_sips(request: &Message) -> bool {
     route.is_some_and(|route| is_sips(route.raw_uri()))
         || (names_dialog
             && contacts.any(|contact| matches!(contact, Contact::Address(address) if is_sips(address.raw_uri()))))
+}
+
+/// Whether a request is outside any dialog. No ACK or CANCEL begins something.
+fn begins(request: &Message) -> bool {
+    !matches!(request.method(), Method::Ack | Method::Cancel) && request.to().is_ok_and(|to| to.tag().is_none())
 }
 
 fn is_sips(uri: &str) -> bool {

@@ -120,6 +120,16 @@ fn a_carrier_without_tls_gets_no_call_to_sips() {
 }
 
 #[test]
+fn an_emergency_goes_out_in_any_way() {
+    let mut bench = comes(&sips("112"), Vec::new());
+    let Destination::Outside(mut outside) = by_trunk("203.0.113.9") else { panic!("a number outside") };
+    outside.way.always = true;
+    bench.plan(Destination::Outside(outside));
+    let [invite] = &*invites(&bench) else { panic!("one INVITE") };
+    assert_eq!((invite.request_uri(), invite.header(&BY_TLS)), (Some("sip:+4930123@203.0.113.9"), None));
+}
+
+#[test]
 fn who_calls_sips_is_told_that_the_phone_has_no_tls() {
     for (called, warning) in [(sips("7101"), Some(NOT_ALLOWED.to_owned())), ("7101".to_owned(), None)] {
         let mut bench = comes(&called, Vec::new());

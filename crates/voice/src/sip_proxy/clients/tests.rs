@@ -152,7 +152,7 @@ fn a_trunk_keeps_the_networks_that_are_networks() {
     let within = TrunkObject { allow: vec!["203.0.113.0/24".into()], ..registers };
     assert_eq!(trunk_of(&tenant, &within).allow, [Network::parse("203.0.113.0/24").unwrap()]);
     let named = TrunkObject { certificate_names: vec!["SBC.carrier.example".into()], ..within };
-    assert_eq!(trunk_of(&tenant, &named).certificate_names, ["sbc.carrier.example".into()]);
+    assert_eq!(trunk_of(&tenant, &named).certificate_names, [Box::<str>::from("sbc.carrier.example")]);
     // Without its networks a trunk would take the certificate from anywhere.
     let nowhere = trunk_of(&tenant, &TrunkObject { allow: vec!["everywhere".into()], ..named });
     assert!(nowhere.allow.is_empty() && nowhere.certificate_names.is_empty(), "{nowhere:?}");
