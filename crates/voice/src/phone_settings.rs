@@ -1,5 +1,5 @@
-//! Do-not-disturb and forwarding of phones, whether one without call waiting is in a call, and who is logged in there: written by agent-state, a record for each
-//! phone among those of a tenant's agents; read by dialplan.
+//! Do-not-disturb and forwarding of phones, whether one without call waiting is in a call, and who is logged in there where that counts:
+//! written by agent-state, a record for each phone among those of a tenant's agents; read by dialplan.
 
 use bytes::Bytes;
 use call::dial_plan::PhoneSettings;

@@ -275,17 +275,17 @@ fn a_carrier_is_known_by_its_certificate_from_anywhere() -> Result<()> {
         let arguments: Vec<&str> = shown.iter().flat_map(|file| ["-cert", file, "-key", file]).collect();
         first_answer(&site.secure_sip(), &authority.certificate(), &arguments, &invite(&format!("cert{asked}")))
     };
-    let is_taken = |line: &Option<String>| {
-        line.as_deref().is_some_and(|line| line.starts_with("SIP/2.0 1") || line.starts_with("SIP/2.0 2"))
+    let is_taken = |line: Option<&str>| {
+        line.is_some_and(|line| line.starts_with("SIP/2.0 1") || line.starts_with("SIP/2.0 2"))
     };
     let mut last = None;
     let taken = wait::until(SOON, || {
         last = answer(Some(&right))?;
-        Ok(is_taken(&last).then_some(()))
+        Ok(is_taken(last.as_deref()).then_some(()))
     });
     taken.with_context(|| format!("{last:?}"))?;
     let line = answer(Some(&by_uri))?;
-    ensure!(is_taken(&line), "{line:?}");
+    ensure!(is_taken(line.as_deref()), "{line:?}");
     for refused in [Some(&*wrong), None] {
         let line = answer(refused)?;
         ensure!(line.as_deref().is_some_and(|line| line.starts_with("SIP/2.0 403")), "{refused:?}: {line:?}");
@@ -306,7 +306,7 @@ fn a_carrier_is_known_by_its_certificate_from_anywhere() -> Result<()> {
     let told = |line: &String| line.contains("without the trunk's certificate") && line.contains("carrier");
     ensure!(site.log().iter().any(told), "the log says why");
     let line = answer(Some(&right))?;
-    ensure!(is_taken(&line), "{line:?}");
+    ensure!(is_taken(line.as_deref()), "{line:?}");
     Ok(())
 }
 

@@ -82,7 +82,9 @@ impl People {
                 ObjectKind::Person => drop(self.agents.remove(&gone.id)),
                 ObjectKind::Place => drop(self.places.remove(&gone.id)),
                 ObjectKind::Dn => drop(self.addresses.remove(&gone.id)),
-                ObjectKind::DialRule => drop(self.agent_limits.remove(&gone.id)),
+                ObjectKind::DialRule => {
+                    self.agent_limits.remove(&gone.id);
+                }
                 _ => {}
             }
         }
