@@ -275,9 +275,8 @@ fn a_carrier_is_known_by_its_certificate_from_anywhere() -> Result<()> {
         let arguments: Vec<&str> = shown.iter().flat_map(|file| ["-cert", file, "-key", file]).collect();
         first_answer(&site.secure_sip(), &authority.certificate(), &arguments, &invite(&format!("cert{asked}")))
     };
-    let is_taken = |line: Option<&str>| {
-        line.is_some_and(|line| line.starts_with("SIP/2.0 1") || line.starts_with("SIP/2.0 2"))
-    };
+    let is_taken =
+        |line: Option<&str>| line.is_some_and(|line| line.starts_with("SIP/2.0 1") || line.starts_with("SIP/2.0 2"));
     let mut last = None;
     let taken = wait::until(SOON, || {
         last = answer(Some(&right))?;
