@@ -124,6 +124,10 @@ mod tests {
         }
     }
 
+    fn names<'a>(trunks: &'a Trunks, source: &str) -> Vec<&'a str> {
+        trunks.of(source.parse().unwrap()).iter().map(|trunk| &*trunk.name).collect()
+    }
+
     /// The names of the trunks that a sender with these domains may be.
     fn of_sender(trunks: &Trunks, address: &str, domains: &[&str]) -> Vec<String> {
         let domains: Vec<Box<str>> = domains.iter().map(|domain| (*domain).into()).collect();
