@@ -222,6 +222,9 @@ pub struct Trunk {
     pub name: String,
     /// Source addresses of its calls, as `127.0.0.0/8`.
     pub allow: Vec<String>,
+    /// The domains of which the certificate of who calls by it must have one, as `sbc.carrier.example`; none if no certificate is needed.
+    #[serde(default)]
+    pub certificate_names: Vec<String>,
     /// Where it takes calls: `203.0.113.9:5060`, with `;transport=tcp` for a connection, `;transport=tls` for an encrypted one.
     pub contact: Option<String>,
     /// What the numbers that lead to it begin with, as `+`.

@@ -96,13 +96,17 @@ pub struct OutsideLimits {
     pub counts: bool,
 }
 
-/// What a phone, or a tenant as a whole, may spend on calls outside in a day.
+/// What a phone, an agent, or a tenant as a whole, may spend on calls outside in a day.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DayLimit {
     /// The rule of the dial plan that says so.
     pub rule: String,
     /// The phone that calls, or forwards the call; none: all calls of the tenant count together.
     pub phone: Option<Dn>,
+    /// Whether it is the agent who may spend that, at whichever phone; the phone itself while nobody is logged in there.
+    pub per_agent: bool,
+    /// The agent who is logged in at the phone, if it is the agent who may spend that.
+    pub agent: Option<AgentId>,
     /// The most calls.
     pub calls: Option<u32>,
     /// The most minutes.

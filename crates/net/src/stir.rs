@@ -1,7 +1,7 @@
 //! Keys of signers and authorities of verifiers, from a tenant's configuration to the protocol core that signs with them.
 
 use contracts::provisioning::{Secret, Stir, StirSign, StirVerify};
-use sip::stir::{Authorities, CertificateChain, KeyError, Signer};
+use sip::stir::{Authorities, AuthorityValidity, CertificateChain, KeyError, Signer};
 use thiserror::Error;
 
 /// Why calls by a trunk cannot be signed as its tenant has set it.
@@ -63,6 +63,27 @@ fn parsed(sign: &StirSign) -> Option<Result<CertificateChain, SigningFault>> {
 pub fn check_signing(stir: &Stir) -> Result<(), SigningFault> {
     let Some(sign) = &stir.sign else { return Ok(()) };
     signer(sign, sign.private_key.as_ref()).map(drop)
+}
+
+/// The certificate that was fetched from where whoever verifies fetches it.
+///
+/// # Errors
+/// When it is none, or not that of the key.
+pub fn published(sign: &StirSign, fetched: &[u8]) -> Result<CertificateChain, SigningFault> {
+    let key = sign.private_key.as_ref().ok_or(SigningFault::NoKey)?;
+    let signer = Signer::new(key.reveal(), &sign.certificate_url)?;
+    let read = CertificateChain::parse(fetched).map_err(|error| SigningFault::Certificate(error.to_string()))?;
+    if signer.is_of(&read) { Ok(read) } else { Err(SigningFault::OtherKey) }
+}
+
+/// How long the authorities are valid by which signatures are verified; none where they are not.
+///
+/// # Errors
+/// As [`authorities`].
+pub fn authority_validities(stir: &Stir) -> Result<Vec<AuthorityValidity>, String> {
+    authorities(stir)?;
+    let read = stir.authorities.as_deref().map(AuthorityValidity::all).transpose();
+    read.map(Option::unwrap_or_default).map_err(|error| error.to_string())
 }
 
 /// The authorities by which signatures are verified; none where they are not.

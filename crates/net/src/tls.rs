@@ -1,6 +1,7 @@
 //! TLS 1.2 and 1.3: who we are, whom we believe, and sessions that do no I/O.
 
 pub mod authorities;
+mod domains;
 pub mod identity;
 pub mod self_signed;
 pub mod session;

@@ -80,7 +80,14 @@ fn proxy() -> Proxy {
     let allow = Network::parse("192.0.2.0/24").into_iter().collect();
     let tenant = TenantId::parse("example").unwrap();
     proxy.set_trunks(
-        vec![Trunk { tenant, name: "carrier".to_owned(), allow, asked: None, user: None }],
+        vec![Trunk {
+            tenant,
+            name: "carrier".to_owned(),
+            allow,
+            certificate_names: Vec::new(),
+            asked: None,
+            user: None,
+        }],
         Timestamp::from_millis(0),
     );
     proxy

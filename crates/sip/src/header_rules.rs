@@ -1,7 +1,7 @@
 //! Rules that change headers of the INVITEs of a trunk: what carriers want that differ from others, without a change of the program.
 //!
 //! Rules apply in order, each to what the ones before have left. No rule changes what leads a message, names its dialog, describes its
-//! body or proves a password (`protected`), and none makes a message that could not be read: then it changes nothing and says why.
+//! body, proves a password or is a signature (`protected`), and none makes a message that could not be read: then it changes nothing and says why.
 
 mod edit;
 mod facts;
@@ -227,7 +227,7 @@ impl HeaderEdit {
             return Err(HeaderRuleError::Name(text.header.chars().take(HEADER_NAME_MAX).collect()));
         }
         let header = HeaderName::from_name(text.header);
-        if let Some(why) = protected::why(&header) {
+        if let Some(why) = protected::why(&header, action) {
             return Err(HeaderRuleError::Protected { header: header.as_str().to_owned(), why });
         }
         let change = match action {

@@ -53,6 +53,7 @@ mod rendezvous;
 mod request;
 mod response;
 pub mod settings;
+mod sips;
 mod sources;
 mod target;
 #[cfg(test)]
@@ -67,7 +68,7 @@ pub use nodes::Announcement;
 pub use output::{NodeLoss, Output};
 pub use rendezvous::{holder, successor};
 pub use settings::{Credentials, Hashes, Limits, Network, Phone, Settings, Trunk};
-pub use trunks::Trunks;
+pub use trunks::{Lacking, Trunks};
 
 use allowance::Allowance;
 use carriers::Carriers;
@@ -114,6 +115,8 @@ pub struct Proxy {
     connections: HashMap<ConnectionId, Peer>,
     /// The connections of the edge by their peers, but for those over TLS that the peer has opened.
     by_peer: HashMap<PeerKey, ConnectionId>,
+    /// The domains in the certificates of peers that have connected to us over TLS, in lower case.
+    certified: HashMap<ConnectionId, Box<[Box<str>]>>,
     /// The names that peers to which we have connected over TLS prove.
     proved_names: HashMap<ConnectionId, Box<str>>,
     nodes: Nodes,
@@ -124,6 +127,8 @@ pub struct Proxy {
     allowance: Allowance,
     overload: Overload,
     trunks: Trunks,
+    /// When the next sender that is refused for what it lacks may be reported.
+    lacking_told: Timestamp,
     lookups: usize,
     /// Requests that wait for the name of the place that they go to.
     resolving: usize,
@@ -186,6 +191,7 @@ impl Proxy {
             timers: TimerQueue::new(),
             connections: HashMap::new(),
             by_peer: HashMap::new(),
+            certified: HashMap::new(),
             proved_names: HashMap::new(),
             nodes: Nodes::default(),
             moved: ReportedOwners::default(),
@@ -194,6 +200,7 @@ impl Proxy {
             allowance: Allowance::new(),
             overload: Overload::default(),
             trunks: Trunks::default(),
+            lacking_told: Timestamp::from_millis(0),
             lookups: 0,
             resolving: 0,
             shunned: Shunned::default(),
@@ -209,7 +216,8 @@ impl Proxy {
         }
     }
 
-    /// Replaces the trunks. A source belongs to the trunk with the narrowest network that contains it.
+    /// Replaces the trunks. A sender is the trunk that its certificate names; without such, the one with the narrowest network that
+    /// contains its address.
     pub fn set_trunks(&mut self, trunks: impl IntoIterator<Item = impl Into<Arc<Trunk>>>, now: Timestamp) {
         let trunks: Vec<Arc<Trunk>> = trunks.into_iter().map(Into::into).collect();
         self.carriers.set(trunks.iter().filter_map(|trunk| trunk.asked.clone()), now);
@@ -335,11 +343,25 @@ impl Proxy {
         }
     }
 
+    /// The peer of an open connection has shown a certificate with these domains (RFC 5922 §7.1), in lower case, and its key.
+    pub fn handle_certificate(&mut self, connection: ConnectionId, domains: Vec<Box<str>>) {
+        if self.connections.contains_key(&connection) && !domains.is_empty() {
+            self.certified.insert(connection, domains.into());
+        }
+    }
+
+    /// Whether the peer of a connection has shown the certificate of a trunk.
+    pub fn is_certified(&self, connection: ConnectionId) -> bool {
+        let Some(peer) = self.connections.get(&connection) else { return false };
+        self.trunks.certified(self.sender(Flow::Stream { connection }, peer.remote.ip())).next().is_some()
+    }
+
     /// A connection closed, or could not be opened.
     pub fn handle_closed(&mut self, connection: ConnectionId, now: Timestamp) {
         // A connection that the core closed itself is already removed.
         let Some(peer) = self.connections.remove(&connection) else { return };
         self.forget_peer(connection, peer.remote);
+        self.certified.remove(&connection);
         match peer.side {
             Side::Cluster => self.lose(connection, NodeLoss::Closed, now),
             // A stranger that connects and closes again causes no search.

@@ -98,8 +98,8 @@ async fn import_once(store: &dyn ProvisioningStore, objects: &TenantObjects) -> 
     Ok(Imported { tenant, revision, put, deleted })
 }
 
-/// What trunks of `objects` share with those of other stored tenants, a line each. Of trunks that name the same network sip-proxy takes one,
-/// so that the calls of the others come to a tenant that they are not meant for.
+/// What trunks of `objects` share with those of other stored tenants, a line each. Of trunks that name the same network, or the same name in
+/// a certificate, sip-proxy takes one, so that the calls of the others come to a tenant that they are not meant for.
 ///
 /// # Errors
 /// Errors of the store.
@@ -117,6 +117,16 @@ pub async fn shared_sources(
         }
         let Some((_, other)) = store.load(&id).await? else { continue };
         for (trunk, theirs) in objects.trunks.iter().flat_map(|one| other.trunks.iter().map(move |two| (one, two))) {
+            for name in trunk.shared_certificate_names(theirs) {
+                shared.push(format!(
+                    "trunks.{}.certificate_names: {name} is also of trunk {} of tenant {id}: its calls come to one of the two tenants alone",
+                    trunk.name, theirs.name
+                ));
+            }
+            // Certificates tell them apart.
+            if !trunk.certificate_names.is_empty() && !theirs.certificate_names.is_empty() {
+                continue;
+            }
             for (ours, their) in trunk.networks().flat_map(|one| theirs.networks().map(move |two| (one, two))) {
                 let place = || format!("trunks.{}.allow: {}/{}", trunk.name, ours.0, ours.1);
                 let of = || format!("trunk {} of tenant {id}", theirs.name);

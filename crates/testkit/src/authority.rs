@@ -1,10 +1,11 @@
 //! Certificates made by the `openssl` program: an authority, and what it vouches for.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 /// An authority in a folder of its own.
 pub struct Authority {
@@ -98,4 +99,23 @@ pub fn shake_hands(server: &str, authority: &Path, arguments: &[&str]) -> Result
     command.args(["20", "openssl", "s_client", "-connect", server, "-CAfile"]).arg(authority).args(arguments);
     let output = command.stdin(std::process::Stdio::null()).output()?;
     Ok(format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)))
+}
+
+/// The first line with which a SIP server answers a request, by `openssl s_client`; none if the connection does not come about, or ends
+/// without an answer.
+pub fn first_answer(server: &str, authority: &Path, arguments: &[&str], request: &str) -> Result<Option<String>> {
+    let mut command = Command::new("timeout");
+    command.args(["20", "openssl", "s_client", "-quiet", "-connect", server, "-CAfile"]).arg(authority);
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn()?;
+    let mut to = child.stdin.take().context("no way to s_client")?;
+    // Who is refused during the handshake reads nothing.
+    let _ = to.write_all(request.as_bytes());
+    let from = child.stdout.take().context("no way from s_client")?;
+    let mut line = String::new();
+    BufReader::new(from).read_line(&mut line)?;
+    drop(to);
+    crate::process::signal(child.id(), "TERM")?;
+    child.wait()?;
+    Ok(Some(line.trim_end().to_owned()).filter(|line| !line.is_empty()))
 }

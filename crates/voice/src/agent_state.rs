@@ -8,6 +8,7 @@
 mod addresses;
 mod handler;
 mod intervals;
+mod logged_in;
 mod metrics;
 mod monitoring;
 mod one_call;

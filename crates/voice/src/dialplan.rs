@@ -1,5 +1,5 @@
 //! dialplan: resolves dialled numbers (8800). The rules are `call::dial_plan`; numbers come from config (voice-22), phones from the
-//! registrations, and whether they forward calls from the records of agent-state (voice-12).
+//! registrations, and whether they forward calls, and who is logged in there, from the records of agent-state (voice-12).
 //!
 //! `POST /tenants/{tenant}/resolve` with `{"caller": {"phone": "7101"}, "dialled": "*50"}` or
 //! `{"caller": {"trunk": "carrier", "number": "+15550199"}, "dialled": "+15550100"}`.

@@ -1,5 +1,5 @@
-//! Do-not-disturb and forwarding of phones, and whether one without call waiting is in a call: written by agent-state, a record for each
-//! phone among those of a tenant's agents; read by dialplan.
+//! Do-not-disturb and forwarding of phones, whether one without call waiting is in a call, and who is logged in there where that counts:
+//! written by agent-state, a record for each phone among those of a tenant's agents; read by dialplan.
 
 use bytes::Bytes;
 use call::dial_plan::PhoneSettings;
@@ -22,6 +22,8 @@ pub struct PhoneRecord {
     pub settings: PhoneSettings,
     /// Whether it is in a call; false for a phone with call waiting.
     pub in_call: bool,
+    /// Who is logged in there; none where no rule of the tenant limits what agents spend.
+    pub agent: Option<AgentId>,
 }
 
 /// The key of a phone's record; none for a number that is too long for one.
@@ -57,6 +59,7 @@ pub fn encode(phone: &PhoneRecord) -> Bytes {
         no_answer: text(&settings.no_answer),
         unregistered: text(&settings.unregistered),
         in_call: phone.in_call,
+        agent: phone.agent.as_ref().map(AgentId::to_string),
     };
     let record = v1::StateRecord { kind: KIND.into(), version: VERSION, body: body.encode_to_vec().into() };
     record.encode_to_vec().into()
@@ -83,7 +86,9 @@ pub fn decode(bytes: &[u8]) -> infra::Result<PhoneRecord> {
         no_answer: number(body.no_answer)?,
         unregistered: number(body.unregistered)?,
     };
-    Ok(PhoneRecord { settings, in_call: body.in_call })
+    let agent = body.agent.map(|agent| AgentId::parse(&agent)).transpose();
+    let agent = agent.map_err(|error| corrupt(error.to_string()))?;
+    Ok(PhoneRecord { settings, in_call: body.in_call, agent })
 }
 
 #[cfg(test)]
@@ -100,8 +105,9 @@ mod tests {
             no_answer: number("*98"),
             unregistered: number("9000"),
         };
-        for (settings, in_call) in [(all, false), (PhoneSettings::default(), true)] {
-            let phone = PhoneRecord { settings, in_call };
+        for (settings, in_call, agent) in [(all, false, Some("1001")), (PhoneSettings::default(), true, None)] {
+            let agent = agent.and_then(|agent| AgentId::parse(agent).ok());
+            let phone = PhoneRecord { settings, in_call, agent };
             assert_eq!(decode(&encode(&phone)).unwrap(), phone);
         }
         assert!(matches!(decode(b"no record"), Err(StoreError::Corrupt { .. })));

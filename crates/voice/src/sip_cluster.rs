@@ -37,6 +37,7 @@ use net::configuration::Configuration;
 use net::document::DocumentClient;
 use net::public_address::Reach;
 use net::sip::{Counters, NodeLinks};
+use runtime::settings::Values;
 use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
 
 use crate::trunk_accounts::{Secrets, TrunkAccounts};
@@ -162,6 +163,14 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     let links = NodeLinks::of_role(&ctx, net::sip::Limits::default(), Arc::new(Counters::default()))?;
     let turned_at = ctx.clock.now();
     EventLoop { ctx, node, links, clients, routing, inbox_messages, live, former, turned_at }.run().await
+}
+
+/// What fetches certificates of those who sign for callers, for whoever tries an address; by the defaults if the settings are faulty.
+///
+/// # Errors
+/// If the authorities cannot be read.
+pub fn certificate_client(values: &Values) -> anyhow::Result<DocumentClient> {
+    documents(&values.read::<Settings>(SPEC.name).unwrap_or_default())
 }
 
 /// Fetches certificates of those who sign for callers: where they are, an INVITE says.

@@ -91,6 +91,7 @@ struct Lists {
     place_dns: HashMap<String, Vec<String>>,
     levels: HashMap<String, Vec<SkillLevel>>,
     sources: HashMap<String, Vec<String>>,
+    certificate_names: HashMap<String, Vec<String>>,
     headers: HashMap<String, Vec<HeaderRule>>,
     /// The lines of schedules: of hours, and of exceptions.
     hours: HashMap<(String, bool), Vec<String>>,
@@ -105,6 +106,7 @@ impl Lists {
             place_dns: HashMap::new(),
             levels: HashMap::new(),
             sources: HashMap::new(),
+            certificate_names: HashMap::new(),
             headers: HashMap::new(),
             hours: HashMap::new(),
         };
@@ -120,6 +122,9 @@ impl Lists {
         }
         for row in rows(db, "SELECT * FROM trunk_source WHERE tenant = ? ORDER BY place", tenant).await? {
             lists.sources.entry(text(&row, "name")?).or_default().push(text(&row, "source")?);
+        }
+        for row in rows(db, "SELECT * FROM trunk_certificate_name WHERE tenant = ? ORDER BY place", tenant).await? {
+            lists.certificate_names.entry(text(&row, "name")?).or_default().push(text(&row, "certificate_name")?);
         }
         for row in rows(db, "SELECT * FROM trunk_header WHERE tenant = ? ORDER BY place", tenant).await? {
             lists.headers.entry(text(&row, "name")?).or_default().push(header_rule(&row)?);
@@ -241,6 +246,7 @@ fn trunk(row: &Row, lists: &mut Lists) -> Result<Trunk> {
     let headers = lists.headers.remove(&name).unwrap_or_default();
     Ok(Trunk {
         allow: lists.sources.remove(&name).unwrap_or_default(),
+        certificate_names: lists.certificate_names.remove(&name).unwrap_or_default(),
         name,
         contact: get(row, "contact")?,
         prefix: get(row, "prefix")?,
@@ -326,7 +332,10 @@ fn dial_rule(row: &Row) -> Result<DialRule> {
             schedule: get(row, "schedule")?,
         },
         "limit" => DialAction::Limit {
-            per: spender(&or_empty("spender")?)?,
+            per: match spender(&or_empty("spender")?)? {
+                Spender::Phone if is_set(row, "by_agent")? => Spender::Agent,
+                other => other,
+            },
             calls: get(row, "calls_a_day")?,
             minutes: get(row, "minutes_a_day")?,
         },

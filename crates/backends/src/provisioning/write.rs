@@ -3,7 +3,7 @@
 use super::{Statement, Turn, query};
 use contracts::provisioning::{
     DialAction, DialRule, Dn, DnKind, FeatureCode, Object, ObjectKey, ObjectKind, Person, Place, Schedule, Secret,
-    Tenant, Trunk,
+    Spender, Tenant, Trunk,
 };
 use infra::{ObjectChange, Result, Revision, StoreError};
 use model::TenantId;
@@ -308,7 +308,18 @@ async fn put_trunk(db: &mut dyn Turn, tenant: &str, o: &Trunk) -> Result<()> {
         let sql = "INSERT INTO trunk_source (tenant, name, place, source) VALUES (?, ?, ?, ?)";
         run(db, query(sql).bind(tenant).bind(&o.name).bind(place).bind(source)).await?;
     }
+    put_certificate_names(db, tenant, o).await?;
     put_header_rules(db, tenant, o).await
+}
+
+async fn put_certificate_names(db: &mut dyn Turn, tenant: &str, o: &Trunk) -> Result<()> {
+    let sql = "DELETE FROM trunk_certificate_name WHERE tenant = ? AND name = ?";
+    run(db, query(sql).bind(tenant).bind(&o.name)).await?;
+    for (place, name) in (0_i64..).zip(&o.certificate_names) {
+        let sql = "INSERT INTO trunk_certificate_name (tenant, name, place, certificate_name) VALUES (?, ?, ?, ?)";
+        run(db, query(sql).bind(tenant).bind(&o.name).bind(place).bind(name)).await?;
+    }
+    Ok(())
 }
 
 async fn put_header_rules(db: &mut dyn Turn, tenant: &str, o: &Trunk) -> Result<()> {
@@ -367,17 +378,23 @@ async fn put_dial_rule(db: &mut dyn Turn, tenant: &str, o: &DialRule) -> Result<
         }
         DialAction::Route { cost: of, schedule: when, .. } => (cost, schedule) = (Some(*of), when.as_deref()),
         DialAction::CallerId { shows: number, .. } => shows = Some(number.as_str()),
-        DialAction::Limit { per, calls, minutes } => (spender, most) = (Some(per.as_str()), (*calls, *minutes)),
+        DialAction::Limit { per, calls, minutes } => {
+            // The release before knows no agents.
+            let known = if *per == Spender::Agent { Spender::Phone } else { *per };
+            (spender, most) = (Some(known.as_str()), (*calls, *minutes));
+        }
     }
     let sql =
         "INSERT INTO dial_rule (tenant, name, place, pattern, action, reason, remove_first, add_before, shows, trunk,
-         spender, calls_a_day, minutes_a_day, cost, schedule)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+         spender, calls_a_day, minutes_a_day, cost, schedule, by_agent)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (tenant, name) DO UPDATE SET name = excluded.name, place = excluded.place,
          pattern = excluded.pattern, action = excluded.action, reason = excluded.reason,
          remove_first = excluded.remove_first, add_before = excluded.add_before, shows = excluded.shows,
          trunk = excluded.trunk, spender = excluded.spender, calls_a_day = excluded.calls_a_day,
-         minutes_a_day = excluded.minutes_a_day, cost = excluded.cost, schedule = excluded.schedule";
+         minutes_a_day = excluded.minutes_a_day, cost = excluded.cost, schedule = excluded.schedule,
+         by_agent = excluded.by_agent";
+    let by_agent = matches!(o.action, DialAction::Limit { per: Spender::Agent, .. });
     let put = query(sql)
         .bind(tenant)
         .bind(&o.name)
@@ -393,7 +410,8 @@ async fn put_dial_rule(db: &mut dyn Turn, tenant: &str, o: &DialRule) -> Result<
         .bind(most.0)
         .bind(most.1)
         .bind(cost)
-        .bind(schedule);
+        .bind(schedule)
+        .bind(u32::from(by_agent));
     run(db, put).await.map(drop)
 }
 
@@ -418,6 +436,7 @@ async fn delete(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) -> Result
         ObjectKind::Number => &["DELETE FROM number WHERE tenant = ? AND number = ?"],
         ObjectKind::Trunk => &[
             "DELETE FROM trunk_source WHERE tenant = ? AND name = ?",
+            "DELETE FROM trunk_certificate_name WHERE tenant = ? AND name = ?",
             "DELETE FROM trunk_header WHERE tenant = ? AND name = ?",
             "DELETE FROM trunk WHERE tenant = ? AND name = ?",
         ],

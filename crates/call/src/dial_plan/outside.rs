@@ -4,7 +4,7 @@ use model::plan::{Caller, Contact, DayLimit, Destination, OutgoingLimit, Outside
 use model::turns::in_turn;
 use model::{Dn, Entropy, Timestamp};
 
-use super::rules::{EmergencyNumber, Spending};
+use super::rules::{EmergencyNumber, Spending, SpentBy};
 use super::{Question, TenantPlan, reject, unknown, with_country};
 
 /// How long a number outside may ring, in milliseconds: a carrier itself ends most calls sooner.
@@ -155,16 +155,19 @@ fn way(plan: &TenantPlan, trunk: &OutsideTrunk, number: &str) -> Way {
     }
 }
 
-/// What may be spent on the number in a day, by the phone that calls and by all.
+/// What may be spent on the number in a day, by the phone that calls, by its agent, and by all. Who that agent is, the stores know.
 fn a_day(plan: &TenantPlan, question: &Question<'_>, forms: &[&str]) -> Vec<DayLimit> {
     let phone = match question.caller {
         Caller::Phone(phone) => Some(phone),
         _ => None,
     };
-    let rules = plan.rules.spending(forms).filter(|rule| !rule.per_phone || phone.is_some());
+    let is_of_all = |rule: &Spending| rule.per == SpentBy::Tenant;
+    let rules = plan.rules.spending(forms).filter(|rule| is_of_all(rule) || phone.is_some());
     let limit = |rule: &Spending| DayLimit {
         rule: rule.name.clone(),
-        phone: phone.filter(|_| rule.per_phone).cloned(),
+        phone: phone.filter(|_| !is_of_all(rule)).cloned(),
+        per_agent: rule.per == SpentBy::Agent,
+        agent: None,
         calls: rule.calls,
         minutes: rule.minutes,
         day_ends: plan.days.end(question.now),

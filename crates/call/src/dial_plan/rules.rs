@@ -101,6 +101,17 @@ pub struct OfTrunk {
     pub translation: Translation,
 }
 
+/// Who may spend what a rule allows for a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SpentBy {
+    /// Each phone for itself.
+    Phone,
+    /// Each agent, at whichever phone; a phone at which nobody is logged in counts for itself.
+    Agent,
+    /// All calls of the tenant together.
+    Tenant,
+}
+
 /// What may be spent in a day on calls to numbers outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spending {
@@ -108,8 +119,8 @@ pub struct Spending {
     pub name: String,
     /// The numbers, in full form.
     pub pattern: Pattern,
-    /// Whether each phone may spend that much; else the tenant as a whole.
-    pub per_phone: bool,
+    /// Who may spend that much.
+    pub per: SpentBy,
     /// The most calls.
     pub calls: Option<u32>,
     /// The most minutes.

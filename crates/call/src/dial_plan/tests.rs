@@ -445,20 +445,41 @@ fn a_call_outside_counts_at_the_limit_of_its_phone_unless_it_is_an_emergency() {
 }
 
 #[test]
+fn a_limit_for_agents_is_about_whoever_is_at_the_phone_that_calls() {
+    let mut plan = plan();
+    plan.trunks = vec![trunk("main", "+", None)];
+    let rule = |per| Spending { name: "day".to_owned(), pattern: pattern("+."), per, calls: Some(3), minutes: None };
+    for (per, phone, per_agent) in [
+        (SpentBy::Agent, Some(dn("7101")), true),
+        (SpentBy::Phone, Some(dn("7101")), false),
+        (SpentBy::Tenant, None, false),
+    ] {
+        plan.rules.spending = vec![rule(per)];
+        let Destination::Outside(outside) = leads_to(&plan, &Caller::Phone(dn("7101")), "+4930123") else {
+            panic!("it is outside")
+        };
+        let found: Vec<_> =
+            outside.way.limits.a_day.iter().map(|one| (&one.phone, one.per_agent, &one.agent)).collect();
+        assert_eq!(found, [(&phone, per_agent, &None)], "{per:?}");
+    }
+}
+
+#[test]
 fn a_call_outside_counts_for_every_rule_about_what_is_spent_in_a_day() {
     let mut plan = plan();
     plan.trunks = vec![trunk("main", "+", None)];
     plan.country_prefix = Some("+49".to_owned());
     plan.national_prefix = Some("0".to_owned());
     plan.rules.emergency = vec![EmergencyNumber { name: "help".to_owned(), pattern: pattern("112"), trunk: None }];
-    let spending = |name: &str, numbers: &str, per_phone, calls| Spending {
+    let spending = |name: &str, numbers: &str, per, calls| Spending {
         name: name.to_owned(),
         pattern: pattern(numbers),
-        per_phone,
+        per,
         calls: Some(calls),
         minutes: None,
     };
-    plan.rules.spending = vec![spending("premium", "+49900.", true, 3), spending("all", "+.", false, 500)];
+    let (by_phone, of_all) = (SpentBy::Phone, SpentBy::Tenant);
+    plan.rules.spending = vec![spending("premium", "+49900.", by_phone, 3), spending("all", "+.", of_all, 500)];
     let counted = |number: &str| match leads_to(&plan, &Caller::Phone(dn("7101")), number) {
         Destination::Outside(outside) => outside.way.limits.a_day,
         other => panic!("{other:?}"),
@@ -467,6 +488,8 @@ fn a_call_outside_counts_for_every_rule_about_what_is_spent_in_a_day() {
     let limit = |rule: &str, phone: Option<Dn>, calls| DayLimit {
         rule: rule.to_owned(),
         phone,
+        per_agent: false,
+        agent: None,
         calls: Some(calls),
         minutes: None,
         day_ends,

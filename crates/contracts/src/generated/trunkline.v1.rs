@@ -1855,6 +1855,9 @@ pub struct PhoneSettingsRecord {
     /// It is in a call. Kept for phones without call waiting alone.
     #[prost(bool, tag = "6")]
     pub in_call: bool,
+    /// The agent who is logged in there. Kept where a rule of the tenant limits what agents spend alone.
+    #[prost(string, optional, tag = "7")]
+    pub agent: ::core::option::Option<::prost::alloc::string::String>,
 }
 /// A supervisor that monitors calls of an agent.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2538,6 +2541,9 @@ pub struct LegRecord {
     /// Of a caller, what its application gives to that of who is called, as it came (RFC 7433).
     #[prost(string, repeated, tag = "42")]
     pub user_to_user: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Whether its dialog is one of `sips:`: a caller has called such a URI, or whom we ring has registered one.
+    #[prost(bool, tag = "43")]
+    pub sips: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct OwedSessionRecord {
@@ -3007,7 +3013,7 @@ pub struct SpentRecord {
     #[prost(uint64, tag = "3")]
     pub seconds: u64,
 }
-/// What a phone, or a tenant as a whole, may spend on calls outside in a day.
+/// What a phone, an agent, or a tenant as a whole, may spend on calls outside in a day.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DayLimitRecord {
     /// The rule of the dial plan that says so.
@@ -3023,6 +3029,9 @@ pub struct DayLimitRecord {
     /// When the day ends, in microseconds since 1970.
     #[prost(uint64, tag = "5")]
     pub day_ends_us: u64,
+    /// The agent who is logged in at the phone, if it is the agent who may spend that.
+    #[prost(string, optional, tag = "6")]
+    pub agent: ::core::option::Option<::prost::alloc::string::String>,
 }
 /// A phone that is busy or does not answer, and may forward the call.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

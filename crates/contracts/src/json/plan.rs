@@ -4,13 +4,12 @@
 //! `route_point`, `outside`, `feature_code`, `pickup`, `park`, `echo`, `announcement` and `reject`. Beside them stand `forwarded_by`, the DNs that forwarded
 //! the call there, and `forward_modes`, why; `forwards_busy` and `forwards_no_answer`, whether the phone forwards it in turn, and `notes`, the rules that led there.
 
-use model::Dn;
-use model::Timestamp;
 use model::plan::{
     Contact, DayLimit, Destination, FeatureCode, ForwardedBy, Forwards, OutgoingLimit, Outside, OutsideLimits,
     PlanAnswer, Service, Way,
 };
 use model::request::ForwardMode;
+use model::{AgentId, Dn, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::FrameError;
@@ -105,6 +104,8 @@ struct WireDayLimit {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     phone: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    agent: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     calls: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     minutes: Option<u32>,
@@ -132,15 +133,19 @@ impl From<&Way> for WireWay {
 
 impl From<DayLimit> for WireDayLimit {
     fn from(limit: DayLimit) -> Self {
-        let DayLimit { rule, phone, calls, minutes, day_ends } = limit;
-        Self { rule, phone: phone.map(|phone| phone.to_string()), calls, minutes, day_ends_us: day_ends.as_micros() }
+        let DayLimit { rule, phone, per_agent: _, agent, calls, minutes, day_ends } = limit;
+        let (phone, agent) = (phone.map(|phone| phone.to_string()), agent.map(|agent| agent.to_string()));
+        Self { rule, phone, agent, calls, minutes, day_ends_us: day_ends.as_micros() }
     }
 }
 
 fn day_limit_from_wire(wire: WireDayLimit) -> Result<DayLimit, FrameError> {
-    let WireDayLimit { rule, phone, calls, minutes, day_ends_us } = wire;
+    let WireDayLimit { rule, phone, agent, calls, minutes, day_ends_us } = wire;
     let phone = phone.map(|phone| Dn::parse(&phone)).transpose().map_err(|e| FrameError::invalid("a_day.phone", e))?;
-    Ok(DayLimit { rule, phone, calls, minutes, day_ends: Timestamp::from_micros(day_ends_us) })
+    let agent =
+        agent.map(|agent| AgentId::parse(&agent)).transpose().map_err(|e| FrameError::invalid("a_day.agent", e))?;
+    let day_ends = Timestamp::from_micros(day_ends_us);
+    Ok(DayLimit { rule, phone, per_agent: agent.is_some(), agent, calls, minutes, day_ends })
 }
 
 fn way_from_wire(wire: WireWay) -> Result<Way, FrameError> {

@@ -101,6 +101,8 @@ pub enum DialAction {
 pub enum Spender {
     /// Each phone for itself.
     Phone,
+    /// Each agent, at whichever phone; a phone at which nobody is logged in counts for itself.
+    Agent,
     /// All calls of the tenant together.
     Tenant,
 }
@@ -110,13 +112,14 @@ impl Spender {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Phone => "phone",
+            Self::Agent => "agent",
             Self::Tenant => "tenant",
         }
     }
 
     /// Reads a name.
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Phone, Self::Tenant].into_iter().find(|spender| spender.as_str() == name)
+        [Self::Phone, Self::Agent, Self::Tenant].into_iter().find(|spender| spender.as_str() == name)
     }
 }
 

@@ -4,17 +4,27 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::Trunk;
 
+/// The most names of certificates of one trunk: those of a carrier's border elements.
+pub const CERTIFICATE_NAMES_MAX: usize = 32;
+
 impl Trunk {
     /// Where its calls come from: `allow`. A carrier with which we register calls us from where we register, unless it says otherwise:
-    /// its `contact` is a source too, if that is an address and `allow` does not contain it already.
+    /// its `contact` is a source too, if that is an address and `allow` does not contain it already. Who is known by a certificate comes
+    /// from `allow` alone, and from anywhere without it.
     pub fn sources(&self) -> impl Iterator<Item = String> {
         let registrar = self.registers().and_then(|(contact, _)| {
             let ip = address_of(contact)?;
             let whole = network(&ip.to_string())?;
             let is_known = self.allow.iter().filter_map(|text| network(text)).any(|known| contains(known, whole));
-            (!is_known).then(|| ip.to_string())
+            (!is_known && self.certificate_names.is_empty()).then(|| ip.to_string())
         });
         self.allow.iter().cloned().chain(registrar)
+    }
+
+    /// The names in certificates that another trunk has, too.
+    pub fn shared_certificate_names<'a>(&'a self, other: &Self) -> impl Iterator<Item = &'a str> {
+        let is_theirs = move |name: &&str| other.certificate_names.iter().any(|their| their.eq_ignore_ascii_case(name));
+        self.certificate_names.iter().map(String::as_str).filter(is_theirs)
     }
 
     /// The networks of its sources, each as its first address and prefix length, so that those that are equal compare equal.
@@ -60,6 +70,22 @@ pub fn contains(outer: (IpAddr, u8), inner: (IpAddr, u8)) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_is_known_by_a_certificate_comes_from_allow_alone() {
+        let registers = Trunk {
+            contact: Some("203.0.113.9:5060".into()),
+            user: Some("we".into()),
+            register: true,
+            ..Trunk::default()
+        };
+        assert_eq!(registers.sources().collect::<Vec<_>>(), ["203.0.113.9"]);
+        let names = vec!["sbc.carrier.example".into(), "*.carrier.example".into(), "203.0.113.9".into(), "".into()];
+        let certified = Trunk { certificate_names: names, ..registers };
+        assert_eq!(certified.sources().count(), 0);
+        let wrong: Vec<&str> = certified.wrong_certificate_names().collect();
+        assert_eq!(wrong, ["*.carrier.example", "203.0.113.9", ""]);
+    }
 
     #[test]
     fn a_network_contains_what_shares_its_prefix() {

@@ -33,6 +33,11 @@ impl Trunk {
         self.domain.as_deref().is_none_or(|domain| is_host_name(domain) || domain.parse::<IpAddr>().is_ok())
     }
 
+    /// Its certificate names with which no certificate is met: those that are no host names, as one with `*` (RFC 5922 section 7.2).
+    pub fn wrong_certificate_names(&self) -> impl Iterator<Item = &str> {
+        self.certificate_names.iter().map(String::as_str).filter(|name| !is_host_name(name))
+    }
+
     /// The user name that answers its carrier's challenges.
     pub fn authenticates_as(&self) -> Option<&str> {
         self.auth_user.as_deref().or(self.user.as_deref())
@@ -62,7 +67,8 @@ impl Trunk {
             _ => {}
         }
         let is_name = |contact: &str| super::networks::address_of(contact).is_none();
-        if self.allow.is_empty() && self.registers().is_some_and(|(contact, _)| is_name(contact)) {
+        let is_nowhere = self.allow.is_empty() && self.certificate_names.is_empty();
+        if is_nowhere && self.registers().is_some_and(|(contact, _)| is_name(contact)) {
             keys.push(("register", NO_SOURCE));
         }
         let of_calls = [
@@ -129,6 +135,7 @@ mod tests {
         Trunk {
             name: "carrier".to_owned(),
             allow: Vec::new(),
+            certificate_names: Vec::new(),
             contact: text(contact),
             prefix: text(prefix),
             caller_id: text(caller_id),

@@ -94,6 +94,7 @@ pub fn objects(tenant: &str) -> TenantObjects {
     objects.trunks = vec![Trunk {
         name: "T".into(),
         allow: vec!["127.0.0.0/8".into()],
+        certificate_names: vec!["sbc.d.example".into(), "a.d.example".into()],
         contact: None,
         prefix: Some("0".into()),
         caller_id: Some("+15550100".into()),
@@ -162,6 +163,7 @@ pub fn objects(tenant: &str) -> TenantObjects {
         DialAction::Send { remove: 3, add: "0".into(), trunk: Some("T".into()) },
         DialAction::Receive { remove: 0, add: String::new(), trunk: None },
         DialAction::Limit { per: Spender::Phone, calls: None, minutes: Some(0) },
+        DialAction::Limit { per: Spender::Agent, calls: Some(3), minutes: None },
     ];
     // Their order is not that of their names.
     let rule = |(place, action): (u32, DialAction)| DialRule {

@@ -194,6 +194,8 @@ pub(super) enum Happened {
     Opened {
         /// From whom the peer says that it has got the opening of its WebSocket, the nearest first.
         forwarded_for: Vec<IpAddr>,
+        /// The domains in the peer's certificate.
+        domains: Vec<Box<str>>,
     },
     /// A whole message.
     Message(Message),
@@ -353,7 +355,8 @@ async fn run<E>(
             return Closed::BadInput;
         }
         let _standing = counted.opened();
-        if events.send(deliver(Happened::Opened { forwarded_for: incoming.take_forwarded_for() })).await.is_err() {
+        let opened = Happened::Opened { forwarded_for: incoming.take_forwarded_for(), domains: outlet.domains() };
+        if events.send(deliver(opened)).await.is_err() {
             return Closed::ByUs;
         }
         read(reader, incoming, &limits, &counted, events, deliver, outlet).await

@@ -79,6 +79,11 @@ impl Outlet {
         self.name.as_deref()
     }
 
+    /// The domains in the certificate of a peer that has connected to us.
+    pub(super) fn domains(&self) -> Vec<Box<str>> {
+        self.session().map(|session| session.domains()).unwrap_or_default()
+    }
+
     pub(super) fn is_handshaking(&self) -> bool {
         self.session().is_some_and(|session| session.is_handshaking())
     }

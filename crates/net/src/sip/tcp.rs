@@ -37,6 +37,8 @@ pub enum TcpEvent {
         remote: SocketAddr,
         /// The listener that accepted it; `None` if we opened it.
         listener: Option<ListenerId>,
+        /// The domains in the certificate that a peer has shown who has connected (RFC 5922 §7.1), in lower case.
+        domains: Vec<Box<str>>,
     },
     /// A whole message came in.
     Message {
@@ -396,10 +398,10 @@ impl TcpTable {
                 }
                 None
             }
-            Raw::From(connection, Happened::Opened { forwarded_for }) => {
+            Raw::From(connection, Happened::Opened { forwarded_for, domains }) => {
                 self.note_forwarded(connection, &forwarded_for);
                 let open = self.open.get(&connection)?;
-                Some(TcpEvent::Opened { connection, remote: open.remote, listener: open.listener })
+                Some(TcpEvent::Opened { connection, remote: open.remote, listener: open.listener, domains })
             }
             Raw::From(connection, Happened::Closed(why)) => {
                 self.forget(connection);

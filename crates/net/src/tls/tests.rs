@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, SanType};
 use rustls::pki_types::ServerName;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
@@ -383,6 +383,50 @@ async fn who_shows_a_certificate_must_be_vouched_for() {
     assert!(connects(&mut server, servers.tls(&["nobody"]), EDGE).await);
     // Phones have none.
     raw(&mut server, &servers).await;
+}
+
+#[tokio::test]
+async fn who_shows_a_certificate_is_known_by_its_domains() {
+    let (servers, carriers) = (Authority::new(), Authority::new());
+    let tls = Tls::new(vec![servers.identity(&[EDGE])], None, RootCertStore::empty(), Some(carriers.roots())).unwrap();
+    let mut server = Server::new(tls);
+    let dns = |name: &str| SanType::DnsName(name.try_into().unwrap());
+    let uri = |text: &str| SanType::URI(text.try_into().unwrap());
+    for (alternative, domains) in [
+        (vec![dns("SBC.carrier.example"), dns("two.example")], &["sbc.carrier.example", "two.example"][..]),
+        (vec![dns("sbc.carrier.example"), uri("sip:Carrier.example")], &["carrier.example"]),
+        (vec![dns("a.example"), uri("sip:ann@carrier.example"), uri("sips:carrier.example")], &["a.example"]),
+        (vec![dns("*.carrier.example"), SanType::IpAddress(LOOPBACK)], &[]),
+        (vec![], &["common.example"]),
+    ] {
+        let shown = identity(&carriers.pem(&[], |params| {
+            params.subject_alt_names = alternative;
+            params.distinguished_name.push(DnType::CommonName, "common.example");
+        }));
+        let client = Tls::new(vec![shown.clone()], Some(&shown), servers.roots(), None).unwrap();
+        let (there, here, client) = connect(&mut server, client, EDGE).await;
+        let TcpEvent::Opened { domains: told, .. } = there else { panic!("{there:?}") };
+        assert_eq!(told.iter().map(|domain| &**domain).collect::<Vec<_>>(), domains);
+        let TcpEvent::Opened { domains: of_server, .. } = here else { panic!("{here:?}") };
+        assert!(of_server.is_empty(), "we have asked for another name there");
+        drop(client);
+        server.closed().await;
+    }
+    let (there, _, _client) = connect(&mut server, servers.tls(&["nobody"]), EDGE).await;
+    assert!(matches!(there, TcpEvent::Opened { domains, .. } if domains.is_empty()));
+}
+
+#[tokio::test]
+async fn a_certificate_of_the_past_names_nobody_and_opens_nothing() {
+    let (servers, carriers) = (Authority::new(), Authority::new());
+    let tls = Tls::new(vec![servers.identity(&[EDGE])], None, RootCertStore::empty(), Some(carriers.roots())).unwrap();
+    let mut server = Server::new(tls);
+    let past = carriers.pem(&["sbc.carrier.example"], |params| params.not_after = rcgen::date_time_ymd(2020, 1, 1));
+    let shown = identity(&past);
+    assert!(domains::of_certificate(&shown.key().cert[0]).is_empty());
+    let client = Tls::new(vec![shown.clone()], Some(&shown), servers.roots(), None).unwrap();
+    let (there, _, _client) = connect(&mut server, client, EDGE).await;
+    assert!(matches!(there, TcpEvent::Closed { why: Closed::NotSecured, .. }), "{there:?}");
 }
 
 #[tokio::test]

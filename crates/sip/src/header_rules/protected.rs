@@ -1,12 +1,15 @@
 //! Headers that no rule changes, and why: calls would fail in ways that nobody finds in a list of rules.
 
+use super::EditAction;
 use crate::header::HeaderName;
 use crate::proxy::headers::is_ours;
 
-/// What the header is for, if it is protected.
-pub(super) fn why(header: &HeaderName) -> Option<&'static str> {
+/// What the header is for, if it is protected from this action.
+pub(super) fn why(header: &HeaderName, action: EditAction) -> Option<&'static str> {
     use HeaderName as H;
     let why = match header {
+        // RFC 8224: a changed signature does not hold, and one that a rule adds is about another call.
+        H::Identity if action != EditAction::Remove => "it is a signature, which a rule can only remove",
         H::Via | H::Route | H::RecordRoute | H::MaxForwards | H::Path | H::ServiceRoute => {
             "it leads messages on their way"
         }

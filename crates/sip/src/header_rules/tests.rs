@@ -139,6 +139,15 @@ fn protected_headers_are_refused_by_any_name() {
 }
 
 #[test]
+fn a_signature_is_removed_or_stays_as_it_is() {
+    for rule in [add("Identity", "x"), set("y", "x"), rewrite("identity", "shaken", "x")] {
+        assert_eq!(refused(rule), "Identity cannot be changed: it is a signature, which a rule can only remove");
+    }
+    assert!(HeaderEdit::compile(&rule(EditAction::Remove, "Identity")).is_ok());
+    assert!(HeaderEdit::compile(&RuleText { pattern: Some("shaken"), ..rule(EditAction::Remove, "y") }).is_ok());
+}
+
+#[test]
 fn what_is_wrong_with_a_rule_is_said() {
     let long = "x".repeat(VALUE_MAX + 1);
     for (rule, said) in [
@@ -219,7 +228,7 @@ proptest! {
         prop_assert_eq!(again.fault(), None);
         prop_assert_eq!((again.start(), again.body()), (before.start(), before.body()));
         let kept = |message: &Message| -> Vec<(String, String)> {
-            let lines = message.header_lines().filter(|(name, _)| protected::why(name).is_some());
+            let lines = message.header_lines().filter(|(name, _)| protected::why(name, EditAction::Remove).is_some());
             lines.map(|(name, value)| (name.as_str().to_owned(), value.to_owned())).collect()
         };
         prop_assert_eq!(kept(&again), kept(&before));

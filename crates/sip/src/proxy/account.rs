@@ -1,9 +1,10 @@
 //! Calls to an account: a carrier with which we have registered sends them to the Contact that it knows, whatever number was dialled.
 //! That number is in the To.
 
-use std::net::IpAddr;
+use std::sync::Arc;
 
-use super::{Proxy, Trunk};
+use super::trunks::Sender;
+use super::{Proxy, Trunk, sips};
 use crate::flow::Transport;
 use crate::header::HeaderName;
 use crate::message::Message;
@@ -11,28 +12,34 @@ use crate::method::Method;
 use crate::uri::{Scheme, Uri, escape};
 
 impl Proxy {
-    /// The trunk by which a request comes: of all that have its source, the one whose account it is addressed to; else one with the
-    /// narrowest network. A tenant that names its carrier's whole network gets the calls to its account although another one has
-    /// named the single address.
-    pub(super) fn trunk_of_call(&self, request: &Message, source: IpAddr) -> Option<&Trunk> {
+    /// The trunk by which a request comes: of those that its sender's certificate names, or else of all that have its source and need no
+    /// certificate, the one whose account it is addressed to; else one with the narrowest network. A tenant that names its carrier's
+    /// whole network gets the calls to its account although another one has named the single address.
+    pub(super) fn trunk_of_call<'a>(&'a self, request: &Message, sender: Sender<'a>) -> Option<&'a Trunk> {
         let called = user_of(request.request_uri().unwrap_or_default());
-        let mut of_source = self.trunks.around(source).flatten();
-        let by_account = of_source.find(|trunk| trunk.user.is_some() && trunk.user == called);
-        by_account.or_else(|| self.trunks.of(source).last()).map(|trunk| &**trunk)
+        let is_called = |trunk: &&Arc<Trunk>| trunk.user.is_some() && trunk.user == called;
+        let by_account = if self.trunks.certified(sender).next().is_some() {
+            self.trunks.certified(sender).find(is_called)
+        } else {
+            let of_source = self.trunks.around(sender.address).flatten();
+            of_source.filter(|trunk| trunk.certificate_names.is_empty()).find(is_called)
+        };
+        by_account.or_else(|| self.trunks.of_sender(sender).last()).map(|trunk| &**trunk)
     }
 
     /// Writes the number of the To into the Request-URI of a call to an account; a call to a number stays as it is.
-    pub(super) fn call_number_of_account(&self, invite: &mut Message, source: IpAddr) {
+    pub(super) fn call_number_of_account(&self, invite: &mut Message, sender: Sender<'_>) {
         if invite.method() != Method::Invite {
             return;
         }
-        let Some(account) = self.trunk_of_call(invite, source).and_then(|trunk| trunk.user.as_deref()) else { return };
+        let Some(account) = self.trunk_of_call(invite, sender).and_then(|trunk| trunk.user.as_deref()) else { return };
         if user_of(invite.request_uri().unwrap_or_default()).as_deref() != Some(account) {
             return;
         }
         let number = invite.to().ok().and_then(|to| user_of(to.raw_uri())).filter(|number| !number.is_empty());
         let Some(number) = number else { return };
-        invite.set_request_uri(format_args!("sip:{}@{}", escape::escape_user(&number), self.settings.edge));
+        let scheme = if sips::is_to_sips(invite) { "sips" } else { "sip" };
+        invite.set_request_uri(format_args!("{scheme}:{}@{}", escape::escape_user(&number), self.settings.edge));
     }
 }
 
@@ -52,6 +59,11 @@ impl Proxy {
             let (known, told) = (self.settings.edge.as_str(), self.contact_place(transport));
             exchange_places(response, &told, known);
         }
+    }
+
+    /// Writes another place into the Contacts that have our address for datagrams.
+    pub(super) fn exchange_contact(&self, message: &mut Message, place: &str) {
+        exchange_places(message, self.settings.edge.as_str(), place);
     }
 
     fn contact_place(&self, transport: Transport) -> String {

@@ -9,10 +9,10 @@ use super::answer::Answer;
 use super::arrival::may_be_trunks;
 use super::exchange::{Origin, Stage};
 use super::lockout::{Look, Party};
-use super::settings::{Credentials, Hashes, RETRY_AFTER_S};
+use super::settings::{Credentials, Hashes, LACKING_TOLD_EACH, RETRY_AFTER_S};
 use super::sources::block;
 use super::target::{Destination, REGISTRAR};
-use super::{Attempt, AttemptCaller, Output, Proxy, flow_token, headers};
+use super::{Attempt, AttemptCaller, Lacking, Output, Proxy, flow_token, headers};
 use crate::digest::{self, Algorithm, Challenge, Issued, NonceVerdict, Secret};
 use crate::flow::Flow;
 use crate::header::HeaderName;
@@ -98,7 +98,7 @@ impl Proxy {
             }
             Ok(source) => {
                 if let (Source::Trunk { .. }, Some(from)) = (&source, from) {
-                    self.call_number_of_account(&mut message, from.ip());
+                    self.call_number_of_account(&mut message, self.sender(origin.flow(), from.ip()));
                 }
                 let invite = message.method() == Method::Invite;
                 let attempt = invite.then(|| source.attempt(&message, now));
@@ -125,7 +125,7 @@ impl Proxy {
     ) -> Result<Source, Answer> {
         let register = message.method() == Method::Register;
         let at_trunk = remote.filter(|_| may_be_trunks(origin.flow()));
-        let trunk = at_trunk.and_then(|r| self.trunk_of_call(message, r.ip()));
+        let trunk = at_trunk.and_then(|r| self.trunk_of_call(message, self.sender(origin.flow(), r.ip())));
         let trunk =
             trunk.filter(|_| !register).map(|t| Source::Trunk { tenant: t.tenant.clone(), name: t.name.clone() });
         let phone = match credentials {
@@ -136,10 +136,7 @@ impl Proxy {
                 Err((dn, realm, self.no_ones_hashes()))
             }
             Credentials::Unknown { .. } => {
-                return trunk.ok_or_else(|| {
-                    self.counts.unknown_sources += 1;
-                    Answer::new(StatusCode::FORBIDDEN)
-                });
+                return trunk.ok_or_else(|| self.refuse_unknown((origin.flow(), remote), now));
             }
         };
         let Some(remote) = remote else { return Err(Answer::unavailable()) };
@@ -159,6 +156,32 @@ impl Proxy {
         }
     }
 
+    /// 403 for a sender that is neither a phone nor a trunk. One that could be a trunk is told what it lacks, and so is the operator.
+    pub(super) fn refuse_unknown(&mut self, (flow, from): (Flow, Option<SocketAddr>), now: Timestamp) -> Answer {
+        let answer = Answer::new(StatusCode::FORBIDDEN);
+        let from = from.filter(|_| may_be_trunks(flow)).map(|from| from.ip());
+        let Some((from, (trunk, lacks))) =
+            from.and_then(|from| Some((from, self.trunks.lacking(self.sender(flow, from))?)))
+        else {
+            self.counts.unknown_sources += 1;
+            return answer;
+        };
+        let trunk = trunk.clone();
+        self.counts.trunks_unproved += 1;
+        if self.lacking_told <= now {
+            self.lacking_told = now + LACKING_TOLD_EACH;
+            let (tenant, trunk) = (trunk.tenant.clone(), trunk.name.clone());
+            self.outputs.push_back(Output::TrunkUnproved { from, tenant, trunk, lacks });
+        }
+        answer.with(
+            HeaderName::Warning,
+            match lacks {
+                Lacking::Certificate => "399 sip-proxy \"the trunk of this address has to show its certificate\"",
+                Lacking::Address => "399 sip-proxy \"the trunk of this certificate may not call from this address\"",
+            },
+        )
+    }
+
     /// 500 for a password that was not checked. After a 503 a phone would send nothing for that time (RFC 3261 §21.5.4), not for its other
     /// lines either.
     fn refuse_password(&mut self, wait: Duration) -> Answer {
@@ -176,7 +199,7 @@ impl Proxy {
         let Some(remote) = remote else { return Vec::new() };
         let mut tenants = Vec::new();
         // Two tenants may share a carrier; which of them is called is not known yet.
-        for trunk in self.trunks.of(remote.ip()) {
+        for trunk in self.trunks.of_sender(self.sender(origin.flow(), remote.ip())) {
             if !tenants.contains(&trunk.tenant) {
                 tenants.push(trunk.tenant.clone());
             }
@@ -321,6 +344,7 @@ impl Proxy {
                 (tenant, self.for_call_of_phone(message, origin.flow())?)
             }
             Source::Trunk { tenant, name } => {
+                self.note_certified(origin.flow(), &tenant, &name);
                 message.append(&headers::SOURCE, format_args!("trunk;name={}", value(&name)));
                 (tenant, self.for_call_of_trunk(message)?)
             }

@@ -9,7 +9,8 @@ use super::answer::Answer;
 use super::request::Check;
 use super::settings::BEGINNING_MAX;
 use super::sources::{Rate, RateVerdict};
-use super::{Proxy, Side, Trunk, headers};
+use super::trunks::Sender;
+use super::{Proxy, Side, headers};
 use crate::flow::Flow;
 use crate::header::{HeaderName, Via};
 use crate::message::Message;
@@ -17,7 +18,7 @@ use crate::message::ParseError;
 use crate::method::Method;
 use crate::status::StatusCode;
 
-/// Whether a request may come from a trunk, which is known by its address alone. Carriers do not call by WebSocket; and any page that a browser
+/// Whether a request may come from a trunk. Carriers do not call by WebSocket; and any page that a browser
 /// in a trunk's network shows may open one, as may everybody behind a web server there that passes it on.
 pub(super) const fn may_be_trunks(flow: Flow) -> bool {
     !flow.transport().is_web_socket()
@@ -31,7 +32,10 @@ impl Proxy {
     }
 
     fn rate_of(&self, flow: Flow, source: IpAddr) -> Rate {
-        if may_be_trunks(flow) && self.trunk_of(source).is_some() { Rate::Trunk } else { Rate::Anybody }
+        // Answers to our requests come from the address of a trunk whose requests need a certificate, too.
+        let is_trunks =
+            || self.trunks.contains(source) || self.trunks.certified(self.sender(flow, source)).next().is_some();
+        if may_be_trunks(flow) && is_trunks() { Rate::Trunk } else { Rate::Anybody }
     }
 
     /// The request rate allowed to a source, per second.
@@ -42,9 +46,18 @@ impl Proxy {
         }
     }
 
-    /// The trunk whose narrowest network contains the source.
-    pub(super) fn trunk_of(&self, source: IpAddr) -> Option<&Trunk> {
-        self.trunks.of(source).last().map(|trunk| &**trunk)
+    fn may_come_by_trunk(&self, request: &Message, flow: Flow, address: IpAddr) -> bool {
+        let sender = self.sender(flow, address);
+        // A trunk of a wider network may take calls to its account alone.
+        let by_account = || self.trunks.contains(address) && self.trunk_of_call(request, sender).is_some();
+        may_be_trunks(flow) && (self.trunks.of_sender(sender).next().is_some() || by_account())
+    }
+
+    /// What nobody can forge about who sends on this flow from this address.
+    pub(super) fn sender(&self, flow: Flow, address: IpAddr) -> Sender<'_> {
+        let connection = if let Flow::Stream { connection } = flow { Some(connection) } else { None };
+        let domains = connection.and_then(|connection| self.certified.get(&connection));
+        Sender { address, domains: domains.map(|domains| &**domains).unwrap_or_default() }
     }
 
     /// Handles an edge message; `admission` is the verdict of its source's rate.
@@ -156,7 +169,7 @@ impl Proxy {
     fn refuse_of_nothing(&mut self, request: &Message, flow: Flow) {
         let method = request.method();
         let refused = Answer::new(StatusCode::CALL_DOES_NOT_EXIST);
-        let answer = match self.check(request, &method, Side::Edge) {
+        let answer = match self.check(request, &method, (Side::Edge, flow)) {
             Check::Answer(answer) if method != Method::Cancel => answer,
             _ => refused,
         };
@@ -171,7 +184,7 @@ impl Proxy {
                 Method::Bye | Method::Info | Method::Update | Method::Prack | Method::Register
             )
             && !self.shows_nonce(request, HeaderName::ProxyAuthorization, remote, now)
-            && (!may_be_trunks(flow) || self.trunk_of(remote.ip()).is_none())
+            && !self.may_come_by_trunk(request, flow, remote.ip())
     }
 
     /// Whether an edge request names a transaction of a node, whose Via a phone sees below ours. As a repeat it would

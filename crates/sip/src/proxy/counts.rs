@@ -56,6 +56,8 @@ counts! {
     credentials_misdirected,
     /// Requests of unknown sources.
     unknown_sources,
+    /// Requests refused because they came from a trunk's address without its certificate, or with its certificate from another address.
+    trunks_unproved,
     /// Requests within a dialog that waited for the next run of its owner.
     requests_waited,
     /// Requests refused because no node was live.

@@ -55,6 +55,12 @@ impl PhoneMark {
         Self { keyed: keyed.max(1), former: 0 }
     }
 
+    /// That of a trunk that shows its certificate. No host's name begins as this does.
+    pub(super) fn of_trunk(tenant: &TenantId, trunk: &str, seal: &Seal) -> Self {
+        let keyed = u64::from_be_bytes(seal.sign(Purpose::Phone, format!("\0\0\0{tenant}\0{trunk}").as_bytes()));
+        Self { keyed: keyed.max(1), former: 0 }
+    }
+
     /// The number under the installation's key.
     pub(super) const fn number(self) -> u64 {
         self.keyed

@@ -26,6 +26,7 @@ impl Proxy {
             message.remove_where(headers::is_ours);
             if matches!(origin, Origin::Node(_)) {
                 self.contact_by_transport(message, destination.target.flow().transport());
+                self.contact_of_sips(message, destination.target.flow());
                 self.note_dialog(message.from().ok().and_then(|from| from.tag()));
             }
         }

@@ -26,6 +26,8 @@ pub const TRACE: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Trace")
 /// From a node: the request goes to a carrier even if that has not answered OPTIONS lately. An emergency does, and what goes by a
 /// trunk that is not to be judged so.
 pub const INSIST: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Insist"));
+/// From a node: the request goes down a flow under TLS or not at all, since it belongs to a call to `sips:`.
+pub const BY_TLS: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-By-Tls"));
 /// Towards nodes: the owner, `<node.epoch>`, that should have received this message but is not live here.
 pub const UNREACHABLE: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Unreachable"));
 /// From a node that got a request of another node's call: the owner, `<node.epoch>`, that the request must go to.

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use model::{Dn, Owner, TenantId};
 
-use super::{Announcement, Attempt};
+use super::{Announcement, Attempt, Lacking};
 use crate::flow::{ConnectionId, Transmit};
 use crate::next_hop::{Hop, UriHop};
 use crate::status::StatusCode;
@@ -67,6 +67,17 @@ pub enum Output {
         from: IpAddr,
         /// The number that the password was given for.
         dn: Dn,
+    },
+    /// A request was refused that may have come by a trunk: it lacks the trunk's certificate or its address. One of a second is told.
+    TrunkUnproved {
+        /// The address that it came from.
+        from: IpAddr,
+        /// The trunk's tenant.
+        tenant: TenantId,
+        /// The trunk's name.
+        trunk: String,
+        /// What it lacks.
+        lacks: Lacking,
     },
     /// A phone has authenticated on a connection of the edge.
     Proved {

@@ -2,7 +2,7 @@
 
 use super::exchange::{Origin, Target};
 use super::target::PROVED_NAME;
-use super::{Proxy, flow_token};
+use super::{Proxy, flow_token, sips};
 use crate::flow::Flow;
 use crate::header::{HeaderName, NameAddr};
 use crate::message::Message;
@@ -17,16 +17,17 @@ impl Proxy {
             (Origin::Edge(flow), _) | (_, Target::Edge(flow)) => flow,
             (Origin::Node(_), Target::Node(_)) => return,
         };
-        let route = self.route_down(flow);
+        let route = self.route_down(flow, sips::is_to_sips(message));
         message.push_front(&HeaderName::RecordRoute, route);
     }
 
-    fn route_down(&mut self, flow: Flow) -> String {
+    fn route_down(&mut self, flow: Flow, in_sips: bool) -> String {
         let token = flow_token::seal(flow, self.stream_owner(flow), &self.seal);
         self.allowance.sealed(&token);
-        let (edge, transport) = (self.settings.edge_of(flow.transport()), flow.transport().uri_parameter());
+        let edge = self.settings.edge_of(flow.transport());
+        let (scheme, transport) = sips::written(flow.transport(), in_sips);
         let proves = self.proved_name(flow).map(|name| format!(";{PROVED_NAME}={name}")).unwrap_or_default();
-        format!("<sip:{token}@{edge}{transport}{proves};lr>")
+        format!("<{scheme}:{token}@{edge}{transport}{proves};lr>")
     }
 
     fn proved_name(&self, flow: Flow) -> Option<&str> {
@@ -40,7 +41,8 @@ impl Proxy {
         if self.node_of(flow).is_some() || self.ends_with_ours(response) {
             return;
         }
-        let route = self.route_down(flow);
+        // Only the node reads it.
+        let route = self.route_down(flow, false);
         restore(response, &route);
     }
 

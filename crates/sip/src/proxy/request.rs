@@ -10,7 +10,7 @@ use super::nodes::OWNERS;
 use super::record_route::recorded;
 use super::settings::{HOPS_MAX, LOOKUP_TIME, PATHS_MAX, REASON_BYTES_MAX, REASONS_MAX, ROUTES_MAX};
 use super::target::{Destination, Onward};
-use super::{Attempt, Output, Proxy, Side, headers, rendezvous};
+use super::{Attempt, Output, Proxy, Side, headers, rendezvous, sips};
 use crate::agent::{ALLOW, SDP, SUPPORTED};
 use crate::flow::{ConnectionId, Flow};
 use crate::header::HeaderName;
@@ -42,7 +42,7 @@ impl Proxy {
         if side == Side::Edge && self.is_draining() && message.to().is_ok_and(|to| to.tag().is_none()) {
             return self.answer(server, &message, &Answer::unavailable(), now);
         }
-        match self.check(&message, &method, side) {
+        match self.check(&message, &method, (side, flow)) {
             Check::Forward => match (side, flow) {
                 (Side::Cluster, Flow::Stream { connection }) => self.of_node(server, message, connection, now),
                 _ => self.of_edge(server, message, flow, now),
@@ -52,7 +52,7 @@ impl Proxy {
     }
 
     /// RFC 3261 §16.3.
-    pub(super) fn check(&mut self, message: &Message, method: &Method, side: Side) -> Check {
+    pub(super) fn check(&mut self, message: &Message, method: &Method, (side, flow): (Side, Flow)) -> Check {
         let Some(uri) = message.request_uri().and_then(|u| Uri::parse(u).ok()) else {
             return Check::Answer(Answer::new(StatusCode::BAD_REQUEST));
         };
@@ -70,6 +70,9 @@ impl Proxy {
         }
         if matches!(uri.scheme(), Scheme::Other(_)) {
             return Check::Answer(Answer::new(StatusCode::UNSUPPORTED_URI_SCHEME));
+        }
+        if let Some(answer) = sips::refusal(message, flow).filter(|_| side == Side::Edge) {
+            return Check::Answer(answer);
         }
         if let Some(status) = too_far(message) {
             self.counts.loops += 1;
@@ -149,21 +152,24 @@ impl Proxy {
 
     /// A request without credentials whose source is no trunk's: it is challenged or refused, whoever the user is.
     pub(super) fn stranger(&mut self, mut message: Message, flow: Flow, now: Timestamp) {
-        if let Check::Answer(answer) = self.check(&message, &message.method(), Side::Edge) {
+        if let Check::Answer(answer) = self.check(&message, &message.method(), (Side::Edge, flow)) {
             return self.answer_stranger(flow, &message, &answer);
         }
         self.undo_strict_routing(&mut message);
         self.take_own_routes(&mut message);
         let (user, host) = user_of(&message);
+        let from = self.remote_of(Origin::Edge(flow));
         if user.is_empty() {
-            self.counts.unknown_sources += u64::from(message.method() != Method::Register);
-            return self.answer_stranger(flow, &message, &Answer::new(StatusCode::FORBIDDEN));
+            let answer = match message.method() {
+                Method::Register => Answer::new(StatusCode::FORBIDDEN),
+                _ => self.refuse_unknown((flow, from), now),
+            };
+            return self.answer_stranger(flow, &message, &answer);
         }
         if self.lookups >= self.settings.limits.lookups || self.exchanges.is_full() {
             self.counts.overloads += 1;
             return self.answer_stranger(flow, &message, &Answer::unavailable());
         }
-        let from = self.remote_of(Origin::Edge(flow));
         let stage = Stage::Lookup { message: Box::new(message), from };
         let held = self.hold(ServerId::NONE, false, Origin::Edge(flow), stage, Bytes::new());
         let Some(lookup) = held else { return };
@@ -203,7 +209,13 @@ impl Proxy {
             self.outputs.push_back(Output::Close { connection });
             return;
         }
-        match self.destination_from_node(&mut message) {
+        let needs_tls = sips::needs_tls(&message);
+        let onward = self.destination_from_node(&mut message);
+        let onward = onward.and_then(|onward| match sips::refusal_onward(&message, needs_tls, &onward) {
+            Some(answer) => Err(answer),
+            None => Ok(onward),
+        });
+        match onward {
             Ok(Onward::To(destination)) => self.start(server, message, Origin::Node(connection), destination, now),
             Ok(Onward::Out(place)) => self.start_out(server, message, Origin::Node(connection), place, now),
             Err(answer) => self.wait_or_answer(server, message, Origin::Node(connection), &answer, now),

@@ -101,8 +101,9 @@ impl Proxy {
 
     /// Takes out of a response what stays inside, or is for the edge alone.
     fn clean(&self, message: &mut Message, origin: Origin, from_node: bool, flow: Flow) {
-        if matches!(origin, Origin::Edge(_)) {
+        if let Origin::Edge(to) = origin {
             message.remove_where(headers::is_ours);
+            self.contact_of_sips(message, to);
             return;
         }
         if !from_node {

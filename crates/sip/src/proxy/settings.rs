@@ -97,6 +97,8 @@ pub const REASON_BYTES_MAX: usize = 512;
 pub const LOOKUP_TIME: Duration = Duration::from_secs(32);
 /// How long a request waits for the name of its place: two name servers that are silent, asked twice.
 pub const RESOLVE_TIME: Duration = Duration::from_secs(5);
+/// How often a sender is reported that lacks the certificate or the address of its trunk.
+pub const LACKING_TOLD_EACH: Duration = Duration::from_secs(1);
 /// How long a nonce is valid.
 pub const NONCE_LIFETIME: Duration = Duration::from_secs(300);
 /// How long a draining proxy waits for nodes to announce that they drain too, before it assumes that it alone drains.
@@ -127,15 +129,17 @@ pub const RESPONSES_MAX: u16 = 1_000;
 /// The most timers handled in one turn; further due ones wait for the next turn, so that messages get their turn in between.
 pub const TIMERS_PER_TURN: usize = 4_096;
 
-/// A trunk, known by the sources of its calls.
+/// A trunk, known by the sources of its calls, by the certificate of who sends them, or by both.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Trunk {
     /// The tenant.
     pub tenant: TenantId,
     /// Its name.
     pub name: String,
-    /// The sources of its calls.
+    /// The sources of its calls; none with [`Self::certificate_names`]: any.
     pub allow: Vec<Network>,
+    /// The domains of which the sender's certificate must have one, in lower case (RFC 5922 §7.1); none if no certificate is needed.
+    pub certificate_names: Vec<Box<str>>,
     /// Where its carrier is asked by OPTIONS whether it is there; `None` if it is not asked.
     pub asked: Option<UriHop>,
     /// The user under which we have registered with it: its calls are addressed to this user, and the To names the number.

@@ -252,6 +252,17 @@ impl Proxy {
         }
     }
 
+    /// Records that a trunk has called on this flow that has shown its certificate: once the connection is gone, its calls go on by
+    /// another one of the same trunk.
+    pub(super) fn note_certified(&mut self, flow: Flow, tenant: &TenantId, trunk: &str) {
+        if let Flow::Stream { connection } = flow
+            && self.certified.contains_key(&connection)
+            && let Some(peer) = self.connections.get_mut(&connection)
+        {
+            peer.phone = PhoneMark::of_trunk(tenant, trunk, &self.seal);
+        }
+    }
+
     /// Records where a phone that registers on this flow listens, by its Contact.
     pub(super) fn note_home(&mut self, flow: Flow, message: &Message) {
         if let Flow::Stream { connection } = flow
@@ -329,7 +340,7 @@ impl Proxy {
         }
         // Another proxy of the installation, whose flow this is.
         let of_other_proxy = || named_by_route && uri.user().is_some_and(|u| flow_token::open(u, &self.seal).is_some());
-        let of_trunk = || uri.host().and_then(|h| h.ip()).is_some_and(|ip| self.trunk_of(ip).is_some());
+        let of_trunk = || uri.host().and_then(|h| h.ip()).is_some_and(|ip| self.trunks.contains(ip));
         let in_dialog = message.to().is_ok_and(|to| to.tag().is_some());
         if in_dialog && !of_trunk() && !of_other_proxy() {
             self.counts.dead_flows += 1;

@@ -17,6 +17,7 @@ use crate::status::StatusCode;
 
 mod accounts;
 mod calls;
+mod certificates;
 mod edge;
 mod failover;
 mod floods;
@@ -28,6 +29,7 @@ mod phones;
 mod room;
 mod routes;
 mod secure;
+mod sips;
 mod web_sockets;
 
 const EDGE: &str = "127.0.0.1:5060";
@@ -112,6 +114,7 @@ impl Lab {
                 tenant: TenantId::parse("acme").unwrap(),
                 name: "carrier".into(),
                 allow: vec![Network::parse("192.0.2.0/24").unwrap()],
+                certificate_names: Vec::new(),
                 asked: None,
                 user: None,
             }],

@@ -1,4 +1,4 @@
-//! Which trunk a source belongs to.
+//! Which trunk a sender is: by the certificate that it has shown, or by its address.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -7,14 +7,34 @@ use std::sync::Arc;
 use super::Trunk;
 use super::settings::Network;
 
-/// Trunks by their networks. The narrowest network that contains a source decides. A look-up costs one probe for each prefix
-/// length in use, however many trunks there are: each datagram from the edge needs one before its rate is known.
+/// Trunks by their networks and by the names in their certificates. The narrowest network that contains a source decides. A look-up
+/// costs one probe for each prefix length in use, however many trunks there are: each datagram from the edge needs one before its rate
+/// is known.
 #[derive(Debug, Default)]
 pub struct Trunks {
     by_network: HashMap<Network, Vec<Arc<Trunk>>>,
+    by_name: HashMap<Box<str>, Vec<Arc<Trunk>>>,
     /// Prefix lengths in use, the longest first.
     ipv4: Vec<u8>,
     ipv6: Vec<u8>,
+}
+
+/// What nobody can forge about who sends a request.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sender<'a> {
+    /// Its address.
+    pub(super) address: IpAddr,
+    /// The domains in the certificate that it has shown, in lower case; none without one.
+    pub(super) domains: &'a [Box<str>],
+}
+
+/// What a sender lacks to be the trunk that it could be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Lacking {
+    /// It comes from the trunk's address, and has not shown the trunk's certificate.
+    Certificate,
+    /// It has shown the trunk's certificate, and comes from another address.
+    Address,
 }
 
 impl Trunks {
@@ -24,8 +44,34 @@ impl Trunks {
     }
 
     /// The trunks with the narrowest network that contains the source: tenants may share a carrier.
-    pub fn of(&self, source: IpAddr) -> &[Arc<Trunk>] {
+    fn of(&self, source: IpAddr) -> &[Arc<Trunk>] {
         self.around(source).next().unwrap_or_default()
+    }
+
+    /// The trunks that a sender may be: those that its certificate names; without such, those of its source that need no certificate.
+    pub(super) fn of_sender<'a>(&'a self, sender: Sender<'a>) -> impl Iterator<Item = &'a Arc<Trunk>> {
+        let is_certified = self.certified(sender).next().is_some();
+        let of_source: &[Arc<Trunk>] = if is_certified { &[] } else { self.of(sender.address) };
+        self.certified(sender).chain(of_source.iter().filter(|trunk| trunk.certificate_names.is_empty()))
+    }
+
+    /// The trunks that the certificate of a sender names, unless they name other networks than that of its address.
+    pub(super) fn certified<'a>(&'a self, sender: Sender<'a>) -> impl Iterator<Item = &'a Arc<Trunk>> {
+        let may_come_from = move |trunk: &&Arc<Trunk>| {
+            trunk.allow.is_empty() || trunk.allow.iter().any(|network| network.contains(sender.address))
+        };
+        self.named(sender.domains).filter(may_come_from)
+    }
+
+    /// The trunk that a sender could be which is none by [`Self::of_sender`], and what it lacks.
+    pub(super) fn lacking<'a>(&'a self, sender: Sender<'a>) -> Option<(&'a Arc<Trunk>, Lacking)> {
+        let by_name = self.named(sender.domains).last().map(|trunk| (trunk, Lacking::Address));
+        let of_source = || self.of(sender.address).iter().find(|trunk| !trunk.certificate_names.is_empty());
+        by_name.or_else(|| of_source().map(|trunk| (trunk, Lacking::Certificate)))
+    }
+
+    fn named<'a>(&'a self, domains: &'a [Box<str>]) -> impl Iterator<Item = &'a Arc<Trunk>> {
+        domains.iter().filter_map(move |domain| self.by_name.get(domain)).flatten()
     }
 
     /// The trunks with each network that contains the source, the narrowest network first.
@@ -41,6 +87,9 @@ impl<T: Into<Arc<Trunk>>> FromIterator<T> for Trunks {
     fn from_iter<I: IntoIterator<Item = T>>(trunks: I) -> Self {
         let mut of = Self::default();
         for trunk in trunks.into_iter().map(Into::into) {
+            for name in &trunk.certificate_names {
+                of.by_name.entry(name.clone()).or_default().push(trunk.clone());
+            }
             for network in &trunk.allow {
                 let lengths = if network.is_ipv4() { &mut of.ipv4 } else { &mut of.ipv6 };
                 if let Err(place) = lengths.binary_search_by(|bits| network.bits().cmp(bits)) {
@@ -65,11 +114,25 @@ mod tests {
 
     fn trunk(name: &str, networks: &[&str]) -> Trunk {
         let allow = networks.iter().map(|text| Network::parse(text).unwrap()).collect();
-        Trunk { tenant: TenantId::parse("acme").unwrap(), name: name.into(), allow, asked: None, user: None }
+        Trunk {
+            tenant: TenantId::parse("acme").unwrap(),
+            name: name.into(),
+            allow,
+            certificate_names: Vec::new(),
+            asked: None,
+            user: None,
+        }
     }
 
     fn names<'a>(trunks: &'a Trunks, source: &str) -> Vec<&'a str> {
         trunks.of(source.parse().unwrap()).iter().map(|trunk| &*trunk.name).collect()
+    }
+
+    /// The names of the trunks that a sender with these domains may be.
+    fn of_sender(trunks: &Trunks, address: &str, domains: &[&str]) -> Vec<String> {
+        let domains: Vec<Box<str>> = domains.iter().map(|domain| (*domain).into()).collect();
+        let sender = Sender { address: address.parse().unwrap(), domains: &domains };
+        trunks.of_sender(sender).map(|trunk| trunk.name.clone()).collect()
     }
 
     #[test]
@@ -88,6 +151,33 @@ mod tests {
         assert_eq!(names(&trunks, "192.0.2.7"), ["host"]);
         assert_eq!(names(&trunks, "2001:db8::1"), ["wide"]);
         assert_eq!(names(&trunks, "2001:db9::1"), [""; 0]);
+    }
+
+    #[test]
+    fn a_certificate_goes_before_the_address_and_does_not_replace_it() {
+        let named = |name: &str, networks: &[&str], certificate: &str| Trunk {
+            certificate_names: vec![certificate.into()],
+            ..trunk(name, networks)
+        };
+        let trunks: Trunks = [
+            trunk("plain", &["192.0.2.0/24", "198.51.100.0/24"]),
+            named("anywhere", &[], "one.example"),
+            named("both", &["198.51.100.7"], "two.example"),
+        ]
+        .into_iter()
+        .collect();
+        for (address, domains, found) in [
+            ("203.0.113.1", &["one.example"][..], &["anywhere"][..]),
+            ("192.0.2.1", &["other.example", "one.example"], &["anywhere"]),
+            ("192.0.2.1", &["other.example"], &["plain"]),
+            ("198.51.100.7", &["two.example"], &["both"]),
+            ("198.51.100.7", &["other.example"], &[]),
+            ("198.51.100.7", &[], &[]),
+            ("203.0.113.1", &["two.example"], &[]),
+            ("203.0.113.1", &[], &[]),
+        ] {
+            assert_eq!(of_sender(&trunks, address, domains), found, "{address} {domains:?}");
+        }
     }
 
     proptest! {

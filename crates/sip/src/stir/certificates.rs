@@ -55,6 +55,7 @@ pub struct CertificateChain {
     certificates: Vec<CertificateDer<'static>>,
     public_key: Vec<u8>,
     authorization: TnAuthorization,
+    valid_from: i64,
     valid_until: i64,
 }
 
@@ -78,8 +79,8 @@ impl CertificateChain {
         }
         let has_list = own.iter_extensions().any(|extension| extension.oid == TN_AUTH_LIST);
         let authorization = if has_list { TnAuthorization::Present } else { TnAuthorization::Absent };
-        let valid_until = own.validity().not_after.timestamp();
-        Ok(Self { public_key, authorization, valid_until, certificates })
+        let (valid_from, valid_until) = time_of(&own);
+        Ok(Self { public_key, authorization, valid_from, valid_until, certificates })
     }
 
     /// Checks that an authority has signed for it, and that it is valid at that time.
@@ -103,6 +104,11 @@ impl CertificateChain {
     /// Whether the signer's certificate says for whom it may sign.
     pub const fn authorization(&self) -> TnAuthorization {
         self.authorization
+    }
+
+    /// When the signer's certificate begins to be valid, in seconds since 1970.
+    pub const fn valid_from(&self) -> i64 {
+        self.valid_from
     }
 
     /// When the signer's certificate ends, in seconds since 1970.
@@ -144,6 +150,43 @@ impl Authorities {
         };
         certificates.iter().enumerate().map(anchor).collect::<Result<_, _>>().map(Self)
     }
+}
+
+/// How long the certificate of an authority says that it is valid, in seconds since 1970. Signatures are verified by it afterwards too: an
+/// authority is trusted because the tenant says so (RFC 5280 §6.1.1).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AuthorityValidity {
+    /// Its subject.
+    pub name: String,
+    /// From when.
+    pub valid_from: i64,
+    /// Until when.
+    pub valid_until: i64,
+}
+
+impl AuthorityValidity {
+    /// Reads those of a list: PEM.
+    ///
+    /// # Errors
+    /// As [`Authorities::parse`].
+    pub fn all(pem: &str) -> Result<Vec<Self>, CertificatesError> {
+        let certificates = read_pem(pem.as_bytes(), AUTHORITIES_MAX)?;
+        if certificates.is_empty() {
+            return Err(CertificatesError::None);
+        }
+        let read = |(place, certificate): (usize, &CertificateDer<'static>)| {
+            let (_, read) =
+                X509Certificate::from_der(certificate).map_err(|_| CertificatesError::Unreadable(place + 1))?;
+            let (valid_from, valid_until) = time_of(&read);
+            Ok(Self { name: read.subject().to_string(), valid_from, valid_until })
+        };
+        certificates.iter().enumerate().map(read).collect()
+    }
+}
+
+fn time_of(certificate: &X509Certificate<'_>) -> (i64, i64) {
+    let validity = certificate.validity();
+    (validity.not_before.timestamp(), validity.not_after.timestamp())
 }
 
 fn read_pem(pem: &[u8], max: usize) -> Result<Vec<CertificateDer<'static>>, CertificatesError> {

@@ -289,3 +289,15 @@ proptest! {
         let _ = CertificateChain::parse(value.as_bytes());
     }
 }
+
+#[test]
+fn authorities_say_how_long_they_are_valid() {
+    let root = include_str!("tests/openssl/root.pem");
+    let two = AuthorityValidity::all(&format!("{root}{root}")).unwrap();
+    let [one, other] = &*two else { panic!("{two:?}") };
+    assert_eq!(one, other);
+    assert!(!one.name.is_empty() && one.valid_from < one.valid_until, "{one:?}");
+    assert_eq!(AuthorityValidity::all("nothing"), Err(CertificatesError::None));
+    let chain = CertificateChain::parse(include_bytes!("tests/openssl/chain.pem")).unwrap();
+    assert!(chain.valid_from() < chain.valid_until());
+}

@@ -1,6 +1,7 @@
 //! The declaration of the tenant's file.
 
 use contracts::provisioning::DiversionForm;
+use contracts::provisioning::networks::CERTIFICATE_NAMES_MAX;
 use serde_json::{Value as Json, json};
 
 use super::dialling::{DIAL_RULES, SCHEDULES};
@@ -10,6 +11,7 @@ use super::shape::{NAME, Shape, field, schema};
 use super::stir::STIR;
 
 const NAMES: Shape = Shape::List { of: &NAME, max: 1_000 };
+const CERTIFICATE_NAMES: Shape = Shape::List { of: &NAME, max: CERTIFICATE_NAMES_MAX };
 const SECRET: Shape = Shape::Text { max: 128 };
 const PATH: Shape = Shape::Text { max: 1_024 };
 
@@ -268,6 +270,12 @@ static TRUNKS: Shape = Shape::List {
     of: &Shape::Record(&[
         field("name", Required, &NAME, "Its name."),
         field("allow", Required, &NAMES, "Sources from which its calls come, as 127.0.0.0/8."),
+        field(
+            "certificate_names",
+            Optional,
+            &CERTIFICATE_NAMES,
+            "Domains, as sbc.carrier.example: its calls come by TLS from whoever shows a certificate for one of them, from the sources in `allow` or, where that is empty, from anywhere.",
+        ),
         field(
             "contact",
             Optional,

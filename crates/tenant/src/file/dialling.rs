@@ -60,8 +60,8 @@ pub(super) static DIAL_RULES: Shape = Shape::List {
         field(
             "per",
             Optional,
-            &Shape::OneOf(&["phone", "tenant"]),
-            "For limit: whether each phone may spend that much, or all calls of the tenant together; without it phone.",
+            &Shape::OneOf(&["phone", "agent", "tenant"]),
+            "For limit: whether each phone may spend that much, each agent at whichever phone, or all calls of the tenant together; without it phone.",
         ),
         field(
             "cost",

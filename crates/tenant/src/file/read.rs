@@ -222,6 +222,7 @@ impl Reader<'_> {
                 self.objects.trunks.push(Trunk {
                     name,
                     allow: texts(item, "allow"),
+                    certificate_names: texts(item, "certificate_names"),
                     contact: text(item, "contact"),
                     prefix: text(item, "prefix"),
                     caller_id: text(item, "caller_id"),

@@ -255,6 +255,11 @@ impl<'a> Rules<'a> {
                 let reason = format!("{source} is not an address or a network as 192.0.2.0/24");
                 self.fault(ObjectKind::Trunk, &trunk.name, key, reason);
             }
+            for name in trunk.wrong_certificate_names() {
+                let key = format!("trunks.{}.certificate_names", trunk.name);
+                let reason = format!("{name} is not a host name as sbc.carrier.example, in full and without *");
+                self.fault(ObjectKind::Trunk, &trunk.name, key, reason);
+            }
             self.account(trunk);
             self.headers(trunk);
             self.stir(trunk);

@@ -281,6 +281,25 @@ fn a_trunk_that_registers_says_where() {
 }
 
 #[test]
+fn names_in_certificates_are_host_names_and_are_written_as_they_were_read() {
+    let text = |names: &str| {
+        format!(
+            "tenant: x\nname: x\nrealm: x\nhold_music: m\nprompts: {{m: m.wav}}\n\
+             trunks:\n  - {{name: T, allow: [], certificate_names: {names}}}\n"
+        )
+    };
+    let read = read_with_documents(&text("[sbc.carrier.example, SBC2.carrier.example]")).expect("a tenant");
+    assert_eq!(read.trunks[0].certificate_names, ["sbc.carrier.example", "SBC2.carrier.example"]);
+    assert_eq!(read_with_documents(&write(&read).yaml), Ok(read));
+    for wrong in ["*.carrier.example", "192.0.2.1", "sip:carrier.example", "carrier..example"] {
+        let faults = read_with_documents(&text(&format!("[\"{wrong}\"]"))).expect_err(wrong).0;
+        assert_eq!(faults.iter().map(|fault| &*fault.key).collect::<Vec<_>>(), ["trunks.T.certificate_names"]);
+    }
+    let many = (0..40).map(|at| format!("a{at}.example")).collect::<Vec<_>>().join(", ");
+    assert!(read_with_documents(&text(&format!("[{many}]"))).is_err());
+}
+
+#[test]
 fn keys_that_nobody_reads_are_told_and_hinder_no_import() {
     let text = "\
 tenant: x

@@ -154,7 +154,12 @@ fn dns(yaml: &mut String, objects: &TenantObjects) {
 
 fn trunk(trunk: &Trunk) -> String {
     let allow = flow(trunk.allow.iter().map(String::as_str));
-    let more = optional("contact", trunk.contact.as_deref())
+    let certificate_names = match &*trunk.certificate_names {
+        [] => String::new(),
+        names => format!(", certificate_names: {}", flow(names.iter().map(String::as_str))),
+    };
+    let more = certificate_names
+        + &optional("contact", trunk.contact.as_deref())
         + &optional("prefix", trunk.prefix.as_deref())
         + &optional("caller_id", trunk.caller_id.as_deref())
         + &set("priority", trunk.priority)

@@ -67,7 +67,7 @@ fn somebody(site: &Installation, answer: Answer) -> Result<Phone> {
 }
 
 /// Exit code and text of `trunkline doctor trunk carrier`.
-fn tried(site: &Installation, arguments: &[&str]) -> Result<(i32, String)> {
+pub(crate) fn tried(site: &Installation, arguments: &[&str]) -> Result<(i32, String)> {
     let output = Command::new(testkit::installation::binary()?)
         .args(["doctor", "trunk", "carrier", "--instance", &site.demo.instance.to_string(), "--data-dir"])
         .arg(site.data_dir())

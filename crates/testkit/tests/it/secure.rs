@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use testkit::agents::{baresip_phone, long_speech};
-use testkit::authority::shake_hands;
+use testkit::authority::{first_answer, shake_hands};
 use testkit::caller::{goes_out, prompt};
 use testkit::{Answer, Authority, Installation, Phone, Setup, audio, wait};
 
@@ -228,6 +228,84 @@ fn a_carrier_is_called_by_tls_if_it_proves_its_address() -> Result<()> {
     }
     let all = site.metric("sip-proxy", "sip_proxy_socket_tls_handshakes_total")?;
     ensure!(all == 2.0, "the phone's, and one for both calls: {all}");
+    Ok(())
+}
+
+/// An INVITE by TLS to the number of the example.
+fn invite(branch: &str) -> String {
+    let body = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 40000 RTP/AVP 8\r\n";
+    format!(
+        "INVITE sip:+15550100@edge.example SIP/2.0\r\nVia: SIP/2.0/TLS 192.0.2.1:5061;branch=z9hG4bK-{branch};rport\r\n\
+         Max-Forwards: 70\r\nFrom: <sip:+4930999@carrier.example>;tag={branch}\r\nTo: <sip:+15550100@edge.example>\r\n\
+         Call-ID: {branch}\r\nCSeq: 1 INVITE\r\nContact: <sip:carrier@192.0.2.1:5061;transport=tls>\r\n\
+         Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+/// Imports the example with these keys of its trunk.
+fn import_trunk(site: &Installation, keys: &str) -> Result<()> {
+    site.import_changed(|files| {
+        let file = files.join("example-tenant.yaml");
+        let text = fs::read_to_string(&file)?;
+        let trunk = format!("{{name: carrier, {keys}}}");
+        let changed = text.replacen("{name: carrier, allow: [127.0.0.0/8]}", &trunk, 1);
+        ensure!(changed != text, "the example has changed");
+        Ok(fs::write(&file, changed)?)
+    })
+}
+
+#[test]
+fn a_carrier_is_known_by_its_certificate_from_anywhere() -> Result<()> {
+    let (authority, stranger) = (Authority::new()?, Authority::new()?);
+    let edge = authority.issue("edge", &subjects(), 30)?;
+    let set = |key: &str, file: &Path| format!("sip-proxy.{key}=[{:?}]", file.display().to_string());
+    let (certificates, clients) = (set("certificates", &edge), set("client_authorities", &authority.certificate()));
+    let site = Installation::start_with(&["--set", &certificates, "--set", &clients])?;
+    import_trunk(&site, "allow: [], certificate_names: [sbc.carrier.example]")?;
+    let right = authority.issue("right", "DNS:SBC.carrier.example", 30)?;
+    let by_uri = authority.issue("by-uri", "URI:sip:sbc.carrier.example,DNS:other.example", 30)?;
+    let wrong = authority.issue("wrong", "DNS:other.example,DNS:*.carrier.example", 30)?;
+    let past = authority.issue("past", "DNS:sbc.carrier.example", 0)?;
+    let forged = stranger.issue("forged", "DNS:sbc.carrier.example", 30)?;
+    let mut asked = 0;
+    let mut answer = |shown: Option<&Path>| {
+        asked += 1;
+        let shown = shown.map(|file| file.display().to_string());
+        let arguments: Vec<&str> = shown.iter().flat_map(|file| ["-cert", file, "-key", file]).collect();
+        first_answer(&site.secure_sip(), &authority.certificate(), &arguments, &invite(&format!("cert{asked}")))
+    };
+    let is_taken =
+        |line: Option<&str>| line.is_some_and(|line| line.starts_with("SIP/2.0 1") || line.starts_with("SIP/2.0 2"));
+    let mut last = None;
+    let taken = wait::until(SOON, || {
+        last = answer(Some(&right))?;
+        Ok(is_taken(last.as_deref()).then_some(()))
+    });
+    taken.with_context(|| format!("{last:?}"))?;
+    let line = answer(Some(&by_uri))?;
+    ensure!(is_taken(line.as_deref()), "{line:?}");
+    for refused in [Some(&*wrong), None] {
+        let line = answer(refused)?;
+        ensure!(line.as_deref().is_some_and(|line| line.starts_with("SIP/2.0 403")), "{refused:?}: {line:?}");
+    }
+    for unverified in [&past, &forged] {
+        let line = answer(Some(unverified))?;
+        ensure!(line.is_none(), "{unverified:?}: {line:?}");
+    }
+    ensure!(site.metric("sip-proxy", "sip_proxy_socket_tls_failed_certificate_total")? == 2.0);
+    ensure!(site.metric("sip-proxy", "sip_proxy_trunks_unproved_total")? == 0.0, "no trunk was nearly met");
+
+    // With the address as well, who comes from there without the certificate is told what is missing.
+    import_trunk(&site, "allow: [127.0.0.0/8], certificate_names: [sbc.carrier.example]")?;
+    wait::until(SOON, || {
+        answer(None)?;
+        Ok((site.metric("sip-proxy", "sip_proxy_trunks_unproved_total")? > 0.0).then_some(()))
+    })?;
+    let told = |line: &String| line.contains("without the trunk's certificate") && line.contains("carrier");
+    ensure!(site.log().iter().any(told), "the log says why");
+    let line = answer(Some(&right))?;
+    ensure!(is_taken(line.as_deref()), "{line:?}");
     Ok(())
 }
 

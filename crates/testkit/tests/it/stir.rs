@@ -239,6 +239,43 @@ fn a_call_that_openssl_has_signed_is_verified_and_one_without_is_refused_where_t
     check_log_and_laws(&site, &watch.facts())
 }
 
+#[test]
+fn the_doctor_fetches_the_certificate_and_says_whether_it_is_that_of_the_key() -> Result<()> {
+    let authority = Authority::new()?;
+    let (key, certificate) = key_and_certificate(&authority.issue("signer", "DNS:acme.example", 30)?)?;
+    let (_, other) = key_and_certificate(&authority.issue("other", "DNS:acme.example", 30)?)?;
+    let root = fs::read_to_string(authority.certificate())?;
+    let of_server = authority.issue("server", "DNS:localhost,IP:127.0.0.1", 30)?;
+    let trusted = authority.certificate().display().to_string();
+    let settings = [
+        "sip-cluster.certificate_private=true".to_owned(),
+        format!("sip-cluster.certificate_authorities=[{trusted:?}]"),
+    ];
+    let set: Vec<&str> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
+    let site = Installation::start_with(&set)?;
+    let (folder, port) = (tempfile::tempdir()?, 20_300 + u16::from(site.demo.instance));
+    let server = WebServer::start(folder.path(), &format!("127.0.0.1:{port}"), &of_server)?;
+    let url = format!("https://127.0.0.1:{port}/shaken.pem");
+    let sign = format!("certificate_url: \"{url}\", private_key: {}", json!(key));
+    import_trunk(&site, &format!(", stir: {{verify: report, authorities: {}, sign: {{{sign}}}}}", json!(root)))?;
+    let put = |what: &str| fs::write(folder.path().join("shaken.pem"), what);
+    for (there, found) in [
+        (certificate, format!("ok      signing       {url}: the certificate of the key, valid for 29 days")),
+        (other, format!("FAILED  signing       {url}: it is not the certificate of `private_key`")),
+        ("nothing".to_owned(), format!("FAILED  signing       {url}: there is no certificate in it")),
+    ] {
+        put(&there)?;
+        let (_, text) = crate::carriers::tried(&site, &set)?;
+        ensure!(text.contains(&found), "{found}: {text}");
+        ensure!(text.contains("ok      verifying     1 authority, valid for 29 days"), "{text}");
+        ensure!(!text.contains("PRIVATE KEY"), "{text}");
+    }
+    drop(server);
+    let (code, text) = crate::carriers::tried(&site, &set)?;
+    ensure!(code == 6 && text.contains(&format!("FAILED  signing       {url}: ")), "{code} {text}");
+    Ok(())
+}
+
 /// What was said of callers so far.
 fn verstats(watch: &Watch) -> Vec<String> {
     watch.facts().iter().filter_map(|fact| fact.frame["UserData"]["verstat"].as_str().map(str::to_owned)).collect()

@@ -298,6 +298,11 @@ impl TenantAgents {
                     if fact.event.name == EventName::Error {
                         self.metrics.refused();
                     }
+                    if let (EventName::AgentLogin | EventName::AgentLogout, Some(dn)) =
+                        (fact.event.name, &fact.event.this_dn)
+                    {
+                        self.note_who_is_logged_in(dn);
+                    }
                     if let Subject::Agent(agent) = &fact.id.subject {
                         self.facts.entry(agent.clone()).or_default().push(fact);
                     }

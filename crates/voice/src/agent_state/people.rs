@@ -1,11 +1,11 @@
 //! The agents of a tenant and their phones: people and places, read from config (voice-35).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use call::agent::{AutoLogout, IdleWrapUp, NoAnswerAction, Profile};
 use contracts::configuration::{Changes, Listed};
 use contracts::provisioning::{
-    Agent, AgentRules, DnKind, LoginPasswordRule, NoAnswerAction as Configured, Object, ObjectKind,
+    Agent, AgentRules, DialAction, DnKind, LoginPasswordRule, NoAnswerAction as Configured, Object, ObjectKind, Spender,
 };
 use model::event::ErrorCode;
 use model::{AgentId, Dn, Request, RequestKind, TenantId};
@@ -13,7 +13,8 @@ use net::configuration::Objects;
 use net::http::CallError;
 
 /// The kinds of objects that are read.
-pub(super) const KINDS: &[ObjectKind] = &[ObjectKind::Tenant, ObjectKind::Person, ObjectKind::Place, ObjectKind::Dn];
+pub(super) const KINDS: &[ObjectKind] =
+    &[ObjectKind::Tenant, ObjectKind::Person, ObjectKind::Place, ObjectKind::Dn, ObjectKind::DialRule];
 /// The most agents, places and DNs of one tenant; ten times the largest tenant that the design allows for.
 const OBJECTS_MAX: usize = 100_000;
 
@@ -51,6 +52,8 @@ pub(super) struct People {
     agents: HashMap<String, Agent>,
     places: HashMap<String, Vec<String>>,
     addresses: HashMap<String, Address>,
+    /// The rules that limit what agents spend on calls outside.
+    agent_limits: HashSet<String>,
     by_id: HashMap<AgentId, String>,
     by_dn: HashMap<Dn, AgentId>,
 }
@@ -79,6 +82,9 @@ impl People {
                 ObjectKind::Person => drop(self.agents.remove(&gone.id)),
                 ObjectKind::Place => drop(self.places.remove(&gone.id)),
                 ObjectKind::Dn => drop(self.addresses.remove(&gone.id)),
+                ObjectKind::DialRule => {
+                    self.agent_limits.remove(&gone.id);
+                }
                 _ => {}
             }
         }
@@ -111,6 +117,14 @@ impl People {
                 };
                 self.addresses.insert(dn.number, address);
             }
+            Object::DialRule(rule) => {
+                let is_one = matches!(rule.action, DialAction::Limit { per: Spender::Agent, .. });
+                if is_one && self.agent_limits.len() < OBJECTS_MAX {
+                    self.agent_limits.insert(listed.id);
+                } else {
+                    self.agent_limits.remove(&listed.id);
+                }
+            }
             Object::Place(place) if self.places.len() < OBJECTS_MAX => {
                 self.places.insert(place.name, place.dns);
             }
@@ -139,6 +153,11 @@ impl People {
             }
             self.by_id.insert(id, name.clone());
         }
+    }
+
+    /// Whether a rule limits what agents spend on calls outside.
+    pub fn limits_agents(&self) -> bool {
+        !self.agent_limits.is_empty()
     }
 
     /// Whether config has answered.

@@ -5,7 +5,7 @@ use model::event::Stamped;
 
 use crate::phone_settings::PhoneRecord;
 
-/// A phone that has set something, or was in a call without call waiting, now or before.
+/// A phone that has set something, was in a call without call waiting, or had an agent whose spending counts, now or before.
 #[derive(Debug, Default)]
 pub(super) struct SetPhone {
     /// What its record says.

@@ -141,6 +141,7 @@ impl TenantAgents {
         self.phones.remove(&dn);
         let is_one = stored.is_none_or(|record| self.restore_phone(record));
         self.note_whether_in_call(&dn);
+        self.note_who_is_logged_in(&dn);
         is_one
     }
 }

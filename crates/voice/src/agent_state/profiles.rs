@@ -17,6 +17,7 @@ impl TenantAgents {
         self.people = people;
         self.table.handle(Input::WrapUpTimes(self.people.wrap_up_times()), now);
         self.note_all_in_calls();
+        self.note_all_logged_in();
         self.profiles_due = self.table.iter().map(|agent| agent.agent.clone()).collect();
     }
 

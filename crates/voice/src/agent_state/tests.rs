@@ -36,7 +36,7 @@ fn owner(number: u8) -> Owner {
     Owner { node: NodeId::parse(&format!("agent-state-{number}")).unwrap(), epoch: Epoch(7) }
 }
 
-fn people() -> Arc<People> {
+pub(super) fn people() -> Arc<People> {
     let person = |name: &str, agent: &str, place: &str| {
         let agent = json!({"id": agent, "login_code": "1", "default_place": place, "wrap_up_s": 10, "skills": []});
         let object = json!({"user_name": name, "first_name": "A", "last_name": "B", "agent": agent});

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use call::dial_plan::{
     Blocked, BusinessHours, CallerIdRule, CodeAction, Days, DialRules, DialledCode, EmergencyNumber, Extension,
-    NumberTarget, OfTrunk, OpeningHours, OutsideTrunk, Pattern, Route, RoutePoint, Spending, TenantPlan, Translation,
+    NumberTarget, OfTrunk, OpeningHours, OutsideTrunk, Pattern, Route, RoutePoint, Spending, SpentBy, TenantPlan,
+    Translation,
 };
 use contracts::provisioning::{
     DialAction, DialRule, Dn as DnObject, DnKind, FeatureAction, FeatureCode as FeatureCodeObject, Number, Object,
@@ -183,8 +184,12 @@ fn rules(config: &TenantConfig) -> DialRules {
                 rules.received.push(of_trunk(trunk, name, pattern, (remove, add)));
             }
             DialAction::Limit { per, calls, minutes } => {
-                let per_phone = per == Spender::Phone;
-                rules.spending.push(Spending { name, pattern, per_phone, calls, minutes });
+                let per = match per {
+                    Spender::Phone => SpentBy::Phone,
+                    Spender::Agent => SpentBy::Agent,
+                    Spender::Tenant => SpentBy::Tenant,
+                };
+                rules.spending.push(Spending { name, pattern, per, calls, minutes });
             }
         }
     }

@@ -8,7 +8,7 @@ use axum::extract::{Path, State};
 use axum::routing::post;
 use call::dial_plan::{AtPhone, FORWARDS_MAX, PhoneState, Question as Lookup, forwarded_by};
 use infra::{Clock, Registration, Stores};
-use model::plan::{Caller as CallingParty, Contact, Destination, ForwardedBy, Occasion, PlanAnswer};
+use model::plan::{Caller as CallingParty, Contact, DayLimit, Destination, ForwardedBy, Occasion, Outside, PlanAnswer};
 use model::{Dn, Entropy, TenantId};
 use net::http::JsonBody;
 use runtime::{Caller, Problem, RoleContext};
@@ -127,6 +127,9 @@ impl Resolver {
                 call::dial_plan::resolve(&plan, &lookup, &mut **entropy)
             };
             notes.append(&mut answer.notes);
+            if let (Destination::Outside(outside), CallingParty::Phone(phone)) = (&mut answer.destination, &caller) {
+                self.name_agent(tenant, phone, outside).await;
+            }
             // The rules are pure; what concerns a phone is in the stores.
             let next = match &mut answer.destination {
                 Destination::Extension { dn, contacts, .. } => {
@@ -170,6 +173,29 @@ impl Resolver {
         }
     }
 
+    /// Writes who is logged in at the phone that calls into the limits that are about agents. Without an answer, and where nobody is logged
+    /// in, the phone counts for itself.
+    async fn name_agent(&self, tenant: &TenantId, phone: &Dn, outside: &mut Outside) {
+        let ways = std::iter::once(&mut outside.way).chain(&mut outside.further);
+        let mut limits: Vec<&mut DayLimit> =
+            ways.flat_map(|way| &mut way.limits.a_day).filter(|limit| limit.per_agent).collect();
+        if limits.is_empty() {
+            return;
+        }
+        let agent = self.kept(tenant, phone).await.agent;
+        limits.iter_mut().for_each(|limit| limit.agent.clone_from(&agent));
+    }
+
+    /// What is kept of a phone; nothing without an answer.
+    async fn kept(&self, tenant: &TenantId, dn: &Dn) -> PhoneRecord {
+        let read = tokio::time::timeout(READ_WITHIN, phone_settings::read(&self.stores, tenant, dn)).await;
+        let read = read.map_err(|_| "no answer in time".to_owned()).and_then(|read| read.map_err(|e| e.to_string()));
+        read.unwrap_or_else(|error| {
+            tracing::warn!(%tenant, %dn, error, "what is kept of a phone cannot be read: it rings, and counts for itself");
+            PhoneRecord::default()
+        })
+    }
+
     /// The registrations of a phone, and what is kept of it. Without an answer about that it has set nothing: it rings.
     async fn phone(
         &self,
@@ -181,13 +207,7 @@ impl Resolver {
             if occasion == Occasion::OwnPhone {
                 return PhoneRecord::default();
             }
-            let read = tokio::time::timeout(READ_WITHIN, phone_settings::read(&self.stores, tenant, dn)).await;
-            let read =
-                read.map_err(|_| "no answer in time".to_owned()).and_then(|read| read.map_err(|e| e.to_string()));
-            read.unwrap_or_else(|error| {
-                tracing::warn!(%tenant, %dn, error, "what a phone has set cannot be read: it rings");
-                PhoneRecord::default()
-            })
+            self.kept(tenant, dn).await
         };
         let (contacts, set) = tokio::join!(self.contacts(tenant, dn), set);
         Ok((contacts?, set))

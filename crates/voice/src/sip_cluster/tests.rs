@@ -23,6 +23,7 @@ mod recording;
 mod renegotiation;
 mod restart;
 mod sessions;
+mod sips;
 mod spending;
 mod trunk_limits;
 mod user_to_user;

@@ -361,9 +361,14 @@ fn trunk_of(tenant: &TenantId, trunk: &TrunkObject) -> Trunk {
         }
         network
     });
+    let allow: Vec<Network> = allow.collect();
+    // Where none of its networks is one, no call comes from it: without networks its certificate would count from anywhere.
+    let is_nowhere = allow.is_empty() && !trunk.allow.is_empty();
+    let certificate_names = trunk.certificate_names.iter().filter(|_| !is_nowhere);
+    let certificate_names = certificate_names.map(|name| name.to_ascii_lowercase().into()).collect();
     let asked = trunk.outgoing().filter(|_| trunk.options).and_then(|(contact, _)| place_of(&format!("sip:{contact}")));
     let user = trunk.registers().map(|(_, user)| user.to_owned());
-    Trunk { tenant: tenant.clone(), allow: allow.collect(), asked, user, name: trunk.name.clone() }
+    Trunk { tenant: tenant.clone(), allow, certificate_names, asked, user, name: trunk.name.clone() }
 }
 
 /// Encodes a text as one segment of a path or value of a query.

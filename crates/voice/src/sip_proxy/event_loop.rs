@@ -13,7 +13,7 @@ use net::sip::tcp::{MeterOf, SendError};
 use net::sip::{Datagram, ProvenOwner, TcpEvent, TcpTable, UdpEndpoint};
 use net::tls::Tls;
 use runtime::{PeerMeter, Pii, RoleContext};
-use sip::proxy::{Output, Proxy, Side, Trunks};
+use sip::proxy::{Lacking, Output, Proxy, Side, Trunks};
 use sip::{ConnectionId, Flow, Transmit};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
@@ -219,12 +219,13 @@ impl EventLoop {
     fn take_event(&mut self, event: TcpEvent) {
         let now = self.ctx.clock.now();
         match event {
-            TcpEvent::Opened { connection, remote, listener } => {
+            TcpEvent::Opened { connection, remote, listener, domains } => {
                 let side = if listener == Some(NODES) { Side::Cluster } else { Side::Edge };
                 self.note_trunk(connection);
                 self.attempt(Doing::Word("a connection's begin"), now, |this| {
                     this.passages.opened(connection, remote);
                     this.proxy.handle_opened(connection, remote, side);
+                    this.proxy.handle_certificate(connection, domains);
                     this.perform(now);
                 });
             }
@@ -249,12 +250,12 @@ impl EventLoop {
         }
     }
 
-    /// A trunk needs no password: its address, which no connection forges, is its proof. Its list may be read after the
-    /// connection is opened, so each message shows it again.
+    /// A trunk needs no password: its address, which no connection forges, or its certificate is its proof. Its list may be read after
+    /// the connection is opened, so each message shows it again.
     fn note_trunk(&mut self, connection: ConnectionId) {
-        let is_listed = |remote| self.meters.is_listed(remote);
+        let is_listed = self.tcp.remote(connection).is_some_and(|remote| self.meters.is_listed(remote));
         // Carriers do not call by WebSocket: see the core.
-        if !connection.transport().is_web_socket() && self.tcp.remote(connection).is_some_and(is_listed) {
+        if !connection.transport().is_web_socket() && (is_listed || self.proxy.is_certified(connection)) {
             self.tcp.prove(connection, ProvenOwner::Trunk);
         }
     }
@@ -332,6 +333,12 @@ impl EventLoop {
                 }
                 Output::NeedHops { lookup, place } => self.names.ask(lookup, place),
                 Output::Carrier { host, hop, is_there } => log_carrier(&host, hop, is_there),
+                Output::TrunkUnproved { from, tenant, trunk, lacks: Lacking::Certificate } => {
+                    warn!(%from, %tenant, trunk, "a request from a trunk's address is refused: it came without the trunk's certificate");
+                }
+                Output::TrunkUnproved { from, tenant, trunk, lacks: Lacking::Address } => {
+                    warn!(%from, %tenant, trunk, "a request with a trunk's certificate is refused: `allow` has not its address");
+                }
                 Output::WrongPassword { from, dn } => info!(%from, dn = %Pii(dn.as_str()), "wrong password"),
                 Output::Proved { connection, phone } => self.tcp.prove(connection, ProvenOwner::Phone(phone)),
                 Output::Attempted { attempt, status } => self.reports.attempted(&attempt, status, now),

@@ -72,7 +72,7 @@ fn difference(before: &Counts, now: &Counts) -> Map<String, Json> {
             ("TooMany", counts.rate_refused + counts.rate_dropped),
             ("WrongPassword", counts.wrong_passwords),
             ("TooManyWrongPasswords", counts.wrong_password_refused),
-            ("UnknownSource", counts.unknown_sources),
+            ("UnknownSource", counts.unknown_sources + counts.trunks_unproved),
             ("Loop", counts.loops),
             ("NoNode", counts.no_node),
             ("Overload", counts.overloads + counts.overload_refused),

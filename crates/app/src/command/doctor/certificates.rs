@@ -1,8 +1,10 @@
 //! The certificates of the edge, and those with which tenants sign calls.
 
+use contracts::provisioning::Trunk;
 use net::tls::authorities;
 use net::tls::identity::{Identity, IdentityFiles};
 use runtime::edge;
+use sip::stir::AuthorityValidity;
 use voice::sip_proxy::{self, CertificateFiles};
 
 use super::finding::Finding;
@@ -56,6 +58,7 @@ pub fn signatures(situation: &Situation) -> Vec<Finding> {
                 found.push(Finding::error(place, what, "correct it in the tenant's file, and import that"));
                 continue;
             }
+            found.extend(authorities_of(&place, trunk, now));
             let Some(Ok(certificate)) = net::stir::certificate(&trunk.stir) else { continue };
             let left = certificate.valid_until().saturating_sub(now);
             let remedy =
@@ -69,6 +72,27 @@ pub fn signatures(situation: &Situation) -> Vec<Finding> {
         }
     }
     found
+}
+
+/// Reports authorities of signers that have expired or end soon.
+fn authorities_of(place: &str, trunk: &Trunk, now: i64) -> Vec<Finding> {
+    let remedy = "take the list of your country's administration anew into `stir.authorities`, and import that";
+    let finding = |authority: AuthorityValidity| {
+        let left = authority.valid_until.saturating_sub(now);
+        let what = match left {
+            ..=0 => format!("the authority {} by which callers are verified has expired", authority.name),
+            left if left <= sip_proxy::ENDS_SOON.as_secs().cast_signed() => {
+                format!(
+                    "the authority {} by which callers are verified ends in {} days",
+                    authority.name,
+                    left / DAY_SECONDS
+                )
+            }
+            _ => return None,
+        };
+        Some(Finding::warning(place, what, remedy))
+    };
+    net::stir::authority_validities(&trunk.stir).unwrap_or_default().into_iter().filter_map(finding).collect()
 }
 
 fn time(identity: &Identity, files: &IdentityFiles, now: i64) -> Option<Finding> {

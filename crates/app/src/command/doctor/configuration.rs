@@ -215,13 +215,21 @@ pub fn trunks(situation: &Situation) -> Vec<Finding> {
         for trunk in &one.objects.trunks {
             let place = format!("tenant {}, trunk {}", one.tenant, trunk.name);
             let everybody = trunk.allow.iter().any(|network| network.ends_with("/0"));
-            if everybody && reachable {
+            if everybody && reachable && trunk.certificate_names.is_empty() {
                 let what = "whoever reaches this machine may send calls as this carrier";
                 found.push(Finding::error(&place, what, "name the carrier's networks in `allow`"));
             }
-            if trunk.sources().next().is_none() && trunk.outgoing().is_none() {
+            let is_recognised = trunk.sources().next().is_some() || !trunk.certificate_names.is_empty();
+            if !is_recognised && trunk.outgoing().is_none() {
                 let what = "no call comes from it";
-                found.push(Finding::warning(&place, what, "give it `allow` (sources)"));
+                found.push(Finding::warning(&place, what, "give it `allow` (sources), or `certificate_names`"));
+            }
+            if !trunk.certificate_names.is_empty() && !asks_for_certificates(situation) {
+                let what =
+                    "its calls are refused: they are known by a certificate, and nobody who connects is asked for one";
+                let remedy =
+                    "set `sip-proxy.client_authorities` to a file with the authority of the carrier's certificate";
+                found.push(Finding::error(&place, what, remedy));
             }
             for (key, why) in trunk.without_effect() {
                 let what = format!("its `{key}` has no effect: {why}");
@@ -234,6 +242,14 @@ pub fn trunks(situation: &Situation) -> Vec<Finding> {
         }
     }
     found.extend(shared_sources(situation));
+    found.extend(shared_certificate_names(situation));
+    if situation.metric("sip-proxy", "sip_proxy_trunks_unproved") > 0.0 {
+        found.push(Finding::notice(
+            "sip-proxy",
+            "requests were refused that came from a trunk's address without its certificate, or with its certificate from another address",
+            "the log names trunk and address; compare the carrier's certificate and addresses with `certificate_names` and `allow`",
+        ));
+    }
     if situation.metric("sip-proxy", "sip_proxy_unknown_sources") > 0.0 {
         found.push(Finding::notice(
             "sip-proxy",
@@ -249,23 +265,22 @@ pub fn trunks(situation: &Situation) -> Vec<Finding> {
 fn shared_sources(situation: &Situation) -> Vec<Finding> {
     let mut named: BTreeMap<(IpAddr, u8), BTreeMap<&str, &str>> = BTreeMap::new();
     for one in situation.tenants() {
-        for trunk in &one.objects.trunks {
+        // Certificates tell the others apart.
+        for trunk in one.objects.trunks.iter().filter(|trunk| trunk.certificate_names.is_empty()) {
             for network in trunk.networks() {
                 named.entry(network).or_default().insert(one.tenant.as_str(), &trunk.name);
             }
         }
     }
-    let trunks = |tenants: &BTreeMap<&str, &str>| {
-        let trunks: Vec<String> = tenants.iter().map(|(tenant, name)| format!("{name} of tenant {tenant}")).collect();
-        some_of(&trunks)
-    };
     let advice = "let the carrier call each tenant from an address of its own, and name only that in `allow`";
     let mut found = Vec::new();
     for (inner, tenants) in &named {
         let place = format!("network {}/{}", inner.0, inner.1);
         if tenants.len() > 1 {
-            let what =
-                format!("trunks of several tenants name it ({}): its calls come to one of them alone", trunks(tenants));
+            let what = format!(
+                "trunks of several tenants name it ({}): its calls come to one of them alone",
+                named_by(tenants)
+            );
             found.push(Finding::warning(&place, what, advice));
         }
         let around = named.iter().filter(|(outer, others)| {
@@ -278,8 +293,8 @@ fn shared_sources(situation: &Situation) -> Vec<Finding> {
                 "it lies in {}/{} of another tenant ({}): calls from there come to {} alone",
                 outer.0,
                 outer.1,
-                trunks(others),
-                trunks(tenants)
+                named_by(others),
+                named_by(tenants)
             );
             // It may be meant so: a carrier's address that was taken out.
             let advice = "if that is not meant, leave it out of one of them";
@@ -287,6 +302,39 @@ fn shared_sources(situation: &Situation) -> Vec<Finding> {
         }
     }
     found
+}
+
+/// Names in certificates that trunks of several tenants have.
+fn shared_certificate_names(situation: &Situation) -> Vec<Finding> {
+    let mut named: BTreeMap<String, BTreeMap<&str, &str>> = BTreeMap::new();
+    for one in situation.tenants() {
+        for trunk in &one.objects.trunks {
+            for name in &trunk.certificate_names {
+                named.entry(name.to_lowercase()).or_default().insert(one.tenant.as_str(), &trunk.name);
+            }
+        }
+    }
+    let shared = named.iter().filter(|(_, tenants)| tenants.len() > 1);
+    let finding = |(name, tenants): (&String, &BTreeMap<&str, &str>)| {
+        let what = format!(
+            "trunks of several tenants are known by it ({}): its calls come to one of them alone",
+            named_by(tenants)
+        );
+        let advice =
+            "let the carrier show each tenant a certificate of its own, and name only that in `certificate_names`";
+        Finding::warning(format!("certificate name {name}"), what, advice)
+    };
+    shared.map(finding).collect()
+}
+
+/// Trunks by their tenants, for people.
+fn named_by(tenants: &BTreeMap<&str, &str>) -> String {
+    let trunks: Vec<String> = tenants.iter().map(|(tenant, name)| format!("{name} of tenant {tenant}")).collect();
+    some_of(&trunks)
+}
+
+fn asks_for_certificates(situation: &Situation) -> bool {
+    voice::sip_proxy::certificate_files(&situation.values).is_some_and(|files| !files.clients.is_empty())
 }
 
 fn reachable_from_elsewhere(situation: &Situation) -> bool {

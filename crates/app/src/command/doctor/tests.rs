@@ -185,6 +185,28 @@ fn counters_are_summed_over_labels_and_nodes() {
 }
 
 #[test]
+fn a_certificate_name_of_two_tenants_and_one_that_nobody_is_asked_for_are_found() {
+    let tenant = |id: &str, name: &str| {
+        let mut objects = TenantObjects::new(record());
+        let trunk = json!({ "name": "carrier", "allow": ["192.0.2.9"], "certificate_names": [name] });
+        objects.trunks.push(serde_json::from_value(trunk).unwrap());
+        let tenant = TenantId::parse(id).unwrap();
+        TenantSituation { tenant, objects, snapshot: None, quarantine: Vec::new(), carriers: None }
+    };
+    let found = |second: &str| -> Vec<String> {
+        let tenants = Ok(vec![tenant("acme", "sbc.example"), tenant("zenith", second)]);
+        let found = configuration::trunks(&Situation { tenants, ..situation(&[]) });
+        found.into_iter().map(|one| format!("{}: {}", one.place, one.what)).collect()
+    };
+    let unasked = |one: &String| one.contains("nobody who connects is asked");
+    let shared = found("SBC.example");
+    assert_eq!(shared.iter().filter(|one| unasked(one)).count(), 2, "{shared:?}");
+    assert!(shared.iter().any(|one| one.starts_with("certificate name sbc.example: ")), "{shared:?}");
+    let apart = found("other.example");
+    assert!(apart.iter().all(unasked), "the same address does not matter: {apart:?}");
+}
+
+#[test]
 fn a_network_that_trunks_of_two_tenants_name_is_found_however_it_is_written() {
     let site = |first: &str, second: &str| {
         let tenant = |id: &str, allow: &str| {

@@ -2,7 +2,9 @@
 
 mod call;
 mod line;
+mod recognition;
 mod report;
+mod signatures;
 mod steps;
 
 use std::net::SocketAddr;
@@ -10,9 +12,12 @@ use std::net::SocketAddr;
 use anyhow::Context as _;
 use clap::Args;
 use contracts::provisioning::Trunk;
+use infra::{Clock as _, SystemClock};
 use model::TenantId;
+use net::document::DocumentClient;
 use net::tls::{Identity, TlsClient, authorities};
 use runtime::exit::{Exit, ExitError};
+use voice::sip_cluster;
 use voice::sip_proxy::{self, CertificateFiles};
 
 use super::situation;
@@ -55,6 +60,13 @@ pub fn run(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Resu
 
 /// Takes the steps; each that fails ends those that need it.
 async fn take(trunk: &Trunk, at: &Surroundings, number: Option<&str>, report: &mut TrunkReport) {
+    let _ = report.take("calls in", recognition::of(trunk, at.asks_for_certificates));
+    if let Some(sign) = &trunk.stir.sign {
+        let _ = report.take("signing", signatures::published(sign, &at.certificates, at.now).await);
+    }
+    if trunk.stir.authorities.is_some() {
+        let _ = report.take("verifying", signatures::authorities(&trunk.stir, at.now));
+    }
     let Some(carrier) = report.take("contact", steps::carrier_of(trunk)) else { return };
     let Some(hops) = report.take("address", steps::resolve(&carrier, &at.name_servers).await) else { return };
     let Some(mut line) = report.take("way", steps::open(&carrier, &hops, &at.tls).await) else { return };
@@ -72,23 +84,33 @@ async fn take(trunk: &Trunk, at: &Surroundings, number: Option<&str>, report: &m
     }
 }
 
-/// What sip-proxy's settings say about names and certificates: the command does as it does.
+/// What the settings of sip-proxy and sip-cluster say about names and certificates: the command does as they do.
 struct Surroundings {
     name_servers: Vec<SocketAddr>,
     tls: TlsClient,
+    /// Fetches certificates as sip-cluster does.
+    certificates: DocumentClient,
+    /// The time, in seconds since 1970.
+    now: i64,
+    /// Whether who connects by TLS is asked for a certificate.
+    asks_for_certificates: bool,
 }
 
 impl Surroundings {
     fn of(options: &InstallationOptions) -> anyhow::Result<Self> {
         let (values, _) = options.sound_values_of_running();
         let name_servers = sip_proxy::name_servers(&values).unwrap_or_default();
-        let CertificateFiles { identities, servers, .. } = sip_proxy::certificate_files(&values).unwrap_or_default();
+        let CertificateFiles { identities, servers, clients } =
+            sip_proxy::certificate_files(&values).unwrap_or_default();
         let shown = identities.first().and_then(|files| Identity::read(files).ok());
         let roots = match &*servers {
             [] => authorities::of_system().0,
             files => authorities::of_files(files).context("sip-proxy.server_authorities")?,
         };
-        Ok(Self { name_servers, tls: TlsClient::new(shown.as_ref(), roots)? })
+        let tls = TlsClient::new(shown.as_ref(), roots)?;
+        let certificates = sip_cluster::certificate_client(&values).context("sip-cluster.certificate_authorities")?;
+        let now = i64::try_from(SystemClock::start().now().as_secs()).unwrap_or(i64::MAX);
+        Ok(Self { name_servers, tls, certificates, now, asks_for_certificates: !clients.is_empty() })
     }
 }
 

@@ -9,6 +9,7 @@ fn trunk(tenant: &str, user: Option<&str>) -> Trunk {
         tenant: TenantId::parse(tenant).unwrap(),
         name: "carrier".into(),
         allow: vec![Network::parse("192.0.2.0/24").unwrap()],
+        certificate_names: Vec::new(),
         user: user.map(str::to_owned),
     }
 }

@@ -180,6 +180,7 @@ fn a_carrier_that_answers_no_options_gets_emergency_calls_alone() {
         tenant: TenantId::parse("acme").unwrap(),
         name: "carrier".into(),
         allow: Vec::new(),
+        certificate_names: Vec::new(),
         asked: Some(place.clone()),
         user: None,
     };
@@ -229,6 +230,7 @@ fn a_carrier_that_answers_options_stays_and_is_back_after_two_answers() {
         tenant: TenantId::parse("acme").unwrap(),
         name: "carrier".into(),
         allow: Vec::new(),
+        certificate_names: Vec::new(),
         asked: Some(place),
         user: None,
     };

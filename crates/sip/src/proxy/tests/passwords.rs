@@ -273,6 +273,7 @@ fn who_may_come_from_a_trunk_is_looked_for_among_the_phones_of_its_tenant() {
         tenant: tenant(id),
         name: "carrier".into(),
         allow: vec![Network::parse("198.51.100.1").unwrap(), Network::parse(network).unwrap()],
+        certificate_names: Vec::new(),
         asked: None,
         user: None,
     };

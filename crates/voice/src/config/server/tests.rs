@@ -58,6 +58,7 @@ fn the_password_of_a_trunk_is_in_no_list_of_objects() {
     let trunk = contracts::provisioning::Trunk {
         name: "carrier".to_owned(),
         allow: Vec::new(),
+        certificate_names: Vec::new(),
         contact: None,
         prefix: None,
         caller_id: None,

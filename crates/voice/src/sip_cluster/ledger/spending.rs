@@ -1,5 +1,5 @@
-//! Adds to what is spent in a day on calls outside. Key: the view `spending` of a tenant, `spending:<phone>` of a phone; it has the sums of
-//! one day, the latest.
+//! Adds to what is spent in a day on calls outside. Key: the view `spending` of a tenant, `spending:<phone>` of a phone, `spending@<agent>` of
+//! an agent; it has the sums of one day, the latest.
 
 use contracts::v1;
 use infra::{KeptView, Result, ViewStore};
@@ -15,14 +15,18 @@ const TRIES_MAX: usize = 8;
 /// is reached too early rather than never.
 pub async fn add(views: &dyn ViewStore, spender: &Spender, amounts: &Amounts) -> Added {
     try_to_add(views, spender, amounts).await.unwrap_or_else(|error| {
-        let (tenant, phone) = (&spender.tenant, &spender.phone);
-        tracing::debug!(%tenant, ?phone, %error, "what is spent on calls outside was not stored");
+        let (tenant, phone, agent) = (&spender.tenant, &spender.phone, &spender.agent);
+        tracing::debug!(%tenant, ?phone, ?agent, %error, "what is spent on calls outside was not stored");
         Added::Unknown
     })
 }
 
 async fn try_to_add(views: &dyn ViewStore, spender: &Spender, amounts: &Amounts) -> Result<Added> {
-    let view = spender.phone.as_ref().map_or_else(|| "spending".to_owned(), |phone| format!("spending:{phone}"));
+    let view = match (&spender.agent, &spender.phone) {
+        (Some(agent), _) => format!("spending@{agent}"),
+        (None, Some(phone)) => format!("spending:{phone}"),
+        (None, None) => "spending".to_owned(),
+    };
     for _ in 0..TRIES_MAX {
         let kept = views.load(&spender.tenant, &view).await?;
         let mut sums = kept.as_ref().map(read).unwrap_or_default();
@@ -90,6 +94,7 @@ mod tests {
         let spender = |day_ends: u64| Spender {
             tenant: model::TenantId::parse("case").expect("a tenant"),
             phone: Some(model::Dn::parse("7101").expect("a DN")),
+            agent: None,
             day_ends: Timestamp::from_micros(day_ends),
         };
         let amounts = |calls, seconds| Amounts::from([("premium".to_owned(), Amount { calls, seconds })]);
@@ -103,5 +108,8 @@ mod tests {
         assert_eq!(add(2, amounts(1, 0)).await, sums(2, 0));
         futures::join!(add(2, amounts(1, 0)), add(2, amounts(1, 0)));
         assert_eq!(add(2, amounts(0, 0)).await, sums(4, 0));
+        let of_agent = Spender { agent: model::AgentId::parse("7101").ok(), phone: None, ..spender(2) };
+        let own = super::add(&*stores.spendings, &of_agent, &amounts(1, 0)).await;
+        assert_eq!(own, sums(1, 0), "an agent is not the phone of that number");
     }
 }

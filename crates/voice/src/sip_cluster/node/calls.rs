@@ -29,6 +29,7 @@ mod ring;
 mod rooms;
 mod run;
 mod session;
+mod sips;
 mod spending;
 pub mod table;
 mod talk;

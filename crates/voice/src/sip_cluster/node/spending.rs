@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use model::plan::{DayLimit, OutsideLimits};
-use model::{ConnId, Dn, TenantId, Timestamp};
+use model::{AgentId, ConnId, Dn, TenantId, Timestamp};
 
 /// How long the sums of a day are kept after its end, for calls that still go on.
 const KEPT_AFTER: Duration = Duration::from_secs(24 * 3_600);
@@ -32,15 +32,19 @@ impl Amount {
 pub struct Spender {
     /// The tenant.
     pub tenant: TenantId,
-    /// Its phone; none: all its calls.
+    /// Its phone; none: all its calls, or those of the agent.
     pub phone: Option<Dn>,
+    /// Its agent, at whichever phone.
+    pub agent: Option<AgentId>,
     /// When the day ends.
     pub day_ends: Timestamp,
 }
 
 impl Spender {
     fn of(tenant: &TenantId, limit: &DayLimit) -> Self {
-        Self { tenant: tenant.clone(), phone: limit.phone.clone(), day_ends: limit.day_ends }
+        // Who moves to another phone has the same day there.
+        let phone = limit.phone.clone().filter(|_| limit.agent.is_none());
+        Self { tenant: tenant.clone(), phone, agent: limit.agent.clone(), day_ends: limit.day_ends }
     }
 }
 
@@ -227,7 +231,8 @@ mod tests {
     }
 
     fn limit(calls: Option<u32>, minutes: Option<u32>) -> DayLimit {
-        DayLimit { rule: "premium".to_owned(), phone: None, calls, minutes, day_ends: Timestamp::from_micros(9) }
+        let (rule, day_ends) = ("premium".to_owned(), Timestamp::from_micros(9));
+        DayLimit { rule, phone: None, per_agent: false, agent: None, calls, minutes, day_ends }
     }
 
     fn spent(calls: u64, seconds: u64) -> Amount {

@@ -241,7 +241,7 @@ impl Bench {
         let tag = if self.callers == 1 { "caller".to_owned() } else { format!("caller{}", self.callers) };
         let invite = Invite {
             flow: LINK,
-            target: format!("sip:{number}@{EDGE}"),
+            target: if number.starts_with("sips:") { number.to_owned() } else { format!("sip:{number}@{EDGE}") },
             from: "\"Ann\" <sip:+4930123456@example.com>".to_owned(),
             to: format!("<sip:{number}@{EDGE}>"),
             call_id: call_id.to_owned(),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use model::plan::{DayLimit, Destination};
-use model::{Dn, Timestamp};
+use model::{AgentId, Dn, Timestamp};
 use sip::agent::Event;
 
 use super::bench::{Bench, Peer, by_two_trunks};
@@ -29,7 +29,8 @@ fn refused_with(bench: &Bench) -> Option<u16> {
 fn limited(calls: Option<u32>, minutes: Option<u32>, day_ends: Timestamp) -> Destination {
     let Destination::Outside(mut outside) = by_two_trunks("wide", "two") else { unreachable!("it is outside") };
     let phone = Some(Dn::parse("7102").expect("a DN"));
-    let limit = DayLimit { rule: "premium".to_owned(), phone, calls, minutes, day_ends };
+    let rule = "premium".to_owned();
+    let limit = DayLimit { rule, phone, per_agent: false, agent: None, calls, minutes, day_ends };
     outside.further.clear();
     (outside.way.limits.a_day, outside.way.limits.counts) = (vec![limit], true);
     Destination::Outside(outside)
@@ -42,6 +43,16 @@ fn limited_after(first: &str, calls: u32, day_ends: Timestamp) -> Destination {
     outside.way.trunk = first.to_owned();
     outside.further = vec![next];
     outside.further[0].limits.counts = false;
+    Destination::Outside(outside)
+}
+
+/// The same for an agent at a phone.
+fn limited_agent(agent: Option<&str>, phone: &str, calls: u32, day_ends: Timestamp) -> Destination {
+    let Destination::Outside(mut outside) = limited(Some(calls), None, day_ends) else { unreachable!("it is outside") };
+    for limit in &mut outside.way.limits.a_day {
+        limit.phone = Dn::parse(phone).ok();
+        (limit.per_agent, limit.agent) = (true, agent.and_then(|agent| AgentId::parse(agent).ok()));
+    }
     Destination::Outside(outside)
 }
 
@@ -74,6 +85,42 @@ fn calls_beyond_those_of_a_day_are_refused_until_the_next_day() {
     bench.dial_as("+4930123", PHONE, "caller-1c");
     bench.plan(limited(Some(1), None, today + DAY));
     assert_eq!(rung(&bench), 2, "another day");
+}
+
+#[test]
+fn an_agent_has_the_same_day_at_another_phone_and_another_agent_has_its_own() {
+    let mut bench = Bench::new();
+    let today = bench.now + DAY;
+    let calls = [
+        (Some("anna"), "7102", "caller-1", 1),
+        (Some("anna"), "7103", "caller-1b", 1),
+        (Some("bert"), "7103", "caller-1c", 2),
+        // Nobody is logged in: the phone counts for itself, and has spent nothing.
+        (None, "7102", "caller-1d", 3),
+        (None, "7102", "caller-1e", 3),
+        (None, "7103", "caller-1f", 4),
+    ];
+    for (agent, at, call_id, all) in calls {
+        bench.dial_as("+4930123", &format!("phone;dn={at}"), call_id);
+        bench.plan(limited_agent(agent, at, 1, today));
+        assert_eq!(rung(&bench), all, "{agent:?} at {at}");
+    }
+}
+
+#[test]
+fn what_an_agent_spends_is_stored_as_the_agents_also_after_a_restart() {
+    let mut bench = Bench::new();
+    let today = bench.now + DAY;
+    bench.dial_as("+4930123", PHONE, "caller-1");
+    let conn_id = bench.plan(limited_agent(Some("anna"), "7102", 9, today));
+    bench.phone_rings();
+    bench.phone_answers();
+    super::restart::restart(&mut bench, conn_id);
+    bench.pass(Duration::from_secs(4));
+    let stored = wanted(&mut bench);
+    let anna = AgentId::parse("anna").ok();
+    assert!(!stored.is_empty());
+    assert!(stored.iter().all(|(spender, _)| spender.agent == anna && spender.phone.is_none()), "{stored:?}");
 }
 
 #[test]

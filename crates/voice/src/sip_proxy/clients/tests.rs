@@ -114,6 +114,7 @@ fn a_trunk_keeps_the_networks_that_are_networks() {
     let trunk = TrunkObject {
         name: "carrier".into(),
         allow: vec!["127.0.0.0/8".into(), "everywhere".into()],
+        certificate_names: Vec::new(),
         contact: None,
         prefix: None,
         caller_id: None,
@@ -150,4 +151,9 @@ fn a_trunk_keeps_the_networks_that_are_networks() {
     assert_eq!((known.allow, known.user.as_deref()), (vec![allowed, registrar], Some("we")));
     let within = TrunkObject { allow: vec!["203.0.113.0/24".into()], ..registers };
     assert_eq!(trunk_of(&tenant, &within).allow, [Network::parse("203.0.113.0/24").unwrap()]);
+    let named = TrunkObject { certificate_names: vec!["SBC.carrier.example".into()], ..within };
+    assert_eq!(trunk_of(&tenant, &named).certificate_names, [Box::<str>::from("sbc.carrier.example")]);
+    // Without its networks a trunk would take the certificate from anywhere.
+    let nowhere = trunk_of(&tenant, &TrunkObject { allow: vec!["everywhere".into()], ..named });
+    assert!(nowhere.allow.is_empty() && nowhere.certificate_names.is_empty(), "{nowhere:?}");
 }

@@ -251,6 +251,9 @@ impl Node {
                 leg.stage = LegStage::Closing;
                 self.note_pause(Place { conn_id, leg: id, side }, status, response, now);
                 self.close_media(conn_id, id, now);
+                if self.needs_tls(conn_id) && warning_of(response).is_some_and(|text| text.starts_with("380 ")) {
+                    self.set_warning(conn_id, Some(super::sips::NOT_ALLOWED.to_owned()));
+                }
                 let shown = super::caller_status::status_for_caller(status);
                 if shown != status {
                     tracing::info!(%conn_id, leg = %id, %status, %shown, "a phone's refusal is not the caller's");

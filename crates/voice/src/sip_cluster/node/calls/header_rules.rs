@@ -43,7 +43,8 @@ impl Node {
             let called =
                 request.addresses(P_CALLED_PARTY_ID).filter_map(Result::ok).find_map(|called| number_of(&called));
             if let Some(called) = called {
-                request.set_request_uri(format_args!("sip:{}@called.invalid", escape_user(&called)));
+                let scheme = super::sips::scheme_of(&request);
+                request.set_request_uri(format_args!("{scheme}:{}@called.invalid", escape_user(&called)));
             }
         }
         Some(request)

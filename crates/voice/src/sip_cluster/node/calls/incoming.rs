@@ -21,6 +21,7 @@ use super::call::{Entry, Stored};
 use super::explain::TraceBegin;
 use super::leg::{Leg, LegStage, Place, Side};
 use super::session::{self, Refusal};
+use super::sips::CallerWay;
 use super::verdict::CallerVerdict;
 use crate::sip_cluster::node::Node;
 
@@ -40,6 +41,7 @@ pub(super) struct NewCallParts {
     hops_left: u8,
     encryption: Encryption,
     invite: DialogKey,
+    pub(super) way: CallerWay,
 }
 
 /// The Retry-After of a 503, in seconds.
@@ -103,7 +105,7 @@ impl Node {
     /// Opens a new call for an INVITE and asks the dial plan. Nothing is stored before it has answered.
     fn open_call(&mut self, call: NewCallParts, now: Timestamp) {
         let NewCallParts { tenant, caller, caller_name, diverted, dialled, dialog, link, party, .. } = call;
-        let NewCallParts { hops_left, encryption, invite, user_to_user, identity, verdict, .. } = call;
+        let NewCallParts { hops_left, encryption, invite, user_to_user, identity, verdict, way, .. } = call;
         let conn_id = self.ids.next_conn_id(now);
         let uuid = self.ids.next_uuid();
         let incoming = Incoming { tenant: tenant.clone(), conn_id, uuid, token: model::Token(1), caller, dialled };
@@ -117,7 +119,7 @@ impl Node {
         let mut leg = Leg::new(CALLER_LEG, link, LegStage::Offered, now);
         leg.phone = Some(dialog);
         (leg.party, leg.hops_left, leg.encryption) = (party, hops_left, encryption);
-        leg.user_to_user = user_to_user;
+        (leg.user_to_user, leg.sips) = (user_to_user, way == CallerWay::Sips);
         let place = Place { conn_id, leg: leg.id, side: Side::Phone };
         self.calls.bind(dialog, place);
         let entry = Entry {
@@ -164,11 +166,11 @@ impl Node {
     /// Gives a thread the leg of an INVITE. The index of the ledger does not get that INVITE: if the phone has used its Call-ID and tag for
     /// another call, the ledger would refuse the whole thread.
     pub(super) fn add_leg(&mut self, thread: ConnId, id: LegId, call: NewCallParts, now: Timestamp) {
-        let NewCallParts { tenant, dialog, link, party, hops_left, encryption, invite, user_to_user, .. } = call;
+        let NewCallParts { tenant, dialog, link, party, hops_left, encryption, invite, user_to_user, way, .. } = call;
         let Some(entry) = self.calls.get_mut(&thread) else { return };
         let mut leg = Leg::new(id, link, LegStage::Offered, now);
         (leg.phone, leg.party, leg.hops_left) = (Some(dialog), party, hops_left);
-        (leg.encryption, leg.user_to_user) = (encryption, user_to_user);
+        (leg.encryption, leg.user_to_user, leg.sips) = (encryption, user_to_user, way == CallerWay::Sips);
         entry.legs.push(leg);
         self.trace.name(&tenant, thread, &invite.call_id, now);
         let place = Place { conn_id: thread, leg: id, side: Side::Phone };
@@ -259,6 +261,7 @@ impl Node {
             hops_left,
             encryption,
             invite,
+            way: CallerWay::of(request),
         })
     }
 }

@@ -10,6 +10,7 @@ use sip::{HeaderName, LocalTag, Message, Replaces, StatusCode};
 use super::call::Stored;
 use super::incoming::NewCallParts;
 use super::leg::Side;
+use super::sips::CallerWay;
 use crate::sip_cluster::node::Node;
 
 /// A busy call, or one whose place this phone cannot take.
@@ -72,9 +73,13 @@ impl Node {
     /// A phone joins a call: it gets a leg of that call's thread.
     ///
     /// # Errors
-    /// 403 for a trunk; 486 if the call has gone on meanwhile, or this phone is in it.
+    /// 403 for a trunk; 480 where the call came to `sips:` and the phone not by TLS; 486 if the call has gone on meanwhile, or this phone is
+    /// in it.
     pub(super) fn join(&mut self, joins: Joins, call: NewCallParts, now: Timestamp) -> Result<(), StatusCode> {
         let Caller::Phone(dn) = &call.caller else { return Err(StatusCode::FORBIDDEN) };
+        if self.needs_tls(joins.thread) && call.way == CallerWay::InTheClear {
+            return Err(StatusCode::TEMPORARILY_UNAVAILABLE);
+        }
         let entry = self.calls.get_mut(&joins.thread).filter(|entry| entry.tenant == call.tenant).ok_or(REFUSED)?;
         let leg = match &joins.at {
             JoinsAt::Place(of) => entry.thread.replace(*of, dn),

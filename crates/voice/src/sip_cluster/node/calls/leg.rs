@@ -33,6 +33,8 @@ pub struct Leg {
     pub unindexed: Option<DialogKey>,
     /// How many more servers an INVITE that its own leads to may pass: a call that comes back by way of others ends.
     pub hops_left: u8,
+    /// Whether its dialog is one of `sips:`: a caller has called such a URI, or whom we ring has registered one.
+    pub sips: bool,
     /// Of a caller, what its application gives to that of who is called (RFC 7433), as it came.
     pub user_to_user: Vec<String>,
     /// The DN and registration that we ring; none for the caller.
@@ -200,6 +202,7 @@ impl Leg {
             party: None,
             unindexed: None,
             hops_left: MAX_FORWARDS,
+            sips: false,
             user_to_user: Vec::new(),
             target: None,
             seat: Some(Seat::open(0)),

@@ -100,6 +100,7 @@ fn leg_to_record<'a>(
         target_a_day: target.map(|target| model_write::a_day(&target.limits)).unwrap_or_default(),
         target_early_speech: target.is_some_and(|target| target.early_speech),
         target_insists: target.is_some_and(|target| target.insists),
+        sips: leg.sips,
         user_to_user: leg.user_to_user.clone(),
         owes_media: leg.owes_media,
         direct: leg.path != AudioPath::Media,
@@ -315,6 +316,7 @@ fn leg_from_record(record: v1::LegRecord, mut link_of: impl FnMut(&str) -> Conne
     Ok(Leg {
         party: record.party.as_deref().map(str::parse).transpose().map_err(|_| RecordError("legs.party"))?,
         target,
+        sips: record.sips,
         user_to_user: record.user_to_user,
         owes_media: record.owes_media,
         path: match (record.direct, record.moving) {

@@ -11,6 +11,7 @@ use sip::{Flow, HeaderName};
 
 use super::incoming::ANONYMOUS;
 use super::leg::{AudioPath, Leg, LegStage, Place, Side, Target};
+use super::sips::{self, RingBy};
 use super::to_sip::{NO_STREAM, note};
 use super::trunk_limits::Barrier;
 use crate::sip_cluster::node::Node;
@@ -24,7 +25,7 @@ impl Node {
         conn_id: ConnId,
         id: LegId,
         target: Target,
-        barrier: Option<Barrier>,
+        (barrier, by): (Option<Barrier>, RingBy),
         now: Timestamp,
     ) {
         let link = self.proxies.link_of(&target.contact);
@@ -36,11 +37,15 @@ impl Node {
         };
         let mut leg = Leg::new(id, link.unwrap_or(NO_CONNECTION), LegStage::Preparing, now);
         super::explain::leg(&self.trace, entry, id, &target.dn, &target.contact, now);
+        leg.sips = sips::is_called_so(&target, by);
         (leg.target, leg.encryption) = (Some(target), encryption);
         if direct.is_some() {
             leg.path = AudioPath::Direct;
         }
         entry.legs.push(leg);
+        if barrier == Some(Barrier::NoTls) {
+            entry.warning = Some(sips::NOT_ALLOWED.to_owned());
+        }
         // A phone whose proxy is away cannot be rung through another one: its flow ends at that proxy.
         self.calls.know_phone(conn_id, id);
         if let Some(barrier) = barrier {
@@ -78,9 +83,10 @@ impl Node {
         let Some(entry) = self.calls.get(&conn_id) else {
             return;
         };
-        let Some((link, target)) = entry.leg(id).and_then(|leg| Some((leg.link, leg.target.as_ref()?))) else {
+        let Some((leg, target)) = entry.leg(id).and_then(|leg| Some((leg, leg.target.as_ref()?))) else {
             return;
         };
+        let (link, by) = (leg.link, self.rings_by(conn_id, leg, target));
         let state = entry.thread.call_with(id).unwrap_or(entry.thread.first());
         let callers = state.party(PartyNo::CALLER).and_then(|caller| entry.leg(caller.leg));
         let hops_left = callers.map_or(MAX_FORWARDS, |leg| leg.hops_left);
@@ -88,7 +94,7 @@ impl Node {
         let ShownCaller { from, privacy, asserted } = self.shown_caller(conn_id, target, state, edge);
         let insists = target.insists.then(|| (INSIST, "1".to_owned()));
         let by_itself = state.rings_at_origin().then(|| super::originate::answer_by_itself(edge));
-        let of_us = self.trace_header(conn_id).into_iter().chain(insists);
+        let of_us = self.trace_header(conn_id).into_iter().chain(insists).chain(sips::told_proxy(by));
         let of_caller = by_itself.into_iter().chain(privacy).chain(asserted);
         let diverted = self.told_diversions(conn_id, id, target, edge);
         let given = self.told_user_to_user(conn_id, id, target);
@@ -96,7 +102,7 @@ impl Node {
         let verified = self.told_verstat(conn_id, target, state, edge);
         let invite = Invite {
             flow: Flow::Stream { connection: link },
-            target: target.contact.uri.clone(),
+            target: sips::request_uri(target, by).into_owned(),
             from,
             to: format!("<sip:{}@{edge}>", escape_user(target.dn.as_str())),
             call_id: format!("{conn_id}-{}-{:x}@{}", id.0, self.ids.random(), self.ids.owner().node),

@@ -116,7 +116,11 @@ impl Node {
         if !self.spendings.is_new(tenant, limit, level) {
             return;
         }
-        let who = limit.phone.as_ref().map_or_else(|| "all phones".to_owned(), |phone| format!("phone {phone}"));
+        let who = match (&limit.agent, &limit.phone) {
+            (Some(agent), _) => format!("agent {agent}"),
+            (None, Some(phone)) => format!("phone {phone}"),
+            (None, None) => "all phones".to_owned(),
+        };
         let Amount { calls, seconds } = self.spendings.sum(tenant, limit);
         let (rule, minutes) = (&limit.rule, seconds / 60);
         let Allowed { calls: calls_max, minutes: minutes_max } = self.spendings.allowed(tenant, limit);

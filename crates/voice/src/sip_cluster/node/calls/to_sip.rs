@@ -16,6 +16,7 @@ use super::call::Stored;
 use super::incoming::RETRY_AFTER_S;
 use super::leg::{AudioPath, Leg, LegStage, MEDIA_TAG, Place, Side, Target};
 use super::rooms::room;
+use super::sips::RingBy;
 use crate::sip_cluster::node::Node;
 use crate::sip_cluster::node::order::{Number, Order};
 
@@ -65,10 +66,13 @@ impl Node {
                 let early_speech = self.takes_early_speech(conn_id, trunk.as_deref());
                 let insists = always || !self.asks_by_options(conn_id, trunk.as_deref());
                 let mut target = Target { dn, contact, shows, trunk, limits, early_speech, insists };
-                let barrier = if always { None } else { self.barrier(conn_id, leg, &target, now) };
+                let (barrier, by) = match always {
+                    true => (None, RingBy::AnyWay),
+                    false => (self.barrier(conn_id, leg, &target, now), self.ring_by(conn_id)),
+                };
                 // It has been counted, or the next trunk's turn does it; a successor knows it as counted, too.
                 target.limits.counts = false;
-                self.prepare_phone(conn_id, leg, target, barrier, now)
+                self.prepare_phone(conn_id, leg, target, (barrier, by), now)
             }
             Output::CancelLeg(leg) | Output::ReleaseLeg(leg) => self.hang_up(conn_id, leg, 480, now),
             Output::AskAnswer(leg) => self.ask_answer(conn_id, leg, now),
@@ -339,7 +343,10 @@ impl Node {
             Side::Media => LegId(place.leg.0 | MEDIA_TAG),
         };
         let tag = self.ids.tag(place.conn_id, leg, tenant);
-        let contact = format!("<sip:{tag}@{}>", self.proxies.edge(link));
+        // RFC 3261 section 12.1.1: who has called `sips:`, or is called there, gets such a Contact.
+        let in_sips = place.side == Side::Phone && self.leg(place.conn_id, place.leg).is_some_and(|leg| leg.sips);
+        let scheme = if in_sips { "sips" } else { "sip" };
+        let contact = format!("<{scheme}:{tag}@{}>", self.proxies.edge(link));
         LocalIdentity { tag, contact }
     }
 

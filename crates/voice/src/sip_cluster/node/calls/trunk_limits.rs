@@ -114,6 +114,8 @@ pub(super) enum Barrier {
     TrunkDrains,
     /// The call has been diverted too often.
     Looped,
+    /// The call came to `sips:`, and the trunk has another transport than TLS.
+    NoTls,
 }
 
 impl Barrier {
@@ -122,6 +124,7 @@ impl Barrier {
         match self {
             Self::PhoneFull | Self::DaySpent => Input::LegFailed { leg, status: 403 },
             Self::Looped => Input::LegFailed { leg, status: 482 },
+            Self::NoTls => Input::LegUnreachable { leg, status: 480 },
             Self::TrunkFull | Self::TrunkPaused | Self::TrunkFast | Self::TrunkDrains => {
                 Input::LegUnreachable { leg, status: 503 }
             }
@@ -137,6 +140,7 @@ impl Barrier {
             Self::TrunkFast => "it has had as many calls in this second as it takes",
             Self::TrunkDrains => "it is set to take no further calls",
             Self::Looped => "the call has been diverted too often",
+            Self::NoTls => "it is not called by TLS, and the call came to sips:",
         }
     }
 }
@@ -159,6 +163,8 @@ impl Node {
             Barrier::DaySpent
         } else if self.is_diverted_too_often(conn_id, leg, target) {
             Barrier::Looped
+        } else if self.needs_tls(conn_id) && super::sips::is_in_the_clear(target) {
+            Barrier::NoTls
         } else if self.pauses.is_left_out(tenant, trunk, now) {
             Barrier::TrunkPaused
         } else if self.is_full(tenant, trunk) {
@@ -176,7 +182,7 @@ impl Node {
             Barrier::PhoneFull => self.metrics.phone_full(),
             Barrier::DaySpent => self.metrics.day_limit_refused(),
             Barrier::TrunkFull => self.metrics.trunk_full(),
-            Barrier::TrunkPaused | Barrier::TrunkDrains => self.metrics.trunk_passed_over(),
+            Barrier::TrunkPaused | Barrier::TrunkDrains | Barrier::NoTls => self.metrics.trunk_passed_over(),
             Barrier::TrunkFast => self.metrics.trunk_fast(),
             Barrier::Looped => self.metrics.diverted_too_often(),
         }

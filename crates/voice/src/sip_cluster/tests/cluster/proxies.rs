@@ -74,6 +74,7 @@ fn core_of(at: usize, seed: u64, life: u64) -> Proxy {
             tenant: tenant(),
             name: "carrier".to_owned(),
             allow: vec![Network::parse("198.51.100.0/24").expect("a network")],
+            certificate_names: Vec::new(),
         }],
         Timestamp::from_millis(0),
     );
@@ -202,6 +203,7 @@ impl World {
                 Output::NeedHops { lookup, .. } => self.proxies[at].core.handle_hops(lookup, None, now),
                 Output::Attempted { .. }
                 | Output::WrongPassword { .. }
+                | Output::TrunkUnproved { .. }
                 | Output::Proved { .. }
                 | Output::Carrier { .. } => {}
             }

@@ -281,9 +281,13 @@ fn way_out(record: v1::WayRecord) -> Read<Way> {
 pub(super) fn limits(at_once: Option<v1::OutgoingLimitRecord>, a_day: Vec<v1::DayLimitRecord>) -> Read<OutsideLimits> {
     let at_once = at_once.map(|record| Ok(OutgoingLimit { phone: dn(&record.phone)?, most: record.most }));
     let day_limit = |record: v1::DayLimitRecord| {
+        let agent = record.agent.as_deref().map(AgentId::parse).transpose();
+        let agent = agent.map_err(|_| RecordError("a_day.agent"))?;
         Ok(DayLimit {
             rule: record.rule,
             phone: record.phone.as_deref().map(dn).transpose()?,
+            per_agent: agent.is_some(),
+            agent,
             calls: record.calls,
             minutes: record.minutes,
             day_ends: Timestamp::from_micros(record.day_ends_us),

@@ -251,6 +251,7 @@ pub(super) fn a_day(limits: &OutsideLimits) -> Vec<v1::DayLimitRecord> {
     let record = |limit: &DayLimit| v1::DayLimitRecord {
         rule: limit.rule.clone(),
         phone: limit.phone.as_ref().map(ToString::to_string),
+        agent: limit.agent.as_ref().map(ToString::to_string),
         calls: limit.calls,
         minutes: limit.minutes,
         day_ends_us: limit.day_ends.as_micros(),

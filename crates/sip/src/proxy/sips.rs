@@ -1,0 +1,97 @@
+//! `sips:`: what names it travels by TLS alone, in and out (RFC 3261 §26.2.2, RFC 5630).
+
+use super::answer::Answer;
+use super::exchange::Target;
+use super::target::Onward;
+use super::{Proxy, headers};
+use crate::flow::{Flow, Transport};
+use crate::header::{Contact, HeaderName};
+use crate::message::Message;
+use crate::method::Method;
+use crate::status::StatusCode;
+use crate::uri::{Scheme, Uri};
+
+/// The warning of RFC 5630 §6.2: the sender may try `sip:`.
+const NOT_ALLOWED: &str = "380 sip-proxy \"SIPS Not Allowed\"";
+/// The warning for a registration.
+const REGISTERS_BY_TLS: &str = "399 sip-proxy \"A sips: Contact registers by TLS\"";
+
+/// Why a request of the edge is refused that begins something, names `sips:`, and has come in the clear: who sent it believes that
+/// nobody on the way reads it. In an existing dialog it goes on, since a call must be able to end.
+pub(super) fn refusal(request: &Message, flow: Flow) -> Option<Answer> {
+    if flow.transport().is_secure() || !begins(request) || !(is_to_sips(request) || is_routed_or_from_sips(request)) {
+        return None;
+    }
+    Some(match request.method() {
+        Method::Register => Answer::new(StatusCode::FORBIDDEN).with(HeaderName::Warning, REGISTERS_BY_TLS),
+        _ => not_allowed(),
+    })
+}
+
+/// Why a node's request does not go there: it begins something that may travel by TLS alone, and the way there is in the clear.
+pub(super) fn refusal_onward(request: &Message, needs_tls: bool, onward: &Onward) -> Option<Answer> {
+    let is_in_clear = match onward {
+        Onward::To(destination) => match destination.target {
+            Target::Edge(flow) => !flow.transport().is_secure(),
+            Target::Node(_) => false,
+        },
+        Onward::Out(place) => !place.secure,
+    };
+    (needs_tls && is_in_clear && begins(request)).then(not_allowed)
+}
+
+/// Whether a node's request may travel by TLS alone.
+pub(super) fn needs_tls(request: &Message) -> bool {
+    is_to_sips(request) || request.header(&headers::BY_TLS).is_some()
+}
+
+/// Whether the Request-URI is one of `sips:`.
+pub(super) fn is_to_sips(request: &Message) -> bool {
+    request.request_uri().is_some_and(is_sips)
+}
+
+fn is_routed_or_from_sips(request: &Message) -> bool {
+    let route = request.routes().next().and_then(Result::ok);
+    let mut contacts = request.contacts().filter_map(Result::ok);
+    let names_dialog =
+        matches!(request.method(), Method::Invite | Method::Subscribe | Method::Refer | Method::Register);
+    route.is_some_and(|route| is_sips(route.raw_uri()))
+        || (names_dialog
+            && contacts.any(|contact| matches!(contact, Contact::Address(address) if is_sips(address.raw_uri()))))
+}
+
+/// Whether a request is outside any dialog. No ACK or CANCEL begins something.
+fn begins(request: &Message) -> bool {
+    !matches!(request.method(), Method::Ack | Method::Cancel) && request.to().is_ok_and(|to| to.tag().is_none())
+}
+
+fn is_sips(uri: &str) -> bool {
+    Uri::parse(uri).is_ok_and(|uri| uri.scheme() == Scheme::Sips)
+}
+
+fn not_allowed() -> Answer {
+    Answer::new(StatusCode::TEMPORARILY_UNAVAILABLE).with(HeaderName::Warning, NOT_ALLOWED)
+}
+
+/// Scheme and transport parameter of a URI of ours that leads down a flow; in a dialog with `sips:` it is one of those (RFC 3261 §16.6
+/// step 4, §12.1.1).
+pub(super) const fn written(transport: Transport, in_sips: bool) -> (&'static str, &'static str) {
+    match transport {
+        Transport::Tls if in_sips => ("sips", ""),
+        Transport::Wss if in_sips => ("sips", Transport::Ws.uri_parameter()),
+        other => ("sip", other.uri_parameter()),
+    }
+}
+
+impl Proxy {
+    /// A node gives our address for datagrams in each Contact. In one of `sips:` the peer gets our address for its transport.
+    pub(super) fn contact_of_sips(&self, message: &mut Message, flow: Flow) {
+        let transport = flow.transport();
+        let is_meant = |contact: &str| contact.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("<sips:"));
+        if !transport.is_secure() || !message.headers(&HeaderName::Contact).any(is_meant) {
+            return;
+        }
+        let (_, parameter) = written(transport, true);
+        self.exchange_contact(message, &format!("{}{parameter}", self.settings.edge_of(transport)));
+    }
+}

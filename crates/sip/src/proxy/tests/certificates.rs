@@ -1,0 +1,151 @@
+//! Trunks that are known by the certificate of who calls.
+
+use super::phones::{register, registered_by};
+use super::*;
+use crate::flow::Transport;
+
+/// An address that no trunk names.
+const ELSEWHERE: &str = "198.51.100.7:40000";
+const NAME: &str = "sbc.carrier.example";
+
+const fn tls(number: u64) -> ConnectionId {
+    ConnectionId::accepted(number, Transport::Tls)
+}
+
+fn trunk(tenant: &str, allow: &[&str], names: &[&str]) -> Trunk {
+    Trunk {
+        tenant: TenantId::parse(tenant).unwrap(),
+        name: "carrier".into(),
+        allow: allow.iter().map(|text| Network::parse(text).unwrap()).collect(),
+        certificate_names: names.iter().map(|name| (*name).into()).collect(),
+        asked: None,
+        user: None,
+    }
+}
+
+/// A proxy with these trunks and a node.
+fn lab(trunks: Vec<Trunk>) -> Lab {
+    let mut lab = Lab::new();
+    lab.proxy.set_trunks(trunks, lab.now);
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
+    lab.node(ConnectionId(2), "registrar", "registrar-1.1");
+    lab
+}
+
+/// Opens a connection over TLS from an address, with a certificate for these domains.
+fn opened(lab: &mut Lab, connection: ConnectionId, remote: &str, domains: &[&str]) {
+    lab.proxy.handle_opened(connection, addr(remote), Side::Edge);
+    lab.proxy.handle_certificate(connection, domains.iter().map(|domain| (*domain).into()).collect());
+}
+
+fn invite(branch: &str) -> String {
+    Ask { branch, call: branch, ..Ask::default() }.text().replace("SIP/2.0/UDP", "SIP/2.0/TLS")
+}
+
+/// The tenant whose call it is; else the status and the warning.
+fn outcome(lab: &mut Lab) -> Result<String, (u16, String)> {
+    let (_, message) = lab.beyond_trying();
+    match message.status() {
+        None => Ok(header(&message, &headers::TENANT).to_owned()),
+        Some(status) => Err((status.0, message.header(&HeaderName::Warning).unwrap_or_default().to_owned())),
+    }
+}
+
+fn unproved(lab: &Lab) -> Vec<(&str, Lacking)> {
+    let told = |output| match output {
+        &Output::TrunkUnproved { ref trunk, lacks, .. } => Some((trunk.as_str(), lacks)),
+        _ => None,
+    };
+    lab.outputs.iter().filter_map(told).collect()
+}
+
+#[test]
+fn a_call_from_anywhere_is_the_trunks_by_its_certificate() {
+    let mut lab = lab(vec![trunk("acme", &[], &["other.example", NAME]), trunk("zenith", &["198.51.100.0/24"], &[])]);
+    opened(&mut lab, tls(70), ELSEWHERE, &["unknown.example", NAME]);
+    assert!(lab.proxy.is_certified(tls(70)));
+    lab.by(tls(70), &invite("z9hG4bK-a"));
+    assert_eq!(outcome(&mut lab), Ok("acme".to_owned()), "though another tenant names the address");
+    // Who has not shown it, on another connection from there, is whose address it is.
+    opened(&mut lab, tls(71), ELSEWHERE, &[]);
+    lab.by(tls(71), &invite("z9hG4bK-b"));
+    assert_eq!(outcome(&mut lab), Ok("zenith".to_owned()));
+    assert!(!lab.proxy.is_certified(tls(71)));
+    lab.proxy.handle_closed(tls(70), lab.now);
+    assert!(!lab.proxy.is_certified(tls(70)));
+    assert!(lab.proxy.certified.is_empty());
+}
+
+#[test]
+fn with_address_and_certificate_both_are_needed() {
+    let mut lab = lab(vec![trunk("acme", &["192.0.2.0/24"], &[NAME])]);
+    opened(&mut lab, tls(70), TRUNK, &[NAME]);
+    opened(&mut lab, tls(71), TRUNK, &["other.example"]);
+    opened(&mut lab, tls(72), ELSEWHERE, &[NAME]);
+    opened(&mut lab, tls(73), ELSEWHERE, &[]);
+    lab.by(tls(70), &invite("z9hG4bK-a"));
+    assert_eq!(outcome(&mut lab), Ok("acme".to_owned()));
+    for (connection, warning) in [
+        (tls(71), "399 sip-proxy \"the trunk of this address has to show its certificate\""),
+        (tls(72), "399 sip-proxy \"the trunk of this certificate may not call from this address\""),
+        (tls(73), ""),
+    ] {
+        lab.by(connection, &invite(&format!("z9hG4bK-{}", connection.count())));
+        assert_eq!(outcome(&mut lab), Err((403, warning.to_owned())), "{connection:?}");
+        lab.pass(Duration::from_secs(2), &[ConnectionId(1), ConnectionId(2)]);
+    }
+    lab.from(TRUNK, &Ask { branch: "z9hG4bK-u", ..Ask::default() }.text());
+    let warning = "399 sip-proxy \"the trunk of this address has to show its certificate\"".to_owned();
+    assert_eq!(outcome(&mut lab), Err((403, warning)), "a datagram has none");
+    let counts = lab.proxy.counts();
+    assert_eq!((counts.trunks_unproved, counts.unknown_sources), (3, 1));
+    let lacking = [Lacking::Certificate, Lacking::Address, Lacking::Certificate];
+    assert_eq!(unproved(&lab), lacking.map(|lacks| ("carrier", lacks)));
+}
+
+#[test]
+fn a_flood_without_the_certificate_is_told_once_a_second() {
+    let mut lab = lab(vec![trunk("acme", &["192.0.2.0/24"], &[NAME])]);
+    for at in 0..20 {
+        lab.from(TRUNK, &Ask { branch: &format!("z9hG4bK-{at}"), call: &format!("{at}"), ..Ask::default() }.text());
+    }
+    assert_eq!((unproved(&lab).len(), lab.proxy.counts().trunks_unproved), (1, 20));
+}
+
+#[test]
+fn a_phone_behind_the_certificate_of_a_trunk_gives_its_password() {
+    let mut lab = lab(vec![trunk("acme", &[], &[NAME])]);
+    opened(&mut lab, tls(70), ELSEWHERE, &[NAME]);
+    lab.by(tls(70), &Ask { from: "7101", ..Ask::default() }.text().replace("SIP/2.0/UDP", "SIP/2.0/TLS"));
+    assert_eq!(lab.statuses(), [407]);
+    let path = registered_by(&mut lab, tls(70), &register("", "z9hG4bK-r"), "secret-7101");
+    assert!(!path.is_empty());
+}
+
+#[test]
+fn a_call_goes_on_by_another_connection_with_the_same_certificate() {
+    let mut lab = lab(vec![trunk("acme", &[], &[NAME]), trunk("zenith", &[], &["other.example"])]);
+    for (connection, name) in [(70, NAME), (71, NAME), (72, "other.example")] {
+        opened(&mut lab, tls(connection), ELSEWHERE, &[name]);
+        lab.by(tls(connection), &invite(&format!("z9hG4bK-{connection}")));
+    }
+    let invites = extract(&mut lab.sent, |m| m.is_request());
+    let route = header(&invites[0].1, &HeaderName::RecordRoute).to_owned();
+    lab.take();
+    let bye = |lab: &mut Lab, branch: &str| {
+        let more = format!("Route: {route}\n");
+        let ask = Ask { method: "BYE", host: "127.0.2.1", branch, to_tag: Some("x"), more: &more, ..Ask::default() };
+        lab.by(ConnectionId(1), &ask.text());
+        lab.only()
+    };
+    assert_eq!(bye(&mut lab, "z9hG4bK-a").0, Flow::from(tls(70)));
+    let close = |lab: &mut Lab, connection| {
+        lab.proxy.handle_closed(connection, lab.now);
+        lab.drain();
+        lab.take();
+    };
+    close(&mut lab, tls(70));
+    assert_eq!(bye(&mut lab, "z9hG4bK-b").0, Flow::from(tls(71)));
+    close(&mut lab, tls(71));
+    assert_eq!(bye(&mut lab, "z9hG4bK-c").1.status(), Some(StatusCode::FLOW_FAILED), "never by another trunk's");
+}

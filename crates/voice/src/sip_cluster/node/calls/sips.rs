@@ -1,0 +1,105 @@
+//! Calls to `sips:`: they go on by TLS alone (RFC 3261 section 26.2.2, RFC 5630). Which flow is one, sip-proxy knows; what asks for it, the
+//! node of the call.
+
+use std::borrow::Cow;
+
+use model::ConnId;
+use sip::proxy::headers::BY_TLS;
+use sip::uri::Scheme;
+use sip::{HeaderName, Message, NameAddr, Transport, Uri};
+
+use super::leg::{Leg, Target};
+use crate::sip_cluster::node::Node;
+
+/// What the caller of a call that could not go on by TLS is told (RFC 5630 section 6.2): it may try `sip:`.
+pub(super) const NOT_ALLOWED: &str = "380 trunkline \"SIPS Not Allowed\"";
+
+/// How an INVITE has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum CallerWay {
+    /// To a URI of `sips:`, by TLS then.
+    Sips,
+    /// By TLS.
+    Tls,
+    /// In the clear.
+    InTheClear,
+}
+
+impl CallerWay {
+    pub(super) fn of(request: &Message) -> Self {
+        if request.request_uri().is_some_and(is_sips) {
+            return Self::Sips;
+        }
+        // The proxy's own, which names the transport of the flow by which the request came.
+        let route = request.elements(&HeaderName::RecordRoute).next().and_then(|route| NameAddr::parse(route).ok());
+        let transport = route.and_then(|route| Transport::of(&route.uri().ok()?));
+        if transport.is_some_and(Transport::is_secure) { Self::Tls } else { Self::InTheClear }
+    }
+}
+
+/// How whom we ring may be rung.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum RingBy {
+    /// In whichever way it is reached.
+    AnyWay,
+    /// By TLS or not at all.
+    Tls,
+}
+
+impl Node {
+    /// Whether whoever is rung for a thread must be rung by TLS: one of its calls came to `sips:`.
+    pub(super) fn needs_tls(&self, thread: ConnId) -> bool {
+        let entry = self.calls.get(&thread);
+        entry.is_some_and(|entry| entry.legs.iter().any(|leg| leg.sips && leg.target.is_none()))
+    }
+
+    /// How whoever is rung for a thread may be rung. An emergency goes out in any way.
+    pub(super) fn ring_by(&self, thread: ConnId) -> RingBy {
+        if self.needs_tls(thread) { RingBy::Tls } else { RingBy::AnyWay }
+    }
+
+    /// The same, of a leg that is there. What was decided for a trunk stays: it may have been an emergency.
+    pub(super) fn rings_by(&self, thread: ConnId, leg: &Leg, target: &Target) -> RingBy {
+        match &target.trunk {
+            Some(_) if leg.sips => RingBy::Tls,
+            Some(_) => RingBy::AnyWay,
+            None => self.ring_by(thread),
+        }
+    }
+}
+
+/// Whether the dialog with whom we ring is one of `sips:`: a phone has registered such a URI. A carrier gets it for a call that came to one,
+/// since its own next hop has to be one by TLS, too.
+pub(super) fn is_called_so(target: &Target, by: RingBy) -> bool {
+    is_sips(&target.contact.uri) || (by == RingBy::Tls && target.trunk.is_some())
+}
+
+/// Whether a trunk is not called by TLS for certain: it names another transport, or an address and none.
+pub(super) fn is_in_the_clear(trunk: &Target) -> bool {
+    let Ok(uri) = Uri::parse(&trunk.contact.uri) else { return true };
+    let is_named = uri.host().is_some_and(|host| host.ip().is_none());
+    let may_be_found = is_named && uri.transport().is_none() && uri.port().is_none();
+    !may_be_found && !Transport::of(&uri).is_some_and(Transport::is_secure)
+}
+
+/// The Request-URI for whom we ring.
+pub(super) fn request_uri(target: &Target, by: RingBy) -> Cow<'_, str> {
+    match target.contact.uri.strip_prefix("sip:").filter(|_| is_called_so(target, by)) {
+        Some(rest) => format!("sips:{rest}").into(),
+        None => target.contact.uri.as_str().into(),
+    }
+}
+
+/// What tells the proxy to send the INVITE by TLS or not at all.
+pub(super) fn told_proxy(by: RingBy) -> Option<(HeaderName, String)> {
+    (by == RingBy::Tls).then(|| (BY_TLS, "1".to_owned()))
+}
+
+/// The scheme that a Request-URI keeps which is written anew.
+pub(super) fn scheme_of(request: &Message) -> &'static str {
+    if request.request_uri().is_some_and(is_sips) { "sips" } else { "sip" }
+}
+
+fn is_sips(uri: &str) -> bool {
+    Uri::parse(uri).is_ok_and(|uri| uri.scheme() == Scheme::Sips)
+}

@@ -1,0 +1,144 @@
+//! Calls to `sips:`. The proxy, which knows by what a phone is reached, is not part of the bench: it is told what it has to keep to.
+
+use model::Dn;
+use model::plan::{Contact, Destination};
+use model::request::{RequestKind, RouteTo};
+use sip::agent::{Event, Reply};
+use sip::proxy::headers::BY_TLS;
+use sip::{HeaderName, Message, StatusCode};
+
+use super::bench::{Bench, EDGE, PHONE_SDP, Peer, by_two_trunks, phone, point};
+use super::calls::request;
+use super::restart::restart;
+
+const NOT_ALLOWED: &str = "380 trunkline \"SIPS Not Allowed\"";
+
+/// Somebody calls this URI or number.
+fn comes(called: &str, further: Vec<(HeaderName, String)>) -> Bench {
+    let mut bench = Bench::new();
+    bench.dial_with(called, "phone;dn=7102", Some(PHONE_SDP.into()), further);
+    bench
+}
+
+fn sips(number: &str) -> String {
+    format!("sips:{number}@{EDGE}")
+}
+
+/// The INVITEs of whom we ring.
+fn invites(bench: &Bench) -> Vec<&Message> {
+    let incoming = bench.seen.iter().filter_map(|(peer, event)| match event {
+        Event::Incoming { request, .. } if *peer == Peer::Phone => Some(&**request),
+        _ => None,
+    });
+    incoming.collect()
+}
+
+fn contact(message: &Message) -> &str {
+    message.header(&HeaderName::Contact).unwrap_or_default()
+}
+
+/// The phone 7101, registered with such a Contact.
+fn registered(scheme: &str) -> Destination {
+    let Destination::Extension { dn, no_answer_ms, .. } = phone(15_000) else { panic!("a phone") };
+    let uri = format!("{scheme}:7101@192.0.2.7");
+    let contacts = vec![Contact { uri, path: vec![format!("<sip:flow@{EDGE};lr>")] }];
+    Destination::Extension { dn, contacts, no_answer_ms }
+}
+
+fn by_trunk(contact: &str) -> Destination {
+    let Destination::Outside(mut outside) = by_two_trunks("one", "two") else { panic!("a number outside") };
+    outside.way.contact.uri = format!("sip:+4930123@{contact}");
+    outside.further.clear();
+    Destination::Outside(outside)
+}
+
+#[test]
+fn a_phone_is_rung_by_tls_if_the_call_came_to_sips() {
+    for (called, asks) in [(sips("7101"), Some("1")), ("7101".to_owned(), None)] {
+        let mut bench = comes(&called, Vec::new());
+        bench.plan(phone(15_000));
+        let [invite] = &*invites(&bench) else { panic!("one INVITE") };
+        assert_eq!(invite.header(&BY_TLS), asks, "{called}");
+        assert_eq!(invite.request_uri(), Some("sip:7101@192.0.2.7"), "as the phone has registered");
+        bench.phone_rings();
+        bench.phone_answers();
+        let answered = |event: &Event| match event {
+            Event::Answered { response, .. } => contact(response).starts_with("<sips:") == asks.is_some(),
+            _ => false,
+        };
+        assert!(bench.saw(Peer::Caller, answered), "{called}");
+    }
+}
+
+#[test]
+fn a_phone_that_has_registered_sips_sees_sips() {
+    for (scheme, starts) in [("sips", "<sips:"), ("sip", "<sip:")] {
+        let mut bench = comes("7101", Vec::new());
+        bench.plan(registered(scheme));
+        let [invite] = &*invites(&bench) else { panic!("one INVITE") };
+        assert_eq!(invite.request_uri(), Some(&*format!("{scheme}:7101@192.0.2.7")));
+        assert!(contact(invite).starts_with(starts), "{invite:?}");
+        assert_eq!(invite.header(&BY_TLS), None, "who calls has not asked for it");
+    }
+}
+
+#[test]
+fn a_call_that_waited_still_goes_on_by_tls_after_a_restart() {
+    let mut bench = comes(&sips("9000"), Vec::new());
+    let conn_id = bench.plan(point());
+    restart(&mut bench, conn_id);
+    let route = request(conn_id, "9000", |id| {
+        RequestKind::RouteCall(id, RouteTo::Dn { dn: Dn::parse("7101").expect("a DN"), agent: None })
+    });
+    bench.node.request(route, bench.now).expect("the call is here");
+    bench.run();
+    bench.plan(phone(15_000));
+    assert_eq!(invites(&bench).iter().map(|invite| invite.header(&BY_TLS)).collect::<Vec<_>>(), [Some("1")]);
+}
+
+#[test]
+fn a_carrier_without_tls_gets_no_call_to_sips() {
+    for (place, is_called) in [
+        ("203.0.113.9", false),
+        ("203.0.113.9:5060;transport=tcp", false),
+        ("sip.carrier.example:5060", false),
+        ("203.0.113.9:5061;transport=tls", true),
+        ("sip.carrier.example", true),
+    ] {
+        let mut bench = comes(&sips("+4930123"), Vec::new());
+        bench.plan(by_trunk(place));
+        let uris: Vec<_> =
+            invites(&bench).iter().filter_map(|invite| invite.request_uri()).map(str::to_owned).collect();
+        if is_called {
+            assert_eq!(uris, [format!("sips:+4930123@{place}")]);
+            assert!(contact(invites(&bench)[0]).starts_with("<sips:"));
+        } else {
+            assert_eq!((uris.len(), bench.refusal()), (0, Some((480, Some(NOT_ALLOWED.to_owned())))), "{place}");
+            assert!(bench.is_clear());
+        }
+    }
+}
+
+#[test]
+fn an_emergency_goes_out_in_any_way() {
+    let mut bench = comes(&sips("112"), Vec::new());
+    let Destination::Outside(mut outside) = by_trunk("203.0.113.9") else { panic!("a number outside") };
+    outside.way.always = true;
+    bench.plan(Destination::Outside(outside));
+    let [invite] = &*invites(&bench) else { panic!("one INVITE") };
+    assert_eq!((invite.request_uri(), invite.header(&BY_TLS)), (Some("sip:+4930123@203.0.113.9"), None));
+}
+
+#[test]
+fn who_calls_sips_is_told_that_the_phone_has_no_tls() {
+    for (called, warning) in [(sips("7101"), Some(NOT_ALLOWED.to_owned())), ("7101".to_owned(), None)] {
+        let mut bench = comes(&called, Vec::new());
+        bench.plan(phone(15_000));
+        let (dialog, now) = (bench.phone_dialog.expect("an INVITE"), bench.now);
+        let refuses = Reply::new(StatusCode::TEMPORARILY_UNAVAILABLE)
+            .header(HeaderName::Warning, "380 sip-proxy \"SIPS Not Allowed\"");
+        bench.agent(Peer::Phone).reject(dialog, refuses, now).expect("an INVITE");
+        bench.run();
+        assert_eq!(bench.refusal(), Some((480, warning)), "{called}");
+    }
+}
