@@ -2538,6 +2538,22 @@ pub struct LegRecord {
     /// Of a caller, what its application gives to that of who is called, as it came (RFC 7433).
     #[prost(string, repeated, tag = "42")]
     pub user_to_user: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// For a leg that we ring: whether it is an emergency.
+    #[prost(bool, tag = "43")]
+    pub target_emergency: bool,
+    /// Of a caller, where it says that it is (RFC 6442).
+    #[prost(message, optional, tag = "44")]
+    pub location: ::core::option::Option<GeolocationRecord>,
+}
+/// Where somebody is.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GeolocationRecord {
+    /// The document (PIDF-LO), as it came.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub document: ::prost::bytes::Bytes,
+    /// Whether its call may be routed by it; absent if nothing is said.
+    #[prost(bool, optional, tag = "2")]
+    pub may_route: ::core::option::Option<bool>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct OwedSessionRecord {

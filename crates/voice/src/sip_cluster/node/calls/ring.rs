@@ -94,6 +94,8 @@ impl Node {
         let given = self.told_user_to_user(conn_id, id, target);
         let signed = self.told_identity(conn_id, target, state, now);
         let verified = self.told_verstat(conn_id, target, state, edge);
+        let (located, parts) = self.told_location(conn_id, id, state, &from, now);
+        let told = [diverted, given, signed, verified, located];
         let invite = Invite {
             flow: Flow::Stream { connection: link },
             target: target.contact.uri.clone(),
@@ -102,8 +104,9 @@ impl Node {
             call_id: format!("{conn_id}-{}-{:x}@{}", id.0, self.ids.random(), self.ids.owner().node),
             local: self.identity(entry.tenant.clone(), place, link),
             routes: target.contact.path.clone(),
-            headers: of_us.chain(of_caller).chain(diverted).chain(given).chain(signed).chain(verified).collect(),
+            headers: of_us.chain(of_caller).chain(told.into_iter().flatten()).collect(),
             offer: Some(offer),
+            parts,
             max_forwards: hops_left.saturating_sub(1),
             provisionals: Provisionals::Reliable,
             account: target.trunk.as_deref().map(|trunk| trunk_accounts::name(&entry.tenant, trunk)),

@@ -64,7 +64,8 @@ impl Node {
             Output::RingLeg { leg, dn, contact, shows, trunk, always, limits } => {
                 let early_speech = self.takes_early_speech(conn_id, trunk.as_deref());
                 let insists = always || !self.asks_by_options(conn_id, trunk.as_deref());
-                let mut target = Target { dn, contact, shows, trunk, limits, early_speech, insists };
+                let is_emergency = always;
+                let mut target = Target { dn, contact, shows, trunk, limits, early_speech, insists, is_emergency };
                 let barrier = if always { None } else { self.barrier(conn_id, leg, &target, now) };
                 // It has been counted, or the next trunk's turn does it; a successor knows it as counted, too.
                 target.limits.counts = false;
@@ -197,6 +198,7 @@ impl Node {
             headers,
             offer,
             max_forwards: MAX_FORWARDS,
+            parts: Vec::new(),
             provisionals: Provisionals::Plain,
             account: None,
         };
