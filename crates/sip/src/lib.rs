@@ -26,6 +26,7 @@ pub mod registration;
 pub mod replaces;
 pub mod rule;
 pub mod seal;
+pub mod service_route;
 pub mod status;
 pub mod stir;
 pub mod transaction;

@@ -23,8 +23,6 @@ pub const GEOLOCATION: HeaderName = HeaderName::other("Geolocation");
 pub const GEOLOCATION_ROUTING: HeaderName = HeaderName::other("Geolocation-Routing");
 /// The most bytes of a document; a longer one is left out.
 pub const LOCATION_BYTES_MAX: usize = 8_192;
-/// The type of such a document.
-const PIDF: (&str, &str) = ("application", "pidf+xml");
 /// The most values of `Geolocation` that are looked at. RFC 6442 §4.1 expects one by value.
 const VALUES_MAX: usize = 4;
 
@@ -53,7 +51,7 @@ impl Geolocation {
         }
         let kind = invite.content_type().ok()??;
         let parts = multipart::parts(invite.body_bytes(), &multipart::boundary(&kind)?);
-        let is_meant = |part: &Part| part.is(PIDF.0, PIDF.1) && id_of(part).is_some_and(|id| ids.iter().any(|i| i == id));
+        let is_meant = |part: &Part| is_one(part) && id_of(part).is_some_and(|id| ids.iter().any(|i| i == id));
         let document = parts.into_iter().find(|part| is_meant(part) && can_go_on(part))?.content;
         let may_route = match invite.header(&GEOLOCATION_ROUTING) {
             Some(word) if word.eq_ignore_ascii_case("yes") => Some(true),
@@ -102,6 +100,11 @@ fn content_id(value: &str) -> Option<&str> {
     let (uri, _) = uri.split_once('>')?;
     let (scheme, id) = parse::trim(uri).split_once(':')?;
     scheme.eq_ignore_ascii_case("cid").then_some(id)
+}
+
+/// Whether a part is such a document.
+pub(crate) fn is_one(part: &Part) -> bool {
+    part.is("application", "pidf+xml")
 }
 
 fn id_of(part: &Part) -> Option<&str> {

@@ -3013,6 +3013,16 @@ pub struct SpendingRecord {
     #[prost(message, repeated, tag = "2")]
     pub spent: ::prost::alloc::vec::Vec<SpentRecord>,
 }
+/// The way by which a carrier wants calls of a trunk that registers with it to go (RFC 3608).
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ServiceRouteRecord {
+    /// Values of Route, nearest first.
+    #[prost(string, repeated, tag = "1")]
+    pub routes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// When the registration ends that it came with, in microseconds since 1970.
+    #[prost(uint64, tag = "2")]
+    pub until_us: u64,
+}
 /// What was spent of that which a rule of the dial plan allows.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SpentRecord {

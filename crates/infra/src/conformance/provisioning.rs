@@ -2,8 +2,8 @@
 
 use contracts::provisioning::{
     Agent, AgentRules, Application, DialAction, DialRule, DiversionForm, Dn, DnKind, Encryption, FeatureAction,
-    FeatureCode, HeaderRule, HeaderRuleAction, HeaderRuleOn, Location, LoginPasswordRule, NoAnswerAction, Number, Object,
-    ObjectKey, ObjectKind, Person, Place, Prompt, Schedule, Secret, Skill, SkillLevel, Spender, Stir, StirSign,
+    FeatureCode, HeaderRule, HeaderRuleAction, HeaderRuleOn, Location, LoginPasswordRule, NoAnswerAction, Number,
+    Object, ObjectKey, ObjectKind, Person, Place, Prompt, Schedule, Secret, Skill, SkillLevel, Spender, Stir, StirSign,
     StirVerify, Tenant, TenantObjects, Trunk,
 };
 use model::TenantId;
@@ -259,8 +259,9 @@ async fn a_broken_rule_is_the_callers_fault_and_changes_nothing(store: &dyn Prov
 async fn a_dn_may_move_between_places_in_one_update(store: &dyn ProvisioningStore) {
     let acme = tenant("move");
     store.update(&acme, Revision(0), put_all(&objects("move"))).await.unwrap();
-    let place =
-        |name: &str, dn: &str| ObjectChange::Put(Object::Place(Place { name: name.into(), dns: vec![dn.into()], location: None }));
+    let place = |name: &str, dn: &str| {
+        ObjectChange::Put(Object::Place(Place { name: name.into(), dns: vec![dn.into()], location: None }))
+    };
     store.update(&acme, Revision(1), vec![place("P1", "7102"), place("P2", "7101")]).await.unwrap();
     let (_, held) = store.load(&acme).await.unwrap().unwrap();
     assert_eq!(held.places[0].dns, ["7102"]);

@@ -184,7 +184,7 @@ fn parts(body: &str) -> String {
                 out.push_str(&head.split("\r\n").filter(about).collect::<Vec<_>>().join("\r\n"));
                 out.push_str("\r\n\r\n***\r\n");
             }
-            None if part.trim_matches(['-', '\r', '\n']).len() > 0 => out.push_str("***\r\n"),
+            None if !part.trim_matches(['-', '\r', '\n']).is_empty() => out.push_str("***\r\n"),
             _ => out.push_str(part),
         }
     }
@@ -400,10 +400,18 @@ mod tests {
         for hidden in ["Main Street", "4th floor"] {
             assert!(!masked.contains(hidden), "{hidden} is in {masked}");
         }
-        assert!(masked.contains("\r\n\r\nv=0\r\n--b\r\n") && masked.contains("Content-ID: <1@node>\r\n\r\n***\r\n--b--"), "{masked}");
+        assert!(
+            masked.contains("\r\n\r\nv=0\r\n--b\r\n") && masked.contains("Content-ID: <1@node>\r\n\r\n***\r\n--b--"),
+            "{masked}"
+        );
         let alone = "PUBLISH sip:a@b SIP/2.0\r\nc : Application/PIDF+xml\r\n\r\n<presence>Main Street 7</presence>";
         assert!(message(alone).ends_with("\r\n\r\n***"), "{}", message(alone));
-        for odd in ["Main Street 7", "x\r\n--\r\nMain Street 7", "--b\r\nMain Street 7", "preamble: Main Street 7\r\n--b--\r\n"] {
+        for odd in [
+            "Main Street 7",
+            "x\r\n--\r\nMain Street 7",
+            "--b\r\nMain Street 7",
+            "preamble: Main Street 7\r\n--b--\r\n",
+        ] {
             let masked = message(&format!("{head}{odd}"));
             assert!(!masked.contains("Main Street"), "{masked}");
         }

@@ -108,7 +108,8 @@ impl KnownLocation {
         xml.push_str("<dm:device id=\"caller\"><gp:geopriv><gp:location-info>");
         if let Some(Point { latitude, longitude }) = &self.point {
             let at = format!("{} {}", escaped(latitude), escaped(longitude));
-            let _ = write!(xml, "<gml:Point srsName=\"urn:ogc:def:crs:EPSG::4326\"><gml:pos>{at}</gml:pos></gml:Point>");
+            let _ =
+                write!(xml, "<gml:Point srsName=\"urn:ogc:def:crs:EPSG::4326\"><gml:pos>{at}</gml:pos></gml:Point>");
         }
         self.write_address(&mut xml);
         xml.push_str("</gp:location-info><gp:usage-rules>");

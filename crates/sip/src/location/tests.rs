@@ -124,7 +124,10 @@ fn what_is_no_location_by_value_is_none() {
         (format!("{refers}{MIXED}"), with_document(&pidf("2@p"), "<a/>")),
         (format!("{refers}{MIXED}"), with_document(&pidf("1@p"), "")),
         (format!("{refers}{MIXED}"), with_document(&pidf("1@p"), &"x".repeat(LOCATION_BYTES_MAX + 1))),
-        (format!("{refers}{MIXED}"), with_document(&(pidf("1@p") + "Content-Transfer-Encoding: base64\r\n"), "PGEvPg==")),
+        (
+            format!("{refers}{MIXED}"),
+            with_document(&(pidf("1@p") + "Content-Transfer-Encoding: base64\r\n"), "PGEvPg=="),
+        ),
         (format!("{refers}{MIXED}"), with_document("Content-Type: text/plain\r\nContent-ID: <1@p>\r\n", "<a/>")),
         (format!("{refers}Content-Type: application/pidf+xml\r\n"), "<a/>".to_owned()),
         (format!("{refers}Content-Type: multipart/mixed\r\n"), with_document(&pidf("1@p"), "<a/>")),

@@ -4,13 +4,14 @@ use bytes::Bytes;
 
 use super::Message;
 use crate::header::HeaderName;
+use crate::location;
 use crate::multipart::{Part, boundary, parts};
 
 impl Message {
     /// The message for a receiver that understands only session descriptions: one among other parts becomes the body, and a
     /// body that may be ignored is removed.
     ///
-    /// If another part declares that it must be understood (`handling=required`), the message stays as it is and is answered
+    /// A location is understood (RFC 6442), and read before. If another part declares that it must be understood (`handling=required`), the message stays as it is and is answered
     /// 415. RFC 3261 §20.11 makes that the default; but a gateway that adds a part without declaring it does not want its calls
     /// refused.
     pub(crate) fn unpacked(mut self) -> Self {
@@ -29,7 +30,7 @@ impl Message {
         }
         let Some(boundary) = boundary(&kind) else { return self };
         let parts = parts(&self.body, &boundary);
-        if parts.iter().any(|part| is_required(part) && !is_session(part)) {
+        if parts.iter().any(|part| is_required(part) && !is_session(part) && !location::is_one(part)) {
             return self;
         }
         if let Some(session) = parts.into_iter().find(is_session) {

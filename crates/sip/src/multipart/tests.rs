@@ -15,10 +15,8 @@ fn reread(content_type: &str, body: &Bytes) -> Vec<Part> {
 
 #[test]
 fn what_was_put_together_is_taken_apart() {
-    let (content_type, body) = mixed(&[
-        part("application/sdp", None, "v=0\r\n"),
-        part("application/pidf+xml", Some("a@b"), "<presence/>"),
-    ]);
+    let (content_type, body) =
+        mixed(&[part("application/sdp", None, "v=0\r\n"), part("application/pidf+xml", Some("a@b"), "<presence/>")]);
     assert_eq!(content_type, "multipart/mixed;boundary=trunkline-part-1-end");
     assert_eq!(
         body,

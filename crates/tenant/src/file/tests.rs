@@ -418,7 +418,9 @@ const WHERE: &str = "tenant: x\nname: x\nrealm: x\nhold_music: m\nprompts: {m: m
 #[test]
 fn locations_are_read_and_written() {
     let read = read_with_documents(WHERE).expect("a tenant");
-    let DnKind::Extension { location: Some(location), .. } = &read.dns[0].kind else { panic!("a phone with a location") };
+    let DnKind::Extension { location: Some(location), .. } = &read.dns[0].kind else {
+        panic!("a phone with a location")
+    };
     assert_eq!((location.room.as_deref(), location.point()), (Some("4.12"), Some(("52.520008", "-13.404954"))));
     assert_eq!(read.places[0].location.as_ref().and_then(|at| at.name.as_deref()), Some("Acme: \"North\""));
     assert_eq!(read.tenant.location.as_ref().and_then(|at| at.street.as_deref()), Some("Hauptstraße"));
@@ -434,8 +436,16 @@ fn a_location_that_nobody_finds_is_refused() {
         ("{country: DE, floor: \"4\", name", "{country: \"4\", name", "places.desk.location.country: it is a country"),
         ("latitude: \"52.520008\", ", "", "7101.location.latitude: a point needs `latitude`"),
         ("\"-13.404954\"", "\"181\"", "7101.location.longitude: it is a number of degrees from -180 to 180"),
-        ("\"52.520008\"", "52.520008", "location.latitude: text is needed, this is a number with a fraction: put it in quotes"),
-        ("{room: \"4.12\", latitude: \"52.520008\", longitude: \"-13.404954\"}", "{}", "7101.location: it says nothing"),
+        (
+            "\"52.520008\"",
+            "52.520008",
+            "location.latitude: text is needed, this is a number with a fraction: put it in quotes",
+        ),
+        (
+            "{room: \"4.12\", latitude: \"52.520008\", longitude: \"-13.404954\"}",
+            "{}",
+            "7101.location: it says nothing",
+        ),
         ("location: true", "location: {}", "location: true or false is needed"),
     ] {
         let text = WHERE.replacen(from, to, 1);

@@ -237,9 +237,9 @@ impl Node {
         self.trace_plan(conn_id, &answer, now);
         self.attempt(Doing::OtherInput("the dial plan's answer"), now, |node| {
             let PlanAnswer { destination, .. } = &answer;
+            node.keep_location(conn_id, ask, destination);
             if let Some(destination) = node.join_found(conn_id, ask, destination.clone(), now) {
                 node.warn_caller(conn_id, &destination);
-                node.keep_location(conn_id, ask, &destination);
                 if !matches!(destination, Destination::Reject { .. }) {
                     node.index_invite(conn_id, ask);
                 }

@@ -222,10 +222,9 @@ fn known(location: &Location) -> KnownLocation {
         (CivicElement::Pc, &location.postal_code),
         (CivicElement::Room, &location.room),
     ];
-    let point = location.point().map(|(latitude, longitude)| Point {
-        latitude: latitude.to_owned(),
-        longitude: longitude.to_owned(),
-    });
+    let point = location
+        .point()
+        .map(|(latitude, longitude)| Point { latitude: latitude.to_owned(), longitude: longitude.to_owned() });
     let civic = civic.into_iter().filter_map(|(element, text)| Some((element, text.clone()?))).collect();
     KnownLocation { civic, point }
 }

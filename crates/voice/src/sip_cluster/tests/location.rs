@@ -80,7 +80,10 @@ fn a_carrier_that_is_to_know_it_is_told_where_the_caller_is() {
     assert!(document.contains("<cl:ROOM>room of 7102</cl:ROOM>"), "{document}");
     assert!(document.contains("entity=\"sip:7102@"), "{document}");
     assert_eq!(invite.header(&GEOLOCATION_ROUTING), Some("yes"));
-    assert!(invite.content_type().expect("a type").expect("one").is("application", "sdp"), "what is left is the session");
+    assert!(
+        invite.content_type().expect("a type").expect("one").is("application", "sdp"),
+        "what is left is the session"
+    );
     bench.phone_rings();
     bench.phone_answers();
     assert!(bench.saw(Peer::Caller, |event| matches!(event, Event::Answered { .. })));
@@ -126,7 +129,8 @@ fn the_next_trunk_and_a_successor_tell_it_too() {
         refuse(&mut bench, Reply::new(StatusCode::SERVICE_UNAVAILABLE));
         let own = || Some(OWN.to_owned());
         assert_eq!(documents(&bench), [own(), own(), own()], "restarts: {restarts}");
-        let trunks: Vec<_> = invites(&bench).iter().map(|(invite, _)| invite.request_uri().unwrap_or_default()).collect();
+        let trunks: Vec<_> =
+            invites(&bench).iter().map(|(invite, _)| invite.request_uri().unwrap_or_default()).collect();
         assert_eq!(trunks[1..], ["sip:+4930123@located.example:5060", "sip:+4930123@located-too.example:5060"]);
     }
 }

@@ -99,7 +99,8 @@ impl Node {
     /// The INVITE joins a call that is there, adds one to the thread in which its phone talks, or opens a new one.
     pub(super) fn begin(&mut self, call: NewCallParts, request: &Message, now: Timestamp) -> Result<(), Refusal> {
         if let Some(joins) = self.joins(&call.tenant, request)? {
-            return Ok(self.join(joins, call, now)?);
+            // It calls nobody outside.
+            return Ok(self.join(joins, call.with_location(None), now)?);
         }
         let thread = match &call.caller {
             Caller::Phone(dn) => self.calls.thread_of_phone(&call.tenant, dn),
