@@ -6,7 +6,9 @@
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use sip::digest::{Secret, respond, verify};
+use sip::location::{GEOLOCATION, GEOLOCATION_ROUTING, Geolocation, LOCATION_BYTES_MAX};
 use sip::message::Capabilities;
+use sip::multipart::{BodyPart, mixed};
 use sip::{Frame, Framer, HeaderName, Message, Method};
 
 fuzz_target!(|data: &[u8]| {
@@ -39,6 +41,9 @@ fn datagram(message: &Message) {
         bodies: &["application/sdp"],
     };
     let _ = message.refusal(&able);
+    if let Some(location) = Geolocation::read(message) {
+        parts(message, &location);
+    }
     let _ = (message.expires(), message.rack(), message.retry_after(), message.content_type());
     for via in message.vias().flatten() {
         let _ = (via.rport(), via.received(), via.same_sent_by(&via));
@@ -60,6 +65,22 @@ fn datagram(message: &Message) {
         assert!(verify(&answer, "REGISTER", Secret::Password("secret")));
     }
     edit(message.clone());
+}
+
+/// What an INVITE carries beside its session goes on unchanged, whatever it is.
+fn parts(message: &Message, location: &Geolocation) {
+    assert!(location.document.len() <= LOCATION_BYTES_MAX);
+    let (headers, part) = location.attach("1@node.example".to_owned());
+    let session = BodyPart { content_type: "application/sdp".into(), content_id: None, content: "v=0".into() };
+    let (content_type, body) = mixed(&[session, part]);
+    let mut next = message.clone();
+    next.remove(&GEOLOCATION);
+    next.remove(&GEOLOCATION_ROUTING);
+    next.set_body(&content_type, body);
+    for (name, value) in headers {
+        next.append(&name, value);
+    }
+    assert_eq!(Geolocation::read(&next).as_ref(), Some(location));
 }
 
 fn edit(mut message: Message) {

@@ -129,7 +129,7 @@ async fn turn(file: &Path) -> std::io::Result<File> {
 
 fn migrator() -> Migrator {
     // A released step is never changed: each change is a step of its own.
-    const STEPS: [(&str, &str); 20] = [
+    const STEPS: [(&str, &str); 21] = [
         ("configuration", include_str!("sqlite/schema.sql")),
         ("wallboard", include_str!("sqlite/wallboard.sql")),
         ("outgoing", include_str!("sqlite/outgoing.sql")),
@@ -148,6 +148,7 @@ fn migrator() -> Migrator {
         ("headers", include_str!("sqlite/headers.sql")),
         ("stir", include_str!("sqlite/stir.sql")),
         ("stir verification", include_str!("sqlite/stir_verification.sql")),
+        ("location", include_str!("sqlite/location.sql")),
         ("certificate names", include_str!("sqlite/certificate_names.sql")),
         ("agent limits", include_str!("sqlite/agent_limits.sql")),
     ];

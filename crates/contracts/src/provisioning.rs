@@ -9,6 +9,7 @@ mod diversion;
 mod encryption;
 mod headers;
 mod kinds;
+mod location;
 pub mod networks;
 mod outgoing;
 mod stir;
@@ -24,6 +25,7 @@ pub use diversion::DiversionForm;
 pub use encryption::Encryption;
 pub use headers::{HeaderRule, HeaderRuleAction, HeaderRuleOn};
 pub use kinds::{Object, ObjectKey, ObjectKind};
+pub use location::Location;
 pub use outgoing::TRUNK_TRY_S;
 pub use stir::{Stir, StirSign, StirVerify};
 
@@ -81,6 +83,9 @@ pub struct Tenant {
     /// What holds for its agents.
     #[serde(default)]
     pub agents: AgentRules,
+    /// Where its phones are, for emergency calls, if neither they nor their places say so.
+    #[serde(default)]
+    pub location: Option<Location>,
 }
 
 /// A skill.
@@ -119,6 +124,9 @@ pub struct Place {
     pub name: String,
     /// Its DNs.
     pub dns: Vec<String>,
+    /// Where it is, for emergency calls; none means where the tenant is.
+    #[serde(default)]
+    pub location: Option<Location>,
 }
 
 /// A directory number of the tenant.
@@ -153,6 +161,9 @@ pub enum DnKind {
         /// Whether its audio is encrypted.
         #[serde(default)]
         encryption: Encryption,
+        /// Where it is, for emergency calls; none means where its place is.
+        #[serde(default)]
+        location: Option<Location>,
     },
     /// Calls wait here while an application decides.
     RoutePoint {
@@ -286,6 +297,9 @@ pub struct Trunk {
     /// Whether its carrier gets what the caller's application gives to that of who is called (User-to-User).
     #[serde(default)]
     pub user_to_user: bool,
+    /// Whether its carrier is told where the caller of an emergency call is.
+    #[serde(default)]
+    pub location: bool,
     /// Rules that change headers of its INVITEs, in the order in which they apply.
     #[serde(default)]
     pub headers: Vec<HeaderRule>,

@@ -48,6 +48,8 @@ pub struct Stores {
     pub webhooks: Arc<dyn ViewStore>,
     /// What is spent in a day on calls outside (voice-41).
     pub spendings: Arc<dyn ViewStore>,
+    /// The ways by which carriers that we register with want calls to go (voice-36, voice-12).
+    pub service_routes: Arc<dyn ViewStore>,
     /// Time.
     pub clock: Arc<dyn Clock>,
 }
@@ -81,7 +83,8 @@ impl Stores {
             quarantine: store.clone(),
             views: store.clone(),
             webhooks: store.clone(),
-            spendings: store,
+            spendings: store.clone(),
+            service_routes: store,
             reporting,
             provisioning,
             clock,

@@ -73,7 +73,7 @@ pub struct Outside {
 pub struct Way {
     /// The trunk's name.
     pub trunk: String,
-    /// Where the trunk takes calls; it has no Path.
+    /// Where the trunk takes calls, and the way by which its carrier wants them to go (RFC 3608).
     pub contact: Contact,
     /// The number that is shown to who is called; `None` shows that of who calls.
     pub caller_id: Option<String>,
@@ -178,7 +178,7 @@ pub enum Service {
 pub struct Contact {
     /// Its contact URI, as it registered.
     pub uri: String,
-    /// The Path that leads to it (RFC 3327), as the proxy wrote it.
+    /// The Path that leads to it (RFC 3327), as the proxy wrote it; to a carrier, the way that this one wants.
     pub path: Vec<String>,
 }
 

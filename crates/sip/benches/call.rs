@@ -64,6 +64,7 @@ fn one_call(caller: &mut UserAgent, callee: &mut UserAgent, call: u32, snapshots
         headers: Vec::new(),
         offer: Some(Bytes::from_static(SDP.as_bytes())),
         max_forwards: sip::dialog::MAX_FORWARDS,
+        parts: Vec::new(),
         provisionals: Provisionals::Plain,
         account: None,
     };

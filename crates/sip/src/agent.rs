@@ -50,6 +50,7 @@ use std::sync::Arc;
 use model::{Entropy, Timestamp};
 
 use crate::header::HeaderName;
+use crate::location::Geolocation;
 use crate::transaction::{
     Arena, ClientId, NewRequest, Received, ServerId, TimerQueue, TransactionEvent, TransactionLayer,
 };
@@ -123,10 +124,11 @@ impl UserAgent {
         if !message.can_be_answered() {
             return self.count_oversized();
         }
+        let location = Geolocation::read(&message);
         match self.layer.receive(message.unpacked(), flow, now) {
             Received::Absorbed => {}
             Received::Stray(response) => self.acknowledge_late(&response),
-            Received::Request(new) => self.receive_request(new, now),
+            Received::Request(new) => self.receive_request(new, location, now),
             Received::Ack { message, .. } => self.incoming_ack(&message, now),
             Received::Response { client, owner, message, .. } => {
                 let Some(status) = message.status() else { return };
@@ -305,7 +307,8 @@ impl UserAgent {
 
     // === Dispatch ===
 
-    fn receive_request(&mut self, new: NewRequest, now: Timestamp) {
+    /// `location` is that of an INVITE, whose other parts beside the session are gone.
+    fn receive_request(&mut self, new: NewRequest, location: Option<Geolocation>, now: Timestamp) {
         let method = new.message.method();
         if method == Method::Cancel {
             self.incoming_cancel(new, now);
@@ -316,7 +319,7 @@ impl UserAgent {
                 self.request_within(id, new, now);
                 self.arm(id);
             }
-            None if method == Method::Invite && !has_to_tag(&new.message) => self.incoming_invite(new, now),
+            None if method == Method::Invite && !has_to_tag(&new.message) => self.incoming_invite(new, location, now),
             None => self.request_outside(new, now),
         }
     }

@@ -17,6 +17,7 @@ use crate::digest;
 use crate::header::{CSeq, Contact, HeaderName};
 use crate::message::Message;
 use crate::method::Method;
+use crate::service_route;
 use crate::status::StatusCode;
 use crate::uri::Uri;
 use crate::uri::escape::escape_user;
@@ -78,6 +79,8 @@ pub struct OwnRegistration {
     edge: Option<String>,
     /// The Contact that the registrar knows, and until when.
     bound: Option<(String, Timestamp)>,
+    /// The way by which the registrar wants our requests to go (RFC 3608), for as long as that lasts.
+    service_route: Vec<String>,
     /// What is asked for; a registrar may want more.
     expires: Duration,
     back_off: BackOff,
@@ -108,6 +111,7 @@ impl OwnRegistration {
             phase: RegistrationPhase::Cut,
             edge: None,
             bound: None,
+            service_route: Vec::new(),
             expires: EXPIRES_ASKED,
             back_off: BackOff::default(),
             not_before: Timestamp::default(),
@@ -141,6 +145,13 @@ impl OwnRegistration {
             RegistrationPhase::Cut | RegistrationPhase::Over => None,
         };
         RegistrationStatus { state, registered_until, last: self.last.clone(), next_try }
+    }
+
+    /// The routes by which the registrar wants our requests to go, nearest first, and when the registration ends that they came with; `None`
+    /// if there is no registration.
+    pub fn service_route(&self, now: Timestamp) -> Option<(&[String], Timestamp)> {
+        let (_, until) = self.bound.as_ref().filter(|(_, until)| *until > now)?;
+        Some((&self.service_route, *until))
     }
 
     /// Whether nothing is to be done any more: it was to be removed, and is or cannot be.
@@ -289,6 +300,12 @@ impl OwnRegistration {
             return self.failed(outcome, false, None, now);
         }
         self.bound = Some((round.contact.clone(), now + granted));
+        // §6.1 of RFC 3608: that of each answer takes the place of the one before.
+        self.service_route = service_route::of(response);
+        let is_secure = transport_of(&self.account.registrar).is_some_and(|name| name.eq_ignore_ascii_case("tls"));
+        if is_secure && !service_route::begins_secure(&self.service_route) {
+            self.service_route.clear();
+        }
         // Half of the time is left for further attempts; an unanswered request takes 32 s of it.
         let due = now + (granted / 2).max(REFRESH_MIN) + self.jitter(granted / 10);
         self.phase = RegistrationPhase::Waiting { due };

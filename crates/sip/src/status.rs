@@ -62,6 +62,7 @@ codes! {
     EXTENSION_REQUIRED = 421, "Extension Required";
     SESSION_INTERVAL_TOO_SMALL = 422, "Session Interval Too Small";
     INTERVAL_TOO_BRIEF = 423, "Interval Too Brief";
+    BAD_LOCATION_INFORMATION = 424, "Bad Location Information";
     USE_IDENTITY_HEADER = 428, "Use Identity Header";
     FLOW_FAILED = 430, "Flow Failed";
     BAD_IDENTITY_INFO = 436, "Bad Identity Info";

@@ -7,6 +7,7 @@ mod declaration;
 mod dialling;
 mod generated;
 mod headers;
+mod location;
 mod read;
 mod rules;
 mod scalar;

@@ -167,7 +167,20 @@ pub fn sipp_dials(
     header: &str,
     audio: &Endpoint,
 ) -> Result<Running> {
+    sipp_dials_by("phone-dials.xml", site, host, extension, number, header, audio)
+}
+
+/// The same by another scenario.
+pub fn sipp_dials_by(
+    scenario: &str,
+    site: &Installation,
+    host: u8,
+    extension: &str,
+    number: &str,
+    header: &str,
+    audio: &Endpoint,
+) -> Result<Running> {
     let password = password(site, extension)?;
     let arguments = ["-s", number, "-m", "1", "-key", "user", extension, "-key", "extra", header];
-    sipp_phone(site, host, "phone-dials.xml", audio, &[&arguments[..], &["-au", extension, "-ap", password]].concat())
+    sipp_phone(site, host, scenario, audio, &[&arguments[..], &["-au", extension, "-ap", password]].concat())
 }

@@ -15,6 +15,7 @@ pub mod registrar;
 mod reporting;
 pub mod rq;
 mod served_tenants;
+mod service_routes;
 pub mod sip_cluster;
 pub mod sip_proxy;
 pub mod sip_vq;

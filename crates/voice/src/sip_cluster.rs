@@ -98,10 +98,16 @@ runtime::settings! {
     }
 }
 
-/// The objects that it reads: what a tenant has chosen to play, what is set for trunks and phones, which trunks have accounts, and
-/// which numbers are its own.
-const KINDS: &[ObjectKind] =
-    &[ObjectKind::Tenant, ObjectKind::Trunk, ObjectKind::Dn, ObjectKind::DialRule, ObjectKind::Number];
+/// The objects that it reads: what a tenant has chosen to play, what is set for trunks and phones, which trunks have accounts, which
+/// numbers are its own, and where its phones are.
+const KINDS: &[ObjectKind] = &[
+    ObjectKind::Tenant,
+    ObjectKind::Trunk,
+    ObjectKind::Dn,
+    ObjectKind::Place,
+    ObjectKind::DialRule,
+    ObjectKind::Number,
+];
 
 /// The condition that at least one proxy has accepted this node.
 const PROXY: &str = "sip-proxy";
@@ -150,6 +156,7 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
         received: party_rules::received(configuration.clone()),
         header_rules: party_rules::header_rules(configuration.clone()),
         phones: party_rules::phones(configuration.clone()),
+        locations: party_rules::locations(configuration.clone()),
         identities: Box::new(identities::Identities::new(configuration.clone(), accounts.clone())),
         prompts: prompts::from(configuration),
         accounts: accounts.by_name(),

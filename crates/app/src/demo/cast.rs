@@ -40,6 +40,7 @@ fn phone(secrets: &mut runtime::entropy::Strong, encryption: Encryption) -> DnKi
         outgoing_max: None,
         direct_media: false,
         encryption,
+        location: None,
     }
 }
 
@@ -97,7 +98,7 @@ pub fn complete(objects: &mut TenantObjects, count: usize) -> bool {
         }
         let place = format!("P{extension}");
         if !objects.places.iter().any(|place| place.dns.contains(&extension)) {
-            objects.places.push(Place { name: place.clone(), dns: vec![extension.clone()] });
+            objects.places.push(Place { name: place.clone(), dns: vec![extension.clone()], location: None });
             missing = true;
         }
         if !objects.people.iter().filter_map(|person| person.agent.as_ref()).any(|known| known.id == agent) {

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use contracts::provisioning::{
     Agent, AgentRules, Application, DialAction, DialRule, DiversionForm, Dn, DnKind, Encryption, FeatureAction,
-    FeatureCode, HeaderRule, HeaderRuleAction, HeaderRuleOn, LoginPasswordRule, NoAnswerAction, Number, ObjectKey,
-    Person, Place, Prompt, SERVICE_LEVEL_S, SHORT_ABANDON_S, Schedule, Secret, Skill, SkillLevel, Spender, Stir,
-    StirSign, StirVerify, Tenant, TenantObjects, Trunk,
+    FeatureCode, HeaderRule, HeaderRuleAction, HeaderRuleOn, Location, LoginPasswordRule, NoAnswerAction, Number,
+    ObjectKey, Person, Place, Prompt, SERVICE_LEVEL_S, SHORT_ABANDON_S, Schedule, Secret, Skill, SkillLevel, Spender,
+    Stir, StirSign, StirVerify, Tenant, TenantObjects, Trunk,
 };
 use infra::{Result, Revision, StoreError};
 use model::TenantId;
@@ -50,8 +50,8 @@ pub(super) async fn objects(db: &mut dyn Turn, tenant: &TenantId) -> Result<Tena
         objects.dns.push(dn(&row, &mut lists)?);
     }
     for row in rows(db, "SELECT * FROM place WHERE tenant = ? ORDER BY dbid", tenant).await? {
-        let name = text(&row, "name")?;
-        objects.places.push(Place { dns: lists.place_dns.remove(&name).unwrap_or_default(), name });
+        let (name, location) = (text(&row, "name")?, location(&row, "table place")?);
+        objects.places.push(Place { dns: lists.place_dns.remove(&name).unwrap_or_default(), name, location });
     }
     for row in rows(db, "SELECT * FROM person WHERE tenant = ? ORDER BY dbid", tenant).await? {
         objects.people.push(person(&row, &mut lists)?);
@@ -154,6 +154,7 @@ fn tenant_object(row: &Row, lists: &mut Lists) -> Result<Tenant> {
         time_zone: get(row, "time_zone")?,
         outgoing_max: get(row, "outgoing_max")?,
         agents: agent_rules(row)?,
+        location: location(row, "table tenant")?,
     })
 }
 
@@ -192,6 +193,14 @@ fn encryption(row: &Row, table: &str) -> Result<Encryption> {
     Encryption::parse(&name).ok_or_else(corrupt)
 }
 
+/// Stored as the JSON of its contract.
+fn location(row: &Row, table: &str) -> Result<Option<Location>> {
+    let Some(json) = get::<Option<String>>(row, "location")? else { return Ok(None) };
+    // The reason does not repeat what stands there: it is somebody's address.
+    let corrupt = |_| StoreError::Corrupt { what: table.to_owned(), reason: "location is not one as JSON".to_owned() };
+    serde_json::from_str(&json).map(Some).map_err(corrupt)
+}
+
 /// A flag that absent means no.
 fn is_set(row: &Row, column: &str) -> Result<bool> {
     Ok(get::<Option<u32>>(row, column)?.is_some_and(|flag| flag != 0))
@@ -207,6 +216,7 @@ fn dn(row: &Row, lists: &mut Lists) -> Result<Dn> {
             outgoing_max: get(row, "outgoing_max")?,
             direct_media: is_set(row, "direct_media")?,
             encryption: encryption(row, "table dn")?,
+            location: location(row, "table dn")?,
         },
         "route_point" => DnKind::RoutePoint {
             application: get::<Option<String>>(row, "application")?.unwrap_or_default(),
@@ -269,6 +279,7 @@ fn trunk(row: &Row, lists: &mut Lists) -> Result<Trunk> {
         domain: get(row, "domain")?,
         diversion: diversion(row)?,
         user_to_user: is_set(row, "user_to_user")?,
+        location: is_set(row, "tells_location")?,
         headers,
         stir: stir(row)?,
     })

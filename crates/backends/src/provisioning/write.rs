@@ -2,8 +2,8 @@
 
 use super::{Statement, Turn, query};
 use contracts::provisioning::{
-    DialAction, DialRule, Dn, DnKind, FeatureCode, Object, ObjectKey, ObjectKind, Person, Place, Schedule, Secret,
-    Spender, Tenant, Trunk,
+    DialAction, DialRule, Dn, DnKind, FeatureCode, Location, Object, ObjectKey, ObjectKind, Person, Place, Schedule,
+    Secret, Spender, Tenant, Trunk,
 };
 use infra::{ObjectChange, Result, Revision, StoreError};
 use model::TenantId;
@@ -104,8 +104,8 @@ async fn put_tenant(db: &mut dyn Turn, o: &Tenant, revision: i64) -> Result<()> 
     let sql = "INSERT INTO tenant (id, revision, name, realm, hold_music, no_answer_s, wrap_up_s, confirmation_prompt,
              refusal_prompt, country_prefix, national_prefix, international_prefix, time_zone, no_answer_action,
              legal_guard_s, logout_on_out_of_service, auto_logout_min, auto_logout_ready, untimed_wrap_up_s,
-             timed_acw_in_idle, acw_in_idle_force_ready, login_password, outgoing_max)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             timed_acw_in_idle, acw_in_idle_force_ready, login_password, outgoing_max, location)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (id) DO UPDATE SET name = excluded.name, realm = excluded.realm, hold_music = excluded.hold_music,
              no_answer_s = excluded.no_answer_s, wrap_up_s = excluded.wrap_up_s,
              confirmation_prompt = excluded.confirmation_prompt, refusal_prompt = excluded.refusal_prompt,
@@ -116,7 +116,7 @@ async fn put_tenant(db: &mut dyn Turn, o: &Tenant, revision: i64) -> Result<()> 
              auto_logout_ready = excluded.auto_logout_ready, untimed_wrap_up_s = excluded.untimed_wrap_up_s,
              timed_acw_in_idle = excluded.timed_acw_in_idle,
              acw_in_idle_force_ready = excluded.acw_in_idle_force_ready, login_password = excluded.login_password,
-             outgoing_max = excluded.outgoing_max";
+             outgoing_max = excluded.outgoing_max, location = excluded.location";
     let agents = &o.agents;
     let put = query(sql)
         .bind(&o.id)
@@ -141,7 +141,8 @@ async fn put_tenant(db: &mut dyn Turn, o: &Tenant, revision: i64) -> Result<()> 
         .bind(u32::from(agents.timed_acw_in_idle))
         .bind(u32::from(agents.acw_in_idle_force_ready))
         .bind(agents.login_password.as_str())
-        .bind(o.outgoing_max);
+        .bind(o.outgoing_max)
+        .bind(&json(o.location.as_ref()));
     run(db, put).await?;
     run(db, query("DELETE FROM tenant_codec WHERE tenant = ?").bind(&o.id)).await?;
     for (place, codec) in (0_i64..).zip(&o.codecs) {
@@ -176,14 +177,18 @@ async fn put_dn(db: &mut dyn Turn, tenant: &str, o: &Dn) -> Result<()> {
         _ => (None, None, None, None),
     };
     let sql = "INSERT INTO dn (tenant, number, type, password, no_answer_s, application, default_dn, service_level_s,
-             short_abandon_s, wrap_up_s, call_waiting, outgoing_max, direct_media, encryption)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             short_abandon_s, wrap_up_s, call_waiting, outgoing_max, direct_media, encryption, location)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (tenant, number) DO UPDATE SET type = excluded.type, password = excluded.password,
              no_answer_s = excluded.no_answer_s, application = excluded.application, default_dn = excluded.default_dn,
              service_level_s = excluded.service_level_s, short_abandon_s = excluded.short_abandon_s,
              wrap_up_s = excluded.wrap_up_s, call_waiting = excluded.call_waiting,
              outgoing_max = excluded.outgoing_max, direct_media = excluded.direct_media,
-             encryption = excluded.encryption";
+             encryption = excluded.encryption, location = excluded.location";
+    let location = match &o.kind {
+        DnKind::Extension { location, .. } => location.as_ref(),
+        _ => None,
+    };
     let put = query(sql)
         .bind(tenant)
         .bind(&o.number)
@@ -198,7 +203,8 @@ async fn put_dn(db: &mut dyn Turn, tenant: &str, o: &Dn) -> Result<()> {
         .bind(call_waiting)
         .bind(outgoing_max)
         .bind(direct_media)
-        .bind(encryption);
+        .bind(encryption)
+        .bind(&json(location));
     run(db, put).await?;
     run(db, query("DELETE FROM dn_prompt WHERE tenant = ? AND number = ?").bind(tenant).bind(&o.number)).await?;
     let DnKind::Announcement { prompts } = &o.kind else { return Ok(()) };
@@ -210,15 +216,21 @@ async fn put_dn(db: &mut dyn Turn, tenant: &str, o: &Dn) -> Result<()> {
 }
 
 async fn put_place(db: &mut dyn Turn, tenant: &str, o: &Place) -> Result<()> {
-    let sql =
-        "INSERT INTO place (tenant, name) VALUES (?, ?) ON CONFLICT (tenant, name) DO UPDATE SET name = excluded.name";
-    run(db, query(sql).bind(tenant).bind(&o.name)).await?;
+    let sql = "INSERT INTO place (tenant, name, location) VALUES (?, ?, ?)
+         ON CONFLICT (tenant, name) DO UPDATE SET name = excluded.name, location = excluded.location";
+    run(db, query(sql).bind(tenant).bind(&o.name).bind(&json(o.location.as_ref()))).await?;
     run(db, query("DELETE FROM place_dn WHERE tenant = ? AND name = ?").bind(tenant).bind(&o.name)).await?;
     for (place, dn) in (0_i64..).zip(&o.dns) {
         let sql = "INSERT INTO place_dn (tenant, name, place, dn) VALUES (?, ?, ?, ?)";
         run(db, query(sql).bind(tenant).bind(&o.name).bind(place).bind(dn)).await?;
     }
     Ok(())
+}
+
+/// As it is stored.
+fn json(location: Option<&Location>) -> Option<String> {
+    // Texts under fixed keys can always be written.
+    location.and_then(|location| serde_json::to_string(location).ok())
 }
 
 async fn put_person(db: &mut dyn Turn, tenant: &str, o: &Person) -> Result<()> {
@@ -258,8 +270,8 @@ async fn put_trunk(db: &mut dyn Turn, tenant: &str, o: &Trunk) -> Result<()> {
         "INSERT INTO trunk (tenant, name, contact, prefix, caller_id, priority, weight, try_s, user_name, password,
              calls_max, early_speech, direct_media, options, registers, encryption, calls_per_second, drain,
              asserts_identity, auth_user, domain, diversion, user_to_user, stir_certificate_url, stir_private_key,
-             stir_certificate, stir_verify, stir_authorities)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             stir_certificate, stir_verify, stir_authorities, tells_location)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (tenant, name) DO UPDATE SET name = excluded.name, contact = excluded.contact,
          prefix = excluded.prefix, caller_id = excluded.caller_id, priority = excluded.priority,
          weight = excluded.weight, try_s = excluded.try_s, user_name = excluded.user_name,
@@ -271,7 +283,7 @@ async fn put_trunk(db: &mut dyn Turn, tenant: &str, o: &Trunk) -> Result<()> {
          diversion = excluded.diversion, user_to_user = excluded.user_to_user,
          stir_certificate_url = excluded.stir_certificate_url, stir_private_key = excluded.stir_private_key,
          stir_certificate = excluded.stir_certificate, stir_verify = excluded.stir_verify,
-         stir_authorities = excluded.stir_authorities";
+         stir_authorities = excluded.stir_authorities, tells_location = excluded.tells_location";
     let sign = o.stir.sign.as_ref();
     let put = query(sql)
         .bind(tenant)
@@ -301,7 +313,8 @@ async fn put_trunk(db: &mut dyn Turn, tenant: &str, o: &Trunk) -> Result<()> {
         .bind(sign.and_then(|sign| sign.private_key.as_ref()).map(Secret::reveal))
         .bind(sign.and_then(|sign| sign.certificate.as_deref()))
         .bind(o.stir.verify.as_str())
-        .bind(o.stir.authorities.as_deref());
+        .bind(o.stir.authorities.as_deref())
+        .bind(u32::from(o.location));
     run(db, put).await?;
     run(db, query("DELETE FROM trunk_source WHERE tenant = ? AND name = ?").bind(tenant).bind(&o.name)).await?;
     for (place, source) in (0_i64..).zip(&o.allow) {

@@ -29,6 +29,8 @@ pub struct OutsideTrunk {
     pub weight: u32,
     /// How long it may say nothing before the next one is tried, in milliseconds.
     pub try_ms: u64,
+    /// Whether we register with its carrier, which may want calls to go by a way of its own.
+    pub registers: bool,
 }
 
 /// The trunks that lead to a number outside.

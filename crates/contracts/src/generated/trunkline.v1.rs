@@ -2544,6 +2544,22 @@ pub struct LegRecord {
     /// Whether its dialog is one of `sips:`: a caller has called such a URI, or whom we ring has registered one.
     #[prost(bool, tag = "43")]
     pub sips: bool,
+    /// For a leg that we ring: whether it is an emergency.
+    #[prost(bool, tag = "44")]
+    pub target_emergency: bool,
+    /// Of a caller, where it says that it is (RFC 6442).
+    #[prost(message, optional, tag = "45")]
+    pub location: ::core::option::Option<GeolocationRecord>,
+}
+/// Where somebody is.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GeolocationRecord {
+    /// The document (PIDF-LO), as it came.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub document: ::prost::bytes::Bytes,
+    /// Whether its call may be routed by it; absent if nothing is said.
+    #[prost(bool, optional, tag = "2")]
+    pub may_route: ::core::option::Option<bool>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct OwedSessionRecord {
@@ -3002,6 +3018,16 @@ pub struct SpendingRecord {
     pub day_ends_us: u64,
     #[prost(message, repeated, tag = "2")]
     pub spent: ::prost::alloc::vec::Vec<SpentRecord>,
+}
+/// The way by which a carrier wants calls of a trunk that registers with it to go (RFC 3608).
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ServiceRouteRecord {
+    /// Values of Route, nearest first.
+    #[prost(string, repeated, tag = "1")]
+    pub routes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// When the registration ends that it came with, in microseconds since 1970.
+    #[prost(uint64, tag = "2")]
+    pub until_us: u64,
 }
 /// What was spent of that which a rule of the dial plan allows.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -85,6 +85,8 @@ struct WireContact {
 struct WireWay {
     trunk: String,
     uri: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    path: Vec<String>,
     caller_id: Option<String>,
     #[serde(default = "try_ms")]
     try_ms: u64,
@@ -127,7 +129,8 @@ impl From<&Way> for WireWay {
         let Way { trunk, contact, caller_id, try_ms, always, limits } = way.clone();
         let limit = limits.at_once.map(|limit| WireLimit { phone: limit.phone.to_string(), most: limit.most });
         let a_day = limits.a_day.into_iter().map(WireDayLimit::from).collect();
-        Self { trunk, uri: contact.uri, caller_id, try_ms, always, limit, a_day, counts: limits.counts }
+        let Contact { uri, path } = contact;
+        Self { trunk, uri, path, caller_id, try_ms, always, limit, a_day, counts: limits.counts }
     }
 }
 
@@ -149,7 +152,7 @@ fn day_limit_from_wire(wire: WireDayLimit) -> Result<DayLimit, FrameError> {
 }
 
 fn way_from_wire(wire: WireWay) -> Result<Way, FrameError> {
-    let WireWay { trunk, uri, caller_id, try_ms, always, limit: at_once, a_day, counts } = wire;
+    let WireWay { trunk, uri, path, caller_id, try_ms, always, limit: at_once, a_day, counts } = wire;
     let limit = |WireLimit { phone, most }| {
         let phone = Dn::parse(&phone).map_err(|e| FrameError::invalid("limit", e))?;
         Ok::<_, FrameError>(OutgoingLimit { phone, most })
@@ -159,7 +162,7 @@ fn way_from_wire(wire: WireWay) -> Result<Way, FrameError> {
         a_day: a_day.into_iter().map(day_limit_from_wire).collect::<Result<_, _>>()?,
         counts,
     };
-    Ok(Way { trunk, contact: Contact { uri, path: Vec::new() }, caller_id, try_ms, always, limits })
+    Ok(Way { trunk, contact: Contact { uri, path }, caller_id, try_ms, always, limits })
 }
 
 /// Writes the dial plan's answer.

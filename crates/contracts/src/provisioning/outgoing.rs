@@ -84,6 +84,7 @@ impl Trunk {
             ("auth_user", self.auth_user.is_some()),
             ("domain", self.domain.is_some()),
             ("user_to_user", self.user_to_user),
+            ("location", self.location),
             ("diversion", self.diversion != super::DiversionForm::default()),
             ("stir.sign", self.stir.sign.is_some()),
         ];
@@ -157,6 +158,7 @@ mod tests {
             domain: None,
             diversion: crate::provisioning::DiversionForm::default(),
             user_to_user: false,
+            location: false,
             headers: Vec::new(),
             stir: crate::provisioning::Stir::default(),
         }

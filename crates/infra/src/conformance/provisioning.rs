@@ -2,13 +2,30 @@
 
 use contracts::provisioning::{
     Agent, AgentRules, Application, DialAction, DialRule, DiversionForm, Dn, DnKind, Encryption, FeatureAction,
-    FeatureCode, HeaderRule, HeaderRuleAction, HeaderRuleOn, LoginPasswordRule, NoAnswerAction, Number, Object,
-    ObjectKey, ObjectKind, Person, Place, Prompt, Schedule, Secret, Skill, SkillLevel, Spender, Stir, StirSign,
+    FeatureCode, HeaderRule, HeaderRuleAction, HeaderRuleOn, Location, LoginPasswordRule, NoAnswerAction, Number,
+    Object, ObjectKey, ObjectKind, Person, Place, Prompt, Schedule, Secret, Skill, SkillLevel, Spender, Stir, StirSign,
     StirVerify, Tenant, TenantObjects, Trunk,
 };
 use model::TenantId;
 
 use crate::{ObjectChange, ProvisioningStore, Revision, StoreError};
+
+/// A location with every key.
+fn location(room: &str) -> Location {
+    Location {
+        country: Some("DE".into()),
+        region: Some("Berlin".into()),
+        city: Some("Berlin".into()),
+        street: Some("Straße \"Am Ufer\"".into()),
+        house_number: Some("7a".into()),
+        floor: Some("4".into()),
+        room: Some(room.into()),
+        postal_code: Some("10115".into()),
+        name: Some("Acme".into()),
+        latitude: Some("52.520008".into()),
+        longitude: Some("-13.404954".into()),
+    }
+}
 
 /// A tenant with an object of each kind, its columns full and empty.
 pub fn objects(tenant: &str) -> TenantObjects {
@@ -38,6 +55,7 @@ pub fn objects(tenant: &str) -> TenantObjects {
             acw_in_idle_force_ready: false,
             login_password: LoginPasswordRule::Required,
         },
+        location: Some(Location { country: Some("FR".into()), ..Location::default() }),
     });
     objects.skills = vec![Skill { name: "Sales".into() }, Skill { name: "English".into() }];
     objects.prompts = vec![Prompt { name: "music".into(), file: "music.wav".into() }];
@@ -50,6 +68,7 @@ pub fn objects(tenant: &str) -> TenantObjects {
             outgoing_max: Some(2),
             direct_media: !call_waiting,
             encryption: if call_waiting { Encryption::Offered } else { Encryption::Required },
+            location: call_waiting.then(|| location("4.12")),
         },
     };
     let announcement = Dn { number: "a".into(), kind: DnKind::Announcement { prompts: vec!["music".into()] } };
@@ -66,8 +85,8 @@ pub fn objects(tenant: &str) -> TenantObjects {
     };
     objects.applications = vec![Application { name: "sales".into(), document: "<scxml/>".into() }];
     objects.dns = vec![phone("7101", true), phone("7102", false), queue, announcement, point];
-    let place = |name: &str, dn: &str| Place { name: name.into(), dns: vec![dn.into()] };
-    objects.places = vec![place("P1", "7101"), place("P2", "7102")];
+    let place = |name: &str, dn: &str, location| Place { name: name.into(), dns: vec![dn.into()], location };
+    objects.places = vec![place("P1", "7101", None), place("P2", "7102", Some(location("hall")))];
     objects.people = vec![Person {
         user_name: "ann".into(),
         first_name: "Ann".into(),
@@ -116,6 +135,7 @@ pub fn objects(tenant: &str) -> TenantObjects {
         domain: Some("d.example".into()),
         diversion: DiversionForm::Both,
         user_to_user: true,
+        location: true,
         headers: vec![
             HeaderRule {
                 on: HeaderRuleOn::Received,
@@ -232,7 +252,7 @@ async fn a_broken_rule_is_the_callers_fault_and_changes_nothing(store: &dyn Prov
     let used = ObjectChange::Delete(ObjectKey { kind: ObjectKind::Skill, id: "Sales".into() });
     let refused = store.update(&acme, Revision(1), vec![used]).await;
     assert!(matches!(refused, Err(StoreError::Invalid(_))), "{refused:?}");
-    let twice = Object::Place(Place { name: "P3".into(), dns: vec!["7101".into()] });
+    let twice = Object::Place(Place { name: "P3".into(), dns: vec!["7101".into()], location: None });
     let refused = store.update(&acme, Revision(1), vec![ObjectChange::Put(twice)]).await;
     assert!(matches!(refused, Err(StoreError::Invalid(_))), "{refused:?}");
     assert_eq!(store.load(&acme).await.unwrap(), Some((Revision(1), objects("rules"))));
@@ -241,8 +261,9 @@ async fn a_broken_rule_is_the_callers_fault_and_changes_nothing(store: &dyn Prov
 async fn a_dn_may_move_between_places_in_one_update(store: &dyn ProvisioningStore) {
     let acme = tenant("move");
     store.update(&acme, Revision(0), put_all(&objects("move"))).await.unwrap();
-    let place =
-        |name: &str, dn: &str| ObjectChange::Put(Object::Place(Place { name: name.into(), dns: vec![dn.into()] }));
+    let place = |name: &str, dn: &str| {
+        ObjectChange::Put(Object::Place(Place { name: name.into(), dns: vec![dn.into()], location: None }))
+    };
     store.update(&acme, Revision(1), vec![place("P1", "7102"), place("P2", "7101")]).await.unwrap();
     let (_, held) = store.load(&acme).await.unwrap().unwrap();
     assert_eq!(held.places[0].dns, ["7102"]);

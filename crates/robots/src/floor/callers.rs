@@ -79,6 +79,7 @@ impl Floor {
             headers: Vec::new(),
             offer: Some(offer.into()),
             max_forwards: sip::dialog::MAX_FORWARDS,
+            parts: Vec::new(),
             provisionals: Provisionals::Plain,
             account: None,
         };

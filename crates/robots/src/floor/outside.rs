@@ -157,6 +157,7 @@ impl Floor {
             headers: Vec::new(),
             offer: offer.map(Into::into),
             max_forwards: sip::dialog::MAX_FORWARDS,
+            parts: Vec::new(),
             provisionals: Provisionals::Plain,
             account: None,
         };

@@ -123,8 +123,8 @@ const ADDRESSES: [&str; 14] = [
     "referred-by",
 ];
 
-/// Masks the user parts of all URIs of a SIP message, the display names, and the numbers in headers of free text. The
-/// body stays unmasked.
+/// Masks the user parts of all URIs of a SIP message, the display names, and the numbers in headers of free text. Of the body, session
+/// descriptions and the like stay unmasked; where somebody is (PIDF-LO), and what else is beside a session, do not.
 pub fn message(text: &str) -> String {
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or((text, ""));
     let folded = head.len();
@@ -147,7 +147,46 @@ pub fn message(text: &str) -> String {
     }
     if text.len() > folded {
         out.push_str("\r\n\r\n");
-        out.push_str(body);
+        out.push_str(&self::body(&head, body));
+    }
+    out
+}
+
+/// A body as far as it may be shown. `head` is that of its message, without folded lines.
+fn body(head: &str, body: &str) -> String {
+    let types = head.split("\r\n").filter_map(|line| line.split_once(':')).filter(|(name, _)| is_content_type(name));
+    let types: Vec<String> = types.map(|(_, value)| value.to_ascii_lowercase()).collect();
+    let is = |what: &str| types.iter().any(|value| value.contains(what));
+    if is("multipart") {
+        return parts(body);
+    }
+    if is("pidf") && !body.is_empty() { "***".to_owned() } else { body.to_owned() }
+}
+
+fn is_content_type(name: &str) -> bool {
+    ["content-type", "c"].iter().any(|known| name.trim().eq_ignore_ascii_case(known))
+}
+
+/// The parts of a body: of those that are no session descriptions the headers alone, and nothing of what cannot be taken apart. The first
+/// line that begins with two dashes is taken for the delimiter, as it is in all that we receive and write.
+fn parts(body: &str) -> String {
+    let Some(delimiter) = body.lines().find(|line| line.starts_with("--")).map(str::trim_end) else {
+        return "***".to_owned();
+    };
+    let mut out = String::with_capacity(body.len());
+    for (place, part) in body.split(delimiter).enumerate() {
+        if place > 0 {
+            out.push_str(delimiter);
+        }
+        match part.split_once("\r\n\r\n") {
+            Some((head, _)) if !head.to_ascii_lowercase().contains("application/sdp") => {
+                let about = |line: &&str| line.is_empty() || line.to_ascii_lowercase().starts_with("content-");
+                out.push_str(&head.split("\r\n").filter(about).collect::<Vec<_>>().join("\r\n"));
+                out.push_str("\r\n\r\n***\r\n");
+            }
+            None if !part.trim_matches(['-', '\r', '\n']).is_empty() => out.push_str("***\r\n"),
+            _ => out.push_str(part),
+        }
     }
     out
 }
@@ -350,5 +389,31 @@ mod tests {
                 && masked.contains("X-A: ***21, ***21\r\nTrunkline-Source: phone;dn=\"***21\"\r\nX-B: ***21"),
             "{masked}"
         );
+    }
+
+    #[test]
+    fn where_somebody_is_is_not_shown() {
+        let head = "INVITE sip:112@edge SIP/2.0\r\nGeolocation: <cid:1@node>\r\nContent-Type: multipart/mixed;\r\n boundary=b\r\n\r\n";
+        let parts = "--b\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n--b\r\nContent-Type: application/pidf+xml\r\nContent-ID: <1@node>\r\n\r\n\
+            <presence>Main Street 7\r\n\r\n--x\r\n4th floor</presence>\r\n--b--\r\n";
+        let masked = message(&format!("{head}{parts}"));
+        for hidden in ["Main Street", "4th floor"] {
+            assert!(!masked.contains(hidden), "{hidden} is in {masked}");
+        }
+        assert!(
+            masked.contains("\r\n\r\nv=0\r\n--b\r\n") && masked.contains("Content-ID: <1@node>\r\n\r\n***\r\n--b--"),
+            "{masked}"
+        );
+        let alone = "PUBLISH sip:a@b SIP/2.0\r\nc : Application/PIDF+xml\r\n\r\n<presence>Main Street 7</presence>";
+        assert!(message(alone).ends_with("\r\n\r\n***"), "{}", message(alone));
+        for odd in [
+            "Main Street 7",
+            "x\r\n--\r\nMain Street 7",
+            "--b\r\nMain Street 7",
+            "preamble: Main Street 7\r\n--b--\r\n",
+        ] {
+            let masked = message(&format!("{head}{odd}"));
+            assert!(!masked.contains("Main Street"), "{masked}");
+        }
     }
 }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use thiserror::Error;
 
 use crate::header::HeaderName;
+use crate::multipart::BodyPart;
 use crate::transaction::{Intervals, TransactionError, TransactionLayer};
 use crate::{Flow, Message, Method, StatusCode};
 
@@ -207,6 +208,8 @@ pub struct Invite {
     pub headers: ExtraHeaders,
     /// The offer; without one the peer is requested to make it, and [`super::UserAgent::ack`] answers it.
     pub offer: Option<Bytes>,
+    /// What its body has behind the offer (RFC 5621); later INVITEs of the dialog have the session alone.
+    pub parts: Vec<BodyPart>,
     /// Whether we declare support for reliable provisional responses. Without an offer we never do.
     pub provisionals: Provisionals,
     /// The account whose credentials answer challenges of this dialog ([`AgentConfig::accounts`]).

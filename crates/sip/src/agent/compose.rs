@@ -7,6 +7,7 @@ use super::command::{ExtraHeaders, Reply};
 use super::leg::Leg;
 use crate::header::HeaderName;
 use crate::header::content::MediaType;
+use crate::multipart::{BodyPart, mixed};
 use crate::{Builder, Flow, Message, StatusCode};
 
 /// The methods that we understand (RFC 3261 §20.5).
@@ -108,6 +109,19 @@ pub(super) fn with_session(message: Builder, session: Option<&Bytes>) -> Builder
     match session {
         Some(session) => message.body(SDP, session.clone()),
         None => message,
+    }
+}
+
+/// Adds the session and what goes along with it; without a session that stays away.
+pub(super) fn with_parts(message: Builder, session: Option<&Bytes>, parts: &[BodyPart]) -> Builder {
+    match session {
+        Some(session) if !parts.is_empty() => {
+            let session = BodyPart { content_type: SDP.into(), content_id: None, content: session.clone() };
+            let all: Vec<BodyPart> = std::iter::once(session).chain(parts.iter().cloned()).collect();
+            let (content_type, body) = mixed(&all);
+            message.header(&HeaderName::MimeVersion, "1.0").body(&content_type, body)
+        }
+        session => with_session(message, session),
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::command::{DialogId, IncomingId, RequestId};
+use crate::location::Geolocation;
 use crate::{Flow, Message, StatusCode};
 
 /// An event. Each dialog ends with exactly one [`Event::Failed`] or [`Event::Released`].
@@ -16,6 +17,8 @@ pub enum Event {
         dialog: DialogId,
         /// The INVITE; its body, if there is one, is an offer.
         request: Arc<Message>,
+        /// Where the caller is, if the INVITE says so by value. No snapshot has it.
+        location: Option<Geolocation>,
         /// The flow that it came on.
         flow: Flow,
     },

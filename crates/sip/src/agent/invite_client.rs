@@ -8,13 +8,14 @@ use model::Timestamp;
 use super::UserAgent;
 use super::bounds::HEAD_BYTES_MAX;
 use super::command::{CommandError, DialogId, ExtraHeaders, Invite, Provisionals};
-use super::compose::{ALLOW, SUPPORTED, session_of, with_headers, with_session};
+use super::compose::{ALLOW, SUPPORTED, session_of, with_headers, with_parts, with_session};
 use super::event::{Event, Release, Session};
 use super::leg::Leg;
 use super::session_timer::with_timer_request;
 use super::state::{InvitePurpose, LegPhase, OutgoingInvite, OutgoingStage, Shared};
 use crate::dialog::{Dialog, MAX_FORWARDS};
 use crate::header::HeaderName;
+use crate::multipart::BodyPart;
 use crate::offer_answer::{Carrier, Meaning};
 use crate::transaction::{ClientId, ClientRequest, ClientState};
 use crate::{HeaderError, Message, Method, StatusCode};
@@ -48,7 +49,7 @@ impl UserAgent {
         let sent = self.send_invite(
             id,
             &invite.headers,
-            (invite.offer.as_ref(), provisionals, invite.max_forwards),
+            (invite.offer.as_ref(), invite.parts.as_slice(), provisionals, invite.max_forwards),
             InvitePurpose::Begin,
             now,
         );
@@ -150,14 +151,14 @@ impl UserAgent {
         if !leg.may_offer() {
             return Err(CommandError::OfferOpen);
         }
-        self.send_invite(id, &headers, (offer.as_ref(), Provisionals::Plain, MAX_FORWARDS), purpose, now)
+        self.send_invite(id, &headers, (offer.as_ref(), &[], Provisionals::Plain, MAX_FORWARDS), purpose, now)
     }
 
     fn send_invite(
         &mut self,
         id: DialogId,
         headers: &ExtraHeaders,
-        (offer, provisionals, max_forwards): (Option<&Bytes>, Provisionals, u8),
+        (offer, parts, provisionals, max_forwards): (Option<&Bytes>, &[BodyPart], Provisionals, u8),
         purpose: InvitePurpose,
         now: Timestamp,
     ) -> Result<(), CommandError> {
@@ -176,8 +177,8 @@ impl UserAgent {
         if let Some(product) = &self.config.product {
             request = request.header(&HeaderName::UserAgent, product);
         }
-        let mut request =
-            with_session(with_headers(with_timer_request(request, leg, &self.config), headers), offer).build();
+        let request = with_headers(with_timer_request(request, leg, &self.config), headers);
+        let mut request = with_parts(request, offer, parts).build();
         request.set(&HeaderName::MaxForwards, max_forwards);
         self.config.invite_edits.make(leg.state.account.as_deref(), &mut request);
         let cseq = leg.state.dialog.local_cseq;

@@ -12,6 +12,7 @@ use super::event::{Event, Release};
 use super::session_timer::min_se;
 use super::state::{Glare, InvitePurpose, OutgoingStage, SessionTimer, Shared};
 use crate::header::HeaderName;
+use crate::location;
 use crate::offer_answer::Side;
 use crate::transaction::ClientRequest;
 use crate::{Message, StatusCode};
@@ -103,8 +104,8 @@ impl UserAgent {
         }
     }
 
-    /// Repeats an INVITE after a challenge with credentials (§22), or after a 422 with a longer session interval (RFC
-    /// 4028 §7.3).
+    /// Repeats an INVITE after a challenge with credentials (§22), after a 422 with a longer session interval (RFC 4028 §7.3), or without the
+    /// location that was refused: whoever is in need is put through first.
     fn retry_invite(&mut self, id: DialogId, status: StatusCode, response: &Message, now: Timestamp) -> bool {
         let Some(leg) = self.dialogs.get_mut(id.0) else { return false };
         let Some(outgoing) = &leg.state.outgoing else { return false };
@@ -117,7 +118,9 @@ impl UserAgent {
             request.set(&HeaderName::MinSe, least);
             request.set(&HeaderName::SessionExpires, least);
             leg.state.session = SessionTimer { min_se_s: least, ..leg.state.session };
-        } else if !self.authorize(Some(id), &mut request, status, response) {
+        } else if !(location::is_refused(status) && location::leave_out(&mut request))
+            && !self.authorize(Some(id), &mut request, status, response)
+        {
             return false;
         }
         self.resend_invite(id, request, now).is_ok()

@@ -16,6 +16,7 @@ use super::session_timer::TimerHeaders;
 use super::state::{IncomingInvite, LegPhase, QueuedReply, Shared, Unacknowledged, Unpracked};
 use crate::dialog::Dialog;
 use crate::header::HeaderName;
+use crate::location::Geolocation;
 use crate::offer_answer::Carrier;
 use crate::transaction::{NewRequest, Repeat, ServerId};
 use crate::{Message, Rule, StatusCode};
@@ -93,7 +94,7 @@ impl UserAgent {
 
     // === The first INVITE ===
 
-    pub(super) fn incoming_invite(&mut self, new: NewRequest, now: Timestamp) {
+    pub(super) fn incoming_invite(&mut self, new: NewRequest, location: Option<Geolocation>, now: Timestamp) {
         let NewRequest { server, message, flow, .. } = new;
         if self.refuse_oversized(None, server, &message, "", now) {
             return;
@@ -130,7 +131,7 @@ impl UserAgent {
             return;
         };
         self.layer.own(server, id.0);
-        self.events.push_back(Event::Incoming { dialog: id, request: message, flow });
+        self.events.push_back(Event::Incoming { dialog: id, request: message, location, flow });
     }
 
     /// A known INVITE in another transaction: it came by two paths (§8.2.2.2), or a proxy repeats it to the successor

@@ -372,3 +372,30 @@ fn an_account_may_have_a_domain_and_a_user_name_of_its_own() {
     assert_eq!(lab.last().header(&HeaderName::Route), Some("<sip:203.0.113.9:5070;lr>"));
     assert_eq!(lab.last().request_uri(), Some("sip:carrier.example"));
 }
+
+#[test]
+fn the_way_that_the_registrar_wants_is_that_of_its_last_answer() {
+    let mut lab = Lab::new();
+    let way = "<sip:p1.carrier.example;lr>";
+    assert_eq!(lab.registration.service_route(lab.now), None, "there is no registration yet");
+    let accept = |lab: &mut Lab, routes: &[&str]| {
+        let contact = lab.last().header(&HeaderName::Contact).unwrap().to_owned();
+        let mut headers = vec![(HeaderName::Contact, format!("{contact};expires=600"))];
+        headers.extend(routes.iter().map(|route| (HeaderName::ServiceRoute, (*route).to_owned())));
+        lab.answer(200, &headers);
+    };
+    accept(&mut lab, &[way]);
+    let until = lab.now + Duration::from_secs(600);
+    assert_eq!(lab.registration.service_route(lab.now), Some((&[way.to_owned()][..], until)));
+    assert_eq!(lab.registration.service_route(until), None, "it ends with the registration");
+    lab.go_to_next();
+    accept(&mut lab, &[]);
+    assert_eq!(lab.registration.service_route(lab.now).map(|(routes, _)| routes.len()), Some(0));
+    // Nobody is called in the clear by whom we have registered by TLS.
+    let mut lab = Lab::at("carrier.example;transport=tls");
+    accept(&mut lab, &[way]);
+    assert_eq!(lab.registration.service_route(lab.now).map(|(routes, _)| routes.len()), Some(0));
+    lab.go_to_next();
+    accept(&mut lab, &["<sip:p1.carrier.example;transport=tls;lr>", way]);
+    assert_eq!(lab.registration.service_route(lab.now).map(|(routes, _)| routes.len()), Some(2));
+}

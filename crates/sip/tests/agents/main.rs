@@ -8,6 +8,7 @@ mod deviations;
 mod forks;
 mod garbage;
 mod hostile;
+mod locations;
 mod pair;
 mod reasons;
 mod restore;

@@ -206,6 +206,7 @@ pub fn invite(wire: Wire, offer: Option<&'static str>, provisionals: Provisional
         headers: Vec::new(),
         offer: offer.map(|o| Bytes::from_static(o.as_bytes())),
         max_forwards: sip::dialog::MAX_FORWARDS,
+        parts: Vec::new(),
         provisionals,
         account: None,
     }

@@ -168,6 +168,7 @@ impl Siege {
             routes: Vec::new(),
             headers: Vec::new(),
             offer: (self.fate.below(4) > 0).then(|| session(1)),
+            parts: Vec::new(),
             provisionals: if self.fate.below(2) == 0 { Provisionals::Plain } else { Provisionals::Reliable },
             account: None,
             max_forwards: sip::dialog::MAX_FORWARDS,

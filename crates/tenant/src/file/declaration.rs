@@ -6,6 +6,7 @@ use serde_json::{Value as Json, json};
 
 use super::dialling::{DIAL_RULES, SCHEDULES};
 use super::headers::HEADERS;
+use super::location::LOCATION;
 use super::shape::Need::{Optional, Required};
 use super::shape::{NAME, Shape, field, schema};
 use super::stir::STIR;
@@ -55,6 +56,12 @@ pub(super) static TENANT: Shape = Shape::Record(&[
         "How many calls outside a phone may have at a time, if it has no limit of its own; without it as many as it likes.",
     ),
     field("agents", Optional, &AGENTS, "What holds for all agents."),
+    field(
+        "location",
+        Optional,
+        &LOCATION,
+        "Where its phones are, for emergency calls by trunks with `location: true`, if neither they nor their places say so.",
+    ),
     field("skills", Optional, &NAMES, "Names of skills."),
     field(
         "prompts",
@@ -177,6 +184,7 @@ static PHONES: Shape = Shape::List {
             &ENCRYPTION,
             "Whether its audio is encrypted (SRTP): offered, if the phone can; required, or the call is refused; dtls, the same with keys agreed by DTLS as browsers do it; without it off.",
         ),
+        field("location", Optional, &LOCATION, "Where it is, for emergency calls; without it as its place says."),
     ]),
     max: OBJECTS_MAX,
 };
@@ -213,7 +221,11 @@ static SERVICES: Shape = Shape::List {
 };
 
 static PLACES: Shape = Shape::List {
-    of: &Shape::Record(&[field("name", Required, &NAME, "Its name."), field("dns", Required, &NAMES, "Its DNs.")]),
+    of: &Shape::Record(&[
+        field("name", Required, &NAME, "Its name."),
+        field("dns", Required, &NAMES, "Its DNs."),
+        field("location", Optional, &LOCATION, "Where it is, for emergency calls; without it as the tenant says."),
+    ]),
     max: OBJECTS_MAX,
 };
 
@@ -361,6 +373,12 @@ static TRUNKS: Shape = Shape::List {
             Optional,
             &Shape::Flag,
             "Whether its carrier gets what the caller's application gives to that of who is called (User-to-User); without it false.",
+        ),
+        field(
+            "location",
+            Optional,
+            &Shape::Flag,
+            "Whether its carrier is told where the caller of an emergency call is (PIDF-LO); without it false.",
         ),
         field(
             "headers",

@@ -12,6 +12,7 @@ use contracts::provisioning::{
 use super::Fault;
 use super::dialling;
 use super::headers;
+use super::location;
 use super::stir;
 use super::tree::{Node, Value, list, number, text, texts};
 
@@ -66,6 +67,7 @@ fn tenant(root: &Node) -> Tenant {
         time_zone: text(root, "time_zone"),
         outgoing_max: number(root, "outgoing_max"),
         agents: root.get("agents").map(agent_rules).unwrap_or_default(),
+        location: location::read(root),
     }
 }
 
@@ -146,6 +148,7 @@ impl Reader<'_> {
                 outgoing_max: number(item, "outgoing_max"),
                 direct_media: flag(item, "direct_media").unwrap_or_default(),
                 encryption: encryption(item),
+                location: location::read(item),
             };
             self.dn(item, format!("phones[{index}]"), kind);
         }
@@ -189,7 +192,7 @@ impl Reader<'_> {
             if let Some(name) = text(item, "name")
                 && self.first(ObjectKind::Place, &name, item.line, format!("places[{index}]"))
             {
-                self.objects.places.push(Place { name, dns: texts(item, "dns") });
+                self.objects.places.push(Place { name, dns: texts(item, "dns"), location: location::read(item) });
             }
         }
         for (index, item) in list(root, "people").iter().enumerate() {
@@ -244,6 +247,7 @@ impl Reader<'_> {
                     domain: text(item, "domain"),
                     diversion: diversion(item),
                     user_to_user: flag(item, "user_to_user").unwrap_or_default(),
+                    location: flag(item, "location").unwrap_or_default(),
                     headers: headers::rules(item),
                     stir: stir::stir(item),
                 });

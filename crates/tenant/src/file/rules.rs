@@ -5,11 +5,12 @@ mod dialling;
 use std::collections::{HashMap, HashSet};
 
 use contracts::provisioning::networks::network;
-use contracts::provisioning::{Dn, DnKind, FeatureAction, ObjectKey, ObjectKind, TenantObjects, Trunk};
+use contracts::provisioning::{Dn, DnKind, FeatureAction, Location, ObjectKey, ObjectKind, TenantObjects, Trunk};
 
 use super::Fault;
 use super::generated::is_generated;
 use super::read::Read;
+use super::shape::join;
 
 /// Adds every broken rule to `faults`.
 pub(super) fn check(read: &Read, faults: &mut Vec<Fault>) {
@@ -22,6 +23,7 @@ pub(super) fn check(read: &Read, faults: &mut Vec<Fault>) {
     rules.places();
     rules.people();
     rules.numbers_and_trunks();
+    rules.locations();
     rules.schedules();
     rules.dial_rules();
 }
@@ -297,6 +299,29 @@ impl<'a> Rules<'a> {
         if let Err(reason) = net::stir::authorities(&trunk.stir) {
             let key = format!("trunks.{}.stir.authorities", trunk.name);
             self.fault(ObjectKind::Trunk, &trunk.name, key, reason);
+        }
+    }
+
+    /// An address that nobody finds is worse than none: it is corrected now, not in an emergency.
+    fn locations(&mut self) {
+        let objects = self.objects;
+        if let Some(location) = &objects.tenant.location {
+            self.location(location, ObjectKind::Tenant, "", "location");
+        }
+        for place in &objects.places {
+            let Some(location) = &place.location else { continue };
+            self.location(location, ObjectKind::Place, &place.name, &format!("places.{}.location", place.name));
+        }
+        for dn in &objects.dns {
+            let DnKind::Extension { location: Some(location), .. } = &dn.kind else { continue };
+            self.location(location, ObjectKind::Dn, &dn.number, &format!("{}.location", dn.number));
+        }
+    }
+
+    fn location(&mut self, location: &Location, kind: ObjectKind, id: &str, at: &str) {
+        if let Some((key, reason)) = location.fault() {
+            let key = if key.is_empty() { at.to_owned() } else { join(at, key) };
+            self.fault(kind, id, key, reason.to_owned());
         }
     }
 

@@ -81,7 +81,9 @@ fn check_text(node: &Node, max: usize, also: &[char], at: &str, faults: &mut Vec
         Value::Text(text) if text.len() > max => format!("it has more than {max} bytes"),
         Value::Text(text) if text.chars().any(is_bad) => "it has a control character".to_owned(),
         Value::Text(_) => return,
-        Value::Number(_) | Value::Bool(_) => format!("text is needed, this is {}: put it in quotes", node.noun()),
+        Value::Number(_) | Value::Bool(_) | Value::Fraction => {
+            format!("text is needed, this is {}: put it in quotes", node.noun())
+        }
         _ => format!("text is needed, this is {}", node.noun()),
     };
     fault(faults, node.line, at, reason);

@@ -426,3 +426,50 @@ fn the_key_that_signs_calls_is_read_written_and_checked() {
         assert!(!faults.contains("hush"), "{faults}");
     }
 }
+
+const WHERE: &str = "tenant: x\nname: x\nrealm: x\nhold_music: m\nprompts: {m: m.wav}\n\
+    location: {country: DE, city: Berlin, street: \"Hauptstraße\", house_number: \"7\", postal_code: \"10115\"}\n\
+    phones:\n  - {number: \"7101\", password: p, location: {room: \"4.12\", latitude: \"52.520008\", longitude: \"-13.404954\"}}\n  \
+    - {number: \"7102\", password: p}\n\
+    places:\n  - {name: desk, dns: [\"7102\"], location: {country: DE, floor: \"4\", name: \"Acme: \\\"North\\\"\"}}\n\
+    trunks:\n  - {name: carrier, allow: [], contact: \"203.0.113.9:5060\", prefix: \"+\", location: true}\n";
+
+#[test]
+fn locations_are_read_and_written() {
+    let read = read_with_documents(WHERE).expect("a tenant");
+    let DnKind::Extension { location: Some(location), .. } = &read.dns[0].kind else {
+        panic!("a phone with a location")
+    };
+    assert_eq!((location.room.as_deref(), location.point()), (Some("4.12"), Some(("52.520008", "-13.404954"))));
+    assert_eq!(read.places[0].location.as_ref().and_then(|at| at.name.as_deref()), Some("Acme: \"North\""));
+    assert_eq!(read.tenant.location.as_ref().and_then(|at| at.street.as_deref()), Some("Hauptstraße"));
+    assert!(read.trunks[0].location);
+    let again = read_with_documents(&write(&read).yaml).expect("what was exported");
+    assert_eq!(again, read);
+}
+
+#[test]
+fn a_location_that_nobody_finds_is_refused() {
+    for (from, to, said) in [
+        ("country: DE, city", "country: Germany, city", "location.country: it is a country by its two letters"),
+        ("{country: DE, floor: \"4\", name", "{country: \"4\", name", "places.desk.location.country: it is a country"),
+        ("latitude: \"52.520008\", ", "", "7101.location.latitude: a point needs `latitude`"),
+        ("\"-13.404954\"", "\"181\"", "7101.location.longitude: it is a number of degrees from -180 to 180"),
+        (
+            "\"52.520008\"",
+            "52.520008",
+            "location.latitude: text is needed, this is a number with a fraction: put it in quotes",
+        ),
+        (
+            "{room: \"4.12\", latitude: \"52.520008\", longitude: \"-13.404954\"}",
+            "{}",
+            "7101.location: it says nothing",
+        ),
+        ("location: true", "location: {}", "location: true or false is needed"),
+    ] {
+        let text = WHERE.replacen(from, to, 1);
+        assert_ne!(text, WHERE);
+        let faults = Faults(read_with_documents(&text).expect_err("faults").0).to_string();
+        assert!(faults.contains(said), "{said} is not in\n{faults}");
+    }
+}

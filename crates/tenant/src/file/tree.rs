@@ -25,6 +25,8 @@ pub(super) enum Value {
     Map(Vec<Entry>),
     /// A kind of value that no tenant's file needs, by name.
     Other(&'static str),
+    /// A number with a fraction, which has to stand in quotes: as it is written it is text.
+    Fraction,
 }
 
 /// A key with its value.
@@ -75,6 +77,7 @@ impl Node {
             Value::List(_) => "a list",
             Value::Map(_) => "a map",
             Value::Other(words) => words,
+            Value::Fraction => "a number with a fraction",
         }
     }
 }
@@ -117,7 +120,7 @@ fn scalar_value(scalar: &Scalar<'_>) -> Value {
         Scalar::Null => Value::Null,
         Scalar::Boolean(value) => Value::Bool(*value),
         Scalar::Integer(number) => Value::Number(*number),
-        Scalar::FloatingPoint(_) => Value::Other("a number with a fraction"),
+        Scalar::FloatingPoint(_) => Value::Fraction,
         Scalar::String(text) => Value::Text(text.to_string()),
     }
 }

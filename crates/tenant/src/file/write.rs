@@ -9,6 +9,7 @@ use contracts::provisioning::{
 
 use super::dialling;
 use super::headers;
+use super::location;
 use super::scalar::{flow, optional, text};
 use super::stir;
 
@@ -38,7 +39,8 @@ pub fn write(objects: &TenantObjects) -> Exported {
         &mut yaml,
         "places",
         objects.places.iter().map(|place| {
-            format!("- {{name: {}, dns: {}}}", text(&place.name), flow(place.dns.iter().map(String::as_str)))
+            let more = location::line(place.location.as_ref());
+            format!("- {{name: {}, dns: {}{more}}}", text(&place.name), flow(place.dns.iter().map(String::as_str)))
         }),
     );
     section(&mut yaml, "people", objects.people.iter().map(person));
@@ -86,6 +88,7 @@ fn head(yaml: &mut String, tenant: &Tenant) {
     put("international_prefix", tenant.international_prefix.as_deref().map(text));
     put("time_zone", tenant.time_zone.as_deref().map(text));
     put("outgoing_max", tenant.outgoing_max.map(|most| most.to_string()));
+    put("location", tenant.location.as_ref().map(location::record));
     put("agents", (tenant.agents != AgentRules::default()).then(|| agent_rules(&tenant.agents)));
 }
 
@@ -125,11 +128,13 @@ fn dns(yaml: &mut String, objects: &TenantObjects) {
                 outgoing_max,
                 direct_media,
                 encryption: secured,
+                location: at,
             } => {
                 let mut more = set("no_answer_s", *no_answer_s) + &set("outgoing_max", *outgoing_max);
                 more.extend((!call_waiting).then_some(", call_waiting: false"));
                 more.extend(direct_media.then_some(DIRECT));
                 more.push_str(&encryption(*secured));
+                more.push_str(&location::line(at.as_ref()));
                 phones.push(format!("- {{number: {number}, password: {}{more}}}", text(password.reveal())));
             }
             DnKind::RoutePoint { application, default_dn, service_level_s, short_abandon_s, wrap_up_s } => {
@@ -173,6 +178,7 @@ fn trunk(trunk: &Trunk) -> String {
         + &set("calls_per_second", trunk.calls_per_second)
         + if trunk.drain { ", drain: true" } else { "" }
         + if trunk.user_to_user { ", user_to_user: true" } else { "" }
+        + if trunk.location { ", location: true" } else { "" }
         + if trunk.asserts_identity { ", asserts_identity: true" } else { "" }
         + if trunk.early_speech { ", early_speech: true" } else { "" }
         + if trunk.direct_media { DIRECT } else { "" }

@@ -6,10 +6,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use testkit::agents::{baresip_phone_that_says, long_speech};
+use testkit::agents::{baresip_phone_that_says, long_speech, sipp_phone};
 use testkit::caller::prompt;
 use testkit::kamailio::{ACCOUNT, Kamailio};
-use testkit::{Answer, Installation, Phone, Setup, audio, wait};
+use testkit::{Answer, Endpoint, Installation, Phone, Setup, audio, wait};
 
 use crate::doctor::visit;
 use crate::outgoing::is_heard_by;
@@ -21,6 +21,8 @@ const PASSWORD: &str = "hush-hush-1";
 /// The last octets of the carrier's address, and of that of somebody who has registered there.
 const CARRIER: u8 = 30;
 const SOMEBODY: u8 = 31;
+/// That of a server by which the carrier wants calls.
+const SERVER: u8 = 32;
 /// A number outside, and how a phone dials it.
 const NUMBER: &str = "+4930999";
 const DIALLED: &str = "0114930999";
@@ -208,4 +210,29 @@ fn an_account_with_a_domain_and_an_authentication_name_of_its_own_calls_and_is_c
     assert!(rings["peeruri"].as_str().is_some_and(|uri| uri.contains("@carrier.example")), "{rings}");
     far.answer()?;
     hear_each_other(&mut own, &mut far)
+}
+
+#[test]
+fn calls_go_by_the_server_that_the_carrier_has_named_with_the_registration() -> Result<()> {
+    let site = Installation::start()?;
+    let audio = Endpoint::listen(site.peer_address(SERVER).into())?;
+    let route = format!("<sip:orig@{}:5060;lr>", site.peer_address(SERVER));
+    // It takes one REGISTER and is gone: nothing else can take the call but the server.
+    let keys = ["-m", "1", "-key", "route", &route];
+    let registrar = sipp_phone(&site, CARRIER, "carrier-registers.xml", &audio, &keys)?;
+    import(&site, "5060", PASSWORD, true)?;
+    registrar.finish(SOON)?.expect_success()?;
+    let is_registered = |line: &String| line.contains("registered with the carrier");
+    wait::until(SOON, || Ok(site.log().iter().any(is_registered).then_some(())))?;
+    let server = sipp_phone(&site, SERVER, "agent-busy.xml", &audio, &["-m", "1"])?;
+    let mut own = baresip_phone_that_says(&prompt("announcement"), &site, 10, "7101", Answer::Auto)?;
+    own.dial(DIALLED)?;
+    own.wait_for("CALL_CLOSED", SOON)?;
+    let called = server.finish(SOON)?;
+    called.expect_success()?;
+    let uri = format!("INVITE sip:{NUMBER}@{}:5060 SIP/2.0", site.peer_address(CARRIER));
+    for line in [uri, format!("Route: {route}")] {
+        ensure!(called.messages.contains(&line), "{line} is not in {}", called.messages);
+    }
+    Ok(())
 }

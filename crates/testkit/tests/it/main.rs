@@ -25,6 +25,7 @@ mod infra;
 mod joining;
 mod keys;
 mod linphone;
+mod location;
 mod meeting;
 mod metrics;
 mod monitoring;

@@ -48,6 +48,7 @@ fn a_dialog_comes_back_from_its_record_as_it_was_at_each_step() {
         headers: vec![(HeaderName::from_name("Subject"), "hello".to_owned())],
         offer: Some("v=0".into()),
         max_forwards: sip::dialog::MAX_FORWARDS,
+        parts: Vec::new(),
         provisionals: Provisionals::Reliable,
         account: Some("acme/carrier".to_owned()),
     };

@@ -106,6 +106,7 @@ fn plan(config: &TenantConfig) -> TenantPlan {
                 priority: trunk.priority.unwrap_or_default(),
                 weight: trunk.weight.unwrap_or_default(),
                 try_ms: u64::from(trunk.try_s.unwrap_or(TRUNK_TRY_S)) * 1_000,
+                registers: trunk.registers().is_some(),
             });
         }
     }

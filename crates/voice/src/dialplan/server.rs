@@ -8,7 +8,9 @@ use axum::extract::{Path, State};
 use axum::routing::post;
 use call::dial_plan::{AtPhone, FORWARDS_MAX, PhoneState, Question as Lookup, forwarded_by};
 use infra::{Clock, Registration, Stores};
-use model::plan::{Caller as CallingParty, Contact, DayLimit, Destination, ForwardedBy, Occasion, Outside, PlanAnswer};
+use model::plan::{
+    Caller as CallingParty, Contact, DayLimit, Destination, ForwardedBy, Occasion, Outside, PlanAnswer, Way,
+};
 use model::{Dn, Entropy, TenantId};
 use net::http::JsonBody;
 use runtime::{Caller, Problem, RoleContext};
@@ -19,9 +21,12 @@ use tokio::time::Instant;
 use super::metrics::Metrics;
 use super::plans::Plans;
 use crate::phone_settings::{self, PhoneRecord};
+use crate::service_routes;
 
 /// How long unavailable registrations are queried again; sip-cluster waits a little longer for the destination.
 const READ_WITHIN: Duration = Duration::from_secs(3);
+/// How long a call outside waits for the way that its carrier wants.
+const ROUTES_WITHIN: Duration = Duration::from_millis(500);
 /// The pause between these queries.
 const READ_AGAIN: Duration = Duration::from_millis(100);
 
@@ -106,7 +111,8 @@ struct NumberQuery {
 
 impl Resolver {
     async fn resolve(&self, tenant: &TenantId, number: NumberQuery) -> Result<PlanAnswer, Problem> {
-        let answer = self.follow(tenant, number).await?;
+        let mut answer = self.follow(tenant, number).await?;
+        self.lead_by_service_routes(tenant, &mut answer.destination).await;
         let is_refused = matches!(answer.destination, Destination::Reject { .. });
         let counter = if is_refused { &self.metrics.refused } else { &self.metrics.resolved };
         counter.inc();
@@ -194,6 +200,27 @@ impl Resolver {
             tracing::warn!(%tenant, %dn, error, "what is kept of a phone cannot be read: it rings, and counts for itself");
             PhoneRecord::default()
         })
+    }
+
+    /// Leads a call outside by the ways that the carriers want which we register with (RFC 3608). Where the store does not say in time which,
+    /// the call goes to `contact`, as before they were registered.
+    async fn lead_by_service_routes(&self, tenant: &TenantId, destination: &mut Destination) {
+        let (Destination::Outside(outside), Ok(plan)) = (destination, self.plans.of(tenant)) else { return };
+        let now = self.clock.now();
+        let registers = |way: &&mut Way| plan.trunks.iter().any(|trunk| trunk.registers && trunk.name == way.trunk);
+        let ways = std::iter::once(&mut outside.way).chain(&mut outside.further).filter(registers);
+        let reads = ways.map(|way| async move {
+            let read = service_routes::read(&self.stores, tenant, &way.trunk, now);
+            let read = tokio::time::timeout(ROUTES_WITHIN, read).await;
+            match read.map_err(|_| "no answer in time".to_owned()).and_then(|read| read.map_err(|e| e.to_string())) {
+                Ok(routes) => way.contact.path = routes,
+                Err(error) => {
+                    let trunk = &way.trunk;
+                    tracing::warn!(%tenant, trunk, error, "the way that a carrier wants for calls is not known: they go to `contact`");
+                }
+            }
+        });
+        futures::future::join_all(reads).await;
     }
 
     /// The registrations of a phone, and what is kept of it. Without an answer about that it has set nothing: it rings.

@@ -278,7 +278,7 @@ impl Node {
             self.mark(*dialog);
         }
         match event {
-            Event::Incoming { dialog, request, flow } => self.incoming(dialog, &request, flow, now),
+            Event::Incoming { dialog, request, flow, .. } => self.incoming(dialog, &request, flow, now),
             Event::Acknowledged { dialog, answer } => self.acknowledged(dialog, answer.as_deref(), now),
             Event::Offered { dialog, request, offer } => self.offered(dialog, &request, &offer, now),
             Event::OfferWanted { dialog } => self.offer_wanted(dialog, now),

@@ -4,6 +4,7 @@
 //! a trunk follows from its name and from the replicas that the proxies see live, by the rule by which proxies choose nodes.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use contracts::carrier_registration::CarrierRegistration;
 use model::{Entropy, Owner, TenantId, Timestamp};
@@ -14,6 +15,7 @@ use tracing::{error, info, warn};
 use super::admin::ToldRegistrations;
 use super::metrics::Metrics;
 use super::trunks::Accounts;
+use crate::service_routes::ServiceRoute;
 
 /// The most registrations of one replica, those that are being removed among them; further trunks are left out.
 const TRUNKS_MAX: usize = 1_000;
@@ -30,6 +32,21 @@ pub(super) struct CarrierRequest {
     pub message: Message,
 }
 
+/// The way that a carrier wants for calls by a trunk, to be stored for those who lead them there.
+pub(super) struct RouteToStore {
+    /// The registration.
+    pub number: u64,
+    /// The trunk's tenant.
+    pub tenant: TenantId,
+    /// The trunk.
+    pub trunk: String,
+    /// The way.
+    pub way: ServiceRoute,
+}
+
+/// How long a way that was not stored waits to be stored again.
+const STORED_AGAIN: Duration = Duration::from_secs(5);
+
 /// A trunk's registration.
 struct HeldRegistration {
     tenant: TenantId,
@@ -39,6 +56,10 @@ struct HeldRegistration {
     is_wanted: bool,
     /// What was told to operators last.
     told: Option<(State, Option<RegistrationOutcome>)>,
+    /// The way that was stored last, under which name.
+    stored: Option<(String, ServiceRoute)>,
+    /// A way that could not be stored waits until then.
+    store_after: Timestamp,
 }
 
 impl HeldRegistration {
@@ -179,6 +200,29 @@ impl Carriers {
         self.tell(now);
     }
 
+    /// The next way to store: that of a new registration, and each that has changed since, as its end does with each refresh.
+    pub fn poll_route(&mut self, now: Timestamp) -> Option<RouteToStore> {
+        self.held.iter_mut().filter(|(_, held)| held.is_wanted && held.store_after <= now).find_map(|(number, held)| {
+            let (routes, until) = held.registration.service_route(now)?;
+            // Nobody needs to know until when there is none.
+            let until = if routes.is_empty() { Timestamp::ZERO } else { until };
+            let next = (held.trunk.clone(), ServiceRoute { routes: routes.to_vec(), until });
+            if held.stored.as_ref() == Some(&next) {
+                return None;
+            }
+            held.stored = Some(next.clone());
+            let (trunk, way) = next;
+            Some(RouteToStore { number: *number, tenant: held.tenant.clone(), trunk, way })
+        })
+    }
+
+    /// A way could not be stored.
+    pub fn route_unstored(&mut self, number: u64, now: Timestamp) {
+        if let Some(held) = self.held.get_mut(&number) {
+            (held.stored, held.store_after) = (None, now + STORED_AGAIN);
+        }
+    }
+
     /// The next request to send.
     pub fn poll_request(&mut self) -> Option<CarrierRequest> {
         let link = self.way?;
@@ -250,7 +294,16 @@ impl Carriers {
         self.numbers += 1;
         let mut registration = OwnRegistration::new(account, &self.us.node.to_string(), (self.entropy)());
         registration.handle_way(self.edge().as_deref(), now);
-        self.held.insert(self.numbers, HeldRegistration { tenant, trunk, registration, is_wanted: true, told: None });
+        let held = HeldRegistration {
+            tenant,
+            trunk,
+            registration,
+            is_wanted: true,
+            told: None,
+            stored: None,
+            store_after: Timestamp::ZERO,
+        };
+        self.held.insert(self.numbers, held);
     }
 
     fn edge(&self) -> Option<String> {

@@ -15,11 +15,12 @@ use sip::transaction::{ClientRequest, Intervals, Received, ServerId, Transaction
 use sip::{ConnectionId, Flow, HeaderName, Message, StatusCode};
 use tracing::{info, warn};
 
-use super::carriers::{CarrierRequest, Carriers};
+use super::carriers::{CarrierRequest, Carriers, RouteToStore};
 use super::expiry::Expiry;
 use super::handler::{Asked, Handler};
 use super::metrics::Metrics;
 use super::trunks::Trunks;
+use crate::service_routes;
 
 /// REGISTERs being processed; the next one is answered 503.
 const AT_ONCE_MAX: usize = 1_024;
@@ -50,6 +51,8 @@ pub(super) struct EventLoop {
     under_way: FuturesUnordered<BoxFuture<'static, Vec<(ServerId, Message)>>>,
     /// REGISTERs in `under_way`.
     at_once: usize,
+    /// Ways of carriers that are being stored: the number of the registration, and whether it was done.
+    storing: FuturesUnordered<BoxFuture<'static, (u64, bool)>>,
     /// REGISTERs taken in this turn, to be processed.
     taken: Vec<Asked>,
     entropy: Box<dyn model::Entropy>,
@@ -79,6 +82,7 @@ impl EventLoop {
             metrics,
             under_way: FuturesUnordered::new(),
             at_once: 0,
+            storing: FuturesUnordered::new(),
             taken: Vec::new(),
             entropy,
         })
@@ -95,6 +99,7 @@ impl EventLoop {
             tokio::select! {
                 event = self.links.next() => self.take(event),
                 Some(answers) = self.under_way.next() => self.answer(answers),
+                Some((number, is_stored)) = self.storing.next() => self.stored(number, is_stored),
                 _ = scan.tick() => self.expiry.scan(),
                 () = self.expiry.next(|| self.ctx.clock.now()) => {}
                 () = tokio::time::sleep(sleep) => {}
@@ -113,6 +118,7 @@ impl EventLoop {
             self.settle(now);
             self.begin();
             self.register_trunks(now);
+            self.store_routes(now);
             self.transmit();
             if self.has_drained(now) {
                 return Ok(());
@@ -147,6 +153,26 @@ impl EventLoop {
                 warn!(%error, "a REGISTER to a carrier could not be sent");
                 self.carriers.unanswered(number, now);
             }
+        }
+    }
+
+    /// Stores the ways that carriers want, for dialplan.
+    fn store_routes(&mut self, now: Timestamp) {
+        while let Some(RouteToStore { number, tenant, trunk, way }) = self.carriers.poll_route(now) {
+            let stores = self.ctx.stores.clone();
+            self.storing.push(Box::pin(async move {
+                let stored = service_routes::keep(&stores, &tenant, &trunk, &way).await;
+                if let Err(error) = &stored {
+                    warn!(%tenant, trunk, %error, "the way that a carrier wants for calls was not stored: calls go to `contact` meanwhile");
+                }
+                (number, stored.is_ok())
+            }));
+        }
+    }
+
+    fn stored(&mut self, number: u64, is_stored: bool) {
+        if !is_stored {
+            self.carriers.route_unstored(number, self.ctx.clock.now());
         }
     }
 

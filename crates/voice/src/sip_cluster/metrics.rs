@@ -41,6 +41,10 @@ runtime::metrics! {
         signed: Counter = "sipcluster_calls_signed";
         /// Calls by trunks that sign which went out unsigned: the key cannot be used, or the number that is shown is no telephone number.
         unsigned: Counter = "sipcluster_calls_unsigned";
+        /// Emergency calls, by each trunk that was tried, whose carrier was told where the caller is.
+        location_told: Counter = "sipcluster_locations_told";
+        /// Those whose carrier was to be told, where it is not known.
+        location_unknown: Counter = "sipcluster_locations_unknown";
         /// Calls that came in with a signature that holds (STIR), by trunks that verify.
         verified: Counter = "sipcluster_callers_verified";
         /// Calls that came in by trunks that verify and went on although the signature is missing or does not hold.
@@ -179,6 +183,16 @@ impl Metrics {
     /// A call went out unsigned by a trunk that signs.
     pub fn call_unsigned(&self) {
         self.unsigned.inc();
+    }
+
+    /// A carrier is told where the caller of an emergency call is.
+    pub fn location_told(&self) {
+        self.location_told.inc();
+    }
+
+    /// A carrier is not told that, since it is not known.
+    pub fn location_unknown(&self) {
+        self.location_unknown.inc();
     }
 
     /// A call came in with a signature that holds.

@@ -29,6 +29,7 @@ use calls::direct::ReadPhones;
 use calls::header_rules::{self, ReadHeaderRules};
 use calls::identity::IdentityConfiguration;
 use calls::joining_invite::Joins;
+use calls::location::ReadLocation;
 use calls::monitoring::Monitors;
 use calls::pending::PendingRequests;
 use calls::prompts::ReadPrompts;
@@ -86,6 +87,7 @@ pub struct Node {
     /// INVITEs that wait until it is known who calls.
     verifications: Verifications,
     phones: ReadPhones,
+    locations: ReadLocation,
     /// Trunks whose carriers want no calls for a while.
     pauses: Pauses,
     call_rates: CallRates,
@@ -124,6 +126,8 @@ pub struct Parts {
     pub identities: Box<dyn IdentityConfiguration>,
     /// Reads what a tenant has set for a phone.
     pub phones: ReadPhones,
+    /// Reads where a phone is.
+    pub locations: ReadLocation,
     /// Looks up the credentials of trunks.
     pub accounts: Accounts,
     /// Recorder of call traces.
@@ -170,6 +174,7 @@ impl Node {
             identities: parts.identities,
             verifications: Verifications::default(),
             phones: parts.phones,
+            locations: parts.locations,
             pauses: Pauses::default(),
             call_rates: CallRates::default(),
             spendings: Spendings::default(),
@@ -232,6 +237,7 @@ impl Node {
         self.trace_plan(conn_id, &answer, now);
         self.attempt(Doing::OtherInput("the dial plan's answer"), now, |node| {
             let PlanAnswer { destination, .. } = &answer;
+            node.keep_location(conn_id, ask, destination);
             if let Some(destination) = node.join_found(conn_id, ask, destination.clone(), now) {
                 node.warn_caller(conn_id, &destination);
                 if !matches!(destination, Destination::Reject { .. }) {

@@ -4,13 +4,15 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use call::dial_plan::{Pattern, Translation};
-use contracts::provisioning::{DialAction, DialRule, Dn, DnKind, HeaderRule, Object, ObjectKind};
+use contracts::provisioning::{DialAction, DialRule, Dn, DnKind, HeaderRule, Location, Object, ObjectKind};
 use model::TenantId;
 use net::configuration::Configuration;
 use sip::header_rules::HeaderRules;
+use sip::location::{CivicElement, KnownLocation, Point};
 
 use super::node::calls::direct::{PhoneRules, ReadPhones};
 use super::node::calls::header_rules::ReadHeaderRules;
+use super::node::calls::location::ReadLocation;
 use super::node::calls::trunk_limits::{ReadReceived, ReadTrunks, TrunkRules};
 
 /// Reads what is set for trunks.
@@ -29,6 +31,7 @@ pub(super) fn trunks(configuration: Configuration) -> ReadTrunks {
                 asserts_identity: trunk.asserts_identity,
                 diversion: trunk.diversion,
                 user_to_user: trunk.user_to_user,
+                location: trunk.location,
                 domain: trunk.domain.clone(),
             },
             _ => TrunkRules::default(),
@@ -86,6 +89,44 @@ pub(super) fn header_rules(configuration: Configuration) -> ReadHeaderRules {
         ready.insert(key, (trunk.headers.clone(), rules.clone()));
         Some(rules)
     })
+}
+
+/// Reads where phones are: as is set for them, else for their places, else for the tenant.
+pub(super) fn locations(configuration: Configuration) -> ReadLocation {
+    Box::new(move |tenant, phone| {
+        let config = configuration.tenant(tenant)?;
+        let own = match config.get(ObjectKind::Dn, phone.as_str()) {
+            Some(Object::Dn(Dn { kind: DnKind::Extension { location, .. }, .. })) => location.as_ref(),
+            _ => None,
+        };
+        let of_place = || {
+            config.of_kind(ObjectKind::Place).find_map(|object| match object {
+                Object::Place(place) if place.dns.iter().any(|dn| dn == phone.as_str()) => place.location.as_ref(),
+                _ => None,
+            })
+        };
+        let of_tenant = || config.tenant().and_then(|tenant| tenant.location.as_ref());
+        own.or_else(of_place).or_else(of_tenant).map(known)
+    })
+}
+
+fn known(location: &Location) -> KnownLocation {
+    let civic = [
+        (CivicElement::Country, &location.country),
+        (CivicElement::A1, &location.region),
+        (CivicElement::A3, &location.city),
+        (CivicElement::Rd, &location.street),
+        (CivicElement::Hno, &location.house_number),
+        (CivicElement::Flr, &location.floor),
+        (CivicElement::Nam, &location.name),
+        (CivicElement::Pc, &location.postal_code),
+        (CivicElement::Room, &location.room),
+    ];
+    let point = location
+        .point()
+        .map(|(latitude, longitude)| Point { latitude: latitude.to_owned(), longitude: longitude.to_owned() });
+    let civic = civic.into_iter().filter_map(|(element, text)| Some((element, text.clone()?))).collect();
+    KnownLocation { civic, point }
 }
 
 /// Reads what is set for phones.

@@ -14,6 +14,7 @@ mod faults;
 mod header_rules;
 mod identity;
 mod joining;
+mod location;
 mod meeting;
 mod monitoring;
 mod options;

@@ -20,6 +20,7 @@ fn a_dialog_that_takes_too_many_steps_in_one_turn_is_ended_alone() {
             headers: Vec::new(),
             offer: None,
             max_forwards: crate::dialog::MAX_FORWARDS,
+            parts: Vec::new(),
             provisionals: Provisionals::Plain,
             account: None,
         };

@@ -30,6 +30,13 @@ fn a_part_that_must_be_understood_leaves_the_message_as_it_is() {
 }
 
 #[test]
+fn a_location_that_must_be_understood_keeps_no_call_from_being_taken() {
+    let body = "--x1\r\nContent-Type: application/pidf+xml\r\nContent-Disposition: by-reference;handling=required\r\n\r\n<presence/>\r\n\
+                --x1\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n--x1--";
+    assert_eq!(message("Content-Type: multipart/mixed;boundary=x1\r\n", body).body(), b"v=0");
+}
+
+#[test]
 fn a_body_that_may_be_ignored_is() {
     let headers = "Content-Type: text/plain\r\nContent-Disposition: render; handling=optional\r\n";
     let optional = message(headers, "hello");

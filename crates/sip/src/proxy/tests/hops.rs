@@ -318,3 +318,17 @@ fn an_early_hang_up_says_nothing_against_an_address_and_a_long_silence_does() {
         assert_eq!(lab.only().0, udp(next), "after {wait} s");
     }
 }
+
+#[test]
+fn a_call_with_routes_goes_to_the_first_of_them_and_takes_all_along() {
+    let mut lab = lab();
+    let routes = ["<sip:p1.carrier.example:5070;lr;transport=udp>", "<sip:p2.carrier.example;lr>"];
+    call(&mut lab, "z9hG4bK-a", &format!("Route: {}\nRoute: {}\n", routes[0], routes[1]));
+    let (lookup, place) = asked(&mut lab).expect("a question");
+    assert_eq!((&*place.host, place.port), ("p1.carrier.example", Some(5070)));
+    lab.proxy.handle_hops(lookup, Some(vec![hop(Transport::Udp, "192.0.2.1:5070")]), lab.now);
+    lab.drain();
+    let (flow, invite) = lab.only();
+    assert_eq!((flow, invite.request_uri()), (udp("192.0.2.1:5070"), Some(URI)));
+    assert_eq!(invite.elements(&HeaderName::Route).collect::<Vec<_>>(), routes);
+}

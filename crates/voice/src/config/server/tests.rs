@@ -80,6 +80,7 @@ fn the_password_of_a_trunk_is_in_no_list_of_objects() {
         domain: None,
         diversion: contracts::provisioning::DiversionForm::default(),
         user_to_user: false,
+        location: false,
         headers: Vec::new(),
         stir: contracts::provisioning::Stir {
             sign: Some(contracts::provisioning::StirSign {

@@ -173,6 +173,7 @@ impl Bench {
             headers: tenant.map(|t| (sip::proxy::headers::TENANT, t.to_owned())).into_iter().collect(),
             offer: offer.map(Bytes::from),
             max_forwards: sip::dialog::MAX_FORWARDS,
+            parts: Vec::new(),
             provisionals: Provisionals::Plain,
             account: None,
         };

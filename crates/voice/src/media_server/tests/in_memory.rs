@@ -117,6 +117,7 @@ impl World {
             headers,
             offer: Some(negotiation::offer(&local, Preference::default(), &[]).to_string().into()),
             max_forwards: sip::dialog::MAX_FORWARDS,
+            parts: Vec::new(),
             provisionals: Provisionals::Plain,
             account: None,
         };

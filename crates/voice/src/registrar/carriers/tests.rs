@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use model::entropy::Seeded;
 use sip::StatusCode;
 use sip::agent::AgentCredentials;
@@ -161,4 +159,32 @@ fn an_account_is_registered_anew_only_when_it_is_removed() {
     let user = || "user-1".to_owned();
     assert_eq!(replica.pass(), [(user(), "0".to_owned())]);
     assert_eq!(replica.pass(), [(user(), "3600".to_owned())]);
+}
+
+#[test]
+fn the_way_that_a_carrier_wants_is_stored_again_when_it_changes_or_was_not() {
+    let mut one = Replica::new(1, &[owner(1)]);
+    one.carriers.set_trunks(trunks(1), one.now);
+    assert!(one.carriers.poll_route(one.now).is_none(), "there is no registration yet");
+    one.users();
+    let first = one.carriers.poll_route(one.now).expect("a way");
+    assert_eq!((first.trunk.as_str(), first.way.routes.len()), ("trunk-0", 0), "that there is none, too");
+    assert!(one.carriers.poll_route(one.now).is_none());
+    one.carriers.route_unstored(first.number, one.now);
+    assert!(one.carriers.poll_route(one.now).is_none(), "the store is left alone for a while");
+    assert!(one.carriers.poll_route(one.now + STORED_AGAIN).is_some());
+    // The refresh brings a way.
+    one.now = one.carriers.next_timeout().expect("a refresh");
+    one.carriers.handle_timeout(one.now);
+    let request = one.carriers.poll_request().expect("a REGISTER");
+    let contact = request.message.header(&HeaderName::Contact).unwrap().to_owned() + ";expires=600";
+    let response = Message::response_to(&request.message, StatusCode::OK)
+        .header(&HeaderName::Contact, contact)
+        .header(&HeaderName::ServiceRoute, "<sip:p1.carrier.example;lr>");
+    one.carriers.answered(request.number, &response.build(), one.now);
+    let way = one.carriers.poll_route(one.now).expect("a way").way;
+    assert_eq!(
+        (way.routes, way.until),
+        (vec!["<sip:p1.carrier.example;lr>".to_owned()], one.now + Duration::from_secs(600))
+    );
 }

@@ -14,6 +14,7 @@ pub mod identity;
 mod incoming;
 pub mod joining_invite;
 pub mod leg;
+pub mod location;
 mod meeting_threads;
 pub mod monitoring;
 mod msml_request;

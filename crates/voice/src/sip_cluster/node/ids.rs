@@ -1,6 +1,6 @@
 //! The node's own name, and the ids and tags that it gives.
 
-use model::{CallUuid, ConnId, Entropy, LegId, Owner, TenantId, Timestamp};
+use model::{CallUuid, ConnId, Dn, Entropy, LegId, Owner, TenantId, Timestamp};
 use sip::seal::Purpose;
 use sip::{LocalTag, Seal};
 
@@ -51,11 +51,20 @@ impl Ids {
     /// What names a trunk to those who verify what we have signed, and to nobody else: a UUID (version 8, RFC 9562 section 5.8) that is
     /// the same on all nodes, as long as the installation has its key.
     pub fn origid(&self, tenant: &TenantId, trunk: &str) -> String {
+        self.lasting_uuid(["a", "b"], tenant, trunk)
+    }
+
+    /// What names a phone to who is told where it is, and to nobody else: a UUID as well.
+    pub fn device_id(&self, tenant: &TenantId, phone: &Dn) -> String {
+        self.lasting_uuid(["c", "d"], tenant, phone.as_str())
+    }
+
+    fn lasting_uuid(&self, [first, second]: [&str; 2], tenant: &TenantId, of: &str) -> String {
         let half = |which: &str| {
-            let name = format!("{which}/{tenant}/{trunk}");
+            let name = format!("{which}/{tenant}/{of}");
             u128::from(u64::from_be_bytes(self.seal.sign(Purpose::Origin, name.as_bytes())))
         };
-        let random = (half("a") << 64 | half("b")) & !(0xf << 76) & !(0b11 << 62);
+        let random = (half(first) << 64 | half(second)) & !(0xf << 76) & !(0b11 << 62);
         let digits = format!("{:032x}", random | 8 << 76 | 0b10 << 62);
         let mut uuid = String::with_capacity(36);
         for (place, digit) in digits.chars().enumerate() {
@@ -117,6 +126,7 @@ mod tests {
         let origid = one.origid(&tenant, "carrier");
         assert_eq!(origid, ids("sip-cluster-2", 7).origid(&tenant, "carrier"));
         assert_ne!(origid, one.origid(&tenant, "other"));
+        assert_ne!(origid, one.device_id(&tenant, &Dn::parse("carrier").unwrap()));
         assert_ne!(origid, ids("sip-cluster-1", 8).origid(&tenant, "carrier"));
         let bytes = origid.as_bytes();
         assert_eq!((bytes.len(), bytes[8], bytes[14]), (36, b'-', b'8'), "{origid}");

@@ -81,6 +81,8 @@ pub struct Bench {
     pub media_told: Vec<bytes::Bytes>,
     /// Whether media refuses to move legs to other rooms.
     pub media_is_stuck: bool,
+    /// What the INVITEs of callers have behind their sessions.
+    pub parts: Vec<sip::multipart::BodyPart>,
     /// How many callers have dialled.
     callers: u64,
     tags: u64,
@@ -112,11 +114,11 @@ pub fn node_with_limits(epoch: u64, limits: Limits) -> Node {
     node_of(epoch, Box::new(Seeded::new(epoch + 1)), limits)
 }
 
-/// The trunk `carrier` has an account.
+/// The trunks `carrier` and `located` have an account.
 fn accounts() -> Accounts {
     Accounts::new(|account| {
         let (user, password) = (TRUNK_USER.to_owned(), TRUNK_PASSWORD.to_owned());
-        (account == "t1/carrier").then_some(AgentCredentials { user, password })
+        ["t1/carrier", "t1/located"].contains(&account).then_some(AgentCredentials { user, password })
     })
 }
 
@@ -142,6 +144,7 @@ fn node_of(epoch: u64, agent_entropy: Box<dyn model::Entropy>, limits: Limits) -
             drains: trunk == "drained",
             asserts_identity: trunk == "asserting",
             user_to_user: trunk == "trusted",
+            location: trunk.starts_with("located"),
             diversion: match trunk {
                 "silent" => DiversionForm::None,
                 "both" => DiversionForm::Both,
@@ -154,6 +157,7 @@ fn node_of(epoch: u64, agent_entropy: Box<dyn model::Entropy>, limits: Limits) -
         }),
         header_rules: Arc::new(|_, trunk| super::header_rules::of(trunk)),
         identities: Box::new(super::identity::Keys),
+        locations: Box::new(|_, phone| super::location::of(phone)),
         phones: Box::new(|_, dn| PhoneRules { direct_media: DIRECT_PHONES.contains(&dn), ..PhoneRules::default() }),
         prompts: Box::new(|_| crate::sip_cluster::node::calls::prompts::SwitchPrompts {
             hold_music: Some("harp".to_owned()),
@@ -193,6 +197,7 @@ impl Bench {
             media_waits: None,
             media_told: Vec::new(),
             media_is_stuck: false,
+            parts: Vec::new(),
             callers: 0,
             tags: 0,
         }
@@ -250,6 +255,7 @@ impl Bench {
             headers: headers.into_iter().chain(further).collect(),
             offer,
             max_forwards: sip::dialog::MAX_FORWARDS,
+            parts: self.parts.clone(),
             provisionals: Provisionals::Plain,
             account: None,
         };

@@ -1,5 +1,6 @@
 //! A carrier that asks for the trunk's password. The carrier is played by the bench's phone.
 
+use model::plan::Destination;
 use sip::agent::{Event, Reply};
 use sip::digest::{Secret, verify};
 use sip::{HeaderName, Message, StatusCode};
@@ -70,4 +71,32 @@ fn a_carrier_that_refuses_the_password_is_left_for_the_next_one() {
     challenge(&mut bench);
     assert_eq!(invites(&bench).len(), 3, "the second trunk has no password");
     assert!(bench.refusal().is_some());
+}
+
+#[test]
+fn a_call_goes_by_the_way_that_its_carrier_wants_after_a_restart_too() {
+    let way = ["<sip:p1.carrier.example;lr>", "<sip:p2.carrier.example;lr>"];
+    for restarts in [false, true] {
+        let mut bench = Bench::new();
+        let Destination::Outside(mut outside) = by_two_trunks("carrier", "two") else { unreachable!("it is outside") };
+        outside.way.contact.path = way.map(str::to_owned).to_vec();
+        let conn_id = bench.call("7101", Destination::Outside(outside));
+        if restarts {
+            restart(&mut bench, conn_id);
+        }
+        challenge(&mut bench);
+        let [first, second] = &*invites(&bench) else { panic!("two INVITEs, restarts: {restarts}") };
+        for invite in [first, second] {
+            assert_eq!(invite.elements(&HeaderName::Route).collect::<Vec<_>>(), way);
+            assert_eq!(invite.request_uri(), Some("sip:+4930123@carrier.example:5060"));
+        }
+        // The next carrier wants none.
+        challenge(&mut bench);
+        let invites = invites(&bench);
+        let last = invites.last().expect("an INVITE");
+        assert_eq!(
+            (last.request_uri(), last.header(&HeaderName::Route)),
+            (Some("sip:+4930123@two.example:5060"), None)
+        );
+    }
 }

@@ -33,6 +33,7 @@ fn invites(bench: &mut Bench, from: &str, number: &str, further: Vec<(HeaderName
         headers: source.into_iter().chain(further).collect(),
         offer: Some(PHONE_SDP.into()),
         max_forwards: sip::dialog::MAX_FORWARDS,
+        parts: Vec::new(),
         provisionals: Provisionals::Plain,
         account: None,
     };

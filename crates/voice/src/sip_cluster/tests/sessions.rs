@@ -34,6 +34,7 @@ fn dial(bench: &mut Bench, number: &str, offer: Option<&'static str>) {
         headers,
         offer: offer.map(Bytes::from),
         max_forwards: sip::dialog::MAX_FORWARDS,
+        parts: Vec::new(),
         provisionals: Provisionals::Plain,
         account: None,
     };

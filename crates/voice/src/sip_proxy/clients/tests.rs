@@ -136,6 +136,7 @@ fn a_trunk_keeps_the_networks_that_are_networks() {
         domain: None,
         diversion: contracts::provisioning::DiversionForm::default(),
         user_to_user: false,
+        location: false,
         headers: Vec::new(),
         stir: contracts::provisioning::Stir::default(),
     };

@@ -18,7 +18,7 @@ use crate::sip_cluster::node::Node;
 impl Node {
     pub(in crate::sip_cluster::node) fn dialog_event(&mut self, event: Event, now: Timestamp) {
         match event {
-            Event::Incoming { dialog, request, flow } => self.incoming(dialog, &request, flow, now),
+            Event::Incoming { dialog, request, location, flow } => self.incoming(dialog, &request, location, flow, now),
             Event::Progress { dialog, response, session, .. } => self.progress(dialog, &response, session, now),
             Event::Answered { dialog, response, session } => self.answered(dialog, &response, session, now),
             Event::Failed { dialog, status, response } => self.failed(dialog, status, response.as_deref(), now),

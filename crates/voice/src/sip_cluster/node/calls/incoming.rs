@@ -11,6 +11,7 @@ use sip::agent::{DialogId, Reply};
 use sip::dialog::MAX_FORWARDS;
 use sip::diversion::Diversions;
 use sip::header::HeaderName;
+use sip::location::Geolocation;
 use sip::params::unquote;
 use sip::proxy::headers;
 use sip::uri::Scheme;
@@ -34,6 +35,7 @@ pub(super) struct NewCallParts {
     identity: Vec<String>,
     pub(super) verdict: Option<CallerVerdict>,
     user_to_user: Vec<String>,
+    location: Option<Geolocation>,
     dialled: String,
     pub(super) dialog: DialogId,
     link: ConnectionId,
@@ -42,6 +44,14 @@ pub(super) struct NewCallParts {
     encryption: Encryption,
     invite: DialogKey,
     pub(super) way: CallerWay,
+}
+
+impl NewCallParts {
+    /// With what a phone says of where it is; a carrier knows nothing that we would pass on.
+    fn with_location(self, location: Option<Geolocation>) -> Self {
+        let is_phone = matches!(self.caller, Caller::Phone(_));
+        Self { location: location.filter(|_| is_phone), ..self }
+    }
 }
 
 /// The Retry-After of a 503, in seconds.
@@ -57,6 +67,7 @@ impl Node {
         &mut self,
         dialog: DialogId,
         request: &Message,
+        location: Option<Geolocation>,
         flow: Flow,
         now: Timestamp,
     ) {
@@ -66,7 +77,8 @@ impl Node {
             false => {
                 let edited = self.by_header_rules(request);
                 let request = edited.as_ref().unwrap_or(request);
-                self.accept(dialog, request, flow).and_then(|parts| self.verify_and_begin(parts, request, now))
+                let accepted = self.accept(dialog, request, flow).map(|call| call.with_location(location));
+                accepted.and_then(|call| self.verify_and_begin(call, request, now))
             }
         };
         let Err(refusal) = begun else { return };
@@ -89,7 +101,8 @@ impl Node {
     /// The INVITE joins a call that is there, adds one to the thread in which its phone talks, or opens a new one.
     pub(super) fn begin(&mut self, call: NewCallParts, request: &Message, now: Timestamp) -> Result<(), Refusal> {
         if let Some(joins) = self.joins(&call.tenant, request)? {
-            return Ok(self.join(joins, call, now)?);
+            // It calls nobody outside.
+            return Ok(self.join(joins, call.with_location(None), now)?);
         }
         let thread = match &call.caller {
             Caller::Phone(dn) => self.calls.thread_of_phone(&call.tenant, dn),
@@ -105,7 +118,7 @@ impl Node {
     /// Opens a new call for an INVITE and asks the dial plan. Nothing is stored before it has answered.
     fn open_call(&mut self, call: NewCallParts, now: Timestamp) {
         let NewCallParts { tenant, caller, caller_name, diverted, dialled, dialog, link, party, .. } = call;
-        let NewCallParts { hops_left, encryption, invite, user_to_user, identity, verdict, way, .. } = call;
+        let NewCallParts { hops_left, encryption, invite, user_to_user, location, identity, verdict, way, .. } = call;
         let conn_id = self.ids.next_conn_id(now);
         let uuid = self.ids.next_uuid();
         let incoming = Incoming { tenant: tenant.clone(), conn_id, uuid, token: model::Token(1), caller, dialled };
@@ -119,7 +132,7 @@ impl Node {
         let mut leg = Leg::new(CALLER_LEG, link, LegStage::Offered, now);
         leg.phone = Some(dialog);
         (leg.party, leg.hops_left, leg.encryption) = (party, hops_left, encryption);
-        (leg.user_to_user, leg.sips) = (user_to_user, way == CallerWay::Sips);
+        (leg.user_to_user, leg.location, leg.sips) = (user_to_user, location, way == CallerWay::Sips);
         let place = Place { conn_id, leg: leg.id, side: Side::Phone };
         self.calls.bind(dialog, place);
         let entry = Entry {
@@ -166,11 +179,13 @@ impl Node {
     /// Gives a thread the leg of an INVITE. The index of the ledger does not get that INVITE: if the phone has used its Call-ID and tag for
     /// another call, the ledger would refuse the whole thread.
     pub(super) fn add_leg(&mut self, thread: ConnId, id: LegId, call: NewCallParts, now: Timestamp) {
-        let NewCallParts { tenant, dialog, link, party, hops_left, encryption, invite, user_to_user, way, .. } = call;
+        let NewCallParts { tenant, dialog, link, party, hops_left, encryption, .. } = call;
+        let NewCallParts { invite, user_to_user, location, way, .. } = call;
         let Some(entry) = self.calls.get_mut(&thread) else { return };
         let mut leg = Leg::new(id, link, LegStage::Offered, now);
         (leg.phone, leg.party, leg.hops_left) = (Some(dialog), party, hops_left);
-        (leg.encryption, leg.user_to_user, leg.sips) = (encryption, user_to_user, way == CallerWay::Sips);
+        (leg.encryption, leg.user_to_user, leg.location) = (encryption, user_to_user, location);
+        leg.sips = way == CallerWay::Sips;
         entry.legs.push(leg);
         self.trace.name(&tenant, thread, &invite.call_id, now);
         let place = Place { conn_id: thread, leg: id, side: Side::Phone };
@@ -254,6 +269,7 @@ impl Node {
             identity,
             verdict: None,
             user_to_user: user_to_user::passed_on(request),
+            location: None,
             dialled,
             dialog,
             link,

@@ -10,6 +10,7 @@ use model::plan::{Contact, OutsideLimits};
 use model::{ConnId, Dn, Encryption, LegId, Timestamp};
 use sip::agent::{DialogId, ExtraHeaders};
 use sip::dialog::MAX_FORWARDS;
+use sip::location::Geolocation;
 
 /// The bit that tells the tag of a leg's media dialog from that of the leg itself.
 pub const MEDIA_TAG: u16 = 0x8000;
@@ -37,6 +38,8 @@ pub struct Leg {
     pub sips: bool,
     /// Of a caller, what its application gives to that of who is called (RFC 7433), as it came.
     pub user_to_user: Vec<String>,
+    /// Of a caller, where it says that it is, until its call is known to be none for which that is wanted.
+    pub location: Option<Geolocation>,
     /// The DN and registration that we ring; none for the caller.
     pub target: Option<Target>,
     /// The seat at which media has it; none while it is in no room.
@@ -137,6 +140,8 @@ pub struct Target {
     pub early_speech: bool,
     /// Whether it goes there even if its carrier has not answered OPTIONS lately: an emergency, or a trunk without `options`.
     pub insists: bool,
+    /// Whether it is an emergency: its carrier may have to know where the caller is.
+    pub is_emergency: bool,
 }
 
 /// Stage of a leg.
@@ -204,6 +209,7 @@ impl Leg {
             hops_left: MAX_FORWARDS,
             sips: false,
             user_to_user: Vec::new(),
+            location: None,
             target: None,
             seat: Some(Seat::open(0)),
             unsure: false,

@@ -15,6 +15,7 @@ use prost::Message as _;
 use sip::agent::{DialogSnapshot, UserAgent};
 use sip::dialog::MAX_FORWARDS;
 use sip::diversion::{Diversion, DiversionReason, Diversions};
+use sip::location::Geolocation;
 use sip::stir::{Attestation, Verstat};
 
 use super::call::{Entry, Stored};
@@ -101,7 +102,9 @@ fn leg_to_record<'a>(
         target_early_speech: target.is_some_and(|target| target.early_speech),
         target_insists: target.is_some_and(|target| target.insists),
         sips: leg.sips,
+        target_emergency: target.is_some_and(|target| target.is_emergency),
         user_to_user: leg.user_to_user.clone(),
+        location: leg.location.as_ref().map(location_to_record),
         owes_media: leg.owes_media,
         direct: leg.path != AudioPath::Media,
         moving: leg.path == AudioPath::Moving,
@@ -198,6 +201,14 @@ fn verdict_to_record(verdict: &CallerVerdict) -> v1::CallerVerdictRecord {
 fn verdict_from_record(record: v1::CallerVerdictRecord) -> Option<CallerVerdict> {
     let attest = record.attest.as_deref().and_then(Attestation::parse);
     Some(CallerVerdict { verstat: Verstat::parse(&record.verstat)?, attest, origid: record.origid })
+}
+
+fn location_to_record(location: &Geolocation) -> v1::GeolocationRecord {
+    v1::GeolocationRecord { document: location.document.clone(), may_route: location.may_route }
+}
+
+fn location_from_record(record: v1::GeolocationRecord) -> Geolocation {
+    Geolocation { document: record.document, may_route: record.may_route }
 }
 
 fn diversion_to_record(diversion: &Diversion) -> v1::DiversionRecord {
@@ -299,6 +310,7 @@ fn leg_from_record(record: v1::LegRecord, mut link_of: impl FnMut(&str) -> Conne
             limits: model_read::limits(record.target_limit, record.target_a_day)?,
             early_speech: record.target_early_speech,
             insists: record.target_insists,
+            is_emergency: record.target_emergency,
         }),
     };
     let id = LegId(u16::try_from(record.id).map_err(|_| RecordError("legs.id"))?);
@@ -318,6 +330,7 @@ fn leg_from_record(record: v1::LegRecord, mut link_of: impl FnMut(&str) -> Conne
         target,
         sips: record.sips,
         user_to_user: record.user_to_user,
+        location: record.location.map(location_from_record),
         owes_media: record.owes_media,
         path: match (record.direct, record.moving) {
             (false, _) => AudioPath::Media,

@@ -28,7 +28,8 @@ impl Node {
         (barrier, by): (Option<Barrier>, RingBy),
         now: Timestamp,
     ) {
-        let link = self.proxies.link_of(&target.contact);
+        // The flow of a phone ends at its proxy; the way of a carrier begins outside, which any proxy reaches.
+        let link = if target.trunk.is_some() { self.proxies.any() } else { self.proxies.link_of(&target.contact) };
         let direct = self.direct_offer(conn_id, &target).filter(|_| link.is_some());
         let tenant = self.calls.get(&conn_id).map(|entry| &entry.tenant);
         let encryption = tenant.map(|tenant| self.encryption_of_target(tenant, &target)).unwrap_or_default();
@@ -100,6 +101,8 @@ impl Node {
         let given = self.told_user_to_user(conn_id, id, target);
         let signed = self.told_identity(conn_id, target, state, now);
         let verified = self.told_verstat(conn_id, target, state, edge);
+        let (located, parts) = self.told_location(conn_id, id, state, &from, now);
+        let told = [diverted, given, signed, verified, located];
         let invite = Invite {
             flow: Flow::Stream { connection: link },
             target: sips::request_uri(target, by).into_owned(),
@@ -108,8 +111,9 @@ impl Node {
             call_id: format!("{conn_id}-{}-{:x}@{}", id.0, self.ids.random(), self.ids.owner().node),
             local: self.identity(entry.tenant.clone(), place, link),
             routes: target.contact.path.clone(),
-            headers: of_us.chain(of_caller).chain(diverted).chain(given).chain(signed).chain(verified).collect(),
+            headers: of_us.chain(of_caller).chain(told.into_iter().flatten()).collect(),
             offer: Some(offer),
+            parts,
             max_forwards: hops_left.saturating_sub(1),
             provisionals: Provisionals::Reliable,
             account: target.trunk.as_deref().map(|trunk| trunk_accounts::name(&entry.tenant, trunk)),

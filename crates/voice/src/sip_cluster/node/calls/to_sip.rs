@@ -65,7 +65,8 @@ impl Node {
             Output::RingLeg { leg, dn, contact, shows, trunk, always, limits } => {
                 let early_speech = self.takes_early_speech(conn_id, trunk.as_deref());
                 let insists = always || !self.asks_by_options(conn_id, trunk.as_deref());
-                let mut target = Target { dn, contact, shows, trunk, limits, early_speech, insists };
+                let is_emergency = always;
+                let mut target = Target { dn, contact, shows, trunk, limits, early_speech, insists, is_emergency };
                 let (barrier, by) = match always {
                     true => (None, RingBy::AnyWay),
                     false => (self.barrier(conn_id, leg, &target, now), self.ring_by(conn_id)),
@@ -201,6 +202,7 @@ impl Node {
             headers,
             offer,
             max_forwards: MAX_FORWARDS,
+            parts: Vec::new(),
             provisionals: Provisionals::Plain,
             account: None,
         };

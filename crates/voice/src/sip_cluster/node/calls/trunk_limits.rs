@@ -46,6 +46,8 @@ pub struct TrunkRules {
     pub diversion: DiversionForm,
     /// Whether its carrier gets User-to-User.
     pub user_to_user: bool,
+    /// Whether its carrier is told where the caller of an emergency call is.
+    pub location: bool,
     /// Its carrier's domain, where that is not the host at which it takes calls.
     pub domain: Option<String>,
 }

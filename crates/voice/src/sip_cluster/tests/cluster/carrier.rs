@@ -83,6 +83,7 @@ impl World {
             headers: Vec::new(),
             offer: script.offers.then(|| caller_ear(call).session(false)),
             max_forwards: sip::dialog::MAX_FORWARDS,
+            parts: Vec::new(),
             provisionals: Provisionals::Plain,
             account: None,
         };

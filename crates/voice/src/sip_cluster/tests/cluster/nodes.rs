@@ -158,6 +158,7 @@ pub fn core_of(owner: &Owner, at: usize, direct_media: bool) -> Node {
         header_rules: Arc::new(|_, _| None),
         identities: Box::new(crate::sip_cluster::tests::identity::Keys),
         received: Box::new(|_, _, _| None),
+        locations: Box::new(|_, _| None),
         phones: Box::new(move |_, _| PhoneRules { direct_media, ..PhoneRules::default() }),
         prompts: Box::new(|_| crate::sip_cluster::node::calls::prompts::SwitchPrompts::default()),
     })

@@ -115,7 +115,7 @@ impl World {
         let now = self.now();
         let phone = &mut self.phones[at];
         match event {
-            Event::Incoming { dialog, request, flow } => self.phone_is_called(at, dialog, &request, flow),
+            Event::Incoming { dialog, request, flow, .. } => self.phone_is_called(at, dialog, &request, flow),
             Event::Acknowledged { dialog, .. } => self.phone_is_connected(at, dialog),
             Event::Offered { dialog, .. } | Event::OfferWanted { dialog } => {
                 let _ = phone.agent.accept_offer(dialog, phone_ear(at).session(false), now);

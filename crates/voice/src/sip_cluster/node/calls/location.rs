@@ -1,0 +1,87 @@
+//! Where the caller of an emergency call is (RFC 6442): told to a carrier that is to know it, and to nobody else. Nothing here keeps a call from
+//! going out.
+
+use call::CallSnapshot;
+use contracts::json::rfc3339;
+use model::plan::{Caller, Destination};
+use model::{ConnId, Dn, LegId, TenantId, Timestamp};
+use runtime::trace::What;
+use sip::agent::ExtraHeaders;
+use sip::location::{Geolocation, KnownLocation, LOCATION_BYTES_MAX, Subject};
+use sip::multipart::BodyPart;
+
+use super::leg::Target;
+use crate::sip_cluster::node::Node;
+
+/// Reads where a phone of a tenant is.
+pub type ReadLocation = Box<dyn Fn(&TenantId, &Dn) -> Option<KnownLocation> + Send>;
+
+impl Node {
+    /// What an INVITE of a leg says of where the caller is: headers, and a part of its body. `from` is how the caller is shown.
+    pub(super) fn told_location(
+        &self,
+        conn_id: ConnId,
+        id: LegId,
+        state: &CallSnapshot,
+        from: &str,
+        now: Timestamp,
+    ) -> (ExtraHeaders, Vec<BodyPart>) {
+        let Some(entry) = self.calls.get(&conn_id) else { return Default::default() };
+        let target = entry.leg(id).and_then(|leg| leg.target.as_ref());
+        let wants = |trunk: &str| (self.trunks)(&entry.tenant, trunk).location;
+        let is_told = |target: &&Target| target.is_emergency && target.trunk.as_deref().is_some_and(wants);
+        let Some(target) = target.filter(is_told) else { return Default::default() };
+        let note = |text: String| self.trace.note_with(&entry.tenant, conn_id, now, || What::Note { text });
+        let Some((location, whence)) = self.location_of_caller(conn_id, state, from, now) else {
+            self.metrics.location_unknown();
+            let trunk = target.trunk.as_deref().unwrap_or_default();
+            tracing::warn!(%conn_id, tenant = %entry.tenant, trunk,
+                "an emergency call goes out without a location: give the phone, its place or the tenant a `location`");
+            note("the carrier is not told where the caller is: that is not known".to_owned());
+            return Default::default();
+        };
+        self.metrics.location_told();
+        note(format!("the carrier is told where the caller is, as {whence}"));
+        let (headers, part) = location.attach(format!("{conn_id}-{}.location@{}", id.0, self.ids.owner().node));
+        (headers, vec![part])
+    }
+
+    /// Where the phone is that calls, and who says so: the phone itself knows best. Of a caller from outside nothing is known.
+    fn location_of_caller(
+        &self,
+        conn_id: ConnId,
+        state: &CallSnapshot,
+        from: &str,
+        now: Timestamp,
+    ) -> Option<(Geolocation, &'static str)> {
+        let entry = self.calls.get(&conn_id)?;
+        let party = state.parties.first();
+        let Caller::Phone(phone) = party.map_or(&state.caller, |party| &party.device) else { return None };
+        let leg = party.and_then(|party| entry.leg(party.leg));
+        if let Some(given) = leg.and_then(|leg| leg.location.clone()) {
+            return Some((given, "its phone says"));
+        }
+        let known = (self.locations)(&entry.tenant, phone).filter(|known| !known.is_empty())?;
+        let (device, at) = (format!("urn:uuid:{}", self.ids.device_id(&entry.tenant, phone)), rfc3339(now));
+        let document = known.document(&Subject { entity: uri_of(from), device: &device, at: &at });
+        // It is there for the call to be routed by it, which nothing said would forbid (RFC 6442 section 4.2).
+        let location = Geolocation { document, may_route: Some(true) };
+        Some((location, "configured")).filter(|(location, _)| location.document.len() <= LOCATION_BYTES_MAX)
+    }
+
+    /// Forgets where the caller is, unless the dial plan's answer leads its call to where that is wanted: nobody else is told, and no
+    /// record has it.
+    pub(in crate::sip_cluster::node) fn keep_location(&mut self, conn_id: ConnId, ask: u32, answer: &Destination) {
+        let Some(entry) = self.calls.get_mut(&conn_id) else { return };
+        let is_emergency = matches!(answer, Destination::Outside(outside) if outside.way.always);
+        let leg = entry.thread.asks_on(ask).filter(|_| !is_emergency);
+        if let Some(leg) = leg.and_then(|leg| entry.leg_mut(leg)) {
+            leg.location = None;
+        }
+    }
+}
+
+/// The URI of a From that we have written.
+fn uri_of(from: &str) -> &str {
+    from.rsplit_once('<').map_or(from, |(_, uri)| uri.trim_end_matches('>'))
+}

@@ -1,0 +1,157 @@
+//! Where the caller of an emergency call is, and who is told.
+
+use model::Dn;
+use model::plan::{Destination, PlanAnswer};
+use sip::agent::{Event, Reply};
+use sip::location::{CivicElement, GEOLOCATION, GEOLOCATION_ROUTING, Geolocation, KnownLocation};
+use sip::{HeaderName, Message, StatusCode};
+
+use super::bench::{Bench, PHONE_SDP, Peer, by_two_trunks};
+use super::restart::restart;
+
+const PHONE: &str = "phone;dn=7102";
+/// What a phone says of where it is.
+const OWN: &str = "<presence>on the roof</presence>";
+
+/// Where phones are: of 7103 it is not known.
+pub fn of(phone: &Dn) -> Option<KnownLocation> {
+    let civic = vec![(CivicElement::Room, format!("room of {phone}"))];
+    (phone.as_str() != "7103").then_some(KnownLocation { civic, point: None })
+}
+
+/// An emergency number by two trunks; carriers of those that begin with `located` are to be told.
+fn emergency(first: &str, second: &str) -> PlanAnswer {
+    let Destination::Outside(mut outside) = by_two_trunks(first, second) else { unreachable!("it is outside") };
+    outside.way.always = true;
+    outside.further.iter_mut().for_each(|way| way.always = true);
+    Destination::Outside(outside).into()
+}
+
+fn calls(source: &str, answer: impl Into<PlanAnswer>) -> Bench {
+    let mut bench = Bench::new();
+    bench.dial("112", source);
+    bench.plan(answer);
+    bench
+}
+
+/// A phone that says where it is.
+fn calls_from_the_roof(answer: impl Into<PlanAnswer>) -> (Bench, model::ConnId) {
+    let mut bench = Bench::new();
+    let own = Geolocation { document: OWN.into(), may_route: Some(false) };
+    let (headers, part) = own.attach("1@phone.example".to_owned());
+    bench.parts = vec![part];
+    bench.dial_with("112", PHONE, Some(PHONE_SDP.into()), headers);
+    let conn_id = bench.plan(answer);
+    (bench, conn_id)
+}
+
+/// The INVITEs that the carriers have got, with the location in each.
+fn invites(bench: &Bench) -> Vec<(&Message, Option<&Geolocation>)> {
+    let incoming = bench.seen.iter().filter_map(|(peer, event)| match event {
+        Event::Incoming { request, location, .. } if *peer == Peer::Phone => Some((&**request, location.as_ref())),
+        _ => None,
+    });
+    incoming.collect()
+}
+
+/// The documents that the carriers have got, by INVITE.
+fn documents(bench: &Bench) -> Vec<Option<String>> {
+    let text = |location: &Geolocation| String::from_utf8_lossy(&location.document).into_owned();
+    invites(bench).into_iter().map(|(_, location)| location.map(text)).collect()
+}
+
+fn refuse(bench: &mut Bench, reply: Reply) {
+    let (dialog, now) = (bench.phone_dialog.expect("an INVITE"), bench.now);
+    bench.agent(Peer::Phone).reject(dialog, reply, now).expect("an INVITE");
+    bench.run();
+}
+
+fn challenge(bench: &mut Bench) {
+    let challenge = "Digest realm=\"carrier.example\", nonce=\"n1\", algorithm=SHA-256, qop=\"auth\"";
+    let reply = Reply::new(StatusCode::PROXY_AUTHENTICATION_REQUIRED);
+    refuse(bench, reply.header(HeaderName::ProxyAuthenticate, challenge));
+}
+
+#[test]
+fn a_carrier_that_is_to_know_it_is_told_where_the_caller_is() {
+    let mut bench = calls(PHONE, emergency("located", "two"));
+    let [(invite, Some(location))] = &*invites(&bench) else { panic!("one INVITE with a location") };
+    let document = String::from_utf8_lossy(&location.document);
+    assert!(document.contains("<cl:ROOM>room of 7102</cl:ROOM>"), "{document}");
+    assert!(document.contains("entity=\"sip:7102@"), "{document}");
+    assert_eq!(invite.header(&GEOLOCATION_ROUTING), Some("yes"));
+    assert!(
+        invite.content_type().expect("a type").expect("one").is("application", "sdp"),
+        "what is left is the session"
+    );
+    bench.phone_rings();
+    bench.phone_answers();
+    assert!(bench.saw(Peer::Caller, |event| matches!(event, Event::Answered { .. })));
+    bench.bye(Peer::Caller);
+    assert!(bench.is_clear());
+}
+
+#[test]
+fn nobody_else_is_told() {
+    for (source, answer) in [
+        (PHONE, emergency("wide", "two")),
+        (PHONE, by_two_trunks("located", "two").into()),
+        ("phone;dn=7103", emergency("located", "two")),
+        ("trunk;name=other", emergency("located", "two")),
+    ] {
+        let bench = calls(source, answer);
+        assert_eq!(documents(&bench), [None], "the call goes out, and nothing with it: {source}");
+        assert_eq!(invites(&bench)[0].0.header(&GEOLOCATION), None);
+    }
+    for answer in [emergency("wide", "two"), by_two_trunks("located", "two").into()] {
+        assert_eq!(documents(&calls_from_the_roof(answer).0), [None], "what a phone says of itself neither");
+    }
+}
+
+#[test]
+fn what_a_phone_says_of_itself_goes_on_as_it_came() {
+    let (bench, _) = calls_from_the_roof(emergency("located", "two"));
+    assert_eq!(documents(&bench), [Some(OWN.to_owned())]);
+    assert_eq!(invites(&bench)[0].0.header(&GEOLOCATION_ROUTING), Some("no"), "and with what it allows");
+}
+
+#[test]
+fn the_next_trunk_and_a_successor_tell_it_too() {
+    for restarts in [false, true] {
+        let (mut bench, conn_id) = calls_from_the_roof(emergency("located", "located-too"));
+        if restarts {
+            restart(&mut bench, conn_id);
+        }
+        challenge(&mut bench);
+        if restarts {
+            restart(&mut bench, conn_id);
+        }
+        refuse(&mut bench, Reply::new(StatusCode::SERVICE_UNAVAILABLE));
+        let own = || Some(OWN.to_owned());
+        assert_eq!(documents(&bench), [own(), own(), own()], "restarts: {restarts}");
+        let trunks: Vec<_> =
+            invites(&bench).iter().map(|(invite, _)| invite.request_uri().unwrap_or_default()).collect();
+        assert_eq!(trunks[1..], ["sip:+4930123@located.example:5060", "sip:+4930123@located-too.example:5060"]);
+    }
+}
+
+#[test]
+fn a_record_has_a_location_only_while_it_may_be_wanted() {
+    let stored = |bench: &Bench| format!("{:?}", bench.writes).contains("on the roof");
+    assert!(stored(&calls_from_the_roof(emergency("located", "two")).0));
+    assert!(!stored(&calls_from_the_roof(by_two_trunks("located", "two")).0), "it is no emergency");
+}
+
+#[test]
+fn a_carrier_that_refuses_the_location_gets_the_call_without_it() {
+    for status in [StatusCode::UNSUPPORTED_MEDIA_TYPE, StatusCode::BAD_LOCATION_INFORMATION] {
+        let mut bench = calls(PHONE, emergency("located", "two"));
+        refuse(&mut bench, Reply::new(status));
+        let invites = invites(&bench);
+        let [(first, Some(_)), (second, None)] = &*invites else { panic!("two INVITEs: {invites:?}") };
+        assert_eq!(first.request_uri(), second.request_uri());
+        assert_eq!((second.header(&GEOLOCATION), second.body()), (None, first.body()));
+        refuse(&mut bench, Reply::new(status));
+        assert!(bench.refusal().is_some(), "it is not tried for ever");
+    }
+}
