@@ -17,6 +17,7 @@ mod early_media;
 mod ending;
 mod facts;
 mod feature;
+mod flows;
 mod forwarding;
 mod hold;
 mod identity;
@@ -231,6 +232,7 @@ impl Call {
             Input::LegFailed { leg, status } if self.replaces_on(leg) => self.refuse_replacement(status),
             Input::LegFailed { leg, status } => self.leg_failed(leg, status, now),
             Input::LegUnreachable { leg, status } => self.leg_unreachable(leg, status, now),
+            Input::FlowFailed { leg, next } => self.flow_failed(leg, next),
             Input::LegReleased(leg) => self.leg_gone(leg, CallState::Ok, now),
             Input::LegDead(leg) => self.leg_gone(leg, CallState::Dropped, now),
             Input::LegHeld(leg) => self.leg_hold(leg, HoldWay::Hold, now),

@@ -583,7 +583,7 @@ fn peer_of(call_id: &str) -> Peer {
 }
 
 pub fn phone(no_answer_ms: u64) -> Destination {
-    let contact = Contact { uri: "sip:7101@192.0.2.7".to_owned(), path: vec![format!("<sip:flow@{EDGE};lr>")] };
+    let contact = Contact::new("sip:7101@192.0.2.7".to_owned(), vec![format!("<sip:flow@{EDGE};lr>")]);
     Destination::Extension { dn: model::Dn::parse("7101").expect("a DN"), contacts: vec![contact], no_answer_ms }
 }
 
@@ -599,7 +599,7 @@ pub fn point() -> Destination {
 pub fn by_two_trunks(first: &str, second: &str) -> Destination {
     let way = |trunk: &str| Way {
         trunk: trunk.to_owned(),
-        contact: Contact { uri: format!("sip:+4930123@{trunk}.example:5060"), path: Vec::new() },
+        contact: Contact::new(format!("sip:+4930123@{trunk}.example:5060"), Vec::new()),
         caller_id: None,
         try_ms: 10_000,
         always: false,

@@ -133,6 +133,12 @@ impl Entry {
         Some(Seat { hears, ..seat })
     }
 
+    /// The one phone that is meant by question `ask` to the dial plan, if an INVITE or a REFER has named one.
+    pub fn instance_asked(&self, ask: u32) -> Option<Instance> {
+        let leg = self.thread.asks_on(ask).or_else(|| self.thread.transfers_on(ask))?;
+        self.leg(leg)?.instance.clone()
+    }
+
     /// A leg by its number.
     pub fn leg(&self, id: LegId) -> Option<&Leg> {
         self.legs.iter().find(|leg| leg.id == id)

@@ -5,13 +5,13 @@ use model::Timestamp;
 use model::plan::{Caller, Destination};
 use sip::agent::{ALLOW, IncomingId, Reply, SDP, SUPPORTED};
 use sip::proxy::headers;
-use sip::{HeaderName, Message, StatusCode};
+use sip::{HeaderName, Instance, Message, StatusCode};
 
 use super::incoming;
 use super::to_sip::note;
 use crate::sip_cluster::node::Node;
 use crate::sip_cluster::node::faults::Doing;
-use crate::sip_cluster::node::order::Order;
+use crate::sip_cluster::node::order::{Number, Order};
 
 impl Node {
     /// Handles a query whether a call to a number would be taken. The user agent limits how many such queries wait.
@@ -20,9 +20,11 @@ impl Node {
             return self.tell(request, Reply::new(StatusCode::SERVICE_UNAVAILABLE), now);
         }
         match question(message) {
-            Some((tenant, caller, dialled)) => {
-                self.orders.push_back(Order::AskReach { request, tenant, caller, dialled });
+            Some((tenant, caller, Some((dialled, instance)))) => {
+                let number = Number { dialled, instance, ..Number::default() };
+                self.orders.push_back(Order::AskReach { request, tenant, caller, number });
             }
+            Some((_, _, None)) => self.tell(request, Reply::new(StatusCode::NOT_FOUND), now),
             // From a proxy that checks whether this node is live, or without a number.
             None => self.tell(request, capabilities(), now),
         }
@@ -55,7 +57,9 @@ fn capabilities() -> Reply {
         .header(HeaderName::Supported, SUPPORTED)
 }
 
-fn question(message: &Message) -> Option<(TenantId, Caller, String)> {
+/// Who asks about which number and phone; these are `None` for a phone that cannot be ours.
+fn question(message: &Message) -> Option<(TenantId, Caller, Option<(String, Option<Instance>)>)> {
     let tenant = TenantId::parse(message.header(&headers::TENANT)?).ok()?;
-    Some((tenant, incoming::caller(message)?, incoming::dialled(message)?))
+    let (caller, dialled) = (incoming::caller(message)?, incoming::dialled(message)?);
+    Some((tenant, caller, incoming::meant(message).ok().map(|instance| (dialled, instance))))
 }

@@ -9,7 +9,7 @@ use call::{CallSnapshot, Thread};
 use contracts::v1;
 use contracts::wire::{call_ref_to_wire, user_data_to_wire};
 use infra::DialogKey;
-use model::plan::Contact;
+use model::plan::{Contact, PhoneFlow};
 use model::{ConnId, Dn, Encryption, LegId, Timestamp};
 use prost::Message as _;
 use sip::agent::{DialogSnapshot, UserAgent};
@@ -21,7 +21,7 @@ use super::call::{Entry, Stored};
 use super::leg::{AudioPath, EarlySession, Leg, LegStage, OwedSession, ReferNo, Target};
 use super::verdict::CallerVerdict;
 use crate::dialog_records::{RecordError, dialog_from_record, dialog_to_record};
-use sip::ConnectionId;
+use sip::{ConnectionId, Instance};
 
 /// The kind of the record.
 const KIND: &str = "call";
@@ -100,6 +100,9 @@ fn leg_to_record<'a>(
         target_a_day: target.map(|target| model_write::a_day(&target.limits)).unwrap_or_default(),
         target_early_speech: target.is_some_and(|target| target.early_speech),
         target_insists: target.is_some_and(|target| target.insists),
+        target_further: target.map(|target| flows_to_record(&target.contact)).unwrap_or_default(),
+        alerted: leg.alerted,
+        instance: leg.instance.as_ref().map(ToString::to_string),
         user_to_user: leg.user_to_user.clone(),
         owes_media: leg.owes_media,
         direct: leg.path != AudioPath::Media,
@@ -199,6 +202,15 @@ fn verdict_from_record(record: v1::CallerVerdictRecord) -> Option<CallerVerdict>
     Some(CallerVerdict { verstat: Verstat::parse(&record.verstat)?, attest, origid: record.origid })
 }
 
+fn flows_to_record(contact: &Contact) -> Vec<v1::PhoneFlowRecord> {
+    let flow = |flow: &PhoneFlow| v1::PhoneFlowRecord { uri: flow.uri.clone(), path: flow.path.clone() };
+    contact.further.iter().map(flow).collect()
+}
+
+fn flow_from_record(v1::PhoneFlowRecord { uri, path }: v1::PhoneFlowRecord) -> PhoneFlow {
+    PhoneFlow { uri, path }
+}
+
 fn diversion_to_record(diversion: &Diversion) -> v1::DiversionRecord {
     v1::DiversionRecord {
         number: diversion.number.clone(),
@@ -292,7 +304,10 @@ fn leg_from_record(record: v1::LegRecord, mut link_of: impl FnMut(&str) -> Conne
         None => None,
         Some(dn) => Some(Target {
             dn: Dn::parse(&dn).map_err(|_| RecordError("legs.target_dn"))?,
-            contact: Contact { uri: record.target_uri, path: record.target_path },
+            contact: Contact {
+                further: record.target_further.into_iter().map(flow_from_record).collect(),
+                ..Contact::new(record.target_uri, record.target_path)
+            },
             shows: record.target_shows,
             trunk: record.target_trunk,
             limits: model_read::limits(record.target_limit, record.target_a_day)?,
@@ -316,6 +331,8 @@ fn leg_from_record(record: v1::LegRecord, mut link_of: impl FnMut(&str) -> Conne
         party: record.party.as_deref().map(str::parse).transpose().map_err(|_| RecordError("legs.party"))?,
         target,
         user_to_user: record.user_to_user,
+        instance: record.instance.as_deref().and_then(Instance::parse),
+        alerted: record.alerted,
         owes_media: record.owes_media,
         path: match (record.direct, record.moving) {
             (false, _) => AudioPath::Media,
