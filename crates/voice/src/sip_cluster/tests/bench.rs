@@ -81,6 +81,8 @@ pub struct Bench {
     pub media_told: Vec<bytes::Bytes>,
     /// Whether media refuses to move legs to other rooms.
     pub media_is_stuck: bool,
+    /// What callers write behind the host of the Request-URI.
+    pub uri_params: String,
     /// How many callers have dialled.
     callers: u64,
     tags: u64,
@@ -193,6 +195,7 @@ impl Bench {
             media_waits: None,
             media_told: Vec::new(),
             media_is_stuck: false,
+            uri_params: String::new(),
             callers: 0,
             tags: 0,
         }
@@ -241,7 +244,7 @@ impl Bench {
         let tag = if self.callers == 1 { "caller".to_owned() } else { format!("caller{}", self.callers) };
         let invite = Invite {
             flow: LINK,
-            target: format!("sip:{number}@{EDGE}"),
+            target: format!("sip:{number}@{EDGE}{}", self.uri_params),
             from: "\"Ann\" <sip:+4930123456@example.com>".to_owned(),
             to: format!("<sip:{number}@{EDGE}>"),
             call_id: call_id.to_owned(),

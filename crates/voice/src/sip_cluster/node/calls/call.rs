@@ -7,9 +7,9 @@ use call::{CallSnapshot, Thread};
 use infra::{Absorbed, CallIndex, DialogKey, NewCall};
 use model::event::Stamped;
 use model::{ConnId, Dn, LegId, Owner, TenantId, Timestamp};
-use sip::HeaderName;
 use sip::agent::{COMPLETED_ELSEWHERE, DialogId, ExtraHeaders};
 use sip::diversion::Diversions;
+use sip::{HeaderName, Instance};
 
 use super::leg::{HeldKeys, Leg, LegStage};
 use super::verdict::CallerVerdict;
