@@ -326,3 +326,27 @@ fn feature_from_wire(action: FeatureAction, number: Option<Dn>) -> Option<Featur
         FeatureAction::Pickup | FeatureAction::Park => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_phone_comes_with_its_flows_and_from_an_earlier_release_without() {
+        let further = vec![PhoneFlow { uri: "sip:b@192.0.2.2".to_owned(), path: vec!["<sip:two;lr;ob>".to_owned()] }];
+        let path = vec!["<sip:one;lr;ob>".to_owned()];
+        let phone = Contact { further, ..Contact::new("sip:a@192.0.2.1".to_owned(), path) };
+        let dn = Dn::parse("7101").unwrap();
+        let destination = Destination::Extension { dn, contacts: vec![phone], no_answer_ms: 15_000 };
+        let json = plan_answer_to_json(&PlanAnswer::from(destination.clone()));
+        assert_eq!(plan_answer_from_json(json).unwrap().destination, destination);
+        let former = serde_json::json!({
+            "kind": "extension", "dn": "7101", "no_answer_ms": 1, "contacts": [{"uri": "sip:a@192.0.2.1", "path": []}],
+        });
+        let contacts = vec![Contact::new("sip:a@192.0.2.1".to_owned(), Vec::new())];
+        let Destination::Extension { contacts: read, .. } = plan_answer_from_json(former).unwrap().destination else {
+            panic!("it is a phone");
+        };
+        assert_eq!(read, contacts);
+    }
+}

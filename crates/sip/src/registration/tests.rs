@@ -336,6 +336,11 @@ fn a_phone_that_asks_gets_the_gruu_of_each_instance() {
     }
 }
 
+/// A phone, its flow (0 for none), its port, and whether it goes.
+fn step() -> impl Strategy<Value = (u8, u32, u8, bool)> {
+    (0..4u8, 0..7u32, 0..3u8, any::<bool>())
+}
+
 proptest! {
     /// In any order of arrival, the binding is that of the highest CSeq that has arrived.
     #[test]
@@ -359,7 +364,7 @@ proptest! {
 
     /// In any order, each phone has at most its flows, each flow one binding, and no more phones are known than may be.
     #[test]
-    fn bindings_stay_within_their_bounds(steps in proptest::collection::vec((0..4u8, 0..7u32, 0..3u8, any::<bool>()), 1..40)) {
+    fn bindings_stay_within_their_bounds(steps in proptest::collection::vec(step(), 1..40)) {
         let policy = Policy { contacts_max: 2, ..Policy::default() };
         let mut known: Vec<Binding> = Vec::new();
         for (cseq, (phone, reg_id, port, goes)) in (1..).zip(steps) {

@@ -47,8 +47,8 @@ fn the_last_flow_decides_what_becomes_of_the_call() {
 
 #[test]
 fn another_phone_of_the_number_rings_on() {
-    let mut bench = Bench::internal("5001");
-    bench.plan(phone("5001", 2));
+    let mut bench = Bench::internal("5002");
+    bench.plan(phone("5002", 2));
     let legs = bench.rings();
     bench.give(Input::FlowFailed { leg: legs[0], next: next() });
     let (moved, _) = rings(&mut bench).pop().expect("the next flow is tried");

@@ -5,7 +5,7 @@ use model::Timestamp;
 use model::plan::{Caller, Destination};
 use sip::agent::{ALLOW, IncomingId, Reply, SDP, SUPPORTED};
 use sip::proxy::headers;
-use sip::{HeaderName, Instance, Message, StatusCode};
+use sip::{HeaderName, Message, StatusCode};
 
 use super::incoming;
 use super::to_sip::note;
@@ -20,11 +20,10 @@ impl Node {
             return self.tell(request, Reply::new(StatusCode::SERVICE_UNAVAILABLE), now);
         }
         match question(message) {
-            Some((tenant, caller, Some((dialled, instance)))) => {
-                let number = Number { dialled, instance, ..Number::default() };
+            Some((tenant, caller, Ok(number))) => {
                 self.orders.push_back(Order::AskReach { request, tenant, caller, number });
             }
-            Some((_, _, None)) => self.tell(request, Reply::new(StatusCode::NOT_FOUND), now),
+            Some((_, _, Err(status))) => self.tell(request, Reply::new(status), now),
             // From a proxy that checks whether this node is live, or without a number.
             None => self.tell(request, capabilities(), now),
         }
@@ -57,9 +56,10 @@ fn capabilities() -> Reply {
         .header(HeaderName::Supported, SUPPORTED)
 }
 
-/// Who asks about which number and phone; these are `None` for a phone that cannot be ours.
-fn question(message: &Message) -> Option<(TenantId, Caller, Option<(String, Option<Instance>)>)> {
+/// Who asks, and about which number; a status where that cannot be ours.
+fn question(message: &Message) -> Option<(TenantId, Caller, Result<Number, StatusCode>)> {
     let tenant = TenantId::parse(message.header(&headers::TENANT)?).ok()?;
     let (caller, dialled) = (incoming::caller(message)?, incoming::dialled(message)?);
-    Some((tenant, caller, incoming::meant(message).ok().map(|instance| (dialled, instance))))
+    let number = incoming::meant(message).map(|instance| Number { dialled, instance, ..Number::default() });
+    Some((tenant, caller, number))
 }

@@ -74,22 +74,13 @@ fn leg_to_record<'a>(
         dialogs.push(dialog_to_record(snapshot));
         u32::try_from(dialogs.len() - 1).ok()
     };
-    let stage = match leg.stage {
-        LegStage::Offered => v1::LegRecordStage::Offered,
-        LegStage::Preparing => v1::LegRecordStage::Preparing,
-        LegStage::PreparingEarly => v1::LegRecordStage::PreparingEarly,
-        LegStage::Early => v1::LegRecordStage::Early,
-        LegStage::Ringing => v1::LegRecordStage::Ringing,
-        LegStage::Up => v1::LegRecordStage::Up,
-        LegStage::Closing => v1::LegRecordStage::Closing,
-    };
     let target = leg.target.as_ref();
     let recorded = leg.seat.and_then(|seat| seat.recorded);
     v1::LegRecord {
         id: leg.id.0.into(),
         phone: store(leg.phone),
         media: store(leg.media),
-        stage: stage.into(),
+        stage: stage_to_record(leg.stage).into(),
         edge: edge_of(leg.link).to_owned(),
         target_dn: target.map(|target| target.dn.to_string()),
         target_uri: target.map(|target| target.contact.uri.clone()).unwrap_or_default(),
@@ -132,6 +123,18 @@ fn leg_to_record<'a>(
             Some(HeardBy::Only(leg)) => leg.0.into(),
             Some(HeardBy::All | HeardBy::Nobody) | None => 0,
         },
+    }
+}
+
+const fn stage_to_record(stage: LegStage) -> v1::LegRecordStage {
+    match stage {
+        LegStage::Offered => v1::LegRecordStage::Offered,
+        LegStage::Preparing => v1::LegRecordStage::Preparing,
+        LegStage::PreparingEarly => v1::LegRecordStage::PreparingEarly,
+        LegStage::Early => v1::LegRecordStage::Early,
+        LegStage::Ringing => v1::LegRecordStage::Ringing,
+        LegStage::Up => v1::LegRecordStage::Up,
+        LegStage::Closing => v1::LegRecordStage::Closing,
     }
 }
 
@@ -284,7 +287,10 @@ pub fn legible(bytes: &[u8]) -> Legible {
     }
 }
 
-fn leg_from_record(record: v1::LegRecord, mut link_of: impl FnMut(&str) -> ConnectionId) -> Result<Leg, RecordError> {
+fn leg_from_record(
+    mut record: v1::LegRecord,
+    mut link_of: impl FnMut(&str) -> ConnectionId,
+) -> Result<Leg, RecordError> {
     let stage = match record.stage() {
         v1::LegRecordStage::Offered => LegStage::Offered,
         v1::LegRecordStage::Preparing => LegStage::Preparing,
@@ -300,21 +306,6 @@ fn leg_from_record(record: v1::LegRecord, mut link_of: impl FnMut(&str) -> Conne
         v1::HoldRecordWay::Hold => Some(HoldWay::Hold),
         v1::HoldRecordWay::Retrieve => Some(HoldWay::Retrieve),
     };
-    let target = match record.target_dn {
-        None => None,
-        Some(dn) => Some(Target {
-            dn: Dn::parse(&dn).map_err(|_| RecordError("legs.target_dn"))?,
-            contact: Contact {
-                further: record.target_further.into_iter().map(flow_from_record).collect(),
-                ..Contact::new(record.target_uri, record.target_path)
-            },
-            shows: record.target_shows,
-            trunk: record.target_trunk,
-            limits: model_read::limits(record.target_limit, record.target_a_day)?,
-            early_speech: record.target_early_speech,
-            insists: record.target_insists,
-        }),
-    };
     let id = LegId(u16::try_from(record.id).map_err(|_| RecordError("legs.id"))?);
     let room = u16::try_from(record.room).map_err(|_| RecordError("legs.room"))?;
     let heard_by = match u16::try_from(record.heard_by).map_err(|_| RecordError("legs.heard_by"))? {
@@ -329,7 +320,7 @@ fn leg_from_record(record: v1::LegRecord, mut link_of: impl FnMut(&str) -> Conne
     let heard_at = Timestamp::from_micros(record.heard_at_us);
     Ok(Leg {
         party: record.party.as_deref().map(str::parse).transpose().map_err(|_| RecordError("legs.party"))?,
-        target,
+        target: target_from_record(&mut record)?,
         user_to_user: record.user_to_user,
         instance: record.instance.as_deref().and_then(Instance::parse),
         alerted: record.alerted,
@@ -357,4 +348,20 @@ fn leg_from_record(record: v1::LegRecord, mut link_of: impl FnMut(&str) -> Conne
         seat: if record.roomless { None } else { Some(Seat { room, heard_by, hears: !record.deaf, recorded }) },
         ..Leg::new(id, link_of(&record.edge), stage, heard_at)
     })
+}
+
+/// Takes whom a leg rings out of its record.
+fn target_from_record(record: &mut v1::LegRecord) -> Result<Option<Target>, RecordError> {
+    let Some(dn) = record.target_dn.take() else { return Ok(None) };
+    let (uri, path) = (std::mem::take(&mut record.target_uri), std::mem::take(&mut record.target_path));
+    let further = std::mem::take(&mut record.target_further).into_iter().map(flow_from_record).collect();
+    Ok(Some(Target {
+        dn: Dn::parse(&dn).map_err(|_| RecordError("legs.target_dn"))?,
+        contact: Contact { further, ..Contact::new(uri, path) },
+        shows: record.target_shows.take(),
+        trunk: record.target_trunk.take(),
+        limits: model_read::limits(record.target_limit.take(), std::mem::take(&mut record.target_a_day))?,
+        early_speech: record.target_early_speech,
+        insists: record.target_insists,
+    }))
 }
