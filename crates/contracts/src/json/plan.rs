@@ -339,12 +339,13 @@ mod tests {
         let dn = Dn::parse("7101").unwrap();
         let destination = Destination::Extension { dn, contacts: vec![phone], no_answer_ms: 15_000 };
         let json = plan_answer_to_json(&PlanAnswer::from(destination.clone()));
-        assert_eq!(plan_answer_from_json(json).unwrap().destination, destination);
+        assert_eq!(plan_answer_from_json(json.to_string().as_bytes()).unwrap().destination, destination);
         let former = serde_json::json!({
             "kind": "extension", "dn": "7101", "no_answer_ms": 1, "contacts": [{"uri": "sip:a@192.0.2.1", "path": []}],
         });
         let contacts = vec![Contact::new("sip:a@192.0.2.1".to_owned(), Vec::new())];
-        let Destination::Extension { contacts: read, .. } = plan_answer_from_json(former).unwrap().destination else {
+        let read = plan_answer_from_json(former.to_string().as_bytes()).unwrap().destination;
+        let Destination::Extension { contacts: read, .. } = read else {
             panic!("it is a phone");
         };
         assert_eq!(read, contacts);
