@@ -98,8 +98,12 @@ impl fmt::Display for Instance {
     }
 }
 
-/// The flow of a Contact (RFC 5626 §4.2); `None` for a Contact without a usable `reg-id`.
-pub fn reg_id(contact: &NameAddr<'_>) -> Option<u32> {
+/// The phone and the flow of it that a Contact registers (RFC 5626 §4.2). A `reg-id` without an instance says nothing.
+pub fn flow_of(contact: &NameAddr<'_>) -> Option<(Instance, u32)> {
+    Instance::of(contact).zip(reg_id(contact))
+}
+
+fn reg_id(contact: &NameAddr<'_>) -> Option<u32> {
     let digits = contact.params().get("reg-id")?;
     let number = digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse::<u32>().ok())??;
     (1..=REG_ID_MAX).contains(&number).then_some(number)

@@ -7,7 +7,7 @@ use std::time::Duration;
 use model::Timestamp;
 
 use crate::header::{Contact, HeaderName, NameAddr};
-use crate::instance::{Instance, reg_id};
+use crate::instance::{Instance, flow_of};
 use crate::message::Capabilities;
 use crate::params::quote;
 use crate::uri::Uri;
@@ -185,11 +185,6 @@ fn wants_flow(request: &Message) -> bool {
     request.has_token(&HeaderName::Supported, OUTBOUND)
         && request.elements(&HeaderName::Path).next().is_some_and(is_kept)
         && request.contacts().filter_map(Result::ok).any(|contact| contact.address().and_then(flow_of).is_some())
-}
-
-/// The phone and the flow of it that a Contact names. A `reg-id` alone says nothing.
-fn flow_of(contact: &NameAddr<'_>) -> Option<(Instance, u32)> {
-    Instance::of(contact).zip(reg_id(contact))
 }
 
 /// Why a registrar refuses the request, with the header that says what it supports.

@@ -16,7 +16,7 @@ use super::{Attempt, AttemptCaller, Output, Proxy, flow_token, headers};
 use crate::digest::{self, Algorithm, Challenge, Issued, NonceVerdict, Secret};
 use crate::flow::Flow;
 use crate::header::{Contact, HeaderName};
-use crate::instance::reg_id;
+use crate::instance::flow_of;
 use crate::message::Message;
 use crate::method::Method;
 use crate::params::quote;
@@ -363,7 +363,7 @@ fn is_senders(message: &Message, flow: Flow) -> bool {
 
 /// Whether a REGISTER comes from a phone that knows flows, without a proxy between it and us: else the flow would be that proxy's.
 fn is_of_flow(register: &Message) -> bool {
-    let names_one = |contact: Contact<'_>| contact.address().is_some_and(|address| reg_id(address).is_some());
+    let names_one = |contact: Contact<'_>| contact.address().and_then(flow_of).is_some();
     register.has_token(&HeaderName::Supported, "outbound")
         && register.elements(&HeaderName::Via).nth(1).is_none()
         && register.contacts().filter_map(Result::ok).any(names_one)

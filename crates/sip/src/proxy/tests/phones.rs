@@ -498,12 +498,28 @@ fn the_path_of_a_flow_says_that_it_is_kept() {
     lab.node(ConnectionId(1), "registrar", "r.1");
     lab.proxy.handle_opened(ConnectionId(70), addr(PHONE), Side::Edge);
     assert!(path_of(&mut lab, 70, FLOW, "z9hG4bK-1").ends_with(";lr;ob>"));
-    let plain = FLOW.replace(";reg-id=1", "");
-    for (other, branch) in [(plain, "z9hG4bK-2"), (FLOW.replace("outbound, ", ""), "z9hG4bK-3")] {
+    let (plain, nameless) = (FLOW.replace(";reg-id=1", ""), FLOW.replace("urn:uuid:", ""));
+    let unaware = FLOW.replace("outbound, ", "");
+    for (other, branch) in [(plain, "z9hG4bK-2"), (unaware, "z9hG4bK-3"), (nameless, "z9hG4bK-5")] {
         assert!(path_of(&mut lab, 70, &other, branch).ends_with(";lr>"), "{other}");
     }
     let through = format!("{FLOW}Via: SIP/2.0/TCP 10.0.0.9;branch=z9hG4bK-behind\n");
     assert!(path_of(&mut lab, 70, &through, "z9hG4bK-4").ends_with(";lr>"), "the flow is another proxy's");
+}
+
+#[test]
+fn a_request_within_a_dialog_to_a_gruu_goes_down_the_dialogs_flow() {
+    let mut lab = Lab::new();
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
+    lab.proxy.handle_opened(ConnectionId(70), addr(PHONE), Side::Edge);
+    let recorded = flow_token::seal(tcp(70), None, &seal());
+    // Its host is ours.
+    let gruu = "sip:7101@127.0.0.1:5060;gr=urn:uuid:00000000-0000-1000-8000-00000000000a";
+    let more = format!("Route: <sip:{recorded}@127.0.0.1:5060;lr>\n");
+    let bye = Ask { method: "BYE", uri: gruu, host: "127.0.2.1", to_tag: Some("p"), more: &more, ..Ask::default() };
+    lab.by(ConnectionId(1), &bye.text());
+    let (flow, forwarded) = lab.only();
+    assert_eq!((flow, forwarded.request_uri(), forwarded.routes().count()), (tcp(70), Some(gruu), 0));
 }
 
 #[test]
