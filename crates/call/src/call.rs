@@ -76,7 +76,7 @@ pub use timer::{Timer, Timers};
 use consultation::Consultation;
 use ending::Ending;
 
-/// The most phones of one DN that ring at once; further registrations are left out.
+/// The most phones of one DN that ring at once; further ones are left out.
 pub const FORK_MAX: usize = 3;
 /// The most default routes of one call; the next one drops the call. A default DN that never answers must not loop.
 pub const DEFAULT_ROUTES_MAX: u8 = 3;

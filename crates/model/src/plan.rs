@@ -20,7 +20,7 @@ pub enum Destination {
     Extension {
         /// Its number.
         dn: Dn,
-        /// Its registrations, newest first; empty if it is not registered.
+        /// Its registered phones, newest first; empty if none is.
         contacts: Vec<Contact>,
         /// How long it may ring, in milliseconds.
         no_answer_ms: u64,
