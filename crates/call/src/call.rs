@@ -17,6 +17,7 @@ mod early_media;
 mod ending;
 mod facts;
 mod feature;
+mod flows;
 mod forwarding;
 mod hold;
 mod identity;
@@ -75,7 +76,7 @@ pub use timer::{Timer, Timers};
 use consultation::Consultation;
 use ending::Ending;
 
-/// The most phones of one DN that ring at once; further registrations are left out.
+/// The most phones of one DN that ring at once; further ones are left out.
 pub const FORK_MAX: usize = 3;
 /// The most default routes of one call; the next one drops the call. A default DN that never answers must not loop.
 pub const DEFAULT_ROUTES_MAX: u8 = 3;
@@ -231,6 +232,7 @@ impl Call {
             Input::LegFailed { leg, status } if self.replaces_on(leg) => self.refuse_replacement(status),
             Input::LegFailed { leg, status } => self.leg_failed(leg, status, now),
             Input::LegUnreachable { leg, status } => self.leg_unreachable(leg, status, now),
+            Input::FlowFailed { leg, next } => self.flow_failed(leg, next),
             Input::LegReleased(leg) => self.leg_gone(leg, CallState::Ok, now),
             Input::LegDead(leg) => self.leg_gone(leg, CallState::Dropped, now),
             Input::LegHeld(leg) => self.leg_hold(leg, HoldWay::Hold, now),

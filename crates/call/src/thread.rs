@@ -144,6 +144,13 @@ impl Thread {
         self.calls().find(asks).and_then(|call| call.party(PartyNo::CALLER)).map(|caller| caller.leg)
     }
 
+    /// The leg of the phone for whose transfer the dial plan is asked.
+    pub fn transfers_on(&self, ask: u32) -> Option<LegId> {
+        let mut transfers = self.calls().filter_map(|call| Some((call, call.transfer.as_ref()?)));
+        let (call, transfer) = transfers.find(|(_, transfer)| transfer.ask == ask && transfer.asked.is_none())?;
+        call.party(transfer.party).map(|party| party.leg)
+    }
+
     /// Forgets the call that a phone has begun on this leg, of which nothing is known yet.
     pub fn withdraw(&mut self, leg: LegId) {
         let first = self.first().conn_id;
@@ -269,6 +276,7 @@ impl Thread {
             }
             Input::LegRinging(leg)
             | Input::LegPlaysEarly { leg, .. }
+            | Input::FlowFailed { leg, .. }
             | Input::LegAnswered(leg)
             | Input::LegTransfers { leg, .. }
             | Input::HoldRefused(leg)

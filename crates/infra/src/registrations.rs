@@ -24,6 +24,10 @@ pub struct Binding {
     pub q: u16,
     /// The product that the phone names.
     pub user_agent: Option<String>,
+    /// The phone's name for itself, a URN (RFC 5626 §4.1).
+    pub instance: Option<String>,
+    /// The flow of that phone which the binding is (RFC 5626 §4.2); none for a binding that is no flow.
+    pub reg_id: Option<u32>,
 }
 
 /// The bindings of one DN.

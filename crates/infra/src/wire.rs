@@ -103,6 +103,8 @@ pub fn registration_to_wire(tenant: &TenantId, dn: &Dn, registration: Registrati
         expires_at_us: b.expires_at.as_micros(),
         q: b.q.into(),
         user_agent: b.user_agent,
+        instance: b.instance,
+        reg_id: b.reg_id,
     });
     v1::RegistrationPut {
         tenant: tenant.to_string(),
@@ -121,12 +123,14 @@ pub fn registration_from_wire(put: v1::RegistrationPut) -> Registration {
 
 fn binding_from_wire(b: v1::RegistrationBinding) -> Binding {
     Binding {
-        contact: model::plan::Contact { uri: b.uri, path: b.path },
+        contact: model::plan::Contact::new(b.uri, b.path),
         call_id: b.call_id,
         cseq: b.cseq,
         refreshed_at: Timestamp::from_micros(b.refreshed_at_us),
         expires_at: Timestamp::from_micros(b.expires_at_us),
         q: u16::try_from(b.q).unwrap_or(1_000),
         user_agent: b.user_agent,
+        instance: b.instance,
+        reg_id: b.reg_id,
     }
 }

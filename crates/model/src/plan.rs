@@ -20,7 +20,7 @@ pub enum Destination {
     Extension {
         /// Its number.
         dn: Dn,
-        /// Its registrations, newest first; empty if it is not registered.
+        /// Its registered phones, newest first; empty if none is.
         contacts: Vec<Contact>,
         /// How long it may ring, in milliseconds.
         no_answer_ms: u64,
@@ -180,6 +180,30 @@ pub struct Contact {
     pub uri: String,
     /// The Path that leads to it (RFC 3327), as the proxy wrote it; to a carrier, the way that this one wants.
     pub path: Vec<String>,
+    /// The other flows of the same phone, in the order in which they are tried, one after the other (RFC 5626 §5.3).
+    pub further: Vec<PhoneFlow>,
+}
+
+/// A flow by which a phone is reached (RFC 5626).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PhoneFlow {
+    /// The contact URI that the phone has registered by it.
+    pub uri: String,
+    /// The Path that leads to it.
+    pub path: Vec<String>,
+}
+
+impl Contact {
+    /// A phone that is reached in one way.
+    pub const fn new(uri: String, path: Vec<String>) -> Self {
+        Self { uri, path, further: Vec::new() }
+    }
+
+    /// The same phone by its next flow; `None` if it has no other.
+    pub fn by_next_flow(&self) -> Option<Self> {
+        let (next, further) = self.further.split_first()?;
+        Some(Self { uri: next.uri.clone(), path: next.path.clone(), further: further.to_vec() })
+    }
 }
 
 /// What a feature code does.

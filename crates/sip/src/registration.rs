@@ -1,13 +1,15 @@
-//! Registration: where an address of record can be reached (RFC 3261 §10.3, RFC 3327). It keeps no state: known bindings come
-//! in with the REGISTER; the new bindings and the answer go out.
+//! Registration: where an address of record can be reached (RFC 3261 §10.3, RFC 3327), by which flows (RFC 5626 §6), and the GRUUs of
+//! its phones (RFC 5627 §5). It keeps no state: known bindings come in with the REGISTER; the new bindings and the answer go out.
 
 use std::borrow::Cow;
 use std::time::Duration;
 
 use model::Timestamp;
 
-use crate::header::{Contact, HeaderName};
+use crate::header::{Contact, HeaderName, NameAddr};
+use crate::instance::{Instance, flow_of};
 use crate::message::Capabilities;
+use crate::params::quote;
 use crate::uri::Uri;
 use crate::{Message, Method, StatusCode};
 
@@ -30,6 +32,17 @@ pub struct Binding {
     pub q: u16,
     /// The phone's User-Agent.
     pub user_agent: Option<String>,
+    /// The phone, if it has named itself.
+    pub instance: Option<Instance>,
+    /// The flow of that phone which the binding is (RFC 5626 §4.2); without one it is a Contact, as RFC 3261 has it.
+    pub reg_id: Option<u32>,
+}
+
+impl Binding {
+    /// Whether both are flows of one phone.
+    pub fn is_flow_beside(&self, other: &Self) -> bool {
+        self.reg_id.is_some() && other.reg_id.is_some() && self.instance.is_some() && self.instance == other.instance
+    }
 }
 
 /// What a registrar allows.
@@ -41,7 +54,8 @@ pub struct Policy {
     pub expires_max: Duration,
     /// The expiration granted when none is requested.
     pub expires_default: Duration,
-    /// The most Contacts of one address of record; beyond it, the oldest are removed.
+    /// The most phones of one address of record; beyond it, the oldest are removed. The flows of a phone count as one, and so does a
+    /// Contact that is no flow.
     pub contacts_max: usize,
 }
 
@@ -83,6 +97,9 @@ pub enum Excess {
 /// The most Contacts of one REGISTER, and of one address of record whatever the policy says: each is compared with every known
 /// one. No user is known to have more devices.
 pub const CONTACTS_MAX: usize = 16;
+/// The most flows of one phone; beyond it, the oldest are removed. RFC 5626 §4.2 wants two, and a phone that goes by more servers than
+/// four gains nothing.
+pub const FLOWS_MAX: usize = 4;
 /// The most bytes of a Contact URI. Those of mobile phones contain a push token of some hundred bytes.
 pub const CONTACT_BYTES_MAX: usize = 2_048;
 /// The most elements of Path: each becomes a Route of every call to the phone. A few edges may stand in a row, not nine.
@@ -94,10 +111,12 @@ pub const CALL_ID_BYTES_MAX: usize = 1_024;
 /// The most bytes kept of a User-Agent; the rest is cut off.
 pub const USER_AGENT_BYTES_MAX: usize = 256;
 
+/// The option tag of flows (RFC 5626 §11.4).
+const OUTBOUND: &str = "outbound";
 /// Methods that a registrar understands.
 const METHODS: [Method; 1] = [Method::Register];
 /// Extensions that a registrar understands.
-const EXTENSIONS: [&str; 1] = ["path"];
+const EXTENSIONS: [&str; 3] = ["gruu", "outbound", "path"];
 
 /// Applies a REGISTER to the known bindings.
 pub fn register(request: &Message, known: &[Binding], policy: &Policy, now: Timestamp) -> Outcome {
@@ -127,9 +146,14 @@ pub fn answer(request: &Message, outcome: &Outcome, policy: &Policy, to_tag: &st
         }
     };
     let mut answer = Message::response_to(request, StatusCode::OK).to_tag(to_tag);
+    let aor = request.to().ok().filter(|_| request.has_token(&HeaderName::Supported, "gruu"));
+    let aor = aor.as_ref().and_then(|to| to.uri().ok());
     for binding in bindings {
-        let left = binding.expires_at.since(now).as_secs();
-        answer = answer.header(&HeaderName::Contact, format_args!("<{}>;expires={left}", binding.uri));
+        answer = answer.header(&HeaderName::Contact, contact(binding, aor.as_ref(), now));
+    }
+    if wants_flow(request) {
+        // §6: so the phone knows that its flows count as such.
+        answer = answer.header(&HeaderName::Require, OUTBOUND);
     }
     // RFC 3327 §5.3: the response repeats the Path of the request if the phone supports it.
     if request.has_token(&HeaderName::Supported, "path") {
@@ -138,6 +162,29 @@ pub fn answer(request: &Message, outcome: &Outcome, policy: &Policy, to_tag: &st
         }
     }
     answer.build()
+}
+
+/// A binding as the answer has it. A phone finds its own by the instance, and its GRUU there (RFC 5627 §5.1).
+fn contact(binding: &Binding, aor: Option<&Uri<'_>>, now: Timestamp) -> String {
+    let left = binding.expires_at.since(now).as_secs();
+    let flow = binding.reg_id.map(|reg_id| format!(";reg-id={reg_id}")).unwrap_or_default();
+    let instance = binding.instance.as_ref();
+    let named = instance.map(|instance| format!(";+sip.instance={}", quote(&format!("<{instance}>"))));
+    let gruu = instance.zip(aor).and_then(|(instance, aor)| instance.public_gruu(aor));
+    let gruu = gruu.map(|gruu| format!(";pub-gruu={}", quote(&gruu)));
+    format!("<{}>;expires={left}{}{flow}{}", binding.uri, named.unwrap_or_default(), gruu.unwrap_or_default())
+}
+
+/// Whether the request makes, refreshes or removes a flow: one of a phone that knows them, by an edge that keeps them (RFC 5626 §6).
+/// Where the edge does not, the Contact is one as any other, and the answer says so by its silence.
+fn wants_flow(request: &Message) -> bool {
+    let is_kept = |path: &str| {
+        let path = NameAddr::parse(path).ok();
+        path.and_then(|path| path.uri().ok()).is_some_and(|uri| uri.params().contains("ob"))
+    };
+    request.has_token(&HeaderName::Supported, OUTBOUND)
+        && request.elements(&HeaderName::Path).next().is_some_and(is_kept)
+        && request.contacts().filter_map(Result::ok).any(|contact| contact.address().and_then(flow_of).is_some())
 }
 
 /// Why a registrar refuses the request, with the header that says what it supports.
@@ -178,13 +225,14 @@ fn bindings_after(
     for contact in &said.contacts {
         let Contact::Address(address) = contact else { continue };
         let uri = address.uri().map_err(|_| BAD)?;
-        let at = bindings.iter().position(|binding| is_same(&binding.uri, &uri));
-        if at.is_some_and(|at| at >= written && said.is_overtaken(&bindings[at])) {
+        let place = said.place(address, uri);
+        let replaced: Vec<usize> = (0..bindings.len()).filter(|at| place.is_of(&bindings[*at])).collect();
+        if replaced.iter().any(|at| *at >= written && said.is_overtaken(&bindings[*at])) {
             // §10.3 step 7: an outdated REGISTER changes nothing.
             return Err(OVERTAKEN);
         }
         let granted = granted(address.expires().or(expires), policy).map_err(Outcome::Refused)?;
-        if let Some(at) = at {
+        for at in replaced.into_iter().rev() {
             bindings.remove(at);
             written -= usize::from(at < written);
         }
@@ -193,11 +241,44 @@ fn bindings_after(
             // Such a Contact could not be called: the phone must be told.
             return Err(Outcome::Refused(StatusCode::UNSUPPORTED_URI_SCHEME));
         }
-        bindings.insert(0, Cow::Owned(said.binding(uri.to_string(), address.q(), now, granted)?));
+        bindings.insert(0, Cow::Owned(said.binding(place, address, now, granted)?));
         written += 1;
     }
-    bindings.truncate(policy.contacts_max.min(CONTACTS_MAX));
-    Ok(bindings.into_iter().map(Cow::into_owned).collect())
+    Ok(newest(bindings, policy.contacts_max))
+}
+
+/// The newest phones, and of each its newest flows.
+fn newest(bindings: Vec<Cow<'_, Binding>>, phones_max: usize) -> Vec<Binding> {
+    let mut kept: Vec<Cow<'_, Binding>> = Vec::with_capacity(bindings.len());
+    let mut phones = 0;
+    for binding in bindings {
+        let flows = kept.iter().filter(|other| other.is_flow_beside(&binding)).count();
+        let is_kept = if flows == 0 { phones < phones_max } else { flows < FLOWS_MAX };
+        if is_kept {
+            phones += usize::from(flows == 0);
+            kept.push(binding);
+        }
+    }
+    kept.truncate(CONTACTS_MAX);
+    kept.into_iter().map(Cow::into_owned).collect()
+}
+
+/// The place of a Contact among the bindings: what it replaces, and nothing else.
+struct Place<'a> {
+    uri: Uri<'a>,
+    flow: Option<(Instance, u32)>,
+}
+
+impl Place<'_> {
+    /// Whether the binding is the one of this place. A flow is its phone's whatever its URI (RFC 5626 §6). It also takes the place of a
+    /// Contact with its URI that was no flow; and a Contact that is none is meant by its URI alone.
+    fn is_of(&self, binding: &Binding) -> bool {
+        let has_uri = || Uri::parse(&binding.uri).is_ok_and(|known| known.equivalent(&self.uri));
+        match (&self.flow, binding.reg_id) {
+            (Some((instance, reg_id)), Some(known)) => *reg_id == known && binding.instance.as_ref() == Some(instance),
+            _ => has_uri(),
+        }
+    }
 }
 
 /// The contents of a REGISTER that concern all its Contacts, within the limits.
@@ -207,6 +288,8 @@ struct Said<'a> {
     cseq: u32,
     path: Vec<&'a str>,
     user_agent: Option<&'a str>,
+    /// Whether its Contacts may be flows.
+    has_flows: bool,
 }
 
 impl<'a> Said<'a> {
@@ -225,13 +308,34 @@ impl<'a> Said<'a> {
         if call_id.len() > CALL_ID_BYTES_MAX {
             return Err(Outcome::Excessive(Excess::CallId));
         }
+        let has_flows = wants_flow(request);
+        let all = request.expires().unwrap_or_default();
+        let is_made = |contact: &&NameAddr<'_>| flow_of(contact).is_some() && contact.expires().or(all) != Some(0);
+        if has_flows && contacts.iter().filter_map(Contact::address).filter(is_made).count() > 1 {
+            // RFC 5626 §6: one request came by one flow.
+            return Err(BAD);
+        }
         let cseq = request.cseq().map_err(|_| BAD)?.number;
         let user_agent = request.header(&HeaderName::UserAgent);
         let user_agent = user_agent.map(|text| &text[..text.floor_char_boundary(USER_AGENT_BYTES_MAX)]);
-        Ok(Self { contacts, call_id, cseq, path, user_agent })
+        Ok(Self { contacts, call_id, cseq, path, user_agent, has_flows })
     }
 
-    fn binding(&self, uri: String, q: Option<u16>, now: Timestamp, granted: Duration) -> Result<Binding, Outcome> {
+    fn place<'u>(&self, contact: &NameAddr<'_>, uri: Uri<'u>) -> Place<'u> {
+        Place { uri, flow: flow_of(contact).filter(|_| self.has_flows) }
+    }
+
+    fn binding(
+        &self,
+        place: Place<'_>,
+        contact: &NameAddr<'_>,
+        now: Timestamp,
+        granted: Duration,
+    ) -> Result<Binding, Outcome> {
+        let Place { uri, flow } = place;
+        let uri = uri.to_string();
+        let reg_id = flow.as_ref().map(|(_, reg_id)| *reg_id);
+        let instance = flow.map(|(instance, _)| instance).or_else(|| Instance::of(contact));
         if uri.len() > CONTACT_BYTES_MAX {
             return Err(Outcome::Excessive(Excess::Contact));
         }
@@ -242,8 +346,10 @@ impl<'a> Said<'a> {
             cseq: self.cseq,
             refreshed_at: now,
             expires_at: now + granted,
-            q: q.unwrap_or(1_000),
+            q: contact.q().unwrap_or(1_000),
             user_agent: self.user_agent.map(str::to_owned),
+            instance,
+            reg_id,
         })
     }
 
@@ -279,10 +385,6 @@ fn granted(asked: Option<u32>, policy: &Policy) -> Result<Option<Duration>, Stat
         Some(asked) if asked < policy.expires_min => Err(StatusCode::INTERVAL_TOO_BRIEF),
         Some(asked) => Ok(Some(asked.min(policy.expires_max))),
     }
-}
-
-fn is_same(known: &str, uri: &Uri<'_>) -> bool {
-    Uri::parse(known).is_ok_and(|known| known.equivalent(uri))
 }
 
 #[cfg(test)]

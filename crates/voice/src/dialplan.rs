@@ -3,10 +3,12 @@
 //!
 //! `POST /tenants/{tenant}/resolve` with `{"caller": {"phone": "7101"}, "dialled": "*50"}` or
 //! `{"caller": {"trunk": "carrier", "number": "+15550199"}, "dialled": "+15550100"}`.
+//! `instance` names the one phone of the number that is called (RFC 5627).
 //! `occasion` says why it is asked (`called`, `own_phone`, `routed_to_agent`, `busy`, `no_answer`), `forwarded_by` and `forward_modes` who has forwarded the
 //! call so far.
 
 mod metrics;
+mod phones;
 mod plans;
 mod server;
 

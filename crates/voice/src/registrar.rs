@@ -1,4 +1,5 @@
-//! registrar: stores from SIP REGISTERs where phones can be reached (RFC 3261 §10, RFC 3327).
+//! registrar: stores from SIP REGISTERs where phones can be reached (RFC 3261 §10, RFC 3327), by which flows (RFC 5626), and tells them
+//! their GRUUs (RFC 5627).
 //!
 //! It keeps a connection to every sip-proxy (own-01), which has authenticated the phone. It writes bindings and their events to
 //! the store (voice-36, voice-52), and ends expired bindings. The reporting log gets where phones are (voice-53).
@@ -64,7 +65,8 @@ runtime::settings! {
             let bounds = format!("registrar.expires_min ({}) and registrar.expires_max ({})", least.show(), most.show());
             Err(format!("{} is not between {bounds}", given.show()))
         };
-        /// Contacts of one DN, at most 16. Beyond the limit the oldest are removed. With 1, the phone that registered last rings.
+        /// Phones of one DN, at most 16. Beyond the limit the oldest are removed. With 1, the phone that registered last rings. A phone that
+        /// is registered by several flows (RFC 5626) is one.
         contacts_max: usize = 1;
     }
 }

@@ -11,13 +11,15 @@ fn dn(number: &str) -> Dn {
 /// A write of a phone that is at that host, or has gone.
 fn phone(number: &str, expected: u64, host: Option<&str>) -> RegistrationWrite {
     let binding = |host: &str| Binding {
-        contact: Contact { uri: format!("sip:{number}@{host}"), path: Vec::new() },
+        contact: Contact::new(format!("sip:{number}@{host}"), Vec::new()),
         call_id: "c".to_owned(),
         cseq: 1,
         refreshed_at: Timestamp::default(),
         expires_at: Timestamp::from_millis(4_000_000_000_000),
         q: 1_000,
         user_agent: None,
+        instance: None,
+        reg_id: None,
     };
     let bindings = host.into_iter().map(binding).collect();
     RegistrationWrite { tenant: tenant(), dn: dn(number), expected, bindings, events: Vec::new() }

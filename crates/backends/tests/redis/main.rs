@@ -250,13 +250,15 @@ async fn a_phone_that_an_emptied_redis_has_lost_is_not_called_unregistered() {
     let (dialplan, _) = self::stores(&server, 0, clock).await;
     let dn = Dn::parse("7101").unwrap();
     let binding = Binding {
-        contact: Contact { uri: "sip:7101@192.0.2.7".to_owned(), path: Vec::new() },
+        contact: Contact::new("sip:7101@192.0.2.7".to_owned(), Vec::new()),
         call_id: "c".to_owned(),
         cseq: 1,
         refreshed_at: Timestamp::default(),
         expires_at: Timestamp::from_millis(4_000_000_000_000),
         q: 1_000,
         user_agent: None,
+        instance: None,
+        reg_id: None,
     };
     let (tenant, bindings, events) = (tenant(), vec![binding], create(7, &owner()).events);
     let write = RegistrationWrite { tenant: tenant.clone(), dn: dn.clone(), expected: 0, bindings, events };
@@ -735,13 +737,15 @@ async fn a_registration_that_cannot_be_read_is_over_and_hides_no_other() {
     let ends = Timestamp::from_millis(4_000_000_000_000);
     let write = |number: &str, expected, expires_at: Option<Timestamp>| {
         let binding = |expires_at| Binding {
-            contact: Contact { uri: format!("sip:{number}@192.0.2.7"), path: Vec::new() },
+            contact: Contact::new(format!("sip:{number}@192.0.2.7"), Vec::new()),
             call_id: "c".to_owned(),
             cseq: 1,
             refreshed_at: Timestamp::default(),
             expires_at,
             q: 1_000,
             user_agent: None,
+            instance: None,
+            reg_id: None,
         };
         let bindings = expires_at.into_iter().map(binding).collect();
         RegistrationWrite { tenant: tenant(), dn: dn(number), expected, bindings, events: Vec::new() }

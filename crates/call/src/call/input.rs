@@ -1,6 +1,6 @@
 //! What happens to a call.
 
-use model::plan::{Caller, PlanAnswer};
+use model::plan::{Caller, Contact, PlanAnswer};
 use model::{CallUuid, ConnId, Dn, LegId, Request, TenantId, Token};
 
 use super::feature::PinAnswer;
@@ -57,6 +57,13 @@ pub enum Input {
         leg: LegId,
         /// The SIP status.
         status: u16,
+    },
+    /// The flow by which the leg rings a phone is lost, and the phone has another (RFC 5626 section 5.3).
+    FlowFailed {
+        /// The leg.
+        leg: LegId,
+        /// The phone by its next flow.
+        next: Contact,
     },
     /// The party hung up or cancelled.
     LegReleased(LegId),

@@ -1,4 +1,4 @@
-//! Ringing phones: a call is forked to every registration of the DN and answered by at most one.
+//! Ringing phones: a call is forked to every registered phone of the DN and answered by at most one.
 
 use std::time::Duration;
 
@@ -52,7 +52,7 @@ impl Call {
         self.offer_rings(offer, outside.no_answer_ms, now);
     }
 
-    /// Rings the phones, newest registration first.
+    /// Rings the phones, the one that registered last first.
     pub(super) fn offer(&mut self, mut offer: Offer, contacts: Vec<Contact>, no_answer_ms: u64, now: Timestamp) {
         offer.legs = self.ring_legs(&offer.dn, contacts, None);
         self.offer_rings(offer, no_answer_ms, now);

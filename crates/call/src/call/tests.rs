@@ -6,6 +6,7 @@ mod conference;
 mod consultation;
 mod early_media;
 mod feature;
+mod flows;
 mod forwarding;
 mod further;
 mod harness;

@@ -149,7 +149,7 @@ fn way(plan: &TenantPlan, trunk: &OutsideTrunk, number: &str) -> Way {
     let uri = format!("sip:{}@{}", sent.replace('#', "%23"), trunk.contact);
     Way {
         trunk: trunk.name.clone(),
-        contact: Contact { uri, path: Vec::new() },
+        contact: Contact::new(uri, Vec::new()),
         caller_id,
         try_ms: trunk.try_ms,
         always: false,

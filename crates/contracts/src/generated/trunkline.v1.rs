@@ -2550,6 +2550,15 @@ pub struct LegRecord {
     /// Of a caller, where it says that it is (RFC 6442).
     #[prost(message, optional, tag = "45")]
     pub location: ::core::option::Option<GeolocationRecord>,
+    /// The other flows of the phone, tried one after the other (RFC 5626).
+    #[prost(message, repeated, tag = "46")]
+    pub target_further: ::prost::alloc::vec::Vec<PhoneFlowRecord>,
+    /// Whether the phone has said something before its answer.
+    #[prost(bool, tag = "47")]
+    pub alerted: bool,
+    /// The one phone that the INVITE or REFER of this leg names (RFC 5627).
+    #[prost(string, optional, tag = "48")]
+    pub instance: ::core::option::Option<::prost::alloc::string::String>,
 }
 /// Where somebody is.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2560,6 +2569,14 @@ pub struct GeolocationRecord {
     /// Whether its call may be routed by it; absent if nothing is said.
     #[prost(bool, optional, tag = "2")]
     pub may_route: ::core::option::Option<bool>,
+}
+/// A flow by which a phone is reached.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PhoneFlowRecord {
+    #[prost(string, tag = "1")]
+    pub uri: ::prost::alloc::string::String,
+    #[prost(string, repeated, tag = "2")]
+    pub path: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct OwedSessionRecord {
@@ -4199,6 +4216,12 @@ pub struct RegistrationBinding {
     pub q: u32,
     #[prost(string, optional, tag = "8")]
     pub user_agent: ::core::option::Option<::prost::alloc::string::String>,
+    /// The phone's name for itself, a URN (RFC 5626 section 4.1).
+    #[prost(string, optional, tag = "9")]
+    pub instance: ::core::option::Option<::prost::alloc::string::String>,
+    /// The flow of that phone which the binding is; absent for one that is no flow.
+    #[prost(uint32, optional, tag = "10")]
+    pub reg_id: ::core::option::Option<u32>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ConfigHead {

@@ -1,12 +1,13 @@
 //! The dial plan's answer on 8800.
 //!
-//! `{"kind":"extension","dn":"7101","no_answer_ms":15000,"contacts":[{"uri":"sip:..","path":["<sip:..;lr>"]}]}`; the other kinds are
+//! `{"kind":"extension","dn":"7101","no_answer_ms":15000,"contacts":[{"uri":"sip:..","path":["<sip:..;lr>"]}]}`; a contact that is a phone with
+//! several flows has the others in `further`. The other kinds are
 //! `route_point`, `outside`, `feature_code`, `pickup`, `park`, `echo`, `announcement` and `reject`. Beside them stand `forwarded_by`, the DNs that forwarded
 //! the call there, and `forward_modes`, why; `forwards_busy` and `forwards_no_answer`, whether the phone forwards it in turn, and `notes`, the rules that led there.
 
 use model::plan::{
     Contact, DayLimit, Destination, FeatureCode, ForwardedBy, Forwards, OutgoingLimit, Outside, OutsideLimits,
-    PlanAnswer, Service, Way,
+    PhoneFlow, PlanAnswer, Service, Way,
 };
 use model::request::ForwardMode;
 use model::{AgentId, Dn, Timestamp};
@@ -79,6 +80,28 @@ enum Wire {
 struct WireContact {
     uri: String,
     path: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    further: Vec<WireFlow>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireFlow {
+    uri: String,
+    path: Vec<String>,
+}
+
+impl From<&Contact> for WireContact {
+    fn from(Contact { uri, path, further }: &Contact) -> Self {
+        let flow = |flow: &PhoneFlow| WireFlow { uri: flow.uri.clone(), path: flow.path.clone() };
+        Self { uri: uri.clone(), path: path.clone(), further: further.iter().map(flow).collect() }
+    }
+}
+
+impl From<WireContact> for Contact {
+    fn from(WireContact { uri, path, further }: WireContact) -> Self {
+        let flow = |WireFlow { uri, path }| PhoneFlow { uri, path };
+        Self { further: further.into_iter().map(flow).collect(), ..Self::new(uri, path) }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -162,7 +185,7 @@ fn way_from_wire(wire: WireWay) -> Result<Way, FrameError> {
         a_day: a_day.into_iter().map(day_limit_from_wire).collect::<Result<_, _>>()?,
         counts,
     };
-    Ok(Way { trunk, contact: Contact { uri, path }, caller_id, try_ms, always, limits })
+    Ok(Way { trunk, contact: Contact::new(uri, path), caller_id, try_ms, always, limits })
 }
 
 /// Writes the dial plan's answer.
@@ -215,7 +238,7 @@ fn destination_to_wire(destination: &Destination) -> Wire {
         },
         Destination::Extension { dn, contacts, no_answer_ms } => Wire::Extension {
             dn: dn.to_string(),
-            contacts: contacts.iter().map(|c| WireContact { uri: c.uri.clone(), path: c.path.clone() }).collect(),
+            contacts: contacts.iter().map(WireContact::from).collect(),
             no_answer_ms: *no_answer_ms,
         },
         Destination::Outside(outside) => Wire::Outside {
@@ -246,7 +269,7 @@ fn destination_from_wire(wire: Wire) -> Result<Destination, FrameError> {
         },
         Wire::Extension { dn: number, contacts, no_answer_ms } => Destination::Extension {
             dn: dn(&number, "dn")?,
-            contacts: contacts.into_iter().map(|c| Contact { uri: c.uri, path: c.path }).collect(),
+            contacts: contacts.into_iter().map(Contact::from).collect(),
             no_answer_ms,
         },
         Wire::Outside { number, way, further, no_answer_ms } => Destination::Outside(Outside {
@@ -309,5 +332,30 @@ fn feature_from_wire(action: FeatureAction, number: Option<Dn>) -> Option<Featur
         FeatureAction::ForwardUnregistered => forward(ForwardMode::OnUnregistered),
         // Destinations of their own.
         FeatureAction::Pickup | FeatureAction::Park => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_phone_comes_with_its_flows_and_from_an_earlier_release_without() {
+        let further = vec![PhoneFlow { uri: "sip:b@192.0.2.2".to_owned(), path: vec!["<sip:two;lr;ob>".to_owned()] }];
+        let path = vec!["<sip:one;lr;ob>".to_owned()];
+        let phone = Contact { further, ..Contact::new("sip:a@192.0.2.1".to_owned(), path) };
+        let dn = Dn::parse("7101").unwrap();
+        let destination = Destination::Extension { dn, contacts: vec![phone], no_answer_ms: 15_000 };
+        let json = plan_answer_to_json(&PlanAnswer::from(destination.clone()));
+        assert_eq!(plan_answer_from_json(json.to_string().as_bytes()).unwrap().destination, destination);
+        let former = serde_json::json!({
+            "kind": "extension", "dn": "7101", "no_answer_ms": 1, "contacts": [{"uri": "sip:a@192.0.2.1", "path": []}],
+        });
+        let contacts = vec![Contact::new("sip:a@192.0.2.1".to_owned(), Vec::new())];
+        let read = plan_answer_from_json(former.to_string().as_bytes()).unwrap().destination;
+        let Destination::Extension { contacts: read, .. } = read else {
+            panic!("it is a phone");
+        };
+        assert_eq!(read, contacts);
     }
 }

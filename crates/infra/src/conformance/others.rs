@@ -143,13 +143,15 @@ pub(super) async fn what_a_view_has_not_read_stays_longer(stores: &Stores) {
 
 fn binding(uri: &str, expires_at: Timestamp) -> Binding {
     Binding {
-        contact: Contact { uri: uri.to_owned(), path: vec!["<sip:flow@192.0.2.1;lr>".to_owned()] },
+        contact: Contact::new(uri.to_owned(), vec!["<sip:flow@192.0.2.1;lr>".to_owned()]),
         call_id: "a".to_owned(),
         cseq: 1,
         refreshed_at: Timestamp::from_millis(1_700_000_000_000),
         expires_at,
         q: 1_000,
         user_agent: Some("phone".to_owned()),
+        instance: Some("urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6".to_owned()),
+        reg_id: Some(2),
     }
 }
 

@@ -194,13 +194,15 @@ async fn registrations_that_were_answered_are_there_after_a_kill() {
     let store = Embedded::open(&folder.0, settings, clock.clone()).unwrap();
     let dns: Vec<Dn> = (7_000..7_200).map(|dn: u32| Dn::parse(&dn.to_string()).unwrap()).collect();
     let binding = Binding {
-        contact: Contact { uri: "sip:phone@198.51.100.1".to_owned(), path: Vec::new() },
+        contact: Contact::new("sip:phone@198.51.100.1".to_owned(), Vec::new()),
         call_id: "c1".to_owned(),
         cseq: 1,
         refreshed_at: clock.now(),
         expires_at: clock.now() + Duration::from_secs(60),
         q: 1_000,
         user_agent: None,
+        instance: None,
+        reg_id: None,
     };
     let register = |dn: &Dn| RegistrationWrite {
         tenant: acme(),

@@ -15,7 +15,8 @@ use super::target::{Destination, REGISTRAR};
 use super::{Attempt, AttemptCaller, Lacking, Output, Proxy, flow_token, headers};
 use crate::digest::{self, Algorithm, Challenge, Issued, NonceVerdict, Secret};
 use crate::flow::Flow;
-use crate::header::HeaderName;
+use crate::header::{Contact, HeaderName};
+use crate::instance::flow_of;
 use crate::message::Message;
 use crate::method::Method;
 use crate::params::quote;
@@ -362,11 +363,13 @@ impl Proxy {
         }
     }
 
-    /// RFC 3327 §5.2: later requests to this phone come through us and go down this flow.
+    /// RFC 3327 §5.2: later requests to this phone come through us and go down this flow. With `ob` we promise to send them nowhere else
+    /// (RFC 5626 §5.1): the phone has others, and the registrar knows them.
     fn add_path(&self, message: &mut Message, origin: Origin) {
         self.remove_own_paths(message);
+        let outbound = if is_of_flow(message) { ";ob" } else { "" };
         let token = flow_token::seal(origin.flow(), self.stream_owner(origin.flow()), &self.seal);
-        message.push_front(&HeaderName::Path, format_args!("<sip:{token}@{};lr>", self.settings.edge));
+        message.push_front(&HeaderName::Path, format_args!("<sip:{token}@{};lr{outbound}>", self.settings.edge));
     }
 
     pub(super) fn remote_of(&self, origin: Origin) -> Option<SocketAddr> {
@@ -380,6 +383,14 @@ impl Proxy {
 /// Whether the request's flow certainly belongs to its sender: without rport, the sender may have named another port.
 fn is_senders(message: &Message, flow: Flow) -> bool {
     flow.is_reliable() || message.top_via().is_ok_and(|via| via.rport().is_some())
+}
+
+/// Whether a REGISTER comes from a phone that knows flows, without a proxy between it and us: else the flow would be that proxy's.
+fn is_of_flow(register: &Message) -> bool {
+    let names_one = |contact: Contact<'_>| contact.address().and_then(flow_of).is_some();
+    register.has_token(&HeaderName::Supported, "outbound")
+        && register.elements(&HeaderName::Via).nth(1).is_none()
+        && register.contacts().filter_map(Result::ok).any(names_one)
 }
 
 /// The number that a REGISTER is for.

@@ -64,7 +64,7 @@ impl Proxy {
             if taken.is_none() {
                 let uri = message.routes().next().and_then(Result::ok).and_then(|route| route.uri().ok());
                 let name = uri.and_then(|uri| uri.params().get(PROVED_NAME).map(str::to_owned));
-                taken = Some(OwnRoute { token, name });
+                taken = Some(OwnRoute { token, name, is_only: uri.is_some_and(|uri| uri.params().contains("ob")) });
             }
             message.remove_first_value(&HeaderName::Route);
         }
@@ -179,7 +179,7 @@ impl Proxy {
     }
 
     /// The flow named by a Route of ours. If its connection has closed, another path to the same phone; 430 if there is
-    /// none (RFC 5626 §5.3).
+    /// none, or if the phone has registered this flow as one of several: the others are tried in their order (RFC 5626 §5.3).
     fn flow_destination(&mut self, route: &OwnRoute, message: &Message) -> Result<Destination, Answer> {
         if let Some((flow, owner)) = flow_token::open_whole(&route.token, &self.seal) {
             if self.is_alive(flow) {
@@ -188,6 +188,7 @@ impl Proxy {
             if let Some(flow) = owner.and_then(|owner| self.carrier_again(owner, flow, route.name.as_deref())) {
                 return Ok(Destination::edge(flow));
             }
+            let owner = owner.filter(|_| !route.is_only);
             if let Some(flow) = owner.and_then(|owner| self.another_way(owner, flow.transport(), message)) {
                 return Ok(Destination::edge(flow));
             }
@@ -401,6 +402,8 @@ pub(super) struct OwnRoute {
     pub(super) token: String,
     /// The name that the carrier at the end of the flow has to prove.
     pub(super) name: Option<String>,
+    /// Whether no other way will do (RFC 5626 §5.1, `ob`).
+    pub(super) is_only: bool,
 }
 
 /// By what a connection to a peer is found again.

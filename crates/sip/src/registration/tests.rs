@@ -223,6 +223,124 @@ fn other_methods_and_extensions_are_refused_with_what_would_be_served() {
     assert_eq!(unserved(&request(1, "Require: path\r\n")), None);
 }
 
+/// The phone at the desk, and one elsewhere.
+const DESK: &str = "urn:uuid:00000000-0000-1000-8000-00000000000a";
+const HOME: &str = "urn:uuid:00000000-0000-1000-8000-00000000000b";
+
+/// The headers of a REGISTER for a flow, as our edge passes it on.
+fn flow(uri: &str, instance: &str, reg_id: &str) -> String {
+    format!(
+        "Supported: path, outbound\r\nPath: <sip:token@edge;lr;ob>\r\n\
+         Contact: <{uri}>;+sip.instance=\"<{instance}>\";reg-id={reg_id}\r\n"
+    )
+}
+
+/// What these REGISTERs of one phone after the other leave, newest first.
+fn after(registers: &[String], policy: &Policy) -> Vec<Binding> {
+    let numbered = (1..).zip(registers);
+    numbered.fold(Vec::new(), |known, (cseq, headers)| accepted(&request(cseq, headers), &known, policy))
+}
+
+fn uris(bindings: &[Binding]) -> Vec<&str> {
+    bindings.iter().map(|binding| binding.uri.as_str()).collect()
+}
+
+#[test]
+fn a_flow_replaces_its_former_registration_and_no_other_flow() {
+    let registers = [
+        flow("sip:a@192.0.2.1", DESK, "1"),
+        flow("sip:b@192.0.2.1", DESK, "2"),
+        flow("sip:c@192.0.2.1", &DESK.to_uppercase(), "1"),
+    ];
+    let bindings = after(&registers, &Policy::default());
+    assert_eq!(uris(&bindings), ["sip:c@192.0.2.1", "sip:b@192.0.2.1"], "one phone, though it may have only one");
+    assert_eq!(bindings.iter().map(|binding| binding.reg_id).collect::<Vec<_>>(), [Some(1), Some(2)]);
+    let gone = flow("sip:c@192.0.2.1", DESK, "1").replace("reg-id=1", "reg-id=1;expires=0");
+    assert_eq!(uris(&accepted(&request(9, &gone), &bindings, &many())), ["sip:b@192.0.2.1"]);
+    assert_eq!(accepted(&request(9, "Contact: *\r\nExpires: 0\r\n"), &bindings, &many()), []);
+}
+
+#[test]
+fn two_flows_may_have_one_uri() {
+    let registers = [flow("sip:a@x.invalid", DESK, "1"), flow("sip:a@x.invalid", DESK, "2")];
+    let bindings = after(&registers, &many());
+    assert_eq!(uris(&bindings), ["sip:a@x.invalid", "sip:a@x.invalid"]);
+    let plain = "Contact: <sip:a@x.invalid>;expires=0\r\n";
+    assert_eq!(accepted(&request(9, plain), &bindings, &many()), [], "without a flow the URI is meant");
+}
+
+#[test]
+fn phones_are_counted_and_not_their_flows_of_which_each_has_a_few() {
+    let two = Policy { contacts_max: 2, ..Policy::default() };
+    let mut registers: Vec<String> =
+        (1..=FLOWS_MAX + 1).map(|i| flow(&format!("sip:d{i}@192.0.2.1"), DESK, &i.to_string())).collect();
+    let many_flows = after(&registers, &two);
+    assert_eq!(uris(&many_flows), ["sip:d5@192.0.2.1", "sip:d4@192.0.2.1", "sip:d3@192.0.2.1", "sip:d2@192.0.2.1"]);
+    registers.push(flow("sip:h1@192.0.2.2", HOME, "1"));
+    registers.push(flow("sip:h2@192.0.2.2", HOME, "2"));
+    assert_eq!(after(&registers, &two).len(), FLOWS_MAX + 2, "the second phone has its place");
+    registers.push("Contact: <sip:plain@192.0.2.3>\r\n".to_owned());
+    assert_eq!(
+        uris(&after(&registers, &two)),
+        ["sip:plain@192.0.2.3", "sip:h2@192.0.2.2", "sip:h1@192.0.2.2"],
+        "the oldest phone is gone with all its flows"
+    );
+}
+
+#[test]
+fn a_reg_id_counts_with_an_instance_at_an_edge_that_keeps_flows_for_a_phone_that_knows_them() {
+    let whole = flow("sip:a@192.0.2.1", DESK, "1");
+    let flows = |headers: &str| {
+        let request = request(1, headers);
+        let outcome = register(&request, &[], &many(), NOW);
+        let answer = answer(&request, &outcome, &many(), "t", NOW);
+        let Outcome::Accepted(bindings) = outcome else { panic!("{outcome:?}") };
+        (bindings[0].reg_id, answer.header(&HeaderName::Require).map(str::to_owned))
+    };
+    assert_eq!(flows(&whole), (Some(1), Some("outbound".to_owned())));
+    for without in [
+        whole.replace("path, outbound", "path"),
+        whole.replace(";ob>", ">"),
+        whole.replace("Path: <sip:token@edge;lr;ob>\r\n", ""),
+        whole.replace("reg-id=1", "reg-id=0"),
+        whole.replace("reg-id=1", "reg-id=2147483648"),
+        whole.replace(&format!("+sip.instance=\"<{DESK}>\";"), ""),
+        whole.replace("urn:uuid:", "uuid:"),
+    ] {
+        assert_eq!(flows(&without), (None, None), "{without}");
+    }
+    assert_eq!(unserved(&request(1, "Require: outbound, gruu, path\r\n")), None);
+}
+
+#[test]
+fn one_request_makes_one_flow_and_may_remove_what_was_before() {
+    let with = |more: &str| format!("{}Contact: {more}\r\n", flow("sip:new@192.0.2.1", DESK, "1"));
+    let second = with(&format!("<sip:b@192.0.2.1>;+sip.instance=\"<{DESK}>\";reg-id=2"));
+    let outcome = register(&request(1, &second), &[], &many(), NOW);
+    assert_eq!(outcome, Outcome::Refused(StatusCode::BAD_REQUEST));
+    let known = after(&["Contact: <sip:old@192.0.2.1>\r\n".to_owned()], &many());
+    let moved = accepted(&request(2, &with("<sip:old@192.0.2.1>;expires=0")), &known, &many());
+    assert_eq!(uris(&moved), ["sip:new@192.0.2.1"]);
+}
+
+#[test]
+fn a_phone_that_asks_gets_the_gruu_of_each_instance() {
+    let known = after(&[flow("sip:a@192.0.2.1", DESK, "7"), "Contact: <sip:b@192.0.2.1>\r\n".to_owned()], &many());
+    for (supported, gruu) in [("gruu", true), ("outbound", false)] {
+        let fetch = request(9, &format!("Supported: {supported}\r\n"));
+        let answer = answer(&fetch, &Outcome::Accepted(known.clone()), &many(), "t", NOW);
+        let contacts: Vec<&str> = answer.headers(&HeaderName::Contact).collect();
+        let gruu = if gruu { format!(";pub-gruu=\"sip:7101@example.com;gr={DESK}\"") } else { String::new() };
+        let desk = format!("<sip:a@192.0.2.1>;expires=600;+sip.instance=\"<{DESK}>\";reg-id=7{gruu}");
+        assert_eq!(contacts, ["<sip:b@192.0.2.1>;expires=600", desk.as_str()]);
+    }
+}
+
+/// A phone, its flow (0 for none), its port, and whether it goes.
+fn step() -> impl Strategy<Value = (u8, u32, u8, bool)> {
+    (0..4u8, 0..7u32, 0..3u8, any::<bool>())
+}
+
 proptest! {
     /// In any order of arrival, the binding is that of the highest CSeq that has arrived.
     #[test]
@@ -241,6 +359,30 @@ proptest! {
             }
             highest = highest.max(cseq);
             prop_assert_eq!(known[0].cseq, highest);
+        }
+    }
+
+    /// In any order, each phone has at most its flows, each flow one binding, and no more phones are known than may be.
+    #[test]
+    fn bindings_stay_within_their_bounds(steps in proptest::collection::vec(step(), 1..40)) {
+        let policy = Policy { contacts_max: 2, ..Policy::default() };
+        let mut known: Vec<Binding> = Vec::new();
+        for (cseq, (phone, reg_id, port, goes)) in (1..).zip(steps) {
+            let instance = format!("urn:uuid:00000000-0000-1000-8000-00000000000{phone}");
+            let headers = flow(&format!("sip:{phone}@192.0.2.1:506{port}"), &instance, &reg_id.to_string());
+            let headers = if goes { format!("{headers}Expires: 0\r\n") } else { headers };
+            known = accepted(&request(cseq, &headers), &known, &policy);
+            let flows = |one: &Binding| known.iter().filter(|other| one.is_flow_beside(other)).count();
+            prop_assert!(known.iter().all(|one| flows(one) <= FLOWS_MAX));
+            let first = |at: usize| !known[..at].iter().any(|before| before.is_flow_beside(&known[at]));
+            prop_assert!((0..known.len()).filter(|at| first(*at)).count() <= policy.contacts_max);
+            for (at, one) in known.iter().enumerate() {
+                let is_twin = |other: &Binding| match one.reg_id {
+                    Some(_) => one.is_flow_beside(other) && one.reg_id == other.reg_id,
+                    None => other.reg_id.is_none() && one.uri == other.uri,
+                };
+                prop_assert!(!known[at + 1..].iter().any(is_twin));
+            }
         }
     }
 }

@@ -18,6 +18,7 @@ mod drain;
 mod edge;
 mod encryption;
 mod facts;
+mod flows;
 mod fraud;
 mod hearing;
 mod hostile;

@@ -16,9 +16,11 @@ use net::http::JsonBody;
 use runtime::{Caller, Problem, RoleContext};
 use serde::Deserialize;
 use serde_json::Value as Json;
+use sip::Instance;
 use tokio::time::Instant;
 
 use super::metrics::Metrics;
+use super::phones::phones;
 use super::plans::Plans;
 use crate::phone_settings::{self, PhoneRecord};
 use crate::service_routes;
@@ -59,6 +61,9 @@ struct NumberQuestion {
     /// A name of [`Occasion`]; without it somebody calls the number.
     #[serde(default)]
     occasion: Option<String>,
+    /// The one phone that is called, by the name that it has registered (RFC 5627).
+    #[serde(default)]
+    instance: Option<String>,
     /// The DNs that have forwarded the call so far.
     #[serde(default)]
     forwarded_by: Vec<String>,
@@ -92,10 +97,19 @@ async fn resolve(
     let occasion = question.occasion.as_deref().map_or(Ok(Occasion::Called), |name| {
         Occasion::parse(name).ok_or_else(|| Problem::bad_request(format!("occasion: {name} is not known")))
     })?;
+    let instance = question.instance.as_deref().map(|name| {
+        Instance::parse(name).ok_or_else(|| Problem::bad_request("instance: it is no URN, or one that is too long"))
+    });
     let named = question.forwarded_by.get(..FORWARDS_MAX).unwrap_or(&question.forwarded_by);
     let forwarded_by = contracts::json::forwarded_by_from_json(named, &question.forward_modes)
         .map_err(|e| Problem::bad_request(e.to_string()))?;
-    let number = NumberQuery { caller: calling, dialled: question.dialled, occasion, forwarded_by };
+    let number = NumberQuery {
+        caller: calling,
+        dialled: question.dialled,
+        instance: instance.transpose()?,
+        occasion,
+        forwarded_by,
+    };
     let answer = resolver.resolve(&tenant, number).await?;
     Ok(axum::Json(contracts::json::plan_answer_to_json(&answer)))
 }
@@ -104,6 +118,8 @@ async fn resolve(
 struct NumberQuery {
     caller: CallingParty,
     dialled: String,
+    /// The one phone that is called.
+    instance: Option<Instance>,
     occasion: Occasion,
     /// The phones that have forwarded the call so far.
     forwarded_by: Vec<ForwardedBy>,
@@ -123,7 +139,11 @@ impl Resolver {
     /// there are [`FORWARDS_MAX`] at most.
     async fn follow(&self, tenant: &TenantId, number: NumberQuery) -> Result<PlanAnswer, Problem> {
         let plan = self.plans.of(tenant)?;
-        let NumberQuery { mut caller, mut dialled, mut occasion, forwarded_by: mut chain } = number;
+        let NumberQuery { mut caller, mut dialled, instance, mut occasion, forwarded_by: mut chain } = number;
+        if instance.is_some() {
+            // A GRUU means that phone and nobody in its place.
+            occasion = Occasion::RoutedToAgent;
+        }
         let mut notes = Vec::new();
         loop {
             let is_forwarded = !chain.is_empty() && occasion == Occasion::Called;
@@ -139,7 +159,7 @@ impl Resolver {
             // The rules are pure; what concerns a phone is in the stores.
             let next = match &mut answer.destination {
                 Destination::Extension { dn, contacts, .. } => {
-                    let (registered, phone) = self.phone(tenant, dn, occasion).await?;
+                    let (registered, phone) = self.phone(tenant, dn, instance.as_ref(), occasion).await?;
                     *contacts = registered;
                     let state = match contacts.as_slice() {
                         [] => PhoneState::Unregistered,
@@ -148,7 +168,13 @@ impl Resolver {
                     };
                     Some((dn.clone(), phone.settings.at_phone(occasion, state)))
                 }
-                _ => None,
+                other => {
+                    if instance.is_some() && !is_emergency(other) {
+                        let reason = "only a phone has an address of its own".to_owned();
+                        *other = Destination::Reject { status: 404, reason };
+                    }
+                    None
+                }
             };
             let next = match next {
                 Some((dn, AtPhone::Forward(to, mode))) => {
@@ -228,6 +254,7 @@ impl Resolver {
         &self,
         tenant: &TenantId,
         dn: &Dn,
+        instance: Option<&Instance>,
         occasion: Occasion,
     ) -> Result<(Vec<Contact>, PhoneRecord), Problem> {
         let set = async {
@@ -236,7 +263,7 @@ impl Resolver {
             }
             self.kept(tenant, dn).await
         };
-        let (contacts, set) = tokio::join!(self.contacts(tenant, dn), set);
+        let (contacts, set) = tokio::join!(self.contacts(tenant, dn, instance), set);
         Ok((contacts?, set))
     }
 
@@ -253,16 +280,17 @@ impl Resolver {
         }
     }
 
-    /// The contacts of a phone, newest first.
-    async fn contacts(&self, tenant: &TenantId, dn: &Dn) -> Result<Vec<Contact>, Problem> {
+    /// The phones of a DN, newest first.
+    async fn contacts(&self, tenant: &TenantId, dn: &Dn, instance: Option<&Instance>) -> Result<Vec<Contact>, Problem> {
         let registration = self.registration(tenant, dn).await.map_err(|error| {
             tracing::warn!(%tenant, %dn, %error, "the registrations cannot be read");
             Problem::unavailable("the registrations cannot be read")
         })?;
-        let now = self.clock.now();
-        let mut bindings = registration.bindings;
-        bindings.retain(|binding| binding.expires_at > now);
-        bindings.sort_by_key(|binding| std::cmp::Reverse(binding.refreshed_at));
-        Ok(bindings.into_iter().map(|binding| binding.contact).collect())
+        Ok(phones(registration.bindings, instance, self.clock.now()))
     }
+}
+
+/// An emergency call goes out whatever else was asked for.
+const fn is_emergency(destination: &Destination) -> bool {
+    matches!(destination, Destination::Outside(outside) if outside.way.always)
 }

@@ -11,7 +11,7 @@ use sip::params::unquote;
 use sip::proxy::headers;
 use sip::registration::{self, Outcome, Policy};
 use sip::transaction::ServerId;
-use sip::{HeaderName, Message, StatusCode};
+use sip::{HeaderName, Instance, Message, StatusCode};
 use tracing::{info, warn};
 
 use super::metrics::Metrics;
@@ -299,13 +299,21 @@ impl Change {
             (false, true) => Some(EventName::DNOutOfService),
             _ => None,
         };
-        let moved = !after.iter().map(|binding| &binding.uri).eq(before.iter().map(|binding| &binding.uri));
+        // Each of a phone's flows is refreshed in its turn, which moves it to the front and nothing else.
+        let moved = places(before) != places(&after);
         let told =
             moved.then(|| PhoneChange { tenant: tenant.clone(), dn: dn.clone(), event, record: record(&dn, &after) });
         let events = event.map(|name| stamped(name, &tenant, &dn, events + 1, now)).into_iter().collect();
         let bindings = after.into_iter().map(to_store).collect();
         Self { write: RegistrationWrite { tenant, dn, expected: version, bindings, events }, told }
     }
+}
+
+/// Where a DN's phones are, whichever was refreshed last.
+fn places(bindings: &[registration::Binding]) -> Vec<&str> {
+    let mut places: Vec<&str> = bindings.iter().map(|binding| binding.uri.as_str()).collect();
+    places.sort_unstable();
+    places
 }
 
 /// The record for the reporting log of where a phone is now.
@@ -346,7 +354,7 @@ fn stamped(name: EventName, tenant: &TenantId, dn: &Dn, seq: u64, at: Timestamp)
 }
 
 fn from_store(binding: Binding) -> registration::Binding {
-    let Binding { contact, call_id, cseq, refreshed_at, expires_at, q, user_agent } = binding;
+    let Binding { contact, call_id, cseq, refreshed_at, expires_at, q, user_agent, instance, reg_id } = binding;
     registration::Binding {
         uri: contact.uri,
         path: contact.path,
@@ -356,10 +364,14 @@ fn from_store(binding: Binding) -> registration::Binding {
         expires_at,
         q,
         user_agent,
+        instance: instance.as_deref().and_then(Instance::parse),
+        reg_id,
     }
 }
 
 fn to_store(binding: registration::Binding) -> Binding {
-    let registration::Binding { uri, path, call_id, cseq, refreshed_at, expires_at, q, user_agent } = binding;
-    Binding { contact: Contact { uri, path }, call_id, cseq, refreshed_at, expires_at, q, user_agent }
+    let registration::Binding { uri, path, call_id, cseq, refreshed_at, expires_at, q, user_agent, instance, reg_id } =
+        binding;
+    let (contact, instance) = (Contact::new(uri, path), instance.map(|instance| instance.to_string()));
+    Binding { contact, call_id, cseq, refreshed_at, expires_at, q, user_agent, instance, reg_id }
 }

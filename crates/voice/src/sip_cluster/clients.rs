@@ -14,6 +14,7 @@ use net::http::Client;
 use runtime::RoleContext;
 use runtime::fault::{FaultReport, FaultReports};
 use serde_json::json;
+use sip::Instance;
 use tokio::sync::{Semaphore, watch};
 
 use super::certificates::Certificates;
@@ -92,8 +93,7 @@ impl Clients {
                     let answer = inner.resolve(&tenant, Some(conn_id), &caller, &number).await;
                     inner.inbox.dial_plan(conn_id, ask, answer).await;
                 }
-                Order::AskReach { request, tenant, caller, dialled } => {
-                    let number = Number { dialled, ..Number::default() };
+                Order::AskReach { request, tenant, caller, number } => {
                     let answer = inner.resolve(&tenant, None, &caller, &number).await;
                     inner.inbox.reach(request, answer.destination).await;
                 }
@@ -203,6 +203,7 @@ impl Inner {
         let question = json!({
             "caller": caller,
             "dialled": number.dialled,
+            "instance": number.instance.as_ref().map(Instance::as_str),
             "occasion": number.occasion.as_str(),
             "forwarded_by": forwarded_by,
             "forward_modes": forward_modes,

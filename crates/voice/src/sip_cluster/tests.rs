@@ -11,6 +11,7 @@ mod early_media;
 mod encryption;
 mod endings;
 mod faults;
+mod flows;
 mod header_rules;
 mod identity;
 mod joining;

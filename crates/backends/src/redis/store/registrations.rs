@@ -123,10 +123,20 @@ fn bindings_of(dn: &str, bytes: bytes::Bytes) -> Vec<Binding> {
         Ok(record) => wire::registration_from_wire(record).bindings,
         Err(error) => {
             tracing::error!(dn, %error, "a registration cannot be read: the phone is reached when it registers again");
-            let contact = Contact { uri: String::new(), path: Vec::new() };
+            let contact = Contact::new(String::new(), Vec::new());
             let (refreshed_at, expires_at) = (Timestamp::ZERO, Timestamp::ZERO);
             let call_id = String::new();
-            vec![Binding { contact, call_id, cseq: 0, refreshed_at, expires_at, q: 0, user_agent: None }]
+            vec![Binding {
+                contact,
+                call_id,
+                cseq: 0,
+                refreshed_at,
+                expires_at,
+                q: 0,
+                user_agent: None,
+                instance: None,
+                reg_id: None,
+            }]
         }
     }
 }

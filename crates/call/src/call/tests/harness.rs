@@ -365,7 +365,7 @@ pub fn outside(number: &str) -> Destination {
 pub fn way(trunk: &str, number: &str) -> Way {
     Way {
         trunk: trunk.to_owned(),
-        contact: Contact { uri: format!("sip:{number}@203.0.113.9"), path: Vec::new() },
+        contact: Contact::new(format!("sip:{number}@203.0.113.9"), Vec::new()),
         caller_id: Some("+15550100".to_owned()),
         try_ms: 5_000,
         always: false,
@@ -380,8 +380,7 @@ pub fn outside_by_two(number: &str) -> Destination {
 }
 
 pub fn phone(number: &str, registrations: usize) -> Destination {
-    let contacts = (0..registrations)
-        .map(|i| Contact { uri: format!("sip:{number}@192.0.2.{}", i + 1), path: Vec::new() })
-        .collect();
+    let contacts =
+        (0..registrations).map(|i| Contact::new(format!("sip:{number}@192.0.2.{}", i + 1), Vec::new())).collect();
     Destination::Extension { dn: dn(number), contacts, no_answer_ms: 15_000 }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use model::plan::{Caller, Destination, FeatureCode, Forwards, PlanAnswer, Service};
+use model::plan::{Caller, Contact, Destination, FeatureCode, Forwards, PlanAnswer, Service};
 use model::request::{DigitsWanted, MonitorMode, RequestKind, RouteTo, Treatment};
 use model::{CallType, ConnId, EventName, LegId, ReferenceId, UserData};
 use proptest::prelude::*;
@@ -34,7 +34,7 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => (0u8..15).prop_map(Step::Plan),
-        6 => (0u8..9, 1u16..8).prop_map(|(kind, leg)| Step::Leg(kind, leg)),
+        6 => (0u8..10, 1u16..8).prop_map(|(kind, leg)| Step::Leg(kind, leg)),
         2 => (0u8..5, 1u32..6).prop_map(|(kind, id)| Step::Treatment(kind, id)),
         5 => (0u8..60).prop_map(Step::Ask),
         1 => any::<bool>().prop_map(Step::Agent),
@@ -77,6 +77,7 @@ fn take_step(bench: &mut Bench, step: &Step) {
                 5 => Input::LegHeld(leg),
                 7 => Input::LegTransfers { leg, to: dn("5002") },
                 8 => Input::LegUnreachable { leg, status: 503 },
+                9 => Input::FlowFailed { leg, next: Contact::new("sip:5001@192.0.2.9".to_owned(), Vec::new()) },
                 _ => Input::LegRetrieved(leg),
             });
         }

@@ -27,10 +27,20 @@ async fn what_ends_is_found_whenever_it_was_written() {
     let stores = Embedded::in_memory(Arc::new(SystemClock::start()));
     let at = Timestamp::from_millis;
     let until = |dn: &str, version, ends_ms| {
-        let contact = Contact { uri: format!("sip:{dn}@192.0.2.1"), path: Vec::new() };
+        let contact = Contact::new(format!("sip:{dn}@192.0.2.1"), Vec::new());
         let (refreshed_at, expires_at) = (at(0), at(ends_ms));
         let call_id = "a".to_owned();
-        let binding = Binding { contact, call_id, cseq: 1, refreshed_at, expires_at, q: 1_000, user_agent: None };
+        let binding = Binding {
+            contact,
+            call_id,
+            cseq: 1,
+            refreshed_at,
+            expires_at,
+            q: 1_000,
+            user_agent: None,
+            instance: None,
+            reg_id: None,
+        };
         RegistrationWrite { bindings: vec![binding], ..write(dn, version) }
     };
     let ending = async |ms, max| {

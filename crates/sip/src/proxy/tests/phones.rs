@@ -474,3 +474,74 @@ fn a_registration_carries_no_more_paths_than_calls_can() {
     lab.from(PHONE, &register(&paths, "z9hG4bK-1").text());
     assert_eq!(lab.statuses(), [400]);
 }
+
+/// What a phone that knows flows writes into its REGISTER.
+const FLOW: &str = "Supported: outbound, path\nContact: <sip:7101@10.0.0.7:5066;transport=tcp>;\
+                    +sip.instance=\"<urn:uuid:00000000-0000-1000-8000-00000000000a>\";reg-id=1\n";
+
+/// A phone registers on a connection; returns the URI of its Path.
+fn path_of(lab: &mut Lab, connection: u64, more: &str, branch: &str) -> String {
+    lab.by(ConnectionId(connection), &register(more, &format!("{branch}a")).text());
+    let challenge = lab.only().1;
+    let given = format!("{}{more}", credentials(&challenge, &register("", ""), "secret-7101"));
+    lab.by(ConnectionId(connection), &register(&given, &format!("{branch}b")).text());
+    let (_, register) = lab.only();
+    let path = register.elements(&HeaderName::Path).next().unwrap().to_owned();
+    lab.by(ConnectionId(1), &answer(&register, 200, "r"));
+    lab.only();
+    path
+}
+
+#[test]
+fn the_path_of_a_flow_says_that_it_is_kept() {
+    let mut lab = Lab::new();
+    lab.node(ConnectionId(1), "registrar", "r.1");
+    lab.proxy.handle_opened(ConnectionId(70), addr(PHONE), Side::Edge);
+    assert!(path_of(&mut lab, 70, FLOW, "z9hG4bK-1").ends_with(";lr;ob>"));
+    let (plain, nameless) = (FLOW.replace(";reg-id=1", ""), FLOW.replace("urn:uuid:", ""));
+    let unaware = FLOW.replace("outbound, ", "");
+    for (other, branch) in [(plain, "z9hG4bK-2"), (unaware, "z9hG4bK-3"), (nameless, "z9hG4bK-5")] {
+        assert!(path_of(&mut lab, 70, &other, branch).ends_with(";lr>"), "{other}");
+    }
+    let through = format!("{FLOW}Via: SIP/2.0/TCP 10.0.0.9;branch=z9hG4bK-behind\n");
+    assert!(path_of(&mut lab, 70, &through, "z9hG4bK-4").ends_with(";lr>"), "the flow is another proxy's");
+}
+
+#[test]
+fn a_request_within_a_dialog_to_a_gruu_goes_down_the_dialogs_flow() {
+    let mut lab = Lab::new();
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
+    lab.proxy.handle_opened(ConnectionId(70), addr(PHONE), Side::Edge);
+    let recorded = flow_token::seal(tcp(70), None, &seal());
+    // Its host is ours.
+    let gruu = "sip:7101@127.0.0.1:5060;gr=urn:uuid:00000000-0000-1000-8000-00000000000a";
+    let more = format!("Route: <sip:{recorded}@127.0.0.1:5060;lr>\n");
+    let bye = Ask { method: "BYE", uri: gruu, host: "127.0.2.1", to_tag: Some("p"), more: &more, ..Ask::default() };
+    lab.by(ConnectionId(1), &bye.text());
+    let (flow, forwarded) = lab.only();
+    assert_eq!((flow, forwarded.request_uri(), forwarded.routes().count()), (tcp(70), Some(gruu), 0));
+}
+
+#[test]
+fn a_lost_flow_is_430_although_the_phone_has_another_one_here() {
+    let mut lab = Lab::new();
+    lab.node(ConnectionId(1), "registrar", "r.1");
+    lab.node(ConnectionId(2), "sip-cluster", "a.1");
+    for connection in [70, 71] {
+        lab.proxy.handle_opened(ConnectionId(connection), addr(PHONE), Side::Edge);
+    }
+    let kept = path_of(&mut lab, 70, FLOW, "z9hG4bK-1");
+    let second = path_of(&mut lab, 71, &FLOW.replace("reg-id=1", "reg-id=2"), "z9hG4bK-2");
+    lab.proxy.handle_closed(ConnectionId(70), lab.now);
+    lab.drain();
+    let call = |path: &str, branch: &str| {
+        let more = format!("Route: {path}\n");
+        Ask { uri: "sip:7101@10.0.0.7", host: "127.0.2.1", branch, more: &more, ..Ask::default() }.text()
+    };
+    lab.by(ConnectionId(2), &call(&kept, "z9hG4bK-3"));
+    assert_eq!(lab.statuses(), [430], "the node knows the flow that is next");
+    lab.by(ConnectionId(2), &call(&kept.replace(";ob", ""), "z9hG4bK-4"));
+    assert_eq!(lab.only().0, tcp(71), "a phone without flows is found where it is");
+    lab.by(ConnectionId(2), &call(&second, "z9hG4bK-5"));
+    assert_eq!(lab.only().0, tcp(71));
+}

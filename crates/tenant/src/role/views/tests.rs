@@ -201,10 +201,20 @@ async fn who_has_been_silent_for_longer_than_the_stream_reaches_back_is_in_the_s
         None,
     )
     .await;
-    let contact = Contact { uri: "sip:7101@192.0.2.1".to_owned(), path: Vec::new() };
+    let contact = Contact::new("sip:7101@192.0.2.1".to_owned(), Vec::new());
     let at = Timestamp::from_millis;
     let (call_id, user_agent) = ("a".to_owned(), None);
-    let binding = Binding { contact, call_id, cseq: 1, refreshed_at: at(1), expires_at: at(2), q: 1_000, user_agent };
+    let binding = Binding {
+        contact,
+        call_id,
+        cseq: 1,
+        refreshed_at: at(1),
+        expires_at: at(2),
+        q: 1_000,
+        user_agent,
+        instance: None,
+        reg_id: None,
+    };
     for (number, bindings) in [("7101", vec![binding]), ("7102", Vec::new())] {
         let write = RegistrationWrite { tenant: acme(), dn: dn(number), expected: 0, bindings, events: Vec::new() };
         Registrations::commit(&*site.store, vec![write]).await.unwrap();

@@ -109,10 +109,20 @@ impl Bench {
     async fn phones(&self, numbers: std::ops::Range<usize>) {
         let now = infra::Clock::now(&*self.clock);
         let of = |number: usize| {
-            let contact = Contact { uri: format!("sip:{number}@192.0.2.1"), path: Vec::new() };
+            let contact = Contact::new(format!("sip:{number}@192.0.2.1"), Vec::new());
             let (refreshed_at, expires_at) = (now, now + Duration::from_secs(1));
             let call_id = "a".to_owned();
-            let binding = Binding { contact, call_id, cseq: 1, refreshed_at, expires_at, q: 1_000, user_agent: None };
+            let binding = Binding {
+                contact,
+                call_id,
+                cseq: 1,
+                refreshed_at,
+                expires_at,
+                q: 1_000,
+                user_agent: None,
+                instance: None,
+                reg_id: None,
+            };
             let (tenant, dn) = (acme(), dn(number));
             RegistrationWrite { tenant, dn, expected: 0, bindings: vec![binding], events: Vec::new() }
         };

@@ -7,6 +7,7 @@ use infra::Record;
 use model::event::Stamped;
 use model::plan::{ForwardedBy, Occasion};
 use model::{ConnId, Dn, Owner, TenantId, Token};
+use sip::Instance;
 use sip::agent::IncomingId;
 
 use super::lookup::Lookup;
@@ -17,6 +18,8 @@ use super::spending::{Amounts, Spender};
 pub struct Number {
     /// As it was dialled.
     pub dialled: String,
+    /// The one phone of the number that is meant (RFC 5627).
+    pub instance: Option<Instance>,
     /// Why it is looked up.
     pub occasion: Occasion,
     /// The phones that have forwarded the call so far.
@@ -48,7 +51,7 @@ pub enum Order {
         /// The sender of the OPTIONS.
         caller: model::plan::Caller,
         /// The number to look up.
-        dialled: String,
+        number: Number,
     },
     /// Ask config about a PIN.
     AskPin {

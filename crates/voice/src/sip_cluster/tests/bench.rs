@@ -83,6 +83,8 @@ pub struct Bench {
     pub media_is_stuck: bool,
     /// What the INVITEs of callers have behind their sessions.
     pub parts: Vec<sip::multipart::BodyPart>,
+    /// What callers write behind the host of the Request-URI.
+    pub uri_params: String,
     /// How many callers have dialled.
     callers: u64,
     tags: u64,
@@ -198,6 +200,7 @@ impl Bench {
             media_told: Vec::new(),
             media_is_stuck: false,
             parts: Vec::new(),
+            uri_params: String::new(),
             callers: 0,
             tags: 0,
         }
@@ -246,7 +249,11 @@ impl Bench {
         let tag = if self.callers == 1 { "caller".to_owned() } else { format!("caller{}", self.callers) };
         let invite = Invite {
             flow: LINK,
-            target: if number.starts_with("sips:") { number.to_owned() } else { format!("sip:{number}@{EDGE}") },
+            target: if number.starts_with("sips:") {
+                number.to_owned()
+            } else {
+                format!("sip:{number}@{EDGE}{}", self.uri_params)
+            },
             from: "\"Ann\" <sip:+4930123456@example.com>".to_owned(),
             to: format!("<sip:{number}@{EDGE}>"),
             call_id: call_id.to_owned(),
@@ -589,7 +596,7 @@ fn peer_of(call_id: &str) -> Peer {
 }
 
 pub fn phone(no_answer_ms: u64) -> Destination {
-    let contact = Contact { uri: "sip:7101@192.0.2.7".to_owned(), path: vec![format!("<sip:flow@{EDGE};lr>")] };
+    let contact = Contact::new("sip:7101@192.0.2.7".to_owned(), vec![format!("<sip:flow@{EDGE};lr>")]);
     Destination::Extension { dn: model::Dn::parse("7101").expect("a DN"), contacts: vec![contact], no_answer_ms }
 }
 
@@ -605,7 +612,7 @@ pub fn point() -> Destination {
 pub fn by_two_trunks(first: &str, second: &str) -> Destination {
     let way = |trunk: &str| Way {
         trunk: trunk.to_owned(),
-        contact: Contact { uri: format!("sip:+4930123@{trunk}.example:5060"), path: Vec::new() },
+        contact: Contact::new(format!("sip:+4930123@{trunk}.example:5060"), Vec::new()),
         caller_id: None,
         try_ms: 10_000,
         always: false,

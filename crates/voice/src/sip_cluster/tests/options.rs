@@ -30,8 +30,8 @@ fn told(bench: &mut Bench, number: &str, destination: Option<Destination>) -> st
     bench.run();
     if let Some(destination) = destination {
         let asked = bench.orders.pop().expect("a question");
-        let Order::AskReach { request, tenant, dialled, .. } = asked else { panic!("{asked:?}") };
-        assert_eq!((tenant.as_str(), format!("{dialled}@")), ("t1", number.to_owned()));
+        let Order::AskReach { request, tenant, number: asked, .. } = asked else { panic!("{asked:?}") };
+        assert_eq!((tenant.as_str(), format!("{}@", asked.dialled)), ("t1", number.to_owned()));
         bench.node.reach_answered(request, &destination, now);
         bench.run();
     }

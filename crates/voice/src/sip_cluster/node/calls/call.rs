@@ -7,9 +7,9 @@ use call::{CallSnapshot, Thread};
 use infra::{Absorbed, CallIndex, DialogKey, NewCall};
 use model::event::Stamped;
 use model::{ConnId, Dn, LegId, Owner, TenantId, Timestamp};
-use sip::HeaderName;
 use sip::agent::{COMPLETED_ELSEWHERE, DialogId, ExtraHeaders};
 use sip::diversion::Diversions;
+use sip::{HeaderName, Instance};
 
 use super::leg::{HeldKeys, Leg, LegStage};
 use super::verdict::CallerVerdict;
@@ -131,6 +131,12 @@ impl Entry {
         let seat = self.thread.call_with(leg)?.seat_of(leg);
         let hears = seat.hears && !self.leg(leg).is_some_and(Leg::is_heard_alone);
         Some(Seat { hears, ..seat })
+    }
+
+    /// The one phone that is meant by question `ask` to the dial plan, if an INVITE or a REFER has named one.
+    pub fn instance_asked(&self, ask: u32) -> Option<Instance> {
+        let leg = self.thread.asks_on(ask).or_else(|| self.thread.transfers_on(ask))?;
+        self.leg(leg)?.instance.clone()
     }
 
     /// A leg by its number.

@@ -24,6 +24,9 @@ impl Node {
         session: Session,
         now: Timestamp,
     ) {
+        if let Some(leg) = self.leg_mut(conn_id, id) {
+            leg.alerted = true;
+        }
         let status = response.status();
         let rings = status == Some(StatusCode::RINGING);
         if self.leg(conn_id, id).is_some_and(|leg| leg.path != AudioPath::Media) {

@@ -234,7 +234,7 @@ impl Node {
         let Some(leg) = self.leg_mut(conn_id, id) else {
             return;
         };
-        let stage = leg.stage;
+        let (stage, next) = (leg.stage, leg.by_next_flow());
         let closing = stage == LegStage::Closing;
         match side {
             Side::Phone => leg.phone = None,
@@ -259,12 +259,14 @@ impl Node {
                     tracing::info!(%conn_id, leg = %id, %status, %shown, "a phone's refusal is not the caller's");
                 }
                 let status_shown = shown.0;
-                let input = match status.code() {
+                let next = next.filter(|_| self.is_lost_flow(conn_id, id, status, response));
+                let input = match (next, status.code()) {
+                    (Some(next), _) => Input::FlowFailed { leg: id, next },
                     // The way there, and not who is there: a carrier that redirects, wants a password or does not let this call pass too.
-                    300..=399 | 401 | 403 | 407 | 408 | 430 | 500..=599 => {
+                    (None, 300..=399 | 401 | 403 | 407 | 408 | 430 | 500..=599) => {
                         Input::LegUnreachable { leg: id, status: status_shown }
                     }
-                    _ => Input::LegFailed { leg: id, status: status_shown },
+                    (None, _) => Input::LegFailed { leg: id, status: status_shown },
                 };
                 self.feed(conn_id, input, now);
             }

@@ -11,12 +11,13 @@ use sip::agent::{DialogId, Reply};
 use sip::dialog::MAX_FORWARDS;
 use sip::diversion::Diversions;
 use sip::header::HeaderName;
+use sip::instance::Reaches;
 use sip::location::Geolocation;
 use sip::params::unquote;
 use sip::proxy::headers;
 use sip::uri::Scheme;
 use sip::uri::escape::unescape;
-use sip::{ConnectionId, Flow, Message, NameAddr, StatusCode, Uri, stir, user_to_user};
+use sip::{ConnectionId, Flow, Instance, Message, NameAddr, StatusCode, Uri, stir, user_to_user};
 
 use super::call::{Entry, Stored};
 use super::explain::TraceBegin;
@@ -37,6 +38,7 @@ pub(super) struct NewCallParts {
     user_to_user: Vec<String>,
     location: Option<Geolocation>,
     dialled: String,
+    instance: Option<Instance>,
     pub(super) dialog: DialogId,
     link: ConnectionId,
     party: Option<IpAddr>,
@@ -119,6 +121,7 @@ impl Node {
     fn open_call(&mut self, call: NewCallParts, now: Timestamp) {
         let NewCallParts { tenant, caller, caller_name, diverted, dialled, dialog, link, party, .. } = call;
         let NewCallParts { hops_left, encryption, invite, user_to_user, location, identity, verdict, way, .. } = call;
+        let instance = call.instance;
         let conn_id = self.ids.next_conn_id(now);
         let uuid = self.ids.next_uuid();
         let incoming = Incoming { tenant: tenant.clone(), conn_id, uuid, token: model::Token(1), caller, dialled };
@@ -133,6 +136,7 @@ impl Node {
         leg.phone = Some(dialog);
         (leg.party, leg.hops_left, leg.encryption) = (party, hops_left, encryption);
         (leg.user_to_user, leg.location, leg.sips) = (user_to_user, location, way == CallerWay::Sips);
+        leg.instance = instance;
         let place = Place { conn_id, leg: leg.id, side: Side::Phone };
         self.calls.bind(dialog, place);
         let entry = Entry {
@@ -180,12 +184,12 @@ impl Node {
     /// another call, the ledger would refuse the whole thread.
     pub(super) fn add_leg(&mut self, thread: ConnId, id: LegId, call: NewCallParts, now: Timestamp) {
         let NewCallParts { tenant, dialog, link, party, hops_left, encryption, .. } = call;
-        let NewCallParts { invite, user_to_user, location, way, .. } = call;
+        let NewCallParts { invite, user_to_user, location, instance, way, .. } = call;
         let Some(entry) = self.calls.get_mut(&thread) else { return };
         let mut leg = Leg::new(id, link, LegStage::Offered, now);
         (leg.phone, leg.party, leg.hops_left) = (Some(dialog), party, hops_left);
         (leg.encryption, leg.user_to_user, leg.location) = (encryption, user_to_user, location);
-        leg.sips = way == CallerWay::Sips;
+        (leg.sips, leg.instance) = (way == CallerWay::Sips, instance);
         entry.legs.push(leg);
         self.trace.name(&tenant, thread, &invite.call_id, now);
         let place = Place { conn_id: thread, leg: id, side: Side::Phone };
@@ -239,6 +243,7 @@ impl Node {
         }
         request.request_uri().ok_or(BAD)?;
         let dialled = dialled(request).ok_or(StatusCode::NOT_FOUND)?;
+        let instance = meant(request)?;
         let from = request.from().map_err(|_| BAD)?;
         // Refused before a phone rings for a call without usable audio.
         let encryption = self.encryption_of_caller(&tenant, &caller);
@@ -271,6 +276,7 @@ impl Node {
             user_to_user: user_to_user::passed_on(request),
             location: None,
             dialled,
+            instance,
             dialog,
             link,
             party,
@@ -291,6 +297,24 @@ pub(in crate::sip_cluster::node) fn party(message: &Message) -> Option<IpAddr> {
 pub(in crate::sip_cluster::node) fn dialled(request: &Message) -> Option<String> {
     let uri = Uri::parse(request.request_uri()?).ok()?;
     uri.user().map(|user| unescape(user).into_owned())
+}
+
+/// The one phone that the Request-URI names, if it is a GRUU.
+///
+/// # Errors
+/// 404 for a GRUU that cannot be ours (RFC 5627 section 5.3).
+pub(in crate::sip_cluster::node) fn meant(request: &Message) -> Result<Option<Instance>, StatusCode> {
+    let uri = request.request_uri().and_then(|uri| Uri::parse(uri).ok());
+    uri.map_or(Ok(None), |uri| instance_of(&uri))
+}
+
+/// The one phone that a URI names. Errors as [`meant`].
+pub(super) fn instance_of(uri: &Uri<'_>) -> Result<Option<Instance>, StatusCode> {
+    match sip::instance::reaches(uri) {
+        Reaches::Every => Ok(None),
+        Reaches::One(instance) => Ok(Some(instance)),
+        Reaches::Unknown => Err(StatusCode::NOT_FOUND),
+    }
 }
 
 /// The caller: the source that the proxy has established, and for a trunk the number that it presents.

@@ -1,7 +1,7 @@
 //! A leg: a dialog with the party, and one with media.
 
 use bytes::Bytes;
-use sip::ConnectionId;
+use sip::{ConnectionId, Instance};
 use std::net::IpAddr;
 
 use call::call::{HoldWay, Seat};
@@ -40,6 +40,10 @@ pub struct Leg {
     pub user_to_user: Vec<String>,
     /// Of a caller, where it says that it is, until its call is known to be none for which that is wanted.
     pub location: Option<Geolocation>,
+    /// The one phone that its INVITE names, or the last REFER that came by it (RFC 5627).
+    pub instance: Option<Instance>,
+    /// Whether the phone that we ring has said something before its answer.
+    pub alerted: bool,
     /// The DN and registration that we ring; none for the caller.
     pub target: Option<Target>,
     /// The seat at which media has it; none while it is in no room.
@@ -196,6 +200,12 @@ impl Leg {
         self.stage == LegStage::Ringing && self.early.is_some() && !may_hear
     }
 
+    /// Its phone by another flow, if the phone has one and is not connected (RFC 5626 section 5.3).
+    pub fn by_next_flow(&self) -> Option<Contact> {
+        let rings = matches!(self.stage, LegStage::Preparing | LegStage::Ringing);
+        self.target.as_ref().filter(|_| rings)?.contact.by_next_flow()
+    }
+
     /// A leg without dialogs.
     pub const fn new(id: LegId, link: ConnectionId, stage: LegStage, now: Timestamp) -> Self {
         Self {
@@ -210,6 +220,8 @@ impl Leg {
             sips: false,
             user_to_user: Vec::new(),
             location: None,
+            instance: None,
+            alerted: false,
             target: None,
             seat: Some(Seat::open(0)),
             unsure: false,

@@ -11,7 +11,7 @@ use super::incoming;
 use super::to_sip::note;
 use crate::sip_cluster::node::Node;
 use crate::sip_cluster::node::faults::Doing;
-use crate::sip_cluster::node::order::Order;
+use crate::sip_cluster::node::order::{Number, Order};
 
 impl Node {
     /// Handles a query whether a call to a number would be taken. The user agent limits how many such queries wait.
@@ -20,9 +20,10 @@ impl Node {
             return self.tell(request, Reply::new(StatusCode::SERVICE_UNAVAILABLE), now);
         }
         match question(message) {
-            Some((tenant, caller, dialled)) => {
-                self.orders.push_back(Order::AskReach { request, tenant, caller, dialled });
+            Some((tenant, caller, Ok(number))) => {
+                self.orders.push_back(Order::AskReach { request, tenant, caller, number });
             }
+            Some((_, _, Err(status))) => self.tell(request, Reply::new(status), now),
             // From a proxy that checks whether this node is live, or without a number.
             None => self.tell(request, capabilities(), now),
         }
@@ -55,7 +56,10 @@ fn capabilities() -> Reply {
         .header(HeaderName::Supported, SUPPORTED)
 }
 
-fn question(message: &Message) -> Option<(TenantId, Caller, String)> {
+/// Who asks, and about which number; a status where that cannot be ours.
+fn question(message: &Message) -> Option<(TenantId, Caller, Result<Number, StatusCode>)> {
     let tenant = TenantId::parse(message.header(&headers::TENANT)?).ok()?;
-    Some((tenant, incoming::caller(message)?, incoming::dialled(message)?))
+    let (caller, dialled) = (incoming::caller(message)?, incoming::dialled(message)?);
+    let number = incoming::meant(message).map(|instance| Number { dialled, instance, ..Number::default() });
+    Some((tenant, caller, number))
 }

@@ -9,7 +9,7 @@ use call::{CallSnapshot, Thread};
 use contracts::v1;
 use contracts::wire::{call_ref_to_wire, user_data_to_wire};
 use infra::DialogKey;
-use model::plan::Contact;
+use model::plan::{Contact, PhoneFlow};
 use model::{ConnId, Dn, Encryption, LegId, Timestamp};
 use prost::Message as _;
 use sip::agent::{DialogSnapshot, UserAgent};
@@ -22,7 +22,7 @@ use super::call::{Entry, Stored};
 use super::leg::{AudioPath, EarlySession, Leg, LegStage, OwedSession, ReferNo, Target};
 use super::verdict::CallerVerdict;
 use crate::dialog_records::{RecordError, dialog_from_record, dialog_to_record};
-use sip::ConnectionId;
+use sip::{ConnectionId, Instance};
 
 /// The kind of the record.
 const KIND: &str = "call";
@@ -75,22 +75,13 @@ fn leg_to_record<'a>(
         dialogs.push(dialog_to_record(snapshot));
         u32::try_from(dialogs.len() - 1).ok()
     };
-    let stage = match leg.stage {
-        LegStage::Offered => v1::LegRecordStage::Offered,
-        LegStage::Preparing => v1::LegRecordStage::Preparing,
-        LegStage::PreparingEarly => v1::LegRecordStage::PreparingEarly,
-        LegStage::Early => v1::LegRecordStage::Early,
-        LegStage::Ringing => v1::LegRecordStage::Ringing,
-        LegStage::Up => v1::LegRecordStage::Up,
-        LegStage::Closing => v1::LegRecordStage::Closing,
-    };
     let target = leg.target.as_ref();
     let recorded = leg.seat.and_then(|seat| seat.recorded);
     v1::LegRecord {
         id: leg.id.0.into(),
         phone: store(leg.phone),
         media: store(leg.media),
-        stage: stage.into(),
+        stage: stage_to_record(leg.stage).into(),
         edge: edge_of(leg.link).to_owned(),
         target_dn: target.map(|target| target.dn.to_string()),
         target_uri: target.map(|target| target.contact.uri.clone()).unwrap_or_default(),
@@ -103,6 +94,9 @@ fn leg_to_record<'a>(
         target_insists: target.is_some_and(|target| target.insists),
         sips: leg.sips,
         target_emergency: target.is_some_and(|target| target.is_emergency),
+        target_further: target.map(|target| flows_to_record(&target.contact)).unwrap_or_default(),
+        alerted: leg.alerted,
+        instance: leg.instance.as_ref().map(ToString::to_string),
         user_to_user: leg.user_to_user.clone(),
         location: leg.location.as_ref().map(location_to_record),
         owes_media: leg.owes_media,
@@ -133,6 +127,18 @@ fn leg_to_record<'a>(
             Some(HeardBy::Only(leg)) => leg.0.into(),
             Some(HeardBy::All | HeardBy::Nobody) | None => 0,
         },
+    }
+}
+
+const fn stage_to_record(stage: LegStage) -> v1::LegRecordStage {
+    match stage {
+        LegStage::Offered => v1::LegRecordStage::Offered,
+        LegStage::Preparing => v1::LegRecordStage::Preparing,
+        LegStage::PreparingEarly => v1::LegRecordStage::PreparingEarly,
+        LegStage::Early => v1::LegRecordStage::Early,
+        LegStage::Ringing => v1::LegRecordStage::Ringing,
+        LegStage::Up => v1::LegRecordStage::Up,
+        LegStage::Closing => v1::LegRecordStage::Closing,
     }
 }
 
@@ -211,6 +217,15 @@ fn location_from_record(record: v1::GeolocationRecord) -> Geolocation {
     Geolocation { document: record.document, may_route: record.may_route }
 }
 
+fn flows_to_record(contact: &Contact) -> Vec<v1::PhoneFlowRecord> {
+    let flow = |flow: &PhoneFlow| v1::PhoneFlowRecord { uri: flow.uri.clone(), path: flow.path.clone() };
+    contact.further.iter().map(flow).collect()
+}
+
+fn flow_from_record(v1::PhoneFlowRecord { uri, path }: v1::PhoneFlowRecord) -> PhoneFlow {
+    PhoneFlow { uri, path }
+}
+
 fn diversion_to_record(diversion: &Diversion) -> v1::DiversionRecord {
     v1::DiversionRecord {
         number: diversion.number.clone(),
@@ -284,7 +299,10 @@ pub fn legible(bytes: &[u8]) -> Legible {
     }
 }
 
-fn leg_from_record(record: v1::LegRecord, mut link_of: impl FnMut(&str) -> ConnectionId) -> Result<Leg, RecordError> {
+fn leg_from_record(
+    mut record: v1::LegRecord,
+    mut link_of: impl FnMut(&str) -> ConnectionId,
+) -> Result<Leg, RecordError> {
     let stage = match record.stage() {
         v1::LegRecordStage::Offered => LegStage::Offered,
         v1::LegRecordStage::Preparing => LegStage::Preparing,
@@ -300,19 +318,6 @@ fn leg_from_record(record: v1::LegRecord, mut link_of: impl FnMut(&str) -> Conne
         v1::HoldRecordWay::Hold => Some(HoldWay::Hold),
         v1::HoldRecordWay::Retrieve => Some(HoldWay::Retrieve),
     };
-    let target = match record.target_dn {
-        None => None,
-        Some(dn) => Some(Target {
-            dn: Dn::parse(&dn).map_err(|_| RecordError("legs.target_dn"))?,
-            contact: Contact { uri: record.target_uri, path: record.target_path },
-            shows: record.target_shows,
-            trunk: record.target_trunk,
-            limits: model_read::limits(record.target_limit, record.target_a_day)?,
-            early_speech: record.target_early_speech,
-            insists: record.target_insists,
-            is_emergency: record.target_emergency,
-        }),
-    };
     let id = LegId(u16::try_from(record.id).map_err(|_| RecordError("legs.id"))?);
     let room = u16::try_from(record.room).map_err(|_| RecordError("legs.room"))?;
     let heard_by = match u16::try_from(record.heard_by).map_err(|_| RecordError("legs.heard_by"))? {
@@ -327,10 +332,12 @@ fn leg_from_record(record: v1::LegRecord, mut link_of: impl FnMut(&str) -> Conne
     let heard_at = Timestamp::from_micros(record.heard_at_us);
     Ok(Leg {
         party: record.party.as_deref().map(str::parse).transpose().map_err(|_| RecordError("legs.party"))?,
-        target,
+        target: target_from_record(&mut record)?,
         sips: record.sips,
         user_to_user: record.user_to_user,
         location: record.location.map(location_from_record),
+        instance: record.instance.as_deref().and_then(Instance::parse),
+        alerted: record.alerted,
         owes_media: record.owes_media,
         path: match (record.direct, record.moving) {
             (false, _) => AudioPath::Media,
@@ -355,4 +362,21 @@ fn leg_from_record(record: v1::LegRecord, mut link_of: impl FnMut(&str) -> Conne
         seat: if record.roomless { None } else { Some(Seat { room, heard_by, hears: !record.deaf, recorded }) },
         ..Leg::new(id, link_of(&record.edge), stage, heard_at)
     })
+}
+
+/// Takes whom a leg rings out of its record.
+fn target_from_record(record: &mut v1::LegRecord) -> Result<Option<Target>, RecordError> {
+    let Some(dn) = record.target_dn.take() else { return Ok(None) };
+    let (uri, path) = (std::mem::take(&mut record.target_uri), std::mem::take(&mut record.target_path));
+    let further = std::mem::take(&mut record.target_further).into_iter().map(flow_from_record).collect();
+    Ok(Some(Target {
+        dn: Dn::parse(&dn).map_err(|_| RecordError("legs.target_dn"))?,
+        contact: Contact { further, ..Contact::new(uri, path) },
+        shows: record.target_shows.take(),
+        trunk: record.target_trunk.take(),
+        limits: model_read::limits(record.target_limit.take(), std::mem::take(&mut record.target_a_day))?,
+        early_speech: record.target_early_speech,
+        insists: record.target_insists,
+        is_emergency: record.target_emergency,
+    }))
 }

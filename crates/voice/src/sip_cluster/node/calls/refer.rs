@@ -4,7 +4,7 @@ use call::Input;
 use model::{ConnId, Dn, LegId, Timestamp};
 use sip::agent::{Body, CommandError, DialogId, IncomingId, Reply};
 use sip::uri::escape::unescape;
-use sip::{HeaderName, Message, Method, Replaces, StatusCode};
+use sip::{HeaderName, Instance, Message, Method, Replaces, StatusCode};
 
 use super::leg::{LegStage, Place, ReferNo, Side};
 use super::to_sip::note;
@@ -50,7 +50,12 @@ impl Node {
         let before = leg.refer.replace(number);
         self.notify_transfer(conn_id, id, number, (StatusCode::TRYING, ACTIVE), now);
         match to {
-            ReferredTo::Number(to) => self.feed(conn_id, Input::LegTransfers { leg: id, to }, now),
+            ReferredTo::Number(to, instance) => {
+                if let Some(leg) = self.leg_mut(conn_id, id) {
+                    leg.instance = instance;
+                }
+                self.feed(conn_id, Input::LegTransfers { leg: id, to }, now);
+            }
             ReferredTo::Dialog(replaces) => self.transfer_by(place, &replaces, now),
         }
         // One that is refused at once leaves the one before under way.
@@ -122,8 +127,8 @@ impl Node {
 
 /// To whom a REFER transfers.
 enum ReferredTo {
-    /// A number.
-    Number(Dn),
+    /// A number, or one phone of it.
+    Number(Dn, Option<Instance>),
     /// Who talks with the phone by another dialog, as a Replaces names it.
     Dialog(String),
 }
@@ -147,7 +152,8 @@ impl Node {
             None if !uri.headers().is_empty() => Err(StatusCode::NOT_IMPLEMENTED),
             None => {
                 let user = uri.user().ok_or(StatusCode::BAD_REQUEST)?;
-                Dn::parse(&unescape(user)).map(ReferredTo::Number).map_err(|_| StatusCode::NOT_FOUND)
+                let number = Dn::parse(&unescape(user)).map_err(|_| StatusCode::NOT_FOUND)?;
+                Ok(ReferredTo::Number(number, super::incoming::instance_of(&uri)?))
             }
         }
     }

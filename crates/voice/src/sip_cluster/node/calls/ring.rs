@@ -57,7 +57,7 @@ impl Node {
         }
         let begun = link.is_some() && self.invite_media(conn_id, id, None, now).is_ok();
         if !begun {
-            self.fail_leg(conn_id, id, Input::LegUnreachable { leg: id, status: 430 }, now);
+            self.flow_fails(conn_id, id, 430, now);
         }
     }
 
@@ -130,7 +130,7 @@ impl Node {
             }
             Err(error) => {
                 tracing::warn!(%conn_id, %id, %error, "a phone could not be rung");
-                self.fail_leg(conn_id, id, Input::LegUnreachable { leg: id, status: 503 }, now);
+                self.flow_fails(conn_id, id, 503, now);
             }
         }
     }
@@ -157,6 +157,13 @@ impl Node {
         let asserts = rules.is_some_and(|rules| rules.asserts_identity);
         let asserted = asserts.then(|| (HeaderName::PAssertedIdentity, from.clone()));
         ShownCaller { from, privacy: None, asserted }
+    }
+
+    /// The phone cannot be rung by the flow of this leg: it is by its next one, if it has another.
+    fn flow_fails(&mut self, conn_id: ConnId, id: LegId, status: u16, now: Timestamp) {
+        let next = self.leg(conn_id, id).and_then(Leg::by_next_flow);
+        let unreachable = Input::LegUnreachable { leg: id, status };
+        self.fail_leg(conn_id, id, next.map_or(unreachable, |next| Input::FlowFailed { leg: id, next }), now);
     }
 
     /// Ends a leg whose phone has not been rung. It must not stay: a call ends with its last leg.

@@ -44,7 +44,8 @@ impl Node {
                 }
             }
             Output::AskDialPlan { ask, by, dialled, occasion, forwarded_by } => {
-                self.ask_dial_plan(conn_id, ask, by, Number { dialled, occasion, forwarded_by });
+                let instance = self.calls.get(&conn_id).and_then(|entry| entry.instance_asked(ask));
+                self.ask_dial_plan(conn_id, ask, by, Number { dialled, instance, occasion, forwarded_by });
             }
             Output::Note(text) => {
                 if let Some(entry) = self.calls.get(&conn_id) {

@@ -83,7 +83,7 @@ fn address(at: usize) -> String {
 pub fn destination(dialled: &str, dn: &Dn) -> Option<Destination> {
     let at = dialled.strip_prefix(NUMBERS)?.parse::<usize>().ok().filter(|at| *at < CALLED)?;
     // The second one rings at two places, one of which is the first phone.
-    let contact = |at| Contact { uri: format!("sip:{dialled}@{}", address(at)), path: Vec::new() };
+    let contact = |at| Contact::new(format!("sip:{dialled}@{}", address(at)), Vec::new());
     let contacts = (0..=at).rev().map(contact).collect();
     Some(Destination::Extension { dn: dn.clone(), contacts, no_answer_ms: 8_000 })
 }

@@ -243,7 +243,7 @@ fn destination(dialled: &str) -> Destination {
     }
     match dialled.strip_prefix("710").and_then(|at| at.parse::<usize>().ok()) {
         Some(at) => {
-            let contact = Contact { uri: format!("sip:{dialled}@{}", phone_address(at)), path: Vec::new() };
+            let contact = Contact::new(format!("sip:{dialled}@{}", phone_address(at)), Vec::new());
             Destination::Extension { dn, contacts: vec![contact], no_answer_ms: 8_000 }
         }
         None => Destination::RoutePoint { dn, application: "sales".to_owned(), default_dn: None },

@@ -1,0 +1,86 @@
+//! A phone with several flows, tried one after the other.
+
+use model::LegId;
+use model::plan::Contact;
+
+use super::harness::{Bench, outside, phone};
+use crate::call::{CALLER_LEG, Input, Output};
+
+fn next() -> Contact {
+    Contact::new("sip:5001@192.0.2.99".to_owned(), Vec::new())
+}
+
+/// The legs that ring, each with the URI of its phone.
+fn rings(bench: &mut Bench) -> Vec<(LegId, String)> {
+    let ring = |output| match output {
+        Output::RingLeg { leg, contact, .. } => Some((leg, contact.uri)),
+        _ => None,
+    };
+    bench.take().into_iter().filter_map(ring).collect()
+}
+
+#[test]
+fn a_phone_that_is_lost_by_one_flow_rings_by_the_next_and_is_told_of_once() {
+    let (mut bench, first) = Bench::ringing();
+    bench.give(Input::FlowFailed { leg: first, next: next() });
+    let (second, uri) = rings(&mut bench).pop().expect("the next flow is tried");
+    assert_eq!(uri, "sip:5001@192.0.2.99");
+    assert_ne!(first, second, "a leg of its own");
+    bench.news();
+    bench.give(Input::LegRinging(second));
+    bench.give(Input::LegAnswered(second));
+    assert_eq!(bench.news(), ["Established@5001"], "it has rung before");
+    bench.take();
+    bench.give(Input::LegAnswered(first));
+    assert_eq!(bench.take(), [Output::ReleaseLeg(first)], "an answer by the lost flow comes too late");
+}
+
+#[test]
+fn the_last_flow_decides_what_becomes_of_the_call() {
+    let (mut bench, first) = Bench::ringing();
+    bench.give(Input::FlowFailed { leg: first, next: next() });
+    let (second, _) = rings(&mut bench).pop().expect("the next flow is tried");
+    bench.news();
+    bench.give(Input::LegUnreachable { leg: second, status: 480 });
+    assert_eq!(bench.news(), ["Released@5001 NoAnswer", "Queued@9000", "RouteRequest@9000"]);
+}
+
+#[test]
+fn another_phone_of_the_number_rings_on() {
+    let mut bench = Bench::internal("5002");
+    bench.plan(phone("5002", 2));
+    let legs = bench.rings();
+    bench.give(Input::FlowFailed { leg: legs[0], next: next() });
+    let (moved, _) = rings(&mut bench).pop().expect("the next flow is tried");
+    bench.give(Input::LegAnswered(moved));
+    let outputs = bench.take();
+    assert!(outputs.contains(&Output::CancelLeg(legs[1])));
+    assert!(!outputs.contains(&Output::CancelLeg(legs[0])), "that leg has ended");
+}
+
+#[test]
+fn the_phone_from_which_a_call_is_made_rings_by_its_next_flow_too() {
+    let mut bench = Bench::made("5001", "5002");
+    bench.plan(phone("5002", 1));
+    let first = bench.plan_rings("5001");
+    bench.give(Input::FlowFailed { leg: first, next: next() });
+    let (second, _) = rings(&mut bench).pop().expect("the next flow is tried");
+    assert_eq!(bench.call.first().parties.first().map(|caller| caller.leg), Some(second));
+    bench.give(Input::LegAnswered(second));
+    let asks = |output: &Output| matches!(output, Output::AskDialPlan { dialled, .. } if dialled == "5002");
+    assert!(bench.take().iter().any(asks), "now the number is called");
+}
+
+#[test]
+fn a_leg_that_does_not_ring_at_a_phone_has_no_other_flow() {
+    let (mut bench, leg) = Bench::talking();
+    bench.take();
+    for leg in [leg, CALLER_LEG, LegId(99)] {
+        bench.give(Input::FlowFailed { leg, next: next() });
+    }
+    let mut by_trunk = Bench::internal("+4930999");
+    by_trunk.plan(outside("+4930999"));
+    let leg = by_trunk.rings().pop().expect("it is called");
+    by_trunk.give(Input::FlowFailed { leg, next: next() });
+    assert_eq!((rings(&mut bench), rings(&mut by_trunk)), (Vec::new(), Vec::new()));
+}

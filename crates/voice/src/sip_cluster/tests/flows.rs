@@ -1,0 +1,215 @@
+//! Phones with several flows (RFC 5626), and calls to one phone by its GRUU (RFC 5627).
+
+use std::time::Duration;
+
+use model::Dn;
+use model::plan::{Contact, Destination, PhoneFlow};
+use model::request::{RequestKind, RouteTo};
+use sip::agent::{Event, Reply};
+use sip::{ConnectionId, HeaderName, Instance, StatusCode};
+
+use super::bench::{Bench, EDGE, Peer, phone, point};
+use super::calls::{request, talking};
+use super::restart::restart;
+use crate::sip_cluster::node::order::Order;
+
+/// The edge of another proxy.
+const OTHER_EDGE: &str = "192.0.2.2:5060";
+const OTHER: ConnectionId = ConnectionId(9);
+const DESK: &str = "urn:uuid:00000000-0000-1000-8000-00000000000a";
+const FIRST: &str = "sip:7101@192.0.2.7";
+const SECOND: &str = "sip:7101@192.0.2.8";
+const THIRD: &str = "sip:7101@192.0.2.6";
+
+/// One phone with a flow by this edge, one by the other, and one by this edge again.
+fn with_flows() -> Destination {
+    let flow =
+        |uri: &str, edge: &str| PhoneFlow { uri: uri.to_owned(), path: vec![format!("<sip:flow@{edge};lr;ob>")] };
+    let contact = Contact {
+        further: vec![flow(SECOND, OTHER_EDGE), flow(THIRD, EDGE)],
+        ..Contact::new(FIRST.to_owned(), vec![format!("<sip:flow@{EDGE};lr;ob>")])
+    };
+    let Destination::Extension { dn, .. } = phone(60_000) else { unreachable!("it is a phone") };
+    Destination::Extension { dn, contacts: vec![contact], no_answer_ms: 60_000 }
+}
+
+/// The Request-URIs of the INVITEs that the phone has got.
+fn rung(bench: &Bench) -> Vec<String> {
+    let incoming = bench.seen.iter().filter_map(|(peer, event)| match event {
+        Event::Incoming { request, .. } if *peer == Peer::Phone => request.request_uri().map(str::to_owned),
+        _ => None,
+    });
+    incoming.collect()
+}
+
+fn phone_says(bench: &mut Bench, status: u16) {
+    let (dialog, now) = (bench.phone_dialog.expect("an INVITE"), bench.now);
+    bench.agent(Peer::Phone).reject(dialog, Reply::new(StatusCode(status)), now).expect("an INVITE");
+    bench.run();
+}
+
+/// A caller who waits, routed to the phone; both proxies are there.
+fn routed() -> Bench {
+    let mut bench = Bench::new();
+    bench.node.link_up(OTHER, OTHER_EDGE, bench.now);
+    let conn_id = bench.call("9000", point());
+    let route = request(conn_id, "9000", |id| {
+        RequestKind::RouteCall(id, RouteTo::Dn { dn: Dn::parse("7101").expect("a DN"), agent: None })
+    });
+    bench.node.request(route, bench.now).expect("the call is here");
+    bench.run();
+    bench.plan(with_flows());
+    bench
+}
+
+fn times(bench: &Bench, fact: &str) -> usize {
+    bench.story.iter().filter(|told| *told == fact).count()
+}
+
+#[test]
+fn a_phone_rings_by_one_flow_alone() {
+    let mut bench = routed();
+    bench.phone_rings();
+    bench.phone_answers();
+    assert_eq!(rung(&bench), [FIRST]);
+    assert_eq!((times(&bench, "Ringing@7101"), times(&bench, "Established@7101")), (1, 1));
+}
+
+#[test]
+fn a_flow_that_has_ended_leaves_the_call_to_the_next_one_at_once() {
+    let mut bench = Bench::new();
+    bench.call("7101", with_flows());
+    phone_says(&mut bench, 430);
+    // The proxy of the second flow has never been here.
+    assert_eq!(rung(&bench), [FIRST, THIRD]);
+    bench.phone_rings();
+    bench.phone_answers();
+    assert_eq!((times(&bench, "Ringing@7101"), times(&bench, "Established@7101")), (1, 1));
+    bench.bye(Peer::Caller);
+    bench.pass(Duration::from_secs(40));
+    assert!(bench.is_clear(), "{:?}", bench.story);
+}
+
+#[test]
+fn what_a_phone_itself_says_ends_the_attempt_and_silence_does_not() {
+    for (rings, said, goes_on) in [
+        (false, 408, true),
+        (true, 408, false),
+        (true, 430, true),
+        (false, 486, false),
+        (false, 503, false),
+        (false, 480, false),
+        (false, 603, false),
+    ] {
+        let mut bench = Bench::new();
+        bench.call("7101", with_flows());
+        if rings {
+            bench.phone_rings();
+        }
+        phone_says(&mut bench, said);
+        assert_eq!(rung(&bench).len() == 2, goes_on, "{said}");
+        assert_eq!(bench.refusal().is_none(), goes_on, "{said}");
+    }
+}
+
+#[test]
+fn a_phone_that_none_of_its_flows_reaches_is_unreachable() {
+    let mut bench = Bench::new();
+    bench.call("7101", with_flows());
+    phone_says(&mut bench, 430);
+    phone_says(&mut bench, 430);
+    assert_eq!(bench.refusal().map(|(status, _)| status), Some(480));
+    bench.pass(Duration::from_secs(40));
+    assert!(bench.is_clear(), "{:?}", bench.story);
+}
+
+#[test]
+fn a_proxy_that_dies_while_a_phone_rings_leaves_the_phone_to_its_flow_by_another_one_at_once() {
+    for rings in [false, true] {
+        let mut bench = routed();
+        if rings {
+            bench.phone_rings();
+        }
+        let before = bench.now;
+        bench.proxy_goes(Some(OTHER));
+        assert_eq!((rung(&bench), bench.now), (vec![FIRST.to_owned(), SECOND.to_owned()], before), "without waiting");
+        bench.phone_rings();
+        bench.phone_answers();
+        assert_eq!((times(&bench, "Ringing@7101"), times(&bench, "Established@7101")), (1, 1), "{:?}", bench.story);
+    }
+}
+
+#[test]
+fn a_call_does_not_try_the_flow_by_a_proxy_that_is_away() {
+    let mut bench = Bench::new();
+    bench.node.link_up(OTHER, OTHER_EDGE, bench.now);
+    bench.proxy_goes(Some(OTHER));
+    bench.call("7101", with_flows());
+    assert_eq!(rung(&bench), [SECOND]);
+    bench.phone_answers();
+    assert_eq!(times(&bench, "Established@7101"), 1);
+}
+
+#[test]
+fn a_phone_that_is_connected_stays_on_its_flow() {
+    let mut bench = routed();
+    bench.phone_answers();
+    bench.proxy_goes(Some(OTHER));
+    bench.pass(Duration::from_secs(1));
+    assert_eq!(rung(&bench), [FIRST]);
+    assert_eq!(bench.node.calls(), 1);
+}
+
+#[test]
+fn a_successor_knows_the_flows_that_are_left_and_whether_the_phone_has_rung() {
+    for (said, flows) in [(430, [FIRST, THIRD].as_slice()), (408, [FIRST].as_slice())] {
+        let mut bench = Bench::new();
+        let conn_id = bench.call("7101", with_flows());
+        bench.phone_rings();
+        restart(&mut bench, conn_id);
+        phone_says(&mut bench, said);
+        assert_eq!(rung(&bench), flows, "{said}");
+    }
+}
+
+/// The phone that the dial plan is asked for.
+fn asked(bench: &Bench) -> Option<(String, Option<Instance>)> {
+    bench.orders.iter().find_map(|order| match order {
+        Order::AskDialPlan { number, .. } => Some((number.dialled.clone(), number.instance.clone())),
+        _ => None,
+    })
+}
+
+#[test]
+fn a_call_to_a_gruu_asks_for_that_phone_alone() {
+    let mut bench = Bench::new();
+    bench.uri_params = format!(";gr={DESK}");
+    bench.dial("7101", "phone;dn=7102");
+    assert_eq!(asked(&bench), Some(("7101".to_owned(), Instance::parse(DESK))));
+    let mut bench = Bench::new();
+    bench.dial("7101", "phone;dn=7102");
+    assert_eq!(asked(&bench), Some(("7101".to_owned(), None)));
+}
+
+#[test]
+fn a_gruu_that_cannot_be_ours_is_404() {
+    for params in [";gr", ";gr=desk", &format!(";gr=urn:uuid:{}", "a".repeat(1_000))] {
+        let mut bench = Bench::new();
+        bench.uri_params = params.to_owned();
+        bench.dial("7101", "phone;dn=7102");
+        assert_eq!((asked(&bench), bench.refusal().map(|(status, _)| status)), (None, Some(404)));
+    }
+}
+
+#[test]
+fn a_transfer_to_a_gruu_asks_for_that_phone_alone_and_the_next_one_for_whom_it_names() {
+    let (mut bench, _) = talking();
+    let dialog = bench.phone_dialog.expect("a dialog");
+    for (to, instance) in [(format!("<sip:7109@{EDGE};gr={DESK}>"), Some(DESK)), (format!("<sip:7109@{EDGE}>"), None)] {
+        let now = bench.now;
+        bench.agent(Peer::Phone).refer(dialog, vec![(HeaderName::ReferTo, to)], now).expect("a dialog");
+        bench.run();
+        assert_eq!(asked(&bench), Some(("7109".to_owned(), instance.and_then(Instance::parse))));
+        bench.plan(Destination::Reject { status: 480, reason: "that phone is not registered".to_owned() });
+    }
+}
