@@ -152,7 +152,7 @@ impl From<&Way> for WireWay {
         let Way { trunk, contact, caller_id, try_ms, always, limits } = way.clone();
         let limit = limits.at_once.map(|limit| WireLimit { phone: limit.phone.to_string(), most: limit.most });
         let a_day = limits.a_day.into_iter().map(WireDayLimit::from).collect();
-        let Contact { uri, path } = contact;
+        let Contact { uri, path, further: _ } = contact;
         Self { trunk, uri, path, caller_id, try_ms, always, limit, a_day, counts: limits.counts }
     }
 }

@@ -41,7 +41,7 @@ fn contact(message: &Message) -> &str {
 fn registered(scheme: &str) -> Destination {
     let Destination::Extension { dn, no_answer_ms, .. } = phone(15_000) else { panic!("a phone") };
     let uri = format!("{scheme}:7101@192.0.2.7");
-    let contacts = vec![Contact { uri, path: vec![format!("<sip:flow@{EDGE};lr>")] }];
+    let contacts = vec![Contact::new(uri, vec![format!("<sip:flow@{EDGE};lr>")])];
     Destination::Extension { dn, contacts, no_answer_ms }
 }
 
