@@ -73,15 +73,10 @@ impl Geolocation {
     }
 }
 
-/// Whether an INVITE with a location was refused because of what it carries: the call goes out without it then.
-pub(crate) const fn is_refused(status: StatusCode) -> bool {
-    matches!(
-        status,
-        StatusCode::REQUEST_ENTITY_TOO_LARGE
-            | StatusCode::UNSUPPORTED_MEDIA_TYPE
-            | StatusCode::BAD_LOCATION_INFORMATION
-            | StatusCode::MESSAGE_TOO_LARGE
-    )
+/// Whether an INVITE with a location may have been refused because of what it carries: the call goes out without it then. That is each
+/// answer about the request, and none about who is called or the way there.
+pub(crate) const fn may_be_to_blame(status: StatusCode) -> bool {
+    matches!(status.0, 400 | 406 | 413 | 415 | 420 | 421 | 424 | 488 | 493 | 500 | 501 | 513 | 606)
 }
 
 /// Leaves the location out of an INVITE of ours; whether it had one.
@@ -117,7 +112,15 @@ fn can_go_on(part: &Part) -> bool {
     let is_plain = |name: &str| ["7bit", "8bit", "binary"].iter().any(|plain| name.eq_ignore_ascii_case(plain));
     (1..=LOCATION_BYTES_MAX).contains(&part.content.len())
         && encoding.is_none_or(is_plain)
-        && std::str::from_utf8(&part.content).is_ok()
+        && std::str::from_utf8(&part.content).is_ok_and(says_where)
+}
+
+/// Whether a document says where somebody is. One that is none, or whose location is still to be found, must not take the place of what is
+/// known; and nobody is given declarations to expand.
+fn says_where(document: &str) -> bool {
+    let location = document.split_once("location-info").map(|(_, rest)| rest);
+    let has_element = |name: &str| location.is_some_and(|location| location.contains(name));
+    !document.contains("<!") && ["civicAddress", "pos>", "posList"].iter().any(|name| has_element(name))
 }
 
 #[cfg(test)]

@@ -9,7 +9,8 @@ const LATITUDE: &str = "it is a number of degrees from -90 to 90, as \"52.520008
 const LONGITUDE: &str = "it is a number of degrees from -180 to 180, as \"13.404954\"";
 const NO_LATITUDE: &str = "a point needs `latitude` beside `longitude`";
 const NO_LONGITUDE: &str = "a point needs `longitude` beside `latitude`";
-const NOTHING: &str = "it says nothing: it needs an address, or `latitude` and `longitude`";
+const NOTHING: &str =
+    "nobody finds it: it needs `country`, `street`, and `city` or `postal_code`; or `latitude` and `longitude`";
 
 /// A place: the address in the elements of RFC 5139, the point in WGS 84. It is personal data, and not in any `Debug`.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,9 +76,17 @@ impl Location {
             (_, Some(degrees)) if !is_degrees(degrees, 180) => Some(("longitude", LONGITUDE)),
             (None, Some(_)) => Some(("latitude", NO_LATITUDE)),
             (Some(_), None) => Some(("longitude", NO_LONGITUDE)),
-            _ if *self == Self::default() => Some(("", NOTHING)),
+            (Some(_), Some(_)) => None,
+            _ if !self.has_address() => Some(("", NOTHING)),
             _ => None,
         }
+    }
+}
+
+impl Location {
+    /// Whether its address can be found by somebody who knows nothing else of it.
+    fn has_address(&self) -> bool {
+        self.country.is_some() && self.street.is_some() && (self.city.is_some() || self.postal_code.is_some())
     }
 }
 
@@ -122,7 +131,10 @@ mod tests {
             let location = Location { country: Some(country.to_owned()), ..Location::default() };
             assert_eq!(location.fault(), Some(("country", COUNTRY)), "{country}");
         }
-        let city = Location { city: Some("Berlin".to_owned()), ..Location::default() };
-        assert_eq!((city.fault(), format!("{city:?}").as_str()), (None, "Location(..)"));
+        let text = |text: &str| Some(text.to_owned());
+        let room = Location { room: text("4.12"), country: text("DE"), city: text("Berlin"), ..Location::default() };
+        assert_eq!(room.fault(), Some(("", NOTHING)), "no street");
+        let found = Location { street: text("Example Street"), ..room };
+        assert_eq!((found.fault(), format!("{found:?}").as_str()), (None, "Location(..)"));
     }
 }

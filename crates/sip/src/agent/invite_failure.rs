@@ -109,21 +109,30 @@ impl UserAgent {
     fn retry_invite(&mut self, id: DialogId, status: StatusCode, response: &Message, now: Timestamp) -> bool {
         let Some(leg) = self.dialogs.get_mut(id.0) else { return false };
         let Some(outgoing) = &leg.state.outgoing else { return false };
-        if leg.state.challenges >= CHALLENGES_MAX {
+        let Ok(mut request) = Message::parse(outgoing.request.clone()) else { return false };
+        let goes_without = location::may_be_to_blame(status) && location::leave_out(&mut request);
+        if leg.state.challenges >= CHALLENGES_MAX && !goes_without {
             return false;
         }
-        let Ok(mut request) = Message::parse(outgoing.request.clone()) else { return false };
         let min_se = if status == StatusCode::SESSION_INTERVAL_TOO_SMALL { min_se(response) } else { None };
         if let Some(least) = min_se {
             request.set(&HeaderName::MinSe, least);
             request.set(&HeaderName::SessionExpires, least);
             leg.state.session = SessionTimer { min_se_s: least, ..leg.state.session };
-        } else if !(location::is_refused(status) && location::leave_out(&mut request))
-            && !self.authorize(Some(id), &mut request, status, response)
-        {
+        } else if !goes_without && !self.authorize(Some(id), &mut request, status, response) {
             return false;
         }
-        self.resend_invite(id, request, now).is_ok()
+        if goes_without || min_se.is_some() {
+            // They were for the request before, and their count is used (RFC 7616 section 3.4): it is challenged anew.
+            request.remove(&HeaderName::Authorization);
+            request.remove(&HeaderName::ProxyAuthorization);
+        }
+        let is_sent = self.resend_invite(id, request, now).is_ok();
+        if let Some(leg) = self.dialogs.get_mut(id.0).filter(|_| goes_without) {
+            // It happens once, and takes no turn from those that a challenge has.
+            leg.state.challenges = leg.state.challenges.saturating_sub(1);
+        }
+        is_sent
     }
 
     fn resend_invite(&mut self, id: DialogId, mut request: Message, now: Timestamp) -> Result<(), CommandError> {

@@ -37,6 +37,9 @@ pub(super) fn why(header: &HeaderName, action: EditAction) -> Option<&'static st
         | H::MinSe
         | H::Expires
         | H::MinExpires => "it says what both sides keep to",
+        H::Other(name) if name.get(..11).is_some_and(|start| start.eq_ignore_ascii_case("geolocation")) => {
+            "it belongs to the location in the body"
+        }
         H::Other(name) if is_ours(name) => "proxies and nodes tell each other by it",
         // RFC 3911 and RFC 4538: they lead an INVITE into another dialog. RFC 3261 leaves room for further headers of the body.
         H::Other(name) if ["join", "target-dialog"].iter().any(|known| name.eq_ignore_ascii_case(known)) => {

@@ -5,7 +5,7 @@ use super::exchange::Target;
 use super::target::Onward;
 use super::{Proxy, headers};
 use crate::flow::{Flow, Transport};
-use crate::header::{Contact, HeaderName};
+use crate::header::HeaderName;
 use crate::message::Message;
 use crate::method::Method;
 use crate::status::StatusCode;
@@ -13,26 +13,20 @@ use crate::uri::{Scheme, Uri};
 
 /// The warning of RFC 5630 §6.2: the sender may try `sip:`.
 const NOT_ALLOWED: &str = "380 sip-proxy \"SIPS Not Allowed\"";
-/// The warning for a registration.
-const REGISTERS_BY_TLS: &str = "399 sip-proxy \"A sips: Contact registers by TLS\"";
-
-/// Why a request of the edge is refused that begins something, names `sips:`, and has come in the clear: who sent it believes that
-/// nobody on the way reads it. In an existing dialog it goes on, since a call must be able to end.
+/// Why a request of the edge is refused that begins something, is to `sips:`, and has come in the clear: who sent it believes that
+/// nobody on the way reads it. In an existing dialog it goes on, since a call must be able to end. Phones behind a server that takes TLS from
+/// them write `sips:` in Contact and Route, and register so: that says nothing about whom they call.
 pub(super) fn refusal(request: &Message, flow: Flow) -> Option<Answer> {
-    if flow.transport().is_secure() || !begins(request) || !(is_to_sips(request) || is_routed_or_from_sips(request)) {
-        return None;
-    }
-    Some(match request.method() {
-        Method::Register => Answer::new(StatusCode::FORBIDDEN).with(HeaderName::Warning, REGISTERS_BY_TLS),
-        _ => not_allowed(),
-    })
+    let is_meant = begins(request) && is_to_sips(request) && request.method() != Method::Register;
+    (is_meant && !flow.transport().is_secure()).then(not_allowed)
 }
 
 /// Why a node's request does not go there: it begins something that may travel by TLS alone, and the way there is in the clear.
 pub(super) fn refusal_onward(request: &Message, needs_tls: bool, onward: &Onward) -> Option<Answer> {
     let is_in_clear = match onward {
+        // A phone that has registered a URI of `sips:` in the clear is called as it can be, unless the call needs more.
         Onward::To(destination) => match destination.target {
-            Target::Edge(flow) => !flow.transport().is_secure(),
+            Target::Edge(flow) => !flow.transport().is_secure() && request.header(&headers::BY_TLS).is_some(),
             Target::Node(_) => false,
         },
         Onward::Out(place) => !place.secure,
@@ -48,16 +42,6 @@ pub(super) fn needs_tls(request: &Message) -> bool {
 /// Whether the Request-URI is one of `sips:`.
 pub(super) fn is_to_sips(request: &Message) -> bool {
     request.request_uri().is_some_and(is_sips)
-}
-
-fn is_routed_or_from_sips(request: &Message) -> bool {
-    let route = request.routes().next().and_then(Result::ok);
-    let mut contacts = request.contacts().filter_map(Result::ok);
-    let names_dialog =
-        matches!(request.method(), Method::Invite | Method::Subscribe | Method::Refer | Method::Register);
-    route.is_some_and(|route| is_sips(route.raw_uri()))
-        || (names_dialog
-            && contacts.any(|contact| matches!(contact, Contact::Address(address) if is_sips(address.raw_uri()))))
 }
 
 /// Whether a request is outside any dialog. No ACK or CANCEL begins something.

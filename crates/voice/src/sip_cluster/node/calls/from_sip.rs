@@ -251,7 +251,8 @@ impl Node {
                 leg.stage = LegStage::Closing;
                 self.note_pause(Place { conn_id, leg: id, side }, status, response, now);
                 self.close_media(conn_id, id, now);
-                if self.needs_tls(conn_id) && warning_of(response).is_some_and(|text| text.starts_with("380 ")) {
+                let has_no_tls = self.needs_tls(conn_id) && super::sips::is_of_proxy(status, response);
+                if has_no_tls {
                     self.set_warning(conn_id, Some(super::sips::NOT_ALLOWED.to_owned()));
                 }
                 let shown = super::caller_status::status_for_caller(status);
@@ -259,9 +260,11 @@ impl Node {
                     tracing::info!(%conn_id, leg = %id, %status, %shown, "a phone's refusal is not the caller's");
                 }
                 let status_shown = shown.0;
-                let next = next.filter(|_| self.is_lost_flow(conn_id, id, status, response));
+                let next = next.filter(|_| has_no_tls || self.is_lost_flow(conn_id, id, status, response));
                 let input = match (next, status.code()) {
                     (Some(next), _) => Input::FlowFailed { leg: id, next },
+                    // It says nothing about who is there: no agent is made not ready for it.
+                    (None, _) if has_no_tls => Input::LegUnreachable { leg: id, status: 503 },
                     // The way there, and not who is there: a carrier that redirects, wants a password or does not let this call pass too.
                     (None, 300..=399 | 401 | 403 | 407 | 408 | 430 | 500..=599) => {
                         Input::LegUnreachable { leg: id, status: status_shown }

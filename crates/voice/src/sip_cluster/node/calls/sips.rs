@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use model::ConnId;
 use sip::proxy::headers::BY_TLS;
 use sip::uri::Scheme;
-use sip::{HeaderName, Message, NameAddr, Transport, Uri};
+use sip::{HeaderName, Message, NameAddr, StatusCode, Transport, Uri};
 
 use super::leg::{Leg, Target};
 use crate::sip_cluster::node::Node;
@@ -74,12 +74,20 @@ pub(super) fn is_called_so(target: &Target, by: RingBy) -> bool {
     is_sips(&target.contact.uri) || (by == RingBy::Tls && target.trunk.is_some())
 }
 
-/// Whether a trunk is not called by TLS for certain: it names another transport, or an address and none.
+/// Whether a trunk is not called by TLS for certain: its first server's URI names another transport, or an address and none.
 pub(super) fn is_in_the_clear(trunk: &Target) -> bool {
-    let Ok(uri) = Uri::parse(&trunk.contact.uri) else { return true };
+    let route = trunk.contact.path.first().and_then(|route| NameAddr::parse(route).ok());
+    let uri = route.map_or_else(|| Uri::parse(&trunk.contact.uri), |route| route.uri());
+    let Ok(uri) = uri else { return true };
     let is_named = uri.host().is_some_and(|host| host.ip().is_none());
     let may_be_found = is_named && uri.transport().is_none() && uri.port().is_none();
     !may_be_found && !Transport::of(&uri).is_some_and(Transport::is_secure)
+}
+
+/// Whether a failure is that of our proxy, by which there is no way by TLS.
+pub(super) fn is_of_proxy(status: StatusCode, response: Option<&Message>) -> bool {
+    let warning = response.and_then(|response| response.header(&HeaderName::Warning));
+    status == StatusCode::TEMPORARILY_UNAVAILABLE && warning.is_some_and(|text| text.starts_with("380 sip-proxy "))
 }
 
 /// The Request-URI for whom we ring.

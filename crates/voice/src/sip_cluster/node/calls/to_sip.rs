@@ -233,9 +233,12 @@ impl Node {
 
     /// Ends a leg from our side, at any stage. `status` is for a caller that was not answered.
     pub(in crate::sip_cluster::node) fn hang_up(&mut self, conn_id: ConnId, id: LegId, status: u16, now: Timestamp) {
+        let warning = self.calls.get_mut(&conn_id).and_then(|entry| entry.warning.take());
+        // Nobody could be rung by TLS: that is no failure of ours to the caller, who may call again by `sip:`.
+        let has_no_tls = warning.as_deref() == Some(super::sips::NOT_ALLOWED) && status == 503;
+        let status = if has_no_tls { StatusCode::TEMPORARILY_UNAVAILABLE.0 } else { status };
         let mut refusal = Reply::new(StatusCode(status));
         refusal.headers.extend(self.trace_header(conn_id));
-        let warning = self.calls.get_mut(&conn_id).and_then(|entry| entry.warning.take());
         let warning = warning.or_else(|| super::caller_status::warning(status).map(str::to_owned));
         refusal.headers.extend(warning.map(|warning| (HeaderName::Warning, warning)));
         // A carrier would send nothing at all for that time (RFC 3261 section 21.5.4): it is another trunk that takes no call.
