@@ -26,6 +26,7 @@ use super::limits::{CALLS_DUE_PER_TURN, Limits};
 use super::metrics::Metrics;
 use calls::call::Stored;
 use calls::direct::ReadPhones;
+use calls::flows::SilentFlows;
 use calls::header_rules::{self, ReadHeaderRules};
 use calls::identity::IdentityConfiguration;
 use calls::joining_invite::Joins;
@@ -86,6 +87,8 @@ pub struct Node {
     identities: Box<dyn IdentityConfiguration>,
     /// INVITEs that wait until it is known who calls.
     verifications: Verifications,
+    /// Phones that have other flows than the one by which they are called.
+    silent_flows: SilentFlows,
     phones: ReadPhones,
     locations: ReadLocation,
     /// Trunks whose carriers want no calls for a while.
@@ -173,6 +176,7 @@ impl Node {
             header_rules: parts.header_rules,
             identities: parts.identities,
             verifications: Verifications::default(),
+            silent_flows: SilentFlows::default(),
             phones: parts.phones,
             locations: parts.locations,
             pauses: Pauses::default(),
@@ -320,6 +324,7 @@ impl Node {
             }
             node.attempt_for(None, now, |node| node.agent.handle_timeout(now));
             node.judge_overdue(now);
+            node.leave_silent_flows(now);
             node.settle(now);
             if node.next_sweep <= now {
                 node.sweep(now);
@@ -340,8 +345,9 @@ impl Node {
         // Calls still in doubt are confirmed without waiting for an input.
         let doubt = self.confirmations.are_needed().then_some(Timestamp::ZERO);
         let changes = (self.calls.is_one_changed() || !self.heavy.is_empty()).then_some(Timestamp::ZERO);
-        let verification = self.verifications.next_timeout();
-        [call, self.agent.next_timeout(), sweep, ownership, doubt, changes, verification].into_iter().flatten().min()
+        let (verification, flow) = (self.verifications.next_timeout(), self.silent_flows.next_timeout());
+        let agent = self.agent.next_timeout();
+        [call, agent, sweep, ownership, doubt, changes, verification, flow].into_iter().flatten().min()
     }
 
     // ---- outputs, after the commit

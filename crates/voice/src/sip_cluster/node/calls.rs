@@ -7,7 +7,7 @@ pub mod direct;
 mod diversion;
 mod early_media;
 pub mod explain;
-mod flows;
+pub mod flows;
 mod from_sip;
 pub mod header_rules;
 pub mod identity;

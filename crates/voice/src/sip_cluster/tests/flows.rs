@@ -125,18 +125,45 @@ fn a_phone_that_none_of_its_flows_reaches_is_unreachable() {
 
 #[test]
 fn a_proxy_that_dies_while_a_phone_rings_leaves_the_phone_to_its_flow_by_another_one_at_once() {
-    for rings in [false, true] {
-        let mut bench = routed();
-        if rings {
-            bench.phone_rings();
-        }
-        let before = bench.now;
-        bench.proxy_goes(Some(OTHER));
-        assert_eq!((rung(&bench), bench.now), (vec![FIRST.to_owned(), SECOND.to_owned()], before), "without waiting");
-        bench.phone_rings();
-        bench.phone_answers();
-        assert_eq!((times(&bench, "Ringing@7101"), times(&bench, "Established@7101")), (1, 1), "{:?}", bench.story);
-    }
+    let mut bench = routed();
+    let before = bench.now;
+    bench.proxy_goes(Some(OTHER));
+    assert_eq!((rung(&bench), bench.now), (vec![FIRST.to_owned(), SECOND.to_owned()], before), "without waiting");
+    bench.phone_rings();
+    bench.phone_answers();
+    assert_eq!((times(&bench, "Ringing@7101"), times(&bench, "Established@7101")), (1, 1), "{:?}", bench.story);
+}
+
+#[test]
+fn a_phone_that_rings_waits_for_its_proxy_before_it_is_called_by_another_flow() {
+    let mut bench = routed();
+    bench.phone_rings();
+    bench.proxy_goes(Some(OTHER));
+    bench.pass(Duration::from_secs(1));
+    assert_eq!(rung(&bench), [FIRST], "it would refuse a second call while it rings");
+    bench.pass(Duration::from_secs(10));
+    assert_eq!(rung(&bench), [FIRST, SECOND]);
+}
+
+#[test]
+fn where_no_other_proxy_is_there_a_phone_waits_for_its_own() {
+    let mut bench = routed();
+    bench.proxy_goes(None);
+    bench.pass(Duration::from_secs(1));
+    bench.proxy_returns();
+    bench.phone_rings();
+    bench.phone_answers();
+    assert_eq!((rung(&bench), times(&bench, "Established@7101")), (vec![FIRST.to_owned()], 1), "{:?}", bench.story);
+}
+
+#[test]
+fn a_flow_that_is_silent_gives_way_to_the_next_one_after_four_seconds() {
+    let mut bench = routed();
+    bench.mute.push(Peer::Phone);
+    bench.pass(Duration::from_secs(3));
+    assert_eq!(rung(&bench).len(), 1);
+    bench.pass(Duration::from_secs(2));
+    assert_eq!(rung(&bench).len(), 2);
 }
 
 #[test]

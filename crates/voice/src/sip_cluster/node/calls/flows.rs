@@ -2,14 +2,36 @@
 //! by that one (RFC 5626).
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use call::Input;
+use model::plan::Contact;
 use model::{ConnId, LegId, Timestamp};
 use sip::agent::DialogId;
 use sip::{ConnectionId, Flow, Message, StatusCode};
 
 use super::leg::Leg;
 use crate::sip_cluster::node::Node;
+
+/// How long a flow may be silent before the phone's next one is tried: longer than networks take, and so short that the phone still rings for
+/// most of the time that is given to it.
+const SILENT_MAX: Duration = Duration::from_secs(4);
+
+/// The legs whose phones have other flows, each with the time until which its own may be silent.
+#[derive(Default)]
+pub struct SilentFlows(BTreeSet<(Timestamp, ConnId, LegId)>);
+
+impl SilentFlows {
+    /// When the first one has been silent for long enough.
+    pub fn next_timeout(&self) -> Option<Timestamp> {
+        self.0.first().map(|(until, ..)| *until)
+    }
+
+    fn take_due(&mut self, now: Timestamp) -> Option<(ConnId, LegId)> {
+        self.0.first().filter(|(until, ..)| *until <= now)?;
+        self.0.pop_first().map(|(_, conn_id, id)| (conn_id, id))
+    }
+}
 
 impl Node {
     pub(in crate::sip_cluster::node) fn meet_proxy(&mut self, link: ConnectionId, edge: &str, now: Timestamp) {
@@ -34,10 +56,10 @@ impl Node {
         }
     }
 
-    /// The phones that ring by a proxy that is away ring by their next flow at once. That proxy may be gone for good; if it comes back, the
-    /// phone is told there that it need not ring any more.
+    /// The phones that are called by a proxy that is away, and have said nothing yet, are called by their next flow at once. One that rings
+    /// already goes on: it would refuse a second call while it does, and the proxy may soon be back. If it is not, its next flow is tried then.
     fn ring_by_other_flows(&mut self, lost: ConnectionId, now: Timestamp) {
-        let has_other = |leg: &&Leg| leg.link == lost && leg.by_next_flow().is_some();
+        let has_other = |leg: &&Leg| leg.link == lost && !leg.alerted && self.next_flow(leg).is_some();
         let legs = self
             .calls
             .iter()
@@ -45,14 +67,40 @@ impl Node {
         let mut waiting: Vec<(ConnId, LegId)> = legs.collect();
         waiting.sort_unstable();
         for (conn_id, id) in waiting {
-            self.attempt_for(Some(conn_id), now, |node| {
-                let Some(next) = node.leg(conn_id, id).and_then(Leg::by_next_flow) else { return };
-                node.mark(conn_id);
-                node.hang_up(conn_id, id, StatusCode::TEMPORARILY_UNAVAILABLE.0, now);
-                node.feed(conn_id, Input::FlowFailed { leg: id, next }, now);
-            });
+            self.leave_flow(conn_id, id, now);
         }
         self.settle(now);
+    }
+
+    /// The phones that have another flow, and have said nothing for as long as one may be silent, are called by that.
+    pub(in crate::sip_cluster::node) fn leave_silent_flows(&mut self, now: Timestamp) {
+        while let Some((conn_id, id)) = self.silent_flows.take_due(now) {
+            if self.leg(conn_id, id).is_some_and(|leg| !leg.alerted) {
+                self.leave_flow(conn_id, id, now);
+            }
+        }
+    }
+
+    /// A phone that has other flows is called by one of them.
+    pub(super) fn watch_flow(&mut self, conn_id: ConnId, id: LegId, now: Timestamp) {
+        if self.leg(conn_id, id).is_some_and(|leg| leg.by_next_flow().is_some()) {
+            self.silent_flows.0.insert((now + SILENT_MAX, conn_id, id));
+        }
+    }
+
+    fn leave_flow(&mut self, conn_id: ConnId, id: LegId, now: Timestamp) {
+        self.attempt_for(Some(conn_id), now, |node| {
+            let Some(next) = node.leg(conn_id, id).and_then(|leg| node.next_flow(leg)) else { return };
+            node.mark(conn_id);
+            node.hang_up(conn_id, id, StatusCode::TEMPORARILY_UNAVAILABLE.0, now);
+            node.feed(conn_id, Input::FlowFailed { leg: id, next }, now);
+        });
+    }
+
+    /// The phone of a leg by the next of its flows whose proxy is there.
+    fn next_flow(&self, leg: &Leg) -> Option<Contact> {
+        let flows = std::iter::successors(leg.by_next_flow(), Contact::by_next_flow);
+        flows.into_iter().find(|flow| self.proxies.link_of(flow).is_some())
     }
 
     /// Whether a phone's failure is one of its flow alone: the flow has ended, or nothing has come back by it (RFC 5626 section 5.3).

@@ -125,6 +125,7 @@ impl Node {
                     leg.phone = Some(dialog);
                     leg.stage = LegStage::Ringing;
                 }
+                self.watch_flow(conn_id, id, now);
                 // A supervisor must not be heard when it answers.
                 self.join_rooms(conn_id, now);
             }
