@@ -1,6 +1,7 @@
 //! Calls that come by trunks that verify who calls: the carrier is the bench's caller, and the tests play who fetches certificates.
 
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use model::plan::PlanAnswer;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
@@ -200,6 +201,9 @@ fn a_certificate_that_does_not_come_is_waited_for_no_longer_than_it_may_take() {
 #[test]
 fn a_caller_that_gives_up_meanwhile_leaves_nothing_behind() {
     let mut bench = comes("reporting", Some(&good()));
+    // It may cancel once it has heard of a 100 (RFC 3261 section 9.1), which comes after 200 ms.
+    bench.pass(Duration::from_millis(300));
+    assert_eq!(bench.node.calls(), 1);
     let (dialog, now) = (bench.caller_dialog.expect("an INVITE"), bench.now);
     bench.agent(Peer::Caller).cancel(dialog, Vec::new(), now).expect("an INVITE");
     bench.run();
