@@ -81,6 +81,8 @@ pub struct Bench {
     pub media_told: Vec<bytes::Bytes>,
     /// Whether media refuses to move legs to other rooms.
     pub media_is_stuck: bool,
+    /// Whom callers name in To, if not the number that they call.
+    pub to: Option<String>,
     /// How many callers have dialled.
     callers: u64,
     tags: u64,
@@ -193,6 +195,7 @@ impl Bench {
             media_waits: None,
             media_told: Vec::new(),
             media_is_stuck: false,
+            to: None,
             callers: 0,
             tags: 0,
         }
@@ -243,7 +246,7 @@ impl Bench {
             flow: LINK,
             target: format!("sip:{number}@{EDGE}"),
             from: "\"Ann\" <sip:+4930123456@example.com>".to_owned(),
-            to: format!("<sip:{number}@{EDGE}>"),
+            to: format!("<sip:{}@{EDGE}>", self.to.as_deref().unwrap_or(number)),
             call_id: call_id.to_owned(),
             local: LocalIdentity { tag, contact: "<sip:ann@192.0.2.9>".to_owned() },
             routes: Vec::new(),
