@@ -24,12 +24,15 @@ use crate::public_address::{Reach, literal};
 
 /// The largest document, in bytes: a chain of certificates has some thousands.
 pub const DOCUMENT_MAX: usize = 64 << 10;
-/// How long it may take, from the search for the address to its last byte.
+/// How long it may take, from the search for the address to its last byte. As long may it wait for others before that.
 pub const DOCUMENT_WITHIN: Duration = Duration::from_secs(2);
 /// Documents that are fetched at once; further ones wait, within their time.
 const AT_ONCE: usize = 32;
 /// Names that are looked up at once. A lookup keeps its place until its thread is free, which a silent name server delays.
-const LOOKUPS_MAX: usize = 8;
+const LOOKUPS_MAX: usize = 64;
+
+/// The longest reason that a host gives, in bytes.
+const REASON_MAX: usize = 200;
 
 /// Why there is no document.
 #[derive(Debug, Error)]
@@ -46,6 +49,9 @@ pub enum DocumentFault {
     /// It is too large, or did not come whole.
     #[error("it has more than {DOCUMENT_MAX} bytes, or did not come whole")]
     Cut,
+    /// Too many others are being fetched.
+    #[error("too many documents are being fetched")]
+    Busy,
     /// It took too long.
     #[error("it did not come within {} s", DOCUMENT_WITHIN.as_secs())]
     Late,
@@ -95,12 +101,9 @@ impl DocumentClient {
         if uri.scheme_str() != Some("https") || authority.is_empty() || authority.contains('@') {
             return Err(DocumentFault::Address);
         }
-        let fetched = tokio::time::timeout(DOCUMENT_WITHIN, async {
-            // It is never closed.
-            let _place = self.places.acquire().await;
-            self.get(uri).await
-        });
-        fetched.await.unwrap_or(Err(DocumentFault::Late))
+        let place = tokio::time::timeout(DOCUMENT_WITHIN, self.places.acquire()).await;
+        let _place = place.map_err(|_| DocumentFault::Busy)?;
+        tokio::time::timeout(DOCUMENT_WITHIN, self.get(uri)).await.unwrap_or(Err(DocumentFault::Late))
     }
 
     async fn get(&self, uri: Uri) -> Result<FetchedDocument, DocumentFault> {
@@ -123,7 +126,10 @@ impl DocumentClient {
 /// An error with its causes.
 fn with_causes(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    let mut text = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
+    // TLS names all names of a certificate, and a stranger has written them.
+    text.truncate(text.floor_char_boundary(REASON_MAX));
+    text
 }
 
 /// RFC 9111 section 5.2.2.1, as far as `max-age` goes.

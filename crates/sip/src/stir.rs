@@ -19,7 +19,9 @@ use thiserror::Error;
 
 use crate::status::StatusCode;
 
-pub use certificates::{Authorities, AuthorityValidity, CertificateChain, CertificatesError, TnAuthorization};
+pub use certificates::{
+    Authorities, AuthorityValidity, CertificateChain, CertificatesError, TnAuthorization, TrustedChain,
+};
 pub use identity::{IDENTITIES_MAX, IDENTITY_MAX, IdentityValue, passed_on};
 pub use number::{called, canonical, telephone};
 pub use passport::{ORIGID_MAX, Passport};

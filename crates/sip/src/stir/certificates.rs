@@ -1,5 +1,7 @@
 //! Certificates of signers (RFC 8226): the chain that an `info` names, and the authorities that a tenant trusts.
 
+use std::sync::Arc;
+
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm, TrustAnchor, UnixTime};
@@ -7,6 +9,8 @@ use thiserror::Error;
 use webpki::{EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeIdIter, anchor_from_trusted_cert};
 use x509_parser::asn1_rs::{Oid, oid};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
+
+use super::StirRefusal;
 
 /// The most certificates of a chain: that of the signer, and authorities between it and a root.
 const CHAIN_MAX: usize = 6;
@@ -83,11 +87,16 @@ impl CertificateChain {
         Ok(Self { public_key, authorization, valid_from, valid_until, certificates })
     }
 
-    /// Checks that an authority has signed for it, and that it is valid at that time.
+    /// The same, if an authority has signed for it and it is valid at that time. A long chain costs milliseconds.
     ///
     /// # Errors
-    /// In words.
-    pub fn check(&self, authorities: &Authorities, now_s: u64) -> Result<(), String> {
+    /// When that is not so (437).
+    pub fn trusted(self: Arc<Self>, authorities: &Authorities, now_s: u64) -> Result<TrustedChain, StirRefusal> {
+        self.check(authorities, now_s).map_err(StirRefusal::UnsupportedCredential)?;
+        Ok(TrustedChain(self))
+    }
+
+    fn check(&self, authorities: &Authorities, now_s: u64) -> Result<(), String> {
         let (own, others) = self.certificates.split_first().ok_or("there is none")?;
         let own = EndEntityCert::try_from(own).map_err(|error| error.to_string())?;
         let time = UnixTime::since_unix_epoch(std::time::Duration::from_secs(now_s));
@@ -120,6 +129,10 @@ impl CertificateChain {
         &self.public_key
     }
 }
+
+/// The certificates of a signer whom an authority has signed for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TrustedChain(pub(super) Arc<CertificateChain>);
 
 /// RFC 8226 knows no purpose for these certificates: whatever one names, its key signs for numbers.
 struct AnyUsage;

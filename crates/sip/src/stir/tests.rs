@@ -1,5 +1,7 @@
 //! Signing and verifying, with certificates made here and with an INVITE that OpenSSL has signed (`tests/openssl`).
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, DnType, IsCa, Issuer, KeyPair, PKCS_ECDSA_P384_SHA384,
@@ -81,8 +83,8 @@ fn read(identities: &[&str]) -> Result<ClaimedIdentity, StirRefusal> {
 }
 
 fn verify(value: &str, chain: &str, root: &str, now_s: u64) -> Result<VerifiedIdentity, StirRefusal> {
-    let chain = CertificateChain::parse(chain.as_bytes()).unwrap();
-    read(&[value])?.verify(&chain, &Authorities::parse(root).unwrap(), now_s)
+    let chain = Arc::new(CertificateChain::parse(chain.as_bytes()).unwrap());
+    read(&[value])?.verify(&chain.trusted(&Authorities::parse(root).unwrap(), now_s)?)
 }
 
 fn refused(refusal: Result<impl fmt::Debug, StirRefusal>) -> (u16, &'static str) {

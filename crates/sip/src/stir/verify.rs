@@ -2,7 +2,7 @@
 //!
 //! What costs nothing is checked before a certificate is fetched: whoever sends nonsense makes us fetch nothing.
 
-use super::certificates::{Authorities, CertificateChain, TnAuthorization};
+use super::certificates::{TnAuthorization, TrustedChain};
 use super::identity::{IDENTITIES_MAX, IdentityValue};
 use super::passport::{Passport, SHAKEN, decode, decode_bytes, read_header};
 use super::{Attestation, FRESH_S, StirRefusal, canonical, check_certificate_url};
@@ -104,14 +104,8 @@ impl ClaimedIdentity {
     /// Verifies it with the certificates that were fetched.
     ///
     /// # Errors
-    /// When no authority of ours has signed for them (437), or the signature is another one's (438).
-    pub fn verify(
-        &self,
-        certificates: &CertificateChain,
-        authorities: &Authorities,
-        now_s: u64,
-    ) -> Result<VerifiedIdentity, StirRefusal> {
-        certificates.check(authorities, now_s).map_err(StirRefusal::UnsupportedCredential)?;
+    /// When the signature is another one's (438).
+    pub fn verify(&self, TrustedChain(certificates): &TrustedChain) -> Result<VerifiedIdentity, StirRefusal> {
         if !certificates.has_signed(self.signed.as_bytes(), &self.signature) {
             return Err(StirRefusal::Invalid("the signature does not hold"));
         }

@@ -1,46 +1,73 @@
 //! Certificates of those who sign for callers: fetched from where an INVITE says, and kept for a while.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use infra::Clock;
-use model::Timestamp;
-use net::document::DocumentClient;
-use sip::stir::CertificateChain;
+use model::{TenantId, Timestamp};
+use net::document::{DocumentClient, DocumentFault};
+use sip::stir::{Authorities, CertificateChain, StirRefusal, TrustedChain};
+use tokio::sync::Semaphore;
 
-/// The most addresses of which is known what is there: more than the carriers of a country have.
-const KEPT_MAX: usize = 256;
+/// The most addresses of which is known what is there, in all and for a tenant: more than the carriers of a country have.
+const KEPT_MAX: usize = 2_048;
+const KEPT_OF_TENANT_MAX: usize = 256;
+/// Certificates of a tenant that are fetched at once; further ones wait.
+const FETCHED_OF_TENANT_MAX: usize = 8;
+/// Chains that are checked at once, beside the loop: a hostile one takes some milliseconds.
+const CHECKED_MAX: usize = 2;
 /// For how long a certificate is kept if its host does not say, and at least and at most if it does. Whether it is valid is checked for
 /// each call.
 const KEPT_FOR: Duration = Duration::from_secs(3_600);
 const KEPT_AT_LEAST: Duration = Duration::from_secs(60);
 const KEPT_AT_MOST: Duration = Duration::from_secs(86_400);
-/// For how long an address is not asked again that had none: calls of a carrier whose host is away do not wait one by one.
+/// For how long an address is not asked again that had none that is trusted: calls of a carrier whose host is away do not wait one by one.
 const FAULT_KEPT_FOR: Duration = Duration::from_secs(10);
 
-/// Certificates, or why there are none.
-pub type Fetched = Result<Arc<CertificateChain>, String>;
+/// The certificates of a signer that an authority of the trunk has signed for, or why there are none.
+pub type Fetched = Result<TrustedChain, StirRefusal>;
 
-/// What was fetched, by its address, and until when it is kept.
+/// What is at an address.
+type Found = Result<Arc<CertificateChain>, StirRefusal>;
+
+/// An address that a call of a tenant names.
+type CertificateKey = (TenantId, String);
+
+/// What was found, and until when it is kept. Each tenant has its own: nobody chooses what is forgotten for others.
 #[derive(Default)]
-struct KeptCertificates(HashMap<String, (Timestamp, Fetched)>);
+struct KeptCertificates(HashMap<CertificateKey, (Timestamp, Found)>);
 
 impl KeptCertificates {
-    fn get(&self, url: &str, now: Timestamp) -> Option<Fetched> {
-        self.0.get(url).filter(|(until, _)| now < *until).map(|(_, fetched)| fetched.clone())
+    fn get(&self, key: &CertificateKey, now: Timestamp) -> Option<Found> {
+        self.0.get(key).filter(|(until, _)| now < *until).map(|(_, found)| found.clone())
     }
 
     /// Where there is no room, what would go next goes now.
-    fn keep(&mut self, url: &str, until: Timestamp, fetched: Fetched, now: Timestamp) {
-        if self.0.len() >= KEPT_MAX && !self.0.contains_key(url) {
-            self.0.retain(|_, (until, _)| now < *until);
-            let next = self.0.iter().min_by_key(|(_, (until, _))| *until).map(|(url, _)| url.clone());
-            if let Some(next) = next.filter(|_| self.0.len() >= KEPT_MAX) {
-                self.0.remove(&next);
+    fn keep(&mut self, key: &CertificateKey, until: Timestamp, found: Found, now: Timestamp) {
+        let is_tenants = |(tenant, _): &CertificateKey| *tenant == key.0;
+        if !self.0.contains_key(key) {
+            if self.0.keys().filter(|kept| is_tenants(kept)).count() >= KEPT_OF_TENANT_MAX {
+                self.forget_next(now, is_tenants);
+            }
+            if self.0.len() >= KEPT_MAX {
+                self.forget_next(now, |_| true);
             }
         }
-        self.0.insert(url.to_owned(), (until, fetched));
+        self.0.insert(key.clone(), (until, found));
+    }
+
+    fn forget_next(&mut self, now: Timestamp, is_meant: impl Fn(&CertificateKey) -> bool) {
+        let before = self.0.len();
+        self.0.retain(|_, (until, _)| now < *until);
+        if self.0.len() < before {
+            return;
+        }
+        let meant = self.0.iter().filter(|(key, _)| is_meant(key));
+        if let Some(next) = meant.min_by_key(|(_, (until, _))| *until).map(|(key, _)| key.clone()) {
+            self.0.remove(&next);
+        }
     }
 }
 
@@ -49,7 +76,9 @@ pub struct Certificates {
     client: DocumentClient,
     clock: Arc<dyn Clock>,
     kept: Mutex<KeptCertificates>,
-    turns: Mutex<HashMap<String, Weak<Turn>>>,
+    turns: Mutex<HashMap<CertificateKey, Weak<Turn>>>,
+    shares: Mutex<HashMap<TenantId, Weak<Semaphore>>>,
+    checks: Semaphore,
 }
 
 /// Held by who fetches from an address; who wants the same certificate meanwhile waits, and then finds it kept.
@@ -58,48 +87,71 @@ type Turn = tokio::sync::Mutex<()>;
 impl Certificates {
     /// By this client; nothing is known yet.
     pub fn new(client: DocumentClient, clock: Arc<dyn Clock>) -> Self {
-        Self { client, clock, kept: Mutex::default(), turns: Mutex::default() }
+        let checks = Semaphore::new(CHECKED_MAX);
+        Self { client, clock, kept: Mutex::default(), turns: Mutex::default(), shares: Mutex::default(), checks }
     }
 
-    /// The certificates at an address; within the client's time.
-    pub async fn fetch(&self, url: &str) -> Fetched {
-        if let Some(known) = self.known(url) {
-            return known;
+    /// The certificates at an address, if one of these authorities has signed for them.
+    pub async fn fetch(&self, tenant: &TenantId, url: &str, authorities: &Arc<Authorities>) -> Fetched {
+        let key = (tenant.clone(), url.to_owned());
+        if let Some(known) = self.known(&key) {
+            return self.check(known?, authorities).await;
         }
-        let turn = self.turn(url);
+        let turn = in_use(&self.turns, &key, Turn::default);
         let _turn = turn.lock().await;
-        if let Some(known) = self.known(url) {
-            return known;
+        if let Some(known) = self.known(&key) {
+            return self.check(known?, authorities).await;
         }
-        let (fetched, kept_for) = match self.client.fetch(url).await {
-            Ok(document) => {
-                let kept_for = document.fresh_for.map_or(KEPT_FOR, |time| time.clamp(KEPT_AT_LEAST, KEPT_AT_MOST));
-                let read = CertificateChain::parse(&document.body).map(Arc::new).map_err(|error| error.to_string());
-                let kept_for = if read.is_ok() { kept_for } else { FAULT_KEPT_FOR };
-                (read, kept_for)
-            }
-            Err(fault) => (Err(fault.to_string()), FAULT_KEPT_FOR),
+        let share = in_use(&self.shares, tenant, || Semaphore::new(FETCHED_OF_TENANT_MAX));
+        // It is never closed.
+        let _place = share.acquire().await;
+        let (found, fresh_for) = match self.client.fetch(url).await {
+            Ok(document) => (read(&document.body), document.fresh_for),
+            Err(fault @ DocumentFault::Busy) => return Err(StirRefusal::BadInfo(fault.to_string())),
+            Err(fault) => (Err(StirRefusal::BadInfo(fault.to_string())), None),
+        };
+        let fetched = match &found {
+            Ok(chain) => self.check(chain.clone(), authorities).await,
+            Err(refusal) => Err(refusal.clone()),
+        };
+        // Whom no authority has signed for chooses nothing that is kept for long.
+        let kept_for = match &fetched {
+            Ok(_) => fresh_for.map_or(KEPT_FOR, |time| time.clamp(KEPT_AT_LEAST, KEPT_AT_MOST)),
+            Err(_) => FAULT_KEPT_FOR,
         };
         let now = self.clock.now();
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.keep(url, now + kept_for, fetched.clone(), now);
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).keep(&key, now + kept_for, found, now);
         fetched
     }
 
-    fn known(&self, url: &str) -> Option<Fetched> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).get(url, self.clock.now())
+    /// Checks a chain on another thread.
+    async fn check(&self, chain: Arc<CertificateChain>, authorities: &Arc<Authorities>) -> Fetched {
+        let _place = self.checks.acquire().await;
+        let (authorities, now) = (authorities.clone(), self.clock.now());
+        let checked = tokio::task::spawn_blocking(move || chain.trusted(&authorities, now.as_secs())).await;
+        checked.unwrap_or_else(|error| Err(StirRefusal::UnsupportedCredential(error.to_string())))
     }
 
-    fn turn(&self, url: &str) -> Arc<Turn> {
-        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(turn) = turns.get(url).and_then(Weak::upgrade) {
-            return turn;
-        }
-        turns.retain(|_, turn| turn.strong_count() > 0);
-        let turn = Arc::new(Turn::default());
-        turns.insert(url.to_owned(), Arc::downgrade(&turn));
-        turn
+    fn known(&self, key: &CertificateKey) -> Option<Found> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).get(key, self.clock.now())
     }
+}
+
+fn read(document: &[u8]) -> Found {
+    let chain = CertificateChain::parse(document).map(Arc::new);
+    chain.map_err(|error| StirRefusal::UnsupportedCredential(error.to_string()))
+}
+
+/// What those share who use the same of something: made by the first one, and gone with the last.
+fn in_use<K: Eq + Hash + Clone, T>(shared: &Mutex<HashMap<K, Weak<T>>>, key: &K, make: impl FnOnce() -> T) -> Arc<T> {
+    let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(used) = shared.get(key).and_then(Weak::upgrade) {
+        return used;
+    }
+    shared.retain(|_, used| used.strong_count() > 0);
+    let made = Arc::new(make());
+    shared.insert(key.clone(), Arc::downgrade(&made));
+    made
 }
 
 #[cfg(test)]
@@ -126,30 +178,36 @@ mod tests {
         let nobody = net::tls::authorities::of_files(&[] as &[&str]).unwrap();
         let clock = HandClock::new();
         let certificates = Certificates::new(DocumentClient::new(Reach::Everywhere, nobody).unwrap(), clock.clone());
-        let (first, second) = tokio::join!(certificates.fetch(&url), certificates.fetch(&url));
+        let (tenant, nobody) = (TenantId::parse("acme").unwrap(), Arc::new(Authorities::default()));
+        let fetch = || certificates.fetch(&tenant, &url, &nobody);
+        let (first, second) = tokio::join!(fetch(), fetch());
         assert!(first.is_err() && first == second);
-        assert!(certificates.fetch(&url).await.is_err());
+        assert!(fetch().await.is_err());
         assert_eq!(asked.load(Ordering::Relaxed), 1);
         clock.pass(FAULT_KEPT_FOR);
-        assert!(certificates.fetch(&url).await.is_err());
+        assert!(fetch().await.is_err());
         assert_eq!(asked.load(Ordering::Relaxed), 2);
         server.abort();
     }
 
     #[test]
-    fn what_was_fetched_is_kept_for_its_time_and_within_bounds() {
+    fn what_was_found_is_kept_for_its_time_and_within_bounds() {
         let at = |seconds: u64| Timestamp::from_millis(seconds * 1_000);
-        let none = || Err("no".to_owned());
+        let none = || Err(StirRefusal::Stale);
+        let of = |tenant: &str, url: String| (TenantId::parse(tenant).unwrap(), url);
         let mut kept = KeptCertificates::default();
-        for number in 0..KEPT_MAX {
-            kept.keep(&format!("https://{number}"), at(100 + number as u64), none(), at(1));
+        kept.keep(&of("other", "https://0".to_owned()), at(60), none(), at(1));
+        for number in 0..KEPT_OF_TENANT_MAX {
+            kept.keep(&of("acme", format!("https://{number}")), at(100 + number as u64), none(), at(1));
         }
-        assert!(kept.get("https://0", at(99)).is_some());
-        assert!(kept.get("https://0", at(100)).is_none());
-        kept.keep("https://one-more", at(50), none(), at(1));
-        assert_eq!(kept.0.len(), KEPT_MAX);
-        assert!(kept.get("https://0", at(1)).is_none() && kept.get("https://1", at(1)).is_some());
-        kept.keep("https://later", at(900), none(), at(200));
-        assert!(kept.0.len() < KEPT_MAX, "what is over makes room");
+        let is_kept = |kept: &KeptCertificates, tenant: &str, url: &str, now: u64| {
+            kept.get(&of(tenant, url.to_owned()), at(now)).is_some()
+        };
+        assert!(is_kept(&kept, "acme", "https://0", 99) && !is_kept(&kept, "acme", "https://0", 100));
+        kept.keep(&of("acme", "https://one-more".to_owned()), at(900), none(), at(2));
+        assert!(!is_kept(&kept, "acme", "https://0", 2) && is_kept(&kept, "acme", "https://1", 2));
+        assert!(is_kept(&kept, "other", "https://0", 2), "a tenant takes nothing from another one");
+        kept.keep(&of("acme", "https://later".to_owned()), at(900), none(), at(200));
+        assert!(kept.0.len() < KEPT_OF_TENANT_MAX, "what is over makes room");
     }
 }

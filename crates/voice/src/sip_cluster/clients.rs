@@ -132,8 +132,9 @@ impl Clients {
                     let is_given = claim::give(&inner.stores, (&tenant, thread, token), &to).await;
                     inner.inbox.handed_over(tenant, thread, is_given).await;
                 }
-                Order::FetchCertificate { id, url } => {
-                    inner.inbox.certificate_fetched(id, inner.certificates.fetch(&url).await).await;
+                Order::FetchCertificate { id, tenant, url, authorities } => {
+                    let fetched = inner.certificates.fetch(&tenant, &url, &authorities).await;
+                    inner.inbox.certificate_fetched(id, fetched).await;
                 }
                 Order::Inherit { live } => inner.inbox.orphans_claimed(inner.orphans.take(&live).await).await,
             }

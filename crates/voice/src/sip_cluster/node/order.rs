@@ -1,6 +1,7 @@
 //! Tasks of the node for its shell.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use call::call::TypedPin;
 use infra::Record;
@@ -9,6 +10,7 @@ use model::plan::{ForwardedBy, Occasion};
 use model::{ConnId, Dn, Owner, TenantId, Token};
 use sip::Instance;
 use sip::agent::IncomingId;
+use sip::stir::Authorities;
 
 use super::lookup::Lookup;
 use super::spending::{Amounts, Spender};
@@ -119,8 +121,12 @@ pub enum Order {
     FetchCertificate {
         /// The number of the INVITE.
         id: u64,
+        /// Whose call it is: tenants do not share what is kept, and what may be fetched at once.
+        tenant: TenantId,
         /// Where it is: by https. Whether its host may be asked is for the shell to know.
         url: String,
+        /// Those of whom one has to have signed for it.
+        authorities: Arc<Authorities>,
     },
     /// Claim the calls of failed nodes.
     Inherit {

@@ -85,6 +85,8 @@ pub struct Bench {
     pub parts: Vec<sip::multipart::BodyPart>,
     /// What callers write behind the host of the Request-URI.
     pub uri_params: String,
+    /// Whom callers name in To, if not the number that they call.
+    pub to: Option<String>,
     /// How many callers have dialled.
     callers: u64,
     tags: u64,
@@ -201,6 +203,7 @@ impl Bench {
             media_is_stuck: false,
             parts: Vec::new(),
             uri_params: String::new(),
+            to: None,
             callers: 0,
             tags: 0,
         }
@@ -255,7 +258,7 @@ impl Bench {
                 format!("sip:{number}@{EDGE}{}", self.uri_params)
             },
             from: "\"Ann\" <sip:+4930123456@example.com>".to_owned(),
-            to: format!("<sip:{number}@{EDGE}>"),
+            to: format!("<sip:{}@{EDGE}>", self.to.as_deref().unwrap_or(number)),
             call_id: call_id.to_owned(),
             local: LocalIdentity { tag, contact: "<sip:ann@192.0.2.9>".to_owned() },
             routes: Vec::new(),

@@ -1,11 +1,12 @@
 //! Calls that come by trunks that verify who calls: the carrier is the bench's caller, and the tests play who fetches certificates.
 
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use model::plan::PlanAnswer;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use sip::agent::Event;
-use sip::stir::{Attestation, Authorities, CertificateChain, Passport, Signer};
+use sip::stir::{Attestation, Authorities, CertificateChain, Passport, Signer, StirRefusal};
 use sip::{HeaderName, Start};
 
 use super::bench::{Bench, PHONE_SDP, Peer, phone, point};
@@ -73,8 +74,15 @@ fn good() -> String {
 }
 
 fn comes(trunk: &str, identity: Option<&str>) -> Bench {
+    comes_with(trunk, identity, None, &[])
+}
+
+/// The same, from a caller that names somebody else in To, and with other headers.
+fn comes_with(trunk: &str, identity: Option<&str>, to: Option<&str>, further: &[(HeaderName, &str)]) -> Bench {
     let mut bench = Bench::new();
-    let headers = identity.map(|value| (HeaderName::Identity, value.to_owned())).into_iter().collect();
+    bench.to = to.map(str::to_owned);
+    let identity = identity.map(|value| (HeaderName::Identity, value));
+    let headers = further.iter().cloned().chain(identity).map(|(name, value)| (name, value.to_owned())).collect();
     bench.dial_with(CALLED, &format!("trunk;name={trunk}"), Some(PHONE_SDP.into()), headers);
     bench
 }
@@ -84,9 +92,12 @@ fn is_asked(bench: &Bench) -> bool {
 }
 
 /// The certificate comes, or not.
-fn comes_the_certificate(bench: &mut Bench, fetched: Fetched) {
+fn comes_the_certificate(bench: &mut Bench, found: Result<Arc<CertificateChain>, StirRefusal>) {
     let at = bench.orders.iter().position(|order| matches!(order, Order::FetchCertificate { .. })).expect("an order");
-    let Order::FetchCertificate { id, url } = bench.orders.remove(at) else { unreachable!("it is that order") };
+    let Order::FetchCertificate { id, url, authorities, .. } = bench.orders.remove(at) else {
+        unreachable!("it is that order")
+    };
+    let fetched: Fetched = found.and_then(|chain| chain.trusted(&authorities, bench.now.as_secs()));
     assert_eq!(url, URL);
     bench.node.certificate_fetched(id, fetched, bench.now);
     bench.run();
@@ -147,7 +158,7 @@ fn where_it_is_reported_every_call_goes_on() {
         (Some("nonsense".to_owned()), None, failed),
         (Some(signed(&OURS, CALLER, CALLED, 90)), None, failed),
         (Some(signed(&OURS, "4930999999", CALLED, 1)), None, failed),
-        (Some(good()), Some(Err("status 404".to_owned())), unknown),
+        (Some(good()), Some(Err(StirRefusal::BadInfo("status 404".to_owned()))), unknown),
         (Some(good()), Some(Ok(OTHERS.chain.clone())), failed),
         (Some(signed(&OTHERS, CALLER, CALLED, 1)), Some(Ok(OURS.chain.clone())), failed),
     ] {
@@ -169,7 +180,7 @@ fn where_it_is_required_a_call_that_is_not_signed_well_is_refused() {
         (Some("nonsense".to_owned()), None, 438, "Invalid Identity Header"),
         (Some(signed(&OURS, CALLER, CALLED, 90)), None, 403, "Stale Date"),
         (Some(signed(&OURS, CALLER, "4930999999", 1)), None, 438, "Invalid Identity Header"),
-        (Some(good()), Some(Err("status 404".to_owned())), 436, "Bad Identity Info"),
+        (Some(good()), Some(Err(StirRefusal::BadInfo("status 404".to_owned()))), 436, "Bad Identity Info"),
         (Some(good()), Some(Ok(OTHERS.chain.clone())), 437, "Unsupported Credential"),
         (Some(signed(&OTHERS, CALLER, CALLED, 1)), Some(Ok(OURS.chain.clone())), 438, "Invalid Identity Header"),
     ] {
@@ -183,6 +194,40 @@ fn where_it_is_required_a_call_that_is_not_signed_well_is_refused() {
     let mut bench = comes("strict", Some(&good()));
     comes_the_certificate(&mut bench, Ok(OURS.chain.clone()));
     assert!(is_asked(&bench));
+}
+
+#[test]
+fn only_the_number_that_is_shown_counts() {
+    let asserted = |value: &'static str| [(HeaderName::PAssertedIdentity, value)];
+    let two = asserted("<sip:+4930999999@a.example>, <sip:+4930123456@a.example>");
+    let bench = comes_with("strict", Some(&good()), None, &two);
+    assert_eq!(refused_with(&bench), Some((438, "Invalid Identity Header".to_owned())), "another number is shown");
+    let hidden = [(HeaderName::Privacy, "id"), (HeaderName::PAssertedIdentity, "<sip:+4930123456@a.example>")];
+    let mut bench = comes_with("strict", Some(&good()), None, &hidden);
+    comes_the_certificate(&mut bench, Ok(OURS.chain.clone()));
+    assert!(is_asked(&bench), "the number of who hides it is signed too");
+}
+
+#[test]
+fn what_was_signed_for_another_one_who_is_called_is_not_good_here() {
+    let for_another = signed(&OURS, CALLER, "4930777", 1);
+    let bench = comes_with("strict", Some(&for_another), Some("+4930777"), &[]);
+    assert_eq!(refused_with(&bench), Some((438, "Invalid Identity Header".to_owned())), "To is the sender's word");
+    // A number of the tenant, which leads to the one that is called.
+    let for_ours = signed(&OURS, CALLER, "15550100", 1);
+    let mut bench = comes_with("strict", Some(&for_ours), Some("+15550100"), &[]);
+    comes_the_certificate(&mut bench, Ok(OURS.chain.clone()));
+    assert!(is_asked(&bench));
+}
+
+#[test]
+fn a_call_whose_proxy_comes_back_meanwhile_goes_on_by_it() {
+    let mut bench = comes("reporting", Some(&good()));
+    bench.proxy_goes(None);
+    bench.proxy_returns();
+    comes_the_certificate(&mut bench, Ok(OURS.chain.clone()));
+    bench.plan(PlanAnswer::from(phone(15_000)));
+    assert!(told(&bench).is_some_and(|told| told.contains("TN-Validation-Passed")), "{:?}", told(&bench));
 }
 
 #[test]
@@ -200,6 +245,9 @@ fn a_certificate_that_does_not_come_is_waited_for_no_longer_than_it_may_take() {
 #[test]
 fn a_caller_that_gives_up_meanwhile_leaves_nothing_behind() {
     let mut bench = comes("reporting", Some(&good()));
+    // It may cancel once it has heard of a 100 (RFC 3261 section 9.1), which comes after 200 ms.
+    bench.pass(Duration::from_millis(300));
+    assert_eq!(bench.node.calls(), 1);
     let (dialog, now) = (bench.caller_dialog.expect("an INVITE"), bench.now);
     bench.agent(Peer::Caller).cancel(dialog, Vec::new(), now).expect("an INVITE");
     bench.run();

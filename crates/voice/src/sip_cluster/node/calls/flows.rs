@@ -132,6 +132,7 @@ impl Node {
     }
 
     fn move_legs(&mut self, old: Flow, new: ConnectionId) {
+        self.verifications.move_links(old, new);
         for entry in self.calls.values_mut() {
             for leg in &mut entry.legs {
                 if (Flow::Stream { connection: leg.link }) == old {

@@ -228,7 +228,7 @@ impl Node {
 
     fn failed(&mut self, dialog: DialogId, status: StatusCode, response: Option<&Message>, now: Timestamp) {
         let Some(Place { conn_id, leg: id, side }) = self.place(dialog) else {
-            return self.verifications.forget(dialog);
+            return;
         };
         self.calls.unbind(dialog);
         let Some(leg) = self.leg_mut(conn_id, id) else {
@@ -322,7 +322,7 @@ impl Node {
 
     fn released(&mut self, dialog: DialogId, reason: &Release, now: Timestamp) {
         let Some(Place { conn_id, leg: id, side }) = self.place(dialog) else {
-            return;
+            return self.verifications.forget(dialog);
         };
         self.calls.unbind(dialog);
         let Some(leg) = self.leg_mut(conn_id, id) else {

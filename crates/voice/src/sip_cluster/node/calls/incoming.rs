@@ -40,7 +40,7 @@ pub(super) struct NewCallParts {
     dialled: String,
     instance: Option<Instance>,
     pub(super) dialog: DialogId,
-    link: ConnectionId,
+    pub(super) link: ConnectionId,
     party: Option<IpAddr>,
     hops_left: u8,
     encryption: Encryption,
@@ -216,8 +216,14 @@ impl Node {
     pub(super) fn takes_calls(&self) -> bool {
         let few = self.calls.len() < self.limits.asking_max;
         let asking = || self.calls.values().filter(|entry| entry.stored == Stored::No).count();
-        let full = self.calls.len() >= self.limits.calls_max || (!few && asking() >= self.limits.asking_max);
+        let full = self.calls() >= self.limits.calls_max || (!few && asking() >= self.limits.asking_max);
         !self.draining && self.has_room && !full
+    }
+
+    /// Whether a call that is known already may begin: what has come meanwhile counts too.
+    pub(super) fn has_place_for(&self, call: &NewCallParts) -> bool {
+        let is_full = matches!(&call.caller, Caller::Trunk { trunk, .. } if self.is_full(&call.tenant, trunk));
+        self.has_room && self.calls.len() < self.limits.calls_max && !is_full
     }
 
     fn accept(&self, dialog: DialogId, request: &Message, flow: Flow) -> Result<NewCallParts, Refusal> {
@@ -330,24 +336,22 @@ pub(in crate::sip_cluster::node) fn caller(request: &Message) -> Option<Caller> 
     }
 }
 
-/// The number that a trunk presents: P-Asserted-Identity (RFC 3325), since trunks are trusted; else From. The header may have
-/// two addresses, a SIP and a tel URI (section 9.1); the first with a number counts.
+/// The number that a trunk presents.
 fn presented(request: &Message) -> String {
-    if request.headers(&HeaderName::Privacy).any(wants_privacy) {
-        return ANONYMOUS.to_owned();
-    }
-    let asserted = request.addresses(HeaderName::PAssertedIdentity).filter_map(Result::ok);
-    let mut asserted = asserted.filter_map(|address| Some((number_of(&address)?, is_hidden(&address))));
-    let asserted = asserted.next();
-    if asserted.as_ref().is_some_and(|(_, is_hidden)| *is_hidden) {
-        return ANONYMOUS.to_owned();
-    }
-    let mut number = asserted
-        .map(|(number, _)| number)
-        .or_else(|| request.from().ok().as_ref().and_then(number_of))
-        .unwrap_or_else(|| ANONYMOUS.to_owned());
+    let is_private = request.headers(&HeaderName::Privacy).any(wants_privacy);
+    let shown = asserted(request).filter(|(_, is_hidden)| !is_hidden && !is_private);
+    let mut number = shown.map_or_else(|| ANONYMOUS.to_owned(), |(number, _)| number);
     truncate(&mut number, NAME_MAX);
     number
+}
+
+/// The number from which a trunk says that a call comes, and whether its address hides it: P-Asserted-Identity (RFC 3325), since trunks are
+/// trusted; else From. The header may have two addresses, a SIP and a tel URI (section 9.1); the first with a number counts.
+pub(super) fn asserted(request: &Message) -> Option<(String, bool)> {
+    let addresses = request.addresses(HeaderName::PAssertedIdentity).filter_map(Result::ok);
+    let mut numbers = addresses.filter_map(|address| Some((number_of(&address)?, is_hidden(&address))));
+    let of_from = || Some((request.from().ok().as_ref().and_then(number_of)?, false));
+    numbers.next().or_else(of_from)
 }
 
 /// Whether an address says of itself that nobody is to see it, as Remote-Party-ID does, which a rule of the trunk may have put there.

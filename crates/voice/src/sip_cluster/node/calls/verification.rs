@@ -12,9 +12,9 @@ use runtime::trace::What;
 use sip::agent::{DialogId, ExtraHeaders};
 use sip::stir::{Authorities, CallNumbers, ClaimedIdentity, StirRefusal, TnAuthorization, VerifiedIdentity};
 use sip::uri::escape::escape_user;
-use sip::{HeaderName, Message};
+use sip::{ConnectionId, Flow, HeaderName, Message, StatusCode};
 
-use super::incoming::{ANONYMOUS, NewCallParts, dialled, number_of};
+use super::incoming::{ANONYMOUS, NewCallParts, asserted, dialled, number_of};
 use super::leg::Target;
 use super::session::Refusal;
 use super::verdict::CallerVerdict;
@@ -69,6 +69,12 @@ impl Verifications {
         self.waiting.values().next().map(|waiting| waiting.until)
     }
 
+    /// They go by another connection from now on.
+    pub fn move_links(&mut self, old: Flow, new: ConnectionId) {
+        let calls = self.waiting.values_mut().map(|waiting| &mut waiting.call);
+        calls.filter(|call| (Flow::Stream { connection: call.link }) == old).for_each(|call| call.link = new);
+    }
+
     /// Its caller has given up.
     pub fn forget(&mut self, dialog: DialogId) {
         self.waiting.retain(|_, waiting| waiting.call.dialog != dialog);
@@ -98,13 +104,13 @@ impl Node {
         request: &Message,
         now: Timestamp,
     ) -> Result<(), Refusal> {
-        let Caller::Trunk { trunk, number } = &call.caller else { return self.begin(call, request, now) };
+        let Caller::Trunk { trunk, .. } = &call.caller else { return self.begin(call, request, now) };
         let (authorities, is_required) = match self.identities.verification(&call.tenant, trunk) {
             Verification::Off => return self.begin(call, request, now),
             Verification::Report(authorities) => (authorities, false),
             Verification::Require(authorities) => (authorities, true),
         };
-        let claimed = claimed(request, number, now);
+        let claimed = self.claimed(request, &call.tenant, trunk, now);
         let waiting = match claimed {
             Ok(claimed) if self.verifications.has_room(&call.tenant) => WaitingInvite {
                 call,
@@ -120,16 +126,17 @@ impl Node {
             }
             Err(refusal) => return self.begin_judged(call, request, &Err(refusal), is_required, now),
         };
-        let url = waiting.claimed.certificate_url().to_owned();
+        let (tenant, url) = (waiting.call.tenant.clone(), waiting.claimed.certificate_url().to_owned());
+        let authorities = waiting.authorities.clone();
         let id = self.verifications.hold(waiting);
-        self.orders.push_back(Order::FetchCertificate { id, url });
+        self.orders.push_back(Order::FetchCertificate { id, tenant, url, authorities });
         Ok(())
     }
 
     /// The certificate for which an INVITE waits, or why there is none.
     pub fn certificate_fetched(&mut self, id: u64, fetched: Fetched, now: Timestamp) {
         self.attempt(Doing::OtherInput("a certificate"), now, |node| {
-            node.judge(id, fetched, now);
+            node.judge(id, &fetched, now);
             node.settle(now);
         });
     }
@@ -137,19 +144,19 @@ impl Node {
     /// Those that have waited long enough are judged without a certificate.
     pub(in crate::sip_cluster::node) fn judge_overdue(&mut self, now: Timestamp) {
         while let Some(id) = self.verifications.overdue(now) {
-            self.judge(id, Err("it did not come in time".to_owned()), now);
+            self.judge(id, &Err(StirRefusal::BadInfo("it did not come in time".to_owned())), now);
         }
     }
 
-    fn judge(&mut self, id: u64, fetched: Fetched, now: Timestamp) {
+    fn judge(&mut self, id: u64, fetched: &Fetched, now: Timestamp) {
         // Its caller may have given up.
         let Some(waiting) = self.verifications.waiting.remove(&id) else { return };
-        let WaitingInvite { call, request, claimed, authorities, is_required, .. } = waiting;
-        let outcome = match fetched {
-            Ok(certificates) => claimed.verify(&certificates, &authorities, now.as_secs()),
-            Err(why) => Err(StirRefusal::BadInfo(why)),
-        };
+        let WaitingInvite { call, request, claimed, is_required, .. } = waiting;
         let dialog = call.dialog;
+        if !self.has_place_for(&call) {
+            return self.refuse_call(dialog, Refusal::from(StatusCode::SERVICE_UNAVAILABLE).into(), now);
+        }
+        let outcome = fetched.as_ref().map_err(Clone::clone).and_then(|certificates| claimed.verify(certificates));
         if let Err(refusal) = self.begin_judged(call, &request, &outcome, is_required, now) {
             self.refuse_call(dialog, refusal.into(), now);
         }
@@ -173,9 +180,10 @@ impl Node {
             }
             Err(refusal) if is_required => {
                 self.metrics.unverified_refused();
-                tracing::info!(tenant = %call.tenant, trunk, %refusal, "a call was refused: who calls is not verified");
+                let (call_id, tenant) = (request.call_id().unwrap_or_default(), &call.tenant);
+                tracing::info!(%tenant, trunk, call_id, %refusal, "a call was refused: who calls is not verified");
                 let (status, phrase) = refusal.status();
-                let warning = Some(format!("399 trunkline {}", sip::params::quote(&refusal.to_string())));
+                let warning = Some(format!("399 trunkline {}", sip::params::quote(told_reason(refusal))));
                 return Err(Refusal { status, phrase: Some(phrase), warning });
             }
             Err(refusal) => {
@@ -185,6 +193,29 @@ impl Node {
         }
         call.verdict = Some(CallerVerdict::of(outcome));
         self.begin(call, request, now)
+    }
+
+    /// What an INVITE claims of who calls. The number has to be the one that is shown, as the tenant's rules read it; of several that its
+    /// carrier has written, only that one counts. So does of those that are called the one that the INVITE goes to, and that in To, which
+    /// is the sender's word, only if it is the tenant's: what somebody has signed for another called party must not be good here.
+    fn claimed(
+        &self,
+        request: &Message,
+        tenant: &TenantId,
+        trunk: &str,
+        now: Timestamp,
+    ) -> Result<ClaimedIdentity, StirRefusal> {
+        let read = |number: &str| (self.received)(tenant, trunk, number);
+        let caller = asserted(request).map(|(number, _)| read(&number).unwrap_or(number));
+        let mut called: Vec<String> =
+            dialled(request).into_iter().flat_map(|to| [read(&to), Some(to)]).flatten().collect();
+        let to = request.to().ok().as_ref().and_then(number_of).map(|to| read(&to).unwrap_or(to));
+        called.extend(to.filter(|to| self.identities.owns(tenant, to)));
+        let numbers = CallNumbers {
+            orig: caller.iter().map(String::as_str).collect(),
+            dest: called.iter().map(String::as_str).collect(),
+        };
+        ClaimedIdentity::read(request, &numbers, now.as_secs())
     }
 
     /// Tells a phone of the tenant whether the number that calls is right: in P-Asserted-Identity, as networks tell it to phones (3GPP TS
@@ -222,19 +253,13 @@ impl Node {
     }
 }
 
-/// What an INVITE claims of who calls. `number` is that of who calls as the tenant's rules read it, which may have what the carrier left out.
-fn claimed(request: &Message, number: &str, now: Timestamp) -> Result<ClaimedIdentity, StirRefusal> {
-    let asserted = request.addresses(HeaderName::PAssertedIdentity).filter_map(Result::ok);
-    let mut orig: Vec<String> = asserted.filter_map(|address| number_of(&address)).collect();
-    if orig.is_empty() {
-        orig.extend(request.from().ok().as_ref().and_then(number_of));
+/// What a carrier is told of a refusal: nothing of what we have seen of the host of its certificate.
+const fn told_reason(refusal: &StirRefusal) -> &'static str {
+    match refusal {
+        StirRefusal::Missing => "there is no Identity with the extension shaken",
+        StirRefusal::BadInfo(_) => "the certificate cannot be fetched",
+        StirRefusal::UnsupportedCredential(_) => "the certificate is not trusted",
+        StirRefusal::Invalid(why) => why,
+        StirRefusal::Stale => "it was not signed within the last minute",
     }
-    orig.push(number.to_owned());
-    let mut dest: Vec<String> = request.to().ok().as_ref().and_then(number_of).into_iter().collect();
-    dest.extend(dialled(request));
-    let numbers = CallNumbers {
-        orig: orig.iter().map(String::as_str).collect(),
-        dest: dest.iter().map(String::as_str).collect(),
-    };
-    ClaimedIdentity::read(request, &numbers, now.as_secs())
 }
