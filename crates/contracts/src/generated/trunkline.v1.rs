@@ -3045,6 +3045,9 @@ pub struct ServiceRouteRecord {
     /// When the registration ends that it came with, in microseconds since 1970.
     #[prost(uint64, tag = "2")]
     pub until_us: u64,
+    /// The registrar that wants it: the trunk's contact then.
+    #[prost(string, tag = "3")]
+    pub contact: ::prost::alloc::string::String,
 }
 /// What was spent of that which a rule of the dial plan allows.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -233,10 +233,13 @@ impl Resolver {
     async fn lead_by_service_routes(&self, tenant: &TenantId, destination: &mut Destination) {
         let (Destination::Outside(outside), Ok(plan)) = (destination, self.plans.of(tenant)) else { return };
         let now = self.clock.now();
-        let registers = |way: &&mut Way| plan.trunks.iter().any(|trunk| trunk.registers && trunk.name == way.trunk);
-        let ways = std::iter::once(&mut outside.way).chain(&mut outside.further).filter(registers);
-        let reads = ways.map(|way| async move {
-            let read = service_routes::read(&self.stores, tenant, &way.trunk, now);
+        let ways = std::iter::once(&mut outside.way).chain(&mut outside.further);
+        let registered = ways.filter_map(|way| {
+            let trunk = plan.trunks.iter().find(|trunk| trunk.registers && trunk.name == way.trunk)?;
+            Some((way, trunk.contact.as_str()))
+        });
+        let reads = registered.map(|(way, contact)| async move {
+            let read = service_routes::read(&self.stores, tenant, (&way.trunk, contact), now);
             let read = tokio::time::timeout(ROUTES_WITHIN, read).await;
             match read.map_err(|_| "no answer in time".to_owned()).and_then(|read| read.map_err(|e| e.to_string())) {
                 Ok(routes) => way.contact.path = routes,
@@ -247,6 +250,7 @@ impl Resolver {
             }
         });
         futures::future::join_all(reads).await;
+        try_contacts_too(outside);
     }
 
     /// The registrations of a phone, and what is kept of it. Without an answer about that it has set nothing: it rings.

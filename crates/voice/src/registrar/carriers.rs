@@ -58,6 +58,8 @@ struct HeldRegistration {
     told: Option<(State, Option<RegistrationOutcome>)>,
     /// The way that was stored last, under which name.
     stored: Option<(String, ServiceRoute)>,
+    /// Whether it is being stored.
+    is_storing: bool,
     /// A way that could not be stored waits until then.
     store_after: Timestamp,
 }
@@ -202,23 +204,33 @@ impl Carriers {
 
     /// The next way to store: that of a new registration, and each that has changed since, as its end does with each refresh.
     pub fn poll_route(&mut self, now: Timestamp) -> Option<RouteToStore> {
-        self.held.iter_mut().filter(|(_, held)| held.is_wanted && held.store_after <= now).find_map(|(number, held)| {
+        let is_due = |held: &HeldRegistration| held.is_wanted && !held.is_storing && held.store_after <= now;
+        self.held.iter_mut().filter(|(_, held)| is_due(held)).find_map(|(number, held)| {
             let (routes, until) = held.registration.service_route(now)?;
+            let account = held.registration.account();
+            let contact = account.registrar.clone();
+            // With a domain of its own the contact is the carrier's outbound proxy: its routes come behind that (RFC 3608 section 6.1).
+            let first = account.domain.as_ref().filter(|_| !routes.is_empty()).map(|_| format!("<sip:{contact};lr>"));
+            let routes: Vec<String> = first.into_iter().chain(routes.iter().cloned()).collect();
             // Nobody needs to know until when there is none.
             let until = if routes.is_empty() { Timestamp::ZERO } else { until };
-            let next = (held.trunk.clone(), ServiceRoute { routes: routes.to_vec(), until });
+            let next = (held.trunk.clone(), ServiceRoute { contact, routes, until });
             if held.stored.as_ref() == Some(&next) {
                 return None;
             }
+            // One write at a time: an earlier one must not end behind a later one.
+            held.is_storing = true;
             held.stored = Some(next.clone());
             let (trunk, way) = next;
             Some(RouteToStore { number: *number, tenant: held.tenant.clone(), trunk, way })
         })
     }
 
-    /// A way could not be stored.
-    pub fn route_unstored(&mut self, number: u64, now: Timestamp) {
-        if let Some(held) = self.held.get_mut(&number) {
+    /// A way was stored, or could not be.
+    pub fn route_stored(&mut self, number: u64, is_stored: bool, now: Timestamp) {
+        let Some(held) = self.held.get_mut(&number) else { return };
+        held.is_storing = false;
+        if !is_stored {
             (held.stored, held.store_after) = (None, now + STORED_AGAIN);
         }
     }
@@ -301,6 +313,7 @@ impl Carriers {
             is_wanted: true,
             told: None,
             stored: None,
+            is_storing: false,
             store_after: Timestamp::ZERO,
         };
         self.held.insert(self.numbers, held);

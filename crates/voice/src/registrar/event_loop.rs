@@ -171,9 +171,7 @@ impl EventLoop {
     }
 
     fn stored(&mut self, number: u64, is_stored: bool) {
-        if !is_stored {
-            self.carriers.route_unstored(number, self.ctx.clock.now());
-        }
+        self.carriers.route_stored(number, is_stored, self.ctx.clock.now());
     }
 
     fn take_what_has_come(&mut self) {

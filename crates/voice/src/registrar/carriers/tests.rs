@@ -170,9 +170,10 @@ fn the_way_that_a_carrier_wants_is_stored_again_when_it_changes_or_was_not() {
     let first = one.carriers.poll_route(one.now).expect("a way");
     assert_eq!((first.trunk.as_str(), first.way.routes.len()), ("trunk-0", 0), "that there is none, too");
     assert!(one.carriers.poll_route(one.now).is_none());
-    one.carriers.route_unstored(first.number, one.now);
+    one.carriers.route_stored(first.number, false, one.now);
     assert!(one.carriers.poll_route(one.now).is_none(), "the store is left alone for a while");
     assert!(one.carriers.poll_route(one.now + STORED_AGAIN).is_some());
+    one.carriers.route_stored(first.number, true, one.now + STORED_AGAIN);
     // The refresh brings a way.
     one.now = one.carriers.next_timeout().expect("a refresh");
     one.carriers.handle_timeout(one.now);
