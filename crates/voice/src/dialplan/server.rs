@@ -294,6 +294,18 @@ impl Resolver {
     }
 }
 
+/// An emergency that does not get through by a carrier's own way goes to its contact, too, behind all others.
+fn try_contacts_too(outside: &mut Outside) {
+    if !outside.way.always {
+        return;
+    }
+    let ways = std::iter::once(&outside.way).chain(&outside.further);
+    let led = ways.filter(|way| !way.contact.path.is_empty()).cloned();
+    let direct = |way: Way| Way { contact: Contact::new(way.contact.uri.clone(), Vec::new()), ..way };
+    let direct: Vec<Way> = led.map(direct).collect();
+    outside.further.extend(direct);
+}
+
 /// An emergency call goes out whatever else was asked for.
 const fn is_emergency(destination: &Destination) -> bool {
     matches!(destination, Destination::Outside(outside) if outside.way.always)
