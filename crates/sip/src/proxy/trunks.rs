@@ -48,11 +48,14 @@ impl Trunks {
         self.around(source).next().unwrap_or_default()
     }
 
-    /// The trunks that a sender may be: those that its certificate names; without such, those of its source that need no certificate.
+    /// The trunks that a sender may be: those that its certificate names; without such, those of its source that need no certificate. A
+    /// narrower network of a trunk that needs one takes nothing from a wider one: it may be another tenant's.
     pub(super) fn of_sender<'a>(&'a self, sender: Sender<'a>) -> impl Iterator<Item = &'a Arc<Trunk>> {
+        let needs_none = |trunk: &&Arc<Trunk>| trunk.certificate_names.is_empty();
         let is_certified = self.certified(sender).next().is_some();
-        let of_source: &[Arc<Trunk>] = if is_certified { &[] } else { self.of(sender.address) };
-        self.certified(sender).chain(of_source.iter().filter(|trunk| trunk.certificate_names.is_empty()))
+        let mut networks = self.around(sender.address).filter(|_| !is_certified);
+        let of_source = networks.find(|trunks| trunks.iter().any(|trunk| needs_none(&trunk))).unwrap_or_default();
+        self.certified(sender).chain(of_source.iter().filter(needs_none))
     }
 
     /// The trunks that the certificate of a sender names, unless they name other networks than that of its address.
