@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn instances_compare_as_urns_do() {
-        let same = |a, b| Instance::parse(a).unwrap() == Instance::parse(b).unwrap();
+        let same = |a: &str, b: &str| Instance::parse(a).unwrap() == Instance::parse(b).unwrap();
         assert!(same(UUID, &UUID.to_uppercase()));
         assert!(same("urn:Example:a", "URN:example:a"));
         assert!(!same("urn:example:a", "urn:example:A"));
