@@ -271,12 +271,14 @@ struct Place<'a> {
 
 impl Place<'_> {
     /// Whether the binding is the one of this place. A flow is its phone's whatever its URI (RFC 5626 §6). It also takes the place of a
-    /// Contact with its URI that was no flow; and a Contact that is none is meant by its URI alone.
+    /// Contact that was no flow, with its URI or of its phone; and a Contact that is none is meant by its URI alone.
     fn is_of(&self, binding: &Binding) -> bool {
         let has_uri = || Uri::parse(&binding.uri).is_ok_and(|known| known.equivalent(&self.uri));
         match (&self.flow, binding.reg_id) {
             (Some((instance, reg_id)), Some(known)) => *reg_id == known && binding.instance.as_ref() == Some(instance),
-            _ => has_uri(),
+            // The phone registered otherwise before, as by an edge that knew of no flows: it would ring twice.
+            (Some((instance, _)), None) => has_uri() || binding.instance.as_ref() == Some(instance),
+            (None, _) => has_uri(),
         }
     }
 }

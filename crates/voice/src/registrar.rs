@@ -66,7 +66,7 @@ runtime::settings! {
             Err(format!("{} is not between {bounds}", given.show()))
         };
         /// Phones of one DN, at most 16. Beyond the limit the oldest are removed. With 1, the phone that registered last rings. A phone that
-        /// is registered by several flows (RFC 5626) is one.
+        /// is registered by several flows (RFC 5626) is one, but a DN has at most 16 flows in all.
         contacts_max: usize = 1;
     }
 }
