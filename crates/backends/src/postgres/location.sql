@@ -2,4 +2,4 @@
 ALTER TABLE tenant ADD COLUMN location TEXT;
 ALTER TABLE place ADD COLUMN location TEXT;
 ALTER TABLE dn ADD COLUMN location TEXT;
-ALTER TABLE trunk ADD COLUMN tells_location INTEGER;
+ALTER TABLE trunk ADD COLUMN tells_location BIGINT;

@@ -71,6 +71,8 @@ fn invite(headers: &str, body: &str) -> Message {
     Message::parse(text.into()).expect("a message")
 }
 
+/// The least that says where somebody is.
+const POINT: &str = "<presence><location-info><pos>1 2</pos></location-info></presence>";
 const MIXED: &str = "Content-Type: multipart/mixed;boundary=b\r\n";
 
 /// A body with a session and a document with these headers.
@@ -100,16 +102,16 @@ fn the_document_is_what_the_standards_say() {
 #[test]
 fn a_location_that_a_phone_gives_is_read_and_goes_on_as_it_came() {
     let headers = "Content-Type: application/pidf+xml\r\nContent-ID: <target 1@phone.example>\r\n";
-    let body = with_document(headers, "<presence/>");
+    let body = with_document(headers, POINT);
     let refers = "Geolocation: <https://elsewhere.example/1>, <CID:target%201@phone.example>;inserted-by=\"x\"\r\n";
     let given = Geolocation::read(&invite(&format!("{refers}Geolocation-Routing: No\r\n{MIXED}"), &body));
     let given = given.expect("a location");
-    assert_eq!((&*given.document, given.may_route), (&b"<presence/>"[..], Some(false)));
-    assert_eq!(format!("{given:?}"), "Geolocation(11 bytes)", "nothing of it is in a log");
+    assert_eq!((&*given.document, given.may_route), (POINT.as_bytes(), Some(false)));
+    assert_eq!(format!("{given:?}"), format!("Geolocation({} bytes)", POINT.len()), "nothing of it is in a log");
     let (headers, part) = given.attach("1@node".to_owned());
     assert_eq!(headers[0], (GEOLOCATION, "<cid:1@node>".to_owned()));
     assert_eq!(headers[1], (GEOLOCATION_ROUTING, "no".to_owned()));
-    assert_eq!((part.content_id.as_deref(), &*part.content), (Some("1@node"), &b"<presence/>"[..]));
+    assert_eq!((part.content_id.as_deref(), &*part.content), (Some("1@node"), POINT.as_bytes()));
 }
 
 #[test]
@@ -117,20 +119,25 @@ fn what_is_no_location_by_value_is_none() {
     let pidf = |id: &str| format!("Content-Type: application/pidf+xml\r\nContent-ID: <{id}>\r\n");
     let refers = "Geolocation: <cid:1@p>\r\n";
     let read = |headers: &str, body: &str| Geolocation::read(&invite(headers, body));
-    assert!(read(&format!("{refers}{MIXED}"), &with_document(&pidf("1@p"), "<a/>")).is_some());
+    assert!(read(&format!("{refers}{MIXED}"), &with_document(&pidf("1@p"), POINT)).is_some());
     for (headers, body) in [
-        (MIXED.to_owned(), with_document(&pidf("1@p"), "<a/>")),
-        (format!("Geolocation: <https://a/1>\r\n{MIXED}"), with_document(&pidf("1@p"), "<a/>")),
-        (format!("{refers}{MIXED}"), with_document(&pidf("2@p"), "<a/>")),
+        (MIXED.to_owned(), with_document(&pidf("1@p"), POINT)),
+        (format!("Geolocation: <https://a/1>\r\n{MIXED}"), with_document(&pidf("1@p"), POINT)),
+        (format!("{refers}{MIXED}"), with_document(&pidf("2@p"), POINT)),
         (format!("{refers}{MIXED}"), with_document(&pidf("1@p"), "")),
-        (format!("{refers}{MIXED}"), with_document(&pidf("1@p"), &"x".repeat(LOCATION_BYTES_MAX + 1))),
+        (format!("{refers}{MIXED}"), with_document(&pidf("1@p"), "<presence/>")),
+        (format!("{refers}{MIXED}"), with_document(&pidf("1@p"), &format!("<!DOCTYPE a>{POINT}"))),
+        (
+            format!("{refers}{MIXED}"),
+            with_document(&pidf("1@p"), &(POINT.to_owned() + &" ".repeat(LOCATION_BYTES_MAX))),
+        ),
         (
             format!("{refers}{MIXED}"),
             with_document(&(pidf("1@p") + "Content-Transfer-Encoding: base64\r\n"), "PGEvPg=="),
         ),
-        (format!("{refers}{MIXED}"), with_document("Content-Type: text/plain\r\nContent-ID: <1@p>\r\n", "<a/>")),
-        (format!("{refers}Content-Type: application/pidf+xml\r\n"), "<a/>".to_owned()),
-        (format!("{refers}Content-Type: multipart/mixed\r\n"), with_document(&pidf("1@p"), "<a/>")),
+        (format!("{refers}{MIXED}"), with_document("Content-Type: text/plain\r\nContent-ID: <1@p>\r\n", POINT)),
+        (format!("{refers}Content-Type: application/pidf+xml\r\n"), POINT.to_owned()),
+        (format!("{refers}Content-Type: multipart/mixed\r\n"), with_document(&pidf("1@p"), POINT)),
         (refers.to_owned(), String::new()),
     ] {
         assert_eq!(read(&headers, &body), None, "{headers}{body}");
@@ -141,7 +148,7 @@ fn what_is_no_location_by_value_is_none() {
 fn a_location_is_left_out_of_an_invite() {
     let headers = "Content-Type: application/pidf+xml\r\nContent-ID: <1@p>\r\n";
     let all = format!("Geolocation: <cid:1@p>\r\nGeolocation-Routing: yes\r\n{MIXED}");
-    let mut told = invite(&all, &with_document(headers, "<presence/>"));
+    let mut told = invite(&all, &with_document(headers, POINT));
     assert!(leave_out(&mut told));
     let told = Message::parse(told.to_bytes()).expect("a message");
     assert_eq!((told.body(), told.header(&GEOLOCATION), told.header(&GEOLOCATION_ROUTING)), (&b"v=0"[..], None, None));

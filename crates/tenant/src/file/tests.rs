@@ -431,7 +431,7 @@ const WHERE: &str = "tenant: x\nname: x\nrealm: x\nhold_music: m\nprompts: {m: m
     location: {country: DE, city: Berlin, street: \"Hauptstraße\", house_number: \"7\", postal_code: \"10115\"}\n\
     phones:\n  - {number: \"7101\", password: p, location: {room: \"4.12\", latitude: \"52.520008\", longitude: \"-13.404954\"}}\n  \
     - {number: \"7102\", password: p}\n\
-    places:\n  - {name: desk, dns: [\"7102\"], location: {country: DE, floor: \"4\", name: \"Acme: \\\"North\\\"\"}}\n\
+    places:\n  - {name: desk, dns: [\"7102\"], location: {country: DE, city: Berlin, street: \"Amtsweg\", floor: \"4\", name: \"Acme: \\\"North\\\"\"}}\n\
     trunks:\n  - {name: carrier, allow: [], contact: \"203.0.113.9:5060\", prefix: \"+\", location: true}\n";
 
 #[test]
@@ -452,7 +452,11 @@ fn locations_are_read_and_written() {
 fn a_location_that_nobody_finds_is_refused() {
     for (from, to, said) in [
         ("country: DE, city", "country: Germany, city", "location.country: it is a country by its two letters"),
-        ("{country: DE, floor: \"4\", name", "{country: \"4\", name", "places.desk.location.country: it is a country"),
+        (
+            "country: DE, city: Berlin, street: \"Amtsweg\"",
+            "country: \"4\"",
+            "places.desk.location.country: it is a country",
+        ),
         ("latitude: \"52.520008\", ", "", "7101.location.latitude: a point needs `latitude`"),
         ("\"-13.404954\"", "\"181\"", "7101.location.longitude: it is a number of degrees from -180 to 180"),
         (
@@ -463,8 +467,9 @@ fn a_location_that_nobody_finds_is_refused() {
         (
             "{room: \"4.12\", latitude: \"52.520008\", longitude: \"-13.404954\"}",
             "{}",
-            "7101.location: it says nothing",
+            "7101.location: nobody finds it",
         ),
+        (", street: \"Amtsweg\", floor", ", floor", "places.desk.location: nobody finds it"),
         ("location: true", "location: {}", "location: true or false is needed"),
     ] {
         let text = WHERE.replacen(from, to, 1);

@@ -29,7 +29,7 @@ fn import(site: &Installation) -> Result<()> {
     let place = "{name: \"P7101\", dns: [\"7101\"]}";
     let located = "{name: \"P7101\", dns: [\"7101\"], location: {country: DE, city: Berlin, street: \"Am <Ufer> & Steg\", \
                    house_number: \"7a\", room: \"4.12\", latitude: \"52.520008\", longitude: \"13.404954\"}}";
-    let more = "location: {country: FR, city: Paris}\n\
+    let more = "location: {country: FR, city: Paris, street: \"Rue Inconnue\"}\n\
                 dial_rules:\n  - {name: help, pattern: \"112\", action: emergency, trunk: carrier}\n";
     site.import_changed(|files| {
         let file = files.join("example-tenant.yaml");

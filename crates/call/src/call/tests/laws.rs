@@ -428,7 +428,7 @@ fn run_on(mut bench: Bench, steps: &[Step]) -> Result<(), TestCaseError> {
             .outputs
             .iter()
             .any(|output| matches!(output, Output::CancelLeg(l) | Output::ReleaseLeg(l) if *l == leg));
-        let gone = steps.iter().any(|step| matches!(step, Step::Leg(3 | 4 | 8, l) if *l == leg.0));
+        let gone = steps.iter().any(|step| matches!(step, Step::Leg(3 | 4 | 8 | 9, l) if *l == leg.0));
         prop_assert!(closed || gone, "leg {} is let go", leg);
     }
     Ok(())
