@@ -107,7 +107,8 @@ fn json_of(output: &Output) -> Result<Value> {
     })
 }
 
-/// What agents do with calls. With the seeds of these tests each of it occurs, most of it more than once.
+/// What agents do with calls. The seeds of these tests plan each of it three times at least: what is planned is left out where no other agent
+/// is free.
 const MOVES: [(&str, &str); 6] = [
     ("consultation", "twoStep"),
     ("transfer", "twoStep"),
@@ -137,7 +138,7 @@ fn expect_moves(result: &Value) -> Result<()> {
 fn a_run_of_sixty_calls_is_flawless_and_all_witnesses_agree() -> Result<()> {
     let (instance, folder) = (Instance::claim()?, tempfile::tempdir()?);
     // Tests share the machine: audio may take a little longer to be heard.
-    let load = ["--calls", "60", "--rate", "10", "--agents", "20", "--talk", "1..2", "--wrap", "0.3", "--seed", "242"];
+    let load = ["--calls", "60", "--rate", "10", "--agents", "20", "--talk", "1..2", "--wrap", "0.3", "--seed", "407"];
     let run = command(&instance, &folder)?
         .args(load)
         .args(["--moves", "0.2", "--hear-within", "3", "--exit", "--json"])
@@ -159,7 +160,7 @@ fn a_run_of_processes_on_servers_is_flawless_and_all_witnesses_agree() -> Result
     let (instance, folder) = (Instance::without_servers()?, tempfile::tempdir()?);
     let mut servers = Servers::start(instance.number())?;
     servers.start_kafka()?;
-    let load = ["--calls", "24", "--rate", "4", "--agents", "10", "--talk", "1..2", "--wrap", "0.3", "--seed", "20"];
+    let load = ["--calls", "30", "--rate", "4", "--agents", "16", "--talk", "1..2", "--wrap", "0.3", "--seed", "1965"];
     let run = command(&instance, &folder)?
         .args(["--processes", "--replicas", "2", "--set", "stores.mode=real"])
         .args(load)
@@ -168,7 +169,7 @@ fn a_run_of_processes_on_servers_is_flawless_and_all_witnesses_agree() -> Result
     let result = json_of(&run)?;
     assert_eq!(result["comparison"]["disagreements"], json!([]), "{}", result["calls"]);
     assert_eq!(run.status.code(), Some(0));
-    assert_eq!((&result["totals"]["offered"], &result["totals"]["answered"]), (&json!(24), &json!(24)));
+    assert_eq!((&result["totals"]["offered"], &result["totals"]["answered"]), (&json!(30), &json!(30)));
     expect_moves(&result)
 }
 

@@ -250,15 +250,13 @@ impl Bench {
         ];
         self.callers += 1;
         let tag = if self.callers == 1 { "caller".to_owned() } else { format!("caller{}", self.callers) };
+        let is_uri = number.starts_with("sips:");
+        let uri = |number: &str| if is_uri { number.to_owned() } else { format!("sip:{number}@{EDGE}") };
         let invite = Invite {
             flow: LINK,
-            target: if number.starts_with("sips:") {
-                number.to_owned()
-            } else {
-                format!("sip:{number}@{EDGE}{}", self.uri_params)
-            },
+            target: uri(number) + &self.uri_params,
             from: "\"Ann\" <sip:+4930123456@example.com>".to_owned(),
-            to: format!("<sip:{}@{EDGE}>", self.to.as_deref().unwrap_or(number)),
+            to: format!("<{}>", uri(self.to.as_deref().unwrap_or(number))),
             call_id: call_id.to_owned(),
             local: LocalIdentity { tag, contact: "<sip:ann@192.0.2.9>".to_owned() },
             routes: Vec::new(),

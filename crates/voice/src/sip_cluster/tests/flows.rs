@@ -147,7 +147,8 @@ fn a_phone_that_rings_waits_for_its_proxy_before_it_is_called_by_another_flow() 
 
 #[test]
 fn where_no_other_proxy_is_there_a_phone_waits_for_its_own() {
-    let mut bench = routed();
+    let mut bench = Bench::new();
+    bench.call("7101", with_flows());
     bench.proxy_goes(None);
     bench.pass(Duration::from_secs(1));
     bench.proxy_returns();
@@ -159,7 +160,6 @@ fn where_no_other_proxy_is_there_a_phone_waits_for_its_own() {
 #[test]
 fn a_flow_that_is_silent_gives_way_to_the_next_one_after_four_seconds() {
     let mut bench = routed();
-    bench.mute.push(Peer::Phone);
     bench.pass(Duration::from_secs(3));
     assert_eq!(rung(&bench).len(), 1);
     bench.pass(Duration::from_secs(2));

@@ -11,7 +11,7 @@ use super::restart::restart;
 
 const PHONE: &str = "phone;dn=7102";
 /// What a phone says of where it is.
-const OWN: &str = "<presence>on the roof</presence>";
+const OWN: &str = "<presence><location-info><civicAddress>on the roof</civicAddress></location-info></presence>";
 
 /// Where phones are: of 7103 it is not known.
 pub fn of(phone: &Dn) -> Option<KnownLocation> {
