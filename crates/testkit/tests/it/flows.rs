@@ -51,7 +51,8 @@ fn a_call_comes_by_the_flow_that_is_left_when_the_proxy_of_the_other_one_is_kill
     site.log_in(NUMBER)?;
     let pid = *kernel::processes(site.pid())?.get("sip-proxy-2").context("no process sip-proxy-2")?;
     signal(pid, "KILL")?;
-    let caller = Caller::dial(&site, "caller.xml", 1, site.number("sales")?, &["-d", "3000"])?;
+    // Long enough to hear the announcement, and then the agent.
+    let caller = Caller::dial(&site, "caller.xml", 1, site.number("sales")?, &["-d", "12000"])?;
     caller.finish(LATER)?.1.expect_success().context("the caller")?;
     let messages = phone.traces("_messages.log");
     phone.finish(SOON)?.expect_success().context("the phone")?;

@@ -1,13 +1,14 @@
 //! Emergency calls that say where the caller is, to a carrier that SIPp plays.
 
 use std::fs;
+use std::net::TcpStream;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use testkit::agents::{baresip_phone_that_says, sipp_dials_by, sipp_phone};
 use testkit::caller::{goes_out, prompt};
 use testkit::facts::check_log_and_laws;
-use testkit::{Answer, Endpoint, Installation, Watch};
+use testkit::{Answer, Endpoint, Installation, Watch, wait};
 
 use super::trace::trace;
 
@@ -41,6 +42,12 @@ fn import(site: &Installation) -> Result<()> {
     })
 }
 
+/// A carrier that is called by TCP takes connections: a datagram would be repeated until it is there, a connection is not.
+fn takes_connections(site: &Installation) -> Result<()> {
+    let at = (site.peer_address(CARRIER), 5060);
+    wait::until(SOON, || Ok(TcpStream::connect(at).is_ok().then_some(()))).context("the carrier")
+}
+
 /// The INVITE among these messages.
 fn invite(messages: &str) -> Result<&str> {
     let received = messages.split("message received").find(|text| text.contains("INVITE sip:")).context("an INVITE")?;
@@ -58,6 +65,9 @@ fn a_carrier_is_told_where_the_phone_is_in_an_emergency_and_not_else() -> Result
     // Such an INVITE is longer than a datagram should be: it comes by TCP.
     for (number, transport) in [("112", "t1"), (DIALLED, "u1")] {
         let carrier = sipp_phone(&site, CARRIER, "agent-busy.xml", &audio, &["-m", "1", "-t", transport])?;
+        if transport == "t1" {
+            takes_connections(&site)?;
+        }
         own.dial(number)?;
         own.wait_for("CALL_CLOSED", SOON)?;
         let called = carrier.finish(SOON)?;
@@ -97,6 +107,7 @@ fn what_a_phone_says_of_itself_goes_on_to_the_carrier_and_into_no_trace() -> Res
     goes_out(&site, NUMBER)?;
     let audio = Endpoint::listen(site.peer_address(CARRIER).into())?;
     let carrier = sipp_phone(&site, CARRIER, "agent-busy.xml", &audio, &["-m", "1", "-t", "t1"])?;
+    takes_connections(&site)?;
     let phone = sipp_dials_by("phone-calls-for-help.xml", &site, PHONE, "7101", "112", "Priority: emergency", &audio)?;
     phone.finish(SOON)?.expect_success()?;
     let called = carrier.finish(SOON)?;
