@@ -71,6 +71,9 @@ fn invite(headers: &str, body: &str) -> Message {
     Message::parse(text.into()).expect("a message")
 }
 
+/// A document that says where somebody is.
+const WHERE: &str = "<presence><location-info><civicAddress><A3>Berlin</A3></civicAddress></location-info></presence>";
+
 const MIXED: &str = "Content-Type: multipart/mixed;boundary=b\r\n";
 
 /// A body with a session and a document with these headers.
@@ -100,16 +103,16 @@ fn the_document_is_what_the_standards_say() {
 #[test]
 fn a_location_that_a_phone_gives_is_read_and_goes_on_as_it_came() {
     let headers = "Content-Type: application/pidf+xml\r\nContent-ID: <target 1@phone.example>\r\n";
-    let body = with_document(headers, "<presence/>");
+    let body = with_document(headers, WHERE);
     let refers = "Geolocation: <https://elsewhere.example/1>, <CID:target%201@phone.example>;inserted-by=\"x\"\r\n";
     let given = Geolocation::read(&invite(&format!("{refers}Geolocation-Routing: No\r\n{MIXED}"), &body));
     let given = given.expect("a location");
-    assert_eq!((&*given.document, given.may_route), (&b"<presence/>"[..], Some(false)));
-    assert_eq!(format!("{given:?}"), "Geolocation(11 bytes)", "nothing of it is in a log");
+    assert_eq!((&*given.document, given.may_route), (WHERE.as_bytes(), Some(false)));
+    assert_eq!(format!("{given:?}"), format!("Geolocation({} bytes)", WHERE.len()), "nothing of it is in a log");
     let (headers, part) = given.attach("1@node".to_owned());
     assert_eq!(headers[0], (GEOLOCATION, "<cid:1@node>".to_owned()));
     assert_eq!(headers[1], (GEOLOCATION_ROUTING, "no".to_owned()));
-    assert_eq!((part.content_id.as_deref(), &*part.content), (Some("1@node"), &b"<presence/>"[..]));
+    assert_eq!((part.content_id.as_deref(), &*part.content), (Some("1@node"), WHERE.as_bytes()));
 }
 
 #[test]
@@ -117,24 +120,41 @@ fn what_is_no_location_by_value_is_none() {
     let pidf = |id: &str| format!("Content-Type: application/pidf+xml\r\nContent-ID: <{id}>\r\n");
     let refers = "Geolocation: <cid:1@p>\r\n";
     let read = |headers: &str, body: &str| Geolocation::read(&invite(headers, body));
-    assert!(read(&format!("{refers}{MIXED}"), &with_document(&pidf("1@p"), "<a/>")).is_some());
+    assert!(read(&format!("{refers}{MIXED}"), &with_document(&pidf("1@p"), WHERE)).is_some());
     for (headers, body) in [
-        (MIXED.to_owned(), with_document(&pidf("1@p"), "<a/>")),
-        (format!("Geolocation: <https://a/1>\r\n{MIXED}"), with_document(&pidf("1@p"), "<a/>")),
-        (format!("{refers}{MIXED}"), with_document(&pidf("2@p"), "<a/>")),
+        (MIXED.to_owned(), with_document(&pidf("1@p"), WHERE)),
+        (format!("Geolocation: <https://a/1>\r\n{MIXED}"), with_document(&pidf("1@p"), WHERE)),
+        (format!("{refers}{MIXED}"), with_document(&pidf("2@p"), WHERE)),
         (format!("{refers}{MIXED}"), with_document(&pidf("1@p"), "")),
-        (format!("{refers}{MIXED}"), with_document(&pidf("1@p"), &"x".repeat(LOCATION_BYTES_MAX + 1))),
+        (format!("{refers}{MIXED}"), with_document(&pidf("1@p"), "<presence><location-info/></presence>")),
+        (format!("{refers}{MIXED}"), with_document(&pidf("1@p"), &format!("<!DOCTYPE presence>{WHERE}"))),
         (
             format!("{refers}{MIXED}"),
-            with_document(&(pidf("1@p") + "Content-Transfer-Encoding: base64\r\n"), "PGEvPg=="),
+            with_document(&pidf("1@p"), &format!("{WHERE}{}", " ".repeat(LOCATION_BYTES_MAX))),
         ),
-        (format!("{refers}{MIXED}"), with_document("Content-Type: text/plain\r\nContent-ID: <1@p>\r\n", "<a/>")),
-        (format!("{refers}Content-Type: application/pidf+xml\r\n"), "<a/>".to_owned()),
-        (format!("{refers}Content-Type: multipart/mixed\r\n"), with_document(&pidf("1@p"), "<a/>")),
+        (
+            format!("{refers}{MIXED}"),
+            with_document(&(pidf("1@p") + "Content-Transfer-Encoding: base64\r\n"), WHERE),
+        ),
+        (format!("{refers}{MIXED}"), with_document("Content-Type: text/plain\r\nContent-ID: <1@p>\r\n", WHERE)),
+        (format!("{refers}Content-Type: application/pidf+xml\r\n"), WHERE.to_owned()),
+        (format!("{refers}Content-Type: multipart/mixed\r\n"), with_document(&pidf("1@p"), WHERE)),
         (refers.to_owned(), String::new()),
     ] {
         assert_eq!(read(&headers, &body), None, "{headers}{body}");
     }
+}
+
+#[test]
+fn a_message_shows_no_location_in_a_log() {
+    let headers = "Content-Type: application/pidf+xml\r\nContent-ID: <1@p>\r\n";
+    let told = invite(&format!("Geolocation: <https://where.example/berlin-1>\r\n{MIXED}"), &with_document(headers, WHERE));
+    let alone = invite("Content-Type: application/PIDF+xml\r\n", WHERE);
+    for message in [told, alone] {
+        let shown = format!("{message:?}");
+        assert!(shown.contains("INVITE sip:112@b") && !shown.to_ascii_lowercase().contains("berlin"), "{shown}");
+    }
+    assert!(format!("{:?}", invite("Content-Type: application/sdp\r\n", "v=0")).contains("v=0"));
 }
 
 #[test]

@@ -6,12 +6,12 @@ use sip::agent::{Event, Reply};
 use sip::location::{CivicElement, GEOLOCATION, GEOLOCATION_ROUTING, Geolocation, KnownLocation};
 use sip::{HeaderName, Message, StatusCode};
 
-use super::bench::{Bench, PHONE_SDP, Peer, by_two_trunks};
+use super::bench::{Bench, PHONE_SDP, Peer, by_two_trunks, phone};
 use super::restart::restart;
 
 const PHONE: &str = "phone;dn=7102";
 /// What a phone says of where it is.
-const OWN: &str = "<presence>on the roof</presence>";
+const OWN: &str = "<location-info><civicAddress>on the roof</civicAddress></location-info>";
 
 /// Where phones are: of 7103 it is not known.
 pub fn of(phone: &Dn) -> Option<KnownLocation> {
@@ -37,12 +37,16 @@ fn calls(source: &str, answer: impl Into<PlanAnswer>) -> Bench {
 /// A phone that says where it is.
 fn calls_from_the_roof(answer: impl Into<PlanAnswer>) -> (Bench, model::ConnId) {
     let mut bench = Bench::new();
+    dials_from_the_roof(&mut bench);
+    let conn_id = bench.plan(answer);
+    (bench, conn_id)
+}
+
+fn dials_from_the_roof(bench: &mut Bench) {
     let own = Geolocation { document: OWN.into(), may_route: Some(false) };
     let (headers, part) = own.attach("1@phone.example".to_owned());
     bench.parts = vec![part];
     bench.dial_with("112", PHONE, Some(PHONE_SDP.into()), headers);
-    let conn_id = bench.plan(answer);
-    (bench, conn_id)
 }
 
 /// The INVITEs that the carriers have got, with the location in each.
@@ -135,9 +139,28 @@ fn the_next_trunk_and_a_successor_tell_it_too() {
     }
 }
 
+/// Whether a record has what the phone says of itself.
+fn stored(bench: &Bench) -> bool {
+    format!("{:?}", bench.writes).contains("on the roof")
+}
+
+#[test]
+fn a_further_call_is_stored_without_its_location_until_it_is_an_emergency() {
+    for (answer, is_stored) in [(emergency("located", "two"), true), (by_two_trunks("located", "two").into(), false)] {
+        let mut bench = Bench::new();
+        bench.dial("7101", PHONE);
+        bench.plan(phone(15_000));
+        bench.phone_rings();
+        bench.phone_answers();
+        dials_from_the_roof(&mut bench);
+        assert!(!stored(&bench), "the dial plan has not answered yet");
+        bench.plan(answer);
+        assert_eq!(stored(&bench), is_stored);
+    }
+}
+
 #[test]
 fn a_record_has_a_location_only_while_it_may_be_wanted() {
-    let stored = |bench: &Bench| format!("{:?}", bench.writes).contains("on the roof");
     assert!(stored(&calls_from_the_roof(emergency("located", "two")).0));
     assert!(!stored(&calls_from_the_roof(by_two_trunks("located", "two")).0), "it is no emergency");
 }
