@@ -1,5 +1,7 @@
 //! Where the caller of an emergency call is, and who is told.
 
+use std::time::Duration;
+
 use model::Dn;
 use model::plan::{Destination, PlanAnswer};
 use sip::agent::{Event, Reply};
@@ -174,7 +176,57 @@ fn a_carrier_that_refuses_the_location_gets_the_call_without_it() {
         let [(first, Some(_)), (second, None)] = &*invites else { panic!("two INVITEs: {invites:?}") };
         assert_eq!(first.request_uri(), second.request_uri());
         assert_eq!((second.header(&GEOLOCATION), second.body()), (None, first.body()));
-        refuse(&mut bench, Reply::new(status));
+        for _ in 0..5 {
+            refuse_if_asked(&mut bench, status);
+        }
         assert!(bench.refusal().is_some(), "it is not tried for ever");
+    }
+}
+
+fn refuse_if_asked(bench: &mut Bench, status: StatusCode) {
+    if bench.refusal().is_none() {
+        refuse(bench, Reply::new(status));
+    }
+}
+
+/// Where the INVITEs have gone, and whether each had a location.
+fn attempts(bench: &Bench) -> Vec<(String, bool)> {
+    let of = |(invite, location): (&Message, Option<&Geolocation>)| {
+        (invite.request_uri().unwrap_or_default().replace("sip:+4930123@", ""), location.is_some())
+    };
+    invites(bench).into_iter().map(of).collect()
+}
+
+#[test]
+fn after_silence_the_next_attempt_is_without_the_location() {
+    let (one, two) = ("located.example:5060".to_owned(), "located-too.example:5060".to_owned());
+    let mut bench = calls(PHONE, emergency("located", "located-too"));
+    bench.pass(Duration::from_secs(11));
+    assert_eq!(attempts(&bench), [(one.clone(), true), (two.clone(), false)]);
+    // Where one trunk alone leads, it is tried again.
+    let Destination::Outside(mut outside) = emergency("located", "two").destination else { panic!("it is outside") };
+    outside.further.clear();
+    let mut bench = calls(PHONE, Destination::Outside(outside.clone()));
+    bench.pass(Duration::from_secs(11));
+    assert_eq!(attempts(&bench), [(one.clone(), true), (one.clone(), false)]);
+    // Who has said something has got the INVITE, and goes on.
+    let mut bench = calls(PHONE, Destination::Outside(outside));
+    bench.phone_rings();
+    bench.pass(Duration::from_secs(11));
+    assert_eq!(attempts(&bench), [(one, true)]);
+}
+
+#[test]
+fn an_emergency_goes_on_after_any_failure_but_a_refusal_of_who_is_called() {
+    let answer = |status: u16| {
+        let mut bench = calls(PHONE, emergency("wide", "two"));
+        refuse(&mut bench, Reply::new(StatusCode(status)));
+        attempts(&bench).len()
+    };
+    for status in [302, 403, 404, 480, 482, 483, 484, 503, 604] {
+        assert_eq!(answer(status), 2, "{status}");
+    }
+    for status in [486, 600, 603] {
+        assert_eq!(answer(status), 1, "{status}");
     }
 }

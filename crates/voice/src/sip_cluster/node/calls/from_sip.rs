@@ -231,10 +231,15 @@ impl Node {
             return;
         };
         self.calls.unbind(dialog);
+        let call = self.calls.get(&conn_id).and_then(|entry| Some(entry.thread.call_with(id)?.conn_id));
+        if let Some(call) = call.filter(|_| side == Side::Phone && status == StatusCode::REQUEST_TIMEOUT) {
+            self.note_unheard(conn_id, call, id);
+        }
         let Some(leg) = self.leg_mut(conn_id, id) else {
             return;
         };
         let (stage, next) = (leg.stage, leg.by_next_flow());
+        let is_emergency = leg.target.as_ref().is_some_and(|target| target.is_emergency);
         let closing = stage == LegStage::Closing;
         match side {
             Side::Phone => leg.phone = None,
@@ -267,6 +272,10 @@ impl Node {
                     (None, _) if has_no_tls => Input::LegUnreachable { leg: id, status: 503 },
                     // The way there, and not who is there: a carrier that redirects, wants a password or does not let this call pass too.
                     (None, 300..=399 | 401 | 403 | 407 | 408 | 430 | 500..=599) => {
+                        Input::LegUnreachable { leg: id, status: status_shown }
+                    }
+                    // Who calls for help is put through by whichever way there is, unless who is called has refused.
+                    (None, code) if is_emergency && !matches!(code, 486 | 600 | 603) => {
                         Input::LegUnreachable { leg: id, status: status_shown }
                     }
                     (None, _) => Input::LegFailed { leg: id, status: status_shown },

@@ -76,7 +76,11 @@ impl Node {
                 target.limits.counts = false;
                 self.prepare_phone(conn_id, leg, target, (barrier, by), now)
             }
-            Output::CancelLeg(leg) | Output::ReleaseLeg(leg) => self.hang_up(conn_id, leg, 480, now),
+            Output::CancelLeg(leg) => {
+                self.note_unheard(conn_id, call, leg);
+                self.hang_up(conn_id, leg, 480, now);
+            }
+            Output::ReleaseLeg(leg) => self.hang_up(conn_id, leg, 480, now),
             Output::AskAnswer(leg) => self.ask_answer(conn_id, leg, now),
             Output::HoldLeg(leg) => self.ask_hold(conn_id, leg, HoldWay::Hold, now),
             Output::RetrieveLeg(leg) => self.ask_hold(conn_id, leg, HoldWay::Retrieve, now),
