@@ -88,9 +88,11 @@ fn the_document_is_what_the_standards_say() {
         <presence xmlns=\"urn:ietf:params:xml:ns:pidf\" xmlns:dm=\"urn:ietf:params:xml:ns:pidf:data-model\" \
         xmlns:gp=\"urn:ietf:params:xml:ns:pidf:geopriv10\" xmlns:gbp=\"urn:ietf:params:xml:ns:pidf:geopriv10:basicPolicy\" \
         xmlns:cl=\"urn:ietf:params:xml:ns:pidf:geopriv10:civicAddr\" xmlns:gml=\"http://www.opengis.net/gml\" \
-        entity=\"sip:+4930123450@acme.example\"><dm:device id=\"caller\"><gp:geopriv><gp:location-info>\
+        entity=\"sip:+4930123450@acme.example\"><tuple id=\"point\"><status><gp:geopriv><gp:location-info>\
         <gml:Point srsName=\"urn:ogc:def:crs:EPSG::4326\"><gml:pos>52.520008 -13.404954</gml:pos></gml:Point>\
-        <cl:civicAddress><cl:country>DE</cl:country><cl:A1>Berlin</cl:A1><cl:A3>Berlin</cl:A3>\
+        </gp:location-info><gp:usage-rules><gbp:retransmission-allowed>true</gbp:retransmission-allowed></gp:usage-rules>\
+        <gp:method>Manual</gp:method></gp:geopriv></status><timestamp>2026-11-28T02:00:00Z</timestamp></tuple>\
+        <dm:device id=\"caller\"><gp:geopriv><gp:location-info><cl:civicAddress><cl:country>DE</cl:country><cl:A1>Berlin</cl:A1><cl:A3>Berlin</cl:A3>\
         <cl:RD>Straße &quot;Am &lt;Ufer&gt; &amp; Steg&quot;</cl:RD><cl:HNO>7a</cl:HNO><cl:FLR>4</cl:FLR>\
         <cl:NAM>Acme&apos;s</cl:NAM><cl:PC>10115</cl:PC><cl:ROOM>4.12</cl:ROOM></cl:civicAddress></gp:location-info>\
         <gp:usage-rules><gbp:retransmission-allowed>true</gbp:retransmission-allowed></gp:usage-rules>\
@@ -98,6 +100,21 @@ fn the_document_is_what_the_standards_say() {
         <dm:timestamp>2026-11-28T02:00:00Z</dm:timestamp></dm:device></presence>\n";
     assert_eq!(document, golden);
     assert!(texts(&document).expect("well formed").contains(&"Straße \"Am <Ufer> & Steg\"".to_owned()));
+}
+
+#[test]
+fn what_is_known_beside_a_point_alone_makes_it_finer() {
+    let floor = vec![(CivicElement::Flr, "4".to_owned()), (CivicElement::Nam, "Acme".to_owned())];
+    let document = KnownLocation { civic: floor, ..office() }.document(&OF);
+    let text = String::from_utf8_lossy(&document);
+    let place = "<dm:device id=\"caller\"><gp:geopriv><gp:location-info><gml:Point srsName=\"urn:ogc:def:crs:EPSG::4326\">\
+        <gml:pos>52.520008 -13.404954</gml:pos></gml:Point><cl:civicAddress><cl:FLR>4</cl:FLR><cl:NAM>Acme</cl:NAM>";
+    assert!(text.contains(place) && !text.contains("<tuple"), "{text}");
+    for alone in [KnownLocation { point: None, ..office() }, KnownLocation { civic: Vec::new(), ..office() }] {
+        let document = alone.document(&OF);
+        let text = String::from_utf8_lossy(&document);
+        assert_eq!(text.matches("<gp:location-info>").count(), 1, "{text}");
+    }
 }
 
 #[test]
@@ -132,10 +149,7 @@ fn what_is_no_location_by_value_is_none() {
             format!("{refers}{MIXED}"),
             with_document(&pidf("1@p"), &format!("{WHERE}{}", " ".repeat(LOCATION_BYTES_MAX))),
         ),
-        (
-            format!("{refers}{MIXED}"),
-            with_document(&(pidf("1@p") + "Content-Transfer-Encoding: base64\r\n"), WHERE),
-        ),
+        (format!("{refers}{MIXED}"), with_document(&(pidf("1@p") + "Content-Transfer-Encoding: base64\r\n"), WHERE)),
         (format!("{refers}{MIXED}"), with_document("Content-Type: text/plain\r\nContent-ID: <1@p>\r\n", WHERE)),
         (format!("{refers}Content-Type: application/pidf+xml\r\n"), WHERE.to_owned()),
         (format!("{refers}Content-Type: multipart/mixed\r\n"), with_document(&pidf("1@p"), WHERE)),
@@ -148,7 +162,8 @@ fn what_is_no_location_by_value_is_none() {
 #[test]
 fn a_message_shows_no_location_in_a_log() {
     let headers = "Content-Type: application/pidf+xml\r\nContent-ID: <1@p>\r\n";
-    let told = invite(&format!("Geolocation: <https://where.example/berlin-1>\r\n{MIXED}"), &with_document(headers, WHERE));
+    let told =
+        invite(&format!("Geolocation: <https://where.example/berlin-1>\r\n{MIXED}"), &with_document(headers, WHERE));
     let alone = invite("Content-Type: application/PIDF+xml\r\n", WHERE);
     for message in [told, alone] {
         let shown = format!("{message:?}");
