@@ -95,8 +95,8 @@ impl Node {
     pub(in crate::sip_cluster::node) fn add_way_without_location(&self, conn_id: ConnId, answer: &mut Destination) {
         let (Destination::Outside(outside), Some(entry)) = (answer, self.calls.get(&conn_id)) else { return };
         let wants = |way: &&Way| way.always && (self.trunks)(&entry.tenant, &way.trunk).location;
-        let ways = outside.further.iter().rev().chain(std::iter::once(&outside.way));
-        let last = ways.into_iter().find(wants).cloned();
+        let mut ways = outside.further.iter().rev().chain(std::iter::once(&outside.way));
+        let last = ways.find(wants).cloned();
         outside.further.extend(last);
     }
 
