@@ -1,10 +1,18 @@
-//! Records of calls of earlier versions.
+//! Records of calls: those of earlier versions, and what of them is in no log.
+
+use std::fmt;
 
 use model::DnRole;
 
 use crate::v1::call_model_record::Stage;
-use crate::v1::{CallModelRecord, ConnectionRecord, NothingRecord, PartyRecord};
+use crate::v1::{CallModelRecord, ConnectionRecord, GeolocationRecord, NothingRecord, PartyRecord};
 use crate::wire::dn_role_to_wire;
+
+impl fmt::Debug for GeolocationRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "GeolocationRecord({} bytes)", self.document.len())
+    }
+}
 
 /// Brings a record to the present form. Before version 0.2 a call had a caller, in fields of its own, and at most one other party.
 pub fn upgrade(record: &mut CallModelRecord) {
@@ -81,5 +89,13 @@ mod tests {
         let mut over = CallModelRecord { stage, ..CallModelRecord::default() };
         upgrade(&mut over);
         assert!(over.parties.is_empty());
+    }
+
+    #[test]
+    fn where_somebody_is_is_in_no_log() {
+        let document = "<presence>Main Street 7</presence>".into();
+        let location = Some(GeolocationRecord { document, may_route: None });
+        let shown = format!("{:?}", crate::v1::LegRecord { location, ..Default::default() });
+        assert!(shown.contains("GeolocationRecord(34 bytes)") && !shown.contains("Main"), "{shown}");
     }
 }

@@ -25,4 +25,10 @@ pub struct CarrierRegistration {
     pub remedy: Option<String>,
     /// When the next REGISTER is sent, in ms since the Unix epoch; none while no sip-proxy is connected.
     pub next_try_ms: Option<u64>,
+    /// The way that the carrier wants for calls (RFC 3608), if it is followed.
+    #[serde(default)]
+    pub service_route: Vec<String>,
+    /// Why it is not, in words.
+    #[serde(default)]
+    pub service_route_fault: Option<String>,
 }

@@ -3,6 +3,7 @@
 //! Header lines without edits go out byte for byte as they were received, with compact names and folding. Edits are
 //! written into `overlay`; the top bit of a [`Span`] tells which of the two texts it points into.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -11,6 +12,7 @@ use smallvec::SmallVec;
 use crate::header::name::OTHER;
 use crate::header::{Elements, HeaderName};
 use crate::limits::{HEAD_MAX, HEAD_ROOM, HEADERS_MAX, HEADERS_ROOM, LINE_MAX, LINE_ROOM, MESSAGE_MAX, TAG_ROOM};
+use crate::location::GEOLOCATION;
 use crate::method::Method;
 use crate::rule::Rule;
 use crate::status::StatusCode;
@@ -298,9 +300,35 @@ impl Message {
     }
 }
 
+impl Message {
+    /// The message as it may be shown: where somebody is, in the body or at the address that a header names (RFC 6442), is for nobody to read.
+    fn without_location(&self) -> Cow<'_, Self> {
+        let is_told = self.header(&GEOLOCATION).is_some();
+        let kind = self.header(&HeaderName::ContentType).unwrap_or_default();
+        let has_document = [kind.as_bytes(), self.body.as_ref()].into_iter().any(names_document);
+        if !is_told && !has_document {
+            return Cow::Borrowed(self);
+        }
+        let mut shown = self.clone();
+        if is_told {
+            shown.set(&GEOLOCATION, "***");
+        }
+        if has_document {
+            shown.body = Bytes::from_static(b"***");
+        }
+        Cow::Owned(shown)
+    }
+}
+
+/// Whether a text names the type of a location (RFC 4119).
+fn names_document(text: &[u8]) -> bool {
+    const TYPE: &[u8] = b"pidf+xml";
+    text.windows(TYPE.len()).any(|part| part.eq_ignore_ascii_case(TYPE))
+}
+
 impl std::fmt::Debug for Message {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let bytes = self.to_bytes();
+        let bytes = self.without_location().to_bytes();
         let text = String::from_utf8_lossy(&bytes);
         // The keys of encrypted audio (RFC 4568) and the password of who looks for it (RFC 8839) are for nobody to read.
         let mut shown = text.into_owned();

@@ -1,6 +1,7 @@
 //! Bodies of several parts (RFC 2046 §5.1, RFC 5621): those of others are taken apart, ours are put together.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use bytes::Bytes;
 use memchr::memmem;
@@ -10,16 +11,24 @@ use crate::params::unquote;
 use crate::parse;
 
 /// The most parts that are read; no sender uses more.
-pub const PARTS_MAX: usize = 8;
+pub const PARTS_MAX: usize = 16;
 /// The longest boundary (RFC 2046 §5.1.1).
 const BOUNDARY_MAX: usize = 70;
 
 /// A part that was read. One that has parts itself is not looked into.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Part {
+    /// Without folded lines.
     head: Bytes,
     /// What it holds, as it came.
     pub content: Bytes,
+}
+
+impl fmt::Debug for Part {
+    /// Without what it holds, which may be where somebody is.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Part({} bytes)", self.content.len())
+    }
 }
 
 impl Part {
@@ -88,13 +97,23 @@ fn read(part: &Bytes) -> Part {
         return Part { head: Bytes::new(), content: part.slice(2..) };
     }
     match memmem::find(part, b"\r\n\r\n") {
-        Some(at) => Part { head: part.slice(..at), content: part.slice(at + 4..) },
-        None => Part { head: part.clone(), content: Bytes::new() },
+        Some(at) => Part { head: unfolded(&part.slice(..at)), content: part.slice(at + 4..) },
+        None => Part { head: unfolded(part), content: Bytes::new() },
     }
 }
 
+/// A head in which each header is one line: a line that begins with white space goes on with the one before (RFC 5322 §2.2.3).
+fn unfolded(head: &Bytes) -> Bytes {
+    let is_folded = |pair: &[u8]| matches!(pair, [b'\n', b' ' | b'\t']);
+    let Ok(text) = std::str::from_utf8(head) else { return head.clone() };
+    if !head.windows(2).any(is_folded) {
+        return head.clone();
+    }
+    text.replace("\r\n ", " ").replace("\r\n\t", " ").into()
+}
+
 /// A part to be written.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct BodyPart {
     /// As `application/sdp`.
     pub content_type: Cow<'static, str>,
@@ -102,6 +121,13 @@ pub struct BodyPart {
     pub content_id: Option<String>,
     /// What it holds.
     pub content: Bytes,
+}
+
+impl fmt::Debug for BodyPart {
+    /// Without what it holds, which may be where somebody is.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "BodyPart({}, {} bytes)", self.content_type, self.content.len())
+    }
 }
 
 /// A body of these parts, with its Content-Type.

@@ -17,7 +17,7 @@ use crate::digest;
 use crate::header::{CSeq, Contact, HeaderName};
 use crate::message::Message;
 use crate::method::Method;
-use crate::service_route;
+use crate::service_route::{self, Unfollowed};
 use crate::status::StatusCode;
 use crate::uri::Uri;
 use crate::uri::escape::escape_user;
@@ -79,8 +79,8 @@ pub struct OwnRegistration {
     edge: Option<String>,
     /// The Contact that the registrar knows, and until when.
     bound: Option<(String, Timestamp)>,
-    /// The way by which the registrar wants our requests to go (RFC 3608), for as long as that lasts.
-    service_route: Vec<String>,
+    /// The way by which the registrar wants our requests to go (RFC 3608), for as long as that lasts, or why it is not followed.
+    service_route: Result<Vec<String>, Unfollowed>,
     /// What is asked for; a registrar may want more.
     expires: Duration,
     back_off: BackOff,
@@ -111,7 +111,7 @@ impl OwnRegistration {
             phase: RegistrationPhase::Cut,
             edge: None,
             bound: None,
-            service_route: Vec::new(),
+            service_route: Ok(Vec::new()),
             expires: EXPIRES_ASKED,
             back_off: BackOff::default(),
             not_before: Timestamp::default(),
@@ -147,11 +147,11 @@ impl OwnRegistration {
         RegistrationStatus { state, registered_until, last: self.last.clone(), next_try }
     }
 
-    /// The routes by which the registrar wants our requests to go, nearest first, and when the registration ends that they came with; `None`
-    /// if there is no registration.
-    pub fn service_route(&self, now: Timestamp) -> Option<(&[String], Timestamp)> {
+    /// The routes by which the registrar wants our requests to go, nearest first, or why they are not followed; and when the registration
+    /// ends that they came with. `None` if there is no registration.
+    pub fn service_route(&self, now: Timestamp) -> Option<(Result<&[String], Unfollowed>, Timestamp)> {
         let (_, until) = self.bound.as_ref().filter(|(_, until)| *until > now)?;
-        Some((&self.service_route, *until))
+        Some((self.service_route.as_deref().map_err(|why| *why), *until))
     }
 
     /// Whether nothing is to be done any more: it was to be removed, and is or cannot be.
@@ -301,11 +301,11 @@ impl OwnRegistration {
         }
         self.bound = Some((round.contact.clone(), now + granted));
         // §6.1 of RFC 3608: that of each answer takes the place of the one before.
-        self.service_route = service_route::of(response);
         let is_secure = transport_of(&self.account.registrar).is_some_and(|name| name.eq_ignore_ascii_case("tls"));
-        if is_secure && !service_route::begins_secure(&self.service_route) {
-            self.service_route.clear();
-        }
+        self.service_route = service_route::of(response).and_then(|routes| {
+            let is_in_the_clear = is_secure && !routes.is_empty() && !service_route::begins_secure(&routes);
+            if is_in_the_clear { Err(Unfollowed::InTheClear) } else { Ok(routes) }
+        });
         // Half of the time is left for further attempts; an unanswered request takes 32 s of it.
         let due = now + (granted / 2).max(REFRESH_MIN) + self.jitter(granted / 10);
         self.phase = RegistrationPhase::Waiting { due };

@@ -2562,6 +2562,7 @@ pub struct LegRecord {
 }
 /// Where somebody is.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct GeolocationRecord {
     /// The document (PIDF-LO), as it came.
     #[prost(bytes = "bytes", tag = "1")]

@@ -183,6 +183,8 @@ pub(super) enum Origin {
         local: IpAddr,
         /// The peer.
         remote: SocketAddr,
+        /// How long that may take.
+        within: Duration,
     },
 }
 
@@ -322,9 +324,9 @@ async fn run<E>(
     let is_ours = matches!(origin, Origin::Connect { .. });
     let stream = match origin {
         Origin::Accepted(stream) => stream,
-        Origin::Connect { local, remote } => {
+        Origin::Connect { local, remote, within } => {
             counted.attempted();
-            match tokio::time::timeout(limits.connect_time, connect(local, remote)).await {
+            match tokio::time::timeout(within, connect(local, remote)).await {
                 Ok(Ok(stream)) => stream,
                 Ok(Err(_)) | Err(_) => {
                     counted.failed();

@@ -301,25 +301,27 @@ impl TcpTable {
         self.open_as(id, remote, local, "").map(|()| id)
     }
 
-    /// As [`Self::open`], with a number chosen by the caller, which tells the transport: it must be new and that of a connection
-    /// that we open, so that it cannot equal a number of the table's own. Under TLS the peer has to prove `name`, a host name or
-    /// an address.
+    /// As [`Self::open`], with a number chosen by the caller, which tells the transport: it must be new and that of a connection that we
+    /// open, so that it cannot equal a number of the table's own. Under TLS the peer has to prove `name`, a host name or an address.
     ///
     /// # Errors
     /// [`SendError::TooMany`], [`SendError::NoName`].
-    pub fn open_as(
-        &mut self,
-        id: ConnectionId,
-        remote: SocketAddr,
-        local: IpAddr,
-        name: &str,
-    ) -> Result<(), SendError> {
+    pub fn open_as(&mut self, id: ConnectionId, remote: SocketAddr, from: IpAddr, name: &str) -> Result<(), SendError> {
         let session = match id.transport() {
             Transport::Tls => Some(self.tls.as_ref().and_then(|tls| tls.connect(name).ok()).ok_or(SendError::NoName)?),
             Transport::Tcp | Transport::Udp | Transport::Ws | Transport::Wss => None,
         };
-        let origin = Origin::Connect { local, remote };
+        let origin = Origin::Connect { local: from, remote, within: self.limits.connect_time };
         self.admit(id, origin, session, remote, None).then_some(()).ok_or(SendError::TooMany)
+    }
+
+    /// As [`Self::open_as`], for a connection in the clear which another way replaces if it does not open within [`Limits::trial_time`].
+    ///
+    /// # Errors
+    /// [`SendError::TooMany`].
+    pub fn try_as(&mut self, id: ConnectionId, remote: SocketAddr, from: IpAddr) -> Result<(), SendError> {
+        let origin = Origin::Connect { local: from, remote, within: self.limits.trial_time };
+        self.admit(id, origin, None, remote, None).then_some(()).ok_or(SendError::TooMany)
     }
 
     /// Closes a connection; messages sent before still go out, as far as the kernel takes them at once. No

@@ -139,6 +139,8 @@ pub fn message(text: &str) -> String {
         match name.as_str() {
             // It names a phone by its number, which may be one of the public network.
             "trunkline-source" => out.push_str(&self::text(line)),
+            // Who may ask at the address there learns where somebody is (RFC 6442).
+            "geolocation" => out.push_str("Geolocation: ***"),
             plain if PLAIN.contains(&plain) || plain.starts_with("trunkline-") => out.push_str(line),
             _ if number == 0 => out.push_str(&uris(line)),
             address if ADDRESSES.contains(&address) => out.push_str(&uris(&without_names(line))),
@@ -393,15 +395,17 @@ mod tests {
 
     #[test]
     fn where_somebody_is_is_not_shown() {
-        let head = "INVITE sip:112@edge SIP/2.0\r\nGeolocation: <cid:1@node>\r\nContent-Type: multipart/mixed;\r\n boundary=b\r\n\r\n";
+        let head = "INVITE sip:112@edge SIP/2.0\r\ngeolocation : <cid:1@node>,\r\n <https://where.example/main-street-7>\r\nContent-Type: multipart/mixed;\r\n boundary=b\r\n\r\n";
         let parts = "--b\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n--b\r\nContent-Type: application/pidf+xml\r\nContent-ID: <1@node>\r\n\r\n\
             <presence>Main Street 7\r\n\r\n--x\r\n4th floor</presence>\r\n--b--\r\n";
         let masked = message(&format!("{head}{parts}"));
-        for hidden in ["Main Street", "4th floor"] {
+        for hidden in ["Main Street", "main-street", "4th floor"] {
             assert!(!masked.contains(hidden), "{hidden} is in {masked}");
         }
         assert!(
-            masked.contains("\r\n\r\nv=0\r\n--b\r\n") && masked.contains("Content-ID: <1@node>\r\n\r\n***\r\n--b--"),
+            masked.contains("\r\nGeolocation: ***\r\n")
+                && masked.contains("\r\n\r\nv=0\r\n--b\r\n")
+                && masked.contains("Content-ID: <1@node>\r\n\r\n***\r\n--b--"),
             "{masked}"
         );
         let alone = "PUBLISH sip:a@b SIP/2.0\r\nc : Application/PIDF+xml\r\n\r\n<presence>Main Street 7</presence>";

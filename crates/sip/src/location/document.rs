@@ -97,7 +97,9 @@ impl KnownLocation {
 
     /// The document. The carrier may give it to whoever takes the call (`retransmission-allowed`), since that is what it is for.
     ///
-    /// Of two descriptions of one place the coarse one comes first (RFC 5491 §3.1), and the address, with floor and room, is the finer one.
+    /// An address and a point are two descriptions of one place, each in an element of its own (RFC 5491 §3.2, rules 2 and 4). That of the
+    /// device counts first (rule 8): it is the address, with floor and room. Where all that is known beside a point is which floor or room,
+    /// both make up one description, the coarse part first (rule 7).
     pub fn document(&self, of: &Subject<'_>) -> Bytes {
         let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<presence");
         for (prefix, namespace) in NAMESPACES {
@@ -105,20 +107,35 @@ impl KnownLocation {
             let _ = write!(xml, " {prefix}=\"{namespace}\"");
         }
         let _ = write!(xml, " entity=\"{}\">", escaped(of.entity));
-        xml.push_str("<dm:device id=\"caller\"><gp:geopriv><gp:location-info>");
-        if let Some(Point { latitude, longitude }) = &self.point {
-            let at = format!("{} {}", escaped(latitude), escaped(longitude));
-            let _ =
-                write!(xml, "<gml:Point srsName=\"urn:ogc:def:crs:EPSG::4326\"><gml:pos>{at}</gml:pos></gml:Point>");
-        }
-        self.write_address(&mut xml);
-        xml.push_str("</gp:location-info><gp:usage-rules>");
-        xml.push_str("<gbp:retransmission-allowed>true</gbp:retransmission-allowed></gp:usage-rules>");
-        xml.push_str("<gp:method>Manual</gp:method></gp:geopriv>");
         let (device, at) = (escaped(of.device), escaped(of.at));
+        let is_apart = self.has_address();
+        if is_apart && self.point.is_some() {
+            xml.push_str("<tuple id=\"point\"><status>");
+            write_geopriv(&mut xml, |xml| self.write_point(xml));
+            let _ = write!(xml, "</status><timestamp>{at}</timestamp></tuple>");
+        }
+        xml.push_str("<dm:device id=\"caller\">");
+        write_geopriv(&mut xml, |xml| {
+            if !is_apart {
+                self.write_point(xml);
+            }
+            self.write_address(xml);
+        });
         let _ = write!(xml, "<dm:deviceID>{device}</dm:deviceID><dm:timestamp>{at}</dm:timestamp>");
         xml.push_str("</dm:device></presence>\n");
         xml.into()
+    }
+
+    /// Whether its address says by itself where it is.
+    fn has_address(&self) -> bool {
+        use CivicElement::{A1, A3, Country, Pc, Rd};
+        self.civic.iter().any(|(element, _)| matches!(element, Country | A1 | A3 | Rd | Pc))
+    }
+
+    fn write_point(&self, xml: &mut String) {
+        let Some(Point { latitude, longitude }) = &self.point else { return };
+        let at = format!("{} {}", escaped(latitude), escaped(longitude));
+        let _ = write!(xml, "<gml:Point srsName=\"urn:ogc:def:crs:EPSG::4326\"><gml:pos>{at}</gml:pos></gml:Point>");
     }
 
     fn write_address(&self, xml: &mut String) {
@@ -135,6 +152,15 @@ impl KnownLocation {
         }
         xml.push_str("</cl:civicAddress>");
     }
+}
+
+/// A description of a place, with what may be done with it.
+fn write_geopriv(xml: &mut String, write_place: impl FnOnce(&mut String)) {
+    xml.push_str("<gp:geopriv><gp:location-info>");
+    write_place(xml);
+    xml.push_str("</gp:location-info><gp:usage-rules>");
+    xml.push_str("<gbp:retransmission-allowed>true</gbp:retransmission-allowed></gp:usage-rules>");
+    xml.push_str("<gp:method>Manual</gp:method></gp:geopriv>");
 }
 
 /// Text as it stands in an element or in an attribute. Characters that no XML document may have (XML 1.0 §2.2) are left out.

@@ -71,8 +71,9 @@ fn invite(headers: &str, body: &str) -> Message {
     Message::parse(text.into()).expect("a message")
 }
 
-/// The least that says where somebody is.
-const POINT: &str = "<presence><location-info><pos>1 2</pos></location-info></presence>";
+/// A document that says where somebody is.
+const WHERE: &str = "<presence><location-info><civicAddress><A3>Berlin</A3></civicAddress></location-info></presence>";
+
 const MIXED: &str = "Content-Type: multipart/mixed;boundary=b\r\n";
 
 /// A body with a session and a document with these headers.
@@ -87,9 +88,11 @@ fn the_document_is_what_the_standards_say() {
         <presence xmlns=\"urn:ietf:params:xml:ns:pidf\" xmlns:dm=\"urn:ietf:params:xml:ns:pidf:data-model\" \
         xmlns:gp=\"urn:ietf:params:xml:ns:pidf:geopriv10\" xmlns:gbp=\"urn:ietf:params:xml:ns:pidf:geopriv10:basicPolicy\" \
         xmlns:cl=\"urn:ietf:params:xml:ns:pidf:geopriv10:civicAddr\" xmlns:gml=\"http://www.opengis.net/gml\" \
-        entity=\"sip:+4930123450@acme.example\"><dm:device id=\"caller\"><gp:geopriv><gp:location-info>\
+        entity=\"sip:+4930123450@acme.example\"><tuple id=\"point\"><status><gp:geopriv><gp:location-info>\
         <gml:Point srsName=\"urn:ogc:def:crs:EPSG::4326\"><gml:pos>52.520008 -13.404954</gml:pos></gml:Point>\
-        <cl:civicAddress><cl:country>DE</cl:country><cl:A1>Berlin</cl:A1><cl:A3>Berlin</cl:A3>\
+        </gp:location-info><gp:usage-rules><gbp:retransmission-allowed>true</gbp:retransmission-allowed></gp:usage-rules>\
+        <gp:method>Manual</gp:method></gp:geopriv></status><timestamp>2026-11-28T02:00:00Z</timestamp></tuple>\
+        <dm:device id=\"caller\"><gp:geopriv><gp:location-info><cl:civicAddress><cl:country>DE</cl:country><cl:A1>Berlin</cl:A1><cl:A3>Berlin</cl:A3>\
         <cl:RD>Straße &quot;Am &lt;Ufer&gt; &amp; Steg&quot;</cl:RD><cl:HNO>7a</cl:HNO><cl:FLR>4</cl:FLR>\
         <cl:NAM>Acme&apos;s</cl:NAM><cl:PC>10115</cl:PC><cl:ROOM>4.12</cl:ROOM></cl:civicAddress></gp:location-info>\
         <gp:usage-rules><gbp:retransmission-allowed>true</gbp:retransmission-allowed></gp:usage-rules>\
@@ -100,18 +103,33 @@ fn the_document_is_what_the_standards_say() {
 }
 
 #[test]
+fn what_is_known_beside_a_point_alone_makes_it_finer() {
+    let floor = vec![(CivicElement::Flr, "4".to_owned()), (CivicElement::Nam, "Acme".to_owned())];
+    let document = KnownLocation { civic: floor, ..office() }.document(&OF);
+    let text = String::from_utf8_lossy(&document);
+    let place = "<dm:device id=\"caller\"><gp:geopriv><gp:location-info><gml:Point srsName=\"urn:ogc:def:crs:EPSG::4326\">\
+        <gml:pos>52.520008 -13.404954</gml:pos></gml:Point><cl:civicAddress><cl:FLR>4</cl:FLR><cl:NAM>Acme</cl:NAM>";
+    assert!(text.contains(place) && !text.contains("<tuple"), "{text}");
+    for alone in [KnownLocation { point: None, ..office() }, KnownLocation { civic: Vec::new(), ..office() }] {
+        let document = alone.document(&OF);
+        let text = String::from_utf8_lossy(&document);
+        assert_eq!(text.matches("<gp:location-info>").count(), 1, "{text}");
+    }
+}
+
+#[test]
 fn a_location_that_a_phone_gives_is_read_and_goes_on_as_it_came() {
     let headers = "Content-Type: application/pidf+xml\r\nContent-ID: <target 1@phone.example>\r\n";
-    let body = with_document(headers, POINT);
+    let body = with_document(headers, WHERE);
     let refers = "Geolocation: <https://elsewhere.example/1>, <CID:target%201@phone.example>;inserted-by=\"x\"\r\n";
     let given = Geolocation::read(&invite(&format!("{refers}Geolocation-Routing: No\r\n{MIXED}"), &body));
     let given = given.expect("a location");
-    assert_eq!((&*given.document, given.may_route), (POINT.as_bytes(), Some(false)));
-    assert_eq!(format!("{given:?}"), format!("Geolocation({} bytes)", POINT.len()), "nothing of it is in a log");
+    assert_eq!((&*given.document, given.may_route), (WHERE.as_bytes(), Some(false)));
+    assert_eq!(format!("{given:?}"), format!("Geolocation({} bytes)", WHERE.len()), "nothing of it is in a log");
     let (headers, part) = given.attach("1@node".to_owned());
     assert_eq!(headers[0], (GEOLOCATION, "<cid:1@node>".to_owned()));
     assert_eq!(headers[1], (GEOLOCATION_ROUTING, "no".to_owned()));
-    assert_eq!((part.content_id.as_deref(), &*part.content), (Some("1@node"), POINT.as_bytes()));
+    assert_eq!((part.content_id.as_deref(), &*part.content), (Some("1@node"), WHERE.as_bytes()));
 }
 
 #[test]
@@ -119,25 +137,22 @@ fn what_is_no_location_by_value_is_none() {
     let pidf = |id: &str| format!("Content-Type: application/pidf+xml\r\nContent-ID: <{id}>\r\n");
     let refers = "Geolocation: <cid:1@p>\r\n";
     let read = |headers: &str, body: &str| Geolocation::read(&invite(headers, body));
-    assert!(read(&format!("{refers}{MIXED}"), &with_document(&pidf("1@p"), POINT)).is_some());
+    assert!(read(&format!("{refers}{MIXED}"), &with_document(&pidf("1@p"), WHERE)).is_some());
     for (headers, body) in [
-        (MIXED.to_owned(), with_document(&pidf("1@p"), POINT)),
-        (format!("Geolocation: <https://a/1>\r\n{MIXED}"), with_document(&pidf("1@p"), POINT)),
-        (format!("{refers}{MIXED}"), with_document(&pidf("2@p"), POINT)),
+        (MIXED.to_owned(), with_document(&pidf("1@p"), WHERE)),
+        (format!("Geolocation: <https://a/1>\r\n{MIXED}"), with_document(&pidf("1@p"), WHERE)),
+        (format!("{refers}{MIXED}"), with_document(&pidf("2@p"), WHERE)),
         (format!("{refers}{MIXED}"), with_document(&pidf("1@p"), "")),
-        (format!("{refers}{MIXED}"), with_document(&pidf("1@p"), "<presence/>")),
-        (format!("{refers}{MIXED}"), with_document(&pidf("1@p"), &format!("<!DOCTYPE a>{POINT}"))),
+        (format!("{refers}{MIXED}"), with_document(&pidf("1@p"), "<presence><location-info/></presence>")),
+        (format!("{refers}{MIXED}"), with_document(&pidf("1@p"), &format!("<!DOCTYPE presence>{WHERE}"))),
         (
             format!("{refers}{MIXED}"),
-            with_document(&pidf("1@p"), &(POINT.to_owned() + &" ".repeat(LOCATION_BYTES_MAX))),
+            with_document(&pidf("1@p"), &format!("{WHERE}{}", " ".repeat(LOCATION_BYTES_MAX))),
         ),
-        (
-            format!("{refers}{MIXED}"),
-            with_document(&(pidf("1@p") + "Content-Transfer-Encoding: base64\r\n"), "PGEvPg=="),
-        ),
-        (format!("{refers}{MIXED}"), with_document("Content-Type: text/plain\r\nContent-ID: <1@p>\r\n", POINT)),
-        (format!("{refers}Content-Type: application/pidf+xml\r\n"), POINT.to_owned()),
-        (format!("{refers}Content-Type: multipart/mixed\r\n"), with_document(&pidf("1@p"), POINT)),
+        (format!("{refers}{MIXED}"), with_document(&(pidf("1@p") + "Content-Transfer-Encoding: base64\r\n"), WHERE)),
+        (format!("{refers}{MIXED}"), with_document("Content-Type: text/plain\r\nContent-ID: <1@p>\r\n", WHERE)),
+        (format!("{refers}Content-Type: application/pidf+xml\r\n"), WHERE.to_owned()),
+        (format!("{refers}Content-Type: multipart/mixed\r\n"), with_document(&pidf("1@p"), WHERE)),
         (refers.to_owned(), String::new()),
     ] {
         assert_eq!(read(&headers, &body), None, "{headers}{body}");
@@ -145,10 +160,23 @@ fn what_is_no_location_by_value_is_none() {
 }
 
 #[test]
+fn a_message_shows_no_location_in_a_log() {
+    let headers = "Content-Type: application/pidf+xml\r\nContent-ID: <1@p>\r\n";
+    let told =
+        invite(&format!("Geolocation: <https://where.example/berlin-1>\r\n{MIXED}"), &with_document(headers, WHERE));
+    let alone = invite("Content-Type: application/PIDF+xml\r\n", WHERE);
+    for message in [told, alone] {
+        let shown = format!("{message:?}");
+        assert!(shown.contains("INVITE sip:112@b") && !shown.to_ascii_lowercase().contains("berlin"), "{shown}");
+    }
+    assert!(format!("{:?}", invite("Content-Type: application/sdp\r\n", "v=0")).contains("v=0"));
+}
+
+#[test]
 fn a_location_is_left_out_of_an_invite() {
     let headers = "Content-Type: application/pidf+xml\r\nContent-ID: <1@p>\r\n";
     let all = format!("Geolocation: <cid:1@p>\r\nGeolocation-Routing: yes\r\n{MIXED}");
-    let mut told = invite(&all, &with_document(headers, POINT));
+    let mut told = invite(&all, &with_document(headers, "<presence/>"));
     assert!(leave_out(&mut told));
     let told = Message::parse(told.to_bytes()).expect("a message");
     assert_eq!((told.body(), told.header(&GEOLOCATION), told.header(&GEOLOCATION_ROUTING)), (&b"v=0"[..], None, None));

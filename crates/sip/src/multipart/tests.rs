@@ -41,6 +41,24 @@ fn what_stands_around_the_parts_is_ignored() {
 }
 
 #[test]
+fn a_header_of_a_part_may_go_over_several_lines() {
+    let body = Bytes::from_static(
+        b"--b\r\nContent-Type:\r\n application/pidf+xml;\r\n\tcharset=utf-8\r\nContent-ID:\r\n <a@b>\r\n\r\n<a>\r\n b</a>\r\n--b--",
+    );
+    let read = parts(&body, "b");
+    assert!(read[0].is("application", "pidf+xml"));
+    assert_eq!(read[0].header("Content-ID", "Content-ID"), Some("<a@b>"));
+    assert_eq!(read[0].content, "<a>\r\n b</a>", "what it holds stays as it came");
+}
+
+#[test]
+fn what_a_part_holds_is_in_no_log() {
+    let (_, body) = mixed(&[part("text/plain", None, "Main Street 7")]);
+    let shown = format!("{:?} {:?}", part("text/plain", None, "Main Street 7"), parts(&body, "trunkline-part-1-end"));
+    assert_eq!(shown, "BodyPart(text/plain, 13 bytes) [Part(13 bytes)]");
+}
+
+#[test]
 fn more_parts_than_the_most_are_not_read() {
     let body = Bytes::from("--b\r\n\r\nx\r\n".repeat(100) + "--b--");
     assert_eq!(parts(&body, "b").len(), PARTS_MAX);

@@ -386,16 +386,23 @@ fn the_way_that_the_registrar_wants_is_that_of_its_last_answer() {
     };
     accept(&mut lab, &[way]);
     let until = lab.now + Duration::from_secs(600);
-    assert_eq!(lab.registration.service_route(lab.now), Some((&[way.to_owned()][..], until)));
+    assert_eq!(lab.registration.service_route(lab.now), Some((Ok(&[way.to_owned()][..]), until)));
     assert_eq!(lab.registration.service_route(until), None, "it ends with the registration");
+    let found = |lab: &Lab| lab.registration.service_route(lab.now).map(|(routes, _)| routes.map(<[String]>::len));
     lab.go_to_next();
     accept(&mut lab, &[]);
-    assert_eq!(lab.registration.service_route(lab.now).map(|(routes, _)| routes.len()), Some(0));
+    assert_eq!(found(&lab), Some(Ok(0)));
+    lab.go_to_next();
+    accept(&mut lab, &["<sip:p1.carrier.example>"]);
+    assert_eq!(found(&lab), Some(Err(Unfollowed::Unreadable)));
     // Nobody is called in the clear by whom we have registered by TLS.
     let mut lab = Lab::at("carrier.example;transport=tls");
     accept(&mut lab, &[way]);
-    assert_eq!(lab.registration.service_route(lab.now).map(|(routes, _)| routes.len()), Some(0));
+    assert_eq!(found(&lab), Some(Err(Unfollowed::InTheClear)));
+    lab.go_to_next();
+    accept(&mut lab, &[]);
+    assert_eq!(found(&lab), Some(Ok(0)), "no way is none in the clear");
     lab.go_to_next();
     accept(&mut lab, &["<sip:p1.carrier.example;transport=tls;lr>", way]);
-    assert_eq!(lab.registration.service_route(lab.now).map(|(routes, _)| routes.len()), Some(2));
+    assert_eq!(found(&lab), Some(Ok(2)));
 }

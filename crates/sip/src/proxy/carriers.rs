@@ -164,7 +164,7 @@ impl Proxy {
     }
 
     fn ask(&mut self, hop: Hop, host: &str, now: Timestamp) {
-        let Some(flow) = self.flow_to(hop, host) else { return };
+        let Some(flow) = self.flow_to(hop, (host, false)) else { return };
         let Some(id) = self.hold_own(Stage::Answered { client_open: false }) else { return };
         let mut message = self.question(hop, host, flow);
         let branch = self.put_via(&mut message, Target::Edge(flow));

@@ -173,7 +173,9 @@ impl Proxy {
     /// Sends a request to the next place that can be reached from here at all.
     fn go_to_next(&mut self, id: u64, mut message: Message, mut hops: Hops, now: Timestamp) {
         while let Some(hop) = hops.left.pop_front() {
-            let Some(flow) = self.flow_to(hop, &hops.name) else { continue };
+            // It was put before the datagram because of its size: many a carrier has no TCP, and need not even say so.
+            let is_trial = hops.left.contains(&Hop { transport: Transport::Udp, ..hop });
+            let Some(flow) = self.flow_to(hop, (&hops.name, is_trial)) else { continue };
             hops.current = Some((hop, now));
             let destination = Destination::edge(flow);
             let Some(held) = self.exchanges.get(id) else { return };
@@ -189,13 +191,14 @@ impl Proxy {
         self.refuse_held(id, &message, StatusCode::SERVICE_UNAVAILABLE, now);
     }
 
-    pub(super) fn flow_to(&mut self, hop: Hop, name: &str) -> Option<Flow> {
+    pub(super) fn flow_to(&mut self, hop: Hop, (name, is_trial): (&str, bool)) -> Option<Flow> {
         if self.settings.udp_listeners.contains(&hop.remote) {
             return None;
         }
         match hop.transport {
             Transport::Udp => self.udp_to(hop.remote),
-            Transport::Tcp | Transport::Tls => Some(self.stream_to(hop.remote, hop.transport, name)),
+            Transport::Tcp => Some(self.stream_or_trial_to(hop.remote, hop.transport, (name, is_trial))),
+            Transport::Tls => Some(self.stream_to(hop.remote, hop.transport, name)),
             Transport::Ws | Transport::Wss => None,
         }
     }

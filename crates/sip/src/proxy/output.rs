@@ -23,6 +23,8 @@ pub enum Output {
         remote: SocketAddr,
         /// The name that the peer has to prove if the transport is secure: a host name or an IP address, without brackets.
         name: String,
+        /// Whether the request goes to the same place by a datagram if it does not open soon.
+        is_trial: bool,
     },
     /// Close a connection.
     Close {

@@ -323,7 +323,7 @@ impl Proxy {
             Onward::Out(place) => place,
         };
         let flow = match place.lookup() {
-            Lookup::None(hop) => self.flow_to(hop, &place.host),
+            Lookup::None(hop) => self.flow_to(hop, (&place.host, false)),
             _ => None,
         };
         flow.map(Destination::edge).ok_or_else(|| Answer::new(StatusCode::BAD_GATEWAY))
@@ -372,6 +372,16 @@ impl Proxy {
     /// The connection to this peer, whichever side opened it (RFC 5923), else a new one. Over TLS only one of ours whose peer has
     /// proved this name: who has opened the other has proved none.
     pub(super) fn stream_to(&mut self, remote: SocketAddr, transport: Transport, name: &str) -> Flow {
+        self.stream_or_trial_to(remote, transport, (name, false))
+    }
+
+    /// As [`Self::stream_to`]; whether another way to the same place is left stands beside the name.
+    pub(super) fn stream_or_trial_to(
+        &mut self,
+        remote: SocketAddr,
+        transport: Transport,
+        (name, is_trial): (&str, bool),
+    ) -> Flow {
         let peer = PeerKey { remote, secure_name: transport.is_secure().then(|| name.into()) };
         let open = self.by_peer.get(&peer);
         if let Some(connection) = open {
@@ -388,7 +398,7 @@ impl Proxy {
         self.connections.insert(connection, peer_of_ours);
         self.by_peer.insert(peer, connection);
         // At the front: see `poll_output`.
-        self.outputs.push_front(super::Output::Connect { connection, remote, name: name.to_owned() });
+        self.outputs.push_front(super::Output::Connect { connection, remote, name: name.to_owned(), is_trial });
         Flow::Stream { connection }
     }
 }

@@ -10,7 +10,7 @@ use sip::{Message, Method, StatusCode};
 use crate::pair::{ALICE, BOB, Pair, Wire, bob_identity, invite};
 
 const SOON: Duration = Duration::from_millis(100);
-const DOCUMENT: &str = "<presence><location-info><pos>1 2</pos></location-info></presence>";
+const DOCUMENT: &str = "<presence><location-info><civicAddress/></location-info></presence>";
 
 /// Alice calls and says where she is.
 fn calls(pair: &mut Pair) -> sip::agent::DialogId {

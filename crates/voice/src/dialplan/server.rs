@@ -29,6 +29,8 @@ use crate::service_routes;
 const READ_WITHIN: Duration = Duration::from_secs(3);
 /// How long a call outside waits for the way that its carrier wants.
 const ROUTES_WITHIN: Duration = Duration::from_millis(500);
+/// As above, of an emergency call: it goes to `contact` rather than wait.
+const EMERGENCY_ROUTES_WITHIN: Duration = Duration::from_millis(100);
 /// The pause between these queries.
 const READ_AGAIN: Duration = Duration::from_millis(100);
 
@@ -233,6 +235,7 @@ impl Resolver {
     async fn lead_by_service_routes(&self, tenant: &TenantId, destination: &mut Destination) {
         let (Destination::Outside(outside), Ok(plan)) = (destination, self.plans.of(tenant)) else { return };
         let now = self.clock.now();
+        let within = if outside.way.always { EMERGENCY_ROUTES_WITHIN } else { ROUTES_WITHIN };
         let ways = std::iter::once(&mut outside.way).chain(&mut outside.further);
         let registered = ways.filter_map(|way| {
             let trunk = plan.trunks.iter().find(|trunk| trunk.registers && trunk.name == way.trunk)?;
@@ -240,7 +243,7 @@ impl Resolver {
         });
         let reads = registered.map(|(way, contact)| async move {
             let read = service_routes::read(&self.stores, tenant, (&way.trunk, contact), now);
-            let read = tokio::time::timeout(ROUTES_WITHIN, read).await;
+            let read = tokio::time::timeout(within, read).await;
             match read.map_err(|_| "no answer in time".to_owned()).and_then(|read| read.map_err(|e| e.to_string())) {
                 Ok(routes) => way.contact.path = routes,
                 Err(error) => {

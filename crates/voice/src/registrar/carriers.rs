@@ -3,8 +3,9 @@
 //! A REGISTER goes out at the edge of a sip-proxy, whose address is in its Contact: the carrier's calls come to that edge. Which replica has
 //! a trunk follows from its name and from the replicas that the proxies see live, by the rule by which proxies choose nodes.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+mod ways;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use contracts::carrier_registration::CarrierRegistration;
 use model::{Entropy, Owner, TenantId, Timestamp};
@@ -15,7 +16,8 @@ use tracing::{error, info, warn};
 use super::admin::ToldRegistrations;
 use super::metrics::Metrics;
 use super::trunks::Accounts;
-use crate::service_routes::ServiceRoute;
+use ways::HeldWay;
+pub(super) use ways::RouteToStore;
 
 /// The most registrations of one replica, those that are being removed among them; further trunks are left out.
 const TRUNKS_MAX: usize = 1_000;
@@ -32,21 +34,6 @@ pub(super) struct CarrierRequest {
     pub message: Message,
 }
 
-/// The way that a carrier wants for calls by a trunk, to be stored for those who lead them there.
-pub(super) struct RouteToStore {
-    /// The registration.
-    pub number: u64,
-    /// The trunk's tenant.
-    pub tenant: TenantId,
-    /// The trunk.
-    pub trunk: String,
-    /// The way.
-    pub way: ServiceRoute,
-}
-
-/// How long a way that was not stored waits to be stored again.
-const STORED_AGAIN: Duration = Duration::from_secs(5);
-
 /// A trunk's registration.
 struct HeldRegistration {
     tenant: TenantId,
@@ -56,28 +43,24 @@ struct HeldRegistration {
     is_wanted: bool,
     /// What was told to operators last.
     told: Option<(State, Option<RegistrationOutcome>)>,
-    /// The way that was stored last, under which name.
-    stored: Option<(String, ServiceRoute)>,
-    /// Whether it is being stored.
-    is_storing: bool,
-    /// A way that could not be stored waits until then.
-    store_after: Timestamp,
+    /// The way that the carrier wants for calls.
+    way: HeldWay,
 }
 
 impl HeldRegistration {
-    /// The trunk may have got another name: its registration goes on, here or at the replica that has trunks of that name.
-    fn follow_name(&mut self, trunks: &Accounts) {
+    /// The trunk may have got another name: its registration goes on, here or at the replica that has trunks of that name. Whether it has.
+    fn follow_name(&mut self, trunks: &Accounts) -> bool {
         let is_ours = |trunk: &String| {
             let account = trunks.get(&(self.tenant.clone(), trunk.clone()));
             account.is_some_and(|account| is_same(account, self.registration.account()))
         };
         if is_ours(&self.trunk) {
-            return;
+            return false;
         }
-        let names = trunks.keys().filter(|(tenant, _)| *tenant == self.tenant).map(|(_, trunk)| trunk);
-        if let Some(name) = names.into_iter().find(|trunk| is_ours(trunk)) {
-            self.trunk.clone_from(name);
-        }
+        let mut names = trunks.keys().filter(|(tenant, _)| *tenant == self.tenant).map(|(_, trunk)| trunk);
+        let Some(name) = names.find(|trunk| is_ours(trunk)).cloned() else { return false };
+        self.trunk = name;
+        true
     }
 }
 
@@ -91,6 +74,8 @@ pub(super) struct Carriers {
     draws: Box<dyn Entropy>,
     /// By number.
     held: BTreeMap<u64, HeldRegistration>,
+    /// Those of them whose way may have to be stored.
+    ways_due: BTreeSet<u64>,
     numbers: u64,
     /// Connections to proxies that are up: each proxy's edge, and the replicas of this role that it sees live.
     up: BTreeMap<ConnectionId, (String, Vec<Owner>)>,
@@ -118,6 +103,7 @@ impl Carriers {
             entropy,
             draws,
             held: BTreeMap::new(),
+            ways_due: BTreeSet::new(),
             numbers: 0,
             up: BTreeMap::new(),
             way: None,
@@ -165,6 +151,7 @@ impl Carriers {
         if let Some(held) = self.held.get_mut(&number) {
             held.registration.handle_response(response, now);
         }
+        self.learn_way(number, now);
     }
 
     /// A request of ours gets no answer.
@@ -202,39 +189,6 @@ impl Carriers {
         self.tell(now);
     }
 
-    /// The next way to store: that of a new registration, and each that has changed since, as its end does with each refresh.
-    pub fn poll_route(&mut self, now: Timestamp) -> Option<RouteToStore> {
-        let is_due = |held: &HeldRegistration| held.is_wanted && !held.is_storing && held.store_after <= now;
-        self.held.iter_mut().filter(|(_, held)| is_due(held)).find_map(|(number, held)| {
-            let (routes, until) = held.registration.service_route(now)?;
-            let account = held.registration.account();
-            let contact = account.registrar.clone();
-            // With a domain of its own the contact is the carrier's outbound proxy: its routes come behind that (RFC 3608 section 6.1).
-            let first = account.domain.as_ref().filter(|_| !routes.is_empty()).map(|_| format!("<sip:{contact};lr>"));
-            let routes: Vec<String> = first.into_iter().chain(routes.iter().cloned()).collect();
-            // Nobody needs to know until when there is none.
-            let until = if routes.is_empty() { Timestamp::ZERO } else { until };
-            let next = (held.trunk.clone(), ServiceRoute { contact, routes, until });
-            if held.stored.as_ref() == Some(&next) {
-                return None;
-            }
-            // One write at a time: an earlier one must not end behind a later one.
-            held.is_storing = true;
-            held.stored = Some(next.clone());
-            let (trunk, way) = next;
-            Some(RouteToStore { number: *number, tenant: held.tenant.clone(), trunk, way })
-        })
-    }
-
-    /// A way was stored, or could not be.
-    pub fn route_stored(&mut self, number: u64, is_stored: bool, now: Timestamp) {
-        let Some(held) = self.held.get_mut(&number) else { return };
-        held.is_storing = false;
-        if !is_stored {
-            (held.stored, held.store_after) = (None, now + STORED_AGAIN);
-        }
-    }
-
     /// The next request to send.
     pub fn poll_request(&mut self) -> Option<CarrierRequest> {
         let link = self.way?;
@@ -258,8 +212,10 @@ impl Carriers {
         let is_ours = |(tenant, trunk): &(TenantId, String)| is_held_by(&self.us, &live, tenant, trunk);
         let mut wanted = self.trunks.clone();
         wanted.retain(|key, _| is_ours(key));
-        for held in self.held.values_mut().filter(|held| held.is_wanted) {
-            held.follow_name(&self.trunks);
+        for (number, held) in self.held.iter_mut().filter(|(_, held)| held.is_wanted) {
+            if held.follow_name(&self.trunks) {
+                self.ways_due.insert(*number);
+            }
             let key = (held.tenant.clone(), held.trunk.clone());
             let is_same = |account: &&Account| is_same(account, held.registration.account());
             if wanted.get(&key).filter(is_same).is_some() {
@@ -306,16 +262,8 @@ impl Carriers {
         self.numbers += 1;
         let mut registration = OwnRegistration::new(account, &self.us.node.to_string(), (self.entropy)());
         registration.handle_way(self.edge().as_deref(), now);
-        let held = HeldRegistration {
-            tenant,
-            trunk,
-            registration,
-            is_wanted: true,
-            told: None,
-            stored: None,
-            is_storing: false,
-            store_after: Timestamp::ZERO,
-        };
+        let held =
+            HeldRegistration { tenant, trunk, registration, is_wanted: true, told: None, way: HeldWay::default() };
         self.held.insert(self.numbers, held);
     }
 
@@ -409,6 +357,7 @@ fn is_same(account: &Account, other: &Account) -> bool {
 
 fn row(held: &HeldRegistration, status: RegistrationStatus) -> CarrierRegistration {
     let RegistrationStatus { state, registered_until, last, next_try } = status;
+    let way = Some(&held.way).filter(|_| registered_until.is_some());
     let (account, problem) = (held.registration.account(), last.as_ref().and_then(|last| last.problem));
     CarrierRegistration {
         trunk: held.trunk.clone(),
@@ -421,6 +370,8 @@ fn row(held: &HeldRegistration, status: RegistrationStatus) -> CarrierRegistrati
         problem: problem.map(|problem| problem.in_words().to_owned()),
         remedy: problem.map(|problem| problem.remedy().to_owned()),
         next_try_ms: next_try.map(Timestamp::as_millis),
+        service_route: way.map(|way| way.followed().to_vec()).unwrap_or_default(),
+        service_route_fault: way.and_then(HeldWay::fault).map(|why| why.in_words().to_owned()),
     }
 }
 

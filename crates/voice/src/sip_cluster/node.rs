@@ -237,8 +237,9 @@ impl Node {
 
     /// The dial plan's answer.
     pub fn dial_plan_answered(&mut self, conn_id: ConnId, ask: u32, answer: impl Into<PlanAnswer>, now: Timestamp) {
-        let answer = answer.into();
+        let mut answer: PlanAnswer = answer.into();
         self.trace_plan(conn_id, &answer, now);
+        self.add_way_without_location(conn_id, &mut answer.destination);
         self.attempt(Doing::OtherInput("the dial plan's answer"), now, |node| {
             let PlanAnswer { destination, .. } = &answer;
             node.keep_location(conn_id, ask, destination);

@@ -315,9 +315,13 @@ impl EventLoop {
                         self.closed(connection, now);
                     }
                 }
-                Output::Connect { connection, remote, name } => {
+                Output::Connect { connection, remote, name, is_trial } => {
                     self.passages.opened(connection, remote);
-                    if let Err(error) = self.tcp.open_as(connection, remote, self.edge_ip, &name) {
+                    let begun = match is_trial {
+                        true => self.tcp.try_as(connection, remote, self.edge_ip),
+                        false => self.tcp.open_as(connection, remote, self.edge_ip, &name),
+                    };
+                    if let Err(error) = begun {
                         warn!(%remote, name, %error, "no connection is opened to a carrier or phone");
                         self.closed(connection, now);
                     }

@@ -121,7 +121,7 @@ fn carrier(now: Timestamp, place: String, row: &CarrierRegistration) -> Finding 
     );
     match ahead(row.registered_until_ms) {
         Some(left) if row.problem.is_none() => {
-            let what = format!("it is registered as {} for {left} more; {answer}; {next}", row.user);
+            let what = format!("it is registered as {} for {left} more; {answer}; {next}{}", row.user, way(row));
             Finding::notice(place, what, "nothing: it is as it should be")
         }
         Some(left) => {
@@ -131,6 +131,15 @@ fn carrier(now: Timestamp, place: String, row: &CarrierRegistration) -> Finding 
         None => {
             Finding::error(place, format!("it is not registered with its carrier: {answer}{problem}; {next}"), remedy)
         }
+    }
+}
+
+/// The way that calls go, if the carrier wants one (RFC 3608).
+fn way(row: &CarrierRegistration) -> String {
+    match (&row.service_route_fault, row.service_route.join(", ")) {
+        (Some(why), _) => format!("; its Service-Route is not followed, {why}: calls go to `contact`"),
+        (None, routes) if routes.is_empty() => String::new(),
+        (None, routes) => format!("; calls go by its Service-Route {routes}"),
     }
 }
 

@@ -154,6 +154,23 @@ fn a_call_that_is_cancelled_while_its_name_is_resolved_goes_nowhere() {
     assert!(lab.take().is_empty());
 }
 
+/// Of each connection that is opened, whether a datagram takes its place.
+fn trials(lab: &Lab) -> Vec<bool> {
+    let of = |output: &Output| match output {
+        Output::Connect { is_trial, .. } => Some(*is_trial),
+        _ => None,
+    };
+    lab.outputs.iter().filter_map(of).collect()
+}
+
+#[test]
+fn where_no_datagram_would_do_a_connection_has_its_whole_time() {
+    let mut lab = lab();
+    call(&mut lab, "z9hG4bK-a", "");
+    resolve(&mut lab, Some(vec![hop(Transport::Tcp, "192.0.2.1:5060"), hop(Transport::Udp, "192.0.2.2:5060")]));
+    assert_eq!(trials(&lab), [false]);
+}
+
 #[test]
 fn what_is_too_large_for_a_datagram_goes_by_a_connection_where_there_is_one() {
     let filler = format!("X-Filler: {}\n", "x".repeat(1_200));
@@ -165,6 +182,7 @@ fn what_is_too_large_for_a_datagram_goes_by_a_connection_where_there_is_one() {
         let (flow, _) = lab.only();
         assert_eq!(matches!(flow, Flow::Stream { .. }), opens, "{uri}");
         if let Flow::Stream { connection } = flow {
+            assert_eq!(trials(&lab), [true], "it is given up soon");
             lab.proxy.handle_closed(connection, lab.now);
             lab.drain();
             assert_eq!(lab.only().0, udp("192.0.2.1:5060"), "the peer has no TCP");

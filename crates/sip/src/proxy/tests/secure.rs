@@ -11,7 +11,7 @@ const fn tls(number: u64) -> ConnectionId {
 
 fn connects(lab: &Lab) -> Vec<(ConnectionId, SocketAddr, &str)> {
     let connect = |output| match output {
-        &Output::Connect { connection, remote, ref name } => Some((connection, remote, name.as_str())),
+        &Output::Connect { connection, remote, ref name, .. } => Some((connection, remote, name.as_str())),
         _ => None,
     };
     lab.outputs.iter().filter_map(connect).collect()

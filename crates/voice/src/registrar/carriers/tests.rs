@@ -1,7 +1,10 @@
+use std::time::Duration;
+
 use model::entropy::Seeded;
 use sip::StatusCode;
 use sip::agent::AgentCredentials;
 
+use super::ways::STORED_AGAIN;
 use super::*;
 
 const EDGE: &str = "198.51.100.7:5060";
@@ -52,6 +55,19 @@ impl Replica {
         }
         self.carriers.handle_timeout(self.now);
         sent
+    }
+
+    /// Lets the time come for the next refresh; the carrier's answer has this way.
+    fn refresh(&mut self, way: &str) {
+        self.now = self.carriers.next_timeout().expect("a refresh");
+        self.carriers.handle_timeout(self.now);
+        let request = self.carriers.poll_request().expect("a REGISTER");
+        let contact = request.message.header(&HeaderName::Contact).unwrap().to_owned() + ";expires=600";
+        let response = Message::response_to(&request.message, StatusCode::OK)
+            .header(&HeaderName::Contact, contact)
+            .header(&HeaderName::ServiceRoute, way);
+        self.carriers.answered(request.number, &response.build(), self.now);
+        self.carriers.handle_timeout(self.now);
     }
 
     fn users(&mut self) -> Vec<String> {
@@ -174,18 +190,52 @@ fn the_way_that_a_carrier_wants_is_stored_again_when_it_changes_or_was_not() {
     assert!(one.carriers.poll_route(one.now).is_none(), "the store is left alone for a while");
     assert!(one.carriers.poll_route(one.now + STORED_AGAIN).is_some());
     one.carriers.route_stored(first.number, true, one.now + STORED_AGAIN);
-    // The refresh brings a way.
-    one.now = one.carriers.next_timeout().expect("a refresh");
-    one.carriers.handle_timeout(one.now);
-    let request = one.carriers.poll_request().expect("a REGISTER");
-    let contact = request.message.header(&HeaderName::Contact).unwrap().to_owned() + ";expires=600";
-    let response = Message::response_to(&request.message, StatusCode::OK)
-        .header(&HeaderName::Contact, contact)
-        .header(&HeaderName::ServiceRoute, "<sip:p1.carrier.example;lr>");
-    one.carriers.answered(request.number, &response.build(), one.now);
+    one.refresh("<sip:p1.carrier.example;lr>");
     let way = one.carriers.poll_route(one.now).expect("a way").way;
     assert_eq!(
         (way.routes, way.until),
         (vec!["<sip:p1.carrier.example;lr>".to_owned()], one.now + Duration::from_secs(600))
     );
+}
+
+#[test]
+fn operators_are_told_the_way_and_why_one_is_not_followed() {
+    let mut one = Replica::new(1, &[owner(1)]);
+    one.carriers.set_trunks(trunks(1), one.now);
+    one.users();
+    let mut after = |way: &str| {
+        one.refresh(way);
+        let routes = one.carriers.poll_route(one.now).map(|stored| {
+            one.carriers.route_stored(stored.number, true, one.now);
+            stored.way.routes
+        });
+        let row = one.carriers.told.rows(&TenantId::parse("acme").unwrap()).remove(0);
+        assert_eq!(routes.unwrap_or_default(), row.service_route);
+        (row.service_route.len(), row.service_route_fault)
+    };
+    assert_eq!(after("<sip:p1.carrier.example;lr>"), (1, None));
+    // That edge is ours: a call would come in again.
+    let (routes, why) = after(&format!("<sip:{EDGE};lr>, <sip:p1.carrier.example;lr>"));
+    assert_eq!((routes, why.as_deref()), (0, Some("it leads back to our own edge")));
+    let (routes, why) = after("<sip:p1.carrier.example>");
+    assert!(routes == 0 && why.is_some_and(|why| why.contains("loose router")));
+    assert_eq!(after("<sip:p2.carrier.example;lr>"), (1, None));
+}
+
+#[test]
+fn a_way_is_looked_at_only_when_something_has_changed() {
+    let mut one = Replica::new(1, &[owner(1)]);
+    one.carriers.set_trunks(trunks(3), one.now);
+    one.users();
+    assert_eq!(one.carriers.ways_due.len(), 3);
+    while let Some(stored) = one.carriers.poll_route(one.now) {
+        one.carriers.route_stored(stored.number, true, one.now);
+    }
+    assert!(one.carriers.ways_due.is_empty());
+    // Another name is another record.
+    let renamed = trunks(3).into_iter().map(|((tenant, name), account)| ((tenant, format!("my-{name}")), account));
+    one.carriers.set_trunks(renamed.collect(), one.now);
+    let mut names: Vec<String> = std::iter::from_fn(|| Some(one.carriers.poll_route(one.now)?.trunk)).collect();
+    names.sort();
+    assert_eq!(names, ["my-trunk-0", "my-trunk-1", "my-trunk-2"]);
 }

@@ -1,17 +1,19 @@
 //! Where the caller of an emergency call is, and who is told.
 
+use std::time::Duration;
+
 use model::Dn;
 use model::plan::{Destination, PlanAnswer};
 use sip::agent::{Event, Reply};
 use sip::location::{CivicElement, GEOLOCATION, GEOLOCATION_ROUTING, Geolocation, KnownLocation};
 use sip::{HeaderName, Message, StatusCode};
 
-use super::bench::{Bench, PHONE_SDP, Peer, by_two_trunks};
+use super::bench::{Bench, PHONE_SDP, Peer, by_two_trunks, phone};
 use super::restart::restart;
 
 const PHONE: &str = "phone;dn=7102";
 /// What a phone says of where it is.
-const OWN: &str = "<presence><location-info><civicAddress>on the roof</civicAddress></location-info></presence>";
+const OWN: &str = "<location-info><civicAddress>on the roof</civicAddress></location-info>";
 
 /// Where phones are: of 7103 it is not known.
 pub fn of(phone: &Dn) -> Option<KnownLocation> {
@@ -37,12 +39,16 @@ fn calls(source: &str, answer: impl Into<PlanAnswer>) -> Bench {
 /// A phone that says where it is.
 fn calls_from_the_roof(answer: impl Into<PlanAnswer>) -> (Bench, model::ConnId) {
     let mut bench = Bench::new();
+    dials_from_the_roof(&mut bench);
+    let conn_id = bench.plan(answer);
+    (bench, conn_id)
+}
+
+fn dials_from_the_roof(bench: &mut Bench) {
     let own = Geolocation { document: OWN.into(), may_route: Some(false) };
     let (headers, part) = own.attach("1@phone.example".to_owned());
     bench.parts = vec![part];
     bench.dial_with("112", PHONE, Some(PHONE_SDP.into()), headers);
-    let conn_id = bench.plan(answer);
-    (bench, conn_id)
 }
 
 /// The INVITEs that the carriers have got, with the location in each.
@@ -135,9 +141,28 @@ fn the_next_trunk_and_a_successor_tell_it_too() {
     }
 }
 
+/// Whether a record has what the phone says of itself.
+fn stored(bench: &Bench) -> bool {
+    format!("{:?}", bench.writes).contains("on the roof")
+}
+
+#[test]
+fn a_further_call_is_stored_without_its_location_until_it_is_an_emergency() {
+    for (answer, is_stored) in [(emergency("located", "two"), true), (by_two_trunks("located", "two").into(), false)] {
+        let mut bench = Bench::new();
+        bench.dial("7101", PHONE);
+        bench.plan(phone(15_000));
+        bench.phone_rings();
+        bench.phone_answers();
+        dials_from_the_roof(&mut bench);
+        assert!(!stored(&bench), "the dial plan has not answered yet");
+        bench.plan(answer);
+        assert_eq!(stored(&bench), is_stored);
+    }
+}
+
 #[test]
 fn a_record_has_a_location_only_while_it_may_be_wanted() {
-    let stored = |bench: &Bench| format!("{:?}", bench.writes).contains("on the roof");
     assert!(stored(&calls_from_the_roof(emergency("located", "two")).0));
     assert!(!stored(&calls_from_the_roof(by_two_trunks("located", "two")).0), "it is no emergency");
 }
@@ -151,7 +176,57 @@ fn a_carrier_that_refuses_the_location_gets_the_call_without_it() {
         let [(first, Some(_)), (second, None)] = &*invites else { panic!("two INVITEs: {invites:?}") };
         assert_eq!(first.request_uri(), second.request_uri());
         assert_eq!((second.header(&GEOLOCATION), second.body()), (None, first.body()));
-        refuse(&mut bench, Reply::new(status));
+        for _ in 0..5 {
+            refuse_if_asked(&mut bench, status);
+        }
         assert!(bench.refusal().is_some(), "it is not tried for ever");
+    }
+}
+
+fn refuse_if_asked(bench: &mut Bench, status: StatusCode) {
+    if bench.refusal().is_none() {
+        refuse(bench, Reply::new(status));
+    }
+}
+
+/// Where the INVITEs have gone, and whether each had a location.
+fn attempts(bench: &Bench) -> Vec<(String, bool)> {
+    let of = |(invite, location): (&Message, Option<&Geolocation>)| {
+        (invite.request_uri().unwrap_or_default().replace("sip:+4930123@", ""), location.is_some())
+    };
+    invites(bench).into_iter().map(of).collect()
+}
+
+#[test]
+fn after_silence_the_next_attempt_is_without_the_location() {
+    let (one, two) = ("located.example:5060".to_owned(), "located-too.example:5060".to_owned());
+    let mut bench = calls(PHONE, emergency("located", "located-too"));
+    bench.pass(Duration::from_secs(11));
+    assert_eq!(attempts(&bench), [(one.clone(), true), (two.clone(), false)]);
+    // Where one trunk alone leads, it is tried again.
+    let Destination::Outside(mut outside) = emergency("located", "two").destination else { panic!("it is outside") };
+    outside.further.clear();
+    let mut bench = calls(PHONE, Destination::Outside(outside.clone()));
+    bench.pass(Duration::from_secs(11));
+    assert_eq!(attempts(&bench), [(one.clone(), true), (one.clone(), false)]);
+    // Who has said something has got the INVITE, and goes on.
+    let mut bench = calls(PHONE, Destination::Outside(outside));
+    bench.phone_rings();
+    bench.pass(Duration::from_secs(11));
+    assert_eq!(attempts(&bench), [(one, true)]);
+}
+
+#[test]
+fn an_emergency_goes_on_after_any_failure_but_a_refusal_of_who_is_called() {
+    let answer = |status: u16| {
+        let mut bench = calls(PHONE, emergency("wide", "two"));
+        refuse(&mut bench, Reply::new(StatusCode(status)));
+        attempts(&bench).len()
+    };
+    for status in [302, 403, 404, 480, 482, 483, 484, 503, 604] {
+        assert_eq!(answer(status), 2, "{status}");
+    }
+    for status in [486, 600, 603] {
+        assert_eq!(answer(status), 1, "{status}");
     }
 }

@@ -10,7 +10,7 @@ use sip::digest::{self, Unanswered};
 use sip::next_hop::{Hop, UriHop};
 use sip::own_registration::Problem;
 use sip::uri::escape::escape_user;
-use sip::{Builder, CSeq, HeaderName, Message, Method, StatusCode, Transport, Uri};
+use sip::{Builder, CSeq, HeaderName, Message, Method, StatusCode, Transport, Uri, service_route};
 
 use super::line::{CarrierLine, NoAnswer};
 use super::report::{Failure, in_ms};
@@ -148,7 +148,17 @@ pub(super) async fn registration(
         (0, false) => "; nothing is registered there, and the trunk does not ask for it (`register: true`)",
         _ => "",
     };
-    Ok(((), format!("{}, {proof}; {known} registered{registers}", status_line(&answer))))
+    let way = if trunk.register { way_of_calls(&answer) } else { String::new() };
+    Ok(((), format!("{}, {proof}; {known} registered{registers}{way}", status_line(&answer))))
+}
+
+/// The way that a registrar wants for calls.
+fn way_of_calls(answer: &Message) -> String {
+    match service_route::of(answer) {
+        Ok(routes) if routes.is_empty() => String::new(),
+        Ok(routes) => format!("; calls are to go by {} (Service-Route)", routes.join(", ")),
+        Err(why) => format!("; its Service-Route is not followed, {}: calls go to `contact`", why.in_words()),
+    }
 }
 
 /// Sends a request, with credentials where it is challenged; returns the last answer and the number of challenges before it.

@@ -35,6 +35,8 @@ pub struct Entry {
     pub verdict: Option<CallerVerdict>,
     /// Why media has refused the caller's audio; for the refusal that follows at once.
     pub warning: Option<String>,
+    /// The call of which a carrier that was told where the caller is has said nothing. Not stored.
+    pub location_unheard: Option<ConnId>,
     /// The INVITE that began it; none for a call made by request.
     pub invite: Option<DialogKey>,
     /// Whether the ledger knows the call.
@@ -103,6 +105,7 @@ impl Entry {
             identity: Vec::new(),
             verdict: None,
             warning: None,
+            location_unheard: None,
             invite: None,
             stored: Stored::No,
             held_keys: Vec::new(),

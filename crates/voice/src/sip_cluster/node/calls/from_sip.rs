@@ -231,10 +231,12 @@ impl Node {
             return;
         };
         self.calls.unbind(dialog);
+        self.note_silence(Place { conn_id, leg: id, side }, status);
         let Some(leg) = self.leg_mut(conn_id, id) else {
             return;
         };
         let (stage, next) = (leg.stage, leg.by_next_flow());
+        let is_emergency = leg.target.as_ref().is_some_and(|target| target.is_emergency);
         let closing = stage == LegStage::Closing;
         match side {
             Side::Phone => leg.phone = None,
@@ -261,15 +263,14 @@ impl Node {
                 }
                 let status_shown = shown.0;
                 let next = next.filter(|_| has_no_tls || self.is_lost_flow(conn_id, id, status, response));
-                let input = match (next, status.code()) {
-                    (Some(next), _) => Input::FlowFailed { leg: id, next },
+                let input = match next {
+                    Some(next) => Input::FlowFailed { leg: id, next },
                     // It says nothing about who is there: no agent is made not ready for it.
-                    (None, _) if has_no_tls => Input::LegUnreachable { leg: id, status: 503 },
-                    // The way there, and not who is there: a carrier that redirects, wants a password or does not let this call pass too.
-                    (None, 300..=399 | 401 | 403 | 407 | 408 | 430 | 500..=599) => {
+                    None if has_no_tls => Input::LegUnreachable { leg: id, status: 503 },
+                    None if is_about_way(status, is_emergency) => {
                         Input::LegUnreachable { leg: id, status: status_shown }
                     }
-                    (None, _) => Input::LegFailed { leg: id, status: status_shown },
+                    None => Input::LegFailed { leg: id, status: status_shown },
                 };
                 self.feed(conn_id, input, now);
             }
@@ -292,6 +293,14 @@ impl Node {
             }
         }
         self.drop_closed(conn_id);
+    }
+
+    /// A party has not answered its INVITE.
+    fn note_silence(&mut self, Place { conn_id, leg, side }: Place, status: StatusCode) {
+        let call = self.calls.get(&conn_id).and_then(|entry| Some(entry.thread.call_with(leg)?.conn_id));
+        if let Some(call) = call.filter(|_| side == Side::Phone && status == StatusCode::REQUEST_TIMEOUT) {
+            self.note_unheard(conn_id, call, leg);
+        }
     }
 
     fn acknowledged(&mut self, dialog: DialogId, answer: Option<Bytes>, now: Timestamp) {
@@ -383,4 +392,14 @@ impl Node {
 /// The offer of ours that a party answers, or has answered.
 fn offered(session: &OfferAnswer) -> Option<Bytes> {
     session.open().or(session.local()).cloned()
+}
+
+/// Whether a failure is about the way there, and not about who is there: a carrier that redirects, wants a password or does not let this call
+/// pass too. Who calls for help is put through by whichever way there is, unless who is called has refused.
+const fn is_about_way(status: StatusCode, is_emergency: bool) -> bool {
+    match status.0 {
+        300..=399 | 401 | 403 | 407 | 408 | 430 | 500..=599 => true,
+        486 | 600 | 603 => false,
+        _ => is_emergency,
+    }
 }

@@ -3,14 +3,15 @@
 
 use call::CallSnapshot;
 use contracts::json::rfc3339;
-use model::plan::{Caller, Destination};
+use model::plan::{Caller, Destination, Way};
 use model::{ConnId, Dn, LegId, TenantId, Timestamp};
 use runtime::trace::What;
 use sip::agent::ExtraHeaders;
 use sip::location::{Geolocation, KnownLocation, LOCATION_BYTES_MAX, Subject};
 use sip::multipart::BodyPart;
 
-use super::leg::Target;
+use super::call::Entry;
+use super::leg::{LegStage, Target};
 use crate::sip_cluster::node::Node;
 
 /// Reads where a phone of a tenant is.
@@ -27,11 +28,12 @@ impl Node {
         now: Timestamp,
     ) -> (ExtraHeaders, Vec<BodyPart>) {
         let Some(entry) = self.calls.get(&conn_id) else { return Default::default() };
-        let target = entry.leg(id).and_then(|leg| leg.target.as_ref());
-        let wants = |trunk: &str| (self.trunks)(&entry.tenant, trunk).location;
-        let is_told = |target: &&Target| target.is_emergency && target.trunk.as_deref().is_some_and(wants);
-        let Some(target) = target.filter(is_told) else { return Default::default() };
+        let Some(target) = self.target_to_tell(entry, id) else { return Default::default() };
         let note = |text: String| self.trace.note_with(&entry.tenant, conn_id, now, || What::Note { text });
+        if entry.location_unheard == Some(state.conn_id) {
+            note("the carrier is not told where the caller is: one that was told has said nothing".to_owned());
+            return Default::default();
+        }
         let Some((location, whence)) = self.location_of_caller(conn_id, state, from, now) else {
             self.metrics.location_unknown();
             let trunk = target.trunk.as_deref().unwrap_or_default();
@@ -67,6 +69,35 @@ impl Node {
         // It is there for the call to be routed by it, which nothing said would forbid (RFC 6442 section 4.2).
         let location = Geolocation { document, may_route: Some(true) };
         Some((location, "configured")).filter(|(location, _)| location.document.len() <= LOCATION_BYTES_MAX)
+    }
+
+    /// Where a leg goes, if its carrier is to know where the caller is.
+    fn target_to_tell<'a>(&self, entry: &'a Entry, id: LegId) -> Option<&'a Target> {
+        let wants = |trunk: &str| (self.trunks)(&entry.tenant, trunk).location;
+        let target = entry.leg(id)?.target.as_ref()?;
+        (target.is_emergency && target.trunk.as_deref().is_some_and(wants)).then_some(target)
+    }
+
+    /// A carrier that was told where the caller is has said nothing: the INVITE may have been too large for the way there. The next one of
+    /// `call` goes without, since whoever is in need is put through first. A successor does not know of it, and tells it again.
+    pub(super) fn note_unheard(&mut self, conn_id: ConnId, call: ConnId, id: LegId) {
+        let Some(entry) = self.calls.get(&conn_id) else { return };
+        let is_silent = entry.leg(id).is_some_and(|leg| leg.stage == LegStage::Ringing && !leg.alerted);
+        if is_silent
+            && self.target_to_tell(entry, id).is_some()
+            && let Some(entry) = self.calls.get_mut(&conn_id)
+        {
+            entry.location_unheard = Some(call);
+        }
+    }
+
+    /// Adds one more attempt to an emergency call whose carrier is told where the caller is, behind all others: after silence it is without.
+    pub(in crate::sip_cluster::node) fn add_way_without_location(&self, conn_id: ConnId, answer: &mut Destination) {
+        let (Destination::Outside(outside), Some(entry)) = (answer, self.calls.get(&conn_id)) else { return };
+        let wants = |way: &&Way| way.always && (self.trunks)(&entry.tenant, &way.trunk).location;
+        let mut ways = outside.further.iter().rev().chain(std::iter::once(&outside.way));
+        let last = ways.find(wants).cloned();
+        outside.further.extend(last);
     }
 
     /// Forgets where the caller is, unless the dial plan's answer leads its call to where that is wanted: nobody else is told, and no

@@ -98,7 +98,8 @@ fn leg_to_record<'a>(
         alerted: leg.alerted,
         instance: leg.instance.as_ref().map(ToString::to_string),
         user_to_user: leg.user_to_user.clone(),
-        location: leg.location.as_ref().map(location_to_record),
+        // Before the dial plan has answered, the call need not be one for which a location is wanted.
+        location: leg.location.as_ref().filter(|_| leg.unindexed.is_none()).map(location_to_record),
         owes_media: leg.owes_media,
         direct: leg.path != AudioPath::Media,
         moving: leg.path == AudioPath::Moving,

@@ -76,7 +76,8 @@ impl Node {
                 target.limits.counts = false;
                 self.prepare_phone(conn_id, leg, target, (barrier, by), now)
             }
-            Output::CancelLeg(leg) | Output::ReleaseLeg(leg) => self.hang_up(conn_id, leg, 480, now),
+            Output::CancelLeg(leg) => self.cancel_leg(conn_id, call, leg, now),
+            Output::ReleaseLeg(leg) => self.hang_up(conn_id, leg, 480, now),
             Output::AskAnswer(leg) => self.ask_answer(conn_id, leg, now),
             Output::HoldLeg(leg) => self.ask_hold(conn_id, leg, HoldWay::Hold, now),
             Output::RetrieveLeg(leg) => self.ask_hold(conn_id, leg, HoldWay::Retrieve, now),
@@ -91,6 +92,11 @@ impl Node {
             // The batch writes the end; the entry stays until its dialogs are gone.
             Output::Over => {}
         }
+    }
+
+    fn cancel_leg(&mut self, conn_id: ConnId, call: ConnId, id: LegId, now: Timestamp) {
+        self.note_unheard(conn_id, call, id);
+        self.hang_up(conn_id, id, 480, now);
     }
 
     fn ask_dial_plan(&mut self, conn_id: ConnId, ask: u32, caller: Caller, number: Number) {
