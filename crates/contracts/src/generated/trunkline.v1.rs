@@ -3026,6 +3026,9 @@ pub struct WayRecord {
     /// What may be spent in a day on calls as this one.
     #[prost(message, repeated, tag = "7")]
     pub a_day: ::prost::alloc::vec::Vec<DayLimitRecord>,
+    /// The Routes by which its carrier wants it to go, nearest first; the release before writes none.
+    #[prost(string, repeated, tag = "8")]
+    pub path: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// What a phone, or a tenant as a whole, has spent on calls outside in a day.
 #[derive(Clone, PartialEq, ::prost::Message)]
