@@ -2559,6 +2559,9 @@ pub struct LegRecord {
     /// The one phone that the INVITE or REFER of this leg names (RFC 5627).
     #[prost(string, optional, tag = "48")]
     pub instance: ::core::option::Option<::prost::alloc::string::String>,
+    /// Whether the phone is to be asked to answer as soon as it has said something.
+    #[prost(bool, tag = "49")]
+    pub asks_answer: bool,
 }
 /// Where somebody is.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
