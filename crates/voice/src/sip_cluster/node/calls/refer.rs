@@ -47,7 +47,7 @@ impl Node {
         let Some(leg) = self.leg_mut(conn_id, id) else { return };
         let is_first = !std::mem::replace(&mut leg.has_referred, true);
         let number = ReferNo(refer.cseq().ok().filter(|_| !is_first).map(|cseq| cseq.number));
-        let before = leg.refer.replace(number);
+        let (before, named_before) = (leg.refer.replace(number), leg.instance.clone());
         self.notify_transfer(conn_id, id, number, (StatusCode::TRYING, ACTIVE), now);
         match to {
             ReferredTo::Number(to, instance) => {
@@ -58,9 +58,11 @@ impl Node {
             }
             ReferredTo::Dialog(replaces) => self.transfer_by(place, &replaces, now),
         }
-        // One that is refused at once leaves the one before under way.
-        if let Some(leg) = self.leg_mut(conn_id, id) {
-            leg.refer = leg.refer.or(before);
+        // One that is refused at once leaves the one before under way, to the phone that that one has named.
+        if let Some(leg) = self.leg_mut(conn_id, id)
+            && leg.refer.is_none()
+        {
+            (leg.refer, leg.instance) = (before, named_before);
         }
     }
 
