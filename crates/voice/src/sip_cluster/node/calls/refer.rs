@@ -155,7 +155,7 @@ impl Node {
             None => {
                 let user = uri.user().ok_or(StatusCode::BAD_REQUEST)?;
                 let number = Dn::parse(&unescape(user)).map_err(|_| StatusCode::NOT_FOUND)?;
-                Ok(ReferredTo::Number(number, super::incoming::instance_of(&uri)?))
+                Ok(ReferredTo::Number(number, sip::instance::meant(&uri)))
             }
         }
     }
