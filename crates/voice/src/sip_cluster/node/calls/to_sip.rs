@@ -64,6 +64,7 @@ impl Node {
             Output::AnswerCaller(leg) => self.open_caller_audio(conn_id, leg, now),
             Output::RejectCaller { leg, status } => self.hang_up(conn_id, leg, status, now),
             Output::RingLeg { leg, dn, contact, shows, trunk, always, limits } => {
+                let contact = if trunk.is_none() { self.draining_last(contact) } else { contact };
                 let early_speech = self.takes_early_speech(conn_id, trunk.as_deref());
                 let insists = always || !self.asks_by_options(conn_id, trunk.as_deref());
                 let is_emergency = always;
