@@ -10,6 +10,7 @@ use sip::{ConnectionId, HeaderName, Instance, Method, StatusCode};
 
 use super::bench::{Bench, EDGE, Peer, phone, point};
 use super::calls::{request, talking};
+use super::direct::ANSWER;
 use super::restart::restart;
 use crate::sip_cluster::node::order::Order;
 
@@ -323,5 +324,25 @@ fn a_phone_that_is_to_answer_by_its_next_flow_is_asked_once_it_rings_after_a_res
         bench.phone_rings();
         bench.phone_rings();
         assert_eq!(talks(&bench), 1, "restarts: {restarts}");
+    }
+}
+
+#[test]
+fn a_caller_who_has_heard_a_phone_by_the_lost_flow_is_told_that_it_rings() {
+    let ringing = |bench: &Bench| {
+        let is_180 = |(peer, event): &&(Peer, Event)| match event {
+            Event::Progress { response, .. } => *peer == Peer::Caller && response.status() == Some(StatusCode::RINGING),
+            _ => false,
+        };
+        bench.seen.iter().filter(is_180).count()
+    };
+    for trunk in ["carrier", "straight"] {
+        let mut bench = Bench::new();
+        bench.dial("7101", &format!("trunk;name={trunk}"));
+        bench.plan(with_flows());
+        bench.phone_plays_early(183, ANSWER);
+        assert_eq!(ringing(&bench), 0, "{trunk}: it hears the phone");
+        phone_says(&mut bench, 430);
+        assert!(ringing(&bench) > 0, "{trunk}");
     }
 }
