@@ -278,8 +278,13 @@ fn the_last_flow_of_a_phone_may_be_left_for_another_way_that_its_proxy_knows() {
     let mut bench = Bench::new();
     let Destination::Extension { dn, mut contacts, no_answer_ms } = with_flows() else { unreachable!("it is a phone") };
     contacts[0].further.clear();
-    bench.call("7101", Destination::Extension { dn, contacts, no_answer_ms });
+    let alone = Destination::Extension { dn, contacts, no_answer_ms };
+    bench.call("7101", alone.clone());
     assert_eq!(routes(&bench), [format!("<sip:flow@{EDGE};lr>")]);
+    let mut bench = Bench::new();
+    bench.uri_params = format!(";gr={DESK}");
+    bench.call("7101", alone);
+    assert_eq!(routes(&bench), [format!("<sip:flow@{EDGE};lr;ob>")], "it might be another phone of the number");
 }
 
 #[test]

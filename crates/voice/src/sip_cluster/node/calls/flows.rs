@@ -10,6 +10,7 @@ use model::{ConnId, LegId, Timestamp};
 use sip::agent::DialogId;
 use sip::{ConnectionId, Flow, Message, StatusCode};
 
+use super::call::Entry;
 use super::leg::{Leg, Target};
 use crate::sip_cluster::node::Node;
 
@@ -121,14 +122,16 @@ impl Node {
         Contact { uri, path, further: flows }
     }
 
-    /// The Routes to whom a leg rings. Where a phone has no further flow to be tried, its proxy need not keep to this one, but may reach it
-    /// in another way that it knows, as a phone without flows.
-    pub(super) fn routes_to(&self, target: &Target) -> Vec<String> {
+    /// The Routes to whom a leg of a thread rings. Where a phone has no further flow to be tried, its proxy need not keep to this one, but
+    /// may reach it in another way that it knows, as a phone without flows. That may be another phone of the number: not where one is meant.
+    pub(super) fn routes_to(&self, target: &Target, entry: &Entry) -> Vec<String> {
         let mut routes = target.contact.path.clone();
+        let is_meant = entry.legs.iter().any(|leg| leg.instance.is_some());
         let is_last = target.contact.by_next_flow().and_then(|next| self.first_there(next)).is_none();
         if let Some(first) = routes.first_mut()
             && target.trunk.is_none()
             && is_last
+            && !is_meant
             && let Some(rest) = first.strip_suffix(KEPT)
         {
             *first = format!("{rest}>");
