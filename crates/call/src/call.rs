@@ -232,7 +232,7 @@ impl Call {
             Input::LegFailed { leg, status } if self.replaces_on(leg) => self.refuse_replacement(status),
             Input::LegFailed { leg, status } => self.leg_failed(leg, status, now),
             Input::LegUnreachable { leg, status } => self.leg_unreachable(leg, status, now),
-            Input::FlowFailed { leg, next } => self.flow_failed(leg, next),
+            Input::FlowFailed { leg, next } => self.flow_failed(leg, next, now),
             Input::LegReleased(leg) => self.leg_gone(leg, CallState::Ok, now),
             Input::LegDead(leg) => self.leg_gone(leg, CallState::Dropped, now),
             Input::LegHeld(leg) => self.leg_hold(leg, HoldWay::Hold, now),

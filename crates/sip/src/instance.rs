@@ -16,6 +16,8 @@ pub const INSTANCE_BYTES_MAX: usize = 256;
 const HOST_BYTES_MAX: usize = 255;
 /// The highest `reg-id` (RFC 5626 §10).
 const REG_ID_MAX: u32 = (1 << 31) - 1;
+/// See [`Instance::nobody`].
+const NOBODY: &str = "urn:trunkline:nobody";
 
 /// What the value of a URI parameter may not contain: all but letters, digits, `mark` and `param-unreserved` (RFC 3261 §25.1).
 const NOT_IN_PARAM: AsciiSet = NON_ALPHANUMERIC
@@ -57,7 +59,12 @@ impl Instance {
     /// The instance that a Contact names.
     pub fn of(contact: &NameAddr<'_>) -> Option<Self> {
         let value = contact.params().find("+sip.instance")?.unquoted();
-        Self::parse(value.strip_prefix('<')?.strip_suffix('>')?)
+        Self::parse(value.strip_prefix('<')?.strip_suffix('>')?).filter(|instance| *instance != Self::nobody())
+    }
+
+    /// The one that a GRUU names which cannot be ours: no phone is known by it.
+    pub fn nobody() -> Self {
+        Self(NOBODY.into())
     }
 
     /// As the phone wrote it.
@@ -109,25 +116,13 @@ fn reg_id(contact: &NameAddr<'_>) -> Option<u32> {
     (1..=REG_ID_MAX).contains(&number).then_some(number)
 }
 
-/// What a URI says about the phone that it reaches.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Reaches {
-    /// Nothing: every phone of the address of record.
-    Every,
-    /// This one: it is a GRUU.
-    One(Instance),
-    /// One that cannot be ours: a GRUU that we have not made.
-    Unknown,
-}
-
-/// Reads the `gr` parameter of a URI (RFC 5627 §3.1).
-pub fn reaches(uri: &Uri<'_>) -> Reaches {
-    match uri.params().get("gr") {
-        None => Reaches::Every,
-        // An escape takes three bytes.
-        Some(gr) if gr.len() > 3 * INSTANCE_BYTES_MAX => Reaches::Unknown,
-        Some(gr) => Instance::parse(&unescape(gr)).map_or(Reaches::Unknown, Reaches::One),
-    }
+/// The one phone that a URI reaches, by its `gr` parameter (RFC 5627 §3.1): [`Instance::nobody`] for a GRUU that we have not made; `None`
+/// if it is no GRUU, and reaches every phone of the address of record.
+pub fn meant(uri: &Uri<'_>) -> Option<Instance> {
+    let gr = uri.params().get("gr")?;
+    // An escape takes three bytes.
+    let gr = Some(gr).filter(|gr| gr.len() <= 3 * INSTANCE_BYTES_MAX);
+    Some(gr.and_then(|gr| Instance::parse(&unescape(gr))).unwrap_or_else(Instance::nobody))
 }
 
 #[cfg(test)]
@@ -192,13 +187,22 @@ mod tests {
 
     #[test]
     fn a_uri_reaches_every_phone_or_one_or_none_that_we_know() {
-        let of = |uri: &str| reaches(&Uri::parse(uri).unwrap());
-        assert_eq!(of("sip:7101@example.com"), Reaches::Every);
-        assert_eq!(of(&format!("sip:7101@example.com;GR={UUID}")), Reaches::One(Instance::parse(UUID).unwrap()));
+        let of = |uri: &str| meant(&Uri::parse(uri).unwrap());
+        assert_eq!(of("sip:7101@example.com"), None);
+        assert_eq!(of(&format!("sip:7101@example.com;GR={UUID}")), Instance::parse(UUID));
         // Such as another server makes for phones that hide who they are.
-        assert_eq!(of("sip:7101@example.com;gr"), Reaches::Unknown);
-        assert_eq!(of("sip:7101@example.com;gr=desk"), Reaches::Unknown);
-        assert_eq!(of(&format!("sip:7101@example.com;gr=urn:x:{}", "a".repeat(100_000))), Reaches::Unknown);
+        let nobody = Some(Instance::nobody());
+        assert_eq!(of("sip:7101@example.com;gr"), nobody);
+        assert_eq!(of("sip:7101@example.com;gr=desk"), nobody);
+        assert_eq!(of(&format!("sip:7101@example.com;gr=urn:x:{}", "a".repeat(100_000))), nobody);
+    }
+
+    #[test]
+    fn no_phone_registers_as_nobody() {
+        assert_eq!(instance(&format!(";+sip.instance=\"<{NOBODY}>\"")), None);
+        assert_eq!(instance(&format!(";+sip.instance=\"<{}>\"", NOBODY.replace("urn", "URN"))), None);
+        // It is passed on as a text.
+        assert_eq!(Instance::parse(Instance::nobody().as_str()), Some(Instance::nobody()));
     }
 
     proptest! {
@@ -209,7 +213,7 @@ mod tests {
             let gruu = instance.public_gruu(&Uri::parse("sip:7101@example.com").unwrap()).unwrap();
             let uri = Uri::parse(&gruu).unwrap();
             prop_assert_eq!(uri.user(), Some("7101"));
-            let Reaches::One(reached) = reaches(&uri) else { return Err(TestCaseError::fail(gruu)) };
+            let Some(reached) = meant(&uri) else { return Err(TestCaseError::fail(gruu)) };
             prop_assert_eq!(reached.as_str(), instance.as_str());
         }
     }

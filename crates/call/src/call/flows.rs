@@ -2,14 +2,17 @@
 //! its own, since the dialog before may still have to be ended.
 
 use model::plan::Contact;
-use model::{Dn, LegId};
+use model::request::Treatment;
+use model::{Dn, LegId, Timestamp};
 
+use super::party::LegProgress;
+use super::playing::Purpose;
 use super::state::{Originating, OriginatingStep, Stage};
 use super::{Call, Output};
 
 impl Call {
     /// The flow by which a leg rings is lost: the phone is rung by the next one, in that leg's place.
-    pub(super) fn flow_failed(&mut self, leg: LegId, next: Contact) {
+    pub(super) fn flow_failed(&mut self, leg: LegId, next: Contact, now: Timestamp) {
         let Some(dn) = self.rings_on(leg) else { return };
         let by_next = self.ring_legs(&dn, vec![next], None);
         let Some(new) = by_next.first().copied() else { return };
@@ -25,7 +28,29 @@ impl Call {
                 caller.leg = new;
             }
         } else if let Some(offer) = self.ringing_offer() {
+            // Of several phones the first is the one that was asked.
+            let is_asked = offer.answer_asked.is_some() && offer.legs.first() == Some(&leg);
             replaced(&mut offer.legs);
+            if is_asked {
+                self.push(Output::AskAnswer(new));
+            }
+            self.sound_ringing_again(now);
+        }
+    }
+
+    /// What was heard of the phone by the lost flow is over: until it is heard by the next one, the ringing tone is.
+    fn sound_ringing_again(&mut self, now: Timestamp) {
+        let Stage::Offering(offer) = &self.s.stage else { return };
+        let has_rung = offer.rang;
+        if self.s.caller_progress() == LegProgress::Offered {
+            // Whoever has heard the phone has heard no tone of ours, and plays one by itself.
+            if has_rung {
+                self.push(Output::AlertCaller(self.s.caller_leg()));
+            }
+        } else if !self.s.playing.iter().any(|playing| playing.purpose == Purpose::RingBack) {
+            for leg in self.s.parties.iter().map(|party| party.leg).collect::<Vec<_>>() {
+                self.play(leg, Treatment::RingBack, Purpose::RingBack, now);
+            }
         }
     }
 

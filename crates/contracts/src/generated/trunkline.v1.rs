@@ -2559,6 +2559,9 @@ pub struct LegRecord {
     /// The one phone that the INVITE or REFER of this leg names (RFC 5627).
     #[prost(string, optional, tag = "48")]
     pub instance: ::core::option::Option<::prost::alloc::string::String>,
+    /// Whether the phone is to be asked to answer as soon as it has said something.
+    #[prost(bool, tag = "49")]
+    pub asks_answer: bool,
 }
 /// Where somebody is.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -3027,6 +3030,9 @@ pub struct WayRecord {
     /// What may be spent in a day on calls as this one.
     #[prost(message, repeated, tag = "7")]
     pub a_day: ::prost::alloc::vec::Vec<DayLimitRecord>,
+    /// The Routes by which its carrier wants it to go, nearest first; the release before writes none.
+    #[prost(string, repeated, tag = "8")]
+    pub path: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// What a phone, or a tenant as a whole, has spent on calls outside in a day.
 #[derive(Clone, PartialEq, ::prost::Message)]

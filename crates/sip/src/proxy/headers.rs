@@ -15,6 +15,8 @@ pub const NODE: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Node"));
 pub const EDGE: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Edge"));
 /// The nodes live for the proxy: `<node.epoch>, ...`. In its keep-alives and in its answers to nodes.
 pub const LIVE: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Live"));
+/// In a proxy's keep-alives, while it drains: nodes prefer other proxies for calls that they begin.
+pub const DRAINING: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Draining"));
 /// Towards nodes: the tenant of a message from the edge.
 pub const TENANT: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Tenant"));
 /// Towards nodes: `phone;dn=<dn>` or `trunk;name=<trunk>`.

@@ -138,15 +138,16 @@ impl Proxy {
     fn keep_alive_for(&self, node: &Announcement, live: &str) -> Message {
         let (number, us) = (self.keep_alives, &self.settings.cluster);
         let to = format!("sip:{}.{}.trunkline.invalid", node.owner, node.role);
-        Message::request(Method::Options, &to)
+        let message = Message::request(Method::Options, &to)
             .header(&HeaderName::Via, format_args!("SIP/2.0/TCP {us};branch={KEEP_ALIVE_BRANCH}{number}"))
             .header(&HeaderName::MaxForwards, 1)
             .header(&HeaderName::From, format_args!("<sip:{us}>;tag=keepalive"))
             .header(&HeaderName::To, format_args!("<{to}>"))
             .header(&HeaderName::CallId, format_args!("keepalive@{us}"))
             .header(&HeaderName::CSeq, format_args!("{number} OPTIONS"))
-            .header(&headers::LIVE, live)
-            .build()
+            .header(&headers::LIVE, live);
+        let message = if self.is_draining() { message.header(&headers::DRAINING, 1) } else { message };
+        message.build()
     }
 }
 

@@ -158,6 +158,10 @@ impl Resolver {
             if let (Destination::Outside(outside), CallingParty::Phone(phone)) = (&mut answer.destination, &caller) {
                 self.name_agent(tenant, phone, outside).await;
             }
+            if instance.as_ref().is_some_and(|instance| is_of_no_phone(instance, &answer.destination)) {
+                let reason = "no phone has that address of its own".to_owned();
+                answer.destination = Destination::Reject { status: 404, reason };
+            }
             // The rules are pure; what concerns a phone is in the stores.
             let next = match &mut answer.destination {
                 Destination::Extension { dn, contacts, .. } => {
@@ -170,13 +174,7 @@ impl Resolver {
                     };
                     Some((dn.clone(), phone.settings.at_phone(occasion, state)))
                 }
-                other => {
-                    if instance.is_some() && !is_emergency(other) {
-                        let reason = "only a phone has an address of its own".to_owned();
-                        *other = Destination::Reject { status: 404, reason };
-                    }
-                    None
-                }
+                _ => None,
             };
             let next = match next {
                 Some((dn, AtPhone::Forward(to, mode))) => {
@@ -309,7 +307,48 @@ fn try_contacts_too(outside: &mut Outside) {
     outside.further.extend(direct);
 }
 
+/// Whether a GRUU does not lead to where its number does: what has no phones has no such address, and no phone has one that is not ours.
+fn is_of_no_phone(instance: &Instance, destination: &Destination) -> bool {
+    match destination {
+        Destination::Extension { .. } => *instance == Instance::nobody(),
+        other => !is_emergency(other),
+    }
+}
+
 /// An emergency call goes out whatever else was asked for.
 const fn is_emergency(destination: &Destination) -> bool {
     matches!(destination, Destination::Outside(outside) if outside.way.always)
+}
+
+#[cfg(test)]
+mod tests {
+    use model::plan::OutsideLimits;
+
+    use super::*;
+
+    fn outside(always: bool) -> Destination {
+        let way = Way {
+            trunk: "carrier".to_owned(),
+            contact: Contact::new("sip:112@carrier.example".to_owned(), Vec::new()),
+            caller_id: None,
+            try_ms: 10_000,
+            always,
+            limits: OutsideLimits::default(),
+        };
+        let number = Dn::parse("112").expect("a number");
+        Destination::Outside(Outside { number, way, further: Vec::new(), no_answer_ms: 90_000 })
+    }
+
+    #[test]
+    fn an_emergency_number_is_reached_whatever_its_gr_says_and_nothing_else_is() {
+        let dn = Dn::parse("7101").expect("a number");
+        let phone = Destination::Extension { dn, contacts: Vec::new(), no_answer_ms: 15_000 };
+        let desk = Instance::parse("urn:uuid:00000000-0000-1000-8000-00000000000a").expect("an instance");
+        for (destination, by_desk, by_nobody) in
+            [(outside(true), false, false), (outside(false), true, true), (phone, false, true)]
+        {
+            assert_eq!(is_of_no_phone(&desk, &destination), by_desk, "{destination:?}");
+            assert_eq!(is_of_no_phone(&Instance::nobody(), &destination), by_nobody, "{destination:?}");
+        }
+    }
 }

@@ -9,6 +9,7 @@ use net::sip::node::{Work, live_nodes};
 use net::sip::{LinkEvent, NodeLinks};
 use runtime::RoleContext;
 use runtime::fault::InARow;
+use sip::proxy::headers;
 use sip::{ConnectionId, Flow};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -125,6 +126,7 @@ impl EventLoop {
                 // Answered by this loop, so that a stuck loop is seen as failed.
                 if let Some(answer) = self.links.keep_alive_answer(&message) {
                     self.see_live(link, live_nodes(&message), now);
+                    self.node.proxy_drains(link, message.header(&headers::DRAINING).is_some());
                     if self.links.send(link, answer).is_err() {
                         self.node.metrics().message_unsent();
                     }

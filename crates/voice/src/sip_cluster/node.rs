@@ -218,6 +218,11 @@ impl Node {
         self.attempt(Doing::OtherInput("the loss of a proxy"), now, |node| node.lose_proxy(link, now));
     }
 
+    /// A proxy says whether it drains: then calls go by others, where they can.
+    pub fn proxy_drains(&mut self, link: ConnectionId, drains: bool) {
+        self.proxies.drains(link, drains);
+    }
+
     /// Sets whether the ledger has room for another call; without room no call begins here.
     pub const fn set_room(&mut self, has_room: bool) {
         self.has_room = has_room;

@@ -2,8 +2,9 @@
 
 use model::LegId;
 use model::plan::Contact;
+use model::request::{RequestKind, RouteTo, Treatment};
 
-use super::harness::{Bench, outside, phone};
+use super::harness::{Bench, CONN, dn, outside, phone};
 use crate::call::{CALLER_LEG, Input, Output};
 
 fn next() -> Contact {
@@ -83,4 +84,59 @@ fn a_leg_that_does_not_ring_at_a_phone_has_no_other_flow() {
     let leg = by_trunk.rings().pop().expect("it is called");
     by_trunk.give(Input::FlowFailed { leg, next: next() });
     assert_eq!((rings(&mut bench), rings(&mut by_trunk)), (Vec::new(), Vec::new()));
+}
+
+#[test]
+fn a_phone_that_was_asked_to_answer_is_asked_by_its_next_flow_too() {
+    let (mut bench, first) = Bench::ringing();
+    bench.ask(RequestKind::AnswerCall(CONN), "5001");
+    bench.take();
+    bench.give(Input::FlowFailed { leg: first, next: next() });
+    let outputs = bench.take();
+    let rings = |output: &Output| match output {
+        Output::RingLeg { leg, .. } => Some(*leg),
+        _ => None,
+    };
+    let second = outputs.iter().find_map(rings).expect("the next flow is tried");
+    assert!(outputs.contains(&Output::AskAnswer(second)), "{outputs:?}");
+    let mut unasked = Bench::ringing();
+    unasked.0.take();
+    unasked.0.give(Input::FlowFailed { leg: unasked.1, next: next() });
+    assert!(!unasked.0.take().iter().any(|output| matches!(output, Output::AskAnswer(_))));
+}
+
+#[test]
+fn whoever_has_heard_a_phone_by_the_lost_flow_hears_a_ringing_tone_again() {
+    let mut bench = Bench::waiting();
+    bench.ask(RequestKind::RouteCall(CONN, RouteTo::Dn { dn: dn("5001"), agent: None }), "9000");
+    bench.take();
+    bench.plan(phone("5001", 1));
+    let first = bench.rings().pop().expect("it rings");
+    bench.give(Input::LegPlaysEarly { leg: first, rings: false });
+    bench.give(Input::LegRinging(first));
+    bench.take();
+    bench.give(Input::FlowFailed { leg: first, next: next() });
+    let is_tone = |output: &&Output| {
+        matches!(output, Output::StartTreatment { leg: CALLER_LEG, treatment: Treatment::RingBack, .. })
+    };
+    assert_eq!(bench.take().iter().filter(is_tone).count(), 1);
+    let second = bench.call.first().ringing_legs()[0];
+    bench.give(Input::FlowFailed { leg: second, next: next() });
+    assert_eq!(bench.take().iter().filter(is_tone).count(), 0, "it plays already");
+}
+
+#[test]
+fn a_caller_that_is_not_answered_is_told_again_that_the_phone_rings() {
+    for rings in [true, false] {
+        let mut bench = Bench::internal("5002");
+        bench.plan(phone("5002", 1));
+        let first = bench.rings().pop().expect("it rings");
+        if rings {
+            bench.give(Input::LegPlaysEarly { leg: first, rings: false });
+            bench.give(Input::LegRinging(first));
+        }
+        bench.take();
+        bench.give(Input::FlowFailed { leg: first, next: next() });
+        assert_eq!(bench.take().contains(&Output::AlertCaller(CALLER_LEG)), rings);
+    }
 }

@@ -123,6 +123,22 @@ fn a_draining_proxy_takes_no_new_calls() {
 }
 
 #[test]
+fn nodes_are_told_by_each_keep_alive_whether_the_proxy_drains() {
+    let mut lab = Lab::new();
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
+    for drains in [false, true] {
+        if drains {
+            lab.proxy.drain(lab.now);
+        }
+        lab.now = lab.now + settings::KEEP_ALIVE;
+        lab.proxy.handle_timeout(lab.now);
+        lab.drain();
+        let last = lab.sent.iter().rev().map(|(_, message)| message).find(|message| is_keep_alive(message));
+        assert_eq!(last.expect("a keep-alive").header(&headers::DRAINING).is_some(), drains);
+    }
+}
+
+#[test]
 fn a_proxy_drains_until_the_nodes_that_drain_too_have_gone() {
     let mut lab = Lab::new();
     for (connection, role, owner) in [(1, "sip-cluster", "a.1"), (2, "media", "m.1")] {

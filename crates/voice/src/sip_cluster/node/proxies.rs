@@ -1,6 +1,6 @@
 //! The connections to proxies: those that are up, and the edges that the node waits for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use model::Timestamp;
@@ -19,6 +19,8 @@ pub const NO_CONNECTION: ConnectionId = ConnectionId(0);
 pub struct Proxies {
     /// Connections that are up, each with its proxy's edge.
     up: BTreeMap<ConnectionId, String>,
+    /// Those of them whose proxies drain.
+    draining: BTreeSet<ConnectionId>,
     /// Edges whose connection broke, until it is back or no leg uses it any more.
     lost: BTreeMap<String, Lost>,
     /// Number of edges awaited that have not been connected in this run.
@@ -39,7 +41,7 @@ struct Lost {
 impl Proxies {
     /// No connections yet.
     pub const fn new(return_within: Duration) -> Self {
-        Self { up: BTreeMap::new(), lost: BTreeMap::new(), never_up: 0, return_within }
+        Self { up: BTreeMap::new(), draining: BTreeSet::new(), lost: BTreeMap::new(), never_up: 0, return_within }
     }
 
     /// A connection is up. Returns the number by which legs of that edge go, if its connection had broken.
@@ -51,6 +53,7 @@ impl Proxies {
     /// A connection broke; returns whether it was up.
     pub fn broke(&mut self, link: ConnectionId, now: Timestamp) -> bool {
         let Some(edge) = self.up.remove(&link) else { return false };
+        self.draining.remove(&link);
         self.lost.insert(edge, Lost { link, until: now + self.return_within });
         true
     }
@@ -60,14 +63,29 @@ impl Proxies {
         self.up.contains_key(&link)
     }
 
+    /// Whether the proxy at a connection drains, as it says with each keep-alive.
+    pub fn drains(&mut self, link: ConnectionId, drains: bool) {
+        if drains && self.is_up(link) {
+            self.draining.insert(link);
+        } else {
+            self.draining.remove(&link);
+        }
+    }
+
+    /// Whether a Path leads through a proxy that drains.
+    pub fn is_by_draining(&self, path: &[String]) -> bool {
+        path.first().and_then(|first| self.link_by(first)).is_some_and(|link| self.draining.contains(&link))
+    }
+
     /// Whether no connection is up.
     pub fn none_is_up(&self) -> bool {
         self.up.is_empty()
     }
 
-    /// Any connection that is up.
+    /// Any connection that is up; one to a proxy that drains only if all do.
     pub fn any(&self) -> Option<ConnectionId> {
-        self.up.keys().next().copied()
+        let stays = self.up.keys().find(|link| !self.draining.contains(link));
+        stays.or_else(|| self.up.keys().next()).copied()
     }
 
     /// Whether an edge is awaited.
@@ -114,10 +132,15 @@ impl Proxies {
 
     /// The connection to the proxy that a registration's Path leads through; without a Path, any connection.
     pub fn link_of(&self, contact: &Contact) -> Option<ConnectionId> {
-        let Some(first) = contact.path.first() else {
-            return self.any();
-        };
-        let address = NameAddr::parse(first).ok()?;
+        match contact.path.first() {
+            Some(first) => self.link_by(first),
+            None => self.any(),
+        }
+    }
+
+    /// The connection to the proxy that an element of a Path names.
+    fn link_by(&self, path: &str) -> Option<ConnectionId> {
+        let address = NameAddr::parse(path).ok()?;
         let uri = address.uri().ok()?;
         let host = uri.host()?;
         self.up

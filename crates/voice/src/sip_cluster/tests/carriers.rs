@@ -8,6 +8,8 @@ use sip::{HeaderName, Message, StatusCode};
 use super::bench::{Bench, Peer, TRUNK_PASSWORD, TRUNK_USER, by_two_trunks};
 use super::restart::restart;
 
+/// The way that the second carrier wants.
+const OTHER_WAY: &str = "<sip:p3.two.example;lr>";
 const CHALLENGE: &str = "Digest realm=\"carrier.example\", nonce=\"n1\", algorithm=SHA-256, qop=\"auth\"";
 
 /// The carrier asks for the password.
@@ -80,6 +82,7 @@ fn a_call_goes_by_the_way_that_its_carrier_wants_after_a_restart_too() {
         let mut bench = Bench::new();
         let Destination::Outside(mut outside) = by_two_trunks("carrier", "two") else { unreachable!("it is outside") };
         outside.way.contact.path = way.map(str::to_owned).to_vec();
+        outside.further[0].contact.path = vec![OTHER_WAY.to_owned()];
         let conn_id = bench.call("7101", Destination::Outside(outside));
         if restarts {
             restart(&mut bench, conn_id);
@@ -90,13 +93,12 @@ fn a_call_goes_by_the_way_that_its_carrier_wants_after_a_restart_too() {
             assert_eq!(invite.elements(&HeaderName::Route).collect::<Vec<_>>(), way);
             assert_eq!(invite.request_uri(), Some("sip:+4930123@carrier.example:5060"));
         }
-        // The next carrier wants none.
         challenge(&mut bench);
         let invites = invites(&bench);
         let last = invites.last().expect("an INVITE");
         assert_eq!(
             (last.request_uri(), last.header(&HeaderName::Route)),
-            (Some("sip:+4930123@two.example:5060"), None)
+            (Some("sip:+4930123@two.example:5060"), Some(OTHER_WAY))
         );
     }
 }

@@ -12,7 +12,7 @@ use super::calls::request;
 use super::restart::restart;
 
 /// The session of the phone; the caller's is `PHONE_SDP`.
-const ANSWER: &str =
+pub const ANSWER: &str =
     "v=0\r\no=- 9 1 IN IP4 192.0.2.7\r\ns=-\r\nc=IN IP4 192.0.2.7\r\nt=0 0\r\nm=audio 4400 RTP/AVP 0\r\n";
 
 fn dials(number: &str) -> Bench {

@@ -6,10 +6,11 @@ use model::Dn;
 use model::plan::{Contact, Destination, PhoneFlow};
 use model::request::{RequestKind, RouteTo};
 use sip::agent::{Event, Reply};
-use sip::{ConnectionId, HeaderName, Instance, StatusCode};
+use sip::{ConnectionId, HeaderName, Instance, Method, StatusCode};
 
 use super::bench::{Bench, EDGE, Peer, phone, point};
 use super::calls::{request, talking};
+use super::direct::ANSWER;
 use super::restart::restart;
 use crate::sip_cluster::node::order::Order;
 
@@ -219,12 +220,12 @@ fn a_call_to_a_gruu_asks_for_that_phone_alone() {
 }
 
 #[test]
-fn a_gruu_that_cannot_be_ours_is_404() {
+fn of_a_gruu_that_cannot_be_ours_the_dial_plan_says_whether_it_is_an_emergency() {
     for params in [";gr", ";gr=desk", &format!(";gr=urn:uuid:{}", "a".repeat(1_000))] {
         let mut bench = Bench::new();
         bench.uri_params = params.to_owned();
         bench.dial("7101", "phone;dn=7102");
-        assert_eq!((asked(&bench), bench.refusal().map(|(status, _)| status)), (None, Some(404)));
+        assert_eq!(asked(&bench), Some(("7101".to_owned(), Some(Instance::nobody()))), "{params}");
     }
 }
 
@@ -238,5 +239,115 @@ fn a_transfer_to_a_gruu_asks_for_that_phone_alone_and_the_next_one_for_whom_it_n
         bench.run();
         assert_eq!(asked(&bench), Some(("7109".to_owned(), instance.and_then(Instance::parse))));
         bench.plan(Destination::Reject { status: 480, reason: "that phone is not registered".to_owned() });
+    }
+}
+
+#[test]
+fn a_transfer_that_is_refused_leaves_the_one_before_to_its_phone() {
+    let (mut bench, conn_id) = talking();
+    let dialog = bench.phone_dialog.expect("a dialog");
+    for to in [format!("<sip:7109@{EDGE};gr={DESK}>"), format!("<sip:7108@{EDGE}>")] {
+        let now = bench.now;
+        bench.agent(Peer::Phone).refer(dialog, vec![(HeaderName::ReferTo, to)], now).expect("a dialog");
+        bench.run();
+    }
+    // The dial plan has not answered when the node fails: the successor asks again.
+    bench.orders.clear();
+    restart(&mut bench, conn_id);
+    assert_eq!(asked(&bench), Some(("7109".to_owned(), Instance::parse(DESK))));
+}
+
+/// The first Route of each INVITE that the phone has got.
+fn routes(bench: &Bench) -> Vec<String> {
+    let incoming = bench.seen.iter().filter_map(|(peer, event)| match event {
+        Event::Incoming { request, .. } if *peer == Peer::Phone => {
+            request.elements(&HeaderName::Route).next().map(str::to_owned)
+        }
+        _ => None,
+    });
+    incoming.collect()
+}
+
+#[test]
+fn the_last_flow_of_a_phone_may_be_left_for_another_way_that_its_proxy_knows() {
+    let mut bench = Bench::new();
+    bench.call("7101", with_flows());
+    phone_says(&mut bench, 430);
+    // The proxy of the second flow has never been here.
+    assert_eq!(routes(&bench), [format!("<sip:flow@{EDGE};lr;ob>"), format!("<sip:flow@{EDGE};lr>")]);
+    let mut bench = Bench::new();
+    let Destination::Extension { dn, mut contacts, no_answer_ms } = with_flows() else { unreachable!("it is a phone") };
+    contacts[0].further.clear();
+    let alone = Destination::Extension { dn, contacts, no_answer_ms };
+    bench.call("7101", alone.clone());
+    assert_eq!(routes(&bench), [format!("<sip:flow@{EDGE};lr>")]);
+    let mut bench = Bench::new();
+    bench.uri_params = format!(";gr={DESK}");
+    bench.call("7101", alone);
+    assert_eq!(routes(&bench), [format!("<sip:flow@{EDGE};lr;ob>")], "it might be another phone of the number");
+}
+
+#[test]
+fn the_flow_by_a_proxy_that_drains_is_tried_last() {
+    let mut bench = Bench::new();
+    bench.node.link_up(OTHER, OTHER_EDGE, bench.now);
+    bench.node.proxy_drains(bench.link, true);
+    // Media and the caller's proxy are where they were.
+    bench.link = OTHER;
+    bench.call("7101", with_flows());
+    assert_eq!(rung(&bench), [SECOND]);
+    let mut bench = Bench::new();
+    bench.node.link_up(OTHER, OTHER_EDGE, bench.now);
+    bench.node.proxy_drains(bench.link, true);
+    bench.node.proxy_drains(bench.link, false);
+    bench.call("7101", with_flows());
+    assert_eq!(rung(&bench), [FIRST], "it goes on after all");
+}
+
+/// How often the phone has answered that it does not know a request to answer, as the bench's does.
+fn talks(bench: &Bench) -> usize {
+    bench.heard.iter().filter(|message| !message.is_request() && message.method() == Method::Notify).count()
+}
+
+#[test]
+fn a_phone_that_is_to_answer_by_its_next_flow_is_asked_once_it_rings_after_a_restart_too() {
+    for restarts in [false, true] {
+        let mut bench = Bench::new();
+        let conn_id = bench.call("7101", with_flows());
+        bench.phone_rings();
+        bench.mute.push(Peer::Phone);
+        let answer = request(conn_id, "7101", RequestKind::AnswerCall);
+        bench.node.request(answer, bench.now).expect("it rings");
+        bench.run();
+        assert!(bench.unheard.iter().any(|message| message.method() == Method::Notify), "it is asked");
+        bench.mute.clear();
+        phone_says(&mut bench, 430);
+        assert_eq!((rung(&bench).len(), talks(&bench)), (2, 0), "it has said nothing by that one");
+        if restarts {
+            restart(&mut bench, conn_id);
+        }
+        bench.phone_rings();
+        bench.phone_rings();
+        assert_eq!(talks(&bench), 1, "restarts: {restarts}");
+    }
+}
+
+#[test]
+fn a_caller_who_has_heard_a_phone_by_the_lost_flow_is_told_that_it_rings() {
+    let ringing = |bench: &Bench| {
+        let is_180 = |(peer, event): &&(Peer, Event)| match event {
+            Event::Progress { response, .. } => *peer == Peer::Caller && response.status() == Some(StatusCode::RINGING),
+            _ => false,
+        };
+        bench.seen.iter().filter(is_180).count()
+    };
+    for trunk in ["carrier", "straight"] {
+        let mut bench = Bench::new();
+        bench.dial("7101", &format!("trunk;name={trunk}"));
+        bench.plan(with_flows());
+        bench.phone_plays_early(183, ANSWER);
+        assert_eq!(ringing(&bench), 0, "{trunk}: it hears the phone");
+        phone_says(&mut bench, 430);
+        assert!(ringing(&bench) > 0, "{trunk}");
     }
 }

@@ -48,6 +48,7 @@ impl Node {
         if rings || status == Some(StatusCode::SESSION_PROGRESS) {
             self.feed(conn_id, Input::LegRinging(id), now);
         }
+        self.ask_answer_at_last(conn_id, id, now);
     }
 
     /// Whether a phone or carrier hears who calls before it answers.

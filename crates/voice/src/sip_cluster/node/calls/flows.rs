@@ -5,17 +5,20 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use call::Input;
-use model::plan::Contact;
+use model::plan::{Contact, PhoneFlow};
 use model::{ConnId, LegId, Timestamp};
 use sip::agent::DialogId;
 use sip::{ConnectionId, Flow, Message, StatusCode};
 
-use super::leg::Leg;
+use super::call::Entry;
+use super::leg::{Leg, Target};
 use crate::sip_cluster::node::Node;
 
 /// How long a flow may be silent before the phone's next one is tried: longer than networks take, and so short that the phone still rings for
 /// most of the time that is given to it.
 const SILENT_MAX: Duration = Duration::from_secs(4);
+/// How a Path ends by which the proxy has promised to reach the phone by this flow alone (RFC 5626 section 5.1).
+const KEPT: &str = ";ob>";
 
 /// The legs whose phones have other flows, each with the time until which its own may be silent.
 #[derive(Default)]
@@ -99,8 +102,41 @@ impl Node {
 
     /// The phone of a leg by the next of its flows whose proxy is there.
     fn next_flow(&self, leg: &Leg) -> Option<Contact> {
-        let flows = std::iter::successors(leg.by_next_flow(), Contact::by_next_flow);
-        flows.into_iter().find(|flow| self.proxies.link_of(flow).is_some())
+        self.first_there(leg.by_next_flow()?)
+    }
+
+    /// The phone by the first of these flows whose proxy is there.
+    fn first_there(&self, phone: Contact) -> Option<Contact> {
+        let mut flows = std::iter::successors(Some(phone), Contact::by_next_flow);
+        flows.find(|flow| self.proxies.link_of(flow).is_some())
+    }
+
+    /// The phone by the same flows, those last whose proxies drain: such a proxy may be gone before the call is over.
+    pub(super) fn draining_last(&self, phone: Contact) -> Contact {
+        let Contact { uri, path, further } = phone;
+        let flows = std::iter::once(PhoneFlow { uri, path }).chain(further);
+        let drains = |flow: &PhoneFlow| self.proxies.is_by_draining(&flow.path);
+        let (last, mut flows): (Vec<PhoneFlow>, Vec<PhoneFlow>) = flows.partition(drains);
+        flows.extend(last);
+        let PhoneFlow { uri, path } = flows.remove(0);
+        Contact { uri, path, further: flows }
+    }
+
+    /// The Routes to whom a leg of a thread rings. Where a phone has no further flow to be tried, its proxy need not keep to this one, but
+    /// may reach it in another way that it knows, as a phone without flows. That may be another phone of the number: not where one is meant.
+    pub(super) fn routes_to(&self, target: &Target, entry: &Entry) -> Vec<String> {
+        let mut routes = target.contact.path.clone();
+        let is_meant = entry.legs.iter().any(|leg| leg.instance.is_some());
+        let is_last = target.contact.by_next_flow().and_then(|next| self.first_there(next)).is_none();
+        if let Some(first) = routes.first_mut()
+            && target.trunk.is_none()
+            && is_last
+            && !is_meant
+            && let Some(rest) = first.strip_suffix(KEPT)
+        {
+            *first = format!("{rest}>");
+        }
+        routes
     }
 
     /// Whether a phone's failure is one of its flow alone: the flow has ended, or nothing has come back by it (RFC 5626 section 5.3).

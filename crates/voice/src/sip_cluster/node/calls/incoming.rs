@@ -11,7 +11,6 @@ use sip::agent::{DialogId, Reply};
 use sip::dialog::MAX_FORWARDS;
 use sip::diversion::Diversions;
 use sip::header::HeaderName;
-use sip::instance::Reaches;
 use sip::location::Geolocation;
 use sip::params::unquote;
 use sip::proxy::headers;
@@ -249,7 +248,7 @@ impl Node {
         }
         request.request_uri().ok_or(BAD)?;
         let dialled = dialled(request).ok_or(StatusCode::NOT_FOUND)?;
-        let instance = meant(request)?;
+        let instance = meant(request);
         let from = request.from().map_err(|_| BAD)?;
         // Refused before a phone rings for a call without usable audio.
         let encryption = self.encryption_of_caller(&tenant, &caller);
@@ -305,22 +304,10 @@ pub(in crate::sip_cluster::node) fn dialled(request: &Message) -> Option<String>
     uri.user().map(|user| unescape(user).into_owned())
 }
 
-/// The one phone that the Request-URI names, if it is a GRUU.
-///
-/// # Errors
-/// 404 for a GRUU that cannot be ours (RFC 5627 section 5.3).
-pub(in crate::sip_cluster::node) fn meant(request: &Message) -> Result<Option<Instance>, StatusCode> {
-    let uri = request.request_uri().and_then(|uri| Uri::parse(uri).ok());
-    uri.map_or(Ok(None), |uri| instance_of(&uri))
-}
-
-/// The one phone that a URI names. Errors as [`meant`].
-pub(super) fn instance_of(uri: &Uri<'_>) -> Result<Option<Instance>, StatusCode> {
-    match sip::instance::reaches(uri) {
-        Reaches::Every => Ok(None),
-        Reaches::One(instance) => Ok(Some(instance)),
-        Reaches::Unknown => Err(StatusCode::NOT_FOUND),
-    }
+/// The one phone that the Request-URI names, if it is a GRUU. Whether that is one of ours, the dial plan says: an emergency number is reached
+/// whatever stands behind it.
+pub(in crate::sip_cluster::node) fn meant(request: &Message) -> Option<Instance> {
+    sip::instance::meant(&Uri::parse(request.request_uri()?).ok()?)
 }
 
 /// The caller: the source that the proxy has established, and for a trunk the number that it presents.

@@ -44,6 +44,8 @@ pub struct Leg {
     pub instance: Option<Instance>,
     /// Whether the phone that we ring has said something before its answer.
     pub alerted: bool,
+    /// Whether that phone is to be asked to answer as soon as it has.
+    pub asks_answer: bool,
     /// The DN and registration that we ring; none for the caller.
     pub target: Option<Target>,
     /// The seat at which media has it; none while it is in no room.
@@ -222,6 +224,7 @@ impl Leg {
             location: None,
             instance: None,
             alerted: false,
+            asks_answer: false,
             target: None,
             seat: Some(Seat::open(0)),
             unsure: false,

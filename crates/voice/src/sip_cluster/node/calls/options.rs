@@ -20,10 +20,9 @@ impl Node {
             return self.tell(request, Reply::new(StatusCode::SERVICE_UNAVAILABLE), now);
         }
         match question(message) {
-            Some((tenant, caller, Ok(number))) => {
+            Some((tenant, caller, number)) => {
                 self.orders.push_back(Order::AskReach { request, tenant, caller, number });
             }
-            Some((_, _, Err(status))) => self.tell(request, Reply::new(status), now),
             // From a proxy that checks whether this node is live, or without a number.
             None => self.tell(request, capabilities(), now),
         }
@@ -56,10 +55,10 @@ fn capabilities() -> Reply {
         .header(HeaderName::Supported, SUPPORTED)
 }
 
-/// Who asks, and about which number; a status where that cannot be ours.
-fn question(message: &Message) -> Option<(TenantId, Caller, Result<Number, StatusCode>)> {
+/// Who asks, and about which number.
+fn question(message: &Message) -> Option<(TenantId, Caller, Number)> {
     let tenant = TenantId::parse(message.header(&headers::TENANT)?).ok()?;
     let (caller, dialled) = (incoming::caller(message)?, incoming::dialled(message)?);
-    let number = incoming::meant(message).map(|instance| Number { dialled, instance, ..Number::default() });
+    let number = Number { dialled, instance: incoming::meant(message), ..Number::default() };
     Some((tenant, caller, number))
 }

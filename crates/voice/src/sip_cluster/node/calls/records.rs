@@ -96,6 +96,7 @@ fn leg_to_record<'a>(
         target_emergency: target.is_some_and(|target| target.is_emergency),
         target_further: target.map(|target| flows_to_record(&target.contact)).unwrap_or_default(),
         alerted: leg.alerted,
+        asks_answer: leg.asks_answer,
         instance: leg.instance.as_ref().map(ToString::to_string),
         user_to_user: leg.user_to_user.clone(),
         // Before the dial plan has answered, the call need not be one for which a location is wanted.
@@ -339,6 +340,7 @@ fn leg_from_record(
         location: record.location.map(location_from_record),
         instance: record.instance.as_deref().and_then(Instance::parse),
         alerted: record.alerted,
+        asks_answer: record.asks_answer,
         owes_media: record.owes_media,
         path: match (record.direct, record.moving) {
             (false, _) => AudioPath::Media,

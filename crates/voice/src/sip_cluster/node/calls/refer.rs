@@ -47,7 +47,7 @@ impl Node {
         let Some(leg) = self.leg_mut(conn_id, id) else { return };
         let is_first = !std::mem::replace(&mut leg.has_referred, true);
         let number = ReferNo(refer.cseq().ok().filter(|_| !is_first).map(|cseq| cseq.number));
-        let before = leg.refer.replace(number);
+        let (before, named_before) = (leg.refer.replace(number), leg.instance.clone());
         self.notify_transfer(conn_id, id, number, (StatusCode::TRYING, ACTIVE), now);
         match to {
             ReferredTo::Number(to, instance) => {
@@ -58,9 +58,11 @@ impl Node {
             }
             ReferredTo::Dialog(replaces) => self.transfer_by(place, &replaces, now),
         }
-        // One that is refused at once leaves the one before under way.
-        if let Some(leg) = self.leg_mut(conn_id, id) {
-            leg.refer = leg.refer.or(before);
+        // One that is refused at once leaves the one before under way, to the phone that that one has named.
+        if let Some(leg) = self.leg_mut(conn_id, id)
+            && leg.refer.is_none()
+        {
+            (leg.refer, leg.instance) = (before, named_before);
         }
     }
 
@@ -153,7 +155,7 @@ impl Node {
             None => {
                 let user = uri.user().ok_or(StatusCode::BAD_REQUEST)?;
                 let number = Dn::parse(&unescape(user)).map_err(|_| StatusCode::NOT_FOUND)?;
-                Ok(ReferredTo::Number(number, super::incoming::instance_of(&uri)?))
+                Ok(ReferredTo::Number(number, sip::instance::meant(&uri)))
             }
         }
     }

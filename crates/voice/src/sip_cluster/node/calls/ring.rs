@@ -110,7 +110,7 @@ impl Node {
             to: format!("<sip:{}@{edge}>", escape_user(target.dn.as_str())),
             call_id: format!("{conn_id}-{}-{:x}@{}", id.0, self.ids.random(), self.ids.owner().node),
             local: self.identity(entry.tenant.clone(), place, link),
-            routes: target.contact.path.clone(),
+            routes: self.routes_to(target, entry),
             headers: of_us.chain(of_caller).chain(told.into_iter().flatten()).collect(),
             offer: Some(offer),
             parts,

@@ -64,6 +64,7 @@ impl Node {
             Output::AnswerCaller(leg) => self.open_caller_audio(conn_id, leg, now),
             Output::RejectCaller { leg, status } => self.hang_up(conn_id, leg, status, now),
             Output::RingLeg { leg, dn, contact, shows, trunk, always, limits } => {
+                let contact = if trunk.is_none() { self.draining_last(contact) } else { contact };
                 let early_speech = self.takes_early_speech(conn_id, trunk.as_deref());
                 let insists = always || !self.asks_by_options(conn_id, trunk.as_deref());
                 let is_emergency = always;
@@ -131,7 +132,10 @@ impl Node {
 
     pub(super) fn alert_caller(&mut self, conn_id: ConnId, leg: LegId, now: Timestamp) {
         // One that is about to hear the call gets a session instead: at a 180 without one many phones play a ringing tone of their own.
-        let hears_directly = |leg: &Leg| leg.stage == LegStage::Early && leg.path == AudioPath::Direct;
+        let is_direct = |leg: &Leg, stage: LegStage| leg.stage == stage && leg.path == AudioPath::Direct;
+        let rings_directly = |leg: &Leg| !leg.is_callers() && is_direct(leg, LegStage::Ringing);
+        let is_heard = self.calls.get(&conn_id).is_some_and(|entry| entry.legs.iter().any(rings_directly));
+        let hears_directly = |leg: &Leg| is_heard && is_direct(leg, LegStage::Early);
         let is_told = |leg: &&Leg| leg.stage != LegStage::PreparingEarly && !hears_directly(leg);
         if let Some(dialog) = self.leg(conn_id, leg).filter(is_told).and_then(|leg| leg.phone) {
             let mut reply = Reply::new(StatusCode::RINGING);

@@ -46,7 +46,6 @@ struct WaitingInvite {
     call: NewCallParts,
     request: Message,
     claimed: ClaimedIdentity,
-    authorities: Arc<Authorities>,
     is_required: bool,
     until: Timestamp,
 }
@@ -110,25 +109,17 @@ impl Node {
             Verification::Report(authorities) => (authorities, false),
             Verification::Require(authorities) => (authorities, true),
         };
-        let claimed = self.claimed(request, &call.tenant, trunk, now);
-        let waiting = match claimed {
-            Ok(claimed) if self.verifications.has_room(&call.tenant) => WaitingInvite {
-                call,
-                request: request.clone(),
-                claimed,
-                authorities,
-                is_required,
-                until: now + WAITS_FOR,
-            },
+        let claimed = match self.claimed(request, &call.tenant, trunk, now) {
+            Ok(claimed) if self.verifications.has_room(&call.tenant) => claimed,
             Ok(_) => {
                 let full = StirRefusal::BadInfo("too many calls wait for certificates".to_owned());
                 return self.begin_judged(call, request, &Err(full), is_required, now);
             }
             Err(refusal) => return self.begin_judged(call, request, &Err(refusal), is_required, now),
         };
-        let (tenant, url) = (waiting.call.tenant.clone(), waiting.claimed.certificate_url().to_owned());
-        let authorities = waiting.authorities.clone();
-        let id = self.verifications.hold(waiting);
+        let (tenant, url) = (call.tenant.clone(), claimed.certificate_url().to_owned());
+        let (request, until) = (request.clone(), now + WAITS_FOR);
+        let id = self.verifications.hold(WaitingInvite { call, request, claimed, is_required, until });
         self.orders.push_back(Order::FetchCertificate { id, tenant, url, authorities });
         Ok(())
     }

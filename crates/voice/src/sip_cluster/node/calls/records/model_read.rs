@@ -270,7 +270,7 @@ fn forwarded_by(dns: &[String], modes: &[i32]) -> Read<Vec<ForwardedBy>> {
 fn way_out(record: v1::WayRecord) -> Read<Way> {
     Ok(Way {
         trunk: record.trunk,
-        contact: Contact::new(record.uri, Vec::new()),
+        contact: Contact::new(record.uri, record.path),
         caller_id: record.caller_id,
         try_ms: record.try_ms,
         always: record.always,

@@ -234,6 +234,7 @@ fn way_out(way: &Way) -> v1::WayRecord {
     v1::WayRecord {
         trunk: way.trunk.clone(),
         uri: way.contact.uri.clone(),
+        path: way.contact.path.clone(),
         caller_id: way.caller_id.clone(),
         try_ms: way.try_ms,
         always: way.always,
