@@ -35,8 +35,8 @@ pub struct Entry {
     pub verdict: Option<CallerVerdict>,
     /// Why media has refused the caller's audio; for the refusal that follows at once.
     pub warning: Option<String>,
-    /// The call of which a carrier that was told where the caller is has said nothing. Not stored.
-    pub location_unheard: Option<ConnId>,
+    /// Calls with the trunks whose carriers were told where the caller is, and have said nothing. Not stored.
+    pub location_unheard: Vec<(ConnId, String)>,
     /// The INVITE that began it; none for a call made by request.
     pub invite: Option<DialogKey>,
     /// Whether the ledger knows the call.
@@ -105,7 +105,7 @@ impl Entry {
             identity: Vec::new(),
             verdict: None,
             warning: None,
-            location_unheard: None,
+            location_unheard: Vec::new(),
             invite: None,
             stored: Stored::No,
             held_keys: Vec::new(),

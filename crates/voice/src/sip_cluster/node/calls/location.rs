@@ -30,8 +30,10 @@ impl Node {
         let Some(entry) = self.calls.get(&conn_id) else { return Default::default() };
         let Some(target) = self.target_to_tell(entry, id) else { return Default::default() };
         let note = |text: String| self.trace.note_with(&entry.tenant, conn_id, now, || What::Note { text });
-        if entry.location_unheard == Some(state.conn_id) {
-            note("the carrier is not told where the caller is: one that was told has said nothing".to_owned());
+        let has_been_silent =
+            |(call, trunk): &(ConnId, String)| *call == state.conn_id && Some(&**trunk) == target.trunk.as_deref();
+        if entry.location_unheard.iter().any(has_been_silent) {
+            note("the carrier is not told where the caller is: it has said nothing when it was".to_owned());
             return Default::default();
         }
         let Some((location, whence)) = self.location_of_caller(conn_id, state, from, now) else {
@@ -78,16 +80,15 @@ impl Node {
         (target.is_emergency && target.trunk.as_deref().is_some_and(wants)).then_some(target)
     }
 
-    /// A carrier that was told where the caller is has said nothing: the INVITE may have been too large for the way there. The next one of
-    /// `call` goes without, since whoever is in need is put through first. A successor does not know of it, and tells it again.
+    /// A carrier that was told where the caller is has said nothing: the INVITE may have been too large for the way there. The next one to
+    /// it for `call` goes without, since whoever is in need is put through first. A successor does not know of it, and tells it again.
     pub(super) fn note_unheard(&mut self, conn_id: ConnId, call: ConnId, id: LegId) {
         let Some(entry) = self.calls.get(&conn_id) else { return };
         let is_silent = entry.leg(id).is_some_and(|leg| leg.stage == LegStage::Ringing && !leg.alerted);
-        if is_silent
-            && self.target_to_tell(entry, id).is_some()
-            && let Some(entry) = self.calls.get_mut(&conn_id)
-        {
-            entry.location_unheard = Some(call);
+        let told = self.target_to_tell(entry, id).filter(|_| is_silent);
+        let Some(trunk) = told.and_then(|target| target.trunk.as_deref()).map(str::to_owned) else { return };
+        if let Some(entry) = self.calls.get_mut(&conn_id) {
+            entry.location_unheard.push((call, trunk));
         }
     }
 
