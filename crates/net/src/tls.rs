@@ -1,6 +1,7 @@
 //! TLS 1.2 and 1.3: who we are, whom we believe, and sessions that do no I/O.
 
 pub mod authorities;
+mod clients;
 mod domains;
 pub mod identity;
 pub mod self_signed;
@@ -11,14 +12,15 @@ use std::sync::Arc;
 
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::ServerName;
-use rustls::server::WebPkiClientVerifier;
 use rustls::sign::SingleCertAndKey;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
+pub use domains::ShownCertificate;
 pub use identity::{Identity, IdentityFault};
 pub use session::{Failure, TlsSession};
 
+use clients::ClientsOrServers;
 use identity::Identities;
 
 /// The two sides of TLS of one role.
@@ -76,10 +78,7 @@ impl Tls {
         let server = ServerConfig::builder_with_provider(provider()).with_protocol_versions(&[&TLS13, &TLS12])?;
         let server = match clients {
             None => server.with_no_client_auth(),
-            Some(roots) => {
-                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
-                server.with_client_cert_verifier(verifier.allow_unauthenticated().build()?)
-            }
+            Some(roots) => server.with_client_cert_verifier(Arc::new(ClientsOrServers::new(roots)?)),
         };
         let server = server.with_cert_resolver(Arc::new(Identities(identities)));
         Ok(Self { server: Arc::new(server), client: TlsClient::new(shown, servers)? })

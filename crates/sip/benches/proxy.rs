@@ -85,6 +85,7 @@ fn proxy() -> Proxy {
             name: "carrier".to_owned(),
             allow,
             certificate_names: Vec::new(),
+            registrar: None,
             asked: None,
             user: None,
         }],

@@ -98,6 +98,14 @@ pub enum Side {
     Cluster,
 }
 
+/// What the certificate says of who has connected.
+struct Certified {
+    /// The domains that it names, in lower case.
+    domains: Box<[Box<str>]>,
+    /// When it expires.
+    until: Timestamp,
+}
+
 /// The proxy.
 pub struct Proxy {
     settings: Settings,
@@ -115,8 +123,8 @@ pub struct Proxy {
     connections: HashMap<ConnectionId, Peer>,
     /// The connections of the edge by their peers, but for those over TLS that the peer has opened.
     by_peer: HashMap<PeerKey, ConnectionId>,
-    /// The domains in the certificates of peers that have connected to us over TLS, in lower case.
-    certified: HashMap<ConnectionId, Box<[Box<str>]>>,
+    /// The certificates of peers that have connected to us over TLS.
+    certified: HashMap<ConnectionId, Certified>,
     /// The names that peers to which we have connected over TLS prove.
     proved_names: HashMap<ConnectionId, Box<str>>,
     nodes: Nodes,
@@ -313,6 +321,7 @@ impl Proxy {
         match peer.side {
             Side::Cluster => self.arrive_from_node(message, connection, now),
             Side::Edge => {
+                self.forget_expired(connection, now);
                 let admission = self.admit(Flow::Stream { connection }, peer.remote.ip(), now);
                 self.arrive_within_rate(message, Flow::Stream { connection }, peer.remote, admission, now);
             }
@@ -343,10 +352,17 @@ impl Proxy {
         }
     }
 
-    /// The peer of an open connection has shown a certificate with these domains (RFC 5922 §7.1), in lower case, and its key.
-    pub fn handle_certificate(&mut self, connection: ConnectionId, domains: Vec<Box<str>>) {
+    /// The peer of an open connection has shown a certificate with these domains (RFC 5922 §7.1), in lower case, and its key. The
+    /// certificate counts until then, though the connection may last longer.
+    pub fn handle_certificate(&mut self, connection: ConnectionId, domains: Vec<Box<str>>, until: Timestamp) {
         if self.connections.contains_key(&connection) && !domains.is_empty() {
-            self.certified.insert(connection, domains.into());
+            self.certified.insert(connection, Certified { domains: domains.into(), until });
+        }
+    }
+
+    fn forget_expired(&mut self, connection: ConnectionId, now: Timestamp) {
+        if self.certified.get(&connection).is_some_and(|certified| certified.until <= now) {
+            self.certified.remove(&connection);
         }
     }
 

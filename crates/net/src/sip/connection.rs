@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 
 use super::outlet::{NotSecured, Outlet, QueueFull};
 use super::{Counters, Limits, web_socket};
-use crate::tls::{Failure, TlsSession};
+use crate::tls::{Failure, ShownCertificate, TlsSession};
 pub(super) use reading::MessageForm;
 use reading::{ReadSide, read};
 
@@ -196,8 +196,8 @@ pub(super) enum Happened {
     Opened {
         /// From whom the peer says that it has got the opening of its WebSocket, the nearest first.
         forwarded_for: Vec<IpAddr>,
-        /// The domains in the peer's certificate.
-        domains: Vec<Box<str>>,
+        /// The peer's certificate.
+        shown: ShownCertificate,
     },
     /// A whole message.
     Message(Message),
@@ -357,7 +357,7 @@ async fn run<E>(
             return Closed::BadInput;
         }
         let _standing = counted.opened();
-        let opened = Happened::Opened { forwarded_for: incoming.take_forwarded_for(), domains: outlet.domains() };
+        let opened = Happened::Opened { forwarded_for: incoming.take_forwarded_for(), shown: outlet.shown() };
         if events.send(deliver(opened)).await.is_err() {
             return Closed::ByUs;
         }

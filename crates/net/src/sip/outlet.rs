@@ -8,8 +8,8 @@ use bytes::Bytes;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::mpsc;
 
-use crate::tls::TlsSession;
 use crate::tls::session::SessionError;
+use crate::tls::{ShownCertificate, TlsSession};
 
 /// The peer does not read: its queue is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -79,9 +79,9 @@ impl Outlet {
         self.name.as_deref()
     }
 
-    /// The domains in the certificate of a peer that has connected to us.
-    pub(super) fn domains(&self) -> Vec<Box<str>> {
-        self.session().map(|session| session.domains()).unwrap_or_default()
+    /// The certificate of a peer that has connected to us.
+    pub(super) fn shown(&self) -> ShownCertificate {
+        self.session().map(|session| session.shown()).unwrap_or_default()
     }
 
     pub(super) fn is_handshaking(&self) -> bool {

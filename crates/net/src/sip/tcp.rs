@@ -23,7 +23,7 @@ use super::connection::{self, Carriage, Closed, Happened, MessageForm, Origin, W
 use super::handshakes::HandshakeRates;
 use super::places::{Peers, PlaceTable, ProvenOwner};
 use super::{Counters, Limits};
-use crate::tls::{Tls, TlsSession};
+use crate::tls::{ShownCertificate, Tls, TlsSession};
 
 /// An event on the connections of a [`TcpTable`].
 #[derive(Debug)]
@@ -37,8 +37,8 @@ pub enum TcpEvent {
         remote: SocketAddr,
         /// The listener that accepted it; `None` if we opened it.
         listener: Option<ListenerId>,
-        /// The domains in the certificate that a peer has shown who has connected (RFC 5922 §7.1), in lower case.
-        domains: Vec<Box<str>>,
+        /// The certificate that a peer has shown who has connected; an empty one without.
+        shown: ShownCertificate,
     },
     /// A whole message came in.
     Message {
@@ -400,10 +400,10 @@ impl TcpTable {
                 }
                 None
             }
-            Raw::From(connection, Happened::Opened { forwarded_for, domains }) => {
+            Raw::From(connection, Happened::Opened { forwarded_for, shown }) => {
                 self.note_forwarded(connection, &forwarded_for);
                 let open = self.open.get(&connection)?;
-                Some(TcpEvent::Opened { connection, remote: open.remote, listener: open.listener, domains })
+                Some(TcpEvent::Opened { connection, remote: open.remote, listener: open.listener, shown })
             }
             Raw::From(connection, Happened::Closed(why)) => {
                 self.forget(connection);

@@ -1,5 +1,6 @@
 //! Whom we believe: the system's authorities, or those of files.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use rustls::RootCertStore;
@@ -49,6 +50,11 @@ fn add(roots: &mut RootCertStore, text: &[u8]) -> Result<(), String> {
         roots.add(certificate).map_err(|error| error.to_string())?;
     }
     if roots.len() > before { Ok(()) } else { Err("there is no certificate in it".to_owned()) }
+}
+
+/// How many authorities these are. One that has renewed its certificate and is there twice is one.
+pub fn count(roots: &RootCertStore) -> usize {
+    roots.roots.iter().map(|root| root.subject.as_ref()).collect::<BTreeSet<&[u8]>>().len()
 }
 
 /// The authorities that this machine's system believes, as far as they can be read; and what could not be.

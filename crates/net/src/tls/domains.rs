@@ -9,11 +9,26 @@ use x509_parser::prelude::{FromDer as _, X509Certificate};
 /// The most domains of one certificate that are read: carriers have a few, and each costs memory as long as its connection.
 const DOMAINS_MAX: usize = 32;
 
+/// What the certificate of who has connected says.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ShownCertificate {
+    /// The domains that it names (RFC 5922 §7.1), in lower case; none without a certificate.
+    pub domains: Vec<Box<str>>,
+    /// Until when it is valid, in seconds of Unix time.
+    pub valid_to: i64,
+}
+
+impl ShownCertificate {
+    pub(super) fn of(certificate: &CertificateDer<'_>) -> Self {
+        let Ok((_, certificate)) = X509Certificate::from_der(certificate) else { return Self::default() };
+        Self { domains: domains(&certificate), valid_to: certificate.validity().not_after.timestamp() }
+    }
+}
+
 /// The domains that a verified certificate names, in lower case: those of its `sip:` URIs without a user; where there is none, its DNS
 /// names. Its common name counts only where it has no alternative names at all. A certificate that has expired since it was verified, as
 /// in a session that is resumed, names none. Names with `*` stand for nothing (RFC 5922 §7.2).
-pub(super) fn of_certificate(certificate: &CertificateDer<'_>) -> Vec<Box<str>> {
-    let Ok((_, certificate)) = X509Certificate::from_der(certificate) else { return Vec::new() };
+fn domains(certificate: &X509Certificate<'_>) -> Vec<Box<str>> {
     let Ok(alternative) = certificate.subject_alternative_name() else { return Vec::new() };
     if !certificate.validity().is_valid() {
         return Vec::new();

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use rustls::pki_types::ServerName;
 use rustls::{AlertDescription, ClientConfig, ClientConnection, Connection, ServerConfig, ServerConnection};
 
-use super::domains;
+use super::ShownCertificate;
 
 /// The most ciphertext that a peer may send before the handshake is over: a long chain of certificates, and some spare. The
 /// protocol itself lets each of many strangers leave twice as much in memory.
@@ -78,11 +78,11 @@ impl TlsSession {
         self.name.as_deref()
     }
 
-    /// The domains in the certificate that a peer has shown who connects to us (RFC 5922 §7.1), in lower case; none during the handshake.
-    pub fn domains(&self) -> Vec<Box<str>> {
+    /// The certificate that a peer has shown who connects to us; an empty one without, and during the handshake.
+    pub fn shown(&self) -> ShownCertificate {
         let is_known = self.name.is_none() && !self.connection.is_handshaking();
         let chain = self.connection.peer_certificates().filter(|_| is_known).unwrap_or_default();
-        chain.first().map(domains::of_certificate).unwrap_or_default()
+        chain.first().map(ShownCertificate::of).unwrap_or_default()
     }
 
     /// Whether the peer has yet to be known.

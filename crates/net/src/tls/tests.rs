@@ -385,6 +385,46 @@ async fn who_shows_a_certificate_must_be_vouched_for() {
     raw(&mut server, &servers).await;
 }
 
+#[test]
+fn an_authority_that_is_there_twice_is_one() {
+    let (one, other) = (Authority::new(), Authority::new());
+    let mut roots = one.roots();
+    roots.add(one.0.der().clone()).unwrap();
+    assert_eq!(authorities::count(&roots), 1);
+    roots.add(other.0.der().clone()).unwrap();
+    assert_eq!(authorities::count(&roots), 2);
+}
+
+#[tokio::test]
+async fn a_certificate_for_servers_is_as_good_as_one_for_clients() {
+    use rcgen::ExtendedKeyUsagePurpose::{ClientAuth, CodeSigning, ServerAuth};
+
+    let (servers, carriers, other) = (Authority::new(), Authority::new(), Authority::new());
+    let tls = Tls::new(vec![servers.identity(&[EDGE])], None, RootCertStore::empty(), Some(carriers.roots())).unwrap();
+    let mut server = Server::new(tls);
+    for (authority, usages, is_believed) in [
+        (&carriers, vec![ServerAuth], true),
+        (&carriers, vec![ClientAuth], true),
+        (&carriers, vec![ServerAuth, ClientAuth], true),
+        (&carriers, vec![CodeSigning], false),
+        (&other, vec![ServerAuth], false),
+    ] {
+        let told = format!("{usages:?}");
+        let shown = identity(&authority.pem(&["sbc.carrier.example"], |params| params.extended_key_usages = usages));
+        let client = Tls::new(vec![shown.clone()], Some(&shown), servers.roots(), None).unwrap();
+        let (there, _, client) = connect(&mut server, client, EDGE).await;
+        drop(client);
+        match there {
+            TcpEvent::Opened { shown, .. } if is_believed => {
+                assert_eq!(shown.domains, [Box::<str>::from("sbc.carrier.example")], "{told}");
+                server.closed().await;
+            }
+            TcpEvent::Closed { why: Closed::NotSecured, .. } if !is_believed => {}
+            event => panic!("{told}: {event:?}"),
+        }
+    }
+}
+
 #[tokio::test]
 async fn who_shows_a_certificate_is_known_by_its_domains() {
     let (servers, carriers) = (Authority::new(), Authority::new());
@@ -405,15 +445,16 @@ async fn who_shows_a_certificate_is_known_by_its_domains() {
         }));
         let client = Tls::new(vec![shown.clone()], Some(&shown), servers.roots(), None).unwrap();
         let (there, here, client) = connect(&mut server, client, EDGE).await;
-        let TcpEvent::Opened { domains: told, .. } = there else { panic!("{there:?}") };
-        assert_eq!(told.iter().map(|domain| &**domain).collect::<Vec<_>>(), domains);
-        let TcpEvent::Opened { domains: of_server, .. } = here else { panic!("{here:?}") };
-        assert!(of_server.is_empty(), "we have asked for another name there");
+        let TcpEvent::Opened { shown: told, .. } = there else { panic!("{there:?}") };
+        assert!(told.valid_to > 1_800_000_000, "{told:?}");
+        assert_eq!(told.domains.iter().map(|domain| &**domain).collect::<Vec<_>>(), domains);
+        let TcpEvent::Opened { shown: of_server, .. } = here else { panic!("{here:?}") };
+        assert!(of_server.domains.is_empty(), "we have asked for another name there");
         drop(client);
         server.closed().await;
     }
     let (there, _, _client) = connect(&mut server, servers.tls(&["nobody"]), EDGE).await;
-    assert!(matches!(there, TcpEvent::Opened { domains, .. } if domains.is_empty()));
+    assert!(matches!(there, TcpEvent::Opened { shown, .. } if shown.domains.is_empty()));
 }
 
 #[tokio::test]
@@ -423,7 +464,7 @@ async fn a_certificate_of_the_past_names_nobody_and_opens_nothing() {
     let mut server = Server::new(tls);
     let past = carriers.pem(&["sbc.carrier.example"], |params| params.not_after = rcgen::date_time_ymd(2020, 1, 1));
     let shown = identity(&past);
-    assert!(domains::of_certificate(&shown.key().cert[0]).is_empty());
+    assert!(ShownCertificate::of(&shown.key().cert[0]).domains.is_empty());
     let client = Tls::new(vec![shown.clone()], Some(&shown), servers.roots(), None).unwrap();
     let (there, _, _client) = connect(&mut server, client, EDGE).await;
     assert!(matches!(there, TcpEvent::Closed { why: Closed::NotSecured, .. }), "{there:?}");

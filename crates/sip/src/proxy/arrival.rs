@@ -56,8 +56,9 @@ impl Proxy {
     /// What nobody can forge about who sends on this flow from this address.
     pub(super) fn sender(&self, flow: Flow, address: IpAddr) -> Sender<'_> {
         let connection = if let Flow::Stream { connection } = flow { Some(connection) } else { None };
-        let domains = connection.and_then(|connection| self.certified.get(&connection));
-        Sender { address, domains: domains.map(|domains| &**domains).unwrap_or_default() }
+        let certified = connection.and_then(|connection| self.certified.get(&connection));
+        let domains = certified.map(|certified| &*certified.domains).unwrap_or_default();
+        Sender { address, domains, proved: self.proved_name(flow) }
     }
 
     /// Handles an edge message; `admission` is the verdict of its source's rate.

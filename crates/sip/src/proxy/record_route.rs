@@ -30,7 +30,7 @@ impl Proxy {
         format!("<{scheme}:{token}@{edge}{transport}{proves};lr>")
     }
 
-    fn proved_name(&self, flow: Flow) -> Option<&str> {
+    pub(super) fn proved_name(&self, flow: Flow) -> Option<&str> {
         let Flow::Stream { connection } = flow else { return None };
         self.proved_names.get(&connection).map(|name| &**name)
     }

@@ -144,6 +144,8 @@ pub struct Trunk {
     pub asked: Option<UriHop>,
     /// The user under which we have registered with it: its calls are addressed to this user, and the To names the number.
     pub user: Option<String>,
+    /// The host with which we register, in lower case; over TLS it proves this name.
+    pub registrar: Option<Box<str>>,
 }
 
 /// A range of addresses, as `192.0.2.0/24`.

@@ -115,6 +115,7 @@ impl Lab {
                 name: "carrier".into(),
                 allow: vec![Network::parse("192.0.2.0/24").unwrap()],
                 certificate_names: Vec::new(),
+                registrar: None,
                 asked: None,
                 user: None,
             }],

@@ -14,6 +14,8 @@ use super::settings::Network;
 pub struct Trunks {
     by_network: HashMap<Network, Vec<Arc<Trunk>>>,
     by_name: HashMap<Box<str>, Vec<Arc<Trunk>>>,
+    /// By the servers with which we register.
+    by_registrar: HashMap<Box<str>, Vec<Arc<Trunk>>>,
     /// Prefix lengths in use, the longest first.
     ipv4: Vec<u8>,
     ipv6: Vec<u8>,
@@ -26,6 +28,8 @@ pub(super) struct Sender<'a> {
     pub(super) address: IpAddr,
     /// The domains in the certificate that it has shown, in lower case; none without one.
     pub(super) domains: &'a [Box<str>],
+    /// The name that it has proved, where we have connected to it over TLS.
+    pub(super) proved: Option<&'a str>,
 }
 
 /// What a sender lacks to be the trunk that it could be.
@@ -58,12 +62,14 @@ impl Trunks {
         self.certified(sender).chain(of_source.iter().filter(needs_none))
     }
 
-    /// The trunks that the certificate of a sender names, unless they name other networks than that of its address.
+    /// The trunks that the certificate of a sender names, unless they name other networks than that of its address. On a connection that
+    /// we have opened, those that register with the server that has proved its name there: carriers call back by it, and show us
+    /// no certificate as a client.
     pub(super) fn certified<'a>(&'a self, sender: Sender<'a>) -> impl Iterator<Item = &'a Arc<Trunk>> {
         let may_come_from = move |trunk: &&Arc<Trunk>| {
             trunk.allow.is_empty() || trunk.allow.iter().any(|network| network.contains(sender.address))
         };
-        self.named(sender.domains).filter(may_come_from)
+        self.named(sender.domains).filter(may_come_from).chain(self.registering(sender.proved))
     }
 
     /// The trunk that a sender could be which is none by [`Self::of_sender`], and what it lacks.
@@ -71,6 +77,11 @@ impl Trunks {
         let by_name = self.named(sender.domains).last().map(|trunk| (trunk, Lacking::Address));
         let of_source = || self.of(sender.address).iter().find(|trunk| !trunk.certificate_names.is_empty());
         by_name.or_else(|| of_source().map(|trunk| (trunk, Lacking::Certificate)))
+    }
+
+    fn registering<'a>(&'a self, proved: Option<&'a str>) -> impl Iterator<Item = &'a Arc<Trunk>> {
+        let known = proved.and_then(|name| self.by_registrar.get(&*name.to_ascii_lowercase()));
+        known.into_iter().flatten()
     }
 
     fn named<'a>(&'a self, domains: &'a [Box<str>]) -> impl Iterator<Item = &'a Arc<Trunk>> {
@@ -92,6 +103,9 @@ impl<T: Into<Arc<Trunk>>> FromIterator<T> for Trunks {
         for trunk in trunks.into_iter().map(Into::into) {
             for name in &trunk.certificate_names {
                 of.by_name.entry(name.clone()).or_default().push(trunk.clone());
+            }
+            if let Some(name) = &trunk.registrar {
+                of.by_registrar.entry(name.clone()).or_default().push(trunk.clone());
             }
             for network in &trunk.allow {
                 let lengths = if network.is_ipv4() { &mut of.ipv4 } else { &mut of.ipv6 };
@@ -124,6 +138,7 @@ mod tests {
             certificate_names: Vec::new(),
             asked: None,
             user: None,
+            registrar: None,
         }
     }
 
@@ -134,7 +149,7 @@ mod tests {
     /// The names of the trunks that a sender with these domains may be.
     fn of_sender(trunks: &Trunks, address: &str, domains: &[&str]) -> Vec<String> {
         let domains: Vec<Box<str>> = domains.iter().map(|domain| (*domain).into()).collect();
-        let sender = Sender { address: address.parse().unwrap(), domains: &domains };
+        let sender = Sender { address: address.parse().unwrap(), domains: &domains, proved: None };
         trunks.of_sender(sender).map(|trunk| trunk.name.clone()).collect()
     }
 

@@ -407,12 +407,14 @@ impl TenantAgents {
     pub fn not_stored(&mut self, write: &AgentWrite, stored: Option<&Record<AgentId>>, now: Timestamp) {
         self.again_from = now + AFTER_REFUSAL;
         if !self.phone_not_stored(&write.agent, stored) {
+            let was_at = self.dn_of(&write.agent);
             self.table.forget(&write.agent);
             self.stored.remove(&write.agent);
             self.intervals.forget(&write.agent);
             if let Some(record) = stored {
                 self.attempt("an agent's record", |this| this.restore_agent(record, now));
             }
+            self.note_logged_in_again(&write.agent, was_at);
         }
         let mut told = BTreeSet::new();
         for event in write.events.iter().map(|fact| &fact.event).filter(|event| event.requester.is_some()) {

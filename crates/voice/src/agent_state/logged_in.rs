@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use model::Dn;
+use model::{AgentId, Dn};
 
 use super::handler::TenantAgents;
 use crate::phone_settings;
@@ -15,6 +15,18 @@ impl TenantAgents {
         let noted = self.phones.iter().filter(|(_, phone)| phone.record.agent.is_some()).map(|(dn, _)| dn.clone());
         let used = self.table.iter().filter(|_| self.people.limits_agents()).filter_map(|agent| agent.dn.clone());
         for dn in noted.chain(used).collect::<BTreeSet<Dn>>() {
+            self.note_who_is_logged_in(&dn);
+        }
+    }
+
+    /// Where an agent is logged in.
+    pub(super) fn dn_of(&self, agent: &AgentId) -> Option<Dn> {
+        self.table.agent(agent)?.dn.clone()
+    }
+
+    /// Notes it for the phone where an agent was, and for that where the agent is now: what had become of the agent was not stored.
+    pub(super) fn note_logged_in_again(&mut self, agent: &AgentId, was_at: Option<Dn>) {
+        for dn in was_at.into_iter().chain(self.dn_of(agent)) {
             self.note_who_is_logged_in(&dn);
         }
     }

@@ -88,7 +88,10 @@ impl Certificates {
         let identities = if set.is_empty() { vec![self.own_identity(now)?] } else { set };
         self.use_until(&identities);
         let servers = self.believed_servers().unwrap_or_else(|_| authorities::Roots::empty());
-        let clients = self.believed_clients().unwrap_or_default();
+        let clients = self.believed_clients().unwrap_or_else(|_| {
+            error!("nobody who connects is asked for a certificate: calls that are known by one are refused");
+            None
+        });
         Ok(Tls::new(identities, shown.as_deref(), servers, clients)?)
     }
 

@@ -368,7 +368,9 @@ fn trunk_of(tenant: &TenantId, trunk: &TrunkObject) -> Trunk {
     let certificate_names = certificate_names.map(|name| name.to_ascii_lowercase().into()).collect();
     let asked = trunk.outgoing().filter(|_| trunk.options).and_then(|(contact, _)| place_of(&format!("sip:{contact}")));
     let user = trunk.registers().map(|(_, user)| user.to_owned());
-    Trunk { tenant: tenant.clone(), allow, certificate_names, asked, user, name: trunk.name.clone() }
+    let server = trunk.registers().and_then(|(contact, _)| place_of(&format!("sip:{contact}")));
+    let registrar = server.map(|server| server.host.to_ascii_lowercase().into()).filter(|_| !is_nowhere);
+    Trunk { tenant: tenant.clone(), allow, certificate_names, asked, user, registrar, name: trunk.name.clone() }
 }
 
 /// Encodes a text as one segment of a path or value of a query.

@@ -219,13 +219,15 @@ impl EventLoop {
     fn take_event(&mut self, event: TcpEvent) {
         let now = self.ctx.clock.now();
         match event {
-            TcpEvent::Opened { connection, remote, listener, domains } => {
+            TcpEvent::Opened { connection, remote, listener, shown } => {
                 let side = if listener == Some(NODES) { Side::Cluster } else { Side::Edge };
                 self.note_trunk(connection);
                 self.attempt(Doing::Word("a connection's begin"), now, |this| {
                     this.passages.opened(connection, remote);
                     this.proxy.handle_opened(connection, remote, side);
-                    this.proxy.handle_certificate(connection, domains);
+                    let seconds = u64::try_from(shown.valid_to).unwrap_or_default();
+                    let until = Timestamp::from_millis(seconds.saturating_mul(1_000));
+                    this.proxy.handle_certificate(connection, shown.domains, until);
                     this.perform(now);
                 });
             }

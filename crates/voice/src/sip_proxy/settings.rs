@@ -42,7 +42,7 @@ runtime::settings! {
         /// PEM files of the authorities that vouch for carriers called over TLS. If there is none, those of the system.
         server_authorities: Vec<String> = Vec::new(), |v| paths(v);
         /// PEM files of the authorities that vouch for who connects over TLS with a certificate. If there is none, nobody is asked for
-        /// one.
+        /// one. Each of them can vouch for any name, so for any trunk with `certificate_names`; `allow` beside the names confines that.
         client_authorities: Vec<String> = Vec::new(), |v| paths(v);
         /// Phones whose credentials are cached.
         credentials_cache: usize = 20_000;

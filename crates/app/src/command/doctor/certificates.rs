@@ -34,12 +34,16 @@ pub fn certificates(situation: &Situation) -> Vec<Finding> {
     if usable.len() == identities.len() && !usable.is_empty() {
         found.extend(names(situation, &usable));
     }
-    for (key, paths) in [("server_authorities", &servers), ("client_authorities", &clients)] {
+    let of_servers = "no carrier is called over TLS after the next start";
+    let of_clients = "nobody is asked for a certificate after the next start, and calls known by one are refused";
+    for (key, paths, then) in
+        [("server_authorities", &servers, of_servers), ("client_authorities", &clients, of_clients)]
+    {
         // Each on its own: all faults are told at once.
         for path in paths {
             if let Err(fault) = authorities::of_files(&[path]) {
                 let remedy = "give it a PEM file with the certificates of authorities";
-                found.push(Finding::error(format!("sip-proxy.{key}"), fault.to_string(), remedy));
+                found.push(Finding::error(format!("sip-proxy.{key}"), format!("{fault}: {then}"), remedy));
             }
         }
     }

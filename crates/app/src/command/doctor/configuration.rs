@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use contracts::provisioning::{DialAction, DialRule, DnKind, TenantObjects, networks};
 use infra::SystemClock;
+use net::tls::authorities;
 use runtime::process::sections;
 use runtime::{Place, RoleSpec, edge};
 
@@ -202,6 +203,7 @@ fn prompts_of(one: &TenantSituation) -> Vec<String> {
 pub fn trunks(situation: &Situation) -> Vec<Finding> {
     let mut found = Vec::new();
     let reachable = reachable_from_elsewhere(situation);
+    let has_many_authorities = client_authorities(situation) > 1;
     for one in situation.tenants() {
         let limits = |rule: &DialRule| matches!(rule.action, DialAction::Limit { .. });
         let objects = &one.objects;
@@ -230,6 +232,11 @@ pub fn trunks(situation: &Situation) -> Vec<Finding> {
                 let remedy =
                     "set `sip-proxy.client_authorities` to a file with the authority of the carrier's certificate";
                 found.push(Finding::error(&place, what, remedy));
+            }
+            if !trunk.certificate_names.is_empty() && trunk.allow.is_empty() && has_many_authorities {
+                let what = "each of `sip-proxy.client_authorities` can issue a certificate with which calls from anywhere are its calls";
+                let remedy = "name the carrier's networks in `allow` beside `certificate_names`, or believe the carrier's own authority alone";
+                found.push(Finding::warning(&place, what, remedy));
             }
             for (key, why) in trunk.without_effect() {
                 let what = format!("its `{key}` has no effect: {why}");
@@ -331,6 +338,12 @@ fn shared_certificate_names(situation: &Situation) -> Vec<Finding> {
 fn named_by(tenants: &BTreeMap<&str, &str>) -> String {
     let trunks: Vec<String> = tenants.iter().map(|(tenant, name)| format!("{name} of tenant {tenant}")).collect();
     some_of(&trunks)
+}
+
+/// How many authorities vouch for who connects, as far as their files can be read.
+fn client_authorities(situation: &Situation) -> usize {
+    let files = voice::sip_proxy::certificate_files(&situation.values).unwrap_or_default();
+    authorities::of_files(&files.clients).map(|roots| authorities::count(&roots)).unwrap_or_default()
 }
 
 fn asks_for_certificates(situation: &Situation) -> bool {

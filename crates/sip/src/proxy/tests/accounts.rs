@@ -10,6 +10,7 @@ fn trunk(tenant: &str, user: Option<&str>) -> Trunk {
         name: "carrier".into(),
         allow: vec![Network::parse("192.0.2.0/24").unwrap()],
         certificate_names: Vec::new(),
+        registrar: None,
         user: user.map(str::to_owned),
     }
 }

@@ -7,6 +7,8 @@ use crate::flow::Transport;
 /// An address that no trunk names.
 const ELSEWHERE: &str = "198.51.100.7:40000";
 const NAME: &str = "sbc.carrier.example";
+/// How long a certificate still is.
+const VALID: Duration = Duration::from_secs(3_600);
 
 const fn tls(number: u64) -> ConnectionId {
     ConnectionId::accepted(number, Transport::Tls)
@@ -20,6 +22,7 @@ fn trunk(tenant: &str, allow: &[&str], names: &[&str]) -> Trunk {
         certificate_names: names.iter().map(|name| (*name).into()).collect(),
         asked: None,
         user: None,
+        registrar: None,
     }
 }
 
@@ -35,7 +38,8 @@ fn lab(trunks: Vec<Trunk>) -> Lab {
 /// Opens a connection over TLS from an address, with a certificate for these domains.
 fn opened(lab: &mut Lab, connection: ConnectionId, remote: &str, domains: &[&str]) {
     lab.proxy.handle_opened(connection, addr(remote), Side::Edge);
-    lab.proxy.handle_certificate(connection, domains.iter().map(|domain| (*domain).into()).collect());
+    let until = lab.now + VALID;
+    lab.proxy.handle_certificate(connection, domains.iter().map(|domain| (*domain).into()).collect(), until);
 }
 
 fn invite(branch: &str) -> String {
@@ -101,6 +105,58 @@ fn with_address_and_certificate_both_are_needed() {
     assert_eq!((counts.trunks_unproved, counts.unknown_sources), (3, 1));
     let lacking = [Lacking::Certificate, Lacking::Address, Lacking::Certificate];
     assert_eq!(unproved(&lab), lacking.map(|lacks| ("carrier", lacks)));
+}
+
+#[test]
+fn a_certificate_counts_until_it_expires() {
+    let mut lab = lab(vec![trunk("acme", &["192.0.2.0/24"], &[NAME])]);
+    opened(&mut lab, tls(70), TRUNK, &[NAME]);
+    lab.by(tls(70), &invite("z9hG4bK-a"));
+    assert_eq!(outcome(&mut lab), Ok("acme".to_owned()));
+    lab.now = lab.now + VALID;
+    lab.by(tls(70), &invite("z9hG4bK-b"));
+    assert!(outcome(&mut lab).is_err_and(|(status, _)| status == 403), "its connection lives on");
+    assert!(lab.proxy.certified.is_empty());
+}
+
+/// A trunk that registers with `192.0.2.10`.
+fn registers(tenant: &str, user: &str, names: &[&str]) -> Trunk {
+    Trunk { user: Some(user.into()), registrar: Some("192.0.2.10".into()), ..trunk(tenant, &[], names) }
+}
+
+/// A connection of ours to the server of a carrier, which has proved its name.
+fn called_by_tls(lab: &mut Lab) -> ConnectionId {
+    let uri = "sip:+1@192.0.2.10;transport=tls";
+    lab.by(ConnectionId(1), &Ask { uri, host: "127.0.2.1", branch: "z9hG4bK-o", ..Ask::default() }.text());
+    let (Flow::Stream { connection }, _) = lab.only() else { panic!("a connection") };
+    lab.proxy.handle_opened(connection, addr("192.0.2.10:5061"), Side::Edge);
+    connection
+}
+
+#[test]
+fn a_carrier_that_we_register_with_calls_by_the_connection_that_we_have_opened() {
+    let mut lab = lab(vec![registers("acme", "a", &[NAME]), registers("zenith", "z", &[])]);
+    let ours = called_by_tls(&mut lab);
+    for (user, tenant) in [("a", "acme"), ("z", "zenith")] {
+        let branch = format!("z9hG4bK-{user}");
+        let uri = format!("sip:{user}@{EDGE}");
+        let ask = Ask { uri: &uri, branch: &branch, call: &branch, ..Ask::default() };
+        lab.by(ours, &ask.text().replace("SIP/2.0/UDP", "SIP/2.0/TLS"));
+        assert_eq!(outcome(&mut lab), Ok(tenant.to_owned()), "{user}");
+    }
+    // Who connects to us from there has proved nothing.
+    opened(&mut lab, tls(71), "192.0.2.10:40000", &[]);
+    lab.by(tls(71), &invite("z9hG4bK-c"));
+    assert!(outcome(&mut lab).is_err());
+}
+
+#[test]
+fn a_carrier_answers_at_the_rate_of_trunks_on_the_connection_that_we_have_opened() {
+    let mut lab = lab(vec![registers("acme", "a", &[NAME])]);
+    let ours = called_by_tls(&mut lab);
+    let rate = |lab: &Lab, connection| lab.proxy.requests_per_s(Flow::Stream { connection }, addr(TRUNK).ip());
+    opened(&mut lab, tls(71), TRUNK, &[]);
+    assert!(rate(&lab, ours) > rate(&lab, tls(71)));
 }
 
 #[test]

@@ -199,6 +199,7 @@ fn a_carrier_that_answers_no_options_gets_emergency_calls_alone() {
         name: "carrier".into(),
         allow: Vec::new(),
         certificate_names: Vec::new(),
+        registrar: None,
         asked: Some(place.clone()),
         user: None,
     };
@@ -249,6 +250,7 @@ fn a_carrier_that_answers_options_stays_and_is_back_after_two_answers() {
         name: "carrier".into(),
         allow: Vec::new(),
         certificate_names: Vec::new(),
+        registrar: None,
         asked: Some(place),
         user: None,
     };

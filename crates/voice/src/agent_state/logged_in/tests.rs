@@ -1,6 +1,7 @@
 //! On the embedded stores, as the tests of agents.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use contracts::configuration::{Changes, Listed};
 use contracts::provisioning::{DialAction, DialRule, Object, ObjectKind, Spender};
@@ -36,6 +37,23 @@ async fn login(site: &Site, agents: &mut TenantAgents, dn: &str) {
 async fn changed(site: &Site, agents: &mut TenantAgents, people: Arc<People>) {
     agents.people_changed(people, site.stores.clock.now());
     site.turn(agents).await;
+}
+
+#[tokio::test]
+async fn a_login_that_is_not_stored_is_not_noted() {
+    let site = Site::new();
+    let mut agents = site.claim(1).await.unwrap();
+    changed(&site, &mut agents, with_rule(Spender::Agent)).await;
+    let kind = RequestKind::AgentLogin(AgentId::parse("a1").ok(), WorkMode::AutoIn, LoginPassword::Absent);
+    site.ask_too_much(&mut agents, kind).await;
+    site.clock.pass(Duration::from_secs(2));
+    site.turn(&mut agents).await;
+    assert_eq!(noted(&site, "7101").await, None);
+    login(&site, &mut agents, "7101").await;
+    site.ask_too_much(&mut agents, RequestKind::AgentLogout).await;
+    site.clock.pass(Duration::from_secs(2));
+    site.turn(&mut agents).await;
+    assert_eq!(noted(&site, "7101").await.as_deref(), Some("a1"), "still logged in");
 }
 
 #[tokio::test]

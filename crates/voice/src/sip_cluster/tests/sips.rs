@@ -130,6 +130,21 @@ fn an_emergency_goes_out_in_any_way() {
 }
 
 #[test]
+fn what_a_carrier_before_lacked_is_not_told_of_a_number_that_is_busy() {
+    let Destination::Outside(mut outside) = by_two_trunks("one", "two") else { panic!("a number outside") };
+    outside.way.contact.uri = "sip:+4930123@203.0.113.9".to_owned();
+    outside.further[0].contact.uri = "sip:+4930123@203.0.113.10:5061;transport=tls".to_owned();
+    let mut bench = comes(&sips("+4930123"), Vec::new());
+    bench.plan(Destination::Outside(outside));
+    assert_eq!(invites(&bench).len(), 1, "the first is not called by TLS");
+    let (dialog, now) = (bench.phone_dialog.expect("an INVITE"), bench.now);
+    bench.agent(Peer::Phone).reject(dialog, Reply::new(StatusCode(486)), now).expect("an INVITE");
+    bench.run();
+    let (status, warning) = bench.refusal().expect("a refusal");
+    assert_eq!((status, warning.filter(|warning| warning.contains("SIPS"))), (486, None));
+}
+
+#[test]
 fn who_calls_sips_is_told_that_the_phone_has_no_tls() {
     for (called, warning) in [(sips("7101"), Some(NOT_ALLOWED.to_owned())), ("7101".to_owned(), None)] {
         let mut bench = comes(&called, Vec::new());

@@ -154,6 +154,11 @@ fn a_trunk_keeps_the_networks_that_are_networks() {
     assert_eq!(trunk_of(&tenant, &within).allow, [Network::parse("203.0.113.0/24").unwrap()]);
     let named = TrunkObject { certificate_names: vec!["SBC.carrier.example".into()], ..within };
     assert_eq!(trunk_of(&tenant, &named).certificate_names, [Box::<str>::from("sbc.carrier.example")]);
+    let registrar = |trunk: &TrunkObject| trunk_of(&tenant, trunk).registrar;
+    assert_eq!(registrar(&named).as_deref(), Some("203.0.113.9"));
+    let by_name = TrunkObject { contact: Some("SIP.carrier.example;transport=tls".into()), ..named.clone() };
+    assert_eq!(registrar(&by_name).as_deref(), Some("sip.carrier.example"));
+    assert_eq!(registrar(&TrunkObject { register: false, ..by_name }), None);
     // Without its networks a trunk would take the certificate from anywhere.
     let nowhere = trunk_of(&tenant, &TrunkObject { allow: vec!["everywhere".into()], ..named });
     assert!(nowhere.allow.is_empty() && nowhere.certificate_names.is_empty(), "{nowhere:?}");

@@ -254,9 +254,7 @@ impl Node {
                 self.note_pause(Place { conn_id, leg: id, side }, status, response, now);
                 self.close_media(conn_id, id, now);
                 let has_no_tls = self.needs_tls(conn_id) && super::sips::is_of_proxy(status, response);
-                if has_no_tls {
-                    self.set_warning(conn_id, Some(super::sips::NOT_ALLOWED.to_owned()));
-                }
+                self.note_tls(conn_id, has_no_tls);
                 let shown = super::caller_status::status_for_caller(status);
                 if shown != status {
                     tracing::info!(%conn_id, leg = %id, %status, %shown, "a phone's refusal is not the caller's");

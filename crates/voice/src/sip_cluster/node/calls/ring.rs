@@ -44,11 +44,9 @@ impl Node {
             leg.path = AudioPath::Direct;
         }
         entry.legs.push(leg);
-        if barrier == Some(Barrier::NoTls) {
-            entry.warning = Some(sips::NOT_ALLOWED.to_owned());
-        }
         // A phone whose proxy is away cannot be rung through another one: its flow ends at that proxy.
         self.calls.know_phone(conn_id, id);
+        self.note_tls(conn_id, barrier == Some(Barrier::NoTls));
         if let Some(barrier) = barrier {
             return self.fail_leg(conn_id, id, barrier.failure(id), now);
         }

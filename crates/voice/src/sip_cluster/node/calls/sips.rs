@@ -53,6 +53,16 @@ impl Node {
         entry.is_some_and(|entry| entry.legs.iter().any(|leg| leg.sips && leg.target.is_none()))
     }
 
+    /// Notes for the caller whether whom we have tried last has no TLS: what others lacked says nothing about why a call ends.
+    pub(super) fn note_tls(&mut self, thread: ConnId, is_lacking: bool) {
+        let Some(entry) = self.calls.get_mut(&thread) else { return };
+        if is_lacking {
+            entry.warning = Some(NOT_ALLOWED.to_owned());
+        } else if entry.warning.as_deref() == Some(NOT_ALLOWED) {
+            entry.warning = None;
+        }
+    }
+
     /// How whoever is rung for a thread may be rung. An emergency goes out in any way.
     pub(super) fn ring_by(&self, thread: ConnId) -> RingBy {
         if self.needs_tls(thread) { RingBy::Tls } else { RingBy::AnyWay }

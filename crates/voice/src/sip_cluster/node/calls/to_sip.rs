@@ -249,6 +249,7 @@ impl Node {
         let status = if has_no_tls { StatusCode::TEMPORARILY_UNAVAILABLE.0 } else { status };
         let mut refusal = Reply::new(StatusCode(status));
         refusal.headers.extend(self.trace_header(conn_id));
+        let warning = warning.filter(|warning| has_no_tls || warning != super::sips::NOT_ALLOWED);
         let warning = warning.or_else(|| super::caller_status::warning(status).map(str::to_owned));
         refusal.headers.extend(warning.map(|warning| (HeaderName::Warning, warning)));
         // A carrier would send nothing at all for that time (RFC 3261 section 21.5.4): it is another trunk that takes no call.

@@ -75,6 +75,7 @@ fn core_of(at: usize, seed: u64, life: u64) -> Proxy {
             name: "carrier".to_owned(),
             allow: vec![Network::parse("198.51.100.0/24").expect("a network")],
             certificate_names: Vec::new(),
+            registrar: None,
         }],
         Timestamp::from_millis(0),
     );
