@@ -163,7 +163,7 @@ pub enum DnKind {
         encryption: Encryption,
         /// Where it is, for emergency calls; none means where its place is.
         #[serde(default)]
-        location: Option<Location>,
+        location: Option<Box<Location>>,
     },
     /// Calls wait here while an application decides.
     RoutePoint {

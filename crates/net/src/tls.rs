@@ -27,6 +27,7 @@ use identity::Identities;
 #[derive(Clone)]
 pub struct Tls {
     server: Arc<ServerConfig>,
+    clients: Option<Arc<ClientsOrServers>>,
     client: TlsClient,
 }
 
@@ -61,8 +62,8 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
 impl Tls {
     /// We are `identities`: the first one whose certificate has the name that a client asks for, else the first. A server that asks who
     /// we are is shown `shown`; many serve who shows nothing, and refuse who shows a certificate that nobody vouches for. Servers are
-    /// believed if `servers` vouch for their name. Clients that show a certificate are refused unless `clients` vouch for it; without
-    /// `clients` none is asked for.
+    /// believed if `servers` vouch for their name. A client is known by its certificate if `clients` vouch for it; without `clients` none is
+    /// asked for.
     ///
     /// # Errors
     /// If there is no identity, or the authorities are of no use.
@@ -76,17 +77,18 @@ impl Tls {
             return Err(TlsFault::NoIdentity);
         }
         let server = ServerConfig::builder_with_provider(provider()).with_protocol_versions(&[&TLS13, &TLS12])?;
-        let server = match clients {
+        let clients = clients.map(ClientsOrServers::new).transpose()?.map(Arc::new);
+        let server = match &clients {
             None => server.with_no_client_auth(),
-            Some(roots) => server.with_client_cert_verifier(Arc::new(ClientsOrServers::new(roots)?)),
+            Some(clients) => server.with_client_cert_verifier(clients.clone()),
         };
         let server = server.with_cert_resolver(Arc::new(Identities(identities)));
-        Ok(Self { server: Arc::new(server), client: TlsClient::new(shown, servers)? })
+        Ok(Self { server: Arc::new(server), clients, client: TlsClient::new(shown, servers)? })
     }
 
     /// The session of a connection that a peer has opened.
     pub fn accept(&self) -> Result<TlsSession, rustls::Error> {
-        TlsSession::accept(self.server.clone())
+        TlsSession::accept(self.server.clone(), self.clients.clone())
     }
 
     /// The session of a connection to a peer that has to prove `name`, a host name or an address.

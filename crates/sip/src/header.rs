@@ -15,3 +15,6 @@ pub use error::HeaderError;
 pub use name::HeaderName;
 pub use name_addr::{Contact, NameAddr};
 pub use via::Via;
+
+/// Refers to locations (RFC 6442).
+pub const GEOLOCATION: HeaderName = HeaderName::other("Geolocation");

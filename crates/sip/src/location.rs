@@ -8,17 +8,15 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use crate::agent::ExtraHeaders;
+pub use crate::header::GEOLOCATION;
 use crate::header::HeaderName;
 use crate::message::Message;
 use crate::multipart::{self, BodyPart, Part};
 use crate::parse;
 use crate::status::StatusCode;
 use crate::uri::escape::unescape;
-pub use document::{CivicElement, KnownLocation, Point, Subject};
+pub use document::{CivicElement, GeoPoint, KnownLocation, Subject};
 
-/// Refers to locations.
-pub const GEOLOCATION: HeaderName = HeaderName::other("Geolocation");
 /// Whether a request may be routed by the location in it.
 pub const GEOLOCATION_ROUTING: HeaderName = HeaderName::other("Geolocation-Routing");
 /// The most bytes of a document; a longer one is left out.
@@ -51,7 +49,7 @@ impl Geolocation {
         }
         let kind = invite.content_type().ok()??;
         let parts = multipart::parts(invite.body_bytes(), &multipart::boundary(&kind)?);
-        let is_meant = |part: &Part| is_one(part) && id_of(part).is_some_and(|id| ids.iter().any(|i| i == id));
+        let is_meant = |part: &Part| part.is_location() && id_of(part).is_some_and(|id| ids.iter().any(|i| i == id));
         let document = parts.into_iter().find(|part| is_meant(part) && can_go_on(part))?.content;
         let may_route = match invite.header(&GEOLOCATION_ROUTING) {
             Some(word) if word.eq_ignore_ascii_case("yes") => Some(true),
@@ -63,7 +61,7 @@ impl Geolocation {
 
     /// What an INVITE gets that carries it: the headers, and the part behind its session description. `id` is a Content-ID that no other
     /// part in the world has (RFC 2392), of characters that a URI may have.
-    pub fn attach(&self, id: String) -> (ExtraHeaders, BodyPart) {
+    pub fn attach(&self, id: String) -> (Vec<(HeaderName, String)>, BodyPart) {
         let mut headers = vec![(GEOLOCATION, format!("<cid:{id}>"))];
         let word = |may: bool| if may { "yes" } else { "no" };
         headers.extend(self.may_route.map(|may| (GEOLOCATION_ROUTING, word(may).to_owned())));
@@ -95,11 +93,6 @@ fn content_id(value: &str) -> Option<&str> {
     let (uri, _) = uri.split_once('>')?;
     let (scheme, id) = parse::trim(uri).split_once(':')?;
     scheme.eq_ignore_ascii_case("cid").then_some(id)
-}
-
-/// Whether a part is such a document.
-pub(crate) fn is_one(part: &Part) -> bool {
-    part.is("application", "pidf+xml")
 }
 
 fn id_of(part: &Part) -> Option<&str> {

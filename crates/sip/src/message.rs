@@ -10,9 +10,8 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use crate::header::name::OTHER;
-use crate::header::{Elements, HeaderName};
+use crate::header::{Elements, GEOLOCATION, HeaderName};
 use crate::limits::{HEAD_MAX, HEAD_ROOM, HEADERS_MAX, HEADERS_ROOM, LINE_MAX, LINE_ROOM, MESSAGE_MAX, TAG_ROOM};
-use crate::location::GEOLOCATION;
 use crate::method::Method;
 use crate::rule::Rule;
 use crate::status::StatusCode;
@@ -315,6 +314,7 @@ impl Message {
         }
         if has_document {
             shown.body = Bytes::from_static(b"***");
+            shown.edited = true;
         }
         Cow::Owned(shown)
     }

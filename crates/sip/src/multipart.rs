@@ -45,6 +45,11 @@ impl Part {
         let media = self.header("Content-Type", "c").and_then(|value| MediaType::parse(value).ok());
         media.is_some_and(|media| media.is(kind, subtype))
     }
+
+    /// Whether it says where somebody is (RFC 4119).
+    pub(crate) fn is_location(&self) -> bool {
+        self.is("application", "pidf+xml")
+    }
 }
 
 /// The boundary of a multipart type, if it has a good one.

@@ -369,7 +369,7 @@ impl Proxy {
     /// Whether the peer of a connection has shown the certificate of a trunk.
     pub fn is_certified(&self, connection: ConnectionId) -> bool {
         let Some(peer) = self.connections.get(&connection) else { return false };
-        self.trunks.certified(self.sender(Flow::Stream { connection }, peer.remote.ip())).next().is_some()
+        self.trunks.has_proved(self.sender(Flow::Stream { connection }, peer.remote.ip()))
     }
 
     /// A connection closed, or could not be opened.

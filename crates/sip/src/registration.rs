@@ -263,13 +263,13 @@ fn newest(bindings: Vec<Cow<'_, Binding>>, phones_max: usize) -> Vec<Binding> {
     kept.into_iter().map(Cow::into_owned).collect()
 }
 
-/// The place of a Contact among the bindings: what it replaces, and nothing else.
-struct Place<'a> {
+/// What binding a Contact is: it replaces that one, and nothing else.
+struct BindingKey<'a> {
     uri: Uri<'a>,
     flow: Option<(Instance, u32)>,
 }
 
-impl Place<'_> {
+impl BindingKey<'_> {
     /// Whether the binding is the one of this place. A flow is its phone's whatever its URI (RFC 5626 §6). It also takes the place of a
     /// Contact that was no flow, with its URI or of its phone; and a Contact that is none is meant by its URI alone.
     fn is_of(&self, binding: &Binding) -> bool {
@@ -323,18 +323,18 @@ impl<'a> Said<'a> {
         Ok(Self { contacts, call_id, cseq, path, user_agent, has_flows })
     }
 
-    fn place<'u>(&self, contact: &NameAddr<'_>, uri: Uri<'u>) -> Place<'u> {
-        Place { uri, flow: flow_of(contact).filter(|_| self.has_flows) }
+    fn place<'u>(&self, contact: &NameAddr<'_>, uri: Uri<'u>) -> BindingKey<'u> {
+        BindingKey { uri, flow: flow_of(contact).filter(|_| self.has_flows) }
     }
 
     fn binding(
         &self,
-        place: Place<'_>,
+        place: BindingKey<'_>,
         contact: &NameAddr<'_>,
         now: Timestamp,
         granted: Duration,
     ) -> Result<Binding, Outcome> {
-        let Place { uri, flow } = place;
+        let BindingKey { uri, flow } = place;
         let uri = uri.to_string();
         let reg_id = flow.as_ref().map(|(_, reg_id)| *reg_id);
         let instance = flow.map(|(instance, _)| instance).or_else(|| Instance::of(contact));

@@ -216,7 +216,7 @@ fn dn(row: &Row, lists: &mut Lists) -> Result<Dn> {
             outgoing_max: get(row, "outgoing_max")?,
             direct_media: is_set(row, "direct_media")?,
             encryption: encryption(row, "table dn")?,
-            location: location(row, "table dn")?,
+            location: location(row, "table dn")?.map(Box::new),
         },
         "route_point" => DnKind::RoutePoint {
             application: get::<Option<String>>(row, "application")?.unwrap_or_default(),

@@ -186,7 +186,7 @@ async fn put_dn(db: &mut dyn Turn, tenant: &str, o: &Dn) -> Result<()> {
              outgoing_max = excluded.outgoing_max, direct_media = excluded.direct_media,
              encryption = excluded.encryption, location = excluded.location";
     let location = match &o.kind {
-        DnKind::Extension { location, .. } => location.as_ref(),
+        DnKind::Extension { location, .. } => location.as_deref(),
         _ => None,
     };
     let put = query(sql)

@@ -167,6 +167,12 @@ impl CallSnapshot {
         }
     }
 
+    /// Whether somebody waits for the phone that rings to answer by itself.
+    pub fn is_asked_to_answer(&self) -> bool {
+        let offer = if let Stage::Offering(offer) = &self.stage { Some(offer) } else { self.invited() };
+        offer.is_some_and(|offer| offer.answer_asked.is_some())
+    }
+
     /// Whether the phone that rings is the one from which the call was made by request.
     pub const fn rings_at_origin(&self) -> bool {
         matches!(self.stage, Stage::Originating(_))

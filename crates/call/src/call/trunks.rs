@@ -1,5 +1,5 @@
 //! Several trunks lead to a number outside: the next one is tried while nobody there has taken the call. Once the number has
-//! rung, been busy or refused, no further trunk is tried: nobody hears the phone ring twice.
+//! rung, been busy or refused, no further trunk is tried: nobody hears the phone ring twice. Who calls for help is put through all the same.
 
 use std::time::Duration;
 
@@ -9,6 +9,11 @@ use model::{LegId, Timestamp};
 use super::state::Offer;
 use super::timer::Timer;
 use super::{Call, Input, Output};
+
+/// How long a trunk may say nothing at least before the call is tried by itself again: what is slow is not called twice.
+const LAST_TRIED_FOR: Duration = Duration::from_secs(16);
+/// How long a call that passes in any case rings by each way.
+const ALWAYS_RINGS: Duration = Duration::from_secs(90);
 
 /// The trunk by which a leg goes out.
 #[derive(Clone, Copy)]
@@ -29,11 +34,17 @@ impl Call {
         let Way { trunk, contact, caller_id, try_ms, always, limits } = way;
         let by = ByTrunk { trunk: &trunk, shows: caller_id.as_deref(), always, limits: &limits };
         offer.legs = self.ring_legs(&offer.dn, vec![contact], Some(by));
-        offer.trunk = Some(trunk);
         if offer.further.is_empty() {
             self.s.timers.disarm(Timer::Trunk);
         } else {
-            self.s.timers.arm(Timer::Trunk, now + Duration::from_millis(try_ms));
+            let is_last = offer.further.iter().all(|way| way.trunk == trunk);
+            let silent_max = Duration::from_millis(try_ms).max(if is_last { LAST_TRIED_FOR } else { Duration::ZERO });
+            self.s.timers.arm(Timer::Trunk, now + silent_max);
+        }
+        offer.trunk = Some(trunk);
+        if always {
+            // Each way gets the whole time: the last one may be the one that leads there.
+            self.s.timers.arm(Timer::NoAnswer, now + ALWAYS_RINGS);
         }
     }
 
@@ -52,7 +63,9 @@ impl Call {
     /// Whether another trunk is tried; `failed` is the leg by the last one, if that has ended.
     fn try_next_trunk(&mut self, failed: Option<LegId>, why: &str, now: Timestamp) -> bool {
         let may_try = |offer: &&mut Offer| {
-            !offer.rang && !offer.further.is_empty() && failed.is_none_or(|leg| offer.legs.contains(&leg))
+            // A carrier's announcement that it cannot is taken for ringing, too.
+            let may_ring_again = !offer.rang || offer.further.first().is_some_and(|way| way.always);
+            may_ring_again && !offer.further.is_empty() && failed.is_none_or(|leg| offer.legs.contains(&leg))
         };
         let Some(found) = self.ringing_offer().filter(may_try) else { return false };
         let nobody = Offer::new(found.dn.clone(), None, None);

@@ -68,7 +68,7 @@ pub fn objects(tenant: &str) -> TenantObjects {
             outgoing_max: Some(2),
             direct_media: !call_waiting,
             encryption: if call_waiting { Encryption::Offered } else { Encryption::Required },
-            location: call_waiting.then(|| location("4.12")),
+            location: call_waiting.then(|| Box::new(location("4.12"))),
         },
     };
     let announcement = Dn { number: "a".into(), kind: DnKind::Announcement { prompts: vec!["music".into()] } };

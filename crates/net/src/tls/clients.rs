@@ -9,7 +9,9 @@ use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{ParsedCertificate, VerifierBuilderError, WebPkiClientVerifier};
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme};
 
-/// Believes certificates of these authorities that are for clients or for servers; who shows none may connect.
+/// Believes certificates of these authorities that are for clients or for servers. Who shows none may connect, and who shows another one too,
+/// and is nobody then: phones have a certificate of their maker, and carriers that are known by their address show what they have. That the
+/// peer has the key is checked of each.
 ///
 /// Carriers show the certificate of their border element in both roles, and public authorities issue such certificates for servers alone.
 /// The name in it and the key are as much proved by either.
@@ -25,18 +27,14 @@ impl ClientsOrServers {
         let clients = WebPkiClientVerifier::builder_with_provider(roots.clone(), super::provider());
         Ok(Self { clients: clients.allow_unauthenticated().build()?, roots })
     }
-}
 
-impl ClientCertVerifier for ClientsOrServers {
-    fn client_auth_mandatory(&self) -> bool {
-        self.clients.client_auth_mandatory()
+    /// Whether one of the authorities vouches for what a peer has shown, its certificate first.
+    pub(super) fn believes(&self, shown: &[CertificateDer<'_>]) -> bool {
+        let Some((certificate, chain)) = shown.split_first() else { return false };
+        self.verify(certificate, chain, UnixTime::now()).is_ok()
     }
 
-    fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        self.clients.root_hint_subjects()
-    }
-
-    fn verify_client_cert(
+    fn verify(
         &self,
         certificate: &CertificateDer<'_>,
         chain: &[CertificateDer<'_>],
@@ -51,6 +49,26 @@ impl ClientCertVerifier for ClientsOrServers {
             }
             verified => verified,
         }
+    }
+}
+
+impl ClientCertVerifier for ClientsOrServers {
+    fn client_auth_mandatory(&self) -> bool {
+        self.clients.client_auth_mandatory()
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        self.clients.root_hint_subjects()
+    }
+
+    fn verify_client_cert(
+        &self,
+        _certificate: &CertificateDer<'_>,
+        _chain: &[CertificateDer<'_>],
+        _now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        // [`Self::believes`] is asked once the handshake is over.
+        Ok(ClientCertVerified::assertion())
     }
 
     fn verify_tls12_signature(

@@ -8,6 +8,7 @@ use rustls::pki_types::ServerName;
 use rustls::{AlertDescription, ClientConfig, ClientConnection, Connection, ServerConfig, ServerConnection};
 
 use super::ShownCertificate;
+use super::clients::ClientsOrServers;
 
 /// The most ciphertext that a peer may send before the handshake is over: a long chain of certificates, and some spare. The
 /// protocol itself lets each of many strangers leave twice as much in memory.
@@ -21,6 +22,8 @@ pub struct TlsSession {
     handshake_bytes: usize,
     /// Whom we connect to.
     name: Option<Box<str>>,
+    /// Who vouches for those that connect to us.
+    clients: Option<Arc<ClientsOrServers>>,
 }
 
 /// Why a session cannot go on, as it is counted.
@@ -55,17 +58,20 @@ pub struct Full;
 // === impl TlsSession ===
 
 impl TlsSession {
-    pub(super) fn accept(config: Arc<ServerConfig>) -> Result<Self, rustls::Error> {
-        ServerConnection::new(config).map(|connection| Self::of(connection.into(), None))
+    pub(super) fn accept(
+        config: Arc<ServerConfig>,
+        clients: Option<Arc<ClientsOrServers>>,
+    ) -> Result<Self, rustls::Error> {
+        ServerConnection::new(config).map(|connection| Self::of(connection.into(), None, clients))
     }
 
     pub(super) fn connect(config: Arc<ClientConfig>, name: ServerName<'static>) -> Result<Self, rustls::Error> {
         let text = name.to_str().into();
-        ClientConnection::new(config, name).map(|connection| Self::of(connection.into(), Some(text)))
+        ClientConnection::new(config, name).map(|connection| Self::of(connection.into(), Some(text), None))
     }
 
-    const fn of(connection: Connection, name: Option<Box<str>>) -> Self {
-        Self { connection, handshake_bytes: 0, name }
+    const fn of(connection: Connection, name: Option<Box<str>>, clients: Option<Arc<ClientsOrServers>>) -> Self {
+        Self { connection, handshake_bytes: 0, name, clients }
     }
 
     /// The most plaintext that waits for the end of the handshake.
@@ -78,10 +84,12 @@ impl TlsSession {
         self.name.as_deref()
     }
 
-    /// The certificate that a peer has shown who connects to us; an empty one without, and during the handshake.
+    /// The certificate that a peer has shown who connects to us, if an authority vouches for it; else an empty one, as during the handshake.
     pub fn shown(&self) -> ShownCertificate {
-        let is_known = self.name.is_none() && !self.connection.is_handshaking();
-        let chain = self.connection.peer_certificates().filter(|_| is_known).unwrap_or_default();
+        let Some(clients) = self.clients.as_ref().filter(|_| !self.connection.is_handshaking()) else {
+            return ShownCertificate::default();
+        };
+        let chain = self.connection.peer_certificates().filter(|chain| clients.believes(chain)).unwrap_or_default();
         chain.first().map(ShownCertificate::of).unwrap_or_default()
     }
 

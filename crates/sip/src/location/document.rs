@@ -46,7 +46,7 @@ impl CivicElement {
 
 /// A point on the Earth in WGS 84, in degrees as they were written down.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Point {
+pub struct GeoPoint {
     /// North of the equator.
     pub latitude: String,
     /// East of Greenwich.
@@ -59,7 +59,7 @@ pub struct KnownLocation {
     /// The address, in any order.
     pub civic: Vec<(CivicElement, String)>,
     /// The point.
-    pub point: Option<Point>,
+    pub point: Option<GeoPoint>,
 }
 
 impl fmt::Debug for KnownLocation {
@@ -133,7 +133,7 @@ impl KnownLocation {
     }
 
     fn write_point(&self, xml: &mut String) {
-        let Some(Point { latitude, longitude }) = &self.point else { return };
+        let Some(GeoPoint { latitude, longitude }) = &self.point else { return };
         let at = format!("{} {}", escaped(latitude), escaped(longitude));
         let _ = write!(xml, "<gml:Point srsName=\"urn:ogc:def:crs:EPSG::4326\"><gml:pos>{at}</gml:pos></gml:Point>");
     }

@@ -18,7 +18,7 @@ fn office() -> KnownLocation {
     ];
     KnownLocation {
         civic: civic.map(|(element, text)| (element, text.to_owned())).to_vec(),
-        point: Some(Point { latitude: "52.520008".to_owned(), longitude: "-13.404954".to_owned() }),
+        point: Some(GeoPoint { latitude: "52.520008".to_owned(), longitude: "-13.404954".to_owned() }),
     }
 }
 

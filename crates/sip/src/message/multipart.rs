@@ -4,7 +4,6 @@ use bytes::Bytes;
 
 use super::Message;
 use crate::header::HeaderName;
-use crate::location;
 use crate::multipart::{Part, boundary, parts};
 
 impl Message {
@@ -30,7 +29,7 @@ impl Message {
         }
         let Some(boundary) = boundary(&kind) else { return self };
         let parts = parts(&self.body, &boundary);
-        if parts.iter().any(|part| is_required(part) && !is_session(part) && !location::is_one(part)) {
+        if parts.iter().any(|part| is_required(part) && !is_session(part) && !part.is_location()) {
             return self;
         }
         if let Some(session) = parts.into_iter().find(is_session) {

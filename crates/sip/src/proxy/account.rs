@@ -12,8 +12,8 @@ use crate::method::Method;
 use crate::uri::{Scheme, Uri, escape};
 
 impl Proxy {
-    /// The trunk by which a request comes: of those that its sender's certificate names, or else of all that have its source and need no
-    /// certificate, the one whose account it is addressed to; else one with the narrowest network. A tenant that names its carrier's
+    /// The trunk by which a request comes: of those that its sender's certificate names, or else of those that register by its connection and
+    /// all that have its source and need no certificate, the one whose account it is addressed to; else one with the narrowest network. A tenant that names its carrier's
     /// whole network gets the calls to its account although another one has named the single address.
     pub(super) fn trunk_of_call<'a>(&'a self, request: &Message, sender: Sender<'a>) -> Option<&'a Trunk> {
         let called = user_of(request.request_uri().unwrap_or_default());
@@ -22,9 +22,10 @@ impl Proxy {
             self.trunks.certified(sender).find(is_called)
         } else {
             let of_source = self.trunks.around(sender.address).flatten();
-            of_source.filter(|trunk| trunk.certificate_names.is_empty()).find(is_called)
+            let needs_none = of_source.filter(|trunk| trunk.certificate_names.is_empty());
+            self.trunks.registering(sender).chain(needs_none).find(is_called)
         };
-        by_account.or_else(|| self.trunks.of_sender(sender).last()).map(|trunk| &**trunk)
+        by_account.or_else(|| self.trunks.of_call(sender)).map(|trunk| &**trunk)
     }
 
     /// Writes the number of the To into the Request-URI of a call to an account; a call to a number stays as it is.

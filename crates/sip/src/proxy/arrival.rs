@@ -33,8 +33,7 @@ impl Proxy {
 
     fn rate_of(&self, flow: Flow, source: IpAddr) -> Rate {
         // Answers to our requests come from the address of a trunk whose requests need a certificate, too.
-        let is_trunks =
-            || self.trunks.contains(source) || self.trunks.certified(self.sender(flow, source)).next().is_some();
+        let is_trunks = || self.trunks.contains(source) || self.trunks.has_proved(self.sender(flow, source));
         if may_be_trunks(flow) && is_trunks() { Rate::Trunk } else { Rate::Anybody }
     }
 

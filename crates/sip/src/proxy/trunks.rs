@@ -52,24 +52,44 @@ impl Trunks {
         self.around(source).next().unwrap_or_default()
     }
 
-    /// The trunks that a sender may be: those that its certificate names; without such, those of its source that need no certificate. A
-    /// narrower network of a trunk that needs one takes nothing from a wider one: it may be another tenant's.
+    /// The trunks that a sender may be: those that its certificate names; without such, those of its source that need no certificate, and
+    /// those that register by its connection.
     pub(super) fn of_sender<'a>(&'a self, sender: Sender<'a>) -> impl Iterator<Item = &'a Arc<Trunk>> {
-        let needs_none = |trunk: &&Arc<Trunk>| trunk.certificate_names.is_empty();
         let is_certified = self.certified(sender).next().is_some();
-        let mut networks = self.around(sender.address).filter(|_| !is_certified);
-        let of_source = networks.find(|trunks| trunks.iter().any(|trunk| needs_none(&trunk))).unwrap_or_default();
-        self.certified(sender).chain(of_source.iter().filter(needs_none))
+        let others = self.of_source(sender.address).chain(self.registering(sender));
+        self.certified(sender).chain(others.filter(move |_| !is_certified))
     }
 
-    /// The trunks that the certificate of a sender names, unless they name other networks than that of its address. On a connection that
-    /// we have opened, those that register with the server that has proved its name there: carriers call back by it, and show us
-    /// no certificate as a client.
+    /// The trunk of a call that a sender makes to none of their accounts. What it has proved goes before its address. By a connection that
+    /// several tenants share a call is nobody's: each may have named the carrier.
+    pub(super) fn of_call<'a>(&'a self, sender: Sender<'a>) -> Option<&'a Arc<Trunk>> {
+        let of_connection = || {
+            let last = self.registering(sender).last()?;
+            self.registering(sender).all(|trunk| trunk.tenant == last.tenant).then_some(last)
+        };
+        self.certified(sender).last().or_else(|| self.of_source(sender.address).last()).or_else(of_connection)
+    }
+
+    /// Whether a sender has proved that it is a trunk's carrier.
+    pub(super) fn has_proved(&self, sender: Sender<'_>) -> bool {
+        self.certified(sender).chain(self.registering(sender)).next().is_some()
+    }
+
+    /// The trunks with the narrowest network around a source that need no certificate. A narrower network of a trunk that needs one takes
+    /// nothing from a wider one: it may be another tenant's.
+    fn of_source(&self, source: IpAddr) -> impl Iterator<Item = &Arc<Trunk>> {
+        let needs_none = |trunk: &&Arc<Trunk>| trunk.certificate_names.is_empty();
+        let mut networks = self.around(source);
+        let found = networks.find(|trunks| trunks.iter().any(|trunk| needs_none(&trunk))).unwrap_or_default();
+        found.iter().filter(needs_none)
+    }
+
+    /// The trunks that the certificate of a sender names, unless they name other networks than that of its address.
     pub(super) fn certified<'a>(&'a self, sender: Sender<'a>) -> impl Iterator<Item = &'a Arc<Trunk>> {
         let may_come_from = move |trunk: &&Arc<Trunk>| {
             trunk.allow.is_empty() || trunk.allow.iter().any(|network| network.contains(sender.address))
         };
-        self.named(sender.domains).filter(may_come_from).chain(self.registering(sender.proved))
+        self.named(sender.domains).filter(may_come_from)
     }
 
     /// The trunk that a sender could be which is none by [`Self::of_sender`], and what it lacks.
@@ -79,8 +99,10 @@ impl Trunks {
         by_name.or_else(|| of_source().map(|trunk| (trunk, Lacking::Certificate)))
     }
 
-    fn registering<'a>(&'a self, proved: Option<&'a str>) -> impl Iterator<Item = &'a Arc<Trunk>> {
-        let known = proved.and_then(|name| self.by_registrar.get(&*name.to_ascii_lowercase()));
+    /// On a connection that we have opened, the trunks that register with the server that has proved its name there: carriers call back by
+    /// it, and show us no certificate as a client.
+    pub(super) fn registering<'a>(&'a self, sender: Sender<'a>) -> impl Iterator<Item = &'a Arc<Trunk>> {
+        let known = sender.proved.and_then(|name| self.by_registrar.get(&*name.to_ascii_lowercase()));
         known.into_iter().flatten()
     }
 

@@ -148,7 +148,7 @@ impl Reader<'_> {
                 outgoing_max: number(item, "outgoing_max"),
                 direct_media: flag(item, "direct_media").unwrap_or_default(),
                 encryption: encryption(item),
-                location: location::read(item),
+                location: location::read(item).map(Box::new),
             };
             self.dn(item, format!("phones[{index}]"), kind);
         }

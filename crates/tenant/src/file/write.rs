@@ -134,7 +134,7 @@ fn dns(yaml: &mut String, objects: &TenantObjects) {
                 more.extend((!call_waiting).then_some(", call_waiting: false"));
                 more.extend(direct_media.then_some(DIRECT));
                 more.push_str(&encryption(*secured));
-                more.push_str(&location::line(at.as_ref()));
+                more.push_str(&location::line(at.as_deref()));
                 phones.push(format!("- {{number: {number}, password: {}{more}}}", text(password.reveal())));
             }
             DnKind::RoutePoint { application, default_dn, service_level_s, short_abandon_s, wrap_up_s } => {

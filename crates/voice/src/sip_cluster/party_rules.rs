@@ -8,7 +8,7 @@ use contracts::provisioning::{DialAction, DialRule, Dn, DnKind, HeaderRule, Loca
 use model::TenantId;
 use net::configuration::Configuration;
 use sip::header_rules::HeaderRules;
-use sip::location::{CivicElement, KnownLocation, Point};
+use sip::location::{CivicElement, GeoPoint, KnownLocation};
 
 use super::node::calls::direct::{PhoneRules, ReadPhones};
 use super::node::calls::header_rules::ReadHeaderRules;
@@ -96,7 +96,7 @@ pub(super) fn locations(configuration: Configuration) -> ReadLocation {
     Box::new(move |tenant, phone| {
         let config = configuration.tenant(tenant)?;
         let own = match config.get(ObjectKind::Dn, phone.as_str()) {
-            Some(Object::Dn(Dn { kind: DnKind::Extension { location, .. }, .. })) => location.as_ref(),
+            Some(Object::Dn(Dn { kind: DnKind::Extension { location, .. }, .. })) => location.as_deref(),
             _ => None,
         };
         let of_place = || {
@@ -124,7 +124,7 @@ fn known(location: &Location) -> KnownLocation {
     ];
     let point = location
         .point()
-        .map(|(latitude, longitude)| Point { latitude: latitude.to_owned(), longitude: longitude.to_owned() });
+        .map(|(latitude, longitude)| GeoPoint { latitude: latitude.to_owned(), longitude: longitude.to_owned() });
     let civic = civic.into_iter().filter_map(|(element, text)| Some((element, text.clone()?))).collect();
     KnownLocation { civic, point }
 }

@@ -56,6 +56,25 @@ fn the_next_trunk_is_tried_when_the_way_by_one_fails() {
 }
 
 #[test]
+fn who_calls_for_help_is_put_through_after_an_announcement_and_late() {
+    let Destination::Outside(mut outside) = by_three() else { unreachable!("it is outside") };
+    outside.way.always = true;
+    outside.further.iter_mut().for_each(|way| way.always = true);
+    let mut bench = Bench::internal(NUMBER);
+    bench.plan(Destination::Outside(outside));
+    let mut leg = bench.rings().pop().expect("it is called");
+    for status in [503, 480] {
+        bench.give(Input::LegRinging(leg));
+        bench.pass(Duration::from_secs(80));
+        bench.give(Input::LegUnreachable { leg, status });
+        leg = bench.rings().pop().expect("the next trunk is tried");
+    }
+    bench.pass(Duration::from_secs(80));
+    bench.give(Input::LegAnswered(leg));
+    assert_eq!(bench.call.first().parties.len(), 2);
+}
+
+#[test]
 fn a_trunk_that_says_nothing_is_left_for_the_next() {
     let (mut bench, leg) = called();
     bench.pass(Duration::from_millis(4_900));

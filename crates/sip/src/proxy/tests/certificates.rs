@@ -151,6 +151,24 @@ fn a_carrier_that_we_register_with_calls_by_the_connection_that_we_have_opened()
 }
 
 #[test]
+fn a_trunk_that_registers_by_a_connection_takes_no_calls_from_one_that_is_known_by_its_address() {
+    let known = trunk("zenith", &["192.0.2.10/32"], &[]);
+    let mut lab = lab(vec![known, registers("acme", "a", &[])]);
+    let ours = called_by_tls(&mut lab);
+    lab.by(ours, &invite("z9hG4bK-a"));
+    assert_eq!(outcome(&mut lab), Ok("zenith".to_owned()), "no account is called");
+    // Where nothing but the connection is known, a call to nobody's account is one tenant's or none's.
+    let mut one = self::lab(vec![registers("acme", "a", &[]), registers("acme", "b", &[])]);
+    let ours = called_by_tls(&mut one);
+    one.by(ours, &invite("z9hG4bK-b"));
+    assert_eq!(outcome(&mut one), Ok("acme".to_owned()));
+    let mut both = self::lab(vec![registers("acme", "a", &[]), registers("zenith", "z", &[])]);
+    let ours = called_by_tls(&mut both);
+    both.by(ours, &invite("z9hG4bK-c"));
+    assert!(outcome(&mut both).is_err());
+}
+
+#[test]
 fn a_carrier_answers_at_the_rate_of_trunks_on_the_connection_that_we_have_opened() {
     let mut lab = lab(vec![registers("acme", "a", &[NAME])]);
     let ours = called_by_tls(&mut lab);

@@ -160,11 +160,22 @@ fn where_no_other_proxy_is_there_a_phone_waits_for_its_own() {
 
 #[test]
 fn a_flow_that_is_silent_gives_way_to_the_next_one_after_four_seconds() {
-    let mut bench = routed();
+    let mut bench = Bench::new();
+    bench.call("7101", with_flows());
     bench.pass(Duration::from_secs(3));
-    assert_eq!(rung(&bench).len(), 1);
+    assert_eq!(rung(&bench), [FIRST]);
     bench.pass(Duration::from_secs(2));
-    assert_eq!(rung(&bench).len(), 2);
+    assert_eq!(rung(&bench), [FIRST, THIRD]);
+}
+
+#[test]
+fn a_successor_does_not_wait_for_a_silent_flow_either() {
+    let mut bench = Bench::new();
+    let conn_id = bench.call("7101", with_flows());
+    bench.pass(Duration::from_secs(1));
+    restart(&mut bench, conn_id);
+    bench.pass(Duration::from_secs(5));
+    assert_eq!(rung(&bench).last().map(String::as_str), Some(THIRD));
 }
 
 #[test]

@@ -201,18 +201,18 @@ fn attempts(bench: &Bench) -> Vec<(String, bool)> {
 fn after_silence_the_next_attempt_by_that_trunk_is_without_the_location() {
     let (one, two) = ("located.example:5060".to_owned(), "located-too.example:5060".to_owned());
     let mut bench = calls(PHONE, emergency("located", "located-too"));
-    bench.pass(Duration::from_secs(21));
+    bench.pass(Duration::from_secs(27));
     assert_eq!(attempts(&bench), [(one.clone(), true), (two.clone(), true), (two, false)]);
     // Where one trunk alone leads, it is tried again.
     let Destination::Outside(mut outside) = emergency("located", "two").destination else { panic!("it is outside") };
     outside.further.clear();
     let mut bench = calls(PHONE, Destination::Outside(outside.clone()));
-    bench.pass(Duration::from_secs(11));
+    bench.pass(Duration::from_secs(17));
     assert_eq!(attempts(&bench), [(one.clone(), true), (one.clone(), false)]);
     // Who has said something has got the INVITE, and goes on.
     let mut bench = calls(PHONE, Destination::Outside(outside));
     bench.phone_rings();
-    bench.pass(Duration::from_secs(11));
+    bench.pass(Duration::from_secs(17));
     assert_eq!(attempts(&bench), [(one, true)]);
 }
 

@@ -11,7 +11,7 @@ use sip::agent::DialogId;
 use sip::{ConnectionId, Flow, Message, StatusCode};
 
 use super::call::Entry;
-use super::leg::{Leg, Target};
+use super::leg::{Leg, LegStage, Target};
 use crate::sip_cluster::node::Node;
 
 /// How long a flow may be silent before the phone's next one is tried: longer than networks take, and so short that the phone still rings for
@@ -78,9 +78,23 @@ impl Node {
     /// The phones that have another flow, and have said nothing for as long as one may be silent, are called by that.
     pub(in crate::sip_cluster::node) fn leave_silent_flows(&mut self, now: Timestamp) {
         while let Some((conn_id, id)) = self.silent_flows.take_due(now) {
-            if self.leg(conn_id, id).is_some_and(|leg| !leg.alerted) {
+            let Some(leg) = self.leg(conn_id, id).filter(|leg| !leg.alerted) else { continue };
+            if self.next_flow(leg).is_some() {
                 self.leave_flow(conn_id, id, now);
+            } else {
+                // The proxy of its next flow is away, and may be back soon.
+                self.watch_flow(conn_id, id, now);
             }
+        }
+    }
+
+    /// A call that was taken over: its phones that have said nothing yet are watched from now on.
+    pub(in crate::sip_cluster::node) fn watch_flows(&mut self, conn_id: ConnId, now: Timestamp) {
+        let legs = self.calls.get(&conn_id).map(|entry| entry.legs.iter()).into_iter().flatten();
+        let waiting: Vec<LegId> =
+            legs.filter(|leg| leg.stage == LegStage::Ringing && !leg.alerted).map(|leg| leg.id).collect();
+        for id in waiting {
+            self.watch_flow(conn_id, id, now);
         }
     }
 

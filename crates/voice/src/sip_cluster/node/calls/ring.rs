@@ -7,7 +7,7 @@ use model::{ConnId, LegId, Timestamp};
 use sip::agent::{Invite, Provisionals};
 use sip::dialog::MAX_FORWARDS;
 use sip::proxy::headers::INSIST;
-use sip::{Flow, HeaderName};
+use sip::{Flow, HeaderName, StatusCode};
 
 use super::incoming::ANONYMOUS;
 use super::leg::{AudioPath, Leg, LegStage, Place, Side, Target};
@@ -161,7 +161,8 @@ impl Node {
     /// The phone cannot be rung by the flow of this leg: it is by its next one, if it has another.
     fn flow_fails(&mut self, conn_id: ConnId, id: LegId, status: u16, now: Timestamp) {
         let next = self.leg(conn_id, id).and_then(Leg::by_next_flow);
-        let unreachable = Input::LegUnreachable { leg: id, status };
+        let shown = super::caller_status::status_for_caller(StatusCode(status)).0;
+        let unreachable = Input::LegUnreachable { leg: id, status: shown };
         self.fail_leg(conn_id, id, next.map_or(unreachable, |next| Input::FlowFailed { leg: id, next }), now);
     }
 

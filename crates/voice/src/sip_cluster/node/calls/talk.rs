@@ -1,6 +1,6 @@
 //! Asks a ringing phone to answer, as its user would.
 
-use call::Input;
+use call::{CallSnapshot, Input};
 use model::{ConnId, LegId, Timestamp};
 use sip::agent::CommandError;
 use sip::{HeaderName, StatusCode};
@@ -31,8 +31,13 @@ impl Node {
 
     /// The phone has said something: it is asked to answer, if it was to be.
     pub(super) fn ask_answer_at_last(&mut self, conn_id: ConnId, id: LegId, now: Timestamp) {
-        if self.leg(conn_id, id).is_some_and(|leg| leg.asks_answer) {
-            self.set_asks_answer(conn_id, id, false);
+        if !self.leg(conn_id, id).is_some_and(|leg| leg.asks_answer) {
+            return;
+        }
+        self.set_asks_answer(conn_id, id, false);
+        // Who asked may have been told meanwhile that it has failed: a phone must not answer by itself then.
+        let call = self.calls.get(&conn_id).and_then(|entry| entry.thread.call_with(id));
+        if call.is_some_and(CallSnapshot::is_asked_to_answer) {
             self.ask_answer(conn_id, id, now);
         }
     }

@@ -126,8 +126,7 @@ impl Barrier {
         match self {
             Self::PhoneFull | Self::DaySpent => Input::LegFailed { leg, status: 403 },
             Self::Looped => Input::LegFailed { leg, status: 482 },
-            Self::NoTls => Input::LegUnreachable { leg, status: 480 },
-            Self::TrunkFull | Self::TrunkPaused | Self::TrunkFast | Self::TrunkDrains => {
+            Self::NoTls | Self::TrunkFull | Self::TrunkPaused | Self::TrunkFast | Self::TrunkDrains => {
                 Input::LegUnreachable { leg, status: 503 }
             }
         }

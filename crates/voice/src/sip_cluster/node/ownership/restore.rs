@@ -72,6 +72,7 @@ impl Node {
         if let Some(entry) = self.calls.get_mut(&conn_id) {
             entry.thread.ask_again();
         }
+        self.watch_flows(conn_id, now);
         self.inherit_monitoring(conn_id, now);
         self.doubt_recorded_seats(conn_id);
         self.call_changed(conn_id, now);
