@@ -121,10 +121,10 @@ impl Call {
     /// One of the phones rings.
     pub(super) fn invited_rings(&mut self, now: Timestamp) {
         let Some(Invitation { by, step: InvitationStep::Ringing(offer), .. }) = &mut self.s.invitation else { return };
+        self.s.timers.disarm(Timer::Trunk);
         if std::mem::replace(&mut offer.rang, true) {
             return;
         }
-        self.s.timers.disarm(Timer::Trunk);
         let by = *by;
         match self.invited_event(EventName::Ringing) {
             Some(ringing) => self.fact(ringing, now),

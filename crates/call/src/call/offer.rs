@@ -93,8 +93,12 @@ impl Call {
         let Stage::Offering(offer) = &mut self.s.stage else {
             return;
         };
-        if offer.rang || !offer.legs.contains(&leg) {
+        if !offer.legs.contains(&leg) {
             return;
+        }
+        if offer.rang {
+            // By another trunk, or another phone.
+            return self.s.timers.disarm(Timer::Trunk);
         }
         self.publish_ringing(now);
         if self.s.caller_progress() == LegProgress::Offered {

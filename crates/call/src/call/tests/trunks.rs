@@ -63,9 +63,9 @@ fn who_calls_for_help_is_put_through_after_an_announcement_and_late() {
     let mut bench = Bench::internal(NUMBER);
     bench.plan(Destination::Outside(outside));
     let mut leg = bench.rings().pop().expect("it is called");
-    for status in [503, 480] {
+    for (status, rings) in [(503, 50), (480, 80)] {
         bench.give(Input::LegRinging(leg));
-        bench.pass(Duration::from_secs(80));
+        bench.pass(Duration::from_secs(rings));
         bench.give(Input::LegUnreachable { leg, status });
         leg = bench.rings().pop().expect("the next trunk is tried");
     }
