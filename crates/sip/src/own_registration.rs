@@ -32,6 +32,9 @@ pub const EXPIRES_ASKED: Duration = Duration::from_secs(3_600);
 pub const EXPIRES_MAX: Duration = Duration::from_secs(86_400);
 /// A granted registration is refreshed no sooner than this, however short it is.
 pub const REFRESH_MIN: Duration = Duration::from_secs(5);
+/// How long after its last answer a registrar is asked again at the earliest because a connection has closed: one that closes each of them
+/// would be asked without end.
+pub const AGAIN_MIN: Duration = Duration::from_secs(60);
 /// Nonces whose uses are counted: that of a proxy and that of the registrar behind it.
 const NONCES_MAX: usize = 2;
 
@@ -86,8 +89,9 @@ pub struct OwnRegistration {
     back_off: BackOff,
     /// A registrar that has refused us is not asked before.
     not_before: Timestamp,
-    /// Whether the password has changed while a request waited: a failure of that one says nothing about it.
-    is_corrected: bool,
+    /// Whether the password has changed or the connection has closed while a request waited: a failure of that one says nothing, and the next
+    /// follows at once.
+    is_excused: bool,
     /// Whether the registrar has taken this password: what it refuses then is rather its own confusion.
     is_proved: bool,
     call_id: String,
@@ -115,7 +119,7 @@ impl OwnRegistration {
             expires: EXPIRES_ASKED,
             back_off: BackOff::default(),
             not_before: Timestamp::default(),
-            is_corrected: false,
+            is_excused: false,
             is_proved: false,
             call_id,
             tag,
@@ -186,6 +190,18 @@ impl OwnRegistration {
         };
     }
 
+    /// The connection by which we are registered has closed, and a carrier that calls by it does not reach us: it is registered again at once.
+    pub fn handle_closed(&mut self, now: Timestamp) {
+        let again = self.last.as_ref().map_or(now, |last| last.at + AGAIN_MIN);
+        let soon = (now + self.jitter(back_off::AT_ONCE)).max(again).max(self.not_before);
+        match &mut self.phase {
+            RegistrationPhase::Waiting { due } => *due = soon.min(*due),
+            // It may have gone by that connection.
+            RegistrationPhase::Asked(_) => self.is_excused = true,
+            RegistrationPhase::Ready(_) | RegistrationPhase::Cut | RegistrationPhase::Over => {}
+        }
+    }
+
     /// Another password: it is tried at once.
     pub fn handle_password(&mut self, password: String, now: Timestamp) {
         if self.account.credentials.password == password {
@@ -195,7 +211,7 @@ impl OwnRegistration {
         (self.back_off, self.not_before, self.is_proved) = (BackOff::default(), now, false);
         match &mut self.phase {
             RegistrationPhase::Waiting { due } => *due = now,
-            RegistrationPhase::Ready(_) | RegistrationPhase::Asked(_) => self.is_corrected = true,
+            RegistrationPhase::Ready(_) | RegistrationPhase::Asked(_) => self.is_excused = true,
             RegistrationPhase::Cut | RegistrationPhase::Over => {}
         }
     }
@@ -284,7 +300,7 @@ impl OwnRegistration {
 
 impl OwnRegistration {
     fn succeeded(&mut self, response: &Message, round: &Round, now: Timestamp) {
-        (self.back_off, self.is_corrected, self.is_proved) = (BackOff::default(), false, true);
+        (self.back_off, self.is_excused, self.is_proved) = (BackOff::default(), false, true);
         if round.removes {
             self.bound = None;
             self.phase = RegistrationPhase::Over;
@@ -319,7 +335,7 @@ impl OwnRegistration {
             self.phase = if removes { RegistrationPhase::Over } else { RegistrationPhase::Waiting { due: now } };
             return self.end(now);
         }
-        let pause = match std::mem::take(&mut self.is_corrected) {
+        let pause = match std::mem::take(&mut self.is_excused) {
             true => Duration::ZERO,
             false => {
                 let is_confused = state == State::WrongPassword && self.is_proved;

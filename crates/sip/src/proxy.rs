@@ -49,6 +49,7 @@ mod output;
 pub mod overload;
 mod recent;
 mod record_route;
+mod registered;
 mod rendezvous;
 mod request;
 mod response;
@@ -80,6 +81,7 @@ use lockout::Lockout;
 use moved::ReportedOwners;
 use nodes::Nodes;
 use overload::Overload;
+use registered::RegisteredConnections;
 use sources::{RateVerdict, Sources};
 use target::PeerKey;
 
@@ -142,6 +144,7 @@ pub struct Proxy {
     resolving: usize,
     shunned: Shunned,
     carriers: Carriers,
+    registered: RegisteredConnections,
     /// Requests that wait for their owner's restart, in order of arrival.
     waiting: VecDeque<u64>,
     keep_alive_due: Option<Timestamp>,
@@ -213,6 +216,7 @@ impl Proxy {
             resolving: 0,
             shunned: Shunned::default(),
             carriers: Carriers::default(),
+            registered: RegisteredConnections::default(),
             waiting: VecDeque::new(),
             keep_alive_due: None,
             keep_alives: 0,
@@ -378,6 +382,7 @@ impl Proxy {
         let Some(peer) = self.connections.remove(&connection) else { return };
         self.forget_peer(connection, peer.remote);
         self.certified.remove(&connection);
+        self.tell_closed(connection);
         match peer.side {
             Side::Cluster => self.lose(connection, NodeLoss::Closed, now),
             // A stranger that connects and closes again causes no search.
@@ -409,6 +414,9 @@ impl Proxy {
         if self.carriers.next().is_some_and(|due| due <= now) {
             self.ask_carriers(now);
         }
+        if self.registered.next().is_some_and(|due| due <= now) {
+            self.ping_registered(now);
+        }
         if self.keep_alive_due.is_some_and(|due| due <= now) {
             self.keep_alive(now);
         }
@@ -423,10 +431,8 @@ impl Proxy {
     /// When to call [`Self::handle_timeout`] next; there may be nothing to do then. Not later than now if a turn was
     /// cut short.
     pub fn next_timeout(&self) -> Option<Timestamp> {
-        [self.layer.next_timeout(), self.timers.next(), self.keep_alive_due, self.carriers.next()]
-            .into_iter()
-            .flatten()
-            .min()
+        let own = [self.keep_alive_due, self.carriers.next(), self.registered.next()];
+        own.into_iter().chain([self.layer.next_timeout(), self.timers.next()]).flatten().min()
     }
 
     /// The next action.

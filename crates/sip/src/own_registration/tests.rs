@@ -406,3 +406,22 @@ fn the_way_that_the_registrar_wants_is_that_of_its_last_answer() {
     accept(&mut lab, &["<sip:p1.carrier.example;transport=tls;lr>", way]);
     assert_eq!(found(&lab), Some(Ok(2)));
 }
+
+#[test]
+fn a_connection_that_closes_is_replaced_at_once_and_not_without_end() {
+    let mut lab = Lab::new();
+    lab.accept(600);
+    lab.now = lab.now + Duration::from_secs(100);
+    lab.registration.handle_closed(lab.now);
+    assert!(lab.go_to_next() <= back_off::AT_ONCE);
+    lab.accept(600);
+    // A registrar that closes each connection.
+    lab.registration.handle_closed(lab.now);
+    assert_eq!(lab.go_to_next(), AGAIN_MIN);
+    // The refresh has gone by the connection that closes: its failure says nothing.
+    lab.registration.handle_closed(lab.now);
+    lab.answer(503, &[]);
+    assert_eq!(lab.go_to_next(), Duration::ZERO);
+    lab.answer(503, &[]);
+    assert!(lab.go_to_next() > Duration::ZERO, "and that of the next does");
+}

@@ -17,6 +17,10 @@ pub const EDGE: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Edge"));
 pub const LIVE: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Live"));
 /// In a proxy's keep-alives, while it drains: nodes prefer other proxies for calls that they begin.
 pub const DRAINING: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Draining"));
+/// In the answer to a node's REGISTER that went out by a connection over TLS of ours: the connection's number.
+pub const FLOW: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Flow"));
+/// In an OPTIONS of a proxy to a node that has registered by a connection: the number of that connection, which has closed.
+pub const FLOW_CLOSED: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Flow-Closed"));
 /// Towards nodes: the tenant of a message from the edge.
 pub const TENANT: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Tenant"));
 /// Towards nodes: `phone;dn=<dn>` or `trunk;name=<trunk>`.

@@ -95,6 +95,7 @@ impl Proxy {
     pub(super) fn lose(&mut self, connection: ConnectionId, why: NodeLoss, now: Timestamp) {
         let Some(node) = self.nodes.leave(connection) else { return };
         self.counts.nodes_lost += 1;
+        self.registered.forget_node(connection);
         self.moved.forget(&node.announcement.owner);
         self.outputs.push_back(Output::NodeDown(node.announcement.owner.clone(), why));
         self.repeat_elsewhere(&node, now);
@@ -103,6 +104,8 @@ impl Proxy {
     /// Moves a node to another connection.
     fn move_connection(&mut self, from: ConnectionId, to: ConnectionId) {
         self.layer.move_flow(Flow::Stream { connection: from }, Flow::Stream { connection: to });
+        // It registers anew by its new connection.
+        self.registered.forget_node(from);
         let held: Vec<u64> = self.exchanges.iter().map(|(id, _)| id).collect();
         for id in held {
             let Some(held) = self.exchanges.get_mut(id) else { continue };
@@ -135,7 +138,7 @@ impl Proxy {
         self.keep_alive_due = (self.nodes.len() > 0).then(|| now + KEEP_ALIVE);
     }
 
-    fn keep_alive_for(&self, node: &Announcement, live: &str) -> Message {
+    pub(super) fn keep_alive_for(&self, node: &Announcement, live: &str) -> Message {
         let (number, us) = (self.keep_alives, &self.settings.cluster);
         let to = format!("sip:{}.{}.trunkline.invalid", node.owner, node.role);
         let message = Message::request(Method::Options, &to)

@@ -10,6 +10,7 @@ use super::exchange::{Cancelled, Exchange, Origin, Stage, Target};
 use super::hops::NextHop;
 use super::members::is_to_us;
 use super::record_route::restore;
+use super::registered::registered_by;
 use super::settings::RESPONSES_MAX;
 use super::{Failure, Proxy, headers};
 use crate::agent::COMPLETED_ELSEWHERE;
@@ -47,6 +48,7 @@ impl Proxy {
         }
         let Some(held) = self.exchanges.get_mut(id) else { return };
         let (server, origin, invite, cancelled) = (held.server, held.origin, held.invite, held.cancelled);
+        let registered = registered_by(held, &message);
         if status.is_final() {
             held.due = Timestamp::MAX;
             held.stage = Stage::Answered { client_open: true };
@@ -77,6 +79,9 @@ impl Proxy {
         self.clean(&mut message, origin, node.is_some(), flow);
         if let Some(ours) = self.exchanges.get(id).and_then(|held| held.recorded.as_deref()) {
             restore(&mut message, ours);
+        }
+        if let (Some(by), Origin::Node(node)) = (registered, origin) {
+            self.note_registered(&mut message, node, by, now);
         }
         message.ensure_content_length();
         self.counts.responses_forwarded += 1;

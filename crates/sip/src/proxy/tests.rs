@@ -26,6 +26,7 @@ mod limits;
 mod overloaded;
 mod passwords;
 mod phones;
+mod registered;
 mod room;
 mod routes;
 mod secure;
@@ -53,6 +54,8 @@ struct Lab {
     proxy: Proxy,
     now: Timestamp,
     sent: Vec<(Flow, Message)>,
+    /// The flows that were pinged.
+    pinged: Vec<Flow>,
     outputs: Vec<Output>,
     phones: HashMap<&'static str, &'static str>,
     lookups: Lookups,
@@ -125,6 +128,7 @@ impl Lab {
             proxy,
             now: Timestamp::from_millis(1_000_000),
             sent: Vec::new(),
+            pinged: Vec::new(),
             outputs: Vec::new(),
             phones: HashMap::from([("7101", "secret-7101"), ("7102", "secret-7102")]),
             lookups: Lookups::Answered,
@@ -134,6 +138,9 @@ impl Lab {
     fn drain(&mut self) {
         while let Some(output) = self.proxy.poll_output() {
             match output {
+                Output::Transmit(Transmit { flow, bytes }) if *bytes == *super::registered::PING => {
+                    self.pinged.push(flow);
+                }
                 Output::Transmit(Transmit { flow, bytes }) => {
                     let message = Message::parse(bytes.clone()).unwrap_or_else(|e| panic!("{e}: {bytes:?}"));
                     assert_eq!(message.fault(), None, "{bytes:?}");

@@ -10,7 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use contracts::carrier_registration::CarrierRegistration;
 use model::{Entropy, Owner, TenantId, Timestamp};
 use sip::own_registration::{Account, OwnRegistration, RegistrationOutcome, RegistrationStatus, State};
-use sip::{ConnectionId, HeaderName, Message, proxy};
+use sip::proxy::headers;
+use sip::{ConnectionId, HeaderName, Message, StatusCode, proxy};
 use tracing::{error, info, warn};
 
 use super::admin::ToldRegistrations;
@@ -39,6 +40,8 @@ struct HeldRegistration {
     tenant: TenantId,
     trunk: String,
     registration: OwnRegistration,
+    /// The number of the proxy's connection by which it is registered, where that is one over TLS: the carrier calls by it.
+    flow: Option<String>,
     /// Whether the trunk still wants it; if not, it is being removed.
     is_wanted: bool,
     /// What was told to operators last.
@@ -150,8 +153,19 @@ impl Carriers {
     pub fn answered(&mut self, number: u64, response: &Message, now: Timestamp) {
         if let Some(held) = self.held.get_mut(&number) {
             held.registration.handle_response(response, now);
+            if response.status().is_some_and(StatusCode::is_success) {
+                held.flow = response.header(&headers::FLOW).map(str::to_owned);
+            }
         }
         self.learn_way(number, now);
+    }
+
+    /// A proxy's connection has closed by which trunks are registered.
+    pub fn flow_closed(&mut self, flow: &str, now: Timestamp) {
+        for held in self.held.values_mut().filter(|held| held.flow.as_deref() == Some(flow)) {
+            held.flow = None;
+            held.registration.handle_closed(now);
+        }
     }
 
     /// A request of ours gets no answer.
@@ -262,8 +276,8 @@ impl Carriers {
         self.numbers += 1;
         let mut registration = OwnRegistration::new(account, &self.us.node.to_string(), (self.entropy)());
         registration.handle_way(self.edge().as_deref(), now);
-        let held =
-            HeldRegistration { tenant, trunk, registration, is_wanted: true, told: None, way: HeldWay::default() };
+        let (is_wanted, way) = (true, HeldWay::default());
+        let held = HeldRegistration { tenant, trunk, registration, flow: None, is_wanted, told: None, way };
         self.held.insert(self.numbers, held);
     }
 

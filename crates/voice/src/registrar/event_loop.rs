@@ -220,8 +220,12 @@ impl EventLoop {
                 Some(answer) => {
                     // A disconnected proxy needs no answer.
                     let _ = self.links.send(link, answer);
+                    let now = self.ctx.clock.now();
                     if message.header(&headers::LIVE).is_some() {
-                        self.carriers.saw(link, &live_nodes(&message), self.ctx.clock.now());
+                        self.carriers.saw(link, &live_nodes(&message), now);
+                    }
+                    if let Some(flow) = message.header(&headers::FLOW_CLOSED) {
+                        self.carriers.flow_closed(flow, now);
                     }
                 }
                 None => self.receive(message, link),

@@ -239,3 +239,24 @@ fn a_way_is_looked_at_only_when_something_has_changed() {
     names.sort();
     assert_eq!(names, ["my-trunk-0", "my-trunk-1", "my-trunk-2"]);
 }
+
+#[test]
+fn trunks_are_registered_again_when_the_connection_closes_by_which_they_are() {
+    let mut one = Replica::new(1, &[owner(1)]);
+    one.carriers.set_trunks(trunks(1), one.now);
+    one.now = one.now + Duration::from_secs(1);
+    one.carriers.handle_timeout(one.now);
+    let request = one.carriers.poll_request().expect("a REGISTER");
+    let response = Message::response_to(&request.message, StatusCode::OK)
+        .header(&HeaderName::Expires, 3_600)
+        .header(&headers::FLOW, 77)
+        .build();
+    one.carriers.answered(request.number, &response, one.now);
+    one.now = one.now + Duration::from_secs(120);
+    one.carriers.flow_closed("78", one.now);
+    assert_eq!(one.users().len(), 0, "that was another connection");
+    one.carriers.flow_closed("77", one.now);
+    assert_eq!(one.users().len(), 1);
+    one.carriers.flow_closed("77", one.now + Duration::from_secs(120));
+    assert_eq!(one.users().len(), 0, "it is not by that connection any more");
+}
