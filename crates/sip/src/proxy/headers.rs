@@ -15,7 +15,8 @@ pub const NODE: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Node"));
 pub const EDGE: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Edge"));
 /// The nodes live for the proxy: `<node.epoch>, ...`. In its keep-alives and in its answers to nodes.
 pub const LIVE: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Live"));
-/// In a proxy's keep-alives, while it drains: nodes prefer other proxies for calls that they begin.
+/// In a proxy's keep-alives, while it drains: nodes prefer other proxies for calls that they begin, and register with carriers
+/// by others.
 pub const DRAINING: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Draining"));
 /// In the answer to a node's REGISTER that went out by a connection over TLS of ours: the connection's number.
 pub const FLOW: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Flow"));

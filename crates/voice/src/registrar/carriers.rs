@@ -82,6 +82,8 @@ pub(super) struct Carriers {
     numbers: u64,
     /// Connections to proxies that are up: each proxy's edge, and the replicas of this role that it sees live.
     up: BTreeMap<ConnectionId, (String, Vec<Owner>)>,
+    /// Those of them whose proxies drain: they refuse the calls of carriers.
+    draining: BTreeSet<ConnectionId>,
     /// The connection by which requests go.
     way: Option<ConnectionId>,
     is_draining: bool,
@@ -109,6 +111,7 @@ impl Carriers {
             ways_due: BTreeSet::new(),
             numbers: 0,
             up: BTreeMap::new(),
+            draining: BTreeSet::new(),
             way: None,
             is_draining: false,
             metrics,
@@ -132,9 +135,20 @@ impl Carriers {
     /// A connection to a proxy broke.
     pub fn broke(&mut self, link: ConnectionId, now: Timestamp) {
         self.up.remove(&link);
+        self.draining.remove(&link);
         if self.way == Some(link) {
             self.way = None;
             self.lead_by(None, now);
+        }
+        self.choose_way(now);
+    }
+
+    /// Whether the proxy at a connection drains, as it says with each keep-alive.
+    pub fn proxy_drains(&mut self, link: ConnectionId, drains: bool, now: Timestamp) {
+        if drains && self.up.contains_key(&link) {
+            self.draining.insert(link);
+        } else {
+            self.draining.remove(&link);
         }
         self.choose_way(now);
     }
@@ -285,9 +299,16 @@ impl Carriers {
         self.way.and_then(|link| self.up.get(&link)).map(|(edge, _)| edge.clone())
     }
 
+    /// Stays with the present way, unless its proxy drains and another one does not.
     fn choose_way(&mut self, now: Timestamp) {
-        if self.way.is_none() {
-            self.way = self.up.keys().next().copied();
+        let stays = |link: &ConnectionId| !self.draining.contains(link);
+        if self.way.as_ref().is_some_and(stays) {
+            return;
+        }
+        let better = self.up.keys().copied().find(stays);
+        let way = better.or(self.way).or_else(|| self.up.keys().next().copied());
+        if self.way != way {
+            self.way = way;
             self.lead_by(self.edge().as_deref(), now);
         }
     }

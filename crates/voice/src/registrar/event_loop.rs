@@ -222,6 +222,7 @@ impl EventLoop {
                     let _ = self.links.send(link, answer);
                     let now = self.ctx.clock.now();
                     if message.header(&headers::LIVE).is_some() {
+                        self.carriers.proxy_drains(link, message.header(&headers::DRAINING).is_some(), now);
                         self.carriers.saw(link, &live_nodes(&message), now);
                     }
                     if let Some(flow) = message.header(&headers::FLOW_CLOSED) {

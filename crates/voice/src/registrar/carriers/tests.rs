@@ -260,3 +260,29 @@ fn trunks_are_registered_again_when_the_connection_closes_by_which_they_are() {
     one.carriers.flow_closed("77", one.now + Duration::from_secs(120));
     assert_eq!(one.users().len(), 0, "it is not by that connection any more");
 }
+
+#[test]
+fn a_proxy_that_drains_is_left_at_once_for_one_that_does_not() {
+    let mut one = Replica::new(1, &[owner(1)]);
+    one.carriers.set_trunks(trunks(1), one.now);
+    assert_eq!(one.users().len(), 1);
+    one.carriers.proxy_drains(LINK, true, one.now);
+    assert_eq!(one.users().len(), 0, "there is no other one");
+    let registers_by = |one: &mut Replica| {
+        one.now = one.now + Duration::from_secs(1);
+        one.carriers.handle_timeout(one.now);
+        let request = one.carriers.poll_request()?;
+        let contact = request.message.header(&HeaderName::Contact)?.to_owned();
+        let ok = Message::response_to(&request.message, StatusCode::OK).header(&HeaderName::Expires, 600).build();
+        one.carriers.answered(request.number, &ok, one.now);
+        Some((request.link, contact))
+    };
+    let (two, three) = (ConnectionId(2), ConnectionId(3));
+    one.carriers.came_up(two, "198.51.100.8:5060".to_owned(), &[owner(1)], one.now);
+    assert_eq!(registers_by(&mut one), Some((two, "<sip:user-0@198.51.100.8:5060>".to_owned())));
+    one.carriers.broke(LINK, one.now);
+    one.carriers.came_up(three, "198.51.100.7:5060".to_owned(), &[owner(1)], one.now);
+    assert_eq!(registers_by(&mut one), None, "it stays where it is");
+    one.carriers.proxy_drains(two, true, one.now);
+    assert_eq!(registers_by(&mut one), Some((three, "<sip:user-0@198.51.100.7:5060>".to_owned())));
+}
