@@ -1,7 +1,8 @@
 //! Carriers that are asked by OPTIONS whether they are there: one that is not gets no call, and the next trunk is tried at once.
 //!
-//! Each address of a carrier is judged by itself. It is down after [`MISSES`] questions without an answer, and up after [`ANSWERS`]
-//! answers, so that one lost datagram moves no calls.
+//! Each address of a carrier is judged by itself, and each name by which it is asked: whoever asks by a wrong one hears nothing, and must not
+//! move the calls of others. It is down after [`MISSES`] questions without an answer, and up after [`ANSWERS`] answers, so that one lost
+//! datagram moves no calls.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -34,7 +35,8 @@ const CARRIERS_MAX: usize = 1_024;
 #[derive(Debug, Default)]
 pub(super) struct Carriers {
     asked: HashMap<UriHop, AskedCarrier>,
-    health: HashMap<Hop, Health>,
+    /// By address, then by the name by which it is asked. At most one for each address of a carrier that is asked.
+    health: HashMap<Hop, HashMap<Box<str>, Health>>,
     next: Option<Timestamp>,
 }
 
@@ -78,14 +80,22 @@ impl Carriers {
         self.next
     }
 
-    /// Whether an address has not answered lately.
-    pub(super) fn is_down(&self, hop: &Hop) -> bool {
-        self.health.get(hop).is_some_and(|health| health.is_down)
+    /// Whether an address has not answered lately, by whichever name it was asked. Under TLS that by this one counts alone: the address may
+    /// be unable to prove another.
+    pub(super) fn is_down(&self, hop: &Hop, name: &str) -> bool {
+        let Some(asked) = self.health.get(hop) else { return false };
+        let counts = |asked: &str| !hop.transport.is_secure() || asked.eq_ignore_ascii_case(name);
+        let mut judged = asked.iter().filter(|(asked, _)| counts(asked)).map(|(_, health)| health.is_down).peekable();
+        judged.peek().is_some() && judged.all(|is_down| is_down)
     }
 
-    /// The number of addresses that are down.
+    /// The number of addresses that are down, under TLS by a name.
     pub(super) fn down(&self) -> usize {
-        self.health.values().filter(|health| health.is_down).count()
+        let down_of = |(hop, asked): (&Hop, &HashMap<Box<str>, Health>)| match hop.transport.is_secure() {
+            true => asked.values().filter(|health| health.is_down).count(),
+            false => usize::from(!asked.is_empty() && asked.values().all(|health| health.is_down)),
+        };
+        self.health.iter().map(down_of).sum()
     }
 
     fn take_due(&mut self, now: Timestamp) -> Vec<UriHop> {
@@ -113,15 +123,18 @@ impl Carriers {
 
     /// What nobody asks any more is not down.
     fn forget_unasked(&mut self) {
-        self.health.retain(|hop, _| self.asked.values().any(|asked| asked.hops.contains(hop)));
+        let is_asked = |hop: &Hop, host: &str| {
+            self.asked.iter().any(|(place, asked)| *place.host == *host && asked.hops.contains(hop))
+        };
+        self.health.retain(|hop, judged| {
+            judged.retain(|host, _| is_asked(hop, host));
+            !judged.is_empty()
+        });
     }
 
-    /// Takes an outcome; true if the address is down now and was not, or the reverse.
-    fn judge(&mut self, hop: Hop, is_there: bool) -> bool {
-        if is_there && !self.health.contains_key(&hop) {
-            return false;
-        }
-        let health = self.health.entry(hop).or_default();
+    /// Takes the outcome of a question by this name; true if the address is down for it now and was not, or the reverse.
+    fn judge(&mut self, hop: Hop, host: &str, is_there: bool) -> bool {
+        let health = self.health.entry(hop).or_default().entry(host.into()).or_default();
         if is_there != health.is_down {
             health.against = 0;
             return false;
@@ -215,14 +228,14 @@ impl Proxy {
         }
         let away = [StatusCode::SERVICE_UNAVAILABLE, StatusCode::REQUEST_TIMEOUT];
         let is_there = status.is_some_and(|status| !away.contains(&status));
-        if self.carriers.judge(hop, is_there) {
+        if self.carriers.judge(hop, &host, is_there) {
             self.outputs.push_back(Output::Carrier { host, hop, is_there });
         }
     }
 
     /// Whether none of these addresses has answered lately: then the call is better tried elsewhere at once.
-    pub(super) fn are_all_down(&self, hops: &[Hop]) -> bool {
-        !hops.is_empty() && hops.iter().all(|hop| self.carriers.is_down(hop))
+    pub(super) fn are_all_down(&self, hops: &[Hop], name: &str) -> bool {
+        !hops.is_empty() && hops.iter().all(|hop| self.carriers.is_down(hop, name))
     }
 
     /// Whether a response is to a question of ours to a carrier.
@@ -241,16 +254,38 @@ mod tests {
     use super::*;
     use crate::flow::Transport;
 
+    const NAME: &str = "sip.carrier.example";
+
     #[test]
     fn an_address_is_down_after_two_misses_and_up_after_two_answers() {
         let hop = Hop { transport: Transport::Udp, remote: "192.0.2.1:5060".parse().unwrap() };
         let mut carriers = Carriers::default();
         let mut said = Vec::new();
         for is_there in [true, false, true, false, false, false, true, false, true, true, true] {
-            carriers.judge(hop, is_there);
-            said.push(carriers.is_down(&hop));
+            carriers.judge(hop, NAME, is_there);
+            said.push(carriers.is_down(&hop, NAME));
         }
         let down = [false, false, false, false, true, true, true, true, true, false, false];
         assert_eq!(said, down);
+    }
+
+    #[test]
+    fn who_asks_by_a_name_that_the_address_does_not_have_moves_no_calls_of_others() {
+        for transport in [Transport::Tls, Transport::Udp] {
+            let hop = Hop { transport, remote: "203.0.113.5:5061".parse().unwrap() };
+            let mut carriers = Carriers::default();
+            let ask = |carriers: &mut Carriers, is_there: bool| {
+                for _ in 0..MISSES.max(ANSWERS) {
+                    carriers.judge(hop, "203.0.113.5", false);
+                    carriers.judge(hop, NAME, is_there);
+                }
+                (carriers.is_down(&hop, NAME), carriers.is_down(&hop, "203.0.113.5"))
+            };
+            let of_other = transport == Transport::Tls;
+            assert_eq!(ask(&mut carriers, true), (false, of_other), "{transport}");
+            assert_eq!(ask(&mut carriers, false), (true, true), "{transport}");
+            assert_eq!(ask(&mut carriers, true), (false, of_other), "{transport}: after an outage");
+            assert_eq!(carriers.down(), usize::from(of_other));
+        }
     }
 }

@@ -139,7 +139,7 @@ impl Proxy {
     fn go_out(&mut self, id: u64, message: Message, (place, found): (&UriHop, Vec<Hop>), now: Timestamp) {
         let Some(held) = self.exchanges.get(id) else { return };
         let insists = message.header(&headers::INSIST).is_some();
-        let (request, are_down) = (held.request.len(), self.are_all_down(&found));
+        let (request, are_down) = (held.request.len(), self.are_all_down(&found, &place.host));
         let left = self.in_order(place, found, request, insists, now);
         let hops = Hops { name: place.host.clone(), current: None, left };
         if are_down && !insists {
@@ -166,7 +166,7 @@ impl Proxy {
             }
             hops.push(hop);
         }
-        hops.sort_by_key(|hop| (!insists && self.carriers.is_down(hop)) || self.shunned.contains(hop, now));
+        hops.sort_by_key(|hop| (!insists && self.carriers.is_down(hop, &place.host)) || self.shunned.contains(hop, now));
         hops.into()
     }
 
