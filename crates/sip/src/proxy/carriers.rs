@@ -4,7 +4,7 @@
 //! move the calls of others. It is down after [`MISSES`] questions without an answer, and up after [`ANSWERS`] answers, so that one lost
 //! datagram moves no calls.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -38,6 +38,8 @@ pub(super) struct Carriers {
     /// By address, then by the name by which it is asked. At most one for each address of a carrier that is asked.
     health: HashMap<Hop, HashMap<Box<str>, Health>>,
     next: Option<Timestamp>,
+    /// Whether something may have been judged that nobody asks any more.
+    is_stale: bool,
 }
 
 #[derive(Debug)]
@@ -99,6 +101,10 @@ impl Carriers {
     }
 
     fn take_due(&mut self, now: Timestamp) -> Vec<UriHop> {
+        // Once for all names that have led elsewhere since: each time looks at every carrier.
+        if std::mem::take(&mut self.is_stale) {
+            self.forget_unasked();
+        }
         let mut due = Vec::new();
         for (place, asked) in &mut self.asked {
             if asked.due <= now {
@@ -115,26 +121,30 @@ impl Carriers {
     }
 
     fn note_hops(&mut self, place: &UriHop, hops: &[Hop]) {
-        if let Some(asked) = self.asked.get_mut(place) {
-            asked.hops = hops.to_vec();
-            self.forget_unasked();
-        }
+        let Some(asked) = self.asked.get_mut(place) else { return };
+        // Another order, as name servers vary it, leaves nobody unasked.
+        self.is_stale |= asked.hops.iter().any(|hop| !hops.contains(hop));
+        asked.hops = hops.to_vec();
     }
 
     /// What nobody asks any more is not down.
     fn forget_unasked(&mut self) {
-        let is_asked = |hop: &Hop, host: &str| {
-            self.asked.iter().any(|(place, asked)| *place.host == *host && asked.hops.contains(hop))
-        };
+        let places = self.asked.iter();
+        let asked: HashSet<(&Hop, &str)> =
+            places.flat_map(|(place, asked)| asked.hops.iter().map(move |hop| (hop, &*place.host))).collect();
         self.health.retain(|hop, judged| {
-            judged.retain(|host, _| is_asked(hop, host));
+            judged.retain(|host, _| asked.contains(&(hop, &**host)));
             !judged.is_empty()
         });
     }
 
     /// Takes the outcome of a question by this name; true if the address is down for it now and was not, or the reverse.
     fn judge(&mut self, hop: Hop, host: &str, is_there: bool) -> bool {
-        let health = self.health.entry(hop).or_default().entry(host.into()).or_default();
+        let health = self.health.entry(hop).or_default().entry(host.into()).or_insert_with(|| {
+            // Its trunk may be gone, since it was asked.
+            self.is_stale = true;
+            Health::default()
+        });
         if is_there != health.is_down {
             health.against = 0;
             return false;
@@ -267,6 +277,29 @@ mod tests {
         }
         let down = [false, false, false, false, true, true, true, true, true, false, false];
         assert_eq!(said, down);
+    }
+
+    #[test]
+    fn what_nobody_asks_any_more_is_forgotten_once_a_turn_and_only_if_there_is_any() {
+        let now = Timestamp::from_millis(1_000_000);
+        let hop = |last: u8| Hop { transport: Transport::Udp, remote: ([192, 0, 2, last], 5060).into() };
+        let place = |host: &str| UriHop { host: host.into(), port: None, transport: None, secure: false };
+        let mut carriers = Carriers::default();
+        carriers.set([NAME, "other.example"].map(place).into_iter(), now);
+        for host in [NAME, "other.example"] {
+            carriers.note_hops(&place(host), &[hop(1), hop(2)]);
+            carriers.judge(hop(1), host, false);
+        }
+        carriers.take_due(now);
+        // The same addresses in another order.
+        carriers.note_hops(&place(NAME), &[hop(2), hop(1)]);
+        assert!(!carriers.is_stale);
+        for host in [NAME, "other.example"] {
+            carriers.note_hops(&place(host), &[hop(2)]);
+        }
+        assert_eq!((carriers.is_stale, carriers.health.len()), (true, 1), "it is left to the next turn");
+        carriers.take_due(now + ASK_EACH);
+        assert_eq!((carriers.is_stale, carriers.health.len()), (false, 0));
     }
 
     #[test]
