@@ -257,6 +257,10 @@ impl Proxy {
                 let (client, lost) = (*client, lost.clone());
                 self.repeat(id, client, &lost, now);
             }
+            Stage::Forwarded { client, .. } if held.hops.as_ref().is_some_and(|hops| hops.is_trial) => {
+                let client = *client;
+                self.trial_in_vain(id, client, now);
+            }
             // Timer C (RFC 3261 §16.8); the transaction ends 64·T1 later. That already holds for a cancelled one.
             Stage::Forwarded { .. } if held.cancelled != Cancelled::Sent => {
                 held.cancelled = Cancelled::Wanted;

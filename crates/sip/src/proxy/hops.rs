@@ -18,12 +18,14 @@ use crate::message::Message;
 use crate::method::Method;
 use crate::next_hop::{Hop, Lookup, UriHop};
 use crate::status::StatusCode;
-use crate::transaction::ServerId;
+use crate::transaction::{ClientId, ServerId};
 
 /// How long a place that has not taken a request is tried after all others. A Retry-After does not make it longer: it is meant for
 /// the account that called, and other tenants may call by the same carrier.
 const SHUNNED: Duration = Duration::from_secs(60);
-/// How long a place must have been silent before the end of a call counts against it.
+/// As [`SHUNNED`], for a connection that was tried because of a request's size: a carrier that has no TCP does not get it soon.
+const TRIAL_SHUNNED: Duration = Duration::from_secs(600);
+/// How long a place must have been silent before the end of a call counts against it, and before a trial is over.
 const SILENCE: Duration = Duration::from_secs(3);
 /// Places that are remembered as such.
 const SHUNNED_MAX: usize = 1_024;
@@ -141,7 +143,7 @@ impl Proxy {
         let insists = message.header(&headers::INSIST).is_some();
         let (request, are_down) = (held.request.len(), self.are_all_down(&found, &place.host));
         let left = self.in_order(place, found, request, insists, now);
-        let hops = Hops { name: place.host.clone(), current: None, left };
+        let hops = Hops { name: place.host.clone(), current: None, is_trial: false, left };
         if are_down && !insists {
             return self.refuse_held(id, &message, StatusCode::SERVICE_UNAVAILABLE, now);
         }
@@ -176,7 +178,7 @@ impl Proxy {
             // It was put before the datagram because of its size: many a carrier has no TCP, and need not even say so.
             let is_trial = hops.left.contains(&Hop { transport: Transport::Udp, ..hop });
             let Some(flow) = self.flow_to(hop, (&hops.name, is_trial)) else { continue };
-            hops.current = Some((hop, now));
+            (hops.current, hops.is_trial) = (Some((hop, now)), is_trial);
             let destination = Destination::edge(flow);
             let Some(held) = self.exchanges.get(id) else { return };
             let origin = held.origin;
@@ -186,7 +188,13 @@ impl Proxy {
                 held.hops = Some(Box::new(hops));
                 held.responses = 0;
             }
-            return self.forward(id, message, destination, now);
+            self.forward(id, message, destination, now);
+            let is_under_way =
+                self.exchanges.get(id).is_some_and(|held| matches!(held.stage, Stage::Forwarded { .. }));
+            if is_trial && is_under_way {
+                self.wake(id, now + SILENCE);
+            }
+            return;
         }
         self.refuse_held(id, &message, StatusCode::SERVICE_UNAVAILABLE, now);
     }
@@ -220,8 +228,32 @@ impl Proxy {
 
     /// The place where a request is does not take requests now: it is tried last for a while.
     pub(super) fn shun_hop(&mut self, id: u64, now: Timestamp) {
-        if let Some((hop, _)) = self.current_hop(id) {
-            self.shunned.add(hop, now + SHUNNED, now);
+        let Some(hops) = self.exchanges.get(id).and_then(|held| held.hops.as_ref()) else { return };
+        let shunned = if hops.is_trial { TRIAL_SHUNNED } else { SHUNNED };
+        if let Some((hop, _)) = hops.current {
+            self.shunned.add(hop, now + shunned, now);
+        }
+    }
+
+    /// Nobody has said a word at the end of a trial: many a carrier accepts TCP and reads nothing. The request goes by a datagram, unless it
+    /// was cancelled meanwhile.
+    pub(super) fn trial_in_vain(&mut self, id: u64, client: ClientId, now: Timestamp) {
+        self.shun_hop(id, now);
+        if self.try_next_hop(id, NextHop::Unanswered, now) {
+            self.layer.abandon(client);
+        } else {
+            self.end_trial(id, now);
+        }
+    }
+
+    /// The place where a request is keeps it, as one that is no trial.
+    pub(super) fn end_trial(&mut self, id: u64, now: Timestamp) {
+        let Some(held) = self.exchanges.get_mut(id) else { return };
+        let was_trial = held.hops.as_mut().is_some_and(|hops| std::mem::take(&mut hops.is_trial));
+        match held.invite {
+            _ if !was_trial => {}
+            true => self.restart_timer_c(id, now),
+            false => held.due = Timestamp::MAX,
         }
     }
 

@@ -96,6 +96,7 @@ impl Proxy {
 
     /// Whether the request goes on to another address of its place, which has refused it; notes how the place has answered.
     fn goes_on(&mut self, id: u64, status: StatusCode, now: Timestamp) -> bool {
+        self.end_trial(id, now);
         if status != StatusCode::SERVICE_UNAVAILABLE {
             self.trust_hop(id);
             return false;

@@ -13,6 +13,8 @@ pub(super) struct Hops {
     pub(super) name: Box<str>,
     /// Where it is now, and since when.
     pub(super) current: Option<(Hop, Timestamp)>,
+    /// Whether it is there only because it is too large for a datagram, and nobody there has said a word yet.
+    pub(super) is_trial: bool,
     /// Where it goes if that does not take it, best first.
     pub(super) left: VecDeque<Hop>,
 }

@@ -190,6 +190,44 @@ fn what_is_too_large_for_a_datagram_goes_by_a_connection_where_there_is_one() {
     }
 }
 
+/// A call that is too large for a datagram, on its way by a connection to a carrier whose URI names no transport.
+fn too_large(lab: &mut Lab, branch: &str) -> (Flow, Message) {
+    call(lab, branch, &format!("X-Filler: {}\n", "x".repeat(1_200)));
+    resolve(lab, Some(vec![hop(Transport::Udp, "192.0.2.1:5060")]));
+    lab.only()
+}
+
+#[test]
+fn a_carrier_that_takes_a_connection_and_says_nothing_gets_the_call_by_a_datagram() {
+    let mut lab = lab();
+    let (Flow::Stream { connection }, _) = too_large(&mut lab, "z9hG4bK-a") else { panic!("not a connection") };
+    lab.proxy.handle_opened(connection, addr("192.0.2.1:5060"), Side::Edge);
+    lab.pass(Duration::from_millis(3_100), &[ConnectionId(1)]);
+    let sent = extract(&mut lab.sent, |m| m.method() == Method::Invite && m.is_request());
+    assert_eq!(sent.iter().map(|(flow, _)| *flow).collect::<Vec<_>>(), [udp("192.0.2.1:5060")]);
+    lab.from("192.0.2.1:5060", &answer(&sent[0].1, 200, "y"));
+    assert!(lab.statuses().contains(&200));
+    // It is remembered for longer than other failures.
+    lab.pass(Duration::from_secs(120), &[ConnectionId(1)]);
+    lab.take();
+    assert_eq!(too_large(&mut lab, "z9hG4bK-b").0, udp("192.0.2.1:5060"));
+}
+
+#[test]
+fn a_carrier_that_says_100_on_a_connection_keeps_the_call() {
+    let mut lab = lab();
+    let (flow, invite) = too_large(&mut lab, "z9hG4bK-a");
+    let Flow::Stream { connection } = flow else { panic!("not a connection") };
+    lab.proxy.handle_opened(connection, addr("192.0.2.1:5060"), Side::Edge);
+    lab.by(connection, &answer(&invite, 100, "y"));
+    lab.pass(Duration::from_secs(20), &[ConnectionId(1)]);
+    let on_its_way = |(to, message): &(Flow, Message)| *to != tcp(1) && message.is_request();
+    assert!(!lab.take().iter().any(on_its_way), "neither a datagram nor a CANCEL");
+    lab.by(connection, &answer(&invite, 200, "y"));
+    assert_eq!(lab.statuses(), [200]);
+    assert_eq!(too_large(&mut lab, "z9hG4bK-b").0, flow);
+}
+
 #[test]
 fn a_carrier_that_answers_no_options_gets_emergency_calls_alone() {
     let mut lab = lab();
