@@ -214,8 +214,11 @@ impl Proxy {
     /// What went over TLS goes on over TLS, and only where the phone has authenticated: to a new connection of ours the phone
     /// would have to prove its name, and phones have no certificates that anybody could verify.
     fn another_way(&mut self, owner: StreamOwner, was: Transport, message: &Message) -> Option<Flow> {
-        let own = |peer: &Peer| peer.side == Side::Edge && peer.phone.is(owner.phone);
-        let of_phone = self.connections.iter().filter(|(_, peer)| own(peer)).map(|(connection, _)| *connection);
+        let is_own = |connection: ConnectionId, peer: &Peer| {
+            peer.side == Side::Edge && (peer.phone.is(owner.phone) || self.is_of_trunk(connection, peer, owner.phone))
+        };
+        let own = self.connections.iter().filter(|(connection, peer)| is_own(**connection, peer));
+        let of_phone = own.map(|(connection, _)| *connection);
         let of_phone = of_phone.filter(|connection| connection.transport().is_secure() || !was.is_secure());
         // A number may have several phones: one that came by the same transport is most likely the one. Connections opened by the phone
         // come before ours; among these the latest.
@@ -241,6 +244,15 @@ impl Proxy {
             (peer.phone, peer.listens) = (owner.phone, listens);
         }
         Some(flow)
+    }
+
+    /// Whether a connection has shown the certificate of this trunk. It may be that of several: then its mark tells only which has called last.
+    fn is_of_trunk(&self, connection: ConnectionId, peer: &Peer, mark: PhoneMark) -> bool {
+        if !self.certified.contains_key(&connection) {
+            return false;
+        }
+        let sender = self.sender(Flow::Stream { connection }, peer.remote.ip());
+        self.trunks.certified(sender).any(|trunk| PhoneMark::of_trunk(&trunk.tenant, &trunk.name, &self.seal).is(mark))
     }
 
     /// Records that a phone has authenticated on this flow.

@@ -223,3 +223,31 @@ fn a_call_goes_on_by_another_connection_with_the_same_certificate() {
     close(&mut lab, tls(71));
     assert_eq!(bye(&mut lab, "z9hG4bK-c").1.status(), Some(StatusCode::FLOW_FAILED), "never by another trunk's");
 }
+
+#[test]
+fn a_call_goes_on_by_a_connection_on_which_another_trunk_of_that_certificate_has_called_last() {
+    let account = |tenant: &str, user: &str| Trunk { user: Some(user.into()), ..trunk(tenant, &[], &[NAME]) };
+    let mut lab = lab(vec![account("acme", "a"), account("zenith", "z")]);
+    let call = |lab: &mut Lab, connection: u64, user: &str| {
+        opened(lab, tls(connection), ELSEWHERE, &[NAME]);
+        let (uri, branch) = (format!("sip:{user}@{EDGE}"), format!("z9hG4bK-{connection}"));
+        let ask = Ask { uri: &uri, branch: &branch, call: &branch, ..Ask::default() };
+        lab.by(tls(connection), &ask.text().replace("SIP/2.0/UDP", "SIP/2.0/TLS"));
+        lab.beyond_trying().1
+    };
+    let invite = call(&mut lab, 70, "a");
+    let last = call(&mut lab, 71, "z");
+    assert_eq!(
+        [&invite, &last].map(|message| header(message, &headers::TENANT)),
+        ["acme", "zenith"],
+        "they share the carrier"
+    );
+    lab.proxy.handle_closed(tls(70), lab.now);
+    lab.drain();
+    lab.take();
+    let more = format!("Route: {}\n", header(&invite, &HeaderName::RecordRoute));
+    let bye = Ask { method: "BYE", host: "127.0.2.1", branch: "z9hG4bK-b", to_tag: Some("x"), ..Ask::default() };
+    let ask = Ask { more: &more, ..bye };
+    lab.by(ConnectionId(1), &ask.text());
+    assert_eq!(lab.only().0, Flow::from(tls(71)));
+}
