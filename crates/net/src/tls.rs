@@ -91,6 +91,20 @@ impl Tls {
         TlsSession::accept(self.server.clone(), self.clients.clone())
     }
 
+    /// Whether the same authorities vouch for who connects.
+    pub fn believes_same_clients(&self, other: &Self) -> bool {
+        match (&self.clients, &other.clients) {
+            (None, None) => true,
+            (Some(ours), Some(theirs)) => ours.has_same_roots(theirs),
+            _ => false,
+        }
+    }
+
+    /// Makes our authorities judge who has opened this session; whether that one was believed and is not any more.
+    pub fn distrusts(&self, session: &mut TlsSession) -> bool {
+        session.believe(self.clients.clone())
+    }
+
     /// The session of a connection to a peer that has to prove `name`, a host name or an address.
     ///
     /// # Errors

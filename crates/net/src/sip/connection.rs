@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 
 use super::outlet::{NotSecured, Outlet, QueueFull};
 use super::{Counters, Limits, web_socket};
-use crate::tls::{Failure, ShownCertificate, TlsSession};
+use crate::tls::{Failure, ShownCertificate, Tls, TlsSession};
 pub(super) use reading::MessageForm;
 use reading::{ReadSide, read};
 
@@ -126,6 +126,11 @@ impl Writer {
         }
         let bytes = gathered.take();
         self.outlet.send(bytes)
+    }
+
+    /// Judges the peer's certificate by these authorities from now on; whether it was believed and is not any more.
+    pub(super) fn is_distrusted_by(&self, tls: &Tls) -> bool {
+        self.outlet.is_distrusted_by(tls)
     }
 
     fn gathered(&self) -> std::sync::MutexGuard<'_, Gathered> {

@@ -9,7 +9,7 @@ use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::mpsc;
 
 use crate::tls::session::SessionError;
-use crate::tls::{ShownCertificate, TlsSession};
+use crate::tls::{ShownCertificate, Tls, TlsSession};
 
 /// The peer does not read: its queue is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -82,6 +82,11 @@ impl Outlet {
     /// The certificate of a peer that has connected to us.
     pub(super) fn shown(&self) -> ShownCertificate {
         self.session().map(|session| session.shown()).unwrap_or_default()
+    }
+
+    /// Judges the certificate of a peer that has connected to us by these authorities from now on; whether it was believed and is not any more.
+    pub(super) fn is_distrusted_by(&self, tls: &Tls) -> bool {
+        self.session().is_some_and(|mut session| tls.distrusts(&mut session))
     }
 
     pub(super) fn is_handshaking(&self) -> bool {

@@ -1,6 +1,7 @@
 //! Listeners and connections of one role, over TCP, TLS and WebSocket: limits, reuse (RFC 5923), and one event channel.
 
 mod forwarders;
+mod trust;
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -176,11 +177,6 @@ impl TcpTable {
     /// [`ConnectionId::COUNT_BITS`] bits.
     pub fn number_from(&mut self, first: u64) {
         self.last_id = self.last_id.max(ConnectionId(first).count());
-    }
-
-    /// From now on TLS connections begin with these certificates; those that are up go on with what they began with.
-    pub fn use_tls(&mut self, tls: Tls) {
-        self.tls = Some(tls);
     }
 
     /// Binds a listener over TCP and starts accepting. Must be called inside a tokio runtime.

@@ -34,6 +34,11 @@ impl ClientsOrServers {
         self.verify(certificate, chain, UnixTime::now()).is_ok()
     }
 
+    /// Whether both believe the same authorities.
+    pub(super) fn has_same_roots(&self, other: &Self) -> bool {
+        self.roots.roots == other.roots.roots
+    }
+
     fn verify(
         &self,
         certificate: &CertificateDer<'_>,

@@ -93,6 +93,13 @@ impl TlsSession {
         chain.first().map(ShownCertificate::of).unwrap_or_default()
     }
 
+    /// From now on these vouch for a peer that connects to us; whether one was believed and is not any more.
+    pub(super) fn believe(&mut self, clients: Option<Arc<ClientsOrServers>>) -> bool {
+        let was_known = !self.shown().domains.is_empty();
+        self.clients = clients;
+        was_known && self.shown().domains.is_empty()
+    }
+
     /// Whether the peer has yet to be known.
     pub fn is_handshaking(&self) -> bool {
         self.connection.is_handshaking()

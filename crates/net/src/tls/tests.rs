@@ -483,6 +483,31 @@ async fn new_certificates_are_for_new_connections() {
     assert!(matches!(server.next().await, TcpEvent::Message { connection, .. } if connection == known));
 }
 
+#[tokio::test]
+async fn who_is_known_by_an_authority_that_is_believed_no_more_is_closed() {
+    let (servers, carriers, former) = (Authority::new(), Authority::new(), Authority::new());
+    let tls = |clients: RootCertStore| {
+        Tls::new(vec![servers.identity(&[EDGE])], None, RootCertStore::empty(), Some(clients)).unwrap()
+    };
+    let shows = |authority: &Authority| {
+        let shown = authority.identity(&["sbc.carrier.example"]);
+        Tls::new(vec![shown.clone()], Some(&shown), servers.roots(), None).unwrap()
+    };
+    let mut both = carriers.roots();
+    both.add(former.0.der().clone()).unwrap();
+    let mut server = Server::new(tls(both));
+    let (_, _, _stays) = connect(&mut server, shows(&carriers), EDGE).await;
+    let (there, _, _goes) = connect(&mut server, shows(&former), EDGE).await;
+    let (_, _, _shows_nothing) = connect(&mut server, servers.tls(&["nobody"]), EDGE).await;
+    let TcpEvent::Opened { connection: withdrawn, .. } = there else { panic!("{there:?}") };
+    server.table.use_tls(tls(carriers.roots()));
+    let event = server.next().await;
+    let is_withdrawn =
+        matches!(event, TcpEvent::Closed { connection, why: Closed::ByUs } if connection == withdrawn);
+    assert!(is_withdrawn, "{event:?}");
+    assert_eq!(server.table.len(), 2);
+}
+
 #[test]
 fn an_identity_is_a_certificate_with_its_key() {
     let authority = Authority::new();
