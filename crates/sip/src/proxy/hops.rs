@@ -168,7 +168,8 @@ impl Proxy {
             }
             hops.push(hop);
         }
-        hops.sort_by_key(|hop| (!insists && self.carriers.is_down(hop, &place.host)) || self.shunned.contains(hop, now));
+        let is_down = |hop: &Hop| !insists && self.carriers.is_down(hop, &place.host);
+        hops.sort_by_key(|hop| is_down(hop) || self.shunned.contains(hop, now));
         hops.into()
     }
 

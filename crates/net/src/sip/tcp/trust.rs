@@ -10,8 +10,8 @@ impl TcpTable {
         let is_changed = self.tls.as_ref().is_some_and(|former| !former.believes_same_clients(&tls));
         // What a peer shows to whom we connect is judged by the handshake alone.
         let accepted = self.open.iter().filter(|(_, open)| is_changed && open.listener.is_some());
-        let distrusted: Vec<ConnectionId> =
-            accepted.filter(|(_, open)| open.writer.is_distrusted_by(&tls)).map(|(connection, _)| *connection).collect();
+        let distrusted = accepted.filter(|(_, open)| open.writer.is_distrusted_by(&tls));
+        let distrusted: Vec<ConnectionId> = distrusted.map(|(connection, _)| *connection).collect();
         for connection in distrusted {
             self.end(connection, Closed::ByUs);
         }
