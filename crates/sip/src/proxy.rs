@@ -232,7 +232,7 @@ impl Proxy {
     /// contains its address.
     pub fn set_trunks(&mut self, trunks: impl IntoIterator<Item = impl Into<Arc<Trunk>>>, now: Timestamp) {
         let trunks: Vec<Arc<Trunk>> = trunks.into_iter().map(Into::into).collect();
-        self.carriers.set(trunks.iter().filter_map(|trunk| trunk.asked.clone()), now);
+        self.carriers.set(carriers::asked_in_turn(&trunks), now);
         self.trunks = trunks.into_iter().collect();
     }
 

@@ -5,13 +5,14 @@
 //! datagram moves no calls.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use model::Timestamp;
+use model::{TenantId, Timestamp};
 
 use super::exchange::{Origin, Stage, Target};
-use super::{Output, Proxy};
+use super::{Output, Proxy, Trunk};
 use crate::flow::Flow;
 use crate::header::HeaderName;
 use crate::message::Message;
@@ -158,6 +159,20 @@ impl Carriers {
     }
 }
 
+/// The places of the carriers that trunks want asked: one of each tenant, then the next of each, so that none takes the room of all.
+pub(super) fn asked_in_turn(trunks: &[Arc<Trunk>]) -> impl Iterator<Item = UriHop> {
+    let mut of_tenant: HashMap<&TenantId, usize> = HashMap::new();
+    let mut places = Vec::new();
+    for trunk in trunks {
+        let Some(place) = &trunk.asked else { continue };
+        let before = of_tenant.entry(&trunk.tenant).or_default();
+        places.push((*before, place.clone()));
+        *before += 1;
+    }
+    places.sort_by_key(|(before, _)| *before);
+    places.into_iter().map(|(_, place)| place)
+}
+
 impl Proxy {
     /// Asks the carriers that are due.
     pub(super) fn ask_carriers(&mut self, now: Timestamp) {
@@ -277,6 +292,25 @@ mod tests {
         }
         let down = [false, false, false, false, true, true, true, true, true, false, false];
         assert_eq!(said, down);
+    }
+
+    #[test]
+    fn no_tenant_takes_the_room_of_another_ones_carrier() {
+        let trunk = |tenant: &str, host: String| Trunk {
+            tenant: TenantId::parse(tenant).unwrap(),
+            name: "carrier".into(),
+            allow: Vec::new(),
+            certificate_names: Vec::new(),
+            asked: Some(UriHop { host: host.into(), port: None, transport: None, secure: false }),
+            user: None,
+            registrar: None,
+        };
+        let many = (0..CARRIERS_MAX).map(|at| trunk("acme", format!("c{at}.example")));
+        let trunks: Vec<Arc<Trunk>> = many.chain([trunk("zenith", NAME.into())]).map(Arc::new).collect();
+        let mut carriers = Carriers::default();
+        carriers.set(asked_in_turn(&trunks), Timestamp::from_millis(1_000_000));
+        assert_eq!(carriers.asked.len(), CARRIERS_MAX);
+        assert!(carriers.asked.keys().any(|place| *place.host == *NAME));
     }
 
     #[test]
