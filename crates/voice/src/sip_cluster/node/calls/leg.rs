@@ -208,6 +208,15 @@ impl Leg {
         self.target.as_ref().filter(|_| rings)?.contact.by_next_flow()
     }
 
+    /// Whether it rings the phone that another leg rings, by another of its flows: those of the later one were the rest of the earlier one's.
+    pub fn calls_same_as(&self, other: &Self) -> bool {
+        let leads_to = |from: &Contact, to: &Contact| {
+            from.further.iter().any(|flow| flow.uri == to.uri && flow.path == to.path)
+        };
+        let contacts = self.target.as_ref().zip(other.target.as_ref()).map(|(one, two)| (&one.contact, &two.contact));
+        contacts.is_some_and(|(one, two)| leads_to(one, two) || leads_to(two, one))
+    }
+
     /// A leg without dialogs.
     pub const fn new(id: LegId, link: ConnectionId, stage: LegStage, now: Timestamp) -> Self {
         Self {
