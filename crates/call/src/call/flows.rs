@@ -53,8 +53,8 @@ impl Call {
         }
     }
 
-    /// Of the legs by which one phone is called one goes on alone: the others end, and are no refusals.
-    pub(super) fn leg_prevails(&mut self, leg: LegId, rivals: &[LegId]) {
+    /// Of the legs by which one phone or one emergency number is called one goes on alone: the others end, and are no refusals.
+    pub(super) fn leg_prevails(&mut self, leg: LegId, rivals: &[LegId], trunk: Option<String>) {
         if !self.s.ringing_legs().contains(&leg) {
             return;
         }
@@ -64,6 +64,9 @@ impl Call {
             caller.leg = leg;
         }
         self.outputs.extend(ended.into_iter().map(Output::CancelLeg));
+        if let (Some(offer), Some(trunk)) = (self.ringing_offer(), trunk) {
+            offer.trunk = Some(trunk);
+        }
     }
 
     fn legs_that_ring(&mut self) -> Option<&mut Vec<LegId>> {

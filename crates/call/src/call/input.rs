@@ -73,12 +73,14 @@ pub enum Input {
         /// The phone by its next flow.
         next: Contact,
     },
-    /// Of the legs by which one phone is called this one goes on alone.
+    /// Of the legs by which one phone or one emergency number is called this one goes on alone.
     LegPrevails {
         /// The leg.
         leg: LegId,
         /// The others.
         rivals: Vec<LegId>,
+        /// Of an emergency, the trunk by which it goes: it need not be the one that was tried last.
+        trunk: Option<String>,
     },
     /// The party hung up or cancelled.
     LegReleased(LegId),

@@ -147,7 +147,7 @@ fn a_silent_flow_may_still_answer_beside_the_next_one() {
     bench.give(Input::FlowSilent { leg: first, next: next() });
     let (second, _) = rings(&mut bench).pop().expect("the next flow is tried");
     assert_eq!(bench.call.first().ringing_legs(), [first, second]);
-    bench.give(Input::LegPrevails { leg: first, rivals: vec![second] });
+    bench.give(Input::LegPrevails { leg: first, rivals: vec![second], trunk: None });
     assert_eq!(bench.take(), [Output::CancelLeg(second)]);
     bench.news();
     bench.give(Input::LegAnswered(first));
@@ -161,7 +161,7 @@ fn the_phone_from_which_a_call_is_made_answers_by_either_flow() {
     let first = bench.plan_rings("5001");
     bench.give(Input::FlowSilent { leg: first, next: next() });
     let (second, _) = rings(&mut bench).pop().expect("the next flow is tried");
-    bench.give(Input::LegPrevails { leg: second, rivals: vec![first] });
+    bench.give(Input::LegPrevails { leg: second, rivals: vec![first], trunk: None });
     assert_eq!(bench.take(), [Output::CancelLeg(first)]);
     assert_eq!(bench.call.first().parties.first().map(|caller| caller.leg), Some(second));
 }

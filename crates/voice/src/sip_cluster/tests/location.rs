@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use model::Dn;
 use model::plan::{Destination, PlanAnswer};
-use sip::agent::{Event, Reply};
+use sip::agent::{DialogId, Event, Reply};
 use sip::location::{CivicElement, GEOLOCATION, GEOLOCATION_ROUTING, Geolocation, KnownLocation};
 use sip::{HeaderName, Message, StatusCode};
 
@@ -214,6 +214,48 @@ fn after_silence_the_next_attempt_by_that_trunk_is_without_the_location() {
     bench.phone_rings();
     bench.pass(Duration::from_secs(17));
     assert_eq!(attempts(&bench), [(one, true)]);
+}
+
+/// An emergency whose first carrier is silent; the dialogs of both.
+fn silent_first() -> (Bench, [DialogId; 2]) {
+    let mut bench = calls(PHONE, emergency("located", "two"));
+    let first = bench.phone_dialog.expect("an INVITE");
+    bench.pass(Duration::from_secs(11));
+    assert_eq!(attempts(&bench).len(), 2);
+    let second = bench.phone_dialog.expect("an INVITE");
+    (bench, [first, second])
+}
+
+#[test]
+fn an_emergency_is_put_through_by_the_carrier_that_answers_first() {
+    for at in [0, 1] {
+        let (mut bench, dialogs) = silent_first();
+        bench.phone_dialog = Some(dialogs[at]);
+        bench.phone_answers();
+        assert!(bench.saw(Peer::Caller, |event| matches!(event, Event::Answered { .. })), "carrier {at}");
+        assert!(
+            !bench.saw(Peer::Phone, |event| matches!(event, Event::Released { dialog, .. } if *dialog == dialogs[at])),
+            "carrier {at} is not hung up"
+        );
+        bench.bye(Peer::Caller);
+        bench.pass(Duration::from_secs(40));
+        assert!(bench.is_clear(), "carrier {at}: {:?}", bench.story);
+    }
+}
+
+#[test]
+fn what_a_silent_carrier_says_at_last_ends_no_emergency_but_a_refusal_of_who_is_called_does() {
+    for (said, goes_on) in [(503, true), (404, true), (486, false), (603, false)] {
+        let (mut bench, [first, second]) = silent_first();
+        bench.phone_dialog = Some(first);
+        refuse(&mut bench, Reply::new(StatusCode(said)));
+        assert_eq!(bench.refusal().is_none(), goes_on, "{said}");
+        if goes_on {
+            bench.phone_dialog = Some(second);
+            bench.phone_answers();
+            assert!(bench.saw(Peer::Caller, |event| matches!(event, Event::Answered { .. })), "{said}");
+        }
+    }
 }
 
 #[test]

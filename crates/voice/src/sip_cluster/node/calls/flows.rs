@@ -26,10 +26,12 @@ pub(super) struct FailedBeside {
     pub conn_id: ConnId,
     /// The leg.
     pub id: LegId,
-    /// The others by which its phone is called.
+    /// The others by which its phone or emergency number is called.
     pub rivals: Vec<LegId>,
     /// What was said.
     pub status: StatusCode,
+    /// Whether it is an emergency.
+    pub is_emergency: bool,
     /// Whether that is about the way there alone.
     pub is_lost: bool,
 }
@@ -137,7 +139,7 @@ impl Node {
         });
     }
 
-    /// The other legs by which the phone of a leg is called.
+    /// The other legs by which the phone of a leg is called, or its number if that is an emergency.
     pub(super) fn rivals(&self, conn_id: ConnId, id: LegId) -> Vec<LegId> {
         let Some(entry) = self.calls.get(&conn_id) else { return Vec::new() };
         let (Some(call), Some(leg)) = (entry.thread.call_with(id), entry.leg(id)) else { return Vec::new() };
@@ -151,31 +153,34 @@ impl Node {
         self.rivals(conn_id, id).iter().any(|other| *other > id)
     }
 
-    /// A leg says something: the others by which its phone is called end.
+    /// A leg says something: the others by which its phone or emergency number is called end.
     pub(super) fn prevails(&mut self, conn_id: ConnId, id: LegId, now: Timestamp) {
         let rivals = self.rivals(conn_id, id);
-        if !rivals.is_empty() {
-            self.feed(conn_id, Input::LegPrevails { leg: id, rivals }, now);
+        let target = self.leg(conn_id, id).and_then(|leg| leg.target.as_ref());
+        // Others may have been tried after it, and have failed.
+        let trunk = target.filter(|target| target.is_emergency).and_then(|target| target.trunk.clone());
+        if !rivals.is_empty() || trunk.is_some() {
+            self.feed(conn_id, Input::LegPrevails { leg: id, rivals, trunk }, now);
         }
     }
 
-    /// A leg has failed beside others by which its phone is called.
+    /// A leg has failed beside others by which its phone or emergency number is called.
     pub(super) fn fails_beside(&mut self, failed: FailedBeside, failure: Input, now: Timestamp) {
-        let FailedBeside { conn_id, id, rivals, status, is_lost } = failed;
+        let FailedBeside { conn_id, id, rivals, status, is_emergency, is_lost } = failed;
         let last = rivals.iter().max().copied();
         match last {
             None => self.feed(conn_id, failure, now),
             // It was left, and the next one goes on.
             Some(last) if is_lost && last > id => {
-                self.feed(conn_id, Input::LegPrevails { leg: last, rivals: vec![id] }, now);
+                self.feed(conn_id, Input::LegPrevails { leg: last, rivals: vec![id], trunk: None }, now);
             }
             Some(_) if is_lost => self.feed(conn_id, failure, now),
-            // A phone with one line says so while it rings by the flow before.
-            Some(last) if status == StatusCode::BUSY_HERE && last < id => {
-                self.feed(conn_id, Input::LegPrevails { leg: last, rivals: vec![id] }, now);
+            // A phone with one line says so while it rings by the flow before. An emergency service that is busy is.
+            Some(last) if status == StatusCode::BUSY_HERE && last < id && !is_emergency => {
+                self.feed(conn_id, Input::LegPrevails { leg: last, rivals: vec![id], trunk: None }, now);
             }
             Some(_) => {
-                self.feed(conn_id, Input::LegPrevails { leg: id, rivals }, now);
+                self.feed(conn_id, Input::LegPrevails { leg: id, rivals, trunk: None }, now);
                 self.feed(conn_id, failure, now);
             }
         }

@@ -275,7 +275,9 @@ impl Node {
                     }
                     None => Input::LegFailed { leg: id, status: status_shown },
                 };
-                self.fails_beside(FailedBeside { conn_id, id, rivals, status, is_lost }, input, now);
+                let is_lost = is_lost || (is_emergency && is_about_way(status, true));
+                let failed = FailedBeside { conn_id, id, rivals, status, is_emergency, is_lost };
+                self.fails_beside(failed, input, now);
             }
             // 488 says that the caller's audio cannot be used; every other failure is ours.
             Side::Media => {

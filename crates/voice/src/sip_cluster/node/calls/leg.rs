@@ -208,13 +208,17 @@ impl Leg {
         self.target.as_ref().filter(|_| rings)?.contact.by_next_flow()
     }
 
-    /// Whether it rings the phone that another leg rings, by another of its flows: those of the later one were the rest of the earlier one's.
+    /// Whether it calls whom another leg of its call calls: an emergency number, by whichever trunk, or the same phone by another flow. Those
+    /// of the later leg were the rest of the earlier one's.
     pub fn calls_same_as(&self, other: &Self) -> bool {
         let leads_to = |from: &Contact, to: &Contact| {
             from.further.iter().any(|flow| flow.uri == to.uri && flow.path == to.path)
         };
-        let contacts = self.target.as_ref().zip(other.target.as_ref()).map(|(one, two)| (&one.contact, &two.contact));
-        contacts.is_some_and(|(one, two)| leads_to(one, two) || leads_to(two, one))
+        let is_same = |(one, two): (&Target, &Target)| {
+            let (by, next) = (&one.contact, &two.contact);
+            (one.is_emergency && two.is_emergency) || leads_to(by, next) || leads_to(next, by)
+        };
+        self.target.as_ref().zip(other.target.as_ref()).is_some_and(is_same)
     }
 
     /// A leg without dialogs.

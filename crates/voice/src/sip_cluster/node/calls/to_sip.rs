@@ -68,6 +68,9 @@ impl Node {
                 let early_speech = self.takes_early_speech(conn_id, trunk.as_deref());
                 let insists = always || !self.asks_by_options(conn_id, trunk.as_deref());
                 let is_emergency = always;
+                if is_emergency {
+                    self.note_silent(conn_id, call, leg);
+                }
                 let mut target = Target { dn, contact, shows, trunk, limits, early_speech, insists, is_emergency };
                 let (barrier, by) = match always {
                     true => (None, RingBy::AnyWay),
