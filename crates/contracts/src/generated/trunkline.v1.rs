@@ -2376,6 +2376,9 @@ pub struct CallRecord {
     /// Whether who calls is who the INVITE says, where its trunk verifies that.
     #[prost(message, optional, tag = "12")]
     pub verdict: ::core::option::Option<CallerVerdictRecord>,
+    /// Trunks whose carriers were told where the caller is, and have said nothing.
+    #[prost(string, repeated, tag = "13")]
+    pub location_unheard: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// What is known of who calls.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

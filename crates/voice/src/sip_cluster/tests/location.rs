@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use model::Dn;
 use model::plan::{Destination, PlanAnswer};
+use model::request::RequestKind;
+use model::{Dn, UserData};
 use sip::agent::{DialogId, Event, Reply};
 use sip::location::{CivicElement, GEOLOCATION, GEOLOCATION_ROUTING, Geolocation, KnownLocation};
 use sip::{HeaderName, Message, StatusCode};
 
 use super::bench::{Bench, PHONE_SDP, Peer, by_two_trunks, phone};
+use super::calls::request;
 use super::restart::restart;
 
 const PHONE: &str = "phone;dn=7102";
@@ -214,6 +216,41 @@ fn after_silence_the_next_attempt_by_that_trunk_is_without_the_location() {
     bench.phone_rings();
     bench.pass(Duration::from_secs(17));
     assert_eq!(attempts(&bench), [(one, true)]);
+}
+
+#[test]
+fn a_successor_knows_which_carrier_was_silent() {
+    let mut bench = Bench::new();
+    bench.dial("112", PHONE);
+    let conn_id = bench.plan(emergency("located", "wide"));
+    bench.pass(Duration::from_secs(11));
+    restart(&mut bench, conn_id);
+    refuse(&mut bench, Reply::new(StatusCode::SERVICE_UNAVAILABLE));
+    let (one, two) = ("located.example:5060".to_owned(), "wide.example:5060".to_owned());
+    assert_eq!(attempts(&bench), [(one.clone(), true), (two, false), (one, false)]);
+}
+
+#[test]
+fn a_carrier_that_was_silent_in_a_consultation_is_known_once_that_is_completed() {
+    let mut bench = Bench::new();
+    bench.dial("7101", PHONE);
+    let conn_id = bench.plan(phone(15_000));
+    bench.phone_rings();
+    bench.phone_answers();
+    let help = Dn::parse("112").expect("a DN");
+    let consult = request(conn_id, "7101", |id| RequestKind::InitiateTransfer(id, help.clone(), UserData::new()));
+    bench.node.request(consult, bench.now).expect("the call is here");
+    bench.run();
+    bench.plan(emergency("located", "wide"));
+    bench.pass(Duration::from_secs(11));
+    let further = bench.node.table().get(&conn_id).and_then(|entry| entry.thread.calls().nth(1));
+    let consultation = further.expect("a consultation").conn_id;
+    let complete = request(conn_id, "7101", |id| RequestKind::CompleteTransfer(id, consultation));
+    bench.node.request(complete, bench.now).expect("the call is here");
+    bench.run();
+    refuse(&mut bench, Reply::new(StatusCode::SERVICE_UNAVAILABLE));
+    let (one, two) = ("located.example:5060".to_owned(), "wide.example:5060".to_owned());
+    assert_eq!(attempts(&bench)[1..], [(one.clone(), true), (two, false), (one, false)]);
 }
 
 /// An emergency whose first carrier is silent; the dialogs of both.

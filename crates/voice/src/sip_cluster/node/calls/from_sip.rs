@@ -302,9 +302,8 @@ impl Node {
 
     /// A party has not answered its INVITE.
     fn note_silence(&mut self, Place { conn_id, leg, side }: Place, status: StatusCode) {
-        let call = self.calls.get(&conn_id).and_then(|entry| Some(entry.thread.call_with(leg)?.conn_id));
-        if let Some(call) = call.filter(|_| side == Side::Phone && status == StatusCode::REQUEST_TIMEOUT) {
-            self.note_unheard(conn_id, call, leg);
+        if side == Side::Phone && status == StatusCode::REQUEST_TIMEOUT {
+            self.note_unheard(conn_id, leg);
         }
     }
 
