@@ -2379,6 +2379,9 @@ pub struct CallRecord {
     /// Trunks whose carriers were told where the caller is, and have said nothing.
     #[prost(string, repeated, tag = "13")]
     pub location_unheard: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Whether whoever is rung must be rung by TLS, whoever has called: a party has transferred it to `sips:`.
+    #[prost(bool, tag = "14")]
+    pub needs_tls: bool,
 }
 /// What is known of who calls.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2565,6 +2568,9 @@ pub struct LegRecord {
     /// Whether the phone is to be asked to answer as soon as it has said something.
     #[prost(bool, tag = "49")]
     pub asks_answer: bool,
+    /// Whether the transfer that the phone of this leg has asked for is to `sips:`.
+    #[prost(bool, tag = "50")]
+    pub refers_to_sips: bool,
 }
 /// Where somebody is.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -76,6 +76,8 @@ pub struct Leg {
     pub asked: Option<HoldWay>,
     /// The REFER of the phone whose outcome it is still to be told.
     pub refer: Option<ReferNo>,
+    /// Whether that transfer is to `sips:`.
+    pub refers_to_sips: bool,
     /// Whether the phone has sent a REFER.
     pub has_referred: bool,
     /// Whether an echo is heard on it.
@@ -253,6 +255,7 @@ impl Leg {
             holds: false,
             asked: None,
             refer: None,
+            refers_to_sips: false,
             has_referred: false,
             echo: false,
             heard_at: now,

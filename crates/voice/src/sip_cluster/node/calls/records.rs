@@ -57,6 +57,7 @@ pub fn encode<'a>(entry: &Entry, agent: &UserAgent, edge_of: impl Fn(ConnectionI
         identity: entry.identity.clone(),
         verdict: entry.verdict.as_ref().map(verdict_to_record),
         location_unheard: entry.location_unheard.clone(),
+        needs_tls: entry.needs_tls,
         invite_call_id: entry.invite.as_ref().map(|invite| invite.call_id.clone()).unwrap_or_default(),
         invite_from_tag: entry.invite.as_ref().map(|invite| invite.from_tag.clone()).unwrap_or_default(),
         dialogs,
@@ -98,6 +99,7 @@ fn leg_to_record<'a>(
         target_further: target.map(|target| flows_to_record(&target.contact)).unwrap_or_default(),
         alerted: leg.alerted,
         asks_answer: leg.asks_answer,
+        refers_to_sips: leg.refers_to_sips,
         instance: leg.instance.as_ref().map(ToString::to_string),
         user_to_user: leg.user_to_user.clone(),
         // Before the dial plan has answered, the call need not be one for which a location is wanted.
@@ -191,6 +193,7 @@ pub fn decode(bytes: &[u8], mut link_of: impl FnMut(&str) -> ConnectionId) -> Re
         identity: body.identity,
         verdict: body.verdict.and_then(verdict_from_record),
         location_unheard: body.location_unheard,
+        needs_tls: body.needs_tls,
         invite: Some(invite).filter(|invite| !invite.call_id.is_empty()),
         stored: Stored::Live,
         settled: false,
@@ -343,6 +346,7 @@ fn leg_from_record(
         instance: record.instance.as_deref().and_then(Instance::parse),
         alerted: record.alerted,
         asks_answer: record.asks_answer,
+        refers_to_sips: record.refers_to_sips,
         owes_media: record.owes_media,
         path: match (record.direct, record.moving) {
             (false, _) => AudioPath::Media,

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use model::ConnId;
+use model::{ConnId, LegId};
 use sip::proxy::headers::BY_TLS;
 use sip::uri::Scheme;
 use sip::{HeaderName, Message, NameAddr, StatusCode, Transport, Uri};
@@ -47,10 +47,18 @@ pub(super) enum RingBy {
 }
 
 impl Node {
-    /// Whether whoever is rung for a thread must be rung by TLS: one of its calls came to `sips:`.
+    /// Whether whoever is rung for a thread must be rung by TLS: one of its calls came to `sips:`, or has been or is being transferred there.
     pub(super) fn needs_tls(&self, thread: ConnId) -> bool {
-        let entry = self.calls.get(&thread);
-        entry.is_some_and(|entry| entry.legs.iter().any(|leg| leg.sips && leg.target.is_none()))
+        let asks = |leg: &Leg| leg.refers_to_sips || (leg.sips && leg.target.is_none());
+        self.calls.get(&thread).is_some_and(|entry| entry.needs_tls || entry.legs.iter().any(asks))
+    }
+
+    /// A transfer by a phone is over, or has found whom it is to: if that is `sips:`, the thread keeps to it once the phone has left.
+    pub(super) fn note_transfer(&mut self, thread: ConnId, id: LegId, status: StatusCode) {
+        let was_to_sips = self.leg_mut(thread, id).is_some_and(|leg| std::mem::take(&mut leg.refers_to_sips));
+        if let Some(entry) = self.calls.get_mut(&thread).filter(|_| was_to_sips && status == StatusCode::OK) {
+            entry.needs_tls = true;
+        }
     }
 
     /// Notes for the caller whether whom we have tried last has no TLS: what others lacked says nothing about why a call ends.
