@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use call::dial_plan::EMERGENCY_SERVICE;
 use model::plan::{Destination, PlanAnswer};
 use model::request::RequestKind;
 use model::{Dn, UserData};
@@ -12,6 +13,7 @@ use sip::{HeaderName, Message, StatusCode};
 use super::bench::{Bench, PHONE_SDP, Peer, by_two_trunks, phone};
 use super::calls::request;
 use super::restart::restart;
+use crate::sip_cluster::node::order::Order;
 
 const PHONE: &str = "phone;dn=7102";
 /// What a phone says of where it is.
@@ -97,6 +99,24 @@ fn a_carrier_that_is_to_know_it_is_told_where_the_caller_is() {
     assert!(bench.saw(Peer::Caller, |event| matches!(event, Event::Answered { .. })));
     bench.bye(Peer::Caller);
     assert!(bench.is_clear());
+}
+
+#[test]
+fn who_calls_the_emergency_service_itself_reaches_it_by_the_dial_plan() {
+    for uri in ["urn:service:sos", "urn:service:sos.fire"] {
+        let mut bench = Bench::new();
+        bench.dial(uri, PHONE);
+        let is_asked = |order: &Order| match order {
+            Order::AskDialPlan { number, .. } => number.dialled == EMERGENCY_SERVICE,
+            _ => false,
+        };
+        assert!(bench.orders.iter().any(is_asked), "{uri}: {:?}", bench.orders);
+        bench.plan(emergency("located", "two"));
+        bench.phone_rings();
+        bench.phone_answers();
+        assert!(bench.saw(Peer::Caller, |event| matches!(event, Event::Answered { .. })), "{uri}");
+        assert_eq!(attempts(&bench), [("located.example:5060".to_owned(), true)], "{uri}");
+    }
 }
 
 #[test]

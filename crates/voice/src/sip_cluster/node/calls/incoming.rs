@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use call::call::CALLER_LEG;
+use call::dial_plan::EMERGENCY_SERVICE;
 use call::{Incoming, Thread};
 use infra::{CallIndex, DialogKey};
 use model::plan::Caller;
@@ -298,9 +299,12 @@ pub(in crate::sip_cluster::node) fn party(message: &Message) -> Option<IpAddr> {
     message.header(&headers::PARTY)?.parse().ok()
 }
 
-/// The number that the Request-URI names.
+/// The number that the Request-URI names. Of the emergency service the dial plan knows it.
 pub(in crate::sip_cluster::node) fn dialled(request: &Message) -> Option<String> {
     let uri = Uri::parse(request.request_uri()?).ok()?;
+    if uri.is_emergency() {
+        return Some(EMERGENCY_SERVICE.to_owned());
+    }
     uri.user().map(|user| unescape(user).into_owned())
 }
 
