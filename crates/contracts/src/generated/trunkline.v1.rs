@@ -2571,6 +2571,9 @@ pub struct LegRecord {
     /// Whether the transfer that the phone of this leg has asked for is to `sips:`.
     #[prost(bool, tag = "50")]
     pub refers_to_sips: bool,
+    /// Of a caller, whether it has called `sips:` in the clear: its call goes on if it is an emergency.
+    #[prost(bool, tag = "51")]
+    pub sips_in_the_clear: bool,
 }
 /// Where somebody is.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

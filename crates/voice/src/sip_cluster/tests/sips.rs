@@ -187,6 +187,25 @@ fn an_emergency_goes_out_in_any_way() {
 }
 
 #[test]
+fn who_calls_sips_in_the_clear_reaches_an_emergency_number_alone() {
+    let in_the_clear = || vec![(HeaderName::RecordRoute, format!("<sip:flow@{EDGE};lr>"))];
+    let Destination::Outside(mut outside) = by_trunk("203.0.113.9") else { panic!("a number outside") };
+    for (always, answer) in [(true, None), (false, Some((480, Some(NOT_ALLOWED.to_owned()))))] {
+        outside.way.always = always;
+        let mut bench = comes(&sips("112"), in_the_clear());
+        bench.plan(Destination::Outside(outside.clone()));
+        assert_eq!((invites(&bench).len(), bench.refusal()), (usize::from(always), answer), "emergency: {always}");
+    }
+    let mut bench = comes(&sips("711"), in_the_clear());
+    bench.plan(phone(15_000));
+    assert_eq!((invites(&bench).len(), bench.refusal()), (0, Some((480, Some(NOT_ALLOWED.to_owned())))));
+    assert!(bench.is_clear());
+    let mut bench = Bench::new();
+    bench.dial_with(&sips("112"), "trunk;name=carrier", Some(PHONE_SDP.into()), in_the_clear());
+    assert_eq!(bench.refusal(), Some((480, Some(NOT_ALLOWED.to_owned()))), "who is known by a trunk calls nobody for help");
+}
+
+#[test]
 fn what_a_carrier_before_lacked_is_not_told_of_a_number_that_is_busy() {
     let Destination::Outside(mut outside) = by_two_trunks("one", "two") else { panic!("a number outside") };
     outside.way.contact.uri = "sip:+4930123@203.0.113.9".to_owned();

@@ -136,7 +136,7 @@ impl Node {
         leg.phone = Some(dialog);
         (leg.party, leg.hops_left, leg.encryption) = (party, hops_left, encryption);
         (leg.user_to_user, leg.location, leg.sips) = (user_to_user, location, way == CallerWay::Sips);
-        leg.instance = instance;
+        (leg.instance, leg.sips_in_the_clear) = (instance, way == CallerWay::SipsInTheClear);
         let place = Place { conn_id, leg: leg.id, side: Side::Phone };
         self.calls.bind(dialog, place);
         let entry = Entry {
@@ -190,6 +190,7 @@ impl Node {
         (leg.phone, leg.party, leg.hops_left) = (Some(dialog), party, hops_left);
         (leg.encryption, leg.user_to_user, leg.location) = (encryption, user_to_user, location);
         (leg.sips, leg.instance) = (way == CallerWay::Sips, instance);
+        leg.sips_in_the_clear = way == CallerWay::SipsInTheClear;
         entry.legs.push(leg);
         self.trace.name(&tenant, thread, &invite.call_id, now);
         let place = Place { conn_id: thread, leg: id, side: Side::Phone };
@@ -248,6 +249,11 @@ impl Node {
             return Err(StatusCode::SERVICE_UNAVAILABLE.into());
         }
         request.request_uri().ok_or(BAD)?;
+        let way = CallerWay::of(request);
+        if matches!(caller, Caller::Trunk { .. }) && way == CallerWay::SipsInTheClear {
+            let warning = Some(super::sips::NOT_ALLOWED.to_owned());
+            return Err(Refusal { warning, ..StatusCode::TEMPORARILY_UNAVAILABLE.into() });
+        }
         let dialled = dialled(request).ok_or(StatusCode::NOT_FOUND)?;
         let instance = meant(request);
         let from = request.from().map_err(|_| BAD)?;
@@ -289,7 +295,7 @@ impl Node {
             hops_left,
             encryption,
             invite,
-            way: CallerWay::of(request),
+            way,
         })
     }
 }

@@ -36,6 +36,8 @@ pub struct Leg {
     pub hops_left: u8,
     /// Whether its dialog is one of `sips:`: a caller has called such a URI, or whom we ring has registered one.
     pub sips: bool,
+    /// Of a caller, whether it has called such a URI in the clear: its call goes on if it is an emergency.
+    pub sips_in_the_clear: bool,
     /// Of a caller, what its application gives to that of who is called (RFC 7433), as it came.
     pub user_to_user: Vec<String>,
     /// Of a caller, where it says that it is, until its call is known to be none for which that is wanted.
@@ -235,6 +237,7 @@ impl Leg {
             unindexed: None,
             hops_left: MAX_FORWARDS,
             sips: false,
+            sips_in_the_clear: false,
             user_to_user: Vec::new(),
             location: None,
             instance: None,
