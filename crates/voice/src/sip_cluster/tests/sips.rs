@@ -202,7 +202,11 @@ fn who_calls_sips_in_the_clear_reaches_an_emergency_number_alone() {
     assert!(bench.is_clear());
     let mut bench = Bench::new();
     bench.dial_with(&sips("112"), "trunk;name=carrier", Some(PHONE_SDP.into()), in_the_clear());
-    assert_eq!(bench.refusal(), Some((480, Some(NOT_ALLOWED.to_owned()))), "who is known by a trunk calls nobody for help");
+    assert_eq!(
+        bench.refusal(),
+        Some((480, Some(NOT_ALLOWED.to_owned()))),
+        "who is known by a trunk calls nobody for help"
+    );
 }
 
 #[test]

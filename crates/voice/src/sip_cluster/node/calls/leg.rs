@@ -215,9 +215,8 @@ impl Leg {
     /// Whether it calls whom another leg of its call calls: an emergency number, by whichever trunk, or the same phone by another flow. Those
     /// of the later leg were the rest of the earlier one's.
     pub fn calls_same_as(&self, other: &Self) -> bool {
-        let leads_to = |from: &Contact, to: &Contact| {
-            from.further.iter().any(|flow| flow.uri == to.uri && flow.path == to.path)
-        };
+        let leads_to =
+            |from: &Contact, to: &Contact| from.further.iter().any(|flow| flow.uri == to.uri && flow.path == to.path);
         let is_same = |(one, two): (&Target, &Target)| {
             let (by, next) = (&one.contact, &two.contact);
             (one.is_emergency && two.is_emergency) || leads_to(by, next) || leads_to(next, by)

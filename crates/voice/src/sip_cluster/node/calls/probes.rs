@@ -50,9 +50,8 @@ impl Node {
     /// Parties that have sent nothing for long. Parties whose proxy is away cannot be heard: media reports whether they are gone, if it has
     /// their audio.
     fn silent(&self, now: Timestamp) -> Vec<Place> {
-        let is_asked = |leg: &Leg| {
-            self.proxies.is_up(leg.link) || (leg.path != AudioPath::Media && self.is_cut_off(leg, now))
-        };
+        let is_asked =
+            |leg: &Leg| self.proxies.is_up(leg.link) || (leg.path != AudioPath::Media && self.is_cut_off(leg, now));
         let quiet = |leg: &Leg| now.since(leg.heard_at) >= self.limits.probe_after && is_asked(leg);
         let mut silent: Vec<Place> = self
             .calls
