@@ -233,6 +233,8 @@ impl Call {
             Input::LegFailed { leg, status } => self.leg_failed(leg, status, now),
             Input::LegUnreachable { leg, status } => self.leg_unreachable(leg, status, now),
             Input::FlowFailed { leg, next } => self.flow_failed(leg, next, now),
+            Input::FlowSilent { leg, next } => self.flow_silent(leg, next),
+            Input::LegPrevails { leg, rivals, trunk } => self.leg_prevails(leg, &rivals, trunk),
             Input::LegReleased(leg) => self.leg_gone(leg, CallState::Ok, now),
             Input::LegDead(leg) => self.leg_gone(leg, CallState::Dropped, now),
             Input::LegHeld(leg) => self.leg_hold(leg, HoldWay::Hold, now),

@@ -32,6 +32,8 @@ pub use schedule::{LINES_MAX, OpeningHours, OpeningHoursError};
 
 /// The longest dialled number that is looked up, in bytes; a longer one is unknown (E.164 has 15 digits).
 pub const DIALLED_MAX: usize = 64;
+/// What is dialled by who calls the emergency service and no number of it (RFC 5031); for a part of the service, too.
+pub const EMERGENCY_SERVICE: &str = "urn:service:sos";
 
 /// A tenant's numbers as the dial plan sees them. Keys are normalised by [`normalise`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -161,7 +163,11 @@ pub struct RoutePoint {
 /// Resolves a dialled number to its destination. A phone's registrations are not known here: it comes without contacts. `entropy` draws
 /// among trunks of equal priority.
 pub fn resolve(plan: &TenantPlan, question: &Question<'_>, entropy: &mut dyn Entropy) -> PlanAnswer {
-    let Some(typed) = typed(question.dialled) else { return unknown().into() };
+    let number = match question.dialled == EMERGENCY_SERVICE {
+        true => plan.rules.number_for_help(),
+        false => typed(question.dialled),
+    };
+    let Some(typed) = number else { return unknown().into() };
     let typed = match question.caller {
         Caller::Trunk { trunk, .. } => plan.rules.received(&typed, trunk).unwrap_or(typed),
         Caller::Phone(_) => typed,

@@ -277,6 +277,8 @@ impl Thread {
             Input::LegRinging(leg)
             | Input::LegPlaysEarly { leg, .. }
             | Input::FlowFailed { leg, .. }
+            | Input::FlowSilent { leg, .. }
+            | Input::LegPrevails { leg, .. }
             | Input::LegAnswered(leg)
             | Input::LegTransfers { leg, .. }
             | Input::HoldRefused(leg)

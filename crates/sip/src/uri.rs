@@ -10,6 +10,9 @@ use crate::rule::Rule;
 pub mod compare;
 pub mod escape;
 
+/// The emergency service, as a URN names it.
+const EMERGENCY: &str = "service:sos";
+
 /// The scheme of a URI.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Scheme<'a> {
@@ -211,6 +214,13 @@ impl<'a> Uri<'a> {
     /// The part after the scheme's colon.
     pub const fn opaque(&self) -> &'a str {
         self.opaque
+    }
+
+    /// Whether it names the emergency service, or a part of it as `urn:service:sos.fire` (RFC 5031 section 4.2).
+    pub fn is_emergency(&self) -> bool {
+        let is_urn = matches!(self.scheme, Scheme::Other(scheme) if scheme.eq_ignore_ascii_case("urn"));
+        let (service, part) = self.opaque.split_at_checked(EMERGENCY.len()).unwrap_or_default();
+        is_urn && service.eq_ignore_ascii_case(EMERGENCY) && (part.is_empty() || part.starts_with('.'))
     }
 
     /// The `transport` parameter.

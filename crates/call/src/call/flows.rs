@@ -7,7 +7,7 @@ use model::{Dn, LegId, Timestamp};
 
 use super::party::LegProgress;
 use super::playing::Purpose;
-use super::state::{Originating, OriginatingStep, Stage};
+use super::state::{Invitation, InvitationStep, Offer, Originating, OriginatingStep, Stage};
 use super::{Call, Output};
 
 impl Call {
@@ -35,6 +35,47 @@ impl Call {
                 self.push(Output::AskAnswer(new));
             }
             self.sound_ringing_again(now);
+        }
+    }
+
+    /// The flow by which a leg rings is silent: the phone is rung by the next one, too. It may have got the first call, and answer that one.
+    pub(super) fn flow_silent(&mut self, leg: LegId, next: Contact) {
+        let Some(dn) = self.rings_on(leg) else { return };
+        let Some(new) = self.ring_legs(&dn, vec![next], None).pop() else { return };
+        self.push(Output::Note(format!("leg {leg} is silent: its phone is rung by its next flow, too")));
+        let Some(legs) = self.legs_that_ring() else { return };
+        let at = legs.iter().position(|ringing| *ringing == leg).map_or(legs.len(), |at| at + 1);
+        legs.insert(at, new);
+        // Whichever of the two says something is asked then. Of several phones the first is the one that was asked.
+        let is_asked = |offer: &&mut Offer| offer.answer_asked.is_some() && offer.legs.first() == Some(&leg);
+        if self.ringing_offer().filter(is_asked).is_some() {
+            self.push(Output::AskAnswer(new));
+        }
+    }
+
+    /// Of the legs by which one phone or one emergency number is called one goes on alone: the others end, and are no refusals.
+    pub(super) fn leg_prevails(&mut self, leg: LegId, rivals: &[LegId], trunk: Option<String>) {
+        if !self.s.ringing_legs().contains(&leg) {
+            return;
+        }
+        let Some(legs) = self.legs_that_ring() else { return };
+        let ended: Vec<LegId> = legs.extract_if(.., |other| *other != leg && rivals.contains(other)).collect();
+        for caller in self.s.parties.iter_mut().filter(|caller| ended.contains(&caller.leg)) {
+            caller.leg = leg;
+        }
+        self.outputs.extend(ended.into_iter().map(Output::CancelLeg));
+        if let (Some(offer), Some(trunk)) = (self.ringing_offer(), trunk) {
+            offer.trunk = Some(trunk);
+        }
+    }
+
+    fn legs_that_ring(&mut self) -> Option<&mut Vec<LegId>> {
+        match (&mut self.s.stage, &mut self.s.invitation) {
+            (Stage::Originating(Originating { step: OriginatingStep::Ringing { legs, .. }, .. }), _) => Some(legs),
+            (Stage::Offering(offer), _) | (_, Some(Invitation { step: InvitationStep::Ringing(offer), .. })) => {
+                Some(&mut offer.legs)
+            }
+            _ => None,
         }
     }
 

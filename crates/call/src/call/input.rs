@@ -65,6 +65,23 @@ pub enum Input {
         /// The phone by its next flow.
         next: Contact,
     },
+    /// The flow by which the leg rings a phone is silent or broken, and the phone has another. It may have got the call all the same: the leg
+    /// stays until one of the two says something.
+    FlowSilent {
+        /// The leg.
+        leg: LegId,
+        /// The phone by its next flow.
+        next: Contact,
+    },
+    /// Of the legs by which one phone or one emergency number is called this one goes on alone.
+    LegPrevails {
+        /// The leg.
+        leg: LegId,
+        /// The others.
+        rivals: Vec<LegId>,
+        /// Of an emergency, the trunk by which it goes: it need not be the one that was tried last.
+        trunk: Option<String>,
+    },
     /// The party hung up or cancelled.
     LegReleased(LegId),
     /// The party has vanished: it sends no audio, or does not answer a refresh.

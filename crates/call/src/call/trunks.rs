@@ -1,5 +1,6 @@
 //! Several trunks lead to a number outside: the next one is tried while nobody there has taken the call. Once the number has
-//! rung, been busy or refused, no further trunk is tried: nobody hears the phone ring twice. Who calls for help is put through all the same.
+//! rung, been busy or refused, no further trunk is tried: nobody hears the phone ring twice. Who calls for help is put through all the same,
+//! and by whichever trunk answers first: one that was left for its silence may do so until another one says something.
 
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use model::{LegId, Timestamp};
 
 use super::state::Offer;
 use super::timer::Timer;
-use super::{Call, Input, Output};
+use super::{Call, FORK_MAX, Input, Output};
 
 /// How long a trunk may say nothing at least before the call is tried by itself again: what is slow is not called twice.
 const LAST_TRIED_FOR: Duration = Duration::from_secs(16);
@@ -70,13 +71,15 @@ impl Call {
         let Some(found) = self.ringing_offer().filter(may_try) else { return false };
         let nobody = Offer::new(found.dn.clone(), None, None);
         let mut offer = std::mem::replace(found, nobody);
-        for leg in offer.legs.drain(..).filter(|leg| Some(*leg) != failed) {
-            self.outputs.push_back(Output::CancelLeg(leg));
-        }
         let way = offer.further.remove(0);
+        let mut silent: Vec<LegId> = offer.legs.drain(..).filter(|leg| Some(*leg) != failed).collect();
+        let stay_max = if way.always { FORK_MAX - 1 } else { 0 };
+        let ended = silent.len().saturating_sub(stay_max);
+        self.outputs.extend(silent.drain(..ended).map(Output::CancelLeg));
         let last = offer.trunk.as_deref().unwrap_or_default();
         self.push(Output::Note(format!("the trunk {last} {why}: the trunk {} is tried", way.trunk)));
         self.ring_by(&mut offer, way, now);
+        offer.legs.splice(0..0, silent);
         if let Some(found) = self.ringing_offer() {
             *found = offer;
         }

@@ -98,6 +98,16 @@ impl Pattern {
         is_long_enough && self.places.iter().zip(bytes).all(fits)
     }
 
+    /// The first number that it is about.
+    pub fn first_number(&self) -> String {
+        let digit = |digits: u16| u8::try_from(digits.trailing_zeros()).map_or(b'0', |digit| b'0' + digit);
+        let character = |place: &PatternItem| match place {
+            PatternItem::Character(character) => char::from(*character),
+            PatternItem::Digits(digits) => char::from(digit(*digits)),
+        };
+        self.places.iter().map(character).collect()
+    }
+
     /// The pattern as it was written.
     pub fn as_str(&self) -> &str {
         &self.text

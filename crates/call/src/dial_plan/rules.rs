@@ -8,6 +8,9 @@ use super::{OpeningHours, Pattern};
 /// The most rules of a tenant: a number is compared with each of them.
 pub const RULES_MAX: usize = 1_000;
 
+/// Numbers that reach every emergency service, in many countries; 112 does so in most networks.
+const GENERAL: [&str; 5] = ["112", "911", "999", "000", "111"];
+
 /// The rules, in the order of the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DialRules {
@@ -139,6 +142,14 @@ impl DialRules {
     /// The rule that makes a typed number an emergency number.
     pub fn emergency(&self, typed: &str) -> Option<&EmergencyNumber> {
         self.emergency.iter().find(|rule| rule.pattern.matches(typed))
+    }
+
+    /// The number of the emergency service as a whole: of those that are used for it the first that a rule is about, else the first of the
+    /// first rule.
+    pub(super) fn number_for_help(&self) -> Option<String> {
+        let general = GENERAL.into_iter().find(|number| self.emergency(number).is_some());
+        let of_first = || self.emergency.first().map(|rule| rule.pattern.first_number());
+        general.map(str::to_owned).or_else(of_first)
     }
 
     /// The translation of a typed number.

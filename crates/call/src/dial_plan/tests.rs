@@ -303,6 +303,31 @@ fn an_emergency_number_tries_its_trunk_and_then_every_other() {
 }
 
 #[test]
+fn who_calls_the_emergency_service_itself_calls_its_number() {
+    let called = |patterns: &str| {
+        let mut plan = ruled();
+        let rule = |text: &str| EmergencyNumber { name: text.to_owned(), pattern: pattern(text), trunk: None };
+        plan.rules.emergency = patterns.split(' ').map(rule).collect();
+        let way = ways(&plan, EMERGENCY_SERVICE).into_iter().next()?;
+        way.always.then(|| way.contact.uri.split('@').next().unwrap_or_default().to_owned())
+    };
+    for (patterns, number) in [
+        ("11[02]", "sip:112"),
+        ("110 112", "sip:112"),
+        ("15 17 18", "sip:15"),
+        ("+4911[02].", "sip:+49110"),
+        ("911 112", "sip:112"),
+    ] {
+        assert_eq!(called(patterns).as_deref(), Some(number), "{patterns}");
+    }
+    let mut plan = ruled();
+    assert!(matches!(leads_to(&plan, &outside(), EMERGENCY_SERVICE), Destination::Reject { .. }), "a trunk's call");
+    plan.rules.emergency.clear();
+    let phone = Caller::Phone(dn("7101"));
+    assert!(matches!(leads_to(&plan, &phone, EMERGENCY_SERVICE), Destination::Reject { status: 404, .. }));
+}
+
+#[test]
 fn an_emergency_call_shows_the_number_of_a_rule() {
     let mut plan = ruled();
     let (name, shows) = ("all".to_owned(), "+4930777".to_owned());

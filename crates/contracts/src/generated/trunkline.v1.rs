@@ -2376,6 +2376,12 @@ pub struct CallRecord {
     /// Whether who calls is who the INVITE says, where its trunk verifies that.
     #[prost(message, optional, tag = "12")]
     pub verdict: ::core::option::Option<CallerVerdictRecord>,
+    /// Trunks whose carriers were told where the caller is, and have said nothing.
+    #[prost(string, repeated, tag = "13")]
+    pub location_unheard: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Whether whoever is rung must be rung by TLS, whoever has called: a party has transferred it to `sips:`.
+    #[prost(bool, tag = "14")]
+    pub needs_tls: bool,
 }
 /// What is known of who calls.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2562,6 +2568,12 @@ pub struct LegRecord {
     /// Whether the phone is to be asked to answer as soon as it has said something.
     #[prost(bool, tag = "49")]
     pub asks_answer: bool,
+    /// Whether the transfer that the phone of this leg has asked for is to `sips:`.
+    #[prost(bool, tag = "50")]
+    pub refers_to_sips: bool,
+    /// Of a caller, whether it has called `sips:` in the clear: its call goes on if it is an emergency.
+    #[prost(bool, tag = "51")]
+    pub sips_in_the_clear: bool,
 }
 /// Where somebody is.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -41,7 +41,8 @@ impl Message {
             let status = if method.is_known() { StatusCode::METHOD_NOT_ALLOWED } else { StatusCode::NOT_IMPLEMENTED };
             return Some(Refusal { status, header: Some((HeaderName::Allow, allow)) });
         }
-        if Uri::parse(uri).is_ok_and(|uri| matches!(uri.scheme(), Scheme::Other(_))) {
+        let is_foreign = |uri: Uri<'_>| matches!(uri.scheme(), Scheme::Other(_)) && !uri.is_emergency();
+        if Uri::parse(uri).is_ok_and(is_foreign) {
             return Some(Refusal { status: StatusCode::UNSUPPORTED_URI_SCHEME, header: None });
         }
         self.extension_refusal(able, &method).or_else(|| self.body_refusal(able))

@@ -40,6 +40,8 @@ const DIALOG_PER_S: u32 = 50;
 const CHECKS_PER_S: u32 = 100;
 /// The same for all sources together: a few hundredths of a processor.
 const CHECKS_OF_ALL_PER_S: u32 = 10_000;
+/// Calls for help each second that are let in beside everything that is refused: a few, so that those let in before are finished in time.
+const FOR_HELP_PER_S: u32 = 20;
 /// Bytes searched for our branch: it is in the topmost Via, which is among the first lines of a response.
 const BRANCH_WITHIN: usize = 2_048;
 
@@ -51,6 +53,7 @@ pub(super) struct Allowance {
     dialogs: Generations<u64, Timestamp>,
     sources: Generations<IpAddr, Source>,
     checks_full: Timestamp,
+    for_help_full: Timestamp,
     /// Random, so that nobody can choose two texts with the same hash.
     seed: RandomState,
 }
@@ -77,6 +80,7 @@ impl Allowance {
             dialogs: Generations::new(DIALOGS_MAX),
             sources: Generations::new(SOURCES_MAX),
             checks_full: Timestamp::default(),
+            for_help_full: Timestamp::default(),
             seed: RandomState::new(),
         }
     }
@@ -95,6 +99,12 @@ impl Allowance {
     fn of_flow(&mut self, flow: Flow, per_s: u32, now: Timestamp) -> bool {
         let Some(proven) = self.flows.get(flow) else { return false };
         now.since(proven.at) <= FLOW_PROVEN_FOR && take(&mut proven.full, per_s, now)
+    }
+
+    /// Whether one more call for help is let in where no other is, from a flow on which a phone has authenticated.
+    pub(super) fn may_call_for_help(&mut self, flow: Flow, now: Timestamp) -> bool {
+        let is_proven = self.flows.get(flow).is_some_and(|proven| now.since(proven.at) <= FLOW_PROVEN_FOR);
+        is_proven && take(&mut self.for_help_full, FOR_HELP_PER_S, now)
     }
 
     /// Whether a source may have one more seal verified.

@@ -16,7 +16,7 @@ pub struct Attempt {
     pub caller: AttemptCaller,
     /// The user part of From: the presented number.
     pub from: String,
-    /// The user part of the Request-URI: the dialled number.
+    /// The user part of the Request-URI: the dialled number. The whole URI if that is the emergency service.
     pub dialled: String,
     /// The INVITE's Call-ID.
     pub call_id: String,
@@ -36,7 +36,7 @@ pub enum AttemptCaller {
 impl Attempt {
     pub(super) fn of(invite: &Message, tenant: TenantId, caller: AttemptCaller, now: Timestamp) -> Box<Self> {
         let from = invite.from().ok().and_then(|from| user(from.raw_uri()));
-        let dialled = invite.request_uri().and_then(user);
+        let dialled = invite.request_uri().and_then(|uri| user(uri).or_else(|| service(uri)));
         Box::new(Self {
             tenant,
             caller,
@@ -55,6 +55,10 @@ impl Proxy {
             self.outputs.push_back(Output::Attempted { attempt, status });
         }
     }
+}
+
+fn service(uri: &str) -> Option<String> {
+    Uri::parse(uri).ok().filter(Uri::is_emergency).map(|uri| uri.as_str().to_owned())
 }
 
 fn user(uri: &str) -> Option<String> {

@@ -68,7 +68,9 @@ impl Proxy {
                 .with(HeaderName::Supported, format_args!("{SUPPORTED}, path"));
             return Check::Answer(answer);
         }
-        if matches!(uri.scheme(), Scheme::Other(_)) {
+        // Who calls for help need not know a number (RFC 6881): the tenant's plan does.
+        let calls_for_help = *method == Method::Invite && side == Side::Edge && uri.is_emergency();
+        if matches!(uri.scheme(), Scheme::Other(_)) && !calls_for_help {
             return Check::Answer(Answer::new(StatusCode::UNSUPPORTED_URI_SCHEME));
         }
         if let Some(answer) = sips::refusal(message, flow).filter(|_| side == Side::Edge) {

@@ -1,6 +1,7 @@
 //! `sips:`: what names it travels by TLS alone, in and out (RFC 3261 §26.2.2, RFC 5630).
 
 use super::answer::Answer;
+use super::arrival::may_be_for_help;
 use super::exchange::Target;
 use super::target::Onward;
 use super::{Proxy, headers};
@@ -15,9 +16,11 @@ use crate::uri::{Scheme, Uri};
 const NOT_ALLOWED: &str = "380 sip-proxy \"SIPS Not Allowed\"";
 /// Why a request of the edge is refused that begins something, is to `sips:`, and has come in the clear: who sent it believes that
 /// nobody on the way reads it. In an existing dialog it goes on, since a call must be able to end. Phones behind a server that takes TLS from
-/// them write `sips:` in Contact and Route, and register so: that says nothing about whom they call.
+/// them write `sips:` in Contact and Route, and register so: that says nothing about whom they call. Of a call that may be one for help the
+/// node decides, once the tenant's plan says whether it is.
 pub(super) fn refusal(request: &Message, flow: Flow) -> Option<Answer> {
     let is_meant = begins(request) && is_to_sips(request) && request.method() != Method::Register;
+    let is_meant = is_meant && !may_be_for_help(request);
     (is_meant && !flow.transport().is_secure()).then(not_allowed)
 }
 

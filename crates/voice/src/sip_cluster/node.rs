@@ -248,8 +248,13 @@ impl Node {
         self.attempt(Doing::OtherInput("the dial plan's answer"), now, |node| {
             let PlanAnswer { destination, .. } = &answer;
             node.keep_location(conn_id, ask, destination);
-            if let Some(destination) = node.join_found(conn_id, ask, destination.clone(), now) {
+            let lacks_tls = node.lacks_tls(conn_id, ask, destination);
+            let destination = if lacks_tls { calls::sips::refused() } else { destination.clone() };
+            if let Some(destination) = node.join_found(conn_id, ask, destination, now) {
                 node.warn_caller(conn_id, &destination);
+                if lacks_tls {
+                    node.note_tls(conn_id, true);
+                }
                 if !matches!(destination, Destination::Reject { .. }) {
                     node.index_invite(conn_id, ask);
                 }

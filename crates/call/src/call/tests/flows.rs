@@ -140,3 +140,28 @@ fn a_caller_that_is_not_answered_is_told_again_that_the_phone_rings() {
         assert_eq!(bench.take().contains(&Output::AlertCaller(CALLER_LEG)), rings);
     }
 }
+
+#[test]
+fn a_silent_flow_may_still_answer_beside_the_next_one() {
+    let (mut bench, first) = Bench::ringing();
+    bench.give(Input::FlowSilent { leg: first, next: next() });
+    let (second, _) = rings(&mut bench).pop().expect("the next flow is tried");
+    assert_eq!(bench.call.first().ringing_legs(), [first, second]);
+    bench.give(Input::LegPrevails { leg: first, rivals: vec![second], trunk: None });
+    assert_eq!(bench.take(), [Output::CancelLeg(second)]);
+    bench.news();
+    bench.give(Input::LegAnswered(first));
+    assert_eq!(bench.news(), ["Established@5001"]);
+}
+
+#[test]
+fn the_phone_from_which_a_call_is_made_answers_by_either_flow() {
+    let mut bench = Bench::made("5001", "5002");
+    bench.plan(phone("5002", 1));
+    let first = bench.plan_rings("5001");
+    bench.give(Input::FlowSilent { leg: first, next: next() });
+    let (second, _) = rings(&mut bench).pop().expect("the next flow is tried");
+    bench.give(Input::LegPrevails { leg: second, rivals: vec![first], trunk: None });
+    assert_eq!(bench.take(), [Output::CancelLeg(first)]);
+    assert_eq!(bench.call.first().parties.first().map(|caller| caller.leg), Some(second));
+}

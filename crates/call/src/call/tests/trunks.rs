@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use model::LegId;
-use model::plan::{Destination, Outside};
+use model::plan::{Caller, Destination, Outside};
 use model::request::RequestKind;
 
 use super::harness::{Bench, CONN, dn, way};
@@ -88,6 +88,49 @@ fn a_trunk_that_says_nothing_is_left_for_the_next() {
     bench.give(Input::LegAnswered(leg));
     assert!(bench.take().contains(&Output::ReleaseLeg(leg)), "its late answer is hung up");
     bench.give(Input::LegAnswered(second));
+    assert_eq!(bench.call.first().parties.len(), 2);
+}
+
+/// An emergency number by three trunks, the first of which is silent; the legs by that and by the next one.
+fn silent_emergency() -> (Bench, [LegId; 2]) {
+    let Destination::Outside(mut outside) = by_three() else { unreachable!("it is outside") };
+    outside.way.always = true;
+    outside.further.iter_mut().for_each(|way| way.always = true);
+    let mut bench = Bench::internal(NUMBER);
+    bench.plan(Destination::Outside(outside));
+    let first = bench.rings().pop().expect("it is called");
+    bench.pass(Duration::from_millis(5_100));
+    assert!(!bench.outputs.contains(&Output::CancelLeg(first)), "it may still answer");
+    let second = bench.rings().pop().expect("the second is tried");
+    (bench, [first, second])
+}
+
+#[test]
+fn who_calls_for_help_is_put_through_by_the_trunk_that_answers_first() {
+    let (mut bench, [first, second]) = silent_emergency();
+    bench.give(Input::LegPrevails { leg: first, rivals: vec![second], trunk: Some("first".to_owned()) });
+    bench.give(Input::LegAnswered(first));
+    assert!(bench.take().contains(&Output::CancelLeg(second)));
+    let trunks = bench.call.first().parties.iter().filter_map(|party| match &party.device {
+        Caller::Trunk { trunk, .. } => Some(trunk.as_str()),
+        Caller::Phone(_) => None,
+    });
+    assert_eq!(trunks.collect::<Vec<_>>(), ["first"], "the one by which the call goes");
+    let (mut bench, [first, second]) = silent_emergency();
+    bench.give(Input::LegAnswered(second));
+    assert!(bench.take().contains(&Output::CancelLeg(first)));
+    assert_eq!(bench.call.first().parties.len(), 2);
+}
+
+#[test]
+fn a_silent_trunk_may_answer_after_all_others_have_failed() {
+    let (mut bench, [first, second]) = silent_emergency();
+    bench.give(Input::LegUnreachable { leg: second, status: 503 });
+    assert!(!bench.outputs.contains(&Output::CancelLeg(first)));
+    let third = bench.rings().pop().expect("the third is tried");
+    bench.give(Input::LegUnreachable { leg: third, status: 503 });
+    assert!(!bench.over(), "the first may still answer");
+    bench.give(Input::LegAnswered(first));
     assert_eq!(bench.call.first().parties.len(), 2);
 }
 

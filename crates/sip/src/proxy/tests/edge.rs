@@ -59,6 +59,24 @@ fn what_must_not_be_forwarded_is_refused_with_its_reason() {
 }
 
 #[test]
+fn a_call_to_the_emergency_service_needs_no_number() {
+    for (method, uri, is_taken) in [
+        ("INVITE", "urn:service:sos", true),
+        ("INVITE", "URN:service:SOS.fire", true),
+        ("INVITE", "urn:service:sosfire", false),
+        ("INVITE", "urn:service:counseling", false),
+        ("SUBSCRIBE", "urn:service:sos", false),
+    ] {
+        let mut lab = Lab::new();
+        lab.node(ConnectionId(1), "sip-cluster", "a.1");
+        lab.from(TRUNK, &Ask { method, uri, ..Ask::default() }.text());
+        let (_, message) = lab.beyond_trying();
+        let status = message.status().map(|status| status.0);
+        assert_eq!((message.is_request(), status), (is_taken, (!is_taken).then_some(416)), "{method} {uri}");
+    }
+}
+
+#[test]
 fn what_lives_in_dialogs_alone_belongs_to_none_without_one_even_from_a_phone() {
     let mut lab = Lab::new();
     lab.node(ConnectionId(1), "sip-cluster", "a.1");

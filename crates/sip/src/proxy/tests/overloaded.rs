@@ -3,7 +3,9 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
+use super::phones::{invite, register, registered_by};
 use super::*;
+use crate::flow::Transport;
 
 /// The cost of a processed message, and of a refused one.
 const WORK: Duration = Duration::from_micros(100);
@@ -180,4 +182,33 @@ fn while_too_much_comes_dialogs_responses_and_repetitions_go_on() {
     lab.proxy.note_wait(overload::IN_TIME, 0, lab.now);
     lab.from(TRUNK, &Ask { branch: "z9hG4bK-6", call: "call-6", ..Ask::default() }.text());
     assert_eq!(lab.beyond_trying().0, tcp(1));
+}
+
+#[test]
+fn while_too_much_comes_a_phone_that_has_authenticated_may_call_for_help() {
+    let mut lab = Lab::new();
+    lab.node(ConnectionId(2), "registrar", "registrar-1.1");
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
+    let connection = ConnectionId::accepted(70, Transport::Tcp);
+    registered_by(&mut lab, connection, &register("", "z9hG4bK-r"), "secret-7101");
+    lab.take();
+    lab.proxy.note_wait(overload::LATE, 0, lab.now);
+    lab.now = lab.now + overload::PERSISTS;
+    lab.proxy.note_wait(overload::LATE, 0, lab.now);
+    let mut calls = |uri: &str, branch: &str, remote: Option<&str>| {
+        let ask = Ask { uri, branch, call: branch, ..invite("", branch) }.text();
+        match remote {
+            Some(remote) => lab.from(remote, &ask),
+            None => lab.by(connection, &ask),
+        }
+        lab.only().1.status().map(|status| status.0)
+    };
+    for (at, (uri, status)) in
+        [("sip:112@127.0.0.1", 407), ("urn:service:sos", 407), ("sip:7102@127.0.0.1", 503), ("sip:abc@127.0.0.1", 503)]
+            .into_iter()
+            .enumerate()
+    {
+        assert_eq!(calls(uri, &format!("z9hG4bK-h{at}"), None), Some(status), "{uri}");
+    }
+    assert_eq!(calls("sip:112@127.0.0.1", "z9hG4bK-s", Some("198.51.100.1:5060")), Some(503), "a stranger");
 }

@@ -50,6 +50,19 @@ fn what_names_sips_comes_by_tls_or_is_refused() {
 }
 
 #[test]
+fn a_call_for_help_is_let_in_by_any_way() {
+    for (method, uri, is_taken) in [
+        ("INVITE", "sips:112@127.0.0.1:5061", true),
+        ("INVITE", "sips:7101@127.0.0.1:5061", false),
+        ("SUBSCRIBE", "sips:112@127.0.0.1:5061", false),
+    ] {
+        let mut lab = lab();
+        lab.from(TRUNK, &Ask { method, uri, ..Ask::default() }.text());
+        assert_eq!(lab.beyond_trying().1.is_request(), is_taken, "{method} {uri}");
+    }
+}
+
+#[test]
 fn a_phone_that_writes_sips_of_itself_registers_and_calls_in_the_clear() {
     let contact = "Contact: <sips:7101@10.0.0.7:5066>\n";
     let ask = register(contact, "z9hG4bK-r").text().replacen("Contact: <sip:7101@10.0.0.7:5066>\n", "", 1);

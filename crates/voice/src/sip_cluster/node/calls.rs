@@ -30,7 +30,7 @@ mod ring;
 mod rooms;
 mod run;
 mod session;
-mod sips;
+pub mod sips;
 mod spending;
 pub mod table;
 mod talk;

@@ -34,6 +34,8 @@ pub struct Proxies {
 struct Lost {
     /// Number of the broken connection; legs refer to it.
     link: ConnectionId,
+    /// Since when it is away.
+    since: Timestamp,
     /// Until when requests through that proxy wait for a response.
     until: Timestamp,
 }
@@ -54,7 +56,7 @@ impl Proxies {
     pub fn broke(&mut self, link: ConnectionId, now: Timestamp) -> bool {
         let Some(edge) = self.up.remove(&link) else { return false };
         self.draining.remove(&link);
-        self.lost.insert(edge, Lost { link, until: now + self.return_within });
+        self.lost.insert(edge, Lost { link, since: now, until: now + self.return_within });
         true
     }
 
@@ -98,6 +100,12 @@ impl Proxies {
         self.lost.values().map(|lost| lost.link).collect()
     }
 
+    /// For how long the proxy at a connection has been away; nothing while it is there.
+    pub fn away_for(&self, link: ConnectionId, now: Timestamp) -> Duration {
+        let lost = self.lost.values().find(|lost| lost.link == link);
+        lost.map_or(Duration::ZERO, |lost| now.since(lost.since))
+    }
+
     /// Those of them that have been away for too long: requests that wait for them fail.
     pub fn overdue(&self, now: Timestamp) -> Vec<ConnectionId> {
         self.lost.values().filter(|lost| lost.until <= now).map(|lost| lost.link).collect()
@@ -126,7 +134,7 @@ impl Proxies {
         }
         self.never_up += 1;
         let link = ConnectionId(NEVER_UP | self.never_up);
-        self.lost.insert(edge.to_owned(), Lost { link, until: now + self.return_within });
+        self.lost.insert(edge.to_owned(), Lost { link, since: now, until: now + self.return_within });
         link
     }
 

@@ -250,7 +250,7 @@ impl Bench {
         ];
         self.callers += 1;
         let tag = if self.callers == 1 { "caller".to_owned() } else { format!("caller{}", self.callers) };
-        let is_uri = number.starts_with("sips:");
+        let is_uri = number.starts_with("sips:") || number.starts_with("urn:");
         let uri = |number: &str| if is_uri { number.to_owned() } else { format!("sip:{number}@{EDGE}") };
         let invite = Invite {
             flow: LINK,

@@ -1,11 +1,13 @@
 //! Audio that goes directly between a carrier and a phone, and comes to media once something needs it there.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use ivr::msml::Command;
 use model::request::{RequestKind, RouteTo, Treatment};
 use model::{ConnId, Dn};
-use sip::StatusCode;
 use sip::agent::{DialogId, Event, Session};
+use sip::{ConnectionId, StatusCode};
 
 use super::bench::{Bench, MEDIA_SDP, PHONE_SDP, Peer, phone, point};
 use super::calls::request;
@@ -239,6 +241,19 @@ fn a_call_that_waits_without_a_treatment_is_answered_by_the_agent_directly() {
     assert!(bench.story.contains(&"Established@7101".to_owned()), "{:?}", bench.story);
     bench.bye(Peer::Phone);
     assert!(bench.is_clear());
+}
+
+#[test]
+fn a_phone_whose_proxy_does_not_come_back_is_let_go_where_nobody_hears_it() {
+    let (mut bench, _) = talking();
+    bench.node.link_up(ConnectionId(9), "192.0.2.2:5060", bench.now);
+    bench.mute.push(Peer::Phone);
+    // The caller refreshes its session by the other proxy.
+    bench.proxy_goes(Some(ConnectionId(9)));
+    bench.pass(Duration::from_secs(1_750));
+    assert_eq!(bench.story.last().map(String::as_str), Some("Established@7101"), "they may be talking");
+    bench.pass(Duration::from_secs(80));
+    assert!(bench.story.contains(&"Released@7101".to_owned()), "{:?}", bench.story);
 }
 
 #[test]

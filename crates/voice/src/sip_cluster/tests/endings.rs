@@ -175,6 +175,23 @@ fn a_phone_that_vanishes_while_its_proxy_is_away_is_found_all_the_same() {
     assert!(!bench.node.proxies().is_one_awaited());
 }
 
+#[test]
+fn a_phone_on_hold_whose_proxy_does_not_come_back_is_let_go_after_a_session_interval() {
+    let (mut bench, _) = talking();
+    bench.node.link_up(ConnectionId(9), "192.0.2.2:5060", bench.now);
+    bench.mute.push(Peer::Phone);
+    bench.proxy_goes(Some(ConnectionId(9)));
+    for _ in 0..35 {
+        bench.pass(Duration::from_secs(50));
+        bench.held_phone_is_silent();
+    }
+    bench.pass(Duration::from_secs(60));
+    assert_eq!(bench.story.last().map(String::as_str), Some("Established@7101"), "its proxy might have come back");
+    bench.held_phone_is_silent();
+    bench.pass(Duration::from_secs(10));
+    assert!(bench.story.contains(&"Released@7101".to_owned()), "{:?}", bench.story);
+}
+
 /// The phone answers the next probe with 503, as a proxy or carrier does that takes nothing new.
 fn next_probe_is_refused(bench: &mut Bench, cause: impl FnOnce(&mut Bench)) {
     bench.mute.push(Peer::Phone);

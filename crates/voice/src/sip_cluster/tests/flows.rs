@@ -5,7 +5,7 @@ use std::time::Duration;
 use model::Dn;
 use model::plan::{Contact, Destination, PhoneFlow};
 use model::request::{RequestKind, RouteTo};
-use sip::agent::{Event, Reply};
+use sip::agent::{DialogId, Event, Reply};
 use sip::{ConnectionId, HeaderName, Instance, Method, StatusCode};
 
 use super::bench::{Bench, EDGE, Peer, phone, point};
@@ -166,6 +166,76 @@ fn a_flow_that_is_silent_gives_way_to_the_next_one_after_four_seconds() {
     assert_eq!(rung(&bench), [FIRST]);
     bench.pass(Duration::from_secs(2));
     assert_eq!(rung(&bench), [FIRST, THIRD]);
+}
+
+/// A phone is called by a flow that is silent, and by another one then; its dialogs.
+fn called_twice() -> (Bench, [DialogId; 2]) {
+    let mut bench = Bench::new();
+    bench.call("7101", with_flows());
+    let first = bench.phone_dialog.expect("an INVITE");
+    bench.pass(Duration::from_secs(5));
+    assert_eq!(rung(&bench), [FIRST, THIRD]);
+    let second = bench.phone_dialog.expect("an INVITE");
+    (bench, [first, second])
+}
+
+#[test]
+fn a_phone_with_one_line_that_rings_by_a_silent_flow_answers_by_that() {
+    for restarts in [false, true] {
+        let mut bench = Bench::new();
+        let conn_id = bench.call("7101", with_flows());
+        let first = bench.phone_dialog;
+        bench.pass(Duration::from_secs(5));
+        if restarts {
+            restart(&mut bench, conn_id);
+        }
+        phone_says(&mut bench, 486);
+        assert_eq!((bench.refusal(), rung(&bench).len()), (None, 2), "restarts: {restarts}");
+        bench.phone_dialog = first;
+        bench.phone_answers();
+        assert_eq!((times(&bench, "Ringing@7101"), times(&bench, "Established@7101")), (1, 1), "restarts: {restarts}");
+        bench.bye(Peer::Caller);
+        bench.pass(Duration::from_secs(40));
+        assert!(bench.is_clear(), "{:?}", bench.story);
+    }
+}
+
+#[test]
+fn of_two_flows_the_first_that_says_something_goes_on_alone() {
+    for at in [0, 1] {
+        let (mut bench, dialogs) = called_twice();
+        bench.phone_dialog = Some(dialogs[at]);
+        bench.phone_rings();
+        bench.pass(Duration::from_secs(1));
+        assert_eq!(bench.agent(Peer::Phone).dialogs(), 1, "the other one is cancelled: {at}");
+        bench.phone_answers();
+        assert_eq!((times(&bench, "Ringing@7101"), times(&bench, "Established@7101")), (1, 1), "{at}");
+    }
+}
+
+#[test]
+fn what_a_phone_says_by_either_flow_is_said_for_both() {
+    for (at, said) in [(0, 486), (0, 603), (1, 603), (1, 480)] {
+        let (mut bench, dialogs) = called_twice();
+        bench.phone_dialog = Some(dialogs[at]);
+        phone_says(&mut bench, said);
+        assert!(bench.refusal().is_some(), "{said} by {at}");
+        bench.pass(Duration::from_secs(40));
+        assert!(bench.is_clear(), "{said} by {at}: {:?}", bench.story);
+    }
+}
+
+#[test]
+fn a_silent_flow_that_ends_leaves_the_call_to_the_next_one() {
+    for said in [430, 408] {
+        let (mut bench, [first, second]) = called_twice();
+        bench.phone_dialog = Some(first);
+        phone_says(&mut bench, said);
+        assert_eq!((bench.refusal(), rung(&bench).len()), (None, 2), "{said}");
+        bench.phone_dialog = Some(second);
+        bench.phone_answers();
+        assert_eq!(times(&bench, "Established@7101"), 1, "{said}");
+    }
 }
 
 #[test]

@@ -2,14 +2,18 @@
 
 use std::time::Duration;
 
-use model::Dn;
+use call::dial_plan::EMERGENCY_SERVICE;
 use model::plan::{Destination, PlanAnswer};
-use sip::agent::{Event, Reply};
+use model::request::RequestKind;
+use model::{Dn, UserData};
+use sip::agent::{DialogId, Event, Reply};
 use sip::location::{CivicElement, GEOLOCATION, GEOLOCATION_ROUTING, Geolocation, KnownLocation};
 use sip::{HeaderName, Message, StatusCode};
 
 use super::bench::{Bench, PHONE_SDP, Peer, by_two_trunks, phone};
+use super::calls::request;
 use super::restart::restart;
+use crate::sip_cluster::node::order::Order;
 
 const PHONE: &str = "phone;dn=7102";
 /// What a phone says of where it is.
@@ -95,6 +99,24 @@ fn a_carrier_that_is_to_know_it_is_told_where_the_caller_is() {
     assert!(bench.saw(Peer::Caller, |event| matches!(event, Event::Answered { .. })));
     bench.bye(Peer::Caller);
     assert!(bench.is_clear());
+}
+
+#[test]
+fn who_calls_the_emergency_service_itself_reaches_it_by_the_dial_plan() {
+    for uri in ["urn:service:sos", "urn:service:sos.fire"] {
+        let mut bench = Bench::new();
+        bench.dial(uri, PHONE);
+        let is_asked = |order: &Order| match order {
+            Order::AskDialPlan { number, .. } => number.dialled == EMERGENCY_SERVICE,
+            _ => false,
+        };
+        assert!(bench.orders.iter().any(is_asked), "{uri}: {:?}", bench.orders);
+        bench.plan(emergency("located", "two"));
+        bench.phone_rings();
+        bench.phone_answers();
+        assert!(bench.saw(Peer::Caller, |event| matches!(event, Event::Answered { .. })), "{uri}");
+        assert_eq!(attempts(&bench), [("located.example:5060".to_owned(), true)], "{uri}");
+    }
 }
 
 #[test]
@@ -214,6 +236,83 @@ fn after_silence_the_next_attempt_by_that_trunk_is_without_the_location() {
     bench.phone_rings();
     bench.pass(Duration::from_secs(17));
     assert_eq!(attempts(&bench), [(one, true)]);
+}
+
+#[test]
+fn a_successor_knows_which_carrier_was_silent() {
+    let mut bench = Bench::new();
+    bench.dial("112", PHONE);
+    let conn_id = bench.plan(emergency("located", "wide"));
+    bench.pass(Duration::from_secs(11));
+    restart(&mut bench, conn_id);
+    refuse(&mut bench, Reply::new(StatusCode::SERVICE_UNAVAILABLE));
+    let (one, two) = ("located.example:5060".to_owned(), "wide.example:5060".to_owned());
+    assert_eq!(attempts(&bench), [(one.clone(), true), (two, false), (one, false)]);
+}
+
+#[test]
+fn a_carrier_that_was_silent_in_a_consultation_is_known_once_that_is_completed() {
+    let mut bench = Bench::new();
+    bench.dial("7101", PHONE);
+    let conn_id = bench.plan(phone(15_000));
+    bench.phone_rings();
+    bench.phone_answers();
+    let help = Dn::parse("112").expect("a DN");
+    let consult = request(conn_id, "7101", |id| RequestKind::InitiateTransfer(id, help.clone(), UserData::new()));
+    bench.node.request(consult, bench.now).expect("the call is here");
+    bench.run();
+    bench.plan(emergency("located", "wide"));
+    bench.pass(Duration::from_secs(11));
+    let further = bench.node.table().get(&conn_id).and_then(|entry| entry.thread.calls().nth(1));
+    let consultation = further.expect("a consultation").conn_id;
+    let complete = request(conn_id, "7101", |id| RequestKind::CompleteTransfer(id, consultation));
+    bench.node.request(complete, bench.now).expect("the call is here");
+    bench.run();
+    refuse(&mut bench, Reply::new(StatusCode::SERVICE_UNAVAILABLE));
+    let (one, two) = ("located.example:5060".to_owned(), "wide.example:5060".to_owned());
+    assert_eq!(attempts(&bench)[1..], [(one.clone(), true), (two, false), (one, false)]);
+}
+
+/// An emergency whose first carrier is silent; the dialogs of both.
+fn silent_first() -> (Bench, [DialogId; 2]) {
+    let mut bench = calls(PHONE, emergency("located", "two"));
+    let first = bench.phone_dialog.expect("an INVITE");
+    bench.pass(Duration::from_secs(11));
+    assert_eq!(attempts(&bench).len(), 2);
+    let second = bench.phone_dialog.expect("an INVITE");
+    (bench, [first, second])
+}
+
+#[test]
+fn an_emergency_is_put_through_by_the_carrier_that_answers_first() {
+    for at in [0, 1] {
+        let (mut bench, dialogs) = silent_first();
+        bench.phone_dialog = Some(dialogs[at]);
+        bench.phone_answers();
+        assert!(bench.saw(Peer::Caller, |event| matches!(event, Event::Answered { .. })), "carrier {at}");
+        assert!(
+            !bench.saw(Peer::Phone, |event| matches!(event, Event::Released { dialog, .. } if *dialog == dialogs[at])),
+            "carrier {at} is not hung up"
+        );
+        bench.bye(Peer::Caller);
+        bench.pass(Duration::from_secs(40));
+        assert!(bench.is_clear(), "carrier {at}: {:?}", bench.story);
+    }
+}
+
+#[test]
+fn what_a_silent_carrier_says_at_last_ends_no_emergency_but_a_refusal_of_who_is_called_does() {
+    for (said, goes_on) in [(503, true), (404, true), (486, false), (603, false)] {
+        let (mut bench, [first, second]) = silent_first();
+        bench.phone_dialog = Some(first);
+        refuse(&mut bench, Reply::new(StatusCode(said)));
+        assert_eq!(bench.refusal().is_none(), goes_on, "{said}");
+        if goes_on {
+            bench.phone_dialog = Some(second);
+            bench.phone_answers();
+            assert!(bench.saw(Peer::Caller, |event| matches!(event, Event::Answered { .. })), "{said}");
+        }
+    }
 }
 
 #[test]

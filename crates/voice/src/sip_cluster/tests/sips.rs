@@ -8,7 +8,7 @@ use sip::proxy::headers::BY_TLS;
 use sip::{HeaderName, Message, StatusCode};
 
 use super::bench::{Bench, EDGE, PHONE_SDP, Peer, by_two_trunks, phone, point};
-use super::calls::request;
+use super::calls::{request, talking};
 use super::restart::restart;
 
 const NOT_ALLOWED: &str = "380 trunkline \"SIPS Not Allowed\"";
@@ -96,6 +96,63 @@ fn a_call_that_waited_still_goes_on_by_tls_after_a_restart() {
     assert_eq!(invites(&bench).iter().map(|invite| invite.header(&BY_TLS)).collect::<Vec<_>>(), [Some("1")]);
 }
 
+/// The phone transfers its call by itself.
+fn refer(bench: &mut Bench, to: &str) {
+    let (dialog, now) = (bench.phone_dialog.expect("a dialog"), bench.now);
+    bench.agent(Peer::Phone).refer(dialog, vec![(HeaderName::ReferTo, format!("<{to}>"))], now).expect("a dialog");
+    bench.run();
+}
+
+/// The phone 7109.
+fn other() -> Destination {
+    let Destination::Extension { contacts, no_answer_ms, .. } = phone(15_000) else { panic!("a phone") };
+    Destination::Extension { dn: Dn::parse("7109").expect("a DN"), contacts, no_answer_ms }
+}
+
+#[test]
+fn a_phone_to_which_a_call_is_transferred_by_sips_is_rung_by_tls() {
+    for (to, asks) in [(sips("7109"), Some("1")), (format!("sip:7109@{EDGE}"), None)] {
+        for restarts in [false, true] {
+            let (mut bench, conn_id) = talking();
+            refer(&mut bench, &to);
+            if restarts {
+                bench.orders.clear();
+                restart(&mut bench, conn_id);
+            }
+            bench.plan(other());
+            let last = invites(&bench).last().and_then(|invite| invite.header(&BY_TLS));
+            assert_eq!((invites(&bench).len(), last), (2, asks), "{to}, restarts: {restarts}");
+        }
+    }
+}
+
+#[test]
+fn a_call_that_was_transferred_by_sips_keeps_to_it() {
+    let (mut bench, conn_id) = talking();
+    refer(&mut bench, &sips("9001"));
+    let Destination::RoutePoint { application, .. } = point() else { panic!("a route point") };
+    let dn = Dn::parse("9001").expect("a DN");
+    bench.plan(Destination::RoutePoint { dn, application, default_dn: None });
+    restart(&mut bench, conn_id);
+    let route = request(conn_id, "9001", |id| {
+        RequestKind::RouteCall(id, RouteTo::Dn { dn: Dn::parse("7109").expect("a DN"), agent: None })
+    });
+    bench.node.request(route, bench.now).expect("the call is here");
+    bench.run();
+    bench.plan(other());
+    assert_eq!(invites(&bench).last().and_then(|invite| invite.header(&BY_TLS)), Some("1"));
+}
+
+#[test]
+fn a_transfer_by_sips_that_is_refused_asks_for_nothing_afterwards() {
+    let (mut bench, _) = talking();
+    refer(&mut bench, &sips("7108"));
+    bench.plan(Destination::Reject { status: 404, reason: "no such number".to_owned() });
+    refer(&mut bench, &format!("sip:7109@{EDGE}"));
+    bench.plan(other());
+    assert_eq!(invites(&bench).last().map(|invite| invite.header(&BY_TLS)), Some(None));
+}
+
 #[test]
 fn a_carrier_without_tls_gets_no_call_to_sips() {
     for (place, is_called) in [
@@ -127,6 +184,29 @@ fn an_emergency_goes_out_in_any_way() {
     bench.plan(Destination::Outside(outside));
     let [invite] = &*invites(&bench) else { panic!("one INVITE") };
     assert_eq!((invite.request_uri(), invite.header(&BY_TLS)), (Some("sip:+4930123@203.0.113.9"), None));
+}
+
+#[test]
+fn who_calls_sips_in_the_clear_reaches_an_emergency_number_alone() {
+    let in_the_clear = || vec![(HeaderName::RecordRoute, format!("<sip:flow@{EDGE};lr>"))];
+    let Destination::Outside(mut outside) = by_trunk("203.0.113.9") else { panic!("a number outside") };
+    for (always, answer) in [(true, None), (false, Some((480, Some(NOT_ALLOWED.to_owned()))))] {
+        outside.way.always = always;
+        let mut bench = comes(&sips("112"), in_the_clear());
+        bench.plan(Destination::Outside(outside.clone()));
+        assert_eq!((invites(&bench).len(), bench.refusal()), (usize::from(always), answer), "emergency: {always}");
+    }
+    let mut bench = comes(&sips("711"), in_the_clear());
+    bench.plan(phone(15_000));
+    assert_eq!((invites(&bench).len(), bench.refusal()), (0, Some((480, Some(NOT_ALLOWED.to_owned())))));
+    assert!(bench.is_clear());
+    let mut bench = Bench::new();
+    bench.dial_with(&sips("112"), "trunk;name=carrier", Some(PHONE_SDP.into()), in_the_clear());
+    assert_eq!(
+        bench.refusal(),
+        Some((480, Some(NOT_ALLOWED.to_owned()))),
+        "who is known by a trunk calls nobody for help"
+    );
 }
 
 #[test]

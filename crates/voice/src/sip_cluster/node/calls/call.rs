@@ -35,8 +35,11 @@ pub struct Entry {
     pub verdict: Option<CallerVerdict>,
     /// Why media has refused the caller's audio; for the refusal that follows at once.
     pub warning: Option<String>,
-    /// Calls with the trunks whose carriers were told where the caller is, and have said nothing. Not stored.
-    pub location_unheard: Vec<(ConnId, String)>,
+    /// Trunks whose carriers were told where the caller is, and have said nothing, in whichever of its calls: the INVITE may have been too
+    /// large for the way there.
+    pub location_unheard: Vec<String>,
+    /// Whether whoever is rung for it must be rung by TLS, whoever has called: a party has transferred it to `sips:`.
+    pub needs_tls: bool,
     /// The INVITE that began it; none for a call made by request.
     pub invite: Option<DialogKey>,
     /// Whether the ledger knows the call.
@@ -106,6 +109,7 @@ impl Entry {
             verdict: None,
             warning: None,
             location_unheard: Vec::new(),
+            needs_tls: false,
             invite: None,
             stored: Stored::No,
             held_keys: Vec::new(),

@@ -24,6 +24,8 @@ impl Node {
         session: Session,
         now: Timestamp,
     ) {
+        // Before it is heard: it is the only one then.
+        self.prevails(conn_id, id, now);
         if let Some(leg) = self.leg_mut(conn_id, id) {
             leg.alerted = true;
         }

@@ -20,6 +20,22 @@ const SILENT_MAX: Duration = Duration::from_secs(4);
 /// How a Path ends by which the proxy has promised to reach the phone by this flow alone (RFC 5626 section 5.1).
 const KEPT: &str = ";ob>";
 
+/// A leg that has failed.
+pub(super) struct FailedBeside {
+    /// Its call.
+    pub conn_id: ConnId,
+    /// The leg.
+    pub id: LegId,
+    /// The others by which its phone or emergency number is called.
+    pub rivals: Vec<LegId>,
+    /// What was said.
+    pub status: StatusCode,
+    /// Whether it is an emergency.
+    pub is_emergency: bool,
+    /// Whether that is about the way there alone.
+    pub is_lost: bool,
+}
+
 /// The legs whose phones have other flows, each with the time until which its own may be silent.
 #[derive(Default)]
 pub struct SilentFlows(BTreeSet<(Timestamp, ConnId, LegId)>);
@@ -62,12 +78,13 @@ impl Node {
     /// The phones that are called by a proxy that is away, and have said nothing yet, are called by their next flow at once. One that rings
     /// already goes on: it would refuse a second call while it does, and the proxy may soon be back. If it is not, its next flow is tried then.
     fn ring_by_other_flows(&mut self, lost: ConnectionId, now: Timestamp) {
-        let has_other = |leg: &&Leg| leg.link == lost && !leg.alerted && self.next_flow(leg).is_some();
-        let legs = self
-            .calls
-            .iter()
-            .flat_map(|(conn_id, entry)| entry.legs.iter().filter(has_other).map(|leg| (*conn_id, leg.id)));
-        let mut waiting: Vec<(ConnId, LegId)> = legs.collect();
+        let mut waiting: Vec<(ConnId, LegId)> = Vec::new();
+        for (conn_id, entry) in self.calls.iter() {
+            let has_other = |leg: &&Leg| {
+                leg.link == lost && !leg.alerted && self.next_flow(leg).is_some() && !self.is_left(*conn_id, leg.id)
+            };
+            waiting.extend(entry.legs.iter().filter(has_other).map(|leg| (*conn_id, leg.id)));
+        }
         waiting.sort_unstable();
         for (conn_id, id) in waiting {
             self.leave_flow(conn_id, id, now);
@@ -78,7 +95,8 @@ impl Node {
     /// The phones that have another flow, and have said nothing for as long as one may be silent, are called by that.
     pub(in crate::sip_cluster::node) fn leave_silent_flows(&mut self, now: Timestamp) {
         while let Some((conn_id, id)) = self.silent_flows.take_due(now) {
-            let Some(leg) = self.leg(conn_id, id).filter(|leg| !leg.alerted) else { continue };
+            let is_left = self.is_left(conn_id, id);
+            let Some(leg) = self.leg(conn_id, id).filter(|leg| !leg.alerted && !is_left) else { continue };
             if self.next_flow(leg).is_some() {
                 self.leave_flow(conn_id, id, now);
             } else {
@@ -105,13 +123,67 @@ impl Node {
         }
     }
 
+    /// A phone that has got its INVITE by a flow that is silent may ring all the same: if it has one line, it refuses the next INVITE, and
+    /// answers the first. That one goes on until one of the two says something.
     fn leave_flow(&mut self, conn_id: ConnId, id: LegId, now: Timestamp) {
         self.attempt_for(Some(conn_id), now, |node| {
-            let Some(next) = node.leg(conn_id, id).and_then(|leg| node.next_flow(leg)) else { return };
+            let Some(leg) = node.leg(conn_id, id) else { return };
+            let (is_called, next) = (leg.stage == LegStage::Ringing, node.next_flow(leg));
+            let Some(next) = next else { return };
             node.mark(conn_id);
+            if is_called {
+                return node.feed(conn_id, Input::FlowSilent { leg: id, next }, now);
+            }
             node.hang_up(conn_id, id, StatusCode::TEMPORARILY_UNAVAILABLE.0, now);
             node.feed(conn_id, Input::FlowFailed { leg: id, next }, now);
         });
+    }
+
+    /// The other legs by which the phone of a leg is called, or its number if that is an emergency.
+    pub(super) fn rivals(&self, conn_id: ConnId, id: LegId) -> Vec<LegId> {
+        let Some(entry) = self.calls.get(&conn_id) else { return Vec::new() };
+        let (Some(call), Some(leg)) = (entry.thread.call_with(id), entry.leg(id)) else { return Vec::new() };
+        let is_rival =
+            |other: &&LegId| **other != id && entry.leg(**other).is_some_and(|other| leg.calls_same_as(other));
+        call.ringing_legs().iter().filter(is_rival).copied().collect()
+    }
+
+    /// Whether a leg was left for its silence: its phone is called by its next flow, too.
+    fn is_left(&self, conn_id: ConnId, id: LegId) -> bool {
+        self.rivals(conn_id, id).iter().any(|other| *other > id)
+    }
+
+    /// A leg says something: the others by which its phone or emergency number is called end.
+    pub(super) fn prevails(&mut self, conn_id: ConnId, id: LegId, now: Timestamp) {
+        let rivals = self.rivals(conn_id, id);
+        let target = self.leg(conn_id, id).and_then(|leg| leg.target.as_ref());
+        // Others may have been tried after it, and have failed.
+        let trunk = target.filter(|target| target.is_emergency).and_then(|target| target.trunk.clone());
+        if !rivals.is_empty() || trunk.is_some() {
+            self.feed(conn_id, Input::LegPrevails { leg: id, rivals, trunk }, now);
+        }
+    }
+
+    /// A leg has failed beside others by which its phone or emergency number is called.
+    pub(super) fn fails_beside(&mut self, failed: FailedBeside, failure: Input, now: Timestamp) {
+        let FailedBeside { conn_id, id, rivals, status, is_emergency, is_lost } = failed;
+        let last = rivals.iter().max().copied();
+        match last {
+            None => self.feed(conn_id, failure, now),
+            // It was left, and the next one goes on.
+            Some(last) if is_lost && last > id => {
+                self.feed(conn_id, Input::LegPrevails { leg: last, rivals: vec![id], trunk: None }, now);
+            }
+            Some(_) if is_lost => self.feed(conn_id, failure, now),
+            // A phone with one line says so while it rings by the flow before. An emergency service that is busy is.
+            Some(last) if status == StatusCode::BUSY_HERE && last < id && !is_emergency => {
+                self.feed(conn_id, Input::LegPrevails { leg: last, rivals: vec![id], trunk: None }, now);
+            }
+            Some(_) => {
+                self.feed(conn_id, Input::LegPrevails { leg: id, rivals, trunk: None }, now);
+                self.feed(conn_id, failure, now);
+            }
+        }
     }
 
     /// The phone of a leg by the next of its flows whose proxy is there.

@@ -8,6 +8,7 @@ use sip::agent::{DialogId, Event, Release, Reply, Session, reasons_of};
 use sip::offer_answer::OfferAnswer;
 use sip::{HeaderName, Message, StatusCode};
 
+use super::flows::FailedBeside;
 use super::incoming::party;
 use super::leg::{AudioPath, LegStage, Place, Side};
 use super::renegotiation::warning_of;
@@ -188,6 +189,7 @@ impl Node {
             self.tell_media(conn_id, id, answer, now);
         }
         self.metrics.leg_answered();
+        self.prevails(conn_id, id, now);
         self.feed(conn_id, Input::LegAnswered(id), now);
     }
 
@@ -232,6 +234,8 @@ impl Node {
         };
         self.calls.unbind(dialog);
         self.note_silence(Place { conn_id, leg: id, side }, status);
+        // Asked while the leg is there.
+        let (rivals, is_lost_flow) = (self.rivals(conn_id, id), self.is_lost_flow(conn_id, id, status, response));
         let Some(leg) = self.leg_mut(conn_id, id) else {
             return;
         };
@@ -260,7 +264,8 @@ impl Node {
                     tracing::info!(%conn_id, leg = %id, %status, %shown, "a phone's refusal is not the caller's");
                 }
                 let status_shown = shown.0;
-                let next = next.filter(|_| has_no_tls || self.is_lost_flow(conn_id, id, status, response));
+                let is_lost = has_no_tls || is_lost_flow;
+                let next = next.filter(|_| is_lost);
                 let input = match next {
                     Some(next) => Input::FlowFailed { leg: id, next },
                     // It says nothing about who is there: no agent is made not ready for it.
@@ -270,7 +275,9 @@ impl Node {
                     }
                     None => Input::LegFailed { leg: id, status: status_shown },
                 };
-                self.feed(conn_id, input, now);
+                let is_lost = is_lost || (is_emergency && is_about_way(status, true));
+                let failed = FailedBeside { conn_id, id, rivals, status, is_emergency, is_lost };
+                self.fails_beside(failed, input, now);
             }
             // 488 says that the caller's audio cannot be used; every other failure is ours.
             Side::Media => {
@@ -295,9 +302,8 @@ impl Node {
 
     /// A party has not answered its INVITE.
     fn note_silence(&mut self, Place { conn_id, leg, side }: Place, status: StatusCode) {
-        let call = self.calls.get(&conn_id).and_then(|entry| Some(entry.thread.call_with(leg)?.conn_id));
-        if let Some(call) = call.filter(|_| side == Side::Phone && status == StatusCode::REQUEST_TIMEOUT) {
-            self.note_unheard(conn_id, call, leg);
+        if side == Side::Phone && status == StatusCode::REQUEST_TIMEOUT {
+            self.note_unheard(conn_id, leg);
         }
     }
 

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use call::call::CALLER_LEG;
+use call::dial_plan::EMERGENCY_SERVICE;
 use call::{Incoming, Thread};
 use infra::{CallIndex, DialogKey};
 use model::plan::Caller;
@@ -135,7 +136,7 @@ impl Node {
         leg.phone = Some(dialog);
         (leg.party, leg.hops_left, leg.encryption) = (party, hops_left, encryption);
         (leg.user_to_user, leg.location, leg.sips) = (user_to_user, location, way == CallerWay::Sips);
-        leg.instance = instance;
+        (leg.instance, leg.sips_in_the_clear) = (instance, way == CallerWay::SipsInTheClear);
         let place = Place { conn_id, leg: leg.id, side: Side::Phone };
         self.calls.bind(dialog, place);
         let entry = Entry {
@@ -189,6 +190,7 @@ impl Node {
         (leg.phone, leg.party, leg.hops_left) = (Some(dialog), party, hops_left);
         (leg.encryption, leg.user_to_user, leg.location) = (encryption, user_to_user, location);
         (leg.sips, leg.instance) = (way == CallerWay::Sips, instance);
+        leg.sips_in_the_clear = way == CallerWay::SipsInTheClear;
         entry.legs.push(leg);
         self.trace.name(&tenant, thread, &invite.call_id, now);
         let place = Place { conn_id: thread, leg: id, side: Side::Phone };
@@ -247,6 +249,11 @@ impl Node {
             return Err(StatusCode::SERVICE_UNAVAILABLE.into());
         }
         request.request_uri().ok_or(BAD)?;
+        let way = CallerWay::of(request);
+        if matches!(caller, Caller::Trunk { .. }) && way == CallerWay::SipsInTheClear {
+            let warning = Some(super::sips::NOT_ALLOWED.to_owned());
+            return Err(Refusal { warning, ..StatusCode::TEMPORARILY_UNAVAILABLE.into() });
+        }
         let dialled = dialled(request).ok_or(StatusCode::NOT_FOUND)?;
         let instance = meant(request);
         let from = request.from().map_err(|_| BAD)?;
@@ -288,7 +295,7 @@ impl Node {
             hops_left,
             encryption,
             invite,
-            way: CallerWay::of(request),
+            way,
         })
     }
 }
@@ -298,9 +305,12 @@ pub(in crate::sip_cluster::node) fn party(message: &Message) -> Option<IpAddr> {
     message.header(&headers::PARTY)?.parse().ok()
 }
 
-/// The number that the Request-URI names.
+/// The number that the Request-URI names. Of the emergency service the dial plan knows it.
 pub(in crate::sip_cluster::node) fn dialled(request: &Message) -> Option<String> {
     let uri = Uri::parse(request.request_uri()?).ok()?;
+    if uri.is_emergency() {
+        return Some(EMERGENCY_SERVICE.to_owned());
+    }
     uri.user().map(|user| unescape(user).into_owned())
 }
 

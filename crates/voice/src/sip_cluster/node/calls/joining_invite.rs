@@ -73,11 +73,16 @@ impl Node {
     /// A phone joins a call: it gets a leg of that call's thread.
     ///
     /// # Errors
-    /// 403 for a trunk; 480 where the call came to `sips:` and the phone not by TLS; 486 if the call has gone on meanwhile, or this phone is
-    /// in it.
+    /// 403 for a trunk; 480 where the call came to `sips:`, or the phone calls so, and it has not come by TLS; 486 if the call has gone on
+    /// meanwhile, or this phone is in it.
     pub(super) fn join(&mut self, joins: Joins, call: NewCallParts, now: Timestamp) -> Result<(), StatusCode> {
         let Caller::Phone(dn) = &call.caller else { return Err(StatusCode::FORBIDDEN) };
-        if self.needs_tls(joins.thread) && call.way == CallerWay::InTheClear {
+        let is_in_the_clear = match call.way {
+            CallerWay::SipsInTheClear => true,
+            CallerWay::InTheClear => self.needs_tls(joins.thread),
+            CallerWay::Sips | CallerWay::Tls => false,
+        };
+        if is_in_the_clear {
             return Err(StatusCode::TEMPORARILY_UNAVAILABLE);
         }
         let entry = self.calls.get_mut(&joins.thread).filter(|entry| entry.tenant == call.tenant).ok_or(REFUSED)?;

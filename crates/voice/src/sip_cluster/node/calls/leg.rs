@@ -36,6 +36,8 @@ pub struct Leg {
     pub hops_left: u8,
     /// Whether its dialog is one of `sips:`: a caller has called such a URI, or whom we ring has registered one.
     pub sips: bool,
+    /// Of a caller, whether it has called such a URI in the clear: its call goes on if it is an emergency.
+    pub sips_in_the_clear: bool,
     /// Of a caller, what its application gives to that of who is called (RFC 7433), as it came.
     pub user_to_user: Vec<String>,
     /// Of a caller, where it says that it is, until its call is known to be none for which that is wanted.
@@ -76,6 +78,8 @@ pub struct Leg {
     pub asked: Option<HoldWay>,
     /// The REFER of the phone whose outcome it is still to be told.
     pub refer: Option<ReferNo>,
+    /// Whether that transfer is to `sips:`.
+    pub refers_to_sips: bool,
     /// Whether the phone has sent a REFER.
     pub has_referred: bool,
     /// Whether an echo is heard on it.
@@ -208,6 +212,18 @@ impl Leg {
         self.target.as_ref().filter(|_| rings)?.contact.by_next_flow()
     }
 
+    /// Whether it calls whom another leg of its call calls: an emergency number, by whichever trunk, or the same phone by another flow. Those
+    /// of the later leg were the rest of the earlier one's.
+    pub fn calls_same_as(&self, other: &Self) -> bool {
+        let leads_to =
+            |from: &Contact, to: &Contact| from.further.iter().any(|flow| flow.uri == to.uri && flow.path == to.path);
+        let is_same = |(one, two): (&Target, &Target)| {
+            let (by, next) = (&one.contact, &two.contact);
+            (one.is_emergency && two.is_emergency) || leads_to(by, next) || leads_to(next, by)
+        };
+        self.target.as_ref().zip(other.target.as_ref()).is_some_and(is_same)
+    }
+
     /// A leg without dialogs.
     pub const fn new(id: LegId, link: ConnectionId, stage: LegStage, now: Timestamp) -> Self {
         Self {
@@ -220,6 +236,7 @@ impl Leg {
             unindexed: None,
             hops_left: MAX_FORWARDS,
             sips: false,
+            sips_in_the_clear: false,
             user_to_user: Vec::new(),
             location: None,
             instance: None,
@@ -240,6 +257,7 @@ impl Leg {
             holds: false,
             asked: None,
             refer: None,
+            refers_to_sips: false,
             has_referred: false,
             echo: false,
             heard_at: now,

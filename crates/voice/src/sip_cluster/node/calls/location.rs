@@ -30,9 +30,7 @@ impl Node {
         let Some(entry) = self.calls.get(&conn_id) else { return Default::default() };
         let Some(target) = self.target_to_tell(entry, id) else { return Default::default() };
         let note = |text: String| self.trace.note_with(&entry.tenant, conn_id, now, || What::Note { text });
-        let has_been_silent =
-            |(call, trunk): &(ConnId, String)| *call == state.conn_id && Some(&**trunk) == target.trunk.as_deref();
-        if entry.location_unheard.iter().any(has_been_silent) {
+        if entry.location_unheard.iter().any(|trunk| Some(&**trunk) == target.trunk.as_deref()) {
             note("the carrier is not told where the caller is: it has said nothing when it was".to_owned());
             return Default::default();
         }
@@ -80,15 +78,24 @@ impl Node {
         (target.is_emergency && target.trunk.as_deref().is_some_and(wants)).then_some(target)
     }
 
+    /// An emergency call goes on by another leg: what it has been called by has said nothing so far, and may answer still.
+    pub(super) fn note_silent(&mut self, conn_id: ConnId, call: ConnId, next: LegId) {
+        let state = self.calls.get(&conn_id).and_then(|entry| entry.thread.call(call));
+        let before = state.map(|state| state.ringing_legs().to_vec()).unwrap_or_default();
+        for leg in before.into_iter().filter(|leg| *leg != next) {
+            self.note_unheard(conn_id, leg);
+        }
+    }
+
     /// A carrier that was told where the caller is has said nothing: the INVITE may have been too large for the way there. The next one to
-    /// it for `call` goes without, since whoever is in need is put through first. A successor does not know of it, and tells it again.
-    pub(super) fn note_unheard(&mut self, conn_id: ConnId, call: ConnId, id: LegId) {
+    /// it goes without, since whoever is in need is put through first.
+    pub(super) fn note_unheard(&mut self, conn_id: ConnId, id: LegId) {
         let Some(entry) = self.calls.get(&conn_id) else { return };
         let is_silent = entry.leg(id).is_some_and(|leg| leg.stage == LegStage::Ringing && !leg.alerted);
         let told = self.target_to_tell(entry, id).filter(|_| is_silent);
         let Some(trunk) = told.and_then(|target| target.trunk.as_deref()).map(str::to_owned) else { return };
-        if let Some(entry) = self.calls.get_mut(&conn_id) {
-            entry.location_unheard.push((call, trunk));
+        if let Some(entry) = self.calls.get_mut(&conn_id).filter(|entry| !entry.location_unheard.contains(&trunk)) {
+            entry.location_unheard.push(trunk);
         }
     }
 

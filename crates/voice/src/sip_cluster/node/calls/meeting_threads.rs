@@ -188,7 +188,7 @@ impl Node {
 impl Entry {
     /// Takes another thread in. Returns by how much the numbers of its legs have grown.
     fn take_in(&mut self, other: Self, absorbed: Absorbed) -> u16 {
-        let Self { thread, legs, events, new_calls, index, told, media_owner, .. } = other;
+        let Self { thread, legs, events, new_calls, index, told, media_owner, location_unheard, needs_tls, .. } = other;
         let by = self.thread.absorb(thread);
         for leg in legs {
             // Media has it in a room of the other thread: it is told to bring it to one of this thread.
@@ -199,6 +199,8 @@ impl Entry {
         self.new_calls.extend(new_calls);
         self.index.extend(index);
         self.told.extend(told);
+        self.location_unheard.extend(location_unheard);
+        self.needs_tls |= needs_tls;
         self.media_owner = self.media_owner.take().or(media_owner);
         self.absorbs = Some(absorbed);
         by

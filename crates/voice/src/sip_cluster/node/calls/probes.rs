@@ -1,10 +1,12 @@
 //! Probes parties that may have vanished without a BYE, and fails requests that wait too long for a proxy.
 
+use std::time::Duration;
+
 use call::Input;
 use model::{ConnId, LegId, Timestamp};
 use sip::{Flow, StatusCode};
 
-use super::leg::{Leg, LegStage, Place, Side};
+use super::leg::{AudioPath, Leg, LegStage, Place, Side};
 use super::pending::{Pending, Probe};
 use crate::sip_cluster::limits::SWEEP_EVERY;
 use crate::sip_cluster::node::Node;
@@ -45,9 +47,12 @@ impl Node {
         self.proxies.forget_unused(&late, |link| legs().any(|leg| leg.link == link));
     }
 
-    /// Parties that have sent nothing for long. Parties whose proxy is away cannot be heard: media reports whether they are gone.
+    /// Parties that have sent nothing for long. Parties whose proxy is away cannot be heard: media reports whether they are gone, if it has
+    /// their audio.
     fn silent(&self, now: Timestamp) -> Vec<Place> {
-        let quiet = |leg: &Leg| now.since(leg.heard_at) >= self.limits.probe_after && self.proxies.is_up(leg.link);
+        let is_asked =
+            |leg: &Leg| self.proxies.is_up(leg.link) || (leg.path != AudioPath::Media && self.is_cut_off(leg, now));
+        let quiet = |leg: &Leg| now.since(leg.heard_at) >= self.limits.probe_after && is_asked(leg);
         let mut silent: Vec<Place> = self
             .calls
             .iter()
@@ -57,6 +62,12 @@ impl Node {
             .collect();
         silent.sort_unstable_by_key(|place| (place.conn_id, place.leg));
         silent
+    }
+
+    /// Whether the proxy of a party has been away for a whole session interval: who cannot refresh a session for so long has left it (RFC 4028
+    /// section 10).
+    fn is_cut_off(&self, leg: &Leg, now: Timestamp) -> bool {
+        self.proxies.away_for(leg.link, now) >= Duration::from_secs(self.limits.session_expires_s.into())
     }
 
     /// Probes a party from which media receives nothing. One that is on hold need not send anything: it counts as gone by its signalling
@@ -113,11 +124,11 @@ impl Node {
         self.unanswered(probe, now);
     }
 
-    /// The party is gone, unless only its proxy is away: then the next probe decides, once the proxy is back.
+    /// The party is gone, unless only its proxy is away: then the next probe decides, once the proxy is back or has been away for too long.
     fn unanswered(&mut self, probe: Probe, now: Timestamp) {
         let Place { conn_id, leg: id, .. } = probe.place;
-        let is_reached = self.leg(conn_id, id).is_some_and(|leg| self.proxies.is_up(leg.link));
-        if is_reached || probe.unheard {
+        let counts = |leg: &Leg| self.proxies.is_up(leg.link) || self.is_cut_off(leg, now);
+        if probe.unheard || self.leg(conn_id, id).is_some_and(counts) {
             self.vanished(conn_id, id, now);
         }
     }

@@ -3,6 +3,7 @@
 use call::Input;
 use model::{ConnId, Dn, LegId, Timestamp};
 use sip::agent::{Body, CommandError, DialogId, IncomingId, Reply};
+use sip::uri::Scheme;
 use sip::uri::escape::unescape;
 use sip::{HeaderName, Instance, Message, Method, Replaces, StatusCode};
 
@@ -47,12 +48,12 @@ impl Node {
         let Some(leg) = self.leg_mut(conn_id, id) else { return };
         let is_first = !std::mem::replace(&mut leg.has_referred, true);
         let number = ReferNo(refer.cseq().ok().filter(|_| !is_first).map(|cseq| cseq.number));
-        let (before, named_before) = (leg.refer.replace(number), leg.instance.clone());
+        let before = (leg.refer.replace(number), leg.instance.clone(), leg.refers_to_sips);
         self.notify_transfer(conn_id, id, number, (StatusCode::TRYING, ACTIVE), now);
         match to {
-            ReferredTo::Number(to, instance) => {
+            ReferredTo::Number { number: to, instance, by_tls } => {
                 if let Some(leg) = self.leg_mut(conn_id, id) {
-                    leg.instance = instance;
+                    (leg.instance, leg.refers_to_sips) = (instance, by_tls);
                 }
                 self.feed(conn_id, Input::LegTransfers { leg: id, to }, now);
             }
@@ -62,7 +63,7 @@ impl Node {
         if let Some(leg) = self.leg_mut(conn_id, id)
             && leg.refer.is_none()
         {
-            (leg.refer, leg.instance) = (before, named_before);
+            (leg.refer, leg.instance, leg.refers_to_sips) = before;
         }
     }
 
@@ -106,6 +107,7 @@ impl Node {
         status: StatusCode,
         now: Timestamp,
     ) {
+        self.note_transfer(conn_id, leg, status);
         let refer = self.leg_mut(conn_id, leg).and_then(|leg| leg.refer.take());
         self.notify_transfer(conn_id, leg, refer.unwrap_or(ReferNo(None)), (status, TERMINATED), now);
     }
@@ -129,8 +131,14 @@ impl Node {
 
 /// To whom a REFER transfers.
 enum ReferredTo {
-    /// A number, or one phone of it.
-    Number(Dn, Option<Instance>),
+    /// A number.
+    Number {
+        number: Dn,
+        /// The one phone of it that is meant.
+        instance: Option<Instance>,
+        /// Whether it is to be rung by TLS: the URI is one of `sips:`.
+        by_tls: bool,
+    },
     /// Who talks with the phone by another dialog, as a Replaces names it.
     Dialog(String),
 }
@@ -155,7 +163,8 @@ impl Node {
             None => {
                 let user = uri.user().ok_or(StatusCode::BAD_REQUEST)?;
                 let number = Dn::parse(&unescape(user)).map_err(|_| StatusCode::NOT_FOUND)?;
-                Ok(ReferredTo::Number(number, sip::instance::meant(&uri)))
+                let by_tls = uri.scheme() == Scheme::Sips;
+                Ok(ReferredTo::Number { number, instance: sip::instance::meant(&uri), by_tls })
             }
         }
     }

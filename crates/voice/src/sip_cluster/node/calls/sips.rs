@@ -3,7 +3,8 @@
 
 use std::borrow::Cow;
 
-use model::ConnId;
+use model::plan::Destination;
+use model::{ConnId, LegId};
 use sip::proxy::headers::BY_TLS;
 use sip::uri::Scheme;
 use sip::{HeaderName, Message, NameAddr, StatusCode, Transport, Uri};
@@ -17,8 +18,10 @@ pub(super) const NOT_ALLOWED: &str = "380 trunkline \"SIPS Not Allowed\"";
 /// How an INVITE has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum CallerWay {
-    /// To a URI of `sips:`, by TLS then.
+    /// To a URI of `sips:`, by TLS.
     Sips,
+    /// To such a URI, in the clear: the proxy lets in what may be an emergency.
+    SipsInTheClear,
     /// By TLS.
     Tls,
     /// In the clear.
@@ -27,13 +30,16 @@ pub(super) enum CallerWay {
 
 impl CallerWay {
     pub(super) fn of(request: &Message) -> Self {
-        if request.request_uri().is_some_and(is_sips) {
-            return Self::Sips;
-        }
         // The proxy's own, which names the transport of the flow by which the request came.
         let route = request.elements(&HeaderName::RecordRoute).next().and_then(|route| NameAddr::parse(route).ok());
         let transport = route.and_then(|route| Transport::of(&route.uri().ok()?));
-        if transport.is_some_and(Transport::is_secure) { Self::Tls } else { Self::InTheClear }
+        let is_secure = transport.map(Transport::is_secure);
+        match (request.request_uri().is_some_and(is_sips), is_secure) {
+            (true, Some(false)) => Self::SipsInTheClear,
+            (true, _) => Self::Sips,
+            (false, Some(true)) => Self::Tls,
+            (false, _) => Self::InTheClear,
+        }
     }
 }
 
@@ -47,20 +53,35 @@ pub(super) enum RingBy {
 }
 
 impl Node {
-    /// Whether whoever is rung for a thread must be rung by TLS: one of its calls came to `sips:`.
+    /// Whether whoever is rung for a thread must be rung by TLS: one of its calls came to `sips:`, or has been or is being transferred there.
     pub(super) fn needs_tls(&self, thread: ConnId) -> bool {
-        let entry = self.calls.get(&thread);
-        entry.is_some_and(|entry| entry.legs.iter().any(|leg| leg.sips && leg.target.is_none()))
+        let asks = |leg: &Leg| leg.refers_to_sips || (leg.sips && leg.target.is_none());
+        self.calls.get(&thread).is_some_and(|entry| entry.needs_tls || entry.legs.iter().any(asks))
+    }
+
+    /// A transfer by a phone is over, or has found whom it is to: if that is `sips:`, the thread keeps to it once the phone has left.
+    pub(super) fn note_transfer(&mut self, thread: ConnId, id: LegId, status: StatusCode) {
+        let was_to_sips = self.leg_mut(thread, id).is_some_and(|leg| std::mem::take(&mut leg.refers_to_sips));
+        if let Some(entry) = self.calls.get_mut(&thread).filter(|_| was_to_sips && status == StatusCode::OK) {
+            entry.needs_tls = true;
+        }
     }
 
     /// Notes for the caller whether whom we have tried last has no TLS: what others lacked says nothing about why a call ends.
-    pub(super) fn note_tls(&mut self, thread: ConnId, is_lacking: bool) {
+    pub(in crate::sip_cluster::node) fn note_tls(&mut self, thread: ConnId, is_lacking: bool) {
         let Some(entry) = self.calls.get_mut(&thread) else { return };
         if is_lacking {
             entry.warning = Some(NOT_ALLOWED.to_owned());
         } else if entry.warning.as_deref() == Some(NOT_ALLOWED) {
             entry.warning = None;
         }
+    }
+
+    /// Whether a call may not go on to where the dial plan leads it: who calls wants TLS, and has not come by it. An emergency may.
+    pub(in crate::sip_cluster::node) fn lacks_tls(&self, thread: ConnId, ask: u32, destination: &Destination) -> bool {
+        let is_emergency = matches!(destination, Destination::Outside(outside) if outside.way.always);
+        let leg = self.calls.get(&thread).and_then(|entry| entry.leg(entry.thread.asks_on(ask)?));
+        leg.is_some_and(|leg| leg.sips_in_the_clear) && !is_emergency
     }
 
     /// How whoever is rung for a thread may be rung. An emergency goes out in any way.
@@ -76,6 +97,11 @@ impl Node {
             None => self.ring_by(thread),
         }
     }
+}
+
+/// What becomes of a call that lacks TLS. The caller is told by [`Node::note_tls`] what that means.
+pub(in crate::sip_cluster::node) fn refused() -> Destination {
+    Destination::Reject { status: StatusCode::SERVICE_UNAVAILABLE.0, reason: "SIPS Not Allowed".to_owned() }
 }
 
 /// Whether the dialog with whom we ring is one of `sips:`: a phone has registered such a URI. A carrier gets it for a call that came to one,
