@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use contracts::provisioning::networks::ByRegistration;
 use contracts::provisioning::{DialAction, DialRule, DnKind, TenantObjects, networks};
 use infra::SystemClock;
 use net::tls::authorities;
@@ -221,14 +222,19 @@ pub fn trunks(situation: &Situation) -> Vec<Finding> {
                 let what = "whoever reaches this machine may send calls as this carrier";
                 found.push(Finding::error(&place, what, "name the carrier's networks in `allow`"));
             }
-            let is_recognised = trunk.sources().next().is_some() || !trunk.certificate_names.is_empty();
+            let by_registration = trunk.by_registration();
+            let is_recognised = trunk.sources().next().is_some()
+                || !trunk.certificate_names.is_empty()
+                || by_registration != ByRegistration::No;
             if !is_recognised && trunk.outgoing().is_none() {
                 let what = "no call comes from it";
                 found.push(Finding::warning(&place, what, "give it `allow` (sources), or `certificate_names`"));
             }
             if !trunk.certificate_names.is_empty() && !asks_for_certificates(situation) {
-                let what =
-                    "its calls are refused: they are known by a certificate, and nobody who connects is asked for one";
+                let what = match by_registration {
+                    ByRegistration::No => "its calls are refused: they are known by a certificate, and nobody who connects is asked for one",
+                    ByRegistration::IfNameLeadsToTls | ByRegistration::Yes => "its calls are refused that do not come by the TLS connection by which we register: they are known by a certificate, and nobody who connects is asked for one",
+                };
                 let remedy =
                     "set `sip-proxy.client_authorities` to a file with the authority of the carrier's certificate";
                 found.push(Finding::error(&place, what, remedy));
