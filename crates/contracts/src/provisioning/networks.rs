@@ -4,6 +4,17 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::Trunk;
 
+/// Whether calls are known as a trunk's by the connection that we open to register: by TLS its carrier proves there who it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ByRegistration {
+    /// It does not register, or not by TLS.
+    No,
+    /// Only if the records of the name in `contact` lead to TLS.
+    IfNameLeadsToTls,
+    /// They are, also without `allow`.
+    Yes,
+}
+
 /// The most names of certificates of one trunk: those of a carrier's border elements.
 pub const CERTIFICATE_NAMES_MAX: usize = 32;
 
@@ -19,6 +30,17 @@ impl Trunk {
             (!is_known && self.certificate_names.is_empty()).then(|| ip.to_string())
         });
         self.allow.iter().cloned().chain(registrar)
+    }
+
+    /// Whether its calls are known by the connection that we open to register.
+    pub fn by_registration(&self) -> ByRegistration {
+        let Some((contact, _)) = self.registers() else { return ByRegistration::No };
+        match contact.split_once(';') {
+            Some((_, "transport=tls")) => ByRegistration::Yes,
+            // Without a transport an address, or a port, is for UDP (RFC 3263 section 4.1).
+            None if !contact.contains(':') && address_of(contact).is_none() => ByRegistration::IfNameLeadsToTls,
+            Some(_) | None => ByRegistration::No,
+        }
     }
 
     /// The names in certificates that another trunk has, too.

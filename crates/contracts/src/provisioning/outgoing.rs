@@ -3,12 +3,14 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::Trunk;
+use super::networks::ByRegistration;
 
 const CONTACT: &str = "it must be a name or an address, as sip.carrier.example or 203.0.113.9:5060, with ;transport=udp, tcp or tls where one is wanted";
 const NO_PREFIX: &str = "calls go out only if `prefix` says which numbers, as \"+\"";
 const NO_CONTACT: &str = "calls go out only if `contact` says where to";
 const NO_SOURCE: &str =
     "no call comes in: `contact` is a name, so that `allow` must say from which networks the carrier calls";
+const NO_SOURCE_BUT_TLS: &str = "calls come in only if the name in `contact` leads to TLS, by the connection that we open; else `allow` must say from which networks the carrier calls";
 const DIALLED: &str = "it may have digits, +, * and #";
 
 /// How long a trunk may say nothing before the next one is tried, in seconds, unless it says otherwise.
@@ -69,7 +71,11 @@ impl Trunk {
         let is_name = |contact: &str| super::networks::address_of(contact).is_none();
         let is_nowhere = self.allow.is_empty() && self.certificate_names.is_empty();
         if is_nowhere && self.registers().is_some_and(|(contact, _)| is_name(contact)) {
-            keys.push(("register", NO_SOURCE));
+            match self.by_registration() {
+                ByRegistration::Yes => {}
+                ByRegistration::IfNameLeadsToTls => keys.push(("register", NO_SOURCE_BUT_TLS)),
+                ByRegistration::No => keys.push(("register", NO_SOURCE)),
+            }
         }
         let of_calls = [
             ("priority", self.priority.is_some()),
@@ -227,6 +233,27 @@ mod tests {
             Trunk { contact: None, ..registers },
         ] {
             assert_eq!(off.registers(), None, "{off:?}");
+        }
+    }
+
+    #[test]
+    fn a_carrier_with_a_name_needs_allow_unless_it_calls_by_the_connection_that_we_open() {
+        for (contact, by_registration, told) in [
+            ("sip.carrier.example;transport=tls", ByRegistration::Yes, None),
+            ("sip.carrier.example:5071;transport=tls", ByRegistration::Yes, None),
+            ("sip.carrier.example", ByRegistration::IfNameLeadsToTls, Some(NO_SOURCE_BUT_TLS)),
+            ("sip.carrier.example:5061", ByRegistration::No, Some(NO_SOURCE)),
+            ("sip.carrier.example;transport=tcp", ByRegistration::No, Some(NO_SOURCE)),
+            ("203.0.113.9", ByRegistration::No, None),
+            ("[2001:db8::9]:5061;transport=tls", ByRegistration::Yes, None),
+        ] {
+            let user = Some("trunk-user".to_owned());
+            let registers = Trunk { register: true, user, ..trunk(Some(contact), None, None) };
+            assert_eq!(registers.by_registration(), by_registration, "{contact}");
+            let told: Vec<_> = told.map(|why| ("register", why)).into_iter().collect();
+            assert_eq!(registers.without_effect(), told, "{contact}");
+            let alone = Trunk { register: false, ..registers };
+            assert_eq!(alone.by_registration(), ByRegistration::No, "{contact}");
         }
     }
 

@@ -26,6 +26,7 @@ use super::limits::{CALLS_DUE_PER_TURN, Limits};
 use super::metrics::Metrics;
 use calls::call::Stored;
 use calls::direct::ReadPhones;
+use calls::early_invites::EarlyInvites;
 use calls::flows::SilentFlows;
 use calls::header_rules::{self, ReadHeaderRules};
 use calls::identity::IdentityConfiguration;
@@ -85,6 +86,8 @@ pub struct Node {
     received: ReadReceived,
     header_rules: ReadHeaderRules,
     identities: Box<dyn IdentityConfiguration>,
+    /// INVITEs that wait until config has told of their trunk.
+    early_invites: EarlyInvites,
     /// INVITEs that wait until it is known who calls.
     verifications: Verifications,
     /// Phones that have other flows than the one by which they are called.
@@ -175,6 +178,7 @@ impl Node {
             received: parts.received,
             header_rules: parts.header_rules,
             identities: parts.identities,
+            early_invites: EarlyInvites::default(),
             verifications: Verifications::default(),
             silent_flows: SilentFlows::default(),
             phones: parts.phones,
@@ -186,9 +190,9 @@ impl Node {
         }
     }
 
-    /// How many calls there are, those included that begin once it is known who calls.
+    /// How many calls there are, those included that begin once their trunk is known, or who calls.
     pub fn calls(&self) -> usize {
-        self.calls.len() + self.verifications.len()
+        self.calls.len() + self.early_invites.len() + self.verifications.len()
     }
 
     /// Stops taking new calls; returns whether that is new.
@@ -334,6 +338,7 @@ impl Node {
                 node.attempt_for(Some(conn_id), now, |node| node.call_due(conn_id, now));
             }
             node.attempt_for(None, now, |node| node.agent.handle_timeout(now));
+            node.look_for_trunks(now);
             node.judge_overdue(now);
             node.leave_silent_flows(now);
             node.settle(now);
@@ -356,9 +361,9 @@ impl Node {
         // Calls still in doubt are confirmed without waiting for an input.
         let doubt = self.confirmations.are_needed().then_some(Timestamp::ZERO);
         let changes = (self.calls.is_one_changed() || !self.heavy.is_empty()).then_some(Timestamp::ZERO);
-        let (verification, flow) = (self.verifications.next_timeout(), self.silent_flows.next_timeout());
-        let agent = self.agent.next_timeout();
-        [call, agent, sweep, ownership, doubt, changes, verification, flow].into_iter().flatten().min()
+        let (early, verification) = (self.early_invites.next_timeout(), self.verifications.next_timeout());
+        let (flow, agent) = (self.silent_flows.next_timeout(), self.agent.next_timeout());
+        [call, agent, sweep, ownership, doubt, changes, early, verification, flow].into_iter().flatten().min()
     }
 
     // ---- outputs, after the commit
@@ -407,6 +412,11 @@ impl Node {
     /// The user agent.
     pub const fn agent_mut(&mut self) -> &mut UserAgent {
         &mut self.agent
+    }
+
+    /// What reads that which is set for trunks.
+    pub const fn trunks_mut(&mut self) -> &mut ReadTrunks {
+        &mut self.trunks
     }
 
     /// The calls.

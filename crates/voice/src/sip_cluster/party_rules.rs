@@ -21,6 +21,7 @@ pub(super) fn trunks(configuration: Configuration) -> ReadTrunks {
         let config = configuration.tenant(tenant);
         match config.as_deref().and_then(|config| config.get(ObjectKind::Trunk, name)) {
             Some(Object::Trunk(trunk)) => TrunkRules {
+                is_known: true,
                 calls_max: trunk.calls_max,
                 early_speech: trunk.early_speech,
                 direct_media: trunk.direct_media,

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use contracts::provisioning::{DialAction, DialRule, DnKind, TenantObjects, networks};
+use contracts::provisioning::networks::ByRegistration;
+use contracts::provisioning::{DialAction, DnKind, TenantObjects, networks};
 use infra::SystemClock;
 use net::tls::authorities;
 use runtime::process::sections;
@@ -205,15 +206,7 @@ pub fn trunks(situation: &Situation) -> Vec<Finding> {
     let reachable = reachable_from_elsewhere(situation);
     let has_many_authorities = client_authorities(situation) > 1;
     for one in situation.tenants() {
-        let limits = |rule: &DialRule| matches!(rule.action, DialAction::Limit { .. });
-        let objects = &one.objects;
-        if objects.trunks.iter().any(|trunk| trunk.outgoing().is_some()) && !objects.dial_rules.iter().any(limits) {
-            found.push(Finding::notice(
-                format!("tenant {}", one.tenant),
-                "nothing limits what is spent in a day on calls outside: a stolen password may call the whole night",
-                "add a rule `action: limit` to `dial_rules` of the tenant's file (docs/dial-plan.md)",
-            ));
-        }
+        found.extend(missing_rules(one));
         for trunk in &one.objects.trunks {
             let place = format!("tenant {}, trunk {}", one.tenant, trunk.name);
             let everybody = trunk.allow.iter().any(|network| network.ends_with("/0"));
@@ -221,14 +214,19 @@ pub fn trunks(situation: &Situation) -> Vec<Finding> {
                 let what = "whoever reaches this machine may send calls as this carrier";
                 found.push(Finding::error(&place, what, "name the carrier's networks in `allow`"));
             }
-            let is_recognised = trunk.sources().next().is_some() || !trunk.certificate_names.is_empty();
+            let by_registration = trunk.by_registration();
+            let is_recognised = trunk.sources().next().is_some()
+                || !trunk.certificate_names.is_empty()
+                || by_registration != ByRegistration::No;
             if !is_recognised && trunk.outgoing().is_none() {
                 let what = "no call comes from it";
                 found.push(Finding::warning(&place, what, "give it `allow` (sources), or `certificate_names`"));
             }
             if !trunk.certificate_names.is_empty() && !asks_for_certificates(situation) {
-                let what =
-                    "its calls are refused: they are known by a certificate, and nobody who connects is asked for one";
+                let what = match by_registration {
+                    ByRegistration::No => "its calls are refused: they are known by a certificate, and nobody who connects is asked for one",
+                    ByRegistration::IfNameLeadsToTls | ByRegistration::Yes => "its calls are refused that do not come by the TLS connection by which we register: they are known by a certificate, and nobody who connects is asked for one",
+                };
                 let remedy =
                     "set `sip-proxy.client_authorities` to a file with the authority of the carrier's certificate";
                 found.push(Finding::error(&place, what, remedy));
@@ -262,6 +260,32 @@ pub fn trunks(situation: &Situation) -> Vec<Finding> {
             "sip-proxy",
             "requests came from sources that are neither a trunk nor a phone, and were refused",
             "if a carrier is among them, add its network to the trunk's `allow`; its address is in the log at level debug",
+        ));
+    }
+    found
+}
+
+/// Rules of the dial plan that a tenant should have whose calls go out.
+fn missing_rules(one: &TenantSituation) -> Vec<Finding> {
+    let objects = &one.objects;
+    if !objects.trunks.iter().any(|trunk| trunk.outgoing().is_some()) {
+        return Vec::new();
+    }
+    let place = format!("tenant {}", one.tenant);
+    let has = |is_meant: fn(&DialAction) -> bool| objects.dial_rules.iter().any(|rule| is_meant(&rule.action));
+    let mut found = Vec::new();
+    if !has(|action| matches!(action, DialAction::Emergency { .. })) {
+        found.push(Finding::notice(
+            &place,
+            "its calls go out, and no number is an emergency number: one that a phone dials is not found, or is stopped as any other",
+            "add a rule `action: emergency` with the emergency numbers of your country to `dial_rules` of the tenant's file (docs/dial-plan.md)",
+        ));
+    }
+    if !has(|action| matches!(action, DialAction::Limit { .. })) {
+        found.push(Finding::notice(
+            &place,
+            "nothing limits what is spent in a day on calls outside: a stolen password may call the whole night",
+            "add a rule `action: limit` to `dial_rules` of the tenant's file (docs/dial-plan.md)",
         ));
     }
     found

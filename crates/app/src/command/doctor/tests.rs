@@ -207,6 +207,33 @@ fn a_certificate_name_of_two_tenants_and_one_that_nobody_is_asked_for_are_found(
 }
 
 #[test]
+fn a_tenant_whose_calls_go_out_is_told_of_the_rules_that_it_lacks() {
+    let found = |contact: Option<&str>, actions: &[serde_json::Value]| -> Vec<String> {
+        let mut objects = TenantObjects::new(record());
+        let trunk = json!({ "name": "carrier", "allow": ["192.0.2.9"], "contact": contact, "prefix": contact.map(|_| "+") });
+        objects.trunks.push(serde_json::from_value(trunk).unwrap());
+        for action in actions {
+            let mut rule = json!({ "name": action["action"], "place": 0, "pattern": "11[02]" });
+            rule.as_object_mut().unwrap().extend(action.as_object().unwrap().clone());
+            objects.dial_rules.push(serde_json::from_value(rule).unwrap());
+        }
+        let tenant = TenantId::parse("acme").unwrap();
+        let one = TenantSituation { tenant, objects, snapshot: None, quarantine: Vec::new(), carriers: None };
+        let found = configuration::trunks(&Situation { tenants: Ok(vec![one]), ..situation(&[]) });
+        found.into_iter().map(|one| one.remedy).collect()
+    };
+    let emergency = json!({ "action": "emergency", "trunk": null });
+    let limit = json!({ "action": "limit", "per": "tenant", "calls": 100, "minutes": null });
+    let contact = Some("192.0.2.9:5060");
+    let remedies = found(contact, &[]);
+    assert_eq!(remedies.len(), 2, "{remedies:?}");
+    let remedies = found(contact, std::slice::from_ref(&limit));
+    assert!(remedies.len() == 1 && remedies[0].contains("action: emergency"), "{remedies:?}");
+    assert_eq!(found(contact, &[emergency, limit]), Vec::<String>::new());
+    assert_eq!(found(None, &[]), Vec::<String>::new(), "nobody calls out");
+}
+
+#[test]
 fn a_network_that_trunks_of_two_tenants_name_is_found_however_it_is_written() {
     let site = |first: &str, second: &str| {
         let tenant = |id: &str, allow: &str| {

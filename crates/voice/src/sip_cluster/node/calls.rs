@@ -5,6 +5,7 @@ mod caller_status;
 mod details;
 pub mod direct;
 mod diversion;
+pub mod early_invites;
 mod early_media;
 pub mod explain;
 pub mod flows;

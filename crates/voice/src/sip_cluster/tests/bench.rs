@@ -139,6 +139,7 @@ fn node_of(epoch: u64, agent_entropy: Box<dyn model::Entropy>, limits: Limits) -
         agent_entropy,
         accounts: accounts(),
         trunks: Box::new(|_, trunk| TrunkRules {
+            is_known: true,
             calls_max: (trunk == "narrow").then_some(1),
             early_speech: trunk == "open",
             direct_media: trunk == "straight",

@@ -12,6 +12,8 @@ use sip::{HeaderName, Start};
 use super::bench::{Bench, PHONE_SDP, Peer, phone, point};
 use super::restart::restart;
 use crate::sip_cluster::certificates::Fetched;
+use crate::sip_cluster::node::calls::early_invites::EARLY_FOR;
+use crate::sip_cluster::node::calls::trunk_limits::TrunkRules;
 use crate::sip_cluster::node::calls::verification::{Verification, WAITS_FOR};
 use crate::sip_cluster::node::order::Order;
 
@@ -288,4 +290,43 @@ fn a_successor_knows_who_calls() {
     bench.run();
     bench.plan(PlanAnswer::from(phone(15_000)));
     assert!(told(&bench).is_some_and(|told| told.contains("TN-Validation-Passed")), "{:?}", told(&bench));
+}
+
+/// A call without a signature comes by a trunk that requires one, before config has told of the trunk.
+fn comes_early() -> Bench {
+    let mut bench = Bench::new();
+    *bench.node.trunks_mut() = Box::new(|_, _| TrunkRules::default());
+    bench.dial_with(CALLED, "trunk;name=strict", Some(PHONE_SDP.into()), Vec::new());
+    assert!(!is_asked(&bench) && refused_with(&bench).is_none(), "it waits");
+    assert_eq!(bench.node.calls(), 1);
+    bench
+}
+
+#[test]
+fn what_a_trunk_requires_counts_before_config_has_told_of_it() {
+    let mut bench = comes_early();
+    bench.pass(Duration::from_millis(500));
+    assert_eq!(refused_with(&bench), None);
+    *bench.node.trunks_mut() = Box::new(|_, _| TrunkRules { is_known: true, ..TrunkRules::default() });
+    bench.pass(Duration::from_millis(100));
+    assert_eq!(refused_with(&bench), Some((428, "Use Identity Header".to_owned())));
+    assert!(bench.is_clear());
+}
+
+#[test]
+fn a_call_of_a_trunk_of_which_config_does_not_tell_is_refused() {
+    let mut bench = comes_early();
+    bench.pass(EARLY_FOR + Duration::from_millis(100));
+    assert_eq!(refused_with(&bench).map(|(status, _)| status), Some(503));
+    assert!(!is_asked(&bench) && bench.is_clear());
+}
+
+#[test]
+fn a_caller_that_gives_up_before_its_trunk_is_known_leaves_nothing_behind() {
+    let mut bench = comes_early();
+    bench.pass(Duration::from_millis(300));
+    let (dialog, now) = (bench.caller_dialog.expect("an INVITE"), bench.now);
+    bench.agent(Peer::Caller).cancel(dialog, Vec::new(), now).expect("an INVITE");
+    bench.run();
+    assert_eq!(bench.node.calls(), 0);
 }

@@ -74,6 +74,9 @@ impl Node {
         now: Timestamp,
     ) {
         let is_overloaded = !self.takes_calls() && !Self::seeks_a_call(request);
+        if !is_overloaded && let Some(trunk) = self.untold_trunk(request) {
+            return self.wait_for_trunk(trunk, (dialog, request, location, flow), now);
+        }
         let begun = match is_overloaded {
             true => Err(StatusCode::SERVICE_UNAVAILABLE.into()),
             false => {

@@ -26,6 +26,8 @@ const PAUSES_MAX: usize = 1_000;
 /// What a tenant has set for a trunk.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrunkRules {
+    /// Whether config has told of it.
+    pub is_known: bool,
     /// How many calls it takes at a time.
     pub calls_max: Option<u32>,
     /// Whether its carrier hears who calls before it answers.

@@ -154,7 +154,7 @@ pub fn core_of(owner: &Owner, at: usize, direct_media: bool) -> Node {
         entropy: Counted::new(owner.epoch.0 ^ (at as u64 + 1) << 48),
         agent_entropy: Counted::new(owner.epoch.0 ^ (at as u64 + 1) << 56),
         accounts: sip::agent::Accounts::default(),
-        trunks: Box::new(move |_, _| TrunkRules { direct_media, ..TrunkRules::default() }),
+        trunks: Box::new(move |_, _| TrunkRules { is_known: true, direct_media, ..TrunkRules::default() }),
         header_rules: Arc::new(|_, _| None),
         identities: Box::new(crate::sip_cluster::tests::identity::Keys),
         received: Box::new(|_, _, _| None),
