@@ -502,8 +502,7 @@ async fn who_is_known_by_an_authority_that_is_believed_no_more_is_closed() {
     let TcpEvent::Opened { connection: withdrawn, .. } = there else { panic!("{there:?}") };
     server.table.use_tls(tls(carriers.roots()));
     let event = server.next().await;
-    let is_withdrawn =
-        matches!(event, TcpEvent::Closed { connection, why: Closed::ByUs } if connection == withdrawn);
+    let is_withdrawn = matches!(event, TcpEvent::Closed { connection, why: Closed::ByUs } if connection == withdrawn);
     assert!(is_withdrawn, "{event:?}");
     assert_eq!(server.table.len(), 2);
 }

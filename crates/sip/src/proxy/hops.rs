@@ -190,8 +190,7 @@ impl Proxy {
                 held.responses = 0;
             }
             self.forward(id, message, destination, now);
-            let is_under_way =
-                self.exchanges.get(id).is_some_and(|held| matches!(held.stage, Stage::Forwarded { .. }));
+            let is_under_way = self.exchanges.get(id).is_some_and(|held| matches!(held.stage, Stage::Forwarded { .. }));
             if is_trial && is_under_way {
                 self.wake(id, now + SILENCE);
             }

@@ -224,8 +224,12 @@ pub fn trunks(situation: &Situation) -> Vec<Finding> {
             }
             if !trunk.certificate_names.is_empty() && !asks_for_certificates(situation) {
                 let what = match by_registration {
-                    ByRegistration::No => "its calls are refused: they are known by a certificate, and nobody who connects is asked for one",
-                    ByRegistration::IfNameLeadsToTls | ByRegistration::Yes => "its calls are refused that do not come by the TLS connection by which we register: they are known by a certificate, and nobody who connects is asked for one",
+                    ByRegistration::No => {
+                        "its calls are refused: they are known by a certificate, and nobody who connects is asked for one"
+                    }
+                    ByRegistration::IfNameLeadsToTls | ByRegistration::Yes => {
+                        "its calls are refused that do not come by the TLS connection by which we register: they are known by a certificate, and nobody who connects is asked for one"
+                    }
                 };
                 let remedy =
                     "set `sip-proxy.client_authorities` to a file with the authority of the carrier's certificate";

@@ -210,7 +210,8 @@ fn a_certificate_name_of_two_tenants_and_one_that_nobody_is_asked_for_are_found(
 fn a_tenant_whose_calls_go_out_is_told_of_the_rules_that_it_lacks() {
     let found = |contact: Option<&str>, actions: &[serde_json::Value]| -> Vec<String> {
         let mut objects = TenantObjects::new(record());
-        let trunk = json!({ "name": "carrier", "allow": ["192.0.2.9"], "contact": contact, "prefix": contact.map(|_| "+") });
+        let trunk =
+            json!({ "name": "carrier", "allow": ["192.0.2.9"], "contact": contact, "prefix": contact.map(|_| "+") });
         objects.trunks.push(serde_json::from_value(trunk).unwrap());
         for action in actions {
             let mut rule = json!({ "name": action["action"], "place": 0, "pattern": "11[02]" });
