@@ -23,7 +23,7 @@ mod schedule;
 
 pub use day::Days;
 pub use forwarding::{AtPhone, FORWARDS_MAX, PhoneSettings, PhoneState, forwarded_by};
-pub use outside::{OutsideTrunk, TRUNKS_TRIED_MAX};
+pub use outside::{OUTSIDE_NO_ANSWER_MS, OutsideTrunk, TRUNKS_TRIED_MAX};
 pub use pattern::{PATTERN_MAX, Pattern, PatternError};
 pub use rules::{
     Blocked, CallerIdRule, DialRules, EmergencyNumber, OfTrunk, RULES_MAX, Route, Spending, SpentBy, Translation,

@@ -7,7 +7,6 @@
 
 mod certificates;
 mod identity;
-mod json;
 mod number;
 mod passport;
 mod sign;

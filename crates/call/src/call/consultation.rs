@@ -1,7 +1,5 @@
 //! Consultation: a party holds the call and calls another number about it. What concerns both calls is in [`crate::thread`].
 
-use std::time::Duration;
-
 use model::plan::{Caller, Destination};
 use model::request::{Request, RequestKind, Treatment};
 use model::{CallState, CallUuid, ConnId, Dn, EventName, LegId, Timestamp, UserData};
@@ -33,14 +31,17 @@ pub(crate) struct Consultation {
     pub(crate) mute: bool,
 }
 
+/// When the timers of ringing are due.
+type RingDues = [(Timer, Option<Timestamp>); 2];
+
 /// What a call had beside the party that merges it into another call.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "it is handed from one call to the other at once")]
 pub(crate) enum Rest {
     /// Who had answered.
     Party(Party),
-    /// Phones that ring, and until when.
-    Offer(Offer, Option<Timestamp>),
+    /// Phones that ring, until when, and until when by this trunk.
+    Offer(Offer, RingDues),
     /// The route point where it waited.
     Point(Point),
     /// A service.
@@ -187,10 +188,10 @@ impl Call {
         self.refuse_replacement(480);
         self.observers_leave(None, CallState::RemoteRelease, now);
         self.stop_all(now);
-        let due = self.s.timers.due(Timer::NoAnswer);
+        let dues = [Timer::NoAnswer, Timer::Trunk].map(|timer| (timer, self.s.timers.due(timer)));
         let rest = match std::mem::replace(&mut self.s.stage, Stage::Over) {
             Stage::Talking => self.s.parties.pop().map(Rest::Party),
-            Stage::Offering(offer) => Some(Rest::Offer(offer, due)),
+            Stage::Offering(offer) => Some(Rest::Offer(offer, dues)),
             Stage::Waiting(waiting) => {
                 let mut diverted = self.point_event(EventName::Diverted, &waiting.point);
                 diverted.call_state = Some(CallState::Transferred);
@@ -219,7 +220,7 @@ impl Call {
         self.stop_all(now);
         match rest {
             Rest::Party(party) => self.take_party(party, of.conn_id, &dn, by.point, now),
-            Rest::Offer(offer, due) => self.take_offer(offer, due, of.conn_id, by, now),
+            Rest::Offer(offer, dues) => self.take_offer(offer, dues, of.conn_id, by, now),
             Rest::Point(point) => {
                 let to = point.dn.clone();
                 self.wait_at_point(point, UserData::new(), now);
@@ -274,18 +275,17 @@ impl Call {
         self.refresh_hold_music(now);
     }
 
-    fn take_offer(&mut self, offer: Offer, due: Option<Timestamp>, from: ConnId, by: Party, now: Timestamp) {
+    fn take_offer(&mut self, offer: Offer, dues: RingDues, from: ConnId, by: Party, now: Timestamp) {
         let Some(dn) = by.dn().cloned() else { return };
         let point = offer.point.clone().or(by.point);
         let offer = Offer { point, transferred_by: Some(dn.clone()), recalled_from: None, ..offer };
-        if let Some(due) = due {
-            self.s.timers.arm(Timer::NoAnswer, due);
+        for (timer, due) in dues {
+            if let Some(due) = due {
+                self.s.timers.arm(timer, due);
+            }
         }
         if offer.forwarding.is_some() {
             self.s.timers.arm(Timer::DialPlan, now + DIAL_PLAN);
-        }
-        if let Some(next) = offer.further.first().filter(|_| !offer.rang) {
-            self.s.timers.arm(Timer::Trunk, now + Duration::from_millis(next.try_ms));
         }
         let rang = offer.rang;
         self.s.stage = Stage::Offering(offer);

@@ -7,14 +7,14 @@ use std::time::Duration;
 use model::plan::{OutsideLimits, Way};
 use model::{LegId, Timestamp};
 
+use crate::dial_plan::OUTSIDE_NO_ANSWER_MS;
+
 use super::state::Offer;
 use super::timer::Timer;
 use super::{Call, FORK_MAX, Input, Output};
 
 /// How long a trunk may say nothing at least before the call is tried by itself again: what is slow is not called twice.
 const LAST_TRIED_FOR: Duration = Duration::from_secs(16);
-/// How long a call that passes in any case rings by each way.
-const ALWAYS_RINGS: Duration = Duration::from_secs(90);
 
 /// The trunk by which a leg goes out.
 #[derive(Clone, Copy)]
@@ -45,7 +45,7 @@ impl Call {
         offer.trunk = Some(trunk);
         if always {
             // Each way gets the whole time: the last one may be the one that leads there.
-            self.s.timers.arm(Timer::NoAnswer, now + ALWAYS_RINGS);
+            self.s.timers.arm(Timer::NoAnswer, now + Duration::from_millis(OUTSIDE_NO_ANSWER_MS));
         }
     }
 

@@ -2,8 +2,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Value, json};
 
-use super::json::{Json, write_text};
 use super::{Attestation, StirRefusal};
 
 /// The longest `origid` that is read, in bytes; ours are UUIDs.
@@ -37,19 +39,9 @@ impl Passport {
 
     /// The claims in their canonical form.
     fn claims(&self) -> String {
-        let mut out = format!("{{\"attest\":\"{}\",\"dest\":{{\"tn\":[", self.attest);
-        for (place, number) in self.dest.iter().enumerate() {
-            if place > 0 {
-                out.push(',');
-            }
-            write_text(&mut out, number);
-        }
-        out.push_str(&format!("]}},\"iat\":{},\"orig\":{{\"tn\":", self.iat));
-        write_text(&mut out, &self.orig);
-        out.push_str("},\"origid\":");
-        write_text(&mut out, &self.origid);
-        out.push('}');
-        out
+        let Self { attest, orig, dest, iat, origid } = self;
+        json!({"attest": attest.as_str(), "dest": {"tn": dest}, "iat": iat, "orig": {"tn": orig}, "origid": origid})
+            .to_string()
     }
 
     /// Reads the claims. Further ones are none of ours.
@@ -59,39 +51,76 @@ impl Passport {
     pub(super) fn read(claims: &str) -> Result<Self, StirRefusal> {
         const NO_ORIG: StirRefusal = StirRefusal::Invalid("the claim orig has no number");
         const NO_DEST: StirRefusal = StirRefusal::Invalid("the claim dest has no numbers");
-        let claims = Json::parse(claims).ok_or(StirRefusal::Invalid("the claims are not JSON"))?;
-        let text = |name: &str| claims.get(name).and_then(Json::as_text);
-        let attest = text("attest").and_then(Attestation::parse);
-        let origid = text("origid").filter(|origid| origid.len() <= ORIGID_MAX && !origid.contains(char::is_control));
-        let orig = claims.get("orig").and_then(|orig| orig.get("tn")?.as_text()).ok_or(NO_ORIG)?;
-        let Some(Json::List(dest)) = claims.get("dest").and_then(|dest| dest.get("tn")) else { return Err(NO_DEST) };
+        let claims: Claims =
+            parse(claims, "the claims are not JSON", "a claim is not of the shape of RFC 8225, or stands twice")?;
+        let attest = claims.attest.as_str().and_then(Attestation::parse);
+        let origid =
+            claims.origid.as_str().filter(|origid| origid.len() <= ORIGID_MAX && !origid.contains(char::is_control));
+        let orig = claims.orig.tn.as_str().ok_or(NO_ORIG)?;
+        let dest = claims.dest.tn.as_array().ok_or(NO_DEST)?;
         if dest.is_empty() || dest.len() > DESTINATIONS_MAX {
             return Err(NO_DEST);
         }
-        let Some(Json::Number(iat)) = claims.get("iat") else {
-            return Err(StirRefusal::Invalid("the claim iat is no time"));
-        };
+        let iat = claims.iat.as_u64().ok_or(StirRefusal::Invalid("the claim iat is no time"))?;
         Ok(Self {
             attest: attest.ok_or(StirRefusal::Invalid("the claim attest is not A, B or C"))?,
             // Signers are to write them in this form, and not all do.
             orig: super::canonical(orig).ok_or(NO_ORIG)?,
-            dest: dest
-                .iter()
-                .map(|number| super::canonical(number.as_text()?))
-                .collect::<Option<_>>()
-                .ok_or(NO_DEST)?,
-            iat: *iat,
+            dest: dest.iter().map(|number| super::canonical(number.as_str()?)).collect::<Option<_>>().ok_or(NO_DEST)?,
+            iat,
             origid: origid.ok_or(StirRefusal::Invalid("the claim origid is missing, or too long"))?.to_owned(),
         })
     }
 }
 
+/// The claims that we read; each judged by itself, for a clear word on what is wrong.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Claims {
+    attest: Value,
+    dest: Numbers,
+    iat: Value,
+    orig: Numbers,
+    origid: Value,
+}
+
+/// Who calls or is called.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Numbers {
+    tn: Value,
+}
+
+/// The members of the header that we read.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Header {
+    alg: Value,
+    ppt: Value,
+    typ: Value,
+    x5u: Value,
+    #[serde(deserialize_with = "is_there")]
+    crit: bool,
+}
+
+/// Whether a member stands there, whatever it says.
+fn is_there<'de, D: Deserializer<'de>>(value: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(value).map(|_| true)
+}
+
+/// Reads JSON. A name that stands twice is an error: of two values each reader might take another one.
+fn parse<'de, T: Deserialize<'de>>(
+    text: &'de str,
+    no_json: &'static str,
+    no_passport: &'static str,
+) -> Result<T, StirRefusal> {
+    serde_json::from_str(text)
+        .map_err(|error| StirRefusal::Invalid(if error.is_data() { no_passport } else { no_json }))
+}
+
 /// The header in its canonical form (RFC 8225 §4, RFC 8588 §4).
 fn header(certificate_url: &str) -> String {
-    let mut out = format!("{{\"alg\":\"ES256\",\"ppt\":\"{SHAKEN}\",\"typ\":\"passport\",\"x5u\":");
-    write_text(&mut out, certificate_url);
-    out.push('}');
-    out
+    json!({"alg": "ES256", "ppt": SHAKEN, "typ": "passport", "x5u": certificate_url}).to_string()
 }
 
 /// Checks a PASSporT's header; returns the address of its certificate (`x5u`).
@@ -99,22 +128,22 @@ fn header(certificate_url: &str) -> String {
 /// # Errors
 /// When it is no PASSporT of ours (438), or of another algorithm (437).
 pub(super) fn read_header(header: &str) -> Result<String, StirRefusal> {
-    let header = Json::parse(header).ok_or(StirRefusal::Invalid("the header of the PASSporT is not JSON"))?;
-    let text = |name: &str| header.get(name).and_then(Json::as_text);
+    let header: Header =
+        parse(header, "the header of the PASSporT is not JSON", "a member of the PASSporT's header stands twice")?;
     // What must be understood and is not (RFC 7515 §4.1.11).
-    if header.get("crit").is_some() {
+    if header.crit {
         return Err(StirRefusal::Invalid("the PASSporT has a header that must be understood (crit)"));
     }
-    if text("typ") != Some("passport") {
+    if header.typ.as_str() != Some("passport") {
         return Err(StirRefusal::Invalid("the type is not passport"));
     }
-    if text("ppt") != Some(SHAKEN) {
+    if header.ppt.as_str() != Some(SHAKEN) {
         return Err(StirRefusal::Invalid("the PASSporT says another extension than its header line"));
     }
-    if text("alg") != Some("ES256") {
+    if header.alg.as_str() != Some("ES256") {
         return Err(StirRefusal::UnsupportedCredential("its algorithm is not ES256".to_owned()));
     }
-    text("x5u").map(str::to_owned).ok_or(StirRefusal::Invalid("the PASSporT names no certificate (x5u)"))
+    header.x5u.as_str().map(str::to_owned).ok_or(StirRefusal::Invalid("the PASSporT names no certificate (x5u)"))
 }
 
 /// The text of a part of a PASSporT.

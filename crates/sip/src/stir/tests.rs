@@ -198,6 +198,11 @@ fn claims_are_read_strictly() {
         ("\"tn\":\"1.215\"", "\"uri\":\"sip:a@b\""),
         ("\"origid\":\"x\",", ""),
         ("\"1.215\"", "\"alice\""),
+        ("\"rcd\":{}", "\"iat\":2"),
+        ("\"tn\":\"1.215\"", "\"tn\":\"1.215\",\"tn\":\"1.216\""),
+        ("\"rcd\":{}", "\"rcd\":{},"),
+        ("\"iat\":1", "\"iat\":1.5"),
+        ("\"rcd\":{}", &format!("\"rcd\":{}1{}", "[".repeat(500), "]".repeat(500))),
     ] {
         assert!(Passport::read(&good.replace(from, to)).is_err(), "{to}");
     }
