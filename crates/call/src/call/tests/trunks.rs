@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use model::LegId;
 use model::plan::{Caller, Destination, Outside};
 use model::request::RequestKind;
+use model::{LegId, UserData};
 
-use super::harness::{Bench, CONN, dn, way};
+use super::harness::{Bench, CONN, CONSULTATION, dn, way};
 use crate::call::{Input, Output};
 
 const NUMBER: &str = "+4930999";
@@ -165,6 +165,25 @@ fn a_number_that_is_brought_into_a_call_is_tried_by_each_trunk() {
     let third = bench.rings().pop().expect("the third is tried");
     bench.give(Input::LegAnswered(third));
     assert_eq!(bench.call.first().parties.len(), 3);
+}
+
+#[test]
+fn a_transfer_is_completed_while_a_trunk_says_nothing() {
+    let (mut bench, _) = Bench::talking();
+    bench.ask(RequestKind::InitiateTransfer(CONN, dn(NUMBER), UserData::new()), "5001");
+    bench.take();
+    let Destination::Outside(mut outside) = by_three() else { unreachable!("it is outside") };
+    outside.further.iter_mut().for_each(|way| way.try_ms = 30_000);
+    bench.plan(Destination::Outside(outside));
+    let leg = bench.rings().pop().expect("it is called");
+    bench.pass(Duration::from_secs(3));
+    bench.ask(RequestKind::CompleteTransfer(CONN, CONSULTATION), "5001");
+    assert_eq!(bench.rings(), []);
+    bench.pass(Duration::from_millis(2_100));
+    assert!(bench.outputs.contains(&Output::CancelLeg(leg)), "the trunk had five seconds in all");
+    let second = bench.rings().pop().expect("the second is tried");
+    bench.give(Input::LegAnswered(second));
+    assert_eq!(bench.call.first().parties.len(), 2);
 }
 
 #[test]
