@@ -1,6 +1,6 @@
 // Phones in a browser, by the two libraries that integrators use, unchanged: what they register, say and hear.
 
-import { writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { build } from 'vite'
 import { assert, until } from './checks.mjs'
 
@@ -177,32 +177,63 @@ async function hears(page, file) {
   writeFileSync(file, asWav(await page.evaluate((seconds) => window.phone.hear(seconds), HEARD_SECONDS), HEARD_RATE))
 }
 
-/**
- * A phone registers, calls a number and hears it, holds and retrieves the call, hears it again and hangs up; then it is called and hears the
- * caller, who hangs up. Paths: the library, the WebSocket's address, domain, user, password, number, and a folder for what it hears.
- */
-export async function phone({ browser, paths, say }) {
-  const [library, url, domain, user, password, number, folder] = paths
+/** A phone that has registered and talks to a number, which it hears. */
+async function calling(browser, say, [library, url, domain, user, password, number, folder]) {
   const { page, close } = await openPhone(browser, library, { url, domain, user, password })
   await becomes(page, 'registered')
   say('registered')
   await page.evaluate((number) => void window.phone.dial(number), number)
   await becomes(page, 'talks')
   await hears(page, `${folder}/called.wav`)
-  say(`path ${await page.evaluate(() => window.phone.path())}`)
-  say('heard called')
+  return { page, close }
+}
+
+/** Holds the call, retrieves it and hears it again. */
+async function holds(page, say, folder) {
   await page.evaluate(() => window.phone.hold())
   say('holds')
   await page.evaluate(() => window.phone.unhold())
   await hears(page, `${folder}/retrieved.wav`)
   say('heard retrieved')
+}
+
+async function hangsUp(page) {
   await page.evaluate(() => window.phone.hangUp())
   await becomes(page, 'over')
+}
+
+/**
+ * A phone registers, calls a number and hears it, holds and retrieves the call, hears it again and hangs up; then it is called and hears the
+ * caller, who hangs up. Paths: the library, the WebSocket's address, domain, user, password, number, and a folder for what it hears.
+ */
+export async function phone({ browser, paths, say }) {
+  const folder = paths.at(-1)
+  const { page, close } = await calling(browser, say, paths)
+  say(`path ${await page.evaluate(() => window.phone.path())}`)
+  say('heard called')
+  await holds(page, say, folder)
+  await hangsUp(page)
   say('waits')
   await becomes(page, 'talks')
   await hears(page, `${folder}/caller.wav`)
   say('heard caller')
   await becomes(page, 'over')
   await page.evaluate(() => window.phone.leave())
+  await close()
+}
+
+/**
+ * A phone in whose call servers fail: it calls a number and hears it, hears it again once the file `hear` is in the folder, holds and retrieves
+ * the call, hears it again and hangs up. Paths: as of `phone`.
+ */
+export async function lastingPhone({ browser, paths, say }) {
+  const folder = paths.at(-1)
+  const { page, close } = await calling(browser, say, paths)
+  say('heard called')
+  await until('the word to hear', () => existsSync(`${folder}/hear`), 60_000)
+  await hears(page, `${folder}/after.wav`)
+  say('heard after')
+  await holds(page, say, folder)
+  await hangsUp(page)
   await close()
 }

@@ -4,7 +4,7 @@
 import { openPage } from './browser.mjs'
 import { assert, assertEqual, axeFinds, chooseTheme, number, until } from './checks.mjs'
 
-export { phone } from './phones.mjs'
+export { lastingPhone, phone } from './phones.mjs'
 
 const THEMES = ['light', 'dark', 'contrast']
 

@@ -4,15 +4,18 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use testkit::agents::{baresip_phone_that_says, password};
 use testkit::audio::{read_wav, write_wav};
 use testkit::browser::Browser;
-use testkit::{Answer, Installation};
+use testkit::process::signal;
+use testkit::{Answer, Installation, kernel, wait};
 
 use crate::conference::{SOON, TONES, heard, tone};
+use crate::takeover::two_of_each;
 
 /// A browser takes some seconds to start, and what it hears some more.
 const IN_BROWSER: Duration = Duration::from_secs(60);
@@ -22,7 +25,10 @@ const DESK: &str = "7102";
 
 /// A site whose first phone is in a browser.
 pub(crate) fn site() -> Result<Installation> {
-    let site = Installation::start()?;
+    with_web_phone(Installation::start()?)
+}
+
+fn with_web_phone(site: Installation) -> Result<Installation> {
     site.import_changed(|files| {
         let file = files.join("example-tenant.yaml");
         let text = fs::read_to_string(&file)?;
@@ -42,6 +48,13 @@ enum Way {
     Ingress,
 }
 
+/// What a task of the browser needs of its phone, which calls the other one.
+fn phone_at(site: &Installation, library: &str, url: &str, files: &Path) -> Result<[String; 7]> {
+    let folder = files.display().to_string();
+    let realm = "example.trunkline.invalid";
+    Ok([library, url, realm, WEB, password(site, WEB)?, DESK, &folder].map(str::to_owned))
+}
+
 fn calls_and_is_called(library: &str, way: Way) -> Result<()> {
     let (site, files) = (site()?, tempfile::tempdir()?);
     let [says, desk_says] = ["web.wav", "desk.wav"].map(|name| files.path().join(name));
@@ -52,9 +65,7 @@ fn calls_and_is_called(library: &str, way: Way) -> Result<()> {
         Way::Secure => (format!("wss://{}/", site.secure_web_socket()), "wss"),
         Way::Ingress => (format!("{}/sip", site.demo.web.replacen("http", "ws", 1)), "ws"),
     };
-    let folder = files.path().display().to_string();
-    let realm = "example.trunkline.invalid";
-    let paths = [library, &url, realm, WEB, password(&site, WEB)?, DESK, &folder].map(str::to_owned);
+    let paths = phone_at(&site, library, &url, files.path())?;
     let mut web = Browser::start_with_microphone("phone", &site, &paths, &says)?;
     web.says("registered", IN_BROWSER)?;
     site.metric_becomes("sip-proxy", &format!("sip_proxy_connections_{kind}"), 1.0, SOON)?;
@@ -94,6 +105,55 @@ fn sip_js_in_a_browser_calls_and_is_called() -> Result<()> {
 }
 
 /// Opens a WebSocket for SIP, with this header, and sends a REGISTER by it; returns the connection and what the opening was answered.
+/// The replica of a role that has something, by a metric that counts it.
+fn replica_with(site: &Installation, role: &str, metric: &str) -> Result<u8> {
+    wait::until(SOON, || {
+        for replica in [1, 2] {
+            if site.metric_of(role, replica, metric)? > 0.0 {
+                return Ok(Some(replica));
+            }
+        }
+        Ok(None)
+    })
+    .with_context(|| format!("{metric} of {role}"))
+}
+
+/// Kills the node of a role that has the call; the other one takes it over.
+fn fails_over(site: &Installation, role: &str, metric: &str) -> Result<()> {
+    let replica = replica_with(site, role, metric)?;
+    let node = format!("{role}-{replica}");
+    let pid = *kernel::processes(site.pid())?.get(&node).with_context(|| format!("no process {node}"))?;
+    signal(pid, "KILL")?;
+    let other = 3 - replica;
+    wait::until(SOON, || Ok((site.metric_of(role, other, metric)? > 0.0).then_some(())))
+        .with_context(|| format!("{role}-{other} does not take the call over"))
+}
+
+/// The keys of the audio outlive the process that agreed on them, and the WebSocket leads to whoever has the call.
+#[test]
+fn a_call_of_a_browser_outlives_its_servers() -> Result<()> {
+    let (site, files) = (with_web_phone(two_of_each()?)?, tempfile::tempdir()?);
+    let [says, desk_says] = ["web.wav", "desk.wav"].map(|name| files.path().join(name));
+    write_wav(&says, &tone(TONES[0], 60))?;
+    write_wav(&desk_says, &tone(TONES[1], 120))?;
+    let mut desk = baresip_phone_that_says(&desk_says, &site, 11, DESK, Answer::Auto)?;
+    let url = format!("wss://{}/", site.secure_web_socket());
+    let paths = phone_at(&site, "jssip", &url, files.path())?;
+    let mut web = Browser::start_with_microphone("lastingPhone", &site, &paths, &says)?;
+    web.says("heard called", IN_BROWSER)?;
+    fails_over(&site, "media", "media_legs")?;
+    fails_over(&site, "sip-cluster", "sipcluster_calls")?;
+    fs::write(files.path().join("hear"), "")?;
+    web.says("heard after", IN_BROWSER)?;
+    ensure!(heard(&read_wav(&files.path().join("after.wav"))?) == [TONES[1]], "the browser hears the phone");
+    web.says("heard retrieved", IN_BROWSER)?;
+    ensure!(heard(&read_wav(&files.path().join("retrieved.wav"))?) == [TONES[1]], "and hears it after a hold");
+    web.finish(IN_BROWSER)?;
+    desk.wait_for("CALL_CLOSED", SOON)?;
+    ensure!(heard(&read_wav(&desk.heard()?)?) == [TONES[0]], "the phone hears the browser");
+    Ok(())
+}
+
 fn opened(place: &str, header: &str) -> Result<(TcpStream, String)> {
     let mut stream = TcpStream::connect(place)?;
     stream.set_read_timeout(Some(SOON))?;
