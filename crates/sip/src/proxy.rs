@@ -25,16 +25,15 @@ use crate::next_hop::Hop;
 use crate::seal::{Purpose, Seal};
 use crate::transaction::{Arena, Intervals, Received, TimerQueue, TransactionEvent, TransactionLayer};
 
-mod account;
 mod admission;
 mod allowance;
 mod answer;
 mod arrival;
 mod attempt;
 mod branch;
-mod carriers;
 mod counts;
 mod digest_uri;
+mod emergency;
 mod exchange;
 mod flow_token;
 mod forward;
@@ -49,7 +48,6 @@ mod output;
 pub mod overload;
 mod recent;
 mod record_route;
-mod registered;
 mod rendezvous;
 mod request;
 mod response;
@@ -60,7 +58,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 mod tries;
-mod trunks;
+mod trunk;
 mod waiting;
 
 pub use attempt::{Attempt, AttemptCaller};
@@ -69,10 +67,9 @@ pub use nodes::Announcement;
 pub use output::{NodeLoss, Output};
 pub use rendezvous::{holder, successor};
 pub use settings::{Credentials, Hashes, Limits, Network, Phone, Settings, Trunk};
-pub use trunks::{Lacking, Trunks};
+pub use trunk::sender::{Lacking, Trunks};
 
 use allowance::Allowance;
-use carriers::Carriers;
 use exchange::Exchange;
 use flow_token::PhoneMark;
 use generations::Generations;
@@ -81,9 +78,10 @@ use lockout::Lockout;
 use moved::ReportedOwners;
 use nodes::Nodes;
 use overload::Overload;
-use registered::RegisteredConnections;
 use sources::{RateVerdict, Sources};
 use target::PeerKey;
+use trunk::carriers::{self, Carriers};
+use trunk::registered::RegisteredConnections;
 
 /// Decides whether a peer on the nodes' port is a node.
 pub trait NodeAuthority: Send {

@@ -15,9 +15,7 @@ use crate::local_tag::LocalTag;
 use crate::method::Method;
 use crate::status::StatusCode;
 
-mod accounts;
 mod calls;
-mod certificates;
 mod edge;
 mod failover;
 mod floods;
@@ -26,11 +24,11 @@ mod limits;
 mod overloaded;
 mod passwords;
 mod phones;
-mod registered;
 mod room;
 mod routes;
 mod secure;
 mod sips;
+mod trunk;
 mod web_sockets;
 
 const EDGE: &str = "127.0.0.1:5060";
@@ -138,7 +136,7 @@ impl Lab {
     fn drain(&mut self) {
         while let Some(output) = self.proxy.poll_output() {
             match output {
-                Output::Transmit(Transmit { flow, bytes }) if *bytes == *super::registered::PING => {
+                Output::Transmit(Transmit { flow, bytes }) if *bytes == *super::trunk::registered::PING => {
                     self.pinged.push(flow);
                 }
                 Output::Transmit(Transmit { flow, bytes }) => {
