@@ -9,7 +9,7 @@ use model::entropy::Seeded;
 use model::{ConnId, Dn, LegId, Owner, TenantId, Timestamp};
 
 use super::*;
-use crate::flow::Transmit;
+use crate::flow::{Transmit, Transport};
 use crate::header::HeaderName;
 use crate::local_tag::LocalTag;
 use crate::method::Method;
