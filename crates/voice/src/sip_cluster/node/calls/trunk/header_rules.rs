@@ -6,12 +6,11 @@ use model::TenantId;
 use model::plan::Caller;
 use sip::agent::InviteEdits;
 use sip::header_rules::{EditOutcome, Effect, HeaderRules, RuleDirection};
-use sip::proxy::headers;
 use sip::uri::escape::escape_user;
 use sip::{HeaderName, Message};
 
 use crate::sip_cluster::node::Node;
-use crate::sip_cluster::node::calls::incoming::{caller, number_of};
+use crate::sip_cluster::node::calls::incoming::{InviteSource, number_of};
 use crate::sip_cluster::node::calls::sips;
 use crate::trunk_accounts;
 
@@ -34,8 +33,9 @@ pub(in crate::sip_cluster::node) fn edits(rules: ReadHeaderRules) -> InviteEdits
 impl Node {
     /// An INVITE of a trunk as the trunk's rules change it; none if there is nothing to change.
     pub(in crate::sip_cluster::node::calls) fn by_header_rules(&self, request: &Message) -> Option<Message> {
-        let Some(Caller::Trunk { trunk, .. }) = caller(request) else { return None };
-        let tenant = TenantId::parse(request.header(&headers::TENANT)?).ok()?;
+        let InviteSource { tenant, caller: Caller::Trunk { trunk, .. } } = InviteSource::of(request)? else {
+            return None;
+        };
         let rules = (self.header_rules)(&tenant, &trunk)?;
         let mut request = request.clone();
         report(&tenant, &trunk, &rules.apply(RuleDirection::Received, &mut request));

@@ -8,11 +8,10 @@ use model::plan::Caller;
 use model::{TenantId, Timestamp};
 use sip::agent::{DialogId, Reply};
 use sip::location::Geolocation;
-use sip::proxy::headers;
 use sip::{ConnectionId, Flow, Message, StatusCode};
 
 use crate::sip_cluster::node::Node;
-use crate::sip_cluster::node::calls::incoming::caller;
+use crate::sip_cluster::node::calls::incoming::InviteSource;
 
 /// The most INVITEs that wait for their trunk; further ones are refused. Config tells all roles of a trunk within some milliseconds.
 pub const EARLY_MAX: usize = 200;
@@ -64,8 +63,9 @@ impl EarlyInvites {
 impl Node {
     /// The trunk of an INVITE, if config has not told of it.
     pub(in crate::sip_cluster::node::calls) fn untold_trunk(&self, request: &Message) -> Option<(TenantId, String)> {
-        let tenant = request.header(&headers::TENANT).and_then(|text| TenantId::parse(text).ok())?;
-        let Caller::Trunk { trunk, .. } = caller(request)? else { return None };
+        let InviteSource { tenant, caller: Caller::Trunk { trunk, .. } } = InviteSource::of(request)? else {
+            return None;
+        };
         (!(self.trunks)(&tenant, &trunk).is_known).then_some((tenant, trunk))
     }
 
