@@ -18,23 +18,23 @@ use bytes::Bytes;
 use model::{Entropy, Timestamp};
 
 use crate::digest::{NonceSource, NonceUses};
-use crate::flow::{ConnectionId, Flow, Transport};
+use crate::flow::{ConnectionId, Flow};
 use crate::message::Message;
 use crate::message::ParseError;
 use crate::next_hop::Hop;
 use crate::seal::{Purpose, Seal};
 use crate::transaction::{Arena, Intervals, Received, TimerQueue, TransactionEvent, TransactionLayer};
 
-mod account;
 mod admission;
 mod allowance;
 mod answer;
 mod arrival;
 mod attempt;
 mod branch;
-mod carriers;
+mod connections;
 mod counts;
 mod digest_uri;
+mod emergency;
 mod exchange;
 mod flow_token;
 mod forward;
@@ -47,9 +47,9 @@ mod moved;
 mod nodes;
 mod output;
 pub mod overload;
+mod own_routes;
 mod recent;
 mod record_route;
-mod registered;
 mod rendezvous;
 mod request;
 mod response;
@@ -60,7 +60,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 mod tries;
-mod trunks;
+mod trunk;
 mod waiting;
 
 pub use attempt::{Attempt, AttemptCaller};
@@ -69,21 +69,20 @@ pub use nodes::Announcement;
 pub use output::{NodeLoss, Output};
 pub use rendezvous::{holder, successor};
 pub use settings::{Credentials, Hashes, Limits, Network, Phone, Settings, Trunk};
-pub use trunks::{Lacking, Trunks};
+pub use trunk::sender::{Lacking, Trunks};
 
 use allowance::Allowance;
-use carriers::Carriers;
+use connections::{Certified, Peer, PeerKey};
 use exchange::Exchange;
-use flow_token::PhoneMark;
 use generations::Generations;
 use hops::Shunned;
 use lockout::Lockout;
 use moved::ReportedOwners;
 use nodes::Nodes;
 use overload::Overload;
-use registered::RegisteredConnections;
 use sources::{RateVerdict, Sources};
-use target::PeerKey;
+use trunk::carriers::{self, Carriers};
+use trunk::registered::RegisteredConnections;
 
 /// Decides whether a peer on the nodes' port is a node.
 pub trait NodeAuthority: Send {
@@ -98,14 +97,6 @@ pub enum Side {
     Edge,
     /// Nodes.
     Cluster,
-}
-
-/// What the certificate says of who has connected.
-struct Certified {
-    /// The domains that it names, in lower case.
-    domains: Box<[Box<str>]>,
-    /// When it expires.
-    until: Timestamp,
 }
 
 /// The proxy.
@@ -156,18 +147,6 @@ pub struct Proxy {
     counts: Counts,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Peer {
-    remote: SocketAddr,
-    side: Side,
-    /// The phone that has authenticated on this connection.
-    phone: PhoneMark,
-    /// The registered address on which that phone listens for connections.
-    listens: Option<SocketAddr>,
-    /// Whether a request of ours was ever sent on it; only then can a request wait for its answer.
-    asked: bool,
-}
-
 // === impl Proxy: lifecycle ===
 
 impl Proxy {
@@ -183,7 +162,7 @@ impl Proxy {
             .chain(settings.aliases.iter().cloned())
             .chain([settings.edge.clone()])
             .chain(settings.other_edges.iter().map(|(_, edge)| edge.clone()));
-        let us = names.filter_map(|name| target::host_and_port(&name)).collect();
+        let us = names.filter_map(|name| own_routes::host_and_port(&name)).collect();
         let sources = Sources::new(settings.limits);
         let lockout = Lockout::new(&settings.limits);
         let nonces = NonceSource::new(nonce_key(&seal), entropy.next_u64(), settings::NONCE_LIFETIME);
@@ -343,52 +322,6 @@ impl Proxy {
             return;
         }
         self.malformed(error, Flow::Stream { connection });
-        self.settle(now);
-    }
-
-    /// A connection was accepted, or one that the proxy requested is established.
-    pub fn handle_opened(&mut self, connection: ConnectionId, remote: SocketAddr, side: Side) {
-        let known = self.connections.get(&connection).map(|peer| (peer.phone, peer.listens, peer.asked));
-        let (phone, listens, asked) = known.unwrap_or_default();
-        self.connections.insert(connection, Peer { remote, side, phone, listens, asked });
-        if side == Side::Edge && connection.transport() == Transport::Tcp {
-            self.by_peer.entry(PeerKey { remote, secure_name: None }).or_insert(connection);
-        }
-    }
-
-    /// The peer of an open connection has shown a certificate with these domains (RFC 5922 §7.1), in lower case, and its key. The
-    /// certificate counts until then, though the connection may last longer.
-    pub fn handle_certificate(&mut self, connection: ConnectionId, domains: Vec<Box<str>>, until: Timestamp) {
-        if self.connections.contains_key(&connection) && !domains.is_empty() {
-            self.certified.insert(connection, Certified { domains: domains.into(), until });
-        }
-    }
-
-    fn forget_expired(&mut self, connection: ConnectionId, now: Timestamp) {
-        if self.certified.get(&connection).is_some_and(|certified| certified.until <= now) {
-            self.certified.remove(&connection);
-        }
-    }
-
-    /// Whether the peer of a connection has shown the certificate of a trunk.
-    pub fn is_certified(&self, connection: ConnectionId) -> bool {
-        let Some(peer) = self.connections.get(&connection) else { return false };
-        self.trunks.has_proved(self.sender(Flow::Stream { connection }, peer.remote.ip()))
-    }
-
-    /// A connection closed, or could not be opened.
-    pub fn handle_closed(&mut self, connection: ConnectionId, now: Timestamp) {
-        // A connection that the core closed itself is already removed.
-        let Some(peer) = self.connections.remove(&connection) else { return };
-        self.forget_peer(connection, peer.remote);
-        self.certified.remove(&connection);
-        self.tell_closed(connection);
-        match peer.side {
-            Side::Cluster => self.lose(connection, NodeLoss::Closed, now),
-            // A stranger that connects and closes again causes no search.
-            Side::Edge if peer.asked => self.layer.flow_failed(Flow::Stream { connection }),
-            Side::Edge => {}
-        }
         self.settle(now);
     }
 

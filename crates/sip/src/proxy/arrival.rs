@@ -6,10 +6,11 @@ use bytes::Bytes;
 use model::Timestamp;
 
 use super::answer::Answer;
+use super::emergency::may_be_for_help;
 use super::request::Check;
 use super::settings::BEGINNING_MAX;
 use super::sources::{Rate, RateVerdict};
-use super::trunks::Sender;
+use super::trunk::sender::Sender;
 use super::{Proxy, Side, headers};
 use crate::flow::Flow;
 use crate::header::{HeaderName, Via};
@@ -17,7 +18,6 @@ use crate::message::Message;
 use crate::message::ParseError;
 use crate::method::Method;
 use crate::status::StatusCode;
-use crate::uri::Uri;
 
 /// Whether a request may come from a trunk. Carriers do not call by WebSocket; and any page that a browser
 /// in a trunk's network shows may open one, as may everybody behind a web server there that passes it on.
@@ -246,15 +246,6 @@ impl Proxy {
 /// Whether a request is initial: outside any dialog, and not part of another request (ACK, CANCEL).
 pub(super) fn begins(request: &Message) -> bool {
     !matches!(request.method(), Method::Ack | Method::Cancel) && request.to().is_ok_and(|to| to.tag().is_none())
-}
-
-/// Whether a call may be one for help: it is to the emergency service itself, or to as few digits as emergency numbers have. Which of these
-/// are some, the tenant's rules say later.
-pub(super) fn may_be_for_help(request: &Message) -> bool {
-    let is_short = |user: &str| (2..=3).contains(&user.len()) && user.bytes().all(|byte| byte.is_ascii_digit());
-    let uri = request.request_uri().and_then(|uri| Uri::parse(uri).ok());
-    let is_called = |uri: Uri<'_>| uri.is_emergency() || uri.user().is_some_and(is_short);
-    request.method() == Method::Invite && uri.is_some_and(is_called)
 }
 
 /// Whether a response has no Via below ours (RFC 3261 §16.7 step 3), as if the request were ours: only our CANCELs are, and questions

@@ -1,7 +1,7 @@
 //! Our Record-Route (RFC 3261 §16.6 step 4): it brings the later requests of a dialog here, and its flow token says where they go.
 
 use super::exchange::{Origin, Target};
-use super::target::PROVED_NAME;
+use super::own_routes::PROVED_NAME;
 use super::{Proxy, flow_token, sips};
 use crate::flow::Flow;
 use crate::header::{HeaderName, NameAddr};

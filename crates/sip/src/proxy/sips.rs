@@ -1,7 +1,7 @@
 //! `sips:`: what names it travels by TLS alone, in and out (RFC 3261 §26.2.2, RFC 5630).
 
 use super::answer::Answer;
-use super::arrival::may_be_for_help;
+use super::emergency::may_be_for_help;
 use super::exchange::Target;
 use super::target::Onward;
 use super::{Proxy, headers};

@@ -1,16 +1,14 @@
 //! Where a request goes: flows in Routes, owners in tags, nodes by domain, addresses (RFC 3261 §16.4, §16.5).
 
-use std::net::{IpAddr, SocketAddr};
-
-use model::{Dn, Owner, TenantId, Timestamp};
+use model::Owner;
 
 use super::answer::Answer;
 use super::exchange::Target;
-use super::flow_token::{PhoneMark, StreamOwner};
 use super::nodes::owns_calls;
-use super::{Peer, Proxy, Side, flow_token, rendezvous};
-use crate::flow::{ConnectionId, Flow, Transport};
-use crate::header::{Contact, HeaderName};
+use super::own_routes::OwnRoute;
+use super::{Proxy, flow_token, rendezvous};
+use crate::flow::Flow;
+use crate::header::HeaderName;
 use crate::local_tag::LocalTag;
 use crate::message::Message;
 use crate::next_hop::{Lookup, UriHop};
@@ -56,71 +54,6 @@ enum Named {
 }
 
 impl Proxy {
-    /// Removes the topmost Routes that name us and returns the user part of the first one, the flow token. Routes of
-    /// ours further down were added by a peer and decide nothing.
-    pub(super) fn take_own_routes(&self, message: &mut Message) -> Option<OwnRoute> {
-        let mut taken = None;
-        while let Some(token) = self.own_top_route(message) {
-            if taken.is_none() {
-                let uri = message.routes().next().and_then(Result::ok).and_then(|route| route.uri().ok());
-                let name = uri.and_then(|uri| uri.params().get(PROVED_NAME).map(str::to_owned));
-                taken = Some(OwnRoute { token, name, is_only: uri.is_some_and(|uri| uri.params().contains("ob")) });
-            }
-            message.remove_first_value(&HeaderName::Route);
-        }
-        taken
-    }
-
-    /// The user part of the topmost Route, if that names us.
-    pub(super) fn own_top_route(&self, message: &Message) -> Option<String> {
-        let uri = message.routes().next()?.ok()?.uri().ok()?;
-        self.is_us(&uri).then(|| uri.user().unwrap_or_default().to_owned())
-    }
-
-    /// Removes the Path entries of a phone that name us: only the one that we add names its flow.
-    pub(super) fn remove_own_paths(&self, register: &mut Message) {
-        let means_us = |path: &&str| {
-            let path = crate::header::NameAddr::parse(path).ok();
-            path.and_then(|path| path.uri().ok()).is_some_and(|uri| self.is_us(&uri))
-        };
-        if !register.elements(&HeaderName::Path).any(|path| means_us(&path)) {
-            return;
-        }
-        let others = register.elements(&HeaderName::Path).filter(|path| !means_us(path));
-        let others: Vec<String> = others.map(str::to_owned).collect();
-        register.remove(&HeaderName::Path);
-        for path in others {
-            register.append(&HeaderName::Path, path);
-        }
-    }
-
-    /// Undoes strict routing: our Route is in the Request-URI and the real one is last (RFC 3261 §16.4).
-    pub(super) fn undo_strict_routing(&self, message: &mut Message) {
-        let Some(uri) = message.request_uri().and_then(|u| Uri::parse(u).ok()) else { return };
-        let ours =
-            uri.user().is_some_and(|u| flow_token::looks_like_one(u) && flow_token::open(u, &self.seal).is_some());
-        if !ours || !self.is_us(&uri) {
-            return;
-        }
-        let routes: Vec<String> = message.elements(&HeaderName::Route).map(str::to_owned).collect();
-        let Some((last, rest)) = routes.split_last() else { return };
-        let Ok(real) = crate::header::NameAddr::parse(last) else { return };
-        let real = real.raw_uri().to_owned();
-        let own = message.request_uri().unwrap_or_default().to_owned();
-        message.set_request_uri(real);
-        message.remove(&HeaderName::Route);
-        message.append(&HeaderName::Route, format_args!("<{own}>"));
-        for route in rest {
-            message.append(&HeaderName::Route, route);
-        }
-    }
-
-    pub(super) fn is_us(&self, uri: &Uri<'_>) -> bool {
-        let Some(host) = uri.host() else { return false };
-        let port = uri.port().unwrap_or_else(|| Transport::of(uri).unwrap_or(Transport::Udp).default_port());
-        self.us.iter().any(|(h, p)| *p == port && h.eq_ignore_ascii_case(host.as_str()))
-    }
-
     /// The dialog tag of a node, from To or the Request-URI.
     pub(super) fn owner_tag(&self, message: &Message) -> Option<LocalTag> {
         let to = message.to().ok()?;
@@ -197,114 +130,6 @@ impl Proxy {
         Err(Answer::new(StatusCode::FLOW_FAILED))
     }
 
-    /// A connection to the carrier whose connection over TLS has closed, ours or of our previous run: to the same address, where it has to
-    /// prove the same name. A carrier closes what is idle, and the call that it carries goes on.
-    fn carrier_again(&mut self, owner: StreamOwner, was: Flow, name: Option<&str>) -> Option<Flow> {
-        let is_ours = matches!(was, Flow::Stream { connection } if connection.is_opened_by_us());
-        let name = name.filter(|_| is_ours && was.transport().is_secure() && owner.home.port() != 0)?;
-        // The Route is not sealed, the mark of the name is.
-        let is_proved = owner.phone.is(PhoneMark::of_name(name, &self.seal));
-        is_proved.then(|| self.stream_to(owner.home, Transport::Tls, name))
-    }
-
-    /// Another path to a phone whose connection has closed, alone or with our previous run: the connection on which it
-    /// last authenticated; else a new one to the address that it registered or gives in its Contact (RFC 3261 §18.1.1),
-    /// if that is the address it came from. No peer can make us connect to a third party.
-    ///
-    /// What went over TLS goes on over TLS, and only where the phone has authenticated: to a new connection of ours the phone
-    /// would have to prove its name, and phones have no certificates that anybody could verify.
-    fn another_way(&mut self, owner: StreamOwner, was: Transport, message: &Message) -> Option<Flow> {
-        let is_own = |connection: ConnectionId, peer: &Peer| {
-            peer.side == Side::Edge && (peer.phone.is(owner.phone) || self.is_of_trunk(connection, peer, owner.phone))
-        };
-        let own = self.connections.iter().filter(|(connection, peer)| is_own(**connection, peer));
-        let of_phone = own.map(|(connection, _)| *connection);
-        let of_phone = of_phone.filter(|connection| connection.transport().is_secure() || !was.is_secure());
-        // A number may have several phones: one that came by the same transport is most likely the one. Connections opened by the phone
-        // come before ours; among these the latest.
-        if let Some(connection) =
-            of_phone.max_by_key(|one| (one.transport() == was, !one.is_opened_by_us(), one.count()))
-        {
-            return Some(Flow::Stream { connection });
-        }
-        // A client by WebSocket listens nowhere.
-        if was.is_secure() || was.is_web_socket() {
-            return None;
-        }
-        let listens = (owner.home.port() != 0).then_some(owner.home);
-        let remote = listens.or_else(|| home_of(message.request_uri()?, owner.home.ip()))?;
-        // A phone that claims our own address gets no call.
-        if self.settings.udp_listeners.contains(&remote) {
-            return None;
-        }
-        let flow = self.stream_to(remote, Transport::Tcp, "");
-        if let Flow::Stream { connection } = flow
-            && let Some(peer) = self.connections.get_mut(&connection)
-        {
-            (peer.phone, peer.listens) = (owner.phone, listens);
-        }
-        Some(flow)
-    }
-
-    /// Whether a connection has shown the certificate of this trunk. It may be that of several: then its mark tells only which has called last.
-    fn is_of_trunk(&self, connection: ConnectionId, peer: &Peer, mark: PhoneMark) -> bool {
-        if !self.certified.contains_key(&connection) {
-            return false;
-        }
-        let sender = self.sender(Flow::Stream { connection }, peer.remote.ip());
-        self.trunks.certified(sender).any(|trunk| PhoneMark::of_trunk(&trunk.tenant, &trunk.name, &self.seal).is(mark))
-    }
-
-    /// Records that a phone has authenticated on this flow.
-    pub(super) fn note_phone(&mut self, flow: Flow, tenant: &TenantId, dn: &Dn, now: Timestamp) {
-        self.allowance.proved(flow, now);
-        if let Flow::Stream { connection } = flow
-            && let Some(peer) = self.connections.get_mut(&connection)
-        {
-            peer.phone = PhoneMark::of(tenant, dn, &self.seal);
-        }
-    }
-
-    /// Records that a trunk has called on this flow that has shown its certificate: once the connection is gone, its calls go on by
-    /// another one of the same trunk.
-    pub(super) fn note_certified(&mut self, flow: Flow, tenant: &TenantId, trunk: &str) {
-        if let Flow::Stream { connection } = flow
-            && self.certified.contains_key(&connection)
-            && let Some(peer) = self.connections.get_mut(&connection)
-        {
-            peer.phone = PhoneMark::of_trunk(tenant, trunk, &self.seal);
-        }
-    }
-
-    /// Records where a phone that registers on this flow listens, by its Contact.
-    pub(super) fn note_home(&mut self, flow: Flow, message: &Message) {
-        if let Flow::Stream { connection } = flow
-            && !connection.transport().is_web_socket()
-            && let Some(peer) = self.connections.get_mut(&connection)
-        {
-            let came_from = peer.remote.ip();
-            peer.listens = message.contacts().find_map(|contact| match contact {
-                Ok(Contact::Address(address)) => home_of(address.raw_uri(), came_from),
-                _ => None,
-            });
-        }
-    }
-
-    /// The phone that a flow's connection belongs to.
-    pub(super) fn stream_owner(&self, flow: Flow) -> Option<StreamOwner> {
-        let Flow::Stream { connection } = flow else { return None };
-        let peer = self.connections.get(&connection)?;
-        let home = peer.listens.unwrap_or_else(|| SocketAddr::new(peer.remote.ip(), 0));
-        Some(StreamOwner { home, phone: peer.phone })
-    }
-
-    fn is_alive(&self, flow: Flow) -> bool {
-        match flow {
-            Flow::Udp { listener, .. } => usize::from(listener) < self.settings.udp_listeners.len(),
-            Flow::Stream { connection } => self.connections.get(&connection).is_some_and(|p| p.side == Side::Edge),
-        }
-    }
-
     /// A Route that names a live node: a node hands a call back to its owner with it. A Route to a failed node is
     /// removed, and the rest of the message decides.
     fn take_node_route(&self, message: &mut Message) -> Option<Destination> {
@@ -361,88 +186,6 @@ impl Proxy {
         }
         UriHop::of(&uri).ok_or_else(|| Answer::new(StatusCode::BAD_GATEWAY))
     }
-
-    /// A connection has closed.
-    pub(super) fn forget_peer(&mut self, connection: ConnectionId, remote: SocketAddr) {
-        let secure_name = self.proved_names.remove(&connection);
-        // One over TLS that we have not opened is found by nobody.
-        if connection.transport().is_secure() && secure_name.is_none() {
-            return;
-        }
-        let key = PeerKey { remote, secure_name };
-        if self.by_peer.get(&key) == Some(&connection) {
-            self.by_peer.remove(&key);
-        }
-    }
-
-    pub(super) fn udp_to(&self, remote: SocketAddr) -> Option<Flow> {
-        let of_family = |l: &SocketAddr| l.is_ipv4() == remote.is_ipv4();
-        let listener = u16::try_from(self.settings.udp_listeners.iter().position(of_family)?).ok()?;
-        Some(Flow::Udp { listener, remote })
-    }
-
-    /// The connection to this peer, whichever side opened it (RFC 5923), else a new one. Over TLS only one of ours whose peer has
-    /// proved this name: who has opened the other has proved none.
-    pub(super) fn stream_to(&mut self, remote: SocketAddr, transport: Transport, name: &str) -> Flow {
-        self.stream_or_trial_to(remote, transport, (name, false))
-    }
-
-    /// As [`Self::stream_to`]; whether another way to the same place is left stands beside the name.
-    pub(super) fn stream_or_trial_to(
-        &mut self,
-        remote: SocketAddr,
-        transport: Transport,
-        (name, is_trial): (&str, bool),
-    ) -> Flow {
-        let peer = PeerKey { remote, secure_name: transport.is_secure().then(|| name.into()) };
-        let open = self.by_peer.get(&peer);
-        if let Some(connection) = open {
-            return Flow::Stream { connection: *connection };
-        }
-        self.opened += 1;
-        let connection = ConnectionId::opened(self.opened, transport);
-        let mut peer_of_ours =
-            Peer { remote, side: Side::Edge, phone: PhoneMark::default(), listens: None, asked: false };
-        if transport.is_secure() {
-            (peer_of_ours.phone, peer_of_ours.listens) = (PhoneMark::of_name(name, &self.seal), Some(remote));
-            self.proved_names.insert(connection, name.into());
-        }
-        self.connections.insert(connection, peer_of_ours);
-        self.by_peer.insert(peer, connection);
-        // At the front: see `poll_output`.
-        self.outputs.push_front(super::Output::Connect { connection, remote, name: name.to_owned(), is_trial });
-        Flow::Stream { connection }
-    }
-}
-
-/// The URI parameter of our Record-Route that has the name that a carrier proves.
-pub(super) const PROVED_NAME: &str = "proves";
-
-/// A Route of ours in a request.
-pub(super) struct OwnRoute {
-    /// Its user part: the flow, or what a stranger has written there.
-    pub(super) token: String,
-    /// The name that the carrier at the end of the flow has to prove.
-    pub(super) name: Option<String>,
-    /// Whether no other way will do (RFC 5626 §5.1, `ob`).
-    pub(super) is_only: bool,
-}
-
-/// By what a connection to a peer is found again.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub(super) struct PeerKey {
-    pub(super) remote: SocketAddr,
-    /// The name that the peer has proved to us; `None` for a connection in the clear.
-    pub(super) secure_name: Option<Box<str>>,
-}
-
-/// The address on which a phone that came from `ip` claims to listen; `None` if that is another host's.
-fn home_of(uri: &str, came_from: IpAddr) -> Option<SocketAddr> {
-    let uri = Uri::parse(uri).ok().filter(Uri::is_sip)?;
-    let ip = uri.host()?.ip()?;
-    let tcp = uri.transport().is_some_and(|transport| transport.eq_ignore_ascii_case("tcp"));
-    let home = ip == came_from || (ip.is_loopback() && came_from.is_loopback());
-    (tcp && home).then(|| SocketAddr::new(ip, uri.port().unwrap_or(5060)))
 }
 
 fn named(host: &str) -> Option<Named> {
@@ -454,14 +197,6 @@ fn named(host: &str) -> Option<Named> {
     match name.rsplit_once('.') {
         Some((owner, _role)) => Some(Named::One { owner: owner.parse().ok()? }),
         None => Some(Named::Any { role: name.into() }),
-    }
-}
-
-/// `host:port`, an IPv6 host in brackets; the port defaults to 5060.
-pub(super) fn host_and_port(text: &str) -> Option<(Box<str>, u16)> {
-    match text.rsplit_once(':') {
-        Some((host, port)) if !port.contains(']') => Some((host.into(), port.parse().ok()?)),
-        _ => Some((text.into(), 5060)),
     }
 }
 
@@ -479,13 +214,5 @@ mod tests {
         {
             assert_eq!(named(other), None, "{other}");
         }
-    }
-
-    #[test]
-    fn a_host_comes_with_or_without_port_and_brackets() {
-        assert_eq!(host_and_port("127.0.0.1:5062"), Some(("127.0.0.1".into(), 5062)));
-        assert_eq!(host_and_port("[::1]:5062"), Some(("[::1]".into(), 5062)));
-        assert_eq!(host_and_port("[::1]"), Some(("[::1]".into(), 5060)));
-        assert_eq!(host_and_port("edge.example"), Some(("edge.example".into(), 5060)));
     }
 }

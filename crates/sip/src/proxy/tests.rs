@@ -9,28 +9,30 @@ use model::entropy::Seeded;
 use model::{ConnId, Dn, LegId, Owner, TenantId, Timestamp};
 
 use super::*;
-use crate::flow::Transmit;
+use crate::flow::{Transmit, Transport};
 use crate::header::HeaderName;
 use crate::local_tag::LocalTag;
 use crate::method::Method;
 use crate::status::StatusCode;
 
-mod accounts;
 mod calls;
-mod certificates;
 mod edge;
 mod failover;
 mod floods;
+mod flows;
 mod hops;
 mod limits;
+mod moved;
+mod nodes;
 mod overloaded;
 mod passwords;
 mod phones;
-mod registered;
 mod room;
 mod routes;
 mod secure;
 mod sips;
+mod trunk;
+mod waiting;
 mod web_sockets;
 
 const EDGE: &str = "127.0.0.1:5060";
@@ -138,7 +140,7 @@ impl Lab {
     fn drain(&mut self) {
         while let Some(output) = self.proxy.poll_output() {
             match output {
-                Output::Transmit(Transmit { flow, bytes }) if *bytes == *super::registered::PING => {
+                Output::Transmit(Transmit { flow, bytes }) if *bytes == *super::trunk::registered::PING => {
                     self.pinged.push(flow);
                 }
                 Output::Transmit(Transmit { flow, bytes }) => {

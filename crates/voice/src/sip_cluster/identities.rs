@@ -9,8 +9,8 @@ use model::TenantId;
 use net::configuration::{Configuration, TenantConfig};
 use sip::stir::Authorities;
 
-use super::node::calls::identity::{IdentityConfiguration, Signing};
-use super::node::calls::verification::Verification;
+use super::node::calls::trunk::identity::{IdentityConfiguration, Signing};
+use super::node::calls::waiting::verification::Verification;
 use crate::trunk_accounts::{TenantAccounts, TrunkAccounts};
 
 /// Those of all tenants.

@@ -26,18 +26,18 @@ use super::limits::{CALLS_DUE_PER_TURN, Limits};
 use super::metrics::Metrics;
 use calls::call::Stored;
 use calls::direct::ReadPhones;
-use calls::early_invites::EarlyInvites;
 use calls::flows::SilentFlows;
-use calls::header_rules::{self, ReadHeaderRules};
-use calls::identity::IdentityConfiguration;
 use calls::joining_invite::Joins;
-use calls::location::ReadLocation;
 use calls::monitoring::Monitors;
 use calls::pending::PendingRequests;
 use calls::prompts::ReadPrompts;
 use calls::table::Calls;
-use calls::trunk_limits::{CallRates, Pauses, ReadReceived, ReadTrunks};
-use calls::verification::Verifications;
+use calls::trunk::header_rules::{self, ReadHeaderRules};
+use calls::trunk::identity::IdentityConfiguration;
+use calls::trunk::limits::{CallRates, Pauses, ReadReceived, ReadTrunks};
+use calls::trunk::location::ReadLocation;
+use calls::waiting::early_invites::EarlyInvites;
+use calls::waiting::verification::Verifications;
 use faults::{Doing, Faults};
 use ids::Ids;
 use order::{Order, Orders};
@@ -192,7 +192,7 @@ impl Node {
 
     /// How many calls there are, those included that begin once their trunk is known, or who calls.
     pub fn calls(&self) -> usize {
-        self.calls.len() + self.early_invites.len() + self.verifications.len()
+        self.calls.len() + self.waiting_invites()
     }
 
     /// Stops taking new calls; returns whether that is new.
@@ -361,9 +361,9 @@ impl Node {
         // Calls still in doubt are confirmed without waiting for an input.
         let doubt = self.confirmations.are_needed().then_some(Timestamp::ZERO);
         let changes = (self.calls.is_one_changed() || !self.heavy.is_empty()).then_some(Timestamp::ZERO);
-        let (early, verification) = (self.early_invites.next_timeout(), self.verifications.next_timeout());
-        let (flow, agent) = (self.silent_flows.next_timeout(), self.agent.next_timeout());
-        [call, agent, sweep, ownership, doubt, changes, early, verification, flow].into_iter().flatten().min()
+        let (waiting, flow, agent) =
+            (self.waiting_timeout(), self.silent_flows.next_timeout(), self.agent.next_timeout());
+        [call, agent, sweep, ownership, doubt, changes, waiting, flow].into_iter().flatten().min()
     }
 
     // ---- outputs, after the commit

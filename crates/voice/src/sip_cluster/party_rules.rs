@@ -11,9 +11,9 @@ use sip::header_rules::HeaderRules;
 use sip::location::{CivicElement, GeoPoint, KnownLocation};
 
 use super::node::calls::direct::{PhoneRules, ReadPhones};
-use super::node::calls::header_rules::ReadHeaderRules;
-use super::node::calls::location::ReadLocation;
-use super::node::calls::trunk_limits::{ReadReceived, ReadTrunks, TrunkRules};
+use super::node::calls::trunk::header_rules::ReadHeaderRules;
+use super::node::calls::trunk::limits::{ReadReceived, ReadTrunks, TrunkRules};
+use super::node::calls::trunk::location::ReadLocation;
 
 /// Reads what is set for trunks.
 pub(super) fn trunks(configuration: Configuration) -> ReadTrunks {

@@ -12,8 +12,8 @@ use sip::{HeaderName, StatusCode};
 
 use super::bench::{Bench, PHONE_SDP, Peer, by_two_trunks};
 use super::restart::restart;
-use crate::sip_cluster::node::calls::identity::{IdentityConfiguration, Signing};
-use crate::sip_cluster::node::calls::verification::Verification;
+use crate::sip_cluster::node::calls::trunk::identity::{IdentityConfiguration, Signing};
+use crate::sip_cluster::node::calls::waiting::verification::Verification;
 
 /// A number of the tenant.
 const OURS: &str = "+15550100";

@@ -12,9 +12,9 @@ use sip::{HeaderName, Start};
 use super::bench::{Bench, PHONE_SDP, Peer, phone, point};
 use super::restart::restart;
 use crate::sip_cluster::certificates::Fetched;
-use crate::sip_cluster::node::calls::early_invites::EARLY_FOR;
-use crate::sip_cluster::node::calls::trunk_limits::TrunkRules;
-use crate::sip_cluster::node::calls::verification::{Verification, WAITS_FOR};
+use crate::sip_cluster::node::calls::trunk::limits::TrunkRules;
+use crate::sip_cluster::node::calls::waiting::early_invites::EARLY_FOR;
+use crate::sip_cluster::node::calls::waiting::verification::{Verification, WAITS_FOR};
 use crate::sip_cluster::node::order::Order;
 
 const URL: &str = "https://certificates.example/shaken.pem";

@@ -254,8 +254,7 @@ impl Node {
     }
 
     fn move_legs(&mut self, old: Flow, new: ConnectionId) {
-        self.early_invites.move_links(old, new);
-        self.verifications.move_links(old, new);
+        self.move_waiting(old, new);
         for entry in self.calls.values_mut() {
             for leg in &mut entry.legs {
                 if (Flow::Stream { connection: leg.link }) == old {

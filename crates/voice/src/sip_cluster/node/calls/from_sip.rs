@@ -229,16 +229,12 @@ impl Node {
     }
 
     fn failed(&mut self, dialog: DialogId, status: StatusCode, response: Option<&Message>, now: Timestamp) {
-        let Some(Place { conn_id, leg: id, side }) = self.place(dialog) else {
-            return;
-        };
+        let Some(Place { conn_id, leg: id, side }) = self.place(dialog) else { return };
         self.calls.unbind(dialog);
         self.note_silence(Place { conn_id, leg: id, side }, status);
         // Asked while the leg is there.
         let (rivals, is_lost_flow) = (self.rivals(conn_id, id), self.is_lost_flow(conn_id, id, status, response));
-        let Some(leg) = self.leg_mut(conn_id, id) else {
-            return;
-        };
+        let Some(leg) = self.leg_mut(conn_id, id) else { return };
         let (stage, next) = (leg.stage, leg.by_next_flow());
         let is_emergency = leg.target.as_ref().is_some_and(|target| target.is_emergency);
         let closing = stage == LegStage::Closing;
@@ -335,8 +331,7 @@ impl Node {
 
     fn released(&mut self, dialog: DialogId, reason: &Release, now: Timestamp) {
         let Some(Place { conn_id, leg: id, side }) = self.place(dialog) else {
-            self.early_invites.forget(dialog);
-            return self.verifications.forget(dialog);
+            return self.forget_waiting(dialog);
         };
         self.calls.unbind(dialog);
         let Some(leg) = self.leg_mut(conn_id, id) else {

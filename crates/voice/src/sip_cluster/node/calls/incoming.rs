@@ -27,6 +27,20 @@ use super::sips::CallerWay;
 use super::verdict::CallerVerdict;
 use crate::sip_cluster::node::Node;
 
+/// From whom an INVITE comes, as the proxy has established it.
+pub(super) struct InviteSource {
+    pub(super) tenant: TenantId,
+    /// For a trunk with the number that it presents.
+    pub(super) caller: Caller,
+}
+
+impl InviteSource {
+    pub(super) fn of(request: &Message) -> Option<Self> {
+        let tenant = TenantId::parse(request.header(&headers::TENANT)?).ok()?;
+        Some(Self { tenant, caller: caller(request)? })
+    }
+}
+
 /// What a new call takes from its INVITE.
 pub(super) struct NewCallParts {
     pub(super) tenant: TenantId,
@@ -235,9 +249,7 @@ impl Node {
         let Flow::Stream { connection: link } = flow else {
             return Err(StatusCode::FORBIDDEN.into());
         };
-        let tenant = request.header(&headers::TENANT).and_then(|text| TenantId::parse(text).ok());
-        let tenant = tenant.ok_or(StatusCode::FORBIDDEN)?;
-        let mut caller = caller(request).ok_or(StatusCode::FORBIDDEN)?;
+        let InviteSource { tenant, mut caller } = InviteSource::of(request).ok_or(StatusCode::FORBIDDEN)?;
         if let Caller::Trunk { trunk, number } = &mut caller
             && let Some(meant) = (self.received)(&tenant, trunk, number)
         {
@@ -324,7 +336,7 @@ pub(in crate::sip_cluster::node) fn meant(request: &Message) -> Option<Instance>
 }
 
 /// The caller: the source that the proxy has established, and for a trunk the number that it presents.
-pub(in crate::sip_cluster::node) fn caller(request: &Message) -> Option<Caller> {
+fn caller(request: &Message) -> Option<Caller> {
     let source = request.header(&headers::SOURCE)?;
     let (kind, parameter) = source.split_once(';')?;
     let (name, value) = parameter.trim().split_once('=')?;

@@ -4,10 +4,9 @@ use model::TenantId;
 use model::Timestamp;
 use model::plan::{Caller, Destination};
 use sip::agent::{ALLOW, IncomingId, Reply, SDP, SUPPORTED};
-use sip::proxy::headers;
 use sip::{HeaderName, Message, StatusCode};
 
-use super::incoming;
+use super::incoming::{self, InviteSource};
 use super::to_sip::note;
 use crate::sip_cluster::node::Node;
 use crate::sip_cluster::node::faults::Doing;
@@ -57,8 +56,8 @@ fn capabilities() -> Reply {
 
 /// Who asks, and about which number.
 fn question(message: &Message) -> Option<(TenantId, Caller, Number)> {
-    let tenant = TenantId::parse(message.header(&headers::TENANT)?).ok()?;
-    let (caller, dialled) = (incoming::caller(message)?, incoming::dialled(message)?);
+    let InviteSource { tenant, caller } = InviteSource::of(message)?;
+    let dialled = incoming::dialled(message)?;
     let number = Number { dialled, instance: incoming::meant(message), ..Number::default() };
     Some((tenant, caller, number))
 }

@@ -13,7 +13,7 @@ use super::incoming::ANONYMOUS;
 use super::leg::{AudioPath, Leg, LegStage, Place, Side, Target};
 use super::sips::{self, RingBy};
 use super::to_sip::{NO_STREAM, note};
-use super::trunk_limits::Barrier;
+use super::trunk::limits::Barrier;
 use crate::sip_cluster::node::Node;
 use crate::sip_cluster::node::proxies::NO_CONNECTION;
 use crate::trunk_accounts;

@@ -5,6 +5,7 @@ use call::call::{HoldWay, Seat, TypedPin, feature_requester};
 use call::{Input, Output};
 use infra::NewCall;
 use media::codec::Codec;
+use model::event::Stamped;
 use model::plan::Caller;
 use model::{ConnId, Dn, Encryption, EventName, LegId, TenantId, Timestamp};
 use runtime::trace::What;
@@ -33,16 +34,7 @@ impl Node {
         now: Timestamp,
     ) {
         match output {
-            Output::Fact(fact) => {
-                if let Some(entry) = self.calls.get_mut(&conn_id) {
-                    let what = || What::Event(Box::new((&fact.event).into()));
-                    self.trace.note_with(&entry.tenant, conn_id, fact.at, what);
-                    if call != conn_id && fact.event.name == EventName::CallCreated {
-                        self.trace.lead(&entry.tenant, call, conn_id, fact.at);
-                    }
-                    entry.events.push(fact);
-                }
-            }
+            Output::Fact(fact) => self.keep_fact(conn_id, call, fact),
             Output::AskDialPlan { ask, by, dialled, occasion, forwarded_by } => {
                 let instance = self.calls.get(&conn_id).and_then(|entry| entry.instance_asked(ask));
                 self.ask_dial_plan(conn_id, ask, by, Number { dialled, instance, occasion, forwarded_by });
@@ -95,6 +87,18 @@ impl Node {
             Output::StopTreatment { leg, id } => self.stop_treatment(conn_id, leg, id, now),
             // The batch writes the end; the entry stays until its dialogs are gone.
             Output::Over => {}
+        }
+    }
+
+    /// Keeps a fact for the next commit.
+    fn keep_fact(&mut self, conn_id: ConnId, call: ConnId, fact: Stamped) {
+        if let Some(entry) = self.calls.get_mut(&conn_id) {
+            let what = || What::Event(Box::new((&fact.event).into()));
+            self.trace.note_with(&entry.tenant, conn_id, fact.at, what);
+            if call != conn_id && fact.event.name == EventName::CallCreated {
+                self.trace.lead(&entry.tenant, call, conn_id, fact.at);
+            }
+            entry.events.push(fact);
         }
     }
 

@@ -7,21 +7,21 @@ use std::time::Duration;
 use bytes::Bytes;
 use model::Timestamp;
 
-use super::exchange::{Exchange, Origin, Stage, Target};
-use super::{Proxy, headers};
 use crate::flow::{ConnectionId, Flow};
 use crate::message::Message;
 use crate::method::Method;
+use crate::proxy::exchange::{Exchange, Origin, Stage, Target};
+use crate::proxy::{Proxy, headers};
 use crate::status::StatusCode;
 
 /// How often such a connection is pinged: RFC 5626 §4.4.1 wants a ping each 95 to 120 s.
 const PING_EACH: Duration = Duration::from_secs(100);
 /// The ping of RFC 5626 §3.5.1. Whoever does not know it skips it as line ends between messages (RFC 3261 §7.5).
-pub(super) const PING: &[u8] = b"\r\n\r\n";
+pub(in crate::proxy) const PING: &[u8] = b"\r\n\r\n";
 
 /// The connections by which we are registered.
 #[derive(Debug, Default)]
-pub(super) struct RegisteredConnections {
+pub(in crate::proxy) struct RegisteredConnections {
     /// At most one for each connection that is open: it leaves with that.
     by_connection: HashMap<ConnectionId, RegisteredConnection>,
     next: Option<Timestamp>,
@@ -55,14 +55,14 @@ impl RegisteredConnections {
     }
 
     /// A node has left this connection.
-    pub(super) fn forget_node(&mut self, node: ConnectionId) {
+    pub(in crate::proxy) fn forget_node(&mut self, node: ConnectionId) {
         for registered in self.by_connection.values_mut() {
             registered.nodes.retain(|known| *known != node);
         }
     }
 
     /// When the next connection must be pinged.
-    pub(super) const fn next(&self) -> Option<Timestamp> {
+    pub(in crate::proxy) const fn next(&self) -> Option<Timestamp> {
         self.next
     }
 
@@ -86,7 +86,7 @@ impl RegisteredConnections {
 
 impl Proxy {
     /// Notes the connection by which a node is registered now, and names it to that node.
-    pub(super) fn note_registered(
+    pub(in crate::proxy) fn note_registered(
         &mut self,
         answer: &mut Message,
         node: ConnectionId,
@@ -100,14 +100,14 @@ impl Proxy {
     }
 
     /// Pings the connections that are due.
-    pub(super) fn ping_registered(&mut self, now: Timestamp) {
+    pub(in crate::proxy) fn ping_registered(&mut self, now: Timestamp) {
         for connection in self.registered.take_due(now) {
             self.layer.transmit(Flow::Stream { connection }, Bytes::from_static(PING));
         }
     }
 
     /// A connection has closed: the nodes that have registered by it are told.
-    pub(super) fn tell_closed(&mut self, connection: ConnectionId) {
+    pub(in crate::proxy) fn tell_closed(&mut self, connection: ConnectionId) {
         for node in self.registered.remove(connection) {
             let Some(node) = self.nodes.by_connection(node) else { continue };
             let mut message = self.keep_alive_for(&node.announcement, &self.nodes.list());
@@ -118,7 +118,7 @@ impl Proxy {
 }
 
 /// The connection over TLS by which a node has sent the REGISTER that is accepted now, and for how long that has asked.
-pub(super) fn registered_by(held: &Exchange, answer: &Message) -> Option<(ConnectionId, Duration)> {
+pub(in crate::proxy) fn registered_by(held: &Exchange, answer: &Message) -> Option<(ConnectionId, Duration)> {
     let is_accepted = answer.status().is_some_and(StatusCode::is_success)
         && answer.cseq().is_ok_and(|cseq| cseq.method == Method::Register)
         && matches!(held.origin, Origin::Node(_));

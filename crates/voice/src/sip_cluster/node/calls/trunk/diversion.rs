@@ -13,9 +13,9 @@ use sip::agent::ExtraHeaders;
 use sip::diversion::{DIVERSIONS_MAX, DiversionReason, Diversions};
 use sip::user_to_user::USER_TO_USER;
 
-use super::call::Entry;
-use super::leg::Target;
 use crate::sip_cluster::node::Node;
+use crate::sip_cluster::node::calls::call::Entry;
+use crate::sip_cluster::node::calls::leg::Target;
 
 impl Node {
     /// Who has diverted the call that rings on this leg by a trunk; none where nobody has.
@@ -43,12 +43,23 @@ impl Node {
     }
 
     /// Whether a call has been diverted more often than a call is: it goes in a circle of several switches.
-    pub(super) fn is_diverted_too_often(&self, conn_id: ConnId, id: LegId, target: &Target) -> bool {
+    pub(in crate::sip_cluster::node::calls) fn is_diverted_too_often(
+        &self,
+        conn_id: ConnId,
+        id: LegId,
+        target: &Target,
+    ) -> bool {
         self.diversions(conn_id, id, target).is_some_and(|diversions| diversions.count() > DIVERSIONS_MAX)
     }
 
     /// The headers that tell a trunk's carrier who has diverted the call, in the form that the tenant has set for the trunk.
-    pub(super) fn told_diversions(&self, conn_id: ConnId, id: LegId, target: &Target, edge: &str) -> ExtraHeaders {
+    pub(in crate::sip_cluster::node::calls) fn told_diversions(
+        &self,
+        conn_id: ConnId,
+        id: LegId,
+        target: &Target,
+        edge: &str,
+    ) -> ExtraHeaders {
         let diversions = self.diversions(conn_id, id, target).filter(|diversions| !diversions.hidden);
         let tenant = self.calls.get(&conn_id).map(|entry| &entry.tenant);
         let (Some(diversions), Some(tenant), Some(trunk)) = (diversions, tenant, &target.trunk) else {
@@ -60,7 +71,12 @@ impl Node {
     }
 
     /// What the caller's application gives to that of who is called, for this leg: to the tenant's phones, and to carriers that may have it.
-    pub(super) fn told_user_to_user(&self, conn_id: ConnId, id: LegId, target: &Target) -> ExtraHeaders {
+    pub(in crate::sip_cluster::node::calls) fn told_user_to_user(
+        &self,
+        conn_id: ConnId,
+        id: LegId,
+        target: &Target,
+    ) -> ExtraHeaders {
         let Some(entry) = self.calls.get(&conn_id) else { return ExtraHeaders::new() };
         let may = |trunk: &str| (self.trunks)(&entry.tenant, trunk).user_to_user;
         let given = given_to(entry, id).filter(|_| target.trunk.as_deref().is_none_or(may)).unwrap_or_default();
@@ -68,7 +84,7 @@ impl Node {
     }
 
     /// Notes for who reads a trace what a call's carrier says of its way.
-    pub(super) fn explain_diversions(&self, conn_id: ConnId, now: Timestamp) {
+    pub(in crate::sip_cluster::node::calls) fn explain_diversions(&self, conn_id: ConnId, now: Timestamp) {
         let Some(entry) = self.calls.get(&conn_id).filter(|entry| !entry.diverted.entries.is_empty()) else { return };
         let in_words = || {
             let by = entry.diverted.entries.iter().map(|by| format!("{} ({})", by.number, by.reason.as_str()));

@@ -11,13 +11,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use model::{TenantId, Timestamp};
 
-use super::exchange::{Origin, Stage, Target};
-use super::{Output, Proxy, Trunk};
 use crate::flow::Flow;
 use crate::header::HeaderName;
 use crate::message::Message;
 use crate::method::Method;
 use crate::next_hop::{Hop, Lookup, UriHop};
+use crate::proxy::exchange::{Origin, Stage, Target};
+use crate::proxy::{Output, Proxy, Trunk};
 use crate::status::StatusCode;
 use crate::transaction::{ClientRequest, ServerId};
 
@@ -34,7 +34,7 @@ const CARRIERS_MAX: usize = 1_024;
 
 /// The carriers that are asked.
 #[derive(Debug, Default)]
-pub(super) struct Carriers {
+pub(in crate::proxy) struct Carriers {
     asked: HashMap<UriHop, AskedCarrier>,
     /// By address, then by the name by which it is asked. At most one for each address of a carrier that is asked.
     health: HashMap<Hop, HashMap<Box<str>, Health>>,
@@ -59,7 +59,7 @@ struct Health {
 
 impl Carriers {
     /// Asks these from now on, and no others.
-    pub(super) fn set(&mut self, places: impl Iterator<Item = UriHop>, now: Timestamp) {
+    pub(in crate::proxy) fn set(&mut self, places: impl Iterator<Item = UriHop>, now: Timestamp) {
         let mut before = std::mem::take(&mut self.asked);
         for place in places {
             if self.asked.len() >= CARRIERS_MAX {
@@ -73,19 +73,19 @@ impl Carriers {
     }
 
     /// Asks nobody any more.
-    pub(super) fn stop(&mut self) {
+    pub(in crate::proxy) fn stop(&mut self) {
         self.next = None;
         self.asked.values_mut().for_each(|asked| asked.due = Timestamp::MAX);
     }
 
     /// When one must be asked.
-    pub(super) const fn next(&self) -> Option<Timestamp> {
+    pub(in crate::proxy) const fn next(&self) -> Option<Timestamp> {
         self.next
     }
 
     /// Whether an address has not answered lately, by whichever name it was asked. Under TLS that by this one counts alone: the address may
     /// be unable to prove another.
-    pub(super) fn is_down(&self, hop: &Hop, name: &str) -> bool {
+    pub(in crate::proxy) fn is_down(&self, hop: &Hop, name: &str) -> bool {
         let Some(asked) = self.health.get(hop) else { return false };
         let counts = |asked: &str| !hop.transport.is_secure() || asked.eq_ignore_ascii_case(name);
         let mut judged = asked.iter().filter(|(asked, _)| counts(asked)).map(|(_, health)| health.is_down).peekable();
@@ -93,7 +93,7 @@ impl Carriers {
     }
 
     /// The number of addresses that are down, under TLS by a name.
-    pub(super) fn down(&self) -> usize {
+    pub(in crate::proxy) fn down(&self) -> usize {
         let down_of = |(hop, asked): (&Hop, &HashMap<Box<str>, Health>)| match hop.transport.is_secure() {
             true => asked.values().filter(|health| health.is_down).count(),
             false => usize::from(!asked.is_empty() && asked.values().all(|health| health.is_down)),
@@ -160,7 +160,7 @@ impl Carriers {
 }
 
 /// The places of the carriers that trunks want asked: one of each tenant, then the next of each, so that none takes the room of all.
-pub(super) fn asked_in_turn(trunks: &[Arc<Trunk>]) -> impl Iterator<Item = UriHop> {
+pub(in crate::proxy) fn asked_in_turn(trunks: &[Arc<Trunk>]) -> impl Iterator<Item = UriHop> {
     let mut of_tenant: HashMap<&TenantId, usize> = HashMap::new();
     let mut places = Vec::new();
     for trunk in trunks {
@@ -175,7 +175,7 @@ pub(super) fn asked_in_turn(trunks: &[Arc<Trunk>]) -> impl Iterator<Item = UriHo
 
 impl Proxy {
     /// Asks the carriers that are due.
-    pub(super) fn ask_carriers(&mut self, now: Timestamp) {
+    pub(in crate::proxy) fn ask_carriers(&mut self, now: Timestamp) {
         for place in self.carriers.take_due(now) {
             if let Lookup::None(hop) = place.lookup() {
                 self.carriers.note_hops(&place, &[hop]);
@@ -191,7 +191,7 @@ impl Proxy {
     }
 
     /// The addresses of a carrier that is to be asked. A name that leads nowhere says nothing about an address.
-    pub(super) fn located(&mut self, id: u64, hops: Option<Vec<Hop>>, now: Timestamp) {
+    pub(in crate::proxy) fn located(&mut self, id: u64, hops: Option<Vec<Hop>>, now: Timestamp) {
         let Some(held) = self.exchanges.remove(id) else { return };
         let Stage::Locating { place } = held.stage else { return };
         let Some(hops) = hops else { return };
@@ -242,7 +242,7 @@ impl Proxy {
     }
 
     /// A carrier has answered, or has not in time. One that says that it takes nothing now is not there either.
-    pub(super) fn carrier_said(&mut self, id: u64, status: Option<StatusCode>) {
+    pub(in crate::proxy) fn carrier_said(&mut self, id: u64, status: Option<StatusCode>) {
         if status.is_some_and(StatusCode::is_provisional) {
             return;
         }
@@ -259,17 +259,17 @@ impl Proxy {
     }
 
     /// Whether none of these addresses has answered lately: then the call is better tried elsewhere at once.
-    pub(super) fn are_all_down(&self, hops: &[Hop], name: &str) -> bool {
+    pub(in crate::proxy) fn are_all_down(&self, hops: &[Hop], name: &str) -> bool {
         !hops.is_empty() && hops.iter().all(|hop| self.carriers.is_down(hop, name))
     }
 
     /// Whether a response is to a question of ours to a carrier.
-    pub(super) fn answers_question(&mut self, response: &Message) -> bool {
+    pub(in crate::proxy) fn answers_question(&mut self, response: &Message) -> bool {
         self.layer.client_of(response).is_some_and(|(_, id)| self.is_question(id))
     }
 
     /// Whether this is the client transaction of a question to a carrier.
-    pub(super) fn is_question(&self, id: u64) -> bool {
+    pub(in crate::proxy) fn is_question(&self, id: u64) -> bool {
         self.exchanges.get(id).is_some_and(|held| matches!(held.stage, Stage::Asked { .. }))
     }
 }

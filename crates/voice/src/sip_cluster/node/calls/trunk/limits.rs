@@ -15,8 +15,9 @@ use model::{ConnId, Encryption, LegId, NodeId, TenantId, Timestamp};
 use runtime::trace::What;
 use sip::{Message, StatusCode};
 
-use super::leg::{Leg, LegStage, Target};
 use crate::sip_cluster::node::Node;
+use crate::sip_cluster::node::calls::leg::{Leg, LegStage, Place, Target};
+use crate::sip_cluster::node::calls::sips;
 
 /// The longest time for which a carrier is left out because it has asked for it.
 pub const PAUSE_MAX: Duration = Duration::from_secs(300);
@@ -103,7 +104,7 @@ impl Pauses {
 
 /// Why a call does not go out by a trunk.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Barrier {
+pub(in crate::sip_cluster::node::calls) enum Barrier {
     /// The phone has as many calls outside as it may.
     PhoneFull,
     /// What may be spent today on such calls is spent.
@@ -124,7 +125,7 @@ pub(super) enum Barrier {
 
 impl Barrier {
     /// How the leg fails. A phone that has as many calls as it may would be refused at the next trunk too.
-    pub(super) const fn failure(self, leg: LegId) -> Input {
+    pub(in crate::sip_cluster::node::calls) const fn failure(self, leg: LegId) -> Input {
         match self {
             Self::PhoneFull | Self::DaySpent => Input::LegFailed { leg, status: 403 },
             Self::Looped => Input::LegFailed { leg, status: 482 },
@@ -150,13 +151,19 @@ impl Barrier {
 
 impl Node {
     /// Whether a trunk's carrier is asked by OPTIONS whether it is there.
-    pub(super) fn asks_by_options(&self, conn_id: ConnId, trunk: Option<&str>) -> bool {
+    pub(in crate::sip_cluster::node::calls) fn asks_by_options(&self, conn_id: ConnId, trunk: Option<&str>) -> bool {
         let tenant = self.calls.get(&conn_id).map(|entry| &entry.tenant);
         tenant.zip(trunk).is_none_or(|(tenant, trunk)| (self.trunks)(tenant, trunk).options)
     }
 
     /// What keeps a leg from being rung; noted in the trace, and counted. A call that may go out is counted for the day.
-    pub(super) fn barrier(&mut self, conn_id: ConnId, leg: LegId, target: &Target, now: Timestamp) -> Option<Barrier> {
+    pub(in crate::sip_cluster::node::calls) fn barrier(
+        &mut self,
+        conn_id: ConnId,
+        leg: LegId,
+        target: &Target,
+        now: Timestamp,
+    ) -> Option<Barrier> {
         let tenant = self.calls.get(&conn_id)?.tenant.clone();
         let tenant = &tenant;
         let trunk = target.trunk.as_deref()?;
@@ -166,7 +173,7 @@ impl Node {
             Barrier::DaySpent
         } else if self.is_diverted_too_often(conn_id, leg, target) {
             Barrier::Looped
-        } else if self.needs_tls(conn_id) && super::sips::is_in_the_clear(target) {
+        } else if self.needs_tls(conn_id) && sips::is_in_the_clear(target) {
             Barrier::NoTls
         } else if self.pauses.is_left_out(tenant, trunk, now) {
             Barrier::TrunkPaused
@@ -203,7 +210,7 @@ impl Node {
     }
 
     /// Whether a trunk has as many calls as this node's part of its limit.
-    pub(super) fn is_full(&self, tenant: &TenantId, trunk: &str) -> bool {
+    pub(in crate::sip_cluster::node::calls) fn is_full(&self, tenant: &TenantId, trunk: &str) -> bool {
         let Some(most) = (self.trunks)(tenant, trunk).calls_max else { return false };
         let by_it = |device: Option<&Caller>, leg: &Leg| match (&leg.target, device) {
             (Some(target), _) => target.trunk.as_deref() == Some(trunk),
@@ -243,9 +250,9 @@ impl Node {
     }
 
     /// A carrier has refused a call: one that says for how long is left out for that long.
-    pub(super) fn note_pause(
+    pub(in crate::sip_cluster::node::calls) fn note_pause(
         &mut self,
-        place: super::leg::Place,
+        place: Place,
         status: StatusCode,
         response: Option<&Message>,
         now: Timestamp,

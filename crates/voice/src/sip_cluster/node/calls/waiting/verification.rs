@@ -14,12 +14,12 @@ use sip::stir::{Authorities, CallNumbers, ClaimedIdentity, StirRefusal, TnAuthor
 use sip::uri::escape::escape_user;
 use sip::{ConnectionId, Flow, HeaderName, Message, StatusCode};
 
-use super::incoming::{ANONYMOUS, NewCallParts, asserted, dialled, number_of};
-use super::leg::Target;
-use super::session::Refusal;
-use super::verdict::CallerVerdict;
 use crate::sip_cluster::certificates::Fetched;
 use crate::sip_cluster::node::Node;
+use crate::sip_cluster::node::calls::incoming::{ANONYMOUS, NewCallParts, asserted, dialled, number_of};
+use crate::sip_cluster::node::calls::leg::Target;
+use crate::sip_cluster::node::calls::session::Refusal;
+use crate::sip_cluster::node::calls::verdict::CallerVerdict;
 use crate::sip_cluster::node::faults::Doing;
 use crate::sip_cluster::node::order::Order;
 
@@ -97,7 +97,7 @@ impl Verifications {
 
 impl Node {
     /// Begins a call, once it is known who calls where the trunk wants to know.
-    pub(super) fn verify_and_begin(
+    pub(in crate::sip_cluster::node::calls) fn verify_and_begin(
         &mut self,
         call: NewCallParts,
         request: &Message,
@@ -211,7 +211,7 @@ impl Node {
 
     /// Tells a phone of the tenant whether the number that calls is right: in P-Asserted-Identity, as networks tell it to phones (3GPP TS
     /// 24.229). What others have said of it is in no message of ours, since numbers are passed on without their parameters.
-    pub(super) fn told_verstat(
+    pub(in crate::sip_cluster::node::calls) fn told_verstat(
         &self,
         conn_id: ConnId,
         target: &Target,
@@ -230,7 +230,7 @@ impl Node {
     }
 
     /// Notes for who reads a trace what is known of who calls.
-    pub(super) fn explain_verdict(&self, conn_id: ConnId, now: Timestamp) {
+    pub(in crate::sip_cluster::node::calls) fn explain_verdict(&self, conn_id: ConnId, now: Timestamp) {
         let Some(entry) = self.calls.get(&conn_id) else { return };
         let Some(verdict) = &entry.verdict else { return };
         let in_words = || {

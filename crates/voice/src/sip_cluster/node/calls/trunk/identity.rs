@@ -9,9 +9,9 @@ use sip::HeaderName;
 use sip::agent::ExtraHeaders;
 use sip::stir::{Attestation, CallNumbers, ClaimedIdentity, Passport, Signer, called, telephone};
 
-use super::leg::Target;
-use super::verification::Verification;
 use crate::sip_cluster::node::Node;
+use crate::sip_cluster::node::calls::leg::Target;
+use crate::sip_cluster::node::calls::waiting::verification::Verification;
 
 /// With what calls to a trunk's carrier are signed.
 #[derive(Clone, Debug)]
@@ -37,7 +37,7 @@ pub trait IdentityConfiguration: Send {
 impl Node {
     /// The `Identity` of an INVITE that goes to a carrier. Nothing here keeps a call from going out: what cannot be signed goes unsigned,
     /// emergency calls too.
-    pub(super) fn told_identity(
+    pub(in crate::sip_cluster::node::calls) fn told_identity(
         &self,
         conn_id: ConnId,
         target: &Target,

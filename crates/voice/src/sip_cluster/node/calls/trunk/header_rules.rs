@@ -6,12 +6,12 @@ use model::TenantId;
 use model::plan::Caller;
 use sip::agent::InviteEdits;
 use sip::header_rules::{EditOutcome, Effect, HeaderRules, RuleDirection};
-use sip::proxy::headers;
 use sip::uri::escape::escape_user;
 use sip::{HeaderName, Message};
 
-use super::incoming::{caller, number_of};
 use crate::sip_cluster::node::Node;
+use crate::sip_cluster::node::calls::incoming::{InviteSource, number_of};
+use crate::sip_cluster::node::calls::sips;
 use crate::trunk_accounts;
 
 /// Reads the rules about headers of a trunk; none: it has none.
@@ -32,9 +32,10 @@ pub(in crate::sip_cluster::node) fn edits(rules: ReadHeaderRules) -> InviteEdits
 
 impl Node {
     /// An INVITE of a trunk as the trunk's rules change it; none if there is nothing to change.
-    pub(super) fn by_header_rules(&self, request: &Message) -> Option<Message> {
-        let Some(Caller::Trunk { trunk, .. }) = caller(request) else { return None };
-        let tenant = TenantId::parse(request.header(&headers::TENANT)?).ok()?;
+    pub(in crate::sip_cluster::node::calls) fn by_header_rules(&self, request: &Message) -> Option<Message> {
+        let InviteSource { tenant, caller: Caller::Trunk { trunk, .. } } = InviteSource::of(request)? else {
+            return None;
+        };
         let rules = (self.header_rules)(&tenant, &trunk)?;
         let mut request = request.clone();
         report(&tenant, &trunk, &rules.apply(RuleDirection::Received, &mut request));
@@ -43,7 +44,7 @@ impl Node {
             let called =
                 request.addresses(P_CALLED_PARTY_ID).filter_map(Result::ok).find_map(|called| number_of(&called));
             if let Some(called) = called {
-                let scheme = super::sips::scheme_of(&request);
+                let scheme = sips::scheme_of(&request);
                 request.set_request_uri(format_args!("{scheme}:{}@called.invalid", escape_user(&called)));
             }
         }

@@ -3,19 +3,19 @@
 
 use std::sync::Arc;
 
-use super::trunks::Sender;
-use super::{Proxy, Trunk, sips};
+use super::sender::Sender;
 use crate::flow::Transport;
 use crate::header::HeaderName;
 use crate::message::Message;
 use crate::method::Method;
+use crate::proxy::{Proxy, Trunk, sips};
 use crate::uri::{Scheme, Uri, escape};
 
 impl Proxy {
     /// The trunk by which a request comes: of those that its sender's certificate names, or else of those that register by its connection and
     /// all that have its source and need no certificate, the one whose account it is addressed to; else one with the narrowest network. A tenant that names its carrier's
     /// whole network gets the calls to its account although another one has named the single address.
-    pub(super) fn trunk_of_call<'a>(&'a self, request: &Message, sender: Sender<'a>) -> Option<&'a Trunk> {
+    pub(in crate::proxy) fn trunk_of_call<'a>(&'a self, request: &Message, sender: Sender<'a>) -> Option<&'a Trunk> {
         let called = user_of(request.request_uri().unwrap_or_default());
         let is_called = |trunk: &&Arc<Trunk>| trunk.user.is_some() && trunk.user == called;
         let by_account = if self.trunks.certified(sender).next().is_some() {
@@ -29,7 +29,7 @@ impl Proxy {
     }
 
     /// Writes the number of the To into the Request-URI of a call to an account; a call to a number stays as it is.
-    pub(super) fn call_number_of_account(&self, invite: &mut Message, sender: Sender<'_>) {
+    pub(in crate::proxy) fn call_number_of_account(&self, invite: &mut Message, sender: Sender<'_>) {
         if invite.method() != Method::Invite {
             return;
         }
@@ -47,7 +47,7 @@ impl Proxy {
 impl Proxy {
     /// A node that registers with a carrier gives our address for datagrams in its Contact. The carrier calls by the transport by
     /// which we register, so it gets our address for that one.
-    pub(super) fn contact_by_transport(&self, register: &mut Message, transport: Transport) {
+    pub(in crate::proxy) fn contact_by_transport(&self, register: &mut Message, transport: Transport) {
         if transport != Transport::Udp && register.method() == Method::Register {
             let (known, told) = (self.settings.edge.as_str(), self.contact_place(transport));
             exchange_places(register, known, &told);
@@ -55,7 +55,7 @@ impl Proxy {
     }
 
     /// Undoes [`Self::contact_by_transport`] in the answer: the node knows its registration by the Contact that it gave.
-    pub(super) fn contact_of_node(&self, response: &mut Message, transport: Transport) {
+    pub(in crate::proxy) fn contact_of_node(&self, response: &mut Message, transport: Transport) {
         if transport != Transport::Udp && response.method() == Method::Register {
             let (known, told) = (self.settings.edge.as_str(), self.contact_place(transport));
             exchange_places(response, &told, known);
@@ -63,7 +63,7 @@ impl Proxy {
     }
 
     /// Writes another place into the Contacts that have our address for datagrams.
-    pub(super) fn exchange_contact(&self, message: &mut Message, place: &str) {
+    pub(in crate::proxy) fn exchange_contact(&self, message: &mut Message, place: &str) {
         exchange_places(message, self.settings.edge.as_str(), place);
     }
 

@@ -12,8 +12,8 @@ use model::plan::{DayLimit, OutsideLimits};
 use model::{ConnId, LegId, TenantId, Timestamp};
 use runtime::trace::What;
 
-use super::leg::{LegStage, Target};
 use crate::sip_cluster::node::Node;
+use crate::sip_cluster::node::calls::leg::{LegStage, Target};
 use crate::sip_cluster::node::order::Order;
 use crate::sip_cluster::node::spending::{Added, Allowed, Amount, Level, Spender, level};
 
@@ -22,14 +22,24 @@ const LATE_MAX: Duration = Duration::from_secs(10);
 
 impl Node {
     /// Whether what may be spent today on a call is spent.
-    pub(super) fn has_spent_its_day(&mut self, tenant: &TenantId, limits: &OutsideLimits) -> bool {
+    pub(in crate::sip_cluster::node::calls) fn has_spent_its_day(
+        &mut self,
+        tenant: &TenantId,
+        limits: &OutsideLimits,
+    ) -> bool {
         let Some(limit) = self.spendings.used_up(tenant, limits).cloned() else { return false };
         self.tell_level(tenant, &limit, Level::UsedUp);
         true
     }
 
     /// A call goes out, or its first trunk does not take it: then the next one's turn counts it.
-    pub(super) fn count_call(&mut self, conn_id: ConnId, tenant: &TenantId, target: &Target, goes_out: bool) {
+    pub(in crate::sip_cluster::node::calls) fn count_call(
+        &mut self,
+        conn_id: ConnId,
+        tenant: &TenantId,
+        target: &Target,
+        goes_out: bool,
+    ) {
         let owed = self.spendings.uncounted.take().is_some_and(|(call, dn)| call == conn_id && dn == target.dn);
         if !target.limits.counts && !owed {
             return;

@@ -1,6 +1,6 @@
 //! Connections over TLS by which nodes register us with carriers.
 
-use super::*;
+use crate::proxy::tests::*;
 
 const REGISTRAR: ConnectionId = ConnectionId(1);
 const CARRIER: &str = "192.0.2.10:5061";

@@ -1,6 +1,6 @@
 //! Calls of carriers with which we have registered, and our REGISTERs to them.
 
-use super::*;
+use crate::proxy::tests::*;
 use crate::uri::Uri;
 
 fn trunk(tenant: &str, user: Option<&str>) -> Trunk {

@@ -10,16 +10,16 @@ use sip::agent::ExtraHeaders;
 use sip::location::{Geolocation, KnownLocation, LOCATION_BYTES_MAX, Subject};
 use sip::multipart::BodyPart;
 
-use super::call::Entry;
-use super::leg::{LegStage, Target};
 use crate::sip_cluster::node::Node;
+use crate::sip_cluster::node::calls::call::Entry;
+use crate::sip_cluster::node::calls::leg::{LegStage, Target};
 
 /// Reads where a phone of a tenant is.
 pub type ReadLocation = Box<dyn Fn(&TenantId, &Dn) -> Option<KnownLocation> + Send>;
 
 impl Node {
     /// What an INVITE of a leg says of where the caller is: headers, and a part of its body. `from` is how the caller is shown.
-    pub(super) fn told_location(
+    pub(in crate::sip_cluster::node::calls) fn told_location(
         &self,
         conn_id: ConnId,
         id: LegId,
@@ -79,7 +79,7 @@ impl Node {
     }
 
     /// An emergency call goes on by another leg: what it has been called by has said nothing so far, and may answer still.
-    pub(super) fn note_silent(&mut self, conn_id: ConnId, call: ConnId, next: LegId) {
+    pub(in crate::sip_cluster::node::calls) fn note_silent(&mut self, conn_id: ConnId, call: ConnId, next: LegId) {
         let state = self.calls.get(&conn_id).and_then(|entry| entry.thread.call(call));
         let before = state.map(|state| state.ringing_legs().to_vec()).unwrap_or_default();
         for leg in before.into_iter().filter(|leg| *leg != next) {
@@ -89,7 +89,7 @@ impl Node {
 
     /// A carrier that was told where the caller is has said nothing: the INVITE may have been too large for the way there. The next one to
     /// it goes without, since whoever is in need is put through first.
-    pub(super) fn note_unheard(&mut self, conn_id: ConnId, id: LegId) {
+    pub(in crate::sip_cluster::node::calls) fn note_unheard(&mut self, conn_id: ConnId, id: LegId) {
         let Some(entry) = self.calls.get(&conn_id) else { return };
         let is_silent = entry.leg(id).is_some_and(|leg| leg.stage == LegStage::Ringing && !leg.alerted);
         let told = self.target_to_tell(entry, id).filter(|_| is_silent);

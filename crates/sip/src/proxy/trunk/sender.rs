@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::Trunk;
-use super::settings::Network;
+use crate::proxy::Trunk;
+use crate::proxy::settings::Network;
 
 /// Trunks by their networks and by the names in their certificates. The narrowest network that contains a source decides. A look-up
 /// costs one probe for each prefix length in use, however many trunks there are: each datagram from the edge needs one before its rate
@@ -23,13 +23,13 @@ pub struct Trunks {
 
 /// What nobody can forge about who sends a request.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sender<'a> {
+pub(in crate::proxy) struct Sender<'a> {
     /// Its address.
-    pub(super) address: IpAddr,
+    pub(in crate::proxy) address: IpAddr,
     /// The domains in the certificate that it has shown, in lower case; none without one.
-    pub(super) domains: &'a [Box<str>],
+    pub(in crate::proxy) domains: &'a [Box<str>],
     /// The name that it has proved, where we have connected to it over TLS.
-    pub(super) proved: Option<&'a str>,
+    pub(in crate::proxy) proved: Option<&'a str>,
 }
 
 /// What a sender lacks to be the trunk that it could be.
@@ -54,7 +54,7 @@ impl Trunks {
 
     /// The trunks that a sender may be: those that its certificate names; without such, those of its source that need no certificate, and
     /// those that register by its connection.
-    pub(super) fn of_sender<'a>(&'a self, sender: Sender<'a>) -> impl Iterator<Item = &'a Arc<Trunk>> {
+    pub(in crate::proxy) fn of_sender<'a>(&'a self, sender: Sender<'a>) -> impl Iterator<Item = &'a Arc<Trunk>> {
         let is_certified = self.certified(sender).next().is_some();
         let others = self.of_source(sender.address).chain(self.registering(sender));
         self.certified(sender).chain(others.filter(move |_| !is_certified))
@@ -62,7 +62,7 @@ impl Trunks {
 
     /// The trunk of a call that a sender makes to none of their accounts. What it has proved goes before its address. By a connection that
     /// several tenants share a call is nobody's: each may have named the carrier.
-    pub(super) fn of_call<'a>(&'a self, sender: Sender<'a>) -> Option<&'a Arc<Trunk>> {
+    pub(in crate::proxy) fn of_call<'a>(&'a self, sender: Sender<'a>) -> Option<&'a Arc<Trunk>> {
         let of_connection = || {
             let last = self.registering(sender).last()?;
             self.registering(sender).all(|trunk| trunk.tenant == last.tenant).then_some(last)
@@ -71,7 +71,7 @@ impl Trunks {
     }
 
     /// Whether a sender has proved that it is a trunk's carrier.
-    pub(super) fn has_proved(&self, sender: Sender<'_>) -> bool {
+    pub(in crate::proxy) fn has_proved(&self, sender: Sender<'_>) -> bool {
         self.certified(sender).chain(self.registering(sender)).next().is_some()
     }
 
@@ -85,7 +85,7 @@ impl Trunks {
     }
 
     /// The trunks that the certificate of a sender names, unless they name other networks than that of its address.
-    pub(super) fn certified<'a>(&'a self, sender: Sender<'a>) -> impl Iterator<Item = &'a Arc<Trunk>> {
+    pub(in crate::proxy) fn certified<'a>(&'a self, sender: Sender<'a>) -> impl Iterator<Item = &'a Arc<Trunk>> {
         let may_come_from = move |trunk: &&Arc<Trunk>| {
             trunk.allow.is_empty() || trunk.allow.iter().any(|network| network.contains(sender.address))
         };
@@ -93,7 +93,7 @@ impl Trunks {
     }
 
     /// The trunk that a sender could be which is none by [`Self::of_sender`], and what it lacks.
-    pub(super) fn lacking<'a>(&'a self, sender: Sender<'a>) -> Option<(&'a Arc<Trunk>, Lacking)> {
+    pub(in crate::proxy) fn lacking<'a>(&'a self, sender: Sender<'a>) -> Option<(&'a Arc<Trunk>, Lacking)> {
         let by_name = self.named(sender.domains).last().map(|trunk| (trunk, Lacking::Address));
         let of_source = || self.of(sender.address).iter().find(|trunk| !trunk.certificate_names.is_empty());
         by_name.or_else(|| of_source().map(|trunk| (trunk, Lacking::Certificate)))
@@ -101,7 +101,7 @@ impl Trunks {
 
     /// On a connection that we have opened, the trunks that register with the server that has proved its name there: carriers call back by
     /// it, and show us no certificate as a client.
-    pub(super) fn registering<'a>(&'a self, sender: Sender<'a>) -> impl Iterator<Item = &'a Arc<Trunk>> {
+    pub(in crate::proxy) fn registering<'a>(&'a self, sender: Sender<'a>) -> impl Iterator<Item = &'a Arc<Trunk>> {
         let known = sender.proved.and_then(|name| self.by_registrar.get(&*name.to_ascii_lowercase()));
         known.into_iter().flatten()
     }
@@ -111,7 +111,7 @@ impl Trunks {
     }
 
     /// The trunks with each network that contains the source, the narrowest network first.
-    pub(super) fn around(&self, source: IpAddr) -> impl Iterator<Item = &[Arc<Trunk>]> {
+    pub(in crate::proxy) fn around(&self, source: IpAddr) -> impl Iterator<Item = &[Arc<Trunk>]> {
         let source = source.to_canonical();
         let lengths = if source.is_ipv4() { &self.ipv4 } else { &self.ipv6 };
         let networks = lengths.iter().filter_map(move |bits| Network::around(source, *bits));

@@ -1,8 +1,8 @@
 //! Trunks that are known by the certificate of who calls.
 
-use super::phones::{register, registered_by};
-use super::*;
 use crate::flow::Transport;
+use crate::proxy::tests::phones::{register, registered_by};
+use crate::proxy::tests::*;
 
 /// An address that no trunk names.
 const ELSEWHERE: &str = "198.51.100.7:40000";

@@ -8,11 +8,10 @@ use model::plan::Caller;
 use model::{TenantId, Timestamp};
 use sip::agent::{DialogId, Reply};
 use sip::location::Geolocation;
-use sip::proxy::headers;
 use sip::{ConnectionId, Flow, Message, StatusCode};
 
-use super::incoming::caller;
 use crate::sip_cluster::node::Node;
+use crate::sip_cluster::node::calls::incoming::InviteSource;
 
 /// The most INVITEs that wait for their trunk; further ones are refused. Config tells all roles of a trunk within some milliseconds.
 pub const EARLY_MAX: usize = 200;
@@ -63,14 +62,15 @@ impl EarlyInvites {
 
 impl Node {
     /// The trunk of an INVITE, if config has not told of it.
-    pub(super) fn untold_trunk(&self, request: &Message) -> Option<(TenantId, String)> {
-        let tenant = request.header(&headers::TENANT).and_then(|text| TenantId::parse(text).ok())?;
-        let Caller::Trunk { trunk, .. } = caller(request)? else { return None };
+    pub(in crate::sip_cluster::node::calls) fn untold_trunk(&self, request: &Message) -> Option<(TenantId, String)> {
+        let InviteSource { tenant, caller: Caller::Trunk { trunk, .. } } = InviteSource::of(request)? else {
+            return None;
+        };
         (!(self.trunks)(&tenant, &trunk).is_known).then_some((tenant, trunk))
     }
 
     /// An INVITE waits until config has told of its trunk.
-    pub(super) fn wait_for_trunk(
+    pub(in crate::sip_cluster::node::calls) fn wait_for_trunk(
         &mut self,
         trunk: (TenantId, String),
         (dialog, request, location, flow): (DialogId, &Message, Option<Geolocation>, Flow),

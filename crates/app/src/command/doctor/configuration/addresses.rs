@@ -1,0 +1,71 @@
+//! Advertised addresses that phones, carriers and browsers cannot reach.
+
+use std::net::IpAddr;
+
+use runtime::process::sections;
+use runtime::{Place, RoleSpec, edge};
+
+use crate::command::doctor::finding::{Finding, some_of};
+use crate::command::doctor::situation::Situation;
+use crate::roles;
+
+/// Reports advertised addresses that phones, carriers and browsers cannot reach.
+pub fn addresses(situation: &Situation) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let mut loopback = Vec::new();
+    for spec in roles::TABLE {
+        for replica in 1..=sections::replica_count(&situation.values, spec.name) {
+            for listen in spec.listens.iter().filter(|listen| listen.place == Place::Edge) {
+                let bound = edge::bound(spec, listen, situation.instance, replica, &situation.values);
+                let Ok(bound) = bound else { continue };
+                let key = format!("{}.{}", spec.name, listen.name.replace('-', "_"));
+                let told = bound.advertise.host.parse::<IpAddr>().ok();
+                let told_loopback = told.is_some_and(|ip| ip.is_loopback()) || bound.advertise.host == "localhost";
+                match (bound.listen.ip().is_loopback(), told_loopback) {
+                    (false, true) => found.push(Finding::error(
+                        format!("{key}_advertise"),
+                        format!(
+                            "it listens on {} and advertises {}, which no other machine can reach",
+                            bound.listen, bound.advertise
+                        ),
+                        format!("set {key}_advertise to the address or name by which others reach this machine"),
+                    )),
+                    (true, false) if told.is_some() => found.push(Finding::warning(
+                        format!("{key}_listen"),
+                        format!("it tells {} but listens on {} alone", bound.advertise, bound.listen),
+                        format!("set {key}_listen to an address of a network card, or leave {key}_advertise empty"),
+                    )),
+                    (true, true) => loopback.push(key),
+                    _ => {}
+                }
+            }
+        }
+    }
+    found.extend(half_loopback(situation));
+    if !loopback.is_empty() && found.is_empty() {
+        found.push(Finding::notice(
+            some_of(&loopback),
+            "only phones and browsers on this machine can reach it",
+            "for others set `..._listen` to an address of a network card: docs/your-own-phone.md",
+        ));
+    }
+    found
+}
+
+/// Reports signalling that is reachable from other machines while its audio is not.
+fn half_loopback(situation: &Situation) -> Option<Finding> {
+    let told = |spec: &RoleSpec, listener: &str| {
+        let bound = edge::bound(spec, spec.listen(listener)?, situation.instance, 1, &situation.values).ok()?;
+        bound.advertise.host.parse::<IpAddr>().ok()
+    };
+    let (sip, rtp) = (told(&voice::sip_proxy::SPEC, "sip-udp")?, told(&voice::media_server::SPEC, "rtp")?);
+    (!sip.is_loopback() && rtp.is_loopback()).then(|| {
+        Finding::error(
+            "media.rtp_advertise",
+            format!(
+                "phones reach SIP at {sip}, but {rtp} is advertised for audio: phones on other machines hear nothing"
+            ),
+            "set media.rtp_listen, and media.rtp_advertise where phones know the machine by another address",
+        )
+    })
+}

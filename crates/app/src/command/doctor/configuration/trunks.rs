@@ -1,0 +1,126 @@
+//! Trunks: who may send calls as a carrier, what was refused, and settings without effect.
+
+use contracts::provisioning::Trunk;
+use contracts::provisioning::networks::ByRegistration;
+use net::tls::authorities;
+use runtime::{Place, edge};
+
+use super::dial_plan::missing_rules;
+use super::shared_trunks::{shared_certificate_names, shared_sources};
+use crate::command::doctor::finding::Finding;
+use crate::command::doctor::situation::Situation;
+
+/// What of sip-proxy's settings counts for who may call as a carrier.
+struct CarriersEdge {
+    /// Whether other machines reach it.
+    is_reachable: bool,
+    /// Whether who connects is asked for a certificate.
+    asks_for_certificates: bool,
+    /// Whether several authorities vouch for who connects.
+    has_many_authorities: bool,
+}
+
+/// Reports the sources that may send calls as a carrier, and trunk settings without effect.
+pub fn trunks(situation: &Situation) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let edge = CarriersEdge {
+        is_reachable: reachable_from_elsewhere(situation),
+        asks_for_certificates: asks_for_certificates(situation),
+        has_many_authorities: client_authorities(situation) > 1,
+    };
+    for one in situation.tenants() {
+        found.extend(missing_rules(one));
+        for trunk in &one.objects.trunks {
+            let place = format!("tenant {}, trunk {}", one.tenant, trunk.name);
+            found.extend(callers(trunk, &place, &edge));
+            found.extend(without_effect(trunk, &place));
+        }
+    }
+    found.extend(shared_sources(situation));
+    found.extend(shared_certificate_names(situation));
+    found.extend(refused(situation));
+    found
+}
+
+/// Who may send calls by a trunk, and who cannot.
+fn callers(trunk: &Trunk, place: &str, edge: &CarriersEdge) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let everybody = trunk.allow.iter().any(|network| network.ends_with("/0"));
+    if everybody && edge.is_reachable && trunk.certificate_names.is_empty() {
+        let what = "whoever reaches this machine may send calls as this carrier";
+        found.push(Finding::error(place, what, "name the carrier's networks in `allow`"));
+    }
+    let by_registration = trunk.by_registration();
+    let is_recognised = trunk.sources().next().is_some()
+        || !trunk.certificate_names.is_empty()
+        || by_registration != ByRegistration::No;
+    if !is_recognised && trunk.outgoing().is_none() {
+        let what = "no call comes from it";
+        found.push(Finding::warning(place, what, "give it `allow` (sources), or `certificate_names`"));
+    }
+    if !trunk.certificate_names.is_empty() && !edge.asks_for_certificates {
+        let what = match by_registration {
+            ByRegistration::No => {
+                "its calls are refused: they are known by a certificate, and nobody who connects is asked for one"
+            }
+            ByRegistration::IfNameLeadsToTls | ByRegistration::Yes => {
+                "its calls are refused that do not come by the TLS connection by which we register: they are known by a certificate, and nobody who connects is asked for one"
+            }
+        };
+        let remedy = "set `sip-proxy.client_authorities` to a file with the authority of the carrier's certificate";
+        found.push(Finding::error(place, what, remedy));
+    }
+    if !trunk.certificate_names.is_empty() && trunk.allow.is_empty() && edge.has_many_authorities {
+        let what = "each of `sip-proxy.client_authorities` can issue a certificate with which calls from anywhere are its calls";
+        let remedy = "name the carrier's networks in `allow` beside `certificate_names`, or believe the carrier's own authority alone";
+        found.push(Finding::warning(place, what, remedy));
+    }
+    found
+}
+
+/// Settings of a trunk that change nothing.
+fn without_effect(trunk: &Trunk, place: &str) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for (key, why) in trunk.without_effect() {
+        let what = format!("its `{key}` has no effect: {why}");
+        found.push(Finding::warning(place, what, "correct or remove it in the tenant's file, and import that"));
+    }
+    found
+}
+
+/// What sip-proxy has refused from carriers, or may have.
+fn refused(situation: &Situation) -> Vec<Finding> {
+    let mut found = Vec::new();
+    if situation.metric("sip-proxy", "sip_proxy_trunks_unproved") > 0.0 {
+        found.push(Finding::notice(
+            "sip-proxy",
+            "requests were refused that came from a trunk's address without its certificate, or with its certificate from another address",
+            "the log names trunk and address; compare the carrier's certificate and addresses with `certificate_names` and `allow`",
+        ));
+    }
+    if situation.metric("sip-proxy", "sip_proxy_unknown_sources") > 0.0 {
+        found.push(Finding::notice(
+            "sip-proxy",
+            "requests came from sources that are neither a trunk nor a phone, and were refused",
+            "if a carrier is among them, add its network to the trunk's `allow`; its address is in the log at level debug",
+        ));
+    }
+    found
+}
+
+/// How many authorities vouch for who connects, as far as their files can be read.
+fn client_authorities(situation: &Situation) -> usize {
+    let files = voice::sip_proxy::certificate_files(&situation.values).unwrap_or_default();
+    authorities::of_files(&files.clients).map(|roots| authorities::count(&roots)).unwrap_or_default()
+}
+
+fn asks_for_certificates(situation: &Situation) -> bool {
+    voice::sip_proxy::certificate_files(&situation.values).is_some_and(|files| !files.clients.is_empty())
+}
+
+fn reachable_from_elsewhere(situation: &Situation) -> bool {
+    let spec = &voice::sip_proxy::SPEC;
+    let edge = spec.listens.iter().filter(|listen| listen.place == Place::Edge);
+    edge.filter_map(|listen| edge::bound(spec, listen, situation.instance, 1, &situation.values).ok())
+        .any(|bound| !bound.listen.ip().is_loopback())
+}

@@ -1,0 +1,5 @@
+//! Trunks: who is known as one, and calls by our registrations with carriers.
+
+mod accounts;
+mod certificates;
+mod registered;
