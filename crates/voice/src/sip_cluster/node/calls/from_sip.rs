@@ -336,7 +336,7 @@ impl Node {
     fn released(&mut self, dialog: DialogId, reason: &Release, now: Timestamp) {
         let Some(Place { conn_id, leg: id, side }) = self.place(dialog) else {
             self.early_invites.forget(dialog);
-            return self.verifications.forget(dialog);
+            return self.forget_verification(dialog);
         };
         self.calls.unbind(dialog);
         let Some(leg) = self.leg_mut(conn_id, id) else {
