@@ -256,6 +256,22 @@ fn a_certificate_that_does_not_come_is_waited_for_no_longer_than_it_may_take() {
 }
 
 #[test]
+fn a_call_that_has_no_place_any_more_once_it_is_known_who_calls_is_refused_and_counted() {
+    let mut bench = comes("reporting", Some(&good()));
+    *bench.node.trunks_mut() =
+        Box::new(|_, _| TrunkRules { is_known: true, calls_max: Some(0), ..TrunkRules::default() });
+    comes_the_certificate(&mut bench, Ok(OURS.chain.clone()));
+    assert_eq!(refused_with(&bench).map(|(status, _)| status), Some(503));
+    let counted = |bench: &Bench| (bench.node.metrics().trunk_full.get(), bench.node.metrics().overloaded.get());
+    assert_eq!(counted(&bench), (1, 0));
+    let mut bench = comes("reporting", Some(&good()));
+    bench.node.set_room(false);
+    comes_the_certificate(&mut bench, Ok(OURS.chain.clone()));
+    assert_eq!(refused_with(&bench).map(|(status, _)| status), Some(503));
+    assert_eq!(counted(&bench), (0, 1));
+}
+
+#[test]
 fn a_caller_that_gives_up_meanwhile_leaves_nothing_behind() {
     let mut bench = comes("reporting", Some(&good()));
     // It may cancel once it has heard of a 100 (RFC 3261 section 9.1), which comes after 200 ms.
