@@ -12,15 +12,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use bytes::Bytes;
-use net::tls::{TlsClient, TlsSession};
+use net::tls::TlsClient;
 use sip::{Frame, Framer, HeaderName, Message, Method, Start, StatusCode, digest};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpStream, UdpSocket};
+use tokio::net::UdpSocket;
 
 use crate::Options;
 use crate::process::Process;
 use crate::report::{Figure, Goal, Report};
-use crate::secure::{SECURE_PORT, certificate, client, connect};
+use crate::secure::{SECURE_PORT, SecureStream, certificate, client};
 use crate::site::{PASSWORD, Roles, Site, phone, specs};
 
 const PHONES: u32 = 10_000;
@@ -264,20 +263,18 @@ impl PhoneCrowd {
 
 /// The connection of a phone.
 struct PhoneConnection {
-    stream: TcpStream,
-    session: TlsSession,
+    secure: SecureStream,
     framer: Framer,
 }
 
 impl PhoneConnection {
     async fn open(edge: SocketAddr, source: IpAddr, tls: &TlsClient) -> Result<Self> {
-        let (stream, session) = connect(edge, source, tls).await?;
-        Ok(Self { stream, session, framer: Framer::new() })
+        Ok(Self { secure: SecureStream::connect(edge, source, tls).await?, framer: Framer::new() })
     }
 
     /// Registers, under a Call-ID of this attempt: its CSeq begins anew.
     async fn register(&mut self, number: usize, attempt: u32) -> Result<()> {
-        let (local, edge, user) = (self.stream.local_addr()?, self.stream.peer_addr()?, phone(number as u32));
+        let ((local, edge), user) = (self.secure.addresses()?, phone(number as u32));
         let record = format!("sip:{user}@{}", edge.ip());
         let mut request = Message::request(Method::Register, format_args!("sip:{}", edge.ip()))
             .header(&HeaderName::Via, format_args!("SIP/2.0/TLS {local};branch=z9hG4bKr{number}"))
@@ -304,7 +301,7 @@ impl PhoneConnection {
     }
 
     async fn ask(&mut self, request: &Message) -> Result<Message> {
-        self.send(&request.to_bytes()).await?;
+        self.secure.send(&request.to_bytes()).await?;
         loop {
             let message = self.next().await?;
             if message.status().is_some_and(|status| status.code() >= 200) {
@@ -321,7 +318,7 @@ impl PhoneConnection {
         loop {
             let message = tokio::select! {
                 _ = turns.tick() => {
-                    self.send(b"\r\n\r\n").await?;
+                    self.secure.send(b"\r\n\r\n").await?;
                     continue;
                 }
                 message = self.next() => message?,
@@ -332,13 +329,8 @@ impl PhoneConnection {
                 _ => continue,
             };
             let answer = Message::response_to(&message, status).to_tag(&format!("busy{number}")).into_bytes();
-            self.send(&answer).await?;
+            self.secure.send(&answer).await?;
         }
-    }
-
-    async fn send(&mut self, plain: &[u8]) -> Result<()> {
-        self.session.send(plain).context("the edge does not read")?;
-        Ok(self.stream.write_all(&self.session.take_output()).await?)
     }
 
     /// The next message. Nothing is lost if the caller stops waiting.
@@ -351,10 +343,8 @@ impl PhoneConnection {
                 Some(Err(error)) => bail!("the edge sends what is no SIP: {error:?}"),
                 None => {}
             }
-            let length = self.stream.read(&mut buffer).await?;
-            ensure!(length > 0, "the edge closes the connection");
             let framer = &mut self.framer;
-            self.session.receive(&buffer[..length], |plain| framer.push(plain))?;
+            self.secure.receive(&mut buffer, |plain| framer.push(plain)).await?;
         }
     }
 }

@@ -5,14 +5,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
-use net::tls::TlsSession;
+use anyhow::{Result, ensure};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::process::{Process, find};
 use crate::report::{Figure, Goal, Report};
-use crate::secure::{SECURE_PORT, certificate, client, connect};
+use crate::secure::{SECURE_PORT, SecureStream, certificate, client};
 use crate::sipp::{Counts, Run, Sipp};
 use crate::site::Site;
 use crate::{Options, kamailio, udp};
@@ -112,10 +111,10 @@ fn measure(
     let (tls, local) = (client(pem)?, IpAddr::from(site.peer(1)));
     let relay = runtime.spawn(async move {
         while let Ok((plain, _)) = listener.accept().await {
-            let connected = connect(proxy, local, &tls).await;
-            if let Ok((stream, session)) = connected {
+            let connected = SecureStream::connect(proxy, local, &tls).await;
+            if let Ok(secure) = connected {
                 // It ends with either side.
-                let _ = pass(plain, stream, session).await;
+                let _ = pass(plain, secure).await;
             }
         }
     });
@@ -139,10 +138,10 @@ fn measure(
         let mut kept = Vec::new();
         for (number, local) in (0..CONNECTIONS).zip(sources.iter().cycle()) {
             // A client of its own: none resumes the session of another one.
-            let (mut stream, mut session) = connect(proxy, *local, &client(pem)?).await?;
-            ask(&mut stream, &mut session, number).await?;
+            let mut secure = SecureStream::connect(proxy, *local, &client(pem)?).await?;
+            ask(&mut secure, number).await?;
             if keep {
-                kept.push((stream, session));
+                kept.push(secure);
             }
         }
         anyhow::Ok(kept)
@@ -160,41 +159,35 @@ fn measure(
 }
 
 /// Asks by OPTIONS whether the proxy is there.
-async fn ask(stream: &mut TcpStream, session: &mut TlsSession, number: u32) -> Result<()> {
-    let (local, proxy) = (stream.local_addr()?, stream.peer_addr()?);
+async fn ask(secure: &mut SecureStream, number: u32) -> Result<()> {
+    let (local, proxy) = secure.addresses()?;
     let request = format!(
         "OPTIONS sip:{proxy} SIP/2.0\r\nVia: SIP/2.0/TLS {local};branch=z9hG4bKb{number}\r\nMax-Forwards: 70\r\n\
          From: <sip:bench@{local}>;tag={number}\r\nTo: <sip:{proxy}>\r\nCall-ID: {number}@{local}\r\nCSeq: 1 OPTIONS\r\n\
          Content-Length: 0\r\n\r\n"
     );
-    session.send(request.as_bytes()).context("the session takes no more")?;
-    stream.write_all(&session.take_output()).await?;
+    secure.send(request.as_bytes()).await?;
     let (mut buffer, mut answered) = ([0; 16_384], false);
     while !answered {
-        let length = stream.read(&mut buffer).await?;
-        ensure!(length > 0, "{proxy} closes the connection");
-        session.receive(&buffer[..length], |plain| answered |= plain.starts_with(b"SIP/2.0 200"))?;
+        secure.receive(&mut buffer, |plain| answered |= plain.starts_with(b"SIP/2.0 200")).await?;
     }
     Ok(())
 }
 
 /// Passes what SIPp says through a TLS session, and what comes back.
-async fn pass(mut plain: TcpStream, mut stream: TcpStream, mut session: TlsSession) -> Result<()> {
+async fn pass(mut plain: TcpStream, mut secure: SecureStream) -> Result<()> {
     plain.set_nodelay(true)?;
     let (mut said, mut heard) = (vec![0; 65_536], vec![0; 65_536]);
     loop {
-        stream.write_all(&session.take_output()).await?;
+        let mut opened = Vec::new();
         tokio::select! {
             length = plain.read(&mut said) => {
                 let length = length?;
                 ensure!(length > 0, "SIPp has ended");
-                session.send(&said[..length]).context("the proxy does not read")?;
+                secure.send(&said[..length]).await?;
             }
-            length = stream.read(&mut heard) => {
-                let length = length?;
-                ensure!(length > 0, "the proxy has ended");
-                let mut opened = Vec::with_capacity(length);
-                session.receive(&heard[..length], |bytes| opened.extend_from_slice(bytes))?;
+            received = secure.receive(&mut heard, |bytes| opened.extend_from_slice(bytes)) => {
+                received?;
                 plain.write_all(&opened).await?;
             }
         }

@@ -1,11 +1,6 @@
 //! A document that a stranger names, by https: small, soon, and from no address inside.
 
-use std::future::Future;
-use std::io;
-use std::net::{SocketAddr, ToSocketAddrs as _};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,14 +8,14 @@ use http::{HeaderMap, Request, Uri, header};
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioExecutor;
 use rustls::{ClientConfig, RootCertStore};
 use thiserror::Error;
-use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
-use tower::Service;
 
-use crate::public_address::{Reach, literal};
+use crate::guarded::Guarded;
+use crate::lookups::Lookups;
+use crate::public_address::Reach;
 
 /// The largest document, in bytes: a chain of certificates has some thousands.
 pub const DOCUMENT_MAX: usize = 64 << 10;
@@ -83,8 +78,8 @@ impl DocumentClient {
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let guarded = Guarded { reach, lookups: Arc::new(Semaphore::new(LOOKUPS_MAX)) };
-        // Each host is asked once in an hour or so: no connection is kept for that.
+        let guarded = Guarded::new(reach, Lookups::new(LOOKUPS_MAX));
+        // Each host is asked once in an hour or so: no connection is kept for that, and one that is being made goes with its request.
         let client = legacy::Client::builder(TokioExecutor::new())
             .pool_max_idle_per_host(0)
             .build(HttpsConnector::from((guarded, Arc::new(tls))));
@@ -140,64 +135,6 @@ fn fresh_for(headers: &HeaderMap) -> Option<Duration> {
         name.trim().eq_ignore_ascii_case("max-age").then(|| age.trim().trim_matches('"').parse().ok())?
     });
     ages.next().map(Duration::from_secs)
-}
-
-/// Connects to addresses that are let in alone. The host is looked up here, and what was checked is what is connected to.
-#[derive(Clone)]
-struct Guarded {
-    reach: Reach,
-    lookups: Arc<Semaphore>,
-}
-
-impl Service<Uri> for Guarded {
-    type Response = TokioIo<TcpStream>;
-    type Error = io::Error;
-    type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), io::Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, url: Uri) -> Self::Future {
-        let guarded = self.clone();
-        // The pool goes on connecting when its request has gone: not without an end.
-        Box::pin(async move {
-            let connected = tokio::time::timeout(DOCUMENT_WITHIN, guarded.connect(&url)).await;
-            connected.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?.map(TokioIo::new)
-        })
-    }
-}
-
-impl Guarded {
-    async fn connect(&self, url: &Uri) -> io::Result<TcpStream> {
-        let host = url.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-        let port = url.port_u16().unwrap_or(443);
-        let addresses = match literal(host) {
-            Some(ip) => vec![SocketAddr::new(ip, port)],
-            None => self.look_up(host, port).await?,
-        };
-        // The same words for a host that is not known and one inside: names of this network are nobody's to learn.
-        let mut failure =
-            io::Error::new(io::ErrorKind::NotFound, format!("{host} has no address of the public Internet"));
-        for address in addresses.into_iter().filter(|address| self.reach.allows(address.ip())) {
-            match TcpStream::connect(address).await {
-                Ok(stream) => return Ok(stream),
-                Err(error) => failure = error,
-            }
-        }
-        Err(failure)
-    }
-
-    async fn look_up(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-        let held = self.lookups.clone().acquire_owned().await.map_err(io::Error::other)?;
-        let host = host.to_owned();
-        let lookup = tokio::task::spawn_blocking(move || {
-            let _held = held;
-            // A host that is not known has no address, as one inside has none that may be used.
-            (host.as_str(), port).to_socket_addrs().map(Iterator::collect).unwrap_or_default()
-        });
-        lookup.await.map_err(io::Error::other)
-    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //!
 //! `node` owns the calls and does no I/O. Everything beside it is its shell: `event_loop` drives it, and the others talk to other roles.
 
+mod certificate_fetches;
 mod certificates;
 mod clients;
 mod event_loop;
@@ -41,6 +42,7 @@ use runtime::settings::Values;
 use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
 
 use crate::trunk_accounts::{Secrets, TrunkAccounts};
+use certificate_fetches::CertificateFetches;
 use certificates::Certificates;
 use clients::Clients;
 use event_loop::EventLoop;
@@ -131,7 +133,8 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     runtime::lease::keep(&ctx);
     events::serve(&ctx).await?;
     let certificates = Certificates::new(documents(&settings)?, ctx.clock.clone());
-    let clients = Clients::new(&ctx, inbox.clone(), seen_live, certificates)?;
+    let fetches = CertificateFetches::new(certificates, inbox.clone());
+    let clients = Clients::new(&ctx, inbox.clone(), seen_live)?;
     let limits = Limits {
         calls_max: settings.calls_max,
         session_expires_s: settings.session_expires_s,
@@ -169,7 +172,7 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     // Not before: the first message of a proxy may belong to one of those calls.
     let links = NodeLinks::of_role(&ctx, net::sip::Limits::default(), Arc::new(Counters::default()))?;
     let turned_at = ctx.clock.now();
-    EventLoop { ctx, node, links, clients, routing, inbox_messages, live, former, turned_at }.run().await
+    EventLoop { ctx, node, links, clients, fetches, routing, inbox_messages, live, former, turned_at }.run().await
 }
 
 /// What fetches certificates of those who sign for callers, for whoever tries an address; by the defaults if the settings are faulty.

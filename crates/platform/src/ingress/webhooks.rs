@@ -5,7 +5,6 @@ mod api;
 mod dead_letters;
 mod definition;
 mod deliveries;
-mod lookups;
 mod owner;
 mod retry_after;
 mod runner;

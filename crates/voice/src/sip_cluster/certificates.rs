@@ -5,6 +5,8 @@ use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, Shared};
 use infra::Clock;
 use model::{TenantId, Timestamp};
 use net::document::{DocumentClient, DocumentFault};
@@ -15,7 +17,7 @@ use tokio::sync::Semaphore;
 const KEPT_MAX: usize = 2_048;
 const KEPT_OF_TENANT_MAX: usize = 256;
 /// Certificates of a tenant that are fetched at once; further ones wait.
-const FETCHED_OF_TENANT_MAX: usize = 8;
+pub const FETCHED_OF_TENANT_MAX: usize = 8;
 /// Chains that are checked at once, beside the loop: a hostile one takes some milliseconds.
 const CHECKED_MAX: usize = 2;
 /// For how long a certificate is kept if its host does not say, and at least and at most if it does. Whether it is valid is checked for
@@ -71,37 +73,43 @@ impl KeptCertificates {
     }
 }
 
+/// A fetch under way, of all who want what is at its address. It goes on for as long as one of them waits; of one that nobody waits for any
+/// more, nothing is kept.
+type SharedFetch = Shared<BoxFuture<'static, Found>>;
+
 /// Fetches certificates.
 pub struct Certificates {
     client: DocumentClient,
     clock: Arc<dyn Clock>,
     kept: Mutex<KeptCertificates>,
-    turns: Mutex<HashMap<CertificateKey, Weak<Turn>>>,
+    fetches: Mutex<HashMap<CertificateKey, Weak<SharedFetch>>>,
     shares: Mutex<HashMap<TenantId, Weak<Semaphore>>>,
-    checks: Semaphore,
+    checks: Arc<Semaphore>,
 }
-
-/// Held by who fetches from an address; who wants the same certificate meanwhile waits, and then finds it kept.
-type Turn = tokio::sync::Mutex<()>;
 
 impl Certificates {
     /// By this client; nothing is known yet.
     pub fn new(client: DocumentClient, clock: Arc<dyn Clock>) -> Self {
-        let checks = Semaphore::new(CHECKED_MAX);
-        Self { client, clock, kept: Mutex::default(), turns: Mutex::default(), shares: Mutex::default(), checks }
+        let checks = Arc::new(Semaphore::new(CHECKED_MAX));
+        Self { client, clock, kept: Mutex::default(), fetches: Mutex::default(), shares: Mutex::default(), checks }
     }
 
-    /// The certificates at an address, if one of these authorities has signed for them.
-    pub async fn fetch(&self, tenant: &TenantId, url: &str, authorities: &Arc<Authorities>) -> Fetched {
+    /// The certificates at an address, if one of these authorities has signed for them. May take long: the caller sets the deadline.
+    pub async fn fetch(self: &Arc<Self>, tenant: &TenantId, url: &str, authorities: &Arc<Authorities>) -> Fetched {
         let key = (tenant.clone(), url.to_owned());
         if let Some(known) = self.known(&key) {
             return self.check(known?, authorities).await;
         }
-        let turn = in_use(&self.turns, &key, Turn::default);
-        let _turn = turn.lock().await;
-        if let Some(known) = self.known(&key) {
-            return self.check(known?, authorities).await;
-        }
+        let begin = || self.clone().fetch_and_keep(key.clone(), authorities.clone()).boxed().shared();
+        let fetch = in_use(&self.fetches, &key, begin);
+        // Trunks differ in their authorities: each call has it checked by its own.
+        let found = SharedFetch::clone(&fetch).await;
+        self.check(found?, authorities).await
+    }
+
+    /// Fetches what is at an address and keeps it: what none of these authorities has signed for chooses nothing that is kept for long.
+    async fn fetch_and_keep(self: Arc<Self>, key: CertificateKey, authorities: Arc<Authorities>) -> Found {
+        let (tenant, url) = &key;
         let share = in_use(&self.shares, tenant, || Semaphore::new(FETCHED_OF_TENANT_MAX));
         // It is never closed.
         let _place = share.acquire().await;
@@ -110,26 +118,28 @@ impl Certificates {
             Err(fault @ DocumentFault::Busy) => return Err(StirRefusal::BadInfo(fault.to_string())),
             Err(fault) => (Err(StirRefusal::BadInfo(fault.to_string())), None),
         };
-        let fetched = match &found {
-            Ok(chain) => self.check(chain.clone(), authorities).await,
-            Err(refusal) => Err(refusal.clone()),
+        let is_trusted = match &found {
+            Ok(chain) => self.check(chain.clone(), &authorities).await.is_ok(),
+            Err(_) => false,
         };
-        // Whom no authority has signed for chooses nothing that is kept for long.
-        let kept_for = match &fetched {
-            Ok(_) => fresh_for.map_or(KEPT_FOR, |time| time.clamp(KEPT_AT_LEAST, KEPT_AT_MOST)),
-            Err(_) => FAULT_KEPT_FOR,
+        let kept_for = match is_trusted {
+            true => fresh_for.map_or(KEPT_FOR, |time| time.clamp(KEPT_AT_LEAST, KEPT_AT_MOST)),
+            false => FAULT_KEPT_FOR,
         };
         let now = self.clock.now();
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).keep(&key, now + kept_for, found, now);
-        fetched
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).keep(&key, now + kept_for, found.clone(), now);
+        found
     }
 
-    /// Checks a chain on another thread.
+    /// Checks a chain on another thread. The check keeps its place until that is free, whether or not somebody still waits for it.
     async fn check(&self, chain: Arc<CertificateChain>, authorities: &Arc<Authorities>) -> Fetched {
-        let _place = self.checks.acquire().await;
+        let place = self.checks.clone().acquire_owned().await;
         let (authorities, now) = (authorities.clone(), self.clock.now());
-        let checked = tokio::task::spawn_blocking(move || chain.trusted(&authorities, now.as_secs())).await;
-        checked.unwrap_or_else(|error| Err(StirRefusal::UnsupportedCredential(error.to_string())))
+        let checked = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            chain.trusted(&authorities, now.as_secs())
+        });
+        checked.await.unwrap_or_else(|error| Err(StirRefusal::UnsupportedCredential(error.to_string())))
     }
 
     fn known(&self, key: &CertificateKey) -> Option<Found> {
@@ -159,14 +169,27 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use net::public_address::Reach;
+    use tokio::io::AsyncReadExt as _;
+    use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
     use crate::test_stores::HandClock;
 
+    fn certificates(clock: Arc<HandClock>) -> Arc<Certificates> {
+        let nobody = net::tls::authorities::of_files(&[] as &[&str]).unwrap();
+        Arc::new(Certificates::new(DocumentClient::new(Reach::Everywhere, nobody).unwrap(), clock))
+    }
+
+    /// A host of certificates that nobody answers for, and the key of one there.
+    async fn host() -> (TcpListener, CertificateKey) {
+        let host = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://{}/shaken.pem", host.local_addr().unwrap());
+        (host, (TenantId::parse("acme").unwrap(), url))
+    }
+
     #[tokio::test]
     async fn calls_that_come_together_fetch_once() {
-        let host = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("https://{}/shaken.pem", host.local_addr().unwrap());
+        let (host, (tenant, url)) = host().await;
         let asked = Arc::new(AtomicUsize::new(0));
         let counted = asked.clone();
         let server = tokio::spawn(async move {
@@ -175,10 +198,8 @@ mod tests {
                 counted.fetch_add(1, Ordering::Relaxed);
             }
         });
-        let nobody = net::tls::authorities::of_files(&[] as &[&str]).unwrap();
         let clock = HandClock::new();
-        let certificates = Certificates::new(DocumentClient::new(Reach::Everywhere, nobody).unwrap(), clock.clone());
-        let (tenant, nobody) = (TenantId::parse("acme").unwrap(), Arc::new(Authorities::default()));
+        let (certificates, nobody) = (certificates(clock.clone()), Arc::new(Authorities::default()));
         let fetch = || certificates.fetch(&tenant, &url, &nobody);
         let (first, second) = tokio::join!(fetch(), fetch());
         assert!(first.is_err() && first == second);
@@ -188,6 +209,38 @@ mod tests {
         assert!(fetch().await.is_err());
         assert_eq!(asked.load(Ordering::Relaxed), 2);
         server.abort();
+    }
+
+    #[tokio::test]
+    async fn who_gives_up_takes_nothing_from_who_waits_for_the_same() {
+        let (host, (tenant, url)) = host().await;
+        let (certificates, nobody) = (certificates(HandClock::new()), Arc::new(Authorities::default()));
+        let fetch = || Box::pin(certificates.fetch(&tenant, &url, &nobody));
+        let (mut first, mut second) = (fetch(), fetch());
+        let connection: TcpStream = tokio::select! {
+            biased;
+            _ = &mut first => panic!("nobody has answered"),
+            _ = &mut second => panic!("nobody has answered"),
+            accepted = host.accept() => accepted.unwrap().0,
+        };
+        drop(first);
+        drop(connection);
+        assert!(second.await.is_err(), "the host has sent it away");
+        assert!(host.accept().now_or_never().is_none(), "it was asked once");
+    }
+
+    #[tokio::test]
+    async fn a_fetch_that_nobody_waits_for_ends_and_says_nothing_of_its_host() {
+        let (host, key) = host().await;
+        let (certificates, nobody) = (certificates(HandClock::new()), Arc::new(Authorities::default()));
+        let mut alone = Box::pin(certificates.fetch(&key.0, &key.1, &nobody));
+        let mut connection: TcpStream = tokio::select! {
+            _ = &mut alone => panic!("nobody has answered"),
+            accepted = host.accept() => accepted.unwrap().0,
+        };
+        drop(alone);
+        connection.read_to_end(&mut Vec::new()).await.unwrap();
+        assert!(certificates.known(&key).is_none());
     }
 
     #[test]

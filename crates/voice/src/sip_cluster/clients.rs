@@ -17,7 +17,6 @@ use serde_json::json;
 use sip::Instance;
 use tokio::sync::{Semaphore, watch};
 
-use super::certificates::Certificates;
 use super::inbox::Inbox;
 use super::ledger::claim::{self, OrphanClaimer};
 use super::ledger::{find, spending};
@@ -55,19 +54,13 @@ struct Inner {
     spans: runtime::spans::Spans,
     orphans: OrphanClaimer,
     reports: FaultReports,
-    certificates: Certificates,
     /// The owners that proxies see live.
     live: watch::Receiver<SeenLive>,
 }
 
 impl Clients {
     /// The clients of this run of the role. `live` gives the owners that proxies see live.
-    pub fn new(
-        ctx: &RoleContext,
-        inbox: Inbox,
-        live: watch::Receiver<SeenLive>,
-        certificates: Certificates,
-    ) -> anyhow::Result<Self> {
+    pub fn new(ctx: &RoleContext, inbox: Inbox, live: watch::Receiver<SeenLive>) -> anyhow::Result<Self> {
         let inner = Inner {
             dialplan: Client::new(ctx, "voice-27")?,
             lookups: Semaphore::new(LOOKUPS_AT_ONCE),
@@ -78,7 +71,6 @@ impl Clients {
             spans: ctx.trace.spans().clone(),
             orphans: OrphanClaimer::new(ctx.stores.clone(), ctx.owner()),
             reports: FaultReports::new(&ctx.data_dir, ctx.node.as_str()),
-            certificates,
             live,
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -110,6 +102,7 @@ impl Clients {
                 }
                 // The loop handles these itself.
                 Order::TellRouting { .. } | Order::Report(_) => {}
+                Order::FetchCertificate { .. } | Order::StopFetch { .. } => {}
                 Order::Quarantine(aside) => {
                     let conn_id = aside.record.key;
                     let done = inner.quarantine(*aside).await;
@@ -131,10 +124,6 @@ impl Clients {
                 Order::HandOver { tenant, thread, token, to } => {
                     let is_given = claim::give(&inner.stores, (&tenant, thread, token), &to).await;
                     inner.inbox.handed_over(tenant, thread, is_given).await;
-                }
-                Order::FetchCertificate { id, tenant, url, authorities } => {
-                    let fetched = inner.certificates.fetch(&tenant, &url, &authorities).await;
-                    inner.inbox.certificate_fetched(id, fetched).await;
                 }
                 Order::Inherit { live } => inner.inbox.orphans_claimed(inner.orphans.take(&live).await).await,
             }

@@ -14,6 +14,7 @@ use sip::{ConnectionId, Flow};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::PROXY;
+use super::certificate_fetches::CertificateFetches;
 use super::clients::Clients;
 use super::inbox::InboxMessage;
 use super::limits::{BATCHES_PER_TURN, GAP_MAX, MESSAGES_PER_TURN};
@@ -32,6 +33,8 @@ pub struct EventLoop {
     pub links: NodeLinks,
     /// Clients of other roles and of the stores.
     pub clients: Clients,
+    /// Fetches the certificates for which INVITEs wait.
+    pub fetches: CertificateFetches,
     /// The streams to rq.
     pub routing: RoutingLinks,
     /// Inputs beside SIP: answers, requests, repairs.
@@ -173,7 +176,10 @@ impl EventLoop {
             InboxMessage::Quarantined { conn_id, done } => self.node.was_quarantined(conn_id, done, now),
             // A task that has ended waits for no answer.
             InboxMessage::Tenants(reply) => drop(reply.send(self.node.tenants())),
-            InboxMessage::CertificateFetched { id, fetched } => self.node.certificate_fetched(id, fetched, now),
+            InboxMessage::CertificateFetched { id, fetched } => {
+                self.fetches.end(id);
+                self.node.certificate_fetched(id, fetched, now);
+            }
             InboxMessage::Spent { spender, added } => self.node.spent(&spender, added),
             InboxMessage::Monitors { tenant, monitors } => self.node.monitors_read(&tenant, monitors, now),
             InboxMessage::RoutingAgain { tenant } => self.node.tell_routing_again(&tenant, now),
@@ -241,6 +247,10 @@ impl EventLoop {
                     self.node.reported();
                     self.clients.report(*report);
                 }
+                Order::FetchCertificate { id, tenant, url, authorities } => {
+                    self.fetches.begin(id, tenant, url, authorities);
+                }
+                Order::StopFetch { id } => self.fetches.end(id),
                 order => self.clients.order(order),
             }
         }

@@ -14,7 +14,7 @@ runtime::metrics! {
         /// Calls that were refused: unknown number, no phone.
         refused: Counter = "sipcluster_calls_refused";
         /// Calls refused because a limit was reached.
-        overloaded: Counter = "sipcluster_calls_overloaded";
+        pub overloaded: Counter = "sipcluster_calls_overloaded";
         /// Legs that were answered.
         answered: Counter = "sipcluster_legs_answered";
         /// Calls whose audio went directly, without media.
@@ -32,7 +32,7 @@ runtime::metrics! {
         /// Sessions of phones before their answer that were not heard because they had changed too often.
         early_sessions_refused: Counter = "sipcluster_early_sessions_refused";
         /// Times that a call did not go out by a trunk, or come in, because the trunk had as many calls as it takes.
-        trunk_full: Counter = "sipcluster_trunk_full";
+        pub trunk_full: Counter = "sipcluster_trunk_full";
         /// Times that a call did not go out by a trunk because it had had as many in that second as it takes.
         trunk_fast: Counter = "sipcluster_trunk_fast";
         /// Times that a call did not go out by a trunk because it had been diverted too often on its way.

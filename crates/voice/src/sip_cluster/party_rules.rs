@@ -1,12 +1,12 @@
 //! What a tenant has set for its trunks and phones, from config's copy; until config has answered nothing is set.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use call::dial_plan::{Pattern, Translation};
-use contracts::provisioning::{DialAction, DialRule, Dn, DnKind, HeaderRule, Location, Object, ObjectKind};
+use contracts::provisioning::{DialAction, DialRule, Dn, DnKind, Location, Object, ObjectKind, Trunk};
 use model::TenantId;
-use net::configuration::Configuration;
+use net::configuration::{Configuration, TenantConfig};
 use sip::header_rules::HeaderRules;
 use sip::location::{CivicElement, GeoPoint, KnownLocation};
 
@@ -66,29 +66,34 @@ pub(super) fn received(configuration: Configuration) -> ReadReceived {
 /// The most trunks whose rules are kept ready for use; with more, all are made ready again.
 const READY_MAX: usize = 1_000;
 
-/// The rules of trunks as they were written, and ready for use.
-type ReadyRules = HashMap<(TenantId, String), (Vec<HeaderRule>, Arc<HeaderRules>)>;
+/// The rules of trunks, ready for use, each with the configuration that they are of.
+#[derive(Default)]
+struct ReadyRules(HashMap<(TenantId, String), (Weak<TenantConfig>, Arc<HeaderRules>)>);
 
-/// Reads the rules about headers of trunks, which are made ready for use when they change.
+impl ReadyRules {
+    /// Those of a trunk. They are made ready once for a configuration, which is replaced when it changes, and never altered.
+    fn of(&mut self, tenant: &TenantId, config: &Arc<TenantConfig>, trunk: &Trunk) -> Arc<HeaderRules> {
+        let (key, config) = ((tenant.clone(), trunk.name.clone()), Arc::downgrade(config));
+        if let Some((_, rules)) = self.0.get(&key).filter(|(of, _)| of.ptr_eq(&config)) {
+            return rules.clone();
+        }
+        if self.0.len() >= READY_MAX {
+            self.0.clear();
+        }
+        let rules = Arc::new(net::header_rules::of_trunk(trunk));
+        self.0.insert(key, (config, rules.clone()));
+        rules
+    }
+}
+
+/// Reads the rules about headers of trunks.
 pub(super) fn header_rules(configuration: Configuration) -> ReadHeaderRules {
-    let ready = Mutex::new(ReadyRules::new());
+    let ready = Mutex::new(ReadyRules::default());
     Arc::new(move |tenant, name| {
         let config = configuration.tenant(tenant)?;
         let Object::Trunk(trunk) = config.get(ObjectKind::Trunk, name)? else { return None };
-        if trunk.headers.is_empty() {
-            return None;
-        }
-        let mut ready = ready.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (tenant.clone(), name.to_owned());
-        if let Some((_, rules)) = ready.get(&key).filter(|(written, _)| *written == trunk.headers) {
-            return Some(rules.clone());
-        }
-        if ready.len() >= READY_MAX {
-            ready.clear();
-        }
-        let rules = Arc::new(net::header_rules::of_trunk(trunk));
-        ready.insert(key, (trunk.headers.clone(), rules.clone()));
-        Some(rules)
+        let has_any = !trunk.headers.is_empty();
+        has_any.then(|| ready.lock().unwrap_or_else(PoisonError::into_inner).of(tenant, &config, trunk))
     })
 }
 
@@ -141,4 +146,37 @@ pub(super) fn phones(configuration: Configuration) -> ReadPhones {
             _ => PhoneRules::default(),
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use contracts::provisioning::{HeaderRule, HeaderRuleAction, HeaderRuleOn};
+    use sip::HeaderName;
+    use sip::header_rules::RuleDirection;
+
+    use super::*;
+
+    fn trunk(header: &str) -> Trunk {
+        let rule = HeaderRule {
+            on: HeaderRuleOn::Sent,
+            action: HeaderRuleAction::Set,
+            header: header.to_owned(),
+            value: Some("PBX".to_owned()),
+            pattern: None,
+            replace: None,
+        };
+        Trunk { name: "carrier".to_owned(), headers: vec![rule], ..Trunk::default() }
+    }
+
+    #[test]
+    fn header_rules_are_made_ready_once_for_a_configuration() {
+        let tenant = TenantId::parse("acme").unwrap();
+        let mut ready = ReadyRules::default();
+        let config = Arc::new(TenantConfig::default());
+        let first = ready.of(&tenant, &config, &trunk("User-Agent"));
+        assert!(Arc::ptr_eq(&first, &ready.of(&tenant, &config, &trunk("User-Agent"))));
+        let changed = ready.of(&tenant, &Arc::new(TenantConfig::default()), &trunk("Subject"));
+        assert!(changed.is_about(RuleDirection::Sent, &HeaderName::Subject), "config has told others");
+        assert_eq!(ready.0.len(), 1);
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -14,18 +14,24 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use net::guarded::Guarded;
+use net::lookups::Lookups;
 use net::public_address::{Reach, literal};
-use tokio::net::TcpStream;
 use tower::{BoxError, Service};
 
 use super::deliveries::{AttemptOutcome, WAIT_MAX, WebhookMessage};
-use super::lookups::Lookups;
 use super::retry_after;
 use super::signature::SigningKey;
 
 /// The longest address of a webhook, in bytes.
 const URL_BYTES_MAX: usize = 2_048;
+/// Lookups of hosts of all tenants under way at once: some of the role's 16 threads for the disk stay free.
+const LOOKUPS_MAX: usize = 12;
+/// Those of one tenant.
+const LOOKUPS_OF_TENANT_MAX: usize = 2;
+/// Those of one webhook.
+const LOOKUPS_OF_WEBHOOK_MAX: usize = 1;
 /// How long a connection may take.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// How long an attempt may take, from the search for the address to the answer's head.
@@ -64,7 +70,8 @@ fn not_public(ip: IpAddr) -> String {
 /// Sends deliveries. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct DeliveryClient {
-    guarded: Guarded,
+    reach: Reach,
+    lookups: Lookups,
     tls: Arc<rustls::ClientConfig>,
     pool: legacy::Client<InTime, Full<Bytes>>,
 }
@@ -81,26 +88,27 @@ impl DeliveryClient {
             .context("TLS of deliveries")?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        Ok(Self::by(Guarded { reach, lookups: Lookups::of_all() }, Arc::new(tls)))
+        Ok(Self::by(reach, Lookups::new(LOOKUPS_MAX), Arc::new(tls)))
     }
 
-    fn by(guarded: Guarded, tls: Arc<rustls::ClientConfig>) -> Self {
+    fn by(reach: Reach, lookups: Lookups, tls: Arc<rustls::ClientConfig>) -> Self {
+        let guarded = Guarded::new(reach, lookups.clone());
         let pool = legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_WITHIN)
             .pool_max_idle_per_host(IDLE_MAX)
-            .build(InTime(HttpsConnector::from((guarded.clone(), tls.clone()))));
-        Self { guarded, tls, pool }
+            .build(InTime(HttpsConnector::from((guarded, tls.clone()))));
+        Self { reach, lookups, tls, pool }
     }
 
     /// One with the lookups of one more tenant.
     pub fn of_tenant(&self) -> Self {
-        Self::by(Guarded { lookups: self.guarded.lookups.of_tenant(), ..self.guarded }, self.tls.clone())
+        Self::by(self.reach, self.lookups.part(LOOKUPS_OF_TENANT_MAX), self.tls.clone())
     }
 
     /// One with the lookups of one more webhook of the tenant.
     pub fn of_webhook(&self) -> Self {
-        Self::by(Guarded { lookups: self.guarded.lookups.of_webhook(), ..self.guarded }, self.tls.clone())
+        Self::by(self.reach, self.lookups.part(LOOKUPS_OF_WEBHOOK_MAX), self.tls.clone())
     }
 
     /// One attempt. `now_s` is the present time in seconds since 1970.
@@ -178,54 +186,6 @@ impl Service<Uri> for InTime {
     }
 }
 
-/// Connects to addresses that are let in alone. The host is asked for here, and what was checked is what is connected to.
-#[derive(Clone)]
-struct Guarded {
-    reach: Reach,
-    lookups: Lookups,
-}
-
-impl Service<Uri> for Guarded {
-    type Response = TokioIo<TcpStream>;
-    type Error = io::Error;
-    type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, url: Uri) -> Self::Future {
-        let guarded = self.clone();
-        Box::pin(async move { connect(&guarded, &url).await.map(TokioIo::new) })
-    }
-}
-
-async fn connect(guarded: &Guarded, url: &Uri) -> io::Result<TcpStream> {
-    let reach = guarded.reach;
-    let host = url.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-    let port = url.port_u16().unwrap_or(if url.scheme_str() == Some("https") { 443 } else { 80 });
-    // The same words for a host that is not known and one inside: the tenant reads them, and must not learn names of this network.
-    let unknown = || io::Error::new(io::ErrorKind::NotFound, format!("{host} has no address of the public Internet"));
-    let addresses = match literal(host) {
-        Some(ip) => vec![SocketAddr::new(ip, port)],
-        None => {
-            let found = guarded.lookups.find(host, port).await;
-            found.map_err(|error| if reach == Reach::Public { unknown() } else { error })?
-        }
-    };
-    let mut failure = unknown();
-    for address in addresses.into_iter().filter(|address| reach.allows(address.ip())) {
-        match TcpStream::connect(address).await {
-            Ok(stream) => {
-                stream.set_nodelay(true)?;
-                return Ok(stream);
-            }
-            Err(error) => failure = error,
-        }
-    }
-    Err(failure)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -251,19 +211,6 @@ mod tests {
         }
         assert!(checked(&format!("https://crm.example/{}", "x".repeat(URL_BYTES_MAX))).unwrap_err().contains("bytes"));
         assert!(check(Reach::Everywhere, "http://127.0.0.1:8080/").is_ok());
-    }
-
-    #[tokio::test]
-    async fn a_name_that_leads_inside_is_not_connected_to() {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let url: Uri = format!("http://localhost:{}/", listener.local_addr().unwrap().port()).parse().unwrap();
-        let guarded = |reach| Guarded { reach, lookups: Lookups::of_all() };
-        let refused = connect(&guarded(Reach::Public), &url).await.unwrap_err();
-        let elsewhere = "http://no-such-host.invalid/".parse().unwrap();
-        let unknown = connect(&guarded(Reach::Public), &elsewhere).await.unwrap_err();
-        let words = |error: &io::Error| error.to_string().replace("localhost", "").replace("no-such-host.invalid", "");
-        assert_eq!(words(&refused), words(&unknown), "who asks does not learn which names there are inside");
-        assert!(connect(&guarded(Reach::Everywhere), &url).await.is_ok());
     }
 
     #[test]

@@ -128,6 +128,11 @@ pub enum Order {
         /// Those of whom one has to have signed for it.
         authorities: Arc<Authorities>,
     },
+    /// The INVITE waits for its certificate no longer.
+    StopFetch {
+        /// The number of the INVITE.
+        id: u64,
+    },
     /// Claim the calls of failed nodes.
     Inherit {
         /// The owners that proxies see live.

@@ -105,6 +105,15 @@ fn comes_the_certificate(bench: &mut Bench, found: Result<Arc<CertificateChain>,
     bench.run();
 }
 
+/// Whether the shell is told to stop fetching the certificate.
+fn is_stopped(bench: &Bench) -> bool {
+    let fetched = bench.orders.iter().find_map(|order| match order {
+        Order::FetchCertificate { id, .. } => Some(*id),
+        _ => None,
+    });
+    bench.orders.iter().any(|order| matches!(order, Order::StopFetch { id } if Some(*id) == fetched))
+}
+
 /// With which status and phrase the caller was refused.
 fn refused_with(bench: &Bench) -> Option<(u16, String)> {
     bench.seen.iter().rev().find_map(|(peer, event)| match event {
@@ -138,6 +147,7 @@ fn attached(bench: &Bench, key: &str) -> Option<String> {
 fn a_call_waits_for_the_certificate_and_goes_on_with_what_it_proves() {
     let mut bench = comes("reporting", Some(&good()));
     assert!(!is_asked(&bench), "nobody is asked before it is known who calls");
+    assert!(!is_stopped(&bench));
     comes_the_certificate(&mut bench, Ok(OURS.chain.clone()));
     bench.plan(PlanAnswer::from(phone(15_000)));
     assert_eq!(
@@ -237,11 +247,28 @@ fn a_certificate_that_does_not_come_is_waited_for_no_longer_than_it_may_take() {
     let mut bench = comes("strict", Some(&good()));
     bench.pass(WAITS_FOR);
     assert_eq!(refused_with(&bench), Some((436, "Bad Identity Info".to_owned())));
+    assert!(is_stopped(&bench));
     comes_the_certificate(&mut bench, Ok(OURS.chain.clone()));
     assert!(!is_asked(&bench), "it is too late");
     let mut bench = comes("reporting", Some(&good()));
     bench.pass(WAITS_FOR);
     assert!(is_asked(&bench));
+}
+
+#[test]
+fn a_call_that_has_no_place_any_more_once_it_is_known_who_calls_is_refused_and_counted() {
+    let mut bench = comes("reporting", Some(&good()));
+    *bench.node.trunks_mut() =
+        Box::new(|_, _| TrunkRules { is_known: true, calls_max: Some(0), ..TrunkRules::default() });
+    comes_the_certificate(&mut bench, Ok(OURS.chain.clone()));
+    assert_eq!(refused_with(&bench).map(|(status, _)| status), Some(503));
+    let counted = |bench: &Bench| (bench.node.metrics().trunk_full.get(), bench.node.metrics().overloaded.get());
+    assert_eq!(counted(&bench), (1, 0));
+    let mut bench = comes("reporting", Some(&good()));
+    bench.node.set_room(false);
+    comes_the_certificate(&mut bench, Ok(OURS.chain.clone()));
+    assert_eq!(refused_with(&bench).map(|(status, _)| status), Some(503));
+    assert_eq!(counted(&bench), (0, 1));
 }
 
 #[test]
@@ -254,6 +281,7 @@ fn a_caller_that_gives_up_meanwhile_leaves_nothing_behind() {
     bench.agent(Peer::Caller).cancel(dialog, Vec::new(), now).expect("an INVITE");
     bench.run();
     assert_eq!(bench.node.calls(), 0);
+    assert!(is_stopped(&bench));
     comes_the_certificate(&mut bench, Ok(OURS.chain.clone()));
     assert!(!is_asked(&bench) && bench.is_clear());
 }

@@ -238,10 +238,22 @@ impl Node {
         !self.draining && self.has_room && !full
     }
 
-    /// Whether a call that is known already may begin: what has come meanwhile counts too.
+    /// Whether a call that is known already may begin: what has come meanwhile counts too. What keeps it from that is counted.
     pub(super) fn has_place_for(&self, call: &NewCallParts) -> bool {
-        let is_full = matches!(&call.caller, Caller::Trunk { trunk, .. } if self.is_full(&call.tenant, trunk));
-        self.has_room && self.calls.len() < self.limits.calls_max && !is_full
+        if !self.has_room || self.calls.len() >= self.limits.calls_max {
+            self.metrics.call_overloaded();
+            return false;
+        }
+        !self.comes_by_full_trunk(&call.tenant, &call.caller)
+    }
+
+    /// Whether a call comes by a trunk that has as many as it takes, which is counted.
+    fn comes_by_full_trunk(&self, tenant: &TenantId, caller: &Caller) -> bool {
+        let is_full = matches!(caller, Caller::Trunk { trunk, .. } if self.is_full(tenant, trunk));
+        if is_full {
+            self.metrics.trunk_full();
+        }
+        is_full
     }
 
     fn accept(&self, dialog: DialogId, request: &Message, flow: Flow) -> Result<NewCallParts, Refusal> {
@@ -255,10 +267,7 @@ impl Node {
         {
             *number = meant;
         }
-        if let Caller::Trunk { trunk, .. } = &caller
-            && self.is_full(&tenant, trunk)
-        {
-            self.metrics.trunk_full();
+        if self.comes_by_full_trunk(&tenant, &caller) {
             // Without Retry-After: for that time its carrier would send no call by any other trunk either, nor any to another tenant
             // (RFC 3261 section 21.5.4).
             return Err(StatusCode::SERVICE_UNAVAILABLE.into());

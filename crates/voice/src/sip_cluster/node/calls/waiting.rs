@@ -29,6 +29,6 @@ impl Node {
     /// The caller of one that waits has given up.
     pub(super) fn forget_waiting(&mut self, dialog: DialogId) {
         self.early_invites.forget(dialog);
-        self.verifications.forget(dialog);
+        self.forget_verification(dialog);
     }
 }

@@ -74,9 +74,9 @@ impl Verifications {
         calls.filter(|call| (Flow::Stream { connection: call.link }) == old).for_each(|call| call.link = new);
     }
 
-    /// Its caller has given up.
-    pub fn forget(&mut self, dialog: DialogId) {
-        self.waiting.retain(|_, waiting| waiting.call.dialog != dialog);
+    /// The number of the INVITE that began this dialog.
+    fn of(&self, dialog: DialogId) -> Option<u64> {
+        self.waiting.iter().find(|(_, waiting)| waiting.call.dialog == dialog).map(|(id, _)| *id)
     }
 
     fn has_room(&self, tenant: &TenantId) -> bool {
@@ -135,8 +135,16 @@ impl Node {
     /// Those that have waited long enough are judged without a certificate.
     pub(in crate::sip_cluster::node) fn judge_overdue(&mut self, now: Timestamp) {
         while let Some(id) = self.verifications.overdue(now) {
+            self.orders.push_back(Order::StopFetch { id });
             self.judge(id, &Err(StirRefusal::BadInfo("it did not come in time".to_owned())), now);
         }
+    }
+
+    /// The caller of an INVITE that waits has given up.
+    pub(super) fn forget_verification(&mut self, dialog: DialogId) {
+        let Some(id) = self.verifications.of(dialog) else { return };
+        self.verifications.waiting.remove(&id);
+        self.orders.push_back(Order::StopFetch { id });
     }
 
     fn judge(&mut self, id: u64, fetched: &Fetched, now: Timestamp) {

@@ -1,7 +1,7 @@
-//! Asks for the addresses of webhooks' hosts.
+//! Looks up the addresses of hosts that strangers name.
 //!
 //! The system's resolver waits in a thread, for a silent name server much longer than anybody waits for its answer. So a lookup keeps its
-//! places until its thread is free: few for a webhook, for a tenant, and for all of them.
+//! places until its thread is free.
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};
@@ -9,47 +9,31 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-/// Lookups of all tenants under way at once: some of the role's 16 threads for the disk stay free.
-const OF_ALL_MAX: usize = 12;
-/// Those of one tenant.
-const OF_TENANT_MAX: usize = 2;
-/// Those of one webhook.
-const OF_WEBHOOK_MAX: usize = 1;
-
 type Resolve = dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync;
 
-/// Lookups of a webhook, a tenant or all of them. Cheap to clone.
+/// Lookups that are bounded together. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Lookups {
+pub struct Lookups {
     resolve: Arc<Resolve>,
     /// The places, from the narrowest to the widest.
     places: Vec<Arc<Semaphore>>,
 }
 
 impl Lookups {
-    /// The lookups of all tenants.
-    pub fn of_all() -> Self {
-        Self::by(|host, port| Ok((host, port).to_socket_addrs()?.collect()))
+    /// At most so many at once.
+    pub fn new(most: usize) -> Self {
+        Self::by(most, |host, port| Ok((host, port).to_socket_addrs()?.collect()))
     }
 
-    fn by(resolve: impl Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static) -> Self {
-        Self { resolve: Arc::new(resolve), places: vec![Arc::new(Semaphore::new(OF_ALL_MAX))] }
+    fn by(most: usize, resolve: impl Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static) -> Self {
+        Self { resolve: Arc::new(resolve), places: vec![Arc::new(Semaphore::new(most))] }
     }
 
-    /// Those of one more tenant.
-    pub fn of_tenant(&self) -> Self {
-        self.within(OF_TENANT_MAX)
-    }
-
-    /// Those of one more webhook of the tenant.
-    pub fn of_webhook(&self) -> Self {
-        self.within(OF_WEBHOOK_MAX)
-    }
-
-    fn within(&self, max: usize) -> Self {
-        let mut narrower = self.clone();
-        narrower.places.insert(0, Arc::new(Semaphore::new(max)));
-        narrower
+    /// A part of these: at most so many at once, and with all others as many as before.
+    pub fn part(&self, most: usize) -> Self {
+        let mut part = self.clone();
+        part.places.insert(0, Arc::new(Semaphore::new(most)));
+        part
     }
 
     /// The addresses of a host. The caller sets the deadline; the lookup keeps its places behind it.
@@ -81,7 +65,7 @@ mod tests {
     const LONG: Duration = Duration::from_secs(20);
 
     /// Lookups by a name server that says nothing about `silent.example` until the sender is dropped.
-    fn with_silent_server() -> (Lookups, mpsc::SyncSender<()>) {
+    fn with_silent_server(most: usize) -> (Lookups, mpsc::SyncSender<()>) {
         let (ends, silence) = mpsc::sync_channel::<()>(1);
         let silence = Mutex::new(silence);
         let resolve = move |host: &str, port| {
@@ -90,24 +74,24 @@ mod tests {
             }
             Ok(vec![SocketAddr::from(([192, 0, 2, 1], port))])
         };
-        (Lookups::by(resolve), ends)
+        (Lookups::by(most, resolve), ends)
     }
 
     #[tokio::test]
-    async fn a_silent_name_server_of_one_tenant_leaves_threads_to_the_others() {
-        let (all, ends) = with_silent_server();
+    async fn a_silent_name_server_of_one_part_leaves_threads_to_the_others() {
+        let (all, ends) = with_silent_server(4);
         let free = || all.places[0].available_permits();
-        let (acme, globex) = (all.of_tenant(), all.of_tenant());
-        let one = acme.of_webhook();
+        let (acme, globex) = (all.part(2), all.part(2));
+        let one = acme.part(1);
         for _ in 0..3 {
             assert!(timeout(SHORT, one.find("silent.example", 443)).await.is_err());
         }
-        assert_eq!(free(), OF_ALL_MAX - 1, "who gave up has not freed the thread");
+        assert_eq!(free(), 3, "who gave up has not freed the thread");
         for _ in 0..3 {
-            assert!(timeout(SHORT, acme.of_webhook().find("silent.example", 443)).await.is_err());
+            assert!(timeout(SHORT, acme.part(1).find("silent.example", 443)).await.is_err());
         }
-        assert_eq!(free(), OF_ALL_MAX - OF_TENANT_MAX);
-        let found = timeout(LONG, globex.of_webhook().find("crm.example", 443)).await;
+        assert_eq!(free(), 2);
+        let found = timeout(LONG, globex.part(1).find("crm.example", 443)).await;
         assert_eq!(found.unwrap().unwrap(), [SocketAddr::from(([192, 0, 2, 1], 443))]);
         drop(ends);
         assert!(timeout(LONG, one.find("silent.example", 443)).await.unwrap().is_ok(), "the places are free again");

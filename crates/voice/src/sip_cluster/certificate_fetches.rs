@@ -1,0 +1,105 @@
+//! Fetches the certificates for which INVITEs wait, beside the loop. A fetch ends with the wait for it: by its answer, its deadline, or
+//! because its caller has given up.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use model::TenantId;
+use sip::stir::Authorities;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::certificates::Certificates;
+use super::inbox::Inbox;
+use super::node::calls::waiting::verification::WAITS_FOR;
+
+/// The fetches under way.
+pub struct CertificateFetches {
+    certificates: Arc<Certificates>,
+    inbox: Inbox,
+    /// By the number of the INVITE. The node bounds how many wait.
+    under_way: HashMap<u64, AbortOnDropHandle<()>>,
+}
+
+impl CertificateFetches {
+    /// None yet. Their answers come to this inbox.
+    pub fn new(certificates: Certificates, inbox: Inbox) -> Self {
+        Self { certificates: Arc::new(certificates), inbox, under_way: HashMap::new() }
+    }
+
+    /// Fetches the certificate for an INVITE. One of these authorities has to have signed for it.
+    pub fn begin(&mut self, id: u64, tenant: TenantId, url: String, authorities: Arc<Authorities>) {
+        let (certificates, inbox) = (self.certificates.clone(), self.inbox.clone());
+        let task = tokio::spawn(async move {
+            let fetch = certificates.fetch(&tenant, &url, &authorities);
+            // The node waits no longer either, and judges the call without it.
+            if let Ok(fetched) = tokio::time::timeout(WAITS_FOR, fetch).await {
+                inbox.certificate_fetched(id, fetched).await;
+            }
+        });
+        self.under_way.insert(id, AbortOnDropHandle::new(task));
+    }
+
+    /// The INVITE waits no longer: it has its answer, was judged without one, or is gone.
+    pub fn end(&mut self, id: u64) {
+        self.under_way.remove(&id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use net::document::DocumentClient;
+    use net::public_address::Reach;
+    use tokio::io::AsyncReadExt as _;
+    use tokio::net::TcpListener;
+    use tokio::sync::mpsc;
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::sip_cluster::certificates::FETCHED_OF_TENANT_MAX;
+    use crate::sip_cluster::inbox::InboxMessage;
+    use crate::test_stores::HandClock;
+
+    /// Fetches from a host that never answers.
+    struct Lab {
+        host: TcpListener,
+        fetches: CertificateFetches,
+        messages: mpsc::Receiver<InboxMessage>,
+    }
+
+    impl Lab {
+        async fn new() -> Self {
+            let nobody = net::tls::authorities::of_files(&[] as &[&str]).unwrap();
+            let client = DocumentClient::new(Reach::Everywhere, nobody).unwrap();
+            let (inbox, messages) = Inbox::new();
+            let fetches = CertificateFetches::new(Certificates::new(client, HandClock::new()), inbox);
+            Self { host: TcpListener::bind("127.0.0.1:0").await.unwrap(), fetches, messages }
+        }
+
+        /// Each INVITE names another certificate.
+        fn begin(&mut self, id: u64) {
+            let url = format!("https://{}/{id}", self.host.local_addr().unwrap());
+            self.fetches.begin(id, TenantId::parse("acme").unwrap(), url, Arc::new(Authorities::default()));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_fetch_ends_when_its_invite_waits_no_longer() {
+        let mut lab = Lab::new().await;
+        lab.begin(1);
+        let (mut connection, _) = lab.host.accept().await.unwrap();
+        lab.fetches.end(1);
+        connection.read_to_end(&mut Vec::new()).await.unwrap();
+        assert!(lab.messages.try_recv().is_err(), "nobody waits for its answer");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_waits_for_others_of_its_tenant_ends_in_its_time() {
+        let mut lab = Lab::new().await;
+        (0..=FETCHED_OF_TENANT_MAX as u64).for_each(|id| lab.begin(id));
+        let mut told = 0;
+        while timeout(WAITS_FOR * 2, lab.messages.recv()).await.is_ok() {
+            told += 1;
+        }
+        assert_eq!(told, FETCHED_OF_TENANT_MAX);
+    }
+}
