@@ -202,7 +202,6 @@ fn claims_are_read_strictly() {
         ("\"tn\":\"1.215\"", "\"tn\":\"1.215\",\"tn\":\"1.216\""),
         ("\"rcd\":{}", "\"rcd\":{},"),
         ("\"iat\":1", "\"iat\":1.5"),
-        ("\"rcd\":{}", &format!("\"rcd\":{}1{}", "[".repeat(500), "]".repeat(500))),
     ] {
         assert!(Passport::read(&good.replace(from, to)).is_err(), "{to}");
     }

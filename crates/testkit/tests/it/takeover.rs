@@ -41,7 +41,7 @@ fn call_id(messages: &str) -> Option<String> {
 }
 
 /// Two replicas of each role that may have several; a killed one stays down for the duration of the test's calls.
-pub(crate) fn two_of_each() -> Result<Installation> {
+fn two_of_each() -> Result<Installation> {
     let settings = ["process.restart_after=15s", "process.drain_deadline=10s"];
     let set = settings.iter().flat_map(|setting| ["--set", setting]);
     Installation::start_on_servers(&["--processes", "--replicas", "2"].into_iter().chain(set).collect::<Vec<_>>())

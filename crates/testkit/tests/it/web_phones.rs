@@ -15,7 +15,6 @@ use testkit::process::signal;
 use testkit::{Answer, Installation, kernel, wait};
 
 use crate::conference::{SOON, TONES, heard, tone};
-use crate::takeover::two_of_each;
 
 /// A browser takes some seconds to start, and what it hears some more.
 const IN_BROWSER: Duration = Duration::from_secs(60);
@@ -105,34 +104,28 @@ fn sip_js_in_a_browser_calls_and_is_called() -> Result<()> {
 }
 
 /// Opens a WebSocket for SIP, with this header, and sends a REGISTER by it; returns the connection and what the opening was answered.
-/// The replica of a role that has something, by a metric that counts it.
-fn replica_with(site: &Installation, role: &str, metric: &str) -> Result<u8> {
+/// The replica of a role that has the call, by a metric that counts calls.
+fn replica_with_call(site: &Installation, role: &str, replicas: u8, metric: &str) -> Result<u8> {
     wait::until(SOON, || {
-        for replica in [1, 2] {
-            if site.metric_of(role, replica, metric)? > 0.0 {
-                return Ok(Some(replica));
-            }
-        }
-        Ok(None)
+        // One that starts again does not answer yet.
+        Ok((1..=replicas).find(|replica| site.metric_of(role, *replica, metric).is_ok_and(|calls| calls > 0.0)))
     })
-    .with_context(|| format!("{metric} of {role}"))
+    .with_context(|| format!("no {role} has the call"))
 }
 
-/// Kills the node of a role that has the call; the other one takes it over.
-fn fails_over(site: &Installation, role: &str, metric: &str) -> Result<()> {
-    let replica = replica_with(site, role, metric)?;
-    let node = format!("{role}-{replica}");
+/// Kills the node of a role that has the call, which another one or its next process takes over.
+fn fails(site: &Installation, role: &str, replicas: u8, metric: &str) -> Result<()> {
+    let node = format!("{role}-{}", replica_with_call(site, role, replicas, metric)?);
     let pid = *kernel::processes(site.pid())?.get(&node).with_context(|| format!("no process {node}"))?;
     signal(pid, "KILL")?;
-    let other = 3 - replica;
-    wait::until(SOON, || Ok((site.metric_of(role, other, metric)? > 0.0).then_some(())))
-        .with_context(|| format!("{role}-{other} does not take the call over"))
+    replica_with_call(site, role, replicas, metric).map(drop)
 }
 
 /// The keys of the audio outlive the process that agreed on them, and the WebSocket leads to whoever has the call.
 #[test]
 fn a_call_of_a_browser_outlives_its_servers() -> Result<()> {
-    let (site, files) = (with_web_phone(two_of_each()?)?, tempfile::tempdir()?);
+    let settings = ["--processes", "--replicas", "2", "--set", "process.restart_after=100ms"];
+    let (site, files) = (with_web_phone(Installation::start_on_servers(&settings)?)?, tempfile::tempdir()?);
     let [says, desk_says] = ["web.wav", "desk.wav"].map(|name| files.path().join(name));
     write_wav(&says, &tone(TONES[0], 60))?;
     write_wav(&desk_says, &tone(TONES[1], 120))?;
@@ -141,8 +134,8 @@ fn a_call_of_a_browser_outlives_its_servers() -> Result<()> {
     let paths = phone_at(&site, "jssip", &url, files.path())?;
     let mut web = Browser::start_with_microphone("lastingPhone", &site, &paths, &says)?;
     web.says("heard called", IN_BROWSER)?;
-    fails_over(&site, "media", "media_legs")?;
-    fails_over(&site, "sip-cluster", "sipcluster_calls")?;
+    fails(&site, "media", 1, "media_legs")?;
+    fails(&site, "sip-cluster", 2, "sipcluster_calls")?;
     fs::write(files.path().join("hear"), "")?;
     web.says("heard after", IN_BROWSER)?;
     ensure!(heard(&read_wav(&files.path().join("after.wav"))?) == [TONES[1]], "the browser hears the phone");
