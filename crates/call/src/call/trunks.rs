@@ -58,6 +58,10 @@ impl Call {
 
     /// A trunk has said nothing for as long as it may.
     pub(super) fn trunk_silent(&mut self, now: Timestamp) {
+        // The time is that of the one that was tried last.
+        if let Some(leg) = self.ringing_offer().and_then(|offer| offer.legs.last().copied()) {
+            self.push(Output::LegSilent(leg));
+        }
         self.try_next_trunk(None, "says nothing", now);
     }
 
