@@ -105,7 +105,7 @@ impl Node {
         self.settle(now);
     }
 
-    /// The phones that have another flow, and have said nothing for as long as one may be silent, are called by that; those that are busy by
+    /// The phones that have another flow, and have said nothing for as long as one may be silent, are called by that. Those that are busy by
     /// another one are busy.
     pub(in crate::sip_cluster::node) fn leave_silent_flows(&mut self, now: Timestamp) {
         while let Some((conn_id, id)) = take_due(&mut self.silent_flows.busy, now) {
