@@ -9,11 +9,13 @@ use super::{Call, Output};
 
 impl CallSnapshot {
     /// Whether the call hears what the phone on a leg sends before it answers. Of several phones none speaks for all: they are heard
-    /// when one has answered. Nor is one heard that is being brought into a call where others talk. What comes with `rings`, a 180, may
-    /// be a session without sound: it does not replace a ringing tone of ours.
+    /// when one has answered. Of several carriers that are called for an emergency the one that was tried last is heard: what those before
+    /// it say late is mostly that they have no way there. Nor is one heard that is being brought into a call where others talk. What comes
+    /// with `rings`, a 180, may be a session without sound: it does not replace a ringing tone of ours.
     pub fn hears_early(&self, leg: LegId, rings: bool) -> bool {
-        let is_alone = matches!(&self.stage, Stage::Offering(offer) if offer.legs == [leg]);
-        is_alone && (!rings || self.caller_progress() == LegProgress::Offered)
+        let Stage::Offering(offer) = &self.stage else { return false };
+        let is_heard = offer.legs == [leg] || (offer.trunk.is_some() && offer.legs.last() == Some(&leg));
+        is_heard && (!rings || self.caller_progress() == LegProgress::Offered)
     }
 }
 

@@ -44,10 +44,11 @@ impl Call {
         let Some(new) = self.ring_legs(&dn, vec![next], None).pop() else { return };
         self.push(Output::Note(format!("leg {leg} is silent: its phone is rung by its next flow, too")));
         let Some(legs) = self.legs_that_ring() else { return };
-        let at = legs.iter().position(|ringing| *ringing == leg).map_or(legs.len(), |at| at + 1);
+        // In front of it: of several phones the first is the one that was asked, and the newest of its flows stands for it.
+        let at = legs.iter().position(|ringing| *ringing == leg).unwrap_or(legs.len());
         legs.insert(at, new);
-        // Whichever of the two says something is asked then. Of several phones the first is the one that was asked.
-        let is_asked = |offer: &&mut Offer| offer.answer_asked.is_some() && offer.legs.first() == Some(&leg);
+        // Whichever of the two says something is asked then.
+        let is_asked = |offer: &&mut Offer| offer.answer_asked.is_some() && offer.legs.first() == Some(&new);
         if self.ringing_offer().filter(is_asked).is_some() {
             self.push(Output::AskAnswer(new));
         }

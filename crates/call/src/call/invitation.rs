@@ -171,8 +171,7 @@ impl Call {
         offer.legs.retain(|other| *other != leg);
         let worst = offer.refusal.map_or(status, |so_far| more_telling(so_far, status));
         offer.refusal = Some(worst);
-        // 6xx means that the person refuses, even if other phones still ring (RFC 3261 section 21.6).
-        if offer.legs.is_empty() || status >= 600 {
+        if offer.legs.is_empty() || offer.is_refused_for_all(status) {
             let (code, text) = match refusal_state(worst) {
                 CallState::Busy => (ErrorCode::DN_BUSY, "the number is busy, or refuses"),
                 CallState::NoAnswer => (ErrorCode::NO_ANSWER, "the number does not answer"),

@@ -22,6 +22,12 @@ impl Offer {
         self.recalled_from.is_some() && !self.rang && self.tries < RECALLS_MAX
     }
 
+    /// Whether a refusal ends what others ring by, too: 6xx means that the person refuses (RFC 3261 section 21.6). Not of one of several
+    /// trunks, by which only who calls for help is put through at once: a carrier may say so that has no way there.
+    pub(super) const fn is_refused_for_all(&self, status: u16) -> bool {
+        status >= 600 && self.trunk.is_none()
+    }
+
     pub(super) const fn new(dn: Dn, agent: Option<AgentId>, point: Option<Point>) -> Self {
         Self {
             dn,
@@ -203,8 +209,7 @@ impl Call {
                 offer.legs.retain(|other| *other != leg);
                 let worst = offer.refusal.map_or(status, |so_far| more_telling(so_far, status));
                 offer.refusal = Some(worst);
-                // 6xx means that the person refuses, even if other phones still ring (RFC 3261 section 21.6).
-                if offer.legs.is_empty() || status >= 600 {
+                if offer.legs.is_empty() || offer.is_refused_for_all(status) {
                     self.offer_failed(refusal_state(worst), worst, now);
                 }
             }

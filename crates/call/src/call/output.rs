@@ -79,6 +79,8 @@ pub enum Output {
         /// What the call counts for, if it goes outside.
         limits: OutsideLimits,
     },
+    /// The trunk of this leg has said nothing for as long as it may: another one is tried.
+    LegSilent(LegId),
     /// Stop ringing.
     CancelLeg(LegId),
     /// Ask the ringing phone to answer. It answers as if its user had done so, or [`Input::AnswerRefused`] comes.

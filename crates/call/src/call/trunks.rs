@@ -1,6 +1,6 @@
 //! Several trunks lead to a number outside: the next one is tried while nobody there has taken the call. Once the number has
 //! rung, been busy or refused, no further trunk is tried: nobody hears the phone ring twice. Who calls for help is put through all the same,
-//! and by whichever trunk answers first: one that was left for its silence may do so until another one says something.
+//! and by whichever trunk answers first: one that was left for its silence may do so until another one has, whatever those say before.
 
 use std::time::Duration;
 
@@ -58,6 +58,10 @@ impl Call {
 
     /// A trunk has said nothing for as long as it may.
     pub(super) fn trunk_silent(&mut self, now: Timestamp) {
+        // The time is that of the one that was tried last.
+        if let Some(leg) = self.ringing_offer().and_then(|offer| offer.legs.last().copied()) {
+            self.push(Output::LegSilent(leg));
+        }
         self.try_next_trunk(None, "says nothing", now);
     }
 
@@ -72,12 +76,16 @@ impl Call {
         let nobody = Offer::new(found.dn.clone(), None, None);
         let mut offer = std::mem::replace(found, nobody);
         let way = offer.further.remove(0);
+        let is_last = failed.is_none_or(|leg| offer.legs.last() == Some(&leg));
         let mut silent: Vec<LegId> = offer.legs.drain(..).filter(|leg| Some(*leg) != failed).collect();
         let stay_max = if way.always { FORK_MAX - 1 } else { 0 };
         let ended = silent.len().saturating_sub(stay_max);
         self.outputs.extend(silent.drain(..ended).map(Output::CancelLeg));
-        let last = offer.trunk.as_deref().unwrap_or_default();
-        self.push(Output::Note(format!("the trunk {last} {why}: the trunk {} is tried", way.trunk)));
+        let tried = match &offer.trunk {
+            Some(last) if is_last => format!("the trunk {last}"),
+            _ => "a trunk before".to_owned(),
+        };
+        self.push(Output::Note(format!("{tried} {why}: the trunk {} is tried", way.trunk)));
         self.ring_by(&mut offer, way, now);
         offer.legs.splice(0..0, silent);
         if let Some(found) = self.ringing_offer() {

@@ -31,6 +31,8 @@ runtime::metrics! {
         meetings: Counter = "sipcluster_threads_met";
         /// Sessions of phones before their answer that were not heard because they had changed too often.
         early_sessions_refused: Counter = "sipcluster_early_sessions_refused";
+        /// Calls that were refused because config had not told of their trunk in time, or too many waited for that.
+        early_refused: Counter = "sipcluster_calls_of_unknown_trunks_refused";
         /// Times that a call did not go out by a trunk, or come in, because the trunk had as many calls as it takes.
         pub trunk_full: Counter = "sipcluster_trunk_full";
         /// Times that a call did not go out by a trunk because it had had as many in that second as it takes.
@@ -128,6 +130,11 @@ impl Metrics {
     /// A phone's session before its answer was not heard.
     pub fn early_session_refused(&self) {
         self.early_sessions_refused.inc();
+    }
+
+    /// A call was refused: config has not told of its trunk.
+    pub fn early_refused(&self) {
+        self.early_refused.inc();
     }
 
     /// A trunk has as many calls as it takes.

@@ -1,9 +1,12 @@
 //! What is heard of a destination before it answers.
 
+use std::time::Duration;
+
 use model::LegId;
+use model::plan::Destination;
 use model::request::{RequestKind, RouteTo};
 
-use super::harness::{Bench, CONN, dn, outside, phone};
+use super::harness::{Bench, CONN, dn, outside, outside_by_two, phone};
 use crate::call::{CALLER_LEG, Input, Output};
 
 const NUMBER: &str = "+4930999";
@@ -66,6 +69,19 @@ fn none_of_several_phones_is_heard_before_one_answers() {
     assert_eq!(hears(&bench, legs[0]), [false, false]);
     bench.give(early(legs[0]));
     assert_eq!(bench.take(), []);
+}
+
+#[test]
+fn of_two_carriers_that_are_called_for_an_emergency_the_last_one_is_heard() {
+    let Destination::Outside(mut outside) = outside_by_two(NUMBER) else { unreachable!("it is outside") };
+    outside.way.always = true;
+    outside.further.iter_mut().for_each(|way| way.always = true);
+    let mut bench = Bench::internal(NUMBER);
+    bench.plan(Destination::Outside(outside));
+    let first = bench.rings().pop().expect("it is called");
+    bench.pass(Duration::from_secs(20));
+    let second = bench.rings().pop().expect("the second is tried");
+    assert_eq!((hears(&bench, first), hears(&bench, second)), ([false, false], [true, true]));
 }
 
 #[test]

@@ -106,6 +106,41 @@ fn a_phone_that_was_asked_to_answer_is_asked_by_its_next_flow_too() {
 }
 
 #[test]
+fn each_flow_that_is_tried_of_a_phone_that_was_asked_to_answer_is_asked() {
+    let (mut bench, mut leg) = Bench::ringing();
+    bench.ask(RequestKind::AnswerCall(CONN), "5001");
+    bench.take();
+    let silent: fn(LegId) -> Input = |leg| Input::FlowSilent { leg, next: next() };
+    let failed: fn(LegId) -> Input = |leg| Input::FlowFailed { leg, next: next() };
+    for lost in [silent, silent, failed] {
+        bench.give(lost(leg));
+        let outputs = bench.take();
+        let asked = |output: &Output| match output {
+            Output::AskAnswer(leg) => Some(*leg),
+            _ => None,
+        };
+        let next = outputs.iter().find_map(asked).expect("the next one is asked");
+        assert_ne!(next, leg);
+        leg = next;
+    }
+}
+
+#[test]
+fn of_several_phones_only_the_one_that_was_asked_to_answer_is_asked_by_its_next_flow() {
+    let mut bench = Bench::internal("5002");
+    bench.plan(phone("5002", 2));
+    let legs = bench.rings();
+    bench.give(Input::LegRinging(legs[1]));
+    bench.ask(RequestKind::AnswerCall(CONN), "5002");
+    assert!(bench.take().contains(&Output::AskAnswer(legs[0])));
+    for (leg, is_asked) in [(legs[1], false), (legs[0], true)] {
+        bench.give(Input::FlowSilent { leg, next: next() });
+        let asks = |output: &Output| matches!(output, Output::AskAnswer(_));
+        assert_eq!(bench.take().iter().any(asks), is_asked);
+    }
+}
+
+#[test]
 fn whoever_has_heard_a_phone_by_the_lost_flow_hears_a_ringing_tone_again() {
     let mut bench = Bench::waiting();
     bench.ask(RequestKind::RouteCall(CONN, RouteTo::Dn { dn: dn("5001"), agent: None }), "9000");
@@ -146,7 +181,7 @@ fn a_silent_flow_may_still_answer_beside_the_next_one() {
     let (mut bench, first) = Bench::ringing();
     bench.give(Input::FlowSilent { leg: first, next: next() });
     let (second, _) = rings(&mut bench).pop().expect("the next flow is tried");
-    assert_eq!(bench.call.first().ringing_legs(), [first, second]);
+    assert_eq!(bench.call.first().ringing_legs(), [second, first]);
     bench.give(Input::LegPrevails { leg: first, rivals: vec![second], trunk: None });
     assert_eq!(bench.take(), [Output::CancelLeg(second)]);
     bench.news();

@@ -135,6 +135,34 @@ fn a_silent_trunk_may_answer_after_all_others_have_failed() {
 }
 
 #[test]
+fn a_trunk_that_refuses_at_last_leaves_an_emergency_to_the_others() {
+    let (mut bench, [first, second]) = silent_emergency();
+    bench.give(Input::LegRinging(first));
+    assert!(!bench.outputs.contains(&Output::CancelLeg(second)), "who is heard has not answered");
+    bench.give(Input::LegUnreachable { leg: first, status: 486 });
+    let third = bench.rings().pop().expect("the third is tried at once");
+    bench.give(Input::LegUnreachable { leg: third, status: 603 });
+    assert!(!bench.over() && !bench.outputs.contains(&Output::CancelLeg(second)), "the second may still answer");
+    bench.give(Input::LegUnreachable { leg: second, status: 503 });
+    assert!(bench.over(), "none is left, and none further");
+}
+
+#[test]
+fn only_a_trunk_that_was_left_for_its_silence_is_called_silent() {
+    let silent = |bench: &Bench, leg| bench.outputs.contains(&Output::LegSilent(leg));
+    let (mut bench, leg) = called();
+    bench.give(Input::LegUnreachable { leg, status: 503 });
+    assert!(!silent(&bench, leg));
+    let second = bench.rings().pop().expect("the second is tried");
+    bench.pass(Duration::from_millis(5_100));
+    assert!(silent(&bench, second));
+    let (mut bench, leg) = called();
+    bench.pass(Duration::from_secs(1));
+    bench.give(Input::LegReleased(crate::call::CALLER_LEG));
+    assert!(bench.outputs.contains(&Output::CancelLeg(leg)) && !silent(&bench, leg), "who calls has left");
+}
+
+#[test]
 fn nobody_hears_a_phone_ring_twice() {
     let (mut bench, leg) = called();
     bench.give(Input::LegRinging(leg));

@@ -201,6 +201,53 @@ fn a_phone_with_one_line_that_rings_by_a_silent_flow_answers_by_that() {
 }
 
 #[test]
+fn a_busy_phone_with_a_dead_flow_is_busy() {
+    for first_says in [None, Some(430), Some(408), Some(480)] {
+        let (mut bench, [first, _]) = called_twice();
+        phone_says(&mut bench, 486);
+        assert_eq!(bench.refusal(), None, "it may ring by the first one");
+        match first_says {
+            None => bench.pass(Duration::from_secs(3)),
+            Some(status) => {
+                bench.phone_dialog = Some(first);
+                phone_says(&mut bench, status);
+            }
+        }
+        assert_eq!(bench.refusal().map(|(status, _)| status), Some(486), "{first_says:?}");
+        bench.pass(Duration::from_secs(40));
+        assert_eq!(rung(&bench), [FIRST, THIRD], "{first_says:?}: it is not called again");
+        assert!(bench.is_clear(), "{first_says:?}: {:?}", bench.story);
+    }
+}
+
+#[test]
+fn a_phone_that_is_busy_by_one_flow_and_rings_by_the_one_before_goes_on_ringing() {
+    let (mut bench, [first, _]) = called_twice();
+    phone_says(&mut bench, 486);
+    bench.pass(Duration::from_secs(1));
+    bench.phone_dialog = Some(first);
+    bench.phone_rings();
+    bench.pass(Duration::from_secs(10));
+    assert_eq!((bench.refusal(), rung(&bench).len()), (None, 2));
+    bench.phone_answers();
+    assert_eq!((times(&bench, "Ringing@7101"), times(&bench, "Established@7101")), (1, 1));
+}
+
+#[test]
+fn a_successor_finds_a_phone_busy_too() {
+    let mut bench = Bench::new();
+    let conn_id = bench.call("7101", with_flows());
+    bench.pass(Duration::from_secs(5));
+    phone_says(&mut bench, 486);
+    restart(&mut bench, conn_id);
+    bench.pass(Duration::from_secs(5));
+    assert_eq!(rung(&bench), [FIRST, THIRD, THIRD], "it asks again");
+    phone_says(&mut bench, 486);
+    bench.pass(Duration::from_secs(3));
+    assert_eq!(bench.refusal().map(|(status, _)| status), Some(486));
+}
+
+#[test]
 fn of_two_flows_the_first_that_says_something_goes_on_alone() {
     for at in [0, 1] {
         let (mut bench, dialogs) = called_twice();

@@ -5,13 +5,13 @@ use std::time::Duration;
 use call::dial_plan::EMERGENCY_SERVICE;
 use model::plan::{Destination, PlanAnswer};
 use model::request::RequestKind;
-use model::{Dn, UserData};
+use model::{ConnId, Dn, UserData};
 use sip::agent::{DialogId, Event, Reply};
 use sip::location::{CivicElement, GEOLOCATION, GEOLOCATION_ROUTING, Geolocation, KnownLocation};
 use sip::{HeaderName, Message, StatusCode};
 
 use super::bench::{Bench, PHONE_SDP, Peer, by_two_trunks, phone};
-use super::calls::request;
+use super::calls::{request, talking};
 use super::restart::restart;
 use crate::sip_cluster::node::order::Order;
 
@@ -301,31 +301,88 @@ fn an_emergency_is_put_through_by_the_carrier_that_answers_first() {
 }
 
 #[test]
-fn what_a_silent_carrier_says_at_last_ends_no_emergency_but_a_refusal_of_who_is_called_does() {
-    for (said, goes_on) in [(503, true), (404, true), (486, false), (603, false)] {
-        let (mut bench, [first, second]) = silent_first();
-        bench.phone_dialog = Some(first);
-        refuse(&mut bench, Reply::new(StatusCode(said)));
-        assert_eq!(bench.refusal().is_none(), goes_on, "{said}");
-        if goes_on {
-            bench.phone_dialog = Some(second);
+fn what_a_silent_carrier_says_at_last_ends_no_emergency() {
+    for said in [503, 404, 486, 600, 603] {
+        for (plays, at) in [(false, 1), (true, 1), (true, 0)] {
+            let (mut bench, dialogs) = silent_first();
+            if plays {
+                bench.phone_dialog = Some(dialogs[1 - at]);
+                bench.phone_plays_early(183, PHONE_SDP);
+            }
+            let is_over = |event: &Event| matches!(event, Event::Released { .. } | Event::Failed { .. });
+            assert!(!bench.saw(Peer::Phone, is_over), "an announcement ends no other: {said} by the other of {at}");
+            bench.phone_dialog = Some(dialogs[1 - at]);
+            refuse(&mut bench, Reply::new(StatusCode(said)));
+            assert_eq!(bench.refusal(), None, "{said} by the other of {at}");
+            bench.phone_dialog = Some(dialogs[at]);
             bench.phone_answers();
-            assert!(bench.saw(Peer::Caller, |event| matches!(event, Event::Answered { .. })), "{said}");
+            assert!(bench.saw(Peer::Caller, |event| matches!(event, Event::Answered { .. })), "{said}, {at}");
+            bench.bye(Peer::Caller);
+            bench.pass(Duration::from_secs(40));
+            assert!(bench.is_clear(), "{said}, {at}: {:?}", bench.story);
         }
     }
 }
 
 #[test]
-fn an_emergency_goes_on_after_any_failure_but_a_refusal_of_who_is_called() {
-    let answer = |status: u16| {
+fn an_emergency_that_every_carrier_refuses_is_refused() {
+    for (first_says, second_says) in [(503, 486), (603, 486), (486, 603)] {
+        let mut bench = calls(PHONE, emergency("wide", "two"));
+        let first = bench.phone_dialog;
+        bench.pass(Duration::from_secs(11));
+        let second = bench.phone_dialog;
+        bench.phone_dialog = first;
+        refuse(&mut bench, Reply::new(StatusCode(first_says)));
+        assert_eq!(bench.refusal(), None, "{first_says}");
+        bench.phone_dialog = second;
+        refuse(&mut bench, Reply::new(StatusCode(second_says)));
+        assert!(bench.refusal().is_some(), "{first_says} and {second_says}");
+        bench.pass(Duration::from_secs(40));
+        assert!(bench.is_clear(), "{:?}", bench.story);
+    }
+}
+
+#[test]
+fn an_emergency_goes_on_after_any_failure() {
+    for status in [302, 403, 404, 480, 482, 483, 484, 486, 503, 600, 603, 604] {
         let mut bench = calls(PHONE, emergency("wide", "two"));
         refuse(&mut bench, Reply::new(StatusCode(status)));
-        attempts(&bench).len()
-    };
-    for status in [302, 403, 404, 480, 482, 483, 484, 503, 604] {
-        assert_eq!(answer(status), 2, "{status}");
+        assert_eq!(attempts(&bench).len(), 2, "{status}");
     }
-    for status in [486, 600, 603] {
-        assert_eq!(answer(status), 1, "{status}");
-    }
+}
+
+/// 7101, which talks, consults about the emergency.
+fn consults(bench: &mut Bench, conn_id: ConnId) {
+    let help = Dn::parse("112").expect("a DN");
+    let consult = request(conn_id, "7101", |id| RequestKind::InitiateTransfer(id, help.clone(), UserData::new()));
+    bench.node.request(consult, bench.now).expect("the call is here");
+    bench.run();
+    bench.plan(emergency("located", "located-too"));
+}
+
+#[test]
+fn a_carrier_whose_call_was_cancelled_sooner_is_told_again() {
+    let (mut bench, conn_id) = talking();
+    consults(&mut bench, conn_id);
+    bench.pass(Duration::from_millis(300));
+    let further = bench.node.table().get(&conn_id).and_then(|entry| entry.thread.calls().nth(1));
+    let consultation = further.expect("a consultation").conn_id;
+    let reconnect = request(conn_id, "7101", |id| RequestKind::ReconnectCall(consultation, id));
+    bench.node.request(reconnect, bench.now).expect("the call is here");
+    bench.run();
+    consults(&mut bench, conn_id);
+    let one = "located.example:5060".to_owned();
+    assert_eq!(attempts(&bench)[1..], [(one.clone(), true), (one, true)], "who changes his mind has not waited");
+}
+
+#[test]
+fn a_carrier_that_had_no_time_to_say_something_is_told_again() {
+    let mut bench = calls(PHONE, emergency("located", "located-too"));
+    let first = bench.phone_dialog;
+    bench.pass(Duration::from_secs(11));
+    bench.phone_dialog = first;
+    refuse(&mut bench, Reply::new(StatusCode::SERVICE_UNAVAILABLE));
+    let (one, two) = ("located.example:5060".to_owned(), "located-too.example:5060".to_owned());
+    let third = (two.clone(), true);
+    assert_eq!(attempts(&bench), [(one, true), (two, true), third], "the second one was called a second ago");
 }

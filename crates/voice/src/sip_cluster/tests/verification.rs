@@ -1,5 +1,6 @@
 //! Calls that come by trunks that verify who calls: the carrier is the bench's caller, and the tests play who fetches certificates.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use super::bench::{Bench, PHONE_SDP, Peer, phone, point};
 use super::restart::restart;
 use crate::sip_cluster::certificates::Fetched;
 use crate::sip_cluster::node::calls::trunk::limits::TrunkRules;
-use crate::sip_cluster::node::calls::waiting::early_invites::EARLY_FOR;
+use crate::sip_cluster::node::calls::waiting::early_invites::{EARLY_FOR, EARLY_OF_TENANT_MAX};
 use crate::sip_cluster::node::calls::waiting::verification::{Verification, WAITS_FOR};
 use crate::sip_cluster::node::order::Order;
 
@@ -357,4 +358,32 @@ fn a_caller_that_gives_up_before_its_trunk_is_known_leaves_nothing_behind() {
     bench.agent(Peer::Caller).cancel(dialog, Vec::new(), now).expect("an INVITE");
     bench.run();
     assert_eq!(bench.node.calls(), 0);
+}
+
+#[test]
+fn calls_of_a_tenant_that_wait_for_their_trunk_leave_room_for_those_of_others() {
+    let mut bench = comes_early();
+    for _ in 1..EARLY_OF_TENANT_MAX {
+        bench.dial(CALLED, "trunk;name=strict");
+    }
+    assert_eq!((bench.node.calls(), refused_with(&bench)), (EARLY_OF_TENANT_MAX, None));
+    bench.dial(CALLED, "trunk;name=carrier");
+    assert_eq!(refused_with(&bench).map(|(status, _)| status), Some(503));
+    assert_eq!(bench.node.calls(), EARLY_OF_TENANT_MAX);
+}
+
+#[test]
+fn a_fault_of_a_call_that_has_waited_for_its_trunk_costs_that_call_alone() {
+    let mut bench = comes_early();
+    bench.dial(CALLED, "trunk;name=carrier");
+    assert_eq!(bench.node.calls(), 2, "both wait");
+    // The first is looked for, and then begun.
+    let looks = AtomicU32::new(0);
+    *bench.node.trunks_mut() = Box::new(move |_, _| {
+        assert_ne!(looks.fetch_add(1, Ordering::Relaxed), 1, "the trunk of the first call");
+        TrunkRules { is_known: true, ..TrunkRules::default() }
+    });
+    bench.pass(Duration::from_millis(100));
+    assert_eq!(refused_with(&bench).map(|(status, _)| status), Some(500));
+    assert!(is_asked(&bench), "the second one goes on");
 }

@@ -24,8 +24,11 @@ impl Node {
         session: Session,
         now: Timestamp,
     ) {
-        // Before it is heard: it is the only one then.
-        self.prevails(conn_id, id, now);
+        // Before it is heard: it is the only one then. Who calls for help waits for an answer by each: a carrier says much, as that all its
+        // lines are busy, before it fails.
+        if !self.is_emergency(conn_id, id) {
+            self.prevails(conn_id, id, now);
+        }
         if let Some(leg) = self.leg_mut(conn_id, id) {
             leg.alerted = true;
         }
@@ -51,6 +54,11 @@ impl Node {
             self.feed(conn_id, Input::LegRinging(id), now);
         }
         self.ask_answer_at_last(conn_id, id, now);
+    }
+
+    fn is_emergency(&self, conn_id: ConnId, id: LegId) -> bool {
+        let target = self.leg(conn_id, id).and_then(|leg| leg.target.as_ref());
+        target.is_some_and(|target| target.is_emergency)
     }
 
     /// Whether a phone or carrier hears who calls before it answers.

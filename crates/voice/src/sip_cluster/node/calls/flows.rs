@@ -17,6 +17,9 @@ use crate::sip_cluster::node::Node;
 /// How long a flow may be silent before the phone's next one is tried: longer than networks take, and so short that the phone still rings for
 /// most of the time that is given to it.
 const SILENT_MAX: Duration = Duration::from_secs(4);
+/// How long a phone that is busy by one flow may be silent by those before it. A phone with one line that rings by one of them has got that
+/// INVITE before the other, and its 180 is on the way.
+const BUSY_SILENT_MAX: Duration = Duration::from_secs(2);
 /// How a Path ends by which the proxy has promised to reach the phone by this flow alone (RFC 5626 section 5.1).
 const KEPT: &str = ";ob>";
 
@@ -32,24 +35,33 @@ pub(super) struct FailedBeside {
     pub status: StatusCode,
     /// Whether it is an emergency.
     pub is_emergency: bool,
-    /// Whether that is about the way there alone.
+    /// Whether that is about the way to its phone alone.
     pub is_lost: bool,
 }
 
-/// The legs whose phones have other flows, each with the time until which its own may be silent.
+/// Legs, each with the time until which it may be silent.
+type Silent = BTreeSet<(Timestamp, ConnId, LegId)>;
+
+/// The legs whose phones have other flows.
 #[derive(Default)]
-pub struct SilentFlows(BTreeSet<(Timestamp, ConnId, LegId)>);
+pub struct SilentFlows {
+    /// Those whose phones are called by the next one after that time.
+    watched: Silent,
+    /// Those whose phones are busy by a later one: they are after that time. Not stored: a successor calls the phone by that one again.
+    busy: Silent,
+}
 
 impl SilentFlows {
     /// When the first one has been silent for long enough.
     pub fn next_timeout(&self) -> Option<Timestamp> {
-        self.0.first().map(|(until, ..)| *until)
+        let firsts = [self.watched.first(), self.busy.first()];
+        firsts.into_iter().flatten().map(|(until, ..)| *until).min()
     }
+}
 
-    fn take_due(&mut self, now: Timestamp) -> Option<(ConnId, LegId)> {
-        self.0.first().filter(|(until, ..)| *until <= now)?;
-        self.0.pop_first().map(|(_, conn_id, id)| (conn_id, id))
-    }
+fn take_due(flows: &mut Silent, now: Timestamp) -> Option<(ConnId, LegId)> {
+    flows.first().filter(|(until, ..)| *until <= now)?;
+    flows.pop_first().map(|(_, conn_id, id)| (conn_id, id))
 }
 
 impl Node {
@@ -81,7 +93,8 @@ impl Node {
         let mut waiting: Vec<(ConnId, LegId)> = Vec::new();
         for (conn_id, entry) in self.calls.iter() {
             let has_other = |leg: &&Leg| {
-                leg.link == lost && !leg.alerted && self.next_flow(leg).is_some() && !self.is_left(*conn_id, leg.id)
+                let goes_on = self.is_left(*conn_id, leg.id) || self.is_busy_by_another(*conn_id, leg.id);
+                leg.link == lost && !leg.alerted && self.next_flow(leg).is_some() && !goes_on
             };
             waiting.extend(entry.legs.iter().filter(has_other).map(|leg| (*conn_id, leg.id)));
         }
@@ -92,11 +105,15 @@ impl Node {
         self.settle(now);
     }
 
-    /// The phones that have another flow, and have said nothing for as long as one may be silent, are called by that.
+    /// The phones that have another flow, and have said nothing for as long as one may be silent, are called by that. Those that are busy by
+    /// another one are busy.
     pub(in crate::sip_cluster::node) fn leave_silent_flows(&mut self, now: Timestamp) {
-        while let Some((conn_id, id)) = self.silent_flows.take_due(now) {
-            let is_left = self.is_left(conn_id, id);
-            let Some(leg) = self.leg(conn_id, id).filter(|leg| !leg.alerted && !is_left) else { continue };
+        while let Some((conn_id, id)) = take_due(&mut self.silent_flows.busy, now) {
+            self.attempt_for(Some(conn_id), now, |node| node.end_busy(conn_id, id, now));
+        }
+        while let Some((conn_id, id)) = take_due(&mut self.silent_flows.watched, now) {
+            let goes_on = self.is_left(conn_id, id) || self.is_busy_by_another(conn_id, id);
+            let Some(leg) = self.leg(conn_id, id).filter(|leg| !leg.alerted && !goes_on) else { continue };
             if self.next_flow(leg).is_some() {
                 self.leave_flow(conn_id, id, now);
             } else {
@@ -119,7 +136,7 @@ impl Node {
     /// A phone that has other flows is called by one of them.
     pub(super) fn watch_flow(&mut self, conn_id: ConnId, id: LegId, now: Timestamp) {
         if self.leg(conn_id, id).is_some_and(|leg| leg.by_next_flow().is_some()) {
-            self.silent_flows.0.insert((now + SILENT_MAX, conn_id, id));
+            self.silent_flows.watched.insert((now + SILENT_MAX, conn_id, id));
         }
     }
 
@@ -139,6 +156,29 @@ impl Node {
         });
     }
 
+    /// A phone is busy by a later flow. It may be so because it rings by one of these, if it has one line: then it says so soon.
+    fn await_busy(&mut self, conn_id: ConnId, before: &[LegId], now: Timestamp) {
+        let until = now + BUSY_SILENT_MAX;
+        self.silent_flows.busy.extend(before.iter().map(|id| (until, conn_id, *id)));
+    }
+
+    /// Whether the phone of a leg is busy by a later flow, and has said nothing by this one.
+    pub(super) fn is_busy_by_another(&self, conn_id: ConnId, id: LegId) -> bool {
+        let is_silent = |leg: &Leg| leg.stage == LegStage::Ringing && !leg.alerted;
+        let is_busy = || self.silent_flows.busy.iter().any(|(_, call, leg)| (*call, *leg) == (conn_id, id));
+        self.leg(conn_id, id).is_some_and(is_silent) && is_busy()
+    }
+
+    /// A phone is busy by a later flow, and does not ring by this one.
+    fn end_busy(&mut self, conn_id: ConnId, id: LegId, now: Timestamp) {
+        if self.leg(conn_id, id).is_none_or(|leg| leg.stage != LegStage::Ringing || leg.alerted) {
+            return;
+        }
+        self.mark(conn_id);
+        self.hang_up(conn_id, id, StatusCode::TEMPORARILY_UNAVAILABLE.0, now);
+        self.feed(conn_id, Input::LegFailed { leg: id, status: StatusCode::BUSY_HERE.0 }, now);
+    }
+
     /// The other legs by which the phone of a leg is called, or its number if that is an emergency.
     pub(super) fn rivals(&self, conn_id: ConnId, id: LegId) -> Vec<LegId> {
         let Some(entry) = self.calls.get(&conn_id) else { return Vec::new() };
@@ -153,7 +193,7 @@ impl Node {
         self.rivals(conn_id, id).iter().any(|other| *other > id)
     }
 
-    /// A leg says something: the others by which its phone or emergency number is called end.
+    /// A phone says something by a leg, or an emergency is answered: the others by which it is called end.
     pub(super) fn prevails(&mut self, conn_id: ConnId, id: LegId, now: Timestamp) {
         let rivals = self.rivals(conn_id, id);
         let target = self.leg(conn_id, id).and_then(|leg| leg.target.as_ref());
@@ -170,14 +210,17 @@ impl Node {
         let last = rivals.iter().max().copied();
         match last {
             None => self.feed(conn_id, failure, now),
+            // Another carrier may still answer, and a further one be tried, whatever this one says.
+            Some(_) if is_emergency => self.feed(conn_id, failure, now),
             // It was left, and the next one goes on.
             Some(last) if is_lost && last > id => {
                 self.feed(conn_id, Input::LegPrevails { leg: last, rivals: vec![id], trunk: None }, now);
             }
             Some(_) if is_lost => self.feed(conn_id, failure, now),
-            // A phone with one line says so while it rings by the flow before. An emergency service that is busy is.
-            Some(last) if status == StatusCode::BUSY_HERE && last < id && !is_emergency => {
+            // A phone with one line says so while it rings by a flow before, too.
+            Some(last) if status == StatusCode::BUSY_HERE && last < id => {
                 self.feed(conn_id, Input::LegPrevails { leg: last, rivals: vec![id], trunk: None }, now);
+                self.await_busy(conn_id, &rivals, now);
             }
             Some(_) => {
                 self.feed(conn_id, Input::LegPrevails { leg: id, rivals, trunk: None }, now);

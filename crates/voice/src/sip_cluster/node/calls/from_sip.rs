@@ -233,6 +233,8 @@ impl Node {
         self.calls.unbind(dialog);
         self.note_silence(Place { conn_id, leg: id, side }, status);
         // Asked while the leg is there.
+        let is_busy = side == Side::Phone && self.is_busy_by_another(conn_id, id);
+        let status = if is_busy { StatusCode::BUSY_HERE } else { status };
         let (rivals, is_lost_flow) = (self.rivals(conn_id, id), self.is_lost_flow(conn_id, id, status, response));
         let Some(leg) = self.leg_mut(conn_id, id) else { return };
         let (stage, next) = (leg.stage, leg.by_next_flow());
@@ -271,7 +273,6 @@ impl Node {
                     }
                     None => Input::LegFailed { leg: id, status: status_shown },
                 };
-                let is_lost = is_lost || (is_emergency && is_about_way(status, true));
                 let failed = FailedBeside { conn_id, id, rivals, status, is_emergency, is_lost };
                 self.fails_beside(failed, input, now);
             }
@@ -395,11 +396,7 @@ fn offered(session: &OfferAnswer) -> Option<Bytes> {
 }
 
 /// Whether a failure is about the way there, and not about who is there: a carrier that redirects, wants a password or does not let this call
-/// pass too. Who calls for help is put through by whichever way there is, unless who is called has refused.
+/// pass too. Who calls for help is put through by whichever way there is: a carrier that has no line left says that who is called is busy.
 const fn is_about_way(status: StatusCode, is_emergency: bool) -> bool {
-    match status.0 {
-        300..=399 | 401 | 403 | 407 | 408 | 430 | 500..=599 => true,
-        486 | 600 | 603 => false,
-        _ => is_emergency,
-    }
+    is_emergency || matches!(status.0, 300..=399 | 401 | 403 | 407 | 408 | 430 | 500..=599)
 }

@@ -60,9 +60,6 @@ impl Node {
                 let early_speech = self.takes_early_speech(conn_id, trunk.as_deref());
                 let insists = always || !self.asks_by_options(conn_id, trunk.as_deref());
                 let is_emergency = always;
-                if is_emergency {
-                    self.note_silent(conn_id, call, leg);
-                }
                 let mut target = Target { dn, contact, shows, trunk, limits, early_speech, insists, is_emergency };
                 let (barrier, by) = match always {
                     true => (None, RingBy::AnyWay),
@@ -72,8 +69,8 @@ impl Node {
                 target.limits.counts = false;
                 self.prepare_phone(conn_id, leg, target, (barrier, by), now)
             }
-            Output::CancelLeg(leg) => self.cancel_leg(conn_id, leg, now),
-            Output::ReleaseLeg(leg) => self.hang_up(conn_id, leg, 480, now),
+            Output::LegSilent(leg) => self.note_unheard(conn_id, leg),
+            Output::CancelLeg(leg) | Output::ReleaseLeg(leg) => self.hang_up(conn_id, leg, 480, now),
             Output::AskAnswer(leg) => self.ask_answer(conn_id, leg, now),
             Output::HoldLeg(leg) => self.ask_hold(conn_id, leg, HoldWay::Hold, now),
             Output::RetrieveLeg(leg) => self.ask_hold(conn_id, leg, HoldWay::Retrieve, now),
@@ -100,11 +97,6 @@ impl Node {
             }
             entry.events.push(fact);
         }
-    }
-
-    fn cancel_leg(&mut self, conn_id: ConnId, id: LegId, now: Timestamp) {
-        self.note_unheard(conn_id, id);
-        self.hang_up(conn_id, id, 480, now);
     }
 
     fn ask_dial_plan(&mut self, conn_id: ConnId, ask: u32, caller: Caller, number: Number) {

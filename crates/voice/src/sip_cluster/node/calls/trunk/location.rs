@@ -78,17 +78,8 @@ impl Node {
         (target.is_emergency && target.trunk.as_deref().is_some_and(wants)).then_some(target)
     }
 
-    /// An emergency call goes on by another leg: what it has been called by has said nothing so far, and may answer still.
-    pub(in crate::sip_cluster::node::calls) fn note_silent(&mut self, conn_id: ConnId, call: ConnId, next: LegId) {
-        let state = self.calls.get(&conn_id).and_then(|entry| entry.thread.call(call));
-        let before = state.map(|state| state.ringing_legs().to_vec()).unwrap_or_default();
-        for leg in before.into_iter().filter(|leg| *leg != next) {
-            self.note_unheard(conn_id, leg);
-        }
-    }
-
-    /// A carrier that was told where the caller is has said nothing: the INVITE may have been too large for the way there. The next one to
-    /// it goes without, since whoever is in need is put through first.
+    /// A carrier that was told where the caller is has said nothing for as long as it may: the INVITE may have been too large for the way
+    /// there. The next one to it goes without, since whoever is in need is put through first. Not after one that was cancelled sooner.
     pub(in crate::sip_cluster::node::calls) fn note_unheard(&mut self, conn_id: ConnId, id: LegId) {
         let Some(entry) = self.calls.get(&conn_id) else { return };
         let is_silent = entry.leg(id).is_some_and(|leg| leg.stage == LegStage::Ringing && !leg.alerted);
