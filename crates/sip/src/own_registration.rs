@@ -24,7 +24,7 @@ use crate::status::StatusCode;
 use crate::uri::escape::escape_user;
 pub use account::Account;
 use account::{host_of, transport_of};
-use answer::{granted, retry_after};
+use answer::{granted, names, retry_after};
 use back_off::BackOff;
 pub use back_off::{LAST_PAUSE, WRONG_PASSWORD_PAUSE, spread};
 use round::Round;
@@ -278,8 +278,8 @@ impl OwnRegistration {
         Some(request)
     }
 
-    /// A response to the request that waits; provisional ones decide nothing.
-    pub fn handle_response(&mut self, response: &Message, now: Timestamp) {
+    /// A response to the request that waits; provisional ones decide nothing. `edges` are all the places at which we may be reached.
+    pub fn handle_response(&mut self, response: &Message, edges: &[&str], now: Timestamp) {
         let Some(status) = response.status().filter(|status| status.is_final()) else { return };
         let phase = std::mem::replace(&mut self.phase, RegistrationPhase::Cut);
         let RegistrationPhase::Asked(round) = phase else {
@@ -288,7 +288,7 @@ impl OwnRegistration {
         };
         if status.is_success() {
             self.last = Some(RegistrationOutcome::answer(response, status, now));
-            return self.succeeded(response, &round, now);
+            return self.succeeded(response, &round, edges, now);
         }
         let (removes, contact) = (round.removes, round.contact.clone());
         match self.after(round, response, status) {
@@ -322,7 +322,7 @@ impl OwnRegistration {
 // === impl OwnRegistration: outcomes ===
 
 impl OwnRegistration {
-    fn succeeded(&mut self, response: &Message, round: &Round, now: Timestamp) {
+    fn succeeded(&mut self, response: &Message, round: &Round, edges: &[&str], now: Timestamp) {
         (self.back_off, self.excused, self.is_proved) = (BackOff::default(), None, true);
         // The request has removed them.
         self.unsure.clear();
@@ -349,6 +349,7 @@ impl OwnRegistration {
         });
         // Half of the time is left for further attempts; an unanswered request takes 32 s of it.
         let due = now + (granted / 2).max(REFRESH_MIN) + self.jitter(granted / 10);
+        let due = if self.find_left(response, round, edges, now) { now + self.jitter(back_off::AT_ONCE) } else { due };
         self.phase = RegistrationPhase::Waiting { due };
         self.go_on(now);
     }
@@ -381,6 +382,20 @@ impl OwnRegistration {
             self.unsure.remove(0);
         }
         self.unsure.push((contact, now + self.expires));
+    }
+
+    /// Looks for Contacts at other edges of ours among those that the registrar keeps: who had the account before us has left them, and each call
+    /// would come by both. Whether they are removed at once: after a request that has removed some already that waits for the next refresh, since
+    /// the registrar may keep them in spite of it.
+    fn find_left(&mut self, response: &Message, round: &Round, edges: &[&str], now: Timestamp) -> bool {
+        for edge in edges {
+            let contact = self.account.contact_at(edge);
+            if contact != round.contact && names(response, &contact) {
+                self.doubt(contact, now);
+            }
+        }
+        let has_removed = round.request.headers(&HeaderName::Contact).nth(1).is_some();
+        !self.unsure.is_empty() && !has_removed
     }
 
     /// What was decided while a request waited.
@@ -449,10 +464,7 @@ impl OwnRegistration {
 
     /// Where we are reached now.
     fn contact(&self) -> Option<String> {
-        let edge = self.edge.as_deref()?;
-        let uri = format!("sip:{}@{edge}", escape_user(&self.account.user));
-        let transport = transport_of(&self.account.registrar);
-        Some(if transport.is_some_and(|t| t.eq_ignore_ascii_case("tcp")) { uri + ";transport=tcp" } else { uri })
+        self.edge.as_deref().map(|edge| self.account.contact_at(edge))
     }
 
     fn uses(&mut self, nonce: &str) -> u32 {

@@ -1,6 +1,7 @@
 //! The account at a registrar.
 
 use crate::agent::AgentCredentials;
+use crate::uri::escape::escape_user;
 
 /// Where to register, and as whom.
 #[derive(Clone, Debug)]
@@ -13,6 +14,15 @@ pub struct Account {
     pub user: String,
     /// The user name and the password that answer challenges.
     pub credentials: AgentCredentials,
+}
+
+impl Account {
+    /// The Contact by which we are reached at an edge.
+    pub(super) fn contact_at(&self, edge: &str) -> String {
+        let uri = format!("sip:{}@{edge}", escape_user(&self.user));
+        let transport = transport_of(&self.registrar);
+        if transport.is_some_and(|t| t.eq_ignore_ascii_case("tcp")) { uri + ";transport=tcp" } else { uri }
+    }
 }
 
 /// The host of `host:port;parameters`.

@@ -1,4 +1,4 @@
-//! What a registrar's answer says about time.
+//! What a registrar's answer says about Contacts and time.
 
 use std::time::Duration;
 
@@ -26,6 +26,17 @@ pub(super) fn granted(response: &Message, contact: &str) -> Option<Duration> {
         None => [least, of_all()].into_iter().flatten().min(),
     };
     Some(Duration::from_secs(seconds?.into()))
+}
+
+/// Whether the registrar keeps this Contact.
+pub(super) fn names(response: &Message, contact: &str) -> bool {
+    let Ok(ours) = Uri::parse(contact) else { return false };
+    response.contacts().filter_map(Result::ok).any(|contact| match contact {
+        Contact::Address(address) => {
+            address.expires() != Some(0) && address.uri().is_ok_and(|uri| uri.equivalent(&ours))
+        }
+        _ => false,
+    })
 }
 
 /// For how long the registrar wants to be left alone, as far as that is believed.

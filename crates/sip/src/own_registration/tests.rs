@@ -5,6 +5,7 @@ use super::*;
 use crate::digest::{Algorithm, Challenge, Secret};
 
 const EDGE: &str = "198.51.100.7:5060";
+const OTHER_EDGE: &str = "198.51.100.8:5060";
 const PASSWORD: &str = "hush-hush";
 
 /// A registration with a carrier on virtual time.
@@ -59,7 +60,7 @@ impl Lab {
         for (name, value) in headers {
             response = response.header(name, value);
         }
-        self.registration.handle_response(&response.build(), self.now);
+        self.registration.handle_response(&response.build(), &[EDGE, OTHER_EDGE], self.now);
         self.take();
     }
 
@@ -429,7 +430,7 @@ fn a_connection_that_closes_is_replaced_at_once_and_not_without_end() {
 
 #[test]
 fn what_a_request_without_an_answer_may_have_registered_is_removed_by_the_next() {
-    let (other, third) = ("198.51.100.8:5060", "198.51.100.9:5060");
+    let (other, third) = (OTHER_EDGE, "198.51.100.9:5060");
     let ours = |edge: &str| format!("<sip:our%20line@{edge}>");
     let removed = |edge: &str| ours(edge) + ";expires=0";
     let contacts = |lab: &Lab| lab.last().headers(&HeaderName::Contact).map(str::to_owned).collect::<Vec<_>>();
@@ -466,4 +467,22 @@ fn many_that_lose_their_way_together_do_not_come_back_together() {
     let waits: Vec<Duration> = (0..20).map(due).collect();
     assert!(waits.iter().all(|wait| *wait <= spread(1_000)), "{waits:?}");
     assert!(waits.iter().filter(|wait| **wait > Duration::from_secs(2)).count() > 10, "{waits:?}");
+}
+
+#[test]
+fn what_another_replica_has_left_at_the_registrar_is_removed() {
+    let mut lab = Lab::new();
+    let left = format!("<sip:our%20line@{OTHER_EDGE}>");
+    let lists_both = |lab: &mut Lab| {
+        let ours = lab.last().header(&HeaderName::Contact).unwrap().to_owned();
+        let contacts = [ours, left.clone(), "<sip:our%20line@192.0.2.1>".to_owned()];
+        lab.answer(200, &contacts.map(|contact| (HeaderName::Contact, contact + ";expires=600")));
+    };
+    lists_both(&mut lab);
+    assert!(lab.go_to_next() <= back_off::AT_ONCE);
+    let contacts: Vec<_> = lab.last().headers(&HeaderName::Contact).collect();
+    assert_eq!(contacts, [format!("<sip:our%20line@{EDGE}>"), format!("{left};expires=0")], "the third is not ours");
+    // A registrar that keeps it all the same is not asked without end.
+    lists_both(&mut lab);
+    assert!(lab.go_to_next() >= Duration::from_secs(300));
 }

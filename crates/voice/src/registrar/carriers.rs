@@ -189,7 +189,8 @@ impl Carriers {
         let Some(status) = response.status().filter(|status| status.is_final()) else { return };
         let Some((number, link)) = self.take_asked(request) else { return };
         let Some(held) = self.held.get_mut(&number) else { return };
-        held.registration.handle_response(response, now);
+        let edges: Vec<&str> = self.up.values().map(|(edge, _)| edge.as_str()).collect();
+        held.registration.handle_response(response, &edges, now);
         if status.is_success() {
             held.flow = response.header(&headers::FLOW).map(|flow| (link, flow.to_owned()));
         }

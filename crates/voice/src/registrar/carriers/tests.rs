@@ -389,3 +389,23 @@ fn trunks_that_lose_one_connection_together_come_back_one_after_the_other() {
     assert_eq!(begun.iter().sum::<usize>(), 500);
     assert!(begun.iter().all(|count| *count < 100), "{begun:?}");
 }
+
+#[test]
+fn what_the_replica_before_has_left_at_another_edge_is_removed() {
+    let mut one = Replica::new(1, &[owner(1)]);
+    one.carriers.came_up(ConnectionId(2), "198.51.100.8:5060".to_owned(), false, &[owner(1)], one.now);
+    one.carriers.set_trunks(trunks(1), one.now);
+    one.now = one.now + Duration::from_secs(1);
+    one.carriers.handle_timeout(one.now);
+    let request = one.carriers.poll_request().expect("a REGISTER");
+    let response = Message::response_to(&request.message, StatusCode::OK)
+        .header(&HeaderName::Contact, "<sip:user-0@198.51.100.7:5060>;expires=600")
+        .header(&HeaderName::Contact, "<sip:user-0@198.51.100.8:5060>;expires=500")
+        .build();
+    one.carriers.answered(request.number, &response, one.now);
+    one.now = one.now + Duration::from_secs(1);
+    one.carriers.handle_timeout(one.now);
+    let request = one.carriers.poll_request().expect("a REGISTER");
+    let contacts: Vec<&str> = request.message.headers(&HeaderName::Contact).collect();
+    assert_eq!(contacts, ["<sip:user-0@198.51.100.7:5060>", "<sip:user-0@198.51.100.8:5060>;expires=0"]);
+}
