@@ -157,6 +157,8 @@ impl Carriers {
     pub fn broke(&mut self, link: ConnectionId, now: Timestamp) {
         self.up.remove(&link);
         self.draining.remove(&link);
+        // Another proxy may have the same edge: then the Contact stays, and the connections of this one are gone.
+        self.lose_flows(|(by, _)| *by == link, now);
         if self.way == Some(link) {
             self.way = None;
             self.lead_by(None, now);
@@ -213,10 +215,14 @@ impl Carriers {
         self.held.get(&number).filter(|held| held.registration.is_asked()).map(|_| (number, link))
     }
 
-    /// A proxy's connection has closed by which trunks are registered. All trunks of a carrier may be by one.
+    /// A proxy's connection has closed by which trunks are registered.
     pub fn flow_closed(&mut self, link: ConnectionId, flow: &str, now: Timestamp) {
-        let is_by =
-            |held: &HeldRegistration| held.flow.as_ref().is_some_and(|(by, known)| *by == link && known == flow);
+        self.lose_flows(|(by, known)| *by == link && known == flow, now);
+    }
+
+    /// All trunks of a carrier may be by one connection.
+    fn lose_flows(&mut self, is_lost: impl Fn(&(ConnectionId, String)) -> bool, now: Timestamp) {
+        let is_by = |held: &HeldRegistration| held.flow.as_ref().is_some_and(&is_lost);
         let within = own_registration::spread(self.held.values().filter(|held| is_by(held)).count());
         for held in self.held.values_mut().filter(|held| is_by(held)) {
             held.flow = None;

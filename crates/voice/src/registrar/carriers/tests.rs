@@ -409,3 +409,17 @@ fn what_the_replica_before_has_left_at_another_edge_is_removed() {
     let contacts: Vec<&str> = request.message.headers(&HeaderName::Contact).collect();
     assert_eq!(contacts, ["<sip:user-0@198.51.100.7:5060>", "<sip:user-0@198.51.100.8:5060>;expires=0"]);
 }
+
+#[test]
+fn a_proxy_that_goes_takes_its_connections_with_it_where_another_has_its_edge() {
+    let mut one = Replica::new(1, &[owner(1)]);
+    one.flow = Some(77);
+    one.carriers.set_trunks(trunks(1), one.now);
+    assert_eq!(one.users().len(), 1);
+    one.carriers.came_up(ConnectionId(2), EDGE.to_owned(), false, &[owner(1)], one.now);
+    one.carriers.proxy_drains(LINK, true, one.now);
+    one.now = one.now + Duration::from_secs(120);
+    assert_eq!(one.users().len(), 0, "calls go on by its connection");
+    one.carriers.broke(LINK, one.now);
+    assert_eq!(one.users().len(), 1);
+}
