@@ -4,6 +4,8 @@
 //! Drive loop: `handle_*(input, now)`; then [`OwnRegistration::poll_request`] until it is `None`, each request with a Via of the shell's own;
 //! then wait until [`OwnRegistration::next_timeout`] or the next input. One request at a time waits for its answer.
 
+mod account;
+mod answer;
 mod back_off;
 mod round;
 mod status;
@@ -14,15 +16,17 @@ use model::{Entropy, Timestamp};
 
 use crate::agent::{ALLOW, AgentCredentials};
 use crate::digest;
-use crate::header::{CSeq, Contact, HeaderName};
+use crate::header::{CSeq, HeaderName};
 use crate::message::Message;
 use crate::method::Method;
 use crate::service_route::{self, Unfollowed};
 use crate::status::StatusCode;
-use crate::uri::Uri;
 use crate::uri::escape::escape_user;
+pub use account::Account;
+use account::{host_of, transport_of};
+use answer::{granted, names, retry_after};
 use back_off::BackOff;
-pub use back_off::{LAST_PAUSE, WRONG_PASSWORD_PAUSE};
+pub use back_off::{LAST_PAUSE, WRONG_PASSWORD_PAUSE, spread};
 use round::Round;
 pub use status::{Problem, RegistrationOutcome, RegistrationStatus, State};
 
@@ -37,19 +41,8 @@ pub const REFRESH_MIN: Duration = Duration::from_secs(5);
 pub const AGAIN_MIN: Duration = Duration::from_secs(60);
 /// Nonces whose uses are counted: that of a proxy and that of the registrar behind it.
 const NONCES_MAX: usize = 2;
-
-/// Where to register, and as whom.
-#[derive(Clone, Debug)]
-pub struct Account {
-    /// The registrar: `host:port`, with URI parameters as `;transport=tcp` behind it.
-    pub registrar: String,
-    /// The domain of the account, where that is not the registrar's host.
-    pub domain: Option<String>,
-    /// The user of the account.
-    pub user: String,
-    /// The user name and the password that answer challenges.
-    pub credentials: AgentCredentials,
-}
+/// Contacts that are remembered because they may be registered; older ones end by themselves.
+const UNSURE_MAX: usize = 4;
 
 /// What is wanted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -82,6 +75,8 @@ pub struct OwnRegistration {
     edge: Option<String>,
     /// The Contact that the registrar knows, and until when.
     bound: Option<(String, Timestamp)>,
+    /// Contacts that it may know too, and until when: it may have taken requests whose answers have not come.
+    unsure: Vec<(String, Timestamp)>,
     /// The way by which the registrar wants our requests to go (RFC 3608), for as long as that lasts, or why it is not followed.
     service_route: Result<Vec<String>, Unfollowed>,
     /// What is asked for; a registrar may want more.
@@ -89,9 +84,9 @@ pub struct OwnRegistration {
     back_off: BackOff,
     /// A registrar that has refused us is not asked before.
     not_before: Timestamp,
-    /// Whether the password has changed or the connection has closed while a request waited: a failure of that one says nothing, and the next
-    /// follows at once.
-    is_excused: bool,
+    /// Set where the password has changed or the connection has closed while a request waited: a failure of that one says nothing, and the next
+    /// follows within this time.
+    excused: Option<Duration>,
     /// Whether the registrar has taken this password: what it refuses then is rather its own confusion.
     is_proved: bool,
     call_id: String,
@@ -115,11 +110,12 @@ impl OwnRegistration {
             phase: RegistrationPhase::Cut,
             edge: None,
             bound: None,
+            unsure: Vec::new(),
             service_route: Ok(Vec::new()),
             expires: EXPIRES_ASKED,
             back_off: BackOff::default(),
             not_before: Timestamp::default(),
-            is_excused: false,
+            excused: None,
             is_proved: false,
             call_id,
             tag,
@@ -163,6 +159,16 @@ impl OwnRegistration {
         matches!(self.phase, RegistrationPhase::Over)
     }
 
+    /// Whether a request waits for its answer. An answer that comes at another time is one to a request that was given up.
+    pub const fn is_asked(&self) -> bool {
+        matches!(self.phase, RegistrationPhase::Asked(_))
+    }
+
+    /// Whether the registrar keeps us now, as far as it has told.
+    pub fn is_registered(&self, now: Timestamp) -> bool {
+        self.bound.as_ref().is_some_and(|(_, until)| *until > now)
+    }
+
     /// When to call [`Self::handle_timeout`] next.
     pub const fn next_timeout(&self) -> Option<Timestamp> {
         match &self.phase {
@@ -175,14 +181,22 @@ impl OwnRegistration {
 // === impl OwnRegistration: inputs ===
 
 impl OwnRegistration {
-    /// The way out now: the address at which we are reached, or none. Another way than before is registered at once; so is the same one
-    /// after it was gone, since a carrier may send calls by the connection that broke.
-    pub fn handle_way(&mut self, edge: Option<&str>, now: Timestamp) {
+    /// The way out now: the address at which we are reached, or none. Another way than before is registered within this time ([`spread`]); so is
+    /// the same one after it was gone, since a carrier may send calls by the connection that broke. A request that waits is given up.
+    pub fn handle_way(&mut self, edge: Option<&str>, within: Duration, now: Timestamp) {
         if self.edge.as_deref() == edge || self.is_over() {
             return;
         }
+        let given_up = match &self.phase {
+            RegistrationPhase::Asked(round) if !round.removes => Some(round.contact.clone()),
+            _ => None,
+        };
+        if let Some(contact) = given_up {
+            self.doubt(contact, now);
+        }
+        self.excused = None;
         self.edge = edge.map(str::to_owned);
-        let soon = now + self.jitter(back_off::AT_ONCE);
+        let soon = now + self.jitter(within);
         self.phase = match (&self.edge, self.goal) {
             (None, Goal::Removed) => RegistrationPhase::Over,
             (None, Goal::Registered) => RegistrationPhase::Cut,
@@ -190,14 +204,15 @@ impl OwnRegistration {
         };
     }
 
-    /// The connection by which we are registered has closed, and a carrier that calls by it does not reach us: it is registered again at once.
-    pub fn handle_closed(&mut self, now: Timestamp) {
+    /// The connection by which we are registered has closed, and a carrier that calls by it does not reach us: it is registered again within
+    /// this time ([`spread`]).
+    pub fn handle_closed(&mut self, within: Duration, now: Timestamp) {
         let again = self.last.as_ref().map_or(now, |last| last.at + AGAIN_MIN);
-        let soon = (now + self.jitter(back_off::AT_ONCE)).max(again).max(self.not_before);
+        let soon = (again.max(now) + self.jitter(within)).max(self.not_before);
         match &mut self.phase {
             RegistrationPhase::Waiting { due } => *due = soon.min(*due),
             // It may have gone by that connection.
-            RegistrationPhase::Asked(_) => self.is_excused = true,
+            RegistrationPhase::Asked(_) => self.excused = Some(within),
             RegistrationPhase::Ready(_) | RegistrationPhase::Cut | RegistrationPhase::Over => {}
         }
     }
@@ -211,7 +226,7 @@ impl OwnRegistration {
         (self.back_off, self.not_before, self.is_proved) = (BackOff::default(), now, false);
         match &mut self.phase {
             RegistrationPhase::Waiting { due } => *due = now,
-            RegistrationPhase::Ready(_) | RegistrationPhase::Asked(_) => self.is_excused = true,
+            RegistrationPhase::Ready(_) | RegistrationPhase::Asked(_) => self.excused = Some(Duration::ZERO),
             RegistrationPhase::Cut | RegistrationPhase::Over => {}
         }
     }
@@ -219,7 +234,8 @@ impl OwnRegistration {
     /// It is not wanted any more: it is removed from the registrar, with one round of requests.
     pub fn end(&mut self, now: Timestamp) {
         self.goal = Goal::Removed;
-        let is_known = self.bound.as_ref().is_some_and(|(_, until)| *until > now);
+        // One that has not answered is not waited for once more because of what it may know.
+        let is_known = self.is_registered(now);
         match &self.phase {
             // Its answer decides.
             RegistrationPhase::Asked(_) | RegistrationPhase::Over => {}
@@ -262,8 +278,8 @@ impl OwnRegistration {
         Some(request)
     }
 
-    /// A response to the request that waits; provisional ones decide nothing.
-    pub fn handle_response(&mut self, response: &Message, now: Timestamp) {
+    /// A response to the request that waits; provisional ones decide nothing. `edges` are all the places at which we may be reached.
+    pub fn handle_response(&mut self, response: &Message, edges: &[&str], now: Timestamp) {
         let Some(status) = response.status().filter(|status| status.is_final()) else { return };
         let phase = std::mem::replace(&mut self.phase, RegistrationPhase::Cut);
         let RegistrationPhase::Asked(round) = phase else {
@@ -272,12 +288,16 @@ impl OwnRegistration {
         };
         if status.is_success() {
             self.last = Some(RegistrationOutcome::answer(response, status, now));
-            return self.succeeded(response, &round, now);
+            return self.succeeded(response, &round, edges, now);
         }
-        let removes = round.removes;
+        let (removes, contact) = (round.removes, round.contact.clone());
         match self.after(round, response, status) {
             Ok(round) => self.phase = RegistrationPhase::Ready(round),
             Err(problem) => {
+                // Somebody on the way may have said so, after the registrar has taken it.
+                if problem == Problem::Unavailable && !removes {
+                    self.doubt(contact, now);
+                }
                 let outcome = RegistrationOutcome {
                     problem: Some(problem),
                     ..RegistrationOutcome::answer(response, status, now)
@@ -290,7 +310,10 @@ impl OwnRegistration {
     /// The request that waits gets no answer.
     pub fn handle_silence(&mut self, now: Timestamp) {
         if let RegistrationPhase::Asked(round) = &self.phase {
-            let removes = round.removes;
+            let (removes, contact) = (round.removes, round.contact.clone());
+            if !removes {
+                self.doubt(contact, now);
+            }
             self.failed(RegistrationOutcome::silence(now), removes, None, now);
         }
     }
@@ -299,8 +322,10 @@ impl OwnRegistration {
 // === impl OwnRegistration: outcomes ===
 
 impl OwnRegistration {
-    fn succeeded(&mut self, response: &Message, round: &Round, now: Timestamp) {
-        (self.back_off, self.is_excused, self.is_proved) = (BackOff::default(), false, true);
+    fn succeeded(&mut self, response: &Message, round: &Round, edges: &[&str], now: Timestamp) {
+        (self.back_off, self.excused, self.is_proved) = (BackOff::default(), None, true);
+        // The request has removed them.
+        self.unsure.clear();
         if round.removes {
             self.bound = None;
             self.phase = RegistrationPhase::Over;
@@ -324,6 +349,7 @@ impl OwnRegistration {
         });
         // Half of the time is left for further attempts; an unanswered request takes 32 s of it.
         let due = now + (granted / 2).max(REFRESH_MIN) + self.jitter(granted / 10);
+        let due = if self.find_left(response, round, edges, now) { now + self.jitter(back_off::AT_ONCE) } else { due };
         self.phase = RegistrationPhase::Waiting { due };
         self.go_on(now);
     }
@@ -335,9 +361,9 @@ impl OwnRegistration {
             self.phase = if removes { RegistrationPhase::Over } else { RegistrationPhase::Waiting { due: now } };
             return self.end(now);
         }
-        let pause = match std::mem::take(&mut self.is_excused) {
-            true => Duration::ZERO,
-            false => {
+        let pause = match self.excused.take() {
+            Some(within) => self.jitter(within),
+            None => {
                 let is_confused = state == State::WrongPassword && self.is_proved;
                 let taken_for = if is_confused { State::Refused } else { state };
                 self.back_off.next(taken_for, self.entropy.as_mut()).max(at_least.unwrap_or_default())
@@ -347,6 +373,29 @@ impl OwnRegistration {
         // A registrar that has refused us, or has said when, is not asked sooner because a way out has changed.
         self.not_before = if state == State::Unreachable && at_least.is_none() { now } else { due };
         self.phase = if self.edge.is_some() { RegistrationPhase::Waiting { due } } else { RegistrationPhase::Cut };
+    }
+
+    /// It is not known what has become of a request: its Contact may be registered, for as long as was asked.
+    fn doubt(&mut self, contact: String, now: Timestamp) {
+        self.unsure.retain(|(known, until)| *known != contact && *until > now);
+        if self.unsure.len() >= UNSURE_MAX {
+            self.unsure.remove(0);
+        }
+        self.unsure.push((contact, now + self.expires));
+    }
+
+    /// Looks for Contacts at other edges of ours among those that the registrar keeps: who had the account before us has left them, and each call
+    /// would come by both. Whether they are removed at once: after a request that has removed some already that waits for the next refresh, since
+    /// the registrar may keep them in spite of it.
+    fn find_left(&mut self, response: &Message, round: &Round, edges: &[&str], now: Timestamp) -> bool {
+        for edge in edges {
+            let contact = self.account.contact_at(edge);
+            if contact != round.contact && names(response, &contact) {
+                self.doubt(contact, now);
+            }
+        }
+        let has_removed = round.request.headers(&HeaderName::Contact).nth(1).is_some();
+        !self.unsure.is_empty() && !has_removed
     }
 
     /// What was decided while a request waited.
@@ -370,11 +419,22 @@ impl OwnRegistration {
 // === impl OwnRegistration: requests ===
 
 impl OwnRegistration {
-    /// A round that registers the present Contact, or removes the one that the registrar knows.
+    /// The Contacts that the registrar knows or may know.
+    fn known(&self, now: Timestamp) -> Vec<&str> {
+        let mut known: Vec<&str> = Vec::new();
+        for (contact, until) in self.bound.iter().chain(&self.unsure) {
+            if *until > now && !known.contains(&contact.as_str()) {
+                known.push(contact.as_str());
+            }
+        }
+        known
+    }
+
+    /// A round that registers the present Contact, or removes those that the registrar knows.
     fn round(&self, now: Timestamp) -> Option<Round> {
         let removes = self.goal == Goal::Removed;
-        let known = self.bound.as_ref().filter(|(_, until)| *until > now).map(|(contact, _)| contact.as_str());
-        let contact = if removes { known?.to_owned() } else { self.contact()? };
+        let known = self.known(now);
+        let contact = if removes { (*known.first()?).to_owned() } else { self.contact()? };
         // §10.2: the address of record has no port.
         let Account { registrar, domain, user, .. } = &self.account;
         let host = domain.as_deref().unwrap_or_else(|| host_of(registrar));
@@ -394,7 +454,7 @@ impl OwnRegistration {
             request = request.header(&HeaderName::Route, format_args!("<sip:{registrar};lr>"));
         }
         // Where calls no longer reach us, none may be sent to.
-        if let Some(former) = known.filter(|known| *known != contact) {
+        for former in known.into_iter().filter(|known| *known != contact) {
             request = request.header(&HeaderName::Contact, format_args!("<{former}>;expires=0"));
         }
         let expires = if removes { 0 } else { self.expires.as_secs() };
@@ -404,10 +464,7 @@ impl OwnRegistration {
 
     /// Where we are reached now.
     fn contact(&self) -> Option<String> {
-        let edge = self.edge.as_deref()?;
-        let uri = format!("sip:{}@{edge}", escape_user(&self.account.user));
-        let transport = transport_of(&self.account.registrar);
-        Some(if transport.is_some_and(|t| t.eq_ignore_ascii_case("tcp")) { uri + ";transport=tcp" } else { uri })
+        self.edge.as_deref().map(|edge| self.account.contact_at(edge))
     }
 
     fn uses(&mut self, nonce: &str) -> u32 {
@@ -430,45 +487,6 @@ impl OwnRegistration {
             digest::respond(challenge, &user, &password, Method::Register.as_str(), uri, &cnonce, count).to_string()
         })
     }
-}
-
-/// How long the registrar has granted: for our Contact, else for all (§10.3 step 8); `None` if it does not say. A border element may have
-/// written another Contact in place of ours: then the least of all times counts, since ours is one of them.
-fn granted(response: &Message, contact: &str) -> Option<Duration> {
-    let ours = Uri::parse(contact).ok()?;
-    let (mut of_ours, mut least) = (None, None);
-    for contact in response.contacts().filter_map(Result::ok) {
-        let Contact::Address(address) = contact else { continue };
-        let expires = address.expires();
-        if address.uri().is_ok_and(|uri| uri.equivalent(&ours)) {
-            of_ours = Some(expires);
-        }
-        least = [least, expires].into_iter().flatten().min();
-    }
-    let of_all = || response.expires().ok().flatten();
-    let seconds = match of_ours {
-        Some(expires) => expires.or_else(of_all),
-        None => [least, of_all()].into_iter().flatten().min(),
-    };
-    Some(Duration::from_secs(seconds?.into()))
-}
-
-fn retry_after(response: &Message) -> Option<Duration> {
-    let seconds = response.retry_after().ok().flatten()?;
-    Some(Duration::from_secs(seconds.into()).min(LAST_PAUSE))
-}
-
-/// The host of `host:port;parameters`.
-fn host_of(registrar: &str) -> &str {
-    let address = registrar.split(';').next().unwrap_or_default();
-    match address.rsplit_once(':') {
-        Some((host, port)) if !port.contains(']') => host,
-        _ => address,
-    }
-}
-
-fn transport_of(registrar: &str) -> Option<&str> {
-    registrar.split(';').skip(1).find_map(|parameter| parameter.trim().strip_prefix("transport="))
 }
 
 impl std::fmt::Debug for OwnRegistration {

@@ -48,6 +48,8 @@ pub enum LinkEvent {
         edge: String,
         /// The nodes that the proxy considers live.
         live: Vec<Owner>,
+        /// Whether the proxy drains.
+        drains: bool,
     },
     /// A message from a proxy, keep-alives included.
     Message {
@@ -129,6 +131,7 @@ enum Raw {
 struct Greeting {
     edge: String,
     live: Vec<Owner>,
+    drains: bool,
 }
 
 // The first delay before reconnecting to a failed proxy; it doubles up to the maximum. A restarted proxy has its nodes
@@ -318,9 +321,9 @@ impl NodeLinks {
     fn take(&mut self, raw: Raw) -> Option<LinkEvent> {
         match raw {
             Raw::Up(link, proxy, writer, greeting) => {
-                let Greeting { edge, live } = greeting;
+                let Greeting { edge, live, drains } = greeting;
                 self.writers.insert(link, Up { writer, edge: edge.clone(), proxy, to_flush: false });
-                Some(LinkEvent::Up { link, proxy, edge, live })
+                Some(LinkEvent::Up { link, proxy, edge, live, drains })
             }
             Raw::Message(link, message) => Some(LinkEvent::Message { link, message }),
             Raw::Down(link) => {
@@ -459,7 +462,8 @@ impl Keeper {
                 Happened::Message(message) if is_answer_to_announcement(&message) => {
                     let accepted = message.status().is_some_and(StatusCode::is_success);
                     let edge = message.header(&headers::EDGE)?.to_owned();
-                    return accepted.then(|| Greeting { edge, live: live_nodes(&message) });
+                    let drains = message.header(&headers::DRAINING).is_some();
+                    return accepted.then(|| Greeting { edge, live: live_nodes(&message), drains });
                 }
                 // The proxy does not know us yet, so it has no other message for us. A peer that does not begin with
                 // the answer is no proxy.

@@ -545,9 +545,26 @@ async fn a_node_that_begins_to_drain_while_it_is_greeted_says_so() {
     let (connection, announcement) = announced(&mut proxy).await;
     links.announce(Work::Draining);
     greet(&mut proxy, connection, &announcement);
-    assert!(matches!(soon(links.next()).await, LinkEvent::Up { .. }));
+    assert!(matches!(soon(links.next()).await, LinkEvent::Up { drains: false, .. }));
     let TcpEvent::Message { message, .. } = soon(proxy.next()).await else { panic!("no announcement") };
     assert!(message.header(&sip::proxy::headers::NODE).unwrap().ends_with(";draining"));
+}
+
+#[tokio::test]
+async fn a_node_hears_from_the_greeting_that_the_proxy_drains() {
+    let (address, local) = (IpAddr::from([127, 213, 1, 5]), IpAddr::from([127, 213, 2, 5]));
+    let mut proxy = proxy_at(address);
+    let proxies = watch::Sender::new(vec![address]);
+    let mut links = links(&proxies, local);
+    let (connection, announcement) = announced(&mut proxy).await;
+    let greeting = Message::response_to(&announcement, StatusCode::OK)
+        .header(&sip::proxy::headers::EDGE, "127.0.0.1:5060")
+        .header(&sip::proxy::headers::DRAINING, 1)
+        .to_tag("p")
+        .build();
+    proxy.send(connection, greeting.to_bytes()).unwrap();
+    proxy.flush();
+    assert!(matches!(soon(links.next()).await, LinkEvent::Up { drains: true, .. }));
 }
 
 #[tokio::test]

@@ -6,8 +6,12 @@ use model::Entropy;
 
 use super::status::State;
 
-/// Requests that are due at once are spread over this time: a proxy that comes back must not send those of all trunks together.
+/// Requests that are due at once are spread over this time at least: a proxy that comes back must not send those of all trunks together.
 pub(super) const AT_ONCE: Duration = Duration::from_millis(500);
+/// So much of that time is for each of them where there are many: 50 a second, each with the request that answers its challenge.
+const AT_ONCE_EACH: Duration = Duration::from_millis(20);
+/// The longest time over which they are spread.
+const AT_ONCE_LONGEST: Duration = Duration::from_secs(30);
 /// The pauses after a registrar that does not answer or has no time: the first one, and the longest.
 const UNREACHABLE: (Duration, Duration) = (Duration::from_secs(4), Duration::from_secs(300));
 /// The pauses after a refusal that time may change.
@@ -16,6 +20,12 @@ const REFUSED: (Duration, Duration) = (Duration::from_secs(60), Duration::from_s
 pub const WRONG_PASSWORD_PAUSE: Duration = Duration::from_secs(900);
 /// The longest pause.
 pub const LAST_PAUSE: Duration = Duration::from_secs(3_600);
+
+/// Over how long the requests of so many registrations are spread that have lost their way together.
+pub fn spread(registrations: usize) -> Duration {
+    let each = u32::try_from(registrations).map_or(AT_ONCE_LONGEST, |count| AT_ONCE_EACH.saturating_mul(count));
+    each.clamp(AT_ONCE, AT_ONCE_LONGEST)
+}
 
 /// Counts failures of one kind in a row: after a long outage a single refusal is the first one.
 #[derive(Clone, Copy, Default, Debug)]

@@ -5,6 +5,7 @@ use super::*;
 use crate::digest::{Algorithm, Challenge, Secret};
 
 const EDGE: &str = "198.51.100.7:5060";
+const OTHER_EDGE: &str = "198.51.100.8:5060";
 const PASSWORD: &str = "hush-hush";
 
 /// A registration with a carrier on virtual time.
@@ -29,7 +30,7 @@ impl Lab {
     fn of(account: Account) -> Self {
         let registration = OwnRegistration::new(account, "registrar-1", Box::new(Seeded::new(7)));
         let mut lab = Self { registration, now: Timestamp::from_millis(1_000_000), sent: Vec::new() };
-        lab.registration.handle_way(Some(EDGE), lab.now);
+        lab.registration.handle_way(Some(EDGE), back_off::AT_ONCE, lab.now);
         lab.go_to_next();
         lab
     }
@@ -59,7 +60,7 @@ impl Lab {
         for (name, value) in headers {
             response = response.header(name, value);
         }
-        self.registration.handle_response(&response.build(), self.now);
+        self.registration.handle_response(&response.build(), &[EDGE, OTHER_EDGE], self.now);
         self.take();
     }
 
@@ -166,8 +167,8 @@ fn a_wrong_password_is_not_tried_again_soon_and_a_new_one_at_once() {
     let first = lab.registration.next_timeout().unwrap().since(lab.now);
     assert!(first >= WRONG_PASSWORD_PAUSE / 2, "{first:?}");
     // Nor because a proxy has come back.
-    lab.registration.handle_way(None, lab.now);
-    lab.registration.handle_way(Some(EDGE), lab.now);
+    lab.registration.handle_way(None, back_off::AT_ONCE, lab.now);
+    lab.registration.handle_way(Some(EDGE), back_off::AT_ONCE, lab.now);
     assert_eq!(lab.registration.next_timeout().unwrap().since(lab.now), first);
     lab.registration.handle_password("another".to_owned(), lab.now);
     assert_eq!(lab.go_to_next(), Duration::ZERO);
@@ -243,8 +244,8 @@ fn a_redirection_is_followed_to_the_same_host_once() {
 fn a_registrar_says_when_it_has_time_again() {
     let mut lab = Lab::new();
     lab.answer(503, &[(HeaderName::RetryAfter, "600".to_owned())]);
-    lab.registration.handle_way(None, lab.now);
-    lab.registration.handle_way(Some(EDGE), lab.now);
+    lab.registration.handle_way(None, back_off::AT_ONCE, lab.now);
+    lab.registration.handle_way(Some(EDGE), back_off::AT_ONCE, lab.now);
     assert!(lab.go_to_next() >= Duration::from_secs(600), "also if a proxy has come back meanwhile");
     lab.answer(503, &[(HeaderName::RetryAfter, "4000000000".to_owned())]);
     assert!(lab.go_to_next() <= LAST_PAUSE);
@@ -274,9 +275,9 @@ fn silence_is_waited_out_longer_each_time_and_success_forgets_it() {
 fn another_way_is_registered_at_once_and_the_former_removed() {
     let mut lab = Lab::at("203.0.113.9:5062;transport=tcp");
     lab.accept(600);
-    lab.registration.handle_way(None, lab.now);
+    lab.registration.handle_way(None, back_off::AT_ONCE, lab.now);
     assert_eq!(lab.registration.next_timeout(), None);
-    lab.registration.handle_way(Some("198.51.100.8:5060"), lab.now);
+    lab.registration.handle_way(Some("198.51.100.8:5060"), back_off::AT_ONCE, lab.now);
     assert!(lab.go_to_next() <= Duration::from_millis(500));
     let contacts: Vec<_> = lab.last().headers(&HeaderName::Contact).collect();
     let (new, former) =
@@ -412,16 +413,76 @@ fn a_connection_that_closes_is_replaced_at_once_and_not_without_end() {
     let mut lab = Lab::new();
     lab.accept(600);
     lab.now = lab.now + Duration::from_secs(100);
-    lab.registration.handle_closed(lab.now);
+    lab.registration.handle_closed(back_off::AT_ONCE, lab.now);
     assert!(lab.go_to_next() <= back_off::AT_ONCE);
     lab.accept(600);
     // A registrar that closes each connection.
-    lab.registration.handle_closed(lab.now);
-    assert_eq!(lab.go_to_next(), AGAIN_MIN);
+    lab.registration.handle_closed(back_off::AT_ONCE, lab.now);
+    let waited = lab.go_to_next();
+    assert!((AGAIN_MIN..=AGAIN_MIN + back_off::AT_ONCE).contains(&waited), "{waited:?}");
     // The refresh has gone by the connection that closes: its failure says nothing.
-    lab.registration.handle_closed(lab.now);
+    lab.registration.handle_closed(back_off::AT_ONCE, lab.now);
     lab.answer(503, &[]);
-    assert_eq!(lab.go_to_next(), Duration::ZERO);
+    assert!(lab.go_to_next() <= back_off::AT_ONCE);
     lab.answer(503, &[]);
-    assert!(lab.go_to_next() > Duration::ZERO, "and that of the next does");
+    assert!(lab.go_to_next() > back_off::AT_ONCE, "and that of the next does");
+}
+
+#[test]
+fn what_a_request_without_an_answer_may_have_registered_is_removed_by_the_next() {
+    let (other, third) = (OTHER_EDGE, "198.51.100.9:5060");
+    let ours = |edge: &str| format!("<sip:our%20line@{edge}>");
+    let removed = |edge: &str| ours(edge) + ";expires=0";
+    let contacts = |lab: &Lab| lab.last().headers(&HeaderName::Contact).map(str::to_owned).collect::<Vec<_>>();
+    let mut lab = Lab::new();
+    assert!(lab.registration.is_asked());
+    lab.registration.handle_way(Some(other), back_off::AT_ONCE, lab.now);
+    assert!(!lab.registration.is_asked());
+    lab.go_to_next();
+    assert_eq!(contacts(&lab), [ours(other), removed(EDGE)]);
+    lab.registration.handle_silence(lab.now);
+    lab.registration.handle_way(Some(third), back_off::AT_ONCE, lab.now);
+    lab.go_to_next();
+    assert_eq!(contacts(&lab), [ours(third), removed(EDGE), removed(other)]);
+    lab.accept(600);
+    assert_eq!(lab.status().state, State::Registered);
+    lab.registration.handle_way(Some(EDGE), back_off::AT_ONCE, lab.now);
+    lab.go_to_next();
+    assert_eq!(contacts(&lab), [ours(EDGE), removed(third)], "what was removed is not removed again");
+}
+
+#[test]
+fn many_that_lose_their_way_together_do_not_come_back_together() {
+    assert_eq!(spread(1), back_off::AT_ONCE);
+    assert_eq!(spread(1_000), Duration::from_secs(20));
+    assert_eq!(spread(usize::MAX), Duration::from_secs(30));
+    let due = |seed| {
+        let mut lab = Lab::new();
+        lab.registration.entropy = Box::new(Seeded::new(seed));
+        lab.accept(3_600);
+        lab.now = lab.now + Duration::from_secs(100);
+        lab.registration.handle_closed(spread(1_000), lab.now);
+        lab.go_to_next()
+    };
+    let waits: Vec<Duration> = (0..20).map(due).collect();
+    assert!(waits.iter().all(|wait| *wait <= spread(1_000)), "{waits:?}");
+    assert!(waits.iter().filter(|wait| **wait > Duration::from_secs(2)).count() > 10, "{waits:?}");
+}
+
+#[test]
+fn what_another_replica_has_left_at_the_registrar_is_removed() {
+    let mut lab = Lab::new();
+    let left = format!("<sip:our%20line@{OTHER_EDGE}>");
+    let lists_both = |lab: &mut Lab| {
+        let ours = lab.last().header(&HeaderName::Contact).unwrap().to_owned();
+        let contacts = [ours, left.clone(), "<sip:our%20line@192.0.2.1>".to_owned()];
+        lab.answer(200, &contacts.map(|contact| (HeaderName::Contact, contact + ";expires=600")));
+    };
+    lists_both(&mut lab);
+    assert!(lab.go_to_next() <= back_off::AT_ONCE);
+    let contacts: Vec<_> = lab.last().headers(&HeaderName::Contact).collect();
+    assert_eq!(contacts, [format!("<sip:our%20line@{EDGE}>"), format!("{left};expires=0")], "the third is not ours");
+    // A registrar that keeps it all the same is not asked without end.
+    lists_both(&mut lab);
+    assert!(lab.go_to_next() >= Duration::from_secs(300));
 }

@@ -85,6 +85,8 @@ impl Proxy {
         self.keep_alive_due.get_or_insert(now + KEEP_ALIVE);
         let greeting =
             Answer::new(StatusCode::OK).with(headers::EDGE, &self.settings.edge).with(headers::LIVE, self.nodes.list());
+        // A node that has just started begins nothing by a proxy that stops.
+        let greeting = if self.is_draining() { greeting.with(headers::DRAINING, 1) } else { greeting };
         self.answer(server, message, &greeting, now);
         if joined != Joined::Again {
             self.wake_waiting(now);

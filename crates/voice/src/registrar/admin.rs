@@ -19,8 +19,17 @@ type Rows = BTreeMap<TenantId, Vec<CarrierRegistration>>;
 pub(super) struct ToldRegistrations(Arc<watch::Sender<Rows>>);
 
 impl ToldRegistrations {
-    pub fn publish(&self, rows: Rows) {
-        self.0.send_replace(rows);
+    /// Takes these rows in place of what was told of their tenants.
+    pub fn publish(&self, changed: Rows) {
+        self.0.send_modify(|told| {
+            for (tenant, rows) in changed {
+                if rows.is_empty() {
+                    told.remove(&tenant);
+                } else {
+                    told.insert(tenant, rows);
+                }
+            }
+        });
     }
 
     /// The registrations of a tenant.

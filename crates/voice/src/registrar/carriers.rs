@@ -3,16 +3,17 @@
 //! A REGISTER goes out at the edge of a sip-proxy, whose address is in its Contact: the carrier's calls come to that edge. Which replica has
 //! a trunk follows from its name and from the replicas that the proxies see live, by the rule by which proxies choose nodes.
 
+mod telling;
 mod ways;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use contracts::carrier_registration::CarrierRegistration;
 use model::{Entropy, Owner, TenantId, Timestamp};
-use sip::own_registration::{Account, OwnRegistration, RegistrationOutcome, RegistrationStatus, State};
+use sip::own_registration::{self, Account, OwnRegistration, RegistrationOutcome, State};
 use sip::proxy::headers;
-use sip::{ConnectionId, HeaderName, Message, StatusCode, proxy};
-use tracing::{error, info, warn};
+use sip::{ConnectionId, HeaderName, Message, proxy};
+use tracing::error;
 
 use super::admin::ToldRegistrations;
 use super::metrics::Metrics;
@@ -25,7 +26,7 @@ const TRUNKS_MAX: usize = 1_000;
 
 /// A request to send.
 pub(super) struct CarrierRequest {
-    /// The registration, as responses and failures name it.
+    /// The request, as responses and failures name it.
     pub number: u64,
     /// The connection to the proxy.
     pub link: ConnectionId,
@@ -40,8 +41,11 @@ struct HeldRegistration {
     tenant: TenantId,
     trunk: String,
     registration: OwnRegistration,
-    /// The number of the proxy's connection by which it is registered, where that is one over TLS: the carrier calls by it.
-    flow: Option<String>,
+    /// The number of its last request.
+    asked: u64,
+    /// Our connection to the proxy, and the number of the proxy's own by which it is registered, where that is one over TLS: the carrier calls
+    /// by it.
+    flow: Option<(ConnectionId, String)>,
     /// Whether the trunk still wants it; if not, it is being removed.
     is_wanted: bool,
     /// What was told to operators last.
@@ -77,8 +81,18 @@ pub(super) struct Carriers {
     draws: Box<dyn Entropy>,
     /// By number.
     held: BTreeMap<u64, HeldRegistration>,
+    /// Those of them to which something has happened: operators may have to be told.
+    touched: BTreeSet<u64>,
+    /// Those of them that may have a request to send.
+    ready: BTreeSet<u64>,
     /// Those of them whose way may have to be stored.
     ways_due: BTreeSet<u64>,
+    /// The last request of each, while it waits for an answer: whose it is, and by which connection it went. An answer to an earlier one, which a
+    /// proxy that drains may still bring, is none to this.
+    asked: BTreeMap<u64, (u64, ConnectionId)>,
+    /// Tenants of whose registrations operators do not know yet.
+    changed: BTreeSet<TenantId>,
+    /// Counts registrations and requests.
     numbers: u64,
     /// Connections to proxies that are up: each proxy's edge, and the replicas of this role that it sees live.
     up: BTreeMap<ConnectionId, (String, Vec<Owner>)>,
@@ -108,7 +122,11 @@ impl Carriers {
             entropy,
             draws,
             held: BTreeMap::new(),
+            touched: BTreeSet::new(),
+            ready: BTreeSet::new(),
             ways_due: BTreeSet::new(),
+            asked: BTreeMap::new(),
+            changed: BTreeSet::new(),
             numbers: 0,
             up: BTreeMap::new(),
             draining: BTreeSet::new(),
@@ -125,9 +143,12 @@ impl Carriers {
         self.look(now);
     }
 
-    /// A proxy has accepted this node.
-    pub fn came_up(&mut self, link: ConnectionId, edge: String, live: &[Owner], now: Timestamp) {
+    /// A proxy has accepted this node; it may drain already.
+    pub fn came_up(&mut self, link: ConnectionId, edge: String, drains: bool, live: &[Owner], now: Timestamp) {
         self.up.insert(link, (edge, self.replicas(live)));
+        if drains {
+            self.draining.insert(link);
+        }
         self.choose_way(now);
         self.look(now);
     }
@@ -136,6 +157,8 @@ impl Carriers {
     pub fn broke(&mut self, link: ConnectionId, now: Timestamp) {
         self.up.remove(&link);
         self.draining.remove(&link);
+        // Another proxy may have the same edge: then the Contact stays, and the connections of this one are gone.
+        self.lose_flows(|(by, _)| *by == link, now);
         if self.way == Some(link) {
             self.way = None;
             self.lead_by(None, now);
@@ -164,28 +187,46 @@ impl Carriers {
     }
 
     /// A response to a request of ours.
-    pub fn answered(&mut self, number: u64, response: &Message, now: Timestamp) {
-        if let Some(held) = self.held.get_mut(&number) {
-            held.registration.handle_response(response, now);
-            if response.status().is_some_and(StatusCode::is_success) {
-                held.flow = response.header(&headers::FLOW).map(str::to_owned);
-            }
+    pub fn answered(&mut self, request: u64, response: &Message, now: Timestamp) {
+        let Some(status) = response.status().filter(|status| status.is_final()) else { return };
+        let Some((number, link)) = self.take_asked(request) else { return };
+        let Some(held) = self.held.get_mut(&number) else { return };
+        let edges: Vec<&str> = self.up.values().map(|(edge, _)| edge.as_str()).collect();
+        held.registration.handle_response(response, &edges, now);
+        if status.is_success() {
+            held.flow = response.header(&headers::FLOW).map(|flow| (link, flow.to_owned()));
         }
+        self.touch(number);
         self.learn_way(number, now);
     }
 
-    /// A proxy's connection has closed by which trunks are registered.
-    pub fn flow_closed(&mut self, flow: &str, now: Timestamp) {
-        for held in self.held.values_mut().filter(|held| held.flow.as_deref() == Some(flow)) {
-            held.flow = None;
-            held.registration.handle_closed(now);
-        }
-    }
-
     /// A request of ours gets no answer.
-    pub fn unanswered(&mut self, number: u64, now: Timestamp) {
+    pub fn unanswered(&mut self, request: u64, now: Timestamp) {
+        let Some((number, _)) = self.take_asked(request) else { return };
         if let Some(held) = self.held.get_mut(&number) {
             held.registration.handle_silence(now);
+        }
+        self.touch(number);
+    }
+
+    /// The registration that waits for the end of this request, and by which connection it went; none if the request was given up.
+    fn take_asked(&mut self, request: u64) -> Option<(u64, ConnectionId)> {
+        let (number, link) = self.asked.remove(&request)?;
+        self.held.get(&number).filter(|held| held.registration.is_asked()).map(|_| (number, link))
+    }
+
+    /// A proxy's connection has closed by which trunks are registered.
+    pub fn flow_closed(&mut self, link: ConnectionId, flow: &str, now: Timestamp) {
+        self.lose_flows(|(by, known)| *by == link && known == flow, now);
+    }
+
+    /// All trunks of a carrier may be by one connection.
+    fn lose_flows(&mut self, is_lost: impl Fn(&(ConnectionId, String)) -> bool, now: Timestamp) {
+        let is_by = |held: &HeldRegistration| held.flow.as_ref().is_some_and(&is_lost);
+        let within = own_registration::spread(self.held.values().filter(|held| is_by(held)).count());
+        for held in self.held.values_mut().filter(|held| is_by(held)) {
+            held.flow = None;
+            held.registration.handle_closed(within, now);
         }
     }
 
@@ -193,8 +234,10 @@ impl Carriers {
     pub fn drain(&mut self, now: Timestamp) {
         self.is_draining = true;
         let others = self.live().len() > 1;
-        for held in self.held.values_mut() {
+        for (number, held) in &mut self.held {
             held.is_wanted = false;
+            self.touched.insert(*number);
+            self.ready.insert(*number);
             if others { held.registration.leave() } else { held.registration.end(now) }
         }
     }
@@ -211,8 +254,16 @@ impl Carriers {
 
     /// Begins what is due, and tells what has changed.
     pub fn handle_timeout(&mut self, now: Timestamp) {
-        for held in self.held.values_mut() {
-            held.registration.handle_timeout(now);
+        for (number, held) in &mut self.held {
+            let is_due = held.registration.next_timeout().is_some_and(|due| due <= now);
+            let has_ended = matches!(held.told, Some((State::Registered, _))) && !held.registration.is_registered(now);
+            if is_due {
+                held.registration.handle_timeout(now);
+                self.ready.insert(*number);
+            }
+            if is_due || has_ended {
+                self.touched.insert(*number);
+            }
         }
         self.tell(now);
     }
@@ -220,11 +271,23 @@ impl Carriers {
     /// The next request to send.
     pub fn poll_request(&mut self) -> Option<CarrierRequest> {
         let link = self.way?;
-        let polled = self.held.iter_mut().find_map(|(number, held)| Some((*number, held.registration.poll_request()?)));
-        let (number, mut message) = polled?;
-        let branch = format!("z9hG4bK{:016x}{:016x}", self.draws.next_u64(), self.draws.next_u64());
-        message.push_front(&HeaderName::Via, format_args!("SIP/2.0/TCP {};branch={branch}", self.sent_by));
-        Some(CarrierRequest { number, link, branch, message })
+        while let Some(number) = self.ready.pop_first() {
+            let Some(held) = self.held.get_mut(&number) else { continue };
+            let Some(mut message) = held.registration.poll_request() else { continue };
+            self.numbers += 1;
+            self.asked.remove(&held.asked);
+            self.asked.insert(self.numbers, (number, link));
+            held.asked = self.numbers;
+            let branch = format!("z9hG4bK{:016x}{:016x}", self.draws.next_u64(), self.draws.next_u64());
+            message.push_front(&HeaderName::Via, format_args!("SIP/2.0/TCP {};branch={branch}", self.sent_by));
+            return Some(CarrierRequest { number: self.numbers, link, branch, message });
+        }
+        None
+    }
+
+    fn touch(&mut self, number: u64) {
+        self.touched.insert(number);
+        self.ready.insert(number);
     }
 }
 
@@ -243,6 +306,7 @@ impl Carriers {
         for (number, held) in self.held.iter_mut().filter(|(_, held)| held.is_wanted) {
             if held.follow_name(&self.trunks) {
                 self.ways_due.insert(*number);
+                self.changed.insert(held.tenant.clone());
             }
             let key = (held.tenant.clone(), held.trunk.clone());
             let is_same = |account: &&Account| is_same(account, held.registration.account());
@@ -252,12 +316,17 @@ impl Carriers {
                 continue;
             }
             held.is_wanted = false;
+            self.changed.insert(held.tenant.clone());
+            self.touched.insert(*number);
+            self.ready.insert(*number);
             // Another replica goes on with it, or nobody wants it any more.
             let is_moved = self.trunks.get(&key).filter(is_same).is_some();
             if is_moved { held.registration.leave() } else { held.registration.end(now) }
         }
+        let herds = Herds::of(wanted.values());
         for ((tenant, trunk), account) in wanted {
-            self.take(tenant, trunk, account, now);
+            let within = herds.spread(&account);
+            self.take((tenant, trunk), account, within, now);
         }
     }
 
@@ -276,7 +345,7 @@ impl Carriers {
         live.iter().filter(|owner| role(owner) == ours).cloned().collect()
     }
 
-    fn take(&mut self, tenant: TenantId, trunk: String, account: Account, now: Timestamp) {
+    fn take(&mut self, (tenant, trunk): (TenantId, String), account: Account, within: Duration, now: Timestamp) {
         // A removal that comes late would take the new registration's Contact too: it is waited for.
         let is_user = |held: &HeldRegistration| held.registration.account().user == account.user;
         if self.held.values().any(|held| !held.is_wanted && held.tenant == tenant && is_user(held)) {
@@ -289,10 +358,11 @@ impl Carriers {
         }
         self.numbers += 1;
         let mut registration = OwnRegistration::new(account, &self.us.node.to_string(), (self.entropy)());
-        registration.handle_way(self.edge().as_deref(), now);
+        registration.handle_way(self.edge().as_deref(), within, now);
         let (is_wanted, way) = (true, HeldWay::default());
-        let held = HeldRegistration { tenant, trunk, registration, flow: None, is_wanted, told: None, way };
+        let held = HeldRegistration { tenant, trunk, registration, asked: 0, flow: None, is_wanted, told: None, way };
         self.held.insert(self.numbers, held);
+        self.touched.insert(self.numbers);
     }
 
     fn edge(&self) -> Option<String> {
@@ -314,69 +384,30 @@ impl Carriers {
     }
 
     fn lead_by(&mut self, edge: Option<&str>, now: Timestamp) {
-        for held in self.held.values_mut() {
-            held.registration.handle_way(edge, now);
+        let herds = Herds::of(self.held.values().map(|held| held.registration.account()));
+        for (number, held) in &mut self.held {
+            let within = herds.spread(held.registration.account());
+            held.registration.handle_way(edge, within, now);
+            self.touched.insert(*number);
         }
     }
 }
 
-// === impl Carriers: what operators are told ===
+/// How many of the accounts that begin together each registrar has.
+struct Herds(BTreeMap<String, usize>);
 
-impl Carriers {
-    fn tell(&mut self, now: Timestamp) {
-        let mut is_changed = false;
-        for held in self.held.values_mut() {
-            let RegistrationStatus { state, registered_until, last, next_try } = held.registration.status(now);
-            if held.told.as_ref().is_some_and(|told| *told == (state, last.clone())) {
-                continue;
-            }
-            is_changed = true;
-            let before = held.told.replace((state, last.clone()));
-            let known = before.as_ref().map(|(state, last)| (*state, last.as_ref().and_then(|last| last.problem)));
-            let problem = last.as_ref().and_then(|last| last.problem);
-            if problem.is_some() {
-                self.metrics.trunk_failed();
-            }
-            if known == Some((state, problem)) {
-                continue;
-            }
-            let (tenant, trunk) = (&held.tenant, &held.trunk);
-            let seconds = |at: Option<Timestamp>| at.map(|at| at.since(now).as_secs());
-            match problem {
-                Some(problem) => {
-                    let answer = last.and_then(|last| last.answer).map(in_line).unwrap_or_default();
-                    let (why, again_in_s) = (problem.in_words(), seconds(next_try));
-                    warn!(%tenant, trunk, answer, why, "do" = problem.remedy(), again_in_s, "no registration with the carrier");
-                }
-                None if state == State::Registered => {
-                    info!(%tenant, trunk, for_s = seconds(registered_until), "registered with the carrier");
-                }
-                None => {}
-            }
+impl Herds {
+    fn of<'a>(accounts: impl Iterator<Item = &'a Account>) -> Self {
+        let mut herds: BTreeMap<String, usize> = BTreeMap::new();
+        for account in accounts {
+            *herds.entry(account.registrar.clone()).or_default() += 1;
         }
-        let before = self.held.len();
-        self.held.retain(|_, held| !held.registration.is_over());
-        if before != self.held.len() {
-            // There is room for trunks that were left out, or that waited for a removal.
-            self.look(now);
-        }
-        if is_changed || before != self.held.len() {
-            self.publish(now);
-        }
+        Self(herds)
     }
 
-    fn publish(&self, now: Timestamp) {
-        let mut rows: BTreeMap<TenantId, Vec<CarrierRegistration>> = BTreeMap::new();
-        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-        for held in self.held.values().filter(|held| held.is_wanted) {
-            let status = held.registration.status(now);
-            *counts.entry(status.state.as_str()).or_default() += 1;
-            rows.entry(held.tenant.clone()).or_default().push(row(held, status));
-        }
-        for state in State::ALL {
-            self.metrics.trunks(*state, counts.get(state.as_str()).copied().unwrap_or_default());
-        }
-        self.told.publish(rows);
+    /// Over how long those of this account's registrar are spread.
+    fn spread(&self, account: &Account) -> Duration {
+        own_registration::spread(self.0.get(&account.registrar).copied().unwrap_or_default())
     }
 }
 
@@ -388,30 +419,6 @@ fn is_held_by(us: &Owner, live: &[Owner], tenant: &TenantId, trunk: &str) -> boo
 fn is_same(account: &Account, other: &Account) -> bool {
     let known = |account: &Account| (account.registrar.clone(), account.domain.clone(), account.user.clone());
     known(account) == known(other) && account.credentials.user == other.credentials.user
-}
-
-fn row(held: &HeldRegistration, status: RegistrationStatus) -> CarrierRegistration {
-    let RegistrationStatus { state, registered_until, last, next_try } = status;
-    let way = Some(&held.way).filter(|_| registered_until.is_some());
-    let (account, problem) = (held.registration.account(), last.as_ref().and_then(|last| last.problem));
-    CarrierRegistration {
-        trunk: held.trunk.clone(),
-        registrar: account.registrar.clone(),
-        user: account.user.clone(),
-        state: state.as_str().to_owned(),
-        registered_until_ms: registered_until.map(Timestamp::as_millis),
-        last_at_ms: last.as_ref().map(|last| last.at.as_millis()),
-        last_answer: last.and_then(|last| last.answer).map(in_line),
-        problem: problem.map(|problem| problem.in_words().to_owned()),
-        remedy: problem.map(|problem| problem.remedy().to_owned()),
-        next_try_ms: next_try.map(Timestamp::as_millis),
-        service_route: way.map(|way| way.followed().to_vec()).unwrap_or_default(),
-        service_route_fault: way.and_then(HeldWay::fault).map(|why| why.in_words().to_owned()),
-    }
-}
-
-fn in_line((status, phrase): (u16, String)) -> String {
-    format!("{status} {phrase}")
 }
 
 #[cfg(test)]

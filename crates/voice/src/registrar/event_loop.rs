@@ -202,10 +202,10 @@ impl EventLoop {
 
     fn take(&mut self, event: LinkEvent) {
         match event {
-            LinkEvent::Up { link, proxy, edge, live } => {
+            LinkEvent::Up { link, proxy, edge, live, drains } => {
                 info!(%proxy, "a proxy has accepted this node");
                 self.ctx.ready.holds(PROXY);
-                self.carriers.came_up(link, edge, &live, self.ctx.clock.now());
+                self.carriers.came_up(link, edge, drains, &live, self.ctx.clock.now());
             }
             LinkEvent::Down { link } => {
                 let now = self.ctx.clock.now();
@@ -226,7 +226,7 @@ impl EventLoop {
                         self.carriers.saw(link, &live_nodes(&message), now);
                     }
                     if let Some(flow) = message.header(&headers::FLOW_CLOSED) {
-                        self.carriers.flow_closed(flow, now);
+                        self.carriers.flow_closed(link, flow, now);
                     }
                 }
                 None => self.receive(message, link),

@@ -115,9 +115,10 @@ impl EventLoop {
     fn take_event(&mut self, event: LinkEvent) {
         let now = self.now();
         match event {
-            LinkEvent::Up { link, edge, proxy, live } => {
+            LinkEvent::Up { link, edge, proxy, live, drains } => {
                 tracing::info!(%proxy, %edge, "a proxy has accepted this node");
                 self.node.link_up(link, &edge, now);
+                self.node.proxy_drains(link, drains);
                 self.see_live(link, live, now);
                 // The calls of our previous run, before any of their messages is handled.
                 for record in std::mem::take(&mut self.former) {

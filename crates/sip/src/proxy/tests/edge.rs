@@ -157,6 +157,21 @@ fn nodes_are_told_by_each_keep_alive_whether_the_proxy_drains() {
 }
 
 #[test]
+fn a_node_that_joins_is_told_whether_the_proxy_drains() {
+    let mut lab = Lab::new();
+    for (number, drains) in [(1, false), (2, true)] {
+        if drains {
+            lab.proxy.drain(lab.now);
+        }
+        lab.proxy.handle_opened(ConnectionId(number), addr("127.0.2.1:40000"), Side::Cluster);
+        lab.announce(ConnectionId(number), &format!("sip-cluster;node=a{number};epoch=1"), TOKEN);
+        let (_, greeting) = lab.only();
+        assert_eq!(greeting.status(), Some(StatusCode::OK));
+        assert_eq!(greeting.header(&headers::DRAINING).is_some(), drains);
+    }
+}
+
+#[test]
 fn a_proxy_drains_until_the_nodes_that_drain_too_have_gone() {
     let mut lab = Lab::new();
     for (connection, role, owner) in [(1, "sip-cluster", "a.1"), (2, "media", "m.1")] {

@@ -28,17 +28,20 @@ fn trunks(count: usize) -> Accounts {
 struct Replica {
     carriers: Carriers,
     now: Timestamp,
+    /// The connection over TLS by which the proxy reaches the carrier.
+    flow: Option<u64>,
 }
 
 impl Replica {
     fn new(replica: u8, live: &[Owner]) -> Self {
         let metrics = Metrics::register(&runtime::Metrics::default());
-        let entropy = Box::new(|| Box::new(Seeded::new(3)) as Box<dyn Entropy>);
+        let seed = std::cell::Cell::new(3);
+        let entropy = Box::new(move || Box::new(Seeded::new(seed.replace(seed.get() + 1))) as Box<dyn Entropy>);
         let us = (owner(replica), "127.0.4.1".to_owned());
         let mut carriers = Carriers::new(us, entropy, (metrics, ToldRegistrations::default()));
         let now = Timestamp::from_millis(1_000_000);
-        carriers.came_up(LINK, EDGE.to_owned(), live, now);
-        Self { carriers, now }
+        carriers.came_up(LINK, EDGE.to_owned(), false, live, now);
+        Self { carriers, now, flow: None }
     }
 
     /// Lets a second pass; the carrier accepts each REGISTER. Returns the users, with the time asked for.
@@ -50,8 +53,11 @@ impl Replica {
             let user = message.to().unwrap().uri().unwrap().user().unwrap().to_owned();
             sent.push((user, message.header(&HeaderName::Expires).unwrap().to_owned()));
             let contact = message.header(&HeaderName::Contact).unwrap().to_owned() + ";expires=600";
-            let response = Message::response_to(&message, StatusCode::OK).header(&HeaderName::Contact, contact).build();
-            self.carriers.answered(number, &response, self.now);
+            let mut response = Message::response_to(&message, StatusCode::OK).header(&HeaderName::Contact, contact);
+            if let Some(flow) = self.flow {
+                response = response.header(&headers::FLOW, flow);
+            }
+            self.carriers.answered(number, &response.build(), self.now);
         }
         self.carriers.handle_timeout(self.now);
         sent
@@ -131,7 +137,7 @@ fn a_proxy_that_is_gone_leads_to_another_with_its_own_contact() {
     let mut one = Replica::new(1, &[owner(1)]);
     one.carriers.set_trunks(trunks(1), one.now);
     assert_eq!(one.users().len(), 1);
-    one.carriers.came_up(ConnectionId(2), "198.51.100.8:5060".to_owned(), &[owner(1)], one.now);
+    one.carriers.came_up(ConnectionId(2), "198.51.100.8:5060".to_owned(), false, &[owner(1)], one.now);
     assert_eq!(one.users().len(), 0);
     one.carriers.broke(LINK, one.now);
     one.now = one.now + Duration::from_secs(1);
@@ -148,7 +154,9 @@ fn a_proxy_that_is_gone_leads_to_another_with_its_own_contact() {
 fn there_are_no_more_than_a_replica_bears() {
     let mut one = Replica::new(1, &[owner(1)]);
     one.carriers.set_trunks(trunks(TRUNKS_MAX + 5), one.now);
-    assert_eq!(one.users().len(), TRUNKS_MAX);
+    let begun: Vec<usize> = (0..30).map(|_| one.users().len()).collect();
+    assert_eq!(begun.iter().sum::<usize>(), TRUNKS_MAX);
+    assert!(begun.iter().all(|count| *count < 100), "not all at once: {begun:?}");
 }
 
 /// A trunk with this name and account.
@@ -163,6 +171,8 @@ fn a_trunk_with_another_name_keeps_its_registration() {
     assert_eq!(replica.pass().len(), 1);
     replica.carriers.set_trunks(only("carrier", account(1)), replica.now);
     assert_eq!((replica.pass(), replica.rows()), (Vec::new(), 1));
+    let row = replica.carriers.told.rows(&TenantId::parse("acme").unwrap()).remove(0);
+    assert_eq!(row.trunk, "carrier");
 }
 
 #[test]
@@ -253,11 +263,11 @@ fn trunks_are_registered_again_when_the_connection_closes_by_which_they_are() {
         .build();
     one.carriers.answered(request.number, &response, one.now);
     one.now = one.now + Duration::from_secs(120);
-    one.carriers.flow_closed("78", one.now);
+    one.carriers.flow_closed(LINK, "78", one.now);
     assert_eq!(one.users().len(), 0, "that was another connection");
-    one.carriers.flow_closed("77", one.now);
+    one.carriers.flow_closed(LINK, "77", one.now);
     assert_eq!(one.users().len(), 1);
-    one.carriers.flow_closed("77", one.now + Duration::from_secs(120));
+    one.carriers.flow_closed(LINK, "77", one.now + Duration::from_secs(120));
     assert_eq!(one.users().len(), 0, "it is not by that connection any more");
 }
 
@@ -278,11 +288,138 @@ fn a_proxy_that_drains_is_left_at_once_for_one_that_does_not() {
         Some((request.link, contact))
     };
     let (two, three) = (ConnectionId(2), ConnectionId(3));
-    one.carriers.came_up(two, "198.51.100.8:5060".to_owned(), &[owner(1)], one.now);
+    one.carriers.came_up(two, "198.51.100.8:5060".to_owned(), false, &[owner(1)], one.now);
     assert_eq!(registers_by(&mut one), Some((two, "<sip:user-0@198.51.100.8:5060>".to_owned())));
     one.carriers.broke(LINK, one.now);
-    one.carriers.came_up(three, "198.51.100.7:5060".to_owned(), &[owner(1)], one.now);
+    one.carriers.came_up(three, "198.51.100.7:5060".to_owned(), false, &[owner(1)], one.now);
     assert_eq!(registers_by(&mut one), None, "it stays where it is");
     one.carriers.proxy_drains(two, true, one.now);
     assert_eq!(registers_by(&mut one), Some((three, "<sip:user-0@198.51.100.7:5060>".to_owned())));
+}
+
+/// The registrar's answer to a REGISTER.
+fn answer(request: &CarrierRequest, status: StatusCode) -> Message {
+    let answer = Message::response_to(&request.message, status);
+    let answer = if status == StatusCode::UNAUTHORIZED {
+        let challenge = r#"Digest realm="carrier", nonce="n1", algorithm=MD5, qop="auth""#;
+        answer.header(&HeaderName::WwwAuthenticate, challenge)
+    } else {
+        answer.header(&HeaderName::Expires, 600)
+    };
+    answer.build()
+}
+
+#[test]
+fn what_a_proxy_that_drains_still_brings_is_no_answer_to_the_next_request() {
+    let two = ConnectionId(2);
+    for late in [Some(StatusCode::OK), Some(StatusCode::UNAUTHORIZED), None] {
+        let mut one = Replica::new(1, &[owner(1)]);
+        one.carriers.came_up(two, "198.51.100.8:5060".to_owned(), false, &[owner(1)], one.now);
+        one.carriers.set_trunks(trunks(1), one.now);
+        let next = |one: &mut Replica| {
+            one.now = one.now + Duration::from_secs(1);
+            one.carriers.handle_timeout(one.now);
+            one.carriers.poll_request().expect("a REGISTER")
+        };
+        let first = next(&mut one);
+        one.carriers.proxy_drains(LINK, true, one.now);
+        let second = next(&mut one);
+        assert_eq!((first.link, second.link), (LINK, two));
+        match late {
+            Some(status) => one.carriers.answered(first.number, &answer(&first, status), one.now),
+            None => one.carriers.unanswered(first.number, one.now),
+        }
+        assert!(one.carriers.poll_request().is_none(), "{late:?} is not about it");
+        one.carriers.answered(second.number, &answer(&second, StatusCode::UNAUTHORIZED), one.now);
+        let third = one.carriers.poll_request().expect("one with credentials");
+        let contacts: Vec<&str> = third.message.headers(&HeaderName::Contact).collect();
+        assert_eq!(contacts, ["<sip:user-0@198.51.100.8:5060>", "<sip:user-0@198.51.100.7:5060>;expires=0"]);
+        one.carriers.answered(third.number, &answer(&third, StatusCode::OK), one.now);
+        one.carriers.handle_timeout(one.now);
+        let row = one.carriers.told.rows(&TenantId::parse("acme").unwrap()).remove(0);
+        assert_eq!((row.state.as_str(), row.problem), ("registered", None), "{late:?}");
+    }
+}
+
+#[test]
+fn an_answer_that_comes_before_the_next_request_is_not_believed_either() {
+    let mut one = Replica::new(1, &[owner(1)]);
+    one.carriers.set_trunks(trunks(1), one.now);
+    one.now = one.now + Duration::from_secs(1);
+    one.carriers.handle_timeout(one.now);
+    let first = one.carriers.poll_request().expect("a REGISTER");
+    let two = ConnectionId(2);
+    one.carriers.came_up(two, "198.51.100.8:5060".to_owned(), false, &[owner(1)], one.now);
+    one.carriers.proxy_drains(LINK, true, one.now);
+    let late = Message::response_to(&first.message, StatusCode::OK)
+        .header(&HeaderName::Expires, 600)
+        .header(&headers::FLOW, 77)
+        .build();
+    one.carriers.answered(first.number, &late, one.now);
+    assert!(one.carriers.held.values().all(|held| held.flow.is_none()), "it is not by that connection");
+    assert_eq!(one.users().len(), 1);
+    assert!(one.carriers.asked.is_empty());
+}
+
+#[test]
+fn a_proxy_that_drains_already_when_it_is_met_is_no_way_where_there_is_another() {
+    let mut one = Replica::new(1, &[owner(1)]);
+    one.carriers.set_trunks(trunks(1), one.now);
+    assert_eq!(one.users().len(), 1);
+    one.carriers.proxy_drains(LINK, true, one.now);
+    one.carriers.came_up(ConnectionId(2), "198.51.100.8:5060".to_owned(), true, &[owner(1)], one.now);
+    assert_eq!(one.users().len(), 0, "that one is no better");
+    one.carriers.came_up(ConnectionId(3), "198.51.100.9:5060".to_owned(), false, &[owner(1)], one.now);
+    assert_eq!((one.users().len(), one.carriers.way), (1, Some(ConnectionId(3))));
+}
+
+#[test]
+fn trunks_that_lose_one_connection_together_come_back_one_after_the_other() {
+    let mut one = Replica::new(1, &[owner(1)]);
+    one.flow = Some(77);
+    one.carriers.set_trunks(trunks(500), one.now);
+    for _ in 0..11 {
+        one.pass();
+    }
+    one.now = one.now + Duration::from_secs(120);
+    one.carriers.flow_closed(ConnectionId(2), "77", one.now);
+    assert_eq!(one.users().len(), 0, "another proxy numbers its own connections");
+    one.carriers.flow_closed(LINK, "77", one.now);
+    let begun: Vec<usize> = (0..11).map(|_| one.users().len()).collect();
+    assert_eq!(begun.iter().sum::<usize>(), 500);
+    assert!(begun.iter().all(|count| *count < 100), "{begun:?}");
+}
+
+#[test]
+fn what_the_replica_before_has_left_at_another_edge_is_removed() {
+    let mut one = Replica::new(1, &[owner(1)]);
+    one.carriers.came_up(ConnectionId(2), "198.51.100.8:5060".to_owned(), false, &[owner(1)], one.now);
+    one.carriers.set_trunks(trunks(1), one.now);
+    one.now = one.now + Duration::from_secs(1);
+    one.carriers.handle_timeout(one.now);
+    let request = one.carriers.poll_request().expect("a REGISTER");
+    let response = Message::response_to(&request.message, StatusCode::OK)
+        .header(&HeaderName::Contact, "<sip:user-0@198.51.100.7:5060>;expires=600")
+        .header(&HeaderName::Contact, "<sip:user-0@198.51.100.8:5060>;expires=500")
+        .build();
+    one.carriers.answered(request.number, &response, one.now);
+    one.now = one.now + Duration::from_secs(1);
+    one.carriers.handle_timeout(one.now);
+    let request = one.carriers.poll_request().expect("a REGISTER");
+    let contacts: Vec<&str> = request.message.headers(&HeaderName::Contact).collect();
+    assert_eq!(contacts, ["<sip:user-0@198.51.100.7:5060>", "<sip:user-0@198.51.100.8:5060>;expires=0"]);
+}
+
+#[test]
+fn a_proxy_that_goes_takes_its_connections_with_it_where_another_has_its_edge() {
+    let mut one = Replica::new(1, &[owner(1)]);
+    one.flow = Some(77);
+    one.carriers.set_trunks(trunks(1), one.now);
+    assert_eq!(one.users().len(), 1);
+    one.carriers.came_up(ConnectionId(2), EDGE.to_owned(), false, &[owner(1)], one.now);
+    one.carriers.proxy_drains(LINK, true, one.now);
+    one.now = one.now + Duration::from_secs(120);
+    assert_eq!(one.users().len(), 0, "calls go on by its connection");
+    one.carriers.broke(LINK, one.now);
+    assert_eq!(one.users().len(), 1);
 }

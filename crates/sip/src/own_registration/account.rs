@@ -1,0 +1,40 @@
+//! The account at a registrar.
+
+use crate::agent::AgentCredentials;
+use crate::uri::escape::escape_user;
+
+/// Where to register, and as whom.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// The registrar: `host:port`, with URI parameters as `;transport=tcp` behind it.
+    pub registrar: String,
+    /// The domain of the account, where that is not the registrar's host.
+    pub domain: Option<String>,
+    /// The user of the account.
+    pub user: String,
+    /// The user name and the password that answer challenges.
+    pub credentials: AgentCredentials,
+}
+
+impl Account {
+    /// The Contact by which we are reached at an edge.
+    pub(super) fn contact_at(&self, edge: &str) -> String {
+        let uri = format!("sip:{}@{edge}", escape_user(&self.user));
+        let transport = transport_of(&self.registrar);
+        if transport.is_some_and(|t| t.eq_ignore_ascii_case("tcp")) { uri + ";transport=tcp" } else { uri }
+    }
+}
+
+/// The host of `host:port;parameters`.
+pub(super) fn host_of(registrar: &str) -> &str {
+    let address = registrar.split(';').next().unwrap_or_default();
+    match address.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => host,
+        _ => address,
+    }
+}
+
+/// The transport that it names.
+pub(super) fn transport_of(registrar: &str) -> Option<&str> {
+    registrar.split(';').skip(1).find_map(|parameter| parameter.trim().strip_prefix("transport="))
+}
