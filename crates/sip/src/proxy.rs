@@ -9,7 +9,7 @@
 //! [`Proxy::next_timeout`] or the next input. Timers: [`settings::KEEP_ALIVE`], [`settings::SUCCESSOR_WAIT`],
 //! [`settings::TIMER_C`] and those of [`crate::transaction`].
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -137,6 +137,8 @@ pub struct Proxy {
     allowance: Allowance,
     overload: Overload,
     trunks: Trunks,
+    /// What phones dial for help, of all tenants.
+    emergency_numbers: HashSet<Box<str>>,
     /// When the next sender that is refused for what it lacks may be reported.
     lacking_told: Timestamp,
     lookups: usize,
@@ -211,6 +213,7 @@ impl Proxy {
             allowance: Allowance::new(),
             overload: Overload::default(),
             trunks: Trunks::default(),
+            emergency_numbers: HashSet::new(),
             lacking_told: Timestamp::from_millis(0),
             lookups: 0,
             resolving: 0,
@@ -234,6 +237,11 @@ impl Proxy {
         let trunks: Vec<Arc<Trunk>> = trunks.into_iter().map(Into::into).collect();
         self.carriers.set(carriers::asked_in_turn(&trunks), now);
         self.trunks = trunks.into_iter().collect();
+    }
+
+    /// Replaces the numbers that phones dial for help, of all tenants: calls to them are let in where others are refused.
+    pub fn set_emergency_numbers(&mut self, numbers: HashSet<Box<str>>) {
+        self.emergency_numbers = numbers;
     }
 
     /// From now on every initial request from the edge is refused with 503; existing requests and dialogs go on.

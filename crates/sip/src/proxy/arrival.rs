@@ -113,7 +113,7 @@ impl Proxy {
             self.counts.responses_stray += 1;
             return;
         }
-        if self.is_too_much(&message, flow, now) {
+        if self.is_too_much(&message, (flow, remote), now) {
             self.counts.overload_refused += 1;
             return self.answer_stranger(flow, &message, &Answer::unavailable());
         }
@@ -137,13 +137,27 @@ impl Proxy {
 
     /// Whether there is no time or no room for an initial request. Admitted requests and their repeats go on, and so
     /// does every dialog. A phone that has authenticated may call for help all the same.
-    fn is_too_much(&mut self, message: &Message, flow: Flow, now: Timestamp) -> bool {
+    fn is_too_much(&mut self, message: &Message, from: (Flow, SocketAddr), now: Timestamp) -> bool {
         let held = self.exchanges.len().max(self.layer.len().1);
         (self.overload.refuses() || held >= BEGINNING_MAX || self.layer.is_short())
             && message.is_request()
             && begins(message)
             && !self.layer.knows(message, now)
-            && !(may_be_for_help(message) && self.allowance.may_call_for_help(flow, now))
+            && !(self.may_be_for_help(message) && self.is_let_in_for_help(message, from, now))
+    }
+
+    /// Whether a call may be one for help: to the emergency service itself, or to an emergency number of some tenant. Which tenant calls is
+    /// known later, and its rules decide.
+    pub(super) fn may_be_for_help(&self, request: &Message) -> bool {
+        let uri = request.request_uri().and_then(|uri| Uri::parse(uri).ok());
+        let is_number = |uri: Uri<'_>| uri.user().is_some_and(|user| self.emergency_numbers.contains(user));
+        request.method() == Method::Invite && uri.is_some_and(|uri| uri.is_emergency() || is_number(uri))
+    }
+
+    /// What answers our challenge has been let in with the INVITE that was challenged.
+    fn is_let_in_for_help(&mut self, request: &Message, (flow, remote): (Flow, SocketAddr), now: Timestamp) -> bool {
+        let answers = self.shows_fresh_nonce(request, remote, now);
+        self.allowance.may_call_for_help(flow, answers, now)
     }
 
     /// Whether a request continues something unknown here: a dialog whose tag is not ours, or a CANCEL without its
@@ -246,15 +260,6 @@ impl Proxy {
 /// Whether a request is initial: outside any dialog, and not part of another request (ACK, CANCEL).
 pub(super) fn begins(request: &Message) -> bool {
     !matches!(request.method(), Method::Ack | Method::Cancel) && request.to().is_ok_and(|to| to.tag().is_none())
-}
-
-/// Whether a call may be one for help: it is to the emergency service itself, or to as few digits as emergency numbers have. Which of these
-/// are some, the tenant's rules say later.
-pub(super) fn may_be_for_help(request: &Message) -> bool {
-    let is_short = |user: &str| (2..=3).contains(&user.len()) && user.bytes().all(|byte| byte.is_ascii_digit());
-    let uri = request.request_uri().and_then(|uri| Uri::parse(uri).ok());
-    let is_called = |uri: Uri<'_>| uri.is_emergency() || uri.user().is_some_and(is_short);
-    request.method() == Method::Invite && uri.is_some_and(is_called)
 }
 
 /// Whether a response has no Via below ours (RFC 3261 §16.7 step 3), as if the request were ours: only our CANCELs are, and questions

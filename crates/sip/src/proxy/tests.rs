@@ -124,6 +124,7 @@ impl Lab {
             }],
             Timestamp::from_millis(1_000_000),
         );
+        proxy.set_emergency_numbers(["110", "112"].map(Into::into).into());
         Self {
             proxy,
             now: Timestamp::from_millis(1_000_000),

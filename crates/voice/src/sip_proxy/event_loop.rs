@@ -282,9 +282,10 @@ impl EventLoop {
         self.attempt(Doing::Word("an answer of config"), now, |this| {
             match found {
                 Found::User { lookup, credentials } => this.proxy.handle_credentials(lookup, credentials, now),
-                Found::Trunks(trunks) => {
+                Found::Tenants { trunks, emergency_numbers } => {
                     this.meters.set_trunks(trunks.iter().cloned().collect());
                     this.proxy.set_trunks(trunks, now);
+                    this.proxy.set_emergency_numbers(emergency_numbers);
                     this.ctx.ready.holds("phones and trunks");
                 }
             }
