@@ -434,7 +434,7 @@ impl OwnRegistration {
 
 /// How long the registrar has granted: for our Contact, else for all (§10.3 step 8); `None` if it does not say. A border element may have
 /// written another Contact in place of ours: then the least of all times counts, since ours is one of them.
-fn granted(response: &Message, contact: &str) -> Option<Duration> {
+pub(crate) fn granted(response: &Message, contact: &str) -> Option<Duration> {
     let ours = Uri::parse(contact).ok()?;
     let (mut of_ours, mut least) = (None, None);
     for contact in response.contacts().filter_map(Result::ok) {

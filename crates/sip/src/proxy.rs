@@ -334,6 +334,7 @@ impl Proxy {
             Side::Cluster => self.arrive_from_node(message, connection, now),
             Side::Edge => {
                 self.forget_expired(connection, now);
+                self.registered.heard(connection);
                 let admission = self.admit(Flow::Stream { connection }, peer.remote.ip(), now);
                 self.arrive_within_rate(message, Flow::Stream { connection }, peer.remote, admission, now);
             }

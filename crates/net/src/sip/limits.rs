@@ -16,7 +16,8 @@ pub struct Limits {
     pub write_queue_bytes: usize,
     /// How long a peer may leave a non-empty write queue without taking a byte.
     pub write_stall: Duration,
-    /// How long a connection may stay silent; one of strangers has less, see [`super::places`]. RFC 5626 §4.4.1 pings come every 95 to 120 s.
+    /// How long a connection may stay silent; one of strangers has less, see [`super::places`]. RFC 5626 §4.4.1 pings come every 95 to 120 s. A
+    /// ping that we have sent counts as a word of the peer, who need not answer it.
     pub idle: Duration,
     /// How long one message may take from its first byte to its last (a slow sender occupies a slot).
     pub message_time: Duration,

@@ -80,8 +80,8 @@ impl Proxy {
         if let Some(ours) = self.exchanges.get(id).and_then(|held| held.recorded.as_deref()) {
             restore(&mut message, ours);
         }
-        if let (Some(by), Origin::Node(node)) = (registered, origin) {
-            self.note_registered(&mut message, node, by, now);
+        if let (Some((by, register)), Origin::Node(node)) = (registered, origin) {
+            self.note_registered(&mut message, node, (by, &register), now);
         }
         message.ensure_content_length();
         self.counts.responses_forwarded += 1;

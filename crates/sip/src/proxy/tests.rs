@@ -139,7 +139,7 @@ impl Lab {
     fn drain(&mut self) {
         while let Some(output) = self.proxy.poll_output() {
             match output {
-                Output::Transmit(Transmit { flow, bytes }) if *bytes == *super::registered::PING => {
+                Output::Transmit(Transmit { flow, bytes }) if *bytes == *crate::framer::PING => {
                     self.pinged.push(flow);
                 }
                 Output::Transmit(Transmit { flow, bytes }) => {

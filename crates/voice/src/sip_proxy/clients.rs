@@ -362,7 +362,8 @@ fn held_of(id: &TenantId, config: &TenantConfig) -> Option<Held> {
     });
     let (version, realm) = (config.version.clone(), config.tenant()?.realm.clone());
     let (phones, trunks) = (phones.collect(), trunks.map(Arc::new).collect());
-    Some(Held { id: id.clone(), version, realm, phones, trunks, emergency_numbers: emergency_numbers::of_tenant(config) })
+    let emergency_numbers = emergency_numbers::of_tenant(config);
+    Some(Held { id: id.clone(), version, realm, phones, trunks, emergency_numbers })
 }
 
 fn trunk_of(tenant: &TenantId, trunk: &TrunkObject) -> Trunk {
