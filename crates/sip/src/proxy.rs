@@ -137,6 +137,8 @@ pub struct Proxy {
     allowance: Allowance,
     overload: Overload,
     trunks: Trunks,
+    /// Those with certificates, by the numbers of their marks.
+    trunks_by_mark: HashMap<u64, Arc<Trunk>>,
     /// What phones dial for help, of all tenants.
     emergency_numbers: HashSet<Box<str>>,
     /// When the next sender that is refused for what it lacks may be reported.
@@ -213,6 +215,7 @@ impl Proxy {
             allowance: Allowance::new(),
             overload: Overload::default(),
             trunks: Trunks::default(),
+            trunks_by_mark: HashMap::new(),
             emergency_numbers: HashSet::new(),
             lacking_told: Timestamp::from_millis(0),
             lookups: 0,
@@ -236,6 +239,9 @@ impl Proxy {
     pub fn set_trunks(&mut self, trunks: impl IntoIterator<Item = impl Into<Arc<Trunk>>>, now: Timestamp) {
         let trunks: Vec<Arc<Trunk>> = trunks.into_iter().map(Into::into).collect();
         self.carriers.set(carriers::asked_in_turn(&trunks), now);
+        let certified = trunks.iter().filter(|trunk| !trunk.certificate_names.is_empty());
+        let mark = |trunk: &Trunk| PhoneMark::of_trunk(&trunk.tenant, &trunk.name, &self.seal).number();
+        self.trunks_by_mark = certified.map(|trunk| (mark(trunk), trunk.clone())).collect();
         self.trunks = trunks.into_iter().collect();
     }
 

@@ -1,6 +1,7 @@
 //! Where a request goes: flows in Routes, owners in tags, nodes by domain, addresses (RFC 3261 §16.4, §16.5).
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use model::{Dn, Owner, TenantId, Timestamp};
 
@@ -8,7 +9,7 @@ use super::answer::Answer;
 use super::exchange::Target;
 use super::flow_token::{PhoneMark, StreamOwner};
 use super::nodes::owns_calls;
-use super::{Peer, Proxy, Side, flow_token, rendezvous};
+use super::{Peer, Proxy, Side, Trunk, flow_token, rendezvous};
 use crate::flow::{ConnectionId, Flow, Transport};
 use crate::header::{Contact, HeaderName};
 use crate::local_tag::LocalTag;
@@ -214,8 +215,10 @@ impl Proxy {
     /// What went over TLS goes on over TLS, and only where the phone has authenticated: to a new connection of ours the phone
     /// would have to prove its name, and phones have no certificates that anybody could verify.
     fn another_way(&mut self, owner: StreamOwner, was: Transport, message: &Message) -> Option<Flow> {
+        let trunk = self.trunks_by_mark.get(&owner.phone.number());
         let is_own = |connection: ConnectionId, peer: &Peer| {
-            peer.side == Side::Edge && (peer.phone.is(owner.phone) || self.is_of_trunk(connection, peer, owner.phone))
+            let is_of_trunk = || trunk.is_some_and(|trunk| self.is_of_trunk(connection, peer, trunk));
+            peer.side == Side::Edge && (peer.phone.is(owner.phone) || is_of_trunk())
         };
         let own = self.connections.iter().filter(|(connection, peer)| is_own(**connection, peer));
         let of_phone = own.map(|(connection, _)| *connection);
@@ -247,12 +250,12 @@ impl Proxy {
     }
 
     /// Whether a connection has shown the certificate of this trunk. It may be that of several: then its mark tells only which has called last.
-    fn is_of_trunk(&self, connection: ConnectionId, peer: &Peer, mark: PhoneMark) -> bool {
+    fn is_of_trunk(&self, connection: ConnectionId, peer: &Peer, trunk: &Arc<Trunk>) -> bool {
         if !self.certified.contains_key(&connection) {
             return false;
         }
         let sender = self.sender(Flow::Stream { connection }, peer.remote.ip());
-        self.trunks.certified(sender).any(|trunk| PhoneMark::of_trunk(&trunk.tenant, &trunk.name, &self.seal).is(mark))
+        self.trunks.certified(sender).any(|certified| Arc::ptr_eq(certified, trunk))
     }
 
     /// Records that a phone has authenticated on this flow.
