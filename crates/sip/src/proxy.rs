@@ -41,6 +41,7 @@ mod forward;
 mod generations;
 pub mod headers;
 mod hops;
+mod left_behind;
 mod lockout;
 mod members;
 mod moved;
@@ -170,6 +171,8 @@ struct Peer {
     listens: Option<SocketAddr>,
     /// Whether a request of ours was ever sent on it; only then can a request wait for its answer.
     asked: bool,
+    /// Whether it is established.
+    is_open: bool,
 }
 
 // === impl Proxy: lifecycle ===
@@ -243,11 +246,6 @@ impl Proxy {
         let mark = |trunk: &Trunk| PhoneMark::of_trunk(&trunk.tenant, &trunk.name, &self.seal).number();
         self.trunks_by_mark = certified.map(|trunk| (mark(trunk), trunk.clone())).collect();
         self.trunks = trunks.into_iter().collect();
-    }
-
-    /// Replaces the numbers that phones dial for help, of all tenants: calls to them are let in where others are refused.
-    pub fn set_emergency_numbers(&mut self, numbers: HashSet<Box<str>>) {
-        self.emergency_numbers = numbers;
     }
 
     /// From now on every initial request from the edge is refused with 503; existing requests and dialogs go on.
@@ -365,7 +363,7 @@ impl Proxy {
     pub fn handle_opened(&mut self, connection: ConnectionId, remote: SocketAddr, side: Side) {
         let known = self.connections.get(&connection).map(|peer| (peer.phone, peer.listens, peer.asked));
         let (phone, listens, asked) = known.unwrap_or_default();
-        self.connections.insert(connection, Peer { remote, side, phone, listens, asked });
+        self.connections.insert(connection, Peer { remote, side, phone, listens, asked, is_open: true });
         if side == Side::Edge && connection.transport() == Transport::Tcp {
             self.by_peer.entry(PeerKey { remote, secure_name: None }).or_insert(connection);
         }
@@ -377,18 +375,6 @@ impl Proxy {
         if self.connections.contains_key(&connection) && !domains.is_empty() {
             self.certified.insert(connection, Certified { domains: domains.into(), until });
         }
-    }
-
-    fn forget_expired(&mut self, connection: ConnectionId, now: Timestamp) {
-        if self.certified.get(&connection).is_some_and(|certified| certified.until <= now) {
-            self.certified.remove(&connection);
-        }
-    }
-
-    /// Whether the peer of a connection has shown the certificate of a trunk.
-    pub fn is_certified(&self, connection: ConnectionId) -> bool {
-        let Some(peer) = self.connections.get(&connection) else { return false };
-        self.trunks.has_proved(self.sender(Flow::Stream { connection }, peer.remote.ip()))
     }
 
     /// A connection closed, or could not be opened.
@@ -469,8 +455,12 @@ impl Proxy {
     fn settle(&mut self, now: Timestamp) {
         while let Some(event) = self.layer.poll_event() {
             match event {
-                TransactionEvent::ClientTimeout { owner, .. } => self.client_failed(owner, Failure::Timeout, now),
-                TransactionEvent::ClientFlowFailed { owner, .. } => self.client_failed(owner, Failure::Flow, now),
+                TransactionEvent::ClientTimeout { client, owner } => {
+                    self.client_failed(owner, (client, Failure::Timeout), now);
+                }
+                TransactionEvent::ClientFlowFailed { client, owner } => {
+                    self.client_failed(owner, (client, Failure::Flow), now);
+                }
                 TransactionEvent::ClientEnded { client, owner } => self.client_ended(owner, client),
                 TransactionEvent::ServerTimeout { server, owner } | TransactionEvent::ServerEnded { server, owner } => {
                     self.server_ended(owner, server);

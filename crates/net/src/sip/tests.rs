@@ -486,7 +486,7 @@ async fn an_answer_to_a_ping_of_ours_is_told_and_is_no_ping() {
         soon(peer.read_exact(&mut ping)).await.unwrap();
         assert_eq!(ping, *sip::framer::PING);
         peer.write_all(b"\r\n").await.unwrap();
-        assert!(matches!(soon(client.next()).await, TcpEvent::Pong { connection } if connection == id));
+        assert!(matches!(soon(client.next()).await, TcpEvent::Pong(connection) if connection == id));
     }
     peer.write_all(OPTIONS.as_bytes()).await.unwrap();
     assert!(matches!(soon(client.next()).await, TcpEvent::Message { .. }));

@@ -1,5 +1,6 @@
 //! The handling of a message before its transaction is searched.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
@@ -11,7 +12,7 @@ use super::settings::BEGINNING_MAX;
 use super::sources::{Rate, RateVerdict};
 use super::trunks::Sender;
 use super::{Proxy, Side, headers};
-use crate::flow::Flow;
+use crate::flow::{ConnectionId, Flow};
 use crate::header::{HeaderName, Via};
 use crate::message::Message;
 use crate::message::ParseError;
@@ -26,6 +27,24 @@ pub(super) const fn may_be_trunks(flow: Flow) -> bool {
 }
 
 impl Proxy {
+    /// Replaces the numbers that phones dial for help, of all tenants: calls to them are let in where others are refused.
+    pub fn set_emergency_numbers(&mut self, numbers: HashSet<Box<str>>) {
+        self.emergency_numbers = numbers;
+    }
+
+    /// Whether the peer of a connection has shown the certificate of a trunk.
+    pub fn is_certified(&self, connection: ConnectionId) -> bool {
+        let Some(peer) = self.connections.get(&connection) else { return false };
+        self.trunks.has_proved(self.sender(Flow::Stream { connection }, peer.remote.ip()))
+    }
+
+    /// A certificate counts no longer than it says.
+    pub(super) fn forget_expired(&mut self, connection: ConnectionId, now: Timestamp) {
+        if self.certified.get(&connection).is_some_and(|certified| certified.until <= now) {
+            self.certified.remove(&connection);
+        }
+    }
+
     /// Counts an edge message against its source's rate.
     pub(super) fn admit(&mut self, flow: Flow, source: IpAddr, now: Timestamp) -> RateVerdict {
         let rate = self.rate_of(flow, source);

@@ -253,6 +253,7 @@ impl Proxy {
             armed: Timestamp::MAX,
             recorded: None,
             hops: None,
+            left: None,
             attempt: None,
         };
         let id = self.exchanges.insert(exchange)?;

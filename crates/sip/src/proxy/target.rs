@@ -404,8 +404,8 @@ impl Proxy {
         }
         self.opened += 1;
         let connection = ConnectionId::opened(self.opened, transport);
-        let mut peer_of_ours =
-            Peer { remote, side: Side::Edge, phone: PhoneMark::default(), listens: None, asked: false };
+        let phone = PhoneMark::default();
+        let mut peer_of_ours = Peer { remote, side: Side::Edge, phone, listens: None, asked: false, is_open: false };
         if transport.is_secure() {
             (peer_of_ours.phone, peer_of_ours.listens) = (PhoneMark::of_name(name, &self.seal), Some(remote));
             self.proved_names.insert(connection, name.into());

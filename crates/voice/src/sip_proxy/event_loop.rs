@@ -235,7 +235,7 @@ impl EventLoop {
                 self.note_trunk(connection);
                 self.come(Arrival::Message(connection, message), now);
             }
-            TcpEvent::Pong { connection } => self.proxy.handle_pong(connection),
+            TcpEvent::Pong(connection) => self.proxy.handle_pong(connection),
             TcpEvent::Malformed { connection, error } => {
                 self.nothing_waits(now);
                 self.attempt(Doing::Word("what is no message"), now, |this| {
