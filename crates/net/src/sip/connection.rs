@@ -393,7 +393,7 @@ async fn connect(local: IpAddr, remote: SocketAddr) -> io::Result<TcpStream> {
     socket.bind(SocketAddr::new(local, 0))?;
     let stream = socket.connect(remote).await?;
     #[cfg(target_os = "linux")]
-    SockRef::from(&stream).set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX))?;
+    let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX));
     Ok(stream)
 }
 

@@ -121,7 +121,10 @@ impl RegisteredConnections {
     }
 
     fn take_due(&mut self, now: Timestamp) -> Due {
-        self.by_connection.retain(|_, registered| registered.accounts.values().any(|until| *until > now));
+        self.by_connection.retain(|_, registered| {
+            registered.accounts.retain(|_, until| *until > now);
+            !registered.accounts.is_empty()
+        });
         let mut due = Due::default();
         for (connection, registered) in &mut self.by_connection {
             let is_unanswered = registered.pong_due.take_if(|due| *due <= now).is_some();

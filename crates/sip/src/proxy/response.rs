@@ -30,8 +30,8 @@ impl Proxy {
             return self.carrier_said(id, Some(status));
         }
         let node = self.node_of(flow);
-        // Without an exchange it is the answer to our CANCEL.
         let Some(mut message) = self.unless_left_behind(id, client, message, flow, now) else { return };
+        // Without an exchange it is the answer to our CANCEL.
         let Some(held) = self.exchanges.get_mut(id) else { return };
         if is_one_too_many(held, status) {
             self.counts.responses_limited += 1;
