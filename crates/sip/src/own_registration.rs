@@ -14,12 +14,12 @@ use model::{Entropy, Timestamp};
 
 use crate::agent::{ALLOW, AgentCredentials};
 use crate::digest;
-use crate::header::{CSeq, Contact, HeaderName};
+use crate::grant::{EXPIRES_MAX, granted};
+use crate::header::{CSeq, HeaderName};
 use crate::message::Message;
 use crate::method::Method;
 use crate::service_route::{self, Unfollowed};
 use crate::status::StatusCode;
-use crate::uri::Uri;
 use crate::uri::escape::escape_user;
 use back_off::BackOff;
 pub use back_off::{LAST_PAUSE, WRONG_PASSWORD_PAUSE};
@@ -28,8 +28,6 @@ pub use status::{Problem, RegistrationOutcome, RegistrationStatus, State};
 
 /// The registration that is asked for.
 pub const EXPIRES_ASKED: Duration = Duration::from_secs(3_600);
-/// The longest registration that is believed, asked for by a registrar (423) or granted.
-pub const EXPIRES_MAX: Duration = Duration::from_secs(86_400);
 /// A granted registration is refreshed no sooner than this, however short it is.
 pub const REFRESH_MIN: Duration = Duration::from_secs(5);
 /// How long after its last answer a registrar is asked again at the earliest because a connection has closed: one that closes each of them
@@ -430,27 +428,6 @@ impl OwnRegistration {
             digest::respond(challenge, &user, &password, Method::Register.as_str(), uri, &cnonce, count).to_string()
         })
     }
-}
-
-/// How long the registrar has granted: for our Contact, else for all (§10.3 step 8); `None` if it does not say. A border element may have
-/// written another Contact in place of ours: then the least of all times counts, since ours is one of them.
-pub(crate) fn granted(response: &Message, contact: &str) -> Option<Duration> {
-    let ours = Uri::parse(contact).ok()?;
-    let (mut of_ours, mut least) = (None, None);
-    for contact in response.contacts().filter_map(Result::ok) {
-        let Contact::Address(address) = contact else { continue };
-        let expires = address.expires();
-        if address.uri().is_ok_and(|uri| uri.equivalent(&ours)) {
-            of_ours = Some(expires);
-        }
-        least = [least, expires].into_iter().flatten().min();
-    }
-    let of_all = || response.expires().ok().flatten();
-    let seconds = match of_ours {
-        Some(expires) => expires.or_else(of_all),
-        None => [least, of_all()].into_iter().flatten().min(),
-    };
-    Some(Duration::from_secs(seconds?.into()))
 }
 
 fn retry_after(response: &Message) -> Option<Duration> {

@@ -11,10 +11,10 @@ use super::exchange::{Exchange, Origin, Stage, Target};
 use super::{Output, Proxy, headers};
 use crate::flow::{ConnectionId, Flow};
 use crate::framer::PING;
+use crate::grant::{EXPIRES_MAX, granted};
 use crate::header::Contact;
 use crate::message::Message;
 use crate::method::Method;
-use crate::own_registration::{EXPIRES_MAX, granted};
 use crate::status::StatusCode;
 
 /// How often such a connection is pinged: RFC 5626 §4.4.1 wants a ping each 95 to 120 s.
