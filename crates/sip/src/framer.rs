@@ -18,6 +18,8 @@ pub enum Frame {
     KeepAlive,
 }
 
+/// The ping of RFC 5626 §3.5.1. Whoever does not know it skips it as line ends between messages (RFC 3261 §7.5).
+pub const PING: &[u8] = b"\r\n\r\n";
 /// The answer to a [`Frame::KeepAlive`].
 pub const PONG: &[u8] = b"\r\n";
 

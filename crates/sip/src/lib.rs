@@ -7,6 +7,7 @@ pub mod digest;
 pub mod diversion;
 pub mod flow;
 pub mod framer;
+pub mod grant;
 pub mod header;
 pub mod header_rules;
 pub mod instance;

@@ -16,6 +16,7 @@ use model::{Entropy, Timestamp};
 
 use crate::agent::{ALLOW, AgentCredentials};
 use crate::digest;
+use crate::grant::{EXPIRES_MAX, granted};
 use crate::header::{CSeq, HeaderName};
 use crate::message::Message;
 use crate::method::Method;
@@ -24,7 +25,7 @@ use crate::status::StatusCode;
 use crate::uri::escape::escape_user;
 pub use account::Account;
 use account::{host_of, transport_of};
-use answer::{granted, names, retry_after};
+use answer::{names, retry_after};
 use back_off::BackOff;
 pub use back_off::{LAST_PAUSE, WRONG_PASSWORD_PAUSE, spread};
 use round::Round;
@@ -32,8 +33,6 @@ pub use status::{Problem, RegistrationOutcome, RegistrationStatus, State};
 
 /// The registration that is asked for.
 pub const EXPIRES_ASKED: Duration = Duration::from_secs(3_600);
-/// The longest registration that is believed, asked for by a registrar (423) or granted.
-pub const EXPIRES_MAX: Duration = Duration::from_secs(86_400);
 /// A granted registration is refreshed no sooner than this, however short it is.
 pub const REFRESH_MIN: Duration = Duration::from_secs(5);
 /// How long after its last answer a registrar is asked again at the earliest because a connection has closed: one that closes each of them

@@ -9,7 +9,7 @@
 //! [`Proxy::next_timeout`] or the next input. Timers: [`settings::KEEP_ALIVE`], [`settings::SUCCESSOR_WAIT`],
 //! [`settings::TIMER_C`] and those of [`crate::transaction`].
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +41,7 @@ mod forward;
 mod generations;
 pub mod headers;
 mod hops;
+mod left_behind;
 mod lockout;
 mod members;
 mod moved;
@@ -128,6 +129,10 @@ pub struct Proxy {
     allowance: Allowance,
     overload: Overload,
     trunks: Trunks,
+    /// Those with certificates, by the numbers of their marks.
+    trunks_by_mark: HashMap<u64, Arc<Trunk>>,
+    /// What phones dial for help, of all tenants.
+    emergency_numbers: HashSet<Box<str>>,
     /// When the next sender that is refused for what it lacks may be reported.
     lacking_told: Timestamp,
     lookups: usize,
@@ -190,6 +195,8 @@ impl Proxy {
             allowance: Allowance::new(),
             overload: Overload::default(),
             trunks: Trunks::default(),
+            trunks_by_mark: HashMap::new(),
+            emergency_numbers: HashSet::new(),
             lacking_told: Timestamp::from_millis(0),
             lookups: 0,
             resolving: 0,
@@ -212,6 +219,9 @@ impl Proxy {
     pub fn set_trunks(&mut self, trunks: impl IntoIterator<Item = impl Into<Arc<Trunk>>>, now: Timestamp) {
         let trunks: Vec<Arc<Trunk>> = trunks.into_iter().map(Into::into).collect();
         self.carriers.set(carriers::asked_in_turn(&trunks), now);
+        let certified = trunks.iter().filter(|trunk| !trunk.certificate_names.is_empty());
+        let mark = |trunk: &Trunk| PhoneMark::of_trunk(&trunk.tenant, &trunk.name, &self.seal).number();
+        self.trunks_by_mark = certified.map(|trunk| (mark(trunk), trunk.clone())).collect();
         self.trunks = trunks.into_iter().collect();
     }
 
@@ -305,6 +315,7 @@ impl Proxy {
             Side::Cluster => self.arrive_from_node(message, connection, now),
             Side::Edge => {
                 self.forget_expired(connection, now);
+                self.registered.heard(connection);
                 let admission = self.admit(Flow::Stream { connection }, peer.remote.ip(), now);
                 self.arrive_within_rate(message, Flow::Stream { connection }, peer.remote, admission, now);
             }
@@ -387,8 +398,12 @@ impl Proxy {
     fn settle(&mut self, now: Timestamp) {
         while let Some(event) = self.layer.poll_event() {
             match event {
-                TransactionEvent::ClientTimeout { owner, .. } => self.client_failed(owner, Failure::Timeout, now),
-                TransactionEvent::ClientFlowFailed { owner, .. } => self.client_failed(owner, Failure::Flow, now),
+                TransactionEvent::ClientTimeout { client, owner } => {
+                    self.client_failed(owner, (client, Failure::Timeout), now);
+                }
+                TransactionEvent::ClientFlowFailed { client, owner } => {
+                    self.client_failed(owner, (client, Failure::Flow), now);
+                }
                 TransactionEvent::ClientEnded { client, owner } => self.client_ended(owner, client),
                 TransactionEvent::ServerTimeout { server, owner } | TransactionEvent::ServerEnded { server, owner } => {
                     self.server_ended(owner, server);

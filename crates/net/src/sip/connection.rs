@@ -10,8 +10,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use runtime::PeerMeter;
-use sip::framer::PONG;
+use sip::framer::{PING, PONG};
 use sip::{Message, ParseError};
+#[cfg(target_os = "linux")]
+use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::mpsc;
@@ -46,6 +48,11 @@ pub enum Closed {
 
 // Entries of the write queue; the bound in bytes is `Limits::write_queue_bytes`.
 const WRITE_QUEUE_ENTRIES: usize = 4_096;
+
+// How long what we have sent on a connection that we opened may stay without the acknowledgement of the peer's kernel: a firewall on the way
+// that has forgotten the connection says nothing, and by itself the kernel would try for a quarter of an hour.
+#[cfg(target_os = "linux")]
+const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(30);
 
 // Gathered messages go out in one write; from this many bytes they are written at once.
 const GATHERED_BYTES: usize = 64 * 1024;
@@ -97,6 +104,9 @@ impl Writer {
         if let Some(meter) = &self.meter {
             meter.request();
             meter.bytes_out(bytes.len());
+        }
+        if *bytes == *PING {
+            self.outlet.note_ping();
         }
         let bytes = match self.form {
             MessageForm::Stream => bytes,
@@ -208,6 +218,8 @@ pub(super) enum Happened {
     Message(Message),
     /// The peer checks whether we are alive; it gets a pong.
     Ping,
+    /// The peer of a connection that we opened has answered a ping of ours.
+    Pong,
     /// The input is not a message. `Closed` follows if its end is not known.
     Malformed(ParseError),
     /// It closed; nothing follows.
@@ -346,7 +358,7 @@ async fn run<E>(
     let writer = Arc::new(writer);
     outlet.connected(writer.clone());
     let exchange = async {
-        let mut incoming = ReadSide::new(form);
+        let mut incoming = ReadSide::new(form, is_ours);
         // Who calls waits for a handshake of ours, and then for the next address.
         let within = if is_ours { limits.connect_time } else { limits.handshake_time };
         if let Err(error) = handshake::complete(&mut reader, &mut incoming, within, &counted, outlet).await {
@@ -379,7 +391,10 @@ async fn run<E>(
 async fn connect(local: IpAddr, remote: SocketAddr) -> io::Result<TcpStream> {
     let socket = if remote.is_ipv4() { tokio::net::TcpSocket::new_v4()? } else { tokio::net::TcpSocket::new_v6()? };
     socket.bind(SocketAddr::new(local, 0))?;
-    socket.connect(remote).await
+    let stream = socket.connect(remote).await?;
+    #[cfg(target_os = "linux")]
+    let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX));
+    Ok(stream)
 }
 
 async fn write(

@@ -16,7 +16,8 @@ pub struct Limits {
     pub write_queue_bytes: usize,
     /// How long a peer may leave a non-empty write queue without taking a byte.
     pub write_stall: Duration,
-    /// How long a connection may stay silent; one of strangers has less, see [`super::places`]. RFC 5626 §4.4.1 pings come every 95 to 120 s.
+    /// How long a connection may stay silent; one of strangers has less, see [`super::places`]. RFC 5626 §4.4.1 pings come every 95 to 120 s. A
+    /// ping that we have sent counts as a word of the peer, who need not answer it.
     pub idle: Duration,
     /// How long one message may take from its first byte to its last (a slow sender occupies a slot).
     pub message_time: Duration,
@@ -26,7 +27,7 @@ pub struct Limits {
     pub handshakes_per_second: u32,
     /// How long an outgoing connection may take to open; a TLS handshake on it may take as long again.
     pub connect_time: Duration,
-    /// As `connect_time`, where a datagram goes to the same peer if it does not open: long enough for one SYN to be lost.
+    /// As `connect_time`, where a datagram goes to the same peer if it does not open.
     pub trial_time: Duration,
     /// Messages that wait for the role's loop; when full, connections are not read and TCP slows the peers.
     pub event_queue: usize,
@@ -45,7 +46,7 @@ impl Default for Limits {
             handshake_time: Duration::from_secs(10),
             handshakes_per_second: 100,
             connect_time: Duration::from_secs(4),
-            trial_time: Duration::from_millis(1_500),
+            trial_time: sip::proxy::settings::TRIAL_OPENS_WITHIN,
             event_queue: 4_096,
         }
     }

@@ -445,7 +445,7 @@ impl Keeper {
                     }
                     // A proxy that does not read loses its pong, and soon the connection.
                     Happened::Ping => drop(writer.pong()),
-                    Happened::Opened { .. } => {}
+                    Happened::Opened { .. } | Happened::Pong => {}
                     // The sender gets no answer and times out.
                     Happened::Malformed(error) => tracing::warn!(%error, "a proxy has sent what is no message"),
                     Happened::Closed(_) => return true,
@@ -458,7 +458,7 @@ impl Keeper {
         writer.send(self.identity.announcement(self.local, 1, work).to_bytes()).ok()?;
         loop {
             match happens.recv().await? {
-                Happened::Opened { .. } | Happened::Ping => {}
+                Happened::Opened { .. } | Happened::Ping | Happened::Pong => {}
                 Happened::Message(message) if is_answer_to_announcement(&message) => {
                     let accepted = message.status().is_some_and(StatusCode::is_success);
                     let edge = message.header(&headers::EDGE)?.to_owned();

@@ -28,6 +28,8 @@ pub(super) struct Outlet {
     stream: OnceLock<Arc<OwnedWriteHalf>>,
     /// Whether there is a WebSocket that neither side has closed.
     web_socket: AtomicBool,
+    /// Whether we have pinged the peer since this was last asked.
+    pinged: AtomicBool,
 }
 
 /// Whether the peer may send more.
@@ -67,6 +69,7 @@ impl Outlet {
             bytes_max,
             stream: OnceLock::new(),
             web_socket: AtomicBool::new(false),
+            pinged: AtomicBool::new(false),
         }
     }
 
@@ -109,6 +112,16 @@ impl Outlet {
 
     pub(super) fn has_web_socket(&self) -> bool {
         self.web_socket.load(Ordering::Acquire)
+    }
+
+    /// A ping of ours is on its way.
+    pub(super) fn note_ping(&self) {
+        self.pinged.store(true, Ordering::Release);
+    }
+
+    /// Whether we have pinged the peer since this was last asked.
+    pub(super) fn take_ping(&self) -> bool {
+        self.pinged.swap(false, Ordering::AcqRel)
     }
 
     /// Sends plaintext.

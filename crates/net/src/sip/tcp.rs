@@ -48,6 +48,8 @@ pub enum TcpEvent {
         /// The message.
         message: Message,
     },
+    /// The peer of this connection, which we opened, has answered a ping of ours (RFC 5626 §4.4.1).
+    Pong(ConnectionId),
     /// The input is not a message. If its end is not known, `Closed` follows; messages sent before that is taken still
     /// go out.
     Malformed {
@@ -396,6 +398,7 @@ impl TcpTable {
                 }
                 None
             }
+            Raw::From(connection, Happened::Pong) => Some(TcpEvent::Pong(connection)),
             Raw::From(connection, Happened::Opened { forwarded_for, shown }) => {
                 self.note_forwarded(connection, &forwarded_for);
                 let open = self.open.get(&connection)?;

@@ -459,6 +459,39 @@ async fn silent_and_dribbling_connections_are_closed() {
     }
 }
 
+#[tokio::test]
+async fn a_peer_that_we_ping_may_be_silent_for_longer() {
+    let idle = Duration::from_millis(50);
+    let (_server, at) = table(Limits::default());
+    let mut client = TcpTable::new(Limits { idle, ..Limits::default() }, Arc::default(), Box::new(|_, _| None));
+    let began = std::time::Instant::now();
+    let id = client.open(at, loopback()).unwrap();
+    client.send(id, Bytes::from_static(sip::framer::PING)).unwrap();
+    assert_eq!(opened(&mut client).await, id);
+    assert!(matches!(soon(client.next()).await, TcpEvent::Closed { why: Closed::Idle, .. }));
+    assert!(began.elapsed() >= 2 * idle, "the ping counts once");
+}
+
+#[tokio::test]
+async fn an_answer_to_a_ping_of_ours_is_told_and_is_no_ping() {
+    let peer = tokio::net::TcpListener::bind(any_port()).await.unwrap();
+    let mut client = TcpTable::new(Limits::default(), Arc::default(), Box::new(|_, _| None));
+    let id = client.open(peer.local_addr().unwrap(), loopback()).unwrap();
+    let (mut peer, _) = soon(peer.accept()).await.unwrap();
+    assert_eq!(opened(&mut client).await, id);
+    for _ in 0..2 {
+        client.send(id, Bytes::from_static(sip::framer::PING)).unwrap();
+        client.flush();
+        let mut ping = [0; 4];
+        soon(peer.read_exact(&mut ping)).await.unwrap();
+        assert_eq!(ping, *sip::framer::PING);
+        peer.write_all(b"\r\n").await.unwrap();
+        assert!(matches!(soon(client.next()).await, TcpEvent::Pong(connection) if connection == id));
+    }
+    peer.write_all(OPTIONS.as_bytes()).await.unwrap();
+    assert!(matches!(soon(client.next()).await, TcpEvent::Message { .. }));
+}
+
 // === nodes ===
 
 fn identity() -> NodeIdentity {

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::status::Problem;
-use super::{EXPIRES_MAX, OwnRegistration, host_of};
+use super::{OwnRegistration, host_of};
+use crate::grant::EXPIRES_MAX;
 use crate::digest::Unanswered;
 use crate::header::{Contact, HeaderName};
 use crate::message::Message;

@@ -290,9 +290,25 @@ impl Proxy {
         remote: SocketAddr,
         now: Timestamp,
     ) -> bool {
+        self.verdicts(message, header, remote, now).any(|verdict| verdict != NonceVerdict::Foreign)
+    }
+
+    /// Whether a request other than a REGISTER carries credentials with a nonce that was issued to its source lately.
+    pub(super) fn shows_fresh_nonce(&self, message: &Message, remote: SocketAddr, now: Timestamp) -> bool {
+        let mut verdicts = self.verdicts(message, HeaderName::ProxyAuthorization, remote, now);
+        verdicts.any(|verdict| matches!(verdict, NonceVerdict::Fresh(_)))
+    }
+
+    fn verdicts(
+        &self,
+        message: &Message,
+        header: HeaderName,
+        remote: SocketAddr,
+        now: Timestamp,
+    ) -> impl Iterator<Item = NonceVerdict> {
         let peer = block(remote.ip());
-        let mut given = message.authorizations(header).take(CREDENTIALS_MAX).filter_map(Result::ok);
-        given.any(|given| self.nonces.check(&given.nonce, &given.realm, peer, now) != NonceVerdict::Foreign)
+        let given = message.authorizations(header).take(CREDENTIALS_MAX).filter_map(Result::ok);
+        given.map(move |given| self.nonces.check(&given.nonce, &given.realm, peer, now))
     }
 
     /// 401 or 407 with a challenge for each hash, the preferred one first (RFC 8760 §2.3).

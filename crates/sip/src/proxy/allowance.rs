@@ -42,6 +42,10 @@ const CHECKS_PER_S: u32 = 100;
 const CHECKS_OF_ALL_PER_S: u32 = 10_000;
 /// Calls for help each second that are let in beside everything that is refused: a few, so that those let in before are finished in time.
 const FOR_HELP_PER_S: u32 = 20;
+/// The same of one flow: nobody who repeats such calls keeps those of others out.
+const FOR_HELP_OF_FLOW_PER_S: u32 = 2;
+/// How long a call that was let in may take to answer our challenge: as long as its INVITE may be repeated.
+const CHALLENGE_ANSWERED_WITHIN: Duration = Duration::from_secs(32);
 /// Bytes searched for our branch: it is in the topmost Via, which is among the first lines of a response.
 const BRANCH_WITHIN: usize = 2_048;
 
@@ -62,6 +66,9 @@ pub(super) struct Allowance {
 struct Proven {
     at: Timestamp,
     full: Timestamp,
+    for_help_full: Timestamp,
+    /// When a call for help was let in that has yet to answer our challenge.
+    let_in: Option<Timestamp>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -101,10 +108,20 @@ impl Allowance {
         now.since(proven.at) <= FLOW_PROVEN_FOR && take(&mut proven.full, per_s, now)
     }
 
-    /// Whether one more call for help is let in where no other is, from a flow on which a phone has authenticated.
-    pub(super) fn may_call_for_help(&mut self, flow: Flow, now: Timestamp) -> bool {
-        let is_proven = self.flows.get(flow).is_some_and(|proven| now.since(proven.at) <= FLOW_PROVEN_FOR);
-        is_proven && take(&mut self.for_help_full, FOR_HELP_PER_S, now)
+    /// Whether one more call for help is let in where no other is, from a flow on which a phone has authenticated. An INVITE and the same
+    /// that `answers` our challenge to it count once.
+    pub(super) fn may_call_for_help(&mut self, flow: Flow, answers: bool, now: Timestamp) -> bool {
+        let proven = self.flows.get(flow).filter(|proven| now.since(proven.at) <= FLOW_PROVEN_FOR);
+        let Some(proven) = proven else { return false };
+        if answers && proven.let_in.take().is_some_and(|at| now.since(at) <= CHALLENGE_ANSWERED_WITHIN) {
+            return true;
+        }
+        let is_let_in = take(&mut proven.for_help_full, FOR_HELP_OF_FLOW_PER_S, now)
+            && take(&mut self.for_help_full, FOR_HELP_PER_S, now);
+        if is_let_in && !answers {
+            proven.let_in = Some(now);
+        }
+        is_let_in
     }
 
     /// Whether a source may have one more seal verified.

@@ -6,7 +6,6 @@ use bytes::Bytes;
 use model::Timestamp;
 
 use super::answer::Answer;
-use super::emergency::may_be_for_help;
 use super::request::Check;
 use super::settings::BEGINNING_MAX;
 use super::sources::{Rate, RateVerdict};
@@ -113,7 +112,7 @@ impl Proxy {
             self.counts.responses_stray += 1;
             return;
         }
-        if self.is_too_much(&message, flow, now) {
+        if self.is_too_much(&message, (flow, remote), now) {
             self.counts.overload_refused += 1;
             return self.answer_stranger(flow, &message, &Answer::unavailable());
         }
@@ -137,13 +136,13 @@ impl Proxy {
 
     /// Whether there is no time or no room for an initial request. Admitted requests and their repeats go on, and so
     /// does every dialog. A phone that has authenticated may call for help all the same.
-    fn is_too_much(&mut self, message: &Message, flow: Flow, now: Timestamp) -> bool {
+    fn is_too_much(&mut self, message: &Message, from: (Flow, SocketAddr), now: Timestamp) -> bool {
         let held = self.exchanges.len().max(self.layer.len().1);
         (self.overload.refuses() || held >= BEGINNING_MAX || self.layer.is_short())
             && message.is_request()
             && begins(message)
             && !self.layer.knows(message, now)
-            && !(may_be_for_help(message) && self.allowance.may_call_for_help(flow, now))
+            && !(self.may_be_for_help(message) && self.is_let_in_for_help(message, from, now))
     }
 
     /// Whether a request continues something unknown here: a dialog whose tag is not ours, or a CANCEL without its

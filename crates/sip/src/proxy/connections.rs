@@ -1,11 +1,12 @@
 //! The connections: to which phone, carrier or node each leads, and by which one a peer is reached once its own is gone.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use model::{Dn, TenantId, Timestamp};
 
 use super::flow_token::{PhoneMark, StreamOwner};
-use super::{NodeLoss, Output, Proxy, Side};
+use super::{NodeLoss, Output, Proxy, Side, Trunk};
 use crate::flow::{ConnectionId, Flow, Transport};
 use crate::header::Contact;
 use crate::message::Message;
@@ -22,6 +23,8 @@ pub(super) struct Peer {
     pub(super) listens: Option<SocketAddr>,
     /// Whether a request of ours was ever sent on it; only then can a request wait for its answer.
     pub(super) asked: bool,
+    /// Whether it is established.
+    pub(super) is_open: bool,
 }
 
 /// What the certificate says of who has connected.
@@ -47,7 +50,7 @@ impl Proxy {
     pub fn handle_opened(&mut self, connection: ConnectionId, remote: SocketAddr, side: Side) {
         let known = self.connections.get(&connection).map(|peer| (peer.phone, peer.listens, peer.asked));
         let (phone, listens, asked) = known.unwrap_or_default();
-        self.connections.insert(connection, Peer { remote, side, phone, listens, asked });
+        self.connections.insert(connection, Peer { remote, side, phone, listens, asked, is_open: true });
         if side == Side::Edge && connection.transport() == Transport::Tcp {
             self.by_peer.entry(PeerKey { remote, secure_name: None }).or_insert(connection);
         }
@@ -110,8 +113,10 @@ impl Proxy {
     /// What went over TLS goes on over TLS, and only where the phone has authenticated: to a new connection of ours the phone
     /// would have to prove its name, and phones have no certificates that anybody could verify.
     pub(super) fn another_way(&mut self, owner: StreamOwner, was: Transport, message: &Message) -> Option<Flow> {
+        let trunk = self.trunks_by_mark.get(&owner.phone.number());
         let is_own = |connection: ConnectionId, peer: &Peer| {
-            peer.side == Side::Edge && (peer.phone.is(owner.phone) || self.is_of_trunk(connection, peer, owner.phone))
+            let is_of_trunk = || trunk.is_some_and(|trunk| self.is_of_trunk(connection, peer, trunk));
+            peer.side == Side::Edge && (peer.phone.is(owner.phone) || is_of_trunk())
         };
         let own = self.connections.iter().filter(|(connection, peer)| is_own(**connection, peer));
         let of_phone = own.map(|(connection, _)| *connection);
@@ -143,12 +148,12 @@ impl Proxy {
     }
 
     /// Whether a connection has shown the certificate of this trunk. It may be that of several: then its mark tells only which has called last.
-    fn is_of_trunk(&self, connection: ConnectionId, peer: &Peer, mark: PhoneMark) -> bool {
+    fn is_of_trunk(&self, connection: ConnectionId, peer: &Peer, trunk: &Arc<Trunk>) -> bool {
         if !self.certified.contains_key(&connection) {
             return false;
         }
         let sender = self.sender(Flow::Stream { connection }, peer.remote.ip());
-        self.trunks.certified(sender).any(|trunk| PhoneMark::of_trunk(&trunk.tenant, &trunk.name, &self.seal).is(mark))
+        self.trunks.certified(sender).any(|certified| Arc::ptr_eq(certified, trunk))
     }
 
     /// Records that a phone has authenticated on this flow.
@@ -240,8 +245,8 @@ impl Proxy {
         }
         self.opened += 1;
         let connection = ConnectionId::opened(self.opened, transport);
-        let mut peer_of_ours =
-            Peer { remote, side: Side::Edge, phone: PhoneMark::default(), listens: None, asked: false };
+        let phone = PhoneMark::default();
+        let mut peer_of_ours = Peer { remote, side: Side::Edge, phone, listens: None, asked: false, is_open: false };
         if transport.is_secure() {
             (peer_of_ours.phone, peer_of_ours.listens) = (PhoneMark::of_name(name, &self.seal), Some(remote));
             self.proved_names.insert(connection, name.into());

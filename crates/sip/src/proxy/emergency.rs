@@ -1,14 +1,39 @@
-//! Calls for help, as far as they are known before the tenant's rules.
+//! Calls for help, as far as they are known before the tenant's rules: they are let in where others are refused.
 
+use std::collections::HashSet;
+use std::net::SocketAddr;
+
+use model::Timestamp;
+
+use super::Proxy;
+use crate::flow::Flow;
 use crate::message::Message;
 use crate::method::Method;
 use crate::uri::Uri;
 
-/// Whether a call may be one for help: it is to the emergency service itself, or to as few digits as emergency numbers have. Which of these
-/// are some, the tenant's rules say later.
-pub(super) fn may_be_for_help(request: &Message) -> bool {
-    let is_short = |user: &str| (2..=3).contains(&user.len()) && user.bytes().all(|byte| byte.is_ascii_digit());
-    let uri = request.request_uri().and_then(|uri| Uri::parse(uri).ok());
-    let is_called = |uri: Uri<'_>| uri.is_emergency() || uri.user().is_some_and(is_short);
-    request.method() == Method::Invite && uri.is_some_and(is_called)
+impl Proxy {
+    /// Replaces the numbers that phones dial for help, of all tenants.
+    pub fn set_emergency_numbers(&mut self, numbers: HashSet<Box<str>>) {
+        self.emergency_numbers = numbers;
+    }
+
+    /// Whether a call may be one for help: to the emergency service itself, or to an emergency number of some tenant. Which tenant calls is
+    /// known later, and its rules decide.
+    pub(super) fn may_be_for_help(&self, request: &Message) -> bool {
+        let uri = request.request_uri().and_then(|uri| Uri::parse(uri).ok());
+        let is_number = |uri: Uri<'_>| uri.user().is_some_and(|user| self.emergency_numbers.contains(user));
+        request.method() == Method::Invite && uri.is_some_and(|uri| uri.is_emergency() || is_number(uri))
+    }
+
+    /// Whether a phone that has authenticated may call for help although there is no time or room. What answers our challenge has been let
+    /// in with the INVITE that was challenged.
+    pub(super) fn is_let_in_for_help(
+        &mut self,
+        request: &Message,
+        (flow, remote): (Flow, SocketAddr),
+        now: Timestamp,
+    ) -> bool {
+        let answers = self.shows_fresh_nonce(request, remote, now);
+        self.allowance.may_call_for_help(flow, answers, now)
+    }
 }

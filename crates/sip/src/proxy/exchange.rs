@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use model::Timestamp;
 
-use super::tries::Hops;
+use super::tries::{Hops, LeftBehind};
 use super::{Announcement, Attempt};
 use crate::flow::{ConnectionId, Flow};
 use crate::header::HeaderName;
@@ -42,6 +42,8 @@ pub(super) struct Exchange {
     pub(super) recorded: Option<Box<str>>,
     /// Where else it can go; none for a request to a node or down a flow that is known.
     pub(super) hops: Option<Box<Hops>>,
+    /// The place that it has left last, as long as that may still say something.
+    pub(super) left: Option<Box<LeftBehind>>,
     /// The call that the request begins, until it has a final response.
     pub(super) attempt: Option<Box<Attempt>>,
 }

@@ -9,7 +9,7 @@ use model::Timestamp;
 use super::answer::Answer;
 use super::exchange::{Cancelled, Origin, Stage, Target};
 use super::record_route::recorded;
-use super::settings::RESOLVE_TIME;
+use super::settings::{RESOLVE_TIME, TRIAL_OPENS_WITHIN};
 use super::target::Destination;
 use super::tries::Hops;
 use super::{Output, Proxy, headers};
@@ -25,7 +25,7 @@ use crate::transaction::{ClientId, ServerId};
 const SHUNNED: Duration = Duration::from_secs(60);
 /// As [`SHUNNED`], for a connection that was tried because of a request's size: a carrier that has no TCP does not get it soon.
 const TRIAL_SHUNNED: Duration = Duration::from_secs(600);
-/// How long a place must have been silent before the end of a call counts against it, and before a trial is over.
+/// How long a place must have been silent before the end of a call counts against it, and before a trial on an open connection is over.
 const SILENCE: Duration = Duration::from_secs(3);
 /// Places that are remembered as such.
 const SHUNNED_MAX: usize = 1_024;
@@ -192,11 +192,19 @@ impl Proxy {
             self.forward(id, message, destination, now);
             let is_under_way = self.exchanges.get(id).is_some_and(|held| matches!(held.stage, Stage::Forwarded { .. }));
             if is_trial && is_under_way {
-                self.wake(id, now + SILENCE);
+                let opens_within = if self.is_open(flow) { Duration::ZERO } else { TRIAL_OPENS_WITHIN };
+                self.wake(id, now + opens_within + SILENCE);
             }
             return;
         }
         self.refuse_held(id, &message, StatusCode::SERVICE_UNAVAILABLE, now);
+    }
+
+    fn is_open(&self, flow: Flow) -> bool {
+        match flow {
+            Flow::Stream { connection } => self.connections.get(&connection).is_some_and(|peer| peer.is_open),
+            Flow::Udp { .. } => true,
+        }
     }
 
     pub(super) fn flow_to(&mut self, hop: Hop, (name, is_trial): (&str, bool)) -> Option<Flow> {
@@ -236,13 +244,16 @@ impl Proxy {
     }
 
     /// Nobody has said a word at the end of a trial: many a carrier accepts TCP and reads nothing. The request goes by a datagram, unless it
-    /// was cancelled meanwhile.
+    /// was cancelled meanwhile. What comes late on the connection is noticed: a phone may ring by it.
     pub(super) fn trial_in_vain(&mut self, id: u64, client: ClientId, now: Timestamp) {
         self.shun_hop(id, now);
-        if self.try_next_hop(id, NextHop::Unanswered, now) {
-            self.layer.abandon(client);
-        } else {
-            self.end_trial(id, now);
+        let left = self.about_to_leave(id);
+        if !self.try_next_hop(id, NextHop::Unanswered, now) {
+            return self.end_trial(id, now);
+        }
+        match left {
+            Some(left) => self.leave_behind(id, left),
+            None => drop(self.layer.abandon(client)),
         }
     }
 

@@ -73,7 +73,9 @@ impl Proxy {
         if matches!(uri.scheme(), Scheme::Other(_)) && !calls_for_help {
             return Check::Answer(Answer::new(StatusCode::UNSUPPORTED_URI_SCHEME));
         }
-        if let Some(answer) = sips::refusal(message, flow).filter(|_| side == Side::Edge) {
+        if side == Side::Edge
+            && let Some(answer) = self.refusal_of_sips(message, flow)
+        {
             return Check::Answer(answer);
         }
         if let Some(status) = too_far(message) {
@@ -251,6 +253,7 @@ impl Proxy {
             armed: Timestamp::MAX,
             recorded: None,
             hops: None,
+            left: None,
             attempt: None,
         };
         let id = self.exchanges.insert(exchange)?;

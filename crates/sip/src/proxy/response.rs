@@ -24,12 +24,13 @@ use crate::transaction::{ClientId, ServerId};
 
 impl Proxy {
     /// A response to our client transaction. A node's response is accepted on any connection of a node.
-    pub(super) fn response(&mut self, client: ClientId, id: u64, mut message: Message, flow: Flow, now: Timestamp) {
+    pub(super) fn response(&mut self, client: ClientId, id: u64, message: Message, flow: Flow, now: Timestamp) {
         let Some(status) = message.status() else { return };
         if self.is_question(id) {
             return self.carrier_said(id, Some(status));
         }
         let node = self.node_of(flow);
+        let Some(mut message) = self.unless_left_behind(id, client, message, flow, now) else { return };
         // Without an exchange it is the answer to our CANCEL.
         let Some(held) = self.exchanges.get_mut(id) else { return };
         if is_one_too_many(held, status) {
@@ -43,7 +44,7 @@ impl Proxy {
             held.stage = Stage::Forwarded { client, target: Target::Node(successor), progressed: true };
             self.restart_timer_c(id, now);
         }
-        if node.is_none() && self.goes_on(id, status, now) {
+        if node.is_none() && (self.is_merged_with_left(id, status, now) || self.goes_on(id, status, now)) {
             return;
         }
         let Some(held) = self.exchanges.get_mut(id) else { return };
@@ -80,8 +81,8 @@ impl Proxy {
         if let Some(ours) = self.exchanges.get(id).and_then(|held| held.recorded.as_deref()) {
             restore(&mut message, ours);
         }
-        if let (Some(by), Origin::Node(node)) = (registered, origin) {
-            self.note_registered(&mut message, node, by, now);
+        if let (Some((by, register)), Origin::Node(node)) = (registered, origin) {
+            self.note_registered(&mut message, node, (by, &register), now);
         }
         message.ensure_content_length();
         self.counts.responses_forwarded += 1;
@@ -226,9 +227,12 @@ impl Proxy {
     }
 
     /// No final response will come.
-    pub(super) fn client_failed(&mut self, id: u64, failure: Failure, now: Timestamp) {
+    pub(super) fn client_failed(&mut self, id: u64, (client, failure): (ClientId, Failure), now: Timestamp) {
         if self.is_question(id) {
             return self.carrier_said(id, None);
+        }
+        if self.forget_left(id, client) {
+            return;
         }
         self.shun_hop(id, now);
         if self.try_next_hop(id, NextHop::Unanswered, now) {
@@ -255,6 +259,9 @@ impl Proxy {
     }
 
     pub(super) fn client_ended(&mut self, id: u64, ended: ClientId) {
+        if self.forget_left(id, ended) {
+            return;
+        }
         let Some(held) = self.exchanges.get_mut(id) else { return };
         match held.stage {
             // Only a CANCEL could still need it, and that exists only for an INVITE.
@@ -282,6 +289,8 @@ impl Proxy {
             return;
         }
         match held.stage {
+            // A place that it has left may still ring.
+            Stage::Answered { .. } if held.left.is_some() => return,
             Stage::Answered { client_open: false } | Stage::Waiting { .. } => {}
             // The answer is no longer needed.
             Stage::Lookup { .. } => self.lookups = self.lookups.saturating_sub(1),

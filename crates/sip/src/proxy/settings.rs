@@ -97,6 +97,8 @@ pub const REASON_BYTES_MAX: usize = 512;
 pub const LOOKUP_TIME: Duration = Duration::from_secs(32);
 /// How long a request waits for the name of its place: two name servers that are silent, asked twice.
 pub const RESOLVE_TIME: Duration = Duration::from_secs(5);
+/// How long a connection that is tried because of a request's size may take to open: long enough for one SYN to be lost.
+pub const TRIAL_OPENS_WITHIN: Duration = Duration::from_millis(1_500);
 /// How often a sender is reported that lacks the certificate or the address of its trunk.
 pub const LACKING_TOLD_EACH: Duration = Duration::from_secs(1);
 /// How long a nonce is valid.

@@ -1,7 +1,6 @@
 //! `sips:`: what names it travels by TLS alone, in and out (RFC 3261 §26.2.2, RFC 5630).
 
 use super::answer::Answer;
-use super::emergency::may_be_for_help;
 use super::exchange::Target;
 use super::target::Onward;
 use super::{Proxy, headers};
@@ -14,15 +13,6 @@ use crate::uri::{Scheme, Uri};
 
 /// The warning of RFC 5630 §6.2: the sender may try `sip:`.
 const NOT_ALLOWED: &str = "380 sip-proxy \"SIPS Not Allowed\"";
-/// Why a request of the edge is refused that begins something, is to `sips:`, and has come in the clear: who sent it believes that
-/// nobody on the way reads it. In an existing dialog it goes on, since a call must be able to end. Phones behind a server that takes TLS from
-/// them write `sips:` in Contact and Route, and register so: that says nothing about whom they call. Of a call that may be one for help the
-/// node decides, once the tenant's plan says whether it is.
-pub(super) fn refusal(request: &Message, flow: Flow) -> Option<Answer> {
-    let is_meant = begins(request) && is_to_sips(request) && request.method() != Method::Register;
-    let is_meant = is_meant && !may_be_for_help(request);
-    (is_meant && !flow.transport().is_secure()).then(not_allowed)
-}
 
 /// Why a node's request does not go there: it begins something that may travel by TLS alone, and the way there is in the clear.
 pub(super) fn refusal_onward(request: &Message, needs_tls: bool, onward: &Onward) -> Option<Answer> {
@@ -71,6 +61,15 @@ pub(super) const fn written(transport: Transport, in_sips: bool) -> (&'static st
 }
 
 impl Proxy {
+    /// Why a request of the edge is refused that begins something, is to `sips:`, and has come in the clear: who sent it believes that
+    /// nobody on the way reads it. In an existing dialog it goes on, since a call must be able to end. Phones behind a server that takes TLS
+    /// from them write `sips:` in Contact and Route, and register so: that says nothing about whom they call. Of a call that may be one for
+    /// help the node decides, once the tenant's plan says whether it is.
+    pub(super) fn refusal_of_sips(&self, request: &Message, flow: Flow) -> Option<Answer> {
+        let is_meant = begins(request) && is_to_sips(request) && request.method() != Method::Register;
+        (is_meant && !flow.transport().is_secure() && !self.may_be_for_help(request)).then(not_allowed)
+    }
+
     /// A node gives our address for datagrams in each Contact. In one of `sips:` the peer gets our address for its transport.
     pub(super) fn contact_of_sips(&self, message: &mut Message, flow: Flow) {
         let transport = flow.transport();

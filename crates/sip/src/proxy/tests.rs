@@ -126,6 +126,7 @@ impl Lab {
             }],
             Timestamp::from_millis(1_000_000),
         );
+        proxy.set_emergency_numbers(["110", "112"].map(Into::into).into());
         Self {
             proxy,
             now: Timestamp::from_millis(1_000_000),
@@ -140,7 +141,7 @@ impl Lab {
     fn drain(&mut self) {
         while let Some(output) = self.proxy.poll_output() {
             match output {
-                Output::Transmit(Transmit { flow, bytes }) if *bytes == *super::trunk::registered::PING => {
+                Output::Transmit(Transmit { flow, bytes }) if *bytes == *crate::framer::PING => {
                     self.pinged.push(flow);
                 }
                 Output::Transmit(Transmit { flow, bytes }) => {

@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 
 use model::Timestamp;
 
+use crate::flow::Flow;
 use crate::next_hop::Hop;
+use crate::transaction::ClientId;
 
 /// The places to which a request can still go.
 #[derive(Debug)]
@@ -17,4 +19,19 @@ pub(super) struct Hops {
     pub(super) is_trial: bool,
     /// Where it goes if that does not take it, best first.
     pub(super) left: VecDeque<Hop>,
+}
+
+/// A place that an INVITE has left because it said nothing in time. It may have got the INVITE all the same.
+#[derive(Debug)]
+pub(super) struct LeftBehind {
+    /// The client transaction, which goes on.
+    pub(super) client: ClientId,
+    /// By which flow the INVITE went there.
+    pub(super) flow: Flow,
+    /// Where that is, and since when the INVITE was there.
+    pub(super) hop: Option<(Hop, Timestamp)>,
+    /// Our Record-Route in that INVITE.
+    pub(super) recorded: Option<Box<str>>,
+    /// Whether it was cancelled there.
+    pub(super) is_cancelled: bool,
 }

@@ -1,4 +1,4 @@
-//! The client of config (9100, voice-23): phones, trunks, and the credentials against which a phone's digest is checked.
+//! The client of config (9100, voice-23): phones, trunks, emergency numbers, and the credentials against which a phone's digest is checked.
 //!
 //! Phones and trunks of all tenants are kept here and follow config within a second, so a call from a trunk needs no query.
 //! Credentials are requested when a phone appears, together with those of other phones at the same time, and kept until its
@@ -21,6 +21,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use super::emergency_numbers;
+
 /// A result of the client for the loop.
 #[derive(Debug)]
 pub(super) enum Found {
@@ -31,8 +33,13 @@ pub(super) enum Found {
         /// Its result.
         credentials: Credentials,
     },
-    /// The trunks have changed.
-    Trunks(Vec<Arc<Trunk>>),
+    /// The tenants have changed.
+    Tenants {
+        /// Their trunks.
+        trunks: Vec<Arc<Trunk>>,
+        /// Their emergency numbers.
+        emergency_numbers: HashSet<Box<str>>,
+    },
 }
 
 /// Phones and trunks that may register and call.
@@ -79,6 +86,7 @@ struct Held {
     realm: String,
     phones: HashSet<String>,
     trunks: Vec<Arc<Trunk>>,
+    emergency_numbers: Vec<Box<str>>,
 }
 
 #[derive(Debug)]
@@ -94,8 +102,8 @@ const WANTED_MAX: usize = 4_096;
 // Phones that come within this time of a query are queried together: a query for each would cost config more than the answer. A
 // phone that comes alone is queried at once.
 const GATHER: Duration = Duration::from_millis(25);
-// Kinds of objects to follow: every tenant's domain, phones and trunks.
-const KINDS: &[ObjectKind] = &[ObjectKind::Tenant, ObjectKind::Dn, ObjectKind::Trunk];
+// Kinds of objects to follow: every tenant's domain, phones, trunks and emergency numbers.
+const KINDS: &[ObjectKind] = &[ObjectKind::Tenant, ObjectKind::Dn, ObjectKind::Trunk, ObjectKind::DialRule];
 // The longest wait of a phone for its credentials.
 const LOOKUP_TIME: Duration = Duration::from_secs(2);
 
@@ -154,9 +162,13 @@ impl Users {
     fn take(&mut self, news: News) -> Found {
         match news {
             News::Tenants(tenants) => {
-                let trunks = self.replace(tenants);
+                self.replace(tenants);
                 self.find_early();
-                Found::Trunks(trunks)
+                let tenants = || self.tenants.iter().flatten();
+                Found::Tenants {
+                    trunks: tenants().flat_map(|t| t.trunks.iter().cloned()).collect(),
+                    emergency_numbers: tenants().flat_map(|t| t.emergency_numbers.iter().cloned()).collect(),
+                }
             }
             News::User { lookup, key, version, credentials } => {
                 let current = self.tenants.iter().flatten().any(|t| t.id == key.0 && t.version == version);
@@ -235,7 +247,7 @@ impl Users {
         }
     }
 
-    fn replace(&mut self, tenants: Vec<Arc<Held>>) -> Vec<Arc<Trunk>> {
+    fn replace(&mut self, tenants: Vec<Arc<Held>>) {
         let before = self.tenants.replace(tenants).unwrap_or_default();
         let before: HashMap<&TenantId, &str> = before.iter().map(|t| (&t.id, t.version.as_str())).collect();
         let now = self.tenants.iter().flatten();
@@ -243,7 +255,6 @@ impl Users {
             now.filter(|t| before.get(&t.id).is_some_and(|version| *version == t.version)).map(|t| &t.id).collect();
         self.known.retain(|tenant, _| same.contains(tenant));
         self.known_count = self.known.values().map(HashMap::len).sum();
-        self.tenants.iter().flatten().flat_map(|t| t.trunks.iter().cloned()).collect()
     }
 }
 
@@ -350,7 +361,9 @@ fn held_of(id: &TenantId, config: &TenantConfig) -> Option<Held> {
         _ => None,
     });
     let (version, realm) = (config.version.clone(), config.tenant()?.realm.clone());
-    Some(Held { id: id.clone(), version, realm, phones: phones.collect(), trunks: trunks.map(Arc::new).collect() })
+    let (phones, trunks) = (phones.collect(), trunks.map(Arc::new).collect());
+    let emergency_numbers = emergency_numbers::of_tenant(config);
+    Some(Held { id: id.clone(), version, realm, phones, trunks, emergency_numbers })
 }
 
 fn trunk_of(tenant: &TenantId, trunk: &TrunkObject) -> Trunk {

@@ -235,6 +235,7 @@ impl EventLoop {
                 self.note_trunk(connection);
                 self.come(Arrival::Message(connection, message), now);
             }
+            TcpEvent::Pong(connection) => self.proxy.handle_pong(connection),
             TcpEvent::Malformed { connection, error } => {
                 self.nothing_waits(now);
                 self.attempt(Doing::Word("what is no message"), now, |this| {
@@ -282,9 +283,10 @@ impl EventLoop {
         self.attempt(Doing::Word("an answer of config"), now, |this| {
             match found {
                 Found::User { lookup, credentials } => this.proxy.handle_credentials(lookup, credentials, now),
-                Found::Trunks(trunks) => {
+                Found::Tenants { trunks, emergency_numbers } => {
                     this.meters.set_trunks(trunks.iter().cloned().collect());
                     this.proxy.set_trunks(trunks, now);
+                    this.proxy.set_emergency_numbers(emergency_numbers);
                     this.ctx.ready.holds("phones and trunks");
                 }
             }

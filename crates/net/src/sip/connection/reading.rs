@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
+use sip::framer::PONG;
 use sip::{Frame, Framer, ParseError};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::tcp::OwnedReadHalf;
@@ -40,6 +41,10 @@ pub(super) enum ReadSide {
         framer: Framer,
         /// Whether a message has begun since this was last asked. Line ends between messages do not begin one.
         begins: bool,
+        /// Whether we have opened the connection, and so may have pinged.
+        is_ours: bool,
+        /// Whether the peer has answered a ping of ours since this was last asked.
+        ponged: bool,
     },
     WebSocket {
         session: Box<WebSocketSession>,
@@ -51,9 +56,9 @@ pub(super) enum ReadSide {
 }
 
 impl ReadSide {
-    pub(super) fn new(form: MessageForm) -> Self {
+    pub(super) fn new(form: MessageForm, is_ours: bool) -> Self {
         match form {
-            MessageForm::Stream => Self::Stream { framer: Framer::new(), begins: false },
+            MessageForm::Stream => Self::Stream { framer: Framer::new(), begins: false, is_ours, ponged: false },
             MessageForm::WebSocket => {
                 Self::WebSocket { session: Box::new(WebSocketSession::new()), begins: false, whole: false }
             }
@@ -62,7 +67,9 @@ impl ReadSide {
 
     pub(super) fn push(&mut self, bytes: &[u8]) {
         match self {
-            Self::Stream { framer, begins } => {
+            // In the buffer two of them would be taken for a ping.
+            Self::Stream { framer, is_ours: true, ponged, .. } if bytes == PONG && framer.is_empty() => *ponged = true,
+            Self::Stream { framer, begins, .. } => {
                 *begins |= bytes.iter().any(|b| !matches!(b, b'\r' | b'\n'));
                 framer.push(bytes);
             }
@@ -126,6 +133,14 @@ impl ReadSide {
         }
     }
 
+    /// Whether the peer has answered a ping of ours since this was last asked.
+    fn take_pong(&mut self) -> bool {
+        match self {
+            Self::Stream { ponged, .. } => std::mem::take(ponged),
+            Self::WebSocket { .. } => false,
+        }
+    }
+
     pub(super) const fn form(&self) -> MessageForm {
         match self {
             Self::Stream { .. } => MessageForm::Stream,
@@ -182,6 +197,8 @@ pub(super) async fn read<E>(
         let length = match heard {
             Some(Ok(0) | Err(_)) => return Closed::ByPeer,
             Some(Ok(length)) => length,
+            // The peer need not answer our pings: it keeps the connection for requests of its own.
+            None if whole_by.is_none() && outlet.take_ping() => continue,
             None => return if whole_by.is_some() { Closed::BadInput } else { Closed::Idle },
         };
         counted.received(length);
@@ -199,7 +216,10 @@ async fn deliver_whole<E>(
     events: &mpsc::Sender<E>,
     deliver: &(impl Fn(Happened) -> E + Sync),
 ) -> Result<bool, Closed> {
-    let (mut complete, mut pinged) = (false, false);
+    let (mut complete, mut pinged) = (incoming.take_pong(), false);
+    if complete {
+        events.send(deliver(Happened::Pong)).await.map_err(|_| Closed::ByUs)?;
+    }
     while let Some(frame) = incoming.next() {
         complete = true;
         let happened = sort(frame, counted);

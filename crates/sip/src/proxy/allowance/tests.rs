@@ -31,6 +31,21 @@ fn strangers_make_nobody_be_forgotten_who_has_proven_something() {
 }
 
 #[test]
+fn calls_for_help_are_few_of_each_flow_and_of_all() {
+    let mut allowance = Allowance::new();
+    let now = Timestamp::from_millis(1_000_000);
+    let flow = |n: u32| Flow::Udp { listener: 0, remote: (source(n), 5060).into() };
+    (1..=100).for_each(|n| allowance.proved(flow(n), now));
+    let of_one = (0..10).filter(|_| allowance.may_call_for_help(flow(1), false, now)).count();
+    assert_eq!(of_one, FOR_HELP_OF_FLOW_PER_S as usize);
+    let of_others = (2..=100).filter(|n| allowance.may_call_for_help(flow(*n), false, now)).count();
+    assert_eq!(of_others, FOR_HELP_PER_S as usize - of_one);
+    assert!(allowance.may_call_for_help(flow(2), true, now), "it was counted when it was challenged");
+    assert!(!allowance.may_call_for_help(flow(2), true, now), "once");
+    assert!(!allowance.may_call_for_help(flow(101), false, now + Duration::from_secs(1)), "who has proved nothing");
+}
+
+#[test]
 fn a_response_without_a_branch_of_ours_is_not_read() {
     assert!(may_be_known(b"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKtk0000000100000000000000ff\r\n"));
     assert!(!may_be_known(b"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK-another\r\n"));

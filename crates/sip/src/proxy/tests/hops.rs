@@ -201,8 +201,12 @@ fn too_large(lab: &mut Lab, branch: &str) -> (Flow, Message) {
 fn a_carrier_that_takes_a_connection_and_says_nothing_gets_the_call_by_a_datagram() {
     let mut lab = lab();
     let (Flow::Stream { connection }, _) = too_large(&mut lab, "z9hG4bK-a") else { panic!("not a connection") };
+    // The time for an answer begins once the connection is open.
+    lab.pass(Duration::from_millis(1_400), &[ConnectionId(1)]);
     lab.proxy.handle_opened(connection, addr("192.0.2.1:5060"), Side::Edge);
-    lab.pass(Duration::from_millis(3_100), &[ConnectionId(1)]);
+    lab.pass(Duration::from_millis(3_000), &[ConnectionId(1)]);
+    assert!(extract(&mut lab.sent, |m| m.method() == Method::Invite && m.is_request()).is_empty());
+    lab.pass(Duration::from_millis(200), &[ConnectionId(1)]);
     let sent = extract(&mut lab.sent, |m| m.method() == Method::Invite && m.is_request());
     assert_eq!(sent.iter().map(|(flow, _)| *flow).collect::<Vec<_>>(), [udp("192.0.2.1:5060")]);
     lab.from("192.0.2.1:5060", &answer(&sent[0].1, 200, "y"));
@@ -211,6 +215,71 @@ fn a_carrier_that_takes_a_connection_and_says_nothing_gets_the_call_by_a_datagra
     lab.pass(Duration::from_secs(120), &[ConnectionId(1)]);
     lab.take();
     assert_eq!(too_large(&mut lab, "z9hG4bK-b").0, udp("192.0.2.1:5060"));
+}
+
+/// A call whose INVITE has gone by a datagram too, since nothing was said on the connection; the two INVITEs.
+fn sent_twice(lab: &mut Lab) -> [(Flow, Message); 2] {
+    let (flow, by_connection) = too_large(lab, "z9hG4bK-a");
+    let Flow::Stream { connection } = flow else { panic!("not a connection") };
+    lab.proxy.handle_opened(connection, addr("192.0.2.1:5060"), Side::Edge);
+    lab.pass(Duration::from_millis(4_600), &[ConnectionId(1)]);
+    let of_carrier = |(to, message): &(Flow, Message)| *to == udp("192.0.2.1:5060") && message.is_request();
+    let by_datagram = lab.take().into_iter().find(of_carrier).expect("a datagram");
+    [(flow, by_connection), by_datagram]
+}
+
+/// The carrier says something by a flow; returns what the node is told, and on which flows something is cancelled.
+fn says(lab: &mut Lab, (flow, invite): &(Flow, Message), status: u16) -> (Vec<u16>, Vec<Flow>) {
+    match flow {
+        Flow::Stream { connection } => lab.by(*connection, &answer(invite, status, "by-connection")),
+        Flow::Udp { .. } => lab.from("192.0.2.1:5060", &answer(invite, status, "by-datagram")),
+    }
+    let sent = lab.take();
+    let told = sent.iter().filter(|(to, _)| *to == tcp(1)).filter_map(|(_, m)| m.status()).map(|status| status.0);
+    let cancelled = sent.iter().filter(|(_, m)| m.is_request() && m.method() == Method::Cancel).map(|(to, _)| *to);
+    (told.collect(), cancelled.collect())
+}
+
+#[test]
+fn where_the_datagram_rings_the_connection_rings_no_more() {
+    let mut lab = lab();
+    let [by_connection, by_datagram] = sent_twice(&mut lab);
+    assert_eq!(says(&mut lab, &by_datagram, 180), (vec![180], vec![]));
+    assert_eq!(says(&mut lab, &by_connection, 180), (vec![], vec![by_connection.0]));
+    assert_eq!(says(&mut lab, &by_connection, 183), (vec![], vec![]), "it was cancelled");
+    assert_eq!(says(&mut lab, &by_connection, 487), (vec![], vec![]));
+    assert_eq!(says(&mut lab, &by_datagram, 486), (vec![486], vec![]));
+    lab.pass(Duration::from_secs(70), &[ConnectionId(1)]);
+    assert_eq!(lab.proxy.sizes().0, 0);
+}
+
+#[test]
+fn a_carrier_that_has_the_call_by_the_connection_may_refuse_the_datagram() {
+    let mut lab = lab();
+    let [by_connection, by_datagram] = sent_twice(&mut lab);
+    assert_eq!(says(&mut lab, &by_datagram, 482), (vec![], vec![]));
+    assert_eq!(says(&mut lab, &by_connection, 180), (vec![180], vec![]));
+    assert_eq!(says(&mut lab, &by_connection, 200), (vec![200], vec![]));
+    // If nothing comes by the connection either, nobody has the call.
+    let mut lab = self::lab();
+    let [_, by_datagram] = sent_twice(&mut lab);
+    assert_eq!(says(&mut lab, &by_datagram, 482), (vec![], vec![]));
+    lab.pass(Duration::from_secs(70), &[ConnectionId(1)]);
+    assert!(lab.statuses().contains(&408));
+}
+
+#[test]
+fn a_carrier_that_rings_by_the_connection_before_the_datagram_has_the_call_there() {
+    let mut lab = lab();
+    let [by_connection, by_datagram] = sent_twice(&mut lab);
+    assert_eq!(says(&mut lab, &by_connection, 180), (vec![180], vec![]));
+    assert_eq!(says(&mut lab, &by_datagram, 482), (vec![], vec![]));
+    assert_eq!(says(&mut lab, &by_connection, 200), (vec![200], vec![]));
+    let mut lab = self::lab();
+    let [by_connection, by_datagram] = sent_twice(&mut lab);
+    assert_eq!(says(&mut lab, &by_connection, 180), (vec![180], vec![]));
+    assert_eq!(says(&mut lab, &by_datagram, 180), (vec![], vec![by_datagram.0]));
+    assert_eq!(says(&mut lab, &by_connection, 200), (vec![200], vec![]));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
-use super::phones::{invite, register, registered_by};
+use super::phones::{credentials, invite, register, registered_by};
 use super::*;
 use crate::flow::Transport;
 
@@ -17,6 +17,7 @@ const WAY: Duration = Duration::from_millis(1);
 /// From the ACK to the BYE.
 const TALK: Duration = Duration::from_millis(500);
 const NODE: ConnectionId = ConnectionId(1);
+const HELP: &str = "sip:112@127.0.0.1";
 
 /// Arrival time, order, connection (none: from the trunk), and message text.
 type Coming = (Timestamp, u64, Option<ConnectionId>, String);
@@ -139,6 +140,13 @@ fn a_moment_in_which_nothing_is_done_is_no_overload() {
     assert_eq!(site.lab.proxy.counts().overloads_begun, 0);
 }
 
+/// From now on more comes than can be done.
+fn begin_overload(lab: &mut Lab) {
+    lab.proxy.note_wait(overload::LATE, 0, lab.now);
+    lab.now = lab.now + overload::PERSISTS;
+    lab.proxy.note_wait(overload::LATE, 0, lab.now);
+}
+
 #[test]
 fn while_too_much_comes_dialogs_responses_and_repetitions_go_on() {
     let mut lab = Lab::new();
@@ -150,9 +158,7 @@ fn while_too_much_comes_dialogs_responses_and_repetitions_go_on() {
     let (_, message) = lab.only();
     lab.by(ConnectionId(1), &answer(&message, 200, "x"));
     lab.take();
-    lab.proxy.note_wait(overload::LATE, 0, lab.now);
-    lab.now = lab.now + overload::PERSISTS;
-    lab.proxy.note_wait(overload::LATE, 0, lab.now);
+    begin_overload(&mut lab);
     for (method, branch) in
         [("INVITE", "z9hG4bK-2"), ("OPTIONS", "z9hG4bK-3"), ("REGISTER", "z9hG4bK-4"), ("SUBSCRIBE", "z9hG4bK-5")]
     {
@@ -192,9 +198,7 @@ fn while_too_much_comes_a_phone_that_has_authenticated_may_call_for_help() {
     let connection = ConnectionId::accepted(70, Transport::Tcp);
     registered_by(&mut lab, connection, &register("", "z9hG4bK-r"), "secret-7101");
     lab.take();
-    lab.proxy.note_wait(overload::LATE, 0, lab.now);
-    lab.now = lab.now + overload::PERSISTS;
-    lab.proxy.note_wait(overload::LATE, 0, lab.now);
+    begin_overload(&mut lab);
     let mut calls = |uri: &str, branch: &str, remote: Option<&str>| {
         let ask = Ask { uri, branch, call: branch, ..invite("", branch) }.text();
         match remote {
@@ -204,11 +208,38 @@ fn while_too_much_comes_a_phone_that_has_authenticated_may_call_for_help() {
         lab.only().1.status().map(|status| status.0)
     };
     for (at, (uri, status)) in
-        [("sip:112@127.0.0.1", 407), ("urn:service:sos", 407), ("sip:7102@127.0.0.1", 503), ("sip:abc@127.0.0.1", 503)]
+        [("sip:112@127.0.0.1", 407), ("urn:service:sos", 407), ("sip:711@127.0.0.1", 503), ("sip:abc@127.0.0.1", 503)]
             .into_iter()
             .enumerate()
     {
         assert_eq!(calls(uri, &format!("z9hG4bK-h{at}"), None), Some(status), "{uri}");
     }
     assert_eq!(calls("sip:112@127.0.0.1", "z9hG4bK-s", Some("198.51.100.1:5060")), Some(503), "a stranger");
+}
+
+#[test]
+fn who_calls_for_help_without_end_keeps_nobody_else_out() {
+    let mut lab = Lab::new();
+    lab.node(ConnectionId(2), "registrar", "registrar-1.1");
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
+    let [first, second] = [70, 71].map(|number| ConnectionId::accepted(number, Transport::Tcp));
+    registered_by(&mut lab, first, &register("", "z9hG4bK-r1"), "secret-7101");
+    let other = Ask { uri: "sip:7102@127.0.0.1", from: "7102", ..register("", "z9hG4bK-r2") };
+    registered_by(&mut lab, second, &other, "secret-7102");
+    lab.take();
+    begin_overload(&mut lab);
+    let mut calls = |connection: ConnectionId, from: &str, more: &str, branch: &str| {
+        let ask = Ask { uri: HELP, from, call: branch, ..invite(more, branch) };
+        lab.by(connection, &ask.text());
+        lab.only()
+    };
+    let status = |(_, message): (Flow, Message)| message.status().map(|status| status.0);
+    let of_first = (0..40).map(|at| status(calls(first, "7101", "", &format!("z9hG4bK-a{at}"))));
+    assert_eq!(of_first.filter(|status| *status == Some(407)).count(), 2);
+    let (_, challenge) = calls(second, "7102", "", "z9hG4bK-b");
+    let given = credentials(&challenge, &Ask { uri: HELP, from: "7102", ..invite("", "") }, "secret-7102");
+    assert_eq!(calls(second, "7102", &given, "z9hG4bK-c").0, tcp(1));
+    // That was one call.
+    assert_eq!(status(calls(second, "7102", "", "z9hG4bK-d")), Some(407));
+    assert_eq!(status(calls(second, "7102", "", "z9hG4bK-e")), Some(503));
 }

@@ -53,7 +53,7 @@ fn what_names_sips_comes_by_tls_or_is_refused() {
 fn a_call_for_help_is_let_in_by_any_way() {
     for (method, uri, is_taken) in [
         ("INVITE", "sips:112@127.0.0.1:5061", true),
-        ("INVITE", "sips:7101@127.0.0.1:5061", false),
+        ("INVITE", "sips:711@127.0.0.1:5061", false),
         ("SUBSCRIBE", "sips:112@127.0.0.1:5061", false),
     ] {
         let mut lab = lab();

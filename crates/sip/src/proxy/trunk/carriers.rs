@@ -55,6 +55,8 @@ struct Health {
     is_down: bool,
     /// Questions in a row that speak against `is_down`.
     against: u8,
+    /// Whether it was ever shown. A name that is asked for the first time counts as being there, and says nothing about its address.
+    is_shown: bool,
 }
 
 impl Carriers {
@@ -87,16 +89,17 @@ impl Carriers {
     /// be unable to prove another.
     pub(in crate::proxy) fn is_down(&self, hop: &Hop, name: &str) -> bool {
         let Some(asked) = self.health.get(hop) else { return false };
-        let counts = |asked: &str| !hop.transport.is_secure() || asked.eq_ignore_ascii_case(name);
-        let mut judged = asked.iter().filter(|(asked, _)| counts(asked)).map(|(_, health)| health.is_down).peekable();
-        judged.peek().is_some() && judged.all(|is_down| is_down)
+        match hop.transport.is_secure() {
+            true => asked.iter().any(|(asked, health)| asked.eq_ignore_ascii_case(name) && health.is_down),
+            false => is_down_by_all(asked),
+        }
     }
 
     /// The number of addresses that are down, under TLS by a name.
     pub(in crate::proxy) fn down(&self) -> usize {
         let down_of = |(hop, asked): (&Hop, &HashMap<Box<str>, Health>)| match hop.transport.is_secure() {
             true => asked.values().filter(|health| health.is_down).count(),
-            false => usize::from(!asked.is_empty() && asked.values().all(|health| health.is_down)),
+            false => usize::from(is_down_by_all(asked)),
         };
         self.health.iter().map(down_of).sum()
     }
@@ -147,16 +150,22 @@ impl Carriers {
             Health::default()
         });
         if is_there != health.is_down {
-            health.against = 0;
+            (health.against, health.is_shown) = (0, true);
             return false;
         }
         health.against += 1;
         let enough = health.against >= if health.is_down { ANSWERS } else { MISSES };
         if enough {
-            *health = Health { is_down: !health.is_down, against: 0 };
+            *health = Health { is_down: !health.is_down, against: 0, is_shown: true };
         }
         enough
     }
+}
+
+/// Whether an address has not answered by any of the names by which it is asked.
+fn is_down_by_all(asked: &HashMap<Box<str>, Health>) -> bool {
+    let mut shown = asked.values().filter(|health| health.is_shown).peekable();
+    shown.peek().is_some() && shown.all(|health| health.is_down)
 }
 
 /// The places of the carriers that trunks want asked: one of each tenant, then the next of each, so that none takes the room of all.
@@ -334,6 +343,22 @@ mod tests {
         assert_eq!((carriers.is_stale, carriers.health.len()), (true, 1), "it is left to the next turn");
         carriers.take_due(now + ASK_EACH);
         assert_eq!((carriers.is_stale, carriers.health.len()), (false, 0));
+    }
+
+    #[test]
+    fn a_name_that_is_new_says_nothing_about_an_address_that_is_down() {
+        let hop = Hop { transport: Transport::Udp, remote: "203.0.113.5:5060".parse().unwrap() };
+        let mut carriers = Carriers::default();
+        for _ in 0..MISSES {
+            carriers.judge(hop, NAME, false);
+        }
+        for name in ["a.example", "b.example"] {
+            carriers.judge(hop, name, false);
+            assert!(carriers.is_down(&hop, NAME), "asked as {name}");
+            assert_eq!(carriers.down(), 1);
+        }
+        carriers.judge(hop, "b.example", true);
+        assert!(!carriers.is_down(&hop, NAME), "somebody is there");
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! Connections over TLS by which nodes have registered us with carriers. A carrier calls back by the one that we have opened: it is kept open
-//! by pings (RFC 5626 §4.4.1), and the nodes are told when it has closed.
+//! by pings (RFC 5626 §4.4.1), closed if a carrier that answers them does not any more, and the nodes are told when it has closed.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -8,6 +8,9 @@ use bytes::Bytes;
 use model::Timestamp;
 
 use crate::flow::{ConnectionId, Flow};
+use crate::framer::PING;
+use crate::grant::{EXPIRES_MAX, granted};
+use crate::header::Contact;
 use crate::message::Message;
 use crate::method::Method;
 use crate::proxy::exchange::{Exchange, Origin, Stage, Target};
@@ -16,8 +19,10 @@ use crate::status::StatusCode;
 
 /// How often such a connection is pinged: RFC 5626 §4.4.1 wants a ping each 95 to 120 s.
 const PING_EACH: Duration = Duration::from_secs(100);
-/// The ping of RFC 5626 §3.5.1. Whoever does not know it skips it as line ends between messages (RFC 3261 §7.5).
-pub(in crate::proxy) const PING: &[u8] = b"\r\n\r\n";
+/// How long a carrier that answers pings has for it (RFC 5626 §4.4.1).
+const PONG_TIME: Duration = Duration::from_secs(10);
+/// Accounts of one connection that are remembered; it is kept open for these.
+const ACCOUNTS_MAX: usize = 1_024;
 
 /// The connections by which we are registered.
 #[derive(Debug, Default)]
@@ -31,20 +36,55 @@ pub(in crate::proxy) struct RegisteredConnections {
 struct RegisteredConnection {
     /// The connections of the nodes that have registered by it, each live.
     nodes: Vec<ConnectionId>,
-    /// When the last registration by it ends.
-    until: Timestamp,
+    /// When the registration of each account ends.
+    accounts: HashMap<Box<str>, Timestamp>,
     ping_due: Timestamp,
+    /// Until when the last ping may be answered.
+    pong_due: Option<Timestamp>,
+    /// Whether a ping was ever answered: many a carrier skips it.
+    answers_pings: bool,
+}
+
+impl RegisteredConnection {
+    fn new(now: Timestamp) -> Self {
+        let (nodes, accounts) = (Vec::new(), HashMap::new());
+        Self { nodes, accounts, ping_due: now + PING_EACH, pong_due: None, answers_pings: false }
+    }
+}
+
+/// What is due.
+#[derive(Debug, Default)]
+struct Due {
+    pings: Vec<ConnectionId>,
+    /// Connections whose last ping the carrier has not answered, as it did before.
+    failed: Vec<ConnectionId>,
 }
 
 impl RegisteredConnections {
-    fn note(&mut self, connection: ConnectionId, node: ConnectionId, until: Timestamp, now: Timestamp) {
-        let new = || RegisteredConnection { nodes: Vec::new(), until, ping_due: now + PING_EACH };
-        let registered = self.by_connection.entry(connection).or_insert_with(new);
-        registered.until = registered.until.max(until);
+    fn note(
+        &mut self,
+        connection: ConnectionId,
+        (node, account): (ConnectionId, &str),
+        until: Timestamp,
+        now: Timestamp,
+    ) {
+        let registered = self.by_connection.entry(connection).or_insert_with(|| RegisteredConnection::new(now));
+        if registered.accounts.len() < ACCOUNTS_MAX || registered.accounts.contains_key(account) {
+            registered.accounts.insert(account.into(), until);
+        }
         if !registered.nodes.contains(&node) {
             registered.nodes.push(node);
         }
         self.find_next();
+    }
+
+    /// The registration of an account by this connection was removed.
+    fn forget_account(&mut self, connection: ConnectionId, account: &str) {
+        let Some(registered) = self.by_connection.get_mut(&connection) else { return };
+        registered.accounts.remove(account);
+        if registered.accounts.is_empty() {
+            self.remove(connection);
+        }
     }
 
     /// Forgets a connection; returns the connections of the nodes that have registered by it.
@@ -61,18 +101,38 @@ impl RegisteredConnections {
         }
     }
 
-    /// When the next connection must be pinged.
+    /// A carrier has sent a message, and so is there.
+    pub(in crate::proxy) fn heard(&mut self, connection: ConnectionId) {
+        if let Some(registered) = self.by_connection.get_mut(&connection) {
+            registered.pong_due = None;
+        }
+    }
+
+    /// A carrier has answered a ping. What comes without a ping is not such an answer.
+    fn ponged(&mut self, connection: ConnectionId) {
+        if let Some(registered) = self.by_connection.get_mut(&connection) {
+            registered.answers_pings |= registered.pong_due.take().is_some();
+        }
+    }
+
+    /// When the next connection must be looked at.
     pub(in crate::proxy) const fn next(&self) -> Option<Timestamp> {
         self.next
     }
 
-    fn take_due(&mut self, now: Timestamp) -> Vec<ConnectionId> {
-        self.by_connection.retain(|_, registered| registered.until > now);
-        let mut due = Vec::new();
+    fn take_due(&mut self, now: Timestamp) -> Due {
+        self.by_connection.retain(|_, registered| {
+            registered.accounts.retain(|_, until| *until > now);
+            !registered.accounts.is_empty()
+        });
+        let mut due = Due::default();
         for (connection, registered) in &mut self.by_connection {
-            if registered.ping_due <= now {
-                registered.ping_due = now + PING_EACH;
-                due.push(*connection);
+            let is_unanswered = registered.pong_due.take_if(|due| *due <= now).is_some();
+            if is_unanswered && registered.answers_pings {
+                due.failed.push(*connection);
+            } else if registered.ping_due <= now {
+                (registered.ping_due, registered.pong_due) = (now + PING_EACH, Some(now + PONG_TIME));
+                due.pings.push(*connection);
             }
         }
         self.find_next();
@@ -80,30 +140,43 @@ impl RegisteredConnections {
     }
 
     fn find_next(&mut self) {
-        self.next = self.by_connection.values().map(|registered| registered.ping_due).min();
+        let times = |registered: &RegisteredConnection| [Some(registered.ping_due), registered.pong_due];
+        self.next = self.by_connection.values().flat_map(times).flatten().min();
     }
 }
 
 impl Proxy {
-    /// Notes the connection by which a node is registered now, and names it to that node.
+    /// A carrier has answered a ping.
+    pub fn handle_pong(&mut self, connection: ConnectionId) {
+        self.registered.ponged(connection);
+    }
+
+    /// Notes the connection by which a node is registered now, and names it to that node; forgets a registration that was removed.
     pub(in crate::proxy) fn note_registered(
         &mut self,
         answer: &mut Message,
         node: ConnectionId,
-        (connection, lasts): (ConnectionId, Duration),
+        (connection, register): (ConnectionId, &Message),
         now: Timestamp,
     ) {
-        if self.connections.contains_key(&connection) {
-            self.registered.note(connection, node, now + lasts, now);
-            answer.set(&headers::FLOW, connection.0);
+        let Ok(account) = register.to() else { return };
+        match lasts(register, answer) {
+            Some(lasts) if self.connections.contains_key(&connection) => {
+                self.registered.note(connection, (node, account.raw_uri()), now + lasts, now);
+                answer.set(&headers::FLOW, connection.0);
+            }
+            Some(_) => {}
+            None => self.registered.forget_account(connection, account.raw_uri()),
         }
     }
 
-    /// Pings the connections that are due.
+    /// Pings the connections that are due, and closes those that have failed.
     pub(in crate::proxy) fn ping_registered(&mut self, now: Timestamp) {
-        for connection in self.registered.take_due(now) {
+        let due = self.registered.take_due(now);
+        for connection in due.pings {
             self.layer.transmit(Flow::Stream { connection }, Bytes::from_static(PING));
         }
+        self.outputs.extend(due.failed.into_iter().map(|connection| Output::Close { connection }));
     }
 
     /// A connection has closed: the nodes that have registered by it are told.
@@ -117,8 +190,8 @@ impl Proxy {
     }
 }
 
-/// The connection over TLS by which a node has sent the REGISTER that is accepted now, and for how long that has asked.
-pub(in crate::proxy) fn registered_by(held: &Exchange, answer: &Message) -> Option<(ConnectionId, Duration)> {
+/// The REGISTER of a node that is accepted now, and the connection over TLS by which it went.
+pub(in crate::proxy) fn registered_by(held: &Exchange, answer: &Message) -> Option<(ConnectionId, Message)> {
     let is_accepted = answer.status().is_some_and(StatusCode::is_success)
         && answer.cseq().is_ok_and(|cseq| cseq.method == Method::Register)
         && matches!(held.origin, Origin::Node(_));
@@ -126,7 +199,20 @@ pub(in crate::proxy) fn registered_by(held: &Exchange, answer: &Message) -> Opti
     if !is_accepted || !connection.is_opened_by_us() || !connection.transport().is_secure() {
         return None;
     }
-    let request = Message::parse(held.request.clone()).ok()?;
-    let seconds = request.expires().ok().flatten().filter(|seconds| *seconds > 0)?;
-    Some((connection, Duration::from_secs(seconds.into())))
+    Some((connection, Message::parse(held.request.clone()).ok()?))
+}
+
+/// How long a registration lasts: as long as the registrar grants, else as was asked. `None` if it was removed.
+fn lasts(register: &Message, answer: &Message) -> Option<Duration> {
+    let asked = register.expires().ok().flatten();
+    if asked == Some(0) {
+        return None;
+    }
+    let contact = register.contacts().find_map(|contact| match contact {
+        Ok(Contact::Address(address)) => Some(address.raw_uri().to_owned()),
+        _ => None,
+    });
+    let granted = contact.and_then(|contact| granted(answer, &contact));
+    let lasts = granted.or_else(|| asked.map(|seconds| Duration::from_secs(seconds.into())))?;
+    Some(lasts.min(EXPIRES_MAX)).filter(|lasts| !lasts.is_zero())
 }

@@ -26,9 +26,11 @@ async fn who_comes_before_config_has_answered_waits_for_it() {
         realm: "acme.example".into(),
         phones: HashSet::from(["7101".to_owned()]),
         trunks: Vec::new(),
+        emergency_numbers: vec!["112".into()],
     };
     answers.send(News::Tenants(vec![Arc::new(held)])).await.unwrap();
-    assert!(matches!(users.next().await, Found::Trunks(_)));
+    let Found::Tenants { emergency_numbers, .. } = users.next().await else { panic!("config has answered") };
+    assert!(emergency_numbers.contains("112"));
     assert_eq!(asked.recv().await.unwrap().lookup, 1);
     let Found::User { lookup: 2, credentials: Credentials::Unknown { realm } } = users.next().await else {
         panic!("nobody is known as that")
@@ -43,10 +45,11 @@ async fn credentials_are_kept_until_their_tenant_changes_and_never_more_than_may
     let held = |version: &str| {
         let phones = ["7101", "7102", "7103"].map(str::to_owned).into();
         let (version, realm) = (version.to_owned(), "acme.example".to_owned());
-        News::Tenants(vec![Arc::new(Held { id: acme.clone(), version, realm, phones, trunks: Vec::new() })])
+        let (trunks, emergency_numbers) = (Vec::new(), Vec::new());
+        News::Tenants(vec![Arc::new(Held { id: acme.clone(), version, realm, phones, trunks, emergency_numbers })])
     };
     answers.send(held("1")).await.unwrap();
-    assert!(matches!(users.next().await, Found::Trunks(_)));
+    assert!(matches!(users.next().await, Found::Tenants { .. }));
     for (lookup, user) in (1_u64..).zip(["7101", "7102", "7103"]) {
         assert!(users.look_up(lookup, user, "192.0.2.1", &[]).is_none());
         let Wanted { key, version, .. } = asked.recv().await.unwrap();
@@ -60,7 +63,7 @@ async fn credentials_are_kept_until_their_tenant_changes_and_never_more_than_may
     }
     assert_eq!((users.known_count, users.known[&acme].len()), (2, 2));
     answers.send(held("2")).await.unwrap();
-    assert!(matches!(users.next().await, Found::Trunks(_)));
+    assert!(matches!(users.next().await, Found::Tenants { .. }));
     assert_eq!(users.known_count, 0);
     assert!(users.look_up(10, "7103", "acme.example", &[]).is_none());
 }
@@ -72,11 +75,12 @@ async fn a_number_that_comes_by_a_trunk_is_a_phone_of_the_trunks_tenant_or_of_th
     let held = |id: &TenantId, phones: &[&str]| {
         let phones = phones.iter().map(|phone| (*phone).to_owned()).collect();
         let (version, realm) = ("1".to_owned(), format!("{id}.example"));
-        Arc::new(Held { id: id.clone(), version, realm, phones, trunks: Vec::new() })
+        let (trunks, emergency_numbers) = (Vec::new(), Vec::new());
+        Arc::new(Held { id: id.clone(), version, realm, phones, trunks, emergency_numbers })
     };
     let tenants = vec![held(&acme, &["7101"]), held(&other, &["7101", "7201"]), held(&third, &["7301"])];
     answers.send(News::Tenants(tenants)).await.unwrap();
-    assert!(matches!(users.next().await, Found::Trunks(_)));
+    assert!(matches!(users.next().await, Found::Tenants { .. }));
     // Number and host of a caller, the tenants of its trunk, and the tenant whose phone the caller must prove to be.
     let cases: [(&str, &str, &[&TenantId], Option<&TenantId>); 11] = [
         ("7101", "192.0.2.1", &[&acme], Some(&acme)),
