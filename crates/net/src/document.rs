@@ -23,8 +23,11 @@ pub const DOCUMENT_MAX: usize = 64 << 10;
 pub const DOCUMENT_WITHIN: Duration = Duration::from_secs(2);
 /// Documents that are fetched at once; further ones wait, within their time.
 const AT_ONCE: usize = 32;
-/// Names that are looked up at once. A lookup keeps its place until its thread is free, which a silent name server delays.
-const LOOKUPS_MAX: usize = 64;
+/// Names that are looked up at once. A lookup keeps its place until its thread is free, which a silent name server delays: half of a role's 16
+/// threads stay free for all else that waits in one, such as the check of a certificate.
+const LOOKUPS_MAX: usize = 8;
+/// Those of one part.
+const LOOKUPS_OF_PART_MAX: usize = 2;
 
 /// The longest reason that a host gives, in bytes.
 const REASON_MAX: usize = 200;
@@ -64,6 +67,9 @@ pub struct FetchedDocument {
 /// Fetches documents. Cheap to clone.
 #[derive(Clone)]
 pub struct DocumentClient {
+    reach: Reach,
+    lookups: Lookups,
+    tls: Arc<ClientConfig>,
     client: legacy::Client<HttpsConnector<Guarded>, Empty<Bytes>>,
     places: Arc<Semaphore>,
 }
@@ -78,12 +84,26 @@ impl DocumentClient {
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let guarded = Guarded::new(reach, Lookups::new(LOOKUPS_MAX));
+        Ok(Self::by(reach, Lookups::new(LOOKUPS_MAX), Arc::new(tls), Arc::new(Semaphore::new(AT_ONCE))))
+    }
+
+    fn by(reach: Reach, lookups: Lookups, tls: Arc<ClientConfig>, places: Arc<Semaphore>) -> Self {
+        let guarded = Guarded::new(reach, lookups.clone());
         // Each host is asked once in an hour or so: no connection is kept for that, and one that is being made goes with its request.
         let client = legacy::Client::builder(TokioExecutor::new())
             .pool_max_idle_per_host(0)
-            .build(HttpsConnector::from((guarded, Arc::new(tls))));
-        Ok(Self { client, places: Arc::new(Semaphore::new(AT_ONCE)) })
+            .build(HttpsConnector::from((guarded, tls.clone())));
+        Self { reach, lookups, tls, client, places }
+    }
+
+    /// One for somebody, such as a tenant, whose hosts may take but a few of the lookups. It shares all other bounds with this one.
+    pub fn part(&self) -> Self {
+        Self::by(self.reach, self.lookups.part(LOOKUPS_OF_PART_MAX), self.tls.clone(), self.places.clone())
+    }
+
+    /// Whether no lookup of this part is under way, those included whose fetch was given up: only then may it be forgotten and made anew.
+    pub fn is_idle(&self) -> bool {
+        self.lookups.is_idle()
     }
 
     /// Fetches a document.
@@ -167,6 +187,41 @@ mod tests {
         let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("https://{}/a", silent.local_addr().unwrap());
         assert!(matches!(client(Reach::Everywhere).fetch(&url).await, Err(DocumentFault::Late)));
+    }
+
+    #[test]
+    fn lookups_that_hang_leave_threads_and_keep_their_places() {
+        // As many threads as a role has.
+        let role = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(16).build().unwrap();
+        role.block_on(async {
+            let (ends, silence) = std::sync::mpsc::sync_channel::<()>(1);
+            let silence = std::sync::Mutex::new(silence);
+            let lookups = Lookups::by(LOOKUPS_MAX, move |_, _| {
+                let _ = silence.lock().unwrap().recv();
+                Err(std::io::ErrorKind::NotFound.into())
+            });
+            let by_system = client(Reach::Everywhere);
+            let whole = DocumentClient::by(by_system.reach, lookups.clone(), by_system.tls, by_system.places);
+            let (acme, globex) = (whole.part(), whole.part());
+            for _ in 0..=LOOKUPS_OF_PART_MAX {
+                give_up(&acme).await;
+            }
+            assert_eq!(lookups.free(), LOOKUPS_MAX - LOOKUPS_OF_PART_MAX, "a place is free once its thread is");
+            assert!(!acme.is_idle() && globex.is_idle());
+            for _ in 0..LOOKUPS_MAX {
+                give_up(&whole.part()).await;
+            }
+            assert_eq!(lookups.free(), 0);
+            let other = tokio::task::spawn_blocking(|| ());
+            tokio::time::timeout(Duration::from_secs(20), other).await.unwrap().unwrap();
+            drop(ends);
+        });
+    }
+
+    /// Asks for a document of a host whose name server is silent, and does not wait for it.
+    async fn give_up(client: &DocumentClient) {
+        let fetch = client.fetch("https://silent.example/a");
+        assert!(tokio::time::timeout(Duration::from_millis(50), fetch).await.is_err());
     }
 
     #[test]

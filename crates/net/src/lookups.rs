@@ -17,6 +17,8 @@ pub struct Lookups {
     resolve: Arc<Resolve>,
     /// The places, from the narrowest to the widest.
     places: Vec<Arc<Semaphore>>,
+    /// How many the narrowest has.
+    most: usize,
 }
 
 impl Lookups {
@@ -25,15 +27,31 @@ impl Lookups {
         Self::by(most, |host, port| Ok((host, port).to_socket_addrs()?.collect()))
     }
 
-    fn by(most: usize, resolve: impl Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static) -> Self {
-        Self { resolve: Arc::new(resolve), places: vec![Arc::new(Semaphore::new(most))] }
+    pub(crate) fn by(
+        most: usize,
+        resolve: impl Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static,
+    ) -> Self {
+        Self { resolve: Arc::new(resolve), places: vec![Arc::new(Semaphore::new(most))], most }
     }
 
     /// A part of these: at most so many at once, and with all others as many as before.
     pub fn part(&self, most: usize) -> Self {
         let mut part = self.clone();
         part.places.insert(0, Arc::new(Semaphore::new(most)));
+        part.most = most;
         part
+    }
+
+    /// Whether none of this part is under way, those included whose caller has given up. Whoever forgets a part before would have a new one
+    /// begin with all its places.
+    pub fn is_idle(&self) -> bool {
+        self.places.first().is_none_or(|places| places.available_permits() == self.most)
+    }
+
+    /// How many more may begin, whosever they are.
+    #[cfg(test)]
+    pub(crate) fn free(&self) -> usize {
+        self.places.last().map_or(0, |places| places.available_permits())
     }
 
     /// The addresses of a host. The caller sets the deadline; the lookup keeps its places behind it.
@@ -80,20 +98,21 @@ mod tests {
     #[tokio::test]
     async fn a_silent_name_server_of_one_part_leaves_threads_to_the_others() {
         let (all, ends) = with_silent_server(4);
-        let free = || all.places[0].available_permits();
         let (acme, globex) = (all.part(2), all.part(2));
         let one = acme.part(1);
         for _ in 0..3 {
             assert!(timeout(SHORT, one.find("silent.example", 443)).await.is_err());
         }
-        assert_eq!(free(), 3, "who gave up has not freed the thread");
+        assert_eq!(all.free(), 3, "who gave up has not freed the thread");
+        assert!(!one.is_idle() && globex.is_idle());
         for _ in 0..3 {
             assert!(timeout(SHORT, acme.part(1).find("silent.example", 443)).await.is_err());
         }
-        assert_eq!(free(), 2);
+        assert_eq!(all.free(), 2);
         let found = timeout(LONG, globex.part(1).find("crm.example", 443)).await;
         assert_eq!(found.unwrap().unwrap(), [SocketAddr::from(([192, 0, 2, 1], 443))]);
         drop(ends);
         assert!(timeout(LONG, one.find("silent.example", 443)).await.unwrap().is_ok(), "the places are free again");
+        assert!(one.is_idle());
     }
 }

@@ -1,8 +1,12 @@
 //! The PASSporT with the extension `shaken` (RFC 8225, RFC 8588): who calls whom, when, and how sure the signer is.
 
+use std::fmt;
+use std::marker::PhantomData;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::de::IgnoredAny;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
@@ -56,8 +60,8 @@ impl Passport {
         let attest = claims.attest.as_str().and_then(Attestation::parse);
         let origid =
             claims.origid.as_str().filter(|origid| origid.len() <= ORIGID_MAX && !origid.contains(char::is_control));
-        let orig = claims.orig.tn.as_str().ok_or(NO_ORIG)?;
-        let dest = claims.dest.tn.as_array().ok_or(NO_DEST)?;
+        let orig = claims.orig.0.tn.as_str().ok_or(NO_ORIG)?;
+        let dest = claims.dest.0.tn.as_array().ok_or(NO_DEST)?;
         if dest.is_empty() || dest.len() > DESTINATIONS_MAX {
             return Err(NO_DEST);
         }
@@ -78,9 +82,9 @@ impl Passport {
 #[serde(default)]
 struct Claims {
     attest: Value,
-    dest: Numbers,
+    dest: Object<Numbers>,
     iat: Value,
-    orig: Numbers,
+    orig: Object<Numbers>,
     origid: Value,
 }
 
@@ -108,13 +112,38 @@ fn is_there<'de, D: Deserializer<'de>>(value: D) -> Result<bool, D::Error> {
     IgnoredAny::deserialize(value).map(|_| true)
 }
 
-/// Reads JSON. A name that stands twice is an error: of two values each reader might take another one.
+/// What is read from an object alone. A struct by itself is also read from an array, in the order of its fields.
+#[derive(Default)]
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
+        value.deserialize_map(ObjectVisitor(PhantomData))
+    }
+}
+
+struct ObjectVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+    type Value = Object<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Object<T>, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(members)).map(Object)
+    }
+}
+
+/// Reads a JSON object. A name that stands twice is an error: of two values each reader might take another one.
 fn parse<'de, T: Deserialize<'de>>(
     text: &'de str,
     no_json: &'static str,
     no_passport: &'static str,
 ) -> Result<T, StirRefusal> {
-    serde_json::from_str(text)
+    serde_json::from_str::<Object<T>>(text)
+        .map(|Object(read)| read)
         .map_err(|error| StirRefusal::Invalid(if error.is_data() { no_passport } else { no_json }))
 }
 
@@ -128,8 +157,11 @@ fn header(certificate_url: &str) -> String {
 /// # Errors
 /// When it is no PASSporT of ours (438), or of another algorithm (437).
 pub(super) fn read_header(header: &str) -> Result<String, StirRefusal> {
-    let header: Header =
-        parse(header, "the header of the PASSporT is not JSON", "a member of the PASSporT's header stands twice")?;
+    let header: Header = parse(
+        header,
+        "the header of the PASSporT is not JSON",
+        "the PASSporT's header is no object, or a member stands twice",
+    )?;
     // What must be understood and is not (RFC 7515 §4.1.11).
     if header.crit {
         return Err(StirRefusal::Invalid("the PASSporT has a header that must be understood (crit)"));

@@ -173,6 +173,11 @@ fn each_fault_has_its_status() {
         (r#"{"alg":"ES256","crit":["b"],"ppt":"shaken","typ":"passport","x5u":"https://a/b"}"#, 438),
         (r#"{"alg":"ES256","ppt":"shaken","typ":"passport","x5u":"http://a/b"}"#, 436),
         (r#"{"alg":"ES256","ppt":"shaken","typ":"passport"}"#, 438),
+        (r#"{"alg":"ES256","crit":null,"ppt":"shaken","typ":"passport","x5u":"https://a/b"}"#, 438),
+        (r#"{"alg":"ES256","ppt":"shaken","typ":"passport","x5u":"https://a/b","x5u":"https://a/b"}"#, 438),
+        (r#"["ES256","shaken","passport","https://a/b",false]"#, 438),
+        (r#"["ES256","shaken","passport","https://a/b"]"#, 438),
+        ("null", 438),
         ("no JSON", 438),
     ];
     let claims = input.split('.').nth(1).unwrap();
@@ -198,6 +203,8 @@ fn claims_are_read_strictly() {
         ("\"tn\":\"1.215\"", "\"uri\":\"sip:a@b\""),
         ("\"origid\":\"x\",", ""),
         ("\"1.215\"", "\"alice\""),
+        ("{\"tn\":\"1.215\"}", "[\"1.215\"]"),
+        ("{\"tn\":[\"+1 (215) 555-0131\"]}", "[[\"12155550131\"]]"),
         ("\"rcd\":{}", "\"iat\":2"),
         ("\"tn\":\"1.215\"", "\"tn\":\"1.215\",\"tn\":\"1.216\""),
         ("\"rcd\":{}", "\"rcd\":{},"),
@@ -205,6 +212,7 @@ fn claims_are_read_strictly() {
     ] {
         assert!(Passport::read(&good.replace(from, to)).is_err(), "{to}");
     }
+    assert!(Passport::read(r#"["B",{"tn":["12155550131"]},1,{"tn":"1215"},"x"]"#).is_err(), "it is no object");
 }
 
 #[test]

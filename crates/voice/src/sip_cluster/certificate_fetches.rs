@@ -1,22 +1,26 @@
-//! Fetches the certificates for which INVITEs wait, beside the loop. A fetch ends with the wait for it: by its answer, its deadline, or
-//! because its caller has given up.
+//! Fetches the certificates for which INVITEs wait, beside the loop. A fetch ends by its answer, its deadline, or because its caller has
+//! given up. If its INVITE has waited long enough, it goes on: what it finds is good for the next one.
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use model::TenantId;
-use sip::stir::Authorities;
+use sip::stir::{Authorities, StirRefusal};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::certificates::Certificates;
 use super::inbox::Inbox;
-use super::node::calls::waiting::verification::WAITS_FOR;
+
+/// How long a fetch takes at most: it waits for one of its tenant's places and for one of all, and then for its host, each 2 s; and the
+/// certificate is checked.
+const ENDS_WITHIN: Duration = Duration::from_secs(7);
 
 /// The fetches under way.
 pub struct CertificateFetches {
     certificates: Arc<Certificates>,
     inbox: Inbox,
-    /// By the number of the INVITE. The node bounds how many wait.
+    /// By the number of the INVITE. The node bounds how many wait; one goes on for no longer than three times as long.
     under_way: HashMap<u64, AbortOnDropHandle<()>>,
 }
 
@@ -26,20 +30,19 @@ impl CertificateFetches {
         Self { certificates: Arc::new(certificates), inbox, under_way: HashMap::new() }
     }
 
-    /// Fetches the certificate for an INVITE. One of these authorities has to have signed for it.
-    pub fn begin(&mut self, id: u64, tenant: TenantId, url: String, authorities: Arc<Authorities>) {
+    /// Fetches the certificate for an INVITE, `again` if the one that is kept does not fit. One of these authorities has to have signed for it.
+    pub fn begin(&mut self, id: u64, tenant: TenantId, url: String, authorities: Arc<Authorities>, again: bool) {
         let (certificates, inbox) = (self.certificates.clone(), self.inbox.clone());
         let task = tokio::spawn(async move {
-            let fetch = certificates.fetch(&tenant, &url, &authorities);
-            // The node waits no longer either, and judges the call without it.
-            if let Ok(fetched) = tokio::time::timeout(WAITS_FOR, fetch).await {
-                inbox.certificate_fetched(id, fetched).await;
-            }
+            let fetch = certificates.fetch(&tenant, &url, &authorities, again);
+            let late = || Err(StirRefusal::BadInfo("it did not come in time".to_owned()));
+            let fetched = tokio::time::timeout(ENDS_WITHIN, fetch).await.unwrap_or_else(|_| late());
+            inbox.certificate_fetched(id, fetched).await;
         });
         self.under_way.insert(id, AbortOnDropHandle::new(task));
     }
 
-    /// The INVITE waits no longer: it has its answer, was judged without one, or is gone.
+    /// The INVITE has its answer, or its caller has given up.
     pub fn end(&mut self, id: u64) {
         self.under_way.remove(&id);
     }
@@ -78,7 +81,7 @@ mod tests {
         /// Each INVITE names another certificate.
         fn begin(&mut self, id: u64) {
             let url = format!("https://{}/{id}", self.host.local_addr().unwrap());
-            self.fetches.begin(id, TenantId::parse("acme").unwrap(), url, Arc::new(Authorities::default()));
+            self.fetches.begin(id, TenantId::parse("acme").unwrap(), url, Arc::new(Authorities::default()), false);
         }
     }
 
@@ -97,9 +100,9 @@ mod tests {
         let mut lab = Lab::new().await;
         (0..=FETCHED_OF_TENANT_MAX as u64).for_each(|id| lab.begin(id));
         let mut told = 0;
-        while timeout(WAITS_FOR * 2, lab.messages.recv()).await.is_ok() {
+        while timeout(ENDS_WITHIN, lab.messages.recv()).await.is_ok() {
             told += 1;
         }
-        assert_eq!(told, FETCHED_OF_TENANT_MAX);
+        assert_eq!(told, FETCHED_OF_TENANT_MAX + 1);
     }
 }

@@ -9,19 +9,26 @@ use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared};
 use infra::Clock;
 use model::{TenantId, Timestamp};
-use net::document::{DocumentClient, DocumentFault};
+use net::document::{DOCUMENT_WITHIN, DocumentClient, DocumentFault};
 use sip::stir::{Authorities, CertificateChain, StirRefusal, TrustedChain};
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex as AsyncMutex, Semaphore};
+use tokio::time::timeout;
 
 /// The most addresses of which is known what is there, in all and for a tenant: more than the carriers of a country have.
 const KEPT_MAX: usize = 2_048;
 const KEPT_OF_TENANT_MAX: usize = 256;
-/// Certificates of a tenant that are fetched at once; further ones wait.
-pub const FETCHED_OF_TENANT_MAX: usize = 8;
+/// Certificates of a tenant that are fetched at once, an eighth of all that are; further ones wait as long as a fetch may take.
+pub const FETCHED_OF_TENANT_MAX: usize = 4;
 /// Chains that are checked at once, beside the loop: a hostile one takes some milliseconds.
 const CHECKED_MAX: usize = 2;
-/// For how long a certificate is kept if its host does not say, and at least and at most if it does. Whether it is valid is checked for
-/// each call.
+/// For how long the verdict on a chain counts, and the most that are remembered of one: trunks of a tenant differ in their authorities.
+const VERDICT_KEPT_FOR: Duration = Duration::from_secs(10);
+const VERDICTS_MAX: usize = 8;
+/// How long after a fetch an address is asked again at the earliest because what is kept of it does not fit a call: its host may have renewed
+/// it.
+const AGAIN_AFTER: Duration = Duration::from_secs(60);
+/// For how long a certificate is kept if its host does not say, and at least and at most if it does. Whether it is valid is checked
+/// meanwhile.
 const KEPT_FOR: Duration = Duration::from_secs(3_600);
 const KEPT_AT_LEAST: Duration = Duration::from_secs(60);
 const KEPT_AT_MOST: Duration = Duration::from_secs(86_400);
@@ -32,18 +39,59 @@ const FAULT_KEPT_FOR: Duration = Duration::from_secs(10);
 pub type Fetched = Result<TrustedChain, StirRefusal>;
 
 /// What is at an address.
-type Found = Result<Arc<CertificateChain>, StirRefusal>;
+type Found = Result<FoundChain, StirRefusal>;
+
+/// A chain, and what is known of it. Who checks it locks the verdicts: those who want the same one wait for it.
+#[derive(Clone)]
+struct FoundChain {
+    chain: Arc<CertificateChain>,
+    verdicts: Arc<AsyncMutex<Verdicts>>,
+}
+
+/// Whether authorities have signed for a chain, and until when that counts, the oldest first.
+#[derive(Default)]
+struct Verdicts(Vec<(Arc<Authorities>, Timestamp, Fetched)>);
+
+impl Verdicts {
+    fn by(&self, authorities: &Arc<Authorities>, now: Timestamp) -> Option<Fetched> {
+        let mut known = self.0.iter().filter(|(by, until, _)| Arc::ptr_eq(by, authorities) && now < *until);
+        known.next().map(|(_, _, verdict)| verdict.clone())
+    }
+
+    fn remember(&mut self, authorities: Arc<Authorities>, now: Timestamp, verdict: Fetched) {
+        self.0.retain(|(_, until, _)| now < *until);
+        if self.0.len() >= VERDICTS_MAX {
+            self.0.remove(0);
+        }
+        self.0.push((authorities, now + VERDICT_KEPT_FOR, verdict));
+    }
+}
 
 /// An address that a call of a tenant names.
 type CertificateKey = (TenantId, String);
 
-/// What was found, and until when it is kept. Each tenant has its own: nobody chooses what is forgotten for others.
+/// What was found at an address, when it was last asked, and until when that is kept.
+struct KeptCertificate {
+    found: Found,
+    asked: Timestamp,
+    until: Timestamp,
+}
+
+/// What was found. Each tenant has its own: nobody chooses what is forgotten for others.
 #[derive(Default)]
-struct KeptCertificates(HashMap<CertificateKey, (Timestamp, Found)>);
+struct KeptCertificates(HashMap<CertificateKey, KeptCertificate>);
 
 impl KeptCertificates {
-    fn get(&self, key: &CertificateKey, now: Timestamp) -> Option<Found> {
-        self.0.get(key).filter(|(until, _)| now < *until).map(|(_, found)| found.clone())
+    fn get(&self, key: &CertificateKey, now: Timestamp) -> Option<&KeptCertificate> {
+        self.0.get(key).filter(|kept| now < kept.until)
+    }
+
+    /// The address was asked again in vain: what was found there earlier is good for as long as before. Returns that.
+    fn stays(&mut self, key: &CertificateKey, now: Timestamp) -> Option<FoundChain> {
+        let kept = self.0.get_mut(key).filter(|kept| now < kept.until)?;
+        let chain = kept.found.clone().ok()?;
+        kept.asked = now;
+        Some(chain)
     }
 
     /// Where there is no room, what would go next goes now.
@@ -57,25 +105,31 @@ impl KeptCertificates {
                 self.forget_next(now, |_| true);
             }
         }
-        self.0.insert(key.clone(), (until, found));
+        self.0.insert(key.clone(), KeptCertificate { found, asked: now, until });
     }
 
     fn forget_next(&mut self, now: Timestamp, is_meant: impl Fn(&CertificateKey) -> bool) {
         let before = self.0.len();
-        self.0.retain(|_, (until, _)| now < *until);
+        self.0.retain(|_, kept| now < kept.until);
         if self.0.len() < before {
             return;
         }
         let meant = self.0.iter().filter(|(key, _)| is_meant(key));
-        if let Some(next) = meant.min_by_key(|(_, (until, _))| *until).map(|(key, _)| key.clone()) {
+        if let Some(next) = meant.min_by_key(|(_, kept)| kept.until).map(|(key, _)| key.clone()) {
             self.0.remove(&next);
         }
     }
 }
 
-/// A fetch under way, of all who want what is at its address. It goes on for as long as one of them waits; of one that nobody waits for any
-/// more, nothing is kept.
+/// A fetch under way, of all who want what is at its address. It goes on for as long as one of them has not given up; of one that all have,
+/// nothing is kept.
 type SharedFetch = Shared<BoxFuture<'static, Found>>;
+
+/// What a tenant may do at once.
+struct TenantShare {
+    client: DocumentClient,
+    places: Semaphore,
+}
 
 /// Fetches certificates.
 pub struct Certificates {
@@ -83,7 +137,7 @@ pub struct Certificates {
     clock: Arc<dyn Clock>,
     kept: Mutex<KeptCertificates>,
     fetches: Mutex<HashMap<CertificateKey, Weak<SharedFetch>>>,
-    shares: Mutex<HashMap<TenantId, Weak<Semaphore>>>,
+    shares: Mutex<HashMap<TenantId, Arc<TenantShare>>>,
     checks: Arc<Semaphore>,
 }
 
@@ -94,62 +148,105 @@ impl Certificates {
         Self { client, clock, kept: Mutex::default(), fetches: Mutex::default(), shares: Mutex::default(), checks }
     }
 
-    /// The certificates at an address, if one of these authorities has signed for them. May take long: the caller sets the deadline.
-    pub async fn fetch(self: &Arc<Self>, tenant: &TenantId, url: &str, authorities: &Arc<Authorities>) -> Fetched {
+    /// The certificates at an address, if one of these authorities has signed for them; fetched `again` where what is kept does not fit a call
+    /// and was not fetched just now. May take long: the caller sets the deadline.
+    pub async fn fetch(
+        self: &Arc<Self>,
+        tenant: &TenantId,
+        url: &str,
+        authorities: &Arc<Authorities>,
+        again: bool,
+    ) -> Fetched {
         let key = (tenant.clone(), url.to_owned());
-        if let Some(known) = self.known(&key) {
-            return self.check(known?, authorities).await;
+        if let Some(known) = self.known(&key, again) {
+            return self.check(&known?, authorities).await;
         }
         let begin = || self.clone().fetch_and_keep(key.clone(), authorities.clone()).boxed().shared();
         let fetch = in_use(&self.fetches, &key, begin);
         // Trunks differ in their authorities: each call has it checked by its own.
         let found = SharedFetch::clone(&fetch).await;
-        self.check(found?, authorities).await
+        self.check(&found?, authorities).await
     }
 
-    /// Fetches what is at an address and keeps it: what none of these authorities has signed for chooses nothing that is kept for long.
+    /// Fetches what is at an address, within the share of its tenant, and keeps it: what none of these authorities has signed for chooses
+    /// nothing that is kept for long.
     async fn fetch_and_keep(self: Arc<Self>, key: CertificateKey, authorities: Arc<Authorities>) -> Found {
         let (tenant, url) = &key;
-        let share = in_use(&self.shares, tenant, || Semaphore::new(FETCHED_OF_TENANT_MAX));
-        // It is never closed.
-        let _place = share.acquire().await;
-        let (found, fresh_for) = match self.client.fetch(url).await {
+        let share = self.share(tenant);
+        // Held until the certificate is checked.
+        let place = timeout(DOCUMENT_WITHIN, share.places.acquire()).await;
+        let fetched = if place.is_ok() { share.client.fetch(url).await } else { Err(DocumentFault::Busy) };
+        let (found, fresh_for) = match fetched {
             Ok(document) => (read(&document.body), document.fresh_for),
-            Err(fault @ DocumentFault::Busy) => return Err(StirRefusal::BadInfo(fault.to_string())),
+            Err(fault @ DocumentFault::Busy) => {
+                let busy = Err(StirRefusal::BadInfo(fault.to_string()));
+                return self.known(&key, false).unwrap_or(busy);
+            }
             Err(fault) => (Err(StirRefusal::BadInfo(fault.to_string())), None),
         };
         let is_trusted = match &found {
-            Ok(chain) => self.check(chain.clone(), &authorities).await.is_ok(),
+            Ok(chain) => self.check(chain, &authorities).await.is_ok(),
             Err(_) => false,
         };
+        let now = self.clock.now();
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if found.is_err()
+            && let Some(former) = kept.stays(&key, now)
+        {
+            return Ok(former);
+        }
         let kept_for = match is_trusted {
             true => fresh_for.map_or(KEPT_FOR, |time| time.clamp(KEPT_AT_LEAST, KEPT_AT_MOST)),
             false => FAULT_KEPT_FOR,
         };
-        let now = self.clock.now();
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).keep(&key, now + kept_for, found.clone(), now);
+        kept.keep(&key, now + kept_for, found.clone(), now);
         found
     }
 
-    /// Checks a chain on another thread. The check keeps its place until that is free, whether or not somebody still waits for it.
-    async fn check(&self, chain: Arc<CertificateChain>, authorities: &Arc<Authorities>) -> Fetched {
+    fn share(&self, tenant: &TenantId) -> Arc<TenantShare> {
+        let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(share) = shares.get(tenant) {
+            return share.clone();
+        }
+        // A lookup goes on when its caller has given up, and counts for as long: with its share forgotten, it would not.
+        shares.retain(|_, share| Arc::strong_count(share) > 1 || !share.client.is_idle());
+        let places = Semaphore::new(FETCHED_OF_TENANT_MAX);
+        let share = Arc::new(TenantShare { client: self.client.part(), places });
+        shares.insert(tenant.clone(), share.clone());
+        share
+    }
+
+    /// Checks a chain on another thread, unless these authorities have been heard just now. The check keeps its place until that thread is
+    /// free, and its verdict counts, whether or not somebody still waits for it.
+    async fn check(&self, found: &FoundChain, authorities: &Arc<Authorities>) -> Fetched {
+        let mut verdicts = found.verdicts.clone().lock_owned().await;
+        if let Some(verdict) = verdicts.by(authorities, self.clock.now()) {
+            return verdict;
+        }
         let place = self.checks.clone().acquire_owned().await;
-        let (authorities, now) = (authorities.clone(), self.clock.now());
+        let (chain, authorities, now) = (found.chain.clone(), authorities.clone(), self.clock.now());
         let checked = tokio::task::spawn_blocking(move || {
             let _place = place;
-            chain.trusted(&authorities, now.as_secs())
+            let verdict = chain.trusted(&authorities, now.as_secs());
+            verdicts.remember(authorities, now, verdict.clone());
+            verdict
         });
         checked.await.unwrap_or_else(|error| Err(StirRefusal::UnsupportedCredential(error.to_string())))
     }
 
-    fn known(&self, key: &CertificateKey) -> Option<Found> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).get(key, self.clock.now())
+    /// What is kept, or if it is to be fetched again, what was fetched too short a time ago for that.
+    fn known(&self, key: &CertificateKey, again: bool) -> Option<Found> {
+        let now = self.clock.now();
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = kept.get(key, now).filter(|kept| !again || now < kept.asked + AGAIN_AFTER);
+        known.map(|kept| kept.found.clone())
     }
 }
 
 fn read(document: &[u8]) -> Found {
-    let chain = CertificateChain::parse(document).map(Arc::new);
-    chain.map_err(|error| StirRefusal::UnsupportedCredential(error.to_string()))
+    let chain =
+        CertificateChain::parse(document).map_err(|error| StirRefusal::UnsupportedCredential(error.to_string()))?;
+    Ok(FoundChain { chain: Arc::new(chain), verdicts: Arc::default() })
 }
 
 /// What those share who use the same of something: made by the first one, and gone with the last.
@@ -169,6 +266,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use net::public_address::Reach;
+    use rcgen::{CertificateParams, KeyPair};
     use tokio::io::AsyncReadExt as _;
     use tokio::net::{TcpListener, TcpStream};
 
@@ -200,7 +298,7 @@ mod tests {
         });
         let clock = HandClock::new();
         let (certificates, nobody) = (certificates(clock.clone()), Arc::new(Authorities::default()));
-        let fetch = || certificates.fetch(&tenant, &url, &nobody);
+        let fetch = || certificates.fetch(&tenant, &url, &nobody, false);
         let (first, second) = tokio::join!(fetch(), fetch());
         assert!(first.is_err() && first == second);
         assert!(fetch().await.is_err());
@@ -215,7 +313,7 @@ mod tests {
     async fn who_gives_up_takes_nothing_from_who_waits_for_the_same() {
         let (host, (tenant, url)) = host().await;
         let (certificates, nobody) = (certificates(HandClock::new()), Arc::new(Authorities::default()));
-        let fetch = || Box::pin(certificates.fetch(&tenant, &url, &nobody));
+        let fetch = || Box::pin(certificates.fetch(&tenant, &url, &nobody, false));
         let (mut first, mut second) = (fetch(), fetch());
         let connection: TcpStream = tokio::select! {
             biased;
@@ -233,14 +331,63 @@ mod tests {
     async fn a_fetch_that_nobody_waits_for_ends_and_says_nothing_of_its_host() {
         let (host, key) = host().await;
         let (certificates, nobody) = (certificates(HandClock::new()), Arc::new(Authorities::default()));
-        let mut alone = Box::pin(certificates.fetch(&key.0, &key.1, &nobody));
+        let mut alone = Box::pin(certificates.fetch(&key.0, &key.1, &nobody, false));
         let mut connection: TcpStream = tokio::select! {
             _ = &mut alone => panic!("nobody has answered"),
             accepted = host.accept() => accepted.unwrap().0,
         };
         drop(alone);
         connection.read_to_end(&mut Vec::new()).await.unwrap();
-        assert!(certificates.known(&key).is_none());
+        assert!(certificates.known(&key, false).is_none());
+    }
+
+    /// A chain that nobody has vouched for.
+    fn chain() -> FoundChain {
+        let own = CertificateParams::default().self_signed(&KeyPair::generate().unwrap()).unwrap();
+        read(own.pem().as_bytes()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_chain_is_checked_once_in_a_while_by_the_same_authorities() {
+        let clock = HandClock::new();
+        let (certificates, found) = (certificates(clock.clone()), chain());
+        let (nobody, others) = (Arc::new(Authorities::default()), Arc::new(Authorities::default()));
+        let verdict = certificates.check(&found, &nobody).await;
+        assert!(verdict.is_err());
+        let mut busy = Vec::new();
+        for _ in 0..CHECKED_MAX {
+            busy.push(certificates.checks.clone().acquire_owned().await.unwrap());
+        }
+        assert_eq!(certificates.check(&found, &nobody).now_or_never(), Some(verdict));
+        assert_eq!(certificates.check(&found, &others).now_or_never(), None, "they have not been heard");
+        clock.pass(VERDICT_KEPT_FOR);
+        assert_eq!(certificates.check(&found, &nobody).now_or_never(), None, "it may have expired by now");
+    }
+
+    #[tokio::test]
+    async fn what_does_not_fit_is_fetched_again_and_stays_if_its_host_is_away() {
+        let (host, key) = host().await;
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counted = asked.clone();
+        let server = tokio::spawn(async move {
+            while host.accept().await.is_ok() {
+                counted.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        let clock = HandClock::new();
+        let (certificates, nobody) = (certificates(clock.clone()), Arc::new(Authorities::default()));
+        let now = clock.now();
+        certificates.kept.lock().unwrap().keep(&key, now + KEPT_FOR, Ok(chain()), now);
+        let fetch = |again| certificates.fetch(&key.0, &key.1, &nobody, again);
+        assert!(fetch(true).await.is_err());
+        assert_eq!(asked.load(Ordering::Relaxed), 0, "it was fetched just now");
+        clock.pass(AGAIN_AFTER);
+        for again in [false, true, true] {
+            assert!(matches!(fetch(again).await, Err(StirRefusal::UnsupportedCredential(_))), "the kept one is judged");
+        }
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+        assert!(certificates.known(&key, false).is_some_and(|known| known.is_ok()));
+        server.abort();
     }
 
     #[test]

@@ -248,8 +248,8 @@ impl EventLoop {
                     self.node.reported();
                     self.clients.report(*report);
                 }
-                Order::FetchCertificate { id, tenant, url, authorities } => {
-                    self.fetches.begin(id, tenant, url, authorities);
+                Order::FetchCertificate { id, tenant, url, authorities, again } => {
+                    self.fetches.begin(id, tenant, url, authorities, again);
                 }
                 Order::StopFetch { id } => self.fetches.end(id),
                 order => self.clients.order(order),

@@ -127,8 +127,10 @@ pub enum Order {
         url: String,
         /// Those of whom one has to have signed for it.
         authorities: Arc<Authorities>,
+        /// Whether what came before does not fit: if that was kept, it may be renewed by now.
+        again: bool,
     },
-    /// The INVITE waits for its certificate no longer.
+    /// The caller of the INVITE has given up: nobody wants its certificate.
     StopFetch {
         /// The number of the INVITE.
         id: u64,

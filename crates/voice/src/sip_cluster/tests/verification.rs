@@ -94,8 +94,15 @@ fn is_asked(bench: &Bench) -> bool {
     bench.orders.iter().any(|order| matches!(order, Order::AskDialPlan { .. }))
 }
 
-/// The certificate comes, or not.
+/// The certificate comes, or not. For one that does not fit the shell is asked again, and has the same.
 fn comes_the_certificate(bench: &mut Bench, found: Result<Arc<CertificateChain>, StirRefusal>) {
+    comes_a_certificate(bench, found.clone());
+    if bench.orders.iter().any(|order| matches!(order, Order::FetchCertificate { again: true, .. })) {
+        comes_a_certificate(bench, found);
+    }
+}
+
+fn comes_a_certificate(bench: &mut Bench, found: Result<Arc<CertificateChain>, StirRefusal>) {
     let at = bench.orders.iter().position(|order| matches!(order, Order::FetchCertificate { .. })).expect("an order");
     let Order::FetchCertificate { id, url, authorities, .. } = bench.orders.remove(at) else {
         unreachable!("it is that order")
@@ -248,12 +255,26 @@ fn a_certificate_that_does_not_come_is_waited_for_no_longer_than_it_may_take() {
     let mut bench = comes("strict", Some(&good()));
     bench.pass(WAITS_FOR);
     assert_eq!(refused_with(&bench), Some((436, "Bad Identity Info".to_owned())));
-    assert!(is_stopped(&bench));
+    assert!(!is_stopped(&bench), "what comes late is good for the next call");
     comes_the_certificate(&mut bench, Ok(OURS.chain.clone()));
     assert!(!is_asked(&bench), "it is too late");
     let mut bench = comes("reporting", Some(&good()));
     bench.pass(WAITS_FOR);
     assert!(is_asked(&bench));
+}
+
+#[test]
+fn a_certificate_that_does_not_fit_is_asked_for_once_more() {
+    let mut bench = comes("strict", Some(&good()));
+    comes_a_certificate(&mut bench, Ok(OTHERS.chain.clone()));
+    assert_eq!(refused_with(&bench), None, "its host may have renewed it");
+    comes_a_certificate(&mut bench, Ok(OURS.chain.clone()));
+    assert!(is_asked(&bench));
+    // The new one does not come.
+    let mut bench = comes("strict", Some(&signed(&OTHERS, CALLER, CALLED, 1)));
+    comes_a_certificate(&mut bench, Ok(OURS.chain.clone()));
+    bench.pass(WAITS_FOR);
+    assert_eq!(refused_with(&bench), Some((438, "Invalid Identity Header".to_owned())));
 }
 
 #[test]
@@ -269,6 +290,16 @@ fn a_call_that_has_no_place_any_more_once_it_is_known_who_calls_is_refused_and_c
     bench.node.set_room(false);
     comes_the_certificate(&mut bench, Ok(OURS.chain.clone()));
     assert_eq!(refused_with(&bench).map(|(status, _)| status), Some(503));
+    assert_eq!(counted(&bench), (0, 1));
+    let mut bench = comes("reporting", Some(&good()));
+    bench.node.drain();
+    comes_the_certificate(&mut bench, Ok(OURS.chain.clone()));
+    assert_eq!(refused_with(&bench).map(|(status, _)| status), Some(503));
+    let answer = bench.seen.iter().rev().find_map(|(_, event)| match event {
+        Event::Failed { response, .. } => response.as_ref(),
+        _ => None,
+    });
+    assert_eq!(answer.and_then(|answer| answer.header(&HeaderName::RetryAfter)), Some("5"));
     assert_eq!(counted(&bench), (0, 1));
 }
 

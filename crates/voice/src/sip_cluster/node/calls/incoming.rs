@@ -87,26 +87,30 @@ impl Node {
         flow: Flow,
         now: Timestamp,
     ) {
-        let is_overloaded = !self.takes_calls() && !Self::seeks_a_call(request);
-        if !is_overloaded && let Some(trunk) = self.untold_trunk(request) {
+        if self.is_overloaded_for(request) {
+            return self.refuse_overloaded(dialog, now);
+        }
+        if let Some(trunk) = self.untold_trunk(request) {
             return self.wait_for_trunk(trunk, (dialog, request, location, flow), now);
         }
-        let begun = match is_overloaded {
-            true => Err(StatusCode::SERVICE_UNAVAILABLE.into()),
-            false => {
-                let edited = self.by_header_rules(request);
-                let request = edited.as_ref().unwrap_or(request);
-                let accepted = self.accept(dialog, request, flow).map(|call| call.with_location(location));
-                accepted.and_then(|call| self.verify_and_begin(call, request, now))
-            }
-        };
-        let Err(refusal) = begun else { return };
-        let mut reply = Reply::from(refusal);
-        if is_overloaded {
-            self.metrics.call_overloaded();
-            reply = reply.header(HeaderName::RetryAfter, RETRY_AFTER_S);
+        let edited = self.by_header_rules(request);
+        let request = edited.as_ref().unwrap_or(request);
+        let accepted = self.accept(dialog, request, flow).map(|call| call.with_location(location));
+        if let Err(refusal) = accepted.and_then(|call| self.verify_and_begin(call, request, now)) {
+            self.refuse_call(dialog, refusal.into(), now);
         }
-        self.refuse_call(dialog, reply, now);
+    }
+
+    /// Whether this node takes no new calls, and the INVITE begins one.
+    pub(super) fn is_overloaded_for(&self, request: &Message) -> bool {
+        !self.takes_calls() && !Self::seeks_a_call(request)
+    }
+
+    /// Refuses an INVITE for which this node has no room; another node may have some.
+    pub(super) fn refuse_overloaded(&mut self, dialog: DialogId, now: Timestamp) {
+        self.metrics.call_overloaded();
+        let reply = Reply::from(Refusal::from(StatusCode::SERVICE_UNAVAILABLE));
+        self.refuse_call(dialog, reply.header(HeaderName::RetryAfter, RETRY_AFTER_S), now);
     }
 
     /// Refuses an INVITE that has not become a call.
@@ -238,17 +242,8 @@ impl Node {
         !self.draining && self.has_room && !full
     }
 
-    /// Whether a call that is known already may begin: what has come meanwhile counts too. What keeps it from that is counted.
-    pub(super) fn has_place_for(&self, call: &NewCallParts) -> bool {
-        if !self.has_room || self.calls.len() >= self.limits.calls_max {
-            self.metrics.call_overloaded();
-            return false;
-        }
-        !self.comes_by_full_trunk(&call.tenant, &call.caller)
-    }
-
     /// Whether a call comes by a trunk that has as many as it takes, which is counted.
-    fn comes_by_full_trunk(&self, tenant: &TenantId, caller: &Caller) -> bool {
+    pub(super) fn comes_by_full_trunk(&self, tenant: &TenantId, caller: &Caller) -> bool {
         let is_full = matches!(caller, Caller::Trunk { trunk, .. } if self.is_full(tenant, trunk));
         if is_full {
             self.metrics.trunk_full();

@@ -10,7 +10,9 @@ use model::plan::Caller;
 use model::{ConnId, TenantId, Timestamp};
 use runtime::trace::What;
 use sip::agent::{DialogId, ExtraHeaders};
-use sip::stir::{Authorities, CallNumbers, ClaimedIdentity, StirRefusal, TnAuthorization, VerifiedIdentity};
+use sip::stir::{
+    Authorities, CallNumbers, ClaimedIdentity, StirRefusal, TnAuthorization, TrustedChain, VerifiedIdentity,
+};
 use sip::uri::escape::escape_user;
 use sip::{ConnectionId, Flow, HeaderName, Message, StatusCode};
 
@@ -46,8 +48,24 @@ struct WaitingInvite {
     call: NewCallParts,
     request: Message,
     claimed: ClaimedIdentity,
+    authorities: Arc<Authorities>,
     is_required: bool,
+    /// Why a certificate that has come did not fit, if it is asked for again.
+    unfit: Option<StirRefusal>,
     until: Timestamp,
+}
+
+impl WaitingInvite {
+    /// What fetches the certificate for which it waits.
+    fn fetch(&self, id: u64) -> Order {
+        Order::FetchCertificate {
+            id,
+            tenant: self.call.tenant.clone(),
+            url: self.claimed.certificate_url().to_owned(),
+            authorities: self.authorities.clone(),
+            again: self.unfit.is_some(),
+        }
+    }
 }
 
 /// The INVITEs that wait for certificates, in the order in which they came.
@@ -84,9 +102,8 @@ impl Verifications {
         self.waiting.len() < WAITING_MAX && of_tenant() < WAITING_OF_TENANT_MAX
     }
 
-    fn hold(&mut self, waiting: WaitingInvite) -> u64 {
+    fn next_id(&mut self) -> u64 {
         self.last += 1;
-        self.waiting.insert(self.last, waiting);
         self.last
     }
 
@@ -117,11 +134,16 @@ impl Node {
             }
             Err(refusal) => return self.begin_judged(call, request, &Err(refusal), is_required, now),
         };
-        let (tenant, url) = (call.tenant.clone(), claimed.certificate_url().to_owned());
         let (request, until) = (request.clone(), now + WAITS_FOR);
-        let id = self.verifications.hold(WaitingInvite { call, request, claimed, is_required, until });
-        self.orders.push_back(Order::FetchCertificate { id, tenant, url, authorities });
+        let waiting = WaitingInvite { call, request, claimed, authorities, is_required, unfit: None, until };
+        let id = self.verifications.next_id();
+        self.wait_for_certificate(id, waiting);
         Ok(())
+    }
+
+    fn wait_for_certificate(&mut self, id: u64, waiting: WaitingInvite) {
+        self.orders.push_back(waiting.fetch(id));
+        self.verifications.waiting.insert(id, waiting);
     }
 
     /// The certificate for which an INVITE waits, or why there is none.
@@ -132,10 +154,9 @@ impl Node {
         });
     }
 
-    /// Those that have waited long enough are judged without a certificate.
+    /// Those that have waited long enough are judged without a certificate. The fetch goes on: what it finds is good for the next call.
     pub(in crate::sip_cluster::node) fn judge_overdue(&mut self, now: Timestamp) {
         while let Some(id) = self.verifications.overdue(now) {
-            self.orders.push_back(Order::StopFetch { id });
             self.judge(id, &Err(StirRefusal::BadInfo("it did not come in time".to_owned())), now);
         }
     }
@@ -150,12 +171,26 @@ impl Node {
     fn judge(&mut self, id: u64, fetched: &Fetched, now: Timestamp) {
         // Its caller may have given up.
         let Some(waiting) = self.verifications.waiting.remove(&id) else { return };
-        let WaitingInvite { call, request, claimed, is_required, .. } = waiting;
-        let dialog = call.dialog;
-        if !self.has_place_for(&call) {
+        let dialog = waiting.call.dialog;
+        // What has come meanwhile counts too.
+        if self.is_overloaded_for(&waiting.request) {
+            return self.refuse_overloaded(dialog, now);
+        }
+        if self.comes_by_full_trunk(&waiting.call.tenant, &waiting.call.caller) {
             return self.refuse_call(dialog, Refusal::from(StatusCode::SERVICE_UNAVAILABLE).into(), now);
         }
-        let outcome = fetched.as_ref().map_err(Clone::clone).and_then(|certificates| claimed.verify(certificates));
+        let verify = |certificates: &TrustedChain| waiting.claimed.verify(certificates);
+        let outcome = fetched.as_ref().map_err(Clone::clone).and_then(verify);
+        let outcome = match (outcome, &waiting.unfit) {
+            // What was kept may have been renewed since.
+            (Err(unfit @ (StirRefusal::UnsupportedCredential(_) | StirRefusal::Invalid(_))), None) => {
+                return self.wait_for_certificate(id, WaitingInvite { unfit: Some(unfit), ..waiting });
+            }
+            // That no other one came says less than the one that did.
+            (Err(StirRefusal::BadInfo(_)), Some(unfit)) => Err(unfit.clone()),
+            (outcome, _) => outcome,
+        };
+        let WaitingInvite { call, request, is_required, .. } = waiting;
         if let Err(refusal) = self.begin_judged(call, &request, &outcome, is_required, now) {
             self.refuse_call(dialog, refusal.into(), now);
         }
