@@ -75,6 +75,7 @@ pub use trunk::sender::{Lacking, Trunks};
 use allowance::Allowance;
 use connections::{Certified, Peer, PeerKey};
 use exchange::Exchange;
+use flow_token::PhoneMark;
 use generations::Generations;
 use hops::Shunned;
 use lockout::Lockout;

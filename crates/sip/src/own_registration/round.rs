@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::status::Problem;
 use super::{OwnRegistration, host_of};
-use crate::grant::EXPIRES_MAX;
 use crate::digest::Unanswered;
+use crate::grant::EXPIRES_MAX;
 use crate::header::{Contact, HeaderName};
 use crate::message::Message;
 use crate::status::StatusCode;

@@ -61,7 +61,7 @@ impl Verdicts {
     fn remember(&mut self, authorities: Arc<Authorities>, now: Timestamp, verdict: Fetched) {
         self.0.retain(|(_, until, _)| now < *until);
         if self.0.len() >= VERDICTS_MAX {
-            self.0.remove(0);
+            drop(self.0.remove(0));
         }
         self.0.push((authorities, now + VERDICT_KEPT_FOR, verdict));
     }

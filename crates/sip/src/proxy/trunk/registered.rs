@@ -14,7 +14,7 @@ use crate::header::Contact;
 use crate::message::Message;
 use crate::method::Method;
 use crate::proxy::exchange::{Exchange, Origin, Stage, Target};
-use crate::proxy::{Proxy, headers};
+use crate::proxy::{Output, Proxy, headers};
 use crate::status::StatusCode;
 
 /// How often such a connection is pinged: RFC 5626 §4.4.1 wants a ping each 95 to 120 s.
