@@ -82,16 +82,16 @@ impl Passport {
 #[serde(default)]
 struct Claims {
     attest: Value,
-    dest: Object<Numbers>,
+    dest: MembersOnly<TelephoneNumbers>,
     iat: Value,
-    orig: Object<Numbers>,
+    orig: MembersOnly<TelephoneNumbers>,
     origid: Value,
 }
 
 /// Who calls or is called.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Numbers {
+struct TelephoneNumbers {
     tn: Value,
 }
 
@@ -114,9 +114,9 @@ fn is_there<'de, D: Deserializer<'de>>(value: D) -> Result<bool, D::Error> {
 
 /// What is read from an object alone. A struct by itself is also read from an array, in the order of its fields.
 #[derive(Default)]
-struct Object<T>(T);
+struct MembersOnly<T>(T);
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for MembersOnly<T> {
     fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
         value.deserialize_map(ObjectVisitor(PhantomData))
     }
@@ -125,14 +125,14 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
 struct ObjectVisitor<T>(PhantomData<T>);
 
 impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
-    type Value = Object<T>;
+    type Value = MembersOnly<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Object<T>, A::Error> {
-        T::deserialize(MapAccessDeserializer::new(members)).map(Object)
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<MembersOnly<T>, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(members)).map(MembersOnly)
     }
 }
 
@@ -142,8 +142,8 @@ fn parse<'de, T: Deserialize<'de>>(
     no_json: &'static str,
     no_passport: &'static str,
 ) -> Result<T, StirRefusal> {
-    serde_json::from_str::<Object<T>>(text)
-        .map(|Object(read)| read)
+    serde_json::from_str::<MembersOnly<T>>(text)
+        .map(|MembersOnly(read)| read)
         .map_err(|error| StirRefusal::Invalid(if error.is_data() { no_passport } else { no_json }))
 }
 

@@ -54,7 +54,7 @@ impl RegisteredConnection {
 
 /// What is due.
 #[derive(Debug, Default)]
-struct Due {
+struct DuePings {
     pings: Vec<ConnectionId>,
     /// Connections whose last ping the carrier has not answered, as it did before.
     failed: Vec<ConnectionId>,
@@ -120,12 +120,12 @@ impl RegisteredConnections {
         self.next
     }
 
-    fn take_due(&mut self, now: Timestamp) -> Due {
+    fn take_due(&mut self, now: Timestamp) -> DuePings {
         self.by_connection.retain(|_, registered| {
             registered.accounts.retain(|_, until| *until > now);
             !registered.accounts.is_empty()
         });
-        let mut due = Due::default();
+        let mut due = DuePings::default();
         for (connection, registered) in &mut self.by_connection {
             let is_unanswered = registered.pong_due.take_if(|due| *due <= now).is_some();
             if is_unanswered && registered.answers_pings {
