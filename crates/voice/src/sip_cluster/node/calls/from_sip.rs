@@ -23,6 +23,7 @@ impl Node {
             Event::Progress { dialog, response, session, .. } => self.progress(dialog, &response, session, now),
             Event::Answered { dialog, response, session } => self.answered(dialog, &response, session, now),
             Event::Failed { dialog, status, response } => self.failed(dialog, status, response.as_deref(), now),
+            Event::LocationRefused { dialog, status } => self.location_refused(dialog, status, now),
             Event::Acknowledged { dialog, answer } => self.acknowledged(dialog, answer, now),
             Event::Offered { dialog, request, offer } => self.offered(dialog, &request, offer, now),
             Event::Renegotiated { dialog, answer } => self.renegotiated(dialog, answer, now),
@@ -232,6 +233,7 @@ impl Node {
         let Some(Place { conn_id, leg: id, side }) = self.place(dialog) else { return };
         self.calls.unbind(dialog);
         self.note_silence(Place { conn_id, leg: id, side }, status);
+        self.trace_trunk_failed(Place { conn_id, leg: id, side }, status, response, now);
         // Asked while the leg is there.
         let is_busy = side == Side::Phone && self.is_busy_by_another(conn_id, id);
         let status = if is_busy { StatusCode::BUSY_HERE } else { status };

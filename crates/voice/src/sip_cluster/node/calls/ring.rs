@@ -37,7 +37,7 @@ impl Node {
             return;
         };
         let mut leg = Leg::new(id, link.unwrap_or(NO_CONNECTION), LegStage::Preparing, now);
-        super::explain::leg(&self.trace, entry, id, &target.dn, &target.contact, now);
+        super::explain::leg(&self.trace, entry, id, &target, now);
         leg.sips = sips::is_called_so(&target, by);
         (leg.target, leg.encryption) = (Some(target), encryption);
         if direct.is_some() {
@@ -90,6 +90,8 @@ impl Node {
         let callers = state.party(PartyNo::CALLER).and_then(|caller| entry.leg(caller.leg));
         let hops_left = callers.map_or(MAX_FORWARDS, |leg| leg.hops_left);
         let edge = self.proxies.edge(link);
+        let number = target.shows.as_deref().unwrap_or_else(|| state.presented_number());
+        self.trace_trunk_asked(entry, target, (number != ANONYMOUS).then_some(number), now);
         let ShownCaller { from, privacy, asserted } = self.shown_caller(conn_id, target, state, edge);
         let insists = target.insists.then(|| (INSIST, "1".to_owned()));
         let by_itself = state.rings_at_origin().then(|| super::originate::answer_by_itself(edge));
