@@ -83,20 +83,22 @@ impl<'a> Asked<'a> {
         let of_leg = |message: &&Message| message.method == "INVITE" && leg_of(&message.call_id) == Some(leg);
         let mut asked: Option<Self> = None;
         for message in trace.ladder.messages.iter().filter(of_leg).filter(|message| !message.repeat) {
-            match (message.status, &mut asked) {
-                (None, None) if is_outside(trace, &message.to) => {
-                    let (alerted, answer, before) = (None, None, Vec::new());
-                    asked = Some(Self { first: message, last: message, alerted, answer, before });
+            let is_asked = message.status.is_none() && is_outside(trace, &message.to);
+            let Some(known) = &mut asked else {
+                let begun = || Self { first: message, last: message, alerted: None, answer: None, before: Vec::new() };
+                asked = is_asked.then(begun);
+                continue;
+            };
+            match message.status {
+                None if is_asked => known.again(message),
+                Some(180..=199) if is_outside(trace, &message.from) => {
+                    known.alerted.get_or_insert(message);
                 }
-                (None, Some(asked)) if is_outside(trace, &message.to) => asked.again(message),
-                (Some(180..=199), Some(asked)) if is_outside(trace, &message.from) => {
-                    asked.alerted.get_or_insert(message);
-                }
-                (Some(200..), Some(asked)) if is_outside(trace, &message.from) => asked.answer = Some(message),
+                Some(200..) if is_outside(trace, &message.from) => known.answer = Some(message),
                 _ => {}
             }
             // What follows changes the session.
-            if asked.as_ref().and_then(Self::status).is_some_and(|status| status < 300) {
+            if known.status().is_some_and(|status| status < 300) {
                 break;
             }
         }

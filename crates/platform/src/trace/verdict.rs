@@ -3,7 +3,7 @@
 use super::document::{Finding, Ladder, Leg, Message, Severity, Trace, Verdict};
 use super::media::{seconds, whose};
 use super::routing::why_not_many;
-use super::sip::{LegNames, is_outside, leg_of_phone};
+use super::sip::{LegNames, header, is_outside, leg_of_phone};
 use super::trunks::TrunkTry;
 use super::{leg_of, text};
 
@@ -98,8 +98,17 @@ fn refused(trace: &Trace) -> Option<String> {
         Some(487) => format!("The caller gave up before anybody answered ({label})."),
         Some(486 | 600) => format!("The caller was told that the number is busy ({label})."),
         Some(401 | 407) => format!("It was asked for its password and sent nothing, or a wrong one ({label})."),
-        _ => format!("It was refused: {label}."),
+        _ => match warning(refusal) {
+            Some(why) => format!("It was refused: {label} ({why})."),
+            None => format!("It was refused: {label}."),
+        },
     })
+}
+
+/// The text of a message's Warning (RFC 3261 section 20.43).
+fn warning(message: &Message) -> Option<&str> {
+    let (_, rest) = header(&message.text, "warning")?.split_once('"')?;
+    rest.split_once('"').map(|(text, _)| text)
 }
 
 /// How long it waited for an agent, and why.

@@ -178,3 +178,11 @@ fn the_signature_of_a_number_that_calls_is_told() {
     let trace = called(&[], "", Vec::new(), notes);
     assert!(story(&trace).contains("The signature of the caller's number: TN-Validation-Passed"), "{}", story(&trace));
 }
+
+#[test]
+fn the_warning_of_a_refusal_says_why() {
+    let told = "403 Forbidden\r\nWarning: 399 trunkline \"premium-rate numbers are not called\"";
+    let trace = called(&[], told, Vec::new(), Vec::new());
+    let words = "It was refused: 403 Forbidden (premium-rate numbers are not called).";
+    assert!(story(&trace).contains(words), "{}", story(&trace));
+}
