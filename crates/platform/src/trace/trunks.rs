@@ -135,42 +135,46 @@ impl<'a> Asked<'a> {
         }
         let is_cancelled = |message: &Message| message.method == "CANCEL" && leg_of(&message.call_id) == Some(leg);
         let goes_on = trace.call.ended_at.is_none() && !trace.ladder.messages.iter().any(is_cancelled);
+        told.words.push(format!("{}.", self.outcome(goes_on, party, trunk)));
+        told.findings.extend(self.fault(goes_on, trunk));
+        told
+    }
+
+    /// What has become of the last INVITE.
+    fn outcome(&self, goes_on: bool, party: &str, trunk: &str) -> String {
         let answer = self.answer.map(label).unwrap_or_default();
         let took = seconds(self.answer.map_or(0.0, |answer| answer.at - self.alerted.unwrap_or(self.first).at));
-        let words = match self.status() {
-            None if self.alerted.is_some() && goes_on => format!("{party} rings by the trunk {trunk}"),
-            None if self.alerted.is_some() => format!("{party} rang by the trunk {trunk} and did not answer"),
-            None if goes_on => format!("The trunk {trunk} was asked and has said nothing yet"),
-            None => {
-                told.findings.push(warning(format!("the trunk {trunk} was asked and said nothing")));
-                format!("The trunk {trunk} was asked and said nothing")
+        match (self.status(), self.alerted.is_some()) {
+            (None, true) if goes_on => format!("{party} rings by the trunk {trunk}"),
+            (None, true) => format!("{party} rang by the trunk {trunk} and did not answer"),
+            (None, false) if goes_on => format!("The trunk {trunk} was asked and has said nothing yet"),
+            (None, false) => format!("The trunk {trunk} was asked and said nothing"),
+            (Some(..300), true) => format!("{party} answered by the trunk {trunk} after {took} of ringing"),
+            (Some(..300), false) => format!("{party} answered by the trunk {trunk} after {took}"),
+            (Some(487), true) => format!("{party} rang by the trunk {trunk} for {took}, until the call was taken back"),
+            (Some(487), false) => format!("The trunk {trunk} said nothing for {took}, until the call was taken back"),
+            (Some(486 | 600), _) => format!("{party} is busy ({answer}, by the trunk {trunk})"),
+            (Some(603), _) => format!("{party} declined ({answer}, by the trunk {trunk})"),
+            (Some(401 | 407), _) if self.has_credentials() => {
+                format!("The trunk {trunk} does not take our user and password: it asked for them again ({answer})")
             }
-            Some(..300) if self.alerted.is_some() => {
-                format!("{party} answered by the trunk {trunk} after {took} of ringing")
+            (Some(401 | 407), _) => {
+                format!("The trunk {trunk} asked for a user and a password and got none ({answer})")
             }
-            Some(..300) => format!("{party} answered by the trunk {trunk} after {took}"),
-            Some(487) if self.alerted.is_some() => {
-                format!("{party} rang by the trunk {trunk} for {took}, until the call was taken back")
-            }
-            Some(487) => format!("The trunk {trunk} said nothing for {took}, until the call was taken back"),
-            Some(486 | 600) => format!("{party} is busy ({answer}, by the trunk {trunk})"),
-            Some(603) => format!("{party} declined ({answer}, by the trunk {trunk})"),
-            Some(401 | 407) => {
-                told.findings.push(self.password_wrong(trunk, answer));
-                match self.has_credentials() {
-                    true => format!(
-                        "The trunk {trunk} does not take our user and password: it asked for them again ({answer})"
-                    ),
-                    false => format!("The trunk {trunk} asked for a user and a password and got none ({answer})"),
-                }
-            }
-            Some(_) => {
-                told.findings.push(warning(format!("the trunk {trunk} answered {answer}")));
-                format!("The trunk {trunk} answered {answer}")
-            }
-        };
-        told.words.push(format!("{words}."));
-        told
+            (Some(_), _) => format!("The trunk {trunk} answered {answer}"),
+        }
+    }
+
+    /// What is to be looked at. That somebody is busy, or that the call was taken back, is no fault.
+    fn fault(&self, goes_on: bool, trunk: &str) -> Option<Finding> {
+        let answer = self.answer.map(label).unwrap_or_default();
+        match self.status() {
+            None if self.alerted.is_some() || goes_on => None,
+            None => Some(warning(format!("the trunk {trunk} was asked and said nothing"))),
+            Some(..300 | 486 | 487 | 600 | 603) => None,
+            Some(401 | 407) => Some(self.password_wrong(trunk, answer)),
+            Some(_) => Some(warning(format!("the trunk {trunk} answered {answer}"))),
+        }
     }
 
     fn password_wrong(&self, trunk: &str, answer: &str) -> Finding {
