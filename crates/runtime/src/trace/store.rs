@@ -394,19 +394,6 @@ impl Store {
         calls.into_iter().filter_map(Bucket::summary).filter(fits).take(limit).collect()
     }
 
-    /// The dialogs of a tenant that were refused before they became calls, newest first; with `nobodys` also those of unknown tenant.
-    pub fn refused(&mut self, tenant: &TenantId, nobodys: bool, limit: usize, now: Timestamp) -> Vec<Summary> {
-        self.expire(now.as_micros());
-        let is_of = |bucket: &&Bucket| match &bucket.tenant {
-            Some(of) => of == tenant && !bucket.mixed,
-            None => nobodys,
-        };
-        let mut refused: Vec<Summary> = self.buckets.values().filter(is_of).filter_map(Bucket::refusal).collect();
-        refused.sort_by_key(|dialog| std::cmp::Reverse(dialog.began));
-        refused.truncate(limit);
-        refused
-    }
-
     pub fn tenants(&self) -> Vec<TenantId> {
         let all: BTreeSet<&TenantId> = self.buckets.values().filter_map(|bucket| bucket.tenant.as_ref()).collect();
         all.into_iter().cloned().collect()

@@ -1,11 +1,28 @@
 //! Dialogs that were refused before they became calls: only their messages are known.
 
-use super::{Bucket, Kept};
+use model::{TenantId, Timestamp};
+
+use super::{Bucket, Kept, Store};
 use crate::trace::entry::Summary;
+
+impl Store {
+    /// The dialogs of a tenant that were refused before they became calls, newest first; with `nobodys` also those of unknown tenant.
+    pub fn refused(&mut self, tenant: &TenantId, nobodys: bool, limit: usize, now: Timestamp) -> Vec<Summary> {
+        self.expire(now.as_micros());
+        let is_of = |bucket: &&Bucket| match &bucket.tenant {
+            Some(of) => of == tenant && !bucket.mixed,
+            None => nobodys,
+        };
+        let mut refused: Vec<Summary> = self.buckets.values().filter(is_of).filter_map(Bucket::refusal).collect();
+        refused.sort_by_key(|dialog| std::cmp::Reverse(dialog.began));
+        refused.truncate(limit);
+        refused
+    }
+}
 
 impl Bucket {
     /// Of a dialog from outside that has no call: how it was refused. A challenge is no refusal: who has no password for it sends nothing more.
-    pub(super) fn refusal(&self) -> Option<Summary> {
+    fn refusal(&self) -> Option<Summary> {
         if self.is_call || self.conn_id.is_some() {
             return None;
         }

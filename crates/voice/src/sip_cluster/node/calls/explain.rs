@@ -68,13 +68,10 @@ impl Node {
         }
     }
 
-    /// Records that a trunk is asked for a number outside, and which number its carrier is shown.
-    pub(super) fn trace_trunk_asked(&self, entry: &Entry, target: &Target, shown: Option<&str>, now: Timestamp) {
+    /// Records that a trunk is asked for a number outside, and whom its carrier is shown.
+    pub(super) fn trace_trunk_asked(&self, entry: &Entry, target: &Target, shown: &str, now: Timestamp) {
         let Some(trunk) = &target.trunk else { return };
-        let what = || {
-            let shown = shown.map_or_else(|| "no number".to_owned(), |number| format!("the number {number}"));
-            What::Note { text: format!("the trunk {trunk} is asked, and shown {shown}") }
-        };
+        let what = || What::Note { text: format!("the trunk {trunk} is asked, and shown {shown} as who calls") };
         self.trace.note_with(&entry.tenant, entry.thread.first().conn_id, now, what);
     }
 
