@@ -11,11 +11,12 @@ pub mod serve;
 mod sip;
 pub mod text;
 mod thread;
+mod trunks;
 mod verdict;
 
 use std::collections::BTreeSet;
 
-use runtime::trace::entry::{self, RoleTrace, What};
+use runtime::trace::entry::{RoleTrace, What};
 
 pub use document::Trace;
 use document::{Call, Event, Note, Request, Step, ms};
@@ -74,7 +75,8 @@ pub fn explain(tenant: &str, answers: &[Answer], masked: bool, now: f64) -> Opti
     trace.media = media::legs(&entries, &names, ended, signalling, now);
     trace.thread = thread::turns(&trace);
     trace.missing = missing(answers, &trace);
-    trace.verdict = verdict::verdict(&trace, &names, now);
+    let tries = trunks::tries(&trace, &names, &trunks::names(&entries));
+    trace.verdict = verdict::verdict(&trace, &names, &tries, now);
     Some(trace)
 }
 
@@ -91,6 +93,7 @@ fn call(tenant: &str, answers: &[Answer], entries: &[(String, u64, &What)]) -> C
         }
     }
     call.call_ids = call_ids.into_iter().collect();
+    let outside: Vec<&str> = entries.iter().filter_map(|(_, _, what)| what.party_outside()).collect();
     let mut going_on = BTreeSet::new();
     for (_, at, what) in entries {
         match what {
@@ -102,7 +105,9 @@ fn call(tenant: &str, answers: &[Answer], entries: &[(String, u64, &What)]) -> C
                 call.trunk.clone_from(&known.trunk);
                 call.began_at = Some(ms(known.began));
             }
-            What::Event(event) if is_answer(event) => drop(call.answered_at.get_or_insert(ms(*at))),
+            What::Event(event) if event.answered_by(&outside).is_some() => {
+                drop(call.answered_at.get_or_insert(ms(*at)))
+            }
             What::Event(event) if event.name == "EventCallDeleted" => {
                 going_on.remove(&event.conn_id);
                 call.ended_at = Some(ms(*at));
@@ -116,11 +121,6 @@ fn call(tenant: &str, answers: &[Answer], entries: &[(String, u64, &What)]) -> C
         call.ended_at = None;
     }
     call
-}
-
-/// Whether a called party has answered: not a route point, which answers by itself.
-fn is_answer(event: &entry::Event) -> bool {
-    event.name == "EventEstablished" && event.role.as_deref() == Some("Destination")
 }
 
 fn leg_names(entries: &[(String, u64, &What)]) -> LegNames {

@@ -206,6 +206,14 @@ impl Recorder {
         shared.lock().latest(tenant, from, numbers, limit, now)
     }
 
+    /// The dialogs of a tenant that were refused before they became calls, newest first: each with its Call-ID in the place of the ConnID,
+    /// and the status in that of the last event. With `nobodys` also those of unknown tenant.
+    pub fn refused(&self, tenant: &TenantId, nobodys: bool, limit: usize) -> Vec<Summary> {
+        let Some(shared) = &self.memory else { return Vec::new() };
+        let now = shared.clock.now();
+        shared.lock().refused(tenant, nobodys, limit, now)
+    }
+
     /// The tenants with recorded calls.
     pub fn tenants(&self) -> Vec<TenantId> {
         self.memory.as_ref().map(|shared| shared.lock().tenants()).unwrap_or_default()

@@ -8,7 +8,7 @@ use infra::{Clock as _, SystemClock};
 use model::TenantId;
 use net::admin::AdminClient;
 use platform::trace::ask::Sight;
-use platform::trace::document::Traces;
+use platform::trace::document::{Brief, Traces};
 use platform::trace::{Answer, ask, explain, text};
 use runtime::exit::{Exit, ExitError};
 use runtime::trace::{NUMBERS_SCOPE, READ_SCOPE};
@@ -93,6 +93,7 @@ async fn answer(
             say_line!("{}", serde_json::to_string_pretty(&traces)?);
         } else {
             say!("{}", text::list(&traces));
+            say!("{}", text::refused(&refused(arguments, admin_client, &tenant, arguments.limit).await));
         }
         return Ok(Exit::Done);
     }
@@ -100,8 +101,12 @@ async fn answer(
         Some(call) => call.clone(),
         None => {
             let traces = latest(arguments, admin_client, &tenant, 1).await;
-            let last = traces.calls.first().ok_or_else(|| unknown(&arguments.nothing_fits()))?;
-            last.conn_id.clone()
+            let last = traces.calls.first();
+            let later = refused(arguments, admin_client, &tenant, 1).await;
+            if let Some(later) = later.first().filter(|later| last.is_none_or(|last| last.began_at < later.began_at)) {
+                eprintln!("{}", refused_later(later));
+            }
+            last.ok_or_else(|| unknown(&arguments.nothing_fits()))?.conn_id.clone()
         }
     };
     let answers = ask::call(admin_client, &tenant, &call, arguments.sight()).await;
@@ -122,6 +127,23 @@ async fn answer(
 
 async fn latest(arguments: &Arguments, admin_client: &AdminClient, tenant: &str, limit: usize) -> Traces {
     ask::latest(admin_client, tenant, arguments.from.as_deref(), limit, arguments.numbers).await
+}
+
+/// The dialogs that were refused before they became calls.
+async fn refused(arguments: &Arguments, admin_client: &AdminClient, tenant: &str, limit: usize) -> Vec<Brief> {
+    ask::refused(admin_client, tenant, arguments.from.as_deref(), limit, arguments.sight()).await
+}
+
+/// What is said of a dialog that was refused after the latest call had come: it is what one looks for.
+fn refused_later(dialog: &Brief) -> String {
+    format!(
+        "a later INVITE, from {} to {} at {} UTC, was refused before it became a call: {}; `trunkline trace '{}'` shows it",
+        dialog.from,
+        dialog.to,
+        text::clock(dialog.began_at),
+        dialog.last_event.as_deref().unwrap_or_default(),
+        dialog.conn_id,
+    )
 }
 
 /// The named tenant, or the only one that has calls.
@@ -146,8 +168,7 @@ async fn tenant(
     match (tenants.next(), tenants.next()) {
         (Some(only), None) => Ok(only),
         // A dialog that was refused at the edge has no tenant, and may be the only record.
-        (None, _) if arguments.call.is_some() => Ok(NOBODYS.to_owned()),
-        (None, _) => Err(unknown("no call is remembered").into()),
+        (None, _) => Ok(NOBODYS.to_owned()),
         (Some(one), Some(other)) => {
             let all: Vec<String> = [one, other].into_iter().chain(tenants).collect();
             let message = format!("calls of several tenants are remembered: say --tenant, one of {}", all.join(", "));

@@ -51,7 +51,7 @@ impl Call {
 
     /// The way to a leg has failed: another trunk is tried, if there is one and nobody has heard of the call.
     pub(super) fn leg_unreachable(&mut self, leg: LegId, status: u16, now: Timestamp) {
-        if !self.try_next_trunk(Some(leg), &format!("refuses with {status}"), now) {
+        if !self.try_next_trunk(Some(leg), "does not put the call through", now) {
             self.take(Input::LegFailed { leg, status }, now);
         }
     }

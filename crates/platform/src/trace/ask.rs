@@ -62,6 +62,22 @@ pub async fn latest(admin: &AdminClient, tenant: &str, from: Option<&str>, limit
     traces
 }
 
+/// The dialogs that were refused before they became calls, newest first: each with its Call-ID in the place of the ConnID, and the status in
+/// that of the last event.
+pub async fn refused(admin: &AdminClient, tenant: &str, from: Option<&str>, limit: usize, sight: Sight) -> Vec<Brief> {
+    let Sight { numbers, nobodys } = sight;
+    let from = from.map(|from| format!("&from={}", escape(from))).unwrap_or_default();
+    let path =
+        format!("/trace/{}?refused=true&limit={limit}&numbers={numbers}&nobodys={nobodys}{from}", escape(tenant));
+    let told = admin.ask(&path).await;
+    let of_edge = told.iter().filter(|told| told.listener.role == "sip-proxy");
+    let mut refused: Vec<Brief> =
+        of_edge.filter_map(ReplicaAnswer::json::<Vec<Summary>>).flatten().map(Brief::from).collect();
+    refused.sort_by(|a, b| b.began_at.total_cmp(&a.began_at));
+    refused.truncate(limit);
+    refused
+}
+
 /// The tenants with recorded calls; `None` if no role answers.
 pub async fn tenants(admin: &AdminClient) -> Option<BTreeSet<String>> {
     let told: Vec<Tenants> = admin.ask("/trace").await.iter().filter_map(ReplicaAnswer::json).collect();

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use runtime::trace::entry;
 
-use super::document::{Ladder, Message, Party, ms};
+use super::document::{Ladder, Message, Party, Trace, ms};
 
 /// A recorded message with the node that recorded it.
 pub(super) struct Recorded<'a> {
@@ -47,6 +47,19 @@ pub(super) fn ladder(recorded: &[Recorded<'_>], legs: &LegNames) -> Ladder {
     }
     order(&mut ladder, legs);
     ladder
+}
+
+/// Whether a party of the ladder is none of our nodes.
+pub(super) fn is_outside(trace: &Trace, id: &str) -> bool {
+    trace.ladder.parties.iter().any(|party| party.id == id && !party.inside)
+}
+
+/// The first value of a header of a message, by the header's name in small letters.
+pub(super) fn header<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    text.lines().skip(1).take_while(|line| !line.is_empty()).find_map(|line| {
+        let (known, value) = line.split_once(':')?;
+        known.trim().eq_ignore_ascii_case(name).then_some(value.trim())
+    })
 }
 
 fn join(parties: &mut Vec<Party>, joining: Party) {

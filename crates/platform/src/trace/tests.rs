@@ -1,6 +1,8 @@
-use runtime::trace::entry::{Audio, Candidate, Entry, Figures, Leg, Message, Routing};
+use runtime::trace::entry::{self, Audio, Candidate, Entry, Figures, Leg, Message, Routing};
 
 use super::*;
+
+mod outside;
 
 const CALL: &str = "00000000000000ab";
 const SECOND: u64 = 1_000_000;
@@ -60,7 +62,8 @@ fn routed(caller_packets: u64) -> Vec<Answer> {
         began: SECOND,
         taken_over: false,
     };
-    let leg = |leg, party: &str, caller| What::Leg(Leg { leg, party: party.to_owned(), caller, contact: None });
+    let leg =
+        |leg, party: &str, caller| What::Leg(Leg { leg, party: party.to_owned(), caller, contact: None, trunk: None });
     let cluster = vec![
         at(1.0, What::Call(call)),
         at(1.0, leg(1, "***21", true)),
@@ -253,7 +256,8 @@ fn story(byes: Vec<Entry>, is_over: bool) -> String {
         began: SECOND,
         taken_over: false,
     };
-    let leg = |leg, party: &str, caller| What::Leg(Leg { leg, party: party.to_owned(), caller, contact: None });
+    let leg =
+        |leg, party: &str, caller| What::Leg(Leg { leg, party: party.to_owned(), caller, contact: None, trunk: None });
     let mut cluster = vec![
         at(1.0, What::Call(call)),
         at(1.0, leg(1, "7101", true)),

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use runtime::trace::entry;
 
-use super::document::{Candidate, Leg, Message, Severity, Stream, Trace, Traces, TurnKind};
+use super::document::{Brief, Candidate, Ladder, Leg, Message, Severity, Stream, Trace, Traces, TurnKind};
+use super::leg_of;
 
 /// Width of the page in columns.
 const WIDTH: usize = 100;
@@ -39,6 +40,7 @@ pub fn page(trace: &Trace) -> String {
     let mut out = String::new();
     head(&mut out, trace);
     thread(&mut out, trace);
+    notes(&mut out, trace);
     ladder(&mut out, trace);
     events(&mut out, trace);
     media(&mut out, trace);
@@ -67,6 +69,20 @@ pub fn list(traces: &Traces) -> String {
         );
     }
     traces.missing.iter().for_each(|text| item(&mut out, "!", text));
+    out
+}
+
+/// A list of dialogs that were refused before they became calls; nothing without any.
+pub fn refused(dialogs: &[Brief]) -> String {
+    let mut out = String::new();
+    if !dialogs.is_empty() {
+        out.push_str("\nrefused before they became calls, by Call-ID\n");
+    }
+    for dialog in dialogs {
+        let (began, status) = (clock(dialog.began_at), dialog.last_event.as_deref().unwrap_or("-"));
+        let (from, to) = (cut(&dialog.from, 18), cut(&dialog.to, 14));
+        let _ = writeln!(out, "{began:<12}  {from:<18}  {to:<14}  {:<25}  {}", cut(status, 25), dialog.conn_id);
+    }
     out
 }
 
@@ -101,6 +117,17 @@ fn thread(out: &mut String, trace: &Trace) {
         let mark = if turn.kind == TurnKind::Talk { "|" } else { " " };
         let first = format!("{:<TIME_WIDTH$}{mark} ", clock(turn.at));
         wrap(out, &first, &format!("{:TIME_WIDTH$}{mark}   ", ""), &turn.text);
+    }
+}
+
+/// What roles have noted: where the dial plan leads, the trunks that were tried, and all that has no place of its own.
+fn notes(out: &mut String, trace: &Trace) {
+    if trace.notes.is_empty() {
+        return;
+    }
+    title(out, "Notes");
+    for note in &trace.notes {
+        wrap(out, &format!("{:<TIME_WIDTH$}", clock(note.at)), &" ".repeat(TIME_WIDTH + 2), &note.text);
     }
 }
 
@@ -218,17 +245,28 @@ fn media(out: &mut String, trace: &Trace) {
         "leg", "party", "codec", "first", "from", "loss", "jitter", "MOS", "to", "loss", "jitter", "MOS"
     );
     for leg in &trace.media {
-        one_leg(out, leg);
+        one_leg(out, leg, encryption(&trace.ladder, leg.leg));
     }
 }
 
-fn one_leg(out: &mut String, leg: &Leg) {
+/// Whether the audio of a leg is encrypted, by the last session description that has answered an offer.
+fn encryption(ladder: &Ladder, leg: u16) -> &'static str {
+    let answers = |message: &&Message| {
+        message.sdp && message.status.is_some_and(|status| status < 300) && leg_of(&message.call_id) == Some(leg)
+    };
+    let Some(answer) = ladder.messages.iter().rev().find(answers) else { return "" };
+    let (_, session) = answer.text.split_once("\r\n\r\n").unwrap_or_default();
+    let is_key = |line: &str| line.starts_with("a=crypto:") || (line.starts_with("m=audio ") && line.contains("/SAVP"));
+    if session.lines().any(is_key) { ", encrypted" } else { ", not encrypted" }
+}
+
+fn one_leg(out: &mut String, leg: &Leg, encryption: &str) {
     let party = if leg.caller { format!("caller {}", leg.party) } else { leg.party.clone() };
     let first = leg.first_packet_at.map_or_else(|| "never".to_owned(), clock);
     let (from, to) = (figures(&leg.from_phone), figures(&leg.to_phone));
     let _ = writeln!(out, "{:<4}{:<15}{:<6}{first:<13}{from} {to}", leg.leg, cut(&party, 14), leg.codec);
     let addresses = format!(
-        "offered {}, heard from {}, received at {} ({})",
+        "offered {}, heard from {}, received at {} ({}){encryption}",
         leg.offered.as_deref().unwrap_or("nothing"),
         leg.learned.as_deref().unwrap_or("nowhere"),
         leg.local,
@@ -361,6 +399,12 @@ fn center(text: &str, room: usize) -> String {
     format!("{}{text}{}", " ".repeat(before), " ".repeat(room.saturating_sub(text.chars().count() + before)))
 }
 
+/// The text with a capital letter at its beginning.
+pub(super) fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}
+
 fn or<'a>(text: &'a str, other: &'a str) -> &'a str {
     if text.is_empty() { other } else { text }
 }
@@ -377,6 +421,23 @@ mod tests {
             (date(1_795_132_799_999.0), clock(1_795_132_799_999.0)),
             ("2026-11-19".to_owned(), "23:59:59.999".to_owned())
         );
+    }
+
+    #[test]
+    fn audio_is_encrypted_if_the_answer_says_so() {
+        let answer = |status, session: &str| Message {
+            call_id: "theirs".to_owned(),
+            status: Some(status),
+            sdp: true,
+            text: format!("SIP/2.0 {status} OK\r\nCall-ID: theirs\r\n\r\nv=0\r\n{session}"),
+            ..Message::default()
+        };
+        let of = |messages| encryption(&Ladder { messages, ..Ladder::default() }, 1);
+        let plain = "m=audio 4000 RTP/AVP 8\r\n";
+        let keyed = "m=audio 4000 RTP/SAVP 8\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:***\r\n";
+        assert_eq!(of(vec![answer(200, plain)]), ", not encrypted");
+        assert_eq!(of(vec![answer(200, plain), answer(200, keyed), answer(488, plain)]), ", encrypted");
+        assert_eq!(of(Vec::new()), "");
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use super::document::{Finding, Ladder, Leg, Message, Severity, Trace, Verdict};
 use super::media::{seconds, whose};
 use super::routing::why_not_many;
-use super::sip::{LegNames, leg_of_phone};
+use super::sip::{LegNames, header, is_outside, leg_of_phone};
+use super::trunks::TrunkTry;
 use super::{leg_of, text};
 
 /// When the dialog of a leg with its party ended.
@@ -20,16 +21,17 @@ pub(super) fn signalling(ladder: &Ladder, leg: u16) -> Option<String> {
 }
 
 /// The course of the call, and its faults.
-pub(super) fn verdict(trace: &Trace, names: &LegNames, now: f64) -> Verdict {
+pub(super) fn verdict(trace: &Trace, names: &LegNames, tries: &[TrunkTry], now: f64) -> Verdict {
     let mut summary = vec![who_called(trace)];
     summary.extend(trace.notes.iter().find_map(|note| note.text.strip_prefix("dial plan: ")).map(leads_to));
-    summary.extend(refused(trace));
+    summary.extend(noted(trace));
     summary.extend(waited(trace, now));
-    summary.extend(rang(trace, names));
+    summary.extend(rang(trace, names, tries));
+    summary.extend(refused(trace));
     summary.extend(spoke(trace, now));
     summary.extend(who_moved(trace));
     summary.extend(how_it_ended(trace, names));
-    let mut findings = findings(trace, names);
+    let mut findings = findings(trace, names, tries);
     findings.sort_by_key(|finding| finding.severity);
     summary.push(audio(trace));
     Verdict { summary, findings }
@@ -55,7 +57,18 @@ fn leads_to(there: &str) -> String {
     }
 }
 
-/// The final answer to the caller's INVITE, if it is a refusal other than a challenge.
+/// What is known of who calls: whether the number is right, and whether a carrier is told where an emergency is.
+fn noted(trace: &Trace) -> impl Iterator<Item = String> {
+    trace.notes.iter().filter_map(|note| match note.text.strip_prefix("who calls: ") {
+        Some(verdict) => Some(format!("The signature of the caller's number: {verdict}.")),
+        None if note.text.starts_with("the carrier of ") && note.text.contains(" told where the caller is") => {
+            Some(format!("{}.", text::capital(&note.text)))
+        }
+        None => None,
+    })
+}
+
+/// The final answer to the caller's INVITE, if it is a refusal other than a challenge that the caller has answered.
 fn refusal(trace: &Trace) -> Option<&Message> {
     let last = |message: &&Message| {
         message.method == "INVITE"
@@ -67,7 +80,14 @@ fn refusal(trace: &Trace) -> Option<&Message> {
     // got in.
     let challenge = |message: &&Message| matches!(message.status, Some(401 | 407));
     let mut finals = trace.ladder.messages.iter().filter(last);
-    let answer = finals.clone().find(|message| !challenge(message)).or_else(|| finals.next_back())?;
+    let is_unmet = |challenge: &&Message| {
+        let mut since = trace.ladder.messages.iter().skip_while(|message| !std::ptr::eq(*message, *challenge));
+        !since.any(|message| {
+            let is_invite = message.method == "INVITE" && message.status.is_none() && !message.repeat;
+            is_invite && message.call_id == challenge.call_id && is_outside(trace, &message.from)
+        })
+    };
+    let answer = finals.clone().find(|message| !challenge(message)).or_else(|| finals.next_back().filter(is_unmet))?;
     answer.status.is_some_and(|status| status >= 300).then_some(answer)
 }
 
@@ -76,9 +96,19 @@ fn refused(trace: &Trace) -> Option<String> {
     let label = refusal.label.trim_end_matches(" (INVITE)");
     Some(match refusal.status {
         Some(487) => format!("The caller gave up before anybody answered ({label})."),
+        Some(486 | 600) => format!("The caller was told that the number is busy ({label})."),
         Some(401 | 407) => format!("It was asked for its password and sent nothing, or a wrong one ({label})."),
-        _ => format!("It was refused: {label}."),
+        _ => match warning(refusal) {
+            Some(why) => format!("It was refused: {label} ({why})."),
+            None => format!("It was refused: {label}."),
+        },
     })
+}
+
+/// The text of a message's Warning (RFC 3261 section 20.43).
+fn warning(message: &Message) -> Option<&str> {
+    let (_, rest) = header(&message.text, "warning")?.split_once('"')?;
+    rest.split_once('"').map(|(text, _)| text)
 }
 
 /// How long it waited for an agent, and why.
@@ -137,11 +167,15 @@ fn why_nobody(decision: &super::document::Decision) -> String {
     format!("nobody with the skills was free ({})", words.join(", "))
 }
 
-/// The phones that rang, and the outcomes.
-fn rang(trace: &Trace, names: &LegNames) -> Vec<String> {
+/// The phones that rang, the trunks that were tried, and the outcomes.
+fn rang(trace: &Trace, names: &LegNames, tries: &[TrunkTry]) -> Vec<String> {
     let mut legs: Vec<(&u16, &(String, bool))> = names.iter().filter(|(_, (_, caller))| !caller).collect();
     legs.sort();
-    legs.into_iter().filter_map(|(leg, (party, _))| one_ring(trace, *leg, party)).collect()
+    let words = |(leg, (party, _)): (&u16, &(String, bool))| match tries.iter().find(|one| one.leg == *leg) {
+        Some(by_trunk) => by_trunk.words.clone(),
+        None => one_ring(trace, *leg, party).into_iter().collect(),
+    };
+    legs.into_iter().flat_map(words).collect()
 }
 
 fn one_ring(trace: &Trace, leg: u16, party: &str) -> Option<String> {
@@ -185,10 +219,6 @@ fn who_moved(trace: &Trace) -> impl Iterator<Item = String> {
 
 /// When a party hangs up, ours follow within as many milliseconds; one that we sent earlier has another cause.
 const AT_ONCE: f64 = 1_000.0;
-
-fn is_outside(trace: &Trace, id: &str) -> bool {
-    trace.ladder.parties.iter().any(|party| party.id == id && !party.inside)
-}
 
 /// The BYE that ended the call: the last one from outside, or the first of those that we sent at the end without such a
 /// cause. Who left earlier, as after a transfer, has ended nothing.
@@ -253,14 +283,17 @@ fn how_it_ended(trace: &Trace, names: &LegNames) -> Option<String> {
     if is_outside(trace, &bye.from) {
         return Some(format!("{who} hung up."));
     }
-    let why = trace.notes.iter().rev().find(|note| note.text.starts_with("the auditor"));
+    let why = trace.notes.iter().rev().find_map(|note| match note.text.strip_prefix("ended: ") {
+        Some(limit) => Some(limit),
+        None => note.text.starts_with("the auditor").then_some(note.text.as_str()),
+    });
     Some(match why {
-        Some(note) => format!("We hung up on {}: {}.", who.to_lowercase(), note.text),
+        Some(why) => format!("We hung up on {}: {why}.", who.to_lowercase()),
         None => format!("We hung up first, on {}.", who.to_lowercase()),
     })
 }
 
-fn findings(trace: &Trace, names: &LegNames) -> Vec<Finding> {
+fn findings(trace: &Trace, names: &LegNames, tries: &[TrunkTry]) -> Vec<Finding> {
     let mut findings: Vec<Finding> = Vec::new();
     let mut add = |severity, text: String| findings.push(Finding { severity, text });
     for leg in &trace.media {
@@ -269,7 +302,7 @@ fn findings(trace: &Trace, names: &LegNames) -> Vec<Finding> {
         {
             let phone = whose(leg);
             let named = leg.verdict.contains(&phone);
-            let text = if named { leg.verdict.clone() } else { format!("{}: {}", capital(&phone), leg.verdict) };
+            let text = if named { leg.verdict.clone() } else { format!("{}: {}", text::capital(&phone), leg.verdict) };
             add(severity, text);
         }
     }
@@ -289,30 +322,31 @@ fn findings(trace: &Trace, names: &LegNames) -> Vec<Finding> {
         add(Severity::Fault, note.text.clone());
     }
     // Nothing is lost between nodes: there, a 200 is repeated while its ACK waits for the phone's answer.
-    let outside = |id: &str| trace.ladder.parties.iter().any(|party| party.id == id && !party.inside);
+    let outside = |id: &str| is_outside(trace, id);
     let at_edge = |message: &&Message| message.repeat && (outside(&message.from) || outside(&message.to));
     let repeats = trace.ladder.messages.iter().filter(at_edge).count();
     if repeats > 0 {
         add(Severity::Warning, format!("{repeats} of the SIP messages with phones or carriers had to be sent again"));
     }
-    if let Some(refusal) = refusal(trace).filter(|refusal| refusal.status != Some(487)) {
-        add(Severity::Fault, format!("the call was refused with {}", refusal.label.trim_end_matches(" (INVITE)")));
+    // That somebody does not take a call is no fault.
+    let is_fault = |refusal: &&Message| !matches!(refusal.status, Some(486 | 487 | 600 | 603));
+    if let Some(refusal) = refusal(trace).filter(is_fault) {
+        let why = tries.last().and_then(|last| last.unasked.as_ref());
+        let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+        add(Severity::Fault, format!("the call was refused with {}{why}", refusal.label.trim_end_matches(" (INVITE)")));
     }
-    let unanswered = |leg: &u16| names.get(leg).is_some_and(|(_, caller)| !caller);
     for message in trace.ladder.messages.iter().filter(|message| message.method == "INVITE" && !message.repeat) {
-        let outside = trace.ladder.parties.iter().any(|party| party.id == message.from && !party.inside);
-        if let (Some(status), Some(leg), true) = (message.status, leg_of(&message.call_id), outside)
+        let by_phone = |leg: &u16| outside(&message.from) && !tries.iter().any(|one| one.leg == *leg);
+        if let (Some(status), Some(leg)) = (message.status, leg_of(&message.call_id).filter(by_phone))
             && status >= 400
             && status != 487
-            && unanswered(&leg)
-            && let Some((party, _)) = names.get(&leg)
+            && let Some((party, false)) = names.get(&leg)
         {
-            add(
-                Severity::Warning,
-                format!("the phone of {party} answered {}", message.label.trim_end_matches(" (INVITE)")),
-            );
+            let severity = if matches!(status, 486 | 600 | 603) { Severity::Info } else { Severity::Warning };
+            add(severity, format!("the phone of {party} answered {}", message.label.trim_end_matches(" (INVITE)")));
         }
     }
+    findings.extend(tries.iter().flat_map(|one| one.findings.iter().cloned()));
     findings
 }
 
@@ -330,9 +364,4 @@ fn audio(trace: &Trace) -> String {
             format!("Audio was not right: {}.", words.join("; "))
         }
     }
-}
-
-fn capital(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }

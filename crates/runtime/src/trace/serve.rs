@@ -51,6 +51,12 @@ pub struct Wanted {
     from: Option<String>,
     #[serde(default)]
     numbers: bool,
+    /// Instead of calls, the dialogs that were refused before they became calls.
+    #[serde(default)]
+    refused: bool,
+    /// With `refused`, whether to include dialogs of unknown tenant; as for one call.
+    #[serde(default)]
+    nobodys: bool,
 }
 
 /// The tenants with calls in the memory of a replica.
@@ -80,7 +86,11 @@ pub async fn list(
     let tenant = allowed(&caller, &tenant, wanted.numbers)?;
     let limit = wanted.limit.unwrap_or(LIMIT).min(LIMIT_MAX);
     let from = wanted.from.as_deref().filter(|from| !from.is_empty());
-    let mut calls = remembered.recorder.latest(&tenant, from, wanted.numbers, limit);
+    let nobodys = wanted.nobodys && caller.tenant().is_none();
+    let mut calls = match wanted.refused {
+        true => remembered.recorder.refused(&tenant, nobodys, limit),
+        false => remembered.recorder.latest(&tenant, from, wanted.numbers, limit),
+    };
     if !wanted.numbers {
         for call in &mut calls {
             call.from = mask::user(&call.from);
@@ -88,6 +98,8 @@ pub async fn list(
             call.answered_by = call.answered_by.as_deref().map(mask::user);
         }
     }
+    // Compared as it is shown, here too.
+    calls.retain(|call| from.is_none_or(|from| call.from.ends_with(from)));
     Ok(Json(calls))
 }
 

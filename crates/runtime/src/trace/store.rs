@@ -10,6 +10,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 
 mod key;
+mod refusal;
 
 pub use key::Key;
 
@@ -439,9 +440,8 @@ impl Bucket {
             _ => None,
         };
         let events: Vec<(u64, super::entry::Event)> = entries().filter_map(event).collect();
-        let answered = |(_, event): &&(u64, super::entry::Event)| {
-            event.name == "EventEstablished" && event.role.as_deref() == Some("Destination")
-        };
+        let outside: Vec<&str> = entries().filter_map(|entry| entry.what.party_outside()).collect();
+        let answered = |(_, event): &(u64, super::entry::Event)| event.answered_by(&outside).map(str::to_owned);
         Some(Summary {
             conn_id: self.conn_id?.to_string(),
             uuid: call.uuid.clone(),
@@ -449,7 +449,7 @@ impl Bucket {
             ended: events.iter().find(|(_, event)| event.name == "EventCallDeleted").map(|(at, _)| *at),
             from: call.caller.clone(),
             to: call.dialled.clone(),
-            answered_by: events.iter().rev().find(answered).and_then(|(_, event)| event.this_dn.clone()),
+            answered_by: events.iter().rev().find_map(answered),
             last_event: events.last().map(|(_, event)| event.name.clone()),
         })
     }

@@ -113,6 +113,9 @@ pub struct Leg {
     /// The contact that rings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contact: Option<String>,
+    /// The trunk by which it is called, if it is a number outside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trunk: Option<String>,
 }
 
 /// A fact, as far as it explains a call. Only the keys of user data are recorded: values may be sensitive.
@@ -353,6 +356,14 @@ pub struct Summary {
 }
 
 impl What {
+    /// The number outside that a leg calls by a trunk.
+    pub fn party_outside(&self) -> Option<&str> {
+        match self {
+            Self::Leg(Leg { party, trunk: Some(_), .. }) => Some(party),
+            _ => None,
+        }
+    }
+
     /// Approximate size in bytes.
     pub(crate) fn weight(&self) -> usize {
         const EACH: usize = 160;
@@ -365,7 +376,7 @@ impl What {
                 let keys: usize = event.user_data.iter().map(|key| key.len() + 24).sum();
                 400 + pairs + keys + text(&event.ani) + text(&event.dnis) + text(&event.error)
             }
-            Self::Leg(leg) => 64 + text(&leg.contact),
+            Self::Leg(leg) => 64 + text(&leg.contact) + text(&leg.trunk),
             Self::Audio(audio) => 160 + audio.call_id.len(),
             Self::Figures(_) => 220,
             Self::Step(step) => step.name.len() + step.text.len() + 48,
@@ -374,6 +385,20 @@ impl What {
             Self::Note { text } => text.len(),
             Self::Learned { from, .. } => from.len(),
             Self::Quiet { .. } | Self::Resumed { .. } => 0,
+        }
+    }
+}
+
+impl Event {
+    /// Who has answered, if this says that a called party has: not a route point, which answers by itself. A number outside has no facts of
+    /// its own: those of the party that calls it name it. `outside` are the numbers that the call has gone out to.
+    pub fn answered_by(&self, outside: &[&str]) -> Option<&str> {
+        if self.name != "EventEstablished" {
+            return None;
+        }
+        match self.role.as_deref() {
+            Some("Destination") => self.this_dn.as_deref(),
+            _ => self.other_dn.as_deref().filter(|other| outside.contains(other)),
         }
     }
 }

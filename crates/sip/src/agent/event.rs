@@ -52,6 +52,13 @@ pub enum Event {
         /// The response, if there was one.
         response: Option<Arc<Message>>,
     },
+    /// The peer refused our INVITE with a status that its location may be to blame for: it has gone out again without.
+    LocationRefused {
+        /// The dialog that is still to be established.
+        dialog: DialogId,
+        /// The status.
+        status: StatusCode,
+    },
     /// The ACK to our 2xx came.
     Acknowledged {
         /// The dialog.

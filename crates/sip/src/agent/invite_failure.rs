@@ -132,6 +132,9 @@ impl UserAgent {
             // It happens once, and takes no turn from those that a challenge has.
             leg.state.challenges = leg.state.challenges.saturating_sub(1);
         }
+        if goes_without && is_sent {
+            self.events.push_back(Event::LocationRefused { dialog: id, status });
+        }
         is_sent
     }
 

@@ -92,7 +92,7 @@ impl Problem {
     /// In plain words.
     pub const fn in_words(self) -> &'static str {
         match self {
-            Self::Silence => "no answer came",
+            Self::Silence => "the carrier says nothing",
             Self::Unavailable => "the carrier has a failure or no time",
             Self::WrongPassword => "the carrier does not take the user and password",
             Self::Forbidden => {

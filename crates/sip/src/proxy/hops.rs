@@ -8,6 +8,7 @@ use model::Timestamp;
 
 use super::answer::Answer;
 use super::exchange::{Cancelled, Origin, Stage, Target};
+use super::headers::Unanswered;
 use super::record_route::recorded;
 use super::settings::{RESOLVE_TIME, TRIAL_OPENS_WITHIN};
 use super::target::Destination;
@@ -103,7 +104,7 @@ impl Proxy {
             Some(hops) => self.go_out(id, message, (&place, hops), now),
             None => {
                 self.counts.names_unresolved += 1;
-                self.refuse_held(id, &message, StatusCode::SERVICE_UNAVAILABLE, now);
+                self.refuse_held(id, &message, (StatusCode::SERVICE_UNAVAILABLE, Unanswered::NoName), now);
             }
         }
     }
@@ -126,15 +127,16 @@ impl Proxy {
     /// A request whose place's name is not resolved yet is refused: it was cancelled, or nobody has answered in time.
     pub(super) fn end_resolving(&mut self, id: u64, status: StatusCode, now: Timestamp) {
         if let Some((message, _)) = self.take_resolving(id) {
-            self.refuse_held(id, &message, status, now);
+            self.refuse_held(id, &message, (status, Unanswered::NoName), now);
         }
     }
 
-    fn refuse_held(&mut self, id: u64, message: &Message, status: StatusCode, now: Timestamp) {
+    fn refuse_held(&mut self, id: u64, message: &Message, (status, why): (StatusCode, Unanswered), now: Timestamp) {
         let Some(held) = self.exchanges.get_mut(id) else { return };
         held.request = bytes::Bytes::new();
         let server = held.server;
-        self.answer(server, message, &Answer::new(status), now);
+        let answer = Answer::new(status).with(headers::UNANSWERED, why.as_str());
+        self.answer(server, message, &answer, now);
         self.end_if_over(id);
     }
 
@@ -145,7 +147,7 @@ impl Proxy {
         let left = self.in_order(place, found, request, insists, now);
         let hops = Hops { name: place.host.clone(), current: None, is_trial: false, left };
         if are_down && !insists {
-            return self.refuse_held(id, &message, StatusCode::SERVICE_UNAVAILABLE, now);
+            return self.refuse_held(id, &message, (StatusCode::SERVICE_UNAVAILABLE, Unanswered::Down), now);
         }
         self.go_to_next(id, message, hops, now);
     }
@@ -197,7 +199,7 @@ impl Proxy {
             }
             return;
         }
-        self.refuse_held(id, &message, StatusCode::SERVICE_UNAVAILABLE, now);
+        self.refuse_held(id, &message, (StatusCode::SERVICE_UNAVAILABLE, Unanswered::NoConnection), now);
     }
 
     fn is_open(&self, flow: Flow) -> bool {

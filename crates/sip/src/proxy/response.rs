@@ -7,6 +7,7 @@ use model::Timestamp;
 
 use super::answer::Answer;
 use super::exchange::{Cancelled, Exchange, Origin, Stage, Target};
+use super::headers::Unanswered;
 use super::hops::NextHop;
 use super::members::is_to_us;
 use super::record_route::restore;
@@ -247,12 +248,21 @@ impl Proxy {
             (_, Failure::Flow) => StatusCode::SERVICE_UNAVAILABLE,
             (_, Failure::Timeout) => StatusCode::REQUEST_TIMEOUT,
         };
+        let went_out = matches!(held.stage, Stage::Forwarded { target: Target::Edge(_), .. });
+        let why = match failure {
+            Failure::Flow => Unanswered::NoConnection,
+            Failure::Timeout => Unanswered::Silence,
+        };
+        let answer = match held.origin {
+            Origin::Node(_) if went_out => Answer::new(status).with(headers::UNANSWERED, why.as_str()),
+            Origin::Node(_) | Origin::Edge(_) => Answer::new(status),
+        };
         let (server, request) = (held.server, std::mem::take(&mut held.request));
         held.due = Timestamp::MAX;
         held.stage = Stage::Answered { client_open: false };
         // Empty once a final response was sent.
         if let Ok(request) = Message::parse(request) {
-            self.answer(server, &request, &Answer::new(status), now);
+            self.answer(server, &request, &answer, now);
             self.attempt_over(id, status);
         }
         self.end_if_over(id);

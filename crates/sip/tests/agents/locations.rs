@@ -75,6 +75,11 @@ fn a_refusal_of_what_it_carries_lets_the_call_through_without_the_location() {
         assert_eq!(&**session, b"offer");
         let failed = |event: &Event| matches!(event, Event::Failed { .. });
         assert!(!pair.events(ALICE).iter().any(failed), "the call goes on");
+        let refused = pair.events(ALICE).iter().filter_map(|event| match event {
+            Event::LocationRefused { status, .. } => Some(*status),
+            _ => None,
+        });
+        assert_eq!(refused.collect::<Vec<_>>(), [status]);
     }
 }
 

@@ -315,7 +315,7 @@ fn the_next_trunk_is_tried_and_no_phone_rings_twice() -> Result<()> {
     broken.finish(SOON)?.expect_success()?;
     let told = notes(&site)?;
     for line in [
-        "by the trunk silent, then broken, then carrier",
+        "by the trunk silent, else by broken, else by carrier",
         "the trunk silent says nothing: the trunk broken is tried",
         "the trunk carrier is tried",
     ] {

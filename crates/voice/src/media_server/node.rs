@@ -308,6 +308,7 @@ impl Node {
             | Event::Refreshed { .. }
             | Event::Progress { .. }
             | Event::Answered { .. }
+            | Event::LocationRefused { .. }
             | Event::Renegotiated { .. }
             | Event::GlareOver { .. }
             | Event::Proposed { .. }

@@ -18,7 +18,7 @@ use crate::command::InstallationOptions;
 pub const EXAMPLES: &str = "Examples:\n  trunkline doctor headers --trunk carrier --message invite.txt\n  \
                             trunkline doctor headers --tenant acme --trunk carrier --on received --message -\n  \
                             trunkline doctor headers --trunk carrier --file acme.yaml --message invite.txt    before the import\n\n\
-                            The message is an INVITE as text, as `trunkline trace` shows it; its lines may end as those of any text.";
+                            The message is an INVITE as text, as a `text` under `ladder.messages` of `trunkline trace --json`; its lines may end as those of any text.";
 
 /// The largest message that is read, in bytes: that of SIP, with room for other line ends.
 const MESSAGE_MAX: u64 = 128 << 10;

@@ -40,7 +40,7 @@ fn notes(bench: &Bench) -> Vec<String> {
 fn the_next_trunk_is_tried_when_the_way_by_one_fails() {
     let (mut bench, leg) = called();
     bench.give(Input::LegUnreachable { leg, status: 503 });
-    assert_eq!(notes(&bench), ["the trunk first refuses with 503: the trunk second is tried"]);
+    assert_eq!(notes(&bench), ["the trunk first does not put the call through: the trunk second is tried"]);
     let second = bench.rings().pop().expect("the second is tried");
     bench.give(Input::LegUnreachable { leg: second, status: 408 });
     let third = bench.rings().pop().expect("the third is tried");

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::trace::entry;
 use crate::trace::sip::scan;
 
 fn tenant(name: &str) -> TenantId {
@@ -125,4 +126,71 @@ fn one_call_cannot_take_the_room_of_all() {
     let storm = find(&mut store, "acme", "00000000000000ab", 10_000);
     assert_eq!(storm.left_out as usize + storm.entries.len(), 10_000);
     assert_eq!(find(&mut store, "acme", "0000000000000001", 10_000).entries.len(), 1);
+}
+
+#[test]
+fn an_invite_that_never_became_a_call_is_listed_with_its_refusal() {
+    const INVITE: &str = "INVITE sip:+4930@edge SIP/2.0\r\nFrom: \"A\" <sip:+4989@carrier>;tag=a\r\nCall-ID: q\r\n\r\n";
+    let said = |at, text: &'static str| match message(at, text) {
+        Kept::Message { at, peer, inside, udp, text, .. } => {
+            Kept::Message { at, peer, inside, udp, inbound: false, text }
+        }
+        what @ Kept::What(_) => what,
+    };
+    let mut store = store(1 << 20, Duration::from_secs(60));
+    let acme = tenant("acme");
+    let dialogs = [
+        ("refused", None, None, "SIP/2.0 403 Forbidden\r\n\r\n"),
+        ("challenged", None, None, "SIP/2.0 407 Proxy Authentication Required\r\n\r\n"),
+        ("call", Some(CALL), Some(&acme), "SIP/2.0 404 Not Found\r\n\r\n"),
+        ("unsigned", None, Some(&acme), "SIP/2.0 428 Use Identity Header\r\n\r\n"),
+    ];
+    for (at, (call_id, conn_id, tenant, answer)) in (1..).zip(dialogs) {
+        store.message(call_id, conn_id, tenant, message(at, INVITE));
+        store.message(call_id, conn_id, tenant, said(at, answer));
+    }
+    let mut listed = |of: &str, nobodys| {
+        let refused = store.refused(&tenant(of), nobodys, 10, Timestamp::from_micros(10));
+        refused.into_iter().map(|dialog| (dialog.conn_id, dialog.last_event.unwrap())).collect::<Vec<_>>()
+    };
+    let [forbidden, unsigned] = [("refused", "403 Forbidden"), ("unsigned", "428 Use Identity Header")]
+        .map(|(call_id, status)| (call_id.to_owned(), status.to_owned()));
+    assert_eq!(listed("acme", true), [unsigned.clone(), forbidden.clone()]);
+    assert_eq!(listed("acme", false), [unsigned]);
+    assert_eq!(listed("other", true), [forbidden]);
+    let first = store.refused(&tenant("other"), true, 10, Timestamp::from_micros(10)).remove(0);
+    assert_eq!((first.from.as_str(), first.to.as_str()), ("+4989", "+4930"));
+}
+
+#[test]
+fn a_number_outside_that_has_answered_is_named() {
+    let mut store = store(1 << 20, Duration::from_secs(60));
+    let acme = tenant("acme");
+    let call = entry::Call {
+        uuid: String::new(),
+        printed: String::new(),
+        caller: "7101".to_owned(),
+        trunk: None,
+        dialled: "030123".to_owned(),
+        began: 1,
+        taken_over: false,
+    };
+    let party = "+4930123".to_owned();
+    let leg = entry::Leg { leg: 2, party, caller: false, contact: None, trunk: Some("main".to_owned()) };
+    let established = |other: &str| entry::Event {
+        name: "EventEstablished".to_owned(),
+        this_dn: Some("7101".to_owned()),
+        role: Some("Origination".to_owned()),
+        other_dn: Some(other.to_owned()),
+        ..entry::Event::default()
+    };
+    let mut listed = |what| {
+        store.note(&acme, CALL, Kept::What(Entry { at: 1, what }));
+        let latest = store.latest(&acme, None, true, 1, Timestamp::from_micros(10));
+        latest.into_iter().next().and_then(|call| call.answered_by)
+    };
+    assert_eq!(listed(What::Call(call)), None);
+    assert_eq!(listed(What::Leg(leg)), None);
+    assert_eq!(listed(What::Event(Box::new(established("9000")))), None, "a route point answers by itself");
+    assert_eq!(listed(What::Event(Box::new(established("+4930123")))).as_deref(), Some("+4930123"));
 }

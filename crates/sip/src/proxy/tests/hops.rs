@@ -3,6 +3,7 @@
 use super::*;
 use crate::flow::Transport;
 use crate::next_hop::{Hop, UriHop};
+use crate::proxy::headers::Unanswered;
 
 const URI: &str = "sip:+4930999@carrier.example";
 
@@ -39,6 +40,28 @@ fn lab() -> Lab {
     let mut lab = Lab::new();
     lab.node(ConnectionId(1), "sip-cluster", "a.1");
     lab
+}
+
+/// Why the proxy says that nobody outside has answered, in its only answer to the node.
+fn unanswered(lab: &mut Lab) -> Option<Unanswered> {
+    let answers = extract(&mut lab.sent, |message| message.status().is_some());
+    let [(_, refused)] = &*answers else { panic!("one answer: {answers:?}") };
+    assert_eq!(refused.status(), Some(StatusCode::SERVICE_UNAVAILABLE));
+    lab.take();
+    Unanswered::parse(header(refused, &headers::UNANSWERED))
+}
+
+#[test]
+fn a_carriers_own_refusal_is_passed_on_as_it_came() {
+    let mut lab = lab();
+    call(&mut lab, "z9hG4bK-a", "");
+    resolve(&mut lab, Some(vec![hop(Transport::Udp, "192.0.2.1:5060")]));
+    let (_, invite) = lab.only();
+    let refusal = answer(&invite, 503, "x").replace("CSeq:", "Trunkline-Unanswered: down\nCSeq:");
+    lab.from("192.0.2.1:5060", &refusal);
+    let sent = lab.take();
+    let (_, passed) = sent.iter().find(|(flow, _)| *flow == tcp(1)).expect("an answer to the node");
+    assert_eq!((passed.status(), passed.header(&headers::UNANSWERED)), (Some(StatusCode::SERVICE_UNAVAILABLE), None));
 }
 
 #[test]
@@ -120,7 +143,7 @@ fn a_connection_that_cannot_be_opened_leads_to_the_next_address_and_then_to_an_a
         lab.drain();
     }
     assert_eq!(tried, [addr("192.0.2.1:5060"), addr("192.0.2.2:5060")]);
-    assert_eq!(lab.statuses(), [503]);
+    assert_eq!(unanswered(&mut lab), Some(Unanswered::NoConnection));
     lab.pass(Duration::from_secs(40), &[ConnectionId(1)]);
     assert_eq!(lab.proxy.sizes().0, 0);
 }
@@ -130,7 +153,7 @@ fn a_name_that_leads_nowhere_or_that_nobody_resolves_is_answered() {
     let mut lab = lab();
     call(&mut lab, "z9hG4bK-a", "");
     resolve(&mut lab, None);
-    assert_eq!(lab.statuses(), [503]);
+    assert_eq!(unanswered(&mut lab), Some(Unanswered::NoName));
     call(&mut lab, "z9hG4bK-b", "");
     let (late, _) = asked(&mut lab).unwrap();
     lab.pass(Duration::from_secs(6), &[ConnectionId(1)]);
@@ -331,7 +354,7 @@ fn a_carrier_that_answers_no_options_gets_emergency_calls_alone() {
     while asked(&mut lab).is_some() {}
     call(&mut lab, "z9hG4bK-a", "");
     resolve(&mut lab, Some(udp_hops()));
-    assert_eq!(lab.statuses(), [503]);
+    assert_eq!(unanswered(&mut lab), Some(Unanswered::Down));
     call(&mut lab, "z9hG4bK-b", "Trunkline-Insist: 1\n");
     resolve(&mut lab, Some(udp_hops()));
     let (_, emergency) = lab.only();

@@ -194,6 +194,7 @@ const fn dialog_of(event: &Event) -> Option<DialogId> {
         | Event::Progress { dialog, .. }
         | Event::Answered { dialog, .. }
         | Event::Failed { dialog, .. }
+        | Event::LocationRefused { dialog, .. }
         | Event::Acknowledged { dialog, .. }
         | Event::Offered { dialog, .. }
         | Event::Renegotiated { dialog, .. }

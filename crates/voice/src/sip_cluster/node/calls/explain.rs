@@ -1,15 +1,17 @@
 //! Records what happens to calls, so that each can be explained afterwards.
 
 use call::call::CALLER_LEG;
-use model::plan::{Caller, Contact, Destination, PlanAnswer, Service};
-use model::{ConnId, Dn, LegId, Timestamp};
+use model::plan::{Caller, Destination, PlanAnswer, Service};
+use model::{ConnId, LegId, Timestamp};
 use runtime::Recorder;
 use runtime::trace::What;
 use runtime::trace::entry;
 use sip::header::HeaderName;
-use sip::proxy::headers;
+use sip::proxy::headers::{self, Unanswered};
+use sip::{Message, StatusCode};
 
 use super::call::Entry;
+use super::leg::{LegStage, Place, Side, Target};
 use crate::sip_cluster::node::Node;
 
 /// Why this node's record of a call begins.
@@ -45,11 +47,11 @@ impl Node {
         self.trace.note(tenant, conn_id, now, What::Call(call));
         if let Some(invite) = &entry.invite {
             self.trace.name(tenant, conn_id, &invite.call_id, now);
-            let leg = entry::Leg { leg: CALLER_LEG.0, party: caller, caller: true, contact: None };
+            let leg = entry::Leg { leg: CALLER_LEG.0, party: caller, caller: true, contact: None, trunk: None };
             self.trace.note(tenant, conn_id, now, What::Leg(leg));
         }
         for (leg, target) in entry.legs.iter().filter_map(|leg| Some((leg.id, leg.target.as_ref()?))) {
-            self::leg(&self.trace, entry, leg, &target.dn, &target.contact, now);
+            self::leg(&self.trace, entry, leg, target, now);
         }
     }
 
@@ -66,6 +68,28 @@ impl Node {
         }
     }
 
+    /// Records that a trunk is asked for a number outside, and whom its carrier is shown.
+    pub(super) fn trace_trunk_asked(&self, entry: &Entry, target: &Target, shown: &str, now: Timestamp) {
+        let Some(trunk) = &target.trunk else { return };
+        let what = || What::Note { text: format!("the trunk {trunk} is asked, and shown {shown} as who calls") };
+        self.trace.note_with(&entry.tenant, entry.thread.first().conn_id, now, what);
+    }
+
+    /// Records why a trunk has not put a call through: what its carrier has answered, or that it has not.
+    pub(super) fn trace_trunk_failed(
+        &self,
+        Place { conn_id, leg, side }: Place,
+        status: StatusCode,
+        response: Option<&Message>,
+        now: Timestamp,
+    ) {
+        let Some(entry) = self.calls.get(&conn_id).filter(|_| side == Side::Phone) else { return };
+        let leg = entry.leg(leg).filter(|leg| leg.stage != LegStage::Closing);
+        let Some(trunk) = leg.and_then(|leg| leg.target.as_ref()?.trunk.as_ref()) else { return };
+        let what = || What::Note { text: format!("the trunk {trunk} {}", outcome_in_words(status, response)) };
+        self.trace.note_with(&entry.tenant, conn_id, now, what);
+    }
+
     /// Keeps why the dial plan refuses a number, for the refusal of who dials it (RFC 3261 section 20.43).
     pub(in crate::sip_cluster::node) fn warn_caller(&mut self, conn_id: ConnId, destination: &Destination) {
         if let Destination::Reject { reason, .. } = destination
@@ -77,20 +101,26 @@ impl Node {
     }
 }
 
-/// Records that a phone is rung.
-pub(in crate::sip_cluster::node) fn leg(
-    trace: &Recorder,
-    entry: &Entry,
-    id: LegId,
-    dn: &Dn,
-    contact: &Contact,
-    now: Timestamp,
-) {
+/// Records that a phone is rung, or a number outside.
+pub(in crate::sip_cluster::node) fn leg(trace: &Recorder, entry: &Entry, id: LegId, target: &Target, now: Timestamp) {
     let what = || {
-        let contact = Some(contact.uri.clone());
-        What::Leg(entry::Leg { leg: id.0, party: dn.to_string(), caller: false, contact })
+        let (party, contact) = (target.dn.to_string(), Some(target.contact.uri.clone()));
+        What::Leg(entry::Leg { leg: id.0, party, caller: false, contact, trunk: target.trunk.clone() })
     };
     trace.note_with(&entry.tenant, entry.thread.first().conn_id, now, what);
+}
+
+/// What has become of an INVITE to a carrier. The proxy says why nobody has answered it; any other answer is the carrier's.
+fn outcome_in_words(status: StatusCode, response: Option<&Message>) -> String {
+    const SILENCE: &str = "says nothing";
+    let Some(response) = response else { return SILENCE.to_owned() };
+    match response.header(&headers::UNANSWERED).and_then(Unanswered::parse) {
+        Some(Unanswered::Down) => "was not asked: its carrier has not answered OPTIONS lately".to_owned(),
+        Some(Unanswered::NoName) => "was not asked: no address is known for the name of its carrier".to_owned(),
+        Some(Unanswered::NoConnection) => "was not reached: there is no connection with its carrier".to_owned(),
+        Some(Unanswered::Silence) => SILENCE.to_owned(),
+        None => format!("answers {status} {}", status.reason()),
+    }
 }
 
 fn answer_in_words(answer: &PlanAnswer) -> String {
@@ -112,7 +142,7 @@ fn in_words(destination: &Destination) -> String {
             format!("extension {dn}, with {} registered", plural(contacts.len(), "phone"))
         }
         Destination::Outside(outside) => {
-            let further = outside.further.iter().map(|way| format!(", then {}", way.trunk));
+            let further = outside.further.iter().map(|way| format!(", else by {}", way.trunk));
             format!("{} outside, by the trunk {}{}", outside.number, outside.way.trunk, further.collect::<String>())
         }
         Destination::FeatureCode { .. } => "a feature code".to_owned(),
@@ -126,4 +156,27 @@ fn in_words(destination: &Destination) -> String {
 
 fn plural(count: usize, what: &str) -> String {
     if count == 1 { format!("one {what}") } else { format!("{count} {what}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_carriers_answer_is_told_as_it_came_and_the_proxys_own_as_what_it_is() {
+        let told = |more: &str| {
+            let text = format!(
+                "SIP/2.0 503 Service Unavailable\r\nVia: SIP/2.0/TCP a;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=x\r\nTo: <sip:c@d>;tag=y\r\n\
+                 Call-ID: q\r\nCSeq: 1 INVITE\r\n{more}Content-Length: 0\r\n\r\n"
+            );
+            let response = Message::parse(text.into_bytes().into()).expect("a response");
+            outcome_in_words(StatusCode::SERVICE_UNAVAILABLE, Some(&response))
+        };
+        assert_eq!(told(""), "answers 503 Service Unavailable");
+        let down = told("Trunkline-Unanswered: down\r\n");
+        assert_eq!(down, "was not asked: its carrier has not answered OPTIONS lately");
+        let unreached = told("Trunkline-Unanswered: no-connection\r\n");
+        assert_eq!(unreached, "was not reached: there is no connection with its carrier");
+        assert_eq!(outcome_in_words(StatusCode::REQUEST_TIMEOUT, None), "says nothing");
+    }
 }

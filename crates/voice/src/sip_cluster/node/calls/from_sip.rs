@@ -23,6 +23,7 @@ impl Node {
             Event::Progress { dialog, response, session, .. } => self.progress(dialog, &response, session, now),
             Event::Answered { dialog, response, session } => self.answered(dialog, &response, session, now),
             Event::Failed { dialog, status, response } => self.failed(dialog, status, response.as_deref(), now),
+            Event::LocationRefused { dialog, status } => self.location_refused(dialog, status, now),
             Event::Acknowledged { dialog, answer } => self.acknowledged(dialog, answer, now),
             Event::Offered { dialog, request, offer } => self.offered(dialog, &request, offer, now),
             Event::Renegotiated { dialog, answer } => self.renegotiated(dialog, answer, now),
@@ -231,7 +232,7 @@ impl Node {
     fn failed(&mut self, dialog: DialogId, status: StatusCode, response: Option<&Message>, now: Timestamp) {
         let Some(Place { conn_id, leg: id, side }) = self.place(dialog) else { return };
         self.calls.unbind(dialog);
-        self.note_silence(Place { conn_id, leg: id, side }, status);
+        self.note_failure(Place { conn_id, leg: id, side }, status, response, now);
         // Asked while the leg is there.
         let is_busy = side == Side::Phone && self.is_busy_by_another(conn_id, id);
         let status = if is_busy { StatusCode::BUSY_HERE } else { status };
@@ -297,8 +298,10 @@ impl Node {
         self.drop_closed(conn_id);
     }
 
-    /// A party has not answered its INVITE.
-    fn note_silence(&mut self, Place { conn_id, leg, side }: Place, status: StatusCode) {
+    /// A party has refused its INVITE, or has not answered it.
+    fn note_failure(&mut self, place: Place, status: StatusCode, response: Option<&Message>, now: Timestamp) {
+        self.trace_trunk_failed(place, status, response, now);
+        let Place { conn_id, leg, side } = place;
         if side == Side::Phone && status == StatusCode::REQUEST_TIMEOUT {
             self.note_unheard(conn_id, leg);
         }

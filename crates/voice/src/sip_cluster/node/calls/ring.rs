@@ -37,7 +37,7 @@ impl Node {
             return;
         };
         let mut leg = Leg::new(id, link.unwrap_or(NO_CONNECTION), LegStage::Preparing, now);
-        super::explain::leg(&self.trace, entry, id, &target.dn, &target.contact, now);
+        super::explain::leg(&self.trace, entry, id, &target, now);
         leg.sips = sips::is_called_so(&target, by);
         (leg.target, leg.encryption) = (Some(target), encryption);
         if direct.is_some() {
@@ -90,6 +90,7 @@ impl Node {
         let callers = state.party(PartyNo::CALLER).and_then(|caller| entry.leg(caller.leg));
         let hops_left = callers.map_or(MAX_FORWARDS, |leg| leg.hops_left);
         let edge = self.proxies.edge(link);
+        self.trace_trunk_asked(entry, target, shown_number(target, state), now);
         let ShownCaller { from, privacy, asserted } = self.shown_caller(conn_id, target, state, edge);
         let insists = target.insists.then(|| (INSIST, "1".to_owned()));
         let by_itself = state.rings_at_origin().then(|| super::originate::answer_by_itself(edge));
@@ -137,7 +138,7 @@ impl Node {
     /// How who calls is shown to a phone or carrier.
     fn shown_caller(&self, conn_id: ConnId, target: &Target, state: &CallSnapshot, edge: &str) -> ShownCaller {
         let entry = self.calls.get(&conn_id);
-        let number = target.shows.as_deref().unwrap_or_else(|| state.presented_number());
+        let number = shown_number(target, state);
         if number == ANONYMOUS {
             // RFC 3323 section 4.1.1.3.
             let from = format!("\"Anonymous\" <sip:{ANONYMOUS}@anonymous.invalid>");
@@ -181,6 +182,11 @@ struct ShownCaller {
     from: String,
     privacy: Option<(HeaderName, String)>,
     asserted: Option<(HeaderName, String)>,
+}
+
+/// The number that a phone or carrier is shown.
+fn shown_number<'a>(target: &'a Target, state: &'a CallSnapshot) -> &'a str {
+    target.shows.as_deref().unwrap_or_else(|| state.presented_number())
 }
 
 /// Escapes characters that a user part must not contain (RFC 3261 section 25.1 `user`).

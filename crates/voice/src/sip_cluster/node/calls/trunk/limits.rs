@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use call::Input;
 use contracts::provisioning::DiversionForm;
-use model::plan::{Caller, OutgoingLimit};
+use model::plan::{Caller, OutgoingLimit, OutsideLimits};
 use model::{ConnId, Encryption, LegId, NodeId, TenantId, Timestamp};
 use runtime::trace::What;
 use sip::{Message, StatusCode};
@@ -135,6 +135,17 @@ impl Barrier {
         }
     }
 
+    /// In words, with the limit that is reached; `spent` is the rule that leaves nothing for today.
+    fn explained(self, limits: &OutsideLimits, spent: Option<&str>) -> String {
+        match (self, spent, &limits.at_once) {
+            (Self::DaySpent, Some(rule), _) => format!("what the rule {rule} allows for a day is used up"),
+            (Self::PhoneFull, _, Some(limit)) => {
+                format!("the phone {} has as many calls outside as it may, which is {}", limit.phone, limit.most)
+            }
+            _ => self.in_words().to_owned(),
+        }
+    }
+
     const fn in_words(self) -> &'static str {
         match self {
             Self::PhoneFull => "the phone has as many calls outside as it may",
@@ -167,9 +178,11 @@ impl Node {
         let tenant = self.calls.get(&conn_id)?.tenant.clone();
         let tenant = &tenant;
         let trunk = target.trunk.as_deref()?;
+        let mut spent = None;
         let barrier = if target.limits.at_once.as_ref().is_some_and(|limit| self.has_enough_outside(tenant, limit)) {
             Barrier::PhoneFull
-        } else if self.has_spent_its_day(tenant, &target.limits) {
+        } else if let Some(rule) = self.rule_used_up(tenant, &target.limits) {
+            spent = Some(rule);
             Barrier::DaySpent
         } else if self.is_diverted_too_often(conn_id, leg, target) {
             Barrier::Looped
@@ -196,7 +209,8 @@ impl Node {
             Barrier::TrunkFast => self.metrics.trunk_fast(),
             Barrier::Looped => self.metrics.diverted_too_often(),
         }
-        let what = || What::Note { text: format!("not by the trunk {trunk}: {}", barrier.in_words()) };
+        let why = || barrier.explained(&target.limits, spent.as_deref());
+        let what = || What::Note { text: format!("the trunk {trunk} was not asked: {}", why()) };
         self.trace.note_with(tenant, conn_id, now, what);
         Some(barrier)
     }
@@ -276,6 +290,16 @@ impl Node {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_limit_that_keeps_a_call_in_is_named() {
+        let phone = model::Dn::parse("7101").expect("a DN");
+        let limits = OutsideLimits { at_once: Some(OutgoingLimit { phone, most: 0 }), ..OutsideLimits::default() };
+        let explained = Barrier::PhoneFull.explained(&limits, None);
+        assert_eq!(explained, "the phone 7101 has as many calls outside as it may, which is 0");
+        let explained = Barrier::DaySpent.explained(&limits, Some("premium"));
+        assert_eq!(explained, "what the rule premium allows for a day is used up");
+    }
 
     #[test]
     fn no_further_trunk_is_tried_for_a_phone_that_has_as_many_calls_as_it_may() {

@@ -6,13 +6,14 @@ use contracts::json::rfc3339;
 use model::plan::{Caller, Destination, Way};
 use model::{ConnId, Dn, LegId, TenantId, Timestamp};
 use runtime::trace::What;
-use sip::agent::ExtraHeaders;
+use sip::StatusCode;
+use sip::agent::{DialogId, ExtraHeaders};
 use sip::location::{Geolocation, KnownLocation, LOCATION_BYTES_MAX, Subject};
 use sip::multipart::BodyPart;
 
 use crate::sip_cluster::node::Node;
 use crate::sip_cluster::node::calls::call::Entry;
-use crate::sip_cluster::node::calls::leg::{LegStage, Target};
+use crate::sip_cluster::node::calls::leg::{LegStage, Place, Target};
 
 /// Reads where a phone of a tenant is.
 pub type ReadLocation = Box<dyn Fn(&TenantId, &Dn) -> Option<KnownLocation> + Send>;
@@ -29,21 +30,24 @@ impl Node {
     ) -> (ExtraHeaders, Vec<BodyPart>) {
         let Some(entry) = self.calls.get(&conn_id) else { return Default::default() };
         let Some(target) = self.target_to_tell(entry, id) else { return Default::default() };
-        let note = |text: String| self.trace.note_with(&entry.tenant, conn_id, now, || What::Note { text });
+        let trunk = target.trunk.as_deref().unwrap_or_default();
+        let note = |said: &str| {
+            let what = || What::Note { text: format!("the carrier of the trunk {trunk} {said}") };
+            self.trace.note_with(&entry.tenant, conn_id, now, what);
+        };
         if entry.location_unheard.iter().any(|trunk| Some(&**trunk) == target.trunk.as_deref()) {
-            note("the carrier is not told where the caller is: it has said nothing when it was".to_owned());
+            note("is not told where the caller is: it has said nothing when it was");
             return Default::default();
         }
         let Some((location, whence)) = self.location_of_caller(conn_id, state, from, now) else {
             self.metrics.location_unknown();
-            let trunk = target.trunk.as_deref().unwrap_or_default();
             tracing::warn!(%conn_id, tenant = %entry.tenant, trunk,
                 "an emergency call goes out without a location: give the phone, its place or the tenant a `location`");
-            note("the carrier is not told where the caller is: that is not known".to_owned());
+            note("is not told where the caller is: that is not known");
             return Default::default();
         };
         self.metrics.location_told();
-        note(format!("the carrier is told where the caller is, as {whence}"));
+        note(&format!("is told where the caller is, as {whence}"));
         let (headers, part) = location.attach(format!("{conn_id}-{}.location@{}", id.0, self.ids.owner().node));
         (headers, vec![part])
     }
@@ -76,6 +80,29 @@ impl Node {
         let wants = |trunk: &str| (self.trunks)(&entry.tenant, trunk).location;
         let target = entry.leg(id)?.target.as_ref()?;
         (target.is_emergency && target.trunk.as_deref().is_some_and(wants)).then_some(target)
+    }
+
+    /// A carrier has refused an INVITE that says where the caller is, and has got it again without.
+    pub(in crate::sip_cluster::node::calls) fn location_refused(
+        &mut self,
+        dialog: DialogId,
+        status: StatusCode,
+        now: Timestamp,
+    ) {
+        let Some(Place { conn_id, leg, .. }) = self.place(dialog) else { return };
+        let Some(entry) = self.calls.get(&conn_id) else { return };
+        let target = entry.leg(leg).and_then(|leg| leg.target.as_ref());
+        let trunk = target.and_then(|target| target.trunk.as_deref()).unwrap_or_default();
+        tracing::warn!(%conn_id, tenant = %entry.tenant, trunk, %status,
+            "a carrier refuses an emergency call that says where the caller is: it gets it again without. Ask the carrier, or set the trunk's \
+             `location` to false");
+        let what = || What::Note {
+            text: format!(
+                "the trunk {trunk} answers {status} {}: its carrier gets the call again, and is not told where the caller is",
+                status.reason()
+            ),
+        };
+        self.trace.note_with(&entry.tenant, conn_id, now, what);
     }
 
     /// A carrier that was told where the caller is has said nothing for as long as it may: the INVITE may have been too large for the way

@@ -21,15 +21,15 @@ use crate::sip_cluster::node::spending::{Added, Allowed, Amount, Level, Spender,
 const LATE_MAX: Duration = Duration::from_secs(10);
 
 impl Node {
-    /// Whether what may be spent today on a call is spent.
-    pub(in crate::sip_cluster::node::calls) fn has_spent_its_day(
+    /// The rule by which nothing is left today for a call, if there is one.
+    pub(in crate::sip_cluster::node::calls) fn rule_used_up(
         &mut self,
         tenant: &TenantId,
         limits: &OutsideLimits,
-    ) -> bool {
-        let Some(limit) = self.spendings.used_up(tenant, limits).cloned() else { return false };
+    ) -> Option<String> {
+        let limit = self.spendings.used_up(tenant, limits).cloned()?;
         self.tell_level(tenant, &limit, Level::UsedUp);
-        true
+        Some(limit.rule)
     }
 
     /// A call goes out, or its first trunk does not take it: then the next one's turn counts it.
@@ -139,14 +139,14 @@ impl Node {
             Level::Warned => {
                 self.metrics.day_limit_near();
                 tracing::warn!(
-                    %tenant, who, rule, calls, ?calls_max, minutes, ?minutes_max,
+                    %tenant, who, rule, calls, calls_max, minutes, minutes_max,
                     "most of what a rule allows for a day on calls outside is spent: calls are refused once all is"
                 );
             }
             Level::UsedUp => {
                 self.metrics.day_limit_used_up();
                 tracing::error!(
-                    %tenant, who, rule, calls, ?calls_max, minutes, ?minutes_max,
+                    %tenant, who, rule, calls, calls_max, minutes, minutes_max,
                     "what a rule allows for a day on calls outside is spent: further calls are refused. If nobody should have called that \
                      much, change the phone's password; else raise the rule's limit"
                 );
