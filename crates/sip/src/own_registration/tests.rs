@@ -238,6 +238,8 @@ fn a_redirection_is_followed_to_the_same_host_once() {
         (Some(Problem::Moved), 1),
         "somebody else gets no hash of the password"
     );
+    let told = lab.status().last.and_then(|last| last.answer).map(|(_, text)| text);
+    assert!(told.as_ref().is_some_and(|text| text.ends_with(", to 192.0.2.66")), "{told:?}");
 }
 
 #[test]
