@@ -265,7 +265,10 @@ impl Thread {
                 }
             }
             Input::LegReleased(leg) => self.leg_gone(leg, &input, CallState::Ok, now),
-            Input::LegDead(leg) | Input::LegFailed { leg, .. } | Input::LegUnreachable { leg, .. } => {
+            Input::LegDead(leg)
+            | Input::LegFailed { leg, .. }
+            | Input::LegUnreachable { leg, .. }
+            | Input::LegPutOff { leg, .. } => {
                 self.leg_gone(leg, &input, CallState::Dropped, now);
             }
             Input::LegHeld(leg) => self.leg_hold(leg, HoldWay::Hold, now),

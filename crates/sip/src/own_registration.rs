@@ -38,6 +38,8 @@ pub const REFRESH_MIN: Duration = Duration::from_secs(5);
 /// How long after its last answer a registrar is asked again at the earliest because a connection has closed: one that closes each of them
 /// would be asked without end.
 pub const AGAIN_MIN: Duration = Duration::from_secs(60);
+/// How long a registrar that has not answered lately has for each request once its registration is to end: whoever stops us waits for it.
+pub const END_WITHIN: Duration = Duration::from_secs(3);
 /// Nonces whose uses are counted: that of a proxy and that of the registrar behind it.
 const NONCES_MAX: usize = 2;
 /// Contacts that are remembered because they may be registered; older ones end by themselves.
@@ -86,6 +88,8 @@ pub struct OwnRegistration {
     /// Set where the password has changed or the connection has closed while a request waited: a failure of that one says nothing, and the next
     /// follows within this time.
     excused: Option<Duration>,
+    /// Set where it is to end and the registrar may be gone: an answer is not waited for beyond this time.
+    give_up: Option<Timestamp>,
     /// Whether the registrar has taken this password: what it refuses then is rather its own confusion.
     is_proved: bool,
     call_id: String,
@@ -115,6 +119,7 @@ impl OwnRegistration {
             back_off: BackOff::default(),
             not_before: Timestamp::default(),
             excused: None,
+            give_up: None,
             is_proved: false,
             call_id,
             tag,
@@ -172,6 +177,7 @@ impl OwnRegistration {
     pub const fn next_timeout(&self) -> Option<Timestamp> {
         match &self.phase {
             RegistrationPhase::Waiting { due } => Some(*due),
+            RegistrationPhase::Asked(_) => self.give_up,
             _ => None,
         }
     }
@@ -235,8 +241,10 @@ impl OwnRegistration {
         self.goal = Goal::Removed;
         // One that has not answered is not waited for once more because of what it may know.
         let is_known = self.is_registered(now);
+        let is_there = self.last.as_ref().is_some_and(|last| State::of(last) != State::Unreachable);
+        self.give_up = (!is_known || !is_there).then_some(now + END_WITHIN);
         match &self.phase {
-            // Its answer decides.
+            // Its answer decides, or that none has come in time.
             RegistrationPhase::Asked(_) | RegistrationPhase::Over => {}
             RegistrationPhase::Cut => self.phase = RegistrationPhase::Over,
             RegistrationPhase::Waiting { .. } | RegistrationPhase::Ready(_) if is_known => {
@@ -254,6 +262,9 @@ impl OwnRegistration {
 
     /// Begins what is due.
     pub fn handle_timeout(&mut self, now: Timestamp) {
+        if self.is_asked() && self.give_up.is_some_and(|until| until <= now) {
+            return self.handle_silence(now);
+        }
         if matches!(self.phase, RegistrationPhase::Waiting { due } if due <= now) {
             self.phase = match (self.round(now), self.goal) {
                 (Some(round), _) => RegistrationPhase::Ready(Box::new(round)),

@@ -74,7 +74,7 @@ pub use trunk::sender::{Lacking, Trunks};
 
 use allowance::Allowance;
 use connections::{Certified, Peer, PeerKey};
-use exchange::Exchange;
+use exchange::{Exchange, Origin};
 use flow_token::PhoneMark;
 use generations::Generations;
 use hops::Shunned;
@@ -255,7 +255,14 @@ impl Proxy {
     /// Whether no request waits for a final response.
     pub fn is_idle(&self) -> bool {
         use exchange::Stage::{Answered, Asked, Locating};
-        self.exchanges.iter().all(|(_, e)| matches!(e.stage, Answered { .. } | Asked { .. } | Locating { .. }))
+        let is_over = |held: &Exchange| matches!(held.stage, Answered { .. } | Asked { .. } | Locating { .. });
+        self.exchanges.iter().all(|(_, held)| is_over(held) || self.is_forsaken(held))
+    }
+
+    /// Whether it is the REGISTER of a node that is gone: that has given the carrier its time, and nobody is left to be told.
+    fn is_forsaken(&self, held: &Exchange) -> bool {
+        let is_gone = |node: ConnectionId| !self.connections.contains_key(&node);
+        held.request.starts_with(b"REGISTER ") && matches!(held.origin, Origin::Node(node) if is_gone(node))
     }
 
     /// The counters.

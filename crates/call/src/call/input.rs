@@ -1,6 +1,6 @@
 //! What happens to a call.
 
-use model::plan::{Caller, Contact, PlanAnswer};
+use model::plan::{Caller, Contact, PlanAnswer, Way};
 use model::{CallUuid, ConnId, Dn, LegId, Request, TenantId, Token};
 
 use super::feature::PinAnswer;
@@ -57,6 +57,13 @@ pub enum Input {
         leg: LegId,
         /// The SIP status.
         status: u16,
+    },
+    /// The way by which an emergency number was to be called is known to lead nowhere now: it is tried after all others.
+    LegPutOff {
+        /// The leg.
+        leg: LegId,
+        /// Its way.
+        way: Way,
     },
     /// The flow by which the leg rings a phone is lost, and the phone has another (RFC 5626 section 5.3).
     FlowFailed {

@@ -173,6 +173,12 @@ impl CallSnapshot {
         offer.is_some_and(|offer| offer.answer_asked.is_some())
     }
 
+    /// Whether the number outside that is called is to be tried by another trunk than this one, too.
+    pub fn has_another_trunk_than(&self, trunk: &str) -> bool {
+        let offer = if let Stage::Offering(offer) = &self.stage { Some(offer) } else { self.invited() };
+        offer.is_some_and(|offer| offer.further.iter().any(|way| way.trunk != trunk))
+    }
+
     /// Whether the phone that rings is the one from which the call was made by request.
     pub const fn rings_at_origin(&self) -> bool {
         matches!(self.stage, Stage::Originating(_))

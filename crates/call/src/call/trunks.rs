@@ -56,6 +56,16 @@ impl Call {
         }
     }
 
+    /// The carrier that a leg was to go to is known to be away: another trunk is tried first.
+    pub(super) fn leg_put_off(&mut self, leg: LegId, way: Way, now: Timestamp) {
+        if let Some(offer) = self.ringing_offer().filter(|offer| offer.legs.contains(&leg)) {
+            offer.further.push(way);
+        }
+        if !self.try_next_trunk(Some(leg), "has not answered lately", now) {
+            self.take(Input::LegFailed { leg, status: 503 }, now);
+        }
+    }
+
     /// A trunk has said nothing for as long as it may.
     pub(super) fn trunk_silent(&mut self, now: Timestamp) {
         // The time is that of the one that was tried last.

@@ -2,11 +2,15 @@
 
 use model::Timestamp;
 
+use crate::header::Contact;
 use crate::message::{Message, Start};
 use crate::status::StatusCode;
+use crate::uri::Uri;
 
 /// The longest reason phrase that is kept, in bytes.
 const PHRASE_MAX: usize = 64;
+/// The longest host that is named, in bytes: no name is longer.
+const HOST_MAX: usize = 255;
 
 /// The state.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -137,7 +141,7 @@ impl Problem {
 pub struct RegistrationOutcome {
     /// When.
     pub at: Timestamp,
-    /// The status line's code and phrase; none if no answer came.
+    /// The status line's code and phrase, of a redirection with the host to which it leads; none if no answer came.
     pub answer: Option<(u16, String)>,
     /// What was wrong; none for a success.
     pub problem: Option<Problem>,
@@ -149,13 +153,26 @@ impl RegistrationOutcome {
             Start::Response { reason, .. } => reason,
             Start::Request { .. } => "",
         };
-        let phrase = phrase[..phrase.floor_char_boundary(PHRASE_MAX)].to_owned();
+        let mut phrase = phrase[..phrase.floor_char_boundary(PHRASE_MAX)].to_owned();
+        if let Some(host) = host_of_redirection(response, status) {
+            phrase = format!("{phrase}, to {host}");
+        }
         Self { at, answer: Some((status.code(), phrase)), problem: None }
     }
 
     pub(super) const fn silence(at: Timestamp) -> Self {
         Self { at, answer: None, problem: Some(Problem::Silence) }
     }
+}
+
+/// The host to which a redirection leads.
+fn host_of_redirection(response: &Message, status: StatusCode) -> Option<String> {
+    let mut contacts = response.contacts().filter(|_| matches!(status.code(), 300..=399)).filter_map(Result::ok);
+    contacts.find_map(|contact| {
+        let Contact::Address(address) = contact else { return None };
+        let host = Uri::parse(address.raw_uri()).ok()?.host()?.as_str().to_owned();
+        Some(host).filter(|host| host.len() <= HOST_MAX)
+    })
 }
 
 /// What is known about a registration.

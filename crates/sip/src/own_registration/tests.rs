@@ -238,6 +238,8 @@ fn a_redirection_is_followed_to_the_same_host_once() {
         (Some(Problem::Moved), 1),
         "somebody else gets no hash of the password"
     );
+    let told = lab.status().last.and_then(|last| last.answer).map(|(_, text)| text);
+    assert!(told.as_ref().is_some_and(|text| text.ends_with(", to 192.0.2.66")), "{told:?}");
 }
 
 #[test]
@@ -309,6 +311,29 @@ fn the_end_removes_what_is_registered() {
     lab.registration.leave();
     lab.take();
     assert!(lab.registration.is_over() && lab.sent.len() == 1);
+}
+
+#[test]
+fn the_end_does_not_wait_for_a_registrar_that_has_not_answered() {
+    // It has never said a word.
+    let mut lab = Lab::new();
+    lab.registration.end(lab.now);
+    assert_eq!((lab.go_to_next(), lab.registration.is_over()), (END_WITHIN, true));
+    // It has fallen silent since it registered us: it is told, and not waited for long.
+    let mut lab = Lab::new();
+    lab.accept(600);
+    lab.go_to_next();
+    lab.registration.handle_silence(lab.now);
+    lab.registration.end(lab.now);
+    lab.take();
+    assert_eq!(lab.last().header(&HeaderName::Expires), Some("0"));
+    assert_eq!((lab.go_to_next(), lab.registration.is_over()), (END_WITHIN, true));
+    // One that has answered has its time.
+    let mut lab = Lab::new();
+    lab.accept(600);
+    lab.registration.end(lab.now);
+    lab.take();
+    assert_eq!(lab.registration.next_timeout(), None);
 }
 
 #[test]

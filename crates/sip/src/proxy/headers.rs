@@ -33,6 +33,9 @@ pub const TRACE: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Trace")
 /// From a node: the request goes to a carrier even if that has not answered OPTIONS lately. An emergency does, and what goes by a
 /// trunk that is not to be judged so.
 pub const INSIST: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Insist"));
+/// From a node: an emergency that another trunk is there for. It is refused at once where the carrier is known to be away, in spite of [`INSIST`],
+/// and comes again without this header if nobody else takes it. In that refusal too.
+pub const ELSEWHERE: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Elsewhere"));
 /// From a node: the request goes down a flow under TLS or not at all, since it belongs to a call to `sips:`.
 pub const BY_TLS: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-By-Tls"));
 /// Towards nodes: the owner, `<node.epoch>`, that should have received this message but is not live here.

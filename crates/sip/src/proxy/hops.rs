@@ -132,18 +132,27 @@ impl Proxy {
     }
 
     fn refuse_held(&mut self, id: u64, message: &Message, (status, why): (StatusCode, Unanswered), now: Timestamp) {
+        self.answer_held(id, message, &Answer::new(status).with(headers::UNANSWERED, why.as_str()), now);
+    }
+
+    fn answer_held(&mut self, id: u64, message: &Message, answer: &Answer, now: Timestamp) {
         let Some(held) = self.exchanges.get_mut(id) else { return };
         held.request = bytes::Bytes::new();
         let server = held.server;
-        let answer = Answer::new(status).with(headers::UNANSWERED, why.as_str());
-        self.answer(server, message, &answer, now);
+        self.answer(server, message, answer, now);
         self.end_if_over(id);
     }
 
     fn go_out(&mut self, id: u64, message: Message, (place, found): (&UriHop, Vec<Hop>), now: Timestamp) {
         let Some(held) = self.exchanges.get(id) else { return };
-        let insists = message.header(&headers::INSIST).is_some();
+        let may_go_elsewhere = message.header(&headers::ELSEWHERE).is_some();
+        let insists = message.header(&headers::INSIST).is_some() && !may_go_elsewhere;
         let (request, are_down) = (held.request.len(), self.are_all_down(&found, &place.host));
+        let have_failed = || !found.is_empty() && found.iter().all(|hop| self.shunned.contains(hop, now));
+        if may_go_elsewhere && (are_down || have_failed()) {
+            let answer = Answer::new(StatusCode::SERVICE_UNAVAILABLE).with(headers::ELSEWHERE, 1);
+            return self.answer_held(id, &message, &answer, now);
+        }
         let left = self.in_order(place, found, request, insists, now);
         let hops = Hops { name: place.host.clone(), current: None, is_trial: false, left };
         if are_down && !insists {

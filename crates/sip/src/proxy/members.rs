@@ -99,6 +99,9 @@ impl Proxy {
         self.counts.nodes_lost += 1;
         self.registered.forget_node(connection);
         self.moved.forget(&node.announcement.owner);
+        // A node that ends as soon as it is told need not have said that it drains.
+        let is_to_end = node.announcement.draining || self.is_draining();
+        let why = if why == NodeLoss::Closed && is_to_end { NodeLoss::Ended } else { why };
         self.outputs.push_back(Output::NodeDown(node.announcement.owner.clone(), why));
         self.repeat_elsewhere(&node, now);
     }

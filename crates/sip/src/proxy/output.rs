@@ -104,4 +104,6 @@ pub enum NodeLoss {
     Closed,
     /// Its loop answers no keep-alives.
     Silent,
+    /// Its connection closed while it drained, or we did: it has ended as it should.
+    Ended,
 }

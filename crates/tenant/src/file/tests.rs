@@ -24,6 +24,16 @@ fn the_example_has_no_fault_and_comes_back_from_its_export() {
 }
 
 #[test]
+fn the_file_of_the_guide_to_carriers_has_no_fault() {
+    const GUIDE: &str = include_str!("../../../../docs/connect-a-carrier.md");
+    let from_tenant = GUIDE.lines().skip_while(|line| *line != "    tenant: acme");
+    let block = from_tenant.take_while(|line| line.is_empty() || line.starts_with("    "));
+    let lines: Vec<&str> = block.map(|line| line.strip_prefix("    ").unwrap_or(line)).collect();
+    let objects = read_with_documents(&lines.join("\n")).expect("a tenant");
+    assert_eq!((objects.trunks.len(), objects.dns.len()), (1, 1));
+}
+
+#[test]
 fn what_holds_for_agents_comes_back_from_an_export() {
     let text = GOOD
         .replace("no_answer_action: not_ready", "no_answer_action: logout")

@@ -77,6 +77,12 @@ impl Certificates {
     /// is believed, rather than those of others.
     pub(super) fn first(&mut self, now: i64) -> Result<Tls> {
         self.seen = self.stamps();
+        let first = self.begin(now);
+        self.note_own();
+        first
+    }
+
+    fn begin(&mut self, now: i64) -> Result<Tls> {
         let fault = match self.load(now) {
             Ok(tls) => return Ok(tls),
             Err(fault) => fault,
@@ -111,12 +117,16 @@ impl Certificates {
             }
         });
         self.seen = stamps;
-        // Reading may have written our own. Another file that has changed meanwhile is read the next time.
+        self.note_own();
+        self.complain(now);
+        tls
+    }
+
+    /// Reading may have written our own. Another file that has changed meanwhile is read the next time.
+    fn note_own(&mut self) {
         if let Some(own) = self.seen.get_mut(&self.own) {
             *own = stamp(&self.own);
         }
-        self.complain(now);
-        tls
     }
 
     fn load(&mut self, now: i64) -> Result<Tls> {

@@ -13,7 +13,7 @@ use net::sip::tcp::{MeterOf, SendError};
 use net::sip::{Datagram, ProvenOwner, TcpEvent, TcpTable, UdpEndpoint};
 use net::tls::Tls;
 use runtime::{PeerMeter, Pii, RoleContext};
-use sip::proxy::{Lacking, Output, Proxy, Side, Trunks};
+use sip::proxy::{Lacking, NodeLoss, Output, Proxy, Side, Trunks};
 use sip::{ConnectionId, Flow, Transmit};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
@@ -355,7 +355,10 @@ impl EventLoop {
                     self.show_nodes();
                 }
                 Output::NodeDown(owner, why) => {
-                    warn!(%owner, ?why, "a node is not live any more");
+                    match why {
+                        NodeLoss::Ended => info!(%owner, "a node has ended"),
+                        NodeLoss::Closed | NodeLoss::Silent => warn!(%owner, ?why, "a node is not live any more"),
+                    }
                     self.show_nodes();
                 }
             }

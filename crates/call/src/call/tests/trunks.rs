@@ -148,6 +148,28 @@ fn a_trunk_that_refuses_at_last_leaves_an_emergency_to_the_others() {
 }
 
 #[test]
+fn an_emergency_is_tried_by_a_trunk_that_is_known_to_be_away_after_all_others() {
+    let Destination::Outside(mut outside) = by_three() else { unreachable!("it is outside") };
+    outside.way.always = true;
+    outside.further.iter_mut().for_each(|way| way.always = true);
+    let first = outside.way.clone();
+    let mut bench = Bench::internal(NUMBER);
+    bench.plan(Destination::Outside(outside));
+    let leg = bench.rings().pop().expect("it is called");
+    assert!(bench.call.first().has_another_trunk_than("first"));
+    bench.give(Input::LegPutOff { leg, way: first });
+    assert_eq!(notes(&bench), ["the trunk first has not answered lately: the trunk second is tried"]);
+    for _ in 0..2 {
+        let leg = bench.rings().pop().expect("the next trunk is tried");
+        bench.give(Input::LegUnreachable { leg, status: 503 });
+    }
+    let last = bench.rings().pop().expect("the first is tried at last");
+    assert!(!bench.call.first().has_another_trunk_than("first"));
+    bench.give(Input::LegAnswered(last));
+    assert_eq!(bench.call.first().parties.len(), 2);
+}
+
+#[test]
 fn only_a_trunk_that_was_left_for_its_silence_is_called_silent() {
     let silent = |bench: &Bench, leg| bench.outputs.contains(&Output::LegSilent(leg));
     let (mut bench, leg) = called();

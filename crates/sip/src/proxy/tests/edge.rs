@@ -198,6 +198,21 @@ fn a_proxy_drains_until_the_nodes_that_drain_too_have_gone() {
 }
 
 #[test]
+fn a_proxy_that_drains_does_not_wait_for_a_carrier_whose_registrar_has_gone() {
+    let mut lab = Lab::new();
+    lab.node(ConnectionId(1), "registrar", "r.1");
+    let register = "REGISTER sip:192.0.2.77 SIP/2.0\nVia: SIP/2.0/TCP 127.0.2.1;branch=z9hG4bK-r\n\
+                    From: <sip:we@192.0.2.77>;tag=1\nTo: <sip:we@192.0.2.77>\nCall-ID: r\nCSeq: 1 REGISTER\n\
+                    Contact: <sip:we@127.0.0.1:5060>\nMax-Forwards: 70\nContent-Length: 0\n\n";
+    lab.by(ConnectionId(1), register);
+    assert_eq!(lab.only().0, udp("192.0.2.77:5060"));
+    lab.proxy.drain(lab.now);
+    assert!(!lab.proxy.is_idle(), "the registrar waits for the carrier");
+    lab.proxy.handle_closed(ConnectionId(1), lab.now);
+    assert!(lab.proxy.has_drained(lab.now), "nobody does");
+}
+
+#[test]
 fn a_proxy_that_drains_alone_ends_when_no_request_waits() {
     let mut lab = Lab::new();
     lab.node(ConnectionId(1), "sip-cluster", "a.1");

@@ -115,6 +115,27 @@ fn an_address_that_failed_is_tried_last_for_a_while() {
 }
 
 #[test]
+fn an_emergency_that_has_another_trunk_is_put_off_by_an_address_that_has_just_failed() {
+    let mut lab = lab();
+    let one = || Some(vec![hop(Transport::Udp, "192.0.2.1:5060")]);
+    let helps = |lab: &mut Lab, branch: &str, more: &str| {
+        call(lab, branch, &format!("Trunkline-Insist: 1\n{more}"));
+        resolve(lab, one());
+        lab.only()
+    };
+    let (flow, first) = helps(&mut lab, "z9hG4bK-a", "Trunkline-Elsewhere: 1\n");
+    assert_eq!(flow, udp("192.0.2.1:5060"), "nothing is said against it");
+    assert_eq!(first.header(&headers::ELSEWHERE), None, "it stays inside");
+    lab.from("192.0.2.1:5060", &answer(&first, 503, "x"));
+    lab.take();
+    let (flow, put_off) = helps(&mut lab, "z9hG4bK-b", "Trunkline-Elsewhere: 1\n");
+    assert_eq!((flow, put_off.status()), (tcp(1), Some(StatusCode::SERVICE_UNAVAILABLE)));
+    assert!(put_off.header(&headers::ELSEWHERE).is_some(), "the node knows why");
+    let (flow, _) = helps(&mut lab, "z9hG4bK-c", "");
+    assert_eq!(flow, udp("192.0.2.1:5060"), "it is tried at last");
+}
+
+#[test]
 fn who_rang_is_not_passed_over() {
     let mut lab = lab();
     call(&mut lab, "z9hG4bK-a", "");

@@ -28,6 +28,25 @@ fn a_node_that_answers_stays_and_a_silent_one_is_lost_within_1_2_s() {
 }
 
 #[test]
+fn a_node_that_closes_its_connection_is_lost_unless_it_was_to_end() {
+    for (node_drains, proxy_drains, why) in
+        [(false, false, NodeLoss::Closed), (true, false, NodeLoss::Ended), (false, true, NodeLoss::Ended)]
+    {
+        let mut lab = Lab::new();
+        lab.node(ConnectionId(1), "sip-cluster", "a.1");
+        if node_drains {
+            lab.announce(ConnectionId(1), "sip-cluster;node=a;epoch=1;draining", TOKEN);
+        }
+        if proxy_drains {
+            lab.proxy.drain(lab.now);
+        }
+        lab.proxy.handle_closed(ConnectionId(1), lab.now);
+        lab.drain();
+        assert!(lab.outputs.contains(&Output::NodeDown(owner("a.1"), why)), "{why:?}: {:?}", lab.outputs);
+    }
+}
+
+#[test]
 fn a_node_that_drains_gets_what_it_owns_and_nothing_new() {
     let mut lab = Lab::new();
     lab.node(ConnectionId(1), "sip-cluster", "a.1");

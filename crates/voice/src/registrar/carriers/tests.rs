@@ -133,6 +133,22 @@ fn what_is_wanted_no_more_is_removed_and_the_last_replica_removes_all() {
 }
 
 #[test]
+fn a_corrected_contact_is_registered_within_seconds_although_nobody_answers_at_the_former_one() {
+    let mut one = Replica::new(1, &[owner(1)]);
+    one.carriers.set_trunks(trunks(1), one.now);
+    one.now = one.now + Duration::from_secs(1);
+    one.carriers.handle_timeout(one.now);
+    assert!(one.carriers.poll_request().is_some(), "it gets no answer");
+    let mut corrected = trunks(1);
+    corrected.values_mut().for_each(|account| account.registrar = "203.0.113.10:5060".to_owned());
+    one.carriers.set_trunks(corrected, one.now);
+    assert!(one.users().is_empty(), "the former one has its time");
+    one.now = one.now + own_registration::END_WITHIN;
+    let begun: Vec<String> = (0..2).flat_map(|_| one.users()).collect();
+    assert_eq!(begun, ["user-0"]);
+}
+
+#[test]
 fn a_proxy_that_is_gone_leads_to_another_with_its_own_contact() {
     let mut one = Replica::new(1, &[owner(1)]);
     one.carriers.set_trunks(trunks(1), one.now);

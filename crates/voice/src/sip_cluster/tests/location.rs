@@ -8,6 +8,7 @@ use model::request::RequestKind;
 use model::{ConnId, Dn, UserData};
 use sip::agent::{DialogId, Event, Reply};
 use sip::location::{CivicElement, GEOLOCATION, GEOLOCATION_ROUTING, Geolocation, KnownLocation};
+use sip::proxy::headers::ELSEWHERE;
 use sip::{HeaderName, Message, StatusCode};
 
 use super::bench::{Bench, PHONE_SDP, Peer, by_two_trunks, phone};
@@ -349,6 +350,25 @@ fn an_emergency_goes_on_after_any_failure() {
         refuse(&mut bench, Reply::new(StatusCode(status)));
         assert_eq!(attempts(&bench).len(), 2, "{status}");
     }
+}
+
+#[test]
+fn an_emergency_is_tried_last_by_a_carrier_that_is_known_to_be_away() {
+    let is_away = || Reply::new(StatusCode::SERVICE_UNAVAILABLE).header(ELSEWHERE, "1");
+    let may_be_put_off =
+        |bench: &Bench| invites(bench).last().is_some_and(|(invite, _)| invite.header(&ELSEWHERE).is_some());
+    let mut bench = calls(PHONE, emergency("wide", "two"));
+    for _ in 0..2 {
+        assert!(may_be_put_off(&bench), "{:?}", bench.story);
+        refuse(&mut bench, is_away());
+    }
+    for _ in 0..2 {
+        assert!(!may_be_put_off(&bench), "nobody is put off twice");
+        refuse(&mut bench, Reply::new(StatusCode::SERVICE_UNAVAILABLE));
+    }
+    let at = |trunk: &str| (format!("{trunk}.example:5060"), false);
+    assert_eq!(attempts(&bench), ["wide", "two", "wide", "two"].map(at));
+    assert!(bench.refusal().is_some());
 }
 
 /// 7101, which talks, consults about the emergency.

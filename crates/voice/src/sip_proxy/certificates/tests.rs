@@ -47,7 +47,9 @@ impl Lab {
 #[test]
 fn without_a_certificate_one_is_made_and_kept_while_it_is_good() {
     let lab = Lab::new();
-    lab.certificates(&[], &["192.0.2.1"]).first(NOW).unwrap();
+    let mut made = lab.certificates(&[], &["192.0.2.1"]);
+    made.first(NOW).unwrap();
+    assert!(made.renewed(NOW).is_none(), "we have written it ourselves");
     let (text, own) = lab.own();
     assert!(own.is_for("192.0.2.1"));
     let mode = fs::metadata(lab.folder.path().join(OWN_FILE)).unwrap().mode();

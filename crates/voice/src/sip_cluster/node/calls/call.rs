@@ -6,6 +6,7 @@ use call::call::{Playing, Seat};
 use call::{CallSnapshot, Thread};
 use infra::{Absorbed, CallIndex, DialogKey, NewCall};
 use model::event::Stamped;
+use model::plan::Contact;
 use model::{ConnId, Dn, LegId, Owner, TenantId, Timestamp};
 use sip::agent::{COMPLETED_ELSEWHERE, DialogId, ExtraHeaders};
 use sip::diversion::Diversions;
@@ -38,6 +39,8 @@ pub struct Entry {
     /// Trunks whose carriers were told where the caller is, and have said nothing, in whichever of its calls: the INVITE may have been too
     /// large for the way there.
     pub location_unheard: Vec<String>,
+    /// Where carriers of emergency numbers are that were away, and are tried after all others. Not stored: a successor may put one off again.
+    pub put_off: Vec<Contact>,
     /// Whether whoever is rung for it must be rung by TLS, whoever has called: a party has transferred it to `sips:`.
     pub needs_tls: bool,
     /// The INVITE that began it; none for a call made by request.
@@ -109,6 +112,7 @@ impl Entry {
             verdict: None,
             warning: None,
             location_unheard: Vec::new(),
+            put_off: Vec::new(),
             needs_tls: false,
             invite: None,
             stored: Stored::No,

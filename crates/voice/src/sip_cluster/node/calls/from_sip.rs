@@ -237,6 +237,7 @@ impl Node {
         let is_busy = side == Side::Phone && self.is_busy_by_another(conn_id, id);
         let status = if is_busy { StatusCode::BUSY_HERE } else { status };
         let (rivals, is_lost_flow) = (self.rivals(conn_id, id), self.is_lost_flow(conn_id, id, status, response));
+        let put_off = self.take_put_off(Place { conn_id, leg: id, side }, response);
         let Some(leg) = self.leg_mut(conn_id, id) else { return };
         let (stage, next) = (leg.stage, leg.by_next_flow());
         let is_emergency = leg.target.as_ref().is_some_and(|target| target.is_emergency);
@@ -265,14 +266,15 @@ impl Node {
                 let status_shown = shown.0;
                 let is_lost = has_no_tls || is_lost_flow;
                 let next = next.filter(|_| is_lost);
-                let input = match next {
-                    Some(next) => Input::FlowFailed { leg: id, next },
+                let input = match (next, put_off) {
+                    (Some(next), _) => Input::FlowFailed { leg: id, next },
+                    (None, Some(way)) => Input::LegPutOff { leg: id, way },
                     // It says nothing about who is there: no agent is made not ready for it.
-                    None if has_no_tls => Input::LegUnreachable { leg: id, status: 503 },
-                    None if is_about_way(status, is_emergency) => {
+                    (None, None) if has_no_tls => Input::LegUnreachable { leg: id, status: 503 },
+                    (None, None) if is_about_way(status, is_emergency) => {
                         Input::LegUnreachable { leg: id, status: status_shown }
                     }
-                    None => Input::LegFailed { leg: id, status: status_shown },
+                    (None, None) => Input::LegFailed { leg: id, status: status_shown },
                 };
                 let failed = FailedBeside { conn_id, id, rivals, status, is_emergency, is_lost };
                 self.fails_beside(failed, input, now);

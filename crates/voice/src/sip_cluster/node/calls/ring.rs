@@ -6,14 +6,14 @@ use call::{CallSnapshot, Input};
 use model::{ConnId, LegId, Timestamp};
 use sip::agent::{Invite, Provisionals};
 use sip::dialog::MAX_FORWARDS;
-use sip::proxy::headers::INSIST;
+use sip::proxy::headers::{ELSEWHERE, INSIST};
 use sip::{Flow, HeaderName, StatusCode};
 
 use super::incoming::ANONYMOUS;
 use super::leg::{AudioPath, Leg, LegStage, Place, Side, Target};
 use super::sips::{self, RingBy};
 use super::to_sip::{NO_STREAM, note};
-use super::trunk::limits::Barrier;
+use super::trunk::limits::{Barrier, may_be_put_off};
 use crate::sip_cluster::node::Node;
 use crate::sip_cluster::node::proxies::NO_CONNECTION;
 use crate::trunk_accounts;
@@ -93,8 +93,9 @@ impl Node {
         self.trace_trunk_asked(entry, target, shown_number(target, state), now);
         let ShownCaller { from, privacy, asserted } = self.shown_caller(conn_id, target, state, edge);
         let insists = target.insists.then(|| (INSIST, "1".to_owned()));
+        let elsewhere = may_be_put_off(entry, state, target).then(|| (ELSEWHERE, "1".to_owned()));
         let by_itself = state.rings_at_origin().then(|| super::originate::answer_by_itself(edge));
-        let of_us = self.trace_header(conn_id).into_iter().chain(insists).chain(sips::told_proxy(by));
+        let of_us = self.trace_header(conn_id).into_iter().chain(insists).chain(elsewhere).chain(sips::told_proxy(by));
         let of_caller = by_itself.into_iter().chain(privacy).chain(asserted);
         let diverted = self.told_diversions(conn_id, id, target, edge);
         let given = self.told_user_to_user(conn_id, id, target);

@@ -8,21 +8,26 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use call::Input;
+use call::{CallSnapshot, Input};
 use contracts::provisioning::DiversionForm;
-use model::plan::{Caller, OutgoingLimit, OutsideLimits};
+use model::plan::{Caller, OutgoingLimit, OutsideLimits, Way};
 use model::{ConnId, Encryption, LegId, NodeId, TenantId, Timestamp};
 use runtime::trace::What;
+use sip::proxy::headers::ELSEWHERE;
 use sip::{Message, StatusCode};
 
 use crate::sip_cluster::node::Node;
-use crate::sip_cluster::node::calls::leg::{Leg, LegStage, Place, Target};
+use crate::sip_cluster::node::calls::call::Entry;
+use crate::sip_cluster::node::calls::leg::{Leg, LegStage, Place, Side, Target};
 use crate::sip_cluster::node::calls::sips;
 
 /// The longest time for which a carrier is left out because it has asked for it.
 pub const PAUSE_MAX: Duration = Duration::from_secs(300);
 /// The most carriers that are left out at a time; further ones are tried as before.
 const PAUSES_MAX: usize = 1_000;
+
+/// How long a trunk that was put off may say nothing before the next one of these is tried, in milliseconds.
+const PUT_OFF_TRY_MS: u64 = 10_000;
 
 /// What a tenant has set for a trunk.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -285,6 +290,29 @@ impl Node {
             self.metrics.trunk_paused();
         }
     }
+
+    /// The way of an emergency that a proxy has put off because its carrier is known to be away.
+    pub(in crate::sip_cluster::node::calls) fn take_put_off(
+        &mut self,
+        Place { conn_id, leg, side }: Place,
+        response: Option<&Message>,
+    ) -> Option<Way> {
+        response.filter(|_| side == Side::Phone)?.header(&ELSEWHERE)?;
+        let entry = self.calls.get_mut(&conn_id)?;
+        let Target { contact, shows, trunk, limits, .. } = entry.leg(leg)?.target.clone()?;
+        entry.put_off.push(contact.clone());
+        Some(Way { trunk: trunk?, contact, caller_id: shows, try_ms: PUT_OFF_TRY_MS, always: true, limits })
+    }
+}
+
+/// Whether the INVITE of an emergency may be put off while its carrier is known to be away: another trunk is left, and it has not been before.
+pub(in crate::sip_cluster::node::calls) fn may_be_put_off(
+    entry: &Entry,
+    state: &CallSnapshot,
+    target: &Target,
+) -> bool {
+    let is_one_left = target.trunk.as_deref().is_some_and(|trunk| state.has_another_trunk_than(trunk));
+    target.is_emergency && is_one_left && !entry.put_off.contains(&target.contact)
 }
 
 #[cfg(test)]
