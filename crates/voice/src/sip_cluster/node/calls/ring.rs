@@ -7,6 +7,7 @@ use model::{ConnId, LegId, Timestamp};
 use sip::agent::{Invite, Provisionals};
 use sip::dialog::MAX_FORWARDS;
 use sip::proxy::headers::INSIST;
+use sip::uri::escape::escape_user;
 use sip::{Flow, HeaderName, StatusCode};
 
 use super::incoming::ANONYMOUS;
@@ -181,19 +182,4 @@ struct ShownCaller {
     from: String,
     privacy: Option<(HeaderName, String)>,
     asserted: Option<(HeaderName, String)>,
-}
-
-/// Escapes characters that a user part must not contain (RFC 3261 section 25.1 `user`).
-fn escape_user(user: &str) -> String {
-    let mut escaped = String::with_capacity(user.len());
-    for byte in user.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,;?/".contains(&byte) {
-            escaped.push(char::from(byte));
-        } else {
-            use std::fmt::Write as _;
-            // Writing to a String cannot fail.
-            let _ = write!(escaped, "%{byte:02X}");
-        }
-    }
-    escaped
 }
