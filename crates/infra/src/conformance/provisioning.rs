@@ -208,6 +208,7 @@ fn tenant(name: &str) -> TenantId {
 pub async fn run(store: &dyn ProvisioningStore) {
     a_tenant_comes_back_as_it_was_stored(store).await;
     an_update_needs_the_present_revision(store).await;
+    a_changed_trunk_comes_back_as_it_was_changed(store).await;
     changes_are_read_since_a_revision(store).await;
     a_broken_rule_is_the_callers_fault_and_changes_nothing(store).await;
     a_dn_may_move_between_places_in_one_update(store).await;
@@ -229,6 +230,20 @@ async fn an_update_needs_the_present_revision(store: &dyn ProvisioningStore) {
     store.update(&acme, Revision(0), put_all(&objects("conflict"))).await.unwrap();
     let stale = store.update(&acme, Revision(0), put_all(&objects("conflict"))).await;
     assert!(matches!(stale, Err(StoreError::Conflict { expected: 0, actual: 1, .. })), "{stale:?}");
+}
+
+/// Its keys are set at first, none then, and all again: one that an update forgets stays as it was.
+async fn a_changed_trunk_comes_back_as_it_was_changed(store: &dyn ProvisioningStore) {
+    let acme = tenant("trunk");
+    store.update(&acme, Revision(0), put_all(&objects("trunk"))).await.unwrap();
+    let full = objects("trunk").trunks.remove(0);
+    let bare = Trunk { name: full.name.clone(), ..Trunk::default() };
+    for (revision, trunk) in [(1, bare), (2, full)] {
+        let put = ObjectChange::Put(Object::Trunk(trunk.clone()));
+        store.update(&acme, Revision(revision), vec![put]).await.unwrap();
+        let (_, held) = store.load(&acme).await.unwrap().unwrap();
+        assert_eq!(held.trunks, [trunk]);
+    }
 }
 
 async fn changes_are_read_since_a_revision(store: &dyn ProvisioningStore) {

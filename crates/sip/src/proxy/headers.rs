@@ -89,3 +89,19 @@ impl Unanswered {
 pub fn is_ours(name: &str) -> bool {
     name.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_book_has_a_row_for_every_header() {
+        let page = include_str!("../../../../docs/internals/sip-inside.md");
+        let names: Vec<&str> =
+            include_str!("headers.rs").split('"').filter(|text| is_ours(text) && *text != PREFIX).collect();
+        assert!(names.contains(&TOKEN.as_str()), "the names are read from this file");
+        for name in names {
+            assert!(page.contains(&format!("\n| `{name}: ")), "{name}");
+        }
+    }
+}

@@ -1,4 +1,4 @@
-//! A place that an INVITE has left for the next one, since it said nothing in time, and that answers after all. A carrier that has got the
+//! A late response from an address the INVITE has already failed over from, since that said nothing in time. A carrier that has got the
 //! INVITE twice takes the first, and refuses the second with 482 (RFC 3261 §8.2.2.2): whichever says something first has the call, and the
 //! other one is cancelled as soon as it rings (§16.7 step 10).
 

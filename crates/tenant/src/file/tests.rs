@@ -189,6 +189,16 @@ fn the_published_schema_is_that_of_the_declaration() {
 }
 
 #[test]
+fn the_book_has_a_row_for_every_key_of_a_trunk() {
+    let page = include_str!("../../../../docs/trunk-keys.md");
+    let schema = json_schema();
+    let keys = schema.pointer("/properties/trunks/items/properties").and_then(serde_json::Value::as_object);
+    for key in keys.expect("the keys of a trunk").keys() {
+        assert!(page.contains(&format!("\n| `{key}` | ")), "{key}");
+    }
+}
+
+#[test]
 fn a_name_that_stands_twice_is_a_fault_on_the_same_line_too() {
     let text = "\
 tenant: x

@@ -157,38 +157,68 @@ fn dns(yaml: &mut String, objects: &TenantObjects) {
     names(yaml, "queues", queues.into_iter());
 }
 
+/// Each field is named here, so that a new one does not compile before it is written.
 fn trunk(trunk: &Trunk) -> String {
-    let allow = flow(trunk.allow.iter().map(String::as_str));
-    let certificate_names = match &*trunk.certificate_names {
+    let Trunk {
+        name,
+        allow,
+        certificate_names,
+        contact,
+        prefix,
+        caller_id,
+        priority,
+        weight,
+        try_s,
+        user,
+        password,
+        calls_max,
+        early_speech,
+        direct_media,
+        options,
+        register,
+        encryption: secured,
+        calls_per_second,
+        drain,
+        asserts_identity,
+        auth_user,
+        domain,
+        diversion: diverted,
+        user_to_user,
+        location,
+        headers: rules,
+        stir: signed,
+    } = trunk;
+    let allow = flow(allow.iter().map(String::as_str));
+    let certificate_names = match &**certificate_names {
         [] => String::new(),
         names => format!(", certificate_names: {}", flow(names.iter().map(String::as_str))),
     };
     let more = certificate_names
-        + &optional("contact", trunk.contact.as_deref())
-        + &optional("prefix", trunk.prefix.as_deref())
-        + &optional("caller_id", trunk.caller_id.as_deref())
-        + &set("priority", trunk.priority)
-        + &set("weight", trunk.weight)
-        + &set("try_s", trunk.try_s)
-        + &optional("user", trunk.user.as_deref())
-        + &optional("password", trunk.password.as_ref().map(Secret::reveal))
-        + &optional("auth_user", trunk.auth_user.as_deref())
-        + &optional("domain", trunk.domain.as_deref())
-        + &set("calls_max", trunk.calls_max)
-        + &set("calls_per_second", trunk.calls_per_second)
-        + if trunk.drain { ", drain: true" } else { "" }
-        + if trunk.user_to_user { ", user_to_user: true" } else { "" }
-        + if trunk.location { ", location: true" } else { "" }
-        + if trunk.asserts_identity { ", asserts_identity: true" } else { "" }
-        + if trunk.early_speech { ", early_speech: true" } else { "" }
-        + if trunk.direct_media { DIRECT } else { "" }
-        + if trunk.options { ", options: true" } else { "" }
-        + if trunk.register { ", register: true" } else { "" }
-        + &encryption(trunk.encryption)
-        + &diversion(trunk.diversion)
-        + &headers::line(&trunk.headers)
-        + &stir::line(&trunk.stir);
-    format!("- {{name: {}, allow: {allow}{more}}}", text(&trunk.name))
+        + &optional("contact", contact.as_deref())
+        + &optional("prefix", prefix.as_deref())
+        + &optional("caller_id", caller_id.as_deref())
+        + &set("priority", *priority)
+        + &set("weight", *weight)
+        + &set("try_s", *try_s)
+        + &optional("user", user.as_deref())
+        + &optional("password", password.as_ref().map(Secret::reveal))
+        + &optional("auth_user", auth_user.as_deref())
+        + &optional("domain", domain.as_deref())
+        + &set("calls_max", *calls_max)
+        + &set("calls_per_second", *calls_per_second)
+        + if *drain { ", drain: true" } else { "" }
+        + if *user_to_user { ", user_to_user: true" } else { "" }
+        + if *location { ", location: true" } else { "" }
+        + if *asserts_identity { ", asserts_identity: true" } else { "" }
+        + if *early_speech { ", early_speech: true" } else { "" }
+        + if *direct_media { DIRECT } else { "" }
+        + if *options { ", options: true" } else { "" }
+        + if *register { ", register: true" } else { "" }
+        + &encryption(*secured)
+        + &diversion(*diverted)
+        + &headers::line(rules)
+        + &stir::line(signed);
+    format!("- {{name: {}, allow: {allow}{more}}}", text(name))
 }
 
 /// Nothing for what holds without it.

@@ -12,8 +12,8 @@ use sip::location::{CivicElement, GeoPoint, KnownLocation};
 
 use super::node::calls::direct::{PhoneRules, ReadPhones};
 use super::node::calls::trunk::header_rules::ReadHeaderRules;
-use super::node::calls::trunk::limits::{ReadReceived, ReadTrunks, TrunkRules};
 use super::node::calls::trunk::location::ReadLocation;
+use super::node::calls::trunk::settings::{ReadReceived, ReadTrunks, TrunkRules};
 
 /// Reads what is set for trunks.
 pub(super) fn trunks(configuration: Configuration) -> ReadTrunks {

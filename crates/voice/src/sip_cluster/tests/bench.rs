@@ -19,7 +19,7 @@ use sip::{ConnectionId, Flow, LocalTag, Message, Seal, StatusCode};
 use crate::sip_cluster::limits::Limits;
 use crate::sip_cluster::metrics::Metrics;
 use crate::sip_cluster::node::calls::direct::PhoneRules;
-use crate::sip_cluster::node::calls::trunk::limits::TrunkRules;
+use crate::sip_cluster::node::calls::trunk::settings::TrunkRules;
 use crate::sip_cluster::node::order::Order;
 use crate::sip_cluster::node::{Node, Parts};
 

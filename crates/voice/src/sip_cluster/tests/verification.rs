@@ -13,7 +13,7 @@ use sip::{HeaderName, Start};
 use super::bench::{Bench, PHONE_SDP, Peer, phone, point};
 use super::restart::restart;
 use crate::sip_cluster::certificates::Fetched;
-use crate::sip_cluster::node::calls::trunk::limits::TrunkRules;
+use crate::sip_cluster::node::calls::trunk::settings::TrunkRules;
 use crate::sip_cluster::node::calls::waiting::early_invites::{EARLY_FOR, EARLY_OF_TENANT_MAX};
 use crate::sip_cluster::node::calls::waiting::verification::{Verification, WAITS_FOR};
 use crate::sip_cluster::node::order::Order;

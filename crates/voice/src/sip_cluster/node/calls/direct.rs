@@ -18,7 +18,7 @@ use super::leg::{AudioPath, EarlySession, HeldKeys, Leg, LegStage, Target};
 use super::rooms::REFUSED_MOVES_MAX;
 use super::session;
 use super::to_sip::note;
-use super::trunk::limits::TrunkRules;
+use super::trunk::settings::TrunkRules;
 use crate::sip_cluster::node::Node;
 
 /// The most keys of a thread that wait until media can pass them on.

@@ -7,6 +7,7 @@ use model::{ConnId, LegId, Timestamp};
 use sip::agent::{Invite, Provisionals};
 use sip::dialog::MAX_FORWARDS;
 use sip::proxy::headers::{ELSEWHERE, INSIST};
+use sip::uri::escape::escape_user;
 use sip::{Flow, HeaderName, StatusCode};
 
 use super::incoming::ANONYMOUS;
@@ -188,19 +189,4 @@ struct ShownCaller {
 /// The number that a phone or carrier is shown.
 fn shown_number<'a>(target: &'a Target, state: &'a CallSnapshot) -> &'a str {
     target.shows.as_deref().unwrap_or_else(|| state.presented_number())
-}
-
-/// Escapes characters that a user part must not contain (RFC 3261 section 25.1 `user`).
-fn escape_user(user: &str) -> String {
-    let mut escaped = String::with_capacity(user.len());
-    for byte in user.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,;?/".contains(&byte) {
-            escaped.push(char::from(byte));
-        } else {
-            use std::fmt::Write as _;
-            // Writing to a String cannot fail.
-            let _ = write!(escaped, "%{byte:02X}");
-        }
-    }
-    escaped
 }

@@ -1,8 +1,9 @@
-//! What concerns the trunk of a call: its limits, its rules about headers, and what its carrier is told.
+//! What concerns the trunk of a call: its settings and limits, its rules about headers, and what its carrier is told.
 
 mod diversion;
 pub mod header_rules;
 pub mod identity;
 pub mod limits;
 pub mod location;
+pub mod settings;
 mod spending;

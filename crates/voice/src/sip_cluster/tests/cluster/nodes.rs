@@ -19,7 +19,7 @@ use crate::sip_cluster::ledger::claim::FailedOwners;
 use crate::sip_cluster::limits::{GAP_MAX, Limits};
 use crate::sip_cluster::metrics::Metrics;
 use crate::sip_cluster::node::calls::direct::PhoneRules;
-use crate::sip_cluster::node::calls::trunk::limits::TrunkRules;
+use crate::sip_cluster::node::calls::trunk::settings::TrunkRules;
 use crate::sip_cluster::node::lookup::Found;
 use crate::sip_cluster::node::{Node, Parts};
 

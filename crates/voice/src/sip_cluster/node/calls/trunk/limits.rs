@@ -9,9 +9,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use call::{CallSnapshot, Input};
-use contracts::provisioning::DiversionForm;
 use model::plan::{Caller, OutgoingLimit, OutsideLimits, Way};
-use model::{ConnId, Encryption, LegId, NodeId, TenantId, Timestamp};
+use model::{ConnId, LegId, NodeId, TenantId, Timestamp};
 use runtime::trace::What;
 use sip::proxy::headers::ELSEWHERE;
 use sip::{Message, StatusCode};
@@ -28,43 +27,6 @@ const PAUSES_MAX: usize = 1_000;
 
 /// How long a trunk that was put off may say nothing before the next one of these is tried, in milliseconds.
 const PUT_OFF_TRY_MS: u64 = 10_000;
-
-/// What a tenant has set for a trunk.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TrunkRules {
-    /// Whether config has told of it.
-    pub is_known: bool,
-    /// How many calls it takes at a time.
-    pub calls_max: Option<u32>,
-    /// Whether its carrier hears who calls before it answers.
-    pub early_speech: bool,
-    /// Whether audio may go between its carrier and a phone directly.
-    pub direct_media: bool,
-    /// Whether its carrier is asked by OPTIONS whether it is there, and gets no call while it is not.
-    pub options: bool,
-    /// Whether the audio with its carrier is encrypted.
-    pub encryption: Encryption,
-    /// How many calls a second go out by it.
-    pub calls_per_second: Option<u32>,
-    /// Whether no further calls go out by it.
-    pub drains: bool,
-    /// Whether its carrier is told who calls by P-Asserted-Identity.
-    pub asserts_identity: bool,
-    /// How its carrier is told who has diverted a call.
-    pub diversion: DiversionForm,
-    /// Whether its carrier gets User-to-User.
-    pub user_to_user: bool,
-    /// Whether its carrier is told where the caller of an emergency call is.
-    pub location: bool,
-    /// Its carrier's domain, where that is not the host at which it takes calls.
-    pub domain: Option<String>,
-}
-
-/// Reads what a tenant has set for a trunk.
-pub type ReadTrunks = Box<dyn Fn(&TenantId, &str) -> TrunkRules + Send>;
-
-/// Reads what a number that a trunk has sent means; none: itself.
-pub type ReadReceived = Box<dyn Fn(&TenantId, &str, &str) -> Option<String> + Send>;
 
 /// Calls that went out by trunks in the present second.
 #[derive(Default)]

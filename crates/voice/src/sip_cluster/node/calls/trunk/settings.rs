@@ -1,0 +1,41 @@
+//! What a tenant has set for its trunks, as a node reads it.
+
+use contracts::provisioning::DiversionForm;
+use model::{Encryption, TenantId};
+
+/// What a tenant has set for a trunk.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TrunkRules {
+    /// Whether config has told of it.
+    pub is_known: bool,
+    /// How many calls it takes at a time.
+    pub calls_max: Option<u32>,
+    /// Whether its carrier hears who calls before it answers.
+    pub early_speech: bool,
+    /// Whether audio may go between its carrier and a phone directly.
+    pub direct_media: bool,
+    /// Whether its carrier is asked by OPTIONS whether it is there, and gets no call while it is not.
+    pub options: bool,
+    /// Whether the audio with its carrier is encrypted.
+    pub encryption: Encryption,
+    /// How many calls a second go out by it.
+    pub calls_per_second: Option<u32>,
+    /// Whether no further calls go out by it.
+    pub drains: bool,
+    /// Whether its carrier is told who calls by P-Asserted-Identity.
+    pub asserts_identity: bool,
+    /// How its carrier is told who has diverted a call.
+    pub diversion: DiversionForm,
+    /// Whether its carrier gets User-to-User.
+    pub user_to_user: bool,
+    /// Whether its carrier is told where the caller of an emergency call is.
+    pub location: bool,
+    /// Its carrier's domain, where that is not the host at which it takes calls.
+    pub domain: Option<String>,
+}
+
+/// Reads what a tenant has set for a trunk.
+pub type ReadTrunks = Box<dyn Fn(&TenantId, &str) -> TrunkRules + Send>;
+
+/// Reads what a number that a trunk has sent means; none: itself.
+pub type ReadReceived = Box<dyn Fn(&TenantId, &str, &str) -> Option<String> + Send>;
