@@ -106,7 +106,7 @@ fn call(tenant: &str, answers: &[Answer], entries: &[(String, u64, &What)]) -> C
                 call.began_at = Some(ms(known.began));
             }
             What::Event(event) if event.answered_by(&outside).is_some() => {
-                drop(call.answered_at.get_or_insert(ms(*at)))
+                call.answered_at = call.answered_at.or(Some(ms(*at)));
             }
             What::Event(event) if event.name == "EventCallDeleted" => {
                 going_on.remove(&event.conn_id);

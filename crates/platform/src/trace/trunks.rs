@@ -44,9 +44,9 @@ pub(super) fn tries(trace: &Trace, names: &LegNames, trunks: &TrunkNames) -> Vec
     let mut notes: Vec<&Note> = trace.notes.iter().collect();
     let one = |(leg, trunk): (u16, &str)| {
         let (party, _) = names.get(&leg)?;
-        let asked = Asked::of(trace, leg);
+        let asked = Attempt::of(trace, leg);
         let since = asked.as_ref().map_or(0.0, |asked| asked.first.at);
-        if asked.as_ref().is_none_or(Asked::is_silent)
+        if asked.as_ref().is_none_or(Attempt::is_silent)
             && let Some(note) = take_unasked(&mut notes, trunk, since)
         {
             let (words, findings) = (vec![format!("{}.", text::capital(&note.text))], vec![warning(note.text.clone())]);
@@ -67,7 +67,7 @@ fn take_unasked<'a>(notes: &mut Vec<&'a Note>, trunk: &str, since: f64) -> Optio
 
 /// The INVITEs that a carrier has got by one leg, until it took the call or the last one was refused.
 #[derive(Debug)]
-struct Asked<'a> {
+struct Attempt<'a> {
     first: &'a Message,
     last: &'a Message,
     /// It rang, or something was heard.
@@ -78,7 +78,7 @@ struct Asked<'a> {
     before: Vec<&'a Message>,
 }
 
-impl<'a> Asked<'a> {
+impl<'a> Attempt<'a> {
     fn of(trace: &'a Trace, leg: u16) -> Option<Self> {
         let of_leg = |message: &&Message| message.method == "INVITE" && leg_of(&message.call_id) == Some(leg);
         let mut asked: Option<Self> = None;
