@@ -140,10 +140,16 @@ impl OwnRegistration {
         };
         let next_try = match &self.phase {
             RegistrationPhase::Waiting { due } => Some(*due),
-            RegistrationPhase::Ready(_) | RegistrationPhase::Asked(_) => Some(now),
-            RegistrationPhase::Cut | RegistrationPhase::Over => None,
+            RegistrationPhase::Ready(_)
+            | RegistrationPhase::Asked(_)
+            | RegistrationPhase::Cut
+            | RegistrationPhase::Over => None,
         };
-        RegistrationStatus { state, registered_until, last: self.last.clone(), next_try }
+        let asked_since = match &self.phase {
+            RegistrationPhase::Ready(round) | RegistrationPhase::Asked(round) => Some(round.since),
+            _ => None,
+        };
+        RegistrationStatus { state, registered_until, last: self.last.clone(), next_try, asked_since }
     }
 
     /// The routes by which the registrar wants our requests to go, nearest first, or why they are not followed; and when the registration
@@ -245,6 +251,15 @@ impl OwnRegistration {
             RegistrationPhase::Waiting { .. } | RegistrationPhase::Ready(_) => self.phase = RegistrationPhase::Over,
         }
         self.handle_timeout(now);
+    }
+
+    /// Another registration takes its place. As [`Self::end`], but a request that waits is given up where nothing is registered as far as the
+    /// registrar has told: the correction of a mistyped address must not wait for somebody who is not there.
+    pub fn give_way(&mut self, now: Timestamp) {
+        if matches!(self.phase, RegistrationPhase::Asked(_)) && !self.is_registered(now) {
+            return self.leave();
+        }
+        self.end(now);
     }
 
     /// It is not wanted any more here, and stays at the registrar: somebody else goes on with it.
@@ -458,7 +473,7 @@ impl OwnRegistration {
         }
         let expires = if removes { 0 } else { self.expires.as_secs() };
         let request = request.header(&HeaderName::Expires, expires).header(&HeaderName::Allow, ALLOW).build();
-        Some(Round { request, contact, removes, challenges: 0, is_lengthened: false, is_moved: false })
+        Some(Round { request, since: now, contact, removes, challenges: 0, is_lengthened: false, is_moved: false })
     }
 
     /// Where we are reached now.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use model::Timestamp;
+
 use super::status::Problem;
 use super::{OwnRegistration, host_of};
 use crate::digest::Unanswered;
@@ -19,6 +21,8 @@ const CHALLENGES_MAX: u8 = 3;
 pub(super) struct Round {
     /// The request, as it is sent or was sent last.
     pub(super) request: Message,
+    /// When it began.
+    pub(super) since: Timestamp,
     /// The Contact that it is about.
     pub(super) contact: String,
     /// Whether it removes that Contact.

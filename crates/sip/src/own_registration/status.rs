@@ -167,6 +167,8 @@ pub struct RegistrationStatus {
     pub registered_until: Option<Timestamp>,
     /// The last outcome.
     pub last: Option<RegistrationOutcome>,
-    /// When the next request is sent; none while no way leads out.
+    /// When the next request is sent; none while one is under way, or no way leads out.
     pub next_try: Option<Timestamp>,
+    /// Since when a round of requests is under way.
+    pub asked_since: Option<Timestamp>,
 }

@@ -312,6 +312,25 @@ fn the_end_removes_what_is_registered() {
 }
 
 #[test]
+fn a_request_that_nobody_answers_does_not_hold_up_what_takes_its_place() {
+    let mut lab = Lab::new();
+    let began = lab.now;
+    lab.now = lab.now + Duration::from_secs(9);
+    assert_eq!((lab.status().next_try, lab.status().asked_since), (None, Some(began)));
+    lab.registration.give_way(lab.now);
+    assert!(lab.registration.is_over());
+    // What is registered is removed, and what is refreshed meanwhile decides first.
+    let mut lab = Lab::new();
+    lab.accept(600);
+    assert!(lab.status().next_try.is_some() && lab.status().asked_since.is_none());
+    lab.go_to_next();
+    lab.registration.give_way(lab.now);
+    assert!(!lab.registration.is_over());
+    lab.accept(600);
+    assert_eq!(lab.last().header(&HeaderName::Expires), Some("0"));
+}
+
+#[test]
 fn nothing_shows_the_password() {
     let lab = Lab::new();
     let shown = format!("{:?} {:?} {:?}", lab.registration, lab.status(), lab.registration.account());

@@ -104,10 +104,17 @@ pub fn carriers(situation: &Situation) -> Vec<Finding> {
 
 fn carrier(now: Timestamp, place: String, row: &CarrierRegistration) -> Finding {
     let ahead = |at: Option<u64>| at.map(|at| format!("{} s", Timestamp::from_millis(at).since(now).as_secs()));
-    let next = ahead(row.next_try_ms).map_or_else(
-        || "no REGISTER can be sent: no sip-proxy is connected".to_owned(),
-        |wait| format!("the next REGISTER is sent in {wait}"),
-    );
+    let next = match (row.asked_since_ms, ahead(row.next_try_ms)) {
+        (Some(since), _) => {
+            format!(
+                "a REGISTER to {} is under way since {} s",
+                row.registrar,
+                now.since(Timestamp::from_millis(since)).as_secs()
+            )
+        }
+        (None, Some(wait)) => format!("the next REGISTER is sent in {wait}"),
+        (None, None) => "no REGISTER can be sent: no sip-proxy is connected".to_owned(),
+    };
     let answer = match (&row.last_answer, row.last_at_ms) {
         (Some(answer), _) => format!("the last answer was {answer}"),
         (None, Some(_)) => "the last REGISTER had no answer".to_owned(),
