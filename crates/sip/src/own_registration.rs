@@ -22,6 +22,7 @@ use crate::message::Message;
 use crate::method::Method;
 use crate::service_route::{self, Unfollowed};
 use crate::status::StatusCode;
+use crate::unreached::Unreached;
 use crate::uri::escape::escape_user;
 pub use account::Account;
 use account::{host_of, transport_of};
@@ -309,12 +310,15 @@ impl OwnRegistration {
             Ok(round) => self.phase = RegistrationPhase::Ready(round),
             Err(problem) => {
                 // Somebody on the way may have said so, after the registrar has taken it.
-                if problem == Problem::Unavailable && !removes {
+                if matches!(problem, Problem::Unavailable | Problem::Unreached(Unreached::Closed)) && !removes {
                     self.doubt(contact, now);
                 }
-                let outcome = RegistrationOutcome {
-                    problem: Some(problem),
-                    ..RegistrationOutcome::answer(response, status, now)
+                let outcome = match problem {
+                    Problem::Unreached(_) => RegistrationOutcome::without_answer(problem, now),
+                    _ => RegistrationOutcome {
+                        problem: Some(problem),
+                        ..RegistrationOutcome::answer(response, status, now)
+                    },
                 };
                 self.failed(outcome, removes, retry_after(response), now);
             }
@@ -328,7 +332,7 @@ impl OwnRegistration {
             if !removes {
                 self.doubt(contact, now);
             }
-            self.failed(RegistrationOutcome::silence(now), removes, None, now);
+            self.failed(RegistrationOutcome::without_answer(Problem::Silence, now), removes, None, now);
         }
     }
 }

@@ -24,6 +24,7 @@ use crate::message::ParseError;
 use crate::next_hop::Hop;
 use crate::seal::{Purpose, Seal};
 use crate::transaction::{Arena, Intervals, Received, TimerQueue, TransactionEvent, TransactionLayer};
+use crate::unreached::Unreached;
 
 mod admission;
 mod allowance;
@@ -144,6 +145,8 @@ pub struct Proxy {
     registered: RegisteredConnections,
     /// Requests that wait for their owner's restart, in order of arrival.
     waiting: VecDeque<u64>,
+    /// The connection that could not be opened, while those are told who wait for it.
+    unopened: Option<(ConnectionId, Unreached)>,
     keep_alive_due: Option<Timestamp>,
     keep_alives: u32,
     opened: u64,
@@ -205,6 +208,7 @@ impl Proxy {
             carriers: Carriers::default(),
             registered: RegisteredConnections::default(),
             waiting: VecDeque::new(),
+            unopened: None,
             keep_alive_due: None,
             keep_alives: 0,
             // Not from 1: numbers of a previous run remain in the routes of phones and carriers.

@@ -13,6 +13,7 @@ mod event_loop;
 mod faults;
 mod inbox;
 mod message_trace;
+mod meters;
 mod metrics;
 mod names;
 mod registers;
@@ -121,7 +122,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
         .map_err(|e| runtime::listener::in_words("udp", udp_at.listen, &e))?;
     check_buffer(&udp, &limits);
     ctx.spawn("drops of the kernel", watch_drops(udp.local(), counters.clone(), ctx.drain.clone()));
-    let meters = event_loop::Meters::new(&ctx);
+    let meters = meters::Meters::new(&ctx);
     let mut tcp = TcpTable::new(limits, counters.clone(), meters.of_connections(&ctx));
     tcp.number_from(ctx.epoch.0 << CONNECTIONS_BITS);
     tcp.believe_forwarders(forwarders(&ctx, settings.web_proxies()?));

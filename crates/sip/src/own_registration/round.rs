@@ -10,7 +10,9 @@ use crate::digest::Unanswered;
 use crate::grant::EXPIRES_MAX;
 use crate::header::{Contact, HeaderName};
 use crate::message::Message;
+use crate::proxy::headers;
 use crate::status::StatusCode;
+use crate::unreached::Unreached;
 use crate::uri::Uri;
 
 /// The most challenges that are answered in a round: one of a proxy, one of the registrar behind it, and one after a stale nonce.
@@ -78,7 +80,11 @@ impl OwnRegistration {
                 }
                 without_credentials(&mut round.request);
             }
-            _ => return Err(Problem::of(status, round.challenges > 0)),
+            _ => {
+                // Only a proxy of ours can say so: it removes such a header from what others say.
+                let unreached = response.header(&headers::NOT_REACHED).and_then(Unreached::parse);
+                return Err(unreached.map_or_else(|| Problem::of(status, round.challenges > 0), Problem::Unreached));
+            }
         }
         Ok(round)
     }

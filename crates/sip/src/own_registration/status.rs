@@ -4,6 +4,7 @@ use model::Timestamp;
 
 use crate::message::{Message, Start};
 use crate::status::StatusCode;
+use crate::unreached::Unreached;
 
 /// The longest reason phrase that is kept, in bytes.
 const PHRASE_MAX: usize = 64;
@@ -44,7 +45,7 @@ impl State {
         match outcome.problem {
             // A registration that has run out since.
             None => Self::Trying,
-            Some(Problem::Silence | Problem::Unavailable) => Self::Unreachable,
+            Some(Problem::Silence | Problem::Unreached(_) | Problem::Unavailable) => Self::Unreachable,
             Some(Problem::WrongPassword | Problem::Forbidden) => Self::WrongPassword,
             Some(_) => Self::Refused,
         }
@@ -56,6 +57,8 @@ impl State {
 pub enum Problem {
     /// No answer came.
     Silence,
+    /// A proxy of ours has not reached the registrar.
+    Unreached(Unreached),
     /// The registrar has a failure or no time (408, 480, 5xx).
     Unavailable,
     /// It does not take the credentials.
@@ -93,6 +96,7 @@ impl Problem {
     pub const fn in_words(self) -> &'static str {
         match self {
             Self::Silence => "no answer came",
+            Self::Unreached(why) => why.in_words(),
             Self::Unavailable => "the carrier has a failure or no time",
             Self::WrongPassword => "the carrier does not take the user and password",
             Self::Forbidden => {
@@ -113,6 +117,7 @@ impl Problem {
             Self::Silence => {
                 "check `contact` (address, port, transport) and what stands in between: firewall, NAT, the carrier's list of allowed addresses"
             }
+            Self::Unreached(why) => why.remedy(),
             Self::Unavailable => "nothing, if it passes; else ask the carrier",
             Self::WrongPassword => {
                 "correct `user` and `password` of the trunk and import the tenant: the new password is tried at once"
@@ -153,8 +158,9 @@ impl RegistrationOutcome {
         Self { at, answer: Some((status.code(), phrase)), problem: None }
     }
 
-    pub(super) const fn silence(at: Timestamp) -> Self {
-        Self { at, answer: None, problem: Some(Problem::Silence) }
+    /// The registrar has not answered.
+    pub(super) const fn without_answer(problem: Problem, at: Timestamp) -> Self {
+        Self { at, answer: None, problem: Some(problem) }
     }
 }
 

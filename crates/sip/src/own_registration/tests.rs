@@ -331,6 +331,22 @@ fn a_request_that_nobody_answers_does_not_hold_up_what_takes_its_place() {
 }
 
 #[test]
+fn what_our_own_proxy_says_is_not_taken_for_an_answer_of_the_registrar() {
+    let mut lab = Lab::new();
+    lab.answer(503, &[(crate::proxy::headers::NOT_REACHED, Unreached::Untrusted.as_str().to_owned())]);
+    let status = lab.status();
+    let last = status.last.expect("an outcome");
+    assert_eq!((status.state, last.answer), (State::Unreachable, None));
+    assert_eq!(last.problem, Some(Problem::Unreached(Unreached::Untrusted)));
+    assert!(last.problem.is_some_and(|problem| problem.remedy().contains("sip-proxy.server_authorities")));
+    // It cannot have been taken: nothing has to be removed later.
+    lab.go_to_next();
+    assert_eq!(lab.last().headers(&HeaderName::Contact).count(), 1);
+    lab.answer(503, &[]);
+    assert_eq!(lab.status().last.and_then(|last| last.answer), Some((503, "Service Unavailable".to_owned())));
+}
+
+#[test]
 fn nothing_shows_the_password() {
     let lab = Lab::new();
     let shown = format!("{:?} {:?} {:?}", lab.registration, lab.status(), lab.registration.account());

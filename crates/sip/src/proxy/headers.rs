@@ -39,9 +39,10 @@ pub const BY_TLS: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-By-Tls
 pub const UNREACHABLE: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Unreachable"));
 /// From a node that got a request of another node's call: the owner, `<node.epoch>`, that the request must go to.
 pub const OWNER: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Owner"));
+/// In our 503 to a node's request to a place outside: why that was not reached ([`crate::Unreached`]).
+pub const NOT_REACHED: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Not-Reached"));
 /// In a response passed from node to node: how often it was passed, as a number.
 pub const PASSED: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Passed"));
-
 /// From a call's owner to media, beside a request for digits: `digits` if they must not be recorded.
 pub const SECRET: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Secret"));
 /// The value of [`SECRET`].

@@ -235,6 +235,9 @@ impl Proxy {
             return;
         }
         self.shun_hop(id, now);
+        if failure == Failure::Flow {
+            self.note_unreached(id);
+        }
         if self.try_next_hop(id, NextHop::Unanswered, now) {
             return;
         }
@@ -247,12 +250,16 @@ impl Proxy {
             (_, Failure::Flow) => StatusCode::SERVICE_UNAVAILABLE,
             (_, Failure::Timeout) => StatusCode::REQUEST_TIMEOUT,
         };
+        let answer = match held.hops.as_ref().and_then(|hops| hops.unreached) {
+            Some(why) if status == StatusCode::SERVICE_UNAVAILABLE => Answer::not_reached(Some(why)),
+            _ => Answer::new(status),
+        };
         let (server, request) = (held.server, std::mem::take(&mut held.request));
         held.due = Timestamp::MAX;
         held.stage = Stage::Answered { client_open: false };
         // Empty once a final response was sent.
         if let Ok(request) = Message::parse(request) {
-            self.answer(server, &request, &Answer::new(status), now);
+            self.answer(server, &request, &answer, now);
             self.attempt_over(id, status);
         }
         self.end_if_over(id);
