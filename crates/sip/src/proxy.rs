@@ -137,6 +137,8 @@ pub struct Proxy {
     emergency_numbers: HashSet<Box<str>>,
     /// When the next sender that is refused for what it lacks may be reported.
     lacking_told: Timestamp,
+    /// When the next sender that nobody knows may be reported.
+    unknown_told: Timestamp,
     lookups: usize,
     /// Requests that wait for the name of the place that they go to.
     resolving: usize,
@@ -202,6 +204,7 @@ impl Proxy {
             trunks_by_mark: HashMap::new(),
             emergency_numbers: HashSet::new(),
             lacking_told: Timestamp::from_millis(0),
+            unknown_told: Timestamp::from_millis(0),
             lookups: 0,
             resolving: 0,
             shunned: Shunned::default(),

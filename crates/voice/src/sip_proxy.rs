@@ -16,6 +16,7 @@ mod message_trace;
 mod meters;
 mod metrics;
 mod names;
+mod refusals;
 mod registers;
 mod reporting;
 mod settings;

@@ -54,7 +54,7 @@ pub(super) fn lead_out(
     let (false, true, Ok(dn)) = (group.is_empty(), is_diallable, Dn::parse(number)) else { return unknown() };
     if let Caller::Trunk { .. } = question.caller {
         // Whoever reaches a tenant from outside must not call elsewhere at its cost.
-        return reject(403, "calls from outside do not go out again");
+        return reject(403, "it is none of the tenant's numbers, and calls from outside do not go out again");
     }
     let forms = [number, &as_carriers_read(plan, number), &format!("+{}", number.trim_start_matches('+'))];
     if let Some(rule) = forms.into_iter().find_map(|form| plan.rules.blocked(form)) {

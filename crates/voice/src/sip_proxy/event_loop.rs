@@ -11,7 +11,7 @@ use net::sip::tcp::SendError;
 use net::sip::{Closed, Datagram, ProvenOwner, TcpEvent, TcpTable, UdpEndpoint};
 use net::tls::Tls;
 use runtime::{Pii, RoleContext};
-use sip::proxy::{Lacking, Output, Proxy, Side};
+use sip::proxy::{Output, Proxy, Side};
 use sip::{ConnectionId, Flow, Transmit, Unreached};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
@@ -25,6 +25,7 @@ use super::message_trace::MessageTrace;
 use super::meters::Meters;
 use super::metrics::Metrics;
 use super::names::{Located, Names, log_carrier};
+use super::refusals;
 use super::registers::{Arrival, Arrived, Registers};
 use super::reporting::Reports;
 
@@ -344,12 +345,10 @@ impl EventLoop {
                 }
                 Output::NeedHops { lookup, place } => self.names.ask(lookup, place),
                 Output::Carrier { host, hop, is_there } => log_carrier(&host, hop, is_there),
-                Output::TrunkUnproved { from, tenant, trunk, lacks: Lacking::Certificate } => {
-                    warn!(%from, %tenant, trunk, "a request from a trunk's address is refused: it came without the trunk's certificate");
+                Output::TrunkUnproved { from, trunk, lacks, shown } => {
+                    refusals::log_unproved(from, &trunk, lacks, &shown)
                 }
-                Output::TrunkUnproved { from, tenant, trunk, lacks: Lacking::Address } => {
-                    warn!(%from, %tenant, trunk, "a request with a trunk's certificate is refused: `allow` has not its address");
-                }
+                Output::UnknownSource { from, shown } => refusals::log_unknown(from, &shown),
                 Output::WrongPassword { from, dn } => info!(%from, dn = %Pii(dn.as_str()), "wrong password"),
                 Output::Proved { connection, phone } => self.tcp.prove(connection, ProvenOwner::Phone(phone)),
                 Output::Attempted { attempt, status } => self.reports.attempted(&attempt, status, now),

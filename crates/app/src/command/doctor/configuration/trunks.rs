@@ -117,7 +117,7 @@ fn refused(situation: &Situation) -> Vec<Finding> {
         found.push(Finding::notice(
             "sip-proxy",
             "requests came from sources that are neither a trunk nor a phone, and were refused",
-            "if a carrier is among them, add its network to the trunk's `allow`; its address is in the log at level debug",
+            "if a carrier is among them, add its network to the trunk's `allow`; the log names addresses (\"unknown source\", at level info)",
         ));
     }
     found
