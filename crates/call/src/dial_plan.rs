@@ -10,7 +10,7 @@
 
 use std::collections::HashMap;
 
-use model::plan::{Caller, Destination, FeatureCode, PlanAnswer, Service};
+use model::plan::{Caller, Destination, FeatureCode, PlanAnswer, Service, Way};
 use model::request::ForwardMode;
 use model::{Dn, Entropy, Timestamp};
 
@@ -197,6 +197,18 @@ pub fn resolve(plan: &TenantPlan, question: &Question<'_>, entropy: &mut dyn Ent
         },
     };
     PlanAnswer { notes, ..destination.into() }
+}
+
+/// How a number is called by one trunk, whichever trunks the plan would choose for it; `None` if it is no number, or no call goes out by that
+/// trunk.
+pub fn way_by(plan: &TenantPlan, trunk: &str, dialled: &str) -> Option<Way> {
+    let trunk = plan.trunks.iter().find(|known| known.name == trunk)?;
+    let typed = typed(dialled)?;
+    let number = match plan.rules.emergency(&typed) {
+        Some(_) => typed,
+        None => with_country(plan, translated(plan, typed, &mut Vec::new())),
+    };
+    Some(outside::way(plan, trunk, &number))
 }
 
 /// The way of an emergency call of a phone; `None` if the number is no such.

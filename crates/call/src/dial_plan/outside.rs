@@ -143,7 +143,8 @@ fn by(number: Dn, ways: Vec<Way>) -> Destination {
     Destination::Outside(Outside { number, way: first, further: ways.collect(), no_answer_ms: OUTSIDE_NO_ANSWER_MS })
 }
 
-fn way(plan: &TenantPlan, trunk: &OutsideTrunk, number: &str) -> Way {
+/// How a number is called by a trunk.
+pub(super) fn way(plan: &TenantPlan, trunk: &OutsideTrunk, number: &str) -> Way {
     let caller_id = shown(plan, trunk, number);
     let sent = plan.rules.sent(number, &trunk.name).unwrap_or_else(|| number.to_owned());
     let uri = format!("sip:{}@{}", sent.replace('#', "%23"), trunk.contact);
