@@ -78,7 +78,7 @@ impl Unreached {
         match self {
             Self::NoAddress => "correct the host in `contact`, or the name servers (`sip-proxy.name_servers`)",
             Self::NoWay => {
-                "check the address in `contact`, and whether sip-proxy listens on one of that kind (IPv4, IPv6)"
+                "check the address in `contact`, the ways of this network, and whether sip-proxy listens on an address of that kind (IPv4, IPv6)"
             }
             Self::Refused => "correct the address, the port or the transport in `contact`",
             Self::Late => "check address, port and transport in `contact`, and firewalls on the way",

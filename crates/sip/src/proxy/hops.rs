@@ -197,8 +197,9 @@ impl Proxy {
             }
             return;
         }
-        let why = hops.unreached.unwrap_or(Unreached::NoWay);
-        self.refuse_held(id, &message, &Answer::not_reached(Some(why)), now);
+        // Where one of them was reached, that one has refused it.
+        let why = hops.unreached.or(hops.current.is_none().then_some(Unreached::NoWay));
+        self.refuse_held(id, &message, &Answer::not_reached(why), now);
     }
 
     fn is_open(&self, flow: Flow) -> bool {
