@@ -14,8 +14,7 @@ use std::time::Duration;
 
 use model::{Entropy, Timestamp};
 
-use crate::agent::{ALLOW, AgentCredentials};
-use crate::digest;
+use crate::agent::ALLOW;
 use crate::grant::{EXPIRES_MAX, granted};
 use crate::header::{CSeq, HeaderName};
 use crate::message::Message;
@@ -39,8 +38,6 @@ pub const REFRESH_MIN: Duration = Duration::from_secs(5);
 /// How long after its last answer a registrar is asked again at the earliest because a connection has closed: one that closes each of them
 /// would be asked without end.
 pub const AGAIN_MIN: Duration = Duration::from_secs(60);
-/// Nonces whose uses are counted: that of a proxy and that of the registrar behind it.
-const NONCES_MAX: usize = 2;
 /// Contacts that are remembered because they may be registered; older ones end by themselves.
 const UNSURE_MAX: usize = 4;
 
@@ -483,27 +480,6 @@ impl OwnRegistration {
     /// Where we are reached now.
     fn contact(&self) -> Option<String> {
         self.edge.as_deref().map(|edge| self.account.contact_at(edge))
-    }
-
-    fn uses(&mut self, nonce: &str) -> u32 {
-        let known = self.nonces.iter().position(|(used, _)| used == nonce);
-        let count = known.map_or(0, |at| self.nonces.remove(at).1).saturating_add(1);
-        if self.nonces.len() >= NONCES_MAX {
-            self.nonces.remove(0);
-        }
-        self.nonces.push((nonce.to_owned(), count));
-        count
-    }
-
-    /// Puts credentials into a request that was challenged.
-    fn authorize(&mut self, request: &mut Message, response: &Message) -> Result<(), digest::Unanswered> {
-        let AgentCredentials { user, password } = self.account.credentials.clone();
-        digest::authorize(request, response, |challenge, request| {
-            let cnonce = format!("{:016x}", self.entropy.next_u64());
-            let count = self.uses(&challenge.nonce);
-            let uri = request.request_uri().unwrap_or_default();
-            digest::respond(challenge, &user, &password, Method::Register.as_str(), uri, &cnonce, count).to_string()
-        })
     }
 }
 

@@ -6,10 +6,12 @@ use model::Timestamp;
 
 use super::status::Problem;
 use super::{OwnRegistration, host_of};
-use crate::digest::Unanswered;
+use crate::agent::AgentCredentials;
+use crate::digest::{self, Unanswered};
 use crate::grant::EXPIRES_MAX;
 use crate::header::{Contact, HeaderName};
 use crate::message::Message;
+use crate::method::Method;
 use crate::proxy::headers;
 use crate::status::StatusCode;
 use crate::unreached::Unreached;
@@ -17,6 +19,8 @@ use crate::uri::Uri;
 
 /// The most challenges that are answered in a round: one of a proxy, one of the registrar behind it, and one after a stale nonce.
 const CHALLENGES_MAX: u8 = 3;
+/// Nonces whose uses are counted: that of a proxy and that of the registrar behind it.
+const NONCES_MAX: usize = 2;
 
 /// A round.
 #[derive(Debug)]
@@ -87,6 +91,27 @@ impl OwnRegistration {
             }
         }
         Ok(round)
+    }
+
+    fn uses(&mut self, nonce: &str) -> u32 {
+        let known = self.nonces.iter().position(|(used, _)| used == nonce);
+        let count = known.map_or(0, |at| self.nonces.remove(at).1).saturating_add(1);
+        if self.nonces.len() >= NONCES_MAX {
+            self.nonces.remove(0);
+        }
+        self.nonces.push((nonce.to_owned(), count));
+        count
+    }
+
+    /// Puts credentials into a request that was challenged.
+    fn authorize(&mut self, request: &mut Message, response: &Message) -> Result<(), Unanswered> {
+        let AgentCredentials { user, password } = self.account.credentials.clone();
+        digest::authorize(request, response, |challenge, request| {
+            let cnonce = format!("{:016x}", self.entropy.next_u64());
+            let count = self.uses(&challenge.nonce);
+            let uri = request.request_uri().unwrap_or_default();
+            digest::respond(challenge, &user, &password, Method::Register.as_str(), uri, &cnonce, count).to_string()
+        })
     }
 
     /// Where a redirection leads, if that is another port or transport of the same host. Anywhere else may be anybody: what it asks is

@@ -2,7 +2,8 @@ use model::entropy::Seeded;
 use proptest::prelude::*;
 
 use super::*;
-use crate::digest::{Algorithm, Challenge, Secret};
+use crate::agent::AgentCredentials;
+use crate::digest::{self, Algorithm, Challenge, Secret};
 
 const EDGE: &str = "198.51.100.7:5060";
 const OTHER_EDGE: &str = "198.51.100.8:5060";

@@ -2,11 +2,11 @@
 
 mod call;
 mod line;
+mod planned_call;
 mod recognition;
 mod report;
 mod signatures;
 mod steps;
-mod test_call;
 
 use std::net::SocketAddr;
 
@@ -23,9 +23,9 @@ use voice::sip_proxy::{self, CertificateFiles};
 
 use super::situation::{self, TenantSituation};
 use crate::command::{InstallationOptions, executor};
+use planned_call::PlannedCall;
 use report::TrunkReport;
 use steps::Believed;
-use test_call::TestCall;
 
 /// Examples of the command.
 pub const EXAMPLES: &str = "Examples:\n  trunkline doctor trunk carrier\n  trunkline doctor trunk carrier --tenant acme\n  \
@@ -52,7 +52,7 @@ pub fn run(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Resu
     say_line!("trunk {} of tenant {tenant}", trunk.name);
     let mut report = TrunkReport::default();
     let surroundings = Surroundings::of(options)?;
-    let call = arguments.call.as_deref().and_then(|number| TestCall::of(&objects, &trunk, number));
+    let call = arguments.call.as_deref().and_then(|number| PlannedCall::of(&objects, &trunk, number));
     executor()?.block_on(take(&trunk, &surroundings, call, &mut report));
     match report.failures() {
         0 => Ok(Exit::Done),
@@ -64,7 +64,7 @@ pub fn run(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Resu
 }
 
 /// Takes the steps; each that fails ends those that need it.
-async fn take(trunk: &Trunk, at: &Surroundings, call: Option<TestCall<'_>>, report: &mut TrunkReport) {
+async fn take(trunk: &Trunk, at: &Surroundings, call: Option<PlannedCall<'_>>, report: &mut TrunkReport) {
     let _ = report.take("calls in", recognition::of(trunk, at.asks_for_certificates));
     if let Some(sign) = &trunk.stir.sign {
         let _ = report.take("signing", signatures::published(sign, &at.certificates, at.now).await);

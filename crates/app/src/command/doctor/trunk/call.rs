@@ -8,9 +8,9 @@ use sip::{CSeq, Contact, HeaderName, Message, Method, StatusCode};
 use tokio::net::UdpSocket;
 
 use super::line::{CarrierLine, NoAnswer};
+use super::planned_call::PlannedCall;
 use super::report::{Failure, in_ms};
 use super::steps::{Carrier, authorize, head, is_challenge, status_line, unanswered};
-use super::test_call::TestCall;
 
 /// How long the number rings at most.
 const RINGS_FOR: Duration = Duration::from_secs(20);
@@ -22,7 +22,7 @@ const CHALLENGES_MAX: u32 = 3;
 /// Calls the number, until it is answered or has rung for long enough.
 pub(super) async fn make(
     carrier: &Carrier<'_>,
-    call: &mut TestCall<'_>,
+    call: &mut PlannedCall<'_>,
     line: &mut CarrierLine,
 ) -> Result<((), String), Failure> {
     // Where audio would come; what comes is not read.
@@ -39,6 +39,7 @@ pub(super) async fn make(
         invite.set(&HeaderName::From, format_args!("<sip:{}@{}>;tag={tag}", escape_user(shows), carrier.domain));
     }
     call.edit(&mut invite);
+    let notes = call.notes();
     let began = line.now();
     for _ in 0..=CHALLENGES_MAX {
         let client = line.begin(&invite).map_err(|none| unanswered("INVITE", &none))?;
@@ -59,7 +60,6 @@ pub(super) async fn make(
                     let (status, after) = rang.unwrap_or_default();
                     let codec =
                         early.map_or_else(|| "no codec before the answer".to_owned(), |name| format!("codec {name}"));
-                    let notes = call.notes();
                     return Ok((
                         (),
                         format!("{status} after {}, {codec}; cancelled after 20 s of ringing{notes}", in_ms(after)),
@@ -78,10 +78,7 @@ pub(super) async fn make(
         let after = line.now().since(began);
         hang_up(&invite, &last, client, line).await?;
         return match codec(&last) {
-            Some(codec) => {
-                let notes = call.notes();
-                Ok(((), format!("{} after {}, codec {codec}{notes}", status_line(&last), in_ms(after))))
-            }
+            Some(codec) => Ok(((), format!("{} after {}, codec {codec}{notes}", status_line(&last), in_ms(after)))),
             None => Err(Failure::new(
                 format!("INVITE: {}", status_line(&last)),
                 "the answer names no codec that was offered (G722, PCMA, PCMU)",
@@ -129,7 +126,7 @@ async fn hang_up(
     Ok(())
 }
 
-fn refused(answer: &Message, call: &TestCall<'_>) -> Failure {
+fn refused(answer: &Message, call: &PlannedCall<'_>) -> Failure {
     let (why, remedy) = match answer.status().map_or(0, StatusCode::code) {
         403 => (
             "the carrier forbids the call",

@@ -15,7 +15,7 @@ use sip::uri::escape::escape_user;
 const SHORT_MAX: usize = 6;
 
 /// The call to one number.
-pub(super) struct TestCall<'a> {
+pub(super) struct PlannedCall<'a> {
     trunk: &'a Trunk,
     /// Where it goes.
     pub uri: String,
@@ -27,7 +27,7 @@ pub(super) struct TestCall<'a> {
     notes: Vec<String>,
 }
 
-impl<'a> TestCall<'a> {
+impl<'a> PlannedCall<'a> {
     /// The call by this trunk, whichever trunk the dial plan would choose. `None` if the trunk does not say where its carrier is.
     pub fn of(objects: &TenantObjects, trunk: &'a Trunk, dialled: &str) -> Option<Self> {
         let contact = trunk.contact.as_deref()?;
@@ -162,15 +162,15 @@ mod tests {
             ("00431234", "00431234", "+4930123450"),
             ("112", "112", "+4930123450"),
         ] {
-            let call = TestCall::of(&objects, &trunk, dialled).unwrap();
+            let call = PlannedCall::of(&objects, &trunk, dialled).unwrap();
             assert_eq!(call.uri, format!("sip:{sent}@203.0.113.9:5060"), "{dialled}");
             assert_eq!((call.shows.as_deref(), call.notes().contains("called as")), (Some(shows), dialled != sent));
         }
-        let advice = |dialled: &str| TestCall::of(&objects, &trunk, dialled).unwrap().remedy_of_unknown();
+        let advice = |dialled: &str| PlannedCall::of(&objects, &trunk, dialled).unwrap().remedy_of_unknown();
         assert!(advice("112").contains("short number") && advice("+4999").contains("`send`"));
         assert!(!advice("030987654").contains("with the country"), "it has it");
         let incoming = Trunk { prefix: None, ..trunk.clone() };
-        let call = TestCall::of(&objects_without(&objects), &incoming, "030987654").unwrap();
+        let call = PlannedCall::of(&objects_without(&objects), &incoming, "030987654").unwrap();
         assert!(call.notes().contains("no `prefix`") && call.remedy_of_unknown().contains("with the country"));
     }
 
@@ -184,7 +184,7 @@ mod tests {
     fn the_offer_is_encrypted_as_the_trunk_demands() {
         let offered = |encryption| {
             let trunk = Trunk { encryption, ..trunk() };
-            let call = TestCall::of(&objects(&trunk), &trunk, "112").unwrap();
+            let call = PlannedCall::of(&objects(&trunk), &trunk, "112").unwrap();
             let offer = call.offer("192.0.2.1:4000".parse().unwrap(), &mut Seeded::new(1));
             let description = media::sdp::parse(offer.as_bytes()).unwrap();
             (description.media[0].protocol.clone(), CryptoLine::of(&description.media[0]).count())
@@ -205,7 +205,7 @@ mod tests {
             replace: None,
         };
         let trunk = Trunk { headers: vec![rule], ..trunk() };
-        let mut call = TestCall::of(&objects(&trunk), &trunk, "112").unwrap();
+        let mut call = PlannedCall::of(&objects(&trunk), &trunk, "112").unwrap();
         let mut invite = Message::request(Method::Invite, &call.uri)
             .header(&HeaderName::Via, "SIP/2.0/UDP a;branch=z9hG4bKa")
             .header(&HeaderName::CallId, "a")
