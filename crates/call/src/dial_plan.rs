@@ -10,7 +10,7 @@
 
 use std::collections::HashMap;
 
-use model::plan::{Caller, Destination, FeatureCode, PlanAnswer, Service};
+use model::plan::{Caller, Destination, FeatureCode, PlanAnswer, Service, Way};
 use model::request::ForwardMode;
 use model::{Dn, Entropy, Timestamp};
 
@@ -192,10 +192,23 @@ pub fn resolve(plan: &TenantPlan, question: &Question<'_>, entropy: &mut dyn Ent
         }
         None => match inside(plan, &number) {
             Some(inside) => inside,
+            None if is_written_otherwise(plan, question.caller, &number) => reject(404, WRITTEN_OTHERWISE),
             None => outside::lead_out(plan, question, &number, entropy, &mut notes),
         },
     };
     PlanAnswer { notes, ..destination.into() }
+}
+
+/// How a number is called by one trunk, whichever trunks the plan would choose for it; `None` if it is no number, or no call goes out by that
+/// trunk.
+pub fn way_by(plan: &TenantPlan, trunk: &str, dialled: &str) -> Option<Way> {
+    let trunk = plan.trunks.iter().find(|known| known.name == trunk)?;
+    let typed = typed(dialled)?;
+    let number = match plan.rules.emergency(&typed) {
+        Some(_) => typed,
+        None => with_country(plan, translated(plan, typed, &mut Vec::new())),
+    };
+    Some(outside::way(plan, trunk, &number))
 }
 
 /// The way of an emergency call of a phone; `None` if the number is no such.
@@ -271,6 +284,10 @@ fn feature(plan: &TenantPlan, caller: &Caller, number: &str) -> Option<Destinati
     Some(Destination::FeatureCode { code, ask_pin: dialled.ask_pin })
 }
 
+/// Why a number is refused that a trunk has not written in full.
+const WRITTEN_OTHERWISE: &str =
+    "no such number, but in full it is one of the tenant's: a rule `receive` says how the trunk writes numbers";
+
 fn unknown() -> Destination {
     reject(404, "no such number")
 }
@@ -285,6 +302,14 @@ fn is_own(plan: &TenantPlan, number: &str) -> bool {
         || plan.route_points.contains_key(number)
         || plan.numbers.contains_key(number)
         || plan.feature_codes.contains_key(number)
+}
+
+/// Whether a trunk calls one of the plan's numbers without what makes it one in full. It is not taken for that: the number may be another
+/// one of the trunk's.
+fn is_written_otherwise(plan: &TenantPlan, caller: &Caller, number: &str) -> bool {
+    let is_own_behind = |prefix: &str| plan.numbers.contains_key(&format!("{prefix}{number}"));
+    matches!(caller, Caller::Trunk { .. })
+        && (is_own_behind("+") || plan.country_prefix.as_deref().is_some_and(is_own_behind))
 }
 
 /// The number for which the typed one stands.

@@ -23,8 +23,11 @@ pub struct CarrierRegistration {
     pub problem: Option<String>,
     /// What to do about that.
     pub remedy: Option<String>,
-    /// When the next REGISTER is sent, in ms since the Unix epoch; none while no sip-proxy is connected.
+    /// When the next REGISTER is sent, in ms since the Unix epoch; none while one is under way, or no sip-proxy is connected.
     pub next_try_ms: Option<u64>,
+    /// Since when a REGISTER is under way, with those that answer its challenges, in ms since the Unix epoch.
+    #[serde(default)]
+    pub asked_since_ms: Option<u64>,
     /// The way that the carrier wants for calls (RFC 3608), if it is followed.
     #[serde(default)]
     pub service_route: Vec<String>,

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use contracts::configuration::{Changes, Listed, Versions};
-use contracts::provisioning::{Object, ObjectKey, ObjectKind};
+use contracts::provisioning::{Object, ObjectKey, ObjectKind, TenantObjects};
 use model::TenantId;
 use prometheus_client::metrics::{counter::Counter, gauge::Gauge};
 use runtime::RoleContext;
@@ -44,6 +44,12 @@ pub struct TenantConfig {
 }
 
 impl TenantConfig {
+    /// The configuration that consists of these objects, without secrets.
+    pub fn of(objects: &TenantObjects) -> Self {
+        let all = objects.objects().map(|object| (object.key(), object.without_secrets()));
+        Self { version: String::new(), objects: all.collect() }
+    }
+
     /// The object of this kind and name.
     pub fn get(&self, kind: ObjectKind, id: &str) -> Option<&Object> {
         self.objects.get(&ObjectKey { kind, id: id.to_owned() })

@@ -227,6 +227,12 @@ impl PeerMeter {
         self.used();
     }
 
+    /// The peer has answered what needs no connection: what had failed before has passed.
+    pub fn answered(&self) {
+        self.counts.failing.store(false, Relaxed);
+        self.used();
+    }
+
     fn used(&self) {
         self.counts.last_use_ms.store(self.clock.now().as_millis(), Relaxed);
     }
@@ -338,6 +344,17 @@ mod tests {
         peer.closed();
         peer.closed();
         assert_eq!((only(&meters).state, only(&meters).peers[0].open), (State::Idle, 0));
+    }
+
+    #[test]
+    fn an_answer_without_a_connection_ends_a_failure() {
+        let meters = Meters::new(Arc::new(At(5)));
+        let peer = meters.meter("voice-59", Side::Opens).peer("carriers");
+        peer.error();
+        peer.request();
+        assert_eq!(only(&meters).state, State::Failing, "a request of ours says nothing");
+        peer.answered();
+        assert_eq!((only(&meters).state, only(&meters).peers[0].errors), (State::Idle, 1));
     }
 
     #[test]

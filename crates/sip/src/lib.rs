@@ -32,6 +32,7 @@ pub mod service_route;
 pub mod status;
 pub mod stir;
 pub mod transaction;
+pub mod unreached;
 pub mod uri;
 pub mod user_to_user;
 
@@ -47,4 +48,5 @@ pub use replaces::Replaces;
 pub use rule::Rule;
 pub use seal::Seal;
 pub use status::StatusCode;
+pub use unreached::Unreached;
 pub use uri::{OwnedUri, Uri};

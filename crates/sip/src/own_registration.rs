@@ -14,20 +14,20 @@ use std::time::Duration;
 
 use model::{Entropy, Timestamp};
 
-use crate::agent::{ALLOW, AgentCredentials};
-use crate::digest;
+use crate::agent::ALLOW;
 use crate::grant::{EXPIRES_MAX, granted};
 use crate::header::{CSeq, HeaderName};
 use crate::message::Message;
 use crate::method::Method;
 use crate::service_route::{self, Unfollowed};
 use crate::status::StatusCode;
+use crate::unreached::Unreached;
 use crate::uri::escape::escape_user;
 pub use account::Account;
 use account::{host_of, transport_of};
 use answer::{names, retry_after};
 use back_off::BackOff;
-pub use back_off::{LAST_PAUSE, WRONG_PASSWORD_PAUSE, spread};
+pub use back_off::{AGAIN_MIN, END_WITHIN, LAST_PAUSE, WRONG_PASSWORD_PAUSE, spread};
 use round::Round;
 pub use status::{Problem, RegistrationOutcome, RegistrationStatus, State};
 
@@ -35,13 +35,6 @@ pub use status::{Problem, RegistrationOutcome, RegistrationStatus, State};
 pub const EXPIRES_ASKED: Duration = Duration::from_secs(3_600);
 /// A granted registration is refreshed no sooner than this, however short it is.
 pub const REFRESH_MIN: Duration = Duration::from_secs(5);
-/// How long after its last answer a registrar is asked again at the earliest because a connection has closed: one that closes each of them
-/// would be asked without end.
-pub const AGAIN_MIN: Duration = Duration::from_secs(60);
-/// How long a registrar that has not answered lately has for each request once its registration is to end: whoever stops us waits for it.
-pub const END_WITHIN: Duration = Duration::from_secs(3);
-/// Nonces whose uses are counted: that of a proxy and that of the registrar behind it.
-const NONCES_MAX: usize = 2;
 /// Contacts that are remembered because they may be registered; older ones end by themselves.
 const UNSURE_MAX: usize = 4;
 
@@ -145,10 +138,16 @@ impl OwnRegistration {
         };
         let next_try = match &self.phase {
             RegistrationPhase::Waiting { due } => Some(*due),
-            RegistrationPhase::Ready(_) | RegistrationPhase::Asked(_) => Some(now),
-            RegistrationPhase::Cut | RegistrationPhase::Over => None,
+            RegistrationPhase::Ready(_)
+            | RegistrationPhase::Asked(_)
+            | RegistrationPhase::Cut
+            | RegistrationPhase::Over => None,
         };
-        RegistrationStatus { state, registered_until, last: self.last.clone(), next_try }
+        let asked_since = match &self.phase {
+            RegistrationPhase::Ready(round) | RegistrationPhase::Asked(round) => Some(round.since),
+            _ => None,
+        };
+        RegistrationStatus { state, registered_until, last: self.last.clone(), next_try, asked_since }
     }
 
     /// The routes by which the registrar wants our requests to go, nearest first, or why they are not followed; and when the registration
@@ -255,6 +254,15 @@ impl OwnRegistration {
         self.handle_timeout(now);
     }
 
+    /// Another registration takes its place. As [`Self::end`], but a request that waits is given up where nothing is registered as far as the
+    /// registrar has told: the correction of a mistyped address must not wait for somebody who is not there.
+    pub fn give_way(&mut self, now: Timestamp) {
+        if matches!(self.phase, RegistrationPhase::Asked(_)) && !self.is_registered(now) {
+            return self.leave();
+        }
+        self.end(now);
+    }
+
     /// It is not wanted any more here, and stays at the registrar: somebody else goes on with it.
     pub fn leave(&mut self) {
         (self.goal, self.phase) = (Goal::Removed, RegistrationPhase::Over);
@@ -305,12 +313,16 @@ impl OwnRegistration {
             Ok(round) => self.phase = RegistrationPhase::Ready(round),
             Err(problem) => {
                 // Somebody on the way may have said so, after the registrar has taken it.
-                if problem == Problem::Unavailable && !removes {
+                let is_doubtful = Problem::Silence == problem || Problem::Unavailable == problem;
+                if (is_doubtful || problem == Problem::Unreached(Unreached::Closed)) && !removes {
                     self.doubt(contact, now);
                 }
-                let outcome = RegistrationOutcome {
-                    problem: Some(problem),
-                    ..RegistrationOutcome::answer(response, status, now)
+                let outcome = match problem {
+                    Problem::Silence | Problem::Unreached(_) => RegistrationOutcome::without_answer(problem, now),
+                    _ => RegistrationOutcome {
+                        problem: Some(problem),
+                        ..RegistrationOutcome::answer(response, status, now)
+                    },
                 };
                 self.failed(outcome, removes, retry_after(response), now);
             }
@@ -324,7 +336,7 @@ impl OwnRegistration {
             if !removes {
                 self.doubt(contact, now);
             }
-            self.failed(RegistrationOutcome::silence(now), removes, None, now);
+            self.failed(RegistrationOutcome::without_answer(Problem::Silence, now), removes, None, now);
         }
     }
 }
@@ -469,33 +481,12 @@ impl OwnRegistration {
         }
         let expires = if removes { 0 } else { self.expires.as_secs() };
         let request = request.header(&HeaderName::Expires, expires).header(&HeaderName::Allow, ALLOW).build();
-        Some(Round { request, contact, removes, challenges: 0, is_lengthened: false, is_moved: false })
+        Some(Round { request, since: now, contact, removes, challenges: 0, is_lengthened: false, is_moved: false })
     }
 
     /// Where we are reached now.
     fn contact(&self) -> Option<String> {
         self.edge.as_deref().map(|edge| self.account.contact_at(edge))
-    }
-
-    fn uses(&mut self, nonce: &str) -> u32 {
-        let known = self.nonces.iter().position(|(used, _)| used == nonce);
-        let count = known.map_or(0, |at| self.nonces.remove(at).1).saturating_add(1);
-        if self.nonces.len() >= NONCES_MAX {
-            self.nonces.remove(0);
-        }
-        self.nonces.push((nonce.to_owned(), count));
-        count
-    }
-
-    /// Puts credentials into a request that was challenged.
-    fn authorize(&mut self, request: &mut Message, response: &Message) -> Result<(), digest::Unanswered> {
-        let AgentCredentials { user, password } = self.account.credentials.clone();
-        digest::authorize(request, response, |challenge, request| {
-            let cnonce = format!("{:016x}", self.entropy.next_u64());
-            let count = self.uses(&challenge.nonce);
-            let uri = request.request_uri().unwrap_or_default();
-            digest::respond(challenge, &user, &password, Method::Register.as_str(), uri, &cnonce, count).to_string()
-        })
     }
 }
 

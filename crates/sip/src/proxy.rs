@@ -24,6 +24,7 @@ use crate::message::ParseError;
 use crate::next_hop::Hop;
 use crate::seal::{Purpose, Seal};
 use crate::transaction::{Arena, Intervals, Received, TimerQueue, TransactionEvent, TransactionLayer};
+use crate::unreached::Unreached;
 
 mod admission;
 mod allowance;
@@ -136,6 +137,8 @@ pub struct Proxy {
     emergency_numbers: HashSet<Box<str>>,
     /// When the next sender that is refused for what it lacks may be reported.
     lacking_told: Timestamp,
+    /// When the next sender that nobody knows may be reported.
+    unknown_told: Timestamp,
     lookups: usize,
     /// Requests that wait for the name of the place that they go to.
     resolving: usize,
@@ -144,6 +147,8 @@ pub struct Proxy {
     registered: RegisteredConnections,
     /// Requests that wait for their owner's restart, in order of arrival.
     waiting: VecDeque<u64>,
+    /// The connection that could not be opened, while those are told who wait for it.
+    unopened: Option<(ConnectionId, Unreached)>,
     keep_alive_due: Option<Timestamp>,
     keep_alives: u32,
     opened: u64,
@@ -199,12 +204,14 @@ impl Proxy {
             trunks_by_mark: HashMap::new(),
             emergency_numbers: HashSet::new(),
             lacking_told: Timestamp::from_millis(0),
+            unknown_told: Timestamp::from_millis(0),
             lookups: 0,
             resolving: 0,
             shunned: Shunned::default(),
             carriers: Carriers::default(),
             registered: RegisteredConnections::default(),
             waiting: VecDeque::new(),
+            unopened: None,
             keep_alive_due: None,
             keep_alives: 0,
             // Not from 1: numbers of a previous run remain in the routes of phones and carriers.

@@ -99,7 +99,7 @@ pub struct Examined {
     pub faults: Vec<Fault>,
     /// Faults of the applications and prompts that it names. It can be imported, but calls that need them go elsewhere.
     pub warnings: Vec<Fault>,
-    /// Settings of the file without effect. It can be imported, and only the expected effect is missing.
+    /// Settings of the file without effect, or with another one than is expected. It can be imported, and only that is missing.
     pub notices: Vec<Fault>,
 }
 

@@ -12,6 +12,9 @@ mod phones;
 mod plans;
 mod server;
 
+use contracts::provisioning::TenantObjects;
+use model::plan::Way;
+use net::configuration::TenantConfig;
 use runtime::spec::{Listen, Place, Protocol};
 use runtime::{Drains, Replicas, Role, RoleContext, RoleSpec, Starts};
 
@@ -38,6 +41,11 @@ pub const SPEC: RoleSpec = RoleSpec {
 
 /// The role.
 pub const ROLE: Role = Role { spec: &SPEC, start: |ctx| Box::pin(run(ctx)) };
+
+/// How a number is called by one trunk of a tenant, for whoever tries that trunk; `None` if no call goes out by it.
+pub fn way_by(objects: &TenantObjects, trunk: &str, dialled: &str) -> Option<Way> {
+    call::dial_plan::way_by(&plans::plan(&TenantConfig::of(objects)), trunk, dialled)
+}
 
 async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     let configuration = net::configuration::Configuration::follow(&ctx, "voice-22", plans::KINDS)?;

@@ -54,7 +54,7 @@ pub(super) fn lead_out(
     let (false, true, Ok(dn)) = (group.is_empty(), is_diallable, Dn::parse(number)) else { return unknown() };
     if let Caller::Trunk { .. } = question.caller {
         // Whoever reaches a tenant from outside must not call elsewhere at its cost.
-        return reject(403, "calls from outside do not go out again");
+        return reject(403, "it is none of the tenant's numbers, and calls from outside do not go out again");
     }
     let forms = [number, &as_carriers_read(plan, number), &format!("+{}", number.trim_start_matches('+'))];
     if let Some(rule) = forms.into_iter().find_map(|form| plan.rules.blocked(form)) {
@@ -143,7 +143,8 @@ fn by(number: Dn, ways: Vec<Way>) -> Destination {
     Destination::Outside(Outside { number, way: first, further: ways.collect(), no_answer_ms: OUTSIDE_NO_ANSWER_MS })
 }
 
-fn way(plan: &TenantPlan, trunk: &OutsideTrunk, number: &str) -> Way {
+/// How a number is called by a trunk.
+pub(super) fn way(plan: &TenantPlan, trunk: &OutsideTrunk, number: &str) -> Way {
     let caller_id = shown(plan, trunk, number);
     let sent = plan.rules.sent(number, &trunk.name).unwrap_or_else(|| number.to_owned());
     let uri = format!("sip:{}@{}", sent.replace('#', "%23"), trunk.contact);

@@ -174,6 +174,19 @@ fn who_calls_from_outside_does_not_go_out_again() {
     assert!(matches!(leads_to(&plan, &outside(), "+4930123456"), Destination::Reject { status: 403, .. }));
 }
 
+#[test]
+fn a_number_that_a_trunk_has_not_written_in_full_is_refused_with_what_to_write() {
+    for written in ["15550100", "5550100"] {
+        let Destination::Reject { status, reason } = leads_to(&plan(), &outside(), written) else {
+            panic!("{written}")
+        };
+        assert!(status == 404 && reason.contains("`receive`"), "{written}: {reason}");
+        let by_phone = leads_to(&plan(), &Caller::Phone(dn("7101")), written);
+        assert_eq!(by_phone, unknown(), "a phone has no such rules");
+    }
+    assert_eq!(leads_to(&plan(), &outside(), "15550199"), unknown());
+}
+
 // === trunks of one prefix ===
 
 #[test]

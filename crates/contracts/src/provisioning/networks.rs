@@ -36,7 +36,7 @@ impl Trunk {
     pub fn by_registration(&self) -> ByRegistration {
         let Some((contact, _)) = self.registers() else { return ByRegistration::No };
         match contact.split_once(';') {
-            Some((_, "transport=tls")) => ByRegistration::Yes,
+            Some((_, transport)) if transport.eq_ignore_ascii_case("transport=tls") => ByRegistration::Yes,
             // Without a transport an address, or a port, is for UDP (RFC 3263 section 4.1).
             None if !contact.contains(':') && address_of(contact).is_none() => ByRegistration::IfNameLeadsToTls,
             Some(_) | None => ByRegistration::No,

@@ -30,6 +30,29 @@ impl Trunk {
         Some((contact, self.user.as_deref().filter(|user| !user.is_empty())?))
     }
 
+    /// What is wrong with a `contact` that is written as a URI, and what to write instead. It is refused, not kept without an effect: else
+    /// other faults are told of the trunk by which no call goes out.
+    pub fn contact_with_scheme(&self) -> Option<String> {
+        let contact = self.contact.as_deref()?;
+        let (scheme, rest) = contact.split_once(':')?;
+        let is_secure = scheme.eq_ignore_ascii_case("sips");
+        if !is_secure && !scheme.eq_ignore_ascii_case("sip") {
+            return None;
+        }
+        let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
+        let written = match place.split_once(';') {
+            None if is_secure => format!("{place};transport=tls"),
+            _ => place.to_owned(),
+        };
+        // A name that is `sip` alone has a port behind it.
+        let is_port = !rest.is_empty() && rest.split(';').next().is_some_and(|port| port.parse::<u16>().is_ok());
+        match is_contact(&written) {
+            _ if is_port => None,
+            true => Some(format!("it is written without `{scheme}:`, as \"{written}\"")),
+            false => Some(format!("it is written without `{scheme}:`: {CONTACT}")),
+        }
+    }
+
     /// Whether its carrier's domain is a host name or an address.
     pub fn has_good_domain(&self) -> bool {
         self.domain.as_deref().is_none_or(|domain| is_host_name(domain) || domain.parse::<IpAddr>().is_ok())
@@ -140,7 +163,10 @@ impl Trunk {
 
 fn is_contact(text: &str) -> bool {
     let (place, transport) = text.split_once(';').map_or((text, None), |(place, transport)| (place, Some(transport)));
-    if !transport.is_none_or(|transport| ["transport=udp", "transport=tcp", "transport=tls"].contains(&transport)) {
+    let is_one = |transport: &str| {
+        ["transport=udp", "transport=tcp", "transport=tls"].iter().any(|known| known.eq_ignore_ascii_case(transport))
+    };
+    if !transport.is_none_or(is_one) {
         return false;
     }
     if let Ok(address) = place.parse::<SocketAddr>() {
@@ -227,6 +253,8 @@ mod tests {
             "sip.carrier.example:5061;transport=tls",
             "203.0.113.9",
             "203.0.113.9:5060;transport=udp",
+            "203.0.113.9:5061;transport=TLS",
+            "203.0.113.9:5060;Transport=Tcp",
             "[2001:db8::9]",
             "[2001:db8::9]:5061;transport=tls",
         ] {
@@ -249,6 +277,26 @@ mod tests {
             "carrier example",
         ] {
             assert!(!is_contact(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_contact_that_is_a_uri_is_told_how_it_is_written() {
+        for (contact, written) in [
+            ("sip:sbc.example", Some("as \"sbc.example\"")),
+            ("SIP:203.0.113.9:5060;transport=tcp", Some("as \"203.0.113.9:5060;transport=tcp\"")),
+            ("sips:sbc.example:5061", Some("as \"sbc.example:5061;transport=tls\"")),
+            ("sip:4711@sbc.example", Some("as \"sbc.example\"")),
+            ("sip:sbc.example;lr", Some(CONTACT)),
+            ("sip:", Some(CONTACT)),
+            ("sip:5060", None),
+            ("sip:5061;transport=tls", None),
+            ("sip.carrier.example:5060", None),
+            ("[2001:db8::9]:5060", None),
+        ] {
+            let told = trunk(Some(contact), Some("+"), None).contact_with_scheme();
+            assert_eq!(told.is_some(), written.is_some(), "{contact}");
+            assert!(told.unwrap_or_default().ends_with(written.unwrap_or_default()), "{contact}");
         }
     }
 
@@ -278,6 +326,7 @@ mod tests {
     fn a_carrier_with_a_name_needs_allow_unless_it_calls_by_the_connection_that_we_open() {
         for (contact, by_registration, told) in [
             ("sip.carrier.example;transport=tls", ByRegistration::Yes, None),
+            ("sip.carrier.example;transport=TLS", ByRegistration::Yes, None),
             ("sip.carrier.example:5071;transport=tls", ByRegistration::Yes, None),
             ("sip.carrier.example", ByRegistration::IfNameLeadsToTls, Some(NO_SOURCE_BUT_TLS)),
             ("sip.carrier.example:5061", ByRegistration::No, Some(NO_SOURCE)),

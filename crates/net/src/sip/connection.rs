@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use runtime::PeerMeter;
 use sip::framer::{PING, PONG};
-use sip::{Message, ParseError};
+use sip::{Message, ParseError, Unreached};
 #[cfg(target_os = "linux")]
 use socket2::SockRef;
 use tokio::net::TcpStream;
@@ -31,7 +31,7 @@ pub enum Closed {
     /// The peer closed or reset it.
     ByPeer,
     /// It could not be opened: also if the peer has not proved its name.
-    NotOpened,
+    NotOpened(Unreached),
     /// A peer opened it, and they did not agree on TLS.
     NotSecured,
     /// It was silent for too long.
@@ -200,6 +200,8 @@ pub(super) enum Origin {
         remote: SocketAddr,
         /// How long that may take.
         within: Duration,
+        /// Whether another way replaces it: then it is no failure of the peer's that it does not open.
+        is_trial: bool,
     },
 }
 
@@ -269,8 +271,8 @@ impl Counted {
         self.meter.iter().for_each(PeerMeter::attempted);
     }
 
-    fn failed(&self) {
-        self.meter.iter().for_each(PeerMeter::error);
+    fn failed(&self, is_trial: bool) {
+        self.meter.iter().filter(|_| !is_trial).for_each(PeerMeter::error);
         self.counters.connects_failed.one();
     }
 
@@ -316,7 +318,7 @@ impl Counted {
             Closed::Idle => self.counters.closed_idle.one(),
             Closed::Unread => self.counters.closed_unread.one(),
             Closed::BadInput => self.counters.closed_bad_input.one(),
-            Closed::NotOpened | Closed::NotSecured | Closed::ByPeer | Closed::Displaced | Closed::ByUs => {}
+            Closed::NotOpened(_) | Closed::NotSecured | Closed::ByPeer | Closed::Displaced | Closed::ByUs => {}
         }
     }
 }
@@ -341,13 +343,14 @@ async fn run<E>(
     let is_ours = matches!(origin, Origin::Connect { .. });
     let stream = match origin {
         Origin::Accepted(stream) => stream,
-        Origin::Connect { local, remote, within } => {
+        Origin::Connect { local, remote, within, is_trial } => {
             counted.attempted();
-            match tokio::time::timeout(within, connect(local, remote)).await {
-                Ok(Ok(stream)) => stream,
-                Ok(Err(_)) | Err(_) => {
-                    counted.failed();
-                    return Closed::NotOpened;
+            let opened = tokio::time::timeout(within, connect(local, remote)).await;
+            match opened.map_err(|_| Unreached::Late).and_then(|stream| stream.map_err(|error| unreached(&error))) {
+                Ok(stream) => stream,
+                Err(why) => {
+                    counted.failed(is_trial);
+                    return Closed::NotOpened(why);
                 }
             }
         }
@@ -364,8 +367,9 @@ async fn run<E>(
         if let Err(error) = handshake::complete(&mut reader, &mut incoming, within, &counted, outlet).await {
             counted.not_secured(&error, outlet.name());
             if is_ours {
-                counted.failed();
-                return Closed::NotOpened;
+                // A trial is made in the clear.
+                counted.failed(false);
+                return Closed::NotOpened(error.unreached());
             }
             return Closed::NotSecured;
         }
@@ -395,6 +399,15 @@ async fn connect(local: IpAddr, remote: SocketAddr) -> io::Result<TcpStream> {
     #[cfg(target_os = "linux")]
     let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX));
     Ok(stream)
+}
+
+/// Why a peer is not reached, by the error of the kernel.
+fn unreached(error: &io::Error) -> Unreached {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => Unreached::Refused,
+        io::ErrorKind::TimedOut => Unreached::Late,
+        _ => Unreached::NoWay,
+    }
 }
 
 async fn write(

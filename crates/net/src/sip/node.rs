@@ -407,7 +407,8 @@ impl Keeper {
     /// One connection, from opening to end; returns whether the proxy accepted us.
     async fn connected(&self, proxy: SocketAddr, link: ConnectionId, stop: &CancellationToken) -> bool {
         let (sender, mut happens) = mpsc::channel(TOGETHER);
-        let origin = Origin::Connect { local: self.local, remote: proxy, within: self.limits.connect_time };
+        let origin =
+            Origin::Connect { local: self.local, remote: proxy, within: self.limits.connect_time, is_trial: false };
         let (counters, meter) = (self.counters.clone(), (self.meter_of)(proxy));
         let carriage = Carriage { session: None, form: MessageForm::Stream };
         let writer = Arc::new(connection::spawn(origin, carriage, self.limits, counters, meter, sender, |h| h));

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::Bytes;
+use sip::Unreached;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::mpsc;
 
@@ -52,6 +53,17 @@ pub(super) enum NotSecured {
     Late,
     #[error("the peer has closed the connection")]
     Closed,
+}
+
+impl NotSecured {
+    /// Why a peer is not reached to which we have connected.
+    pub(super) fn unreached(&self) -> Unreached {
+        match self {
+            Self::Tls(error) => error.unreached(),
+            Self::Late => Unreached::Late,
+            Self::Unread | Self::Closed => Unreached::NoTls,
+        }
+    }
 }
 
 impl Outlet {

@@ -309,7 +309,7 @@ impl TcpTable {
             Transport::Tls => Some(self.tls.as_ref().and_then(|tls| tls.connect(name).ok()).ok_or(SendError::NoName)?),
             Transport::Tcp | Transport::Udp | Transport::Ws | Transport::Wss => None,
         };
-        let origin = Origin::Connect { local: from, remote, within: self.limits.connect_time };
+        let origin = Origin::Connect { local: from, remote, within: self.limits.connect_time, is_trial: false };
         self.admit(id, origin, session, remote, None).then_some(()).ok_or(SendError::TooMany)
     }
 
@@ -318,7 +318,7 @@ impl TcpTable {
     /// # Errors
     /// [`SendError::TooMany`].
     pub fn try_as(&mut self, id: ConnectionId, remote: SocketAddr, from: IpAddr) -> Result<(), SendError> {
-        let origin = Origin::Connect { local: from, remote, within: self.limits.trial_time };
+        let origin = Origin::Connect { local: from, remote, within: self.limits.trial_time, is_trial: true };
         self.admit(id, origin, None, remote, None).then_some(()).ok_or(SendError::TooMany)
     }
 

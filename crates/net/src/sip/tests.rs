@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use model::entropy::Seeded;
 use model::{Epoch, NodeId, Owner};
-use sip::{ConnectionId, Message, Method, StatusCode};
+use sip::{ConnectionId, Message, Method, StatusCode, Transport, Unreached};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -330,10 +330,31 @@ async fn a_connection_that_cannot_be_opened_is_reported() {
     let mut client = TcpTable::new(Limits::default(), Arc::default(), Box::new(|_, _| None));
     let id = client.open(free, loopback()).unwrap();
     match soon(client.next()).await {
-        TcpEvent::Closed { connection, why } => assert_eq!((connection, why), (id, Closed::NotOpened)),
+        TcpEvent::Closed { connection, why } => {
+            assert_eq!((connection, why), (id, Closed::NotOpened(Unreached::Refused)))
+        }
         other => panic!("{other:?}"),
     }
     assert!(client.is_empty());
+}
+
+#[tokio::test]
+async fn a_trial_that_does_not_open_is_no_failure_of_the_peer() {
+    use runtime::meter::{Meters, Side, State};
+    let free = std::net::TcpListener::bind(any_port()).unwrap().local_addr().unwrap();
+    let meters = Meters::new(Arc::new(infra::SystemClock::start()));
+    let peer = meters.meter("voice-59", Side::Opens).peer("carriers");
+    let mut client = TcpTable::new(Limits::default(), Arc::default(), Box::new(move |_, _| Some(peer.clone())));
+    for (number, is_trial) in [(1, true), (2, false)] {
+        let id = ConnectionId::opened(number, Transport::Tcp);
+        match is_trial {
+            true => client.try_as(id, free, loopback()).unwrap(),
+            false => client.open_as(id, free, loopback(), "").unwrap(),
+        }
+        assert!(matches!(soon(client.next()).await, TcpEvent::Closed { why: Closed::NotOpened(_), .. }));
+        let is_failing = meters.report().iter().any(|row| row.state == State::Failing);
+        assert_eq!(is_failing, !is_trial);
+    }
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rustls::pki_types::ServerName;
 use rustls::{AlertDescription, ClientConfig, ClientConnection, Connection, ServerConfig, ServerConnection};
+use sip::Unreached;
 
 use super::ShownCertificate;
 use super::clients::ClientsOrServers;
@@ -165,6 +166,19 @@ impl TlsSession {
 }
 
 impl SessionError {
+    /// Why a server is not reached to which we have connected.
+    pub fn unreached(&self) -> Unreached {
+        use rustls::CertificateError::{NotValidForName, NotValidForNameContext};
+        match (self, self.failure()) {
+            (Self::Protocol(rustls::Error::InvalidCertificate(NotValidForName | NotValidForNameContext { .. })), _) => {
+                Unreached::OtherName
+            }
+            (Self::Protocol(rustls::Error::AlertReceived(_)), Failure::Certificate) => Unreached::OurCertificate,
+            (_, Failure::Certificate) => Unreached::Untrusted,
+            (_, Failure::NotTls | Failure::Incompatible | Failure::Other) => Unreached::NoTls,
+        }
+    }
+
     /// The kind of failure.
     pub fn failure(&self) -> Failure {
         let Self::Protocol(error) = self else { return Failure::NotTls };

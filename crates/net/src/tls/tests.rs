@@ -13,7 +13,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, 
 use rustls::pki_types::ServerName;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
-use sip::{ConnectionId, Transport};
+use sip::{ConnectionId, Transport, Unreached};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -136,7 +136,7 @@ async fn connects(server: &mut Server, tls: Tls, name: &str) -> bool {
             assert_eq!(server.closed().await, Closed::ByPeer);
             true
         }
-        (TcpEvent::Closed { why: Closed::NotSecured, .. }, TcpEvent::Closed { why: Closed::NotOpened, .. }) => false,
+        (TcpEvent::Closed { why: Closed::NotSecured, .. }, TcpEvent::Closed { why: Closed::NotOpened(_), .. }) => false,
         other => panic!("{other:?}"),
     }
 }

@@ -36,5 +36,8 @@ pub(super) fn host_of(registrar: &str) -> &str {
 
 /// The transport that it names.
 pub(super) fn transport_of(registrar: &str) -> Option<&str> {
-    registrar.split(';').skip(1).find_map(|parameter| parameter.trim().strip_prefix("transport="))
+    registrar.split(';').skip(1).find_map(|parameter| {
+        let (name, transport) = parameter.trim().split_once('=')?;
+        name.eq_ignore_ascii_case("transport").then_some(transport)
+    })
 }

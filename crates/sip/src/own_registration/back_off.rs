@@ -6,6 +6,11 @@ use model::Entropy;
 
 use super::status::State;
 
+/// How long after its last answer a registrar is asked again at the earliest because a connection has closed: one that closes each of them
+/// would be asked without end.
+pub const AGAIN_MIN: Duration = Duration::from_secs(60);
+/// How long a registrar that has not answered lately has for each request once its registration is to end: whoever stops us waits for it.
+pub const END_WITHIN: Duration = Duration::from_secs(3);
 /// Requests that are due at once are spread over this time at least: a proxy that comes back must not send those of all trunks together.
 pub(super) const AT_ONCE: Duration = Duration::from_millis(500);
 /// So much of that time is for each of them where there are many: 50 a second, each with the request that answers its challenge.

@@ -2,23 +2,33 @@
 
 use std::time::Duration;
 
+use model::Timestamp;
+
 use super::status::Problem;
 use super::{OwnRegistration, host_of};
-use crate::digest::Unanswered;
+use crate::agent::AgentCredentials;
+use crate::digest::{self, Unanswered};
 use crate::grant::EXPIRES_MAX;
 use crate::header::{Contact, HeaderName};
 use crate::message::Message;
+use crate::method::Method;
+use crate::proxy::headers;
 use crate::status::StatusCode;
+use crate::unreached::Unreached;
 use crate::uri::Uri;
 
 /// The most challenges that are answered in a round: one of a proxy, one of the registrar behind it, and one after a stale nonce.
 const CHALLENGES_MAX: u8 = 3;
+/// Nonces whose uses are counted: that of a proxy and that of the registrar behind it.
+const NONCES_MAX: usize = 2;
 
 /// A round.
 #[derive(Debug)]
 pub(super) struct Round {
     /// The request, as it is sent or was sent last.
     pub(super) request: Message,
+    /// When it began.
+    pub(super) since: Timestamp,
     /// The Contact that it is about.
     pub(super) contact: String,
     /// Whether it removes that Contact.
@@ -74,9 +84,38 @@ impl OwnRegistration {
                 }
                 without_credentials(&mut round.request);
             }
-            _ => return Err(Problem::of(status, round.challenges > 0)),
+            _ => {
+                // Only a proxy of ours can say so: it removes such a header from what others say.
+                let unreached = response.header(&headers::NOT_REACHED).and_then(Unreached::parse);
+                return Err(match unreached {
+                    Some(Unreached::Silence) => Problem::Silence,
+                    Some(why) => Problem::Unreached(why),
+                    None => Problem::of(status, round.challenges > 0),
+                });
+            }
         }
         Ok(round)
+    }
+
+    fn uses(&mut self, nonce: &str) -> u32 {
+        let known = self.nonces.iter().position(|(used, _)| used == nonce);
+        let count = known.map_or(0, |at| self.nonces.remove(at).1).saturating_add(1);
+        if self.nonces.len() >= NONCES_MAX {
+            self.nonces.remove(0);
+        }
+        self.nonces.push((nonce.to_owned(), count));
+        count
+    }
+
+    /// Puts credentials into a request that was challenged.
+    fn authorize(&mut self, request: &mut Message, response: &Message) -> Result<(), Unanswered> {
+        let AgentCredentials { user, password } = self.account.credentials.clone();
+        digest::authorize(request, response, |challenge, request| {
+            let cnonce = format!("{:016x}", self.entropy.next_u64());
+            let count = self.uses(&challenge.nonce);
+            let uri = request.request_uri().unwrap_or_default();
+            digest::respond(challenge, &user, &password, Method::Register.as_str(), uri, &cnonce, count).to_string()
+        })
     }
 
     /// Where a redirection leads, if that is another port or transport of the same host. Anywhere else may be anybody: what it asks is

@@ -5,6 +5,7 @@ use model::Timestamp;
 use crate::header::Contact;
 use crate::message::{Message, Start};
 use crate::status::StatusCode;
+use crate::unreached::Unreached;
 use crate::uri::Uri;
 
 /// The longest reason phrase that is kept, in bytes.
@@ -48,7 +49,7 @@ impl State {
         match outcome.problem {
             // A registration that has run out since.
             None => Self::Trying,
-            Some(Problem::Silence | Problem::Unavailable) => Self::Unreachable,
+            Some(Problem::Silence | Problem::Unreached(_) | Problem::Unavailable) => Self::Unreachable,
             Some(Problem::WrongPassword | Problem::Forbidden) => Self::WrongPassword,
             Some(_) => Self::Refused,
         }
@@ -60,6 +61,8 @@ impl State {
 pub enum Problem {
     /// No answer came.
     Silence,
+    /// A proxy of ours has not reached the registrar.
+    Unreached(Unreached),
     /// The registrar has a failure or no time (408, 480, 5xx).
     Unavailable,
     /// It does not take the credentials.
@@ -97,6 +100,7 @@ impl Problem {
     pub const fn in_words(self) -> &'static str {
         match self {
             Self::Silence => "the carrier says nothing",
+            Self::Unreached(why) => why.in_words(),
             Self::Unavailable => "the carrier has a failure or no time",
             Self::WrongPassword => "the carrier does not take the user and password",
             Self::Forbidden => {
@@ -117,6 +121,7 @@ impl Problem {
             Self::Silence => {
                 "check `contact` (address, port, transport) and what stands in between: firewall, NAT, the carrier's list of allowed addresses"
             }
+            Self::Unreached(why) => why.remedy(),
             Self::Unavailable => "nothing, if it passes; else ask the carrier",
             Self::WrongPassword => {
                 "correct `user` and `password` of the trunk and import the tenant: the new password is tried at once"
@@ -160,8 +165,9 @@ impl RegistrationOutcome {
         Self { at, answer: Some((status.code(), phrase)), problem: None }
     }
 
-    pub(super) const fn silence(at: Timestamp) -> Self {
-        Self { at, answer: None, problem: Some(Problem::Silence) }
+    /// The registrar has not answered.
+    pub(super) const fn without_answer(problem: Problem, at: Timestamp) -> Self {
+        Self { at, answer: None, problem: Some(problem) }
     }
 }
 
@@ -184,6 +190,8 @@ pub struct RegistrationStatus {
     pub registered_until: Option<Timestamp>,
     /// The last outcome.
     pub last: Option<RegistrationOutcome>,
-    /// When the next request is sent; none while no way leads out.
+    /// When the next request is sent; none while one is under way, or no way leads out.
     pub next_try: Option<Timestamp>,
+    /// Since when a round of requests is under way.
+    pub asked_since: Option<Timestamp>,
 }

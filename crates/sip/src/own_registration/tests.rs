@@ -2,7 +2,8 @@ use model::entropy::Seeded;
 use proptest::prelude::*;
 
 use super::*;
-use crate::digest::{Algorithm, Challenge, Secret};
+use crate::agent::AgentCredentials;
+use crate::digest::{self, Algorithm, Challenge, Secret};
 
 const EDGE: &str = "198.51.100.7:5060";
 const OTHER_EDGE: &str = "198.51.100.8:5060";
@@ -334,6 +335,41 @@ fn the_end_does_not_wait_for_a_registrar_that_has_not_answered() {
     lab.registration.end(lab.now);
     lab.take();
     assert_eq!(lab.registration.next_timeout(), None);
+}
+
+#[test]
+fn a_request_that_nobody_answers_does_not_hold_up_what_takes_its_place() {
+    let mut lab = Lab::new();
+    let began = lab.now;
+    lab.now = lab.now + Duration::from_secs(9);
+    assert_eq!((lab.status().next_try, lab.status().asked_since), (None, Some(began)));
+    lab.registration.give_way(lab.now);
+    assert!(lab.registration.is_over());
+    // What is registered is removed, and what is refreshed meanwhile decides first.
+    let mut lab = Lab::new();
+    lab.accept(600);
+    assert!(lab.status().next_try.is_some() && lab.status().asked_since.is_none());
+    lab.go_to_next();
+    lab.registration.give_way(lab.now);
+    assert!(!lab.registration.is_over());
+    lab.accept(600);
+    assert_eq!(lab.last().header(&HeaderName::Expires), Some("0"));
+}
+
+#[test]
+fn what_our_own_proxy_says_is_not_taken_for_an_answer_of_the_registrar() {
+    let mut lab = Lab::new();
+    lab.answer(503, &[(crate::proxy::headers::NOT_REACHED, Unreached::Untrusted.as_str().to_owned())]);
+    let status = lab.status();
+    let last = status.last.expect("an outcome");
+    assert_eq!((status.state, last.answer), (State::Unreachable, None));
+    assert_eq!(last.problem, Some(Problem::Unreached(Unreached::Untrusted)));
+    assert!(last.problem.is_some_and(|problem| problem.remedy().contains("sip-proxy.server_authorities")));
+    // It cannot have been taken: nothing has to be removed later.
+    lab.go_to_next();
+    assert_eq!(lab.last().headers(&HeaderName::Contact).count(), 1);
+    lab.answer(503, &[]);
+    assert_eq!(lab.status().last.and_then(|last| last.answer), Some((503, "Service Unavailable".to_owned())));
 }
 
 #[test]

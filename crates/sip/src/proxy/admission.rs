@@ -9,7 +9,7 @@ use super::answer::Answer;
 use super::arrival::may_be_trunks;
 use super::exchange::{Origin, Stage};
 use super::lockout::{Look, Party};
-use super::settings::{Credentials, Hashes, LACKING_TOLD_EACH, RETRY_AFTER_S};
+use super::settings::{Credentials, Hashes, NAMES_TOLD_MAX, REFUSED_TOLD_EACH, RETRY_AFTER_S};
 use super::sources::block;
 use super::target::{Destination, REGISTRAR};
 use super::{Attempt, AttemptCaller, Lacking, Output, Proxy, flow_token, headers};
@@ -165,22 +165,35 @@ impl Proxy {
             from.and_then(|from| Some((from, self.trunks.lacking(self.sender(flow, from))?)))
         else {
             self.counts.unknown_sources += 1;
+            if let Some(from) = from.filter(|_| self.unknown_told <= now) {
+                self.unknown_told = now + REFUSED_TOLD_EACH;
+                let shown = self.shown_by(flow, from);
+                self.outputs.push_back(Output::UnknownSource { from, shown });
+            }
             return answer;
         };
         let trunk = trunk.clone();
         self.counts.trunks_unproved += 1;
         if self.lacking_told <= now {
-            self.lacking_told = now + LACKING_TOLD_EACH;
-            let (tenant, trunk) = (trunk.tenant.clone(), trunk.name.clone());
-            self.outputs.push_back(Output::TrunkUnproved { from, tenant, trunk, lacks });
+            self.lacking_told = now + REFUSED_TOLD_EACH;
+            let shown = self.shown_by(flow, from);
+            self.outputs.push_back(Output::TrunkUnproved { from, trunk, lacks, shown });
         }
         answer.with(
             HeaderName::Warning,
             match lacks {
                 Lacking::Certificate => "399 sip-proxy \"the trunk of this address has to show its certificate\"",
+                Lacking::OtherCertificate => {
+                    "399 sip-proxy \"the certificate shown is not that of the trunk of this address\""
+                }
                 Lacking::Address => "399 sip-proxy \"the trunk of this certificate may not call from this address\"",
             },
         )
+    }
+
+    /// The names in the certificate of a sender, as far as an operator is told of them.
+    fn shown_by(&self, flow: Flow, from: IpAddr) -> Vec<Box<str>> {
+        self.sender(flow, from).domains.iter().take(NAMES_TOLD_MAX).cloned().collect()
     }
 
     /// 500 for a password that was not checked. After a 503 a phone would send nothing for that time (RFC 3261 §21.5.4), not for its other

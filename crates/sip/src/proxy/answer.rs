@@ -6,13 +6,14 @@ use model::Timestamp;
 
 use super::branch::loop_mark;
 use super::settings::RETRY_AFTER_S;
-use super::{Proxy, rendezvous};
+use super::{Proxy, headers, rendezvous};
 use crate::flow::Flow;
 use crate::header::HeaderName;
 use crate::message::Message;
 use crate::method::Method;
 use crate::status::StatusCode;
 use crate::transaction::ServerId;
+use crate::unreached::Unreached;
 
 /// A final response made by the proxy itself.
 #[derive(Clone, Debug)]
@@ -29,6 +30,15 @@ impl Answer {
     /// 503 with Retry-After.
     pub(super) fn unavailable() -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE).with(HeaderName::RetryAfter, RETRY_AFTER_S)
+    }
+
+    /// 503 of a request to a place outside, with the reason why that was not reached.
+    pub(super) fn not_reached(why: Option<Unreached>) -> Self {
+        let answer = Self::new(StatusCode::SERVICE_UNAVAILABLE);
+        match why {
+            Some(why) => answer.with(headers::NOT_REACHED, why.as_str()),
+            None => answer,
+        }
     }
 
     pub(super) fn with(mut self, name: HeaderName, value: impl Display) -> Self {

@@ -10,6 +10,7 @@ use super::{NodeLoss, Output, Proxy, Side, Trunk};
 use crate::flow::{ConnectionId, Flow, Transport};
 use crate::header::Contact;
 use crate::message::Message;
+use crate::unreached::Unreached;
 use crate::uri::Uri;
 
 /// Who is at the other end.
@@ -76,7 +77,14 @@ impl Proxy {
         self.trunks.has_proved(self.sender(Flow::Stream { connection }, peer.remote.ip()))
     }
 
-    /// A connection closed, or could not be opened.
+    /// A connection that the proxy requested could not be opened.
+    pub fn handle_unopened(&mut self, connection: ConnectionId, why: Unreached, now: Timestamp) {
+        self.unopened = Some((connection, why));
+        self.handle_closed(connection, now);
+        self.unopened = None;
+    }
+
+    /// A connection closed, or could not be opened for a reason that is not known.
     pub fn handle_closed(&mut self, connection: ConnectionId, now: Timestamp) {
         // A connection that the core closed itself is already removed.
         let Some(peer) = self.connections.remove(&connection) else { return };

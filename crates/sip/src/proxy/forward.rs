@@ -15,6 +15,7 @@ use crate::header::HeaderName;
 use crate::message::Message;
 use crate::status::StatusCode;
 use crate::transaction::{ClientId, ClientRequest, ServerId, TransactionError};
+use crate::unreached::Unreached;
 
 impl Proxy {
     /// Makes the changes that every forwarded request needs, except its Via.
@@ -270,7 +271,7 @@ impl Proxy {
             Stage::Lookup { .. } => self.looked_up_in_vain(id, now),
             Stage::Resolving { .. } => {
                 self.counts.names_unresolved += 1;
-                self.end_resolving(id, StatusCode::SERVICE_UNAVAILABLE, now);
+                self.end_resolving(id, &Answer::not_reached(Some(Unreached::NoAddress)), now);
             }
             Stage::Locating { .. } => self.located(id, None, now),
             Stage::Asked { .. } => self.carrier_said(id, None),

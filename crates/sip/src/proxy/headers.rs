@@ -42,48 +42,14 @@ pub const BY_TLS: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-By-Tls
 pub const UNREACHABLE: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Unreachable"));
 /// From a node that got a request of another node's call: the owner, `<node.epoch>`, that the request must go to.
 pub const OWNER: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Owner"));
+/// In our own answer to a node's request to a place outside: why nobody there has answered it ([`crate::Unreached`]).
+pub const NOT_REACHED: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Not-Reached"));
 /// In a response passed from node to node: how often it was passed, as a number.
 pub const PASSED: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Passed"));
-
-/// In a proxy's own answer to a request of a node that goes outside: why nobody there has answered it, as [`Unanswered`] is written.
-pub const UNANSWERED: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Unanswered"));
-
 /// From a call's owner to media, beside a request for digits: `digits` if they must not be recorded.
 pub const SECRET: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Secret"));
 /// The value of [`SECRET`].
 pub const SECRET_DIGITS: &str = "digits";
-
-/// Why nobody outside has answered a request.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Unanswered {
-    /// It was not sent: the place has not answered OPTIONS lately.
-    Down,
-    /// It was not sent: the place's name is not resolved.
-    NoName,
-    /// There is no connection with the place.
-    NoConnection,
-    /// The place has said nothing.
-    Silence,
-}
-
-impl Unanswered {
-    const ALL: [Self; 4] = [Self::Down, Self::NoName, Self::NoConnection, Self::Silence];
-
-    /// The value of [`UNANSWERED`].
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Down => "down",
-            Self::NoName => "no-name",
-            Self::NoConnection => "no-connection",
-            Self::Silence => "silence",
-        }
-    }
-
-    /// Reads the value of [`UNANSWERED`].
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|why| why.as_str() == text)
-    }
-}
 
 /// Whether a header's name is one of ours.
 pub fn is_ours(name: &str) -> bool {

@@ -8,7 +8,6 @@ use model::Timestamp;
 
 use super::answer::Answer;
 use super::exchange::{Cancelled, Origin, Stage, Target};
-use super::headers::Unanswered;
 use super::record_route::recorded;
 use super::settings::{RESOLVE_TIME, TRIAL_OPENS_WITHIN};
 use super::target::Destination;
@@ -20,6 +19,7 @@ use crate::method::Method;
 use crate::next_hop::{Hop, Lookup, UriHop};
 use crate::status::StatusCode;
 use crate::transaction::{ClientId, ServerId};
+use crate::unreached::Unreached;
 
 /// How long a place that has not taken a request is tried after all others. A Retry-After does not make it longer: it is meant for
 /// the account that called, and other tenants may call by the same carrier.
@@ -104,7 +104,7 @@ impl Proxy {
             Some(hops) => self.go_out(id, message, (&place, hops), now),
             None => {
                 self.counts.names_unresolved += 1;
-                self.refuse_held(id, &message, (StatusCode::SERVICE_UNAVAILABLE, Unanswered::NoName), now);
+                self.refuse_held(id, &message, &Answer::not_reached(Some(Unreached::NoAddress)), now);
             }
         }
     }
@@ -125,17 +125,13 @@ impl Proxy {
     }
 
     /// A request whose place's name is not resolved yet is refused: it was cancelled, or nobody has answered in time.
-    pub(super) fn end_resolving(&mut self, id: u64, status: StatusCode, now: Timestamp) {
+    pub(super) fn end_resolving(&mut self, id: u64, answer: &Answer, now: Timestamp) {
         if let Some((message, _)) = self.take_resolving(id) {
-            self.refuse_held(id, &message, (status, Unanswered::NoName), now);
+            self.refuse_held(id, &message, answer, now);
         }
     }
 
-    fn refuse_held(&mut self, id: u64, message: &Message, (status, why): (StatusCode, Unanswered), now: Timestamp) {
-        self.answer_held(id, message, &Answer::new(status).with(headers::UNANSWERED, why.as_str()), now);
-    }
-
-    fn answer_held(&mut self, id: u64, message: &Message, answer: &Answer, now: Timestamp) {
+    fn refuse_held(&mut self, id: u64, message: &Message, answer: &Answer, now: Timestamp) {
         let Some(held) = self.exchanges.get_mut(id) else { return };
         held.request = bytes::Bytes::new();
         let server = held.server;
@@ -151,12 +147,12 @@ impl Proxy {
         let have_failed = || !found.is_empty() && found.iter().all(|hop| self.shunned.contains(hop, now));
         if may_go_elsewhere && (are_down || have_failed()) {
             let answer = Answer::new(StatusCode::SERVICE_UNAVAILABLE).with(headers::ELSEWHERE, 1);
-            return self.answer_held(id, &message, &answer, now);
+            return self.refuse_held(id, &message, &answer, now);
         }
         let left = self.in_order(place, found, request, insists, now);
-        let hops = Hops { name: place.host.clone(), current: None, is_trial: false, left };
+        let hops = Hops { name: place.host.clone(), current: None, is_trial: false, left, unreached: None };
         if are_down && !insists {
-            return self.refuse_held(id, &message, (StatusCode::SERVICE_UNAVAILABLE, Unanswered::Down), now);
+            return self.refuse_held(id, &message, &Answer::not_reached(Some(Unreached::Down)), now);
         }
         self.go_to_next(id, message, hops, now);
     }
@@ -208,7 +204,9 @@ impl Proxy {
             }
             return;
         }
-        self.refuse_held(id, &message, (StatusCode::SERVICE_UNAVAILABLE, Unanswered::NoConnection), now);
+        // Where one of them was reached, that one has refused it.
+        let why = hops.unreached.or(hops.current.is_none().then_some(Unreached::NoWay));
+        self.refuse_held(id, &message, &Answer::not_reached(why), now);
     }
 
     fn is_open(&self, flow: Flow) -> bool {
@@ -243,6 +241,17 @@ impl Proxy {
         self.counts.hops_failed_over += 1;
         self.go_to_next(id, message, *hops, now);
         true
+    }
+
+    /// The connection has failed by which a request went to the place where it is. Of several reasons the first one is told: that place is
+    /// the best one.
+    pub(super) fn note_unreached(&mut self, id: u64) {
+        let Some(held) = self.exchanges.get_mut(id) else { return };
+        let Stage::Forwarded { target: Target::Edge(Flow::Stream { connection }), .. } = held.stage else { return };
+        let told = self.unopened.filter(|(unopened, _)| *unopened == connection).map(|(_, why)| why);
+        if let Some(hops) = held.hops.as_mut().filter(|_| connection.is_opened_by_us()) {
+            hops.unreached.get_or_insert(told.unwrap_or(Unreached::Closed));
+        }
     }
 
     /// The place where a request is does not take requests now: it is tried last for a while.

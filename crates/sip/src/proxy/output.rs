@@ -1,10 +1,11 @@
 //! What the proxy wants done.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use model::{Dn, Owner, TenantId};
 
-use super::{Announcement, Attempt, Lacking};
+use super::{Announcement, Attempt, Lacking, Trunk};
 use crate::flow::{ConnectionId, Transmit};
 use crate::next_hop::{Hop, UriHop};
 use crate::status::StatusCode;
@@ -15,7 +16,7 @@ pub enum Output {
     /// Send it.
     Transmit(Transmit),
     /// Open a connection on the edge side under this number; messages sent on it wait until it is established. If it
-    /// cannot be opened, call [`super::Proxy::handle_closed`].
+    /// cannot be opened, call [`super::Proxy::handle_unopened`].
     Connect {
         /// Assigned by the core; it tells the transport.
         connection: ConnectionId,
@@ -74,12 +75,19 @@ pub enum Output {
     TrunkUnproved {
         /// The address that it came from.
         from: IpAddr,
-        /// The trunk's tenant.
-        tenant: TenantId,
-        /// The trunk's name.
-        trunk: String,
+        /// The trunk.
+        trunk: Arc<Trunk>,
         /// What it lacks.
         lacks: Lacking,
+        /// Names in the certificate that it has shown.
+        shown: Vec<Box<str>>,
+    },
+    /// A request was refused that is neither a phone's nor a trunk's. One of a second is told.
+    UnknownSource {
+        /// The address that it came from.
+        from: IpAddr,
+        /// Names in the certificate that it has shown.
+        shown: Vec<Box<str>>,
     },
     /// A phone has authenticated on a connection of the edge.
     Proved {

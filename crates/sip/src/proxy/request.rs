@@ -316,7 +316,7 @@ impl Proxy {
                     self.answer(server, &invite, &Answer::new(StatusCode::REQUEST_TERMINATED), now);
                 }
             }
-            Stage::Resolving { .. } => self.end_resolving(id, StatusCode::REQUEST_TERMINATED, now),
+            Stage::Resolving { .. } => self.end_resolving(id, &Answer::new(StatusCode::REQUEST_TERMINATED), now),
             _ => {
                 self.note_silence(id, now);
                 self.pass_cancel(id, now);

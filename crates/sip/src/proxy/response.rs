@@ -7,7 +7,6 @@ use model::Timestamp;
 
 use super::answer::Answer;
 use super::exchange::{Cancelled, Exchange, Origin, Stage, Target};
-use super::headers::Unanswered;
 use super::hops::NextHop;
 use super::members::is_to_us;
 use super::record_route::restore;
@@ -22,6 +21,7 @@ use crate::message::Message;
 use crate::method::Method;
 use crate::status::StatusCode;
 use crate::transaction::{ClientId, ServerId};
+use crate::unreached::Unreached;
 
 impl Proxy {
     /// A response to our client transaction. A node's response is accepted on any connection of a node.
@@ -236,6 +236,9 @@ impl Proxy {
             return;
         }
         self.shun_hop(id, now);
+        if failure == Failure::Flow {
+            self.note_unreached(id);
+        }
         if self.try_next_hop(id, NextHop::Unanswered, now) {
             return;
         }
@@ -250,11 +253,11 @@ impl Proxy {
         };
         let went_out = matches!(held.stage, Stage::Forwarded { target: Target::Edge(_), .. });
         let why = match failure {
-            Failure::Flow => Unanswered::NoConnection,
-            Failure::Timeout => Unanswered::Silence,
+            Failure::Flow => held.hops.as_ref().and_then(|hops| hops.unreached).unwrap_or(Unreached::Closed),
+            Failure::Timeout => Unreached::Silence,
         };
         let answer = match held.origin {
-            Origin::Node(_) if went_out => Answer::new(status).with(headers::UNANSWERED, why.as_str()),
+            Origin::Node(_) if went_out => Answer::new(status).with(headers::NOT_REACHED, why.as_str()),
             Origin::Node(_) | Origin::Edge(_) => Answer::new(status),
         };
         let (server, request) = (held.server, std::mem::take(&mut held.request));

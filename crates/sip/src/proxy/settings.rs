@@ -99,8 +99,10 @@ pub const LOOKUP_TIME: Duration = Duration::from_secs(32);
 pub const RESOLVE_TIME: Duration = Duration::from_secs(5);
 /// How long a connection that is tried because of a request's size may take to open: long enough for one SYN to be lost.
 pub const TRIAL_OPENS_WITHIN: Duration = Duration::from_millis(1_500);
-/// How often a sender is reported that lacks the certificate or the address of its trunk.
-pub const LACKING_TOLD_EACH: Duration = Duration::from_secs(1);
+/// How often a sender is reported that lacks the certificate or the address of its trunk, and how often one that nobody knows.
+pub const REFUSED_TOLD_EACH: Duration = Duration::from_secs(1);
+/// The most names of the certificate of such a sender that are reported.
+pub const NAMES_TOLD_MAX: usize = 8;
 /// How long a nonce is valid.
 pub const NONCE_LIFETIME: Duration = Duration::from_secs(300);
 /// How long a draining proxy waits for nodes to announce that they drain too, before it assumes that it alone drains.

@@ -7,6 +7,7 @@ use model::Timestamp;
 use crate::flow::Flow;
 use crate::next_hop::Hop;
 use crate::transaction::ClientId;
+use crate::unreached::Unreached;
 
 /// The places to which a request can still go.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub(super) struct Hops {
     pub(super) is_trial: bool,
     /// Where it goes if that does not take it, best first.
     pub(super) left: VecDeque<Hop>,
+    /// Why the first place that was not reached was not.
+    pub(super) unreached: Option<Unreached>,
 }
 
 /// A place that an INVITE has left because it said nothing in time. It may have got the INVITE all the same.

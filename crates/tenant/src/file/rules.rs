@@ -5,7 +5,9 @@ mod dialling;
 use std::collections::{HashMap, HashSet};
 
 use contracts::provisioning::networks::network;
-use contracts::provisioning::{Dn, DnKind, FeatureAction, Location, ObjectKey, ObjectKind, TenantObjects, Trunk};
+use contracts::provisioning::{
+    Dn, DnKind, FeatureAction, Location, ObjectKey, ObjectKind, TenantObjects, Trunk, UnfittingNumber,
+};
 
 use super::Fault;
 use super::generated::is_generated;
@@ -28,13 +30,19 @@ pub(super) fn check(read: &Read, faults: &mut Vec<Fault>) {
     rules.dial_rules();
 }
 
-/// Adds the settings of the file that have no effect.
+/// Adds the settings of the file that have no effect, or another one than is expected.
 pub(super) fn without_effect(read: &Read, notices: &mut Vec<Fault>) {
     let mut rules = Rules::new(read, notices);
     for trunk in &read.objects.trunks {
         for (key, why) in trunk.without_effect() {
             let reason = format!("it has no effect: {why}");
             rules.fault(ObjectKind::Trunk, &trunk.name, format!("trunks.{}.{key}", trunk.name), reason);
+        }
+    }
+    for UnfittingNumber { trunk, key, why } in read.objects.unfitting_numbers() {
+        match trunk {
+            Some(trunk) => rules.fault(ObjectKind::Trunk, trunk, format!("trunks.{trunk}.{key}"), why),
+            None => rules.fault(ObjectKind::Tenant, "", key.to_owned(), why),
         }
     }
 }
@@ -261,6 +269,9 @@ impl<'a> Rules<'a> {
                 let key = format!("trunks.{}.certificate_names", trunk.name);
                 let reason = format!("{name} is not a host name as sbc.carrier.example, in full and without *");
                 self.fault(ObjectKind::Trunk, &trunk.name, key, reason);
+            }
+            if let Some(reason) = trunk.contact_with_scheme() {
+                self.fault(ObjectKind::Trunk, &trunk.name, format!("trunks.{}.contact", trunk.name), reason);
             }
             self.account(trunk);
             self.headers(trunk);

@@ -329,7 +329,7 @@ hold_music: m
 prompts: {m: m.wav}
 trunks:
   - {name: Plain, allow: [192.0.2.0/24]}
-  - {name: Out, allow: [192.0.2.0/24], contact: \"sip:sbc.example\", prefix: \"9\"}
+  - {name: Out, allow: [192.0.2.0/24], contact: \"sbc..example\", prefix: \"9\"}
   - name: More
     allow: []
     prefix: \"0\"
@@ -346,7 +346,29 @@ trunks:
         ]
     );
     let trunks = read_with_documents(text).expect("a tenant").trunks;
-    assert_eq!(trunks[1].contact.as_deref(), Some("sip:sbc.example"), "and kept");
+    assert_eq!(trunks[1].contact.as_deref(), Some("sbc..example"), "and kept");
+}
+
+#[test]
+fn numbers_that_cannot_be_in_full_are_told_and_a_contact_with_a_scheme_is_refused() {
+    let text = |contact: &str| {
+        format!(
+            "tenant: x\nname: x\nrealm: x\nhold_music: m\nprompts: {{m: m.wav}}\ncountry_prefix: \"49\"\nnational_prefix: \"0\"\n\
+             trunks:\n  - {{name: T, allow: [], contact: \"{contact}\", prefix: \"0\", caller_id: \"030123450\"}}\n"
+        )
+    };
+    let examined = examine(
+        &text("192.0.2.1:5061;transport=TLS"),
+        &mut Documents(|_: &Path| Err(std::io::ErrorKind::NotFound.into())),
+    );
+    assert!(examined.faults.is_empty(), "{examined:?}");
+    let keys: Vec<&str> = examined.notices.iter().map(|notice| &*notice.key).collect();
+    assert_eq!(keys, ["country_prefix", "trunks.T.caller_id", "trunks.T.prefix"]);
+    let faults = read_with_documents(&text("sips:sbc.example")).expect_err("a fault").to_string();
+    assert!(
+        faults.contains("trunks.T.contact: it is written without `sips:`, as \"sbc.example;transport=tls\""),
+        "{faults}"
+    );
 }
 
 #[test]

@@ -247,7 +247,7 @@ fn what_is_wrong_in_the_stored_configuration_is_named_and_nothing_is_changed_by_
     site.import_changed(|files| {
         let file = files.join("example-tenant.yaml");
         let text = fs::read_to_string(&file)?;
-        let trunks = "trunks:\n  - {name: nowhere, allow: [192.0.2.9], contact: \"sip:sbc.nowhere.invalid\", prefix: \"9\"}\n  - {name: idle, allow: []}\n  - {name: open, allow: [0.0.0.0/0]}\n";
+        let trunks = "trunks:\n  - {name: nowhere, allow: [192.0.2.9], contact: \"sbc..nowhere.invalid\", prefix: \"9\"}\n  - {name: idle, allow: []}\n  - {name: open, allow: [0.0.0.0/0]}\n";
         ensure!(text.contains("trunks:\n"), "the example has changed");
         Ok(fs::write(&file, text.replacen("trunks:\n", trunks, 1))?)
     })?;

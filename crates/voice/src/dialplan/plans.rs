@@ -70,7 +70,7 @@ impl Plans {
 }
 
 /// Builds the plan of a tenant.
-fn plan(config: &TenantConfig) -> TenantPlan {
+pub(super) fn plan(config: &TenantConfig) -> TenantPlan {
     let mut plan = TenantPlan::default();
     let no_answer_s = config.tenant().map_or(15, |tenant| tenant.no_answer_s);
     let outgoing_max = config.tenant().and_then(|tenant| tenant.outgoing_max);

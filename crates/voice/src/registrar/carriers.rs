@@ -48,8 +48,8 @@ struct HeldRegistration {
     flow: Option<(ConnectionId, String)>,
     /// Whether the trunk still wants it; if not, it is being removed.
     is_wanted: bool,
-    /// What was told to operators last.
-    told: Option<(State, Option<RegistrationOutcome>)>,
+    /// What was told to operators last, and since when a round of requests was under way then.
+    told: Option<(State, Option<RegistrationOutcome>, Option<Timestamp>)>,
     /// The way that the carrier wants for calls.
     way: HeldWay,
 }
@@ -256,7 +256,7 @@ impl Carriers {
     pub fn handle_timeout(&mut self, now: Timestamp) {
         for (number, held) in &mut self.held {
             let is_due = held.registration.next_timeout().is_some_and(|due| due <= now);
-            let has_ended = matches!(held.told, Some((State::Registered, _))) && !held.registration.is_registered(now);
+            let has_ended = matches!(held.told, Some((State::Registered, ..))) && !held.registration.is_registered(now);
             if is_due {
                 held.registration.handle_timeout(now);
                 self.ready.insert(*number);
@@ -278,6 +278,7 @@ impl Carriers {
             self.asked.remove(&held.asked);
             self.asked.insert(self.numbers, (number, link));
             held.asked = self.numbers;
+            self.touched.insert(number);
             let branch = format!("z9hG4bK{:016x}{:016x}", self.draws.next_u64(), self.draws.next_u64());
             message.push_front(&HeaderName::Via, format_args!("SIP/2.0/TCP {};branch={branch}", self.sent_by));
             return Some(CarrierRequest { number: self.numbers, link, branch, message });
@@ -320,8 +321,11 @@ impl Carriers {
             self.touched.insert(*number);
             self.ready.insert(*number);
             // Another replica goes on with it, or nobody wants it any more.
-            let is_moved = self.trunks.get(&key).filter(is_same).is_some();
-            if is_moved { held.registration.leave() } else { held.registration.end(now) }
+            match self.trunks.get(&key) {
+                Some(account) if is_same(&account) => held.registration.leave(),
+                Some(_) => held.registration.give_way(now),
+                None => held.registration.end(now),
+            }
         }
         let herds = Herds::of(wanted.values());
         for ((tenant, trunk), account) in wanted {

@@ -1,33 +1,33 @@
 //! The loop: passes sockets, time and look-ups to the core, and the core's outputs to the sockets.
 
-use std::collections::HashSet;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use anyhow::Result;
 use model::Timestamp;
-use net::sip::tcp::{MeterOf, SendError};
-use net::sip::{Datagram, ProvenOwner, TcpEvent, TcpTable, UdpEndpoint};
+use net::sip::tcp::SendError;
+use net::sip::{Closed, Datagram, ProvenOwner, TcpEvent, TcpTable, UdpEndpoint};
 use net::tls::Tls;
-use runtime::{PeerMeter, Pii, RoleContext};
-use sip::proxy::{Lacking, NodeLoss, Output, Proxy, Side, Trunks};
-use sip::{ConnectionId, Flow, Transmit};
+use runtime::{Pii, RoleContext};
+use sip::proxy::{NodeLoss, Output, Proxy, Side};
+use sip::{ConnectionId, Flow, Transmit, Unreached};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tracing::{info, warn};
 
+use super::NODES;
 use super::clients::{Found, Users};
 use super::faults::{Doing, Faults};
 use super::inbox::Inbox;
 use super::message_trace::MessageTrace;
+use super::meters::Meters;
 use super::metrics::Metrics;
 use super::names::{Located, Names, log_carrier};
+use super::refusals;
 use super::registers::{Arrival, Arrived, Registers};
 use super::reporting::Reports;
-use super::{EDGE, FROM_INGRESS, NODES, SECURE_EDGE, SECURE_WEB_EDGE, WEB_EDGE};
 
 /// Datagrams or messages handled before other inputs have their turn.
 const BATCH: usize = 64;
@@ -243,10 +243,13 @@ impl EventLoop {
                     this.perform(now);
                 });
             }
-            TcpEvent::Closed { connection, .. } => {
+            TcpEvent::Closed { connection, why } => {
                 self.nothing_waits(now);
                 self.attempt(Doing::Word("a connection's end"), now, |this| {
-                    this.closed(connection, now);
+                    match why {
+                        Closed::NotOpened(why) => this.unopened(connection, why, now),
+                        _ => this.closed(connection, now),
+                    }
                     this.perform(now);
                 });
             }
@@ -327,7 +330,8 @@ impl EventLoop {
                     };
                     if let Err(error) = begun {
                         warn!(%remote, name, %error, "no connection is opened to a carrier or phone");
-                        self.closed(connection, now);
+                        let why = if error == SendError::NoName { Unreached::NoTls } else { Unreached::NoWay };
+                        self.unopened(connection, why, now);
                     }
                 }
                 Output::Close { connection } => {
@@ -341,12 +345,10 @@ impl EventLoop {
                 }
                 Output::NeedHops { lookup, place } => self.names.ask(lookup, place),
                 Output::Carrier { host, hop, is_there } => log_carrier(&host, hop, is_there),
-                Output::TrunkUnproved { from, tenant, trunk, lacks: Lacking::Certificate } => {
-                    warn!(%from, %tenant, trunk, "a request from a trunk's address is refused: it came without the trunk's certificate");
+                Output::TrunkUnproved { from, trunk, lacks, shown } => {
+                    refusals::log_unproved(from, &trunk, lacks, &shown)
                 }
-                Output::TrunkUnproved { from, tenant, trunk, lacks: Lacking::Address } => {
-                    warn!(%from, %tenant, trunk, "a request with a trunk's certificate is refused: `allow` has not its address");
-                }
+                Output::UnknownSource { from, shown } => refusals::log_unknown(from, &shown),
                 Output::WrongPassword { from, dn } => info!(%from, dn = %Pii(dn.as_str()), "wrong password"),
                 Output::Proved { connection, phone } => self.tcp.prove(connection, ProvenOwner::Phone(phone)),
                 Output::Attempted { attempt, status } => self.reports.attempted(&attempt, status, now),
@@ -369,6 +371,12 @@ impl EventLoop {
     fn closed(&mut self, connection: ConnectionId, now: Timestamp) {
         self.passages.closed(connection);
         self.proxy.handle_closed(connection, now);
+    }
+
+    /// Forgets a connection that could not be opened.
+    fn unopened(&mut self, connection: ConnectionId, why: Unreached, now: Timestamp) {
+        self.passages.closed(connection);
+        self.proxy.handle_unopened(connection, why, now);
     }
 
     /// Without a live node of each role, calls are refused or phones cannot register: a load balancer then must not choose this
@@ -398,102 +406,5 @@ impl EventLoop {
         if let Err(panic) = answered {
             self.faults.note(panic, &Doing::Word("an answer"), now);
         }
-    }
-}
-
-/// Sources on a trunk's list that are remembered as registered; more are counted as carriers.
-const PHONES_MAX: usize = 10_000;
-
-/// The meters of the edge: a datagram or connection belongs to a trunk if its address is on a trunk's list, else to a phone.
-/// A source on the list that registers is a phone all the same: on a single machine both have the same address.
-#[derive(Clone)]
-pub(super) struct Meters {
-    phone: PeerMeter,
-    carrier: PeerMeter,
-    to_carrier: PeerMeter,
-    trunks: Arc<RwLock<Trunks>>,
-    phones: Arc<RwLock<HashSet<SocketAddr>>>,
-}
-
-impl Meters {
-    pub(super) fn new(ctx: &RoleContext) -> Self {
-        Self {
-            phone: ctx.meter("own-17").peer("phones"),
-            carrier: ctx.meter("own-18").peer("carriers"),
-            to_carrier: ctx.meter("voice-59").peer("carriers"),
-            trunks: Arc::default(),
-            phones: Arc::default(),
-        }
-    }
-
-    /// Chooses the meter of each connection.
-    pub(super) fn of_connections(&self, ctx: &RoleContext) -> MeterOf {
-        let (edge, ctx) = (self.clone(), ctx.clone());
-        Box::new(move |remote, listener| match listener {
-            None => Some(edge.to_carrier.clone()),
-            Some(EDGE | SECURE_EDGE) => Some(edge.of(remote).clone()),
-            Some(FROM_INGRESS) => Some(ctx.meter("own-24").peer(&ctx.directory.node_at(remote.ip()))),
-            Some(WEB_EDGE | SECURE_WEB_EDGE) => Some(edge.phone.clone()),
-            Some(_) => {
-                let id = match ctx.directory.role_at(remote.ip())? {
-                    "sip-cluster" => "voice-51",
-                    "media" => "voice-58",
-                    "registrar" => "own-01",
-                    _ => return None,
-                };
-                Some(ctx.meter(id).peer(&ctx.directory.node_at(remote.ip())))
-            }
-        })
-    }
-
-    fn set_trunks(&self, trunks: Trunks) {
-        *self.trunks.write().unwrap_or_else(std::sync::PoisonError::into_inner) = trunks;
-    }
-
-    fn is_trunk(&self, remote: SocketAddr) -> bool {
-        self.is_listed(remote) && !self.has_registered(remote)
-    }
-
-    /// Whether an address is on a trunk's list.
-    fn is_listed(&self, remote: SocketAddr) -> bool {
-        // Written when configuration changes, read by the loop alone: never contended.
-        let trunks = self.trunks.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        trunks.contains(remote.ip())
-    }
-
-    fn has_registered(&self, remote: SocketAddr) -> bool {
-        self.phones.read().unwrap_or_else(std::sync::PoisonError::into_inner).contains(&remote)
-    }
-
-    fn note_registration(&self, remote: SocketAddr) {
-        if self.is_trunk(remote) {
-            let mut phones = self.phones.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-            if phones.len() < PHONES_MAX {
-                phones.insert(remote);
-            }
-        }
-    }
-
-    fn of(&self, remote: SocketAddr) -> &PeerMeter {
-        if self.is_trunk(remote) { &self.carrier } else { &self.phone }
-    }
-
-    fn received(&self, remote: SocketAddr, bytes: &[u8]) {
-        if bytes.starts_with(b"REGISTER ") {
-            self.note_registration(remote);
-        }
-        let meter = self.of(remote);
-        meter.request();
-        meter.bytes_in(bytes.len());
-    }
-
-    fn sent(&self, remote: SocketAddr, bytes: &[u8]) {
-        let meter = match self.is_trunk(remote) {
-            true if bytes.starts_with(b"SIP/2.0 ") => &self.carrier,
-            true => &self.to_carrier,
-            false => &self.phone,
-        };
-        meter.request();
-        meter.bytes_out(bytes.len());
     }
 }

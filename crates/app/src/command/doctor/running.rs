@@ -20,6 +20,8 @@ const LIVES_MANY: u32 = 3;
 const WRAP_UP_LONG: Duration = Duration::from_secs(15 * 60);
 /// Not ready for longer than a shift: an agent went home without logging out.
 const NOT_READY_LONG: Duration = Duration::from_secs(12 * 3_600);
+/// The connections to carriers, which are no role.
+const TO_CARRIERS: &str = "voice-59";
 /// Longer than any phone rings.
 const ALERTING_LONG: Duration = Duration::from_secs(5 * 60);
 /// Longer than any caller waits.
@@ -69,7 +71,14 @@ pub fn connections(situation: &Situation) -> Vec<Finding> {
             if row.state == RowState::Missing { "is missing" } else { "fails" },
             row.why.join("; ")
         );
-        Finding::error(place, what, format!("see the log of {} and whether {} runs and is ready", row.from, row.to))
+        let remedy = match &*row.id {
+            TO_CARRIERS => {
+                "see to the trunks whose `contact` leads to TCP or TLS: `trunkline doctor trunk NAME` tries one"
+                    .to_owned()
+            }
+            _ => format!("see the log of {} and whether {} runs and is ready", row.from, row.to),
+        };
+        Finding::error(place, what, remedy)
     };
     broken.map(finding).collect()
 }
@@ -104,10 +113,17 @@ pub fn carriers(situation: &Situation) -> Vec<Finding> {
 
 fn carrier(now: Timestamp, place: String, row: &CarrierRegistration) -> Finding {
     let ahead = |at: Option<u64>| at.map(|at| format!("{} s", Timestamp::from_millis(at).since(now).as_secs()));
-    let next = ahead(row.next_try_ms).map_or_else(
-        || "no REGISTER can be sent: no sip-proxy is connected".to_owned(),
-        |wait| format!("the next REGISTER is sent in {wait}"),
-    );
+    let next = match (row.asked_since_ms, ahead(row.next_try_ms)) {
+        (Some(since), _) => {
+            format!(
+                "a REGISTER to {} is under way since {} s",
+                row.registrar,
+                now.since(Timestamp::from_millis(since)).as_secs()
+            )
+        }
+        (None, Some(wait)) => format!("the next REGISTER is sent in {wait}"),
+        (None, None) => "no REGISTER can be sent: no sip-proxy is connected".to_owned(),
+    };
     let answer = match (&row.last_answer, row.last_at_ms) {
         (Some(answer), _) => format!("the last answer was {answer}"),
         (None, Some(_)) => "the last REGISTER had no answer".to_owned(),

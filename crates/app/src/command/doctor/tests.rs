@@ -270,3 +270,29 @@ fn a_network_that_trunks_of_two_tenants_name_is_found_however_it_is_written() {
     }
     assert_eq!(found("192.0.2.9", "192.0.3.0/24"), Vec::<String>::new());
 }
+
+#[test]
+fn a_registration_says_what_is_under_way_and_why_the_carrier_was_not_reached() {
+    let found = |changes: serde_json::Value| -> Vec<(Severity, String)> {
+        let mut row = json!({
+            "trunk": "main", "registrar": "203.0.113.9:5061;transport=tls", "user": "we", "state": "unreachable",
+            "last_at_ms": NOW.as_millis() - 1_000,
+        });
+        row.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        let mut objects = TenantObjects::new(record());
+        let trunk = json!({ "name": "main", "allow": [], "contact": "203.0.113.9:5061;transport=tls", "user": "we", "register": true });
+        objects.trunks.push(serde_json::from_value(trunk).unwrap());
+        let carriers = Some(vec![serde_json::from_value(row).unwrap()]);
+        let tenant = TenantId::parse("acme").unwrap();
+        let one = TenantSituation { tenant, objects, snapshot: None, quarantine: Vec::new(), carriers };
+        let found = running::carriers(&Situation { tenants: Ok(vec![one]), ..situation(&[]) });
+        found.into_iter().map(|found| (found.severity, found.what)).collect()
+    };
+    let waiting = found(json!({ "next_try_ms": NOW.as_millis() + 3_000, "problem": "nobody vouches for it" }));
+    let text = "it is not registered with its carrier: the last REGISTER had no answer (nobody vouches for it); \
+                the next REGISTER is sent in 3 s";
+    assert_eq!(waiting, [(Severity::Error, text.to_owned())]);
+    let asked = found(json!({ "asked_since_ms": NOW.as_millis() - 9_000 }));
+    let words = "a REGISTER to 203.0.113.9:5061;transport=tls is under way since 9 s";
+    assert!(asked[0].1.ends_with(words), "{asked:?}");
+}

@@ -21,6 +21,19 @@ async fn a_connection_of_ours_goes_to_the_name_that_the_certificate_has() {
 }
 
 #[tokio::test]
+async fn a_server_that_is_not_reached_is_told_with_the_reason() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    let mut server = Server::new(authority.tls(&["carrier.example"]));
+    for (tls, name, reason) in [
+        (authority.tls(&[EDGE]), "other.example", Unreached::OtherName),
+        (other.tls(&[EDGE]), "carrier.example", Unreached::Untrusted),
+    ] {
+        let (_, here, _client) = connect(&mut server, tls, name).await;
+        assert!(matches!(here, TcpEvent::Closed { why: Closed::NotOpened(why), .. } if why == reason), "{here:?}");
+    }
+}
+
+#[tokio::test]
 async fn the_certificate_is_that_of_the_name_that_is_asked_for() {
     let (edge, tenant) = (Authority::new(), Authority::new());
     let identities = vec![edge.identity(&[EDGE]), tenant.identity(&["acme.example"])];

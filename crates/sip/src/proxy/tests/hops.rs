@@ -3,7 +3,7 @@
 use super::*;
 use crate::flow::Transport;
 use crate::next_hop::{Hop, UriHop};
-use crate::proxy::headers::Unanswered;
+use crate::unreached::Unreached;
 
 const URI: &str = "sip:+4930999@carrier.example";
 
@@ -43,12 +43,12 @@ fn lab() -> Lab {
 }
 
 /// Why the proxy says that nobody outside has answered, in its only answer to the node.
-fn unanswered(lab: &mut Lab) -> Option<Unanswered> {
+fn unreached(lab: &mut Lab) -> Option<Unreached> {
     let answers = extract(&mut lab.sent, |message| message.status().is_some());
     let [(_, refused)] = &*answers else { panic!("one answer: {answers:?}") };
     assert_eq!(refused.status(), Some(StatusCode::SERVICE_UNAVAILABLE));
     lab.take();
-    Unanswered::parse(header(refused, &headers::UNANSWERED))
+    Unreached::parse(header(refused, &headers::NOT_REACHED))
 }
 
 #[test]
@@ -57,11 +57,11 @@ fn a_carriers_own_refusal_is_passed_on_as_it_came() {
     call(&mut lab, "z9hG4bK-a", "");
     resolve(&mut lab, Some(vec![hop(Transport::Udp, "192.0.2.1:5060")]));
     let (_, invite) = lab.only();
-    let refusal = answer(&invite, 503, "x").replace("CSeq:", "Trunkline-Unanswered: down\nCSeq:");
+    let refusal = answer(&invite, 503, "x").replace("CSeq:", "Trunkline-Not-Reached: down\nCSeq:");
     lab.from("192.0.2.1:5060", &refusal);
     let sent = lab.take();
     let (_, passed) = sent.iter().find(|(flow, _)| *flow == tcp(1)).expect("an answer to the node");
-    assert_eq!((passed.status(), passed.header(&headers::UNANSWERED)), (Some(StatusCode::SERVICE_UNAVAILABLE), None));
+    assert_eq!((passed.status(), passed.header(&headers::NOT_REACHED)), (Some(StatusCode::SERVICE_UNAVAILABLE), None));
 }
 
 #[test]
@@ -164,9 +164,55 @@ fn a_connection_that_cannot_be_opened_leads_to_the_next_address_and_then_to_an_a
         lab.drain();
     }
     assert_eq!(tried, [addr("192.0.2.1:5060"), addr("192.0.2.2:5060")]);
-    assert_eq!(unanswered(&mut lab), Some(Unanswered::NoConnection));
+    assert_eq!(unreached(&mut lab), Some(Unreached::Closed));
     lab.pass(Duration::from_secs(40), &[ConnectionId(1)]);
     assert_eq!(lab.proxy.sizes().0, 0);
+}
+
+#[test]
+fn who_sent_a_request_is_told_why_its_place_was_not_reached() {
+    let why = |lab: &mut Lab| {
+        let (_, answer) = lab.beyond_trying();
+        assert_eq!(answer.status(), Some(StatusCode::SERVICE_UNAVAILABLE));
+        answer.header(&headers::NOT_REACHED).map(str::to_owned)
+    };
+    let connection = |lab: &mut Lab| match lab.only().0 {
+        Flow::Stream { connection } => connection,
+        Flow::Udp { .. } => panic!("not a connection"),
+    };
+    let both = || vec![hop(Transport::Tls, "192.0.2.1:5061"), hop(Transport::Tcp, "192.0.2.2:5060")];
+    let mut lab = lab();
+    call(&mut lab, "z9hG4bK-a", "");
+    resolve(&mut lab, Some(both()));
+    for reason in [Unreached::OtherName, Unreached::Refused] {
+        let connection = connection(&mut lab);
+        lab.proxy.handle_unopened(connection, reason, lab.now);
+        lab.drain();
+    }
+    assert_eq!(why(&mut lab).as_deref(), Some("other-name"), "the first place is the best one");
+    call(&mut lab, "z9hG4bK-b", "");
+    resolve(&mut lab, Some(vec![hop(Transport::Tcp, "192.0.2.3:5060")]));
+    let closed = connection(&mut lab);
+    lab.proxy.handle_closed(closed, lab.now);
+    lab.drain();
+    assert_eq!(why(&mut lab).as_deref(), Some("closed"));
+    call(&mut lab, "z9hG4bK-c", "");
+    resolve(&mut lab, None);
+    assert_eq!(why(&mut lab).as_deref(), Some("no-address"));
+}
+
+#[test]
+fn a_carrier_does_not_say_why_it_was_not_reached() {
+    let mut lab = lab();
+    call(&mut lab, "z9hG4bK-a", "");
+    resolve(&mut lab, Some(vec![hop(Transport::Udp, "192.0.2.1:5060")]));
+    let (_, invite) = lab.only();
+    let response = Message::response_to(&invite, StatusCode::SERVICE_UNAVAILABLE).to_tag("x");
+    let response = response.header(&headers::NOT_REACHED, Unreached::Untrusted.as_str()).build();
+    lab.from("192.0.2.1:5060", &String::from_utf8(response.to_bytes().to_vec()).unwrap().replace("\r\n", "\n"));
+    let sent = lab.take();
+    let (_, answer) = sent.iter().find(|(_, m)| m.status().is_some_and(StatusCode::is_final)).expect("an answer");
+    assert_eq!((answer.status(), answer.header(&headers::NOT_REACHED)), (Some(StatusCode::SERVICE_UNAVAILABLE), None));
 }
 
 #[test]
@@ -174,7 +220,7 @@ fn a_name_that_leads_nowhere_or_that_nobody_resolves_is_answered() {
     let mut lab = lab();
     call(&mut lab, "z9hG4bK-a", "");
     resolve(&mut lab, None);
-    assert_eq!(unanswered(&mut lab), Some(Unanswered::NoName));
+    assert_eq!(unreached(&mut lab), Some(Unreached::NoAddress));
     call(&mut lab, "z9hG4bK-b", "");
     let (late, _) = asked(&mut lab).unwrap();
     lab.pass(Duration::from_secs(6), &[ConnectionId(1)]);
@@ -375,7 +421,7 @@ fn a_carrier_that_answers_no_options_gets_emergency_calls_alone() {
     while asked(&mut lab).is_some() {}
     call(&mut lab, "z9hG4bK-a", "");
     resolve(&mut lab, Some(udp_hops()));
-    assert_eq!(unanswered(&mut lab), Some(Unanswered::Down));
+    assert_eq!(unreached(&mut lab), Some(Unreached::Down));
     call(&mut lab, "z9hG4bK-b", "Trunkline-Insist: 1\n");
     resolve(&mut lab, Some(udp_hops()));
     let (_, emergency) = lab.only();

@@ -35,8 +35,10 @@ pub(in crate::proxy) struct Sender<'a> {
 /// What a sender lacks to be the trunk that it could be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Lacking {
-    /// It comes from the trunk's address, and has not shown the trunk's certificate.
+    /// It comes from the trunk's address, and has shown no certificate that an authority of ours vouches for.
     Certificate,
+    /// It comes from the trunk's address, and its certificate is for other names.
+    OtherCertificate,
     /// It has shown the trunk's certificate, and comes from another address.
     Address,
 }
@@ -96,7 +98,8 @@ impl Trunks {
     pub(in crate::proxy) fn lacking<'a>(&'a self, sender: Sender<'a>) -> Option<(&'a Arc<Trunk>, Lacking)> {
         let by_name = self.named(sender.domains).last().map(|trunk| (trunk, Lacking::Address));
         let of_source = || self.of(sender.address).iter().find(|trunk| !trunk.certificate_names.is_empty());
-        by_name.or_else(|| of_source().map(|trunk| (trunk, Lacking::Certificate)))
+        let lacks = if sender.domains.is_empty() { Lacking::Certificate } else { Lacking::OtherCertificate };
+        by_name.or_else(|| of_source().map(|trunk| (trunk, lacks)))
     }
 
     /// On a connection that we have opened, the trunks that register with the server that has proved its name there: carriers call back by

@@ -42,7 +42,7 @@ impl Carriers {
             changed.map(|tenant| (tenant, Vec::new())).collect();
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
         for held in self.held.values().filter(|held| held.is_wanted) {
-            let state = held.told.as_ref().map_or(State::Trying, |(state, _)| *state);
+            let state = held.told.as_ref().map_or(State::Trying, |(state, ..)| *state);
             *counts.entry(state.as_str()).or_default() += 1;
             if let Some(rows) = rows.get_mut(&held.tenant) {
                 rows.push(row(held, held.registration.status(now)));
@@ -58,18 +58,19 @@ impl Carriers {
 impl HeldRegistration {
     /// Tells what is new about it; whether anything is.
     fn tell(&mut self, metrics: &Metrics, now: Timestamp) -> bool {
-        let RegistrationStatus { state, registered_until, last, next_try } = self.registration.status(now);
-        if self.told.as_ref().is_some_and(|told| *told == (state, last.clone())) {
+        let RegistrationStatus { state, registered_until, last, next_try, asked_since } = self.registration.status(now);
+        let told = Some((state, last.clone(), asked_since));
+        if self.told == told {
             return false;
         }
-        let before = self.told.replace((state, last.clone()));
+        let before = std::mem::replace(&mut self.told, told);
         let problem = last.as_ref().and_then(|last| last.problem);
         // The end of a registration is no further attempt.
-        let is_new = before.as_ref().is_none_or(|(_, told)| *told != last);
+        let is_new = before.as_ref().is_none_or(|(_, told, _)| *told != last);
         if problem.is_some() && is_new {
             metrics.trunk_failed();
         }
-        let known = before.map(|(state, last)| (state, last.and_then(|last| last.problem)));
+        let known = before.map(|(state, last, _)| (state, last.and_then(|last| last.problem)));
         if known == Some((state, problem)) {
             return true;
         }
@@ -91,7 +92,7 @@ impl HeldRegistration {
 }
 
 fn row(held: &HeldRegistration, status: RegistrationStatus) -> CarrierRegistration {
-    let RegistrationStatus { state, registered_until, last, next_try } = status;
+    let RegistrationStatus { state, registered_until, last, next_try, asked_since } = status;
     let way = Some(&held.way).filter(|_| registered_until.is_some());
     let (account, problem) = (held.registration.account(), last.as_ref().and_then(|last| last.problem));
     CarrierRegistration {
@@ -105,6 +106,7 @@ fn row(held: &HeldRegistration, status: RegistrationStatus) -> CarrierRegistrati
         problem: problem.map(|problem| problem.in_words().to_owned()),
         remedy: problem.map(|problem| problem.remedy().to_owned()),
         next_try_ms: next_try.map(Timestamp::as_millis),
+        asked_since_ms: asked_since.map(Timestamp::as_millis),
         service_route: way.map(|way| way.followed().to_vec()).unwrap_or_default(),
         service_route_fault: way.and_then(HeldWay::fault).map(|why| why.in_words().to_owned()),
     }

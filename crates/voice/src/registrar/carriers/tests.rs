@@ -204,6 +204,29 @@ fn an_account_is_registered_anew_only_when_it_is_removed() {
 }
 
 #[test]
+fn a_corrected_contact_does_not_wait_for_the_wrong_one() {
+    let mut replica = Replica::new(1, &[owner(1)]);
+    let elsewhere = Account { registrar: "192.0.2.66:5060".to_owned(), ..account(1) };
+    replica.carriers.set_trunks(only("main", elsewhere), replica.now);
+    replica.now = replica.now + Duration::from_secs(1);
+    replica.carriers.handle_timeout(replica.now);
+    let (dead, began) = (replica.carriers.poll_request().expect("a REGISTER"), replica.now);
+    replica.now = replica.now + Duration::from_secs(4);
+    replica.carriers.handle_timeout(replica.now);
+    let row = |replica: &Replica| replica.carriers.told.rows(&TenantId::parse("acme").unwrap()).remove(0);
+    assert_eq!((row(&replica).asked_since_ms, row(&replica).next_try_ms), (Some(began.as_millis()), None));
+    replica.carriers.set_trunks(only("main", account(1)), replica.now);
+    replica.carriers.handle_timeout(replica.now);
+    assert_eq!(replica.pass(), [("user-1".to_owned(), "3600".to_owned())]);
+    let told = row(&replica);
+    assert_eq!((told.registrar.as_str(), told.state.as_str()), ("203.0.113.9:5060", "registered"));
+    assert_eq!((told.asked_since_ms, told.next_try_ms.is_some()), (None, true));
+    // The end of the request that was given up is that of nobody.
+    replica.carriers.unanswered(dead.number, replica.now);
+    assert_eq!((row(&replica).state, replica.rows()), ("registered".to_owned(), 1));
+}
+
+#[test]
 fn the_way_that_a_carrier_wants_is_stored_again_when_it_changes_or_was_not() {
     let mut one = Replica::new(1, &[owner(1)]);
     one.carriers.set_trunks(trunks(1), one.now);

@@ -1,14 +1,14 @@
 //! Trunks: who may send calls as a carrier, what was refused, and settings without effect.
 
-use contracts::provisioning::Trunk;
 use contracts::provisioning::networks::ByRegistration;
+use contracts::provisioning::{Trunk, UnfittingNumber};
 use net::tls::authorities;
 use runtime::{Place, edge};
 
 use super::dial_plan::missing_rules;
 use super::shared_trunks::{shared_certificate_names, shared_sources};
 use crate::command::doctor::finding::Finding;
-use crate::command::doctor::situation::Situation;
+use crate::command::doctor::situation::{Situation, TenantSituation};
 
 /// What of sip-proxy's settings counts for who may call as a carrier.
 struct CarriersEdge {
@@ -35,6 +35,7 @@ pub fn trunks(situation: &Situation) -> Vec<Finding> {
             found.extend(callers(trunk, &place, &edge));
             found.extend(without_effect(trunk, &place));
         }
+        found.extend(unfitting_numbers(one));
     }
     found.extend(shared_sources(situation));
     found.extend(shared_certificate_names(situation));
@@ -88,6 +89,20 @@ fn without_effect(trunk: &Trunk, place: &str) -> Vec<Finding> {
     found
 }
 
+/// Numbers that are no numbers in full, where others are.
+fn unfitting_numbers(one: &TenantSituation) -> Vec<Finding> {
+    let finding = |found: UnfittingNumber<'_>| {
+        let trunk = found.trunk.map_or_else(String::new, |trunk| format!(", trunk {trunk}"));
+        let what = format!("its `{}`: {}", found.key, found.why);
+        Finding::warning(
+            format!("tenant {}{trunk}", one.tenant),
+            what,
+            "correct it in the tenant's file, and import that",
+        )
+    };
+    one.objects.unfitting_numbers().into_iter().map(finding).collect()
+}
+
 /// What sip-proxy has refused from carriers, or may have.
 fn refused(situation: &Situation) -> Vec<Finding> {
     let mut found = Vec::new();
@@ -102,7 +117,7 @@ fn refused(situation: &Situation) -> Vec<Finding> {
         found.push(Finding::notice(
             "sip-proxy",
             "requests came from sources that are neither a trunk nor a phone, and were refused",
-            "if a carrier is among them, add its network to the trunk's `allow`; its address is in the log at level debug",
+            "if a carrier is among them, add its network to the trunk's `allow`; the log names addresses (\"unknown source\", at level info)",
         ));
     }
     found

@@ -1,13 +1,14 @@
 //! A call to a number, to see what the carrier answers and which codec it chooses.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
+use runtime::entropy::Strong;
 use sip::uri::escape::escape_user;
 use sip::{CSeq, Contact, HeaderName, Message, Method, StatusCode};
 use tokio::net::UdpSocket;
 
 use super::line::{CarrierLine, NoAnswer};
+use super::planned_call::PlannedCall;
 use super::report::{Failure, in_ms};
 use super::steps::{Carrier, authorize, head, is_challenge, status_line, unanswered};
 
@@ -19,20 +20,26 @@ const ENDS_WITHIN: Duration = Duration::from_secs(4);
 const CHALLENGES_MAX: u32 = 3;
 
 /// Calls the number, until it is answered or has rung for long enough.
-pub(super) async fn make(carrier: &Carrier<'_>, number: &str, line: &mut CarrierLine) -> Result<((), String), Failure> {
+pub(super) async fn make(
+    carrier: &Carrier<'_>,
+    call: &mut PlannedCall<'_>,
+    line: &mut CarrierLine,
+) -> Result<((), String), Failure> {
     // Where audio would come; what comes is not read.
     let audio = UdpSocket::bind((line.local().ip(), 0)).await.and_then(|socket| Ok((socket.local_addr()?, socket)));
     let (at, _audio) =
         audio.map_err(|error| Failure::new("no port for audio", error.to_string(), "see the file limit"))?;
-    let uri = number_at(number, carrier.contact);
-    let mut invite = head(carrier, Method::Invite, &uri, line)
+    let offer = call.offer(at, &mut Strong::seeded_by_system());
+    let mut invite = head(carrier, Method::Invite, &call.uri, line)
         .header(&HeaderName::Contact, format_args!("<sip:doctor@{}>", line.local()))
-        .body("application/sdp", offer(at.ip(), at.port()))
+        .body("application/sdp", offer)
         .build();
-    if let Some(shows) = carrier.shows {
+    if let Some(shows) = &call.shows {
         let tag = line.word();
         invite.set(&HeaderName::From, format_args!("<sip:{}@{}>;tag={tag}", escape_user(shows), carrier.domain));
     }
+    call.edit(&mut invite);
+    let notes = call.notes();
     let began = line.now();
     for _ in 0..=CHALLENGES_MAX {
         let client = line.begin(&invite).map_err(|none| unanswered("INVITE", &none))?;
@@ -55,7 +62,7 @@ pub(super) async fn make(carrier: &Carrier<'_>, number: &str, line: &mut Carrier
                         early.map_or_else(|| "no codec before the answer".to_owned(), |name| format!("codec {name}"));
                     return Ok((
                         (),
-                        format!("{status} after {}, {codec}; cancelled after 20 s of ringing", in_ms(after)),
+                        format!("{status} after {}, {codec}; cancelled after 20 s of ringing{notes}", in_ms(after)),
                     ));
                 }
                 Err(none) => return Err(unanswered("INVITE", &none)),
@@ -66,12 +73,12 @@ pub(super) async fn make(carrier: &Carrier<'_>, number: &str, line: &mut Carrier
             continue;
         }
         if !last.status().is_some_and(StatusCode::is_success) {
-            return Err(refused(&last));
+            return Err(refused(&last, call));
         }
         let after = line.now().since(began);
         hang_up(&invite, &last, client, line).await?;
         return match codec(&last) {
-            Some(codec) => Ok(((), format!("{} after {}, codec {codec}", status_line(&last), in_ms(after)))),
+            Some(codec) => Ok(((), format!("{} after {}, codec {codec}{notes}", status_line(&last), in_ms(after)))),
             None => Err(Failure::new(
                 format!("INVITE: {}", status_line(&last)),
                 "the answer names no codec that was offered (G722, PCMA, PCMU)",
@@ -119,45 +126,32 @@ async fn hang_up(
     Ok(())
 }
 
-fn refused(answer: &Message) -> Failure {
+fn refused(answer: &Message, call: &PlannedCall<'_>) -> Failure {
     let (why, remedy) = match answer.status().map_or(0, StatusCode::code) {
         403 => (
             "the carrier forbids the call",
             "check what the account may call, and whether `caller_id` is a number that the carrier accepts from you",
         ),
-        404 | 484 | 604 => {
-            ("the carrier does not know the number in this form", "try it with the country, as +4930123456")
-        }
+        404 | 484 | 604 => ("the carrier does not know the number in this form", call.remedy_of_unknown()),
         486 | 600 => ("the number is busy: calls go out", "nothing, or call another number"),
         408 | 480 => ("the number is not reached", "call another number"),
-        488 | 606 => ("the carrier has none of the codecs G722, PCMA, PCMU", "ask the carrier which codecs it has"),
+        488 | 606 => call.unaccepted(),
         500..=599 => ("the carrier has a failure or no time", "nothing, if it passes; else ask the carrier"),
         _ => ("the carrier refuses the call", "ask the carrier what it misses"),
     };
-    Failure::new(format!("INVITE: {}", status_line(answer)), why, remedy)
+    Failure::new(format!("INVITE: {}", status_line(answer)), why, format!("{remedy}{}", call.notes()))
 }
 
-/// The number at the carrier's address.
-fn number_at(number: &str, contact: &str) -> String {
-    format!("sip:{}@{contact}", escape_user(number))
-}
-
-fn offer(at: IpAddr, port: u16) -> String {
-    let family = if at.is_ipv4() { "IP4" } else { "IP6" };
-    format!(
-        "v=0\r\no=- 1 1 IN {family} {at}\r\ns=-\r\nc=IN {family} {at}\r\nt=0 0\r\nm=audio {port} RTP/AVP 9 8 0 101\r\n\
-         a=rtpmap:9 G722/8000\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\n"
-    )
-}
-
-/// The codec that an answer chooses.
-fn codec(answer: &Message) -> Option<&'static str> {
+/// The codec that an answer chooses, and whether the audio is encrypted.
+fn codec(answer: &Message) -> Option<String> {
     let description = media::sdp::parse(answer.body()).ok()?;
     let audio = description.media.iter().find(|media| media.kind == "audio" && media.port != 0)?;
-    audio.formats.iter().find_map(|format| match format.as_str() {
+    let codec = audio.formats.iter().find_map(|format| match format.as_str() {
         "9" => Some("G722"),
         "8" => Some("PCMA"),
         "0" => Some("PCMU"),
         _ => None,
-    })
+    })?;
+    let encrypted = if audio.attribute("crypto").is_some() { ", encrypted" } else { "" };
+    Some(format!("{codec}{encrypted}"))
 }

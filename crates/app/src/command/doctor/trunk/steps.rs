@@ -29,8 +29,6 @@ pub(super) struct Carrier<'a> {
     pub account: Option<(&'a str, &'a Secret)>,
     /// The user name that answers challenges.
     auth_user: Option<&'a str>,
-    /// The number that the trunk shows.
-    pub shows: Option<&'a str>,
 }
 
 pub(super) fn carrier_of(trunk: &Trunk) -> Result<(Carrier<'_>, String), Failure> {
@@ -46,12 +44,20 @@ pub(super) fn carrier_of(trunk: &Trunk) -> Result<(Carrier<'_>, String), Failure
         return Err(Failure::new(format!("`contact` is {contact}"), why, form));
     };
     let account = trunk.user.as_deref().zip(trunk.password.as_ref());
-    let shows = trunk.caller_id.as_deref();
     let port = place.port.map(|port| format!(" port {port}")).unwrap_or_default();
     let transport = place.transport.map(|transport| format!(", {}", word(transport))).unwrap_or_default();
     let text = format!("{host}{port}{transport}");
     let (domain, auth_user) = (trunk.domain.clone().unwrap_or(host), trunk.authenticates_as());
-    Ok((Carrier { contact, domain, place, account, auth_user, shows }, text))
+    Ok((Carrier { contact, domain, place, account, auth_user }, text))
+}
+
+/// Who is believed to vouch for the certificates of carriers.
+#[derive(Clone, Copy)]
+pub(super) enum Believed {
+    /// Those of the settings.
+    Named,
+    /// Those that this machine trusts: the settings name none.
+    OfMachine,
 }
 
 const fn word(transport: Transport) -> &'static str {
@@ -90,7 +96,7 @@ pub(super) async fn resolve(carrier: &Carrier<'_>, servers: &[SocketAddr]) -> Re
 pub(super) async fn open(
     carrier: &Carrier<'_>,
     hops: &[Hop],
-    tls: &TlsClient,
+    (tls, believed): (&TlsClient, Believed),
 ) -> Result<(CarrierLine, String), Failure> {
     let mut failed = Vec::new();
     for hop in hops {
@@ -110,10 +116,14 @@ pub(super) async fn open(
             Err(error) => failed.push(format!("{} {}: {error}", hop.remote, word(hop.transport))),
         }
     }
-    let remedy = if hops.iter().any(|hop| hop.transport.is_secure()) {
-        "check address, port and transport in `contact`, and firewalls on the way; for a certificate, the name in `contact` and `sip-proxy.server_authorities`"
-    } else {
-        "check address, port and transport in `contact`, and firewalls on the way"
+    let remedy = match (hops.iter().any(|hop| hop.transport.is_secure()), believed) {
+        (true, Believed::Named) => {
+            "check address, port and transport in `contact`, and firewalls on the way; for a certificate, the name in `contact` and `sip-proxy.server_authorities`"
+        }
+        (true, Believed::OfMachine) => {
+            "check address, port and transport in `contact`, and firewalls on the way; for a certificate, the name in `contact`. The authorities that this machine trusts were believed, since the settings given to this command name none in `sip-proxy.server_authorities`: give it those of the running installation (--settings), or name the carrier's authority there"
+        }
+        (false, _) => "check address, port and transport in `contact`, and firewalls on the way",
     };
     Err(Failure::new("no place takes a connection", failed.join(", "), remedy))
 }

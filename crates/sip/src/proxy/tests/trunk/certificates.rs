@@ -57,7 +57,7 @@ fn outcome(lab: &mut Lab) -> Result<String, (u16, String)> {
 
 fn unproved(lab: &Lab) -> Vec<(&str, Lacking)> {
     let told = |output| match output {
-        &Output::TrunkUnproved { ref trunk, lacks, .. } => Some((trunk.as_str(), lacks)),
+        &Output::TrunkUnproved { ref trunk, lacks, .. } => Some((trunk.name.as_str(), lacks)),
         _ => None,
     };
     lab.outputs.iter().filter_map(told).collect()
@@ -90,7 +90,7 @@ fn with_address_and_certificate_both_are_needed() {
     lab.by(tls(70), &invite("z9hG4bK-a"));
     assert_eq!(outcome(&mut lab), Ok("acme".to_owned()));
     for (connection, warning) in [
-        (tls(71), "399 sip-proxy \"the trunk of this address has to show its certificate\""),
+        (tls(71), "399 sip-proxy \"the certificate shown is not that of the trunk of this address\""),
         (tls(72), "399 sip-proxy \"the trunk of this certificate may not call from this address\""),
         (tls(73), ""),
     ] {
@@ -103,8 +103,13 @@ fn with_address_and_certificate_both_are_needed() {
     assert_eq!(outcome(&mut lab), Err((403, warning)), "a datagram has none");
     let counts = lab.proxy.counts();
     assert_eq!((counts.trunks_unproved, counts.unknown_sources), (3, 1));
-    let lacking = [Lacking::Certificate, Lacking::Address, Lacking::Certificate];
+    let lacking = [Lacking::OtherCertificate, Lacking::Address, Lacking::Certificate];
     assert_eq!(unproved(&lab), lacking.map(|lacks| ("carrier", lacks)));
+    let seen = |output: &Output| match output {
+        Output::TrunkUnproved { shown, .. } => Some(shown.join(" ")),
+        _ => None,
+    };
+    assert_eq!(lab.outputs.iter().filter_map(seen).collect::<Vec<_>>(), ["other.example", NAME, ""]);
 }
 
 #[test]
@@ -184,6 +189,26 @@ fn a_flood_without_the_certificate_is_told_once_a_second() {
         lab.from(TRUNK, &Ask { branch: &format!("z9hG4bK-{at}"), call: &format!("{at}"), ..Ask::default() }.text());
     }
     assert_eq!((unproved(&lab).len(), lab.proxy.counts().trunks_unproved), (1, 20));
+}
+
+#[test]
+fn an_unknown_source_is_told_once_a_second_with_what_it_has_shown() {
+    let mut lab = lab(vec![trunk("acme", &[], &[NAME])]);
+    opened(&mut lab, tls(70), ELSEWHERE, &["other.example"]);
+    lab.by(tls(70), &invite("z9hG4bK-a"));
+    let at_once = Ask { host: "198.51.100.8", branch: "z9hG4bK-b", ..Ask::default() }.text();
+    lab.from("198.51.100.8:5060", &at_once);
+    lab.pass(Duration::from_secs(2), &[ConnectionId(1), ConnectionId(2)]);
+    let later = Ask { host: "198.51.100.9", branch: "z9hG4bK-c", ..Ask::default() }.text();
+    lab.from("198.51.100.9:5060", &later);
+    let told = |output: &Output| match output {
+        Output::UnknownSource { from, shown } => Some((from.to_string(), shown.join(" "))),
+        _ => None,
+    };
+    let told: Vec<_> = lab.outputs.iter().filter_map(told).collect();
+    let expected = [("198.51.100.7", "other.example"), ("198.51.100.9", "")];
+    assert_eq!(told, expected.map(|(from, shown)| (from.to_owned(), shown.to_owned())));
+    assert_eq!(lab.proxy.counts().unknown_sources, 3);
 }
 
 #[test]

@@ -6,8 +6,9 @@ use model::{ConnId, LegId, Timestamp};
 use runtime::Recorder;
 use runtime::trace::What;
 use runtime::trace::entry;
+use sip::Unreached;
 use sip::header::HeaderName;
-use sip::proxy::headers::{self, Unanswered};
+use sip::proxy::headers;
 use sip::{Message, StatusCode};
 
 use super::call::Entry;
@@ -114,11 +115,10 @@ pub(in crate::sip_cluster::node) fn leg(trace: &Recorder, entry: &Entry, id: Leg
 fn outcome_in_words(status: StatusCode, response: Option<&Message>) -> String {
     const SILENCE: &str = "says nothing";
     let Some(response) = response else { return SILENCE.to_owned() };
-    match response.header(&headers::UNANSWERED).and_then(Unanswered::parse) {
-        Some(Unanswered::Down) => "was not asked: its carrier has not answered OPTIONS lately".to_owned(),
-        Some(Unanswered::NoName) => "was not asked: no address is known for the name of its carrier".to_owned(),
-        Some(Unanswered::NoConnection) => "was not reached: there is no connection with its carrier".to_owned(),
-        Some(Unanswered::Silence) => SILENCE.to_owned(),
+    match response.header(&headers::NOT_REACHED).and_then(Unreached::parse) {
+        Some(why @ (Unreached::Down | Unreached::NoAddress)) => format!("was not asked: {}", why.in_words()),
+        Some(Unreached::Silence) => SILENCE.to_owned(),
+        Some(why) => format!("was not reached: {}", why.in_words()),
         None => format!("answers {status} {}", status.reason()),
     }
 }
@@ -173,10 +173,10 @@ mod tests {
             outcome_in_words(StatusCode::SERVICE_UNAVAILABLE, Some(&response))
         };
         assert_eq!(told(""), "answers 503 Service Unavailable");
-        let down = told("Trunkline-Unanswered: down\r\n");
-        assert_eq!(down, "was not asked: its carrier has not answered OPTIONS lately");
-        let unreached = told("Trunkline-Unanswered: no-connection\r\n");
-        assert_eq!(unreached, "was not reached: there is no connection with its carrier");
+        let down = told("Trunkline-Not-Reached: down\r\n");
+        assert_eq!(down, "was not asked: the carrier has not answered OPTIONS lately");
+        let unreached = told("Trunkline-Not-Reached: refused\r\n");
+        assert_eq!(unreached, "was not reached: nobody takes connections at the carrier's address");
         assert_eq!(outcome_in_words(StatusCode::REQUEST_TIMEOUT, None), "says nothing");
     }
 }

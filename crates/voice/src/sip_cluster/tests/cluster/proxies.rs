@@ -205,6 +205,7 @@ impl World {
                 Output::Attempted { .. }
                 | Output::WrongPassword { .. }
                 | Output::TrunkUnproved { .. }
+                | Output::UnknownSource { .. }
                 | Output::Proved { .. }
                 | Output::Carrier { .. } => {}
             }
