@@ -485,7 +485,7 @@ async fn a_peer_that_we_ping_may_be_silent_for_longer() {
     let idle = Duration::from_millis(50);
     let (_server, at) = table(Limits::default());
     let mut client = TcpTable::new(Limits { idle, ..Limits::default() }, Arc::default(), Box::new(|_, _| None));
-    let began = std::time::Instant::now();
+    let began = tokio::time::Instant::now();
     let id = client.open(at, loopback()).unwrap();
     client.send(id, Bytes::from_static(sip::framer::PING)).unwrap();
     assert_eq!(opened(&mut client).await, id);
