@@ -37,8 +37,9 @@ impl Thread {
     /// A request to consult: one consultation of a phone at a time.
     pub(super) fn consult(&mut self, request: Request, conn_id: ConnId, uuid: CallUuid, now: Timestamp) {
         let asked = Asked::by(&request);
-        let at = request.kind.conn_id().and_then(|conn_id| self.at(conn_id));
-        let leg = at.and_then(|at| party_of(&self.calls.get(at)?.s, &asked).ok()).map(|(_, leg)| leg);
+        // One about a call that is over concerns the first one, as any request.
+        let at = request.kind.conn_id().and_then(|conn_id| self.at(conn_id)).unwrap_or_default();
+        let leg = self.calls.get(at).and_then(|call| party_of(&call.s, &asked).ok()).map(|(_, leg)| leg);
         let calls = leg.map_or(0, |leg| (0..self.calls.len()).filter(|at| self.has(*at, leg)).count());
         let refusal = match calls {
             2.. => Some("this DN has a consultation already"),
@@ -49,9 +50,9 @@ impl Thread {
         };
         if let Some(text) = refusal {
             let refuse = |call: &mut Call| call.refuse_asked(&asked, ErrorCode::CANNOT_INITIATE_TRANSFER, text, now);
-            return self.act(at.unwrap_or_default(), refuse);
+            return self.act(at, refuse);
         }
-        self.give(at, Input::Consult { request, conn_id, uuid }, now);
+        self.give(Some(at), Input::Consult { request, conn_id, uuid }, now);
     }
 
     /// Begins a consultation whose destination is known.

@@ -144,6 +144,19 @@ fn a_completed_call_that_nobody_answers_comes_back() {
 }
 
 #[test]
+fn a_phone_consults_once_also_where_its_request_names_a_call_that_is_over() {
+    let (mut bench, _, other) = ringing();
+    bench.give(Input::LegFailed { leg: other, status: 486 });
+    consult(&mut bench, "5003");
+    let third = bench.plan_rings("5003");
+    bench.give(Input::LegRinging(third));
+    bench.take();
+    bench.ask(RequestKind::InitiateTransfer(CONSULTATION, dn("5004"), UserData::new()), "5001");
+    assert_eq!(bench.error(), ErrorCode::CANNOT_INITIATE_TRANSFER);
+    assert_eq!(bench.rings(), []);
+}
+
+#[test]
 fn a_consultation_with_a_queue_is_completed_there() {
     let (mut bench, agent) = Bench::talking();
     bench.news();
