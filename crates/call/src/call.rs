@@ -269,7 +269,7 @@ impl Call {
                     self.end(Ending::system(CallState::NoAnswer, 480), now);
                 }
                 Timer::NoAnswer if matches!(self.s.stage, Stage::Parked(_)) => self.parked_too_long(now),
-                Timer::NoAnswer => self.offer_failed(CallState::NoAnswer, 480, now),
+                Timer::NoAnswer => self.offer_silent(now),
                 Timer::Trunk => self.trunk_silent(now),
                 Timer::Treatment => self.treatment_overdue(now),
                 Timer::AgentAnswer => self.feature_overdue(now),

@@ -207,11 +207,17 @@ impl Recorder {
     }
 
     /// The dialogs of a tenant that were refused before they became calls, newest first: each with its Call-ID in the place of the ConnID,
-    /// and the status in that of the last event. With `nobodys` also those of unknown tenant.
-    pub fn refused(&self, tenant: &TenantId, nobodys: bool, limit: usize) -> Vec<Summary> {
+    /// and the status in that of the last event. With `nobodys` also those of unknown tenant; `from` as for calls.
+    pub fn refused(
+        &self,
+        (tenant, nobodys): (&TenantId, bool),
+        from: Option<&str>,
+        numbers: bool,
+        limit: usize,
+    ) -> Vec<Summary> {
         let Some(shared) = &self.memory else { return Vec::new() };
         let now = shared.clock.now();
-        shared.lock().refused(tenant, nobodys, limit, now)
+        shared.lock().refused((tenant, nobodys), from, numbers, limit, now)
     }
 
     /// The tenants with recorded calls.

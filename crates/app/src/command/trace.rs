@@ -93,7 +93,8 @@ async fn answer(
             say_line!("{}", serde_json::to_string_pretty(&traces)?);
         } else {
             say!("{}", text::list(&traces));
-            say!("{}", text::refused(&refused(arguments, admin_client, &tenant, arguments.limit).await));
+            let dialogs = refused(arguments, admin_client, &tenant, (arguments.limit, true)).await;
+            say!("{}", text::refused(&dialogs));
         }
         return Ok(Exit::Done);
     }
@@ -102,7 +103,8 @@ async fn answer(
         None => {
             let traces = latest(arguments, admin_client, &tenant, 1).await;
             let last = traces.calls.first();
-            let later = refused(arguments, admin_client, &tenant, 1).await;
+            // On the Internet most of nobody's are attacks: these say nothing about a tenant that has calls.
+            let later = refused(arguments, admin_client, &tenant, (1, tenant == NOBODYS)).await;
             if let Some(later) = later.first().filter(|later| last.is_none_or(|last| last.began_at < later.began_at)) {
                 eprintln!("{}", refused_later(later));
             }
@@ -129,9 +131,15 @@ async fn latest(arguments: &Arguments, admin_client: &AdminClient, tenant: &str,
     ask::latest(admin_client, tenant, arguments.from.as_deref(), limit, arguments.numbers).await
 }
 
-/// The dialogs that were refused before they became calls.
-async fn refused(arguments: &Arguments, admin_client: &AdminClient, tenant: &str, limit: usize) -> Vec<Brief> {
-    ask::refused(admin_client, tenant, arguments.from.as_deref(), limit, arguments.sight()).await
+/// The latest dialogs that were refused before they became calls; with `nobodys` also those of unknown tenant.
+async fn refused(
+    arguments: &Arguments,
+    admin_client: &AdminClient,
+    tenant: &str,
+    (limit, nobodys): (usize, bool),
+) -> Vec<Brief> {
+    let sight = Sight { nobodys, ..arguments.sight() };
+    ask::refused(admin_client, tenant, arguments.from.as_deref(), limit, sight).await
 }
 
 /// What is said of a dialog that was refused after the latest call had come: it is what one looks for.

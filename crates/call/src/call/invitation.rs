@@ -119,9 +119,9 @@ impl Call {
     }
 
     /// One of the phones rings.
-    pub(super) fn invited_rings(&mut self, now: Timestamp) {
+    pub(super) fn invited_rings(&mut self, leg: LegId, now: Timestamp) {
+        self.trunk_is_heard(leg);
         let Some(Invitation { by, step: InvitationStep::Ringing(offer), .. }) = &mut self.s.invitation else { return };
-        self.s.timers.disarm(Timer::Trunk);
         if std::mem::replace(&mut offer.rang, true) {
             return;
         }
@@ -134,8 +134,9 @@ impl Call {
 
     /// One of the phones has answered: it joins.
     pub(super) fn invited_answers(&mut self, leg: LegId, now: Timestamp) {
-        self.invited_rings(now);
+        self.invited_rings(leg, now);
         self.s.timers.disarm(Timer::NoAnswer);
+        self.s.timers.disarm(Timer::Trunk);
         let observes = self.s.is_to_monitor();
         let Some(Invitation { by, asked, step: InvitationStep::Ringing(mut offer), .. }) = self.s.invitation.take()
         else {
@@ -183,6 +184,9 @@ impl Call {
 
     /// It has rung long enough.
     pub(super) fn invited_silent(&mut self, now: Timestamp) {
+        if self.emergency_goes_on(None, "has not put the call through", now) {
+            return;
+        }
         self.end_invitation(CallState::NoAnswer, (ErrorCode::NO_ANSWER, "the number does not answer"), now);
     }
 

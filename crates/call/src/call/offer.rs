@@ -94,7 +94,7 @@ impl Call {
 
     pub(super) fn leg_ringing(&mut self, leg: LegId, now: Timestamp) {
         if self.s.invited().is_some_and(|offer| offer.legs.contains(&leg)) {
-            return self.invited_rings(now);
+            return self.invited_rings(leg, now);
         }
         let Stage::Offering(offer) = &mut self.s.stage else {
             return;
@@ -104,20 +104,20 @@ impl Call {
         }
         if offer.rang {
             // By another trunk, or another phone.
-            return self.s.timers.disarm(Timer::Trunk);
+            return self.trunk_is_heard(leg);
         }
-        self.publish_ringing(now);
+        self.publish_ringing(leg, now);
         if self.s.caller_progress() == LegProgress::Offered {
             self.push(Output::AlertCaller(self.s.caller_leg()));
         }
     }
 
-    fn publish_ringing(&mut self, now: Timestamp) {
+    fn publish_ringing(&mut self, leg: LegId, now: Timestamp) {
         let Stage::Offering(offer) = &mut self.s.stage else {
             return;
         };
         offer.rang = true;
-        self.s.timers.disarm(Timer::Trunk);
+        self.trunk_is_heard(leg);
         let Stage::Offering(offer) = &self.s.stage else { return };
         if let Some(event) = self.offer_event(EventName::Ringing, offer) {
             self.fact(event, now);
@@ -131,7 +131,7 @@ impl Call {
         match &self.s.stage {
             Stage::Offering(offer) if offer.legs.contains(&leg) => {
                 if !offer.rang {
-                    self.publish_ringing(now);
+                    self.publish_ringing(leg, now);
                 }
                 self.connect(leg, now);
             }
@@ -203,6 +203,9 @@ impl Call {
     }
 
     pub(super) fn leg_failed(&mut self, leg: LegId, status: u16, now: Timestamp) {
+        if self.emergency_goes_on(Some(leg), "does not put the call through", now) {
+            return;
+        }
         let is_invited = self.s.invited().is_some_and(|offer| offer.legs.contains(&leg));
         match &mut self.s.stage {
             Stage::Offering(offer) if offer.legs.contains(&leg) => {
@@ -216,6 +219,13 @@ impl Call {
             _ if is_invited => self.invited_fails(leg, status, now),
             Stage::Originating(_) => self.origin_failed(leg, status, now),
             _ => self.party_lost(leg, CallState::Dropped, now),
+        }
+    }
+
+    /// It has rung long enough.
+    pub(super) fn offer_silent(&mut self, now: Timestamp) {
+        if !self.emergency_goes_on(None, "has not put the call through", now) {
+            self.offer_failed(CallState::NoAnswer, 480, now);
         }
     }
 

@@ -175,8 +175,17 @@ impl CallSnapshot {
 
     /// Whether the number outside that is called is to be tried by another trunk than this one, too.
     pub fn has_another_trunk_than(&self, trunk: &str) -> bool {
+        self.ways_left().iter().any(|way| way.trunk != trunk)
+    }
+
+    /// Whether another attempt by that trunk is left.
+    pub fn has_way_left_by(&self, trunk: &str) -> bool {
+        self.ways_left().iter().any(|way| way.trunk == trunk)
+    }
+
+    fn ways_left(&self) -> &[Way] {
         let offer = if let Stage::Offering(offer) = &self.stage { Some(offer) } else { self.invited() };
-        offer.is_some_and(|offer| offer.further.iter().any(|way| way.trunk != trunk))
+        offer.map(|offer| offer.further.as_slice()).unwrap_or_default()
     }
 
     /// Whether the phone that rings is the one from which the call was made by request.

@@ -29,6 +29,13 @@ pub(super) struct ByTrunk<'a> {
     pub limits: &'a OutsideLimits,
 }
 
+impl Offer {
+    /// Whether it is an emergency for which trunks are left.
+    fn is_emergency_with_ways(&self) -> bool {
+        self.further.first().is_some_and(|way| way.always)
+    }
+}
+
 impl Call {
     /// Calls a number outside by a trunk.
     pub(super) fn ring_by(&mut self, offer: &mut Offer, way: Way, now: Timestamp) {
@@ -75,11 +82,26 @@ impl Call {
         self.try_next_trunk(None, "says nothing", now);
     }
 
+    /// Something is heard of who is called, by the trunk of that leg: no further one is tried for its silence. Of an emergency the one that
+    /// was tried last has to be heard, since the time is that one's.
+    pub(super) fn trunk_is_heard(&mut self, leg: LegId) {
+        let goes_on = |offer: &mut Offer| offer.is_emergency_with_ways() && offer.legs.last() != Some(&leg);
+        if !self.ringing_offer().is_some_and(goes_on) {
+            self.s.timers.disarm(Timer::Trunk);
+        }
+    }
+
+    /// Whether an emergency goes on by the next trunk after a failure of any kind, or after an announcement that nothing followed.
+    pub(super) fn emergency_goes_on(&mut self, failed: Option<LegId>, why: &str, now: Timestamp) -> bool {
+        let has_ways = self.ringing_offer().is_some_and(|offer| offer.is_emergency_with_ways());
+        has_ways && self.try_next_trunk(failed, why, now)
+    }
+
     /// Whether another trunk is tried; `failed` is the leg by the last one, if that has ended.
     fn try_next_trunk(&mut self, failed: Option<LegId>, why: &str, now: Timestamp) -> bool {
         let may_try = |offer: &&mut Offer| {
             // A carrier's announcement that it cannot is taken for ringing, too.
-            let may_ring_again = !offer.rang || offer.further.first().is_some_and(|way| way.always);
+            let may_ring_again = !offer.rang || offer.is_emergency_with_ways();
             may_ring_again && !offer.further.is_empty() && failed.is_none_or(|leg| offer.legs.contains(&leg))
         };
         let Some(found) = self.ringing_offer().filter(may_try) else { return false };

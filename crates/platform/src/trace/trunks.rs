@@ -4,6 +4,7 @@
 //! asked, the notes of the call's owner say.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use runtime::trace::entry::{Leg, What};
 
@@ -63,6 +64,20 @@ fn take_unasked<'a>(notes: &mut Vec<&'a Note>, trunk: &str, since: f64) -> Optio
     let start = format!("the trunk {trunk} was not ");
     let at = notes.iter().position(|note| note.at >= since && note.text.starts_with(&start))?;
     Some(notes.remove(at))
+}
+
+/// How soon after a challenge the end of the call explains that it is not answered, in milliseconds.
+const AT_ONCE: f64 = 1_000.0;
+
+/// What has become of an attempt, as far as its carrier does not say it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Standing {
+    /// Its carrier may still answer.
+    GoesOn,
+    /// The call was taken back.
+    TakenBack,
+    /// Nobody waits for its carrier any more.
+    Over,
 }
 
 /// The INVITEs that a carrier has got by one leg, until it took the call or the last one was refused.
@@ -133,15 +148,29 @@ impl<'a> Attempt<'a> {
             told.words.push(format!("{}.", text::capital(&refused)));
             told.findings.push(warning(refused));
         }
-        let is_cancelled = |message: &Message| message.method == "CANCEL" && leg_of(&message.call_id) == Some(leg);
-        let goes_on = trace.call.ended_at.is_none() && !trace.ladder.messages.iter().any(is_cancelled);
-        told.words.push(format!("{}.", self.outcome(goes_on, party, trunk)));
-        told.findings.extend(self.fault(goes_on, trunk));
+        let standing = self.standing(trace, leg);
+        told.words.push(format!("{}.", self.outcome(standing, party, trunk)));
+        told.findings.extend(self.fault(standing, trunk));
         told
     }
 
+    fn standing(&self, trace: &Trace, leg: u16) -> Standing {
+        let messages = || trace.ladder.messages.iter().filter(move |message| leg_of(&message.call_id) == Some(leg));
+        let is_cancelled = messages().any(|message| message.method == "CANCEL");
+        let has_left = |answer: &Message| caller_hangs_up(trace, &(self.last.at..answer.at + AT_ONCE));
+        if is_cancelled || self.answer.is_some_and(has_left) {
+            return Standing::TakenBack;
+        }
+        // Our proxy answers the owner when the carrier has not for too long.
+        let sent = header(&self.last.text, "cseq");
+        let is_final = |message: &Message| message.method == "INVITE" && message.status >= Some(200);
+        let is_over = messages().any(|message| is_final(message) && header(&message.text, "cseq") == sent);
+        if trace.call.ended_at.is_some() || is_over { Standing::Over } else { Standing::GoesOn }
+    }
+
     /// What has become of the last INVITE.
-    fn outcome(&self, goes_on: bool, party: &str, trunk: &str) -> String {
+    fn outcome(&self, standing: Standing, party: &str, trunk: &str) -> String {
+        let goes_on = standing == Standing::GoesOn;
         let answer = self.answer.map(label).unwrap_or_default();
         let took = seconds(self.answer.map_or(0.0, |answer| answer.at - self.alerted.unwrap_or(self.first).at));
         match (self.status(), self.alerted.is_some()) {
@@ -158,6 +187,9 @@ impl<'a> Attempt<'a> {
             (Some(401 | 407), _) if self.has_credentials() => {
                 format!("The trunk {trunk} does not take our user and password: it asked for them again ({answer})")
             }
+            (Some(401 | 407), _) if standing == Standing::TakenBack => {
+                format!("The trunk {trunk} asked for a user and a password ({answer}) when the call was taken back")
+            }
             (Some(401 | 407), _) => {
                 format!("The trunk {trunk} asked for a user and a password and got none ({answer})")
             }
@@ -166,12 +198,13 @@ impl<'a> Attempt<'a> {
     }
 
     /// What is to be looked at. That somebody is busy, or that the call was taken back, is no fault.
-    fn fault(&self, goes_on: bool, trunk: &str) -> Option<Finding> {
+    fn fault(&self, standing: Standing, trunk: &str) -> Option<Finding> {
         let answer = self.answer.map(label).unwrap_or_default();
         match self.status() {
-            None if self.alerted.is_some() || goes_on => None,
+            None if self.alerted.is_some() || standing == Standing::GoesOn => None,
             None => Some(warning(format!("the trunk {trunk} was asked and said nothing"))),
             Some(..300 | 486 | 487 | 600 | 603) => None,
+            Some(401 | 407) if standing == Standing::TakenBack && !self.has_credentials() => None,
             Some(401 | 407) => Some(self.password_wrong(trunk, answer)),
             Some(_) => Some(warning(format!("the trunk {trunk} answered {answer}"))),
         }
@@ -187,6 +220,14 @@ impl<'a> Attempt<'a> {
         };
         Finding { severity: Severity::Fault, text }
     }
+}
+
+/// Whether who has called hangs up in that time.
+fn caller_hangs_up(trace: &Trace, when: &Range<f64>) -> bool {
+    trace.ladder.messages.iter().filter(|message| when.contains(&message.at)).any(|message| {
+        let is_end = message.status.is_none() && matches!(message.method.as_str(), "CANCEL" | "BYE");
+        is_end && leg_of(&message.call_id) == Some(1) && is_outside(trace, &message.from)
+    })
 }
 
 fn is_challenge(answer: &Message) -> bool {

@@ -88,7 +88,7 @@ pub async fn list(
     let from = wanted.from.as_deref().filter(|from| !from.is_empty());
     let nobodys = wanted.nobodys && caller.tenant().is_none();
     let mut calls = match wanted.refused {
-        true => remembered.recorder.refused(&tenant, nobodys, limit),
+        true => remembered.recorder.refused((&tenant, nobodys), from, wanted.numbers, limit),
         false => remembered.recorder.latest(&tenant, from, wanted.numbers, limit),
     };
     if !wanted.numbers {
@@ -98,8 +98,6 @@ pub async fn list(
             call.answered_by = call.answered_by.as_deref().map(mask::user);
         }
     }
-    // Compared as it is shown, here too.
-    calls.retain(|call| from.is_none_or(|from| call.from.ends_with(from)));
     Ok(Json(calls))
 }
 

@@ -389,8 +389,7 @@ impl Store {
             .collect();
         // The upper bits of a ConnID are its time.
         calls.sort_by_key(|bucket| std::cmp::Reverse(bucket.conn_id));
-        let shown = |number: &str| if numbers { number.to_owned() } else { mask::user(number) };
-        let fits = |summary: &Summary| from.is_none_or(|from| shown(&summary.from).ends_with(from));
+        let fits = |summary: &Summary| is_from(summary, from, numbers);
         calls.into_iter().filter_map(Bucket::summary).filter(fits).take(limit).collect()
     }
 
@@ -398,6 +397,12 @@ impl Store {
         let all: BTreeSet<&TenantId> = self.buckets.values().filter_map(|bucket| bucket.tenant.as_ref()).collect();
         all.into_iter().cloned().collect()
     }
+}
+
+/// Whether the number of who calls, as it is shown, ends with `from`.
+fn is_from(summary: &Summary, from: Option<&str>, numbers: bool) -> bool {
+    let shown = || if numbers { summary.from.clone() } else { mask::user(&summary.from) };
+    from.is_none_or(|from| shown().ends_with(from))
 }
 
 impl Bucket {

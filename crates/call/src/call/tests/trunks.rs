@@ -6,7 +6,7 @@ use model::plan::{Caller, Destination, Outside};
 use model::request::RequestKind;
 use model::{LegId, UserData};
 
-use super::harness::{Bench, CONN, CONSULTATION, dn, way};
+use super::harness::{Bench, CONN, CONSULTATION, dn, outside_by_two, way};
 use crate::call::{Input, Output};
 
 const NUMBER: &str = "+4930999";
@@ -167,6 +167,72 @@ fn an_emergency_is_tried_by_a_trunk_that_is_known_to_be_away_after_all_others() 
     assert!(!bench.call.first().has_another_trunk_than("first"));
     bench.give(Input::LegAnswered(last));
     assert_eq!(bench.call.first().parties.len(), 2);
+}
+
+#[test]
+fn an_announcement_without_an_end_leaves_an_emergency_to_the_trunks_that_are_left() {
+    let Destination::Outside(mut outside) = outside_by_two(NUMBER) else { unreachable!("it is outside") };
+    outside.way.always = true;
+    outside.further.iter_mut().for_each(|way| way.always = true);
+    let first = outside.way.clone();
+    let mut bench = Bench::internal(NUMBER);
+    bench.plan(Destination::Outside(outside));
+    let leg = bench.rings().pop().expect("it is called");
+    bench.give(Input::LegPutOff { leg, way: first });
+    let second = bench.rings().pop().expect("the second is tried");
+    bench.give(Input::LegRinging(second));
+    bench.pass(Duration::from_secs(91));
+    assert_eq!(notes(&bench), ["the trunk second has not put the call through: the trunk first is tried"]);
+    assert!(!bench.outputs.contains(&Output::CancelLeg(second)), "it may still answer");
+    let last = bench.rings().pop().expect("the first is tried at last");
+    bench.give(Input::LegAnswered(last));
+    assert_eq!(bench.call.first().parties.len(), 2);
+}
+
+#[test]
+fn the_trunk_that_was_tried_last_is_left_for_its_silence_whatever_another_one_says() {
+    for says in 1..=2 {
+        let (mut bench, [first, _]) = silent_emergency();
+        for _ in 0..says {
+            bench.give(Input::LegRinging(first));
+        }
+        bench.pass(Duration::from_millis(5_100));
+        assert_eq!(bench.rings().len(), 1, "the third is tried");
+    }
+    let (mut bench, [_, second]) = silent_emergency();
+    bench.give(Input::LegRinging(second));
+    bench.pass(Duration::from_millis(5_100));
+    assert_eq!(bench.rings(), [], "who is called by the last one is heard");
+}
+
+#[test]
+fn an_emergency_goes_on_by_the_next_trunk_after_a_failure_of_audio() {
+    for status in [488, 503] {
+        let (mut bench, [_, second]) = silent_emergency();
+        bench.give(Input::LegFailed { leg: second, status });
+        let third = bench.rings().pop().expect("the third is tried");
+        bench.give(Input::LegAnswered(third));
+        assert_eq!(bench.call.first().parties.len(), 2, "{status}");
+    }
+}
+
+#[test]
+fn a_number_for_help_that_is_brought_into_a_call_is_tried_by_each_trunk() {
+    let Destination::Outside(mut outside) = by_three() else { unreachable!("it is outside") };
+    outside.way.always = true;
+    outside.further.iter_mut().for_each(|way| way.always = true);
+    let (mut bench, _) = Bench::talking();
+    bench.ask(RequestKind::SingleStepConference(CONN, dn(NUMBER)), "5001");
+    bench.take();
+    bench.plan(Destination::Outside(outside));
+    let leg = bench.rings().pop().expect("it is called");
+    bench.give(Input::LegRinging(leg));
+    bench.pass(Duration::from_secs(61));
+    let second = bench.rings().pop().expect("the second is tried after an announcement");
+    bench.give(Input::LegFailed { leg: second, status: 488 });
+    let third = bench.rings().pop().expect("the third is tried after a failure of audio");
+    bench.give(Input::LegAnswered(third));
+    assert_eq!(bench.call.first().parties.len(), 3);
 }
 
 #[test]

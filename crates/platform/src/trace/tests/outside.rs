@@ -115,6 +115,47 @@ fn a_password_that_the_carrier_does_not_take_is_named_with_its_trunk() {
 }
 
 #[test]
+fn a_password_that_is_asked_for_as_the_caller_hangs_up_is_no_fault() {
+    let cancel = |at| sip(at, PHONE, None, true, &format!("CANCEL sip:{NUMBER}@edge SIP/2.0"), "2 CANCEL", "theirs");
+    let challenged = || vec![asks(1.0, 2, 1, ""), says(1.1, 2, 1, "407 Proxy Authentication Required")];
+    let taken_back = [challenged(), vec![cancel(1.2)]].concat();
+    let trace = called(&["main"], "487 Request Terminated", taken_back, Vec::new());
+    let told = "The trunk main asked for a user and a password (407 Proxy Authentication Required) when the call was taken back.";
+    assert!(story(&trace).contains(told) && findings(&trace).is_empty(), "{trace:?}");
+    let late = [challenged(), vec![cancel(15.0)]].concat();
+    let trace = called(&["main"], "487 Request Terminated", late, Vec::new());
+    assert!(findings(&trace).iter().any(|(severity, _)| *severity == Severity::Fault), "it went on without: {trace:?}");
+}
+
+#[test]
+fn a_trunk_whose_time_is_over_is_not_waited_for_while_people_talk() {
+    let timeout = "SIP/2.0 408 Request Timeout";
+    let carriers = vec![
+        asks(1.0, 2, 1, ""),
+        asks(11.0, 3, 1, ""),
+        says(15.0, 3, 1, "200 OK"),
+        sip(33.0, "192.0.2.20:5060", Some("sip-cluster-1"), false, timeout, "1 INVITE", &of_leg(2)),
+    ];
+    let trace = called(&["main", "spare"], "200 OK", carriers, Vec::new());
+    assert!(story(&trace).contains("The trunk main was asked and said nothing."), "{}", story(&trace));
+    // Who has called may leave when it has transferred its call.
+    let bye = sip(2.0, PHONE, None, true, &format!("BYE sip:{NUMBER}@edge SIP/2.0"), "3 BYE", "theirs");
+    let carriers = vec![asks(1.0, 2, 1, ""), says(1.5, 2, 1, "180 Ringing"), bye];
+    let trace = called(&["main"], "", carriers, Vec::new());
+    assert!(story(&trace).contains("+4930123454 rings by the trunk main."), "{}", story(&trace));
+}
+
+#[test]
+fn an_emergency_that_a_trunk_was_not_asked_for_yet_is_told_of_that_attempt_alone() {
+    let carriers = vec![asks(1.2, 3, 1, ""), says(1.3, 3, 1, "503 Service Unavailable"), asks(1.4, 4, 1, "")];
+    let put_off = "the trunk main was not asked yet: its carrier has not answered lately; it is tried after the others";
+    let trace = called(&["main", "spare", "main"], "408 Request Timeout", carriers, vec![note(1.1, put_off)]);
+    let words = "The trunk main was not asked yet: its carrier has not answered lately; it is tried after the others. The trunk spare answered \
+                 503 Service Unavailable. The trunk main was asked and said nothing.";
+    assert!(story(&trace).contains(words), "{}", story(&trace));
+}
+
+#[test]
 fn each_trunk_is_told_with_what_its_carrier_has_answered_itself() {
     let carriers = vec![
         asks(1.0, 2, 1, ""),

@@ -2,18 +2,28 @@
 
 use model::{TenantId, Timestamp};
 
-use super::{Bucket, Kept, Store};
+use super::{Bucket, Kept, Store, is_from};
 use crate::trace::entry::Summary;
 
 impl Store {
     /// The dialogs of a tenant that were refused before they became calls, newest first; with `nobodys` also those of unknown tenant.
-    pub fn refused(&mut self, tenant: &TenantId, nobodys: bool, limit: usize, now: Timestamp) -> Vec<Summary> {
+    /// `from` is compared with the number as it is shown, as for calls.
+    pub fn refused(
+        &mut self,
+        (tenant, nobodys): (&TenantId, bool),
+        from: Option<&str>,
+        numbers: bool,
+        limit: usize,
+        now: Timestamp,
+    ) -> Vec<Summary> {
         self.expire(now.as_micros());
         let is_of = |bucket: &&Bucket| match &bucket.tenant {
             Some(of) => of == tenant && !bucket.mixed,
             None => nobodys,
         };
-        let mut refused: Vec<Summary> = self.buckets.values().filter(is_of).filter_map(Bucket::refusal).collect();
+        let fits = |dialog: &Summary| is_from(dialog, from, numbers);
+        let refusals = self.buckets.values().filter(is_of).filter_map(Bucket::refusal);
+        let mut refused: Vec<Summary> = refusals.filter(fits).collect();
         refused.sort_by_key(|dialog| std::cmp::Reverse(dialog.began));
         refused.truncate(limit);
         refused
@@ -37,14 +47,14 @@ impl Bucket {
             Some((at, invite))
         })?;
         let (ended, status) = messages().filter(|(_, inbound, _)| !inbound).find_map(|(at, _, text)| {
-            let status = std::str::from_utf8(text).ok()?.lines().next()?.strip_prefix("SIP/2.0 ")?;
+            let text = std::str::from_utf8(text).ok()?;
+            let status = text.lines().next()?.strip_prefix("SIP/2.0 ")?;
+            // The dialog may have had an answer to a CANCEL, too.
+            header(text, &["cseq"]).filter(|cseq| cseq.ends_with("INVITE"))?;
             let code: u16 = status.get(..3)?.parse().ok()?;
             (code >= 300 && !matches!(code, 401 | 407 | 487)).then_some((at, status))
         })?;
-        let from = invite.lines().find_map(|line| {
-            let (name, value) = line.split_once(':')?;
-            ["from", "f"].iter().any(|known| name.trim().eq_ignore_ascii_case(known)).then(|| user(value))?
-        });
+        let from = header(invite, &["from", "f"]).and_then(user);
         Some(Summary {
             conn_id: self.call_ids.first()?.to_string(),
             uuid: String::new(),
@@ -56,6 +66,14 @@ impl Bucket {
             last_event: Some(status.to_owned()),
         })
     }
+}
+
+/// The first value of a header that has these names.
+fn header<'a>(text: &'a str, names: &[&str]) -> Option<&'a str> {
+    text.lines().take_while(|line| !line.is_empty()).find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        names.iter().any(|known| name.trim().eq_ignore_ascii_case(known)).then(|| value.trim())
+    })
 }
 
 /// The user part of the first SIP URI in a text.

@@ -22,6 +22,16 @@ fn message(at: u64, text: &'static str) -> Kept {
     Kept::Message { at, peer, inside: false, udp: true, inbound: true, text: Bytes::from_static(text.as_bytes()) }
 }
 
+/// The same of a message that we have sent.
+fn said(at: u64, text: &'static str) -> Kept {
+    match message(at, text) {
+        Kept::Message { at, peer, inside, udp, text, .. } => {
+            Kept::Message { at, peer, inside, udp, inbound: false, text }
+        }
+        what @ Kept::What(_) => what,
+    }
+}
+
 fn find(store: &mut Store, of: &str, key: &str, at: u64) -> Found {
     let directory = Directory::of_instance(0, &[], |_| 1);
     store.find(&tenant(of), &Key::all(key), false, Timestamp::from_micros(at), &directory)
@@ -131,26 +141,21 @@ fn one_call_cannot_take_the_room_of_all() {
 #[test]
 fn an_invite_that_never_became_a_call_is_listed_with_its_refusal() {
     const INVITE: &str = "INVITE sip:+4930@edge SIP/2.0\r\nFrom: \"A\" <sip:+4989@carrier>;tag=a\r\nCall-ID: q\r\n\r\n";
-    let said = |at, text: &'static str| match message(at, text) {
-        Kept::Message { at, peer, inside, udp, text, .. } => {
-            Kept::Message { at, peer, inside, udp, inbound: false, text }
-        }
-        what @ Kept::What(_) => what,
-    };
     let mut store = store(1 << 20, Duration::from_secs(60));
     let acme = tenant("acme");
     let dialogs = [
-        ("refused", None, None, "SIP/2.0 403 Forbidden\r\n\r\n"),
-        ("challenged", None, None, "SIP/2.0 407 Proxy Authentication Required\r\n\r\n"),
-        ("call", Some(CALL), Some(&acme), "SIP/2.0 404 Not Found\r\n\r\n"),
-        ("unsigned", None, Some(&acme), "SIP/2.0 428 Use Identity Header\r\n\r\n"),
+        ("refused", None, None, "SIP/2.0 403 Forbidden\r\nCSeq: 1 INVITE\r\n\r\n"),
+        ("challenged", None, None, "SIP/2.0 407 Proxy Authentication Required\r\nCSeq: 1 INVITE\r\n\r\n"),
+        ("call", Some(CALL), Some(&acme), "SIP/2.0 404 Not Found\r\nCSeq: 1 INVITE\r\n\r\n"),
+        ("unsigned", None, Some(&acme), "SIP/2.0 428 Use Identity Header\r\nCSeq: 1 INVITE\r\n\r\n"),
+        ("cancelled", None, Some(&acme), "SIP/2.0 481 Call/Transaction Does Not Exist\r\nCSeq: 1 CANCEL\r\n\r\n"),
     ];
     for (at, (call_id, conn_id, tenant, answer)) in (1..).zip(dialogs) {
         store.message(call_id, conn_id, tenant, message(at, INVITE));
         store.message(call_id, conn_id, tenant, said(at, answer));
     }
     let mut listed = |of: &str, nobodys| {
-        let refused = store.refused(&tenant(of), nobodys, 10, Timestamp::from_micros(10));
+        let refused = store.refused((&tenant(of), nobodys), None, true, 10, Timestamp::from_micros(10));
         refused.into_iter().map(|dialog| (dialog.conn_id, dialog.last_event.unwrap())).collect::<Vec<_>>()
     };
     let [forbidden, unsigned] = [("refused", "403 Forbidden"), ("unsigned", "428 Use Identity Header")]
@@ -158,8 +163,27 @@ fn an_invite_that_never_became_a_call_is_listed_with_its_refusal() {
     assert_eq!(listed("acme", true), [unsigned.clone(), forbidden.clone()]);
     assert_eq!(listed("acme", false), [unsigned]);
     assert_eq!(listed("other", true), [forbidden]);
-    let first = store.refused(&tenant("other"), true, 10, Timestamp::from_micros(10)).remove(0);
+    let other = tenant("other");
+    let first = store.refused((&other, true), None, true, 10, Timestamp::from_micros(10)).remove(0);
     assert_eq!((first.from.as_str(), first.to.as_str()), ("+4989", "+4930"));
+}
+
+#[test]
+fn a_refused_dialog_is_found_by_its_number_behind_later_ones_of_others() {
+    const OURS: &str = "INVITE sip:+4930@edge SIP/2.0\r\nf: <sip:+49891234567@carrier>;tag=a\r\nCall-ID: q\r\n\r\n";
+    const OTHERS: &str = "INVITE sip:+4930@edge SIP/2.0\r\nf: <sip:+49897654321@carrier>;tag=a\r\nCall-ID: q\r\n\r\n";
+    let mut store = store(1 << 20, Duration::from_secs(60));
+    for (at, (call_id, invite)) in (1..).zip([("ours", OURS), ("one", OTHERS), ("two", OTHERS)]) {
+        store.message(call_id, None, None, message(at, invite));
+        store.message(call_id, None, None, said(at, "SIP/2.0 403 Forbidden\r\nCSeq: 1 INVITE\r\n\r\n"));
+    }
+    let mut found = |from, numbers| {
+        let refused = store.refused((&tenant("acme"), true), Some(from), numbers, 1, Timestamp::from_micros(10));
+        refused.into_iter().map(|dialog| dialog.conn_id).collect::<Vec<_>>()
+    };
+    assert_eq!(found("67", false), ["ours"]);
+    assert_eq!(found("4567", true), ["ours"]);
+    assert!(found("4567", false).is_empty(), "nobody finds digits that are not shown");
 }
 
 #[test]

@@ -17,6 +17,9 @@ use super::restart::restart;
 use crate::sip_cluster::node::order::Order;
 
 const PHONE: &str = "phone;dn=7102";
+/// A session with a codec that nobody has offered.
+const OTHER_CODEC: &str =
+    "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\nm=audio 4000 RTP/AVP 18\r\n";
 /// What a phone says of where it is.
 const OWN: &str = "<location-info><civicAddress>on the roof</civicAddress></location-info>";
 
@@ -353,6 +356,23 @@ fn an_emergency_goes_on_after_any_failure() {
 }
 
 #[test]
+fn an_emergency_goes_on_after_a_failure_of_audio() {
+    let mut bench = calls(PHONE, emergency("wide", "two"));
+    bench.phone_answers_with(OTHER_CODEC);
+    assert_eq!(attempts(&bench).len(), 2, "{:?}", bench.story);
+    bench.phone_answers();
+    assert!(bench.saw(Peer::Caller, |event| matches!(event, Event::Answered { .. })), "{:?}", bench.story);
+    assert_eq!(bench.refusal(), None);
+    // Media that takes no leg is asked for each trunk.
+    let mut bench = Bench::new();
+    bench.dial("112", PHONE);
+    bench.media_rejects = Some(StatusCode::SERVICE_UNAVAILABLE);
+    bench.plan(emergency("wide", "two"));
+    assert_eq!(bench.media_dialogs.len(), 2, "{:?}", bench.story);
+    assert!(bench.refusal().is_some());
+}
+
+#[test]
 fn an_emergency_is_tried_last_by_a_carrier_that_is_known_to_be_away() {
     let is_away = || Reply::new(StatusCode::SERVICE_UNAVAILABLE).header(ELSEWHERE, "1");
     let may_be_put_off =
@@ -396,13 +416,13 @@ fn a_carrier_whose_call_was_cancelled_sooner_is_told_again() {
 }
 
 #[test]
-fn a_carrier_that_had_no_time_to_say_something_is_told_again() {
+fn the_last_attempt_is_without_the_location_while_the_one_before_is_silent() {
     let mut bench = calls(PHONE, emergency("located", "located-too"));
     let first = bench.phone_dialog;
     bench.pass(Duration::from_secs(11));
     bench.phone_dialog = first;
     refuse(&mut bench, Reply::new(StatusCode::SERVICE_UNAVAILABLE));
     let (one, two) = ("located.example:5060".to_owned(), "located-too.example:5060".to_owned());
-    let third = (two.clone(), true);
-    assert_eq!(attempts(&bench), [(one, true), (two, true), third], "the second one was called a second ago");
+    let third = (two.clone(), false);
+    assert_eq!(attempts(&bench), [(one, true), (two, true), third], "there is no other attempt without");
 }

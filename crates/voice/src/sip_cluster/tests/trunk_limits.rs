@@ -3,6 +3,7 @@
 
 use model::plan::{Destination, OutgoingLimit, Outside, Way};
 use sip::agent::{Event, Reply};
+use sip::proxy::headers::{ELSEWHERE, NOT_REACHED};
 use sip::{HeaderName, StatusCode};
 
 use super::bench::{Bench, Peer, by_two_trunks, phone};
@@ -113,6 +114,21 @@ fn a_carrier_that_wants_no_calls_for_a_while_is_left_out_for_that_long() {
     bench.pass(std::time::Duration::from_secs(61));
     dials(&mut bench, "phone;dn=7105", "caller-1d", by_two_trunks("wide", "two"));
     assert_eq!(rung(&bench).last(), Some(&at("wide")));
+}
+
+#[test]
+fn what_the_proxy_itself_refuses_leaves_no_trunk_out() {
+    for (of_proxy, value) in [(NOT_REACHED, "down"), (ELSEWHERE, "1")] {
+        let mut bench = Bench::new();
+        let emergency = with(by_two_trunks("wide", "two"), |way| way.always = true);
+        dials(&mut bench, PHONE, "caller-1", emergency);
+        let (dialog, now) = (bench.phone_dialog.expect("an INVITE"), bench.now);
+        let reply = Reply::new(StatusCode::SERVICE_UNAVAILABLE).header(HeaderName::RetryAfter, "60");
+        bench.agent(Peer::Phone).reject(dialog, reply.header(of_proxy, value), now).expect("an INVITE");
+        bench.run();
+        dials(&mut bench, "phone;dn=7103", "caller-1b", by_two_trunks("wide", "two"));
+        assert_eq!(rung(&bench).last(), Some(&at("wide")));
+    }
 }
 
 #[test]

@@ -115,6 +115,9 @@ pub(in crate::sip_cluster::node) fn leg(trace: &Recorder, entry: &Entry, id: Leg
 fn outcome_in_words(status: StatusCode, response: Option<&Message>) -> String {
     const SILENCE: &str = "says nothing";
     let Some(response) = response else { return SILENCE.to_owned() };
+    if response.header(&headers::ELSEWHERE).is_some() {
+        return "was not asked yet: its carrier has not answered lately; it is tried after the others".to_owned();
+    }
     match response.header(&headers::NOT_REACHED).and_then(Unreached::parse) {
         Some(why @ (Unreached::Down | Unreached::NoAddress)) => format!("was not asked: {}", why.in_words()),
         Some(Unreached::Silence) => SILENCE.to_owned(),
@@ -177,6 +180,8 @@ mod tests {
         assert_eq!(down, "was not asked: the carrier has not answered OPTIONS lately");
         let unreached = told("Trunkline-Not-Reached: refused\r\n");
         assert_eq!(unreached, "was not reached: nobody takes connections at the carrier's address");
+        let put_off = told("Trunkline-Elsewhere: 1\r\n");
+        assert_eq!(put_off, "was not asked yet: its carrier has not answered lately; it is tried after the others");
         assert_eq!(outcome_in_words(StatusCode::REQUEST_TIMEOUT, None), "says nothing");
     }
 }

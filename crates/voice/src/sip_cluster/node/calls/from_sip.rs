@@ -121,6 +121,10 @@ impl Node {
             (_, Session::Answer(sdp) | Session::Offer(sdp)) if is_caller => self.answer_caller(conn_id, id, sdp, now),
             _ => {
                 tracing::warn!(%conn_id, leg = %id, "media answered without a session");
+                if stage == LegStage::Preparing && !is_caller {
+                    // The call may go on by another leg.
+                    self.hang_up(conn_id, id, 503, now);
+                }
                 self.feed(conn_id, Input::LegFailed { leg: id, status: 503 }, now);
             }
         }

@@ -12,7 +12,7 @@ use call::{CallSnapshot, Input};
 use model::plan::{Caller, OutgoingLimit, OutsideLimits, Way};
 use model::{ConnId, LegId, NodeId, TenantId, Timestamp};
 use runtime::trace::What;
-use sip::proxy::headers::ELSEWHERE;
+use sip::proxy::headers::{ELSEWHERE, NOT_REACHED};
 use sip::{Message, StatusCode};
 
 use crate::sip_cluster::node::Node;
@@ -230,7 +230,8 @@ impl Node {
         most / count + u32::from(before < most % count)
     }
 
-    /// A carrier has refused a call: one that says for how long is left out for that long.
+    /// A carrier has refused a call: one that says for how long is left out for that long. What the proxy itself has
+    /// answered is no wish of a carrier.
     pub(in crate::sip_cluster::node::calls) fn note_pause(
         &mut self,
         place: Place,
@@ -238,8 +239,11 @@ impl Node {
         response: Option<&Message>,
         now: Timestamp,
     ) {
+        let is_carriers =
+            |response: &&Message| [NOT_REACHED, ELSEWHERE].iter().all(|of_proxy| response.header(of_proxy).is_none());
         let wants = response
             .filter(|_| status == StatusCode::SERVICE_UNAVAILABLE)
+            .filter(is_carriers)
             .and_then(|response| response.retry_after().ok().flatten());
         let Some(seconds) = wants.filter(|seconds| *seconds > 0) else { return };
         let Some(entry) = self.calls.get(&place.conn_id) else { return };

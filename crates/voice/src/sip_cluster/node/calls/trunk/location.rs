@@ -13,7 +13,7 @@ use sip::multipart::BodyPart;
 
 use crate::sip_cluster::node::Node;
 use crate::sip_cluster::node::calls::call::Entry;
-use crate::sip_cluster::node::calls::leg::{LegStage, Place, Target};
+use crate::sip_cluster::node::calls::leg::{Leg, LegStage, Place, Target};
 
 /// Reads where a phone of a tenant is.
 pub type ReadLocation = Box<dyn Fn(&TenantId, &Dn) -> Option<KnownLocation> + Send>;
@@ -35,7 +35,9 @@ impl Node {
             let what = || What::Note { text: format!("the carrier of the trunk {trunk} {said}") };
             self.trace.note_with(&entry.tenant, conn_id, now, what);
         };
-        if entry.location_unheard.iter().any(|trunk| Some(&**trunk) == target.trunk.as_deref()) {
+        let has_been_silent = entry.location_unheard.iter().any(|trunk| Some(&**trunk) == target.trunk.as_deref());
+        let is_last_attempt = !state.has_way_left_by(trunk);
+        if has_been_silent || (is_last_attempt && is_silent_by_another_leg(entry, id, target)) {
             note("is not told where the caller is: it has said nothing when it was");
             return Default::default();
         }
@@ -136,6 +138,14 @@ impl Node {
             leg.location = None;
         }
     }
+}
+
+/// Whether the same carrier has got the call already and has said nothing so far: its last attempt goes without, even if the one before has
+/// not had all its time.
+fn is_silent_by_another_leg(entry: &Entry, id: LegId, target: &Target) -> bool {
+    let is_of_carrier = |other: &Target| other.is_emergency && other.trunk == target.trunk && other.dn == target.dn;
+    let is_silent = |leg: &Leg| leg.stage == LegStage::Ringing && !leg.alerted;
+    entry.legs.iter().any(|leg| leg.id != id && is_silent(leg) && leg.target.as_ref().is_some_and(is_of_carrier))
 }
 
 /// The URI of a From that we have written.
