@@ -7,6 +7,7 @@
 mod account;
 mod answer;
 mod back_off;
+mod former;
 mod round;
 mod status;
 
@@ -21,11 +22,10 @@ use crate::message::Message;
 use crate::method::Method;
 use crate::service_route::{self, Unfollowed};
 use crate::status::StatusCode;
-use crate::unreached::Unreached;
 use crate::uri::escape::escape_user;
 pub use account::Account;
 use account::{host_of, transport_of};
-use answer::{names, retry_after};
+use answer::retry_after;
 use back_off::BackOff;
 pub use back_off::{AGAIN_MIN, END_WITHIN, LAST_PAUSE, WRONG_PASSWORD_PAUSE, spread};
 use round::Round;
@@ -35,8 +35,6 @@ pub use status::{Problem, RegistrationOutcome, RegistrationStatus, State};
 pub const EXPIRES_ASKED: Duration = Duration::from_secs(3_600);
 /// A granted registration is refreshed no sooner than this, however short it is.
 pub const REFRESH_MIN: Duration = Duration::from_secs(5);
-/// Contacts that are remembered because they may be registered; older ones end by themselves.
-const UNSURE_MAX: usize = 4;
 
 /// What is wanted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -274,7 +272,7 @@ impl OwnRegistration {
             return self.handle_silence(now);
         }
         if matches!(self.phase, RegistrationPhase::Waiting { due } if due <= now) {
-            self.phase = match (self.round(now), self.goal) {
+            self.phase = match (self.round(false, now), self.goal) {
                 (Some(round), _) => RegistrationPhase::Ready(Box::new(round)),
                 (None, Goal::Registered) => RegistrationPhase::Cut,
                 (None, Goal::Removed) => RegistrationPhase::Over,
@@ -309,12 +307,15 @@ impl OwnRegistration {
             return self.succeeded(response, &round, edges, now);
         }
         let (removes, contact) = (round.removes, round.contact.clone());
+        let removes_others = round.removes_others();
         match self.after(round, response, status) {
             Ok(round) => self.phase = RegistrationPhase::Ready(round),
+            Err(problem) if removes_others && self.may_mind_former(problem) => self.register_alone(now),
             Err(problem) => {
                 // Somebody on the way may have said so, after the registrar has taken it.
                 let is_doubtful = Problem::Silence == problem || Problem::Unavailable == problem;
-                if (is_doubtful || problem == Problem::Unreached(Unreached::Closed)) && !removes {
+                let may_have_arrived = matches!(problem, Problem::Unreached(why) if why.may_have_arrived());
+                if (is_doubtful || may_have_arrived) && !removes {
                     self.doubt(contact, now);
                 }
                 let outcome = match problem {
@@ -397,29 +398,6 @@ impl OwnRegistration {
         self.phase = if self.edge.is_some() { RegistrationPhase::Waiting { due } } else { RegistrationPhase::Cut };
     }
 
-    /// It is not known what has become of a request: its Contact may be registered, for as long as was asked.
-    fn doubt(&mut self, contact: String, now: Timestamp) {
-        self.unsure.retain(|(known, until)| *known != contact && *until > now);
-        if self.unsure.len() >= UNSURE_MAX {
-            self.unsure.remove(0);
-        }
-        self.unsure.push((contact, now + self.expires));
-    }
-
-    /// Looks for Contacts at other edges of ours among those that the registrar keeps: who had the account before us has left them, and each call
-    /// would come by both. Whether they are removed at once: after a request that has removed some already that waits for the next refresh, since
-    /// the registrar may keep them in spite of it.
-    fn find_left(&mut self, response: &Message, round: &Round, edges: &[&str], now: Timestamp) -> bool {
-        for edge in edges {
-            let contact = self.account.contact_at(edge);
-            if contact != round.contact && names(response, &contact) {
-                self.doubt(contact, now);
-            }
-        }
-        let has_removed = round.request.headers(&HeaderName::Contact).nth(1).is_some();
-        !self.unsure.is_empty() && !has_removed
-    }
-
     /// What was decided while a request waited.
     fn go_on(&mut self, now: Timestamp) {
         match (self.goal, &self.edge, &self.bound) {
@@ -441,21 +419,11 @@ impl OwnRegistration {
 // === impl OwnRegistration: requests ===
 
 impl OwnRegistration {
-    /// The Contacts that the registrar knows or may know.
-    fn known(&self, now: Timestamp) -> Vec<&str> {
-        let mut known: Vec<&str> = Vec::new();
-        for (contact, until) in self.bound.iter().chain(&self.unsure) {
-            if *until > now && !known.contains(&contact.as_str()) {
-                known.push(contact.as_str());
-            }
-        }
-        known
-    }
-
-    /// A round that registers the present Contact, or removes those that the registrar knows.
-    fn round(&self, now: Timestamp) -> Option<Round> {
+    /// A round that registers the present Contact, and ends former ones unless it is to be alone; or one that removes all that the registrar
+    /// knows.
+    fn round(&self, is_alone: bool, now: Timestamp) -> Option<Round> {
         let removes = self.goal == Goal::Removed;
-        let known = self.known(now);
+        let known = if is_alone { Vec::new() } else { self.known(now) };
         let contact = if removes { (*known.first()?).to_owned() } else { self.contact()? };
         // §10.2: the address of record has no port.
         let Account { registrar, domain, user, .. } = &self.account;
@@ -481,7 +449,8 @@ impl OwnRegistration {
         }
         let expires = if removes { 0 } else { self.expires.as_secs() };
         let request = request.header(&HeaderName::Expires, expires).header(&HeaderName::Allow, ALLOW).build();
-        Some(Round { request, since: now, contact, removes, challenges: 0, is_lengthened: false, is_moved: false })
+        let (is_lengthened, is_moved) = (false, false);
+        Some(Round { request, since: now, contact, removes, is_alone, challenges: 0, is_lengthened, is_moved })
     }
 
     /// Where we are reached now.

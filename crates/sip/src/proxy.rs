@@ -419,7 +419,7 @@ impl Proxy {
                 TransactionEvent::ClientFlowFailed { client, owner } => {
                     self.client_failed(owner, (client, Failure::Flow), now);
                 }
-                TransactionEvent::ClientEnded { client, owner } => self.client_ended(owner, client),
+                TransactionEvent::ClientEnded { client, owner } => self.client_ended(owner, client, now),
                 TransactionEvent::ServerTimeout { server, owner } | TransactionEvent::ServerEnded { server, owner } => {
                     self.server_ended(owner, server);
                 }

@@ -25,10 +25,12 @@ pub enum Unreached {
     Down,
     /// It was asked by datagrams, or on an open connection, and has said nothing.
     Silence,
+    /// It was not asked: our proxy has no room for the request.
+    Busy,
 }
 
 impl Unreached {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::NoAddress,
         Self::NoWay,
         Self::Refused,
@@ -40,7 +42,13 @@ impl Unreached {
         Self::Closed,
         Self::Down,
         Self::Silence,
+        Self::Busy,
     ];
+
+    /// Whether the request may have arrived there all the same, and been executed.
+    pub(crate) const fn may_have_arrived(self) -> bool {
+        matches!(self, Self::Closed | Self::Silence)
+    }
 
     /// As a word.
     pub const fn as_str(self) -> &'static str {
@@ -56,6 +64,7 @@ impl Unreached {
             Self::Closed => "closed",
             Self::Down => "down",
             Self::Silence => "silence",
+            Self::Busy => "busy",
         }
     }
 
@@ -80,6 +89,7 @@ impl Unreached {
             Self::Closed => "the connection to the carrier closed before it answered",
             Self::Down => "the carrier has not answered OPTIONS lately",
             Self::Silence => "the carrier says nothing",
+            Self::Busy => "sip-proxy has no time for it",
         }
     }
 
@@ -104,6 +114,9 @@ impl Unreached {
             Self::NoTls => "check the port and the transport in `contact`: TLS has port 5061 at most carriers",
             Self::Closed => "check the transport in `contact`, and ask the carrier why it closes the connection",
             Self::Down | Self::Silence => "check address, port and transport in `contact`, and firewalls on the way",
+            Self::Busy => {
+                "nothing, if it passes: too many requests wait for the names of carriers; else check the name servers (`sip-proxy.name_servers`)"
+            }
         }
     }
 }

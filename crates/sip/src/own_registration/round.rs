@@ -33,12 +33,21 @@ pub(super) struct Round {
     pub(super) contact: String,
     /// Whether it removes that Contact.
     pub(super) removes: bool,
+    /// Whether it leaves former Contacts to themselves, since a request that ends them was refused.
+    pub(super) is_alone: bool,
     /// Challenges answered.
     pub(super) challenges: u8,
     /// Whether the registrar has asked for a longer time.
     pub(super) is_lengthened: bool,
     /// Whether it has led to another place of its own.
     pub(super) is_moved: bool,
+}
+
+impl Round {
+    /// Whether it ends former Contacts beside its own.
+    pub(super) fn removes_others(&self) -> bool {
+        self.request.headers(&HeaderName::Contact).nth(1).is_some()
+    }
 }
 
 /// Credentials are for one request: a Request-URI and a count of the nonce (RFC 7616 §3.4).

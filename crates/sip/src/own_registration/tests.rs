@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::agent::AgentCredentials;
 use crate::digest::{self, Algorithm, Challenge, Secret};
+use crate::unreached::Unreached;
 
 const EDGE: &str = "198.51.100.7:5060";
 const OTHER_EDGE: &str = "198.51.100.8:5060";
@@ -546,4 +547,56 @@ fn what_another_replica_has_left_at_the_registrar_is_removed() {
     // A registrar that keeps it all the same is not asked without end.
     lists_both(&mut lab);
     assert!(lab.go_to_next() >= Duration::from_secs(300));
+}
+
+#[test]
+fn a_registrar_that_takes_one_contact_alone_gets_ours() {
+    let contacts = |lab: &Lab| lab.last().headers(&HeaderName::Contact).count();
+    for refusal in [400, 403] {
+        let in_doubt = || {
+            let mut lab = Lab::new();
+            lab.registration.handle_way(Some(OTHER_EDGE), back_off::AT_ONCE, lab.now);
+            lab.go_to_next();
+            lab.challenge("n1", Algorithm::Md5, false);
+            assert_eq!(contacts(&lab), 2);
+            lab.answer(refusal, &[]);
+            assert_eq!((contacts(&lab), lab.problem()), (1, None), "it follows at once, and nothing has failed");
+            lab
+        };
+        let mut lab = in_doubt();
+        lab.accept(600);
+        assert_eq!(lab.status().state, State::Registered);
+        assert!(lab.go_to_next() >= Duration::from_secs(300));
+        assert_eq!(contacts(&lab), 1, "what was in doubt ends by itself");
+        // It does not want us at all.
+        let mut lab = in_doubt();
+        lab.answer(refusal, &[]);
+        assert_eq!((lab.sent.len(), lab.problem()), (4, Some(Problem::Refused)));
+    }
+}
+
+#[test]
+fn a_registrar_that_keeps_what_it_refuses_to_end_is_not_asked_without_end() {
+    let mut lab = Lab::new();
+    let lists_both = |lab: &mut Lab| {
+        let ours = lab.last().header(&HeaderName::Contact).unwrap().to_owned();
+        let contacts = [ours, format!("<sip:our%20line@{OTHER_EDGE}>")];
+        lab.answer(200, &contacts.map(|contact| (HeaderName::Contact, contact + ";expires=600")));
+    };
+    lists_both(&mut lab);
+    lab.go_to_next();
+    lab.answer(400, &[]);
+    lists_both(&mut lab);
+    assert!(lab.go_to_next() >= Duration::from_secs(300));
+}
+
+#[test]
+fn what_a_request_that_may_have_arrived_has_registered_is_removed_later() {
+    for (why, contacts) in [(Unreached::Closed, 2), (Unreached::Refused, 1)] {
+        let mut lab = Lab::new();
+        lab.answer(503, &[(crate::proxy::headers::NOT_REACHED, why.as_str().to_owned())]);
+        lab.registration.handle_way(Some(OTHER_EDGE), back_off::AT_ONCE, lab.now);
+        lab.go_to_next();
+        assert_eq!(lab.last().headers(&HeaderName::Contact).count(), contacts, "{why:?}");
+    }
 }

@@ -18,7 +18,9 @@ use std::time::Duration;
 
 use model::Timestamp;
 
+use super::flow_token::PhoneMark;
 use super::generations::Generations;
+use super::settings::PHONES_MAX;
 use super::sources::{block, take};
 use super::{Proxy, arrival, flow_token};
 use crate::flow::Flow;
@@ -42,8 +44,8 @@ const CHECKS_PER_S: u32 = 100;
 const CHECKS_OF_ALL_PER_S: u32 = 10_000;
 /// Calls for help each second that are let in beside everything that is refused: a few, so that those let in before are finished in time.
 const FOR_HELP_PER_S: u32 = 20;
-/// The same of one flow: nobody who repeats such calls keeps those of others out.
-const FOR_HELP_OF_FLOW_PER_S: u32 = 2;
+/// The same of one phone, by however many flows: it takes ten of them that repeat such calls to keep those of others out.
+const FOR_HELP_OF_PHONE_PER_S: u32 = 2;
 /// How long a call that was let in may take to answer our challenge: as long as its INVITE may be repeated.
 const CHALLENGE_ANSWERED_WITHIN: Duration = Duration::from_secs(32);
 /// Bytes searched for our branch: it is in the topmost Via, which is among the first lines of a response.
@@ -53,6 +55,8 @@ const BRANCH_WITHIN: usize = 2_048;
 #[derive(Debug)]
 pub(super) struct Allowance {
     flows: Generations<Flow, Proven>,
+    /// When a phone's allowance of calls for help is full again, by the number of its mark.
+    for_help: Generations<u64, Timestamp>,
     /// When the allowance of each is full again.
     dialogs: Generations<u64, Timestamp>,
     sources: Generations<IpAddr, Source>,
@@ -66,7 +70,8 @@ pub(super) struct Allowance {
 struct Proven {
     at: Timestamp,
     full: Timestamp,
-    for_help_full: Timestamp,
+    /// The number of the mark of the phone that has authenticated last.
+    phone: u64,
     /// When a call for help was let in that has yet to answer our challenge.
     let_in: Option<Timestamp>,
 }
@@ -84,6 +89,7 @@ impl Allowance {
     pub(super) fn new() -> Self {
         Self {
             flows: Generations::new(FLOWS_MAX),
+            for_help: Generations::new(PHONES_MAX),
             dialogs: Generations::new(DIALOGS_MAX),
             sources: Generations::new(SOURCES_MAX),
             checks_full: Timestamp::default(),
@@ -93,8 +99,9 @@ impl Allowance {
     }
 
     /// Records that a phone has authenticated on a flow.
-    pub(super) fn proved(&mut self, flow: Flow, now: Timestamp) {
-        self.flows.entry(flow).at = now;
+    pub(super) fn proved(&mut self, flow: Flow, phone: PhoneMark, now: Timestamp) {
+        let proven = self.flows.entry(flow);
+        (proven.at, proven.phone) = (now, phone.number());
     }
 
     /// Records a verified sealed text: a dialog's tag or a flow token.
@@ -116,7 +123,7 @@ impl Allowance {
         if answers && proven.let_in.take().is_some_and(|at| now.since(at) <= CHALLENGE_ANSWERED_WITHIN) {
             return true;
         }
-        let is_let_in = take(&mut proven.for_help_full, FOR_HELP_OF_FLOW_PER_S, now)
+        let is_let_in = take(self.for_help.entry(proven.phone), FOR_HELP_OF_PHONE_PER_S, now)
             && take(&mut self.for_help_full, FOR_HELP_PER_S, now);
         if is_let_in && !answers {
             proven.let_in = Some(now);

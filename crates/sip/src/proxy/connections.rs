@@ -166,11 +166,12 @@ impl Proxy {
 
     /// Records that a phone has authenticated on this flow.
     pub(super) fn note_phone(&mut self, flow: Flow, tenant: &TenantId, dn: &Dn, now: Timestamp) {
-        self.allowance.proved(flow, now);
+        let phone = PhoneMark::of(tenant, dn, &self.seal);
+        self.allowance.proved(flow, phone, now);
         if let Flow::Stream { connection } = flow
             && let Some(peer) = self.connections.get_mut(&connection)
         {
-            peer.phone = PhoneMark::of(tenant, dn, &self.seal);
+            peer.phone = phone;
         }
     }
 

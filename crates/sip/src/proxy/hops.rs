@@ -12,7 +12,7 @@ use super::record_route::recorded;
 use super::settings::{RESOLVE_TIME, TRIAL_OPENS_WITHIN};
 use super::target::Destination;
 use super::tries::Hops;
-use super::{Output, Proxy, headers};
+use super::{Failure, Output, Proxy, headers};
 use crate::flow::{Flow, Transport};
 use crate::message::Message;
 use crate::method::Method;
@@ -48,24 +48,40 @@ pub(super) enum NextHop {
 #[derive(Debug, Default)]
 pub(super) struct Shunned {
     until: HashMap<Hop, Timestamp>,
+    /// Where nobody was at all. This alone moves emergencies, those of other tenants too: a refusal may be meant for one account, and a call
+    /// that was given up says nothing of the place.
+    absent: HashMap<Hop, Timestamp>,
 }
 
 impl Shunned {
     fn add(&mut self, hop: Hop, until: Timestamp, now: Timestamp) {
-        if self.until.len() >= SHUNNED_MAX {
-            self.until.retain(|_, until| *until > now);
-        }
-        if self.until.len() < SHUNNED_MAX {
-            self.until.insert(hop, until);
-        }
+        remember(&mut self.until, hop, until, now);
+    }
+
+    fn add_absent(&mut self, hop: Hop, now: Timestamp) {
+        remember(&mut self.absent, hop, now + SHUNNED, now);
     }
 
     fn contains(&self, hop: &Hop, now: Timestamp) -> bool {
         self.until.get(hop).is_some_and(|until| *until > now)
     }
 
+    fn is_absent(&self, hop: &Hop, now: Timestamp) -> bool {
+        self.absent.get(hop).is_some_and(|until| *until > now)
+    }
+
     fn remove(&mut self, hop: &Hop) {
         self.until.remove(hop);
+        self.absent.remove(hop);
+    }
+}
+
+fn remember(places: &mut HashMap<Hop, Timestamp>, hop: Hop, until: Timestamp, now: Timestamp) {
+    if places.len() >= SHUNNED_MAX {
+        places.retain(|_, until| *until > now);
+    }
+    if places.len() < SHUNNED_MAX {
+        places.insert(hop, until);
     }
 }
 
@@ -88,7 +104,7 @@ impl Proxy {
         }
         if self.resolving >= self.settings.limits.lookups {
             self.counts.overloads += 1;
-            return self.answer(server, &message, &Answer::unavailable(), now);
+            return self.answer(server, &message, &Answer::not_reached(Some(Unreached::Busy)), now);
         }
         let stage = Stage::Resolving { message: Box::new(message), place: Box::new(place.clone()) };
         let Some(id) = self.hold(server, invite, origin, stage, request) else { return };
@@ -144,8 +160,7 @@ impl Proxy {
         let may_go_elsewhere = message.header(&headers::ELSEWHERE).is_some();
         let insists = message.header(&headers::INSIST).is_some() && !may_go_elsewhere;
         let (request, are_down) = (held.request.len(), self.are_all_down(&found, &place.host));
-        let have_failed = || !found.is_empty() && found.iter().all(|hop| self.shunned.contains(hop, now));
-        if may_go_elsewhere && (are_down || have_failed()) {
+        if may_go_elsewhere && (are_down || self.are_all_absent(&found, &place.host, now)) {
             let answer = Answer::new(StatusCode::SERVICE_UNAVAILABLE).with(headers::ELSEWHERE, 1);
             return self.refuse_held(id, &message, &answer, now);
         }
@@ -155,6 +170,12 @@ impl Proxy {
             return self.refuse_held(id, &message, &Answer::not_reached(Some(Unreached::Down)), now);
         }
         self.go_to_next(id, message, hops, now);
+    }
+
+    /// Whether nobody was at any of these addresses within the last minute, and none of them has answered OPTIONS since.
+    fn are_all_absent(&self, hops: &[Hop], name: &str, now: Timestamp) -> bool {
+        let is_absent = |hop: &Hop| self.shunned.is_absent(hop, now) && !self.carriers.has_just_answered(hop, name);
+        !hops.is_empty() && hops.iter().all(is_absent)
     }
 
     /// The places in the order in which they are tried: those that have failed lately last, and a connection before a datagram that
@@ -189,7 +210,7 @@ impl Proxy {
             (hops.current, hops.is_trial) = (Some((hop, now)), is_trial);
             let destination = Destination::edge(flow);
             let Some(held) = self.exchanges.get(id) else { return };
-            let origin = held.origin;
+            let (origin, invite) = (held.origin, held.invite);
             self.prepare(&mut message, origin, &destination);
             if let Some(held) = self.exchanges.get_mut(id) {
                 held.recorded = recorded(&message, origin, destination.target);
@@ -198,7 +219,8 @@ impl Proxy {
             }
             self.forward(id, message, destination, now);
             let is_under_way = self.exchanges.get(id).is_some_and(|held| matches!(held.stage, Stage::Forwarded { .. }));
-            if is_trial && is_under_way {
+            // Any other request may be executed twice if it leaves a connection that is open: it stays there.
+            if is_trial && invite && is_under_way {
                 let opens_within = if self.is_open(flow) { Duration::ZERO } else { TRIAL_OPENS_WITHIN };
                 self.wake(id, now + opens_within + SILENCE);
             }
@@ -243,14 +265,32 @@ impl Proxy {
         true
     }
 
-    /// The connection has failed by which a request went to the place where it is. Of several reasons the first one is told: that place is
-    /// the best one.
-    pub(super) fn note_unreached(&mut self, id: u64) {
+    /// The place where a request is has not answered it. Of several reasons the first one is told, since that place is the best one; before
+    /// it one with which the request may have arrived, since its sender must reckon with that.
+    pub(super) fn note_unreached(&mut self, id: u64, failure: Failure, now: Timestamp) {
+        let unopened = self.unopened;
         let Some(held) = self.exchanges.get_mut(id) else { return };
-        let Stage::Forwarded { target: Target::Edge(Flow::Stream { connection }), .. } = held.stage else { return };
-        let told = self.unopened.filter(|(unopened, _)| *unopened == connection).map(|(_, why)| why);
-        if let Some(hops) = held.hops.as_mut().filter(|_| connection.is_opened_by_us()) {
-            hops.unreached.get_or_insert(told.unwrap_or(Unreached::Closed));
+        let Stage::Forwarded { target: Target::Edge(flow), .. } = held.stage else { return };
+        let why = match (failure, flow) {
+            (Failure::Timeout, _) => Unreached::Silence,
+            (Failure::Flow, Flow::Stream { connection }) if connection.is_opened_by_us() => {
+                let told = unopened.filter(|(unopened, _)| *unopened == connection);
+                told.map_or(Unreached::Closed, |(_, why)| why)
+            }
+            (Failure::Flow, _) => return,
+        };
+        let Some(hops) = &mut held.hops else { return };
+        if hops.unreached.is_none_or(|before| why.may_have_arrived() && !before.may_have_arrived()) {
+            hops.unreached = Some(why);
+        }
+        let is_nobody_there = match why {
+            Unreached::Silence => held.responses == 0,
+            // A trial does not wait for long.
+            Unreached::Refused | Unreached::Late => !hops.is_trial,
+            _ => false,
+        };
+        if let Some((hop, _)) = hops.current.filter(|_| is_nobody_there) {
+            self.shunned.add_absent(hop, now);
         }
     }
 
@@ -281,10 +321,8 @@ impl Proxy {
     pub(super) fn end_trial(&mut self, id: u64, now: Timestamp) {
         let Some(held) = self.exchanges.get_mut(id) else { return };
         let was_trial = held.hops.as_mut().is_some_and(|hops| std::mem::take(&mut hops.is_trial));
-        match held.invite {
-            _ if !was_trial => {}
-            true => self.restart_timer_c(id, now),
-            false => held.due = Timestamp::MAX,
+        if was_trial && held.invite {
+            self.restart_timer_c(id, now);
         }
     }
 

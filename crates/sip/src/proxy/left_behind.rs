@@ -5,7 +5,7 @@
 use model::Timestamp;
 
 use super::Proxy;
-use super::exchange::{Cancelled, Stage, Target};
+use super::exchange::{Cancelled, Exchange, Stage, Target};
 use super::tries::LeftBehind;
 use crate::flow::Flow;
 use crate::message::Message;
@@ -19,7 +19,7 @@ impl Proxy {
         let Stage::Forwarded { client, target: Target::Edge(flow), .. } = held.stage else { return None };
         let hop = held.hops.as_ref().and_then(|hops| hops.current);
         let recorded = held.recorded.clone();
-        Some(Box::new(LeftBehind { client, flow, hop, recorded, is_cancelled: false }))
+        Some(Box::new(LeftBehind { client, flow, hop, recorded, is_given_up: false }))
     }
 
     /// Keeps the place that an INVITE has left; one that it had left before is forgotten.
@@ -57,6 +57,7 @@ impl Proxy {
             return Some(message);
         }
         if status.is_final() && !status.is_success() {
+            self.give_up_left(id);
             return None;
         }
         let is_first = self.exchanges.get(id).is_some_and(|held| held.responses == 0);
@@ -66,10 +67,26 @@ impl Proxy {
         }
         if status.is_success() {
             self.stray_response(message, flow, now);
-        } else {
+        } else if status != StatusCode::TRYING || !self.may_return(id) {
             self.cancel_left(id, now);
         }
         None
+    }
+
+    /// Whether the INVITE may still go back to the place that it has left: the one where it is may have refused it as one that has come by
+    /// two ways.
+    fn may_return(&self, id: u64) -> bool {
+        let is_open = |held: &Exchange| {
+            held.cancelled == Cancelled::No && matches!(held.stage, Stage::Forwarded { progressed: false, .. })
+        };
+        self.exchanges.get(id).is_some_and(is_open)
+    }
+
+    /// The place that the INVITE has left has refused it.
+    fn give_up_left(&mut self, id: u64) {
+        if let Some(left) = self.exchanges.get_mut(id).and_then(|held| held.left.as_mut()) {
+            left.is_given_up = true;
+        }
     }
 
     /// The place where the INVITE is has got it by another way already, as it says: it waits for the answer by the way that it has left.
@@ -84,7 +101,7 @@ impl Proxy {
             return None;
         };
         let is_wanted = held.cancelled == Cancelled::No;
-        let mut left = held.left.take_if(|left| is_wanted && !left.is_cancelled)?;
+        let mut left = held.left.take_if(|left| is_wanted && !left.is_given_up)?;
         held.stage = Stage::Forwarded { client: left.client, target: Target::Edge(left.flow), progressed: false };
         held.responses = 0;
         (left.client, left.flow) = (client, flow);
@@ -97,10 +114,11 @@ impl Proxy {
         Some(left)
     }
 
-    fn cancel_left(&mut self, id: u64, now: Timestamp) {
+    /// Cancels the INVITE at the place that it has left, where somebody has said something there.
+    pub(super) fn cancel_left(&mut self, id: u64, now: Timestamp) {
         let Some(held) = self.exchanges.get_mut(id) else { return };
-        if let Some(left) = held.left.as_mut().filter(|left| !left.is_cancelled) {
-            left.is_cancelled = self.layer.cancel(left.client, &held.reasons, now);
+        if let Some(left) = held.left.as_mut().filter(|left| !left.is_given_up) {
+            left.is_given_up = self.layer.cancel(left.client, &held.reasons, now);
         }
     }
 }

@@ -320,6 +320,7 @@ impl Proxy {
             _ => {
                 self.note_silence(id, now);
                 self.pass_cancel(id, now);
+                self.cancel_left(id, now);
             }
         }
     }

@@ -236,13 +236,11 @@ impl Proxy {
             return;
         }
         self.shun_hop(id, now);
-        if failure == Failure::Flow {
-            self.note_unreached(id);
-        }
+        self.note_unreached(id, failure, now);
         if self.try_next_hop(id, NextHop::Unanswered, now) {
             return;
         }
-        let Some(held) = self.exchanges.get_mut(id) else { return };
+        let Some(held) = self.exchanges.get(id) else { return };
         let status = match (&held.stage, failure) {
             (Stage::Forwarded { target: Target::Edge(flow), .. }, Failure::Flow) => match flow {
                 Flow::Stream { connection } if !connection.is_opened_by_us() => StatusCode::FLOW_FAILED,
@@ -260,18 +258,24 @@ impl Proxy {
             Origin::Node(_) if went_out => Answer::new(status).with(headers::NOT_REACHED, why.as_str()),
             Origin::Node(_) | Origin::Edge(_) => Answer::new(status),
         };
+        self.answer_instead(id, &answer, now);
+    }
+
+    /// Answers a request whose client transaction has ended, unless it has had a final response.
+    fn answer_instead(&mut self, id: u64, answer: &Answer, now: Timestamp) {
+        let Some(held) = self.exchanges.get_mut(id) else { return };
         let (server, request) = (held.server, std::mem::take(&mut held.request));
         held.due = Timestamp::MAX;
         held.stage = Stage::Answered { client_open: false };
         // Empty once a final response was sent.
         if let Ok(request) = Message::parse(request) {
-            self.answer(server, &request, &answer, now);
-            self.attempt_over(id, status);
+            self.answer(server, &request, answer, now);
+            self.attempt_over(id, answer.status);
         }
         self.end_if_over(id);
     }
 
-    pub(super) fn client_ended(&mut self, id: u64, ended: ClientId) {
+    pub(super) fn client_ended(&mut self, id: u64, ended: ClientId, now: Timestamp) {
         if self.forget_left(id, ended) {
             return;
         }
@@ -283,7 +287,10 @@ impl Proxy {
                 return;
             }
             Stage::Answered { .. } => held.stage = Stage::Answered { client_open: false },
-            Stage::Forwarded { client, .. } if client == ended => held.stage = Stage::Answered { client_open: false },
+            // What it was answered has gone nowhere, and nothing else will come.
+            Stage::Forwarded { client, .. } if client == ended => {
+                return self.answer_instead(id, &Answer::new(StatusCode::REQUEST_TIMEOUT), now);
+            }
             _ => {}
         }
         self.end_if_over(id);

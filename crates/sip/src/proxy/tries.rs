@@ -20,7 +20,7 @@ pub(super) struct Hops {
     pub(super) is_trial: bool,
     /// Where it goes if that does not take it, best first.
     pub(super) left: VecDeque<Hop>,
-    /// Why the first place that was not reached was not.
+    /// Why the first place that was not reached was not; of one that the request may have reached all the same, if there is such.
     pub(super) unreached: Option<Unreached>,
 }
 
@@ -35,6 +35,6 @@ pub(super) struct LeftBehind {
     pub(super) hop: Option<(Hop, Timestamp)>,
     /// Our Record-Route in that INVITE.
     pub(super) recorded: Option<Box<str>>,
-    /// Whether it was cancelled there.
-    pub(super) is_cancelled: bool,
+    /// Whether the INVITE does not go back there: it was cancelled there, or has failed.
+    pub(super) is_given_up: bool,
 }

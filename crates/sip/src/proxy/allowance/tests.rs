@@ -1,7 +1,15 @@
+use model::{Dn, TenantId};
+
 use super::*;
+use crate::seal::Seal;
 
 fn source(n: u32) -> IpAddr {
     IpAddr::from(n.to_be_bytes())
+}
+
+fn phone(n: u32) -> PhoneMark {
+    let (tenant, dn) = (TenantId::parse("acme").unwrap(), Dn::parse(&(7_000 + n).to_string()).unwrap());
+    PhoneMark::of(&tenant, &dn, &Seal::new(&[9; 32]))
 }
 
 #[test]
@@ -20,7 +28,7 @@ fn strangers_make_nobody_be_forgotten_who_has_proven_something() {
     let mut allowance = Allowance::new();
     let now = Timestamp::from_millis(1_000_000);
     let flow = |n: u32| Flow::Udp { listener: 0, remote: (source(n), 5060).into() };
-    allowance.proved(flow(1), now);
+    allowance.proved(flow(1), phone(1), now);
     for n in 2..200_000 {
         allowance.may_check(source(n), now);
         assert!(!allowance.of_flow(flow(n), 10, now));
@@ -31,13 +39,15 @@ fn strangers_make_nobody_be_forgotten_who_has_proven_something() {
 }
 
 #[test]
-fn calls_for_help_are_few_of_each_flow_and_of_all() {
+fn calls_for_help_are_few_of_each_phone_and_of_all() {
     let mut allowance = Allowance::new();
     let now = Timestamp::from_millis(1_000_000);
     let flow = |n: u32| Flow::Udp { listener: 0, remote: (source(n), 5060).into() };
-    (1..=100).for_each(|n| allowance.proved(flow(n), now));
-    let of_one = (0..10).filter(|_| allowance.may_call_for_help(flow(1), false, now)).count();
-    assert_eq!(of_one, FOR_HELP_OF_FLOW_PER_S as usize);
+    (1..=100).for_each(|n| allowance.proved(flow(n), phone(n), now));
+    (201..=220).for_each(|n| allowance.proved(flow(n), phone(1), now));
+    let flows_of_one = std::iter::once(1).chain(201..=220);
+    let of_one = flows_of_one.filter(|n| allowance.may_call_for_help(flow(*n), false, now)).count();
+    assert_eq!(of_one, FOR_HELP_OF_PHONE_PER_S as usize, "by however many flows");
     let of_others = (2..=100).filter(|n| allowance.may_call_for_help(flow(*n), false, now)).count();
     assert_eq!(of_others, FOR_HELP_PER_S as usize - of_one);
     assert!(allowance.may_call_for_help(flow(2), true, now), "it was counted when it was challenged");

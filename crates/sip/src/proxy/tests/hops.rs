@@ -114,25 +114,98 @@ fn an_address_that_failed_is_tried_last_for_a_while() {
     assert_eq!(lab.only().0, udp("192.0.2.1:5060"));
 }
 
+/// Whether a call for help that has another trunk is put off.
+fn is_put_off(lab: &mut Lab, branch: &str, place: Hop) -> bool {
+    call(lab, branch, "Trunkline-Insist: 1\nTrunkline-Elsewhere: 1\n");
+    resolve(lab, Some(vec![place]));
+    let (flow, message) = lab.only();
+    let is_put_off = flow == tcp(1);
+    if is_put_off {
+        assert_eq!(message.status(), Some(StatusCode::SERVICE_UNAVAILABLE));
+    }
+    assert_eq!(message.header(&headers::ELSEWHERE).is_some(), is_put_off, "the node knows why, and nobody outside");
+    is_put_off
+}
+
 #[test]
-fn an_emergency_that_has_another_trunk_is_put_off_by_an_address_that_has_just_failed() {
+fn an_emergency_that_has_another_trunk_is_put_off_by_an_address_that_has_said_nothing() {
     let mut lab = lab();
-    let one = || Some(vec![hop(Transport::Udp, "192.0.2.1:5060")]);
-    let helps = |lab: &mut Lab, branch: &str, more: &str| {
-        call(lab, branch, &format!("Trunkline-Insist: 1\n{more}"));
-        resolve(lab, one());
-        lab.only()
-    };
-    let (flow, first) = helps(&mut lab, "z9hG4bK-a", "Trunkline-Elsewhere: 1\n");
-    assert_eq!(flow, udp("192.0.2.1:5060"), "nothing is said against it");
-    assert_eq!(first.header(&headers::ELSEWHERE), None, "it stays inside");
-    lab.from("192.0.2.1:5060", &answer(&first, 503, "x"));
+    let place = hop(Transport::Udp, "192.0.2.1:5060");
+    assert!(!is_put_off(&mut lab, "z9hG4bK-a", place), "nothing is said against it");
+    lab.pass(Duration::from_secs(33), &[ConnectionId(1)]);
     lab.take();
-    let (flow, put_off) = helps(&mut lab, "z9hG4bK-b", "Trunkline-Elsewhere: 1\n");
-    assert_eq!((flow, put_off.status()), (tcp(1), Some(StatusCode::SERVICE_UNAVAILABLE)));
-    assert!(put_off.header(&headers::ELSEWHERE).is_some(), "the node knows why");
-    let (flow, _) = helps(&mut lab, "z9hG4bK-c", "");
+    assert!(is_put_off(&mut lab, "z9hG4bK-b", place));
+    call(&mut lab, "z9hG4bK-c", "Trunkline-Insist: 1\n");
+    resolve(&mut lab, Some(vec![place]));
+    let (flow, invite) = lab.only();
     assert_eq!(flow, udp("192.0.2.1:5060"), "it is tried at last");
+    lab.from("192.0.2.1:5060", &answer(&invite, 486, "x"));
+    lab.take();
+    assert!(!is_put_off(&mut lab, "z9hG4bK-d", place), "it is there");
+    lab.pass(Duration::from_secs(33 + 60), &[ConnectionId(1)]);
+    lab.take();
+    assert!(!is_put_off(&mut lab, "z9hG4bK-e", place), "for a minute");
+}
+
+#[test]
+fn what_befalls_one_call_at_an_address_does_not_put_off_another_ones_emergency() {
+    let place = hop(Transport::Udp, "192.0.2.1:5060");
+    // It is refused there.
+    let mut lab = lab();
+    call(&mut lab, "z9hG4bK-a", "");
+    resolve(&mut lab, Some(vec![place]));
+    let (_, invite) = lab.only();
+    lab.from("192.0.2.1:5060", &answer(&invite, 503, "x"));
+    lab.take();
+    assert!(!is_put_off(&mut lab, "z9hG4bK-b", place));
+    // Its caller hangs up.
+    let mut lab = self::lab();
+    call(&mut lab, "z9hG4bK-a", "");
+    resolve(&mut lab, Some(vec![place]));
+    lab.pass(Duration::from_secs(4), &[ConnectionId(1)]);
+    let cancel = Ask { method: "CANCEL", uri: URI, host: "127.0.2.1", branch: "z9hG4bK-a", ..Ask::default() };
+    lab.by(ConnectionId(1), &cancel.text());
+    lab.take();
+    assert!(!is_put_off(&mut lab, "z9hG4bK-b", place));
+    // Its connection is not opened, by the carrier or by us.
+    let place = hop(Transport::Tcp, "192.0.2.1:5060");
+    for (why, counts) in [(Unreached::Refused, true), (Unreached::Late, true), (Unreached::NoWay, false)] {
+        let mut lab = self::lab();
+        call(&mut lab, "z9hG4bK-a", "");
+        resolve(&mut lab, Some(vec![place]));
+        let Flow::Stream { connection } = lab.only().0 else { panic!("not a connection") };
+        lab.proxy.handle_unopened(connection, why, lab.now);
+        lab.drain();
+        lab.take();
+        assert_eq!(is_put_off(&mut lab, "z9hG4bK-b", place), counts, "{why:?}");
+    }
+}
+
+#[test]
+fn a_carrier_that_answers_options_gets_emergencies_although_it_ignores_a_call() {
+    let mut lab = lab();
+    let place = UriHop { host: "192.0.2.1".into(), port: None, transport: None, secure: false };
+    let trunk = Trunk {
+        tenant: TenantId::parse("acme").unwrap(),
+        name: "carrier".into(),
+        allow: Vec::new(),
+        certificate_names: Vec::new(),
+        registrar: None,
+        asked: Some(place),
+        user: None,
+    };
+    lab.proxy.set_trunks([trunk], lab.now + Duration::from_millis(5));
+    call(&mut lab, "z9hG4bK-a", "");
+    resolve(&mut lab, Some(vec![hop(Transport::Udp, "192.0.2.1:5060")]));
+    for _ in 0..4 {
+        lab.pass(Duration::from_millis(10), &[ConnectionId(1)]);
+        let questions = extract(&mut lab.sent, |m| m.is_request() && m.method() == Method::Options);
+        let [(_, question)] = &*questions else { panic!("one question: {questions:?}") };
+        lab.from("192.0.2.1:5060", &answer(question, 200, "c"));
+        lab.pass(Duration::from_millis(9_990), &[ConnectionId(1)]);
+    }
+    assert!(lab.statuses().contains(&408));
+    assert!(!is_put_off(&mut lab, "z9hG4bK-b", hop(Transport::Udp, "192.0.2.1:5060")));
 }
 
 #[test]
@@ -199,6 +272,42 @@ fn who_sent_a_request_is_told_why_its_place_was_not_reached() {
     call(&mut lab, "z9hG4bK-c", "");
     resolve(&mut lab, None);
     assert_eq!(why(&mut lab).as_deref(), Some("no-address"));
+}
+
+#[test]
+fn a_reason_with_which_the_request_may_have_arrived_is_told_before_others() {
+    let mut lab = lab();
+    call(&mut lab, "z9hG4bK-a", "");
+    let hops = ["192.0.2.1:5060", "192.0.2.2:5060", "192.0.2.3:5060"].map(|remote| hop(Transport::Tcp, remote));
+    resolve(&mut lab, Some(hops.into()));
+    for reason in [Unreached::Refused, Unreached::Closed, Unreached::Late] {
+        let Flow::Stream { connection } = lab.only().0 else { panic!("not a connection") };
+        lab.proxy.handle_unopened(connection, reason, lab.now);
+        lab.drain();
+    }
+    assert_eq!(unreached(&mut lab), Some(Unreached::Closed));
+    let mut lab = self::lab();
+    call(&mut lab, "z9hG4bK-a", "");
+    resolve(&mut lab, Some(vec![hop(Transport::Udp, "192.0.2.1:5060"), hop(Transport::Tcp, "192.0.2.2:5060")]));
+    lab.pass(Duration::from_secs(33), &[ConnectionId(1)]);
+    let by_us = |(flow, _): &(Flow, Message)| match flow {
+        Flow::Stream { connection } if connection.is_opened_by_us() => Some(*connection),
+        _ => None,
+    };
+    let connection = lab.take().iter().find_map(by_us).expect("a connection");
+    lab.proxy.handle_unopened(connection, Unreached::Refused, lab.now);
+    lab.drain();
+    assert_eq!(unreached(&mut lab), Some(Unreached::Silence));
+}
+
+#[test]
+fn who_finds_no_room_to_wait_for_a_name_is_told_that_it_is_us() {
+    let mut lab = Lab::with(|settings| settings.limits.lookups = 1);
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
+    call(&mut lab, "z9hG4bK-a", "");
+    call(&mut lab, "z9hG4bK-b", "");
+    assert!(lab.sent.iter().all(|(_, message)| message.header(&HeaderName::RetryAfter).is_none()));
+    assert_eq!(unreached(&mut lab), Some(Unreached::Busy));
 }
 
 #[test]
@@ -359,6 +468,41 @@ fn a_carrier_that_has_the_call_by_the_connection_may_refuse_the_datagram() {
 }
 
 #[test]
+fn a_carrier_that_says_100_by_both_ways_may_refuse_the_datagram() {
+    let mut lab = lab();
+    let say_100 = |lab: &mut Lab| {
+        let [by_connection, by_datagram] = sent_twice(lab);
+        assert_eq!(says(lab, &by_datagram, 100), (vec![], vec![]));
+        assert_eq!(says(lab, &by_connection, 100), (vec![], vec![]), "it may still have the call");
+        [by_connection, by_datagram]
+    };
+    let [by_connection, by_datagram] = say_100(&mut lab);
+    assert_eq!(says(&mut lab, &by_datagram, 482), (vec![], vec![]));
+    assert_eq!(says(&mut lab, &by_connection, 180), (vec![180], vec![]));
+    assert_eq!(says(&mut lab, &by_connection, 200), (vec![200], vec![]));
+    // Who hangs up, hangs up on both ways.
+    let mut lab = self::lab();
+    let both = say_100(&mut lab);
+    let cancel = Ask { method: "CANCEL", uri: URI, host: "127.0.2.1", branch: "z9hG4bK-a", ..Ask::default() };
+    lab.by(ConnectionId(1), &cancel.text());
+    let sent = lab.take();
+    let is_cancelled =
+        |flow: Flow| sent.iter().any(|(to, m)| *to == flow && m.is_request() && m.method() == Method::Cancel);
+    assert!(both.iter().all(|(flow, _)| is_cancelled(*flow)), "{sent:?}");
+}
+
+#[test]
+fn a_way_by_which_the_call_was_refused_is_not_gone_back_to() {
+    let mut lab = lab();
+    let [by_connection, by_datagram] = sent_twice(&mut lab);
+    assert_eq!(says(&mut lab, &by_connection, 100), (vec![], vec![]));
+    assert_eq!(says(&mut lab, &by_datagram, 482), (vec![], vec![]));
+    assert_eq!(says(&mut lab, &by_connection, 482), (vec![482], vec![]), "it is a loop indeed");
+    lab.pass(Duration::from_secs(70), &[ConnectionId(1)]);
+    assert_eq!(lab.proxy.sizes().0, 0);
+}
+
+#[test]
 fn a_carrier_that_rings_by_the_connection_before_the_datagram_has_the_call_there() {
     let mut lab = lab();
     let [by_connection, by_datagram] = sent_twice(&mut lab);
@@ -370,6 +514,30 @@ fn a_carrier_that_rings_by_the_connection_before_the_datagram_has_the_call_there
     assert_eq!(says(&mut lab, &by_connection, 180), (vec![180], vec![]));
     assert_eq!(says(&mut lab, &by_datagram, 180), (vec![], vec![by_datagram.0]));
     assert_eq!(says(&mut lab, &by_connection, 200), (vec![200], vec![]));
+}
+
+#[test]
+fn a_request_that_is_no_call_stays_on_the_connection_that_was_opened_for_it() {
+    let large = |lab: &mut Lab| {
+        let (uri, more) = ("sip:carrier.example", format!("X-Filler: {}\n", "x".repeat(1_200)));
+        let ask = Ask { method: "REGISTER", uri, host: "127.0.2.1", more: &more, ..Ask::default() };
+        lab.by(ConnectionId(1), &ask.text());
+        resolve(lab, Some(vec![hop(Transport::Udp, "192.0.2.1:5060")]));
+        match lab.only().0 {
+            Flow::Stream { connection } => connection,
+            Flow::Udp { .. } => panic!("not a connection"),
+        }
+    };
+    let mut lab = lab();
+    let connection = large(&mut lab);
+    lab.proxy.handle_opened(connection, addr("192.0.2.1:5060"), Side::Edge);
+    lab.pass(Duration::from_secs(20), &[ConnectionId(1)]);
+    assert!(lab.take().iter().all(|(flow, _)| *flow != udp("192.0.2.1:5060")), "it may be executed already");
+    let mut lab = self::lab();
+    let connection = large(&mut lab);
+    lab.proxy.handle_unopened(connection, Unreached::Late, lab.now);
+    lab.drain();
+    assert_eq!(lab.only().0, udp("192.0.2.1:5060"));
 }
 
 #[test]

@@ -59,6 +59,12 @@ struct Health {
     is_shown: bool,
 }
 
+impl Health {
+    const fn has_just_answered(self) -> bool {
+        self.is_shown && !self.is_down && self.against == 0
+    }
+}
+
 impl Carriers {
     /// Asks these from now on, and no others.
     pub(in crate::proxy) fn set(&mut self, places: impl Iterator<Item = UriHop>, now: Timestamp) {
@@ -93,6 +99,13 @@ impl Carriers {
             true => asked.iter().any(|(asked, health)| asked.eq_ignore_ascii_case(name) && health.is_down),
             false => is_down_by_all(asked),
         }
+    }
+
+    /// Whether an address has answered the last question. Under TLS that by this name counts alone.
+    pub(in crate::proxy) fn has_just_answered(&self, hop: &Hop, name: &str) -> bool {
+        let Some(asked) = self.health.get(hop) else { return false };
+        let counts = |asked: &str| !hop.transport.is_secure() || asked.eq_ignore_ascii_case(name);
+        asked.iter().any(|(asked, health)| counts(asked) && health.has_just_answered())
     }
 
     /// The number of addresses that are down, under TLS by a name.

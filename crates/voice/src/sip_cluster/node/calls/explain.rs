@@ -119,7 +119,9 @@ fn outcome_in_words(status: StatusCode, response: Option<&Message>) -> String {
         return "was not asked yet: its carrier has not answered lately; it is tried after the others".to_owned();
     }
     match response.header(&headers::NOT_REACHED).and_then(Unreached::parse) {
-        Some(why @ (Unreached::Down | Unreached::NoAddress)) => format!("was not asked: {}", why.in_words()),
+        Some(why @ (Unreached::Down | Unreached::NoAddress | Unreached::Busy)) => {
+            format!("was not asked: {}", why.in_words())
+        }
         Some(Unreached::Silence) => SILENCE.to_owned(),
         Some(why) => format!("was not reached: {}", why.in_words()),
         None => format!("answers {status} {}", status.reason()),
