@@ -71,7 +71,7 @@ const AT_ONCE: f64 = 1_000.0;
 
 /// What has become of an attempt, as far as its carrier does not say it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Standing {
+enum TrunkOutcome {
     /// Its carrier may still answer.
     GoesOn,
     /// The call was taken back.
@@ -154,23 +154,23 @@ impl<'a> Attempt<'a> {
         told
     }
 
-    fn standing(&self, trace: &Trace, leg: u16) -> Standing {
+    fn standing(&self, trace: &Trace, leg: u16) -> TrunkOutcome {
         let messages = || trace.ladder.messages.iter().filter(move |message| leg_of(&message.call_id) == Some(leg));
         let is_cancelled = messages().any(|message| message.method == "CANCEL");
         let has_left = |answer: &Message| caller_hangs_up(trace, &(self.last.at..answer.at + AT_ONCE));
         if is_cancelled || self.answer.is_some_and(has_left) {
-            return Standing::TakenBack;
+            return TrunkOutcome::TakenBack;
         }
         // Our proxy answers the owner when the carrier has not for too long.
         let sent = header(&self.last.text, "cseq");
         let is_final = |message: &Message| message.method == "INVITE" && message.status >= Some(200);
         let is_over = messages().any(|message| is_final(message) && header(&message.text, "cseq") == sent);
-        if trace.call.ended_at.is_some() || is_over { Standing::Over } else { Standing::GoesOn }
+        if trace.call.ended_at.is_some() || is_over { TrunkOutcome::Over } else { TrunkOutcome::GoesOn }
     }
 
     /// What has become of the last INVITE.
-    fn outcome(&self, standing: Standing, party: &str, trunk: &str) -> String {
-        let goes_on = standing == Standing::GoesOn;
+    fn outcome(&self, standing: TrunkOutcome, party: &str, trunk: &str) -> String {
+        let goes_on = standing == TrunkOutcome::GoesOn;
         let answer = self.answer.map(label).unwrap_or_default();
         let took = seconds(self.answer.map_or(0.0, |answer| answer.at - self.alerted.unwrap_or(self.first).at));
         match (self.status(), self.alerted.is_some()) {
@@ -187,7 +187,7 @@ impl<'a> Attempt<'a> {
             (Some(401 | 407), _) if self.has_credentials() => {
                 format!("The trunk {trunk} does not take our user and password: it asked for them again ({answer})")
             }
-            (Some(401 | 407), _) if standing == Standing::TakenBack => {
+            (Some(401 | 407), _) if standing == TrunkOutcome::TakenBack => {
                 format!("The trunk {trunk} asked for a user and a password ({answer}) when the call was taken back")
             }
             (Some(401 | 407), _) => {
@@ -198,13 +198,13 @@ impl<'a> Attempt<'a> {
     }
 
     /// What is to be looked at. That somebody is busy, or that the call was taken back, is no fault.
-    fn fault(&self, standing: Standing, trunk: &str) -> Option<Finding> {
+    fn fault(&self, standing: TrunkOutcome, trunk: &str) -> Option<Finding> {
         let answer = self.answer.map(label).unwrap_or_default();
         match self.status() {
-            None if self.alerted.is_some() || standing == Standing::GoesOn => None,
+            None if self.alerted.is_some() || standing == TrunkOutcome::GoesOn => None,
             None => Some(warning(format!("the trunk {trunk} was asked and said nothing"))),
             Some(..300 | 486 | 487 | 600 | 603) => None,
-            Some(401 | 407) if standing == Standing::TakenBack && !self.has_credentials() => None,
+            Some(401 | 407) if standing == TrunkOutcome::TakenBack && !self.has_credentials() => None,
             Some(401 | 407) => Some(self.password_wrong(trunk, answer)),
             Some(_) => Some(warning(format!("the trunk {trunk} answered {answer}"))),
         }
