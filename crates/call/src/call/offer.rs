@@ -203,6 +203,7 @@ impl Call {
     }
 
     pub(super) fn leg_failed(&mut self, leg: LegId, status: u16, now: Timestamp) {
+        self.ask_no_more(leg, status);
         if self.emergency_goes_on(Some(leg), "does not put the call through", now) {
             return;
         }

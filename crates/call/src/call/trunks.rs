@@ -58,8 +58,18 @@ impl Call {
 
     /// The way to a leg has failed: another trunk is tried, if there is one and nobody has heard of the call.
     pub(super) fn leg_unreachable(&mut self, leg: LegId, status: u16, now: Timestamp) {
+        self.ask_no_more(leg, status);
         if !self.try_next_trunk(Some(leg), "does not put the call through", now) {
             self.take(Input::LegFailed { leg, status }, now);
+        }
+    }
+
+    /// A carrier that says that who is called is busy or refuses is not asked the same once more.
+    pub(super) fn ask_no_more(&mut self, leg: LegId, status: u16) {
+        let Some(offer) = self.ringing_offer().filter(|offer| offer.legs.last() == Some(&leg)) else { return };
+        if matches!(status, 486 | 600 | 603) {
+            let Offer { trunk, further, .. } = offer;
+            further.retain(|way| Some(&way.trunk) != trunk.as_ref());
         }
     }
 

@@ -298,7 +298,7 @@ fn a_carrier_is_known_by_its_certificate_from_anywhere() -> Result<()> {
         answer(None)?;
         Ok((site.metric("sip-proxy", "sip_proxy_trunks_unproved_total")? > 0.0).then_some(()))
     })?;
-    let told = |line: &String| line.contains("without the trunk's certificate") && line.contains("carrier");
+    let told = |line: &String| line.contains("it came without a certificate") && line.contains("carrier");
     ensure!(site.log().iter().any(told), "the log says why");
     let line = answer(Some(&right))?;
     ensure!(is_taken(line.as_deref()), "{line:?}");

@@ -251,6 +251,20 @@ fn only_a_trunk_that_was_left_for_its_silence_is_called_silent() {
 }
 
 #[test]
+fn a_carrier_that_says_busy_is_not_asked_the_same_again() {
+    for (status, is_over) in [(486, true), (600, true), (603, true), (503, false)] {
+        let Destination::Outside(mut outside) = by_three() else { unreachable!("it is outside") };
+        outside.way.always = true;
+        outside.further = vec![outside.way.clone()];
+        let mut bench = Bench::internal(NUMBER);
+        bench.plan(Destination::Outside(outside));
+        let leg = bench.rings().pop().expect("it is called");
+        bench.give(Input::LegUnreachable { leg, status });
+        assert_eq!((bench.rings().is_empty(), bench.over()), (is_over, is_over), "{status}");
+    }
+}
+
+#[test]
 fn nobody_hears_a_phone_ring_twice() {
     let (mut bench, leg) = called();
     bench.give(Input::LegRinging(leg));
