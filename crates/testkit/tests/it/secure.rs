@@ -277,6 +277,11 @@ fn a_carrier_is_known_by_its_certificate_from_anywhere() -> Result<()> {
     };
     let is_taken =
         |line: Option<&str>| line.is_some_and(|line| line.starts_with("SIP/2.0 1") || line.starts_with("SIP/2.0 2"));
+    // Until the import has come to sip-proxy, the address is enough.
+    wait::until(SOON, || {
+        let line = answer(None)?;
+        Ok(line.filter(|line| line.starts_with("SIP/2.0 403")))
+    })?;
     let mut last = None;
     let taken = wait::until(SOON, || {
         last = answer(Some(&right))?;
