@@ -11,13 +11,25 @@ use crate::call::{Input, Output};
 
 const NUMBER: &str = "+4930999";
 
-fn by_three() -> Destination {
-    Destination::Outside(Outside {
+fn three() -> Outside {
+    Outside {
         number: dn(NUMBER),
         way: way("first", NUMBER),
         further: vec![way("second", NUMBER), way("third", NUMBER)],
         no_answer_ms: 60_000,
-    })
+    }
+}
+
+fn by_three() -> Destination {
+    Destination::Outside(three())
+}
+
+/// Three trunks by which a number for help is called.
+fn three_for_help() -> Outside {
+    let mut outside = three();
+    outside.way.always = true;
+    outside.further.iter_mut().for_each(|way| way.always = true);
+    outside
 }
 
 /// 5001 calls outside; the leg by the first trunk.
@@ -57,9 +69,7 @@ fn the_next_trunk_is_tried_when_the_way_by_one_fails() {
 
 #[test]
 fn who_calls_for_help_is_put_through_after_an_announcement_and_late() {
-    let Destination::Outside(mut outside) = by_three() else { unreachable!("it is outside") };
-    outside.way.always = true;
-    outside.further.iter_mut().for_each(|way| way.always = true);
+    let outside = three_for_help();
     let mut bench = Bench::internal(NUMBER);
     bench.plan(Destination::Outside(outside));
     let mut leg = bench.rings().pop().expect("it is called");
@@ -93,9 +103,7 @@ fn a_trunk_that_says_nothing_is_left_for_the_next() {
 
 /// An emergency number by three trunks, the first of which is silent; the legs by that and by the next one.
 fn silent_emergency() -> (Bench, [LegId; 2]) {
-    let Destination::Outside(mut outside) = by_three() else { unreachable!("it is outside") };
-    outside.way.always = true;
-    outside.further.iter_mut().for_each(|way| way.always = true);
+    let outside = three_for_help();
     let mut bench = Bench::internal(NUMBER);
     bench.plan(Destination::Outside(outside));
     let first = bench.rings().pop().expect("it is called");
@@ -149,9 +157,7 @@ fn a_trunk_that_refuses_at_last_leaves_an_emergency_to_the_others() {
 
 #[test]
 fn an_emergency_is_tried_by_a_trunk_that_is_known_to_be_away_after_all_others() {
-    let Destination::Outside(mut outside) = by_three() else { unreachable!("it is outside") };
-    outside.way.always = true;
-    outside.further.iter_mut().for_each(|way| way.always = true);
+    let outside = three_for_help();
     let first = outside.way.clone();
     let mut bench = Bench::internal(NUMBER);
     bench.plan(Destination::Outside(outside));
@@ -218,9 +224,7 @@ fn an_emergency_goes_on_by_the_next_trunk_after_a_failure_of_audio() {
 
 #[test]
 fn a_number_for_help_that_is_brought_into_a_call_is_tried_by_each_trunk() {
-    let Destination::Outside(mut outside) = by_three() else { unreachable!("it is outside") };
-    outside.way.always = true;
-    outside.further.iter_mut().for_each(|way| way.always = true);
+    let outside = three_for_help();
     let (mut bench, _) = Bench::talking();
     bench.ask(RequestKind::SingleStepConference(CONN, dn(NUMBER)), "5001");
     bench.take();
@@ -253,7 +257,7 @@ fn only_a_trunk_that_was_left_for_its_silence_is_called_silent() {
 #[test]
 fn a_carrier_that_says_busy_is_not_asked_the_same_again() {
     for (status, is_over) in [(486, true), (600, true), (603, true), (503, false)] {
-        let Destination::Outside(mut outside) = by_three() else { unreachable!("it is outside") };
+        let mut outside = three();
         outside.way.always = true;
         outside.further = vec![outside.way.clone()];
         let mut bench = Bench::internal(NUMBER);
@@ -302,7 +306,7 @@ fn a_transfer_is_completed_while_a_trunk_says_nothing() {
     let (mut bench, _) = Bench::talking();
     bench.ask(RequestKind::InitiateTransfer(CONN, dn(NUMBER), UserData::new()), "5001");
     bench.take();
-    let Destination::Outside(mut outside) = by_three() else { unreachable!("it is outside") };
+    let mut outside = three();
     outside.further.iter_mut().for_each(|way| way.try_ms = 30_000);
     bench.plan(Destination::Outside(outside));
     let leg = bench.rings().pop().expect("it is called");
