@@ -29,8 +29,8 @@ fn proxy(now: Timestamp) -> Proxy {
     let edge = "192.0.2.1:5060";
     let settings = Settings {
         edge: edge.to_owned(),
+        other_edges: Vec::new(),
         udp_listeners: edge.parse().into_iter().collect(),
-        secure_edge: None,
         aliases: Vec::new(),
         cluster: "127.0.1.1:5080".to_owned(),
         static_route: None,
@@ -41,7 +41,16 @@ fn proxy(now: Timestamp) -> Proxy {
     let (Ok(tenant), Some(network)) = (TenantId::parse("t1"), Network::parse("198.51.100.0/24")) else {
         unreachable!("both are constants")
     };
-    proxy.set_trunks(vec![Trunk { tenant, name: "carrier".to_owned(), allow: vec![network], user: None }]);
+    let trunk = Trunk {
+        tenant,
+        name: "carrier".to_owned(),
+        allow: vec![network],
+        certificate_names: vec!["sbc.carrier.example".into()],
+        asked: None,
+        user: None,
+        registrar: None,
+    };
+    proxy.set_trunks([trunk], now);
     proxy.handle_opened(NODE, ([127, 0, 2, 1], 40_000).into(), Side::Cluster);
     if let Ok(hello) = Message::parse(Bytes::from_static(HELLO)) {
         proxy.handle_message(NODE, hello, now);

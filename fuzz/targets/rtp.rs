@@ -31,6 +31,7 @@ fuzz_target!(|data: &[u8]| {
         direction: Direction::SendRecv,
         packet: None,
         protection: None,
+        association: None,
     };
     session.negotiate(stream, now);
     let collect = Collect {
