@@ -261,14 +261,16 @@ fn the_doctor_fetches_the_certificate_and_says_whether_it_is_that_of_the_key() -
     import_trunk(&site, &format!(", stir: {{verify: report, authorities: {}, sign: {{{sign}}}}}", json!(root)))?;
     let put = |what: &str| fs::write(folder.path().join("shaken.pem"), what);
     for (there, found) in [
-        (certificate, format!("ok      signing       {url}: the certificate of the key, valid for 29 days")),
+        (certificate, format!("ok      signing       {url}: the certificate of the key, valid for ")),
         (other, format!("FAILED  signing       {url}: it is not the certificate of `private_key`")),
         ("nothing".to_owned(), format!("FAILED  signing       {url}: there is no certificate in it")),
     ] {
         put(&there)?;
         let (_, text) = crate::carriers::tried(&site, &set)?;
         ensure!(text.contains(&found), "{found}: {text}");
-        ensure!(text.contains("ok      verifying     1 authority, valid for 29 days"), "{text}");
+        // It was made a moment ago for 30 days; a clock that was set back meanwhile makes them whole again.
+        let left = ["29 days", "30 days"].map(|left| format!("ok      verifying     1 authority, valid for {left}"));
+        ensure!(left.iter().any(|left| text.contains(left)), "{text}");
         ensure!(!text.contains("PRIVATE KEY"), "{text}");
     }
     drop(server);
