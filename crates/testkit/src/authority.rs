@@ -4,8 +4,12 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context as _, Result, ensure};
+
+/// The authorities made so far.
+static MADE: AtomicU32 = AtomicU32::new(0);
 
 /// An authority in a folder of its own.
 pub struct Authority {
@@ -16,6 +20,8 @@ impl Authority {
     /// A new one.
     pub fn new() -> Result<Self> {
         let made = Self { folder: tempfile::tempdir()? };
+        // Of two with one name, a certificate of the other would be one with a wrong signature, not one of somebody unknown.
+        let subject = format!("/CN=authority {} of a test", MADE.fetch_add(1, Ordering::Relaxed));
         made.openssl(&[
             "req",
             "-x509",
@@ -27,7 +33,7 @@ impl Authority {
             "-days",
             "30",
             "-subj",
-            "/CN=authority of a test",
+            &subject,
             "-keyout",
             "ca.key",
             "-out",

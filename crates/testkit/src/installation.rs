@@ -166,8 +166,13 @@ impl Installation {
     pub fn start_asking_names() -> Result<Self> {
         let (instance, lock) = claim_instance()?;
         let servers = servers::wanted().then(|| Servers::start(instance)).transpose()?;
-        let asked = format!("sip-proxy.name_servers=[\"127.{instance}.250.{}:{}\"]", Self::NAMES, names::PORT);
+        let asked = asking_names(instance);
         Self::launch(instance, lock, tempfile::tempdir()?, servers, AS_TOLD, &["--set", &asked])
+    }
+
+    /// The setting with which [`Self::start_asking_names`] has started it, for commands that ask names too.
+    pub fn asking_names(&self) -> String {
+        asking_names(self.demo.instance)
     }
 
     /// Starts it on servers, whatever the environment requests, with further arguments.
@@ -352,6 +357,11 @@ impl Installation {
         let stores = self.stores;
         Self::launch(instance, lock, directory, servers, stores, arguments)
     }
+}
+
+/// The setting of an instance that asks the name server of its test.
+fn asking_names(instance: u8) -> String {
+    format!("sip-proxy.name_servers=[\"127.{instance}.250.{}:{}\"]", Installation::NAMES, names::PORT)
 }
 
 /// The arguments about stores for every process of an installation.

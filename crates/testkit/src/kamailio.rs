@@ -1,29 +1,72 @@
 //! Kamailio as a carrier that demands registration and digest, with the configuration `scenarios/kamailio-carrier.cfg`.
 
 use std::fs;
-use std::net::{Ipv4Addr, UdpSocket};
+use std::net::{Ipv4Addr, TcpStream, UdpSocket};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use crate::process::{children, signal};
 use crate::wait;
 
 const START_LIMIT: Duration = Duration::from_secs(20);
+/// How long its address may be taken after its processes were killed.
+const END_LIMIT: Duration = Duration::from_secs(10);
 /// The account's user.
 pub const ACCOUNT: &str = "trunkline-1";
 
 /// A running Kamailio; it is ended when dropped.
 pub struct Kamailio {
     child: Child,
+    address: Ipv4Addr,
     folder: tempfile::TempDir,
+    /// Its processes that stand still.
+    hanging: Vec<u32>,
+}
+
+/// What is wrong with a carrier, for calls of its account that have proved the password.
+#[derive(Clone, Default, Debug)]
+pub struct CarrierFault {
+    /// How long such a call gets nothing but 100.
+    pub silent: Duration,
+    /// The status and the phrase with which it is then refused, as `(503, "Service Unavailable")`.
+    pub refuses: Option<(u16, &'static str)>,
+    /// The URI in the Contact of that refusal.
+    pub moved_to: Option<String>,
+}
+
+impl CarrierFault {
+    /// A carrier that refuses at once.
+    pub fn refusing(status: u16, phrase: &'static str) -> Self {
+        Self { refuses: Some((status, phrase)), ..Self::default() }
+    }
+
+    /// The arguments that define it for the configuration.
+    fn definitions(&self) -> Vec<String> {
+        let silent = (!self.silent.is_zero()).then(|| format!("SLOW_US={}", self.silent.as_micros()));
+        let refuses = self.refuses.map(|(status, phrase)| format!("REFUSES=\"{status}\", \"{phrase}\""));
+        let moved = self.moved_to.as_ref().map(|uri| format!("MOVED=\"Contact: <{uri}>\\r\\n\""));
+        [silent, refuses, moved].into_iter().flatten().flat_map(|definition| ["-A".to_owned(), definition]).collect()
+    }
 }
 
 impl Kamailio {
     /// Starts a carrier at port 5060 of an address, UDP and TCP. Numbers that match `dialled` lead to the account with this password;
     /// registrations end after so many seconds.
     pub fn carrier(address: Ipv4Addr, password: &str, dialled: &str, expires_s: u32) -> Result<Self> {
+        Self::faulty_carrier(address, password, dialled, expires_s, &CarrierFault::default())
+    }
+
+    /// As [`Self::carrier`], with this fault.
+    pub fn faulty_carrier(
+        address: Ipv4Addr,
+        password: &str,
+        dialled: &str,
+        expires_s: u32,
+        fault: &CarrierFault,
+    ) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let config = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/kamailio-carrier.cfg");
         let mut child = Command::new("kamailio")
@@ -37,6 +80,7 @@ impl Kamailio {
             .args(["-A", &format!("PASSWORD=\"{password}\"")])
             .args(["-A", &format!("DIALLED=\"{dialled}\"")])
             .args(["-A", &format!("EXPIRES={expires_s}")])
+            .args(fault.definitions())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(fs::File::create(folder.path().join("log"))?)
@@ -51,7 +95,7 @@ impl Kamailio {
             }
             Ok(answers(&probe, address).then_some(()))
         });
-        let kamailio = Self { child, folder };
+        let kamailio = Self { child, address, folder, hanging: Vec::new() };
         started.with_context(|| kamailio.log())?;
         Ok(kamailio)
     }
@@ -60,11 +104,39 @@ impl Kamailio {
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
+
+    /// Makes all its processes stand still: it takes what comes and says nothing, until [`Self::go_on`].
+    pub fn hang(&mut self) -> Result<()> {
+        self.hanging = vec![self.child.id()];
+        self.hanging.extend(children(self.child.id())?);
+        self.hanging.iter().try_for_each(|pid| signal(*pid, "STOP"))
+    }
+
+    /// Lets it go on after [`Self::hang`].
+    pub fn go_on(&mut self) -> Result<()> {
+        let sent: Vec<Result<()>> = self.hanging.drain(..).map(|pid| signal(pid, "CONT")).collect();
+        sent.into_iter().collect()
+    }
+
+    /// Kills all its processes, like a crash, and waits until nobody listens at its address.
+    pub fn crash(&mut self) -> Result<()> {
+        // None may notice the end of another one, and say goodbye.
+        self.hang()?;
+        self.hanging.drain(..).try_for_each(|pid| signal(pid, "KILL"))?;
+        self.child.wait()?;
+        let place = (self.address, 5060);
+        wait::until(END_LIMIT, || Ok(TcpStream::connect(place).is_err().then_some(())))
+    }
 }
 
 impl Drop for Kamailio {
     fn drop(&mut self) {
-        let _ = crate::process::signal(self.child.id(), "TERM");
+        if matches!(self.child.try_wait(), Ok(Some(_))) {
+            return;
+        }
+        // What stands still does not end.
+        let _ = self.go_on();
+        let _ = signal(self.child.id(), "TERM");
         let child = &mut self.child;
         // Its worker processes end with it; a killed one would leave them with its sockets.
         if wait::until(Duration::from_secs(10), || Ok(child.try_wait()?)).is_err() {

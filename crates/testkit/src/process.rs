@@ -9,3 +9,10 @@ pub fn signal(pid: u32, name: &str) -> Result<()> {
     let status = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status()?;
     if status.success() { Ok(()) } else { bail!("no signal {name} to {pid}: {status}") }
 }
+
+/// The processes that a process has started and that are still there.
+pub fn children(pid: u32) -> Result<Vec<u32>> {
+    let listed = Command::new("ps").args(["-o", "pid=", "--ppid", &pid.to_string()]).output()?;
+    let pids = String::from_utf8_lossy(&listed.stdout);
+    Ok(pids.split_whitespace().filter_map(|pid| pid.parse().ok()).collect())
+}

@@ -6,3 +6,4 @@ mod alone;
 mod binary;
 mod empty;
 mod exit_codes;
+mod headers;

@@ -2,6 +2,7 @@
 //! says what does not fit.
 
 use std::fs;
+use std::net::{IpAddr, SocketAddr};
 use std::process::Command;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 use testkit::agents::{baresip_phone_that_says, long_speech, sipp_phone};
 use testkit::caller::prompt;
 use testkit::kamailio::{ACCOUNT, Kamailio};
-use testkit::{Answer, Endpoint, Installation, Phone, Setup, audio, wait};
+use testkit::{Answer, Endpoint, Installation, Phone, Setup, audio, kernel, wait};
 
 use crate::doctor::visit;
 use crate::outgoing::is_heard_by;
@@ -23,6 +24,8 @@ const CARRIER: u8 = 30;
 const SOMEBODY: u8 = 31;
 /// That of a server by which the carrier wants calls.
 const SERVER: u8 = 32;
+/// Bytes of the smallest REGISTER and of its smallest answer.
+const SIP_MESSAGE: u64 = 200;
 /// A number outside, and how a phone dials it.
 const NUMBER: &str = "+4930999";
 const DIALLED: &str = "0114930999";
@@ -90,7 +93,8 @@ fn carrier_knows(site: &Installation, contacts: usize, limit: Duration) -> Resul
     known.context(last)
 }
 
-fn hear_each_other(own: &mut Phone, far: &mut Phone) -> Result<()> {
+/// Waits until both are in the call and hear each other for some seconds; then the far one hangs up.
+pub(crate) fn hear_each_other(own: &mut Phone, far: &mut Phone) -> Result<()> {
     own.wait_for("CALL_ESTABLISHED", SOON)?;
     far.wait_for("CALL_ESTABLISHED", SOON)?;
     let before = far.heard_bytes();
@@ -179,6 +183,19 @@ fn the_doctor_says_what_does_not_fit() -> Result<()> {
     Ok(())
 }
 
+/// voice-59: sip-proxy has a connection to the carrier's address, with bytes both ways in the kernel's table.
+fn sip_proxy_talks_with_the_carrier(site: &Installation) -> Result<()> {
+    let carrier = SocketAddr::from((site.peer_address(CARRIER), 5060));
+    let sockets = kernel::connections(site.pid())?;
+    let opened = sockets.iter().find(|socket| socket.remote == carrier);
+    let opened = opened.with_context(|| format!("no connection to {carrier}: {sockets:?}"))?;
+    // REGISTER and its repeat with the password, and both answers.
+    ensure!(opened.sent > 2 * SIP_MESSAGE && opened.received > 2 * SIP_MESSAGE, "{opened:?}");
+    let edge = site.demo.sip.host.parse::<IpAddr>()?;
+    ensure!(opened.local.ip() == edge, "not from sip-proxy: {opened:?}");
+    Ok(())
+}
+
 #[test]
 fn one_of_two_replicas_registers_also_by_a_connection() -> Result<()> {
     let site = Installation::start_with(&["--set", "replicas.registrar=2"])?;
@@ -187,6 +204,7 @@ fn one_of_two_replicas_registers_also_by_a_connection() -> Result<()> {
     carrier_knows(&site, 1, SOON)?;
     let registers = site.log().iter().filter(|line| line.contains("registered with the carrier")).count();
     assert_eq!(registers, 1);
+    sip_proxy_talks_with_the_carrier(&site)?;
     import(&site, "5061;transport=tcp", PASSWORD, true)?;
     let (code, text) = tried(&site, &[])?;
     assert!(code == 6 && text.contains("FAILED  way"), "{code} {text}");

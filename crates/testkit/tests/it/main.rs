@@ -50,6 +50,7 @@ mod routing;
 mod rows;
 mod secrets;
 mod secure;
+mod spare;
 mod stir;
 mod stuck;
 mod takeover;

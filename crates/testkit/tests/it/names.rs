@@ -11,6 +11,7 @@ use testkit::facts::check_log_and_laws;
 use testkit::names::NameServer;
 use testkit::{Answer, Endpoint, Installation, Phone, Setup, Watch};
 
+use super::carriers::tried;
 use super::trace::trace;
 
 const SOON: Duration = Duration::from_secs(15);
@@ -154,4 +155,22 @@ fn a_carrier_that_answers_no_options_gets_no_call_until_it_answers_again() -> Re
     own.hang_up()?;
     own.wait_for("CALL_CLOSED", SOON)?;
     site.is_at_rest()
+}
+
+#[test]
+fn the_doctor_says_where_the_name_of_a_carrier_does_not_lead() -> Result<()> {
+    let site = site(&["name: carrier, allow: [127.0.0.0/8], contact: nowhere.example, prefix: \"+\""])?;
+    let names = NameServer::start(site.peer_address(Installation::NAMES), &records(&site, &[]))?;
+    let asking = site.asking_names();
+    let is_found = |why: &str| -> Result<()> {
+        let (code, text) = tried(&site, &["--set", &asking])?;
+        let failed = format!("FAILED  address       nowhere.example: {why}");
+        let remedy = "→ correct the host in `contact`, or the name servers that this machine uses";
+        ensure!(code == 6 && text.contains(&failed) && text.contains(remedy), "{code} {text}");
+        ensure!(!text.contains("OPTIONS"), "nothing is sent anywhere: {text}");
+        Ok(())
+    };
+    is_found("nowhere.example has no SRV record and no address")?;
+    drop(names);
+    is_found("the name servers do not say where nowhere.example is: ")
 }

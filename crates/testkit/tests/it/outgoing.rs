@@ -1,6 +1,8 @@
-//! Calls to numbers outside, by a trunk: from a phone, from a program, by transfer and consultation.
+//! Calls to numbers outside, by a trunk: from a phone, from a program, by an application, by transfer and consultation.
 
 use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -42,12 +44,19 @@ fn site_with(keys: &str) -> Result<Installation> {
 /// As before; the phone 7102 has these keys too.
 fn site_and_phone_with(keys: &str, of_phone: &str) -> Result<Installation> {
     let site = Installation::start()?;
+    import(&site, keys, of_phone, |_| Ok(()))?;
+    Ok(site)
+}
+
+/// Imports the example with these keys of trunk and phone, and with another change of its files.
+fn import(site: &Installation, keys: &str, of_phone: &str, change: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let phone = format!("{{number: \"7102\", password: generated{of_phone}}}");
     let carrier = format!(
         "{{name: carrier, allow: [127.0.0.0/8], contact: \"{}:5060\", prefix: \"+\", caller_id: \"{OURS}\"{keys}}}",
         site.peer_address(CARRIER)
     );
     site.import_changed(|files| {
+        change(files)?;
         let file = files.join("example-tenant.yaml");
         let text = fs::read_to_string(&file)?;
         let changed = text.replacen("{name: carrier, allow: [127.0.0.0/8]}", &carrier, 1);
@@ -55,8 +64,7 @@ fn site_and_phone_with(keys: &str, of_phone: &str) -> Result<Installation> {
         let (text, changed) = (changed.clone(), changed.replacen(PHONE, &phone, 1));
         ensure!(changed != text || of_phone.is_empty(), "the example has changed");
         Ok(fs::write(&file, changed)?)
-    })?;
-    Ok(site)
+    })
 }
 
 /// Somebody outside, whose phone answers at the carrier's address.
@@ -163,28 +171,8 @@ fn hears_the_carrier_early(site: &Installation, is_heard: bool) -> Result<()> {
     check_log_and_laws(site, &watch.facts())
 }
 
-#[test]
-fn a_caller_is_transferred_outside_and_hears_who_is_there() -> Result<()> {
-    let site = site()?;
-    let watch = Watch::start(&site, "0-0")?;
-    let mut agent = baresip_agent(&site, 10, "7101", Answer::Auto)?;
-    let mut far = somebody(&site, Answer::Auto)?;
-    watch.wait_for("AgentReady@7101", SOON)?;
-    goes_out(&site, NUMBER)?;
-    let mut caller = Caller::dial(&site, "caller-until-bye.xml", 1, site.number("sales")?, &[])?;
-    let conn = watch.wait_for("Established@7101", LATER)?.text("ConnID").to_owned();
-    agent.wait_for("CALL_ESTABLISHED", SOON)?;
-    site.request(&json!({
-        "req": "TInitiateTransfer", "ThisDN": "7101", "OtherDN": NUMBER, "ConnID": conn, "ReferenceID": 81,
-    }))?;
-    let consultation = watch.answer_to(81, SOON)?.text("ConnID").to_owned();
-    far.wait_for("CALL_ESTABLISHED", SOON)?;
-    watch.wait_for_count("Established@7101", 2, SOON)?;
-    site.request(&json!({
-        "req": "TCompleteTransfer", "ThisDN": "7101", "ConnID": conn, "TransferConnID": consultation, "ReferenceID": 82,
-    }))?;
-    assert_eq!(watch.answer_to(82, SOON)?.text("CallState"), "Transferred");
-    agent.wait_for("CALL_CLOSED", SOON)?;
+/// The caller and somebody outside hear each other, until that one hangs up; returns all that the caller has heard.
+fn hear_each_other(mut caller: Caller, far: &mut Phone) -> Result<Vec<i16>> {
     let media = caller.answered(SOON)?;
     let speech = prompt_samples("announcement")?;
     let before = far.heard_bytes();
@@ -201,8 +189,78 @@ fn a_caller_is_transferred_outside_and_hears_who_is_there() -> Result<()> {
     let (said, received) = (audio::read_wav(&far.said()?)?, heard.received().samples);
     let end = |samples: &[i16]| samples.get(samples.len().saturating_sub(HEARD)..).unwrap_or_default().to_vec();
     ensure!(is_heard_in(&end(&said), &end(&received)), "the caller does not hear outside");
+    Ok(received)
+}
+
+#[test]
+fn a_caller_is_transferred_outside_and_hears_who_is_there() -> Result<()> {
+    let site = site()?;
+    let watch = Watch::start(&site, "0-0")?;
+    let mut agent = baresip_agent(&site, 10, "7101", Answer::Auto)?;
+    let mut far = somebody(&site, Answer::Auto)?;
+    watch.wait_for("AgentReady@7101", SOON)?;
+    goes_out(&site, NUMBER)?;
+    let caller = Caller::dial(&site, "caller-until-bye.xml", 1, site.number("sales")?, &[])?;
+    let conn = watch.wait_for("Established@7101", LATER)?.text("ConnID").to_owned();
+    agent.wait_for("CALL_ESTABLISHED", SOON)?;
+    site.request(&json!({
+        "req": "TInitiateTransfer", "ThisDN": "7101", "OtherDN": NUMBER, "ConnID": conn, "ReferenceID": 81,
+    }))?;
+    let consultation = watch.answer_to(81, SOON)?.text("ConnID").to_owned();
+    far.wait_for("CALL_ESTABLISHED", SOON)?;
+    watch.wait_for_count("Established@7101", 2, SOON)?;
+    site.request(&json!({
+        "req": "TCompleteTransfer", "ThisDN": "7101", "ConnID": conn, "TransferConnID": consultation, "ReferenceID": 82,
+    }))?;
+    assert_eq!(watch.answer_to(82, SOON)?.text("CallState"), "Transferred");
+    agent.wait_for("CALL_CLOSED", SOON)?;
+    hear_each_other(caller, &mut far)?;
     watch.wait_for_count("CallDeleted", 2, LATER)?;
     watch.wait_for("SessionEnded@9000", LATER)?;
+    site.is_at_rest()?;
+    check_log_and_laws(&site, &watch.facts())
+}
+
+/// An application that greets, and routes to [`NUMBER`].
+const ROUTES_OUTSIDE: &str = r#"<scxml version="1.0" initial="begin" datamodel="ecmascript"
+  xmlns="http://www.w3.org/2005/07/scxml" xmlns:dialog="urn:trunkline:dialog" xmlns:ixn="urn:trunkline:interaction">
+  <state id="begin"><transition event="interaction.present" target="greeting"/></state>
+  <state id="greeting">
+    <onentry><dialog:play prompts="['sales-welcome']"/></onentry>
+    <transition event="dialog.play.done error.dialog" target="leaving"/>
+  </state>
+  <state id="leaving">
+    <onentry><ixn:redirect to="'+4930999'"/></onentry>
+    <transition event="interaction.redirect.done error.interaction.redirect" target="done"/>
+  </state>
+  <final id="done"/>
+</scxml>"#;
+
+#[test]
+fn an_application_routes_a_caller_outside_and_both_hear_each_other() -> Result<()> {
+    let site = Installation::start()?;
+    import(&site, "", "", |files| Ok(fs::write(files.join("applications/sales.scxml"), ROUTES_OUTSIDE)?))?;
+    let watch = Watch::start(&site, "0-0")?;
+    // ors asks config for the application of each call.
+    let config = SocketAddr::new(site.admin("config")?.ip(), 9_100);
+    wait::until(LATER, || {
+        let answer = site.http(config, "GET", "/tenants/example/applications/sales", "")?;
+        Ok(answer.body.contains(NUMBER).then_some(()))
+    })?;
+    goes_out(&site, NUMBER)?;
+    let mut far = somebody(&site, Answer::Manual)?;
+    let caller = Caller::dial(&site, "caller-until-bye.xml", 1, site.number("sales")?, &[])?;
+    let rings = far.wait_for("CALL_INCOMING", LATER)?;
+    assert!(rings["peeruri"].as_str().is_some_and(|uri| uri.starts_with(&format!("sip:{OURS}@"))), "{rings}");
+    far.answer()?;
+    far.wait_for("CALL_ESTABLISHED", SOON)?;
+    let received = hear_each_other(caller, &mut far)?;
+    ensure!(is_heard_in(&prompt_samples("sales-welcome")?, &received), "the caller does not hear the greeting");
+    ensure!(!far.has_seen("CALL_INCOMING")?, "it has rung twice");
+    watch.wait_for("CallDeleted", LATER)?;
+    watch.wait_for("SessionEnded@9000", LATER)?;
+    let routed = watch.wait_for("RouteUsed@9000", SOON)?;
+    assert_eq!((routed.text("CallType"), routed.text("ThirdPartyDN")), ("Inbound", NUMBER));
     site.is_at_rest()?;
     check_log_and_laws(&site, &watch.facts())
 }
