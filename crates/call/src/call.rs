@@ -221,7 +221,8 @@ impl Call {
     fn take(&mut self, input: Input, now: Timestamp) {
         match input {
             Input::DialPlan { ask, answer } => self.dial_plan_answered(ask, answer, now),
-            Input::LegRinging(leg) => self.leg_ringing(leg, now),
+            Input::LegRinging(leg) => self.leg_ringing(leg, true, now),
+            Input::LegProgresses(leg) => self.leg_ringing(leg, false, now),
             Input::LegPlaysEarly { leg, rings } => self.leg_plays_early(leg, rings, now),
             Input::LegAnswered(leg) if self.s.calls_on(leg) => self.caller_answered(now),
             Input::LegAnswered(leg) if self.replaces_on(leg) => self.replaces(now),

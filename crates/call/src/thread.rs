@@ -278,6 +278,7 @@ impl Thread {
                 self.give_output(self.place_of(leg), Output::TransferOutcome { leg, status: 603 });
             }
             Input::LegRinging(leg)
+            | Input::LegProgresses(leg)
             | Input::LegPlaysEarly { leg, .. }
             | Input::FlowFailed { leg, .. }
             | Input::FlowSilent { leg, .. }

@@ -35,6 +35,8 @@ pub enum Input {
     },
     /// The leg alerts.
     LegRinging(LegId),
+    /// The leg reports progress, with audio of its own as a rule: a ringing tone, or an announcement that there is no way.
+    LegProgresses(LegId),
     /// The phone that a leg rings sends audio before it answers (RFC 3960), and media lets the call hear it.
     LegPlaysEarly {
         /// The leg.
