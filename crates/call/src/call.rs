@@ -234,6 +234,7 @@ impl Call {
             Input::LegFailed { leg, status } => self.leg_failed(leg, status, now),
             Input::LegUnreachable { leg, status } => self.leg_unreachable(leg, status, now),
             Input::LegPutOff { leg, way } => self.leg_put_off(leg, way, now),
+            Input::LegNotReached { leg, status, way } => self.leg_not_reached(leg, status, way, now),
             Input::FlowFailed { leg, next } => self.flow_failed(leg, next, now),
             Input::FlowSilent { leg, next } => self.flow_silent(leg, next),
             Input::LegPrevails { leg, rivals, trunk } => self.leg_prevails(leg, &rivals, trunk),

@@ -268,7 +268,8 @@ impl Thread {
             Input::LegDead(leg)
             | Input::LegFailed { leg, .. }
             | Input::LegUnreachable { leg, .. }
-            | Input::LegPutOff { leg, .. } => {
+            | Input::LegPutOff { leg, .. }
+            | Input::LegNotReached { leg, .. } => {
                 self.leg_gone(leg, &input, CallState::Dropped, now);
             }
             Input::LegHeld(leg) => self.leg_hold(leg, HoldWay::Hold, now),

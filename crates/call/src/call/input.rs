@@ -67,6 +67,16 @@ pub enum Input {
         /// Its way.
         way: Way,
     },
+    /// One of our proxies has not reached the carrier of a number outside, which has not got the call: another proxy may reach it by the same
+    /// trunk.
+    LegNotReached {
+        /// The leg.
+        leg: LegId,
+        /// The SIP status.
+        status: u16,
+        /// Its way.
+        way: Way,
+    },
     /// The flow by which the leg rings a phone is lost, and the phone has another (RFC 5626 section 5.3).
     FlowFailed {
         /// The leg.

@@ -107,6 +107,17 @@ impl Call {
         }
     }
 
+    /// One of our proxies has not reached the carrier: the same trunk is tried by another one, of an emergency after all others.
+    pub(super) fn leg_not_reached(&mut self, leg: LegId, status: u16, way: Way, now: Timestamp) {
+        if let Some(offer) = self.ringing_offer().filter(|offer| offer.legs.contains(&leg)) {
+            let at = if offer.emergency { offer.further.len() } else { 0 };
+            offer.further.insert(at, way);
+        }
+        if !self.try_next_trunk(Some(leg), "is not reached from one sip-proxy", now) {
+            self.take(Input::LegFailed { leg, status }, now);
+        }
+    }
+
     /// A trunk has said nothing for as long as it may.
     pub(super) fn trunk_silent(&mut self, now: Timestamp) {
         // The time is that of the one that was tried last.

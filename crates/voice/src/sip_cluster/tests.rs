@@ -21,6 +21,7 @@ mod monitoring;
 mod options;
 mod originate;
 mod phones;
+mod proxy_choice;
 mod recording;
 mod renegotiation;
 mod restart;

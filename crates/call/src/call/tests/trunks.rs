@@ -197,6 +197,26 @@ fn an_emergency_is_tried_by_a_trunk_that_is_known_to_be_away_after_all_others() 
 }
 
 #[test]
+fn a_trunk_that_one_proxy_does_not_reach_is_tried_again_before_the_next_and_for_help_after_all_others() {
+    for (outside, then) in [(three(), "first"), (three_for_help(), "second")] {
+        let first = outside.way.clone();
+        let mut bench = Bench::internal(NUMBER);
+        bench.plan(Destination::Outside(outside));
+        let leg = bench.rings().pop().expect("it is called");
+        bench.give(Input::LegNotReached { leg, status: 503, way: first });
+        assert_eq!(
+            notes(&bench),
+            [format!("the trunk first is not reached from one sip-proxy: the trunk {then} is tried")]
+        );
+        for _ in 0..3 {
+            let leg = bench.rings().pop().expect("there are three more ways in all");
+            bench.give(Input::LegUnreachable { leg, status: 503 });
+        }
+        assert!(bench.over());
+    }
+}
+
+#[test]
 fn an_announcement_without_an_end_leaves_an_emergency_to_the_trunks_that_are_left() {
     let Destination::Outside(mut outside) = outside_by_two(NUMBER) else { unreachable!("it is outside") };
     outside.way.always = true;

@@ -71,6 +71,10 @@ pub struct Bench {
     pub unheard: Vec<Message>,
     /// The connection to the proxy through which the peers are reached.
     pub link: ConnectionId,
+    /// That to another proxy through which they are reached, too.
+    pub other_link: Option<ConnectionId>,
+    /// By which connections INVITEs have reached the phone.
+    pub rung_by: Vec<ConnectionId>,
     /// The status with which media refuses offers within a dialog.
     pub media_refuses: Option<StatusCode>,
     /// The status with which media refuses new legs.
@@ -155,6 +159,7 @@ fn node_of(epoch: u64, agent_entropy: Box<dyn model::Entropy>, limits: Limits) -
                 "both" => DiversionForm::Both,
                 _ => DiversionForm::default(),
             },
+            registers: trunk == "registered",
             domain: (trunk == "asserting").then(|| "carrier.example".to_owned()),
         }),
         received: Box::new(|_, trunk, number| {
@@ -197,6 +202,8 @@ impl Bench {
             heard: Vec::new(),
             unheard: Vec::new(),
             link: ConnectionId(1),
+            other_link: None,
+            rung_by: Vec::new(),
             media_refuses: None,
             media_rejects: None,
             media_waits: None,
@@ -293,10 +300,13 @@ impl Bench {
                 quiet = false;
                 let message = Message::parse(transmit.bytes).expect("the node speaks SIP");
                 let peer = peer_of(message.call_id().expect("a Call-ID"));
-                let arrives = transmit.flow == Flow::Stream { connection: self.link };
+                let mut links = [Some(self.link), self.other_link].into_iter().flatten();
+                let by = links.find(|link| transmit.flow == Flow::Stream { connection: *link });
+                let is_invite = message.is_request() && message.method() == sip::Method::Invite;
+                self.rung_by.extend(by.filter(|_| is_invite && peer == Peer::Phone));
                 if self.mute.contains(&peer) {
                     self.unheard.push(message);
-                } else if arrives {
+                } else if by.is_some() {
                     self.peers.get_mut(&peer).expect("a peer").receive(message, LINK, self.now);
                 }
             }

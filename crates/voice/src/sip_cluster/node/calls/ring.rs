@@ -29,8 +29,9 @@ impl Node {
         (barrier, by): (Option<Barrier>, RingBy),
         now: Timestamp,
     ) {
-        // The flow of a phone ends at its proxy; the way of a carrier begins outside, which any proxy reaches.
-        let link = if target.trunk.is_some() { self.proxies.any() } else { self.proxies.link_of(&target.contact) };
+        // The flow of a phone ends at its proxy; the way of a carrier begins outside, which any proxy may reach.
+        let is_outside = target.trunk.is_some();
+        let link = if is_outside { self.link_outward(conn_id, &target) } else { self.proxies.link_of(&target.contact) };
         let direct = self.direct_offer(conn_id, &target).filter(|_| link.is_some());
         let tenant = self.calls.get(&conn_id).map(|entry| &entry.tenant);
         let encryption = tenant.map(|tenant| self.encryption_of_target(tenant, &target)).unwrap_or_default();
