@@ -29,5 +29,6 @@ mod sessions;
 mod sips;
 mod spending;
 mod trunk_limits;
+mod unasked;
 mod user_to_user;
 mod verification;

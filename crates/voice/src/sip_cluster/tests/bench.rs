@@ -79,6 +79,10 @@ pub struct Bench {
     pub media_refuses: Option<StatusCode>,
     /// The status with which media refuses new legs.
     pub media_rejects: Option<StatusCode>,
+    /// Where alone media has room, as a part of a Request-URI.
+    pub media_room_at: Option<&'static str>,
+    /// The Request-URIs of the INVITEs that media has got.
+    pub media_targets: Vec<String>,
     /// Offers that media has not answered, while it is slow.
     pub media_waits: Option<Vec<DialogId>>,
     /// Sessions that media was told within its dialogs.
@@ -206,6 +210,8 @@ impl Bench {
             rung_by: Vec::new(),
             media_refuses: None,
             media_rejects: None,
+            media_room_at: None,
+            media_targets: Vec::new(),
             media_waits: None,
             media_told: Vec::new(),
             media_is_stuck: false,
@@ -431,7 +437,9 @@ impl Bench {
                 if self.conferences.get(..self.media_known).is_some_and(|known| known.contains(&conference)) {
                     assert!(target.ends_with("@media-1.5.media.trunkline.invalid"), "pinned: {target}");
                 }
-                let rejects = self.media_rejects;
+                let is_full = self.media_room_at.is_some_and(|at| !target.contains(at));
+                let rejects = self.media_rejects.or(is_full.then_some(StatusCode::SERVICE_UNAVAILABLE));
+                self.media_targets.push(target);
                 // One that is refused is nowhere: it leads to no media node.
                 self.conferences.extend(rejects.is_none().then_some(conference));
                 self.media_dialogs.push(dialog);

@@ -303,9 +303,14 @@ impl Node {
         if leg.stage == LegStage::Up && leg.path != AudioPath::Media {
             return self.media_refused_direct(conn_id, id, status, response, now);
         }
-        if leg.stage == LegStage::PreparingEarly {
+        let is_early = leg.stage == LegStage::PreparingEarly;
+        if status == StatusCode::SERVICE_UNAVAILABLE && self.goes_on_without_room(conn_id, id, now) {
+            return;
+        }
+        if is_early {
             return self.early_audio_failed(conn_id, id, now);
         }
+        let Some(leg) = self.leg_mut(conn_id, id) else { return };
         let spoken = status != StatusCode::NOT_ACCEPTABLE_HERE;
         let status = if spoken { 503 } else { 488 };
         if !leg.is_callers() {

@@ -15,6 +15,7 @@ use super::leg::{AudioPath, Leg, LegStage, Place, Side, Target};
 use super::sips::{self, RingBy};
 use super::to_sip::{NO_STREAM, note};
 use super::trunk::limits::{Barrier, may_be_put_off};
+use super::unasked::NOT_SENT;
 use crate::sip_cluster::node::Node;
 use crate::sip_cluster::node::proxies::NO_CONNECTION;
 use crate::trunk_accounts;
@@ -56,7 +57,7 @@ impl Node {
             return self.ring_phone(conn_id, id, offer, now);
         }
         let begun = link.is_some() && self.invite_media(conn_id, id, None, now).is_ok();
-        if !begun {
+        if !begun && !self.waits_to_ask(conn_id, id, NOT_SENT, now) {
             self.flow_fails(conn_id, id, 430, now);
         }
     }
