@@ -221,7 +221,8 @@ impl Call {
     fn take(&mut self, input: Input, now: Timestamp) {
         match input {
             Input::DialPlan { ask, answer } => self.dial_plan_answered(ask, answer, now),
-            Input::LegRinging(leg) => self.leg_ringing(leg, now),
+            Input::LegRinging(leg) => self.leg_ringing(leg, true, now),
+            Input::LegProgresses(leg) => self.leg_ringing(leg, false, now),
             Input::LegPlaysEarly { leg, rings } => self.leg_plays_early(leg, rings, now),
             Input::LegAnswered(leg) if self.s.calls_on(leg) => self.caller_answered(now),
             Input::LegAnswered(leg) if self.replaces_on(leg) => self.replaces(now),
@@ -233,6 +234,7 @@ impl Call {
             Input::LegFailed { leg, status } => self.leg_failed(leg, status, now),
             Input::LegUnreachable { leg, status } => self.leg_unreachable(leg, status, now),
             Input::LegPutOff { leg, way } => self.leg_put_off(leg, way, now),
+            Input::LegNotReached { leg, status, way } => self.leg_not_reached(leg, status, way, now),
             Input::FlowFailed { leg, next } => self.flow_failed(leg, next, now),
             Input::FlowSilent { leg, next } => self.flow_silent(leg, next),
             Input::LegPrevails { leg, rivals, trunk } => self.leg_prevails(leg, &rivals, trunk),

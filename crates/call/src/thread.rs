@@ -268,7 +268,8 @@ impl Thread {
             Input::LegDead(leg)
             | Input::LegFailed { leg, .. }
             | Input::LegUnreachable { leg, .. }
-            | Input::LegPutOff { leg, .. } => {
+            | Input::LegPutOff { leg, .. }
+            | Input::LegNotReached { leg, .. } => {
                 self.leg_gone(leg, &input, CallState::Dropped, now);
             }
             Input::LegHeld(leg) => self.leg_hold(leg, HoldWay::Hold, now),
@@ -278,6 +279,7 @@ impl Thread {
                 self.give_output(self.place_of(leg), Output::TransferOutcome { leg, status: 603 });
             }
             Input::LegRinging(leg)
+            | Input::LegProgresses(leg)
             | Input::LegPlaysEarly { leg, .. }
             | Input::FlowFailed { leg, .. }
             | Input::FlowSilent { leg, .. }

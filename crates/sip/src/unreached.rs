@@ -50,6 +50,11 @@ impl Unreached {
         matches!(self, Self::Closed | Self::Silence)
     }
 
+    /// Whether it may be reached from another place, and has not got the request from this one.
+    pub const fn may_differ_elsewhere(self) -> bool {
+        matches!(self, Self::NoAddress | Self::NoWay | Self::Refused | Self::Late | Self::Down | Self::Busy)
+    }
+
     /// As a word.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -124,6 +129,11 @@ impl Unreached {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_may_have_arrived_is_not_sent_from_elsewhere() {
+        assert!(!Unreached::ALL.into_iter().any(|why| why.may_have_arrived() && why.may_differ_elsewhere()));
+    }
 
     #[test]
     fn each_reason_is_read_as_it_was_written() {

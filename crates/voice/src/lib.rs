@@ -4,6 +4,7 @@ pub mod call_state;
 pub mod config;
 pub mod dialog_records;
 pub mod dialplan;
+mod emergency_numbers;
 mod events;
 pub mod frontend;
 pub mod media_server;

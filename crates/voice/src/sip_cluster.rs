@@ -17,6 +17,7 @@ mod inbox;
 mod ledger;
 mod limits;
 mod login_password;
+mod lookup_turns;
 mod metrics;
 mod node;
 mod operate;
@@ -134,7 +135,8 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     events::serve(&ctx).await?;
     let certificates = Certificates::new(documents(&settings)?, ctx.clock.clone());
     let fetches = CertificateFetches::new(certificates, inbox.clone());
-    let clients = Clients::new(&ctx, inbox.clone(), seen_live)?;
+    let configuration = Configuration::follow(&ctx, "voice-28", KINDS)?;
+    let clients = Clients::new(&ctx, inbox.clone(), seen_live, configuration.clone())?;
     let limits = Limits {
         calls_max: settings.calls_max,
         session_expires_s: settings.session_expires_s,
@@ -142,7 +144,6 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
         ..Limits::default()
     };
     let metrics = Metrics::register(&ctx.metrics);
-    let configuration = Configuration::follow(&ctx, "voice-28", KINDS)?;
     let accounts = TrunkAccounts::follow(&ctx, "voice-28", configuration.clone(), Secrets::PasswordsAndKeys)?;
     let routing = routing_link::RoutingLinks::new(ctx.clone(), inbox.clone(), metrics.clone());
     let node = Node::new(Parts {

@@ -8,7 +8,6 @@
 mod authority;
 mod certificates;
 mod clients;
-mod emergency_numbers;
 mod event_loop;
 mod faults;
 mod inbox;

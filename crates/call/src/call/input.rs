@@ -35,6 +35,8 @@ pub enum Input {
     },
     /// The leg alerts.
     LegRinging(LegId),
+    /// The leg reports progress, with audio of its own as a rule: a ringing tone, or an announcement that there is no way.
+    LegProgresses(LegId),
     /// The phone that a leg rings sends audio before it answers (RFC 3960), and media lets the call hear it.
     LegPlaysEarly {
         /// The leg.
@@ -62,6 +64,16 @@ pub enum Input {
     LegPutOff {
         /// The leg.
         leg: LegId,
+        /// Its way.
+        way: Way,
+    },
+    /// One of our proxies has not reached the carrier of a number outside, which has not got the call: another proxy may reach it by the same
+    /// trunk.
+    LegNotReached {
+        /// The leg.
+        leg: LegId,
+        /// The SIP status.
+        status: u16,
         /// Its way.
         way: Way,
     },

@@ -119,8 +119,7 @@ impl Call {
     }
 
     /// One of the phones rings.
-    pub(super) fn invited_rings(&mut self, leg: LegId, now: Timestamp) {
-        self.trunk_is_heard(leg);
+    pub(super) fn invited_rings(&mut self, now: Timestamp) {
         let Some(Invitation { by, step: InvitationStep::Ringing(offer), .. }) = &mut self.s.invitation else { return };
         if std::mem::replace(&mut offer.rang, true) {
             return;
@@ -134,7 +133,7 @@ impl Call {
 
     /// One of the phones has answered: it joins.
     pub(super) fn invited_answers(&mut self, leg: LegId, now: Timestamp) {
-        self.invited_rings(leg, now);
+        self.invited_rings(now);
         self.s.timers.disarm(Timer::NoAnswer);
         self.s.timers.disarm(Timer::Trunk);
         let observes = self.s.is_to_monitor();

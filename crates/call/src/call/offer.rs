@@ -43,6 +43,9 @@ impl Offer {
             recalled_from: None,
             tries: 0,
             further: Vec::new(),
+            emergency: false,
+            heard: Vec::new(),
+            rings: Vec::new(),
             forwarded_by: Vec::new(),
             forwards: Forwards { busy: false, no_answer: false },
             forwarding: None,
@@ -92,32 +95,30 @@ impl Call {
         legs
     }
 
-    pub(super) fn leg_ringing(&mut self, leg: LegId, now: Timestamp) {
-        if self.s.invited().is_some_and(|offer| offer.legs.contains(&leg)) {
-            return self.invited_rings(leg, now);
+    /// The leg alerts, or reports progress without saying that it `rings`.
+    pub(super) fn leg_ringing(&mut self, leg: LegId, rings: bool, now: Timestamp) {
+        let is_invited = self.s.invited().is_some_and(|offer| offer.legs.contains(&leg));
+        let Some(offer) = self.ringing_offer().filter(|offer| offer.legs.contains(&leg)) else { return };
+        let had_rung = offer.rang;
+        self.trunk_is_heard(leg, rings, now);
+        if is_invited {
+            return self.invited_rings(now);
         }
-        let Stage::Offering(offer) = &mut self.s.stage else {
-            return;
-        };
-        if !offer.legs.contains(&leg) {
-            return;
-        }
-        if offer.rang {
+        if had_rung {
             // By another trunk, or another phone.
-            return self.trunk_is_heard(leg);
+            return;
         }
-        self.publish_ringing(leg, now);
+        self.publish_ringing(now);
         if self.s.caller_progress() == LegProgress::Offered {
             self.push(Output::AlertCaller(self.s.caller_leg()));
         }
     }
 
-    fn publish_ringing(&mut self, leg: LegId, now: Timestamp) {
+    fn publish_ringing(&mut self, now: Timestamp) {
         let Stage::Offering(offer) = &mut self.s.stage else {
             return;
         };
         offer.rang = true;
-        self.trunk_is_heard(leg);
         let Stage::Offering(offer) = &self.s.stage else { return };
         if let Some(event) = self.offer_event(EventName::Ringing, offer) {
             self.fact(event, now);
@@ -131,7 +132,7 @@ impl Call {
         match &self.s.stage {
             Stage::Offering(offer) if offer.legs.contains(&leg) => {
                 if !offer.rang {
-                    self.publish_ringing(leg, now);
+                    self.publish_ringing(now);
                 }
                 self.connect(leg, now);
             }

@@ -431,6 +431,12 @@ pub struct Offer {
     pub tries: u8,
     /// The trunks that are tried next, for a number outside.
     pub further: Vec<Way>,
+    /// Whether it is an emergency, which goes on by one trunk beside the other.
+    pub emergency: bool,
+    /// Of an emergency, the legs by which something was heard of who is called: they are the last to end.
+    pub heard: Vec<LegId>,
+    /// Those of them that have said that they ring.
+    pub rings: Vec<LegId>,
     /// The phones that forwarded the call here, in order.
     pub forwarded_by: Vec<ForwardedBy>,
     /// Whether the phone forwards it in turn.

@@ -1,6 +1,7 @@
 //! Several trunks lead to a number outside: the next one is tried while nobody there has taken the call. Once the number has
 //! rung, been busy or refused, no further trunk is tried: nobody hears the phone ring twice. Who calls for help is put through all the same,
-//! and by whichever trunk answers first: one that was left for its silence may do so until another one has, whatever those say before.
+//! and by whichever trunk answers first: one that was left for its silence may do so until another one has, whatever those say before. While
+//! the number rings by one of them no further one is tried for the silence of others; where too many are tried, the silent ones end first.
 
 use std::time::Duration;
 
@@ -12,6 +13,9 @@ use crate::dial_plan::OUTSIDE_NO_ANSWER_MS;
 use super::state::Offer;
 use super::timer::Timer;
 use super::{Call, FORK_MAX, Input, Output};
+
+/// How long each way of an emergency may ring or announce something.
+const EMERGENCY_RINGS: Duration = Duration::from_millis(OUTSIDE_NO_ANSWER_MS);
 
 /// How long a trunk may say nothing at least before the call is tried by itself again: what is slow is not called twice.
 const LAST_TRIED_FOR: Duration = Duration::from_secs(16);
@@ -31,9 +35,28 @@ pub(super) struct ByTrunk<'a> {
 
 impl Offer {
     /// Whether it is an emergency for which trunks are left.
-    fn is_emergency_with_ways(&self) -> bool {
-        self.further.first().is_some_and(|way| way.always)
+    const fn is_emergency_with_ways(&self) -> bool {
+        self.emergency && !self.further.is_empty()
     }
+
+    /// Takes out those of these legs, the oldest first, that end for no more than `most` to be left: the silent ones before those by which
+    /// something was heard, and these before those that ring.
+    fn ended_for_room(&self, legs: &mut Vec<LegId>, most: usize) -> Vec<LegId> {
+        let too_many = legs.len().saturating_sub(most);
+        let mut ended = legs.clone();
+        // A stable sort: of two alike the older one is the first.
+        ended.sort_by_key(|leg| (self.rings.contains(leg), self.heard.contains(leg)));
+        ended.truncate(too_many);
+        legs.retain(|leg| !ended.contains(leg));
+        ended
+    }
+}
+
+/// Adds a leg to those of which something is known; returns whether that is new.
+fn is_news(known: &mut Vec<LegId>, leg: LegId) -> bool {
+    let is_new = !known.contains(&leg);
+    known.extend(is_new.then_some(leg));
+    is_new
 }
 
 impl Call {
@@ -50,9 +73,10 @@ impl Call {
             self.s.timers.arm(Timer::Trunk, now + silent_max);
         }
         offer.trunk = Some(trunk);
+        offer.emergency = always;
         if always {
             // Each way gets the whole time: the last one may be the one that leads there.
-            self.s.timers.arm(Timer::NoAnswer, now + Duration::from_millis(OUTSIDE_NO_ANSWER_MS));
+            self.s.timers.arm(Timer::NoAnswer, now + EMERGENCY_RINGS);
         }
     }
 
@@ -83,6 +107,17 @@ impl Call {
         }
     }
 
+    /// One of our proxies has not reached the carrier: the same trunk is tried by another one, of an emergency after all others.
+    pub(super) fn leg_not_reached(&mut self, leg: LegId, status: u16, way: Way, now: Timestamp) {
+        if let Some(offer) = self.ringing_offer().filter(|offer| offer.legs.contains(&leg)) {
+            let at = if offer.emergency { offer.further.len() } else { 0 };
+            offer.further.insert(at, way);
+        }
+        if !self.try_next_trunk(Some(leg), "is not reached from one sip-proxy", now) {
+            self.take(Input::LegFailed { leg, status }, now);
+        }
+    }
+
     /// A trunk has said nothing for as long as it may.
     pub(super) fn trunk_silent(&mut self, now: Timestamp) {
         // The time is that of the one that was tried last.
@@ -92,12 +127,22 @@ impl Call {
         self.try_next_trunk(None, "says nothing", now);
     }
 
-    /// Something is heard of who is called, by the trunk of that leg: no further one is tried for its silence. Of an emergency the one that
-    /// was tried last has to be heard, since the time is that one's.
-    pub(super) fn trunk_is_heard(&mut self, leg: LegId) {
-        let goes_on = |offer: &mut Offer| offer.is_emergency_with_ways() && offer.legs.last() != Some(&leg);
-        if !self.ringing_offer().is_some_and(goes_on) {
+    /// Something is heard of who is called, by the trunk of that leg: no further one is tried for the silence of any. Of an emergency that is
+    /// so while it `rings`, by whichever trunk, for as long as it may. What does not say so may be an announcement that there is no way: it
+    /// counts of the trunk that was tried last alone, whose announcement the caller hears.
+    pub(super) fn trunk_is_heard(&mut self, leg: LegId, rings: bool, now: Timestamp) {
+        let Some(offer) = self.ringing_offer() else { return };
+        if !offer.emergency {
+            return self.s.timers.disarm(Timer::Trunk);
+        }
+        let is_last = offer.legs.last() == Some(&leg);
+        // Once each: what goes on ringing after its time holds nothing up any more.
+        let (is_first, is_first_ring) = (is_news(&mut offer.heard, leg), rings && is_news(&mut offer.rings, leg));
+        if is_first_ring || (is_first && is_last) {
             self.s.timers.disarm(Timer::Trunk);
+        }
+        if is_first_ring || is_first {
+            self.s.timers.arm(Timer::NoAnswer, now + EMERGENCY_RINGS);
         }
     }
 
@@ -119,17 +164,22 @@ impl Call {
         let mut offer = std::mem::replace(found, nobody);
         let way = offer.further.remove(0);
         let is_last = failed.is_none_or(|leg| offer.legs.last() == Some(&leg));
-        let mut silent: Vec<LegId> = offer.legs.drain(..).filter(|leg| Some(*leg) != failed).collect();
+        let mut staying: Vec<LegId> = offer.legs.drain(..).filter(|leg| Some(*leg) != failed).collect();
         let stay_max = if way.always { FORK_MAX - 1 } else { 0 };
-        let ended = silent.len().saturating_sub(stay_max);
-        self.outputs.extend(silent.drain(..ended).map(Output::CancelLeg));
+        self.outputs.extend(offer.ended_for_room(&mut staying, stay_max).into_iter().map(Output::CancelLeg));
+        // The failure of one is no reason to hurry while the number rings by another.
+        let is_held_up = failed.is_some() && self.s.timers.due(Timer::Trunk).is_none();
+        let rings_on = is_held_up && staying.iter().any(|leg| offer.rings.contains(leg));
         let tried = match &offer.trunk {
             Some(last) if is_last => format!("the trunk {last}"),
             _ => "a trunk before".to_owned(),
         };
         self.push(Output::Note(format!("{tried} {why}: the trunk {} is tried", way.trunk)));
         self.ring_by(&mut offer, way, now);
-        offer.legs.splice(0..0, silent);
+        if rings_on {
+            self.s.timers.disarm(Timer::Trunk);
+        }
+        offer.legs.splice(0..0, staying);
         if let Some(found) = self.ringing_offer() {
             *found = offer;
         }

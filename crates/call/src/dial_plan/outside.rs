@@ -56,8 +56,10 @@ pub(super) fn lead_out(
         // Whoever reaches a tenant from outside must not call elsewhere at its cost.
         return reject(403, "it is none of the tenant's numbers, and calls from outside do not go out again");
     }
-    let forms = [number, &as_carriers_read(plan, number), &format!("+{}", number.trim_start_matches('+'))];
-    if let Some(rule) = forms.into_iter().find_map(|form| plan.rules.blocked(form)) {
+    let (read, with_plus) = (as_carriers_read(plan, number), format!("+{}", number.trim_start_matches('+')));
+    let forms = [number, &with_plus].into_iter().chain(read.iter().map(String::as_str));
+    let forms: Vec<&str> = forms.collect();
+    if let Some(rule) = forms.iter().find_map(|form| plan.rules.blocked(form)) {
         notes.push(format!("blocked by the rule {}", rule.name));
         return reject(403, &rule.reason);
     }
@@ -103,18 +105,16 @@ fn trunks_to<'a>(
     of_prefix.map(|trunk| (trunk, trunk.priority)).collect()
 }
 
-/// The number that a carrier may make of this one: many leave out `*` and `#`, and the national prefix behind that of the country.
-fn as_carriers_read(plan: &TenantPlan, number: &str) -> String {
-    let number = with_country(plan, number.replace(['*', '#'], ""));
-    let (Some(country), Some(national)) =
-        (&plan.country_prefix, plan.national_prefix.as_ref().filter(|p| !p.is_empty()))
-    else {
-        return number;
+/// The numbers that a carrier may make of this one: many leave out `*` and `#`, and the national prefix behind that of the country, however
+/// often it stands there.
+fn as_carriers_read(plan: &TenantPlan, number: &str) -> Vec<String> {
+    let without_prefix = |number: &String| {
+        let (country, national) = (plan.country_prefix.as_ref()?, plan.national_prefix.as_ref()?);
+        let rest = number.strip_prefix(country.as_str())?.strip_prefix(national.as_str())?;
+        (!national.is_empty()).then(|| format!("{country}{rest}"))
     };
-    match number.strip_prefix(country.as_str()).and_then(|rest| rest.strip_prefix(national.as_str())) {
-        Some(rest) => format!("{country}{rest}"),
-        None => number,
-    }
+    let number = with_country(plan, number.replace(['*', '#'], ""));
+    std::iter::successors(Some(number), without_prefix).collect()
 }
 
 /// The way of an emergency call: by the trunk of its rule, then by every other one.

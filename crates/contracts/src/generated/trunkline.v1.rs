@@ -3013,6 +3013,14 @@ pub struct OfferRecord {
     /// Why the DNs of `forwarded_by` did, in the same order; the release before writes none.
     #[prost(enumeration = "ForwardMode", repeated, tag = "19")]
     pub forward_modes: ::prost::alloc::vec::Vec<i32>,
+    /// Whether it is an emergency; the release before writes none.
+    #[prost(bool, tag = "20")]
+    pub emergency: bool,
+    /// Of an emergency, the legs by which something was heard, and those that ring; the release before writes none.
+    #[prost(uint32, repeated, tag = "21")]
+    pub heard: ::prost::alloc::vec::Vec<u32>,
+    #[prost(uint32, repeated, tag = "22")]
+    pub rings: ::prost::alloc::vec::Vec<u32>,
 }
 /// How many calls outside a phone may have at a time.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

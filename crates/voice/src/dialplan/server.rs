@@ -17,6 +17,7 @@ use runtime::{Caller, Problem, RoleContext};
 use serde::Deserialize;
 use serde_json::Value as Json;
 use sip::Instance;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::metrics::Metrics;
@@ -27,6 +28,11 @@ use crate::service_routes;
 
 /// How long unavailable registrations are queried again; sip-cluster waits a little longer for the destination.
 const READ_WITHIN: Duration = Duration::from_secs(3);
+/// How long a call outside waits for who is logged in at the phone that calls.
+const AGENT_WITHIN: Duration = Duration::from_millis(500);
+/// Phones that are looked up in the stores at once; more are refused. A listener takes 512 questions: numbers outside, for which no phone has to
+/// be known, have room while the stores are away and each phone waits for them.
+const PHONES_AT_ONCE: usize = 384;
 /// How long a call outside waits for the way that its carrier wants.
 const ROUTES_WITHIN: Duration = Duration::from_millis(500);
 /// As above, of an emergency call: it goes to `contact` rather than wait.
@@ -43,12 +49,15 @@ pub(super) struct Resolver {
     metrics: Metrics,
     /// Draws among trunks.
     entropy: Arc<Mutex<Box<dyn Entropy>>>,
+    /// Turns of phones that are looked up.
+    phones: Arc<Semaphore>,
 }
 
 impl Resolver {
     pub fn new(ctx: &RoleContext, plans: Plans, metrics: Metrics) -> Self {
         let entropy = Arc::new(Mutex::new(ctx.entropy()));
-        Self { plans, stores: ctx.stores.clone(), clock: ctx.clock.clone(), metrics, entropy }
+        let phones = Arc::new(Semaphore::new(PHONES_AT_ONCE));
+        Self { plans, stores: ctx.stores.clone(), clock: ctx.clock.clone(), metrics, entropy, phones }
     }
 }
 
@@ -214,13 +223,13 @@ impl Resolver {
         if limits.is_empty() {
             return;
         }
-        let agent = self.kept(tenant, phone).await.agent;
+        let agent = self.kept(tenant, phone, AGENT_WITHIN).await.agent;
         limits.iter_mut().for_each(|limit| limit.agent.clone_from(&agent));
     }
 
     /// What is kept of a phone; nothing without an answer.
-    async fn kept(&self, tenant: &TenantId, dn: &Dn) -> PhoneRecord {
-        let read = tokio::time::timeout(READ_WITHIN, phone_settings::read(&self.stores, tenant, dn)).await;
+    async fn kept(&self, tenant: &TenantId, dn: &Dn, within: Duration) -> PhoneRecord {
+        let read = tokio::time::timeout(within, phone_settings::read(&self.stores, tenant, dn)).await;
         let read = read.map_err(|_| "no answer in time".to_owned()).and_then(|read| read.map_err(|e| e.to_string()));
         read.unwrap_or_else(|error| {
             tracing::warn!(%tenant, %dn, error, "what is kept of a phone cannot be read: it rings, and counts for itself");
@@ -262,11 +271,12 @@ impl Resolver {
         instance: Option<&Instance>,
         occasion: Occasion,
     ) -> Result<(Vec<Contact>, PhoneRecord), Problem> {
+        let _turn = self.phones.try_acquire().map_err(|_| Problem::unavailable("too many phones are looked up"))?;
         let set = async {
             if occasion == Occasion::OwnPhone {
                 return PhoneRecord::default();
             }
-            self.kept(tenant, dn).await
+            self.kept(tenant, dn, READ_WITHIN).await
         };
         let (contacts, set) = tokio::join!(self.contacts(tenant, dn, instance), set);
         Ok((contacts?, set))

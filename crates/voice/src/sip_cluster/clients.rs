@@ -10,25 +10,27 @@ use contracts::provisioning::Secret;
 use infra::{LedgerKind, Loaded, Position, Posted, QuarantineRequest, Recipient, Record, Stores, Written};
 use model::plan::{Caller, Destination, PlanAnswer};
 use model::{ConnId, Dn, EventName, Owner, Request, TenantId};
+use net::configuration::Configuration;
 use net::http::Client;
 use runtime::RoleContext;
 use runtime::fault::{FaultReport, FaultReports};
 use serde_json::json;
 use sip::Instance;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use super::inbox::Inbox;
 use super::ledger::claim::{self, OrphanClaimer};
 use super::ledger::{find, spending};
+use super::lookup_turns::LookupTurns;
 use super::node::lookup::SeenLive;
 use super::node::order::{Number, Order, Quarantining};
+use crate::emergency_numbers;
 use crate::quarantine::until_answered;
 
 /// Deadline for an answer of the dial plan; the call's own timer is a little longer.
 const DIAL_PLAN_TIME: Duration = Duration::from_secs(4);
-/// Questions to the dial plan at once; further ones wait. A listener takes 512, of all nodes together, and refuses more: a burst of calls
-/// was refused although the dial plan answers each in a millisecond.
-const LOOKUPS_AT_ONCE: usize = 128;
+/// The pause before the dial plan is asked again about an emergency number for which it had no answer.
+const FOR_HELP_AGAIN: Duration = Duration::from_millis(200);
 /// Deadline for config's answer about a PIN; the call's own timer is a little longer.
 const PIN_TIME: Duration = Duration::from_secs(4);
 /// Deadline for config to name the tenants; the request is repeated soon.
@@ -46,7 +48,8 @@ pub struct Clients {
 
 struct Inner {
     dialplan: Client,
-    lookups: Semaphore,
+    lookups: LookupTurns,
+    configuration: Configuration,
     config: Client,
     stores: Stores,
     owner: Owner,
@@ -59,11 +62,17 @@ struct Inner {
 }
 
 impl Clients {
-    /// The clients of this run of the role. `live` gives the owners that proxies see live.
-    pub fn new(ctx: &RoleContext, inbox: Inbox, live: watch::Receiver<SeenLive>) -> anyhow::Result<Self> {
+    /// The clients of this run of the role. `live` gives the owners that proxies see live, `configuration` the emergency numbers of tenants.
+    pub fn new(
+        ctx: &RoleContext,
+        inbox: Inbox,
+        live: watch::Receiver<SeenLive>,
+        configuration: Configuration,
+    ) -> anyhow::Result<Self> {
         let inner = Inner {
             dialplan: Client::new(ctx, "voice-27")?,
-            lookups: Semaphore::new(LOOKUPS_AT_ONCE),
+            lookups: LookupTurns::new(),
+            configuration,
             config: Client::new(ctx, "voice-28")?,
             stores: ctx.stores.clone(),
             owner: ctx.owner(),
@@ -176,6 +185,13 @@ impl Inner {
         }
     }
 
+    /// Whether it is a call for help, as far as that is known before the dial plan says so.
+    fn is_for_help(&self, tenant: &TenantId, caller: &Caller, number: &Number) -> bool {
+        let config = || self.configuration.tenant(tenant);
+        matches!(caller, Caller::Phone(_))
+            && config().is_some_and(|config| emergency_numbers::is_one(&config, &number.dialled))
+    }
+
     /// The destination of a number; 503 if the dial plan does not answer.
     async fn resolve(
         &self,
@@ -184,6 +200,7 @@ impl Inner {
         caller: &Caller,
         number: &Number,
     ) -> PlanAnswer {
+        let is_for_help = self.is_for_help(tenant, caller, number);
         let caller = match caller {
             Caller::Phone(dn) => json!({ "phone": dn.as_str() }),
             Caller::Trunk { trunk, number } => json!({ "trunk": trunk, "number": number }),
@@ -198,13 +215,22 @@ impl Inner {
             "forwarded_by": forwarded_by,
             "forward_modes": forward_modes,
         });
-        let call = self.dialplan.post(&format!("/tenants/{tenant}/resolve")).json(&question);
-        let call = call.within(conn_id.and_then(|conn_id| self.spans.context_of(conn_id)));
+        let ask = || async {
+            let call = self.dialplan.post(&format!("/tenants/{tenant}/resolve")).json(&question);
+            let call = call.within(conn_id.and_then(|conn_id| self.spans.context_of(conn_id)));
+            let _turn = self.lookups.next(is_for_help).await;
+            call.idempotent().deadline(DIAL_PLAN_TIME).send().await
+        };
         // The time counts from here, in the queue too: its call gives up then, so a later answer would be for nobody.
         let answered = tokio::time::timeout(DIAL_PLAN_TIME, async {
-            // The semaphore is never closed.
-            let _turn = self.lookups.acquire().await;
-            call.idempotent().deadline(DIAL_PLAN_TIME).send().await
+            match ask().await {
+                Err(error) if is_for_help => {
+                    tracing::warn!(%tenant, %error, "the dial plan has no answer about an emergency number: it is asked again");
+                    tokio::time::sleep(FOR_HELP_AGAIN).await;
+                    ask().await
+                }
+                answered => answered,
+            }
         });
         let answer = answered.await.context("too many questions before it").and_then(|answer| Ok(answer?));
         let read = answer.and_then(|answer| Ok(contracts::json::plan_answer_from_json(&answer.body)?));

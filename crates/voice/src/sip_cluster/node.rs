@@ -93,6 +93,8 @@ pub struct Node {
     verifications: Verifications,
     /// Phones that have other flows than the one by which they are called.
     silent_flows: SilentFlows,
+    /// When legs that wait are asked for again.
+    unasked_due: Option<Timestamp>,
     phones: ReadPhones,
     locations: ReadLocation,
     /// Trunks whose carriers want no calls for a while.
@@ -182,6 +184,7 @@ impl Node {
             early_invites: EarlyInvites::default(),
             verifications: Verifications::default(),
             silent_flows: SilentFlows::default(),
+            unasked_due: None,
             phones: parts.phones,
             locations: parts.locations,
             pauses: Pauses::default(),
@@ -342,6 +345,7 @@ impl Node {
             node.look_for_trunks(now);
             node.judge_overdue(now);
             node.leave_silent_flows(now);
+            node.ask_if_due(now);
             node.settle(now);
             if node.next_sweep <= now {
                 node.sweep(now);
@@ -364,7 +368,7 @@ impl Node {
         let changes = (self.calls.is_one_changed() || !self.heavy.is_empty()).then_some(Timestamp::ZERO);
         let (waiting, flow, agent) =
             (self.waiting_timeout(), self.silent_flows.next_timeout(), self.agent.next_timeout());
-        [call, agent, sweep, ownership, doubt, changes, waiting, flow].into_iter().flatten().min()
+        [call, agent, sweep, ownership, doubt, changes, waiting, flow, self.unasked_due].into_iter().flatten().min()
     }
 
     // ---- outputs, after the commit

@@ -33,6 +33,7 @@ pub(super) fn trunks(configuration: Configuration) -> ReadTrunks {
                 diversion: trunk.diversion,
                 user_to_user: trunk.user_to_user,
                 location: trunk.location,
+                registers: trunk.registers().is_some(),
                 domain: trunk.domain.clone(),
             },
             _ => TrunkRules::default(),

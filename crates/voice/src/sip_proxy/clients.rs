@@ -21,7 +21,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::emergency_numbers;
+use crate::emergency_numbers;
 
 /// A result of the client for the loop.
 #[derive(Debug)]

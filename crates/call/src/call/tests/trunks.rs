@@ -1,10 +1,12 @@
 //! Several trunks to a number outside, tried in turn.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use model::plan::{Caller, Destination, Outside};
+use model::plan::{Caller, Destination, Outside, Way};
 use model::request::RequestKind;
 use model::{LegId, UserData};
+use proptest::prelude::*;
 
 use super::harness::{Bench, CONN, CONSULTATION, dn, outside_by_two, way};
 use crate::call::{Input, Output};
@@ -30,6 +32,25 @@ fn three_for_help() -> Outside {
     outside.way.always = true;
     outside.further.iter_mut().for_each(|way| way.always = true);
     outside
+}
+
+/// Four, each of which may be silent for ten seconds.
+fn four_for_help() -> Outside {
+    let mut outside = three_for_help();
+    outside.further.push(Way { always: true, ..way("fourth", NUMBER) });
+    std::iter::once(&mut outside.way).chain(&mut outside.further).for_each(|way| way.try_ms = 10_000);
+    outside
+}
+
+/// A number for help by four trunks, the first of which is silent until the second has been called; the legs by both.
+fn two_of_four() -> (Bench, [LegId; 2]) {
+    let mut bench = Bench::internal(NUMBER);
+    bench.plan(Destination::Outside(four_for_help()));
+    let first = bench.rings().pop().expect("it is called");
+    bench.pass(Duration::from_millis(10_100));
+    let second = bench.rings().pop().expect("the second is tried");
+    bench.pass(Duration::from_secs(2));
+    (bench, [first, second])
 }
 
 /// 5001 calls outside; the leg by the first trunk.
@@ -176,6 +197,26 @@ fn an_emergency_is_tried_by_a_trunk_that_is_known_to_be_away_after_all_others() 
 }
 
 #[test]
+fn a_trunk_that_one_proxy_does_not_reach_is_tried_again_before_the_next_and_for_help_after_all_others() {
+    for (outside, then) in [(three(), "first"), (three_for_help(), "second")] {
+        let first = outside.way.clone();
+        let mut bench = Bench::internal(NUMBER);
+        bench.plan(Destination::Outside(outside));
+        let leg = bench.rings().pop().expect("it is called");
+        bench.give(Input::LegNotReached { leg, status: 503, way: first });
+        assert_eq!(
+            notes(&bench),
+            [format!("the trunk first is not reached from one sip-proxy: the trunk {then} is tried")]
+        );
+        for _ in 0..3 {
+            let leg = bench.rings().pop().expect("there are three more ways in all");
+            bench.give(Input::LegUnreachable { leg, status: 503 });
+        }
+        assert!(bench.over());
+    }
+}
+
+#[test]
 fn an_announcement_without_an_end_leaves_an_emergency_to_the_trunks_that_are_left() {
     let Destination::Outside(mut outside) = outside_by_two(NUMBER) else { unreachable!("it is outside") };
     outside.way.always = true;
@@ -196,11 +237,11 @@ fn an_announcement_without_an_end_leaves_an_emergency_to_the_trunks_that_are_lef
 }
 
 #[test]
-fn the_trunk_that_was_tried_last_is_left_for_its_silence_whatever_another_one_says() {
+fn the_trunk_that_was_tried_last_is_left_for_its_silence_whatever_another_one_announces() {
     for says in 1..=2 {
         let (mut bench, [first, _]) = silent_emergency();
         for _ in 0..says {
-            bench.give(Input::LegRinging(first));
+            bench.give(Input::LegProgresses(first));
         }
         bench.pass(Duration::from_millis(5_100));
         assert_eq!(bench.rings().len(), 1, "the third is tried");
@@ -209,6 +250,84 @@ fn the_trunk_that_was_tried_last_is_left_for_its_silence_whatever_another_one_sa
     bench.give(Input::LegRinging(second));
     bench.pass(Duration::from_millis(5_100));
     assert_eq!(bench.rings(), [], "who is called by the last one is heard");
+}
+
+#[test]
+fn while_a_number_for_help_rings_by_one_trunk_no_further_one_is_tried_for_the_silence_of_another() {
+    let (mut bench, [first, second]) = two_of_four();
+    bench.give(Input::LegRinging(first));
+    bench.pass(Duration::from_secs(89));
+    assert_eq!(bench.rings(), [], "it rings");
+    bench.pass(Duration::from_secs(2));
+    assert_eq!(bench.rings().len(), 1, "it may ring at a device that nobody hears: the third is called beside it");
+    bench.give(Input::LegRinging(first));
+    bench.pass(Duration::from_secs(10));
+    let outputs = bench.take();
+    assert!(outputs.iter().any(|output| matches!(output, Output::RingLeg { .. })), "the fourth is tried: {outputs:?}");
+    assert!(outputs.contains(&Output::CancelLeg(second)) && !outputs.contains(&Output::CancelLeg(first)));
+    bench.give(Input::LegAnswered(first));
+    assert_eq!(bench.call.first().parties.len(), 2);
+}
+
+#[test]
+fn a_silent_trunk_makes_room_before_one_that_has_announced_something() {
+    let (mut bench, [first, second]) = two_of_four();
+    bench.give(Input::LegProgresses(first));
+    bench.pass(Duration::from_secs(8));
+    assert_eq!(bench.rings().len(), 1, "the third is tried");
+    bench.pass(Duration::from_secs(10));
+    let outputs = bench.take();
+    assert!(outputs.contains(&Output::CancelLeg(second)) && !outputs.contains(&Output::CancelLeg(first)));
+}
+
+#[test]
+fn what_fails_while_a_number_for_help_rings_by_another_trunk_hurries_nobody() {
+    let (mut bench, [first, second]) = two_of_four();
+    bench.give(Input::LegRinging(first));
+    bench.give(Input::LegUnreachable { leg: second, status: 503 });
+    assert_eq!(bench.rings().len(), 1, "the third is tried");
+    bench.pass(Duration::from_secs(60));
+    assert_eq!(bench.rings(), [], "it is silent, and the first one rings");
+    bench.give(Input::LegUnreachable { leg: first, status: 486 });
+    assert_eq!(bench.rings().len(), 1, "the fourth is tried");
+}
+
+proptest! {
+    #[test]
+    fn no_trunk_that_rings_makes_room_while_another_is_silent(
+        steps in proptest::collection::vec((0u8..4, 0usize..3, 100u64..12_000), 1..40),
+    ) {
+        let mut outside = four_for_help();
+        let ways = outside.further.clone();
+        outside.further.extend(ways);
+        let mut bench = Bench::internal(NUMBER);
+        bench.plan(Destination::Outside(outside));
+        let mut ringing = BTreeSet::new();
+        for (kind, which, ms) in steps {
+            let legs = bench.call.first().ringing_legs().to_vec();
+            let Some(leg) = legs.get(which).or(legs.first()).copied() else { break };
+            bench.take();
+            match kind {
+                0 => {
+                    ringing.insert(leg);
+                    bench.give(Input::LegRinging(leg));
+                }
+                1 => bench.give(Input::LegUnreachable { leg, status: 503 }),
+                2 => bench.give(Input::LegProgresses(leg)),
+                _ => bench.pass(Duration::from_millis(ms)),
+            }
+            if bench.over() {
+                break;
+            }
+            let left = bench.call.first().ringing_legs().to_vec();
+            let one_is_silent = left.iter().any(|leg| legs.contains(leg) && !ringing.contains(leg));
+            for output in bench.take() {
+                if let Output::CancelLeg(ended) = output {
+                    prop_assert!(!ringing.contains(&ended) || !one_is_silent);
+                }
+            }
+        }
+    }
 }
 
 #[test]
@@ -231,7 +350,7 @@ fn a_number_for_help_that_is_brought_into_a_call_is_tried_by_each_trunk() {
     bench.plan(Destination::Outside(outside));
     let leg = bench.rings().pop().expect("it is called");
     bench.give(Input::LegRinging(leg));
-    bench.pass(Duration::from_secs(61));
+    bench.pass(Duration::from_secs(91));
     let second = bench.rings().pop().expect("the second is tried after an announcement");
     bench.give(Input::LegFailed { leg: second, status: 488 });
     let third = bench.rings().pop().expect("the third is tried after a failure of audio");

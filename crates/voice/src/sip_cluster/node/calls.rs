@@ -32,5 +32,6 @@ mod talk;
 mod to_sip;
 mod treatment;
 pub mod trunk;
+mod unasked;
 pub mod verdict;
 pub mod waiting;

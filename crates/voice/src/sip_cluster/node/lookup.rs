@@ -1,6 +1,6 @@
 //! The lookup of a call's owner: what is asked, what proxies say of nodes, and the answer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use infra::{CallIndex, Record};
@@ -56,6 +56,13 @@ impl SeenLive {
     /// Nodes of this role that any proxy sees live.
     pub fn owners(&self) -> Vec<Owner> {
         self.0.values().flatten().filter(|owner| is_ours(owner)).cloned().collect()
+    }
+
+    /// Nodes of that role that any proxy sees live, each once, in their order.
+    pub fn of_role(&self, role: &str) -> Vec<Owner> {
+        let is_of_role = |owner: &&Owner| owner.node.as_str().rsplit_once('-').is_some_and(|(name, _)| name == role);
+        let nodes: BTreeSet<Owner> = self.0.values().flatten().filter(is_of_role).cloned().collect();
+        nodes.into_iter().collect()
     }
 
     /// Whether a proxy sees that owner live.

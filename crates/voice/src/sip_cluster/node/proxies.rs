@@ -27,6 +27,8 @@ pub struct Proxies {
     never_up: u64,
     /// How long a lost proxy may take to come back before requests that wait for it fail.
     return_within: Duration,
+    /// Counts what went out by any of them in turn.
+    turn: usize,
 }
 
 /// An edge whose connection broke.
@@ -43,7 +45,14 @@ struct Lost {
 impl Proxies {
     /// No connections yet.
     pub const fn new(return_within: Duration) -> Self {
-        Self { up: BTreeMap::new(), draining: BTreeSet::new(), lost: BTreeMap::new(), never_up: 0, return_within }
+        Self {
+            up: BTreeMap::new(),
+            draining: BTreeSet::new(),
+            lost: BTreeMap::new(),
+            never_up: 0,
+            return_within,
+            turn: 0,
+        }
     }
 
     /// A connection is up. Returns the number by which legs of that edge go, if its connection had broken.
@@ -86,8 +95,30 @@ impl Proxies {
 
     /// Any connection that is up; one to a proxy that drains only if all do.
     pub fn any(&self) -> Option<ConnectionId> {
-        let stays = self.up.keys().find(|link| !self.draining.contains(link));
-        stays.or_else(|| self.up.keys().next()).copied()
+        self.preferred().next()
+    }
+
+    /// The connection by which a call goes out that any proxy may send: the one that was used least for it. Of several alike the next one in
+    /// turn; the one that has been up for longest, if it takes no `turns`.
+    pub fn outward<U: Ord>(&mut self, turns: bool, used: impl Fn(ConnectionId) -> U) -> Option<ConnectionId> {
+        let mut links: Vec<ConnectionId> = self.preferred().collect();
+        if turns && !links.is_empty() {
+            let first = self.turn % links.len();
+            links.rotate_left(first);
+            self.turn = self.turn.wrapping_add(1);
+        }
+        links.into_iter().min_by_key(|link| used(*link))
+    }
+
+    /// Whether a call can go out by a connection that has not been `tried`.
+    pub fn is_one_untried(&self, tried: impl Fn(ConnectionId) -> bool) -> bool {
+        self.preferred().any(|link| !tried(link))
+    }
+
+    /// The connections that are up, without those to proxies that drain unless all do.
+    fn preferred(&self) -> impl Iterator<Item = ConnectionId> + '_ {
+        let all_drain = self.up.keys().all(|link| self.draining.contains(link));
+        self.up.keys().copied().filter(move |link| all_drain || !self.draining.contains(link))
     }
 
     /// Whether an edge is awaited.

@@ -71,10 +71,18 @@ pub struct Bench {
     pub unheard: Vec<Message>,
     /// The connection to the proxy through which the peers are reached.
     pub link: ConnectionId,
+    /// That to another proxy through which they are reached, too.
+    pub other_link: Option<ConnectionId>,
+    /// By which connections INVITEs have reached the phone.
+    pub rung_by: Vec<ConnectionId>,
     /// The status with which media refuses offers within a dialog.
     pub media_refuses: Option<StatusCode>,
     /// The status with which media refuses new legs.
     pub media_rejects: Option<StatusCode>,
+    /// Where alone media has room, as a part of a Request-URI.
+    pub media_room_at: Option<&'static str>,
+    /// The Request-URIs of the INVITEs that media has got.
+    pub media_targets: Vec<String>,
     /// Offers that media has not answered, while it is slow.
     pub media_waits: Option<Vec<DialogId>>,
     /// Sessions that media was told within its dialogs.
@@ -155,6 +163,7 @@ fn node_of(epoch: u64, agent_entropy: Box<dyn model::Entropy>, limits: Limits) -
                 "both" => DiversionForm::Both,
                 _ => DiversionForm::default(),
             },
+            registers: trunk == "registered",
             domain: (trunk == "asserting").then(|| "carrier.example".to_owned()),
         }),
         received: Box::new(|_, trunk, number| {
@@ -197,8 +206,12 @@ impl Bench {
             heard: Vec::new(),
             unheard: Vec::new(),
             link: ConnectionId(1),
+            other_link: None,
+            rung_by: Vec::new(),
             media_refuses: None,
             media_rejects: None,
+            media_room_at: None,
+            media_targets: Vec::new(),
             media_waits: None,
             media_told: Vec::new(),
             media_is_stuck: false,
@@ -293,10 +306,13 @@ impl Bench {
                 quiet = false;
                 let message = Message::parse(transmit.bytes).expect("the node speaks SIP");
                 let peer = peer_of(message.call_id().expect("a Call-ID"));
-                let arrives = transmit.flow == Flow::Stream { connection: self.link };
+                let mut links = [Some(self.link), self.other_link].into_iter().flatten();
+                let by = links.find(|link| transmit.flow == Flow::Stream { connection: *link });
+                let is_invite = message.is_request() && message.method() == sip::Method::Invite;
+                self.rung_by.extend(by.filter(|_| is_invite && peer == Peer::Phone));
                 if self.mute.contains(&peer) {
                     self.unheard.push(message);
-                } else if arrives {
+                } else if by.is_some() {
                     self.peers.get_mut(&peer).expect("a peer").receive(message, LINK, self.now);
                 }
             }
@@ -421,7 +437,9 @@ impl Bench {
                 if self.conferences.get(..self.media_known).is_some_and(|known| known.contains(&conference)) {
                     assert!(target.ends_with("@media-1.5.media.trunkline.invalid"), "pinned: {target}");
                 }
-                let rejects = self.media_rejects;
+                let is_full = self.media_room_at.is_some_and(|at| !target.contains(at));
+                let rejects = self.media_rejects.or(is_full.then_some(StatusCode::SERVICE_UNAVAILABLE));
+                self.media_targets.push(target);
                 // One that is refused is nowhere: it leads to no media node.
                 self.conferences.extend(rejects.is_none().then_some(conference));
                 self.media_dialogs.push(dialog);

@@ -363,10 +363,10 @@ fn an_emergency_goes_on_after_a_failure_of_audio() {
     bench.phone_answers();
     assert!(bench.saw(Peer::Caller, |event| matches!(event, Event::Answered { .. })), "{:?}", bench.story);
     assert_eq!(bench.refusal(), None);
-    // Media that takes no leg is asked for each trunk.
+    // Media that cannot take the audio of any leg is asked for each trunk.
     let mut bench = Bench::new();
     bench.dial("112", PHONE);
-    bench.media_rejects = Some(StatusCode::SERVICE_UNAVAILABLE);
+    bench.media_rejects = Some(StatusCode::SERVER_INTERNAL_ERROR);
     bench.plan(emergency("wide", "two"));
     assert_eq!(bench.media_dialogs.len(), 2, "{:?}", bench.story);
     assert!(bench.refusal().is_some());

@@ -13,6 +13,7 @@ use sip::diversion::Diversions;
 use sip::{HeaderName, Instance};
 
 use super::leg::{HeldKeys, Leg, LegStage};
+use super::trunk::proxy_choice::NotReached;
 use super::verdict::CallerVerdict;
 
 /// A thread, by the ConnID of its first call.
@@ -41,6 +42,8 @@ pub struct Entry {
     pub location_unheard: Vec<String>,
     /// Where carriers of emergency numbers are that were away, and are tried after all others. Not stored: a successor may put one off again.
     pub put_off: Vec<Contact>,
+    /// Proxies that have not reached the carriers of trunks that are being tried. Not stored: a successor may try one again.
+    pub not_reached: Vec<NotReached>,
     /// Whether whoever is rung for it must be rung by TLS, whoever has called: a party has transferred it to `sips:`.
     pub needs_tls: bool,
     /// The INVITE that began it; none for a call made by request.
@@ -113,6 +116,7 @@ impl Entry {
             warning: None,
             location_unheard: Vec::new(),
             put_off: Vec::new(),
+            not_reached: Vec::new(),
             needs_tls: false,
             invite: None,
             stored: Stored::No,

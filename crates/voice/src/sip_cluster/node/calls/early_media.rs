@@ -49,9 +49,11 @@ impl Node {
             self.tell_media(conn_id, id, sdp, now);
             self.feed(conn_id, Input::LegPlaysEarly { leg: id, rings }, now);
         }
-        // 181 and 182 report progress, not ringing.
-        if rings || status == Some(StatusCode::SESSION_PROGRESS) {
-            self.feed(conn_id, Input::LegRinging(id), now);
+        // 181 and 182 report neither.
+        match status {
+            Some(StatusCode::RINGING) => self.feed(conn_id, Input::LegRinging(id), now),
+            Some(StatusCode::SESSION_PROGRESS) => self.feed(conn_id, Input::LegProgresses(id), now),
+            _ => {}
         }
         self.ask_answer_at_last(conn_id, id, now);
     }

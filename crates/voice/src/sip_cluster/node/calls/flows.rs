@@ -76,6 +76,7 @@ impl Node {
         for link in self.proxies.awaited() {
             self.move_media(link);
         }
+        self.ask_for_unasked(now);
         self.settle(now);
     }
 

@@ -242,6 +242,8 @@ impl Node {
         let status = if is_busy { StatusCode::BUSY_HERE } else { status };
         let (rivals, is_lost_flow) = (self.rivals(conn_id, id), self.is_lost_flow(conn_id, id, status, response));
         let put_off = self.take_put_off(Place { conn_id, leg: id, side }, response);
+        let not_reached =
+            self.take_not_reached(Place { conn_id, leg: id, side }, response).filter(|_| put_off.is_none());
         let Some(leg) = self.leg_mut(conn_id, id) else { return };
         let (stage, next) = (leg.stage, leg.by_next_flow());
         let is_emergency = leg.target.as_ref().is_some_and(|target| target.is_emergency);
@@ -270,37 +272,53 @@ impl Node {
                 let status_shown = shown.0;
                 let is_lost = has_no_tls || is_lost_flow;
                 let next = next.filter(|_| is_lost);
-                let input = match (next, put_off) {
-                    (Some(next), _) => Input::FlowFailed { leg: id, next },
-                    (None, Some(way)) => Input::LegPutOff { leg: id, way },
+                let input = match (next, put_off, not_reached) {
+                    (Some(next), ..) => Input::FlowFailed { leg: id, next },
+                    (None, Some(way), _) => Input::LegPutOff { leg: id, way },
+                    (None, None, Some(way)) => Input::LegNotReached { leg: id, status: status_shown, way },
                     // It says nothing about who is there: no agent is made not ready for it.
-                    (None, None) if has_no_tls => Input::LegUnreachable { leg: id, status: 503 },
-                    (None, None) if is_about_way(status, is_emergency) => {
+                    (None, None, None) if has_no_tls => Input::LegUnreachable { leg: id, status: 503 },
+                    (None, None, None) if is_about_way(status, is_emergency) => {
                         Input::LegUnreachable { leg: id, status: status_shown }
                     }
-                    (None, None) => Input::LegFailed { leg: id, status: status_shown },
+                    (None, None, None) => Input::LegFailed { leg: id, status: status_shown },
                 };
                 let failed = FailedBeside { conn_id, id, rivals, status, is_emergency, is_lost };
                 self.fails_beside(failed, input, now);
             }
-            // 488 says that the caller's audio cannot be used; every other failure is ours.
-            Side::Media => {
-                if stage == LegStage::Up && leg.path != AudioPath::Media {
-                    return self.media_refused_direct(conn_id, id, status, response, now);
-                }
-                if stage == LegStage::PreparingEarly {
-                    return self.early_audio_failed(conn_id, id, now);
-                }
-                let spoken = status != StatusCode::NOT_ACCEPTABLE_HERE;
-                let status = if spoken { 503 } else { 488 };
-                if !leg.is_callers() {
-                    leg.stage = LegStage::Closing;
-                } else if let Some(entry) = self.calls.get_mut(&conn_id) {
-                    entry.warning = warning_of(response);
-                }
-                self.feed(conn_id, Input::LegFailed { leg: id, status }, now);
-            }
+            Side::Media => return self.media_failed(conn_id, id, (status, response), now),
         }
+        self.drop_closed(conn_id);
+    }
+
+    /// Media does not serve a leg. 488 says that the caller's audio cannot be used; every other failure is ours.
+    fn media_failed(
+        &mut self,
+        conn_id: ConnId,
+        id: LegId,
+        (status, response): (StatusCode, Option<&Message>),
+        now: Timestamp,
+    ) {
+        let Some(leg) = self.leg_mut(conn_id, id) else { return };
+        if leg.stage == LegStage::Up && leg.path != AudioPath::Media {
+            return self.media_refused_direct(conn_id, id, status, response, now);
+        }
+        let is_early = leg.stage == LegStage::PreparingEarly;
+        if status == StatusCode::SERVICE_UNAVAILABLE && self.goes_on_without_room(conn_id, id, now) {
+            return;
+        }
+        if is_early {
+            return self.early_audio_failed(conn_id, id, now);
+        }
+        let Some(leg) = self.leg_mut(conn_id, id) else { return };
+        let spoken = status != StatusCode::NOT_ACCEPTABLE_HERE;
+        let status = if spoken { 503 } else { 488 };
+        if !leg.is_callers() {
+            leg.stage = LegStage::Closing;
+        } else if let Some(entry) = self.calls.get_mut(&conn_id) {
+            entry.warning = warning_of(response);
+        }
+        self.feed(conn_id, Input::LegFailed { leg: id, status }, now);
         self.drop_closed(conn_id);
     }
 

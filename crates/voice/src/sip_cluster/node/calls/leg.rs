@@ -70,6 +70,10 @@ pub struct Leg {
     pub encryption: Encryption,
     /// Whether media waits for an answer to its offer.
     pub owes_media: bool,
+    /// How many media nodes have had no room for it so far. Not stored.
+    pub media_refusals: u8,
+    /// Whether it has had to wait until it could be asked for. Not stored.
+    pub waits: bool,
     /// Whether an offer of the party is with media.
     pub relaying: bool,
     /// Whether the party holds, as its last accepted offer says.
@@ -253,6 +257,8 @@ impl Leg {
             path: AudioPath::Media,
             encryption: Encryption::Off,
             owes_media: false,
+            media_refusals: 0,
+            waits: false,
             relaying: false,
             holds: false,
             asked: None,

@@ -15,6 +15,7 @@ use super::leg::{AudioPath, Leg, LegStage, Place, Side, Target};
 use super::sips::{self, RingBy};
 use super::to_sip::{NO_STREAM, note};
 use super::trunk::limits::{Barrier, may_be_put_off};
+use super::unasked::NOT_SENT;
 use crate::sip_cluster::node::Node;
 use crate::sip_cluster::node::proxies::NO_CONNECTION;
 use crate::trunk_accounts;
@@ -29,8 +30,9 @@ impl Node {
         (barrier, by): (Option<Barrier>, RingBy),
         now: Timestamp,
     ) {
-        // The flow of a phone ends at its proxy; the way of a carrier begins outside, which any proxy reaches.
-        let link = if target.trunk.is_some() { self.proxies.any() } else { self.proxies.link_of(&target.contact) };
+        // The flow of a phone ends at its proxy; the way of a carrier begins outside, which any proxy may reach.
+        let is_outside = target.trunk.is_some();
+        let link = if is_outside { self.link_outward(conn_id, &target) } else { self.proxies.link_of(&target.contact) };
         let direct = self.direct_offer(conn_id, &target).filter(|_| link.is_some());
         let tenant = self.calls.get(&conn_id).map(|entry| &entry.tenant);
         let encryption = tenant.map(|tenant| self.encryption_of_target(tenant, &target)).unwrap_or_default();
@@ -55,7 +57,7 @@ impl Node {
             return self.ring_phone(conn_id, id, offer, now);
         }
         let begun = link.is_some() && self.invite_media(conn_id, id, None, now).is_ok();
-        if !begun {
+        if !begun && !self.waits_to_ask(conn_id, id, NOT_SENT, now) {
             self.flow_fails(conn_id, id, 430, now);
         }
     }

@@ -189,7 +189,8 @@ impl Node {
         // Any proxy reaches media.
         let is_there = |link: &ConnectionId| self.proxies.is_up(*link);
         let link = Some(link).filter(is_there).or_else(|| self.proxies.any()).unwrap_or(link);
-        let host = match &entry.media_owner {
+        let by_name = self.media_by_name(conn_id, id);
+        let host = match entry.media_owner.as_ref().or(by_name.as_ref()) {
             Some(owner) => format!("{owner}.{MEDIA_HOST}"),
             None => MEDIA_HOST.to_owned(),
         };

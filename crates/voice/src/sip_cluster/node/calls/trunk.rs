@@ -5,5 +5,6 @@ pub mod header_rules;
 pub mod identity;
 pub mod limits;
 pub mod location;
+pub mod proxy_choice;
 pub mod settings;
 mod spending;

@@ -73,6 +73,7 @@ impl Node {
             entry.thread.ask_again();
         }
         self.watch_flows(conn_id, now);
+        self.go_on_asking(conn_id, now);
         self.inherit_monitoring(conn_id, now);
         self.doubt_recorded_seats(conn_id);
         self.call_changed(conn_id, now);

@@ -250,6 +250,10 @@ fn offer(record: v1::OfferRecord) -> Read<Offer> {
         transferred_by: record.transferred_by.as_deref().map(dn).transpose()?,
         recalled_from: record.recalled_from.as_deref().map(dn).transpose()?,
         tries: small(record.tries, "party.tries")?,
+        // The release before names emergencies by their ways alone.
+        emergency: record.emergency || record.further.iter().any(|way| way.always),
+        heard: record.heard.into_iter().map(leg).collect::<Read<_>>()?,
+        rings: record.rings.into_iter().map(leg).collect::<Read<_>>()?,
         further: record.further.into_iter().map(way_out).collect::<Read<_>>()?,
         forwarded_by: forwarded_by(&record.forwarded_by, &record.forward_modes)?,
         forwards: Forwards { busy: record.forwards_busy, no_answer: record.forwards_no_answer },

@@ -218,6 +218,9 @@ fn offer(offer: &Offer) -> v1::OfferRecord {
         recalled_from: offer.recalled_from.as_ref().map(ToString::to_string),
         tries: offer.tries.into(),
         further: offer.further.iter().map(way_out).collect(),
+        emergency: offer.emergency,
+        heard: offer.heard.iter().map(|leg| leg.0.into()).collect(),
+        rings: offer.rings.iter().map(|leg| leg.0.into()).collect(),
         forwarded_by: offer.forwarded_by.iter().map(|by| by.dn.to_string()).collect(),
         forward_modes: offer.forwarded_by.iter().map(|by| forward_mode_to_wire(by.mode)).collect(),
         forwarding: offer.forwarding.map(|open| v1::ForwardingRecord {

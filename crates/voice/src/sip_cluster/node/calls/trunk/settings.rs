@@ -30,6 +30,8 @@ pub struct TrunkRules {
     pub user_to_user: bool,
     /// Whether its carrier is told where the caller of an emergency call is.
     pub location: bool,
+    /// Whether we register with its carrier.
+    pub registers: bool,
     /// Its carrier's domain, where that is not the host at which it takes calls.
     pub domain: Option<String>,
 }

@@ -1,22 +1,41 @@
-//! The emergency numbers of a tenant, which sip-proxy lets in where it refuses other calls.
+//! The emergency numbers of a tenant, which sip-proxy lets in where it refuses other calls, and for which sip-cluster asks the dial plan before
+//! others.
 
-use call::dial_plan::{DialRules, EmergencyNumber, Pattern, Translation};
+use call::dial_plan::{DialRules, EMERGENCY_SERVICE, EmergencyNumber, Pattern, Translation};
 use contracts::provisioning::{DialAction, DialRule, Object, ObjectKind};
 use net::configuration::TenantConfig;
 
+/// The longest number that is looked up before others, in bytes: a rule may be about all numbers that begin so.
+const FIRST_MAX: usize = 6;
+
 /// The numbers of two or three digits that reach the emergency service of a tenant, as they are typed. Longer ones get no preference: a
 /// rule may be about all numbers that begin so.
-pub(super) fn of_tenant(config: &TenantConfig) -> Vec<Box<str>> {
+pub(crate) fn of_tenant(config: &TenantConfig) -> Vec<Box<str>> {
+    of_rules(&rules_of(config))
+}
+
+/// Whether a phone of the tenant that dials this calls for help, and by a number that gets preference.
+pub(crate) fn is_one(config: &TenantConfig, dialled: &str) -> bool {
+    is_first(&rules_of(config), dialled)
+}
+
+fn is_first(rules: &[&DialRule], dialled: &str) -> bool {
+    dialled == EMERGENCY_SERVICE || (dialled.len() <= FIRST_MAX && is_emergency(&plan_of(rules), dialled))
+}
+
+/// The rules of a tenant, in their order.
+fn rules_of(config: &TenantConfig) -> Vec<&DialRule> {
     let rules = config.of_kind(ObjectKind::DialRule).filter_map(|object| match object {
         Object::DialRule(rule) => Some(rule),
         _ => None,
     });
     let mut rules: Vec<&DialRule> = rules.collect();
     rules.sort_by_key(|rule| rule.place);
-    of_rules(&rules)
+    rules
 }
 
-fn of_rules(rules: &[&DialRule]) -> Vec<Box<str>> {
+/// What of the rules says which numbers are emergency numbers.
+fn plan_of(rules: &[&DialRule]) -> DialRules {
     let mut plan = DialRules::default();
     for rule in rules {
         // One that cannot be read is reported by dialplan.
@@ -33,6 +52,11 @@ fn of_rules(rules: &[&DialRule]) -> Vec<Box<str>> {
             _ => {}
         }
     }
+    plan
+}
+
+fn of_rules(rules: &[&DialRule]) -> Vec<Box<str>> {
+    let plan = plan_of(rules);
     if plan.emergency.is_empty() {
         return Vec::new();
     }
@@ -72,5 +96,28 @@ mod tests {
         ];
         assert_eq!(numbers(&rules), ["110", "112", "911"].map(Box::<str>::from));
         assert_eq!(numbers(&rules[2..]), [] as [Box<str>; 0], "without a rule about emergencies there are none");
+    }
+
+    #[test]
+    fn a_number_for_help_is_one_by_a_rule_or_a_translation_and_no_long_one() {
+        let rules = [
+            rule(1, "11[02]", DialAction::Emergency { trunk: None }),
+            rule(2, "0.", DialAction::Translate { remove: 1, add: String::new() }),
+            rule(3, "116117", DialAction::Emergency { trunk: None }),
+            rule(4, "7.", DialAction::Emergency { trunk: None }),
+        ];
+        let rules: Vec<&DialRule> = rules.iter().collect();
+        for (dialled, is_one) in [
+            ("112", true),
+            ("0112", true),
+            ("116117", true),
+            (EMERGENCY_SERVICE, true),
+            ("113", false),
+            ("7101", true),
+            ("+4930123456", false),
+            ("71234567", false),
+        ] {
+            assert_eq!(is_first(&rules, dialled), is_one, "{dialled}");
+        }
     }
 }
