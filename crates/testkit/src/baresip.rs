@@ -115,6 +115,11 @@ impl Phone {
         Self::start(setup, G711, None, 0, lines)
     }
 
+    /// As before; its audio is encrypted this way, if one is named.
+    pub fn start_unregistered_as(setup: &Setup<'_>, encrypts: Option<Encrypts>, lines: &str) -> Result<Self> {
+        Self::start(setup, G711, encrypts, 0, lines)
+    }
+
     fn start(
         setup: &Setup<'_>,
         codecs: &str,
@@ -218,6 +223,13 @@ impl Phone {
     pub fn has_seen(&mut self, kind: &str) -> Result<bool> {
         self.read_events()?;
         Ok(self.events.iter().any(|event| event["type"] == kind))
+    }
+
+    /// Forgets the events of earlier calls.
+    pub fn forget_events(&mut self) -> Result<()> {
+        self.read_events()?;
+        self.events.clear();
+        Ok(())
     }
 
     /// The newest WAV of the received audio.

@@ -12,7 +12,7 @@ use testkit::{Encrypts, Installation, Phone, wait};
 use crate::conference::{SOON, TONES, has_heard_for, heard, phone, tone};
 
 /// Before a node knows what has been set, calls go as before: so often they are made again.
-const CALLS_MAX: usize = 20;
+pub(crate) const CALLS_MAX: usize = 20;
 /// Packets of an attack.
 const ATTACK: usize = 200;
 
@@ -43,7 +43,7 @@ fn encrypted(
 }
 
 /// The reason with which a call that was dialled ended, or nothing if it was answered.
-fn dial(phone: &mut Phone, number: &str) -> Result<Option<String>> {
+pub(crate) fn dial(phone: &mut Phone, number: &str) -> Result<Option<String>> {
     phone.dial(number)?;
     wait::until(SOON, || {
         if phone.has_seen("CALL_ESTABLISHED")? {
@@ -84,7 +84,8 @@ fn dial_until_refused(phone: &mut Phone, number: &str) -> Result<String> {
     anyhow::bail!("every call was answered")
 }
 
-fn hear_each_other(one: &Phone, other: &Phone) -> Result<()> {
+/// Each hears the tone of the other and nothing else: the one says the first of [`TONES`], the other the second.
+pub(crate) fn hear_each_other(one: &Phone, other: &Phone) -> Result<()> {
     let before = (one.heard_bytes(), other.heard_bytes());
     has_heard_for(one, before.0)?;
     has_heard_for(other, before.1)?;
