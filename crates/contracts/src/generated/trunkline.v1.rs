@@ -4451,6 +4451,9 @@ pub struct MediaRecord {
     /// How often the phone has begun anew to look for the way to us.
     #[prost(uint32, tag = "24")]
     pub ice_generation: u32,
+    /// Of a leg whose audio may be encrypted: all of the above, sealed with the installation's key. Beside it there is only `edge`.
+    #[prost(bytes = "bytes", tag = "25")]
+    pub sealed: ::prost::bytes::Bytes,
 }
 /// What is wanted of a MediaRecord of which the rest may be damaged, each part by itself.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -4459,6 +4462,8 @@ pub struct MediaRecordParts {
     pub dialog: ::prost::bytes::Bytes,
     #[prost(string, tag = "3")]
     pub edge: ::prost::alloc::string::String,
+    #[prost(bytes = "bytes", tag = "25")]
+    pub sealed: ::prost::bytes::Bytes,
 }
 /// An audio session. Times are microseconds since 1970.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -16,6 +16,8 @@ use model::entropy::Seeded;
 use model::{Owner, Timestamp};
 use net::rtp::LegEvent;
 use net::rtp::simulated::{Packet, Simulated};
+use runtime::RecordCipher;
+use runtime::installation_key::InstallationKey;
 use sip::{ConnectionId, Message, Seal, Transmit};
 use tokio::sync::mpsc;
 
@@ -53,6 +55,11 @@ pub struct Place {
     pub clock: Arc<dyn Clock>,
 }
 
+/// Seals the records of nodes of one installation.
+pub fn cipher() -> RecordCipher {
+    RecordCipher::of(&InstallationKey::from_bytes([7; 32]))
+}
+
 impl InMemory {
     /// A node without legs.
     pub fn start(place: Place, limits: Limits) -> Self {
@@ -61,6 +68,7 @@ impl InMemory {
         let node = Node::new(Parts {
             owner,
             seal,
+            cipher: cipher(),
             limits,
             metrics: Metrics::default(),
             sent_by: address.to_string(),

@@ -27,6 +27,7 @@ use sip::agent::{
 use sip::{ConnectionId, Flow, Message, Seal, StatusCode};
 use tokio::sync::mpsc;
 
+use super::super::in_memory::cipher;
 use super::super::limits::Limits;
 use super::super::metrics::Metrics;
 use super::super::node::{Node, Parts};
@@ -69,6 +70,7 @@ fn node(
         trace: runtime::Recorder::off(),
         owner: Owner { node: NodeId::parse("media-1").unwrap(), epoch: Epoch(epoch) },
         seal: Seal::new(&[7; 32]),
+        cipher: cipher(),
         limits,
         metrics: Metrics::default(),
         sent_by: "127.0.13.1".to_owned(),
