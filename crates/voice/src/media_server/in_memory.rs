@@ -16,8 +16,6 @@ use model::entropy::Seeded;
 use model::{Owner, Timestamp};
 use net::rtp::LegEvent;
 use net::rtp::simulated::{Packet, Simulated};
-use runtime::RecordCipher;
-use runtime::installation_key::InstallationKey;
 use sip::{ConnectionId, Message, Seal, Transmit};
 use tokio::sync::mpsc;
 
@@ -28,6 +26,7 @@ use super::node::recordings::Writing;
 use super::node::{Node, Parts};
 pub use super::previous_run::{PreviousRunLegs, claim_of};
 use super::prompts::Prompts;
+use crate::test_stores::cipher;
 
 /// See the module.
 pub struct InMemory {
@@ -53,11 +52,6 @@ pub struct Place {
     pub prompts: PathBuf,
     /// The simulation's clock, by which the audio carries out its orders.
     pub clock: Arc<dyn Clock>,
-}
-
-/// Seals the records of nodes of one installation.
-pub fn cipher() -> RecordCipher {
-    RecordCipher::of(&InstallationKey::from_bytes([7; 32]))
 }
 
 impl InMemory {

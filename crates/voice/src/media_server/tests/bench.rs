@@ -27,12 +27,12 @@ use sip::agent::{
 use sip::{ConnectionId, Flow, Message, Seal, StatusCode};
 use tokio::sync::mpsc;
 
-use super::super::in_memory::cipher;
 use super::super::limits::Limits;
 use super::super::metrics::Metrics;
 use super::super::node::{Node, Parts};
 use super::super::prompts::Prompts;
 use super::busy_driver::BusyDriver;
+use crate::test_stores::cipher;
 
 /// The tenant of the bench's calls.
 pub const TENANT: &str = "example";

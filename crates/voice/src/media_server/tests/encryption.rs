@@ -14,8 +14,8 @@ use runtime::installation_key::InstallationKey;
 use sip::StatusCode;
 use sip::agent::Session;
 
-use super::super::in_memory::cipher;
 use super::bench::{Bench, Phone, limits};
+use crate::test_stores::cipher;
 
 /// The offer of a phone with these keys.
 fn offer(phone: &Phone, policy: Encryption, key: u8) -> String {

@@ -18,13 +18,13 @@ use prost::Message as _;
 use sip::agent::{AgentConfig, Body, DialogId, Event, Invite, LocalIdentity, Provisionals, Session, UserAgent};
 use sip::{ConnectionId, Flow, Message, Seal};
 
-use super::super::in_memory::{InMemory, Place, cipher};
+use super::super::in_memory::{InMemory, Place};
 use super::super::limits::Limits;
 use super::super::node::commit::Undo;
 use super::super::node::records::{Decoded, decode};
 use super::super::node::restore::RestoreError;
 use crate::dialog_records::RecordError;
-use crate::test_stores::HandClock;
+use crate::test_stores::{HandClock, cipher};
 
 mod recording;
 
