@@ -2,9 +2,12 @@
 
 use std::fs;
 use std::net::{SocketAddr, UdpSocket};
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 use testkit::agents::baresip_phone_that_encrypts;
 use testkit::audio::{read_wav, write_wav};
 use testkit::{Encrypts, Installation, Phone, wait};
@@ -15,6 +18,8 @@ use crate::conference::{SOON, TONES, has_heard_for, heard, phone, tone};
 pub(crate) const CALLS_MAX: usize = 20;
 /// Packets of an attack.
 const ATTACK: usize = 200;
+/// Packets of a phone that are sent again: fewer than media remembers one by one.
+const SENT_AGAIN: u64 = 100;
 
 fn site(settings: &[(&str, &str)]) -> Result<Installation> {
     let site = Installation::start()?;
@@ -154,6 +159,48 @@ fn an_encrypted_phone_talks_to_one_in_clear_and_nobody_else_gets_in() -> Result<
 
     // The process ends and comes back on its data: the audio goes on, encrypted as before.
     let site = site.crash_and_restart()?;
+    hear_each_other(&one, &other)?;
+    one.hang_up()?;
+    other.wait_for("CALL_CLOSED", SOON)?;
+    site.is_at_rest()
+}
+
+/// Captures packets of the phone at the first address to media, and sends them again from there and from the second address. Returns how many
+/// packets came to the second.
+fn send_again(site: &Installation, [phone, stranger]: [u8; 2], media: SocketAddr) -> Result<u64> {
+    let [phone, stranger] = [phone, stranger].map(|host| site.peer_address(host).to_string());
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("programs/replay.py");
+    let output = Command::new("python3")
+        .arg(script)
+        .args([&phone, &media.to_string(), &stranger, &SENT_AGAIN.to_string()])
+        .output()?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    ensure!(
+        output.status.success(),
+        "this test captures packets: run it as root, or leave it out by `--skip sent_again`: {said}"
+    );
+    let told: Value = serde_json::from_slice(&output.stdout)?;
+    ensure!(told["captured"] == SENT_AGAIN, "{told}");
+    told["heard"].as_u64().context("how many packets came")
+}
+
+#[test]
+fn what_a_phone_has_sent_is_refused_when_it_is_sent_again() -> Result<()> {
+    let files = tempfile::tempdir()?;
+    let site = site(&[("7101", "required")])?;
+    let mut one = encrypted(Encrypts::Always, &site, &files, (10, "7101", TONES[0]))?;
+    let mut other = phone(&site, &files, 11, "7130", TONES[1])?;
+    dial_until_answered(&mut one, "7130")?;
+    other.wait_for("CALL_ESTABLISHED", SOON)?;
+    hear_each_other(&one, &other)?;
+    let media = audio_of_media(&messages(&site)?)?;
+    let refused = |how: &str| site.metric("media", &format!("media_rtp_packets_{how}_total"));
+    let (replayed, forged) = (refused("replayed")?, refused("forged")?);
+    ensure!(send_again(&site, [10, 66], media)? == 0, "audio goes to who has sent packets of the phone again");
+    // Each came twice.
+    wait::until(SOON, || Ok((refused("replayed")? - replayed >= 2.0 * SENT_AGAIN as f64).then_some(())))
+        .context("packets that were there before are counted")?;
+    ensure!(refused("forged")? == forged, "they are those of the phone");
     hear_each_other(&one, &other)?;
     one.hang_up()?;
     other.wait_for("CALL_CLOSED", SOON)?;
