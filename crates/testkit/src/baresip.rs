@@ -88,6 +88,11 @@ impl Phone {
         Self::register_as(setup, G711, None, lines)
     }
 
+    /// As before; its audio is encrypted this way, if one is named.
+    pub fn register_encrypting(setup: &Setup<'_>, encrypts: Option<Encrypts>, lines: &str) -> Result<Self> {
+        Self::register_as(setup, G711, encrypts, lines)
+    }
+
     fn register_as(setup: &Setup<'_>, codecs: &str, encrypts: Option<Encrypts>, lines: &str) -> Result<Self> {
         let mut phone = Self::start(setup, codecs, encrypts, 3_600, lines)?;
         // The event may have come before our connection, so the state is queried. Before the registrar's answer the

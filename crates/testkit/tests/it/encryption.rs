@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
-use testkit::agents::baresip_phone_that_encrypts;
+use testkit::agents::{baresip_phone_that_encrypts, password};
 use testkit::audio::{read_wav, write_wav};
-use testkit::{Encrypts, Installation, Phone, wait};
+use testkit::{Answer, Authority, Encrypts, Installation, Phone, Setup, wait};
 
 use crate::conference::{SOON, TONES, has_heard_for, heard, phone, tone};
 
@@ -23,6 +23,12 @@ const SENT_AGAIN: u64 = 100;
 
 fn site(settings: &[(&str, &str)]) -> Result<Installation> {
     let site = Installation::start()?;
+    set(&site, settings)?;
+    Ok(site)
+}
+
+/// Imports the example with the encryption of these phones.
+fn set(site: &Installation, settings: &[(&str, &str)]) -> Result<()> {
     site.import_changed(|files| {
         let file = files.join("example-tenant.yaml");
         let mut text = fs::read_to_string(&file)?;
@@ -32,8 +38,7 @@ fn site(settings: &[(&str, &str)]) -> Result<Installation> {
             text = text.replacen(&phone, &format!("{phone}encryption: {encryption}, "), 1);
         }
         Ok(fs::write(&file, text)?)
-    })?;
-    Ok(site)
+    })
 }
 
 fn encrypted(
@@ -100,7 +105,7 @@ pub(crate) fn hear_each_other(one: &Phone, other: &Phone) -> Result<()> {
 }
 
 /// The SIP messages of the last call, as the operator sees them.
-fn messages(site: &Installation) -> Result<Vec<String>> {
+pub(crate) fn messages(site: &Installation) -> Result<Vec<String>> {
     let told = crate::trace::trace(site, &["--last"])?;
     let messages = told["ladder"]["messages"].as_array().context("messages")?;
     Ok(messages.iter().filter_map(|message| message["text"].as_str()).map(str::to_owned).collect())
@@ -252,5 +257,59 @@ fn where_encryption_is_offered_each_phone_speaks_as_it_can() -> Result<()> {
     hear_each_other(&one, &other)?;
     other.hang_up()?;
     one.wait_for("CALL_CLOSED", SOON)?;
+    site.is_at_rest()
+}
+
+/// A phone by this transport, with the first tone; by TLS it verifies the edge. Its audio is encrypted this way, if one is named.
+fn phone_by(
+    transport: &str,
+    (site, authority): (&Installation, &Authority),
+    files: &tempfile::TempDir,
+    (dn, encrypts): (&str, Option<Encrypts>),
+) -> Result<Phone> {
+    let speech = files.path().join(format!("{dn}.wav"));
+    write_wav(&speech, &tone(TONES[0], 120))?;
+    let registrar = if transport == "tls" { site.secure_sip() } else { site.sip() };
+    let setup = Setup {
+        address: site.peer_address(10),
+        registrar: &registrar,
+        user: dn,
+        password: password(site, dn)?,
+        transport,
+        speech: &speech,
+        answer: Answer::Auto,
+    };
+    let trusted = authority.certificate();
+    let lines = if transport == "tls" { format!("sip_cafile {}\n", trusted.display()) } else { String::new() };
+    Phone::register_encrypting(&setup, encrypts, &lines)
+}
+
+#[test]
+fn a_phone_by_each_transport_calls_and_is_called_in_clear_and_encrypted() -> Result<()> {
+    const OTHER: &str = "7130";
+    let (authority, files) = (Authority::new()?, tempfile::tempdir()?);
+    let (site, _) = crate::secure::site(&authority)?;
+    set(&site, &[("7102", "required")])?;
+    let mut other = phone(&site, &files, 11, OTHER, TONES[1])?;
+    for transport in ["udp", "tcp", "tls"] {
+        for (dn, encrypts) in [("7101", None), ("7102", Some(Encrypts::Always))] {
+            let mut one = phone_by(transport, (&site, &authority), &files, (dn, encrypts))?;
+            for calls in [true, false] {
+                let case = || format!("{dn} by {transport}, encrypted {encrypts:?}, calls: {calls}");
+                one.forget_events()?;
+                other.forget_events()?;
+                let (caller, callee, number) =
+                    if calls { (&mut one, &mut other, OTHER) } else { (&mut other, &mut one, dn) };
+                dial_until_answered(caller, number).with_context(case)?;
+                callee.wait_for("CALL_ESTABLISHED", SOON).with_context(case)?;
+                hear_each_other(&one, &other).with_context(case)?;
+                let is_encrypted = messages(&site)?.iter().any(|text| text.contains(" RTP/SAVP "));
+                ensure!(is_encrypted == encrypts.is_some(), "{}", case());
+                one.hang_up()?;
+                one.wait_for("CALL_CLOSED", SOON)?;
+                other.wait_for("CALL_CLOSED", SOON)?;
+            }
+        }
+    }
     site.is_at_rest()
 }
