@@ -3,6 +3,7 @@
 mod facts;
 mod moves;
 mod outcomes;
+mod outside;
 mod sums;
 #[cfg(test)]
 mod tests;
@@ -36,6 +37,7 @@ pub fn compare(testimonies: &Testimonies<'_>) -> Verdict {
     outcomes::stream_and_robots(testimonies.robots, &calls, found);
     outcomes::threads_and_robots(testimonies.robots, testimonies.log, found);
     moves::stream_log_and_robots(testimonies.robots, &calls, testimonies.log, found);
+    outside::stream_and_robots(testimonies.robots, testimonies.stream, found);
     facts::laws(testimonies.stream, testimonies.before, found);
     facts::stream_and_log(testimonies.stream, testimonies.log, found);
     verdict.sums = sums::compare(testimonies, &calls, found);

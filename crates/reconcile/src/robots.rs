@@ -11,6 +11,9 @@ pub struct Robots {
     pub totals: Totals,
     pub agents: Vec<Agent>,
     pub calls: Vec<Call>,
+    /// Calls to numbers outside.
+    #[serde(default)]
+    pub outgoing: Vec<OutsideCall>,
     pub faults: Vec<String>,
 }
 
@@ -23,6 +26,7 @@ pub struct Run {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Totals {
     pub offered: u64,
     pub answered: u64,
@@ -31,6 +35,13 @@ pub struct Totals {
     pub consultations: u64,
     pub transfers: u64,
     pub conferences: u64,
+    /// Calls to numbers outside, those of phones that encrypt among them, and those that were answered.
+    #[serde(default)]
+    pub outgoing: u64,
+    #[serde(default)]
+    pub outgoing_encrypted: u64,
+    #[serde(default)]
+    pub outgoing_answered: u64,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -58,6 +69,27 @@ pub struct Call {
     /// What agents did with it, in order.
     pub moves: Vec<RobotMove>,
     pub faults: Vec<String>,
+}
+
+/// A call to a number outside, as the phone that called and the robots' carrier have it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OutsideCall {
+    /// The number: unique within the run.
+    pub number: String,
+    pub extension: String,
+    pub encrypted: bool,
+    pub outcome: String,
+    pub desk_heard_ms: Option<u64>,
+    pub outside_heard_ms: Option<u64>,
+    pub faults: Vec<String>,
+}
+
+impl OutsideCall {
+    /// Whether both sides were connected, and one of them hung up.
+    pub fn is_answered(&self) -> bool {
+        self.outcome == "answered"
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]

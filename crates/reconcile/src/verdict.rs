@@ -30,6 +30,8 @@ pub struct Sums {
     pub abandoned: u64,
     /// What agents did with them; none of queues, which do not know it.
     pub moves: Option<Moves>,
+    /// Answered calls to numbers outside; none of queues as well.
+    pub outside: Option<u64>,
 }
 
 /// What agents did with calls.
@@ -76,14 +78,17 @@ impl Verdict {
         let mut text = String::from("\nThe same calls, as others count them\n");
         // Writing into a String cannot fail.
         for sums in &self.sums {
-            let Sums { witness, offered, answered, abandoned, moves } = sums;
+            let Sums { witness, offered, answered, abandoned, moves, outside } = sums;
             let _ =
                 write!(text, "  {witness:<22} offered {offered:<6} answered {answered:<6} abandoned {abandoned:<6}");
             if let Some(Moves { consultations, transfers, conferences }) = moves {
                 let _ = write!(
                     text,
-                    " consultations {consultations:<6} transfers {transfers:<6} conferences {conferences}"
+                    " consultations {consultations:<6} transfers {transfers:<6} conferences {conferences:<6}"
                 );
+            }
+            if let Some(outside) = outside {
+                let _ = write!(text, " outside {outside}");
             }
             text.truncate(text.trim_end().len());
             text.push('\n');

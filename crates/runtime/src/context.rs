@@ -56,7 +56,7 @@ pub struct RoleContext {
     pub clock: Arc<dyn Clock>,
     /// Issues and verifies caller tokens.
     pub tokens: Tokens,
-    /// The key for MACs.
+    /// The key for MACs and for what is confidential in records.
     pub installation_key: InstallationKey,
     /// Registry for the role's metrics.
     pub metrics: Metrics,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-/// The key of the installation, for MACs in tags and flow tokens. Shared by its processes.
+/// The key of the installation, for MACs in tags and flow tokens, and for what is confidential in records. Shared by its processes.
 #[derive(Clone)]
 pub struct InstallationKey(pub(crate) Arc<[u8; 32]>);
 

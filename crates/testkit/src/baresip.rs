@@ -88,6 +88,11 @@ impl Phone {
         Self::register_as(setup, G711, None, lines)
     }
 
+    /// As before; its audio is encrypted this way, if one is named.
+    pub fn register_encrypting(setup: &Setup<'_>, encrypts: Option<Encrypts>, lines: &str) -> Result<Self> {
+        Self::register_as(setup, G711, encrypts, lines)
+    }
+
     fn register_as(setup: &Setup<'_>, codecs: &str, encrypts: Option<Encrypts>, lines: &str) -> Result<Self> {
         let mut phone = Self::start(setup, codecs, encrypts, 3_600, lines)?;
         // The event may have come before our connection, so the state is queried. Before the registrar's answer the
@@ -113,6 +118,11 @@ impl Phone {
     /// As before, with further lines of baresip's configuration.
     pub fn start_unregistered_with(setup: &Setup<'_>, lines: &str) -> Result<Self> {
         Self::start(setup, G711, None, 0, lines)
+    }
+
+    /// As before; its audio is encrypted this way, if one is named.
+    pub fn start_unregistered_as(setup: &Setup<'_>, encrypts: Option<Encrypts>, lines: &str) -> Result<Self> {
+        Self::start(setup, G711, encrypts, 0, lines)
     }
 
     fn start(
@@ -218,6 +228,13 @@ impl Phone {
     pub fn has_seen(&mut self, kind: &str) -> Result<bool> {
         self.read_events()?;
         Ok(self.events.iter().any(|event| event["type"] == kind))
+    }
+
+    /// Forgets the events of earlier calls.
+    pub fn forget_events(&mut self) -> Result<()> {
+        self.read_events()?;
+        self.events.clear();
+        Ok(())
     }
 
     /// The newest WAV of the received audio.

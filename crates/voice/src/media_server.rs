@@ -29,7 +29,7 @@ use anyhow::Context as _;
 use media::dtls::Identity;
 use net::rtp::RtpDriver;
 use net::sip::{Counters, NodeLinks};
-use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
+use runtime::{Drains, Listen, Place, Protocol, RecordCipher, Replicas, Role, RoleContext, RoleSpec, Starts};
 
 pub use prompts::fault as prompt_fault;
 
@@ -124,6 +124,7 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     let node = Node::new(Parts {
         owner: ctx.owner(),
         seal: sip::Seal::new(ctx.installation_key.bytes()),
+        cipher: RecordCipher::of(&ctx.installation_key),
         limits,
         metrics,
         sent_by: ctx.address.to_string(),

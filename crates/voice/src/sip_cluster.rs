@@ -150,6 +150,7 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
         owner: ctx.owner(),
         replica: ctx.replica,
         seal: sip::Seal::new(ctx.installation_key.bytes()),
+        cipher: runtime::RecordCipher::of(&ctx.installation_key),
         limits,
         metrics,
         sent_by: ctx.address.to_string(),

@@ -2382,6 +2382,10 @@ pub struct CallRecord {
     /// Whether whoever is rung must be rung by TLS, whoever has called: a party has transferred it to `sips:`.
     #[prost(bool, tag = "14")]
     pub needs_tls: bool,
+    /// Of a call with a party whose audio may be encrypted: `legs` and `dialogs`, sealed with the installation's key. In the place of the legs there
+    /// is then one that is not valid.
+    #[prost(bytes = "bytes", tag = "15")]
+    pub sealed: ::prost::bytes::Bytes,
 }
 /// What is known of who calls.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2420,6 +2424,8 @@ pub struct CallRecordParts {
     pub dialogs: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
     #[prost(bytes = "bytes", repeated, tag = "8")]
     pub further: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
+    #[prost(bytes = "bytes", tag = "15")]
+    pub sealed: ::prost::bytes::Bytes,
 }
 /// What tells of a CallRecord which further calls are in it.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -4459,6 +4465,9 @@ pub struct MediaRecord {
     /// How often the phone has begun anew to look for the way to us.
     #[prost(uint32, tag = "24")]
     pub ice_generation: u32,
+    /// Of a leg whose audio may be encrypted: all of the above, sealed with the installation's key. Beside it there is only `edge`.
+    #[prost(bytes = "bytes", tag = "25")]
+    pub sealed: ::prost::bytes::Bytes,
 }
 /// What is wanted of a MediaRecord of which the rest may be damaged, each part by itself.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -4467,6 +4476,8 @@ pub struct MediaRecordParts {
     pub dialog: ::prost::bytes::Bytes,
     #[prost(string, tag = "3")]
     pub edge: ::prost::alloc::string::String,
+    #[prost(bytes = "bytes", tag = "25")]
+    pub sealed: ::prost::bytes::Bytes,
 }
 /// An audio session. Times are microseconds since 1970.
 #[derive(Clone, PartialEq, ::prost::Message)]

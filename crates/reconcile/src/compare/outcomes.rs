@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::{StreamCall, disagree};
+use super::{StreamCall, disagree, outside};
 use crate::reporting::Log;
 use crate::robots::{Call, Robots, Totals};
 use crate::verdict::Disagreement;
@@ -54,6 +54,7 @@ pub fn robots_themselves(robots: &Robots, found: &mut Vec<Disagreement>) {
             disagree(found, "outcome", &call.caller, format!("{} and answered", call.outcome), "one outcome");
         }
     }
+    (sums.outgoing, sums.outgoing_encrypted, sums.outgoing_answered) = outside::add_up(robots.outgoing.iter());
     if sums != robots.totals {
         disagree(found, "robots' sums", "all calls", format!("{:?}", robots.totals), format!("{sums:?} by their rows"));
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::outside::{Connected, connected};
 use super::{StreamCall, Testimonies, disagree};
 use crate::robots::Robots;
 use crate::verdict::{Disagreement, Moves, Sums};
@@ -32,6 +33,9 @@ pub fn compare(
         thread.moves.iter().for_each(|(kind, ..)| by_log.add(kind));
     }
     (stream.moves, log.moves) = (Some(by_stream), Some(by_log));
+    let in_all = |told: Connected<'_>| Some(told.into_values().sum::<u64>());
+    stream.outside = in_all(connected(robots, testimonies.stream.iter()));
+    log.outside = in_all(connected(robots, testimonies.log.facts.values()));
     let (queues, served) = queues(calls);
     let wallboard = match testimonies.boards {
         Ok((before, after)) => {
@@ -58,6 +62,7 @@ pub fn compare(
                 transfers: robots.totals.transfers,
                 conferences: robots.totals.conferences,
             }),
+            outside: Some(robots.totals.outgoing_answered),
         },
         stream,
         log,
@@ -67,6 +72,7 @@ pub fn compare(
             answered: of_queues(|c| c.answered),
             abandoned: of_queues(|c| c.abandoned),
             moves: None,
+            outside: None,
         },
         Sums {
             witness: "queues, by the board",
@@ -74,6 +80,7 @@ pub fn compare(
             answered: wallboard.answered,
             abandoned: wallboard.abandoned,
             moves: None,
+            outside: None,
         },
     ]
 }

@@ -16,6 +16,7 @@ struct Story {
 }
 
 const CALLERS: &str = "+155700001";
+const OUTSIDE: &str = "+15580000100000";
 
 fn fact(subject: &str, seq: u64, name: &str, conn: &str, dn: &str) -> Fact {
     let text = str::to_owned;
@@ -393,6 +394,89 @@ fn an_agent_who_was_not_consulted_or_did_not_hear_everybody_is_found() {
     assert_eq!(Story::doctored_conference(another), ["consulted"]);
     assert_eq!(Story::doctored_conference(|s| s.robots.calls[0].parties[1].heard_ms = None), ["audio"]);
     assert_eq!(Story::doctored_conference(|s| s.robots.agents[1].answered = 0), ["robots' sums", "agent's calls"]);
+}
+
+impl Story {
+    /// The phone 8991 has called a number outside, and both have heard each other.
+    fn with_a_call_outside() -> Self {
+        let mut story = Self::new();
+        for (seq, (name, dn)) in [
+            ("callcreated", ""),
+            ("dialing", "8991"),
+            ("established", "8991"),
+            ("released", "8991"),
+            ("calldeleted", ""),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let mut fact = fact("call:c6", seq as u64 + 1, name, "c6", dn);
+            (fact.ani, fact.call_type) = ("8991".to_owned(), "outbound".to_owned());
+            fact.other = if dn.is_empty() { String::new() } else { OUTSIDE.to_owned() };
+            story.log.facts.insert(fact.id.clone(), fact.clone());
+            story.stream.push(fact);
+        }
+        let call = serde_json::json!({"number": OUTSIDE, "extension": "8991", "encrypted": true, "outcome": "answered",
+            "status": null, "dialledAt": 1, "talkMs": 900, "deskHeardMs": 300, "outsideHeardMs": 310, "faults": []});
+        story.robots.outgoing.push(serde_json::from_value(call).unwrap());
+        let totals = &mut story.robots.totals;
+        (totals.outgoing, totals.outgoing_encrypted, totals.outgoing_answered) = (1, 1, 1);
+        story
+    }
+
+    /// The subjects of the disagreements about that call, after this change.
+    #[track_caller]
+    fn doctored_outside(change: impl FnOnce(&mut Self)) -> Vec<&'static str> {
+        let mut story = Self::with_a_call_outside();
+        change(&mut story);
+        story.verdict().disagreements.iter().map(|d| d.about).collect()
+    }
+}
+
+#[test]
+fn a_call_outside_that_all_tell_alike_agrees_and_is_counted() {
+    let verdict = Story::with_a_call_outside().verdict();
+    assert_eq!(verdict.disagreements, []);
+    assert!(verdict.sums.iter().take(3).all(|sums| sums.outside == Some(1)), "{:?}", verdict.sums);
+    assert!(verdict.table().contains("outside 1"), "{}", verdict.table());
+}
+
+#[test]
+fn a_call_outside_of_another_run_is_nobodys_fault() {
+    let mut story = Story::new();
+    let with_another = Story::with_a_call_outside();
+    let of_call = with_another.stream.into_iter().filter(|fact| fact.conn == "c6");
+    for fact in of_call.map(|fact| Fact { other: fact.other.replace("0000100000", "0000200000"), ..fact }) {
+        story.log.facts.insert(fact.id.clone(), fact.clone());
+        story.stream.push(fact);
+    }
+    assert_eq!(story.verdict().disagreements, []);
+}
+
+#[test]
+fn a_call_outside_that_one_does_not_know_or_tells_otherwise_is_found() {
+    let not_told = |s: &mut Story| {
+        s.stream.retain(|fact| fact.conn != "c6");
+        s.log.facts.retain(|_, fact| fact.conn != "c6");
+    };
+    assert_eq!(Story::doctored_outside(not_told), ["outside"]);
+    let at = |s: &Story| s.stream.iter().position(|fact| fact.conn == "c6" && fact.name == "eventestablished").unwrap();
+    let another = |s: &mut Story| s.told_everywhere(at(s), |fact| fact.other = "+15580000100007".to_owned());
+    assert_eq!(Story::doctored_outside(another), ["outside", "outside"]);
+    let not_kept = |s: &mut Story| {
+        s.robots.outgoing.clear();
+        let totals = &mut s.robots.totals;
+        (totals.outgoing, totals.outgoing_encrypted, totals.outgoing_answered) = (0, 0, 0);
+    };
+    assert_eq!(Story::doctored_outside(not_kept), ["outside"]);
+    let refused = |s: &mut Story| {
+        s.robots.outgoing[0].outcome = "refused".to_owned();
+        s.robots.totals.outgoing_answered = 0;
+    };
+    assert_eq!(Story::doctored_outside(refused), ["outside"]);
+    assert_eq!(Story::doctored_outside(|s| s.robots.outgoing[0].outside_heard_ms = None), ["audio"]);
+    assert_eq!(Story::doctored_outside(|s| s.robots.outgoing[0].faults.push("it was cut".to_owned())), ["robots"]);
+    assert_eq!(Story::doctored_outside(|s| s.robots.totals.outgoing = 2), ["robots' sums"]);
 }
 
 #[test]

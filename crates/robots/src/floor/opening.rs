@@ -170,6 +170,7 @@ impl Floor {
 
     /// After the last call was placed, the run ends after the maximum length of a call.
     pub fn last_placed(&mut self) {
+        self.note_idle_desks();
         let before = Duration::from_secs_f64(self.plan.patience.max + self.plan.ring.max);
         let talk = Duration::from_secs_f64(self.plan.talk.max);
         let longest = before + talk.max(super::moves::longest(talk));

@@ -16,8 +16,12 @@ use crate::plan::{Range, unit};
 use crate::results::{Outcome, OutgoingRow};
 use crate::secure_line::LineChange;
 
+/// From the opening to the first call of a desk, s: a short run has some, too.
+const FIRST: Range = Range { min: 0.2, max: 1.5 };
 /// From one call of a desk to its next, s.
 const PAUSE: Range = Range { min: 1.0, max: 6.0 };
+/// A run of which callers dial for longer has calls that go out, whatever the dice say: a desk that is not registered in time waits for one pause.
+const CALLS_OUT_WITHIN: Duration = Duration::from_secs(10);
 
 /// Of which side of a call something is told.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -107,12 +111,24 @@ impl Floor {
 
     /// Every desk dials from now on.
     pub fn begin_outgoing(&mut self) {
-        (0..self.desks.len()).for_each(|desk| self.dial_later(desk));
+        (0..self.desks.len()).for_each(|desk| self.dial_within(FIRST, desk));
     }
 
     fn dial_later(&mut self, desk: usize) {
-        let after = PAUSE.draw(&mut self.dice);
+        self.dial_within(PAUSE, desk);
+    }
+
+    fn dial_within(&mut self, range: Range, desk: usize) {
+        let after = range.draw(&mut self.dice);
         self.timers.after(self.now, after, Due::DialOut(desk));
+    }
+
+    /// The last caller has dialled, and so do desks no more: that nobody has called out by now is a fault.
+    pub fn note_idle_desks(&mut self) {
+        let open = self.opened_at.map_or(Duration::ZERO, |at| self.now.duration_since(at));
+        if self.dialled_out == 0 && !self.desks.is_empty() && open > CALLS_OUT_WITHIN {
+            self.faults.push("no desk has called a number outside".to_owned());
+        }
     }
 
     pub fn dial_out(&mut self, desk: usize) {

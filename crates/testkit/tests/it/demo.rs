@@ -134,6 +134,23 @@ fn expect_moves(result: &Value) -> Result<()> {
     Ok(())
 }
 
+/// Both desks have called numbers outside, one of them with encrypted audio; every call was answered, and all witnesses count the same.
+fn expect_outgoing(result: &Value) -> Result<()> {
+    let totals = &result["totals"];
+    let calls = result["outgoing"].as_array().context("no calls to numbers outside")?;
+    ensure!(totals["outgoing"].as_u64() >= Some(2), "{totals}");
+    for encrypted in [false, true] {
+        let is_it = |call: &Value| call["encrypted"] == encrypted && call["outcome"] == "answered";
+        ensure!(calls.iter().any(is_it), "none that is encrypted: {encrypted}, was answered: {calls:?}");
+    }
+    assert_eq!(totals["outgoingAnswered"], totals["outgoing"], "{calls:?}");
+    let sums = result["comparison"]["sums"].as_array().context("no sums")?;
+    for sums in sums.iter().take(3) {
+        assert_eq!(sums["outside"], totals["outgoingAnswered"], "{sums}");
+    }
+    Ok(())
+}
+
 #[test]
 fn a_run_of_sixty_calls_is_flawless_and_all_witnesses_agree() -> Result<()> {
     let (instance, folder) = (Instance::claim()?, tempfile::tempdir()?);
@@ -151,6 +168,7 @@ fn a_run_of_sixty_calls_is_flawless_and_all_witnesses_agree() -> Result<()> {
     let agents = result["agents"].as_array().context("no agents")?;
     assert_eq!(agents.len(), 20);
     assert!(agents.iter().filter(|agent| agent["answered"].as_u64() > Some(0)).count() > 10, "{agents:?}");
+    expect_outgoing(&result)?;
     expect_moves(&result)
 }
 
@@ -170,6 +188,7 @@ fn a_run_of_processes_on_servers_is_flawless_and_all_witnesses_agree() -> Result
     assert_eq!(result["comparison"]["disagreements"], json!([]), "{}", result["calls"]);
     assert_eq!(run.status.code(), Some(0));
     assert_eq!((&result["totals"]["offered"], &result["totals"]["answered"]), (&json!(30), &json!(30)));
+    expect_outgoing(&result)?;
     expect_moves(&result)
 }
 

@@ -2,22 +2,33 @@
 
 use std::fs;
 use std::net::{SocketAddr, UdpSocket};
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use testkit::agents::baresip_phone_that_encrypts;
+use serde_json::Value;
+use testkit::agents::{baresip_phone_that_encrypts, password};
 use testkit::audio::{read_wav, write_wav};
-use testkit::{Encrypts, Installation, Phone, wait};
+use testkit::{Answer, Authority, Encrypts, Installation, Phone, Setup, wait};
 
 use crate::conference::{SOON, TONES, has_heard_for, heard, phone, tone};
 
 /// Before a node knows what has been set, calls go as before: so often they are made again.
-const CALLS_MAX: usize = 20;
+pub(crate) const CALLS_MAX: usize = 20;
 /// Packets of an attack.
 const ATTACK: usize = 200;
+/// Packets of a phone that are sent again: fewer than media remembers one by one.
+const SENT_AGAIN: u64 = 100;
 
 fn site(settings: &[(&str, &str)]) -> Result<Installation> {
     let site = Installation::start()?;
+    set(&site, settings)?;
+    Ok(site)
+}
+
+/// Imports the example with the encryption of these phones.
+fn set(site: &Installation, settings: &[(&str, &str)]) -> Result<()> {
     site.import_changed(|files| {
         let file = files.join("example-tenant.yaml");
         let mut text = fs::read_to_string(&file)?;
@@ -27,8 +38,7 @@ fn site(settings: &[(&str, &str)]) -> Result<Installation> {
             text = text.replacen(&phone, &format!("{phone}encryption: {encryption}, "), 1);
         }
         Ok(fs::write(&file, text)?)
-    })?;
-    Ok(site)
+    })
 }
 
 fn encrypted(
@@ -43,7 +53,7 @@ fn encrypted(
 }
 
 /// The reason with which a call that was dialled ended, or nothing if it was answered.
-fn dial(phone: &mut Phone, number: &str) -> Result<Option<String>> {
+pub(crate) fn dial(phone: &mut Phone, number: &str) -> Result<Option<String>> {
     phone.dial(number)?;
     wait::until(SOON, || {
         if phone.has_seen("CALL_ESTABLISHED")? {
@@ -84,7 +94,8 @@ fn dial_until_refused(phone: &mut Phone, number: &str) -> Result<String> {
     anyhow::bail!("every call was answered")
 }
 
-fn hear_each_other(one: &Phone, other: &Phone) -> Result<()> {
+/// Each hears the tone of the other and nothing else: the one says the first of [`TONES`], the other the second.
+pub(crate) fn hear_each_other(one: &Phone, other: &Phone) -> Result<()> {
     let before = (one.heard_bytes(), other.heard_bytes());
     has_heard_for(one, before.0)?;
     has_heard_for(other, before.1)?;
@@ -94,7 +105,7 @@ fn hear_each_other(one: &Phone, other: &Phone) -> Result<()> {
 }
 
 /// The SIP messages of the last call, as the operator sees them.
-fn messages(site: &Installation) -> Result<Vec<String>> {
+pub(crate) fn messages(site: &Installation) -> Result<Vec<String>> {
     let told = crate::trace::trace(site, &["--last"])?;
     let messages = told["ladder"]["messages"].as_array().context("messages")?;
     Ok(messages.iter().filter_map(|message| message["text"].as_str()).map(str::to_owned).collect())
@@ -159,6 +170,48 @@ fn an_encrypted_phone_talks_to_one_in_clear_and_nobody_else_gets_in() -> Result<
     site.is_at_rest()
 }
 
+/// Captures packets of the phone at the first address to media, and sends them again from there and from the second address. Returns how many
+/// packets came to the second.
+fn send_again(site: &Installation, [phone, stranger]: [u8; 2], media: SocketAddr) -> Result<u64> {
+    let [phone, stranger] = [phone, stranger].map(|host| site.peer_address(host).to_string());
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("programs/replay.py");
+    let output = Command::new("python3")
+        .arg(script)
+        .args([&phone, &media.to_string(), &stranger, &SENT_AGAIN.to_string()])
+        .output()?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    ensure!(
+        output.status.success(),
+        "this test captures packets: run it as root, or leave it out by `--skip sent_again`: {said}"
+    );
+    let told: Value = serde_json::from_slice(&output.stdout)?;
+    ensure!(told["captured"] == SENT_AGAIN, "{told}");
+    told["heard"].as_u64().context("how many packets came")
+}
+
+#[test]
+fn what_a_phone_has_sent_is_refused_when_it_is_sent_again() -> Result<()> {
+    let files = tempfile::tempdir()?;
+    let site = site(&[("7101", "required")])?;
+    let mut one = encrypted(Encrypts::Always, &site, &files, (10, "7101", TONES[0]))?;
+    let mut other = phone(&site, &files, 11, "7130", TONES[1])?;
+    dial_until_answered(&mut one, "7130")?;
+    other.wait_for("CALL_ESTABLISHED", SOON)?;
+    hear_each_other(&one, &other)?;
+    let media = audio_of_media(&messages(&site)?)?;
+    let refused = |how: &str| site.metric("media", &format!("media_rtp_packets_{how}_total"));
+    let (replayed, forged) = (refused("replayed")?, refused("forged")?);
+    ensure!(send_again(&site, [10, 66], media)? == 0, "audio goes to who has sent packets of the phone again");
+    // Each came twice.
+    wait::until(SOON, || Ok((refused("replayed")? - replayed >= 2.0 * SENT_AGAIN as f64).then_some(())))
+        .context("packets that were there before are counted")?;
+    ensure!(refused("forged")? == forged, "they are those of the phone");
+    hear_each_other(&one, &other)?;
+    one.hang_up()?;
+    other.wait_for("CALL_CLOSED", SOON)?;
+    site.is_at_rest()
+}
+
 #[test]
 fn a_required_phone_is_rung_with_keys_and_neither_speaks_nor_answers_in_clear() -> Result<()> {
     let files = tempfile::tempdir()?;
@@ -204,5 +257,59 @@ fn where_encryption_is_offered_each_phone_speaks_as_it_can() -> Result<()> {
     hear_each_other(&one, &other)?;
     other.hang_up()?;
     one.wait_for("CALL_CLOSED", SOON)?;
+    site.is_at_rest()
+}
+
+/// A phone by this transport, with the first tone; by TLS it verifies the edge. Its audio is encrypted this way, if one is named.
+fn phone_by(
+    transport: &str,
+    (site, authority): (&Installation, &Authority),
+    files: &tempfile::TempDir,
+    (dn, encrypts): (&str, Option<Encrypts>),
+) -> Result<Phone> {
+    let speech = files.path().join(format!("{dn}.wav"));
+    write_wav(&speech, &tone(TONES[0], 120))?;
+    let registrar = if transport == "tls" { site.secure_sip() } else { site.sip() };
+    let setup = Setup {
+        address: site.peer_address(10),
+        registrar: &registrar,
+        user: dn,
+        password: password(site, dn)?,
+        transport,
+        speech: &speech,
+        answer: Answer::Auto,
+    };
+    let trusted = authority.certificate();
+    let lines = if transport == "tls" { format!("sip_cafile {}\n", trusted.display()) } else { String::new() };
+    Phone::register_encrypting(&setup, encrypts, &lines)
+}
+
+#[test]
+fn a_phone_by_each_transport_calls_and_is_called_in_clear_and_encrypted() -> Result<()> {
+    const OTHER: &str = "7130";
+    let (authority, files) = (Authority::new()?, tempfile::tempdir()?);
+    let (site, _) = crate::secure::site(&authority)?;
+    set(&site, &[("7102", "required")])?;
+    let mut other = phone(&site, &files, 11, OTHER, TONES[1])?;
+    for transport in ["udp", "tcp", "tls"] {
+        for (dn, encrypts) in [("7101", None), ("7102", Some(Encrypts::Always))] {
+            let mut one = phone_by(transport, (&site, &authority), &files, (dn, encrypts))?;
+            for calls in [true, false] {
+                let case = || format!("{dn} by {transport}, encrypted {encrypts:?}, calls: {calls}");
+                one.forget_events()?;
+                other.forget_events()?;
+                let (caller, callee, number) =
+                    if calls { (&mut one, &mut other, OTHER) } else { (&mut other, &mut one, dn) };
+                dial_until_answered(caller, number).with_context(case)?;
+                callee.wait_for("CALL_ESTABLISHED", SOON).with_context(case)?;
+                hear_each_other(&one, &other).with_context(case)?;
+                let is_encrypted = messages(&site)?.iter().any(|text| text.contains(" RTP/SAVP "));
+                ensure!(is_encrypted == encrypts.is_some(), "{}", case());
+                one.hang_up()?;
+                one.wait_for("CALL_CLOSED", SOON)?;
+                other.wait_for("CALL_CLOSED", SOON)?;
+            }
+        }
+    }
     site.is_at_rest()
 }

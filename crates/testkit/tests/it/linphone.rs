@@ -135,9 +135,8 @@ fn linphone_registers_with_digest_and_hears_itself() -> Result<()> {
     hears_itself(phone, &site, &site.sip())
 }
 
-#[test]
-fn linphone_by_tls_hears_itself_encrypted() -> Result<()> {
-    let authority = Authority::new()?;
+/// An installation whose phone 7103 must encrypt its audio, and linphone as that phone by TLS. The edge is returned as linphone names it.
+fn by_tls(authority: &Authority) -> Result<(Installation, Linphone, String)> {
     let file = authority.issue("edge", &subjects(), 30)?;
     let certificates = format!("sip-proxy.certificates=[{:?}]", file.display().to_string());
     let site = Installation::start_with(&["--set", &certificates])?;
@@ -159,11 +158,62 @@ fn linphone_by_tls_hears_itself_encrypted() -> Result<()> {
     let edge = format!("{};transport=tls", site.secure_sip());
     phone.register_at(&edge, &site, "7103")?;
     site.metric_becomes("sip-proxy", "sip_proxy_connections_tls", 1.0, SOON)?;
-    hears_itself(phone, &site, &edge)?;
-    // It opens its way with some that are no audio.
+    Ok((site, phone, edge))
+}
+
+/// linphone opens its way with some packets that are no audio.
+fn few_are_refused(site: &Installation, calls: usize) -> Result<()> {
     let forged = site.metric("media", "media_rtp_packets_forged_total")?;
-    ensure!(forged <= 20.0, "{forged} packets were refused");
+    ensure!(forged <= 20.0 * calls as f64, "{forged} packets were refused");
     Ok(())
+}
+
+#[test]
+fn linphone_by_tls_hears_itself_encrypted() -> Result<()> {
+    let authority = Authority::new()?;
+    let (site, phone, edge) = by_tls(&authority)?;
+    hears_itself(phone, &site, &edge)?;
+    few_are_refused(&site, 1)
+}
+
+#[test]
+fn linphone_by_tls_answers_and_both_hear_each_other_encrypted() -> Result<()> {
+    let (authority, files) = (Authority::new()?, tempfile::tempdir()?);
+    let (site, mut agent, _) = by_tls(&authority)?;
+    let watch = Watch::start(&site, "0-0")?;
+    let mut caller = phone(&site, &files, 10, "7130", TONES[1])?;
+    let sent = prompt_samples("sales-welcome")?;
+    let mut calls = 0;
+    loop {
+        calls += 1;
+        let recording = site.data_dir().join(format!("linphone-{calls}.wav"));
+        caller.dial("7103")?;
+        watch.wait_for_count("Ringing@7103", calls, SOON)?;
+        let answer = agent.type_in(&format!("answer {calls}"))?;
+        agent.wait_for("Media streams established", answer)?;
+        caller.wait_for("CALL_ESTABLISHED", SOON)?;
+        agent.type_in(&format!("record {}", recording.display()))?;
+        wait::until(SOON, || Ok((bytes_of(&recording) > 0).then_some(())))?;
+        agent.type_in(&format!("play {}", prompt("sales-welcome").display()))?;
+        std::thread::sleep(Duration::from_secs(2 + (sent.len() / audio::RATE) as u64));
+        let end = agent.type_in("terminate")?;
+        agent.wait_for("ended (No error)", end)?;
+        caller.wait_for("CALL_CLOSED", SOON)?;
+        let at_agent = wait::until(SOON, || Ok(audio::read_wav(&recording).ok()))?;
+        let at_caller = audio::compare_halves_of_seconds(&sent, &audio::read_wav(&caller.heard()?)?);
+        let is_heard = at_caller.iter().filter(|piece| **piece > ALIKE).count() > at_caller.len() / 2;
+        if is_heard && heard(&at_agent) == [TONES[1]] {
+            break;
+        }
+        ensure!(calls < TRIES, "the caller hears {at_caller:?}, linphone {:?}", heard(&at_agent));
+    }
+    let described = crate::encryption::messages(&site)?;
+    let keyed = described.iter().filter(|text| text.contains(" RTP/SAVP ") && text.contains("a=crypto:"));
+    ensure!(keyed.count() >= 2, "an offer and an answer with keys: {described:?}");
+    few_are_refused(&site, calls)?;
+    agent.type_in("quit")?;
+    wait::until(SOON, || Ok(agent.child.try_wait()?.map(drop)))?;
+    site.is_at_rest()
 }
 
 /// It calls the echo, and hears what it says.

@@ -50,6 +50,7 @@ mod routing;
 mod rows;
 mod secrets;
 mod secure;
+mod secure_trunks;
 mod spare;
 mod stir;
 mod stuck;

@@ -44,7 +44,7 @@ pub(crate) fn subjects() -> String {
 }
 
 /// A site that has a certificate for its address by this authority.
-fn site(authority: &Authority) -> Result<(Installation, std::path::PathBuf)> {
+pub(crate) fn site(authority: &Authority) -> Result<(Installation, std::path::PathBuf)> {
     let file = authority.issue("edge", &subjects(), 30)?;
     let certificates = format!("sip-proxy.certificates=[{:?}]", file.display().to_string());
     Ok((Installation::start_with(&["--set", &certificates, "--set", &believing(authority)])?, file))

@@ -26,6 +26,7 @@ use super::node::recordings::Writing;
 use super::node::{Node, Parts};
 pub use super::previous_run::{PreviousRunLegs, claim_of};
 use super::prompts::Prompts;
+use crate::test_stores::cipher;
 
 /// See the module.
 pub struct InMemory {
@@ -61,6 +62,7 @@ impl InMemory {
         let node = Node::new(Parts {
             owner,
             seal,
+            cipher: cipher(),
             limits,
             metrics: Metrics::default(),
             sent_by: address.to_string(),

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use media::dtls::Identity;
 use model::{ConnId, Entropy, LegId as CallLegId, Owner, TenantId, Timestamp};
 use net::rtp::{Driver, LegEvent, LegId, Order};
+use runtime::RecordCipher;
 use sip::agent::{AgentConfig, Body, CommandError, DialogId, Event, LocalIdentity, Release, UserAgent};
 use sip::{ConnectionId, Flow, LocalTag, Message, Method, Seal, StatusCode, Transmit};
 
@@ -39,6 +40,7 @@ use recordings::Recordings;
 pub struct Node {
     pub(super) owner: Owner,
     pub(super) seal: Seal,
+    pub(super) cipher: RecordCipher,
     pub(super) limits: Limits,
     pub(super) metrics: Metrics,
     pub(super) advertise: IpAddr,
@@ -82,6 +84,8 @@ pub struct Parts {
     pub owner: Owner,
     /// Seals its tags.
     pub seal: Seal,
+    /// Seals its records.
+    pub cipher: RecordCipher,
     /// Its limits.
     pub limits: Limits,
     /// Its metrics.
@@ -117,6 +121,7 @@ impl Node {
         Self {
             owner: parts.owner,
             seal: parts.seal,
+            cipher: parts.cipher,
             limits: parts.limits,
             metrics: parts.metrics,
             advertise: parts.advertise,

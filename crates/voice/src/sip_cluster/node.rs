@@ -19,6 +19,7 @@ use call::{CallSnapshot, Input};
 use model::event::ErrorCode;
 use model::plan::{Destination, PlanAnswer};
 use model::{ConnId, Entropy, Owner, Request, RequestKind, Timestamp};
+use runtime::RecordCipher;
 use sip::agent::{Accounts, AgentConfig, UserAgent};
 use sip::{ConnectionId, Message, Seal, Transmit};
 
@@ -54,6 +55,7 @@ use spending::Spendings;
 /// A node. The module describes its turns.
 pub struct Node {
     ids: Ids,
+    cipher: RecordCipher,
     limits: Limits,
     metrics: Metrics,
     agent: UserAgent,
@@ -113,6 +115,8 @@ pub struct Parts {
     pub replica: u8,
     /// Seals its tags.
     pub seal: Seal,
+    /// Seals its records.
+    pub cipher: RecordCipher,
     /// Its limits.
     pub limits: Limits,
     /// Its metrics.
@@ -157,6 +161,7 @@ impl Node {
         };
         Self {
             ids: Ids::new(parts.owner, parts.replica, parts.seal, parts.entropy),
+            cipher: parts.cipher,
             limits: parts.limits,
             metrics: parts.metrics,
             agent: UserAgent::new(config, parts.agent_entropy),

@@ -153,7 +153,7 @@ impl Node {
         let leg = self.legs.get(&dialog)?;
         let snapshot = self.agent.snapshot(&[dialog]).pop()?;
         let audio = taken.get(&leg.id).map(|snapshot| &snapshot.session);
-        Some(records::encode(leg, &leg.edge, snapshot, audio))
+        Some(records::encode(leg, &leg.edge, snapshot, audio, &self.cipher))
     }
 
     /// The batch was not stored: its writes become part of the next commit.

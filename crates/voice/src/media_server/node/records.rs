@@ -1,4 +1,5 @@
-//! Legs as versioned records: the dialog, the MSML state, the audio session.
+//! Legs as versioned records: the dialog, the MSML state, the audio session. Where audio may be encrypted the record is sealed: keys are in the
+//! descriptions of the dialog, too.
 
 mod audio_read;
 mod audio_write;
@@ -10,6 +11,7 @@ use media::sdp::{self, Fingerprint, LocalAudio, LocalEncryption, LocalKeys};
 use media::session::SessionSnapshot;
 use model::Encryption;
 use prost::Message as _;
+use runtime::RecordCipher;
 use sip::agent::DialogSnapshot;
 
 use super::leg::Leg;
@@ -50,7 +52,13 @@ pub struct Decoded {
 
 /// A leg's record. It contains no pressed keys: uncollected ones belong to the parties' conversation, and those of a secret are
 /// confidential everywhere.
-pub fn encode(leg: &Leg, edge: &str, mut dialog: DialogSnapshot, audio: Option<&SessionSnapshot>) -> Bytes {
+pub fn encode(
+    leg: &Leg,
+    edge: &str,
+    mut dialog: DialogSnapshot,
+    audio: Option<&SessionSnapshot>,
+    cipher: &RecordCipher,
+) -> Bytes {
     let ConnectionSnapshot { id, running, echo, membership, named } = leg.connection.snapshot();
     let heard_by = membership.as_ref().map(|membership| &membership.heard_by);
     let recording = membership.as_ref().and_then(|membership| membership.recording.clone());
@@ -97,21 +105,38 @@ pub fn encode(leg: &Leg, edge: &str, mut dialog: DialogSnapshot, audio: Option<&
         suites_spent: keys.map(|keys| keys.spent.to_vec()).unwrap_or_default(),
         ice_generation: keys.map(|keys| keys.generation).unwrap_or_default(),
         conference: Some(membership.map(|membership| membership.conference).unwrap_or_default()),
+        sealed: Bytes::new(),
     };
+    let body = if leg.local.encryption.policy() == Encryption::Off { body } else { sealed(body, cipher) };
     let record = v1::StateRecord { kind: KIND.to_owned(), version: VERSION, body: body.encode_to_vec().into() };
     record.encode_to_vec().into()
 }
 
-/// Reads a leg's record. Our descriptions have this address and certificate.
+/// The record of a leg whose audio may be encrypted.
+fn sealed(body: v1::MediaRecord, cipher: &RecordCipher) -> v1::MediaRecord {
+    let sealed = cipher.seal(KIND, body.encode_to_vec()).into();
+    v1::MediaRecord { edge: body.edge, sealed, ..v1::MediaRecord::default() }
+}
+
+/// Reads a leg's record, sealed or, as the release before wrote it, in clear. Our descriptions have this address and certificate.
 ///
 /// # Errors
 /// Names the invalid part.
-pub fn decode(bytes: &[u8], address: std::net::IpAddr, certificate: &Fingerprint) -> Result<Decoded, RecordError> {
+pub fn decode(
+    bytes: &[u8],
+    address: std::net::IpAddr,
+    certificate: &Fingerprint,
+    cipher: &RecordCipher,
+) -> Result<Decoded, RecordError> {
     let record = v1::StateRecord::decode(bytes).map_err(|_| RecordError("state record"))?;
     if record.kind != KIND || record.version != VERSION {
         return Err(RecordError("kind or version"));
     }
-    let body = v1::MediaRecord::decode(record.body).map_err(|_| RecordError("media record"))?;
+    let mut body = v1::MediaRecord::decode(record.body).map_err(|_| RecordError("media record"))?;
+    if !body.sealed.is_empty() {
+        let opened = cipher.open(KIND, &body.sealed).ok_or(RecordError("sealed with another key"))?;
+        body = v1::MediaRecord::decode(opened.as_slice()).map_err(|_| RecordError("sealed media record"))?;
+    }
     let encryption = local_encryption(&body, certificate)?;
     let service = Service::of(&body.request_uri).map_err(|_| RecordError("request_uri"))?;
     let conference = match body.conference {
@@ -183,9 +208,12 @@ fn local_encryption(body: &v1::MediaRecord, certificate: &Fingerprint) -> Result
 }
 
 /// The dialog of a leg's record and the edge of its proxy, as far as they are readable.
-pub fn legible_dialog(bytes: &[u8]) -> Option<(DialogSnapshot, String)> {
+pub fn legible_dialog(bytes: &[u8], cipher: &RecordCipher) -> Option<(DialogSnapshot, String)> {
     let record = v1::StateRecord::decode(bytes).ok()?;
-    let parts = v1::MediaRecordParts::decode(record.body).ok()?;
+    let mut parts = v1::MediaRecordParts::decode(record.body).ok()?;
+    if !parts.sealed.is_empty() {
+        parts = v1::MediaRecordParts::decode(cipher.open(KIND, &parts.sealed)?.as_slice()).ok()?;
+    }
     let dialog = v1::DialogRecord::decode(&*parts.dialog).ok()?;
     Some((dialog_from_record(dialog).ok()?, parts.edge))
 }

@@ -32,6 +32,7 @@ use super::super::metrics::Metrics;
 use super::super::node::{Node, Parts};
 use super::super::prompts::Prompts;
 use super::busy_driver::BusyDriver;
+use crate::test_stores::cipher;
 
 /// The tenant of the bench's calls.
 pub const TENANT: &str = "example";
@@ -69,6 +70,7 @@ fn node(
         trace: runtime::Recorder::off(),
         owner: Owner { node: NodeId::parse("media-1").unwrap(), epoch: Epoch(epoch) },
         seal: Seal::new(&[7; 32]),
+        cipher: cipher(),
         limits,
         metrics: Metrics::default(),
         sent_by: "127.0.13.1".to_owned(),

@@ -1,13 +1,21 @@
-//! Encrypted legs: what media takes by the owner's word, and what its next run keeps.
+//! Encrypted legs: what media takes by the owner's word, what its next run keeps, and that their records show no key.
 
+use std::cell::RefCell;
+
+use bytes::Bytes;
+use contracts::v1;
 use media::g711::Law;
 use media::sdp::crypto::{CryptoLine, SECRET_BYTES};
-use media::sdp::{self, Fingerprint, LocalAudio, LocalEncryption, LocalKeys, Preference, negotiation};
+use media::sdp::{self, Fingerprint, LocalAudio, LocalEncryption, LocalKeys, Preference, Protection, negotiation};
 use model::Encryption;
+use prost::Message as _;
+use runtime::RecordCipher;
+use runtime::installation_key::InstallationKey;
 use sip::StatusCode;
 use sip::agent::Session;
 
 use super::bench::{Bench, Phone, limits};
+use crate::test_stores::cipher;
 
 /// The offer of a phone with these keys.
 fn offer(phone: &Phone, policy: Encryption, key: u8) -> String {
@@ -79,4 +87,80 @@ fn keys_stay_over_a_change_of_the_session_and_a_takeover_and_no_leg_has_those_of
     assert_eq!(bench.node.legs.values().next().and_then(|leg| leg.stream.clone()).unwrap().protection, agreed);
     assert_eq!(keys_of(&bench.reinvite(dialog, secure.clone())).1, first);
     assert_eq!(bench.refused_reinvite(dialog, offer(&phone, Encryption::Off, 1)), StatusCode::NOT_ACCEPTABLE_HERE);
+}
+
+/// The whole of a record of a leg.
+fn opened(state: &Bytes) -> v1::MediaRecord {
+    let record = v1::StateRecord::decode(state.clone()).unwrap();
+    let outer = v1::MediaRecord::decode(record.body).unwrap();
+    assert_eq!((outer.dialog, outer.described.as_str(), outer.audio), (None, "", None), "all of it is sealed");
+    v1::MediaRecord::decode(cipher().open("media", &outer.sealed).unwrap().as_slice()).unwrap()
+}
+
+fn stored(body: &v1::MediaRecord) -> Bytes {
+    let body = body.encode_to_vec().into();
+    v1::StateRecord { kind: "media".to_owned(), version: 1, body }.encode_to_vec().into()
+}
+
+/// Legs whose audio is encrypted.
+fn encrypted(bench: &mut Bench, services: &[&str]) {
+    for service in services {
+        let secure = offer(&Phone::new(Law::Mu), Encryption::Required, 1);
+        let dialog = bench.invite(&format!("{service};encryption=required"), Some(secure));
+        assert!(matches!(bench.answered(dialog), Session::Answer(_)));
+    }
+}
+
+fn agreed(bench: &Bench) -> Vec<Protection> {
+    bench.node.legs.values().filter_map(|leg| leg.stream.as_ref()?.protection).collect()
+}
+
+#[test]
+fn the_record_of_an_encrypted_leg_shows_no_key() {
+    let mut bench = Bench::new(24_160..=24_179, limits());
+    encrypted(&mut bench, &["conf=51"]);
+    let [Protection { ours, theirs }] = agreed(&bench)[..] else { panic!("keys are agreed on") };
+    let secret = bench.node.legs.values().find_map(|leg| leg.local.encryption.keys().map(|keys| keys.secret)).unwrap();
+    let states = RefCell::new(Vec::new());
+    bench.restart_with(|_, record| states.borrow_mut().push(record.state.clone()));
+    let states = states.into_inner();
+    let [state] = &states[..] else { panic!("a record") };
+    let whole = opened(state).encode_to_vec();
+    let is_in = |bytes: &[u8], part: &[u8]| bytes.windows(part.len()).any(|window| window == part);
+    for keying in [ours, theirs] {
+        let line = CryptoLine { tag: 1, keying }.to_string();
+        let (_, in_base64) = line.split_once("inline:").unwrap();
+        assert!(is_in(&whole, keying.material()) && !is_in(state, keying.material()), "the key");
+        assert!(!is_in(state, in_base64.as_bytes()), "the key in a description");
+    }
+    assert!(is_in(&whole, &secret) && !is_in(state, &secret), "what our keys are made of");
+    assert_eq!(agreed(&bench), [Protection { ours, theirs }], "the next run has them");
+}
+
+#[test]
+fn the_record_of_an_encrypted_leg_in_clear_as_the_release_before_wrote_it_is_read() {
+    let mut bench = Bench::new(24_180..=24_199, limits());
+    encrypted(&mut bench, &["conf=52"]);
+    let before = agreed(&bench);
+    bench.restart_with(|_, record| record.state = stored(&opened(&record.state)));
+    assert_eq!((agreed(&bench), before.len()), (before, 1));
+}
+
+#[test]
+fn a_record_that_is_sealed_with_another_key_costs_its_leg_alone() {
+    let mut bench = Bench::new(24_250..=24_269, limits());
+    encrypted(&mut bench, &["conf=53", "conf=54"]);
+    let of_another = RecordCipher::of(&InstallationKey::from_bytes([8; 32]));
+    bench.restart_with(|at, record| {
+        if at == 0 {
+            let sealed = of_another.seal("media", opened(&record.state).encode_to_vec()).into();
+            record.state = stored(&v1::MediaRecord { sealed, ..v1::MediaRecord::default() });
+        }
+    });
+    let aside = bench.node.poll_aside().expect("its record is put aside");
+    assert!(aside.why.contains("sealed with another key"), "{}", aside.why);
+    assert!(bench.node.poll_aside().is_none());
+    assert_eq!(agreed(&bench).len(), 1, "the other leg goes on");
+    // And so does the node.
+    encrypted(&mut bench, &["conf=55"]);
 }

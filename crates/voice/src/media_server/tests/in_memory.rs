@@ -21,8 +21,10 @@ use sip::{ConnectionId, Flow, Message, Seal};
 use super::super::in_memory::{InMemory, Place};
 use super::super::limits::Limits;
 use super::super::node::commit::Undo;
+use super::super::node::records::{Decoded, decode};
 use super::super::node::restore::RestoreError;
-use crate::test_stores::HandClock;
+use crate::dialog_records::RecordError;
+use crate::test_stores::{HandClock, cipher};
 
 mod recording;
 
@@ -262,8 +264,7 @@ fn a_long_announcement_costs_a_write_each_10_s_and_its_beginning_some_more() {
     next.node.restore(&record, now).unwrap();
     let [write] = <[_; 1]>::try_from(next.stored(now)).unwrap();
     let Change::Save { state, .. } = write.change else { panic!("it has a record") };
-    let state =
-        super::super::node::records::decode(&state, "192.0.2.50".parse().unwrap(), &Fingerprint::of(b"ours")).unwrap();
+    let state = decoded(&state).unwrap();
     let played = state.audio.unwrap().treatment.unwrap().progress.played;
     assert!((55 * 8_000..=57 * 8_000).contains(&played), "{played} samples");
 }
@@ -362,6 +363,10 @@ fn a_leg_whose_ports_are_lost_leaves_no_record() {
     ));
 }
 
+fn decoded(state: &[u8]) -> Result<Decoded, RecordError> {
+    decode(state, "192.0.2.50".parse().unwrap(), &Fingerprint::of(b"ours"), &cipher())
+}
+
 /// A record with damaged audio, if it still decodes.
 fn damaged(record: &Record<infra::MediaSessionId>, chance: &mut Seeded) -> Option<Record<infra::MediaSessionId>> {
     let mut state = v1::StateRecord::decode(record.state.clone()).unwrap();
@@ -419,7 +424,7 @@ fn a_damaged_record_costs_its_leg_alone_and_no_turn_without_end() {
             let at = chance.below(bytes.len() as u64) as usize;
             bytes[at] = chance.below(256) as u8;
         }
-        let _ = super::super::node::records::decode(&bytes, "192.0.2.50".parse().unwrap(), &Fingerprint::of(b"ours"));
+        let _ = decoded(&bytes);
     }
 }
 

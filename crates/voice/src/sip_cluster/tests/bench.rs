@@ -140,6 +140,7 @@ fn node_of(epoch: u64, agent_entropy: Box<dyn model::Entropy>, limits: Limits) -
         owner: owner("sip-cluster-1", epoch),
         replica: 1,
         seal: seal(),
+        cipher: crate::test_stores::cipher(),
         limits,
         metrics: Metrics::default(),
         sent_by: "127.0.2.1".to_owned(),

@@ -140,6 +140,19 @@ fn an_answer_that_was_not_offered_is_not_taken() {
 }
 
 #[test]
+fn an_offer_with_the_feedback_profile_is_taken_and_answered_with_it() {
+    for (policy, profile) in [(Encryption::Off, "RTP/AVP"), (Encryption::Required, "RTP/SAVP")] {
+        let offer = offered_by(&side(policy, 1)).to_string();
+        let with_feedback = offer.replace(profile, &format!("{profile}F")) + "a=rtcp-fb:* nack\r\n";
+        let (reply, stream) =
+            answer(&parse(with_feedback.as_bytes()).unwrap(), &side(policy, 2), Preference::default()).unwrap();
+        assert_eq!(reply.media[0].protocol, format!("{profile}F"));
+        assert_eq!(stream.protection.is_some(), policy != Encryption::Off);
+        assert!(reply.media[0].attribute("rtcp-fb").is_none(), "no feedback is agreed on");
+    }
+}
+
+#[test]
 fn an_offer_that_does_not_fit_is_refused_with_its_reason() {
     let check = |text: &str, policy| check_offer(&parse(text.as_bytes()).unwrap(), policy).err();
     let secure = offered_by(&side(Encryption::Required, 1)).to_string();

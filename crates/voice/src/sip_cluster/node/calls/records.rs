@@ -1,4 +1,5 @@
-//! Calls as versioned records: the model's snapshot, the legs, their dialogs.
+//! Calls as versioned records: the model's snapshot, the legs, their dialogs. Legs and dialogs are sealed where a party's audio may be encrypted:
+//! keys are in the descriptions.
 
 mod model_read;
 mod model_write;
@@ -12,6 +13,7 @@ use infra::DialogKey;
 use model::plan::{Contact, PhoneFlow};
 use model::{ConnId, Dn, Encryption, LegId, Timestamp};
 use prost::Message as _;
+use runtime::RecordCipher;
 use sip::agent::{DialogSnapshot, UserAgent};
 use sip::dialog::MAX_FORWARDS;
 use sip::diversion::{Diversion, DiversionReason, Diversions};
@@ -43,7 +45,12 @@ pub fn new_call(state: &CallSnapshot, point: &Dn, application: &str, owner: Stri
 }
 
 /// A call's record. `edge_of` names the edge of the proxy at a connection.
-pub fn encode<'a>(entry: &Entry, agent: &UserAgent, edge_of: impl Fn(ConnectionId) -> &'a str) -> Bytes {
+pub fn encode<'a>(
+    entry: &Entry,
+    agent: &UserAgent,
+    edge_of: impl Fn(ConnectionId) -> &'a str,
+    cipher: &RecordCipher,
+) -> Bytes {
     let mut dialogs = Vec::with_capacity(entry.legs.len() * 2);
     let legs = entry.legs.iter().map(|leg| leg_to_record(leg, agent, &edge_of, &mut dialogs)).collect();
     let body = v1::CallRecord {
@@ -61,9 +68,22 @@ pub fn encode<'a>(entry: &Entry, agent: &UserAgent, edge_of: impl Fn(ConnectionI
         invite_call_id: entry.invite.as_ref().map(|invite| invite.call_id.clone()).unwrap_or_default(),
         invite_from_tag: entry.invite.as_ref().map(|invite| invite.from_tag.clone()).unwrap_or_default(),
         dialogs,
+        sealed: Bytes::new(),
     };
+    let is_encrypted = entry.legs.iter().any(|leg| leg.encryption != Encryption::Off);
+    let body = if is_encrypted { sealed(body, cipher) } else { body };
     let record = v1::StateRecord { kind: KIND.to_owned(), version: VERSION, body: Bytes::from(body.encode_to_vec()) };
     Bytes::from(record.encode_to_vec())
+}
+
+/// The record of a call with a party whose audio may be encrypted.
+fn sealed(mut body: v1::CallRecord, cipher: &RecordCipher) -> v1::CallRecord {
+    let (legs, dialogs) = (std::mem::take(&mut body.legs), std::mem::take(&mut body.dialogs));
+    let within = v1::CallRecord { legs, dialogs, ..v1::CallRecord::default() };
+    body.sealed = cipher.seal(KIND, within.encode_to_vec()).into();
+    // Without a stage: the release before, which does not look for what is sealed, refuses the record instead of going on without legs.
+    body.legs = vec![v1::LegRecord::default()];
+    body
 }
 
 fn leg_to_record<'a>(
@@ -156,16 +176,25 @@ pub struct Decoded {
     pub dialogs: Vec<(Option<DialogSnapshot>, Option<DialogSnapshot>)>,
 }
 
-/// Reads a call's record. `link_of` gives the connection to the proxy with that edge.
+/// Reads a call's record, sealed or, as the release before wrote it, in clear. `link_of` gives the connection to the proxy with that edge.
 ///
 /// # Errors
 /// Names the part that is invalid.
-pub fn decode(bytes: &[u8], mut link_of: impl FnMut(&str) -> ConnectionId) -> Result<Decoded, RecordError> {
+pub fn decode(
+    bytes: &[u8],
+    mut link_of: impl FnMut(&str) -> ConnectionId,
+    cipher: &RecordCipher,
+) -> Result<Decoded, RecordError> {
     let record = v1::StateRecord::decode(bytes).map_err(|_| RecordError("state record"))?;
     if record.kind != KIND || record.version != VERSION {
         return Err(RecordError("kind or version"));
     }
-    let body = v1::CallRecord::decode(record.body).map_err(|_| RecordError("call record"))?;
+    let mut body = v1::CallRecord::decode(record.body).map_err(|_| RecordError("call record"))?;
+    if !body.sealed.is_empty() {
+        let within = cipher.open(KIND, &body.sealed).ok_or(RecordError("sealed with another key"))?;
+        body.legs.clear();
+        body.merge(within.as_slice()).map_err(|_| RecordError("sealed legs"))?;
+    }
     let first = model_read::snapshot(body.model.ok_or(RecordError("model"))?)?;
     let further = body.further.into_iter().map(model_read::snapshot).collect::<Result<Vec<_>, _>>()?;
     let mut stored: Vec<Option<v1::DialogRecord>> = body.dialogs.into_iter().map(Some).collect();
@@ -276,19 +305,26 @@ pub fn further_calls(bytes: &[u8]) -> Vec<ConnId> {
     ids.into_iter().map(|call| ConnId(call.conn_id)).collect()
 }
 
-/// What can still be read of a record that [`decode`] refuses.
-#[derive(Default)]
-pub struct Legible {
-    /// The model of its calls.
-    pub thread: Option<Thread>,
-    /// Its dialogs, each with the edge of the proxy by which it goes, where that is known.
-    pub dialogs: Vec<(DialogSnapshot, Option<String>)>,
+/// The model of the calls of a record that [`decode`] refuses, as far as it can be read.
+pub fn legible_thread(bytes: &[u8]) -> Option<Thread> {
+    let parts = parts(bytes)?;
+    let first = model_read::snapshot(v1::CallModelRecord::decode(&*parts.model).ok()?).ok()?;
+    let further = parts.further.iter().filter_map(|call| v1::CallModelRecord::decode(&**call).ok());
+    Some(Thread::restore(first, further.filter_map(|call| model_read::snapshot(call).ok()).collect()))
 }
 
-/// Reads each part of a record by itself and leaves out what is damaged.
-pub fn legible(bytes: &[u8]) -> Legible {
-    let Ok(record) = v1::StateRecord::decode(bytes) else { return Legible::default() };
-    let Ok(parts) = v1::CallRecordParts::decode(record.body) else { return Legible::default() };
+fn parts(bytes: &[u8]) -> Option<v1::CallRecordParts> {
+    v1::CallRecordParts::decode(v1::StateRecord::decode(bytes).ok()?.body).ok()
+}
+
+/// The dialogs of such a record, each with the edge of the proxy by which it goes, where that is known. What is damaged is left out.
+pub fn legible_dialogs(bytes: &[u8], cipher: &RecordCipher) -> Vec<(DialogSnapshot, Option<String>)> {
+    let Some(mut parts) = parts(bytes) else { return Vec::new() };
+    if !parts.sealed.is_empty() {
+        let within = cipher.open(KIND, &parts.sealed);
+        let within = within.and_then(|within| v1::CallRecordParts::decode(within.as_slice()).ok());
+        parts = within.unwrap_or_default();
+    }
     let legs: Vec<v1::LegRecord> = parts.legs.iter().filter_map(|leg| v1::LegRecord::decode(&**leg).ok()).collect();
     let edge_of = |index: usize| {
         let index = u32::try_from(index).ok();
@@ -298,13 +334,7 @@ pub fn legible(bytes: &[u8]) -> Legible {
         let record = v1::DialogRecord::decode(&**bytes).ok()?;
         Some((dialog_from_record(record).ok()?, edge_of(index)))
     };
-    let model = v1::CallModelRecord::decode(&*parts.model).ok();
-    let further = parts.further.iter().filter_map(|call| v1::CallModelRecord::decode(&**call).ok());
-    let further = further.filter_map(|call| model_read::snapshot(call).ok()).collect();
-    Legible {
-        thread: model.and_then(|model| model_read::snapshot(model).ok()).map(|first| Thread::restore(first, further)),
-        dialogs: parts.dialogs.iter().enumerate().filter_map(dialog).collect(),
-    }
+    parts.dialogs.iter().enumerate().filter_map(dialog).collect()
 }
 
 fn leg_from_record(

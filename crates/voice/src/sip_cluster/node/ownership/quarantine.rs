@@ -93,7 +93,7 @@ impl Node {
     }
 
     fn end_dialogs(&mut self, record: &Record<ConnId>, now: Timestamp) {
-        for (dialog, edge) in records::legible(&record.state).dialogs {
+        for (dialog, edge) in records::legible_dialogs(&record.state, &self.cipher) {
             let connection = self.proxies.link_at(edge.as_deref().unwrap_or(NO_EDGE), now);
             let how = Restore { stream: Some(Flow::Stream { connection }), resend: false, cseq_jump: 0 };
             self.agent.end_from_snapshot(dialog, how);
@@ -103,7 +103,7 @@ impl Node {
 
 /// The facts of a call's end, as far as its record can be read.
 fn facts_of_end(record: &Record<ConnId>, now: Timestamp) -> Vec<Stamped> {
-    let end = || Some(end_of(&mut records::legible(&record.state).thread?, record, now));
+    let end = || Some(end_of(&mut records::legible_thread(&record.state)?, record, now));
     catch_unwind(AssertUnwindSafe(end)).ok().flatten().unwrap_or_default()
 }
 

@@ -22,6 +22,7 @@ use crate::sip_cluster::node::calls::direct::PhoneRules;
 use crate::sip_cluster::node::calls::trunk::settings::TrunkRules;
 use crate::sip_cluster::node::lookup::Found;
 use crate::sip_cluster::node::{Node, Parts};
+use crate::test_stores::cipher;
 
 /// The role of nodes.
 pub const ROLE: &str = "sip-cluster";
@@ -148,6 +149,7 @@ pub fn core_of(owner: &Owner, at: usize, direct_media: bool) -> Node {
         owner: owner.clone(),
         replica: at as u8 + 1,
         seal: seal(),
+        cipher: cipher(),
         limits: Limits { session_expires_s: 90, ..Limits::default() },
         metrics: Metrics::default(),
         sent_by: format!("127.0.2.{}", at + 1),

@@ -9,6 +9,7 @@ use super::world::World;
 use crate::sip_cluster::node::calls::call::Entry;
 use crate::sip_cluster::node::calls::leg::{Leg, OwedSession};
 use crate::sip_cluster::node::calls::records::{self, Decoded};
+use crate::test_stores::cipher;
 use sip::ConnectionId;
 
 /// Dialogs as they were; no message is sent.
@@ -23,10 +24,14 @@ impl World {
             let Some(core) = &self.nodes[at].core else { return };
             let Some(entry) = core.table().get(&write.conn_id) else { continue };
             let mut edges = Vec::new();
-            let read = records::decode(state, |edge| {
-                edges.push(edge.to_owned());
-                ConnectionId(edges.len() as u64 - 1)
-            });
+            let read = records::decode(
+                state,
+                |edge| {
+                    edges.push(edge.to_owned());
+                    ConnectionId(edges.len() as u64 - 1)
+                },
+                &cipher(),
+            );
             let wrong = match read {
                 Err(error) => Some(error.to_string()),
                 Ok(read) => lost(entry, core.agent(), &read).or_else(|| {
@@ -80,5 +85,5 @@ fn written_again(read: Decoded, edges: &[String], now: Timestamp) -> Result<byte
         leg.phone = restore(phone).map_err(|error| error.to_string())?;
         leg.media = restore(media).map_err(|error| error.to_string())?;
     }
-    Ok(records::encode(&entry, &agent, |link| edges[link.0 as usize].as_str()))
+    Ok(records::encode(&entry, &agent, |link| edges[link.0 as usize].as_str(), &cipher()))
 }
