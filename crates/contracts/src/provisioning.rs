@@ -278,6 +278,9 @@ pub struct Trunk {
     /// Whether the audio with its carrier is encrypted.
     #[serde(default)]
     pub encryption: Encryption,
+    /// The codecs that are spoken with its carrier, in order of preference, as `PCMA` and `opus`; none: the tenant's.
+    #[serde(default)]
+    pub codecs: Vec<String>,
     /// How many calls a second go out by it; none without a limit.
     #[serde(default)]
     pub calls_per_second: Option<u32>,

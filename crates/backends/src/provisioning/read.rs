@@ -272,6 +272,7 @@ fn trunk(row: &Row, lists: &mut Lists) -> Result<Trunk> {
         options: is_set(row, "options")?,
         register: is_set(row, "registers")?,
         encryption: encryption(row, "table trunk")?,
+        codecs: codecs(row)?,
         calls_per_second: get(row, "calls_per_second")?,
         drain: is_set(row, "drain")?,
         asserts_identity: is_set(row, "asserts_identity")?,
@@ -283,6 +284,12 @@ fn trunk(row: &Row, lists: &mut Lists) -> Result<Trunk> {
         headers,
         stir: stir(row)?,
     })
+}
+
+/// Stored as their names, with a space between two.
+fn codecs(row: &Row) -> Result<Vec<String>> {
+    let names = get::<Option<String>>(row, "codecs")?.unwrap_or_default();
+    Ok(names.split_whitespace().map(str::to_owned).collect())
 }
 
 fn diversion(row: &Row) -> Result<DiversionForm> {

@@ -137,6 +137,7 @@ impl Trunk {
             calls_max: _,
             direct_media: _,
             encryption: _,
+            codecs: _,
             headers: _,
             // A trunk has it beside `user`.
             password: _,
@@ -221,6 +222,7 @@ mod tests {
             options: false,
             register: false,
             encryption: crate::provisioning::Encryption::Off,
+            codecs: Vec::new(),
             calls_per_second: None,
             drain: false,
             asserts_identity: false,

@@ -128,6 +128,7 @@ pub fn objects(tenant: &str) -> TenantObjects {
         options: true,
         register: true,
         encryption: Encryption::Required,
+        codecs: vec!["opus".into(), "PCMA".into()],
         calls_per_second: Some(10),
         drain: true,
         asserts_identity: true,

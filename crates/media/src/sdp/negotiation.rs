@@ -112,7 +112,7 @@ impl NegotiationError {
             Self::NoConnection => (301, "the audio has no connection address: there is no c= line"),
             Self::Family => (301, "the audio has an address of a family, IPv4 or IPv6, that is not here"),
             Self::NoCodec => {
-                (305, "no codec is offered that is spoken here: PCMA, PCMU, G722 or opus, as the tenant allows")
+                (305, "no codec is offered that is spoken here: PCMA, PCMU, G722 or opus, as tenant and trunk allow")
             }
             Self::NoAudio | Self::Mismatch => (304, "no audio over RTP/AVP or RTP/SAVP is offered"),
             Self::Encrypted => (302, "the audio is encrypted, and the setting here is encryption: off"),
@@ -309,7 +309,7 @@ fn same_family(stream: &AudioStream, ours: IpAddr) -> Result<(), NegotiationErro
     if other { Err(NegotiationError::Family) } else { Ok(()) }
 }
 
-/// Removes all codecs but these from a description: one that the tenant does not use is neither offered nor accepted.
+/// Removes all codecs but these from a description: one that is not used there is neither offered nor accepted.
 /// An empty list restricts nothing.
 pub fn speaking(mut description: Description, codecs: &[Codec]) -> Description {
     if codecs.is_empty() {

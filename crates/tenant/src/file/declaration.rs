@@ -88,7 +88,9 @@ pub(super) static TENANT: Shape = Shape::Record(&[
     ),
 ]);
 
-static CODECS: Shape = Shape::List { of: &Shape::OneOf(&["PCMU", "PCMA", "G722", "opus"]), max: 4 };
+static CODEC: Shape = Shape::OneOf(&["PCMU", "PCMA", "G722", "opus"]);
+static CODECS: Shape = Shape::List { of: &CODEC, max: 4 };
+static TRUNK_CODECS: Shape = Shape::Choice { of: &CODEC, max: 4 };
 static RING: Shape = Shape::Number { min: 1, max: 600 };
 static WRAP_UP: Shape = Shape::Number { min: 0, max: 3_600 };
 static MINUTES: Shape = Shape::Number { min: 0, max: 1_440 };
@@ -402,7 +404,13 @@ static TRUNKS: Shape = Shape::List {
             "direct_media",
             Optional,
             &Shape::Flag,
-            "Whether audio may go between its carrier and a phone directly; without it false: through media. Has no effect where `encryption` is not off.",
+            "Whether audio may go between its carrier and a phone directly; without it false: through media. Has no effect where `encryption` is not off, or with `codecs`.",
+        ),
+        field(
+            "codecs",
+            Optional,
+            &TRUNK_CODECS,
+            "The codecs that are offered to its carrier, in this order, and taken from it, and no others; without it the tenant's.",
         ),
         field(
             "encryption",

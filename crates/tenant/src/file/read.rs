@@ -240,6 +240,7 @@ impl Reader<'_> {
                     options: flag(item, "options").unwrap_or_default(),
                     register: flag(item, "register").unwrap_or_default(),
                     encryption: encryption(item),
+                    codecs: texts(item, "codecs"),
                     calls_per_second: number(item, "calls_per_second"),
                     drain: flag(item, "drain").unwrap_or_default(),
                     asserts_identity: flag(item, "asserts_identity").unwrap_or_default(),

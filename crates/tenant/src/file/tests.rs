@@ -76,6 +76,32 @@ fn encryption_of_phones_and_trunks_comes_back_from_an_export() {
 }
 
 #[test]
+fn codecs_of_a_trunk_come_back_from_an_export_in_their_order_and_are_at_least_one_known_one() {
+    let text = |codecs: &str| {
+        format!(
+            "tenant: x\nname: x\nrealm: x.invalid\nhold_music: music\nprompts:\n  music: music.wav\n\
+             trunks:\n  - {{name: t, allow: []{codecs}}}\n"
+        )
+    };
+    for (codecs, read) in [("", vec![]), (", codecs: [opus, PCMA]", vec!["opus", "PCMA"])] {
+        let objects = read_with_documents(&text(codecs)).expect("a tenant");
+        assert_eq!(objects.trunks[0].codecs, read);
+        assert_eq!(objects.tenant.codecs.len(), 4, "those of the tenant are its own");
+        assert_eq!(read_with_documents(&write(&objects).yaml), Ok(objects));
+    }
+    let wrong = [
+        ("[]", "trunks[0].codecs", "it is empty: leave the key out, or name at least one"),
+        ("[G729]", "trunks[0].codecs[0]", "it must be one of PCMU, PCMA, G722, opus"),
+        ("[PCMA, PCMA]", "trunks[0].codecs[1]", "PCMA stands there twice"),
+        ("PCMA", "trunks[0].codecs", "a list is needed, this is text"),
+    ];
+    for (codecs, key, reason) in wrong {
+        let faults = read_with_documents(&text(&format!(", codecs: {codecs}"))).expect_err(codecs).0;
+        assert_eq!((faults[0].key.as_str(), faults[0].reason.as_str()), (key, reason));
+    }
+}
+
+#[test]
 fn every_fault_is_reported_with_line_and_key() {
     let text = "\
 tenant: Example!

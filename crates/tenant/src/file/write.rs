@@ -177,6 +177,7 @@ fn trunk(trunk: &Trunk) -> String {
         options,
         register,
         encryption: secured,
+        codecs,
         calls_per_second,
         drain,
         asserts_identity,
@@ -189,11 +190,7 @@ fn trunk(trunk: &Trunk) -> String {
         stir: signed,
     } = trunk;
     let allow = flow(allow.iter().map(String::as_str));
-    let certificate_names = match &**certificate_names {
-        [] => String::new(),
-        names => format!(", certificate_names: {}", flow(names.iter().map(String::as_str))),
-    };
-    let more = certificate_names
+    let more = listed("certificate_names", certificate_names)
         + &optional("contact", contact.as_deref())
         + &optional("prefix", prefix.as_deref())
         + &optional("caller_id", caller_id.as_deref())
@@ -215,10 +212,19 @@ fn trunk(trunk: &Trunk) -> String {
         + if *options { ", options: true" } else { "" }
         + if *register { ", register: true" } else { "" }
         + &encryption(*secured)
+        + &listed("codecs", codecs)
         + &diversion(*diverted)
         + &headers::line(rules)
         + &stir::line(signed);
     format!("- {{name: {}, allow: {allow}{more}}}", text(name))
+}
+
+/// Nothing for an empty list.
+fn listed(key: &str, entries: &[String]) -> String {
+    match entries {
+        [] => String::new(),
+        entries => format!(", {key}: {}", flow(entries.iter().map(String::as_str))),
+    }
 }
 
 /// Nothing for what holds without it.

@@ -258,6 +258,41 @@ fn is_refused(phone: &mut Phone, code: &str) -> Result<()> {
     Ok(())
 }
 
+/// The INVITE that the carrier gets of a trunk with these keys, line by line.
+fn invite_by(keys: &str) -> Result<Vec<String>> {
+    let site = site_with(keys)?;
+    let watch = Watch::start(&site, "0-0")?;
+    goes_out(&site, NUMBER)?;
+    let carrier = Endpoint::listen(site.peer_address(CARRIER).into())?;
+    let busy = sipp_phone(&site, CARRIER, "agent-busy.xml", &carrier, &["-m", "1"])?;
+    let mut own = baresip_phone_that_says(&prompt("announcement"), &site, 10, "7101", Answer::Auto)?;
+    own.dial(DIALLED)?;
+    watch.wait_for("DestinationBusy@7101", SOON)?;
+    own.wait_for("CALL_CLOSED", SOON)?;
+    let called = busy.finish(SOON)?;
+    called.expect_success()?;
+    watch.wait_for("CallDeleted", SOON)?;
+    site.is_at_rest()?;
+    check_log_and_laws(&site, &watch.facts())?;
+    let mut received = called.messages.split("message received");
+    let invite = received.find(|text| text.contains("INVITE sip:")).and_then(|text| text.split("message sent").next());
+    Ok(invite.unwrap_or_default().lines().map(|line| line.trim().to_owned()).collect())
+}
+
+/// The encodings that an INVITE offers, in its order.
+fn offered(invite: &[String]) -> Vec<&str> {
+    let maps = invite.iter().filter_map(|line| line.strip_prefix("a=rtpmap:"));
+    maps.filter_map(|map| map.split_once(' ')).map(|(_, encoding)| encoding).collect()
+}
+
+#[test]
+fn a_carrier_is_offered_the_codecs_of_its_trunk_in_their_order() -> Result<()> {
+    let invite = invite_by(", codecs: [PCMU, PCMA]")?;
+    assert_eq!(offered(&invite), ["PCMU/8000", "PCMA/8000", "telephone-event/8000"]);
+    assert!(invite.iter().any(|line| line.starts_with("m=audio ") && line.ends_with(" RTP/AVP 0 8 101")), "{invite:?}");
+    Ok(())
+}
+
 #[test]
 fn a_full_trunk_takes_a_call_again_when_one_is_over() -> Result<()> {
     let site = site_with(", calls_max: 1")?;

@@ -27,6 +27,7 @@ mod restart;
 mod sessions;
 mod sips;
 mod spending;
+mod trunk_audio;
 mod trunk_limits;
 mod user_to_user;
 mod verification;

@@ -73,6 +73,7 @@ fn the_password_of_a_trunk_is_in_no_list_of_objects() {
         options: false,
         register: false,
         encryption: contracts::provisioning::Encryption::Off,
+        codecs: Vec::new(),
         calls_per_second: None,
         drain: false,
         asserts_identity: false,

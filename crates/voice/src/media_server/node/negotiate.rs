@@ -16,7 +16,7 @@ use super::{Node, note};
 impl Node {
     /// Our offer, for an INVITE without one.
     pub(super) fn make_offer(&mut self, dialog: DialogId) -> Result<Bytes, StatusCode> {
-        let preference = self.preference(dialog, self.tenants_codec(dialog));
+        let preference = self.preference(dialog, self.first_wanted(dialog));
         let leg = self.legs.get_mut(&dialog).ok_or(StatusCode::SERVER_INTERNAL_ERROR)?;
         let mut offer = negotiation::offer(&leg.local, preference, &codecs(&leg.request_uri));
         if let Some(before) = &leg.described {
@@ -61,7 +61,7 @@ impl Node {
     /// Handles the ACK, with the answer to our offer if we made one. Starts an announcement.
     pub(super) fn acknowledged(&mut self, dialog: DialogId, answer: Option<&[u8]>, now: Timestamp) {
         if let Some(answer) = answer {
-            let preference = self.preference(dialog, self.tenants_codec(dialog));
+            let preference = self.preference(dialog, self.first_wanted(dialog));
             let Some(leg) = self.legs.get(&dialog) else { return };
             let stream = sdp::parse(answer).ok().zip(leg.described.as_ref()).and_then(|(answer, offered)| {
                 let stream = negotiation::accept_answer(offered, &answer, preference);
@@ -116,8 +116,8 @@ impl Node {
         Preference { codec, direction: Direction::SendRecv }
     }
 
-    /// The codec that the tenant prefers.
-    fn tenants_codec(&self, dialog: DialogId) -> Option<Codec> {
+    /// The codec that its owner wants most.
+    fn first_wanted(&self, dialog: DialogId) -> Option<Codec> {
         self.legs.get(&dialog).and_then(|leg| codecs(&leg.request_uri).first().copied())
     }
 

@@ -21,8 +21,8 @@ pub enum Service {
     Msml,
 }
 
-/// The codecs that a Request-URI allows, most preferred first (`;codecs=PCMA+PCMU`): those of the owner's tenant. An empty list means no
-/// restriction.
+/// The codecs that a Request-URI allows, most preferred first (`;codecs=PCMA+PCMU`): those of the party's trunk, or of the owner's
+/// tenant. An empty list means no restriction.
 pub fn codecs(request_uri: &str) -> Vec<Codec> {
     let uri = Uri::parse(request_uri).ok();
     let names = uri.as_ref().and_then(|uri| uri.params().get("codecs").map(str::to_owned)).unwrap_or_default();

@@ -7,6 +7,7 @@ use std::time::Duration;
 use contracts::provisioning::DiversionForm;
 use infra::{CallWrite, Written};
 use ivr::msml;
+use media::codec::Codec;
 use model::entropy::Seeded;
 use model::plan::{Contact, Destination, Outside, Way};
 use model::{ConnId, Encryption, Epoch, EventName, LegId, NodeId, Owner, TenantId, Timestamp};
@@ -59,6 +60,8 @@ pub struct Bench {
     pub media_dialogs: Vec<DialogId>,
     /// The conference that each of them was for.
     conferences: Vec<String>,
+    /// The Request-URIs of media's INVITEs.
+    pub media_asked: Vec<String>,
     /// Number of these dialogs before the events that media handles now.
     media_known: usize,
     pub caller_dialog: Option<DialogId>,
@@ -142,9 +145,10 @@ fn node_of(epoch: u64, agent_entropy: Box<dyn model::Entropy>, limits: Limits) -
             is_known: true,
             calls_max: (trunk == "narrow").then_some(1),
             early_speech: trunk == "open",
-            direct_media: trunk == "straight",
+            direct_media: ["straight", "lawful"].contains(&trunk),
             options: false,
             encryption: if trunk == "secure" { Encryption::Required } else { Encryption::Off },
+            codecs: if trunk == "lawful" { vec![Codec::Pcma, Codec::Pcmu] } else { Vec::new() },
             calls_per_second: (trunk == "slow").then_some(2),
             drains: trunk == "drained",
             asserts_identity: trunk == "asserting",
@@ -190,6 +194,7 @@ impl Bench {
             played: Vec::new(),
             media_dialogs: Vec::new(),
             conferences: Vec::new(),
+            media_asked: Vec::new(),
             media_known: 0,
             caller_dialog: None,
             phone_dialog: None,
@@ -416,6 +421,7 @@ impl Bench {
                 };
                 let local = LocalIdentity { tag: tag.seal(&seal()), contact: "<sip:media@192.0.2.5>".to_owned() };
                 let target = request.request_uri().expect("a URI").to_owned();
+                self.media_asked.push(target.clone());
                 // Legs that are requested before media has answered are not pinned yet.
                 let conference = target.split('@').next().unwrap_or_default().to_owned();
                 if self.conferences.get(..self.media_known).is_some_and(|known| known.contains(&conference)) {

@@ -133,6 +133,7 @@ fn a_trunk_keeps_the_networks_that_are_networks() {
         options: false,
         register: false,
         encryption: contracts::provisioning::Encryption::Off,
+        codecs: Vec::new(),
         calls_per_second: None,
         drain: false,
         asserts_identity: false,

@@ -41,9 +41,9 @@ impl PhoneRules {
 }
 
 impl TrunkRules {
-    /// As of a phone.
+    /// As of a phone. A phone's offer names what the phone speaks, so that codecs of a trunk's own need media, too.
     fn goes_directly(self) -> bool {
-        self.direct_media && self.encryption == Encryption::Off
+        self.direct_media && self.encryption == Encryption::Off && self.codecs.is_empty()
     }
 }
 
@@ -234,7 +234,7 @@ impl Node {
         {
             return note("an answer", self.agent.accept_offer(dialog, local, now));
         }
-        if let Some(refusal) = session::refusal(&offer, &self.codecs(conn_id), self.encryption(conn_id, id)) {
+        if let Some(refusal) = session::refusal(&offer, &self.codecs(conn_id, id), self.encryption(conn_id, id)) {
             return note("a refusal", self.agent.refuse_offer(dialog, refusal, now));
         }
         if !self.ask_media(conn_id, id, Some(offer), now) {
@@ -271,7 +271,7 @@ impl Node {
 
     /// Offers a party whose audio goes directly the session of media.
     pub(super) fn offer_media(&mut self, conn_id: ConnId, id: LegId, now: Timestamp) {
-        let codecs = self.codecs(conn_id);
+        let codecs = self.codecs(conn_id, id);
         let has_agreed = |phone: DialogId| Some(self.agent.leg(phone)?.offer_answer.local().is_some());
         if self.leg(conn_id, id).and_then(|leg| has_agreed(leg.phone?)) == Some(false) {
             // Its 200 waits for a PRACK: it is offered media's session at a later sweep.

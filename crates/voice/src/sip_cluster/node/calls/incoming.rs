@@ -280,7 +280,7 @@ impl Node {
         let encryption = self.encryption_of_caller(&tenant, &caller);
         let offer = self.agent.leg(dialog).and_then(|leg| leg.offer_answer.open());
         if let Some(refusal) =
-            offer.and_then(|offer| session::refusal(offer, &(self.prompts)(&tenant).codecs, encryption))
+            offer.and_then(|offer| session::refusal(offer, &self.codecs_of_caller(&tenant, &caller), encryption))
         {
             return Err(refusal);
         }

@@ -35,7 +35,7 @@ impl From<Refusal> for Reply {
 
 /// How an offer without usable audio is refused: 400 if it is no description, 488 if it names nothing that we support.
 ///
-/// `codecs` are the tenant's; empty means no restriction.
+/// `codecs` are those of the trunk or the tenant; empty means no restriction.
 pub fn refusal(offer: &[u8], codecs: &[Codec], encryption: Encryption) -> Option<Refusal> {
     let Ok(offer) = sdp::parse::parse(offer) else {
         return Some(StatusCode::BAD_REQUEST.into());

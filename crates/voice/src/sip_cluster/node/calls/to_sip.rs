@@ -194,7 +194,7 @@ impl Node {
             None => MEDIA_HOST.to_owned(),
         };
         let at = entry.seat_of(id).map(|seat| seat.room).unwrap_or_default();
-        let codecs = codecs_param(&self.codecs(conn_id));
+        let codecs = codecs_param(&self.codecs(conn_id, id));
         let encryption = encryption_param(self.encryption(conn_id, id));
         let target = format!("sip:conf={}@{host}{codecs}{encryption}", room(conn_id, at));
         let mut headers = vec![(sip::proxy::headers::TENANT, entry.tenant.to_string())];
@@ -406,7 +406,7 @@ pub(in crate::sip_cluster::node) fn party_header(leg: &Leg) -> Option<(HeaderNam
     Some((sip::proxy::headers::PARTY, leg.party?.to_string()))
 }
 
-/// The parameter that tells media the tenant's codecs, preferred first.
+/// The parameter that tells media what is spoken with the party, preferred first.
 fn codecs_param(codecs: &[Codec]) -> String {
     let names: Vec<&str> = codecs.iter().map(|codec| codec.name()).collect();
     if names.is_empty() { String::new() } else { format!(";codecs={}", names.join("+")) }

@@ -1,5 +1,6 @@
 //! What concerns the trunk of a call: its settings and limits, its rules about headers, and what its carrier is told.
 
+mod audio;
 mod diversion;
 pub mod header_rules;
 pub mod identity;

@@ -1,6 +1,7 @@
 //! What a tenant has set for its trunks, as a node reads it.
 
 use contracts::provisioning::DiversionForm;
+use media::codec::Codec;
 use model::{Encryption, TenantId};
 
 /// What a tenant has set for a trunk.
@@ -18,6 +19,8 @@ pub struct TrunkRules {
     pub options: bool,
     /// Whether the audio with its carrier is encrypted.
     pub encryption: Encryption,
+    /// The codecs that are spoken with its carrier, preferred first; none: the tenant's.
+    pub codecs: Vec<Codec>,
     /// How many calls a second go out by it.
     pub calls_per_second: Option<u32>,
     /// Whether no further calls go out by it.
