@@ -129,7 +129,7 @@ async fn turn(file: &Path) -> std::io::Result<File> {
 
 fn migrator() -> Migrator {
     // A released step is never changed: each change is a step of its own.
-    const STEPS: [(&str, &str); 22] = [
+    const STEPS: [(&str, &str); 23] = [
         ("configuration", include_str!("sqlite/schema.sql")),
         ("wallboard", include_str!("sqlite/wallboard.sql")),
         ("outgoing", include_str!("sqlite/outgoing.sql")),
@@ -152,6 +152,7 @@ fn migrator() -> Migrator {
         ("certificate names", include_str!("sqlite/certificate_names.sql")),
         ("agent limits", include_str!("sqlite/agent_limits.sql")),
         ("trunk codecs", include_str!("sqlite/trunk_codecs.sql")),
+        ("trunk dtmf", include_str!("sqlite/trunk_dtmf.sql")),
     ];
     let steps = (1..).zip(STEPS).map(|(number, (name, sql))| {
         let sql = sqlx::AssertSqlSafe(sql).into_sql_str();

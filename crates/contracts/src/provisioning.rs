@@ -6,6 +6,7 @@ mod agents;
 mod codes;
 mod dialling;
 mod diversion;
+mod dtmf;
 mod encryption;
 mod full_numbers;
 mod headers;
@@ -23,6 +24,7 @@ pub use agents::{Agent, AgentRules, LoginPasswordRule, NoAnswerAction};
 pub use codes::{FeatureAction, FeatureCode};
 pub use dialling::{DialAction, DialRule, Schedule, Spender};
 pub use diversion::DiversionForm;
+pub use dtmf::DtmfForm;
 pub use encryption::Encryption;
 pub use full_numbers::UnfittingNumber;
 pub use headers::{HeaderRule, HeaderRuleAction, HeaderRuleOn};
@@ -281,6 +283,9 @@ pub struct Trunk {
     /// The codecs that are spoken with its carrier, in order of preference, as `PCMA` and `opus`; none: the tenant's.
     #[serde(default)]
     pub codecs: Vec<String>,
+    /// How keys go to its carrier and come from it; none: as is negotiated.
+    #[serde(default)]
+    pub dtmf: Option<DtmfForm>,
     /// How many calls a second go out by it; none without a limit.
     #[serde(default)]
     pub calls_per_second: Option<u32>,

@@ -2574,6 +2574,9 @@ pub struct LegRecord {
     /// Of a caller, whether it has called `sips:` in the clear: its call goes on if it is an emergency.
     #[prost(bool, tag = "51")]
     pub sips_in_the_clear: bool,
+    /// How keys go to its party and come from it: events, info or tones; empty: as is negotiated.
+    #[prost(string, tag = "52")]
+    pub dtmf: ::prost::alloc::string::String,
 }
 /// Where somebody is.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

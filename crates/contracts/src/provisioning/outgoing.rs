@@ -138,6 +138,7 @@ impl Trunk {
             direct_media: _,
             encryption: _,
             codecs: _,
+            dtmf: _,
             headers: _,
             // A trunk has it beside `user`.
             password: _,
@@ -223,6 +224,7 @@ mod tests {
             register: false,
             encryption: crate::provisioning::Encryption::Off,
             codecs: Vec::new(),
+            dtmf: None,
             calls_per_second: None,
             drain: false,
             asserts_identity: false,

@@ -1,7 +1,7 @@
 //! The declaration of the tenant's file.
 
-use contracts::provisioning::DiversionForm;
 use contracts::provisioning::networks::CERTIFICATE_NAMES_MAX;
+use contracts::provisioning::{DiversionForm, DtmfForm};
 use serde_json::{Value as Json, json};
 
 use super::agents::{AGENTS, NO_ANSWER_ACTION, THRESHOLD, WRAP_UP};
@@ -349,13 +349,19 @@ static TRUNKS: Shape = Shape::List {
             "direct_media",
             Optional,
             &Shape::Flag,
-            "Whether audio may go between its carrier and a phone directly; without it false: through media. Has no effect where `encryption` is not off, or with `codecs`.",
+            "Whether audio may go between its carrier and a phone directly; without it false: through media. Has no effect where `encryption` is not off, or with `codecs`, or with `dtmf` that is info or tones.",
         ),
         field(
             "codecs",
             Optional,
             &TRUNK_CODECS,
             "The codecs that are offered to its carrier, in this order, and taken from it, and no others; without it the tenant's.",
+        ),
+        field(
+            "dtmf",
+            Optional,
+            &DTMF,
+            "How keys go to its carrier and come from it: as telephone events (RFC 4733), by SIP INFO, or as tones in the audio; without it as is negotiated.",
         ),
         field(
             "encryption",
@@ -399,6 +405,7 @@ static ACTION: Shape = Shape::OneOf(&[
     "park",
 ]);
 
+static DTMF: Shape = Shape::OneOf(&DtmfForm::NAMES);
 static DIVERSION: Shape = Shape::OneOf(&DiversionForm::NAMES);
 
 static FEATURE_CODES: Shape = Shape::List {

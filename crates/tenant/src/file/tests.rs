@@ -1,4 +1,4 @@
-use contracts::provisioning::{DnKind, Encryption, NoAnswerAction};
+use contracts::provisioning::{DnKind, DtmfForm, Encryption, NoAnswerAction};
 
 use super::*;
 
@@ -99,6 +99,27 @@ fn codecs_of_a_trunk_come_back_from_an_export_in_their_order_and_are_at_least_on
         let faults = read_with_documents(&text(&format!(", codecs: {codecs}"))).expect_err(codecs).0;
         assert_eq!((faults[0].key.as_str(), faults[0].reason.as_str()), (key, reason));
     }
+}
+
+#[test]
+fn how_keys_go_to_a_carrier_comes_back_from_an_export() {
+    let text = |dtmf: &str| {
+        format!(
+            "tenant: x\nname: x\nrealm: x.invalid\nhold_music: music\nprompts:\n  music: music.wav\n\
+             trunks:\n  - {{name: t, allow: []{dtmf}}}\n"
+        )
+    };
+    let ways =
+        [DtmfForm::Events, DtmfForm::Info, DtmfForm::Tones].map(|form| (format!(", dtmf: {}", form.as_str()), form));
+    assert_eq!(read_with_documents(&text("")).expect("a tenant").trunks[0].dtmf, None);
+    for (key, form) in ways {
+        let objects = read_with_documents(&text(&key)).expect("a tenant");
+        assert_eq!(objects.trunks[0].dtmf, Some(form));
+        assert_eq!(read_with_documents(&write(&objects).yaml), Ok(objects));
+    }
+    let faults = read_with_documents(&text(", dtmf: smoke")).expect_err("faults").0;
+    assert_eq!(faults[0].key, "trunks[0].dtmf");
+    assert_eq!(faults[0].reason, "it must be one of events, info, tones");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use contracts::provisioning::{
-    AgentRules, DiversionForm, DnKind, Encryption, Person, Secret, Tenant, TenantObjects, Trunk,
+    AgentRules, DiversionForm, DnKind, DtmfForm, Encryption, Person, Secret, Tenant, TenantObjects, Trunk,
 };
 
 use super::dialling;
@@ -178,6 +178,7 @@ fn trunk(trunk: &Trunk) -> String {
         register,
         encryption: secured,
         codecs,
+        dtmf,
         calls_per_second,
         drain,
         asserts_identity,
@@ -213,6 +214,7 @@ fn trunk(trunk: &Trunk) -> String {
         + if *register { ", register: true" } else { "" }
         + &encryption(*secured)
         + &listed("codecs", codecs)
+        + &optional("dtmf", dtmf.map(DtmfForm::as_str))
         + &diversion(*diverted)
         + &headers::line(rules)
         + &stir::line(signed);

@@ -29,6 +29,7 @@ pub(super) fn trunks(configuration: Configuration) -> ReadTrunks {
                 options: trunk.options,
                 encryption: trunk.encryption.into(),
                 codecs: trunk.codecs.iter().filter_map(|name| Codec::from_name(name)).collect(),
+                dtmf: trunk.dtmf,
                 calls_per_second: trunk.calls_per_second,
                 drains: trunk.drain,
                 asserts_identity: trunk.asserts_identity,

@@ -74,6 +74,7 @@ fn the_password_of_a_trunk_is_in_no_list_of_objects() {
         register: false,
         encryption: contracts::provisioning::Encryption::Off,
         codecs: Vec::new(),
+        dtmf: None,
         calls_per_second: None,
         drain: false,
         asserts_identity: false,

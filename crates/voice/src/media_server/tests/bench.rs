@@ -285,6 +285,18 @@ impl Bench {
         }
     }
 
+    /// The key that media tells the owner for the phone of a leg.
+    pub fn told_key(&mut self, dialog: DialogId) -> String {
+        let (request, message) = self.find(|event| match event {
+            Event::Info { dialog: d, request, message } if *d == dialog => Some((*request, message.clone())),
+            _ => None,
+        });
+        let _ = self.owner.respond(request, Reply::new(StatusCode::OK), self.clock.now());
+        self.events.clear();
+        self.settle();
+        String::from_utf8_lossy(message.body()).into_owned()
+    }
+
     pub fn prompt(&self, uri: &str) -> Vec<i16> {
         let tenant = TenantId::parse(TENANT).unwrap();
         Prompts::new(PathBuf::from("/nonexistent")).find(&tenant, uri).unwrap().samples.to_vec()

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use contracts::provisioning::DiversionForm;
+use contracts::provisioning::{DiversionForm, DtmfForm};
 use infra::{CallWrite, Written};
 use ivr::msml;
 use media::codec::Codec;
@@ -60,6 +60,8 @@ pub struct Bench {
     pub media_dialogs: Vec<DialogId>,
     /// The conference that each of them was for.
     conferences: Vec<String>,
+    /// How many keys media has got by INFO.
+    pub keys_of_media: usize,
     /// The Request-URIs of media's INVITEs.
     pub media_asked: Vec<String>,
     /// Number of these dialogs before the events that media handles now.
@@ -145,10 +147,11 @@ fn node_of(epoch: u64, agent_entropy: Box<dyn model::Entropy>, limits: Limits) -
             is_known: true,
             calls_max: (trunk == "narrow").then_some(1),
             early_speech: trunk == "open",
-            direct_media: ["straight", "lawful"].contains(&trunk),
+            direct_media: ["straight", "lawful", "info", "tones", "events"].contains(&trunk),
             options: false,
             encryption: if trunk == "secure" { Encryption::Required } else { Encryption::Off },
             codecs: if trunk == "lawful" { vec![Codec::Pcma, Codec::Pcmu] } else { Vec::new() },
+            dtmf: DtmfForm::parse(trunk),
             calls_per_second: (trunk == "slow").then_some(2),
             drains: trunk == "drained",
             asserts_identity: trunk == "asserting",
@@ -194,6 +197,7 @@ impl Bench {
             played: Vec::new(),
             media_dialogs: Vec::new(),
             conferences: Vec::new(),
+            keys_of_media: 0,
             media_asked: Vec::new(),
             media_known: 0,
             caller_dialog: None,
@@ -439,6 +443,7 @@ impl Bench {
                 }
             }
             Event::Info { request, message, .. } if !message.body().starts_with(b"<") => {
+                self.keys_of_media += 1;
                 self.agent(Peer::Media).respond(request, Reply::new(StatusCode::OK), now).expect("a key");
             }
             Event::Info { dialog, request, message } => {

@@ -134,6 +134,7 @@ fn a_trunk_keeps_the_networks_that_are_networks() {
         register: false,
         encryption: contracts::provisioning::Encryption::Off,
         codecs: Vec::new(),
+        dtmf: None,
         calls_per_second: None,
         drain: false,
         asserts_identity: false,

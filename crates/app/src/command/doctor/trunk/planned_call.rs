@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use contracts::provisioning::{Encryption, TenantObjects, Trunk};
+use contracts::provisioning::{DtmfForm, Encryption, TenantObjects, Trunk};
 use media::codec::Codec;
 use media::sdp::crypto::CryptoLine;
 use media::srtp::{Keying, SUITES};
@@ -72,9 +72,13 @@ impl<'a> PlannedCall<'a> {
             formats.push_str(&format!("{number} "));
             maps.push_str(&format!("a=rtpmap:{number} {name}/{}\r\n", codec.encoding_parameters()));
         }
+        if self.trunk.dtmf.is_none_or(DtmfForm::has_events) {
+            formats.push_str("101");
+            maps.push_str("a=rtpmap:101 telephone-event/8000\r\n");
+        }
         let mut offer = format!(
-            "v=0\r\no=- 1 1 IN {family} {ip}\r\ns=-\r\nc=IN {family} {ip}\r\nt=0 0\r\nm=audio {port} {profile} {formats}101\r\n\
-             {maps}a=rtpmap:101 telephone-event/8000\r\n"
+            "v=0\r\no=- 1 1 IN {family} {ip}\r\ns=-\r\nc=IN {family} {ip}\r\nt=0 0\r\nm=audio {port} {profile} {}\r\n{maps}",
+            formats.trim_end()
         );
         if matches!(self.trunk.encryption, Encryption::Offered | Encryption::Required) {
             let lines = (1..).zip(SUITES).filter_map(|(tag, suite)| {

@@ -28,8 +28,8 @@ impl Node {
         if self.leg(conn_id, id).is_some_and(|leg| leg.path != AudioPath::Media) {
             return self.wants_offer_of_media(conn_id, id, dialog, now);
         }
-        let codecs = self.codecs(conn_id, id);
-        let offer = self.agent.leg(dialog).and_then(|leg| session::fresh_offer(leg.offer_answer.local()?, &codecs));
+        let spoken = self.spoken(conn_id, id);
+        let offer = self.agent.leg(dialog).and_then(|leg| session::fresh_offer(leg.offer_answer.local()?, &spoken));
         let done = match offer {
             Some(offer) => self.agent.accept_offer(dialog, offer, now),
             None => self.agent.refuse_offer(dialog, StatusCode::NOT_ACCEPTABLE_HERE, now),

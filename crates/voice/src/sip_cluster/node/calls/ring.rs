@@ -34,13 +34,14 @@ impl Node {
         let direct = self.direct_offer(conn_id, &target).filter(|_| link.is_some());
         let tenant = self.calls.get(&conn_id).map(|entry| &entry.tenant);
         let encryption = tenant.map(|tenant| self.encryption_of_target(tenant, &target)).unwrap_or_default();
+        let dtmf = tenant.and_then(|tenant| self.dtmf_of_trunk(tenant, target.trunk.as_deref()));
         let Some(entry) = self.calls.get_mut(&conn_id) else {
             return;
         };
         let mut leg = Leg::new(id, link.unwrap_or(NO_CONNECTION), LegStage::Preparing, now);
         super::explain::leg(&self.trace, entry, id, &target, now);
         leg.sips = sips::is_called_so(&target, by);
-        (leg.target, leg.encryption) = (Some(target), encryption);
+        (leg.target, leg.encryption, leg.dtmf) = (Some(target), encryption, dtmf);
         if direct.is_some() {
             leg.path = AudioPath::Direct;
         }

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use call::call::{HoldWay, Seat, TypedPin, feature_requester};
 use call::{Input, Output};
+use contracts::provisioning::DtmfForm;
 use infra::NewCall;
 use media::codec::Codec;
 use model::event::Stamped;
@@ -196,7 +197,8 @@ impl Node {
         let at = entry.seat_of(id).map(|seat| seat.room).unwrap_or_default();
         let codecs = codecs_param(&self.codecs(conn_id, id));
         let encryption = encryption_param(self.encryption(conn_id, id));
-        let target = format!("sip:conf={}@{host}{codecs}{encryption}", room(conn_id, at));
+        let dtmf = dtmf_param(entry.leg(id).and_then(|leg| leg.dtmf));
+        let target = format!("sip:conf={}@{host}{codecs}{encryption}{dtmf}", room(conn_id, at));
         let mut headers = vec![(sip::proxy::headers::TENANT, entry.tenant.to_string())];
         headers.extend(self.trace_header(conn_id));
         headers.extend(entry.leg(id).and_then(party_header));
@@ -418,6 +420,11 @@ fn encryption_param(encryption: Encryption) -> String {
         Encryption::Off => String::new(),
         other => format!(";encryption={}", other.as_str()),
     }
+}
+
+/// The parameter that tells media how keys go to the party.
+fn dtmf_param(dtmf: Option<DtmfForm>) -> String {
+    dtmf.map_or_else(String::new, |form| format!(";dtmf={}", form.as_str()))
 }
 
 /// An SDP answer that accepts no stream.

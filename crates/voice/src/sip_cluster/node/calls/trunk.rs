@@ -4,6 +4,7 @@ mod audio;
 mod diversion;
 pub mod header_rules;
 pub mod identity;
+mod keys;
 pub mod limits;
 pub mod location;
 pub mod settings;

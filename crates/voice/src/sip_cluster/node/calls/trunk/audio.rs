@@ -1,11 +1,13 @@
 //! What is spoken with the party of a leg: as its trunk is set, else as its tenant is.
 
+use contracts::provisioning::DtmfForm;
 use media::codec::Codec;
 use model::plan::Caller;
 use model::{ConnId, LegId, TenantId};
 
 use crate::sip_cluster::node::Node;
 use crate::sip_cluster::node::calls::call::Entry;
+use crate::sip_cluster::node::calls::session::Spoken;
 
 impl Entry {
     /// The trunk behind which the party of a leg is; none for a phone.
@@ -25,6 +27,29 @@ impl Node {
         self.codecs_with(&entry.tenant, entry.trunk_of(id))
     }
 
+    /// What an offer to the party of a leg may have.
+    pub(in crate::sip_cluster::node::calls) fn spoken(&self, conn_id: ConnId, id: LegId) -> Spoken {
+        Spoken { codecs: self.codecs(conn_id, id), dtmf: self.leg(conn_id, id).and_then(|leg| leg.dtmf) }
+    }
+
+    /// How keys go to who calls and come from there.
+    pub(in crate::sip_cluster::node::calls) fn dtmf_of_caller(
+        &self,
+        tenant: &TenantId,
+        caller: &Caller,
+    ) -> Option<DtmfForm> {
+        self.dtmf_of_trunk(tenant, trunk_of_caller(caller))
+    }
+
+    /// How keys go to a trunk's carrier and come from it, for a leg that begins.
+    pub(in crate::sip_cluster::node::calls) fn dtmf_of_trunk(
+        &self,
+        tenant: &TenantId,
+        trunk: Option<&str>,
+    ) -> Option<DtmfForm> {
+        (self.trunks)(tenant, trunk?).dtmf
+    }
+
     /// The codecs that are spoken with who calls.
     pub(in crate::sip_cluster::node::calls) fn codecs_of_caller(
         &self,
@@ -40,7 +65,8 @@ impl Node {
     }
 }
 
-fn trunk_of_caller(caller: &Caller) -> Option<&str> {
+/// The trunk by which somebody calls; none for a phone.
+pub(super) fn trunk_of_caller(caller: &Caller) -> Option<&str> {
     match caller {
         Caller::Trunk { trunk, .. } => Some(trunk),
         Caller::Phone(_) => None,

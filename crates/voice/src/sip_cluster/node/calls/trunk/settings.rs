@@ -1,6 +1,6 @@
 //! What a tenant has set for its trunks, as a node reads it.
 
-use contracts::provisioning::DiversionForm;
+use contracts::provisioning::{DiversionForm, DtmfForm};
 use media::codec::Codec;
 use model::{Encryption, TenantId};
 
@@ -21,6 +21,8 @@ pub struct TrunkRules {
     pub encryption: Encryption,
     /// The codecs that are spoken with its carrier, preferred first; none: the tenant's.
     pub codecs: Vec<Codec>,
+    /// How keys go to its carrier and come from it; none: as is negotiated.
+    pub dtmf: Option<DtmfForm>,
     /// How many calls a second go out by it.
     pub calls_per_second: Option<u32>,
     /// Whether no further calls go out by it.
