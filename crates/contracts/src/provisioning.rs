@@ -286,6 +286,9 @@ pub struct Trunk {
     /// How keys go to its carrier and come from it; none: as is negotiated.
     #[serde(default)]
     pub dtmf: Option<DtmfForm>,
+    /// The session interval that is asked of its carrier and granted to it, in seconds (RFC 4028); none: the installation's.
+    #[serde(default)]
+    pub session_expires_s: Option<u32>,
     /// How many calls a second go out by it; none without a limit.
     #[serde(default)]
     pub calls_per_second: Option<u32>,

@@ -274,6 +274,7 @@ fn trunk(row: &Row, lists: &mut Lists) -> Result<Trunk> {
         encryption: encryption(row, "table trunk")?,
         codecs: codecs(row)?,
         dtmf: dtmf(row)?,
+        session_expires_s: get(row, "session_expires_s")?,
         calls_per_second: get(row, "calls_per_second")?,
         drain: is_set(row, "drain")?,
         asserts_identity: is_set(row, "asserts_identity")?,

@@ -2012,6 +2012,9 @@ pub struct DialogRecord {
     /// The nonces that were used last.
     #[prost(message, repeated, tag = "25")]
     pub nonces: ::prost::alloc::vec::Vec<NonceUseRecord>,
+    /// The session interval that we request and grant in this dialog, in seconds; absent: as in all.
+    #[prost(uint32, optional, tag = "26")]
+    pub session_expires_s: ::core::option::Option<u32>,
 }
 /// How often a nonce of the peer was used.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

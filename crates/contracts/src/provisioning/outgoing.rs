@@ -139,6 +139,7 @@ impl Trunk {
             encryption: _,
             codecs: _,
             dtmf: _,
+            session_expires_s: _,
             headers: _,
             // A trunk has it beside `user`.
             password: _,
@@ -225,6 +226,7 @@ mod tests {
             encryption: crate::provisioning::Encryption::Off,
             codecs: Vec::new(),
             dtmf: None,
+            session_expires_s: None,
             calls_per_second: None,
             drain: false,
             asserts_identity: false,

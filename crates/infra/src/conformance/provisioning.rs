@@ -130,6 +130,7 @@ pub fn objects(tenant: &str) -> TenantObjects {
         encryption: Encryption::Required,
         codecs: vec!["opus".into(), "PCMA".into()],
         dtmf: Some(DtmfForm::Info),
+        session_expires_s: Some(600),
         calls_per_second: Some(10),
         drain: true,
         asserts_identity: true,

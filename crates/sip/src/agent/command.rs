@@ -175,6 +175,13 @@ impl Body {
     }
 }
 
+/// What holds in one dialog in the place of what holds in all ([`AgentConfig`]).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct DialogTerms {
+    /// The session interval that we request, and the longest that we grant, in seconds (RFC 4028); none: as in all.
+    pub session_expires_s: Option<u32>,
+}
+
 /// Our identity in a dialog.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LocalIdentity {
@@ -214,6 +221,8 @@ pub struct Invite {
     pub provisionals: Provisionals,
     /// The account whose credentials answer challenges of this dialog ([`AgentConfig::accounts`]).
     pub account: Option<String>,
+    /// What holds in this dialog alone.
+    pub terms: DialogTerms,
 }
 
 /// The provisional responses that we support.

@@ -44,6 +44,7 @@ impl UserAgent {
         };
         let mut leg = Leg::new(dialog, LegPhase::Inviting);
         leg.state.account = invite.account.map(Into::into);
+        leg.state.terms = invite.terms;
         let id = self.insert_leg(leg).ok_or(CommandError::Full)?;
         let provisionals = if invite.offer.is_some() { invite.provisionals } else { Provisionals::Plain };
         let sent = self.send_invite(

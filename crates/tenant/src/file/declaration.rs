@@ -364,6 +364,12 @@ static TRUNKS: Shape = Shape::List {
             "How keys go to its carrier and come from it: as telephone events (RFC 4733), by SIP INFO, or as tones in the audio; without it as is negotiated.",
         ),
         field(
+            "session_expires_s",
+            Optional,
+            &SESSION,
+            "The session interval that is asked of its carrier and granted to it, in seconds (RFC 4028); without it that of the installation.",
+        ),
+        field(
             "encryption",
             Optional,
             &ENCRYPTION,
@@ -405,6 +411,7 @@ static ACTION: Shape = Shape::OneOf(&[
     "park",
 ]);
 
+static SESSION: Shape = Shape::Number { min: 90, max: 86_400 };
 static DTMF: Shape = Shape::OneOf(&DtmfForm::NAMES);
 static DIVERSION: Shape = Shape::OneOf(&DiversionForm::NAMES);
 

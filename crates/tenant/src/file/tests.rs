@@ -123,6 +123,23 @@ fn how_keys_go_to_a_carrier_comes_back_from_an_export() {
 }
 
 #[test]
+fn the_session_interval_of_a_trunk_comes_back_from_an_export_and_is_one_of_rfc_4028() {
+    let text = |seconds: &str| {
+        format!(
+            "tenant: x\nname: x\nrealm: x.invalid\nhold_music: music\nprompts:\n  music: music.wav\n\
+             trunks:\n  - {{name: t, allow: [], session_expires_s: {seconds}}}\n"
+        )
+    };
+    let objects = read_with_documents(&text("600")).expect("a tenant");
+    assert_eq!(objects.trunks[0].session_expires_s, Some(600));
+    assert_eq!(read_with_documents(&write(&objects).yaml), Ok(objects));
+    for (seconds, reason) in [("0", "0 is not from 90 to 86400"), ("89", "89 is not from 90 to 86400")] {
+        let faults = read_with_documents(&text(seconds)).expect_err(seconds).0;
+        assert_eq!((&*faults[0].key, &*faults[0].reason), ("trunks[0].session_expires_s", reason));
+    }
+}
+
+#[test]
 fn every_fault_is_reported_with_line_and_key() {
     let text = "\
 tenant: Example!

@@ -179,6 +179,7 @@ fn trunk(trunk: &Trunk) -> String {
         encryption: secured,
         codecs,
         dtmf,
+        session_expires_s,
         calls_per_second,
         drain,
         asserts_identity,
@@ -215,6 +216,7 @@ fn trunk(trunk: &Trunk) -> String {
         + &encryption(*secured)
         + &listed("codecs", codecs)
         + &optional("dtmf", dtmf.map(DtmfForm::as_str))
+        + &set("session_expires_s", *session_expires_s)
         + &diversion(*diverted)
         + &headers::line(rules)
         + &stir::line(signed);

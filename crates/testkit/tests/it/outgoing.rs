@@ -293,6 +293,13 @@ fn a_carrier_is_offered_the_codecs_of_its_trunk_in_their_order() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn a_carrier_is_asked_for_the_session_interval_of_its_trunk() -> Result<()> {
+    let invite = invite_by(", session_expires_s: 600")?;
+    assert!(invite.iter().any(|line| line == "Session-Expires: 600"), "{invite:?}");
+    Ok(())
+}
+
 /// The tones of the key 5, in Hz.
 const FIVE: (f64, f64) = (770.0, 1_336.0);
 

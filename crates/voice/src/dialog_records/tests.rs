@@ -1,7 +1,7 @@
 use model::Timestamp;
 use model::entropy::Seeded;
 use prost::Message as _;
-use sip::agent::{AgentConfig, Event, Invite, LocalIdentity, Provisionals, Reply, UserAgent};
+use sip::agent::{AgentConfig, DialogTerms, Event, Invite, LocalIdentity, Provisionals, Reply, UserAgent};
 use sip::{ConnectionId, Flow, HeaderName, Message};
 
 use super::*;
@@ -51,6 +51,7 @@ fn a_dialog_comes_back_from_its_record_as_it_was_at_each_step() {
         parts: Vec::new(),
         provisionals: Provisionals::Reliable,
         account: Some("acme/carrier".to_owned()),
+        terms: DialogTerms { session_expires_s: Some(600) },
     };
     let dialog = ours.invite(invite, now).expect("an INVITE");
     round_trip(&ours, "ours");

@@ -29,5 +29,6 @@ mod sips;
 mod spending;
 mod trunk_audio;
 mod trunk_limits;
+mod trunk_terms;
 mod user_to_user;
 mod verification;

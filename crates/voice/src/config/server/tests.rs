@@ -75,6 +75,7 @@ fn the_password_of_a_trunk_is_in_no_list_of_objects() {
         encryption: contracts::provisioning::Encryption::Off,
         codecs: Vec::new(),
         dtmf: None,
+        session_expires_s: None,
         calls_per_second: None,
         drain: false,
         asserts_identity: false,

@@ -21,8 +21,8 @@ use model::entropy::Seeded;
 use model::{Epoch, NodeId, Owner, TenantId, Timestamp, Token};
 use net::rtp::{LegEvent, RtpDriver};
 use sip::agent::{
-    AgentConfig, Body, DialogId, Event, Invite, LocalIdentity, Provisionals, Release, Reply, RequestId, Session,
-    UserAgent,
+    AgentConfig, Body, DialogId, DialogTerms, Event, Invite, LocalIdentity, Provisionals, Release, Reply, RequestId,
+    Session, UserAgent,
 };
 use sip::{ConnectionId, Flow, Message, Seal, StatusCode};
 use tokio::sync::mpsc;
@@ -176,6 +176,7 @@ impl Bench {
             parts: Vec::new(),
             provisionals: Provisionals::Plain,
             account: None,
+            terms: DialogTerms::default(),
         };
         let dialog = self.owner.invite(invite, self.clock.now()).unwrap();
         self.settle();

@@ -12,8 +12,8 @@ use model::entropy::Seeded;
 use model::plan::{Contact, Destination, Outside, Way};
 use model::{ConnId, Encryption, Epoch, EventName, LegId, NodeId, Owner, TenantId, Timestamp};
 use sip::agent::{
-    Accounts, AgentConfig, AgentCredentials, Body, CommandError, DialogId, Event, IncomingId, Invite, LocalIdentity,
-    Provisionals, Reply, UserAgent,
+    Accounts, AgentConfig, AgentCredentials, Body, CommandError, DialogId, DialogTerms, Event, IncomingId, Invite,
+    LocalIdentity, Provisionals, Reply, UserAgent,
 };
 use sip::{ConnectionId, Flow, LocalTag, Message, Seal, StatusCode};
 
@@ -152,6 +152,7 @@ fn node_of(epoch: u64, agent_entropy: Box<dyn model::Entropy>, limits: Limits) -
             encryption: if trunk == "secure" { Encryption::Required } else { Encryption::Off },
             codecs: if trunk == "lawful" { vec![Codec::Pcma, Codec::Pcmu] } else { Vec::new() },
             dtmf: DtmfForm::parse(trunk),
+            session_expires_s: (trunk == "brief").then_some(120),
             calls_per_second: (trunk == "slow").then_some(2),
             drains: trunk == "drained",
             asserts_identity: trunk == "asserting",
@@ -276,6 +277,7 @@ impl Bench {
             parts: self.parts.clone(),
             provisionals: Provisionals::Plain,
             account: None,
+            terms: DialogTerms::default(),
         };
         let caller = self.peers.get_mut(&Peer::Caller).expect("a peer");
         self.caller_dialog = Some(caller.invite(invite, self.now).expect("an INVITE"));

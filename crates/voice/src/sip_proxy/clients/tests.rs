@@ -135,6 +135,7 @@ fn a_trunk_keeps_the_networks_that_are_networks() {
         encryption: contracts::provisioning::Encryption::Off,
         codecs: Vec::new(),
         dtmf: None,
+        session_expires_s: None,
         calls_per_second: None,
         drain: false,
         asserts_identity: false,

@@ -146,6 +146,8 @@ impl Node {
         let conn_id = self.ids.next_conn_id(now);
         let uuid = self.ids.next_uuid();
         let dtmf = self.dtmf_of_caller(&tenant, &caller);
+        let terms = self.terms_of_caller(&tenant, &caller);
+        self.agent.set_terms(dialog, terms);
         let incoming = Incoming { tenant: tenant.clone(), conn_id, uuid, token: model::Token(1), caller, dialled };
         let mut thread = Thread::new(incoming, now);
         if self.may_go_directly(&tenant, &thread.first().caller, dialog) {

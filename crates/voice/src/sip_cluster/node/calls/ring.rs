@@ -81,9 +81,7 @@ impl Node {
             note("the ACK to media", self.agent.ack(media, Bytes::from_static(NO_STREAM), now));
         }
         let place = Place { conn_id, leg: id, side: Side::Phone };
-        let Some(entry) = self.calls.get(&conn_id) else {
-            return;
-        };
+        let Some(entry) = self.calls.get(&conn_id) else { return };
         let Some((leg, target)) = entry.leg(id).and_then(|leg| Some((leg, leg.target.as_ref()?))) else {
             return;
         };
@@ -119,6 +117,7 @@ impl Node {
             max_forwards: hops_left.saturating_sub(1),
             provisionals: Provisionals::Reliable,
             account: target.trunk.as_deref().map(|trunk| trunk_accounts::name(&entry.tenant, trunk)),
+            terms: self.dialog_terms(&entry.tenant, target.trunk.as_deref()),
         };
         match self.agent.invite(invite, now) {
             Ok(dialog) => {

@@ -10,7 +10,7 @@ use model::event::Stamped;
 use model::plan::Caller;
 use model::{ConnId, Dn, Encryption, EventName, LegId, TenantId, Timestamp};
 use runtime::trace::What;
-use sip::agent::{CommandError, Invite, LocalIdentity, Provisionals, Reply};
+use sip::agent::{CommandError, DialogTerms, Invite, LocalIdentity, Provisionals, Reply};
 use sip::dialog::MAX_FORWARDS;
 use sip::{ConnectionId, Flow, HeaderName, StatusCode};
 
@@ -217,6 +217,7 @@ impl Node {
             parts: Vec::new(),
             provisionals: Provisionals::Plain,
             account: None,
+            terms: DialogTerms::default(),
         };
         let dialog = self.agent.invite(invite, now)?;
         self.calls.bind(dialog, place);

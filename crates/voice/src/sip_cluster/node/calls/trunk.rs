@@ -9,3 +9,4 @@ pub mod limits;
 pub mod location;
 pub mod settings;
 mod spending;
+mod terms;

@@ -23,6 +23,8 @@ pub struct TrunkRules {
     pub codecs: Vec<Codec>,
     /// How keys go to its carrier and come from it; none: as is negotiated.
     pub dtmf: Option<DtmfForm>,
+    /// The session interval that is asked of its carrier and granted to it, in seconds; none: the installation's.
+    pub session_expires_s: Option<u32>,
     /// How many calls a second go out by it.
     pub calls_per_second: Option<u32>,
     /// Whether no further calls go out by it.
