@@ -289,6 +289,9 @@ pub struct Trunk {
     /// The session interval that is asked of its carrier and granted to it, in seconds (RFC 4028); none: the installation's.
     #[serde(default)]
     pub session_expires_s: Option<u32>,
+    /// Whether its carrier is told that we support reliable provisional responses (RFC 3262); none: it is.
+    #[serde(default)]
+    pub reliable: Option<bool>,
     /// How many calls a second go out by it; none without a limit.
     #[serde(default)]
     pub calls_per_second: Option<u32>,

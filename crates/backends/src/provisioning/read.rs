@@ -275,6 +275,7 @@ fn trunk(row: &Row, lists: &mut Lists) -> Result<Trunk> {
         codecs: codecs(row)?,
         dtmf: dtmf(row)?,
         session_expires_s: get(row, "session_expires_s")?,
+        reliable: get::<Option<u32>>(row, "reliable")?.map(|flag| flag != 0),
         calls_per_second: get(row, "calls_per_second")?,
         drain: is_set(row, "drain")?,
         asserts_identity: is_set(row, "asserts_identity")?,

@@ -2015,6 +2015,9 @@ pub struct DialogRecord {
     /// The session interval that we request and grant in this dialog, in seconds; absent: as in all.
     #[prost(uint32, optional, tag = "26")]
     pub session_expires_s: ::core::option::Option<u32>,
+    /// Whether we do not say in this dialog that we support reliable provisional responses.
+    #[prost(bool, tag = "27")]
+    pub hides_100rel: bool,
 }
 /// How often a nonce of the peer was used.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

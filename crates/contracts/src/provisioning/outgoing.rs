@@ -140,6 +140,7 @@ impl Trunk {
             codecs: _,
             dtmf: _,
             session_expires_s: _,
+            reliable: _,
             headers: _,
             // A trunk has it beside `user`.
             password: _,
@@ -227,6 +228,7 @@ mod tests {
             codecs: Vec::new(),
             dtmf: None,
             session_expires_s: None,
+            reliable: None,
             calls_per_second: None,
             drain: false,
             asserts_identity: false,

@@ -131,6 +131,7 @@ pub fn objects(tenant: &str) -> TenantObjects {
         codecs: vec!["opus".into(), "PCMA".into()],
         dtmf: Some(DtmfForm::Info),
         session_expires_s: Some(600),
+        reliable: Some(false),
         calls_per_second: Some(10),
         drain: true,
         asserts_identity: true,

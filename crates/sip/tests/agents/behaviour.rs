@@ -278,7 +278,7 @@ fn a_session_is_refreshed_at_half_its_interval_and_stays() {
 #[test]
 fn a_dialog_may_have_a_session_interval_of_its_own() {
     let mut pair = Pair::with_configs(1, Wire::Udp, Conditions::PERFECT, with_session_timer(), with_session_timer());
-    let of = |seconds| DialogTerms { session_expires_s: Some(seconds) };
+    let of = |seconds| DialogTerms { session_expires_s: Some(seconds), ..DialogTerms::default() };
     let invite =
         sip::agent::Invite { terms: of(300), ..crate::pair::invite(Wire::Udp, Some("offer"), Provisionals::Plain) };
     let now = pair.now();

@@ -370,6 +370,12 @@ static TRUNKS: Shape = Shape::List {
             "The session interval that is asked of its carrier and granted to it, in seconds (RFC 4028); without it that of the installation.",
         ),
         field(
+            "reliable",
+            Optional,
+            &Shape::Flag,
+            "Whether its carrier is told that we support reliable provisional responses (100rel, RFC 3262); without it true. A carrier that requires them gets them.",
+        ),
+        field(
             "encryption",
             Optional,
             &ENCRYPTION,

@@ -243,6 +243,7 @@ impl Reader<'_> {
                     codecs: texts(item, "codecs"),
                     dtmf: text(item, "dtmf").as_deref().and_then(DtmfForm::parse),
                     session_expires_s: number(item, "session_expires_s"),
+                    reliable: flag(item, "reliable"),
                     calls_per_second: number(item, "calls_per_second"),
                     drain: flag(item, "drain").unwrap_or_default(),
                     asserts_identity: flag(item, "asserts_identity").unwrap_or_default(),

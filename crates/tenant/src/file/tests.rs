@@ -140,6 +140,19 @@ fn the_session_interval_of_a_trunk_comes_back_from_an_export_and_is_one_of_rfc_4
 }
 
 #[test]
+fn whether_a_trunk_is_reliable_comes_back_from_an_export() {
+    for (keys, reliable) in [("", None), (", reliable: true", Some(true)), (", reliable: false", Some(false))] {
+        let text = format!(
+            "tenant: x\nname: x\nrealm: x.invalid\nhold_music: music\nprompts:\n  music: music.wav\n\
+             trunks:\n  - {{name: t, allow: []{keys}}}\n"
+        );
+        let objects = read_with_documents(&text).expect("a tenant");
+        assert_eq!(objects.trunks[0].reliable, reliable);
+        assert_eq!(read_with_documents(&write(&objects).yaml), Ok(objects));
+    }
+}
+
+#[test]
 fn every_fault_is_reported_with_line_and_key() {
     let text = "\
 tenant: Example!

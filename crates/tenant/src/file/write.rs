@@ -180,6 +180,7 @@ fn trunk(trunk: &Trunk) -> String {
         codecs,
         dtmf,
         session_expires_s,
+        reliable,
         calls_per_second,
         drain,
         asserts_identity,
@@ -217,6 +218,7 @@ fn trunk(trunk: &Trunk) -> String {
         + &listed("codecs", codecs)
         + &optional("dtmf", dtmf.map(DtmfForm::as_str))
         + &set("session_expires_s", *session_expires_s)
+        + &reliable.map(|reliable| format!(", reliable: {reliable}")).unwrap_or_default()
         + &diversion(*diverted)
         + &headers::line(rules)
         + &stir::line(signed);

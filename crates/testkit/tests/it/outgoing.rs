@@ -300,6 +300,16 @@ fn a_carrier_is_asked_for_the_session_interval_of_its_trunk() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn a_carrier_is_not_told_of_reliable_provisional_responses_where_its_trunk_says_so() -> Result<()> {
+    for (keys, told) in [("", true), (", reliable: false", false)] {
+        let invite = invite_by(keys)?;
+        let supported = invite.iter().find_map(|line| line.strip_prefix("Supported: ")).unwrap_or_default();
+        assert_eq!(supported.split(',').any(|option| option.trim() == "100rel"), told, "{keys}: {invite:?}");
+    }
+    Ok(())
+}
+
 /// The tones of the key 5, in Hz.
 const FIVE: (f64, f64) = (770.0, 1_336.0);
 

@@ -50,7 +50,7 @@ pub fn dialog_from_record(record: v1::DialogRecord) -> Read<DialogSnapshot> {
             .into_iter()
             .map(|a| AnsweredRequest { cseq: a.cseq, method: method(&a.method), response: a.response })
             .collect(),
-        terms: DialogTerms { session_expires_s: record.session_expires_s },
+        terms: DialogTerms { session_expires_s: record.session_expires_s, hides_100rel: record.hides_100rel },
         session: session(record.session.unwrap_or_default()),
         glare: record.glare.map(glare).transpose()?,
         glare_attempts: small(record.glare_attempts, "glare_attempts")?,

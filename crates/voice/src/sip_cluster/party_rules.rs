@@ -31,6 +31,7 @@ pub(super) fn trunks(configuration: Configuration) -> ReadTrunks {
                 codecs: trunk.codecs.iter().filter_map(|name| Codec::from_name(name)).collect(),
                 dtmf: trunk.dtmf,
                 session_expires_s: trunk.session_expires_s,
+                hides_100rel: trunk.reliable == Some(false),
                 calls_per_second: trunk.calls_per_second,
                 drains: trunk.drain,
                 asserts_identity: trunk.asserts_identity,

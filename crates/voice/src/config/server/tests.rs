@@ -76,6 +76,7 @@ fn the_password_of_a_trunk_is_in_no_list_of_objects() {
         codecs: Vec::new(),
         dtmf: None,
         session_expires_s: None,
+        reliable: None,
         calls_per_second: None,
         drain: false,
         asserts_identity: false,

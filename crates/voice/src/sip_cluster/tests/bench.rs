@@ -153,6 +153,7 @@ fn node_of(epoch: u64, agent_entropy: Box<dyn model::Entropy>, limits: Limits) -
             codecs: if trunk == "lawful" { vec![Codec::Pcma, Codec::Pcmu] } else { Vec::new() },
             dtmf: DtmfForm::parse(trunk),
             session_expires_s: (trunk == "brief").then_some(120),
+            hides_100rel: trunk == "plain",
             calls_per_second: (trunk == "slow").then_some(2),
             drains: trunk == "drained",
             asserts_identity: trunk == "asserting",

@@ -1,12 +1,12 @@
-//! What holds in dialogs with a trunk's carrier alone. The trunk `brief` has a session interval of 120 s; a carrier that is called is played by
-//! the bench's phone.
+//! What holds in dialogs with a trunk's carrier alone. The trunk `brief` has a session interval of 120 s, `plain` has no
+//! reliable provisional responses; a carrier that is called is played by the bench's phone.
 
 use std::time::Duration;
 
 use sip::agent::Event;
 use sip::{HeaderName, Message, Method};
 
-use super::bench::{Bench, Peer, by_two_trunks, phone};
+use super::bench::{Bench, PHONE_SDP, Peer, by_two_trunks, phone};
 use super::restart::restart;
 
 /// The INVITE that a carrier gets by a trunk.
@@ -70,4 +70,47 @@ fn a_successor_refreshes_the_session_with_a_carrier_in_its_interval() {
     let refreshes = bench.unheard.iter().filter(|message| matches!(message.method(), Method::Update | Method::Invite));
     let asked: Vec<_> = refreshes.filter(|message| message.is_request()).filter_map(interval).collect();
     assert!(asked.first() == Some(&"120"), "{asked:?}");
+}
+
+// === reliable provisional responses ===
+
+fn says_100rel(message: &Message) -> bool {
+    message.has_token(&HeaderName::Supported, "100rel")
+}
+
+#[test]
+fn a_carrier_is_offered_reliable_provisional_responses_unless_its_trunk_says_no() {
+    for (trunk, offered) in [("two", true), ("plain", false)] {
+        let (_, invite) = invite_by(&mut Bench::new(), trunk);
+        assert_eq!(says_100rel(&invite), offered, "{trunk}");
+        assert!(invite.has_token(&HeaderName::Supported, "timer"), "{trunk}");
+    }
+}
+
+#[test]
+fn a_carrier_that_calls_is_told_of_them_unless_its_trunk_says_no_by_a_successor_too() {
+    for (trunk, told) in [("two", true), ("plain", false)] {
+        let mut bench = Bench::new();
+        bench.dial("7101", &format!("trunk;name={trunk}"));
+        let conn_id = bench.plan(phone(15_000));
+        restart(&mut bench, conn_id);
+        bench.phone_answers();
+        assert_eq!(says_100rel(&answer_to_caller(&bench).expect("an answer")), told, "{trunk}");
+    }
+}
+
+#[test]
+fn a_carrier_that_requires_them_gets_them_whatever_its_trunk_says() {
+    let mut bench = Bench::new();
+    let required = vec![(HeaderName::Require, "100rel".to_owned())];
+    bench.dial_with("7101", "trunk;name=plain", Some(PHONE_SDP.into()), required);
+    bench.plan(phone(15_000));
+    bench.phone_rings();
+    let progress = bench.seen.iter().find_map(|(peer, event)| match (peer, event) {
+        (Peer::Caller, Event::Progress { response, .. }) => Some(Message::clone(response)),
+        _ => None,
+    });
+    let progress = progress.expect("a 180");
+    assert!(progress.has_token(&HeaderName::Require, "100rel"));
+    assert!(progress.rseq().is_ok_and(|number| number.is_some()));
 }

@@ -136,6 +136,7 @@ fn a_trunk_keeps_the_networks_that_are_networks() {
         codecs: Vec::new(),
         dtmf: None,
         session_expires_s: None,
+        reliable: None,
         calls_per_second: None,
         drain: false,
         asserts_identity: false,

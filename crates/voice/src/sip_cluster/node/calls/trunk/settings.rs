@@ -25,6 +25,8 @@ pub struct TrunkRules {
     pub dtmf: Option<DtmfForm>,
     /// The session interval that is asked of its carrier and granted to it, in seconds; none: the installation's.
     pub session_expires_s: Option<u32>,
+    /// Whether its carrier is not told that we support reliable provisional responses.
+    pub hides_100rel: bool,
     /// How many calls a second go out by it.
     pub calls_per_second: Option<u32>,
     /// Whether no further calls go out by it.

@@ -25,6 +25,6 @@ impl Node {
     ) -> DialogTerms {
         let Some(trunk) = trunk else { return DialogTerms::default() };
         let rules = (self.trunks)(tenant, trunk);
-        DialogTerms { session_expires_s: rules.session_expires_s }
+        DialogTerms { session_expires_s: rules.session_expires_s, hides_100rel: rules.hides_100rel }
     }
 }
