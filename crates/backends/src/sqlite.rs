@@ -129,7 +129,7 @@ async fn turn(file: &Path) -> std::io::Result<File> {
 
 fn migrator() -> Migrator {
     // A released step is never changed: each change is a step of its own.
-    const STEPS: [(&str, &str); 21] = [
+    const STEPS: [(&str, &str); 25] = [
         ("configuration", include_str!("sqlite/schema.sql")),
         ("wallboard", include_str!("sqlite/wallboard.sql")),
         ("outgoing", include_str!("sqlite/outgoing.sql")),
@@ -151,6 +151,10 @@ fn migrator() -> Migrator {
         ("location", include_str!("sqlite/location.sql")),
         ("certificate names", include_str!("sqlite/certificate_names.sql")),
         ("agent limits", include_str!("sqlite/agent_limits.sql")),
+        ("trunk codecs", include_str!("sqlite/trunk_codecs.sql")),
+        ("trunk dtmf", include_str!("sqlite/trunk_dtmf.sql")),
+        ("trunk session", include_str!("sqlite/trunk_session.sql")),
+        ("trunk reliable", include_str!("sqlite/trunk_reliable.sql")),
     ];
     let steps = (1..).zip(STEPS).map(|(number, (name, sql))| {
         let sql = sqlx::AssertSqlSafe(sql).into_sql_str();

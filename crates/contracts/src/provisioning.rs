@@ -6,6 +6,7 @@ mod agents;
 mod codes;
 mod dialling;
 mod diversion;
+mod dtmf;
 mod encryption;
 mod full_numbers;
 mod headers;
@@ -23,6 +24,7 @@ pub use agents::{Agent, AgentRules, LoginPasswordRule, NoAnswerAction};
 pub use codes::{FeatureAction, FeatureCode};
 pub use dialling::{DialAction, DialRule, Schedule, Spender};
 pub use diversion::DiversionForm;
+pub use dtmf::DtmfForm;
 pub use encryption::Encryption;
 pub use full_numbers::UnfittingNumber;
 pub use headers::{HeaderRule, HeaderRuleAction, HeaderRuleOn};
@@ -278,6 +280,18 @@ pub struct Trunk {
     /// Whether the audio with its carrier is encrypted.
     #[serde(default)]
     pub encryption: Encryption,
+    /// The codecs that are spoken with its carrier, in order of preference, as `PCMA` and `opus`; none: the tenant's.
+    #[serde(default)]
+    pub codecs: Vec<String>,
+    /// How keys go to its carrier and come from it; none: as is negotiated.
+    #[serde(default)]
+    pub dtmf: Option<DtmfForm>,
+    /// The session interval that is asked of its carrier and granted to it, in seconds (RFC 4028); none: the installation's.
+    #[serde(default)]
+    pub session_expires_s: Option<u32>,
+    /// Whether its carrier is told that we support reliable provisional responses (RFC 3262); none: it is.
+    #[serde(default)]
+    pub reliable: Option<bool>,
     /// How many calls a second go out by it; none without a limit.
     #[serde(default)]
     pub calls_per_second: Option<u32>,

@@ -111,6 +111,8 @@ pub struct Session {
     recorder: Option<Recorder>,
     digits: VecDeque<Digit>,
     keys: Keys,
+    /// Whether the phone gets keys by signalling.
+    signals_keys: bool,
     alive: Timestamp,
     quiet: bool,
     timers: Timers,
@@ -141,6 +143,7 @@ impl Session {
             recorder: None,
             digits: VecDeque::new(),
             keys: Keys::default(),
+            signals_keys: false,
             alive: now,
             quiet: false,
             timers: Timers { report: now + report_interval(ssrc, 0), quiet: now + quiet_after },
@@ -240,7 +243,7 @@ impl Session {
             self.outbound.leave_out(frame);
             return None;
         }
-        if self.keys.is_sounding() {
+        if self.keys.is_sounding() && !self.signals_keys {
             self.outbound.end_run();
             return None;
         }
@@ -260,7 +263,7 @@ impl Session {
     /// key as a telephone event leaves the audio as it is.
     pub fn takes_mix(&self) -> Option<&AudioStream> {
         let stream = self.stream.as_ref()?;
-        let sounds = self.keys.is_sounding() && stream.event().is_none();
+        let sounds = self.keys.is_sounding() && stream.event().is_none() && !self.signals_keys;
         (!self.is_treated() && !sounds && self.destination().is_some()).then_some(stream)
     }
 

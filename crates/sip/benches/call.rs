@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use model::Timestamp;
 use model::entropy::Seeded;
-use sip::agent::{AgentConfig, DialogId, Event, Invite, LocalIdentity, Provisionals, Reply, UserAgent};
+use sip::agent::{AgentConfig, DialogId, DialogTerms, Event, Invite, LocalIdentity, Provisionals, Reply, UserAgent};
 use sip::{ConnectionId, Flow, Message, StatusCode};
 
 const CALLS: u32 = 5_000;
@@ -67,6 +67,7 @@ fn one_call(caller: &mut UserAgent, callee: &mut UserAgent, call: u32, snapshots
         parts: Vec::new(),
         provisionals: Provisionals::Plain,
         account: None,
+        terms: DialogTerms::default(),
     };
     let Ok(dialog) = caller.invite(invite, now) else { return };
     exchange(caller, callee, dialog, snapshots, now);

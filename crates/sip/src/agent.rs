@@ -31,8 +31,8 @@ mod within_server;
 
 pub use bounds::{BoundsReached, DIALOG_BYTES_MAX};
 pub use command::{
-    Accounts, AgentConfig, AgentCredentials, Body, CommandError, DialogId, ExtraHeaders, IncomingId, Invite,
-    InviteEdits, LocalIdentity, OutgoingRequest, Provisionals, Reliability, Reply, RequestId,
+    Accounts, AgentConfig, AgentCredentials, Body, CommandError, DialogId, DialogTerms, ExtraHeaders, IncomingId,
+    Invite, InviteEdits, LocalIdentity, OutgoingRequest, Provisionals, Reliability, Reply, RequestId,
 };
 pub use compose::{ALLOW, SDP, SUPPORTED};
 pub use event::{Event, Release, Session};

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use contracts::provisioning::{
-    Agent, AgentRules, Application, DialAction, DialRule, DiversionForm, Dn, DnKind, Encryption, FeatureAction,
-    FeatureCode, HeaderRule, HeaderRuleAction, HeaderRuleOn, Location, LoginPasswordRule, NoAnswerAction, Number,
-    ObjectKey, Person, Place, Prompt, SERVICE_LEVEL_S, SHORT_ABANDON_S, Schedule, Secret, Skill, SkillLevel, Spender,
-    Stir, StirSign, StirVerify, Tenant, TenantObjects, Trunk,
+    Agent, AgentRules, Application, DialAction, DialRule, DiversionForm, Dn, DnKind, DtmfForm, Encryption,
+    FeatureAction, FeatureCode, HeaderRule, HeaderRuleAction, HeaderRuleOn, Location, LoginPasswordRule,
+    NoAnswerAction, Number, ObjectKey, Person, Place, Prompt, SERVICE_LEVEL_S, SHORT_ABANDON_S, Schedule, Secret,
+    Skill, SkillLevel, Spender, Stir, StirSign, StirVerify, Tenant, TenantObjects, Trunk,
 };
 use infra::{Result, Revision, StoreError};
 use model::TenantId;
@@ -272,6 +272,10 @@ fn trunk(row: &Row, lists: &mut Lists) -> Result<Trunk> {
         options: is_set(row, "options")?,
         register: is_set(row, "registers")?,
         encryption: encryption(row, "table trunk")?,
+        codecs: codecs(row)?,
+        dtmf: dtmf(row)?,
+        session_expires_s: get(row, "session_expires_s")?,
+        reliable: get::<Option<u32>>(row, "reliable")?.map(|flag| flag != 0),
         calls_per_second: get(row, "calls_per_second")?,
         drain: is_set(row, "drain")?,
         asserts_identity: is_set(row, "asserts_identity")?,
@@ -283,6 +287,18 @@ fn trunk(row: &Row, lists: &mut Lists) -> Result<Trunk> {
         headers,
         stir: stir(row)?,
     })
+}
+
+/// Stored as their names, with a space between two.
+fn codecs(row: &Row) -> Result<Vec<String>> {
+    let names = get::<Option<String>>(row, "codecs")?.unwrap_or_default();
+    Ok(names.split_whitespace().map(str::to_owned).collect())
+}
+
+fn dtmf(row: &Row) -> Result<Option<DtmfForm>> {
+    let Some(name) = get::<Option<String>>(row, "dtmf")? else { return Ok(None) };
+    let unknown = || StoreError::Corrupt { what: "table trunk".to_owned(), reason: format!("dtmf {name}") };
+    DtmfForm::parse(&name).map(Some).ok_or_else(unknown)
 }
 
 fn diversion(row: &Row) -> Result<DiversionForm> {

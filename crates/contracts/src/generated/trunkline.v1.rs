@@ -2012,6 +2012,12 @@ pub struct DialogRecord {
     /// The nonces that were used last.
     #[prost(message, repeated, tag = "25")]
     pub nonces: ::prost::alloc::vec::Vec<NonceUseRecord>,
+    /// The session interval that we request and grant in this dialog, in seconds; absent: as in all.
+    #[prost(uint32, optional, tag = "26")]
+    pub session_expires_s: ::core::option::Option<u32>,
+    /// Whether we do not say in this dialog that we support reliable provisional responses.
+    #[prost(bool, tag = "27")]
+    pub hides_100rel: bool,
 }
 /// How often a nonce of the peer was used.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2580,6 +2586,9 @@ pub struct LegRecord {
     /// Of a caller, whether it has called `sips:` in the clear: its call goes on if it is an emergency.
     #[prost(bool, tag = "51")]
     pub sips_in_the_clear: bool,
+    /// How keys go to its party and come from it: events, info or tones; empty: as is negotiated.
+    #[prost(string, tag = "52")]
+    pub dtmf: ::prost::alloc::string::String,
 }
 /// Where somebody is.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

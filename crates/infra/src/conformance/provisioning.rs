@@ -1,10 +1,10 @@
 //! The persistent configuration: what every database must do. `store` is empty.
 
 use contracts::provisioning::{
-    Agent, AgentRules, Application, DialAction, DialRule, DiversionForm, Dn, DnKind, Encryption, FeatureAction,
-    FeatureCode, HeaderRule, HeaderRuleAction, HeaderRuleOn, Location, LoginPasswordRule, NoAnswerAction, Number,
-    Object, ObjectKey, ObjectKind, Person, Place, Prompt, Schedule, Secret, Skill, SkillLevel, Spender, Stir, StirSign,
-    StirVerify, Tenant, TenantObjects, Trunk,
+    Agent, AgentRules, Application, DialAction, DialRule, DiversionForm, Dn, DnKind, DtmfForm, Encryption,
+    FeatureAction, FeatureCode, HeaderRule, HeaderRuleAction, HeaderRuleOn, Location, LoginPasswordRule,
+    NoAnswerAction, Number, Object, ObjectKey, ObjectKind, Person, Place, Prompt, Schedule, Secret, Skill, SkillLevel,
+    Spender, Stir, StirSign, StirVerify, Tenant, TenantObjects, Trunk,
 };
 use model::TenantId;
 
@@ -128,6 +128,10 @@ pub fn objects(tenant: &str) -> TenantObjects {
         options: true,
         register: true,
         encryption: Encryption::Required,
+        codecs: vec!["opus".into(), "PCMA".into()],
+        dtmf: Some(DtmfForm::Info),
+        session_expires_s: Some(600),
+        reliable: Some(false),
         calls_per_second: Some(10),
         drain: true,
         asserts_identity: true,

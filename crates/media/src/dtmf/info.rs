@@ -11,6 +11,11 @@ pub const DURATION_MAX: Duration = Duration::from_secs(6);
 /// Longest body that is read, in bytes.
 const BODY_BYTES_MAX: usize = 256;
 
+/// The body of `application/dtmf-relay` with one key, as other systems read it.
+pub fn one(key: Digit, duration: Duration) -> String {
+    format!("Signal={}\r\nDuration={}\r\n", key.as_char(), duration.as_millis())
+}
+
 /// The body of `application/dtmf-relay` with several keys, a form of our own.
 pub fn body(keys: &str) -> String {
     format!("Signals={keys}\r\nDuration={}\r\n", USUAL.as_millis())
@@ -77,6 +82,9 @@ mod tests {
             assert_eq!(read, Vec::from_iter(expected), "{subtype} {body:?}");
         }
         assert!(parse("dtmf", &[0xFF]).is_empty());
+        let star = (Digit::from_char('*').unwrap(), Duration::from_millis(400));
+        assert_eq!(one(star.0, star.1), "Signal=*\r\nDuration=400\r\n");
+        assert_eq!(parse("dtmf-relay", one(star.0, star.1).as_bytes()), [star]);
         let several = parse("dtmf-relay", body("12#").as_bytes());
         assert_eq!(several.iter().map(|(key, _)| key.as_char()).collect::<String>(), "12#");
     }

@@ -109,6 +109,25 @@ fn a_key_that_a_phone_signals_is_told_once_and_reaches_the_other_as_an_event() {
 }
 
 #[test]
+fn a_key_for_a_phone_that_has_them_by_signalling_is_told_and_not_sent() {
+    let mut exchange = Exchange::default();
+    let (a, b) =
+        (leg(&mut exchange, 0, Law::Mu), leg_with(&mut exchange, 1, Law::A, |stream| stream.numbers.event = None));
+    exchange.with(b, Session::signal_keys);
+    exchange.join(a, "c", part(a), START).unwrap();
+    exchange.join(b, "c", part(b), START).unwrap();
+    let four = Digit::from_char('4').unwrap();
+    exchange.press(a, four, Duration::from_millis(100), START);
+    let mut sent = Vec::new();
+    for n in 0..20 {
+        exchange.handle_timeout(START + FRAME * n, &mut |out| sent.push(out.to));
+    }
+    assert!(sent.is_empty(), "{sent:?}");
+    let told: Vec<(LegKey, Event)> = std::iter::from_fn(|| exchange.poll_event()).collect();
+    assert_eq!(told, [(a, Event::Digit(four)), (b, Event::Key(four, Duration::from_millis(100)))]);
+}
+
+#[test]
 fn echo_gives_a_phone_its_own_voice_and_ends() {
     let mut exchange = Exchange::default();
     let a = leg(&mut exchange, 0, Law::Mu);

@@ -112,7 +112,7 @@ impl NegotiationError {
             Self::NoConnection => (301, "the audio has no connection address: there is no c= line"),
             Self::Family => (301, "the audio has an address of a family, IPv4 or IPv6, that is not here"),
             Self::NoCodec => {
-                (305, "no codec is offered that is spoken here: PCMA, PCMU, G722 or opus, as the tenant allows")
+                (305, "no codec is offered that is spoken here: PCMA, PCMU, G722 or opus, as tenant and trunk allow")
             }
             Self::NoAudio | Self::Mismatch => (304, "no audio over RTP/AVP or RTP/SAVP is offered"),
             Self::Encrypted => (302, "the audio is encrypted, and the setting here is encryption: off"),
@@ -309,16 +309,28 @@ fn same_family(stream: &AudioStream, ours: IpAddr) -> Result<(), NegotiationErro
     if other { Err(NegotiationError::Family) } else { Ok(()) }
 }
 
-/// Removes all codecs but these from a description: one that the tenant does not use is neither offered nor accepted.
+/// Removes all codecs but these from a description: one that is not used there is neither offered nor accepted.
 /// An empty list restricts nothing.
 pub fn speaking(mut description: Description, codecs: &[Codec]) -> Description {
-    if codecs.is_empty() {
-        return description;
+    if !codecs.is_empty() {
+        let foreign = |encoding: &str| Codec::from_encoding(encoding).is_some_and(|codec| !codecs.contains(&codec));
+        drop_formats(&mut description, foreign);
     }
+    description
+}
+
+/// Removes telephone-event from a description: where keys go another way, it is neither offered nor accepted.
+pub fn without_events(mut description: Description) -> Description {
+    let is_event = |name: &str| name.eq_ignore_ascii_case("telephone-event");
+    drop_formats(&mut description, |encoding| encoding.split('/').next().is_some_and(is_event));
+    description
+}
+
+/// Removes the formats of audio that have such encodings.
+fn drop_formats(description: &mut Description, has_to_go: impl Fn(&str) -> bool) {
     for media in description.media.iter_mut().filter(|media| media.kind == "audio") {
-        let foreign =
-            |pt: &u8| media.encoding(*pt).and_then(Codec::from_encoding).is_some_and(|codec| !codecs.contains(&codec));
-        let dropped: Vec<u8> = media.payload_types().filter(foreign).collect();
+        let goes = |pt: &u8| media.encoding(*pt).is_some_and(&has_to_go);
+        let dropped: Vec<u8> = media.payload_types().filter(goes).collect();
         let is_dropped = |word: &str| word.parse().is_ok_and(|pt: u8| dropped.contains(&pt));
         media.formats.retain(|format| !is_dropped(format));
         media.lines.retain(|line| match line {
@@ -328,7 +340,6 @@ pub fn speaking(mut description: Description, codecs: &[Codec]) -> Description {
             _ => true,
         });
     }
-    description
 }
 
 /// The preferred codec of the offer's author.

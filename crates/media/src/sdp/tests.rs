@@ -2,7 +2,7 @@ use std::net::IpAddr;
 
 use proptest::prelude::*;
 
-use super::negotiation::{accept_answer, answer, offer, speaking};
+use super::negotiation::{accept_answer, answer, offer, speaking, without_events};
 use super::*;
 use crate::codec::Codec;
 
@@ -223,6 +223,18 @@ fn a_law_that_is_not_spoken_is_neither_offered_nor_taken() {
     assert_eq!((stream.codec, stream.numbers.pcmu), (Codec::Pcma, None));
     assert_eq!(reply.media[0].formats[0], "8");
     assert_eq!(speaking(ours.clone(), &[]), ours, "no codecs are no restriction");
+}
+
+#[test]
+fn where_keys_go_another_way_telephone_events_are_neither_offered_nor_taken() {
+    let ours = without_events(offer(&local(), Preference::default(), &[Codec::Pcmu, Codec::Opus]));
+    assert_eq!(ours.media[0].formats, ["0", "111"]);
+    assert!(!ours.to_string().contains("telephone-event") && ours.to_string().contains("a=fmtp:111 "), "{ours}");
+    let theirs = parse(PHONE.as_bytes()).unwrap();
+    assert!(theirs.to_string().contains("telephone-event"));
+    let (reply, stream) = answer(&without_events(theirs), &local(), Preference::default()).unwrap();
+    assert_eq!(stream.event(), None);
+    assert!(!reply.to_string().contains("telephone-event"), "{reply}");
 }
 
 #[test]

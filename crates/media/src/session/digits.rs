@@ -18,6 +18,12 @@ impl Session {
         self.handle_digit(digit, now);
     }
 
+    /// From now on the phone gets keys by signalling: [`Event::Key`] tells each, none is sent in its audio, and none is heard there.
+    /// Telephone events must not be agreed on.
+    pub fn signal_keys(&mut self) {
+        self.signals_keys = true;
+    }
+
     /// Sends the phone a key: as a telephone event if it accepts them, else as a tone. A treatment has precedence.
     /// Returns whether the key will be sent.
     pub fn send_key(&mut self, digit: Digit, duration: Duration, now: Timestamp) -> bool {
@@ -38,6 +44,12 @@ impl Session {
             self.keys.clear();
             return None;
         };
+        if self.signals_keys {
+            if let Some((digit, duration)) = self.keys.next_signalled(now) {
+                self.tell(Event::Key(digit, duration));
+            }
+            return None;
+        }
         let step = self.keys.next(stream.event().map(|(_, clock)| clock), stream.packet_samples() as u16, now)?;
         let (length, began) = self.outbound.key(stream, step, out)?;
         if let Some(began) = began {
@@ -60,10 +72,10 @@ impl Session {
         self.settle(now);
     }
 
-    /// Keys are detected in the audio only while a treatment waits for digits and the phone has no telephone events.
+    /// Keys are detected in the audio only while a treatment waits for digits and the phone has no other way.
     pub(super) fn listens_inband(&self) -> bool {
         let waits = self.treatment.as_ref().is_some_and(Running::wants_digits)
             || self.recorder.as_ref().is_some_and(Recorder::wants_digits);
-        self.stream.as_ref().is_some_and(|s| s.event().is_none()) && waits
+        self.stream.as_ref().is_some_and(|s| s.event().is_none()) && waits && !self.signals_keys
     }
 }

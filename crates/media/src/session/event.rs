@@ -1,6 +1,7 @@
 //! What a session tells its owner.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use model::Timestamp;
 
@@ -17,6 +18,8 @@ pub enum Event {
     Withheld(SocketAddr),
     /// A key was pressed.
     Digit(Digit),
+    /// A key of others that the phone is to get by signalling ([`super::Session::signal_keys`]), and how long it was pressed.
+    Key(Digit, Duration),
     /// A treatment ended by itself.
     Ended(Outcome),
     /// The prompts of the treatment with this id are over: what the phone says is recorded from now on.

@@ -1,4 +1,5 @@
-//! Keys sent to the phone: as telephone events if it accepts them (RFC 4733), else as their two tones in the audio.
+//! Keys sent to the phone: as telephone events if it accepts them (RFC 4733), else as their two tones in the audio, or told to whoever
+//! signals them.
 //!
 //! Most keys of the other leg are relayed packet by packet, since both phones have negotiated telephone events. This
 //! module makes the others: keys that arrived by other means ([`Keys::press`]), and keys for a phone that takes tones
@@ -198,6 +199,21 @@ impl Keys {
             self.finish(due + span);
         }
         Some(Step::Event { timestamp, due, packet })
+    }
+
+    /// The next key that is due, for a phone that gets keys by signalling, and how long it lasts: one that is held, once it is released.
+    /// The keys keep the pace in which they were pressed.
+    pub fn next_signalled(&mut self, now: Timestamp) -> Option<(Digit, Duration)> {
+        self.begin_next(now);
+        let sounding = self.sounding.as_mut().filter(|sounding| sounding.due <= now)?;
+        let given_up = sounding.last_heard + RELEASED_AFTER;
+        let Some(ends) = sounding.ends.or((given_up <= now).then_some(given_up)) else {
+            sounding.due = given_up;
+            return None;
+        };
+        let (digit, length) = (sounding.digit, ends.since(sounding.began));
+        self.finish(ends.max(now));
+        Some((digit, length.clamp(SOUND_MIN, SOUND_MAX)))
     }
 
     /// Sets the timestamp of the event that has just begun.

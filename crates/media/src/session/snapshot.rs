@@ -21,8 +21,8 @@ use crate::sdp::AudioStream;
 use crate::srtp::SourceIndex;
 
 /// A [`Session`] as plain data. Events not yet polled are not part of it: poll before you take it. Neither is a key
-/// being detected in the audio (which takes 25 ms) or sent to the phone, nor audio that does not fill a packet yet, nor a treatment that
-/// records: its owner is told that it has failed.
+/// being detected in the audio (which takes 25 ms) or sent to the phone, nor audio that does not fill a packet yet, nor whether the phone
+/// gets keys by signalling, nor a treatment that records: its owner is told that it has failed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SessionSnapshot {
     /// When it was taken.
@@ -163,6 +163,7 @@ impl Session {
             recorder: None,
             digits,
             keys: super::Keys::default(),
+            signals_keys: false,
             alive: (snapshot.alive + gap).min(now),
             quiet: snapshot.quiet,
             timers: Timers {

@@ -679,6 +679,64 @@ fn a_treatment_goes_before_keys_and_keys_of_a_held_phone_are_dropped() {
     assert!(sent_until(&mut session, 400, 800).is_empty(), "it is of its moment");
 }
 
+/// The keys that are told until then, each with its time and length in ms; polled every 10 ms.
+fn told_until(session: &mut Session, from: u64, until: u64) -> Vec<(u64, char, u128)> {
+    let mut told = Vec::new();
+    for ms in (from..until).step_by(10) {
+        assert!(due(session, at(ms)).is_empty(), "nothing goes by the audio");
+        told.extend(events(session).into_iter().filter_map(|event| match event {
+            Event::Key(digit, length) => Some((ms, digit.as_char(), length.as_millis())),
+            _ => None,
+        }));
+    }
+    told
+}
+
+#[test]
+fn a_phone_that_gets_keys_by_signalling_is_sent_none_and_each_is_told_in_its_pace() {
+    let mut session = session();
+    session.negotiate(deaf_to_events(Law::Mu), START);
+    session.signal_keys();
+    for key in "12".chars() {
+        assert!(session.send_key(Digit::from_char(key).unwrap(), Duration::from_millis(100), at(0)));
+    }
+    assert_eq!(told_until(&mut session, 0, 400), [(0, '1', 100), (160, '2', 100)]);
+    assert!(relay(&mut session, &audio(0, 5, 1, 1), Content::Audio(Law::Mu.into()), at(400)).is_some());
+    for m in 0..20_u64 {
+        let packet = key_of(5, 30 + m as u16, 1_600, '9', m == 19, 160 * (m as u16 + 1));
+        relay(&mut session, &packet, Content::Event { clock: 8_000 }, at(1_000 + 20 * m));
+        assert_eq!(told_until(&mut session, 1_000 + 20 * m, 1_020 + 20 * m), [], "it is still pressed");
+    }
+    let told = told_until(&mut session, 1_400, 1_800);
+    assert_eq!(told.iter().map(|(_, digit, ms)| (*digit, *ms)).collect::<Vec<_>>(), [('9', 400)]);
+}
+
+#[test]
+fn a_key_that_is_signalled_and_whose_end_is_lost_is_told_once() {
+    let mut session = session();
+    session.negotiate(deaf_to_events(Law::Mu), START);
+    session.signal_keys();
+    relay(&mut session, &key_of(5, 1, 0, '3', false, 160), Content::Event { clock: 8_000 }, at(0));
+    assert_eq!(told_until(&mut session, 0, 1_000), [(150, '3', 150)]);
+}
+
+#[test]
+fn tones_of_a_phone_that_signals_keys_do_not_count() {
+    let mut session = session();
+    session.negotiate(deaf_to_events(Law::Mu), START);
+    session.signal_keys();
+    session.play(1, Treatment { collect: Some(collect(1)), ..Treatment::default() }, START);
+    let tones = crate::tone::pair(852, 1_336, 100, 8_000);
+    for (n, chunk) in tones.chunks(160).enumerate() {
+        let mut bytes = audio(0, 7, n as u32, 0)[..12].to_vec();
+        bytes.extend(chunk.iter().map(|s| Law::Mu.encode(*s)));
+        session.handle_rtp(&mut bytes, address("192.0.2.1:4000"), at(100 + 20 * n as u64));
+    }
+    assert_eq!(outcome(&mut session), None);
+    session.pressed(Digit::from_char('8').unwrap(), at(300));
+    assert_eq!(outcome(&mut session).unwrap().digits, "8");
+}
+
 // === packets of the length that the phone wants ===
 
 #[test]

@@ -6,7 +6,7 @@ use media::dtmf::Digit;
 use media::sdp::Direction;
 use model::Entropy as _;
 use sip::StatusCode;
-use sip::agent::{DialogId, Event, Invite, Provisionals, Reply};
+use sip::agent::{DialogId, DialogTerms, Event, Invite, Provisionals, Reply};
 
 use super::{CALLS_MAX, CARRIER, Due, Floor, Stage};
 use crate::audio::Say;
@@ -82,6 +82,7 @@ impl Floor {
             parts: Vec::new(),
             provisionals: Provisionals::Plain,
             account: None,
+            terms: DialogTerms::default(),
         };
         let dialog = phone.ua.invite(invite, at);
         let dialog = dialog.inspect_err(|_| self.legs.close(leg))?;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use media::sdp::Direction;
 use model::Entropy as _;
-use sip::agent::{DialogId, Event, Invite, Provisionals, Reply};
+use sip::agent::{DialogId, DialogTerms, Event, Invite, Provisionals, Reply};
 use sip::{Message, StatusCode};
 
 use super::opening::{AGAIN, EXPIRES_S, STAGGER, UNFINISHED_AFTER, granted_s};
@@ -176,6 +176,7 @@ impl Floor {
             parts: Vec::new(),
             provisionals: Provisionals::Plain,
             account: None,
+            terms: DialogTerms::default(),
         };
         let dialog = phone.ua.invite(invite, at).inspect_err(|_| self.legs.close(leg))?;
         let id = self.dialled_out;

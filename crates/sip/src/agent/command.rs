@@ -175,6 +175,16 @@ impl Body {
     }
 }
 
+/// What holds in one dialog in the place of what holds in all ([`AgentConfig`]).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct DialogTerms {
+    /// The session interval that we request, and the longest that we grant, in seconds (RFC 4028); none: as in all.
+    pub session_expires_s: Option<u32>,
+    /// Whether we do not say that we support reliable provisional responses (RFC 3262). With a caller that requires them they are used all
+    /// the same.
+    pub hides_100rel: bool,
+}
+
 /// Our identity in a dialog.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LocalIdentity {
@@ -210,10 +220,12 @@ pub struct Invite {
     pub offer: Option<Bytes>,
     /// What its body has behind the offer (RFC 5621); later INVITEs of the dialog have the session alone.
     pub parts: Vec<BodyPart>,
-    /// Whether we declare support for reliable provisional responses. Without an offer we never do.
+    /// Whether we declare support for reliable provisional responses. Without an offer we never do, nor where `terms` hide it.
     pub provisionals: Provisionals,
     /// The account whose credentials answer challenges of this dialog ([`AgentConfig::accounts`]).
     pub account: Option<String>,
+    /// What holds in this dialog alone.
+    pub terms: DialogTerms,
 }
 
 /// The provisional responses that we support.

@@ -16,6 +16,8 @@ pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK,
 pub(super) const EXTENSIONS: &[&str] = &["100rel", "replaces", "timer"];
 /// The extensions that a peer may use with us (RFC 3261 §20.37).
 pub const SUPPORTED: &str = "100rel, replaces, timer";
+/// The same where reliable provisional responses are hidden.
+pub(super) const SUPPORTED_PLAIN: &str = "replaces, timer";
 /// The body type that we accept.
 pub const SDP: &str = "application/sdp";
 
@@ -83,7 +85,7 @@ pub(super) fn with_capabilities(response: Builder, leg: &Leg) -> Builder {
     response
         .header(&HeaderName::Contact, &leg.state.dialog.contact)
         .header(&HeaderName::Allow, ALLOW)
-        .header(&HeaderName::Supported, SUPPORTED)
+        .header(&HeaderName::Supported, if leg.state.terms.hides_100rel { SUPPORTED_PLAIN } else { SUPPORTED })
 }
 
 /// Adds the application's headers and body.

@@ -8,7 +8,7 @@ use model::Timestamp;
 use super::UserAgent;
 use super::bounds::HEAD_BYTES_MAX;
 use super::command::{CommandError, DialogId, ExtraHeaders, Invite, Provisionals};
-use super::compose::{ALLOW, SUPPORTED, session_of, with_headers, with_parts, with_session};
+use super::compose::{ALLOW, SUPPORTED, SUPPORTED_PLAIN, session_of, with_headers, with_parts, with_session};
 use super::event::{Event, Release, Session};
 use super::leg::Leg;
 use super::session_timer::with_timer_request;
@@ -44,8 +44,10 @@ impl UserAgent {
         };
         let mut leg = Leg::new(dialog, LegPhase::Inviting);
         leg.state.account = invite.account.map(Into::into);
+        leg.state.terms = invite.terms;
         let id = self.insert_leg(leg).ok_or(CommandError::Full)?;
-        let provisionals = if invite.offer.is_some() { invite.provisionals } else { Provisionals::Plain };
+        let may_be_reliable = invite.offer.is_some() && !invite.terms.hides_100rel;
+        let provisionals = if may_be_reliable { invite.provisionals } else { Provisionals::Plain };
         let sent = self.send_invite(
             id,
             &invite.headers,
@@ -166,7 +168,11 @@ impl UserAgent {
         let (via, branch) = self.new_via(flow);
         let leg = self.dialogs.get_mut(id.0).ok_or(CommandError::Gone)?;
         leg.state.offer_answer.sent(Carrier::Invite, offer).map_err(|_| CommandError::OfferOpen)?;
-        let supported = if provisionals == Provisionals::Reliable { SUPPORTED } else { "timer" };
+        let supported = match provisionals {
+            Provisionals::Reliable => SUPPORTED,
+            Provisionals::Plain if leg.state.terms.hides_100rel => SUPPORTED_PLAIN,
+            Provisionals::Plain => "timer",
+        };
         let mut request = leg
             .state
             .dialog

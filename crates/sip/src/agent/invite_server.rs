@@ -8,7 +8,7 @@ use bytes::Bytes;
 use model::Timestamp;
 
 use super::UserAgent;
-use super::command::{CommandError, DialogId, LocalIdentity, Provisionals, Reliability, Reply};
+use super::command::{CommandError, DialogId, DialogTerms, LocalIdentity, Provisionals, Reliability, Reply};
 use super::compose::{RETRY_AFTER_BOUND_S, refit, session_of, with_capabilities, with_reply, with_session};
 use super::event::{Event, Release};
 use super::leg::Leg;
@@ -44,6 +44,13 @@ impl UserAgent {
         leg.state.dialog.identify(&local.tag, &local.contact);
         self.by_tag.insert(leg.state.dialog.local_tag.clone(), dialog);
         Ok(())
+    }
+
+    /// Sets what holds in an incoming dialog alone. Call it before any response.
+    pub fn set_terms(&mut self, dialog: DialogId, terms: DialogTerms) {
+        if let Some(leg) = self.dialogs.get_mut(dialog.0) {
+            leg.state.terms = terms;
+        }
     }
 
     /// Sends a provisional response to the peer's first INVITE: reliably, if the caller requires it.
@@ -249,7 +256,7 @@ impl UserAgent {
             .offer_answer
             .sent(Carrier::Success, session)
             .map_err(|_| CommandError::WrongState("an answer without a session"))?;
-        let timer = leg.state.session.accept_request(&request, &self.config, now);
+        let timer = leg.state.session.accept_request(&request, (&self.config, leg.state.terms), now);
         let tag = leg.state.dialog.local_tag.clone();
         let response = self.plain_response(&request, reply.status, &tag);
         let Some(leg) = self.dialogs.get(id.0) else { return Err(CommandError::Gone) };

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use model::Timestamp;
 use smallvec::SmallVec;
 
+use super::command::DialogTerms;
 use super::state::{AnsweredRequest, LegPhase, LegState, OutgoingStage, SessionTimer, Shared};
 use crate::dialog::Dialog;
 use crate::offer_answer::{OfferAnswer, Phase, Side};
@@ -52,6 +53,7 @@ impl Leg {
             requests: SmallVec::new(),
             incoming: SmallVec::new(),
             answered: SmallVec::new(),
+            terms: DialogTerms::default(),
             session: SessionTimer::default(),
             glare: None,
             glare_attempts: 0,

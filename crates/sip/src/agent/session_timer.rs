@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use model::Timestamp;
 
-use super::command::{AgentConfig, CommandError, DialogId};
+use super::command::{AgentConfig, CommandError, DialogId, DialogTerms};
 use super::event::{Event, Release};
 use super::state::{InvitePurpose, LegPhase, RequestPurpose, SessionTimer};
 use super::{UserAgent, leg::Leg};
@@ -61,9 +61,10 @@ pub(super) fn min_se(message: &Message) -> Option<u32> {
 }
 
 impl AgentConfig {
-    /// The interval that we request.
-    fn session_wish_s(&self) -> Option<u32> {
-        self.session_expires_s.map(|wish| wish.clamp(MIN_SE_FLOOR_S, SESSION_MAX_S))
+    /// The interval that we request in a dialog.
+    fn session_wish_s(&self, terms: DialogTerms) -> Option<u32> {
+        let wish = terms.session_expires_s.or(self.session_expires_s);
+        wish.map(|wish| wish.clamp(MIN_SE_FLOOR_S, SESSION_MAX_S))
     }
 
     /// The shortest interval that we accept.
@@ -108,8 +109,13 @@ impl SessionTimer {
 
     /// Decides on a request (§9) and returns the headers for the 2xx. A peer that requests less than we accept, and does not
     /// understand a 422 ([`UserAgent::interval_fault`]), gets the smallest interval that we accept.
-    pub(super) fn accept_request(&mut self, request: &Message, config: &AgentConfig, now: Timestamp) -> TimerHeaders {
-        let wish_s = config.session_wish_s();
+    pub(super) fn accept_request(
+        &mut self,
+        request: &Message,
+        (config, terms): (&AgentConfig, DialogTerms),
+        now: Timestamp,
+    ) -> TimerHeaders {
+        let wish_s = config.session_wish_s(terms);
         let supported = request.has_token(&HeaderName::Supported, "timer");
         let asked = session_expires(request);
         let floor = min_se(request).unwrap_or(MIN_SE_FLOOR_S).max(MIN_SE_FLOOR_S);
@@ -162,7 +168,7 @@ pub(super) fn with_timer_request(request: Builder, leg: &Leg, config: &AgentConf
         return request
             .header(&HeaderName::SessionExpires, format_args!("{};refresher={who}", session.interval_s.max(floor)));
     }
-    match config.session_wish_s() {
+    match config.session_wish_s(leg.state.terms) {
         Some(wish) if leg.state.phase == LegPhase::Inviting => {
             request.header(&HeaderName::SessionExpires, wish.max(floor))
         }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use model::Timestamp;
 use smallvec::SmallVec;
 
-use super::command::{ExtraHeaders, Provisionals};
+use super::command::{DialogTerms, ExtraHeaders, Provisionals};
 use crate::dialog::Dialog;
 use crate::offer_answer::{OfferAnswer, Side};
 use crate::transaction::{ClientSnapshot, Repeat, ServerSnapshot};
@@ -54,6 +54,8 @@ pub struct LegState {
     pub incoming: SmallVec<[PendingAnswer; 1]>,
     /// Our last responses within the dialog, for requests that are repeated in a new transaction.
     pub answered: SmallVec<[AnsweredRequest; 2]>,
+    /// What holds in this dialog alone.
+    pub terms: DialogTerms,
     /// The session timer.
     pub session: SessionTimer,
     /// A re-INVITE that met the peer's own (glare) and will be retried.

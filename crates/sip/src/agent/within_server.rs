@@ -49,7 +49,7 @@ impl UserAgent {
         let timer = if prack || leg.state.phase != LegPhase::Confirmed {
             TimerHeaders::Nothing
         } else {
-            leg.state.session.accept_request(&request, &self.config, now)
+            leg.state.session.accept_request(&request, (&self.config, leg.state.terms), now)
         };
         let response = self.session_response(dialog, &request, Some(&answer), timer).ok_or(CommandError::Gone)?;
         self.finish_within(dialog, server, &request, &response, now);
@@ -199,7 +199,7 @@ impl UserAgent {
             let session = body.and(leg.state.offer_answer.local().cloned());
             let confirmed = leg.state.phase == LegPhase::Confirmed;
             let timer = if confirmed {
-                leg.state.session.accept_request(&message, &self.config, now)
+                leg.state.session.accept_request(&message, (&self.config, leg.state.terms), now)
             } else {
                 TimerHeaders::Nothing
             };

@@ -5,7 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use simnet::Conditions;
 use sip::agent::{
-    AgentConfig, Body, CommandError, DialogId, Event, OutgoingRequest, Provisionals, Release, Reply, Session,
+    AgentConfig, Body, CommandError, DialogId, DialogTerms, Event, OutgoingRequest, Provisionals, Release, Reply,
+    Session,
 };
 use sip::header::HeaderName;
 use sip::{Message, Method, StatusCode};
@@ -272,6 +273,28 @@ fn a_session_is_refreshed_at_half_its_interval_and_stays() {
     assert_eq!(pair.requests(ALICE, Method::Update), 5);
     assert_eq!((ended(&pair, ALICE), ended(&pair, BOB)), (0, 0));
     assert!(pair.agent(ALICE).leg(alice).is_some() && pair.agent(BOB).leg(bob).is_some());
+}
+
+#[test]
+fn a_dialog_may_have_a_session_interval_of_its_own() {
+    let mut pair = Pair::with_configs(1, Wire::Udp, Conditions::PERFECT, with_session_timer(), with_session_timer());
+    let of = |seconds| DialogTerms { session_expires_s: Some(seconds), ..DialogTerms::default() };
+    let invite =
+        sip::agent::Invite { terms: of(300), ..crate::pair::invite(Wire::Udp, Some("offer"), Provisionals::Plain) };
+    let now = pair.now();
+    let alice = pair.agent(ALICE).invite(invite, now).unwrap();
+    pair.run(100 * MS);
+    let (bob, now) = (pair.incoming(), pair.now());
+    pair.agent(BOB).identify(bob, bob_identity()).unwrap();
+    pair.agent(BOB).set_terms(bob, of(200));
+    pair.agent(BOB).answer(bob, Reply::session("answer"), now).unwrap();
+    pair.run(S);
+    let interval = |pair: &mut Pair, who, dialog| pair.agent(who).leg(dialog).unwrap().session.interval_s;
+    // Both agents have 120 for all other dialogs.
+    assert_eq!((interval(&mut pair, ALICE, alice), interval(&mut pair, BOB, bob)), (200, 200));
+    pair.run(150 * S);
+    assert!(pair.events(ALICE).iter().any(|e| matches!(e, Event::Refreshed { .. })));
+    assert_eq!(interval(&mut pair, ALICE, alice), 200);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use model::entropy::Seeded;
 use model::{Entropy, Timestamp};
 use simnet::{Conditions, Network, Step};
-use sip::agent::{AgentConfig, DialogId, Event, Invite, LocalIdentity, Provisionals, UserAgent};
+use sip::agent::{AgentConfig, DialogId, DialogTerms, Event, Invite, LocalIdentity, Provisionals, UserAgent};
 use sip::{ConnectionId, Flow, Message, Method, Transmit};
 
 /// Entropy whose state can be copied, so that a restored agent draws the same numbers as the first one.
@@ -209,6 +209,7 @@ pub fn invite(wire: Wire, offer: Option<&'static str>, provisionals: Provisional
         parts: Vec::new(),
         provisionals,
         account: None,
+        terms: DialogTerms::default(),
     }
 }
 

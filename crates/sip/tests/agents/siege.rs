@@ -14,7 +14,8 @@ use model::{Entropy, Timestamp};
 use simnet::hostile::{Party, Place, Role};
 use simnet::{Conditions, Network, Step, Watch};
 use sip::agent::{
-    AgentConfig, Body, CommandError, DialogId, Event, Invite, LocalIdentity, Provisionals, Reply, Session, UserAgent,
+    AgentConfig, Body, CommandError, DialogId, DialogTerms, Event, Invite, LocalIdentity, Provisionals, Reply, Session,
+    UserAgent,
 };
 use sip::{Message, Method, StatusCode};
 
@@ -171,6 +172,7 @@ impl Siege {
             parts: Vec::new(),
             provisionals: if self.fate.below(2) == 0 { Provisionals::Plain } else { Provisionals::Reliable },
             account: None,
+            terms: DialogTerms::default(),
             max_forwards: sip::dialog::MAX_FORWARDS,
         };
         let dialog = self.agent.invite(invite, self.net.now()).expect("a fresh agent has room");

@@ -1,9 +1,10 @@
 //! The declaration of the tenant's file.
 
-use contracts::provisioning::DiversionForm;
 use contracts::provisioning::networks::CERTIFICATE_NAMES_MAX;
+use contracts::provisioning::{DiversionForm, DtmfForm};
 use serde_json::{Value as Json, json};
 
+use super::agents::{AGENTS, NO_ANSWER_ACTION, THRESHOLD, WRAP_UP};
 use super::dialling::{DIAL_RULES, SCHEDULES};
 use super::headers::HEADERS;
 use super::location::LOCATION;
@@ -88,67 +89,13 @@ pub(super) static TENANT: Shape = Shape::Record(&[
     ),
 ]);
 
-static CODECS: Shape = Shape::List { of: &Shape::OneOf(&["PCMU", "PCMA", "G722", "opus"]), max: 4 };
+static CODEC: Shape = Shape::OneOf(&["PCMU", "PCMA", "G722", "opus"]);
+static CODECS: Shape = Shape::List { of: &CODEC, max: 4 };
+static TRUNK_CODECS: Shape = Shape::Choice { of: &CODEC, max: 4 };
 static RING: Shape = Shape::Number { min: 1, max: 600 };
-static WRAP_UP: Shape = Shape::Number { min: 0, max: 3_600 };
-static MINUTES: Shape = Shape::Number { min: 0, max: 1_440 };
 static ENCRYPTION: Shape = Shape::OneOf(&["off", "offered", "required", "dtls"]);
-static NO_ANSWER_ACTION: Shape = Shape::OneOf(&["none", "not_ready", "logout"]);
-static THRESHOLD: Shape = Shape::Number { min: 0, max: 86_400 };
 static PROMPTS: Shape = Shape::Named { of: &PATH, max: 10_000 };
 static APPLICATIONS: Shape = Shape::Named { of: &PATH, max: 1_000 };
-
-static AGENTS: Shape = Shape::Record(&[
-    field(
-        "no_answer_action",
-        Optional,
-        &NO_ANSWER_ACTION,
-        "What happens to an agent who did not answer a call: none, not_ready or logout; without it not_ready.",
-    ),
-    field(
-        "legal_guard_s",
-        Optional,
-        &WRAP_UP,
-        "The rest between a business call, or the work after it, and the next one, in seconds; without it 0, which is none.",
-    ),
-    field(
-        "logout_on_out_of_service",
-        Optional,
-        &Shape::Flag,
-        "Whether an agent whose phone is no longer registered is logged out; otherwise it is made not ready.",
-    ),
-    field(
-        "auto_logout_min",
-        Optional,
-        &MINUTES,
-        "After how many minutes an agent who is not ready and does nothing is logged out; without it 0, which is never.",
-    ),
-    field("auto_logout_ready", Optional, &Shape::Flag, "Whether that holds for an agent who is ready, too."),
-    field(
-        "untimed_wrap_up_s",
-        Optional,
-        &THRESHOLD,
-        "After-call work of at least so many seconds lasts until the agent ends it; without it 1000.",
-    ),
-    field(
-        "timed_acw_in_idle",
-        Optional,
-        &Shape::Flag,
-        "Whether after-call work that an agent begins without a call has the agent's time, as without this key; otherwise the agent ends it.",
-    ),
-    field(
-        "acw_in_idle_force_ready",
-        Optional,
-        &Shape::Flag,
-        "Whether such work makes ready when its time is over, as without this key; otherwise it leads back to the state before it.",
-    ),
-    field(
-        "login_password",
-        Optional,
-        &Shape::OneOf(&["optional", "required"]),
-        "Whether a login without the agent's PIN is refused (required); without it optional: a PIN that a login has must be right.",
-    ),
-]);
 
 static PHONES: Shape = Shape::List {
     of: &Shape::Record(&[
@@ -402,7 +349,31 @@ static TRUNKS: Shape = Shape::List {
             "direct_media",
             Optional,
             &Shape::Flag,
-            "Whether audio may go between its carrier and a phone directly; without it false: through media. Has no effect where `encryption` is not off.",
+            "Whether audio may go between its carrier and a phone directly; without it false: through media. Has no effect where `encryption` is not off, or with `codecs`, or with `dtmf` that is info or tones.",
+        ),
+        field(
+            "codecs",
+            Optional,
+            &TRUNK_CODECS,
+            "The codecs that are offered to its carrier, in this order, and taken from it, and no others; without it the tenant's.",
+        ),
+        field(
+            "dtmf",
+            Optional,
+            &DTMF,
+            "How keys go to its carrier and come from it: as telephone events (RFC 4733), by SIP INFO, or as tones in the audio; without it as is negotiated.",
+        ),
+        field(
+            "session_expires_s",
+            Optional,
+            &SESSION,
+            "The session interval that is asked of its carrier and granted to it, in seconds (RFC 4028); without it that of the installation.",
+        ),
+        field(
+            "reliable",
+            Optional,
+            &Shape::Flag,
+            "Whether its carrier is told that we support reliable provisional responses (100rel, RFC 3262); without it true. A carrier that requires them gets them.",
         ),
         field(
             "encryption",
@@ -446,6 +417,8 @@ static ACTION: Shape = Shape::OneOf(&[
     "park",
 ]);
 
+static SESSION: Shape = Shape::Number { min: 90, max: 86_400 };
+static DTMF: Shape = Shape::OneOf(&DtmfForm::NAMES);
 static DIVERSION: Shape = Shape::OneOf(&DiversionForm::NAMES);
 
 static FEATURE_CODES: Shape = Shape::List {

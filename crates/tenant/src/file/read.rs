@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use contracts::provisioning::{
-    Agent, AgentRules, Application, DiversionForm, Dn, DnKind, Encryption, FeatureAction, FeatureCode,
+    Agent, AgentRules, Application, DiversionForm, Dn, DnKind, DtmfForm, Encryption, FeatureAction, FeatureCode,
     LoginPasswordRule, NoAnswerAction, Number, ObjectKey, ObjectKind, Person, Place, Prompt, SERVICE_LEVEL_S,
     SHORT_ABANDON_S, Secret, Skill, SkillLevel, Tenant, TenantObjects, Trunk,
 };
@@ -240,6 +240,10 @@ impl Reader<'_> {
                     options: flag(item, "options").unwrap_or_default(),
                     register: flag(item, "register").unwrap_or_default(),
                     encryption: encryption(item),
+                    codecs: texts(item, "codecs"),
+                    dtmf: text(item, "dtmf").as_deref().and_then(DtmfForm::parse),
+                    session_expires_s: number(item, "session_expires_s"),
+                    reliable: flag(item, "reliable"),
                     calls_per_second: number(item, "calls_per_second"),
                     drain: flag(item, "drain").unwrap_or_default(),
                     asserts_identity: flag(item, "asserts_identity").unwrap_or_default(),

@@ -1,5 +1,7 @@
 //! Shapes: the vocabulary of declarations, the validation of a tree against them, and their JSON Schema.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value as Json, json};
 
 use super::Fault;
@@ -19,6 +21,8 @@ pub(super) enum Shape {
     Flag,
     /// A list of at most `max` items.
     List { of: &'static Shape, max: usize },
+    /// A list of 1 to `max` texts, each of which stands there once.
+    Choice { of: &'static Shape, max: usize },
     /// A map whose keys are names.
     Named { of: &'static Shape, max: usize },
     /// A map with these keys.
@@ -69,6 +73,10 @@ pub(super) fn check(node: &Node, shape: &Shape, at: &str, faults: &mut Vec<Fault
             }
         }
         Shape::List { of, max } => check_list(node, of, *max, at, faults),
+        Shape::Choice { of, max } => {
+            check_list(node, of, *max, at, faults);
+            check_choice(node, at, faults);
+        }
         Shape::Named { of, max } => check_named(node, of, *max, at, faults),
         Shape::Record(fields) => check_record(node, fields, at, faults),
     }
@@ -98,6 +106,19 @@ fn check_list(node: &Node, of: &Shape, max: usize, at: &str, faults: &mut Vec<Fa
     }
     for (index, item) in items.iter().enumerate() {
         check(item, of, &format!("{at}[{index}]"), faults);
+    }
+}
+
+fn check_choice(node: &Node, at: &str, faults: &mut Vec<Fault>) {
+    let Value::List(items) = &node.value else { return };
+    if items.is_empty() {
+        fault(faults, node.line, at, "it is empty: leave the key out, or name at least one".to_owned());
+    }
+    let mut seen = HashSet::new();
+    for (index, item) in items.iter().enumerate() {
+        if let Some(again) = item.text().filter(|text| !seen.insert(*text)) {
+            fault(faults, item.line, &format!("{at}[{index}]"), format!("{again} stands there twice"));
+        }
     }
 }
 
@@ -151,6 +172,9 @@ pub(super) fn schema(shape: &Shape) -> Json {
         Shape::Number { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
         Shape::Flag => json!({ "type": "boolean" }),
         Shape::List { of, max } => json!({ "type": "array", "items": schema(of), "maxItems": max }),
+        Shape::Choice { of, max } => {
+            json!({ "type": "array", "items": schema(of), "minItems": 1, "maxItems": max, "uniqueItems": true })
+        }
         Shape::Named { of, max } => {
             json!({ "type": "object", "additionalProperties": schema(of), "maxProperties": max })
         }

@@ -1,4 +1,4 @@
-use contracts::provisioning::{DnKind, Encryption, NoAnswerAction};
+use contracts::provisioning::{DnKind, DtmfForm, Encryption, NoAnswerAction};
 
 use super::*;
 
@@ -73,6 +73,83 @@ fn encryption_of_phones_and_trunks_comes_back_from_an_export() {
     let faults = read_with_documents(&text("sometimes")).expect_err("faults").0;
     let keys: Vec<&str> = faults.iter().map(|fault| fault.key.as_str()).collect();
     assert_eq!(keys, ["phones[0].encryption", "trunks[0].encryption"]);
+}
+
+#[test]
+fn codecs_of_a_trunk_come_back_from_an_export_in_their_order_and_are_at_least_one_known_one() {
+    let text = |codecs: &str| {
+        format!(
+            "tenant: x\nname: x\nrealm: x.invalid\nhold_music: music\nprompts:\n  music: music.wav\n\
+             trunks:\n  - {{name: t, allow: []{codecs}}}\n"
+        )
+    };
+    for (codecs, read) in [("", vec![]), (", codecs: [opus, PCMA]", vec!["opus", "PCMA"])] {
+        let objects = read_with_documents(&text(codecs)).expect("a tenant");
+        assert_eq!(objects.trunks[0].codecs, read);
+        assert_eq!(objects.tenant.codecs.len(), 4, "those of the tenant are its own");
+        assert_eq!(read_with_documents(&write(&objects).yaml), Ok(objects));
+    }
+    let wrong = [
+        ("[]", "trunks[0].codecs", "it is empty: leave the key out, or name at least one"),
+        ("[G729]", "trunks[0].codecs[0]", "it must be one of PCMU, PCMA, G722, opus"),
+        ("[PCMA, PCMA]", "trunks[0].codecs[1]", "PCMA stands there twice"),
+        ("PCMA", "trunks[0].codecs", "a list is needed, this is text"),
+    ];
+    for (codecs, key, reason) in wrong {
+        let faults = read_with_documents(&text(&format!(", codecs: {codecs}"))).expect_err(codecs).0;
+        assert_eq!((faults[0].key.as_str(), faults[0].reason.as_str()), (key, reason));
+    }
+}
+
+#[test]
+fn how_keys_go_to_a_carrier_comes_back_from_an_export() {
+    let text = |dtmf: &str| {
+        format!(
+            "tenant: x\nname: x\nrealm: x.invalid\nhold_music: music\nprompts:\n  music: music.wav\n\
+             trunks:\n  - {{name: t, allow: []{dtmf}}}\n"
+        )
+    };
+    let ways =
+        [DtmfForm::Events, DtmfForm::Info, DtmfForm::Tones].map(|form| (format!(", dtmf: {}", form.as_str()), form));
+    assert_eq!(read_with_documents(&text("")).expect("a tenant").trunks[0].dtmf, None);
+    for (key, form) in ways {
+        let objects = read_with_documents(&text(&key)).expect("a tenant");
+        assert_eq!(objects.trunks[0].dtmf, Some(form));
+        assert_eq!(read_with_documents(&write(&objects).yaml), Ok(objects));
+    }
+    let faults = read_with_documents(&text(", dtmf: smoke")).expect_err("faults").0;
+    assert_eq!(faults[0].key, "trunks[0].dtmf");
+    assert_eq!(faults[0].reason, "it must be one of events, info, tones");
+}
+
+#[test]
+fn the_session_interval_of_a_trunk_comes_back_from_an_export_and_is_one_of_rfc_4028() {
+    let text = |seconds: &str| {
+        format!(
+            "tenant: x\nname: x\nrealm: x.invalid\nhold_music: music\nprompts:\n  music: music.wav\n\
+             trunks:\n  - {{name: t, allow: [], session_expires_s: {seconds}}}\n"
+        )
+    };
+    let objects = read_with_documents(&text("600")).expect("a tenant");
+    assert_eq!(objects.trunks[0].session_expires_s, Some(600));
+    assert_eq!(read_with_documents(&write(&objects).yaml), Ok(objects));
+    for (seconds, reason) in [("0", "0 is not from 90 to 86400"), ("89", "89 is not from 90 to 86400")] {
+        let faults = read_with_documents(&text(seconds)).expect_err(seconds).0;
+        assert_eq!((&*faults[0].key, &*faults[0].reason), ("trunks[0].session_expires_s", reason));
+    }
+}
+
+#[test]
+fn whether_a_trunk_is_reliable_comes_back_from_an_export() {
+    for (keys, reliable) in [("", None), (", reliable: true", Some(true)), (", reliable: false", Some(false))] {
+        let text = format!(
+            "tenant: x\nname: x\nrealm: x.invalid\nhold_music: music\nprompts:\n  music: music.wav\n\
+             trunks:\n  - {{name: t, allow: []{keys}}}\n"
+        );
+        let objects = read_with_documents(&text).expect("a tenant");
+        assert_eq!(objects.trunks[0].reliable, reliable);
+        assert_eq!(read_with_documents(&write(&objects).yaml), Ok(objects));
+    }
 }
 
 #[test]

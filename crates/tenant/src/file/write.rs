@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use contracts::provisioning::{
-    AgentRules, DiversionForm, DnKind, Encryption, Person, Secret, Tenant, TenantObjects, Trunk,
+    AgentRules, DiversionForm, DnKind, DtmfForm, Encryption, Person, Secret, Tenant, TenantObjects, Trunk,
 };
 
 use super::dialling;
@@ -177,6 +177,10 @@ fn trunk(trunk: &Trunk) -> String {
         options,
         register,
         encryption: secured,
+        codecs,
+        dtmf,
+        session_expires_s,
+        reliable,
         calls_per_second,
         drain,
         asserts_identity,
@@ -189,11 +193,7 @@ fn trunk(trunk: &Trunk) -> String {
         stir: signed,
     } = trunk;
     let allow = flow(allow.iter().map(String::as_str));
-    let certificate_names = match &**certificate_names {
-        [] => String::new(),
-        names => format!(", certificate_names: {}", flow(names.iter().map(String::as_str))),
-    };
-    let more = certificate_names
+    let more = listed("certificate_names", certificate_names)
         + &optional("contact", contact.as_deref())
         + &optional("prefix", prefix.as_deref())
         + &optional("caller_id", caller_id.as_deref())
@@ -215,10 +215,22 @@ fn trunk(trunk: &Trunk) -> String {
         + if *options { ", options: true" } else { "" }
         + if *register { ", register: true" } else { "" }
         + &encryption(*secured)
+        + &listed("codecs", codecs)
+        + &optional("dtmf", dtmf.map(DtmfForm::as_str))
+        + &set("session_expires_s", *session_expires_s)
+        + &reliable.map(|reliable| format!(", reliable: {reliable}")).unwrap_or_default()
         + &diversion(*diverted)
         + &headers::line(rules)
         + &stir::line(signed);
     format!("- {{name: {}, allow: {allow}{more}}}", text(name))
+}
+
+/// Nothing for an empty list.
+fn listed(key: &str, entries: &[String]) -> String {
+    match entries {
+        [] => String::new(),
+        entries => format!(", {key}: {}", flow(entries.iter().map(String::as_str))),
+    }
 }
 
 /// Nothing for what holds without it.

@@ -316,6 +316,119 @@ fn is_refused(phone: &mut Phone, code: &str) -> Result<()> {
     Ok(())
 }
 
+/// The INVITE that the carrier gets of a trunk with these keys, line by line.
+fn invite_by(keys: &str) -> Result<Vec<String>> {
+    let site = site_with(keys)?;
+    let watch = Watch::start(&site, "0-0")?;
+    goes_out(&site, NUMBER)?;
+    let carrier = Endpoint::listen(site.peer_address(CARRIER).into())?;
+    let busy = sipp_phone(&site, CARRIER, "agent-busy.xml", &carrier, &["-m", "1"])?;
+    let mut own = baresip_phone_that_says(&prompt("announcement"), &site, 10, "7101", Answer::Auto)?;
+    own.dial(DIALLED)?;
+    watch.wait_for("DestinationBusy@7101", SOON)?;
+    own.wait_for("CALL_CLOSED", SOON)?;
+    let called = busy.finish(SOON)?;
+    called.expect_success()?;
+    watch.wait_for("CallDeleted", SOON)?;
+    site.is_at_rest()?;
+    check_log_and_laws(&site, &watch.facts())?;
+    let mut received = called.messages.split("message received");
+    let invite = received.find(|text| text.contains("INVITE sip:")).and_then(|text| text.split("message sent").next());
+    Ok(invite.unwrap_or_default().lines().map(|line| line.trim().to_owned()).collect())
+}
+
+/// The encodings that an INVITE offers, in its order.
+fn offered(invite: &[String]) -> Vec<&str> {
+    let maps = invite.iter().filter_map(|line| line.strip_prefix("a=rtpmap:"));
+    maps.filter_map(|map| map.split_once(' ')).map(|(_, encoding)| encoding).collect()
+}
+
+#[test]
+fn a_carrier_is_offered_the_codecs_of_its_trunk_in_their_order() -> Result<()> {
+    let invite = invite_by(", codecs: [PCMU, PCMA]")?;
+    assert_eq!(offered(&invite), ["PCMU/8000", "PCMA/8000", "telephone-event/8000"]);
+    assert!(invite.iter().any(|line| line.starts_with("m=audio ") && line.ends_with(" RTP/AVP 0 8 101")), "{invite:?}");
+    Ok(())
+}
+
+#[test]
+fn a_carrier_is_asked_for_the_session_interval_of_its_trunk() -> Result<()> {
+    let invite = invite_by(", session_expires_s: 600")?;
+    assert!(invite.iter().any(|line| line == "Session-Expires: 600"), "{invite:?}");
+    Ok(())
+}
+
+#[test]
+fn a_carrier_is_not_told_of_reliable_provisional_responses_where_its_trunk_says_so() -> Result<()> {
+    for (keys, told) in [("", true), (", reliable: false", false)] {
+        let invite = invite_by(keys)?;
+        let supported = invite.iter().find_map(|line| line.strip_prefix("Supported: ")).unwrap_or_default();
+        assert_eq!(supported.split(',').any(|option| option.trim() == "100rel"), told, "{keys}: {invite:?}");
+    }
+    Ok(())
+}
+
+/// The tones of the key 5, in Hz.
+const FIVE: (f64, f64) = (770.0, 1_336.0);
+
+#[test]
+fn a_carrier_gets_keys_by_info_where_its_trunk_says_so() -> Result<()> {
+    let site = site_with(", dtmf: info")?;
+    let watch = Watch::start(&site, "0-0")?;
+    goes_out(&site, NUMBER)?;
+    let far = Endpoint::listen(site.peer_address(CARRIER).into())?;
+    let carrier = sipp_phone(&site, CARRIER, "carrier-info.xml", &far, &["-m", "1"])?;
+    let mut own = baresip_phone_that_says(&prompt("announcement"), &site, 10, "7101", Answer::Manual)?;
+    own.dial(DIALLED)?;
+    own.wait_for("CALL_ESTABLISHED", SOON)?;
+    let conn_id = watch.wait_for("Established@7101", SOON)?.text("ConnID").to_owned();
+    let told = || carrier.traces("_messages.log").matches("Signal=").count();
+    own.digit('4')?;
+    wait::until(SOON, || Ok((told() == 1).then_some(())))?;
+    let frame = json!({"req": "TSendDTMF", "ThisDN": "7101", "ConnID": conn_id, "Digits": "1#", "ReferenceID": 9});
+    site.request(&frame)?;
+    assert_eq!(watch.answer_to(9, SOON)?.brief(), "DtmfSent@7101");
+    wait::until(SOON, || Ok((told() == 3).then_some(())))?;
+    own.hang_up()?;
+    let carrier = carrier.finish(SOON)?;
+    carrier.expect_success()?;
+    let lines: Vec<&str> = carrier.messages.lines().map(str::trim).collect();
+    let keys: Vec<&str> = lines.iter().filter_map(|line| line.strip_prefix("Signal=")).collect();
+    assert_eq!(keys, ["4", "1", "#"]);
+    assert!(lines.contains(&"Content-Type: application/dtmf-relay"), "{lines:?}");
+    assert!(!lines.iter().any(|line| line.contains("telephone-event")), "{lines:?}");
+    assert!(far.received().events.is_empty(), "nor in its audio");
+    watch.wait_for("CallDeleted", SOON)?;
+    site.is_at_rest()?;
+    check_log_and_laws(&site, &watch.facts())
+}
+
+#[test]
+fn a_carrier_gets_keys_as_tones_where_its_trunk_says_so_whatever_it_answers() -> Result<()> {
+    let site = site_with(", dtmf: tones")?;
+    let watch = Watch::start(&site, "0-0")?;
+    goes_out(&site, NUMBER)?;
+    let far = Endpoint::listen(site.peer_address(CARRIER).into())?;
+    let keys = ["-key", "formats", "0 101", "-key", "ptime", "20", "-d", "100", "-m", "1"];
+    let carrier = sipp_phone(&site, CARRIER, "agent-media.xml", &far, &keys)?;
+    let mut own = baresip_phone_that_says(&prompt("announcement"), &site, 10, "7101", Answer::Manual)?;
+    own.dial(DIALLED)?;
+    own.wait_for("CALL_ESTABLISHED", SOON)?;
+    watch.wait_for("Established@7101", SOON)?;
+    own.digit('5')?;
+    let is_five = |part: &[i16]| audio::has_tone_pair(part, FIVE.0, FIVE.1);
+    wait::until(SOON, || Ok(far.received().samples.chunks_exact(400).any(is_five).then_some(())))?;
+    own.hang_up()?;
+    let carrier = carrier.finish(SOON)?;
+    carrier.expect_success()?;
+    let invite = carrier.messages.split("message sent").next().unwrap_or_default();
+    assert!(invite.contains("INVITE sip:") && !invite.contains("telephone-event"), "{invite}");
+    assert!(far.received().events.is_empty(), "it was not offered them");
+    watch.wait_for("CallDeleted", SOON)?;
+    site.is_at_rest()?;
+    check_log_and_laws(&site, &watch.facts())
+}
+
 #[test]
 fn a_full_trunk_takes_a_call_again_when_one_is_over() -> Result<()> {
     let site = site_with(", calls_max: 1")?;

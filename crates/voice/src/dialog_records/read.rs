@@ -5,9 +5,9 @@ use std::time::Duration;
 use contracts::v1;
 use model::Timestamp;
 use sip::agent::{
-    AnsweredRequest, DialogSnapshot, EarlyDialog, ExtraHeaders, Glare, IncomingInvite, InvitePurpose, LegPhase,
-    LegState, NonceUse, OutgoingInvite, OutgoingStage, PendingAnswer, PendingRequest, Provisionals, QueuedReply,
-    RequestPurpose, SessionTimer, Unacknowledged, Unpracked,
+    AnsweredRequest, DialogSnapshot, DialogTerms, EarlyDialog, ExtraHeaders, Glare, IncomingInvite, InvitePurpose,
+    LegPhase, LegState, NonceUse, OutgoingInvite, OutgoingStage, PendingAnswer, PendingRequest, Provisionals,
+    QueuedReply, RequestPurpose, SessionTimer, Unacknowledged, Unpracked,
 };
 use sip::dialog::Dialog;
 use sip::offer_answer::{Carrier, OfferAnswer, Phase, Side};
@@ -50,6 +50,7 @@ pub fn dialog_from_record(record: v1::DialogRecord) -> Read<DialogSnapshot> {
             .into_iter()
             .map(|a| AnsweredRequest { cseq: a.cseq, method: method(&a.method), response: a.response })
             .collect(),
+        terms: DialogTerms { session_expires_s: record.session_expires_s, hides_100rel: record.hides_100rel },
         session: session(record.session.unwrap_or_default()),
         glare: record.glare.map(glare).transpose()?,
         glare_attempts: small(record.glare_attempts, "glare_attempts")?,

@@ -1,7 +1,7 @@
 use model::Timestamp;
 use model::entropy::Seeded;
 use prost::Message as _;
-use sip::agent::{AgentConfig, Event, Invite, LocalIdentity, Provisionals, Reply, UserAgent};
+use sip::agent::{AgentConfig, DialogTerms, Event, Invite, LocalIdentity, Provisionals, Reply, UserAgent};
 use sip::{ConnectionId, Flow, HeaderName, Message};
 
 use super::*;
@@ -51,6 +51,7 @@ fn a_dialog_comes_back_from_its_record_as_it_was_at_each_step() {
         parts: Vec::new(),
         provisionals: Provisionals::Reliable,
         account: Some("acme/carrier".to_owned()),
+        terms: DialogTerms { session_expires_s: Some(600), ..DialogTerms::default() },
     };
     let dialog = ours.invite(invite, now).expect("an INVITE");
     round_trip(&ours, "ours");
@@ -59,6 +60,7 @@ fn a_dialog_comes_back_from_its_record_as_it_was_at_each_step() {
         unreachable!("the INVITE has arrived");
     };
     theirs.identify(incoming, local("theirs")).expect("a dialog");
+    theirs.set_terms(incoming, DialogTerms { hides_100rel: true, ..DialogTerms::default() });
     theirs.provisional(incoming, Reply::new(sip::StatusCode::RINGING), now).expect("a dialog");
     round_trip(&theirs, "theirs");
     pass(&mut theirs, &mut ours, now);

@@ -57,6 +57,8 @@ pub fn dialog_to_record(snapshot: DialogSnapshot) -> v1::DialogRecord {
             })
             .collect(),
         session: Some(session(leg.session)),
+        session_expires_s: leg.terms.session_expires_s,
+        hides_100rel: leg.terms.hides_100rel,
         glare: leg.glare.map(glare),
         bye_wanted: leg.bye_wanted.map(|extra| v1::ExtraHeadersRecord { headers: headers(extra) }),
         peer_updates: leg.peer_updates,

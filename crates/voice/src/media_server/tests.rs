@@ -75,6 +75,44 @@ fn the_owners_codecs_hold_for_offers_and_for_what_is_taken() {
 }
 
 #[test]
+fn the_owner_gets_the_keys_for_a_phone_that_has_them_by_info_and_a_successor_knows_that() {
+    let mut bench = Bench::new(23_880..=23_899, limits());
+    let (mut alice, mut bob) = (Phone::new(Law::Mu), Phone::new(Law::Mu));
+    bench.call("conf=2f", &mut alice);
+    let dialog = bench.invite("conf=2f;codecs=PCMU;dtmf=info", Some(bob.offer().to_string()));
+    match bench.answered(dialog) {
+        Session::Answer(answer) => {
+            let answer = sdp::parse(&answer).unwrap();
+            assert_eq!(answer.audio().unwrap().formats, ["0"], "no telephone-event");
+            bob.to = answer.audio().unwrap().port;
+        }
+        other => panic!("{other:?}"),
+    }
+    alice.press('4');
+    let key = bench.told_key(dialog);
+    assert!(key.starts_with("Signal=4\r\nDuration="), "{key}");
+    bench.restart();
+    alice.press('#');
+    let key = bench.told_key(dialog);
+    assert!(key.starts_with("Signal=#\r\n"), "{key}");
+}
+
+#[test]
+fn where_keys_go_otherwise_no_telephone_event_is_offered() {
+    let mut bench = Bench::new(23_860..=23_879, limits());
+    for (way, formats) in [("events", ["0", "101"].as_slice()), ("tones", ["0"].as_slice()), ("info", ["0"].as_slice())]
+    {
+        let dialog = bench.invite(&format!("conf=2g;codecs=PCMU;dtmf={way}"), None);
+        match bench.answered(dialog) {
+            Session::Offer(offer) => {
+                assert_eq!(sdp::parse(&offer).unwrap().audio().unwrap().formats, formats, "{way}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
 fn a_prompt_is_heard_as_it_is_and_its_end_is_told() {
     let mut bench = Bench::new(23_040..=23_059, limits());
     let mut phone = Phone::new(Law::Mu);

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use call::dial_plan::{Pattern, Translation};
 use contracts::provisioning::{DialAction, DialRule, Dn, DnKind, Location, Object, ObjectKind, Trunk};
+use media::codec::Codec;
 use model::TenantId;
 use net::configuration::{Configuration, TenantConfig};
 use sip::header_rules::HeaderRules;
@@ -27,6 +28,10 @@ pub(super) fn trunks(configuration: Configuration) -> ReadTrunks {
                 direct_media: trunk.direct_media,
                 options: trunk.options,
                 encryption: trunk.encryption.into(),
+                codecs: trunk.codecs.iter().filter_map(|name| Codec::from_name(name)).collect(),
+                dtmf: trunk.dtmf,
+                session_expires_s: trunk.session_expires_s,
+                hides_100rel: trunk.reliable == Some(false),
                 calls_per_second: trunk.calls_per_second,
                 drains: trunk.drain,
                 asserts_identity: trunk.asserts_identity,

@@ -1,7 +1,7 @@
 use model::entropy::Seeded;
 
 use super::*;
-use crate::agent::{AgentConfig, Event, Invite, LocalIdentity, Provisionals};
+use crate::agent::{AgentConfig, DialogTerms, Event, Invite, LocalIdentity, Provisionals};
 use crate::{ConnectionId, Flow, Method};
 
 #[test]
@@ -23,6 +23,7 @@ fn a_dialog_that_takes_too_many_steps_in_one_turn_is_ended_alone() {
             parts: Vec::new(),
             provisionals: Provisionals::Plain,
             account: None,
+            terms: DialogTerms::default(),
         };
         agent.invite(invite, now).unwrap()
     };

@@ -124,6 +124,7 @@ impl Node {
             Event::Resumed => What::Resumed { leg: id },
             // The pressed keys are private. The call itself reports the end of a treatment.
             Event::Digit(_)
+            | Event::Key(..)
             | Event::Ended(_)
             | Event::Recording(_)
             | Event::Withheld(_)

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use contracts::provisioning::DtmfForm;
 use infra::MediaSessionId;
 use ivr::msml::{self, Connection, Iterate, Running};
 use media::exchange::{HeardBy, Part, Recording};
@@ -9,7 +10,7 @@ use media::sdp::{AudioStream, Description, LocalAudio};
 use model::{ConnId, TenantId, Token};
 use net::rtp::{LegId, Order, PortPair};
 
-use super::service::{Service, base_of, call_of};
+use super::service::{Service, base_of, call_of, dtmf};
 use crate::media_server::conversations::conversation_name;
 
 /// A media dialog.
@@ -72,6 +73,11 @@ impl Leg {
             (_, Some(running)) => running.dialog.play.as_ref().is_none_or(|play| play.iterate != Iterate::Forever),
             (_, None) => false,
         }
+    }
+
+    /// Whether its party gets keys by its owner's signalling.
+    pub fn signals_keys(&self) -> bool {
+        dtmf(&self.request_uri) == Some(DtmfForm::Info)
     }
 
     /// The conference that it is a member of.

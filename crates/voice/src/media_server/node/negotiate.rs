@@ -10,15 +10,16 @@ use sip::agent::{DialogId, Reply};
 use sip::{HeaderName, Message, StatusCode};
 
 use super::incoming::party_of;
-use super::service::codecs;
+use super::service::{codecs, wanted};
 use super::{Node, note};
 
 impl Node {
     /// Our offer, for an INVITE without one.
     pub(super) fn make_offer(&mut self, dialog: DialogId) -> Result<Bytes, StatusCode> {
-        let preference = self.preference(dialog, self.tenants_codec(dialog));
+        let preference = self.preference(dialog, self.first_wanted(dialog));
         let leg = self.legs.get_mut(&dialog).ok_or(StatusCode::SERVER_INTERNAL_ERROR)?;
-        let mut offer = negotiation::offer(&leg.local, preference, &codecs(&leg.request_uri));
+        let offer = negotiation::offer(&leg.local, preference, &codecs(&leg.request_uri));
+        let mut offer = wanted(&leg.request_uri, offer);
         if let Some(before) = &leg.described {
             negotiation::encryption::keep_name(&mut offer, before);
         }
@@ -34,7 +35,7 @@ impl Node {
             StatusCode::BAD_REQUEST
         })?;
         let leg = self.legs.get(&dialog).ok_or(StatusCode::SERVER_INTERNAL_ERROR)?;
-        let offer = negotiation::speaking(offer, &codecs(&leg.request_uri));
+        let offer = wanted(&leg.request_uri, offer);
         let preference = self.preference(dialog, negotiation::first_codec(&offer));
         let leg = self.legs.get(&dialog).ok_or(StatusCode::SERVER_INTERNAL_ERROR)?;
         let (mut answer, mut stream) = negotiation::answer(&offer, &leg.local, preference).map_err(|error| {
@@ -61,9 +62,10 @@ impl Node {
     /// Handles the ACK, with the answer to our offer if we made one. Starts an announcement.
     pub(super) fn acknowledged(&mut self, dialog: DialogId, answer: Option<&[u8]>, now: Timestamp) {
         if let Some(answer) = answer {
-            let preference = self.preference(dialog, self.tenants_codec(dialog));
+            let preference = self.preference(dialog, self.first_wanted(dialog));
             let Some(leg) = self.legs.get(&dialog) else { return };
             let stream = sdp::parse(answer).ok().zip(leg.described.as_ref()).and_then(|(answer, offered)| {
+                let answer = wanted(&leg.request_uri, answer);
                 let stream = negotiation::accept_answer(offered, &answer, preference);
                 stream.inspect_err(|error| tracing::debug!(%error, "an answer cannot be taken")).ok()
             });
@@ -116,8 +118,8 @@ impl Node {
         Preference { codec, direction: Direction::SendRecv }
     }
 
-    /// The codec that the tenant prefers.
-    fn tenants_codec(&self, dialog: DialogId) -> Option<Codec> {
+    /// The codec that its owner wants most.
+    fn first_wanted(&self, dialog: DialogId) -> Option<Codec> {
         self.legs.get(&dialog).and_then(|leg| codecs(&leg.request_uri).first().copied())
     }
 
@@ -144,6 +146,9 @@ impl Node {
                 };
                 let mut session = Session::new(setup, now);
                 session.set_identity(self.identity.clone());
+                if leg.signals_keys() {
+                    session.signal_keys();
+                }
                 session.negotiate(stream.clone(), now);
                 self.order(shard, Order::Open { leg: id, ports, session: Box::new(session) })
                     && join.is_none_or(|join| self.order(shard, join))

@@ -129,6 +129,9 @@ impl Node {
     /// Gives a restored session to its thread; returns whether the thread takes it.
     fn sound_again(&self, leg: &Leg, ports: PortPair, mut session: Session) -> bool {
         session.set_identity(self.identity.clone());
+        if leg.signals_keys() {
+            session.signal_keys();
+        }
         let (id, shard, echo) = (leg.id, leg.shard, leg.connection.snapshot().echo);
         self.order(shard, Order::Open { leg: id, ports, session: Box::new(session) })
             && leg.join().is_none_or(|join| self.order(shard, join))

@@ -1,6 +1,8 @@
 //! The service that a Request-URI names (RFC 4240, RFC 5707 §5).
 
+use contracts::provisioning::DtmfForm;
 use media::codec::Codec;
+use media::sdp::{Description, negotiation};
 use model::{ConnId, Encryption};
 use sip::uri::escape::unescape;
 use sip::{StatusCode, Uri};
@@ -21,8 +23,8 @@ pub enum Service {
     Msml,
 }
 
-/// The codecs that a Request-URI allows, most preferred first (`;codecs=PCMA+PCMU`): those of the owner's tenant. An empty list means no
-/// restriction.
+/// The codecs that a Request-URI allows, most preferred first (`;codecs=PCMA+PCMU`): those of the party's trunk, or of the owner's
+/// tenant. An empty list means no restriction.
 pub fn codecs(request_uri: &str) -> Vec<Codec> {
     let uri = Uri::parse(request_uri).ok();
     let names = uri.as_ref().and_then(|uri| uri.params().get("codecs").map(str::to_owned)).unwrap_or_default();
@@ -35,6 +37,18 @@ pub fn encryption(request_uri: &str) -> Encryption {
     let uri = Uri::parse(request_uri).ok();
     let word = uri.as_ref().and_then(|uri| uri.params().get("encryption").map(str::to_owned));
     word.map_or(Encryption::Off, |word| Encryption::parse(&word).unwrap_or(Encryption::Required))
+}
+
+/// How keys go to the party of a leg, by its Request-URI (`;dtmf=info`); none: as is negotiated.
+pub fn dtmf(request_uri: &str) -> Option<DtmfForm> {
+    let uri = Uri::parse(request_uri).ok();
+    uri.as_ref().and_then(|uri| uri.params().get("dtmf").and_then(DtmfForm::parse))
+}
+
+/// A description of a leg's audio, ours or its party's, without what its owner does not want there.
+pub fn wanted(request_uri: &str, description: Description) -> Description {
+    let spoken = negotiation::speaking(description, &codecs(request_uri));
+    if dtmf(request_uri).is_none_or(DtmfForm::has_events) { spoken } else { negotiation::without_events(spoken) }
 }
 
 /// Longest conference id.
@@ -104,6 +118,13 @@ mod tests {
         assert_eq!(encryption("sip:conf=1@h;codecs=PCMA;encryption=offered"), Encryption::Offered);
         assert_eq!(encryption("sip:conf=1@h;encryption=required"), Encryption::Required);
         assert_eq!(encryption("sip:conf=1@h;encryption=tomorrow"), Encryption::Required);
+    }
+
+    #[test]
+    fn the_way_of_keys_is_a_parameter_and_without_a_known_word_it_is_negotiated() {
+        assert_eq!(dtmf("sip:conf=1@h;codecs=PCMA;dtmf=info"), Some(DtmfForm::Info));
+        assert_eq!(dtmf("sip:conf=1@h;dtmf=tones;encryption=offered"), Some(DtmfForm::Tones));
+        assert_eq!((dtmf("sip:conf=1@h"), dtmf("sip:conf=1@h;dtmf=smoke")), (None, None));
     }
 
     #[test]

@@ -28,6 +28,9 @@ pub const NO_RTP: &str = "trunkline.no-rtp";
 /// Its value: whether the phone is on hold.
 const HELD: &str = "held";
 
+/// The type of the body by which an owner is told a key for its party.
+const KEY_TYPE: &str = "application/dtmf-relay";
+
 impl Node {
     /// Carries out an INFO: an MSML request, whose body may have been completed, or a key reported by the owner's phone.
     pub(super) fn carry_out(
@@ -100,6 +103,11 @@ impl Node {
                 }
             }
             Event::Digit(_) => self.metrics.digit_pressed(),
+            Event::Key(digit, duration) => {
+                let body = Body::new(KEY_TYPE, media::dtmf::info::one(digit, duration));
+                // No record holds it: it belongs to the parties' conversation.
+                note("a key for a party", self.agent.secret_info(dialog, body, now).map(drop));
+            }
             Event::Withheld(to) => {
                 self.metrics.leg_withheld();
                 tracing::info!(?dialog, %to, "no packet comes from an address: audio to it stops");

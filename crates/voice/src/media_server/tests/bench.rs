@@ -21,8 +21,8 @@ use model::entropy::Seeded;
 use model::{Epoch, NodeId, Owner, TenantId, Timestamp, Token};
 use net::rtp::{LegEvent, RtpDriver};
 use sip::agent::{
-    AgentConfig, Body, DialogId, Event, Invite, LocalIdentity, Provisionals, Release, Reply, RequestId, Session,
-    UserAgent,
+    AgentConfig, Body, DialogId, DialogTerms, Event, Invite, LocalIdentity, Provisionals, Release, Reply, RequestId,
+    Session, UserAgent,
 };
 use sip::{ConnectionId, Flow, Message, Seal, StatusCode};
 use tokio::sync::mpsc;
@@ -178,6 +178,7 @@ impl Bench {
             parts: Vec::new(),
             provisionals: Provisionals::Plain,
             account: None,
+            terms: DialogTerms::default(),
         };
         let dialog = self.owner.invite(invite, self.clock.now()).unwrap();
         self.settle();
@@ -285,6 +286,18 @@ impl Bench {
             Notice::Event(event) => event,
             Notice::Result(result) => panic!("{result:?}"),
         }
+    }
+
+    /// The key that media tells the owner for the phone of a leg.
+    pub fn told_key(&mut self, dialog: DialogId) -> String {
+        let (request, message) = self.find(|event| match event {
+            Event::Info { dialog: d, request, message } if *d == dialog => Some((*request, message.clone())),
+            _ => None,
+        });
+        let _ = self.owner.respond(request, Reply::new(StatusCode::OK), self.clock.now());
+        self.events.clear();
+        self.settle();
+        String::from_utf8_lossy(message.body()).into_owned()
     }
 
     pub fn prompt(&self, uri: &str) -> Vec<i16> {

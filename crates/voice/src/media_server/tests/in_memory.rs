@@ -15,7 +15,9 @@ use media::sdp::{self, Fingerprint, LocalAudio, LocalEncryption, Preference, neg
 use model::entropy::Seeded;
 use model::{Entropy as _, Epoch, NodeId, Owner, Token};
 use prost::Message as _;
-use sip::agent::{AgentConfig, Body, DialogId, Event, Invite, LocalIdentity, Provisionals, Session, UserAgent};
+use sip::agent::{
+    AgentConfig, Body, DialogId, DialogTerms, Event, Invite, LocalIdentity, Provisionals, Session, UserAgent,
+};
 use sip::{ConnectionId, Flow, Message, Seal};
 
 use super::super::in_memory::{InMemory, Place};
@@ -122,6 +124,7 @@ impl World {
             parts: Vec::new(),
             provisionals: Provisionals::Plain,
             account: None,
+            terms: DialogTerms::default(),
         };
         self.dialog = Some(self.owner.invite(invite, self.clock.now()).unwrap());
     }

@@ -4,15 +4,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use contracts::provisioning::DiversionForm;
+use contracts::provisioning::{DiversionForm, DtmfForm};
 use infra::{CallWrite, Written};
 use ivr::msml;
+use media::codec::Codec;
 use model::entropy::Seeded;
 use model::plan::{Contact, Destination, Outside, Way};
 use model::{ConnId, Encryption, Epoch, EventName, LegId, NodeId, Owner, TenantId, Timestamp};
 use sip::agent::{
-    Accounts, AgentConfig, AgentCredentials, Body, CommandError, DialogId, Event, IncomingId, Invite, LocalIdentity,
-    Provisionals, Reply, UserAgent,
+    Accounts, AgentConfig, AgentCredentials, Body, CommandError, DialogId, DialogTerms, Event, IncomingId, Invite,
+    LocalIdentity, Provisionals, Reply, UserAgent,
 };
 use sip::{ConnectionId, Flow, LocalTag, Message, Seal, StatusCode};
 
@@ -59,6 +60,10 @@ pub struct Bench {
     pub media_dialogs: Vec<DialogId>,
     /// The conference that each of them was for.
     conferences: Vec<String>,
+    /// How many keys media has got by INFO.
+    pub keys_of_media: usize,
+    /// The Request-URIs of media's INVITEs.
+    pub media_asked: Vec<String>,
     /// Number of these dialogs before the events that media handles now.
     media_known: usize,
     pub caller_dialog: Option<DialogId>,
@@ -151,9 +156,13 @@ fn node_of(epoch: u64, agent_entropy: Box<dyn model::Entropy>, limits: Limits) -
             is_known: true,
             calls_max: (trunk == "narrow").then_some(1),
             early_speech: trunk == "open",
-            direct_media: trunk == "straight",
+            direct_media: ["straight", "lawful", "info", "tones", "events"].contains(&trunk),
             options: false,
             encryption: if trunk == "secure" { Encryption::Required } else { Encryption::Off },
+            codecs: if trunk == "lawful" { vec![Codec::Pcma, Codec::Pcmu] } else { Vec::new() },
+            dtmf: DtmfForm::parse(trunk),
+            session_expires_s: (trunk == "brief").then_some(120),
+            hides_100rel: trunk == "plain",
             calls_per_second: (trunk == "slow").then_some(2),
             drains: trunk == "drained",
             asserts_identity: trunk == "asserting",
@@ -200,6 +209,8 @@ impl Bench {
             played: Vec::new(),
             media_dialogs: Vec::new(),
             conferences: Vec::new(),
+            keys_of_media: 0,
+            media_asked: Vec::new(),
             media_known: 0,
             caller_dialog: None,
             phone_dialog: None,
@@ -281,6 +292,7 @@ impl Bench {
             parts: self.parts.clone(),
             provisionals: Provisionals::Plain,
             account: None,
+            terms: DialogTerms::default(),
         };
         let caller = self.peers.get_mut(&Peer::Caller).expect("a peer");
         self.caller_dialog = Some(caller.invite(invite, self.now).expect("an INVITE"));
@@ -433,6 +445,7 @@ impl Bench {
                 };
                 let local = LocalIdentity { tag: tag.seal(&seal()), contact: "<sip:media@192.0.2.5>".to_owned() };
                 let target = request.request_uri().expect("a URI").to_owned();
+                self.media_asked.push(target.clone());
                 // Legs that are requested before media has answered are not pinned yet.
                 let conference = target.split('@').next().unwrap_or_default().to_owned();
                 if self.conferences.get(..self.media_known).is_some_and(|known| known.contains(&conference)) {
@@ -452,6 +465,7 @@ impl Bench {
                 }
             }
             Event::Info { request, message, .. } if !message.body().starts_with(b"<") => {
+                self.keys_of_media += 1;
                 self.agent(Peer::Media).respond(request, Reply::new(StatusCode::OK), now).expect("a key");
             }
             Event::Info { dialog, request, message } => {

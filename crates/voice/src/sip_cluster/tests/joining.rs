@@ -6,7 +6,7 @@ use infra::{Record, Written};
 use model::plan::Destination;
 use model::request::RequestKind;
 use model::{ConnId, Token};
-use sip::agent::{DialogId, Event, Invite, LocalIdentity, Provisionals};
+use sip::agent::{DialogId, DialogTerms, Event, Invite, LocalIdentity, Provisionals};
 use sip::proxy::headers;
 use sip::{ConnectionId, HeaderName, StatusCode};
 
@@ -36,6 +36,7 @@ fn invites(bench: &mut Bench, from: &str, number: &str, further: Vec<(HeaderName
         parts: Vec::new(),
         provisionals: Provisionals::Plain,
         account: None,
+        terms: DialogTerms::default(),
     };
     let now = bench.now;
     let dialog = bench.agent(Peer::Phone).invite(invite, now).expect("an INVITE");

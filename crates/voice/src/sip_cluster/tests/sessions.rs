@@ -7,7 +7,7 @@ use ivr::msml::Command;
 use model::plan::{Destination, Service};
 use model::request::{RequestKind, RouteTo, Treatment};
 use model::{ConnId, Dn};
-use sip::agent::{Event, Invite, LocalIdentity, Provisionals, Reply, Session};
+use sip::agent::{DialogTerms, Event, Invite, LocalIdentity, Provisionals, Reply, Session};
 use sip::{ConnectionId, Flow, StatusCode};
 
 use super::bench::{Bench, EDGE, MEDIA_SDP, PHONE_SDP, Peer, phone, point};
@@ -37,6 +37,7 @@ fn dial(bench: &mut Bench, number: &str, offer: Option<&'static str>) {
         parts: Vec::new(),
         provisionals: Provisionals::Plain,
         account: None,
+        terms: DialogTerms::default(),
     };
     let now = bench.now;
     bench.caller_dialog = Some(bench.agent(Peer::Caller).invite(invite, now).expect("an INVITE"));

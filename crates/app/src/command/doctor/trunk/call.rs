@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use media::codec::Codec;
 use runtime::entropy::Strong;
 use sip::uri::escape::escape_user;
 use sip::{CSeq, Contact, HeaderName, Message, Method, StatusCode};
@@ -81,7 +82,7 @@ pub(super) async fn make(
             Some(codec) => Ok(((), format!("{} after {}, codec {codec}{notes}", status_line(&last), in_ms(after)))),
             None => Err(Failure::new(
                 format!("INVITE: {}", status_line(&last)),
-                "the answer names no codec that was offered (G722, PCMA, PCMU)",
+                "the answer names no codec that was offered",
                 "ask the carrier which codecs it has",
             )),
         };
@@ -146,12 +147,7 @@ fn refused(answer: &Message, call: &PlannedCall<'_>) -> Failure {
 fn codec(answer: &Message) -> Option<String> {
     let description = media::sdp::parse(answer.body()).ok()?;
     let audio = description.media.iter().find(|media| media.kind == "audio" && media.port != 0)?;
-    let codec = audio.formats.iter().find_map(|format| match format.as_str() {
-        "9" => Some("G722"),
-        "8" => Some("PCMA"),
-        "0" => Some("PCMU"),
-        _ => None,
-    })?;
+    let codec = audio.payload_types().find_map(|number| Codec::from_encoding(audio.encoding(number)?))?.name();
     let encrypted = if audio.attribute("crypto").is_some() { ", encrypted" } else { "" };
     Some(format!("{codec}{encrypted}"))
 }

@@ -3,7 +3,8 @@
 
 use std::net::SocketAddr;
 
-use contracts::provisioning::{Encryption, TenantObjects, Trunk};
+use contracts::provisioning::{DtmfForm, Encryption, TenantObjects, Trunk};
+use media::codec::Codec;
 use media::sdp::crypto::CryptoLine;
 use media::srtp::{Keying, SUITES};
 use model::Entropy;
@@ -13,6 +14,9 @@ use sip::uri::escape::escape_user;
 
 /// Numbers up to this length are no subscribers' numbers in full: emergency calls and services.
 const SHORT_MAX: usize = 6;
+
+/// What is offered where the trunk has no codecs of its own.
+const CODECS: [Codec; 3] = [Codec::G722, Codec::Pcma, Codec::Pcmu];
 
 /// The call to one number.
 pub(super) struct PlannedCall<'a> {
@@ -62,9 +66,19 @@ impl<'a> PlannedCall<'a> {
     pub fn offer(&self, at: SocketAddr, entropy: &mut dyn Entropy) -> String {
         let (family, ip, port) = (if at.is_ipv4() { "IP4" } else { "IP6" }, at.ip(), at.port());
         let profile = if self.trunk.encryption == Encryption::Required { "RTP/SAVP" } else { "RTP/AVP" };
+        let (mut formats, mut maps) = (String::new(), String::new());
+        for codec in self.codecs() {
+            let (number, name) = (codec.payload_type(), codec.name());
+            formats.push_str(&format!("{number} "));
+            maps.push_str(&format!("a=rtpmap:{number} {name}/{}\r\n", codec.encoding_parameters()));
+        }
+        if self.trunk.dtmf.is_none_or(DtmfForm::has_events) {
+            formats.push_str("101");
+            maps.push_str("a=rtpmap:101 telephone-event/8000\r\n");
+        }
         let mut offer = format!(
-            "v=0\r\no=- 1 1 IN {family} {ip}\r\ns=-\r\nc=IN {family} {ip}\r\nt=0 0\r\nm=audio {port} {profile} 9 8 0 101\r\n\
-             a=rtpmap:9 G722/8000\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\n"
+            "v=0\r\no=- 1 1 IN {family} {ip}\r\ns=-\r\nc=IN {family} {ip}\r\nt=0 0\r\nm=audio {port} {profile} {}\r\n{maps}",
+            formats.trim_end()
         );
         if matches!(self.trunk.encryption, Encryption::Offered | Encryption::Required) {
             let lines = (1..).zip(SUITES).filter_map(|(tag, suite)| {
@@ -76,6 +90,11 @@ impl<'a> PlannedCall<'a> {
             lines.for_each(|line| offer.push_str(&format!("a=crypto:{line}\r\n")));
         }
         offer
+    }
+
+    fn codecs(&self) -> Vec<Codec> {
+        let of_trunk: Vec<Codec> = self.trunk.codecs.iter().filter_map(|name| Codec::from_name(name)).collect();
+        if of_trunk.is_empty() { CODECS.to_vec() } else { of_trunk }
     }
 
     /// What stands behind the outcome.
@@ -102,15 +121,15 @@ impl<'a> PlannedCall<'a> {
     pub const fn unaccepted(&self) -> (&'static str, &'static str) {
         match self.trunk.encryption {
             Encryption::Required => (
-                "the carrier has none of the codecs G722, PCMA, PCMU, or does not encrypt audio as `encryption: required` of the trunk demands",
+                "the carrier has none of the codecs that are offered (`codecs` of the trunk, else G722, PCMA, PCMU), or does not encrypt audio as `encryption: required` of the trunk demands",
                 "ask the carrier which codecs it has, and whether it encrypts audio (SRTP)",
             ),
             Encryption::Dtls => (
-                "the carrier has none of the codecs G722, PCMA, PCMU, or takes encrypted audio alone, which is not tried here",
+                "the carrier has none of the codecs that are offered (`codecs` of the trunk, else G722, PCMA, PCMU), or takes encrypted audio alone, which is not tried here",
                 "ask the carrier which codecs it has; try a call from a phone",
             ),
             Encryption::Off | Encryption::Offered => (
-                "the carrier has none of the codecs G722, PCMA, PCMU, or takes encrypted audio alone",
+                "the carrier has none of the codecs that are offered (`codecs` of the trunk, else G722, PCMA, PCMU), or takes encrypted audio alone",
                 "ask the carrier which codecs it has, and whether it wants encrypted audio (`encryption: required`)",
             ),
         }
@@ -192,6 +211,17 @@ mod tests {
         assert_eq!(offered(Encryption::Off), ("RTP/AVP".to_owned(), 0));
         assert_eq!(offered(Encryption::Offered), ("RTP/AVP".to_owned(), SUITES.len()));
         assert_eq!(offered(Encryption::Required), ("RTP/SAVP".to_owned(), SUITES.len()));
+    }
+
+    #[test]
+    fn the_codecs_of_the_trunk_are_offered_in_its_order() {
+        let offered = |codecs: &[&str]| {
+            let trunk = Trunk { codecs: codecs.iter().map(|name| (*name).to_owned()).collect(), ..trunk() };
+            let call = PlannedCall::of(&objects(&trunk), &trunk, "112").unwrap();
+            let offer = call.offer("192.0.2.1:4000".parse().unwrap(), &mut Seeded::new(1));
+            media::sdp::parse(offer.as_bytes()).unwrap().media[0].formats.join(" ")
+        };
+        assert_eq!((offered(&[]), offered(&["PCMU", "PCMA"])), ("9 8 0 101".to_owned(), "0 8 101".to_owned()));
     }
 
     #[test]

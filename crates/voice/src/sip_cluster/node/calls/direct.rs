@@ -6,6 +6,7 @@
 
 use bytes::Bytes;
 use call::call::Seat;
+use contracts::provisioning::DtmfForm;
 use model::plan::Caller;
 use model::{ConnId, Encryption, LegId, TenantId, Timestamp};
 use runtime::trace::What;
@@ -41,9 +42,11 @@ impl PhoneRules {
 }
 
 impl TrunkRules {
-    /// As of a phone.
+    /// As of a phone. A phone's offer names what the phone speaks, so that codecs of a trunk's own need media, too, and keys that go another
+    /// way than by events.
     fn goes_directly(self) -> bool {
-        self.direct_media && self.encryption == Encryption::Off
+        let as_phone = self.codecs.is_empty() && self.dtmf.is_none_or(DtmfForm::has_events);
+        self.direct_media && self.encryption == Encryption::Off && as_phone
     }
 }
 
@@ -234,7 +237,7 @@ impl Node {
         {
             return note("an answer", self.agent.accept_offer(dialog, local, now));
         }
-        if let Some(refusal) = session::refusal(&offer, &self.codecs(conn_id), self.encryption(conn_id, id)) {
+        if let Some(refusal) = session::refusal(&offer, &self.codecs(conn_id, id), self.encryption(conn_id, id)) {
             return note("a refusal", self.agent.refuse_offer(dialog, refusal, now));
         }
         if !self.ask_media(conn_id, id, Some(offer), now) {
@@ -271,7 +274,7 @@ impl Node {
 
     /// Offers a party whose audio goes directly the session of media.
     pub(super) fn offer_media(&mut self, conn_id: ConnId, id: LegId, now: Timestamp) {
-        let codecs = self.codecs(conn_id);
+        let spoken = self.spoken(conn_id, id);
         let has_agreed = |phone: DialogId| Some(self.agent.leg(phone)?.offer_answer.local().is_some());
         if self.leg(conn_id, id).and_then(|leg| has_agreed(leg.phone?)) == Some(false) {
             // Its 200 waits for a PRACK: it is offered media's session at a later sweep.
@@ -280,7 +283,7 @@ impl Node {
         let Some((phone, offer)) = self.leg(conn_id, id).and_then(|leg| {
             let medias = &self.agent.leg(leg.media?)?.offer_answer;
             let before = self.agent.leg(leg.phone?)?.offer_answer.local()?;
-            let offer = session::moved(before, medias.open().or(medias.remote())?, &codecs)?;
+            let offer = session::moved(before, medias.open().or(medias.remote())?, &spoken)?;
             Some((leg.phone?, offer))
         }) else {
             return self.end_without_audio(conn_id, id, now);

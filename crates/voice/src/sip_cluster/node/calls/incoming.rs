@@ -145,6 +145,9 @@ impl Node {
         let instance = call.instance;
         let conn_id = self.ids.next_conn_id(now);
         let uuid = self.ids.next_uuid();
+        let dtmf = self.dtmf_of_caller(&tenant, &caller);
+        let terms = self.terms_of_caller(&tenant, &caller);
+        self.agent.set_terms(dialog, terms);
         let incoming = Incoming { tenant: tenant.clone(), conn_id, uuid, token: model::Token(1), caller, dialled };
         let mut thread = Thread::new(incoming, now);
         if self.may_go_directly(&tenant, &thread.first().caller, dialog) {
@@ -155,7 +158,7 @@ impl Node {
         }
         let mut leg = Leg::new(CALLER_LEG, link, LegStage::Offered, now);
         leg.phone = Some(dialog);
-        (leg.party, leg.hops_left, leg.encryption) = (party, hops_left, encryption);
+        (leg.party, leg.hops_left, leg.encryption, leg.dtmf) = (party, hops_left, encryption, dtmf);
         (leg.user_to_user, leg.location, leg.sips) = (user_to_user, location, way == CallerWay::Sips);
         (leg.instance, leg.sips_in_the_clear) = (instance, way == CallerWay::SipsInTheClear);
         let place = Place { conn_id, leg: leg.id, side: Side::Phone };
@@ -280,7 +283,7 @@ impl Node {
         let encryption = self.encryption_of_caller(&tenant, &caller);
         let offer = self.agent.leg(dialog).and_then(|leg| leg.offer_answer.open());
         if let Some(refusal) =
-            offer.and_then(|offer| session::refusal(offer, &(self.prompts)(&tenant).codecs, encryption))
+            offer.and_then(|offer| session::refusal(offer, &self.codecs_of_caller(&tenant, &caller), encryption))
         {
             return Err(refusal);
         }

@@ -2,9 +2,11 @@
 
 use bytes::Bytes;
 use sip::{ConnectionId, Instance};
+use std::collections::VecDeque;
 use std::net::IpAddr;
 
 use call::call::{HoldWay, Seat};
+use contracts::provisioning::DtmfForm;
 use infra::DialogKey;
 use model::plan::{Contact, OutsideLimits};
 use model::{ConnId, Dn, Encryption, LegId, Timestamp};
@@ -68,6 +70,10 @@ pub struct Leg {
     pub path: AudioPath,
     /// Whether it is encrypted, as was set for its party when the leg began.
     pub encryption: Encryption,
+    /// How keys go to its party and come from it, as was set for its trunk when the leg began; none: as is negotiated.
+    pub dtmf: Option<DtmfForm>,
+    /// Keys that its party is still to be told by INFO. Not stored.
+    pub keys_to_tell: KeysToTell,
     /// Whether media waits for an answer to its offer.
     pub owes_media: bool,
     /// How many media nodes have had no room for it so far. Not stored.
@@ -256,6 +262,8 @@ impl Leg {
             early_rings: false,
             path: AudioPath::Media,
             encryption: Encryption::Off,
+            dtmf: None,
+            keys_to_tell: KeysToTell::new(),
             owes_media: false,
             media_refusals: 0,
             waits: false,
@@ -269,6 +277,23 @@ impl Leg {
             heard_at: now,
             told: ExtraHeaders::new(),
         }
+    }
+}
+
+/// Keys of others that the party of a leg is to get by INFO. Not stored: a successor does not know what has arrived, and a key that comes late
+/// is wrong.
+#[derive(Clone, Debug, Default)]
+pub struct KeysToTell {
+    /// The bodies, the next one first.
+    pub waiting: VecDeque<Bytes>,
+    /// Whether the party has not answered the one before.
+    pub is_under_way: bool,
+}
+
+impl KeysToTell {
+    /// None.
+    pub const fn new() -> Self {
+        Self { waiting: VecDeque::new(), is_under_way: false }
     }
 }
 

@@ -39,6 +39,8 @@ pub enum Pending {
     Probe(Probe),
     /// To ask a phone to answer: a NOTIFY.
     Talk(ConnId, LegId),
+    /// To tell a carrier a key: an INFO.
+    Key(ConnId, LegId),
     /// To end a treatment: an INFO to media.
     Stop(Stop),
     /// To move a leg to that room: an INFO to media.
@@ -62,6 +64,8 @@ pub struct PendingRequests {
     joins: HashMap<RequestId, (Place, Option<Seat>)>,
     /// NOTIFYs that ask a phone to answer, until the phone accepts or refuses.
     talks: HashMap<RequestId, (ConnId, LegId)>,
+    /// INFOs that tell a carrier a key, until it has answered.
+    keys: HashMap<RequestId, (ConnId, LegId)>,
 }
 
 impl PendingRequests {
@@ -70,6 +74,7 @@ impl PendingRequests {
         match sent_for {
             Pending::Probe(probe) => drop(self.probes.insert(request, probe)),
             Pending::Talk(conn_id, leg) => drop(self.talks.insert(request, (conn_id, leg))),
+            Pending::Key(conn_id, leg) => drop(self.keys.insert(request, (conn_id, leg))),
             Pending::Stop(stop) => drop(self.stops.insert(request, stop)),
             Pending::Join(place, seat) => drop(self.joins.insert(request, (place, seat))),
             Pending::Treatment(conn_id, leg, id) => drop(self.treatments.insert(request, (conn_id, leg, id))),
@@ -83,6 +88,9 @@ impl PendingRequests {
         }
         if let Some((conn_id, leg)) = self.talks.remove(&request) {
             return Some(Pending::Talk(conn_id, leg));
+        }
+        if let Some((conn_id, leg)) = self.keys.remove(&request) {
+            return Some(Pending::Key(conn_id, leg));
         }
         if let Some(stop) = self.stops.remove(&request) {
             return Some(Pending::Stop(stop));
@@ -116,7 +124,8 @@ impl PendingRequests {
         let leg = |leg: &mut LegId| leg.0 = leg.0.saturating_add(by);
         // They have been stopped, and their numbers mean others here.
         self.treatments.retain(|_, (of, ..)| *of != from);
-        for (of, at) in self.talks.values_mut().filter(|(of, _)| *of == from) {
+        let of_legs = self.talks.values_mut().chain(self.keys.values_mut());
+        for (of, at) in of_legs.filter(|(of, _)| *of == from) {
             *of = into;
             leg(at);
         }
@@ -145,6 +154,7 @@ impl PendingRequests {
         self.unstopped.retain(|stop| stop.conn_id != conn_id);
         self.probes.retain(|_, probe| probe.place.conn_id != conn_id);
         self.talks.retain(|_, (of, _)| *of != conn_id);
+        self.keys.retain(|_, (of, _)| *of != conn_id);
         self.joins.retain(|_, (place, _)| place.conn_id != conn_id);
     }
 

@@ -26,11 +26,6 @@ pub struct SwitchPrompts {
 pub type ReadPrompts = Box<dyn Fn(&TenantId) -> SwitchPrompts + Send>;
 
 impl Node {
-    /// The codecs of a call's tenant, preferred first.
-    pub(in crate::sip_cluster::node) fn codecs(&self, conn_id: ConnId) -> Vec<Codec> {
-        self.calls.get(&conn_id).map(|entry| (self.prompts)(&entry.tenant).codecs).unwrap_or_default()
-    }
-
     /// The treatment, with the tenant's prompts if it is one of the switch's own.
     pub(in crate::sip_cluster::node) fn as_chosen(&self, conn_id: ConnId, id: u32, treatment: Treatment) -> Treatment {
         let Some(entry) = self.calls.get(&conn_id) else {

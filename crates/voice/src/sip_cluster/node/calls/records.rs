@@ -7,6 +7,7 @@ mod model_write;
 use bytes::Bytes;
 use call::call::{HeardBy, HoldWay, RecordedAs, Seat};
 use call::{CallSnapshot, Thread};
+use contracts::provisioning::DtmfForm;
 use contracts::v1;
 use contracts::wire::{call_ref_to_wire, user_data_to_wire};
 use infra::DialogKey;
@@ -129,6 +130,7 @@ fn leg_to_record<'a>(
         direct: leg.path != AudioPath::Media,
         moving: leg.path == AudioPath::Moving,
         encryption: Some(leg.encryption).filter(|it| *it != Encryption::Off).map_or("", Encryption::as_str).to_owned(),
+        dtmf: leg.dtmf.map_or("", DtmfForm::as_str).to_owned(),
         relaying: leg.relaying,
         holds: leg.holds,
         asked: leg.asked.map_or(v1::HoldRecordWay::Unspecified, model_write::way).into(),
@@ -390,6 +392,7 @@ fn leg_from_record(
             "" => Encryption::Off,
             word => Encryption::parse(word).unwrap_or(Encryption::Required),
         },
+        dtmf: DtmfForm::parse(&record.dtmf),
         relaying: record.relaying,
         holds: record.holds,
         asked,

@@ -28,8 +28,8 @@ impl Node {
         if self.leg(conn_id, id).is_some_and(|leg| leg.path != AudioPath::Media) {
             return self.wants_offer_of_media(conn_id, id, dialog, now);
         }
-        let codecs = self.codecs(conn_id);
-        let offer = self.agent.leg(dialog).and_then(|leg| session::fresh_offer(leg.offer_answer.local()?, &codecs));
+        let spoken = self.spoken(conn_id, id);
+        let offer = self.agent.leg(dialog).and_then(|leg| session::fresh_offer(leg.offer_answer.local()?, &spoken));
         let done = match offer {
             Some(offer) => self.agent.accept_offer(dialog, offer, now),
             None => self.agent.refuse_offer(dialog, StatusCode::NOT_ACCEPTABLE_HERE, now),
@@ -85,7 +85,7 @@ impl Node {
             }
             return note("a refusal", self.agent.refuse_offer(dialog, StatusCode(488), now));
         };
-        if let Some(refusal) = session::refusal(&offer, &self.codecs(conn_id), self.encryption(conn_id, id)) {
+        if let Some(refusal) = session::refusal(&offer, &self.codecs(conn_id, id), self.encryption(conn_id, id)) {
             return note("a refusal", self.agent.refuse_offer(dialog, refusal, now));
         }
         let Some(leg) = self.leg_mut(conn_id, id) else {

@@ -36,13 +36,14 @@ impl Node {
         let direct = self.direct_offer(conn_id, &target).filter(|_| link.is_some());
         let tenant = self.calls.get(&conn_id).map(|entry| &entry.tenant);
         let encryption = tenant.map(|tenant| self.encryption_of_target(tenant, &target)).unwrap_or_default();
+        let dtmf = tenant.and_then(|tenant| self.dtmf_of_trunk(tenant, target.trunk.as_deref()));
         let Some(entry) = self.calls.get_mut(&conn_id) else {
             return;
         };
         let mut leg = Leg::new(id, link.unwrap_or(NO_CONNECTION), LegStage::Preparing, now);
         super::explain::leg(&self.trace, entry, id, &target, now);
         leg.sips = sips::is_called_so(&target, by);
-        (leg.target, leg.encryption) = (Some(target), encryption);
+        (leg.target, leg.encryption, leg.dtmf) = (Some(target), encryption, dtmf);
         if direct.is_some() {
             leg.path = AudioPath::Direct;
         }
@@ -82,9 +83,7 @@ impl Node {
             note("the ACK to media", self.agent.ack(media, Bytes::from_static(NO_STREAM), now));
         }
         let place = Place { conn_id, leg: id, side: Side::Phone };
-        let Some(entry) = self.calls.get(&conn_id) else {
-            return;
-        };
+        let Some(entry) = self.calls.get(&conn_id) else { return };
         let Some((leg, target)) = entry.leg(id).and_then(|leg| Some((leg, leg.target.as_ref()?))) else {
             return;
         };
@@ -120,6 +119,7 @@ impl Node {
             max_forwards: hops_left.saturating_sub(1),
             provisionals: Provisionals::Reliable,
             account: target.trunk.as_deref().map(|trunk| trunk_accounts::name(&entry.tenant, trunk)),
+            terms: self.dialog_terms(&entry.tenant, target.trunk.as_deref()),
         };
         match self.agent.invite(invite, now) {
             Ok(dialog) => {

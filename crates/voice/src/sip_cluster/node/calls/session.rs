@@ -2,11 +2,34 @@
 
 use bytes::Bytes;
 use call::call::HoldWay;
+use contracts::provisioning::DtmfForm;
 use media::codec::Codec;
-use media::sdp::{self, Line, LocalAudio, LocalEncryption, NegotiationError, Origin, Preference, negotiation};
+use media::sdp::{
+    self, Description, Line, LocalAudio, LocalEncryption, NegotiationError, Origin, Preference, negotiation,
+};
 use model::Encryption;
 use sip::agent::Reply;
 use sip::{HeaderName, StatusCode};
+
+/// What an offer of ours to a party may have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Spoken {
+    /// The codecs, preferred first; empty means no restriction.
+    pub codecs: Vec<Codec>,
+    /// How keys go; none: as is negotiated.
+    pub dtmf: Option<DtmfForm>,
+}
+
+impl Spoken {
+    /// The offer that takes the place of `before`. Of its codecs the one that is spoken comes first.
+    fn next_offer(&self, before: &Description, stream: &LocalAudio) -> Description {
+        let codecs = &self.codecs;
+        let spoken = negotiation::first_codec(before).filter(|codec| codecs.is_empty() || codecs.contains(codec));
+        let codec = spoken.or(codecs.first().copied()).unwrap_or(Preference::default().codec);
+        let next = negotiation::next_offer(before, stream, Preference { codec, ..Preference::default() }, codecs);
+        if self.dtmf.is_none_or(DtmfForm::has_events) { next } else { negotiation::without_events(next) }
+    }
+}
 
 /// Status and reason of a refusal.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -35,7 +58,7 @@ impl From<Refusal> for Reply {
 
 /// How an offer without usable audio is refused: 400 if it is no description, 488 if it names nothing that we support.
 ///
-/// `codecs` are the tenant's; empty means no restriction.
+/// `codecs` are those of the trunk or the tenant; empty means no restriction.
 pub fn refusal(offer: &[u8], codecs: &[Codec], encryption: Encryption) -> Option<Refusal> {
     let Ok(offer) = sdp::parse::parse(offer) else {
         return Some(StatusCode::BAD_REQUEST.into());
@@ -80,7 +103,7 @@ pub fn with_direction(description: &[u8], way: HoldWay) -> Option<Bytes> {
 
 /// An offer of what we want now, for the same stream as `local`, our side of the last agreement: that may be a hold, and name
 /// fewer codecs than we support. The codec that is spoken stays the preferred one.
-pub fn fresh_offer(local: &[u8], codecs: &[Codec]) -> Option<Bytes> {
+pub fn fresh_offer(local: &[u8], spoken: &Spoken) -> Option<Bytes> {
     let local = sdp::parse::parse(local).ok()?;
     let audio = local.audio()?;
     let stream = LocalAudio {
@@ -90,10 +113,7 @@ pub fn fresh_offer(local: &[u8], codecs: &[Codec]) -> Option<Bytes> {
         version: local.origin.version + 1,
         encryption: LocalEncryption::Off,
     };
-    let spoken = negotiation::first_codec(&local).filter(|codec| codecs.is_empty() || codecs.contains(codec));
-    let codec = spoken.or(codecs.first().copied()).unwrap_or(Preference::default().codec);
-    let preference = Preference { codec, ..Preference::default() };
-    let mut next = negotiation::next_offer(&local, &stream, preference, codecs);
+    let mut next = spoken.next_offer(&local, &stream);
     negotiation::encryption::keep(&mut next, &local);
     Some(Bytes::from(next.to_string()))
 }
@@ -110,7 +130,7 @@ pub fn following(before: &[u8], description: &[u8]) -> Option<Bytes> {
 }
 
 /// The offer to a party that media's audio takes the place of `before`, our side of the last agreement with it.
-pub fn moved(before: &[u8], medias: &[u8], codecs: &[Codec]) -> Option<Bytes> {
+pub fn moved(before: &[u8], medias: &[u8], spoken: &Spoken) -> Option<Bytes> {
     let (before, medias) = (sdp::parse::parse(before).ok()?, sdp::parse::parse(medias).ok()?);
     let audio = medias.audio()?;
     let stream = LocalAudio {
@@ -120,9 +140,7 @@ pub fn moved(before: &[u8], medias: &[u8], codecs: &[Codec]) -> Option<Bytes> {
         version: before.origin.version + 1,
         encryption: LocalEncryption::Off,
     };
-    let spoken = negotiation::first_codec(&before).filter(|codec| codecs.is_empty() || codecs.contains(codec));
-    let codec = spoken.or(codecs.first().copied()).unwrap_or(Preference::default().codec);
-    let mut next = negotiation::next_offer(&before, &stream, Preference { codec, ..Preference::default() }, codecs);
+    let mut next = spoken.next_offer(&before, &stream);
     negotiation::encryption::keep(&mut next, &medias);
     next.origin = Origin { version: stream.version, ..before.origin };
     Some(Bytes::from(next.to_string()))
@@ -186,7 +204,7 @@ mod tests {
         let held = with_direction(ours.as_bytes(), HoldWay::Hold).unwrap();
         assert_eq!(holds(&held), Some(true));
         assert_eq!(ports(&held), [0, 20_000, 0]);
-        let fresh = fresh_offer(ours.as_bytes(), &[]).unwrap();
+        let fresh = fresh_offer(ours.as_bytes(), &Spoken::default()).unwrap();
         assert_eq!(ports(&fresh), [0, 20_000, 0], "as many sections as before");
         // To our refresh, or fresh offer, the phone answers with the sections that it has.
         for offer in [ours.as_bytes(), &fresh] {

@@ -3,13 +3,14 @@
 use bytes::Bytes;
 use call::call::{HoldWay, Seat, TypedPin, feature_requester};
 use call::{Input, Output};
+use contracts::provisioning::DtmfForm;
 use infra::NewCall;
 use media::codec::Codec;
 use model::event::Stamped;
 use model::plan::Caller;
 use model::{ConnId, Dn, Encryption, EventName, LegId, TenantId, Timestamp};
 use runtime::trace::What;
-use sip::agent::{CommandError, Invite, LocalIdentity, Provisionals, Reply};
+use sip::agent::{CommandError, DialogTerms, Invite, LocalIdentity, Provisionals, Reply};
 use sip::dialog::MAX_FORWARDS;
 use sip::{ConnectionId, Flow, HeaderName, StatusCode};
 
@@ -195,9 +196,10 @@ impl Node {
             None => MEDIA_HOST.to_owned(),
         };
         let at = entry.seat_of(id).map(|seat| seat.room).unwrap_or_default();
-        let codecs = codecs_param(&self.codecs(conn_id));
+        let codecs = codecs_param(&self.codecs(conn_id, id));
         let encryption = encryption_param(self.encryption(conn_id, id));
-        let target = format!("sip:conf={}@{host}{codecs}{encryption}", room(conn_id, at));
+        let dtmf = dtmf_param(entry.leg(id).and_then(|leg| leg.dtmf));
+        let target = format!("sip:conf={}@{host}{codecs}{encryption}{dtmf}", room(conn_id, at));
         let mut headers = vec![(sip::proxy::headers::TENANT, entry.tenant.to_string())];
         headers.extend(self.trace_header(conn_id));
         headers.extend(entry.leg(id).and_then(party_header));
@@ -216,6 +218,7 @@ impl Node {
             parts: Vec::new(),
             provisionals: Provisionals::Plain,
             account: None,
+            terms: DialogTerms::default(),
         };
         let dialog = self.agent.invite(invite, now)?;
         self.calls.bind(dialog, place);
@@ -407,7 +410,7 @@ pub(in crate::sip_cluster::node) fn party_header(leg: &Leg) -> Option<(HeaderNam
     Some((sip::proxy::headers::PARTY, leg.party?.to_string()))
 }
 
-/// The parameter that tells media the tenant's codecs, preferred first.
+/// The parameter that tells media what is spoken with the party, preferred first.
 fn codecs_param(codecs: &[Codec]) -> String {
     let names: Vec<&str> = codecs.iter().map(|codec| codec.name()).collect();
     if names.is_empty() { String::new() } else { format!(";codecs={}", names.join("+")) }
@@ -419,6 +422,11 @@ fn encryption_param(encryption: Encryption) -> String {
         Encryption::Off => String::new(),
         other => format!(";encryption={}", other.as_str()),
     }
+}
+
+/// The parameter that tells media how keys go to the party.
+fn dtmf_param(dtmf: Option<DtmfForm>) -> String {
+    dtmf.map_or_else(String::new, |form| format!(";dtmf={}", form.as_str()))
 }
 
 /// An SDP answer that accepts no stream.

@@ -127,21 +127,31 @@ impl Node {
         now: Timestamp,
     ) {
         let place = self.place(dialog);
-        let from_phone = matches!(place, Some(Place { side: Side::Phone, .. }));
+        let of_phone = place.filter(|place| place.side == Side::Phone);
+        let taken: &[&str] = match of_phone {
+            Some(Place { conn_id, leg, .. }) if !self.takes_keys_by_info(conn_id, leg) => &[],
+            _ => &KEY_TYPES,
+        };
+        let is_taken = key_type(message).is_some_and(|kind| taken.contains(&kind));
         // A body that is not read must not be answered as understood (RFC 6086 section 4.2.2).
-        let reply = if from_phone && !message.body().is_empty() && key_type(message).is_none() {
-            Reply::new(StatusCode::UNSUPPORTED_MEDIA_TYPE).header(HeaderName::Accept, KEY_TYPES.join(", "))
+        let reply = if of_phone.is_some() && !message.body().is_empty() && !is_taken {
+            Reply::new(StatusCode::UNSUPPORTED_MEDIA_TYPE).header(HeaderName::Accept, taken.join(", "))
         } else {
             Reply::new(StatusCode::OK)
         };
         note("the answer to an INFO", self.agent.respond(request, reply, now));
         let (conn_id, leg) = match place {
             Some(Place { conn_id, leg, side: Side::Media }) => (conn_id, leg),
-            Some(Place { conn_id, leg, side: Side::Phone }) => return self.key_by_info(conn_id, leg, message, now),
-            None => return,
+            Some(Place { conn_id, leg, side: Side::Phone }) if is_taken => {
+                return self.key_by_info(conn_id, leg, message, now);
+            }
+            _ => return,
         };
         if message.body().len() > NOTICE_MAX {
             return;
+        }
+        if is_taken {
+            return self.tell_key(conn_id, leg, message.body_bytes().clone(), now);
         }
         match msml::parse_notice(message.body()) {
             Ok(Notice::Event(event)) if event.is_dialog_exit() => {
@@ -227,6 +237,7 @@ impl Node {
         match self.pending.take(request) {
             Some(Pending::Probe(probe)) => self.probed(probe, status, response.is_some(), now),
             Some(Pending::Talk(conn_id, leg)) => self.answer_asked(conn_id, leg, status, now),
+            Some(Pending::Key(conn_id, leg)) => self.key_told(conn_id, leg, status, now),
             Some(Pending::Stop(stop)) => {
                 // 408 and 481 have ended the dialog.
                 let ended = status.is_success() || self.media_of(stop.conn_id, stop.leg).is_none();

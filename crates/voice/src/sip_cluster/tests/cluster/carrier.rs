@@ -6,7 +6,7 @@ use std::time::Duration;
 use model::entropy::Seeded;
 use model::{ConnId, Timestamp};
 use sip::agent::{
-    AgentConfig, DialogId, Event, Invite, LocalIdentity, Provisionals, Release, Reply, Session, UserAgent,
+    AgentConfig, DialogId, DialogTerms, Event, Invite, LocalIdentity, Provisionals, Release, Reply, Session, UserAgent,
 };
 use sip::{Flow, LocalTag, Message, StatusCode};
 
@@ -86,6 +86,7 @@ impl World {
             parts: Vec::new(),
             provisionals: Provisionals::Plain,
             account: None,
+            terms: DialogTerms::default(),
         };
         let dialog = self.carrier.agent.invite(invite, now).expect("an INVITE");
         let placed = Placed {

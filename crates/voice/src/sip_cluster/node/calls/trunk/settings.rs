@@ -1,6 +1,7 @@
 //! What a tenant has set for its trunks, as a node reads it.
 
-use contracts::provisioning::DiversionForm;
+use contracts::provisioning::{DiversionForm, DtmfForm};
+use media::codec::Codec;
 use model::{Encryption, TenantId};
 
 /// What a tenant has set for a trunk.
@@ -18,6 +19,14 @@ pub struct TrunkRules {
     pub options: bool,
     /// Whether the audio with its carrier is encrypted.
     pub encryption: Encryption,
+    /// The codecs that are spoken with its carrier, preferred first; none: the tenant's.
+    pub codecs: Vec<Codec>,
+    /// How keys go to its carrier and come from it; none: as is negotiated.
+    pub dtmf: Option<DtmfForm>,
+    /// The session interval that is asked of its carrier and granted to it, in seconds; none: the installation's.
+    pub session_expires_s: Option<u32>,
+    /// Whether its carrier is not told that we support reliable provisional responses.
+    pub hides_100rel: bool,
     /// How many calls a second go out by it.
     pub calls_per_second: Option<u32>,
     /// Whether no further calls go out by it.
