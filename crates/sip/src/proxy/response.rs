@@ -11,6 +11,7 @@ use super::hops::NextHop;
 use super::members::is_to_us;
 use super::record_route::restore;
 use super::settings::RESPONSES_MAX;
+use super::trunk::outbound::omitted_via;
 use super::trunk::registered::registered_by;
 use super::{Failure, Proxy, headers};
 use crate::agent::COMPLETED_ELSEWHERE;
@@ -50,7 +51,7 @@ impl Proxy {
         }
         let Some(held) = self.exchanges.get_mut(id) else { return };
         let (server, origin, invite, cancelled) = (held.server, held.origin, held.invite, held.cancelled);
-        let registered = registered_by(held, &message);
+        let (registered, omitted) = (registered_by(held, &message), omitted_via(held, &message));
         if status.is_final() {
             held.due = Timestamp::MAX;
             held.stage = Stage::Answered { client_open: true };
@@ -72,6 +73,9 @@ impl Proxy {
             }
         }
         message.remove_first_value(&HeaderName::Via);
+        if let Some(via) = omitted {
+            message.push_front(&HeaderName::Via, via);
+        }
         if message.top_via().is_err() {
             return;
         }
