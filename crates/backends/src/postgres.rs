@@ -254,7 +254,7 @@ fn row_of(row: &PgRow) -> std::result::Result<Row, sqlx::Error> {
 // === the schema ===
 
 /// A released step is never changed. Each change is a step of its own, and the release before must work with it.
-const STEPS: [(&str, &str); 21] = [
+const STEPS: [(&str, &str); 22] = [
     ("configuration", include_str!("postgres/schema.sql")),
     ("wallboard", include_str!("postgres/wallboard.sql")),
     ("outgoing", include_str!("postgres/outgoing.sql")),
@@ -276,6 +276,7 @@ const STEPS: [(&str, &str); 21] = [
     ("location", include_str!("postgres/location.sql")),
     ("certificate names", include_str!("postgres/certificate_names.sql")),
     ("agent limits", include_str!("postgres/agent_limits.sql")),
+    ("inbound password", include_str!("postgres/inbound_password.sql")),
 ];
 
 fn migrator(steps: usize) -> Migrator {

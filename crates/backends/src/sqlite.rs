@@ -129,7 +129,7 @@ async fn turn(file: &Path) -> std::io::Result<File> {
 
 fn migrator() -> Migrator {
     // A released step is never changed: each change is a step of its own.
-    const STEPS: [(&str, &str); 21] = [
+    const STEPS: [(&str, &str); 22] = [
         ("configuration", include_str!("sqlite/schema.sql")),
         ("wallboard", include_str!("sqlite/wallboard.sql")),
         ("outgoing", include_str!("sqlite/outgoing.sql")),
@@ -151,6 +151,7 @@ fn migrator() -> Migrator {
         ("location", include_str!("sqlite/location.sql")),
         ("certificate names", include_str!("sqlite/certificate_names.sql")),
         ("agent limits", include_str!("sqlite/agent_limits.sql")),
+        ("inbound password", include_str!("sqlite/inbound_password.sql")),
     ];
     let steps = (1..).zip(STEPS).map(|(number, (name, sql))| {
         let sql = sqlx::AssertSqlSafe(sql).into_sql_str();

@@ -70,7 +70,7 @@ pub use counts::Counts;
 pub use nodes::Announcement;
 pub use output::{NodeLoss, Output};
 pub use rendezvous::{holder, successor};
-pub use settings::{Credentials, Hashes, Limits, Network, Phone, Settings, Trunk};
+pub use settings::{Credentials, Hashes, InboundAccount, InboundPassword, Limits, Network, Phone, Settings, Trunk};
 pub use trunk::sender::{Lacking, Trunks};
 
 use allowance::Allowance;

@@ -270,8 +270,8 @@ async fn put_trunk(db: &mut dyn Turn, tenant: &str, o: &Trunk) -> Result<()> {
         "INSERT INTO trunk (tenant, name, contact, prefix, caller_id, priority, weight, try_s, user_name, password,
              calls_max, early_speech, direct_media, options, registers, encryption, calls_per_second, drain,
              asserts_identity, auth_user, domain, diversion, user_to_user, stir_certificate_url, stir_private_key,
-             stir_certificate, stir_verify, stir_authorities, tells_location)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             stir_certificate, stir_verify, stir_authorities, tells_location, inbound_user, inbound_password)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (tenant, name) DO UPDATE SET name = excluded.name, contact = excluded.contact,
          prefix = excluded.prefix, caller_id = excluded.caller_id, priority = excluded.priority,
          weight = excluded.weight, try_s = excluded.try_s, user_name = excluded.user_name,
@@ -283,7 +283,8 @@ async fn put_trunk(db: &mut dyn Turn, tenant: &str, o: &Trunk) -> Result<()> {
          diversion = excluded.diversion, user_to_user = excluded.user_to_user,
          stir_certificate_url = excluded.stir_certificate_url, stir_private_key = excluded.stir_private_key,
          stir_certificate = excluded.stir_certificate, stir_verify = excluded.stir_verify,
-         stir_authorities = excluded.stir_authorities, tells_location = excluded.tells_location";
+         stir_authorities = excluded.stir_authorities, tells_location = excluded.tells_location,
+         inbound_user = excluded.inbound_user, inbound_password = excluded.inbound_password";
     let sign = o.stir.sign.as_ref();
     let put = query(sql)
         .bind(tenant)
@@ -314,7 +315,9 @@ async fn put_trunk(db: &mut dyn Turn, tenant: &str, o: &Trunk) -> Result<()> {
         .bind(sign.and_then(|sign| sign.certificate.as_deref()))
         .bind(o.stir.verify.as_str())
         .bind(o.stir.authorities.as_deref())
-        .bind(u32::from(o.location));
+        .bind(u32::from(o.location))
+        .bind(&o.inbound_user)
+        .bind(o.inbound_password.as_ref().map(Secret::reveal));
     run(db, put).await?;
     run(db, query("DELETE FROM trunk_source WHERE tenant = ? AND name = ?").bind(tenant).bind(&o.name)).await?;
     for (place, source) in (0_i64..).zip(&o.allow) {

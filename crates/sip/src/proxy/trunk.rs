@@ -3,5 +3,6 @@
 pub(super) mod account;
 pub(super) mod carriers;
 pub(super) mod outbound;
+mod password;
 pub(super) mod registered;
 pub(super) mod sender;

@@ -130,6 +130,7 @@ fn what_comes_by_a_connection_in_the_clear_is_no_trunks_because_of_it() {
         asked: None,
         user: Some("we".into()),
         registrar: Some("192.0.2.10".into()),
+        inbound: InboundPassword::NotAsked,
     };
     lab.proxy.set_trunks(vec![trunk], lab.now);
     let (connection, _) = registered_with(&mut lab, "tcp", 600, "z9hG4bK-a", "Require: outbound\n");
