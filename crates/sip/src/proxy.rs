@@ -42,6 +42,7 @@ mod forward;
 mod generations;
 pub mod headers;
 mod hops;
+mod inbound_password;
 mod left_behind;
 mod lockout;
 mod members;

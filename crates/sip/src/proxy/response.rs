@@ -72,11 +72,7 @@ impl Proxy {
                 self.restart_timer_c(id, now);
             }
         }
-        message.remove_first_value(&HeaderName::Via);
-        if let Some(via) = omitted {
-            message.push_front(&HeaderName::Via, via);
-        }
-        if message.top_via().is_err() {
+        if !lead_back(&mut message, omitted) {
             return;
         }
         if node.is_some() && matches!(origin, Origin::Edge(_)) {
@@ -322,6 +318,15 @@ impl Proxy {
         }
         self.exchanges.remove(id);
     }
+}
+
+/// Takes our Via out of a response, and puts back the one that its request was sent without; whether any is left.
+fn lead_back(response: &mut Message, omitted: Option<String>) -> bool {
+    response.remove_first_value(&HeaderName::Via);
+    if let Some(via) = omitted {
+        response.push_front(&HeaderName::Via, via);
+    }
+    response.top_via().is_ok()
 }
 
 /// The UDP address of a request's sender, by the top Via of its response (RFC 3261 §18.2.2, RFC 3581 §4). A sender's TCP

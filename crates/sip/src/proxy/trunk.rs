@@ -3,6 +3,5 @@
 pub(super) mod account;
 pub(super) mod carriers;
 pub(super) mod outbound;
-mod password;
 pub(super) mod registered;
 pub(super) mod sender;

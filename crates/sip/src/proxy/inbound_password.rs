@@ -1,22 +1,22 @@
 //! Trunks by which nobody calls without a password: its address, or its certificate, is not enough for whoever sends the request. A request
-//! within a dialog is not asked for it (RFC 3261 §22.1), since only who has begun the dialog knows its tags.
+//! within a dialog is not asked for it: only who has begun the dialog knows its tags.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use model::Timestamp;
 
-use super::sender::Sender;
+use super::admission::{CREDENTIALS_MAX, Claim, Claimant, Source};
+use super::answer::Answer;
+use super::trunk::sender::Sender;
+use super::{InboundPassword, Proxy, Trunk};
 use crate::flow::Flow;
 use crate::header::HeaderName;
 use crate::message::Message;
-use crate::proxy::admission::{CREDENTIALS_MAX, Claim, Claimant, Source};
-use crate::proxy::answer::Answer;
-use crate::proxy::{InboundPassword, Proxy, Trunk};
 
 impl Proxy {
     /// The trunk by which a request comes, if its sender has given the password that is wanted there; else the answer that asks for it.
-    pub(in crate::proxy) fn prove_trunk(
+    pub(super) fn prove_trunk(
         &mut self,
         message: &Message,
         trunk: Arc<Trunk>,
