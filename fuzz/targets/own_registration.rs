@@ -10,7 +10,7 @@ use model::Timestamp;
 use model::entropy::Seeded;
 use sip::agent::AgentCredentials;
 use sip::own_registration::{Account, OwnRegistration};
-use sip::{Message, StatusCode};
+use sip::{Instance, Message, StatusCode};
 
 const EDGES: [&str; 2] = ["192.0.2.1:5060", "192.0.2.2:5060"];
 /// More requests than these at one moment are a loop.
@@ -23,6 +23,7 @@ fn registration() -> OwnRegistration {
         domain: None,
         user: "line".to_owned(),
         credentials,
+        instance: Instance::nobody(),
     };
     OwnRegistration::new(account, "registrar-1", Box::new(Seeded::new(1)))
 }

@@ -10,7 +10,9 @@ use libfuzzer_sys::fuzz_target;
 use model::entropy::Seeded;
 use model::{TenantId, Timestamp};
 use sip::next_hop::{Hop, UriHop};
-use sip::proxy::{Announcement, Credentials, Limits, Network, NodeAuthority, Output, Proxy, Settings, Side, Trunk};
+use sip::proxy::{
+    Announcement, Credentials, InboundPassword, Limits, Network, NodeAuthority, Output, Proxy, Settings, Side, Trunk,
+};
 use sip::unreached::Unreached;
 use sip::{ConnectionId, Flow, Message, Seal, StatusCode, Transmit, Transport};
 
@@ -23,7 +25,8 @@ impl NodeAuthority for Anybody {
 }
 
 const NODE: ConnectionId = ConnectionId(1);
-const HELLO: &[u8] = b"OPTIONS sip:sip-proxy.trunkline.invalid SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.2.1;branch=z9hG4bKn\r\n\
+const HELLO: &[u8] =
+    b"OPTIONS sip:sip-proxy.trunkline.invalid SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.2.1;branch=z9hG4bKn\r\n\
     From: <sip:n@trunkline.invalid>;tag=1\r\nTo: <sip:sip-proxy.trunkline.invalid>\r\nCall-ID: n\r\nCSeq: 1 OPTIONS\r\n\
     Trunkline-Token: t\r\nTrunkline-Node: sip-cluster;node=sip-cluster-1;epoch=1\r\nContent-Length: 0\r\n\r\n";
 
@@ -51,6 +54,7 @@ fn proxy(now: Timestamp) -> Proxy {
         asked: Some(UriHop { host: "carrier.example".into(), port: None, transport: None, secure: false }),
         user: None,
         registrar: None,
+        inbound: InboundPassword::NotAsked,
     };
     proxy.set_trunks([trunk], now);
     proxy.handle_opened(NODE, ([127, 0, 2, 1], 40_000).into(), Side::Cluster);

@@ -113,6 +113,30 @@ pub struct TrunkAccount {
     pub password: Secret,
 }
 
+/// `GET /tenants/{tenant}/trunk-digests`: against what the passwords of those are checked who call by trunks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrunkDigests {
+    /// The tenant's version.
+    pub version: String,
+    /// The trunks that ask for a password.
+    pub trunks: Vec<TrunkDigest>,
+}
+
+/// The hashes that the digest of who calls by a trunk is checked against.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrunkDigest {
+    /// The trunk's name.
+    pub trunk: String,
+    /// The user name.
+    pub user: String,
+    /// The realm of the hashes: that of the tenant's phones.
+    pub realm: String,
+    /// H(user:realm:password) with MD5, in lower-case hexadecimal.
+    pub md5: String,
+    /// The same with SHA-256.
+    pub sha256: String,
+}
+
 /// `POST /tenants/{tenant}/pins/{dn}`: a question about the PIN of the agent whose default place has the phone.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PinQuestion {
@@ -148,6 +172,12 @@ pub enum PinAnswer {
     None,
     /// Too many PINs were wrong: no PIN of this phone is checked for a while.
     Wait,
+}
+
+impl std::fmt::Debug for TrunkDigest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TrunkDigest").field("trunk", &self.trunk).field("user", &self.user).finish_non_exhaustive()
+    }
 }
 
 impl std::fmt::Debug for Credentials {

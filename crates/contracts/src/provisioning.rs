@@ -240,6 +240,12 @@ pub struct Trunk {
     /// The domains of which the certificate of who calls by it must have one, as `sbc.carrier.example`; none if no certificate is needed.
     #[serde(default)]
     pub certificate_names: Vec<String>,
+    /// The user name for which who calls by it has to give a password; none if no password is asked for.
+    #[serde(default)]
+    pub inbound_user: Option<String>,
+    /// The password of that user. Absent where secrets are not shown.
+    #[serde(default)]
+    pub inbound_password: Option<Secret>,
     /// Where it takes calls: `203.0.113.9:5060`, with `;transport=tcp` for a connection, `;transport=tls` for an encrypted one.
     pub contact: Option<String>,
     /// What the numbers that lead to it begin with, as `+`.

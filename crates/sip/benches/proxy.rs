@@ -18,7 +18,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use model::entropy::Seeded;
 use model::{TenantId, Timestamp};
-use sip::proxy::{Announcement, Credentials, Limits, Network, NodeAuthority, Output, Proxy, Settings, Trunk};
+use sip::proxy::{
+    Announcement, Credentials, InboundPassword, Limits, Network, NodeAuthority, Output, Proxy, Settings, Trunk,
+};
 use sip::{HeaderName, Message, Method, Seal, StatusCode};
 
 /// A transaction lingers for 32 s: none ends before this number of calls.
@@ -86,6 +88,7 @@ fn proxy() -> Proxy {
             allow,
             certificate_names: Vec::new(),
             registrar: None,
+            inbound: InboundPassword::NotAsked,
             asked: None,
             user: None,
         }],

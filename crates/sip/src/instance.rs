@@ -7,6 +7,7 @@ use std::fmt;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::header::NameAddr;
+use crate::seal::{Purpose, Seal};
 use crate::uri::Uri;
 use crate::uri::escape::unescape;
 
@@ -60,6 +61,14 @@ impl Instance {
     pub fn of(contact: &NameAddr<'_>) -> Option<Self> {
         let value = contact.params().find("+sip.instance")?.unquoted();
         Self::parse(value.strip_prefix('<')?.strip_suffix('>')?).filter(|instance| *instance != Self::nobody())
+    }
+
+    /// That of an account of ours, by which its registrar knows us again: the same after each restart and at each replica, as long as the
+    /// installation has its key. It tells the registrar nothing else.
+    pub fn of_account(seal: &Seal, tenant: &str, domain: &str, user: &str) -> Self {
+        // The zero byte occurs in none of them.
+        let [first, second] = ["a", "b"].map(|half| [half, tenant, domain, user].join("\0"));
+        Self(format!("urn:uuid:{}", seal.uuid(Purpose::Account, [&first, &second])).into())
     }
 
     /// The one that a GRUU names which cannot be ours: no phone is known by it.
@@ -195,6 +204,25 @@ mod tests {
         assert_eq!(of("sip:7101@example.com;gr"), nobody);
         assert_eq!(of("sip:7101@example.com;gr=desk"), nobody);
         assert_eq!(of(&format!("sip:7101@example.com;gr=urn:x:{}", "a".repeat(100_000))), nobody);
+    }
+
+    #[test]
+    fn an_account_of_ours_has_one_instance_for_ever_and_shares_it_with_no_other() {
+        let of = |key: u8, tenant: &str, domain: &str, user: &str| {
+            Instance::of_account(&Seal::new(&[key; 32]), tenant, domain, user)
+        };
+        let ours = of(7, "acme", "carrier.example", "line-1");
+        assert_eq!(ours, of(7, "acme", "carrier.example", "line-1"));
+        for other in [
+            of(8, "acme", "carrier.example", "line-1"),
+            of(7, "other", "carrier.example", "line-1"),
+            of(7, "acme", "other.example", "line-1"),
+            of(7, "acme", "carrier.example", "line-2"),
+        ] {
+            assert_ne!(ours, other);
+        }
+        assert!(ours.as_str().starts_with("urn:uuid:") && ours.as_str().len() == 45, "{ours}");
+        assert_eq!(Instance::parse(ours.as_str()), Some(ours));
     }
 
     #[test]

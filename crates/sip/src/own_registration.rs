@@ -20,6 +20,7 @@ use crate::grant::{EXPIRES_MAX, granted};
 use crate::header::{CSeq, HeaderName};
 use crate::message::Message;
 use crate::method::Method;
+use crate::proxy::headers;
 use crate::service_route::{self, Unfollowed};
 use crate::status::StatusCode;
 use crate::uri::escape::escape_user;
@@ -83,6 +84,8 @@ pub struct OwnRegistration {
     give_up: Option<Timestamp>,
     /// Whether the registrar has taken this password: what it refuses then is rather its own confusion.
     is_proved: bool,
+    /// Whether the first server on the way has no flows (439): none is asked for any more.
+    lacks_flows: bool,
     call_id: String,
     tag: String,
     cseq: u32,
@@ -112,6 +115,7 @@ impl OwnRegistration {
             excused: None,
             give_up: None,
             is_proved: false,
+            lacks_flows: false,
             call_id,
             tag,
             cseq: 0,
@@ -438,7 +442,10 @@ impl OwnRegistration {
                 .header(&HeaderName::CSeq, CSeq { number: self.cseq, method: Method::Register })
                 .header(&HeaderName::Contact, format_args!("<{contact}>"))
                 // A carrier that answers no OPTIONS may still register.
-                .header(&crate::proxy::headers::INSIST, 1);
+                .header(&headers::INSIST, 1);
+        if !self.lacks_flows {
+            request = request.header(&headers::INSTANCE, &self.account.instance);
+        }
         // The registrar of another domain is on the way there.
         if domain.is_some() {
             request = request.header(&HeaderName::Route, format_args!("<sip:{registrar};lr>"));

@@ -42,6 +42,7 @@ mod forward;
 mod generations;
 pub mod headers;
 mod hops;
+mod inbound_password;
 mod left_behind;
 mod lockout;
 mod members;
@@ -70,7 +71,7 @@ pub use counts::Counts;
 pub use nodes::Announcement;
 pub use output::{NodeLoss, Output};
 pub use rendezvous::{holder, successor};
-pub use settings::{Credentials, Hashes, Limits, Network, Phone, Settings, Trunk};
+pub use settings::{Credentials, Hashes, InboundAccount, InboundPassword, Limits, Network, Phone, Settings, Trunk};
 pub use trunk::sender::{Lacking, Trunks};
 
 use allowance::Allowance;

@@ -24,6 +24,8 @@ pub enum Purpose {
     Lockout = 8,
     /// A trunk, in the `origid` of what is signed (RFC 8588 §5).
     Origin = 9,
+    /// An account of ours, in the instance by which its registrar knows us again (RFC 5626 §4.1).
+    Account = 10,
 }
 
 /// The installation's key, ready to seal (HMAC-SHA-256, truncated).
@@ -53,6 +55,22 @@ impl Seal {
         let mut short = [0; SEAL_BYTES];
         short.copy_from_slice(&full[..SEAL_BYTES]);
         short
+    }
+
+    /// A UUID (version 8, RFC 9562 §5.8) that is the same as long as the installation has its key: half of it is the seal of each name, of
+    /// which it tells nothing else.
+    pub fn uuid(&self, purpose: Purpose, [first, second]: [&str; 2]) -> String {
+        let half = |name: &str| u128::from(u64::from_be_bytes(self.sign(purpose, name.as_bytes())));
+        let random = (half(first) << 64 | half(second)) & !(0xf << 76) & !(0b11 << 62);
+        let digits = format!("{:032x}", random | 8 << 76 | 0b10 << 62);
+        let mut uuid = String::with_capacity(36);
+        for (place, digit) in digits.chars().enumerate() {
+            if matches!(place, 8 | 12 | 16 | 20) {
+                uuid.push('-');
+            }
+            uuid.push(digit);
+        }
+        uuid
     }
 
     /// Whether `seal` is the seal of `text`; runs in constant time.

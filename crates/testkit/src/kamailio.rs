@@ -56,7 +56,19 @@ impl Kamailio {
     /// Starts a carrier at port 5060 of an address, UDP and TCP. Numbers that match `dialled` lead to the account with this password;
     /// registrations end after so many seconds.
     pub fn carrier(address: Ipv4Addr, password: &str, dialled: &str, expires_s: u32) -> Result<Self> {
-        Self::faulty_carrier(address, password, dialled, expires_s, &CarrierFault::default())
+        Self::start(address, (password, dialled, expires_s), &[])
+    }
+
+    /// As [`Self::carrier`], with flows (RFC 5626): it wants a ping each so many seconds, and closes connections on which nothing comes after 20 s.
+    pub fn carrier_with_flows(
+        address: Ipv4Addr,
+        password: &str,
+        dialled: &str,
+        expires_s: u32,
+        ping_each_s: u32,
+    ) -> Result<Self> {
+        let definitions = ["-A".to_owned(), format!("FLOW_TIMER={ping_each_s}")];
+        Self::start(address, (password, dialled, expires_s), &definitions)
     }
 
     /// As [`Self::carrier`], with this fault.
@@ -66,6 +78,14 @@ impl Kamailio {
         dialled: &str,
         expires_s: u32,
         fault: &CarrierFault,
+    ) -> Result<Self> {
+        Self::start(address, (password, dialled, expires_s), &fault.definitions())
+    }
+
+    fn start(
+        address: Ipv4Addr,
+        (password, dialled, expires_s): (&str, &str, u32),
+        definitions: &[String],
     ) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let config = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/kamailio-carrier.cfg");
@@ -80,7 +100,7 @@ impl Kamailio {
             .args(["-A", &format!("PASSWORD=\"{password}\"")])
             .args(["-A", &format!("DIALLED=\"{dialled}\"")])
             .args(["-A", &format!("EXPIRES={expires_s}")])
-            .args(fault.definitions())
+            .args(definitions)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(fs::File::create(folder.path().join("log"))?)

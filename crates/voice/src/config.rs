@@ -10,12 +10,13 @@
 //! | `/credentials/{dn}` | the data to check a phone's digest with (scope `config:secrets`) |
 //! | `POST /credentials` | the same for several phones at once |
 //! | `/trunk-credentials` | user names and passwords of trunks, and the keys of those that sign (scope `config:secrets`) |
+//! | `/trunk-digests` | the data to check the digests of those with who call by trunks (scope `config:secrets`) |
 //! | `/logins` (POST) | whether that is the PIN of the agent who logs in (scope `config:secrets`) |
 //! | `/pins/{dn}` (POST) | whether that is the PIN of the agent at the phone, or the PIN's length (scope `config:secrets`) |
 //! | `/objects?after=G-R&kinds=dn,trunk&from=` | objects of the kinds, or those changed after a version; `from` pages by `next` |
 //!
 //! `/tenants` lists ids; `/versions?etag=..&wait_s=20` answers as soon as any tenant's version differs; `/keep-alive` answers at once.
-//! Answers have an `ETag` (the tenant's version) and honour `If-None-Match`. Secrets are blank everywhere but in `/credentials` and `/trunk-credentials`.
+//! Answers have an `ETag` (the tenant's version) and honour `If-None-Match`. Secrets are blank everywhere but in `/credentials`, `/trunk-credentials` and `/trunk-digests`.
 
 mod copies;
 mod metrics;

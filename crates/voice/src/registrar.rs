@@ -21,6 +21,7 @@ use contracts::provisioning::ObjectKind;
 use net::configuration::Configuration;
 use runtime::settings::SettingValue;
 use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
+use sip::Seal;
 use sip::registration::Policy;
 
 use crate::trunk_accounts::{Secrets, TrunkAccounts};
@@ -95,6 +96,6 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     };
     let us = (ctx.owner(), ctx.address.to_string());
     let carriers = Carriers::new(us, entropy, (metrics.clone(), told));
-    let trunks = trunks::Trunks::new(configuration, accounts);
+    let trunks = trunks::Trunks::new(configuration, accounts, Seal::new(ctx.installation_key.bytes()));
     event_loop::EventLoop::new(ctx, handler, (trunks, carriers), metrics)?.run().await
 }

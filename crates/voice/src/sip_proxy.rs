@@ -19,6 +19,7 @@ mod refusals;
 mod registers;
 mod reporting;
 mod settings;
+mod trunk_digests;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

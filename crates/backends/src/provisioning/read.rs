@@ -258,6 +258,8 @@ fn trunk(row: &Row, lists: &mut Lists) -> Result<Trunk> {
         allow: lists.sources.remove(&name).unwrap_or_default(),
         certificate_names: lists.certificate_names.remove(&name).unwrap_or_default(),
         name,
+        inbound_user: get(row, "inbound_user")?,
+        inbound_password: get::<Option<String>>(row, "inbound_password")?.map(Secret),
         contact: get(row, "contact")?,
         prefix: get(row, "prefix")?,
         caller_id: get(row, "caller_id")?,

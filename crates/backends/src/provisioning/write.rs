@@ -271,8 +271,8 @@ async fn put_trunk(db: &mut dyn Turn, tenant: &str, o: &Trunk) -> Result<()> {
              calls_max, early_speech, direct_media, options, registers, encryption, calls_per_second, drain,
              asserts_identity, auth_user, domain, diversion, user_to_user, stir_certificate_url, stir_private_key,
              stir_certificate, stir_verify, stir_authorities, tells_location, codecs, dtmf,
-             session_expires_s, reliable)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             session_expires_s, reliable, inbound_user, inbound_password)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (tenant, name) DO UPDATE SET name = excluded.name, contact = excluded.contact,
          prefix = excluded.prefix, caller_id = excluded.caller_id, priority = excluded.priority,
          weight = excluded.weight, try_s = excluded.try_s, user_name = excluded.user_name,
@@ -286,7 +286,8 @@ async fn put_trunk(db: &mut dyn Turn, tenant: &str, o: &Trunk) -> Result<()> {
          stir_certificate = excluded.stir_certificate, stir_verify = excluded.stir_verify,
          stir_authorities = excluded.stir_authorities, tells_location = excluded.tells_location,
          codecs = excluded.codecs, dtmf = excluded.dtmf,
-         session_expires_s = excluded.session_expires_s, reliable = excluded.reliable";
+         session_expires_s = excluded.session_expires_s, reliable = excluded.reliable,
+         inbound_user = excluded.inbound_user, inbound_password = excluded.inbound_password";
     let sign = o.stir.sign.as_ref();
     let put = query(sql)
         .bind(tenant)
@@ -321,7 +322,9 @@ async fn put_trunk(db: &mut dyn Turn, tenant: &str, o: &Trunk) -> Result<()> {
         .bind(Some(o.codecs.join(" ")).filter(|names| !names.is_empty()).as_deref())
         .bind(o.dtmf.map(DtmfForm::as_str))
         .bind(o.session_expires_s)
-        .bind(o.reliable.map(u32::from));
+        .bind(o.reliable.map(u32::from))
+        .bind(&o.inbound_user)
+        .bind(o.inbound_password.as_ref().map(Secret::reveal));
     run(db, put).await?;
     run(db, query("DELETE FROM trunk_source WHERE tenant = ? AND name = ?").bind(tenant).bind(&o.name)).await?;
     for (place, source) in (0_i64..).zip(&o.allow) {

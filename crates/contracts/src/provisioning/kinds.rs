@@ -146,7 +146,7 @@ impl Object {
                 }
             }
             Self::Trunk(trunk) => {
-                trunk.password = None;
+                (trunk.password, trunk.inbound_password) = (None, None);
                 if let Some(sign) = &mut trunk.stir.sign {
                     sign.private_key = None;
                 }

@@ -43,6 +43,13 @@ impl Trunk {
         }
     }
 
+    /// Whether calls can be known as its own at all: by their addresses, a certificate, or the connection that we open to register.
+    pub fn is_recognised(&self) -> bool {
+        self.sources().next().is_some()
+            || !self.certificate_names.is_empty()
+            || self.by_registration() != ByRegistration::No
+    }
+
     /// The names in certificates that another trunk has, too.
     pub fn shared_certificate_names<'a>(&'a self, other: &Self) -> impl Iterator<Item = &'a str> {
         let is_theirs = move |name: &&str| other.certificate_names.iter().any(|their| their.eq_ignore_ascii_case(name));

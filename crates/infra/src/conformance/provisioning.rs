@@ -114,6 +114,8 @@ pub fn objects(tenant: &str) -> TenantObjects {
         name: "T".into(),
         allow: vec!["127.0.0.0/8".into()],
         certificate_names: vec!["sbc.d.example".into(), "a.d.example".into()],
+        inbound_user: Some("i".into()),
+        inbound_password: Some(Secret("t".into())),
         contact: None,
         prefix: Some("0".into()),
         caller_id: Some("+15550100".into()),

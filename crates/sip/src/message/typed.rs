@@ -88,6 +88,11 @@ impl Message {
         self.optional(HeaderName::Expires, number::seconds)
     }
 
+    /// Flow-Timer in seconds (RFC 5626 §10), if there is one.
+    pub fn flow_timer(&self) -> Typed<Option<u32>> {
+        self.optional(HeaderName::FlowTimer, number::seconds)
+    }
+
     /// Min-Expires in seconds, if there is one.
     pub fn min_expires(&self) -> Typed<Option<u32>> {
         self.optional(HeaderName::MinExpires, number::seconds)

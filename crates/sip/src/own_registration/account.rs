@@ -1,6 +1,7 @@
 //! The account at a registrar.
 
 use crate::agent::AgentCredentials;
+use crate::instance::Instance;
 use crate::uri::escape::escape_user;
 
 /// Where to register, and as whom.
@@ -14,6 +15,8 @@ pub struct Account {
     pub user: String,
     /// The user name and the password that answer challenges.
     pub credentials: AgentCredentials,
+    /// By what the registrar knows us again over restarts, where it is to reach us by our connection (RFC 5626 §4.1).
+    pub instance: Instance,
 }
 
 impl Account {

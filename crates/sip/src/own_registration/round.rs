@@ -84,6 +84,12 @@ impl OwnRegistration {
                 round.request.set(&HeaderName::Expires, self.expires.as_secs());
                 without_credentials(&mut round.request);
             }
+            // RFC 5626 §6: it is registered as one that knows no flows.
+            StatusCode::FIRST_HOP_LACKS_OUTBOUND_SUPPORT if !self.lacks_flows => {
+                self.lacks_flows = true;
+                round.request.remove(&headers::INSTANCE);
+                without_credentials(&mut round.request);
+            }
             StatusCode::MOVED_PERMANENTLY | StatusCode::MOVED_TEMPORARILY if !round.is_moved => {
                 let place = self.own_place(response).ok_or(Problem::Moved)?;
                 round.is_moved = true;

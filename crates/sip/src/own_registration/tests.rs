@@ -4,11 +4,17 @@ use proptest::prelude::*;
 use super::*;
 use crate::agent::AgentCredentials;
 use crate::digest::{self, Algorithm, Challenge, Secret};
+use crate::instance::Instance;
+use crate::seal::Seal;
 use crate::unreached::Unreached;
 
 const EDGE: &str = "198.51.100.7:5060";
 const OTHER_EDGE: &str = "198.51.100.8:5060";
 const PASSWORD: &str = "hush-hush";
+
+fn instance() -> Instance {
+    Instance::of_account(&Seal::new(&[7; 32]), "acme", "carrier.example", "our line")
+}
 
 /// A registration with a carrier on virtual time.
 struct Lab {
@@ -24,9 +30,8 @@ impl Lab {
 
     fn at(registrar: &str) -> Self {
         let credentials = AgentCredentials { user: "our line".to_owned(), password: PASSWORD.to_owned() };
-        let account =
-            Account { registrar: registrar.to_owned(), domain: None, user: credentials.user.clone(), credentials };
-        Self::of(account)
+        let (user, instance) = (credentials.user.clone(), instance());
+        Self::of(Account { registrar: registrar.to_owned(), domain: None, user, credentials, instance })
     }
 
     fn of(account: Account) -> Self {
@@ -421,6 +426,7 @@ fn an_account_may_have_a_domain_and_a_user_name_of_its_own() {
         domain: Some("carrier.example".to_owned()),
         user: "+4930123".to_owned(),
         credentials,
+        instance: instance(),
     };
     let mut lab = Lab::of(account);
     assert_eq!(lab.last().request_uri(), Some("sip:carrier.example"));
@@ -599,4 +605,45 @@ fn what_a_request_that_may_have_arrived_has_registered_is_removed_later() {
         lab.go_to_next();
         assert_eq!(lab.last().headers(&HeaderName::Contact).count(), contacts, "{why:?}");
     }
+}
+
+#[test]
+fn a_flow_is_asked_for_by_the_same_instance_until_the_first_server_says_that_it_has_none() {
+    let asks = |lab: &Lab| lab.last().header(&headers::INSTANCE).map(str::to_owned);
+    let ours = Some(instance().to_string());
+    let mut lab = Lab::at("203.0.113.9:5062;transport=tcp");
+    assert_eq!(asks(&lab), ours);
+    lab.challenge("n1", Algorithm::Md5, false);
+    assert_eq!(asks(&lab), ours, "the request with credentials is the same one");
+    lab.answer(439, &[]);
+    assert_eq!((asks(&lab), lab.problem()), (None, None), "it follows at once");
+    assert!(lab.last().header(&HeaderName::Authorization).is_none(), "a nonce is used once for each count");
+    lab.challenge("n1", Algorithm::Md5, false);
+    assert!(proves_itself(lab.last()));
+    lab.accept(600);
+    assert_eq!(lab.status().state, State::Registered);
+    lab.go_to_next();
+    assert_eq!(asks(&lab), None, "nor is it asked again with each refresh");
+    lab.answer(439, &[]);
+    assert_eq!(lab.problem(), Some(Problem::Refused), "who says so without being asked is not asked without end");
+    // What is removed is removed as that flow.
+    let mut lab = Lab::new();
+    lab.accept(600);
+    lab.registration.end(lab.now);
+    lab.take();
+    assert_eq!((lab.last().header(&HeaderName::Expires), asks(&lab)), (Some("0"), ours));
+}
+
+#[test]
+fn a_registrar_that_repeats_the_parameters_of_a_flow_names_our_contact() {
+    let mut lab = Lab::at("203.0.113.9:5062;transport=tcp");
+    let flow = |edge: &str, expires: u32| {
+        format!("<sip:our%20line@{edge};transport=tcp>;reg-id=1;+sip.instance=\"<{}>\";expires={expires}", instance())
+    };
+    lab.answer(200, &[(HeaderName::Contact, flow(EDGE, 90)), (HeaderName::Contact, flow(OTHER_EDGE, 80))]);
+    assert_eq!(lab.status().registered_until, Some(lab.now + Duration::from_secs(90)));
+    lab.go_to_next();
+    let contacts: Vec<_> = lab.last().headers(&HeaderName::Contact).collect();
+    let left = format!("<sip:our%20line@{OTHER_EDGE};transport=tcp>;expires=0");
+    assert_eq!(contacts, [format!("<sip:our%20line@{EDGE};transport=tcp>"), left], "it is found by its address");
 }

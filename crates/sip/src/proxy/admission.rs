@@ -1,6 +1,8 @@
-//! The sender of an initial request from the edge: a phone that authenticates, a trunk known by its source, or unknown.
+//! The sender of an initial request from the edge: a phone that authenticates, a trunk known by its source and perhaps a password, or unknown.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use model::{Dn, TenantId, Timestamp};
@@ -12,7 +14,7 @@ use super::lockout::{Look, Party};
 use super::settings::{Credentials, Hashes, NAMES_TOLD_MAX, REFUSED_TOLD_EACH, RETRY_AFTER_S};
 use super::sources::block;
 use super::target::{Destination, REGISTRAR};
-use super::{Attempt, AttemptCaller, Lacking, Output, Proxy, flow_token, headers};
+use super::{Attempt, AttemptCaller, Lacking, Output, Proxy, Trunk, flow_token, headers};
 use crate::digest::{self, Algorithm, Challenge, Issued, NonceVerdict, Secret};
 use crate::flow::Flow;
 use crate::header::{Contact, HeaderName};
@@ -25,7 +27,7 @@ use crate::transaction::ServerId;
 use crate::uri::{Uri, escape};
 
 /// An accepted sender.
-enum Source {
+pub(super) enum Source {
     Phone { tenant: TenantId, dn: Dn },
     Trunk { tenant: TenantId, name: String },
 }
@@ -51,18 +53,43 @@ enum Proof {
     Refused(Duration),
 }
 
-/// The phone whose password is requested.
-struct Claim<'a> {
-    dn: &'a Dn,
-    realm: &'a str,
-    hashes: &'a Hashes,
+/// Whose password is requested.
+#[derive(Clone, Copy)]
+pub(super) enum Claimant<'a> {
+    Phone(&'a Dn),
+    Trunk(&'a Arc<Trunk>),
+}
+
+/// What a sender claims to be by giving a password.
+pub(super) struct Claim<'a> {
+    pub(super) claimant: Claimant<'a>,
+    pub(super) user: &'a str,
+    pub(super) realm: &'a str,
+    pub(super) hashes: &'a Hashes,
     /// The address that it comes from.
-    from: IpAddr,
+    pub(super) from: IpAddr,
+}
+
+impl Claim<'_> {
+    /// What stands for it where wrong passwords are counted. No number begins with the zero byte.
+    fn counted_as(&self) -> Cow<'_, str> {
+        match self.claimant {
+            Claimant::Phone(dn) => Cow::Borrowed(dn.as_str()),
+            Claimant::Trunk(_) => Cow::Owned(format!("\0{}", self.user)),
+        }
+    }
+
+    fn was_wrong(&self) -> Output {
+        match self.claimant {
+            Claimant::Phone(dn) => Output::WrongPassword { from: self.from, dn: dn.clone() },
+            Claimant::Trunk(trunk) => Output::WrongTrunkPassword { from: self.from, trunk: trunk.clone() },
+        }
+    }
 }
 
 /// The most credentials checked in one message. A message may pass other proxies with their own realms, and some phones
 /// repeat their credentials for those.
-const CREDENTIALS_MAX: usize = 8;
+pub(super) const CREDENTIALS_MAX: usize = 8;
 
 impl Proxy {
     /// Continues a request whose credentials have arrived.
@@ -127,17 +154,20 @@ impl Proxy {
         let register = message.method() == Method::Register;
         let at_trunk = remote.filter(|_| may_be_trunks(origin.flow()));
         let trunk = at_trunk.and_then(|r| self.trunk_of_call(message, self.sender(origin.flow(), r.ip())));
-        let trunk =
-            trunk.filter(|_| !register).map(|t| Source::Trunk { tenant: t.tenant.clone(), name: t.name.clone() });
+        let trunk = trunk.filter(|_| !register).cloned();
         let phone = match credentials {
             Credentials::Phone(phone) => Ok(phone),
-            Credentials::Unavailable => return trunk.ok_or_else(Answer::unavailable),
+            Credentials::Unavailable => {
+                let trunk = trunk.ok_or_else(Answer::unavailable)?;
+                return self.prove_trunk(message, trunk, (origin.flow(), remote), now);
+            }
             // A guessed number is always challenged, so that no answer shows whether the phone exists.
             Credentials::Unknown { realm: Some(realm) } if register && let Some(dn) = claimed_dn(message) => {
                 Err((dn, realm, self.no_ones_hashes()))
             }
             Credentials::Unknown { .. } => {
-                return trunk.ok_or_else(|| self.refuse_unknown((origin.flow(), remote), now));
+                let Some(trunk) = trunk else { return Err(self.refuse_unknown((origin.flow(), remote), now)) };
+                return self.prove_trunk(message, trunk, (origin.flow(), remote), now);
             }
         };
         let Some(remote) = remote else { return Err(Answer::unavailable()) };
@@ -145,15 +175,28 @@ impl Proxy {
             Ok(phone) => (&phone.dn, phone.realm.as_str(), &phone.hashes),
             Err((dn, realm, hashes)) => (dn, realm.as_str(), hashes),
         };
-        let claim = Claim { dn, realm, hashes, from: remote.ip() };
-        match self.prove(message, &claim, origin.flow(), now) {
-            Proof::Given => match &phone {
-                Ok(phone) => Ok(Source::Phone { tenant: phone.tenant.clone(), dn: phone.dn.clone() }),
-                Err(_) => Err(Answer::new(StatusCode::FORBIDDEN)),
-            },
+        let (claimant, user) = (Claimant::Phone(dn), dn.as_str());
+        self.ask(message, &Claim { claimant, user, realm, hashes, from: remote.ip() }, origin.flow(), now)?;
+        match &phone {
+            Ok(phone) => Ok(Source::Phone { tenant: phone.tenant.clone(), dn: phone.dn.clone() }),
+            Err(_) => Err(Answer::new(StatusCode::FORBIDDEN)),
+        }
+    }
+
+    /// Asks for the password of `claim`, unless it is in the message.
+    pub(super) fn ask(
+        &mut self,
+        message: &Message,
+        claim: &Claim<'_>,
+        flow: Flow,
+        now: Timestamp,
+    ) -> Result<(), Answer> {
+        let register = message.method() == Method::Register;
+        match self.prove(message, claim, flow, now) {
+            Proof::Given => Ok(()),
             Proof::Refused(wait) => Err(self.refuse_password(wait)),
-            Proof::Stale => Err(self.challenge(&claim, register, Stale::Yes, now)),
-            Proof::Missing | Proof::Wrong => Err(self.challenge(&claim, register, Stale::No, now)),
+            Proof::Stale => Err(self.challenge(claim, register, Stale::Yes, now)),
+            Proof::Missing | Proof::Wrong => Err(self.challenge(claim, register, Stale::No, now)),
         }
     }
 
@@ -260,7 +303,7 @@ impl Proxy {
         now: Timestamp,
     ) -> Proof {
         let own_flow = is_senders(message, flow).then_some(flow);
-        let party = Party::new(&self.seal, claim.realm, claim.dn.as_str(), claim.from, own_flow);
+        let party = Party::new(&self.seal, claim.realm, &claim.counted_as(), claim.from, own_flow);
         match self.lockout.look(&party, now) {
             Look::Now => {}
             Look::Again => return Proof::Stale,
@@ -271,12 +314,11 @@ impl Proxy {
             // No other algorithm can be offered.
             _ => &claim.hashes.md5,
         };
-        let right =
-            given.username == claim.dn.as_str() && digest::verify(given, message.method().as_str(), Secret::Ha1(ha1));
+        let right = given.username == claim.user && digest::verify(given, message.method().as_str(), Secret::Ha1(ha1));
         if !right {
             self.counts.wrong_passwords += 1;
             self.lockout.was_wrong(&party, now);
-            self.outputs.push_back(Output::WrongPassword { from: claim.from, dn: claim.dn.clone() });
+            self.outputs.push_back(claim.was_wrong());
             return Proof::Wrong;
         }
         if !self.nonce_uses.spend(nonce, given.nc, now) {

@@ -108,7 +108,7 @@ impl Proxy {
         if !self.is_sound(&message, flow) {
             return;
         }
-        if is_without_way_back(&message) && !self.answers_question(&message) {
+        if is_without_way_back(&message) && !self.answers_question(&message) && !self.answers_register(&message) {
             self.counts.responses_stray += 1;
             return;
         }
@@ -247,8 +247,8 @@ pub(super) fn begins(request: &Message) -> bool {
     !matches!(request.method(), Method::Ack | Method::Cancel) && request.to().is_ok_and(|to| to.tag().is_none())
 }
 
-/// Whether a response has no Via below ours (RFC 3261 §16.7 step 3), as if the request were ours: only our CANCELs are, and questions
-/// to carriers.
+/// Whether a response has no Via below ours (RFC 3261 §16.7 step 3), as if the request were ours: only our CANCELs are, questions
+/// to carriers, and what registers us with them.
 fn is_without_way_back(message: &Message) -> bool {
     !message.is_request() && message.vias().nth(1).is_none() && message.method() != Method::Cancel
 }

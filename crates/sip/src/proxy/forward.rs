@@ -9,6 +9,7 @@ use super::exchange::{Cancelled, Origin, Stage, Target};
 use super::record_route::begins_dialog;
 use super::settings::{HOPS_MAX, REPEATS_AFTER_WAITING_MAX, REPEATS_MAX, SUCCESSOR_WAIT, TIMER_C, TIMER_C_LOOK};
 use super::target::Destination;
+use super::trunk::outbound::ask_for_flow;
 use super::{Proxy, headers};
 use crate::flow::{ConnectionId, Flow};
 use crate::header::HeaderName;
@@ -23,12 +24,16 @@ impl Proxy {
         let left = message.max_forwards().ok().flatten().map_or(HOPS_MAX, |max| max.min(HOPS_MAX).saturating_sub(1));
         message.set(&HeaderName::MaxForwards, left);
         if matches!(destination.target, Target::Edge(_)) {
+            let (flow, instance) = (destination.target.flow(), message.header(&headers::INSTANCE).map(str::to_owned));
             // Headers between nodes and proxies stay inside.
             message.remove_where(headers::is_ours);
             if matches!(origin, Origin::Node(_)) {
-                self.contact_by_transport(message, destination.target.flow().transport());
-                self.contact_of_sips(message, destination.target.flow());
+                self.contact_by_transport(message, flow.transport());
+                self.contact_of_sips(message, flow);
                 self.note_dialog(message.from().ok().and_then(|from| from.tag()));
+                if let Some(instance) = instance.filter(|_| flow.is_reliable()) {
+                    ask_for_flow(message, &instance);
+                }
             }
         }
         if begins_dialog(message) {
@@ -62,9 +67,11 @@ impl Proxy {
                 debug_assert_eq!(error, TransactionError::Full);
                 held.stage = Stage::Answered { client_open: false };
                 let server = held.server;
-                self.counts.overloads += 1;
+                // As it came: what was forwarded may lack a Via.
                 message.remove_first_value(&HeaderName::Via);
-                self.answer(server, &message, &Answer::unavailable(), now);
+                let request = Message::parse(held.request.clone()).unwrap_or(message);
+                self.counts.overloads += 1;
+                self.answer(server, &request, &Answer::unavailable(), now);
                 self.attempt_over(id, StatusCode::SERVICE_UNAVAILABLE);
             }
         }

@@ -18,7 +18,10 @@ pub const LIVE: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Live"));
 /// In a proxy's keep-alives, while it drains: nodes prefer other proxies for calls that they begin, and register with carriers
 /// by others.
 pub const DRAINING: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Draining"));
-/// In the answer to a node's REGISTER that went out by a connection over TLS of ours: the connection's number.
+/// From a node, in a REGISTER to a carrier: by what the registrar knows us again. Where the REGISTER goes by a connection, the registrar is
+/// asked to reach us by that one (RFC 5626).
+pub const INSTANCE: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Instance"));
+/// In the answer to a node's REGISTER that went out by a connection of ours by which the carrier calls back: the connection's number.
 pub const FLOW: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Flow"));
 /// In an OPTIONS of a proxy to a node that has registered by a connection: the number of that connection, which has closed.
 pub const FLOW_CLOSED: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Flow-Closed"));

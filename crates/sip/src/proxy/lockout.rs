@@ -75,12 +75,13 @@ pub(super) struct Party {
 }
 
 impl Party {
-    pub(super) fn new(seal: &Seal, realm: &str, dn: &str, source: IpAddr, flow: Option<Flow>) -> Self {
-        let mut text = Vec::with_capacity(realm.len() + dn.len() + 1);
+    /// `name` is a phone's number, or what stands for a trunk's user.
+    pub(super) fn new(seal: &Seal, realm: &str, name: &str, source: IpAddr, flow: Option<Flow>) -> Self {
+        let mut text = Vec::with_capacity(realm.len() + name.len() + 1);
         text.extend_from_slice(realm.as_bytes());
-        // Occurs in neither of them.
+        // Occurs neither in a realm nor in a number.
         text.push(0);
-        text.extend_from_slice(dn.as_bytes());
+        text.extend_from_slice(name.as_bytes());
         Self { number: seal.sign(Purpose::Lockout, &text), source: block(source), flow }
     }
 }

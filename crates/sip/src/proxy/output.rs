@@ -71,6 +71,13 @@ pub enum Output {
         /// The number that the password was given for.
         dn: Dn,
     },
+    /// A password was wrong that who calls by a trunk has given.
+    WrongTrunkPassword {
+        /// The address that it came from.
+        from: IpAddr,
+        /// The trunk.
+        trunk: Arc<Trunk>,
+    },
     /// A request was refused that may have come by a trunk: it lacks the trunk's certificate or its address. One of a second is told.
     TrunkUnproved {
         /// The address that it came from.

@@ -11,6 +11,7 @@ use super::hops::NextHop;
 use super::members::is_to_us;
 use super::record_route::restore;
 use super::settings::RESPONSES_MAX;
+use super::trunk::outbound::omitted_via;
 use super::trunk::registered::registered_by;
 use super::{Failure, Proxy, headers};
 use crate::agent::COMPLETED_ELSEWHERE;
@@ -50,7 +51,7 @@ impl Proxy {
         }
         let Some(held) = self.exchanges.get_mut(id) else { return };
         let (server, origin, invite, cancelled) = (held.server, held.origin, held.invite, held.cancelled);
-        let registered = registered_by(held, &message);
+        let (registered, omitted) = (registered_by(held, &message), omitted_via(held, &message));
         if status.is_final() {
             held.due = Timestamp::MAX;
             held.stage = Stage::Answered { client_open: true };
@@ -71,8 +72,7 @@ impl Proxy {
                 self.restart_timer_c(id, now);
             }
         }
-        message.remove_first_value(&HeaderName::Via);
-        if message.top_via().is_err() {
+        if !lead_back(&mut message, omitted) {
             return;
         }
         if node.is_some() && matches!(origin, Origin::Edge(_)) {
@@ -318,6 +318,15 @@ impl Proxy {
         }
         self.exchanges.remove(id);
     }
+}
+
+/// Takes our Via out of a response, and puts back the one that its request was sent without; whether any is left.
+fn lead_back(response: &mut Message, omitted: Option<String>) -> bool {
+    response.remove_first_value(&HeaderName::Via);
+    if let Some(via) = omitted {
+        response.push_front(&HeaderName::Via, via);
+    }
+    response.top_via().is_ok()
 }
 
 /// The UDP address of a request's sender, by the top Via of its response (RFC 3261 §18.2.2, RFC 3581 §4). A sender's TCP

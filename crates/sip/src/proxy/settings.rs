@@ -150,6 +150,30 @@ pub struct Trunk {
     pub user: Option<String>,
     /// The host with which we register, in lower case; over TLS it proves this name.
     pub registrar: Option<Box<str>>,
+    /// Whether who calls by it has to give a password besides.
+    pub inbound: InboundPassword,
+}
+
+/// Whether who calls by a trunk has to give a password.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum InboundPassword {
+    /// It has not.
+    NotAsked,
+    /// It has, and against what it is checked is not known yet: nobody gets in.
+    Unread,
+    /// It has to give that of this account.
+    Asked(Arc<InboundAccount>),
+}
+
+/// The account of whoever calls by a trunk.
+#[derive(PartialEq, Eq, Debug)]
+pub struct InboundAccount {
+    /// The digest user.
+    pub user: String,
+    /// The realm of its digest: that of the tenant's phones.
+    pub realm: String,
+    /// H(user:realm:password) with each hash.
+    pub hashes: Hashes,
 }
 
 /// A range of addresses, as `192.0.2.0/24`.
@@ -206,13 +230,19 @@ impl Network {
     }
 }
 
-/// The hashes that a phone's digest is checked against: see [`crate::digest::ha1`].
+/// The hashes that a digest is checked against: see [`crate::digest::ha1`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct Hashes {
     /// With MD5.
     pub md5: String,
     /// With SHA-256.
     pub sha256: String,
+}
+
+impl std::fmt::Debug for Hashes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Hashes(..)")
+    }
 }
 
 /// A phone and its secrets.

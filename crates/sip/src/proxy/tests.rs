@@ -121,6 +121,7 @@ impl Lab {
                 allow: vec![Network::parse("192.0.2.0/24").unwrap()],
                 certificate_names: Vec::new(),
                 registrar: None,
+                inbound: InboundPassword::NotAsked,
                 asked: None,
                 user: None,
             }],

@@ -2,5 +2,6 @@
 
 pub(super) mod account;
 pub(super) mod carriers;
+pub(super) mod outbound;
 pub(super) mod registered;
 pub(super) mod sender;

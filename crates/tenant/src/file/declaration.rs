@@ -236,6 +236,18 @@ static TRUNKS: Shape = Shape::List {
             "Domains, as sbc.carrier.example: its calls come by TLS from whoever shows a certificate for one of them, from the sources in `allow` or, where that is empty, from anywhere.",
         ),
         field(
+            "inbound_user",
+            Optional,
+            &NAME,
+            "The user name with which who calls by it answers our challenge (407), beside its address or certificate.",
+        ),
+        field(
+            "inbound_password",
+            Optional,
+            &SECRET,
+            "The password of inbound_user. `generated` makes one at the first import, as for phones.",
+        ),
+        field(
             "contact",
             Optional,
             &NAME,

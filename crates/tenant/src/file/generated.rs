@@ -1,4 +1,4 @@
-//! Generated secrets: `password: generated` and `pin: generated`.
+//! Generated secrets: `password: generated`, `inbound_password: generated` and `pin: generated`.
 
 use std::collections::HashMap;
 
@@ -22,7 +22,7 @@ pub(super) fn is_generated(secret: &Secret) -> bool {
 
 /// Replaces each placeholder by the stored secret, else by a new one.
 pub fn fill(objects: &mut TenantObjects, held: Option<&TenantObjects>, entropy: &mut dyn Entropy) {
-    let (mut passwords, mut pins) = (HashMap::new(), HashMap::new());
+    let (mut passwords, mut pins, mut of_trunks) = (HashMap::new(), HashMap::new(), HashMap::new());
     if let Some(held) = held {
         passwords.extend(held.dns.iter().filter_map(|dn| match &dn.kind {
             DnKind::Extension { password, .. } => Some((dn.number.as_str(), password)),
@@ -32,12 +32,21 @@ pub fn fill(objects: &mut TenantObjects, held: Option<&TenantObjects>, entropy: 
             let agent = person.agent.as_ref()?;
             Some((agent.id.as_str(), agent.pin.as_ref()?))
         }));
+        of_trunks.extend(
+            held.trunks.iter().filter_map(|trunk| Some((trunk.name.as_str(), trunk.inbound_password.as_ref()?))),
+        );
     }
     for dn in &mut objects.dns {
         if let DnKind::Extension { password, .. } = &mut dn.kind
             && is_generated(password)
         {
             *password = passwords.get(dn.number.as_str()).map_or_else(|| new_password(entropy), |held| (*held).clone());
+        }
+    }
+    for trunk in &mut objects.trunks {
+        if trunk.inbound_password.as_ref().is_some_and(is_generated) {
+            let held = of_trunks.get(trunk.name.as_str()).map(|password| (*password).clone());
+            trunk.inbound_password = Some(held.unwrap_or_else(|| new_password(entropy)));
         }
     }
     for agent in objects.people.iter_mut().filter_map(|person| person.agent.as_mut()) {

@@ -226,6 +226,8 @@ impl Reader<'_> {
                     name,
                     allow: texts(item, "allow"),
                     certificate_names: texts(item, "certificate_names"),
+                    inbound_user: text(item, "inbound_user"),
+                    inbound_password: text(item, "inbound_password").map(Secret),
                     contact: text(item, "contact"),
                     prefix: text(item, "prefix"),
                     caller_id: text(item, "caller_id"),

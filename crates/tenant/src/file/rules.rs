@@ -274,10 +274,24 @@ impl<'a> Rules<'a> {
                 self.fault(ObjectKind::Trunk, &trunk.name, format!("trunks.{}.contact", trunk.name), reason);
             }
             self.account(trunk);
+            self.inbound_account(trunk);
             self.headers(trunk);
             self.stir(trunk);
         }
         self.registers_once();
+        self.inbound_users_once();
+    }
+
+    /// Of trunks that share an address the user tells which one calls.
+    fn inbound_users_once(&mut self) {
+        let mut known = HashMap::new();
+        for trunk in &self.objects.trunks {
+            let Some(user) = trunk.inbound_user.as_deref() else { continue };
+            if let Some(other) = known.insert(user, &trunk.name) {
+                let key = format!("trunks.{}.inbound_user", trunk.name);
+                self.fault(ObjectKind::Trunk, &trunk.name, key, format!("the trunk {other} has it already"));
+            }
+        }
     }
 
     /// A registration that one trunk removes would be that of the other.
@@ -333,6 +347,24 @@ impl<'a> Rules<'a> {
         if let Some((key, reason)) = location.fault() {
             let key = if key.is_empty() { at.to_owned() } else { join(at, key) };
             self.fault(kind, id, key, reason.to_owned());
+        }
+    }
+
+    /// Who calls is known by something else first: a password alone would have to be asked of everybody who sends us a request.
+    fn inbound_account(&mut self, trunk: &Trunk) {
+        let lacking = match (trunk.inbound_user.as_deref(), trunk.inbound_password.as_ref()) {
+            (Some(_), None) => Some(("inbound_password", "a trunk with `inbound_user` needs it")),
+            (None, Some(_)) => Some(("inbound_user", "a trunk with `inbound_password` needs it")),
+            (Some(""), _) => Some(("inbound_user", "it is empty")),
+            (_, Some(password)) if password.reveal().is_empty() => Some(("inbound_password", "it is empty")),
+            (Some(_), _) if !trunk.is_recognised() => Some((
+                "allow",
+                "a trunk with `inbound_user` needs it: only calls from its networks are asked for the password",
+            )),
+            _ => None,
+        };
+        if let Some((key, reason)) = lacking {
+            self.fault(ObjectKind::Trunk, &trunk.name, format!("trunks.{}.{key}", trunk.name), reason.to_owned());
         }
     }
 

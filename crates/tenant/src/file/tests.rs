@@ -363,6 +363,42 @@ fn a_trunk_has_a_user_with_a_password_or_neither() {
 }
 
 #[test]
+fn who_calls_by_a_trunk_with_a_password_is_known_by_something_else_first() {
+    let text = |keys: &str| {
+        format!(
+            "tenant: x\nname: x\nrealm: x\nhold_music: m\nprompts: {{m: m.wav}}\n\
+             trunks:\n  - {{name: T, {keys}}}\n  - {{name: U, allow: [192.0.2.0/24], inbound_user: other, inbound_password: p}}\n"
+        )
+    };
+    for (keys, fault) in [
+        ("allow: [192.0.2.1], inbound_user: a", "trunks.T.inbound_password: a trunk with `inbound_user` needs it"),
+        ("allow: [192.0.2.1], inbound_password: p", "trunks.T.inbound_user: a trunk with `inbound_password` needs it"),
+        ("allow: [192.0.2.1], inbound_user: a, inbound_password: \"\"", "trunks.T.inbound_password: it is empty"),
+        ("allow: [], inbound_user: a, inbound_password: p", "trunks.T.allow: a trunk with `inbound_user` needs it"),
+        ("allow: [192.0.2.1], inbound_user: other, inbound_password: p", "trunks.U.inbound_user: the trunk T has it"),
+    ] {
+        let faults = read_with_documents(&text(keys)).expect_err("a fault").to_string();
+        assert!(faults.contains(fault), "{keys}: {faults}");
+    }
+    for known in ["allow: [192.0.2.1]", "allow: [], certificate_names: [sbc.example]"] {
+        let read = read_with_documents(&text(&format!("{known}, inbound_user: a, inbound_password: \"p \\\"q\\\"\"")))
+            .expect("a tenant");
+        let password = read.trunks[0].inbound_password.as_ref().map(contracts::provisioning::Secret::reveal);
+        assert_eq!((read.trunks[0].inbound_user.as_deref(), password), (Some("a"), Some("p \"q\"")));
+        assert_eq!(read_with_documents(&write(&read).yaml), Ok(read));
+    }
+    // The password is ours to give, and so ours to make.
+    let mut entropy = model::entropy::Seeded::new(7);
+    let made = text("allow: [192.0.2.1], inbound_user: a, inbound_password: generated");
+    let mut first = read_with_documents(&made).expect("a tenant");
+    fill(&mut first, None, &mut entropy);
+    assert!(first.trunks[0].inbound_password.as_ref().is_some_and(|made| made.reveal().len() == 16), "it is made");
+    let mut again = read_with_documents(&made).expect("a tenant");
+    fill(&mut again, Some(&first), &mut entropy);
+    assert_eq!(again, first, "and kept");
+}
+
+#[test]
 fn a_trunk_that_registers_says_where() {
     let text = |contact: &str| {
         format!(

@@ -163,6 +163,8 @@ fn trunk(trunk: &Trunk) -> String {
         name,
         allow,
         certificate_names,
+        inbound_user,
+        inbound_password,
         contact,
         prefix,
         caller_id,
@@ -194,6 +196,8 @@ fn trunk(trunk: &Trunk) -> String {
     } = trunk;
     let allow = flow(allow.iter().map(String::as_str));
     let more = listed("certificate_names", certificate_names)
+        + &optional("inbound_user", inbound_user.as_deref())
+        + &optional("inbound_password", inbound_password.as_ref().map(Secret::reveal))
         + &optional("contact", contact.as_deref())
         + &optional("prefix", prefix.as_deref())
         + &optional("caller_id", caller_id.as_deref())

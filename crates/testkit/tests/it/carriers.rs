@@ -211,6 +211,28 @@ fn one_of_two_replicas_registers_also_by_a_connection() -> Result<()> {
     Ok(())
 }
 
+/// The ports from which the account has registered, each with its Contacts; who only asks for them names none.
+fn registered_from(kamailio: &Kamailio) -> Vec<(String, String)> {
+    let log = kamailio.log();
+    let told = log.lines().filter_map(|line| line.split_once("the account registers from "));
+    let parts = told.filter_map(|(_, told)| told.split_once(" at ")).filter(|(_, contacts)| contacts.contains("<sip:"));
+    parts.map(|(from, contacts)| (from.to_owned(), contacts.to_owned())).collect()
+}
+
+#[test]
+fn a_connection_by_which_the_trunk_registers_is_a_flow_of_the_carrier_and_stays() -> Result<()> {
+    let site = Installation::start()?;
+    // The refresh comes after half a minute, and a silent connection is closed after 20 s.
+    let kamailio = Kamailio::carrier_with_flows(site.peer_address(CARRIER), PASSWORD, "^\\+1555", 60, 15)?;
+    import(&site, "5060;transport=tcp", PASSWORD, true)?;
+    carrier_knows(&site, 1, SOON)?;
+    let first = registered_from(&kamailio).pop().context("it has registered")?;
+    ensure!(first.1.contains(";transport=tcp>;reg-id=1;+sip.instance=\"<urn:uuid:"), "{first:?}");
+    let registers = wait::until(LATER, || Ok(Some(registered_from(&kamailio)).filter(|all| all.len() > 1)))?;
+    assert!(registers.iter().all(|one| *one == first), "by the same connection, as the same instance: {registers:?}");
+    carrier_knows(&site, 1, SOON)
+}
+
 #[test]
 fn an_account_with_a_domain_and_an_authentication_name_of_its_own_calls_and_is_called() -> Result<()> {
     let site = Installation::start()?;

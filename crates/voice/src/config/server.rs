@@ -1,5 +1,7 @@
 //! HTTP 9100.
 
+mod trunk_secrets;
+
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
@@ -12,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use contracts::configuration::{
     CREDENTIALS_MAX, Changes, Credentials, CredentialsQuestion, Listed, LoginQuestion, PinQuestion, RoutePoint,
-    TrunkAccount, TrunkCredentials, TrunkKey, Versions,
+    Versions,
 };
 use contracts::provisioning::{Agent, DnKind, Object, ObjectKey, ObjectKind, Person};
 use infra::ConfigVersion;
@@ -26,6 +28,7 @@ use sip::digest::{Algorithm, ha1};
 
 use super::copies::{Copies, NoCopy, TenantCopy};
 use super::pins::Pins;
+use trunk_secrets::{digests_of_trunks, secrets_of_trunks};
 
 /// The longest wait for a change: the answer must begin before the listener's own limit of 30 s.
 const WAIT_MAX: Duration = Duration::from_secs(25);
@@ -56,6 +59,7 @@ pub(super) fn router(copies: Copies, pins: Pins) -> Router {
         .route("/tenants/{tenant}/credentials", post(credentials_of_several))
         .route("/tenants/{tenant}/credentials/{dn}", get(credentials))
         .route("/tenants/{tenant}/trunk-credentials", get(trunk_credentials))
+        .route("/tenants/{tenant}/trunk-digests", get(trunk_digests))
         .route("/tenants/{tenant}/agents/{id}", get(agent))
         .route("/tenants/{tenant}/agent-logins/{code}", get(agent_login))
         .route("/tenants/{tenant}/route-points/{dn}", get(route_point))
@@ -417,27 +421,16 @@ async fn trunk_credentials(
     versioned(&headers, copy.version, &secrets_of_trunks(&copy, signs))
 }
 
-fn secrets_of_trunks(copy: &TenantCopy, with_keys: bool) -> TrunkCredentials {
-    let trunks = || copy.of_kind(ObjectKind::Trunk);
-    let account = |object: &Object| match object {
-        Object::Trunk(trunk) => {
-            let (user, password) = (trunk.authenticates_as()?.to_owned(), trunk.password.clone()?);
-            Some(TrunkAccount { trunk: trunk.name.clone(), user, password })
-        }
-        _ => None,
-    };
-    let key = |object: &Object| match object {
-        Object::Trunk(trunk) if with_keys => {
-            let private_key = trunk.stir.sign.as_ref()?.private_key.clone()?;
-            Some(TrunkKey { trunk: trunk.name.clone(), private_key })
-        }
-        _ => None,
-    };
-    TrunkCredentials {
-        version: tag(copy.version),
-        trunks: trunks().filter_map(account).collect(),
-        keys: trunks().filter_map(key).collect(),
-    }
+/// sip-proxy challenges who calls by a trunk itself, and needs no password for that.
+async fn trunk_digests(
+    State(copies): State<Copies>,
+    caller: Caller,
+    Path(tenant): Path<String>,
+    headers: HeaderMap,
+) -> Answer {
+    let copy = copy_for(&copies, &caller, &tenant)?;
+    caller.needs_scope(scope::CONFIG_SECRETS)?;
+    versioned(&headers, copy.version, &digests_of_trunks(&copy, realm_of(&copy)?))
 }
 
 async fn pin(

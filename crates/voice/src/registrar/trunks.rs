@@ -7,6 +7,7 @@ use model::TenantId;
 use net::configuration::Configuration;
 use sip::agent::AgentCredentials;
 use sip::own_registration::Account;
+use sip::{Instance, Seal};
 
 use crate::trunk_accounts::TrunkAccounts;
 
@@ -17,11 +18,13 @@ pub(super) type Accounts = BTreeMap<(TenantId, String), Account>;
 pub(super) struct Trunks {
     configuration: Configuration,
     accounts: TrunkAccounts,
+    seal: Seal,
 }
 
 impl Trunks {
-    pub const fn new(configuration: Configuration, accounts: TrunkAccounts) -> Self {
-        Self { configuration, accounts }
+    /// `seal` has the installation's key: it makes the instances of the accounts.
+    pub const fn new(configuration: Configuration, accounts: TrunkAccounts, seal: Seal) -> Self {
+        Self { configuration, accounts, seal }
     }
 
     /// Waits until they may have changed. Cancel-safe.
@@ -40,7 +43,9 @@ impl Trunks {
                     // Else the password is that of the former user.
                     && trunk.authenticates_as() == Some(of.as_str())
                 {
+                    let domain = trunk.domain.as_deref().unwrap_or(registrar);
                     let account = Account {
+                        instance: Instance::of_account(&self.seal, tenant.as_str(), domain, user),
                         registrar: registrar.to_owned(),
                         domain: trunk.domain.clone(),
                         user: user.to_owned(),

@@ -21,6 +21,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use super::trunk_digests::{self, DigestsByTenant, TenantDigests};
 use crate::emergency_numbers;
 
 /// A result of the client for the loop.
@@ -86,6 +87,8 @@ struct Held {
     realm: String,
     phones: HashSet<String>,
     trunks: Vec<Arc<Trunk>>,
+    /// Against what those are checked who call by the trunks.
+    digests: Option<Arc<TenantDigests>>,
     emergency_numbers: Vec<Box<str>>,
 }
 
@@ -116,7 +119,8 @@ impl Users {
         let (answers, news) = mpsc::channel(NEWS_MAX);
         let (wanted, asked) = mpsc::channel(WANTED_MAX);
         let configuration = Configuration::follow(ctx, "voice-23", KINDS)?;
-        ctx.spawn("follower of config", follow(configuration.changes(), answers.clone(), ctx.drain.clone()));
+        let sources = (configuration.changes(), trunk_digests::follow(ctx, configuration)?);
+        ctx.spawn("follower of config", follow(sources, answers.clone(), ctx.drain.clone()));
         ctx.spawn("asker of config", ask_for_all(client, asked, answers.clone()));
         Ok(Self {
             tenants: None,
@@ -324,17 +328,23 @@ fn unavailable<T>(tenant: &TenantId, reason: &str) -> Option<T> {
 }
 
 /// Follows config, and derives phones and trunks from its changes.
-async fn follow(mut configuration: watch::Receiver<Tenants>, news: mpsc::Sender<News>, drain: Drain) -> Result<()> {
+async fn follow(
+    (mut configuration, mut digests): (watch::Receiver<Tenants>, watch::Receiver<DigestsByTenant>),
+    news: mpsc::Sender<News>,
+    drain: Drain,
+) -> Result<()> {
     let mut held: BTreeMap<TenantId, Arc<Held>> = BTreeMap::new();
     loop {
         tokio::select! {
             () = drain.ended() => return Ok(()),
             changed = configuration.changed() => if changed.is_err() { return Ok(()) },
+            changed = digests.changed() => if changed.is_err() { return Ok(()) },
         }
         let tenants = configuration.borrow_and_update().clone();
+        let known = digests.borrow_and_update().clone();
         let before = std::mem::take(&mut held);
         // A tenant with many phones takes milliseconds, in which no message may wait.
-        held = tokio::task::spawn_blocking(move || held_after(&before, &tenants)).await?;
+        held = tokio::task::spawn_blocking(move || held_after(&before, &tenants, &known)).await?;
         if news.send(News::Tenants(held.values().cloned().collect())).await.is_err() {
             return Ok(());
         }
@@ -342,30 +352,47 @@ async fn follow(mut configuration: watch::Receiver<Tenants>, news: mpsc::Sender<
     }
 }
 
-/// What is kept now; a tenant whose version is the same is not read again.
-fn held_after(before: &BTreeMap<TenantId, Arc<Held>>, tenants: &Tenants) -> BTreeMap<TenantId, Arc<Held>> {
-    let same = |id: &TenantId, version: &str| before.get(id).filter(|held| held.version == version).cloned();
+/// What is kept now; a tenant whose version and digests are the same is not read again.
+fn held_after(
+    before: &BTreeMap<TenantId, Arc<Held>>,
+    tenants: &Tenants,
+    digests: &DigestsByTenant,
+) -> BTreeMap<TenantId, Arc<Held>> {
+    let same = |id: &TenantId, version: &str| {
+        let has_same = |held: &&Arc<Held>| match (&held.digests, digests.get(id)) {
+            (Some(before), Some(now)) => Arc::ptr_eq(before, now),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        before.get(id).filter(|held| held.version == version).filter(has_same).cloned()
+    };
     let now = |(id, config): (&TenantId, &Arc<TenantConfig>)| {
-        same(id, &config.version).or_else(|| held_of(id, config).map(Arc::new)).map(|held| (id.clone(), held))
+        let held = same(id, &config.version);
+        held.or_else(|| held_of(id, config, digests.get(id)).map(Arc::new)).map(|held| (id.clone(), held))
     };
     tenants.iter().filter_map(now).collect()
 }
 
-fn held_of(id: &TenantId, config: &TenantConfig) -> Option<Held> {
+fn held_of(id: &TenantId, config: &TenantConfig, digests: Option<&Arc<TenantDigests>>) -> Option<Held> {
     let phones = config.of_kind(ObjectKind::Dn).filter_map(|object| match object {
         Object::Dn(dn) if matches!(dn.kind, DnKind::Extension { .. }) => Some(dn.number.clone()),
         _ => None,
     });
     let trunks = config.of_kind(ObjectKind::Trunk).filter_map(|object| match object {
-        Object::Trunk(trunk) => Some(trunk_of(id, trunk)),
+        Object::Trunk(trunk) => {
+            let inbound = trunk_digests::inbound(trunk, digests.map(|digests| &**digests));
+            Some(Trunk { inbound, ..trunk_of(id, trunk) })
+        }
         _ => None,
     });
     let (version, realm) = (config.version.clone(), config.tenant()?.realm.clone());
     let (phones, trunks) = (phones.collect(), trunks.map(Arc::new).collect());
     let emergency_numbers = emergency_numbers::of_tenant(config);
-    Some(Held { id: id.clone(), version, realm, phones, trunks, emergency_numbers })
+    let digests = digests.cloned();
+    Some(Held { id: id.clone(), version, realm, phones, trunks, digests, emergency_numbers })
 }
 
+/// A trunk by which nobody calls who has to give a password.
 fn trunk_of(tenant: &TenantId, trunk: &TrunkObject) -> Trunk {
     let allow = trunk.sources().filter_map(|text| {
         let network = Network::parse(&text);
@@ -383,7 +410,8 @@ fn trunk_of(tenant: &TenantId, trunk: &TrunkObject) -> Trunk {
     let user = trunk.registers().map(|(_, user)| user.to_owned());
     let server = trunk.registers().and_then(|(contact, _)| place_of(&format!("sip:{contact}")));
     let registrar = server.map(|server| server.host.to_ascii_lowercase().into()).filter(|_| !is_nowhere);
-    Trunk { tenant: tenant.clone(), allow, certificate_names, asked, user, registrar, name: trunk.name.clone() }
+    let (tenant, name, inbound) = (tenant.clone(), trunk.name.clone(), trunk_digests::inbound(trunk, None));
+    Trunk { tenant, name, allow, certificate_names, asked, user, registrar, inbound }
 }
 
 /// Encodes a text as one segment of a path or value of a query.

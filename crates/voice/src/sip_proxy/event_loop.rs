@@ -350,6 +350,7 @@ impl EventLoop {
                 }
                 Output::UnknownSource { from, shown } => refusals::log_unknown(from, &shown),
                 Output::WrongPassword { from, dn } => info!(%from, dn = %Pii(dn.as_str()), "wrong password"),
+                Output::WrongTrunkPassword { from, trunk } => refusals::log_wrong_password(from, &trunk),
                 Output::Proved { connection, phone } => self.tcp.prove(connection, ProvenOwner::Phone(phone)),
                 Output::Attempted { attempt, status } => self.reports.attempted(&attempt, status, now),
                 Output::NodeUp(node) => {

@@ -116,7 +116,7 @@ mod tests {
     use infra::SystemClock;
     use model::TenantId;
     use runtime::meter::{Meters as AllMeters, Side, State};
-    use sip::proxy::{Network, Trunk};
+    use sip::proxy::{InboundPassword, Network, Trunk};
 
     use super::*;
 
@@ -139,6 +139,7 @@ mod tests {
             asked: None,
             user: None,
             registrar: None,
+            inbound: InboundPassword::NotAsked,
         };
         meters.set_trunks([trunk].into_iter().collect());
         let state = || all.report().into_iter().find(|row| row.id == "voice-59").map(|row| row.state);

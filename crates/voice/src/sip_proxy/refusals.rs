@@ -22,6 +22,11 @@ pub(super) fn log_unproved(from: IpAddr, trunk: &Trunk, lacks: Lacking, shown: &
     }
 }
 
+/// Who calls by a trunk has given a wrong password. After some, the next ones are not checked for a while.
+pub(super) fn log_wrong_password(from: IpAddr, trunk: &Trunk) {
+    info!(%from, tenant = %trunk.tenant, trunk = trunk.name, "wrong password");
+}
+
 /// A request was refused that is neither a phone's nor a trunk's: on the Internet most of these are attacks.
 pub(super) fn log_unknown(from: IpAddr, shown: &[Box<str>]) {
     match shown {

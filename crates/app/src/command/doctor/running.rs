@@ -181,13 +181,12 @@ pub fn phones(situation: &Situation) -> Vec<Finding> {
     }
     let refused = situation.metric("sip-proxy", "sip_proxy_wrong_password_refused");
     let wrong = situation.metric("sip-proxy", "sip_proxy_wrong_passwords");
-    let remedy =
-        "the log names the phones' addresses (\"wrong password\", at level info); correct the password in the phone";
+    let remedy = "the log names their addresses (\"wrong password\", at level info), and the trunk of who calls by one; correct the password there";
     if refused > 0.0 {
-        let what = format!("phones with too many wrong passwords are held off: {refused} requests refused");
+        let what = format!("phones or trunks with too many wrong passwords are held off: {refused} requests refused");
         found.push(Finding::warning("sip-proxy", what, remedy));
     } else if wrong > 0.0 {
-        found.push(Finding::notice("sip-proxy", format!("{wrong} wrong passwords of phones"), remedy));
+        found.push(Finding::notice("sip-proxy", format!("{wrong} wrong passwords of phones or trunks"), remedy));
     }
     found
 }

@@ -191,6 +191,7 @@ fn a_carrier_that_answers_options_gets_emergencies_although_it_ignores_a_call() 
         allow: Vec::new(),
         certificate_names: Vec::new(),
         registrar: None,
+        inbound: InboundPassword::NotAsked,
         asked: Some(place),
         user: None,
     };
@@ -565,6 +566,7 @@ fn a_carrier_that_answers_no_options_gets_emergency_calls_alone() {
         allow: Vec::new(),
         certificate_names: Vec::new(),
         registrar: None,
+        inbound: InboundPassword::NotAsked,
         asked: Some(place.clone()),
         user: None,
     };
@@ -616,6 +618,7 @@ fn a_carrier_that_answers_options_stays_and_is_back_after_two_answers() {
         allow: Vec::new(),
         certificate_names: Vec::new(),
         registrar: None,
+        inbound: InboundPassword::NotAsked,
         asked: Some(place),
         user: None,
     };

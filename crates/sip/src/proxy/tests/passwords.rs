@@ -275,6 +275,7 @@ fn who_may_come_from_a_trunk_is_looked_for_among_the_phones_of_its_tenant() {
         allow: vec![Network::parse("198.51.100.1").unwrap(), Network::parse(network).unwrap()],
         certificate_names: Vec::new(),
         registrar: None,
+        inbound: InboundPassword::NotAsked,
         asked: None,
         user: None,
     };

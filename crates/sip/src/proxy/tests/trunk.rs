@@ -2,4 +2,5 @@
 
 mod accounts;
 mod certificates;
+mod passwords;
 mod registered;

@@ -15,7 +15,11 @@ impl Proxy {
     /// The trunk by which a request comes: of those that its sender's certificate names, or else of those that register by its connection and
     /// all that have its source and need no certificate, the one whose account it is addressed to; else one with the narrowest network. A tenant that names its carrier's
     /// whole network gets the calls to its account although another one has named the single address.
-    pub(in crate::proxy) fn trunk_of_call<'a>(&'a self, request: &Message, sender: Sender<'a>) -> Option<&'a Trunk> {
+    pub(in crate::proxy) fn trunk_of_call<'a>(
+        &'a self,
+        request: &Message,
+        sender: Sender<'a>,
+    ) -> Option<&'a Arc<Trunk>> {
         let called = user_of(request.request_uri().unwrap_or_default());
         let is_called = |trunk: &&Arc<Trunk>| trunk.user.is_some() && trunk.user == called;
         let by_account = if self.trunks.certified(sender).next().is_some() {
@@ -25,7 +29,7 @@ impl Proxy {
             let needs_none = of_source.filter(|trunk| trunk.certificate_names.is_empty());
             self.trunks.registering(sender).chain(needs_none).find(is_called)
         };
-        by_account.or_else(|| self.trunks.of_call(sender)).map(|trunk| &**trunk)
+        by_account.or_else(|| self.trunks.of_call(sender))
     }
 
     /// Writes the number of the To into the Request-URI of a call to an account; a call to a number stays as it is.

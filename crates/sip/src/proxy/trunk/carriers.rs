@@ -300,6 +300,7 @@ impl Proxy {
 mod tests {
     use super::*;
     use crate::flow::Transport;
+    use crate::proxy::InboundPassword;
 
     const NAME: &str = "sip.carrier.example";
 
@@ -326,6 +327,7 @@ mod tests {
             asked: Some(UriHop { host: host.into(), port: None, transport: None, secure: false }),
             user: None,
             registrar: None,
+            inbound: InboundPassword::NotAsked,
         };
         let many = (0..CARRIERS_MAX).map(|at| trunk("acme", format!("c{at}.example")));
         let trunks: Vec<Arc<Trunk>> = many.chain([trunk("zenith", NAME.into())]).map(Arc::new).collect();

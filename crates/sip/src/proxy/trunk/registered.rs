@@ -1,5 +1,8 @@
-//! Connections over TLS by which nodes have registered us with carriers. A carrier calls back by the one that we have opened: it is kept open
-//! by pings (RFC 5626 §4.4.1), closed if a carrier that answers them does not any more, and the nodes are told when it has closed.
+//! Connections by which nodes have registered us with carriers. A carrier calls back by the one that we have opened: it is kept open by pings
+//! (RFC 5626 §4.4.1), closed if a carrier that answers them does not any more, and the nodes are told when it has closed.
+//!
+//! In the clear a carrier calls back by it if it knows flows; any other one connects to our address, and the nodes are told nothing. And what
+//! comes by it proves nothing: whoever answers for the carrier's name may be anybody. Its calls are known by their source, as everybody's.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -10,7 +13,7 @@ use model::Timestamp;
 use crate::flow::{ConnectionId, Flow};
 use crate::framer::PING;
 use crate::grant::{EXPIRES_MAX, granted};
-use crate::header::Contact;
+use crate::header::{Contact, HeaderName};
 use crate::message::Message;
 use crate::method::Method;
 use crate::proxy::exchange::{Exchange, Origin, Stage, Target};
@@ -19,6 +22,8 @@ use crate::status::StatusCode;
 
 /// How often such a connection is pinged: RFC 5626 §4.4.1 wants a ping each 95 to 120 s.
 const PING_EACH: Duration = Duration::from_secs(100);
+/// How often it is pinged at most, whatever the carrier asks for (Flow-Timer): the answer to a ping comes before the next one.
+const PING_EACH_MIN: Duration = Duration::from_secs(12);
 /// How long a carrier that answers pings has for it (RFC 5626 §4.4.1).
 const PONG_TIME: Duration = Duration::from_secs(10);
 /// Accounts of one connection that are remembered; it is kept open for these.
@@ -39,16 +44,49 @@ struct RegisteredConnection {
     /// When the registration of each account ends.
     accounts: HashMap<Box<str>, Timestamp>,
     ping_due: Timestamp,
+    /// The shortest time that an answer on it has asked for.
+    ping_each: Duration,
     /// Until when the last ping may be answered.
     pong_due: Option<Timestamp>,
-    /// Whether a ping was ever answered: many a carrier skips it.
+    /// Whether a ping was ever answered, or the carrier knows flows and so has to: many a carrier skips it.
     answers_pings: bool,
 }
 
 impl RegisteredConnection {
     fn new(now: Timestamp) -> Self {
-        let (nodes, accounts) = (Vec::new(), HashMap::new());
-        Self { nodes, accounts, ping_due: now + PING_EACH, pong_due: None, answers_pings: false }
+        Self {
+            nodes: Vec::new(),
+            accounts: HashMap::new(),
+            ping_due: now + PING_EACH,
+            ping_each: PING_EACH,
+            pong_due: None,
+            answers_pings: false,
+        }
+    }
+
+    fn agree(&mut self, terms: FlowTerms, now: Timestamp) {
+        if terms.ping_each < self.ping_each {
+            self.ping_each = terms.ping_each;
+            self.ping_due = self.ping_due.min(now + terms.ping_each);
+        }
+        self.answers_pings |= terms.is_flow;
+    }
+}
+
+/// What a registrar says of the connection in its answer.
+#[derive(Clone, Copy, Debug)]
+struct FlowTerms {
+    /// Whether it sends requests down this connection, and answers pings (RFC 5626 §6).
+    is_flow: bool,
+    ping_each: Duration,
+}
+
+impl FlowTerms {
+    fn of(answer: &Message) -> Self {
+        let asked = answer.flow_timer().ok().flatten().map(|seconds| Duration::from_secs(seconds.into()));
+        // §4.4.1: at 80 to 100 % of that time.
+        let ping_each = asked.map_or(PING_EACH, |asked| (asked * 9 / 10).clamp(PING_EACH_MIN, PING_EACH));
+        Self { is_flow: answer.has_token(&HeaderName::Require, "outbound"), ping_each }
     }
 }
 
@@ -61,18 +99,20 @@ struct DuePings {
 }
 
 impl RegisteredConnections {
+    /// An account is registered by a connection until then; the node is told when that closes, if there is one.
     fn note(
         &mut self,
         connection: ConnectionId,
-        (node, account): (ConnectionId, &str),
-        until: Timestamp,
+        (node, account, until): (Option<ConnectionId>, &str, Timestamp),
+        terms: FlowTerms,
         now: Timestamp,
     ) {
         let registered = self.by_connection.entry(connection).or_insert_with(|| RegisteredConnection::new(now));
+        registered.agree(terms, now);
         if registered.accounts.len() < ACCOUNTS_MAX || registered.accounts.contains_key(account) {
             registered.accounts.insert(account.into(), until);
         }
-        if !registered.nodes.contains(&node) {
+        if let Some(node) = node.filter(|node| !registered.nodes.contains(node)) {
             registered.nodes.push(node);
         }
         self.find_next();
@@ -131,7 +171,7 @@ impl RegisteredConnections {
             if is_unanswered && registered.answers_pings {
                 due.failed.push(*connection);
             } else if registered.ping_due <= now {
-                (registered.ping_due, registered.pong_due) = (now + PING_EACH, Some(now + PONG_TIME));
+                (registered.ping_due, registered.pong_due) = (now + registered.ping_each, Some(now + PONG_TIME));
                 due.pings.push(*connection);
             }
         }
@@ -151,7 +191,7 @@ impl Proxy {
         self.registered.ponged(connection);
     }
 
-    /// Notes the connection by which a node is registered now, and names it to that node; forgets a registration that was removed.
+    /// Notes the connection by which a node is registered now, and names it to that node if calls come in by it; forgets a registration that was removed.
     pub(in crate::proxy) fn note_registered(
         &mut self,
         answer: &mut Message,
@@ -162,8 +202,13 @@ impl Proxy {
         let Ok(account) = register.to() else { return };
         match lasts(register, answer) {
             Some(lasts) if self.connections.contains_key(&connection) => {
-                self.registered.note(connection, (node, account.raw_uri()), now + lasts, now);
-                answer.set(&headers::FLOW, connection.0);
+                let terms = FlowTerms::of(answer);
+                let is_way_in = terms.is_flow || connection.transport().is_secure();
+                let told = is_way_in.then_some(node);
+                self.registered.note(connection, (told, account.raw_uri(), now + lasts), terms, now);
+                if is_way_in {
+                    answer.set(&headers::FLOW, connection.0);
+                }
             }
             Some(_) => {}
             None => self.registered.forget_account(connection, account.raw_uri()),
@@ -190,13 +235,13 @@ impl Proxy {
     }
 }
 
-/// The REGISTER of a node that is accepted now, and the connection over TLS by which it went.
+/// The REGISTER of a node that is accepted now, and the connection of ours by which it went.
 pub(in crate::proxy) fn registered_by(held: &Exchange, answer: &Message) -> Option<(ConnectionId, Message)> {
     let is_accepted = answer.status().is_some_and(StatusCode::is_success)
         && answer.cseq().is_ok_and(|cseq| cseq.method == Method::Register)
         && matches!(held.origin, Origin::Node(_));
     let Stage::Forwarded { target: Target::Edge(Flow::Stream { connection }), .. } = held.stage else { return None };
-    if !is_accepted || !connection.is_opened_by_us() || !connection.transport().is_secure() {
+    if !is_accepted || !connection.is_opened_by_us() {
         return None;
     }
     Some((connection, Message::parse(held.request.clone()).ok()?))

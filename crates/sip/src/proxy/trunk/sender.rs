@@ -153,6 +153,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::proxy::InboundPassword;
 
     fn trunk(name: &str, networks: &[&str]) -> Trunk {
         let allow = networks.iter().map(|text| Network::parse(text).unwrap()).collect();
@@ -164,6 +165,7 @@ mod tests {
             asked: None,
             user: None,
             registrar: None,
+            inbound: InboundPassword::NotAsked,
         }
     }
 

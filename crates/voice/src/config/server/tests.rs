@@ -59,6 +59,8 @@ fn the_password_of_a_trunk_is_in_no_list_of_objects() {
         name: "carrier".to_owned(),
         allow: Vec::new(),
         certificate_names: Vec::new(),
+        inbound_user: Some("pbx".to_owned()),
+        inbound_password: Some(contracts::provisioning::Secret("hush-hush".to_owned())),
         contact: None,
         prefix: None,
         caller_id: None,
@@ -102,7 +104,18 @@ fn the_password_of_a_trunk_is_in_no_list_of_objects() {
     let query = ObjectsQuery { after: None, kinds: None, from: None };
     let page = serde_json::to_string(&changes(&copy, &Wanted::of(&query).unwrap())).unwrap();
     assert!(page.contains("trunk-user"));
-    for told in [page, json_of(&object).to_string(), format!("{object:?}")] {
+    let digests = digests_of_trunks(&copy, "acme.example");
+    let digest = &digests.trunks[0];
+    assert_eq!(
+        (digest.trunk.as_str(), digest.user.as_str(), digest.realm.as_str()),
+        ("carrier", "pbx", "acme.example")
+    );
+    assert_eq!(digest.md5, ha1(Algorithm::Md5, "pbx", "acme.example", "hush-hush"));
+    assert_eq!(digest.sha256, ha1(Algorithm::Sha256, "pbx", "acme.example", "hush-hush"));
+    let in_words = format!("{digests:?}");
+    assert!(!in_words.contains(&digest.md5), "{in_words}");
+    let as_json = serde_json::to_string(&digests).unwrap();
+    for told in [page, json_of(&object).to_string(), format!("{object:?}"), in_words, as_json] {
         assert!(!told.contains("hush-hush"), "{told}");
     }
     for with_keys in [true, false] {

@@ -16,7 +16,8 @@ fn owner(replica: u8) -> Owner {
 
 fn account(number: usize) -> Account {
     let credentials = AgentCredentials { user: format!("user-{number}"), password: "hush-hush".to_owned() };
-    Account { registrar: "203.0.113.9:5060".to_owned(), domain: None, user: credentials.user.clone(), credentials }
+    let (user, instance) = (credentials.user.clone(), sip::Instance::nobody());
+    Account { registrar: "203.0.113.9:5060".to_owned(), domain: None, user, credentials, instance }
 }
 
 fn trunks(count: usize) -> Accounts {

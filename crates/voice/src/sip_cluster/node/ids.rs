@@ -60,20 +60,8 @@ impl Ids {
     }
 
     fn lasting_uuid(&self, [first, second]: [&str; 2], tenant: &TenantId, of: &str) -> String {
-        let half = |which: &str| {
-            let name = format!("{which}/{tenant}/{of}");
-            u128::from(u64::from_be_bytes(self.seal.sign(Purpose::Origin, name.as_bytes())))
-        };
-        let random = (half(first) << 64 | half(second)) & !(0xf << 76) & !(0b11 << 62);
-        let digits = format!("{:032x}", random | 8 << 76 | 0b10 << 62);
-        let mut uuid = String::with_capacity(36);
-        for (place, digit) in digits.chars().enumerate() {
-            if matches!(place, 8 | 12 | 16 | 20) {
-                uuid.push('-');
-            }
-            uuid.push(digit);
-        }
-        uuid
+        let [first, second] = [first, second].map(|which| format!("{which}/{tenant}/{of}"));
+        self.seal.uuid(Purpose::Origin, [&first, &second])
     }
 
     /// A random number, for a Call-ID.

@@ -26,6 +26,7 @@ async fn who_comes_before_config_has_answered_waits_for_it() {
         realm: "acme.example".into(),
         phones: HashSet::from(["7101".to_owned()]),
         trunks: Vec::new(),
+        digests: None,
         emergency_numbers: vec!["112".into()],
     };
     answers.send(News::Tenants(vec![Arc::new(held)])).await.unwrap();
@@ -46,7 +47,15 @@ async fn credentials_are_kept_until_their_tenant_changes_and_never_more_than_may
         let phones = ["7101", "7102", "7103"].map(str::to_owned).into();
         let (version, realm) = (version.to_owned(), "acme.example".to_owned());
         let (trunks, emergency_numbers) = (Vec::new(), Vec::new());
-        News::Tenants(vec![Arc::new(Held { id: acme.clone(), version, realm, phones, trunks, emergency_numbers })])
+        News::Tenants(vec![Arc::new(Held {
+            id: acme.clone(),
+            version,
+            realm,
+            phones,
+            trunks,
+            digests: None,
+            emergency_numbers,
+        })])
     };
     answers.send(held("1")).await.unwrap();
     assert!(matches!(users.next().await, Found::Tenants { .. }));
@@ -76,7 +85,7 @@ async fn a_number_that_comes_by_a_trunk_is_a_phone_of_the_trunks_tenant_or_of_th
         let phones = phones.iter().map(|phone| (*phone).to_owned()).collect();
         let (version, realm) = ("1".to_owned(), format!("{id}.example"));
         let (trunks, emergency_numbers) = (Vec::new(), Vec::new());
-        Arc::new(Held { id: id.clone(), version, realm, phones, trunks, emergency_numbers })
+        Arc::new(Held { id: id.clone(), version, realm, phones, trunks, digests: None, emergency_numbers })
     };
     let tenants = vec![held(&acme, &["7101"]), held(&other, &["7101", "7201"]), held(&third, &["7301"])];
     answers.send(News::Tenants(tenants)).await.unwrap();
@@ -119,6 +128,8 @@ fn a_trunk_keeps_the_networks_that_are_networks() {
         name: "carrier".into(),
         allow: vec!["127.0.0.0/8".into(), "everywhere".into()],
         certificate_names: Vec::new(),
+        inbound_user: None,
+        inbound_password: None,
         contact: None,
         prefix: None,
         caller_id: None,
@@ -170,4 +181,32 @@ fn a_trunk_keeps_the_networks_that_are_networks() {
     // Without its networks a trunk would take the certificate from anywhere.
     let nowhere = trunk_of(&tenant, &TrunkObject { allow: vec!["everywhere".into()], ..named });
     assert!(nowhere.allow.is_empty() && nowhere.certificate_names.is_empty(), "{nowhere:?}");
+}
+
+#[test]
+fn a_trunk_gets_the_hashes_of_its_password_when_they_come_although_its_version_is_the_same() {
+    let acme = TenantId::parse("acme").unwrap();
+    let tenant = serde_json::json!({
+        "id": "acme", "name": "Acme", "realm": "acme.example", "codecs": [], "hold_music": "m", "no_answer_s": 20, "wrap_up_s": 0
+    });
+    let mut objects = contracts::provisioning::TenantObjects::new(serde_json::from_value(tenant).unwrap());
+    objects.trunks =
+        vec![TrunkObject { name: "carrier".into(), inbound_user: Some("pbx".into()), ..TrunkObject::default() }];
+    let tenants: Tenants = Arc::new(HashMap::from([(acme.clone(), Arc::new(TenantConfig::of(&objects)))]));
+    let digest = contracts::configuration::TrunkDigest {
+        trunk: "carrier".into(),
+        user: "pbx".into(),
+        realm: "acme.example".into(),
+        md5: "m".into(),
+        sha256: "s".into(),
+    };
+    let told = contracts::configuration::TrunkDigests { version: String::new(), trunks: vec![digest] };
+    let digests = DigestsByTenant::from([(acme.clone(), Arc::new(TenantDigests::of(told)))]);
+    let inbound = |held: &BTreeMap<TenantId, Arc<Held>>| held[&acme].trunks[0].inbound.clone();
+    let first = held_after(&BTreeMap::new(), &tenants, &DigestsByTenant::new());
+    assert_eq!(inbound(&first), sip::proxy::InboundPassword::Unread, "nobody gets in meanwhile");
+    let then = held_after(&first, &tenants, &digests);
+    assert!(matches!(inbound(&then), sip::proxy::InboundPassword::Asked(account) if account.user == "pbx"));
+    let again = held_after(&then, &tenants, &digests);
+    assert!(Arc::ptr_eq(&again[&acme], &then[&acme]), "it is not read again");
 }

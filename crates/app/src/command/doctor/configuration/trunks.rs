@@ -48,14 +48,17 @@ fn callers(trunk: &Trunk, place: &str, edge: &CarriersEdge) -> Vec<Finding> {
     let mut found = Vec::new();
     let everybody = trunk.allow.iter().any(|network| network.ends_with("/0"));
     if everybody && edge.is_reachable && trunk.certificate_names.is_empty() {
-        let what = "whoever reaches this machine may send calls as this carrier";
-        found.push(Finding::error(place, what, "name the carrier's networks in `allow`"));
+        let remedy = "name the carrier's networks in `allow`";
+        found.push(match trunk.inbound_user {
+            None => Finding::error(place, "whoever reaches this machine may send calls as this carrier", remedy),
+            Some(_) => {
+                let what = "whoever reaches this machine may try passwords of this trunk, as fast as a carrier may send requests";
+                Finding::warning(place, what, remedy)
+            }
+        });
     }
     let by_registration = trunk.by_registration();
-    let is_recognised = trunk.sources().next().is_some()
-        || !trunk.certificate_names.is_empty()
-        || by_registration != ByRegistration::No;
-    if !is_recognised && trunk.outgoing().is_none() {
+    if !trunk.is_recognised() && trunk.outgoing().is_none() {
         let what = "no call comes from it";
         found.push(Finding::warning(place, what, "give it `allow` (sources), or `certificate_names`"));
     }

@@ -12,7 +12,7 @@ pub(super) fn of(trunk: &Trunk, asks_for_certificates: bool) -> Result<((), Stri
     let names = trunk.certificate_names.join(" or ");
     let by_registration = trunk.by_registration();
     let known = match (trunk.certificate_names.is_empty(), sources.is_empty()) {
-        (true, true) => return Ok(((), without_sources(by_registration).to_owned())),
+        (true, true) => return Ok(((), format!("{}{}", without_sources(by_registration), with_password(trunk)))),
         (true, false) => format!("known by their address: {}", sources.join(", ")),
         (false, _) if !asks_for_certificates => {
             return Err(Failure::new(
@@ -24,7 +24,13 @@ pub(super) fn of(trunk: &Trunk, asks_for_certificates: bool) -> Result<((), Stri
         (false, true) => format!("known by a certificate for {names}, from any address"),
         (false, false) => format!("known by a certificate for {names}, if they come from {}", sources.join(", ")),
     };
-    Ok(((), format!("{known}{}", besides(by_registration))))
+    Ok(((), format!("{known}{}{}", besides(by_registration), with_password(trunk))))
+}
+
+/// What who calls has to give besides.
+fn with_password(trunk: &Trunk) -> String {
+    let user = trunk.inbound_user.as_deref();
+    user.map(|user| format!("; with the password of {user}")).unwrap_or_default()
 }
 
 /// How the calls of a trunk are known that has neither networks nor names.
@@ -76,6 +82,9 @@ mod tests {
         }
         assert!(of(&trunk(&[], &["a.example"]), false).is_err_and(|failure| failure.why.contains("is refused")));
         assert!(of(&trunk(&["192.0.2.1"], &[]), false).is_ok());
+        let asks = Trunk { inbound_user: Some("pbx".to_owned()), ..trunk(&["192.0.2.1"], &[]) };
+        let told = of(&asks, false).map(|((), text)| text).ok();
+        assert_eq!(told.as_deref(), Some("known by their address: 192.0.2.1; with the password of pbx"));
     }
 
     #[test]

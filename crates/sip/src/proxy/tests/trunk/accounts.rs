@@ -11,6 +11,7 @@ fn trunk(tenant: &str, user: Option<&str>) -> Trunk {
         allow: vec![Network::parse("192.0.2.0/24").unwrap()],
         certificate_names: Vec::new(),
         registrar: None,
+        inbound: InboundPassword::NotAsked,
         user: user.map(str::to_owned),
     }
 }

@@ -23,6 +23,7 @@ fn trunk(tenant: &str, allow: &[&str], names: &[&str]) -> Trunk {
         asked: None,
         user: None,
         registrar: None,
+        inbound: InboundPassword::NotAsked,
     }
 }
 

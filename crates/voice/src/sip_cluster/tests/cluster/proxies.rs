@@ -6,7 +6,8 @@ use std::time::Duration;
 use model::entropy::Seeded;
 use model::{Owner, Timestamp};
 use sip::proxy::{
-    Announcement, Credentials, Limits, Network, NodeAuthority, Output, Proxy, Settings, Side, Trunk, headers,
+    Announcement, Credentials, InboundPassword, Limits, Network, NodeAuthority, Output, Proxy, Settings, Side, Trunk,
+    headers,
 };
 use sip::{ConnectionId, Flow, HeaderName, Message, Method, Transmit};
 
@@ -76,6 +77,7 @@ fn core_of(at: usize, seed: u64, life: u64) -> Proxy {
             allow: vec![Network::parse("198.51.100.0/24").expect("a network")],
             certificate_names: Vec::new(),
             registrar: None,
+            inbound: InboundPassword::NotAsked,
         }],
         Timestamp::from_millis(0),
     );
@@ -204,6 +206,7 @@ impl World {
                 Output::NeedHops { lookup, .. } => self.proxies[at].core.handle_hops(lookup, None, now),
                 Output::Attempted { .. }
                 | Output::WrongPassword { .. }
+                | Output::WrongTrunkPassword { .. }
                 | Output::TrunkUnproved { .. }
                 | Output::UnknownSource { .. }
                 | Output::Proved { .. }
