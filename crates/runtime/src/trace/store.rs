@@ -15,7 +15,7 @@ mod refusal;
 pub use key::Key;
 
 use super::entry::{Entry, Message, Summary, What};
-use super::mask;
+use super::{TaggedLeg, mask};
 use crate::directory::Directory;
 
 /// Entries per call or dialog. A call of an hour with a session refresh each 15 minutes has some hundred.
@@ -86,6 +86,8 @@ struct Bucket {
     mixed: bool,
     /// The dialog of a bucket of messages; all dialogs of a call's own bucket.
     call_ids: Vec<Box<str>>,
+    /// Of a bucket of messages, the leg whose dialog it is.
+    leg: Option<u16>,
     /// Further calls of its thread, beside the call that names it.
     further: Vec<ConnId>,
     /// Whether it belongs to a call; otherwise it has the messages of one dialog.
@@ -174,7 +176,13 @@ impl Store {
         }
     }
 
-    pub fn message(&mut self, call_id: &str, conn_id: Option<ConnId>, tenant: Option<&TenantId>, kept: Kept) {
+    /// Whether the call of that dialog is known.
+    pub fn knows_call_of(&self, call_id: &str) -> bool {
+        let bucket = self.by_dialog.get(call_id).and_then(|number| self.buckets.get(number));
+        bucket.is_some_and(|bucket| bucket.conn_id.is_some())
+    }
+
+    pub fn message(&mut self, call_id: &str, tagged: Option<TaggedLeg>, tenant: Option<&TenantId>, kept: Kept) {
         let number = match self.by_dialog.get(call_id) {
             Some(number) => *number,
             None => {
@@ -190,8 +198,8 @@ impl Store {
                 (Some(known), Some(tenant)) if known != tenant => bucket.mixed = true,
                 _ => {}
             }
-            if let (None, Some(conn_id)) = (bucket.conn_id, conn_id) {
-                bucket.conn_id = Some(conn_id);
+            if let (None, Some(TaggedLeg { conn_id, leg })) = (bucket.conn_id, tagged) {
+                (bucket.conn_id, bucket.leg) = (Some(conn_id), Some(leg));
                 self.dialogs_of.entry(conn_id).or_default().push(number);
             }
         }
@@ -413,6 +421,7 @@ impl Bucket {
             tenant: None,
             mixed: false,
             call_ids: Vec::new(),
+            leg: None,
             further: Vec::new(),
             is_call: false,
             entries: Vec::new(),
@@ -426,7 +435,7 @@ impl Bucket {
         found.uuids.extend(self.uuid);
         found.call_ids.extend(self.call_ids.iter().map(ToString::to_string));
         found.left_out += self.left_out;
-        found.entries.extend(self.entries.iter().map(|kept| kept.entry(directory)));
+        found.entries.extend(self.entries.iter().map(|kept| kept.entry(directory, self.leg)));
     }
 
     fn summary(&self) -> Option<Summary> {
@@ -475,7 +484,7 @@ impl Kept {
         }
     }
 
-    fn entry(&self, directory: &Directory) -> Entry {
+    fn entry(&self, directory: &Directory, leg: Option<u16>) -> Entry {
         match self {
             Self::What(entry) => entry.clone(),
             Self::Message { at, peer, inside, udp, inbound, text } => Entry {
@@ -485,6 +494,7 @@ impl Kept {
                     node: inside.then(|| directory.node_at(peer.ip())),
                     transport: if *udp { "udp" } else { "tcp" }.to_owned(),
                     inbound: *inbound,
+                    leg,
                     text: String::from_utf8_lossy(text).into_owned(),
                 }),
             },
