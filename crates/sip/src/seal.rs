@@ -34,6 +34,8 @@ pub enum Purpose {
     Origin = 9,
     /// The way back of a request, in the branch of our Via.
     ReturnPath = 10,
+    /// A dialog or a part of a body, in its name.
+    Name = 11,
 }
 
 /// The installation's key, ready to seal (HMAC-SHA-256, truncated) and to encrypt (AES-256-GCM-SIV, RFC 8452).
