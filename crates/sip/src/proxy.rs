@@ -55,6 +55,7 @@ mod record_route;
 mod rendezvous;
 mod request;
 mod response;
+mod return_path;
 pub mod settings;
 mod sips;
 mod sources;
