@@ -237,7 +237,8 @@ impl Installation {
     /// What its nodes seal with: it opens the tags of their dialogs.
     pub fn seal(&self) -> Result<sip::Seal> {
         let key = fs::read(self.data_dir().join("keys/installation.key")).context("the installation's key")?;
-        Ok(sip::Seal::new(key.as_slice().try_into().context("the installation's key has 32 bytes")?))
+        let key: Option<[u8; 32]> = key.try_into().ok();
+        Ok(sip::Seal::new(&key.context("the installation's key has 32 bytes")?))
     }
 
     /// The folders of its stores.
