@@ -1,20 +1,20 @@
 //! Bounded memory of a trace recorder: calls and dialogs; the oldest are removed first.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use bytes::Bytes;
 use model::{CallUuid, ConnId, TenantId, Timestamp};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 
+mod kept;
 mod key;
 mod refusal;
 
+pub(super) use kept::Kept;
 pub use key::Key;
 
-use super::entry::{Entry, Message, Summary, What};
+use super::entry::{Entry, Summary, What};
 use super::{TaggedLeg, mask};
 use crate::directory::Directory;
 
@@ -22,8 +22,7 @@ use crate::directory::Directory;
 const ENTRIES_MAX: usize = 4_096;
 /// One call or dialog may take at most 1/`SHARE` of the memory.
 const SHARE: usize = 8;
-/// Approximate memory of a message beside its text, and of a bucket beside its entries.
-const MESSAGE_BYTES: usize = 112;
+/// Approximate memory of a bucket beside its entries.
 const BUCKET_BYTES: usize = 400;
 /// The same of a further call's id, in its bucket and in the index.
 const FURTHER_BYTES: usize = 32;
@@ -54,14 +53,6 @@ pub struct Found {
     pub left_out: u64,
     /// The recorded entries, in order of time.
     pub entries: Vec<Entry>,
-}
-
-/// One recorded entry as it is stored.
-pub(super) enum Kept {
-    /// A SIP message, its text as it passed.
-    Message { at: u64, peer: SocketAddr, inside: bool, udp: bool, inbound: bool, text: Bytes },
-    /// Anything else.
-    What(Entry),
 }
 
 crate::metrics! {
@@ -466,39 +457,6 @@ impl Bucket {
             answered_by: events.iter().rev().find_map(answered),
             last_event: events.last().map(|(_, event)| event.name.clone()),
         })
-    }
-}
-
-impl Kept {
-    fn at(&self) -> u64 {
-        match self {
-            Self::Message { at, .. } => *at,
-            Self::What(entry) => entry.at,
-        }
-    }
-
-    fn bytes(&self) -> usize {
-        match self {
-            Self::Message { text, .. } => text.len() + MESSAGE_BYTES,
-            Self::What(entry) => entry.what.weight(),
-        }
-    }
-
-    fn entry(&self, directory: &Directory, leg: Option<u16>) -> Entry {
-        match self {
-            Self::What(entry) => entry.clone(),
-            Self::Message { at, peer, inside, udp, inbound, text } => Entry {
-                at: *at,
-                what: What::Message(Message {
-                    peer: peer.to_string(),
-                    node: inside.then(|| directory.node_at(peer.ip())),
-                    transport: if *udp { "udp" } else { "tcp" }.to_owned(),
-                    inbound: *inbound,
-                    leg,
-                    text: String::from_utf8_lossy(text).into_owned(),
-                }),
-            },
-        }
     }
 }
 
