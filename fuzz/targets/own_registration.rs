@@ -25,7 +25,7 @@ fn registration() -> OwnRegistration {
         credentials,
         instance: Instance::nobody(),
     };
-    OwnRegistration::new(account, "registrar-1", Box::new(Seeded::new(1)))
+    OwnRegistration::new(account, Box::new(Seeded::new(1)))
 }
 
 /// The request's answer, with these headers before its own.

@@ -21,7 +21,7 @@ use runtime::trace::entry::{RoleTrace, What};
 pub use document::Trace;
 use document::{Call, Event, Note, Request, Step, ms};
 pub use media::mos;
-use sip::{LegNames, Recorded, leg_of_phone};
+use sip::{LegNames, Recorded};
 
 /// Answer of one replica.
 #[derive(Clone, Debug, PartialEq)]
@@ -212,12 +212,11 @@ fn gaps(answer: &Answer, known: &RoleTrace, what: &str, trace: &Trace) -> Vec<St
     gaps
 }
 
-/// The leg of a phone whose Call-ID we made; any other Call-ID but a media dialog's is the caller's, leg 1.
-fn leg_of(call_id: &str) -> Option<u16> {
-    match leg_of_phone(call_id) {
-        Some(leg) => Some(leg),
-        None if sip::leg_of_media(call_id).is_some() => None,
-        None => Some(1),
+/// The leg in whose dialog a message is; a dialog that no owner has named is the caller's, leg 1. `None` between nodes.
+fn leg_of(message: &document::Message) -> Option<u16> {
+    match message.leg {
+        Some(0) => None,
+        known => Some(known.unwrap_or(1)),
     }
 }
 

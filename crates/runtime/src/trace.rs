@@ -20,7 +20,7 @@ use crate::metrics::Metrics;
 use crate::settings::ByteSize;
 use crate::spans::Spans;
 
-pub use crate::trace_data::{Entry, Passing, RoleTrace, Summary, What, entry, mask, sip};
+pub use crate::trace_data::{Entry, Passing, RoleTrace, Summary, TaggedLeg, What, entry, mask, sip};
 pub use store::{Counts, Found, Key, Limits};
 use store::{Kept, Store};
 
@@ -150,16 +150,14 @@ impl Recorder {
         }
     }
 
-    /// Records a SIP message. Registrations and keep-alives belong to no call and are ignored.
-    pub fn message(&self, passing: &Passing<'_>) {
+    /// Records a SIP message. Registrations and keep-alives belong to no call and are ignored. `open` reads a tag of ours.
+    pub fn message(&self, passing: &Passing<'_>, open: impl Fn(&str) -> Option<TaggedLeg>) {
         if !self.is_on() {
             return;
         }
         let Some(scanned) = sip::scan(passing.bytes) else { return };
         self.spans.passed(&scanned, passing);
         let Some(shared) = &self.memory else { return };
-        // The call of a dialog is accepted from our own nodes only.
-        let conn_id = if passing.inside && passing.inbound { scanned.conn_id } else { None };
         let tenant = if passing.inside { scanned.tenant.and_then(|t| TenantId::parse(t).ok()) } else { None };
         let text = scanned.without_secrets(passing.bytes);
         let kept = Kept::Message {
@@ -170,7 +168,11 @@ impl Recorder {
             inbound: passing.inbound,
             text,
         };
-        shared.lock().message(scanned.call_id, conn_id, tenant.as_ref(), kept);
+        let mut store = shared.lock();
+        // The call of a dialog is accepted from our own nodes only.
+        let is_new = passing.inside && passing.inbound && !store.knows_call_of(scanned.call_id);
+        let tagged = if is_new { scanned.tagged(open) } else { None };
+        store.message(scanned.call_id, tagged, tenant.as_ref(), kept);
     }
 
     /// Sets the source of live entries, which is queried in addition to the recorded ones.

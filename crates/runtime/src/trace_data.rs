@@ -6,9 +6,18 @@ pub mod sip;
 
 use std::net::SocketAddr;
 
-use model::Timestamp;
+use model::{ConnId, Timestamp};
 
 pub use entry::{Entry, RoleTrace, Summary, What};
+
+/// What a tag names that a node of ours has given to a dialog.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TaggedLeg {
+    /// The call.
+    pub conn_id: ConnId,
+    /// The number of the leg whose dialog it is; 0 for a dialog between nodes.
+    pub leg: u16,
+}
 
 /// A SIP message received or sent.
 pub struct Passing<'a> {

@@ -21,6 +21,7 @@ pub mod multipart;
 pub mod next_hop;
 pub mod offer_answer;
 pub mod own_registration;
+mod packed;
 pub mod params;
 pub mod parse;
 pub mod proxy;

@@ -97,9 +97,9 @@ pub struct OwnRegistration {
 // === impl OwnRegistration: lifecycle ===
 
 impl OwnRegistration {
-    /// A registration that begins as soon as a way leads out. `host` is the right side of its Call-ID.
-    pub fn new(account: Account, host: &str, mut entropy: Box<dyn Entropy>) -> Self {
-        let call_id = format!("{:016x}{:016x}@{host}", entropy.next_u64(), entropy.next_u64());
+    /// A registration that begins as soon as a way leads out.
+    pub fn new(account: Account, mut entropy: Box<dyn Entropy>) -> Self {
+        let call_id = format!("{:016x}{:016x}", entropy.next_u64(), entropy.next_u64());
         let tag = format!("{:016x}", entropy.next_u64());
         Self {
             account,

@@ -56,6 +56,7 @@ mod record_route;
 mod rendezvous;
 mod request;
 mod response;
+mod return_path;
 pub mod settings;
 mod sips;
 mod sources;

@@ -234,6 +234,13 @@ impl Installation {
         self.directory.path()
     }
 
+    /// What its nodes seal with: it opens the tags of their dialogs.
+    pub fn seal(&self) -> Result<sip::Seal> {
+        let key = fs::read(self.data_dir().join("keys/installation.key")).context("the installation's key")?;
+        let key: Option<[u8; 32]> = key.try_into().ok();
+        Ok(sip::Seal::new(&key.context("the installation's key has 32 bytes")?))
+    }
+
     /// The folders of its stores.
     pub fn stored_in(&self) -> Vec<PathBuf> {
         let of_servers = self.servers.as_ref().map(|servers| servers.folder().to_owned());

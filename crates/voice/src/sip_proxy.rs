@@ -142,7 +142,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
     };
     let seal = Seal::new(ctx.installation_key.bytes());
     let authority = Box::new(TokenAuthority::new(ctx.tokens.clone()));
-    let proxy = Proxy::new(proxy_settings, seal, authority, ctx.entropy());
+    let proxy = Proxy::new(proxy_settings, seal.clone(), authority, ctx.entropy());
     let metrics = metrics::Metrics::register(&ctx.metrics, counters, udp.receive_buffer());
     let names = certificate_names([&tls_at, &wss_at]);
     let certificates = Certificates::new(settings.certificate_files(), &ctx.data_dir, names, metrics.certificates());
@@ -154,7 +154,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
     let names = Names::new(&settings.name_servers()?, ctx.entropy()).context("name_servers")?;
     ctx.ready.started();
     let edge_ip = tcp_at.listen.ip();
-    let passages = message_trace::MessageTrace::new(ctx.trace.clone(), ctx.directory.clone());
+    let passages = message_trace::MessageTrace::new(ctx.trace.clone(), ctx.directory.clone(), seal);
     let reporter = crate::reporting::Reporter::start(&ctx, "voice-60", contracts::reporting::EDGE);
     let registers = registers::Registers::default();
     let reports = reporting::Reports::new(reporter, ctx.clock.now());

@@ -136,6 +136,9 @@ pub struct Message {
     pub status: Option<u16>,
     /// The dialog.
     pub call_id: String,
+    /// The number of the leg whose dialog it is, as its owner has named it; 0 between nodes.
+    #[serde(skip)]
+    pub leg: Option<u16>,
     /// `udp` or `tcp`.
     pub transport: String,
     /// Whether it carries a session description.

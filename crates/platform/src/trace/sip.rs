@@ -24,7 +24,7 @@ pub(super) fn ladder(recorded: &[Recorded<'_>], legs: &LegNames) -> Ladder {
         let head = Head::read(&message.text);
         let peer = message.node.clone().unwrap_or_else(|| message.peer.clone());
         let outside = message.node.is_none();
-        let name = if outside { outside_name(&message.peer, &head.call_id, legs) } else { peer.clone() };
+        let name = if outside { outside_name(&message.peer, message.leg, legs) } else { peer.clone() };
         join(&mut ladder.parties, Party { id: peer.clone(), name, inside: !outside });
         join(&mut ladder.parties, Party { id: (*by).to_owned(), name: (*by).to_owned(), inside: true });
         let (from, to) = if message.inbound { (peer, (*by).to_owned()) } else { ((*by).to_owned(), peer) };
@@ -39,6 +39,7 @@ pub(super) fn ladder(recorded: &[Recorded<'_>], legs: &LegNames) -> Ladder {
             method: head.method,
             status: head.status,
             call_id: head.call_id,
+            leg: message.leg,
             transport: message.transport.clone(),
             sdp: head.sdp,
             repeat,
@@ -74,8 +75,8 @@ fn join(parties: &mut Vec<Party>, joining: Party) {
     }
 }
 
-fn outside_name(address: &str, call_id: &str, legs: &LegNames) -> String {
-    match legs.get(&leg_of_phone(call_id).unwrap_or(1)) {
+fn outside_name(address: &str, leg: Option<u16>, legs: &LegNames) -> String {
+    match legs.get(&leg.unwrap_or(1)) {
         Some((party, true)) => format!("caller {party}"),
         Some((party, false)) => party.clone(),
         None => address.to_owned(),
@@ -100,18 +101,9 @@ fn order(ladder: &mut Ladder, legs: &LegNames) {
     ladder.parties.sort_by_key(rank);
 }
 
-/// The number of the leg in a Call-ID that the owner made for a phone: `<connid>-<leg>-<random>@<node>`.
-pub(super) fn leg_of_phone(call_id: &str) -> Option<u16> {
-    leg(call_id, '-')
-}
-
-/// The number of the leg in the Call-ID of its media dialog: `<connid>.<leg>.<random>@<node>`.
+/// The number of the leg in the Call-ID of its media dialog, which nobody outside sees: `<connid>.<leg>.<random>@<node>`.
 pub(super) fn leg_of_media(call_id: &str) -> Option<u16> {
-    leg(call_id, '.')
-}
-
-fn leg(call_id: &str, separator: char) -> Option<u16> {
-    let mut parts = call_id.split(separator);
+    let mut parts = call_id.split('.');
     let connid = parts.next()?;
     if connid.len() != 16 || !connid.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
@@ -173,10 +165,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_owners_call_ids_name_the_leg() {
-        assert_eq!(leg_of_phone("00000000000000ab-2-ff@sip-cluster-1"), Some(2));
+    fn the_call_ids_of_media_dialogs_name_the_leg() {
         assert_eq!(leg_of_media("00000000000000ab.3.ff@sip-cluster-1"), Some(3));
-        assert_eq!((leg_of_phone("abc-2-3"), leg_of_media("00000000000000ab-2-ff@x")), (None, None));
+        assert_eq!((leg_of_media("abc.2.3"), leg_of_media("00000000000000ab-2-ff@x")), (None, None));
     }
 
     #[test]

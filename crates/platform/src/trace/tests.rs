@@ -13,8 +13,13 @@ fn at(seconds: f64, what: What) -> Entry {
 
 fn sip(seconds: f64, peer: &str, node: Option<&str>, inbound: bool, first: &str, cseq: &str, call_id: &str) -> Entry {
     let text = format!("{first}\r\nCall-ID: {call_id}\r\nCSeq: {cseq}\r\nContent-Length: 0\r\n\r\n");
-    let node = node.map(str::to_owned);
-    at(seconds, What::Message(Message { peer: peer.to_owned(), node, transport: "udp".to_owned(), inbound, text }))
+    let (peer, node, transport) = (peer.to_owned(), node.map(str::to_owned), "udp".to_owned());
+    at(seconds, What::Message(Message { peer, node, transport, inbound, leg: leg_in(call_id), text }))
+}
+
+/// The leg of a dialog that we began: here its Call-ID has the number.
+fn leg_in(call_id: &str) -> Option<u16> {
+    call_id.strip_prefix("ours-")?.parse().ok()
 }
 
 fn event(seconds: f64, name: &str, dn: &str, role: Option<&str>) -> Entry {
@@ -42,7 +47,7 @@ fn answer(role: &str, entries: Vec<Entry>) -> Answer {
 /// A call that an agent answers, and whose caller hangs up at second 20; the caller's packets are given.
 fn routed(caller_packets: u64) -> Vec<Answer> {
     let (caller, agent) = ("192.0.2.7:5060", "198.51.100.9:5060");
-    let ours = format!("{CALL}-2-ff@sip-cluster-1");
+    let ours = "ours-2".to_owned();
     let proxy = vec![
         sip(1.0, caller, None, true, "INVITE sip:6001@edge SIP/2.0", "1 INVITE", "theirs"),
         sip(1.0, "127.0.2.1:5080", Some("sip-cluster-1"), false, "INVITE sip:6001@edge SIP/2.0", "1 INVITE", "theirs"),
@@ -231,7 +236,7 @@ fn dialog(phone: usize) -> String {
     match phone {
         1 => "theirs".to_owned(),
         3 => "fetching".to_owned(),
-        leg => format!("{CALL}-{leg}-ff@sip-cluster-1"),
+        leg => format!("ours-{leg}"),
     }
 }
 

@@ -252,7 +252,7 @@ fn media(out: &mut String, trace: &Trace) {
 /// Whether the audio of a leg is encrypted, by the last session description that has answered an offer.
 fn encryption(ladder: &Ladder, leg: u16) -> &'static str {
     let answers = |message: &&Message| {
-        message.sdp && message.status.is_some_and(|status| status < 300) && leg_of(&message.call_id) == Some(leg)
+        message.sdp && message.status.is_some_and(|status| status < 300) && leg_of(message) == Some(leg)
     };
     let Some(answer) = ladder.messages.iter().rev().find(answers) else { return "" };
     let (_, session) = answer.text.split_once("\r\n\r\n").unwrap_or_default();

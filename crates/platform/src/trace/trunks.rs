@@ -95,7 +95,7 @@ struct Attempt<'a> {
 
 impl<'a> Attempt<'a> {
     fn of(trace: &'a Trace, leg: u16) -> Option<Self> {
-        let of_leg = |message: &&Message| message.method == "INVITE" && leg_of(&message.call_id) == Some(leg);
+        let of_leg = |message: &&Message| message.method == "INVITE" && leg_of(message) == Some(leg);
         let mut asked: Option<Self> = None;
         for message in trace.ladder.messages.iter().filter(of_leg).filter(|message| !message.repeat) {
             let is_asked = message.status.is_none() && is_outside(trace, &message.to);
@@ -155,7 +155,7 @@ impl<'a> Attempt<'a> {
     }
 
     fn standing(&self, trace: &Trace, leg: u16) -> TrunkOutcome {
-        let messages = || trace.ladder.messages.iter().filter(move |message| leg_of(&message.call_id) == Some(leg));
+        let messages = || trace.ladder.messages.iter().filter(move |message| leg_of(message) == Some(leg));
         let is_cancelled = messages().any(|message| message.method == "CANCEL");
         let has_left = |answer: &Message| caller_hangs_up(trace, &(self.last.at..answer.at + AT_ONCE));
         if is_cancelled || self.answer.is_some_and(has_left) {
@@ -226,7 +226,7 @@ impl<'a> Attempt<'a> {
 fn caller_hangs_up(trace: &Trace, when: &Range<f64>) -> bool {
     trace.ladder.messages.iter().filter(|message| when.contains(&message.at)).any(|message| {
         let is_end = message.status.is_none() && matches!(message.method.as_str(), "CANCEL" | "BYE");
-        is_end && leg_of(&message.call_id) == Some(1) && is_outside(trace, &message.from)
+        is_end && leg_of(message) == Some(1) && is_outside(trace, &message.from)
     })
 }
 

@@ -3,20 +3,20 @@
 use super::document::{Finding, Ladder, Leg, Message, Severity, Trace, Verdict};
 use super::media::{seconds, whose};
 use super::routing::why_not_many;
-use super::sip::{LegNames, header, is_outside, leg_of_phone};
+use super::sip::{LegNames, header, is_outside};
 use super::trunks::TrunkTry;
 use super::{leg_of, text};
 
 /// When the dialog of a leg with its party ended.
 pub(super) fn leg_ended(ladder: &Ladder, leg: u16) -> Option<f64> {
-    let ends = |message: &&Message| message.method == "BYE" && leg_of(&message.call_id) == Some(leg);
+    let ends = |message: &&Message| message.method == "BYE" && leg_of(message) == Some(leg);
     ladder.messages.iter().find(ends).map(|message| message.at)
 }
 
 /// The source address of the signalling of a leg's party.
 pub(super) fn signalling(ladder: &Ladder, leg: u16) -> Option<String> {
     let outside = |id: &str| ladder.parties.iter().any(|party| party.id == id && !party.inside);
-    let came = |message: &&Message| leg_of(&message.call_id) == Some(leg) && outside(&message.from);
+    let came = |message: &&Message| leg_of(message) == Some(leg) && outside(&message.from);
     ladder.messages.iter().find(came).map(|message| message.from.clone())
 }
 
@@ -73,7 +73,7 @@ fn refusal(trace: &Trace) -> Option<&Message> {
     let last = |message: &&Message| {
         message.method == "INVITE"
             && message.status.is_some_and(|status| status >= 200)
-            && leg_of(&message.call_id) == Some(1)
+            && leg_of(message) == Some(1)
             && trace.ladder.parties.iter().any(|party| party.id == message.to && !party.inside)
     };
     // The first that is no challenge: later ones answer changes of the session. A caller that was only challenged never
@@ -179,7 +179,7 @@ fn rang(trace: &Trace, names: &LegNames, tries: &[TrunkTry]) -> Vec<String> {
 }
 
 fn one_ring(trace: &Trace, leg: u16, party: &str) -> Option<String> {
-    let of_leg = |message: &&Message| message.method == "INVITE" && leg_of(&message.call_id) == Some(leg);
+    let of_leg = |message: &&Message| message.method == "INVITE" && leg_of(message) == Some(leg);
     let messages: Vec<&Message> = trace.ladder.messages.iter().filter(of_leg).collect();
     let rung = messages.iter().find(|message| message.status.is_none())?;
     let rings = messages.iter().find(|message| message.status == Some(180));
@@ -238,20 +238,21 @@ fn ending_bye(trace: &Trace) -> Option<&Message> {
     ending
 }
 
-/// Who speaks in a dialog with a party. One that we began names its leg. Of the others the first one is the caller's; a
+/// Who speaks in a dialog with a party: that of its leg. Of the dialogs whose leg is not known the first one is the caller's; a
 /// phone that came later, as to fetch a parked call, is known by its own INVITE alone.
-fn speaker(trace: &Trace, names: &LegNames, call_id: &str) -> Option<String> {
-    if let Some(leg) = leg_of_phone(call_id) {
-        let (party, is_caller) = names.get(&leg)?;
+fn speaker(trace: &Trace, names: &LegNames, bye: &Message) -> Option<String> {
+    let party_of = |message: &Message| message.leg.and_then(|leg| names.get(&leg));
+    if let Some((party, is_caller)) = party_of(bye) {
         return Some(if *is_caller { "The caller".to_owned() } else { party.clone() });
     }
     let mut came = trace.ladder.messages.iter().filter(|message| {
         let is_invite = message.method == "INVITE" && message.status.is_none();
-        is_invite && is_outside(trace, &message.from) && leg_of_phone(&message.call_id).is_none()
+        let was_rung = party_of(message).is_some_and(|(_, is_caller)| !is_caller);
+        is_invite && is_outside(trace, &message.from) && !was_rung
     });
     let first = came.clone().next();
-    let invite = came.find(|message| message.call_id == call_id);
-    let is_first = invite.is_none() || first.is_some_and(|first| first.call_id == call_id);
+    let invite = came.find(|message| message.call_id == bye.call_id);
+    let is_first = invite.is_none() || first.is_some_and(|first| first.call_id == bye.call_id);
     match names.get(&1) {
         Some((_, true)) if is_first => Some("The caller".to_owned()),
         _ => sender(&invite?.text).map(str::to_owned),
@@ -279,7 +280,7 @@ fn how_it_ended(trace: &Trace, names: &LegNames) -> Option<String> {
             _ => None,
         };
     };
-    let who = speaker(trace, names, &bye.call_id).unwrap_or_else(|| "A party".to_owned());
+    let who = speaker(trace, names, bye).unwrap_or_else(|| "A party".to_owned());
     if is_outside(trace, &bye.from) {
         return Some(format!("{who} hung up."));
     }
@@ -337,7 +338,7 @@ fn findings(trace: &Trace, names: &LegNames, tries: &[TrunkTry]) -> Vec<Finding>
     }
     for message in trace.ladder.messages.iter().filter(|message| message.method == "INVITE" && !message.repeat) {
         let by_phone = |leg: &u16| outside(&message.from) && !tries.iter().any(|one| one.leg == *leg);
-        if let (Some(status), Some(leg)) = (message.status, leg_of(&message.call_id).filter(by_phone))
+        if let (Some(status), Some(leg)) = (message.status, leg_of(message).filter(by_phone))
             && status >= 400
             && status != 487
             && let Some((party, false)) = names.get(&leg)

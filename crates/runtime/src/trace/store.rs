@@ -1,29 +1,28 @@
 //! Bounded memory of a trace recorder: calls and dialogs; the oldest are removed first.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use bytes::Bytes;
 use model::{CallUuid, ConnId, TenantId, Timestamp};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 
+mod kept;
 mod key;
 mod refusal;
 
+pub(super) use kept::Kept;
 pub use key::Key;
 
-use super::entry::{Entry, Message, Summary, What};
-use super::mask;
+use super::entry::{Entry, Summary, What};
+use super::{TaggedLeg, mask};
 use crate::directory::Directory;
 
 /// Entries per call or dialog. A call of an hour with a session refresh each 15 minutes has some hundred.
 const ENTRIES_MAX: usize = 4_096;
 /// One call or dialog may take at most 1/`SHARE` of the memory.
 const SHARE: usize = 8;
-/// Approximate memory of a message beside its text, and of a bucket beside its entries.
-const MESSAGE_BYTES: usize = 112;
+/// Approximate memory of a bucket beside its entries.
 const BUCKET_BYTES: usize = 400;
 /// The same of a further call's id, in its bucket and in the index.
 const FURTHER_BYTES: usize = 32;
@@ -56,14 +55,6 @@ pub struct Found {
     pub entries: Vec<Entry>,
 }
 
-/// One recorded entry as it is stored.
-pub(super) enum Kept {
-    /// A SIP message, its text as it passed.
-    Message { at: u64, peer: SocketAddr, inside: bool, udp: bool, inbound: bool, text: Bytes },
-    /// Anything else.
-    What(Entry),
-}
-
 crate::metrics! {
     /// Counters of a recorder; they survive restarts of its role.
     #[derive(Clone, Debug, Default)]
@@ -86,6 +77,8 @@ struct Bucket {
     mixed: bool,
     /// The dialog of a bucket of messages; all dialogs of a call's own bucket.
     call_ids: Vec<Box<str>>,
+    /// Of a bucket of messages, the leg whose dialog it is.
+    leg: Option<u16>,
     /// Further calls of its thread, beside the call that names it.
     further: Vec<ConnId>,
     /// Whether it belongs to a call; otherwise it has the messages of one dialog.
@@ -174,7 +167,13 @@ impl Store {
         }
     }
 
-    pub fn message(&mut self, call_id: &str, conn_id: Option<ConnId>, tenant: Option<&TenantId>, kept: Kept) {
+    /// Whether the call of that dialog is known.
+    pub fn knows_call_of(&self, call_id: &str) -> bool {
+        let bucket = self.by_dialog.get(call_id).and_then(|number| self.buckets.get(number));
+        bucket.is_some_and(|bucket| bucket.conn_id.is_some())
+    }
+
+    pub fn message(&mut self, call_id: &str, tagged: Option<TaggedLeg>, tenant: Option<&TenantId>, kept: Kept) {
         let number = match self.by_dialog.get(call_id) {
             Some(number) => *number,
             None => {
@@ -190,8 +189,8 @@ impl Store {
                 (Some(known), Some(tenant)) if known != tenant => bucket.mixed = true,
                 _ => {}
             }
-            if let (None, Some(conn_id)) = (bucket.conn_id, conn_id) {
-                bucket.conn_id = Some(conn_id);
+            if let (None, Some(TaggedLeg { conn_id, leg })) = (bucket.conn_id, tagged) {
+                (bucket.conn_id, bucket.leg) = (Some(conn_id), Some(leg));
                 self.dialogs_of.entry(conn_id).or_default().push(number);
             }
         }
@@ -413,6 +412,7 @@ impl Bucket {
             tenant: None,
             mixed: false,
             call_ids: Vec::new(),
+            leg: None,
             further: Vec::new(),
             is_call: false,
             entries: Vec::new(),
@@ -426,7 +426,7 @@ impl Bucket {
         found.uuids.extend(self.uuid);
         found.call_ids.extend(self.call_ids.iter().map(ToString::to_string));
         found.left_out += self.left_out;
-        found.entries.extend(self.entries.iter().map(|kept| kept.entry(directory)));
+        found.entries.extend(self.entries.iter().map(|kept| kept.entry(directory, self.leg)));
     }
 
     fn summary(&self) -> Option<Summary> {
@@ -457,38 +457,6 @@ impl Bucket {
             answered_by: events.iter().rev().find_map(answered),
             last_event: events.last().map(|(_, event)| event.name.clone()),
         })
-    }
-}
-
-impl Kept {
-    fn at(&self) -> u64 {
-        match self {
-            Self::Message { at, .. } => *at,
-            Self::What(entry) => entry.at,
-        }
-    }
-
-    fn bytes(&self) -> usize {
-        match self {
-            Self::Message { text, .. } => text.len() + MESSAGE_BYTES,
-            Self::What(entry) => entry.what.weight(),
-        }
-    }
-
-    fn entry(&self, directory: &Directory) -> Entry {
-        match self {
-            Self::What(entry) => entry.clone(),
-            Self::Message { at, peer, inside, udp, inbound, text } => Entry {
-                at: *at,
-                what: What::Message(Message {
-                    peer: peer.to_string(),
-                    node: inside.then(|| directory.node_at(peer.ip())),
-                    transport: if *udp { "udp" } else { "tcp" }.to_owned(),
-                    inbound: *inbound,
-                    text: String::from_utf8_lossy(text).into_owned(),
-                }),
-            },
-        }
     }
 }
 

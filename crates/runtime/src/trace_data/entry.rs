@@ -74,6 +74,9 @@ pub struct Message {
     pub transport: String,
     /// Whether the peer sent it.
     pub inbound: bool,
+    /// The number of the leg whose dialog it belongs to, as the call's owner has named it there; 0 for a dialog between nodes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leg: Option<u16>,
     /// The message, without secrets.
     pub text: String,
 }

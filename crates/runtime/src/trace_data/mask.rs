@@ -9,6 +9,8 @@ use super::entry::{Entry, What};
 const DIGITS_MIN: usize = 7;
 /// More digits are no phone number (ITU-T E.164).
 const DIGITS_MAX: usize = 15;
+/// Fewer characters are no encrypted tag of ours.
+const TAG_MIN: usize = 48;
 /// Digits that stay readable.
 const SHOWN: usize = 2;
 
@@ -71,10 +73,12 @@ pub fn user(user: &str) -> String {
 fn is_ours(user: &str) -> bool {
     let service =
         ["conf=", "annc", "msml", "dialog", "anonymous", "sip-cluster-", "media-", "registrar-", "sip-proxy-"];
-    let tag = user.len() > 17
+    // The form of earlier releases begins with a ConnID. It names nobody either.
+    let former = user.len() > 17
         && user.as_bytes().get(16) == Some(&b'.')
         && user.bytes().take(16).all(|byte| byte.is_ascii_hexdigit());
-    tag || service.iter().any(|prefix| user.starts_with(prefix))
+    let is_tag = |rest: &str| rest.len() >= TAG_MIN && rest.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'v'));
+    former || user.strip_prefix("2.").is_some_and(is_tag) || service.iter().any(|prefix| user.starts_with(prefix))
 }
 
 /// Headers that stay unmasked: their user parts are flow tokens, their numbers not phone numbers.
@@ -350,14 +354,18 @@ mod tests {
 
     #[test]
     fn every_uri_of_a_message_is_masked_but_tags_routes_and_body_stay() {
-        let text = "INVITE sip:+15550100@edge SIP/2.0\r\nFrom: \"Jane Doe\" <sip:+15557654321@pstn.example>;tag=a\r\n\
+        let digits = "0123456789abcdef".repeat(3);
+        let text = &format!(
+            "INVITE sip:+15550100@edge SIP/2.0\r\nFrom: \"Jane Doe\" <sip:+15557654321@pstn.example>;tag=a\r\n\
             To: <sip:+15550100@edge>\r\nP-Asserted-Identity: <tel:+15557654321>, <sip:+15557654321@x>\r\n\
-            Contact: <sip:00aa00aa00aa00aa.1.sip-cluster-1.9.ff@edge>\r\nRoute: <sip:1234567890@edge;lr>\r\n\
-            Diversion: <sip:+15557654321@x>;reason=no-answer\r\n\r\nc=IN IP4 192.0.2.1\r\n";
+            Contact: <sip:00aa00aa00aa00aa.1.sip-cluster-1.9.ff@edge>, <sip:2.v0{digits}@edge>, <sip:2.jane@edge>\r\nRoute: <sip:1234567890@edge;lr>\r\n\
+            Diversion: <sip:+15557654321@x>;reason=no-answer\r\n\r\nc=IN IP4 192.0.2.1\r\n"
+        );
         let masked = message(text);
         assert!(!masked.contains("5557654321") && !masked.contains("Jane") && !masked.contains("15550100"), "{masked}");
         assert!(masked.contains("INVITE sip:***00@edge SIP/2.0") && masked.contains("<tel:***21>"), "{masked}");
         assert!(masked.contains("00aa00aa00aa00aa.1.sip-cluster-1.9.ff@edge"), "{masked}");
+        assert!(masked.contains(&format!("<sip:2.v0{digits}@edge>")) && masked.contains("<sip:***@edge>"), "{masked}");
         assert!(masked.contains("<sip:1234567890@edge;lr>") && masked.ends_with("c=IN IP4 192.0.2.1\r\n"), "{masked}");
     }
 

@@ -1,10 +1,10 @@
-//! A single pass over a SIP message: its call and tenant, and its secrets.
+//! A single pass over a SIP message: its dialog and tenant, and its secrets.
 
 use std::ops::Range;
 
 use bytes::Bytes;
-use model::ConnId;
 
+use super::TaggedLeg;
 use crate::trace_parent::TraceParent;
 
 /// The longest message that is kept whole; longer ones are cut.
@@ -29,8 +29,8 @@ pub enum Invite<'a> {
 pub struct Scanned<'a> {
     /// The Call-ID.
     pub call_id: &'a str,
-    /// The call that one of our tags names; reliable only if one of our nodes sent the message.
-    pub conn_id: Option<ConnId>,
+    /// The tags of To and From. One of ours names the call; that is reliable only if one of our nodes sent the message.
+    tags: [Option<&'a str>; 2],
     /// The tenant that sip-proxy or a node names.
     pub tenant: Option<&'a str>,
     /// The call's own span, where a node names it.
@@ -46,8 +46,9 @@ pub fn scan(bytes: &[u8]) -> Option<Scanned<'_>> {
     if bytes.starts_with(b"REGISTER ") {
         return None;
     }
-    let mut found = Scanned { call_id: "", conn_id: None, tenant: None, call: None, invite: None, secrets: Vec::new() };
-    let (mut is_invite, mut has_to_tag) = (false, false);
+    let mut found =
+        Scanned { call_id: "", tags: [None; 2], tenant: None, call: None, invite: None, secrets: Vec::new() };
+    let mut is_invite = false;
     let (mut body, mut digits) = (bytes.len(), Digits::No);
     let mut at = memchr::memchr(b'\n', bytes)? + 1;
     let mut hides = false;
@@ -74,11 +75,8 @@ pub fn scan(bytes: &[u8]) -> Option<Scanned<'_>> {
         }
         match name.len() {
             1 | 7 if is(name, b"call-id", b'i') => found.call_id = std::str::from_utf8(value).ok()?,
-            1 | 4 if is(name, b"from", b'f') => found.conn_id = found.conn_id.or_else(|| named_by_tag(value)),
-            1 | 2 if is(name, b"to", b't') => {
-                found.conn_id = named_by_tag(value).or(found.conn_id);
-                has_to_tag = find(value, b";tag=").is_some();
-            }
+            1 | 4 if is(name, b"from", b'f') => found.tags[1] = tag(value),
+            1 | 2 if is(name, b"to", b't') => found.tags[0] = tag(value),
             4 if name.eq_ignore_ascii_case(b"cseq") && value.ends_with(b"REGISTER") => return None,
             4 if name.eq_ignore_ascii_case(b"cseq") => is_invite = value.ends_with(b"INVITE"),
             1 | 12 if is(name, b"content-type", b'c') => digits = Digits::of(value),
@@ -95,13 +93,19 @@ pub fn scan(bytes: &[u8]) -> Option<Scanned<'_>> {
     found.secrets.extend(digits.within(text, body));
     found.secrets.extend(keys_of_audio(text, body));
     found.secrets.sort_by_key(|secret| secret.start);
+    let has_to_tag = found.tags[0].is_some();
     found.invite = if is_invite { invite(bytes, has_to_tag) } else { None };
     // OPTIONS outside of a dialog are keep-alives of nodes and phones.
-    let asks = bytes.starts_with(b"OPTIONS ") && found.conn_id.is_none();
+    let asks = bytes.starts_with(b"OPTIONS ") && !has_to_tag;
     (!found.call_id.is_empty() && !asks).then_some(found)
 }
 
 impl Scanned<'_> {
+    /// What one of the tags names, as `open` reads it.
+    pub fn tagged(&self, open: impl Fn(&str) -> Option<TaggedLeg>) -> Option<TaggedLeg> {
+        self.tags.into_iter().flatten().find_map(open)
+    }
+
     /// A copy of the message without its secrets.
     pub fn without_secrets(&self, bytes: &[u8]) -> Bytes {
         let end = bytes.len().min(TEXT_MAX);
@@ -147,14 +151,12 @@ fn is(name: &[u8], long: &[u8], short: u8) -> bool {
     }
 }
 
-/// The call that a tag of ours names: `<16 hex>.<leg>.<node>.<epoch>.<mac>`.
-fn named_by_tag(value: &[u8]) -> Option<ConnId> {
-    let tag = find(value, b";tag=")?;
-    let text = value.get(tag + 5..)?;
-    if text.get(16) != Some(&b'.') {
-        return None;
-    }
-    std::str::from_utf8(text.get(..16)?).ok()?.parse().ok()
+/// The tag in a From or To.
+fn tag(value: &[u8]) -> Option<&str> {
+    const TAG: &[u8] = b";tag=";
+    let text = value.get(find(value, TAG)? + TAG.len()..)?;
+    let end = text.iter().position(|byte| matches!(byte, b';' | b',' | b'>' | b' ' | b'\t'));
+    std::str::from_utf8(text.get(..end.unwrap_or(text.len()))?).ok()
 }
 
 /// How a body carries pressed keys: they may be a PIN.
@@ -247,7 +249,7 @@ mod tests {
     #[test]
     fn a_message_is_known_by_its_call_id_and_its_credentials_are_gone() {
         let scanned = scan(INVITE.as_bytes()).unwrap();
-        assert_eq!((scanned.call_id, scanned.tenant, scanned.conn_id), ("abc@host", Some("acme"), None));
+        assert_eq!((scanned.call_id, scanned.tenant), ("abc@host", Some("acme")));
         let kept = String::from_utf8(scanned.without_secrets(INVITE.as_bytes()).to_vec()).unwrap();
         assert!(!kept.contains("c0ffee") && !kept.contains("Digest"), "{kept}");
         assert!(kept.contains("Proxy-Authorization:***\r\n"), "{kept}");
@@ -255,10 +257,16 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_of_ours_names_the_call() {
-        let text = "SIP/2.0 200 OK\r\nFrom: <sip:a@b>;tag=x\r\nTo: <sip:c@d>;tag=00aa00aa00aa00aa.1.sip-cluster-1.9.ff\r\n\
-            Call-ID: q\r\nCSeq: 1 INVITE\r\n\r\n";
-        assert_eq!(scan(text.as_bytes()).unwrap().conn_id, Some(ConnId(0x00aa_00aa_00aa_00aa)));
+    fn a_tag_of_ours_names_the_call_on_either_side() {
+        let ours = TaggedLeg { conn_id: model::ConnId(0xab), leg: 2 };
+        for (from, to) in [("2.abc", ""), ("x", ";tag=2.abc;more=y"), ("x", ";tag=2.abc "), ("2.abc;a", ";tag=y")] {
+            let text = format!(
+                "SIP/2.0 200 OK\r\nFrom: <sip:a@b>;tag={from}\r\nTo: <sip:c@d>{to}\r\nCall-ID: q\r\nCSeq: 1 INVITE\r\n\r\n"
+            );
+            let tagged = scan(text.as_bytes()).unwrap().tagged(|tag| (tag == "2.abc").then_some(ours));
+            assert_eq!(tagged, Some(ours), "{text}");
+            assert_eq!(scan(text.as_bytes()).unwrap().tagged(|_| None), None);
+        }
     }
 
     #[test]

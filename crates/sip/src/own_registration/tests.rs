@@ -35,7 +35,7 @@ impl Lab {
     }
 
     fn of(account: Account) -> Self {
-        let registration = OwnRegistration::new(account, "registrar-1", Box::new(Seeded::new(7)));
+        let registration = OwnRegistration::new(account, Box::new(Seeded::new(7)));
         let mut lab = Self { registration, now: Timestamp::from_millis(1_000_000), sent: Vec::new() };
         lab.registration.handle_way(Some(EDGE), back_off::AT_ONCE, lab.now);
         lab.go_to_next();

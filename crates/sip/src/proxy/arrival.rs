@@ -108,7 +108,7 @@ impl Proxy {
         if !self.is_sound(&message, flow) {
             return;
         }
-        if is_without_way_back(&message) && !self.answers_question(&message) && !self.answers_register(&message) {
+        if self.lacks_way_back(&message) {
             self.counts.responses_stray += 1;
             return;
         }
@@ -188,8 +188,8 @@ impl Proxy {
             && !self.may_come_by_trunk(request, flow, remote.ip())
     }
 
-    /// Whether an edge request names a transaction of a node, whose Via a phone sees below ours. As a repeat it would
-    /// divert the node's responses, as a CANCEL it would end the node's request.
+    /// Whether an edge request names a transaction of a node. As a repeat it would divert the node's responses, as a CANCEL it would
+    /// end the node's request. Nobody outside sees the node's Via; who was called by an earlier release has.
     fn is_of_nodes_transaction(&mut self, request: &Message) -> bool {
         let Some(Flow::Stream { connection }) = self.layer.answered_by(request) else { return false };
         self.connections.get(&connection).is_none_or(|peer| peer.side == Side::Cluster)
@@ -245,12 +245,6 @@ impl Proxy {
 /// Whether a request is initial: outside any dialog, and not part of another request (ACK, CANCEL).
 pub(super) fn begins(request: &Message) -> bool {
     !matches!(request.method(), Method::Ack | Method::Cancel) && request.to().is_ok_and(|to| to.tag().is_none())
-}
-
-/// Whether a response has no Via below ours (RFC 3261 §16.7 step 3), as if the request were ours: only our CANCELs are, questions
-/// to carriers, and what registers us with them.
-fn is_without_way_back(message: &Message) -> bool {
-    !message.is_request() && message.vias().nth(1).is_none() && message.method() != Method::Cancel
 }
 
 /// The flow on which a peer is answered, and reached later in the dialog or by its registration.

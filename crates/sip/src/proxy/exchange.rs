@@ -38,6 +38,8 @@ pub(super) struct Exchange {
     pub(super) due: Timestamp,
     /// Its earliest entry in the queue of timers.
     pub(super) armed: Timestamp,
+    /// The Vias of a node's request to the edge, which stay here.
+    pub(super) vias: Option<Box<str>>,
     /// Our Record-Route in a node's request to the edge that begins a dialog.
     pub(super) recorded: Option<Box<str>>,
     /// Where else it can go; none for a request to a node or down a flow that is known.

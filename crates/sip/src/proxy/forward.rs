@@ -7,6 +7,7 @@ use super::answer::Answer;
 use super::branch::{Branch, loop_mark};
 use super::exchange::{Cancelled, Origin, Stage, Target};
 use super::record_route::begins_dialog;
+use super::return_path::lead_back;
 use super::settings::{HOPS_MAX, REPEATS_AFTER_WAITING_MAX, REPEATS_MAX, SUCCESSOR_WAIT, TIMER_C, TIMER_C_LOOK};
 use super::target::Destination;
 use super::trunk::outbound::ask_for_flow;
@@ -47,7 +48,10 @@ impl Proxy {
         if let Some(owner) = unreachable {
             message.set(&headers::UNREACHABLE, owner);
         }
-        let branch = self.put_via(&mut message, target);
+        let branch = match (self.exchanges.get(id).map(|held| held.origin), target) {
+            (Some(Origin::Node(node)), Target::Edge(_)) => self.put_via_alone(id, node, &mut message, target),
+            _ => self.put_via(&mut message, target),
+        };
         let flow = target.flow();
         self.note_asked(flow);
         let sent = self.layer.send(ClientRequest { message: &message, branch: &branch, flow, owner: id }, now);
@@ -67,11 +71,14 @@ impl Proxy {
                 debug_assert_eq!(error, TransactionError::Full);
                 held.stage = Stage::Answered { client_open: false };
                 let server = held.server;
-                // As it came: what was forwarded may lack a Via.
-                message.remove_first_value(&HeaderName::Via);
-                let request = Message::parse(held.request.clone()).unwrap_or(message);
                 self.counts.overloads += 1;
-                self.answer(server, &request, &Answer::unavailable(), now);
+                match &held.vias {
+                    Some(vias) => lead_back(&mut message, vias),
+                    None => {
+                        message.remove_first_value(&HeaderName::Via);
+                    }
+                }
+                self.answer(server, &message, &Answer::unavailable(), now);
                 self.attempt_over(id, StatusCode::SERVICE_UNAVAILABLE);
             }
         }
@@ -96,8 +103,18 @@ impl Proxy {
         self.counts.requests_forwarded += 1;
     }
 
+    /// Puts our Via above those of a request; returns its branch.
     pub(super) fn put_via(&mut self, message: &mut Message, target: Target) -> String {
-        let branch = Branch { mark: loop_mark(message), random: self.entropy.next_u64() }.to_string();
+        let branch = self.new_branch(message).to_string();
+        self.write_via(message, target, &branch);
+        branch
+    }
+
+    pub(super) fn new_branch(&mut self, message: &Message) -> Branch {
+        Branch { mark: loop_mark(message), random: self.entropy.next_u64() }
+    }
+
+    pub(super) fn write_via(&self, message: &mut Message, target: Target, branch: &str) {
         let transport = target.flow().transport();
         let us = match target {
             Target::Node(_) => &self.settings.cluster,
@@ -106,7 +123,6 @@ impl Proxy {
         message.push_front(&HeaderName::Via, format_args!("SIP/2.0/{transport} {us};branch={branch}"));
         // A datagram may omit it, a connection needs it (RFC 3261 §20.14).
         message.ensure_content_length();
-        branch
     }
 
     /// Forwards a CANCEL if the INVITE has had a provisional response; otherwise it waits for one.

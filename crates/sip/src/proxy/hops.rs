@@ -32,7 +32,7 @@ const SILENCE: Duration = Duration::from_secs(3);
 const SHUNNED_MAX: usize = 1_024;
 /// A larger request goes by a connection where the peer has one (RFC 3261 section 18.1.1).
 const DATAGRAM_MAX: usize = 1_300;
-/// What our Via and Record-Route add to a request.
+/// What our Via and Record-Route add to a request, less the Via of the node.
 const ADDED: usize = 200;
 
 /// Why a request leaves the place where it is.

@@ -251,6 +251,7 @@ impl Proxy {
             key: None,
             due: Timestamp::MAX,
             armed: Timestamp::MAX,
+            vias: None,
             recorded: None,
             hops: None,
             left: None,
@@ -352,6 +353,10 @@ impl Proxy {
         match destination {
             Ok(destination) => {
                 self.prepare(&mut message, origin, &destination);
+                if let (Origin::Node(_), Target::Edge(_)) = (origin, destination.target) {
+                    // Nothing is answered to it.
+                    message.remove(&HeaderName::Via);
+                }
                 self.forward_stateless(message, destination);
             }
             Err(_) => self.counts.acks_stray += 1,

@@ -10,8 +10,8 @@ use super::exchange::{Cancelled, Exchange, Origin, Stage, Target};
 use super::hops::NextHop;
 use super::members::is_to_us;
 use super::record_route::restore;
+use super::return_path::lead_back;
 use super::settings::RESPONSES_MAX;
-use super::trunk::outbound::omitted_via;
 use super::trunk::registered::registered_by;
 use super::{Failure, Proxy, headers};
 use crate::agent::COMPLETED_ELSEWHERE;
@@ -51,7 +51,7 @@ impl Proxy {
         }
         let Some(held) = self.exchanges.get_mut(id) else { return };
         let (server, origin, invite, cancelled) = (held.server, held.origin, held.invite, held.cancelled);
-        let (registered, omitted) = (registered_by(held, &message), omitted_via(held, &message));
+        let registered = registered_by(held, &message);
         if status.is_final() {
             held.due = Timestamp::MAX;
             held.stage = Stage::Answered { client_open: true };
@@ -72,7 +72,13 @@ impl Proxy {
                 self.restart_timer_c(id, now);
             }
         }
-        if !lead_back(&mut message, omitted) {
+        match self.exchanges.get(id).and_then(|held| held.vias.as_deref()) {
+            Some(vias) => lead_back(&mut message, vias),
+            None => {
+                message.remove_first_value(&HeaderName::Via);
+            }
+        }
+        if message.top_via().is_err() {
             return;
         }
         if node.is_some() && matches!(origin, Origin::Edge(_)) {
@@ -121,9 +127,12 @@ impl Proxy {
         }
     }
 
-    /// A response without a transaction. It is not forwarded (RFC 6026 §7.3), except the 2xx to an INVITE whose proxy has
-    /// failed, or that came in our previous run: without its ACK the call would end.
+    /// A response without a transaction. It is not forwarded (RFC 6026 §7.3), except one whose branch shows that a node of ours waits
+    /// for it, and the 2xx to an INVITE whose proxy has failed, or that came in our previous run: without its ACK the call would end.
     pub(super) fn stray_response(&mut self, message: Message, flow: Flow, now: Timestamp) {
+        if let Some(path) = self.return_path(&message, flow) {
+            return self.answer_along(path, message, flow, now);
+        }
         let of_invite = message.cseq().is_ok_and(|cseq| cseq.method == Method::Invite);
         let is_ours = |tag: Option<&str>| tag.is_some_and(|tag| LocalTag::open(tag, &self.seal).is_some());
         if !of_invite || !message.status().is_some_and(StatusCode::is_success) {
@@ -135,20 +144,17 @@ impl Proxy {
         }
     }
 
-    /// The 2xx to an INVITE of a node, as our seal shows: of a previous run, or of a place from which the INVITE went on to the next
-    /// one, where it then need not ring any more.
+    /// The 2xx to an INVITE of a node, as our seal in its tag shows, whose branch has no way back: it is that of an earlier release, or the
+    /// way back did not fit. The INVITE is of a previous run, or the place is one from which it went on to the next one, where it then
+    /// need not ring any more.
     fn answer_of_a_node(&mut self, mut message: Message, flow: Flow, now: Timestamp) {
         self.counts.responses_stray += 1;
         self.restore_forgotten(&mut message, flow);
         if is_to_us(&message) {
             let mut of_node = message.clone();
             of_node.remove_first_value(&HeaderName::Via);
-            if let Some((server, id)) = self.layer.server_of(&of_node) {
-                self.end_other_branch(id, now);
-                self.counts.responses_forwarded += 1;
-                // An error means that the transaction has ended; the node needs no response any more.
-                let _ = self.layer.respond(server, &of_node, now);
-                return;
+            if let Some(asked) = self.layer.server_of(&of_node) {
+                return self.answered_elsewhere(asked, &of_node, now);
             }
         }
         // The last Via is that of the node that began the request.
@@ -193,7 +199,7 @@ impl Proxy {
     /// A request was answered by another branch than its last one, which no one waits for any more: it is cancelled (RFC 3261
     /// §16.7 step 10), now or with its first provisional response. Should it be answered with 2xx first, that goes to the
     /// caller too, who ends one of both (§13.2.2.4).
-    fn end_other_branch(&mut self, id: u64, now: Timestamp) {
+    pub(super) fn end_other_branch(&mut self, id: u64, now: Timestamp) {
         let Some(held) = self.exchanges.get_mut(id) else { return };
         let open = match held.stage {
             Stage::Forwarded { client, .. } => Some(client),
@@ -217,14 +223,15 @@ impl Proxy {
         self.attempt_over(id, StatusCode::OK);
     }
 
-    /// The requesting node has failed; the current owner of its call, if any, gets the response.
-    fn respond_to_successor(&mut self, mut message: Message) {
+    /// The requesting node has failed; the current owner of its call, if any, gets the response. False if there is none.
+    pub(super) fn respond_to_successor(&mut self, mut message: Message) -> bool {
         let tag = message.from().ok().and_then(|from| LocalTag::open(from.tag()?, &self.seal));
-        let Some(Ok(successor)) = tag.map(|tag| self.to_owner(&tag)) else { return };
+        let Some(Ok(successor)) = tag.map(|tag| self.to_owner(&tag)) else { return false };
         if let Some(owner) = successor.unreachable {
             message.set(&headers::UNREACHABLE, owner);
         }
         self.layer.transmit(successor.target.flow(), message.to_bytes());
+        true
     }
 
     /// No final response will come.
@@ -318,15 +325,6 @@ impl Proxy {
         }
         self.exchanges.remove(id);
     }
-}
-
-/// Takes our Via out of a response, and puts back the one that its request was sent without; whether any is left.
-fn lead_back(response: &mut Message, omitted: Option<String>) -> bool {
-    response.remove_first_value(&HeaderName::Via);
-    if let Some(via) = omitted {
-        response.push_front(&HeaderName::Via, via);
-    }
-    response.top_via().is_ok()
 }
 
 /// The UDP address of a request's sender, by the top Via of its response (RFC 3261 §18.2.2, RFC 3581 §4). A sender's TCP

@@ -31,6 +31,7 @@ mod room;
 mod routes;
 mod secure;
 mod sips;
+mod topology;
 mod trunk;
 mod waiting;
 mod web_sockets;
@@ -99,6 +100,13 @@ fn tag(call: u64, owned_by: &str) -> String {
 impl Lab {
     fn new() -> Self {
         Self::with(|_| {})
+    }
+
+    /// A proxy of the same installation that knows nothing of what the first one has done.
+    fn restarted() -> Self {
+        let mut lab = Self::new();
+        lab.proxy.entropy = Box::new(Seeded::new(2));
+        lab
     }
 
     fn with(change: impl FnOnce(&mut Settings)) -> Self {

@@ -283,8 +283,62 @@ fn who_calls_from_outside_does_not_go_out_again_and_a_busy_number_says_so() -> R
     let invite =
         called.messages.split("message received").find(|text| text.contains("INVITE sip:")).unwrap_or_default();
     assert!(invite.contains(&format!("INVITE sip:{NUMBER}@{}:5060", site.peer_address(CARRIER))), "{invite}");
-    assert!(!invite.contains("Trunkline-"), "{invite}");
+    received_from_outside(&site, &called.messages)?;
     watch.wait_for("CallDeleted", SOON)?;
+    site.is_at_rest()?;
+    check_log_and_laws(&site, &watch.facts())
+}
+
+/// The third octet of the edge's addresses, and the first of those of programs outside.
+const EDGE: u8 = 0;
+const OUTSIDE: u8 = 250;
+
+/// What somebody outside, here SIPp, has received; it shows nothing of what is inside.
+fn received_from_outside(site: &Installation, messages: &str) -> Result<Vec<String>> {
+    let blocks = messages.split("message received").skip(1);
+    let texts = blocks.filter_map(|block| block.split("\n-----").next()?.split_once("\n\n"));
+    let received: Vec<String> = texts.map(|(_, text)| text.trim_start().to_owned()).collect();
+    let ours = format!("127.{}.", site.demo.instance);
+    for text in &received {
+        let octets = text.split(&ours).skip(1).filter_map(|rest| rest.split('.').next()?.parse::<u8>().ok());
+        for octet in octets {
+            ensure!(octet == EDGE || octet >= OUTSIDE, "an address inside, {ours}{octet}.:\n{text}");
+        }
+        for inside in ["sip-cluster", "sip-proxy-", "media-1", "trunkline.invalid", "Trunkline-", "example"] {
+            ensure!(!text.contains(inside), "{inside} is shown:\n{text}");
+        }
+        let vias = text.lines().filter(|line| line.starts_with("Via:")).count();
+        ensure!(vias == 1, "{vias} Vias:\n{text}");
+    }
+    Ok(received)
+}
+
+#[test]
+fn neither_a_carrier_nor_who_calls_sees_anything_of_what_is_inside() -> Result<()> {
+    let site = site()?;
+    let watch = Watch::start(&site, "0-0")?;
+    goes_out(&site, NUMBER)?;
+    let audio = Endpoint::listen(site.peer_address(CARRIER).into())?;
+    let carrier = sipp_phone(&site, CARRIER, "carrier-announces.xml", &audio, &["-m", "1"])?;
+    let mut own = baresip_phone_that_says(&prompt("announcement"), &site, 10, "7101", Answer::Manual)?;
+    own.dial(DIALLED)?;
+    own.wait_for("CALL_ESTABLISHED", SOON)?;
+    own.hang_up()?;
+    let called = carrier.finish(SOON)?;
+    called.expect_success()?;
+    let seen = received_from_outside(&site, &called.messages)?;
+    for request in ["INVITE sip:", "PRACK sip:", "ACK sip:", "BYE sip:"] {
+        ensure!(seen.iter().any(|text| text.starts_with(request)), "no {request}: {seen:?}");
+    }
+    watch.wait_for("CallDeleted", SOON)?;
+    let caller = Caller::dial(&site, "caller.xml", 1, site.number("echo")?, &["-d", "1000"])?;
+    let (_, calls) = caller.finish(LATER)?;
+    calls.expect_success()?;
+    let seen = received_from_outside(&site, &calls.messages)?;
+    for cseq in ["CSeq: 1 INVITE", "CSeq: 2 BYE"] {
+        let is_ok = |text: &String| text.starts_with("SIP/2.0 200 ") && text.contains(cseq);
+        ensure!(seen.iter().any(is_ok), "no 200 to {cseq}: {seen:?}");
+    }
     site.is_at_rest()?;
     check_log_and_laws(&site, &watch.facts())
 }

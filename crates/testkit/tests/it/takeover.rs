@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
+use sip::{LocalTag, Seal};
 use testkit::agents::baresip_agent;
 use testkit::caller::{CALLER, Caller};
 use testkit::process::signal;
@@ -28,11 +29,15 @@ fn steady(site: &Installation, host: u8, number: &str, calls: u32) -> Result<Run
         .start()
 }
 
+/// The tag of each answered call, in order of the answers.
+fn tags(messages: &str, seal: &Seal) -> Vec<LocalTag> {
+    let acks = messages.lines().filter_map(|line| line.strip_prefix("ACK sip:"));
+    acks.filter_map(|ack| LocalTag::open(ack.split('@').next()?, seal)).collect()
+}
+
 /// The node in the tag of each answered call, in order of the answers.
-fn nodes(messages: &str) -> Vec<String> {
-    let lines = messages.lines().filter(|line| line.starts_with("ACK sip:"));
-    let node = |line: &str| Some(line.split('@').next()?.rsplit('.').nth(2)?.to_owned());
-    lines.filter_map(node).collect()
+fn nodes(messages: &str, seal: &Seal) -> Vec<String> {
+    tags(messages, seal).into_iter().map(|tag| tag.owner.node.to_string()).collect()
 }
 
 /// The Call-ID of a caller.
@@ -57,14 +62,14 @@ fn calls_of_a_killed_node_go_on_at_the_other_one() -> Result<()> {
     let waiting = Caller::dial(&site, "caller-until-bye.xml", 2, site.number("sales")?, &[])?;
     waiting.answered(SOON)?;
     let loads = [(steady(&site, 3, "echo", 12)?, "echo"), (steady(&site, 4, "menu", 8)?, "menu")];
-    let mut all = Vec::new();
+    let (mut all, seal) = (Vec::new(), site.seal()?);
     wait::until(SOON, || {
-        all = loads.iter().flat_map(|(load, _)| nodes(&load.traces("_messages.log"))).collect();
+        all = loads.iter().flat_map(|(load, _)| nodes(&load.traces("_messages.log"), &seal)).collect();
         Ok((all.len() >= 20).then_some(()))
     })
     .with_context(|| format!("answered: {all:?}"))?;
     // The node of the conversation; it also has other calls, by the hash of their Call-IDs.
-    let node = nodes(&talking.messages()).pop().context("no node in the conversation's tag")?;
+    let node = nodes(&talking.messages(), &seal).pop().context("no node in the conversation's tag")?;
     let of_node = all.iter().filter(|other| **other == node).count();
     ensure!(of_node > 0 && of_node < all.len(), "{of_node} of {} calls are with {node}", all.len());
     let pid = *kernel::processes(site.pid())?.get(&node).with_context(|| format!("no process {node}"))?;
@@ -106,10 +111,8 @@ fn what_a_killed_node_was_just_being_asked_its_successor_does() -> Result<()> {
     let mut agent = baresip_agent(&site, 10, "7101", Answer::Auto)?;
     let talking = Caller::dial(&site, "caller-until-bye.xml", 1, site.number("sales")?, &[])?;
     agent.wait_for("CALL_ESTABLISHED", LATER)?;
-    let messages = talking.messages();
-    let node = nodes(&messages).pop().context("no node in the conversation's tag")?;
-    let contact = messages.lines().find_map(|line| line.strip_prefix("ACK sip:")).context("no ACK")?;
-    let call = contact.split('.').next().unwrap_or_default();
+    let tag = tags(&talking.messages(), &site.seal()?).pop().context("no tag in the conversation")?;
+    let (node, call) = (tag.owner.node.to_string(), tag.call.to_string());
     let pid = *kernel::processes(site.pid())?.get(&node).with_context(|| format!("no process {node}"))?;
     let frame = json!({"req": "TAttachUserData", "ThisDN": "7101", "ConnID": call, "UserData": {"Note": "seen"}});
 

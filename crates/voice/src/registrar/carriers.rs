@@ -361,7 +361,7 @@ impl Carriers {
             return;
         }
         self.numbers += 1;
-        let mut registration = OwnRegistration::new(account, &self.us.node.to_string(), (self.entropy)());
+        let mut registration = OwnRegistration::new(account, (self.entropy)());
         registration.handle_way(self.edge().as_deref(), within, now);
         let (is_wanted, way) = (true, HeldWay::default());
         let held = HeldRegistration { tenant, trunk, registration, asked: 0, flow: None, is_wanted, told: None, way };

@@ -4,20 +4,22 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 
 use model::Timestamp;
-use runtime::trace::Passing;
+use runtime::trace::{Passing, TaggedLeg};
 use runtime::{Directory, Recorder};
-use sip::{ConnectionId, Flow};
+use sip::{ConnectionId, Flow, LocalTag, Seal};
 
 /// Records messages, and the peer of each connection.
 pub(super) struct MessageTrace {
     recorder: Recorder,
     directory: Directory,
+    seal: Seal,
     remotes: HashMap<ConnectionId, (SocketAddr, bool)>,
 }
 
 impl MessageTrace {
-    pub(super) fn new(recorder: Recorder, directory: Directory) -> Self {
-        Self { recorder, directory, remotes: HashMap::new() }
+    /// `seal` reads the tags of our nodes.
+    pub(super) fn new(recorder: Recorder, directory: Directory, seal: Seal) -> Self {
+        Self { recorder, directory, seal, remotes: HashMap::new() }
     }
 
     /// A connection is up or being opened; messages sent before it is up belong to it too.
@@ -32,13 +34,13 @@ impl MessageTrace {
     }
 
     pub(super) fn datagram(&self, remote: SocketAddr, bytes: &[u8], at: Timestamp) {
-        self.recorder.message(&Passing { at, peer: remote, inside: false, udp: true, inbound: true, bytes });
+        self.record(&Passing { at, peer: remote, inside: false, udp: true, inbound: true, bytes });
     }
 
     pub(super) fn came(&self, connection: ConnectionId, message: &sip::Message, at: Timestamp) {
         let Some((peer, inside)) = self.remotes.get(&connection).copied() else { return };
         let bytes = message.to_bytes();
-        self.recorder.message(&Passing { at, peer, inside, udp: false, inbound: true, bytes: &bytes });
+        self.record(&Passing { at, peer, inside, udp: false, inbound: true, bytes: &bytes });
     }
 
     pub(super) fn leaves(&self, flow: Flow, bytes: &[u8], at: Timestamp) {
@@ -49,6 +51,16 @@ impl MessageTrace {
                 (peer, inside, false)
             }
         };
-        self.recorder.message(&Passing { at, peer, inside, udp, inbound: false, bytes });
+        self.record(&Passing { at, peer, inside, udp, inbound: false, bytes });
     }
+
+    fn record(&self, passing: &Passing<'_>) {
+        self.recorder.message(passing, |tag| LocalTag::open(tag, &self.seal).as_ref().map(tagged_leg));
+    }
+}
+
+/// What a tag of ours names.
+fn tagged_leg(tag: &LocalTag) -> TaggedLeg {
+    let is_with_node = tag.leg.0 & LocalTag::WITH_NODE != 0;
+    TaggedLeg { conn_id: tag.call, leg: if is_with_node { 0 } else { tag.leg.0 } }
 }

@@ -23,7 +23,7 @@ fn carrier(leg: u16) -> String {
 }
 
 fn of_leg(leg: u16) -> String {
-    format!("{CALL}-{leg}-ff@sip-cluster-1")
+    format!("ours-{leg}")
 }
 
 fn note(seconds: f64, text: &str) -> Entry {

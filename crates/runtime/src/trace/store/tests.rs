@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::*;
 use crate::trace::entry;
 use crate::trace::sip::scan;
@@ -32,12 +34,22 @@ fn said(at: u64, text: &'static str) -> Kept {
     }
 }
 
+/// The leg to which a message belongs.
+fn leg_of(what: &What) -> Option<Option<u16>> {
+    match what {
+        What::Message(message) => Some(message.leg),
+        _ => None,
+    }
+}
+
 fn find(store: &mut Store, of: &str, key: &str, at: u64) -> Found {
     let directory = Directory::of_instance(0, &[], |_| 1);
     store.find(&tenant(of), &Key::all(key), false, Timestamp::from_micros(at), &directory)
 }
 
 const CALL: ConnId = ConnId(0xab);
+/// What the tags of its second leg name.
+const OF_CALL: TaggedLeg = TaggedLeg { conn_id: CALL, leg: 2 };
 
 #[test]
 fn a_call_is_found_by_each_of_its_names() {
@@ -47,7 +59,8 @@ fn a_call_is_found_by_each_of_its_names() {
     store.identify(&acme, CALL, CallUuid(7), Timestamp::from_micros(1));
     store.name(&acme, CALL, "one@phone", Timestamp::from_micros(1));
     store.message("one@phone", None, Some(&acme), message(2, "INVITE"));
-    store.message("two@us", Some(CALL), None, message(3, "BYE"));
+    store.message("two@us", Some(OF_CALL), None, message(3, "BYE"));
+    assert!(store.knows_call_of("two@us") && !store.knows_call_of("one@phone"));
     for key in [
         "00000000000000ab",
         "00000000000000ab@sip-cluster-1.7",
@@ -59,6 +72,8 @@ fn a_call_is_found_by_each_of_its_names() {
         // A dialog of unknown tenant is shown if a call of the tenant has it.
         assert_eq!(found.entries.iter().map(|entry| entry.at).collect::<Vec<_>>(), [1, 2, 3], "{key}");
         assert_eq!((found.conn_ids, found.uuids), (vec![CALL], vec![CallUuid(7)]), "{key}");
+        let legs: Vec<Option<u16>> = found.entries.iter().filter_map(|entry| leg_of(&entry.what)).collect();
+        assert_eq!(legs, [None, Some(2)], "the first dialog was not named");
     }
 }
 
@@ -84,9 +99,9 @@ fn a_further_call_leads_to_its_thread_for_as_long_as_that_one_is_kept() {
 fn another_tenant_finds_nothing_whatever_it_names() {
     let mut store = store(1 << 20, Duration::from_secs(60));
     store.note(&tenant("acme"), CALL, note(1, "came"));
-    store.message("one@phone", Some(CALL), None, message(2, "INVITE"));
+    store.message("one@phone", Some(OF_CALL), None, message(2, "INVITE"));
     // A stranger uses a tag of another tenant's call in its own dialog.
-    store.message("stolen", Some(CALL), Some(&tenant("other")), message(3, "INVITE"));
+    store.message("stolen", Some(OF_CALL), Some(&tenant("other")), message(3, "INVITE"));
     let times = |found: Found| found.entries.iter().map(|entry| entry.at).collect::<Vec<_>>();
     assert_eq!(times(find(&mut store, "other", "00000000000000ab", 10)), [3], "its own dialog alone");
     assert_eq!(times(find(&mut store, "other", "stolen", 10)), [3]);
@@ -117,7 +132,8 @@ fn the_oldest_goes_first_when_memory_is_used_up() {
     let acme = tenant("acme");
     for n in 0..1_000u64 {
         store.note(&acme, ConnId(n), note(n, "something"));
-        store.message(&format!("call-{n}"), Some(ConnId(n)), None, message(n, "INVITE"));
+        let tagged = TaggedLeg { conn_id: ConnId(n), leg: 1 };
+        store.message(&format!("call-{n}"), Some(tagged), None, message(n, "INVITE"));
     }
     assert!(store.bytes <= 64 << 10, "{}", store.bytes);
     assert!(find(&mut store, "acme", "0000000000000000", 2_000).entries.is_empty());
@@ -146,13 +162,13 @@ fn an_invite_that_never_became_a_call_is_listed_with_its_refusal() {
     let dialogs = [
         ("refused", None, None, "SIP/2.0 403 Forbidden\r\nCSeq: 1 INVITE\r\n\r\n"),
         ("challenged", None, None, "SIP/2.0 407 Proxy Authentication Required\r\nCSeq: 1 INVITE\r\n\r\n"),
-        ("call", Some(CALL), Some(&acme), "SIP/2.0 404 Not Found\r\nCSeq: 1 INVITE\r\n\r\n"),
+        ("call", Some(OF_CALL), Some(&acme), "SIP/2.0 404 Not Found\r\nCSeq: 1 INVITE\r\n\r\n"),
         ("unsigned", None, Some(&acme), "SIP/2.0 428 Use Identity Header\r\nCSeq: 1 INVITE\r\n\r\n"),
         ("cancelled", None, Some(&acme), "SIP/2.0 481 Call/Transaction Does Not Exist\r\nCSeq: 1 CANCEL\r\n\r\n"),
     ];
-    for (at, (call_id, conn_id, tenant, answer)) in (1..).zip(dialogs) {
-        store.message(call_id, conn_id, tenant, message(at, INVITE));
-        store.message(call_id, conn_id, tenant, said(at, answer));
+    for (at, (call_id, tagged, tenant, answer)) in (1..).zip(dialogs) {
+        store.message(call_id, tagged, tenant, message(at, INVITE));
+        store.message(call_id, tagged, tenant, said(at, answer));
     }
     let mut listed = |of: &str, nobodys| {
         let refused = store.refused((&tenant(of), nobodys), None, true, 10, Timestamp::from_micros(10));

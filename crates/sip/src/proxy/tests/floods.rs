@@ -171,8 +171,10 @@ fn what_a_peer_knows_of_us_lets_it_in_within_a_rate_only() {
 
 #[test]
 fn a_response_without_a_via_below_ours_ends_no_transaction() {
-    let mut lab = office();
-    let invite = rung(&mut lab);
+    const FAR: &str = "198.51.100.7:5070";
+    let mut lab = Lab::with(|s| s.static_route = Some(addr(FAR)));
+    lab.from(TRUNK, &Ask::default().text());
+    let (_, invite) = lab.beyond_trying();
     let whole = answer(&invite, 486, "x");
     let mut vias = 0;
     let is_first_via_or_none = |line: &&str| {
@@ -180,9 +182,9 @@ fn a_response_without_a_via_below_ours_ends_no_transaction() {
         !line.starts_with("Via:") || vias == 1
     };
     let short: Vec<&str> = whole.lines().filter(is_first_via_or_none).collect();
-    lab.from(PHONE, &(short.join("\n") + "\n\n"));
+    lab.from(FAR, &(short.join("\n") + "\n\n"));
     assert!(lab.take().is_empty(), "neither an ACK nor a response");
-    lab.from(PHONE, &whole);
+    lab.from(FAR, &whole);
     assert!(lab.statuses().contains(&486), "the right one is still awaited");
 }
 

@@ -87,7 +87,7 @@ fn a_name_is_asked_for_and_its_second_address_takes_what_the_first_refuses() {
     assert!(sent.iter().any(|(flow, m)| *flow == udp("192.0.2.1:5060") && m.method() == Method::Ack));
     assert_eq!(first.request_uri(), second.request_uri());
     assert_ne!(first.top_via().unwrap().branch(), second.top_via().unwrap().branch());
-    assert_eq!(second.vias().count(), 2, "ours and the node's");
+    assert_eq!(second.vias().count(), 1, "ours; the node's stays here");
     assert_eq!(second.elements(&HeaderName::RecordRoute).count(), 1);
     lab.from("192.0.2.2:5060", &answer(second, 200, "y"));
     let (flow, ok) = lab.only();
@@ -669,6 +669,22 @@ fn a_late_answer_of_the_first_address_ends_the_ringing_at_the_second() {
     let to_node: Vec<_> = sent.iter().filter(|(flow, _)| *flow == tcp(1)).filter_map(|(_, m)| m.status()).collect();
     assert_eq!(to_node, [StatusCode::OK]);
     assert!(sent.iter().any(|(flow, m)| *flow == udp("192.0.2.2:5060") && m.method() == Method::Cancel), "{sent:?}");
+}
+
+#[test]
+fn a_late_refusal_of_the_first_address_is_acknowledged_and_no_node_hears_of_it() {
+    let mut lab = lab();
+    call(&mut lab, "z9hG4bK-a", "");
+    resolve(&mut lab, Some(udp_hops()));
+    let (_, first) = lab.only();
+    lab.pass(Duration::from_secs(33), &[ConnectionId(1)]);
+    assert!(lab.take().iter().any(|(flow, _)| *flow == udp("192.0.2.2:5060")));
+    for status in [180, 486] {
+        lab.from("192.0.2.1:5060", &answer(&first, status, "x"));
+    }
+    let (flow, ack) = lab.only();
+    assert_eq!((flow, ack.method()), (udp("192.0.2.1:5060"), Method::Ack));
+    assert_eq!(ack.top_via().unwrap().branch(), first.top_via().unwrap().branch());
 }
 
 #[test]

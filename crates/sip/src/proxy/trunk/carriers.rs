@@ -285,11 +285,6 @@ impl Proxy {
         !hops.is_empty() && hops.iter().all(|hop| self.carriers.is_down(hop, name))
     }
 
-    /// Whether a response is to a question of ours to a carrier.
-    pub(in crate::proxy) fn answers_question(&mut self, response: &Message) -> bool {
-        self.layer.client_of(response).is_some_and(|(_, id)| self.is_question(id))
-    }
-
     /// Whether this is the client transaction of a question to a carrier.
     pub(in crate::proxy) fn is_question(&self, id: u64) -> bool {
         self.exchanges.get(id).is_some_and(|held| matches!(held.stage, Stage::Asked { .. }))

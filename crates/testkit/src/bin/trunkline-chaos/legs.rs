@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use sip::{LocalTag, Seal};
+
 use crate::clock::Micros;
 use crate::tenant::Kind;
 
@@ -124,17 +126,26 @@ fn line(text: &str) -> Option<(Micros, bool, &str, u32, &str, &str)> {
     Some((at, is_sent, call, number.parse().ok()?, method.trim(), fields.next()?.trim()))
 }
 
-/// The tag with call and owner, `<connid>.<leg>.[<tenant>.]<node>.<epoch>.<mac>`.
-fn tag(text: &str) -> Option<(String, String)> {
-    let mut parts = text.rsplitn(4, '.');
-    let (_mac, epoch, node, rest) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    let connid = rest.split('.').next()?;
-    let is_connid = connid.len() == 16 && connid.bytes().all(|byte| byte.is_ascii_hexdigit());
-    (is_connid && epoch.parse::<u64>().is_ok()).then(|| (connid.to_owned(), format!("{node}.{epoch}")))
+/// Call and owner in a tag.
+fn tag(text: &str, seal: &Seal) -> Option<(String, String)> {
+    let tag = LocalTag::open(text, seal)?;
+    Some((tag.call.to_string(), tag.owner.to_string()))
 }
 
-/// Parses the traces of one run.
-pub fn read(side: Side, kind: Kind, messages: &str, notes: &str, errors: &str) -> Vec<Leg> {
+/// What the programs of one run have written.
+#[derive(Clone, Copy)]
+pub struct SippTexts<'a> {
+    /// The short trace of all messages.
+    pub messages: &'a str,
+    /// What the scenario has logged.
+    pub notes: &'a str,
+    /// What went wrong.
+    pub errors: &'a str,
+}
+
+/// Parses the traces of one run; `seal` opens the tags of our nodes.
+pub fn read(side: Side, kind: Kind, written: SippTexts<'_>, seal: &Seal) -> Vec<Leg> {
+    let SippTexts { messages, notes, errors } = written;
     let mut order = Vec::new();
     let mut legs: BTreeMap<String, Leg> = BTreeMap::new();
     for (at, is_sent, call, cseq, method, first) in messages.lines().filter_map(line) {
@@ -142,9 +153,12 @@ pub fn read(side: Side, kind: Kind, messages: &str, notes: &str, errors: &str) -
             order.push(call.to_owned());
             new_leg(side, kind, call)
         });
-        take(leg, at, is_sent, cseq, method, first);
+        take(leg, at, is_sent, cseq, (method, first));
+        if is_sent && leg.connid.is_empty() {
+            (leg.connid, leg.owner) = tag(user_asked(first), seal).unwrap_or_default();
+        }
     }
-    let tags: HashMap<&str, (String, String)> = notes.lines().filter_map(note).collect();
+    let tags: HashMap<&str, (String, String)> = notes.lines().filter_map(|line| note(line, seal)).collect();
     for (call, why) in failures(errors) {
         if let Some(leg) = legs.get_mut(call) {
             let line = why.lines().next().unwrap_or_default();
@@ -173,7 +187,13 @@ fn new_leg(side: Side, kind: Kind, call: &str) -> Leg {
     }
 }
 
-fn take(leg: &mut Leg, at: Micros, is_sent: bool, cseq: u32, method: &str, first: &str) {
+/// The user part of the Request-URI in a first line; empty for a response.
+fn user_asked(first: &str) -> &str {
+    let uri = first.split(' ').nth(1).and_then(|uri| uri.strip_prefix("sip:")).unwrap_or_default();
+    uri.split('@').next().unwrap_or_default()
+}
+
+fn take(leg: &mut Leg, at: Micros, is_sent: bool, cseq: u32, (method, first): (&str, &str)) {
     if let Some(answer) = first.strip_prefix("SIP/2.0 ") {
         let code: u16 = answer.split(' ').next().and_then(|code| code.parse().ok()).unwrap_or_default();
         let of = |e: &&mut Exchange| e.cseq == cseq && e.method == method && e.is_sent != is_sent;
@@ -186,16 +206,8 @@ fn take(leg: &mut Leg, at: Micros, is_sent: bool, cseq: u32, method: &str, first
         }
         return;
     }
-    let uri = first.split(' ').nth(1).and_then(|uri| uri.strip_prefix("sip:")).unwrap_or_default();
-    let user = uri.split('@').next().unwrap_or_default();
     if leg.number.is_empty() {
-        leg.number = user.to_owned();
-    }
-    if is_sent
-        && leg.connid.is_empty()
-        && let Some((connid, owner)) = tag(user)
-    {
-        (leg.connid, leg.owner) = (connid, owner);
+        leg.number = user_asked(first).to_owned();
     }
     if method == "ACK" {
         leg.acknowledged.get_or_insert(at);
@@ -209,9 +221,9 @@ fn take(leg: &mut Leg, at: Micros, is_sent: bool, cseq: u32, method: &str, first
 }
 
 /// A log line of the scenario: Call-ID and the header From, whose tag names the call.
-fn note(text: &str) -> Option<(&str, (String, String))> {
+fn note<'a>(text: &'a str, seal: &Seal) -> Option<(&'a str, (String, String))> {
     let (call, from) = text.split_once(' ')?;
-    Some((call, tag(from.split(";tag=").nth(1)?.split([';', ' ', '\t']).next()?)?))
+    Some((call, tag(from.split(";tag=").nth(1)?.split([';', ' ', '\t']).next()?, seal)?))
 }
 
 /// Each call that SIPp aborted, and why. SIPp's errors do not always end with a line break.
@@ -235,16 +247,31 @@ mod tests {
     const TRACE: &str = "\
 2026-11-20\t18:24:56.726428\t1795199096.726428\tS\t1-1@127.60.250.1\tCSeq:1 INVITE\tINVITE sip:+15550103@127.60.0.1:5060 SIP/2.0
 2026-11-20\t18:24:56.731743\t1795199096.731743\tR\t1-1@127.60.250.1\tCSeq:1 INVITE\tSIP/2.0 200 OK
-2026-11-20\t18:24:56.731907\t1795199096.731907\tS\t1-1@127.60.250.1\tCSeq:1 ACK\tACK sip:194de6b7cb010000.1.sip-cluster-2.1795199008254.46fe62aa65dfde08@127.60.0.1:5060 SIP/2.0
-2026-11-20\t18:24:57.739118\t1795199097.739118\tS\t1-1@127.60.250.1\tCSeq:2 INVITE\tINVITE sip:194de6b7cb010000.1.sip-cluster-2.1795199008254.46fe62aa65dfde08@127.60.0.1:5060 SIP/2.0
+2026-11-20\t18:24:56.731907\t1795199096.731907\tS\t1-1@127.60.250.1\tCSeq:1 ACK\tACK sip:TAG@127.60.0.1:5060 SIP/2.0
+2026-11-20\t18:24:57.739118\t1795199097.739118\tS\t1-1@127.60.250.1\tCSeq:2 INVITE\tINVITE sip:TAG@127.60.0.1:5060 SIP/2.0
 2026-11-20\t18:24:57.742482\t1795199097.742482\tR\t1-1@127.60.250.1\tCSeq:2 INVITE\tSIP/2.0 200 OK
 2026-11-20\t18:25:00.758145\t1795199100.758145\tR\t1-1@127.60.250.1\tCSeq:5 BYE\tBYE sip:+15559001@127.60.250.1:5060 SIP/2.0
 2026-11-20\t18:25:00.759206\t1795199100.759206\tS\t1-1@127.60.250.1\tCSeq:5 BYE\tSIP/2.0 200 OK
 ";
 
+    fn seal() -> Seal {
+        Seal::new(&[7; 32])
+    }
+
+    fn sealed(owner: &str) -> String {
+        let (call, leg) = ("194de6b7cb010000".parse().unwrap(), model::LegId(2));
+        let (tenant, owner) = (model::TenantId::parse("example").unwrap(), owner.parse().unwrap());
+        LocalTag { call, leg, tenant, owner }.seal(&seal())
+    }
+
+    fn legs_of(side: Side, messages: &str, notes: &str, errors: &str) -> Vec<Leg> {
+        let messages = &messages.replace("TAG", &sealed("sip-cluster-2.1795199008254"));
+        read(side, Kind::Hold, SippTexts { messages, notes, errors }, &seal())
+    }
+
     #[test]
     fn a_short_trace_tells_a_calls_life() {
-        let legs = read(Side::Caller, Kind::Hold, TRACE, "", "");
+        let legs = legs_of(Side::Caller, TRACE, "", "");
         let [leg] = &legs[..] else { panic!("{legs:?}") };
         assert_eq!((leg.number.as_str(), leg.connid.as_str()), ("+15550103", "194de6b7cb010000"));
         assert_eq!(leg.owner, "sip-cluster-2.1795199008254");
@@ -256,17 +283,17 @@ mod tests {
     #[test]
     fn a_phones_call_is_known_by_the_tag_that_it_has_noted() {
         let trace = TRACE.lines().take(1).map(|line| line.replace("\tS\t", "\tR\t")).collect::<String>();
-        let note = "1-1@127.60.250.1  \"Ann\" <sip:+15559001@x>;tag=194de6b7cb010000.2.example.sip-cluster-1.7.aa";
-        let legs = read(Side::Phone, Kind::Hold, &trace, note, "");
+        let note = format!("1-1@127.60.250.1  \"Ann\" <sip:+15559001@x>;tag={}", sealed("sip-cluster-1.7"));
+        let legs = legs_of(Side::Phone, &trace, &note, "");
         assert_eq!((legs[0].connid.as_str(), legs[0].owner.as_str()), ("194de6b7cb010000", "sip-cluster-1.7"));
     }
 
     #[test]
     fn what_sipp_gives_up_is_a_failure() {
         let errors = "2026-11-20\t18:25:00.7\t1795199100.7: Aborting call on unexpected message for Call-Id '1-1@127.60.250.1': while expecting '200'";
-        assert!(read(Side::Caller, Kind::Hold, TRACE, "", errors)[0].failure.is_some());
+        assert!(legs_of(Side::Caller, TRACE, "", errors)[0].failure.is_some());
         let other = "Automatic response for call: 1-1@127.60.250.12026-11-20: Aborting call on UDP retransmission timeout for Call-ID '2-1@x'2026";
-        assert!(read(Side::Caller, Kind::Hold, TRACE, "", other)[0].failure.is_none());
+        assert!(legs_of(Side::Caller, TRACE, "", other)[0].failure.is_none());
         assert_eq!(failures(other)[0].0, "2-1@x");
     }
 }

@@ -192,12 +192,14 @@ impl Load {
         Ok(stuck)
     }
 
-    /// The traces of all programs.
-    pub fn legs(&self) -> Vec<Leg> {
+    /// The traces of all programs; `seal` opens the tags of our nodes.
+    pub fn legs(&self, seal: &sip::Seal) -> Vec<Leg> {
         let mut all = Vec::new();
         for (side, kind, run) in &self.runs {
-            let (messages, notes) = (run.traces("_shortmessages.log"), run.traces("_logs.log"));
-            all.extend(legs::read(*side, *kind, &messages, &notes, &run.traces("_errors.log")));
+            let of = |ending| run.traces(ending);
+            let [messages, notes, errors] = ["_shortmessages.log", "_logs.log", "_errors.log"].map(of);
+            let written = legs::SippTexts { messages: &messages, notes: &notes, errors: &errors };
+            all.extend(legs::read(*side, *kind, written, seal));
         }
         all
     }

@@ -154,7 +154,7 @@ fn judged(
         // Facts missing on port 8000 are searched in the reporting log.
         facts = judge::reported_facts(&log)?;
     }
-    let (calls, strays) = calls::join(load.legs(), &director.steps());
+    let (calls, strays) = calls::join(load.legs(&site.installation.seal()?), &director.steps());
     let harms: Vec<_> =
         faults.iter().map(|fault| judge::harm(fault, &calls, &faults, &load.ears, load.ear_lines())).collect();
     if let Some(folder) = &options.keep {

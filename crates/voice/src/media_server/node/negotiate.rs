@@ -141,7 +141,8 @@ impl Node {
                     // In the lower half, as RFC 3711 section 3.3.1 wants it for encrypted audio.
                     sequence: (random >> 32) as u16 & 0x7FFF,
                     timestamp: start as u32,
-                    cname: format!("{:x}@{}", start >> 32, self.owner.node),
+                    // Random, so that it names no host (RFC 7022 section 4.2).
+                    cname: format!("{:08x}{:016x}", start >> 32, self.entropy.next_u64()),
                     quiet_after: self.limits.quiet_after,
                 };
                 let mut session = Session::new(setup, now);

@@ -64,9 +64,26 @@ impl Ids {
         self.seal.uuid(Purpose::Origin, [&first, &second])
     }
 
-    /// A random number, for a Call-ID.
+    /// A random number.
     pub fn random(&mut self) -> u64 {
         self.entropy.next_u64()
+    }
+
+    /// The Call-ID of a dialog that a leg begins with its phone or carrier, to whom it says nothing. No two are the same, whatever the
+    /// random numbers of two runs are.
+    pub fn call_id(&mut self, conn_id: ConnId, leg: LegId) -> String {
+        let random = self.random();
+        format!("{}{random:016x}", self.opaque(&format!("call/{conn_id}/{leg}/{random:x}")))
+    }
+
+    /// The Content-ID of the part of a leg's INVITE that says where the caller is (RFC 2392): it looks like an address and is none.
+    pub fn content_id(&self, conn_id: ConnId, leg: LegId) -> String {
+        format!("{}@location.invalid", self.opaque(&format!("location/{conn_id}/{leg}")))
+    }
+
+    /// A name under the installation's key.
+    fn opaque(&self, name: &str) -> String {
+        format!("{:016x}", u64::from_be_bytes(self.seal.sign(Purpose::Name, name.as_bytes())))
     }
 }
 
@@ -119,6 +136,23 @@ mod tests {
         let bytes = origid.as_bytes();
         assert_eq!((bytes.len(), bytes[8], bytes[14]), (36, b'-', b'8'), "{origid}");
         assert!(b"89ab".contains(&bytes[19]), "{origid}");
+    }
+
+    #[test]
+    fn what_names_a_dialog_or_a_location_says_nothing_and_is_never_given_twice() {
+        let ids = || {
+            let owner = Owner { node: NodeId::parse("sip-cluster-1").unwrap(), epoch: model::Epoch(1) };
+            Ids::new(owner, 1, Seal::new(&[7; 32]), Box::new(model::entropy::Seeded::new(1)))
+        };
+        let (call, other) = (ConnId(0x0067_ae00_0000_0001), ConnId(0x0067_ae00_0000_0002));
+        let (mut one, mut again) = (ids(), ids());
+        let named = [one.call_id(call, LegId(2)), one.call_id(call, LegId(2)), again.call_id(other, LegId(2))];
+        let distinct: std::collections::HashSet<&String> = named.iter().collect();
+        assert_eq!(distinct.len(), named.len(), "{named:?}");
+        for name in named.iter().chain([&one.content_id(call, LegId(2))]) {
+            assert!(!name.contains("cluster") && !name.contains("0067ae00"), "{name}");
+        }
+        assert_ne!(one.content_id(call, LegId(2)), one.content_id(call, LegId(3)));
     }
 
     #[test]

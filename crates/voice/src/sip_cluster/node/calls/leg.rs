@@ -1,7 +1,7 @@
 //! A leg: a dialog with the party, and one with media.
 
 use bytes::Bytes;
-use sip::{ConnectionId, Instance};
+use sip::{ConnectionId, Instance, LocalTag};
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
@@ -15,7 +15,7 @@ use sip::dialog::MAX_FORWARDS;
 use sip::location::Geolocation;
 
 /// The bit that tells the tag of a leg's media dialog from that of the leg itself.
-pub const MEDIA_TAG: u16 = 0x8000;
+pub const MEDIA_TAG: u16 = LocalTag::WITH_NODE;
 
 /// A leg: a dialog with the party, and one with media that carries its audio.
 #[derive(Clone, Debug)]

@@ -110,7 +110,7 @@ impl Node {
             target: sips::request_uri(target, by).into_owned(),
             from,
             to: format!("<sip:{}@{edge}>", escape_user(target.dn.as_str())),
-            call_id: format!("{conn_id}-{}-{:x}@{}", id.0, self.ids.random(), self.ids.owner().node),
+            call_id: self.ids.call_id(conn_id, id),
             local: self.identity(entry.tenant.clone(), place, link),
             routes: self.routes_to(target, entry),
             headers: of_us.chain(of_caller).chain(told.into_iter().flatten()).collect(),

@@ -50,7 +50,7 @@ impl Node {
         };
         self.metrics.location_told();
         note(&format!("is told where the caller is, as {whence}"));
-        let (headers, part) = location.attach(format!("{conn_id}-{}.location@{}", id.0, self.ids.owner().node));
+        let (headers, part) = location.attach(self.ids.content_id(conn_id, id));
         (headers, vec![part])
     }
 
