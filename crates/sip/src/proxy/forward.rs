@@ -266,6 +266,7 @@ impl Proxy {
             Stage::Forwarded { .. } if held.cancelled != Cancelled::Sent => {
                 held.cancelled = Cancelled::Wanted;
                 self.pass_cancel(id, now);
+                self.cancel_left(id, now);
             }
             Stage::Waiting { .. } => self.waited_in_vain(id, now),
             Stage::Lookup { .. } => self.looked_up_in_vain(id, now),

@@ -48,6 +48,10 @@ impl Proxy {
         if node.is_none() && (self.is_merged_with_left(id, status, now) || self.goes_on(id, status, now)) {
             return;
         }
+        if status != StatusCode::TRYING {
+            // It is decided where the call is.
+            self.cancel_left(id, now);
+        }
         let Some(held) = self.exchanges.get_mut(id) else { return };
         let (server, origin, invite, cancelled) = (held.server, held.origin, held.invite, held.cancelled);
         let registered = registered_by(held, &message);
@@ -214,6 +218,7 @@ impl Proxy {
         if let Some(client) = open {
             self.pass_cancel_to(id, client, now);
         }
+        self.cancel_left(id, now);
         self.attempt_over(id, StatusCode::OK);
     }
 
@@ -236,6 +241,9 @@ impl Proxy {
             return;
         }
         self.shun_hop(id, now);
+        if self.falls_back_to_left(id, now) {
+            return;
+        }
         self.note_unreached(id, failure, now);
         if self.try_next_hop(id, NextHop::Unanswered, now) {
             return;

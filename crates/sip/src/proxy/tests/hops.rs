@@ -492,6 +492,58 @@ fn a_carrier_that_says_100_by_both_ways_may_refuse_the_datagram() {
 }
 
 #[test]
+fn a_late_100_by_the_connection_does_not_take_the_call_from_the_datagram() {
+    for status in [180, 200] {
+        let mut lab = lab();
+        let [by_connection, by_datagram] = sent_twice(&mut lab);
+        assert_eq!(says(&mut lab, &by_connection, 100), (vec![], vec![]));
+        assert_eq!(says(&mut lab, &by_datagram, status), (vec![status], vec![by_connection.0]));
+        assert_eq!(says(&mut lab, &by_datagram, 200), (vec![200], vec![]));
+        // It says nothing more, not even to the CANCEL.
+        lab.pass(Duration::from_secs(70), &[ConnectionId(1)]);
+        assert_eq!(lab.proxy.sizes().0, 0, "after {status}");
+    }
+}
+
+#[test]
+fn where_both_ways_have_said_100_the_one_that_does_not_answer_is_ended() {
+    for (at, other) in [(0, 1), (1, 0)] {
+        let mut lab = lab();
+        let ways = sent_twice(&mut lab);
+        for way in &ways {
+            assert_eq!(says(&mut lab, way, 100), (vec![], vec![]));
+        }
+        assert_eq!(says(&mut lab, &ways[at], 200), (vec![200], vec![ways[other].0]));
+        lab.pass(Duration::from_secs(70), &[ConnectionId(1)]);
+        assert_eq!(lab.proxy.sizes().0, 0);
+    }
+    // If neither does, timer C ends both.
+    let mut lab = lab();
+    let ways = sent_twice(&mut lab);
+    for way in &ways {
+        says(&mut lab, way, 100);
+    }
+    lab.pass(settings::TIMER_C, &[ConnectionId(1)]);
+    let cancels = extract(&mut lab.sent, |m| m.is_request() && m.method() == Method::Cancel);
+    assert!(ways.iter().all(|(flow, _)| cancels.iter().any(|(to, _)| to == flow)), "{cancels:?}");
+    lab.pass(Duration::from_secs(70), &[ConnectionId(1)]);
+    assert!(lab.statuses().contains(&408));
+    assert_eq!(lab.proxy.sizes().0, 0);
+}
+
+#[test]
+fn a_carrier_that_says_100_by_the_connection_alone_keeps_the_call() {
+    let mut lab = lab();
+    let [by_connection, _] = sent_twice(&mut lab);
+    assert_eq!(says(&mut lab, &by_connection, 100), (vec![], vec![]));
+    // The datagram is answered by nobody.
+    lab.pass(Duration::from_secs(40), &[ConnectionId(1)]);
+    assert!(!lab.statuses().contains(&408));
+    assert_eq!(says(&mut lab, &by_connection, 180), (vec![180], vec![]));
+    assert_eq!(says(&mut lab, &by_connection, 200), (vec![200], vec![]));
+}
+
+#[test]
 fn a_way_by_which_the_call_was_refused_is_not_gone_back_to() {
     let mut lab = lab();
     let [by_connection, by_datagram] = sent_twice(&mut lab);
