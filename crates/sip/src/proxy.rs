@@ -86,6 +86,7 @@ use overload::Overload;
 use sources::{RateVerdict, Sources};
 use trunk::carriers::{self, Carriers};
 use trunk::registered::RegisteredConnections;
+use trunk::registered_accounts::RegisteredAccounts;
 
 /// Decides whether a peer on the nodes' port is a node.
 pub trait NodeAuthority: Send {
@@ -145,6 +146,7 @@ pub struct Proxy {
     shunned: Shunned,
     carriers: Carriers,
     registered: RegisteredConnections,
+    accounts: RegisteredAccounts,
     /// Requests that wait for their owner's restart, in order of arrival.
     waiting: VecDeque<u64>,
     /// The connection that could not be opened, while those are told who wait for it.
@@ -210,6 +212,7 @@ impl Proxy {
             shunned: Shunned::default(),
             carriers: Carriers::default(),
             registered: RegisteredConnections::default(),
+            accounts: RegisteredAccounts::default(),
             waiting: VecDeque::new(),
             unopened: None,
             keep_alive_due: None,

@@ -99,7 +99,7 @@ impl Proxy {
             }
             Ok(source) => {
                 if let (Source::Trunk { .. }, Some(from)) = (&source, from) {
-                    self.call_number_of_account(&mut message, self.sender(origin.flow(), from.ip()));
+                    self.call_number_of_account(&mut message, self.sender(origin.flow(), from.ip()), now);
                 }
                 let invite = message.method() == Method::Invite;
                 let attempt = invite.then(|| source.attempt(&message, now));
@@ -126,7 +126,7 @@ impl Proxy {
     ) -> Result<Source, Answer> {
         let register = message.method() == Method::Register;
         let at_trunk = remote.filter(|_| may_be_trunks(origin.flow()));
-        let trunk = at_trunk.and_then(|r| self.trunk_of_call(message, self.sender(origin.flow(), r.ip())));
+        let trunk = at_trunk.and_then(|r| self.trunk_of_call(message, self.sender(origin.flow(), r.ip()), now));
         let trunk =
             trunk.filter(|_| !register).map(|t| Source::Trunk { tenant: t.tenant.clone(), name: t.name.clone() });
         let phone = match credentials {

@@ -45,10 +45,10 @@ impl Proxy {
         }
     }
 
-    fn may_come_by_trunk(&self, request: &Message, flow: Flow, address: IpAddr) -> bool {
+    fn may_come_by_trunk(&self, request: &Message, (flow, address): (Flow, IpAddr), now: Timestamp) -> bool {
         let sender = self.sender(flow, address);
         // A trunk of a wider network may take calls to its account alone.
-        let by_account = || self.trunks.contains(address) && self.trunk_of_call(request, sender).is_some();
+        let by_account = || self.trunks.contains(address) && self.trunk_of_call(request, sender, now).is_some();
         may_be_trunks(flow) && (self.trunks.of_sender(sender).next().is_some() || by_account())
     }
 
@@ -185,7 +185,7 @@ impl Proxy {
                 Method::Bye | Method::Info | Method::Update | Method::Prack | Method::Register
             )
             && !self.shows_nonce(request, HeaderName::ProxyAuthorization, remote, now)
-            && !self.may_come_by_trunk(request, flow, remote.ip())
+            && !self.may_come_by_trunk(request, (flow, remote.ip()), now)
     }
 
     /// Whether an edge request names a transaction of a node, whose Via a phone sees below ours. As a repeat it would

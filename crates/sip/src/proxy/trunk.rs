@@ -3,4 +3,5 @@
 pub(super) mod account;
 pub(super) mod carriers;
 pub(super) mod registered;
+pub(super) mod registered_accounts;
 pub(super) mod sender;

@@ -6,7 +6,7 @@ use net::tls::authorities;
 use runtime::{Place, edge};
 
 use super::dial_plan::missing_rules;
-use super::shared_trunks::{shared_certificate_names, shared_sources};
+use super::shared_trunks::{shared_accounts, shared_certificate_names, shared_sources};
 use crate::command::doctor::finding::Finding;
 use crate::command::doctor::situation::{Situation, TenantSituation};
 
@@ -39,6 +39,7 @@ pub fn trunks(situation: &Situation) -> Vec<Finding> {
     }
     found.extend(shared_sources(situation));
     found.extend(shared_certificate_names(situation));
+    found.extend(shared_accounts(situation));
     found.extend(refused(situation));
     found
 }
