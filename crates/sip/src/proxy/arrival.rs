@@ -32,14 +32,25 @@ impl Proxy {
     }
 
     fn rate_of(&self, flow: Flow, source: IpAddr) -> Rate {
-        // Answers to our requests come from the address of a trunk whose requests need a certificate, too.
-        let is_trunks = || self.trunks.contains(source) || self.trunks.has_proved(self.sender(flow, source));
+        // Of those in the network of a trunk that needs a certificate, who has not shown it is anybody.
+        let is_trunks = || self.trunks.knows_by_address(source) || self.trunks.has_proved(self.sender(flow, source));
         if may_be_trunks(flow) && is_trunks() { Rate::Trunk } else { Rate::Anybody }
     }
 
     /// The request rate allowed to a source, per second.
     pub(super) fn requests_per_s(&self, flow: Flow, source: IpAddr) -> u32 {
-        match self.rate_of(flow, source) {
+        self.per_s(self.rate_of(flow, source))
+    }
+
+    /// The rate of answers to requests of ours that is allowed to a source, per second. Nobody else guesses their branch, so that in the network
+    /// of a trunk they are its carrier's, which shows its certificate with its own requests alone.
+    pub(super) fn answers_per_s(&self, flow: Flow, source: IpAddr) -> u32 {
+        let is_trunks = may_be_trunks(flow) && self.trunks.contains(source);
+        self.per_s(if is_trunks { Rate::Trunk } else { self.rate_of(flow, source) })
+    }
+
+    const fn per_s(&self, rate: Rate) -> u32 {
+        match rate {
             Rate::Anybody => self.settings.limits.source_requests_per_s,
             Rate::Trunk => self.settings.limits.trunk_requests_per_s,
         }

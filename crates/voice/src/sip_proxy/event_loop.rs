@@ -256,12 +256,12 @@ impl EventLoop {
         }
     }
 
-    /// A trunk needs no password: its address, which no connection forges, or its certificate is its proof. Its list may be read after
-    /// the connection is opened, so each message shows it again.
+    /// A trunk needs no password: its address, which no connection forges, or its certificate is its proof; of one that needs both, both. Its
+    /// list may be read after the connection is opened, so each message shows it again.
     fn note_trunk(&mut self, connection: ConnectionId) {
-        let is_listed = self.tcp.remote(connection).is_some_and(|remote| self.meters.is_listed(remote));
+        let is_known = self.tcp.remote(connection).is_some_and(|remote| self.meters.is_known(remote));
         // Carriers do not call by WebSocket: see the core.
-        if !connection.transport().is_web_socket() && (is_listed || self.proxy.is_certified(connection)) {
+        if !connection.transport().is_web_socket() && (is_known || self.proxy.is_certified(connection)) {
             self.tcp.prove(connection, ProvenOwner::Trunk);
         }
     }

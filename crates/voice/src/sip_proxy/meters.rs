@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, RwLock, RwLockReadGuard};
 
 use net::sip::tcp::MeterOf;
 use runtime::{PeerMeter, RoleContext};
@@ -60,14 +60,17 @@ impl Meters {
     }
 
     fn is_trunk(&self, remote: SocketAddr) -> bool {
-        self.is_listed(remote) && !self.has_registered(remote)
+        self.trunks().contains(remote.ip()) && !self.has_registered(remote)
     }
 
-    /// Whether an address is on a trunk's list.
-    pub(super) fn is_listed(&self, remote: SocketAddr) -> bool {
+    /// Whether an address alone makes a trunk of who sends from it.
+    pub(super) fn is_known(&self, remote: SocketAddr) -> bool {
+        self.trunks().knows_by_address(remote.ip())
+    }
+
+    fn trunks(&self) -> RwLockReadGuard<'_, Trunks> {
         // Written when configuration changes, read by the loop alone: never contended.
-        let trunks = self.trunks.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        trunks.contains(remote.ip())
+        self.trunks.read().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     fn has_registered(&self, remote: SocketAddr) -> bool {
