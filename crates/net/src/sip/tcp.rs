@@ -160,7 +160,7 @@ impl TcpTable {
             counters,
             open: HashMap::new(),
             by_remote: HashMap::new(),
-            places: HashMap::from([(None, PlaceTable::new(&limits, Peers::Ours))]),
+            places: HashMap::from([(None, PlaceTable::new(&limits, Peers::Called))]),
             listeners: Vec::new(),
             last_id: 0,
             meter_of,
