@@ -44,6 +44,7 @@ pub mod headers;
 mod hops;
 mod left_behind;
 mod lockout;
+mod lookups;
 mod members;
 mod moved;
 mod nodes;
@@ -80,6 +81,7 @@ use flow_token::PhoneMark;
 use generations::Generations;
 use hops::Shunned;
 use lockout::Lockout;
+use lookups::WaitingForCredentials;
 use moved::ReportedOwners;
 use nodes::Nodes;
 use overload::Overload;
@@ -140,7 +142,7 @@ pub struct Proxy {
     lacking_told: Timestamp,
     /// When the next sender that nobody knows may be reported.
     unknown_told: Timestamp,
-    lookups: usize,
+    waiting_for_credentials: WaitingForCredentials,
     /// Requests that wait for the name of the place that they go to.
     resolving: usize,
     shunned: Shunned,
@@ -207,7 +209,7 @@ impl Proxy {
             emergency_numbers: HashSet::new(),
             lacking_told: Timestamp::from_millis(0),
             unknown_told: Timestamp::from_millis(0),
-            lookups: 0,
+            waiting_for_credentials: WaitingForCredentials::default(),
             resolving: 0,
             shunned: Shunned::default(),
             carriers: Carriers::default(),

@@ -73,8 +73,8 @@ impl Proxy {
         }
         let stage = std::mem::replace(&mut held.stage, Stage::Answered { client_open: false });
         let (server, origin) = (held.server, held.origin);
-        self.lookups = self.lookups.saturating_sub(1);
-        let Stage::Lookup { message, from } = stage else { return };
+        let Stage::Lookup { message, from, by_trunk } = stage else { return };
+        self.end_lookup(by_trunk);
         // If it goes on, it is held again under a new number; otherwise it ends with its answer.
         self.exchanges.remove(lookup);
         self.layer.own(server, 0);

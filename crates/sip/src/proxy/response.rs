@@ -321,7 +321,7 @@ impl Proxy {
             Stage::Answered { .. } if held.left.is_some() => return,
             Stage::Answered { client_open: false } | Stage::Waiting { .. } => {}
             // The answer is no longer needed.
-            Stage::Lookup { .. } => self.lookups = self.lookups.saturating_sub(1),
+            Stage::Lookup { by_trunk, .. } => self.end_lookup(by_trunk),
             _ => return,
         }
         self.exchanges.remove(id);
