@@ -741,6 +741,32 @@ fn a_carrier_with_which_we_register_over_tls_gets_our_address_for_tls() {
 }
 
 #[test]
+fn over_tcp_our_own_address_for_tcp_is_told() {
+    const TCP_EDGE: &str = "198.51.100.1:5062";
+    let mut lab = Lab::with(|settings| settings.other_edges.push((Transport::Tcp, TCP_EDGE.into())));
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
+    let call = Ask { uri: "sip:+1@192.0.2.1;transport=tcp", host: "127.0.2.1", branch: "z9hG4bK-a", ..Ask::default() };
+    lab.by(ConnectionId(1), &call.text());
+    let (_, invite) = lab.only();
+    assert!(header(&invite, &HeaderName::Via).starts_with(&format!("SIP/2.0/TCP {TCP_EDGE};")));
+    let route = header(&invite, &HeaderName::RecordRoute).to_owned();
+    assert!(route.contains(&format!("@{TCP_EDGE};transport=tcp")), "{route}");
+    // It names us.
+    let (to_tag, more) = (tag(1, "a.1"), format!("Route: {route}\n"));
+    let bye = Ask { method: "BYE", to_tag: Some(&to_tag), more: &more, branch: "z9hG4bK-b", ..Ask::default() };
+    lab.from(TRUNK, &bye.text());
+    let (flow, bye) = lab.only();
+    assert_eq!((flow, bye.routes().count()), (tcp(1), 0));
+    let register = Ask { method: "REGISTER", uri: "sip:192.0.2.1;transport=tcp", host: "127.0.2.1", ..Ask::default() };
+    lab.by(
+        ConnectionId(1),
+        &register.text().replace("Contact: <sip:+15550199@127.0.2.1>", "Contact: <sip:a@127.0.0.1:5060>"),
+    );
+    let (_, register) = lab.only();
+    assert_eq!(header(&register, &HeaderName::Contact), format!("<sip:a@{TCP_EDGE};transport=tcp>"));
+}
+
+#[test]
 fn an_early_hang_up_says_nothing_against_an_address_and_a_long_silence_does() {
     for (wait, next) in [(1, "192.0.2.1:5060"), (4, "192.0.2.2:5060")] {
         let mut lab = lab();
