@@ -384,11 +384,13 @@ impl Proxy {
     }
 
     fn note_proof(&mut self, flow: Flow, tenant: &TenantId, dn: &Dn, now: Timestamp) {
-        self.note_phone(flow, tenant, dn, now);
-        if let Flow::Stream { connection } = flow
-            && let Some(peer) = self.connections.get(&connection)
-        {
-            self.outputs.push_back(Output::Proved { connection, phone: peer.phone.number() });
+        let phone = self.note_phone(flow, tenant, dn, now).number();
+        let is_told = match flow {
+            Flow::Stream { connection } => self.connections.contains_key(&connection),
+            Flow::Udp { remote, .. } => self.trunks.contains(remote.ip()),
+        };
+        if is_told {
+            self.outputs.push_back(Output::Proved { flow, phone });
         }
     }
 

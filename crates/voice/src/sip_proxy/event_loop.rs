@@ -350,7 +350,10 @@ impl EventLoop {
                 }
                 Output::UnknownSource { from, shown } => refusals::log_unknown(from, &shown),
                 Output::WrongPassword { from, dn } => info!(%from, dn = %Pii(dn.as_str()), "wrong password"),
-                Output::Proved { connection, phone } => self.tcp.prove(connection, ProvenOwner::Phone(phone)),
+                Output::Proved { flow: Flow::Stream { connection }, phone } => {
+                    self.tcp.prove(connection, ProvenOwner::Phone(phone));
+                }
+                Output::Proved { flow: Flow::Udp { remote, .. }, .. } => self.meters.note_phone(remote),
                 Output::Attempted { attempt, status } => self.reports.attempted(&attempt, status, now),
                 Output::NodeUp(node) => {
                     info!(owner = %node.owner, role = %node.role, "a node is live");
