@@ -45,6 +45,7 @@ mod hops;
 mod inbound_password;
 mod left_behind;
 mod lockout;
+mod lookups;
 mod members;
 mod moved;
 mod nodes;
@@ -82,12 +83,14 @@ use flow_token::PhoneMark;
 use generations::Generations;
 use hops::Shunned;
 use lockout::Lockout;
+use lookups::WaitingForCredentials;
 use moved::ReportedOwners;
 use nodes::Nodes;
 use overload::Overload;
 use sources::{RateVerdict, Sources};
 use trunk::carriers::{self, Carriers};
 use trunk::registered::RegisteredConnections;
+use trunk::registered_accounts::RegisteredAccounts;
 
 /// Decides whether a peer on the nodes' port is a node.
 pub trait NodeAuthority: Send {
@@ -141,12 +144,13 @@ pub struct Proxy {
     lacking_told: Timestamp,
     /// When the next sender that nobody knows may be reported.
     unknown_told: Timestamp,
-    lookups: usize,
+    waiting_for_credentials: WaitingForCredentials,
     /// Requests that wait for the name of the place that they go to.
     resolving: usize,
     shunned: Shunned,
     carriers: Carriers,
     registered: RegisteredConnections,
+    accounts: RegisteredAccounts,
     /// Requests that wait for their owner's restart, in order of arrival.
     waiting: VecDeque<u64>,
     /// The connection that could not be opened, while those are told who wait for it.
@@ -207,11 +211,12 @@ impl Proxy {
             emergency_numbers: HashSet::new(),
             lacking_told: Timestamp::from_millis(0),
             unknown_told: Timestamp::from_millis(0),
-            lookups: 0,
+            waiting_for_credentials: WaitingForCredentials::default(),
             resolving: 0,
             shunned: Shunned::default(),
             carriers: Carriers::default(),
             registered: RegisteredConnections::default(),
+            accounts: RegisteredAccounts::default(),
             waiting: VecDeque::new(),
             unopened: None,
             keep_alive_due: None,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use contracts::provisioning::networks::contains;
-use contracts::provisioning::{Object, ObjectKey, TenantObjects};
+use contracts::provisioning::{Object, ObjectKey, TenantObjects, Trunk};
 use infra::{ObjectChange, ProvisioningStore, Revision, StoreError};
 use model::TenantId;
 
@@ -117,46 +117,41 @@ pub async fn shared_sources(
         }
         let Some((_, other)) = store.load(&id).await? else { continue };
         for (trunk, theirs) in objects.trunks.iter().flat_map(|one| other.trunks.iter().map(move |two| (one, two))) {
-            for name in trunk.shared_certificate_names(theirs) {
-                shared.push(format!(
-                    "trunks.{}.certificate_names: {name} is also of trunk {} of tenant {id}: its calls come to one of the two tenants alone",
-                    trunk.name, theirs.name
-                ));
-            }
-            // Certificates tell them apart.
-            if !trunk.certificate_names.is_empty() && !theirs.certificate_names.is_empty() {
-                continue;
-            }
-            for (ours, their) in trunk.networks().flat_map(|one| theirs.networks().map(move |two| (one, two))) {
-                let place = || format!("trunks.{}.allow: {}/{}", trunk.name, ours.0, ours.1);
-                let of = || format!("trunk {} of tenant {id}", theirs.name);
-                if ours == their {
-                    shared.push(format!(
-                        "{} is also of {}: its calls come to one of the two tenants alone",
-                        place(),
-                        of()
-                    ));
-                } else if contains(ours, their) {
-                    shared.push(format!(
-                        "{} contains {}/{} of {}: calls from there come to that tenant",
-                        place(),
-                        their.0,
-                        their.1,
-                        of()
-                    ));
-                } else if contains(their, ours) {
-                    shared.push(format!(
-                        "{} lies in {}/{} of {}: calls from there come to this tenant",
-                        place(),
-                        their.0,
-                        their.1,
-                        of()
-                    ));
-                }
-            }
+            shared.extend(in_common(trunk, (&id, theirs)));
         }
     }
     Ok(shared)
+}
+
+/// What a trunk has in common with one of another tenant.
+fn in_common(trunk: &Trunk, (tenant, theirs): (&TenantId, &Trunk)) -> Vec<String> {
+    let mut shared = Vec::new();
+    let (ours, of) = (format!("trunks.{}", trunk.name), format!("trunk {} of tenant {tenant}", theirs.name));
+    if let Some((registrar, user)) = trunk.shared_account(theirs) {
+        shared.push(format!(
+            "{ours}.user: {user} is also registered with {registrar} by {of}: its calls come to the tenant whose password is taken there, and to one alone"
+        ));
+    }
+    for name in trunk.shared_certificate_names(theirs) {
+        shared.push(format!(
+            "{ours}.certificate_names: {name} is also of {of}: its calls come to one of the two tenants alone"
+        ));
+    }
+    // Certificates tell them apart.
+    if !trunk.certificate_names.is_empty() && !theirs.certificate_names.is_empty() {
+        return shared;
+    }
+    for (our, their) in trunk.networks().flat_map(|one| theirs.networks().map(move |two| (one, two))) {
+        let (place, network) = (format!("{ours}.allow: {}/{}", our.0, our.1), format!("{}/{}", their.0, their.1));
+        if our == their {
+            shared.push(format!("{place} is also of {of}: its calls come to one of the two tenants alone"));
+        } else if contains(our, their) {
+            shared.push(format!("{place} contains {network} of {of}: calls from there come to that tenant"));
+        } else if contains(their, our) {
+            shared.push(format!("{place} lies in {network} of {of}: calls from there come to this tenant"));
+        }
+    }
+    shared
 }
 
 /// Reads a stored tenant as files.
@@ -178,4 +173,35 @@ fn difference(from: Option<&TenantObjects>, to: &TenantObjects) -> Vec<ObjectCha
     let mut gone: Vec<_> = before.keys().filter(|key| !after.contains(key)).cloned().collect();
     gone.sort();
     put.chain(gone.into_iter().map(ObjectChange::Delete)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn registers(name: &str, contact: &str, user: &str) -> Trunk {
+        Trunk {
+            name: name.into(),
+            contact: Some(contact.into()),
+            user: Some(user.into()),
+            register: true,
+            ..Trunk::default()
+        }
+    }
+
+    #[test]
+    fn an_account_that_trunks_of_two_tenants_register_is_warned_of() {
+        let ours = registers("carrier", "sip.carrier.example;transport=tls", "line-1");
+        let other = TenantId::parse("aaa").unwrap();
+        let said = |theirs: &Trunk| in_common(&ours, (&other, theirs));
+        let same = registers("theirs", "sip.carrier.example:5061", "line-1");
+        assert_eq!(
+            said(&same),
+            [
+                "trunks.carrier.user: line-1 is also registered with sip.carrier.example by trunk theirs of tenant aaa: its calls come to the tenant whose password is taken there, and to one alone"
+            ]
+        );
+        assert!(said(&registers("theirs", "sip.carrier.example", "line-2")).is_empty());
+        assert!(said(&registers("theirs", "sip.other.example", "line-1")).is_empty());
+    }
 }

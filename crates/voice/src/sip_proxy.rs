@@ -8,9 +8,12 @@
 mod authority;
 mod certificates;
 mod clients;
+mod edges;
 mod event_loop;
 mod faults;
+mod held_tenants;
 mod inbox;
+mod known_credentials;
 mod message_trace;
 mod meters;
 mod metrics;
@@ -132,7 +135,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
     let listens = others.iter().map(|(_, at)| at.listen.to_string());
     let proxy_settings = ProxySettings {
         edge: udp_at.advertise.to_string(),
-        other_edges: others.iter().map(|(transport, at)| (*transport, at.advertise.to_string())).collect(),
+        other_edges: edges::of_others(&udp_at, &tcp_at, others),
         udp_listeners: vec![udp_at.listen],
         aliases: listens.chain([tcp_at.listen.to_string(), tcp_at.advertise.to_string()]).collect(),
         cluster: nodes_at.listen.to_string(),

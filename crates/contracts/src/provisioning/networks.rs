@@ -56,10 +56,29 @@ impl Trunk {
         self.certificate_names.iter().map(String::as_str).filter(is_theirs)
     }
 
+    /// The account that another trunk registers, too: with whom, without port and transport, and as whom.
+    pub fn shared_account<'a>(&'a self, other: &Self) -> Option<(&'a str, &'a str)> {
+        let (ours, their) = (self.account()?, other.account()?);
+        (ours.0.eq_ignore_ascii_case(their.0) && ours.1 == their.1).then_some(ours)
+    }
+
+    /// The host with which it registers, and as whom.
+    pub fn account(&self) -> Option<(&str, &str)> {
+        self.registers().map(|(contact, user)| (host_of(contact), user))
+    }
+
     /// The networks of its sources, each as its first address and prefix length, so that those that are equal compare equal.
     pub fn networks(&self) -> impl Iterator<Item = (IpAddr, u8)> {
         self.sources().filter_map(|text| network(&text))
     }
+}
+
+/// The name or address in a `contact`, without brackets.
+fn host_of(contact: &str) -> &str {
+    let place = contact.split_once(';').map_or(contact, |(place, _)| place);
+    let end = if place.starts_with('[') { ']' } else { ':' };
+    let host = place.split_once(end).map_or(place, |(host, _)| host);
+    host.trim_start_matches('[')
 }
 
 /// The address in a `contact`, with or without a port; none if it is a name.
@@ -114,6 +133,30 @@ mod tests {
         assert_eq!(certified.sources().count(), 0);
         let wrong: Vec<&str> = certified.wrong_certificate_names().collect();
         assert_eq!(wrong, ["*.carrier.example", "203.0.113.9", ""]);
+    }
+
+    #[test]
+    fn an_account_is_shared_by_whoever_registers_it_at_whichever_port() {
+        let registers = |contact: &str, user: &str| Trunk {
+            contact: Some(contact.into()),
+            user: Some(user.into()),
+            register: true,
+            ..Trunk::default()
+        };
+        let ours = registers("sip.carrier.example;transport=tls", "we");
+        assert_eq!(
+            ours.shared_account(&registers("SIP.carrier.example:5071", "we")),
+            Some(("sip.carrier.example", "we"))
+        );
+        for other in [
+            registers("sip.carrier.example", "you"),
+            registers("sip2.carrier.example", "we"),
+            Trunk { register: false, ..registers("sip.carrier.example", "we") },
+        ] {
+            assert_eq!(ours.shared_account(&other), None, "{other:?}");
+        }
+        assert_eq!(registers("[2001:db8::9]:5060", "we").account(), Some(("2001:db8::9", "we")));
+        assert_eq!(registers("203.0.113.9:5060;transport=tcp", "we").account(), Some(("203.0.113.9", "we")));
     }
 
     #[test]

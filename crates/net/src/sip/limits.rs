@@ -10,7 +10,8 @@ pub struct Limits {
     pub receive_buffer_bytes: usize,
     /// The most TCP connections at once, of each listener and of those that we open.
     pub connections: usize,
-    /// The most TCP connections at once of a listener from one address (IPv6: one /64) on which no phone has authenticated.
+    /// The most TCP connections at once of a listener from one address (IPv6: one /64) on which no phone has authenticated. Those that
+    /// we open ourselves are not counted by address.
     pub connections_per_source: usize,
     /// Bytes that wait for one slow peer before its connection is closed.
     pub write_queue_bytes: usize,

@@ -25,13 +25,16 @@ pub const TIME_TO_PROVE: Duration = Duration::from_secs(4);
 /// may register Contacts.
 pub const PROVEN_OF_PHONE_MAX: usize = 16;
 
-/// Who connects to a listener.
+/// Who is at the other end of connections that share their places.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Peers {
     /// Anybody.
     Strangers,
     /// Our own roles: their connections neither expire nor give way.
     Ours,
+    /// Those to whom we connect: as [`Self::Ours`], and one address may have as many as there are places. A carrier may be reached by as many names
+    /// as it has customers, and by each over a connection of its own.
+    Called,
 }
 
 /// What a connection of the edge has proved to belong to.
@@ -48,7 +51,7 @@ pub enum ProvenOwner {
 #[error("no place is left for a connection of this source")]
 pub struct NoPlace;
 
-/// The places of one listener.
+/// The places of one listener, or of all connections that we open.
 #[derive(Debug)]
 pub struct PlaceTable {
     peers: Peers,
@@ -92,7 +95,7 @@ impl PlaceTable {
         Self {
             peers,
             all_max: limits.connections,
-            of_source_max: limits.connections_per_source,
+            of_source_max: if peers == Peers::Called { limits.connections } else { limits.connections_per_source },
             held: HashMap::new(),
             strangers: HashMap::new(),
             crowds: BTreeSet::new(),

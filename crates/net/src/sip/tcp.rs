@@ -1,5 +1,6 @@
 //! Listeners and connections of one role, over TCP, TLS and WebSocket: limits, reuse (RFC 5923), and one event channel.
 
+mod accepting;
 mod forwarders;
 mod trust;
 
@@ -7,7 +8,6 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use runtime::PeerMeter;
@@ -80,6 +80,8 @@ pub struct TcpTable {
     limits: Limits,
     counters: Arc<Counters>,
     open: HashMap<ConnectionId, Open>,
+    /// How many of these there are by each transport.
+    counts: HashMap<Transport, usize>,
     by_remote: HashMap<SocketAddr, ConnectionId>,
     /// The places of each listener; `None`: those of connections that we opened. A crowd on one listener must not keep
     /// others out.
@@ -129,8 +131,6 @@ enum Raw {
 
 // Pending connections in the kernel, for a burst of reconnecting phones.
 const BACKLOG: i32 = 1_024;
-// Pause after accept() has failed (no file descriptors left).
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A message could not be handed to a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -159,8 +159,9 @@ impl TcpTable {
             limits,
             counters,
             open: HashMap::new(),
+            counts: HashMap::new(),
             by_remote: HashMap::new(),
-            places: HashMap::from([(None, PlaceTable::new(&limits, Peers::Ours))]),
+            places: HashMap::from([(None, PlaceTable::new(&limits, Peers::Called))]),
             listeners: Vec::new(),
             last_id: 0,
             meter_of,
@@ -212,7 +213,7 @@ impl TcpTable {
         let local = listener.local_addr()?;
         let id = ListenerId(self.listeners.len());
         self.places.insert(Some(id), PlaceTable::new(&self.limits, peers));
-        let task = tokio::spawn(accept(listener, id, self.sender.clone()));
+        let task = tokio::spawn(accepting::accept(listener, id, self.sender.clone()));
         self.listeners.push(Listener { local, transport, task });
         Ok((id, local))
     }
@@ -353,7 +354,7 @@ impl TcpTable {
 
     /// The number of connections by this transport that are up or being opened.
     pub fn count_of(&self, transport: Transport) -> usize {
-        self.open.keys().filter(|connection| connection.transport() == transport).count()
+        self.counts.get(&transport).copied().unwrap_or_default()
     }
 
     /// The number of connections.
@@ -457,13 +458,18 @@ impl TcpTable {
         let form = if id.transport().is_web_socket() { MessageForm::WebSocket } else { MessageForm::Stream };
         let carriage = Carriage { session, form };
         let writer = connection::spawn(origin, carriage, self.limits, counters, meter, self.sender.clone(), deliver);
-        self.open.insert(id, Open { writer, remote, listener });
+        if self.open.insert(id, Open { writer, remote, listener }).is_none() {
+            *self.counts.entry(id.transport()).or_default() += 1;
+        }
         self.by_remote.insert(remote, id);
         true
     }
 
     fn forget(&mut self, connection: ConnectionId) {
         let Some(open) = self.open.remove(&connection) else { return };
+        if let Some(count) = self.counts.get_mut(&connection.transport()) {
+            *count = count.saturating_sub(1);
+        }
         if self.by_remote.get(&open.remote) == Some(&connection) {
             self.by_remote.remove(&open.remote);
         }
@@ -481,18 +487,5 @@ impl TcpTable {
     fn places_of(&mut self, connection: ConnectionId) -> Option<&mut PlaceTable> {
         let listener = self.open.get(&connection)?.listener;
         self.places.get_mut(&listener)
-    }
-}
-
-async fn accept(listener: TcpListener, id: ListenerId, events: mpsc::Sender<Raw>) {
-    loop {
-        match listener.accept().await {
-            Ok((stream, remote)) => {
-                if events.send(Raw::Accepted(id, stream, remote)).await.is_err() {
-                    return;
-                }
-            }
-            Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
-        }
     }
 }

@@ -103,6 +103,17 @@ async fn a_flood_of_keep_alives_does_not_keep_the_loop() {
 }
 
 #[tokio::test]
+async fn connections_that_we_open_are_bounded_in_all_and_not_by_the_address_of_their_peer() {
+    let (_carrier, at) = table(Limits::default());
+    let (mut ours, _) = table(Limits { connections: 3, connections_per_source: 1, ..Limits::default() });
+    let opened = [(); 3].map(|()| ours.open(at, loopback()).unwrap());
+    assert_eq!(ours.open(at, loopback()), Err(SendError::TooMany));
+    assert_eq!((ours.count_of(Transport::Tcp), ours.count_of(Transport::Tls)), (3, 0));
+    ours.close(opened[0]);
+    assert_eq!(ours.count_of(Transport::Tcp), 2);
+}
+
+#[tokio::test]
 async fn a_flood_of_pings_is_not_answered_by_a_flood_of_pongs() {
     const PINGS: usize = 1_000;
     let counters = Arc::new(Counters::default());

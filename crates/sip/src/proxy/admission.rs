@@ -100,8 +100,8 @@ impl Proxy {
         }
         let stage = std::mem::replace(&mut held.stage, Stage::Answered { client_open: false });
         let (server, origin) = (held.server, held.origin);
-        self.lookups = self.lookups.saturating_sub(1);
-        let Stage::Lookup { message, from } = stage else { return };
+        let Stage::Lookup { message, from, by_trunk } = stage else { return };
+        self.end_lookup(by_trunk);
         // If it goes on, it is held again under a new number; otherwise it ends with its answer.
         self.exchanges.remove(lookup);
         self.layer.own(server, 0);
@@ -126,7 +126,7 @@ impl Proxy {
             }
             Ok(source) => {
                 if let (Source::Trunk { .. }, Some(from)) = (&source, from) {
-                    self.call_number_of_account(&mut message, self.sender(origin.flow(), from.ip()));
+                    self.call_number_of_account(&mut message, self.sender(origin.flow(), from.ip()), now);
                 }
                 let invite = message.method() == Method::Invite;
                 let attempt = invite.then(|| source.attempt(&message, now));
@@ -153,7 +153,7 @@ impl Proxy {
     ) -> Result<Source, Answer> {
         let register = message.method() == Method::Register;
         let at_trunk = remote.filter(|_| may_be_trunks(origin.flow()));
-        let trunk = at_trunk.and_then(|r| self.trunk_of_call(message, self.sender(origin.flow(), r.ip())));
+        let trunk = at_trunk.and_then(|r| self.trunk_of_call(message, self.sender(origin.flow(), r.ip()), now));
         let trunk = trunk.filter(|_| !register).cloned();
         let phone = match credentials {
             Credentials::Phone(phone) => Ok(phone),
@@ -426,11 +426,13 @@ impl Proxy {
     }
 
     fn note_proof(&mut self, flow: Flow, tenant: &TenantId, dn: &Dn, now: Timestamp) {
-        self.note_phone(flow, tenant, dn, now);
-        if let Flow::Stream { connection } = flow
-            && let Some(peer) = self.connections.get(&connection)
-        {
-            self.outputs.push_back(Output::Proved { connection, phone: peer.phone.number() });
+        let phone = self.note_phone(flow, tenant, dn, now).number();
+        let is_told = match flow {
+            Flow::Stream { connection } => self.connections.contains_key(&connection),
+            Flow::Udp { remote, .. } => self.trunks.contains(remote.ip()),
+        };
+        if is_told {
+            self.outputs.push_back(Output::Proved { flow, phone });
         }
     }
 

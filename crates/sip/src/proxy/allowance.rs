@@ -143,6 +143,7 @@ impl Proxy {
     pub(super) fn is_known(&mut self, message: &Message, flow: Flow, source: IpAddr, now: Timestamp) -> bool {
         let per_s = self.requests_per_s(flow, source);
         let known = if self.layer.knows(message, now) {
+            let per_s = if message.is_request() { per_s } else { self.answers_per_s(flow, source) };
             take(&mut self.allowance.sources.entry(block(source)).transactions_full, per_s, now)
         } else if message.is_request() {
             self.allowance.of_flow(arrival::way_back(message, flow), per_s, now)

@@ -32,23 +32,34 @@ impl Proxy {
     }
 
     fn rate_of(&self, flow: Flow, source: IpAddr) -> Rate {
-        // Answers to our requests come from the address of a trunk whose requests need a certificate, too.
-        let is_trunks = || self.trunks.contains(source) || self.trunks.has_proved(self.sender(flow, source));
+        // Of those in the network of a trunk that needs a certificate, who has not shown it is anybody.
+        let is_trunks = || self.trunks.knows_by_address(source) || self.trunks.has_proved(self.sender(flow, source));
         if may_be_trunks(flow) && is_trunks() { Rate::Trunk } else { Rate::Anybody }
     }
 
     /// The request rate allowed to a source, per second.
     pub(super) fn requests_per_s(&self, flow: Flow, source: IpAddr) -> u32 {
-        match self.rate_of(flow, source) {
+        self.per_s(self.rate_of(flow, source))
+    }
+
+    /// The rate of answers to requests of ours that is allowed to a source, per second. Nobody else guesses their branch, so that in the network
+    /// of a trunk they are its carrier's, which shows its certificate with its own requests alone.
+    pub(super) fn answers_per_s(&self, flow: Flow, source: IpAddr) -> u32 {
+        let is_trunks = may_be_trunks(flow) && self.trunks.contains(source);
+        self.per_s(if is_trunks { Rate::Trunk } else { self.rate_of(flow, source) })
+    }
+
+    const fn per_s(&self, rate: Rate) -> u32 {
+        match rate {
             Rate::Anybody => self.settings.limits.source_requests_per_s,
             Rate::Trunk => self.settings.limits.trunk_requests_per_s,
         }
     }
 
-    fn may_come_by_trunk(&self, request: &Message, flow: Flow, address: IpAddr) -> bool {
+    fn may_come_by_trunk(&self, request: &Message, (flow, address): (Flow, IpAddr), now: Timestamp) -> bool {
         let sender = self.sender(flow, address);
         // A trunk of a wider network may take calls to its account alone.
-        let by_account = || self.trunks.contains(address) && self.trunk_of_call(request, sender).is_some();
+        let by_account = || self.trunks.contains(address) && self.trunk_of_call(request, sender, now).is_some();
         may_be_trunks(flow) && (self.trunks.of_sender(sender).next().is_some() || by_account())
     }
 
@@ -185,7 +196,7 @@ impl Proxy {
                 Method::Bye | Method::Info | Method::Update | Method::Prack | Method::Register
             )
             && !self.shows_nonce(request, HeaderName::ProxyAuthorization, remote, now)
-            && !self.may_come_by_trunk(request, flow, remote.ip())
+            && !self.may_come_by_trunk(request, (flow, remote.ip()), now)
     }
 
     /// Whether an edge request names a transaction of a node. As a repeat it would divert the node's responses, as a CANCEL it would

@@ -164,8 +164,8 @@ impl Proxy {
         self.trunks.certified(sender).any(|certified| Arc::ptr_eq(certified, trunk))
     }
 
-    /// Records that a phone has authenticated on this flow.
-    pub(super) fn note_phone(&mut self, flow: Flow, tenant: &TenantId, dn: &Dn, now: Timestamp) {
+    /// Records that a phone has authenticated on this flow; returns its mark.
+    pub(super) fn note_phone(&mut self, flow: Flow, tenant: &TenantId, dn: &Dn, now: Timestamp) -> PhoneMark {
         let phone = PhoneMark::of(tenant, dn, &self.seal);
         self.allowance.proved(flow, phone, now);
         if let Flow::Stream { connection } = flow
@@ -173,6 +173,7 @@ impl Proxy {
         {
             peer.phone = phone;
         }
+        phone
     }
 
     /// Records that a trunk has called on this flow that has shown its certificate: once the connection is gone, its calls go on by

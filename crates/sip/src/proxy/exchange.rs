@@ -77,6 +77,8 @@ pub(super) enum Stage {
         message: Box<Message>,
         /// The source address: its connection may have closed before the lookup is answered.
         from: Option<SocketAddr>,
+        /// Whether the request may come by a trunk.
+        by_trunk: bool,
     },
     /// The name of the place that it goes to is being resolved.
     Resolving {

@@ -289,6 +289,7 @@ impl Proxy {
             Stage::Forwarded { .. } if held.cancelled != Cancelled::Sent => {
                 held.cancelled = Cancelled::Wanted;
                 self.pass_cancel(id, now);
+                self.cancel_left(id, now);
             }
             Stage::Waiting { .. } => self.waited_in_vain(id, now),
             Stage::Lookup { .. } => self.looked_up_in_vain(id, now),
@@ -304,13 +305,12 @@ impl Proxy {
 
     /// The user's credentials did not arrive in time.
     fn looked_up_in_vain(&mut self, id: u64, now: Timestamp) {
-        self.lookups = self.lookups.saturating_sub(1);
         self.counts.lookups_late += 1;
         let Some(held) = self.exchanges.remove(id) else { return };
         self.layer.own(held.server, 0);
-        if let Stage::Lookup { message: request, .. } = held.stage
-            && held.server != ServerId::NONE
-        {
+        let Stage::Lookup { message: request, by_trunk, .. } = held.stage else { return };
+        self.end_lookup(by_trunk);
+        if held.server != ServerId::NONE {
             self.answer(held.server, &request, &Answer::unavailable(), now);
         }
     }

@@ -25,7 +25,7 @@ pub const INSTANCE: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Inst
 pub const FLOW: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Flow"));
 /// In an OPTIONS of a proxy to a node that has registered by a connection: the number of that connection, which has closed.
 pub const FLOW_CLOSED: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Flow-Closed"));
-/// Towards nodes: the tenant of a message from the edge.
+/// Towards nodes: the tenant of a message from the edge. From a node, in a REGISTER to a carrier: whose account it is.
 pub const TENANT: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Tenant"));
 /// Towards nodes: `phone;dn=<dn>` or `trunk;name=<trunk>`.
 pub const SOURCE: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Source"));

@@ -312,7 +312,7 @@ impl Proxy {
             return self.end_trial(id, now);
         }
         match left {
-            Some(left) => self.leave_behind(id, left),
+            Some(left) => self.leave_behind(id, left, now),
             None => drop(self.layer.abandon(client)),
         }
     }

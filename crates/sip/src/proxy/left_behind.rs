@@ -1,6 +1,6 @@
 //! A late response from an address the INVITE has already failed over from, since that said nothing in time. A carrier that has got the
-//! INVITE twice takes the first, and refuses the second with 482 (RFC 3261 §8.2.2.2): whichever says something first has the call, and the
-//! other one is cancelled as soon as it rings (§16.7 step 10).
+//! INVITE twice takes the first, and refuses the second with 482 (RFC 3261 §8.2.2.2): whichever rings or answers first has the call, and the
+//! other one is cancelled as soon as it may be (§16.7 step 10). A 100 decides nothing: it tells of the next hop alone (§16.7 step 5).
 
 use model::Timestamp;
 
@@ -18,17 +18,20 @@ impl Proxy {
         let held = self.exchanges.get(id).filter(|held| held.invite)?;
         let Stage::Forwarded { client, target: Target::Edge(flow), .. } = held.stage else { return None };
         let hop = held.hops.as_ref().and_then(|hops| hops.current);
-        let recorded = held.recorded.clone();
-        Some(Box::new(LeftBehind { client, flow, hop, recorded, is_given_up: false }))
+        let (recorded, responses) = (held.recorded.clone(), held.responses);
+        Some(Box::new(LeftBehind { client, flow, hop, recorded, responses, is_given_up: false }))
     }
 
-    /// Keeps the place that an INVITE has left; one that it had left before is forgotten.
-    pub(super) fn leave_behind(&mut self, id: u64, left: Box<LeftBehind>) {
+    /// Keeps the place that an INVITE has left; one that it had left before is cancelled and forgotten.
+    pub(super) fn leave_behind(&mut self, id: u64, left: Box<LeftBehind>, now: Timestamp) {
         let forgotten = match self.exchanges.get_mut(id) {
             Some(held) => held.left.replace(left),
             None => Some(left),
         };
         if let Some(forgotten) = forgotten {
+            if !forgotten.is_given_up {
+                self.layer.cancel(forgotten.client, &[], now);
+            }
             self.layer.abandon(forgotten.client);
         }
     }
@@ -52,22 +55,22 @@ impl Proxy {
         now: Timestamp,
     ) -> Option<Message> {
         let status = message.status()?;
-        let left = self.exchanges.get(id).and_then(|held| held.left.as_ref());
-        if left.is_none_or(|left| left.client != client) {
-            return Some(message);
-        }
+        let left = self.exchanges.get_mut(id).and_then(|held| held.left.as_mut());
+        let Some(left) = left.filter(|left| left.client == client) else { return Some(message) };
+        left.responses = left.responses.saturating_add(1);
         if status.is_final() && !status.is_success() {
-            self.give_up_left(id);
+            left.is_given_up = true;
             return None;
         }
-        let is_first = self.exchanges.get(id).is_some_and(|held| held.responses == 0);
-        if is_first && let Some(left) = self.return_to_left(id, now) {
-            self.leave_behind(id, left);
+        if status != StatusCode::TRYING
+            && let Some(left) = self.return_to_left(id, now)
+        {
+            self.leave_behind(id, left, now);
             return Some(message);
         }
         if status.is_success() {
             self.stray_response(message, flow, now);
-        } else if status != StatusCode::TRYING || !self.may_return(id) {
+        } else if !self.may_return(id) {
             self.cancel_left(id, now);
         }
         None
@@ -82,16 +85,15 @@ impl Proxy {
         self.exchanges.get(id).is_some_and(is_open)
     }
 
-    /// The place that the INVITE has left has refused it.
-    fn give_up_left(&mut self, id: u64) {
-        if let Some(left) = self.exchanges.get_mut(id).and_then(|held| held.left.as_mut()) {
-            left.is_given_up = true;
-        }
-    }
-
     /// The place where the INVITE is has got it by another way already, as it says: it waits for the answer by the way that it has left.
     pub(super) fn is_merged_with_left(&mut self, id: u64, status: StatusCode, now: Timestamp) -> bool {
         status == StatusCode::LOOP_DETECTED && self.return_to_left(id, now).is_some()
+    }
+
+    /// Nothing more comes from the place where the INVITE is: where that which it has left has said 100, the call goes on there.
+    pub(super) fn falls_back_to_left(&mut self, id: u64, now: Timestamp) -> bool {
+        let left = self.exchanges.get(id).and_then(|held| held.left.as_ref());
+        left.is_some_and(|left| left.responses > 0) && self.return_to_left(id, now).is_some()
     }
 
     /// The INVITE is again at the place that it has left, unless it rings where it is; returns that.
@@ -103,7 +105,7 @@ impl Proxy {
         let is_wanted = held.cancelled == Cancelled::No;
         let mut left = held.left.take_if(|left| is_wanted && !left.is_given_up)?;
         held.stage = Stage::Forwarded { client: left.client, target: Target::Edge(left.flow), progressed: false };
-        held.responses = 0;
+        std::mem::swap(&mut held.responses, &mut left.responses);
         (left.client, left.flow) = (client, flow);
         std::mem::swap(&mut held.recorded, &mut left.recorded);
         if let Some(hops) = &mut held.hops {

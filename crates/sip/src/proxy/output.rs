@@ -6,7 +6,7 @@ use std::sync::Arc;
 use model::{Dn, Owner, TenantId};
 
 use super::{Announcement, Attempt, Lacking, Trunk};
-use crate::flow::{ConnectionId, Transmit};
+use crate::flow::{ConnectionId, Flow, Transmit};
 use crate::next_hop::{Hop, UriHop};
 use crate::status::StatusCode;
 
@@ -96,10 +96,10 @@ pub enum Output {
         /// Names in the certificate that it has shown.
         shown: Vec<Box<str>>,
     },
-    /// A phone has authenticated on a connection of the edge.
+    /// A phone has authenticated, on a connection of the edge or by a datagram from the address of a trunk.
     Proved {
-        /// Which connection.
-        connection: ConnectionId,
+        /// By which flow.
+        flow: Flow,
         /// The phone, by a number under the installation's key.
         phone: u64,
     },

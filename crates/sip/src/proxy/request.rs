@@ -8,7 +8,7 @@ use super::branch::{branch_loop_mark, loop_mark};
 use super::exchange::{Cancelled, Exchange, Origin, Stage, Target};
 use super::nodes::OWNERS;
 use super::record_route::recorded;
-use super::settings::{HOPS_MAX, LOOKUP_TIME, PATHS_MAX, REASON_BYTES_MAX, REASONS_MAX, ROUTES_MAX};
+use super::settings::{HOPS_MAX, PATHS_MAX, REASON_BYTES_MAX, REASONS_MAX, ROUTES_MAX};
 use super::target::{Destination, Onward};
 use super::{Attempt, Output, Proxy, Side, headers, rendezvous, sips};
 use crate::agent::{ALLOW, SDP, SUPPORTED};
@@ -161,47 +161,34 @@ impl Proxy {
         }
         self.undo_strict_routing(&mut message);
         self.take_own_routes(&mut message);
-        let (user, host) = user_of(&message);
-        let from = self.remote_of(Origin::Edge(flow));
-        if user.is_empty() {
+        let origin = Origin::Edge(flow);
+        if user_of(&message).0.is_empty() {
             let answer = match message.method() {
                 Method::Register => Answer::new(StatusCode::FORBIDDEN),
-                _ => self.refuse_unknown((flow, from), now),
+                _ => self.refuse_unknown((flow, self.remote_of(origin)), now),
             };
             return self.answer_stranger(flow, &message, &answer);
         }
-        if self.lookups >= self.settings.limits.lookups || self.exchanges.is_full() {
+        if !self.may_look_up(false) || self.exchanges.is_full() {
             self.counts.overloads += 1;
             return self.answer_stranger(flow, &message, &Answer::unavailable());
         }
-        let stage = Stage::Lookup { message: Box::new(message), from };
-        let held = self.hold(ServerId::NONE, false, Origin::Edge(flow), stage, Bytes::new());
-        let Some(lookup) = held else { return };
-        self.wake(lookup, now + LOOKUP_TIME);
-        self.lookups += 1;
-        self.outputs.push_back(Output::NeedCredentials { lookup, user, host, among: Vec::new() });
+        self.wait_for_credentials((ServerId::NONE, false), message, origin, Vec::new(), now);
     }
 
     /// Requests the credentials of the user named in the request; [`Self::resume`] goes on.
     fn look_up(&mut self, server: ServerId, message: Message, origin: Origin, now: Timestamp) {
-        let (user, host) = user_of(&message);
-        if user.is_empty() {
+        if user_of(&message).0.is_empty() {
             let unknown = super::Credentials::Unknown { realm: None };
             return self.admit_new(server, message, (origin, self.remote_of(origin)), unknown, now);
         }
-        if self.lookups >= self.settings.limits.lookups {
+        let among = self.tenants_of(&message, origin);
+        if !self.may_look_up(!among.is_empty()) {
             self.counts.overloads += 1;
             return self.answer(server, &message, &Answer::unavailable(), now);
         }
         let invite = message.method() == Method::Invite;
-        let among = self.tenants_of(&message, origin);
-        let stage = Stage::Lookup { message: Box::new(message), from: self.remote_of(origin) };
-        let Some(lookup) = self.hold(server, invite, origin, stage, Bytes::new()) else {
-            return;
-        };
-        self.wake(lookup, now + LOOKUP_TIME);
-        self.lookups += 1;
-        self.outputs.push_back(Output::NeedCredentials { lookup, user, host, among });
+        self.wait_for_credentials((server, invite), message, origin, among, now);
     }
 
     // === from a node ===
@@ -312,8 +299,8 @@ impl Proxy {
             Stage::Lookup { .. } => {
                 let stage = std::mem::replace(&mut held.stage, Stage::Answered { client_open: false });
                 let server = held.server;
-                self.lookups = self.lookups.saturating_sub(1);
-                if let Stage::Lookup { message: invite, .. } = stage {
+                if let Stage::Lookup { message: invite, by_trunk, .. } = stage {
+                    self.end_lookup(by_trunk);
                     self.answer(server, &invite, &Answer::new(StatusCode::REQUEST_TERMINATED), now);
                 }
             }
@@ -436,7 +423,7 @@ fn phone_key(message: &Message, flow: Flow) -> u64 {
 }
 
 /// User and host of the claimed sender of an edge request: To of a REGISTER, else From.
-fn user_of(message: &Message) -> (String, String) {
+pub(super) fn user_of(message: &Message) -> (String, String) {
     let claimed = if message.method() == Method::Register { message.to() } else { message.from() };
     let uri = claimed.ok().and_then(|c| Uri::parse(c.raw_uri()).ok());
     let user = uri.and_then(|u| u.user()).map(|u| escape::unescape(u).into_owned()).unwrap_or_default();

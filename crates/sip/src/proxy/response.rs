@@ -49,6 +49,10 @@ impl Proxy {
         if node.is_none() && (self.is_merged_with_left(id, status, now) || self.goes_on(id, status, now)) {
             return;
         }
+        if status != StatusCode::TRYING {
+            // It is decided where the call is.
+            self.cancel_left(id, now);
+        }
         let Some(held) = self.exchanges.get_mut(id) else { return };
         let (server, origin, invite, cancelled) = (held.server, held.origin, held.invite, held.cancelled);
         let registered = registered_by(held, &message);
@@ -220,6 +224,7 @@ impl Proxy {
         if let Some(client) = open {
             self.pass_cancel_to(id, client, now);
         }
+        self.cancel_left(id, now);
         self.attempt_over(id, StatusCode::OK);
     }
 
@@ -243,6 +248,9 @@ impl Proxy {
             return;
         }
         self.shun_hop(id, now);
+        if self.falls_back_to_left(id, now) {
+            return;
+        }
         self.note_unreached(id, failure, now);
         if self.try_next_hop(id, NextHop::Unanswered, now) {
             return;
@@ -320,7 +328,7 @@ impl Proxy {
             Stage::Answered { .. } if held.left.is_some() => return,
             Stage::Answered { client_open: false } | Stage::Waiting { .. } => {}
             // The answer is no longer needed.
-            Stage::Lookup { .. } => self.lookups = self.lookups.saturating_sub(1),
+            Stage::Lookup { by_trunk, .. } => self.end_lookup(by_trunk),
             _ => return,
         }
         self.exchanges.remove(id);

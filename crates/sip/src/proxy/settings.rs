@@ -52,8 +52,10 @@ pub struct Limits {
     pub wrong_passwords_free: u8,
     /// The longest wait of a number at a source for its wrong passwords.
     pub wrong_password_wait_max: Duration,
-    /// The most requests that wait for credentials at once.
+    /// The most requests that wait for credentials at once, and the most that wait for a name.
     pub lookups: usize,
+    /// The most requests beside these that may come by a trunk and wait for credentials: whoever else comes takes no place of a carrier's calls.
+    pub trunk_lookups: usize,
     /// The most nodes at once.
     pub nodes: usize,
 }
@@ -67,6 +69,7 @@ impl Default for Limits {
             wrong_passwords_free: 5,
             wrong_password_wait_max: Duration::from_secs(64),
             lookups: 4_096,
+            trunk_lookups: 1_024,
             nodes: 256,
         }
     }

@@ -35,6 +35,8 @@ pub(super) struct LeftBehind {
     pub(super) hop: Option<(Hop, Timestamp)>,
     /// Our Record-Route in that INVITE.
     pub(super) recorded: Option<Box<str>>,
+    /// The number of responses from there.
+    pub(super) responses: u16,
     /// Whether the INVITE does not go back there: it was cancelled there, or has failed.
     pub(super) is_given_up: bool,
 }

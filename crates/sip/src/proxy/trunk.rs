@@ -4,4 +4,5 @@ pub(super) mod account;
 pub(super) mod carriers;
 pub(super) mod outbound;
 pub(super) mod registered;
+pub(super) mod registered_accounts;
 pub(super) mod sender;

@@ -280,6 +280,7 @@ impl Carriers {
             held.asked = self.numbers;
             self.touched.insert(number);
             let branch = format!("z9hG4bK{:016x}{:016x}", self.draws.next_u64(), self.draws.next_u64());
+            message.set(&headers::TENANT, &held.tenant);
             message.push_front(&HeaderName::Via, format_args!("SIP/2.0/TCP {};branch={branch}", self.sent_by));
             return Some(CarrierRequest { number: self.numbers, link, branch, message });
         }

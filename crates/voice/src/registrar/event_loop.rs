@@ -17,7 +17,7 @@ use tracing::{info, warn};
 
 use super::carriers::{CarrierRequest, Carriers, RouteToStore};
 use super::expiry::Expiry;
-use super::handler::{Asked, Handler};
+use super::handler::{Asked, Handler, RegisterBatch};
 use super::metrics::Metrics;
 use super::trunks::Trunks;
 use crate::service_routes;
@@ -48,7 +48,7 @@ pub(super) struct EventLoop {
     /// When the role began to drain.
     draining: Option<Timestamp>,
     metrics: Metrics,
-    under_way: FuturesUnordered<BoxFuture<'static, Vec<(ServerId, Message)>>>,
+    under_way: FuturesUnordered<BoxFuture<'static, RegisterBatch>>,
     /// REGISTERs in `under_way`.
     at_once: usize,
     /// Ways of carriers that are being stored: the number of the registration, and whether it was done.
@@ -98,7 +98,7 @@ impl EventLoop {
             let sleep = due.map_or(SLEEP_MAX, |due| due.since(now)).min(SLEEP_MAX);
             tokio::select! {
                 event = self.links.next() => self.take(event),
-                Some(answers) = self.under_way.next() => self.answer(answers),
+                Some(batch) = self.under_way.next() => self.answer(batch),
                 Some((number, is_stored)) = self.storing.next() => self.stored(number, is_stored),
                 _ = scan.tick() => self.expiry.scan(),
                 () = self.expiry.next(|| self.ctx.clock.now()) => {}
@@ -188,15 +188,19 @@ impl EventLoop {
             self.at_once += taken.len();
             self.under_way.push(Box::pin(async move { handler.register(taken).await }));
         }
-        while let Some(Some(answers)) = self.under_way.next().now_or_never() {
-            self.answer(answers);
+        while let Some(Some(batch)) = self.under_way.next().now_or_never() {
+            self.answer(batch);
         }
     }
 
-    fn answer(&mut self, answers: Vec<(ServerId, Message)>) {
+    fn answer(&mut self, RegisterBatch { answers, behind }: RegisterBatch) {
         self.at_once = self.at_once.saturating_sub(answers.len());
         for (server, answer) in &answers {
             self.respond(*server, answer);
+        }
+        for asked in behind.into_values() {
+            let handler = self.handler.clone();
+            self.under_way.push(Box::pin(async move { handler.again(asked).await }));
         }
     }
 

@@ -1,9 +1,9 @@
 //! What a REGISTER, and the passing of time, change in the bindings of a DN.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use contracts::json::rfc3339;
-use infra::{Binding, Registration, RegistrationWrite, RegistrationWritten, StoreError, Stores};
+use infra::{Binding, Refusal, Registration, RegistrationWrite, RegistrationWritten, StoreError, Stores};
 use model::plan::Contact;
 use model::{Dn, Event, EventId, EventName, Seq, Stamped, Subject, TenantId, Timestamp, Token};
 use serde_json::{Value as Json, json};
@@ -23,7 +23,7 @@ pub(super) const TOPIC: &str = contracts::reporting::REGISTRATIONS;
 const ATTEMPTS_MAX: usize = 5;
 /// The token of registration events. A DN's record has its own counter, whichever registrar writes it.
 const TOKEN: Token = Token(1);
-/// Seconds after which a phone may try again when the store is away.
+/// Seconds after which a phone may try again when the store is away, or has no room.
 const RETRY_AFTER: u32 = 5;
 
 /// A REGISTER to process.
@@ -34,6 +34,16 @@ pub(super) struct Asked {
     pub request: Message,
     /// The To tag of the answer.
     pub to_tag: String,
+}
+
+/// What has become of REGISTERs that came together.
+#[derive(Default)]
+pub(super) struct RegisterBatch {
+    /// The answers that are known.
+    pub answers: Vec<(ServerId, Message)>,
+    /// Those that have to be handled again, by their phones, in order of arrival: another REGISTER of the same phone was written first. None of
+    /// the others waits for them.
+    pub behind: HashMap<(TenantId, Dn), Vec<Asked>>,
 }
 
 /// A REGISTER's change to the bindings of its DN, to be stored.
@@ -89,7 +99,7 @@ impl Handler {
     }
 
     /// Answers REGISTERs that came together: with one read for each and one write for all of them.
-    pub async fn register(&self, asked: Vec<Asked>) -> Vec<(ServerId, Message)> {
+    pub async fn register(&self, asked: Vec<Asked>) -> RegisterBatch {
         let now = self.stores.clock.now();
         let (mut answers, mut changes) = (Vec::with_capacity(asked.len()), Vec::with_capacity(asked.len()));
         for decided in self.decide(&asked, now).await {
@@ -104,21 +114,52 @@ impl Handler {
             });
         }
         let mut written = self.write(changes, now).await.map(Vec::into_iter);
-        let mut whole = Vec::with_capacity(asked.len());
-        for (one, ready) in asked.iter().zip(answers) {
+        let mut batch = RegisterBatch::default();
+        for (one, ready) in asked.into_iter().zip(answers) {
             let answer = match ready {
-                Ready::Now(answer) => answer,
+                Ready::Now(answer) => Some(answer),
                 Ready::Written(answer) => match written.as_mut().map(Iterator::next) {
-                    Ok(Some(true)) => Ok(answer),
-                    // Another registrar wrote first.
-                    Ok(_) => self.again(one, now).await,
-                    Err(error) => Err(StoreError::Unavailable { reason: error.to_string() }),
+                    Ok(written) => self.after_write(&one, written, answer).map(Ok),
+                    Err(error) => Some(Err(StoreError::Unavailable { reason: error.to_string() })),
                 },
-                Ready::Behind => self.again(one, now).await,
+                Ready::Behind => None,
             };
-            whole.push((one.server, self.counted(one, answer)));
+            let phone = if answer.is_none() { address_of_record(&one.request) } else { None };
+            match phone {
+                Some(phone) => batch.behind.entry(phone).or_default().push(one),
+                None => {
+                    let answer = answer.unwrap_or_else(|| Ok(self.refused(&one)));
+                    batch.answers.push((one.server, self.counted(&one, answer)));
+                }
+            }
         }
-        whole
+        batch
+    }
+
+    /// Handles REGISTERs of one phone one after the other, and repeats each while another registrar writes first.
+    pub async fn again(&self, asked: Vec<Asked>) -> RegisterBatch {
+        let now = self.stores.clock.now();
+        let mut batch = RegisterBatch::default();
+        for one in asked {
+            let answer = self.again_one(&one, now).await;
+            batch.answers.push((one.server, self.counted(&one, answer)));
+        }
+        batch
+    }
+
+    /// The answer to a REGISTER whose change was written, or is not by the store's own decision; `None` if another registrar wrote first.
+    fn after_write(&self, one: &Asked, written: Option<RegistrationWritten>, answer: Message) -> Option<Message> {
+        match written {
+            Some(RegistrationWritten::Done(_)) => Some(answer),
+            Some(RegistrationWritten::Refused(refusal)) => Some(self.refused_by_store(one, &refusal)),
+            Some(RegistrationWritten::Conflict(_)) | None => None,
+        }
+    }
+
+    /// A further attempt would be refused, too.
+    fn refused_by_store(&self, one: &Asked, refusal: &Refusal) -> Message {
+        warn!(%refusal, "the store refuses a registration");
+        unavailable(&one.request, &one.to_tag)
     }
 
     fn counted(&self, one: &Asked, answer: infra::Result<Message>) -> Message {
@@ -170,8 +211,7 @@ impl Handler {
         Message::response_to(&one.request, StatusCode::FORBIDDEN).to_tag(&one.to_tag).build()
     }
 
-    /// Handles one REGISTER by itself, and repeats that while another registrar writes first.
-    async fn again(&self, one: &Asked, now: Timestamp) -> infra::Result<Message> {
+    async fn again_one(&self, one: &Asked, now: Timestamp) -> infra::Result<Message> {
         let Some((tenant, dn)) = address_of_record(&one.request) else { return Ok(self.refused(one)) };
         for _ in 0..ATTEMPTS_MAX {
             let known = self.stores.registrations.load(&tenant, &dn).await?;
@@ -180,30 +220,30 @@ impl Handler {
                 Decided::Change(change, answer) => (change, answer),
                 Decided::Behind => continue,
             };
-            if self.write(vec![change], now).await?.first() == Some(&true) {
+            let written = self.write(vec![change], now).await?.pop();
+            if let Some(answer) = self.after_write(one, written, answer) {
                 return Ok(answer);
             }
         }
         Ok(unavailable(&one.request, &one.to_tag))
     }
 
-    /// Writes the new bindings of some DNs; `false` where another registrar wrote first.
-    async fn write(&self, changes: Vec<Change>, now: Timestamp) -> infra::Result<Vec<bool>> {
+    /// Writes the new bindings of some DNs.
+    async fn write(&self, changes: Vec<Change>, now: Timestamp) -> infra::Result<Vec<RegistrationWritten>> {
         if changes.is_empty() {
             return Ok(Vec::new());
         }
         let (writes, told): (Vec<_>, Vec<_>) = changes.into_iter().map(|change| (change.write, change.told)).unzip();
         let written = self.stores.registrations.commit(writes).await?;
-        let written = written.iter().map(|written| matches!(written, RegistrationWritten::Done(_)));
-        let done: Vec<bool> = written.chain(std::iter::repeat(false)).take(told.len()).collect();
-        for (told, done) in told.into_iter().zip(&done) {
-            match told {
-                _ if !done => self.metrics.write_conflicted(),
-                Some(told) => self.tell(told, now),
-                None => {}
+        for (told, written) in told.into_iter().zip(&written) {
+            match (written, told) {
+                (RegistrationWritten::Done(_), Some(told)) => self.tell(told, now),
+                (RegistrationWritten::Done(_), None) => {}
+                (RegistrationWritten::Conflict(_), _) => self.metrics.write_conflicted(),
+                (RegistrationWritten::Refused(_), _) => self.metrics.write_refused(),
             }
         }
-        Ok(done)
+        Ok(written)
     }
 
     /// Reports a change to the log and to the reporting log.
@@ -236,33 +276,41 @@ impl Handler {
                 Err(error) => faults.push(fault(one, error)?),
             }
         }
-        match self.end_all(changes, now).await {
+        match self.end_all(&named, changes, now).await {
             Err(StoreError::Unavailable { reason }) => return Err(StoreError::Unavailable { reason }),
             // One of them is refused: single writes find out which.
             Err(_) => {
                 for one in named {
-                    if let Err(error) = self.end_one(one, now).await {
-                        faults.push(fault(one, error)?);
+                    match self.end_one(one, now).await {
+                        Ok(refused) => faults.extend(refused),
+                        Err(error) => faults.push(fault(one, error)?),
                     }
                 }
             }
-            Ok(()) => {}
+            Ok(refused) => faults.extend(refused),
         }
         Ok(faults)
     }
 
-    async fn end_one(&self, one: &(TenantId, Dn), now: Timestamp) -> infra::Result<()> {
+    async fn end_one(&self, one: &(TenantId, Dn), now: Timestamp) -> infra::Result<Vec<Fault>> {
         let known = self.stores.registrations.load(&one.0, &one.1).await?;
-        self.end_all(vec![ended(one, known, now)], now).await
+        self.end_all(&[one], vec![ended(one, known, now)], now).await
     }
 
-    /// Writes the ends. A conflict means that the phone is registering at the same time: the next scan checks it again.
-    async fn end_all(&self, changes: Vec<Change>, now: Timestamp) -> infra::Result<()> {
+    /// Writes the ends; returns those that the store refuses. A conflict means that the phone is registering at the same time: the next scan
+    /// checks it again.
+    async fn end_all(&self, of: &[&(TenantId, Dn)], changes: Vec<Change>, now: Timestamp) -> infra::Result<Vec<Fault>> {
         let gone: Vec<bool> = changes.iter().map(|change| change.write.bindings.is_empty()).collect();
-        let written = self.write(changes, now).await?;
-        let expired = written.iter().zip(gone).filter(|(written, gone)| **written && *gone).count();
-        self.metrics.phones_expired(expired as u64);
-        Ok(())
+        let (mut expired, mut refused) = (0, Vec::new());
+        for ((written, gone), phone) in self.write(changes, now).await?.into_iter().zip(gone).zip(of) {
+            match written {
+                RegistrationWritten::Done(_) => expired += u64::from(gone),
+                RegistrationWritten::Conflict(_) => {}
+                RegistrationWritten::Refused(refusal) => refused.push(((*phone).clone(), refusal.into())),
+            }
+        }
+        self.metrics.phones_expired(expired);
+        Ok(refused)
     }
 }
 

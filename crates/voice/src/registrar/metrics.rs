@@ -14,6 +14,8 @@ runtime::metrics! {
         refused: Counter = "registrar_requests_refused";
         /// Writes repeated because another registrar wrote first.
         conflicts: Counter = "registrar_conflicts";
+        /// Writes that the store refuses, as for lack of room: their REGISTERs are answered 503.
+        writes_refused: Counter = "registrar_writes_refused";
         /// Phones whose registration expired.
         expired: Counter = "registrar_phones_expired";
         /// REGISTERs answered 503: too many at once.
@@ -50,6 +52,10 @@ impl Metrics {
 
     pub fn write_conflicted(&self) {
         self.conflicts.inc();
+    }
+
+    pub fn write_refused(&self) {
+        self.writes_refused.inc();
     }
 
     pub fn phones_expired(&self, count: u64) {

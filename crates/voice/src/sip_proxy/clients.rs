@@ -21,6 +21,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use super::held_tenants::{Held, HeldTenants};
+use super::known_credentials::KnownCredentials;
 use super::trunk_digests::{self, DigestsByTenant, TenantDigests};
 use crate::emergency_numbers;
 
@@ -46,11 +48,10 @@ pub(super) enum Found {
 /// Phones and trunks that may register and call.
 pub(super) struct Users {
     // None until config has answered once.
-    tenants: Option<Vec<Arc<Held>>>,
-    known: HashMap<TenantId, HashMap<Dn, Credentials>>,
-    /// Number of kept credentials, of all tenants.
-    known_count: usize,
-    known_max: usize,
+    tenants: Option<HeldTenants>,
+    known: KnownCredentials,
+    /// The look-ups that wait for each phone that was requested.
+    asked: HashMap<Wanted, Vec<u64>>,
     /// Look-ups from before config's first answer.
     early: Vec<Early>,
     /// Results of these, not reported yet.
@@ -61,10 +62,9 @@ pub(super) struct Users {
     _answers: mpsc::Sender<News>,
 }
 
-/// A phone whose credentials must be requested.
-#[derive(Debug)]
+/// A phone whose credentials must be requested, at the tenant's version.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Wanted {
-    lookup: u64,
     key: (TenantId, Dn),
     version: String,
 }
@@ -79,29 +79,18 @@ struct Early {
     until: Instant,
 }
 
-/// Configuration kept for a tenant.
-#[derive(Debug)]
-struct Held {
-    id: TenantId,
-    version: String,
-    realm: String,
-    phones: HashSet<String>,
-    trunks: Vec<Arc<Trunk>>,
-    /// Against what those are checked who call by the trunks.
-    digests: Option<Arc<TenantDigests>>,
-    emergency_numbers: Vec<Box<str>>,
-}
-
 #[derive(Debug)]
 enum News {
-    User { lookup: u64, key: (TenantId, Dn), version: String, credentials: Credentials },
-    Tenants(Vec<Arc<Held>>),
+    Phone(Wanted, Credentials),
+    Tenants(HeldTenants),
 }
 
 // The core limits its look-ups; the follower waits.
 const NEWS_MAX: usize = 1_024;
-// Phones that wait for a query: as many as the core lets wait.
-const WANTED_MAX: usize = 4_096;
+// Phones that wait for a query: as many as the core lets wait, by trunks and otherwise.
+const WANTED_MAX: usize = 5_120;
+// Look-ups of one phone that wait for its credentials. Whoever knows a number must not take the places of all.
+const OF_PHONE_MAX: usize = 64;
 // Phones that come within this time of a query are queried together: a query for each would cost config more than the answer. A
 // phone that comes alone is queried at once.
 const GATHER: Duration = Duration::from_millis(25);
@@ -124,9 +113,8 @@ impl Users {
         ctx.spawn("asker of config", ask_for_all(client, asked, answers.clone()));
         Ok(Self {
             tenants: None,
-            known: HashMap::new(),
-            known_count: 0,
-            known_max,
+            known: KnownCredentials::new(known_max),
+            asked: HashMap::new(),
             early: Vec::new(),
             found: VecDeque::new(),
             wanted,
@@ -152,41 +140,48 @@ impl Users {
                 },
             };
             // `self` keeps a sender, so the channel never closes.
-            if let Some(news) = news {
-                return self.take(news);
+            if let Some(found) = news.and_then(|news| self.take(news)) {
+                return found;
             }
         }
     }
 
     /// A result that is here already.
     pub(super) fn try_next(&mut self) -> Option<Found> {
-        self.found.pop_front().or_else(|| self.news.try_recv().ok().map(|news| self.take(news)))
+        if let Some(found) = self.found.pop_front() {
+            return Some(found);
+        }
+        let news = self.news.try_recv().ok()?;
+        self.take(news)
     }
 
-    fn take(&mut self, news: News) -> Found {
+    fn take(&mut self, news: News) -> Option<Found> {
         match news {
             News::Tenants(tenants) => {
                 self.replace(tenants);
                 self.find_early();
-                let tenants = || self.tenants.iter().flatten();
-                Found::Tenants {
+                let tenants = || self.tenants.iter().flat_map(HeldTenants::iter);
+                Some(Found::Tenants {
                     trunks: tenants().flat_map(|t| t.trunks.iter().cloned()).collect(),
                     emergency_numbers: tenants().flat_map(|t| t.emergency_numbers.iter().cloned()).collect(),
-                }
+                })
             }
-            News::User { lookup, key, version, credentials } => {
-                let current = self.tenants.iter().flatten().any(|t| t.id == key.0 && t.version == version);
-                if current && !matches!(credentials, Credentials::Unavailable) {
-                    self.keep(key, credentials.clone());
+            News::Phone(wanted, credentials) => {
+                let lookups = self.asked.remove(&wanted).unwrap_or_default();
+                let of = |lookup: u64| Found::User { lookup, credentials: credentials.clone() };
+                self.found.extend(lookups.into_iter().map(of));
+                let tenant = self.tenants.as_ref().and_then(|tenants| tenants.get(&wanted.key.0));
+                let is_current = tenant.is_some_and(|tenant| tenant.version == wanted.version);
+                if is_current && !matches!(credentials, Credentials::Unavailable) {
+                    self.known.keep(wanted.key, credentials);
                 }
-                Found::User { lookup, credentials }
+                self.found.pop_front()
             }
         }
     }
 
-    /// The credentials of `user`; `None` if they must be requested, and come by [`Self::next`]. A user who names a phone in the
-    /// domain of its tenant is that phone, from any place. Any other host, an address of ours or of a carrier, does not name a
-    /// tenant: the phone is searched `among` these tenants, or among all when there are none.
+    /// The credentials of `user`; `None` if they must be requested, and come by [`Self::next`]. Whose phone the user is:
+    /// [`HeldTenants::of_phone`].
     pub(super) fn look_up(&mut self, lookup: u64, user: &str, host: &str, among: &[TenantId]) -> Option<Credentials> {
         let Some(tenants) = &self.tenants else {
             // Just started: config will answer soon, and a phone that is refused comes back only after seconds.
@@ -198,24 +193,26 @@ impl Users {
             self.early.push(Early { lookup, user, host, among: among.to_vec(), until });
             return None;
         };
-        let known = |t: &Held| self.known.get(&t.id).and_then(|known| known.get(user));
-        let is_phone = |t: &&Arc<Held>| known(t).is_some() || t.phones.contains(user);
-        let may_be = |t: &&Arc<Held>| among.is_empty() || among.contains(&t.id);
-        // By its domain; a phone that was given only an address is found by its number.
-        let domain = || tenants.iter().filter(|t| t.realm.eq_ignore_ascii_case(host));
-        let in_domain = || domain().filter(may_be).find(is_phone).or_else(|| domain().find(is_phone));
-        let unknown = || {
-            Some(Credentials::Unknown { realm: domain().next().or_else(|| tenants.first()).map(|t| t.realm.clone()) })
-        };
-        let by_number = || tenants.iter().filter(may_be).find(is_phone);
-        let Some(tenant) = in_domain().or_else(by_number) else { return unknown() };
-        if let Some(known) = known(tenant) {
+        let unknown = || Some(Credentials::Unknown { realm: tenants.realm_of(host).map(str::to_owned) });
+        let Some(tenant) = tenants.of_phone(user, host, among) else { return unknown() };
+        if let Some(known) = self.known.get(&tenant.id, user) {
             return Some(known.clone());
         }
         let Ok(dn) = Dn::parse(user) else { return unknown() };
-        let wanted = Wanted { lookup, key: (tenant.id.clone(), dn), version: tenant.version.clone() };
+        let wanted = Wanted { key: (tenant.id.clone(), dn), version: tenant.version.clone() };
+        if let Some(waiting) = self.asked.get_mut(&wanted) {
+            if waiting.len() >= OF_PHONE_MAX {
+                return Some(Credentials::Unavailable);
+            }
+            waiting.push(lookup);
+            return None;
+        }
         // Full: as many phones wait as may.
-        self.wanted.try_send(wanted).err().map(|_| Credentials::Unavailable)
+        if self.wanted.try_send(wanted.clone()).is_err() {
+            return Some(Credentials::Unavailable);
+        }
+        self.asked.insert(wanted, vec![lookup]);
+        None
     }
 
     /// Config has answered: handles the look-ups from before.
@@ -235,30 +232,16 @@ impl Users {
         self.found.extend(self.early.drain(..late).map(unavailable));
     }
 
-    fn keep(&mut self, (tenant, dn): (TenantId, Dn), credentials: Credentials) {
-        if self.known_count >= self.known_max {
-            self.forget_any();
-        }
-        let known = self.known.entry(tenant).or_default();
-        self.known_count += usize::from(known.insert(dn, credentials).is_none());
-    }
-
-    fn forget_any(&mut self) {
-        let Some(of_tenant) = self.known.values_mut().find(|known| !known.is_empty()) else { return };
-        if let Some(any) = of_tenant.keys().next().cloned() {
-            of_tenant.remove(&any);
-            self.known_count -= 1;
-        }
-    }
-
-    fn replace(&mut self, tenants: Vec<Arc<Held>>) {
+    fn replace(&mut self, tenants: HeldTenants) {
         let before = self.tenants.replace(tenants).unwrap_or_default();
-        let before: HashMap<&TenantId, &str> = before.iter().map(|t| (&t.id, t.version.as_str())).collect();
-        let now = self.tenants.iter().flatten();
-        let same: HashSet<&TenantId> =
-            now.filter(|t| before.get(&t.id).is_some_and(|version| *version == t.version)).map(|t| &t.id).collect();
-        self.known.retain(|tenant, _| same.contains(tenant));
-        self.known_count = self.known.values().map(HashMap::len).sum();
+        let (now, version) = (self.tenants.as_ref(), |held: &Arc<Held>| held.version.clone());
+        let is_same = |id: &TenantId| {
+            let before = before.get(id).map(version);
+            before.is_some() && before == now.and_then(|now| now.get(id)).map(version)
+        };
+        self.known.retain(is_same);
+        // The numbers of many phones take milliseconds, in which no message may wait.
+        tokio::task::spawn_blocking(move || drop(before));
     }
 }
 
@@ -287,12 +270,12 @@ async fn ask_for_all(client: Client, mut wanted: mpsc::Receiver<Wanted>, answers
 
 async fn answer(client: Client, tenant: TenantId, phones: Vec<Wanted>, answers: mpsc::Sender<News>) {
     let known = ask(&client, &tenant, &phones).await;
-    for Wanted { lookup, key, version } in phones {
+    for wanted in phones {
         let credentials = match &known {
-            Some(known) => known.get(key.1.as_str()).cloned().unwrap_or(Credentials::Unknown { realm: None }),
+            Some(known) => known.get(wanted.key.1.as_str()).cloned().unwrap_or(Credentials::Unknown { realm: None }),
             None => Credentials::Unavailable,
         };
-        if answers.send(News::User { lookup, key, version, credentials }).await.is_err() {
+        if answers.send(News::Phone(wanted, credentials)).await.is_err() {
             // The role has ended.
             return;
         }
@@ -344,8 +327,14 @@ async fn follow(
         let known = digests.borrow_and_update().clone();
         let before = std::mem::take(&mut held);
         // A tenant with many phones takes milliseconds, in which no message may wait.
-        held = tokio::task::spawn_blocking(move || held_after(&before, &tenants, &known)).await?;
-        if news.send(News::Tenants(held.values().cloned().collect())).await.is_err() {
+        let read = tokio::task::spawn_blocking(move || {
+            let held = held_after(&before, &tenants, &known);
+            let found: HeldTenants = held.values().cloned().collect();
+            (held, found)
+        });
+        let found;
+        (held, found) = read.await?;
+        if news.send(News::Tenants(found)).await.is_err() {
             return Ok(());
         }
         info!(tenants = held.len(), "phones and trunks read");

@@ -256,12 +256,12 @@ impl EventLoop {
         }
     }
 
-    /// A trunk needs no password: its address, which no connection forges, or its certificate is its proof. Its list may be read after
-    /// the connection is opened, so each message shows it again.
+    /// A trunk needs no password: its address, which no connection forges, or its certificate is its proof; of one that needs both, both. Its
+    /// list may be read after the connection is opened, so each message shows it again.
     fn note_trunk(&mut self, connection: ConnectionId) {
-        let is_listed = self.tcp.remote(connection).is_some_and(|remote| self.meters.is_listed(remote));
+        let is_known = self.tcp.remote(connection).is_some_and(|remote| self.meters.is_known(remote));
         // Carriers do not call by WebSocket: see the core.
-        if !connection.transport().is_web_socket() && (is_listed || self.proxy.is_certified(connection)) {
+        if !connection.transport().is_web_socket() && (is_known || self.proxy.is_certified(connection)) {
             self.tcp.prove(connection, ProvenOwner::Trunk);
         }
     }
@@ -351,7 +351,10 @@ impl EventLoop {
                 Output::UnknownSource { from, shown } => refusals::log_unknown(from, &shown),
                 Output::WrongPassword { from, dn } => info!(%from, dn = %Pii(dn.as_str()), "wrong password"),
                 Output::WrongTrunkPassword { from, trunk } => refusals::log_wrong_password(from, &trunk),
-                Output::Proved { connection, phone } => self.tcp.prove(connection, ProvenOwner::Phone(phone)),
+                Output::Proved { flow: Flow::Stream { connection }, phone } => {
+                    self.tcp.prove(connection, ProvenOwner::Phone(phone));
+                }
+                Output::Proved { flow: Flow::Udp { remote, .. }, .. } => self.meters.note_phone(remote),
                 Output::Attempted { attempt, status } => self.reports.attempted(&attempt, status, now),
                 Output::NodeUp(node) => {
                     info!(owner = %node.owner, role = %node.role, "a node is live");

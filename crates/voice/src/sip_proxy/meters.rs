@@ -1,8 +1,8 @@
 //! The counts of the edge, apart for phones and carriers.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::net::SocketAddr;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, RwLock, RwLockReadGuard};
 
 use net::sip::tcp::MeterOf;
 use runtime::{PeerMeter, RoleContext};
@@ -10,18 +10,40 @@ use sip::proxy::Trunks;
 
 use super::{EDGE, FROM_INGRESS, SECURE_EDGE, SECURE_WEB_EDGE, WEB_EDGE};
 
-/// Sources on a trunk's list that are remembered as registered; more are counted as carriers.
+/// Sources on a trunk's list that are remembered as phones; the first one noted is forgotten for one more, until it authenticates again.
 const PHONES_MAX: usize = 10_000;
 
 /// The meters of the edge: a datagram or connection belongs to a trunk if its address is on a trunk's list, else to a phone.
-/// A source on the list that registers is a phone all the same: on a single machine both have the same address.
+/// A source on the list that authenticates as a phone is one all the same: on a single machine both have the same address.
 #[derive(Clone)]
 pub(super) struct Meters {
     phone: PeerMeter,
     carrier: PeerMeter,
     to_carrier: PeerMeter,
     trunks: Arc<RwLock<Trunks>>,
-    phones: Arc<RwLock<HashSet<SocketAddr>>>,
+    phones: Arc<RwLock<PhonesOfTrunks>>,
+}
+
+/// Phones at the addresses of trunks.
+#[derive(Debug, Default)]
+struct PhonesOfTrunks {
+    known: HashSet<SocketAddr>,
+    /// Each of them once, the first one noted in front.
+    order: VecDeque<SocketAddr>,
+}
+
+impl PhonesOfTrunks {
+    fn note(&mut self, remote: SocketAddr) {
+        if !self.known.insert(remote) {
+            return;
+        }
+        self.order.push_back(remote);
+        if self.order.len() > PHONES_MAX
+            && let Some(first) = self.order.pop_front()
+        {
+            self.known.remove(&first);
+        }
+    }
 }
 
 impl Meters {
@@ -60,27 +82,26 @@ impl Meters {
     }
 
     fn is_trunk(&self, remote: SocketAddr) -> bool {
-        self.is_listed(remote) && !self.has_registered(remote)
+        self.trunks().contains(remote.ip()) && !self.is_phone(remote)
     }
 
-    /// Whether an address is on a trunk's list.
-    pub(super) fn is_listed(&self, remote: SocketAddr) -> bool {
+    /// Whether an address alone makes a trunk of who sends from it.
+    pub(super) fn is_known(&self, remote: SocketAddr) -> bool {
+        self.trunks().knows_by_address(remote.ip())
+    }
+
+    fn trunks(&self) -> RwLockReadGuard<'_, Trunks> {
         // Written when configuration changes, read by the loop alone: never contended.
-        let trunks = self.trunks.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        trunks.contains(remote.ip())
+        self.trunks.read().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    fn has_registered(&self, remote: SocketAddr) -> bool {
-        self.phones.read().unwrap_or_else(std::sync::PoisonError::into_inner).contains(&remote)
+    fn is_phone(&self, remote: SocketAddr) -> bool {
+        self.phones.read().unwrap_or_else(std::sync::PoisonError::into_inner).known.contains(&remote)
     }
 
-    fn note_registration(&self, remote: SocketAddr) {
-        if self.is_trunk(remote) {
-            let mut phones = self.phones.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-            if phones.len() < PHONES_MAX {
-                phones.insert(remote);
-            }
-        }
+    /// A phone has authenticated at the address of a trunk.
+    pub(super) fn note_phone(&self, remote: SocketAddr) {
+        self.phones.write().unwrap_or_else(std::sync::PoisonError::into_inner).note(remote);
     }
 
     fn of(&self, remote: SocketAddr) -> &PeerMeter {
@@ -88,14 +109,12 @@ impl Meters {
     }
 
     pub(super) fn received(&self, remote: SocketAddr, bytes: &[u8]) {
-        if bytes.starts_with(b"REGISTER ") {
-            self.note_registration(remote);
-        }
         // A connection that failed before was not the only way.
         if bytes.starts_with(b"SIP/2.0 ") && self.is_trunk(remote) {
             self.to_carrier.answered();
         }
-        let meter = self.of(remote);
+        // No carrier registers with us. Anybody can send such a datagram in its name, so that it says nothing of the next one.
+        let meter = if bytes.starts_with(b"REGISTER ") { &self.phone } else { self.of(remote) };
         meter.request();
         meter.bytes_in(bytes.len());
     }
@@ -120,8 +139,8 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn a_carrier_that_answers_by_udp_has_not_failed() {
+    /// The meters of an edge with the trunk of 192.0.2.9, and what they are read from.
+    fn edge() -> (Meters, AllMeters) {
         let all = AllMeters::new(Arc::new(SystemClock::start()));
         let peer = |id: &str, side: Side| all.meter(id, side).peer("carriers");
         let meters = Meters {
@@ -142,6 +161,27 @@ mod tests {
             inbound: InboundPassword::NotAsked,
         };
         meters.set_trunks([trunk].into_iter().collect());
+        (meters, all)
+    }
+
+    #[test]
+    fn who_registers_at_the_address_of_a_carrier_is_a_phone_once_it_has_authenticated() {
+        let (meters, _) = edge();
+        let at = |port: u16| SocketAddr::from(([192, 0, 2, 9], port));
+        meters.received(at(5_060), b"REGISTER sip:acme.example SIP/2.0");
+        assert!(meters.is_trunk(at(5_060)), "anybody may have sent that");
+        meters.note_phone(at(5_062));
+        assert!(!meters.is_trunk(at(5_062)) && meters.is_trunk(at(5_060)));
+        for port in 10_000..10_000 + u16::try_from(PHONES_MAX).unwrap() {
+            meters.note_phone(at(port));
+        }
+        assert!(meters.is_trunk(at(5_062)), "the first one noted is forgotten");
+        assert_eq!(meters.phones.read().unwrap().known.len(), PHONES_MAX);
+    }
+
+    #[test]
+    fn a_carrier_that_answers_by_udp_has_not_failed() {
+        let (meters, all) = edge();
         let state = || all.report().into_iter().find(|row| row.id == "voice-59").map(|row| row.state);
         meters.to_carrier.error();
         meters.sent("192.0.2.9:5060".parse().unwrap(), b"INVITE sip:1@192.0.2.9 SIP/2.0");

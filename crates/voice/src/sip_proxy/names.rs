@@ -36,7 +36,7 @@ pub(super) struct Names {
     entropy: Box<dyn Entropy>,
     /// Who waits for the name of a place: each is asked for once at a time.
     waiting: HashMap<UriHop, Vec<u64>>,
-    last: HashMap<UriHop, Last>,
+    last: RememberedPlaces,
     located: VecDeque<Located>,
     answers: mpsc::Sender<Answer>,
     found: mpsc::Receiver<Answer>,
@@ -44,9 +44,18 @@ pub(super) struct Names {
 
 type Answer = (UriHop, Result<Vec<Hop>, Unresolved>);
 
+/// What the names of places last led to.
+#[derive(Debug, Default)]
+struct RememberedPlaces {
+    places: HashMap<UriHop, Last>,
+    answers: u64,
+}
+
 /// What a place's name last led to.
 #[derive(Debug, Default)]
 struct Last {
+    /// The number of the last answer about it.
+    answer: u64,
     hops: Vec<Hop>,
     /// Whether a warning was logged since.
     is_warned: bool,
@@ -90,34 +99,47 @@ impl Names {
             // `self` keeps a sender, so the channel never closes.
             let Some((place, found)) = self.found.recv().await else { continue };
             let waiting = self.waiting.remove(&place).unwrap_or_default();
-            let hops = remember(&mut self.last, place, found);
+            let hops = self.last.note(place, found);
             self.located.extend(waiting.into_iter().map(|lookup| Located { lookup, hops: hops.clone() }));
         }
     }
 }
 
-fn remember(all: &mut HashMap<UriHop, Last>, place: UriHop, found: Result<Vec<Hop>, Unresolved>) -> Option<Vec<Hop>> {
-    if all.len() >= REMEMBERED_MAX && !all.contains_key(&place) {
-        all.clear();
-    }
-    let host = place.host.clone();
-    let last = all.entry(place).or_default();
-    match found {
-        Ok(hops) => {
-            if std::mem::take(&mut last.is_warned) {
-                info!(%host, "the name of a carrier leads somewhere again");
-            }
-            last.hops.clone_from(&hops);
-            Some(hops)
+impl RememberedPlaces {
+    /// Notes an answer; returns the places to try.
+    fn note(&mut self, place: UriHop, found: Result<Vec<Hop>, Unresolved>) -> Option<Vec<Hop>> {
+        if self.places.len() >= REMEMBERED_MAX && !self.places.contains_key(&place) {
+            self.forget_oldest();
         }
-        Err(reason) => {
-            let is_away = matches!(reason, Unresolved::Unanswered(..));
-            let hops = (is_away && !last.hops.is_empty()).then(|| last.hops.clone());
-            if !std::mem::replace(&mut last.is_warned, true) {
-                let known = hops.as_ref().map_or(0, Vec::len);
-                warn!(%host, %reason, known, "a carrier's name is not resolved; calls to it use the addresses known before");
+        self.answers += 1;
+        let host = place.host.clone();
+        let last = self.places.entry(place).or_default();
+        last.answer = self.answers;
+        match found {
+            Ok(hops) => {
+                if std::mem::take(&mut last.is_warned) {
+                    info!(%host, "the name of a carrier leads somewhere again");
+                }
+                last.hops.clone_from(&hops);
+                Some(hops)
             }
-            hops
+            Err(reason) => {
+                let is_away = matches!(reason, Unresolved::Unanswered(..));
+                let hops = (is_away && !last.hops.is_empty()).then(|| last.hops.clone());
+                if !std::mem::replace(&mut last.is_warned, true) {
+                    let known = hops.as_ref().map_or(0, Vec::len);
+                    warn!(%host, %reason, known, "a carrier's name is not resolved; calls to it use the addresses known before");
+                }
+                hops
+            }
+        }
+    }
+
+    /// Forgets the place of which nothing was heard for longest: of all others an answer may be needed while the name servers are away.
+    fn forget_oldest(&mut self) {
+        let oldest = self.places.iter().min_by_key(|(_, last)| last.answer).map(|(place, _)| place.clone());
+        if let Some(oldest) = oldest {
+            self.places.remove(&oldest);
         }
     }
 }
@@ -138,15 +160,35 @@ mod tests {
 
     use super::*;
 
+    fn silent() -> Result<Vec<Hop>, Unresolved> {
+        Err(Unresolved::Unanswered("carrier.example".into(), "no answer".into()))
+    }
+
     #[test]
     fn silent_name_servers_leave_the_addresses_known_and_a_clear_no_does_not() {
         let place = net::resolver::place_of("sip:1@carrier.example").unwrap();
         let hop = Hop { transport: Transport::Udp, remote: "192.0.2.1:5060".parse().unwrap() };
-        let mut all = HashMap::new();
-        let silent = || Err(Unresolved::Unanswered("carrier.example".into(), "no answer".into()));
-        assert_eq!(remember(&mut all, place.clone(), silent()), None);
-        assert_eq!(remember(&mut all, place.clone(), Ok(vec![hop])), Some(vec![hop]));
-        assert_eq!(remember(&mut all, place.clone(), silent()), Some(vec![hop]));
-        assert_eq!(remember(&mut all, place, Err(Unresolved::NoAddress("carrier.example".into()))), None);
+        let mut all = RememberedPlaces::default();
+        assert_eq!(all.note(place.clone(), silent()), None);
+        assert_eq!(all.note(place.clone(), Ok(vec![hop])), Some(vec![hop]));
+        assert_eq!(all.note(place.clone(), silent()), Some(vec![hop]));
+        assert_eq!(all.note(place, Err(Unresolved::NoAddress("carrier.example".into()))), None);
+    }
+
+    #[test]
+    fn one_place_too_many_costs_the_addresses_of_the_oldest_alone() {
+        let place = |at: usize| net::resolver::place_of(&format!("sip:1@c{at}.example")).unwrap();
+        let hops = vec![Hop { transport: Transport::Udp, remote: "192.0.2.1:5060".parse().unwrap() }];
+        let mut all = RememberedPlaces::default();
+        for at in 0..REMEMBERED_MAX {
+            all.note(place(at), Ok(hops.clone()));
+        }
+        // Asked for again, it is the newest.
+        all.note(place(0), Ok(hops.clone()));
+        all.note(place(REMEMBERED_MAX), Ok(hops.clone()));
+        assert_eq!(all.places.len(), REMEMBERED_MAX);
+        let known = [0, 2, REMEMBERED_MAX].map(|at| all.note(place(at), silent()));
+        assert_eq!(known, [0; 3].map(|_| Some(hops.clone())));
+        assert_eq!(all.note(place(1), silent()), None);
     }
 }

@@ -162,6 +162,17 @@ fn our_own_roles_neither_expire_nor_give_way() {
 }
 
 #[test]
+fn one_address_to_which_we_connect_has_as_many_places_as_there_are() {
+    let mut lab = Lab::new(3, 2, Peers::Called);
+    for _ in 0..3 {
+        assert_eq!(lab.comes(1).unwrap().1, None);
+    }
+    lab.now += Duration::from_secs(3_600);
+    assert!(lab.close_overdue().is_empty());
+    assert_eq!(lab.comes(2), Err(NoPlace));
+}
+
+#[test]
 fn a_network_of_ipv6_is_one_source() {
     let mut lab = Lab::new(100, 1, Peers::Strangers);
     let at = |text: &str| text.parse().unwrap();

@@ -493,6 +493,58 @@ fn a_carrier_that_says_100_by_both_ways_may_refuse_the_datagram() {
 }
 
 #[test]
+fn a_late_100_by_the_connection_does_not_take_the_call_from_the_datagram() {
+    for status in [180, 200] {
+        let mut lab = lab();
+        let [by_connection, by_datagram] = sent_twice(&mut lab);
+        assert_eq!(says(&mut lab, &by_connection, 100), (vec![], vec![]));
+        assert_eq!(says(&mut lab, &by_datagram, status), (vec![status], vec![by_connection.0]));
+        assert_eq!(says(&mut lab, &by_datagram, 200), (vec![200], vec![]));
+        // It says nothing more, not even to the CANCEL.
+        lab.pass(Duration::from_secs(70), &[ConnectionId(1)]);
+        assert_eq!(lab.proxy.sizes().0, 0, "after {status}");
+    }
+}
+
+#[test]
+fn where_both_ways_have_said_100_the_one_that_does_not_answer_is_ended() {
+    for (at, other) in [(0, 1), (1, 0)] {
+        let mut lab = lab();
+        let ways = sent_twice(&mut lab);
+        for way in &ways {
+            assert_eq!(says(&mut lab, way, 100), (vec![], vec![]));
+        }
+        assert_eq!(says(&mut lab, &ways[at], 200), (vec![200], vec![ways[other].0]));
+        lab.pass(Duration::from_secs(70), &[ConnectionId(1)]);
+        assert_eq!(lab.proxy.sizes().0, 0);
+    }
+    // If neither does, timer C ends both.
+    let mut lab = lab();
+    let ways = sent_twice(&mut lab);
+    for way in &ways {
+        says(&mut lab, way, 100);
+    }
+    lab.pass(settings::TIMER_C, &[ConnectionId(1)]);
+    let cancels = extract(&mut lab.sent, |m| m.is_request() && m.method() == Method::Cancel);
+    assert!(ways.iter().all(|(flow, _)| cancels.iter().any(|(to, _)| to == flow)), "{cancels:?}");
+    lab.pass(Duration::from_secs(70), &[ConnectionId(1)]);
+    assert!(lab.statuses().contains(&408));
+    assert_eq!(lab.proxy.sizes().0, 0);
+}
+
+#[test]
+fn a_carrier_that_says_100_by_the_connection_alone_keeps_the_call() {
+    let mut lab = lab();
+    let [by_connection, _] = sent_twice(&mut lab);
+    assert_eq!(says(&mut lab, &by_connection, 100), (vec![], vec![]));
+    // The datagram is answered by nobody.
+    lab.pass(Duration::from_secs(40), &[ConnectionId(1)]);
+    assert!(!lab.statuses().contains(&408));
+    assert_eq!(says(&mut lab, &by_connection, 180), (vec![180], vec![]));
+    assert_eq!(says(&mut lab, &by_connection, 200), (vec![200], vec![]));
+}
+
+#[test]
 fn a_way_by_which_the_call_was_refused_is_not_gone_back_to() {
     let mut lab = lab();
     let [by_connection, by_datagram] = sent_twice(&mut lab);
@@ -705,6 +757,32 @@ fn a_carrier_with_which_we_register_over_tls_gets_our_address_for_tls() {
     let (_, told) = lab.only();
     let contacts: Vec<_> = told.headers(&HeaderName::Contact).collect();
     assert_eq!(contacts, ["<sip:we@127.0.0.1:5060>;expires=60", "<sip:other@192.0.2.9>"]);
+}
+
+#[test]
+fn over_tcp_our_own_address_for_tcp_is_told() {
+    const TCP_EDGE: &str = "198.51.100.1:5062";
+    let mut lab = Lab::with(|settings| settings.other_edges.push((Transport::Tcp, TCP_EDGE.into())));
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
+    let call = Ask { uri: "sip:+1@192.0.2.1;transport=tcp", host: "127.0.2.1", branch: "z9hG4bK-a", ..Ask::default() };
+    lab.by(ConnectionId(1), &call.text());
+    let (_, invite) = lab.only();
+    assert!(header(&invite, &HeaderName::Via).starts_with(&format!("SIP/2.0/TCP {TCP_EDGE};")));
+    let route = header(&invite, &HeaderName::RecordRoute).to_owned();
+    assert!(route.contains(&format!("@{TCP_EDGE};transport=tcp")), "{route}");
+    // It names us.
+    let (to_tag, more) = (tag(1, "a.1"), format!("Route: {route}\n"));
+    let bye = Ask { method: "BYE", to_tag: Some(&to_tag), more: &more, branch: "z9hG4bK-b", ..Ask::default() };
+    lab.from(TRUNK, &bye.text());
+    let (flow, bye) = lab.only();
+    assert_eq!((flow, bye.routes().count()), (tcp(1), 0));
+    let register = Ask { method: "REGISTER", uri: "sip:192.0.2.1;transport=tcp", host: "127.0.2.1", ..Ask::default() };
+    lab.by(
+        ConnectionId(1),
+        &register.text().replace("Contact: <sip:+15550199@127.0.2.1>", "Contact: <sip:a@127.0.0.1:5060>"),
+    );
+    let (_, register) = lab.only();
+    assert_eq!(header(&register, &HeaderName::Contact), format!("<sip:a@{TCP_EDGE};transport=tcp>"));
 }
 
 #[test]

@@ -21,7 +21,7 @@ fn a_flood_from_one_source_is_refused_then_dropped_and_trunks_go_on() {
 
 #[test]
 fn lookups_that_never_end_are_bounded() {
-    let mut lab = Lab::with(|s| s.limits.lookups = 3);
+    let mut lab = Lab::with(|s| s.limits.trunk_lookups = 3);
     lab.node(ConnectionId(1), "sip-cluster", "a.1");
     lab.lookups = Lookups::Held;
     for n in 0..5 {
@@ -34,6 +34,29 @@ fn lookups_that_never_end_are_bounded() {
     assert_eq!(lab.proxy.sizes().0, 0, "given up");
     lab.from(TRUNK, &Ask { method: "MESSAGE", branch: "z9hG4bK-9", ..Ask::default() }.text());
     assert!(lab.take().is_empty(), "there is room again");
+}
+
+#[test]
+fn strangers_take_no_lookup_of_a_carriers_calls() {
+    let mut lab = Lab::with(|s| (s.limits.lookups, s.limits.trunk_lookups) = (2, 1));
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
+    lab.lookups = Lookups::Held;
+    let asked = |lab: &Lab| lab.outputs.iter().filter(|o| matches!(o, Output::NeedCredentials { .. })).count();
+    for n in 0..3 {
+        let branch = format!("z9hG4bK-{n}");
+        lab.from(PHONE, &Ask { method: "REGISTER", branch: &branch, ..Ask::default() }.text());
+    }
+    assert_eq!((asked(&lab), lab.statuses()), (2, vec![503]));
+    lab.from(TRUNK, &Ask { method: "MESSAGE", branch: "z9hG4bK-t", ..Ask::default() }.text());
+    assert_eq!((asked(&lab), lab.statuses()), (3, vec![]), "the call of a carrier waits");
+    lab.from(TRUNK, &Ask { method: "MESSAGE", branch: "z9hG4bK-u", ..Ask::default() }.text());
+    assert_eq!((asked(&lab), lab.statuses()), (3, vec![503]));
+    lab.pass(settings::LOOKUP_TIME, &[1].map(ConnectionId));
+    lab.take();
+    for (from, branch) in [(PHONE, "z9hG4bK-v"), (TRUNK, "z9hG4bK-w")] {
+        lab.from(from, &Ask { method: "MESSAGE", branch, ..Ask::default() }.text());
+    }
+    assert!(lab.take().is_empty(), "there is room again for both");
 }
 
 #[test]

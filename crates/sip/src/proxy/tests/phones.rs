@@ -90,10 +90,15 @@ fn a_phone_that_calls_is_challenged_even_from_a_trunks_network() {
     lab.from(TRUNK, &invite("", "z9hG4bK-1").text());
     let (_, challenge) = lab.only();
     assert_eq!(challenge.status(), Some(StatusCode::PROXY_AUTHENTICATION_REQUIRED));
+    let is_told = |lab: &Lab| {
+        lab.outputs.iter().any(|output| matches!(output, Output::Proved { flow, .. } if *flow == udp(TRUNK)))
+    };
+    assert!(!is_told(&lab), "anybody may have sent that");
     let given = credentials(&challenge, &invite("", ""), "secret-7101");
     lab.from(TRUNK, &invite(&given, "z9hG4bK-2").text());
     let (flow, invite) = lab.beyond_trying();
     assert_eq!((flow, header(&invite, &headers::SOURCE)), (tcp(1), "phone;dn=7101"));
+    assert!(is_told(&lab), "it is no carrier");
     assert_eq!(invite.header(&HeaderName::ProxyAuthorization), None);
 }
 

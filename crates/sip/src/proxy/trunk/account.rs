@@ -3,6 +3,9 @@
 
 use std::sync::Arc;
 
+use model::Timestamp;
+
+use super::registered_accounts::AccountStanding;
 use super::sender::Sender;
 use crate::flow::Transport;
 use crate::header::HeaderName;
@@ -19,25 +22,47 @@ impl Proxy {
         &'a self,
         request: &Message,
         sender: Sender<'a>,
+        now: Timestamp,
     ) -> Option<&'a Arc<Trunk>> {
         let called = user_of(request.request_uri().unwrap_or_default());
         let is_called = |trunk: &&Arc<Trunk>| trunk.user.is_some() && trunk.user == called;
-        let by_account = if self.trunks.certified(sender).next().is_some() {
-            self.trunks.certified(sender).find(is_called)
+        let named: Vec<&Arc<Trunk>> = if self.trunks.certified(sender).next().is_some() {
+            self.trunks.certified(sender).filter(is_called).collect()
         } else {
             let of_source = self.trunks.around(sender.address).flatten();
             let needs_none = of_source.filter(|trunk| trunk.certificate_names.is_empty());
-            self.trunks.registering(sender).chain(needs_none).find(is_called)
+            self.trunks.registering(sender).chain(needs_none).filter(is_called).collect()
         };
-        by_account.or_else(|| self.trunks.of_call(sender))
+        match named.first() {
+            None => self.trunks.of_call(sender),
+            Some(first) if named.iter().all(|trunk| trunk.tenant == first.tenant) => Some(*first),
+            Some(_) => self.registered_of(&named, sender, now),
+        }
+    }
+
+    /// Of trunks of several tenants that name the account called, the one that is registered: with the address that calls, else with another one.
+    /// A call that may be for several tenants is nobody's.
+    fn registered_of<'a>(
+        &self,
+        named: &[&'a Arc<Trunk>],
+        sender: Sender<'_>,
+        now: Timestamp,
+    ) -> Option<&'a Arc<Trunk>> {
+        let standing = |trunk: &Trunk| self.accounts.standing(trunk, sender.address, now);
+        let most = named.iter().map(|trunk| standing(trunk)).max()?;
+        let mut best = named.iter().copied().filter(|trunk| standing(trunk) == most);
+        let first = best.next()?;
+        // The carrier has taken the passwords of several: none of them takes what it must not have.
+        (most == AccountStanding::Here || best.all(|other| other.tenant == first.tenant)).then_some(first)
     }
 
     /// Writes the number of the To into the Request-URI of a call to an account; a call to a number stays as it is.
-    pub(in crate::proxy) fn call_number_of_account(&self, invite: &mut Message, sender: Sender<'_>) {
+    pub(in crate::proxy) fn call_number_of_account(&self, invite: &mut Message, sender: Sender<'_>, now: Timestamp) {
         if invite.method() != Method::Invite {
             return;
         }
-        let Some(account) = self.trunk_of_call(invite, sender).and_then(|trunk| trunk.user.as_deref()) else { return };
+        let trunk = self.trunk_of_call(invite, sender, now);
+        let Some(account) = trunk.and_then(|trunk| trunk.user.as_deref()) else { return };
         if user_of(invite.request_uri().unwrap_or_default()).as_deref() != Some(account) {
             return;
         }
@@ -87,7 +112,7 @@ fn exchange_places(message: &mut Message, from: &str, to: &str) {
 }
 
 /// The number or name of a SIP or tel URI, without the parameters of a number.
-fn user_of(uri: &str) -> Option<String> {
+pub(super) fn user_of(uri: &str) -> Option<String> {
     let uri = Uri::parse(uri).ok()?;
     let text = if uri.scheme() == Scheme::Tel { uri.opaque() } else { uri.user()? };
     Some(escape::unescape(text.split(';').next()?).into_owned())

@@ -50,6 +50,14 @@ struct AskedCarrier {
     hops: Vec<Hop>,
 }
 
+impl AskedCarrier {
+    /// After how many turns its next one is later than now. It keeps its place among the others, also after a suspension of the process.
+    fn turns_until(&self, now: Timestamp) -> u32 {
+        let missed = now.since(self.due).as_millis() / ASK_EACH.as_millis();
+        u32::try_from(missed).unwrap_or_default().saturating_add(1)
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default)]
 struct Health {
     is_down: bool,
@@ -66,15 +74,28 @@ impl Health {
 }
 
 impl Carriers {
-    /// Asks these from now on, and no others.
+    /// Asks these from now on, and no others. New ones are asked one after the other, over the time in which each is asked once.
     pub(in crate::proxy) fn set(&mut self, places: impl Iterator<Item = UriHop>, now: Timestamp) {
         let mut before = std::mem::take(&mut self.asked);
+        let mut fresh = Vec::new();
         for place in places {
             if self.asked.len() >= CARRIERS_MAX {
                 break;
             }
-            let known = before.remove(&place);
-            self.asked.entry(place).or_insert_with(|| known.unwrap_or(AskedCarrier { due: now, hops: Vec::new() }));
+            if self.asked.contains_key(&place) {
+                continue;
+            }
+            let known = before.remove(&place).unwrap_or_else(|| {
+                fresh.push(place.clone());
+                AskedCarrier { due: now, hops: Vec::new() }
+            });
+            self.asked.insert(place, known);
+        }
+        let count = u32::try_from(fresh.len()).unwrap_or(u32::MAX);
+        for (turn, place) in (0..count).zip(&fresh) {
+            if let Some(asked) = self.asked.get_mut(place) {
+                asked.due = now + ASK_EACH * turn / count;
+            }
         }
         self.forget_unasked();
         self.find_next();
@@ -125,7 +146,7 @@ impl Carriers {
         let mut due = Vec::new();
         for (place, asked) in &mut self.asked {
             if asked.due <= now {
-                asked.due = now + ASK_EACH;
+                asked.due = asked.due + ASK_EACH * asked.turns_until(now);
                 due.push(place.clone());
             }
         }
@@ -330,6 +351,27 @@ mod tests {
         carriers.set(asked_in_turn(&trunks), Timestamp::from_millis(1_000_000));
         assert_eq!(carriers.asked.len(), CARRIERS_MAX);
         assert!(carriers.asked.keys().any(|place| *place.host == *NAME));
+    }
+
+    #[test]
+    fn carriers_are_asked_one_after_the_other_also_after_a_suspension() {
+        let start = Timestamp::from_millis(1_000_000);
+        let place =
+            |at: u8| UriHop { host: format!("c{at}.example").into(), port: None, transport: None, secure: false };
+        let mut carriers = Carriers::default();
+        carriers.set((0..100).map(place), start);
+        // How many are asked within ten seconds, and the most of them within a tenth of one.
+        let within = |carriers: &mut Carriers, from: u64| {
+            let at = (from..from + 10_000).step_by(100).map(|passed| start + Duration::from_millis(passed));
+            let asked: Vec<usize> = at.map(|now| carriers.take_due(now).len()).collect();
+            (asked.iter().sum::<usize>(), asked.into_iter().max())
+        };
+        assert_eq!(within(&mut carriers, 0), (100, Some(1)));
+        assert_eq!(carriers.take_due(start + Duration::from_secs(25)).len(), 100);
+        assert_eq!(within(&mut carriers, 25_100), (100, Some(1)));
+        // What is known keeps its turn, and a new one is asked at once.
+        carriers.set((0..101).map(place), start + Duration::from_millis(35_050));
+        assert_eq!(carriers.take_due(start + Duration::from_millis(35_050)), [place(100)]);
     }
 
     #[test]

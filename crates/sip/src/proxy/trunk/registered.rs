@@ -191,16 +191,25 @@ impl Proxy {
         self.registered.ponged(connection);
     }
 
-    /// Notes the connection by which a node is registered now, and names it to that node if calls come in by it; forgets a registration that was removed.
+    /// Notes the account under which a node is registered now, and the connection of ours by which it is, which is named to that node if calls
+    /// come in by it; forgets a registration that was removed.
     pub(in crate::proxy) fn note_registered(
         &mut self,
         answer: &mut Message,
         node: ConnectionId,
-        (connection, register): (ConnectionId, &Message),
+        (flow, register): (Flow, &Message),
         now: Timestamp,
     ) {
+        let lasts = lasts(register, answer);
+        if let Some(by) = self.remote_of(Origin::Edge(flow)) {
+            self.accounts.note(register, by.ip(), lasts, now);
+        }
+        let Flow::Stream { connection } = flow else { return };
+        if !connection.is_opened_by_us() {
+            return;
+        }
         let Ok(account) = register.to() else { return };
-        match lasts(register, answer) {
+        match lasts {
             Some(lasts) if self.connections.contains_key(&connection) => {
                 let terms = FlowTerms::of(answer);
                 let is_way_in = terms.is_flow || connection.transport().is_secure();
@@ -235,16 +244,16 @@ impl Proxy {
     }
 }
 
-/// The REGISTER of a node that is accepted now, and the connection of ours by which it went.
-pub(in crate::proxy) fn registered_by(held: &Exchange, answer: &Message) -> Option<(ConnectionId, Message)> {
+/// The REGISTER of a node that is accepted now, and the flow by which it went.
+pub(in crate::proxy) fn registered_by(held: &Exchange, answer: &Message) -> Option<(Flow, Message)> {
     let is_accepted = answer.status().is_some_and(StatusCode::is_success)
         && answer.cseq().is_ok_and(|cseq| cseq.method == Method::Register)
         && matches!(held.origin, Origin::Node(_));
-    let Stage::Forwarded { target: Target::Edge(Flow::Stream { connection }), .. } = held.stage else { return None };
-    if !is_accepted || !connection.is_opened_by_us() {
+    let Stage::Forwarded { target: Target::Edge(flow), .. } = held.stage else { return None };
+    if !is_accepted {
         return None;
     }
-    Some((connection, Message::parse(held.request.clone()).ok()?))
+    Some((flow, Message::parse(held.request.clone()).ok()?))
 }
 
 /// How long a registration lasts: as long as the registrar grants, else as was asked. `None` if it was removed.

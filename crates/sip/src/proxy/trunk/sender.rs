@@ -44,9 +44,14 @@ pub enum Lacking {
 }
 
 impl Trunks {
-    /// Whether a trunk names the source.
+    /// Whether a trunk names the source, though it may want a certificate too.
     pub fn contains(&self, source: IpAddr) -> bool {
         !self.of(source).is_empty()
+    }
+
+    /// Whether a trunk names the source that needs nothing else: whoever sends from there is its carrier.
+    pub fn knows_by_address(&self, source: IpAddr) -> bool {
+        self.of_source(source).next().is_some()
     }
 
     /// The trunks with the narrowest network that contains the source: tenants may share a carrier.
@@ -222,6 +227,16 @@ mod tests {
             ("203.0.113.1", &[], &[]),
         ] {
             assert_eq!(of_sender(&trunks, address, domains), found, "{address} {domains:?}");
+        }
+    }
+
+    #[test]
+    fn a_network_beside_a_certificate_makes_nobody_in_it_known() {
+        let named = Trunk { certificate_names: vec!["one.example".into()], ..trunk("named", &["0.0.0.0/0"]) };
+        let trunks: Trunks = [named, trunk("plain", &["192.0.2.0/24"])].into_iter().collect();
+        for (source, is_known) in [("192.0.2.1", true), ("203.0.113.1", false)] {
+            let source = source.parse().unwrap();
+            assert_eq!((trunks.contains(source), trunks.knows_by_address(source)), (true, is_known), "{source}");
         }
     }
 

@@ -113,6 +113,16 @@ fn each_trunk_is_registered_by_one_replica_and_by_another_when_that_is_gone() {
 }
 
 #[test]
+fn a_register_says_whose_account_it_is() {
+    let mut one = Replica::new(1, &[owner(1)]);
+    one.carriers.set_trunks(trunks(1), one.now);
+    one.now = one.now + Duration::from_secs(1);
+    one.carriers.handle_timeout(one.now);
+    let request = one.carriers.poll_request().expect("a REGISTER");
+    assert_eq!(request.message.header(&headers::TENANT), Some("acme"));
+}
+
+#[test]
 fn what_is_wanted_no_more_is_removed_and_the_last_replica_removes_all() {
     let mut one = Replica::new(1, &[owner(1)]);
     one.carriers.set_trunks(trunks(3), one.now);

@@ -1,14 +1,16 @@
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use futures::future::{BoxFuture, pending};
-use infra::{Answer, Binding, Registration, RegistrationWrite, RegistrationWritten, Registrations, StoreError, Stores};
+use infra::{
+    Answer, Binding, Refusal, Registration, RegistrationWrite, RegistrationWritten, Registrations, StoreError, Stores,
+};
 use model::plan::Contact;
 use sip::registration::Policy;
 use sip::transaction::{Intervals, Received, TransactionLayer};
-use sip::{ConnectionId, Flow, Message, StatusCode};
+use sip::{ConnectionId, Flow, HeaderName, Message, StatusCode};
 
 use super::super::handler::{Asked, TOPIC};
 use super::*;
@@ -22,8 +24,11 @@ struct Store {
     damaged: Mutex<HashSet<Dn>>,
     /// DNs whose record is refused.
     unwritable: Mutex<HashSet<Dn>>,
+    /// What the store says to a write of these DNs instead of doing it; a conflict once.
+    said: Mutex<HashMap<Dn, RegistrationWritten>>,
     away: AtomicBool,
     silent: AtomicBool,
+    commits: AtomicUsize,
     scans: AtomicUsize,
     largest_batch: AtomicUsize,
 }
@@ -42,7 +47,18 @@ impl Registrations for Store {
         if batch.iter().any(|write| self.unwritable.lock().unwrap().contains(&write.dn)) {
             return async { Err(StoreError::Full { what: "a stream", bound: 1 }) }.boxed();
         }
-        self.held.commit(batch)
+        self.commits.fetch_add(1, Relaxed);
+        let mut said = self.said.lock().unwrap();
+        let instead: Vec<Option<RegistrationWritten>> =
+            batch.iter().map(|write| said.get(&write.dn).cloned()).collect();
+        let taken = batch.into_iter().filter(|write| !said.contains_key(&write.dn)).collect();
+        said.retain(|_, said| matches!(said, RegistrationWritten::Refused(_)));
+        let written = self.held.commit(taken);
+        async move {
+            let mut written = written.await?.into_iter();
+            Ok(instead.into_iter().filter_map(|instead| instead.or_else(|| written.next())).collect())
+        }
+        .boxed()
     }
 
     fn ending(&self, now: Timestamp, max: usize) -> Answer<'_, Vec<(TenantId, Dn)>> {
@@ -91,6 +107,8 @@ impl Bench {
             held: stores.registrations.clone(),
             damaged: Mutex::default(),
             unwritable: Mutex::default(),
+            said: Mutex::default(),
+            commits: AtomicUsize::default(),
             away: AtomicBool::default(),
             silent: AtomicBool::default(),
             scans: AtomicUsize::default(),
@@ -151,8 +169,8 @@ impl Bench {
         text.lines().any(|counted| counted == line)
     }
 
-    /// Registers a phone; returns the status of an answer in this turn.
-    fn register(&mut self, number: usize, cseq: usize) -> Option<StatusCode> {
+    /// A REGISTER of a phone.
+    fn asked(&mut self, number: usize, cseq: usize) -> Asked {
         let text = format!(
             "REGISTER sip:acme.example SIP/2.0\r\nVia: SIP/2.0/TCP 192.0.2.1;branch=z9hG4bK{number}-{cseq}\r\n\
              Max-Forwards: 70\r\nFrom: <sip:{number}@acme.example>;tag=a\r\nTo: <sip:{number}@acme.example>\r\n\
@@ -163,10 +181,57 @@ impl Bench {
         let now = infra::Clock::now(&*self.clock);
         let received = self.layer.receive_sound(message, Flow::Stream { connection: ConnectionId(1) }, now);
         let Received::Request(new) = received else { panic!("a REGISTER is a request") };
-        let asked = Asked { server: new.server, request: new.message, to_tag: "t".to_owned() };
-        let answers = self.handler.register(vec![asked]).now_or_never()?;
-        answers[0].1.status()
+        Asked { server: new.server, request: new.message, to_tag: "t".to_owned() }
     }
+
+    /// Registers a phone; returns the status of an answer in this turn.
+    fn register(&mut self, number: usize, cseq: usize) -> Option<StatusCode> {
+        let asked = self.asked(number, cseq);
+        let batch = self.handler.register(vec![asked]).now_or_never()?;
+        batch.answers[0].1.status()
+    }
+}
+
+#[tokio::test]
+async fn a_registration_that_the_store_refuses_is_answered_at_once_and_is_no_conflict() {
+    let mut bench = Bench::new();
+    let no_room = RegistrationWritten::Refused(Refusal::NoRoom { what: "the registrations", bound: 1 });
+    bench.store.said.lock().unwrap().insert(dn(7_102), no_room);
+    let asked = (7_101..7_104).map(|number| bench.asked(number, 1)).collect();
+    let batch = bench.handler.register(asked).await;
+    let statuses: Vec<_> = batch.answers.iter().filter_map(|(_, answer)| answer.status()).map(|it| it.0).collect();
+    assert_eq!((statuses, batch.behind.len()), (vec![200, 503, 200], 0));
+    assert!(batch.answers[1].1.header(&HeaderName::RetryAfter).is_some());
+    assert_eq!(bench.store.commits.load(Relaxed), 1, "the same write is not tried again");
+    assert!(bench.counts("registrar_writes_refused_total 1") && bench.counts("registrar_conflicts_total 0"));
+}
+
+#[tokio::test]
+async fn others_do_not_wait_for_a_phone_whose_record_another_registrar_has_written_first() {
+    let mut bench = Bench::new();
+    bench.store.said.lock().unwrap().insert(dn(7_102), RegistrationWritten::Conflict(1));
+    // The phone sends a second one meanwhile.
+    let asked = [(7_101, 1), (7_102, 1), (7_102, 2), (7_103, 1)].map(|(number, cseq)| bench.asked(number, cseq));
+    let mut batch = bench.handler.register(asked.into()).await;
+    assert_eq!(batch.answers.len(), 2);
+    let behind = batch.behind.remove(&(acme(), dn(7_102))).expect("it is handled again");
+    let order: Vec<u32> = behind.iter().map(|one| one.request.cseq().unwrap().number).collect();
+    assert_eq!((order, batch.behind.len()), (vec![1, 2], 0));
+    let again = bench.handler.again(behind).await;
+    assert!(again.answers.iter().all(|(_, answer)| answer.status() == Some(StatusCode::OK)));
+    assert!(bench.counts("registrar_writes_refused_total 0") && bench.counts("registrar_conflicts_total 1"));
+    assert_eq!(bench.in_service().await, ["7101", "7102", "7103"]);
+}
+
+#[tokio::test]
+async fn an_end_that_the_store_refuses_is_set_aside() {
+    let mut bench = Bench::new();
+    let refused = RegistrationWritten::Refused(Refusal::Invalid("no".to_owned()));
+    bench.store.said.lock().unwrap().insert(dn(7_102), refused);
+    bench.phones(7_101..7_104).await;
+    bench.scan();
+    assert_eq!(bench.in_service().await, ["7102"]);
+    assert!(bench.counts("registrar_phones_set_aside 1"));
 }
 
 #[tokio::test]

@@ -9,9 +9,9 @@ fn numbers_with_signs_are_one_segment() {
 fn started() -> (Users, mpsc::Receiver<Wanted>, mpsc::Sender<News>) {
     let (answers, news) = mpsc::channel(8);
     let (wanted, asked) = mpsc::channel(8);
-    let (known, early, found) = (HashMap::new(), Vec::new(), VecDeque::new());
-    let _answers = answers.clone();
-    let users = Users { tenants: None, known, known_count: 0, known_max: 2, early, found, wanted, news, _answers };
+    let (known, asked_for) = (KnownCredentials::new(2), HashMap::new());
+    let (early, found, _answers) = (Vec::new(), VecDeque::new(), answers.clone());
+    let users = Users { tenants: None, known, asked: asked_for, early, found, wanted, news, _answers };
     (users, asked, answers)
 }
 
@@ -29,10 +29,10 @@ async fn who_comes_before_config_has_answered_waits_for_it() {
         digests: None,
         emergency_numbers: vec!["112".into()],
     };
-    answers.send(News::Tenants(vec![Arc::new(held)])).await.unwrap();
+    answers.send(News::Tenants(HeldTenants::from_iter([Arc::new(held)]))).await.unwrap();
     let Found::Tenants { emergency_numbers, .. } = users.next().await else { panic!("config has answered") };
     assert!(emergency_numbers.contains("112"));
-    assert_eq!(asked.recv().await.unwrap().lookup, 1);
+    assert_eq!(asked.recv().await.unwrap().key.1.as_str(), "7101");
     let Found::User { lookup: 2, credentials: Credentials::Unknown { realm } } = users.next().await else {
         panic!("nobody is known as that")
     };
@@ -47,33 +47,26 @@ async fn credentials_are_kept_until_their_tenant_changes_and_never_more_than_may
         let phones = ["7101", "7102", "7103"].map(str::to_owned).into();
         let (version, realm) = (version.to_owned(), "acme.example".to_owned());
         let (trunks, emergency_numbers) = (Vec::new(), Vec::new());
-        News::Tenants(vec![Arc::new(Held {
-            id: acme.clone(),
-            version,
-            realm,
-            phones,
-            trunks,
-            digests: None,
-            emergency_numbers,
-        })])
+        let held = Held { id: acme.clone(), version, realm, phones, trunks, digests: None, emergency_numbers };
+        News::Tenants(HeldTenants::from_iter([Arc::new(held)]))
     };
     answers.send(held("1")).await.unwrap();
     assert!(matches!(users.next().await, Found::Tenants { .. }));
     for (lookup, user) in (1_u64..).zip(["7101", "7102", "7103"]) {
         assert!(users.look_up(lookup, user, "192.0.2.1", &[]).is_none());
-        let Wanted { key, version, .. } = asked.recv().await.unwrap();
-        let (tenant, dn) = key.clone();
+        let wanted = asked.recv().await.unwrap();
+        let (tenant, dn) = wanted.key.clone();
         let hashes = Hashes { md5: "m".to_owned(), sha256: "s".to_owned() };
         let phone = Phone { tenant, dn, realm: "acme.example".to_owned(), hashes };
         let credentials = Credentials::Phone(Arc::new(phone));
-        answers.send(News::User { lookup, key, version, credentials }).await.unwrap();
+        answers.send(News::Phone(wanted, credentials)).await.unwrap();
         assert!(matches!(users.next().await, Found::User { credentials: Credentials::Phone(_), .. }));
         assert!(users.look_up(9, user, "acme.example", &[]).is_some());
     }
-    assert_eq!((users.known_count, users.known[&acme].len()), (2, 2));
+    assert_eq!(users.known.len(), 2);
     answers.send(held("2")).await.unwrap();
     assert!(matches!(users.next().await, Found::Tenants { .. }));
-    assert_eq!(users.known_count, 0);
+    assert_eq!(users.known.len(), 0);
     assert!(users.look_up(10, "7103", "acme.example", &[]).is_none());
 }
 
@@ -87,8 +80,8 @@ async fn a_number_that_comes_by_a_trunk_is_a_phone_of_the_trunks_tenant_or_of_th
         let (trunks, emergency_numbers) = (Vec::new(), Vec::new());
         Arc::new(Held { id: id.clone(), version, realm, phones, trunks, digests: None, emergency_numbers })
     };
-    let tenants = vec![held(&acme, &["7101"]), held(&other, &["7101", "7201"]), held(&third, &["7301"])];
-    answers.send(News::Tenants(tenants)).await.unwrap();
+    let tenants = [held(&acme, &["7101"]), held(&other, &["7101", "7201"]), held(&third, &["7301"])];
+    answers.send(News::Tenants(HeldTenants::from_iter(tenants))).await.unwrap();
     assert!(matches!(users.next().await, Found::Tenants { .. }));
     // Number and host of a caller, the tenants of its trunk, and the tenant whose phone the caller must prove to be.
     let cases: [(&str, &str, &[&TenantId], Option<&TenantId>); 11] = [
@@ -110,7 +103,40 @@ async fn a_number_that_comes_by_a_trunk_is_a_phone_of_the_trunks_tenant_or_of_th
         let wanted = asked.try_recv().ok().map(|wanted| wanted.key.0);
         assert_eq!(wanted.as_ref(), whose, "{user}@{host} {among:?}");
         assert_eq!(found.is_none(), whose.is_some(), "{user}@{host} {among:?}");
+        users.asked.clear();
     }
+}
+
+#[tokio::test]
+async fn look_ups_of_one_phone_are_one_question_and_leave_places_to_others() {
+    let (mut users, mut asked, answers) = started();
+    let held = Held {
+        id: TenantId::parse("acme").unwrap(),
+        version: "1".into(),
+        realm: "acme.example".into(),
+        phones: ["7101", "7102"].map(str::to_owned).into(),
+        trunks: Vec::new(),
+        emergency_numbers: Vec::new(),
+    };
+    answers.send(News::Tenants(HeldTenants::from_iter([Arc::new(held)]))).await.unwrap();
+    assert!(matches!(users.next().await, Found::Tenants { .. }));
+    let lookups = 1..=OF_PHONE_MAX as u64;
+    for lookup in lookups.clone() {
+        assert!(users.look_up(lookup, "7101", "acme.example", &[]).is_none());
+    }
+    assert!(matches!(users.look_up(900, "7101", "192.0.2.1", &[]), Some(Credentials::Unavailable)));
+    assert!(users.look_up(901, "7102", "acme.example", &[]).is_none(), "another one");
+    let wanted = asked.recv().await.unwrap();
+    let other = asked.recv().await.unwrap();
+    assert_eq!([&wanted, &other].map(|wanted| wanted.key.1.as_str()), ["7101", "7102"]);
+    answers.send(News::Phone(wanted, Credentials::Unknown { realm: None })).await.unwrap();
+    for lookup in lookups {
+        let Found::User { lookup: told, credentials: Credentials::Unknown { .. } } = users.next().await else {
+            panic!("config has answered")
+        };
+        assert_eq!(told, lookup);
+    }
+    assert_eq!(users.asked.len(), 1, "the other one still waits");
 }
 
 #[tokio::test(start_paused = true)]

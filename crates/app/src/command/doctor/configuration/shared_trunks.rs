@@ -1,4 +1,5 @@
-//! What trunks of several tenants have in common, so that calls come to one of them alone: networks, and names in certificates.
+//! What trunks of several tenants have in common, so that calls come to one of them alone: networks, names in certificates, and accounts
+//! with carriers.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -71,6 +72,29 @@ pub fn shared_certificate_names(situation: &Situation) -> Vec<Finding> {
         let advice =
             "let the carrier show each tenant a certificate of its own, and name only that in `certificate_names`";
         Finding::warning(format!("certificate name {name}"), what, advice)
+    };
+    shared.map(finding).collect()
+}
+
+/// Accounts that trunks of several tenants register.
+pub fn shared_accounts(situation: &Situation) -> Vec<Finding> {
+    let mut named: BTreeMap<(String, &str), BTreeMap<&str, &str>> = BTreeMap::new();
+    for one in situation.tenants() {
+        for trunk in &one.objects.trunks {
+            if let Some((registrar, user)) = trunk.account() {
+                let account = (registrar.to_lowercase(), user);
+                named.entry(account).or_default().insert(one.tenant.as_str(), &trunk.name);
+            }
+        }
+    }
+    let shared = named.iter().filter(|(_, tenants)| tenants.len() > 1);
+    let finding = |((registrar, user), tenants): (&(String, &str), &BTreeMap<&str, &str>)| {
+        let what = format!(
+            "trunks of several tenants register it ({}): its calls come to one of those alone whose password is taken",
+            named_by(tenants)
+        );
+        let advice = "let one tenant alone register it, and leave it out of the others";
+        Finding::warning(format!("account {user} at {registrar}"), what, advice)
     };
     shared.map(finding).collect()
 }

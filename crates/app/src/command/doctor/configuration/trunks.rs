@@ -6,7 +6,7 @@ use net::tls::authorities;
 use runtime::{Place, edge};
 
 use super::dial_plan::missing_rules;
-use super::shared_trunks::{shared_certificate_names, shared_sources};
+use super::shared_trunks::{shared_accounts, shared_certificate_names, shared_sources};
 use crate::command::doctor::finding::Finding;
 use crate::command::doctor::situation::{Situation, TenantSituation};
 
@@ -39,6 +39,7 @@ pub fn trunks(situation: &Situation) -> Vec<Finding> {
     }
     found.extend(shared_sources(situation));
     found.extend(shared_certificate_names(situation));
+    found.extend(shared_accounts(situation));
     found.extend(refused(situation));
     found
 }
@@ -74,7 +75,8 @@ fn callers(trunk: &Trunk, place: &str, edge: &CarriersEdge) -> Vec<Finding> {
         let remedy = "set `sip-proxy.client_authorities` to a file with the authority of the carrier's certificate";
         found.push(Finding::error(place, what, remedy));
     }
-    if !trunk.certificate_names.is_empty() && trunk.allow.is_empty() && edge.has_many_authorities {
+    let is_anywhere = trunk.allow.is_empty() || everybody;
+    if !trunk.certificate_names.is_empty() && is_anywhere && edge.has_many_authorities {
         let what = "each of `sip-proxy.client_authorities` can issue a certificate with which calls from anywhere are its calls";
         let remedy = "name the carrier's networks in `allow` beside `certificate_names`, or believe the carrier's own authority alone";
         found.push(Finding::warning(place, what, remedy));

@@ -94,3 +94,76 @@ fn a_register_of_ours_goes_out_at_the_edge_and_its_challenge_comes_back() {
     assert_eq!((flow, back.status().unwrap().0), (tcp(2), 401));
     assert_eq!(back.challenges(HeaderName::WwwAuthenticate).filter_map(Result::ok).count(), 1);
 }
+
+/// Two tenants that name one account of one carrier.
+fn contested() -> Lab {
+    let registers = |tenant: &str| Trunk { registrar: Some("192.0.2.10".into()), ..trunk(tenant, Some("a")) };
+    lab(vec![registers("aaa"), registers("acme")])
+}
+
+/// A node registers the account for a tenant, for ten minutes or no more, which the carrier accepts; returns by which flow.
+fn register(lab: &mut Lab, tenant: &str, (transport, expires): (&str, u32), branch: &str) -> Flow {
+    let register = format!(
+        "REGISTER sip:192.0.2.10{transport} SIP/2.0\nVia: SIP/2.0/TCP 127.0.4.1;branch={branch}\n\
+         From: <sip:a@192.0.2.10>;tag=t\nTo: <sip:a@192.0.2.10>\nCall-ID: {tenant}\nCSeq: 1 REGISTER\n\
+         Trunkline-Tenant: {tenant}\nContact: <sip:a@127.0.0.1:5060>\nExpires: {expires}\nMax-Forwards: 70\n\
+         Content-Length: 0\n\n"
+    );
+    lab.by(ConnectionId(2), &register);
+    let (flow, sent) = lab.only();
+    assert_eq!(sent.header(&headers::TENANT), None, "it stays inside");
+    match flow {
+        Flow::Udp { .. } => lab.from(TRUNK, &answer(&sent, 200, "c")),
+        Flow::Stream { connection } => {
+            lab.proxy.handle_opened(connection, addr("192.0.2.10:5061"), Side::Edge);
+            lab.by(connection, &answer(&sent, 200, "c"));
+        }
+    }
+    lab.take();
+    flow
+}
+
+/// The tenant to which a call to the account comes by a flow; `None` if it is refused.
+fn whose(lab: &mut Lab, flow: Flow, branch: &str) -> Option<String> {
+    let ask = Ask { uri: "sip:a@127.0.0.1:5060", branch, call: branch, ..Ask::default() }.text();
+    match flow {
+        Flow::Udp { .. } => lab.from(TRUNK, &ask),
+        Flow::Stream { connection } => lab.by(connection, &ask.replace("SIP/2.0/UDP", "SIP/2.0/TLS")),
+    }
+    let (_, message) = lab.beyond_trying();
+    assert_eq!(message.status(), message.header(&headers::TENANT).is_none().then_some(StatusCode::FORBIDDEN));
+    message.header(&headers::TENANT).map(str::to_owned)
+}
+
+#[test]
+fn of_two_tenants_that_name_an_account_the_one_that_is_registered_gets_its_calls() {
+    for transport in ["", ";transport=tls"] {
+        let mut lab = contested();
+        assert_eq!(whose(&mut lab, udp(TRUNK), "z9hG4bK-0"), None, "nobody has shown its password");
+        let flow = register(&mut lab, "acme", (transport, 600), "z9hG4bK-r");
+        assert_eq!(whose(&mut lab, flow, "z9hG4bK-1"), Some("acme".to_owned()), "{transport}");
+        register(&mut lab, "acme", (transport, 0), "z9hG4bK-s");
+        assert_eq!(whose(&mut lab, flow, "z9hG4bK-2"), None, "it has left");
+        register(&mut lab, "acme", (transport, 600), "z9hG4bK-t");
+        lab.pass(Duration::from_secs(700), &[ConnectionId(1), ConnectionId(2)]);
+        lab.take();
+        assert_eq!(whose(&mut lab, flow, "z9hG4bK-3"), None, "its time is over");
+    }
+}
+
+#[test]
+fn who_is_registered_with_another_carrier_takes_no_calls_of_the_one_that_calls() {
+    let network = || vec![Network::parse("192.0.2.0/24").unwrap()];
+    let elsewhere = Trunk { registrar: Some("198.51.100.9".into()), allow: network(), ..trunk("aaa", Some("a")) };
+    let ours = Trunk { registrar: Some("192.0.2.10".into()), ..trunk("acme", Some("a")) };
+    let mut lab = lab(vec![elsewhere, ours]);
+    let register_elsewhere = "REGISTER sip:198.51.100.9 SIP/2.0\nVia: SIP/2.0/TCP 127.0.4.1;branch=z9hG4bK-e\n\
+         From: <sip:a@198.51.100.9>;tag=t\nTo: <sip:a@198.51.100.9>\nCall-ID: e\nCSeq: 1 REGISTER\n\
+         Trunkline-Tenant: aaa\nContact: <sip:a@127.0.0.1:5060>\nExpires: 600\nMax-Forwards: 70\nContent-Length: 0\n\n";
+    lab.by(ConnectionId(2), register_elsewhere);
+    let (_, sent) = lab.only();
+    lab.from("198.51.100.9:5060", &answer(&sent, 200, "c"));
+    lab.take();
+    register(&mut lab, "acme", ("", 600), "z9hG4bK-r");
+    assert_eq!(whose(&mut lab, udp(TRUNK), "z9hG4bK-1"), Some("acme".to_owned()));
+}

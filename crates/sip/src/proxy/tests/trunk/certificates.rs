@@ -184,6 +184,23 @@ fn a_carrier_answers_at_the_rate_of_trunks_on_the_connection_that_we_have_opened
 }
 
 #[test]
+fn in_the_network_of_a_trunk_only_who_shows_its_certificate_sends_at_the_rate_of_trunks() {
+    let mut lab = lab(vec![trunk("acme", &["0.0.0.0/0"], &[NAME])]);
+    opened(&mut lab, tls(70), ELSEWHERE, &[NAME]);
+    opened(&mut lab, tls(71), ELSEWHERE, &["other.example"]);
+    let source = addr(ELSEWHERE).ip();
+    let limits = Limits::default();
+    for (flow, per_s) in [
+        (Flow::from(tls(70)), limits.trunk_requests_per_s),
+        (Flow::from(tls(71)), limits.source_requests_per_s),
+        (udp(ELSEWHERE), limits.source_requests_per_s),
+    ] {
+        assert_eq!(lab.proxy.requests_per_s(flow, source), per_s, "{flow:?}");
+        assert_eq!(lab.proxy.answers_per_s(flow, source), limits.trunk_requests_per_s, "{flow:?}");
+    }
+}
+
+#[test]
 fn a_flood_without_the_certificate_is_told_once_a_second() {
     let mut lab = lab(vec![trunk("acme", &["192.0.2.0/24"], &[NAME])]);
     for at in 0..20 {
