@@ -116,6 +116,7 @@ async fn look_ups_of_one_phone_are_one_question_and_leave_places_to_others() {
         realm: "acme.example".into(),
         phones: ["7101", "7102"].map(str::to_owned).into(),
         trunks: Vec::new(),
+        digests: None,
         emergency_numbers: Vec::new(),
     };
     answers.send(News::Tenants(HeldTenants::from_iter([Arc::new(held)]))).await.unwrap();
