@@ -94,7 +94,7 @@ impl Proxy {
     pub(super) fn is_us(&self, uri: &Uri<'_>) -> bool {
         let Some(host) = uri.host() else { return false };
         let port = uri.port().unwrap_or_else(|| Transport::of(uri).unwrap_or(Transport::Udp).default_port());
-        // One address of IPv6 is written in several ways (RFC 5118 §4.10).
+        // One address of IPv6 is written in several ways (RFC 5954 §4.2).
         let is_same = |ours: &str| match host.as_str().starts_with('[') {
             true => Host::parse(ours).is_ok_and(|ours| ours == host),
             false => ours.eq_ignore_ascii_case(host.as_str()),

@@ -15,7 +15,6 @@ mod service;
 mod treatment;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use media::dtls::Identity;
@@ -24,6 +23,7 @@ use net::rtp::{Driver, LegEvent, LegId, Order};
 use sip::agent::{AgentConfig, Body, CommandError, DialogId, Event, LocalIdentity, Release, UserAgent};
 use sip::{ConnectionId, Flow, LocalTag, Message, Method, Seal, StatusCode, Transmit};
 
+use super::addresses::AudioAddresses;
 use super::limits::Limits;
 use super::metrics::Metrics;
 use super::prompts::Prompts;
@@ -41,7 +41,7 @@ pub struct Node {
     pub(super) seal: Seal,
     pub(super) limits: Limits,
     pub(super) metrics: Metrics,
-    pub(super) advertise: IpAddr,
+    pub(super) addresses: AudioAddresses,
     pub(super) driver: Box<dyn Driver>,
     pub(super) prompts: Prompts,
     pub(super) identity: Arc<Identity>,
@@ -88,8 +88,8 @@ pub struct Parts {
     pub metrics: Metrics,
     /// Host of its Via.
     pub sent_by: String,
-    /// The address in its descriptions.
-    pub advertise: IpAddr,
+    /// The addresses in its descriptions.
+    pub addresses: AudioAddresses,
     /// The RTP threads.
     pub driver: Box<dyn Driver>,
     /// The prompts.
@@ -119,7 +119,7 @@ impl Node {
             seal: parts.seal,
             limits: parts.limits,
             metrics: parts.metrics,
-            advertise: parts.advertise,
+            addresses: parts.addresses,
             driver: parts.driver,
             prompts: parts.prompts,
             identity: parts.identity,

@@ -8,13 +8,14 @@ use contracts::v1;
 use ivr::msml::{self, Command, Connection, ConnectionSnapshot, Listeners, MemberRecording, Membership, Running};
 use media::sdp::{self, Fingerprint, LocalAudio, LocalEncryption, LocalKeys};
 use media::session::SessionSnapshot;
-use model::Encryption;
+use model::{AddressFamily, Encryption};
 use prost::Message as _;
 use sip::agent::DialogSnapshot;
 
 use super::leg::Leg;
 use super::service::{Service, encryption};
 use crate::dialog_records::{RecordError, dialog_from_record, dialog_to_record};
+use crate::media_server::addresses::AudioAddresses;
 
 /// The kind of the record.
 const KIND: &str = "media";
@@ -102,11 +103,11 @@ pub fn encode(leg: &Leg, edge: &str, mut dialog: DialogSnapshot, audio: Option<&
     record.encode_to_vec().into()
 }
 
-/// Reads a leg's record. Our descriptions have this address and certificate.
+/// Reads a leg's record. Our descriptions have this certificate, and of these addresses the one of the family that the leg has.
 ///
 /// # Errors
 /// Names the invalid part.
-pub fn decode(bytes: &[u8], address: std::net::IpAddr, certificate: &Fingerprint) -> Result<Decoded, RecordError> {
+pub fn decode(bytes: &[u8], addresses: &AudioAddresses, certificate: &Fingerprint) -> Result<Decoded, RecordError> {
     let record = v1::StateRecord::decode(bytes).map_err(|_| RecordError("state record"))?;
     if record.kind != KIND || record.version != VERSION {
         return Err(RecordError("kind or version"));
@@ -151,7 +152,7 @@ pub fn decode(bytes: &[u8], address: std::net::IpAddr, certificate: &Fingerprint
             named: body.named,
         }),
         local: LocalAudio {
-            address,
+            address: addresses.nearest(described.as_ref().and_then(family_of_ours)),
             port,
             session_id: body.session_id,
             version: body.version.min(NUMBER_MAX),
@@ -162,6 +163,11 @@ pub fn decode(bytes: &[u8], address: std::net::IpAddr, certificate: &Fingerprint
         treatments: body.treatments.min(NUMBER_MAX),
         audio: body.audio.map(audio_read::session).transpose()?,
     })
+}
+
+/// The family of a description of ours: that of the leg's ports.
+fn family_of_ours(described: &sdp::Description) -> Option<AddressFamily> {
+    described.address_of(described.audio()?).map(AddressFamily::of)
 }
 
 fn local_encryption(body: &v1::MediaRecord, certificate: &Fingerprint) -> Result<LocalEncryption, RecordError> {

@@ -1,7 +1,7 @@
 //! The service that a Request-URI names (RFC 4240, RFC 5707 §5).
 
 use media::codec::Codec;
-use model::{ConnId, Encryption};
+use model::{AddressFamily, ConnId, Encryption};
 use sip::uri::escape::unescape;
 use sip::{StatusCode, Uri};
 
@@ -35,6 +35,16 @@ pub fn encryption(request_uri: &str) -> Encryption {
     let uri = Uri::parse(request_uri).ok();
     let word = uri.as_ref().and_then(|uri| uri.params().get("encryption").map(str::to_owned));
     word.map_or(Encryption::Off, |word| Encryption::parse(&word).unwrap_or(Encryption::Required))
+}
+
+/// The family of addresses by which the party of a leg is reached, by its Request-URI (`;family=ip6`), if its owner knows.
+pub fn wanted_family(request_uri: &str) -> Option<AddressFamily> {
+    let uri = Uri::parse(request_uri).ok()?;
+    match uri.params().get("family")? {
+        "ip4" => Some(AddressFamily::V4),
+        "ip6" => Some(AddressFamily::V6),
+        _ => None,
+    }
 }
 
 /// Longest conference id.
@@ -104,6 +114,14 @@ mod tests {
         assert_eq!(encryption("sip:conf=1@h;codecs=PCMA;encryption=offered"), Encryption::Offered);
         assert_eq!(encryption("sip:conf=1@h;encryption=required"), Encryption::Required);
         assert_eq!(encryption("sip:conf=1@h;encryption=tomorrow"), Encryption::Required);
+    }
+
+    #[test]
+    fn the_family_of_a_leg_is_a_parameter() {
+        assert_eq!(wanted_family("sip:conf=1@h;codecs=PCMA;family=ip6"), Some(AddressFamily::V6));
+        assert_eq!(wanted_family("sip:conf=1@h;family=ip4"), Some(AddressFamily::V4));
+        assert_eq!(wanted_family("sip:conf=1@h;family=ipx"), None);
+        assert_eq!(wanted_family("sip:conf=1@h"), None);
     }
 
     #[test]

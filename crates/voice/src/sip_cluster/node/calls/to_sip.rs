@@ -7,13 +7,14 @@ use infra::NewCall;
 use media::codec::Codec;
 use model::event::Stamped;
 use model::plan::Caller;
-use model::{ConnId, Dn, Encryption, EventName, LegId, TenantId, Timestamp};
+use model::{AddressFamily, ConnId, Dn, Encryption, EventName, LegId, TenantId, Timestamp};
 use runtime::trace::What;
 use sip::agent::{CommandError, Invite, LocalIdentity, Provisionals, Reply};
 use sip::dialog::MAX_FORWARDS;
 use sip::{ConnectionId, Flow, HeaderName, StatusCode};
 
 use super::call::Stored;
+use super::family::family_of_offer;
 use super::incoming::RETRY_AFTER_S;
 use super::leg::{AudioPath, Leg, LegStage, MEDIA_TAG, Place, Side, Target};
 use super::rooms::room;
@@ -196,7 +197,8 @@ impl Node {
         let at = entry.seat_of(id).map(|seat| seat.room).unwrap_or_default();
         let codecs = codecs_param(&self.codecs(conn_id));
         let encryption = encryption_param(self.encryption(conn_id, id));
-        let target = format!("sip:conf={}@{host}{codecs}{encryption}", room(conn_id, at));
+        let family = entry.leg(id).and_then(|leg| leg.target.as_ref()).map(family_param).unwrap_or_default();
+        let target = format!("sip:conf={}@{host}{codecs}{encryption}{family}", room(conn_id, at));
         let mut headers = vec![(sip::proxy::headers::TENANT, entry.tenant.to_string())];
         headers.extend(self.trace_header(conn_id));
         headers.extend(entry.leg(id).and_then(party_header));
@@ -417,6 +419,14 @@ fn encryption_param(encryption: Encryption) -> String {
     match encryption {
         Encryption::Off => String::new(),
         other => format!(";encryption={}", other.as_str()),
+    }
+}
+
+/// The parameter that tells media by which family the party is reached, where that is not the usual one.
+fn family_param(target: &Target) -> &'static str {
+    match family_of_offer(target) {
+        AddressFamily::V4 => "",
+        AddressFamily::V6 => ";family=ip6",
     }
 }
 
