@@ -90,7 +90,7 @@ fn carrier_knows(site: &Installation, contacts: usize, limit: Duration) -> Resul
     known.context(last)
 }
 
-fn hear_each_other(own: &mut Phone, far: &mut Phone) -> Result<()> {
+pub(crate) fn hear_each_other(own: &mut Phone, far: &mut Phone) -> Result<()> {
     own.wait_for("CALL_ESTABLISHED", SOON)?;
     far.wait_for("CALL_ESTABLISHED", SOON)?;
     let before = far.heard_bytes();
