@@ -49,17 +49,6 @@ pub fn settings(spec: &RoleSpec) -> Vec<SettingOwned> {
     edge.flat_map(|listen| {
         let default = SocketAddr::new(address::of_edge(0, 1), listen.port);
         let takes_both = takes_both_families(listen.protocol);
-        let check_listen: fn(&toml::Value) -> Result<(), String> = match takes_both {
-            true => |value| addresses(value).map(drop),
-            false => |value| not_any(SocketAddr::read(value)?),
-        };
-        let check_advertise: fn(&toml::Value) -> Result<(), String> = match takes_both {
-            true => |value| hosts(value).map(drop),
-            false => |value| {
-                let text = String::read(value)?;
-                if text.is_empty() { Ok(()) } else { HostPort::parse(&text, 0).map(drop) }
-            },
-        };
         [
             SettingOwned {
                 key: key(listen, "listen"),
@@ -70,7 +59,7 @@ pub fn settings(spec: &RoleSpec) -> Vec<SettingOwned> {
                 ),
                 kind: if takes_both { LISTEN_KIND } else { SocketAddr::KIND },
                 default: default.show(),
-                check: check_listen,
+                check: if takes_both { check_addresses } else { check_address },
                 beside: None,
                 secret: false,
             },
@@ -82,7 +71,7 @@ pub fn settings(spec: &RoleSpec) -> Vec<SettingOwned> {
                 ),
                 kind: if takes_both { ADVERTISE_KIND } else { "a host, or a host and a port" },
                 default: "\"\"".to_owned(),
-                check: check_advertise,
+                check: if takes_both { check_hosts } else { check_host },
                 beside: None,
                 secret: false,
             },
@@ -111,7 +100,7 @@ pub fn bounds(
     let (first, second) =
         read("listen").map_or_else(|| Ok(usual()), addresses).map_err(|reason| fault("listen", reason))?;
     let hosts = read("advertise").map_or_else(|| Ok(Vec::new()), hosts).map_err(|reason| fault("advertise", reason))?;
-    let of = |listen: SocketAddr| {
+    let of = |listen: SocketAddr| -> Result<Bound, Faults> {
         let advertise = advertised(listen, second.is_none(), &hosts).map_err(|reason| fault("advertise", reason))?;
         Ok(Bound { listen, advertise })
     };
@@ -182,6 +171,23 @@ fn texts(value: &toml::Value) -> Result<Vec<String>, String> {
         None if value.is_array() => Vec::<String>::read(value),
         None => Err(format!("expected a text or a list of texts, found {}", value.type_str())),
     }
+}
+
+fn check_addresses(value: &toml::Value) -> Result<(), String> {
+    addresses(value).map(drop)
+}
+
+fn check_address(value: &toml::Value) -> Result<(), String> {
+    not_any(SocketAddr::read(value)?)
+}
+
+fn check_hosts(value: &toml::Value) -> Result<(), String> {
+    hosts(value).map(drop)
+}
+
+fn check_host(value: &toml::Value) -> Result<(), String> {
+    let text = String::read(value)?;
+    if text.is_empty() { Ok(()) } else { HostPort::parse(&text, 0).map(drop) }
 }
 
 /// Replies must leave from the address that peers know.
