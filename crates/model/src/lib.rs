@@ -3,6 +3,7 @@
 //! Every other crate uses these terms. A type that crosses a wire or a store has a counterpart in `contracts`; the conversions
 //! are there and only there.
 
+pub mod address_family;
 pub mod agent;
 pub mod answer;
 pub mod encryption;
@@ -16,6 +17,7 @@ pub mod time;
 pub mod turns;
 pub mod userdata;
 
+pub use address_family::AddressFamily;
 pub use agent::{AgentState, WorkMode};
 pub use encryption::Encryption;
 pub use entropy::Entropy;

@@ -18,6 +18,7 @@ use media::g711::Law;
 use media::rtp::Header;
 use media::sdp::{AudioStream, Direction, PayloadTypes};
 use media::session::{Session, Setup};
+use model::AddressFamily;
 use net::rtp::{Driver as _, LegId, Order, RtpDriver, Settings};
 
 const WARM_UP: Duration = Duration::from_secs(1);
@@ -36,9 +37,9 @@ fn main() {
     let sessions: u64 = args.next().map_or(500, |text| text.parse().unwrap());
     let other = if args.next().is_some_and(|text| text == "transcode") { Law::A } else { Law::Mu };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
-    let address = "127.0.0.1".parse().unwrap();
+    let addresses = vec!["127.0.0.1".parse().unwrap()];
     let settings =
-        Settings { address, ports: 40_000..=59_999, threads: 1, clock: clock.clone(), recorded: sync_channel(1).0 };
+        Settings { addresses, ports: 40_000..=59_999, threads: 1, clock: clock.clone(), recorded: sync_channel(1).0 };
     let (driver, _news) = RtpDriver::start(settings).unwrap();
     let phones: Vec<Phone> =
         (0..sessions * 2).map(|leg| open(&driver, &clock, leg, if leg % 2 == 0 { Law::Mu } else { other })).collect();
@@ -62,7 +63,7 @@ fn main() {
 fn open(driver: &RtpDriver, clock: &Arc<dyn Clock>, leg: u64, law: Law) -> Phone {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.set_nonblocking(true).unwrap();
-    let ports = driver.ports().bind().unwrap();
+    let ports = driver.ports().bind(AddressFamily::V4).unwrap();
     let to = ports.port();
     let setup = Setup {
         ssrc: leg as u32,

@@ -29,7 +29,7 @@ use media::session::{Event, RecordedSpeech, Session, SessionSnapshot, Statistics
 use runtime::fault::Cause;
 use tokio::sync::{mpsc, oneshot};
 
-pub use ports::{PortPair, Ports, PortsError};
+pub use ports::{PortPair, PortPools, Ports, PortsError};
 
 /// The most orders that wait for a thread: a burst of call set-ups.
 const ORDERS_MAX: usize = 8_192;
@@ -75,6 +75,8 @@ pub enum Order {
     },
     /// Applies a negotiated audio stream to the session.
     Negotiate(LegId, Box<AudioStream>),
+    /// The leg's sockets from now on: its peer has an address of the other family.
+    ChangePorts(LegId, PortPair),
     /// Start a treatment; its id comes back with its end.
     Play(LegId, u64, Treatment),
     /// Stop the treatment.
@@ -154,8 +156,8 @@ pub struct Counters {
 
 /// How the driver is set up.
 pub struct Settings {
-    /// The address that the sockets are bound to.
-    pub address: IpAddr,
+    /// The address that the sockets are bound to, or one of each family.
+    pub addresses: Vec<IpAddr>,
     /// The ports, RTP even and RTCP above.
     pub ports: RangeInclusive<u16>,
     /// How many threads.
@@ -194,8 +196,8 @@ pub trait Driver: Send {
     /// As of [`Driver::order`]: the leg stays where it is.
     fn move_leg(&self, leg: LegId, from: usize, to: usize) -> Result<(), DriverError>;
 
-    /// The port pool.
-    fn ports(&self) -> &Arc<Ports>;
+    /// The port pools.
+    fn ports(&self) -> &PortPools;
 
     /// The counters of all threads.
     fn counters(&self) -> &Arc<Counters>;
@@ -204,7 +206,7 @@ pub trait Driver: Send {
 /// The threads and the ports. Dropping it ends the threads and closes all sockets.
 pub struct RtpDriver {
     shards: Vec<Shard>,
-    ports: Arc<Ports>,
+    ports: PortPools,
     counters: Arc<Counters>,
 }
 
@@ -219,7 +221,7 @@ impl RtpDriver {
     pub fn start(settings: Settings) -> io::Result<(Self, mpsc::Receiver<LegEvent>)> {
         let (news, receiver) = mpsc::channel(NEWS_MAX);
         let counters = Arc::new(Counters::default());
-        let ports = Arc::new(Ports::new(settings.address, settings.ports));
+        let ports = PortPools::new(&settings.addresses, &settings.ports);
         let mut shards = Vec::new();
         for number in 0..settings.threads.max(1) {
             let (orders, inbox): (_, Receiver<Order>) = sync_channel(ORDERS_MAX);
@@ -268,7 +270,7 @@ impl Driver for RtpDriver {
         })
     }
 
-    fn ports(&self) -> &Arc<Ports> {
+    fn ports(&self) -> &PortPools {
         &self.ports
     }
 

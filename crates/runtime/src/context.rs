@@ -14,7 +14,7 @@ use model::{Epoch, NodeId, Owner};
 use crate::admin::AdminSlot;
 use crate::directory::Directory;
 use crate::drain::Drain;
-use crate::edge;
+use crate::edge::{self, EdgeBounds};
 use crate::entropy::Strong;
 use crate::gate::Gate;
 use crate::installation_key::InstallationKey;
@@ -101,14 +101,19 @@ impl RoleContext {
         self.spec.listen(name).with_context(|| format!("{} declares no listener {name:?}", self.spec.name))
     }
 
-    /// The address that the listener of that name binds, and the one that it advertises.
+    /// The first address that the listener of that name binds, and the one that it advertises.
     pub fn bound(&self, name: &str) -> anyhow::Result<Bound> {
+        self.bounds(name).map(|bounds| bounds.first)
+    }
+
+    /// The addresses that the listener of that name binds, each with the one that it advertises.
+    pub fn bounds(&self, name: &str) -> anyhow::Result<EdgeBounds> {
         let listen = self.listen(name)?;
         match listen.place {
-            Place::Edge => Ok(edge::bound(self.spec, listen, self.instance, self.replica, &self.values)?),
+            Place::Edge => Ok(edge::bounds(self.spec, listen, self.instance, self.replica, &self.values)?),
             Place::Cluster => {
                 let listen = SocketAddr::new(self.address, listen.port);
-                Ok(Bound { listen, advertise: listen.into() })
+                Ok(Bound { listen, advertise: listen.into() }.into())
             }
         }
     }

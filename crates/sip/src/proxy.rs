@@ -72,8 +72,11 @@ pub use attempt::{Attempt, AttemptCaller};
 pub use counts::Counts;
 pub use nodes::Announcement;
 pub use output::{NodeLoss, Output};
+pub use own_routes::family_of_path;
 pub use rendezvous::{holder, successor};
-pub use settings::{Credentials, Hashes, InboundAccount, InboundPassword, Limits, Network, Phone, Settings, Trunk};
+pub use settings::{
+    Credentials, Hashes, InboundAccount, InboundPassword, Limits, Network, OtherEdge, Phone, Settings, Trunk,
+};
 pub use trunk::sender::{Lacking, Trunks};
 
 use allowance::Allowance;
@@ -178,7 +181,7 @@ impl Proxy {
         let names = listeners
             .chain(settings.aliases.iter().cloned())
             .chain([settings.edge.clone()])
-            .chain(settings.other_edges.iter().map(|(_, edge)| edge.clone()));
+            .chain(settings.other_edges.iter().map(|edge| edge.address.clone()));
         let us = names.filter_map(|name| own_routes::host_and_port(&name)).collect();
         let sources = Sources::new(settings.limits);
         let lockout = Lockout::new(&settings.limits);

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -36,6 +36,13 @@ pub struct Setup<'a> {
     pub speech: &'a Path,
     /// Whether it answers by itself.
     pub answer: Answer,
+}
+
+impl Setup<'_> {
+    /// Where its SIP is, unless it is told otherwise.
+    fn place(&self) -> SocketAddr {
+        (self.address, 5060).into()
+    }
 }
 
 /// Whether a phone answers by itself.
@@ -75,26 +82,37 @@ impl Phone {
 
     /// Starts a phone of G.711 with encrypted audio and waits until it is registered.
     pub fn register_encrypted(setup: &Setup<'_>, how: Encrypts) -> Result<Self> {
-        Self::register_as(setup, G711, Some(how), "")
+        Self::register_as(setup, setup.place(), G711, Some(how), "")
     }
 
     /// Starts a phone that speaks these codecs, as baresip names them, and waits until it is registered.
     pub fn register_speaking(setup: &Setup<'_>, codecs: &str) -> Result<Self> {
-        Self::register_as(setup, codecs, None, "")
+        Self::register_as(setup, setup.place(), codecs, None, "")
+    }
+
+    /// As [`Self::register`], for a phone whose SIP and audio are at that place; its own address is that of its control alone.
+    pub fn register_at(at: SocketAddr, setup: &Setup<'_>) -> Result<Self> {
+        Self::register_as(setup, at, G711, None, "")
     }
 
     /// As [`Self::register`], with further lines of baresip's configuration.
     pub fn register_with(setup: &Setup<'_>, lines: &str) -> Result<Self> {
-        Self::register_as(setup, G711, None, lines)
+        Self::register_as(setup, setup.place(), G711, None, lines)
     }
 
     /// As before; its audio is encrypted this way, if one is named.
     pub fn register_encrypting(setup: &Setup<'_>, encrypts: Option<Encrypts>, lines: &str) -> Result<Self> {
-        Self::register_as(setup, G711, encrypts, lines)
+        Self::register_as(setup, setup.place(), G711, encrypts, lines)
     }
 
-    fn register_as(setup: &Setup<'_>, codecs: &str, encrypts: Option<Encrypts>, lines: &str) -> Result<Self> {
-        let mut phone = Self::start(setup, codecs, encrypts, 3_600, lines)?;
+    fn register_as(
+        setup: &Setup<'_>,
+        at: SocketAddr,
+        codecs: &str,
+        encrypts: Option<Encrypts>,
+        lines: &str,
+    ) -> Result<Self> {
+        let mut phone = Self::start(setup, at, codecs, encrypts, 3_600, lines)?;
         // The event may have come before our connection, so the state is queried. Before the registrar's answer the
         // state is the same as after a refusal, so a refusal shows only by the timeout.
         let mut said = String::new();
@@ -112,21 +130,27 @@ impl Phone {
 
     /// Starts a phone that does not register.
     pub fn start_unregistered(setup: &Setup<'_>) -> Result<Self> {
-        Self::start(setup, G711, None, 0, "")
+        Self::start(setup, setup.place(), G711, None, 0, "")
+    }
+
+    /// As before, for a phone whose SIP and audio are at that place.
+    pub fn start_unregistered_at(at: SocketAddr, setup: &Setup<'_>) -> Result<Self> {
+        Self::start(setup, at, G711, None, 0, "")
     }
 
     /// As before, with further lines of baresip's configuration.
     pub fn start_unregistered_with(setup: &Setup<'_>, lines: &str) -> Result<Self> {
-        Self::start(setup, G711, None, 0, lines)
+        Self::start(setup, setup.place(), G711, None, 0, lines)
     }
 
     /// As before; its audio is encrypted this way, if one is named.
     pub fn start_unregistered_as(setup: &Setup<'_>, encrypts: Option<Encrypts>, lines: &str) -> Result<Self> {
-        Self::start(setup, G711, encrypts, 0, lines)
+        Self::start(setup, setup.place(), G711, encrypts, 0, lines)
     }
 
     fn start(
         setup: &Setup<'_>,
+        at: SocketAddr,
         codecs: &str,
         encrypts: Option<Encrypts>,
         register_seconds: u32,
@@ -138,7 +162,7 @@ impl Phone {
         speech.resize(speech.len() + SILENCE_SAMPLES, 0);
         let rate = rate_of(codecs);
         audio::write_wav_at(rate, &folder.path().join("speech.wav"), &speech)?;
-        fs::write(folder.path().join("config"), config(setup, folder.path(), rate) + lines)?;
+        fs::write(folder.path().join("config"), config(setup, at, folder.path(), rate) + lines)?;
         fs::write(folder.path().join("accounts"), account(setup, codecs, encrypts, register_seconds))?;
         fs::write(folder.path().join("contacts"), "")?;
         let mut child = Command::new("baresip")
@@ -305,19 +329,21 @@ fn rate_of(codecs: &str) -> usize {
     codecs.split('/').nth(1).and_then(|rate| rate.parse().ok()).unwrap_or(audio::RATE)
 }
 
-fn config(setup: &Setup<'_>, folder: &Path, rate: usize) -> String {
-    let (address, folder) = (setup.address, folder.display());
+fn config(setup: &Setup<'_>, at: SocketAddr, folder: &Path, rate: usize) -> String {
+    let (control, ip, folder) = (setup.address, at.ip(), folder.display());
+    // All installations share the one address of IPv6; their media has the ports below.
+    let rtp_ports = if at.is_ipv6() { "28000-30000" } else { "20000-30000" };
     format!(
         "poll_method epoll\n\
-         sip_listen {address}:5060\n\
-         net_interface {address}\n\
+         sip_listen {at}\n\
+         net_interface {ip}\n\
          call_max_calls 4\n\
          audio_player aufile,{folder}/played.wav\n\
          audio_source aufile,{folder}/speech.wav\n\
          audio_alert aufile,{folder}/alert.wav\n\
          ausrc_srate {rate}\n\
          auplay_srate {rate}\n\
-         rtp_ports 20000-30000\n\
+         rtp_ports {rtp_ports}\n\
          module_path /usr/lib/baresip/modules\n\
          module g711.so\n\
          module g722.so\n\
@@ -331,7 +357,7 @@ fn config(setup: &Setup<'_>, folder: &Path, rate: usize) -> String {
          module_tmp account.so\n\
          module_app menu.so\n\
          module_app ctrl_tcp.so\n\
-         ctrl_tcp_listen {address}:4444\n"
+         ctrl_tcp_listen {control}:4444\n"
     )
 }
 

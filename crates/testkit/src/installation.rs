@@ -175,6 +175,15 @@ impl Installation {
         asking_names(self.demo.instance)
     }
 
+    /// Starts it with arguments that depend on the number of its instance.
+    pub fn start_numbered(arguments: impl FnOnce(u8) -> Vec<String>) -> Result<Self> {
+        let (instance, lock) = claim_instance()?;
+        let servers = servers::wanted().then(|| Servers::start(instance)).transpose()?;
+        let arguments = arguments(instance);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        Self::launch(instance, lock, tempfile::tempdir()?, servers, AS_TOLD, &arguments)
+    }
+
     /// Starts it on servers, whatever the environment requests, with further arguments.
     pub fn start_on_servers(arguments: &[&str]) -> Result<Self> {
         let (instance, lock) = claim_instance()?;

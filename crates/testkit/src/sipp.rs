@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -45,9 +45,14 @@ impl Outcome {
 impl Sipp {
     /// A run of `scenario` (a file of `scenarios/`, or one of SIPp's own such as `-sn uac`) from `local` to `destination`.
     pub fn new(scenario: &str, local: Ipv4Addr, destination: &str) -> Self {
+        Self::at(scenario, (local, 5060).into(), destination)
+    }
+
+    /// As before, from any address and port.
+    pub fn at(scenario: &str, local: SocketAddr, destination: &str) -> Self {
+        let (ip, port) = (local.ip().to_string(), local.port().to_string());
         // -aa: answers OPTIONS within a call, as every phone does.
-        let arguments =
-            ["-i", &local.to_string(), "-p", "5060", "-nostdin", "-trace_err", "-aa"].map(str::to_owned).to_vec();
+        let arguments = ["-i", &ip, "-p", &port, "-nostdin", "-trace_err", "-aa"].map(str::to_owned).to_vec();
         Self { scenario: scenario.to_owned(), destination: destination.to_owned(), arguments }
     }
 

@@ -7,6 +7,7 @@
 //!
 //! `node` owns the legs; `turn` is the loop that drives it, and what lies beside them talks to other roles and to the ledger.
 
+pub(crate) mod addresses;
 mod announcements;
 mod call_data;
 mod conversations;
@@ -21,7 +22,6 @@ mod prompts;
 #[cfg(test)]
 mod tests;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +33,7 @@ use runtime::{Drains, Listen, Place, Protocol, RecordCipher, Replicas, Role, Rol
 
 pub use prompts::fault as prompt_fault;
 
+use addresses::AudioAddresses;
 use conversations::{ConversationStore, ConversationWriter};
 use event_loop::EventLoop;
 use limits::Limits;
@@ -97,12 +98,8 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     let settings: Settings = ctx.settings()?;
     ctx.ready.require(PROXY);
     runtime::lease::keep(&ctx);
-    let bound = ctx.bound("rtp")?;
-    let advertise: IpAddr = bound
-        .advertise
-        .host
-        .parse()
-        .with_context(|| format!("{:?} is not an address for SDP", bound.advertise.host))?;
+    let bounds = ctx.bounds("rtp")?;
+    let addresses = AudioAddresses::told_by(&bounds)?;
     let metrics = Metrics::register(&ctx.metrics);
     let store = ConversationStore {
         folder: ctx.data_dir.join("recordings"),
@@ -113,7 +110,7 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     let (conversations, recorded) =
         ConversationWriter::start(store, metrics.clone()).context("there can be no threads that write recordings")?;
     let (driver, news) = RtpDriver::start(net::rtp::Settings {
-        address: bound.listen.ip(),
+        addresses: bounds.all().map(|bound| bound.listen.ip()).collect(),
         ports: settings.rtp_port_first..=settings.rtp_port_last,
         threads: settings.rtp_threads,
         clock: ctx.clock.clone(),
@@ -128,7 +125,7 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
         limits,
         metrics,
         sent_by: ctx.address.to_string(),
-        advertise,
+        addresses,
         driver: Box::new(driver),
         prompts: Prompts::new(ctx.data_dir.join("prompts")),
         identity: Arc::new(Identity::generate().context("no certificate for encrypted audio")?),

@@ -8,12 +8,12 @@
 mod authority;
 mod certificates;
 mod clients;
-mod edges;
 mod event_loop;
 mod faults;
 mod held_tenants;
 mod inbox;
 mod known_credentials;
+mod listeners;
 mod message_trace;
 mod meters;
 mod metrics;
@@ -29,13 +29,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use net::sip::{Counters, Forwards, ListenerId, Peers, TcpTable, UdpEndpoint};
-use runtime::listener::Bound;
+use net::sip::{Counters, Forwards, TcpTable};
 use runtime::settings::Values;
 use runtime::{Drain, Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
+use sip::Seal;
 use sip::proxy::{Network, Proxy, Settings as ProxySettings};
-use sip::{Seal, Transport};
-use tracing::warn;
 
 pub use certificates::{CertificateFiles, ENDS_SOON, OWN_FILE};
 
@@ -43,6 +41,7 @@ use authority::TokenAuthority;
 use certificates::Certificates;
 use clients::Users;
 use event_loop::EventLoop;
+use listeners::{Places, StreamListener, StreamListeners, UdpListeners};
 use names::Names;
 use settings::Settings;
 
@@ -101,15 +100,6 @@ pub const SPEC: RoleSpec = RoleSpec {
 /// The role.
 pub const ROLE: Role = Role { spec: &SPEC, start: |ctx| Box::pin(run(ctx)) };
 
-/// The listeners for connections, in the order in which they are bound.
-pub(crate) const EDGE: ListenerId = ListenerId(0);
-pub(crate) const NODES: ListenerId = ListenerId(1);
-pub(crate) const SECURE_EDGE: ListenerId = ListenerId(2);
-pub(crate) const WEB_EDGE: ListenerId = ListenerId(3);
-pub(crate) const SECURE_WEB_EDGE: ListenerId = ListenerId(4);
-/// The WebSockets that ingress passes on, and says from whom.
-pub(crate) const FROM_INGRESS: ListenerId = ListenerId(5);
-
 /// How often the kernel's count of dropped datagrams is read.
 const DROPS_EACH: Duration = Duration::from_secs(5);
 /// Connections that a run may number for each millisecond until the next run begins, as a power of two.
@@ -117,28 +107,23 @@ const CONNECTIONS_BITS: u32 = 18;
 
 async fn run(ctx: RoleContext) -> Result<()> {
     let settings: Settings = ctx.settings()?;
-    let (udp_at, tcp_at, nodes_at) = (ctx.bound("sip-udp")?, ctx.bound("sip-tcp")?, ctx.bound("nodes")?);
-    let (tls_at, ws_at, wss_at) = (ctx.bound("sip-tls")?, ctx.bound("sip-ws")?, ctx.bound("sip-wss")?);
-    let ingress_at = ctx.bound("ingress")?;
+    let places = Places::of(&ctx)?;
+    let listeners = StreamListeners::of(&places);
     let counters = Arc::new(Counters::default());
     let limits = settings.socket_limits();
-    let udp = UdpEndpoint::bind(udp_at.listen, &limits, counters.clone())
-        .map_err(|e| runtime::listener::in_words("udp", udp_at.listen, &e))?;
-    check_buffer(&udp, &limits);
+    let udp = UdpListeners::bind(&places.udp, &limits, &counters)?;
     ctx.spawn("drops of the kernel", watch_drops(udp.local(), counters.clone(), ctx.drain.clone()));
     let meters = meters::Meters::new(&ctx);
-    let mut tcp = TcpTable::new(limits, counters.clone(), meters.of_connections(&ctx));
+    let mut tcp = TcpTable::new(limits, counters.clone(), meters.of_connections(&ctx, listeners.clone()));
     tcp.number_from(ctx.epoch.0 << CONNECTIONS_BITS);
-    tcp.believe_forwarders(forwarders(&ctx, settings.web_proxies()?));
-    listen(&mut tcp, [&tcp_at, &nodes_at, &tls_at, &ws_at, &wss_at, &ingress_at].map(|at| at.listen))?;
-    let others = [(Transport::Tls, &tls_at), (Transport::Ws, &ws_at), (Transport::Wss, &wss_at)];
-    let listens = others.iter().map(|(_, at)| at.listen.to_string());
+    tcp.believe_forwarders(forwarders(&ctx, listeners.clone(), settings.web_proxies()?));
+    listeners.bind(&mut tcp)?;
     let proxy_settings = ProxySettings {
-        edge: udp_at.advertise.to_string(),
-        other_edges: edges::of_others(&udp_at, &tcp_at, others),
-        udp_listeners: vec![udp_at.listen],
-        aliases: listens.chain([tcp_at.listen.to_string(), tcp_at.advertise.to_string()]).collect(),
-        cluster: nodes_at.listen.to_string(),
+        edge: places.udp.first.advertise.to_string(),
+        other_edges: places.other_edges(),
+        udp_listeners: places.udp.all().map(|at| at.listen).collect(),
+        aliases: places.aliases(),
+        cluster: places.nodes.to_string(),
         static_route: settings.static_route()?,
         algorithms: settings.algorithms()?,
         limits: settings.proxy_limits(),
@@ -147,7 +132,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
     let authority = Box::new(TokenAuthority::new(ctx.tokens.clone()));
     let proxy = Proxy::new(proxy_settings, seal.clone(), authority, ctx.entropy());
     let metrics = metrics::Metrics::register(&ctx.metrics, counters, udp.receive_buffer());
-    let names = certificate_names([&tls_at, &wss_at]);
+    let names = places.certificate_names();
     let certificates = Certificates::new(settings.certificate_files(), &ctx.data_dir, names, metrics.certificates());
     let certificates = certificates::watch(&ctx, certificates).context("the certificates of the edge")?;
     tcp.use_tls(certificates.borrow().clone());
@@ -156,7 +141,6 @@ async fn run(ctx: RoleContext) -> Result<()> {
     let users = Users::start(&ctx, settings.credentials_cache).context("the client of config")?;
     let names = Names::new(&settings.name_servers()?, ctx.entropy()).context("name_servers")?;
     ctx.ready.started();
-    let edge_ip = tcp_at.listen.ip();
     let passages = message_trace::MessageTrace::new(ctx.trace.clone(), ctx.directory.clone(), seal);
     let reporter = crate::reporting::Reporter::start(&ctx, "voice-60", contracts::reporting::EDGE);
     let registers = registers::Registers::default();
@@ -174,7 +158,8 @@ async fn run(ctx: RoleContext) -> Result<()> {
         names,
         meters,
         metrics,
-        edge_ip,
+        places,
+        listeners,
         passages,
         reports,
         registers,
@@ -185,26 +170,13 @@ async fn run(ctx: RoleContext) -> Result<()> {
 }
 
 /// Whoever is believed from whom it passes a WebSocket on: ingress at its own listener, and these.
-fn forwarders(ctx: &RoleContext, web_proxies: Vec<Network>) -> Forwards {
+fn forwarders(ctx: &RoleContext, listeners: StreamListeners, web_proxies: Vec<Network>) -> Forwards {
     let directory = ctx.directory.clone();
     Box::new(move |listener, address| {
         let is_ingress = || directory.role_at(address) == Some("ingress");
-        (listener == Some(FROM_INGRESS) && is_ingress()) || web_proxies.iter().any(|network| network.contains(address))
+        let from_ingress = listeners.kind(listener) == Some(StreamListener::Ingress) && is_ingress();
+        from_ingress || web_proxies.iter().any(|network| network.contains(address))
     })
-}
-
-/// Binds the listeners for connections.
-fn listen(tcp: &mut TcpTable, at: [SocketAddr; 6]) -> Result<()> {
-    use Transport::{Tcp, Tls, Ws, Wss};
-    let web = [(WEB_EDGE, Ws), (SECURE_WEB_EDGE, Wss), (FROM_INGRESS, Ws)];
-    let expected = [(EDGE, Tcp), (NODES, Tcp), (SECURE_EDGE, Tls)].into_iter().chain(web);
-    for (at, (expected, transport)) in at.into_iter().zip(expected) {
-        let peers = if expected == NODES { Peers::Ours } else { Peers::Strangers };
-        let (listener, _) =
-            tcp.listen_for(transport, at, peers).map_err(|e| runtime::listener::in_words("tcp", at, &e))?;
-        anyhow::ensure!(listener == expected, "the listeners are bound in the order of their numbers");
-    }
-    Ok(())
 }
 
 /// The files of the certificates, for whoever checks them; `None` if the settings are faulty.
@@ -217,40 +189,17 @@ pub fn name_servers(values: &Values) -> Option<Vec<SocketAddr>> {
     values.read::<Settings>(SPEC.name).ok()?.name_servers().ok()
 }
 
-/// The names under which the edge is reached over TLS.
-fn certificate_names(listeners: [&Bound; 2]) -> Vec<String> {
-    let mut names = Vec::new();
-    for at in listeners {
-        let advertised = at.advertise.host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        for name in [advertised, at.listen.ip().to_string()] {
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        }
-    }
-    names
-}
-
-/// Warns if the kernel's receive buffer, which keeps datagrams while the loop is busy, is smaller than requested.
-fn check_buffer(udp: &UdpEndpoint, limits: &net::sip::Limits) {
-    if udp.receive_buffer() < limits.receive_buffer_bytes {
-        let (bytes, wanted) = (udp.receive_buffer(), limits.receive_buffer_bytes);
-        warn!(
-            bytes,
-            wanted, "the kernel gives the UDP socket a small receive buffer (net.core.rmem_max): bursts are lost"
-        );
-    }
-}
-
-/// Counts datagrams that the kernel drops, until the role has ended.
-async fn watch_drops(local: SocketAddr, counters: Arc<Counters>, drain: Drain) -> Result<()> {
+/// Counts datagrams that the kernel drops at these sockets, until the role has ended.
+async fn watch_drops(sockets: Vec<SocketAddr>, counters: Arc<Counters>, drain: Drain) -> Result<()> {
     loop {
         tokio::select! {
             () = tokio::time::sleep(DROPS_EACH) => {}
             () = drain.ended() => return Ok(()),
         }
+        let sockets = sockets.clone();
+        let dropped = move || sockets.into_iter().map(net::sip::drops::dropped).sum::<std::io::Result<u64>>();
         // Some thousand lines where media has as many ports.
-        if let Ok(Ok(dropped)) = tokio::task::spawn_blocking(move || net::sip::drops::dropped(local)).await {
+        if let Ok(Ok(dropped)) = tokio::task::spawn_blocking(dropped).await {
             counters.datagrams_dropped.more(dropped.saturating_sub(counters.datagrams_dropped.value()));
         }
     }

@@ -12,9 +12,12 @@ use crate::codec::{Codec, OpusTerms, SampleRate};
 
 mod direction;
 pub mod encryption;
+mod family;
 mod numbers;
 
 pub use direction::Direction;
+pub use family::family_of;
+use family::same_family;
 pub use numbers::PayloadTypes;
 
 /// Our receiving address and the identity of our descriptions.
@@ -301,12 +304,6 @@ pub fn accept_answer(
 /// The payload types that an offer of ours lets the peer send.
 pub fn offered_by(offer: &Description) -> PayloadTypes {
     offer.audio().map(PayloadTypes::of_section).unwrap_or_default()
-}
-
-/// A socket of one address family cannot send to an address of the other.
-fn same_family(stream: &AudioStream, ours: IpAddr) -> Result<(), NegotiationError> {
-    let other = stream.remote.is_some_and(|remote| remote.is_ipv4() != ours.is_ipv4());
-    if other { Err(NegotiationError::Family) } else { Ok(()) }
 }
 
 /// Removes all codecs but these from a description: one that is not used there is neither offered nor accepted.

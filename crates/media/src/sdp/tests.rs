@@ -2,7 +2,9 @@ use std::net::IpAddr;
 
 use proptest::prelude::*;
 
-use super::negotiation::{accept_answer, answer, offer, speaking, without_events};
+use model::AddressFamily;
+
+use super::negotiation::{accept_answer, answer, family_of, offer, speaking, without_events};
 use super::*;
 use crate::codec::Codec;
 
@@ -24,6 +26,17 @@ fn local() -> LocalAudio {
 fn with(text: &str, from: &str, to: &str) -> Description {
     assert!(text.contains(from), "{from}");
     parse(text.replace(from, to).as_bytes()).unwrap()
+}
+
+#[test]
+fn the_family_of_a_description_is_that_of_its_address_unless_that_says_nothing() {
+    const AT: &str = "c=IN IP4 192.0.2.9";
+    assert_eq!(family_of(&parse(PHONE.as_bytes()).unwrap()), Some(AddressFamily::V4));
+    assert_eq!(family_of(&with(PHONE, AT, "c=IN IP6 2001:db8::9")), Some(AddressFamily::V6));
+    for hold in ["c=IN IP4 0.0.0.0", "c=IN IP6 ::", "c=IN IP4 phone.example"] {
+        assert_eq!(family_of(&with(PHONE, AT, hold)), None, "{hold}");
+    }
+    assert_eq!(family_of(&with(PHONE, "a=ptime:20", "a=ice-ufrag:abcd")), None, "it finds the way by ICE");
 }
 
 #[test]

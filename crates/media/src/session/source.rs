@@ -99,15 +99,18 @@ impl Default for Source {
 impl Source {
     /// Applies a new description.
     pub fn negotiate(&mut self, before: Option<&AudioStream>, stream: &AudioStream, now: Timestamp) {
-        if now.since(self.last_packet) >= SOURCE_SILENCE {
+        // Of the other family nothing comes any more: this leg has other sockets, which nobody knew before.
+        let is_of_family = |at: SocketAddr| stream.remote.is_none_or(|remote| remote.is_ipv4() == at.is_ipv4());
+        let is_left = self.lock.is_some_and(|(address, _)| !is_of_family(address));
+        if is_left || now.since(self.last_packet) >= SOURCE_SILENCE {
             self.lock = None;
         }
         (self.described, self.candidate) = (now, None);
         // An unspecified address means hold and does not change where the phone is.
         let same = stream.remote.is_none() || before.is_some_and(|before| before.remote == stream.remote);
         // Behind a NAT the described address cannot be reached: the learned address remains the best one known.
-        let hidden =
-            is_hidden(stream, stream.remote) && self.learned.is_some_and(|at| standing(stream, at) > Standing::Unnamed);
+        let is_known = |at: SocketAddr| is_of_family(at) && standing(stream, at) > Standing::Unnamed;
+        let hidden = is_hidden(stream, stream.remote) && self.learned.is_some_and(is_known);
         if !same && !hidden {
             (self.learned, self.learned_rtcp) = (None, None);
         }
@@ -293,11 +296,16 @@ fn is_hidden(stream: &AudioStream, described: Option<SocketAddr>) -> bool {
 }
 
 /// A described address as we can reach it: for a private one with signalling from a public one, the signalling host.
-/// Among private addresses a NAT cannot be told from a gateway with two addresses.
+/// Among private addresses a NAT cannot be told from a gateway with two addresses; and the signalling may come by the other family, to
+/// which this leg's socket cannot send.
 fn reachable(stream: &AudioStream, described: SocketAddr) -> SocketAddr {
     let host = described.ip();
     match stream.party {
-        Some(party) if is_hidden(stream, Some(described)) && (!is_private(party) || host.is_loopback()) => {
+        Some(party)
+            if party.is_ipv4() == host.is_ipv4()
+                && is_hidden(stream, Some(described))
+                && (!is_private(party) || host.is_loopback()) =>
+        {
             SocketAddr::new(party, described.port())
         }
         _ => described,

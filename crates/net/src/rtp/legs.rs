@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use media::exchange::{Exchange, LegKey, Outgoing, RecordedAudio};
 use media::session::{Channel, Session, Statistics};
-use model::Timestamp;
+use model::{AddressFamily, Timestamp};
 use runtime::fault::Cause;
 use tokio::sync::mpsc::Sender;
 
@@ -33,6 +33,7 @@ impl Order {
         match self {
             Self::Open { leg, .. }
             | Self::Negotiate(leg, _)
+            | Self::ChangePorts(leg, _)
             | Self::Play(leg, ..)
             | Self::Stop(leg)
             | Self::Press(leg, ..)
@@ -77,10 +78,11 @@ impl Legs {
         self.ports.get(index)?.as_ref()
     }
 
-    /// The index of the leg that owns this port, and which of its two ports it is.
-    pub fn at(&self, port: u16) -> Option<(usize, Channel)> {
+    /// The index of the leg that owns this port of a family, and which of its two ports it is.
+    pub fn at(&self, family: AddressFamily, port: u16) -> Option<(usize, Channel)> {
         let channel = if port.is_multiple_of(2) { Channel::Rtp } else { Channel::Rtcp };
-        let place = self.ports.iter().position(|pair| pair.as_ref().is_some_and(|pair| pair.port() == port & !1))?;
+        let is_it = |pair: &PortPair| pair.port() == port & !1 && AddressFamily::of(pair.address()) == family;
+        let place = self.ports.iter().position(|pair| pair.as_ref().is_some_and(is_it))?;
         Some((place, channel))
     }
 
@@ -180,6 +182,11 @@ impl Legs {
                     self.exchange.negotiate(*key, *stream, now);
                 }
             }
+            Order::ChangePorts(leg, ports) => {
+                if let Err(error) = self.change_ports(leg, ports, wire) {
+                    tracing::error!(leg = leg.0, %error, "a leg's new sockets cannot be polled: it keeps those that it has");
+                }
+            }
             Order::Play(leg, id, treatment) => self.with(leg, |s| s.play(id, treatment, now)),
             Order::Stop(leg) => self.stop(leg, now),
             Order::Press(leg, digit, duration) => {
@@ -262,6 +269,19 @@ impl Legs {
         }
         self.keys.insert(leg, key);
         self.names.insert(key, leg);
+        Ok(())
+    }
+
+    /// Gives a leg other sockets. What still comes to the former ones is lost: its peer has been told the new ones.
+    fn change_ports(&mut self, leg: LegId, mut ports: PortPair, wire: &mut impl Wire) -> io::Result<()> {
+        let Some(key) = self.keys.get(&leg) else { return Ok(()) };
+        let index = key.index as usize;
+        wire.opened(index, &mut ports)?;
+        if let Some(place) = self.ports.get_mut(index)
+            && let Some(mut former) = place.replace(ports)
+        {
+            wire.closed(&mut former);
+        }
         Ok(())
     }
 

@@ -1,4 +1,5 @@
-//! Port pairs: an even port for RTP and the one above for RTCP (RFC 3550 §11).
+//! Port pairs: an even port for RTP and the one above for RTCP (RFC 3550 §11). Each address has a pool of its own, and a leg has ports of
+//! the family of its peer.
 
 use std::collections::VecDeque;
 use std::io;
@@ -7,6 +8,7 @@ use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use media::session::Channel;
+use model::AddressFamily;
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// The most pairs that are tried when other processes hold ports of our range.
@@ -24,6 +26,12 @@ pub struct Ports {
     bound: bool,
 }
 
+/// The pools of one address, or of one of each family.
+#[derive(Debug)]
+pub struct PortPools {
+    pools: Vec<Arc<Ports>>,
+}
+
 /// Two bound sockets. Dropping it closes them and gives the ports back.
 #[derive(Debug)]
 pub struct PortPair {
@@ -36,6 +44,9 @@ pub struct PortPair {
 /// Why no pair is available.
 #[derive(Debug, thiserror::Error)]
 pub enum PortsError {
+    /// There is no address of the wanted family.
+    #[error("there is no address of {0} for audio")]
+    NoAddress(AddressFamily),
     /// All pairs of the range are in use.
     #[error("no RTP port is free")]
     Exhausted,
@@ -117,10 +128,64 @@ impl Ports {
     }
 }
 
+impl PortPools {
+    /// A pool of `range` for each of these addresses.
+    pub(super) fn new(addresses: &[IpAddr], range: &RangeInclusive<u16>) -> Self {
+        Self { pools: addresses.iter().map(|address| Arc::new(Ports::new(*address, range.clone()))).collect() }
+    }
+
+    /// The same without kernel sockets.
+    pub(super) fn without_sockets(addresses: &[IpAddr], range: &RangeInclusive<u16>) -> Self {
+        let pool = |address: &IpAddr| Arc::new(Ports::without_sockets(*address, range.clone()));
+        Self { pools: addresses.iter().map(pool).collect() }
+    }
+
+    /// Binds the next free pair of a family.
+    ///
+    /// # Errors
+    /// [`PortsError::NoAddress`], and those of [`Ports::bind`].
+    pub fn bind(&self, family: AddressFamily) -> Result<PortPair, PortsError> {
+        self.of(family)?.bind()
+    }
+
+    /// Binds this pair of a family, for a restored leg.
+    ///
+    /// # Errors
+    /// [`PortsError::NoAddress`], and those of [`Ports::bind_again`].
+    pub fn bind_again(&self, family: AddressFamily, port: u16) -> Result<PortPair, PortsError> {
+        self.of(family)?.bind_again(port)
+    }
+
+    /// The number of pairs.
+    pub fn total(&self) -> usize {
+        self.pools.iter().map(|pool| pool.total()).sum()
+    }
+
+    /// The number of free pairs.
+    pub fn free(&self) -> usize {
+        self.pools.iter().map(|pool| pool.free()).sum()
+    }
+
+    fn of(&self, family: AddressFamily) -> Result<&Arc<Ports>, PortsError> {
+        let is_of_family = |pool: &&Arc<Ports>| AddressFamily::of(pool.address) == family;
+        self.pools.iter().find(is_of_family).ok_or(PortsError::NoAddress(family))
+    }
+}
+
 impl PortPair {
     /// The RTP port.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The address of both ports.
+    pub(super) fn address(&self) -> IpAddr {
+        self.ports.address
+    }
+
+    /// The address and the port of RTP.
+    pub(super) fn at(&self) -> SocketAddr {
+        SocketAddr::new(self.address(), self.port)
     }
 
     pub(super) fn socket(&self, channel: Channel) -> Option<&mio::net::UdpSocket> {
@@ -141,6 +206,9 @@ impl Drop for PortPair {
 
 fn bind(address: SocketAddr) -> io::Result<mio::net::UdpSocket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
     // The kernel caps this at net.core.rmem_max; less is not an error.
     let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES);
     socket.set_nonblocking(true)?;

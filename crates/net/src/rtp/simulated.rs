@@ -12,11 +12,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use infra::Clock;
 use media::exchange::Outgoing;
 use media::session::Channel;
-use model::Timestamp;
+use model::{AddressFamily, Timestamp};
 use tokio::sync::mpsc;
 
 use super::legs::{Legs, Wire};
-use super::{Counters, Driver, DriverError, LegEvent, LegId, NEWS_MAX, Order, PortPair, Ports};
+use super::{Counters, Driver, DriverError, LegEvent, LegId, NEWS_MAX, Order, PortPair, PortPools};
 
 /// The most packets that wait for [`Simulated::poll_packet`]: a turn of many legs. Further ones are lost, as on a wire.
 const PACKETS_MAX: usize = 65_536;
@@ -41,7 +41,7 @@ pub struct Simulated {
 /// The role's side.
 pub struct SimulatedDriver {
     state: Arc<Mutex<State>>,
-    ports: Arc<Ports>,
+    ports: PortPools,
     counters: Arc<Counters>,
     clock: Arc<dyn Clock>,
 }
@@ -53,33 +53,32 @@ struct State {
 }
 
 struct Sent {
-    address: IpAddr,
     packets: VecDeque<Packet>,
 }
 
 impl Simulated {
-    /// Audio at this address and these ports; news arrive through the receiver.
+    /// Audio at this address, or one of each family, and these ports; news arrive through the receiver.
     pub fn start(
-        address: IpAddr,
+        addresses: &[IpAddr],
         ports: RangeInclusive<u16>,
         clock: Arc<dyn Clock>,
     ) -> (Self, SimulatedDriver, mpsc::Receiver<LegEvent>) {
         let (news, receiver) = mpsc::channel(NEWS_MAX);
-        let sent = Sent { address, packets: VecDeque::new() };
+        let sent = Sent { packets: VecDeque::new() };
         let state = Arc::new(Mutex::new(State { legs: Legs::default(), sent, news }));
         let driver = SimulatedDriver {
             state: state.clone(),
-            ports: Arc::new(Ports::without_sockets(address, ports)),
+            ports: PortPools::without_sockets(addresses, &ports),
             counters: Arc::new(Counters::default()),
             clock,
         };
         (Self { state }, driver, receiver)
     }
 
-    /// Delivers a packet to a port of ours. Returns whether a leg owns the port.
+    /// Delivers a packet to a port of ours, of the family of its sender. Returns whether a leg owns the port.
     pub fn receive(&self, port: u16, bytes: &[u8], from: SocketAddr, now: Timestamp) -> bool {
         let State { legs, sent, news } = &mut *self.lock();
-        let Some(place) = legs.at(port) else { return false };
+        let Some(place) = legs.at(AddressFamily::of(from.ip()), port) else { return false };
         legs.receive(place, &mut bytes.to_vec(), from, now, sent);
         tell(legs, news);
         true
@@ -124,7 +123,7 @@ impl Driver for SimulatedDriver {
         Ok(())
     }
 
-    fn ports(&self) -> &Arc<Ports> {
+    fn ports(&self) -> &PortPools {
         &self.ports
     }
 
@@ -149,7 +148,7 @@ impl Wire for Sent {
     fn send(&mut self, ports: &PortPair, out: &Outgoing<'_>) {
         if self.packets.len() < PACKETS_MAX {
             let port = ports.port() + u16::from(out.channel == Channel::Rtcp);
-            let from = SocketAddr::new(self.address, port);
+            let from = SocketAddr::new(ports.address(), port);
             self.packets.push_back(Packet { from, to: out.to, bytes: out.bytes.to_vec() });
         }
     }

@@ -10,6 +10,7 @@ use media::g711::Law;
 use media::rtp::{Header, Packet};
 use media::sdp::{Direction, PayloadTypes};
 use media::session::{Prompt, Setup};
+use model::AddressFamily;
 
 use super::*;
 
@@ -23,9 +24,19 @@ struct Phone {
 
 impl Phone {
     fn new(ssrc: u32) -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        Self::at("127.0.0.1:0", ssrc).unwrap()
+    }
+
+    /// A phone at that address; `None` if the machine does not have it.
+    fn at(address: &str, ssrc: u32) -> Option<Self> {
+        let socket = UdpSocket::bind(address).ok()?;
         socket.set_read_timeout(Some(WAIT)).unwrap();
-        Self { socket, ssrc, sequence: 0 }
+        Some(Self { socket, ssrc, sequence: 0 })
+    }
+
+    /// Its address, which is that of the driver, too.
+    fn ip(&self) -> IpAddr {
+        self.socket.local_addr().unwrap().ip()
     }
 
     fn say(&mut self, to: u16, fill: u8) {
@@ -34,7 +45,7 @@ impl Phone {
         let header = Header { marker: false, payload_type: 0, sequence, timestamp, ssrc: self.ssrc };
         let mut bytes = header.to_bytes().to_vec();
         bytes.extend([fill; 160]);
-        self.socket.send_to(&bytes, ("127.0.0.1", to)).unwrap();
+        self.socket.send_to(&bytes, (self.ip(), to)).unwrap();
     }
 
     fn hear(&self) -> (Header, Vec<u8>, SocketAddr) {
@@ -55,22 +66,34 @@ impl Phone {
 
 /// Starts a driver; its ports must be below the kernel's ephemeral range.
 fn driver(ports: RangeInclusive<u16>) -> (RtpDriver, mpsc::Receiver<LegEvent>, Arc<dyn Clock>) {
+    driver_at(vec!["127.0.0.1".parse().unwrap()], ports)
+}
+
+fn driver_at(
+    addresses: Vec<IpAddr>,
+    ports: RangeInclusive<u16>,
+) -> (RtpDriver, mpsc::Receiver<LegEvent>, Arc<dyn Clock>) {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
-    let address = "127.0.0.1".parse().unwrap();
     let (driver, news) =
-        RtpDriver::start(Settings { address, ports, threads: 2, clock: clock.clone(), recorded: sync_channel(1).0 })
+        RtpDriver::start(Settings { addresses, ports, threads: 2, clock: clock.clone(), recorded: sync_channel(1).0 })
             .unwrap();
     (driver, news, clock)
 }
 
 /// Opens a leg for a phone; its RTP port.
 fn open(driver: &RtpDriver, clock: &Arc<dyn Clock>, shard: usize, id: u64, phone: &Phone) -> u16 {
-    let ports = driver.ports().bind().unwrap();
+    let ports = driver.ports().bind(AddressFamily::of(phone.ip())).unwrap();
     let port = ports.port();
     let setup =
         Setup { ssrc: 77, sequence: 1, timestamp: 1, cname: "t".to_owned(), quiet_after: Duration::from_secs(60) };
     let mut session = Session::new(setup, clock.now());
-    let stream = AudioStream {
+    session.negotiate(stream_to(phone), clock.now());
+    driver.order(shard, Order::Open { leg: LegId(id), ports, session: Box::new(session) }).unwrap();
+    port
+}
+
+fn stream_to(phone: &Phone) -> AudioStream {
+    AudioStream {
         remote: Some(phone.socket.local_addr().unwrap()),
         party: None,
         remote_rtcp: None,
@@ -83,10 +106,7 @@ fn open(driver: &RtpDriver, clock: &Arc<dyn Clock>, shard: usize, id: u64, phone
         packet: None,
         protection: None,
         association: None,
-    };
-    session.negotiate(stream, clock.now());
-    driver.order(shard, Order::Open { leg: LegId(id), ports, session: Box::new(session) }).unwrap();
-    port
+    }
 }
 
 #[test]
@@ -153,6 +173,34 @@ fn a_leg_that_joins_a_conference_of_another_thread_goes_there_with_its_sockets()
 }
 
 #[test]
+fn legs_of_both_families_are_relayed_and_a_leg_changes_its_family() {
+    let Some(mut six) = Phone::at("[::1]:0", 1) else { return };
+    let (mut four, mut bob) = (Phone::new(3), Phone::new(2));
+    let (driver, _news, clock) = driver_at(vec![four.ip(), six.ip()], 22_500..=22_599);
+    let shard = driver.shard_of("c");
+    let (at_six, at_bob) = (open(&driver, &clock, shard, 1, &six), open(&driver, &clock, shard, 2, &bob));
+    driver.order(shard, Order::Join(LegId(1), "c".to_owned(), Part::open("1"))).unwrap();
+    driver.order(shard, Order::Join(LegId(2), "c".to_owned(), Part::open("2"))).unwrap();
+    for n in 0..20 {
+        six.say(at_six, n);
+        assert_eq!(bob.hear().1, [n; 160]);
+        bob.say(at_bob, 100 + n);
+        let (_, payload, from) = six.hear();
+        assert_eq!((payload, from), (vec![100 + n; 160], SocketAddr::new(six.ip(), at_six)));
+    }
+    // The first phone goes on at another address, of the other family.
+    let ports = driver.ports().bind(AddressFamily::V4).unwrap();
+    let at_four = ports.port();
+    driver.order(shard, Order::ChangePorts(LegId(1), ports)).unwrap();
+    driver.order(shard, Order::Negotiate(LegId(1), Box::new(stream_to(&four)))).unwrap();
+    bob.say(at_bob, 200);
+    let (_, payload, from) = four.hear();
+    assert_eq!((payload, from), (vec![200; 160], SocketAddr::new(four.ip(), at_four)));
+    (0..20).for_each(|_| four.say(at_four, 77));
+    assert_eq!(bob.hear().1, [77; 160]);
+}
+
+#[test]
 fn an_order_holds_for_the_packets_that_are_sent_after_it() {
     let (driver, _news, clock) = driver(22_300..=22_399);
     let mut phone = Phone::new(1);
@@ -196,12 +244,14 @@ fn ports_are_bounded_and_come_back() {
     let phone = Phone::new(1);
     let ports: Vec<u16> = (0..3).map(|n| open(&driver, &clock, 0, n, &phone)).collect();
     assert!(ports.iter().all(|p| p.is_multiple_of(2)));
-    assert!(matches!(driver.ports().bind(), Err(PortsError::Exhausted)));
-    assert!(matches!(driver.ports().bind_again(ports[1]), Err(PortsError::Taken(_))));
+    let pools = driver.ports();
+    assert!(matches!(pools.bind(AddressFamily::V4), Err(PortsError::Exhausted)));
+    assert!(matches!(pools.bind_again(AddressFamily::V4, ports[1]), Err(PortsError::Taken(_))));
+    assert!(matches!(pools.bind(AddressFamily::V6), Err(PortsError::NoAddress(AddressFamily::V6))));
     driver.order(0, Order::Close(LegId(1))).unwrap();
     let (reply, picture) = oneshot::channel();
     driver.order(0, Order::LegSnapshot(Vec::new(), reply)).unwrap();
     picture.blocking_recv().unwrap();
     assert_eq!(driver.ports().free(), 1);
-    assert_eq!(driver.ports().bind_again(ports[1]).unwrap().port(), ports[1]);
+    assert_eq!(pools.bind_again(AddressFamily::V4, ports[1]).unwrap().port(), ports[1]);
 }

@@ -139,12 +139,12 @@ impl Loop {
                 // An ICMP error for an earlier packet of ours: the next read goes on.
                 Err(_) => continue,
             };
-            let port = pair.port();
+            let at = pair.at();
             self.sockets.tally.packets_in += 1;
             self.sockets.tally.bytes_in += length as u64;
             // Orders given before the packet was sent apply to it. The turn detects that the order channel has closed.
             self.take_orders(now);
-            if self.legs.ports(index).map(PortPair::port) != Some(port) {
+            if self.legs.ports(index).map(PortPair::at) != Some(at) {
                 return;
             }
             let Self { legs, sockets, buffer, .. } = self;

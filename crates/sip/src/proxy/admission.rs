@@ -5,12 +5,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{Dn, TenantId, Timestamp};
+use model::{AddressFamily, Dn, TenantId, Timestamp};
 
 use super::answer::Answer;
 use super::arrival::may_be_trunks;
 use super::exchange::{Origin, Stage};
 use super::lockout::{Look, Party};
+use super::own_routes::OVER_IPV6;
 use super::settings::{Credentials, Hashes, NAMES_TOLD_MAX, REFUSED_TOLD_EACH, RETRY_AFTER_S};
 use super::sources::block;
 use super::target::{Destination, REGISTRAR};
@@ -441,15 +442,17 @@ impl Proxy {
     fn add_path(&self, message: &mut Message, origin: Origin) {
         self.remove_own_paths(message);
         let outbound = if is_of_flow(message) { ";ob" } else { "" };
+        let family = match self.family_of(origin.flow()) {
+            AddressFamily::V4 => String::new(),
+            AddressFamily::V6 => format!(";{OVER_IPV6}"),
+        };
         let token = flow_token::seal(origin.flow(), self.stream_owner(origin.flow()), &self.seal);
-        message.push_front(&HeaderName::Path, format_args!("<sip:{token}@{};lr{outbound}>", self.settings.edge));
+        message
+            .push_front(&HeaderName::Path, format_args!("<sip:{token}@{};lr{family}{outbound}>", self.settings.edge));
     }
 
     pub(super) fn remote_of(&self, origin: Origin) -> Option<SocketAddr> {
-        match origin.flow() {
-            crate::flow::Flow::Udp { remote, .. } => Some(remote),
-            crate::flow::Flow::Stream { connection } => self.connections.get(&connection).map(|p| p.remote),
-        }
+        self.remote_at(origin.flow())
     }
 }
 

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use model::{Dn, TenantId, Timestamp};
+use model::{AddressFamily, Dn, TenantId, Timestamp};
 
 use super::flow_token::{PhoneMark, StreamOwner};
 use super::{NodeLoss, Output, Proxy, Side, Trunk};
@@ -211,7 +211,10 @@ impl Proxy {
 
     pub(super) fn is_alive(&self, flow: Flow) -> bool {
         match flow {
-            Flow::Udp { listener, .. } => usize::from(listener) < self.settings.udp_listeners.len(),
+            Flow::Udp { listener, remote } => {
+                let listener = self.settings.udp_listeners.get(usize::from(listener));
+                listener.is_some_and(|listener| listener.is_ipv4() == remote.is_ipv4())
+            }
             Flow::Stream { connection } => self.connections.get(&connection).is_some_and(|p| p.side == Side::Edge),
         }
     }
@@ -227,6 +230,24 @@ impl Proxy {
         if self.by_peer.get(&key) == Some(&connection) {
             self.by_peer.remove(&key);
         }
+    }
+
+    /// The peer's address.
+    pub(super) fn remote_at(&self, flow: Flow) -> Option<SocketAddr> {
+        match flow {
+            Flow::Udp { remote, .. } => Some(remote),
+            Flow::Stream { connection } => self.connections.get(&connection).map(|peer| peer.remote),
+        }
+    }
+
+    /// The family of the peer's address; of one that is not known any more, that of our first address.
+    pub(super) fn family_of(&self, flow: Flow) -> AddressFamily {
+        self.remote_at(flow).map_or(self.settings.family(), |remote| AddressFamily::of(remote.ip()))
+    }
+
+    /// Our address as the peer sees it.
+    pub(super) fn edge_at(&self, flow: Flow) -> &str {
+        self.settings.edge_of(flow.transport(), self.family_of(flow))
     }
 
     pub(super) fn udp_to(&self, remote: SocketAddr) -> Option<Flow> {

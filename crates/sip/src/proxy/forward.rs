@@ -29,8 +29,7 @@ impl Proxy {
             // Headers between nodes and proxies stay inside.
             message.remove_where(headers::is_ours);
             if matches!(origin, Origin::Node(_)) {
-                self.contact_by_transport(message, flow.transport());
-                self.contact_of_sips(message, flow);
+                self.contact_at_the_edge(message, flow);
                 self.note_dialog(message.from().ok().and_then(|from| from.tag()));
                 if let Some(instance) = instance.filter(|_| flow.is_reliable()) {
                     ask_for_flow(message, &instance);
@@ -118,7 +117,7 @@ impl Proxy {
         let transport = target.flow().transport();
         let us = match target {
             Target::Node(_) => &self.settings.cluster,
-            Target::Edge(_) => self.settings.edge_of(transport),
+            Target::Edge(flow) => self.edge_at(flow),
         };
         message.push_front(&HeaderName::Via, format_args!("SIP/2.0/{transport} {us};branch={branch}"));
         // A datagram may omit it, a connection needs it (RFC 3261 §20.14).

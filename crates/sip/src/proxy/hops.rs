@@ -4,7 +4,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use model::Timestamp;
+use model::{AddressFamily, Timestamp};
 
 use super::answer::Answer;
 use super::exchange::{Cancelled, Origin, Stage, Target};
@@ -157,6 +157,9 @@ impl Proxy {
 
     fn go_out(&mut self, id: u64, message: Message, (place, found): (&UriHop, Vec<Hop>), now: Timestamp) {
         let Some(held) = self.exchanges.get(id) else { return };
+        // No socket of ours reaches an address of a family in which we do not listen.
+        let is_of_ours = |hop: &Hop| self.settings.has_family(AddressFamily::of(hop.remote.ip()));
+        let found: Vec<Hop> = found.into_iter().filter(is_of_ours).collect();
         let may_go_elsewhere = message.header(&headers::ELSEWHERE).is_some();
         let insists = message.header(&headers::INSIST).is_some() && !may_go_elsewhere;
         let (request, are_down) = (held.request.len(), self.are_all_down(&found, &place.host));
@@ -239,7 +242,8 @@ impl Proxy {
     }
 
     pub(super) fn flow_to(&mut self, hop: Hop, (name, is_trial): (&str, bool)) -> Option<Flow> {
-        if self.settings.udp_listeners.contains(&hop.remote) {
+        let is_of_ours = self.settings.has_family(AddressFamily::of(hop.remote.ip()));
+        if !is_of_ours || self.settings.udp_listeners.contains(&hop.remote) {
             return None;
         }
         match hop.transport {

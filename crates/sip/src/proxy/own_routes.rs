@@ -1,13 +1,25 @@
 //! Routes and Paths that name this proxy: the flow tokens of its own, and what a peer has only copied.
 
+use model::AddressFamily;
+
 use super::{Proxy, flow_token};
 use crate::flow::Transport;
-use crate::header::HeaderName;
+use crate::header::{HeaderName, NameAddr};
 use crate::message::Message;
-use crate::uri::Uri;
+use crate::uri::{Host, Uri};
 
 /// The URI parameter of our Record-Route that has the name that a carrier proves.
 pub(super) const PROVED_NAME: &str = "proves";
+
+/// The URI parameter of our Path whose flow leads to an address of IPv6.
+pub(super) const OVER_IPV6: &str = "ip6";
+
+/// The family of a phone's address, by the Path that a proxy of ours has put before its own; `None` if that cannot be read.
+pub fn family_of_path(path: &str) -> Option<AddressFamily> {
+    let address = NameAddr::parse(path).ok()?;
+    let is_over_ipv6 = address.uri().ok()?.params().contains(OVER_IPV6);
+    Some(if is_over_ipv6 { AddressFamily::V6 } else { AddressFamily::V4 })
+}
 
 /// A Route of ours in a request.
 pub(super) struct OwnRoute {
@@ -44,7 +56,7 @@ impl Proxy {
     /// Removes the Path entries of a phone that name us: only the one that we add names its flow.
     pub(super) fn remove_own_paths(&self, register: &mut Message) {
         let means_us = |path: &&str| {
-            let path = crate::header::NameAddr::parse(path).ok();
+            let path = NameAddr::parse(path).ok();
             path.and_then(|path| path.uri().ok()).is_some_and(|uri| self.is_us(&uri))
         };
         if !register.elements(&HeaderName::Path).any(|path| means_us(&path)) {
@@ -68,7 +80,7 @@ impl Proxy {
         }
         let routes: Vec<String> = message.elements(&HeaderName::Route).map(str::to_owned).collect();
         let Some((last, rest)) = routes.split_last() else { return };
-        let Ok(real) = crate::header::NameAddr::parse(last) else { return };
+        let Ok(real) = NameAddr::parse(last) else { return };
         let real = real.raw_uri().to_owned();
         let own = message.request_uri().unwrap_or_default().to_owned();
         message.set_request_uri(real);
@@ -82,7 +94,12 @@ impl Proxy {
     pub(super) fn is_us(&self, uri: &Uri<'_>) -> bool {
         let Some(host) = uri.host() else { return false };
         let port = uri.port().unwrap_or_else(|| Transport::of(uri).unwrap_or(Transport::Udp).default_port());
-        self.us.iter().any(|(h, p)| *p == port && h.eq_ignore_ascii_case(host.as_str()))
+        // One address of IPv6 is written in several ways (RFC 5954 §4.2).
+        let is_same = |ours: &str| match host.as_str().starts_with('[') {
+            true => Host::parse(ours).is_ok_and(|ours| ours == host),
+            false => ours.eq_ignore_ascii_case(host.as_str()),
+        };
+        self.us.iter().any(|(ours, p)| *p == port && is_same(ours))
     }
 }
 
@@ -104,5 +121,13 @@ mod tests {
         assert_eq!(host_and_port("[::1]:5062"), Some(("[::1]".into(), 5062)));
         assert_eq!(host_and_port("[::1]"), Some(("[::1]".into(), 5060)));
         assert_eq!(host_and_port("edge.example"), Some(("edge.example".into(), 5060)));
+    }
+
+    #[test]
+    fn a_path_says_by_which_family_a_phone_is_reached() {
+        let of = |path: &str| family_of_path(path);
+        assert_eq!(of("<sip:token@192.0.2.1:5060;lr;ip6;ob>"), Some(AddressFamily::V6));
+        assert_eq!(of("<sip:token@[2001:db8::1]:5060;lr;ob>"), Some(AddressFamily::V4), "our address says nothing");
+        assert_eq!(of("nonsense"), None);
     }
 }

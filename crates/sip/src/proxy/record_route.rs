@@ -19,15 +19,28 @@ impl Proxy {
         };
         let route = self.route_down(flow, sips::is_to_sips(message));
         message.push_front(&HeaderName::RecordRoute, route);
+        // With a static route the two sides may have addresses of different families: each is told ours of its own (RFC 5658 §5). Whichever
+        // comes back to us takes both out, and the first one says where the request goes.
+        if let (Origin::Edge(from), Target::Edge(to)) = (origin, target)
+            && self.family_of(from) != self.family_of(to)
+        {
+            let token = flow_token::seal(from, self.stream_owner(from), &self.seal);
+            let route = self.route_by(to, &token, "", sips::is_to_sips(message));
+            message.push_front(&HeaderName::RecordRoute, route);
+        }
     }
 
     fn route_down(&mut self, flow: Flow, in_sips: bool) -> String {
         let token = flow_token::seal(flow, self.stream_owner(flow), &self.seal);
         self.allowance.sealed(&token);
-        let edge = self.settings.edge_of(flow.transport());
-        let (scheme, transport) = sips::written(flow.transport(), in_sips);
         let proves = self.proved_name(flow).map(|name| format!(";{PROVED_NAME}={name}")).unwrap_or_default();
-        format!("<{scheme}:{token}@{edge}{transport}{proves};lr>")
+        self.route_by(flow, &token, &proves, in_sips)
+    }
+
+    /// Our Route with this token, as the peer of a flow reaches us.
+    fn route_by(&self, flow: Flow, token: &str, proves: &str, in_sips: bool) -> String {
+        let (scheme, transport) = sips::written(flow.transport(), in_sips);
+        format!("<{scheme}:{token}@{}{transport}{proves};lr>", self.edge_at(flow))
     }
 
     pub(super) fn proved_name(&self, flow: Flow) -> Option<&str> {

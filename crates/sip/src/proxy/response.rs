@@ -121,13 +121,13 @@ impl Proxy {
     fn clean(&self, message: &mut Message, origin: Origin, from_node: bool, flow: Flow) {
         if let Origin::Edge(to) = origin {
             message.remove_where(headers::is_ours);
-            self.contact_of_sips(message, to);
+            self.contact_in_session(message, to);
             return;
         }
         if !from_node {
             // Of our own headers it keeps the one that we added on arrival.
             message.remove_where(|name| headers::is_ours(name) && !name.eq_ignore_ascii_case(headers::PARTY.as_str()));
-            self.contact_of_node(message, flow.transport());
+            self.contact_of_node(message, flow);
         }
     }
 
@@ -184,6 +184,7 @@ impl Proxy {
             return;
         };
         message.remove_where(headers::is_ours);
+        self.contact_in_session(&mut message, back);
         message.ensure_content_length();
         self.counts.responses_forwarded += 1;
         self.layer.transmit(back, message.to_bytes());
@@ -194,6 +195,9 @@ impl Proxy {
         self.end_other_branch(id, now);
         self.note_dialog(message.to().ok().and_then(|to| to.tag()));
         message.remove_where(headers::is_ours);
+        if let Some(Origin::Edge(to)) = self.exchanges.get(id).map(|held| held.origin) {
+            self.contact_in_session(&mut message, to);
+        }
         message.ensure_content_length();
         self.counts.responses_forwarded += 1;
         // An error means that the transaction has ended; the peer needs no response any more.

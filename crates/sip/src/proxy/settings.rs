@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{Dn, TenantId};
+use model::{AddressFamily, Dn, TenantId};
 
 use crate::flow::Transport;
 use crate::next_hop::UriHop;
@@ -13,11 +13,12 @@ use crate::transaction::TransactionLayer;
 /// Addresses and limits of a proxy.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Our edge address as peers see it, `host:port`, written into Via and Record-Route. Nodes know us by it, so it is in every
-    /// Path too, whatever the flow: only they follow one.
+    /// Our edge address as peers of the first UDP listener's family see it, `host:port`, written into Via and Record-Route. Nodes know us
+    /// by it, so it is in every Path too, whatever the flow: only they follow one.
     pub edge: String,
-    /// The same of the listeners of other transports: in Via and Record-Route of flows over those.
-    pub other_edges: Vec<(Transport, String)>,
+    /// The same of the listeners of other transports, and of the other family: in Via, Record-Route and Contact of flows over those. TCP is
+    /// among them where peers are told another address of it than of UDP.
+    pub other_edges: Vec<OtherEdge>,
     /// The edge's UDP listeners in the order of their numbers; a request leaves by the first one of its address family.
     pub udp_listeners: Vec<SocketAddr>,
     /// Further `host:port` that name us in a Route or Request-URI.
@@ -32,10 +33,43 @@ pub struct Settings {
     pub limits: Limits,
 }
 
+/// An address of the edge beside the first one.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OtherEdge {
+    /// By what it is reached.
+    pub transport: Transport,
+    /// The family of whoever is told it; a name leads there all the same.
+    pub family: AddressFamily,
+    /// `host:port`.
+    pub address: String,
+}
+
 impl Settings {
-    /// Our address as peers of that transport see it.
-    pub(super) fn edge_of(&self, transport: Transport) -> &str {
-        self.other_edges.iter().find(|(of, _)| *of == transport).map_or(&self.edge, |(_, edge)| edge)
+    /// Our address as peers of that transport and family see it. In the clear, datagrams and connections stand in for each other: who has no
+    /// address of its own in the family is told as the other one is there. What does not listen in the family at all is told as it is in the
+    /// other one: who is there is reached by a connection.
+    pub(super) fn edge_of(&self, transport: Transport, family: AddressFamily) -> &str {
+        let is_clear = |transport| matches!(transport, Transport::Udp | Transport::Tcp);
+        let edges = || self.other_edges.iter();
+        let own = edges().find(|edge| edge.transport == transport && edge.family == family);
+        if own.is_none() && is_clear(transport) && family == self.family() {
+            return &self.edge;
+        }
+        let clear = || edges().find(|edge| is_clear(transport) && is_clear(edge.transport) && edge.family == family);
+        let of_transport = || edges().find(|edge| edge.transport == transport);
+        own.or_else(clear).or_else(of_transport).map_or(&self.edge, |edge| &edge.address)
+    }
+
+    /// The family of our first address.
+    pub(super) fn family(&self) -> AddressFamily {
+        self.udp_listeners.first().map_or(AddressFamily::V4, |at| AddressFamily::of(at.ip()))
+    }
+
+    /// Whether the edge has an address of that family: peers of the other one are not reached.
+    pub(super) fn has_family(&self, family: AddressFamily) -> bool {
+        family == self.family()
+            || self.udp_listeners.iter().any(|at| AddressFamily::of(at.ip()) == family)
+            || self.other_edges.iter().any(|edge| edge.family == family)
     }
 }
 

@@ -78,6 +78,6 @@ impl Proxy {
             return;
         }
         let (_, parameter) = written(transport, true);
-        self.exchange_contact(message, &format!("{}{parameter}", self.settings.edge_of(transport)));
+        self.exchange_contact(message, &format!("{}{parameter}", self.edge_at(flow)));
     }
 }

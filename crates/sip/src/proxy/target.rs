@@ -115,6 +115,7 @@ impl Proxy {
     /// none, or if the phone has registered this flow as one of several: the others are tried in their order (RFC 5626 §5.3).
     fn flow_destination(&mut self, route: &OwnRoute, message: &Message) -> Result<Destination, Answer> {
         if let Some((flow, owner)) = flow_token::open_whole(&route.token, &self.seal) {
+            let flow = self.by_listener_of_now(flow);
             if self.is_alive(flow) {
                 return Ok(Destination::edge(flow));
             }
@@ -128,6 +129,14 @@ impl Proxy {
         }
         self.counts.dead_flows += 1;
         Err(Answer::new(StatusCode::FLOW_FAILED))
+    }
+
+    /// A datagram's flow by the listener that its family has now: our previous run may have numbered them otherwise.
+    fn by_listener_of_now(&self, flow: Flow) -> Flow {
+        match flow {
+            Flow::Udp { remote, .. } if !self.is_alive(flow) => self.udp_to(remote).unwrap_or(flow),
+            _ => flow,
+        }
     }
 
     /// A Route that names a live node: a node hands a call back to its owner with it. A Route to a failed node is

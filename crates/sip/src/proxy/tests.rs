@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::entropy::Seeded;
-use model::{ConnId, Dn, LegId, Owner, TenantId, Timestamp};
+use model::{AddressFamily, ConnId, Dn, LegId, Owner, TenantId, Timestamp};
 
 use super::*;
 use crate::flow::{Transmit, Transport};
@@ -16,6 +16,7 @@ use crate::method::Method;
 use crate::status::StatusCode;
 
 mod calls;
+mod dual_stack;
 mod edge;
 mod failover;
 mod floods;
@@ -79,8 +80,15 @@ fn addr(text: &str) -> SocketAddr {
     text.parse().unwrap()
 }
 
+/// An address of ours beside the first one, of the family that it has.
+fn other_edge(transport: Transport, address: &str) -> OtherEdge {
+    OtherEdge { transport, family: AddressFamily::of(addr(address).ip()), address: address.to_owned() }
+}
+
+/// Datagrams by the listener of their family: the first one is of IPv4.
 fn udp(remote: &str) -> Flow {
-    Flow::Udp { listener: 0, remote: addr(remote) }
+    let remote = addr(remote);
+    Flow::Udp { listener: u16::from(remote.is_ipv6()), remote }
 }
 
 const fn tcp(number: u64) -> Flow {
@@ -113,7 +121,7 @@ impl Lab {
         let mut settings = Settings {
             edge: EDGE.into(),
             udp_listeners: vec![addr(EDGE)],
-            other_edges: vec![(Transport::Tls, SECURE_EDGE.into()), (Transport::Wss, SECURE_WEB_EDGE.into())],
+            other_edges: vec![other_edge(Transport::Tls, SECURE_EDGE), other_edge(Transport::Wss, SECURE_WEB_EDGE)],
             aliases: vec!["edge.example:5060".into()],
             cluster: CLUSTER.into(),
             static_route: None,
@@ -194,7 +202,8 @@ impl Lab {
     /// A datagram arrives.
     fn from(&mut self, remote: &str, text: &str) {
         let bytes = text.replace('\n', "\r\n").into_bytes();
-        self.proxy.handle_datagram(0, addr(remote), bytes.into(), self.now);
+        let remote = addr(remote);
+        self.proxy.handle_datagram(u16::from(remote.is_ipv6()), remote, bytes.into(), self.now);
         self.drain();
     }
 

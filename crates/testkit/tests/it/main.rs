@@ -15,6 +15,7 @@ mod dialling;
 mod direct;
 mod doctor;
 mod drain;
+mod dual_stack;
 mod edge;
 mod encryption;
 mod facts;

@@ -19,6 +19,7 @@ use net::rtp::simulated::{Packet, Simulated};
 use sip::{ConnectionId, Message, Seal, Transmit};
 use tokio::sync::mpsc;
 
+use super::addresses::AudioAddresses;
 use super::limits::Limits;
 use super::metrics::Metrics;
 use super::node::commit::Undo;
@@ -42,8 +43,8 @@ pub struct Place {
     pub owner: Owner,
     /// Seals its tags.
     pub seal: Seal,
-    /// The address of its audio; nothing is bound to it.
-    pub address: std::net::IpAddr,
+    /// The addresses of its audio; nothing is bound to them.
+    pub addresses: AudioAddresses,
     /// Its RTP ports.
     pub ports: RangeInclusive<u16>,
     /// Its randomness.
@@ -57,16 +58,16 @@ pub struct Place {
 impl InMemory {
     /// A node without legs.
     pub fn start(place: Place, limits: Limits) -> Self {
-        let Place { owner, seal, address, ports, seed, prompts, clock } = place;
-        let (audio, driver, news) = Simulated::start(address, ports, clock);
+        let Place { owner, seal, addresses, ports, seed, prompts, clock } = place;
+        let (audio, driver, news) = Simulated::start(&addresses.all().collect::<Vec<_>>(), ports, clock);
         let node = Node::new(Parts {
             owner,
             seal,
             cipher: cipher(),
             limits,
             metrics: Metrics::default(),
-            sent_by: address.to_string(),
-            advertise: address,
+            sent_by: addresses.nearest(None).to_string(),
+            addresses,
             driver: Box::new(driver),
             prompts: Prompts::new(prompts),
             identity: Arc::new(Identity::generate().expect("a system with randomness")),

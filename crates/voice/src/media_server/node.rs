@@ -15,7 +15,6 @@ mod service;
 mod treatment;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use media::dtls::Identity;
@@ -25,6 +24,7 @@ use runtime::RecordCipher;
 use sip::agent::{AgentConfig, Body, CommandError, DialogId, Event, LocalIdentity, Release, UserAgent};
 use sip::{ConnectionId, Flow, LocalTag, Message, Method, Seal, StatusCode, Transmit};
 
+use super::addresses::AudioAddresses;
 use super::limits::Limits;
 use super::metrics::Metrics;
 use super::prompts::Prompts;
@@ -43,7 +43,7 @@ pub struct Node {
     pub(super) cipher: RecordCipher,
     pub(super) limits: Limits,
     pub(super) metrics: Metrics,
-    pub(super) advertise: IpAddr,
+    pub(super) addresses: AudioAddresses,
     pub(super) driver: Box<dyn Driver>,
     pub(super) prompts: Prompts,
     pub(super) identity: Arc<Identity>,
@@ -92,8 +92,8 @@ pub struct Parts {
     pub metrics: Metrics,
     /// Host of its Via.
     pub sent_by: String,
-    /// The address in its descriptions.
-    pub advertise: IpAddr,
+    /// The addresses in its descriptions.
+    pub addresses: AudioAddresses,
     /// The RTP threads.
     pub driver: Box<dyn Driver>,
     /// The prompts.
@@ -124,7 +124,7 @@ impl Node {
             cipher: parts.cipher,
             limits: parts.limits,
             metrics: parts.metrics,
-            advertise: parts.advertise,
+            addresses: parts.addresses,
             driver: parts.driver,
             prompts: parts.prompts,
             identity: parts.identity,

@@ -7,6 +7,7 @@ mod cluster;
 mod consultation;
 mod direct;
 mod diversion;
+mod dual_stack;
 mod early_media;
 mod encryption;
 mod endings;

@@ -1,6 +1,5 @@
 //! The loop: passes sockets, time and look-ups to the core, and the core's outputs to the sockets.
 
-use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::time::Duration;
@@ -8,7 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 use model::Timestamp;
 use net::sip::tcp::SendError;
-use net::sip::{Closed, Datagram, ProvenOwner, TcpEvent, TcpTable, UdpEndpoint};
+use net::sip::{Closed, Datagram, ProvenOwner, TcpEvent, TcpTable};
 use net::tls::Tls;
 use runtime::{Pii, RoleContext};
 use sip::proxy::{NodeLoss, Output, Proxy, Side};
@@ -17,10 +16,10 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tracing::{info, warn};
 
-use super::NODES;
 use super::clients::{Found, Users};
 use super::faults::{Doing, Faults};
 use super::inbox::Inbox;
+use super::listeners::{Places, StreamListener, StreamListeners, UdpListeners};
 use super::message_trace::MessageTrace;
 use super::meters::Meters;
 use super::metrics::Metrics;
@@ -40,13 +39,11 @@ const TICK: Duration = Duration::from_millis(500);
 const TIMER_GRAIN: Duration = Duration::from_millis(10);
 /// The roles that every call and registration needs.
 const NEEDED: [&str; 3] = ["sip-cluster", "media", "registrar"];
-/// The only UDP listener.
-const UDP: u16 = 0;
 
 pub(super) struct EventLoop {
     pub ctx: RoleContext,
     pub proxy: Proxy,
-    pub udp: UdpEndpoint,
+    pub udp: UdpListeners,
     pub inbox: Inbox,
     pub tcp: TcpTable,
     pub certificates: watch::Receiver<Tls>,
@@ -54,7 +51,8 @@ pub(super) struct EventLoop {
     pub names: Names,
     pub meters: Meters,
     pub metrics: Metrics,
-    pub edge_ip: IpAddr,
+    pub places: Places,
+    pub listeners: StreamListeners,
     pub passages: MessageTrace,
     pub reports: Reports,
     pub registers: Registers,
@@ -184,11 +182,12 @@ impl EventLoop {
     fn take(&mut self, Arrived { what, at }: Arrived, now: Timestamp) {
         match what {
             Arrival::Datagram(Datagram { remote, bytes }) => {
-                let doing = Doing::Message(bytes.clone(), Flow::Udp { listener: UDP, remote });
+                let listener = self.udp.number_for(remote);
+                let doing = Doing::Message(bytes.clone(), Flow::Udp { listener, remote });
                 self.attempt(doing, now, |this| {
                     this.meters.received(remote, &bytes);
                     this.passages.datagram(remote, &bytes, at);
-                    this.proxy.handle_datagram(UDP, remote, bytes, now);
+                    this.proxy.handle_datagram(listener, remote, bytes, now);
                     this.perform(now);
                 });
             }
@@ -220,7 +219,8 @@ impl EventLoop {
         let now = self.ctx.clock.now();
         match event {
             TcpEvent::Opened { connection, remote, listener, shown } => {
-                let side = if listener == Some(NODES) { Side::Cluster } else { Side::Edge };
+                let is_nodes = self.listeners.kind(listener) == Some(StreamListener::Nodes);
+                let side = if is_nodes { Side::Cluster } else { Side::Edge };
                 self.note_trunk(connection);
                 self.attempt(Doing::Word("a connection's begin"), now, |this| {
                     this.passages.opened(connection, remote);
@@ -310,10 +310,10 @@ impl EventLoop {
     pub(super) fn perform(&mut self, now: Timestamp) {
         while let Some(output) = self.proxy.poll_output() {
             match output {
-                Output::Transmit(Transmit { flow: flow @ Flow::Udp { remote, .. }, bytes }) => {
+                Output::Transmit(Transmit { flow: flow @ Flow::Udp { listener, remote }, bytes }) => {
                     self.meters.sent(remote, &bytes);
                     self.passages.leaves(flow, &bytes, now);
-                    self.udp.send(remote, &bytes);
+                    self.udp.send(listener, remote, &bytes);
                 }
                 Output::Transmit(Transmit { flow: flow @ Flow::Stream { connection }, bytes }) => {
                     self.passages.leaves(flow, &bytes, now);
@@ -324,9 +324,13 @@ impl EventLoop {
                 }
                 Output::Connect { connection, remote, name, is_trial } => {
                     self.passages.opened(connection, remote);
+                    let Some(from) = self.places.source_for(remote) else {
+                        self.unopened(connection, Unreached::NoWay, now);
+                        continue;
+                    };
                     let begun = match is_trial {
-                        true => self.tcp.try_as(connection, remote, self.edge_ip),
-                        false => self.tcp.open_as(connection, remote, self.edge_ip, &name),
+                        true => self.tcp.try_as(connection, remote, from),
+                        false => self.tcp.open_as(connection, remote, from, &name),
                     };
                     if let Err(error) = begun {
                         warn!(%remote, name, %error, "no connection is opened to a carrier or phone");

@@ -8,7 +8,7 @@ use net::sip::tcp::MeterOf;
 use runtime::{PeerMeter, RoleContext};
 use sip::proxy::Trunks;
 
-use super::{EDGE, FROM_INGRESS, SECURE_EDGE, SECURE_WEB_EDGE, WEB_EDGE};
+use super::listeners::{StreamListener, StreamListeners};
 
 /// Sources on a trunk's list that are remembered as phones; the first one noted is forgotten for one more, until it authenticates again.
 const PHONES_MAX: usize = 10_000;
@@ -58,14 +58,14 @@ impl Meters {
     }
 
     /// Chooses the meter of each connection.
-    pub(super) fn of_connections(&self, ctx: &RoleContext) -> MeterOf {
+    pub(super) fn of_connections(&self, ctx: &RoleContext, listeners: StreamListeners) -> MeterOf {
         let (edge, ctx) = (self.clone(), ctx.clone());
-        Box::new(move |remote, listener| match listener {
+        Box::new(move |remote, listener| match listeners.kind(listener) {
             None => Some(edge.to_carrier.clone()),
-            Some(EDGE | SECURE_EDGE) => Some(edge.of(remote).clone()),
-            Some(FROM_INGRESS) => Some(ctx.meter("own-24").peer(&ctx.directory.node_at(remote.ip()))),
-            Some(WEB_EDGE | SECURE_WEB_EDGE) => Some(edge.phone.clone()),
-            Some(_) => {
+            Some(StreamListener::Edge) => Some(edge.of(remote).clone()),
+            Some(StreamListener::Ingress) => Some(ctx.meter("own-24").peer(&ctx.directory.node_at(remote.ip()))),
+            Some(StreamListener::WebEdge) => Some(edge.phone.clone()),
+            Some(StreamListener::Nodes) => {
                 let id = match ctx.directory.role_at(remote.ip())? {
                     "sip-cluster" => "voice-51",
                     "media" => "voice-58",

@@ -120,11 +120,9 @@ fn names(situation: &Situation, identities: &[Identity]) -> Option<Finding> {
 
 fn name_of(listener: &str, situation: &Situation, identities: &[Identity]) -> Option<Finding> {
     let spec = &sip_proxy::SPEC;
-    let bound = edge::bound(spec, spec.listen(listener)?, situation.instance, 1, &situation.values).ok()?;
-    let told = &bound.advertise.host;
-    if identities.iter().any(|identity| identity.is_for(told)) {
-        return None;
-    }
+    let bounds = edge::bounds(spec, spec.listen(listener)?, situation.instance, 1, &situation.values).ok()?;
+    let is_unnamed = |told: &&String| !identities.iter().any(|identity| identity.is_for(told));
+    let told = bounds.all().map(|bound| &bound.advertise.host).find(is_unnamed)?;
     let has: Vec<String> = identities.iter().flat_map(Identity::names).collect();
     let what = format!("no certificate is for {told}, which phones are told; they are for {}", has.join(", "));
     let key = format!("sip-proxy.{}_advertise", listener.replace('-', "_"));

@@ -1,7 +1,7 @@
 //! The holders of the ports that the instance needs.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use runtime::process::sections;
@@ -108,15 +108,15 @@ fn of_replica(situation: &Situation, spec: &RoleSpec, replica: u8) -> Vec<Needed
     let mut all = vec![need("tcp", SocketAddr::new(cluster, spec.admin_port), None)];
     for listen in spec.listens.iter().filter(|listen| listen.port != 0 && listen.port != spec.admin_port) {
         let transport = if matches!(listen.protocol, Protocol::SipUdp | Protocol::Rtp) { "udp" } else { "tcp" };
-        let (at, setting) = match listen.place {
-            Place::Cluster => (SocketAddr::new(cluster, listen.port), None),
+        match listen.place {
+            Place::Cluster => all.push(need(transport, SocketAddr::new(cluster, listen.port), None)),
             Place::Edge => {
-                let bound = edge::bound(spec, listen, situation.instance, replica, &situation.values);
-                let Ok(bound) = bound else { continue };
-                (bound.listen, Some(format!("{}.{}_listen", spec.name, listen.name.replace('-', "_"))))
+                let bounds = edge::bounds(spec, listen, situation.instance, replica, &situation.values);
+                let setting = format!("{}.{}_listen", spec.name, listen.name.replace('-', "_"));
+                let ports = bounds.iter().flat_map(edge::EdgeBounds::all);
+                all.extend(ports.map(|bound| need(transport, bound.listen, Some(setting.clone()))));
             }
-        };
-        all.push(need(transport, at, setting));
+        }
     }
     all
 }
@@ -160,13 +160,22 @@ fn listening(row: &str) -> Option<(SocketAddr, u64)> {
     if ![LISTEN, UDP_UNCONNECTED].contains(cells.get(3)?) {
         return None;
     }
-    // The kernel prints the address as a number in the machine's byte order.
     let ip = match ip.strip_prefix(MAPPED).unwrap_or(ip) {
-        of_ipv6 if of_ipv6.len() == 32 && of_ipv6.bytes().all(|digit| digit == b'0') => Ipv4Addr::UNSPECIFIED,
-        of_ipv4 => Ipv4Addr::from(u32::from_str_radix(of_ipv4, 16).ok()?.to_ne_bytes()),
+        of_ipv6 if of_ipv6.len() == 32 && of_ipv6.bytes().all(|digit| digit == b'0') => Ipv4Addr::UNSPECIFIED.into(),
+        of_ipv6 if of_ipv6.len() == 32 => IpAddr::V6(ipv6_of(of_ipv6)?),
+        of_ipv4 => IpAddr::V4(Ipv4Addr::from(u32::from_str_radix(of_ipv4, 16).ok()?.to_ne_bytes())),
     };
-    let at = SocketAddr::new(IpAddr::V4(ip), u16::from_str_radix(port, 16).ok()?);
+    let at = SocketAddr::new(ip, u16::from_str_radix(port, 16).ok()?);
     Some((at, cells.get(9)?.parse().ok()?))
+}
+
+/// An address of 32 digits. The kernel prints it as four numbers in the machine's byte order.
+fn ipv6_of(digits: &str) -> Option<Ipv6Addr> {
+    let mut octets = [0_u8; 16];
+    for (at, place) in octets.as_chunks_mut::<4>().0.iter_mut().enumerate() {
+        *place = u32::from_str_radix(digits.get(at * 8..at * 8 + 8)?, 16).ok()?.to_ne_bytes();
+    }
+    Some(Ipv6Addr::from(octets))
 }
 
 /// The process that holds each socket, by inode.
@@ -218,5 +227,7 @@ mod tests {
         assert_eq!(listening(&row("01")), None);
         let mapped = row("0A").replace("0100007F", "0000000000000000FFFF00000100007F");
         assert_eq!(listening(&mapped), Some(("127.0.0.1:5060".parse().unwrap(), 4_711)));
+        let six = row("0A").replace("0100007F", "00000000000000000000000001000000");
+        assert_eq!(listening(&six), Some(("[::1]:5060".parse().unwrap(), 4_711)));
     }
 }

@@ -762,7 +762,7 @@ fn a_carrier_with_which_we_register_over_tls_gets_our_address_for_tls() {
 #[test]
 fn over_tcp_our_own_address_for_tcp_is_told() {
     const TCP_EDGE: &str = "198.51.100.1:5062";
-    let mut lab = Lab::with(|settings| settings.other_edges.push((Transport::Tcp, TCP_EDGE.into())));
+    let mut lab = Lab::with(|settings| settings.other_edges.push(other_edge(Transport::Tcp, TCP_EDGE)));
     lab.node(ConnectionId(1), "sip-cluster", "a.1");
     let call = Ask { uri: "sip:+1@192.0.2.1;transport=tcp", host: "127.0.2.1", branch: "z9hG4bK-a", ..Ask::default() };
     lab.by(ConnectionId(1), &call.text());

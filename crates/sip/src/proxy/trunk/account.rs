@@ -7,7 +7,7 @@ use model::Timestamp;
 
 use super::registered_accounts::AccountStanding;
 use super::sender::Sender;
-use crate::flow::Transport;
+use crate::flow::{Flow, Transport};
 use crate::header::HeaderName;
 use crate::message::Message;
 use crate::method::Method;
@@ -74,36 +74,48 @@ impl Proxy {
 }
 
 impl Proxy {
-    /// A node that registers with a carrier gives our address for datagrams in its Contact. The carrier calls by the transport by
-    /// which we register, so it gets our address for that one.
-    pub(in crate::proxy) fn contact_by_transport(&self, register: &mut Message, transport: Transport) {
-        if transport != Transport::Udp && register.method() == Method::Register {
-            let (known, told) = (self.settings.edge.as_str(), self.contact_place(transport));
-            exchange_places(register, known, &told);
+    /// A node gives our first address in its Contacts. Who is reached by another transport or in the other family gets ours for that: a
+    /// carrier with which the node registers, whoever is called by `sips:`, and whoever has addresses of the other family.
+    pub(in crate::proxy) fn contact_at_the_edge(&self, message: &mut Message, flow: Flow) {
+        if message.method() == Method::Register {
+            let place = self.contact_place(flow);
+            return self.exchange_contact(message, &place);
+        }
+        self.contact_in_session(message, flow);
+    }
+
+    /// As [`Self::contact_at_the_edge`], for what does not register.
+    pub(in crate::proxy) fn contact_in_session(&self, message: &mut Message, flow: Flow) {
+        self.contact_of_sips(message, flow);
+        self.exchange_contact(message, self.settings.edge_of(Transport::Udp, self.family_of(flow)));
+    }
+
+    /// Undoes [`Self::contact_at_the_edge`] in the answer to a REGISTER: the node knows its registration by the Contact that it gave.
+    pub(in crate::proxy) fn contact_of_node(&self, response: &mut Message, flow: Flow) {
+        if response.method() == Method::Register {
+            exchange_places(response, &self.contact_place(flow), &self.settings.edge);
         }
     }
 
-    /// Undoes [`Self::contact_by_transport`] in the answer: the node knows its registration by the Contact that it gave.
-    pub(in crate::proxy) fn contact_of_node(&self, response: &mut Message, transport: Transport) {
-        if transport != Transport::Udp && response.method() == Method::Register {
-            let (known, told) = (self.settings.edge.as_str(), self.contact_place(transport));
-            exchange_places(response, &told, known);
-        }
-    }
-
-    /// Writes another place into the Contacts that have our address for datagrams.
+    /// Writes another place into the Contacts that have our first address.
     pub(in crate::proxy) fn exchange_contact(&self, message: &mut Message, place: &str) {
         exchange_places(message, self.settings.edge.as_str(), place);
     }
 
-    fn contact_place(&self, transport: Transport) -> String {
-        format!("{}{}", self.settings.edge_of(transport), transport.uri_parameter())
+    fn contact_place(&self, flow: Flow) -> String {
+        format!("{}{}", self.edge_at(flow), flow.transport().uri_parameter())
     }
 }
 
 /// Writes another host and port, with its parameters, into the Contacts that have this one.
 fn exchange_places(message: &mut Message, from: &str, to: &str) {
+    if from == to {
+        return;
+    }
     let (from, to) = (format!("@{from}>"), format!("@{to}>"));
+    if !message.headers(&HeaderName::Contact).any(|one| one.contains(&from)) {
+        return;
+    }
     let contacts: Vec<String> = message.headers(&HeaderName::Contact).map(|one| one.replace(&from, &to)).collect();
     message.remove(&HeaderName::Contact);
     for contact in contacts {

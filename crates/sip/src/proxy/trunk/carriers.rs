@@ -263,7 +263,7 @@ impl Proxy {
     }
 
     fn question(&mut self, hop: Hop, host: &str, flow: Flow) -> Message {
-        let us = self.settings.edge_of(flow.transport()).to_owned();
+        let us = self.edge_at(flow).to_owned();
         let bracketed = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
         let uri = format!("sip:{bracketed}:{}{}", hop.remote.port(), hop.transport.uri_parameter());
         let random = self.entropy.next_u64();

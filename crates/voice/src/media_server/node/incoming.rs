@@ -7,13 +7,13 @@ use ivr::msml::Connection;
 use media::exchange::MEMBERS_MAX;
 use media::sdp::crypto::SECRET_BYTES;
 use media::sdp::{LocalAudio, LocalEncryption, LocalKeys};
-use model::{Encryption, TenantId, Timestamp, Token};
+use model::{AddressFamily, Encryption, TenantId, Timestamp, Token};
 use sip::agent::{DialogId, Reply};
 use sip::proxy::headers;
 use sip::{Flow, Message, StatusCode};
 
 use super::leg::{Leg, Stored};
-use super::service::{Service, base_of, encryption};
+use super::service::{Service, base_of, encryption, wanted_family};
 use super::{Node, note};
 use crate::media_server::limits::BODY_BYTES_MAX;
 
@@ -97,7 +97,9 @@ impl Node {
         if conference.is_some_and(|c| self.members(c).count() >= MEMBERS_MAX) {
             return Err(Refusal::Overload(StatusCode::BUSY_HERE));
         }
-        let ports = self.driver.ports().bind().map_err(|error| {
+        let wanted = wanted_family(request.request_uri().unwrap_or_default());
+        let address = self.addresses.nearest(wanted.or_else(|| party_of(request).map(AddressFamily::of)));
+        let ports = self.driver.ports().bind(AddressFamily::of(address)).map_err(|error| {
             tracing::error!(%error, "a leg gets no ports");
             Refusal::Overload(StatusCode::SERVICE_UNAVAILABLE)
         })?;
@@ -109,7 +111,7 @@ impl Node {
             Refusal::Overload(StatusCode::SERVER_INTERNAL_ERROR)
         })?;
         let local = LocalAudio {
-            address: self.advertise,
+            address,
             port: ports.port(),
             // 63 bits: some readers take it for a signed number.
             session_id: self.entropy.next_u64() >> 1,

@@ -1,17 +1,22 @@
 //! Offers and answers of a leg (RFC 3264): the first exchange opens its session.
 
+use std::net::IpAddr;
+
 use bytes::Bytes;
 use media::codec::Codec;
-use media::sdp::{self, AudioStream, Direction, Preference, negotiation};
+use media::sdp::{self, AudioStream, Description, Direction, LocalAudio, Preference, negotiation};
 use media::session::{Session, Setup};
-use model::Timestamp;
-use net::rtp::Order;
+use model::{AddressFamily, Timestamp};
+use net::rtp::{Order, PortPair};
 use sip::agent::{DialogId, Reply};
 use sip::{HeaderName, Message, StatusCode};
 
 use super::incoming::party_of;
 use super::service::{codecs, wanted};
 use super::{Node, note};
+
+/// Our address of the other family, and the ports that a leg gets there.
+type NewPorts = (IpAddr, PortPair);
 
 impl Node {
     /// Our offer, for an INVITE without one.
@@ -37,8 +42,11 @@ impl Node {
         let leg = self.legs.get(&dialog).ok_or(StatusCode::SERVER_INTERNAL_ERROR)?;
         let offer = wanted(&leg.request_uri, offer);
         let preference = self.preference(dialog, negotiation::first_codec(&offer));
+        let change = self.ports_in_family_of(dialog, &offer)?;
         let leg = self.legs.get(&dialog).ok_or(StatusCode::SERVER_INTERNAL_ERROR)?;
-        let (mut answer, mut stream) = negotiation::answer(&offer, &leg.local, preference).map_err(|error| {
+        let changed = change.as_ref().map(|new| LocalAudio { address: new.0, port: new.1.port(), ..leg.local.clone() });
+        let local = changed.as_ref().unwrap_or(&leg.local);
+        let (mut answer, mut stream) = negotiation::answer(&offer, local, preference).map_err(|error| {
             tracing::debug!(%error, "an offer cannot be taken");
             Reply::new(StatusCode::NOT_ACCEPTABLE_HERE).header(HeaderName::Warning, error.warning())
         })?;
@@ -47,7 +55,7 @@ impl Node {
         if let Some(ours) = leg.described.as_ref().filter(|_| leg.stream.is_none()) {
             stream.offered = negotiation::offered_by(ours);
         }
-        self.apply(dialog, stream, now)?;
+        self.apply(dialog, stream, change, now)?;
         let leg = self.legs.get_mut(&dialog).ok_or(StatusCode::SERVER_INTERNAL_ERROR)?;
         // An equal description keeps its version (RFC 3264 §8); a changed one increments it.
         if leg.described.as_ref().is_some_and(|before| *before != answer) {
@@ -71,7 +79,7 @@ impl Node {
             });
             // Without a stream the leg is silent. Its owner made the answer and ends the leg.
             if let Some(stream) = stream
-                && self.apply(dialog, stream, now).is_err()
+                && self.apply(dialog, stream, None, now).is_err()
             {
                 return self.give_up(dialog, now);
             }
@@ -123,19 +131,44 @@ impl Node {
         self.legs.get(&dialog).and_then(|leg| codecs(&leg.request_uri).first().copied())
     }
 
-    /// Applies a stream; the first one opens the leg's session.
+    /// Our address of the other family, and ports there, if the author of an offer wants its audio in that and we have it.
+    fn ports_in_family_of(&self, dialog: DialogId, offer: &Description) -> Result<Option<NewPorts>, StatusCode> {
+        let leg = self.legs.get(&dialog).ok_or(StatusCode::SERVER_INTERNAL_ERROR)?;
+        let own = AddressFamily::of(leg.local.address);
+        let wanted = negotiation::family_of(offer).filter(|wanted| *wanted != own);
+        let Some(address) = wanted.and_then(|wanted| self.addresses.in_family(wanted)) else { return Ok(None) };
+        let ports = self.driver.ports().bind(AddressFamily::of(address)).map_err(|error| {
+            tracing::error!(%error, "a leg gets no ports of the other family");
+            StatusCode::SERVICE_UNAVAILABLE
+        })?;
+        Ok(Some((address, ports)))
+    }
+
+    /// Applies a stream, with ports of the other family if it is in that; the first one opens the leg's session.
     ///
     /// # Errors
     /// 503 when the thread does not take the order: the leg speaks as before.
-    fn apply(&mut self, dialog: DialogId, mut stream: AudioStream, now: Timestamp) -> Result<(), StatusCode> {
+    fn apply(
+        &mut self,
+        dialog: DialogId,
+        mut stream: AudioStream,
+        change: Option<NewPorts>,
+        now: Timestamp,
+    ) -> Result<(), StatusCode> {
         let random = self.entropy.next_u64();
         let start = self.entropy.next_u64();
         let leg = self.legs.get_mut(&dialog).ok_or(StatusCode::SERVER_INTERNAL_ERROR)?;
         stream.party = leg.party;
         let (id, shard, join) = (leg.id, leg.shard, leg.join());
+        let place = change.as_ref().map(|(address, ports)| (*address, ports.port()));
+        let changed = change.map(|(_, ports)| ports);
         let given = match leg.ports.take() {
-            None => self.order(shard, Order::Negotiate(id, Box::new(stream.clone()))),
+            None => {
+                changed.is_none_or(|ports| self.order(shard, Order::ChangePorts(id, ports)))
+                    && self.order(shard, Order::Negotiate(id, Box::new(stream.clone())))
+            }
             Some(ports) => {
+                let ports = changed.unwrap_or(ports);
                 let setup = Setup {
                     ssrc: random as u32,
                     // In the lower half, as RFC 3711 section 3.3.1 wants it for encrypted audio.
@@ -160,6 +193,9 @@ impl Node {
         }
         let call_id = self.agent.leg(dialog).map(|state| state.dialog.call_id.to_string()).unwrap_or_default();
         if let Some(leg) = self.legs.get_mut(&dialog) {
+            if let Some(place) = place {
+                (leg.local.address, leg.local.port) = place;
+            }
             super::explain::audio(&self.trace, leg, &stream, call_id, now);
             if let Some(keys) = leg.local.encryption.keys_mut() {
                 let before = leg.stream.as_ref().and_then(|stream| stream.protection.as_ref());

@@ -9,7 +9,7 @@ use contracts::v1;
 use ivr::msml::{self, Command, Connection, ConnectionSnapshot, Listeners, MemberRecording, Membership, Running};
 use media::sdp::{self, Fingerprint, LocalAudio, LocalEncryption, LocalKeys};
 use media::session::SessionSnapshot;
-use model::Encryption;
+use model::{AddressFamily, Encryption};
 use prost::Message as _;
 use runtime::RecordCipher;
 use sip::agent::DialogSnapshot;
@@ -17,6 +17,7 @@ use sip::agent::DialogSnapshot;
 use super::leg::Leg;
 use super::service::{Service, encryption};
 use crate::dialog_records::{RecordError, dialog_from_record, dialog_to_record};
+use crate::media_server::addresses::AudioAddresses;
 
 /// The kind of the record.
 const KIND: &str = "media";
@@ -118,13 +119,14 @@ fn sealed(body: v1::MediaRecord, cipher: &RecordCipher) -> v1::MediaRecord {
     v1::MediaRecord { edge: body.edge, sealed, ..v1::MediaRecord::default() }
 }
 
-/// Reads a leg's record, sealed or, as the release before wrote it, in clear. Our descriptions have this address and certificate.
+/// Reads a leg's record, sealed or, as the release before wrote it, in clear. Our descriptions have this certificate, and of these addresses
+/// the one of the family that the leg has.
 ///
 /// # Errors
 /// Names the invalid part.
 pub fn decode(
     bytes: &[u8],
-    address: std::net::IpAddr,
+    addresses: &AudioAddresses,
     certificate: &Fingerprint,
     cipher: &RecordCipher,
 ) -> Result<Decoded, RecordError> {
@@ -176,7 +178,7 @@ pub fn decode(
             named: body.named,
         }),
         local: LocalAudio {
-            address,
+            address: addresses.nearest(described.as_ref().and_then(family_of_ours)),
             port,
             session_id: body.session_id,
             version: body.version.min(NUMBER_MAX),
@@ -187,6 +189,11 @@ pub fn decode(
         treatments: body.treatments.min(NUMBER_MAX),
         audio: body.audio.map(audio_read::session).transpose()?,
     })
+}
+
+/// The family of a description of ours: that of the leg's ports.
+fn family_of_ours(described: &sdp::Description) -> Option<AddressFamily> {
+    described.address_of(described.audio()?).map(AddressFamily::of)
 }
 
 fn local_encryption(body: &v1::MediaRecord, certificate: &Fingerprint) -> Result<LocalEncryption, RecordError> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use infra::{LedgerKind, MediaSessionId, QuarantineRequest, Record};
 use media::session::Session;
-use model::{Encryption, Timestamp};
+use model::{AddressFamily, Encryption, Timestamp};
 use net::rtp::{Order, PortPair, PortsError};
 use sip::Flow;
 use sip::agent::{CommandError, DialogId, Restore};
@@ -52,7 +52,7 @@ impl Node {
     /// # Errors
     /// Why the leg cannot be continued; other legs are not affected.
     pub fn restore(&mut self, record: &Record<MediaSessionId>, now: Timestamp) -> Result<(), RestoreError> {
-        let decoded = records::decode(&record.state, self.advertise, self.identity.fingerprint(), &self.cipher)?;
+        let decoded = records::decode(&record.state, &self.addresses, self.identity.fingerprint(), &self.cipher)?;
         self.go_on(record, decoded, now)
     }
 
@@ -64,7 +64,8 @@ impl Node {
         let restored = self.agent.restore(vec![dialog], how, now).map_err(RestoreError::Dialog)?;
         let Some(dialog) = restored.into_iter().next() else { return Ok(()) };
         self.set_current(dialog);
-        let ports = match self.driver.ports().bind_again(local.port) {
+        let family = AddressFamily::of(local.address);
+        let ports = match self.driver.ports().bind_again(family, local.port) {
             Ok(ports) => ports,
             Err(error) => {
                 // Let the owner start a new leg.

@@ -3,7 +3,7 @@
 use contracts::provisioning::DtmfForm;
 use media::codec::Codec;
 use media::sdp::{Description, negotiation};
-use model::{ConnId, Encryption};
+use model::{AddressFamily, ConnId, Encryption};
 use sip::uri::escape::unescape;
 use sip::{StatusCode, Uri};
 
@@ -49,6 +49,16 @@ pub fn dtmf(request_uri: &str) -> Option<DtmfForm> {
 pub fn wanted(request_uri: &str, description: Description) -> Description {
     let spoken = negotiation::speaking(description, &codecs(request_uri));
     if dtmf(request_uri).is_none_or(DtmfForm::has_events) { spoken } else { negotiation::without_events(spoken) }
+}
+
+/// The family of addresses by which the party of a leg is reached, by its Request-URI (`;family=ip6`), if its owner knows.
+pub fn wanted_family(request_uri: &str) -> Option<AddressFamily> {
+    let uri = Uri::parse(request_uri).ok()?;
+    match uri.params().get("family")? {
+        "ip4" => Some(AddressFamily::V4),
+        "ip6" => Some(AddressFamily::V6),
+        _ => None,
+    }
 }
 
 /// Longest conference id.
@@ -125,6 +135,14 @@ mod tests {
         assert_eq!(dtmf("sip:conf=1@h;codecs=PCMA;dtmf=info"), Some(DtmfForm::Info));
         assert_eq!(dtmf("sip:conf=1@h;dtmf=tones;encryption=offered"), Some(DtmfForm::Tones));
         assert_eq!((dtmf("sip:conf=1@h"), dtmf("sip:conf=1@h;dtmf=smoke")), (None, None));
+    }
+
+    #[test]
+    fn the_family_of_a_leg_is_a_parameter() {
+        assert_eq!(wanted_family("sip:conf=1@h;codecs=PCMA;family=ip6"), Some(AddressFamily::V6));
+        assert_eq!(wanted_family("sip:conf=1@h;family=ip4"), Some(AddressFamily::V4));
+        assert_eq!(wanted_family("sip:conf=1@h;family=ipx"), None);
+        assert_eq!(wanted_family("sip:conf=1@h"), None);
     }
 
     #[test]

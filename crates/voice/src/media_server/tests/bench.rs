@@ -1,6 +1,6 @@
 //! The bench: an owner, a node, phones.
 
-use std::net::UdpSocket;
+use std::net::{IpAddr, UdpSocket};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -63,8 +63,10 @@ fn node(
     clock: &Arc<dyn Clock>,
     epoch: u64,
 ) -> (Node, mpsc::Receiver<LegEvent>) {
-    let address = "127.0.0.1".parse().unwrap();
-    let settings = net::rtp::Settings { address, ports, threads: 1, clock: clock.clone(), recorded: sync_channel(1).0 };
+    let address: IpAddr = "127.0.0.1".parse().unwrap();
+    let addresses = vec![address];
+    let settings =
+        net::rtp::Settings { addresses, ports, threads: 1, clock: clock.clone(), recorded: sync_channel(1).0 };
     let (driver, news) = RtpDriver::start(settings).unwrap();
     let mut node = Node::new(Parts {
         trace: runtime::Recorder::off(),
@@ -74,7 +76,7 @@ fn node(
         limits,
         metrics: Metrics::default(),
         sent_by: "127.0.13.1".to_owned(),
-        advertise: address,
+        addresses: address.into(),
         driver: Box::new(driver),
         prompts: Prompts::new(PathBuf::from("/nonexistent")),
         identity: Arc::new(Identity::generate().unwrap()),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use net::rtp::{Counters, Driver, DriverError, LegId, Order, Ports};
+use net::rtp::{Counters, Driver, DriverError, LegId, Order, PortPools};
 
 /// A driver that refuses every order while `is_busy` is set.
 pub struct BusyDriver {
@@ -32,7 +32,7 @@ impl Driver for BusyDriver {
         self.driver.move_leg(leg, from, to)
     }
 
-    fn ports(&self) -> &Arc<Ports> {
+    fn ports(&self) -> &PortPools {
         self.driver.ports()
     }
 

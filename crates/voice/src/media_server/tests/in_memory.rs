@@ -13,13 +13,14 @@ use media::g711::Law;
 use media::rtp::{Header, Packet};
 use media::sdp::{self, Fingerprint, LocalAudio, LocalEncryption, Preference, negotiation};
 use model::entropy::Seeded;
-use model::{Entropy as _, Epoch, NodeId, Owner, Token};
+use model::{AddressFamily, Entropy as _, Epoch, NodeId, Owner, Token};
 use prost::Message as _;
 use sip::agent::{
     AgentConfig, Body, DialogId, DialogTerms, Event, Invite, LocalIdentity, Provisionals, Session, UserAgent,
 };
 use sip::{ConnectionId, Flow, Message, Seal};
 
+use super::super::addresses::AudioAddresses;
 use super::super::in_memory::{InMemory, Place};
 use super::super::limits::Limits;
 use super::super::node::commit::Undo;
@@ -28,11 +29,17 @@ use super::super::node::restore::RestoreError;
 use crate::dialog_records::RecordError;
 use crate::test_stores::{HandClock, cipher};
 
+mod dual_stack;
 mod recording;
 
 const LINK: ConnectionId = ConnectionId(1);
 /// Where no prompts are, and nothing can be written: the built-in ones are played.
 const NOWHERE: &str = "/dev/null/prompts";
+
+/// Media's addresses, one of each family.
+fn ours() -> AudioAddresses {
+    AudioAddresses::new("192.0.2.50".parse().unwrap(), Some("2001:db8::50".parse().unwrap()))
+}
 
 struct World {
     prompts: PathBuf,
@@ -53,7 +60,7 @@ fn media_with(prompts: PathBuf, clock: &Arc<HandClock>, epoch: u64) -> InMemory 
     let place = Place {
         owner: Owner { node: NodeId::parse("media-1").unwrap(), epoch: Epoch(epoch) },
         seal: Seal::new(&[7; 32]),
-        address: "192.0.2.50".parse().unwrap(),
+        addresses: ours(),
         ports: 20_000..=20_099,
         seed: epoch,
         prompts,
@@ -107,7 +114,13 @@ impl World {
             version: 1,
             encryption: LocalEncryption::Off,
         };
-        let target = "sip:conf=9@media.trunkline.invalid".to_owned();
+        let offer = negotiation::offer(&local, Preference::default(), &[]).to_string();
+        self.ask_at("sip:conf=9@media.trunkline.invalid", n, Some(offer));
+    }
+
+    /// Invites media at a Request-URI, with an offer or for one.
+    fn ask_at(&mut self, target: &str, n: u16, offer: Option<String>) {
+        let target = target.to_owned();
         let mut headers = vec![(sip::proxy::headers::TENANT, "example".to_owned())];
         headers.extend(self.party.clone().map(|party| (sip::proxy::headers::PARTY, party)));
         let invite = Invite {
@@ -119,7 +132,7 @@ impl World {
             local: LocalIdentity { contact: "<sip:o@192.0.2.1>".to_owned(), tag: format!("owner-{n}") },
             routes: Vec::new(),
             headers,
-            offer: Some(negotiation::offer(&local, Preference::default(), &[]).to_string().into()),
+            offer: offer.map(Into::into),
             max_forwards: sip::dialog::MAX_FORWARDS,
             parts: Vec::new(),
             provisionals: Provisionals::Plain,
@@ -356,7 +369,7 @@ fn a_leg_whose_ports_are_lost_leaves_no_record() {
     let Err(error) = world.media.node.restore(&again, now) else { panic!("its dialog is there already") };
     assert!(matches!(error, RestoreError::Dialog(_)), "{error}");
     let mut taken = media(&world.clock, 3);
-    let _held = taken.node.driver.ports().bind_again(20_000).unwrap();
+    let _held = taken.node.driver.ports().bind_again(AddressFamily::V4, 20_000).unwrap();
     assert!(matches!(taken.node.restore(&records[0], now), Err(RestoreError::Ports(_))));
     let writes = taken.stored(now);
     assert_eq!((writes.len(), &writes[0].change), (1, &Change::End));
@@ -367,7 +380,7 @@ fn a_leg_whose_ports_are_lost_leaves_no_record() {
 }
 
 fn decoded(state: &[u8]) -> Result<Decoded, RecordError> {
-    decode(state, "192.0.2.50".parse().unwrap(), &Fingerprint::of(b"ours"), &cipher())
+    decode(state, &ours(), &Fingerprint::of(b"ours"), &cipher())
 }
 
 /// A record with damaged audio, if it still decodes.

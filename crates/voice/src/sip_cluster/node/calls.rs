@@ -6,6 +6,7 @@ mod details;
 pub mod direct;
 mod early_media;
 pub mod explain;
+mod family;
 pub mod flows;
 mod from_sip;
 mod incoming;

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use runtime::listener::Bound;
 use runtime::process::sections;
 use runtime::{Place, RoleSpec, edge};
 
@@ -16,27 +17,14 @@ pub fn addresses(situation: &Situation) -> Vec<Finding> {
     for spec in roles::TABLE {
         for replica in 1..=sections::replica_count(&situation.values, spec.name) {
             for listen in spec.listens.iter().filter(|listen| listen.place == Place::Edge) {
-                let bound = edge::bound(spec, listen, situation.instance, replica, &situation.values);
-                let Ok(bound) = bound else { continue };
                 let key = format!("{}.{}", spec.name, listen.name.replace('-', "_"));
-                let told = bound.advertise.host.parse::<IpAddr>().ok();
-                let told_loopback = told.is_some_and(|ip| ip.is_loopback()) || bound.advertise.host == "localhost";
-                match (bound.listen.ip().is_loopback(), told_loopback) {
-                    (false, true) => found.push(Finding::error(
-                        format!("{key}_advertise"),
-                        format!(
-                            "it listens on {} and advertises {}, which no other machine can reach",
-                            bound.listen, bound.advertise
-                        ),
-                        format!("set {key}_advertise to the address or name by which others reach this machine"),
-                    )),
-                    (true, false) if told.is_some() => found.push(Finding::warning(
-                        format!("{key}_listen"),
-                        format!("it tells {} but listens on {} alone", bound.advertise, bound.listen),
-                        format!("set {key}_listen to an address of a network card, or leave {key}_advertise empty"),
-                    )),
-                    (true, true) => loopback.push(key),
-                    _ => {}
+                let bounds = edge::bounds(spec, listen, situation.instance, replica, &situation.values);
+                for bound in bounds.iter().flat_map(edge::EdgeBounds::all) {
+                    found.extend(unreachable(&key, bound));
+                }
+                let is_local = |bound: &Bound| bound.listen.ip().is_loopback() && tells_loopback(bound);
+                if bounds.is_ok_and(|bounds| bounds.all().all(is_local)) {
+                    loopback.push(key);
                 }
             }
         }
@@ -50,6 +38,32 @@ pub fn addresses(situation: &Situation) -> Vec<Finding> {
         ));
     }
     found
+}
+
+/// Reports an address by which nobody reaches the listener.
+fn unreachable(key: &str, bound: &Bound) -> Option<Finding> {
+    let is_address = bound.advertise.host.parse::<IpAddr>().is_ok();
+    match (bound.listen.ip().is_loopback(), tells_loopback(bound)) {
+        (false, true) => Some(Finding::error(
+            format!("{key}_advertise"),
+            format!(
+                "it listens on {} and advertises {}, which no other machine can reach",
+                bound.listen, bound.advertise
+            ),
+            format!("set {key}_advertise to the address or name by which others reach this machine"),
+        )),
+        (true, false) if is_address => Some(Finding::warning(
+            format!("{key}_listen"),
+            format!("it tells {} but listens on {} alone", bound.advertise, bound.listen),
+            format!("set {key}_listen to an address of a network card, or leave {key}_advertise empty"),
+        )),
+        _ => None,
+    }
+}
+
+fn tells_loopback(bound: &Bound) -> bool {
+    let host = &bound.advertise.host;
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 /// Reports signalling that is reachable from other machines while its audio is not.

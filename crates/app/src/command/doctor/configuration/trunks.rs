@@ -141,6 +141,6 @@ fn asks_for_certificates(situation: &Situation) -> bool {
 fn reachable_from_elsewhere(situation: &Situation) -> bool {
     let spec = &voice::sip_proxy::SPEC;
     let edge = spec.listens.iter().filter(|listen| listen.place == Place::Edge);
-    edge.filter_map(|listen| edge::bound(spec, listen, situation.instance, 1, &situation.values).ok())
-        .any(|bound| !bound.listen.ip().is_loopback())
+    edge.filter_map(|listen| edge::bounds(spec, listen, situation.instance, 1, &situation.values).ok())
+        .any(|bounds| bounds.all().any(|bound| !bound.listen.ip().is_loopback()))
 }

@@ -14,6 +14,7 @@ use sip::agent::{DialogId, LegPhase, Reply};
 use sip::{Message, StatusCode};
 
 use super::call::Entry;
+use super::family::family_of_offer;
 use super::incoming::ANONYMOUS;
 use super::leg::{AudioPath, EarlySession, HeldKeys, Leg, LegStage, Target};
 use super::rooms::REFUSED_MOVES_MAX;
@@ -100,7 +101,9 @@ impl Node {
         // Its session would name who wants to be unknown.
         let is_named = entry.thread.first().presented_number() != ANONYMOUS;
         let offer = self.agent.leg(caller.phone?)?.offer_answer.offered_by_peer()?;
-        Some(offer).filter(|offer| is_alone && is_named && session::may_be_continued(offer)).cloned()
+        // Neither could send to the other's address.
+        let is_of_family = session::family(offer).is_none_or(|family| family == family_of_offer(target));
+        Some(offer).filter(|offer| is_alone && is_named && is_of_family && session::may_be_continued(offer)).cloned()
     }
 
     /// The session of the phone that has answered the caller's own one.

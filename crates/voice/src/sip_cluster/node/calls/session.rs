@@ -7,7 +7,7 @@ use media::codec::Codec;
 use media::sdp::{
     self, Description, Line, LocalAudio, LocalEncryption, NegotiationError, Origin, Preference, negotiation,
 };
-use model::Encryption;
+use model::{AddressFamily, Encryption};
 use sip::agent::Reply;
 use sip::{HeaderName, StatusCode};
 
@@ -78,6 +78,11 @@ pub fn misfit(offer: &[u8], answer: &[u8]) -> Option<NegotiationError> {
         return Some(NegotiationError::Mismatch);
     };
     negotiation::accept_answer(&offer, &answer, Preference::default()).err()
+}
+
+/// The family of addresses in which the author of a description wants its audio, if it says so.
+pub fn family(description: &[u8]) -> Option<AddressFamily> {
+    negotiation::family_of(&sdp::parse::parse(description).ok()?)
 }
 
 /// Whether the author of a description holds. None if it is no description: media reports that to its sender.

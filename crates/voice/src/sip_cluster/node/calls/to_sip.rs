@@ -8,13 +8,14 @@ use infra::NewCall;
 use media::codec::Codec;
 use model::event::Stamped;
 use model::plan::Caller;
-use model::{ConnId, Dn, Encryption, EventName, LegId, TenantId, Timestamp};
+use model::{AddressFamily, ConnId, Dn, Encryption, EventName, LegId, TenantId, Timestamp};
 use runtime::trace::What;
 use sip::agent::{CommandError, DialogTerms, Invite, LocalIdentity, Provisionals, Reply};
 use sip::dialog::MAX_FORWARDS;
 use sip::{ConnectionId, Flow, HeaderName, StatusCode};
 
 use super::call::Stored;
+use super::family::family_of_offer;
 use super::incoming::RETRY_AFTER_S;
 use super::leg::{AudioPath, Leg, LegStage, MEDIA_TAG, Place, Side, Target};
 use super::rooms::room;
@@ -199,7 +200,8 @@ impl Node {
         let codecs = codecs_param(&self.codecs(conn_id, id));
         let encryption = encryption_param(self.encryption(conn_id, id));
         let dtmf = dtmf_param(entry.leg(id).and_then(|leg| leg.dtmf));
-        let target = format!("sip:conf={}@{host}{codecs}{encryption}{dtmf}", room(conn_id, at));
+        let family = entry.leg(id).and_then(|leg| leg.target.as_ref()).map(family_param).unwrap_or_default();
+        let target = format!("sip:conf={}@{host}{codecs}{encryption}{dtmf}{family}", room(conn_id, at));
         let mut headers = vec![(sip::proxy::headers::TENANT, entry.tenant.to_string())];
         headers.extend(self.trace_header(conn_id));
         headers.extend(entry.leg(id).and_then(party_header));
@@ -427,6 +429,14 @@ fn encryption_param(encryption: Encryption) -> String {
 /// The parameter that tells media how keys go to the party.
 fn dtmf_param(dtmf: Option<DtmfForm>) -> String {
     dtmf.map_or_else(String::new, |form| format!(";dtmf={}", form.as_str()))
+}
+
+/// The parameter that tells media by which family the party is reached, where that is not the usual one.
+fn family_param(target: &Target) -> &'static str {
+    match family_of_offer(target) {
+        AddressFamily::V4 => "",
+        AddressFamily::V6 => ";family=ip6",
+    }
 }
 
 /// An SDP answer that accepts no stream.

@@ -93,7 +93,7 @@ impl World {
         let place = Place {
             owner: owner.clone(),
             seal: seal(),
-            address: ADDRESS.parse().expect("an address"),
+            addresses: ADDRESS.parse::<std::net::IpAddr>().expect("an address").into(),
             ports: 20_000..=20_999,
             seed: self.media.seed ^ owner.epoch.0,
             // The built-in prompts, and tones; no recording can be written, whoever runs the test.
