@@ -371,7 +371,8 @@ impl Proxy {
             Source::Phone { tenant, dn } => {
                 self.note_proof(origin.flow(), &tenant, &dn, now);
                 message.append(&headers::SOURCE, format_args!("phone;dn={}", value(dn.as_str())));
-                (tenant, self.for_call_of_phone(message, origin.flow())?)
+                let destination = self.for_call_of_phone(message, &format!("{tenant}/{dn}"), origin.flow())?;
+                (tenant, destination)
             }
             Source::Trunk { tenant, name } => {
                 self.note_certified(origin.flow(), &tenant, &name);

@@ -2,8 +2,8 @@
 //! calls for a while.
 //!
 //! A node counts its own legs. Of a trunk's limit each node has a part, so that the parts of all nodes that proxies see live are the limit;
-//! a phone's limit holds at each node, and sip-proxy leads further calls of a phone to the node at which it talks. What a carrier has asked
-//! for is known to the node that has heard it, and is forgotten when that ends.
+//! a phone's limit holds at each node, and sip-proxy leads all calls that a phone makes to one node. What a carrier has asked for is known to
+//! the node that has heard it, and is forgotten when that ends.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
