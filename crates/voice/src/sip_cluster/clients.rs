@@ -112,9 +112,9 @@ impl Clients {
                     Some(record) => inner.inbox.unendable(record, why).await,
                     None => inner.inbox.not_quarantined(conn_id).await,
                 },
-                Order::Spend { spender, amounts } => {
-                    let added = spending::add(&*inner.stores.spendings, &spender, &amounts).await;
-                    inner.inbox.spent(spender, added).await;
+                Order::Spend(batch) => {
+                    let added = spending::add(&*inner.stores.spendings, &inner.owner, &batch).await;
+                    inner.inbox.spent(batch.spender, added).await;
                 }
                 Order::Find(sought) => {
                     let live = || inner.live.borrow().clone();

@@ -181,7 +181,7 @@ impl EventLoop {
                 self.fetches.end(id);
                 self.node.certificate_fetched(id, fetched, now);
             }
-            InboxMessage::Spent { spender, added } => self.node.spent(&spender, added),
+            InboxMessage::Spent { spender, added } => self.node.spent(&spender, added, now),
             InboxMessage::Monitors { tenant, monitors } => self.node.monitors_read(&tenant, monitors, now),
             InboxMessage::RoutingAgain { tenant } => self.node.tell_routing_again(&tenant, now),
             InboxMessage::Found { named, found } => self.node.found(&named, &found, now),

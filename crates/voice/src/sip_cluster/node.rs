@@ -250,6 +250,7 @@ impl Node {
         let mut answer: PlanAnswer = answer.into();
         self.trace_plan(conn_id, &answer, now);
         self.add_way_without_location(conn_id, &mut answer.destination);
+        self.believe_days(conn_id, &mut answer.destination, now);
         self.attempt(Doing::OtherInput("the dial plan's answer"), now, |node| {
             let PlanAnswer { destination, .. } = &answer;
             node.keep_location(conn_id, ask, destination);
