@@ -14,6 +14,8 @@ const KEPT_AFTER: Duration = Duration::from_secs(24 * 3_600);
 const WARNED_AT: u64 = 80;
 /// How often it is told that clocks differ.
 const CLOCKS_TOLD_EVERY: Duration = Duration::from_secs(3_600);
+/// How long a node that ends waits for the store to take what its calls have spent: two sweeps, and an answer.
+const LAST_WITHIN: Duration = Duration::from_secs(5);
 
 /// Calls and seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -93,6 +95,8 @@ pub struct Spendings {
     pub(super) counted_until: Timestamp,
     /// When it was told last that a day cannot end when the dial plan says.
     clocks_told: Option<Timestamp>,
+    /// Until when a node that ends waits for the store.
+    waits_until: Option<Timestamp>,
 }
 
 /// Amounts that the store has not confirmed.
@@ -258,6 +262,11 @@ impl Spendings {
     /// Whether the store has not confirmed everything.
     pub(super) fn is_one_owed(&self) -> bool {
         self.days.values().any(Day::is_owed)
+    }
+
+    /// Whether a node that ends has waited for the store for as long as it does; it begins now if it has not.
+    pub(super) fn has_waited(&mut self, now: Timestamp) -> bool {
+        *self.waits_until.get_or_insert(now + LAST_WITHIN) <= now
     }
 
     /// The store has another day of a spender. Returns whether that is new: it is told once.

@@ -204,3 +204,27 @@ fn a_call_ends_when_the_minutes_of_the_day_are_used_up() {
     bench.plan(limited(None, Some(1), today));
     assert_eq!((rung(&bench), refused_with(&bench)), (1, Some(403)));
 }
+
+#[test]
+fn a_node_that_ends_waits_until_the_store_has_what_was_spent_but_not_for_long() {
+    for answers in [true, false] {
+        let mut bench = Bench::new();
+        let today = bench.now + DAY;
+        assert!(bench.node.has_handed_in_spending(bench.now));
+        bench.dial_as("+4930123", PHONE, "caller-1");
+        bench.plan(limited(Some(5), None, today));
+        assert!(!bench.node.has_handed_in_spending(bench.now), "not sent yet");
+        bench.pass(Duration::from_secs(3));
+        let [batch] = &wanted(&mut bench)[..] else { panic!("one spender") };
+        assert!(!bench.node.has_handed_in_spending(bench.now), "not confirmed yet");
+        let now = bench.now + Duration::from_secs(1);
+        if answers {
+            bench.node.spent(&batch.spender, Added::Sums(of_rule(1, 0)), now);
+            assert!(bench.node.has_handed_in_spending(now));
+        } else {
+            bench.node.spent(&batch.spender, Added::Unknown, now);
+            assert!(!bench.node.has_handed_in_spending(now));
+            assert!(bench.node.has_handed_in_spending(now + Duration::from_secs(2)), "5 s are over");
+        }
+    }
+}

@@ -119,6 +119,18 @@ impl Node {
         self.spendings.stored(spender, added);
     }
 
+    /// Whether the store has what calls have spent, or a node that ends has waited for that long enough.
+    pub fn has_handed_in_spending(&mut self, now: Timestamp) -> bool {
+        if !self.spendings.is_one_owed() {
+            return true;
+        }
+        let has_waited = self.spendings.has_waited(now);
+        if has_waited {
+            tracing::warn!("this node ends although the store has not taken all that its calls have spent outside");
+        }
+        has_waited
+    }
+
     /// Whether something is to be stored although no call is left.
     pub(in crate::sip_cluster::node) fn has_unstored_spending(&self) -> bool {
         self.spendings.is_one_unstored()
