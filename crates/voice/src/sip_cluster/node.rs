@@ -421,6 +421,11 @@ impl Node {
         &mut self.trunks
     }
 
+    /// Whether what legs count for is as if all were counted now.
+    pub fn counts_are_right(&mut self) -> bool {
+        self.calls.counts_are_right()
+    }
+
     /// The calls.
     pub const fn table(&self) -> &Calls {
         &self.calls
