@@ -56,6 +56,7 @@ struct Inner {
     reports: FaultReports,
     /// The owners that proxies see live.
     live: watch::Receiver<SeenLive>,
+    spendings: spending::Additions,
 }
 
 impl Clients {
@@ -72,6 +73,7 @@ impl Clients {
             orphans: OrphanClaimer::new(ctx.stores.clone(), ctx.owner()),
             reports: FaultReports::new(&ctx.data_dir, ctx.node.as_str()),
             live,
+            spendings: spending::Additions::new(ctx.owner()),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -113,7 +115,7 @@ impl Clients {
                     None => inner.inbox.not_quarantined(conn_id).await,
                 },
                 Order::Spend(batch) => {
-                    let added = spending::add(&*inner.stores.spendings, &inner.owner, &batch).await;
+                    let added = inner.spendings.add(&*inner.stores.spendings, &batch).await;
                     inner.inbox.spent(batch.spender, added).await;
                 }
                 Order::Find(sought) => {

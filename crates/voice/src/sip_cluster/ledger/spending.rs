@@ -5,6 +5,7 @@ use contracts::v1;
 use infra::{KeptView, Result, ViewStore};
 use model::{Owner, Timestamp};
 use prost::Message as _;
+use tokio::sync::Semaphore;
 
 use crate::sip_cluster::node::spending::day_end::is_too_late;
 use crate::sip_cluster::node::spending::{Added, Amount, Amounts, SpentBatch};
@@ -14,9 +15,32 @@ const TRIES_MAX: usize = 8;
 /// Nodes whose last addition is known. One that is forgotten because so many others have added since would add a batch twice whose answer
 /// was lost: a limit is reached too early rather than never.
 const NODES_MAX: usize = 64;
+/// Batches that are added at once; further ones wait. With each sweep there is one of each phone that talks outside: all of them at once
+/// would stand before the commits of calls.
+const AT_ONCE: usize = 32;
+
+/// Adds the batches of a node's run, so many at a time.
+pub struct Additions {
+    owner: Owner,
+    turns: Semaphore,
+}
+
+impl Additions {
+    /// Those of this run.
+    pub const fn new(owner: Owner) -> Self {
+        Self { owner, turns: Semaphore::const_new(AT_ONCE) }
+    }
+
+    /// Adds a batch to a spender's day when it is its turn.
+    pub async fn add(&self, views: &dyn ViewStore, batch: &SpentBatch) -> Added {
+        // The semaphore is never closed.
+        let _turn = self.turns.acquire().await;
+        add(views, &self.owner, batch).await
+    }
+}
 
 /// Adds a batch of a node to a spender's day, once: a batch whose answer was lost is known again.
-pub async fn add(views: &dyn ViewStore, owner: &Owner, batch: &SpentBatch) -> Added {
+async fn add(views: &dyn ViewStore, owner: &Owner, batch: &SpentBatch) -> Added {
     try_to_add(views, owner, batch).await.unwrap_or_else(|error| {
         let SpentBatch { spender, .. } = batch;
         let (tenant, phone, agent) = (&spender.tenant, &spender.phone, &spender.agent);
@@ -125,9 +149,11 @@ fn write(sums: &Sums) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
     use std::time::Duration;
 
-    use infra::Stores;
+    use infra::{Answer, Stores};
     use model::{AgentId, Dn, Epoch, NodeId, TenantId};
 
     use super::*;
@@ -236,5 +262,53 @@ mod tests {
         let tomorrow = today + Duration::from_secs(86_400);
         assert_eq!(add("sip-cluster-3.1", tomorrow, today).await, sums(1, 0));
         assert_eq!(add("sip-cluster-2.1", today, today - Duration::from_secs(1)).await, Added::DayOver);
+    }
+
+    /// A store that notes how many read from it at once.
+    struct Busy {
+        store: Arc<dyn ViewStore>,
+        reading: AtomicUsize,
+        most: AtomicUsize,
+    }
+
+    impl ViewStore for Busy {
+        fn load<'a>(&'a self, tenant: &'a TenantId, view: &'a str) -> Answer<'a, Option<KeptView>> {
+            Box::pin(async move {
+                self.most.fetch_max(self.reading.fetch_add(1, Relaxed) + 1, Relaxed);
+                tokio::task::yield_now().await;
+                self.reading.fetch_sub(1, Relaxed);
+                self.store.load(tenant, view).await
+            })
+        }
+
+        fn keep<'a>(&'a self, tenant: &'a TenantId, view: &'a str, kept: KeptView) -> Answer<'a, ()> {
+            self.store.keep(tenant, view, kept)
+        }
+
+        fn replace<'a>(
+            &'a self,
+            tenant: &'a TenantId,
+            view: &'a str,
+            seen: Option<&'a str>,
+            kept: KeptView,
+        ) -> Answer<'a, bool> {
+            self.store.replace(tenant, view, seen, kept)
+        }
+    }
+
+    #[tokio::test]
+    async fn so_many_batches_are_added_at_once_and_the_others_in_their_turn() {
+        let store = Lab::new().stores.spendings;
+        let busy = Busy { store, reading: AtomicUsize::new(0), most: AtomicUsize::new(0) };
+        let additions = Additions::new("sip-cluster-1.1".parse().expect("an owner"));
+        let batches = (0..200_u64).map(|number| {
+            let phone = Dn::parse(&(7_000 + number).to_string()).ok();
+            let (spender, sequence) = (Spender { phone, ..micros(1) }, number + 1);
+            SpentBatch { spender, amounts: amounts(1, 0), sequence, sent_at: Timestamp::ZERO }
+        });
+        let batches: Vec<SpentBatch> = batches.collect();
+        let added = futures::future::join_all(batches.iter().map(|batch| additions.add(&busy, batch))).await;
+        assert!(added.iter().all(|added| *added == sums(1, 0)));
+        assert_eq!(busy.most.load(Relaxed), AT_ONCE);
     }
 }

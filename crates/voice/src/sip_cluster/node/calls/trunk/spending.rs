@@ -15,6 +15,7 @@ use runtime::trace::What;
 
 use crate::sip_cluster::node::Node;
 use crate::sip_cluster::node::calls::leg::{LegStage, Target};
+use crate::sip_cluster::node::calls::table::Calls;
 use crate::sip_cluster::node::order::Order;
 use crate::sip_cluster::node::spending::{Added, Allowed, Amount, Level, Spender, day_end, level};
 
@@ -86,14 +87,25 @@ impl Node {
         let is_late = passed > LATE_MAX;
         self.spendings.counted_until =
             if is_late { now } else { self.spendings.counted_until + Duration::from_secs(seconds) };
-        for (tenant, conn_id, leg, limits) in self.calls_outside() {
+        let Self { calls, spendings, .. } = self;
+        let (mut reached, mut out_of_time) = (Vec::new(), Vec::new());
+        for (tenant, conn_id, leg, limits) in calls_outside(calls) {
             for limit in &limits.a_day {
-                self.spendings.add(&tenant, limit, Amount { calls: 0, seconds });
-                self.look_at(&tenant, limit);
+                spendings.add(tenant, limit, Amount { calls: 0, seconds });
+                let level = level(spendings.allowed(tenant, limit), spendings.sum(tenant, limit));
+                if spendings.is_new(tenant, limit, level) {
+                    reached.push((tenant.clone(), limit.clone(), level));
+                }
             }
-            if let Some(limit) = self.spendings.is_out_of_time(&tenant, &limits) {
-                self.end_outside(conn_id, leg, limit, now);
+            if let Some(limit) = spendings.is_out_of_time(tenant, limits) {
+                out_of_time.push((conn_id, leg, limit.clone()));
             }
+        }
+        for (tenant, limit, level) in reached {
+            self.tell_reached(&tenant, &limit, level);
+        }
+        for (conn_id, leg, limit) in out_of_time {
+            self.end_outside(conn_id, leg, &limit, now);
         }
         let to_store = self.spendings.take_unstored(now);
         self.orders.extend(to_store.into_iter().map(Order::Spend));
@@ -136,16 +148,6 @@ impl Node {
         self.spendings.is_one_unstored()
     }
 
-    fn calls_outside(&self) -> Vec<(TenantId, ConnId, LegId, OutsideLimits)> {
-        let legs = self.calls.iter().flat_map(|(id, entry)| entry.legs.iter().map(move |leg| (*id, entry, leg)));
-        let outside = legs.filter_map(|(id, entry, leg)| {
-            let limits = &leg.target.as_ref()?.limits;
-            let counts = leg.stage == LegStage::Up && !limits.a_day.is_empty();
-            counts.then(|| (entry.tenant.clone(), id, leg.id, limits.clone()))
-        });
-        outside.collect()
-    }
-
     fn end_outside(&mut self, conn_id: ConnId, leg: LegId, limit: &DayLimit, now: Timestamp) {
         self.metrics.day_limit_ended();
         if let Some(entry) = self.calls.get(&conn_id) {
@@ -165,9 +167,12 @@ impl Node {
 
     /// Tells the operator once a day when a limit is nearly, and when it is wholly used up.
     fn tell_level(&mut self, tenant: &TenantId, limit: &DayLimit, level: Level) {
-        if !self.spendings.is_new(tenant, limit, level) {
-            return;
+        if self.spendings.is_new(tenant, limit, level) {
+            self.tell_reached(tenant, limit, level);
         }
+    }
+
+    fn tell_reached(&self, tenant: &TenantId, limit: &DayLimit, level: Level) {
         let who = match (&limit.agent, &limit.phone) {
             (Some(agent), _) => format!("agent {agent}"),
             (None, Some(phone)) => format!("phone {phone}"),
@@ -195,6 +200,16 @@ impl Node {
             }
         }
     }
+}
+
+/// The answered calls that count for a day, leg by leg.
+fn calls_outside(calls: &Calls) -> impl Iterator<Item = (&TenantId, ConnId, LegId, &OutsideLimits)> {
+    let legs = calls.iter().flat_map(|(id, entry)| entry.legs.iter().map(move |leg| (*id, entry, leg)));
+    legs.filter_map(|(id, entry, leg)| {
+        let limits = &leg.target.as_ref()?.limits;
+        let counts = leg.stage == LegStage::Up && !limits.a_day.is_empty();
+        counts.then_some((&entry.tenant, id, leg.id, limits))
+    })
 }
 
 /// A spender has begun another day at another node.
