@@ -9,6 +9,11 @@ use rustix::time::{ClockId, clock_gettime};
 pub trait Clock: Send + Sync + 'static {
     /// The present: wall-clock time that never goes back within a process.
     fn now(&self) -> Timestamp;
+
+    /// The wall clock as it is set now, which may go back: only to find out that it has been set since this process began.
+    fn wall(&self) -> Timestamp {
+        self.now()
+    }
 }
 
 /// The machine's clock: the wall clock as it was at start, carried on by `CLOCK_BOOTTIME`.
@@ -22,10 +27,8 @@ pub struct SystemClock {
 
 impl SystemClock {
     /// A clock that starts from the present wall clock.
-    #[allow(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
     pub fn start() -> Self {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { at_start: Timestamp::ZERO + wall, boot_at_start: since_boot() }
+        Self { at_start: wall_clock(), boot_at_start: since_boot() }
     }
 }
 
@@ -33,6 +36,15 @@ impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         self.at_start + since_boot().saturating_sub(self.boot_at_start)
     }
+
+    fn wall(&self) -> Timestamp {
+        wall_clock()
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
+fn wall_clock() -> Timestamp {
+    Timestamp::ZERO + SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// Time since the machine booted, sleep included.
@@ -51,5 +63,6 @@ mod tests {
         let first = clock.now();
         assert!(first > Timestamp::from_millis(1_600_000_000_000));
         assert!(clock.now() >= first);
+        assert!(clock.wall() >= first, "nobody has set it back meanwhile");
     }
 }

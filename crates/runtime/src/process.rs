@@ -6,6 +6,7 @@ pub mod sections;
 mod signals;
 pub mod stores;
 mod thread;
+mod wall_clock;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -135,8 +136,10 @@ pub async fn run(plan: Plan, open_stores: OpenStores, when_ready: WhenReady) -> 
     let mut roles = Roles::start(&shared, &plan.replicas).await?;
     let mut when_ready = Some(when_ready);
     let slots = roles.slots.clone();
+    let mut clocks = std::pin::pin!(wall_clock::compare(shared.installation.clock.clone()));
     loop {
         tokio::select! {
+            () = &mut clocks => {}
             () = all_ready(&slots), if when_ready.is_some() => {
                 tracing::info!(roles = plan.replicas.len(), "all roles are ready");
                 if let Some(act) = when_ready.take() {

@@ -3077,6 +3077,21 @@ pub struct SpendingRecord {
     pub day_ends_us: u64,
     #[prost(message, repeated, tag = "2")]
     pub spent: ::prost::alloc::vec::Vec<SpentRecord>,
+    /// What each node has added last, in the order in which they did; the release before writes none.
+    #[prost(message, repeated, tag = "3")]
+    pub last: ::prost::alloc::vec::Vec<SpentBatchRecord>,
+}
+/// The last amounts that a node has added to what was spent in a day: an addition whose answer was lost is not done again.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SpentBatchRecord {
+    /// The node, and its run.
+    #[prost(string, tag = "1")]
+    pub node: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    pub epoch: u64,
+    /// The number of the addition in that run.
+    #[prost(uint64, tag = "3")]
+    pub sequence: u64,
 }
 /// The way by which a carrier wants calls of a trunk that registers with it to go (RFC 3608).
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -177,15 +177,15 @@ impl Proxy {
             Err((dn, realm, hashes)) => (dn, realm.as_str(), hashes),
         };
         let (claimant, user) = (Claimant::Phone(dn), dn.as_str());
-        self.ask(message, &Claim { claimant, user, realm, hashes, from: remote.ip() }, origin.flow(), now)?;
+        self.demand(message, &Claim { claimant, user, realm, hashes, from: remote.ip() }, origin.flow(), now)?;
         match &phone {
             Ok(phone) => Ok(Source::Phone { tenant: phone.tenant.clone(), dn: phone.dn.clone() }),
             Err(_) => Err(Answer::new(StatusCode::FORBIDDEN)),
         }
     }
 
-    /// Asks for the password of `claim`, unless it is in the message.
-    pub(super) fn ask(
+    /// Demands the password of `claim`, unless it is in the message.
+    pub(super) fn demand(
         &mut self,
         message: &Message,
         claim: &Claim<'_>,
@@ -414,7 +414,8 @@ impl Proxy {
             Source::Phone { tenant, dn } => {
                 self.note_proof(origin.flow(), &tenant, &dn, now);
                 message.append(&headers::SOURCE, format_args!("phone;dn={}", value(dn.as_str())));
-                (tenant, self.for_call_of_phone(message, origin.flow())?)
+                let destination = self.for_call_of_phone(message, &format!("{tenant}/{dn}"), origin.flow())?;
+                (tenant, destination)
             }
             Source::Trunk { tenant, name } => {
                 self.note_certified(origin.flow(), &tenant, &name);

@@ -31,7 +31,7 @@ impl Proxy {
             InboundPassword::Asked(account) => {
                 let (claimant, user, realm) = (Claimant::Trunk(&trunk), account.user.as_str(), account.realm.as_str());
                 let claim = Claim { claimant, user, realm, hashes: &account.hashes, from };
-                self.ask(message, &claim, flow, now)?;
+                self.demand(message, &claim, flow, now)?;
             }
         }
         Ok(Source::Trunk { tenant: trunk.tenant.clone(), name: trunk.name.clone() })

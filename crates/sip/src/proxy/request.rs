@@ -366,29 +366,44 @@ impl Proxy {
         }
     }
 
-    /// The destination of an initial request from a phone.
-    pub(super) fn for_call_of_phone(&mut self, message: &Message, flow: Flow) -> Result<Destination, Answer> {
-        if let Some(tag) = self.replaced_tag(message).filter(|_| message.method() == Method::Invite) {
+    /// The destination of an initial request from a phone, which is named as `tenant/DN`. All calls that a phone makes come to one node, by
+    /// whichever proxy and with whichever Call-ID, for that node counts how many it has.
+    pub(super) fn for_call_of_phone(
+        &mut self,
+        message: &Message,
+        phone: &str,
+        flow: Flow,
+    ) -> Result<Destination, Answer> {
+        if message.method() != Method::Invite {
+            return self.for_new_call(message);
+        }
+        if let Some(tag) = self.replaced_tag(message) {
             return self.to_owner(&tag);
         }
         let near = self.near.get(phone_key(message, flow)).copied().flatten();
         let near = near.and_then(|node| self.nodes.by_connection(node)).filter(|node| node.takes_new(OWNERS));
-        match near {
-            Some(node) if message.method() == Method::Invite => {
-                let key = Some(rendezvous::hash(message.call_id().unwrap_or_default().as_bytes()));
-                Ok(Destination { target: Target::Node(node.connection), unreachable: None, key })
-            }
-            _ => self.for_new_call(message),
+        if let Some(node) = near {
+            let key = Some(rendezvous::hash(phone.as_bytes()));
+            return Ok(Destination { target: Target::Node(node.connection), unreachable: None, key });
+        }
+        match self.tag_called(message) {
+            Some(tag) => self.to_owner(&tag),
+            None => self.to_role(OWNERS, phone),
         }
     }
 
     /// The destination of an initial request from the edge.
     pub(super) fn for_new_call(&mut self, message: &Message) -> Result<Destination, Answer> {
-        let uri = message.request_uri().and_then(|u| Uri::parse(u).ok());
-        if let Some(tag) = uri.and_then(|u| LocalTag::open(u.user()?, &self.seal)) {
-            return self.to_owner(&tag);
+        match self.tag_called(message) {
+            Some(tag) => self.to_owner(&tag),
+            None => self.to_role(OWNERS, message.call_id().unwrap_or_default()),
         }
-        self.to_role(OWNERS, message.call_id().unwrap_or_default())
+    }
+
+    /// The dialog tag of a node in the Request-URI.
+    fn tag_called(&self, message: &Message) -> Option<LocalTag> {
+        let uri = Uri::parse(message.request_uri()?).ok()?;
+        LocalTag::open(uri.user()?, &self.seal)
     }
 }
 

@@ -59,6 +59,7 @@ struct Inner {
     reports: FaultReports,
     /// The owners that proxies see live.
     live: watch::Receiver<SeenLive>,
+    spendings: spending::Additions,
 }
 
 impl Clients {
@@ -81,6 +82,7 @@ impl Clients {
             orphans: OrphanClaimer::new(ctx.stores.clone(), ctx.owner()),
             reports: FaultReports::new(&ctx.data_dir, ctx.node.as_str()),
             live,
+            spendings: spending::Additions::new(ctx.owner()),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -121,9 +123,9 @@ impl Clients {
                     Some(record) => inner.inbox.unendable(record, why).await,
                     None => inner.inbox.not_quarantined(conn_id).await,
                 },
-                Order::Spend { spender, amounts } => {
-                    let added = spending::add(&*inner.stores.spendings, &spender, &amounts).await;
-                    inner.inbox.spent(spender, added).await;
+                Order::Spend(batch) => {
+                    let added = inner.spendings.add(&*inner.stores.spendings, &batch).await;
+                    inner.inbox.spent(batch.spender, added).await;
                 }
                 Order::Find(sought) => {
                     let live = || inner.live.borrow().clone();

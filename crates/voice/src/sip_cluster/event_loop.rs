@@ -181,7 +181,7 @@ impl EventLoop {
                 self.fetches.end(id);
                 self.node.certificate_fetched(id, fetched, now);
             }
-            InboxMessage::Spent { spender, added } => self.node.spent(&spender, added),
+            InboxMessage::Spent { spender, added } => self.node.spent(&spender, added, now),
             InboxMessage::Monitors { tenant, monitors } => self.node.monitors_read(&tenant, monitors, now),
             InboxMessage::RoutingAgain { tenant } => self.node.tell_routing_again(&tenant, now),
             InboxMessage::Found { named, found } => self.node.found(&named, &found, now),
@@ -267,7 +267,7 @@ impl EventLoop {
         Ok(())
     }
 
-    /// Whether draining is over: no call is left, or the deadline has passed.
+    /// Whether draining is over: no call is left and what they have spent is stored, or the deadline has passed.
     fn drained(&mut self) -> bool {
         if !self.ctx.drain.is_draining() {
             return false;
@@ -275,8 +275,9 @@ impl EventLoop {
         if self.node.drain() {
             self.links.announce(Work::Draining);
         }
-        let late = self.ctx.drain.deadline().is_some_and(|deadline| deadline <= self.now());
+        let now = self.now();
+        let late = self.ctx.drain.deadline().is_some_and(|deadline| deadline <= now);
         // Remaining calls are in the ledger: the next run of this node continues them.
-        late || (self.node.calls() == 0 && self.links.flush_all())
+        late || (self.node.calls() == 0 && self.links.flush_all() && self.node.has_handed_in_spending(now))
     }
 }

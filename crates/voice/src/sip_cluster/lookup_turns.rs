@@ -53,7 +53,7 @@ mod tests {
             taken.push(turns.next(true).now_or_never().flatten().expect("it has a turn of its own"));
         }
         assert!(turns.next(true).now_or_never().is_none(), "it waits, too");
-        taken.remove(0);
+        drop(taken.remove(0));
         assert!(turns.next(true).now_or_never().flatten().is_some(), "any turn will do");
     }
 }

@@ -258,6 +258,7 @@ impl Node {
         let mut answer: PlanAnswer = answer.into();
         self.trace_plan(conn_id, &answer, now);
         self.add_way_without_location(conn_id, &mut answer.destination);
+        self.believe_days(conn_id, &mut answer.destination, now);
         self.attempt(Doing::OtherInput("the dial plan's answer"), now, |node| {
             let PlanAnswer { destination, .. } = &answer;
             node.keep_location(conn_id, ask, destination);
@@ -427,6 +428,11 @@ impl Node {
     /// What reads that which is set for trunks.
     pub const fn trunks_mut(&mut self) -> &mut ReadTrunks {
         &mut self.trunks
+    }
+
+    /// Whether what legs count for is as if all were counted now.
+    pub fn counts_are_right(&mut self) -> bool {
+        self.calls.counts_are_right()
     }
 
     /// The calls.

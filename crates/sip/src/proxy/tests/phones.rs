@@ -102,6 +102,34 @@ fn a_phone_that_calls_is_challenged_even_from_a_trunks_network() {
     assert_eq!(invite.header(&HeaderName::ProxyAuthorization), None);
 }
 
+/// The node that gets a call of 7101 with that Call-ID.
+fn node_of_call(lab: &mut Lab, call: &str) -> Flow {
+    let [first, second] = ["1", "2"].map(|end| format!("z9hG4bK-{call}-{end}"));
+    lab.from(PHONE, &Ask { call, ..invite("", &first) }.text());
+    let (_, challenge) = lab.only();
+    let given = credentials(&challenge, &invite("", ""), "secret-7101");
+    lab.from(PHONE, &Ask { call, ..invite(&given, &second) }.text());
+    lab.beyond_trying().0
+}
+
+#[test]
+fn all_calls_that_a_phone_makes_come_to_one_node_whatever_their_call_ids_are() {
+    let call_ids: Vec<String> = (0..6).map(|n| format!("c{n}")).collect();
+    let mut chosen = Vec::new();
+    // Two proxies, which have met the nodes in different orders.
+    for nodes in [[(1, "a.1"), (2, "b.1")], [(2, "b.1"), (1, "a.1")]] {
+        let mut lab = Lab::new();
+        for (connection, owner) in nodes {
+            lab.node(ConnectionId(connection), "sip-cluster", owner);
+        }
+        chosen.extend(call_ids.iter().map(|call| node_of_call(&mut lab, call)));
+        lab.announce(ConnectionId(1), "sip-cluster;node=a;epoch=1;draining", TOKEN);
+        lab.take();
+        assert_eq!(node_of_call(&mut lab, "later"), tcp(2), "to the one that takes calls");
+    }
+    assert_eq!(chosen, vec![tcp(1); 12]);
+}
+
 #[test]
 fn another_phones_password_does_not_do() {
     let mut lab = Lab::new();

@@ -12,6 +12,7 @@ mod from_sip;
 mod incoming;
 pub mod joining_invite;
 pub mod leg;
+pub mod leg_counts;
 mod meeting_threads;
 pub mod monitoring;
 mod msml_request;

@@ -13,7 +13,7 @@ use sip::agent::IncomingId;
 use sip::stir::Authorities;
 
 use super::lookup::Lookup;
-use super::spending::{Amounts, Spender};
+use super::spending::SpentBatch;
 
 /// A number to look up.
 #[derive(Clone, Debug, Default)]
@@ -111,12 +111,7 @@ pub enum Order {
         to: Owner,
     },
     /// Add to what is spent on calls outside.
-    Spend {
-        /// Who has spent it.
-        spender: Spender,
-        /// How much.
-        amounts: Amounts,
-    },
+    Spend(SpentBatch),
     /// Fetch the certificate of who has signed for a caller; an INVITE waits.
     FetchCertificate {
         /// The number of the INVITE.

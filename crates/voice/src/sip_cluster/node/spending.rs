@@ -1,5 +1,7 @@
 //! The book of what is spent in a day on calls outside. No I/O: what is to be stored is taken out, and what the store says comes in.
 
+pub mod day_end;
+
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
@@ -10,6 +12,10 @@ use model::{AgentId, ConnId, Dn, TenantId, Timestamp};
 const KEPT_AFTER: Duration = Duration::from_secs(24 * 3_600);
 /// The part of a limit, in percent, from which there is a warning.
 const WARNED_AT: u64 = 80;
+/// How often it is told that clocks differ.
+const CLOCKS_TOLD_EVERY: Duration = Duration::from_secs(3_600);
+/// How long a node that ends waits for the store to take what its calls have spent: two sweeps, and an answer.
+const LAST_WITHIN: Duration = Duration::from_secs(5);
 
 /// Calls and seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,6 +57,19 @@ impl Spender {
 /// Amounts by rule.
 pub type Amounts = BTreeMap<String, Amount>;
 
+/// Amounts that are added to a spender's day together. Until the store has answered, it is the same ones that are sent again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpentBatch {
+    /// Who has spent it.
+    pub spender: Spender,
+    /// How much.
+    pub amounts: Amounts,
+    /// Its number in this run of the node: with that the store knows it again.
+    pub sequence: u64,
+    /// When it is sent.
+    pub sent_at: Timestamp,
+}
+
 /// What became of amounts that were to be added to the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Added {
@@ -66,23 +85,40 @@ pub enum Added {
 #[derive(Debug, Default)]
 pub struct Spendings {
     days: HashMap<Spender, Day>,
+    /// How many batches there were.
+    batches: u64,
     /// A call whose first trunk did not take it, and that has not been counted: the next trunk's turn counts it.
     pub(super) uncounted: Option<(ConnId, Dn)>,
     /// Whether the store did not answer when it was asked last.
     pub(super) is_store_away: bool,
     /// Until when the time of calls has been counted.
     pub(super) counted_until: Timestamp,
+    /// When it was told last that a day cannot end when the dial plan says.
+    clocks_told: Option<Timestamp>,
+    /// Until when a node that ends waits for the store.
+    waits_until: Option<Timestamp>,
+}
+
+/// Amounts that the store has not confirmed.
+#[derive(Debug)]
+struct UnderWay {
+    sequence: u64,
+    amounts: Amounts,
+    /// Whether the store is being asked; else it has not answered.
+    is_asked: bool,
 }
 
 /// The day of a spender.
 #[derive(Debug, Default)]
 struct Day {
-    /// The sums of all nodes, as the store had them last.
+    /// The sums of all nodes, as far as the store has told them.
     stored: Amounts,
     /// Being added to the store.
-    on_the_way: Option<Amounts>,
-    /// Not yet.
+    under_way: Option<UnderWay>,
+    /// What has come since.
     unstored: Amounts,
+    /// Whether the store has another day, so that this node alone goes on counting.
+    is_alone: bool,
     /// What the rules allow, as the last call of the spender had it: who raises a limit means the calls in progress too.
     allowed: BTreeMap<String, Allowed>,
     /// The rules whose warning, and whose end, was logged.
@@ -106,10 +142,29 @@ impl Allowed {
 impl Day {
     pub(super) fn sum(&self, rule: &str) -> Amount {
         let mut sum = Amount::default();
-        for part in [Some(&self.stored), self.on_the_way.as_ref(), Some(&self.unstored)].into_iter().flatten() {
+        let under_way = self.under_way.as_ref().map(|under_way| &under_way.amounts);
+        for part in [Some(&self.stored), under_way, Some(&self.unstored)].into_iter().flatten() {
             sum.add(part.get(rule).copied().unwrap_or_default());
         }
         sum
+    }
+
+    /// Takes what the store says. Sums of a day only grow: a store that has lost some gives nobody a second day.
+    fn learn(&mut self, sums: Amounts) {
+        for (rule, sum) in sums {
+            let known = self.stored.entry(rule).or_default();
+            *known = Amount { calls: known.calls.max(sum.calls), seconds: known.seconds.max(sum.seconds) };
+        }
+    }
+
+    /// Whether there is something that the store has not confirmed.
+    fn is_owed(&self) -> bool {
+        self.under_way.is_some() || !self.unstored.is_empty()
+    }
+
+    /// Whether the store is to be asked, and is not being asked.
+    fn is_to_store(&self) -> bool {
+        self.under_way.as_ref().map_or(!self.unstored.is_empty(), |under_way| !under_way.is_asked)
     }
 }
 
@@ -160,39 +215,72 @@ impl Spendings {
         })
     }
 
-    /// What is to be added to the store now, and the days that nobody needs any more.
-    pub(super) fn take_unstored(&mut self, now: Timestamp) -> Vec<(Spender, Amounts)> {
-        self.days.retain(|spender, day| {
-            now < spender.day_ends + KEPT_AFTER || day.on_the_way.is_some() || !day.unstored.is_empty()
-        });
-        let waiting = self.days.iter_mut().filter(|(_, day)| day.on_the_way.is_none() && !day.unstored.is_empty());
-        let take = |(spender, day): (&Spender, &mut Day)| {
-            let amounts = std::mem::take(&mut day.unstored);
-            day.on_the_way = Some(amounts.clone());
-            (spender.clone(), amounts)
-        };
-        waiting.map(take).collect()
+    /// What is to be added to the store now. Days that nobody needs any more are forgotten.
+    pub(super) fn take_unstored(&mut self, now: Timestamp) -> Vec<SpentBatch> {
+        self.days.retain(|spender, day| now < spender.day_ends + KEPT_AFTER || day.is_owed());
+        let mut batches = Vec::new();
+        for (spender, day) in self.days.iter_mut().filter(|(_, day)| day.is_to_store()) {
+            let under_way = day.under_way.get_or_insert_with(|| {
+                self.batches += 1;
+                let amounts = std::mem::take(&mut day.unstored);
+                UnderWay { sequence: self.batches, amounts, is_asked: false }
+            });
+            under_way.is_asked = true;
+            let (spender, amounts) = (spender.clone(), under_way.amounts.clone());
+            batches.push(SpentBatch { spender, amounts, sequence: under_way.sequence, sent_at: now });
+        }
+        batches
     }
 
-    /// What became of the amounts on their way. Without an answer they are added with the next ones.
+    /// What became of the amounts under way. Without an answer the same ones are sent again.
     pub(super) fn stored(&mut self, spender: &Spender, added: Added) {
         let Some(day) = self.days.get_mut(spender) else { return };
-        let amounts = day.on_the_way.take().unwrap_or_default();
-        let into = match added {
+        match added {
             Added::Sums(sums) => {
-                day.stored = sums;
-                return;
+                (day.under_way, day.is_alone) = (None, false);
+                day.learn(sums);
             }
-            Added::DayOver => &mut day.stored,
-            Added::Unknown => &mut day.unstored,
-        };
-        for (rule, amount) in amounts {
-            into.entry(rule).or_default().add(amount);
+            Added::DayOver => {
+                let amounts = day.under_way.take().map(|under_way| under_way.amounts).unwrap_or_default();
+                for (rule, amount) in amounts {
+                    day.stored.entry(rule).or_default().add(amount);
+                }
+            }
+            Added::Unknown => {
+                if let Some(under_way) = &mut day.under_way {
+                    under_way.is_asked = false;
+                }
+            }
         }
     }
 
+    /// Whether something is to be stored that is not on its way.
     pub(super) fn is_one_unstored(&self) -> bool {
-        self.days.values().any(|day| day.on_the_way.is_none() && !day.unstored.is_empty())
+        self.days.values().any(Day::is_to_store)
+    }
+
+    /// Whether the store has not confirmed everything.
+    pub(super) fn is_one_owed(&self) -> bool {
+        self.days.values().any(Day::is_owed)
+    }
+
+    /// Whether a node that ends has waited for the store for as long as it does; it begins now if it has not.
+    pub(super) fn has_waited(&mut self, now: Timestamp) -> bool {
+        *self.waits_until.get_or_insert(now + LAST_WITHIN) <= now
+    }
+
+    /// The store has another day of a spender. Returns whether that is new: it is told once.
+    pub(super) fn is_newly_alone(&mut self, spender: &Spender) -> bool {
+        self.days.get_mut(spender).is_some_and(|day| !std::mem::replace(&mut day.is_alone, true))
+    }
+
+    /// Whether it is to be told now that a day cannot end when the dial plan says.
+    pub(super) fn is_to_tell_of_clocks(&mut self, now: Timestamp) -> bool {
+        let is_told = self.clocks_told.is_some_and(|told| now.since(told) < CLOCKS_TOLD_EVERY);
+        if !is_told {
+            self.clocks_told = Some(now);
+        }
+        !is_told
     }
 
     /// Whether that level of a limit is new: it is told once.
@@ -252,28 +340,55 @@ mod tests {
     }
 
     #[test]
-    fn what_the_store_did_not_take_is_added_with_the_next_amount() {
+    fn what_the_store_did_not_confirm_is_sent_again_as_it_was_and_apart_from_what_has_come_since() {
         let (mut spendings, limit) = (Spendings::default(), limit(Some(10), None));
-        let rule = || "premium".to_owned();
+        let amounts = |calls, seconds| Amounts::from([("premium".to_owned(), spent(calls, seconds))]);
+        let take = |spendings: &mut Spendings| spendings.take_unstored(Timestamp::ZERO).pop();
         spendings.add(&tenant(), &limit, spent(2, 0));
-        let (spender, first) = spendings.take_unstored(Timestamp::ZERO).pop().expect("an amount");
-        assert_eq!(first, Amounts::from([(rule(), spent(2, 0))]));
-        spendings.add(&tenant(), &limit, spent(1, 4));
-        assert!(spendings.take_unstored(Timestamp::ZERO).is_empty(), "one at a time");
-        spendings.stored(&spender, Added::Unknown);
-        let (_, again) = spendings.take_unstored(Timestamp::ZERO).pop().expect("an amount");
-        assert_eq!(again, Amounts::from([(rule(), spent(3, 4))]));
+        let first = take(&mut spendings).expect("an amount");
+        assert_eq!((first.sequence, &first.amounts), (1, &amounts(2, 0)));
+        for seconds in 1..5 {
+            spendings.add(&tenant(), &limit, spent(0, 1));
+            assert_eq!(take(&mut spendings), None, "one at a time");
+            spendings.stored(&first.spender, Added::Unknown);
+            assert_eq!(take(&mut spendings).as_ref(), Some(&first));
+            assert_eq!(spendings.sum(&tenant(), &limit), spent(2, seconds), "once each");
+        }
         // Other nodes have spent too.
-        spendings.stored(&spender, Added::Sums(Amounts::from([(rule(), spent(10, 40))])));
-        assert_eq!(spendings.sum(&tenant(), &limit), spent(10, 40));
+        spendings.stored(&first.spender, Added::Sums(amounts(9, 40)));
+        assert_eq!(spendings.sum(&tenant(), &limit), spent(9, 44));
+        let second = take(&mut spendings).expect("what has come since");
+        assert_eq!((second.sequence, &second.amounts), (2, &amounts(0, 4)));
+        spendings.stored(&first.spender, Added::Sums(amounts(10, 44)));
+        assert!(!spendings.is_one_owed());
         let limits = OutsideLimits { at_once: None, a_day: vec![limit], counts: true };
         assert!(spendings.used_up(&tenant(), &limits).is_some());
-        spendings.add(&tenant(), &limits.a_day[0], spent(0, 2));
-        assert_eq!(spendings.take_unstored(Timestamp::ZERO).len(), 1);
+    }
+
+    #[test]
+    fn a_day_that_the_store_does_not_have_is_counted_here_until_it_is_over() {
+        let (mut spendings, limit) = (Spendings::default(), limit(Some(10), None));
+        let amounts = |calls, seconds| Amounts::from([("premium".to_owned(), spent(calls, seconds))]);
+        spendings.add(&tenant(), &limit, spent(3, 0));
+        let spender = spendings.take_unstored(Timestamp::ZERO).pop().expect("an amount").spender;
+        assert!(spendings.is_one_owed() && !spendings.is_one_unstored());
         spendings.stored(&spender, Added::DayOver);
-        assert_eq!(spendings.sum(&tenant(), &limits.a_day[0]), spent(10, 42));
+        assert!(spendings.is_newly_alone(&spender) && !spendings.is_newly_alone(&spender), "told once");
+        assert_eq!(spendings.sum(&tenant(), &limit), spent(3, 0));
+        spendings.add(&tenant(), &limit, spent(0, 2));
+        assert_eq!(spendings.take_unstored(Timestamp::ZERO).len(), 1);
+        // The store has begun anew meanwhile.
+        spendings.stored(&spender, Added::Sums(amounts(0, 2)));
+        assert_eq!(spendings.sum(&tenant(), &limit), spent(3, 2), "no second day");
         let later = Timestamp::from_micros(9) + KEPT_AFTER;
         assert!(spendings.take_unstored(later).is_empty() && spendings.days.is_empty(), "the day is over");
+    }
+
+    #[test]
+    fn it_is_told_once_an_hour_that_clocks_differ() {
+        let (mut spendings, now) = (Spendings::default(), Timestamp::from_millis(1_000_000));
+        assert!(spendings.is_to_tell_of_clocks(now) && !spendings.is_to_tell_of_clocks(now));
+        assert!(spendings.is_to_tell_of_clocks(now + CLOCKS_TOLD_EVERY));
     }
 
     #[test]

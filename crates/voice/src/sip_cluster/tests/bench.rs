@@ -343,6 +343,7 @@ impl Bench {
 
     /// Stores the turn.
     fn turn(&mut self) {
+        assert!(self.node.counts_are_right(), "trunks and phones have other numbers of legs");
         let batch = self.node.batch();
         for write in &batch {
             for fact in &write.events {

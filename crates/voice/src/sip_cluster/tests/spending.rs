@@ -8,7 +8,7 @@ use sip::agent::Event;
 
 use super::bench::{Bench, Peer, by_two_trunks};
 use crate::sip_cluster::node::order::Order;
-use crate::sip_cluster::node::spending::{Added, Amount, Amounts, Spender};
+use crate::sip_cluster::node::spending::{Added, Amount, Amounts, SpentBatch};
 
 const PHONE: &str = "phone;dn=7102";
 const DAY: Duration = Duration::from_secs(86_400);
@@ -57,15 +57,15 @@ fn limited_agent(agent: Option<&str>, phone: &str, calls: u32, day_ends: Timesta
 }
 
 /// What the node wants to be stored.
-fn wanted(bench: &mut Bench) -> Vec<(Spender, Amounts)> {
+fn wanted(bench: &mut Bench) -> Vec<SpentBatch> {
     let orders = std::mem::take(&mut bench.orders);
-    let (spent, others): (Vec<_>, Vec<_>) = orders.into_iter().partition(|order| matches!(order, Order::Spend { .. }));
+    let (spent, others): (Vec<_>, Vec<_>) = orders.into_iter().partition(|order| matches!(order, Order::Spend(_)));
     bench.orders = others;
-    let amounts = |order| match order {
-        Order::Spend { spender, amounts } => (spender, amounts),
+    let batch = |order| match order {
+        Order::Spend(batch) => batch,
         other => panic!("{other:?}"),
     };
-    spent.into_iter().map(amounts).collect()
+    spent.into_iter().map(batch).collect()
 }
 
 fn of_rule(calls: u64, seconds: u64) -> Amounts {
@@ -75,7 +75,7 @@ fn of_rule(calls: u64, seconds: u64) -> Amounts {
 #[test]
 fn calls_beyond_those_of_a_day_are_refused_until_the_next_day() {
     let mut bench = Bench::new();
-    let today = bench.now + DAY;
+    let today = bench.now + Duration::from_secs(3_600);
     for (at, call_id) in ["caller-1", "caller-1b"].into_iter().enumerate() {
         bench.dial_as("+4930123", PHONE, call_id);
         bench.plan(limited(Some(1), None, today));
@@ -85,6 +85,19 @@ fn calls_beyond_those_of_a_day_are_refused_until_the_next_day() {
     bench.dial_as("+4930123", PHONE, "caller-1c");
     bench.plan(limited(Some(1), None, today + DAY));
     assert_eq!(rung(&bench), 2, "another day");
+}
+
+#[test]
+fn a_dialplan_whose_clock_is_wrong_gives_nobody_another_day() {
+    let mut bench = Bench::new();
+    let today = bench.now + Duration::from_secs(3_600);
+    for (call_id, days_ahead) in [("caller-1", 0), ("caller-1b", 30), ("caller-1c", 31)] {
+        bench.dial_as("+4930123", PHONE, call_id);
+        bench.plan(limited(Some(1), None, today + DAY * days_ahead));
+    }
+    assert_eq!((rung(&bench), refused_with(&bench)), (1, Some(403)));
+    bench.pass(Duration::from_secs(3));
+    assert!(wanted(&mut bench).iter().all(|batch| batch.spender.day_ends == today));
 }
 
 #[test]
@@ -120,7 +133,8 @@ fn what_an_agent_spends_is_stored_as_the_agents_also_after_a_restart() {
     let stored = wanted(&mut bench);
     let anna = AgentId::parse("anna").ok();
     assert!(!stored.is_empty());
-    assert!(stored.iter().all(|(spender, _)| spender.agent == anna && spender.phone.is_none()), "{stored:?}");
+    let is_annas = |batch: &SpentBatch| batch.spender.agent == anna && batch.spender.phone.is_none();
+    assert!(stored.iter().all(is_annas), "{stored:?}");
 }
 
 #[test]
@@ -166,9 +180,10 @@ fn what_other_nodes_have_counted_counts_here_too() {
     bench.dial_as("+4930123", PHONE, "caller-1");
     bench.plan(limited(Some(5), None, today));
     bench.pass(Duration::from_secs(3));
-    let [(spender, amounts)] = &wanted(&mut bench)[..] else { panic!("one spender") };
-    assert_eq!(*amounts, of_rule(1, 0));
-    bench.node.spent(spender, Added::Sums(of_rule(5, 0)));
+    let [batch] = &wanted(&mut bench)[..] else { panic!("one spender") };
+    assert_eq!(batch.amounts, of_rule(1, 0));
+    let now = bench.now;
+    bench.node.spent(&batch.spender, Added::Sums(of_rule(5, 0)), now);
     bench.dial_as("+4930123", PHONE, "caller-1b");
     bench.plan(limited(Some(5), None, today));
     assert_eq!((rung(&bench), refused_with(&bench)), (1, Some(403)));
@@ -188,4 +203,28 @@ fn a_call_ends_when_the_minutes_of_the_day_are_used_up() {
     bench.dial_as("+4930123", PHONE, "caller-1b");
     bench.plan(limited(None, Some(1), today));
     assert_eq!((rung(&bench), refused_with(&bench)), (1, Some(403)));
+}
+
+#[test]
+fn a_node_that_ends_waits_until_the_store_has_what_was_spent_but_not_for_long() {
+    for answers in [true, false] {
+        let mut bench = Bench::new();
+        let today = bench.now + DAY;
+        assert!(bench.node.has_handed_in_spending(bench.now));
+        bench.dial_as("+4930123", PHONE, "caller-1");
+        bench.plan(limited(Some(5), None, today));
+        assert!(!bench.node.has_handed_in_spending(bench.now), "not sent yet");
+        bench.pass(Duration::from_secs(3));
+        let [batch] = &wanted(&mut bench)[..] else { panic!("one spender") };
+        assert!(!bench.node.has_handed_in_spending(bench.now), "not confirmed yet");
+        let now = bench.now + Duration::from_secs(1);
+        if answers {
+            bench.node.spent(&batch.spender, Added::Sums(of_rule(1, 0)), now);
+            assert!(bench.node.has_handed_in_spending(now));
+        } else {
+            bench.node.spent(&batch.spender, Added::Unknown, now);
+            assert!(!bench.node.has_handed_in_spending(now));
+            assert!(bench.node.has_handed_in_spending(now + Duration::from_secs(2)), "5 s are over");
+        }
+    }
 }

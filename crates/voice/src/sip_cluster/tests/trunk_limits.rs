@@ -97,6 +97,23 @@ fn a_phone_has_as_many_calls_outside_as_it_may() {
 }
 
 #[test]
+fn calls_count_after_a_restart_too_and_no_longer_when_they_have_ended() {
+    for (ends, next) in [(false, at("wide")), (true, at("narrow"))] {
+        let mut bench = Bench::new();
+        bench.dial_as("+4930123", PHONE, "caller-1");
+        let conn_id = bench.plan(by_two_trunks("narrow", "wide"));
+        bench.phone_answers();
+        bench.pass(std::time::Duration::from_secs(1));
+        super::restart::restart(&mut bench, conn_id);
+        if ends {
+            bench.bye(Peer::Phone);
+        }
+        dials(&mut bench, "phone;dn=7103", "caller-1b", by_two_trunks("narrow", "wide"));
+        assert_eq!(rung(&bench).last(), Some(&next));
+    }
+}
+
+#[test]
 fn a_carrier_that_wants_no_calls_for_a_while_is_left_out_for_that_long() {
     let mut bench = Bench::new();
     dials(&mut bench, PHONE, "caller-1", by_two_trunks("wide", "two"));

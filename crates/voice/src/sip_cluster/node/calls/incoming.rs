@@ -246,7 +246,7 @@ impl Node {
     }
 
     /// Whether a call comes by a trunk that has as many as it takes, which is counted.
-    pub(super) fn comes_by_full_trunk(&self, tenant: &TenantId, caller: &Caller) -> bool {
+    pub(super) fn comes_by_full_trunk(&mut self, tenant: &TenantId, caller: &Caller) -> bool {
         let is_full = matches!(caller, Caller::Trunk { trunk, .. } if self.is_full(tenant, trunk));
         if is_full {
             self.metrics.trunk_full();
@@ -254,7 +254,7 @@ impl Node {
         is_full
     }
 
-    fn accept(&self, dialog: DialogId, request: &Message, flow: Flow) -> Result<NewCallParts, Refusal> {
+    fn accept(&mut self, dialog: DialogId, request: &Message, flow: Flow) -> Result<NewCallParts, Refusal> {
         const BAD: StatusCode = StatusCode::BAD_REQUEST;
         let Flow::Stream { connection: link } = flow else {
             return Err(StatusCode::FORBIDDEN.into());

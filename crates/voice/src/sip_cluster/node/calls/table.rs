@@ -9,6 +9,7 @@ use sip::agent::DialogId;
 
 use super::call::{Entry, Stored};
 use super::leg::{Leg, Place};
+use super::leg_counts::{Counted, LegCounts};
 
 /// The calls.
 #[derive(Default)]
@@ -24,6 +25,8 @@ pub struct Calls {
     due: BTreeSet<(Timestamp, ConnId)>,
     /// Calls that the next batch stores.
     changed: Vec<ConnId>,
+    /// For what legs count.
+    counts: LegCounts,
 }
 
 impl Calls {
@@ -34,7 +37,9 @@ impl Calls {
 
     /// A call.
     pub fn get_mut(&mut self, conn_id: &ConnId) -> Option<&mut Entry> {
-        self.entries.get_mut(conn_id)
+        let entry = self.entries.get_mut(conn_id)?;
+        self.counts.touch(*conn_id);
+        Some(entry)
     }
 
     /// Whether the call is here.
@@ -64,7 +69,23 @@ impl Calls {
 
     /// All calls, in no order.
     pub fn values_mut(&mut self) -> hash_map::ValuesMut<'_, ConnId, Entry> {
+        self.entries.keys().for_each(|conn_id| self.counts.touch(*conn_id));
         self.entries.values_mut()
+    }
+
+    /// How many legs count for that, those that are being hung up excluded.
+    pub fn count(&mut self, counted: &Counted) -> u32 {
+        self.count_anew();
+        self.counts.of(counted)
+    }
+
+    /// Counts the threads that may have changed.
+    fn count_anew(&mut self) {
+        for conn_id in self.counts.take_stale() {
+            if let Some(entry) = self.entries.get(&conn_id) {
+                self.counts.count(conn_id, entry);
+            }
+        }
     }
 
     /// A leg of a call.
@@ -81,12 +102,14 @@ impl Calls {
     pub fn insert(&mut self, conn_id: ConnId, entry: Entry) {
         let legs: Vec<LegId> = entry.legs.iter().map(|leg| leg.id).collect();
         self.entries.insert(conn_id, entry);
+        self.counts.touch(conn_id);
         legs.into_iter().for_each(|leg| self.know_phone(conn_id, leg));
     }
 
     /// Removes a call and its timer.
     pub fn remove(&mut self, conn_id: ConnId) -> Option<Entry> {
         let entry = self.entries.remove(&conn_id)?;
+        self.counts.forget(conn_id);
         for name in &entry.names {
             if self.threads.get(name) == Some(&conn_id) {
                 self.threads.remove(name);
@@ -287,6 +310,13 @@ impl Calls {
     /// Takes the calls that the batch stores.
     pub fn take_changed(&mut self) -> Vec<ConnId> {
         std::mem::take(&mut self.changed)
+    }
+
+    /// Whether what legs count for is as if all were counted now.
+    #[cfg(test)]
+    pub fn counts_are_right(&mut self) -> bool {
+        self.count_anew();
+        self.counts.are_those_of(self.entries.values())
     }
 
     /// How many dialogs and timers there are.

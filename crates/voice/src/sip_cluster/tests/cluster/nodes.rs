@@ -259,6 +259,7 @@ impl World {
         let now = self.now();
         let node = &mut self.nodes[at];
         let Some(core) = &mut node.core else { return };
+        assert!(core.counts_are_right(), "trunks and phones have other numbers of legs");
         if now.since(node.turned_at) >= GAP_MAX {
             core.doubt();
         }

@@ -2,14 +2,14 @@
 //! calls for a while.
 //!
 //! A node counts its own legs. Of a trunk's limit each node has a part, so that the parts of all nodes that proxies see live are the limit;
-//! a phone's limit holds at each node, and sip-proxy leads further calls of a phone to the node at which it talks. What a carrier has asked
-//! for is known to the node that has heard it, and is forgotten when that ends.
+//! a phone's limit holds at each node, and sip-proxy leads all calls that a phone makes to one node. What a carrier has asked for is known to
+//! the node that has heard it, and is forgotten when that ends.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use call::{CallSnapshot, Input};
-use model::plan::{Caller, OutgoingLimit, OutsideLimits, Way};
+use model::plan::{OutgoingLimit, OutsideLimits, Way};
 use model::{ConnId, LegId, NodeId, TenantId, Timestamp};
 use runtime::trace::What;
 use sip::proxy::headers::{ELSEWHERE, NOT_REACHED};
@@ -17,7 +17,8 @@ use sip::{Message, StatusCode};
 
 use crate::sip_cluster::node::Node;
 use crate::sip_cluster::node::calls::call::Entry;
-use crate::sip_cluster::node::calls::leg::{Leg, LegStage, Place, Side, Target};
+use crate::sip_cluster::node::calls::leg::{Place, Side, Target};
+use crate::sip_cluster::node::calls::leg_counts::Counted;
 use crate::sip_cluster::node::calls::sips;
 
 /// The longest time for which a carrier is left out because it has asked for it.
@@ -182,23 +183,14 @@ impl Node {
         Some(barrier)
     }
 
-    fn has_enough_outside(&self, tenant: &TenantId, limit: &OutgoingLimit) -> bool {
-        let by_it = |_: Option<&Caller>, leg: &Leg| {
-            let counted = leg.target.as_ref().and_then(|target| target.limits.at_once.as_ref());
-            counted.is_some_and(|other| other.phone == limit.phone)
-        };
-        self.count_legs(tenant, by_it) >= limit.most
+    fn has_enough_outside(&mut self, tenant: &TenantId, limit: &OutgoingLimit) -> bool {
+        self.calls.count(&Counted::Outside(tenant.clone(), limit.phone.clone())) >= limit.most
     }
 
     /// Whether a trunk has as many calls as this node's part of its limit.
-    pub(in crate::sip_cluster::node::calls) fn is_full(&self, tenant: &TenantId, trunk: &str) -> bool {
+    pub(in crate::sip_cluster::node::calls) fn is_full(&mut self, tenant: &TenantId, trunk: &str) -> bool {
         let Some(most) = (self.trunks)(tenant, trunk).calls_max else { return false };
-        let by_it = |device: Option<&Caller>, leg: &Leg| match (&leg.target, device) {
-            (Some(target), _) => target.trunk.as_deref() == Some(trunk),
-            (None, Some(Caller::Trunk { trunk: name, .. })) => name == trunk,
-            (None, _) => false,
-        };
-        self.count_legs(tenant, by_it) >= self.part_of(most)
+        self.calls.count(&Counted::Trunk(tenant.clone(), trunk.to_owned())) >= self.part_of(most)
     }
 
     /// Whether a trunk has had this node's part of the calls of a second. Every node has at least one.
@@ -206,18 +198,6 @@ impl Node {
         let Some(most) = (self.trunks)(tenant, trunk).calls_per_second else { return false };
         let part = self.part_of(most).max(1);
         self.call_rates.is_reached(tenant, trunk, part, now)
-    }
-
-    /// The legs of a tenant that count, each with whom it leads to if that is a party.
-    fn count_legs(&self, tenant: &TenantId, counts: impl Fn(Option<&Caller>, &Leg) -> bool) -> u32 {
-        let entries = self.calls.values().filter(|entry| entry.tenant == *tenant);
-        let legs = entries.flat_map(|entry| entry.legs.iter().map(move |leg| (entry, leg)));
-        let counted = legs.filter(|(entry, leg)| {
-            let call = entry.thread.call_with(leg.id);
-            let device = call.and_then(|call| call.party_on(leg.id)).map(|party| &party.device);
-            leg.stage != LegStage::Closing && counts(device, leg)
-        });
-        u32::try_from(counted.count()).unwrap_or(u32::MAX)
     }
 
     /// This node's part of a limit of the whole installation.

@@ -3,24 +3,48 @@
 //!
 //! A call counts when it goes out by a trunk, its time while it is answered, with each sweep. All nodes add to the same sums in the store and
 //! learn the sums by adding: what others have spent is known here after the next sweep. A node that has just begun learns them with its
-//! first call. A call counts for the day on which it began.
+//! first call. A call counts for the day on which it began. A day that cannot end when the dial plan says is not believed: the nodes count
+//! together while they have the same day.
 
 use std::time::Duration;
 
 use call::Input;
-use model::plan::{DayLimit, OutsideLimits};
+use model::plan::{DayLimit, Destination, OutsideLimits};
 use model::{ConnId, LegId, TenantId, Timestamp};
 use runtime::trace::What;
 
 use crate::sip_cluster::node::Node;
 use crate::sip_cluster::node::calls::leg::{LegStage, Target};
+use crate::sip_cluster::node::calls::table::Calls;
 use crate::sip_cluster::node::order::Order;
-use crate::sip_cluster::node::spending::{Added, Allowed, Amount, Level, Spender, level};
+use crate::sip_cluster::node::spending::{Added, Allowed, Amount, Level, Spender, day_end, level};
 
 /// The longest time that is counted at once.
 const LATE_MAX: Duration = Duration::from_secs(10);
 
 impl Node {
+    /// Corrects days of limits that cannot end when the dial plan says: the clock of that process is wrong, or ours.
+    pub(in crate::sip_cluster::node) fn believe_days(
+        &mut self,
+        conn_id: ConnId,
+        destination: &mut Destination,
+        now: Timestamp,
+    ) {
+        let Destination::Outside(outside) = destination else { return };
+        let ways = std::iter::once(&mut outside.way).chain(&mut outside.further);
+        for limit in ways.flat_map(|way| &mut way.limits.a_day) {
+            let said = limit.day_ends;
+            limit.day_ends = day_end::believed(said, now);
+            if said != limit.day_ends && self.spendings.is_to_tell_of_clocks(now) {
+                tracing::error!(
+                    %conn_id, rule = %limit.rule, day_ends = %said, %now,
+                    "the dial plan says that the day of a limit ends when it cannot: the clock of a dialplan is wrong, or that of this \
+                     node. Restart the one that is"
+                );
+            }
+        }
+    }
+
     /// The rule by which nothing is left today for a call, if there is one.
     pub(in crate::sip_cluster::node::calls) fn rule_used_up(
         &mut self,
@@ -63,22 +87,37 @@ impl Node {
         let is_late = passed > LATE_MAX;
         self.spendings.counted_until =
             if is_late { now } else { self.spendings.counted_until + Duration::from_secs(seconds) };
-        for (tenant, conn_id, leg, limits) in self.calls_outside() {
+        let Self { calls, spendings, .. } = self;
+        let (mut reached, mut out_of_time) = (Vec::new(), Vec::new());
+        for (tenant, conn_id, leg, limits) in calls_outside(calls) {
             for limit in &limits.a_day {
-                self.spendings.add(&tenant, limit, Amount { calls: 0, seconds });
-                self.look_at(&tenant, limit);
+                spendings.add(tenant, limit, Amount { calls: 0, seconds });
+                let level = level(spendings.allowed(tenant, limit), spendings.sum(tenant, limit));
+                if spendings.is_new(tenant, limit, level) {
+                    reached.push((tenant.clone(), limit.clone(), level));
+                }
             }
-            if let Some(limit) = self.spendings.is_out_of_time(&tenant, &limits) {
-                self.end_outside(conn_id, leg, limit, now);
+            if let Some(limit) = spendings.is_out_of_time(tenant, limits) {
+                out_of_time.push((conn_id, leg, limit.clone()));
             }
         }
+        for (tenant, limit, level) in reached {
+            self.tell_reached(&tenant, &limit, level);
+        }
+        for (conn_id, leg, limit) in out_of_time {
+            self.end_outside(conn_id, leg, &limit, now);
+        }
         let to_store = self.spendings.take_unstored(now);
-        self.orders.extend(to_store.into_iter().map(|(spender, amounts)| Order::Spend { spender, amounts }));
+        self.orders.extend(to_store.into_iter().map(Order::Spend));
     }
 
     /// What became of amounts that were to be added to the store.
-    pub fn spent(&mut self, spender: &Spender, added: Added) {
-        let is_away = added == Added::Unknown;
+    pub fn spent(&mut self, spender: &Spender, added: Added, now: Timestamp) {
+        let is_away = match added {
+            Added::Sums(_) => false,
+            Added::DayOver => self.spendings.is_store_away,
+            Added::Unknown => true,
+        };
         if std::mem::replace(&mut self.spendings.is_store_away, is_away) != is_away {
             if is_away {
                 tracing::warn!("what is spent on calls outside is counted at this node alone, until the store answers");
@@ -86,22 +125,27 @@ impl Node {
                 tracing::info!("what is spent on calls outside is counted with the other nodes again");
             }
         }
+        if added == Added::DayOver && self.spendings.is_newly_alone(spender) {
+            tell_of_day_over(spender, now);
+        }
         self.spendings.stored(spender, added);
+    }
+
+    /// Whether the store has what calls have spent, or a node that ends has waited for that long enough.
+    pub fn has_handed_in_spending(&mut self, now: Timestamp) -> bool {
+        if !self.spendings.is_one_owed() {
+            return true;
+        }
+        let has_waited = self.spendings.has_waited(now);
+        if has_waited {
+            tracing::warn!("this node ends although the store has not taken all that its calls have spent outside");
+        }
+        has_waited
     }
 
     /// Whether something is to be stored although no call is left.
     pub(in crate::sip_cluster::node) fn has_unstored_spending(&self) -> bool {
         self.spendings.is_one_unstored()
-    }
-
-    fn calls_outside(&self) -> Vec<(TenantId, ConnId, LegId, OutsideLimits)> {
-        let legs = self.calls.iter().flat_map(|(id, entry)| entry.legs.iter().map(move |leg| (*id, entry, leg)));
-        let outside = legs.filter_map(|(id, entry, leg)| {
-            let limits = &leg.target.as_ref()?.limits;
-            let counts = leg.stage == LegStage::Up && !limits.a_day.is_empty();
-            counts.then(|| (entry.tenant.clone(), id, leg.id, limits.clone()))
-        });
-        outside.collect()
     }
 
     fn end_outside(&mut self, conn_id: ConnId, leg: LegId, limit: &DayLimit, now: Timestamp) {
@@ -123,9 +167,12 @@ impl Node {
 
     /// Tells the operator once a day when a limit is nearly, and when it is wholly used up.
     fn tell_level(&mut self, tenant: &TenantId, limit: &DayLimit, level: Level) {
-        if !self.spendings.is_new(tenant, limit, level) {
-            return;
+        if self.spendings.is_new(tenant, limit, level) {
+            self.tell_reached(tenant, limit, level);
         }
+    }
+
+    fn tell_reached(&self, tenant: &TenantId, limit: &DayLimit, level: Level) {
         let who = match (&limit.agent, &limit.phone) {
             (Some(agent), _) => format!("agent {agent}"),
             (None, Some(phone)) => format!("phone {phone}"),
@@ -152,5 +199,29 @@ impl Node {
                 );
             }
         }
+    }
+}
+
+/// The answered calls that count for a day, leg by leg.
+fn calls_outside(calls: &Calls) -> impl Iterator<Item = (&TenantId, ConnId, LegId, &OutsideLimits)> {
+    let legs = calls.iter().flat_map(|(id, entry)| entry.legs.iter().map(move |leg| (*id, entry, leg)));
+    legs.filter_map(|(id, entry, leg)| {
+        let limits = &leg.target.as_ref()?.limits;
+        let counts = leg.stage == LegStage::Up && !limits.a_day.is_empty();
+        counts.then_some((&entry.tenant, id, leg.id, limits))
+    })
+}
+
+/// A spender has begun another day at another node.
+fn tell_of_day_over(spender: &Spender, now: Timestamp) {
+    let Spender { tenant, phone, agent, day_ends } = spender;
+    if *day_ends + day_end::CLOCKS_APART < now {
+        tracing::info!(%tenant, ?phone, ?agent, "calls of a day that is over go on: their time is counted at this node alone");
+    } else {
+        tracing::warn!(
+            %tenant, ?phone, ?agent, %day_ends,
+            "another node counts what is spent on calls outside for a later day: this one counts alone until its day ends. Compare the clocks \
+             of the nodes"
+        );
     }
 }
