@@ -1,11 +1,13 @@
-//! Contacts that the registrar may keep from before: a call would come by them too, or in vain, so the next request removes them.
+//! Contacts that the registrar may keep from before: a call would come by them too, or in vain, so the next request removes them. They are removed
+//! as the registrar has them (RFC 3261 §10.2.2): another port or transport is another Contact.
 
 use model::Timestamp;
 
-use super::answer::names;
-use super::round::Round;
-use super::{Goal, OwnRegistration, Problem, RegistrationPhase};
+use super::answer::{is_same, listed};
+use super::round::{Aim, Round};
+use super::{EdgeAddresses, Goal, OwnRegistration, Problem};
 use crate::message::Message;
+use crate::uri::Uri;
 
 /// Contacts that are remembered because they may be registered; older ones end by themselves.
 const UNSURE_MAX: usize = 4;
@@ -13,10 +15,12 @@ const UNSURE_MAX: usize = 4;
 impl OwnRegistration {
     /// The Contacts that the registrar knows or may know.
     pub(super) fn known(&self, now: Timestamp) -> Vec<&str> {
+        let bound = self.bound.iter().map(|bound| (bound.contact.as_str(), bound.until));
+        let unsure = self.unsure.iter().map(|(contact, until)| (contact.as_str(), *until));
         let mut known: Vec<&str> = Vec::new();
-        for (contact, until) in self.bound.iter().chain(&self.unsure) {
-            if *until > now && !known.contains(&contact.as_str()) {
-                known.push(contact.as_str());
+        for (contact, until) in bound.chain(unsure) {
+            if until > now && !known.iter().any(|other| is_same(other, contact)) {
+                known.push(contact);
             }
         }
         known
@@ -31,17 +35,26 @@ impl OwnRegistration {
         self.unsure.push((contact, now + self.expires));
     }
 
-    /// Looks for Contacts at other edges of ours among those that the registrar keeps: who had the account before us has left them, and each call
-    /// would come by both. Whether they are removed at once: after a request that has removed some already that waits for the next refresh, since
-    /// the registrar may keep them in spite of it.
-    pub(super) fn find_left(&mut self, response: &Message, round: &Round, edges: &[&str], now: Timestamp) -> bool {
-        for edge in edges {
-            let contact = self.account.contact_at(edge);
-            if contact != round.contact && names(response, &contact) {
-                self.doubt(contact, now);
+    /// Looks for Contacts at edges of ours among those that the registrar keeps, whatever transport they have: who had the account before us has
+    /// left them, or we by another transport, and each call would come by both. Whether they are removed at once: after a request that has removed
+    /// some already that waits for the next refresh, since the registrar may keep them in spite of it.
+    pub(super) fn find_left(
+        &mut self,
+        response: &Message,
+        round: &Round,
+        edges: &[EdgeAddresses],
+        now: Timestamp,
+    ) -> bool {
+        let places = edges.iter().flat_map(EdgeAddresses::places);
+        let ours: Vec<String> = places.map(|place| self.account.contact_at(&place)).collect();
+        let ours: Vec<Uri<'_>> = ours.iter().filter_map(|uri| Uri::parse(uri).ok()).collect();
+        let is_ours = |uri: &Uri<'_>| ours.iter().any(|ours| ours.equivalent(uri));
+        for contact in listed(response) {
+            if Uri::parse(contact).is_ok_and(|uri| is_ours(&uri)) && !is_same(contact, &round.contact) {
+                self.doubt(contact.to_owned(), now);
             }
         }
-        !self.unsure.is_empty() && !round.removes_others() && !round.is_alone
+        round.aim == Aim::Present && !self.unsure.is_empty() && !round.replaces()
     }
 
     /// Whether the registrar may have refused a request because it ends former Contacts: some take one Contact alone.
@@ -52,9 +65,6 @@ impl OwnRegistration {
     /// Registers the present Contact without a word of former ones, which end by themselves.
     pub(super) fn register_alone(&mut self, now: Timestamp) {
         self.unsure.clear();
-        self.phase = match self.round(true, now) {
-            Some(round) => RegistrationPhase::Ready(Box::new(round)),
-            None => RegistrationPhase::Cut,
-        };
+        self.begin(Aim::Alone, now);
     }
 }

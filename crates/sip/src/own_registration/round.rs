@@ -4,23 +4,45 @@ use std::time::Duration;
 
 use model::Timestamp;
 
+use super::OwnRegistration;
+use super::account::{Account, host_of};
+use super::answer::is_same;
 use super::status::Problem;
-use super::{OwnRegistration, host_of};
-use crate::agent::AgentCredentials;
+use crate::agent::{ALLOW, AgentCredentials};
+use crate::build::Builder;
 use crate::digest::{self, Unanswered};
 use crate::grant::EXPIRES_MAX;
-use crate::header::{Contact, HeaderName};
+use crate::header::{CSeq, Contact, HeaderName};
 use crate::message::Message;
 use crate::method::Method;
 use crate::proxy::headers;
 use crate::status::StatusCode;
 use crate::unreached::Unreached;
 use crate::uri::Uri;
+use crate::uri::escape::escape_user;
 
 /// The most challenges that are answered in a round: one of a proxy, one of the registrar behind it, and one after a stale nonce.
 const CHALLENGES_MAX: u8 = 3;
 /// Nonces whose uses are counted: that of a proxy and that of the registrar behind it.
 const NONCES_MAX: usize = 2;
+
+/// What a round is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Aim {
+    /// The present Contact is registered, and former ones are ended.
+    Present,
+    /// The present one is registered, and nothing is said of former ones.
+    Alone,
+    /// All that the registrar knows is ended.
+    Removal,
+}
+
+impl Aim {
+    /// Whether no Contact is registered.
+    pub(super) const fn removes(self) -> bool {
+        matches!(self, Self::Removal)
+    }
+}
 
 /// A round.
 #[derive(Debug)]
@@ -29,12 +51,10 @@ pub(super) struct Round {
     pub(super) request: Message,
     /// When it began.
     pub(super) since: Timestamp,
-    /// The Contact that it is about.
+    /// What for.
+    pub(super) aim: Aim,
+    /// Its first Contact, as the registrar has it.
     pub(super) contact: String,
-    /// Whether it removes that Contact.
-    pub(super) removes: bool,
-    /// Whether it leaves former Contacts to themselves, since a request that ends them was refused.
-    pub(super) is_alone: bool,
     /// Challenges answered.
     pub(super) challenges: u8,
     /// Whether the registrar has asked for a longer time.
@@ -44,9 +64,21 @@ pub(super) struct Round {
 }
 
 impl Round {
-    /// Whether it ends former Contacts beside its own.
-    pub(super) fn removes_others(&self) -> bool {
-        self.request.headers(&HeaderName::Contact).nth(1).is_some()
+    /// Whether it registers the present Contact and ends others.
+    pub(super) fn replaces(&self) -> bool {
+        self.aim == Aim::Present && self.request.headers(&HeaderName::Contact).nth(1).is_some()
+    }
+
+    /// Whether it ends this Contact.
+    pub(super) fn ends(&self, contact: &str) -> bool {
+        let registered = usize::from(!self.aim.removes());
+        let ended = self.request.contacts().skip(registered).filter_map(Result::ok);
+        ended.filter_map(|ended| ended.address().map(|address| address.raw_uri())).any(|ended| is_same(ended, contact))
+    }
+
+    /// Whether a Contact that was registered before it stays at the registrar, unless that wants one alone.
+    pub(super) fn leaves(&self, contact: &str) -> bool {
+        self.aim == Aim::Present && !is_same(&self.contact, contact) && !self.ends(contact)
     }
 }
 
@@ -57,6 +89,53 @@ fn without_credentials(request: &mut Message) {
 }
 
 impl OwnRegistration {
+    /// A round; none without a way out, or if there is nothing to end.
+    pub(super) fn round(&self, aim: Aim, now: Timestamp) -> Option<Round> {
+        let (present, known) = (self.contact(), self.known(now));
+        let is_former = |contact: &&str| present.as_deref().is_none_or(|present| !is_same(present, contact));
+        let former = known.iter().copied().filter(is_former);
+        // Where calls no longer reach us, none may be sent to.
+        let contacts: Vec<&str> = match aim {
+            Aim::Present => std::iter::once(present.as_deref()?).chain(former).collect(),
+            Aim::Alone => vec![present.as_deref()?],
+            Aim::Removal => known,
+        };
+        let (contact, ended) = contacts.split_first()?;
+        let mut request = self.head().header(&HeaderName::Contact, format_args!("<{contact}>"));
+        for contact in ended {
+            request = request.header(&HeaderName::Contact, format_args!("<{contact}>;expires=0"));
+        }
+        let expires = if aim.removes() { 0 } else { self.expires.as_secs() };
+        let request = request.header(&HeaderName::Expires, expires).header(&HeaderName::Allow, ALLOW).build();
+        let (contact, is_lengthened, is_moved) = ((*contact).to_owned(), false, false);
+        Some(Round { request, since: now, aim, contact, challenges: 0, is_lengthened, is_moved })
+    }
+
+    /// A REGISTER without its Contacts.
+    fn head(&self) -> Builder {
+        // §10.2: the address of record has no port.
+        let Account { registrar, domain, user, .. } = &self.account;
+        let host = domain.as_deref().unwrap_or_else(|| host_of(registrar));
+        let record = format!("<sip:{}@{host}>", escape_user(user));
+        let mut request =
+            Message::request(Method::Register, format_args!("sip:{}", domain.as_ref().unwrap_or(registrar)))
+                .header(&HeaderName::MaxForwards, 70)
+                .header(&HeaderName::From, format_args!("{record};tag={}", self.tag))
+                .header(&HeaderName::To, &record)
+                .header(&HeaderName::CallId, &self.call_id)
+                .header(&HeaderName::CSeq, CSeq { number: self.cseq, method: Method::Register })
+                // A carrier that answers no OPTIONS may still register.
+                .header(&headers::INSIST, 1);
+        if !self.lacks_flows {
+            request = request.header(&headers::INSTANCE, &self.account.instance);
+        }
+        // The registrar of another domain is on the way there.
+        if domain.is_some() {
+            request = request.header(&HeaderName::Route, format_args!("<sip:{registrar};lr>"));
+        }
+        request
+    }
+
     /// What follows a failure response: another request, or the end of the round.
     pub(super) fn after(
         &mut self,
@@ -75,7 +154,7 @@ impl OwnRegistration {
                     Unanswered::NoChallenge | Unanswered::TooLong => Problem::UnknownChallenge,
                 })?;
             }
-            StatusCode::INTERVAL_TOO_BRIEF if !round.is_lengthened && !round.removes => {
+            StatusCode::INTERVAL_TOO_BRIEF if !round.is_lengthened && !round.aim.removes() => {
                 let wanted = response.min_expires().ok().flatten().map(|seconds| Duration::from_secs(seconds.into()));
                 let wanted =
                     wanted.filter(|wanted| (self.expires..=EXPIRES_MAX).contains(wanted) && *wanted != self.expires);

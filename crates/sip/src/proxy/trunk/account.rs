@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use super::sender::Sender;
-use crate::flow::Transport;
 use crate::header::HeaderName;
 use crate::message::Message;
 use crate::method::Method;
@@ -49,30 +48,9 @@ impl Proxy {
 }
 
 impl Proxy {
-    /// A node that registers with a carrier gives our address for datagrams in its Contact. The carrier calls by the transport by
-    /// which we register, so it gets our address for that one.
-    pub(in crate::proxy) fn contact_by_transport(&self, register: &mut Message, transport: Transport) {
-        if transport != Transport::Udp && register.method() == Method::Register {
-            let (known, told) = (self.settings.edge.as_str(), self.contact_place(transport));
-            exchange_places(register, known, &told);
-        }
-    }
-
-    /// Undoes [`Self::contact_by_transport`] in the answer: the node knows its registration by the Contact that it gave.
-    pub(in crate::proxy) fn contact_of_node(&self, response: &mut Message, transport: Transport) {
-        if transport != Transport::Udp && response.method() == Method::Register {
-            let (known, told) = (self.settings.edge.as_str(), self.contact_place(transport));
-            exchange_places(response, &told, known);
-        }
-    }
-
     /// Writes another place into the Contacts that have our address for datagrams.
     pub(in crate::proxy) fn exchange_contact(&self, message: &mut Message, place: &str) {
         exchange_places(message, self.settings.edge.as_str(), place);
-    }
-
-    fn contact_place(&self, transport: Transport) -> String {
-        format!("{}{}", self.settings.edge_of(transport), transport.uri_parameter())
     }
 }
 
