@@ -64,6 +64,8 @@ struct BoundContact {
     /// The Contact's URI, as the registrar has it.
     contact: String,
     until: Timestamp,
+    /// The way out by which it was registered.
+    edge: Option<EdgeAddresses>,
 }
 
 /// One registration.
@@ -86,6 +88,8 @@ pub struct OwnRegistration {
     back_off: BackOff,
     /// A registrar that has refused us is not asked before.
     not_before: Timestamp,
+    /// Former Contacts are not ended by a request of their own before.
+    apart_after: Timestamp,
     /// Set where the password has changed or the connection has closed while a request waited: a failure of that one says nothing, and the next
     /// follows within this time.
     excused: Option<Duration>,
@@ -122,6 +126,7 @@ impl OwnRegistration {
             expires: EXPIRES_ASKED,
             back_off: BackOff::default(),
             not_before: Timestamp::default(),
+            apart_after: Timestamp::default(),
             excused: None,
             give_up: None,
             is_proved: false,
@@ -142,7 +147,10 @@ impl OwnRegistration {
 
     /// Its present state.
     pub fn status(&self, now: Timestamp) -> RegistrationStatus {
-        let registered_until = self.bound.as_ref().map(|bound| bound.until).filter(|until| *until > now);
+        // A former way may lead nowhere: it counts no more once the present one has failed.
+        let has_failed = self.last.as_ref().is_some_and(|last| last.problem.is_some());
+        let counts = |bound: &&BoundContact| bound.until > now && (bound.edge == self.edge || !has_failed);
+        let registered_until = self.bound.as_ref().filter(counts).map(|bound| bound.until);
         let state = match &self.last {
             _ if registered_until.is_some() => State::Registered,
             None => State::Trying,
@@ -318,13 +326,18 @@ impl OwnRegistration {
             round.contact = contact.to_owned();
         }
         if status.is_success() {
-            self.last = Some(RegistrationOutcome::answer(response, status, now));
+            if round.aim != Aim::Former {
+                self.last = Some(RegistrationOutcome::answer(response, status, now));
+            }
             return self.succeeded(response, &round, edges, now);
         }
         let (aim, replaces, contact) = (round.aim, round.replaces(), round.contact.clone());
         match self.after(round, response, status) {
             Ok(round) => self.phase = RegistrationPhase::Ready(round),
-            Err(problem) if replaces && self.may_mind_former(problem) => self.register_alone(now),
+            Err(problem) if replaces && self.may_mind_former(problem, response, now) => self.end_former(now),
+            Err(Problem::Refused | Problem::Forbidden | Problem::Unavailable) if aim == Aim::Former => {
+                self.go_on_alone(now);
+            }
             Err(problem) => {
                 // Somebody on the way may have said so, after the registrar has taken it.
                 let is_doubtful = Problem::Silence == problem || Problem::Unavailable == problem;
@@ -360,7 +373,11 @@ impl OwnRegistration {
 
 impl OwnRegistration {
     fn succeeded(&mut self, response: &Message, round: &Round, edges: &[EdgeAddresses], now: Timestamp) {
-        (self.back_off, self.excused, self.is_proved) = (BackOff::default(), None, true);
+        self.is_proved = true;
+        if round.aim == Aim::Former {
+            return self.former_ended(round, now);
+        }
+        (self.back_off, self.excused) = (BackOff::default(), None);
         // The request has removed them.
         self.unsure.clear();
         let former = self.bound.take();
@@ -376,7 +393,8 @@ impl OwnRegistration {
             };
             return self.failed(outcome, round.aim, None, now);
         }
-        self.bound = Some(BoundContact { contact: round.contact.clone(), until: now + granted });
+        self.bound =
+            Some(BoundContact { contact: round.contact.clone(), until: now + granted, edge: self.edge.clone() });
         // The same edge by another transport: that was to be seen only when it was registered.
         if let Some(former) = former.filter(|former| round.leaves(&former.contact) && former.until > now) {
             self.doubt(former.contact, now);

@@ -1,16 +1,21 @@
 //! Contacts that the registrar may keep from before: a call would come by them too, or in vain, so the next request removes them. They are removed
 //! as the registrar has them (RFC 3261 §10.2.2): another port or transport is another Contact.
 
+use std::time::Duration;
+
 use model::Timestamp;
 
-use super::answer::{is_same, listed};
+use super::answer::{is_same, listed, retry_after};
 use super::round::{Aim, Round};
 use super::{EdgeAddresses, Goal, OwnRegistration, Problem};
 use crate::message::Message;
+use crate::status::StatusCode;
 use crate::uri::Uri;
 
 /// Contacts that are remembered because they may be registered; older ones end by themselves.
 const UNSURE_MAX: usize = 4;
+/// How often former Contacts are ended by a request of their own at most: a registrar that is in trouble gets three requests then, not one.
+pub(super) const APART_EACH: Duration = Duration::from_secs(60);
 
 impl OwnRegistration {
     /// The Contacts that the registrar knows or may know.
@@ -57,14 +62,37 @@ impl OwnRegistration {
         round.aim == Aim::Present && !self.unsure.is_empty() && !round.replaces()
     }
 
-    /// Whether the registrar may have refused a request because it ends former Contacts: some take one Contact alone.
-    pub(super) fn may_mind_former(&self, problem: Problem) -> bool {
-        self.goal == Goal::Registered && matches!(problem, Problem::Refused | Problem::Forbidden)
+    /// Whether the registrar may have refused a request because it ends former Contacts beside the present one: some take one Contact alone, and
+    /// one that has no room for another, as Kamailio, says 503. So does one that has no time: if it says for how long, it is believed once.
+    pub(super) fn may_mind_former(&self, problem: Problem, response: &Message, now: Timestamp) -> bool {
+        let last = self.last.as_ref().and_then(|last| last.answer.as_ref());
+        let was_unavailable = last.is_some_and(|(status, _)| *status == StatusCode::SERVICE_UNAVAILABLE.code());
+        let is_full = problem == Problem::Unavailable
+            && response.status() == Some(StatusCode::SERVICE_UNAVAILABLE)
+            && (was_unavailable || retry_after(response).is_none());
+        let is_refusal = matches!(problem, Problem::Refused | Problem::Forbidden);
+        self.goal == Goal::Registered && self.apart_after <= now && (is_refusal || is_full)
     }
 
-    /// Registers the present Contact without a word of former ones, which end by themselves.
-    pub(super) fn register_alone(&mut self, now: Timestamp) {
+    /// Ends former Contacts by a request of their own; the present one follows.
+    pub(super) fn end_former(&mut self, now: Timestamp) {
+        self.apart_after = now + APART_EACH;
+        let aim = if self.round(Aim::Former, now).is_some() { Aim::Former } else { Aim::Alone };
+        self.begin(aim, now);
+    }
+
+    /// The registrar has ended former Contacts: it has room for the present one.
+    pub(super) fn former_ended(&mut self, round: &Round, now: Timestamp) {
+        self.bound.take_if(|bound| round.ends(&bound.contact));
         self.unsure.clear();
-        self.begin(Aim::Alone, now);
+        self.go_on_alone(now);
+    }
+
+    /// Registers the present Contact without a word of former ones. Those that the registrar would not end do so by themselves.
+    pub(super) fn go_on_alone(&mut self, now: Timestamp) {
+        match self.goal {
+            Goal::Registered => self.begin(Aim::Alone, now),
+            Goal::Removed => self.begin(Aim::Removal, now),
+        }
     }
 }

@@ -31,6 +31,8 @@ const NONCES_MAX: usize = 2;
 pub(super) enum Aim {
     /// The present Contact is registered, and former ones are ended.
     Present,
+    /// Former ones are ended, since a request that registers the present one too was refused.
+    Former,
     /// The present one is registered, and nothing is said of former ones.
     Alone,
     /// All that the registrar knows is ended.
@@ -40,7 +42,7 @@ pub(super) enum Aim {
 impl Aim {
     /// Whether no Contact is registered.
     pub(super) const fn removes(self) -> bool {
-        matches!(self, Self::Removal)
+        matches!(self, Self::Former | Self::Removal)
     }
 }
 
@@ -97,6 +99,7 @@ impl OwnRegistration {
         // Where calls no longer reach us, none may be sent to.
         let contacts: Vec<&str> = match aim {
             Aim::Present => std::iter::once(present.as_deref()?).chain(former).collect(),
+            Aim::Former => former.collect(),
             Aim::Alone => vec![present.as_deref()?],
             Aim::Removal => known,
         };

@@ -1,5 +1,6 @@
 //! Contacts that the registrar keeps from before, as it has them, and registrars that mind them.
 
+use super::super::former::APART_EACH;
 use super::*;
 
 /// Our Contact at a place.
@@ -21,6 +22,16 @@ fn accept_at(lab: &mut Lab, place: &str, further: &[&str]) {
     let kept = std::iter::once(ours(place)).chain(further.iter().map(|contact| (*contact).to_owned()));
     let kept = kept.map(|contact| (HeaderName::Contact, contact + ";expires=600"));
     lab.answer(200, &std::iter::once(told).chain(kept).collect::<Vec<_>>());
+}
+
+/// Registered at one edge, and asked for at another: what was registered is to be ended.
+fn moved(registrar: &str) -> Lab {
+    let mut lab = Lab::at(registrar);
+    lab.accept(600);
+    lab.registration.handle_way(Some(&edge(OTHER_EDGE)), back_off::AT_ONCE, lab.now);
+    lab.go_to_next();
+    assert_eq!(lab.last().headers(&HeaderName::Contact).count(), 2);
+    lab
 }
 
 #[test]
@@ -117,42 +128,128 @@ fn of_a_long_list_no_more_is_kept_than_a_request_ends() {
 }
 
 #[test]
-fn a_registrar_that_takes_one_contact_alone_gets_ours() {
-    let contacts = |lab: &Lab| lab.last().headers(&HeaderName::Contact).count();
-    for refusal in [400, 403] {
-        let in_doubt = || {
-            let mut lab = Lab::new();
-            lab.registration.handle_way(Some(&edge(OTHER_EDGE)), back_off::AT_ONCE, lab.now);
-            lab.go_to_next();
+fn a_registrar_that_refuses_to_end_and_to_register_at_once_is_asked_one_by_one() {
+    for refusal in [400, 403, 503] {
+        let refused = || {
+            let mut lab = moved("203.0.113.9:5062");
             lab.challenge("n1", Algorithm::Md5, false);
-            assert_eq!(contacts(&lab), 2);
             lab.answer(refusal, &[]);
-            assert_eq!((contacts(&lab), lab.problem()), (1, None), "it follows at once, and nothing has failed");
+            let asked = (contacts(&lab), lab.last().header(&HeaderName::Expires), lab.problem());
+            assert_eq!(asked, (vec![ours(EDGE)], Some("0"), None), "it follows at once, and nothing has failed");
             lab
         };
-        let mut lab = in_doubt();
-        lab.accept(600);
-        assert_eq!(lab.status().state, State::Registered);
-        assert!(lab.go_to_next() >= Duration::from_secs(300));
-        assert_eq!(contacts(&lab), 1, "what was in doubt ends by itself");
+        let is_alone = |lab: &Lab| {
+            let expires = lab.last().header(&HeaderName::Expires);
+            contacts(lab) == [ours(OTHER_EDGE)] && expires == Some("3600")
+        };
+        // It ends the former one, or does not know how.
+        for answer in [200, 400, 503] {
+            let mut lab = refused();
+            lab.answer(answer, &[]);
+            assert!(is_alone(&lab), "{refusal} {answer}");
+            assert_eq!(lab.problem(), None, "{refusal} {answer}");
+            lab.accept(600);
+            assert_eq!(lab.status().state, State::Registered);
+            assert!(lab.go_to_next() >= Duration::from_secs(300));
+            assert!(is_alone(&lab), "what it would not end ends by itself");
+        }
         // It does not want us at all.
-        let mut lab = in_doubt();
+        let mut lab = refused();
+        lab.answer(200, &[]);
         lab.answer(refusal, &[]);
-        assert_eq!((lab.sent.len(), lab.problem()), (4, Some(Problem::Refused)));
+        let problem = if refusal == 503 { Problem::Unavailable } else { Problem::Refused };
+        assert_eq!((lab.sent.len(), lab.problem()), (5, Some(problem)));
+        lab.go_to_next();
+        assert!(is_alone(&lab), "the former one is ended");
     }
+}
+
+#[test]
+fn a_wrong_password_is_not_tried_once_more_because_of_former_contacts() {
+    let mut lab = moved("203.0.113.9:5062");
+    lab.challenge("n1", Algorithm::Md5, false);
+    lab.answer(403, &[]);
+    lab.challenge("n2", Algorithm::Md5, false);
+    lab.challenge("n3", Algorithm::Md5, false);
+    assert_eq!((lab.sent.len(), lab.problem()), (5, Some(Problem::WrongPassword)));
+    // Nor when nobody answers.
+    let mut lab = moved("203.0.113.9:5062");
+    lab.answer(503, &[]);
+    lab.registration.handle_silence(lab.now);
+    assert_eq!((lab.sent.len(), lab.problem()), (3, Some(Problem::Silence)));
+}
+
+#[test]
+fn a_registrar_that_says_when_it_has_time_is_believed_once() {
+    let mut lab = moved("203.0.113.9:5062");
+    let later = [(HeaderName::RetryAfter, "20".to_owned())];
+    lab.answer(503, &later);
+    assert_eq!((lab.sent.len(), lab.problem()), (2, Some(Problem::Unavailable)));
+    assert!(lab.go_to_next() >= Duration::from_secs(20));
+    assert_eq!(contacts(&lab).len(), 2);
+    lab.answer(503, &later);
+    assert_eq!((contacts(&lab), lab.last().header(&HeaderName::Expires)), (vec![ours(EDGE)], Some("0")));
+}
+
+#[test]
+fn a_registrar_that_is_in_trouble_gets_three_requests_once_in_a_while() {
+    let mut lab = moved("203.0.113.9:5062");
+    let began = lab.now;
+    let mut rounds = Vec::new();
+    while lab.now.since(began) < Duration::from_secs(400) {
+        let before = lab.sent.len();
+        while lab.registration.is_asked() {
+            lab.answer(503, &[]);
+        }
+        rounds.push((lab.now.since(began), lab.sent.len() - before));
+        lab.go_to_next();
+    }
+    assert_eq!(rounds[0].1, 2, "{rounds:?}");
+    let apart: Vec<Duration> = rounds.iter().filter(|(_, more)| *more == 2).map(|(at, _)| *at).collect();
+    assert!(rounds.iter().all(|(_, more)| matches!(more, 0 | 2)), "{rounds:?}");
+    assert!(apart.len() > 1 && apart.windows(2).all(|pair| pair[1] - pair[0] >= APART_EACH), "{rounds:?}");
+}
+
+#[test]
+fn a_former_way_does_not_count_as_registered_once_the_present_one_has_failed() {
+    let mut lab = moved("203.0.113.9:5062");
+    assert_eq!(lab.status().state, State::Registered, "nothing has failed yet");
+    lab.answer(503, &[(HeaderName::RetryAfter, "5".to_owned())]);
+    let status = lab.status();
+    assert_eq!((status.state, status.registered_until), (State::Unreachable, None));
+    assert_eq!(lab.problem(), Some(Problem::Unavailable));
+    // It is ended all the same once it is over.
+    assert!(lab.registration.is_registered(lab.now));
+    lab.go_to_next();
+    lab.accept(600);
+    assert_eq!(lab.status().state, State::Registered);
+}
+
+#[test]
+fn a_registration_that_is_to_end_while_former_ones_are_ended_leaves_nothing() {
+    let mut lab = moved("203.0.113.9:5062");
+    lab.answer(503, &[]);
+    lab.registration.end(lab.now);
+    lab.answer(200, &[]);
+    assert!(lab.registration.is_over() && lab.sent.len() == 3);
+    // It was refused: what the registrar keeps is ended once more.
+    let mut lab = moved("203.0.113.9:5062");
+    lab.answer(503, &[]);
+    lab.registration.end(lab.now);
+    lab.answer(503, &[]);
+    assert_eq!((contacts(&lab), lab.last().header(&HeaderName::Expires)), (vec![ours(EDGE)], Some("0")));
+    lab.answer(200, &[]);
+    assert!(lab.registration.is_over());
 }
 
 #[test]
 fn a_registrar_that_keeps_what_it_refuses_to_end_is_not_asked_without_end() {
     let mut lab = Lab::new();
-    let lists_both = |lab: &mut Lab| {
-        let ours = lab.last().header(&HeaderName::Contact).unwrap().to_owned();
-        let contacts = [ours, format!("<sip:our%20line@{OTHER_EDGE}>")];
-        lab.answer(200, &contacts.map(|contact| (HeaderName::Contact, contact + ";expires=600")));
-    };
-    lists_both(&mut lab);
+    let left = ours(OTHER_EDGE);
+    accept_at(&mut lab, EDGE, &[left.as_str()]);
     lab.go_to_next();
     lab.answer(400, &[]);
-    lists_both(&mut lab);
+    lab.answer(400, &[]);
+    accept_at(&mut lab, EDGE, &[left.as_str()]);
     assert!(lab.go_to_next() >= Duration::from_secs(300));
 }

@@ -198,3 +198,21 @@ fn what_is_ended_beside_the_present_contact_is_never_that_one() {
     site.registers(&mut lab, Transport::Udp);
     assert!(site.carrier.kept.contains(&"sip:we@127.0.0.1:5060".to_owned()), "{:?}", site.carrier.kept);
 }
+
+#[test]
+fn a_carrier_with_room_for_one_contact_gets_the_next_ones_too() {
+    let mut site = Site::new("carrier.example;transport=tls", Carrier::with_room_for(1));
+    let (mut one, mut two) = (proxy_at(ONE), proxy_at(TWO));
+    site.leads_by(ONE, &one);
+    site.registers(&mut one, Transport::Tls);
+    site.leads_by(TWO, &two);
+    site.registers(&mut two, Transport::Tls);
+    assert_eq!(
+        (site.carrier.refused, site.requests),
+        (1, 4),
+        "the former one is ended, and the present one registered"
+    );
+    assert_eq!(site.carrier.kept, ["sip:we@127.0.0.2:5061;transport=tls"]);
+    assert_eq!(site.state(&two), State::Registered);
+    assert!(!site.is_due_soon(&mut two));
+}
