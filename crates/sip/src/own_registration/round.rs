@@ -11,8 +11,9 @@ use super::status::Problem;
 use crate::agent::{ALLOW, AgentCredentials};
 use crate::build::Builder;
 use crate::digest::{self, Unanswered};
+use crate::flow::Transport;
 use crate::grant::EXPIRES_MAX;
-use crate::header::{CSeq, Contact, HeaderName};
+use crate::header::{CSeq, HeaderName};
 use crate::message::Message;
 use crate::method::Method;
 use crate::proxy::headers;
@@ -81,6 +82,11 @@ impl Round {
     /// Whether a Contact that was registered before it stays at the registrar, unless that wants one alone.
     pub(super) fn leaves(&self, contact: &str) -> bool {
         self.aim == Aim::Present && !is_same(&self.contact, contact) && !self.ends(contact)
+    }
+
+    /// Whether its last request went by TLS, as far as the proxy has told.
+    fn went_by_tls(&self) -> bool {
+        Uri::parse(&self.contact).is_ok_and(|uri| Transport::of(&uri) == Some(Transport::Tls))
     }
 }
 
@@ -173,7 +179,7 @@ impl OwnRegistration {
                 without_credentials(&mut round.request);
             }
             StatusCode::MOVED_PERMANENTLY | StatusCode::MOVED_TEMPORARILY if !round.is_moved => {
-                let place = self.own_place(response).ok_or(Problem::Moved)?;
+                let place = self.own_place(&round, response)?;
                 round.is_moved = true;
                 match self.account().domain {
                     Some(_) => round.request.set(&HeaderName::Route, format_args!("<{place};lr>")),
@@ -216,18 +222,35 @@ impl OwnRegistration {
     }
 
     /// Where a redirection leads, if that is another port or transport of the same host. Anywhere else may be anybody: what it asks is
-    /// answered with a hash of the password.
-    fn own_place(&self, response: &Message) -> Option<String> {
-        let host = host_of(&self.account().registrar);
-        response.contacts().filter_map(Result::ok).find_map(|contact| {
-            let Contact::Address(address) = contact else { return None };
-            let uri = Uri::parse(address.raw_uri()).ok().filter(Uri::is_sip)?;
-            let is_same = uri.host()?.as_str().eq_ignore_ascii_case(host);
-            is_same.then(|| {
-                let port = uri.port().map_or_else(String::new, |port| format!(":{port}"));
-                let transport = uri.transport().map_or_else(String::new, |transport| format!(";transport={transport}"));
-                format!("sip:{host}{port}{transport}")
-            })
-        })
+    /// answered with a hash of the password. Nor is that, or the registration, sent in the clear once it has gone by TLS (RFC 3261 §26.2.2).
+    fn own_place(&self, round: &Round, response: &Message) -> Result<String, Problem> {
+        let host = host_of(&self.account.registrar);
+        let needs_tls = self.account.transport() == Transport::Tls || round.went_by_tls();
+        let mut problem = Problem::Moved;
+        for contact in response.contacts().filter_map(Result::ok) {
+            let Some((place, by)) = contact.address().and_then(|address| place_at(host, address.raw_uri())) else {
+                continue;
+            };
+            if by.is_secure() || !needs_tls {
+                return Ok(place);
+            }
+            problem = Problem::MovedInTheClear;
+        }
+        Err(problem)
     }
+}
+
+/// The place of that host to which a URI leads, and by which transport; none if it leads to another host. `sips:` is written as TLS, as
+/// everywhere ([`Transport::uri_parameter`]): it would demand a Contact of `sips:`, and TLS on each further hop of each call.
+fn place_at(host: &str, uri: &str) -> Option<(String, Transport)> {
+    let uri = Uri::parse(uri).ok().filter(Uri::is_sip)?;
+    let by = Transport::of(&uri).filter(|by| !by.is_web_socket())?;
+    let parameter = match by {
+        // Without it the host's name may lead to another transport.
+        Transport::Udp if uri.transport().is_some() => ";transport=udp",
+        _ => by.uri_parameter(),
+    };
+    let port = uri.port().map_or_else(String::new, |port| format!(":{port}"));
+    let is_same = uri.host()?.as_str().eq_ignore_ascii_case(host);
+    is_same.then(|| (format!("sip:{host}{port}{parameter}"), by))
 }

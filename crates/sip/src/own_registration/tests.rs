@@ -10,6 +10,7 @@ use crate::seal::Seal;
 use crate::unreached::Unreached;
 
 mod former;
+mod redirection;
 
 const EDGE: &str = "198.51.100.7:5060";
 const OTHER_EDGE: &str = "198.51.100.8:5060";
@@ -234,26 +235,6 @@ fn a_registrar_may_want_a_longer_time() {
         lab.answer(423, &[(HeaderName::MinExpires, wanted.to_owned())]);
         assert_eq!((lab.problem(), lab.sent.len()), (Some(Problem::TooBrief), 1), "{wanted}");
     }
-}
-
-#[test]
-fn a_redirection_is_followed_to_the_same_host_once() {
-    let mut lab = Lab::new();
-    lab.challenge("n1", Algorithm::Md5, false);
-    lab.answer(302, &[(HeaderName::Contact, "<sip:x@203.0.113.9:5070;transport=tcp>".to_owned())]);
-    assert_eq!(lab.last().request_uri(), Some("sip:203.0.113.9:5070;transport=tcp"));
-    assert!(lab.last().header(&HeaderName::Authorization).is_none());
-    lab.answer(302, &[(HeaderName::Contact, "<sip:203.0.113.9:5071>".to_owned())]);
-    assert_eq!(lab.problem(), Some(Problem::Moved));
-    let mut lab = Lab::new();
-    lab.answer(301, &[(HeaderName::Contact, "<sip:192.0.2.66>".to_owned())]);
-    assert_eq!(
-        (lab.problem(), lab.sent.len()),
-        (Some(Problem::Moved), 1),
-        "somebody else gets no hash of the password"
-    );
-    let told = lab.status().last.and_then(|last| last.answer).map(|(_, text)| text);
-    assert!(told.as_ref().is_some_and(|text| text.ends_with(", to 192.0.2.66")), "{told:?}");
 }
 
 #[test]
