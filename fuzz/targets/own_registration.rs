@@ -9,12 +9,16 @@ use libfuzzer_sys::fuzz_target;
 use model::Timestamp;
 use model::entropy::Seeded;
 use sip::agent::AgentCredentials;
-use sip::own_registration::{Account, OwnRegistration};
+use sip::own_registration::{Account, EdgeAddresses, OwnRegistration};
 use sip::{Instance, Message, StatusCode};
 
-const EDGES: [&str; 2] = ["192.0.2.1:5060", "192.0.2.2:5060"];
+const HOSTS: [&str; 2] = ["192.0.2.1", "192.0.2.2"];
 /// More requests than these at one moment are a loop.
 const AT_ONCE_MAX: usize = 8;
+
+fn edge(host: &str) -> EdgeAddresses {
+    EdgeAddresses { plain: format!("{host}:5060"), secure: Some(format!("{host}:5061")) }
+}
 
 fn registration() -> OwnRegistration {
     let credentials = AgentCredentials { user: "line".to_owned(), password: "hush-hush".to_owned() };
@@ -40,7 +44,8 @@ fn answer(request: &Message, letter: u8, more: &[u8]) -> Option<Message> {
 fuzz_target!(|data: &[u8]| {
     let mut now = Timestamp::from_millis(1_700_000_000_000);
     let mut registration = registration();
-    registration.handle_way(Some(EDGES[0]), Duration::ZERO, now);
+    let edges = HOSTS.map(edge);
+    registration.handle_way(Some(&edges[0]), Duration::ZERO, now);
     let mut asked: Option<Message> = None;
     // A zero byte ends an answer; its first byte is its status, or what else happens.
     for part in data.split(|byte| *byte == 0) {
@@ -57,14 +62,14 @@ fuzz_target!(|data: &[u8]| {
         let Some((first, more)) = part.split_first() else { continue };
         match (first, &asked) {
             (250, _) => registration.handle_closed(Duration::ZERO, now),
-            (251, _) => registration.handle_way(Some(EDGES[1]), Duration::ZERO, now),
+            (251, _) => registration.handle_way(Some(&edges[1]), Duration::ZERO, now),
             (252, _) => registration.handle_way(None, Duration::ZERO, now),
             (253, _) => registration.handle_silence(now),
             (254, _) => registration.give_way(now),
             (255, _) => registration.end(now),
             (letter, Some(request)) => {
                 if let Some(response) = answer(request, *letter, more) {
-                    registration.handle_response(&response, &EDGES, now);
+                    registration.handle_response(&response, &edges, now);
                 }
             }
             _ => {}

@@ -7,6 +7,7 @@
 mod account;
 mod answer;
 mod back_off;
+mod edge;
 mod former;
 mod round;
 mod status;
@@ -15,21 +16,19 @@ use std::time::Duration;
 
 use model::{Entropy, Timestamp};
 
-use crate::agent::ALLOW;
+use crate::flow::Transport;
 use crate::grant::{EXPIRES_MAX, granted};
 use crate::header::{CSeq, HeaderName};
 use crate::message::Message;
 use crate::method::Method;
-use crate::proxy::headers;
 use crate::service_route::{self, Unfollowed};
 use crate::status::StatusCode;
-use crate::uri::escape::escape_user;
 pub use account::Account;
-use account::{host_of, transport_of};
-use answer::retry_after;
+use answer::{registered_as, retry_after};
 use back_off::BackOff;
 pub use back_off::{AGAIN_MIN, END_WITHIN, LAST_PAUSE, WRONG_PASSWORD_PAUSE, spread};
-use round::Round;
+pub use edge::EdgeAddresses;
+use round::{Aim, Round};
 pub use status::{Problem, RegistrationOutcome, RegistrationStatus, State};
 
 /// The registration that is asked for.
@@ -59,15 +58,27 @@ enum RegistrationPhase {
     Over,
 }
 
+/// What the registrar has taken.
+#[derive(Debug)]
+struct BoundContact {
+    /// The Contact's URI, as the registrar has it.
+    contact: String,
+    until: Timestamp,
+    /// The way out by which it was registered.
+    edge: Option<EdgeAddresses>,
+}
+
 /// One registration.
 pub struct OwnRegistration {
     account: Account,
     goal: Goal,
     phase: RegistrationPhase,
-    /// Where we are reached, `host:port`; none while no way leads out.
-    edge: Option<String>,
-    /// The Contact that the registrar knows, and until when.
-    bound: Option<(String, Timestamp)>,
+    /// Where we are reached; none while no way leads out.
+    edge: Option<EdgeAddresses>,
+    /// The transport by which the last request went, as a proxy has told: names of carriers lead to several.
+    by: Option<Transport>,
+    /// The Contact that the registrar knows.
+    bound: Option<BoundContact>,
     /// Contacts that it may know too, and until when: it may have taken requests whose answers have not come.
     unsure: Vec<(String, Timestamp)>,
     /// The way by which the registrar wants our requests to go (RFC 3608), for as long as that lasts, or why it is not followed.
@@ -77,6 +88,8 @@ pub struct OwnRegistration {
     back_off: BackOff,
     /// A registrar that has refused us is not asked before.
     not_before: Timestamp,
+    /// Former Contacts are not ended by a request of their own before.
+    apart_after: Timestamp,
     /// Set where the password has changed or the connection has closed while a request waited: a failure of that one says nothing, and the next
     /// follows within this time.
     excused: Option<Duration>,
@@ -106,12 +119,14 @@ impl OwnRegistration {
             goal: Goal::Registered,
             phase: RegistrationPhase::Cut,
             edge: None,
+            by: None,
             bound: None,
             unsure: Vec::new(),
             service_route: Ok(Vec::new()),
             expires: EXPIRES_ASKED,
             back_off: BackOff::default(),
             not_before: Timestamp::default(),
+            apart_after: Timestamp::default(),
             excused: None,
             give_up: None,
             is_proved: false,
@@ -132,7 +147,10 @@ impl OwnRegistration {
 
     /// Its present state.
     pub fn status(&self, now: Timestamp) -> RegistrationStatus {
-        let registered_until = self.bound.as_ref().map(|(_, until)| *until).filter(|until| *until > now);
+        // A former way may lead nowhere: it counts no more once the present one has failed.
+        let has_failed = self.last.as_ref().is_some_and(|last| last.problem.is_some());
+        let counts = |bound: &&BoundContact| bound.until > now && (bound.edge == self.edge || !has_failed);
+        let registered_until = self.bound.as_ref().filter(counts).map(|bound| bound.until);
         let state = match &self.last {
             _ if registered_until.is_some() => State::Registered,
             None => State::Trying,
@@ -155,8 +173,8 @@ impl OwnRegistration {
     /// The routes by which the registrar wants our requests to go, nearest first, or why they are not followed; and when the registration
     /// ends that they came with. `None` if there is no registration.
     pub fn service_route(&self, now: Timestamp) -> Option<(Result<&[String], Unfollowed>, Timestamp)> {
-        let (_, until) = self.bound.as_ref().filter(|(_, until)| *until > now)?;
-        Some((self.service_route.as_deref().map_err(|why| *why), *until))
+        let bound = self.bound.as_ref().filter(|bound| bound.until > now)?;
+        Some((self.service_route.as_deref().map_err(|why| *why), bound.until))
     }
 
     /// Whether nothing is to be done any more: it was to be removed, and is or cannot be.
@@ -171,7 +189,7 @@ impl OwnRegistration {
 
     /// Whether the registrar keeps us now, as far as it has told.
     pub fn is_registered(&self, now: Timestamp) -> bool {
-        self.bound.as_ref().is_some_and(|(_, until)| *until > now)
+        self.bound.as_ref().is_some_and(|bound| bound.until > now)
     }
 
     /// When to call [`Self::handle_timeout`] next.
@@ -187,21 +205,21 @@ impl OwnRegistration {
 // === impl OwnRegistration: inputs ===
 
 impl OwnRegistration {
-    /// The way out now: the address at which we are reached, or none. Another way than before is registered within this time ([`spread`]); so is
+    /// The way out now: the addresses at which we are reached, or none. Another way than before is registered within this time ([`spread`]); so is
     /// the same one after it was gone, since a carrier may send calls by the connection that broke. A request that waits is given up.
-    pub fn handle_way(&mut self, edge: Option<&str>, within: Duration, now: Timestamp) {
-        if self.edge.as_deref() == edge || self.is_over() {
+    pub fn handle_way(&mut self, edge: Option<&EdgeAddresses>, within: Duration, now: Timestamp) {
+        if self.edge.as_ref() == edge || self.is_over() {
             return;
         }
         let given_up = match &self.phase {
-            RegistrationPhase::Asked(round) if !round.removes => Some(round.contact.clone()),
+            RegistrationPhase::Asked(round) if !round.aim.removes() => Some(round.contact.clone()),
             _ => None,
         };
         if let Some(contact) = given_up {
             self.doubt(contact, now);
         }
         self.excused = None;
-        self.edge = edge.map(str::to_owned);
+        self.edge = edge.cloned();
         let soon = now + self.jitter(within);
         self.phase = match (&self.edge, self.goal) {
             (None, Goal::Removed) => RegistrationPhase::Over,
@@ -276,11 +294,8 @@ impl OwnRegistration {
             return self.handle_silence(now);
         }
         if matches!(self.phase, RegistrationPhase::Waiting { due } if due <= now) {
-            self.phase = match (self.round(false, now), self.goal) {
-                (Some(round), _) => RegistrationPhase::Ready(Box::new(round)),
-                (None, Goal::Registered) => RegistrationPhase::Cut,
-                (None, Goal::Removed) => RegistrationPhase::Over,
-            };
+            let aim = if self.goal == Goal::Removed { Aim::Removal } else { Aim::Present };
+            self.begin(aim, now);
         }
     }
 
@@ -298,28 +313,36 @@ impl OwnRegistration {
         Some(request)
     }
 
-    /// A response to the request that waits; provisional ones decide nothing. `edges` are all the places at which we may be reached.
-    pub fn handle_response(&mut self, response: &Message, edges: &[&str], now: Timestamp) {
+    /// A response to the request that waits; provisional ones decide nothing. `edges` are all those at which we are or were reached.
+    pub fn handle_response(&mut self, response: &Message, edges: &[EdgeAddresses], now: Timestamp) {
         let Some(status) = response.status().filter(|status| status.is_final()) else { return };
         let phase = std::mem::replace(&mut self.phase, RegistrationPhase::Cut);
-        let RegistrationPhase::Asked(round) = phase else {
+        let RegistrationPhase::Asked(mut round) = phase else {
             self.phase = phase;
             return;
         };
+        if let Some((contact, by)) = registered_as(response) {
+            self.by = Some(by);
+            round.contact = contact.to_owned();
+        }
         if status.is_success() {
-            self.last = Some(RegistrationOutcome::answer(response, status, now));
+            if round.aim != Aim::Former {
+                self.last = Some(RegistrationOutcome::answer(response, status, now));
+            }
             return self.succeeded(response, &round, edges, now);
         }
-        let (removes, contact) = (round.removes, round.contact.clone());
-        let removes_others = round.removes_others();
+        let (aim, replaces, contact) = (round.aim, round.replaces(), round.contact.clone());
         match self.after(round, response, status) {
             Ok(round) => self.phase = RegistrationPhase::Ready(round),
-            Err(problem) if removes_others && self.may_mind_former(problem) => self.register_alone(now),
+            Err(problem) if replaces && self.may_mind_former(problem, response, now) => self.end_former(now),
+            Err(Problem::Refused | Problem::Forbidden | Problem::Unavailable) if aim == Aim::Former => {
+                self.go_on_alone(now);
+            }
             Err(problem) => {
                 // Somebody on the way may have said so, after the registrar has taken it.
                 let is_doubtful = Problem::Silence == problem || Problem::Unavailable == problem;
                 let may_have_arrived = matches!(problem, Problem::Unreached(why) if why.may_have_arrived());
-                if (is_doubtful || may_have_arrived) && !removes {
+                if (is_doubtful || may_have_arrived) && !aim.removes() {
                     self.doubt(contact, now);
                 }
                 let outcome = match problem {
@@ -329,7 +352,7 @@ impl OwnRegistration {
                         ..RegistrationOutcome::answer(response, status, now)
                     },
                 };
-                self.failed(outcome, removes, retry_after(response), now);
+                self.failed(outcome, aim, retry_after(response), now);
             }
         }
     }
@@ -337,11 +360,11 @@ impl OwnRegistration {
     /// The request that waits gets no answer.
     pub fn handle_silence(&mut self, now: Timestamp) {
         if let RegistrationPhase::Asked(round) = &self.phase {
-            let (removes, contact) = (round.removes, round.contact.clone());
-            if !removes {
+            let (aim, contact) = (round.aim, round.contact.clone());
+            if !aim.removes() {
                 self.doubt(contact, now);
             }
-            self.failed(RegistrationOutcome::without_answer(Problem::Silence, now), removes, None, now);
+            self.failed(RegistrationOutcome::without_answer(Problem::Silence, now), aim, None, now);
         }
     }
 }
@@ -349,27 +372,35 @@ impl OwnRegistration {
 // === impl OwnRegistration: outcomes ===
 
 impl OwnRegistration {
-    fn succeeded(&mut self, response: &Message, round: &Round, edges: &[&str], now: Timestamp) {
-        (self.back_off, self.excused, self.is_proved) = (BackOff::default(), None, true);
+    fn succeeded(&mut self, response: &Message, round: &Round, edges: &[EdgeAddresses], now: Timestamp) {
+        self.is_proved = true;
+        if round.aim == Aim::Former {
+            return self.former_ended(round, now);
+        }
+        (self.back_off, self.excused) = (BackOff::default(), None);
         // The request has removed them.
         self.unsure.clear();
-        if round.removes {
-            self.bound = None;
+        let former = self.bound.take();
+        if round.aim == Aim::Removal {
             self.phase = RegistrationPhase::Over;
             return;
         }
         let granted = granted(response, &round.contact).unwrap_or(self.expires).min(EXPIRES_MAX);
         if granted.is_zero() {
-            self.bound = None;
             let outcome = RegistrationOutcome {
                 problem: Some(Problem::EndedAtOnce),
                 ..RegistrationOutcome::answer(response, StatusCode::OK, now)
             };
-            return self.failed(outcome, false, None, now);
+            return self.failed(outcome, round.aim, None, now);
         }
-        self.bound = Some((round.contact.clone(), now + granted));
+        self.bound =
+            Some(BoundContact { contact: round.contact.clone(), until: now + granted, edge: self.edge.clone() });
+        // The same edge by another transport: that was to be seen only when it was registered.
+        if let Some(former) = former.filter(|former| round.leaves(&former.contact) && former.until > now) {
+            self.doubt(former.contact, now);
+        }
         // §6.1 of RFC 3608: that of each answer takes the place of the one before.
-        let is_secure = transport_of(&self.account.registrar).is_some_and(|name| name.eq_ignore_ascii_case("tls"));
+        let is_secure = self.account.transport() == Transport::Tls;
         self.service_route = service_route::of(response).and_then(|routes| {
             let is_in_the_clear = is_secure && !routes.is_empty() && !service_route::begins_secure(&routes);
             if is_in_the_clear { Err(Unfollowed::InTheClear) } else { Ok(routes) }
@@ -378,14 +409,17 @@ impl OwnRegistration {
         let due = now + (granted / 2).max(REFRESH_MIN) + self.jitter(granted / 10);
         let due = if self.find_left(response, round, edges, now) { now + self.jitter(back_off::AT_ONCE) } else { due };
         self.phase = RegistrationPhase::Waiting { due };
-        self.go_on(now);
+        // That may have been decided while the request waited.
+        if self.goal == Goal::Removed {
+            self.end(now);
+        }
     }
 
-    fn failed(&mut self, outcome: RegistrationOutcome, removes: bool, at_least: Option<Duration>, now: Timestamp) {
+    fn failed(&mut self, outcome: RegistrationOutcome, aim: Aim, at_least: Option<Duration>, now: Timestamp) {
         let state = State::of(&outcome);
         self.last = Some(outcome);
         if self.goal == Goal::Removed {
-            self.phase = if removes { RegistrationPhase::Over } else { RegistrationPhase::Waiting { due: now } };
+            self.phase = if aim.removes() { RegistrationPhase::Over } else { RegistrationPhase::Waiting { due: now } };
             return self.end(now);
         }
         let pause = match self.excused.take() {
@@ -402,67 +436,24 @@ impl OwnRegistration {
         self.phase = if self.edge.is_some() { RegistrationPhase::Waiting { due } } else { RegistrationPhase::Cut };
     }
 
-    /// What was decided while a request waited.
-    fn go_on(&mut self, now: Timestamp) {
-        match (self.goal, &self.edge, &self.bound) {
-            (Goal::Removed, ..) => self.end(now),
-            (Goal::Registered, Some(_), Some((bound, _))) if self.contact().as_ref() != Some(bound) => {
-                self.phase = RegistrationPhase::Waiting { due: now };
-            }
-            (Goal::Registered, None, _) => self.phase = RegistrationPhase::Cut,
-            (Goal::Registered, ..) => {}
-        }
+    /// Begins a round, if there is anything to ask for and a way to do it.
+    fn begin(&mut self, aim: Aim, now: Timestamp) {
+        self.phase = match (self.round(aim, now), self.goal) {
+            (Some(round), _) => RegistrationPhase::Ready(Box::new(round)),
+            (None, Goal::Registered) => RegistrationPhase::Cut,
+            (None, Goal::Removed) => RegistrationPhase::Over,
+        };
+    }
+
+    /// Where we are reached now.
+    fn contact(&self) -> Option<String> {
+        let by = self.by.unwrap_or_else(|| self.account.transport());
+        self.edge.as_ref().map(|edge| self.account.contact_at(&edge.place(by)))
     }
 
     fn jitter(&mut self, most: Duration) -> Duration {
         let millis = u64::try_from(most.as_millis()).unwrap_or(u64::MAX);
         Duration::from_millis(self.entropy.below(millis + 1))
-    }
-}
-
-// === impl OwnRegistration: requests ===
-
-impl OwnRegistration {
-    /// A round that registers the present Contact, and ends former ones unless it is to be alone; or one that removes all that the registrar
-    /// knows.
-    fn round(&self, is_alone: bool, now: Timestamp) -> Option<Round> {
-        let removes = self.goal == Goal::Removed;
-        let known = if is_alone { Vec::new() } else { self.known(now) };
-        let contact = if removes { (*known.first()?).to_owned() } else { self.contact()? };
-        // §10.2: the address of record has no port.
-        let Account { registrar, domain, user, .. } = &self.account;
-        let host = domain.as_deref().unwrap_or_else(|| host_of(registrar));
-        let record = format!("<sip:{}@{host}>", escape_user(user));
-        let mut request =
-            Message::request(Method::Register, format_args!("sip:{}", domain.as_ref().unwrap_or(registrar)))
-                .header(&HeaderName::MaxForwards, 70)
-                .header(&HeaderName::From, format_args!("{record};tag={}", self.tag))
-                .header(&HeaderName::To, &record)
-                .header(&HeaderName::CallId, &self.call_id)
-                .header(&HeaderName::CSeq, CSeq { number: self.cseq, method: Method::Register })
-                .header(&HeaderName::Contact, format_args!("<{contact}>"))
-                // A carrier that answers no OPTIONS may still register.
-                .header(&headers::INSIST, 1);
-        if !self.lacks_flows {
-            request = request.header(&headers::INSTANCE, &self.account.instance);
-        }
-        // The registrar of another domain is on the way there.
-        if domain.is_some() {
-            request = request.header(&HeaderName::Route, format_args!("<sip:{registrar};lr>"));
-        }
-        // Where calls no longer reach us, none may be sent to.
-        for former in known.into_iter().filter(|known| *known != contact) {
-            request = request.header(&HeaderName::Contact, format_args!("<{former}>;expires=0"));
-        }
-        let expires = if removes { 0 } else { self.expires.as_secs() };
-        let request = request.header(&HeaderName::Expires, expires).header(&HeaderName::Allow, ALLOW).build();
-        let (is_lengthened, is_moved) = (false, false);
-        Some(Round { request, since: now, contact, removes, is_alone, challenges: 0, is_lengthened, is_moved })
-    }
-
-    /// Where we are reached now.
-    fn contact(&self) -> Option<String> {
-        self.edge.as_deref().map(|edge| self.account.contact_at(edge))
     }
 }
 

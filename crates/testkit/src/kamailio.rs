@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpStream, UdpSocket};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -68,6 +68,22 @@ impl Kamailio {
         ping_each_s: u32,
     ) -> Result<Self> {
         let definitions = ["-A".to_owned(), format!("FLOW_TIMER={ping_each_s}")];
+        Self::start(address, (password, dialled, expires_s), &definitions)
+    }
+
+    /// As [`Self::carrier`], also by TLS at port 5061 with this certificate and its key; of the account it has room for one Contact, and says 503
+    /// to another one.
+    pub fn carrier_with_room_for_one(
+        address: Ipv4Addr,
+        password: &str,
+        dialled: &str,
+        expires_s: u32,
+        certificate: &Path,
+    ) -> Result<Self> {
+        let listen = format!("TLS_LISTEN=tls:{address}:5061");
+        let certificate = format!("PEM=\"{}\"", certificate.display());
+        let definitions = [listen, certificate, "CONTACTS_MAX=1".to_owned()];
+        let definitions: Vec<String> = definitions.into_iter().flat_map(|one| ["-A".to_owned(), one]).collect();
         Self::start(address, (password, dialled, expires_s), &definitions)
     }
 

@@ -46,6 +46,8 @@ pub enum LinkEvent {
         proxy: SocketAddr,
         /// The proxy's edge, `host:port`, as in Contact and Record-Route.
         edge: String,
+        /// The same for TLS; none if the proxy, one of the release before, does not tell it.
+        secure_edge: Option<String>,
         /// The nodes that the proxy considers live.
         live: Vec<Owner>,
         /// Whether the proxy drains.
@@ -130,6 +132,7 @@ enum Raw {
 #[derive(Debug)]
 struct Greeting {
     edge: String,
+    secure_edge: Option<String>,
     live: Vec<Owner>,
     drains: bool,
 }
@@ -321,9 +324,9 @@ impl NodeLinks {
     fn take(&mut self, raw: Raw) -> Option<LinkEvent> {
         match raw {
             Raw::Up(link, proxy, writer, greeting) => {
-                let Greeting { edge, live, drains } = greeting;
+                let Greeting { edge, secure_edge, live, drains } = greeting;
                 self.writers.insert(link, Up { writer, edge: edge.clone(), proxy, to_flush: false });
-                Some(LinkEvent::Up { link, proxy, edge, live, drains })
+                Some(LinkEvent::Up { link, proxy, edge, secure_edge, live, drains })
             }
             Raw::Message(link, message) => Some(LinkEvent::Message { link, message }),
             Raw::Down(link) => {
@@ -463,8 +466,9 @@ impl Keeper {
                 Happened::Message(message) if is_answer_to_announcement(&message) => {
                     let accepted = message.status().is_some_and(StatusCode::is_success);
                     let edge = message.header(&headers::EDGE)?.to_owned();
+                    let secure_edge = message.header(&headers::SECURE_EDGE).map(str::to_owned);
                     let drains = message.header(&headers::DRAINING).is_some();
-                    return accepted.then(|| Greeting { edge, live: live_nodes(&message), drains });
+                    return accepted.then(|| Greeting { edge, secure_edge, live: live_nodes(&message), drains });
                 }
                 // The proxy does not know us yet, so it has no other message for us. A peer that does not begin with
                 // the answer is no proxy.

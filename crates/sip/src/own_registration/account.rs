@@ -1,6 +1,7 @@
 //! The account at a registrar.
 
 use crate::agent::AgentCredentials;
+use crate::flow::Transport;
 use crate::instance::Instance;
 use crate::uri::escape::escape_user;
 
@@ -20,11 +21,18 @@ pub struct Account {
 }
 
 impl Account {
-    /// The Contact by which we are reached at an edge.
-    pub(super) fn contact_at(&self, edge: &str) -> String {
-        let uri = format!("sip:{}@{edge}", escape_user(&self.user));
-        let transport = transport_of(&self.registrar);
-        if transport.is_some_and(|t| t.eq_ignore_ascii_case("tcp")) { uri + ";transport=tcp" } else { uri }
+    /// The Contact by which we are reached at a place, `host:port` with parameters.
+    pub(super) fn contact_at(&self, place: &str) -> String {
+        format!("sip:{}@{place}", escape_user(&self.user))
+    }
+
+    /// The transport by which a REGISTER goes as far as the registrar's address tells. Its name may lead to another one.
+    pub(super) fn transport(&self) -> Transport {
+        match transport_of(&self.registrar) {
+            Some(name) if name.eq_ignore_ascii_case("tcp") => Transport::Tcp,
+            Some(name) if name.eq_ignore_ascii_case("tls") => Transport::Tls,
+            _ => Transport::Udp,
+        }
     }
 }
 
@@ -38,7 +46,7 @@ pub(super) fn host_of(registrar: &str) -> &str {
 }
 
 /// The transport that it names.
-pub(super) fn transport_of(registrar: &str) -> Option<&str> {
+fn transport_of(registrar: &str) -> Option<&str> {
     registrar.split(';').skip(1).find_map(|parameter| {
         let (name, transport) = parameter.trim().split_once('=')?;
         name.eq_ignore_ascii_case("transport").then_some(transport)

@@ -75,6 +75,8 @@ pub enum Problem {
     TooBrief,
     /// It sends us to another host (3xx).
     Moved,
+    /// It sends us to a place without TLS, where the registration goes by TLS (3xx).
+    MovedInTheClear,
     /// It does not know the user (404).
     UnknownUser,
     /// It accepts the registration for no time at all.
@@ -109,6 +111,7 @@ impl Problem {
             Self::UnknownChallenge => "the carrier asks for a proof that is no digest with MD5, SHA-256 or SHA-512/256",
             Self::TooBrief => "the carrier wants a longer registration than a day, or does not say which",
             Self::Moved => "the carrier leads to another host",
+            Self::MovedInTheClear => "the carrier leads to a place without TLS, and the registration goes by TLS",
             Self::UnknownUser => "the carrier does not know the user",
             Self::EndedAtOnce => "the carrier ended the registration at once",
             Self::Refused => "the carrier refuses the registration",
@@ -132,6 +135,9 @@ impl Problem {
             Self::UnknownChallenge => "ask the carrier for registration with digest authentication",
             Self::TooBrief => "ask the carrier for the interval of registrations that it wants",
             Self::Moved => "write the host that the carrier names into `contact`, if it is the carrier's",
+            Self::MovedInTheClear => {
+                "ask the carrier to lead to a place with TLS (`sips:` or `;transport=tls`): nothing is sent there in the clear"
+            }
             Self::UnknownUser => {
                 "check `user`, and that `contact` is the registrar that the carrier has named for this account"
             }

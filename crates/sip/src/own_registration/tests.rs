@@ -5,12 +5,20 @@ use super::*;
 use crate::agent::AgentCredentials;
 use crate::digest::{self, Algorithm, Challenge, Secret};
 use crate::instance::Instance;
+use crate::proxy::headers;
 use crate::seal::Seal;
 use crate::unreached::Unreached;
+
+mod former;
+mod redirection;
 
 const EDGE: &str = "198.51.100.7:5060";
 const OTHER_EDGE: &str = "198.51.100.8:5060";
 const PASSWORD: &str = "hush-hush";
+
+fn edge(plain: &str) -> EdgeAddresses {
+    EdgeAddresses { plain: plain.to_owned(), secure: Some(plain.replace("5060", "5061")) }
+}
 
 fn instance() -> Instance {
     Instance::of_account(&Seal::new(&[7; 32]), "acme", "carrier.example", "our line")
@@ -37,7 +45,7 @@ impl Lab {
     fn of(account: Account) -> Self {
         let registration = OwnRegistration::new(account, Box::new(Seeded::new(7)));
         let mut lab = Self { registration, now: Timestamp::from_millis(1_000_000), sent: Vec::new() };
-        lab.registration.handle_way(Some(EDGE), back_off::AT_ONCE, lab.now);
+        lab.registration.handle_way(Some(&edge(EDGE)), back_off::AT_ONCE, lab.now);
         lab.go_to_next();
         lab
     }
@@ -67,7 +75,7 @@ impl Lab {
         for (name, value) in headers {
             response = response.header(name, value);
         }
-        self.registration.handle_response(&response.build(), &[EDGE, OTHER_EDGE], self.now);
+        self.registration.handle_response(&response.build(), &[EDGE, OTHER_EDGE].map(edge), self.now);
         self.take();
     }
 
@@ -175,7 +183,7 @@ fn a_wrong_password_is_not_tried_again_soon_and_a_new_one_at_once() {
     assert!(first >= WRONG_PASSWORD_PAUSE / 2, "{first:?}");
     // Nor because a proxy has come back.
     lab.registration.handle_way(None, back_off::AT_ONCE, lab.now);
-    lab.registration.handle_way(Some(EDGE), back_off::AT_ONCE, lab.now);
+    lab.registration.handle_way(Some(&edge(EDGE)), back_off::AT_ONCE, lab.now);
     assert_eq!(lab.registration.next_timeout().unwrap().since(lab.now), first);
     lab.registration.handle_password("another".to_owned(), lab.now);
     assert_eq!(lab.go_to_next(), Duration::ZERO);
@@ -230,31 +238,11 @@ fn a_registrar_may_want_a_longer_time() {
 }
 
 #[test]
-fn a_redirection_is_followed_to_the_same_host_once() {
-    let mut lab = Lab::new();
-    lab.challenge("n1", Algorithm::Md5, false);
-    lab.answer(302, &[(HeaderName::Contact, "<sip:x@203.0.113.9:5070;transport=tcp>".to_owned())]);
-    assert_eq!(lab.last().request_uri(), Some("sip:203.0.113.9:5070;transport=tcp"));
-    assert!(lab.last().header(&HeaderName::Authorization).is_none());
-    lab.answer(302, &[(HeaderName::Contact, "<sip:203.0.113.9:5071>".to_owned())]);
-    assert_eq!(lab.problem(), Some(Problem::Moved));
-    let mut lab = Lab::new();
-    lab.answer(301, &[(HeaderName::Contact, "<sip:192.0.2.66>".to_owned())]);
-    assert_eq!(
-        (lab.problem(), lab.sent.len()),
-        (Some(Problem::Moved), 1),
-        "somebody else gets no hash of the password"
-    );
-    let told = lab.status().last.and_then(|last| last.answer).map(|(_, text)| text);
-    assert!(told.as_ref().is_some_and(|text| text.ends_with(", to 192.0.2.66")), "{told:?}");
-}
-
-#[test]
 fn a_registrar_says_when_it_has_time_again() {
     let mut lab = Lab::new();
     lab.answer(503, &[(HeaderName::RetryAfter, "600".to_owned())]);
     lab.registration.handle_way(None, back_off::AT_ONCE, lab.now);
-    lab.registration.handle_way(Some(EDGE), back_off::AT_ONCE, lab.now);
+    lab.registration.handle_way(Some(&edge(EDGE)), back_off::AT_ONCE, lab.now);
     assert!(lab.go_to_next() >= Duration::from_secs(600), "also if a proxy has come back meanwhile");
     lab.answer(503, &[(HeaderName::RetryAfter, "4000000000".to_owned())]);
     assert!(lab.go_to_next() <= LAST_PAUSE);
@@ -286,7 +274,7 @@ fn another_way_is_registered_at_once_and_the_former_removed() {
     lab.accept(600);
     lab.registration.handle_way(None, back_off::AT_ONCE, lab.now);
     assert_eq!(lab.registration.next_timeout(), None);
-    lab.registration.handle_way(Some("198.51.100.8:5060"), back_off::AT_ONCE, lab.now);
+    lab.registration.handle_way(Some(&edge("198.51.100.8:5060")), back_off::AT_ONCE, lab.now);
     assert!(lab.go_to_next() <= Duration::from_millis(500));
     let contacts: Vec<_> = lab.last().headers(&HeaderName::Contact).collect();
     let (new, former) =
@@ -504,17 +492,17 @@ fn what_a_request_without_an_answer_may_have_registered_is_removed_by_the_next()
     let contacts = |lab: &Lab| lab.last().headers(&HeaderName::Contact).map(str::to_owned).collect::<Vec<_>>();
     let mut lab = Lab::new();
     assert!(lab.registration.is_asked());
-    lab.registration.handle_way(Some(other), back_off::AT_ONCE, lab.now);
+    lab.registration.handle_way(Some(&edge(other)), back_off::AT_ONCE, lab.now);
     assert!(!lab.registration.is_asked());
     lab.go_to_next();
     assert_eq!(contacts(&lab), [ours(other), removed(EDGE)]);
     lab.registration.handle_silence(lab.now);
-    lab.registration.handle_way(Some(third), back_off::AT_ONCE, lab.now);
+    lab.registration.handle_way(Some(&edge(third)), back_off::AT_ONCE, lab.now);
     lab.go_to_next();
     assert_eq!(contacts(&lab), [ours(third), removed(EDGE), removed(other)]);
     lab.accept(600);
     assert_eq!(lab.status().state, State::Registered);
-    lab.registration.handle_way(Some(EDGE), back_off::AT_ONCE, lab.now);
+    lab.registration.handle_way(Some(&edge(EDGE)), back_off::AT_ONCE, lab.now);
     lab.go_to_next();
     assert_eq!(contacts(&lab), [ours(EDGE), removed(third)], "what was removed is not removed again");
 }
@@ -556,52 +544,11 @@ fn what_another_replica_has_left_at_the_registrar_is_removed() {
 }
 
 #[test]
-fn a_registrar_that_takes_one_contact_alone_gets_ours() {
-    let contacts = |lab: &Lab| lab.last().headers(&HeaderName::Contact).count();
-    for refusal in [400, 403] {
-        let in_doubt = || {
-            let mut lab = Lab::new();
-            lab.registration.handle_way(Some(OTHER_EDGE), back_off::AT_ONCE, lab.now);
-            lab.go_to_next();
-            lab.challenge("n1", Algorithm::Md5, false);
-            assert_eq!(contacts(&lab), 2);
-            lab.answer(refusal, &[]);
-            assert_eq!((contacts(&lab), lab.problem()), (1, None), "it follows at once, and nothing has failed");
-            lab
-        };
-        let mut lab = in_doubt();
-        lab.accept(600);
-        assert_eq!(lab.status().state, State::Registered);
-        assert!(lab.go_to_next() >= Duration::from_secs(300));
-        assert_eq!(contacts(&lab), 1, "what was in doubt ends by itself");
-        // It does not want us at all.
-        let mut lab = in_doubt();
-        lab.answer(refusal, &[]);
-        assert_eq!((lab.sent.len(), lab.problem()), (4, Some(Problem::Refused)));
-    }
-}
-
-#[test]
-fn a_registrar_that_keeps_what_it_refuses_to_end_is_not_asked_without_end() {
-    let mut lab = Lab::new();
-    let lists_both = |lab: &mut Lab| {
-        let ours = lab.last().header(&HeaderName::Contact).unwrap().to_owned();
-        let contacts = [ours, format!("<sip:our%20line@{OTHER_EDGE}>")];
-        lab.answer(200, &contacts.map(|contact| (HeaderName::Contact, contact + ";expires=600")));
-    };
-    lists_both(&mut lab);
-    lab.go_to_next();
-    lab.answer(400, &[]);
-    lists_both(&mut lab);
-    assert!(lab.go_to_next() >= Duration::from_secs(300));
-}
-
-#[test]
 fn what_a_request_that_may_have_arrived_has_registered_is_removed_later() {
     for (why, contacts) in [(Unreached::Closed, 2), (Unreached::Refused, 1)] {
         let mut lab = Lab::new();
         lab.answer(503, &[(crate::proxy::headers::NOT_REACHED, why.as_str().to_owned())]);
-        lab.registration.handle_way(Some(OTHER_EDGE), back_off::AT_ONCE, lab.now);
+        lab.registration.handle_way(Some(&edge(OTHER_EDGE)), back_off::AT_ONCE, lab.now);
         lab.go_to_next();
         assert_eq!(lab.last().headers(&HeaderName::Contact).count(), contacts, "{why:?}");
     }

@@ -13,6 +13,8 @@ pub const TOKEN: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Token")
 pub const NODE: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Node"));
 /// The proxy's edge address, `host:port`.
 pub const EDGE: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Edge"));
+/// The same for TLS. The proxy writes it into the Contact of a node's REGISTER that goes by TLS.
+pub const SECURE_EDGE: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Secure-Edge"));
 /// The nodes live for the proxy: `<node.epoch>, ...`. In its keep-alives and in its answers to nodes.
 pub const LIVE: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Live"));
 /// In a proxy's keep-alives, while it drains: nodes prefer other proxies for calls that they begin, and register with carriers
@@ -21,6 +23,8 @@ pub const DRAINING: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Drai
 /// From a node, in a REGISTER to a carrier: by what the registrar knows us again. Where the REGISTER goes by a connection, the registrar is
 /// asked to reach us by that one (RFC 5626).
 pub const INSTANCE: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Instance"));
+/// In the carrier's final answer to a node's REGISTER: the URI of the Contact as the carrier has it.
+pub const CONTACT: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Contact"));
 /// In the answer to a node's REGISTER that went out by a connection of ours by which the carrier calls back: the connection's number.
 pub const FLOW: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Flow"));
 /// In an OPTIONS of a proxy to a node that has registered by a connection: the number of that connection, which has closed.

@@ -8,7 +8,7 @@ use super::exchange::{Origin, Stage, Target};
 use super::nodes::{Announcement, Joined};
 use super::settings::{KEEP_ALIVE, PASSES_MAX};
 use super::{NodeLoss, Output, Proxy, Side, headers};
-use crate::flow::{ConnectionId, Flow};
+use crate::flow::{ConnectionId, Flow, Transport};
 use crate::header::HeaderName;
 use crate::message::Message;
 use crate::method::Method;
@@ -83,8 +83,10 @@ impl Proxy {
             }
         }
         self.keep_alive_due.get_or_insert(now + KEEP_ALIVE);
-        let greeting =
-            Answer::new(StatusCode::OK).with(headers::EDGE, &self.settings.edge).with(headers::LIVE, self.nodes.list());
+        let greeting = Answer::new(StatusCode::OK)
+            .with(headers::EDGE, &self.settings.edge)
+            .with(headers::SECURE_EDGE, self.settings.edge_of(Transport::Tls, self.settings.family()))
+            .with(headers::LIVE, self.nodes.list());
         // A node that has just started begins nothing by a proxy that stops.
         let greeting = if self.is_draining() { greeting.with(headers::DRAINING, 1) } else { greeting };
         self.answer(server, message, &greeting, now);

@@ -53,6 +53,7 @@ impl Proxy {
             // It is decided where the call is.
             self.cancel_left(id, now);
         }
+        let contact = status.is_final().then(|| self.registered_contact(id)).flatten();
         let Some(held) = self.exchanges.get_mut(id) else { return };
         let (server, origin, invite, cancelled) = (held.server, held.origin, held.invite, held.cancelled);
         let registered = registered_by(held, &message);
@@ -88,7 +89,7 @@ impl Proxy {
         if node.is_some() && matches!(origin, Origin::Edge(_)) {
             self.note_dialog(message.to().ok().and_then(|to| to.tag()));
         }
-        self.clean(&mut message, origin, node.is_some(), flow);
+        self.clean(&mut message, origin, node.is_some(), contact);
         if let Some(ours) = self.exchanges.get(id).and_then(|held| held.recorded.as_deref()) {
             restore(&mut message, ours);
         }
@@ -117,8 +118,8 @@ impl Proxy {
         self.try_next_hop(id, NextHop::Refused, now)
     }
 
-    /// Takes out of a response what stays inside, or is for the edge alone.
-    fn clean(&self, message: &mut Message, origin: Origin, from_node: bool, flow: Flow) {
+    /// Takes out of a response what stays inside, or is for the edge alone. A node is told under which Contact it is registered.
+    fn clean(&self, message: &mut Message, origin: Origin, from_node: bool, registered: Option<String>) {
         if let Origin::Edge(to) = origin {
             message.remove_where(headers::is_ours);
             self.contact_in_session(message, to);
@@ -127,7 +128,9 @@ impl Proxy {
         if !from_node {
             // Of our own headers it keeps the one that we added on arrival.
             message.remove_where(|name| headers::is_ours(name) && !name.eq_ignore_ascii_case(headers::PARTY.as_str()));
-            self.contact_of_node(message, flow);
+            if let Some(contact) = registered {
+                message.set(&headers::CONTACT, contact);
+            }
         }
     }
 

@@ -90,7 +90,6 @@ impl Proxy {
         if of_invite {
             self.restore_forgotten(&mut message, flow);
         }
-        self.contact_of_node(&mut message, flow);
         message.ensure_content_length();
         let is_heard = match self.layer.server_of(&message) {
             Some(asked) if of_invite && status.is_success() => {

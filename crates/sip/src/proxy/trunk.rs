@@ -2,6 +2,7 @@
 
 pub(super) mod account;
 pub(super) mod carriers;
+pub(super) mod contact;
 pub(super) mod outbound;
 pub(super) mod registered;
 pub(super) mod registered_accounts;

@@ -1,5 +1,5 @@
 //! Registration with a carrier, Kamailio: its calls come in to the registered account, ours go out by digest, and `trunkline doctor trunk`
-//! says what does not fit.
+//! says what does not fit. When a sip-proxy is killed, the carrier keeps the Contact at the next one alone.
 
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
@@ -10,7 +10,8 @@ use anyhow::{Context as _, Result, ensure};
 use testkit::agents::{baresip_phone_that_says, long_speech, sipp_phone};
 use testkit::caller::prompt;
 use testkit::kamailio::{ACCOUNT, Kamailio};
-use testkit::{Answer, Endpoint, Installation, Phone, Setup, audio, kernel, wait};
+use testkit::process::signal;
+use testkit::{Answer, Authority, Endpoint, Installation, Phone, Setup, audio, kernel, wait};
 
 use crate::doctor::visit;
 use crate::outgoing::is_heard_by;
@@ -231,6 +232,41 @@ fn a_connection_by_which_the_trunk_registers_is_a_flow_of_the_carrier_and_stays(
     let registers = wait::until(LATER, || Ok(Some(registered_from(&kamailio)).filter(|all| all.len() > 1)))?;
     assert!(registers.iter().all(|one| *one == first), "by the same connection, as the same instance: {registers:?}");
     carrier_knows(&site, 1, SOON)
+}
+
+/// Waits until the carrier keeps one Contact of the account, at one of these edges; returns its number.
+fn the_only_contact_is_at(kamailio: &Kamailio, edges: &[&str]) -> Result<usize> {
+    let found = wait::until(LATER, || {
+        let log = kamailio.log();
+        let last = log.lines().filter_map(|line| line.split_once("the account has 1 contacts, the first is ")).last();
+        let is_at = |edge: &&str| last.is_some_and(|(_, uri)| uri == format!("sip:{ACCOUNT}@{edge};transport=tls"));
+        Ok(edges.iter().position(is_at))
+    });
+    found.with_context(|| kamailio.log())
+}
+
+#[test]
+fn a_carrier_by_tls_with_room_for_one_contact_gets_the_next_one_when_the_proxy_is_killed() -> Result<()> {
+    let authority = Authority::new()?;
+    let believed = format!("sip-proxy.server_authorities=[{:?}]", authority.certificate().display().to_string());
+    let settings = ["replicas.sip_proxy=2", "process.restart_after=60s", believed.as_str()];
+    let arguments: Vec<&str> =
+        ["--processes"].into_iter().chain(settings.iter().flat_map(|set| ["--set", *set])).collect();
+    let site = Installation::start_on_servers(&arguments)?;
+    let carrier = site.peer_address(CARRIER);
+    let certificate = authority.issue("carrier", &format!("IP:{carrier}"), 30)?;
+    let kamailio = Kamailio::carrier_with_room_for_one(carrier, PASSWORD, "^\\+1555", 600, &certificate)?;
+    import(&site, "5061;transport=tls", PASSWORD, true)?;
+    let edges = [1, 2].map(|replica| format!("127.{}.0.{replica}:5061", site.demo.instance));
+    let [one, two] = edges.each_ref().map(String::as_str);
+    let way = the_only_contact_is_at(&kamailio, &[one, two])?;
+    let node = format!("sip-proxy-{}", way + 1);
+    let pid = *kernel::processes(site.pid())?.get(&node).with_context(|| format!("no process {node}"))?;
+    signal(pid, "KILL")?;
+    the_only_contact_is_at(&kamailio, &[if way == 0 { two } else { one }])?;
+    let registered = format!("notice: tenant example, trunk carrier: it is registered as {ACCOUNT}");
+    let is_told = wait::until(SOON, || Ok(visit(&site, &[])?.has("carriers", &registered).then_some(())));
+    is_told.with_context(|| kamailio.log())
 }
 
 #[test]

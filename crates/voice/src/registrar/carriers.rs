@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use model::{Entropy, Owner, TenantId, Timestamp};
-use sip::own_registration::{self, Account, OwnRegistration, RegistrationOutcome, State};
+use sip::own_registration::{self, Account, EdgeAddresses, OwnRegistration, RegistrationOutcome, State};
 use sip::proxy::headers;
 use sip::{ConnectionId, HeaderName, Message, proxy};
 use tracing::error;
@@ -23,6 +23,8 @@ pub(super) use ways::RouteToStore;
 
 /// The most registrations of one replica, those that are being removed among them; further trunks are left out.
 const TRUNKS_MAX: usize = 1_000;
+/// Edges of proxies, those that are gone among them, at which carriers may still have us; those met first are forgotten.
+const EDGES_MAX: usize = 32;
 
 /// A request to send.
 pub(super) struct CarrierRequest {
@@ -95,9 +97,11 @@ pub(super) struct Carriers {
     /// Counts registrations and requests.
     numbers: u64,
     /// Connections to proxies that are up: each proxy's edge, and the replicas of this role that it sees live.
-    up: BTreeMap<ConnectionId, (String, Vec<Owner>)>,
+    up: BTreeMap<ConnectionId, (EdgeAddresses, Vec<Owner>)>,
     /// Those of them whose proxies drain: they refuse the calls of carriers.
     draining: BTreeSet<ConnectionId>,
+    /// The edges of the proxies that are or were up.
+    edges: Vec<EdgeAddresses>,
     /// The connection by which requests go.
     way: Option<ConnectionId>,
     is_draining: bool,
@@ -130,6 +134,7 @@ impl Carriers {
             numbers: 0,
             up: BTreeMap::new(),
             draining: BTreeSet::new(),
+            edges: Vec::new(),
             way: None,
             is_draining: false,
             metrics,
@@ -144,7 +149,12 @@ impl Carriers {
     }
 
     /// A proxy has accepted this node; it may drain already.
-    pub fn came_up(&mut self, link: ConnectionId, edge: String, drains: bool, live: &[Owner], now: Timestamp) {
+    pub fn came_up(&mut self, link: ConnectionId, edge: EdgeAddresses, drains: bool, live: &[Owner], now: Timestamp) {
+        self.edges.retain(|known| *known != edge);
+        if self.edges.len() >= EDGES_MAX {
+            self.edges.remove(0);
+        }
+        self.edges.push(edge.clone());
         self.up.insert(link, (edge, self.replicas(live)));
         if drains {
             self.draining.insert(link);
@@ -191,8 +201,7 @@ impl Carriers {
         let Some(status) = response.status().filter(|status| status.is_final()) else { return };
         let Some((number, link)) = self.take_asked(request) else { return };
         let Some(held) = self.held.get_mut(&number) else { return };
-        let edges: Vec<&str> = self.up.values().map(|(edge, _)| edge.as_str()).collect();
-        held.registration.handle_response(response, &edges, now);
+        held.registration.handle_response(response, &self.edges, now);
         if status.is_success() {
             held.flow = response.header(&headers::FLOW).map(|flow| (link, flow.to_owned()));
         }
@@ -363,14 +372,14 @@ impl Carriers {
         }
         self.numbers += 1;
         let mut registration = OwnRegistration::new(account, (self.entropy)());
-        registration.handle_way(self.edge().as_deref(), within, now);
+        registration.handle_way(self.edge().as_ref(), within, now);
         let (is_wanted, way) = (true, HeldWay::default());
         let held = HeldRegistration { tenant, trunk, registration, asked: 0, flow: None, is_wanted, told: None, way };
         self.held.insert(self.numbers, held);
         self.touched.insert(self.numbers);
     }
 
-    fn edge(&self) -> Option<String> {
+    fn edge(&self) -> Option<EdgeAddresses> {
         self.way.and_then(|link| self.up.get(&link)).map(|(edge, _)| edge.clone())
     }
 
@@ -384,11 +393,11 @@ impl Carriers {
         let way = better.or(self.way).or_else(|| self.up.keys().next().copied());
         if self.way != way {
             self.way = way;
-            self.lead_by(self.edge().as_deref(), now);
+            self.lead_by(self.edge().as_ref(), now);
         }
     }
 
-    fn lead_by(&mut self, edge: Option<&str>, now: Timestamp) {
+    fn lead_by(&mut self, edge: Option<&EdgeAddresses>, now: Timestamp) {
         let herds = Herds::of(self.held.values().map(|held| held.registration.account()));
         for (number, held) in &mut self.held {
             let within = herds.spread(held.registration.account());

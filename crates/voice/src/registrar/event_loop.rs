@@ -10,6 +10,7 @@ use model::Timestamp;
 use net::sip::node::{Work, live_nodes};
 use net::sip::{Counters, LinkEvent, NodeLinks};
 use runtime::RoleContext;
+use sip::own_registration::EdgeAddresses;
 use sip::proxy::headers;
 use sip::transaction::{ClientRequest, Intervals, Received, ServerId, TransactionEvent, TransactionLayer};
 use sip::{ConnectionId, Flow, HeaderName, Message, StatusCode};
@@ -206,9 +207,10 @@ impl EventLoop {
 
     fn take(&mut self, event: LinkEvent) {
         match event {
-            LinkEvent::Up { link, proxy, edge, live, drains } => {
+            LinkEvent::Up { link, proxy, edge, secure_edge, live, drains } => {
                 info!(%proxy, "a proxy has accepted this node");
                 self.ctx.ready.holds(PROXY);
+                let edge = EdgeAddresses { plain: edge, secure: secure_edge };
                 self.carriers.came_up(link, edge, drains, &live, self.ctx.clock.now());
             }
             LinkEvent::Down { link } => {

@@ -115,7 +115,7 @@ impl EventLoop {
     fn take_event(&mut self, event: LinkEvent) {
         let now = self.now();
         match event {
-            LinkEvent::Up { link, edge, proxy, live, drains } => {
+            LinkEvent::Up { link, edge, proxy, live, drains, .. } => {
                 tracing::info!(%proxy, %edge, "a proxy has accepted this node");
                 self.node.link_up(link, &edge, now);
                 self.node.proxy_drains(link, drains);

@@ -756,7 +756,8 @@ fn a_carrier_with_which_we_register_over_tls_gets_our_address_for_tls() {
     lab.by(connection, &ok.replacen("Call-ID", &format!("{contact}Call-ID"), 1));
     let (_, told) = lab.only();
     let contacts: Vec<_> = told.headers(&HeaderName::Contact).collect();
-    assert_eq!(contacts, ["<sip:we@127.0.0.1:5060>;expires=60", "<sip:other@192.0.2.9>"]);
+    assert_eq!(contacts, ["<sip:we@127.0.0.1:5061;transport=tls>;expires=60", "<sip:other@192.0.2.9>"]);
+    assert_eq!(header(&told, &headers::CONTACT), "sip:we@127.0.0.1:5061;transport=tls");
 }
 
 #[test]

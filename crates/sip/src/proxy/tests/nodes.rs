@@ -10,6 +10,7 @@ fn a_node_is_told_the_edge_and_who_is_live() {
     lab.announce(ConnectionId(2), "media;node=m;epoch=5", TOKEN);
     let (_, greeting) = lab.only();
     assert_eq!(header(&greeting, &headers::EDGE), EDGE);
+    assert_eq!(header(&greeting, &headers::SECURE_EDGE), SECURE_EDGE);
     assert_eq!(header(&greeting, &headers::LIVE), "a.1, m.5");
     assert!(lab.outputs.iter().any(|o| matches!(o, Output::NodeUp(a) if a.owner == owner("m.5"))));
 }

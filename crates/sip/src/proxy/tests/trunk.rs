@@ -2,5 +2,6 @@
 
 mod accounts;
 mod certificates;
+mod contacts;
 mod passwords;
 mod registered;

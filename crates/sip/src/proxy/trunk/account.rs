@@ -78,8 +78,7 @@ impl Proxy {
     /// carrier with which the node registers, whoever is called by `sips:`, and whoever has addresses of the other family.
     pub(in crate::proxy) fn contact_at_the_edge(&self, message: &mut Message, flow: Flow) {
         if message.method() == Method::Register {
-            let place = self.contact_place(flow);
-            return self.exchange_contact(message, &place);
+            return self.contact_of_register(message, flow);
         }
         self.contact_in_session(message, flow);
     }
@@ -90,20 +89,9 @@ impl Proxy {
         self.exchange_contact(message, self.settings.edge_of(Transport::Udp, self.family_of(flow)));
     }
 
-    /// Undoes [`Self::contact_at_the_edge`] in the answer to a REGISTER: the node knows its registration by the Contact that it gave.
-    pub(in crate::proxy) fn contact_of_node(&self, response: &mut Message, flow: Flow) {
-        if response.method() == Method::Register {
-            exchange_places(response, &self.contact_place(flow), &self.settings.edge);
-        }
-    }
-
     /// Writes another place into the Contacts that have our first address.
     pub(in crate::proxy) fn exchange_contact(&self, message: &mut Message, place: &str) {
         exchange_places(message, self.settings.edge.as_str(), place);
-    }
-
-    fn contact_place(&self, flow: Flow) -> String {
-        format!("{}{}", self.edge_at(flow), flow.transport().uri_parameter())
     }
 }
 

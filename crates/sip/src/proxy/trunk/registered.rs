@@ -262,11 +262,14 @@ fn lasts(register: &Message, answer: &Message) -> Option<Duration> {
     if asked == Some(0) {
         return None;
     }
-    let contact = register.contacts().find_map(|contact| match contact {
-        Ok(Contact::Address(address)) => Some(address.raw_uri().to_owned()),
-        _ => None,
-    });
-    let granted = contact.and_then(|contact| granted(answer, &contact));
+    let given = || {
+        register.contacts().find_map(|contact| match contact {
+            Ok(Contact::Address(address)) => Some(address.raw_uri()),
+            _ => None,
+        })
+    };
+    let contact = answer.header(&headers::CONTACT).or_else(given);
+    let granted = contact.and_then(|contact| granted(answer, contact));
     let lasts = granted.or_else(|| asked.map(|seconds| Duration::from_secs(seconds.into())))?;
     Some(lasts.min(EXPIRES_MAX)).filter(|lasts| !lasts.is_zero())
 }

@@ -10,6 +10,10 @@ use super::*;
 const EDGE: &str = "198.51.100.7:5060";
 const LINK: ConnectionId = ConnectionId(1);
 
+fn edge(plain: &str) -> EdgeAddresses {
+    EdgeAddresses { plain: plain.to_owned(), secure: Some(plain.replace("5060", "5061")) }
+}
+
 fn owner(replica: u8) -> Owner {
     format!("registrar-{replica}.17").parse().unwrap()
 }
@@ -41,7 +45,7 @@ impl Replica {
         let us = (owner(replica), "127.0.4.1".to_owned());
         let mut carriers = Carriers::new(us, entropy, (metrics, ToldRegistrations::default()));
         let now = Timestamp::from_millis(1_000_000);
-        carriers.came_up(LINK, EDGE.to_owned(), false, live, now);
+        carriers.came_up(LINK, edge(EDGE), false, live, now);
         Self { carriers, now, flow: None }
     }
 
@@ -164,7 +168,7 @@ fn a_proxy_that_is_gone_leads_to_another_with_its_own_contact() {
     let mut one = Replica::new(1, &[owner(1)]);
     one.carriers.set_trunks(trunks(1), one.now);
     assert_eq!(one.users().len(), 1);
-    one.carriers.came_up(ConnectionId(2), "198.51.100.8:5060".to_owned(), false, &[owner(1)], one.now);
+    one.carriers.came_up(ConnectionId(2), edge("198.51.100.8:5060"), false, &[owner(1)], one.now);
     assert_eq!(one.users().len(), 0);
     one.carriers.broke(LINK, one.now);
     one.now = one.now + Duration::from_secs(1);
@@ -338,10 +342,10 @@ fn a_proxy_that_drains_is_left_at_once_for_one_that_does_not() {
         Some((request.link, contact))
     };
     let (two, three) = (ConnectionId(2), ConnectionId(3));
-    one.carriers.came_up(two, "198.51.100.8:5060".to_owned(), false, &[owner(1)], one.now);
+    one.carriers.came_up(two, edge("198.51.100.8:5060"), false, &[owner(1)], one.now);
     assert_eq!(registers_by(&mut one), Some((two, "<sip:user-0@198.51.100.8:5060>".to_owned())));
     one.carriers.broke(LINK, one.now);
-    one.carriers.came_up(three, "198.51.100.7:5060".to_owned(), false, &[owner(1)], one.now);
+    one.carriers.came_up(three, edge("198.51.100.7:5060"), false, &[owner(1)], one.now);
     assert_eq!(registers_by(&mut one), None, "it stays where it is");
     one.carriers.proxy_drains(two, true, one.now);
     assert_eq!(registers_by(&mut one), Some((three, "<sip:user-0@198.51.100.7:5060>".to_owned())));
@@ -364,7 +368,7 @@ fn what_a_proxy_that_drains_still_brings_is_no_answer_to_the_next_request() {
     let two = ConnectionId(2);
     for late in [Some(StatusCode::OK), Some(StatusCode::UNAUTHORIZED), None] {
         let mut one = Replica::new(1, &[owner(1)]);
-        one.carriers.came_up(two, "198.51.100.8:5060".to_owned(), false, &[owner(1)], one.now);
+        one.carriers.came_up(two, edge("198.51.100.8:5060"), false, &[owner(1)], one.now);
         one.carriers.set_trunks(trunks(1), one.now);
         let next = |one: &mut Replica| {
             one.now = one.now + Duration::from_secs(1);
@@ -399,7 +403,7 @@ fn an_answer_that_comes_before_the_next_request_is_not_believed_either() {
     one.carriers.handle_timeout(one.now);
     let first = one.carriers.poll_request().expect("a REGISTER");
     let two = ConnectionId(2);
-    one.carriers.came_up(two, "198.51.100.8:5060".to_owned(), false, &[owner(1)], one.now);
+    one.carriers.came_up(two, edge("198.51.100.8:5060"), false, &[owner(1)], one.now);
     one.carriers.proxy_drains(LINK, true, one.now);
     let late = Message::response_to(&first.message, StatusCode::OK)
         .header(&HeaderName::Expires, 600)
@@ -417,9 +421,9 @@ fn a_proxy_that_drains_already_when_it_is_met_is_no_way_where_there_is_another()
     one.carriers.set_trunks(trunks(1), one.now);
     assert_eq!(one.users().len(), 1);
     one.carriers.proxy_drains(LINK, true, one.now);
-    one.carriers.came_up(ConnectionId(2), "198.51.100.8:5060".to_owned(), true, &[owner(1)], one.now);
+    one.carriers.came_up(ConnectionId(2), edge("198.51.100.8:5060"), true, &[owner(1)], one.now);
     assert_eq!(one.users().len(), 0, "that one is no better");
-    one.carriers.came_up(ConnectionId(3), "198.51.100.9:5060".to_owned(), false, &[owner(1)], one.now);
+    one.carriers.came_up(ConnectionId(3), edge("198.51.100.9:5060"), false, &[owner(1)], one.now);
     assert_eq!((one.users().len(), one.carriers.way), (1, Some(ConnectionId(3))));
 }
 
@@ -443,7 +447,7 @@ fn trunks_that_lose_one_connection_together_come_back_one_after_the_other() {
 #[test]
 fn what_the_replica_before_has_left_at_another_edge_is_removed() {
     let mut one = Replica::new(1, &[owner(1)]);
-    one.carriers.came_up(ConnectionId(2), "198.51.100.8:5060".to_owned(), false, &[owner(1)], one.now);
+    one.carriers.came_up(ConnectionId(2), edge("198.51.100.8:5060"), false, &[owner(1)], one.now);
     one.carriers.set_trunks(trunks(1), one.now);
     one.now = one.now + Duration::from_secs(1);
     one.carriers.handle_timeout(one.now);
@@ -461,12 +465,47 @@ fn what_the_replica_before_has_left_at_another_edge_is_removed() {
 }
 
 #[test]
+fn what_was_left_by_tls_at_a_proxy_that_is_gone_is_removed_too() {
+    let mut one = Replica::new(1, &[owner(1)]);
+    one.carriers.came_up(ConnectionId(2), edge("198.51.100.8:5060"), false, &[owner(1)], one.now);
+    one.carriers.broke(ConnectionId(2), one.now);
+    one.carriers.set_trunks(trunks(1), one.now);
+    let next = |one: &mut Replica| {
+        one.now = one.now + Duration::from_secs(1);
+        one.carriers.handle_timeout(one.now);
+        one.carriers.poll_request().expect("a REGISTER")
+    };
+    let request = next(&mut one);
+    let response = Message::response_to(&request.message, StatusCode::OK)
+        .header(&HeaderName::Contact, "<sip:user-0@198.51.100.7:5060>;expires=600")
+        .header(&HeaderName::Contact, "<sip:user-0@198.51.100.8:5061;transport=tls>;expires=500")
+        .build();
+    one.carriers.answered(request.number, &response, one.now);
+    let request = next(&mut one);
+    let contacts: Vec<&str> = request.message.headers(&HeaderName::Contact).collect();
+    let left = "<sip:user-0@198.51.100.8:5061;transport=tls>;expires=0";
+    assert_eq!(contacts, ["<sip:user-0@198.51.100.7:5060>", left]);
+}
+
+#[test]
+fn the_edges_that_are_remembered_are_bounded() {
+    let mut one = Replica::new(1, &[owner(1)]);
+    for host in 0..2 * EDGES_MAX {
+        let host = format!("198.51.100.{host}:5060");
+        one.carriers.came_up(ConnectionId(2), edge(&host), false, &[owner(1)], one.now);
+        one.carriers.came_up(ConnectionId(2), edge(&host), false, &[owner(1)], one.now);
+    }
+    assert_eq!(one.carriers.edges.len(), EDGES_MAX);
+    assert_eq!(one.carriers.edges.last(), Some(&edge("198.51.100.63:5060")));
+}
+
+#[test]
 fn a_proxy_that_goes_takes_its_connections_with_it_where_another_has_its_edge() {
     let mut one = Replica::new(1, &[owner(1)]);
     one.flow = Some(77);
     one.carriers.set_trunks(trunks(1), one.now);
     assert_eq!(one.users().len(), 1);
-    one.carriers.came_up(ConnectionId(2), EDGE.to_owned(), false, &[owner(1)], one.now);
+    one.carriers.came_up(ConnectionId(2), edge(EDGE), false, &[owner(1)], one.now);
     one.carriers.proxy_drains(LINK, true, one.now);
     one.now = one.now + Duration::from_secs(120);
     assert_eq!(one.users().len(), 0, "calls go on by its connection");

@@ -65,7 +65,7 @@ impl Carriers {
     pub(super) fn learn_way(&mut self, number: u64, now: Timestamp) {
         let Some(held) = self.held.get_mut(&number) else { return };
         let Some((routes, _)) = held.registration.service_route(now) else { return };
-        let is_ours = |route: &String| self.up.values().any(|(edge, _)| service_route::leads_to(route, edge));
+        let is_ours = |route: &String| self.up.values().any(|(edge, _)| service_route::leads_to(route, &edge.plain));
         let account = held.registration.account();
         // With a domain of its own the contact is the carrier's outbound proxy: its routes come behind that (RFC 3608 section 6.1).
         let first = account.domain.as_ref().map(|_| format!("<sip:{};lr>", account.registrar));
