@@ -10,6 +10,7 @@ mod template;
 
 use std::fmt;
 
+use model::ConnId;
 use regex::RegexBuilder;
 use thiserror::Error;
 
@@ -318,13 +319,13 @@ impl HeaderRules {
         self.edits.iter().any(|edit| edit.on == on && edit.header == *header)
     }
 
-    /// Applies the rules for that direction; returns what each did.
-    pub fn apply(&self, on: RuleDirection, message: &mut Message) -> Vec<Effect> {
+    /// Applies the rules for that direction to a message of `call`, if that is known; returns what each did.
+    pub fn apply(&self, on: RuleDirection, message: &mut Message, call: Option<ConnId>) -> Vec<Effect> {
         let meant = self.edits.iter().enumerate().filter(|(_, edit)| edit.on == on);
         let mut effects = Vec::new();
         let mut facts = None;
         for (place, edit) in meant {
-            let facts = facts.get_or_insert_with(|| Facts::of(message, &self.trunk, on));
+            let facts = facts.get_or_insert_with(|| Facts::of(message, &self.trunk, call, on));
             let outcome = edit.change.make(&edit.header, message, facts);
             effects.push(Effect { place, outcome });
         }

@@ -1,5 +1,6 @@
 //! What the variables of a rule stand for in a message.
 
+use model::ConnId;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::RuleDirection;
@@ -26,25 +27,19 @@ pub(super) struct Facts {
 }
 
 impl Facts {
-    pub(super) fn of(message: &Message, trunk: &str, on: RuleDirection) -> Self {
+    pub(super) fn of(message: &Message, trunk: &str, call: Option<ConnId>, on: RuleDirection) -> Self {
         let caller = message.from().ok().and_then(|from| number(&from));
         let to = || message.to().ok().and_then(|to| number(&to));
-        let (called, call) = match on {
+        let called = match on {
             // To has the number in full, in a re-INVITE too, whose Request-URI is the carrier's Contact.
-            RuleDirection::Sent => (to(), call(message)),
+            RuleDirection::Sent => to(),
             RuleDirection::Received => {
                 let uri = message.request_uri().and_then(|uri| Uri::parse(uri).ok());
-                (uri.as_ref().and_then(user).or_else(to), None)
+                uri.as_ref().and_then(user).or_else(to)
             }
         };
-        Self { caller, called, trunk: plain(trunk), call }
+        Self { caller, called, trunk: plain(trunk), call: call.map(|call| call.to_string()) }
     }
-}
-
-/// The Call-IDs of our own legs begin with the ConnID.
-fn call(message: &Message) -> Option<String> {
-    let (conn_id, _) = message.call_id().ok()?.split_once('-')?;
-    Some(plain(conn_id)).filter(|conn_id| !conn_id.is_empty())
 }
 
 fn number(address: &NameAddr<'_>) -> Option<String> {

@@ -3,6 +3,7 @@ use proptest::prelude::*;
 
 use super::*;
 
+const CALL: ConnId = ConnId(0xaf);
 const INVITE: &str = "INVITE sip:+15550199@edge.example SIP/2.0\nVia: SIP/2.0/UDP a.example;branch=z9hG4bK1\n\
     From: \"Ann\" <sip:+4930123;verstat=No@a.example>;tag=1\nTo: <sip:0199@edge.example>\nCall-ID: 00af-1-77@node\nCSeq: 1 INVITE\n\
     Max-Forwards: 70\nX-Way: one\nX-Way: two\nRemote-Party-ID: <sip:+4930999@a.example>\ns: hello\nContent-Length: 0\n\n";
@@ -30,7 +31,7 @@ fn rewrite<'a>(header: &'a str, pattern: &'a str, replace: &'a str) -> RuleText<
 fn applied(rules: &[RuleText<'_>], on: RuleDirection) -> (Message, Vec<EditOutcome>) {
     let edits = rules.iter().map(|rule| HeaderEdit::compile(rule).unwrap()).collect();
     let mut message = invite();
-    let effects = HeaderRules::new("main line", edits).apply(on, &mut message);
+    let effects = HeaderRules::new("main line", edits).apply(on, &mut message, Some(CALL));
     assert_eq!(Message::parse(message.to_bytes()).unwrap(), message);
     (message, effects.into_iter().map(|effect| effect.outcome).collect())
 }
@@ -77,13 +78,13 @@ fn rules_for_the_other_direction_do_nothing() {
 fn variables_are_those_of_the_message_and_escaped() {
     let (message, _) =
         applied(&[set("X-All", "{caller} {called} {call} {header:remote-party-id} {{}}")], RuleDirection::Sent);
-    assert_eq!(values(&message, "X-All"), ["+4930123 0199 00af <sip:+4930999@a.example> {}"]);
+    assert_eq!(values(&message, "X-All"), ["+4930123 0199 00000000000000af <sip:+4930999@a.example> {}"]);
     let received = RuleText { on: RuleDirection::Received, ..set("X-All", "{caller} {called}") };
     assert_eq!(values(&applied(&[received], RuleDirection::Received).0, "X-All"), ["+4930123 +15550199"]);
     let mut hostile = invite();
     hostile.set(&HeaderName::From, "<sip:1%0d%0aEvil%3a%20yes%3e,%22@a>;tag=1");
     let edit = HeaderEdit::compile(&set("X-Caller", "<sip:{caller}@b>")).unwrap();
-    HeaderRules::new("t", vec![edit]).apply(RuleDirection::Sent, &mut hostile);
+    HeaderRules::new("t", vec![edit]).apply(RuleDirection::Sent, &mut hostile, None);
     assert_eq!(values(&hostile, "X-Caller"), ["<sip:1%0D%0AEvil%3A%20yes%3E%2C%22@b>"]);
 }
 
@@ -182,8 +183,11 @@ fn a_value_or_a_message_that_would_be_too_long_stays_as_it_was() {
     for _ in 0..300 {
         full.append(&HeaderName::other("X-Many"), "1");
     }
-    let effects = HeaderRules::new("t", vec![HeaderEdit::compile(&add("X-1", "1")).unwrap()])
-        .apply(RuleDirection::Sent, &mut full);
+    let effects = HeaderRules::new("t", vec![HeaderEdit::compile(&add("X-1", "1")).unwrap()]).apply(
+        RuleDirection::Sent,
+        &mut full,
+        None,
+    );
     assert_eq!(effects, [Effect { place: 0, outcome: EditOutcome::Refused(EditRefusal::Full) }]);
 }
 
@@ -222,7 +226,7 @@ proptest! {
             _ => rewrite(header, pattern, replace),
         });
         let edits = texts.filter_map(|text| HeaderEdit::compile(&text).ok()).collect();
-        HeaderRules::new("trunk", edits).apply(RuleDirection::Sent, &mut after);
+        HeaderRules::new("trunk", edits).apply(RuleDirection::Sent, &mut after, None);
         let again = Message::parse(after.to_bytes()).unwrap();
         prop_assert_eq!(&again, &after);
         prop_assert_eq!(again.fault(), None);

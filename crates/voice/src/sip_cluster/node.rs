@@ -155,7 +155,7 @@ impl Node {
             product: Some("Trunkline".to_owned()),
             session_expires_s: Some(parts.limits.session_expires_s),
             accounts: parts.accounts,
-            invite_edits: header_rules::edits(parts.header_rules.clone()),
+            invite_edits: header_rules::edits(parts.header_rules.clone(), parts.seal.clone()),
             dialogs_max: parts.limits.calls_max.saturating_mul(DIALOGS_PER_CALL),
             ..AgentConfig::default()
         };

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::Args;
 use contracts::provisioning::{HeaderRule, HeaderRuleOn, Trunk};
+use model::ConnId;
 use net::header_rules::{compile, direction};
 use runtime::exit::{Exit, ExitError};
 use sip::header_rules::{EditOutcome, HeaderRules};
@@ -64,6 +65,9 @@ pub fn run(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Resu
     }
 }
 
+/// In the place of a call's ConnID.
+pub(in crate::command::doctor) const NO_CALL: ConnId = ConnId(0);
+
 /// Applies the rules, with a line for each; returns how many could not be applied.
 fn apply(trunk: &Trunk, on: HeaderRuleOn, message: &mut Message) -> usize {
     let meant = trunk.headers.iter().enumerate().filter(|(_, rule)| rule.on == on);
@@ -77,7 +81,7 @@ fn apply(trunk: &Trunk, on: HeaderRuleOn, message: &mut Message) -> usize {
                 format!("cannot be used: {error}")
             }
             Ok(edit) => {
-                let effects = HeaderRules::new(&*trunk.name, vec![edit]).apply(direction(on), message);
+                let effects = HeaderRules::new(&*trunk.name, vec![edit]).apply(direction(on), message, Some(NO_CALL));
                 faults += effects.iter().filter(|effect| matches!(effect.outcome, EditOutcome::Refused(_))).count();
                 effects.first().map(|effect| effect.outcome.to_string()).unwrap_or_default()
             }

@@ -5,9 +5,10 @@ use std::time::Duration;
 use ivr::msml::{Command, JoinStreams};
 use model::plan::Destination;
 use model::request::{MonitorMode, MonitorType, RequestKind, RouteTo};
-use model::{ConnId, Dn, Timestamp};
+use model::{ConnId, Dn, LegId, Timestamp};
+use sip::LocalTag;
 
-use super::bench::{Bench, Peer, phone, point};
+use super::bench::{Bench, Peer, phone, point, seal};
 use super::calls::{request, talking};
 use super::restart::restart;
 use crate::monitors::Monitor;
@@ -61,7 +62,8 @@ fn media_is_told_of_each_change_and_whom_a_supervisor_coaches() {
     monitor(&mut bench, conn_id, MonitorMode::Coach);
     let (streams, coached) = part(&bench);
     assert_eq!(streams, Some(JoinStreams::HearsOnly));
-    assert!(coached.is_some_and(|coached| coached.starts_with(&format!("{conn_id}.32770."))), "{coached:?}");
+    let coached = coached.and_then(|tag| LocalTag::open(tag, &seal())).map(|tag| (tag.call, tag.leg));
+    assert_eq!(coached, Some((conn_id, LegId(LocalTag::WITH_NODE + 2))));
     monitor(&mut bench, conn_id, MonitorMode::Connect);
     assert_eq!(part(&bench), (Some(JoinStreams::Both), None));
     bench.bye(Peer::Caller);

@@ -12,6 +12,8 @@ use sip::Message;
 use sip::header_rules::{EditOutcome, RuleDirection};
 use sip::uri::escape::escape_user;
 
+use crate::command::doctor::headers::NO_CALL;
+
 /// Numbers up to this length are no subscribers' numbers in full: emergency calls and services.
 const SHORT_MAX: usize = 6;
 
@@ -55,7 +57,7 @@ impl<'a> PlannedCall<'a> {
 
     /// Applies the trunk's rules about headers.
     pub fn edit(&mut self, invite: &mut Message) {
-        for effect in net::header_rules::of_trunk(self.trunk).apply(RuleDirection::Sent, invite) {
+        for effect in net::header_rules::of_trunk(self.trunk).apply(RuleDirection::Sent, invite, Some(NO_CALL)) {
             if let EditOutcome::Refused(why) = effect.outcome {
                 self.notes.push(format!("header rule {} is not applied: {why}", effect.place + 1));
             }

@@ -7,7 +7,7 @@ use model::plan::Caller;
 use sip::agent::InviteEdits;
 use sip::header_rules::{EditOutcome, Effect, HeaderRules, RuleDirection};
 use sip::uri::escape::escape_user;
-use sip::{HeaderName, Message};
+use sip::{HeaderName, LocalTag, Message, Seal};
 
 use crate::sip_cluster::node::Node;
 use crate::sip_cluster::node::calls::incoming::{InviteSource, number_of};
@@ -20,12 +20,13 @@ pub type ReadHeaderRules = Arc<dyn Fn(&TenantId, &str) -> Option<Arc<HeaderRules
 /// The number that was called, where the Request-URI is the account's (RFC 7315 section 4.2).
 const P_CALLED_PARTY_ID: HeaderName = HeaderName::other("P-Called-Party-ID");
 
-/// The rules for what goes to carriers, for the user agent.
-pub(in crate::sip_cluster::node) fn edits(rules: ReadHeaderRules) -> InviteEdits {
+/// The rules for what goes to carriers, for the user agent. Which call an INVITE is of stands in our tag, which `seal` opens.
+pub(in crate::sip_cluster::node) fn edits(rules: ReadHeaderRules, seal: Seal) -> InviteEdits {
     InviteEdits::new(move |account, invite| {
         let Some((tenant, trunk)) = trunk_accounts::trunk_of(account) else { return };
         if let Some(rules) = rules(&tenant, trunk) {
-            report(&tenant, trunk, &rules.apply(RuleDirection::Sent, invite));
+            let tag = invite.from().ok().and_then(|from| LocalTag::open(from.tag()?, &seal));
+            report(&tenant, trunk, &rules.apply(RuleDirection::Sent, invite, tag.map(|tag| tag.call)));
         }
     })
 }
@@ -38,7 +39,7 @@ impl Node {
         };
         let rules = (self.header_rules)(&tenant, &trunk)?;
         let mut request = request.clone();
-        report(&tenant, &trunk, &rules.apply(RuleDirection::Received, &mut request));
+        report(&tenant, &trunk, &rules.apply(RuleDirection::Received, &mut request, None));
         // Many carriers send this header, and not always with what should be called: it counts for whom it was written down.
         if rules.is_about(RuleDirection::Received, &P_CALLED_PARTY_ID) {
             let called =
