@@ -52,7 +52,7 @@ fn edge(host: &str) -> EdgeAddresses {
 fn proxy_at(host: &str) -> Lab {
     let mut lab = Lab::with(|settings| {
         settings.edge = format!("{host}:5060");
-        settings.other_edges = vec![(Transport::Tls, format!("{host}:5061"))];
+        settings.other_edges = vec![other_edge(Transport::Tls, &format!("{host}:5061"))];
     });
     lab.node(REGISTRAR, "registrar", "registrar-1.1");
     lab

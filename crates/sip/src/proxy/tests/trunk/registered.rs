@@ -26,7 +26,7 @@ fn registered_with(lab: &mut Lab, transport: &str, expires: u32, branch: &str, m
     );
     lab.by(REGISTRAR, &register);
     let (Flow::Stream { connection }, sent) = lab.only() else { panic!("a connection") };
-    lab.proxy.handle_opened(connection, addr(CARRIER), Side::Edge);
+    lab.proxy.handle_opened(connection, addr(if transport == "tls" { CARRIER } else { TRUNK }), Side::Edge);
     lab.by(connection, &answer(&sent, 200, "c").replacen("Call-ID", &format!("{more}Call-ID"), 1));
     (connection, lab.only().1)
 }

@@ -15,6 +15,9 @@ use super::programs::Heard;
 use super::stories::Story;
 use super::world::{Action, Addr, World};
 
+/// Timer C of sip-proxy, and how often it looks.
+const TIMER_C: Duration = Duration::from_secs(660 + 64);
+
 #[derive(Default)]
 pub struct Rules {
     /// Broken rules, in order.
@@ -267,23 +270,33 @@ impl World {
         }
     }
 
-    /// Some time after all have hung up, nothing is left of any call. Returns whether that is so.
+    /// Some time after all have hung up, nothing is left of any call. Returns whether nothing more is to be judged.
     pub fn nothing_is_left(&mut self, last: bool) -> bool {
-        let left = self.what_is_left();
-        if last && !left.is_empty() {
-            self.rules.break_rule("nothing is left", left.join("; "));
+        let (left, held) = (self.what_is_left(), self.held_by_proxies());
+        if left.is_empty() && held.is_empty() {
+            return true;
         }
-        left.is_empty()
+        // A hostile party that has said 180 to a re-INVITE, whose node has failed since, says nothing more: Timer C ends that.
+        if last && left.is_empty() && !self.hostiles.is_empty() && !std::mem::replace(&mut self.waits_for_timer_c, true)
+        {
+            self.after(TIMER_C, Action::Judge { last: true });
+            return false;
+        }
+        if last {
+            self.rules.break_rule("nothing is left", [left, held].concat().join("; "));
+        }
+        last
+    }
+
+    fn held_by_proxies(&self) -> Vec<String> {
+        let sizes = self.proxies.iter().map(|proxy| proxy.core.sizes().0).enumerate();
+        sizes.filter(|(_, requests)| *requests > 0).map(|(at, held)| format!("{held} requests in proxy {at}")).collect()
     }
 
     fn what_is_left(&self) -> Vec<String> {
         let mut left = Vec::new();
         for node in &self.nodes {
             left.extend(left_in(node));
-        }
-        for (at, proxy) in self.proxies.iter().enumerate() {
-            let (requests, _) = proxy.core.sizes();
-            left.extend((requests > 0).then(|| format!("{requests} requests in proxy {at}")));
         }
         let records = at_once(self.stores.calls.list(&tenant(), None, 100)).expect("a ledger");
         left.extend(records.iter().map(|record| format!("the record of {} of {}", record.key, record.owner)));

@@ -121,6 +121,8 @@ pub struct World {
     pub carrier: Carrier,
     pub phones: Vec<Phone>,
     pub hostiles: Vec<Hostile>,
+    /// Whether it is judged once more after Timer C what a proxy holds.
+    pub waits_for_timer_c: bool,
     pub desk: Desk,
     pub programs: Programs,
     pub rules: Rules,
@@ -166,6 +168,7 @@ impl World {
             carrier: Carrier::new(seed),
             phones: (0..phones).map(|at| Phone::new(at, seed)).collect(),
             hostiles: Vec::new(),
+            waits_for_timer_c: false,
             desk: Desk::new(seed),
             programs: Programs::new(seed),
             rules: Rules::default(),
@@ -375,7 +378,7 @@ impl World {
             Action::EverybodyHangsUp => self.everybody_hangs_up(),
             Action::HostilesFallSilent => self.hostiles_fall_silent(),
             Action::JudgeCalls => self.judge_calls(),
-            Action::Judge { last } => self.over = self.nothing_is_left(last) || last,
+            Action::Judge { last } => self.over = self.nothing_is_left(last),
         }
     }
 
