@@ -52,18 +52,7 @@ pub fn compare(
     let of_queues =
         |count: fn(&Counts) -> u64| queues.iter().filter(|(name, _)| on_board(name)).map(|(_, c)| count(c)).sum();
     vec![
-        Sums {
-            witness: "robots",
-            offered: robots.totals.offered - robots.totals.refused.min(robots.totals.offered),
-            answered: robots.totals.answered,
-            abandoned: robots.totals.abandoned,
-            moves: Some(Moves {
-                consultations: robots.totals.consultations,
-                transfers: robots.totals.transfers,
-                conferences: robots.totals.conferences,
-            }),
-            outside: Some(robots.totals.outgoing_answered),
-        },
+        by_robots(robots),
         stream,
         log,
         Sums {
@@ -71,18 +60,31 @@ pub fn compare(
             offered: of_queues(|c| c.entered),
             answered: of_queues(|c| c.answered),
             abandoned: of_queues(|c| c.abandoned),
-            moves: None,
-            outside: None,
+            ..Sums::default()
         },
         Sums {
             witness: "queues, by the board",
             offered: wallboard.entered,
             answered: wallboard.answered,
             abandoned: wallboard.abandoned,
-            moves: None,
-            outside: None,
+            ..Sums::default()
         },
     ]
+}
+
+fn by_robots(Robots { totals, .. }: &Robots) -> Sums {
+    Sums {
+        witness: "robots",
+        offered: totals.offered - totals.refused.min(totals.offered),
+        answered: totals.answered,
+        abandoned: totals.abandoned,
+        moves: Some(Moves {
+            consultations: totals.consultations,
+            transfers: totals.transfers,
+            conferences: totals.conferences,
+        }),
+        outside: Some(totals.outgoing_answered),
+    }
 }
 
 /// The counts of each route point by the facts of its calls (docs/wallboard.md), and the route points whose calls were

@@ -10,7 +10,6 @@ use super::exchange::{Cancelled, Exchange, Origin, Stage, Target};
 use super::hops::NextHop;
 use super::members::is_to_us;
 use super::record_route::restore;
-use super::return_path::lead_back;
 use super::settings::RESPONSES_MAX;
 use super::trunk::registered::registered_by;
 use super::{Failure, Proxy, headers};
@@ -55,35 +54,17 @@ impl Proxy {
         }
         let contact = status.is_final().then(|| self.registered_contact(id)).flatten();
         let Some(held) = self.exchanges.get_mut(id) else { return };
-        let (server, origin, invite, cancelled) = (held.server, held.origin, held.invite, held.cancelled);
+        let (server, origin) = (held.server, held.origin);
         let registered = registered_by(held, &message);
         if status.is_final() {
             held.due = Timestamp::MAX;
             held.stage = Stage::Answered { client_open: true };
             held.request = Bytes::new();
             self.attempt_over(id, status);
-        } else {
-            if let Stage::Forwarded { progressed, .. } = &mut held.stage {
-                *progressed |= status != StatusCode::TRYING;
-            }
-            if cancelled == Cancelled::Wanted {
-                self.pass_cancel_to(id, client, now);
-            }
-            // Our own 100 was sent already (RFC 3261 §16.7 step 5).
-            if status == StatusCode::TRYING {
-                return;
-            }
-            if invite && cancelled == Cancelled::No {
-                self.restart_timer_c(id, now);
-            }
+        } else if !self.progresses(id, client, status, now) {
+            return;
         }
-        match self.exchanges.get(id).and_then(|held| held.vias.as_deref()) {
-            Some(vias) => lead_back(&mut message, vias),
-            None => {
-                message.remove_first_value(&HeaderName::Via);
-            }
-        }
-        if message.top_via().is_err() {
+        if !self.restore_vias(id, &mut message) {
             return;
         }
         if node.is_some() && matches!(origin, Origin::Edge(_)) {
@@ -105,6 +86,26 @@ impl Proxy {
         {
             self.respond_to_successor(message);
         }
+    }
+
+    /// Notes a provisional response; whether it goes on to the sender of the request.
+    fn progresses(&mut self, id: u64, client: ClientId, status: StatusCode, now: Timestamp) -> bool {
+        let Some(held) = self.exchanges.get_mut(id) else { return false };
+        let (invite, cancelled) = (held.invite, held.cancelled);
+        if let Stage::Forwarded { progressed, .. } = &mut held.stage {
+            *progressed |= status != StatusCode::TRYING;
+        }
+        if cancelled == Cancelled::Wanted {
+            self.pass_cancel_to(id, client, now);
+        }
+        // Our own 100 was sent already (RFC 3261 §16.7 step 5).
+        if status == StatusCode::TRYING {
+            return false;
+        }
+        if invite && cancelled == Cancelled::No {
+            self.restart_timer_c(id, now);
+        }
+        true
     }
 
     /// Whether the request goes on to another address of its place, which has refused it; notes how the place has answered.

@@ -64,6 +64,17 @@ impl Proxy {
         branch
     }
 
+    /// Takes our Via out of a response to a request that is here; those of a node's request come back. False if none is left.
+    pub(super) fn restore_vias(&self, id: u64, response: &mut Message) -> bool {
+        match self.exchanges.get(id).and_then(|held| held.vias.as_deref()) {
+            Some(vias) => lead_back(response, vias),
+            None => {
+                response.remove_first_value(&HeaderName::Via);
+            }
+        }
+        response.top_via().is_ok()
+    }
+
     /// The way back that the branch of a response from outside has.
     pub(super) fn return_path(&self, response: &Message, flow: Flow) -> Option<ReturnPath> {
         let is_inside = match flow {

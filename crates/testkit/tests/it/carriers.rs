@@ -238,7 +238,8 @@ fn a_connection_by_which_the_trunk_registers_is_a_flow_of_the_carrier_and_stays(
 fn the_only_contact_is_at(kamailio: &Kamailio, edges: &[&str]) -> Result<usize> {
     let found = wait::until(LATER, || {
         let log = kamailio.log();
-        let last = log.lines().filter_map(|line| line.split_once("the account has 1 contacts, the first is ")).last();
+        let last =
+            log.lines().filter_map(|line| line.split_once("the account has 1 contacts, the first is ")).next_back();
         let is_at = |edge: &&str| last.is_some_and(|(_, uri)| uri == format!("sip:{ACCOUNT}@{edge};transport=tls"));
         Ok(edges.iter().position(is_at))
     });

@@ -168,14 +168,17 @@ fn a_carrier_that_encrypts_always_is_called_and_calls_by_tls() -> Result<()> {
     site.is_at_rest()
 }
 
+/// The setting of the trunk, which way the call goes, and what comes of it.
+type TrunkCall = (&'static str, Way, Outcome);
+
 #[test]
 fn trunks_and_carriers_encrypt_where_both_can() -> Result<()> {
     let (authority, files) = (Authority::new()?, tempfile::tempdir()?);
     let (site, _) = site(&authority)?;
     let mut own = phone(&site, &files, 10, "7101", TONES[0])?;
-    // How the carrier encrypts; the setting of the trunk, which way the call goes, and what comes of it. A carrier that always encrypts is not
+    // How the carrier encrypts, and calls with it. One that always encrypts is not
     // called with keys beside RTP/AVP: for it there is `required`.
-    let cases: [(Option<Encrypts>, &[(&str, Way, Outcome)]); 3] = [
+    let cases: [(Option<Encrypts>, &[TrunkCall]); 3] = [
         (
             Some(Encrypts::IfPossible),
             &[

@@ -6,13 +6,12 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::Args;
 use contracts::provisioning::{HeaderRule, HeaderRuleOn, Trunk};
-use model::ConnId;
 use net::header_rules::{compile, direction};
 use runtime::exit::{Exit, ExitError};
 use sip::header_rules::{EditOutcome, HeaderRules};
 use sip::{Message, Method};
 
-use super::trunk::find;
+use super::trunk::{NO_CALL, find};
 use crate::command::InstallationOptions;
 
 /// Examples of the command.
@@ -64,9 +63,6 @@ pub fn run(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Resu
         }
     }
 }
-
-/// In the place of a call's ConnID.
-pub(in crate::command::doctor) const NO_CALL: ConnId = ConnId(0);
 
 /// Applies the rules, with a line for each; returns how many could not be applied.
 fn apply(trunk: &Trunk, on: HeaderRuleOn, message: &mut Message) -> usize {

@@ -14,7 +14,7 @@ use anyhow::Context as _;
 use clap::Args;
 use contracts::provisioning::{TenantObjects, Trunk};
 use infra::{Clock as _, SystemClock};
-use model::TenantId;
+use model::{ConnId, TenantId};
 use net::document::DocumentClient;
 use net::tls::{Identity, TlsClient, authorities};
 use runtime::exit::{Exit, ExitError};
@@ -26,6 +26,9 @@ use crate::command::{InstallationOptions, executor};
 use planned_call::PlannedCall;
 use report::TrunkReport;
 use steps::Believed;
+
+/// In the place of a call's ConnID in rules about headers: what is tried here is no call.
+pub(super) const NO_CALL: ConnId = ConnId(0);
 
 /// Examples of the command.
 pub const EXAMPLES: &str = "Examples:\n  trunkline doctor trunk carrier\n  trunkline doctor trunk carrier --tenant acme\n  \

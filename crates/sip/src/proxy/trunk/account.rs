@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use model::Timestamp;
 
-use super::registered_accounts::AccountStanding;
+use super::registered_accounts::{AccountStanding, user_of};
 use super::sender::Sender;
 use crate::flow::{Flow, Transport};
 use crate::header::HeaderName;
 use crate::message::Message;
 use crate::method::Method;
 use crate::proxy::{Proxy, Trunk, sips};
-use crate::uri::{Scheme, Uri, escape};
+use crate::uri::escape;
 
 impl Proxy {
     /// The trunk by which a request comes: of those that its sender's certificate names, or else of those that register by its connection and
@@ -109,11 +109,4 @@ fn exchange_places(message: &mut Message, from: &str, to: &str) {
     for contact in contacts {
         message.append(&HeaderName::Contact, contact);
     }
-}
-
-/// The number or name of a SIP or tel URI, without the parameters of a number.
-pub(super) fn user_of(uri: &str) -> Option<String> {
-    let uri = Uri::parse(uri).ok()?;
-    let text = if uri.scheme() == Scheme::Tel { uri.opaque() } else { uri.user()? };
-    Some(escape::unescape(text.split(';').next()?).into_owned())
 }

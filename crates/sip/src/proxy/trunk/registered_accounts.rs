@@ -7,11 +7,10 @@ use std::time::Duration;
 
 use model::{TenantId, Timestamp};
 
-use super::account::user_of;
 use crate::message::Message;
 use crate::next_hop::UriHop;
 use crate::proxy::{Trunk, headers};
-use crate::uri::Uri;
+use crate::uri::{Scheme, Uri, escape};
 
 /// Accounts that are remembered: those of a thousand tenants with trunks for each of their customers. Further ones count as not registered.
 const ACCOUNTS_MAX: usize = 65_536;
@@ -86,4 +85,11 @@ fn account_of(register: &Message) -> Option<AccountKey> {
     let registrar = UriHop::of(&place)?.host.to_ascii_lowercase().into();
     let user = user_of(register.to().ok()?.raw_uri())?.into();
     Some(AccountKey { tenant, registrar, user })
+}
+
+/// The number or name of a SIP or tel URI, without the parameters of a number.
+pub(super) fn user_of(uri: &str) -> Option<String> {
+    let uri = Uri::parse(uri).ok()?;
+    let text = if uri.scheme() == Scheme::Tel { uri.opaque() } else { uri.user()? };
+    Some(escape::unescape(text.split(';').next()?).into_owned())
 }

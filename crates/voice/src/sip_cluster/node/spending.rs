@@ -101,7 +101,7 @@ pub struct Spendings {
 
 /// Amounts that the store has not confirmed.
 #[derive(Debug)]
-struct UnderWay {
+struct SentBatch {
     sequence: u64,
     amounts: Amounts,
     /// Whether the store is being asked; else it has not answered.
@@ -114,7 +114,7 @@ struct Day {
     /// The sums of all nodes, as far as the store has told them.
     stored: Amounts,
     /// Being added to the store.
-    under_way: Option<UnderWay>,
+    under_way: Option<SentBatch>,
     /// What has come since.
     unstored: Amounts,
     /// Whether the store has another day, so that this node alone goes on counting.
@@ -223,7 +223,7 @@ impl Spendings {
             let under_way = day.under_way.get_or_insert_with(|| {
                 self.batches += 1;
                 let amounts = std::mem::take(&mut day.unstored);
-                UnderWay { sequence: self.batches, amounts, is_asked: false }
+                SentBatch { sequence: self.batches, amounts, is_asked: false }
             });
             under_way.is_asked = true;
             let (spender, amounts) = (spender.clone(), under_way.amounts.clone());

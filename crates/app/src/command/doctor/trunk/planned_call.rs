@@ -12,7 +12,7 @@ use sip::Message;
 use sip::header_rules::{EditOutcome, RuleDirection};
 use sip::uri::escape::escape_user;
 
-use crate::command::doctor::headers::NO_CALL;
+use super::NO_CALL;
 
 /// Numbers up to this length are no subscribers' numbers in full: emergency calls and services.
 const SHORT_MAX: usize = 6;

@@ -10,11 +10,19 @@ use model::plan::Contact;
 use model::{ConnId, Dn, LegId, Owner, TenantId, Timestamp};
 use sip::agent::{COMPLETED_ELSEWHERE, DialogId, ExtraHeaders};
 use sip::diversion::Diversions;
-use sip::{HeaderName, Instance};
+use sip::{ConnectionId, HeaderName, Instance};
 
 use super::leg::{HeldKeys, Leg, LegStage};
-use super::trunk::proxy_choice::NotReached;
 use super::verdict::CallerVerdict;
+
+/// A proxy that has not reached a trunk's carrier for a call.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NotReached {
+    /// The trunk.
+    pub trunk: String,
+    /// The connection to the proxy.
+    pub by: ConnectionId,
+}
 
 /// A thread, by the ConnID of its first call.
 #[derive(Debug)]

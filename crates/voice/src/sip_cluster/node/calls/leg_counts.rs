@@ -12,7 +12,7 @@ use super::leg::{Leg, LegStage};
 
 /// For what a leg counts.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub enum Counted {
+pub enum LegPurpose {
     /// A trunk, in and out.
     Trunk(TenantId, String),
     /// A phone that calls outside, or forwards calls there.
@@ -22,9 +22,9 @@ pub enum Counted {
 /// The counts.
 #[derive(Debug, Default)]
 pub struct LegCounts {
-    sums: HashMap<Counted, u32>,
+    sums: HashMap<LegPurpose, u32>,
     /// For what the legs of each thread count.
-    of_threads: HashMap<ConnId, Vec<Counted>>,
+    of_threads: HashMap<ConnId, Vec<LegPurpose>>,
     /// Threads that may have changed since they were counted.
     stale: HashSet<ConnId>,
 }
@@ -52,11 +52,11 @@ impl LegCounts {
     }
 
     /// How many legs count for that.
-    pub fn of(&self, counted: &Counted) -> u32 {
+    pub fn of(&self, counted: &LegPurpose) -> u32 {
         self.sums.get(counted).copied().unwrap_or_default()
     }
 
-    fn replace(&mut self, thread: ConnId, counted: Vec<Counted>) {
+    fn replace(&mut self, thread: ConnId, counted: Vec<LegPurpose>) {
         for one in &counted {
             let sum = self.sums.entry(one.clone()).or_default();
             *sum = sum.saturating_add(1);
@@ -76,7 +76,7 @@ impl LegCounts {
     /// Whether the counts are what they are if all threads are counted.
     #[cfg(test)]
     pub fn are_those_of<'a>(&self, entries: impl IntoIterator<Item = &'a Entry>) -> bool {
-        let mut sums: HashMap<Counted, u32> = HashMap::new();
+        let mut sums: HashMap<LegPurpose, u32> = HashMap::new();
         for one in entries.into_iter().flat_map(counted_of) {
             *sums.entry(one).or_default() += 1;
         }
@@ -85,13 +85,13 @@ impl LegCounts {
 }
 
 /// For what the legs of a thread count, once for each leg.
-fn counted_of(entry: &Entry) -> Vec<Counted> {
+fn counted_of(entry: &Entry) -> Vec<LegPurpose> {
     let legs = entry.legs.iter().filter(|leg| leg.stage != LegStage::Closing);
     legs.flat_map(|leg| by_trunk(entry, leg).into_iter().chain(outside(entry, leg))).collect()
 }
 
 /// The trunk by which a leg goes out or has come in.
-fn by_trunk(entry: &Entry, leg: &Leg) -> Option<Counted> {
+fn by_trunk(entry: &Entry, leg: &Leg) -> Option<LegPurpose> {
     let trunk = match &leg.target {
         Some(target) => target.trunk.as_ref(),
         None => match &entry.thread.call_with(leg.id)?.party_on(leg.id)?.device {
@@ -99,11 +99,11 @@ fn by_trunk(entry: &Entry, leg: &Leg) -> Option<Counted> {
             Caller::Phone(_) => None,
         },
     };
-    Some(Counted::Trunk(entry.tenant.clone(), trunk?.clone()))
+    Some(LegPurpose::Trunk(entry.tenant.clone(), trunk?.clone()))
 }
 
 /// The phone at whose limit a leg counts.
-fn outside(entry: &Entry, leg: &Leg) -> Option<Counted> {
+fn outside(entry: &Entry, leg: &Leg) -> Option<LegPurpose> {
     let limit = leg.target.as_ref()?.limits.at_once.as_ref()?;
-    Some(Counted::Outside(entry.tenant.clone(), limit.phone.clone()))
+    Some(LegPurpose::Outside(entry.tenant.clone(), limit.phone.clone()))
 }

@@ -9,7 +9,7 @@ use sip::agent::DialogId;
 
 use super::call::{Entry, Stored};
 use super::leg::{Leg, Place};
-use super::leg_counts::{Counted, LegCounts};
+use super::leg_counts::{LegCounts, LegPurpose};
 
 /// The calls.
 #[derive(Default)]
@@ -74,7 +74,7 @@ impl Calls {
     }
 
     /// How many legs count for that, those that are being hung up excluded.
-    pub fn count(&mut self, counted: &Counted) -> u32 {
+    pub fn count(&mut self, counted: &LegPurpose) -> u32 {
         self.count_anew();
         self.counts.of(counted)
     }

@@ -18,7 +18,7 @@ use sip::{Message, StatusCode};
 use crate::sip_cluster::node::Node;
 use crate::sip_cluster::node::calls::call::Entry;
 use crate::sip_cluster::node::calls::leg::{Place, Side, Target};
-use crate::sip_cluster::node::calls::leg_counts::Counted;
+use crate::sip_cluster::node::calls::leg_counts::LegPurpose;
 use crate::sip_cluster::node::calls::sips;
 
 /// The longest time for which a carrier is left out because it has asked for it.
@@ -184,13 +184,13 @@ impl Node {
     }
 
     fn has_enough_outside(&mut self, tenant: &TenantId, limit: &OutgoingLimit) -> bool {
-        self.calls.count(&Counted::Outside(tenant.clone(), limit.phone.clone())) >= limit.most
+        self.calls.count(&LegPurpose::Outside(tenant.clone(), limit.phone.clone())) >= limit.most
     }
 
     /// Whether a trunk has as many calls as this node's part of its limit.
     pub(in crate::sip_cluster::node::calls) fn is_full(&mut self, tenant: &TenantId, trunk: &str) -> bool {
         let Some(most) = (self.trunks)(tenant, trunk).calls_max else { return false };
-        self.calls.count(&Counted::Trunk(tenant.clone(), trunk.to_owned())) >= self.part_of(most)
+        self.calls.count(&LegPurpose::Trunk(tenant.clone(), trunk.to_owned())) >= self.part_of(most)
     }
 
     /// Whether a trunk has had this node's part of the calls of a second. Every node has at least one.

@@ -9,16 +9,8 @@ use sip::{ConnectionId, Message, Unreached};
 
 use super::limits::TRIED_AGAIN_MS;
 use crate::sip_cluster::node::Node;
+use crate::sip_cluster::node::calls::call::NotReached;
 use crate::sip_cluster::node::calls::leg::{Leg, LegStage, Place, Side, Target};
-
-/// A proxy that has not reached a trunk's carrier for a call.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct NotReached {
-    /// The trunk.
-    trunk: String,
-    /// The connection to the proxy.
-    by: ConnectionId,
-}
 
 impl Node {
     /// The connection to the proxy by which a leg goes to a carrier: one that has not failed to reach it for this call before others. The
