@@ -121,8 +121,9 @@ fn call(site: &Installation, way: Way, own: &mut Phone, far: &mut Phone) -> Resu
         return Ok(reason.starts_with("488").then_some(Outcome::Refused));
     }
     callee.wait_for("CALL_ESTABLISHED", SOON)?;
-    let [_, answer] = descriptions(site)?;
-    Ok(Some(if answer.contains("a=crypto:") { Outcome::Encrypted } else { Outcome::Clear }))
+    // baresip answers with a key of its own where it was offered none, and speaks in clear.
+    let is_encrypted = descriptions(site)?.iter().all(|description| description.contains("a=crypto:"));
+    Ok(Some(if is_encrypted { Outcome::Encrypted } else { Outcome::Clear }))
 }
 
 fn end(own: &mut Phone, far: &mut Phone) -> Result<()> {
