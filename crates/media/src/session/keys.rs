@@ -23,7 +23,7 @@ const SOUND_MIN: Duration = Duration::from_millis(80);
 const SOUND_MAX: Duration = Duration::from_secs(6);
 /// Silence between keys.
 const PAUSE: Duration = Duration::from_millis(60);
-/// How far a key may fall behind before it skips ahead: a process that slept does not catch up.
+/// How far a key may fall behind before the rest of it moves: a process that slept does not send at once what it missed.
 const LATE_MAX: Duration = Duration::from_millis(100);
 /// A key of the other leg counts as released after this time without packets, if its end was lost.
 const RELEASED_AFTER: Duration = Duration::from_millis(150);
@@ -162,8 +162,11 @@ impl Keys {
         if sounding.ends.is_none() && now.since(sounding.last_heard) >= RELEASED_AFTER {
             sounding.ends = Some(sounding.last_heard + RELEASED_AFTER);
         }
-        if now.since(sounding.due) > LATE_MAX {
+        let late = now.since(sounding.due);
+        if late > LATE_MAX {
+            // A key keeps its length: of one cut short, too little may be left to be recognised.
             sounding.due = now;
+            sounding.ends = sounding.ends.map(|ends| ends + late);
         }
         let span = Duration::from_micros(u64::from(samples) * 1_000_000 / u64::from(SAMPLE_RATE));
         let due = sounding.due;

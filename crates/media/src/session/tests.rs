@@ -600,6 +600,27 @@ fn a_key_is_sent_as_an_event_with_one_begin_growing_length_and_three_ends() {
 }
 
 #[test]
+fn a_key_keeps_its_length_although_the_process_slept() {
+    for hears_events in [true, false] {
+        let mut session = session();
+        if !hears_events {
+            session.negotiate(deaf_to_events(Law::Mu), START);
+        }
+        assert!(session.send_key(Digit::from_char('5').unwrap(), Duration::from_millis(160), at(0)));
+        let mut sent = sent_until(&mut session, 0, 10);
+        sent.extend(sent_until(&mut session, 500, 1_000));
+        if hears_events {
+            let events: Vec<EventPacket> = sent.iter().map(|(_, _, body)| EventPacket::parse(body).unwrap()).collect();
+            let durations: Vec<u16> = events.iter().map(|event| event.duration).collect();
+            assert_eq!(durations, [160, 320, 480, 640, 800, 960, 1_120, 1_280, 1_280, 1_280]);
+            assert_eq!(events.iter().filter(|event| event.end).count(), 3);
+        } else {
+            assert_eq!(sent.len(), 8, "160 ms of its tones");
+        }
+    }
+}
+
+#[test]
 fn keys_follow_each_other_with_a_pause_and_no_more_wait_than_there_is_room_for() {
     let mut session = session();
     for key in "12".chars() {
