@@ -88,24 +88,24 @@ async fn answer(
     }
     let tenant = tenant(options, arguments, admin_client).await?;
     if arguments.list {
-        let traces = latest(arguments, admin_client, &tenant, arguments.limit).await;
+        let from = arguments.from.as_deref();
+        let traces = ask::list(admin_client, &tenant, from, arguments.limit, arguments.sight()).await;
         if arguments.json {
             say_line!("{}", serde_json::to_string_pretty(&traces)?);
         } else {
             say!("{}", text::list(&traces));
-            let dialogs = refused(arguments, admin_client, &tenant, (arguments.limit, true)).await;
-            say!("{}", text::refused(&dialogs));
         }
         return Ok(Exit::Done);
     }
     let call = match &arguments.call {
         Some(call) => call.clone(),
         None => {
-            let traces = latest(arguments, admin_client, &tenant, 1).await;
-            let last = traces.calls.first();
             // On the Internet most of nobody's are attacks: these say nothing about a tenant that has calls.
-            let later = refused(arguments, admin_client, &tenant, (1, tenant == NOBODYS)).await;
-            if let Some(later) = later.first().filter(|later| last.is_none_or(|last| last.began_at < later.began_at)) {
+            let sight = Sight { nobodys: tenant == NOBODYS, ..arguments.sight() };
+            let Traces { calls, refused, .. } =
+                ask::list(admin_client, &tenant, arguments.from.as_deref(), 1, sight).await;
+            let (last, later) = (calls.first(), refused.first());
+            if let Some(later) = later.filter(|later| last.is_none_or(|last| last.began_at < later.began_at)) {
                 eprintln!("{}", refused_later(later));
             }
             last.ok_or_else(|| unknown(&arguments.nothing_fits()))?.conn_id.clone()
@@ -125,21 +125,6 @@ async fn answer(
         say!("{}", text::page(&trace));
     }
     Ok(Exit::Done)
-}
-
-async fn latest(arguments: &Arguments, admin_client: &AdminClient, tenant: &str, limit: usize) -> Traces {
-    ask::latest(admin_client, tenant, arguments.from.as_deref(), limit, arguments.numbers).await
-}
-
-/// The latest dialogs that were refused before they became calls; with `nobodys` also those of unknown tenant.
-async fn refused(
-    arguments: &Arguments,
-    admin_client: &AdminClient,
-    tenant: &str,
-    (limit, nobodys): (usize, bool),
-) -> Vec<Brief> {
-    let sight = Sight { nobodys, ..arguments.sight() };
-    ask::refused(admin_client, tenant, arguments.from.as_deref(), limit, sight).await
 }
 
 /// What is said of a dialog that was refused after the latest call had come: it is what one looks for.

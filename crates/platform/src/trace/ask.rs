@@ -45,7 +45,13 @@ pub async fn call(admin: &AdminClient, tenant: &str, call: &str, sight: Sight) -
     answers
 }
 
-/// The latest calls, newest first.
+/// The latest calls, and the latest dialogs that were refused before they became calls.
+pub async fn list(admin: &AdminClient, tenant: &str, from: Option<&str>, limit: usize, sight: Sight) -> Traces {
+    let calls = latest(admin, tenant, from, limit, sight.numbers).await;
+    Traces { refused: refused(admin, tenant, from, limit, sight).await, ..calls }
+}
+
+/// The latest calls, newest first; `refused` stays empty.
 pub async fn latest(admin: &AdminClient, tenant: &str, from: Option<&str>, limit: usize, numbers: bool) -> Traces {
     let from = from.map(|from| format!("&from={}", escape(from))).unwrap_or_default();
     let path = format!("/trace/{}?limit={limit}&numbers={numbers}{from}", escape(tenant));

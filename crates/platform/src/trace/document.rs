@@ -350,6 +350,8 @@ pub struct Traces {
     pub tenant: String,
     /// The calls, newest first.
     pub calls: Vec<Brief>,
+    /// The dialogs that were refused before they became calls, newest first: each with its Call-ID as `connId`, and the status as `lastEvent`.
+    pub refused: Vec<Brief>,
     /// Missing parts, and why.
     pub missing: Vec<String>,
 }

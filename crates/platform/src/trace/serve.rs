@@ -60,7 +60,8 @@ async fn list(
 ) -> Result<Json<Traces>, Problem> {
     let numbers = allowed(&caller, &tenant)?;
     let limit = wanted.limit.unwrap_or(LIMIT).clamp(1, LIMIT_MAX);
-    Ok(Json(ask::latest(&traced.admin, &tenant, wanted.from.as_deref(), limit, numbers).await))
+    let sight = Sight { numbers, nobodys: caller.tenant().is_none() };
+    Ok(Json(ask::list(&traced.admin, &tenant, wanted.from.as_deref(), limit, sight).await))
 }
 
 async fn call(

@@ -53,7 +53,7 @@ pub fn page(trace: &Trace) -> String {
     out
 }
 
-/// A list of calls.
+/// The calls and the dialogs that were refused, a line each.
 pub fn list(traces: &Traces) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "{:<16}  {:<12}  {:<18}  {:<14}  {:<9}  last", "call", "began", "from", "to", "answered");
@@ -69,12 +69,12 @@ pub fn list(traces: &Traces) -> String {
         );
     }
     traces.missing.iter().for_each(|text| item(&mut out, "!", text));
+    refused(&mut out, &traces.refused);
     out
 }
 
-/// A list of dialogs that were refused before they became calls; nothing without any.
-pub fn refused(dialogs: &[Brief]) -> String {
-    let mut out = String::new();
+/// The dialogs that were refused before they became calls; nothing without any.
+fn refused(out: &mut String, dialogs: &[Brief]) {
     if !dialogs.is_empty() {
         out.push_str("\nrefused before they became calls, by Call-ID\n");
     }
@@ -83,7 +83,6 @@ pub fn refused(dialogs: &[Brief]) -> String {
         let (from, to) = (cut(&dialog.from, 18), cut(&dialog.to, 14));
         let _ = writeln!(out, "{began:<12}  {from:<18}  {to:<14}  {:<25}  {}", cut(status, 25), dialog.conn_id);
     }
-    out
 }
 
 fn head(out: &mut String, trace: &Trace) {

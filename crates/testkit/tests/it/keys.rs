@@ -54,13 +54,14 @@ fn keys_pressed_at_one_phone_are_seen_as_telephone_events_at_the_other() -> Resu
     site.is_at_rest()
 }
 
-/// A sales call whose caller presses 5 by INFO, to an agent whose phone accepts these payload types.
+/// A sales call whose caller presses 5 by INFO, to an agent whose phone accepts these payload types. By then the agent has answered, on a busy
+/// machine too.
 fn five_by_info(formats: &str) -> Result<Endpoint> {
     let site = Installation::start()?;
     let agent = Endpoint::listen(site.peer_address(10).into())?;
     let keys = ["-key", "formats", formats, "-key", "ptime", "20", "-d", "100"];
     let _phone = sipp_agent(&site, 10, "7101", "agent-media.xml", &agent, &keys)?;
-    let keys = ["-key", "ptime", "20", "-key", "digit", "5", "-d", "8000"];
+    let keys = ["-key", "ptime", "20", "-key", "digit", "5", "-d", "16000"];
     let caller = Caller::dial(&site, "caller-info.xml", 1, site.number("sales")?, &keys)?;
     caller.finish(LATER)?.1.expect_success()?;
     site.is_at_rest()?;
@@ -80,7 +81,8 @@ fn a_key_said_by_info_reaches_a_phone_without_events_as_its_tones() -> Result<()
     let agent = five_by_info("0")?.received();
     ensure!(agent.events.is_empty(), "it has not agreed on them: {:?}", agent.events);
     let heard = agent.samples.chunks_exact(400).filter(|part| audio::has_tone_pair(part, FIVE.0, FIVE.1)).count();
-    ensure!((2..=3).contains(&heard), "160 ms of the two tones: {heard} parts of 50 ms");
+    // Three whole parts at the most; a machine that stalls meanwhile may break two of them.
+    ensure!((1..=3).contains(&heard), "160 ms of the two tones: {heard} parts of 50 ms");
     Ok(())
 }
 

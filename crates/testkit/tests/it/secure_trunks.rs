@@ -214,11 +214,14 @@ fn refusal(site: &Installation, traced: &str, of: &str) -> Result<Option<String>
     Ok(refused.map(|message| text_of(message).to_owned()))
 }
 
-/// What names the INVITE in the trace that was refused last, before it became a call. The one before may have been refused for another reason,
-/// while nodes did not know what was imported.
-fn refused_last(site: &Installation) -> Option<String> {
-    let told = format!("{:#}", crate::trace::trace(site, &["--last"]).err()?);
-    told.split('\'').nth(1).map(str::to_owned)
+/// The Call-ID of the INVITE that was refused with 488 before it became a call. Others may have had other answers, or have become calls, while
+/// nodes did not know what was imported.
+fn refused_at_the_edge(site: &Installation) -> Result<Option<String>> {
+    let told = crate::trace::trace(site, &["--list"])?;
+    let refused = told["refused"].as_array().context("refused")?;
+    let dialog =
+        refused.iter().find(|dialog| dialog["lastEvent"].as_str().is_some_and(|status| status.starts_with("488")));
+    Ok(dialog.and_then(|dialog| dialog["connId"].as_str()).map(str::to_owned))
 }
 
 #[test]
@@ -229,11 +232,8 @@ fn a_carrier_that_does_not_encrypt_is_told_so_where_its_trunk_requires_it() -> R
     let mut far = carrier(&site, &authority, &files, None)?;
     let mut own = phone(&site, &files, 10, "7101", TONES[0])?;
     comes_to(&site, (Way::In, Outcome::Refused), &mut own, &mut far)?;
-    let told = wait::until(SOON, || match refused_last(&site) {
-        Some(invite) => refusal(&site, &invite, "SIP/2.0/TLS "),
-        None => Ok(None),
-    });
-    let told = told.context("the carrier's call")?;
+    let invite = wait::until(SOON, || refused_at_the_edge(&site)).context("the carrier's call")?;
+    let told = wait::until(SOON, || refusal(&site, &invite, "SIP/2.0/TLS ")).context("its answer")?;
     ensure!(told.contains("Warning: 302 ") && told.contains("encryption: required"), "{told}");
     // Our phone hears that it is the audio.
     comes_to(&site, (Way::Out, Outcome::Refused), &mut own, &mut far)?;
