@@ -67,6 +67,11 @@ impl Trunk {
         self.registers().map(|(contact, user)| (host_of(contact), user))
     }
 
+    /// The address of its `contact`; none if it has a name, or no calls go out.
+    pub fn contact_address(&self) -> Option<IpAddr> {
+        address_of(self.outgoing()?.0)
+    }
+
     /// The networks of its sources, each as its first address and prefix length, so that those that are equal compare equal.
     pub fn networks(&self) -> impl Iterator<Item = (IpAddr, u8)> {
         self.sources().filter_map(|text| network(&text))

@@ -73,7 +73,7 @@ pub enum Problem {
     UnknownChallenge,
     /// It wants a longer registration than is believed, or one that it does not name (423).
     TooBrief,
-    /// It sends us to another host (3xx).
+    /// It sends us to another host, or on a second time (3xx).
     Moved,
     /// It sends us to a place without TLS, where the registration goes by TLS (3xx).
     MovedInTheClear,
@@ -110,7 +110,7 @@ impl Problem {
             }
             Self::UnknownChallenge => "the carrier asks for a proof that is no digest with MD5, SHA-256 or SHA-512/256",
             Self::TooBrief => "the carrier wants a longer registration than a day, or does not say which",
-            Self::Moved => "the carrier leads to another host",
+            Self::Moved => "the carrier redirects the registration: that is followed once, and on the same host alone",
             Self::MovedInTheClear => "the carrier leads to a place without TLS, and the registration goes by TLS",
             Self::UnknownUser => "the carrier does not know the user",
             Self::EndedAtOnce => "the carrier ended the registration at once",

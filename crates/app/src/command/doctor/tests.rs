@@ -207,6 +207,24 @@ fn a_certificate_name_of_two_tenants_and_one_that_nobody_is_asked_for_are_found(
 }
 
 #[test]
+fn a_carrier_of_a_family_in_which_nobody_listens_is_found() {
+    let found = |contact: &str, listen: &str| {
+        let mut objects = TenantObjects::new(record());
+        let trunk = json!({ "name": "carrier", "allow": ["192.0.2.9"], "contact": contact, "prefix": "+" });
+        objects.trunks.push(serde_json::from_value(trunk).unwrap());
+        let tenant = TenantId::parse("acme").unwrap();
+        let one = TenantSituation { tenant, objects, snapshot: None, quarantine: Vec::new(), carriers: None };
+        let listens = situation(&[&format!("sip-proxy.sip_udp_listen={listen}")]);
+        let found = configuration::trunks(&Situation { tenants: Ok(vec![one]), ..listens });
+        found.into_iter().any(|one| one.what.contains("does not listen in"))
+    };
+    let (one, both) = ("127.0.0.1:5060", "127.0.0.1:5060,[::1]:5060");
+    assert!(found("[2001:db8::20]:5060", one));
+    assert!(!found("[2001:db8::20]:5060", both));
+    assert!(!found("192.0.2.9:5060", one) && !found("sip.example", one));
+}
+
+#[test]
 fn a_tenant_whose_calls_go_out_is_told_of_the_rules_that_it_lacks() {
     let found = |contact: Option<&str>, actions: &[serde_json::Value]| -> Vec<String> {
         let mut objects = TenantObjects::new(record());

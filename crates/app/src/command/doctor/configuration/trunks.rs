@@ -1,7 +1,11 @@
 //! Trunks: who may send calls as a carrier, what was refused, and settings without effect.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
 use contracts::provisioning::networks::ByRegistration;
 use contracts::provisioning::{Trunk, UnfittingNumber};
+use model::AddressFamily;
 use net::tls::authorities;
 use runtime::{Place, edge};
 
@@ -18,6 +22,8 @@ struct CarriersEdge {
     asks_for_certificates: bool,
     /// Whether several authorities vouch for who connects.
     has_many_authorities: bool,
+    /// The families in which it listens for SIP.
+    families: BTreeSet<AddressFamily>,
 }
 
 /// Reports the sources that may send calls as a carrier, and trunk settings without effect.
@@ -27,12 +33,14 @@ pub fn trunks(situation: &Situation) -> Vec<Finding> {
         is_reachable: reachable_from_elsewhere(situation),
         asks_for_certificates: asks_for_certificates(situation),
         has_many_authorities: client_authorities(situation) > 1,
+        families: families(situation),
     };
     for one in situation.tenants() {
         found.extend(missing_rules(one));
         for trunk in &one.objects.trunks {
             let place = format!("tenant {}, trunk {}", one.tenant, trunk.name);
             found.extend(callers(trunk, &place, &edge));
+            found.extend(out_of_family(trunk, &place, &edge));
             found.extend(without_effect(trunk, &place));
         }
         found.extend(unfitting_numbers(one));
@@ -82,6 +90,19 @@ fn callers(trunk: &Trunk, place: &str, edge: &CarriersEdge) -> Vec<Finding> {
         found.push(Finding::warning(place, what, remedy));
     }
     found
+}
+
+/// A carrier whose address is of a family in which sip-proxy does not listen.
+fn out_of_family(trunk: &Trunk, place: &str, edge: &CarriersEdge) -> Option<Finding> {
+    let address = trunk.contact_address()?;
+    let family = AddressFamily::of(address);
+    (!edge.families.contains(&family)).then(|| {
+        Finding::error(
+            place,
+            format!("no call goes out by it: {address} is an address of {family}, and sip-proxy does not listen in {family}"),
+            "set `sip-proxy.sip_udp_listen` (and those of TCP and TLS) to an address of each family: docs/production.md, \"IPv6 beside IPv4\"",
+        )
+    })
 }
 
 /// Settings of a trunk that change nothing.
@@ -139,8 +160,17 @@ fn asks_for_certificates(situation: &Situation) -> bool {
 }
 
 fn reachable_from_elsewhere(situation: &Situation) -> bool {
+    sip_addresses(situation).any(|address| !address.is_loopback())
+}
+
+fn families(situation: &Situation) -> BTreeSet<AddressFamily> {
+    sip_addresses(situation).map(AddressFamily::of).collect()
+}
+
+/// The addresses at which the first sip-proxy listens for phones and carriers.
+fn sip_addresses(situation: &Situation) -> impl Iterator<Item = IpAddr> {
     let spec = &voice::sip_proxy::SPEC;
     let edge = spec.listens.iter().filter(|listen| listen.place == Place::Edge);
     edge.filter_map(|listen| edge::bounds(spec, listen, situation.instance, 1, &situation.values).ok())
-        .any(|bounds| bounds.all().any(|bound| !bound.listen.ip().is_loopback()))
+        .flat_map(|bounds| bounds.all().map(|bound| bound.listen.ip()).collect::<Vec<_>>())
 }

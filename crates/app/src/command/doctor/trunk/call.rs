@@ -129,6 +129,10 @@ async fn hang_up(
 
 fn refused(answer: &Message, call: &PlannedCall<'_>) -> Failure {
     let (why, remedy) = match answer.status().map_or(0, StatusCode::code) {
+        300..=399 => (
+            "the carrier redirects the call",
+            "write the host of its answer's Contact into `contact`, if it is the carrier's: redirections of calls are not followed",
+        ),
         403 => (
             "the carrier forbids the call",
             "check what the account may call, and whether `caller_id` is a number that the carrier accepts from you",
