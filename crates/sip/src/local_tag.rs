@@ -6,8 +6,9 @@
 //!
 //! A dialog outlives the release that began it, and its peer always sends our tag as it first got it. So every form must stay
 //! readable for ever: this one, and that of earlier releases (`former`). It can be extended: further fields may follow the node within
-//! what is encrypted, and readers that do not know them skip them. Changes beyond new fields take another version, which all readers
-//! of tags must understand one release before it is issued.
+//! what is encrypted, and readers that do not know them skip them. Changes beyond new fields take another version. A rolling upgrade
+//! needs every reader to understand a version one release before it is issued. `2.` is read and issued from the same release on, so the
+//! step to it is not rolling (`docs/upgrading.md`).
 
 use model::{ConnId, Epoch, LegId, NodeId, Owner, TenantId};
 

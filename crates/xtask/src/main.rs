@@ -5,6 +5,7 @@ mod circles;
 mod coverage;
 mod generate;
 mod layers;
+mod limits;
 mod names;
 mod proofs;
 mod ready;
@@ -21,7 +22,7 @@ use ready::Extent;
 const USAGE: &str = "usage: cargo xtask TASK
   check-layers       who imports whom, by layers.toml
   check-connections  what the roles declare against data/*.tsv, the tests that it names, and the sum in docs/topology.md
-  tidy               lengths, names, the walks of the book, what must not stand in a public tree
+  tidy               lengths, names, the walks and limits of the book, what must not stand in a public tree
   gen [--check]      the Rust form of proto/
   docs [--check]     the pages that are generated from declarations
   changed [BASE]     what the changes since BASE (main) can reach, for script/test --changed

@@ -1,11 +1,11 @@
-//! `cargo xtask tidy`: checks lengths, names, types of one name, circles between modules, the functions that the walks name, and text that must not be in a public tree.
+//! `cargo xtask tidy`: checks lengths, names, types of one name, circles between modules, the functions that the walks name, the constants that the limits name, and text that must not be in a public tree.
 
 use std::path::Path;
 
 use anyhow::Result;
 
 use crate::names::Names;
-use crate::{circles, walks, workspace};
+use crate::{circles, limits, walks, workspace};
 
 /// Maximum of lines of a file without its tests.
 const FILE_LINES_MAX: usize = 500;
@@ -43,6 +43,7 @@ pub fn check(root: &Path) -> Result<()> {
     faults.extend(names.faults());
     faults.extend(circles::faults(root)?);
     faults.extend(walks::faults(root)?);
+    faults.extend(limits::faults(root)?);
     workspace::verdict("tidy", &faults)
 }
 

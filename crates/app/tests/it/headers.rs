@@ -1,4 +1,4 @@
-//! `trunkline doctor headers` does what the guide to carriers shows.
+//! `trunkline doctor headers` does what the page about headers shows.
 
 use std::io::Write as _;
 use std::process::Stdio;
@@ -6,6 +6,7 @@ use std::process::Stdio;
 use crate::binary::Site;
 
 const GUIDE: &str = include_str!("../../../../docs/connect-a-carrier.md");
+const PAGE: &str = include_str!("../../../../docs/carrier-numbers-and-headers.md");
 const INVITE: &str = "\
 INVITE sip:+4930987654@203.0.113.9 SIP/2.0
 Via: SIP/2.0/UDP 198.51.100.7:5060;branch=z9hG4bK1
@@ -25,9 +26,9 @@ fn block(text: &str, from: &str, goes_on: impl Fn(&str) -> bool) -> String {
     lines.map(|line| line.strip_prefix("    ").unwrap_or(line)).collect::<Vec<_>>().join("\n")
 }
 
-/// The tenant of the guide's first file, with the trunk of its chapter about headers.
+/// The tenant of the guide's file, with the trunk of the page about headers.
 fn tenant_file() -> String {
-    let (_, chapter) = GUIDE.split_once("## Headers as a carrier wants them").unwrap();
+    let (_, chapter) = PAGE.split_once("## Headers as a carrier wants them").unwrap();
     let tenant = block(GUIDE, "    tenant: acme", |line| line != "    trunks:");
     let trunks = block(chapter, "    trunks:", |line| !line.is_empty());
     format!("{tenant}\n{trunks}\n")
@@ -51,7 +52,7 @@ fn run(message: &str) -> (i32, String) {
 fn the_guides_rules_make_of_a_message_what_the_guide_says() {
     let (code, said) = run(INVITE);
     let (rules, message) = said.split_once("\n\n").unwrap();
-    let shown = block(GUIDE, "    trunk main of tenant acme, an INVITE sent", |line| !line.is_empty());
+    let shown = block(PAGE, "    trunk main of tenant acme, an INVITE sent", |line| !line.is_empty());
     assert_eq!((code, rules), (0, &*shown));
     for line in ["P-Asserted-Identity: <sip:+4930123450@carrier.example>", "X-Account: customer-4711"] {
         assert!(message.lines().any(|known| known == line), "{line} is not in\n{message}");

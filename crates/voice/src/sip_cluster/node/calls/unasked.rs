@@ -1,4 +1,4 @@
-//! Legs that nobody has been asked for, for want of something of ours. A media node without room sends a leg to another one; an emergency waits
+//! Legs waiting for local resources: a media node or a sip-proxy. A media node without room sends a leg to another one; an emergency waits
 //! for room, or for a sip-proxy, rather than lose a way to a carrier that was not asked.
 
 use std::collections::BTreeSet;
