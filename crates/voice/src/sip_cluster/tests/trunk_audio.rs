@@ -86,6 +86,60 @@ fn audio_of_a_trunk_that_speaks_otherwise_than_a_phone_goes_through_media() {
     }
 }
 
+/// The trunks whose carriers have got an INVITE.
+fn rung(bench: &Bench) -> Vec<String> {
+    let trunk = |event: &(Peer, Event)| match event {
+        (Peer::Phone, Event::Incoming { request, .. }) => {
+            let uri = request.request_uri().expect("a URI");
+            Some(uri.trim_start_matches("sip:+4930123@").trim_end_matches(".example:5060").to_owned())
+        }
+        _ => None,
+    };
+    bench.seen.iter().filter_map(trunk).collect()
+}
+
+fn is_answered(bench: &Bench) -> bool {
+    bench.saw(Peer::Caller, |event| matches!(event, Event::Answered { .. }))
+}
+
+#[test]
+fn an_emergency_goes_by_the_next_trunk_if_a_carrier_answers_with_a_codec_that_its_trunk_does_not_speak() {
+    for (of_trunk, tries) in [(vec![Codec::Pcma], vec!["wide", "two"]), (Vec::new(), vec!["wide"])] {
+        let (mut bench, is_held) = (Bench::new(), !of_trunk.is_empty());
+        *bench.node.trunks_mut() = Box::new(move |_, trunk| TrunkRules {
+            is_known: true,
+            codecs: if trunk == "wide" { of_trunk.clone() } else { Vec::new() },
+            ..TrunkRules::default()
+        });
+        let Destination::Outside(mut outside) = by_two_trunks("wide", "two") else { unreachable!("it is outside") };
+        outside.way.always = true;
+        outside.further.iter_mut().for_each(|way| way.always = true);
+        bench.dial("112", "phone;dn=7102");
+        bench.plan(Destination::Outside(outside));
+        bench.phone_answers();
+        assert_eq!(rung(&bench), tries);
+        assert_eq!(is_answered(&bench), !is_held, "who calls for help is answered by a way that carries audio");
+        if is_held {
+            bench.phone_answers();
+        }
+        assert!(is_answered(&bench) && bench.refusal().is_none());
+        bench.bye(Peer::Caller);
+        assert!(bench.is_clear());
+    }
+}
+
+#[test]
+fn a_phone_that_answers_with_a_codec_that_its_tenant_does_not_speak_is_not_connected() {
+    let mut bench = Bench::new();
+    tenant_speaks(&mut bench, &[Codec::Pcmu]);
+    bench.call("7101", phone(15_000));
+    bench.phone_answers_with(
+        "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8\r\n",
+    );
+    assert!(!is_answered(&bench));
+    assert_eq!(bench.refusal().map(|(status, _)| status), Some(488));
+}
+
 // === keys ===
 
 /// A phone talks with somebody behind a trunk.
