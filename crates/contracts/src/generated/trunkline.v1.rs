@@ -2221,6 +2221,9 @@ pub struct SessionTimerRecord {
     pub due_us: ::core::option::Option<u64>,
     #[prost(uint32, tag = "4")]
     pub min_se_s: u32,
+    /// Absent in records of the build before.
+    #[prost(uint64, optional, tag = "5")]
+    pub expires_us: ::core::option::Option<u64>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GlareRecord {
