@@ -7,7 +7,7 @@ use sip::HeaderName;
 use sip::StatusCode;
 use sip::agent::{Body, DialogId, Event, IncomingId, Reply};
 
-use super::bench::{Bench, PHONE_SDP, Peer, by_two_trunks, phone};
+use super::bench::{Bench, LINK, PHONE_SDP, Peer, by_two_trunks, phone};
 use super::restart::restart;
 use crate::sip_cluster::node::calls::prompts::SwitchPrompts;
 use crate::sip_cluster::node::calls::trunk::settings::TrunkRules;
@@ -221,6 +221,61 @@ fn a_carrier_gets_keys_by_info_one_after_the_other() {
     assert!(!stored.contains("Signal="), "no record has them");
     bench.bye(Peer::Phone);
     assert!(bench.is_clear());
+}
+
+/// The digits that the carrier has been told.
+fn digits(bench: &Bench) -> String {
+    told(bench, Peer::Phone).into_iter().map(|(_, key)| key).filter(|key| key != "x").collect()
+}
+
+/// The carrier answers the last INFO that it has got.
+fn carrier_takes_key(bench: &mut Bench) {
+    let (request, now) = (told(bench, Peer::Phone).last().expect("an INFO").0, bench.now);
+    bench.agent(Peer::Phone).respond(request, Reply::new(StatusCode::OK), now).expect("an INFO");
+    bench.run();
+}
+
+#[test]
+fn keys_that_wait_for_an_answer_that_comes_late_are_not_told() {
+    let (mut bench, _) = talks_by("info");
+    for digit in ['4', '7', '#'] {
+        media_tells(&mut bench, digit);
+    }
+    bench.pass(std::time::Duration::from_secs(10));
+    carrier_takes_key(&mut bench);
+    assert_eq!(digits(&bench), "4");
+    media_tells(&mut bench, '9');
+    assert_eq!(digits(&bench), "49");
+}
+
+#[test]
+fn keys_that_cannot_be_told_are_not_told_with_a_later_one() {
+    let (mut bench, conn_id) = talks_by("info");
+    for digit in ['4', '7', '#'] {
+        media_tells(&mut bench, digit);
+    }
+    // Requests that the carrier does not get take all the room of its dialog.
+    let leg = bench.node.table().leg(conn_id, model::LegId(2)).and_then(|leg| leg.phone);
+    let (dialog, now) = (leg.expect("a dialog"), bench.now);
+    let key = told(&bench, Peer::Phone)[0].0;
+    bench.mute.push(Peer::Phone);
+    for size in [20_000, 4_000, 500, 10] {
+        let body = || Body::new("text/plain", vec![b'x'; size]);
+        while bench.node.agent_mut().info(dialog, body(), Vec::new(), now).is_ok() {}
+    }
+    bench.run();
+    bench.mute.clear();
+    bench.agent(Peer::Phone).respond(key, Reply::new(StatusCode::OK), now).expect("an INFO");
+    bench.run();
+    assert_eq!(digits(&bench), "4");
+    for request in std::mem::take(&mut bench.unheard) {
+        bench.agent(Peer::Phone).receive(request, LINK, now);
+        bench.run();
+        carrier_takes_key(&mut bench);
+    }
+    bench.pass(std::time::Duration::from_secs(1));
+    media_tells(&mut bench, '9');
+    assert_eq!(digits(&bench), "49", "neither with it nor in its place");
 }
 
 #[test]

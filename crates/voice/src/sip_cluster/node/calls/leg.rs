@@ -284,10 +284,19 @@ impl Leg {
 /// is wrong.
 #[derive(Clone, Debug, Default)]
 pub struct KeysToTell {
-    /// The bodies, the next one first.
-    pub waiting: VecDeque<Bytes>,
+    /// Those that wait, the next one first.
+    pub waiting: VecDeque<KeyToTell>,
     /// Whether the party has not answered the one before.
     pub is_under_way: bool,
+}
+
+/// A key that the party of a leg is to get.
+#[derive(Clone, Debug)]
+pub struct KeyToTell {
+    /// The body of its INFO.
+    pub body: Bytes,
+    /// When it was pressed.
+    pub at: Timestamp,
 }
 
 impl KeysToTell {
