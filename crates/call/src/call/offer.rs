@@ -84,13 +84,14 @@ impl Call {
         let shows = by.and_then(|by| by.shows.map(str::to_owned));
         let trunk = by.map(|by| by.trunk.to_owned());
         let (always, limits) = by.map_or((false, OutsideLimits::default()), |by| (by.always, by.limits.clone()));
+        let try_ms = by.map_or(0, |by| by.try_ms);
         let mut legs = Vec::new();
         for contact in contacts.into_iter().take(FORK_MAX) {
             let leg = LegId(self.s.numbers.leg);
             self.s.numbers.leg = self.s.numbers.leg.saturating_add(1);
             legs.push(leg);
             let (shows, trunk, limits) = (shows.clone(), trunk.clone(), limits.clone());
-            self.push(Output::RingLeg { leg, dn: dn.clone(), contact, shows, trunk, always, limits });
+            self.push(Output::RingLeg { leg, dn: dn.clone(), contact, shows, trunk, try_ms, always, limits });
         }
         legs
     }

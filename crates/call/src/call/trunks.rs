@@ -27,6 +27,8 @@ pub(super) struct ByTrunk<'a> {
     pub trunk: &'a str,
     /// The number that it shows, if not that of who calls.
     pub shows: Option<&'a str>,
+    /// How long it may say nothing before the next one is tried, in milliseconds.
+    pub try_ms: u64,
     /// Whether it is tried in any case.
     pub always: bool,
     /// What the call counts for.
@@ -63,7 +65,7 @@ impl Call {
     /// Calls a number outside by a trunk.
     pub(super) fn ring_by(&mut self, offer: &mut Offer, way: Way, now: Timestamp) {
         let Way { trunk, contact, caller_id, try_ms, always, limits } = way;
-        let by = ByTrunk { trunk: &trunk, shows: caller_id.as_deref(), always, limits: &limits };
+        let by = ByTrunk { trunk: &trunk, shows: caller_id.as_deref(), try_ms, always, limits: &limits };
         offer.legs = self.ring_legs(&offer.dn, vec![contact], Some(by));
         if offer.further.is_empty() {
             self.s.timers.disarm(Timer::Trunk);

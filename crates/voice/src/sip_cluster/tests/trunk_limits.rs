@@ -149,6 +149,33 @@ fn what_the_proxy_itself_refuses_leaves_no_trunk_out() {
 }
 
 #[test]
+fn a_trunk_that_was_put_off_has_its_own_time_when_it_is_tried_again() {
+    for is_taken_over in [false, true] {
+        let mut bench = Bench::new();
+        let emergency = with(by_two_trunks("wide", "two"), |way| {
+            way.always = true;
+            way.try_ms = 5_000;
+        });
+        bench.dial_as("+4930123", PHONE, "caller-1");
+        let conn_id = bench.plan(emergency);
+        if is_taken_over {
+            super::restart::restart(&mut bench, conn_id);
+        }
+        for _ in 0..2 {
+            let (dialog, now) = (bench.phone_dialog.expect("an INVITE"), bench.now);
+            let reply = Reply::new(StatusCode::SERVICE_UNAVAILABLE).header(ELSEWHERE, "1");
+            bench.agent(Peer::Phone).reject(dialog, reply, now).expect("an INVITE");
+            bench.run();
+        }
+        assert_eq!(rung(&bench), [at("wide"), at("two"), at("wide")]);
+        bench.pass(std::time::Duration::from_millis(4_900));
+        assert_eq!(rung(&bench).len(), 3);
+        bench.pass(std::time::Duration::from_millis(200));
+        assert_eq!(rung(&bench).last(), Some(&at("two")), "taken over: {is_taken_over}");
+    }
+}
+
+#[test]
 fn a_trunk_takes_so_many_calls_a_second_and_the_next_one_takes_the_others() {
     let mut bench = Bench::new();
     for (number, call_id) in ["caller-1", "caller-1b", "caller-1c"].into_iter().enumerate() {
