@@ -76,8 +76,8 @@ pub enum Output {
         trunk: Option<String>,
         /// How long that trunk may say nothing before the next one is tried, in milliseconds.
         try_ms: u64,
-        /// Whether the trunk is tried even with as many calls as it may have, and while its carrier wants none.
-        always: bool,
+        /// Whether it is an emergency: the trunk is tried even with as many calls as it may have, and while its carrier wants none.
+        is_emergency: bool,
         /// What the call counts for, if it goes outside.
         limits: OutsideLimits,
     },

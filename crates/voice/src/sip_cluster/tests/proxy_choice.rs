@@ -117,8 +117,8 @@ fn what_may_have_reached_a_carrier_is_not_sent_there_by_another_proxy() {
 fn an_emergency_goes_by_the_other_proxy_at_once_and_tries_the_same_carrier_at_last() {
     let mut bench = two_proxies();
     let Destination::Outside(mut outside) = by_two_trunks("wide", "two") else { unreachable!("it is outside") };
-    outside.way.always = true;
-    outside.further.iter_mut().for_each(|way| way.always = true);
+    outside.way.is_emergency = true;
+    outside.further.iter_mut().for_each(|way| way.is_emergency = true);
     bench.dial("112", "phone;dn=7102");
     bench.plan(Destination::Outside(outside));
     is_not_reached(&mut bench, "late");

@@ -112,8 +112,8 @@ fn an_emergency_goes_by_the_next_trunk_if_a_carrier_answers_with_a_codec_that_it
             ..TrunkRules::default()
         });
         let Destination::Outside(mut outside) = by_two_trunks("wide", "two") else { unreachable!("it is outside") };
-        outside.way.always = true;
-        outside.further.iter_mut().for_each(|way| way.always = true);
+        outside.way.is_emergency = true;
+        outside.further.iter_mut().for_each(|way| way.is_emergency = true);
         bench.dial("112", "phone;dn=7102");
         bench.plan(Destination::Outside(outside));
         bench.phone_answers();

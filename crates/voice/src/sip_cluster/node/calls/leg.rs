@@ -174,7 +174,7 @@ impl Target {
             contact: self.contact.clone(),
             caller_id: self.shows.clone(),
             try_ms: self.try_ms,
-            always: self.is_emergency,
+            is_emergency: self.is_emergency,
             limits: self.limits.clone(),
         })
     }
