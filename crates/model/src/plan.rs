@@ -79,8 +79,8 @@ pub struct Way {
     pub caller_id: Option<String>,
     /// How long it may say nothing before the next trunk is tried, in milliseconds.
     pub try_ms: u64,
-    /// Whether it is tried even with as many calls as it may have, and while its carrier wants none: for emergency calls.
-    pub always: bool,
+    /// Whether the call is an emergency: the trunk is tried even with as many calls as it may have, and while its carrier wants none.
+    pub is_emergency: bool,
     /// What the call counts for.
     pub limits: OutsideLimits,
 }

@@ -43,7 +43,7 @@ impl Offer {
             recalled_from: None,
             tries: 0,
             further: Vec::new(),
-            emergency: false,
+            is_emergency: false,
             heard: Vec::new(),
             rings: Vec::new(),
             forwarded_by: Vec::new(),
@@ -83,14 +83,16 @@ impl Call {
     pub(super) fn ring_legs(&mut self, dn: &Dn, contacts: Vec<Contact>, by: Option<ByTrunk<'_>>) -> Vec<LegId> {
         let shows = by.and_then(|by| by.shows.map(str::to_owned));
         let trunk = by.map(|by| by.trunk.to_owned());
-        let (always, limits) = by.map_or((false, OutsideLimits::default()), |by| (by.always, by.limits.clone()));
+        let (is_emergency, limits) =
+            by.map_or((false, OutsideLimits::default()), |by| (by.is_emergency, by.limits.clone()));
+        let try_ms = by.map_or(0, |by| by.try_ms);
         let mut legs = Vec::new();
         for contact in contacts.into_iter().take(FORK_MAX) {
             let leg = LegId(self.s.numbers.leg);
             self.s.numbers.leg = self.s.numbers.leg.saturating_add(1);
             legs.push(leg);
             let (shows, trunk, limits) = (shows.clone(), trunk.clone(), limits.clone());
-            self.push(Output::RingLeg { leg, dn: dn.clone(), contact, shows, trunk, always, limits });
+            self.push(Output::RingLeg { leg, dn: dn.clone(), contact, shows, trunk, try_ms, is_emergency, limits });
         }
         legs
     }

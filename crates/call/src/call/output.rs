@@ -74,8 +74,10 @@ pub enum Output {
         shows: Option<String>,
         /// The trunk that leads there, if it is a number outside.
         trunk: Option<String>,
-        /// Whether the trunk is tried even with as many calls as it may have, and while its carrier wants none.
-        always: bool,
+        /// How long that trunk may say nothing before the next one is tried, in milliseconds.
+        try_ms: u64,
+        /// Whether it is an emergency: the trunk is tried even with as many calls as it may have, and while its carrier wants none.
+        is_emergency: bool,
         /// What the call counts for, if it goes outside.
         limits: OutsideLimits,
     },

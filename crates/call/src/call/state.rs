@@ -432,7 +432,7 @@ pub struct Offer {
     /// The trunks that are tried next, for a number outside.
     pub further: Vec<Way>,
     /// Whether it is an emergency, which goes on by one trunk beside the other.
-    pub emergency: bool,
+    pub is_emergency: bool,
     /// Of an emergency, the legs by which something was heard of who is called: they are the last to end.
     pub heard: Vec<LegId>,
     /// Those of them that have said that they ring.

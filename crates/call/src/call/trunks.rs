@@ -27,8 +27,10 @@ pub(super) struct ByTrunk<'a> {
     pub trunk: &'a str,
     /// The number that it shows, if not that of who calls.
     pub shows: Option<&'a str>,
-    /// Whether it is tried in any case.
-    pub always: bool,
+    /// How long it may say nothing before the next one is tried, in milliseconds.
+    pub try_ms: u64,
+    /// Whether it is tried in any case, for an emergency.
+    pub is_emergency: bool,
     /// What the call counts for.
     pub limits: &'a OutsideLimits,
 }
@@ -36,7 +38,7 @@ pub(super) struct ByTrunk<'a> {
 impl Offer {
     /// Whether it is an emergency for which trunks are left.
     const fn is_emergency_with_ways(&self) -> bool {
-        self.emergency && !self.further.is_empty()
+        self.is_emergency && !self.further.is_empty()
     }
 
     /// Takes out those of these legs, the oldest first, that end for no more than `most` to be left: the silent ones before those by which
@@ -62,8 +64,8 @@ fn is_news(known: &mut Vec<LegId>, leg: LegId) -> bool {
 impl Call {
     /// Calls a number outside by a trunk.
     pub(super) fn ring_by(&mut self, offer: &mut Offer, way: Way, now: Timestamp) {
-        let Way { trunk, contact, caller_id, try_ms, always, limits } = way;
-        let by = ByTrunk { trunk: &trunk, shows: caller_id.as_deref(), always, limits: &limits };
+        let Way { trunk, contact, caller_id, try_ms, is_emergency, limits } = way;
+        let by = ByTrunk { trunk: &trunk, shows: caller_id.as_deref(), try_ms, is_emergency, limits: &limits };
         offer.legs = self.ring_legs(&offer.dn, vec![contact], Some(by));
         if offer.further.is_empty() {
             self.s.timers.disarm(Timer::Trunk);
@@ -73,8 +75,8 @@ impl Call {
             self.s.timers.arm(Timer::Trunk, now + silent_max);
         }
         offer.trunk = Some(trunk);
-        offer.emergency = always;
-        if always {
+        offer.is_emergency = is_emergency;
+        if is_emergency {
             // Each way gets the whole time: the last one may be the one that leads there.
             self.s.timers.arm(Timer::NoAnswer, now + EMERGENCY_RINGS);
         }
@@ -110,7 +112,7 @@ impl Call {
     /// One of our proxies has not reached the carrier: the same trunk is tried by another one, of an emergency after all others.
     pub(super) fn leg_not_reached(&mut self, leg: LegId, status: u16, way: Way, now: Timestamp) {
         if let Some(offer) = self.ringing_offer().filter(|offer| offer.legs.contains(&leg)) {
-            let at = if offer.emergency { offer.further.len() } else { 0 };
+            let at = if offer.is_emergency { offer.further.len() } else { 0 };
             offer.further.insert(at, way);
         }
         if !self.try_next_trunk(Some(leg), "is not reached from one sip-proxy", now) {
@@ -132,7 +134,7 @@ impl Call {
     /// counts of the trunk that was tried last alone, whose announcement the caller hears.
     pub(super) fn trunk_is_heard(&mut self, leg: LegId, rings: bool, now: Timestamp) {
         let Some(offer) = self.ringing_offer() else { return };
-        if !offer.emergency {
+        if !offer.is_emergency {
             return self.s.timers.disarm(Timer::Trunk);
         }
         let is_last = offer.legs.last() == Some(&leg);
@@ -165,7 +167,7 @@ impl Call {
         let way = offer.further.remove(0);
         let is_last = failed.is_none_or(|leg| offer.legs.last() == Some(&leg));
         let mut staying: Vec<LegId> = offer.legs.drain(..).filter(|leg| Some(*leg) != failed).collect();
-        let stay_max = if way.always { FORK_MAX - 1 } else { 0 };
+        let stay_max = if way.is_emergency { FORK_MAX - 1 } else { 0 };
         self.outputs.extend(offer.ended_for_room(&mut staying, stay_max).into_iter().map(Output::CancelLeg));
         // The failure of one is no reason to hurry while the number rings by another.
         let is_held_up = failed.is_some() && self.s.timers.due(Timer::Trunk).is_none();

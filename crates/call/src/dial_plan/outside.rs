@@ -123,7 +123,7 @@ pub(super) fn emergency(plan: &TenantPlan, rule: &EmergencyNumber, number: &str)
     let is_meant = |trunk: &OutsideTrunk| rule.trunk.as_ref() == Some(&trunk.name);
     let leads = |trunk: &OutsideTrunk| number.starts_with(&trunk.prefix);
     trunks.sort_by_key(|trunk| (!is_meant(trunk), !leads(trunk), trunk.priority));
-    let ways = trunks.into_iter().map(|trunk| Way { always: true, ..way(plan, trunk, number) });
+    let ways = trunks.into_iter().map(|trunk| Way { is_emergency: true, ..way(plan, trunk, number) });
     let destination = match Dn::parse(number) {
         Ok(dn) => by(dn, ways.collect()),
         Err(_) => unknown(),
@@ -153,7 +153,7 @@ pub(super) fn way(plan: &TenantPlan, trunk: &OutsideTrunk, number: &str) -> Way 
         contact: Contact::new(uri, Vec::new()),
         caller_id,
         try_ms: trunk.try_ms,
-        always: false,
+        is_emergency: false,
         limits: OutsideLimits::default(),
     }
 }

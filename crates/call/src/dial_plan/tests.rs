@@ -322,7 +322,7 @@ fn who_calls_the_emergency_service_itself_calls_its_number() {
         let rule = |text: &str| EmergencyNumber { name: text.to_owned(), pattern: pattern(text), trunk: None };
         plan.rules.emergency = patterns.split(' ').map(rule).collect();
         let way = ways(&plan, EMERGENCY_SERVICE).into_iter().next()?;
-        way.always.then(|| way.contact.uri.split('@').next().unwrap_or_default().to_owned())
+        way.is_emergency.then(|| way.contact.uri.split('@').next().unwrap_or_default().to_owned())
     };
     for (patterns, number) in [
         ("11[02]", "sip:112"),
@@ -479,9 +479,9 @@ fn a_call_outside_counts_at_the_limit_of_its_phone_unless_it_is_an_emergency() {
     };
     let limited = way("+4930123");
     assert_eq!(limited.limits.at_once, Some(OutgoingLimit { phone: dn("7101"), most: 2 }));
-    assert!(!limited.always);
+    assert!(!limited.is_emergency);
     let emergency = way("112");
-    assert!(emergency.always && emergency.limits == OutsideLimits::default());
+    assert!(emergency.is_emergency && emergency.limits == OutsideLimits::default());
 }
 
 #[test]

@@ -2221,6 +2221,9 @@ pub struct SessionTimerRecord {
     pub due_us: ::core::option::Option<u64>,
     #[prost(uint32, tag = "4")]
     pub min_se_s: u32,
+    /// Absent in records of the build before.
+    #[prost(uint64, optional, tag = "5")]
+    pub expires_us: ::core::option::Option<u64>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GlareRecord {
@@ -2589,6 +2592,9 @@ pub struct LegRecord {
     /// How keys go to its party and come from it: events, info or tones; empty: as is negotiated.
     #[prost(string, tag = "52")]
     pub dtmf: ::prost::alloc::string::String,
+    /// How long the trunk that leads there may say nothing before the next one is tried; absent for a phone, and in records of the build before.
+    #[prost(uint64, optional, tag = "53")]
+    pub target_try_ms: ::core::option::Option<u64>,
 }
 /// Where somebody is.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -113,8 +113,8 @@ struct WireWay {
     caller_id: Option<String>,
     #[serde(default = "try_ms")]
     try_ms: u64,
-    #[serde(default)]
-    always: bool,
+    #[serde(default, rename = "always")]
+    is_emergency: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     limit: Option<WireLimit>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -149,11 +149,11 @@ fn try_ms() -> u64 {
 
 impl From<&Way> for WireWay {
     fn from(way: &Way) -> Self {
-        let Way { trunk, contact, caller_id, try_ms, always, limits } = way.clone();
+        let Way { trunk, contact, caller_id, try_ms, is_emergency, limits } = way.clone();
         let limit = limits.at_once.map(|limit| WireLimit { phone: limit.phone.to_string(), most: limit.most });
         let a_day = limits.a_day.into_iter().map(WireDayLimit::from).collect();
         let Contact { uri, path, further: _ } = contact;
-        Self { trunk, uri, path, caller_id, try_ms, always, limit, a_day, counts: limits.counts }
+        Self { trunk, uri, path, caller_id, try_ms, is_emergency, limit, a_day, counts: limits.counts }
     }
 }
 
@@ -175,7 +175,7 @@ fn day_limit_from_wire(wire: WireDayLimit) -> Result<DayLimit, FrameError> {
 }
 
 fn way_from_wire(wire: WireWay) -> Result<Way, FrameError> {
-    let WireWay { trunk, uri, path, caller_id, try_ms, always, limit: at_once, a_day, counts } = wire;
+    let WireWay { trunk, uri, path, caller_id, try_ms, is_emergency, limit: at_once, a_day, counts } = wire;
     let limit = |WireLimit { phone, most }| {
         let phone = Dn::parse(&phone).map_err(|e| FrameError::invalid("limit", e))?;
         Ok::<_, FrameError>(OutgoingLimit { phone, most })
@@ -185,7 +185,7 @@ fn way_from_wire(wire: WireWay) -> Result<Way, FrameError> {
         a_day: a_day.into_iter().map(day_limit_from_wire).collect::<Result<_, _>>()?,
         counts,
     };
-    Ok(Way { trunk, contact: Contact::new(uri, path), caller_id, try_ms, always, limits })
+    Ok(Way { trunk, contact: Contact::new(uri, path), caller_id, try_ms, is_emergency, limits })
 }
 
 /// Writes the dial plan's answer.

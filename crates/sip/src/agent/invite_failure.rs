@@ -9,7 +9,7 @@ use super::UserAgent;
 use super::authorize::CHALLENGES_MAX;
 use super::command::{CommandError, DialogId};
 use super::event::{Event, Release};
-use super::session_timer::min_se;
+use super::session_timer::{MIN_SE_FLOOR_S, min_se, session_expires};
 use super::state::{Glare, InvitePurpose, OutgoingStage, SessionTimer, Shared};
 use crate::header::HeaderName;
 use crate::location;
@@ -68,6 +68,8 @@ impl UserAgent {
             _ if purpose == InvitePurpose::Change => {
                 self.events.push_back(Event::Refused { dialog: id, status, response });
             }
+            // It takes no INVITE within a dialog, and so no refresh: it has no timer.
+            StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => leg.state.session.stop(),
             _ => {}
         }
     }
@@ -115,9 +117,9 @@ impl UserAgent {
             return false;
         }
         let min_se = if status == StatusCode::SESSION_INTERVAL_TOO_SMALL { min_se(response) } else { None };
+        let min_se = min_se.map(|least| least.max(MIN_SE_FLOOR_S));
         if let Some(least) = min_se {
-            request.set(&HeaderName::MinSe, least);
-            request.set(&HeaderName::SessionExpires, least);
+            lengthen(&mut request, least);
             leg.state.session = SessionTimer { min_se_s: least, ..leg.state.session };
         } else if !goes_without && !self.authorize(Some(id), &mut request, status, response) {
             return false;
@@ -159,4 +161,14 @@ impl UserAgent {
         self.close(id, now);
         self.events.push_back(Event::Failed { dialog: id, status, response });
     }
+}
+
+/// Asks for a session interval of at least so many seconds (RFC 4028 §7.3). One that is longer already stays, and so does who refreshes.
+fn lengthen(request: &mut Message, least_s: u32) {
+    let refresher =
+        request.header(&HeaderName::SessionExpires).and_then(|value| Some(value.split_once(';')?.1.trim().to_owned()));
+    let interval_s = session_expires(request).map_or(least_s, |asked| asked.interval_s.max(least_s));
+    let params = refresher.map(|params| format!(";{params}")).unwrap_or_default();
+    request.set(&HeaderName::MinSe, least_s);
+    request.set(&HeaderName::SessionExpires, format_args!("{interval_s}{params}"));
 }

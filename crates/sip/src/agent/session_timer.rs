@@ -74,9 +74,10 @@ impl AgentConfig {
 }
 
 impl SessionTimer {
-    /// Restarts after a refresh.
-    fn restart(&mut self, now: Timestamp) {
+    /// Restarts after a refresh. `is_shared`: the peer, or a proxy, counts the interval too.
+    fn restart(&mut self, is_shared: bool, now: Timestamp) {
         let interval = self.interval_s;
+        self.expires_at = (interval > 0 && is_shared).then(|| now + Duration::from_secs(u64::from(interval)));
         self.due = (interval > 0).then(|| {
             let wait = if self.we_refresh { interval / 2 } else { interval - MARGIN_S.min(interval / 3) };
             now + Duration::from_secs(u64::from(wait))
@@ -85,23 +86,36 @@ impl SessionTimer {
 
     /// Applies the 2xx to a request of ours (§7.2): without Session-Expires there is no timer.
     pub(super) fn accept_response(&mut self, response: &Message, now: Timestamp) {
-        match session_expires(response) {
+        let agreed = session_expires(response);
+        match agreed {
             Some(expires) => {
                 self.interval_s = expires.interval_s.clamp(MIN_SE_FLOOR_S, SESSION_MAX_S);
                 self.we_refresh = expires.refresher != Some(Refresher::Uas);
             }
             None => self.interval_s = 0,
         }
-        self.restart(now);
+        self.restart(agreed.is_some(), now);
     }
 
-    /// Corrects a timer from an earlier release or a damaged record to values that the agent can handle.
+    /// The peer refreshes no session: this one has no timer.
+    pub(super) fn stop(&mut self) {
+        *self = Self { min_se_s: self.min_se_s, ..Self::default() };
+    }
+
+    fn has_expired(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|at| at <= now)
+    }
+
+    /// Corrects a timer from an earlier release or a damaged record to values that the agent can handle. A session that nobody could refresh
+    /// meanwhile gets the time for one refresh.
     pub(super) fn restored(self, now: Timestamp) -> Self {
         let has_end = self.interval_s > 0;
-        let latest = now + Duration::from_secs(u64::from(SESSION_MAX_S));
+        let after = |seconds: u32| now + Duration::from_secs(u64::from(seconds));
+        let latest = after(SESSION_MAX_S);
         Self {
             interval_s: if has_end { self.interval_s.clamp(MIN_SE_FLOOR_S, SESSION_MAX_S) } else { 0 },
             due: self.due.filter(|_| has_end).map(|due| due.min(latest)),
+            expires_at: self.expires_at.filter(|_| has_end).map(|at| at.clamp(after(MARGIN_S), latest)),
             min_se_s: self.min_se_s.min(SESSION_MAX_S),
             ..self
         }
@@ -129,7 +143,7 @@ impl SessionTimer {
         self.interval_s = interval;
         let asked_refresher = asked.and_then(|a| a.refresher);
         self.we_refresh = !supported || asked_refresher == Some(Refresher::Uas);
-        self.restart(now);
+        self.restart(supported || asked.is_some(), now);
         if interval == 0 {
             return TimerHeaders::Nothing;
         }
@@ -200,6 +214,11 @@ impl UserAgent {
             leg.state.session.due = None;
             return;
         }
+        // The peer has refused each refresh: to it, and to the proxies on the way, the session is over (§10).
+        if leg.state.session.has_expired(now) {
+            self.leave(id, Release::Expired, now);
+            return;
+        }
         let refreshed = if leg.state.peer_updates {
             self.send_update(id, None, Vec::new(), RequestPurpose::Refresh, now).map(|_| ())
         } else {
@@ -209,8 +228,9 @@ impl UserAgent {
             && let Some(leg) = self.dialogs.get_mut(id.0)
         {
             // If the refresh is refused, it is retried before the session ends.
-            let quarter = Duration::from_secs(u64::from(leg.state.session.interval_s / 4));
-            leg.state.session.due = Some(now + quarter.max(POSTPONEMENT));
+            let session = &mut leg.state.session;
+            let quarter = now + Duration::from_secs(u64::from(session.interval_s / 4)).max(POSTPONEMENT);
+            session.due = Some(session.expires_at.map_or(quarter, |end| quarter.min(end)));
         }
     }
 
@@ -218,6 +238,14 @@ impl UserAgent {
     pub(super) fn refresh_by_invite(&mut self, id: DialogId, now: Timestamp) -> Result<(), CommandError> {
         let local = self.dialogs.get(id.0).and_then(|leg| leg.state.offer_answer.local().cloned());
         self.send_reinvite(id, local, Vec::new(), InvitePurpose::Refresh, now)
+    }
+
+    /// The peer does not understand the UPDATE of a refresh, whatever its Allow says: it is refreshed by INVITE.
+    pub(super) fn refresh_without_update(&mut self, id: DialogId, now: Timestamp) {
+        let Some(leg) = self.dialogs.get_mut(id.0) else { return };
+        leg.state.peer_updates = false;
+        // If it cannot be sent, the session timer comes again.
+        let _ = self.refresh_by_invite(id, now);
     }
 
     /// A refresh of ours was answered.

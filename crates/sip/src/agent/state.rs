@@ -280,6 +280,9 @@ pub struct SessionTimer {
     pub due: Option<Timestamp>,
     /// The smallest interval that the peer accepts, in seconds.
     pub min_se_s: u32,
+    /// When the session expires unless it is refreshed before; none where the peer has not agreed to a timer, and in records of the release
+    /// before.
+    pub expires_at: Option<Timestamp>,
 }
 
 /// A re-INVITE that met the peer's own (RFC 3261 §14.1).

@@ -306,8 +306,14 @@ impl UserAgent {
             {
                 leg.state.session.min_se_s = least; // RFC 4028 §7.3: the next refresh asks for that much
             }
-            if purpose == RequestPurpose::Change {
-                self.events.push_back(Event::Refused { dialog: id, status, response });
+            match (purpose, status) {
+                (RequestPurpose::Change, _) => {
+                    self.events.push_back(Event::Refused { dialog: id, status, response });
+                }
+                (_, StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED) => {
+                    self.refresh_without_update(id, now);
+                }
+                _ => {}
             }
             return;
         };

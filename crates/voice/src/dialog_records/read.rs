@@ -254,6 +254,7 @@ fn session(record: v1::SessionTimerRecord) -> SessionTimer {
         we_refresh: record.we_refresh,
         due: record.due_us.map(Timestamp::from_micros),
         min_se_s: record.min_se_s,
+        expires_at: record.expires_us.map(Timestamp::from_micros),
     }
 }
 

@@ -231,6 +231,7 @@ fn session(timer: SessionTimer) -> v1::SessionTimerRecord {
         we_refresh: timer.we_refresh,
         due_us: timer.due.map(Timestamp::as_micros),
         min_se_s: timer.min_se_s,
+        expires_us: timer.expires_at.map(Timestamp::as_micros),
     }
 }
 

@@ -242,7 +242,7 @@ impl Resolver {
     async fn lead_by_service_routes(&self, tenant: &TenantId, destination: &mut Destination) {
         let (Destination::Outside(outside), Ok(plan)) = (destination, self.plans.of(tenant)) else { return };
         let now = self.clock.now();
-        let within = if outside.way.always { EMERGENCY_ROUTES_WITHIN } else { ROUTES_WITHIN };
+        let within = if outside.way.is_emergency { EMERGENCY_ROUTES_WITHIN } else { ROUTES_WITHIN };
         let ways = std::iter::once(&mut outside.way).chain(&mut outside.further);
         let registered = ways.filter_map(|way| {
             let trunk = plan.trunks.iter().find(|trunk| trunk.registers && trunk.name == way.trunk)?;
@@ -307,7 +307,7 @@ impl Resolver {
 
 /// An emergency that does not get through by a carrier's own way goes to its contact, too, behind all others.
 fn try_contacts_too(outside: &mut Outside) {
-    if !outside.way.always {
+    if !outside.way.is_emergency {
         return;
     }
     let ways = std::iter::once(&outside.way).chain(&outside.further);
@@ -327,7 +327,7 @@ fn is_of_no_phone(instance: &Instance, destination: &Destination) -> bool {
 
 /// An emergency call goes out whatever else was asked for.
 const fn is_emergency(destination: &Destination) -> bool {
-    matches!(destination, Destination::Outside(outside) if outside.way.always)
+    matches!(destination, Destination::Outside(outside) if outside.way.is_emergency)
 }
 
 #[cfg(test)]
@@ -336,13 +336,13 @@ mod tests {
 
     use super::*;
 
-    fn outside(always: bool) -> Destination {
+    fn outside(is_emergency: bool) -> Destination {
         let way = Way {
             trunk: "carrier".to_owned(),
             contact: Contact::new("sip:112@carrier.example".to_owned(), Vec::new()),
             caller_id: None,
             try_ms: 10_000,
-            always,
+            is_emergency,
             limits: OutsideLimits::default(),
         };
         let number = Dn::parse("112").expect("a number");

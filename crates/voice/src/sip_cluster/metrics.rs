@@ -31,6 +31,8 @@ runtime::metrics! {
         meetings: Counter = "sipcluster_threads_met";
         /// Sessions of phones before their answer that were not heard because they had changed too often.
         early_sessions_refused: Counter = "sipcluster_early_sessions_refused";
+        /// Keys that a carrier was not told by INFO: too many waited, they would have come late, or it could not be told.
+        keys_lost: Counter = "sipcluster_keys_lost";
         /// Calls that were refused because config had not told of their trunk in time, or too many waited for that.
         early_refused: Counter = "sipcluster_calls_of_unknown_trunks_refused";
         /// Times that a call did not go out by a trunk, or come in, because the trunk had as many calls as it takes.
@@ -130,6 +132,11 @@ impl Metrics {
     /// A phone's session before its answer was not heard.
     pub fn early_session_refused(&self) {
         self.early_sessions_refused.inc();
+    }
+
+    /// So many keys were not told to a carrier.
+    pub fn keys_lost(&self, count: usize) {
+        self.keys_lost.inc_by(count as u64);
     }
 
     /// A call was refused: config has not told of its trunk.

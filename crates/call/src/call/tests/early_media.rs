@@ -74,8 +74,8 @@ fn none_of_several_phones_is_heard_before_one_answers() {
 #[test]
 fn of_two_carriers_that_are_called_for_an_emergency_the_last_one_is_heard() {
     let Destination::Outside(mut outside) = outside_by_two(NUMBER) else { unreachable!("it is outside") };
-    outside.way.always = true;
-    outside.further.iter_mut().for_each(|way| way.always = true);
+    outside.way.is_emergency = true;
+    outside.further.iter_mut().for_each(|way| way.is_emergency = true);
     let mut bench = Bench::internal(NUMBER);
     bench.plan(Destination::Outside(outside));
     let first = bench.rings().pop().expect("it is called");

@@ -368,7 +368,7 @@ pub fn way(trunk: &str, number: &str) -> Way {
         contact: Contact::new(format!("sip:{number}@203.0.113.9"), Vec::new()),
         caller_id: Some("+15550100".to_owned()),
         try_ms: 5_000,
-        always: false,
+        is_emergency: false,
         limits: model::plan::OutsideLimits::default(),
     }
 }

@@ -29,15 +29,15 @@ fn by_three() -> Destination {
 /// Three trunks by which a number for help is called.
 fn three_for_help() -> Outside {
     let mut outside = three();
-    outside.way.always = true;
-    outside.further.iter_mut().for_each(|way| way.always = true);
+    outside.way.is_emergency = true;
+    outside.further.iter_mut().for_each(|way| way.is_emergency = true);
     outside
 }
 
 /// Four, each of which may be silent for ten seconds.
 fn four_for_help() -> Outside {
     let mut outside = three_for_help();
-    outside.further.push(Way { always: true, ..way("fourth", NUMBER) });
+    outside.further.push(Way { is_emergency: true, ..way("fourth", NUMBER) });
     std::iter::once(&mut outside.way).chain(&mut outside.further).for_each(|way| way.try_ms = 10_000);
     outside
 }
@@ -219,8 +219,8 @@ fn a_trunk_that_one_proxy_does_not_reach_is_tried_again_before_the_next_and_for_
 #[test]
 fn an_announcement_without_an_end_leaves_an_emergency_to_the_trunks_that_are_left() {
     let Destination::Outside(mut outside) = outside_by_two(NUMBER) else { unreachable!("it is outside") };
-    outside.way.always = true;
-    outside.further.iter_mut().for_each(|way| way.always = true);
+    outside.way.is_emergency = true;
+    outside.further.iter_mut().for_each(|way| way.is_emergency = true);
     let first = outside.way.clone();
     let mut bench = Bench::internal(NUMBER);
     bench.plan(Destination::Outside(outside));
@@ -377,7 +377,7 @@ fn only_a_trunk_that_was_left_for_its_silence_is_called_silent() {
 fn a_carrier_that_says_busy_is_not_asked_the_same_again() {
     for (status, is_over) in [(486, true), (600, true), (603, true), (503, false)] {
         let mut outside = three();
-        outside.way.always = true;
+        outside.way.is_emergency = true;
         outside.further = vec![outside.way.clone()];
         let mut bench = Bench::internal(NUMBER);
         bench.plan(Destination::Outside(outside));

@@ -653,7 +653,7 @@ pub fn by_two_trunks(first: &str, second: &str) -> Destination {
         contact: Contact::new(format!("sip:+4930123@{trunk}.example:5060"), Vec::new()),
         caller_id: None,
         try_ms: 10_000,
-        always: false,
+        is_emergency: false,
         limits: model::plan::OutsideLimits::default(),
     };
     let number = model::Dn::parse("+4930123").expect("a DN");

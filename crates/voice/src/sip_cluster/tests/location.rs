@@ -32,8 +32,8 @@ pub fn of(phone: &Dn) -> Option<KnownLocation> {
 /// An emergency number by two trunks; carriers of those that begin with `located` are to be told.
 fn emergency(first: &str, second: &str) -> PlanAnswer {
     let Destination::Outside(mut outside) = by_two_trunks(first, second) else { unreachable!("it is outside") };
-    outside.way.always = true;
-    outside.further.iter_mut().for_each(|way| way.always = true);
+    outside.way.is_emergency = true;
+    outside.further.iter_mut().for_each(|way| way.is_emergency = true);
     Destination::Outside(outside).into()
 }
 

@@ -90,6 +90,19 @@ fn a_carrier_that_one_proxy_does_not_reach_is_called_by_the_other_before_the_nex
 }
 
 #[test]
+fn a_trunk_that_is_tried_by_another_proxy_has_its_own_time_there() {
+    let mut bench = two_proxies();
+    let Destination::Outside(mut outside) = by_two_trunks("wide", "two") else { unreachable!("it is outside") };
+    outside.way.try_ms = 5_000;
+    bench.call("7101", Destination::Outside(outside));
+    is_not_reached(&mut bench, "late");
+    bench.pass(std::time::Duration::from_millis(4_900));
+    assert_eq!(tried(&bench), by(&[("wide", ONE), ("wide", OTHER)]));
+    bench.pass(std::time::Duration::from_millis(200));
+    assert_eq!(tried(&bench).last().map(|(trunk, _)| trunk.as_str()), Some("two"));
+}
+
+#[test]
 fn what_may_have_reached_a_carrier_is_not_sent_there_by_another_proxy() {
     for why in ["silence", "closed", "untrusted"] {
         let mut bench = two_proxies();
@@ -104,8 +117,8 @@ fn what_may_have_reached_a_carrier_is_not_sent_there_by_another_proxy() {
 fn an_emergency_goes_by_the_other_proxy_at_once_and_tries_the_same_carrier_at_last() {
     let mut bench = two_proxies();
     let Destination::Outside(mut outside) = by_two_trunks("wide", "two") else { unreachable!("it is outside") };
-    outside.way.always = true;
-    outside.further.iter_mut().for_each(|way| way.always = true);
+    outside.way.is_emergency = true;
+    outside.further.iter_mut().for_each(|way| way.is_emergency = true);
     bench.dial("112", "phone;dn=7102");
     bench.plan(Destination::Outside(outside));
     is_not_reached(&mut bench, "late");

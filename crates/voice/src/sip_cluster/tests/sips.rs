@@ -180,7 +180,7 @@ fn a_carrier_without_tls_gets_no_call_to_sips() {
 fn an_emergency_goes_out_in_any_way() {
     let mut bench = comes(&sips("112"), Vec::new());
     let Destination::Outside(mut outside) = by_trunk("203.0.113.9") else { panic!("a number outside") };
-    outside.way.always = true;
+    outside.way.is_emergency = true;
     bench.plan(Destination::Outside(outside));
     let [invite] = &*invites(&bench) else { panic!("one INVITE") };
     assert_eq!((invite.request_uri(), invite.header(&BY_TLS)), (Some("sip:+4930123@203.0.113.9"), None));
@@ -190,11 +190,15 @@ fn an_emergency_goes_out_in_any_way() {
 fn who_calls_sips_in_the_clear_reaches_an_emergency_number_alone() {
     let in_the_clear = || vec![(HeaderName::RecordRoute, format!("<sip:flow@{EDGE};lr>"))];
     let Destination::Outside(mut outside) = by_trunk("203.0.113.9") else { panic!("a number outside") };
-    for (always, answer) in [(true, None), (false, Some((480, Some(NOT_ALLOWED.to_owned()))))] {
-        outside.way.always = always;
+    for (is_emergency, answer) in [(true, None), (false, Some((480, Some(NOT_ALLOWED.to_owned()))))] {
+        outside.way.is_emergency = is_emergency;
         let mut bench = comes(&sips("112"), in_the_clear());
         bench.plan(Destination::Outside(outside.clone()));
-        assert_eq!((invites(&bench).len(), bench.refusal()), (usize::from(always), answer), "emergency: {always}");
+        assert_eq!(
+            (invites(&bench).len(), bench.refusal()),
+            (usize::from(is_emergency), answer),
+            "emergency: {is_emergency}"
+        );
     }
     let mut bench = comes(&sips("711"), in_the_clear());
     bench.plan(phone(15_000));

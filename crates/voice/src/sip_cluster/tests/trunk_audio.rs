@@ -7,7 +7,7 @@ use sip::HeaderName;
 use sip::StatusCode;
 use sip::agent::{Body, DialogId, Event, IncomingId, Reply};
 
-use super::bench::{Bench, PHONE_SDP, Peer, by_two_trunks, phone};
+use super::bench::{Bench, LINK, PHONE_SDP, Peer, by_two_trunks, phone};
 use super::restart::restart;
 use crate::sip_cluster::node::calls::prompts::SwitchPrompts;
 use crate::sip_cluster::node::calls::trunk::settings::TrunkRules;
@@ -84,6 +84,60 @@ fn audio_of_a_trunk_that_speaks_otherwise_than_a_phone_goes_through_media() {
         bench.plan(phone(15_000));
         assert_eq!(bench.media_asked.is_empty(), goes_directly, "{trunk}");
     }
+}
+
+/// The trunks whose carriers have got an INVITE.
+fn rung(bench: &Bench) -> Vec<String> {
+    let trunk = |event: &(Peer, Event)| match event {
+        (Peer::Phone, Event::Incoming { request, .. }) => {
+            let uri = request.request_uri().expect("a URI");
+            Some(uri.trim_start_matches("sip:+4930123@").trim_end_matches(".example:5060").to_owned())
+        }
+        _ => None,
+    };
+    bench.seen.iter().filter_map(trunk).collect()
+}
+
+fn is_answered(bench: &Bench) -> bool {
+    bench.saw(Peer::Caller, |event| matches!(event, Event::Answered { .. }))
+}
+
+#[test]
+fn an_emergency_goes_by_the_next_trunk_if_a_carrier_answers_with_a_codec_that_its_trunk_does_not_speak() {
+    for (of_trunk, tries) in [(vec![Codec::Pcma], vec!["wide", "two"]), (Vec::new(), vec!["wide"])] {
+        let (mut bench, is_held) = (Bench::new(), !of_trunk.is_empty());
+        *bench.node.trunks_mut() = Box::new(move |_, trunk| TrunkRules {
+            is_known: true,
+            codecs: if trunk == "wide" { of_trunk.clone() } else { Vec::new() },
+            ..TrunkRules::default()
+        });
+        let Destination::Outside(mut outside) = by_two_trunks("wide", "two") else { unreachable!("it is outside") };
+        outside.way.is_emergency = true;
+        outside.further.iter_mut().for_each(|way| way.is_emergency = true);
+        bench.dial("112", "phone;dn=7102");
+        bench.plan(Destination::Outside(outside));
+        bench.phone_answers();
+        assert_eq!(rung(&bench), tries);
+        assert_eq!(is_answered(&bench), !is_held, "who calls for help is answered by a way that carries audio");
+        if is_held {
+            bench.phone_answers();
+        }
+        assert!(is_answered(&bench) && bench.refusal().is_none());
+        bench.bye(Peer::Caller);
+        assert!(bench.is_clear());
+    }
+}
+
+#[test]
+fn a_phone_that_answers_with_a_codec_that_its_tenant_does_not_speak_is_not_connected() {
+    let mut bench = Bench::new();
+    tenant_speaks(&mut bench, &[Codec::Pcmu]);
+    bench.call("7101", phone(15_000));
+    bench.phone_answers_with(
+        "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8\r\n",
+    );
+    assert!(!is_answered(&bench));
+    assert_eq!(bench.refusal().map(|(status, _)| status), Some(488));
 }
 
 // === keys ===
@@ -167,6 +221,61 @@ fn a_carrier_gets_keys_by_info_one_after_the_other() {
     assert!(!stored.contains("Signal="), "no record has them");
     bench.bye(Peer::Phone);
     assert!(bench.is_clear());
+}
+
+/// The digits that the carrier has been told.
+fn digits(bench: &Bench) -> String {
+    told(bench, Peer::Phone).into_iter().map(|(_, key)| key).filter(|key| key != "x").collect()
+}
+
+/// The carrier answers the last INFO that it has got.
+fn carrier_takes_key(bench: &mut Bench) {
+    let (request, now) = (told(bench, Peer::Phone).last().expect("an INFO").0, bench.now);
+    bench.agent(Peer::Phone).respond(request, Reply::new(StatusCode::OK), now).expect("an INFO");
+    bench.run();
+}
+
+#[test]
+fn keys_that_wait_for_an_answer_that_comes_late_are_not_told() {
+    let (mut bench, _) = talks_by("info");
+    for digit in ['4', '7', '#'] {
+        media_tells(&mut bench, digit);
+    }
+    bench.pass(std::time::Duration::from_secs(11));
+    carrier_takes_key(&mut bench);
+    assert_eq!(digits(&bench), "4");
+    media_tells(&mut bench, '9');
+    assert_eq!(digits(&bench), "49");
+}
+
+#[test]
+fn keys_that_cannot_be_told_are_not_told_with_a_later_one() {
+    let (mut bench, conn_id) = talks_by("info");
+    for digit in ['4', '7', '#'] {
+        media_tells(&mut bench, digit);
+    }
+    // Requests that the carrier does not get take all the room of its dialog.
+    let leg = bench.node.table().leg(conn_id, model::LegId(2)).and_then(|leg| leg.phone);
+    let (dialog, now) = (leg.expect("a dialog"), bench.now);
+    let key = told(&bench, Peer::Phone)[0].0;
+    bench.mute.push(Peer::Phone);
+    for size in [20_000, 4_000, 500, 10] {
+        let body = || Body::new("text/plain", vec![b'x'; size]);
+        while bench.node.agent_mut().info(dialog, body(), Vec::new(), now).is_ok() {}
+    }
+    bench.run();
+    bench.mute.clear();
+    bench.agent(Peer::Phone).respond(key, Reply::new(StatusCode::OK), now).expect("an INFO");
+    bench.run();
+    assert_eq!(digits(&bench), "4");
+    for request in std::mem::take(&mut bench.unheard) {
+        bench.agent(Peer::Phone).receive(request, LINK, now);
+        bench.run();
+        carrier_takes_key(&mut bench);
+    }
+    bench.pass(std::time::Duration::from_secs(1));
+    media_tells(&mut bench, '9');
+    assert_eq!(digits(&bench), "49", "neither with it nor in its place");
 }
 
 #[test]

@@ -61,7 +61,7 @@ fn one_call_more_than_a_trunk_takes_goes_by_the_next_and_else_is_refused() {
     assert_eq!(refusal(&bench), Some((503, Some("5".to_owned()))));
     dials(&mut bench, "trunk;name=other", "caller-1e", by_one("narrow"));
     assert_eq!(refusal(&bench), Some((503, None)), "or its carrier would send no other call either");
-    let emergency = with(by_one("narrow"), |way| way.always = true);
+    let emergency = with(by_one("narrow"), |way| way.is_emergency = true);
     dials(&mut bench, "phone;dn=7105", "caller-1d", emergency);
     assert_eq!(rung(&bench).last(), Some(&at("narrow")), "an emergency call goes out all the same");
 }
@@ -125,7 +125,7 @@ fn a_carrier_that_wants_no_calls_for_a_while_is_left_out_for_that_long() {
     dials(&mut bench, "phone;dn=7103", "caller-1b", by_two_trunks("wide", "two"));
     assert_eq!(rung(&bench).last(), Some(&at("two")));
     assert_eq!(rung(&bench).len(), 3);
-    let emergency = with(by_two_trunks("wide", "two"), |way| way.always = true);
+    let emergency = with(by_two_trunks("wide", "two"), |way| way.is_emergency = true);
     dials(&mut bench, "phone;dn=7104", "caller-1c", emergency);
     assert_eq!(rung(&bench).last(), Some(&at("wide")));
     bench.pass(std::time::Duration::from_secs(61));
@@ -137,7 +137,7 @@ fn a_carrier_that_wants_no_calls_for_a_while_is_left_out_for_that_long() {
 fn what_the_proxy_itself_refuses_leaves_no_trunk_out() {
     for (of_proxy, value) in [(NOT_REACHED, "down"), (ELSEWHERE, "1")] {
         let mut bench = Bench::new();
-        let emergency = with(by_two_trunks("wide", "two"), |way| way.always = true);
+        let emergency = with(by_two_trunks("wide", "two"), |way| way.is_emergency = true);
         dials(&mut bench, PHONE, "caller-1", emergency);
         let (dialog, now) = (bench.phone_dialog.expect("an INVITE"), bench.now);
         let reply = Reply::new(StatusCode::SERVICE_UNAVAILABLE).header(HeaderName::RetryAfter, "60");
@@ -145,6 +145,33 @@ fn what_the_proxy_itself_refuses_leaves_no_trunk_out() {
         bench.run();
         dials(&mut bench, "phone;dn=7103", "caller-1b", by_two_trunks("wide", "two"));
         assert_eq!(rung(&bench).last(), Some(&at("wide")));
+    }
+}
+
+#[test]
+fn a_trunk_that_was_put_off_has_its_own_time_when_it_is_tried_again() {
+    for is_taken_over in [false, true] {
+        let mut bench = Bench::new();
+        let emergency = with(by_two_trunks("wide", "two"), |way| {
+            way.is_emergency = true;
+            way.try_ms = 5_000;
+        });
+        bench.dial_as("+4930123", PHONE, "caller-1");
+        let conn_id = bench.plan(emergency);
+        if is_taken_over {
+            super::restart::restart(&mut bench, conn_id);
+        }
+        for _ in 0..2 {
+            let (dialog, now) = (bench.phone_dialog.expect("an INVITE"), bench.now);
+            let reply = Reply::new(StatusCode::SERVICE_UNAVAILABLE).header(ELSEWHERE, "1");
+            bench.agent(Peer::Phone).reject(dialog, reply, now).expect("an INVITE");
+            bench.run();
+        }
+        assert_eq!(rung(&bench), [at("wide"), at("two"), at("wide")]);
+        bench.pass(std::time::Duration::from_millis(4_900));
+        assert_eq!(rung(&bench).len(), 3);
+        bench.pass(std::time::Duration::from_millis(200));
+        assert_eq!(rung(&bench).last(), Some(&at("two")), "taken over: {is_taken_over}");
     }
 }
 
@@ -165,7 +192,7 @@ fn no_further_call_goes_out_by_a_trunk_that_drains() {
     let mut bench = Bench::new();
     dials(&mut bench, PHONE, "caller-1", by_two_trunks("drained", "wide"));
     assert_eq!(rung(&bench), [at("wide")]);
-    let emergency = with(by_one("drained"), |way| way.always = true);
+    let emergency = with(by_one("drained"), |way| way.is_emergency = true);
     dials(&mut bench, "phone;dn=7103", "caller-1b", emergency);
     assert_eq!(rung(&bench).last(), Some(&at("drained")));
     bench.dial_as("7101", "trunk;name=drained", "caller-1c");

@@ -14,8 +14,8 @@ const AGAIN: Duration = Duration::from_millis(1_100);
 
 fn emergency() -> Destination {
     let Destination::Outside(mut outside) = by_two_trunks("wide", "two") else { unreachable!("it is outside") };
-    outside.way.always = true;
-    outside.further.iter_mut().for_each(|way| way.always = true);
+    outside.way.is_emergency = true;
+    outside.further.iter_mut().for_each(|way| way.is_emergency = true);
     Destination::Outside(outside)
 }
 

@@ -133,7 +133,7 @@ impl Node {
         let offer = offered(caller.phone);
         if offer.is_none()
             || entry.leg(id).and_then(rung_with) != offer
-            || !self.fits(entry.leg(id).and_then(|leg| leg.phone), &sdp)
+            || !self.fits(conn_id, id, &sdp)
             || !session::may_be_continued(&sdp)
         {
             return;
@@ -302,8 +302,7 @@ impl Node {
 
     /// The party has answered the offer of media's session.
     pub(super) fn moved_to_media(&mut self, conn_id: ConnId, id: LegId, answer: &Bytes, now: Timestamp) {
-        let phone = self.leg(conn_id, id).and_then(|leg| leg.phone);
-        let Some(audio) = session::audio_alone(answer).filter(|_| self.fits(phone, answer)) else {
+        let Some(audio) = session::audio_alone(answer).filter(|_| self.fits(conn_id, id, answer)) else {
             tracing::warn!(%conn_id, leg = %id, "a party's answer to media's session does not fit");
             return self.end_without_audio(conn_id, id, now);
         };

@@ -87,7 +87,7 @@ impl Node {
             self.metrics.early_session_refused();
             return false;
         }
-        let fits = self.fits(leg.phone, sdp);
+        let fits = self.fits(conn_id, id, sdp);
         if let Some(leg) = self.leg_mut(conn_id, id).filter(|_| fits) {
             leg.early = Some(EarlySession { sdp: sdp.clone(), changes });
         }

@@ -41,6 +41,7 @@ mod tests {
             contact: Contact::new(uri.to_owned(), path.iter().map(|one| (*one).to_owned()).collect()),
             shows: None,
             trunk: trunk.map(str::to_owned),
+            try_ms: 0,
             limits: OutsideLimits::default(),
             early_speech: false,
             insists: false,

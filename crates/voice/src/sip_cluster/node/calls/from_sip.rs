@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 use call::Input;
+use media::codec::Codec;
 use model::{ConnId, LegId, Timestamp};
 use runtime::trace::What;
 use sip::agent::{DialogId, Event, Release, Reply, Session, reasons_of};
-use sip::offer_answer::OfferAnswer;
 use sip::{HeaderName, Message, StatusCode};
 
 use super::flows::FailedBeside;
@@ -178,7 +178,7 @@ impl Node {
             Session::Offer(_) | Session::Preview(_) => None,
         };
         let answer = match answer {
-            Some(answer) if self.fits(phone, &answer) => answer,
+            Some(answer) if self.fits(conn_id, id, &answer) => answer,
             answer => {
                 tracing::warn!(%conn_id, leg = %id, "a phone answered without audio that we can take");
                 let why = self.note_misfit(conn_id, id, &answer.unwrap_or_default(), now);
@@ -199,17 +199,27 @@ impl Node {
     }
 
     /// Whether a party's answer takes the audio that it was offered.
-    pub(super) fn fits(&self, phone: Option<DialogId>, answer: &[u8]) -> bool {
-        let offer = phone.and_then(|phone| offered(&self.agent.leg(phone)?.offer_answer));
-        offer.is_some_and(|offer| session::takes_audio(&offer, answer))
+    pub(super) fn fits(&self, conn_id: ConnId, id: LegId, answer: &[u8]) -> bool {
+        let codecs = self.codecs_of_answer(conn_id, id);
+        self.offer_to(conn_id, id).is_some_and(|offer| session::takes_audio(&offer, answer, &codecs))
+    }
+
+    /// The offer of ours that a party answers, or has answered.
+    fn offer_to(&self, conn_id: ConnId, id: LegId) -> Option<Bytes> {
+        let session = &self.agent.leg(self.leg(conn_id, id)?.phone?)?.offer_answer;
+        session.open().or(session.local()).cloned()
+    }
+
+    /// The codecs to which media holds a party's answer. Audio that goes past media is no matter of its own.
+    fn codecs_of_answer(&self, conn_id: ConnId, id: LegId) -> Vec<Codec> {
+        let is_direct = self.leg(conn_id, id).is_some_and(|leg| leg.path == AudioPath::Direct);
+        if is_direct { Vec::new() } else { self.codecs(conn_id, id) }
     }
 
     /// A party has answered with audio that cannot be taken, and its leg is about to end: why, for the explanation of the call and for the
     /// party (as the Reason of its BYE). Returns the Warning that says it to others.
     pub(super) fn note_misfit(&mut self, conn_id: ConnId, id: LegId, answer: &[u8], now: Timestamp) -> Option<String> {
-        let phone = self.leg(conn_id, id).and_then(|leg| leg.phone);
-        let offer = phone.and_then(|phone| offered(&self.agent.leg(phone)?.offer_answer));
-        let why = session::misfit(&offer?, answer)?;
+        let why = session::misfit(&self.offer_to(conn_id, id)?, answer, &self.codecs_of_answer(conn_id, id))?;
         if let Some(entry) = self.calls.get(&conn_id) {
             let text = format!("leg {id} ends: its party answered, but {why}");
             self.trace.note_with(&entry.tenant, conn_id, now, || What::Note { text });
@@ -342,11 +352,11 @@ impl Node {
         let (LegStage::Up, Some(answer)) = (leg.stage, answer) else {
             return;
         };
-        let (phone, begins) = (leg.phone, leg.owes_media);
+        let begins = leg.owes_media;
         if !begins {
             return self.agreed(conn_id, id, answer, now);
         }
-        if !self.fits(phone, &answer) {
+        if !self.fits(conn_id, id, &answer) {
             tracing::info!(%conn_id, leg = %id, "a caller acknowledged without audio that we can take");
             self.note_misfit(conn_id, id, &answer, now);
             self.feed(conn_id, Input::LegFailed { leg: id, status: 488 }, now);
@@ -415,11 +425,6 @@ impl Node {
         };
         note("the end of a leg", ended);
     }
-}
-
-/// The offer of ours that a party answers, or has answered.
-fn offered(session: &OfferAnswer) -> Option<Bytes> {
-    session.open().or(session.local()).cloned()
 }
 
 /// Whether a failure is about the way there, and not about who is there: a carrier that redirects, wants a password or does not let this call

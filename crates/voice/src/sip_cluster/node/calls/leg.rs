@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use call::call::{HoldWay, Seat};
 use contracts::provisioning::DtmfForm;
 use infra::DialogKey;
-use model::plan::{Contact, OutsideLimits};
+use model::plan::{Contact, OutsideLimits, Way};
 use model::{ConnId, Dn, Encryption, LegId, Timestamp};
 use sip::agent::{DialogId, ExtraHeaders};
 use sip::dialog::MAX_FORWARDS;
@@ -154,6 +154,8 @@ pub struct Target {
     pub shows: Option<String>,
     /// The trunk that leads there, if it is a number outside. Its credentials are looked up by this name.
     pub trunk: Option<String>,
+    /// How long that trunk may say nothing before the next one is tried, in milliseconds.
+    pub try_ms: u64,
     /// What it counts for, if it goes outside.
     pub limits: OutsideLimits,
     /// Whether it hears who calls before it answers.
@@ -162,6 +164,20 @@ pub struct Target {
     pub insists: bool,
     /// Whether it is an emergency: its carrier may have to know where the caller is.
     pub is_emergency: bool,
+}
+
+impl Target {
+    /// The trunk by which it goes, to be tried once more; none for a phone.
+    pub fn way(&self) -> Option<Way> {
+        Some(Way {
+            trunk: self.trunk.clone()?,
+            contact: self.contact.clone(),
+            caller_id: self.shows.clone(),
+            try_ms: self.try_ms,
+            is_emergency: self.is_emergency,
+            limits: self.limits.clone(),
+        })
+    }
 }
 
 /// Stage of a leg.
@@ -284,10 +300,19 @@ impl Leg {
 /// is wrong.
 #[derive(Clone, Debug, Default)]
 pub struct KeysToTell {
-    /// The bodies, the next one first.
-    pub waiting: VecDeque<Bytes>,
+    /// Those that wait, the next one first.
+    pub waiting: VecDeque<KeyToTell>,
     /// Whether the party has not answered the one before.
     pub is_under_way: bool,
+}
+
+/// A key that the party of a leg is to get.
+#[derive(Clone, Debug)]
+pub struct KeyToTell {
+    /// The body of its INFO.
+    pub body: Bytes,
+    /// When it was pressed.
+    pub at: Timestamp,
 }
 
 impl KeysToTell {

@@ -111,6 +111,7 @@ fn leg_to_record<'a>(
         target_path: target.map(|target| target.contact.path.clone()).unwrap_or_default(),
         target_shows: target.and_then(|target| target.shows.clone()),
         target_trunk: target.and_then(|target| target.trunk.clone()),
+        target_try_ms: target.map(|target| target.try_ms).filter(|ms| *ms > 0),
         target_limit: target.and_then(|target| model_write::at_once(&target.limits)),
         target_a_day: target.map(|target| model_write::a_day(&target.limits)).unwrap_or_default(),
         target_early_speech: target.is_some_and(|target| target.early_speech),
@@ -408,16 +409,21 @@ fn leg_from_record(
     })
 }
 
+/// How long a trunk may say nothing by a record of the build before, which has no time of its own, in milliseconds.
+const TRY_MS_OF_BEFORE: u64 = 10_000;
+
 /// Takes whom a leg rings out of its record.
 fn target_from_record(record: &mut v1::LegRecord) -> Result<Option<Target>, RecordError> {
     let Some(dn) = record.target_dn.take() else { return Ok(None) };
     let (uri, path) = (std::mem::take(&mut record.target_uri), std::mem::take(&mut record.target_path));
     let further = std::mem::take(&mut record.target_further).into_iter().map(flow_from_record).collect();
+    let of_before = if record.target_trunk.is_some() { TRY_MS_OF_BEFORE } else { 0 };
     Ok(Some(Target {
         dn: Dn::parse(&dn).map_err(|_| RecordError("legs.target_dn"))?,
         contact: Contact { further, ..Contact::new(uri, path) },
         shows: record.target_shows.take(),
         trunk: record.target_trunk.take(),
+        try_ms: record.target_try_ms.unwrap_or(of_before),
         limits: model_read::limits(record.target_limit.take(), std::mem::take(&mut record.target_a_day))?,
         early_speech: record.target_early_speech,
         insists: record.target_insists,

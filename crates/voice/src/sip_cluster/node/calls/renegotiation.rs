@@ -39,8 +39,7 @@ impl Node {
 
     /// A party has answered the offer that it had asked for.
     pub(super) fn agreed(&mut self, conn_id: ConnId, id: LegId, answer: Bytes, now: Timestamp) {
-        let phone = self.leg(conn_id, id).and_then(|leg| leg.phone);
-        if !self.fits(phone, &answer) {
+        if !self.fits(conn_id, id, &answer) {
             tracing::info!(%conn_id, leg = %id, "a party continues with audio that media does not support");
             self.note_misfit(conn_id, id, &answer, now);
             self.end_without_audio(conn_id, id, now);
@@ -131,7 +130,7 @@ impl Node {
                 match leg.asked.take_if(|_| is_at_media) {
                     Some(way) => self.asked_phone_answered(conn_id, id, way, answer, now),
                     // A refresh of ours, to which it has another session than before. One that makes no sense changes nothing.
-                    None if self.fits(Some(dialog), &answer) => self.agreed(conn_id, id, answer, now),
+                    None if self.fits(conn_id, id, &answer) => self.agreed(conn_id, id, answer, now),
                     None if must_encrypt => self.end_misfit(conn_id, id, &answer, now),
                     None => {
                         tracing::warn!(%conn_id, leg = %id, "a phone's answer to a session refresh does not fit: it is ignored");
@@ -161,12 +160,11 @@ impl Node {
 
     /// The phone has answered our request to hold or to retrieve. One that goes on holding by itself has not retrieved.
     fn asked_phone_answered(&mut self, conn_id: ConnId, id: LegId, way: HoldWay, answer: Bytes, now: Timestamp) {
-        let phone = self.leg(conn_id, id).and_then(|leg| leg.phone);
         let must_encrypt = self.leg(conn_id, id).is_some_and(|leg| leg.encryption.is_compulsory());
-        if must_encrypt && !self.fits(phone, &answer) {
+        if must_encrypt && !self.fits(conn_id, id, &answer) {
             return self.end_misfit(conn_id, id, &answer, now);
         }
-        if way == HoldWay::Retrieve && (session::holds(&answer) == Some(true) || !self.fits(phone, &answer)) {
+        if way == HoldWay::Retrieve && (session::holds(&answer) == Some(true) || !self.fits(conn_id, id, &answer)) {
             return self.feed(conn_id, Input::HoldRefused(id), now);
         }
         if let Some(leg) = self.leg_mut(conn_id, id) {

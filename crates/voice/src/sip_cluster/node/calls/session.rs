@@ -68,16 +68,19 @@ pub fn refusal(offer: &[u8], codecs: &[Codec], encryption: Encryption) -> Option
 }
 
 /// Whether an answer takes the audio of an offer of ours, judged as media will judge it.
-pub fn takes_audio(offer: &[u8], answer: &[u8]) -> bool {
-    misfit(offer, answer).is_none()
+///
+/// `codecs` are those to which media holds the party; empty means no restriction.
+pub fn takes_audio(offer: &[u8], answer: &[u8], codecs: &[Codec]) -> bool {
+    misfit(offer, answer, codecs).is_none()
 }
 
-/// Why an answer does not take the audio of an offer of ours.
-pub fn misfit(offer: &[u8], answer: &[u8]) -> Option<NegotiationError> {
+/// Why an answer does not take the audio of an offer of ours. A codec that was not offered is no reason where media speaks it all the same;
+/// of an answer that has nothing but others than `codecs`, media takes nothing.
+pub fn misfit(offer: &[u8], answer: &[u8], codecs: &[Codec]) -> Option<NegotiationError> {
     let (Ok(offer), Ok(answer)) = (sdp::parse::parse(offer), sdp::parse::parse(answer)) else {
         return Some(NegotiationError::Mismatch);
     };
-    negotiation::accept_answer(&offer, &answer, Preference::default()).err()
+    negotiation::accept_answer(&offer, &negotiation::speaking(answer, codecs), Preference::default()).err()
 }
 
 /// The family of addresses in which the author of a description wants its audio, if it says so.
@@ -213,9 +216,23 @@ mod tests {
         assert_eq!(ports(&fresh), [0, 20_000, 0], "as many sections as before");
         // To our refresh, or fresh offer, the phone answers with the sections that it has.
         for offer in [ours.as_bytes(), &fresh] {
-            assert!(takes_audio(offer, theirs.replace("m=audio 4002 RTP/SAVP", "m=audio 0 RTP/SAVP").as_bytes()));
-            assert!(!takes_audio(offer, theirs.replace("m=audio 4000", "m=audio 0").as_bytes()));
+            assert!(takes_audio(offer, theirs.replace("m=audio 4002 RTP/SAVP", "m=audio 0 RTP/SAVP").as_bytes(), &[]));
+            assert!(!takes_audio(offer, theirs.replace("m=audio 4000", "m=audio 0").as_bytes(), &[]));
         }
+    }
+
+    #[test]
+    fn an_answer_is_held_to_the_codecs_of_its_party_as_media_holds_it() {
+        let described = |formats: &str| {
+            format!(
+                "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\nm=audio 4000 RTP/AVP {formats}\r\n"
+            )
+        };
+        let misfit =
+            |answer: &str, codecs: &[Codec]| misfit(described("8").as_bytes(), described(answer).as_bytes(), codecs);
+        assert_eq!(misfit("0", &[Codec::Pcma]), Some(NegotiationError::NoCodec));
+        assert_eq!(misfit("0 8", &[Codec::Pcma]), None, "media takes the one that it may");
+        assert_eq!(misfit("0", &[]), None, "it was not offered, but media speaks it");
     }
 
     #[test]

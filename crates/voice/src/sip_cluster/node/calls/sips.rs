@@ -79,7 +79,7 @@ impl Node {
 
     /// Whether a call may not go on to where the dial plan leads it: who calls wants TLS, and has not come by it. An emergency may.
     pub(in crate::sip_cluster::node) fn lacks_tls(&self, thread: ConnId, ask: u32, destination: &Destination) -> bool {
-        let is_emergency = matches!(destination, Destination::Outside(outside) if outside.way.always);
+        let is_emergency = matches!(destination, Destination::Outside(outside) if outside.way.is_emergency);
         let leg = self.calls.get(&thread).and_then(|entry| entry.leg(entry.thread.asks_on(ask)?));
         leg.is_some_and(|leg| leg.sips_in_the_clear) && !is_emergency
     }

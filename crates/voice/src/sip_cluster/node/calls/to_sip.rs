@@ -57,13 +57,13 @@ impl Node {
             Output::PlayEarly { leg, rings } => self.play_early(conn_id, leg, rings, now),
             Output::AnswerCaller(leg) => self.open_caller_audio(conn_id, leg, now),
             Output::RejectCaller { leg, status } => self.hang_up(conn_id, leg, status, now),
-            Output::RingLeg { leg, dn, contact, shows, trunk, always, limits } => {
+            Output::RingLeg { leg, dn, contact, shows, trunk, try_ms, is_emergency, limits } => {
                 let contact = if trunk.is_none() { self.draining_last(contact) } else { contact };
                 let early_speech = self.takes_early_speech(conn_id, trunk.as_deref());
-                let insists = always || !self.asks_by_options(conn_id, trunk.as_deref());
-                let is_emergency = always;
-                let mut target = Target { dn, contact, shows, trunk, limits, early_speech, insists, is_emergency };
-                let (barrier, by) = match always {
+                let insists = is_emergency || !self.asks_by_options(conn_id, trunk.as_deref());
+                let mut target =
+                    Target { dn, contact, shows, trunk, try_ms, limits, early_speech, insists, is_emergency };
+                let (barrier, by) = match is_emergency {
                     true => (None, RingBy::AnyWay),
                     false => (self.barrier(conn_id, leg, &target, now), self.ring_by(conn_id)),
                 };

@@ -251,7 +251,7 @@ fn offer(record: v1::OfferRecord) -> Read<Offer> {
         recalled_from: record.recalled_from.as_deref().map(dn).transpose()?,
         tries: small(record.tries, "party.tries")?,
         // The release before names emergencies by their ways alone.
-        emergency: record.emergency || record.further.iter().any(|way| way.always),
+        is_emergency: record.emergency || record.further.iter().any(|way| way.always),
         heard: record.heard.into_iter().map(leg).collect::<Read<_>>()?,
         rings: record.rings.into_iter().map(leg).collect::<Read<_>>()?,
         further: record.further.into_iter().map(way_out).collect::<Read<_>>()?,
@@ -277,7 +277,7 @@ fn way_out(record: v1::WayRecord) -> Read<Way> {
         contact: Contact::new(record.uri, record.path),
         caller_id: record.caller_id,
         try_ms: record.try_ms,
-        always: record.always,
+        is_emergency: record.always,
         limits: limits(record.limit, record.a_day)?,
     })
 }

@@ -218,7 +218,7 @@ fn offer(offer: &Offer) -> v1::OfferRecord {
         recalled_from: offer.recalled_from.as_ref().map(ToString::to_string),
         tries: offer.tries.into(),
         further: offer.further.iter().map(way_out).collect(),
-        emergency: offer.emergency,
+        emergency: offer.is_emergency,
         heard: offer.heard.iter().map(|leg| leg.0.into()).collect(),
         rings: offer.rings.iter().map(|leg| leg.0.into()).collect(),
         forwarded_by: offer.forwarded_by.iter().map(|by| by.dn.to_string()).collect(),
@@ -240,7 +240,7 @@ fn way_out(way: &Way) -> v1::WayRecord {
         path: way.contact.path.clone(),
         caller_id: way.caller_id.clone(),
         try_ms: way.try_ms,
-        always: way.always,
+        always: way.is_emergency,
         limit: at_once(&way.limits),
         a_day: a_day(&way.limits),
     }

@@ -26,9 +26,6 @@ pub const PAUSE_MAX: Duration = Duration::from_secs(300);
 /// The most carriers that are left out at a time; further ones are tried as before.
 const PAUSES_MAX: usize = 1_000;
 
-/// How long a trunk that was put off, or is tried by another proxy, may say nothing before the next one is tried, in milliseconds.
-pub const TRIED_AGAIN_MS: u64 = 10_000;
-
 /// Calls that went out by trunks in the present second.
 #[derive(Default)]
 pub struct CallRates {
@@ -245,9 +242,9 @@ impl Node {
     ) -> Option<Way> {
         response.filter(|_| side == Side::Phone)?.header(&ELSEWHERE)?;
         let entry = self.calls.get_mut(&conn_id)?;
-        let Target { contact, shows, trunk, limits, .. } = entry.leg(leg)?.target.clone()?;
-        entry.put_off.push(contact.clone());
-        Some(Way { trunk: trunk?, contact, caller_id: shows, try_ms: TRIED_AGAIN_MS, always: true, limits })
+        let way = entry.leg(leg)?.target.as_ref()?.way()?;
+        entry.put_off.push(way.contact.clone());
+        Some(way)
     }
 }
 

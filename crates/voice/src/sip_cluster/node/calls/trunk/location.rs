@@ -122,7 +122,7 @@ impl Node {
     /// Adds one more attempt to an emergency call whose carrier is told where the caller is, behind all others: after silence it is without.
     pub(in crate::sip_cluster::node) fn add_way_without_location(&self, conn_id: ConnId, answer: &mut Destination) {
         let (Destination::Outside(outside), Some(entry)) = (answer, self.calls.get(&conn_id)) else { return };
-        let wants = |way: &&Way| way.always && (self.trunks)(&entry.tenant, &way.trunk).location;
+        let wants = |way: &&Way| way.is_emergency && (self.trunks)(&entry.tenant, &way.trunk).location;
         let mut ways = outside.further.iter().rev().chain(std::iter::once(&outside.way));
         let last = ways.find(wants).cloned();
         outside.further.extend(last);
@@ -132,7 +132,7 @@ impl Node {
     /// record has it.
     pub(in crate::sip_cluster::node) fn keep_location(&mut self, conn_id: ConnId, ask: u32, answer: &Destination) {
         let Some(entry) = self.calls.get_mut(&conn_id) else { return };
-        let is_emergency = matches!(answer, Destination::Outside(outside) if outside.way.always);
+        let is_emergency = matches!(answer, Destination::Outside(outside) if outside.way.is_emergency);
         let leg = entry.thread.asks_on(ask).filter(|_| !is_emergency);
         if let Some(leg) = leg.and_then(|leg| entry.leg_mut(leg)) {
             leg.location = None;

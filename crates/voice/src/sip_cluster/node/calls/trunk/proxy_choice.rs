@@ -7,7 +7,6 @@ use model::plan::Way;
 use sip::proxy::headers::NOT_REACHED;
 use sip::{ConnectionId, Message, Unreached};
 
-use super::limits::TRIED_AGAIN_MS;
 use crate::sip_cluster::node::Node;
 use crate::sip_cluster::node::calls::call::NotReached;
 use crate::sip_cluster::node::calls::leg::{Leg, LegStage, Place, Side, Target};
@@ -41,18 +40,18 @@ impl Node {
     ) -> Option<Way> {
         let entry = self.calls.get_mut(&conn_id).filter(|_| side == Side::Phone)?;
         let leg = entry.leg(leg).filter(|leg| leg.stage != LegStage::Closing)?;
-        let (by, Target { contact, shows, trunk, limits, is_emergency, .. }) = (leg.link, leg.target.clone()?);
-        let trunk = trunk?;
+        let (by, way) = (leg.link, leg.target.as_ref()?.way()?);
         let why = response.and_then(|response| response.header(&NOT_REACHED)).and_then(Unreached::parse);
         let may_differ = why.is_some_and(Unreached::may_differ_elsewhere);
+        let trunk = &way.trunk;
         entry.not_reached.push(NotReached { trunk: trunk.clone(), by });
         let tried =
-            |link: ConnectionId| entry.not_reached.iter().any(|failed| failed.trunk == trunk && failed.by == link);
+            |link: ConnectionId| entry.not_reached.iter().any(|failed| failed.trunk == *trunk && failed.by == link);
         if !may_differ || !self.proxies.is_one_untried(tried) {
             // Its carrier has the call, or nobody reaches it: what is tried later begins anew.
-            entry.not_reached.retain(|failed| failed.trunk != trunk);
+            entry.not_reached.retain(|failed| failed.trunk != *trunk);
             return None;
         }
-        Some(Way { trunk, contact, caller_id: shows, try_ms: TRIED_AGAIN_MS, always: is_emergency, limits })
+        Some(way)
     }
 }
