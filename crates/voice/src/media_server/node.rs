@@ -401,7 +401,7 @@ impl Node {
         let call = conference.and_then(service::call_of).unwrap_or_else(|| ConnId(self.entropy.next_u64()));
         // The low bits of the count are unique among the legs of one call.
         let leg = CallLegId(id.0 as u16 | LocalTag::WITH_NODE);
-        let tag = LocalTag { call, leg, tenant: tenant.clone(), owner: self.owner.clone() }.seal(&self.seal);
+        let tag = LocalTag { call, leg, tenant: tenant.clone(), owner: self.owner.clone() }.encode(&self.seal);
         let contact = format!("<sip:{tag}@{}>", self.edge_of(flow));
         LocalIdentity { tag, contact }
     }

@@ -444,7 +444,7 @@ impl Bench {
                     tenant: tenant(),
                     owner: owner("media-1", 5),
                 };
-                let local = LocalIdentity { tag: tag.seal(&seal()), contact: "<sip:media@192.0.2.5>".to_owned() };
+                let local = LocalIdentity { tag: tag.encode(&seal()), contact: "<sip:media@192.0.2.5>".to_owned() };
                 let target = request.request_uri().expect("a URI").to_owned();
                 self.media_asked.push(target.clone());
                 // Legs that are requested before media has answered are not pinned yet.
