@@ -20,7 +20,6 @@ use std::sync::Arc;
 use media::dtls::Identity;
 use model::{ConnId, Entropy, LegId as CallLegId, Owner, TenantId, Timestamp};
 use net::rtp::{Driver, LegEvent, LegId, Order};
-use runtime::RecordCipher;
 use sip::agent::{AgentConfig, Body, CommandError, DialogId, Event, LocalIdentity, Release, UserAgent};
 use sip::{ConnectionId, Flow, LocalTag, Message, Method, Seal, StatusCode, Transmit};
 
@@ -28,6 +27,7 @@ use super::addresses::AudioAddresses;
 use super::limits::Limits;
 use super::metrics::Metrics;
 use super::prompts::Prompts;
+use crate::record_cipher::RecordCipher;
 use call_data::Questions;
 use commit::Over;
 use explain::Ending;
