@@ -2,8 +2,8 @@
 //!
 //! Steps of the schema run under an advisory lock, so that one of many starting processes does the work. A step only adds things that
 //! the release before can do without (expand). Things that nobody uses any more are removed one release later (contract). So the
-//! release before keeps serving while a step runs and after it. A step waits a short time for its locks and then fails: a wait for a
-//! lock on a table blocks all later users of the table.
+//! release before keeps serving while a step runs and after it: its statements name their columns, and new ones change nothing that they
+//! return. A step waits a short time for its locks and then fails: a wait for a lock on a table blocks all later users of the table.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -223,6 +223,10 @@ impl Turn for PgTurn {
             let rows = read.and_then(|rows| rows.iter().map(row_of).collect::<std::result::Result<Vec<_>, _>>());
             let received = rows.as_ref().map_or(0, |rows| rows.iter().map(Row::size).sum());
             self.pg.settled(sent, &rows, received);
+            if rows.as_ref().is_err_and(is_outdated) {
+                // They are prepared anew when they are used next. If this fails, the connection does not return to the pool.
+                let _ = tokio::time::timeout(ANSWER_WITHIN, self.turn.clear_cached_statements()).await;
+            }
             rows.map_err(|e| failed(&e))
         }
         .boxed()
@@ -236,6 +240,11 @@ impl Turn for PgTurn {
         }
         .boxed()
     }
+}
+
+/// Whether a statement was prepared before a step that has changed what it returns (feature_not_supported).
+fn is_outdated(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|e| e.code()).is_some_and(|code| code == "0A000")
 }
 
 fn row_of(row: &PgRow) -> std::result::Result<Row, sqlx::Error> {

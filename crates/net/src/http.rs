@@ -18,7 +18,7 @@ pub use etag::has_already;
 pub use json::JsonBody;
 pub use limits::{Limits, SocketPlace, Turn};
 pub use runtime::{Caller, Problem, Query};
-pub use shares::{Place, Places};
+pub use shares::{Capacity, Place};
 pub use socket_pass::SocketPass;
 
 /// Serves `router` on the declared listener `name`, behind the caller-token gate and the default [`Limits`].

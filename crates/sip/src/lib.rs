@@ -2,6 +2,7 @@
 
 pub mod agent;
 pub mod build;
+pub mod derived_key;
 pub mod dialog;
 pub mod digest;
 pub mod diversion;

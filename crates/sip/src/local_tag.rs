@@ -12,8 +12,9 @@
 
 use model::{ConnId, Epoch, LegId, NodeId, Owner, TenantId};
 
+use crate::derived_key::{ENCRYPTED_MORE, NONCE_BYTES};
 use crate::packed::{bytes_of, is_text, push_name, push_number, push_text, take_name, take_number};
-use crate::seal::{ENCRYPTED_MORE, NONCE_BYTES, Purpose, Seal};
+use crate::seal::{Purpose, Seal};
 
 mod former;
 
@@ -46,8 +47,8 @@ impl LocalTag {
     /// In the number of a leg: the dialog is not with the leg's phone or carrier, but with the node that has its audio.
     pub const WITH_NODE: u16 = 0x8000;
 
-    /// The sealed text.
-    pub fn seal(&self, seal: &Seal) -> String {
+    /// The tag's text.
+    pub fn encode(&self, seal: &Seal) -> String {
         let mut content = Vec::with_capacity(CONTENT_USUAL);
         content.extend_from_slice(&self.call.0.to_be_bytes());
         push_number(&mut content, self.leg.0.into());
@@ -67,14 +68,14 @@ impl LocalTag {
         text.len() <= TEXT_MAX && (text.strip_prefix(VERSION).is_some_and(is_this) || former::looks_like_one(text))
     }
 
-    /// Reads a sealed text; `None` for any tag that is not ours.
-    pub fn open(text: &str, seal: &Seal) -> Option<Self> {
+    /// Reads the text of a tag; `None` for any that is not ours.
+    pub fn decode(text: &str, seal: &Seal) -> Option<Self> {
         if !Self::looks_like_one(text) {
             return None;
         }
         match text.strip_prefix(VERSION) {
             Some(encrypted) => Self::read(&seal.decrypt(Purpose::LocalTag, NONCE, bytes_of(encrypted)?)?),
-            None => former::open(text, seal),
+            None => former::decode(text, seal),
         }
     }
 

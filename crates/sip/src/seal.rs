@@ -1,22 +1,17 @@
 //! Authenticated and encrypted text: written into a message by us, and recognised as ours when a peer returns it.
 
 use std::fmt;
-use std::sync::Arc;
 
-use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, Nonce, UnboundKey};
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::{Hmac, Mac};
 use sha2::Sha256;
+
+use crate::derived_key::{DerivedKey, KeyUse, NONCE_BYTES, mac_with};
 
 /// The bytes of a seal: 64 bits cannot be guessed at the rate that a listener allows.
 pub const SEAL_BYTES: usize = 8;
-/// The bytes of a nonce of [`Seal::encrypt`].
-pub const NONCE_BYTES: usize = 12;
-/// By how many bytes an encrypted text is longer than what it hides.
-pub const ENCRYPTED_MORE: usize = 16;
-/// What the key of encryption is derived from. No purpose has the number 0, so this is never signed for anything else.
-const ENCRYPTION: &[u8] = b"\0encryption";
 
-/// The purpose of a sealed text, so that one kind cannot be passed off as another.
+/// The purpose of a sealed text, so that one kind cannot be passed off as another. Its number is from 1 to 31: keys are made of texts that
+/// begin with another byte ([`KeyUse`]).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum Purpose {
@@ -44,7 +39,7 @@ pub enum Purpose {
 #[derive(Clone)]
 pub struct Seal {
     mac: Hmac<Sha256>,
-    cipher: Arc<LessSafeKey>,
+    key: DerivedKey,
 }
 
 impl fmt::Debug for Seal {
@@ -56,15 +51,7 @@ impl fmt::Debug for Seal {
 impl Seal {
     /// Seals with `key`, the same on all nodes of an installation.
     pub fn new(key: &[u8; 32]) -> Self {
-        // Hashing the key once more gives the initial block of the construction; a key of 32 bytes is never refused.
-        #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
-        let mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
-        let mut derived = mac.clone();
-        derived.update(ENCRYPTION);
-        let derived = derived.finalize().into_bytes();
-        #[expect(clippy::expect_used, reason = "a SHA-256 has the 32 bytes of the key")]
-        let cipher = UnboundKey::new(&AES_256_GCM_SIV, &derived[..]).expect("a SHA-256 has the 32 bytes of the key");
-        Self { mac, cipher: Arc::new(LessSafeKey::new(cipher)) }
+        Self { mac: mac_with(key), key: DerivedKey::new(key, KeyUse::Messages) }
     }
 
     /// The seal of `text`.
@@ -81,17 +68,11 @@ impl Seal {
     /// A UUID (version 8, RFC 9562 §5.8) that is the same as long as the installation has its key: half of it is the seal of each name, of
     /// which it tells nothing else.
     pub fn uuid(&self, purpose: Purpose, [first, second]: [&str; 2]) -> String {
-        let half = |name: &str| u128::from(u64::from_be_bytes(self.sign(purpose, name.as_bytes())));
-        let random = (half(first) << 64 | half(second)) & !(0xf << 76) & !(0b11 << 62);
-        let digits = format!("{:032x}", random | 8 << 76 | 0b10 << 62);
-        let mut uuid = String::with_capacity(36);
-        for (place, digit) in digits.chars().enumerate() {
-            if matches!(place, 8 | 12 | 16 | 20) {
-                uuid.push('-');
-            }
-            uuid.push(digit);
-        }
-        uuid
+        let half = |name: &str| u64::from_be_bytes(self.sign(purpose, name.as_bytes()));
+        // The version is the four bits from the 49th on, the variant the two from the 65th.
+        let (high, low) = (half(first) & !(0xf << 12) | 8 << 12, half(second) & !(0b11 << 62) | 0b10 << 62);
+        let (start, middle, version) = (high >> 32, high >> 16 & 0xffff, high & 0xffff);
+        format!("{start:08x}-{middle:04x}-{version:04x}-{:04x}-{:012x}", low >> 48, low & 0xffff_ffff_ffff)
     }
 
     /// Whether `seal` is the seal of `text`; runs in constant time.
@@ -102,24 +83,14 @@ impl Seal {
         seal.len() == SEAL_BYTES && mac.verify_truncated_left(seal).is_ok()
     }
 
-    /// `text`, encrypted and authenticated; [`ENCRYPTED_MORE`] bytes longer. Empty if it has more than 2^36 bytes.
-    ///
-    /// A nonce may repeat: all that GCM-SIV then shows is whether two texts of one purpose are the same (RFC 8452 §1). A constant one
-    /// makes the result the same each time.
-    pub fn encrypt(&self, purpose: Purpose, nonce: [u8; NONCE_BYTES], mut text: Vec<u8>) -> Vec<u8> {
-        let (nonce, purpose) = (Nonce::assume_unique_for_key(nonce), Aad::from([purpose as u8]));
-        match self.cipher.seal_in_place_append_tag(nonce, purpose, &mut text) {
-            Ok(()) => text,
-            Err(_) => Vec::new(),
-        }
+    /// `text`, encrypted for that purpose ([`DerivedKey::encrypt`]).
+    pub fn encrypt(&self, purpose: Purpose, nonce: [u8; NONCE_BYTES], text: Vec<u8>) -> Vec<u8> {
+        self.key.encrypt(nonce, &[purpose as u8], text)
     }
 
     /// The text that was encrypted for that purpose with that nonce; `None` for anything else.
-    pub fn decrypt(&self, purpose: Purpose, nonce: [u8; NONCE_BYTES], mut encrypted: Vec<u8>) -> Option<Vec<u8>> {
-        let (nonce, purpose) = (Nonce::assume_unique_for_key(nonce), Aad::from([purpose as u8]));
-        let length = self.cipher.open_in_place(nonce, purpose, &mut encrypted).ok()?.len();
-        encrypted.truncate(length);
-        Some(encrypted)
+    pub fn decrypt(&self, purpose: Purpose, nonce: [u8; NONCE_BYTES], encrypted: Vec<u8>) -> Option<Vec<u8>> {
+        self.key.decrypt(nonce, &[purpose as u8], encrypted)
     }
 }
 
@@ -143,18 +114,33 @@ mod tests {
         const NONCE: [u8; NONCE_BYTES] = [0; NONCE_BYTES];
         let ours = Seal::new(&[7; 32]);
         let hidden = ours.encrypt(Purpose::LocalTag, NONCE, b"acme".to_vec());
-        assert_eq!(hidden.len(), 4 + ENCRYPTED_MORE);
-        assert_eq!(hidden, ours.encrypt(Purpose::LocalTag, NONCE, b"acme".to_vec()), "the same each time");
-        assert!(!hidden.windows(4).any(|part| part == b"acme"));
         assert_eq!(ours.decrypt(Purpose::LocalTag, NONCE, hidden.clone()).as_deref(), Some(&b"acme"[..]));
         assert_eq!(ours.decrypt(Purpose::ReturnPath, NONCE, hidden.clone()), None);
-        assert_eq!(ours.decrypt(Purpose::LocalTag, [1; NONCE_BYTES], hidden.clone()), None);
-        assert_eq!(Seal::new(&[8; 32]).decrypt(Purpose::LocalTag, NONCE, hidden.clone()), None);
-        for at in 0..hidden.len() {
-            let mut changed = hidden.clone();
-            changed[at] ^= 1;
-            assert_eq!(ours.decrypt(Purpose::LocalTag, NONCE, changed), None, "{at}");
+        assert_eq!(Seal::new(&[8; 32]).decrypt(Purpose::LocalTag, NONCE, hidden), None);
+    }
+
+    #[test]
+    fn no_purpose_begins_as_what_a_key_is_made_of() {
+        let purposes = [
+            Purpose::LocalTag,
+            Purpose::Flow,
+            Purpose::Nonce,
+            Purpose::Phone,
+            Purpose::Lockout,
+            Purpose::Origin,
+            Purpose::ReturnPath,
+            Purpose::Name,
+            Purpose::Account,
+        ];
+        assert!(purposes.into_iter().all(|purpose| (1..32).contains(&(purpose as u8))));
+        for of in [KeyUse::Messages, KeyUse::Records] {
+            assert!(of.label().first().is_some_and(|byte| !(1..32).contains(byte)), "{of:?}");
         }
-        assert_eq!(ours.decrypt(Purpose::LocalTag, NONCE, hidden[..15].to_vec()), None);
+    }
+
+    #[test]
+    fn a_uuid_is_the_same_for_ever() {
+        // Computed apart. Never change it: a registrar knows us by it.
+        assert_eq!(Seal::new(&[7; 32]).uuid(Purpose::Account, ["a", "b"]), "78d86948-2f18-88f8-bbe1-5633e9c94a75");
     }
 }

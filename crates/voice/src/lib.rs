@@ -12,6 +12,7 @@ mod monitors;
 mod node_events;
 mod phone_settings;
 mod quarantine;
+mod record_cipher;
 pub mod registrar;
 mod reporting;
 pub mod rq;

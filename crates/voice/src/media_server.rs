@@ -29,10 +29,11 @@ use anyhow::Context as _;
 use media::dtls::Identity;
 use net::rtp::RtpDriver;
 use net::sip::{Counters, NodeLinks};
-use runtime::{Drains, Listen, Place, Protocol, RecordCipher, Replicas, Role, RoleContext, RoleSpec, Starts};
+use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
 
 pub use prompts::fault as prompt_fault;
 
+use crate::record_cipher::RecordCipher;
 use addresses::AudioAddresses;
 use conversations::{ConversationStore, ConversationWriter};
 use event_loop::EventLoop;

@@ -42,6 +42,7 @@ use net::sip::{Counters, NodeLinks};
 use runtime::settings::Values;
 use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
 
+use crate::record_cipher::RecordCipher;
 use crate::trunk_accounts::{Secrets, TrunkAccounts};
 use certificate_fetches::CertificateFetches;
 use certificates::Certificates;
@@ -150,7 +151,7 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
         owner: ctx.owner(),
         replica: ctx.replica,
         seal: sip::Seal::new(ctx.installation_key.bytes()),
-        cipher: runtime::RecordCipher::of(&ctx.installation_key),
+        cipher: RecordCipher::of(&ctx.installation_key),
         limits,
         metrics,
         sent_by: ctx.address.to_string(),

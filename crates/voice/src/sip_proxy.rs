@@ -41,7 +41,7 @@ use authority::TokenAuthority;
 use certificates::Certificates;
 use clients::Users;
 use event_loop::EventLoop;
-use listeners::{Places, StreamListener, StreamListeners, UdpListeners};
+use listeners::{ListenAddresses, StreamListener, StreamListeners, UdpListeners};
 use names::Names;
 use settings::Settings;
 
@@ -107,11 +107,11 @@ const CONNECTIONS_BITS: u32 = 18;
 
 async fn run(ctx: RoleContext) -> Result<()> {
     let settings: Settings = ctx.settings()?;
-    let places = Places::of(&ctx)?;
-    let listeners = StreamListeners::of(&places);
+    let addresses = ListenAddresses::of(&ctx)?;
+    let listeners = StreamListeners::of(&addresses);
     let counters = Arc::new(Counters::default());
     let limits = settings.socket_limits();
-    let udp = UdpListeners::bind(&places.udp, &limits, &counters)?;
+    let udp = UdpListeners::bind(&addresses.udp, &limits, &counters)?;
     ctx.spawn("drops of the kernel", watch_drops(udp.local(), counters.clone(), ctx.drain.clone()));
     let meters = meters::Meters::new(&ctx);
     let mut tcp = TcpTable::new(limits, counters.clone(), meters.of_connections(&ctx, listeners.clone()));
@@ -119,11 +119,11 @@ async fn run(ctx: RoleContext) -> Result<()> {
     tcp.believe_forwarders(forwarders(&ctx, listeners.clone(), settings.web_proxies()?));
     listeners.bind(&mut tcp)?;
     let proxy_settings = ProxySettings {
-        edge: places.udp.first.advertise.to_string(),
-        other_edges: places.other_edges(),
-        udp_listeners: places.udp.all().map(|at| at.listen).collect(),
-        aliases: places.aliases(),
-        cluster: places.nodes.to_string(),
+        edge: addresses.udp.first.advertise.to_string(),
+        other_edges: addresses.other_edges(),
+        udp_listeners: addresses.udp.all().map(|at| at.listen).collect(),
+        aliases: addresses.aliases(),
+        cluster: addresses.nodes.to_string(),
         static_route: settings.static_route()?,
         algorithms: settings.algorithms()?,
         limits: settings.proxy_limits(),
@@ -132,7 +132,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
     let authority = Box::new(TokenAuthority::new(ctx.tokens.clone()));
     let proxy = Proxy::new(proxy_settings, seal.clone(), authority, ctx.entropy());
     let metrics = metrics::Metrics::register(&ctx.metrics, counters, udp.receive_buffer());
-    let names = places.certificate_names();
+    let names = addresses.certificate_names();
     let certificates = Certificates::new(settings.certificate_files(), &ctx.data_dir, names, metrics.certificates());
     let certificates = certificates::watch(&ctx, certificates).context("the certificates of the edge")?;
     tcp.use_tls(certificates.borrow().clone());
@@ -158,7 +158,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
         names,
         meters,
         metrics,
-        places,
+        addresses,
         listeners,
         passages,
         reports,

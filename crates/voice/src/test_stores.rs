@@ -1,4 +1,4 @@
-//! In-memory stores, a clock that is moved by hand, and what seals records, for the tests of roles.
+//! In-memory stores, a clock that is moved by hand, and what encrypts records, for the tests of roles.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,10 +11,11 @@ use infra::{
     Revision, StoreError, Stores,
 };
 use model::{ConnId, Owner, TenantId, Timestamp, Token};
-use runtime::RecordCipher;
 use runtime::installation_key::InstallationKey;
 
-/// Seals the records of all nodes of a test.
+use crate::record_cipher::RecordCipher;
+
+/// Encrypts what is confidential in the records of all nodes of a test.
 pub fn cipher() -> RecordCipher {
     RecordCipher::of(&InstallationKey::from_bytes([7; 32]))
 }

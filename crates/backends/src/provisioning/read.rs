@@ -1,4 +1,7 @@
 //! Rows to objects.
+//!
+//! Every statement names its columns. With `*` a column added by a later release would change what a statement returns, and PostgreSQL refuses
+//! such a change to a statement that a connection has prepared: the release that still serves would read nothing more.
 
 use std::collections::HashMap;
 
@@ -34,29 +37,30 @@ pub(super) async fn changed_keys(db: &mut dyn Turn, tenant: &TenantId, since: Re
 /// All objects of a tenant that exists.
 pub(super) async fn objects(db: &mut dyn Turn, tenant: &TenantId) -> Result<TenantObjects> {
     let mut lists = Lists::read(db, tenant).await?;
-    let row = rows(db, "SELECT * FROM tenant WHERE id = ?", tenant).await?;
+    let row = rows(db, TENANT, tenant).await?;
     let row = row.first().ok_or_else(|| StoreError::Missing { key: format!("tenant {tenant}") })?;
     let mut objects = TenantObjects::new(tenant_object(row, &mut lists)?);
-    for row in rows(db, "SELECT * FROM skill WHERE tenant = ? ORDER BY dbid", tenant).await? {
+    for row in rows(db, "SELECT name FROM skill WHERE tenant = ? ORDER BY dbid", tenant).await? {
         objects.skills.push(Skill { name: text(&row, "name")? });
     }
-    for row in rows(db, "SELECT * FROM prompt WHERE tenant = ? ORDER BY dbid", tenant).await? {
+    for row in rows(db, "SELECT name, file FROM prompt WHERE tenant = ? ORDER BY dbid", tenant).await? {
         objects.prompts.push(Prompt { name: text(&row, "name")?, file: text(&row, "file")? });
     }
-    for row in rows(db, "SELECT * FROM application WHERE tenant = ? ORDER BY dbid", tenant).await? {
+    for row in rows(db, "SELECT name, document FROM application WHERE tenant = ? ORDER BY dbid", tenant).await? {
         objects.applications.push(Application { name: text(&row, "name")?, document: text(&row, "document")? });
     }
-    for row in rows(db, "SELECT * FROM dn WHERE tenant = ? ORDER BY dbid", tenant).await? {
+    for row in rows(db, DNS, tenant).await? {
         objects.dns.push(dn(&row, &mut lists)?);
     }
-    for row in rows(db, "SELECT * FROM place WHERE tenant = ? ORDER BY dbid", tenant).await? {
+    for row in rows(db, "SELECT name, location FROM place WHERE tenant = ? ORDER BY dbid", tenant).await? {
         let (name, location) = (text(&row, "name")?, location(&row, "table place")?);
         objects.places.push(Place { dns: lists.place_dns.remove(&name).unwrap_or_default(), name, location });
     }
-    for row in rows(db, "SELECT * FROM person WHERE tenant = ? ORDER BY dbid", tenant).await? {
+    for row in rows(db, PEOPLE, tenant).await? {
         objects.people.push(person(&row, &mut lists)?);
     }
-    for row in rows(db, "SELECT * FROM number WHERE tenant = ? ORDER BY dbid", tenant).await? {
+    let sql = "SELECT number, name, dn, schedule, closed_dn FROM number WHERE tenant = ? ORDER BY dbid";
+    for row in rows(db, sql, tenant).await? {
         objects.numbers.push(Number {
             number: text(&row, "number")?,
             name: text(&row, "name")?,
@@ -65,20 +69,21 @@ pub(super) async fn objects(db: &mut dyn Turn, tenant: &TenantId) -> Result<Tena
             closed_dn: get(&row, "closed_dn")?,
         });
     }
-    for row in rows(db, "SELECT * FROM trunk WHERE tenant = ? ORDER BY dbid", tenant).await? {
+    for row in rows(db, TRUNKS, tenant).await? {
         objects.trunks.push(trunk(&row, &mut lists)?);
     }
-    for row in rows(db, "SELECT * FROM feature_code WHERE tenant = ? ORDER BY dbid", tenant).await? {
+    let sql = "SELECT code, action, ask_pin FROM feature_code WHERE tenant = ? ORDER BY dbid";
+    for row in rows(db, sql, tenant).await? {
         let action = action(&text(&row, "action")?)?;
         objects.feature_codes.push(FeatureCode { code: text(&row, "code")?, action, ask_pin: get(&row, "ask_pin")? });
     }
-    for row in rows(db, "SELECT * FROM schedule WHERE tenant = ? ORDER BY dbid", tenant).await? {
+    for row in rows(db, "SELECT name, time_zone FROM schedule WHERE tenant = ? ORDER BY dbid", tenant).await? {
         let name = text(&row, "name")?;
         let open = lists.hours.remove(&(name.clone(), true)).unwrap_or_default();
         let exceptions = lists.hours.remove(&(name.clone(), false)).unwrap_or_default();
         objects.schedules.push(Schedule { name, time_zone: get(&row, "time_zone")?, open, exceptions });
     }
-    for row in rows(db, "SELECT * FROM dial_rule WHERE tenant = ? ORDER BY place, dbid", tenant).await? {
+    for row in rows(db, DIAL_RULES, tenant).await? {
         objects.dial_rules.push(dial_rule(&row)?);
     }
     Ok(objects)
@@ -110,32 +115,41 @@ impl Lists {
             headers: HashMap::new(),
             hours: HashMap::new(),
         };
-        for row in rows(db, "SELECT * FROM dn_prompt WHERE tenant = ? ORDER BY place", tenant).await? {
+        for row in rows(db, "SELECT number, prompt FROM dn_prompt WHERE tenant = ? ORDER BY place", tenant).await? {
             lists.prompts.entry(text(&row, "number")?).or_default().push(text(&row, "prompt")?);
         }
-        for row in rows(db, "SELECT * FROM place_dn WHERE tenant = ? ORDER BY place", tenant).await? {
+        for row in rows(db, "SELECT name, dn FROM place_dn WHERE tenant = ? ORDER BY place", tenant).await? {
             lists.place_dns.entry(text(&row, "name")?).or_default().push(text(&row, "dn")?);
         }
-        for row in rows(db, "SELECT * FROM person_skill WHERE tenant = ? ORDER BY place", tenant).await? {
+        let sql = "SELECT user_name, skill, level FROM person_skill WHERE tenant = ? ORDER BY place";
+        for row in rows(db, sql, tenant).await? {
             let level = SkillLevel { skill: text(&row, "skill")?, level: get(&row, "level")? };
             lists.levels.entry(text(&row, "user_name")?).or_default().push(level);
         }
-        for row in rows(db, "SELECT * FROM trunk_source WHERE tenant = ? ORDER BY place", tenant).await? {
+        for row in rows(db, "SELECT name, source FROM trunk_source WHERE tenant = ? ORDER BY place", tenant).await? {
             lists.sources.entry(text(&row, "name")?).or_default().push(text(&row, "source")?);
         }
-        for row in rows(db, "SELECT * FROM trunk_certificate_name WHERE tenant = ? ORDER BY place", tenant).await? {
+        let sql = "SELECT name, certificate_name FROM trunk_certificate_name WHERE tenant = ? ORDER BY place";
+        for row in rows(db, sql, tenant).await? {
             lists.certificate_names.entry(text(&row, "name")?).or_default().push(text(&row, "certificate_name")?);
         }
-        for row in rows(db, "SELECT * FROM trunk_header WHERE tenant = ? ORDER BY place", tenant).await? {
+        for row in rows(db, HEADER_RULES, tenant).await? {
             lists.headers.entry(text(&row, "name")?).or_default().push(header_rule(&row)?);
         }
-        for row in rows(db, "SELECT * FROM schedule_line WHERE tenant = ? ORDER BY place", tenant).await? {
+        let sql = "SELECT name, kind, line FROM schedule_line WHERE tenant = ? ORDER BY place";
+        for row in rows(db, sql, tenant).await? {
             let of = (text(&row, "name")?, text(&row, "kind")? == "open");
             lists.hours.entry(of).or_default().push(text(&row, "line")?);
         }
         Ok(lists)
     }
 }
+
+const TENANT: &str = "SELECT id, name, realm, hold_music, no_answer_s, wrap_up_s, confirmation_prompt, refusal_prompt,
+        country_prefix, national_prefix, international_prefix, time_zone, outgoing_max, no_answer_action, legal_guard_s,
+        logout_on_out_of_service, auto_logout_min, auto_logout_ready, untimed_wrap_up_s, timed_acw_in_idle,
+        acw_in_idle_force_ready, login_password, location
+    FROM tenant WHERE id = ?";
 
 fn tenant_object(row: &Row, lists: &mut Lists) -> Result<Tenant> {
     Ok(Tenant {
@@ -206,6 +220,10 @@ fn is_set(row: &Row, column: &str) -> Result<bool> {
     Ok(get::<Option<u32>>(row, column)?.is_some_and(|flag| flag != 0))
 }
 
+const DNS: &str = "SELECT number, type, password, no_answer_s, call_waiting, outgoing_max, direct_media, encryption,
+        location, application, default_dn, service_level_s, short_abandon_s, wrap_up_s
+    FROM dn WHERE tenant = ? ORDER BY dbid";
+
 fn dn(row: &Row, lists: &mut Lists) -> Result<Dn> {
     let number = text(row, "number")?;
     let kind = match text(row, "type")?.as_str() {
@@ -232,6 +250,10 @@ fn dn(row: &Row, lists: &mut Lists) -> Result<Dn> {
     Ok(Dn { number, kind })
 }
 
+const PEOPLE: &str = "SELECT user_name, first_name, last_name, agent_id, login_code, pin, default_place, wrap_up_s,
+        legal_guard_s, no_answer_action
+    FROM person WHERE tenant = ? ORDER BY dbid";
+
 fn person(row: &Row, lists: &mut Lists) -> Result<Person> {
     let user_name = text(row, "user_name")?;
     let skills = lists.levels.remove(&user_name).unwrap_or_default();
@@ -250,6 +272,12 @@ fn person(row: &Row, lists: &mut Lists) -> Result<Person> {
     };
     Ok(Person { user_name, first_name: text(row, "first_name")?, last_name: text(row, "last_name")?, agent })
 }
+
+const TRUNKS: &str = "SELECT name, inbound_user, inbound_password, contact, prefix, caller_id, priority, weight, try_s,
+        user_name, password, calls_max, early_speech, direct_media, options, registers, encryption, calls_per_second,
+        drain, asserts_identity, auth_user, domain, diversion, user_to_user, stir_certificate_url, stir_private_key,
+        stir_certificate, stir_verify, stir_authorities, tells_location, codecs, dtmf, session_expires_s, reliable
+    FROM trunk WHERE tenant = ? ORDER BY dbid";
 
 fn trunk(row: &Row, lists: &mut Lists) -> Result<Trunk> {
     let name = text(row, "name")?;
@@ -328,6 +356,9 @@ fn stir(row: &Row) -> Result<Stir> {
     Ok(Stir { sign, verify, authorities: get(row, "stir_authorities")? })
 }
 
+const HEADER_RULES: &str = "SELECT name, direction, action, header, value, pattern, replacement
+    FROM trunk_header WHERE tenant = ? ORDER BY place";
+
 fn header_rule(row: &Row) -> Result<HeaderRule> {
     let unknown = |name: &str| {
         let reason = format!("{name} of a rule about headers");
@@ -343,6 +374,10 @@ fn header_rule(row: &Row) -> Result<HeaderRule> {
         replace: get(row, "replacement")?,
     })
 }
+
+const DIAL_RULES: &str = "SELECT name, place, pattern, action, reason, remove_first, add_before, shows, trunk, spender,
+        calls_a_day, minutes_a_day, cost, schedule, by_agent
+    FROM dial_rule WHERE tenant = ? ORDER BY place, dbid";
 
 fn dial_rule(row: &Row) -> Result<DialRule> {
     let or_empty = |column: &str| Ok::<_, StoreError>(get::<Option<String>>(row, column)?.unwrap_or_default());

@@ -16,6 +16,8 @@ use server::Server;
 
 /// The store's client name for PostgreSQL.
 const NAME: &str = "trunkline/test";
+/// Connections of a store.
+const CONNECTIONS: usize = 4;
 
 fn tenant(name: &str) -> TenantId {
     TenantId::parse(name).unwrap()
@@ -47,6 +49,25 @@ async fn until_it_answers(store: &PostgresProvisioning, tenant: &TenantId) -> Op
         }
     };
     tokio::time::timeout(Duration::from_secs(60), asked).await.unwrap()
+}
+
+/// By as many connections at once as the store may have.
+async fn loads(
+    store: &PostgresProvisioning,
+    tenant: &TenantId,
+) -> Vec<Result<Option<(Revision, TenantObjects)>, StoreError>> {
+    futures::future::join_all((0..CONNECTIONS).map(|_| store.load(tenant))).await
+}
+
+/// Until the store has no transaction open: one that only read ends when its connection returns to the pool, and keeps its locks so long.
+async fn at_rest(server: &Server) {
+    let busy = format!("select count(*) from pg_stat_activity where application_name = '{NAME}' and state <> 'idle'");
+    let asked = async {
+        while server.psql(&busy) != "0" {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), asked).await.unwrap();
 }
 
 fn puts(tenant: &str) -> Vec<ObjectChange> {
@@ -95,6 +116,54 @@ async fn a_step_of_the_schema_comes_while_the_release_before_serves() {
     assert_eq!((revision, objects.tenant.name.as_str(), objects.tenant.time_zone), (Revision(2), "Older", None));
     // And the previous release starts again on the newer tables.
     postgres::up_to(&settings, NAME, 1).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_release_reads_on_by_the_connections_it_has_when_a_later_one_adds_columns() {
+    let server = Server::start(10);
+    let (_, store) = brought(&server).await;
+    let acme = tenant("acme");
+    store.update(&acme, Revision(0), puts("acme")).await.unwrap();
+    let known = Some((Revision(1), provisioning::objects("acme")));
+    for loaded in loads(&store, &acme).await {
+        assert_eq!(loaded.unwrap(), known);
+    }
+    at_rest(&server).await;
+    let connections = server.backends(NAME);
+    // To every table, as a later release may.
+    let tables = server.psql("select tablename from pg_tables where schemaname = 'public' and tablename !~ '^_sqlx'");
+    assert!(tables.lines().any(|table| table == "trunk"), "{tables}");
+    for table in tables.lines() {
+        server.psql(&format!("alter table {table} add column later text"));
+    }
+    for loaded in loads(&store, &acme).await {
+        assert_eq!(loaded.unwrap(), known);
+    }
+    let still = server.backends(NAME);
+    assert!(connections.iter().all(|pid| still.contains(pid)), "{connections:?} are used again: {still:?}");
+}
+
+#[tokio::test]
+async fn a_statement_whose_result_has_changed_fails_once_on_each_connection() {
+    let server = Server::start(11);
+    let (_, store) = brought(&server).await;
+    let acme = tenant("acme");
+    store.update(&acme, Revision(0), puts("acme")).await.unwrap();
+    let known = Some((Revision(1), provisioning::objects("acme")));
+    for loaded in loads(&store, &acme).await {
+        assert_eq!(loaded.unwrap(), known);
+    }
+    at_rest(&server).await;
+    server.psql("alter table prompt alter column file type text collate \"C\"");
+    let mut refused = 0;
+    for _ in 0..4 * CONNECTIONS {
+        match store.load(&acme).await {
+            Ok(loaded) => assert_eq!(loaded, known),
+            Err(StoreError::Unavailable { reason }) if reason.contains("cached plan") => refused += 1,
+            Err(other) => panic!("{other}"),
+        }
+    }
+    assert!((1..=CONNECTIONS).contains(&refused), "{refused}");
 }
 
 #[tokio::test]

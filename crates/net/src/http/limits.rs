@@ -15,7 +15,7 @@ use runtime::metrics::{OfEveryRole, Refusal};
 use runtime::server::{Accepted, CONNECTIONS_MAX};
 use runtime::{Caller, Problem, Readiness, RoleContext};
 
-use super::shares::{NoCapacity, Place, Places, ShareHolder, Shares};
+use super::shares::{Capacity, NoCapacity, Place, ShareHolder, Shares};
 
 /// Limits of a listener.
 #[derive(Clone, Copy, Debug)]
@@ -25,11 +25,11 @@ pub struct Limits {
     /// The time within which the body of a request must arrive.
     pub body_within: Duration,
     /// Requests whose answer has not begun. One more is answered 503, or 429 if its caller has used up its share.
-    pub requests: Places,
+    pub requests: Capacity,
     /// Requests that wait for a change, counted apart from the others.
-    pub waits: Places,
+    pub waits: Capacity,
     /// Connections, each counted for the first caller that shows a token on it. One more is answered 429 once, and closed.
-    pub connections: Places,
+    pub connections: Capacity,
     /// Time until an answer begins; a stream may go on after that.
     pub answer_within: Duration,
 }
@@ -40,10 +40,10 @@ impl Default for Limits {
             body_bytes_max: 1 << 20,
             body_within: Duration::from_secs(10),
             // A usual request has under 10 kB; 512 at once are 100 ms of work for the busiest listener.
-            requests: Places { all: 512 },
+            requests: Capacity { all: 512 },
             // They cost only memory: one place for each of a few thousand programs.
-            waits: Places { all: 4_096 },
-            connections: Places { all: CONNECTIONS_MAX },
+            waits: Capacity { all: 4_096 },
+            connections: Capacity { all: CONNECTIONS_MAX },
             answer_within: Duration::from_secs(30),
         }
     }

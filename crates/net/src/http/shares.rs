@@ -31,9 +31,9 @@ impl ShareHolder {
     }
 }
 
-/// The number of places.
+/// The number of places of a listener, or of one use of it.
 #[derive(Clone, Copy, Debug)]
-pub struct Places {
+pub struct Capacity {
     /// All together.
     pub all: usize,
 }
@@ -53,7 +53,7 @@ pub(super) enum NoCapacity {
 /// Counts the taken places. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Shares {
-    places: Places,
+    capacity: Capacity,
     taken: Arc<Mutex<Taken>>,
 }
 
@@ -71,8 +71,8 @@ pub struct Place {
 }
 
 impl Shares {
-    pub fn new(places: Places) -> Self {
-        Self { places, taken: Arc::default() }
+    pub fn new(capacity: Capacity) -> Self {
+        Self { capacity, taken: Arc::default() }
     }
 
     /// Takes one place.
@@ -81,11 +81,11 @@ impl Shares {
     /// When all are taken, or the taker has used up its share.
     pub fn take(&self, taker: ShareHolder) -> Result<Place, NoCapacity> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        if taken.all >= self.places.all {
+        if taken.all >= self.capacity.all {
             return Err(NoCapacity::All);
         }
         if let ShareHolder::Caller { tenant, name } = &taker {
-            let left = self.places.all - taken.all;
+            let left = self.capacity.all - taken.all;
             let of_tenant =
                 tenant.as_ref().and_then(|tenant| taken.of_tenants.get(tenant)).copied().unwrap_or_default();
             let caller = (tenant.clone(), name.clone());

@@ -13,7 +13,7 @@ pub(super) fn looks_like_one(text: &str) -> bool {
 }
 
 /// Reads such a tag; `None` for any that is not ours.
-pub(super) fn open(text: &str, seal: &Seal) -> Option<LocalTag> {
+pub(super) fn decode(text: &str, seal: &Seal) -> Option<LocalTag> {
     let (signed, mac) = text.rsplit_once('.')?;
     let mut fields = signed.split('.');
     let (call, leg, tenant) = (fields.next()?, fields.next()?, fields.next()?);

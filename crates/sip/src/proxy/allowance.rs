@@ -163,7 +163,7 @@ impl Proxy {
         let user = request.request_uri().and_then(|uri| Uri::parse(uri).ok()).and_then(|uri| uri.user());
         let tag = to_tag.into_iter().chain(user).find(|text| LocalTag::looks_like_one(text));
         if let Some(tag) = tag {
-            return self.is_sealed(tag, DIALOG_PER_S, source, now, |this| LocalTag::open(tag, &this.seal).is_some());
+            return self.is_sealed(tag, DIALOG_PER_S, source, now, |this| LocalTag::decode(tag, &this.seal).is_some());
         }
         let Some(token) = self.own_top_route(request).filter(|user| flow_token::looks_like_one(user)) else {
             return false;

@@ -6,9 +6,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::rendezvous;
+use crate::derived_key::NONCE_BYTES;
 use crate::header::HeaderName;
 use crate::message::Message;
-use crate::seal::{NONCE_BYTES, Purpose, Seal};
+use crate::seal::{Purpose, Seal};
 
 /// The prefix of every branch of this proxy core: the magic cookie, and our own mark.
 pub(super) const OUR_BRANCHES: &str = "z9hG4bKtk";

@@ -403,7 +403,7 @@ impl Proxy {
     /// The dialog tag of a node in the Request-URI.
     fn tag_called(&self, message: &Message) -> Option<LocalTag> {
         let uri = Uri::parse(message.request_uri()?).ok()?;
-        LocalTag::open(uri.user()?, &self.seal)
+        LocalTag::decode(uri.user()?, &self.seal)
     }
 }
 

@@ -142,7 +142,7 @@ impl Proxy {
             return self.answer_along(path, message, flow, now);
         }
         let of_invite = message.cseq().is_ok_and(|cseq| cseq.method == Method::Invite);
-        let is_ours = |tag: Option<&str>| tag.is_some_and(|tag| LocalTag::open(tag, &self.seal).is_some());
+        let is_ours = |tag: Option<&str>| tag.is_some_and(|tag| LocalTag::decode(tag, &self.seal).is_some());
         if !of_invite || !message.status().is_some_and(StatusCode::is_success) {
             self.counts.responses_stray += 1;
         } else if message.from().is_ok_and(|from| is_ours(from.tag())) {
@@ -238,7 +238,7 @@ impl Proxy {
 
     /// The requesting node has failed; the current owner of its call, if any, gets the response. False if there is none.
     pub(super) fn respond_to_successor(&mut self, mut message: Message) -> bool {
-        let tag = message.from().ok().and_then(|from| LocalTag::open(from.tag()?, &self.seal));
+        let tag = message.from().ok().and_then(|from| LocalTag::decode(from.tag()?, &self.seal));
         let Some(Ok(successor)) = tag.map(|tag| self.to_owner(&tag)) else { return false };
         if let Some(owner) = successor.unreachable {
             message.set(&headers::UNREACHABLE, owner);

@@ -57,16 +57,16 @@ impl Proxy {
     /// The dialog tag of a node, from To or the Request-URI.
     pub(super) fn owner_tag(&self, message: &Message) -> Option<LocalTag> {
         let to = message.to().ok()?;
-        to.tag().and_then(|tag| LocalTag::open(tag, &self.seal)).or_else(|| {
+        to.tag().and_then(|tag| LocalTag::decode(tag, &self.seal)).or_else(|| {
             let uri = Uri::parse(message.request_uri()?).ok()?;
-            LocalTag::open(uri.user()?, &self.seal)
+            LocalTag::decode(uri.user()?, &self.seal)
         })
     }
 
     /// The dialog tag of a node in the dialog whose place an INVITE is to take (RFC 3891).
     pub(super) fn replaced_tag(&self, message: &Message) -> Option<LocalTag> {
         let replaces = Replaces::parse(message.header(&HeaderName::Replaces)?)?;
-        replaces.tags().into_iter().find_map(|tag| LocalTag::open(tag, &self.seal))
+        replaces.tags().into_iter().find_map(|tag| LocalTag::decode(tag, &self.seal))
     }
 
     /// The owner of a dialog if it is live, else its successor.

@@ -102,7 +102,7 @@ fn owner(text: &str) -> Owner {
 /// The local tag of leg 1 of a call.
 fn tag(call: u64, owned_by: &str) -> String {
     LocalTag { call: ConnId(call), leg: LegId(1), tenant: TenantId::parse("acme").unwrap(), owner: owner(owned_by) }
-        .seal(&seal())
+        .encode(&seal())
 }
 
 impl Lab {

@@ -32,7 +32,7 @@ fn steady(site: &Installation, host: u8, number: &str, calls: u32) -> Result<Run
 /// The tag of each answered call, in order of the answers.
 fn tags(messages: &str, seal: &Seal) -> Vec<LocalTag> {
     let acks = messages.lines().filter_map(|line| line.strip_prefix("ACK sip:"));
-    acks.filter_map(|ack| LocalTag::open(ack.split('@').next()?, seal)).collect()
+    acks.filter_map(|ack| LocalTag::decode(ack.split('@').next()?, seal)).collect()
 }
 
 /// The node in the tag of each answered call, in order of the answers.

@@ -20,7 +20,6 @@ use std::sync::Arc;
 use media::dtls::Identity;
 use model::{ConnId, Entropy, LegId as CallLegId, Owner, TenantId, Timestamp};
 use net::rtp::{Driver, LegEvent, LegId, Order};
-use runtime::RecordCipher;
 use sip::agent::{AgentConfig, Body, CommandError, DialogId, Event, LocalIdentity, Release, UserAgent};
 use sip::{ConnectionId, Flow, LocalTag, Message, Method, Seal, StatusCode, Transmit};
 
@@ -28,6 +27,7 @@ use super::addresses::AudioAddresses;
 use super::limits::Limits;
 use super::metrics::Metrics;
 use super::prompts::Prompts;
+use crate::record_cipher::RecordCipher;
 use call_data::Questions;
 use commit::Over;
 use explain::Ending;
@@ -401,7 +401,7 @@ impl Node {
         let call = conference.and_then(service::call_of).unwrap_or_else(|| ConnId(self.entropy.next_u64()));
         // The low bits of the count are unique among the legs of one call.
         let leg = CallLegId(id.0 as u16 | LocalTag::WITH_NODE);
-        let tag = LocalTag { call, leg, tenant: tenant.clone(), owner: self.owner.clone() }.seal(&self.seal);
+        let tag = LocalTag { call, leg, tenant: tenant.clone(), owner: self.owner.clone() }.encode(&self.seal);
         let contact = format!("<sip:{tag}@{}>", self.edge_of(flow));
         LocalIdentity { tag, contact }
     }

@@ -310,7 +310,7 @@ fn the_tag_names_this_node_and_a_bye_frees_the_ports() {
     let dialog = bench.call("conf=0000000000000abc", &mut phone);
     let tag = bench.remote_tag(dialog);
     let seal = sip::Seal::new(&[7; 32]);
-    let opened = sip::LocalTag::open(&tag, &seal).unwrap();
+    let opened = sip::LocalTag::decode(&tag, &seal).unwrap();
     assert_eq!((opened.owner.to_string(), opened.call), ("media-1.1".to_owned(), model::ConnId(0xABC)));
     bench.bye(dialog);
     assert_eq!(bench.node.legs(), 0);

@@ -19,12 +19,12 @@ use call::{CallSnapshot, Input};
 use model::event::ErrorCode;
 use model::plan::{Destination, PlanAnswer};
 use model::{ConnId, Entropy, Owner, Request, RequestKind, Timestamp};
-use runtime::RecordCipher;
 use sip::agent::{Accounts, AgentConfig, UserAgent};
 use sip::{ConnectionId, Message, Seal, Transmit};
 
 use super::limits::{CALLS_DUE_PER_TURN, Limits};
 use super::metrics::Metrics;
+use crate::record_cipher::RecordCipher;
 use calls::call::Stored;
 use calls::direct::ReadPhones;
 use calls::flows::SilentFlows;

@@ -19,7 +19,7 @@ use tracing::{info, warn};
 use super::clients::{Found, Users};
 use super::faults::{Doing, Faults};
 use super::inbox::Inbox;
-use super::listeners::{Places, StreamListener, StreamListeners, UdpListeners};
+use super::listeners::{ListenAddresses, StreamListener, StreamListeners, UdpListeners};
 use super::message_trace::MessageTrace;
 use super::meters::Meters;
 use super::metrics::Metrics;
@@ -51,7 +51,7 @@ pub(super) struct EventLoop {
     pub names: Names,
     pub meters: Meters,
     pub metrics: Metrics,
-    pub places: Places,
+    pub addresses: ListenAddresses,
     pub listeners: StreamListeners,
     pub passages: MessageTrace,
     pub reports: Reports,
@@ -324,7 +324,7 @@ impl EventLoop {
                 }
                 Output::Connect { connection, remote, name, is_trial } => {
                     self.passages.opened(connection, remote);
-                    let Some(from) = self.places.source_for(remote) else {
+                    let Some(from) = self.addresses.source_for(remote) else {
                         self.unopened(connection, Unreached::NoWay, now);
                         continue;
                     };

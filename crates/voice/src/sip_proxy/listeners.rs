@@ -15,7 +15,7 @@ use sip::proxy::OtherEdge;
 use tracing::warn;
 
 /// Where the role listens.
-pub(super) struct Places {
+pub(super) struct ListenAddresses {
     pub(super) udp: EdgeBounds,
     pub(super) tcp: EdgeBounds,
     pub(super) tls: EdgeBounds,
@@ -26,7 +26,7 @@ pub(super) struct Places {
     pub(super) ingress: SocketAddr,
 }
 
-impl Places {
+impl ListenAddresses {
     pub(super) fn of(ctx: &RoleContext) -> Result<Self> {
         Ok(Self {
             udp: ctx.bounds("sip-udp")?,
@@ -108,15 +108,15 @@ pub(super) enum StreamListener {
 pub(super) struct StreamListeners(Arc<[(StreamListener, Transport, SocketAddr)]>);
 
 impl StreamListeners {
-    pub(super) fn of(places: &Places) -> Self {
+    pub(super) fn of(addresses: &ListenAddresses) -> Self {
         use StreamListener::{Edge, Ingress, Nodes, WebEdge};
         let edges = [
-            (Edge, Transport::Tcp, &places.tcp),
-            (Edge, Transport::Tls, &places.tls),
-            (WebEdge, Transport::Ws, &places.ws),
-            (WebEdge, Transport::Wss, &places.wss),
+            (Edge, Transport::Tcp, &addresses.tcp),
+            (Edge, Transport::Tls, &addresses.tls),
+            (WebEdge, Transport::Ws, &addresses.ws),
+            (WebEdge, Transport::Wss, &addresses.wss),
         ];
-        let inside = [(Nodes, Transport::Tcp, places.nodes), (Ingress, Transport::Ws, places.ingress)];
+        let inside = [(Nodes, Transport::Tcp, addresses.nodes), (Ingress, Transport::Ws, addresses.ingress)];
         let at_the_edge = edges
             .into_iter()
             .flat_map(|(kind, transport, bounds)| bounds.all().map(move |at| (kind, transport, at.listen)));

@@ -55,7 +55,7 @@ impl MessageTrace {
     }
 
     fn record(&self, passing: &Passing<'_>) {
-        self.recorder.message(passing, |tag| LocalTag::open(tag, &self.seal).as_ref().map(tagged_leg));
+        self.recorder.message(passing, |tag| LocalTag::decode(tag, &self.seal).as_ref().map(tagged_leg));
     }
 }
 

@@ -8,7 +8,7 @@ use tower::ServiceExt as _;
 
 use super::*;
 
-const FEW: Places = Places { all: 2 };
+const FEW: Capacity = Capacity { all: 2 };
 
 fn served(limits: Limits) -> Router {
     async fn waits(Extension(turn): Extension<Turn>) -> Response {
@@ -85,7 +85,7 @@ fn a_socket_counts_for_the_tenant_whose_token_came_within_it_and_not_for_its_add
         let token = tokens.issue(Some(&tenant), name, "calls:read", EVERY_ROLE, Duration::from_secs(9)).unwrap();
         tokens.verify(&token, "ingress").unwrap()
     };
-    let of = |all| Shares::new(Places { all });
+    let of = |all| Shares::new(Capacity { all });
     let turn = |connections: &Shares| Turn {
         place: Arc::default(),
         taker: ShareHolder::of(None, Some([192, 0, 2, 1].into())),

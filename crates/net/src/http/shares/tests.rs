@@ -1,6 +1,6 @@
 use super::*;
 
-const PLACES: Places = Places { all: 100 };
+const CAPACITY: Capacity = Capacity { all: 100 };
 
 fn taker(tenant: &str, name: &str) -> ShareHolder {
     ShareHolder::Caller { tenant: Some(TenantId::parse(tenant).unwrap()), name: name.to_owned() }
@@ -13,7 +13,7 @@ fn all_for(shares: &Shares, taker: &ShareHolder) -> Vec<Place> {
 
 #[test]
 fn a_caller_alone_has_half_a_tenant_three_quarters_and_who_comes_new_finds_some() {
-    let shares = Shares::new(PLACES);
+    let shares = Shares::new(CAPACITY);
     let greedy = all_for(&shares, &taker("acme", "greedy"));
     assert_eq!(greedy.len(), 50);
     let colleagues: Vec<Vec<Place>> =
@@ -32,7 +32,7 @@ fn a_caller_alone_has_half_a_tenant_three_quarters_and_who_comes_new_finds_some(
 
 #[test]
 fn what_is_given_back_leaves_nothing() {
-    let shares = Shares::new(PLACES);
+    let shares = Shares::new(CAPACITY);
     drop(all_for(&shares, &taker("acme", "one")));
     let taken = shares.taken.lock().unwrap();
     assert!(taken.all == 0 && taken.of_tenants.is_empty() && taken.of_callers.is_empty());
@@ -40,7 +40,7 @@ fn what_is_given_back_leaves_nothing() {
 
 #[test]
 fn all_places_may_be_taken() {
-    let shares = Shares::new(PLACES);
+    let shares = Shares::new(CAPACITY);
     let _held = all_for(&shares, &ShareHolder::Role);
     assert_eq!(shares.take(taker("acme", "one")).err(), Some(NoCapacity::All));
 }

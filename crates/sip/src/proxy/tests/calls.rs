@@ -115,7 +115,7 @@ fn a_forged_owner_is_nobody() {
     lab.node(ConnectionId(1), "sip-cluster", "a.1");
     let forged =
         LocalTag { call: ConnId(1), leg: LegId(1), tenant: TenantId::parse("acme").unwrap(), owner: owner("a.1") }
-            .seal(&Seal::new(&[1; 32]));
+            .encode(&Seal::new(&[1; 32]));
     lab.from(TRUNK, &Ask { method: "BYE", to_tag: Some(&forged), ..Ask::default() }.text());
     assert_eq!(lab.statuses(), [481]);
 }

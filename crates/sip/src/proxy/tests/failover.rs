@@ -314,7 +314,7 @@ fn a_2xx_that_a_dead_proxy_has_waited_for_goes_to_the_owner_of_the_call_and_no_o
     };
     let forged =
         LocalTag { call: ConnId(1), leg: LegId(1), tenant: TenantId::parse("acme").unwrap(), owner: owner("a.1") }
-            .seal(&Seal::new(&[1; 32]));
+            .encode(&Seal::new(&[1; 32]));
     for (status, method, tag) in [(180, "INVITE", tag(1, "a.1")), (200, "BYE", tag(1, "a.1")), (200, "INVITE", forged)]
     {
         lab.from(PHONE, &response(status, method, &tag));

@@ -128,7 +128,7 @@ fn line(text: &str) -> Option<(Micros, bool, &str, u32, &str, &str)> {
 
 /// Call and owner in a tag.
 fn tag(text: &str, seal: &Seal) -> Option<(String, String)> {
-    let tag = LocalTag::open(text, seal)?;
+    let tag = LocalTag::decode(text, seal)?;
     Some((tag.call.to_string(), tag.owner.to_string()))
 }
 
@@ -261,7 +261,7 @@ mod tests {
     fn sealed(owner: &str) -> String {
         let (call, leg) = ("194de6b7cb010000".parse().unwrap(), model::LegId(2));
         let (tenant, owner) = (model::TenantId::parse("example").unwrap(), owner.parse().unwrap());
-        LocalTag { call, leg, tenant, owner }.seal(&seal())
+        LocalTag { call, leg, tenant, owner }.encode(&seal())
     }
 
     fn legs_of(side: Side, messages: &str, notes: &str, errors: &str) -> Vec<Leg> {

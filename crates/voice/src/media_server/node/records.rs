@@ -6,23 +6,26 @@ mod audio_write;
 
 use bytes::Bytes;
 use contracts::v1;
+use infra::MediaSessionId;
 use ivr::msml::{self, Command, Connection, ConnectionSnapshot, Listeners, MemberRecording, Membership, Running};
 use media::sdp::{self, Fingerprint, LocalAudio, LocalEncryption, LocalKeys};
 use media::session::SessionSnapshot;
-use model::{AddressFamily, Encryption};
+use model::{AddressFamily, Encryption, TenantId};
 use prost::Message as _;
-use runtime::RecordCipher;
 use sip::agent::DialogSnapshot;
 
 use super::leg::Leg;
 use super::service::{Service, encryption};
 use crate::dialog_records::{RecordError, dialog_from_record, dialog_to_record};
 use crate::media_server::addresses::AudioAddresses;
+use crate::record_cipher::{RecordCipher, RecordName};
 
 /// The kind of the record.
 const KIND: &str = "media";
 /// The version of the record's body. A reader knows its own version and the one before.
 const VERSION: u32 = 1;
+/// Of what is sealed and cannot be read.
+const NOT_OURS: RecordError = RecordError("sealed with another key, or for another record");
 /// The largest counter that is continued: far from an overflow.
 const NUMBER_MAX: u64 = 1 << 62;
 
@@ -49,6 +52,11 @@ pub struct Decoded {
     pub treatments: u64,
     /// Its audio, if it had any yet.
     pub audio: Option<SessionSnapshot>,
+}
+
+/// The name of a leg's record.
+pub const fn name<'a>(tenant: &'a TenantId, key: &'a MediaSessionId) -> RecordName<'a, MediaSessionId> {
+    RecordName { kind: KIND, tenant, key }
 }
 
 /// A leg's record. It contains no pressed keys: uncollected ones belong to the parties' conversation, and those of a secret are
@@ -108,14 +116,15 @@ pub fn encode(
         conference: Some(membership.map(|membership| membership.conference).unwrap_or_default()),
         sealed: Bytes::new(),
     };
-    let body = if leg.local.encryption.policy() == Encryption::Off { body } else { sealed(body, cipher) };
-    let record = v1::StateRecord { kind: KIND.to_owned(), version: VERSION, body: body.encode_to_vec().into() };
-    record.encode_to_vec().into()
+    let record = name(&leg.tenant, &leg.tag);
+    let body = if leg.local.encryption.policy() == Encryption::Off { body } else { sealed(body, &record, cipher) };
+    let state = v1::StateRecord { kind: KIND.to_owned(), version: VERSION, body: body.encode_to_vec().into() };
+    state.encode_to_vec().into()
 }
 
 /// The record of a leg whose audio may be encrypted.
-fn sealed(body: v1::MediaRecord, cipher: &RecordCipher) -> v1::MediaRecord {
-    let sealed = cipher.seal(KIND, body.encode_to_vec()).into();
+fn sealed(body: v1::MediaRecord, record: &RecordName<'_, MediaSessionId>, cipher: &RecordCipher) -> v1::MediaRecord {
+    let sealed = cipher.encrypt(record, body.encode_to_vec()).into();
     v1::MediaRecord { edge: body.edge, sealed, ..v1::MediaRecord::default() }
 }
 
@@ -126,18 +135,19 @@ fn sealed(body: v1::MediaRecord, cipher: &RecordCipher) -> v1::MediaRecord {
 /// Names the invalid part.
 pub fn decode(
     bytes: &[u8],
+    record: &RecordName<'_, MediaSessionId>,
     addresses: &AudioAddresses,
     certificate: &Fingerprint,
     cipher: &RecordCipher,
 ) -> Result<Decoded, RecordError> {
-    let record = v1::StateRecord::decode(bytes).map_err(|_| RecordError("state record"))?;
-    if record.kind != KIND || record.version != VERSION {
+    let state = v1::StateRecord::decode(bytes).map_err(|_| RecordError("state record"))?;
+    if state.kind != KIND || state.version != VERSION {
         return Err(RecordError("kind or version"));
     }
-    let mut body = v1::MediaRecord::decode(record.body).map_err(|_| RecordError("media record"))?;
+    let mut body = v1::MediaRecord::decode(state.body).map_err(|_| RecordError("media record"))?;
     if !body.sealed.is_empty() {
-        let opened = cipher.open(KIND, &body.sealed).ok_or(RecordError("sealed with another key"))?;
-        body = v1::MediaRecord::decode(opened.as_slice()).map_err(|_| RecordError("sealed media record"))?;
+        let within = cipher.decrypt(record, &body.sealed).ok_or(NOT_OURS)?;
+        body = v1::MediaRecord::decode(within.as_slice()).map_err(|_| RecordError("sealed media record"))?;
     }
     let encryption = local_encryption(&body, certificate)?;
     let service = Service::of(&body.request_uri).map_err(|_| RecordError("request_uri"))?;
@@ -215,11 +225,15 @@ fn local_encryption(body: &v1::MediaRecord, certificate: &Fingerprint) -> Result
 }
 
 /// The dialog of a leg's record and the edge of its proxy, as far as they are readable.
-pub fn legible_dialog(bytes: &[u8], cipher: &RecordCipher) -> Option<(DialogSnapshot, String)> {
-    let record = v1::StateRecord::decode(bytes).ok()?;
-    let mut parts = v1::MediaRecordParts::decode(record.body).ok()?;
+pub fn legible_dialog(
+    bytes: &[u8],
+    record: &RecordName<'_, MediaSessionId>,
+    cipher: &RecordCipher,
+) -> Option<(DialogSnapshot, String)> {
+    let state = v1::StateRecord::decode(bytes).ok()?;
+    let mut parts = v1::MediaRecordParts::decode(state.body).ok()?;
     if !parts.sealed.is_empty() {
-        parts = v1::MediaRecordParts::decode(cipher.open(KIND, &parts.sealed)?.as_slice()).ok()?;
+        parts = v1::MediaRecordParts::decode(cipher.decrypt(record, &parts.sealed)?.as_slice()).ok()?;
     }
     let dialog = v1::DialogRecord::decode(&*parts.dialog).ok()?;
     Some((dialog_from_record(dialog).ok()?, parts.edge))

@@ -52,7 +52,9 @@ impl Node {
     /// # Errors
     /// Why the leg cannot be continued; other legs are not affected.
     pub fn restore(&mut self, record: &Record<MediaSessionId>, now: Timestamp) -> Result<(), RestoreError> {
-        let decoded = records::decode(&record.state, &self.addresses, self.identity.fingerprint(), &self.cipher)?;
+        let name = records::name(&record.tenant, &record.key);
+        let fingerprint = self.identity.fingerprint();
+        let decoded = records::decode(&record.state, &name, &self.addresses, fingerprint, &self.cipher)?;
         self.go_on(record, decoded, now)
     }
 
@@ -197,7 +199,8 @@ impl Node {
     /// Notifies the owner of a leg that cannot be continued, as far as its record is readable: the owner starts a new leg.
     fn tell_owner(&mut self, record: &Record<MediaSessionId>) {
         let said = catch_unwind(AssertUnwindSafe(|| {
-            let Some((dialog, edge)) = records::legible_dialog(&record.state, &self.cipher) else { return };
+            let name = records::name(&record.tenant, &record.key);
+            let Some((dialog, edge)) = records::legible_dialog(&record.state, &name, &self.cipher) else { return };
             let Some(connection) = self.link_at(&edge) else { return };
             let how = Restore { stream: Some(Flow::Stream { connection }), resend: false, cseq_jump: 0 };
             self.agent.end_from_snapshot(dialog, how);

@@ -4,17 +4,20 @@ use std::cell::RefCell;
 
 use bytes::Bytes;
 use contracts::v1;
+use infra::{MediaSessionId, Record};
 use media::g711::Law;
 use media::sdp::crypto::{CryptoLine, SECRET_BYTES};
 use media::sdp::{self, Fingerprint, LocalAudio, LocalEncryption, LocalKeys, Preference, Protection, negotiation};
 use model::Encryption;
 use prost::Message as _;
-use runtime::RecordCipher;
 use runtime::installation_key::InstallationKey;
 use sip::StatusCode;
 use sip::agent::Session;
+use sip::derived_key::{DerivedKey, KeyUse, NONCE_BYTES};
 
 use super::bench::{Bench, Phone, limits};
+use crate::media_server::node::records::name;
+use crate::record_cipher::RecordCipher;
 use crate::test_stores::cipher;
 
 /// The offer of a phone with these keys.
@@ -90,16 +93,21 @@ fn keys_stay_over_a_change_of_the_session_and_a_takeover_and_no_leg_has_those_of
 }
 
 /// The whole of a record of a leg.
-fn opened(state: &Bytes) -> v1::MediaRecord {
-    let record = v1::StateRecord::decode(state.clone()).unwrap();
-    let outer = v1::MediaRecord::decode(record.body).unwrap();
+fn opened(record: &Record<MediaSessionId>) -> v1::MediaRecord {
+    let state = v1::StateRecord::decode(record.state.clone()).unwrap();
+    let outer = v1::MediaRecord::decode(state.body).unwrap();
     assert_eq!((outer.dialog, outer.described.as_str(), outer.audio), (None, "", None), "all of it is sealed");
-    v1::MediaRecord::decode(cipher().open("media", &outer.sealed).unwrap().as_slice()).unwrap()
+    let within = cipher().decrypt(&name(&record.tenant, &record.key), &outer.sealed).unwrap();
+    v1::MediaRecord::decode(within.as_slice()).unwrap()
 }
 
 fn stored(body: &v1::MediaRecord) -> Bytes {
     let body = body.encode_to_vec().into();
     v1::StateRecord { kind: "media".to_owned(), version: 1, body }.encode_to_vec().into()
+}
+
+fn sealed(bytes: Vec<u8>) -> Bytes {
+    stored(&v1::MediaRecord { sealed: bytes.into(), ..v1::MediaRecord::default() })
 }
 
 /// Legs whose audio is encrypted.
@@ -121,11 +129,11 @@ fn the_record_of_an_encrypted_leg_shows_no_key() {
     encrypted(&mut bench, &["conf=51"]);
     let [Protection { ours, theirs }] = agreed(&bench)[..] else { panic!("keys are agreed on") };
     let secret = bench.node.legs.values().find_map(|leg| leg.local.encryption.keys().map(|keys| keys.secret)).unwrap();
-    let states = RefCell::new(Vec::new());
-    bench.restart_with(|_, record| states.borrow_mut().push(record.state.clone()));
-    let states = states.into_inner();
-    let [state] = &states[..] else { panic!("a record") };
-    let whole = opened(state).encode_to_vec();
+    let records = RefCell::new(Vec::new());
+    bench.restart_with(|_, record| records.borrow_mut().push(record.clone()));
+    let records = records.into_inner();
+    let [record] = &records[..] else { panic!("a record") };
+    let (state, whole) = (&record.state, opened(record).encode_to_vec());
     let is_in = |bytes: &[u8], part: &[u8]| bytes.windows(part.len()).any(|window| window == part);
     for keying in [ours, theirs] {
         let line = CryptoLine { tag: 1, keying }.to_string();
@@ -142,8 +150,37 @@ fn the_record_of_an_encrypted_leg_in_clear_as_the_release_before_wrote_it_is_rea
     let mut bench = Bench::new(24_180..=24_199, limits());
     encrypted(&mut bench, &["conf=52"]);
     let before = agreed(&bench);
-    bench.restart_with(|_, record| record.state = stored(&opened(&record.state)));
+    bench.restart_with(|_, record| record.state = stored(&opened(record)));
     assert_eq!((agreed(&bench), before.len()), (before, 1));
+}
+
+#[test]
+fn the_record_of_an_encrypted_leg_that_the_build_before_has_bound_to_its_kind_alone_is_read() {
+    let mut bench = Bench::new(24_270..=24_289, limits());
+    encrypted(&mut bench, &["conf=56"]);
+    let before = agreed(&bench);
+    let key = DerivedKey::new(&[7; 32], KeyUse::Records);
+    bench.restart_with(|_, record| {
+        record.state = sealed(key.encrypt([0; NONCE_BYTES], b"media", opened(record).encode_to_vec()));
+    });
+    assert_eq!((agreed(&bench), before.len()), (before, 1));
+}
+
+#[test]
+fn what_is_sealed_in_the_record_of_one_leg_is_not_read_in_that_of_another() {
+    let mut bench = Bench::new(24_340..=24_359, limits());
+    encrypted(&mut bench, &["conf=57", "conf=58"]);
+    let first = RefCell::new(None);
+    bench.restart_with(|at, record| {
+        if at == 0 {
+            *first.borrow_mut() = Some(record.state.clone());
+        } else {
+            record.state = first.borrow().clone().unwrap();
+        }
+    });
+    let aside = bench.node.poll_aside().expect("its record is put aside");
+    assert!(aside.why.contains("for another record"), "{}", aside.why);
+    assert_eq!(agreed(&bench).len(), 1, "the other leg goes on");
 }
 
 #[test]
@@ -153,8 +190,8 @@ fn a_record_that_is_sealed_with_another_key_costs_its_leg_alone() {
     let of_another = RecordCipher::of(&InstallationKey::from_bytes([8; 32]));
     bench.restart_with(|at, record| {
         if at == 0 {
-            let sealed = of_another.seal("media", opened(&record.state).encode_to_vec()).into();
-            record.state = stored(&v1::MediaRecord { sealed, ..v1::MediaRecord::default() });
+            record.state =
+                sealed(of_another.encrypt(&name(&record.tenant, &record.key), opened(record).encode_to_vec()));
         }
     });
     let aside = bench.node.poll_aside().expect("its record is put aside");

@@ -13,7 +13,7 @@ use media::g711::Law;
 use media::rtp::{Header, Packet};
 use media::sdp::{self, Fingerprint, LocalAudio, LocalEncryption, Preference, negotiation};
 use model::entropy::Seeded;
-use model::{AddressFamily, Entropy as _, Epoch, NodeId, Owner, Token};
+use model::{AddressFamily, Entropy as _, Epoch, NodeId, Owner, TenantId, Token};
 use prost::Message as _;
 use sip::agent::{
     AgentConfig, Body, DialogId, DialogTerms, Event, Invite, LocalIdentity, Provisionals, Session, UserAgent,
@@ -24,7 +24,7 @@ use super::super::addresses::AudioAddresses;
 use super::super::in_memory::{InMemory, Place};
 use super::super::limits::Limits;
 use super::super::node::commit::Undo;
-use super::super::node::records::{Decoded, decode};
+use super::super::node::records::{self, Decoded};
 use super::super::node::restore::RestoreError;
 use crate::dialog_records::RecordError;
 use crate::test_stores::{HandClock, cipher};
@@ -380,7 +380,9 @@ fn a_leg_whose_ports_are_lost_leaves_no_record() {
 }
 
 fn decoded(state: &[u8]) -> Result<Decoded, RecordError> {
-    decode(state, &ours(), &Fingerprint::of(b"ours"), &cipher())
+    // It is in clear: whose it is does not matter.
+    let (tenant, key) = (TenantId::parse("acme").unwrap(), infra::MediaSessionId(String::new()));
+    records::decode(state, &records::name(&tenant, &key), &ours(), &Fingerprint::of(b"ours"), &cipher())
 }
 
 /// A record with damaged audio, if it still decodes.

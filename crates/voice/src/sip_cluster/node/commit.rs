@@ -115,7 +115,8 @@ impl Node {
             Stored::No | Stored::Live => {}
         }
         let entry = self.calls.get(&conn_id)?;
-        let state = || records::encode(entry, &self.agent, |link| self.proxies.edge(link), &self.cipher);
+        let name = records::name(&entry.tenant, &conn_id);
+        let state = || records::encode(&name, entry, &self.agent, |link| self.proxies.edge(link), &self.cipher);
         // The record stays until every party has answered our BYE: if this process fails now, the next run repeats the BYE.
         let ended = over && entry.legs.is_empty();
         let change = match (entry.stored, ended) {

@@ -25,12 +25,12 @@ impl Ids {
 
     /// Our tag in a dialog of a leg: it names the call and us as its owner.
     pub fn tag(&self, call: ConnId, leg: LegId, tenant: TenantId) -> String {
-        LocalTag { call, leg, tenant, owner: self.owner.clone() }.seal(&self.seal)
+        LocalTag { call, leg, tenant, owner: self.owner.clone() }.encode(&self.seal)
     }
 
     /// Reads a tag that this node, or another one with the installation's key, has given.
     pub fn open(&self, tag: &str) -> Option<LocalTag> {
-        LocalTag::open(tag, &self.seal)
+        LocalTag::decode(tag, &self.seal)
     }
 
     /// The call that such a tag names.

@@ -62,7 +62,7 @@ pub struct Bench {
     conferences: Vec<String>,
     /// How many keys media has got by INFO.
     pub keys_of_media: usize,
-    /// The Request-URIs of media's INVITEs.
+    /// The Request-URIs of the INVITEs that media has got.
     pub media_asked: Vec<String>,
     /// Number of these dialogs before the events that media handles now.
     media_known: usize,
@@ -86,8 +86,6 @@ pub struct Bench {
     pub media_rejects: Option<StatusCode>,
     /// Where alone media has room, as a part of a Request-URI.
     pub media_room_at: Option<&'static str>,
-    /// The Request-URIs of the INVITEs that media has got.
-    pub media_targets: Vec<String>,
     /// Offers that media has not answered, while it is slow.
     pub media_waits: Option<Vec<DialogId>>,
     /// Sessions that media was told within its dialogs.
@@ -223,7 +221,6 @@ impl Bench {
             media_refuses: None,
             media_rejects: None,
             media_room_at: None,
-            media_targets: Vec::new(),
             media_waits: None,
             media_told: Vec::new(),
             media_is_stuck: false,
@@ -444,7 +441,7 @@ impl Bench {
                     tenant: tenant(),
                     owner: owner("media-1", 5),
                 };
-                let local = LocalIdentity { tag: tag.seal(&seal()), contact: "<sip:media@192.0.2.5>".to_owned() };
+                let local = LocalIdentity { tag: tag.encode(&seal()), contact: "<sip:media@192.0.2.5>".to_owned() };
                 let target = request.request_uri().expect("a URI").to_owned();
                 self.media_asked.push(target.clone());
                 // Legs that are requested before media has answered are not pinned yet.
@@ -454,7 +451,6 @@ impl Bench {
                 }
                 let is_full = self.media_room_at.is_some_and(|at| !target.contains(at));
                 let rejects = self.media_rejects.or(is_full.then_some(StatusCode::SERVICE_UNAVAILABLE));
-                self.media_targets.push(target);
                 // One that is refused is nowhere: it leads to no media node.
                 self.conferences.extend(rejects.is_none().then_some(conference));
                 self.media_dialogs.push(dialog);

@@ -4,13 +4,15 @@ use contracts::v1;
 use infra::Record;
 use model::ConnId;
 use prost::Message as _;
-use runtime::RecordCipher;
 use runtime::installation_key::InstallationKey;
 use sip::ConnectionId;
 use sip::agent::Event;
+use sip::derived_key::{DerivedKey, KeyUse, NONCE_BYTES};
 
 use super::bench::{Bench, EDGE, PHONE_SDP, Peer, by_two_trunks, new_node};
 use super::restart::claimed;
+use crate::record_cipher::RecordCipher;
+use crate::sip_cluster::node::calls::records::name;
 use crate::sip_cluster::node::order::Order;
 use crate::test_stores::cipher;
 
@@ -43,7 +45,7 @@ fn media_is_told_of_a_leg_whose_audio_is_encrypted() {
 
 /// What is sealed in the record of a call.
 fn within(record: &Record<ConnId>) -> v1::CallRecord {
-    let opened = cipher().open("call", &body_of(record).sealed).expect("it is sealed");
+    let opened = cipher().decrypt(&name(&record.tenant, &record.key), &body_of(record).sealed).expect("it is sealed");
     v1::CallRecord::decode(opened.as_slice()).expect("legs and dialogs")
 }
 
@@ -88,13 +90,32 @@ fn a_call_whose_record_is_sealed_with_another_key_is_put_aside() {
     let conn_id = bench.call("7101", by_two_trunks("secure", "two"));
     let record = claimed(&bench, conn_id);
     let of_another = RecordCipher::of(&InstallationKey::from_bytes([8; 32]));
-    let sealed = of_another.seal("call", within(&record).encode_to_vec()).into();
+    let sealed = of_another.encrypt(&name(&record.tenant, &record.key), within(&record).encode_to_vec()).into();
     let foreign = v1::CallRecord { sealed, ..body_of(&record) };
     assert!(!goes_on(&mut bench, &with_body(&record, &foreign)));
+    assert_put_aside(&mut bench);
+}
+
+#[test]
+fn what_is_sealed_in_the_record_of_one_call_is_not_read_in_that_of_another() {
+    let mut bench = Bench::new();
+    let conn_id = bench.call("7101", by_two_trunks("secure", "two"));
+    let record = claimed(&bench, conn_id);
+    let of_another = Record { key: ConnId(conn_id.0 + 1), ..record.clone() };
+    assert!(!goes_on(&mut bench, &of_another));
+    assert_put_aside(&mut bench);
+    // As the build before wrote it: bound to its kind alone.
+    let former = DerivedKey::new(&[7; 32], KeyUse::Records);
+    let sealed = former.encrypt([0; NONCE_BYTES], b"call", within(&record).encode_to_vec()).into();
+    let former = v1::CallRecord { sealed, ..body_of(&record) };
+    assert!(goes_on(&mut bench, &with_body(&record, &former)));
+}
+
+fn assert_put_aside(bench: &mut Bench) {
     bench.run();
     let why = bench.orders.iter().find_map(|order| match order {
         Order::Quarantine(aside) => Some(aside.why.clone()),
         _ => None,
     });
-    assert!(why.as_ref().is_some_and(|why| why.contains("sealed with another key")), "{why:?}");
+    assert!(why.as_ref().is_some_and(|why| why.contains("sealed with another key, or for another record")), "{why:?}");
 }

@@ -62,7 +62,7 @@ fn media_is_told_of_each_change_and_whom_a_supervisor_coaches() {
     monitor(&mut bench, conn_id, MonitorMode::Coach);
     let (streams, coached) = part(&bench);
     assert_eq!(streams, Some(JoinStreams::HearsOnly));
-    let coached = coached.and_then(|tag| LocalTag::open(tag, &seal())).map(|tag| (tag.call, tag.leg));
+    let coached = coached.and_then(|tag| LocalTag::decode(tag, &seal())).map(|tag| (tag.call, tag.leg));
     assert_eq!(coached, Some((conn_id, LegId(LocalTag::WITH_NODE + 2))));
     monitor(&mut bench, conn_id, MonitorMode::Connect);
     assert_eq!(part(&bench), (Some(JoinStreams::Both), None));

@@ -150,7 +150,7 @@ fn within_call_7(method: &str, owned_by: &Owner, mark: bool) -> sip::Message {
 
 fn within((call, leg): (ConnId, model::LegId), method: &str, owned_by: &Owner, mark: bool) -> sip::Message {
     let tag = sip::LocalTag { call, leg, tenant: tenant(), owner: owned_by.clone() };
-    let tag = tag.seal(&super::bench::seal());
+    let tag = tag.encode(&super::bench::seal());
     let mark = if mark { format!("Trunkline-Unreachable: {owned_by}\r\n") } else { String::new() };
     let text = format!(
         "{method} sip:{EDGE} SIP/2.0\r\nVia: SIP/2.0/TCP 192.0.2.1;branch=z9hG4bK{method}\r\nFrom: \

@@ -48,8 +48,8 @@ fn two_media(room_at: &'static str) -> Bench {
 fn a_leg_for_which_one_media_node_has_no_room_is_at_another_one() {
     let mut bench = two_media("@media-1.5.media.trunkline.invalid");
     bench.call("7101", by_two_trunks("wide", "two"));
-    assert!(bench.media_targets[0].contains("@media.trunkline.invalid"), "{:?}", bench.media_targets);
-    assert_eq!(rung(&bench), ["wide"], "{:?}", bench.media_targets);
+    assert!(bench.media_asked[0].contains("@media.trunkline.invalid"), "{:?}", bench.media_asked);
+    assert_eq!(rung(&bench), ["wide"], "{:?}", bench.media_asked);
     bench.phone_rings();
     bench.phone_answers();
     assert!(is_answered(&bench));
@@ -61,8 +61,8 @@ fn a_leg_for_which_one_media_node_has_no_room_is_at_another_one() {
 fn a_call_for_which_no_media_node_has_room_is_refused() {
     let mut bench = two_media("@nowhere");
     bench.call("7101", by_two_trunks("wide", "two"));
-    assert_eq!(bench.media_targets.len(), 3, "the one that the proxy has chosen, and each: {:?}", bench.media_targets);
-    assert!(bench.media_targets[1..].iter().any(|target| target.contains("@media-2.3.media.trunkline.invalid")));
+    assert_eq!(bench.media_asked.len(), 3, "the one that the proxy has chosen, and each: {:?}", bench.media_asked);
+    assert!(bench.media_asked[1..].iter().any(|target| target.contains("@media-2.3.media.trunkline.invalid")));
     assert_eq!(bench.refusal().map(|(status, _)| status), Some(503));
     bench.pass(Duration::from_secs(40));
     assert!(bench.is_clear());

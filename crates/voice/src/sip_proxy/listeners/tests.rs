@@ -1,17 +1,17 @@
 use super::*;
 
-fn bounds(addresses: &[&str]) -> EdgeBounds {
+fn bounds(listen: &[&str]) -> EdgeBounds {
     let bound = |text: &&str| {
         let listen: SocketAddr = text.parse().unwrap();
         Bound { listen, advertise: listen.into() }
     };
-    let mut all = addresses.iter().map(bound);
+    let mut all = listen.iter().map(bound);
     EdgeBounds { first: all.next().unwrap(), second: all.next() }
 }
 
-fn places(udp: &[&str], tcp: &[&str], tls: &[&str]) -> Places {
+fn addresses(udp: &[&str], tcp: &[&str], tls: &[&str]) -> ListenAddresses {
     let web = ["127.0.0.1:5066"];
-    Places {
+    ListenAddresses {
         udp: bounds(udp),
         tcp: bounds(tcp),
         tls: bounds(tls),
@@ -23,8 +23,8 @@ fn places(udp: &[&str], tcp: &[&str], tls: &[&str]) -> Places {
 }
 
 /// Transport, family and address of each edge but those for WebSocket.
-fn told(places: &Places) -> Vec<(Transport, AddressFamily, String)> {
-    let edges = places.other_edges().into_iter().filter(|edge| !edge.transport.is_web_socket());
+fn told(addresses: &ListenAddresses) -> Vec<(Transport, AddressFamily, String)> {
+    let edges = addresses.other_edges().into_iter().filter(|edge| !edge.transport.is_web_socket());
     edges.map(|edge| (edge.transport, edge.family, edge.address)).collect()
 }
 
@@ -34,11 +34,11 @@ fn peers_are_told_an_address_of_their_family() {
     let (four, six) = ("192.0.2.1:5060", "[2001:db8::1]:5060");
     let secure = ["192.0.2.1:5061", "[2001:db8::1]:5061"];
     let of_tls = [(Transport::Tls, V4, secure[0].to_owned()), (Transport::Tls, V6, secure[1].to_owned())];
-    let both = places(&[four, six], &[four, six], &secure);
+    let both = addresses(&[four, six], &[four, six], &secure);
     assert_eq!(told(&both), [&[(Transport::Udp, V6, six.to_owned())][..], &of_tls[..]].concat());
-    let by_tcp_alone = places(&[four], &[four, six], &secure);
+    let by_tcp_alone = addresses(&[four], &[four, six], &secure);
     assert_eq!(told(&by_tcp_alone), [&[(Transport::Tcp, V6, six.to_owned())][..], &of_tls[..]].concat());
-    let single = places(&[four], &[four], &secure[..1]);
+    let single = addresses(&[four], &[four], &secure[..1]);
     assert_eq!(told(&single), of_tls[..1]);
     assert_eq!(single.source_for(six.parse().unwrap()), None, "no connection is opened to the other family");
     assert_eq!(both.source_for("[2001:db8::9]:5061".parse().unwrap()), Some("2001:db8::1".parse().unwrap()));
@@ -55,8 +55,8 @@ fn tcp_has_an_address_of_its_own_where_it_differs() {
     };
     let of_tcp = |first: Bound, second: Option<Bound>| {
         let udp = EdgeBounds { first: bound("192.0.2.1:5060", "198.51.100.7"), second: Some(bound(SIX, "")) };
-        let places = Places { udp, tcp: EdgeBounds { first, second }, ..places(&[SIX], &[SIX], &[SIX]) };
-        let edges = told(&places).into_iter().filter(|(transport, ..)| *transport == Transport::Tcp);
+        let addresses = ListenAddresses { udp, tcp: EdgeBounds { first, second }, ..addresses(&[SIX], &[SIX], &[SIX]) };
+        let edges = told(&addresses).into_iter().filter(|(transport, ..)| *transport == Transport::Tcp);
         edges.map(|(_, _, address)| address).collect::<Vec<_>>()
     };
     for (listen, advertise, told) in [
@@ -76,7 +76,7 @@ fn tcp_has_an_address_of_its_own_where_it_differs() {
 #[test]
 fn each_listener_for_connections_has_a_number_of_its_own() {
     let four = "192.0.2.1:5060";
-    let listeners = StreamListeners::of(&places(&[four], &[four, "[2001:db8::1]:5060"], &["192.0.2.1:5061"]));
+    let listeners = StreamListeners::of(&addresses(&[four], &[four, "[2001:db8::1]:5060"], &["192.0.2.1:5061"]));
     let kinds: Vec<_> = (0..8).map(|number| listeners.kind(Some(ListenerId(number)))).collect();
     use StreamListener::{Edge, Ingress, Nodes, WebEdge};
     let expected = [Nodes, Ingress, Edge, Edge, Edge, WebEdge, WebEdge].map(Some);

@@ -12,9 +12,8 @@ use contracts::v1;
 use contracts::wire::{call_ref_to_wire, user_data_to_wire};
 use infra::DialogKey;
 use model::plan::{Contact, PhoneFlow};
-use model::{ConnId, Dn, Encryption, LegId, Timestamp};
+use model::{ConnId, Dn, Encryption, LegId, TenantId, Timestamp};
 use prost::Message as _;
-use runtime::RecordCipher;
 use sip::agent::{DialogSnapshot, UserAgent};
 use sip::dialog::MAX_FORWARDS;
 use sip::diversion::{Diversion, DiversionReason, Diversions};
@@ -25,12 +24,21 @@ use super::call::{Entry, Stored};
 use super::leg::{AudioPath, EarlySession, Leg, LegStage, OwedSession, ReferNo, Target};
 use super::verdict::CallerVerdict;
 use crate::dialog_records::{RecordError, dialog_from_record, dialog_to_record};
+use crate::record_cipher::{RecordCipher, RecordName};
 use sip::{ConnectionId, Instance};
 
 /// The kind of the record.
 const KIND: &str = "call";
 /// Version of the record's body; no other is read.
 const VERSION: u32 = 1;
+
+/// Of what is sealed and cannot be read.
+const NOT_OURS: RecordError = RecordError("sealed with another key, or for another record");
+
+/// The name of a call's record.
+pub const fn name<'a>(tenant: &'a TenantId, key: &'a ConnId) -> RecordName<'a, ConnId> {
+    RecordName { kind: KIND, tenant, key }
+}
 
 /// The entry of the stream of new calls.
 pub fn new_call(state: &CallSnapshot, point: &Dn, application: &str, owner: String, now: Timestamp) -> Bytes {
@@ -45,8 +53,9 @@ pub fn new_call(state: &CallSnapshot, point: &Dn, application: &str, owner: Stri
     Bytes::from(record.encode_to_vec())
 }
 
-/// A call's record. `edge_of` names the edge of the proxy at a connection.
+/// The record of that name, of a call. `edge_of` names the edge of the proxy at a connection.
 pub fn encode<'a>(
+    record: &RecordName<'_, ConnId>,
     entry: &Entry,
     agent: &UserAgent,
     edge_of: impl Fn(ConnectionId) -> &'a str,
@@ -72,16 +81,16 @@ pub fn encode<'a>(
         sealed: Bytes::new(),
     };
     let is_encrypted = entry.legs.iter().any(|leg| leg.encryption != Encryption::Off);
-    let body = if is_encrypted { sealed(body, cipher) } else { body };
-    let record = v1::StateRecord { kind: KIND.to_owned(), version: VERSION, body: Bytes::from(body.encode_to_vec()) };
-    Bytes::from(record.encode_to_vec())
+    let body = if is_encrypted { sealed(body, record, cipher) } else { body };
+    let state = v1::StateRecord { kind: KIND.to_owned(), version: VERSION, body: Bytes::from(body.encode_to_vec()) };
+    Bytes::from(state.encode_to_vec())
 }
 
 /// The record of a call with a party whose audio may be encrypted.
-fn sealed(mut body: v1::CallRecord, cipher: &RecordCipher) -> v1::CallRecord {
+fn sealed(mut body: v1::CallRecord, record: &RecordName<'_, ConnId>, cipher: &RecordCipher) -> v1::CallRecord {
     let (legs, dialogs) = (std::mem::take(&mut body.legs), std::mem::take(&mut body.dialogs));
     let within = v1::CallRecord { legs, dialogs, ..v1::CallRecord::default() };
-    body.sealed = cipher.seal(KIND, within.encode_to_vec()).into();
+    body.sealed = cipher.encrypt(record, within.encode_to_vec()).into();
     // Without a stage: the release before, which does not look for what is sealed, refuses the record instead of going on without legs.
     body.legs = vec![v1::LegRecord::default()];
     body
@@ -185,16 +194,17 @@ pub struct Decoded {
 /// Names the part that is invalid.
 pub fn decode(
     bytes: &[u8],
+    record: &RecordName<'_, ConnId>,
     mut link_of: impl FnMut(&str) -> ConnectionId,
     cipher: &RecordCipher,
 ) -> Result<Decoded, RecordError> {
-    let record = v1::StateRecord::decode(bytes).map_err(|_| RecordError("state record"))?;
-    if record.kind != KIND || record.version != VERSION {
+    let state = v1::StateRecord::decode(bytes).map_err(|_| RecordError("state record"))?;
+    if state.kind != KIND || state.version != VERSION {
         return Err(RecordError("kind or version"));
     }
-    let mut body = v1::CallRecord::decode(record.body).map_err(|_| RecordError("call record"))?;
+    let mut body = v1::CallRecord::decode(state.body).map_err(|_| RecordError("call record"))?;
     if !body.sealed.is_empty() {
-        let within = cipher.open(KIND, &body.sealed).ok_or(RecordError("sealed with another key"))?;
+        let within = cipher.decrypt(record, &body.sealed).ok_or(NOT_OURS)?;
         body.legs.clear();
         body.merge(within.as_slice()).map_err(|_| RecordError("sealed legs"))?;
     }
@@ -321,10 +331,14 @@ fn parts(bytes: &[u8]) -> Option<v1::CallRecordParts> {
 }
 
 /// The dialogs of such a record, each with the edge of the proxy by which it goes, where that is known. What is damaged is left out.
-pub fn legible_dialogs(bytes: &[u8], cipher: &RecordCipher) -> Vec<(DialogSnapshot, Option<String>)> {
+pub fn legible_dialogs(
+    bytes: &[u8],
+    record: &RecordName<'_, ConnId>,
+    cipher: &RecordCipher,
+) -> Vec<(DialogSnapshot, Option<String>)> {
     let Some(mut parts) = parts(bytes) else { return Vec::new() };
     if !parts.sealed.is_empty() {
-        let within = cipher.open(KIND, &parts.sealed);
+        let within = cipher.decrypt(record, &parts.sealed);
         let within = within.and_then(|within| v1::CallRecordParts::decode(within.as_slice()).ok());
         parts = within.unwrap_or_default();
     }

@@ -93,7 +93,8 @@ impl Node {
     }
 
     fn end_dialogs(&mut self, record: &Record<ConnId>, now: Timestamp) {
-        for (dialog, edge) in records::legible_dialogs(&record.state, &self.cipher) {
+        let name = records::name(&record.tenant, &record.key);
+        for (dialog, edge) in records::legible_dialogs(&record.state, &name, &self.cipher) {
             let connection = self.proxies.link_at(edge.as_deref().unwrap_or(NO_EDGE), now);
             let how = Restore { stream: Some(Flow::Stream { connection }), resend: false, cseq_jump: 0 };
             self.agent.end_from_snapshot(dialog, how);

@@ -53,8 +53,9 @@ impl Node {
 
     fn go_on_with(&mut self, record: &Record<ConnId>, now: Timestamp) -> Result<(), RecordError> {
         let conn_id = record.key;
+        let name = records::name(&record.tenant, &record.key);
         let Decoded { mut entry, dialogs } =
-            records::decode(&record.state, |edge| self.proxies.link_at(edge, now), &self.cipher)?;
+            records::decode(&record.state, &name, |edge| self.proxies.link_at(edge, now), &self.cipher)?;
         if entry.thread.token() != record.token {
             entry.thread.claim(record.token);
         }

@@ -63,7 +63,7 @@ impl Carrier {
 
 /// The call that our tag in a node's message names.
 pub fn call_of(tag: Option<&str>) -> Option<ConnId> {
-    LocalTag::open(tag?, &seal()).map(|tag| tag.call)
+    LocalTag::decode(tag?, &seal()).map(|tag| tag.call)
 }
 
 impl World {

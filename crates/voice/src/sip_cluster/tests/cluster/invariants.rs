@@ -237,7 +237,7 @@ impl World {
     /// A node sends messages within a call only as its owner, or after the call's end.
     pub fn one_owner_per_call(&mut self, at: usize, message: &Message) {
         let ours = if message.is_request() { message.from() } else { message.to() };
-        let Some(tag) = ours.ok().and_then(|address| LocalTag::open(address.tag()?, &seal())) else { return };
+        let Some(tag) = ours.ok().and_then(|address| LocalTag::decode(address.tag()?, &seal())) else { return };
         // The message says that the node does not have the call.
         let says_so = message.header(&headers::OWNER).is_some() || message.header(&HeaderName::RetryAfter).is_some();
         if says_so || !tag.owner.node.as_str().starts_with(super::nodes::ROLE) {

@@ -1,11 +1,12 @@
 //! Restore equals continue: a call read from its record is the same as its owner's.
 
 use infra::{CallWrite, Change};
-use model::Timestamp;
 use model::entropy::Seeded;
+use model::{ConnId, Timestamp};
 use sip::agent::{AgentConfig, DialogId, DialogSnapshot, Restore, UserAgent};
 
 use super::world::World;
+use crate::record_cipher::RecordName;
 use crate::sip_cluster::node::calls::call::Entry;
 use crate::sip_cluster::node::calls::leg::{Leg, OwedSession};
 use crate::sip_cluster::node::calls::records::{self, Decoded};
@@ -24,8 +25,10 @@ impl World {
             let Some(core) = &self.nodes[at].core else { return };
             let Some(entry) = core.table().get(&write.conn_id) else { continue };
             let mut edges = Vec::new();
+            let name = records::name(&write.tenant, &write.conn_id);
             let read = records::decode(
                 state,
+                &name,
                 |edge| {
                     edges.push(edge.to_owned());
                     ConnectionId(edges.len() as u64 - 1)
@@ -35,7 +38,7 @@ impl World {
             let wrong = match read {
                 Err(error) => Some(error.to_string()),
                 Ok(read) => lost(entry, core.agent(), &read).or_else(|| {
-                    (written_again(read, &edges, now).as_ref() != Ok(state)).then(|| "its record".to_owned())
+                    (written_again(&name, read, &edges, now).as_ref() != Ok(state)).then(|| "its record".to_owned())
                 }),
             };
             if let Some(wrong) = wrong {
@@ -74,7 +77,12 @@ fn differs<T: PartialEq + std::fmt::Debug>(ours: &T, theirs: &T) -> Option<Strin
 }
 
 /// The record of a call that was read from a record.
-fn written_again(read: Decoded, edges: &[String], now: Timestamp) -> Result<bytes::Bytes, String> {
+fn written_again(
+    name: &RecordName<'_, ConnId>,
+    read: Decoded,
+    edges: &[String],
+    now: Timestamp,
+) -> Result<bytes::Bytes, String> {
     let Decoded { mut entry, dialogs } = read;
     let mut agent = UserAgent::new(AgentConfig::default(), Box::new(Seeded::new(0)));
     let mut restore = |snapshot: Option<DialogSnapshot>| match snapshot {
@@ -85,5 +93,5 @@ fn written_again(read: Decoded, edges: &[String], now: Timestamp) -> Result<byte
         leg.phone = restore(phone).map_err(|error| error.to_string())?;
         leg.media = restore(media).map_err(|error| error.to_string())?;
     }
-    Ok(records::encode(&entry, &agent, |link| edges[link.0 as usize].as_str(), &cipher()))
+    Ok(records::encode(name, &entry, &agent, |link| edges[link.0 as usize].as_str(), &cipher()))
 }

@@ -25,7 +25,7 @@ pub(in crate::sip_cluster::node) fn edits(rules: ReadHeaderRules, seal: Seal) ->
     InviteEdits::new(move |account, invite| {
         let Some((tenant, trunk)) = trunk_accounts::trunk_of(account) else { return };
         if let Some(rules) = rules(&tenant, trunk) {
-            let tag = invite.from().ok().and_then(|from| LocalTag::open(from.tag()?, &seal));
+            let tag = invite.from().ok().and_then(|from| LocalTag::decode(from.tag()?, &seal));
             report(&tenant, trunk, &rules.apply(RuleDirection::Sent, invite, tag.map(|tag| tag.call)));
         }
     })
