@@ -45,7 +45,7 @@ async fn add(views: &dyn ViewStore, owner: &Owner, batch: &SpentBatch) -> Added 
         let SpentBatch { spender, .. } = batch;
         let (tenant, phone, agent) = (&spender.tenant, &spender.phone, &spender.agent);
         tracing::debug!(%tenant, ?phone, ?agent, %error, "what is spent on calls outside was not stored");
-        Added::Unknown
+        Added::Unknown(error.to_string())
     })
 }
 
@@ -92,8 +92,7 @@ async fn try_to_add(views: &dyn ViewStore, owner: &Owner, batch: &SpentBatch) ->
             return Ok(Added::Sums(sums.amounts));
         }
     }
-    // Other nodes have been faster each time.
-    Ok(Added::Unknown)
+    Ok(Added::Unknown("other nodes have been faster each time".to_owned()))
 }
 
 #[derive(Default)]
