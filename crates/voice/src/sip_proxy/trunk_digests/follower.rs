@@ -27,21 +27,21 @@ const AGAIN: Duration = Duration::from_secs(1);
 const AGAIN_MAX: Duration = Duration::from_secs(16);
 
 /// What config says about a tenant.
-type Told = Result<TrunkDigests, CallError>;
+type DigestAnswer = Result<TrunkDigests, CallError>;
 
 /// Asks config about a tenant.
-pub(super) type Ask = Box<dyn Fn(&TenantId) -> BoxFuture<'static, Told> + Send>;
+pub(super) type AskDigests = Box<dyn Fn(&TenantId) -> BoxFuture<'static, DigestAnswer> + Send>;
 
 /// Follows the digests of all tenants.
 pub(super) struct DigestFollower {
-    ask: Ask,
+    ask: AskDigests,
     held: watch::Sender<DigestsByTenant>,
     tenants: Tenants,
     /// The versions of what was told last.
     versions: HashMap<TenantId, String>,
     /// Tenants that wait, by the time from which on config is asked about them.
     due: BTreeSet<(Instant, TenantId)>,
-    under_way: FuturesUnordered<BoxFuture<'static, (TenantId, Told)>>,
+    under_way: FuturesUnordered<BoxFuture<'static, (TenantId, DigestAnswer)>>,
     /// The tenants of these.
     asked: HashSet<TenantId>,
     /// Those about which config did not answer, each with the last pause.
@@ -49,7 +49,7 @@ pub(super) struct DigestFollower {
 }
 
 impl DigestFollower {
-    pub(super) fn new(ask: Ask) -> (Self, watch::Receiver<DigestsByTenant>) {
+    pub(super) fn new(ask: AskDigests) -> (Self, watch::Receiver<DigestsByTenant>) {
         let (publish, held) = watch::channel(DigestsByTenant::new());
         let follower = Self {
             ask,
@@ -124,7 +124,7 @@ impl DigestFollower {
     }
 
     /// Config has answered about a tenant, or has not.
-    fn told(&mut self, tenant: TenantId, told: Told, now: Instant) {
+    fn told(&mut self, tenant: TenantId, told: DigestAnswer, now: Instant) {
         self.asked.remove(&tenant);
         let Some(config) = self.tenants.get(&tenant).filter(|config| asks(config)) else { return };
         let pause = match told {
@@ -222,14 +222,14 @@ mod tests {
     }
 
     /// Config answers about all tenants but one.
-    fn answer_but_one(tenant: &TenantId) -> BoxFuture<'static, Told> {
+    fn answer_but_one(tenant: &TenantId) -> BoxFuture<'static, DigestAnswer> {
         match tenant.as_str() {
             "silent" => std::future::pending().boxed(),
             _ => std::future::ready(Ok(digests("1", "m"))).boxed(),
         }
     }
 
-    fn no_answer(_: &TenantId) -> BoxFuture<'static, Told> {
+    fn no_answer(_: &TenantId) -> BoxFuture<'static, DigestAnswer> {
         std::future::pending().boxed()
     }
 
