@@ -39,7 +39,7 @@ impl Node {
                 tracing::error!(
                     %conn_id, rule = %limit.rule, day_ends = %said, %now,
                     "the dial plan says that the day of a limit ends when it cannot: the clock of a dialplan is wrong, or that of this \
-                     node. Restart the one that is"
+                     node. Once the clocks are right, restart all processes of the installation together"
                 );
             }
         }
