@@ -46,7 +46,7 @@ impl ViewStore for Embedded {
     }
 
     fn time<'a>(&'a self, _: &'a TenantId) -> Answer<'a, Timestamp> {
-        async { Ok(self.clock.now()) }.boxed()
+        async move { Ok(self.clock.now()) }.boxed()
     }
 }
 
