@@ -99,6 +99,7 @@ pub async fn run(fresh: impl Fn() -> (Stores, Arc<SetClock>)) {
     others::configuration_is_read_whole_and_by_changes(&stores()).await;
     others::a_view_is_kept_with_its_position(&stores()).await;
     others::a_view_that_another_has_written_is_not_replaced(&stores()).await;
+    others::a_store_tells_its_time(&stores()).await;
 }
 
 /// The cases that write more than suits a journal that is replaced all the time.

@@ -1,7 +1,7 @@
 //! The sums of a view and its position in the stream, in one write. Key `view:{tenant}:<view>`.
 
 use bytes::Bytes;
-use model::TenantId;
+use model::{TenantId, Timestamp};
 
 use crate::Answer;
 
@@ -37,4 +37,7 @@ pub trait ViewStore: Send + Sync {
         seen: Option<&'a str>,
         kept: KeptView,
     ) -> Answer<'a, bool>;
+
+    /// The present time by the store's own clock, where a tenant's views are. Writers whose clocks differ ask it which of them is wrong.
+    fn time<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Timestamp>;
 }

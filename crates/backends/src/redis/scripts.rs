@@ -34,6 +34,7 @@ pub(super) struct Scripts {
     pub(super) leases: Script,
     pub(super) outbox: Script,
     pub(super) replace_view: Script,
+    pub(super) store_time: Script,
 }
 
 impl Scripts {
@@ -61,6 +62,7 @@ impl Scripts {
             leases: plain(include_str!("scripts/leases.lua")),
             outbox: plain(include_str!("scripts/outbox.lua")),
             replace_view: plain(include_str!("scripts/replace_view.lua")),
+            store_time: plain(include_str!("scripts/store_time.lua")),
         }
     }
 }

@@ -228,6 +228,13 @@ pub(super) async fn a_view_that_another_has_written_is_not_replaced(stores: &Sto
     assert_eq!(stores.views.load(&acme, "webhooks").await.unwrap(), Some(kept("2", "second")));
 }
 
+pub(super) async fn a_store_tells_its_time(stores: &Stores) {
+    let acme = tenant("acme");
+    let time = async || stores.views.time(&acme).await.unwrap();
+    let (first, second) = (time().await, time().await);
+    assert!(first > Timestamp::from_millis(1_600_000_000_000) && second >= first, "{first} then {second}");
+}
+
 pub(super) async fn a_view_is_kept_with_its_position(stores: &Stores) {
     let (acme, other) = (tenant("acme"), tenant("other"));
     assert_eq!(stores.views.load(&acme, "pulse").await.unwrap(), None);

@@ -3,7 +3,7 @@
 use contracts::v1;
 use contracts::v1::effect::Effect;
 use futures::FutureExt;
-use model::TenantId;
+use model::{TenantId, Timestamp};
 
 use super::Embedded;
 use crate::views::{KeptView, ViewStore};
@@ -43,6 +43,10 @@ impl ViewStore for Embedded {
             inner.commit(vec![view_put(tenant, view, &kept)]).map(|()| true)
         })
         .boxed()
+    }
+
+    fn time<'a>(&'a self, _: &'a TenantId) -> Answer<'a, Timestamp> {
+        async move { Ok(self.clock.now()) }.boxed()
     }
 }
 

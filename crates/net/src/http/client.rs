@@ -130,6 +130,7 @@ impl Client {
             at: None,
             deadline: DEADLINE,
             attempts: 1,
+            silent_max: None,
             bears_token: true,
         }
     }
@@ -146,6 +147,7 @@ pub struct Call {
     at: Option<SocketAddr>,
     deadline: Duration,
     attempts: usize,
+    silent_max: Option<Duration>,
     bears_token: bool,
 }
 
@@ -202,6 +204,13 @@ impl Call {
         self
     }
 
+    /// How long a replica may be silent while another one has not been asked: one that is stopped, or hangs, still takes connections. For
+    /// requests that are [`Self::idempotent`]; without it a replica may take the whole deadline.
+    pub fn silent_max(mut self, silent_max: Duration) -> Self {
+        self.silent_max = Some(silent_max);
+        self
+    }
+
     /// Sends it and reads the answer; an answer of 400 and above is [`CallError::Refused`].
     pub async fn send(self) -> Result<Answer, CallError> {
         let answer = self.send_any().await?;
@@ -245,24 +254,8 @@ impl Call {
             return Err(CallError::Nowhere(inner.role));
         }
         let first = first_of(&self.headers, &inner.next);
-        // Without a connection nothing was sent: the next replica may be tried even if the request is not
-        // idempotent.
-        let attempts_max = self.attempts.max(replicas.len().min(ATTEMPTS_MAX));
-        let mut attempt = 0;
-        loop {
-            let to = replicas[(first + attempt) % replicas.len()];
-            attempt += 1;
-            let outcome = self.attempt(to, deadline).await;
-            let again = match &outcome {
-                Ok(response) => response.status() == StatusCode::SERVICE_UNAVAILABLE && attempt < self.attempts,
-                Err(CallError::Connect(..)) => attempt < attempts_max,
-                Err(CallError::Broken(..)) => attempt < self.attempts,
-                Err(_) => false,
-            };
-            if !again {
-                return outcome.map(|response| (response, to));
-            }
-        }
+        let turns = ReplicaTurns { replicas, first, attempts: self.attempts, silent_max: self.silent_max, deadline };
+        turns.take(is_full, |to, until| self.attempt(to, until)).await
     }
 
     async fn attempt(
@@ -302,6 +295,59 @@ impl Call {
             request.headers_mut().insert(header::AUTHORIZATION, value);
         }
         Ok(request)
+    }
+}
+
+fn is_full(response: &http::Response<Incoming>) -> bool {
+    response.status() == StatusCode::SERVICE_UNAVAILABLE
+}
+
+/// The replicas that a request is sent to, one after the other.
+struct ReplicaTurns {
+    replicas: Vec<SocketAddr>,
+    /// The index of the one that is asked first.
+    first: usize,
+    /// How often it may be sent.
+    attempts: usize,
+    silent_max: Option<Duration>,
+    deadline: tokio::time::Instant,
+}
+
+impl ReplicaTurns {
+    /// Attempts it, each time until a given time, until a replica has answered that is not full, or there is no further turn.
+    async fn take<T, F>(
+        &self,
+        is_full: impl Fn(&T) -> bool,
+        attempt: impl Fn(SocketAddr, tokio::time::Instant) -> F,
+    ) -> Result<(T, SocketAddr), CallError>
+    where
+        F: Future<Output = Result<T, CallError>>,
+    {
+        let count = self.replicas.len();
+        // Without a connection nothing was sent: the next replica may be tried even if the request is not
+        // idempotent.
+        let attempts_max = self.attempts.max(count.min(ATTEMPTS_MAX));
+        let mut made = 0;
+        loop {
+            let to = self.replicas[(self.first + made) % count];
+            made += 1;
+            let is_another_left = made < self.attempts.min(count);
+            let until = match self.silent_max {
+                Some(silent_max) if is_another_left => self.deadline.min(tokio::time::Instant::now() + silent_max),
+                _ => self.deadline,
+            };
+            let outcome = attempt(to, until).await;
+            let again = match &outcome {
+                Ok(answer) => is_full(answer) && made < self.attempts,
+                Err(CallError::Connect(..)) => made < attempts_max,
+                Err(CallError::Broken(..)) => made < self.attempts,
+                Err(CallError::Deadline(_)) => until < self.deadline,
+                Err(_) => false,
+            };
+            if !again {
+                return outcome.map(|answer| (answer, to));
+            }
+        }
     }
 }
 
@@ -350,6 +396,9 @@ fn first_of(headers: &HeaderMap, next: &AtomicUsize) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+    use std::sync::Mutex;
+
     use super::*;
 
     #[test]
@@ -365,5 +414,45 @@ mod tests {
         assert!(asked.contains(&0) && asked.contains(&1), "keys are shared out: {asked:?}");
         let turns = [0; 3].map(|_| first_of(&HeaderMap::new(), &next));
         assert_eq!(turns, [0, 1, 2]);
+    }
+
+    const SILENT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 1, 9, 1)), 8800);
+    const ANSWERING: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 1, 9, 2)), 8800);
+    const DEADLINE_MS: u64 = 4_000;
+
+    /// Sends a request that is safe to repeat to these replicas. Returns who was asked, who has answered, and after how long, in milliseconds.
+    async fn sent_to(
+        replicas: &[SocketAddr],
+        silent_max: Option<Duration>,
+    ) -> (Vec<SocketAddr>, Option<SocketAddr>, u128) {
+        let (began, asked) = (tokio::time::Instant::now(), Mutex::new(Vec::new()));
+        let deadline = began + Duration::from_millis(DEADLINE_MS);
+        let (replicas, attempts) = (replicas.to_vec(), ATTEMPTS_MAX);
+        let turns = ReplicaTurns { replicas, first: 0, attempts, silent_max, deadline };
+        let attempt = |to: SocketAddr, until: tokio::time::Instant| {
+            asked.lock().unwrap().push(to);
+            async move {
+                if to == SILENT {
+                    tokio::time::sleep_until(until).await;
+                    return Err(CallError::Deadline(to));
+                }
+                Ok(())
+            }
+        };
+        let answered = turns.take(|_: &()| false, attempt).await;
+        (asked.into_inner().unwrap(), answered.ok().map(|((), from)| from), began.elapsed().as_millis())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_replica_that_takes_a_connection_and_is_silent_does_not_keep_another_from_being_asked() {
+        let second = Some(Duration::from_secs(1));
+        let (asked, answered, after) = sent_to(&[SILENT, ANSWERING], second).await;
+        assert_eq!((asked, answered), (vec![SILENT, ANSWERING], Some(ANSWERING)));
+        assert!((1_000..1_100).contains(&after), "{after}");
+        let (asked, answered, after) = sent_to(&[SILENT], second).await;
+        assert_eq!((asked, answered), (vec![SILENT], None));
+        assert!(after >= u128::from(DEADLINE_MS), "it is the last one, and has all the time that is left: {after}");
+        let (asked, answered, _) = sent_to(&[SILENT, ANSWERING], None).await;
+        assert_eq!((asked, answered), (vec![SILENT], None), "as others are asked");
     }
 }

@@ -1,5 +1,6 @@
 //! Whether the machine's clock was set after this process began. The process goes on by the time that it began with: a step would let all
-//! timers and sessions run out at once, or stand still. So the operator is told to restart it.
+//! timers and sessions run out at once, or stand still. So the operator is told to restart it, and all others with it: one that begins alone has
+//! another time than those with which it shares registrations, tokens and days.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +23,8 @@ pub async fn compare(clock: Arc<dyn Clock>) {
             tracing::error!(
                 seconds = apart.as_secs(),
                 "the machine's clock was set after this process began, which goes on by the time that it had: days, tokens and the times \
-                 of calls are wrong by that much. Restart this process when it is quiet, and let a time server keep the clock"
+                 of calls are wrong by that much. Let a time server keep the clock; once it is right, restart all processes of the \
+                 installation together when it is quiet. Do not restart this one alone: registrations of phones would end"
             );
         }
         tokio::time::sleep(COMPARED_EVERY).await;

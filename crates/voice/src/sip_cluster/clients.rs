@@ -29,6 +29,8 @@ use crate::quarantine::until_answered;
 
 /// Deadline for an answer of the dial plan; the call's own timer is a little longer.
 const DIAL_PLAN_TIME: Duration = Duration::from_secs(4);
+/// How long a dialplan may be silent about an emergency number before another one is asked.
+const FOR_HELP_SILENT_MAX: Duration = Duration::from_secs(1);
 /// The pause before the dial plan is asked again about an emergency number for which it had no answer.
 const FOR_HELP_AGAIN: Duration = Duration::from_millis(200);
 /// Deadline for config's answer about a PIN; the call's own timer is a little longer.
@@ -221,7 +223,9 @@ impl Inner {
             let call = self.dialplan.post(&format!("/tenants/{tenant}/resolve")).json(&question);
             let call = call.within(conn_id.and_then(|conn_id| self.spans.context_of(conn_id)));
             let _turn = self.lookups.next(is_for_help).await;
-            call.idempotent().deadline(DIAL_PLAN_TIME).send().await
+            let call = call.idempotent().deadline(DIAL_PLAN_TIME);
+            let call = if is_for_help { call.silent_max(FOR_HELP_SILENT_MAX) } else { call };
+            call.send().await
         };
         // The time counts from here, in the queue too: its call gives up then, so a later answer would be for nobody.
         let answered = tokio::time::timeout(DIAL_PLAN_TIME, async {

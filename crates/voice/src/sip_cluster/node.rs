@@ -38,6 +38,7 @@ use calls::trunk::identity::IdentityConfiguration;
 use calls::trunk::limits::{CallRates, Pauses};
 use calls::trunk::location::ReadLocation;
 use calls::trunk::settings::{ReadReceived, ReadTrunks};
+use calls::unasked::UnaskedLegs;
 use calls::waiting::early_invites::EarlyInvites;
 use calls::waiting::verification::Verifications;
 use faults::{Doing, Faults};
@@ -95,8 +96,8 @@ pub struct Node {
     verifications: Verifications,
     /// Phones that have other flows than the one by which they are called.
     silent_flows: SilentFlows,
-    /// When legs that wait are asked for again.
-    unasked_due: Option<Timestamp>,
+    /// Legs that wait until they can be asked for.
+    unasked: UnaskedLegs,
     phones: ReadPhones,
     locations: ReadLocation,
     /// Trunks whose carriers want no calls for a while.
@@ -189,7 +190,7 @@ impl Node {
             early_invites: EarlyInvites::default(),
             verifications: Verifications::default(),
             silent_flows: SilentFlows::default(),
-            unasked_due: None,
+            unasked: UnaskedLegs::default(),
             phones: parts.phones,
             locations: parts.locations,
             pauses: Pauses::default(),
@@ -374,7 +375,8 @@ impl Node {
         let changes = (self.calls.is_one_changed() || !self.heavy.is_empty()).then_some(Timestamp::ZERO);
         let (waiting, flow, agent) =
             (self.waiting_timeout(), self.silent_flows.next_timeout(), self.agent.next_timeout());
-        [call, agent, sweep, ownership, doubt, changes, waiting, flow, self.unasked_due].into_iter().flatten().min()
+        let unasked = self.unasked.next_timeout();
+        [call, agent, sweep, ownership, doubt, changes, waiting, flow, unasked].into_iter().flatten().min()
     }
 
     // ---- outputs, after the commit
@@ -438,6 +440,11 @@ impl Node {
     /// The calls.
     pub const fn table(&self) -> &Calls {
         &self.calls
+    }
+
+    /// How many legs wait until they can be asked for.
+    pub fn unasked(&self) -> usize {
+        self.unasked.count()
     }
 
     /// Requests without an answer.

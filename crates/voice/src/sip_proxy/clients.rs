@@ -108,7 +108,7 @@ impl Users {
         let (answers, news) = mpsc::channel(NEWS_MAX);
         let (wanted, asked) = mpsc::channel(WANTED_MAX);
         let configuration = Configuration::follow(ctx, "voice-23", KINDS)?;
-        let sources = (configuration.changes(), trunk_digests::follow(ctx, configuration)?);
+        let sources = (configuration.changes(), trunk_digests::follow(ctx, &configuration)?);
         ctx.spawn("follower of config", follow(sources, answers.clone(), ctx.drain.clone()));
         ctx.spawn("asker of config", ask_for_all(client, asked, answers.clone()));
         Ok(Self {

@@ -3,6 +3,8 @@
 //! They are read before anybody calls, and again with each version of the tenant's configuration. Until they are there, nobody calls by such a
 //! trunk.
 
+mod follower;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,24 +12,22 @@ use std::time::Duration;
 use anyhow::Result;
 use contracts::configuration::{TrunkDigest, TrunkDigests};
 use contracts::provisioning::{Object, ObjectKind, Trunk as TrunkObject};
+use futures::FutureExt as _;
 use model::TenantId;
-use net::configuration::{Configuration, TenantConfig, Tenants};
+use net::configuration::{Configuration, TenantConfig};
 use net::http::Client;
 use runtime::RoleContext;
 use sip::proxy::{Hashes, InboundAccount, InboundPassword};
 use tokio::sync::watch;
-use tracing::warn;
 
-/// Deadline for config's answer.
+use follower::DigestFollower;
+
+/// Deadline for config's answer about a tenant.
 const ANSWER_TIME: Duration = Duration::from_secs(5);
-/// Pause before what config did not tell is asked for again.
-const AGAIN: Duration = Duration::from_secs(1);
 
 /// The accounts of a tenant's trunks.
-#[derive(Debug)]
+#[derive(PartialEq, Eq, Debug)]
 pub(super) struct TenantDigests {
-    /// The version of the configuration that they are of.
-    version: String,
     accounts: HashMap<String, Arc<InboundAccount>>,
 }
 
@@ -39,7 +39,7 @@ impl TenantDigests {
         let account = |TrunkDigest { trunk, user, realm, md5, sha256 }| {
             (trunk, Arc::new(InboundAccount { user, realm, hashes: Hashes { md5, sha256 } }))
         };
-        Self { version: told.version, accounts: told.trunks.into_iter().map(account).collect() }
+        Self { accounts: told.trunks.into_iter().map(account).collect() }
     }
 }
 
@@ -51,53 +51,15 @@ pub(super) fn inbound(trunk: &TrunkObject, digests: Option<&TenantDigests>) -> I
 }
 
 /// Follows the digests from now on.
-pub(super) fn follow(ctx: &RoleContext, configuration: Configuration) -> Result<watch::Receiver<DigestsByTenant>> {
+pub(super) fn follow(ctx: &RoleContext, configuration: &Configuration) -> Result<watch::Receiver<DigestsByTenant>> {
     let client = Client::new(ctx, "voice-23")?;
-    let (publish, held) = watch::channel(DigestsByTenant::new());
-    let drain = ctx.drain.clone();
-    ctx.spawn("digests of trunks", async move {
-        let mut changes = configuration.changes();
-        loop {
-            let tenants = changes.borrow_and_update().clone();
-            let is_whole = read(&client, &tenants, &publish).await;
-            tokio::select! {
-                () = drain.ended() => return Ok(()),
-                () = tokio::time::sleep(AGAIN), if !is_whole => {}
-                changed = changes.changed() => if changed.is_err() { return Ok(()) },
-            }
-        }
-    });
-    Ok(held)
-}
-
-/// Reads the digests that have changed; returns whether all are known. Those that cannot be read stay as they were.
-async fn read(client: &Client, tenants: &Tenants, held: &watch::Sender<DigestsByTenant>) -> bool {
-    let before = held.borrow().clone();
-    let mut next = before.clone();
-    next.retain(|tenant, _| tenants.get(tenant).is_some_and(|config| asks(config)));
-    let (mut is_whole, mut is_changed) = (true, next.len() != before.len());
-    for (tenant, config) in tenants.iter().filter(|(_, config)| asks(config)) {
-        if next.get(tenant).is_some_and(|known| known.version == config.version) {
-            continue;
-        }
+    let ask = move |tenant: &TenantId| {
         let call = client.get(&format!("/tenants/{tenant}/trunk-digests")).idempotent().deadline(ANSWER_TIME);
-        match call.fetch::<TrunkDigests>().await {
-            Ok(told) => {
-                // Another replica of config may not have this version yet.
-                is_whole &= told.version == config.version;
-                is_changed = true;
-                next.insert(tenant.clone(), Arc::new(TenantDigests::of(told)));
-            }
-            Err(error) => {
-                warn!(%tenant, %error, "config does not tell against what passwords of trunks are checked: calls by trunks with new ones are refused");
-                is_whole = false;
-            }
-        }
-    }
-    if is_changed {
-        held.send_replace(next);
-    }
-    is_whole
+        call.fetch::<TrunkDigests>().boxed()
+    };
+    let (follower, held) = DigestFollower::new(Box::new(ask));
+    ctx.spawn("digests of trunks", follower.run(configuration.changes(), ctx.drain.clone()));
+    Ok(held)
 }
 
 /// Whether who calls by any of a tenant's trunks has to give a password.

@@ -185,8 +185,8 @@ pub fn clock(situation: &Situation) -> Vec<Finding> {
         let what = format!(
             "the roles' clock is {by} s {way} the machine's: it was set after they started, and they go on with the old time"
         );
-        let remedy =
-            "restart the instance when it is quiet: times in events and reports are wrong by as much until then";
+        let remedy = "once the clock is right, restart all processes of the installation together when it is quiet, not one alone: times in \
+                      events and reports are wrong by as much until then";
         found.push(Finding::warning(some_of(&nodes), what, remedy));
     }
     found

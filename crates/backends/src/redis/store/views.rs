@@ -2,7 +2,7 @@
 
 use futures::FutureExt as _;
 use infra::{Answer, KeptView, StoreError, ViewStore, bounds};
-use model::TenantId;
+use model::{TenantId, Timestamp};
 
 use crate::redis::connection::reply;
 use crate::redis::scripts::Call;
@@ -57,6 +57,14 @@ impl ViewStore for RedisStores {
             call.arg(view).arg(u8::from(seen.is_some())).arg(seen.unwrap_or_default()).arg(kept.position.as_str());
             let answer = call.bytes(&kept.state).send(self).await?;
             Ok(reply::text(reply::list(&answer)?.first())? == "done")
+        }
+        .boxed()
+    }
+
+    fn time<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Timestamp> {
+        async move {
+            let answer = Call::on(&self.scripts.store_time, tenant).send(self).await?;
+            Ok(Timestamp::from_micros(reply::number(reply::list(&answer)?.first())?))
         }
         .boxed()
     }

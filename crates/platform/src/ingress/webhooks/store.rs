@@ -191,6 +191,10 @@ mod tests {
                 self.inner.replace(tenant, view, seen, kept).await
             })
         }
+
+        fn time<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Timestamp> {
+            self.inner.time(tenant)
+        }
     }
 
     fn webhook(id: &str) -> Webhook {

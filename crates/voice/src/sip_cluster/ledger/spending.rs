@@ -45,7 +45,7 @@ async fn add(views: &dyn ViewStore, owner: &Owner, batch: &SpentBatch) -> Added 
         let SpentBatch { spender, .. } = batch;
         let (tenant, phone, agent) = (&spender.tenant, &spender.phone, &spender.agent);
         tracing::debug!(%tenant, ?phone, ?agent, %error, "what is spent on calls outside was not stored");
-        Added::Unknown
+        Added::Unknown(error.to_string())
     })
 }
 
@@ -59,7 +59,8 @@ async fn try_to_add(views: &dyn ViewStore, owner: &Owner, batch: &SpentBatch) ->
     for _ in 0..TRIES_MAX {
         let kept = views.load(&spender.tenant, &view).await?;
         let mut sums = kept.as_ref().map(read).unwrap_or_default();
-        if is_too_late(sums.day_ends, *sent_at) {
+        // Where the store's clock says that it can be, ours is behind: what the others have counted is not ours to lose.
+        if is_too_late(sums.day_ends, *sent_at) && is_too_late(sums.day_ends, views.time(&spender.tenant).await?) {
             let (tenant, day_ends) = (&spender.tenant, sums.day_ends);
             tracing::warn!(
                 %tenant, view, %day_ends, now = %sent_at,
@@ -69,7 +70,7 @@ async fn try_to_add(views: &dyn ViewStore, owner: &Owner, batch: &SpentBatch) ->
             sums = Sums::default();
         }
         if sums.day_ends > spender.day_ends {
-            // A call of yesterday that still goes on.
+            // A call of yesterday that still goes on, or our clock is behind.
             return Ok(Added::DayOver);
         }
         if sums.day_ends < spender.day_ends {
@@ -91,8 +92,7 @@ async fn try_to_add(views: &dyn ViewStore, owner: &Owner, batch: &SpentBatch) ->
             return Ok(Added::Sums(sums.amounts));
         }
     }
-    // Other nodes have been faster each time.
-    Ok(Added::Unknown)
+    Ok(Added::Unknown("other nodes have been faster each time".to_owned()))
 }
 
 #[derive(Default)]
@@ -153,22 +153,24 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
     use std::time::Duration;
 
-    use infra::{Answer, Stores};
+    use infra::{Answer, Clock as _, Stores};
     use model::{AgentId, Dn, Epoch, NodeId, TenantId};
 
     use super::*;
     use crate::sip_cluster::node::spending::Spender;
     use crate::test_stores;
 
-    /// A store, and the nodes' numbers of batches.
+    /// A store with its clock, and the nodes' numbers of batches.
     struct Lab {
         stores: Stores,
+        clock: Arc<test_stores::HandClock>,
         sequence: u64,
     }
 
     impl Lab {
         fn new() -> Self {
-            Self { stores: test_stores::stores(test_stores::HandClock::new()), sequence: 0 }
+            let clock = test_stores::HandClock::new();
+            Self { stores: test_stores::stores(clock.clone()), clock, sequence: 0 }
         }
 
         async fn add(&mut self, spender: Spender, amounts: Amounts) -> Added {
@@ -251,7 +253,7 @@ mod tests {
     #[tokio::test]
     async fn a_day_that_ends_too_late_to_be_one_keeps_nobody_from_counting() {
         let lab = Lab::new();
-        let now = Timestamp::ZERO + Duration::from_secs(1_000 * 86_400);
+        let now = lab.clock.now();
         let [today, next_month] = [6, 30 * 24].map(|hours| now + Duration::from_secs(hours * 3_600));
         let add = async |owner: &str, day_ends, sent_at| {
             lab.add_as(owner, 1, (spender(day_ends), amounts(1, 0)), sent_at).await
@@ -262,6 +264,22 @@ mod tests {
         let tomorrow = today + Duration::from_secs(86_400);
         assert_eq!(add("sip-cluster-3.1", tomorrow, today).await, sums(1, 0));
         assert_eq!(add("sip-cluster-2.1", today, today - Duration::from_secs(1)).await, Added::DayOver);
+    }
+
+    #[tokio::test]
+    async fn a_node_whose_clock_is_behind_takes_nothing_from_what_the_others_have_counted() {
+        let lab = Lab::new();
+        let now = lab.clock.now();
+        let (today, day) = (now + Duration::from_secs(6 * 3_600), Duration::from_secs(86_400));
+        let add = async |owner: &str, day_ends, sent_at| {
+            lab.add_as(owner, 1, (spender(day_ends), amounts(1, 0)), sent_at).await
+        };
+        assert_eq!(add("sip-cluster-1.1", today, now).await, sums(1, 0));
+        for days in [1, 2, 30] {
+            assert_eq!(add("sip-cluster-2.1", today - day * days, now - day * days).await, Added::DayOver, "{days}");
+        }
+        assert_eq!(add("sip-cluster-1.1", today, now).await, sums(1, 0), "what a node has added last is known, too");
+        assert_eq!(add("sip-cluster-3.1", today, now).await, sums(2, 0));
     }
 
     /// A store that notes how many read from it at once.
@@ -293,6 +311,10 @@ mod tests {
             kept: KeptView,
         ) -> Answer<'a, bool> {
             self.store.replace(tenant, view, seen, kept)
+        }
+
+        fn time<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Timestamp> {
+            self.store.time(tenant)
         }
     }
 

@@ -34,6 +34,6 @@ mod talk;
 mod to_sip;
 mod treatment;
 pub mod trunk;
-mod unasked;
+pub mod unasked;
 pub mod verdict;
 pub mod waiting;

@@ -2,7 +2,7 @@
 
 pub mod day_end;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use model::plan::{DayLimit, OutsideLimits};
@@ -77,8 +77,17 @@ pub enum Added {
     Sums(Amounts),
     /// The spender has begun another day: this node alone goes on counting the former one.
     DayOver,
-    /// The store did not answer.
-    Unknown,
+    /// The store did not answer, and why.
+    Unknown(String),
+}
+
+/// What is new about the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum StoreNews {
+    /// It did not answer about a spender; before, it had about all.
+    Away,
+    /// It has answered about all again.
+    Back,
 }
 
 /// What was spent.
@@ -89,8 +98,8 @@ pub struct Spendings {
     batches: u64,
     /// A call whose first trunk did not take it, and that has not been counted: the next trunk's turn counts it.
     pub(super) uncounted: Option<(ConnId, Dn)>,
-    /// Whether the store did not answer when it was asked last.
-    pub(super) is_store_away: bool,
+    /// The spenders about whom the store did not answer when it was asked last. A part of it may be away, with some of them.
+    unanswered: HashSet<Spender>,
     /// Until when the time of calls has been counted.
     pub(super) counted_until: Timestamp,
     /// When it was told last that a day cannot end when the dial plan says.
@@ -246,11 +255,26 @@ impl Spendings {
                     day.stored.entry(rule).or_default().add(amount);
                 }
             }
-            Added::Unknown => {
+            Added::Unknown(_) => {
                 if let Some(under_way) = &mut day.under_way {
                     under_way.is_asked = false;
                 }
             }
+        }
+    }
+
+    /// Notes whether the store has answered about a spender.
+    pub(super) fn news_of_store(&mut self, spender: &Spender, added: &Added) -> Option<StoreNews> {
+        let was_away = !self.unanswered.is_empty();
+        if matches!(added, Added::Unknown(_)) && self.days.contains_key(spender) {
+            self.unanswered.insert(spender.clone());
+        } else {
+            self.unanswered.remove(spender);
+        }
+        match (was_away, !self.unanswered.is_empty()) {
+            (false, true) => Some(StoreNews::Away),
+            (true, false) => Some(StoreNews::Back),
+            (true, true) | (false, false) => None,
         }
     }
 
@@ -350,7 +374,7 @@ mod tests {
         for seconds in 1..5 {
             spendings.add(&tenant(), &limit, spent(0, 1));
             assert_eq!(take(&mut spendings), None, "one at a time");
-            spendings.stored(&first.spender, Added::Unknown);
+            spendings.stored(&first.spender, Added::Unknown("away".to_owned()));
             assert_eq!(take(&mut spendings).as_ref(), Some(&first));
             assert_eq!(spendings.sum(&tenant(), &limit), spent(2, seconds), "once each");
         }
@@ -382,6 +406,25 @@ mod tests {
         assert_eq!(spendings.sum(&tenant(), &limit), spent(3, 2), "no second day");
         let later = Timestamp::from_micros(9) + KEPT_AFTER;
         assert!(spendings.take_unstored(later).is_empty() && spendings.days.is_empty(), "the day is over");
+    }
+
+    #[test]
+    fn the_store_is_away_while_it_does_not_answer_about_any_spender() {
+        let (mut spendings, limit) = (Spendings::default(), limit(Some(10), None));
+        let of_phone = DayLimit { phone: Dn::parse("7101").ok(), ..limit.clone() };
+        for limit in [&limit, &of_phone] {
+            spendings.add(&tenant(), limit, spent(1, 0));
+        }
+        let [reached, lost] = [&limit, &of_phone].map(|limit| Spender::of(&tenant(), limit));
+        let (sums, no_answer) = (Added::Sums(Amounts::new()), Added::Unknown("away".to_owned()));
+        let mut news = Vec::new();
+        for _ in 0..3 {
+            news.extend(spendings.news_of_store(&lost, &no_answer));
+            news.extend(spendings.news_of_store(&reached, &sums));
+        }
+        assert_eq!(news, [StoreNews::Away], "told once, and not as if it were back");
+        assert_eq!(spendings.news_of_store(&lost, &Added::DayOver), Some(StoreNews::Back), "that is an answer");
+        assert_eq!(spendings.news_of_store(&reached, &sums), None);
     }
 
     #[test]

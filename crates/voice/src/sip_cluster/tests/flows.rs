@@ -68,6 +68,20 @@ fn times(bench: &Bench, fact: &str) -> usize {
 }
 
 #[test]
+fn a_proxy_that_returns_changes_nothing_about_the_calls_that_do_not_go_by_it() {
+    let mut bench = Bench::new();
+    bench.call("7101", phone(60_000));
+    bench.phone_rings();
+    bench.phone_answers();
+    let (returned, now) = (ConnectionId(OTHER.0 + 1), bench.now);
+    bench.node.link_up(OTHER, OTHER_EDGE, now);
+    bench.node.link_down(OTHER, now);
+    assert!(bench.node.counts_are_right(), "and all are counted");
+    bench.node.link_up(returned, OTHER_EDGE, now);
+    assert!(!bench.node.table().is_one_stale(), "no leg has moved");
+}
+
+#[test]
 fn a_phone_rings_by_one_flow_alone() {
     let mut bench = routed();
     bench.phone_rings();

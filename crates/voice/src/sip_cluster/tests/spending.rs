@@ -222,7 +222,7 @@ fn a_node_that_ends_waits_until_the_store_has_what_was_spent_but_not_for_long() 
             bench.node.spent(&batch.spender, Added::Sums(of_rule(1, 0)), now);
             assert!(bench.node.has_handed_in_spending(now));
         } else {
-            bench.node.spent(&batch.spender, Added::Unknown, now);
+            bench.node.spent(&batch.spender, Added::Unknown("away".to_owned()), now);
             assert!(!bench.node.has_handed_in_spending(now));
             assert!(bench.node.has_handed_in_spending(now + Duration::from_secs(2)), "5 s are over");
         }

@@ -4,9 +4,9 @@
 use model::plan::{Destination, OutgoingLimit, Outside, Way};
 use sip::agent::{Event, Reply};
 use sip::proxy::headers::{ELSEWHERE, NOT_REACHED};
-use sip::{HeaderName, StatusCode};
+use sip::{ConnectionId, HeaderName, StatusCode};
 
-use super::bench::{Bench, Peer, by_two_trunks, phone};
+use super::bench::{Bench, Peer, by_two_trunks, owner, phone};
 
 const PHONE: &str = "phone;dn=7102";
 
@@ -64,6 +64,17 @@ fn one_call_more_than_a_trunk_takes_goes_by_the_next_and_else_is_refused() {
     let emergency = with(by_one("narrow"), |way| way.is_emergency = true);
     dials(&mut bench, "phone;dn=7105", "caller-1d", emergency);
     assert_eq!(rung(&bench).last(), Some(&at("narrow")), "an emergency call goes out all the same");
+}
+
+#[test]
+fn a_phone_makes_the_only_call_of_a_trunk_at_whichever_of_three_nodes_it_is() {
+    let mut bench = Bench::new();
+    let live = (0..3).map(|number| owner(&format!("sip-cluster-{number}"), 1)).collect();
+    bench.node.sees_live(ConnectionId(1), live, bench.now);
+    dials(&mut bench, PHONE, "caller-1", by_one("narrow"));
+    assert_eq!(rung(&bench), [at("narrow")], "this node is not the first one");
+    dials(&mut bench, "phone;dn=7103", "caller-1b", by_one("narrow"));
+    assert_eq!(refusal(&bench).map(|(status, _)| status), Some(503));
 }
 
 #[test]

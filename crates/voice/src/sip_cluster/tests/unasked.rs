@@ -77,12 +77,14 @@ fn an_emergency_waits_for_room_at_media_and_keeps_its_ways() {
         let conn_id = bench.plan(emergency());
         bench.pass(Duration::from_millis(3_500));
         assert_eq!((bench.media_dialogs.len(), bench.refusal()), (4, None));
+        assert_eq!(bench.node.unasked(), 1, "it alone is looked at each second");
         if restarts {
             restart(&mut bench, conn_id);
         }
         bench.media_rejects = None;
         bench.pass(AGAIN);
         assert_eq!(rung(&bench), ["wide"], "restarts: {restarts}");
+        assert_eq!(bench.node.unasked(), 0, "restarts: {restarts}");
         let (dialog, now) = (bench.phone_dialog.expect("an INVITE"), bench.now);
         bench.agent(Peer::Phone).reject(dialog, Reply::new(StatusCode::SERVICE_UNAVAILABLE), now).expect("an INVITE");
         bench.run();

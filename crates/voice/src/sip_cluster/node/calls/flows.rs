@@ -299,11 +299,15 @@ impl Node {
 
     fn move_legs(&mut self, old: Flow, new: ConnectionId) {
         self.move_waiting(old, new);
-        for entry in self.calls.values_mut() {
-            for leg in &mut entry.legs {
-                if (Flow::Stream { connection: leg.link }) == old {
-                    leg.link = new;
-                }
+        let goes_by = |leg: &Leg| Flow::Stream { connection: leg.link } == old;
+        let has_one = |entry: &Entry| entry.legs.iter().any(goes_by);
+        // The others have not changed: what their legs count for is not counted anew.
+        let moved: Vec<ConnId> =
+            self.calls.iter().filter(|(_, entry)| has_one(entry)).map(|(conn_id, _)| *conn_id).collect();
+        for conn_id in moved {
+            let Some(entry) = self.calls.get_mut(&conn_id) else { continue };
+            for leg in entry.legs.iter_mut().filter(|leg| goes_by(leg)) {
+                leg.link = new;
             }
         }
     }

@@ -73,6 +73,12 @@ impl LegCounts {
         }
     }
 
+    /// Whether a thread is to be counted anew.
+    #[cfg(test)]
+    pub fn is_one_stale(&self) -> bool {
+        !self.stale.is_empty()
+    }
+
     /// Whether the counts are what they are if all threads are counted.
     #[cfg(test)]
     pub fn are_those_of<'a>(&self, entries: impl IntoIterator<Item = &'a Entry>) -> bool {

@@ -121,6 +121,7 @@ impl Node {
         let by = entry.take_in(other, absorbed);
         self.calls.know_names(into, from, &names);
         self.pending.moved(from, into, by);
+        self.unasked.moved(from, into, by);
         for (leg, dialog, side) in self.dialogs_from(into, by) {
             self.calls.bind(dialog, Place { conn_id: into, leg, side });
             self.calls.know_phone(into, leg);

@@ -20,6 +20,48 @@ const MEDIA: &str = "media";
 /// Why an emergency waits that cannot be sent.
 pub(super) const NOT_SENT: &str = "no sip-proxy is there, or there is no room for another dialog";
 
+/// The legs that wait until they can be asked for.
+#[derive(Debug, Default)]
+pub struct UnaskedLegs {
+    /// When they are asked for again; none if none waits.
+    due: Option<Timestamp>,
+    /// Those that were told to wait, and may be over by now.
+    legs: BTreeSet<(ConnId, LegId)>,
+}
+
+impl UnaskedLegs {
+    /// When they are asked for again.
+    pub const fn next_timeout(&self) -> Option<Timestamp> {
+        self.due
+    }
+
+    /// A leg waits; all are asked for at that time, if they are not sooner.
+    fn wait(&mut self, conn_id: ConnId, id: LegId, until: Timestamp) {
+        self.legs.insert((conn_id, id));
+        self.due.get_or_insert(until);
+    }
+
+    /// All that wait.
+    fn take(&mut self) -> BTreeSet<(ConnId, LegId)> {
+        std::mem::take(self).legs
+    }
+
+    /// The legs of a thread have become those of another one, by numbers that are greater by so much.
+    pub fn moved(&mut self, from: ConnId, into: ConnId, by: u16) {
+        let ids: Vec<LegId> = self.legs.iter().filter(|(of, _)| *of == from).map(|(_, id)| *id).collect();
+        for id in ids {
+            self.legs.remove(&(from, id));
+            self.legs.insert((into, LegId(id.0.saturating_add(by))));
+        }
+    }
+
+    /// How many wait.
+    #[cfg(test)]
+    pub fn count(&self) -> usize {
+        self.legs.len()
+    }
+}
+
 impl Leg {
     /// Whether it is an emergency for which media is still to be asked.
     fn is_unasked(&self) -> bool {
@@ -76,33 +118,28 @@ impl Node {
             tracing::warn!(%conn_id, leg = %id, trunk, why, "an emergency call waits");
             self.trace.note_with(&entry.tenant, conn_id, now, || What::Note { text });
         }
-        self.unasked_due.get_or_insert(now + AGAIN);
+        self.unasked.wait(conn_id, id, now + AGAIN);
         true
     }
 
     /// A call that was taken over: its legs that wait are asked for here.
     pub(in crate::sip_cluster::node) fn go_on_asking(&mut self, conn_id: ConnId, now: Timestamp) {
-        if self.calls.get(&conn_id).is_some_and(|entry| entry.legs.iter().any(Leg::is_unasked)) {
-            self.unasked_due.get_or_insert(now);
+        let legs = self.calls.get(&conn_id).into_iter().flat_map(|entry| &entry.legs);
+        for leg in legs.filter(|leg| leg.is_unasked()) {
+            self.unasked.wait(conn_id, leg.id, now);
         }
     }
 
     /// Asks again for the legs that wait, once they have waited long enough.
     pub(in crate::sip_cluster::node) fn ask_if_due(&mut self, now: Timestamp) {
-        if self.unasked_due.is_some_and(|due| due <= now) {
+        if self.unasked.next_timeout().is_some_and(|due| due <= now) {
             self.ask_for_unasked(now);
         }
     }
 
     /// Asks again for all legs that wait; something may have changed.
     pub(in crate::sip_cluster::node) fn ask_for_unasked(&mut self, now: Timestamp) {
-        if self.unasked_due.take().is_none() {
-            return;
-        }
-        let legs = self.calls.iter().flat_map(|(conn_id, entry)| entry.legs.iter().map(move |leg| (*conn_id, leg)));
-        let unasked: BTreeSet<(ConnId, LegId)> =
-            legs.filter(|(_, leg)| leg.is_unasked()).map(|(conn_id, leg)| (conn_id, leg.id)).collect();
-        for (conn_id, id) in unasked {
+        for (conn_id, id) in self.unasked.take() {
             self.attempt_for(Some(conn_id), now, |node| node.ask_again_for(conn_id, id, now));
         }
     }
@@ -120,5 +157,23 @@ impl Node {
         if !can_ask || self.invite_media(conn_id, id, None, now).is_err() {
             self.waits_to_ask(conn_id, id, NOT_SENT, now);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn legs_that_wait_are_known_in_the_thread_that_has_taken_theirs_in() {
+        let (mut unasked, now) = (UnaskedLegs::default(), Timestamp::from_millis(1_000_000));
+        let [first, other] = [ConnId(1), ConnId(2)];
+        unasked.wait(first, LegId(1), now);
+        unasked.wait(first, LegId(1), now + AGAIN);
+        unasked.wait(other, LegId(2), now + AGAIN);
+        assert_eq!((unasked.count(), unasked.next_timeout()), (2, Some(now)));
+        unasked.moved(other, first, 3);
+        assert_eq!(unasked.take(), BTreeSet::from([(first, LegId(1)), (first, LegId(5))]));
+        assert_eq!((unasked.count(), unasked.next_timeout()), (0, None));
     }
 }

@@ -1,8 +1,8 @@
 //! What keeps calls by trunks within bounds: how many a trunk takes, how many calls outside a phone may have, and carriers that want no
 //! calls for a while.
 //!
-//! A node counts its own legs. Of a trunk's limit each node has a part, so that the parts of all nodes that proxies see live are the limit;
-//! a phone's limit holds at each node, and sip-proxy leads all calls that a phone makes to one node. What a carrier has asked for is known to
+//! A node counts its own legs. Of a trunk's limit each node has a part, so that the parts of all nodes that proxies see live are the limit, but
+//! at least one call: a phone's calls all come to one node, and would be refused there for ever. A phone's limit holds at each node, and sip-proxy leads all calls that a phone makes to one node. What a carrier has asked for is known to
 //! the node that has heard it, and is forgotten when that ends.
 
 use std::collections::{BTreeSet, HashMap};
@@ -190,7 +190,7 @@ impl Node {
         self.calls.count(&LegPurpose::Trunk(tenant.clone(), trunk.to_owned())) >= self.part_of(most)
     }
 
-    /// Whether a trunk has had this node's part of the calls of a second. Every node has at least one.
+    /// Whether a trunk has had this node's part of the calls of a second. Every node has at least one, whatever the limit.
     fn is_too_fast(&mut self, tenant: &TenantId, trunk: &str, now: Timestamp) -> bool {
         let Some(most) = (self.trunks)(tenant, trunk).calls_per_second else { return false };
         let part = self.part_of(most).max(1);
@@ -204,7 +204,7 @@ impl Node {
         nodes.insert(us.clone());
         let (count, before) = (nodes.len(), nodes.iter().position(|node| node == us).unwrap_or_default());
         let [count, before] = [count, before].map(|number| u32::try_from(number).unwrap_or(u32::MAX));
-        most / count + u32::from(before < most % count)
+        part(most, count, before)
     }
 
     /// A carrier has refused a call: one that says for how long is left out for that long. What the proxy itself has
@@ -248,6 +248,12 @@ impl Node {
     }
 }
 
+/// The part of a limit that a node has among so many, with so many of them before it. Where there are fewer calls than nodes, each has one: the
+/// installation has at most as many more as it has further nodes.
+fn part(most: u32, count: u32, before: u32) -> u32 {
+    (most / count + u32::from(before < most % count)).max(most.min(1))
+}
+
 /// Whether the INVITE of an emergency may be put off while its carrier is known to be away: another trunk is left, and it has not been before.
 pub(in crate::sip_cluster::node::calls) fn may_be_put_off(
     entry: &Entry,
@@ -270,6 +276,14 @@ mod tests {
         assert_eq!(explained, "the phone 7101 has as many calls outside as it may, which is 0");
         let explained = Barrier::DaySpent.explained(&limits, Some("premium"));
         assert_eq!(explained, "what the rule premium allows for a day is used up");
+    }
+
+    #[test]
+    fn each_node_has_its_part_of_a_limit_and_at_least_one_call() {
+        let parts = |most| [0, 1, 2].map(|before| part(most, 3, before));
+        for (most, of_each) in [(0, [0; 3]), (1, [1; 3]), (2, [1; 3]), (3, [1; 3]), (4, [2, 1, 1]), (30, [10; 3])] {
+            assert_eq!(parts(most), of_each, "{most}");
+        }
     }
 
     #[test]

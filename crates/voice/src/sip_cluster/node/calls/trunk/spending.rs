@@ -17,7 +17,7 @@ use crate::sip_cluster::node::Node;
 use crate::sip_cluster::node::calls::leg::{LegStage, Target};
 use crate::sip_cluster::node::calls::table::Calls;
 use crate::sip_cluster::node::order::Order;
-use crate::sip_cluster::node::spending::{Added, Allowed, Amount, Level, Spender, day_end, level};
+use crate::sip_cluster::node::spending::{Added, Allowed, Amount, Level, Spender, StoreNews, day_end, level};
 
 /// The longest time that is counted at once.
 const LATE_MAX: Duration = Duration::from_secs(10);
@@ -39,7 +39,7 @@ impl Node {
                 tracing::error!(
                     %conn_id, rule = %limit.rule, day_ends = %said, %now,
                     "the dial plan says that the day of a limit ends when it cannot: the clock of a dialplan is wrong, or that of this \
-                     node. Restart the one that is"
+                     node. Once the clocks are right, restart all processes of the installation together"
                 );
             }
         }
@@ -113,17 +113,18 @@ impl Node {
 
     /// What became of amounts that were to be added to the store.
     pub fn spent(&mut self, spender: &Spender, added: Added, now: Timestamp) {
-        let is_away = match added {
-            Added::Sums(_) => false,
-            Added::DayOver => self.spendings.is_store_away,
-            Added::Unknown => true,
-        };
-        if std::mem::replace(&mut self.spendings.is_store_away, is_away) != is_away {
-            if is_away {
-                tracing::warn!("what is spent on calls outside is counted at this node alone, until the store answers");
-            } else {
+        match (self.spendings.news_of_store(spender, &added), &added) {
+            (Some(StoreNews::Away), Added::Unknown(why)) => {
+                let (tenant, phone, agent) = (&spender.tenant, &spender.phone, &spender.agent);
+                tracing::warn!(
+                    %tenant, ?phone, ?agent, why,
+                    "what is spent on calls outside is counted at this node alone, until the store answers: of this spender, perhaps of others"
+                );
+            }
+            (Some(StoreNews::Back), _) => {
                 tracing::info!("what is spent on calls outside is counted with the other nodes again");
             }
+            _ => {}
         }
         if added == Added::DayOver && self.spendings.is_newly_alone(spender) {
             tell_of_day_over(spender, now);
