@@ -28,6 +28,7 @@ use answer::{registered_as, retry_after};
 use back_off::BackOff;
 pub use back_off::{AGAIN_MIN, END_WITHIN, LAST_PAUSE, WRONG_PASSWORD_PAUSE, spread};
 pub use edge::EdgeAddresses;
+pub(crate) use edge::TRANSPORTS;
 use round::{Aim, Round};
 pub use status::{Problem, RegistrationOutcome, RegistrationStatus, State};
 
@@ -445,10 +446,15 @@ impl OwnRegistration {
         };
     }
 
-    /// Where we are reached now.
+    /// Where we are reached now. Which of its addresses a proxy gives to the registrar shows only when it has: what is registered by the present
+    /// way is the present Contact.
     fn contact(&self) -> Option<String> {
+        let edge = self.edge.as_ref()?;
+        if let Some(bound) = self.bound.as_ref().filter(|bound| bound.edge.as_ref() == Some(edge)) {
+            return Some(bound.contact.clone());
+        }
         let by = self.by.unwrap_or_else(|| self.account.transport());
-        self.edge.as_ref().map(|edge| self.account.contact_at(&edge.place(by)))
+        Some(self.account.contact_at(&edge.place(by)))
     }
 
     fn jitter(&mut self, most: Duration) -> Duration {

@@ -40,7 +40,7 @@ impl OwnRegistration {
         self.unsure.push((contact, now + self.expires));
     }
 
-    /// Looks for Contacts at edges of ours among those that the registrar keeps, whatever transport they have: who had the account before us has
+    /// Looks for Contacts at edges of ours among those that the registrar keeps, whatever transport and family they have: who had the account before us has
     /// left them, or we by another transport, and each call would come by both. Whether they are removed at once: after a request that has removed
     /// some already that waits for the next refresh, since the registrar may keep them in spite of it.
     pub(super) fn find_left(
@@ -50,7 +50,7 @@ impl OwnRegistration {
         edges: &[EdgeAddresses],
         now: Timestamp,
     ) -> bool {
-        let places = edges.iter().flat_map(EdgeAddresses::places);
+        let places = edges.iter().flat_map(EdgeAddresses::all_places);
         let ours: Vec<String> = places.map(|place| self.account.contact_at(&place)).collect();
         let ours: Vec<Uri<'_>> = ours.iter().filter_map(|uri| Uri::parse(uri).ok()).collect();
         let is_ours = |uri: &Uri<'_>| ours.iter().any(|ours| ours.equivalent(uri));

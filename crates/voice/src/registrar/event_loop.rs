@@ -207,10 +207,10 @@ impl EventLoop {
 
     fn take(&mut self, event: LinkEvent) {
         match event {
-            LinkEvent::Up { link, proxy, edge, secure_edge, live, drains } => {
+            LinkEvent::Up { link, proxy, edge, secure_edge, places, live, drains } => {
                 info!(%proxy, "a proxy has accepted this node");
                 self.ctx.ready.holds(PROXY);
-                let edge = EdgeAddresses { plain: edge, secure: secure_edge };
+                let edge = EdgeAddresses { plain: edge, secure: secure_edge, places };
                 self.carriers.came_up(link, edge, drains, &live, self.ctx.clock.now());
             }
             LinkEvent::Down { link } => {

@@ -11,7 +11,7 @@ const EDGE: &str = "198.51.100.7:5060";
 const LINK: ConnectionId = ConnectionId(1);
 
 fn edge(plain: &str) -> EdgeAddresses {
-    EdgeAddresses { plain: plain.to_owned(), secure: Some(plain.replace("5060", "5061")) }
+    EdgeAddresses { plain: plain.to_owned(), secure: Some(plain.replace("5060", "5061")), places: Vec::new() }
 }
 
 fn owner(replica: u8) -> Owner {
@@ -511,4 +511,19 @@ fn a_proxy_that_goes_takes_its_connections_with_it_where_another_has_its_edge() 
     assert_eq!(one.users().len(), 0, "calls go on by its connection");
     one.carriers.broke(LINK, one.now);
     assert_eq!(one.users().len(), 1);
+}
+
+#[test]
+fn a_way_to_any_address_of_our_edges_leads_back_to_us() {
+    let mut one = Replica::new(1, &[owner(1)]);
+    let places = ["[2001:db8::8]:5060", "198.51.100.8:5062;transport=tcp"].map(str::to_owned).to_vec();
+    let other = EdgeAddresses { places, ..edge("198.51.100.8:5060") };
+    one.carriers.came_up(ConnectionId(2), other, false, &[owner(1)], one.now);
+    one.carriers.set_trunks(trunks(1), one.now);
+    one.users();
+    for way in ["<sip:[2001:db8::8]:5060;lr>", "<sip:198.51.100.8:5062;transport=tcp;lr>"] {
+        one.refresh(way);
+        let row = one.carriers.told.rows(&TenantId::parse("acme").unwrap()).remove(0);
+        assert_eq!(row.service_route_fault.as_deref(), Some("it leads back to our own edge"), "{way}");
+    }
 }

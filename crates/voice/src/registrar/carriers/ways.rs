@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use model::{TenantId, Timestamp};
+use sip::own_registration::EdgeAddresses;
 use sip::service_route::{self, Unfollowed};
 use tracing::{info, warn};
 
@@ -65,7 +66,9 @@ impl Carriers {
     pub(super) fn learn_way(&mut self, number: u64, now: Timestamp) {
         let Some(held) = self.held.get_mut(&number) else { return };
         let Some((routes, _)) = held.registration.service_route(now) else { return };
-        let is_ours = |route: &String| self.up.values().any(|(edge, _)| service_route::leads_to(route, &edge.plain));
+        let leads_to =
+            |edge: &EdgeAddresses, route: &str| edge.addresses().any(|at| service_route::leads_to(route, at));
+        let is_ours = |route: &String| self.up.values().any(|(edge, _)| leads_to(edge, route));
         let account = held.registration.account();
         // With a domain of its own the contact is the carrier's outbound proxy: its routes come behind that (RFC 3608 section 6.1).
         let first = account.domain.as_ref().map(|_| format!("<sip:{};lr>", account.registrar));

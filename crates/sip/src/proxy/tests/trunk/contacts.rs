@@ -45,7 +45,7 @@ impl Carrier {
 }
 
 fn edge(host: &str) -> EdgeAddresses {
-    EdgeAddresses { plain: format!("{host}:5060"), secure: Some(format!("{host}:5061")) }
+    EdgeAddresses { plain: format!("{host}:5060"), secure: Some(format!("{host}:5061")), places: Vec::new() }
 }
 
 /// A proxy with its edge at that host.
