@@ -209,7 +209,15 @@ impl OwnRegistration {
     /// The way out now: the addresses at which we are reached, or none. Another way than before is registered within this time ([`spread`]); so is
     /// the same one after it was gone, since a carrier may send calls by the connection that broke. A request that waits is given up.
     pub fn handle_way(&mut self, edge: Option<&EdgeAddresses>, within: Duration, now: Timestamp) {
-        if self.edge.as_ref() == edge || self.is_over() {
+        if self.edge.as_ref() != edge {
+            self.handle_break(edge, within, now);
+        }
+    }
+
+    /// The way out has broken; this is the next one, or none. As [`Self::handle_way`], also where the next one has the same addresses. What is
+    /// being removed is removed by that one: a request that waits may have ended with the way.
+    pub fn handle_break(&mut self, next: Option<&EdgeAddresses>, within: Duration, now: Timestamp) {
+        if self.is_over() {
             return;
         }
         let given_up = match &self.phase {
@@ -220,12 +228,13 @@ impl OwnRegistration {
             self.doubt(contact, now);
         }
         self.excused = None;
-        self.edge = edge.cloned();
+        self.edge = next.cloned();
         let soon = now + self.jitter(within);
         self.phase = match (&self.edge, self.goal) {
             (None, Goal::Removed) => RegistrationPhase::Over,
             (None, Goal::Registered) => RegistrationPhase::Cut,
-            (Some(_), _) => RegistrationPhase::Waiting { due: soon.max(self.not_before) },
+            (Some(_), Goal::Removed) => RegistrationPhase::Waiting { due: now },
+            (Some(_), Goal::Registered) => RegistrationPhase::Waiting { due: soon.max(self.not_before) },
         };
     }
 

@@ -171,9 +171,9 @@ impl Carriers {
         self.lose_flows(|(by, _)| *by == link, now);
         if self.way == Some(link) {
             self.way = None;
-            self.lead_by(None, now);
+            self.way = self.best_way();
+            self.lead(OwnRegistration::handle_break, now);
         }
-        self.choose_way(now);
     }
 
     /// Whether the proxy at a connection drains, as it says with each keep-alive.
@@ -383,29 +383,38 @@ impl Carriers {
         self.way.and_then(|link| self.up.get(&link)).map(|(edge, _)| edge.clone())
     }
 
-    /// Stays with the present way, unless its proxy drains and another one does not.
     fn choose_way(&mut self, now: Timestamp) {
-        let stays = |link: &ConnectionId| !self.draining.contains(link);
-        if self.way.as_ref().is_some_and(stays) {
-            return;
-        }
-        let better = self.up.keys().copied().find(stays);
-        let way = better.or(self.way).or_else(|| self.up.keys().next().copied());
+        let way = self.best_way();
         if self.way != way {
             self.way = way;
-            self.lead_by(self.edge().as_ref(), now);
+            self.lead(OwnRegistration::handle_way, now);
         }
     }
 
-    fn lead_by(&mut self, edge: Option<&EdgeAddresses>, now: Timestamp) {
+    /// The present way, unless its proxy drains and another one does not.
+    fn best_way(&self) -> Option<ConnectionId> {
+        let stays = |link: &ConnectionId| !self.draining.contains(link);
+        if self.way.as_ref().is_some_and(stays) {
+            return self.way;
+        }
+        let better = self.up.keys().copied().find(stays);
+        better.or(self.way).or_else(|| self.up.keys().next().copied())
+    }
+
+    /// Tells all registrations where the way leads out now, by that input of theirs.
+    fn lead(&mut self, by: LeadInput, now: Timestamp) {
+        let edge = self.edge();
         let herds = Herds::of(self.held.values().map(|held| held.registration.account()));
         for (number, held) in &mut self.held {
             let within = herds.spread(held.registration.account());
-            held.registration.handle_way(edge, within, now);
+            by(&mut held.registration, edge.as_ref(), within, now);
             self.touched.insert(*number);
         }
     }
 }
+
+/// An input of a registration about the way out.
+type LeadInput = fn(&mut OwnRegistration, Option<&EdgeAddresses>, Duration, Timestamp);
 
 /// How many of the accounts that begin together each registrar has.
 struct Herds(BTreeMap<String, usize>);

@@ -215,9 +215,10 @@ impl EventLoop {
             }
             LinkEvent::Down { link } => {
                 let now = self.ctx.clock.now();
+                // First: what waits for an answer by it goes on by another proxy, and that it fails says nothing of the carrier.
+                self.carriers.broke(link, now);
                 self.layer.flow_failed(Flow::Stream { connection: link });
                 self.settle(now);
-                self.carriers.broke(link, now);
                 if self.links.all().next().is_none() {
                     self.ctx.ready.fails(PROXY, "no proxy has accepted this node");
                 }

@@ -527,3 +527,43 @@ fn a_way_to_any_address_of_our_edges_leads_back_to_us() {
         assert_eq!(row.service_route_fault.as_deref(), Some("it leads back to our own edge"), "{way}");
     }
 }
+
+#[test]
+fn a_removal_whose_proxy_breaks_goes_on_by_the_next_one_also_at_the_same_edge() {
+    for other in ["198.51.100.8:5060", EDGE] {
+        let mut one = Replica::new(1, &[owner(1)]);
+        one.carriers.set_trunks(trunks(1), one.now);
+        assert_eq!(one.users().len(), 1);
+        one.carriers.came_up(ConnectionId(2), edge(other), false, &[owner(1)], one.now);
+        one.carriers.set_trunks(Accounts::new(), one.now);
+        let removal = one.carriers.poll_request().expect("a removal");
+        assert_eq!((removal.link, removal.message.header(&HeaderName::Expires)), (LINK, Some("0")));
+        one.carriers.broke(LINK, one.now);
+        // The end of the request that has gone with the proxy says nothing.
+        one.carriers.unanswered(removal.number, one.now);
+        one.carriers.handle_timeout(one.now);
+        let again = one.carriers.poll_request().expect("the removal once more");
+        assert_eq!((again.link, again.message.header(&HeaderName::Expires)), (ConnectionId(2), Some("0")));
+        assert_eq!(again.message.header(&HeaderName::Contact), Some("<sip:user-0@198.51.100.7:5060>"));
+        // Without a further proxy there is no way.
+        one.carriers.broke(ConnectionId(2), one.now);
+        one.carriers.handle_timeout(one.now);
+        assert!(one.carriers.poll_request().is_none() && one.carriers.held.is_empty(), "{other}");
+    }
+}
+
+#[test]
+fn a_register_that_ends_with_its_proxy_is_no_failure_of_the_carrier() {
+    let mut one = Replica::new(1, &[owner(1)]);
+    one.carriers.came_up(ConnectionId(2), edge("198.51.100.8:5060"), false, &[owner(1)], one.now);
+    one.carriers.set_trunks(trunks(1), one.now);
+    one.now = one.now + Duration::from_secs(1);
+    one.carriers.handle_timeout(one.now);
+    let first = one.carriers.poll_request().expect("a REGISTER");
+    one.carriers.broke(LINK, one.now);
+    one.carriers.unanswered(first.number, one.now);
+    one.carriers.handle_timeout(one.now);
+    let row = one.carriers.told.rows(&TenantId::parse("acme").unwrap()).remove(0);
+    assert_eq!((row.state.as_str(), row.problem), ("trying", None));
+    assert_eq!(one.users(), ["user-0"]);
+}
