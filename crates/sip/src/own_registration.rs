@@ -83,6 +83,8 @@ pub struct OwnRegistration {
     bound: Option<BoundContact>,
     /// Contacts that it may know too, and until when: it may have taken requests whose answers have not come.
     unsure: Vec<(String, Timestamp)>,
+    /// A Contact that was left at the registrar, and that the request under way does not end.
+    left: Option<String>,
     /// The way by which the registrar wants our requests to go (RFC 3608), for as long as that lasts, or why it is not followed.
     service_route: Result<Vec<String>, Unfollowed>,
     /// What is asked for; a registrar may want more.
@@ -124,6 +126,7 @@ impl OwnRegistration {
             by: None,
             bound: None,
             unsure: Vec::new(),
+            left: None,
             service_route: Ok(Vec::new()),
             expires: EXPIRES_ASKED,
             back_off: BackOff::default(),

@@ -6,8 +6,9 @@ use std::time::Duration;
 use model::Timestamp;
 
 use super::answer::{is_same, listed, retry_after};
+use super::back_off::AT_ONCE;
 use super::round::{Aim, Round};
-use super::{EdgeAddresses, Goal, OwnRegistration, Problem};
+use super::{EdgeAddresses, Goal, OwnRegistration, Problem, RegistrationPhase};
 use crate::message::Message;
 use crate::status::StatusCode;
 use crate::uri::Uri;
@@ -18,6 +19,33 @@ const UNSURE_MAX: usize = 4;
 pub(super) const APART_EACH: Duration = Duration::from_secs(60);
 
 impl OwnRegistration {
+    /// The URI of the Contact that the registrar keeps, as it has it.
+    pub fn kept_contact(&self) -> Option<&str> {
+        self.bound.as_ref().map(|bound| bound.contact.as_str())
+    }
+
+    /// Who had the account before us has left this Contact at the registrar: it is ended, unless it leads to the present edge, where it is ours.
+    pub fn handle_left(&mut self, contact: String, now: Timestamp) {
+        let leads_to = |place: String| is_same(&self.account.contact_at(&place), &contact);
+        let is_present = self.edge.iter().flat_map(EdgeAddresses::all_places).any(leads_to);
+        // The trunk may have got another user since.
+        if is_present || !contact.starts_with(&self.account.contact_at("")) {
+            return;
+        }
+        if matches!(self.phase, RegistrationPhase::Ready(_) | RegistrationPhase::Asked(_)) {
+            self.left = Some(contact);
+            return;
+        }
+        self.doubt(contact, now);
+        let soon = now + self.jitter(AT_ONCE);
+        let is_registered = self.is_registered(now);
+        if let RegistrationPhase::Waiting { due } = &mut self.phase
+            && is_registered
+        {
+            *due = soon.max(self.not_before).min(*due);
+        }
+    }
+
     /// The Contacts that the registrar knows or may know.
     pub(super) fn known(&self, now: Timestamp) -> Vec<&str> {
         let bound = self.bound.iter().map(|bound| (bound.contact.as_str(), bound.until));
@@ -50,6 +78,9 @@ impl OwnRegistration {
         edges: &[EdgeAddresses],
         now: Timestamp,
     ) -> bool {
+        if let Some(left) = self.left.take().filter(|left| !is_same(left, &round.contact)) {
+            self.doubt(left, now);
+        }
         let places = edges.iter().flat_map(EdgeAddresses::all_places);
         let ours: Vec<String> = places.map(|place| self.account.contact_at(&place)).collect();
         let ours: Vec<Uri<'_>> = ours.iter().filter_map(|uri| Uri::parse(uri).ok()).collect();

@@ -19,7 +19,7 @@ use super::admin::ToldRegistrations;
 use super::metrics::Metrics;
 use super::trunks::Accounts;
 use ways::HeldWay;
-pub(super) use ways::RouteToStore;
+pub(super) use ways::{LeftToRead, RouteToStore};
 
 /// The most registrations of one replica, those that are being removed among them; further trunks are left out.
 const TRUNKS_MAX: usize = 1_000;
@@ -89,6 +89,8 @@ pub(super) struct Carriers {
     ready: BTreeSet<u64>,
     /// Those of them whose way may have to be stored.
     ways_due: BTreeSet<u64>,
+    /// Those of them of which was not asked yet what was left of them at the carrier.
+    lefts_due: BTreeSet<u64>,
     /// The last request of each, while it waits for an answer: whose it is, and by which connection it went. An answer to an earlier one, which a
     /// proxy that drains may still bring, is none to this.
     asked: BTreeMap<u64, (u64, ConnectionId)>,
@@ -129,6 +131,7 @@ impl Carriers {
             touched: BTreeSet::new(),
             ready: BTreeSet::new(),
             ways_due: BTreeSet::new(),
+            lefts_due: BTreeSet::new(),
             asked: BTreeMap::new(),
             changed: BTreeSet::new(),
             numbers: 0,
@@ -377,6 +380,7 @@ impl Carriers {
         let held = HeldRegistration { tenant, trunk, registration, asked: 0, flow: None, is_wanted, told: None, way };
         self.held.insert(self.numbers, held);
         self.touched.insert(self.numbers);
+        self.lefts_due.insert(self.numbers);
     }
 
     fn edge(&self) -> Option<EdgeAddresses> {

@@ -567,3 +567,60 @@ fn a_register_that_ends_with_its_proxy_is_no_failure_of_the_carrier() {
     assert_eq!((row.state.as_str(), row.problem), ("trying", None));
     assert_eq!(one.users(), ["user-0"]);
 }
+
+#[test]
+fn what_is_left_at_a_proxy_that_is_gone_for_good_is_removed_by_a_registrar_that_has_never_met_it() {
+    let left = "sip:user-0@198.51.100.9:5060";
+    let contacts =
+        |request: &CarrierRequest| request.message.headers(&HeaderName::Contact).map(str::to_owned).collect::<Vec<_>>();
+    let removes = ["<sip:user-0@198.51.100.7:5060>".to_owned(), format!("<{left}>;expires=0")];
+    let next = |one: &mut Replica| {
+        one.now = one.now + Duration::from_secs(1);
+        one.carriers.handle_timeout(one.now);
+        one.carriers.poll_request().expect("a REGISTER")
+    };
+    // Where the store answers before the first REGISTER goes out, while it is under way, and after it.
+    for read_after in 0..3 {
+        let mut one = Replica::new(1, &[owner(1)]);
+        one.carriers.set_trunks(trunks(1), one.now);
+        let LeftToRead { number, trunk, contact, .. } = one.carriers.poll_left().expect("a trunk");
+        assert_eq!((trunk.as_str(), contact.as_str()), ("trunk-0", "203.0.113.9:5060"));
+        assert!(one.carriers.poll_left().is_none());
+        let read = |one: &mut Replica| one.carriers.left_read(number, Some(left.to_owned()), one.now);
+        if read_after == 0 {
+            read(&mut one);
+            assert_eq!(contacts(&next(&mut one)), removes);
+            continue;
+        }
+        let request = next(&mut one);
+        if read_after == 1 {
+            read(&mut one);
+        }
+        let response = Message::response_to(&request.message, StatusCode::OK)
+            .header(&HeaderName::Contact, "<sip:user-0@198.51.100.7:5060>;expires=600")
+            .header(&HeaderName::Contact, format!("<{left}>;expires=500"))
+            .build();
+        one.carriers.answered(request.number, &response, one.now);
+        if read_after == 2 {
+            assert!(one.carriers.poll_route(one.now).is_none(), "what is read is not overwritten before");
+            read(&mut one);
+        }
+        let stored = one.carriers.poll_route(one.now).expect("a way");
+        assert_eq!(stored.way.registered_as, "sip:user-0@198.51.100.7:5060");
+        assert_eq!(contacts(&next(&mut one)), removes, "{read_after}");
+    }
+}
+
+#[test]
+fn what_was_registered_at_the_present_edge_or_by_another_user_is_not_removed() {
+    for known in [None, Some("sip:user-0@198.51.100.7:5061;transport=tls"), Some("sip:former@198.51.100.9:5060")] {
+        let mut one = Replica::new(1, &[owner(1)]);
+        one.carriers.set_trunks(trunks(1), one.now);
+        let number = one.carriers.poll_left().expect("a trunk").number;
+        one.carriers.left_read(number, known.map(str::to_owned), one.now);
+        one.now = one.now + Duration::from_secs(1);
+        one.carriers.handle_timeout(one.now);
+        let request = one.carriers.poll_request().expect("a REGISTER");
+        assert_eq!(request.message.headers(&HeaderName::Contact).count(), 1, "{known:?}");
+    }
+}
