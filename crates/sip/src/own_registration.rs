@@ -459,11 +459,12 @@ impl OwnRegistration {
         };
     }
 
-    /// Where we are reached now. Which of its addresses a proxy gives to the registrar shows only when it has: what is registered by the present
-    /// way is the present Contact.
+    /// Where we are reached now. Which of its addresses a proxy gives to the registrar shows only when it has: what is registered at the present
+    /// edge is the present Contact.
     fn contact(&self) -> Option<String> {
         let edge = self.edge.as_ref()?;
-        if let Some(bound) = self.bound.as_ref().filter(|bound| bound.edge.as_ref() == Some(edge)) {
+        let is_here = |bound: &&BoundContact| bound.edge.as_ref() == Some(edge) || self.leads_to(edge, &bound.contact);
+        if let Some(bound) = self.bound.as_ref().filter(is_here) {
             return Some(bound.contact.clone());
         }
         let by = self.by.unwrap_or_else(|| self.account.transport());

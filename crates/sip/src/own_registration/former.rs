@@ -26,8 +26,7 @@ impl OwnRegistration {
 
     /// Who had the account before us has left this Contact at the registrar: it is ended, unless it leads to the present edge, where it is ours.
     pub fn handle_left(&mut self, contact: String, now: Timestamp) {
-        let leads_to = |place: String| is_same(&self.account.contact_at(&place), &contact);
-        let is_present = self.edge.iter().flat_map(EdgeAddresses::all_places).any(leads_to);
+        let is_present = self.edge.as_ref().is_some_and(|edge| self.leads_to(edge, &contact));
         // The trunk may have got another user since.
         if is_present || !contact.starts_with(&self.account.contact_at("")) {
             return;
@@ -44,6 +43,11 @@ impl OwnRegistration {
         {
             *due = soon.max(self.not_before).min(*due);
         }
+    }
+
+    /// Whether our Contact leads to an edge, by whichever transport and in whichever family.
+    pub(super) fn leads_to(&self, edge: &EdgeAddresses, contact: &str) -> bool {
+        edge.all_places().any(|place| is_same(&self.account.contact_at(&place), contact))
     }
 
     /// The Contacts that the registrar knows or may know.

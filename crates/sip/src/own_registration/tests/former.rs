@@ -280,6 +280,18 @@ fn what_a_proxy_has_registered_at_another_address_of_its_own_is_the_present_cont
 }
 
 #[test]
+fn a_proxy_that_comes_back_and_tells_its_places_has_the_present_contact() {
+    const SIX: &str = "[2001:db8::1]:5060";
+    let mut lab = Lab::new();
+    accept_at(&mut lab, SIX, &[]);
+    lab.registration.handle_way(None, back_off::AT_ONCE, lab.now);
+    let upgraded = EdgeAddresses { places: [EDGE, SIX].map(str::to_owned).to_vec(), ..edge(EDGE) };
+    lab.registration.handle_way(Some(&upgraded), back_off::AT_ONCE, lab.now);
+    lab.go_to_next();
+    assert_eq!(contacts(&lab), [ours(SIX)]);
+}
+
+#[test]
 fn what_is_left_at_an_address_of_another_family_or_of_tcp_alone_is_found_too() {
     let places = [OTHER_EDGE, "198.51.100.8:5062;transport=tcp", "[2001:db8::8]:5060"];
     let other = EdgeAddresses { places: places.map(str::to_owned).to_vec(), ..edge(OTHER_EDGE) };
