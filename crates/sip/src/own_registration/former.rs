@@ -72,9 +72,9 @@ impl OwnRegistration {
         self.unsure.push((contact, now + self.expires));
     }
 
-    /// Looks for Contacts at edges of ours among those that the registrar keeps, whatever transport and family they have: who had the account before us has
-    /// left them, or we by another transport, and each call would come by both. Whether they are removed at once: after a request that has removed
-    /// some already that waits for the next refresh, since the registrar may keep them in spite of it.
+    /// Looks for Contacts at edges of ours among those that the registrar keeps, whatever transport and family they have: who had the account before
+    /// us has left them, or we by another transport, and each call would come by both. Whether they are removed at once: after a request that has
+    /// removed some already that waits for the next refresh, since the registrar may keep them in spite of it.
     pub(super) fn find_left(
         &mut self,
         response: &Message,

@@ -306,8 +306,8 @@ impl Handler {
         self.end_all(&[one], vec![ended(one, known, now)], now).await
     }
 
-    /// Writes the ends; returns those that the store refuses, or an error if it has not answered to some. A conflict means that the phone is registering at the same time: the next scan
-    /// checks it again.
+    /// Writes the ends; returns those that the store refuses, or an error if it has not answered to some. A conflict means that the phone is
+    /// registering at the same time: the next scan checks it again.
     async fn end_all(&self, of: &[&(TenantId, Dn)], changes: Vec<Change>, now: Timestamp) -> infra::Result<Vec<Fault>> {
         let gone: Vec<bool> = changes.iter().map(|change| change.write.bindings.is_empty()).collect();
         let (mut expired, mut refused, mut away) = (0, Vec::new(), None);
