@@ -65,6 +65,11 @@ pub enum RegistrationWritten {
     Conflict(u64),
     /// The store refuses this write; nothing of it is done.
     Refused(Refusal),
+    /// The store has not answered: it is open whether this is written. It may be repeated.
+    Unanswered {
+        /// Why.
+        reason: String,
+    },
 }
 
 impl RegistrationWrite {
@@ -88,7 +93,7 @@ pub trait Registrations: Send + Sync {
         join_all(of.iter().map(|(tenant, dn)| self.load(tenant, dn))).boxed()
     }
 
-    /// Writes a batch by compare-and-set on each version.
+    /// Writes a batch by compare-and-set on each version; returns the result of each write, in their order. An error is one of all of them.
     fn commit(&self, batch: Vec<RegistrationWrite>) -> Answer<'_, Vec<RegistrationWritten>>;
 
     /// The DNs with a binding that expires at or before `now`, at most `max`.

@@ -24,10 +24,12 @@ use crate::method::Method;
 use crate::service_route::{self, Unfollowed};
 use crate::status::StatusCode;
 pub use account::Account;
+pub(crate) use answer::is_same;
 use answer::{registered_as, retry_after};
 use back_off::BackOff;
 pub use back_off::{AGAIN_MIN, END_WITHIN, LAST_PAUSE, WRONG_PASSWORD_PAUSE, spread};
 pub use edge::EdgeAddresses;
+pub(crate) use edge::TRANSPORTS;
 use round::{Aim, Round};
 pub use status::{Problem, RegistrationOutcome, RegistrationStatus, State};
 
@@ -81,6 +83,8 @@ pub struct OwnRegistration {
     bound: Option<BoundContact>,
     /// Contacts that it may know too, and until when: it may have taken requests whose answers have not come.
     unsure: Vec<(String, Timestamp)>,
+    /// A Contact that was left at the registrar, and that the request under way does not end.
+    left: Option<String>,
     /// The way by which the registrar wants our requests to go (RFC 3608), for as long as that lasts, or why it is not followed.
     service_route: Result<Vec<String>, Unfollowed>,
     /// What is asked for; a registrar may want more.
@@ -122,6 +126,7 @@ impl OwnRegistration {
             by: None,
             bound: None,
             unsure: Vec::new(),
+            left: None,
             service_route: Ok(Vec::new()),
             expires: EXPIRES_ASKED,
             back_off: BackOff::default(),
@@ -208,7 +213,15 @@ impl OwnRegistration {
     /// The way out now: the addresses at which we are reached, or none. Another way than before is registered within this time ([`spread`]); so is
     /// the same one after it was gone, since a carrier may send calls by the connection that broke. A request that waits is given up.
     pub fn handle_way(&mut self, edge: Option<&EdgeAddresses>, within: Duration, now: Timestamp) {
-        if self.edge.as_ref() == edge || self.is_over() {
+        if self.edge.as_ref() != edge {
+            self.handle_break(edge, within, now);
+        }
+    }
+
+    /// The way out has broken; this is the next one, or none. As [`Self::handle_way`], also where the next one has the same addresses. What is
+    /// being removed is removed by that one: a request that waits may have ended with the way.
+    pub fn handle_break(&mut self, next: Option<&EdgeAddresses>, within: Duration, now: Timestamp) {
+        if self.is_over() {
             return;
         }
         let given_up = match &self.phase {
@@ -219,12 +232,13 @@ impl OwnRegistration {
             self.doubt(contact, now);
         }
         self.excused = None;
-        self.edge = edge.cloned();
+        self.edge = next.cloned();
         let soon = now + self.jitter(within);
         self.phase = match (&self.edge, self.goal) {
             (None, Goal::Removed) => RegistrationPhase::Over,
             (None, Goal::Registered) => RegistrationPhase::Cut,
-            (Some(_), _) => RegistrationPhase::Waiting { due: soon.max(self.not_before) },
+            (Some(_), Goal::Removed) => RegistrationPhase::Waiting { due: now },
+            (Some(_), Goal::Registered) => RegistrationPhase::Waiting { due: soon.max(self.not_before) },
         };
     }
 
@@ -445,10 +459,16 @@ impl OwnRegistration {
         };
     }
 
-    /// Where we are reached now.
+    /// Where we are reached now. Which of its addresses a proxy gives to the registrar shows only when it has: what is registered at the present
+    /// edge is the present Contact.
     fn contact(&self) -> Option<String> {
+        let edge = self.edge.as_ref()?;
+        let is_here = |bound: &&BoundContact| bound.edge.as_ref() == Some(edge) || self.leads_to(edge, &bound.contact);
+        if let Some(bound) = self.bound.as_ref().filter(is_here) {
+            return Some(bound.contact.clone());
+        }
         let by = self.by.unwrap_or_else(|| self.account.transport());
-        self.edge.as_ref().map(|edge| self.account.contact_at(&edge.place(by)))
+        Some(self.account.contact_at(&edge.place(by)))
     }
 
     fn jitter(&mut self, most: Duration) -> Duration {

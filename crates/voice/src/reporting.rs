@@ -91,6 +91,12 @@ impl Reporter {
         Self::new(owner, topic, Metrics::register(&runtime::Metrics::default())).0
     }
 
+    /// How many records it was told, for tests of roles.
+    #[cfg(test)]
+    pub fn told(&self) -> u64 {
+        self.numbered.load(Relaxed)
+    }
+
     /// Reports an event as a CloudEvent. `key` is the call, phone or requester of the tenant that it concerns.
     pub fn report(&self, tenant: &TenantId, name: &str, key: &str, at: Timestamp, data: Json) {
         self.tell(&format!("/tenants/{tenant}"), format!("{tenant}:{key}"), name, key, at, data);

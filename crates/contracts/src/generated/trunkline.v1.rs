@@ -3111,6 +3111,9 @@ pub struct ServiceRouteRecord {
     /// The registrar that wants it: the trunk's contact then.
     #[prost(string, tag = "3")]
     pub contact: ::prost::alloc::string::String,
+    /// The URI of our Contact that it has registered: it is removed there if nobody else does.
+    #[prost(string, tag = "4")]
+    pub registered_as: ::prost::alloc::string::String,
 }
 /// What was spent of that which a rule of the dial plan allows.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -48,6 +48,9 @@ pub enum LinkEvent {
         edge: String,
         /// The same for TLS; none if the proxy, one of the release before, does not tell it.
         secure_edge: Option<String>,
+        /// What it writes behind the `@` of a Contact, for each transport and family; none if the proxy, one of the release before, does not
+        /// tell it.
+        places: Vec<String>,
         /// The nodes that the proxy considers live.
         live: Vec<Owner>,
         /// Whether the proxy drains.
@@ -133,6 +136,7 @@ enum Raw {
 struct Greeting {
     edge: String,
     secure_edge: Option<String>,
+    places: Vec<String>,
     live: Vec<Owner>,
     drains: bool,
 }
@@ -324,9 +328,9 @@ impl NodeLinks {
     fn take(&mut self, raw: Raw) -> Option<LinkEvent> {
         match raw {
             Raw::Up(link, proxy, writer, greeting) => {
-                let Greeting { edge, secure_edge, live, drains } = greeting;
+                let Greeting { edge, secure_edge, places, live, drains } = greeting;
                 self.writers.insert(link, Up { writer, edge: edge.clone(), proxy, to_flush: false });
-                Some(LinkEvent::Up { link, proxy, edge, secure_edge, live, drains })
+                Some(LinkEvent::Up { link, proxy, edge, secure_edge, places, live, drains })
             }
             Raw::Message(link, message) => Some(LinkEvent::Message { link, message }),
             Raw::Down(link) => {
@@ -467,8 +471,10 @@ impl Keeper {
                     let accepted = message.status().is_some_and(StatusCode::is_success);
                     let edge = message.header(&headers::EDGE)?.to_owned();
                     let secure_edge = message.header(&headers::SECURE_EDGE).map(str::to_owned);
+                    let places = message.elements(&headers::PLACES).map(str::to_owned).collect();
                     let drains = message.header(&headers::DRAINING).is_some();
-                    return accepted.then(|| Greeting { edge, secure_edge, live: live_nodes(&message), drains });
+                    let live = live_nodes(&message);
+                    return accepted.then(|| Greeting { edge, secure_edge, places, live, drains });
                 }
                 // The proxy does not know us yet, so it has no other message for us. A peer that does not begin with
                 // the answer is no proxy.

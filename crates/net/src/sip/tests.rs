@@ -554,6 +554,7 @@ fn greet(proxy: &mut TcpTable, connection: ConnectionId, announcement: &Message)
     let greeting = Message::response_to(announcement, StatusCode::OK)
         .header(&sip::proxy::headers::EDGE, "127.0.0.1:5060")
         .header(&sip::proxy::headers::SECURE_EDGE, "127.0.0.1:5061")
+        .header(&sip::proxy::headers::PLACES, "127.0.0.1:5060, [::1]:5060;transport=tcp")
         .header(&sip::proxy::headers::LIVE, "sip-cluster-1.17, media-1.4")
         .to_tag("p")
         .build();
@@ -577,9 +578,12 @@ async fn a_node_announces_itself_answers_keep_alives_and_comes_back() {
     assert_eq!(announcement.header(&sip::proxy::headers::TOKEN), Some("a-token"));
     let node = announcement.header(&sip::proxy::headers::NODE);
     assert_eq!(node, Some("sip-cluster;node=sip-cluster-1;epoch=17"));
-    let LinkEvent::Up { link, edge, secure_edge, live, .. } = soon(links.next()).await else { panic!("not up") };
+    let LinkEvent::Up { link, edge, secure_edge, places, live, .. } = soon(links.next()).await else {
+        panic!("not up")
+    };
     assert_eq!((edge.as_str(), live.len()), ("127.0.0.1:5060", 2));
     assert_eq!(secure_edge.as_deref(), Some("127.0.0.1:5061"));
+    assert_eq!(places, ["127.0.0.1:5060", "[::1]:5060;transport=tcp"]);
     assert_eq!(links.by_edge("127.0.0.1:5060"), Some(link));
 
     let keep_alive = OPTIONS.replace("CSeq", "Trunkline-Live: sip-cluster-1.17\r\nCSeq");

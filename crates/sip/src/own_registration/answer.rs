@@ -32,7 +32,7 @@ pub(super) fn listed(response: &Message) -> impl Iterator<Item = &str> {
 }
 
 /// Whether two URIs are one Contact for a registrar (RFC 3261 §10.3 step 7).
-pub(super) fn is_same(one: &str, other: &str) -> bool {
+pub(crate) fn is_same(one: &str, other: &str) -> bool {
     one == other || matches!((Uri::parse(one), Uri::parse(other)), (Ok(one), Ok(other)) if one.equivalent(&other))
 }
 

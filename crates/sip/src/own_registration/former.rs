@@ -6,8 +6,9 @@ use std::time::Duration;
 use model::Timestamp;
 
 use super::answer::{is_same, listed, retry_after};
+use super::back_off::AT_ONCE;
 use super::round::{Aim, Round};
-use super::{EdgeAddresses, Goal, OwnRegistration, Problem};
+use super::{EdgeAddresses, Goal, OwnRegistration, Problem, RegistrationPhase};
 use crate::message::Message;
 use crate::status::StatusCode;
 use crate::uri::Uri;
@@ -18,6 +19,37 @@ const UNSURE_MAX: usize = 4;
 pub(super) const APART_EACH: Duration = Duration::from_secs(60);
 
 impl OwnRegistration {
+    /// The URI of the Contact that the registrar keeps, as it has it.
+    pub fn kept_contact(&self) -> Option<&str> {
+        self.bound.as_ref().map(|bound| bound.contact.as_str())
+    }
+
+    /// Who had the account before us has left this Contact at the registrar: it is ended, unless it leads to the present edge, where it is ours.
+    pub fn handle_left(&mut self, contact: String, now: Timestamp) {
+        let is_present = self.edge.as_ref().is_some_and(|edge| self.leads_to(edge, &contact));
+        // The trunk may have got another user since.
+        if is_present || !contact.starts_with(&self.account.contact_at("")) {
+            return;
+        }
+        if matches!(self.phase, RegistrationPhase::Ready(_) | RegistrationPhase::Asked(_)) {
+            self.left = Some(contact);
+            return;
+        }
+        self.doubt(contact, now);
+        let soon = now + self.jitter(AT_ONCE);
+        let is_registered = self.is_registered(now);
+        if let RegistrationPhase::Waiting { due } = &mut self.phase
+            && is_registered
+        {
+            *due = soon.max(self.not_before).min(*due);
+        }
+    }
+
+    /// Whether our Contact leads to an edge, by whichever transport and in whichever family.
+    pub(super) fn leads_to(&self, edge: &EdgeAddresses, contact: &str) -> bool {
+        edge.all_places().any(|place| is_same(&self.account.contact_at(&place), contact))
+    }
+
     /// The Contacts that the registrar knows or may know.
     pub(super) fn known(&self, now: Timestamp) -> Vec<&str> {
         let bound = self.bound.iter().map(|bound| (bound.contact.as_str(), bound.until));
@@ -40,9 +72,9 @@ impl OwnRegistration {
         self.unsure.push((contact, now + self.expires));
     }
 
-    /// Looks for Contacts at edges of ours among those that the registrar keeps, whatever transport they have: who had the account before us has
-    /// left them, or we by another transport, and each call would come by both. Whether they are removed at once: after a request that has removed
-    /// some already that waits for the next refresh, since the registrar may keep them in spite of it.
+    /// Looks for Contacts at edges of ours among those that the registrar keeps, whatever transport and family they have: who had the account before
+    /// us has left them, or we by another transport, and each call would come by both. Whether they are removed at once: after a request that has
+    /// removed some already that waits for the next refresh, since the registrar may keep them in spite of it.
     pub(super) fn find_left(
         &mut self,
         response: &Message,
@@ -50,7 +82,10 @@ impl OwnRegistration {
         edges: &[EdgeAddresses],
         now: Timestamp,
     ) -> bool {
-        let places = edges.iter().flat_map(EdgeAddresses::places);
+        if let Some(left) = self.left.take().filter(|left| !is_same(left, &round.contact)) {
+            self.doubt(left, now);
+        }
+        let places = edges.iter().flat_map(EdgeAddresses::all_places);
         let ours: Vec<String> = places.map(|place| self.account.contact_at(&place)).collect();
         let ours: Vec<Uri<'_>> = ours.iter().filter_map(|uri| Uri::parse(uri).ok()).collect();
         let is_ours = |uri: &Uri<'_>| ours.iter().any(|ours| ours.equivalent(uri));

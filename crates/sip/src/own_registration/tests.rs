@@ -17,7 +17,7 @@ const OTHER_EDGE: &str = "198.51.100.8:5060";
 const PASSWORD: &str = "hush-hush";
 
 fn edge(plain: &str) -> EdgeAddresses {
-    EdgeAddresses { plain: plain.to_owned(), secure: Some(plain.replace("5060", "5061")) }
+    EdgeAddresses { plain: plain.to_owned(), secure: Some(plain.replace("5060", "5061")), places: Vec::new() }
 }
 
 fn instance() -> Instance {

@@ -15,6 +15,9 @@ pub const NODE: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Node"));
 pub const EDGE: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Edge"));
 /// The same for TLS. The proxy writes it into the Contact of a node's REGISTER that goes by TLS.
 pub const SECURE_EDGE: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Secure-Edge"));
+/// What the proxy writes behind the `@` of the Contact of a node's REGISTER, for each transport and family of a carrier's address, comma-separated:
+/// `host:port`, with the parameter `transport`.
+pub const PLACES: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Places"));
 /// The nodes live for the proxy: `<node.epoch>, ...`. In its keep-alives and in its answers to nodes.
 pub const LIVE: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Live"));
 /// In a proxy's keep-alives, while it drains: nodes prefer other proxies for calls that they begin, and register with carriers

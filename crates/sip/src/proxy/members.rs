@@ -86,6 +86,7 @@ impl Proxy {
         let greeting = Answer::new(StatusCode::OK)
             .with(headers::EDGE, &self.settings.edge)
             .with(headers::SECURE_EDGE, self.settings.edge_of(Transport::Tls, self.settings.family()))
+            .with(headers::PLACES, self.settings.places().join(", "))
             .with(headers::LIVE, self.nodes.list());
         // A node that has just started begins nothing by a proxy that stops.
         let greeting = if self.is_draining() { greeting.with(headers::DRAINING, 1) } else { greeting };

@@ -8,6 +8,7 @@ use model::{AddressFamily, Dn, TenantId};
 
 use crate::flow::Transport;
 use crate::next_hop::UriHop;
+use crate::own_registration::TRANSPORTS;
 use crate::transaction::TransactionLayer;
 
 /// Addresses and limits of a proxy.
@@ -58,6 +59,23 @@ impl Settings {
         let clear = || edges().find(|edge| is_clear(transport) && is_clear(edge.transport) && edge.family == family);
         let of_transport = || edges().find(|edge| edge.transport == transport);
         own.or_else(clear).or_else(of_transport).map_or(&self.edge, |edge| &edge.address)
+    }
+
+    /// What stands behind the `@` of the Contact of a REGISTER to a carrier, for each transport and family of its address: those of our first
+    /// family first.
+    pub(super) fn places(&self) -> Vec<String> {
+        let first = self.family();
+        let second = if first == AddressFamily::V4 { AddressFamily::V6 } else { AddressFamily::V4 };
+        let mut places: Vec<String> = Vec::new();
+        for family in [first, second].into_iter().filter(|family| self.has_family(*family)) {
+            for by in TRANSPORTS {
+                let place = format!("{}{}", self.edge_of(by, family), by.uri_parameter());
+                if !places.contains(&place) {
+                    places.push(place);
+                }
+            }
+        }
+        places
     }
 
     /// The family of our first address.

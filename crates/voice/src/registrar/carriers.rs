@@ -19,7 +19,7 @@ use super::admin::ToldRegistrations;
 use super::metrics::Metrics;
 use super::trunks::Accounts;
 use ways::HeldWay;
-pub(super) use ways::RouteToStore;
+pub(super) use ways::{LeftToRead, RouteToStore};
 
 /// The most registrations of one replica, those that are being removed among them; further trunks are left out.
 const TRUNKS_MAX: usize = 1_000;
@@ -89,6 +89,8 @@ pub(super) struct Carriers {
     ready: BTreeSet<u64>,
     /// Those of them whose way may have to be stored.
     ways_due: BTreeSet<u64>,
+    /// Those of them of which was not asked yet what was left of them at the carrier.
+    lefts_due: BTreeSet<u64>,
     /// The last request of each, while it waits for an answer: whose it is, and by which connection it went. An answer to an earlier one, which a
     /// proxy that drains may still bring, is none to this.
     asked: BTreeMap<u64, (u64, ConnectionId)>,
@@ -129,6 +131,7 @@ impl Carriers {
             touched: BTreeSet::new(),
             ready: BTreeSet::new(),
             ways_due: BTreeSet::new(),
+            lefts_due: BTreeSet::new(),
             asked: BTreeMap::new(),
             changed: BTreeSet::new(),
             numbers: 0,
@@ -171,9 +174,9 @@ impl Carriers {
         self.lose_flows(|(by, _)| *by == link, now);
         if self.way == Some(link) {
             self.way = None;
-            self.lead_by(None, now);
+            self.way = self.best_way();
+            self.lead(OwnRegistration::handle_break, now);
         }
-        self.choose_way(now);
     }
 
     /// Whether the proxy at a connection drains, as it says with each keep-alive.
@@ -377,35 +380,45 @@ impl Carriers {
         let held = HeldRegistration { tenant, trunk, registration, asked: 0, flow: None, is_wanted, told: None, way };
         self.held.insert(self.numbers, held);
         self.touched.insert(self.numbers);
+        self.lefts_due.insert(self.numbers);
     }
 
     fn edge(&self) -> Option<EdgeAddresses> {
         self.way.and_then(|link| self.up.get(&link)).map(|(edge, _)| edge.clone())
     }
 
-    /// Stays with the present way, unless its proxy drains and another one does not.
     fn choose_way(&mut self, now: Timestamp) {
-        let stays = |link: &ConnectionId| !self.draining.contains(link);
-        if self.way.as_ref().is_some_and(stays) {
-            return;
-        }
-        let better = self.up.keys().copied().find(stays);
-        let way = better.or(self.way).or_else(|| self.up.keys().next().copied());
+        let way = self.best_way();
         if self.way != way {
             self.way = way;
-            self.lead_by(self.edge().as_ref(), now);
+            self.lead(OwnRegistration::handle_way, now);
         }
     }
 
-    fn lead_by(&mut self, edge: Option<&EdgeAddresses>, now: Timestamp) {
+    /// The present way, unless its proxy drains and another one does not.
+    fn best_way(&self) -> Option<ConnectionId> {
+        let stays = |link: &ConnectionId| !self.draining.contains(link);
+        if self.way.as_ref().is_some_and(stays) {
+            return self.way;
+        }
+        let better = self.up.keys().copied().find(stays);
+        better.or(self.way).or_else(|| self.up.keys().next().copied())
+    }
+
+    /// Tells all registrations where the way leads out now, by that input of theirs.
+    fn lead(&mut self, by: LeadInput, now: Timestamp) {
+        let edge = self.edge();
         let herds = Herds::of(self.held.values().map(|held| held.registration.account()));
         for (number, held) in &mut self.held {
             let within = herds.spread(held.registration.account());
-            held.registration.handle_way(edge, within, now);
+            by(&mut held.registration, edge.as_ref(), within, now);
             self.touched.insert(*number);
         }
     }
 }
+
+/// An input of a registration about the way out.
+type LeadInput = fn(&mut OwnRegistration, Option<&EdgeAddresses>, Duration, Timestamp);
 
 /// How many of the accounts that begin together each registrar has.
 struct Herds(BTreeMap<String, usize>);

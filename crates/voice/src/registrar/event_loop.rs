@@ -16,7 +16,7 @@ use sip::transaction::{ClientRequest, Intervals, Received, ServerId, Transaction
 use sip::{ConnectionId, Flow, HeaderName, Message, StatusCode};
 use tracing::{info, warn};
 
-use super::carriers::{CarrierRequest, Carriers, RouteToStore};
+use super::carriers::{CarrierRequest, Carriers, LeftToRead, RouteToStore};
 use super::expiry::Expiry;
 use super::handler::{Asked, Handler, RegisterBatch};
 use super::metrics::Metrics;
@@ -54,6 +54,8 @@ pub(super) struct EventLoop {
     at_once: usize,
     /// Ways of carriers that are being stored: the number of the registration, and whether it was done.
     storing: FuturesUnordered<BoxFuture<'static, (u64, bool)>>,
+    /// Contacts under which trunks were registered last, that are being read: the number of the registration, and what is known.
+    reading: FuturesUnordered<BoxFuture<'static, (u64, Option<String>)>>,
     /// REGISTERs taken in this turn, to be processed.
     taken: Vec<Asked>,
     entropy: Box<dyn model::Entropy>,
@@ -84,6 +86,7 @@ impl EventLoop {
             under_way: FuturesUnordered::new(),
             at_once: 0,
             storing: FuturesUnordered::new(),
+            reading: FuturesUnordered::new(),
             taken: Vec::new(),
             entropy,
         })
@@ -101,6 +104,7 @@ impl EventLoop {
                 event = self.links.next() => self.take(event),
                 Some(batch) = self.under_way.next() => self.answer(batch),
                 Some((number, is_stored)) = self.storing.next() => self.stored(number, is_stored),
+                Some((number, contact)) = self.reading.next() => self.left_read(number, contact),
                 _ = scan.tick() => self.expiry.scan(),
                 () = self.expiry.next(|| self.ctx.clock.now()) => {}
                 () = tokio::time::sleep(sleep) => {}
@@ -118,6 +122,7 @@ impl EventLoop {
             self.layer.handle_timeout(now);
             self.settle(now);
             self.begin();
+            self.read_lefts();
             self.register_trunks(now);
             self.store_routes(now);
             self.transmit();
@@ -155,6 +160,24 @@ impl EventLoop {
                 self.carriers.unanswered(number, now);
             }
         }
+    }
+
+    /// Reads under which Contacts the trunks were registered last that are registered here now.
+    fn read_lefts(&mut self) {
+        while let Some(LeftToRead { number, tenant, trunk, contact }) = self.carriers.poll_left() {
+            let stores = self.ctx.stores.clone();
+            self.reading.push(Box::pin(async move {
+                let read = service_routes::registered_as(&stores, &tenant, (&trunk, &contact)).await;
+                if let Err(error) = &read {
+                    warn!(%tenant, trunk, %error, "under which Contact a trunk was registered last was not read: the carrier may have that until it ends");
+                }
+                (number, read.unwrap_or_default())
+            }));
+        }
+    }
+
+    fn left_read(&mut self, number: u64, contact: Option<String>) {
+        self.carriers.left_read(number, contact, self.ctx.clock.now());
     }
 
     /// Stores the ways that carriers want, for dialplan.
@@ -207,17 +230,18 @@ impl EventLoop {
 
     fn take(&mut self, event: LinkEvent) {
         match event {
-            LinkEvent::Up { link, proxy, edge, secure_edge, live, drains } => {
+            LinkEvent::Up { link, proxy, edge, secure_edge, places, live, drains } => {
                 info!(%proxy, "a proxy has accepted this node");
                 self.ctx.ready.holds(PROXY);
-                let edge = EdgeAddresses { plain: edge, secure: secure_edge };
+                let edge = EdgeAddresses { plain: edge, secure: secure_edge, places };
                 self.carriers.came_up(link, edge, drains, &live, self.ctx.clock.now());
             }
             LinkEvent::Down { link } => {
                 let now = self.ctx.clock.now();
+                // First: what waits for an answer by it goes on by another proxy, and that it fails says nothing of the carrier.
+                self.carriers.broke(link, now);
                 self.layer.flow_failed(Flow::Stream { connection: link });
                 self.settle(now);
-                self.carriers.broke(link, now);
                 if self.links.all().next().is_none() {
                     self.ctx.ready.fails(PROXY, "no proxy has accepted this node");
                 }

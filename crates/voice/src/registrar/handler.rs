@@ -119,7 +119,7 @@ impl Handler {
             let answer = match ready {
                 Ready::Now(answer) => Some(answer),
                 Ready::Written(answer) => match written.as_mut().map(Iterator::next) {
-                    Ok(written) => self.after_write(&one, written, answer).map(Ok),
+                    Ok(written) => self.after_write(&one, written, answer),
                     Err(error) => Some(Err(StoreError::Unavailable { reason: error.to_string() })),
                 },
                 Ready::Behind => None,
@@ -147,11 +147,18 @@ impl Handler {
         batch
     }
 
-    /// The answer to a REGISTER whose change was written, or is not by the store's own decision; `None` if another registrar wrote first.
-    fn after_write(&self, one: &Asked, written: Option<RegistrationWritten>, answer: Message) -> Option<Message> {
+    /// The answer to a REGISTER whose change was written, or is not by the store's own decision; an error if the store has not said, and `None`
+    /// if another registrar wrote first.
+    fn after_write(
+        &self,
+        one: &Asked,
+        written: Option<RegistrationWritten>,
+        answer: Message,
+    ) -> Option<infra::Result<Message>> {
         match written {
-            Some(RegistrationWritten::Done(_)) => Some(answer),
-            Some(RegistrationWritten::Refused(refusal)) => Some(self.refused_by_store(one, &refusal)),
+            Some(RegistrationWritten::Done(_)) => Some(Ok(answer)),
+            Some(RegistrationWritten::Refused(refusal)) => Some(Ok(self.refused_by_store(one, &refusal))),
+            Some(RegistrationWritten::Unanswered { reason }) => Some(Err(StoreError::Unavailable { reason })),
             Some(RegistrationWritten::Conflict(_)) | None => None,
         }
     }
@@ -222,13 +229,13 @@ impl Handler {
             };
             let written = self.write(vec![change], now).await?.pop();
             if let Some(answer) = self.after_write(one, written, answer) {
-                return Ok(answer);
+                return answer;
             }
         }
         Ok(unavailable(&one.request, &one.to_tag))
     }
 
-    /// Writes the new bindings of some DNs.
+    /// Writes the new bindings of some DNs, and tells of those that are written.
     async fn write(&self, changes: Vec<Change>, now: Timestamp) -> infra::Result<Vec<RegistrationWritten>> {
         if changes.is_empty() {
             return Ok(Vec::new());
@@ -241,6 +248,8 @@ impl Handler {
                 (RegistrationWritten::Done(_), None) => {}
                 (RegistrationWritten::Conflict(_), _) => self.metrics.write_conflicted(),
                 (RegistrationWritten::Refused(_), _) => self.metrics.write_refused(),
+                // Who waits for it counts it.
+                (RegistrationWritten::Unanswered { .. }, _) => {}
             }
         }
         Ok(written)
@@ -297,20 +306,21 @@ impl Handler {
         self.end_all(&[one], vec![ended(one, known, now)], now).await
     }
 
-    /// Writes the ends; returns those that the store refuses. A conflict means that the phone is registering at the same time: the next scan
-    /// checks it again.
+    /// Writes the ends; returns those that the store refuses, or an error if it has not answered to some. A conflict means that the phone is
+    /// registering at the same time: the next scan checks it again.
     async fn end_all(&self, of: &[&(TenantId, Dn)], changes: Vec<Change>, now: Timestamp) -> infra::Result<Vec<Fault>> {
         let gone: Vec<bool> = changes.iter().map(|change| change.write.bindings.is_empty()).collect();
-        let (mut expired, mut refused) = (0, Vec::new());
+        let (mut expired, mut refused, mut away) = (0, Vec::new(), None);
         for ((written, gone), phone) in self.write(changes, now).await?.into_iter().zip(gone).zip(of) {
             match written {
                 RegistrationWritten::Done(_) => expired += u64::from(gone),
                 RegistrationWritten::Conflict(_) => {}
                 RegistrationWritten::Refused(refusal) => refused.push(((*phone).clone(), refusal.into())),
+                RegistrationWritten::Unanswered { reason } => away = Some(StoreError::Unavailable { reason }),
             }
         }
         self.metrics.phones_expired(expired);
-        Ok(refused)
+        away.map_or(Ok(refused), Err)
     }
 }
 

@@ -141,6 +141,14 @@ fn bindings_of(dn: &str, bytes: bytes::Bytes) -> Vec<Binding> {
     }
 }
 
+/// The result of a write that has failed for now, beside others of its batch.
+fn not_written(error: StoreError) -> RegistrationWritten {
+    match error {
+        StoreError::Full { what, bound } => RegistrationWritten::Refused(Refusal::NoRoom { what, bound }),
+        error => RegistrationWritten::Unanswered { reason: error.to_string() },
+    }
+}
+
 fn dn_of(text: &str) -> Result<Dn> {
     Dn::parse(text).map_err(|e| reply::corrupt("a DN", e))
 }
@@ -171,7 +179,8 @@ impl Registrations for RedisStores {
             }
             // At once on one connection: they travel together and are answered in order.
             let writes = batch.iter().map(|write| self.register_or_refuse(write, Bindings::Present));
-            futures::future::try_join_all(writes).await
+            // The connection may break in between: what is done stays done.
+            Ok(join_all(writes).await.into_iter().map(|written| written.unwrap_or_else(not_written)).collect())
         }
         .boxed()
     }
@@ -219,5 +228,19 @@ impl Registrations for RedisStores {
             futures::future::try_join_all(read).await
         }
         .boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_without_an_answer_is_open_and_one_without_room_is_not_done() {
+        let unavailable = StoreError::Unavailable { reason: "the connection broke".to_owned() };
+        let reason = unavailable.to_string();
+        assert_eq!(not_written(unavailable), RegistrationWritten::Unanswered { reason });
+        let no_room = RegistrationWritten::Refused(Refusal::NoRoom { what: "a stream", bound: 1 });
+        assert_eq!(not_written(StoreError::Full { what: "a stream", bound: 1 }), no_room);
     }
 }

@@ -71,7 +71,7 @@ fn what_a_request_by_tls_without_an_answer_may_have_registered_is_ended_as_such(
 #[test]
 fn a_proxy_of_the_release_before_writes_its_address_for_tls_by_itself() {
     let mut lab = Lab::at("carrier.example;transport=tls");
-    let plain = EdgeAddresses { plain: OTHER_EDGE.to_owned(), secure: None };
+    let plain = EdgeAddresses { plain: OTHER_EDGE.to_owned(), secure: None, places: Vec::new() };
     lab.registration.handle_way(Some(&plain), back_off::AT_ONCE, lab.now);
     lab.go_to_next();
     assert_eq!(contacts(&lab)[0], ours(OTHER_EDGE));
@@ -252,4 +252,67 @@ fn a_registrar_that_keeps_what_it_refuses_to_end_is_not_asked_without_end() {
     lab.answer(400, &[]);
     accept_at(&mut lab, EDGE, &[left.as_str()]);
     assert!(lab.go_to_next() >= Duration::from_secs(300));
+}
+
+#[test]
+fn what_a_proxy_has_registered_at_another_address_of_its_own_is_the_present_contact() {
+    const SIX: &str = "[2001:db8::1]:5060";
+    let ends_it = |request: &Message| {
+        let is_removal = request.header(&HeaderName::Expires) == Some("0");
+        let mut contacts = request.headers(&HeaderName::Contact);
+        contacts.any(|contact| contact == ended(SIX) || (is_removal && contact == ours(SIX)))
+    };
+    for refusal in [400, 403, 503] {
+        let mut lab = Lab::new();
+        accept_at(&mut lab, SIX, &[]);
+        lab.go_to_next();
+        assert_eq!(contacts(&lab), [ours(SIX)], "the proxy writes it anew, if need be");
+        lab.answer(refusal, &[]);
+        lab.go_to_next();
+        lab.answer(refusal, &[]);
+        assert!(!lab.sent.iter().any(ends_it), "{refusal}");
+        assert_eq!(lab.status().state, State::Registered, "the carrier still has it");
+        // And at the end it is removed.
+        lab.registration.end(lab.now);
+        lab.take();
+        assert!(ends_it(lab.last()), "{refusal}");
+    }
+}
+
+#[test]
+fn a_proxy_that_comes_back_and_tells_its_places_has_the_present_contact() {
+    const SIX: &str = "[2001:db8::1]:5060";
+    let mut lab = Lab::new();
+    accept_at(&mut lab, SIX, &[]);
+    lab.registration.handle_way(None, back_off::AT_ONCE, lab.now);
+    let upgraded = EdgeAddresses { places: [EDGE, SIX].map(str::to_owned).to_vec(), ..edge(EDGE) };
+    lab.registration.handle_way(Some(&upgraded), back_off::AT_ONCE, lab.now);
+    lab.go_to_next();
+    assert_eq!(contacts(&lab), [ours(SIX)]);
+}
+
+#[test]
+fn what_is_left_at_an_address_of_another_family_or_of_tcp_alone_is_found_too() {
+    let places = [OTHER_EDGE, "198.51.100.8:5062;transport=tcp", "[2001:db8::8]:5060"];
+    let other = EdgeAddresses { places: places.map(str::to_owned).to_vec(), ..edge(OTHER_EDGE) };
+    let mut lab = Lab::new();
+    let mut response = Message::response_to(lab.last(), StatusCode::OK);
+    for place in [EDGE, "[2001:db8::8]:5060", "198.51.100.8:5062;transport=tcp", "[2001:db8::9]:5060"] {
+        response = response.header(&HeaderName::Contact, ours(place) + ";expires=600");
+    }
+    lab.registration.handle_response(&response.build(), &[edge(EDGE), other], lab.now);
+    assert!(lab.go_to_next() <= back_off::AT_ONCE);
+    assert_eq!(contacts(&lab), [ours(EDGE), ended(places[2]), ended(places[1])]);
+}
+
+#[test]
+fn the_first_contact_has_the_address_that_the_proxy_tells_for_its_transport() {
+    let places = [OTHER_EDGE, "198.51.100.8:5062;transport=tcp", "[2001:db8::8]:5062;transport=tcp"];
+    let other = EdgeAddresses { places: places.map(str::to_owned).to_vec(), ..edge(OTHER_EDGE) };
+    for (registrar, place) in [("203.0.113.9:5062", places[0]), ("203.0.113.9:5062;transport=tcp", places[1])] {
+        let mut lab = Lab::at(registrar);
+        lab.registration.handle_way(Some(&other), back_off::AT_ONCE, lab.now);
+        lab.go_to_next();
+        assert_eq!(contacts(&lab)[0], ours(place), "{registrar}");
+    }
 }

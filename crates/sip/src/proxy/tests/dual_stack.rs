@@ -150,6 +150,20 @@ fn tcp_has_an_address_of_its_own_in_each_family_or_that_for_datagrams() {
     assert_eq!(lab.proxy.settings.edge_of(Udp, V6), TCP_OF_SIX, "who has no datagrams there calls by TCP");
 }
 
+#[test]
+fn nodes_are_told_every_address_that_a_carrier_may_get() {
+    let mut lab = Lab::with(|settings| {
+        with_both(settings);
+        settings.other_edges.push(other_edge(Transport::Tcp, "127.0.0.1:5062"));
+    });
+    lab.proxy.handle_opened(ConnectionId(1), addr("127.0.2.1:1"), Side::Cluster);
+    lab.announce(ConnectionId(1), "registrar;node=registrar-1;epoch=5", TOKEN);
+    let (_, greeting) = lab.only();
+    let of_four = "127.0.0.1:5060, 127.0.0.1:5062;transport=tcp, 127.0.0.1:5061;transport=tls";
+    let of_six = "[2001:db8::1]:5060, [2001:db8::1]:5060;transport=tcp";
+    assert_eq!(header(&greeting, &headers::PLACES), format!("{of_four}, {of_six}"));
+}
+
 /// Answers the only question about a name, with these addresses.
 fn resolve(lab: &mut Lab, hops: Vec<Hop>) {
     let lookup = lab.outputs.iter().find_map(|output| match output {

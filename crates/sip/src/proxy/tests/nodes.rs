@@ -11,6 +11,8 @@ fn a_node_is_told_the_edge_and_who_is_live() {
     let (_, greeting) = lab.only();
     assert_eq!(header(&greeting, &headers::EDGE), EDGE);
     assert_eq!(header(&greeting, &headers::SECURE_EDGE), SECURE_EDGE);
+    let places = "127.0.0.1:5060, 127.0.0.1:5060;transport=tcp, 127.0.0.1:5061;transport=tls";
+    assert_eq!(header(&greeting, &headers::PLACES), places);
     assert_eq!(header(&greeting, &headers::LIVE), "a.1, m.5");
     assert!(lab.outputs.iter().any(|o| matches!(o, Output::NodeUp(a) if a.owner == owner("m.5"))));
 }

@@ -16,6 +16,7 @@ use crate::grant::{EXPIRES_MAX, granted};
 use crate::header::{Contact, HeaderName};
 use crate::message::Message;
 use crate::method::Method;
+use crate::own_registration::is_same;
 use crate::proxy::exchange::{Exchange, Origin, Stage, Target};
 use crate::proxy::{Output, Proxy, headers};
 use crate::status::StatusCode;
@@ -41,8 +42,7 @@ pub(in crate::proxy) struct RegisteredConnections {
 struct RegisteredConnection {
     /// The connections of the nodes that have registered by it, each live.
     nodes: Vec<ConnectionId>,
-    /// When the registration of each account ends.
-    accounts: HashMap<Box<str>, Timestamp>,
+    accounts: HashMap<Box<str>, KeptAccount>,
     ping_due: Timestamp,
     /// The shortest time that an answer on it has asked for.
     ping_each: Duration,
@@ -50,6 +50,14 @@ struct RegisteredConnection {
     pong_due: Option<Timestamp>,
     /// Whether a ping was ever answered, or the carrier knows flows and so has to: many a carrier skips it.
     answers_pings: bool,
+}
+
+/// The registration of an account by a connection.
+#[derive(Debug)]
+struct KeptAccount {
+    /// The URI of its Contact, as the registrar has it.
+    contact: Box<str>,
+    until: Timestamp,
 }
 
 impl RegisteredConnection {
@@ -99,18 +107,18 @@ struct DuePings {
 }
 
 impl RegisteredConnections {
-    /// An account is registered by a connection until then; the node is told when that closes, if there is one.
+    /// An account is registered by a connection; the node is told when that closes, if there is one.
     fn note(
         &mut self,
         connection: ConnectionId,
-        (node, account, until): (Option<ConnectionId>, &str, Timestamp),
+        (node, account, kept): (Option<ConnectionId>, &str, KeptAccount),
         terms: FlowTerms,
         now: Timestamp,
     ) {
         let registered = self.by_connection.entry(connection).or_insert_with(|| RegisteredConnection::new(now));
         registered.agree(terms, now);
         if registered.accounts.len() < ACCOUNTS_MAX || registered.accounts.contains_key(account) {
-            registered.accounts.insert(account.into(), until);
+            registered.accounts.insert(account.into(), kept);
         }
         if let Some(node) = node.filter(|node| !registered.nodes.contains(node)) {
             registered.nodes.push(node);
@@ -118,10 +126,10 @@ impl RegisteredConnections {
         self.find_next();
     }
 
-    /// The registration of an account by this connection was removed.
-    fn forget_account(&mut self, connection: ConnectionId, account: &str) {
+    /// Contacts of an account were removed: if that is among them by which it is registered by this connection, it is no more.
+    fn forget_account(&mut self, connection: ConnectionId, account: &str, removed: &[Box<str>]) {
         let Some(registered) = self.by_connection.get_mut(&connection) else { return };
-        registered.accounts.remove(account);
+        registered.accounts.retain(|known, kept| **known != *account || !is_among(&kept.contact, removed));
         if registered.accounts.is_empty() {
             self.remove(connection);
         }
@@ -162,7 +170,7 @@ impl RegisteredConnections {
 
     fn take_due(&mut self, now: Timestamp) -> DuePings {
         self.by_connection.retain(|_, registered| {
-            registered.accounts.retain(|_, until| *until > now);
+            registered.accounts.retain(|_, kept| kept.until > now);
             !registered.accounts.is_empty()
         });
         let mut due = DuePings::default();
@@ -192,7 +200,7 @@ impl Proxy {
     }
 
     /// Notes the account under which a node is registered now, and the connection of ours by which it is, which is named to that node if calls
-    /// come in by it; forgets a registration that was removed.
+    /// come in by it; forgets a registration that was removed, and not because a former Contact of the account was.
     pub(in crate::proxy) fn note_registered(
         &mut self,
         answer: &mut Message,
@@ -200,27 +208,30 @@ impl Proxy {
         (flow, register): (Flow, &Message),
         now: Timestamp,
     ) {
-        let lasts = lasts(register, answer);
+        let accepted = AcceptedRegister::of(register, answer);
         if let Some(by) = self.remote_of(Origin::Edge(flow)) {
-            self.accounts.note(register, by.ip(), lasts, now);
+            self.accounts.note(register, by.ip(), &accepted, now);
         }
         let Flow::Stream { connection } = flow else { return };
         if !connection.is_opened_by_us() {
             return;
         }
         let Ok(account) = register.to() else { return };
-        match lasts {
-            Some(lasts) if self.connections.contains_key(&connection) => {
+        match accepted {
+            AcceptedRegister::Keeps { contact, lasts } if self.connections.contains_key(&connection) => {
                 let terms = FlowTerms::of(answer);
                 let is_way_in = terms.is_flow || connection.transport().is_secure();
                 let told = is_way_in.then_some(node);
-                self.registered.note(connection, (told, account.raw_uri(), now + lasts), terms, now);
+                let kept = KeptAccount { contact, until: now + lasts };
+                self.registered.note(connection, (told, account.raw_uri(), kept), terms, now);
                 if is_way_in {
                     answer.set(&headers::FLOW, connection.0);
                 }
             }
-            Some(_) => {}
-            None => self.registered.forget_account(connection, account.raw_uri()),
+            AcceptedRegister::Keeps { .. } => {}
+            AcceptedRegister::Removes(removed) => {
+                self.registered.forget_account(connection, account.raw_uri(), &removed);
+            }
         }
     }
 
@@ -256,20 +267,38 @@ pub(in crate::proxy) fn registered_by(held: &Exchange, answer: &Message) -> Opti
     Some((flow, Message::parse(held.request.clone()).ok()?))
 }
 
-/// How long a registration lasts: as long as the registrar grants, else as was asked. `None` if it was removed.
-fn lasts(register: &Message, answer: &Message) -> Option<Duration> {
-    let asked = register.expires().ok().flatten();
-    if asked == Some(0) {
-        return None;
+/// What a registrar has done that has accepted a node's REGISTER.
+#[derive(Debug)]
+pub(super) enum AcceptedRegister {
+    /// It keeps this Contact, for as long as it grants, else as was asked.
+    Keeps {
+        /// Its URI, as the registrar has it.
+        contact: Box<str>,
+        lasts: Duration,
+    },
+    /// It has removed the Contacts with these URIs.
+    Removes(Vec<Box<str>>),
+}
+
+impl AcceptedRegister {
+    fn of(register: &Message, answer: &Message) -> Self {
+        let named = register.contacts().filter_map(Result::ok).filter_map(|contact| match contact {
+            Contact::Address(address) => Some(Box::<str>::from(address.raw_uri())),
+            Contact::Star => None,
+        });
+        let named: Vec<Box<str>> = named.collect();
+        let asked = register.expires().ok().flatten();
+        let first = answer.header(&headers::CONTACT).map(Box::<str>::from).or_else(|| named.first().cloned());
+        let Some(contact) = first.filter(|_| asked != Some(0)) else { return Self::Removes(named) };
+        let lasts = granted(answer, &contact).or_else(|| asked.map(|seconds| Duration::from_secs(seconds.into())));
+        match lasts.filter(|lasts| !lasts.is_zero()) {
+            Some(lasts) => Self::Keeps { contact, lasts: lasts.min(EXPIRES_MAX) },
+            None => Self::Removes(vec![contact]),
+        }
     }
-    let given = || {
-        register.contacts().find_map(|contact| match contact {
-            Ok(Contact::Address(address)) => Some(address.raw_uri()),
-            _ => None,
-        })
-    };
-    let contact = answer.header(&headers::CONTACT).or_else(given);
-    let granted = contact.and_then(|contact| granted(answer, contact));
-    let lasts = granted.or_else(|| asked.map(|seconds| Duration::from_secs(seconds.into())))?;
-    Some(lasts.min(EXPIRES_MAX)).filter(|lasts| !lasts.is_zero())
+}
+
+/// Whether a Contact is among these.
+pub(super) fn is_among(contact: &str, contacts: &[Box<str>]) -> bool {
+    contacts.iter().any(|other| is_same(other, contact))
 }

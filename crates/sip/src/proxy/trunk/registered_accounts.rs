@@ -3,10 +3,10 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::time::Duration;
 
 use model::{TenantId, Timestamp};
 
+use super::registered::{AcceptedRegister, is_among};
 use crate::message::Message;
 use crate::next_hop::UriHop;
 use crate::proxy::{Trunk, headers};
@@ -29,8 +29,10 @@ struct AccountKey {
     user: Box<str>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct AcceptedAccount {
+    /// The URI of its Contact, as the registrar has it.
+    contact: Box<str>,
     until: Timestamp,
     /// The address that has accepted it.
     by: IpAddr,
@@ -48,18 +50,24 @@ pub(in crate::proxy) enum AccountStanding {
 }
 
 impl RegisteredAccounts {
-    /// Notes the end of a node's REGISTER that an address has accepted: it lasts so long, or was removed.
-    pub(super) fn note(&mut self, register: &Message, by: IpAddr, lasts: Option<Duration>, now: Timestamp) {
+    /// Notes the end of a node's REGISTER that an address has accepted. Where it has removed former Contacts alone, the account stays
+    /// registered.
+    pub(super) fn note(&mut self, register: &Message, by: IpAddr, accepted: &AcceptedRegister, now: Timestamp) {
         let Some(key) = account_of(register) else { return };
-        let Some(lasts) = lasts else {
-            self.known.remove(&key);
-            return;
+        let (contact, lasts) = match accepted {
+            AcceptedRegister::Keeps { contact, lasts } => (contact.clone(), *lasts),
+            AcceptedRegister::Removes(removed) => {
+                if self.known.get(&key).is_some_and(|known| is_among(&known.contact, removed)) {
+                    self.known.remove(&key);
+                }
+                return;
+            }
         };
         if self.known.len() >= ACCOUNTS_MAX && !self.known.contains_key(&key) {
             self.known.retain(|_, registered| registered.until > now);
         }
         if self.known.len() < ACCOUNTS_MAX || self.known.contains_key(&key) {
-            self.known.insert(key, AcceptedAccount { until: now + lasts, by: by.to_canonical() });
+            self.known.insert(key, AcceptedAccount { contact, until: now + lasts, by: by.to_canonical() });
         }
     }
 

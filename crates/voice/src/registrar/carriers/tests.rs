@@ -11,7 +11,7 @@ const EDGE: &str = "198.51.100.7:5060";
 const LINK: ConnectionId = ConnectionId(1);
 
 fn edge(plain: &str) -> EdgeAddresses {
-    EdgeAddresses { plain: plain.to_owned(), secure: Some(plain.replace("5060", "5061")) }
+    EdgeAddresses { plain: plain.to_owned(), secure: Some(plain.replace("5060", "5061")), places: Vec::new() }
 }
 
 fn owner(replica: u8) -> Owner {
@@ -511,4 +511,116 @@ fn a_proxy_that_goes_takes_its_connections_with_it_where_another_has_its_edge() 
     assert_eq!(one.users().len(), 0, "calls go on by its connection");
     one.carriers.broke(LINK, one.now);
     assert_eq!(one.users().len(), 1);
+}
+
+#[test]
+fn a_way_to_any_address_of_our_edges_leads_back_to_us() {
+    let mut one = Replica::new(1, &[owner(1)]);
+    let places = ["[2001:db8::8]:5060", "198.51.100.8:5062;transport=tcp"].map(str::to_owned).to_vec();
+    let other = EdgeAddresses { places, ..edge("198.51.100.8:5060") };
+    one.carriers.came_up(ConnectionId(2), other, false, &[owner(1)], one.now);
+    one.carriers.set_trunks(trunks(1), one.now);
+    one.users();
+    for way in ["<sip:[2001:db8::8]:5060;lr>", "<sip:198.51.100.8:5062;transport=tcp;lr>"] {
+        one.refresh(way);
+        let row = one.carriers.told.rows(&TenantId::parse("acme").unwrap()).remove(0);
+        assert_eq!(row.service_route_fault.as_deref(), Some("it leads back to our own edge"), "{way}");
+    }
+}
+
+#[test]
+fn a_removal_whose_proxy_breaks_goes_on_by_the_next_one_also_at_the_same_edge() {
+    for other in ["198.51.100.8:5060", EDGE] {
+        let mut one = Replica::new(1, &[owner(1)]);
+        one.carriers.set_trunks(trunks(1), one.now);
+        assert_eq!(one.users().len(), 1);
+        one.carriers.came_up(ConnectionId(2), edge(other), false, &[owner(1)], one.now);
+        one.carriers.set_trunks(Accounts::new(), one.now);
+        let removal = one.carriers.poll_request().expect("a removal");
+        assert_eq!((removal.link, removal.message.header(&HeaderName::Expires)), (LINK, Some("0")));
+        one.carriers.broke(LINK, one.now);
+        // The end of the request that has gone with the proxy says nothing.
+        one.carriers.unanswered(removal.number, one.now);
+        one.carriers.handle_timeout(one.now);
+        let again = one.carriers.poll_request().expect("the removal once more");
+        assert_eq!((again.link, again.message.header(&HeaderName::Expires)), (ConnectionId(2), Some("0")));
+        assert_eq!(again.message.header(&HeaderName::Contact), Some("<sip:user-0@198.51.100.7:5060>"));
+        // Without a further proxy there is no way.
+        one.carriers.broke(ConnectionId(2), one.now);
+        one.carriers.handle_timeout(one.now);
+        assert!(one.carriers.poll_request().is_none() && one.carriers.held.is_empty(), "{other}");
+    }
+}
+
+#[test]
+fn a_register_that_ends_with_its_proxy_is_no_failure_of_the_carrier() {
+    let mut one = Replica::new(1, &[owner(1)]);
+    one.carriers.came_up(ConnectionId(2), edge("198.51.100.8:5060"), false, &[owner(1)], one.now);
+    one.carriers.set_trunks(trunks(1), one.now);
+    one.now = one.now + Duration::from_secs(1);
+    one.carriers.handle_timeout(one.now);
+    let first = one.carriers.poll_request().expect("a REGISTER");
+    one.carriers.broke(LINK, one.now);
+    one.carriers.unanswered(first.number, one.now);
+    one.carriers.handle_timeout(one.now);
+    let row = one.carriers.told.rows(&TenantId::parse("acme").unwrap()).remove(0);
+    assert_eq!((row.state.as_str(), row.problem), ("trying", None));
+    assert_eq!(one.users(), ["user-0"]);
+}
+
+#[test]
+fn what_is_left_at_a_proxy_that_is_gone_for_good_is_removed_by_a_registrar_that_has_never_met_it() {
+    let left = "sip:user-0@198.51.100.9:5060";
+    let contacts =
+        |request: &CarrierRequest| request.message.headers(&HeaderName::Contact).map(str::to_owned).collect::<Vec<_>>();
+    let removes = ["<sip:user-0@198.51.100.7:5060>".to_owned(), format!("<{left}>;expires=0")];
+    let next = |one: &mut Replica| {
+        one.now = one.now + Duration::from_secs(1);
+        one.carriers.handle_timeout(one.now);
+        one.carriers.poll_request().expect("a REGISTER")
+    };
+    // Where the store answers before the first REGISTER goes out, while it is under way, and after it.
+    for read_after in 0..3 {
+        let mut one = Replica::new(1, &[owner(1)]);
+        one.carriers.set_trunks(trunks(1), one.now);
+        let LeftToRead { number, trunk, contact, .. } = one.carriers.poll_left().expect("a trunk");
+        assert_eq!((trunk.as_str(), contact.as_str()), ("trunk-0", "203.0.113.9:5060"));
+        assert!(one.carriers.poll_left().is_none());
+        let read = |one: &mut Replica| one.carriers.left_read(number, Some(left.to_owned()), one.now);
+        if read_after == 0 {
+            read(&mut one);
+            assert_eq!(contacts(&next(&mut one)), removes);
+            continue;
+        }
+        let request = next(&mut one);
+        if read_after == 1 {
+            read(&mut one);
+        }
+        let response = Message::response_to(&request.message, StatusCode::OK)
+            .header(&HeaderName::Contact, "<sip:user-0@198.51.100.7:5060>;expires=600")
+            .header(&HeaderName::Contact, format!("<{left}>;expires=500"))
+            .build();
+        one.carriers.answered(request.number, &response, one.now);
+        if read_after == 2 {
+            assert!(one.carriers.poll_route(one.now).is_none(), "what is read is not overwritten before");
+            read(&mut one);
+        }
+        let stored = one.carriers.poll_route(one.now).expect("a way");
+        assert_eq!(stored.way.registered_as, "sip:user-0@198.51.100.7:5060");
+        assert_eq!(contacts(&next(&mut one)), removes, "{read_after}");
+    }
+}
+
+#[test]
+fn what_was_registered_at_the_present_edge_or_by_another_user_is_not_removed() {
+    for known in [None, Some("sip:user-0@198.51.100.7:5061;transport=tls"), Some("sip:former@198.51.100.9:5060")] {
+        let mut one = Replica::new(1, &[owner(1)]);
+        one.carriers.set_trunks(trunks(1), one.now);
+        let number = one.carriers.poll_left().expect("a trunk").number;
+        one.carriers.left_read(number, known.map(str::to_owned), one.now);
+        one.now = one.now + Duration::from_secs(1);
+        one.carriers.handle_timeout(one.now);
+        let request = one.carriers.poll_request().expect("a REGISTER");
+        assert_eq!(request.message.headers(&HeaderName::Contact).count(), 1, "{known:?}");
+    }
 }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use model::{TenantId, Timestamp};
+use sip::own_registration::EdgeAddresses;
 use sip::service_route::{self, Unfollowed};
 use tracing::{info, warn};
 
@@ -25,13 +26,25 @@ pub(in crate::registrar) struct RouteToStore {
     pub way: ServiceRoute,
 }
 
+/// A trunk whose registration has begun here: under which Contact it was registered last is to be read.
+pub(in crate::registrar) struct LeftToRead {
+    /// The registration.
+    pub number: u64,
+    /// The trunk's tenant.
+    pub tenant: TenantId,
+    /// The trunk.
+    pub trunk: String,
+    /// The `contact` that it registers with.
+    pub contact: String,
+}
+
 /// The way of one trunk.
 pub(super) struct HeldWay {
     /// What was learned last: the values of `Route`, or why they are not followed.
     learned: Result<Vec<String>, Unfollowed>,
     /// The way that was stored last, under which name.
     stored: Option<(String, ServiceRoute)>,
-    /// Whether it is being stored.
+    /// Whether it is being stored, or what was stored before is being read.
     is_storing: bool,
     /// A way that could not be stored waits until then.
     store_after: Timestamp,
@@ -65,7 +78,9 @@ impl Carriers {
     pub(super) fn learn_way(&mut self, number: u64, now: Timestamp) {
         let Some(held) = self.held.get_mut(&number) else { return };
         let Some((routes, _)) = held.registration.service_route(now) else { return };
-        let is_ours = |route: &String| self.up.values().any(|(edge, _)| service_route::leads_to(route, &edge.plain));
+        let leads_to =
+            |edge: &EdgeAddresses, route: &str| edge.addresses().any(|at| service_route::leads_to(route, at));
+        let is_ours = |route: &String| self.up.values().any(|(edge, _)| leads_to(edge, route));
         let account = held.registration.account();
         // With a domain of its own the contact is the carrier's outbound proxy: its routes come behind that (RFC 3608 section 6.1).
         let first = account.domain.as_ref().map(|_| format!("<sip:{};lr>", account.registrar));
@@ -100,7 +115,9 @@ impl Carriers {
         let routes = held.way.followed().to_vec();
         // Nobody needs to know until when there is none.
         let until = if routes.is_empty() { Timestamp::ZERO } else { until };
-        let way = ServiceRoute { contact: held.registration.account().registrar.clone(), routes, until };
+        let contact = held.registration.account().registrar.clone();
+        let registered_as = held.registration.kept_contact().unwrap_or_default().to_owned();
+        let way = ServiceRoute { contact, routes, until, registered_as };
         let next = (held.trunk.clone(), way);
         if held.way.stored.as_ref() == Some(&next) {
             return None;
@@ -109,6 +126,27 @@ impl Carriers {
         held.way.stored = Some(next.clone());
         let (trunk, way) = next;
         Some(RouteToStore { number, tenant: held.tenant.clone(), trunk, way })
+    }
+
+    /// The next registration of which is to be read under which Contact it was registered last, here or by another replica: a carrier may have
+    /// that at the edge of a proxy that is gone for good.
+    pub fn poll_left(&mut self) -> Option<LeftToRead> {
+        while let Some(number) = self.lefts_due.pop_first() {
+            let Some(held) = self.held.get_mut(&number) else { continue };
+            held.way.is_storing = true;
+            let contact = held.registration.account().registrar.clone();
+            return Some(LeftToRead { number, tenant: held.tenant.clone(), trunk: held.trunk.clone(), contact });
+        }
+        None
+    }
+
+    /// That was read; none if there is none, or nobody knows.
+    pub fn left_read(&mut self, number: u64, contact: Option<String>, now: Timestamp) {
+        let Some(held) = self.held.get_mut(&number) else { return };
+        held.way.is_storing = false;
+        if let Some(contact) = contact.filter(|_| held.is_wanted) {
+            held.registration.handle_left(contact, now);
+        }
     }
 
     /// A way was stored, or could not be.

@@ -86,6 +86,7 @@ struct Bench {
     clock: Arc<HandClock>,
     store: Arc<Store>,
     handler: Handler,
+    reporter: Reporter,
     expiry: Expiry,
     counted: runtime::Metrics,
     layer: TransactionLayer,
@@ -117,10 +118,11 @@ impl Bench {
         let stores = Stores { registrations: store.clone(), ..stores };
         let counted = runtime::Metrics::default();
         let metrics = Metrics::register(&counted);
-        let handler = Handler::new(stores, Policy::default(), metrics.clone(), Reporter::unread(TOPIC));
+        let reporter = Reporter::unread(TOPIC);
+        let handler = Handler::new(stores, Policy::default(), metrics.clone(), reporter.clone());
         let expiry = Expiry::new(handler.clone(), metrics);
         let layer = TransactionLayer::new(Intervals::default());
-        Self { clock, store, handler, expiry, counted, layer }
+        Self { clock, store, handler, reporter, expiry, counted, layer }
     }
 
     /// Adds phones that expire within this call.
@@ -204,6 +206,43 @@ async fn a_registration_that_the_store_refuses_is_answered_at_once_and_is_no_con
     assert!(batch.answers[1].1.header(&HeaderName::RetryAfter).is_some());
     assert_eq!(bench.store.commits.load(Relaxed), 1, "the same write is not tried again");
     assert!(bench.counts("registrar_writes_refused_total 1") && bench.counts("registrar_conflicts_total 0"));
+}
+
+/// What the store says of a write when its connection breaks.
+fn unanswered() -> RegistrationWritten {
+    RegistrationWritten::Unanswered { reason: "the connection broke".to_owned() }
+}
+
+#[tokio::test]
+async fn of_a_batch_that_breaks_off_what_is_written_is_answered_and_told() {
+    let mut bench = Bench::new();
+    bench.store.said.lock().unwrap().insert(dn(7_102), unanswered());
+    let asked = (7_101..7_103).map(|number| bench.asked(number, 1)).collect();
+    let batch = bench.handler.register(asked).await;
+    let statuses: Vec<_> = batch.answers.iter().filter_map(|(_, answer)| answer.status()).map(|it| it.0).collect();
+    assert_eq!((statuses, batch.behind.len()), (vec![200, 503], 0));
+    assert!(batch.answers[1].1.header(&HeaderName::RetryAfter).is_some());
+    assert_eq!(bench.reporter.told(), 1);
+    assert!(bench.counts("registrar_store_failures_total 1") && bench.counts("registrar_writes_refused_total 0"));
+    // One that is repeated alone is told so, too.
+    bench.store.said.lock().unwrap().insert(dn(7_102), unanswered());
+    let asked = vec![bench.asked(7_102, 2)];
+    let batch = bench.handler.again(asked).await;
+    assert_eq!((batch.answers[0].1.status(), bench.reporter.told()), (Some(StatusCode::SERVICE_UNAVAILABLE), 1));
+    assert_eq!((bench.register(7_102, 3), bench.reporter.told()), (Some(StatusCode::OK), 2));
+}
+
+#[tokio::test]
+async fn of_ends_that_break_off_those_that_are_written_are_told_and_the_others_follow() {
+    let mut bench = Bench::new();
+    bench.phones(7_101..7_103).await;
+    bench.store.said.lock().unwrap().insert(dn(7_102), unanswered());
+    bench.scan();
+    assert_eq!((bench.in_service().await, bench.reporter.told()), (vec!["7102".to_owned()], 1));
+    assert!(bench.counts("registrar_store_failures_total 1") && bench.counts("registrar_phones_expired_total 1"));
+    bench.scan();
+    assert!(bench.in_service().await.is_empty());
+    assert_eq!(bench.reporter.told(), 2);
 }
 
 #[tokio::test]

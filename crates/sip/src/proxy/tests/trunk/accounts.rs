@@ -103,10 +103,18 @@ fn contested() -> Lab {
 
 /// A node registers the account for a tenant, for ten minutes or no more, which the carrier accepts; returns by which flow.
 fn register(lab: &mut Lab, tenant: &str, (transport, expires): (&str, u32), branch: &str) -> Flow {
+    // What is removed is named as the carrier has it.
+    let is_removal = (transport, expires) == (";transport=tls", 0);
+    let place = if is_removal { "127.0.0.1:5061;transport=tls" } else { "127.0.0.1:5060" };
+    register_at(lab, tenant, place, (transport, expires), branch)
+}
+
+/// The same; the Contact of the request is at this place.
+fn register_at(lab: &mut Lab, tenant: &str, place: &str, (transport, expires): (&str, u32), branch: &str) -> Flow {
     let register = format!(
         "REGISTER sip:192.0.2.10{transport} SIP/2.0\nVia: SIP/2.0/TCP 127.0.4.1;branch={branch}\n\
          From: <sip:a@192.0.2.10>;tag=t\nTo: <sip:a@192.0.2.10>\nCall-ID: {tenant}\nCSeq: 1 REGISTER\n\
-         Trunkline-Tenant: {tenant}\nContact: <sip:a@127.0.0.1:5060>\nExpires: {expires}\nMax-Forwards: 70\n\
+         Trunkline-Tenant: {tenant}\nContact: <sip:a@{place}>\nExpires: {expires}\nMax-Forwards: 70\n\
          Content-Length: 0\n\n"
     );
     lab.by(ConnectionId(2), &register);
@@ -148,6 +156,27 @@ fn of_two_tenants_that_name_an_account_the_one_that_is_registered_gets_its_calls
         lab.pass(Duration::from_secs(700), &[ConnectionId(1), ConnectionId(2)]);
         lab.take();
         assert_eq!(whose(&mut lab, flow, "z9hG4bK-3"), None, "its time is over");
+    }
+}
+
+#[test]
+fn the_end_of_a_former_contact_is_not_that_of_the_registration() {
+    for (transport, pings) in [("", 0), (";transport=tls", 1)] {
+        let mut lab = contested();
+        let flow = register(&mut lab, "acme", (transport, 600), "z9hG4bK-r");
+        let former = format!("127.0.0.2:5061{transport}");
+        register_at(&mut lab, "acme", &former, (transport, 0), "z9hG4bK-f");
+        assert_eq!(whose(&mut lab, flow, "z9hG4bK-1"), Some("acme".to_owned()), "{transport}");
+        lab.pass(Duration::from_secs(120), &[ConnectionId(1), ConnectionId(2)]);
+        assert_eq!(lab.pinged.len(), pings, "{transport}");
+        lab.take();
+        if let Flow::Stream { connection } = flow {
+            lab.proxy.handle_closed(connection, lab.now);
+            lab.drain();
+            let sent = lab.take();
+            let told = sent.iter().any(|(_, message)| message.header(&headers::FLOW_CLOSED).is_some());
+            assert!(told, "the node is told when the connection closes");
+        }
     }
 }
 

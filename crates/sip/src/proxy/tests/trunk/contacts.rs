@@ -45,7 +45,7 @@ impl Carrier {
 }
 
 fn edge(host: &str) -> EdgeAddresses {
-    EdgeAddresses { plain: format!("{host}:5060"), secure: Some(format!("{host}:5061")) }
+    EdgeAddresses { plain: format!("{host}:5060"), secure: Some(format!("{host}:5061")), places: Vec::new() }
 }
 
 /// A proxy with its edge at that host.
@@ -62,6 +62,8 @@ fn proxy_at(host: &str) -> Lab {
 struct Site {
     registration: OwnRegistration,
     carrier: Carrier,
+    /// The carrier's address.
+    host: &'static str,
     requests: usize,
 }
 
@@ -75,7 +77,7 @@ impl Site {
             instance: Instance::nobody(),
         };
         let registration = OwnRegistration::new(account, Box::new(Seeded::new(7)));
-        Self { registration, carrier, requests: 0 }
+        Self { registration, carrier, host: "192.0.2.10", requests: 0 }
     }
 
     /// The way out leads by this proxy.
@@ -101,16 +103,17 @@ impl Site {
         let asked = |output: &Output| matches!(output, Output::NeedHops { .. });
         let at = lab.outputs.iter().position(asked).expect("the carrier has a name");
         let Output::NeedHops { lookup, .. } = lab.outputs.remove(at) else { panic!("a question") };
-        let remote = addr(if by == Transport::Tls { "192.0.2.10:5061" } else { "192.0.2.10:5060" });
-        lab.proxy.handle_hops(lookup, Some(vec![Hop { transport: by, remote }]), lab.now);
+        let remote = format!("{}:{}", self.host, by.default_port());
+        let at = addr(&remote);
+        lab.proxy.handle_hops(lookup, Some(vec![Hop { transport: by, remote: at }]), lab.now);
         lab.drain();
         let (flow, sent) = lab.only();
         assert_eq!((sent.method(), flow.transport()), (Method::Register, by));
         let answer = self.carrier.register(&sent);
         match flow {
-            Flow::Udp { .. } => lab.from("192.0.2.10:5060", &answer),
+            Flow::Udp { .. } => lab.from(&remote, &answer),
             Flow::Stream { connection } => {
-                lab.proxy.handle_opened(connection, remote, Side::Edge);
+                lab.proxy.handle_opened(connection, at, Side::Edge);
                 lab.by(connection, &answer);
             }
         }
@@ -215,4 +218,25 @@ fn a_carrier_with_room_for_one_contact_gets_the_next_ones_too() {
     assert_eq!(site.carrier.kept, ["sip:we@127.0.0.2:5061;transport=tls"]);
     assert_eq!(site.state(&two), State::Registered);
     assert!(!site.is_due_soon(&mut two));
+}
+
+#[test]
+fn a_carrier_of_the_other_family_that_refuses_a_refresh_keeps_our_contact() {
+    let six = "[2001:db8::1]:5060";
+    let mut lab = Lab::with(|settings| {
+        settings.udp_listeners.push(addr(six));
+        settings.other_edges.push(other_edge(Transport::Udp, six));
+    });
+    lab.node(REGISTRAR, "registrar", "registrar-1.1");
+    let mut site = Site { host: "[2001:db8:20::20]", ..Site::new("carrier.example", Carrier::with_room_for(8)) };
+    site.leads_by(ONE, &lab);
+    site.registers(&mut lab, Transport::Udp);
+    let kept = ["sip:we@[2001:db8::1]:5060"];
+    assert_eq!(site.carrier.kept, kept);
+    assert!(!site.is_due_soon(&mut lab));
+    // It has no room at all now, and ends what it is asked to end.
+    site.carrier.most = 0;
+    site.registers(&mut lab, Transport::Udp);
+    assert_eq!((site.carrier.refused, site.requests), (1, 2));
+    assert_eq!(site.carrier.kept, kept);
 }

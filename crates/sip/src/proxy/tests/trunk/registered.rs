@@ -19,10 +19,12 @@ fn registered(lab: &mut Lab, transport: &str, expires: u32, branch: &str) -> (Co
 
 /// As [`registered`]; the answer has `more`.
 fn registered_with(lab: &mut Lab, transport: &str, expires: u32, branch: &str, more: &str) -> (ConnectionId, Message) {
+    // What is removed is named as the carrier has it.
+    let place = if (transport, expires) == ("tls", 0) { "127.0.0.1:5061;transport=tls" } else { "127.0.0.1:5060" };
     let register = format!(
         "REGISTER sip:192.0.2.10;transport={transport} SIP/2.0\nVia: SIP/2.0/TCP 127.0.2.1;branch={branch}\n\
          From: <sip:we@192.0.2.10>;tag=1\nTo: <sip:we@192.0.2.10>\nCall-ID: r\nCSeq: 1 REGISTER\n\
-         Contact: <sip:we@127.0.0.1:5060>\nExpires: {expires}\nMax-Forwards: 70\nContent-Length: 0\n\n"
+         Contact: <sip:we@{place}>\nExpires: {expires}\nMax-Forwards: 70\nContent-Length: 0\n\n"
     );
     lab.by(REGISTRAR, &register);
     let (Flow::Stream { connection }, sent) = lab.only() else { panic!("a connection") };
