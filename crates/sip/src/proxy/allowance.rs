@@ -70,7 +70,7 @@ pub(super) struct Allowance {
 struct Proven {
     at: Timestamp,
     full: Timestamp,
-    /// The number of the mark of the phone, or of the trunk, that has authenticated last.
+    /// The number of the mark of the phone that has authenticated last; 0 if none has.
     phone: u64,
     /// When the password of a trunk was given last.
     trunk_at: Option<Timestamp>,
@@ -107,9 +107,9 @@ impl Allowance {
     }
 
     /// Records that who calls by a trunk has given its password on a flow.
-    pub(super) fn proved_trunk(&mut self, flow: Flow, trunk: PhoneMark, now: Timestamp) {
-        self.proved(flow, trunk, now);
-        self.flows.entry(flow).trunk_at = Some(now);
+    pub(super) fn proved_trunk(&mut self, flow: Flow, now: Timestamp) {
+        let proven = self.flows.entry(flow);
+        (proven.at, proven.trunk_at) = (now, Some(now));
     }
 
     /// Whether the password of a trunk was given on a flow lately.
@@ -129,11 +129,12 @@ impl Allowance {
         now.since(proven.at) <= FLOW_PROVEN_FOR && take(&mut proven.full, per_s, now)
     }
 
-    /// Whether one more call for help is let in where no other is, from a flow on which a phone or a trunk has authenticated. An INVITE and the same
+    /// Whether one more call for help is let in where no other is, from a flow on which a phone has authenticated. An INVITE and the same
     /// that `answers` our challenge to it count once.
     pub(super) fn may_call_for_help(&mut self, flow: Flow, answers: bool, now: Timestamp) -> bool {
-        let proven = self.flows.get(flow).filter(|proven| now.since(proven.at) <= FLOW_PROVEN_FOR);
-        let Some(proven) = proven else { return false };
+        // Whoever calls by a trunk reaches no emergency service.
+        let is_phones = |proven: &&mut Proven| proven.phone != 0 && now.since(proven.at) <= FLOW_PROVEN_FOR;
+        let Some(proven) = self.flows.get(flow).filter(is_phones) else { return false };
         if answers && proven.let_in.take().is_some_and(|at| now.since(at) <= CHALLENGE_ANSWERED_WITHIN) {
             return true;
         }

@@ -9,7 +9,6 @@ use model::Timestamp;
 
 use super::admission::{CREDENTIALS_MAX, Claim, Claimant, Source};
 use super::answer::Answer;
-use super::flow_token::PhoneMark;
 use super::trunk::sender::Sender;
 use super::{InboundPassword, Output, Proxy, Trunk};
 use crate::flow::Flow;
@@ -34,16 +33,15 @@ impl Proxy {
                 let (claimant, user, realm) = (Claimant::Trunk(&trunk), account.user.as_str(), account.realm.as_str());
                 let claim = Claim { claimant, user, realm, hashes: &account.hashes, from };
                 self.demand(message, &claim, flow, now)?;
-                self.note_trunk_proof(flow, &trunk, now);
+                self.note_trunk_proof(flow, now);
             }
         }
         Ok(Source::Trunk { tenant: trunk.tenant.clone(), name: trunk.name.clone() })
     }
 
     /// From now on who sends on this flow is known as the trunk's carrier: by its address alone it was not.
-    fn note_trunk_proof(&mut self, flow: Flow, trunk: &Trunk, now: Timestamp) {
-        let mark = PhoneMark::of_trunk(&trunk.tenant, &trunk.name, &self.seal);
-        self.allowance.proved_trunk(flow, mark, now);
+    fn note_trunk_proof(&mut self, flow: Flow, now: Timestamp) {
+        self.allowance.proved_trunk(flow, now);
         if let Flow::Stream { connection } = flow
             && self.connections.contains_key(&connection)
         {
