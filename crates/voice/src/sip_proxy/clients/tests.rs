@@ -257,3 +257,22 @@ fn a_trunk_gets_the_hashes_of_its_password_when_they_come_although_its_version_i
     let again = held_after(&then, &tenants, &digests);
     assert!(Arc::ptr_eq(&again[&acme], &then[&acme]), "it is not read again");
 }
+
+#[test]
+fn the_numbers_of_a_tenant_are_kept_as_carriers_may_write_them() {
+    let acme = TenantId::parse("acme").unwrap();
+    let tenant = serde_json::json!({
+        "id": "acme", "name": "Acme", "realm": "acme.example", "codecs": [], "hold_music": "m", "no_answer_s": 20, "wrap_up_s": 0
+    });
+    let mut objects = contracts::provisioning::TenantObjects::new(serde_json::from_value(tenant).unwrap());
+    objects.numbers = vec![contracts::provisioning::Number {
+        number: "+15550100".into(),
+        name: "sales".into(),
+        dn: "8000".into(),
+        schedule: None,
+        closed_dn: None,
+    }];
+    let held = held_of(&acme, &TenantConfig::of(&objects), None).unwrap();
+    assert_eq!(held.numbers.iter().map(|number| &**number).collect::<Vec<_>>(), ["15550100"]);
+    assert!(KINDS.contains(&ObjectKind::Number), "config is asked for them");
+}
