@@ -138,12 +138,13 @@ fn in_common(trunk: &Trunk, (tenant, theirs): (&TenantId, &Trunk)) -> Vec<String
         ));
     }
     let called = [(trunk, theirs), (theirs, trunk)].into_iter().flat_map(|(known, calls)| {
-        let is_known_to_both = |name: &&str| calls.certificate_names.iter().any(|own| own.eq_ignore_ascii_case(name));
+        let is_known_to_both =
+            move |name: &&str| calls.certificate_names.iter().any(|own| own.eq_ignore_ascii_case(name));
         known.certificate_names_called(calls).filter(move |name| !is_known_to_both(name))
     });
     for name in called {
         shared.push(format!(
-            "{ours}: {name} is the `contact` of one and in `certificate_names` of the other, which is {of}: what comes with that certificate is for the account or the number that is called, and refused where `numbers` of none or of both have that"
+            "{ours} and {of}: {name} is the `contact` of one and in `certificate_names` of the other: what comes with that certificate is for the account or the number that is called, and refused where `numbers` of none or of both have that"
         ));
     }
     // Certificates tell them apart.
