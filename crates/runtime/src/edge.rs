@@ -100,6 +100,17 @@ pub fn bounds(
     let (first, second) =
         read("listen").map_or_else(|| Ok(usual()), addresses).map_err(|reason| fault("listen", reason))?;
     let hosts = read("advertise").map_or_else(|| Ok(Vec::new()), hosts).map_err(|reason| fault("advertise", reason))?;
+    if let (None, [_, _]) = (second, hosts.as_slice()) {
+        let own = AddressFamily::of(first.ip());
+        let of_other = hosts.iter().find(|host| is_of_other(host, own)).map(String::as_str).unwrap_or_default();
+        let key = key(listen, "listen");
+        return Err(fault(
+            "advertise",
+            format!(
+                "nobody reaches {of_other}: {key} has an address of {own} alone, so that one is advertised at most"
+            ),
+        ));
+    }
     let of = |listen: SocketAddr| -> Result<Bound, Faults> {
         let advertise = advertised(listen, second.is_none(), &hosts).map_err(|reason| fault("advertise", reason))?;
         Ok(Bound { listen, advertise })
@@ -125,6 +136,11 @@ fn advertised(listen: SocketAddr, is_alone: bool, hosts: &[String]) -> Result<Ho
     let of_family = hosts.iter().find(|host| family(host) == Some(own));
     let of_any = || hosts.first().filter(|host| is_alone || family(host).is_none());
     Ok(of_family.or_else(of_any).cloned().unwrap_or_else(|| listen.into()))
+}
+
+/// Whether a host of `_advertise` is an address of the other family.
+fn is_of_other(host: &str, own: AddressFamily) -> bool {
+    HostPort::parse(host, 0).ok().and_then(|host| family(&host)).is_some_and(|family| family != own)
 }
 
 fn family(host: &HostPort) -> Option<AddressFamily> {
@@ -275,6 +291,14 @@ mod tests {
             let refused = set(&[flag]).unwrap_err();
             let key = flag.split('=').next().unwrap();
             assert!(refused.contains(&format!("sip-proxy.{key}: ")) && refused.contains(says), "{flag}: {refused}");
+        }
+        let unheard = "nobody reaches 2001:db8::9: sip_udp_listen has an address of IPv4 alone";
+        let listen = "sip_udp_listen=192.0.2.1:5060";
+        for flags in
+            [&["sip_udp_advertise=203.0.113.1,2001:db8::9"][..], &[listen, "sip_udp_advertise=2001:db8::9,203.0.113.1"]]
+        {
+            let refused = set(flags).unwrap_err();
+            assert!(refused.contains("sip-proxy.sip_udp_advertise: ") && refused.contains(unheard), "{refused}");
         }
         let web = set(&["web_listen=192.0.2.1:8080,[::1]:8080"]).unwrap_err();
         assert!(web.contains("sip-proxy.web_listen: "), "{web}");

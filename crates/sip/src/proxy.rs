@@ -77,6 +77,7 @@ pub use rendezvous::{holder, successor};
 pub use settings::{
     Credentials, Hashes, InboundAccount, InboundPassword, Limits, Network, OtherEdge, Phone, Settings, Trunk,
 };
+pub use trunk::contest::Contest;
 pub use trunk::sender::{Lacking, Trunks};
 
 use allowance::Allowance;
@@ -92,6 +93,7 @@ use nodes::Nodes;
 use overload::Overload;
 use sources::{RateVerdict, Sources};
 use trunk::carriers::{self, Carriers};
+use trunk::contest::NumbersOfTenants;
 use trunk::registered::RegisteredConnections;
 use trunk::registered_accounts::RegisteredAccounts;
 
@@ -138,15 +140,18 @@ pub struct Proxy {
     sources: Sources,
     allowance: Allowance,
     overload: Overload,
-    trunks: Trunks,
+    trunks: Arc<Trunks>,
     /// Those with certificates, by the numbers of their marks.
     trunks_by_mark: HashMap<u64, Arc<Trunk>>,
     /// What phones dial for help, of all tenants.
     emergency_numbers: HashSet<Box<str>>,
+    numbers: NumbersOfTenants,
     /// When the next sender that is refused for what it lacks may be reported.
     lacking_told: Timestamp,
     /// When the next sender that nobody knows may be reported.
     unknown_told: Timestamp,
+    /// When the next call that may be for several tenants may be reported.
+    contest_told: Timestamp,
     waiting_for_credentials: WaitingForCredentials,
     /// Requests that wait for the name of the place that they go to.
     resolving: usize,
@@ -209,11 +214,13 @@ impl Proxy {
             sources,
             allowance: Allowance::new(),
             overload: Overload::default(),
-            trunks: Trunks::default(),
+            trunks: Arc::default(),
             trunks_by_mark: HashMap::new(),
             emergency_numbers: HashSet::new(),
+            numbers: NumbersOfTenants::default(),
             lacking_told: Timestamp::from_millis(0),
             unknown_told: Timestamp::from_millis(0),
+            contest_told: Timestamp::from_millis(0),
             waiting_for_credentials: WaitingForCredentials::default(),
             resolving: 0,
             shunned: Shunned::default(),
@@ -235,12 +242,16 @@ impl Proxy {
     /// Replaces the trunks. A sender is the trunk that its certificate names; without such, the one with the narrowest network that
     /// contains its address.
     pub fn set_trunks(&mut self, trunks: impl IntoIterator<Item = impl Into<Arc<Trunk>>>, now: Timestamp) {
-        let trunks: Vec<Arc<Trunk>> = trunks.into_iter().map(Into::into).collect();
-        self.carriers.set(carriers::asked_in_turn(&trunks), now);
-        let certified = trunks.iter().filter(|trunk| !trunk.certificate_names.is_empty());
+        self.share_trunks(Arc::new(trunks.into_iter().collect()), now);
+    }
+
+    /// As [`Self::set_trunks`], with those that others use too.
+    pub fn share_trunks(&mut self, trunks: Arc<Trunks>, now: Timestamp) {
+        self.carriers.set(carriers::asked_in_turn(trunks.all()), now);
+        let certified = trunks.all().iter().filter(|trunk| !trunk.certificate_names.is_empty());
         let mark = |trunk: &Trunk| PhoneMark::of_trunk(&trunk.tenant, &trunk.name, &self.seal).number();
         self.trunks_by_mark = certified.map(|trunk| (mark(trunk), trunk.clone())).collect();
-        self.trunks = trunks.into_iter().collect();
+        self.trunks = trunks;
     }
 
     /// From now on every initial request from the edge is refused with 503; existing requests and dialogs go on.

@@ -137,6 +137,16 @@ fn in_common(trunk: &Trunk, (tenant, theirs): (&TenantId, &Trunk)) -> Vec<String
             "{ours}.certificate_names: {name} is also of {of}: its calls come to one of the two tenants alone"
         ));
     }
+    let called = [(trunk, theirs), (theirs, trunk)].into_iter().flat_map(|(known, calls)| {
+        let is_known_to_both =
+            move |name: &&str| calls.certificate_names.iter().any(|own| own.eq_ignore_ascii_case(name));
+        known.certificate_names_called(calls).filter(move |name| !is_known_to_both(name))
+    });
+    for name in called {
+        shared.push(format!(
+            "{ours} and {of}: {name} is the `contact` of one and in `certificate_names` of the other: what comes with that certificate is for the account or the number that is called, and refused where `numbers` of none or of both have that"
+        ));
+    }
     // Certificates tell them apart.
     if !trunk.certificate_names.is_empty() && !theirs.certificate_names.is_empty() {
         return shared;
@@ -186,6 +196,21 @@ mod tests {
             user: Some(user.into()),
             register: true,
             ..Trunk::default()
+        }
+    }
+
+    #[test]
+    fn a_certificate_name_that_is_the_contact_of_another_tenant_is_warned_of() {
+        let other = TenantId::parse("aaa").unwrap();
+        let certified = |name: &str| Trunk { certificate_names: vec![name.into()], ..Trunk::default() };
+        let calls = registers("carrier", "sip.carrier.example;transport=tls", "line-1");
+        for (ours, theirs, is_told) in [
+            (&calls, &certified("SIP.carrier.example"), true),
+            (&certified("sip.carrier.example"), &calls, true),
+            (&certified("sbc.carrier.example"), &calls, false),
+        ] {
+            let said = in_common(ours, (&other, theirs));
+            assert_eq!(said.iter().any(|line| line.contains("is the `contact` of one")), is_told, "{said:?}");
         }
     }
 

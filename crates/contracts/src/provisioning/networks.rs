@@ -15,6 +15,20 @@ pub enum ByRegistration {
     Yes,
 }
 
+/// A network in `allow` that is wider than any carrier's, where it alone makes whoever calls from it the carrier.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct WideNetwork<'a> {
+    /// As it is written.
+    pub text: &'a str,
+    /// Whether it has every address of its family.
+    pub is_everybody: bool,
+}
+
+/// The shortest prefix of a carrier's network: registries have given nobody more at once.
+const PREFIX_MIN_V4: u8 = 8;
+/// The same of IPv6.
+const PREFIX_MIN_V6: u8 = 16;
+
 /// The most names of certificates of one trunk: those of a carrier's border elements.
 pub const CERTIFICATE_NAMES_MAX: usize = 32;
 
@@ -50,10 +64,27 @@ impl Trunk {
             || self.by_registration() != ByRegistration::No
     }
 
+    /// Networks that are wider than any carrier's; none where a password or a certificate is wanted besides.
+    pub fn wide_networks(&self) -> impl Iterator<Item = WideNetwork<'_>> {
+        let is_alone = self.inbound_user.is_none() && self.certificate_names.is_empty();
+        self.allow.iter().filter(move |_| is_alone).filter_map(|text| {
+            let (first, bits) = network(text)?;
+            let least = if first.is_ipv4() { PREFIX_MIN_V4 } else { PREFIX_MIN_V6 };
+            (bits < least).then(|| WideNetwork { text, is_everybody: bits == 0 })
+        })
+    }
+
     /// The names in certificates that another trunk has, too.
     pub fn shared_certificate_names<'a>(&'a self, other: &Self) -> impl Iterator<Item = &'a str> {
         let is_theirs = move |name: &&str| other.certificate_names.iter().any(|their| their.eq_ignore_ascii_case(name));
         self.certificate_names.iter().map(String::as_str).filter(is_theirs)
+    }
+
+    /// The names in certificates that are the host of another trunk's `contact`: most likely both have the same carrier.
+    pub fn certificate_names_called<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a str> {
+        let host = other.contact.as_deref().map(host_of);
+        let is_called = move |name: &&str| host.is_some_and(|host| host.eq_ignore_ascii_case(name));
+        self.certificate_names.iter().map(String::as_str).filter(is_called)
     }
 
     /// The account that another trunk registers, too: with whom, without port and transport, and as whom.
@@ -162,6 +193,21 @@ mod tests {
         }
         assert_eq!(registers("[2001:db8::9]:5060", "we").account(), Some(("2001:db8::9", "we")));
         assert_eq!(registers("203.0.113.9:5060;transport=tcp", "we").account(), Some(("203.0.113.9", "we")));
+    }
+
+    #[test]
+    fn a_network_wider_than_any_carriers_is_told_where_it_is_all_that_is_asked_for() {
+        let wide = |trunk: &Trunk| -> Vec<(String, bool)> {
+            trunk.wide_networks().map(|network| (network.text.to_owned(), network.is_everybody)).collect()
+        };
+        let allow = ["0.0.0.0/0", "10.0.0.0/8", "128.0.0.0/7", "::/0", "2000::/3", "2001::/16", "::ffff:0.0.0.0/96"];
+        let trunk = Trunk { allow: allow.map(str::to_owned).into(), ..Trunk::default() };
+        let told = [("0.0.0.0/0", true), ("128.0.0.0/7", false), ("::/0", true), ("2000::/3", false)];
+        let told = told.into_iter().chain([("::ffff:0.0.0.0/96", true)]);
+        assert_eq!(wide(&trunk), told.map(|(text, all)| (text.to_owned(), all)).collect::<Vec<_>>());
+        let asked = Trunk { inbound_user: Some("pbx".into()), ..trunk.clone() };
+        let certified = Trunk { certificate_names: vec!["sbc.example".into()], ..trunk };
+        assert_eq!((wide(&asked), wide(&certified)), (Vec::new(), Vec::new()));
     }
 
     #[test]

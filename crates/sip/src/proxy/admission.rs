@@ -167,7 +167,7 @@ impl Proxy {
                 Err((dn, realm, self.no_ones_hashes()))
             }
             Credentials::Unknown { .. } => {
-                let Some(trunk) = trunk else { return Err(self.refuse_unknown((origin.flow(), remote), now)) };
+                let Some(trunk) = trunk else { return Err(self.refuse_caller(message, (origin.flow(), remote), now)) };
                 return self.prove_trunk(message, trunk, (origin.flow(), remote), now);
             }
         };
@@ -251,18 +251,12 @@ impl Proxy {
     /// The tenants among whose phones the sender is searched: those of the trunk, if the request may come from one.
     /// Their phones must authenticate there, too; a number that is a phone of another tenant is an ordinary caller of
     /// the trunk. A REGISTER never comes from a trunk.
-    pub(super) fn tenants_of(&self, message: &Message, origin: Origin) -> Vec<TenantId> {
+    pub(super) fn tenants_of(&self, message: &Message, origin: Origin) -> Arc<[TenantId]> {
         let may_be = message.method() != Method::Register && may_be_trunks(origin.flow());
         let remote = self.remote_of(origin).filter(|_| may_be);
-        let Some(remote) = remote else { return Vec::new() };
-        let mut tenants = Vec::new();
         // Two tenants may share a carrier; which of them is called is not known yet.
-        for trunk in self.trunks.of_sender(self.sender(origin.flow(), remote.ip())) {
-            if !tenants.contains(&trunk.tenant) {
-                tenants.push(trunk.tenant.clone());
-            }
-        }
-        tenants
+        let of_trunks = remote.map(|remote| self.trunks.tenants(self.sender(origin.flow(), remote.ip())));
+        of_trunks.unwrap_or_default()
     }
 
     /// Hashes that match no password.

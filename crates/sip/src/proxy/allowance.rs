@@ -4,7 +4,7 @@
 //! Messages that prove their origin therefore have allowances that nobody else can use up:
 //!
 //! - messages of an existing transaction: its branch is random;
-//! - messages on a flow on which a phone has recently authenticated;
+//! - messages on a flow on which a phone, or who calls by a trunk with a password, has recently authenticated;
 //! - messages of a dialog of ours: they carry a tag or a flow token that we sealed. Verified ones are remembered by their hash.
 //!   Of the others a limited number a second is verified, per source and in all, since that costs more than the rest;
 //! - messages on a connection, whose source is not forged.
@@ -70,8 +70,10 @@ pub(super) struct Allowance {
 struct Proven {
     at: Timestamp,
     full: Timestamp,
-    /// The number of the mark of the phone that has authenticated last.
+    /// The number of the mark of the phone that has authenticated last; 0 if none has.
     phone: u64,
+    /// When the password of a trunk was given last.
+    trunk_at: Option<Timestamp>,
     /// When a call for help was let in that has yet to answer our challenge.
     let_in: Option<Timestamp>,
 }
@@ -104,6 +106,18 @@ impl Allowance {
         (proven.at, proven.phone) = (now, phone.number());
     }
 
+    /// Records that who calls by a trunk has given its password on a flow.
+    pub(super) fn proved_trunk(&mut self, flow: Flow, now: Timestamp) {
+        let proven = self.flows.entry(flow);
+        (proven.at, proven.trunk_at) = (now, Some(now));
+    }
+
+    /// Whether the password of a trunk was given on a flow lately.
+    pub(super) fn is_trunks(&self, flow: Flow, now: Timestamp) -> bool {
+        let given = self.flows.peek(flow).and_then(|proven| proven.trunk_at);
+        given.is_some_and(|at| now.since(at) <= FLOW_PROVEN_FOR)
+    }
+
     /// Records a verified sealed text: a dialog's tag or a flow token.
     pub(super) fn sealed(&mut self, text: &str) {
         let key = self.seed.hash_one(text);
@@ -118,8 +132,9 @@ impl Allowance {
     /// Whether one more call for help is let in where no other is, from a flow on which a phone has authenticated. An INVITE and the same
     /// that `answers` our challenge to it count once.
     pub(super) fn may_call_for_help(&mut self, flow: Flow, answers: bool, now: Timestamp) -> bool {
-        let proven = self.flows.get(flow).filter(|proven| now.since(proven.at) <= FLOW_PROVEN_FOR);
-        let Some(proven) = proven else { return false };
+        // Whoever calls by a trunk reaches no emergency service.
+        let is_phones = |proven: &&mut Proven| proven.phone != 0 && now.since(proven.at) <= FLOW_PROVEN_FOR;
+        let Some(proven) = self.flows.get(flow).filter(is_phones) else { return false };
         if answers && proven.let_in.take().is_some_and(|at| now.since(at) <= CHALLENGE_ANSWERED_WITHIN) {
             return true;
         }
@@ -141,9 +156,9 @@ impl Allowance {
 impl Proxy {
     /// Whether a message is admitted although its source has used up its rate.
     pub(super) fn is_known(&mut self, message: &Message, flow: Flow, source: IpAddr, now: Timestamp) -> bool {
-        let per_s = self.requests_per_s(flow, source);
+        let per_s = self.requests_per_s(flow, source, now);
         let known = if self.layer.knows(message, now) {
-            let per_s = if message.is_request() { per_s } else { self.answers_per_s(flow, source) };
+            let per_s = if message.is_request() { per_s } else { self.answers_per_s(flow, source, now) };
             take(&mut self.allowance.sources.entry(block(source)).transactions_full, per_s, now)
         } else if message.is_request() {
             self.allowance.of_flow(arrival::way_back(message, flow), per_s, now)

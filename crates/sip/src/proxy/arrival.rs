@@ -27,26 +27,33 @@ pub(super) const fn may_be_trunks(flow: Flow) -> bool {
 impl Proxy {
     /// Counts an edge message against its source's rate.
     pub(super) fn admit(&mut self, flow: Flow, source: IpAddr, now: Timestamp) -> RateVerdict {
-        let rate = self.rate_of(flow, source);
+        let rate = self.rate_of(flow, source, now);
         self.sources.admit(source, rate, now)
     }
 
-    fn rate_of(&self, flow: Flow, source: IpAddr) -> Rate {
-        // Of those in the network of a trunk that needs a certificate, who has not shown it is anybody.
-        let is_trunks = || self.trunks.knows_by_address(source) || self.trunks.has_proved(self.sender(flow, source));
-        if may_be_trunks(flow) && is_trunks() { Rate::Trunk } else { Rate::Anybody }
+    fn rate_of(&self, flow: Flow, source: IpAddr, now: Timestamp) -> Rate {
+        if self.is_known_trunk(flow, source, now) { Rate::Trunk } else { Rate::Anybody }
+    }
+
+    /// Whether it is certain that a trunk's carrier sends on this flow. In the network of a trunk that needs a certificate or a password, who
+    /// has not shown it is anybody.
+    pub(super) fn is_known_trunk(&self, flow: Flow, source: IpAddr, now: Timestamp) -> bool {
+        may_be_trunks(flow)
+            && (self.trunks.knows_by_address(source)
+                || self.trunks.has_proved(self.sender(flow, source))
+                || self.allowance.is_trunks(flow, now))
     }
 
     /// The request rate allowed to a source, per second.
-    pub(super) fn requests_per_s(&self, flow: Flow, source: IpAddr) -> u32 {
-        self.per_s(self.rate_of(flow, source))
+    pub(super) fn requests_per_s(&self, flow: Flow, source: IpAddr, now: Timestamp) -> u32 {
+        self.per_s(self.rate_of(flow, source, now))
     }
 
     /// The rate of answers to requests of ours that is allowed to a source, per second. Nobody else guesses their branch, so that in the network
     /// of a trunk they are its carrier's, which shows its certificate with its own requests alone.
-    pub(super) fn answers_per_s(&self, flow: Flow, source: IpAddr) -> u32 {
+    pub(super) fn answers_per_s(&self, flow: Flow, source: IpAddr, now: Timestamp) -> u32 {
         let is_trunks = may_be_trunks(flow) && self.trunks.contains(source);
-        self.per_s(if is_trunks { Rate::Trunk } else { self.rate_of(flow, source) })
+        self.per_s(if is_trunks { Rate::Trunk } else { self.rate_of(flow, source, now) })
     }
 
     const fn per_s(&self, rate: Rate) -> u32 {
@@ -54,13 +61,6 @@ impl Proxy {
             Rate::Anybody => self.settings.limits.source_requests_per_s,
             Rate::Trunk => self.settings.limits.trunk_requests_per_s,
         }
-    }
-
-    fn may_come_by_trunk(&self, request: &Message, (flow, address): (Flow, IpAddr), now: Timestamp) -> bool {
-        let sender = self.sender(flow, address);
-        // A trunk of a wider network may take calls to its account alone.
-        let by_account = || self.trunks.contains(address) && self.trunk_of_call(request, sender, now).is_some();
-        may_be_trunks(flow) && (self.trunks.of_sender(sender).next().is_some() || by_account())
     }
 
     /// What nobody can forge about who sends on this flow from this address.
@@ -188,7 +188,7 @@ impl Proxy {
         self.answer_stranger(flow, request, &answer);
     }
 
-    /// Whether an initial request has no credentials and its source is no trunk's: it goes nowhere.
+    /// Whether an initial request has no credentials and its source is not known as a trunk's: it goes nowhere.
     fn is_strangers(&self, request: &Message, (flow, remote): (Flow, SocketAddr), now: Timestamp) -> bool {
         begins(request)
             && !matches!(
@@ -196,7 +196,7 @@ impl Proxy {
                 Method::Bye | Method::Info | Method::Update | Method::Prack | Method::Register
             )
             && !self.shows_nonce(request, HeaderName::ProxyAuthorization, remote, now)
-            && !self.may_come_by_trunk(request, (flow, remote.ip()), now)
+            && !self.is_known_trunk(flow, remote.ip(), now)
     }
 
     /// Whether an edge request names a transaction of a node. As a repeat it would divert the node's responses, as a CANCEL it would

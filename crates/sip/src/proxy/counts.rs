@@ -58,6 +58,8 @@ counts! {
     unknown_sources,
     /// Requests refused because they came from a trunk's address without its certificate, or with its certificate from another address.
     trunks_unproved,
+    /// Requests refused because they may have been for several tenants, whose trunks name the same account or the same carrier.
+    calls_contested,
     /// Requests within a dialog that waited for the next run of its owner.
     requests_waited,
     /// Requests refused because no node was live.

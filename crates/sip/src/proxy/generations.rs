@@ -28,6 +28,11 @@ impl<K: Copy + Eq + Hash, V: Copy + Default> Generations<K, V> {
         self.young.get_mut(&key)
     }
 
+    /// The value of a key, which does not count as used.
+    pub(super) fn peek(&self, key: K) -> Option<&V> {
+        self.young.get(&key).or_else(|| self.old.get(&key))
+    }
+
     /// The value of a key, the default if there is none.
     pub(super) fn entry(&mut self, key: K) -> &mut V {
         if !self.young.contains_key(&key) {

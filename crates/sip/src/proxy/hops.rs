@@ -7,6 +7,7 @@ use std::time::Duration;
 use model::{AddressFamily, Timestamp};
 
 use super::answer::Answer;
+use super::branch::BRANCH_MAX;
 use super::exchange::{Cancelled, Origin, Stage, Target};
 use super::record_route::recorded;
 use super::settings::{RESOLVE_TIME, TRIAL_OPENS_WITHIN};
@@ -32,8 +33,8 @@ const SILENCE: Duration = Duration::from_secs(3);
 const SHUNNED_MAX: usize = 1_024;
 /// A larger request goes by a connection where the peer has one (RFC 3261 section 18.1.1).
 const DATAGRAM_MAX: usize = 1_300;
-/// What our Via and Record-Route add to a request, less the Via of the node.
-const ADDED: usize = 200;
+/// What our Via and Record-Route add to a request beside the branch and our address: their names, the token of a flow, and parameters.
+const ADDED: usize = 240;
 
 /// Why a request leaves the place where it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -156,18 +157,20 @@ impl Proxy {
     }
 
     fn go_out(&mut self, id: u64, message: Message, (place, found): (&UriHop, Vec<Hop>), now: Timestamp) {
-        let Some(held) = self.exchanges.get(id) else { return };
+        if self.exchanges.get(id).is_none() {
+            return;
+        }
         // No socket of ours reaches an address of a family in which we do not listen.
         let is_of_ours = |hop: &Hop| self.settings.has_family(AddressFamily::of(hop.remote.ip()));
         let found: Vec<Hop> = found.into_iter().filter(is_of_ours).collect();
         let may_go_elsewhere = message.header(&headers::ELSEWHERE).is_some();
         let insists = message.header(&headers::INSIST).is_some() && !may_go_elsewhere;
-        let (request, are_down) = (held.request.len(), self.are_all_down(&found, &place.host));
+        let are_down = self.are_all_down(&found, &place.host);
         if may_go_elsewhere && (are_down || self.are_all_absent(&found, &place.host, now)) {
             let answer = Answer::new(StatusCode::SERVICE_UNAVAILABLE).with(headers::ELSEWHERE, 1);
             return self.refuse_held(id, &message, &answer, now);
         }
-        let left = self.in_order(place, found, request, insists, now);
+        let left = self.in_order((id, &message), place, found, insists, now);
         let hops = Hops { name: place.host.clone(), current: None, is_trial: false, left, unreached: None };
         if are_down && !insists {
             return self.refuse_held(id, &message, &Answer::not_reached(Some(Unreached::Down)), now);
@@ -184,17 +187,17 @@ impl Proxy {
     /// The places in the order in which they are tried: those that have failed lately last, and a connection before a datagram that
     /// would be too large.
     fn in_order(
-        &self,
+        &mut self,
+        (id, message): (u64, &Message),
         place: &UriHop,
         found: Vec<Hop>,
-        request: usize,
         insists: bool,
         now: Timestamp,
     ) -> VecDeque<Hop> {
-        let too_large = request + ADDED > DATAGRAM_MAX && place.transport.is_none();
         let mut hops = Vec::with_capacity(found.len());
         for hop in found {
-            if hop.transport == Transport::Udp && too_large {
+            let may_be_tcp = hop.transport == Transport::Udp && place.transport.is_none();
+            if may_be_tcp && self.is_too_large(id, message, hop) {
                 hops.push(Hop { transport: Transport::Tcp, ..hop });
             }
             hops.push(hop);
@@ -202,6 +205,24 @@ impl Proxy {
         let is_down = |hop: &Hop| !insists && self.carriers.is_down(hop, &place.host);
         hops.sort_by_key(|hop| is_down(hop) || self.shunned.contains(hop, now));
         hops.into()
+    }
+
+    /// Whether a request of a node would be too large for a datagram to a place. Where it is not clear, it is made as it would be sent: our
+    /// branch is as long as the node's name and Vias make it, and headers between nodes and proxies stay inside.
+    fn is_too_large(&mut self, id: u64, message: &Message, hop: Hop) -> bool {
+        let Some(flow) = self.udp_to(hop.remote) else { return false };
+        let Some(held) = self.exchanges.get(id) else { return false };
+        let (origin, size) = (held.origin, held.request.len());
+        // In Via, Record-Route and Contact.
+        let ours = 3 * self.edge_at(flow).len();
+        if size + BRANCH_MAX + ADDED + ours <= DATAGRAM_MAX {
+            return false;
+        }
+        let Origin::Node(node) = origin else { return size > DATAGRAM_MAX };
+        let (mut sent, destination) = (message.clone(), Destination::edge(flow));
+        self.prepare(&mut sent, origin, &destination);
+        self.put_via_alone(id, node, &mut sent, destination.target);
+        sent.to_bytes().len() > DATAGRAM_MAX
     }
 
     /// Sends a request to the next place that can be reached from here at all.

@@ -1,5 +1,6 @@
-//! Trunks by which nobody calls without a password: its address, or its certificate, is not enough for whoever sends the request. A request
-//! within a dialog is not asked for it: only who has begun the dialog knows its tags.
+//! Trunks by which nobody calls without a password: its address, or its certificate, is not enough for whoever sends the request. Until it has
+//! given the password, who comes from the address has the limits of strangers. A request within a dialog is not asked for it: only who has begun
+//! the dialog knows its tags.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use model::Timestamp;
 use super::admission::{CREDENTIALS_MAX, Claim, Claimant, Source};
 use super::answer::Answer;
 use super::trunk::sender::Sender;
-use super::{InboundPassword, Proxy, Trunk};
+use super::{InboundPassword, Output, Proxy, Trunk};
 use crate::flow::Flow;
 use crate::header::HeaderName;
 use crate::message::Message;
@@ -32,9 +33,20 @@ impl Proxy {
                 let (claimant, user, realm) = (Claimant::Trunk(&trunk), account.user.as_str(), account.realm.as_str());
                 let claim = Claim { claimant, user, realm, hashes: &account.hashes, from };
                 self.demand(message, &claim, flow, now)?;
+                self.note_trunk_proof(flow, now);
             }
         }
         Ok(Source::Trunk { tenant: trunk.tenant.clone(), name: trunk.name.clone() })
+    }
+
+    /// From now on who sends on this flow is known as the trunk's carrier: by its address alone it was not.
+    fn note_trunk_proof(&mut self, flow: Flow, now: Timestamp) {
+        self.allowance.proved_trunk(flow, now);
+        if let Flow::Stream { connection } = flow
+            && self.connections.contains_key(&connection)
+        {
+            self.outputs.push_back(Output::TrunkProved { connection });
+        }
     }
 
     /// Of the tenant's trunks that a sender may be, the one whose user it gives a password for: several PBXs may share an address.

@@ -1,5 +1,7 @@
-//! Requests that wait for their users' credentials. Those that may come by a trunk have places of their own: while config does not answer,
-//! strangers must not stop the calls of carriers.
+//! Requests that wait for their users' credentials. Those that certainly come by a trunk have places of their own: while config does not
+//! answer, strangers must not stop the calls of carriers.
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use model::{TenantId, Timestamp};
@@ -32,17 +34,16 @@ impl Proxy {
     }
 
     /// Holds a request and requests the credentials of the user that it names; [`Self::resume`] goes on. `among` are the tenants of the trunk by
-    /// which it may come, if there is one.
+    /// which it may come, if there is one; `by_trunk` says whether it certainly comes by one.
     pub(super) fn wait_for_credentials(
         &mut self,
         (server, invite): (ServerId, bool),
         message: Message,
         origin: Origin,
-        among: Vec<TenantId>,
+        (among, by_trunk): (Arc<[TenantId]>, bool),
         now: Timestamp,
     ) {
         let (user, host) = user_of(&message);
-        let by_trunk = !among.is_empty();
         let stage = Stage::Lookup { message: Box::new(message), from: self.remote_of(origin), by_trunk };
         let Some(lookup) = self.hold(server, invite, origin, stage, Bytes::new()) else { return };
         self.wake(lookup, now + LOOKUP_TIME);

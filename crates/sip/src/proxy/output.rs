@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use model::{Dn, Owner, TenantId};
 
-use super::{Announcement, Attempt, Lacking, Trunk};
+use super::{Announcement, Attempt, Contest, Lacking, Trunk};
 use crate::flow::{ConnectionId, Flow, Transmit};
 use crate::next_hop::{Hop, UriHop};
 use crate::status::StatusCode;
@@ -41,8 +41,8 @@ pub enum Output {
         /// The host part.
         host: String,
         /// The tenants among whose phones the user is searched, unless the host is a domain: those of the trunk that
-        /// the request may come from. Empty: all tenants.
-        among: Vec<TenantId>,
+        /// the request may come from, each once, in order. Empty: all tenants.
+        among: Arc<[TenantId]>,
     },
     /// Resolve a name and answer with [`super::Proxy::handle_hops`].
     NeedHops {
@@ -95,6 +95,20 @@ pub enum Output {
         from: IpAddr,
         /// Names in the certificate that it has shown.
         shown: Vec<Box<str>>,
+    },
+    /// A call was refused that may be for several tenants. One of a second is told.
+    CallContested {
+        /// The address that it came from.
+        from: IpAddr,
+        /// Why it is not known for which.
+        why: Contest,
+        /// A trunk of each of them.
+        trunks: Vec<Arc<Trunk>>,
+    },
+    /// Who calls by a trunk has given its password on this connection of the edge.
+    TrunkProved {
+        /// Which.
+        connection: ConnectionId,
     },
     /// A phone has authenticated, on a connection of the edge or by a datagram from the address of a trunk.
     Proved {

@@ -1,5 +1,7 @@
 //! Requests that begin a transaction: validation, then routing by the side that they came from (RFC 3261 §16.3).
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 use model::Timestamp;
 
@@ -154,7 +156,7 @@ impl Proxy {
         back.filter(|b| *b != flow).map(Destination::edge).ok_or_else(unknown)
     }
 
-    /// A request without credentials whose source is no trunk's: it is challenged or refused, whoever the user is.
+    /// A request without credentials whose source is not known as a trunk's: it is challenged or refused, whoever the user is.
     pub(super) fn stranger(&mut self, mut message: Message, flow: Flow, now: Timestamp) {
         if let Check::Answer(answer) = self.check(&message, &message.method(), (Side::Edge, flow)) {
             return self.answer_stranger(flow, &message, &answer);
@@ -163,32 +165,35 @@ impl Proxy {
         self.take_own_routes(&mut message);
         let origin = Origin::Edge(flow);
         if user_of(&message).0.is_empty() {
-            let answer = match message.method() {
-                Method::Register => Answer::new(StatusCode::FORBIDDEN),
-                _ => self.refuse_unknown((flow, self.remote_of(origin)), now),
-            };
-            return self.answer_stranger(flow, &message, &answer);
+            if message.method() == Method::Register {
+                return self.answer_stranger(flow, &message, &Answer::new(StatusCode::FORBIDDEN));
+            }
+            let unknown = super::Credentials::Unknown { realm: None };
+            return self.admit_new(ServerId::NONE, message, (origin, self.remote_of(origin)), unknown, now);
         }
         if !self.may_look_up(false) || self.exchanges.is_full() {
             self.counts.overloads += 1;
             return self.answer_stranger(flow, &message, &Answer::unavailable());
         }
-        self.wait_for_credentials((ServerId::NONE, false), message, origin, Vec::new(), now);
+        let among = self.tenants_of(&message, origin);
+        self.wait_for_credentials((ServerId::NONE, false), message, origin, (among, false), now);
     }
 
     /// Requests the credentials of the user named in the request; [`Self::resume`] goes on.
     fn look_up(&mut self, server: ServerId, message: Message, origin: Origin, now: Timestamp) {
+        let remote = self.remote_of(origin);
         if user_of(&message).0.is_empty() {
             let unknown = super::Credentials::Unknown { realm: None };
-            return self.admit_new(server, message, (origin, self.remote_of(origin)), unknown, now);
+            return self.admit_new(server, message, (origin, remote), unknown, now);
         }
-        let among = self.tenants_of(&message, origin);
-        if !self.may_look_up(!among.is_empty()) {
+        let is_known = |remote: SocketAddr| self.is_known_trunk(origin.flow(), remote.ip(), now);
+        let by_trunk = message.method() != Method::Register && remote.is_some_and(is_known);
+        if !self.may_look_up(by_trunk) {
             self.counts.overloads += 1;
             return self.answer(server, &message, &Answer::unavailable(), now);
         }
-        let invite = message.method() == Method::Invite;
-        self.wait_for_credentials((server, invite), message, origin, among, now);
+        let (invite, among) = (message.method() == Method::Invite, self.tenants_of(&message, origin));
+        self.wait_for_credentials((server, invite), message, origin, (among, by_trunk), now);
     }
 
     // === from a node ===

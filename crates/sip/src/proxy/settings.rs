@@ -154,9 +154,10 @@ pub const LOOKUP_TIME: Duration = Duration::from_secs(32);
 pub const RESOLVE_TIME: Duration = Duration::from_secs(5);
 /// How long a connection that is tried because of a request's size may take to open: long enough for one SYN to be lost.
 pub const TRIAL_OPENS_WITHIN: Duration = Duration::from_millis(1_500);
-/// How often a sender is reported that lacks the certificate or the address of its trunk, and how often one that nobody knows.
+/// How often a sender is reported that lacks the certificate or the address of its trunk, how often one whose call may be for several tenants,
+/// and how often one that nobody knows.
 pub const REFUSED_TOLD_EACH: Duration = Duration::from_secs(1);
-/// The most names of the certificate of such a sender that are reported.
+/// The most names of the certificate of such a sender that are reported, and the most trunks between which it is not known.
 pub const NAMES_TOLD_MAX: usize = 8;
 /// How long a nonce is valid.
 pub const NONCE_LIFETIME: Duration = Duration::from_secs(300);

@@ -39,6 +39,13 @@ pub(super) fn without_effect(read: &Read, notices: &mut Vec<Fault>) {
             rules.fault(ObjectKind::Trunk, &trunk.name, format!("trunks.{}.{key}", trunk.name), reason);
         }
     }
+    for trunk in &read.objects.trunks {
+        for wide in trunk.wide_networks().filter(|wide| !wide.is_everybody) {
+            let reason =
+                format!("{} is wider than any carrier's network: whoever is in it calls as this carrier", wide.text);
+            rules.fault(ObjectKind::Trunk, &trunk.name, format!("trunks.{}.allow", trunk.name), reason);
+        }
+    }
     for UnfittingNumber { trunk, key, why } in read.objects.unfitting_numbers() {
         match trunk {
             Some(trunk) => rules.fault(ObjectKind::Trunk, trunk, format!("trunks.{trunk}.{key}"), why),
@@ -263,6 +270,14 @@ impl<'a> Rules<'a> {
             for source in trunk.allow.iter().filter(|source| network(source).is_none()) {
                 let key = format!("trunks.{}.allow", trunk.name);
                 let reason = format!("{source} is not an address or a network as 192.0.2.0/24");
+                self.fault(ObjectKind::Trunk, &trunk.name, key, reason);
+            }
+            for wide in trunk.wide_networks().filter(|wide| wide.is_everybody) {
+                let key = format!("trunks.{}.allow", trunk.name);
+                let reason = format!(
+                    "{} is everybody: name the carrier's networks, or ask for a password (`inbound_user`) or a certificate (`certificate_names`) besides",
+                    wide.text
+                );
                 self.fault(ObjectKind::Trunk, &trunk.name, key, reason);
             }
             for name in trunk.wrong_certificate_names() {

@@ -399,6 +399,32 @@ fn who_calls_by_a_trunk_with_a_password_is_known_by_something_else_first() {
 }
 
 #[test]
+fn everybody_is_no_carrier_unless_something_else_is_asked_for() {
+    let text = |keys: &str| {
+        format!(
+            "tenant: x\nname: x\nrealm: x\nhold_music: m\nprompts: {{m: m.wav}}\n\
+             trunks:\n  - {{name: T, {keys}}}\n"
+        )
+    };
+    for everybody in ["0.0.0.0/0", "\"::/0\"", "\"::ffff:0.0.0.0/96\""] {
+        let faults = read_with_documents(&text(&format!("allow: [{everybody}]"))).expect_err("a fault").to_string();
+        assert!(faults.contains("trunks.T.allow: ") && faults.contains("is everybody"), "{faults}");
+        for more in ["inbound_user: a, inbound_password: p", "certificate_names: [sbc.example]"] {
+            read_with_documents(&text(&format!("allow: [{everybody}], {more}"))).expect("a tenant");
+        }
+    }
+    let notices = |allow: &str| {
+        examine(&text(&format!("allow: [{allow}]")), &mut Documents(|_: &Path| Ok(String::new()))).notices
+    };
+    for (allow, is_wide) in
+        [("10.0.0.0/8", false), ("10.0.0.0/7", true), ("\"2001::/16\"", false), ("\"2000::/3\"", true)]
+    {
+        let found = notices(allow).iter().any(|notice| notice.reason.contains("wider than any carrier's network"));
+        assert_eq!(found, is_wide, "{allow}");
+    }
+}
+
+#[test]
 fn a_trunk_that_registers_says_where() {
     let text = |contact: &str| {
         format!(

@@ -1,4 +1,4 @@
-//! The client of config (9100, voice-23): phones, trunks, emergency numbers, and the credentials against which a phone's digest is checked.
+//! The client of config (9100, voice-23): phones, trunks, numbers, emergency numbers, and the credentials against which a phone's digest is checked.
 //!
 //! Phones and trunks of all tenants are kept here and follow config within a second, so a call from a trunk needs no query.
 //! Credentials are requested when a phone appears, together with those of other phones at the same time, and kept until its
@@ -16,7 +16,7 @@ use net::configuration::{Configuration, TenantConfig, Tenants};
 use net::http::Client;
 use net::resolver::place_of;
 use runtime::{Drain, RoleContext};
-use sip::proxy::{Credentials, Hashes, Network, Phone, Trunk};
+use sip::proxy::{Credentials, Hashes, Network, Phone, Trunk, Trunks};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -39,7 +39,9 @@ pub(super) enum Found {
     /// The tenants have changed.
     Tenants {
         /// Their trunks.
-        trunks: Vec<Arc<Trunk>>,
+        trunks: Arc<Trunks>,
+        /// The numbers at which each is called, without the `+` in front of them.
+        numbers: HashMap<TenantId, Arc<HashSet<Box<str>>>>,
         /// Their emergency numbers.
         emergency_numbers: HashSet<Box<str>>,
     },
@@ -94,8 +96,9 @@ const OF_PHONE_MAX: usize = 64;
 // Phones that come within this time of a query are queried together: a query for each would cost config more than the answer. A
 // phone that comes alone is queried at once.
 const GATHER: Duration = Duration::from_millis(25);
-// Kinds of objects to follow: every tenant's domain, phones, trunks and emergency numbers.
-const KINDS: &[ObjectKind] = &[ObjectKind::Tenant, ObjectKind::Dn, ObjectKind::Trunk, ObjectKind::DialRule];
+// Kinds of objects to follow: every tenant's domain, phones, trunks, numbers and emergency numbers.
+const KINDS: &[ObjectKind] =
+    &[ObjectKind::Tenant, ObjectKind::Dn, ObjectKind::Trunk, ObjectKind::Number, ObjectKind::DialRule];
 // The longest wait of a phone for its credentials.
 const LOOKUP_TIME: Duration = Duration::from_secs(2);
 
@@ -162,7 +165,8 @@ impl Users {
                 self.find_early();
                 let tenants = || self.tenants.iter().flat_map(HeldTenants::iter);
                 Some(Found::Tenants {
-                    trunks: tenants().flat_map(|t| t.trunks.iter().cloned()).collect(),
+                    trunks: self.tenants.as_ref().map(|tenants| tenants.trunks().clone()).unwrap_or_default(),
+                    numbers: tenants().map(|t| (t.id.clone(), t.numbers.clone())).collect(),
                     emergency_numbers: tenants().flat_map(|t| t.emergency_numbers.iter().cloned()).collect(),
                 })
             }
@@ -374,11 +378,25 @@ fn held_of(id: &TenantId, config: &TenantConfig, digests: Option<&Arc<TenantDige
         }
         _ => None,
     });
+    let numbers = config.of_kind(ObjectKind::Number).filter_map(|object| match object {
+        Object::Number(number) => Some(number.number.trim_start_matches('+').into()),
+        _ => None,
+    });
+    let numbers: HashSet<Box<str>> = numbers.collect();
     let (version, realm) = (config.version.clone(), config.tenant()?.realm.clone());
     let (phones, trunks) = (phones.collect(), trunks.map(Arc::new).collect());
     let emergency_numbers = emergency_numbers::of_tenant(config);
     let digests = digests.cloned();
-    Some(Held { id: id.clone(), version, realm, phones, trunks, digests, emergency_numbers })
+    Some(Held {
+        id: id.clone(),
+        version,
+        realm,
+        phones,
+        trunks,
+        numbers: Arc::new(numbers),
+        digests,
+        emergency_numbers,
+    })
 }
 
 /// A trunk by which nobody calls who has to give a password.

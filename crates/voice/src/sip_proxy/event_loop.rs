@@ -256,8 +256,8 @@ impl EventLoop {
         }
     }
 
-    /// A trunk needs no password: its address, which no connection forges, or its certificate is its proof; of one that needs both, both. Its
-    /// list may be read after the connection is opened, so each message shows it again.
+    /// The proof of a trunk is its address, which no connection forges, or its certificate; of one that needs both, both. One that needs a
+    /// password gives it: see [`Output::TrunkProved`]. Its list may be read after the connection is opened, so each message shows it again.
     fn note_trunk(&mut self, connection: ConnectionId) {
         let is_known = self.tcp.remote(connection).is_some_and(|remote| self.meters.is_known(remote));
         // Carriers do not call by WebSocket: see the core.
@@ -286,9 +286,10 @@ impl EventLoop {
         self.attempt(Doing::Word("an answer of config"), now, |this| {
             match found {
                 Found::User { lookup, credentials } => this.proxy.handle_credentials(lookup, credentials, now),
-                Found::Tenants { trunks, emergency_numbers } => {
-                    this.meters.set_trunks(trunks.iter().cloned().collect());
-                    this.proxy.set_trunks(trunks, now);
+                Found::Tenants { trunks, numbers, emergency_numbers } => {
+                    this.meters.set_trunks(trunks.clone());
+                    this.proxy.share_trunks(trunks, now);
+                    this.proxy.set_numbers(numbers);
                     this.proxy.set_emergency_numbers(emergency_numbers);
                     this.ctx.ready.holds("phones and trunks");
                 }
@@ -353,8 +354,10 @@ impl EventLoop {
                     refusals::log_unproved(from, &trunk, lacks, &shown)
                 }
                 Output::UnknownSource { from, shown } => refusals::log_unknown(from, &shown),
+                Output::CallContested { from, why, trunks } => refusals::log_contested(from, why, &trunks),
                 Output::WrongPassword { from, dn } => info!(%from, dn = %Pii(dn.as_str()), "wrong password"),
                 Output::WrongTrunkPassword { from, trunk } => refusals::log_wrong_password(from, &trunk),
+                Output::TrunkProved { connection } => self.tcp.prove(connection, ProvenOwner::Trunk),
                 Output::Proved { flow: Flow::Stream { connection }, phone } => {
                     self.tcp.prove(connection, ProvenOwner::Phone(phone));
                 }

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use model::TenantId;
-use sip::proxy::Trunk;
+use sip::proxy::{Trunk, Trunks};
 
 use super::trunk_digests::TenantDigests;
 
@@ -17,6 +17,8 @@ pub(super) struct Held {
     pub(super) realm: String,
     pub(super) phones: HashSet<String>,
     pub(super) trunks: Vec<Arc<Trunk>>,
+    /// The numbers at which it is called, without the `+` in front of them.
+    pub(super) numbers: Arc<HashSet<Box<str>>>,
     /// Against what those are checked who call by the trunks.
     pub(super) digests: Option<Arc<TenantDigests>>,
     pub(super) emergency_numbers: Vec<Box<str>>,
@@ -31,12 +33,18 @@ pub(super) struct HeldTenants {
     by_realm: HashMap<String, Vec<Arc<Held>>>,
     /// By the numbers of their phones.
     by_number: HashMap<String, Vec<Arc<Held>>>,
+    trunks: Arc<Trunks>,
 }
 
 impl HeldTenants {
     /// All of them.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<Held>> {
         self.all.iter()
+    }
+
+    /// The trunks of all.
+    pub(super) const fn trunks(&self) -> &Arc<Trunks> {
+        &self.trunks
     }
 
     /// One of them.
@@ -46,9 +54,10 @@ impl HeldTenants {
     }
 
     /// The tenant whose phone a user is. A user who names a phone in the domain of its tenant is that phone, from any place. Any other host, an
-    /// address of ours or of a carrier, does not name a tenant: the phone is searched `among` these tenants, or among all when there are none.
+    /// address of ours or of a carrier, does not name a tenant: the phone is searched `among` these tenants, which are in order, or among all
+    /// when there are none.
     pub(super) fn of_phone(&self, user: &str, host: &str, among: &[TenantId]) -> Option<&Arc<Held>> {
-        let may_be = |held: &&Arc<Held>| among.is_empty() || among.contains(&held.id);
+        let may_be = |held: &&Arc<Held>| among.is_empty() || among.binary_search(&held.id).is_ok();
         let is_phone = |held: &&Arc<Held>| held.phones.contains(user);
         let in_domain = || self.in_domain(host).iter().filter(is_phone);
         let by_number = || self.by_number.get(user).into_iter().flatten().find(may_be);
@@ -76,6 +85,7 @@ impl FromIterator<Arc<Held>> for HeldTenants {
                 of.by_number.entry(number.clone()).or_default().push(held.clone());
             }
         }
+        of.trunks = Arc::new(all.iter().flat_map(|held| held.trunks.iter().cloned()).collect());
         Self { all, ..of }
     }
 }
@@ -91,6 +101,7 @@ mod tests {
             realm: realm.to_owned(),
             phones: phones.iter().map(|phone| (*phone).to_owned()).collect(),
             trunks: Vec::new(),
+            numbers: Arc::default(),
             digests: None,
             emergency_numbers: Vec::new(),
         })

@@ -20,7 +20,7 @@ pub(super) struct Meters {
     phone: PeerMeter,
     carrier: PeerMeter,
     to_carrier: PeerMeter,
-    trunks: Arc<RwLock<Trunks>>,
+    trunks: Arc<RwLock<Arc<Trunks>>>,
     phones: Arc<RwLock<PhonesOfTrunks>>,
 }
 
@@ -77,7 +77,7 @@ impl Meters {
         })
     }
 
-    pub(super) fn set_trunks(&self, trunks: Trunks) {
+    pub(super) fn set_trunks(&self, trunks: Arc<Trunks>) {
         *self.trunks.write().unwrap_or_else(std::sync::PoisonError::into_inner) = trunks;
     }
 
@@ -85,12 +85,12 @@ impl Meters {
         self.trunks().contains(remote.ip()) && !self.is_phone(remote)
     }
 
-    /// Whether an address alone makes a trunk of who sends from it.
+    /// Whether an address alone makes a trunk of who sends from it, without a certificate or a password.
     pub(super) fn is_known(&self, remote: SocketAddr) -> bool {
         self.trunks().knows_by_address(remote.ip())
     }
 
-    fn trunks(&self) -> RwLockReadGuard<'_, Trunks> {
+    fn trunks(&self) -> RwLockReadGuard<'_, Arc<Trunks>> {
         // Written when configuration changes, read by the loop alone: never contended.
         self.trunks.read().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
@@ -160,7 +160,7 @@ mod tests {
             registrar: None,
             inbound: InboundPassword::NotAsked,
         };
-        meters.set_trunks([trunk].into_iter().collect());
+        meters.set_trunks(Arc::new([trunk].into_iter().collect()));
         (meters, all)
     }
 

@@ -1,8 +1,9 @@
 //! What the log says of senders that are refused: with it an operator finds the carrier whose calls do not come in.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use sip::proxy::{Lacking, Trunk};
+use sip::proxy::{Contest, Lacking, Trunk};
 use tracing::{info, warn};
 
 /// A request was refused that may have come by a trunk.
@@ -18,6 +19,23 @@ pub(super) fn log_unproved(from: IpAddr, trunk: &Trunk, lacks: Lacking, shown: &
         }
         Lacking::Address => {
             warn!(%from, %tenant, trunk = name, shown, "a request with a trunk's certificate is refused: `allow` has not its address");
+        }
+    }
+}
+
+/// A call was refused that may be for several tenants.
+pub(super) fn log_contested(from: IpAddr, why: Contest, trunks: &[Arc<Trunk>]) {
+    let of: Vec<String> = trunks.iter().map(|trunk| format!("{} of tenant {}", trunk.name, trunk.tenant)).collect();
+    let trunks = of.join(", ");
+    match why {
+        Contest::Unregistered => {
+            warn!(%from, trunks, "a call to an account that trunks of several tenants name is refused: none of them is registered through this sip-proxy. Leave the `user` out of all but one, or give each sip-proxy an advertised address of its own, so that the carrier calls the one through which the account is registered");
+        }
+        Contest::Registered => {
+            warn!(%from, trunks, "a call to an account that trunks of several tenants have registered is refused: leave the `user` out of all but one");
+        }
+        Contest::Number => {
+            warn!(%from, trunks, "a call is refused: its certificate is that of one tenant's trunk, its address that of another's, and the number that is called is in `numbers` of none or of several. Leave the carrier's address or name out of the tenant that it is not for, or write the number into `numbers` of the one that it is for");
         }
     }
 }

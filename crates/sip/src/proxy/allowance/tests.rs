@@ -52,7 +52,11 @@ fn calls_for_help_are_few_of_each_phone_and_of_all() {
     assert_eq!(of_others, FOR_HELP_PER_S as usize - of_one);
     assert!(allowance.may_call_for_help(flow(2), true, now), "it was counted when it was challenged");
     assert!(!allowance.may_call_for_help(flow(2), true, now), "once");
-    assert!(!allowance.may_call_for_help(flow(101), false, now + Duration::from_secs(1)), "who has proved nothing");
+    let later = now + Duration::from_secs(1);
+    assert!(!allowance.may_call_for_help(flow(101), false, later), "who has proved nothing");
+    allowance.proved_trunk(flow(102), later);
+    assert!(allowance.is_trunks(flow(102), later) && !allowance.is_trunks(flow(1), later));
+    assert!(!allowance.may_call_for_help(flow(102), false, later), "who calls by a trunk reaches no such number");
 }
 
 #[test]

@@ -207,6 +207,29 @@ fn a_name_with_addresses_of_both_families_is_tried_by_each() {
 }
 
 #[test]
+fn what_goes_by_a_datagram_fits_into_a_packet_however_long_our_via_is() {
+    let mut largest = 0;
+    for filler in (600..1_100).step_by(5) {
+        let mut lab = Lab::with(with_both);
+        lab.node(ConnectionId(1), "sip-cluster", "sip-cluster-of-the-second-hall-12.1700000000000");
+        let more = format!("X-Filler: {}\n", "x".repeat(filler));
+        let ask = Ask { more: &more, ..by_node("sip:+4930999@carrier.example", "z9hG4bK-a") };
+        lab.by(ConnectionId(1), &ask.text());
+        resolve(&mut lab, vec![Hop { transport: Transport::Udp, remote: addr(TRUNK_OF_SIX) }]);
+        let (flow, sent) = lab.only();
+        let size = sent.to_bytes().len();
+        match flow {
+            Flow::Udp { .. } => {
+                assert!(size <= 1_300, "{size} with {filler}");
+                largest = largest.max(size);
+            }
+            Flow::Stream { .. } => assert!(size > 1_300, "{size} with {filler}: a datagram would do"),
+        }
+    }
+    assert!(largest > 1_290, "{largest}");
+}
+
+#[test]
 fn a_static_route_into_the_other_family_gets_a_route_for_each_side() {
     let mut lab = Lab::with(|settings| {
         with_both(settings);

@@ -299,7 +299,7 @@ fn who_may_come_from_a_trunk_is_looked_for_among_the_phones_of_its_tenant() {
         let branch = lab.branch();
         lab.from(remote, &attempt.text("", &branch));
         let among = lab.outputs.iter().rev().find_map(|o| match o {
-            Output::NeedCredentials { among, .. } => Some(among.clone()),
+            Output::NeedCredentials { among, .. } => Some(among.to_vec()),
             _ => None,
         });
         let expected: Vec<TenantId> = expected.into_iter().map(tenant).collect();

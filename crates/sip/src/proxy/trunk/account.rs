@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use model::Timestamp;
 
+use super::contest::Contest;
 use super::registered_accounts::{AccountStanding, user_of};
 use super::sender::Sender;
 use crate::flow::{Flow, Transport};
@@ -14,46 +15,77 @@ use crate::method::Method;
 use crate::proxy::{Proxy, Trunk, sips};
 use crate::uri::escape;
 
+/// The trunk by which a request comes.
+#[derive(Debug)]
+pub(in crate::proxy) enum CalledTrunk<'a> {
+    /// This one.
+    One(&'a Arc<Trunk>),
+    /// It may be any of these, of several tenants: a call that may be for several tenants is nobody's.
+    Contested(Contest, Vec<&'a Arc<Trunk>>),
+    /// None.
+    Nobodys,
+}
+
 impl Proxy {
-    /// The trunk by which a request comes: of those that its sender's certificate names, or else of those that register by its connection and
-    /// all that have its source and need no certificate, the one whose account it is addressed to; else one with the narrowest network. A tenant that names its carrier's
-    /// whole network gets the calls to its account although another one has named the single address.
+    /// The trunk by which a request comes: of those that its sender's certificate names, those that register by its connection and all that
+    /// have its source and need no certificate, the one whose account it is addressed to; else one that its certificate names, or one with
+    /// the narrowest network. A tenant that names its carrier's whole network gets the calls to its account although another one has named
+    /// the single address, or a name of the carrier's certificate.
+    pub(in crate::proxy) fn called_trunk<'a>(
+        &'a self,
+        request: &Message,
+        sender: Sender<'a>,
+        now: Timestamp,
+    ) -> CalledTrunk<'a> {
+        let called = user_of(request.request_uri().unwrap_or_default()).unwrap_or_default();
+        let named = self.trunks.of_account(&called, sender);
+        match named.first().copied() {
+            None => self.trunk_of_number(&called, sender),
+            Some(first) if named.iter().all(|trunk| trunk.tenant == first.tenant) => CalledTrunk::One(first),
+            Some(_) => self.registered_of(named, sender, now),
+        }
+    }
+
+    /// As [`Self::called_trunk`], where it is one.
     pub(in crate::proxy) fn trunk_of_call<'a>(
         &'a self,
         request: &Message,
         sender: Sender<'a>,
         now: Timestamp,
     ) -> Option<&'a Arc<Trunk>> {
-        let called = user_of(request.request_uri().unwrap_or_default());
-        let is_called = |trunk: &&Arc<Trunk>| trunk.user.is_some() && trunk.user == called;
-        let named: Vec<&Arc<Trunk>> = if self.trunks.certified(sender).next().is_some() {
-            self.trunks.certified(sender).filter(is_called).collect()
-        } else {
-            let of_source = self.trunks.around(sender.address).flatten();
-            let needs_none = of_source.filter(|trunk| trunk.certificate_names.is_empty());
-            self.trunks.registering(sender).chain(needs_none).filter(is_called).collect()
-        };
-        match named.first() {
-            None => self.trunks.of_call(sender),
-            Some(first) if named.iter().all(|trunk| trunk.tenant == first.tenant) => Some(*first),
-            Some(_) => self.registered_of(&named, sender, now),
+        match self.called_trunk(request, sender, now) {
+            CalledTrunk::One(trunk) => Some(trunk),
+            CalledTrunk::Contested(..) | CalledTrunk::Nobodys => None,
+        }
+    }
+
+    /// The trunk of a call to a number. Where the certificate speaks for one tenant and the address for another, the number decides: anybody may
+    /// write the name of another tenant's carrier into a tenant's file.
+    fn trunk_of_number<'a>(&'a self, number: &str, sender: Sender<'a>) -> CalledTrunk<'a> {
+        let rivals = self.trunks.rivals(sender);
+        if rivals.is_empty() {
+            return self.trunks.of_call(sender).map_or(CalledTrunk::Nobodys, CalledTrunk::One);
+        }
+        let mut owners = rivals.iter().copied().filter(|trunk| self.numbers.has(&trunk.tenant, number));
+        match owners.next() {
+            Some(first) if owners.all(|other| other.tenant == first.tenant) => CalledTrunk::One(first),
+            _ => CalledTrunk::Contested(Contest::Number, rivals),
         }
     }
 
     /// Of trunks of several tenants that name the account called, the one that is registered: with the address that calls, else with another one.
-    /// A call that may be for several tenants is nobody's.
-    fn registered_of<'a>(
-        &self,
-        named: &[&'a Arc<Trunk>],
-        sender: Sender<'_>,
-        now: Timestamp,
-    ) -> Option<&'a Arc<Trunk>> {
+    fn registered_of<'a>(&self, mut named: Vec<&'a Arc<Trunk>>, sender: Sender<'_>, now: Timestamp) -> CalledTrunk<'a> {
         let standing = |trunk: &Trunk| self.accounts.standing(trunk, sender.address, now);
-        let most = named.iter().map(|trunk| standing(trunk)).max()?;
-        let mut best = named.iter().copied().filter(|trunk| standing(trunk) == most);
-        let first = best.next()?;
-        // The carrier has taken the passwords of several: none of them takes what it must not have.
-        (most == AccountStanding::Here || best.all(|other| other.tenant == first.tenant)).then_some(first)
+        let most = named.iter().map(|trunk| standing(trunk)).max().unwrap_or(AccountStanding::Unknown);
+        named.retain(|trunk| standing(trunk) == most);
+        match named.first().copied() {
+            Some(first) if most == AccountStanding::Here || named.iter().all(|other| other.tenant == first.tenant) => {
+                CalledTrunk::One(first)
+            }
+            // The carrier has taken the passwords of several: none of them takes what it must not have.
+            _ if most == AccountStanding::Elsewhere => CalledTrunk::Contested(Contest::Registered, named),
+            _ => CalledTrunk::Contested(Contest::Unregistered, named),
+        }
     }
 
     /// Writes the number of the To into the Request-URI of a call to an account; a call to a number stays as it is.

@@ -26,6 +26,7 @@ async fn who_comes_before_config_has_answered_waits_for_it() {
         realm: "acme.example".into(),
         phones: HashSet::from(["7101".to_owned()]),
         trunks: Vec::new(),
+        numbers: Arc::default(),
         digests: None,
         emergency_numbers: vec!["112".into()],
     };
@@ -47,7 +48,16 @@ async fn credentials_are_kept_until_their_tenant_changes_and_never_more_than_may
         let phones = ["7101", "7102", "7103"].map(str::to_owned).into();
         let (version, realm) = (version.to_owned(), "acme.example".to_owned());
         let (trunks, emergency_numbers) = (Vec::new(), Vec::new());
-        let held = Held { id: acme.clone(), version, realm, phones, trunks, digests: None, emergency_numbers };
+        let held = Held {
+            id: acme.clone(),
+            version,
+            realm,
+            phones,
+            trunks,
+            numbers: Arc::default(),
+            digests: None,
+            emergency_numbers,
+        };
         News::Tenants(HeldTenants::from_iter([Arc::new(held)]))
     };
     answers.send(held("1")).await.unwrap();
@@ -78,7 +88,16 @@ async fn a_number_that_comes_by_a_trunk_is_a_phone_of_the_trunks_tenant_or_of_th
         let phones = phones.iter().map(|phone| (*phone).to_owned()).collect();
         let (version, realm) = ("1".to_owned(), format!("{id}.example"));
         let (trunks, emergency_numbers) = (Vec::new(), Vec::new());
-        Arc::new(Held { id: id.clone(), version, realm, phones, trunks, digests: None, emergency_numbers })
+        Arc::new(Held {
+            id: id.clone(),
+            version,
+            realm,
+            phones,
+            trunks,
+            numbers: Arc::default(),
+            digests: None,
+            emergency_numbers,
+        })
     };
     let tenants = [held(&acme, &["7101"]), held(&other, &["7101", "7201"]), held(&third, &["7301"])];
     answers.send(News::Tenants(HeldTenants::from_iter(tenants))).await.unwrap();
@@ -116,6 +135,7 @@ async fn look_ups_of_one_phone_are_one_question_and_leave_places_to_others() {
         realm: "acme.example".into(),
         phones: ["7101", "7102"].map(str::to_owned).into(),
         trunks: Vec::new(),
+        numbers: Arc::default(),
         digests: None,
         emergency_numbers: Vec::new(),
     };
@@ -236,4 +256,23 @@ fn a_trunk_gets_the_hashes_of_its_password_when_they_come_although_its_version_i
     assert!(matches!(inbound(&then), sip::proxy::InboundPassword::Asked(account) if account.user == "pbx"));
     let again = held_after(&then, &tenants, &digests);
     assert!(Arc::ptr_eq(&again[&acme], &then[&acme]), "it is not read again");
+}
+
+#[test]
+fn the_numbers_of_a_tenant_are_kept_as_carriers_may_write_them() {
+    let acme = TenantId::parse("acme").unwrap();
+    let tenant = serde_json::json!({
+        "id": "acme", "name": "Acme", "realm": "acme.example", "codecs": [], "hold_music": "m", "no_answer_s": 20, "wrap_up_s": 0
+    });
+    let mut objects = contracts::provisioning::TenantObjects::new(serde_json::from_value(tenant).unwrap());
+    objects.numbers = vec![contracts::provisioning::Number {
+        number: "+15550100".into(),
+        name: "sales".into(),
+        dn: "8000".into(),
+        schedule: None,
+        closed_dn: None,
+    }];
+    let held = held_of(&acme, &TenantConfig::of(&objects), None).unwrap();
+    assert_eq!(held.numbers.iter().map(|number| &**number).collect::<Vec<_>>(), ["15550100"]);
+    assert!(KINDS.contains(&ObjectKind::Number), "config is asked for them");
 }

@@ -60,10 +60,7 @@ fn callers(trunk: &Trunk, place: &str, edge: &CarriersEdge) -> Vec<Finding> {
         let remedy = "name the carrier's networks in `allow`";
         found.push(match trunk.inbound_user {
             None => Finding::error(place, "whoever reaches this machine may send calls as this carrier", remedy),
-            Some(_) => {
-                let what = "whoever reaches this machine may try passwords of this trunk, as fast as a carrier may send requests";
-                Finding::warning(place, what, remedy)
-            }
+            Some(_) => Finding::warning(place, "whoever reaches this machine may try passwords of this trunk", remedy),
         });
     }
     let by_registration = trunk.by_registration();

@@ -1,5 +1,7 @@
 //! Trunks that are known by the certificate of who calls.
 
+use std::collections::HashSet;
+
 use crate::flow::Transport;
 use crate::proxy::tests::phones::{register, registered_by};
 use crate::proxy::tests::*;
@@ -47,6 +49,16 @@ fn invite(branch: &str) -> String {
     Ask { branch, call: branch, ..Ask::default() }.text().replace("SIP/2.0/UDP", "SIP/2.0/TLS")
 }
 
+/// The numbers of tenants.
+fn numbers(of: &[(&str, &str)]) -> HashMap<TenantId, Arc<HashSet<Box<str>>>> {
+    let mut numbers: HashMap<TenantId, Arc<HashSet<Box<str>>>> = HashMap::new();
+    for (tenant, number) in of {
+        let of_tenant = numbers.entry(TenantId::parse(tenant).unwrap()).or_default();
+        Arc::make_mut(of_tenant).insert((*number).into());
+    }
+    numbers
+}
+
 /// The tenant whose call it is; else the status and the warning.
 fn outcome(lab: &mut Lab) -> Result<String, (u16, String)> {
     let (_, message) = lab.beyond_trying();
@@ -67,10 +79,11 @@ fn unproved(lab: &Lab) -> Vec<(&str, Lacking)> {
 #[test]
 fn a_call_from_anywhere_is_the_trunks_by_its_certificate() {
     let mut lab = lab(vec![trunk("acme", &[], &["other.example", NAME]), trunk("zenith", &["198.51.100.0/24"], &[])]);
+    lab.proxy.set_numbers(numbers(&[("acme", "15550100")]));
     opened(&mut lab, tls(70), ELSEWHERE, &["unknown.example", NAME]);
     assert!(lab.proxy.is_certified(tls(70)));
     lab.by(tls(70), &invite("z9hG4bK-a"));
-    assert_eq!(outcome(&mut lab), Ok("acme".to_owned()), "though another tenant names the address");
+    assert_eq!(outcome(&mut lab), Ok("acme".to_owned()), "its number, though another tenant names the address");
     // Who has not shown it, on another connection from there, is whose address it is.
     opened(&mut lab, tls(71), ELSEWHERE, &[]);
     lab.by(tls(71), &invite("z9hG4bK-b"));
@@ -178,7 +191,7 @@ fn a_trunk_that_registers_by_a_connection_takes_no_calls_from_one_that_is_known_
 fn a_carrier_answers_at_the_rate_of_trunks_on_the_connection_that_we_have_opened() {
     let mut lab = lab(vec![registers("acme", "a", &[NAME])]);
     let ours = called_by_tls(&mut lab);
-    let rate = |lab: &Lab, connection| lab.proxy.requests_per_s(Flow::Stream { connection }, addr(TRUNK).ip());
+    let rate = |lab: &Lab, connection| lab.proxy.requests_per_s(Flow::Stream { connection }, addr(TRUNK).ip(), lab.now);
     opened(&mut lab, tls(71), TRUNK, &[]);
     assert!(rate(&lab, ours) > rate(&lab, tls(71)));
 }
@@ -195,8 +208,8 @@ fn in_the_network_of_a_trunk_only_who_shows_its_certificate_sends_at_the_rate_of
         (Flow::from(tls(71)), limits.source_requests_per_s),
         (udp(ELSEWHERE), limits.source_requests_per_s),
     ] {
-        assert_eq!(lab.proxy.requests_per_s(flow, source), per_s, "{flow:?}");
-        assert_eq!(lab.proxy.answers_per_s(flow, source), limits.trunk_requests_per_s, "{flow:?}");
+        assert_eq!(lab.proxy.requests_per_s(flow, source, lab.now), per_s, "{flow:?}");
+        assert_eq!(lab.proxy.answers_per_s(flow, source, lab.now), limits.trunk_requests_per_s, "{flow:?}");
     }
 }
 
@@ -293,4 +306,73 @@ fn a_call_goes_on_by_a_connection_on_which_another_trunk_of_that_certificate_has
     let ask = Ask { more: &more, ..bye };
     lab.by(ConnectionId(1), &ask.text());
     assert_eq!(lab.only().0, Flow::from(tls(71)));
+}
+
+const ANY_TENANT: &str = "399 sip-proxy \"several tenants name this carrier, and the number is not one tenant's\"";
+
+#[test]
+fn a_certificate_name_takes_no_calls_to_the_account_of_another_tenant() {
+    let registered =
+        Trunk { user: Some("a".into()), registrar: Some("192.0.2.10".into()), ..trunk("acme", &["192.0.2.0/24"], &[]) };
+    let mut lab = lab(vec![registered, trunk("zenith", &[], &[NAME])]);
+    opened(&mut lab, tls(70), TRUNK, &[NAME]);
+    let call = |lab: &mut Lab, branch: &str| {
+        let uri = format!("sip:a@{EDGE}");
+        let ask = Ask { uri: &uri, branch, call: branch, ..Ask::default() };
+        lab.by(tls(70), &ask.text().replace("SIP/2.0/UDP", "SIP/2.0/TLS"));
+        outcome(lab)
+    };
+    assert_eq!(call(&mut lab, "z9hG4bK-a"), Ok("acme".to_owned()));
+    // Who writes the account too gets nothing as long as it has not registered it.
+    let also = Trunk { user: Some("a".into()), registrar: Some("192.0.2.10".into()), ..trunk("zenith", &[], &[NAME]) };
+    let ours =
+        Trunk { user: Some("a".into()), registrar: Some("192.0.2.10".into()), ..trunk("acme", &["192.0.2.0/24"], &[]) };
+    lab.proxy.set_trunks([ours, also], lab.now);
+    let account = "399 sip-proxy \"several tenants name the account, and none has registered it here\"".to_owned();
+    assert_eq!(call(&mut lab, "z9hG4bK-b"), Err((403, account)));
+    let told = |output: &Output| match output {
+        Output::CallContested { why, trunks, .. } => {
+            Some((*why, trunks.iter().map(|t| t.tenant.to_string()).collect()))
+        }
+        _ => None,
+    };
+    let told: Vec<(Contest, Vec<String>)> = lab.outputs.iter().filter_map(told).collect();
+    assert_eq!(told, [(Contest::Unregistered, vec!["zenith".to_owned(), "acme".to_owned()])]);
+    assert_eq!((lab.proxy.counts().calls_contested, lab.proxy.counts().trunks_unproved), (1, 0));
+    let register = "REGISTER sip:192.0.2.10 SIP/2.0\nVia: SIP/2.0/TCP 127.0.4.1;branch=z9hG4bK-r\n\
+         From: <sip:a@192.0.2.10>;tag=t\nTo: <sip:a@192.0.2.10>\nCall-ID: r\nCSeq: 1 REGISTER\n\
+         Trunkline-Tenant: acme\nContact: <sip:a@127.0.0.1:5060>\nExpires: 600\nMax-Forwards: 70\nContent-Length: 0\n\n";
+    lab.by(ConnectionId(2), register);
+    let (_, sent) = lab.only();
+    lab.from(TRUNK, &answer(&sent, 200, "c"));
+    lab.take();
+    assert_eq!(call(&mut lab, "z9hG4bK-c"), Ok("acme".to_owned()), "its password was taken by the address that calls");
+}
+
+#[test]
+fn between_certificate_and_address_the_number_decides() {
+    let trunks = || vec![trunk("acme", &["192.0.2.0/24"], &[]), trunk("zenith", &[], &[NAME])];
+    for (of, expected) in [
+        (&[("acme", "15550100")][..], Ok("acme")),
+        (&[("zenith", "15550100"), ("acme", "15550101")], Ok("zenith")),
+        (&[("other", "15550100")], Err(ANY_TENANT)),
+        (&[("acme", "15550100"), ("zenith", "15550100")], Err(ANY_TENANT)),
+        (&[], Err(ANY_TENANT)),
+    ] {
+        let mut lab = lab(trunks());
+        lab.proxy.set_numbers(numbers(of));
+        opened(&mut lab, tls(70), TRUNK, &[NAME]);
+        lab.by(tls(70), &invite("z9hG4bK-a"));
+        let expected = expected.map(str::to_owned).map_err(|warning| (403, warning.to_owned()));
+        assert_eq!(outcome(&mut lab), expected, "{of:?}");
+    }
+}
+
+#[test]
+fn a_network_in_which_a_password_is_asked_for_takes_no_calls_from_a_certificate() {
+    let pbx = Trunk { inbound: InboundPassword::Unread, ..trunk("acme", &["0.0.0.0/0"], &[]) };
+    let mut lab = lab(vec![pbx, trunk("zenith", &[], &[NAME])]);
+    opened(&mut lab, tls(70), TRUNK, &[NAME]);
+    lab.by(tls(70), &invite("z9hG4bK-a"));
+    assert_eq!(outcome(&mut lab), Ok("zenith".to_owned()));
 }

@@ -177,3 +177,108 @@ fn nothing_shows_the_hashes() {
     let shown = format!("{asked:?}");
     assert!(!shown.contains(&account.hashes.md5) && !shown.contains(&account.hashes.sha256), "{shown}");
 }
+
+/// A PBX with an address that changes: whoever sends may be it.
+fn open_to_all() -> Trunk {
+    trunk("pbx", "0.0.0.0/0", "line")
+}
+
+#[test]
+fn in_the_network_of_a_trunk_only_who_has_given_its_password_sends_at_the_rate_of_trunks() {
+    let mut lab = lab(vec![open_to_all()]);
+    let limits = Limits::default();
+    let rate = |lab: &Lab, of: &str| lab.proxy.requests_per_s(udp(of), addr(of).ip(), lab.now);
+    assert_eq!(rate(&lab, TRUNK), limits.source_requests_per_s);
+    challenge_in(&attempt(&mut lab, 0, TRUNK, ("line", "wrong")).1);
+    assert_eq!(rate(&lab, TRUNK), limits.source_requests_per_s, "a wrong one says nothing");
+    assert_eq!(attempt(&mut lab, 1, TRUNK, ("line", "secret-line")).0, Flow::from(NODE));
+    assert_eq!(rate(&lab, TRUNK), limits.trunk_requests_per_s);
+    assert_eq!(rate(&lab, "192.0.2.10:5062"), limits.source_requests_per_s, "another behind the same address");
+    lab.now = lab.now + Duration::from_secs(7_201);
+    assert_eq!(rate(&lab, TRUNK), limits.source_requests_per_s, "it was long ago");
+}
+
+#[test]
+fn a_flood_of_a_stranger_is_limited_where_a_password_is_asked_of_everybody() {
+    let mut lab = lab(vec![open_to_all()]);
+    let mut statuses = Vec::new();
+    for number in 0..400 {
+        let (branch, method) = (format!("z9hG4bK-{number}"), if number % 2 == 0 { "INVITE" } else { "OPTIONS" });
+        let ask = Ask { method, branch: &branch, call: &branch, ..Ask::default() };
+        lab.from(ELSEWHERE, &ask.text());
+        statuses.extend(lab.statuses());
+    }
+    assert_eq!(statuses.iter().filter(|status| **status == 407).count(), 200);
+    assert_eq!((lab.proxy.counts().rate_refused, lab.proxy.counts().rate_dropped), (10, 190));
+    assert_eq!(lab.proxy.sizes().0, 0, "no transaction was kept for any of them");
+}
+
+#[test]
+fn a_connection_is_a_trunks_once_its_password_was_given_on_it() {
+    let mut lab = lab(vec![open_to_all()]);
+    let connection = ConnectionId(70);
+    lab.proxy.handle_opened(connection, addr(ELSEWHERE), Side::Edge);
+    let by = |lab: &mut Lab, branch: &str, more: &str| {
+        let ask = Ask { branch, call: branch, more, ..Ask::default() };
+        lab.by(connection, &ask.text().replace("SIP/2.0/UDP", "SIP/2.0/TCP"));
+        lab.beyond_trying()
+    };
+    let proved = |lab: &Lab| lab.outputs.contains(&Output::TrunkProved { connection });
+    let (_, challenge) = by(&mut lab, "z9hG4bK-a", "");
+    assert!(!proved(&lab) && !lab.proxy.is_certified(connection));
+    let more = given(&challenge_in(&challenge), "line", "secret-line", &Ask::default());
+    assert_eq!(by(&mut lab, "z9hG4bK-b", &more).0, Flow::from(NODE));
+    assert!(proved(&lab));
+}
+
+#[test]
+fn look_ups_of_whoever_is_asked_for_a_password_leave_the_places_of_carriers() {
+    let plain = Trunk { inbound: InboundPassword::NotAsked, ..trunk("carrier", "192.0.2.0/24", "line") };
+    let plain = Trunk { tenant: TenantId::parse("zenith").unwrap(), ..plain };
+    let mut lab = Lab::with(|settings| (settings.limits.lookups, settings.limits.trunk_lookups) = (2, 1));
+    lab.proxy.set_trunks([open_to_all(), plain], lab.now);
+    lab.node(NODE, "sip-cluster", "a.1");
+    assert_eq!(attempt(&mut lab, 0, ELSEWHERE, ("line", "secret-line")).0, Flow::from(NODE));
+    lab.lookups = Lookups::Held;
+    let send = |lab: &mut Lab, number: u32, from: &str| {
+        let branch = format!("z9hG4bK-h{number}");
+        lab.from(from, &Ask { method: "MESSAGE", branch: &branch, call: &branch, ..Ask::default() }.text());
+        lab.statuses()
+    };
+    let taken: Vec<Vec<u16>> = (0..3).map(|number| send(&mut lab, number, "203.0.113.9:5060")).collect();
+    assert_eq!(taken, [Vec::new(), Vec::new(), vec![503_u16]]);
+    assert_eq!(send(&mut lab, 3, TRUNK), [] as [u16; 0], "the other tenant's carrier has its place");
+    let among = |output: &Output| match output {
+        Output::NeedCredentials { among, .. } => Some(among.iter().map(ToString::to_string).collect::<Vec<_>>()),
+        _ => None,
+    };
+    let among: Vec<Vec<String>> = lab.outputs.iter().filter_map(among).collect();
+    assert_eq!(among, [["acme"], ["acme"], ["zenith"]], "its own phones alone have to prove who they are");
+}
+
+#[test]
+fn a_carrier_that_has_given_its_password_takes_a_place_of_carriers() {
+    let mut lab = Lab::with(|settings| (settings.limits.lookups, settings.limits.trunk_lookups) = (1, 1));
+    lab.proxy.set_trunks([open_to_all()], lab.now);
+    lab.node(NODE, "sip-cluster", "a.1");
+    assert_eq!(attempt(&mut lab, 0, TRUNK, ("line", "secret-line")).0, Flow::from(NODE));
+    lab.lookups = Lookups::Held;
+    for (from, branch) in [(ELSEWHERE, "z9hG4bK-h"), (TRUNK, "z9hG4bK-i")] {
+        lab.from(from, &Ask { method: "MESSAGE", branch, call: branch, ..Ask::default() }.text());
+    }
+    assert_eq!(lab.statuses(), [] as [u16; 0], "a stranger has taken the last of the others");
+}
+
+#[test]
+fn who_calls_without_a_number_is_asked_for_the_password_too() {
+    let mut lab = lab(vec![open_to_all()]);
+    let anonymous = |more: &str, branch: &str| {
+        let text = Ask { more, branch, call: branch, ..Ask::default() }.text();
+        text.replace(&format!("From: <sip:+15550199@{TRUNK}>"), "From: <sip:anonymous.invalid>")
+    };
+    lab.from(TRUNK, &anonymous("", "z9hG4bK-a"));
+    let (_, challenge) = lab.beyond_trying();
+    let more = given(&challenge_in(&challenge), "line", "secret-line", &Ask::default());
+    lab.from(TRUNK, &anonymous(&more, "z9hG4bK-b"));
+    assert_eq!(lab.beyond_trying().0, Flow::from(NODE));
+}

@@ -209,6 +209,8 @@ impl World {
                 | Output::WrongTrunkPassword { .. }
                 | Output::TrunkUnproved { .. }
                 | Output::UnknownSource { .. }
+                | Output::CallContested { .. }
+                | Output::TrunkProved { .. }
                 | Output::Proved { .. }
                 | Output::Carrier { .. } => {}
             }
