@@ -59,6 +59,8 @@ impl Drop for Infra {
 pub struct Site {
     /// What the harness knows of it.
     pub installation: Installation,
+    /// The addresses of the sip-proxies for phones and carriers, as `host:port`.
+    pub edges: Vec<String>,
     infra: Infra,
     replicas_of_ors: u8,
 }
@@ -68,11 +70,12 @@ fn repository() -> PathBuf {
 }
 
 impl Site {
-    /// Starts servers and processes and imports the tenant.
-    pub fn start(instance: u8, scenario: Scenario, rate: f64) -> Result<Self> {
+    /// Starts servers and processes, so many sip-proxies among them, and imports the tenant.
+    pub fn start(instance: u8, scenario: Scenario, rate: f64, proxies: u8) -> Result<Self> {
         let infra = Infra::up(instance)?;
         let restart = format!("process.restart_after={}", scenario.restart_after());
         let ors = format!("replicas.ors={}", scenario.replicas_of_ors());
+        let proxies_set = format!("replicas.sip_proxy={proxies}");
         let nodes = NODES.to_string();
         let installation = Installation::start_as(
             instance,
@@ -87,10 +90,14 @@ impl Site {
                 "--set",
                 &ors,
                 "--set",
+                &proxies_set,
+                "--set",
                 DRAIN_DEADLINE,
             ],
         )?;
-        let site = Self { installation, infra, replicas_of_ors: scenario.replicas_of_ors() };
+        let port = installation.demo.sip.port;
+        let edges = (1..=proxies).map(|replica| format!("127.{instance}.0.{replica}:{port}")).collect();
+        let site = Self { installation, edges, infra, replicas_of_ors: scenario.replicas_of_ors() };
         site.bring_tenant(rate)?;
         Ok(site)
     }
