@@ -20,8 +20,6 @@ use crate::tenant::PASSWORD;
 const PREFIX: &str = "+1558";
 /// The tenant of the load.
 const TENANT: &str = "example";
-/// The name of the edge's own certificate in the data directory.
-const CERTIFICATE: &str = "edge-certificate.pem";
 const DESKS: u16 = 8;
 const FIRST_DESK: u16 = 8_600;
 /// How long a conversation lasts, s: as long as those of the other kinds.
@@ -71,7 +69,7 @@ impl OutgoingCalls {
         let installation = &site.installation;
         let demo = &installation.demo;
         let desk = |(extension, encrypts)| RobotDesk { extension, password: PASSWORD.to_owned(), encrypts };
-        let certificate = std::fs::read_to_string(installation.data_dir().join(CERTIFICATE))?;
+        let certificate = std::fs::read_to_string(site.authority.certificate())?;
         let carrier = SocketAddr::new(edge(&demo.sip.host).robots_address()?, CARRIER_PORT);
         let outside = OutsideCalls {
             prefix: PREFIX.to_owned(),
