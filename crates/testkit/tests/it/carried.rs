@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
-use testkit::agents::{baresip_agent, baresip_phone};
+use testkit::agents::{baresip_agent, baresip_phone, sipp_phone};
 use testkit::caller::{Caller, prompt_samples};
 use testkit::wallboard::Wallboard;
-use testkit::{Answer, Fact, Installation, Watch, kernel, wait};
+use testkit::{Answer, Endpoint, Fact, Installation, Sipp, Watch, kernel, wait};
 
 const SOON: Duration = Duration::from_secs(15);
 const LATER: Duration = Duration::from_secs(60);
@@ -22,14 +22,22 @@ const USER_DATA: usize = 48 * 1_024;
 /// Bytes of the smallest REGISTER and of its smallest answer.
 const SIP_MESSAGE: u64 = 200;
 
+/// What an import adds: a phone with its password, a number that leads to it, and a carrier with which its trunk registers.
+const NEW_PHONE: &str = "7199";
+const NEW_PASSWORD: &str = "brand-new-1";
+const NEW_NUMBER: &str = "+15550199";
+/// The last octets of the addresses of that phone and that carrier.
+const DESK: u8 = 10;
+const CARRIER: u8 = 30;
+
 /// Bytes of all open connections of one role to a port of another: sent and received by the role that opened them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Bytes {
-    sent: u64,
-    received: u64,
+pub(crate) struct Bytes {
+    pub(crate) sent: u64,
+    pub(crate) received: u64,
 }
 
-fn carried(site: &Installation, from: &str, to: &str, port: u16) -> Result<Bytes> {
+pub(crate) fn carried(site: &Installation, from: &str, to: &str, port: u16) -> Result<Bytes> {
     let (from, to) = (site.admin(from)?.ip(), SocketAddr::new(site.admin(to)?.ip(), port));
     let all = kernel::connections(site.pid())?;
     let of_row = all.iter().filter(|socket| role_of(socket.local.ip()) == role_of(from) && socket.remote == to);
@@ -212,5 +220,97 @@ fn a_phones_register_goes_to_registrar_and_its_answer_comes_back() -> Result<()>
     let (sent, received) = (after.sent.saturating_sub(before.sent), after.received.saturating_sub(before.received));
     ensure!(received >= SIP_MESSAGE && sent >= SIP_MESSAGE, "{before:?}, then {after:?}");
     drop(phone);
+    Ok(())
+}
+
+fn import_new(site: &Installation) -> Result<()> {
+    let at = site.peer_address(CARRIER);
+    let new = [
+        ("\nphones:\n", format!("  - {{number: \"{NEW_PHONE}\", password: {NEW_PASSWORD}}}\n")),
+        ("\nnumbers:\n", format!("  - {{number: \"{NEW_NUMBER}\", name: new, dn: \"{NEW_PHONE}\"}}\n")),
+        (
+            "\ntrunks:\n",
+            format!(
+                "  - {{name: new, allow: [], contact: \"{at}:5060\", prefix: \"+999\", user: account-1, \
+                 password: {NEW_PASSWORD}, register: true}}\n"
+            ),
+        ),
+    ];
+    site.import_changed(|folder| {
+        let file = folder.join("example-tenant.yaml");
+        let mut text = std::fs::read_to_string(&file)?;
+        for (section, line) in &new {
+            ensure!(text.contains(section), "the example has no {section:?}");
+            text = text.replacen(section, &format!("{section}{line}"), 1);
+        }
+        Ok(std::fs::write(&file, text)?)
+    })
+}
+
+/// The requests of the last call that sip-proxy has sent to a node, by their methods, once that has been told of the end.
+fn requests_to(site: &Installation, node: &str) -> Result<Vec<String>> {
+    let told = wait::until(SOON, || {
+        let told = super::trace::trace(site, &["--last"])?;
+        let messages = told["ladder"]["messages"].as_array().context("no messages")?;
+        let to_node = messages.iter().filter(|message| message["from"] == "sip-proxy-1" && message["to"] == node);
+        let requests = to_node.filter(|message| message["status"].is_null());
+        let methods: Vec<String> = requests.filter_map(|one| Some(one["method"].as_str()?.to_owned())).collect();
+        Ok(methods.iter().any(|method| method == "BYE").then_some(methods))
+    });
+    told.with_context(|| format!("{node} is not told of the end"))
+}
+
+/// voice-22, voice-23 and voice-32: dialplan, sip-proxy and registrar know a number, a phone's digest and a carrier from config alone. voice-27,
+/// voice-51 and voice-58: a call to that number goes where dialplan says, by the connections that sip-cluster and media have opened.
+#[test]
+fn a_call_uses_what_config_has_told_and_goes_by_the_connections_of_the_nodes() -> Result<()> {
+    let site = Installation::start()?;
+    let told = [("voice-22", "dialplan"), ("voice-23", "sip-proxy"), ("voice-32", "registrar")];
+    let from_config = || told.iter().map(|(_, role)| carried(&site, role, "config", 9_100)).collect::<Result<Vec<_>>>();
+    Caller::dial(&site, "caller-refused-404.xml", 1, NEW_NUMBER, &[])?.finish(SOON)?.1.expect_success()?;
+    let before = from_config()?;
+    let at = site.peer_address(CARRIER);
+    let (of_carrier, route) = (Endpoint::listen(at.into())?, format!("<sip:{at};lr>"));
+    // It takes the removal, too.
+    let arguments = ["-m", "2", "-key", "route", &route];
+    let carrier = sipp_phone(&site, CARRIER, "carrier-registers.xml", &of_carrier, &arguments)?;
+    import_new(&site)?;
+    site.metric_becomes("registrar", "registrar_trunks_registered", 1.0, LATER)?;
+    ensure!(carrier.traces("_messages.log").contains("REGISTER sip:"), "the carrier has got no REGISTER");
+    wait::until(LATER, || {
+        let by_digest = Sipp::new("register.xml", site.peer_address(DESK), &site.sip())
+            .with(&["-key", "user", NEW_PHONE, "-au", NEW_PHONE, "-ap", NEW_PASSWORD])
+            .calls(1, 1, 1)
+            .run(SOON)?;
+        Ok(by_digest.expect_success().ok())
+    })
+    .context("sip-proxy does not know the digest of the new phone")?;
+
+    let audio = Endpoint::listen(site.peer_address(DESK).into())?;
+    let phone = sipp_phone(&site, DESK, "agent.xml", &audio, &["-m", "1"])?;
+    let nodes = [("voice-51", "sip-cluster"), ("voice-58", "media")];
+    let by_nodes =
+        || nodes.iter().map(|(_, role)| carried(&site, role, "sip-proxy", 5_080)).collect::<Result<Vec<_>>>();
+    let resolved = || site.metric("dialplan", "dialplan_numbers_resolved_total");
+    let (first, asked, signalled) = (resolved()?, carried(&site, "sip-cluster", "dialplan", 8_800)?, by_nodes()?);
+    Caller::dial(&site, "caller.xml", 1, NEW_NUMBER, &["-d", "1000"])?.finish(LATER)?.1.expect_success()?;
+    phone.finish(SOON)?.expect_success().context("the call has not come to the new phone")?;
+
+    for ((id, _), (before, after)) in told.iter().zip(before.iter().zip(from_config()?)) {
+        ensure!(after.received > before.received, "{id}: {before:?}, then {after:?}");
+    }
+    let answered = carried(&site, "sip-cluster", "dialplan", 8_800)?;
+    let has_asked = answered.sent >= asked.sent + NEW_NUMBER.len() as u64 && answered.received > asked.received;
+    ensure!(has_asked && resolved()? > first, "voice-27: {asked:?}, then {answered:?}");
+    for ((id, role), (before, after)) in nodes.iter().zip(signalled.iter().zip(by_nodes()?)) {
+        let requests = requests_to(&site, &format!("{role}-1"))?;
+        ensure!(requests.iter().any(|method| method == "INVITE"), "{id}: {requests:?}");
+        let [received, sent] = [after.received - before.received, after.sent - before.sent];
+        let least = SIP_MESSAGE * requests.len() as u64;
+        ensure!(received >= least && sent >= SIP_MESSAGE, "{id}: {requests:?} in {before:?}, then {after:?}");
+    }
+    // Its registration is removed at the end, while the carrier is still there.
+    drop(site);
+    drop(carrier);
     Ok(())
 }

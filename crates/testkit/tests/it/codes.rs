@@ -10,6 +10,8 @@ use testkit::agents::baresip_phone;
 use testkit::caller::prompt_samples;
 use testkit::{Answer, Installation, Phone, Watch, audio, wait};
 
+use super::carried::carried;
+
 const SOON: Duration = Duration::from_secs(15);
 const LATER: Duration = Duration::from_secs(60);
 const ALIKE: f64 = 0.9;
@@ -173,6 +175,7 @@ fn a_pin_typed_wrong_three_times_logs_nobody_in_and_makes_the_phone_wait() -> Re
     site.is_at_rest()
 }
 
+/// And voice-28: sip-cluster has the verdict from config, which counts the wrong one.
 #[test]
 fn a_login_by_request_has_the_pin_as_its_password_and_nothing_tells_one() -> Result<()> {
     const WRONG: &str = "hush-hush-80917264";
@@ -190,10 +193,14 @@ fn a_login_by_request_has_the_pin_as_its_password_and_nothing_tells_one() -> Res
         }))?;
         watch.answer_to(reference, SOON)
     };
+    let before = carried(&site, "sip-cluster", "config", 9_100)?;
     let refused = login(71, WRONG)?;
     assert_eq!(refused.frame["ErrorCode"], json!(119), "{refused:?}");
     assert_eq!(login(72, PIN)?.brief(), "AgentLogin@7101");
     site.metric_becomes("config", "config_pins_wrong_total", 1.0, SOON)?;
+    let after = carried(&site, "sip-cluster", "config", 9_100)?;
+    let is_asked = after.sent >= before.sent + (WRONG.len() + PIN.len()) as u64 && after.received > before.received;
+    ensure!(is_asked, "voice-28: {before:?}, then {after:?}");
     site.is_at_rest()?;
     ensure!(written(&site, WRONG)? == 0, "the password stands in a journal");
     let telling = told(&site)?.into_iter().find(|text| text.contains(PIN));

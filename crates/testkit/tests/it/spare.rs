@@ -11,7 +11,7 @@ use testkit::facts::check_log_and_laws;
 use testkit::kamailio::{ACCOUNT, CarrierFault, Kamailio};
 use testkit::{Answer, Installation, Phone, Setup, Watch, wait};
 
-use super::carriers::hear_each_other;
+use super::carriers::{hear_each_other, sip_proxy_talks_with};
 use super::trace::trace;
 
 const SOON: Duration = Duration::from_secs(15);
@@ -165,16 +165,19 @@ fn a_carrier_that_was_killed_is_left_for_its_spare_by_udp() -> Result<()> {
     two.tells(&[SILENT, "The trunk first was asked and said nothing.", BY_SPARE])
 }
 
+/// voice-59: both calls go by connections to their carriers.
 #[test]
 fn a_carrier_that_was_killed_is_left_for_its_spare_by_tcp() -> Result<()> {
     let mut two = TwoCarriers::start("tcp", LONG_S, &CarrierFault::default())?;
     two.dial()?;
     two.is_answered_by_first()?;
+    sip_proxy_talks_with(&two.site, two.site.peer_address(FIRST))?;
     two.first.crash()?;
     two.dial()?;
     // Nobody takes the connection: there is nothing to wait for.
     two.rings_at_spare(WITHIN)?;
     two.talks_by_spare()?;
+    sip_proxy_talks_with(&two.site, two.site.peer_address(SPARE))?;
     let why = "the trunk first was not reached: nobody takes connections at the carrier's address";
     two.tells(&[why, NOT_TAKEN, BY_SPARE])?;
     two.site.is_at_rest()

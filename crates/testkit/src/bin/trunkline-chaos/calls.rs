@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::absence::ProxyAbsence;
 use crate::clock::{Micros, SECOND};
 use crate::director::Handling;
 use crate::faults::Fault;
@@ -11,6 +12,8 @@ use crate::tenant::{Kind, TREATMENT_S};
 
 /// A far side that hangs up crosses requests on their way to it, within this time.
 const CROSSING: Micros = 5 * SECOND;
+/// The same where a sip-proxy on its way is away: until that is back, and a sender repeats what it has asked for.
+const CROSSING_WHILE_AWAY: Micros = 60 * SECOND;
 /// Tolerances for a treatment that continues where it was: earlier by rounding, later by the signalling of its end.
 const TREATMENT_SHORT: Micros = SECOND;
 const TREATMENT_LATE: Micros = 3 * SECOND;
@@ -158,14 +161,20 @@ impl Call {
         [&self.caller].into_iter().chain(&self.phones).map(|leg| leg.exchanges_after(at)).sum()
     }
 
-    /// Why the call counts as lost although its caller was answered; `None` if it went well.
-    pub fn lost(&self) -> Option<String> {
+    /// Whether a leg of it goes by the sip-proxy with this edge.
+    pub fn goes_by(&self, edge: &str) -> bool {
+        [&self.caller].into_iter().chain(&self.phones).any(|leg| leg.edge == edge)
+    }
+
+    /// Why the call counts as lost although its caller was answered; `None` if it went well. What a sip-proxy holds up while it is away comes late.
+    pub fn lost(&self, absences: &[ProxyAbsence]) -> Option<String> {
         let caller = &self.caller;
         caller.answered()?;
-        if let Some(fault) = fault_of(caller) {
+        let leeway = self.leeway(caller, absences);
+        if let Some(fault) = fault_of(caller, &leeway) {
             return Some(format!("caller: {fault}"));
         }
-        if caller.ended().is_none() {
+        if caller.ended().is_none() && !leeway.is_over_elsewhere {
             return Some("caller: never over".to_owned());
         }
         let by_far_side = caller.exchanges.iter().any(|e| e.method == "BYE" && !e.is_sent);
@@ -175,7 +184,7 @@ impl Call {
         if self.lasted_in_treatment().is_some_and(|lasted| lasted + TREATMENT_SHORT < TREATMENT_S * SECOND) {
             return Some("its treatment was cut short".to_owned());
         }
-        if let Some(left) = self.left_the_conference() {
+        if let Some(left) = self.left_the_conference(absences) {
             return Some(left);
         }
         if by_far_side
@@ -185,13 +194,31 @@ impl Call {
         {
             return Some("hung up, by no agent".to_owned());
         }
-        self.phones.iter().find_map(|phone| Some(format!("phone {}: {}", phone.number, fault_of_phone(phone)?)))
+        // A phone that rang by a proxy that was killed rings until it stops by itself: the call went to another one.
+        let is_left = |phone: &&Leg| !absences.iter().any(|absence| absence.had_under_way(phone));
+        self.phones.iter().filter(is_left).find_map(|phone| {
+            let fault = fault_of_phone(phone, &self.leeway(phone, absences))?;
+            Some(format!("phone {}: {fault}", phone.number))
+        })
+    }
+
+    /// What the absences of sip-proxies allow to a leg of this call.
+    fn leeway<'a>(&self, leg: &'a Leg, absences: &'a [ProxyAbsence]) -> Leeway<'a> {
+        let others = [&self.caller].into_iter().chain(&self.phones).filter(|other| other.id != leg.id);
+        let mut byes = others.flat_map(|other| &other.exchanges).filter(|e| e.method == "BYE" && e.is_sent);
+        let is_over_elsewhere = byes.any(|bye| absences.iter().any(|absence| absence.holds_up(leg, bye.at, bye.at)));
+        Leeway { leg, absences, is_over_elsewhere }
     }
 
     /// Who was in a conference that was cleared at its end, and left it before.
-    fn left_the_conference(&self) -> Option<String> {
+    fn left_the_conference(&self, absences: &[ProxyAbsence]) -> Option<String> {
         let ended = self.caller.ended().filter(|_| self.caller.kind == Kind::Confer)?;
-        let left = |phone: &&Leg| phone.answered().is_some() && phone.ended().is_some_and(|at| at + CROSSING < ended);
+        let crossing = |left: Micros| {
+            let is_late = absences.iter().any(|absence| absence.holds_up(&self.caller, left, ended));
+            if is_late { CROSSING_WHILE_AWAY } else { CROSSING }
+        };
+        let left =
+            |phone: &&Leg| phone.answered().is_some() && phone.ended().is_some_and(|at| at + crossing(at) < ended);
         self.phones.iter().find(left).map(|phone| format!("phone {} left the conference", phone.number))
     }
 
@@ -218,17 +245,34 @@ impl Call {
     }
 }
 
+/// What the absences of sip-proxies allow to a leg.
+struct Leeway<'a> {
+    leg: &'a Leg,
+    absences: &'a [ProxyAbsence],
+    /// Whether another party has ended the call, and this leg's proxy held that up.
+    is_over_elsewhere: bool,
+}
+
+impl Leeway<'_> {
+    /// How far apart requests of both sides are that cross each other.
+    fn crossing(&self, one: Micros, other: Micros) -> Micros {
+        let is_held_up = |absence: &ProxyAbsence| absence.holds_up(self.leg, one.min(other), one.max(other));
+        if self.absences.iter().any(is_held_up) { CROSSING_WHILE_AWAY } else { CROSSING }
+    }
+}
+
 /// The fault in a leg's own trace.
-fn fault_of(leg: &Leg) -> Option<String> {
+fn fault_of(leg: &Leg, leeway: &Leeway<'_>) -> Option<String> {
     let crossed = leg.exchanges.iter().find(|e| e.method == "BYE").map(|bye| bye.at);
-    let by_far_side = leg.exchanges.iter().any(|e| e.method == "BYE" && !e.is_sent);
+    let by_far_side = leeway.is_over_elsewhere || leg.exchanges.iter().any(|e| e.method == "BYE" && !e.is_sent);
     // A 481 or 487 to a request that crosses the far side's BYE is correct; SIPp aborts the call all the same.
     let is_right = |why: &String| by_far_side && ["'SIP/2.0 481", "'SIP/2.0 487"].iter().any(|code| why.contains(code));
     if let Some(failure) = leg.failure.as_ref().filter(|why| !is_right(why)) {
         return Some(failure.clone());
     }
     let bad = |exchange: &&Exchange| {
-        let is_crossed = crossed.is_some_and(|bye| exchange.at.abs_diff(bye) < CROSSING);
+        let is_crossed = leeway.is_over_elsewhere
+            || crossed.is_some_and(|bye| exchange.at.abs_diff(bye) < leeway.crossing(exchange.at, bye));
         match exchange.last {
             Some((_, 200..300)) => false,
             Some((_, 491)) => exchange.method != "INVITE",
@@ -243,14 +287,16 @@ fn fault_of(leg: &Leg) -> Option<String> {
 }
 
 /// A phone that has not answered may be cancelled; one that has must receive the end of the call.
-fn fault_of_phone(phone: &Leg) -> Option<String> {
+fn fault_of_phone(phone: &Leg, leeway: &Leeway<'_>) -> Option<String> {
     phone.answered()?;
-    fault_of(phone).or_else(|| phone.ended().is_none().then(|| "never told the end".to_owned()))
+    let is_told = phone.ended().is_some() || leeway.is_over_elsewhere && phone.failure.is_some();
+    fault_of(phone, leeway).or_else(|| (!is_told).then(|| "never told the end".to_owned()))
 }
 
 #[cfg(test)]
 pub mod tests {
     use super::*;
+    use crate::absence::tests::absence;
 
     pub fn exchange(at: Micros, is_sent: bool, method: &str, cseq: u32, code: u16) -> Exchange {
         let last = (code > 0).then_some((at + 1, code));
@@ -265,6 +311,8 @@ pub mod tests {
             number: "5400".to_owned(),
             connid: connid.to_owned(),
             owner: "sip-cluster-1.7".to_owned(),
+            edge: String::new(),
+            ears: None,
             exchanges,
             acknowledged: None,
             failure: None,
@@ -302,7 +350,7 @@ pub mod tests {
             None,
         ];
         assert_eq!(states, wanted);
-        assert_eq!(call.lost(), None);
+        assert_eq!(call.lost(&[]), None);
         assert_eq!(call.exchanges_after(60), 3);
     }
 
@@ -313,10 +361,11 @@ pub mod tests {
             join(vec![leg(Side::Caller, Kind::Treat, "a", exchanges)], &[]).0.remove(0)
         };
         let judged = [5, 15, 17, 20]
-            .map(|s| (call(s * SECOND).lost().is_some(), call(s * SECOND).late_treatment(&[]).is_some()));
+            .map(|s| (call(s * SECOND).lost(&[]).is_some(), call(s * SECOND).late_treatment(&[]).is_some()));
         assert_eq!(judged, [(true, false), (false, false), (false, false), (false, true)]);
         let stopped = |at: Micros, node: &str| {
-            let fault = Fault { at, what: String::new(), node: Some(node.to_owned()), census: Vec::new() };
+            let fault =
+                Fault { at, what: String::new(), node: Some(node.to_owned()), absence: None, census: Vec::new() };
             call(19 * SECOND).late_treatment(&[fault]).is_some()
         };
         // The next node has the call 6 s after the fault, and its treatment was due at 15 s.
@@ -326,20 +375,70 @@ pub mod tests {
 
     #[test]
     fn a_refused_request_within_the_call_is_a_loss_and_a_repeatable_one_is_not() {
-        assert!(held_call(481).lost().is_none(), "it crosses the BYE");
-        assert!(held_call(500).lost().is_some());
-        assert!(held_call(0).lost().is_none(), "the same");
-        assert!(held_call(491).lost().is_none());
+        assert!(held_call(481).lost(&[]).is_none(), "it crosses the BYE");
+        assert!(held_call(500).lost(&[]).is_some());
+        assert!(held_call(0).lost(&[]).is_none(), "the same");
+        assert!(held_call(491).lost(&[]).is_none());
         let mut call = held_call(200);
         call.phones[0].exchanges.pop();
-        assert_eq!(call.lost().as_deref(), Some("phone 5400: never told the end"));
+        assert_eq!(call.lost(&[]).as_deref(), Some("phone 5400: never told the end"));
         call.caller.exchanges.pop();
-        assert_eq!(call.lost().as_deref(), Some("caller: never over"));
+        assert_eq!(call.lost(&[]).as_deref(), Some("caller: never over"));
+    }
+
+    #[test]
+    fn a_request_that_a_proxy_held_up_while_the_other_side_hung_up_is_no_loss() {
+        let absence = absence(100, 116);
+        // The caller asks by the killed proxy at 105 s, the agent hangs up by the other one at 106 s, and the caller is told at 117 s.
+        let call = |is_told: bool| {
+            let mut exchanges =
+                vec![exchange(10 * SECOND, true, "INVITE", 1, 200), exchange(105 * SECOND, true, "INFO", 2, 481)];
+            exchanges.extend(is_told.then(|| exchange(117 * SECOND, false, "BYE", 1, 200)));
+            let mut caller = leg(Side::Caller, Kind::Leave, "a", exchanges);
+            absence.edge.clone_into(&mut caller.edge);
+            let phone =
+                vec![exchange(20 * SECOND, false, "INVITE", 1, 200), exchange(106 * SECOND, true, "BYE", 2, 200)];
+            join(vec![caller, leg(Side::Phone, Kind::Leave, "a", phone)], &[]).0.remove(0)
+        };
+        let absences = [absence.clone()];
+        assert_eq!(call(true).lost(&absences), None);
+        assert!(call(true).lost(&[]).is_some(), "without an absence it is one");
+        let mut aborted = call(false);
+        aborted.caller.failure = Some("while expecting '200', received 'SIP/2.0 481 Gone'".to_owned());
+        assert_eq!(aborted.lost(&absences), None, "the 481 has overtaken the BYE");
+        assert!(aborted.lost(&[]).is_some());
+        aborted.phones[0].exchanges.pop();
+        assert!(aborted.lost(&absences).is_some(), "nobody has hung up");
+    }
+
+    #[test]
+    fn a_phone_that_rings_on_by_the_killed_proxy_is_no_loss_if_another_one_has_the_call() {
+        let absence = absence(100, 116);
+        let rung = |at: Micros, end: bool| {
+            let mut exchanges = vec![exchange(at, false, "INVITE", 1, 200)];
+            exchanges[0].last = Some((102 * SECOND, 200));
+            exchanges.extend(end.then(|| exchange(120 * SECOND, false, "BYE", 2, 200)));
+            leg(Side::Phone, Kind::Talk, "a", exchanges)
+        };
+        let caller = vec![exchange(10 * SECOND, true, "INVITE", 1, 200), exchange(119 * SECOND, true, "BYE", 2, 200)];
+        let (mut silent, answers) = (rung(98 * SECOND, false), rung(101 * SECOND, true));
+        absence.edge.clone_into(&mut silent.edge);
+        let legs = vec![leg(Side::Caller, Kind::Talk, "a", caller), silent, answers];
+        let call = join(legs, &[]).0.remove(0);
+        assert_eq!(call.lost(std::slice::from_ref(&absence)), None);
+        assert_eq!(call.lost(&[]).as_deref(), Some("phone 5400: never told the end"));
+        assert!(call.goes_by(&absence.edge) && !call.goes_by("127.60.0.2:5060"));
     }
 
     #[test]
     fn a_call_changes_its_node_with_a_fault_of_the_node() {
-        let fault = |at, node: &str| Fault { at, what: String::new(), node: Some(node.to_owned()), census: Vec::new() };
+        let fault = |at, node: &str| Fault {
+            at,
+            what: String::new(),
+            node: Some(node.to_owned()),
+            absence: None,
+            census: Vec::new(),
+        };
         let faults = [fault(50, "sip-cluster-1"), fault(60, "sip-cluster-2")];
         let call = held_call(200);
         let nodes = [49, 55, 65].map(|at| call.node(at, &faults).unwrap_or_default());

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+use crate::absence::ProxyAbsence;
 use crate::clock::{self, Micros};
 use crate::load::Load;
 use crate::options::Options;
@@ -43,10 +44,12 @@ pub const ALL: [Scenario; 8] = [
     Scenario::Others,
 ];
 
-/// Roles whose failure is measured; calls are not yet promised to survive it. sip-proxy comes last: there is one, and until it is back, 15 s
-/// later, nothing that a call needs has a way.
+/// Roles whose failure is measured. sip-proxy comes last: where there is one, nothing that a call needs has a way until it is back, 15 s
+/// later; where there are two, callers take the other one.
 const OTHERS: [&str; 10] =
-    ["frontend", "dialplan", "config", "registrar", "agent-state", "call-state", "ors", "rq", "tenant", "sip-proxy"];
+    ["frontend", "dialplan", "config", "registrar", "agent-state", "call-state", "ors", "rq", "tenant", PROXY];
+/// The role by whose end phones and carriers lose their way.
+pub const PROXY: &str = "sip-proxy";
 /// Pause between two faults: the process is back, and other calls are in each state.
 const GAP: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(500);
@@ -115,6 +118,8 @@ pub struct Fault {
     pub what: String,
     /// The failed sip-cluster node, whose calls need a successor.
     pub node: Option<String>,
+    /// The failed sip-proxy, if there is another one.
+    pub absence: Option<ProxyAbsence>,
     /// The processes' counters before and after it.
     pub census: Vec<(&'static str, String)>,
 }
@@ -192,7 +197,7 @@ impl Run<'_> {
         self.pass(Duration::from_secs(2))?;
         let after = self.site.census(node.as_deref());
         eprintln!("chaos: {what}\n  before {before}\n  after  {after}");
-        self.faults.push(Fault { at, what, node, census: vec![("before", before), ("after", after)] });
+        self.faults.push(Fault { at, what, node, absence: None, census: vec![("before", before), ("after", after)] });
         Ok(())
     }
 
@@ -261,10 +266,29 @@ impl Run<'_> {
             let node = format!("{role}-1");
             let old = self.site.processes()?.get(&node).copied().unwrap_or_default();
             self.done(format!("{node} is killed"), None, |run| run.site.signal(&node, "KILL").map(drop))?;
-            self.site.is_back(&node, old, BACK_WITHIN)?;
+            let edge = self.site.edges.first().filter(|_| role == PROXY && self.site.edges.len() > 1).cloned();
+            if let Some(edge) = edge {
+                self.go_elsewhere(edge, &node, old)?;
+            } else {
+                self.site.is_back(&node, old, BACK_WITHIN)?;
+            }
             self.pass(GAP / 3)?;
         }
         Ok(())
+    }
+
+    /// Callers go by another sip-proxy from when they have noticed that the first one is away until it is back.
+    fn go_elsewhere(&mut self, edge: String, node: &str, old: u32) -> Result<()> {
+        let Some(from) = self.faults.last().map(|fault| fault.at) else { return Ok(()) };
+        self.load.leave_first_edge(&self.site.installation)?;
+        self.site.is_back(node, old, BACK_WITHIN)?;
+        let absence = ProxyAbsence { edge, from, back: clock::now() };
+        if let Some(fault) = self.faults.last_mut() {
+            fault.absence = Some(absence);
+        }
+        self.load.return_to_first_edge(&self.site.installation)?;
+        // What callers and phones repeat is answered in this time.
+        self.pass(GAP)
     }
 }
 

@@ -7,6 +7,7 @@ use anyhow::Result;
 use testkit::Fact;
 use testkit::facts::broken_laws;
 
+use crate::absence::{ProxyAbsence, absences};
 use crate::calls::{Call, STATES, State};
 use crate::clock::{Micros, SECOND};
 use crate::ears::Ears;
@@ -28,7 +29,7 @@ const SETTLED: Micros = 2 * SECOND;
 pub struct Row {
     /// Calls in this state at the fault.
     pub calls: usize,
-    /// Calls among them that the failed node owned.
+    /// Calls among them that the failed node owned, or that went by the failed sip-proxy.
     pub of_node: usize,
     /// Calls among them with a request of either side answered after the fault.
     pub spoken: usize,
@@ -36,6 +37,8 @@ pub struct Row {
     pub offered_again: usize,
     /// The lost calls, each with its reason.
     pub lost: Vec<String>,
+    /// Those of which nothing else was promised: what set them up or changed them was under way through a sip-proxy that was killed.
+    pub excused: Vec<String>,
 }
 
 /// The effects of a fault.
@@ -57,6 +60,7 @@ pub struct Harm {
 
 /// Computes the effects of a fault on the calls.
 pub fn harm(fault: &Fault, calls: &[Call], faults: &[Fault], ears: &Ears, ear_lines: u64) -> Harm {
+    let absences = absences(faults);
     let mut rows: BTreeMap<State, Row> = STATES.iter().map(|state| (*state, Row::default())).collect();
     let mut refused = BTreeMap::new();
     let (mut listened, mut longest_silence, mut silent) = (0, 0, Vec::new());
@@ -70,12 +74,16 @@ pub fn harm(fault: &Fault, calls: &[Call], faults: &[Fault], ears: &Ears, ear_li
         let Some(state) = call.state(fault.at) else { continue };
         let row = rows.entry(state).or_default();
         row.calls += 1;
-        row.of_node += usize::from(call.node(fault.at, faults) == fault.node || fault.node.is_none());
+        let is_of_node = || call.node(fault.at, faults) == fault.node || fault.node.is_none();
+        let is_its = fault.absence.as_ref().map_or_else(is_of_node, |absence| call.goes_by(&absence.edge));
+        row.of_node += usize::from(is_its);
         row.spoken += usize::from(call.exchanges_after(fault.at) > 0);
         let offers = call.phones.iter().filter(|phone| phone.began() > fault.at).count();
         row.offered_again += usize::from(state == State::Ringing && offers > 0);
-        if let Some(why) = lost(call, state) {
-            row.lost.push(describe(call, &why));
+        if let Some(why) = lost(call, state, &absences) {
+            let is_excused = absences.iter().any(|absence| absence.excuses(call));
+            let losses = if is_excused { &mut row.excused } else { &mut row.lost };
+            losses.push(describe(call, &why));
         }
         if let Some(silence) = silence(call, state, fault, ears, ear_lines) {
             listened += 1;
@@ -92,12 +100,12 @@ pub fn harm(fault: &Fault, calls: &[Call], faults: &[Fault], ears: &Ears, ear_li
     Harm { fault: fault.clone(), rows, refused, listened, longest_silence, silent }
 }
 
-fn lost(call: &Call, state: State) -> Option<String> {
+fn lost(call: &Call, state: State, absences: &[ProxyAbsence]) -> Option<String> {
     if state.is_established() {
-        return call.lost();
+        return call.lost(absences);
     }
     match (call.caller.answered(), call.caller.refused()) {
-        (Some(_), _) => call.lost(),
+        (Some(_), _) => call.lost(absences),
         (None, Some(code)) => Some(format!("refused with {code}")),
         (None, None) => Some(call.caller.failure.clone().unwrap_or_else(|| "never answered".to_owned())),
     }
@@ -107,11 +115,11 @@ fn silence(call: &Call, state: State, fault: &Fault, ears: &Ears, lines: u64) ->
     if call.caller.kind != Kind::Talk || state != State::Answered {
         return None;
     }
-    let phone = call.phones.last()?;
+    let (phone, share) = (call.phones.last()?, call.caller.ears?);
     let through = phone.answered().filter(|answered| answered + SETTLED < fault.at)?;
     // SIPp assigns the lines of the file to its calls in turn.
     let number: u64 = call.caller.id.split('-').next()?.parse().ok()?;
-    let port = u64::from(ears.first_port) + 2 * ((number - 1) % lines);
+    let port = u64::from(ears.first_port) + 2 * (share * lines + (number - 1) % lines);
     let from = (fault.at - SETTLED / 2).max(through);
     let to = call.caller.exchanges.iter().find(|e| e.method == "BYE").map_or(Micros::MAX, |bye| bye.at);
     ears.longest_silence(u16::try_from(port).ok()?, from, to.min(fault.at + LISTENED))
@@ -126,8 +134,12 @@ pub fn describe(call: &Call, why: &str) -> String {
 
 /// Lost calls that were not up at any fault: the load itself must be free of faults.
 pub fn lost_otherwise(calls: &[Call], faults: &[Fault]) -> Vec<String> {
-    let at_no_fault = |call: &&Call| faults.iter().all(|fault| call.state(fault.at).is_none());
-    calls.iter().filter(at_no_fault).filter_map(|call| Some(describe(call, &call.lost()?))).collect()
+    let absences = absences(faults);
+    let at_no_fault = |call: &&Call| {
+        let is_up = faults.iter().any(|fault| call.state(fault.at).is_some());
+        !is_up && !absences.iter().any(|absence| absence.excuses(call))
+    };
+    calls.iter().filter(at_no_fault).filter_map(|call| Some(describe(call, &call.lost(&absences)?))).collect()
 }
 
 /// Callers that were never answered, whenever they called.
@@ -154,12 +166,12 @@ pub fn refused(calls: &[Call]) -> BTreeMap<u16, usize> {
 }
 
 /// Agents that had two calls at once, according to their phones' traces. Those whom colleagues call take a second call on
-/// purpose: at their phones only the calls of callers count.
-pub fn offered_two(calls: &[Call], strays: &[Leg]) -> Vec<String> {
+/// purpose: at their phones only the calls of callers count. Nor does a phone count that rings on by a sip-proxy that was killed.
+pub fn offered_two(calls: &[Call], strays: &[Leg], absences: &[ProxyAbsence]) -> Vec<String> {
     let mut by_phone: BTreeMap<&str, Vec<&Leg>> = BTreeMap::new();
     let strays = strays.iter().filter(|leg| leg.kind != Kind::Consult);
     let legs = calls.iter().flat_map(|call| &call.phones).chain(strays).filter(|leg| leg.kind.is_queued());
-    for leg in legs {
+    for leg in legs.filter(|leg| !rings_on(leg, absences)) {
         by_phone.entry(&leg.number).or_default().push(leg);
     }
     let mut found = Vec::new();
@@ -176,10 +188,16 @@ pub fn offered_two(calls: &[Call], strays: &[Leg]) -> Vec<String> {
     found
 }
 
+/// Whether a phone may ring on, and answer what nobody hears, since its INVITE came by a sip-proxy that was killed.
+fn rings_on(phone: &Leg, absences: &[ProxyAbsence]) -> bool {
+    absences.iter().any(|absence| absence.had_under_way(phone))
+}
+
 /// Calls answered by two phones at once.
-pub fn answered_twice(calls: &[Call]) -> Vec<String> {
+pub fn answered_twice(calls: &[Call], absences: &[ProxyAbsence]) -> Vec<String> {
     let both = |call: &&Call| {
-        let mut answered: Vec<&Leg> = call.phones.iter().filter(|phone| phone.answered().is_some()).collect();
+        let is_answer = |phone: &&Leg| phone.answered().is_some() && !rings_on(phone, absences);
+        let mut answered: Vec<&Leg> = call.phones.iter().filter(is_answer).collect();
         answered.sort_by_key(|phone| phone.answered());
         answered.windows(2).any(|pair| pair[0].ended().is_none_or(|ended| Some(ended) > pair[1].answered()))
     };
@@ -308,6 +326,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::absence::tests::absence;
     use crate::calls::join;
     use crate::calls::tests::{exchange, leg};
     use crate::legs::Side;
@@ -379,12 +398,66 @@ mod tests {
         };
         let caller = |connid| leg(Side::Caller, Kind::Hold, connid, vec![exchange(1, true, "INVITE", 1, 200)]);
         let (calls, strays) = join(vec![caller("a"), caller("b"), rung("a", 10), rung("b", 20)], &[]);
-        assert_eq!(offered_two(&calls, &strays).len(), 1);
-        assert!(answered_twice(&calls).is_empty());
+        assert_eq!(offered_two(&calls, &strays, &[]).len(), 1);
+        assert!(answered_twice(&calls, &[]).is_empty());
         let (calls, strays) = join(vec![caller("a"), rung("a", 10), rung("a", 20)], &[]);
-        assert!(offered_two(&calls, &strays).is_empty());
-        assert_eq!(answered_twice(&calls).len(), 1);
+        assert!(offered_two(&calls, &strays, &[]).is_empty());
+        assert_eq!(answered_twice(&calls, &[]).len(), 1);
         let (calls, strays) = join(vec![caller("a"), caller("b"), rung("a", 10), rung("b", 10 * SECOND)], &[]);
-        assert!(offered_two(&calls, &strays).is_empty());
+        assert!(offered_two(&calls, &strays, &[]).is_empty());
+    }
+
+    #[test]
+    fn a_phone_that_rings_on_by_a_killed_proxy_counts_for_nothing() {
+        let absence = absence(100, 116);
+        let rung = |connid, at_s: u64, edge: &str| {
+            let mut phone = vec![exchange(at_s * SECOND, false, "INVITE", 1, 200)];
+            phone[0].last = Some(((at_s + 5) * SECOND, 200));
+            phone.push(exchange(130 * SECOND, false, "BYE", 2, 200));
+            let mut leg = leg(Side::Phone, Kind::Hold, connid, phone);
+            edge.clone_into(&mut leg.edge);
+            leg
+        };
+        let caller = |connid| leg(Side::Caller, Kind::Hold, connid, vec![exchange(1, true, "INVITE", 1, 200)]);
+        let twice = |first: &str| {
+            let (calls, _) = join(vec![caller("a"), rung("a", 98, first), rung("a", 101, "other")], &[]);
+            answered_twice(&calls, std::slice::from_ref(&absence)).len()
+        };
+        assert_eq!((twice(&absence.edge), twice("other")), (0, 1));
+        let two = |first: &str| {
+            let legs = vec![caller("a"), caller("b"), rung("a", 98, first), rung("b", 101, "other")];
+            let (calls, strays) = join(legs, &[]);
+            offered_two(&calls, &strays, std::slice::from_ref(&absence)).len()
+        };
+        assert_eq!((two(&absence.edge), two("other")), (0, 1));
+    }
+
+    #[test]
+    fn of_two_calls_that_are_lost_with_a_proxy_the_one_that_stood_breaks_the_rule() {
+        let absence = absence(100, 116);
+        let fault = Fault {
+            at: absence.from,
+            what: "sip-proxy-1 is killed".to_owned(),
+            node: None,
+            absence: Some(absence.clone()),
+            census: Vec::new(),
+        };
+        let call = |connid, exchanges| {
+            let mut caller = leg(Side::Caller, Kind::Treat, connid, exchanges);
+            absence.edge.clone_into(&mut caller.edge);
+            caller
+        };
+        // The first one was answered long before, the second one is being set up; neither is ended in order.
+        let stood = call("a", vec![exchange(90 * SECOND, true, "INVITE", 1, 200)]);
+        let mut begun = call("b", vec![exchange(99 * SECOND, true, "INVITE", 1, 0)]);
+        begun.exchanges[0].provisional = Some(99 * SECOND + 1);
+        let (calls, _) = join(vec![stood, begun], &[]);
+        let ears = Ears::listen(std::net::Ipv4Addr::LOCALHOST, 0, 0).unwrap();
+        let faults = [fault];
+        let harm = harm(&faults[0], &calls, &faults, &ears, 1);
+        let of = |state: State| harm.rows.get(&state).map(|row| (row.of_node, row.lost.len(), row.excused.len()));
+        assert_eq!(of(State::Treatment), Some((1, 1, 0)));
+        assert_eq!(of(State::Provisional), Some((1, 0, 1)));
+        assert!(lost_otherwise(&calls, &faults).is_empty(), "both were up at the fault");
     }
 }

@@ -58,6 +58,10 @@ pub struct Leg {
     pub connid: String,
     /// The node and epoch that started the call, as `node.epoch`.
     pub owner: String,
+    /// The sip-proxy by which it goes, as `host:port` of its edge; empty if the trace does not tell.
+    pub edge: String,
+    /// Which share of the RTP endpoints its caller speaks from; none for one without audio.
+    pub ears: Option<u64>,
     /// Requests in order.
     pub exchanges: Vec<Exchange>,
     /// When the first INVITE's 200 was acknowledged.
@@ -154,20 +158,28 @@ pub fn read(side: Side, kind: Kind, written: SippTexts<'_>, seal: &Seal) -> Vec<
             new_leg(side, kind, call)
         });
         take(leg, at, is_sent, cseq, (method, first));
+        // A node's Contact has the edge's address.
+        if let Some(edge) = place_asked(first).filter(|_| is_sent) {
+            edge.clone_into(&mut leg.edge);
+        }
         if is_sent && leg.connid.is_empty() {
             (leg.connid, leg.owner) = tag(user_asked(first), seal).unwrap_or_default();
         }
     }
-    let tags: HashMap<&str, (String, String)> = notes.lines().filter_map(|line| note(line, seal)).collect();
+    let noted: HashMap<&str, Noted> = notes.lines().filter_map(|line| note(line, seal)).collect();
     for (call, why) in failures(errors) {
         if let Some(leg) = legs.get_mut(call) {
             let line = why.lines().next().unwrap_or_default();
             leg.failure.get_or_insert_with(|| line.chars().take(WHY_MAX).collect());
         }
     }
-    for leg in legs.values_mut().filter(|leg| leg.connid.is_empty()) {
-        if let Some((connid, owner)) = tags.get(leg.id.as_str()) {
-            (leg.connid, leg.owner) = (connid.clone(), owner.clone());
+    for leg in legs.values_mut() {
+        let Some(noted) = noted.get(leg.id.as_str()) else { continue };
+        if leg.connid.is_empty() {
+            (leg.connid, leg.owner) = (noted.connid.clone(), noted.owner.clone());
+        }
+        if leg.edge.is_empty() {
+            leg.edge = noted.edge.clone();
         }
     }
     order.into_iter().filter_map(|call| legs.remove(&call)).collect()
@@ -181,10 +193,19 @@ fn new_leg(side: Side, kind: Kind, call: &str) -> Leg {
         number: String::new(),
         connid: String::new(),
         owner: String::new(),
+        edge: String::new(),
+        ears: None,
         exchanges: Vec::new(),
         acknowledged: None,
         failure: None,
     }
+}
+
+/// Where the Request-URI in a first line leads, as `host:port`; none for a response.
+fn place_asked(first: &str) -> Option<&str> {
+    let uri = first.split(' ').nth(1)?.strip_prefix("sip:")?;
+    let place = uri.split(';').next()?;
+    Some(place.rsplit_once('@').map_or(place, |(_, place)| place))
 }
 
 /// The user part of the Request-URI in a first line; empty for a response.
@@ -220,10 +241,20 @@ fn take(leg: &mut Leg, at: Micros, is_sent: bool, cseq: u32, (method, first): (&
     }
 }
 
-/// A log line of the scenario: Call-ID and the header From, whose tag names the call.
-fn note<'a>(text: &'a str, seal: &Seal) -> Option<(&'a str, (String, String))> {
-    let (call, from) = text.split_once(' ')?;
-    Some((call, tag(from.split(";tag=").nth(1)?.split([';', ' ', '\t']).next()?, seal)?))
+/// What a phone's scenario has noted of a call.
+struct Noted {
+    connid: String,
+    owner: String,
+    edge: String,
+}
+
+/// A log line of the scenario: Call-ID, the header From, whose tag names the call, and the Via of who has brought it.
+fn note<'a>(text: &'a str, seal: &Seal) -> Option<(&'a str, Noted)> {
+    let (call, rest) = text.split_once(' ')?;
+    let (from, via) = rest.split_once(" by SIP/2.0/").unwrap_or((rest, ""));
+    let (connid, owner) = tag(from.split(";tag=").nth(1)?.split([';', ' ', '\t']).next()?, seal)?;
+    let edge = via.split_whitespace().nth(1).and_then(|sent_by| sent_by.split(';').next()).unwrap_or_default();
+    Some((call, Noted { connid, owner, edge: edge.to_owned() }))
 }
 
 /// Each call that SIPp aborted, and why. SIPp's errors do not always end with a line break.
@@ -286,6 +317,19 @@ mod tests {
         let note = format!("1-1@127.60.250.1  \"Ann\" <sip:+15559001@x>;tag={}", sealed("sip-cluster-1.7"));
         let legs = legs_of(Side::Phone, &trace, &note, "");
         assert_eq!((legs[0].connid.as_str(), legs[0].owner.as_str()), ("194de6b7cb010000", "sip-cluster-1.7"));
+        assert_eq!(legs[0].edge, "", "it does not tell");
+        let by = format!("{note} by SIP/2.0/UDP 127.60.0.2:5060;branch=z9hG4bKtk1;rport");
+        let legs = legs_of(Side::Phone, &trace, &by, "");
+        assert_eq!((legs[0].connid.as_str(), legs[0].edge.as_str()), ("194de6b7cb010000", "127.60.0.2:5060"));
+    }
+
+    #[test]
+    fn a_leg_goes_by_the_proxy_to_which_it_sends_its_requests() {
+        assert_eq!(legs_of(Side::Caller, TRACE, "", "")[0].edge, "127.60.0.1:5060");
+        // What comes names the phone's own address.
+        let bye = TRACE.lines().nth(5).unwrap();
+        assert_eq!(legs_of(Side::Phone, bye, "", "")[0].edge, "");
+        assert_eq!(place_asked("INVITE sip:127.60.0.1:5060;lr SIP/2.0"), Some("127.60.0.1:5060"));
     }
 
     #[test]

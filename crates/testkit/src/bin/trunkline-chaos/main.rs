@@ -1,6 +1,7 @@
 //! `script/chaos`: kills, stops and restarts parts of an installation under load. Judges by SIPp's traces and the
 //! stream of facts whether callers noticed. docs/when-things-go-wrong.md describes its use and the promises.
 
+mod absence;
 mod calls;
 mod clock;
 mod director;
@@ -87,8 +88,7 @@ fn write(options: &Options, outcomes: &[Outcome]) -> Result<()> {
         std::fs::write(path, serde_json::to_string_pretty(&all)?).with_context(|| path.clone())?;
     }
     if let Some(path) = &options.markdown {
-        let text: String = outcomes.iter().map(Outcome::text).collect();
-        std::fs::write(path, text.trim_start()).with_context(|| path.clone())?;
+        std::fs::write(path, report::page(outcomes)).with_context(|| path.clone())?;
     }
     Ok(())
 }
@@ -108,9 +108,9 @@ fn play(scenario: Scenario, options: &Options) -> Result<Outcome> {
 }
 
 fn under_load(place: &mut Option<Site>, scenario: Scenario, options: &Options) -> Result<Outcome> {
-    let site = &*place.insert(Site::start(options.instance, scenario, options.rate)?);
+    let site = &*place.insert(Site::start(options.instance, scenario, options.rate, options.proxies)?);
     let mut told = Told::start(site)?;
-    let mut load = Load::phones(&site.installation, options.rate).context("the phones")?;
+    let mut load = Load::phones(&site.installation, options.rate, &site.edges).context("the phones")?;
     eprintln!("chaos: phones are registered and agents ready; callers begin");
     let director = Director::new(site, options.rate);
     std::thread::scope(|scope| {
@@ -130,7 +130,7 @@ fn judged(
     scenario: Scenario,
     options: &Options,
 ) -> Result<Outcome> {
-    load.callers(&site.installation, options.rate)?;
+    load.callers(&site.installation)?;
     let outside = OutgoingCalls::start(site)?;
     let began = clock::now();
     clock::pass(WARM_UP)?;
@@ -163,6 +163,7 @@ fn judged(
     let mut outcome = Outcome {
         scenario,
         rate: options.rate,
+        proxies: options.proxies,
         seed: options.seed,
         calls: calls.len(),
         answered: calls.iter().filter(|call| call.caller.answered().is_some()).count(),
@@ -172,10 +173,17 @@ fn judged(
         refused: judge::refused(&calls),
         rules: rules(&harms, &calls, &strays, &facts, &faults),
         harms,
+        outgoing: Vec::new(),
         notes: notes(&facts, &calls, told, stuck_runs),
     };
     judge_answers(&mut outcome, &calls, &faults);
-    outcome.notes.push(outside::summary(&outgoing));
+    outcome.notes.extend(excused(&outcome.harms));
+    let absences = absence::absences(&faults);
+    if !absences.is_empty() {
+        let not_going_on = absence::not_going_on(&calls, &absences);
+        outcome.rules.push(Rule { name: "new calls go on by the other sip-proxy", broken: not_going_on });
+    }
+    outcome.outgoing = outside::lines(&outgoing, &faults);
     let harmed = outside::harmed(&outgoing, &faults);
     outcome.rules.push(Rule { name: "no call to a number outside is cut or not heard", broken: harmed });
     outcome.notes.extend(director.refused().into_iter().map(|refused| format!("Refused requests: {refused}.")));
@@ -201,6 +209,19 @@ fn judge_answers(outcome: &mut Outcome, calls: &[calls::Call], faults: &[faults:
         ));
         outcome.notes.extend(unanswered.into_iter().chain(late).take(EXAMPLES));
     }
+}
+
+/// The calls that a killed sip-proxy had under way: callers repeat them by another one.
+fn excused(harms: &[judge::Harm]) -> Option<String> {
+    let lines: Vec<String> = [true, false]
+        .into_iter()
+        .flat_map(|is_established| lost_at_faults(harms, is_established, |row| &row.excused))
+        .collect();
+    let some: Vec<&String> = lines.iter().take(EXAMPLES).collect();
+    let count = lines.len();
+    (count > 0).then(|| {
+        format!("{count} calls were lost with a request that the killed sip-proxy had under way, as {some:?}.")
+    })
 }
 
 /// The reporting log, once it has stopped growing between two readings.
@@ -234,6 +255,14 @@ fn reported(site: &Site, facts: &[Fact]) -> Result<Vec<String>> {
     Ok(broken)
 }
 
+/// The losses of calls in these states at any fault, each once.
+fn lost_at_faults(harms: &[judge::Harm], is_established: bool, of: impl Fn(&judge::Row) -> &[String]) -> Vec<String> {
+    let mut seen = HashSet::new();
+    let rows = harms.iter().flat_map(|harm| &harm.rows).filter(|(state, _)| state.is_established() == is_established);
+    let lines = rows.flat_map(|(state, row)| of(row).iter().map(|why| format!("{}: {why}", state.name())));
+    lines.filter(|line| seen.insert(line.clone())).collect()
+}
+
 fn rules(
     harms: &[judge::Harm],
     calls: &[calls::Call],
@@ -241,21 +270,15 @@ fn rules(
     facts: &[Fact],
     faults: &[faults::Fault],
 ) -> Vec<Rule> {
-    let lost = |established: bool| {
-        let mut seen = HashSet::new();
-        let rows =
-            harms.iter().flat_map(|harm| &harm.rows).filter(move |(state, _)| state.is_established() == established);
-        rows.flat_map(|(state, row)| row.lost.iter().map(|why| format!("{}: {why}", state.name())))
-            .filter(|line| seen.insert(line.clone()))
-            .collect::<Vec<String>>()
-    };
+    let lost = |is_established| lost_at_faults(harms, is_established, |row| &row.lost);
+    let absences = absence::absences(faults);
     vec![
         Rule { name: "no established call is lost", broken: lost(true) },
         Rule { name: "no call is lost while it is set up", broken: lost(false) },
         Rule { name: "no call is lost at another time", broken: judge::lost_otherwise(calls, faults) },
         Rule { name: "nobody who waits loses the place", broken: judge::lost_places(facts) },
-        Rule { name: "no agent is offered two calls at once", broken: judge::offered_two(calls, strays) },
-        Rule { name: "no call is answered twice", broken: judge::answered_twice(calls) },
+        Rule { name: "no agent is offered two calls at once", broken: judge::offered_two(calls, strays, &absences) },
+        Rule { name: "no call is answered twice", broken: judge::answered_twice(calls, &absences) },
         Rule { name: "facts are complete, in order, each once", broken: judge::laws(facts) },
         Rule {
             name: "nobody is silent for longer than a second",

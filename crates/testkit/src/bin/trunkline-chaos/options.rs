@@ -6,8 +6,11 @@ use crate::faults::{ALL, Scenario};
 
 const USAGE: &str =
     "usage: trunkline-chaos [SCENARIO...] [--seconds S] [--rate R] [--seed N] [--kills K] [--instance N]
-                       [--smoke] [--json FILE] [--markdown FILE] [--keep FOLDER]
+                       [--proxies 1|2] [--smoke] [--json FILE] [--markdown FILE] [--keep FOLDER]
 scenarios: kill stop rolling redis-restart redis-empty kafka-down postgres-down others   (none named: all)";
+
+/// As many sip-proxies as the load knows to use.
+const PROXIES_MAX: u8 = 2;
 
 /// The parsed options.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +27,8 @@ pub struct Options {
     pub kills: usize,
     /// The instance number.
     pub instance: u8,
+    /// Number of sip-proxies, 1 or 2. Phones are registered by each, and carriers send to each.
+    pub proxies: u8,
     /// Few calls: there is no minimum number of calls in each state.
     pub smoke: bool,
     /// File for the results as JSON.
@@ -43,6 +48,7 @@ impl Default for Options {
             seed: 1,
             kills: 3,
             instance: 230,
+            proxies: PROXIES_MAX,
             smoke: false,
             json: None,
             markdown: None,
@@ -75,6 +81,7 @@ impl Options {
         ensure!(options.rate > 0.0 && options.rate <= 200.0, "--rate is from above 0 to 200");
         ensure!(options.seconds >= 20, "--seconds is at least 20");
         ensure!(options.kills >= 1, "--kills is at least 1");
+        ensure!((1..=PROXIES_MAX).contains(&options.proxies), "--proxies is 1 or {PROXIES_MAX}");
         Ok(options)
     }
 
@@ -85,6 +92,7 @@ impl Options {
             "--seed" => self.seed = value()?.parse().context("--seed")?,
             "--kills" => self.kills = value()?.parse().context("--kills")?,
             "--instance" => self.instance = value()?.parse().context("--instance")?,
+            "--proxies" => self.proxies = value()?.parse().context("--proxies")?,
             "--json" => self.json = Some(value()?),
             "--markdown" => self.markdown = Some(value()?),
             "--keep" => self.keep = Some(value()?),
@@ -109,7 +117,10 @@ mod tests {
         assert_eq!(options.scenarios, [Scenario::Kill, Scenario::RedisEmpty]);
         assert_eq!((options.rate, options.seed, options.smoke), (5.0, 7, true));
         assert_eq!(read("").unwrap().scenarios, ALL);
-        for wrong in ["murder", "--rate", "--rate 0", "--rate x", "--colour red", "--kills 0"] {
+        assert_eq!((read("").unwrap().proxies, read("--proxies 1").unwrap().proxies), (2, 1));
+        for wrong in
+            ["murder", "--rate", "--rate 0", "--rate x", "--colour red", "--kills 0", "--proxies 0", "--proxies 3"]
+        {
             assert!(read(wrong).is_err(), "{wrong}");
         }
     }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::calls::{STATES, State};
 use crate::faults::Scenario;
 use crate::judge::{ENOUGH, Harm};
+use crate::outside::OutgoingLine;
 
 /// On a machine busier than this, in percent, a broken rule may be the machine's fault.
 const BUSY_MAX: f64 = 80.0;
@@ -30,6 +31,8 @@ pub struct Outcome {
     pub scenario: Scenario,
     /// New calls per second.
     pub rate: f64,
+    /// Number of sip-proxies.
+    pub proxies: u8,
     /// The seed of the random times.
     pub seed: u64,
     /// Number of calls.
@@ -48,8 +51,40 @@ pub struct Outcome {
     pub refused: BTreeMap<u16, usize>,
     /// The rules.
     pub rules: Vec<Rule>,
+    /// The calls to numbers outside.
+    pub outgoing: Vec<OutgoingLine>,
     /// Further observations.
     pub notes: Vec<String>,
+}
+
+/// The results of a run as a page of docs/results.
+pub fn page(outcomes: &[Outcome]) -> String {
+    let mut text = String::new();
+    // Writing into a String cannot fail.
+    let _ = write_page(&mut text, outcomes);
+    text
+}
+
+fn write_page(text: &mut String, outcomes: &[Outcome]) -> std::fmt::Result {
+    let Some(first) = outcomes.first() else { return Ok(()) };
+    writeln!(text, "# Chaos at {} calls a second\n", first.rate)?;
+    writeln!(
+        text,
+        "`script/chaos`, seed {}, everything on one machine, sip-proxies: {}.\n",
+        first.seed, first.proxies
+    )?;
+    writeln!(text, "| scenario | rules | calls in each state |\n|---|---|---|")?;
+    for outcome in outcomes {
+        let broken = outcome.rules.iter().filter(|rule| !rule.broken.is_empty()).count();
+        let rules = if broken == 0 { "all held".to_owned() } else { format!("{broken} broken") };
+        let enough = match outcome.too_few() {
+            few if !few.is_empty() => "too few",
+            _ if outcome.is_asked_for_calls() => "enough",
+            _ => "not asked for",
+        };
+        writeln!(text, "| `{}` | {rules} | {enough} |", outcome.scenario.name())?;
+    }
+    outcomes.iter().try_for_each(|outcome| outcome.write(text))
 }
 
 /// The proxy's choice of node for an unanswered INVITE is not visible from outside: half of them are attributed to each node.
@@ -58,9 +93,14 @@ fn is_reckoned(harm: &Harm, state: State) -> bool {
 }
 
 impl Outcome {
+    /// Whether it counts only with enough calls in each state.
+    const fn is_asked_for_calls(&self) -> bool {
+        self.is_counted && self.scenario.has_successors()
+    }
+
     /// States with too few calls.
     pub fn too_few(&self) -> Vec<String> {
-        if !self.is_counted || !self.scenario.has_successors() {
+        if !self.is_asked_for_calls() {
             return Vec::new();
         }
         let of =
@@ -87,12 +127,13 @@ impl Outcome {
     }
 
     fn write(&self, text: &mut String) -> std::fmt::Result {
-        writeln!(text, "\n### {}\n", self.scenario.name())?;
+        writeln!(text, "\n## {}\n", self.scenario.name())?;
         writeln!(
             text,
-            "{} calls at {} a second, seed {}; {} answered, refused {:?}; {} facts; machine {:.0} % busy{}\n",
+            "{} calls at {} a second, sip-proxies {}, seed {}; {} answered, refused {:?}; {} facts; machine {:.0} % busy{}\n",
             self.calls,
             self.rate,
+            self.proxies,
             self.seed,
             self.answered,
             self.refused,
@@ -113,6 +154,7 @@ impl Outcome {
                 writeln!(text, "Audio: {} calls listened to, the longest silence {longest:.2} s.", harm.listened)?;
             }
         }
+        self.write_outgoing(text)?;
         writeln!(text, "\n| rule | |\n|---|---|")?;
         for rule in &self.rules {
             let held =
@@ -137,24 +179,38 @@ impl Outcome {
         Ok(())
     }
 
+    fn write_outgoing(&self, text: &mut String) -> std::fmt::Result {
+        writeln!(
+            text,
+            "\n| calls to numbers outside, by phones on | calls | answered | talking at a fault | excused | harmed |"
+        )?;
+        writeln!(text, "|---|---|---|---|---|---|")?;
+        for line in &self.outgoing {
+            let OutgoingLine { way, calls, answered, at_fault, excused, harmed } = line;
+            writeln!(text, "| {way} | {calls} | {answered} | {at_fault} | {excused} | {harmed} |")?;
+        }
+        Ok(())
+    }
+
     fn write_table(&self, text: &mut String) -> std::fmt::Result {
         writeln!(
             text,
-            "| fault | state of the call | calls | of that node | spoken with after | offered again | lost |"
+            "| fault | state of the call | calls | of that node | spoken with after | offered again | excused | lost |"
         )?;
-        writeln!(text, "|---|---|---|---|---|---|---|")?;
+        writeln!(text, "|---|---|---|---|---|---|---|---|")?;
         for (number, harm) in (1..).zip(&self.harms) {
             for (state, row) in &harm.rows {
                 let about = if is_reckoned(harm, *state) { "about " } else { "" };
                 writeln!(
                     text,
-                    "| {number}. {} | {} | {} | {about}{} | {} | {} | {} |",
+                    "| {number}. {} | {} | {} | {about}{} | {} | {} | {} | {} |",
                     harm.fault.what,
                     state.name(),
                     row.calls,
                     row.of_node,
                     row.spoken,
                     row.offered_again,
+                    row.excused.len(),
                     row.lost.len()
                 )?;
             }
@@ -175,7 +231,7 @@ impl Outcome {
                         let value = json!({
                             "calls": row.calls, "ofNode": row.of_node, "ofNodeIsReckoned": is_reckoned(harm, *state),
                             "spokenAfter": row.spoken,
-                            "offeredAgain": row.offered_again, "lost": row.lost,
+                            "offeredAgain": row.offered_again, "excused": row.excused, "lost": row.lost,
                         });
                         (state.name().to_owned(), value)
                     })
@@ -189,13 +245,21 @@ impl Outcome {
             .collect();
         let rules: Vec<Value> =
             self.rules.iter().map(|rule| json!({"rule": rule.name, "broken": rule.broken})).collect();
+        let outgoing: Vec<Value> = self.outgoing.iter().map(of_outgoing).collect();
         json!({
-            "scenario": self.scenario.name(), "rate": self.rate, "seed": self.seed, "calls": self.calls,
+            "scenario": self.scenario.name(), "rate": self.rate, "proxies": self.proxies, "seed": self.seed, "calls": self.calls,
             "answered": self.answered, "refused": by_code(&self.refused), "facts": self.facts, "busyPercent": self.busy,
             "void": self.is_void(), "tooFew": self.too_few(), "holds": self.holds(), "faults": harms, "rules": rules,
-            "notes": self.notes,
+            "outgoing": outgoing, "notes": self.notes,
         })
     }
+}
+
+fn of_outgoing(line: &OutgoingLine) -> Value {
+    json!({
+        "way": line.way, "calls": line.calls, "answered": line.answered, "talkingAtFault": line.at_fault,
+        "excused": line.excused, "harmed": line.harmed,
+    })
 }
 
 fn census(harm: &Harm) -> Value {
@@ -205,4 +269,47 @@ fn census(harm: &Harm) -> Value {
 
 fn by_code(codes: &BTreeMap<u16, usize>) -> Value {
     codes.iter().map(|(code, count)| (code.to_string(), json!(count))).collect::<serde_json::Map<_, _>>().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(broken: &[&str]) -> Outcome {
+        let line = |way| OutgoingLine { way, calls: 40, answered: 39, at_fault: 7, harmed: 0, excused: 1 };
+        Outcome {
+            scenario: Scenario::Others,
+            rate: 8.0,
+            proxies: 2,
+            seed: 1,
+            calls: 10,
+            answered: 10,
+            facts: 100,
+            busy: 50.0,
+            is_counted: true,
+            harms: Vec::new(),
+            refused: BTreeMap::new(),
+            rules: vec![Rule { name: "a rule", broken: broken.iter().map(|line| (*line).to_owned()).collect() }],
+            outgoing: vec![line("UDP, audio in clear"), line("TLS, encrypted audio")],
+            notes: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_page_names_each_scenario_with_its_rules_and_has_the_rows_of_calls_that_went_out() {
+        let page = page(&[outcome(&[]), outcome(&["evidence"])]);
+        for line in [
+            "# Chaos at 8 calls a second",
+            "| `others` | all held | not asked for |",
+            "| `others` | 1 broken | not asked for |",
+            "## others",
+            "| UDP, audio in clear | 40 | 39 | 7 | 1 | 0 |",
+            "| TLS, encrypted audio | 40 | 39 | 7 | 1 | 0 |",
+            "| a rule | held |",
+            "- evidence",
+        ] {
+            assert!(page.lines().any(|of| of == line), "{line} is not in\n{page}");
+        }
+        assert_eq!(outcome(&[]).json()["outgoing"][1]["way"], "TLS, encrypted audio");
+    }
 }

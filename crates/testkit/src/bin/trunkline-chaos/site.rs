@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use testkit::installation::binary;
 use testkit::process::signal;
-use testkit::{Installation, kernel, wait};
+use testkit::{Authority, Installation, kernel, wait};
 
 use crate::clock;
 use crate::faults::Scenario;
@@ -22,6 +22,8 @@ const DRAINED_WITHIN: Duration = Duration::from_secs(70);
 /// The log is read to its end when no record has come for this long.
 const QUIET_MS: u32 = 6_000;
 const LATER: Duration = Duration::from_secs(60);
+/// Longer than any run.
+const CERTIFIED_DAYS: u16 = 30;
 /// The roles request the configuration twice a second.
 const KNOWN_WITHIN: Duration = Duration::from_secs(3);
 
@@ -59,6 +61,10 @@ impl Drop for Infra {
 pub struct Site {
     /// What the harness knows of it.
     pub installation: Installation,
+    /// The addresses of the sip-proxies for phones and carriers, as `host:port`.
+    pub edges: Vec<String>,
+    /// Who vouches for the sip-proxies: one certificate of our own making for all of them would be made anew when the next one starts.
+    pub authority: Authority,
     infra: Infra,
     replicas_of_ors: u8,
 }
@@ -68,11 +74,17 @@ fn repository() -> PathBuf {
 }
 
 impl Site {
-    /// Starts servers and processes and imports the tenant.
-    pub fn start(instance: u8, scenario: Scenario, rate: f64) -> Result<Self> {
+    /// Starts servers and processes, so many sip-proxies among them, and imports the tenant.
+    pub fn start(instance: u8, scenario: Scenario, rate: f64, proxies: u8) -> Result<Self> {
         let infra = Infra::up(instance)?;
         let restart = format!("process.restart_after={}", scenario.restart_after());
         let ors = format!("replicas.ors={}", scenario.replicas_of_ors());
+        let hosts: Vec<String> = (1..=proxies).map(|replica| format!("127.{instance}.0.{replica}")).collect();
+        let replicas_of_proxy = format!("replicas.sip_proxy={proxies}");
+        let authority = Authority::new()?;
+        let subjects: Vec<String> = hosts.iter().map(|host| format!("IP:{host}")).collect();
+        let certificate = authority.issue("edge", &subjects.join(","), CERTIFIED_DAYS)?;
+        let certificates = format!("sip-proxy.certificates=[{:?}]", certificate.display().to_string());
         let nodes = NODES.to_string();
         let installation = Installation::start_as(
             instance,
@@ -87,10 +99,16 @@ impl Site {
                 "--set",
                 &ors,
                 "--set",
+                &replicas_of_proxy,
+                "--set",
+                &certificates,
+                "--set",
                 DRAIN_DEADLINE,
             ],
         )?;
-        let site = Self { installation, infra, replicas_of_ors: scenario.replicas_of_ors() };
+        let port = installation.demo.sip.port;
+        let edges = hosts.iter().map(|host| format!("{host}:{port}")).collect();
+        let site = Self { installation, edges, authority, infra, replicas_of_ors: scenario.replicas_of_ors() };
         site.bring_tenant(rate)?;
         Ok(site)
     }
