@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use ivr::msml::{Connection, Outcome, Record, Facilities, build_request, parse_notice, parse_request};
+use ivr::msml::{Connection, Facilities, Outcome, Record, build_request, parse_notice, parse_request};
 use libfuzzer_sys::fuzz_target;
 
 /// Where everything is there.

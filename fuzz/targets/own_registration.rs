@@ -17,7 +17,7 @@ const HOSTS: [&str; 2] = ["192.0.2.1", "192.0.2.2"];
 const AT_ONCE_MAX: usize = 8;
 
 fn edge(host: &str) -> EdgeAddresses {
-    EdgeAddresses { plain: format!("{host}:5060"), secure: Some(format!("{host}:5061")) }
+    EdgeAddresses { plain: format!("{host}:5060"), secure: Some(format!("{host}:5061")), places: Vec::new() }
 }
 
 fn registration() -> OwnRegistration {

@@ -4,8 +4,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use media::sdp::negotiation::{accept_answer, answer, offer};
 use media::sdp::crypto::SECRET_BYTES;
+use media::sdp::negotiation::{accept_answer, answer, offer};
 use media::sdp::{Fingerprint, LocalAudio, LocalEncryption, LocalKeys, Preference, parse};
 
 fuzz_target!(|data: &[u8]| {

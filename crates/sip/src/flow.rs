@@ -23,6 +23,9 @@ pub enum Transport {
 }
 
 impl Transport {
+    /// Those by which carriers are reached, and registered with.
+    pub(crate) const OF_CARRIERS: [Self; 3] = [Self::Udp, Self::Tcp, Self::Tls];
+
     /// The token in a Via (RFC 3261 §18.1.1).
     pub const fn via(self) -> &'static str {
         match self {

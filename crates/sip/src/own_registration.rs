@@ -24,12 +24,10 @@ use crate::method::Method;
 use crate::service_route::{self, Unfollowed};
 use crate::status::StatusCode;
 pub use account::Account;
-pub(crate) use answer::is_same;
 use answer::{registered_as, retry_after};
 use back_off::BackOff;
 pub use back_off::{AGAIN_MIN, END_WITHIN, LAST_PAUSE, WRONG_PASSWORD_PAUSE, spread};
 pub use edge::EdgeAddresses;
-pub(crate) use edge::TRANSPORTS;
 use round::{Aim, Round};
 pub use status::{Problem, RegistrationOutcome, RegistrationStatus, State};
 

@@ -77,7 +77,7 @@ pub use rendezvous::{holder, successor};
 pub use settings::{
     Credentials, Hashes, InboundAccount, InboundPassword, Limits, Network, OtherEdge, Phone, Settings, Trunk,
 };
-pub use trunk::contest::Contest;
+pub use trunk::account::Contest;
 pub use trunk::sender::{Lacking, Trunks};
 
 use allowance::Allowance;

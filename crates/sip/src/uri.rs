@@ -280,6 +280,11 @@ impl fmt::Display for OwnedUri {
     }
 }
 
+/// Whether two URIs are one Contact for a registrar (RFC 3261 §10.3 step 7).
+pub(crate) fn are_one_contact(one: &str, other: &str) -> bool {
+    one == other || matches!((Uri::parse(one), Uri::parse(other)), (Ok(one), Ok(other)) if one.equivalent(&other))
+}
+
 fn split_port(text: &str) -> Result<(&str, Option<u16>), Rule> {
     let after_host = if text.starts_with('[') { parse::find(text, b']').ok_or(Rule::Host)? } else { 0 };
     match parse::find(&text[after_host..], b':').map(|at| at + after_host) {

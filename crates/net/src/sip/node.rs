@@ -474,7 +474,7 @@ impl Keeper {
                     let places = message.elements(&headers::PLACES).map(str::to_owned).collect();
                     let drains = message.header(&headers::DRAINING).is_some();
                     let live = live_nodes(&message);
-                    return accepted.then(|| Greeting { edge, secure_edge, places, live, drains });
+                    return accepted.then_some(Greeting { edge, secure_edge, places, live, drains });
                 }
                 // The proxy does not know us yet, so it has no other message for us. A peer that does not begin with
                 // the answer is no proxy.

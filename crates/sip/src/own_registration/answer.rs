@@ -31,11 +31,6 @@ pub(super) fn listed(response: &Message) -> impl Iterator<Item = &str> {
     kept.filter(|uri| uri.len() <= LISTED_BYTES_MAX).take(LISTED_MAX)
 }
 
-/// Whether two URIs are one Contact for a registrar (RFC 3261 §10.3 step 7).
-pub(crate) fn is_same(one: &str, other: &str) -> bool {
-    one == other || matches!((Uri::parse(one), Uri::parse(other)), (Ok(one), Ok(other)) if one.equivalent(&other))
-}
-
 /// For how long the registrar wants to be left alone, as far as that is believed.
 pub(super) fn retry_after(response: &Message) -> Option<Duration> {
     let seconds = response.retry_after().ok().flatten()?;

@@ -3,9 +3,6 @@
 use crate::flow::Transport;
 use crate::uri::Uri;
 
-/// The transports by which we register.
-pub(crate) const TRANSPORTS: [Transport; 3] = [Transport::Udp, Transport::Tcp, Transport::Tls];
-
 /// The addresses of a proxy's edge.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct EdgeAddresses {
@@ -34,7 +31,7 @@ impl EdgeAddresses {
 
     /// Those of all transports and families by which we may have registered.
     pub(super) fn all_places(&self) -> impl Iterator<Item = String> {
-        TRANSPORTS.into_iter().map(move |by| self.place(by)).chain(self.places.iter().cloned())
+        Transport::OF_CARRIERS.into_iter().map(move |by| self.place(by)).chain(self.places.iter().cloned())
     }
 
     /// All its addresses, `host:port`; some of them more than once.

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use model::Timestamp;
 
-use super::answer::{is_same, listed, retry_after};
+use super::answer::{listed, retry_after};
 use super::back_off::AT_ONCE;
 use super::round::{Aim, Round};
 use super::{EdgeAddresses, Goal, OwnRegistration, Problem, RegistrationPhase};
 use crate::message::Message;
 use crate::status::StatusCode;
-use crate::uri::Uri;
+use crate::uri::{Uri, are_one_contact};
 
 /// Contacts that are remembered because they may be registered; older ones end by themselves.
 const UNSURE_MAX: usize = 4;
@@ -47,7 +47,7 @@ impl OwnRegistration {
 
     /// Whether our Contact leads to an edge, by whichever transport and in whichever family.
     pub(super) fn leads_to(&self, edge: &EdgeAddresses, contact: &str) -> bool {
-        edge.all_places().any(|place| is_same(&self.account.contact_at(&place), contact))
+        edge.all_places().any(|place| are_one_contact(&self.account.contact_at(&place), contact))
     }
 
     /// The Contacts that the registrar knows or may know.
@@ -56,7 +56,7 @@ impl OwnRegistration {
         let unsure = self.unsure.iter().map(|(contact, until)| (contact.as_str(), *until));
         let mut known: Vec<&str> = Vec::new();
         for (contact, until) in bound.chain(unsure) {
-            if until > now && !known.iter().any(|other| is_same(other, contact)) {
+            if until > now && !known.iter().any(|other| are_one_contact(other, contact)) {
                 known.push(contact);
             }
         }
@@ -82,7 +82,7 @@ impl OwnRegistration {
         edges: &[EdgeAddresses],
         now: Timestamp,
     ) -> bool {
-        if let Some(left) = self.left.take().filter(|left| !is_same(left, &round.contact)) {
+        if let Some(left) = self.left.take().filter(|left| !are_one_contact(left, &round.contact)) {
             self.doubt(left, now);
         }
         let places = edges.iter().flat_map(EdgeAddresses::all_places);
@@ -90,7 +90,7 @@ impl OwnRegistration {
         let ours: Vec<Uri<'_>> = ours.iter().filter_map(|uri| Uri::parse(uri).ok()).collect();
         let is_ours = |uri: &Uri<'_>| ours.iter().any(|ours| ours.equivalent(uri));
         for contact in listed(response) {
-            if Uri::parse(contact).is_ok_and(|uri| is_ours(&uri)) && !is_same(contact, &round.contact) {
+            if Uri::parse(contact).is_ok_and(|uri| is_ours(&uri)) && !are_one_contact(contact, &round.contact) {
                 self.doubt(contact.to_owned(), now);
             }
         }

@@ -6,7 +6,6 @@ use model::Timestamp;
 
 use super::OwnRegistration;
 use super::account::{Account, host_of};
-use super::answer::is_same;
 use super::status::Problem;
 use crate::agent::{ALLOW, AgentCredentials};
 use crate::build::Builder;
@@ -19,8 +18,8 @@ use crate::method::Method;
 use crate::proxy::headers;
 use crate::status::StatusCode;
 use crate::unreached::Unreached;
-use crate::uri::Uri;
 use crate::uri::escape::escape_user;
+use crate::uri::{Uri, are_one_contact};
 
 /// The most challenges that are answered in a round: one of a proxy, one of the registrar behind it, and one after a stale nonce.
 const CHALLENGES_MAX: u8 = 3;
@@ -76,12 +75,14 @@ impl Round {
     pub(super) fn ends(&self, contact: &str) -> bool {
         let registered = usize::from(!self.aim.removes());
         let ended = self.request.contacts().skip(registered).filter_map(Result::ok);
-        ended.filter_map(|ended| ended.address().map(|address| address.raw_uri())).any(|ended| is_same(ended, contact))
+        ended
+            .filter_map(|ended| ended.address().map(|address| address.raw_uri()))
+            .any(|ended| are_one_contact(ended, contact))
     }
 
     /// Whether a Contact that was registered before it stays at the registrar, unless that wants one alone.
     pub(super) fn leaves(&self, contact: &str) -> bool {
-        self.aim == Aim::Present && !is_same(&self.contact, contact) && !self.ends(contact)
+        self.aim == Aim::Present && !are_one_contact(&self.contact, contact) && !self.ends(contact)
     }
 
     /// Whether its last request went by TLS, as far as the proxy has told.
@@ -100,7 +101,7 @@ impl OwnRegistration {
     /// A round; none without a way out, or if there is nothing to end.
     pub(super) fn round(&self, aim: Aim, now: Timestamp) -> Option<Round> {
         let (present, known) = (self.contact(), self.known(now));
-        let is_former = |contact: &&str| present.as_deref().is_none_or(|present| !is_same(present, contact));
+        let is_former = |contact: &&str| present.as_deref().is_none_or(|present| !are_one_contact(present, contact));
         let former = known.iter().copied().filter(is_former);
         // Where calls no longer reach us, none may be sent to.
         let contacts: Vec<&str> = match aim {

@@ -8,13 +8,13 @@ use std::time::Duration;
 use model::{AddressFamily, Dn, TenantId, Timestamp};
 
 use super::answer::Answer;
-use super::arrival::may_be_trunks;
 use super::exchange::{Origin, Stage};
 use super::lockout::{Look, Party};
 use super::own_routes::OVER_IPV6;
 use super::settings::{Credentials, Hashes, NAMES_TOLD_MAX, REFUSED_TOLD_EACH, RETRY_AFTER_S};
 use super::sources::block;
 use super::target::{Destination, REGISTRAR};
+use super::trunk::sender::may_be_trunks;
 use super::{Attempt, AttemptCaller, Lacking, Output, Proxy, Trunk, flow_token, headers};
 use crate::digest::{self, Algorithm, Challenge, Issued, NonceVerdict, Secret};
 use crate::flow::Flow;

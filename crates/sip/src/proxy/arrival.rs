@@ -9,7 +9,7 @@ use super::answer::Answer;
 use super::request::Check;
 use super::settings::BEGINNING_MAX;
 use super::sources::{Rate, RateVerdict};
-use super::trunk::sender::Sender;
+use super::trunk::sender::{Sender, may_be_trunks};
 use super::{Proxy, Side, headers};
 use crate::flow::Flow;
 use crate::header::{HeaderName, Via};
@@ -17,12 +17,6 @@ use crate::message::Message;
 use crate::message::ParseError;
 use crate::method::Method;
 use crate::status::StatusCode;
-
-/// Whether a request may come from a trunk. Carriers do not call by WebSocket; and any page that a browser
-/// in a trunk's network shows may open one, as may everybody behind a web server there that passes it on.
-pub(super) const fn may_be_trunks(flow: Flow) -> bool {
-    !flow.transport().is_web_socket()
-}
 
 impl Proxy {
     /// Counts an edge message against its source's rate.

@@ -8,7 +8,6 @@ use model::{AddressFamily, Dn, TenantId};
 
 use crate::flow::Transport;
 use crate::next_hop::UriHop;
-use crate::own_registration::TRANSPORTS;
 use crate::transaction::TransactionLayer;
 
 /// Addresses and limits of a proxy.
@@ -68,7 +67,7 @@ impl Settings {
         let second = if first == AddressFamily::V4 { AddressFamily::V6 } else { AddressFamily::V4 };
         let mut places: Vec<String> = Vec::new();
         for family in [first, second].into_iter().filter(|family| self.has_family(*family)) {
-            for by in TRANSPORTS {
+            for by in Transport::OF_CARRIERS {
                 let place = format!("{}{}", self.edge_of(by, family), by.uri_parameter());
                 if !places.contains(&place) {
                     places.push(place);

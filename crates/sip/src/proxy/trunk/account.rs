@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use model::Timestamp;
 
-use super::contest::Contest;
 use super::registered_accounts::{AccountStanding, user_of};
 use super::sender::Sender;
 use crate::flow::{Flow, Transport};
@@ -14,6 +13,17 @@ use crate::message::Message;
 use crate::method::Method;
 use crate::proxy::{Proxy, Trunk, sips};
 use crate::uri::escape;
+
+/// Why it is not known for which of several tenants a call is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Contest {
+    /// The account that is called is registered through this proxy by none of them.
+    Unregistered,
+    /// The account that is called is registered by several of them, and by none with the address that calls.
+    Registered,
+    /// The certificate speaks for one and the address for another, and the number that is called is no single tenant's.
+    Number,
+}
 
 /// The trunk by which a request comes.
 #[derive(Debug)]

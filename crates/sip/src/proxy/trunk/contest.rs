@@ -6,27 +6,16 @@ use std::sync::Arc;
 
 use model::{TenantId, Timestamp};
 
-use super::account::CalledTrunk;
+use super::account::{CalledTrunk, Contest};
+use super::sender::may_be_trunks;
 use crate::flow::Flow;
 use crate::header::HeaderName;
 use crate::message::Message;
 use crate::method::Method;
 use crate::proxy::answer::Answer;
-use crate::proxy::arrival::may_be_trunks;
 use crate::proxy::settings::{NAMES_TOLD_MAX, REFUSED_TOLD_EACH};
 use crate::proxy::{Output, Proxy, Trunk};
 use crate::status::StatusCode;
-
-/// Why it is not known for which of several tenants a call is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Contest {
-    /// The account that is called is registered through this proxy by none of them.
-    Unregistered,
-    /// The account that is called is registered by several of them, and by none with the address that calls.
-    Registered,
-    /// The certificate speaks for one and the address for another, and the number that is called is no single tenant's.
-    Number,
-}
 
 /// The numbers of tenants, without the `+` in front of them.
 #[derive(Debug, Default)]

@@ -16,10 +16,10 @@ use crate::grant::{EXPIRES_MAX, granted};
 use crate::header::{Contact, HeaderName};
 use crate::message::Message;
 use crate::method::Method;
-use crate::own_registration::is_same;
 use crate::proxy::exchange::{Exchange, Origin, Stage, Target};
 use crate::proxy::{Output, Proxy, headers};
 use crate::status::StatusCode;
+use crate::uri::are_one_contact;
 
 /// How often such a connection is pinged: RFC 5626 §4.4.1 wants a ping each 95 to 120 s.
 const PING_EACH: Duration = Duration::from_secs(100);
@@ -300,5 +300,5 @@ impl AcceptedRegister {
 
 /// Whether a Contact is among these.
 pub(super) fn is_among(contact: &str, contacts: &[Box<str>]) -> bool {
-    contacts.iter().any(|other| is_same(other, contact))
+    contacts.iter().any(|other| are_one_contact(other, contact))
 }

@@ -6,8 +6,15 @@ use std::sync::Arc;
 
 use model::TenantId;
 
+use crate::flow::Flow;
 use crate::proxy::settings::Network;
 use crate::proxy::{InboundPassword, Trunk};
+
+/// Whether a request may come from a trunk. Carriers do not call by WebSocket; and any page that a browser
+/// in a trunk's network shows may open one, as may everybody behind a web server there that passes it on.
+pub(in crate::proxy) const fn may_be_trunks(flow: Flow) -> bool {
+    !flow.transport().is_web_socket()
+}
 
 /// Trunks by their networks and by the names in their certificates. The narrowest network that contains a source decides. A look-up
 /// costs one probe for each prefix length in use, however many trunks there are, and however many share a network or a name: each datagram

@@ -155,8 +155,8 @@ fn judged(
         facts = judge::reported_facts(&log)?;
     }
     let (calls, strays) = calls::join(load.legs(&site.installation.seal()?), &director.steps());
-    let harms: Vec<_> =
-        faults.iter().map(|fault| judge::harm(fault, &calls, &faults, &load.ears, load.ear_lines())).collect();
+    let harm = |fault| judge::harm(fault, &calls, &faults, &load.ears, load.ear_lines());
+    let harms: Vec<_> = faults.iter().map(harm).collect();
     if let Some(folder) = &options.keep {
         keep(&Path::new(folder).join(scenario.name()), load, site, &facts)?;
     }
@@ -178,11 +178,7 @@ fn judged(
     };
     judge_answers(&mut outcome, &calls, &faults);
     outcome.notes.extend(excused(&outcome.harms));
-    let absences = absence::absences(&faults);
-    if !absences.is_empty() {
-        let not_going_on = absence::not_going_on(&calls, &absences);
-        outcome.rules.push(Rule { name: "new calls go on by the other sip-proxy", broken: not_going_on });
-    }
+    outcome.rules.extend(goes_on(&calls, &faults));
     outcome.outgoing = outside::lines(&outgoing, &faults);
     let harmed = outside::harmed(&outgoing, &faults);
     outcome.rules.push(Rule { name: "no call to a number outside is cut or not heard", broken: harmed });
@@ -193,6 +189,13 @@ fn judged(
     outcome.rules.push(Rule { name: "the reporting log has every fact, in order", broken: reported });
     outcome.rules.push(Rule { name: "nothing is left of any call 60 s after the last", broken: remains });
     Ok(outcome)
+}
+
+/// Whether new calls went on while a sip-proxy was away; nothing if none was.
+fn goes_on(calls: &[calls::Call], faults: &[faults::Fault]) -> Option<Rule> {
+    let absences = absence::absences(faults);
+    let judged = || absence::not_going_on(calls, &absences);
+    (!absences.is_empty()).then(|| Rule { name: "new calls go on by the other sip-proxy", broken: judged() })
 }
 
 /// Whether callers were answered, and treatments went on: a rule where nobody may notice the fault.

@@ -161,10 +161,15 @@ fn leg_to_record<'a>(
         recording: recorded.map_or(0, |recorded| recorded.number.into()),
         recording_beep: recorded.is_some_and(|recorded| recorded.beep),
         recording_off: recorded.is_some_and(|recorded| !recorded.is_on),
-        heard_by: match leg.seat.map(|seat| seat.heard_by) {
-            Some(HeardBy::Only(leg)) => leg.0.into(),
-            Some(HeardBy::All | HeardBy::Nobody) | None => 0,
-        },
+        heard_by: only_heard_by(leg),
+    }
+}
+
+/// The only leg that hears this one; 0 if all or none do.
+fn only_heard_by(leg: &Leg) -> u32 {
+    match leg.seat.map(|seat| seat.heard_by) {
+        Some(HeardBy::Only(leg)) => leg.0.into(),
+        Some(HeardBy::All | HeardBy::Nobody) | None => 0,
     }
 }
 
