@@ -331,7 +331,7 @@ impl ReplicaTurns {
         loop {
             let to = self.replicas[(self.first + made) % count];
             made += 1;
-            let is_another_left = made < self.attempts.min(count);
+            let is_another_left = count > 1 && made < self.attempts;
             let until = match self.silent_max {
                 Some(silent_max) if is_another_left => self.deadline.min(tokio::time::Instant::now() + silent_max),
                 _ => self.deadline,

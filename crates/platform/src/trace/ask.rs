@@ -47,8 +47,9 @@ pub async fn call(admin: &AdminClient, tenant: &str, call: &str, sight: Sight) -
 
 /// The latest calls, and the latest dialogs that were refused before they became calls.
 pub async fn list(admin: &AdminClient, tenant: &str, from: Option<&str>, limit: usize, sight: Sight) -> Traces {
-    let calls = latest(admin, tenant, from, limit, sight.numbers).await;
-    Traces { refused: refused(admin, tenant, from, limit, sight).await, ..calls }
+    let mut traces = latest(admin, tenant, from, limit, sight.numbers).await;
+    add_refused(&mut traces, admin, from, limit, sight).await;
+    traces
 }
 
 /// The latest calls, newest first; `refused` stays empty.
@@ -68,20 +69,22 @@ pub async fn latest(admin: &AdminClient, tenant: &str, from: Option<&str>, limit
     traces
 }
 
-/// The dialogs that were refused before they became calls, newest first: each with its Call-ID in the place of the ConnID, and the status in
-/// that of the last event.
-pub async fn refused(admin: &AdminClient, tenant: &str, from: Option<&str>, limit: usize, sight: Sight) -> Vec<Brief> {
+/// Adds the dialogs that were refused before they became calls.
+async fn add_refused(traces: &mut Traces, admin: &AdminClient, from: Option<&str>, limit: usize, sight: Sight) {
     let Sight { numbers, nobodys } = sight;
     let from = from.map(|from| format!("&from={}", escape(from))).unwrap_or_default();
-    let path =
-        format!("/trace/{}?refused=true&limit={limit}&numbers={numbers}&nobodys={nobodys}{from}", escape(tenant));
-    let told = admin.ask(&path).await;
-    let of_edge = told.iter().filter(|told| told.listener.role == "sip-proxy");
-    let mut refused: Vec<Brief> =
-        of_edge.filter_map(ReplicaAnswer::json::<Vec<Summary>>).flatten().map(Brief::from).collect();
-    refused.sort_by(|a, b| b.began_at.total_cmp(&a.began_at));
-    refused.truncate(limit);
-    refused
+    let path = format!(
+        "/trace/{}?refused=true&limit={limit}&numbers={numbers}&nobodys={nobodys}{from}",
+        escape(&traces.tenant)
+    );
+    for told in admin.ask(&path).await.iter().filter(|told| told.listener.role == "sip-proxy") {
+        match told.json::<Vec<Summary>>() {
+            Some(dialogs) => traces.refused.extend(dialogs.into_iter().map(Brief::from)),
+            None => traces.missing.push(format!("{} has not answered: what it refused is missing", told.listener.node)),
+        }
+    }
+    traces.refused.sort_by(|a, b| b.began_at.total_cmp(&a.began_at));
+    traces.refused.truncate(limit);
 }
 
 /// The tenants with recorded calls; `None` if no role answers.

@@ -209,12 +209,17 @@ impl UserAgent {
             self.leave(id, Release::Expired, now);
             return;
         }
+        let is_late = leg.state.session.due.is_some_and(|due| now.since(due) > POSTPONEMENT);
         leg.state.session.due = Some(now + POSTPONEMENT);
         if leg.state.phase != LegPhase::Confirmed || leg.state.bye_wanted.is_some() {
             leg.state.session.due = None;
             return;
         }
-        // The peer has refused each refresh: to it, and to the proxies on the way, the session is over (§10).
+        // The peer has refused each refresh: to it, and to the proxies on the way, the session is over (§10). A process that slept may not
+        // have asked it, and asks once more.
+        if leg.state.session.has_expired(now) && is_late {
+            leg.state.session.expires_at = Some(now + Duration::from_secs(MARGIN_S.into()));
+        }
         if leg.state.session.has_expired(now) {
             self.leave(id, Release::Expired, now);
             return;

@@ -218,7 +218,7 @@ impl Proxy {
         if size + BRANCH_MAX + ADDED + ours <= DATAGRAM_MAX {
             return false;
         }
-        let Origin::Node(node) = origin else { return size > DATAGRAM_MAX };
+        let Origin::Node(node) = origin else { return size + ADDED + ours > DATAGRAM_MAX };
         let (mut sent, destination) = (message.clone(), Destination::edge(flow));
         self.prepare(&mut sent, origin, &destination);
         self.put_via_alone(id, node, &mut sent, destination.target);

@@ -143,6 +143,16 @@ fn a_refresh_that_passes_at_last_gives_the_session_its_whole_interval() {
 }
 
 #[test]
+fn a_process_that_slept_over_the_end_of_an_interval_refreshes_before_it_ends_the_session() {
+    let (mut victim, dialog) = call("Session-Expires: 90\r\nAllow: UPDATE\r\n", AgentConfig::default());
+    victim.run(40 * S);
+    victim.sleep(60 * S);
+    assert!(victim.agent.leg(dialog).is_some() && victim.requests(Method::Update) == 1, "it is asked");
+    refuses(&mut victim, 40, 500);
+    assert!(victim.agent.leg(dialog).is_none(), "and has refused that, too");
+}
+
+#[test]
 fn a_peer_that_has_agreed_to_no_timer_may_refuse_each_refresh() {
     let wishes = AgentConfig { session_expires_s: Some(90), ..AgentConfig::default() };
     let (mut victim, dialog) = call("Allow: UPDATE\r\n", wishes);

@@ -99,6 +99,12 @@ impl Victim {
         self.now = until;
     }
 
+    /// Lets time pass in which the process sleeps: timers that are due come at its end.
+    pub fn sleep(&mut self, duration: Duration) {
+        self.now = self.now + duration;
+        self.run(Duration::ZERO);
+    }
+
     /// A call from the hostile peer that is answered and acknowledged.
     pub fn answered(&mut self, invite: &Request<'_>) -> DialogId {
         self.receive(invite.message());

@@ -69,18 +69,26 @@ impl Proxy {
         }
     }
 
-    /// The trunk of a call to a number. Where the certificate speaks for one tenant and the address for another, the number decides: anybody may
-    /// write the name of another tenant's carrier into a tenant's file.
+    /// The trunk of a call to a number. Where the certificate speaks for one tenant and the address for another, and only the other one has the
+    /// number, the call is that one's: anybody may write the name of another tenant's carrier into a tenant's file. A number that nobody has as
+    /// it is called, since rules of the tenant write it otherwise, decides nothing.
     fn trunk_of_number<'a>(&'a self, number: &str, sender: Sender<'a>) -> CalledTrunk<'a> {
         let rivals = self.trunks.rivals(sender);
-        if rivals.is_empty() {
-            return self.trunks.of_call(sender).map_or(CalledTrunk::Nobodys, CalledTrunk::One);
-        }
-        let mut owners = rivals.iter().copied().filter(|trunk| self.numbers.has(&trunk.tenant, number));
-        match owners.next() {
+        let has_it = |trunk: &&Arc<Trunk>| self.numbers.has(&trunk.tenant, number);
+        let mut owners = rivals.iter().copied().filter(has_it);
+        let first = owners.next();
+        match first {
             Some(first) if owners.all(|other| other.tenant == first.tenant) => CalledTrunk::One(first),
-            _ => CalledTrunk::Contested(Contest::Number, rivals),
+            Some(_) if self.trunks.certified(sender).any(|trunk| has_it(&trunk)) => {
+                self.by_certificate_or_address(sender)
+            }
+            Some(_) => CalledTrunk::Contested(Contest::Number, rivals),
+            None => self.by_certificate_or_address(sender),
         }
+    }
+
+    fn by_certificate_or_address<'a>(&'a self, sender: Sender<'a>) -> CalledTrunk<'a> {
+        self.trunks.of_call(sender).map_or(CalledTrunk::Nobodys, CalledTrunk::One)
     }
 
     /// Of trunks of several tenants that name the account called, the one that is registered: with the address that calls, else with another one.

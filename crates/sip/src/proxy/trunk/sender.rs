@@ -159,11 +159,14 @@ impl Trunks {
     }
 
     /// The trunks that a sender may be whose account is called: those that its certificate names, those that register by its connection, and
-    /// those of all networks around its source that need no certificate.
+    /// those of all networks around its source that need no certificate. Beside a certificate an address alone is no claim to an account, which
+    /// anybody can write into a tenant's file: such a trunk has to register it.
     pub(in crate::proxy) fn of_account<'a>(&'a self, user: &str, sender: Sender<'a>) -> Vec<&'a Arc<Trunk>> {
         let certified = self.named(sender.domains).flat_map(|sharing| sharing.of_user(user));
         let registering = self.registrar_of(sender).into_iter().flat_map(|sharing| sharing.of_user(user));
+        let is_certified = self.certified(sender).next().is_some();
         let of_source = self.around(sender.address).flat_map(|network| network.uncertified.of_user(user));
+        let of_source = of_source.filter(|trunk| !is_certified || trunk.registrar.is_some());
         certified.filter(|trunk| sender.may_call_by(trunk)).chain(registering).chain(of_source).collect()
     }
 

@@ -351,13 +351,15 @@ fn a_certificate_name_takes_no_calls_to_the_account_of_another_tenant() {
 
 #[test]
 fn between_certificate_and_address_the_number_decides() {
-    let trunks = || vec![trunk("acme", &["192.0.2.0/24"], &[]), trunk("zenith", &[], &[NAME])];
+    let in_it = |tenant: &str| trunk(tenant, &["192.0.2.0/24"], &[]);
+    let trunks = || vec![in_it("acme"), in_it("beta"), trunk("zenith", &[], &[NAME])];
     for (of, expected) in [
         (&[("acme", "15550100")][..], Ok("acme")),
         (&[("zenith", "15550100"), ("acme", "15550101")], Ok("zenith")),
-        (&[("other", "15550100")], Err(ANY_TENANT)),
-        (&[("acme", "15550100"), ("zenith", "15550100")], Err(ANY_TENANT)),
-        (&[], Err(ANY_TENANT)),
+        (&[("other", "15550100")], Ok("zenith")),
+        (&[("acme", "15550100"), ("zenith", "15550100")], Ok("zenith")),
+        (&[("acme", "15550100"), ("beta", "15550100")], Err(ANY_TENANT)),
+        (&[], Ok("zenith")),
     ] {
         let mut lab = lab(trunks());
         lab.proxy.set_numbers(numbers(of));
@@ -366,6 +368,28 @@ fn between_certificate_and_address_the_number_decides() {
         let expected = expected.map(str::to_owned).map_err(|warning| (403, warning.to_owned()));
         assert_eq!(outcome(&mut lab), expected, "{of:?}");
     }
+}
+
+#[test]
+fn an_address_alone_takes_no_calls_to_an_account_from_a_certificate() {
+    let call = |trunks: Vec<Trunk>| {
+        let mut lab = lab(trunks);
+        opened(&mut lab, tls(70), TRUNK, &[NAME]);
+        let uri = format!("sip:a@{EDGE}");
+        let ask = Ask { uri: &uri, ..Ask::default() };
+        lab.by(tls(70), &ask.text().replace("SIP/2.0/UDP", "SIP/2.0/TLS"));
+        outcome(&mut lab)
+    };
+    let named = || trunk("zenith", &[], &[NAME]);
+    let written = |inbound| Trunk { user: Some("a".into()), inbound, ..trunk("acme", &["0.0.0.0/0"], &[]) };
+    assert_eq!(call(vec![written(InboundPassword::NotAsked), named()]), Ok("zenith".to_owned()));
+    assert_eq!(
+        call(vec![written(InboundPassword::Unread), named()]),
+        Ok("zenith".to_owned()),
+        "nor is its password asked for"
+    );
+    let with_account = Trunk { user: Some("a".into()), ..named() };
+    assert_eq!(call(vec![written(InboundPassword::NotAsked), with_account]), Ok("zenith".to_owned()));
 }
 
 #[test]

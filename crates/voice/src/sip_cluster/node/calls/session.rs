@@ -75,12 +75,23 @@ pub fn takes_audio(offer: &[u8], answer: &[u8], codecs: &[Codec]) -> bool {
 }
 
 /// Why an answer does not take the audio of an offer of ours. A codec that was not offered is no reason where media speaks it all the same;
-/// of an answer that has nothing but others than `codecs`, media takes nothing.
+/// of an answer that has nothing but others than `codecs` and those offered, media takes nothing. What was offered stays right where the
+/// configuration has changed since.
 pub fn misfit(offer: &[u8], answer: &[u8], codecs: &[Codec]) -> Option<NegotiationError> {
     let (Ok(offer), Ok(answer)) = (sdp::parse::parse(offer), sdp::parse::parse(answer)) else {
         return Some(NegotiationError::Mismatch);
     };
-    negotiation::accept_answer(&offer, &negotiation::speaking(answer, codecs), Preference::default()).err()
+    let mut taken = codecs.to_vec();
+    if !codecs.is_empty() {
+        taken.extend(codecs_of(&offer));
+    }
+    negotiation::accept_answer(&offer, &negotiation::speaking(answer, &taken), Preference::default()).err()
+}
+
+/// The codecs that a description names.
+fn codecs_of(description: &Description) -> impl Iterator<Item = Codec> + '_ {
+    let audio = description.audio().into_iter();
+    audio.flat_map(|audio| audio.payload_types().filter_map(|number| Codec::from_encoding(audio.encoding(number)?)))
 }
 
 /// The family of addresses in which the author of a description wants its audio, if it says so.
@@ -233,6 +244,7 @@ mod tests {
         assert_eq!(misfit("0", &[Codec::Pcma]), Some(NegotiationError::NoCodec));
         assert_eq!(misfit("0 8", &[Codec::Pcma]), None, "media takes the one that it may");
         assert_eq!(misfit("0", &[]), None, "it was not offered, but media speaks it");
+        assert_eq!(misfit("8", &[Codec::Pcmu]), None, "it was offered, before the configuration changed");
     }
 
     #[test]

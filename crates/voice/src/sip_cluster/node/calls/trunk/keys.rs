@@ -48,9 +48,9 @@ impl Node {
         let Some(leg) = self.leg_mut(conn_id, id).filter(|leg| !leg.keys_to_tell.is_under_way) else { return };
         let Some(phone) = leg.phone else { return };
         let waiting = &mut leg.keys_to_tell.waiting;
-        let before = waiting.len();
-        waiting.retain(|key| now <= key.at + KEY_AGE_MAX);
-        let late = before - waiting.len();
+        // Without a late one, those behind it would be another number.
+        let is_late = waiting.front().is_some_and(|key| now > key.at + KEY_AGE_MAX);
+        let late = if is_late { std::mem::take(waiting).len() } else { 0 };
         let next = waiting.pop_front();
         self.note_lost_keys(conn_id, id, late, "they would come late");
         let Some(KeyToTell { body, .. }) = next else { return };
