@@ -9,7 +9,7 @@ export const callOfTheMock = trace.call.connId
 export function traces() {
   const { connId, uuid, beganAt, endedAt, from, to } = trace.call
   const going = { connId: runningCall, uuid: '5F0C9A7D2B6E41D8A3C1E5F7089B2D64', beganAt: BEGAN, endedAt: null, from: '7001', to: '7002', answeredBy: null, lastEvent: 'EventRinging' }
-  return { tenant: 'example', calls: [going, { connId, uuid, beganAt, endedAt, from, to, answeredBy: '7003', lastEvent: 'EventCallDeleted' }], missing: [] }
+  return { tenant: 'example', calls: [going, { connId, uuid, beganAt, endedAt, from, to, answeredBy: '7003', lastEvent: 'EventCallDeleted' }], refused: [], missing: [] }
 }
 
 const BEGAN = Date.now() - 9_000

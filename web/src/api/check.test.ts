@@ -16,7 +16,7 @@ describe('an answer', () => {
   })
   test('is refused deep inside, too', () => {
     const call = { connId: '1', uuid: 'u', beganAt: 1, endedAt: null, from: 'a', to: 'b', answeredBy: null, lastEvent: null }
-    const list = { tenant: 'example', calls: [call, { ...call, endedAt: 'now' }], missing: [] }
+    const list = { tenant: 'example', calls: [call, { ...call, endedAt: 'now' }], refused: [], missing: [] }
     expect(checked(isTraces, list)).toMatchObject({ failure: { detail: '/calls/1/endedAt must be number,null' } })
   })
 })
