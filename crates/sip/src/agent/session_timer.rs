@@ -106,8 +106,7 @@ impl SessionTimer {
         self.expires_at.is_some_and(|at| at <= now)
     }
 
-    /// Corrects a timer from an earlier release or a damaged record to values that the agent can handle. A session that nobody could refresh
-    /// meanwhile gets the time for one refresh.
+    /// Corrects a timer from an earlier release or a damaged record to values that the agent can handle.
     pub(super) fn restored(self, now: Timestamp) -> Self {
         let has_end = self.interval_s > 0;
         let after = |seconds: u32| now + Duration::from_secs(u64::from(seconds));
@@ -115,7 +114,7 @@ impl SessionTimer {
         Self {
             interval_s: if has_end { self.interval_s.clamp(MIN_SE_FLOOR_S, SESSION_MAX_S) } else { 0 },
             due: self.due.filter(|_| has_end).map(|due| due.min(latest)),
-            expires_at: self.expires_at.filter(|_| has_end).map(|at| at.clamp(after(MARGIN_S), latest)),
+            expires_at: self.expires_at.filter(|_| has_end).map(|at| at.min(latest)),
             min_se_s: self.min_se_s.min(SESSION_MAX_S),
             ..self
         }
@@ -215,8 +214,8 @@ impl UserAgent {
             leg.state.session.due = None;
             return;
         }
-        // The peer has refused each refresh: to it, and to the proxies on the way, the session is over (§10). A process that slept may not
-        // have asked it, and asks once more.
+        // The peer has refused each refresh: to it, and to the proxies on the way, the session is over (§10). A process that slept, or
+        // took over, may not have asked it, and asks once more.
         if leg.state.session.has_expired(now) && is_late {
             leg.state.session.expires_at = Some(now + Duration::from_secs(MARGIN_S.into()));
         }

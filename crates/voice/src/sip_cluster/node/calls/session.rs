@@ -75,17 +75,16 @@ pub fn takes_audio(offer: &[u8], answer: &[u8], codecs: &[Codec]) -> bool {
 }
 
 /// Why an answer does not take the audio of an offer of ours. A codec that was not offered is no reason where media speaks it all the same;
-/// of an answer that has nothing but others than `codecs` and those offered, media takes nothing. What was offered stays right where the
-/// configuration has changed since.
+/// of an answer that has nothing but others than `codecs`, media takes nothing. If the offer has none of them, the configuration has changed
+/// since, and those of the offer count.
 pub fn misfit(offer: &[u8], answer: &[u8], codecs: &[Codec]) -> Option<NegotiationError> {
     let (Ok(offer), Ok(answer)) = (sdp::parse::parse(offer), sdp::parse::parse(answer)) else {
         return Some(NegotiationError::Mismatch);
     };
-    let mut taken = codecs.to_vec();
-    if !codecs.is_empty() {
-        taken.extend(codecs_of(&offer));
-    }
-    negotiation::accept_answer(&offer, &negotiation::speaking(answer, &taken), Preference::default()).err()
+    let offered: Vec<Codec> = codecs_of(&offer).collect();
+    let is_changed = !codecs.is_empty() && !offered.iter().any(|codec| codecs.contains(codec));
+    let taken = if is_changed { &offered } else { codecs };
+    negotiation::accept_answer(&offer, &negotiation::speaking(answer, taken), Preference::default()).err()
 }
 
 /// The codecs that a description names.
