@@ -1,6 +1,9 @@
 //! Numbers that do not fit to numbers in full: what people dial is turned into these once `country_prefix` is set.
 
-use super::{DialAction, TenantObjects, Trunk};
+use super::{DialAction, Number, TenantObjects, Trunk};
+
+/// Fewest digits of a number of the public network; shorter ones are extensions.
+const FULL_DIGITS_MIN: usize = 7;
 
 /// A key whose number does not fit.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -23,6 +26,15 @@ impl TenantObjects {
             let why =
                 format!("a number in full begins with +, so that {} leads nowhere: {}", national(self), meant(country));
             found.push(UnfittingNumber { trunk: None, key: "country_prefix", why });
+        }
+        let has_no_plus = |number: &&Number| {
+            number.number.len() >= FULL_DIGITS_MIN && number.number.bytes().all(|byte| byte.is_ascii_digit())
+        };
+        for Number { number, .. } in self.numbers.iter().filter(has_no_plus) {
+            let why = format!(
+                "{number} begins without +: a call to +{number} is not taken for one to it; write \"+{number}\""
+            );
+            found.push(UnfittingNumber { trunk: None, key: "numbers", why });
         }
         for trunk in &self.trunks {
             let mut note = |key, why| found.push(UnfittingNumber { trunk: Some(trunk.name.as_str()), key, why });
@@ -113,6 +125,21 @@ mod tests {
         objects.dial_rules.extend(rule.map(|rule| serde_json::from_value(rule).expect("a rule")));
         let key = |found: UnfittingNumber<'_>| format!("{}{}", found.trunk.map_or("", |_| "trunk "), found.key);
         objects.unfitting_numbers().into_iter().map(key).collect()
+    }
+
+    #[test]
+    fn a_number_of_the_tenant_without_plus_is_found() {
+        let tenant = json!({
+            "id": "acme", "name": "Acme", "realm": "acme.example", "codecs": [], "hold_music": "", "no_answer_s": 15,
+            "wrap_up_s": 0, "country_prefix": "+49",
+        });
+        let mut objects = TenantObjects::new(serde_json::from_value(tenant).expect("a tenant"));
+        for number in ["+4930123450", "4930123451", "100"] {
+            let number = json!({ "number": number, "name": "office", "dn": "7101" });
+            objects.numbers.push(serde_json::from_value(number).expect("a number"));
+        }
+        let found = objects.unfitting_numbers();
+        assert!(found.len() == 1 && found[0].why.contains("write \"+4930123451\""), "{found:?}");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A call to a number, to see what the carrier answers and which codec it chooses.
 
+use std::fmt;
 use std::time::Duration;
 
 use media::codec::Codec;
@@ -51,7 +52,7 @@ pub(super) async fn make(
                 Ok(answer) if answer.status().is_some_and(StatusCode::is_provisional) => {
                     let is_ringing = answer.status().is_some_and(|status| status.code() >= 180);
                     rang = rang.or_else(|| is_ringing.then(|| (status_line(&answer), line.now().since(began))));
-                    early = codec(&answer).or(early);
+                    early = codec(&answer).map(|codec| codec.to_string()).or(early);
                 }
                 Ok(answer) => break answer,
                 Err(NoAnswer::Silence) if rang.is_some() => {
@@ -79,6 +80,11 @@ pub(super) async fn make(
         let after = line.now().since(began);
         hang_up(&invite, &last, client, line).await?;
         return match codec(&last) {
+            Some(codec) if call.has_to_be_encrypted() && !codec.is_encrypted => Err(Failure::new(
+                format!("INVITE: {}", status_line(&last)),
+                "the carrier answers with audio in clear, which `encryption: required` of the trunk refuses",
+                "ask the carrier for encrypted audio (SRTP), or take `encryption: required` out of the trunk",
+            )),
             Some(codec) => Ok(((), format!("{} after {}, codec {codec}{notes}", status_line(&last), in_ms(after)))),
             None => Err(Failure::new(
                 format!("INVITE: {}", status_line(&last)),
@@ -148,10 +154,40 @@ fn refused(answer: &Message, call: &PlannedCall<'_>) -> Failure {
 }
 
 /// The codec that an answer chooses, and whether the audio is encrypted.
-fn codec(answer: &Message) -> Option<String> {
+struct ChosenCodec {
+    name: &'static str,
+    is_encrypted: bool,
+}
+
+impl fmt::Display for ChosenCodec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.name, if self.is_encrypted { ", encrypted" } else { "" })
+    }
+}
+
+fn codec(answer: &Message) -> Option<ChosenCodec> {
     let description = media::sdp::parse(answer.body()).ok()?;
     let audio = description.media.iter().find(|media| media.kind == "audio" && media.port != 0)?;
-    let codec = audio.payload_types().find_map(|number| Codec::from_encoding(audio.encoding(number)?))?.name();
-    let encrypted = if audio.attribute("crypto").is_some() { ", encrypted" } else { "" };
-    Some(format!("{codec}{encrypted}"))
+    let codec = audio.payload_types().find_map(|number| Codec::from_encoding(audio.encoding(number)?))?;
+    Some(ChosenCodec { name: codec.name(), is_encrypted: audio.attribute("crypto").is_some() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_in_clear_is_told_from_an_encrypted_one() {
+        let answer = |profile: &str, more: &str| {
+            let body = format!(
+                "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\nm=audio 4000 {profile} 0\r\n{more}"
+            );
+            let invite = Message::request(Method::Invite, "sip:a@192.0.2.9").build();
+            let answer = Message::response_to(&invite, StatusCode::OK).body("application/sdp", body).build();
+            codec(&answer).map(|codec| (codec.to_string(), codec.is_encrypted))
+        };
+        assert_eq!(answer("RTP/AVP", ""), Some(("PCMU".to_owned(), false)));
+        let key = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz\r\n";
+        assert_eq!(answer("RTP/SAVP", key), Some(("PCMU, encrypted".to_owned(), true)));
+    }
 }

@@ -119,6 +119,11 @@ impl<'a> PlannedCall<'a> {
         }
     }
 
+    /// Whether a call by the trunk ends where the carrier answers in clear.
+    pub const fn has_to_be_encrypted(&self) -> bool {
+        matches!(self.trunk.encryption, Encryption::Required)
+    }
+
     /// Why a carrier may not accept the offer, and what to do.
     pub const fn unaccepted(&self) -> (&'static str, &'static str) {
         match self.trunk.encryption {
