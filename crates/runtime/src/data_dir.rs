@@ -86,6 +86,11 @@ pub fn tokens(data_dir: &Path, clock: Arc<dyn Clock>) -> Result<Tokens, ExitErro
     })
 }
 
+/// Whether an installation has begun in this directory.
+pub fn has_installation(data_dir: &Path) -> bool {
+    data_dir.join("keys/caller.p8").exists()
+}
+
 /// As [`tokens`], for client commands: it creates no key.
 ///
 /// # Errors

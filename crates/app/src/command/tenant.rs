@@ -8,6 +8,7 @@ use clap::Subcommand;
 use contracts::provisioning::TenantObjects;
 use infra::{Clock, ProvisioningStore, SystemClock};
 use model::TenantId;
+use runtime::data_dir;
 use runtime::exit::{Exit, ExitError};
 use serde_json::json;
 use tenant::file::{Companions, Examined, Fault, Faults};
@@ -46,6 +47,8 @@ pub fn run(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Resu
         Arguments::Check { file } => check(options, file)?,
         Arguments::Import { file } => {
             let objects = read(options, file)?;
+            let data_dir = options.data_dir();
+            let had_none = !data_dir.exists();
             let (imported, shared) = executor()?.block_on(async {
                 let store = open(options).await?;
                 let imported = tenant::import::import(&*store, &objects).await?;
@@ -55,6 +58,12 @@ pub fn run(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Resu
                 Ok(shared) => shared.iter().for_each(|line| eprintln!("warning: {line}")),
                 // The import is done; what other tenants have is no part of it.
                 Err(error) => eprintln!("warning: the trunks of other tenants cannot be compared: {error}"),
+            }
+            if had_none && data_dir.exists() && !data_dir::has_installation(&data_dir) {
+                eprintln!(
+                    "warning: no installation has begun in {}: the tenant waits there for one; say --data-dir or --instance if you meant another",
+                    data_dir.display()
+                );
             }
             let (tenant, revision) = (imported.tenant.as_str(), imported.revision.0);
             say_line!(

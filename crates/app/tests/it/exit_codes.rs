@@ -78,6 +78,16 @@ fn a_port_in_use_is_4_and_names_the_port_and_its_holder() {
 }
 
 #[test]
+fn an_import_where_no_installation_has_begun_says_so() {
+    let (site, file) = (Site::new(), concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/example-tenant.yaml"));
+    for is_told in [true, false] {
+        let (code, told, said) = site.run(&["tenant", "import", file]);
+        assert!(code == 0 && told.contains("\"revision\""), "{said}");
+        assert_eq!(said.contains("no installation has begun in"), is_told, "{said}");
+    }
+}
+
+#[test]
 fn a_data_directory_in_use_is_5() {
     let site = Site::new();
     std::fs::create_dir_all(&site.data_dir).unwrap();
