@@ -79,21 +79,24 @@ pub(super) async fn make(
         }
         let after = line.now().since(began);
         hang_up(&invite, &last, client, line).await?;
-        return match codec(&last) {
-            Some(codec) if call.has_to_be_encrypted() && !codec.is_encrypted => Err(Failure::new(
-                format!("INVITE: {}", status_line(&last)),
-                "the carrier answers with audio in clear, which `encryption: required` of the trunk refuses",
-                "ask the carrier for encrypted audio (SRTP), or take `encryption: required` out of the trunk",
-            )),
-            Some(codec) => Ok(((), format!("{} after {}, codec {codec}{notes}", status_line(&last), in_ms(after)))),
-            None => Err(Failure::new(
-                format!("INVITE: {}", status_line(&last)),
-                "the answer names no codec that was offered",
-                "ask the carrier which codecs it has",
-            )),
-        };
+        let codec = chosen(&last, call)?;
+        return Ok(((), format!("{} after {}, codec {codec}{notes}", status_line(&last), in_ms(after))));
     }
     Err(Failure::new("INVITE", "it was challenged without end", "ask the carrier"))
+}
+
+/// The codec of an answer that is taken for an answer in operation, too.
+fn chosen(answer: &Message, call: &PlannedCall<'_>) -> Result<ChosenCodec, Failure> {
+    let failed = |why, remedy| Failure::new(format!("INVITE: {}", status_line(answer)), why, remedy);
+    let codec = codec(answer)
+        .ok_or_else(|| failed("the answer names no codec that was offered", "ask the carrier which codecs it has"))?;
+    if call.has_to_be_encrypted() && !codec.is_encrypted {
+        return Err(failed(
+            "the carrier answers with audio in clear, which `encryption: required` of the trunk refuses",
+            "ask the carrier for encrypted audio (SRTP), or take `encryption: required` out of the trunk",
+        ));
+    }
+    Ok(codec)
 }
 
 /// Ends an answered call.
