@@ -185,6 +185,20 @@ fn counters_are_summed_over_labels_and_nodes() {
 }
 
 #[test]
+fn a_carrier_that_is_away_and_contested_calls_are_found() {
+    let found = |text: &str| -> Vec<(Severity, String)> {
+        let metrics = vec![("sip-proxy-1".to_owned(), text.to_owned())];
+        let found = configuration::trunks(&Situation { metrics, ..situation(&[]) });
+        found.into_iter().map(|one| (one.severity, one.what)).collect()
+    };
+    let away = found("# TYPE sip_proxy_carriers_down gauge\nsip_proxy_carriers_down 2\n");
+    assert!(away.len() == 1 && away[0].0 == Severity::Warning && away[0].1.contains("(2 in all"), "{away:?}");
+    let contested = found("# TYPE sip_proxy_calls_contested counter\nsip_proxy_calls_contested_total 1\n");
+    assert!(contested.len() == 1 && contested[0].1.contains("several tenants"), "{contested:?}");
+    assert_eq!(found("sip_proxy_carriers_down 0\n"), []);
+}
+
+#[test]
 fn a_certificate_name_of_two_tenants_and_one_that_nobody_is_asked_for_are_found() {
     let tenant = |id: &str, name: &str| {
         let mut objects = TenantObjects::new(record());

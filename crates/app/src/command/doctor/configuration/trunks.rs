@@ -48,6 +48,7 @@ pub fn trunks(situation: &Situation) -> Vec<Finding> {
     found.extend(shared_sources(situation));
     found.extend(shared_certificate_names(situation));
     found.extend(shared_accounts(situation));
+    found.extend(away(situation));
     found.extend(refused(situation));
     found
 }
@@ -126,6 +127,20 @@ fn unfitting_numbers(one: &TenantSituation) -> Vec<Finding> {
     one.objects.unfitting_numbers().into_iter().map(finding).collect()
 }
 
+/// Carriers that answer no OPTIONS.
+fn away(situation: &Situation) -> Option<Finding> {
+    let count = situation.metric("sip-proxy", "sip_proxy_carriers_down");
+    (count > 0.0).then(|| {
+        Finding::warning(
+            "sip-proxy",
+            format!(
+                "addresses of carriers do not answer OPTIONS ({count} in all sip-proxies): calls go by other trunks"
+            ),
+            "the log names them (\"a carrier does not answer OPTIONS\"); `trunkline doctor trunk NAME` tries one",
+        )
+    })
+}
+
 /// What sip-proxy has refused from carriers, or may have.
 fn refused(situation: &Situation) -> Vec<Finding> {
     let mut found = Vec::new();
@@ -134,6 +149,13 @@ fn refused(situation: &Situation) -> Vec<Finding> {
             "sip-proxy",
             "requests were refused that came from a trunk's address without its certificate, or with its certificate from another address",
             "the log names trunk and address; compare the carrier's certificate and addresses with `certificate_names` and `allow`",
+        ));
+    }
+    if situation.metric("sip-proxy", "sip_proxy_calls_contested") > 0.0 {
+        found.push(Finding::notice(
+            "sip-proxy",
+            "calls were refused that may have been for several tenants",
+            "the log names the trunks; let one tenant alone name the account, the certificate or the number",
         ));
     }
     if situation.metric("sip-proxy", "sip_proxy_unknown_sources") > 0.0 {
