@@ -118,17 +118,23 @@ async fn a_step_of_the_schema_comes_while_the_release_before_serves() {
     postgres::up_to(&settings, NAME, 1).await.unwrap();
 }
 
-#[tokio::test]
-async fn a_release_reads_on_by_the_connections_it_has_when_a_later_one_adds_columns() {
-    let server = Server::start(10);
-    let (_, store) = brought(&server).await;
+/// A store with a tenant that each of its connections has read, and what that is.
+async fn read_by_all(server: &Server) -> (PostgresProvisioning, TenantId, Option<(Revision, TenantObjects)>) {
+    let (_, store) = brought(server).await;
     let acme = tenant("acme");
     store.update(&acme, Revision(0), puts("acme")).await.unwrap();
     let known = Some((Revision(1), provisioning::objects("acme")));
     for loaded in loads(&store, &acme).await {
         assert_eq!(loaded.unwrap(), known);
     }
-    at_rest(&server).await;
+    at_rest(server).await;
+    (store, acme, known)
+}
+
+#[tokio::test]
+async fn a_release_reads_on_by_the_connections_it_has_when_a_later_one_adds_columns() {
+    let server = Server::start(10);
+    let (store, acme, known) = read_by_all(&server).await;
     let connections = server.backends(NAME);
     // To every table, as a later release may.
     let tables = server.psql("select tablename from pg_tables where schemaname = 'public' and tablename !~ '^_sqlx'");
@@ -146,14 +152,7 @@ async fn a_release_reads_on_by_the_connections_it_has_when_a_later_one_adds_colu
 #[tokio::test]
 async fn a_statement_whose_result_has_changed_fails_once_on_each_connection() {
     let server = Server::start(11);
-    let (_, store) = brought(&server).await;
-    let acme = tenant("acme");
-    store.update(&acme, Revision(0), puts("acme")).await.unwrap();
-    let known = Some((Revision(1), provisioning::objects("acme")));
-    for loaded in loads(&store, &acme).await {
-        assert_eq!(loaded.unwrap(), known);
-    }
-    at_rest(&server).await;
+    let (store, acme, known) = read_by_all(&server).await;
     server.psql("alter table prompt alter column file type text collate \"C\"");
     let mut refused = 0;
     for _ in 0..4 * CONNECTIONS {

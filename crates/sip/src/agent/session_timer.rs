@@ -109,8 +109,7 @@ impl SessionTimer {
     /// Corrects a timer from an earlier release or a damaged record to values that the agent can handle.
     pub(super) fn restored(self, now: Timestamp) -> Self {
         let has_end = self.interval_s > 0;
-        let after = |seconds: u32| now + Duration::from_secs(u64::from(seconds));
-        let latest = after(SESSION_MAX_S);
+        let latest = now + Duration::from_secs(u64::from(SESSION_MAX_S));
         Self {
             interval_s: if has_end { self.interval_s.clamp(MIN_SE_FLOOR_S, SESSION_MAX_S) } else { 0 },
             due: self.due.filter(|_| has_end).map(|due| due.min(latest)),
