@@ -22,11 +22,16 @@ pub fn password<'a>(site: &'a Installation, extension: &str) -> Result<&'a str> 
 
 /// `support-welcome` repeated many times: a speaker that falls silent could not be heard after a restart.
 pub fn long_speech() -> Result<PathBuf> {
-    let path = std::env::temp_dir().join(format!("trunkline-test-speech-{}.wav", std::process::id()));
+    repeated("support-welcome")
+}
+
+/// A committed prompt, repeated many times.
+pub fn repeated(prompt: &str) -> Result<PathBuf> {
+    let path = std::env::temp_dir().join(format!("trunkline-test-{prompt}-{}.wav", std::process::id()));
     if !path.exists() {
         // Tests run concurrently: none may find half a file.
         let part = tempfile::NamedTempFile::new_in(std::env::temp_dir())?;
-        crate::audio::write_wav(part.path(), &prompt_samples("support-welcome")?.repeat(25))?;
+        crate::audio::write_wav(part.path(), &prompt_samples(prompt)?.repeat(25))?;
         part.persist(&path)?;
     }
     Ok(path)
