@@ -89,8 +89,7 @@ fn a_request_goes_from_the_web_edge_by_frontend_to_the_calls_owner() -> Result<(
     let watch = Watch::start(&site, "0-0")?;
     let (caller, queued) = waiting(&site, &watch)?;
     let rows = [("own-16", "ingress", "frontend", 9_101), ("voice-39", "frontend", "sip-cluster", 11_300)];
-    let before =
-        rows.iter().map(|(_, from, to, port)| carried(&site, from, to, *port)).collect::<Result<Vec<_>>>()?;
+    let before = rows.iter().map(|(_, from, to, port)| carried(&site, from, to, *port)).collect::<Result<Vec<_>>>()?;
     let data = attach(&site, &queued)?;
     let is_it = |fact: &Fact| fact.name == "EventAttachedDataChanged" && fact.frame["UserData"]["Note"] == data["Note"];
     wait::until(LATER, || Ok(watch.facts().iter().any(is_it).then_some(()))).context("the owner has not done it")?;
