@@ -5,6 +5,9 @@ import { chromium } from 'playwright-core'
 
 const PLACES = [process.env.TRUNKLINE_CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].filter(Boolean)
 
+/** How long the browser may take for a step: the tests share a machine. */
+const PATIENCE_MS = 90_000
+
 /** TRUNKLINE_MICROPHONE names a WAV that every page hears as its microphone. */
 export async function startBrowser() {
   const microphone = process.env.TRUNKLINE_MICROPHONE
@@ -16,6 +19,7 @@ export async function startBrowser() {
   if (executablePath === undefined) throw new Error(`no Chromium at ${PLACES.join(', ')}; TRUNKLINE_CHROMIUM names another place`)
   return chromium.launch({
     executablePath,
+    timeout: PATIENCE_MS,
     args: [
       '--no-sandbox',
       '--disable-gpu',
@@ -32,6 +36,7 @@ export async function startBrowser() {
 /** A page that keeps what a clean run must not have: errors in the console, exceptions, violations of the policy. */
 export async function openPage(browser, { width = 1920, height = 1080, theme = 'dark', reducedMotion = 'no-preference', locale = 'en-GB' } = {}) {
   const context = await browser.newContext({ viewport: { width, height }, colorScheme: theme === 'light' ? 'light' : 'dark', reducedMotion, locale })
+  context.setDefaultTimeout(PATIENCE_MS)
   const page = await context.newPage()
   const faults = []
   page.on('console', (message) => {

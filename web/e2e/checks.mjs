@@ -14,7 +14,7 @@ export function assertEqual(found, wanted, words) {
 }
 
 /** Waits until `condition` gives something true; the answer is that. */
-export async function until(words, condition, withinMs = 20_000) {
+export async function until(words, condition, withinMs = 60_000) {
   const end = Date.now() + withinMs
   for (;;) {
     const found = await condition()

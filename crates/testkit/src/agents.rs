@@ -1,5 +1,6 @@
 //! Agents at phones: baresip with audio, or SIPp for many or misbehaving phones.
 
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,9 +8,11 @@ use anyhow::{Context, Result};
 
 use crate::caller::prompt_samples;
 use crate::sipp::Running;
-use crate::{Answer, Encrypts, Endpoint, Installation, Phone, Setup, Sipp};
+use crate::{Answer, Encrypts, Endpoint, Installation, Phone, Setup, Sipp, wait};
 
-const SOON: Duration = Duration::from_secs(15);
+const SOON: Duration = Duration::from_secs(45);
+/// Where SIPp takes calls.
+const SIP_PORT: u16 = 5060;
 
 /// The password of a phone.
 pub fn password<'a>(site: &'a Installation, extension: &str) -> Result<&'a str> {
@@ -19,11 +22,16 @@ pub fn password<'a>(site: &'a Installation, extension: &str) -> Result<&'a str> 
 
 /// `support-welcome` repeated many times: a speaker that falls silent could not be heard after a restart.
 pub fn long_speech() -> Result<PathBuf> {
-    let path = std::env::temp_dir().join(format!("trunkline-test-speech-{}.wav", std::process::id()));
+    repeated("support-welcome")
+}
+
+/// A committed prompt, repeated many times.
+pub fn repeated(prompt: &str) -> Result<PathBuf> {
+    let path = std::env::temp_dir().join(format!("trunkline-test-{prompt}-{}.wav", std::process::id()));
     if !path.exists() {
         // Tests run concurrently: none may find half a file.
         let part = tempfile::NamedTempFile::new_in(std::env::temp_dir())?;
-        crate::audio::write_wav(part.path(), &prompt_samples("support-welcome")?.repeat(25))?;
+        crate::audio::write_wav(part.path(), &prompt_samples(prompt)?.repeat(25))?;
         part.persist(&path)?;
     }
     Ok(path)
@@ -143,7 +151,7 @@ pub fn sipp_agent(
     Ok(phone)
 }
 
-/// A SIPp phone that runs a scenario for each incoming call.
+/// A SIPp phone that runs a scenario for each incoming call; calls may come when this returns.
 pub fn sipp_phone(
     site: &Installation,
     host: u8,
@@ -152,10 +160,24 @@ pub fn sipp_phone(
     arguments: &[&str],
 ) -> Result<Running> {
     let (ip, port) = (audio.address.ip().to_string(), audio.address.port().to_string());
-    Sipp::new(scenario, site.peer_address(host), &site.sip())
+    let address = site.peer_address(host);
+    let mut phone = Sipp::new(scenario, address, &site.sip())
         .with(&["-key", "rtp_host", &ip, "-key", "rtp_port", &port, "-trace_msg"])
         .with(arguments)
-        .start()
+        .start()?;
+    // What comes before SIPp listens is refused by the kernel.
+    wait::until(SOON, || Ok((takes_sip(address) || phone.has_ended()?).then_some(())))
+        .with_context(|| format!("SIPp does not listen at {address}"))?;
+    Ok(phone)
+}
+
+/// Whether a socket of UDP or TCP is bound to the port of SIP at this address.
+fn takes_sip(address: Ipv4Addr) -> bool {
+    let place = format!("{:08X}:{SIP_PORT:04X}", u32::from_ne_bytes(address.octets()));
+    ["/proc/net/udp", "/proc/net/tcp"].iter().any(|table| {
+        let sockets = std::fs::read_to_string(table).unwrap_or_default();
+        sockets.lines().any(|line| line.split_whitespace().nth(1) == Some(place.as_str()))
+    })
 }
 
 /// A SIPp phone that dials a number with its password and one further header line; the far side hangs up.

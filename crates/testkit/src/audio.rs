@@ -81,6 +81,12 @@ pub fn compare_halves_of_seconds(sent: &[i16], heard: &[i16]) -> Vec<f64> {
     sent.chunks_exact(OVERLAP_MIN).filter_map(|piece| Some(compare(piece, heard).ok()?.similarity)).collect()
 }
 
+/// Whether most of what was sent is heard, each half second for itself at least this similar: see [`compare_halves_of_seconds`].
+pub fn is_mostly_heard(sent: &[i16], heard: &[i16], similarity: f64) -> bool {
+    let alike = compare_halves_of_seconds(sent, heard);
+    alike.iter().filter(|piece| **piece > similarity).count() > alike.len() / 2
+}
+
 /// Whether both tones dominate the samples, each measured by Goertzel's algorithm.
 pub fn has_tone_pair(samples: &[i16], low_hz: f64, high_hz: f64) -> bool {
     let total = energy(samples) / samples.len().max(1) as f64;

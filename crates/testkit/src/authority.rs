@@ -15,7 +15,7 @@ use crate::wait;
 static MADE: AtomicU32 = AtomicU32::new(0);
 
 /// A certificate for 0 days has expired by then.
-const EXPIRED_WITHIN: Duration = Duration::from_secs(5);
+const EXPIRED_WITHIN: Duration = Duration::from_secs(30);
 const SECOND: Duration = Duration::from_secs(1);
 
 /// An authority in a folder of its own.
@@ -120,7 +120,7 @@ impl Authority {
 /// verified by that authority.
 pub fn shake_hands(server: &str, authority: &Path, arguments: &[&str]) -> Result<String> {
     let mut command = Command::new("timeout");
-    command.args(["20", "openssl", "s_client", "-connect", server, "-CAfile"]).arg(authority).args(arguments);
+    command.args(["60", "openssl", "s_client", "-connect", server, "-CAfile"]).arg(authority).args(arguments);
     let output = command.stdin(std::process::Stdio::null()).output()?;
     Ok(format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)))
 }
@@ -129,7 +129,7 @@ pub fn shake_hands(server: &str, authority: &Path, arguments: &[&str]) -> Result
 /// without an answer.
 pub fn first_answer(server: &str, authority: &Path, arguments: &[&str], request: &str) -> Result<Option<String>> {
     let mut command = Command::new("timeout");
-    command.args(["20", "openssl", "s_client", "-quiet", "-connect", server, "-CAfile"]).arg(authority);
+    command.args(["60", "openssl", "s_client", "-quiet", "-connect", server, "-CAfile"]).arg(authority);
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn()?;
     let mut to = child.stdin.take().context("no way to s_client")?;

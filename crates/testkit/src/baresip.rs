@@ -17,8 +17,10 @@ const G711: &str = "PCMU,PCMA";
 /// Two minutes: longer than any call of a test.
 const SILENCE_SAMPLES: usize = 120 * 8_000;
 /// Time for REGISTER, challenge and answer on a busy machine.
-const REGISTER_LIMIT: Duration = Duration::from_secs(10);
-const START_LIMIT: Duration = Duration::from_secs(20);
+const REGISTER_LIMIT: Duration = Duration::from_secs(30);
+const START_LIMIT: Duration = Duration::from_secs(60);
+/// Time to say goodbye to its registrar. A phone that is killed before leaves its contact there, and calls go to it.
+const END_LIMIT: Duration = Duration::from_secs(20);
 
 /// The configuration of a phone.
 pub struct Setup<'a> {
@@ -309,7 +311,7 @@ impl Drop for Phone {
     fn drop(&mut self) {
         let _ = crate::process::signal(self.child.id(), "TERM");
         let child = &mut self.child;
-        if wait::until(Duration::from_secs(5), || Ok(child.try_wait()?)).is_err() {
+        if wait::until(END_LIMIT, || Ok(child.try_wait()?)).is_err() {
             let _ = child.kill();
             let _ = child.wait();
         }

@@ -1,6 +1,6 @@
 //! A caller behind a trunk: SIPp does the signalling, an RTP endpoint the audio.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,13 +14,17 @@ use crate::{Endpoint, Installation, Sipp, audio, wait};
 pub const CALLER: &str = "+15559001";
 
 /// How long a changed tenant may take to be known, and a call to be refused.
-const KNOWN_WITHIN: Duration = Duration::from_secs(15);
+const KNOWN_WITHIN: Duration = Duration::from_secs(60);
 const REFUSED_WITHIN: Duration = Duration::from_secs(60);
+/// How long the answer may take to a caller that is told to hang up.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(45);
 
 /// A caller whose call is under way.
 pub struct Caller {
     /// Its audio endpoint.
     pub audio: Endpoint,
+    /// Where its SIP is, at port 5060.
+    address: Ipv4Addr,
     run: Running,
 }
 
@@ -35,7 +39,7 @@ impl Caller {
             .with(&["-trace_msg"])
             .with(arguments)
             .start()?;
-        Ok(Self { audio, run })
+        Ok(Self { audio, address, run })
     }
 
     /// Waits for the answer and returns the address of media for the audio.
@@ -47,6 +51,26 @@ impl Caller {
     /// Every SIP message so far, as SIPp traced it.
     pub fn messages(&self) -> String {
         self.run.traces("_messages.log")
+    }
+
+    /// Makes a caller of `caller-when-told.xml` hang up, once it has been answered. A talk of a fixed length would race what the test waits for.
+    pub fn hang_up(&self) -> Result<()> {
+        self.answered(ANSWERED_WITHIN)?;
+        let messages = self.messages();
+        let answer = answer(&messages).context("no answer")?;
+        let value = |name: &str| -> Result<String> {
+            let line = answer.lines().map(str::trim).find_map(|line| line.strip_prefix(name));
+            Ok(line.with_context(|| format!("no {name} in {answer}"))?.trim().to_owned())
+        };
+        let (ours, theirs, call_id) = (value("From:")?, value("To:")?, value("Call-ID:")?);
+        let socket = UdpSocket::bind((self.address, 0))?;
+        let (from, to) = (socket.local_addr()?, SocketAddr::from((self.address, 5060)));
+        let told = format!(
+            "MESSAGE sip:{to} SIP/2.0\r\nVia: SIP/2.0/UDP {from};branch=z9hG4bKtold\r\nFrom: {theirs}\r\nTo: {ours}\r\n\
+             Call-ID: {call_id}\r\nCSeq: 1 MESSAGE\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+        );
+        socket.send_to(told.as_bytes(), to)?;
+        Ok(())
     }
 
     /// Kills SIPp, like a crash: no BYE, no audio, no answers.
@@ -68,9 +92,14 @@ pub fn sipp(site: &Installation, scenario: &str, host: u8, audio: &Endpoint) -> 
         .with(&["-key", "caller", CALLER, "-key", "rtp_host", &ip, "-key", "rtp_port", &port])
 }
 
+/// The first 200 with audio that SIPp received, and what follows it.
+fn answer(messages: &str) -> Option<&str> {
+    messages.split("SIP/2.0 200 ").skip(1).find(|text| text.contains("\nm=audio "))
+}
+
 /// The SDP of the first 200 that SIPp received.
 fn answer_sdp(messages: &str) -> Option<String> {
-    let answer = messages.split("SIP/2.0 200 ").skip(1).find(|text| text.contains("\nm=audio "))?;
+    let answer = answer(messages)?;
     let sdp = &answer[answer.find("\nv=0")? + 1..];
     Some(sdp.split("\n----").next().unwrap_or(sdp).to_owned())
 }

@@ -17,8 +17,8 @@ use tonic::transport::Channel;
 
 use crate::{Installation, wait};
 
-const CONNECT_LIMIT: Duration = Duration::from_secs(10);
-const SOON: Duration = Duration::from_secs(15);
+const CONNECT_LIMIT: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(45);
 
 /// A fact with its position in the stream.
 #[derive(Clone, Debug, PartialEq)]
@@ -266,6 +266,13 @@ pub fn check_log_and_laws(site: &Installation, told: &[Fact]) -> Result<()> {
     let broken = broken_laws(told);
     ensure!(broken.is_empty(), "{broken:#?}\nin {:#?}", briefs(told));
     Ok(())
+}
+
+/// [`check_log_and_laws`] of what a subscription has been told, once every call is told to its end: the last facts may come when the
+/// installation is at rest already. A law that is broken stays broken, and is said.
+pub fn check_to_the_end(site: &Installation, watch: &Watch) -> Result<()> {
+    let _ = wait::until(SOON, || Ok(broken_laws(&watch.facts()).is_empty().then_some(())));
+    check_log_and_laws(site, &watch.facts())
 }
 
 /// The violated laws of facts (after every call is over), one line each.

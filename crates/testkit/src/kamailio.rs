@@ -59,7 +59,7 @@ impl Kamailio {
         Self::start(address, (password, dialled, expires_s), &[])
     }
 
-    /// As [`Self::carrier`], with flows (RFC 5626): it wants a ping each so many seconds, and closes connections on which nothing comes after 20 s.
+    /// As [`Self::carrier`], with flows (RFC 5626): it wants a ping each so many seconds, and closes connections on which nothing comes after 25 s.
     pub fn carrier_with_flows(
         address: Ipv4Addr,
         password: &str,

@@ -5,17 +5,22 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use testkit::agents::baresip_agent;
 use testkit::browser::Browser;
+use testkit::caller::prompt_samples;
 use testkit::{Answer, Caller, Installation};
 
-const OPENED: Duration = Duration::from_secs(60);
-const SEEN: Duration = Duration::from_secs(120);
+const OPENED: Duration = Duration::from_secs(120);
+const SEEN: Duration = Duration::from_secs(240);
 /// Two sizes of screen, three themes, four pages.
-const EVERY_PAGE: Duration = Duration::from_secs(300);
+const EVERY_PAGE: Duration = Duration::from_secs(600);
 
 fn one_call(site: &Installation) -> Result<()> {
     let mut agent = baresip_agent(site, 10, "7101", Answer::Auto)?;
-    let caller = Caller::dial(site, "caller.xml", 1, site.number("sales")?, &["-d", "9000"])?;
+    let mut caller = Caller::dial(site, "caller-when-told.xml", 1, site.number("sales")?, &[])?;
     agent.wait_for("CALL_ESTABLISHED", SEEN)?;
+    let media = caller.answered(SEEN)?;
+    caller.audio.say(&prompt_samples("announcement")?, media)?;
+    caller.audio.finish_saying()?;
+    caller.hang_up()?;
     caller.finish(SEEN)?.1.expect_success()
 }
 

@@ -11,8 +11,8 @@ use testkit::installation::{Instance, binary};
 use testkit::process::signal;
 use testkit::{Servers, wait};
 
-const START_LIMIT: Duration = Duration::from_secs(60);
-const END_LIMIT: Duration = Duration::from_secs(30);
+const START_LIMIT: Duration = Duration::from_secs(120);
+const END_LIMIT: Duration = Duration::from_secs(90);
 /// Exit codes, see docs/exit-codes.md.
 const ADDRESS_IN_USE: i32 = 4;
 const CHECK_FAILED: i32 = 6;
@@ -154,11 +154,11 @@ fn expect_outgoing(result: &Value) -> Result<()> {
 #[test]
 fn a_run_of_sixty_calls_is_flawless_and_all_witnesses_agree() -> Result<()> {
     let (instance, folder) = (Instance::claim()?, tempfile::tempdir()?);
-    // Tests share the machine: audio may take a little longer to be heard.
-    let load = ["--calls", "60", "--rate", "10", "--agents", "20", "--talk", "1..2", "--wrap", "0.3", "--seed", "407"];
+    // Tests share the machine: audio may take longer to be heard, and a talk must be long enough for that.
+    let load = ["--calls", "60", "--rate", "3", "--agents", "20", "--talk", "3..4", "--wrap", "0.3", "--seed", "407"];
     let run = command(&instance, &folder)?
         .args(load)
-        .args(["--moves", "0.2", "--hear-within", "3", "--exit", "--json"])
+        .args(["--moves", "0.2", "--hear-within", "8", "--exit", "--json"])
         .output()?;
     let result = json_of(&run)?;
     assert_eq!(result["comparison"]["disagreements"], json!([]), "{}", result["calls"]);
@@ -178,11 +178,11 @@ fn a_run_of_processes_on_servers_is_flawless_and_all_witnesses_agree() -> Result
     let (instance, folder) = (Instance::without_servers()?, tempfile::tempdir()?);
     let mut servers = Servers::start(instance.number())?;
     servers.start_kafka()?;
-    let load = ["--calls", "30", "--rate", "4", "--agents", "16", "--talk", "1..2", "--wrap", "0.3", "--seed", "1965"];
+    let load = ["--calls", "30", "--rate", "2", "--agents", "16", "--talk", "3..4", "--wrap", "0.3", "--seed", "1965"];
     let run = command(&instance, &folder)?
         .args(["--processes", "--replicas", "2", "--set", "stores.mode=real"])
         .args(load)
-        .args(["--moves", "0.5", "--hear-within", "3", "--exit", "--json"])
+        .args(["--moves", "0.5", "--hear-within", "8", "--exit", "--json"])
         .output()?;
     let result = json_of(&run)?;
     assert_eq!(result["comparison"]["disagreements"], json!([]), "{}", result["calls"]);
@@ -196,7 +196,7 @@ fn a_run_of_processes_on_servers_is_flawless_and_all_witnesses_agree() -> Result
 fn callers_without_patience_are_counted_as_such_by_everybody() -> Result<()> {
     let (instance, folder) = (Instance::claim()?, tempfile::tempdir()?);
     let load = ["--calls", "20", "--rate", "5", "--agents", "2", "--talk", "3", "--patience", "6..8", "--seed", "3"];
-    let run = command(&instance, &folder)?.args(load).args(["--hear-within", "3", "--exit", "--json"]).output()?;
+    let run = command(&instance, &folder)?.args(load).args(["--hear-within", "8", "--exit", "--json"]).output()?;
     let result = json_of(&run)?;
     assert_eq!(result["comparison"]["disagreements"], json!([]), "{}", result["calls"]);
     assert_eq!(run.status.code(), Some(0));
@@ -228,7 +228,7 @@ fn the_comparison_finds_a_deaf_robot_and_a_wrong_agent() -> Result<()> {
     // The demo's own robots are stopped for a run whose result can be falsified.
     signal(robots, "TERM")?;
     wait::until(END_LIMIT, || Ok((!is_running(robots)).then_some(())))?;
-    let load = ["--calls", "6", "--rate", "3", "--talk", "1.5", "--hear-within", "3", "--json", "--site"];
+    let load = ["--calls", "6", "--rate", "3", "--talk", "4", "--hear-within", "8", "--json", "--site"];
     let run = Command::new(binary()?).arg("robots").args(load).arg(demo.folder.path().join("robots.json")).output()?;
     let mut result = json_of(&run)?;
     assert_eq!(run.status.code(), Some(0), "{result}");

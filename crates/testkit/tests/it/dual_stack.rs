@@ -7,13 +7,13 @@ use std::net::{Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use testkit::agents::{baresip_phone, long_speech, password};
-use testkit::caller::{goes_out, prompt};
+use testkit::agents::{baresip_phone, long_speech, password, repeated};
+use testkit::caller::goes_out;
 use testkit::{Answer, Installation, Phone, Setup, Sipp};
 
 use crate::carriers::hear_each_other;
 
-const SOON: Duration = Duration::from_secs(15);
+const SOON: Duration = Duration::from_secs(45);
 const LATER: Duration = Duration::from_secs(60);
 /// The first port of the first instance at `::1`, and how many each has: below those that the kernel gives away.
 const FIRST_PORT: u16 = 10_000;
@@ -68,7 +68,7 @@ fn phone_of_six(site: &Installation, number: u8, transport: &str) -> Result<Phon
         user: "7101",
         password: password(site, "7101")?,
         transport,
-        speech: &prompt("announcement"),
+        speech: &repeated("announcement")?,
         answer: Answer::Auto,
     };
     Phone::register_at(six(instance, PHONES + u16::from(number)), &setup)

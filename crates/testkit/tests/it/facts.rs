@@ -14,8 +14,8 @@ use testkit::facts::{Fact, bearing, briefs, broken_laws, check_log_and_laws, con
 use testkit::{Answer, Endpoint, Installation, Watch};
 use tonic::Code;
 
-const SOON: Duration = Duration::from_secs(15);
-const LATER: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_secs(45);
+const LATER: Duration = Duration::from_secs(90);
 const SALES: &str = "9000";
 
 /// The facts of the queue and of the parties, without a waiting caller's treatments.
@@ -64,13 +64,14 @@ fn an_inbound_call_is_told_from_the_queue_to_the_agents_wrap_up() -> Result<()> 
     let site = Installation::start()?;
     let watch = Watch::start(&site, "0-0")?;
     let mut agent = ready_agent(&site, &watch, 10, "7101", Answer::Auto)?;
-    let caller = Caller::dial(&site, "caller.xml", 1, site.number("sales")?, &["-d", "20000"])?;
+    let caller = Caller::dial(&site, "caller-when-told.xml", 1, site.number("sales")?, &[])?;
     watch.wait_for("Established@7101", LATER)?;
     agent.wait_for("CALL_ESTABLISHED", SOON)?;
     agent.hold()?;
     watch.wait_for("Held@7101", SOON)?;
     agent.resume()?;
     watch.wait_for("Retrieved@7101", SOON)?;
+    caller.hang_up()?;
     caller.finish(LATER)?.1.expect_success()?;
     let facts = end(&site, &watch, 1)?;
     assert_eq!(
@@ -137,8 +138,10 @@ fn an_inbound_call_is_told_from_the_queue_to_the_agents_wrap_up() -> Result<()> 
 fn a_caller_who_leaves_the_queue_is_abandoned_there() -> Result<()> {
     let site = Installation::start()?;
     let watch = Watch::start(&site, "0-0")?;
-    let caller = Caller::dial(&site, "caller.xml", 1, site.number("sales")?, &["-d", "12000"])?;
+    let caller = Caller::dial(&site, "caller-when-told.xml", 1, site.number("sales")?, &[])?;
     watch.wait_for("Queued@sales", LATER)?;
+    watch.wait_for("RouteRequest@9000", SOON)?;
+    caller.hang_up()?;
     caller.finish(LATER)?.1.expect_success()?;
     let facts = end(&site, &watch, 1)?;
     let told = without_treatments(&facts);
@@ -156,7 +159,9 @@ fn an_agent_who_does_not_answer_is_not_ready_and_the_next_one_gets_the_call() ->
     let watch = Watch::start(&site, "0-0")?;
     let _silent = ready_agent(&site, &watch, 10, "7101", Answer::Manual)?;
     let _next = ready_agent(&site, &watch, 11, "7102", Answer::Auto)?;
-    let caller = Caller::dial(&site, "caller.xml", 1, site.number("sales")?, &["-d", "26000"])?;
+    let caller = Caller::dial(&site, "caller-when-told.xml", 1, site.number("sales")?, &[])?;
+    watch.wait_for("Established@7102", LATER)?;
+    caller.hang_up()?;
     caller.finish(LATER)?.1.expect_success()?;
     let facts = end(&site, &watch, 1)?;
     assert_eq!(
@@ -203,12 +208,14 @@ fn a_phone_that_refuses_sends_the_call_back_to_its_route_point() -> Result<()> {
     let refusing = sipp_phone(&site, 10, "agent-busy.xml", &audio, &["-m", "1"])?;
     site.log_in("7101")?;
     watch.wait_for("AgentReady@7101", SOON)?;
-    let caller = Caller::dial(&site, "caller.xml", 1, site.number("sales")?, &["-d", "9000"])?;
+    let caller = Caller::dial(&site, "caller-when-told.xml", 1, site.number("sales")?, &[])?;
     refusing.finish(LATER)?.expect_success()?;
     let released = watch.wait_for("Released@7101", SOON)?;
     assert_eq!(released.text("CallState"), "Busy");
     let not_ready = watch.wait_for_count("AgentNotReady@7101", 2, SOON)?;
     assert_eq!(not_ready.frame["Reasons"]["ReasonCode"], "Rejected");
+    watch.wait_for_count("RouteRequest@9000", 2, SOON)?;
+    caller.hang_up()?;
     caller.finish(LATER)?.1.expect_success()?;
     let facts = end(&site, &watch, 1)?;
     let told = without_treatments(&facts);
@@ -221,8 +228,10 @@ fn a_caller_who_leaves_while_the_agent_rings_is_abandoned_at_the_phone() -> Resu
     let site = Installation::start()?;
     let watch = Watch::start(&site, "0-0")?;
     let mut agent = ready_agent(&site, &watch, 10, "7101", Answer::Manual)?;
-    let caller = Caller::dial(&site, "caller.xml", 1, site.number("sales")?, &["-d", "12000"])?;
+    let caller = Caller::dial(&site, "caller-when-told.xml", 1, site.number("sales")?, &[])?;
     agent.wait_for("CALL_INCOMING", LATER)?;
+    watch.wait_for("Ringing@7101", SOON)?;
+    caller.hang_up()?;
     caller.finish(LATER)?.1.expect_success()?;
     agent.wait_for("CALL_CLOSED", SOON)?;
     let facts = end(&site, &watch, 1)?;
@@ -420,7 +429,7 @@ fn a_subscription_begins_with_the_state_and_resumes_where_it_was() -> Result<()>
     let site = Installation::start()?;
     let from_start = Watch::start(&site, "0-0")?;
     let _agent = ready_agent(&site, &from_start, 10, "7101", Answer::Auto)?;
-    let caller = Caller::dial(&site, "caller.xml", 1, site.number("sales")?, &["-d", "12000"])?;
+    let caller = Caller::dial(&site, "caller-when-told.xml", 1, site.number("sales")?, &[])?;
     let established = from_start.wait_for("Established@7101", LATER)?;
     let with_snapshot = Watch::start(&site, "")?;
     let snapshot = with_snapshot.snapshot()?;
@@ -432,6 +441,7 @@ fn a_subscription_begins_with_the_state_and_resumes_where_it_was() -> Result<()>
     assert_eq!(format!("{:016x}", call.call.as_ref().context("no call")?.conn_id), established.text("ConnID"));
     let parties: Vec<_> = call.parties.iter().map(|party| (party.dn.as_str(), party.state())).collect();
     assert_eq!(parties, [("7101", v1::PartyState::Connected)]);
+    caller.hang_up()?;
     caller.finish(LATER)?.1.expect_success()?;
     let all = end(&site, &from_start, 1)?;
     // A subscriber with a snapshot receives exactly the facts after it, and so does one that resumes anywhere.
@@ -454,12 +464,13 @@ fn a_crash_leaves_no_gap_no_repeat_and_nothing_open() -> Result<()> {
     let site = Installation::start()?;
     let before = Watch::start(&site, "0-0")?;
     let _agent = ready_agent(&site, &before, 10, "7101", Answer::Auto)?;
-    let caller = Caller::dial(&site, "caller.xml", 1, site.number("sales")?, &["-d", "16000"])?;
+    let caller = Caller::dial(&site, "caller-when-told.xml", 1, site.number("sales")?, &[])?;
     before.wait_for("Established@7101", LATER)?;
     let told_before = before.facts();
     let site = site.crash_and_restart()?;
     let last = told_before.last().context("nothing was told")?;
     let after = Watch::start(&site, &last.position)?;
+    caller.hang_up()?;
     caller.finish(LATER)?.1.expect_success()?;
     after.wait_for("Released@7101", SOON)?;
     after.wait_for("CallDeleted", SOON)?;

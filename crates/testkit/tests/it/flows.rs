@@ -7,10 +7,10 @@ use anyhow::{Context, Result, ensure};
 use testkit::agents::{password, sipp_phone};
 use testkit::caller::Caller;
 use testkit::process::signal;
-use testkit::{Endpoint, Installation, Sipp, kernel};
+use testkit::{Endpoint, Installation, Sipp, kernel, wait};
 
-const SOON: Duration = Duration::from_secs(15);
-const LATER: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_secs(45);
+const LATER: Duration = Duration::from_secs(90);
 /// The last octets of the addresses of two phones.
 const DESK: u8 = 10;
 const HOME: u8 = 11;
@@ -51,8 +51,9 @@ fn a_call_comes_by_the_flow_that_is_left_when_the_proxy_of_the_other_one_is_kill
     site.log_in(NUMBER)?;
     let pid = *kernel::processes(site.pid())?.get("sip-proxy-2").context("no process sip-proxy-2")?;
     signal(pid, "KILL")?;
-    // Long enough to hear the announcement, and then the agent.
-    let caller = Caller::dial(&site, "caller.xml", 1, site.number("sales")?, &["-d", "12000"])?;
+    let caller = Caller::dial(&site, "caller-when-told.xml", 1, site.number("sales")?, &[])?;
+    wait::until(LATER, || Ok((phone.acknowledged() > 0).then_some(()))).context("the phone has not answered")?;
+    caller.hang_up()?;
     caller.finish(LATER)?.1.expect_success().context("the caller")?;
     let messages = phone.traces("_messages.log");
     phone.finish(SOON)?.expect_success().context("the phone")?;
