@@ -13,6 +13,10 @@ use crate::records::jq;
 
 const SOON: Duration = Duration::from_secs(45);
 const LATER: Duration = Duration::from_secs(90);
+/// How long it may take until each of two nodes shows its call. A node that a busy machine keeps from its turn for a second counts as
+/// failed, and the other one gets its calls too: then all begins anew.
+const PLACED_WITHIN: Duration = Duration::from_secs(15);
+const TRIES: usize = 3;
 
 /// An agent at 7101 who talks with 7130, and then with 7133 on another line: of two nodes each has the calls of one of these phones.
 struct Desk {
@@ -46,13 +50,20 @@ impl Desk {
 
     /// The same with a node for each of the calls.
     fn at_two_nodes() -> Result<Self> {
-        let desk = Self::with_two_callers(Installation::start_on_servers(&["--processes", "--replicas", "2"])?)?;
-        wait::until(SOON, || {
-            let calls_of = |node| desk.site.metric_of("sip-cluster", node, "sipcluster_calls");
-            Ok((calls_of(1)? == 1.0 && calls_of(2)? == 1.0).then_some(()))
-        })
-        .context("each node has one of the calls")?;
-        Ok(desk)
+        let mut time = 0;
+        loop {
+            time += 1;
+            let desk = Self::with_two_callers(Installation::start_on_servers(&["--processes", "--replicas", "2"])?)?;
+            let placed = wait::until(PLACED_WITHIN, || {
+                let calls_of = |node| desk.site.metric_of("sip-cluster", node, "sipcluster_calls");
+                Ok((calls_of(1)? == 1.0 && calls_of(2)? == 1.0).then_some(()))
+            });
+            match placed {
+                Ok(()) => return Ok(desk),
+                Err(error) if time == TRIES => return Err(error.context("each node has one of the calls")),
+                Err(_) => {}
+            }
+        }
     }
 
     fn ask(&self, reference: u64, fields: Value) -> Result<testkit::Fact> {
