@@ -11,9 +11,9 @@ use anyhow::{Context, Result, bail};
 use crate::process::{children, signal};
 use crate::wait;
 
-const START_LIMIT: Duration = Duration::from_secs(20);
-/// How long its address may be taken after its processes were killed.
-const END_LIMIT: Duration = Duration::from_secs(10);
+const START_LIMIT: Duration = Duration::from_secs(60);
+/// How long its processes may take to end, and its address to be free after they were killed.
+const END_LIMIT: Duration = Duration::from_secs(30);
 /// The account's user.
 pub const ACCOUNT: &str = "trunkline-1";
 
@@ -175,7 +175,7 @@ impl Drop for Kamailio {
         let _ = signal(self.child.id(), "TERM");
         let child = &mut self.child;
         // Its worker processes end with it; a killed one would leave them with its sockets.
-        if wait::until(Duration::from_secs(10), || Ok(child.try_wait()?)).is_err() {
+        if wait::until(END_LIMIT, || Ok(child.try_wait()?)).is_err() {
             let _ = child.kill();
             let _ = child.wait();
         }

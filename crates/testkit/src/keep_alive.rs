@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use crate::observe::Answer;
 
-const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+const ANSWER_LIMIT: Duration = Duration::from_secs(45);
 
 /// The connection.
 pub struct KeepAlive {

@@ -87,8 +87,12 @@ fn count(line: &str, name: &str) -> u64 {
 mod tests {
     use std::io::Write as _;
     use std::net::{TcpListener, TcpStream};
+    use std::time::Duration;
 
     use super::*;
+    use crate::wait;
+
+    const LISTED_WITHIN: Duration = Duration::from_secs(30);
 
     #[test]
     fn both_lines_of_a_connection_are_read() {
@@ -114,7 +118,9 @@ mod tests {
         let mut stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         stream.write_all(b"hello").unwrap();
         let own = stream.local_addr().unwrap();
-        let found = connections(std::process::id()).unwrap().into_iter().find(|socket| socket.local == own).unwrap();
+        // The kernel lists while other tests open and close connections, and may leave one out.
+        let listed = || Ok(connections(std::process::id())?.into_iter().find(|socket| socket.local == own));
+        let found = wait::until(LISTED_WITHIN, listed).unwrap();
         assert_eq!((found.remote, found.sent), (listener.local_addr().unwrap(), 5));
     }
 }

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 
 use crate::wait;
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(45);
 /// The port on which it answers.
 pub const PORT: u16 = 5353;
 

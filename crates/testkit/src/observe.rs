@@ -9,8 +9,9 @@ use serde_json::Value;
 
 use crate::{Installation, wait};
 
-const ANSWER_LIMIT: Duration = Duration::from_secs(10);
-const SETTLE_LIMIT: Duration = Duration::from_secs(20);
+const ANSWER_LIMIT: Duration = Duration::from_secs(45);
+/// Below the 50 s after which media ends the calls of those who have fallen silent: what is left over must not end by that.
+const SETTLE_LIMIT: Duration = Duration::from_secs(40);
 
 /// An answer to an HTTP request.
 #[derive(Clone, Debug)]

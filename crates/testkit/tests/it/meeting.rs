@@ -1,13 +1,22 @@
 //! Two callers of one agent who came separately, joined by request: who hears whom, judged by a tone of each party.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use testkit::audio::read_wav;
 use testkit::facts::check_log_and_laws;
 use testkit::{Installation, Phone, Watch, wait};
 
-use crate::conference::{LATER, SOON, TONES, has_heard_for, heard, phone};
+use crate::conference::{TONES, has_heard_for, heard, phone};
 use crate::records::jq;
+
+const SOON: Duration = Duration::from_secs(45);
+const LATER: Duration = Duration::from_secs(90);
+/// How long it may take until each of two nodes shows its call. A node that a busy machine keeps from its turn for a second counts as
+/// failed, and the other one gets its calls too: then all begins anew.
+const PLACED_WITHIN: Duration = Duration::from_secs(15);
+const TRIES: usize = 3;
 
 /// An agent at 7101 who talks with 7130, and then with 7133 on another line: of two nodes each has the calls of one of these phones.
 struct Desk {
@@ -41,13 +50,20 @@ impl Desk {
 
     /// The same with a node for each of the calls.
     fn at_two_nodes() -> Result<Self> {
-        let desk = Self::with_two_callers(Installation::start_on_servers(&["--processes", "--replicas", "2"])?)?;
-        wait::until(SOON, || {
-            let calls_of = |node| desk.site.metric_of("sip-cluster", node, "sipcluster_calls");
-            Ok((calls_of(1)? == 1.0 && calls_of(2)? == 1.0).then_some(()))
-        })
-        .context("each node has one of the calls")?;
-        Ok(desk)
+        let mut time = 0;
+        loop {
+            time += 1;
+            let desk = Self::with_two_callers(Installation::start_on_servers(&["--processes", "--replicas", "2"])?)?;
+            let placed = wait::until(PLACED_WITHIN, || {
+                let calls_of = |node| desk.site.metric_of("sip-cluster", node, "sipcluster_calls");
+                Ok((calls_of(1)? == 1.0 && calls_of(2)? == 1.0).then_some(()))
+            });
+            match placed {
+                Ok(()) => return Ok(desk),
+                Err(error) if time == TRIES => return Err(error.context("each node has one of the calls")),
+                Err(_) => {}
+            }
+        }
     }
 
     fn ask(&self, reference: u64, fields: Value) -> Result<testkit::Fact> {
@@ -76,6 +92,17 @@ impl Desk {
     }
 }
 
+/// Waits until the last seconds of what a phone has heard have these tones, and no others of [`TONES`]: of two phones that hear each
+/// other, a busy machine may keep one behind. Some tone must be among them.
+pub(crate) fn hears(phone: &Phone, tones: &[f64], what: &str) -> Result<()> {
+    let mut last = Vec::new();
+    let come = wait::until(LATER, || {
+        last = phone.heard().and_then(|file| read_wav(&file)).map(|samples| heard(&samples)).unwrap_or_default();
+        Ok((last == tones).then_some(()))
+    });
+    come.with_context(|| format!("{what}: {last:?} are heard, not {tones:?}"))
+}
+
 #[test]
 fn two_callers_of_an_agent_are_connected_and_the_agent_leaves() -> Result<()> {
     the_agent_leaves(Desk::with_two_callers(Installation::start()?)?)
@@ -102,14 +129,14 @@ fn the_agent_turns(mut desk: Desk) -> Result<()> {
     let turned = desk.ask(72, json!({"req": "TAlternateCall", "ConnID": two, "HeldConnID": one}))?;
     assert_eq!((turned.brief().as_str(), turned.text("ConnID")), ("Retrieved@7101", one.as_str()));
     has_heard_for(&desk.first, desk.first.heard_bytes())?;
-    assert_eq!(heard(&read_wav(&desk.first.heard()?)?), [TONES[0]], "the first hears the agent");
+    hears(&desk.first, &[TONES[0]], "the first hears the agent")?;
     has_heard_for(&desk.second, desk.second.heard_bytes())?;
     assert!(!heard(&read_wav(&desk.second.heard()?)?).contains(&TONES[0]), "the second is on hold");
     let turned = desk.ask(73, json!({"req": "TReconnectCall", "ConnID": one, "HeldConnID": two}))?;
     assert_eq!((turned.brief().as_str(), turned.text("ConnID")), ("Retrieved@7101", two.as_str()));
     desk.first.wait_for("CALL_CLOSED", SOON)?;
     has_heard_for(&desk.second, desk.second.heard_bytes())?;
-    assert_eq!(heard(&read_wav(&desk.second.heard()?)?), [TONES[0]], "the second hears the agent");
+    hears(&desk.second, &[TONES[0]], "the second hears the agent")?;
     desk.second.hang_up()?;
     desk.watch.wait_for_count("CallDeleted", 2, LATER)?;
     drop(desk.files);
@@ -132,8 +159,8 @@ fn the_agent_leaves(mut desk: Desk) -> Result<()> {
         desk.agent.wait_for("CALL_CLOSED", SOON)?;
     }
     has_heard_for(&desk.second, desk.second.heard_bytes())?;
-    assert_eq!(heard(&read_wav(&desk.first.heard()?)?), [TONES[2]], "the first hears the second");
-    assert_eq!(heard(&read_wav(&desk.second.heard()?)?), [TONES[1]], "the second hears the first");
+    hears(&desk.first, &[TONES[2]], "the first hears the second")?;
+    hears(&desk.second, &[TONES[1]], "the second hears the first")?;
     desk.ends()
 }
 
@@ -145,8 +172,8 @@ fn two_callers_of_an_agent_and_the_agent_become_a_conference() -> Result<()> {
     assert_eq!((added.brief().as_str(), added.text("ConnID")), ("PartyAdded@7101", two.as_str()));
     desk.agent.wait_for("CALL_CLOSED", SOON)?;
     has_heard_for(&desk.second, desk.second.heard_bytes())?;
-    assert_eq!(heard(&read_wav(&desk.first.heard()?)?), [TONES[0], TONES[2]], "the first hears both");
-    assert_eq!(heard(&read_wav(&desk.second.heard()?)?), [TONES[0], TONES[1]], "the second hears both");
+    hears(&desk.first, &[TONES[0], TONES[2]], "the first hears both")?;
+    hears(&desk.second, &[TONES[0], TONES[1]], "the second hears both")?;
     desk.agent.hang_up()?;
     desk.watch.wait_for("PartyDeleted@7133", SOON)?;
     desk.ends()

@@ -11,8 +11,8 @@ use testkit::facts::{Fact, briefs, broken_laws};
 use testkit::process::signal;
 use testkit::{Answer, Installation, Watch, kernel, wait};
 
-const SOON: Duration = Duration::from_secs(15);
-const LATER: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_secs(45);
+const LATER: Duration = Duration::from_secs(90);
 
 fn after(position: &str) -> v1::SubscribeRequest {
     v1::SubscribeRequest { after: position.to_owned(), ..v1::SubscribeRequest::default() }
@@ -23,7 +23,7 @@ fn waiting(site: &Installation, host: u8) -> Result<Caller> {
     let mut caller = Caller::dial(site, "caller-until-bye.xml", host, site.number("sales")?, &[])?;
     // A caller without audio would be checked for being alive, which SIPp does not expect.
     let media = caller.answered(SOON)?;
-    caller.audio.say(&prompt_samples("announcement")?.repeat(10), media)?;
+    caller.audio.say(&prompt_samples("announcement")?.repeat(40), media)?;
     site.metric_becomes("rq", "rq_requests_open", 1.0, LATER)?;
     Ok(caller)
 }
@@ -66,7 +66,7 @@ fn a_virtual_queue_is_told_on_port_8000_of_sip_vq() -> Result<()> {
     ensure!(parties(&late) == [("sales".to_owned(), v1::PartyState::Queued)], "{late:?}");
     let call = late.calls[0].call.clone().context("a call without its ids")?;
     ensure!(format!("{:016x}", call.conn_id) == conn && call.ani == queued.frame["ANI"].as_str().map(str::to_owned));
-    ensure!(site.metric("sip-vq", "sipvq_calls_waiting")? == 1.0);
+    site.metric_becomes("sip-vq", "sipvq_calls_waiting", 1.0, SOON)?;
     let resumed = Watch::of(&site, ("sip-vq", 1), after(&queued.position))?;
     answered_and_ended(&site, caller)?;
     let diverted = resumed.wait_for("Diverted@sales", SOON)?;
@@ -98,8 +98,9 @@ fn a_nodes_calls_are_told_on_its_port_8000() -> Result<()> {
     all.wait_for("CallDeleted", SOON)?;
     node.wait_for("CallDeleted", SOON)?;
     late.wait_for("CallDeleted", SOON)?;
-    let (here, there) = (ids(&node.facts(), ""), ids(&all.facts(), "call:"));
-    ensure!(here == there, "{:?} are not those of tenant", briefs(&node.facts()));
+    let same = || ids(&node.facts(), "") == ids(&all.facts(), "call:");
+    wait::until(SOON, || Ok(same().then_some(())))
+        .with_context(|| format!("{:?} are not those of tenant", briefs(&node.facts())))?;
     ensure!(broken_laws(&node.facts()).is_empty(), "{:#?}", broken_laws(&node.facts()));
     let first = late.facts().first().and_then(|fact| fact.frame["seq"].as_u64());
     ensure!(first.is_some_and(|seq| seq == known.seq + 1), "{first:?} does not follow {known:?}");

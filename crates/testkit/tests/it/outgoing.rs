@@ -13,8 +13,8 @@ use testkit::facts::check_log_and_laws;
 use testkit::rtp::address_in_sdp;
 use testkit::{Answer, Endpoint, Installation, Phone, Setup, Watch, audio, wait};
 
-const SOON: Duration = Duration::from_secs(15);
-const LATER: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_secs(45);
+const LATER: Duration = Duration::from_secs(90);
 /// Minimum similarity of equal speech through G.711 and loopback.
 const ALIKE: f64 = 0.95;
 /// How long two parties are heard, at least.
@@ -80,6 +80,13 @@ fn somebody(site: &Installation, answer: Answer) -> Result<Phone> {
     })
 }
 
+/// A phone that says the announcement again and again: on a busy machine one of six seconds is over before somebody listens.
+pub(crate) fn announcing_phone(site: &Installation, host: u8, extension: &str, answer: Answer) -> Result<Phone> {
+    let speech = tempfile::NamedTempFile::new()?;
+    audio::write_wav(speech.path(), &prompt_samples("announcement")?.repeat(20))?;
+    baresip_phone_that_says(speech.path(), site, host, extension, answer)
+}
+
 pub(crate) fn is_heard_by(speaker: &Phone, listener: &Phone) -> Result<()> {
     let (said, heard) = (audio::read_wav(&speaker.said()?)?, audio::read_wav(&listener.heard()?)?);
     let said = said.get(said.len().saturating_sub(HEARD)..).unwrap_or_default();
@@ -87,8 +94,8 @@ pub(crate) fn is_heard_by(speaker: &Phone, listener: &Phone) -> Result<()> {
     Ok(())
 }
 
-/// Whether most of what was said is heard, each half second for itself.
-fn is_heard_in(said: &[i16], heard: &[i16]) -> bool {
+/// Whether most of what was said is heard, each half second for itself: who plays or records on a busy machine leaves some out.
+pub(crate) fn is_heard_in(said: &[i16], heard: &[i16]) -> bool {
     let alike = audio::compare_halves_of_seconds(said, heard);
     alike.iter().filter(|piece| **piece > ALIKE).count() > alike.len() / 2
 }
@@ -97,7 +104,7 @@ fn is_heard_in(said: &[i16], heard: &[i16]) -> bool {
 fn a_phone_talks_with_somebody_outside() -> Result<()> {
     let site = site()?;
     let watch = Watch::start(&site, "0-0")?;
-    let mut own = baresip_phone_that_says(&prompt("announcement"), &site, 10, "7101", Answer::Manual)?;
+    let mut own = announcing_phone(&site, 10, "7101", Answer::Manual)?;
     let mut far = somebody(&site, Answer::Manual)?;
     goes_out(&site, NUMBER)?;
     own.dial(DIALLED)?;
@@ -142,21 +149,26 @@ const QUIET: u16 = 64;
 
 fn hears_the_carrier_early(site: &Installation, is_heard: bool) -> Result<()> {
     let watch = Watch::start(site, "0-0")?;
-    let mut own = baresip_phone_that_says(&prompt("announcement"), site, 10, "7101", Answer::Manual)?;
+    let mut own = announcing_phone(site, 10, "7101", Answer::Manual)?;
     goes_out(site, NUMBER)?;
     let mut audio = Endpoint::listen(site.peer_address(CARRIER).into())?;
-    let carrier = sipp_phone(site, CARRIER, "carrier-announces.xml", &audio, &["-m", "1"])?;
+    // The answer comes when the announcement is long over, on a busy machine too.
+    let carrier = sipp_phone(site, CARRIER, "carrier-announces.xml", &audio, &["-m", "1", "-d", "14000"])?;
     own.dial(DIALLED)?;
     watch.wait_for("NetworkReached@7101", SOON)?;
     let media = address_in_sdp(&carrier.traces("_messages.log"))?;
     let speech = prompt_samples("announcement")?;
     audio.say(&speech, media)?;
     wait::until(SOON, || Ok((own.heard_bytes() > 2 * HEARD as u64).then_some(())))?;
-    let early: Vec<String> = testkit::facts::briefs(&watch.facts());
-    assert!(!early.iter().any(|brief| brief.starts_with("Established")), "{early:?}");
     let loudest =
         |audio: &Endpoint| audio.received().samples.iter().map(|sample| sample.unsigned_abs()).max().unwrap_or(0);
-    ensure!((loudest(&audio) > QUIET) == is_heard, "before the answer the carrier hears {}", loudest(&audio));
+    if is_heard {
+        wait::until(SOON, || Ok((loudest(&audio) > QUIET).then_some(())))?;
+    }
+    let before_the_answer = loudest(&audio);
+    let early: Vec<String> = testkit::facts::briefs(&watch.facts());
+    assert!(!early.iter().any(|brief| brief.starts_with("Established")), "{early:?}");
+    ensure!((before_the_answer > QUIET) == is_heard, "before the answer the carrier hears {before_the_answer}");
     own.wait_for("CALL_ESTABLISHED", SOON)?;
     watch.wait_for("Established@7101", SOON)?;
     audio.finish_saying()?;
@@ -187,8 +199,11 @@ fn hear_each_other(mut caller: Caller, far: &mut Phone) -> Result<Vec<i16>> {
     let last = far_heard.get(far_heard.len().saturating_sub(speech.len() + 2 * audio::RATE)..).unwrap_or_default();
     ensure!(is_heard_in(&speech, last), "outside does not hear the caller");
     let (said, received) = (audio::read_wav(&far.said()?)?, heard.received().samples);
-    let end = |samples: &[i16]| samples.get(samples.len().saturating_sub(HEARD)..).unwrap_or_default().to_vec();
-    ensure!(is_heard_in(&end(&said), &end(&received)), "the caller does not hear outside");
+    let end = |samples: &[i16], length: usize| {
+        samples.get(samples.len().saturating_sub(length)..).unwrap_or_default().to_vec()
+    };
+    // The caller may have gone on hearing after the end: silence, until it is told.
+    ensure!(is_heard_in(&end(&said, HEARD), &end(&received, 2 * HEARD)), "the caller does not hear outside");
     Ok(received)
 }
 
@@ -319,7 +334,7 @@ fn neither_a_carrier_nor_who_calls_sees_anything_of_what_is_inside() -> Result<(
     let watch = Watch::start(&site, "0-0")?;
     goes_out(&site, NUMBER)?;
     let audio = Endpoint::listen(site.peer_address(CARRIER).into())?;
-    let carrier = sipp_phone(&site, CARRIER, "carrier-announces.xml", &audio, &["-m", "1"])?;
+    let carrier = sipp_phone(&site, CARRIER, "carrier-announces.xml", &audio, &["-m", "1", "-d", "1000"])?;
     let mut own = baresip_phone_that_says(&prompt("announcement"), &site, 10, "7101", Answer::Manual)?;
     own.dial(DIALLED)?;
     own.wait_for("CALL_ESTABLISHED", SOON)?;
@@ -425,6 +440,20 @@ fn a_carrier_is_not_told_of_reliable_provisional_responses_where_its_trunk_says_
 /// The tones of the key 5, in Hz.
 const FIVE: (f64, f64) = (770.0, 1_336.0);
 
+/// The keys of the INFO requests that SIPp has received; one that is repeated because SIPp was slow is the same key.
+fn keys_in(messages: &str) -> Vec<String> {
+    let mut keys: Vec<(&str, String)> = Vec::new();
+    for text in messages.split("message received").skip(1) {
+        let field = |name: &str| text.lines().find_map(|line| line.trim().strip_prefix(name));
+        if let (Some(cseq), Some(key)) = (field("CSeq:"), field("Signal="))
+            && keys.last().is_none_or(|(last, _)| *last != cseq)
+        {
+            keys.push((cseq, key.to_owned()));
+        }
+    }
+    keys.into_iter().map(|(_, key)| key).collect()
+}
+
 #[test]
 fn a_carrier_gets_keys_by_info_where_its_trunk_says_so() -> Result<()> {
     let site = site_with(", dtmf: info")?;
@@ -436,7 +465,7 @@ fn a_carrier_gets_keys_by_info_where_its_trunk_says_so() -> Result<()> {
     own.dial(DIALLED)?;
     own.wait_for("CALL_ESTABLISHED", SOON)?;
     let conn_id = watch.wait_for("Established@7101", SOON)?.text("ConnID").to_owned();
-    let told = || carrier.traces("_messages.log").matches("Signal=").count();
+    let told = || keys_in(&carrier.traces("_messages.log")).len();
     own.digit('4')?;
     wait::until(SOON, || Ok((told() == 1).then_some(())))?;
     let frame = json!({"req": "TSendDTMF", "ThisDN": "7101", "ConnID": conn_id, "Digits": "1#", "ReferenceID": 9});
@@ -447,8 +476,7 @@ fn a_carrier_gets_keys_by_info_where_its_trunk_says_so() -> Result<()> {
     let carrier = carrier.finish(SOON)?;
     carrier.expect_success()?;
     let lines: Vec<&str> = carrier.messages.lines().map(str::trim).collect();
-    let keys: Vec<&str> = lines.iter().filter_map(|line| line.strip_prefix("Signal=")).collect();
-    assert_eq!(keys, ["4", "1", "#"]);
+    assert_eq!(keys_in(&carrier.messages), ["4", "1", "#"]);
     assert!(lines.contains(&"Content-Type: application/dtmf-relay"), "{lines:?}");
     assert!(!lines.iter().any(|line| line.contains("telephone-event")), "{lines:?}");
     assert!(far.received().events.is_empty(), "nor in its audio");
@@ -493,10 +521,12 @@ fn a_full_trunk_takes_a_call_again_when_one_is_over() -> Result<()> {
     let mut second = baresip_phone_that_says(&prompt("announcement"), &site, 11, "7102", Answer::Auto)?;
     first.dial(DIALLED)?;
     first.wait_for("CALL_ESTABLISHED", SOON)?;
+    let conn = watch.wait_for("Established@7101", SOON)?.text("ConnID").to_owned();
     is_refused(&mut second, "503")?;
     first.hang_up()?;
     far.wait_for("CALL_CLOSED", SOON)?;
-    watch.wait_for_count("CallDeleted", 1, SOON)?;
+    let is_over = |fact: &testkit::Fact| fact.brief() == "CallDeleted" && fact.text("ConnID") == conn;
+    wait::until(SOON, || Ok(watch.facts().iter().any(is_over).then_some(())))?;
     second.dial(DIALLED)?;
     second.wait_for("CALL_ESTABLISHED", SOON)?;
     second.hang_up()?;
@@ -524,19 +554,16 @@ fn a_phone_that_may_not_call_outside_is_refused_while_another_one_talks() -> Res
 
 #[test]
 fn a_carrier_gets_numbers_as_it_writes_them() -> Result<()> {
-    let site = site_with(", asserts_identity: true")?;
-    site.import_changed(|files| {
+    // All by one import: [`goes_out`] would not wait for the rules of a second one.
+    let site = Installation::start()?;
+    import(&site, ", asserts_identity: true", "", |files| {
         let file = files.join("example-tenant.yaml");
         let text = fs::read_to_string(&file)?;
-        let carrier = format!(
-            "{{name: carrier, allow: [127.0.0.0/8], contact: \"{}:5060\", prefix: \"+\", caller_id: \"{OURS}\", asserts_identity: true}}",
-            site.peer_address(CARRIER)
-        );
         let rules = "\ndial_rules:\n\
             \x20 - {name: to the carrier, pattern: \"+49.\", action: send, trunk: carrier, remove: 3, add: \"0\"}\n\
             \x20 - {name: from the carrier, pattern: \"0.\", action: receive, trunk: carrier, remove: 1, add: \"+1555\"}\n\
             \x20 - {name: a caller, pattern: \"+15559001\", action: receive, remove: 9, add: \"+442071\"}\n";
-        Ok(fs::write(&file, text.replacen("{name: carrier, allow: [127.0.0.0/8]}", &carrier, 1) + rules)?)
+        Ok(fs::write(&file, text + rules)?)
     })?;
     let watch = Watch::start(&site, "0-0")?;
     goes_out(&site, NUMBER)?;

@@ -1,5 +1,7 @@
 //! One party of a call hears a prompt and types digits by request; the others hear neither and are heard on.
 
+use std::time::Duration;
+
 use anyhow::{Result, ensure};
 use serde_json::json;
 use testkit::audio::{self, mean_tone_power, read_wav};
@@ -7,7 +9,10 @@ use testkit::caller::prompt_samples;
 use testkit::facts::check_log_and_laws;
 use testkit::{Installation, Watch, wait};
 
-use crate::conference::{LATER, SOON, TONES, has_heard_for, heard, phone};
+use crate::conference::{LATER, TONES, has_heard_for, phone};
+use crate::meeting::hears;
+
+const SOON: Duration = Duration::from_secs(45);
 
 #[test]
 fn a_prompt_and_digits_concern_one_party_of_a_call() -> Result<()> {
@@ -56,10 +61,11 @@ fn a_prompt_and_digits_concern_one_party_of_a_call() -> Result<()> {
     ensure!(mean_tone_power(last, 480.0) > 2e5 && mean_tone_power(last, 620.0) > 2e5, "no busy tone");
     ask("TStopTreatment", 34, json!({}))?;
     has_heard_for(&other, other.heard_bytes())?;
+    hears(&one, &[TONES[1]], "the other again")?;
+    hears(&other, &[TONES[0]], "the other again")?;
     let (of_one, of_other) = (read_wav(&one.heard()?)?, read_wav(&other.heard()?)?);
-    let likeness = audio::compare(&prompt_samples("menu")?, &of_one)?;
-    ensure!(likeness.similarity > 0.8, "the prompt is heard: {likeness:?}");
-    assert_eq!((heard(&of_one), heard(&of_other)), (vec![TONES[1]], vec![TONES[0]]), "and then each other again");
+    let alike = audio::compare_halves_of_seconds(&prompt_samples("menu")?, &of_one);
+    ensure!(alike.iter().filter(|piece| **piece > 0.8).count() > alike.len() / 2, "the prompt is not heard: {alike:?}");
     ensure!(audio::compare(&prompt_samples("menu")?, &of_other)?.similarity < 0.5, "nobody else hears the prompt");
     one.hang_up()?;
     other.wait_for("CALL_CLOSED", SOON)?;
