@@ -36,7 +36,9 @@ impl Overload {
     /// overload began.
     pub(super) fn observe(&mut self, waited: Duration, backlog: usize, now: Timestamp) -> bool {
         let before = self.refusing;
-        let came = Timestamp::from_micros(now.as_micros().saturating_sub(u64::try_from(waited.as_micros()).unwrap_or(u64::MAX)));
+        let came = Timestamp::from_micros(
+            now.as_micros().saturating_sub(u64::try_from(waited.as_micros()).unwrap_or(u64::MAX)),
+        );
         if came > self.taken_up && backlog < BACKLOG_LATE {
             self.late_since = None;
         }
