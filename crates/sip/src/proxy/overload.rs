@@ -36,10 +36,8 @@ impl Overload {
     /// overload began.
     pub(super) fn observe(&mut self, waited: Duration, backlog: usize, now: Timestamp) -> bool {
         let before = self.refusing;
-        let came = Timestamp::from_micros(
-            now.as_micros().saturating_sub(u64::try_from(waited.as_micros()).unwrap_or(u64::MAX)),
-        );
-        if came > self.taken_up && backlog < BACKLOG_LATE {
+        let came_later = now.since(self.taken_up) > waited;
+        if came_later && backlog < BACKLOG_LATE {
             self.late_since = None;
         }
         self.taken_up = now;

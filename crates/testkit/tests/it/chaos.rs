@@ -16,8 +16,8 @@ const KILLS: usize = 5;
 const GAP_MS: std::ops::Range<u64> = 2_500..8_000;
 /// The callers' last pauses, and retransmissions; on a busy machine they begin late.
 const CALLS_OVER: Duration = Duration::from_secs(180);
-/// The promised time until nothing is left of a call is 60 s; the rest is what a busy machine takes.
-const CLEARED_WITHIN: Duration = Duration::from_secs(120);
+/// The promised time until nothing is left of a call.
+const CLEARED_WITHIN: Duration = Duration::from_secs(60);
 const LATER: Duration = Duration::from_secs(90);
 
 /// Callers that refresh their session three times and then hang up; each request must be answered.

@@ -13,8 +13,7 @@ use testkit::caller::{prompt, prompt_samples};
 use testkit::facts::check_log_and_laws;
 use testkit::{Authority, Installation, Watch, audio, wait};
 
-use crate::conference::{TONES, has_heard_for, heard, phone};
-use crate::meeting::hears;
+use crate::conference::{TONES, comes_to_hear, has_heard_for, heard, phone};
 use crate::secure::subjects;
 
 const SOON: Duration = Duration::from_secs(45);
@@ -286,8 +285,8 @@ fn linphone_consults_by_itself_and_transfers() -> Result<()> {
     assert_eq!(told, (main.text("ConnID"), consultation.text("ConnID"), "7130"));
     assert_eq!((changed.text("ThirdPartyDN"), changed.text("CallState")), ("7103", "Transferred"));
     has_heard_for(&second, second.heard_bytes())?;
-    hears(&first, &[TONES[1]], "the first hears the second")?;
-    hears(&second, &[TONES[0]], "the second hears the first")?;
+    comes_to_hear(&first, &[TONES[1]]).context("the first hears the second")?;
+    comes_to_hear(&second, &[TONES[0]]).context("the second hears the first")?;
     second.hang_up()?;
     for phone in [&mut first, &mut second] {
         phone.wait_for("CALL_CLOSED", SOON)?;
@@ -327,8 +326,8 @@ fn linphone_connects_two_callers_of_its_own() -> Result<()> {
     let told = (changed.text("ConnID"), changed.text("PreviousConnID"), changed.text("OtherDN"));
     assert_eq!(told, (calls[0].as_str(), calls[1].as_str(), "7130"));
     has_heard_for(&second, second.heard_bytes())?;
-    hears(&first, &[TONES[1]], "the first hears the second")?;
-    hears(&second, &[TONES[0]], "the second hears the first")?;
+    comes_to_hear(&first, &[TONES[1]]).context("the first hears the second")?;
+    comes_to_hear(&second, &[TONES[0]]).context("the second hears the first")?;
     second.hang_up()?;
     for phone in [&mut first, &mut second] {
         phone.wait_for("CALL_CLOSED", SOON)?;

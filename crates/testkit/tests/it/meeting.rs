@@ -8,7 +8,7 @@ use testkit::audio::read_wav;
 use testkit::facts::check_log_and_laws;
 use testkit::{Installation, Phone, Watch, wait};
 
-use crate::conference::{TONES, has_heard_for, heard, phone};
+use crate::conference::{TONES, comes_to_hear, has_heard_for, heard, phone};
 use crate::records::jq;
 
 const SOON: Duration = Duration::from_secs(45);
@@ -92,17 +92,6 @@ impl Desk {
     }
 }
 
-/// Waits until the last seconds of what a phone has heard have these tones, and no others of [`TONES`]: of two phones that hear each
-/// other, a busy machine may keep one behind. Some tone must be among them.
-pub(crate) fn hears(phone: &Phone, tones: &[f64], what: &str) -> Result<()> {
-    let mut last = Vec::new();
-    let come = wait::until(LATER, || {
-        last = phone.heard().and_then(|file| read_wav(&file)).map(|samples| heard(&samples)).unwrap_or_default();
-        Ok((last == tones).then_some(()))
-    });
-    come.with_context(|| format!("{what}: {last:?} are heard, not {tones:?}"))
-}
-
 #[test]
 fn two_callers_of_an_agent_are_connected_and_the_agent_leaves() -> Result<()> {
     the_agent_leaves(Desk::with_two_callers(Installation::start()?)?)
@@ -129,14 +118,14 @@ fn the_agent_turns(mut desk: Desk) -> Result<()> {
     let turned = desk.ask(72, json!({"req": "TAlternateCall", "ConnID": two, "HeldConnID": one}))?;
     assert_eq!((turned.brief().as_str(), turned.text("ConnID")), ("Retrieved@7101", one.as_str()));
     has_heard_for(&desk.first, desk.first.heard_bytes())?;
-    hears(&desk.first, &[TONES[0]], "the first hears the agent")?;
+    comes_to_hear(&desk.first, &[TONES[0]]).context("the first hears the agent")?;
     has_heard_for(&desk.second, desk.second.heard_bytes())?;
     assert!(!heard(&read_wav(&desk.second.heard()?)?).contains(&TONES[0]), "the second is on hold");
     let turned = desk.ask(73, json!({"req": "TReconnectCall", "ConnID": one, "HeldConnID": two}))?;
     assert_eq!((turned.brief().as_str(), turned.text("ConnID")), ("Retrieved@7101", two.as_str()));
     desk.first.wait_for("CALL_CLOSED", SOON)?;
     has_heard_for(&desk.second, desk.second.heard_bytes())?;
-    hears(&desk.second, &[TONES[0]], "the second hears the agent")?;
+    comes_to_hear(&desk.second, &[TONES[0]]).context("the second hears the agent")?;
     desk.second.hang_up()?;
     desk.watch.wait_for_count("CallDeleted", 2, LATER)?;
     drop(desk.files);
@@ -159,8 +148,8 @@ fn the_agent_leaves(mut desk: Desk) -> Result<()> {
         desk.agent.wait_for("CALL_CLOSED", SOON)?;
     }
     has_heard_for(&desk.second, desk.second.heard_bytes())?;
-    hears(&desk.first, &[TONES[2]], "the first hears the second")?;
-    hears(&desk.second, &[TONES[1]], "the second hears the first")?;
+    comes_to_hear(&desk.first, &[TONES[2]]).context("the first hears the second")?;
+    comes_to_hear(&desk.second, &[TONES[1]]).context("the second hears the first")?;
     desk.ends()
 }
 
@@ -172,8 +161,8 @@ fn two_callers_of_an_agent_and_the_agent_become_a_conference() -> Result<()> {
     assert_eq!((added.brief().as_str(), added.text("ConnID")), ("PartyAdded@7101", two.as_str()));
     desk.agent.wait_for("CALL_CLOSED", SOON)?;
     has_heard_for(&desk.second, desk.second.heard_bytes())?;
-    hears(&desk.first, &[TONES[0], TONES[2]], "the first hears both")?;
-    hears(&desk.second, &[TONES[0], TONES[1]], "the second hears both")?;
+    comes_to_hear(&desk.first, &[TONES[0], TONES[2]]).context("the first hears both")?;
+    comes_to_hear(&desk.second, &[TONES[0], TONES[1]]).context("the second hears both")?;
     desk.agent.hang_up()?;
     desk.watch.wait_for("PartyDeleted@7133", SOON)?;
     desk.ends()

@@ -96,8 +96,7 @@ pub(crate) fn is_heard_by(speaker: &Phone, listener: &Phone) -> Result<()> {
 
 /// Whether most of what was said is heard, each half second for itself: who plays or records on a busy machine leaves some out.
 pub(crate) fn is_heard_in(said: &[i16], heard: &[i16]) -> bool {
-    let alike = audio::compare_halves_of_seconds(said, heard);
-    alike.iter().filter(|piece| **piece > ALIKE).count() > alike.len() / 2
+    audio::is_mostly_heard(said, heard, ALIKE)
 }
 
 #[test]

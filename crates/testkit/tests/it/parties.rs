@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 use testkit::audio::{self, mean_tone_power, read_wav};
 use testkit::caller::prompt_samples;
 use testkit::facts::check_log_and_laws;
 use testkit::{Installation, Watch, wait};
 
-use crate::conference::{LATER, TONES, has_heard_for, phone};
-use crate::meeting::hears;
+use crate::conference::{LATER, TONES, comes_to_hear, has_heard_for, phone};
 
 const SOON: Duration = Duration::from_secs(45);
 
@@ -61,11 +60,10 @@ fn a_prompt_and_digits_concern_one_party_of_a_call() -> Result<()> {
     ensure!(mean_tone_power(last, 480.0) > 2e5 && mean_tone_power(last, 620.0) > 2e5, "no busy tone");
     ask("TStopTreatment", 34, json!({}))?;
     has_heard_for(&other, other.heard_bytes())?;
-    hears(&one, &[TONES[1]], "the other again")?;
-    hears(&other, &[TONES[0]], "the other again")?;
+    comes_to_hear(&one, &[TONES[1]]).context("the other again")?;
+    comes_to_hear(&other, &[TONES[0]]).context("the other again")?;
     let (of_one, of_other) = (read_wav(&one.heard()?)?, read_wav(&other.heard()?)?);
-    let alike = audio::compare_halves_of_seconds(&prompt_samples("menu")?, &of_one);
-    ensure!(alike.iter().filter(|piece| **piece > 0.8).count() > alike.len() / 2, "the prompt is not heard: {alike:?}");
+    ensure!(audio::is_mostly_heard(&prompt_samples("menu")?, &of_one, 0.8), "the prompt is not heard");
     ensure!(audio::compare(&prompt_samples("menu")?, &of_other)?.similarity < 0.5, "nobody else hears the prompt");
     one.hang_up()?;
     other.wait_for("CALL_CLOSED", SOON)?;

@@ -27,8 +27,7 @@ const ACT: Duration = Duration::from_secs(8);
 /// The last octets of the phones' addresses, and of an honest caller's.
 const PHONES: [(u8, &str); 2] = [(90, "7103"), (91, "7104")];
 const HONEST: u8 = 1;
-/// In at most 1/`ROUNDS_FULL_SHARE` of the rounds, and in one of fewer, the machine may be full: hundreds of parties call in one moment,
-/// or other programs take its processors.
+/// In at most 1/`ROUNDS_FULL_SHARE` of the rounds the machine may be full: hundreds of parties call in one moment.
 const ROUNDS_FULL_SHARE: u64 = 50;
 /// Memory reaches its size in the first 1/`WARM_UP` of the rounds: until then calls of parties that fell silent stand
 /// beside each other, and traces, streams and answered exchanges fill to their bounds.
@@ -163,7 +162,7 @@ fn hostile_callers_and_phones_leave_an_installation_as_it_was() -> Result<()> {
         }
     }
     eprintln!("{rounds} rounds; the honest caller was told to call again in {refused}; {said} messages of the others");
-    ensure!(refused <= rounds.div_ceil(ROUNDS_FULL_SHARE), "the machine was full in {refused} of {rounds} rounds");
+    ensure!(refused <= rounds / ROUNDS_FULL_SHARE, "the machine was full in {refused} of {rounds} rounds");
     ensure!(said > 100 && talked > 0, "{said} messages, {talked} came into a call");
     is_at_rest(&site)?;
     is_idle(&site)?;
