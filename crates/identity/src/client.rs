@@ -1,0 +1,87 @@
+//! Clients: programs that ask for tokens, for a person or for themselves.
+
+/// A way to get tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum GrantType {
+    /// A code, which a person's sign-in gave (RFC 6749 section 4.1).
+    AuthorizationCode,
+    /// A refresh token (RFC 6749 section 6).
+    RefreshToken,
+    /// The client's own secret (RFC 6749 section 4.4).
+    ClientCredentials,
+    /// A person's name and password (RFC 6749 section 4.3): for published programs that know nothing else.
+    Password,
+    /// An assertion (RFC 7523).
+    JwtBearer,
+}
+
+impl GrantType {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::AuthorizationCode, Self::RefreshToken, Self::ClientCredentials, Self::Password, Self::JwtBearer];
+
+    /// Its name in `grant_type`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AuthorizationCode => "authorization_code",
+            Self::RefreshToken => "refresh_token",
+            Self::ClientCredentials => "client_credentials",
+            Self::Password => "password",
+            Self::JwtBearer => "urn:ietf:params:oauth:grant-type:jwt-bearer",
+        }
+    }
+
+    /// The grant of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|grant| grant.as_str() == name)
+    }
+}
+
+/// What of a client decides, without its secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Client {
+    /// Its id, unique in the tenant.
+    pub id: String,
+    /// Whether it has a secret; without one it is public, and its codes need PKCE.
+    pub is_confidential: bool,
+    /// The grants that it may use.
+    pub grants: Vec<GrantType>,
+    /// Where codes may be sent, word for word.
+    pub redirect_uris: Vec<String>,
+    /// What it may be granted for itself.
+    pub scopes: Vec<String>,
+}
+
+impl Client {
+    /// Whether it may use that grant. A public client has no credentials of its own (RFC 6749 section 4.4).
+    pub fn may_use(&self, grant: GrantType) -> bool {
+        self.grants.contains(&grant) && (self.is_confidential || grant != GrantType::ClientCredentials)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_public_client_has_no_credentials_whatever_its_grants_say() {
+        let mut client = Client {
+            id: "desk".to_owned(),
+            is_confidential: false,
+            grants: GrantType::ALL.to_vec(),
+            redirect_uris: Vec::new(),
+            scopes: Vec::new(),
+        };
+        assert!(client.may_use(GrantType::AuthorizationCode) && !client.may_use(GrantType::ClientCredentials));
+        client.is_confidential = true;
+        assert!(client.may_use(GrantType::ClientCredentials));
+        client.grants.clear();
+        assert!(GrantType::ALL.iter().all(|grant| !client.may_use(*grant)));
+    }
+
+    #[test]
+    fn each_grant_is_found_by_its_name() {
+        assert!(GrantType::ALL.iter().all(|grant| GrantType::parse(grant.as_str()) == Some(*grant)));
+        assert_eq!(GrantType::parse("implicit"), None);
+    }
+}

@@ -1,0 +1,13 @@
+//! Who asks, and may they sign in: the decisions of an authorization server (OAuth 2.1, OpenID Connect), without I/O.
+//!
+//! Time and random bytes come in, plain structs and decisions go out. The role `auth` keeps what is decided here and speaks HTTP.
+
+pub mod authorization;
+pub mod client;
+pub mod grant;
+pub mod lockout;
+pub mod oauth_error;
+pub mod pkce;
+pub mod redirect_uri;
+pub mod scope;
+pub mod secret;

@@ -1,0 +1,44 @@
+//! The errors of OAuth, by their names on the wire.
+
+/// An error (RFC 6749 sections 4.1.2.1 and 5.2, OpenID Connect Core section 3.1.2.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorCode {
+    /// A parameter is missing, repeated or cannot be used.
+    InvalidRequest,
+    /// The client is unknown or has not proved itself.
+    InvalidClient,
+    /// The code, token or password is wrong, spent or someone else's.
+    InvalidGrant,
+    /// The client may not use this grant.
+    UnauthorizedClient,
+    /// The grant is not supported.
+    UnsupportedGrantType,
+    /// The response type is not supported.
+    UnsupportedResponseType,
+    /// No requested scope may be granted.
+    InvalidScope,
+    /// `prompt=none`, and nobody is signed in.
+    LoginRequired,
+    /// The server has too much to do.
+    TemporarilyUnavailable,
+    /// The fault is ours.
+    ServerError,
+}
+
+impl ErrorCode {
+    /// Its name on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidRequest => "invalid_request",
+            Self::InvalidClient => "invalid_client",
+            Self::InvalidGrant => "invalid_grant",
+            Self::UnauthorizedClient => "unauthorized_client",
+            Self::UnsupportedGrantType => "unsupported_grant_type",
+            Self::UnsupportedResponseType => "unsupported_response_type",
+            Self::InvalidScope => "invalid_scope",
+            Self::LoginRequired => "login_required",
+            Self::TemporarilyUnavailable => "temporarily_unavailable",
+            Self::ServerError => "server_error",
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Redirect URIs: compared word for word, so that no code goes where its client did not say (RFC 9700 section 2.1).
+
+/// A loopback address as it stands in a URI. `localhost` is none: a name may lead elsewhere (RFC 8252 section 8.3).
+const LOOPBACKS: [&str; 2] = ["http://127.0.0.1", "http://[::1]"];
+
+/// Whether `asked` is the `registered` one. At a loopback address the port may differ: a native program listens where it finds room
+/// (RFC 8252 section 7.3).
+pub fn is_same(registered: &str, asked: &str) -> bool {
+    if registered == asked {
+        return true;
+    }
+    match (without_loopback_port(registered), without_loopback_port(asked)) {
+        (Some(registered), Some(asked)) => registered == asked,
+        _ => false,
+    }
+}
+
+/// The registered one that `asked` is.
+pub fn find<'a>(registered: &'a [String], asked: &str) -> Option<&'a str> {
+    registered.iter().map(String::as_str).find(|registered| is_same(registered, asked))
+}
+
+/// Why it cannot be registered, if it cannot.
+pub fn fault(uri: &str) -> Option<&'static str> {
+    let Some((scheme, rest)) = uri.split_once(':') else { return Some("it has no scheme") };
+    let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
+    if !is_scheme || rest.is_empty() {
+        return Some("it is not an absolute URI");
+    }
+    if ["javascript", "data", "vbscript", "file", "blob", "about"].contains(&scheme.to_ascii_lowercase().as_str()) {
+        return Some("its scheme is not one of a program");
+    }
+    if uri.contains('#') {
+        // RFC 6749 section 3.1.2.
+        return Some("it has a fragment");
+    }
+    if uri.bytes().any(|b| !b.is_ascii_graphic() || b"\"<>\\^`{|}".contains(&b)) {
+        return Some("it has a character that no URI has");
+    }
+    None
+}
+
+/// The part of a loopback URI before its port and the part after it.
+fn without_loopback_port(uri: &str) -> Option<(&str, &str)> {
+    let (host, rest) = LOOPBACKS.iter().find_map(|host| Some((*host, uri.strip_prefix(host)?)))?;
+    let rest = match rest.strip_prefix(':') {
+        Some(port) => {
+            let end = port.find(|c: char| !c.is_ascii_digit()).unwrap_or(port.len());
+            let (port, rest) = port.split_at(end);
+            port.parse::<u16>().ok()?;
+            rest
+        }
+        None => rest,
+    };
+    // What follows directly would belong to the host: `http://127.0.0.1.example`, `http://127.0.0.1@example`.
+    (rest.is_empty() || rest.starts_with(['/', '?'])).then_some((host, rest))
+}
+
+/// The source expression that lets a form's answer lead to that URI (CSP 3 section 2.3.1, directive `form-action`): its origin, or the
+/// scheme alone where an expression cannot name the host. `None` for what is no URI.
+pub fn content_security_source(uri: &str) -> Option<String> {
+    if fault(uri).is_some() {
+        return None;
+    }
+    let (scheme, rest) = uri.split_once(':')?;
+    let scheme = scheme.to_ascii_lowercase();
+    let Some(rest) = rest.strip_prefix("//") else { return Some(format!("{scheme}:")) };
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    let host = authority.split(':').next().unwrap_or_default();
+    let is_nameable = !host.is_empty()
+        && authority.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:".contains(&b))
+        && host.bytes().any(|b| b.is_ascii_alphabetic());
+    // CSP 3 section 6.7.2.8: of all addresses only 127.0.0.1 is matched.
+    let is_nameable = is_nameable || host == "127.0.0.1";
+    let is_web = scheme == "http" || scheme == "https";
+    Some(if is_web && is_nameable { format!("{scheme}://{authority}") } else { format!("{scheme}:") })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_registered_uri_is_met_word_for_word() {
+        let registered = "https://app.example/callback";
+        assert!(is_same(registered, registered));
+        for other in [
+            "https://app.example/callback/",
+            "https://app.example/callback?x=1",
+            "https://app.example/Callback",
+            "https://app.example:443/callback",
+            "https://app.example/callback#x",
+            "https://app.example/x/../callback",
+            "http://app.example/callback",
+            "https://app.example.evil.example/callback",
+            "https://app.example@evil.example/callback",
+            "",
+        ] {
+            assert!(!is_same(registered, other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_loopback_port_may_differ_and_nothing_else() {
+        for (registered, asked) in [
+            ("http://127.0.0.1/cb", "http://127.0.0.1:51004/cb"),
+            ("http://127.0.0.1:8000/cb", "http://127.0.0.1:9000/cb"),
+            ("http://[::1]/cb?a=b", "http://[::1]:1/cb?a=b"),
+        ] {
+            assert!(is_same(registered, asked), "{asked}");
+        }
+        for asked in [
+            "http://127.0.0.1:9000/other",
+            "https://127.0.0.1:9000/cb",
+            "http://localhost:9000/cb",
+            "http://[::1]:9000/cb",
+            "http://127.0.0.1:70000/cb",
+            "http://127.0.0.1:/cb",
+            "http://127.0.0.1.evil.example/cb",
+            "http://127.0.0.1:80@evil.example/cb",
+        ] {
+            assert!(!is_same("http://127.0.0.1/cb", asked), "{asked}");
+        }
+        assert!(!is_same("http://localhost:1/cb", "http://localhost:2/cb"));
+    }
+
+    #[test]
+    fn what_cannot_be_registered_is_named() {
+        for good in ["https://app.example/cb", "http://127.0.0.1/cb", "com.example.app:/cb"] {
+            assert_eq!(fault(good), None, "{good}");
+        }
+        for bad in
+            ["", "app.example/cb", "https:", "javascript:alert(1)", "https://a.example/#x", "https://a.example/\r\nx"]
+        {
+            assert!(fault(bad).is_some(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_form_may_lead_to_the_origin_of_the_uri_alone() {
+        for (uri, source) in [
+            ("https://app.example/cb?x=1", "https://app.example"),
+            ("http://127.0.0.1:9000/cb", "http://127.0.0.1:9000"),
+            ("http://[::1]:9000/cb", "http:"),
+            ("https://192.0.2.7/cb", "https:"),
+            ("com.example.app:/cb", "com.example.app:"),
+            ("https://a.example;x/cb", "https:"),
+        ] {
+            assert_eq!(content_security_source(uri).as_deref(), Some(source), "{uri}");
+        }
+        assert_eq!(content_security_source("https://a.example/ x"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_uri_of_another_host_is_the_same(host in "[a-z0-9.@:-]{1,20}", path in "[a-z/?]{0,8}") {
+            let asked = format!("http://127.0.0.1{host}{path}");
+            if is_same("http://127.0.0.1/cb", &asked) {
+                let port = host.strip_prefix(':').unwrap_or("");
+                prop_assert!(!port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()), "{}", asked);
+            }
+        }
+
+        #[test]
+        fn a_source_never_ends_the_directive(uri in ".{0,40}") {
+            if let Some(source) = content_security_source(&uri) {
+                prop_assert!(source.bytes().all(|b| b.is_ascii_graphic() && b != b';' && b != b','), "{}", source);
+            }
+        }
+    }
+}

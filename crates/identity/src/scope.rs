@@ -1,0 +1,144 @@
+//! Scopes: which ones people have by their privileges, and what of them a token gets.
+
+use std::collections::BTreeSet;
+
+/// The scopes of OpenID Connect: they say what a client learns of a person, and give no rights.
+pub const OF_IDENTITY: [&str; 4] = ["openid", "profile", "email", "offline_access"];
+/// Asks for an ID token.
+pub const OPENID: &str = "openid";
+/// Published programs ask for this alone: all that there is.
+const EVERYTHING: &str = "*";
+
+/// What a person is in the contact centre.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Privilege {
+    /// Takes calls.
+    Agent,
+    /// Looks after agents.
+    Supervisor,
+    /// Changes the configuration.
+    Administrator,
+    /// Writes applications.
+    Designer,
+    /// Connects programs.
+    Integrator,
+}
+
+impl Privilege {
+    /// The scopes that come with it.
+    pub const fn scopes(self) -> &'static [&'static str] {
+        match self {
+            Self::Agent => &["calls:read", "calls:control", "agents:control"],
+            Self::Supervisor => &[
+                "calls:read",
+                "calls:control",
+                "agents:control",
+                "agents:supervise",
+                "calls:monitor",
+                "statistics:read",
+            ],
+            Self::Administrator => &["config:read", "topology:read", "trace:read", "webhooks", "statistics:read"],
+            Self::Designer => &["config:read", "trace:read", "statistics:read"],
+            Self::Integrator => &["config:read", "webhooks", "statistics:read"],
+        }
+    }
+}
+
+/// Whether the tokens of such a person are tied to one DN: those of an agent who is nothing else.
+pub fn is_tied(privileges: &[Privilege]) -> bool {
+    !privileges.is_empty() && privileges.iter().all(|privilege| *privilege == Privilege::Agent)
+}
+
+/// The scopes of a person, sorted. An agent who is nothing else and has no DN has none: without a tie they would be valid for every DN.
+pub fn of_person(privileges: &[Privilege], has_dn: bool) -> BTreeSet<&'static str> {
+    if is_tied(privileges) && !has_dn {
+        return BTreeSet::new();
+    }
+    privileges.iter().flat_map(|privilege| privilege.scopes()).copied().collect()
+}
+
+/// What is granted of `may`: those that are asked for, or all of them. Unknown ones and those that the bearer may not have are left
+/// out (RFC 6749 section 3.3); `None` if nothing of what was asked for is left.
+pub fn granted<'a>(may: impl IntoIterator<Item = &'a str>, asked: Option<&str>) -> Option<String> {
+    let may: BTreeSet<&str> = may.into_iter().collect();
+    let wanted: BTreeSet<&str> = asked.unwrap_or(EVERYTHING).split_whitespace().collect();
+    let all = wanted.is_empty() || wanted.contains(EVERYTHING);
+    let mut granted: Vec<&str> = wanted.iter().copied().filter(|scope| OF_IDENTITY.contains(scope)).collect();
+    granted.extend(may.iter().copied().filter(|scope| all || wanted.contains(scope)));
+    (all || !granted.is_empty()).then(|| granted.join(" "))
+}
+
+/// Whether the scope contains that name.
+pub fn contains(scope: &str, name: &str) -> bool {
+    scope.split_whitespace().any(|one| one == name)
+}
+
+/// What of an earlier grant is granted again (RFC 6749 section 6): never more than then, and never more than the bearer may have by now.
+pub fn narrowed<'a>(before: &str, may: impl IntoIterator<Item = &'a str>, asked: Option<&str>) -> Option<String> {
+    let still: BTreeSet<&str> = may.into_iter().filter(|scope| contains(before, scope)).collect();
+    let identity: Vec<&str> = OF_IDENTITY.into_iter().filter(|scope| contains(before, scope)).collect();
+    let wanted: Option<BTreeSet<&str>> = asked
+        .map(|asked| asked.split_whitespace().collect())
+        .filter(|wanted: &BTreeSet<&str>| !wanted.is_empty() && !wanted.contains(EVERYTHING));
+    let is_wanted = |scope: &&str| wanted.as_ref().is_none_or(|wanted| wanted.contains(scope));
+    let granted: Vec<&str> = identity.into_iter().chain(still).filter(is_wanted).collect();
+    (wanted.is_none() || !granted.is_empty()).then(|| granted.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn an_agent_is_tied_and_has_nothing_without_a_dn() {
+        let agent = [Privilege::Agent];
+        assert!(is_tied(&agent) && !is_tied(&[]) && !is_tied(&[Privilege::Agent, Privilege::Supervisor]));
+        assert_eq!(
+            of_person(&agent, true).into_iter().collect::<Vec<_>>(),
+            ["agents:control", "calls:control", "calls:read"]
+        );
+        assert!(of_person(&agent, false).is_empty());
+        let both = of_person(&[Privilege::Agent, Privilege::Administrator], false);
+        assert!(both.contains("webhooks") && both.contains("calls:control"));
+    }
+
+    #[test]
+    fn nobody_gets_more_than_there_is() {
+        let may = ["calls:read", "webhooks"];
+        assert_eq!(granted(may, None).as_deref(), Some("calls:read webhooks"));
+        assert_eq!(granted(may, Some("*")).as_deref(), Some("calls:read webhooks"));
+        assert_eq!(granted(may, Some("openid webhooks operate")).as_deref(), Some("openid webhooks"));
+        assert_eq!(granted(may, Some("operate role")), None);
+        assert_eq!(granted([], None).as_deref(), Some(""));
+    }
+
+    #[test]
+    fn a_refresh_narrows_and_never_widens() {
+        let may = ["calls:read", "webhooks"];
+        assert_eq!(narrowed("openid calls:read", may, None).as_deref(), Some("openid calls:read"));
+        assert_eq!(narrowed("openid calls:read", may, Some("*")).as_deref(), Some("openid calls:read"));
+        assert_eq!(narrowed("openid calls:read", may, Some("calls:read webhooks")).as_deref(), Some("calls:read"));
+        assert_eq!(narrowed("calls:read operate", may, None).as_deref(), Some("calls:read"), "a lost privilege");
+        assert_eq!(narrowed("calls:read", may, Some("webhooks")), None);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_granted_was_allowed_and_asked_for(
+            may in proptest::collection::btree_set("[a-d]", 0..4), asked in proptest::option::of("([a-f*] ?){0,5}"),
+            before in "([a-f] ?){0,5}",
+        ) {
+            let all = |asked: &str| asked.trim().is_empty() || asked.contains('*');
+            for scope in granted(may.iter().map(String::as_str), asked.as_deref()).unwrap_or_default().split_whitespace() {
+                prop_assert!(may.contains(scope));
+                prop_assert!(asked.as_deref().is_none_or(|asked| all(asked) || contains(asked, scope)));
+            }
+            let again = narrowed(&before, may.iter().map(String::as_str), asked.as_deref());
+            for scope in again.unwrap_or_default().split_whitespace() {
+                prop_assert!(may.contains(scope) && contains(&before, scope));
+            }
+        }
+    }
+}
