@@ -4,9 +4,10 @@
 //! columns, locks, how two writers take turns), the difference is in their own modules and schemas.
 
 mod read;
+mod sign_in;
 mod write;
 
-use contracts::provisioning::ObjectKind;
+use contracts::provisioning::{Object, ObjectKey, ObjectKind};
 use futures::FutureExt as _;
 use infra::{Answer, ObjectChange, ObjectChanges, ProvisioningStore, Result, Revision, StoreError};
 use model::TenantId;
@@ -248,6 +249,14 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
             let mut turn = self.0.reads().await?;
             let Some(revision) = read::revision(&mut *turn, tenant).await? else { return Ok(None) };
             Ok(Some((revision, read::objects(&mut *turn, tenant).await?)))
+        }
+        .boxed()
+    }
+
+    fn find<'a>(&'a self, tenant: &'a TenantId, key: &'a ObjectKey) -> Answer<'a, Option<Object>> {
+        async move {
+            let mut turn = self.0.reads().await?;
+            sign_in::find(&mut *turn, tenant, key).await
         }
         .boxed()
     }

@@ -129,7 +129,7 @@ async fn turn(file: &Path) -> std::io::Result<File> {
 
 fn migrator() -> Migrator {
     // A released step is never changed: each change is a step of its own.
-    const STEPS: [(&str, &str); 26] = [
+    const STEPS: [(&str, &str); 27] = [
         ("configuration", include_str!("sqlite/schema.sql")),
         ("wallboard", include_str!("sqlite/wallboard.sql")),
         ("outgoing", include_str!("sqlite/outgoing.sql")),
@@ -156,6 +156,7 @@ fn migrator() -> Migrator {
         ("trunk session", include_str!("sqlite/trunk_session.sql")),
         ("trunk reliable", include_str!("sqlite/trunk_reliable.sql")),
         ("inbound password", include_str!("sqlite/inbound_password.sql")),
+        ("sign in", include_str!("sqlite/sign_in.sql")),
     ];
     let steps = (1..).zip(STEPS).map(|(number, (name, sql))| {
         let sql = sqlx::AssertSqlSafe(sql).into_sql_str();

@@ -2,6 +2,7 @@
 //!
 //! Field names are the keys of the JSON documents; the name of a duration ends with its unit. Readers ignore unknown keys.
 
+mod access;
 mod agents;
 mod codes;
 mod dialling;
@@ -20,6 +21,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use access::{Client, Grant, Privilege};
 pub use agents::{Agent, AgentRules, LoginPasswordRule, NoAnswerAction};
 pub use codes::{FeatureAction, FeatureCode};
 pub use dialling::{DialAction, DialRule, Schedule, Spender};
@@ -109,7 +111,7 @@ pub struct SkillLevel {
 }
 
 /// A person of the tenant.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Person {
     /// The name by which the person signs in; unique in the tenant, without regard to case.
     pub user_name: String,
@@ -119,6 +121,18 @@ pub struct Person {
     pub last_name: String,
     /// The person's settings as an agent, if the person is one.
     pub agent: Option<Agent>,
+    /// The address for mail.
+    #[serde(default)]
+    pub email: Option<String>,
+    /// The password as an Argon2id hash in PHC form; a person without one cannot sign in at pages.
+    #[serde(default)]
+    pub password: Option<Secret>,
+    /// What the person may do.
+    #[serde(default)]
+    pub privileges: Vec<Privilege>,
+    /// Whether the person may not sign in.
+    #[serde(default)]
+    pub disabled: bool,
 }
 
 /// A seat with its DNs; a DN is in at most one place.
@@ -375,6 +389,8 @@ pub struct TenantObjects {
     pub schedules: Vec<Schedule>,
     /// Rules about dialled numbers, in the order in which they apply.
     pub dial_rules: Vec<DialRule>,
+    /// Programs that get tokens.
+    pub clients: Vec<Client>,
 }
 
 impl TenantObjects {
@@ -393,6 +409,7 @@ impl TenantObjects {
             feature_codes: Vec::new(),
             schedules: Vec::new(),
             dial_rules: Vec::new(),
+            clients: Vec::new(),
         }
     }
 
@@ -410,6 +427,7 @@ impl TenantObjects {
             .chain(self.feature_codes.iter().cloned().map(Object::FeatureCode))
             .chain(self.schedules.iter().cloned().map(Object::Schedule))
             .chain(self.dial_rules.iter().cloned().map(Object::DialRule))
+            .chain(self.clients.iter().cloned().map(Object::Client))
     }
 
     /// Adds an object or replaces the one of its key.
@@ -436,6 +454,7 @@ impl TenantObjects {
                 set(&mut self.dial_rules, o, |a, b| a.name == b.name);
                 self.dial_rules.sort_by_key(|rule| rule.place);
             }
+            Object::Client(o) => set(&mut self.clients, o, |a, b| a.id == b.id),
         }
     }
 
@@ -454,6 +473,7 @@ impl TenantObjects {
             ObjectKind::FeatureCode => self.feature_codes.retain(|o| o.code != key.id),
             ObjectKind::Schedule => self.schedules.retain(|o| o.name != key.id),
             ObjectKind::DialRule => self.dial_rules.retain(|o| o.name != key.id),
+            ObjectKind::Client => self.clients.retain(|o| o.id != key.id),
         }
     }
 }

@@ -7,6 +7,7 @@ pub mod client;
 pub mod grant;
 pub mod lockout;
 pub mod oauth_error;
+pub mod password;
 pub mod pkce;
 pub mod redirect_uri;
 pub mod scope;

@@ -36,6 +36,19 @@ pub trait ProvisioningStore: Send + Sync {
     /// All objects of a tenant; none if it does not exist.
     fn load<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Option<(Revision, TenantObjects)>>;
 
+    /// One object; none if it, or the tenant, does not exist. People, places and clients are found without regard to case, and without
+    /// reading the whole tenant: somebody who signs in waits for it.
+    fn find<'a>(&'a self, tenant: &'a TenantId, key: &'a ObjectKey) -> Answer<'a, Option<Object>> {
+        Box::pin(async move {
+            let loaded = self.load(tenant).await?;
+            let is_meant = |object: &Object| {
+                let own = object.key();
+                own.kind == key.kind && own.id.eq_ignore_ascii_case(&key.id)
+            };
+            Ok(loaded.and_then(|(_, objects)| objects.objects().find(is_meant)))
+        })
+    }
+
     /// Changes objects, all or none. For a tenant that does not exist yet, `expected` is 0.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 //! A file is parsed into a tree with line numbers, validated against the declaration and converted to objects, whose references are then
 //! checked. Every fault of every step is reported at once, with line and key.
 
+mod access;
 mod agents;
 mod declaration;
 mod dialling;

@@ -86,11 +86,13 @@ pub(super) async fn objects(db: &mut dyn Turn, tenant: &TenantId) -> Result<Tena
     for row in rows(db, DIAL_RULES, tenant).await? {
         objects.dial_rules.push(dial_rule(&row)?);
     }
+    objects.clients = super::sign_in::clients(db, tenant).await?;
     Ok(objects)
 }
 
 /// The tables that contain lists, by the object that each list belongs to.
-struct Lists {
+#[derive(Default)]
+pub(super) struct Lists {
     codecs: Vec<String>,
     prompts: HashMap<String, Vec<String>>,
     place_dns: HashMap<String, Vec<String>>,
@@ -103,18 +105,17 @@ struct Lists {
 }
 
 impl Lists {
+    /// A row of the skills of people.
+    pub fn take_level(&mut self, row: &Row) -> Result<()> {
+        let level = SkillLevel { skill: text(row, "skill")?, level: get(row, "level")? };
+        self.levels.entry(text(row, "user_name")?).or_default().push(level);
+        Ok(())
+    }
+
     async fn read(db: &mut dyn Turn, tenant: &TenantId) -> Result<Self> {
         let codecs = rows(db, "SELECT codec FROM tenant_codec WHERE tenant = ? ORDER BY place", tenant).await?;
-        let mut lists = Self {
-            codecs: codecs.iter().map(|row| text(row, "codec")).collect::<Result<_>>()?,
-            prompts: HashMap::new(),
-            place_dns: HashMap::new(),
-            levels: HashMap::new(),
-            sources: HashMap::new(),
-            certificate_names: HashMap::new(),
-            headers: HashMap::new(),
-            hours: HashMap::new(),
-        };
+        let mut lists =
+            Self { codecs: codecs.iter().map(|row| text(row, "codec")).collect::<Result<_>>()?, ..Self::default() };
         for row in rows(db, "SELECT number, prompt FROM dn_prompt WHERE tenant = ? ORDER BY place", tenant).await? {
             lists.prompts.entry(text(&row, "number")?).or_default().push(text(&row, "prompt")?);
         }
@@ -123,8 +124,7 @@ impl Lists {
         }
         let sql = "SELECT user_name, skill, level FROM person_skill WHERE tenant = ? ORDER BY place";
         for row in rows(db, sql, tenant).await? {
-            let level = SkillLevel { skill: text(&row, "skill")?, level: get(&row, "level")? };
-            lists.levels.entry(text(&row, "user_name")?).or_default().push(level);
+            lists.take_level(&row)?;
         }
         for row in rows(db, "SELECT name, source FROM trunk_source WHERE tenant = ? ORDER BY place", tenant).await? {
             lists.sources.entry(text(&row, "name")?).or_default().push(text(&row, "source")?);
@@ -208,7 +208,7 @@ fn encryption(row: &Row, table: &str) -> Result<Encryption> {
 }
 
 /// Stored as the JSON of its contract.
-fn location(row: &Row, table: &str) -> Result<Option<Location>> {
+pub(super) fn location(row: &Row, table: &str) -> Result<Option<Location>> {
     let Some(json) = get::<Option<String>>(row, "location")? else { return Ok(None) };
     // The reason does not repeat what stands there: it is somebody's address.
     let corrupt = |_| StoreError::Corrupt { what: table.to_owned(), reason: "location is not one as JSON".to_owned() };
@@ -250,11 +250,20 @@ fn dn(row: &Row, lists: &mut Lists) -> Result<Dn> {
     Ok(Dn { number, kind })
 }
 
-const PEOPLE: &str = "SELECT user_name, first_name, last_name, agent_id, login_code, pin, default_place, wrap_up_s,
-        legal_guard_s, no_answer_action
-    FROM person WHERE tenant = ? ORDER BY dbid";
+macro_rules! people {
+    ($which:literal) => {
+        concat!(
+            "SELECT user_name, first_name, last_name, agent_id, login_code, pin, default_place, wrap_up_s, legal_guard_s,
+                no_answer_action, email, password, privileges, disabled
+            FROM person WHERE tenant = ? ",
+            $which
+        )
+    };
+}
+const PEOPLE: &str = people!("ORDER BY dbid");
+pub(super) const PERSON: &str = people!("AND user_name = ?");
 
-fn person(row: &Row, lists: &mut Lists) -> Result<Person> {
+pub(super) fn person(row: &Row, lists: &mut Lists) -> Result<Person> {
     let user_name = text(row, "user_name")?;
     let skills = lists.levels.remove(&user_name).unwrap_or_default();
     let agent = match get::<Option<String>>(row, "agent_id")? {
@@ -270,7 +279,16 @@ fn person(row: &Row, lists: &mut Lists) -> Result<Person> {
         }),
         None => None,
     };
-    Ok(Person { user_name, first_name: text(row, "first_name")?, last_name: text(row, "last_name")?, agent })
+    Ok(Person {
+        user_name,
+        first_name: text(row, "first_name")?,
+        last_name: text(row, "last_name")?,
+        agent,
+        email: get(row, "email")?,
+        password: get::<Option<String>>(row, "password")?.map(Secret),
+        privileges: super::sign_in::privileges(get(row, "privileges")?)?,
+        disabled: is_set(row, "disabled")?,
+    })
 }
 
 const TRUNKS: &str = "SELECT name, inbound_user, inbound_password, contact, prefix, caller_id, priority, weight, try_s,

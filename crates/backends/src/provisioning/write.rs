@@ -1,5 +1,6 @@
 //! Objects to rows.
 
+use super::sign_in::{privilege_names, put_client};
 use super::{Statement, Turn, query};
 use contracts::provisioning::{
     DialAction, DialRule, Dn, DnKind, DtmfForm, FeatureCode, Location, Object, ObjectKey, ObjectKind, Person, Place,
@@ -96,6 +97,7 @@ async fn put(db: &mut dyn Turn, tenant: &TenantId, revision: i64, object: &Objec
         Object::FeatureCode(o) => put_feature_code(db, t, o).await?,
         Object::Schedule(o) => put_schedule(db, t, o).await?,
         Object::DialRule(o) => put_dial_rule(db, t, o).await?,
+        Object::Client(o) => put_client(db, t, o).await?,
     }
     Ok(())
 }
@@ -236,12 +238,14 @@ fn json(location: Option<&Location>) -> Option<String> {
 async fn put_person(db: &mut dyn Turn, tenant: &str, o: &Person) -> Result<()> {
     let agent = o.agent.as_ref();
     let sql = "INSERT INTO person (tenant, user_name, first_name, last_name, agent_id, login_code, pin, default_place,
-             wrap_up_s, legal_guard_s, no_answer_action)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             wrap_up_s, legal_guard_s, no_answer_action, email, password, privileges, disabled)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (tenant, user_name) DO UPDATE SET user_name = excluded.user_name, first_name = excluded.first_name,
              last_name = excluded.last_name, agent_id = excluded.agent_id, login_code = excluded.login_code,
              pin = excluded.pin, default_place = excluded.default_place, wrap_up_s = excluded.wrap_up_s,
-             legal_guard_s = excluded.legal_guard_s, no_answer_action = excluded.no_answer_action";
+             legal_guard_s = excluded.legal_guard_s, no_answer_action = excluded.no_answer_action,
+             email = excluded.email, password = excluded.password, privileges = excluded.privileges,
+             disabled = excluded.disabled";
     let put = query(sql)
         .bind(tenant)
         .bind(&o.user_name)
@@ -253,7 +257,11 @@ async fn put_person(db: &mut dyn Turn, tenant: &str, o: &Person) -> Result<()> {
         .bind(agent.and_then(|a| a.default_place.as_deref()))
         .bind(agent.and_then(|a| a.wrap_up_s))
         .bind(agent.and_then(|a| a.legal_guard_s))
-        .bind(agent.and_then(|a| a.no_answer_action).map(contracts::provisioning::NoAnswerAction::as_str));
+        .bind(agent.and_then(|a| a.no_answer_action).map(contracts::provisioning::NoAnswerAction::as_str))
+        .bind(&o.email)
+        .bind(o.password.as_ref().map(Secret::reveal))
+        .bind(privilege_names(&o.privileges))
+        .bind(u32::from(o.disabled));
     run(db, put).await?;
     let clear = "DELETE FROM person_skill WHERE tenant = ? AND user_name = ?";
     run(db, query(clear).bind(tenant).bind(&o.user_name)).await?;
@@ -469,6 +477,10 @@ async fn delete(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) -> Result
             "DELETE FROM schedule WHERE tenant = ? AND name = ?",
         ],
         ObjectKind::DialRule => &["DELETE FROM dial_rule WHERE tenant = ? AND name = ?"],
+        ObjectKind::Client => &[
+            "DELETE FROM client_redirect_uri WHERE tenant = ? AND id = ?",
+            "DELETE FROM client WHERE tenant = ? AND id = ?",
+        ],
     };
     for sql in statements {
         run(db, query(sql).bind(tenant.as_str()).bind(&key.id)).await?;

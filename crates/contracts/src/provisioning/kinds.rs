@@ -32,11 +32,13 @@ pub enum ObjectKind {
     Schedule,
     /// Rules about dialled numbers.
     DialRule,
+    /// Programs that get tokens.
+    Client,
 }
 
 impl ObjectKind {
     /// All kinds, ordered so that every object comes after those that it names.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Tenant,
         Self::Skill,
         Self::Prompt,
@@ -49,6 +51,7 @@ impl ObjectKind {
         Self::FeatureCode,
         Self::Schedule,
         Self::DialRule,
+        Self::Client,
     ];
 
     /// Its name on the wire.
@@ -66,6 +69,7 @@ impl ObjectKind {
             Self::FeatureCode => "feature_code",
             Self::Schedule => "schedule",
             Self::DialRule => "dial_rule",
+            Self::Client => "client",
         }
     }
 
@@ -111,6 +115,8 @@ pub enum Object {
     Schedule(Schedule),
     /// A rule about dialled numbers.
     DialRule(DialRule),
+    /// A program that gets tokens.
+    Client(Client),
 }
 
 impl Object {
@@ -129,6 +135,7 @@ impl Object {
             Self::FeatureCode(o) => (ObjectKind::FeatureCode, o.code.as_str()),
             Self::Schedule(o) => (ObjectKind::Schedule, o.name.as_str()),
             Self::DialRule(o) => (ObjectKind::DialRule, o.name.as_str()),
+            Self::Client(o) => (ObjectKind::Client, o.id.as_str()),
         };
         ObjectKey { kind, id: id.to_owned() }
     }
@@ -141,10 +148,12 @@ impl Object {
                 DnKind::RoutePoint { .. } | DnKind::VirtualQueue | DnKind::Echo | DnKind::Announcement { .. } => {}
             },
             Self::Person(person) => {
+                person.password = None;
                 if let Some(agent) = &mut person.agent {
                     agent.pin = None;
                 }
             }
+            Self::Client(client) => client.secret = None,
             Self::Trunk(trunk) => {
                 (trunk.password, trunk.inbound_password) = (None, None);
                 if let Some(sign) = &mut trunk.stir.sign {
@@ -165,6 +174,17 @@ impl Object {
         self
     }
 
+    /// The object as those roles see it that need passwords of phones and of carriers, but sign nobody in: without the hashes of people's
+    /// passwords and of clients' secrets.
+    pub fn without_hashes(mut self) -> Self {
+        match &mut self {
+            Self::Person(person) => person.password = None,
+            Self::Client(client) => client.secret = None,
+            _ => {}
+        }
+        self
+    }
+
     /// The object as a JSON document.
     pub fn to_json(&self) -> Vec<u8> {
         let written = match self {
@@ -180,6 +200,7 @@ impl Object {
             Self::FeatureCode(o) => serde_json::to_vec(o),
             Self::Schedule(o) => serde_json::to_vec(o),
             Self::DialRule(o) => serde_json::to_vec(o),
+            Self::Client(o) => serde_json::to_vec(o),
         };
         // Plain structs with text keys: serialising them cannot fail.
         written.unwrap_or_default()
@@ -203,6 +224,7 @@ impl Object {
             ObjectKind::FeatureCode => Self::FeatureCode(serde_json::from_slice(json)?),
             ObjectKind::Schedule => Self::Schedule(serde_json::from_slice(json)?),
             ObjectKind::DialRule => Self::DialRule(serde_json::from_slice(json)?),
+            ObjectKind::Client => Self::Client(serde_json::from_slice(json)?),
         })
     }
 }

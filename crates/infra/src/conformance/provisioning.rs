@@ -1,10 +1,10 @@
 //! The persistent configuration: what every database must do. `store` is empty.
 
 use contracts::provisioning::{
-    Agent, AgentRules, Application, DialAction, DialRule, DiversionForm, Dn, DnKind, DtmfForm, Encryption,
-    FeatureAction, FeatureCode, HeaderRule, HeaderRuleAction, HeaderRuleOn, Location, LoginPasswordRule,
-    NoAnswerAction, Number, Object, ObjectKey, ObjectKind, Person, Place, Prompt, Schedule, Secret, Skill, SkillLevel,
-    Spender, Stir, StirSign, StirVerify, Tenant, TenantObjects, Trunk,
+    Agent, AgentRules, Application, Client, DialAction, DialRule, DiversionForm, Dn, DnKind, DtmfForm, Encryption,
+    FeatureAction, FeatureCode, Grant, HeaderRule, HeaderRuleAction, HeaderRuleOn, Location, LoginPasswordRule,
+    NoAnswerAction, Number, Object, ObjectKey, ObjectKind, Person, Place, Privilege, Prompt, Schedule, Secret, Skill,
+    SkillLevel, Spender, Stir, StirSign, StirVerify, Tenant, TenantObjects, Trunk,
 };
 use model::TenantId;
 
@@ -101,6 +101,18 @@ pub fn objects(tenant: &str) -> TenantObjects {
             no_answer_action: Some(NoAnswerAction::None),
             skills: vec![SkillLevel { skill: "Sales".into(), level: 5 }],
         }),
+        email: Some("ann@d.example".into()),
+        password: Some(Secret("$argon2id$of-ann".into())),
+        privileges: vec![Privilege::Agent, Privilege::Supervisor],
+        disabled: true,
+    }];
+    objects.clients = vec![Client {
+        id: "Desk".into(),
+        name: "The desktop".into(),
+        secret: Some(Secret("$argon2id$of-desk".into())),
+        grants: vec![Grant::AuthorizationCode, Grant::RefreshToken],
+        redirect_uris: vec!["https://desk.example/in".into(), "http://127.0.0.1/in".into()],
+        scopes: vec!["calls:read".into(), "calls:control".into()],
     }];
     let number = |number: &str, schedule: Option<&str>, closed_dn: Option<&str>| Number {
         number: number.into(),
@@ -215,6 +227,8 @@ pub async fn run(store: &dyn ProvisioningStore) {
     a_tenant_comes_back_as_it_was_stored(store).await;
     an_update_needs_the_present_revision(store).await;
     a_changed_trunk_comes_back_as_it_was_changed(store).await;
+    a_changed_person_and_client_come_back_as_they_were_changed(store).await;
+    one_object_is_found_by_its_name(store).await;
     changes_are_read_since_a_revision(store).await;
     a_broken_rule_is_the_callers_fault_and_changes_nothing(store).await;
     a_dn_may_move_between_places_in_one_update(store).await;
@@ -249,6 +263,43 @@ async fn a_changed_trunk_comes_back_as_it_was_changed(store: &dyn ProvisioningSt
         store.update(&acme, Revision(revision), vec![put]).await.unwrap();
         let (_, held) = store.load(&acme).await.unwrap().unwrap();
         assert_eq!(held.trunks, [trunk]);
+    }
+}
+
+/// As with trunks: an update that forgets a column leaves it as it was.
+async fn a_changed_person_and_client_come_back_as_they_were_changed(store: &dyn ProvisioningStore) {
+    let acme = tenant("access");
+    store.update(&acme, Revision(0), put_all(&objects("access"))).await.unwrap();
+    let (person, client) = (objects("access").people.remove(0), objects("access").clients.remove(0));
+    let bare_person = Person { user_name: person.user_name.clone(), ..Person::default() };
+    let bare_client =
+        Client { secret: None, grants: Vec::new(), redirect_uris: Vec::new(), scopes: Vec::new(), ..client.clone() };
+    for (revision, person, client) in [(1, bare_person, bare_client), (2, person, client)] {
+        let puts = [Object::Person(person.clone()), Object::Client(client.clone())].map(ObjectChange::Put);
+        store.update(&acme, Revision(revision), puts.into()).await.unwrap();
+        let (_, held) = store.load(&acme).await.unwrap().unwrap();
+        assert_eq!((held.people, held.clients), (vec![person], vec![client]));
+    }
+    let gone = ObjectChange::Delete(ObjectKey { kind: ObjectKind::Client, id: "Desk".into() });
+    store.update(&acme, Revision(3), vec![gone]).await.unwrap();
+    assert_eq!(store.load(&acme).await.unwrap().unwrap().1.clients, []);
+}
+
+async fn one_object_is_found_by_its_name(store: &dyn ProvisioningStore) {
+    let (acme, other) = (tenant("found"), tenant("found-not"));
+    let all = objects("found");
+    store.update(&acme, Revision(0), put_all(&all)).await.unwrap();
+    for object in all.objects() {
+        assert_eq!(store.find(&acme, &object.key()).await.unwrap(), Some(object));
+    }
+    let key = |kind, id: &str| ObjectKey { kind, id: id.into() };
+    let ann = store.find(&acme, &key(ObjectKind::Person, "ANN")).await.unwrap();
+    assert_eq!(ann, Some(Object::Person(all.people[0].clone())));
+    let desk = store.find(&acme, &key(ObjectKind::Client, "desk")).await.unwrap();
+    assert_eq!(desk, Some(Object::Client(all.clients[0].clone())));
+    for kind in ObjectKind::ALL {
+        assert_eq!(store.find(&acme, &key(kind, "nobody")).await.unwrap(), None);
+        assert_eq!(store.find(&other, &key(kind, "ann")).await.unwrap(), None);
     }
 }
 

@@ -4,6 +4,7 @@ use contracts::provisioning::networks::CERTIFICATE_NAMES_MAX;
 use contracts::provisioning::{DiversionForm, DtmfForm};
 use serde_json::{Value as Json, json};
 
+use super::access::{CLIENTS, DISABLED, EMAIL, PERSONS_PASSWORD, PERSONS_PRIVILEGES};
 use super::agents::{AGENTS, NO_ANSWER_ACTION, THRESHOLD, WRAP_UP};
 use super::dialling::{DIAL_RULES, SCHEDULES};
 use super::headers::HEADERS;
@@ -87,6 +88,7 @@ pub(super) static TENANT: Shape = Shape::Record(&[
         &DIAL_RULES,
         "Rules about numbers. Of each action, the first that is about a number applies; of limits and routes, all do.",
     ),
+    field("clients", Optional, &CLIENTS, "Programs that get tokens, for people or for themselves."),
 ]);
 
 static CODEC: Shape = Shape::OneOf(&["PCMU", "PCMA", "G722", "opus"]);
@@ -182,6 +184,10 @@ static PEOPLE: Shape = Shape::List {
         field("first_name", Required, &NAME, "First name."),
         field("last_name", Required, &NAME, "Last name."),
         field("agent", Optional, &AGENT, "The person's work as an agent."),
+        EMAIL,
+        PERSONS_PASSWORD,
+        PERSONS_PRIVILEGES,
+        DISABLED,
     ]),
     max: OBJECTS_MAX,
 };

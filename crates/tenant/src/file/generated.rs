@@ -20,8 +20,9 @@ pub(super) fn is_generated(secret: &Secret) -> bool {
     secret.reveal() == GENERATED
 }
 
-/// Replaces each placeholder by the stored secret, else by a new one.
+/// Replaces each placeholder by the stored secret, else by a new one, and passwords that are kept as hashes by their hashes.
 pub fn fill(objects: &mut TenantObjects, held: Option<&TenantObjects>, entropy: &mut dyn Entropy) {
+    super::access::hash_secrets(objects, held, entropy);
     let (mut passwords, mut pins, mut of_trunks) = (HashMap::new(), HashMap::new(), HashMap::new());
     if let Some(held) = held {
         passwords.extend(held.dns.iter().filter_map(|dn| match &dn.kind {

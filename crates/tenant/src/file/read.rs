@@ -9,12 +9,12 @@ use contracts::provisioning::{
     SHORT_ABANDON_S, Secret, Skill, SkillLevel, Tenant, TenantObjects, Trunk,
 };
 
-use super::Fault;
 use super::dialling;
 use super::headers;
 use super::location;
 use super::stir;
 use super::tree::{Node, Value, list, number, text, texts};
+use super::{Fault, access};
 
 /// What a tenant speaks without a setting, the most wanted first.
 const CODECS: [&str; 4] = ["PCMA", "PCMU", "G722", "opus"];
@@ -44,6 +44,7 @@ pub(super) fn objects(root: &Node, documents: &mut Documents<'_>, faults: &mut V
     reader.names_and_files(root, documents);
     reader.dns(root);
     reader.places_and_people(root);
+    reader.clients(root);
     reader.numbers_and_lines(root);
     reader.dialling(root);
     Read { objects: reader.objects, lines: reader.lines }
@@ -199,12 +200,25 @@ impl Reader<'_> {
             if let Some(user_name) = text(item, "user")
                 && self.first(ObjectKind::Person, &user_name, item.line, format!("people[{index}]"))
             {
-                self.objects.people.push(Person {
+                let mut person = Person {
                     user_name,
                     first_name: text(item, "first_name").unwrap_or_default(),
                     last_name: text(item, "last_name").unwrap_or_default(),
                     agent: item.get("agent").and_then(agent),
-                });
+                    ..Person::default()
+                };
+                access::read_person(item, &mut person);
+                self.objects.people.push(person);
+            }
+        }
+    }
+
+    fn clients(&mut self, root: &Node) {
+        for (index, item) in list(root, "clients").iter().enumerate() {
+            if let Some(client) = access::read_client(item)
+                && self.first(ObjectKind::Client, &client.id, item.line, format!("clients[{index}]"))
+            {
+                self.objects.clients.push(client);
             }
         }
     }
@@ -309,7 +323,7 @@ fn agent(item: &Node) -> Option<Agent> {
     })
 }
 
-fn flag(node: &Node, key: &str) -> Option<bool> {
+pub(super) fn flag(node: &Node, key: &str) -> Option<bool> {
     match node.get(key)?.value {
         Value::Bool(flag) => Some(flag),
         _ => None,

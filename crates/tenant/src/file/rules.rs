@@ -9,10 +9,10 @@ use contracts::provisioning::{
     Dn, DnKind, FeatureAction, Location, ObjectKey, ObjectKind, TenantObjects, Trunk, UnfittingNumber,
 };
 
-use super::Fault;
 use super::generated::is_generated;
 use super::read::Read;
 use super::shape::join;
+use super::{Fault, access};
 
 /// Adds every broken rule to `faults`.
 pub(super) fn check(read: &Read, faults: &mut Vec<Fault>) {
@@ -24,6 +24,7 @@ pub(super) fn check(read: &Read, faults: &mut Vec<Fault>) {
     rules.defaults();
     rules.places();
     rules.people();
+    rules.access();
     rules.numbers_and_trunks();
     rules.locations();
     rules.schedules();
@@ -224,6 +225,22 @@ impl<'a> Rules<'a> {
                 } else if let Some(other) = at.insert(dn, &place.name) {
                     self.fault(ObjectKind::Place, &place.name, key, format!("the DN {dn} is in place {other} already"));
                 }
+            }
+        }
+    }
+
+    /// What people sign in with, and clients.
+    fn access(&mut self) {
+        for person in &self.objects.people {
+            let fault = person.password.as_ref().and_then(|secret| access::password_fault(secret, &person.user_name));
+            if let Some(reason) = fault {
+                let key = format!("people.{}.password", person.user_name);
+                self.fault(ObjectKind::Person, &person.user_name, key, reason);
+            }
+        }
+        for client in &self.objects.clients {
+            for (key, reason) in access::client_faults(client) {
+                self.fault(ObjectKind::Client, &client.id, format!("clients.{}.{key}", client.id), reason);
             }
         }
     }

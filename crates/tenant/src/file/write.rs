@@ -7,6 +7,7 @@ use contracts::provisioning::{
     AgentRules, DiversionForm, DnKind, DtmfForm, Encryption, Person, Secret, Tenant, TenantObjects, Trunk,
 };
 
+use super::access;
 use super::dialling;
 use super::headers;
 use super::location;
@@ -63,6 +64,7 @@ pub fn write(objects: &TenantObjects) -> Exported {
     let (schedules, rules) = dialling::lines(objects);
     section(&mut yaml, "schedules", schedules.into_iter());
     section(&mut yaml, "dial_rules", rules.into_iter());
+    section(&mut yaml, "clients", objects.clients.iter().map(access::client_line));
     let documents = objects.applications.iter().map(|a| (PathBuf::from(path(&a.name)), a.document.clone()));
     Exported { yaml, documents: documents.collect() }
 }
@@ -258,11 +260,12 @@ fn person(person: &Person) -> String {
         )
     });
     format!(
-        "- {{user: {}, first_name: {}, last_name: {}{}}}",
+        "- {{user: {}, first_name: {}, last_name: {}{}{}}}",
         text(&person.user_name),
         text(&person.first_name),
         text(&person.last_name),
         agent.unwrap_or_default(),
+        access::person_line(person),
     )
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use contracts::provisioning::{Object, ObjectKey};
+use contracts::provisioning::{Object, ObjectKey, ObjectKind};
 use contracts::v1;
 use contracts::v1::configuration_server::Configuration;
 use contracts::v1::read_objects_response::What;
@@ -41,8 +41,21 @@ pub(super) struct Server {
 struct View {
     tenant: TenantId,
     kinds: Vec<String>,
-    secrets: bool,
+    secrets: Secrets,
 }
+
+/// Which secrets a caller may see.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Secrets {
+    None,
+    /// Those that phones and carriers are asked for.
+    OfLines,
+    /// The hashes too by which people and clients sign in: for the role auth alone.
+    All,
+}
+
+/// The role that signs people in.
+const AUTH: &str = "auth";
 
 impl View {
     fn shows(&self, key: &ObjectKey) -> bool {
@@ -51,7 +64,11 @@ impl View {
 
     fn object(&self, object: Object) -> v1::ConfigObject {
         let key = object.key();
-        let object = if self.secrets { object } else { object.without_secrets() };
+        let object = match self.secrets {
+            Secrets::None => object.without_secrets(),
+            Secrets::OfLines => object.without_hashes(),
+            Secrets::All => object,
+        };
         let json = String::from_utf8(object.to_json()).unwrap_or_default();
         v1::ConfigObject { kind: key.kind.as_str().to_owned(), id: key.id, json }
     }
@@ -68,12 +85,43 @@ impl Server {
         caller
             .needs_scope(runtime::scope::CONFIG_READ)
             .map_err(|problem| Status::permission_denied(problem.to_string()))?;
-        let secrets = caller.needs_scope(runtime::scope::CONFIG_SECRETS).is_ok();
+        let secrets = match caller.needs_scope(runtime::scope::CONFIG_SECRETS) {
+            Ok(()) if caller.role() == Some(AUTH) => Secrets::All,
+            Ok(()) => Secrets::OfLines,
+            Err(_) => Secrets::None,
+        };
         if kinds.len() > KINDS_MAX {
             return Err(Status::invalid_argument(format!("kinds: there are more than {KINDS_MAX}")));
         }
         Ok(View { tenant: net::grpc::tenant(request)?, kinds, secrets })
     }
+}
+
+impl Server {
+    /// The objects that a request asks for. One of one kind is looked up: somebody who signs in waits for it.
+    async fn wanted(&self, view: &View, id: String) -> Result<(Revision, Vec<Object>), Status> {
+        let kind = match view.kinds.as_slice() {
+            [kind] if !id.is_empty() => ObjectKind::parse(kind),
+            _ => None,
+        };
+        if let Some(kind) = kind {
+            let revision = self.held.borrow().get(&view.tenant).map(|(revision, _)| *revision);
+            let revision = revision.ok_or_else(|| no_tenant(&view.tenant))?;
+            let found = self.store.find(&view.tenant, &ObjectKey { kind, id }).await.map_err(status)?;
+            return Ok((revision, found.into_iter().collect()));
+        }
+        let stored = self.store.load(&view.tenant).await.map_err(status)?;
+        let (revision, objects) = stored.ok_or_else(|| no_tenant(&view.tenant))?;
+        let is_wanted = |object: &Object| {
+            let key = object.key();
+            view.shows(&key) && (id.is_empty() || key.id == id)
+        };
+        Ok((revision, objects.objects().filter(is_wanted).collect()))
+    }
+}
+
+fn no_tenant(tenant: &TenantId) -> Status {
+    Status::not_found(format!("no tenant {tenant}"))
 }
 
 fn status(error: StoreError) -> Status {
@@ -94,13 +142,7 @@ impl Configuration for Server {
         let view = Self::view(&request, request.get_ref().kinds.clone())?;
         let permit = self.streams.open(Some(&view.tenant), net::grpc::caller(&request)?.subject())?;
         let id = request.into_inner().id;
-        let stored = self.store.load(&view.tenant).await.map_err(status)?;
-        let (revision, objects) = stored.ok_or_else(|| Status::not_found(format!("no tenant {}", view.tenant)))?;
-        let wanted = objects.objects().filter(|object| {
-            let key = object.key();
-            view.shows(&key) && (id.is_empty() || key.id == id)
-        });
-        let wanted: Vec<Object> = wanted.collect();
+        let (revision, wanted) = self.wanted(&view, id).await?;
         let last = v1::ReadObjectsResponse { what: Some(What::Revision(revision.0)) };
         let objects = futures::stream::iter(wanted)
             .map(move |object| v1::ReadObjectsResponse { what: Some(What::Object(view.object(object))) });

@@ -105,7 +105,7 @@ impl Publisher {
                 kind: key.kind.as_str().to_owned(),
                 id: key.id,
                 revision: revision.0,
-                body: Some(object.to_json().into()),
+                body: Some(object.without_hashes().to_json().into()),
             }
         });
         let documents = documents.collect();
@@ -121,7 +121,7 @@ impl Publisher {
         let version = ConfigVersion { generation: since.generation, revision: changes.revision.0 };
         let documents = changes.changes.into_iter().map(|change| {
             let (key, body) = match change {
-                ObjectChange::Put(object) => (object.key(), Some(object.to_json().into())),
+                ObjectChange::Put(object) => (object.key(), Some(object.without_hashes().to_json().into())),
                 ObjectChange::Delete(key) => (key, None),
             };
             Document { kind: key.kind.as_str().to_owned(), id: key.id, revision: version.revision, body }

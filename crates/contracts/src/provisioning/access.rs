@@ -1,0 +1,105 @@
+//! Who may sign in: what people may do, and the programs that ask in their names or in their own.
+
+use serde::{Deserialize, Serialize};
+
+use super::Secret;
+
+/// What a person may do, by the part that the person plays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Privilege {
+    /// Takes calls, at the person's own place.
+    Agent,
+    /// Watches agents and queues, listens to calls, sets the states of agents.
+    Supervisor,
+    /// Reads the configuration and watches the installation's work for the tenant.
+    Administrator,
+    /// Makes routing applications.
+    Designer,
+    /// Connects other programs.
+    Integrator,
+}
+
+impl Privilege {
+    /// All, with their names in the tenant's file and in the store.
+    pub const ALL: [(Self, &str); 5] = [
+        (Self::Agent, "agent"),
+        (Self::Supervisor, "supervisor"),
+        (Self::Administrator, "administrator"),
+        (Self::Designer, "designer"),
+        (Self::Integrator, "integrator"),
+    ];
+
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        name_of(&Self::ALL, self)
+    }
+
+    /// Finds it by its name.
+    pub fn parse(name: &str) -> Option<Self> {
+        named(&Self::ALL, name)
+    }
+}
+
+/// A way by which a client gets tokens (RFC 6749).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Grant {
+    /// A person signs in at our page, and the client exchanges the code that it gets (section 4.1), with PKCE (RFC 7636).
+    AuthorizationCode,
+    /// The client renews a token without the person (section 6).
+    RefreshToken,
+    /// The client acts in its own name (section 4.4).
+    ClientCredentials,
+    /// The client knows the person's password (section 4.3): for programs of the published interfaces that cannot do otherwise.
+    Password,
+}
+
+impl Grant {
+    /// All, with their names in the tenant's file, in the store and in requests for tokens.
+    pub const ALL: [(Self, &str); 4] = [
+        (Self::AuthorizationCode, "authorization_code"),
+        (Self::RefreshToken, "refresh_token"),
+        (Self::ClientCredentials, "client_credentials"),
+        (Self::Password, "password"),
+    ];
+
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        name_of(&Self::ALL, self)
+    }
+
+    /// Finds it by its name.
+    pub fn parse(name: &str) -> Option<Self> {
+        named(&Self::ALL, name)
+    }
+}
+
+/// A program that gets tokens: a page, a desktop, an integration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Client {
+    /// Its `client_id`; unique in the tenant, without regard to case.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// Its secret as an Argon2id hash in PHC form; none for a public client, which cannot keep one.
+    #[serde(default)]
+    pub secret: Option<Secret>,
+    /// How it may get tokens.
+    #[serde(default)]
+    pub grants: Vec<Grant>,
+    /// Where people who have signed in are sent back to; compared as they are (RFC 9700 section 2.1).
+    #[serde(default)]
+    pub redirect_uris: Vec<String>,
+    /// The scopes that it may ask for.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+}
+
+fn name_of<T: Copy + PartialEq>(all: &[(T, &'static str)], one: T) -> &'static str {
+    all.iter().find(|(each, _)| *each == one).map_or("", |(_, name)| name)
+}
+
+fn named<T: Copy>(all: &[(T, &'static str)], name: &str) -> Option<T> {
+    all.iter().find(|(_, each)| *each == name).map(|(one, _)| *one)
+}

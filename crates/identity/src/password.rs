@@ -1,0 +1,164 @@
+//! Passwords of people and secrets of clients: kept as Argon2id (RFC 9106) in PHC form, with the figures that OWASP's Password Storage
+//! Cheat Sheet gives as the least: 19 MiB, two passes, one lane.
+
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use argon2::{Algorithm, Argon2, Params, Version};
+
+/// Length of a salt in bytes (RFC 9106 section 3.1 recommends it).
+pub const SALT_BYTES: usize = 16;
+/// The longest password in bytes.
+pub const BYTES_MAX: usize = 256;
+/// The shortest password that may be chosen, in characters.
+pub const CHARACTERS_MIN: usize = 8;
+/// The most memory that a foreign hash may ask for, in KiB: one from elsewhere must not be able to exhaust the machine.
+const MEMORY_KIB_MAX: u32 = 256 * 1_024;
+/// The most passes that a foreign hash may ask for.
+const PASSES_MAX: u32 = 16;
+
+/// The hash of nobody's password, of the same cost as each of ours.
+const NOBODY: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+/// Passwords that are tried first by whoever guesses. Those that are shorter than [`CHARACTERS_MIN`] cannot be chosen anyway.
+#[rustfmt::skip]
+const COMMON: &[&str] = &[
+    "00000000", "01234567", "012345678", "0123456789", "0987654321", "11111111", "111111111", "1111111111", "11223344",
+    "12121212", "12341234", "12344321", "12345678", "123456789", "1234567890", "123123123", "123321123", "1q2w3e4r",
+    "1q2w3e4r5t", "1qaz2wsx", "1qazxsw2", "22222222", "66666666", "77777777", "87654321", "88888888", "987654321",
+    "99999999", "a1b2c3d4", "a1234567", "a12345678", "aa123456", "aa12345678", "aaaaaaaa", "abc12345", "abc123456",
+    "abcd1234", "abcd12345", "abcdefgh", "abcdefg1", "access14", "adminadmin", "admin123", "admin1234", "administrator",
+    "alexander", "asdf1234", "asdfasdf", "asdfghjk", "asdfghjkl", "asdfghjkl1", "baseball", "baseball1", "basketball",
+    "butterfly", "callcenter", "callcentre", "carolina", "caroline", "changeme", "changeme1", "changeme123", "charlotte",
+    "chocolate", "christian", "christine", "computer", "computer1", "corvette", "danielle", "darkness", "december",
+    "dragon123", "einstein", "elephant", "elizabeth", "enterprise", "football", "football1", "freedom1", "geheim123",
+    "hallo123", "hello123", "helloworld", "iloveyou", "iloveyou1", "iloveyou2", "internet", "jennifer", "jessica1",
+    "jonathan", "letmein1", "letmein123", "liverpool", "login123", "lollipop", "manchester", "marlboro", "maverick",
+    "mercedes", "michael1", "michelle", "midnight", "monkey12", "monkey123", "motorola", "mountain", "mustang1",
+    "nicholas", "november", "online123", "p@$$w0rd", "p@ssw0rd", "p@ssword", "pa$$w0rd", "pa$$word", "pa55word",
+    "passion1", "passw0rd", "passwd123", "password", "password!", "password1", "password12", "password123",
+    "password1234", "password2", "passwort", "passwort1", "passwort123", "patricia", "pokemon1", "princess", "princess1",
+    "q1w2e3r4", "q1w2e3r4t5", "qazwsxedc", "qwer1234", "qwert123", "qwert12345", "qwerty12", "qwerty123", "qwerty1234",
+    "qwerty12345", "qwertyui", "qwertyuiop", "qwertz123", "qwertzui", "samantha", "saturday", "scorpion", "secret123",
+    "september", "slipknot", "snowball", "spiderman", "starwars", "steelers", "startrek", "steven123", "summer123",
+    "sunshine", "sunshine1", "superman", "superman1", "supervisor", "swordfish", "test1234", "test12345", "testtest",
+    "thunder1", "tinkerbell", "trinity1", "trustno1", "username", "victoria", "webmaster", "welcome1", "welcome12",
+    "welcome123", "whatever", "whatever1", "william1", "willkommen", "winter123", "wolverine", "zaq12wsx", "zaq1zaq1",
+    "zxcvbnm1", "zxcvbnm123",
+];
+
+/// Argon2id could not be computed: the machine has no memory left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the password could not be hashed")]
+pub struct HashError;
+
+/// Why a password may not be chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Weak {
+    /// It is too short.
+    #[error("it has fewer than {CHARACTERS_MIN} characters")]
+    Short,
+    /// It is too long.
+    #[error("it has more than {BYTES_MAX} bytes")]
+    Long,
+    /// It is the user's name, or contains little else.
+    #[error("it is the user name")]
+    UserName,
+    /// It is one of those that everybody tries.
+    #[error("it is one of the passwords that are guessed first")]
+    Common,
+}
+
+/// The Argon2id hash of a password in PHC form. It costs some 20 ms and 19 MiB: not on a thread that serves others.
+///
+/// # Errors
+/// [`HashError`] when there is no memory for it.
+pub fn hash(password: &str, salt: [u8; SALT_BYTES]) -> Result<String, HashError> {
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::DEFAULT);
+    let hash: PasswordHash = argon2.hash_password_with_salt(password.as_bytes(), &salt).map_err(|_| HashError)?;
+    Ok(hash.to_string())
+}
+
+/// Whether a hash in PHC form is one of that password: not for a wrong password, and not for a hash that [`is_hash`] does not accept.
+pub fn verify(password: &str, phc: &str) -> bool {
+    if password.len() > BYTES_MAX || !is_hash(phc) {
+        return false;
+    }
+    let Ok(hash) = PasswordHash::new(phc) else { return false };
+    Argon2::default().verify_password(password.as_bytes(), &hash).is_ok()
+}
+
+/// Spends what [`verify`] costs for somebody who does not exist, so that the time of an answer does not tell; always `false`.
+pub fn verify_nobody(password: &str) -> bool {
+    let _ = verify(password, NOBODY);
+    false
+}
+
+/// Whether a text is an Argon2id hash in PHC form, whose verification stays within bounds of memory and time.
+pub fn is_hash(text: &str) -> bool {
+    let Ok(hash) = PasswordHash::new(text) else { return false };
+    if hash.algorithm.as_str() != "argon2id" || hash.salt.is_none() || hash.hash.is_none() {
+        return false;
+    }
+    Params::try_from(&hash).is_ok_and(|params| params.m_cost() <= MEMORY_KIB_MAX && params.t_cost() <= PASSES_MAX)
+}
+
+/// Whether a person may choose that password. There are no rules of composition (NIST SP 800-63B section 5.1.1.2).
+///
+/// # Errors
+/// The rule that it breaks.
+pub fn check_choice(password: &str, user_name: &str) -> Result<(), Weak> {
+    if password.len() > BYTES_MAX {
+        return Err(Weak::Long);
+    }
+    if password.chars().count() < CHARACTERS_MIN {
+        return Err(Weak::Short);
+    }
+    let lower = password.to_lowercase();
+    if lower == user_name.to_lowercase() {
+        return Err(Weak::UserName);
+    }
+    if COMMON.contains(&lower.as_str()) { Err(Weak::Common) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hash_is_of_its_password_alone_and_shows_its_cost() {
+        let phc = hash("tall green kettle", [7; SALT_BYTES]).unwrap();
+        assert!(phc.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{phc}");
+        assert!(verify("tall green kettle", &phc) && !verify("tall green kettlf", &phc) && !verify("", &phc));
+        assert_ne!(phc, hash("tall green kettle", [8; SALT_BYTES]).unwrap());
+    }
+
+    #[test]
+    fn what_is_not_a_hash_verifies_nothing() {
+        let cut = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA";
+        let of_others =
+            "$argon2i$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+        let greedy = NOBODY.replace("m=19456", "m=4000000");
+        let endless = NOBODY.replace("t=2", "t=4000");
+        for phc in ["", "secret", cut, of_others, &greedy, &endless] {
+            assert!(!is_hash(phc) && !verify("secret", phc), "{phc}");
+        }
+    }
+
+    #[test]
+    fn nobody_has_a_hash_of_the_usual_cost_and_no_password() {
+        assert!(is_hash(NOBODY) && !verify_nobody("") && !verify_nobody("tall green kettle"));
+        assert!(hash("x", [0; SALT_BYTES]).unwrap().starts_with(&NOBODY[..31]));
+    }
+
+    #[test]
+    fn a_password_that_is_guessed_first_may_not_be_chosen() {
+        let chosen = |password: &str| check_choice(password, "Ann.Archer");
+        assert_eq!(chosen("kettle7"), Err(Weak::Short));
+        assert_eq!(chosen(&"k".repeat(BYTES_MAX + 1)), Err(Weak::Long));
+        assert_eq!(chosen("ann.archer"), Err(Weak::UserName));
+        assert_eq!(chosen("Password123"), Err(Weak::Common));
+        assert_eq!(chosen("tall green kettle"), Ok(()));
+        assert_eq!(chosen("åäöåäöåä"), Ok(()));
+    }
+}

@@ -1,0 +1,242 @@
+//! Who may sign in: what `people` have for it, and `clients`.
+
+use contracts::provisioning::{Client, Grant, Person, Privilege, Secret, TenantObjects};
+use identity::password;
+use model::Entropy;
+
+use super::read::flag;
+use super::scalar::{flow, optional, text as scalar};
+use super::shape::Need::{Optional, Required};
+use super::shape::{Field, NAME, Shape, field};
+use super::tree::{Node, text, texts};
+
+/// A password in clear, or its hash.
+const PASSWORD: Shape = Shape::Text { max: 512 };
+const URI: Shape = Shape::Text { max: 1_024 };
+static PRIVILEGES: Shape = Shape::Choice { of: &PRIVILEGE, max: Privilege::ALL.len() };
+static PRIVILEGE: Shape = Shape::OneOf(&["agent", "supervisor", "administrator", "designer", "integrator"]);
+static GRANTS: Shape = Shape::Choice { of: &GRANT, max: Grant::ALL.len() };
+static GRANT: Shape = Shape::OneOf(&["authorization_code", "refresh_token", "client_credentials", "password"]);
+static URIS: Shape = Shape::List { of: &URI, max: 20 };
+static SCOPES: Shape = Shape::List { of: &NAME, max: 64 };
+/// The most clients of a tenant.
+const CLIENTS_MAX: usize = 1_000;
+
+pub(super) const EMAIL: Field = field("email", Optional, &NAME, "The address for mail.");
+pub(super) const PERSONS_PASSWORD: Field = field(
+    "password",
+    Optional,
+    &PASSWORD,
+    "What the person signs in with, of 8 characters at least: the import keeps its Argon2id hash alone. A text that begins with $argon2id$ is such a hash. Without it the person cannot sign in at pages.",
+);
+pub(super) const PERSONS_PRIVILEGES: Field = field(
+    "privileges",
+    Optional,
+    &PRIVILEGES,
+    "What the person may do; without it `agent` for who has `agent`, else nothing.",
+);
+pub(super) const DISABLED: Field =
+    field("disabled", Optional, &Shape::Flag, "Whether the person may not sign in; without it false.");
+
+pub(super) static CLIENTS: Shape = Shape::List {
+    of: &Shape::Record(&[
+        field("id", Required, &NAME, "Its `client_id`."),
+        field("name", Required, &NAME, "What people call it."),
+        field(
+            "secret",
+            Optional,
+            &PASSWORD,
+            "Its secret, kept as people's passwords are. Without it the client is public: a page or an app, which cannot keep one.",
+        ),
+        field("grants", Required, &GRANTS, "How it may get tokens."),
+        field(
+            "redirect_uris",
+            Optional,
+            &URIS,
+            "Where people who have signed in may be sent back to: https, or http to this machine (127.0.0.1, [::1], localhost).",
+        ),
+        field("scopes", Optional, &SCOPES, "The scopes that it may ask for, as the page about tokens lists them."),
+    ]),
+    max: CLIENTS_MAX,
+};
+
+/// A person's part of signing in, as the file says it.
+pub(super) fn read_person(item: &Node, person: &mut Person) {
+    person.email = text(item, "email");
+    person.password = text(item, "password").map(Secret);
+    person.disabled = flag(item, "disabled").unwrap_or_default();
+    person.privileges = texts(item, "privileges").iter().filter_map(|name| Privilege::parse(name)).collect();
+    if person.privileges.is_empty() && person.agent.is_some() {
+        person.privileges = vec![Privilege::Agent];
+    }
+}
+
+/// A client, as the file says it.
+pub(super) fn read_client(item: &Node) -> Option<Client> {
+    Some(Client {
+        id: text(item, "id")?,
+        name: text(item, "name")?,
+        secret: text(item, "secret").map(Secret),
+        grants: texts(item, "grants").iter().filter_map(|name| Grant::parse(name)).collect(),
+        redirect_uris: texts(item, "redirect_uris"),
+        scopes: texts(item, "scopes"),
+    })
+}
+
+/// The end of a person's line.
+pub(super) fn person_line(person: &Person) -> String {
+    let mut line = optional("email", person.email.as_deref());
+    line += &optional("password", person.password.as_ref().map(Secret::reveal));
+    // What is meant without it.
+    let usual: &[Privilege] = if person.agent.is_some() { &[Privilege::Agent] } else { &[] };
+    if person.privileges != usual && !person.privileges.is_empty() {
+        line += &format!(", privileges: {}", flow(person.privileges.iter().map(|one| one.as_str())));
+    }
+    if person.disabled {
+        line += ", disabled: true";
+    }
+    line
+}
+
+/// A client's line.
+pub(super) fn client_line(client: &Client) -> String {
+    let list = |key: &str, entries: &[String]| match entries {
+        [] => String::new(),
+        entries => format!(", {key}: {}", flow(entries.iter().map(String::as_str))),
+    };
+    format!(
+        "- {{id: {}, name: {}{}, grants: {}{}{}}}",
+        scalar(&client.id),
+        scalar(&client.name),
+        optional("secret", client.secret.as_ref().map(Secret::reveal)),
+        flow(client.grants.iter().map(|grant| grant.as_str())),
+        list("redirect_uris", &client.redirect_uris),
+        list("scopes", &client.scopes),
+    )
+}
+
+// === hashes ===
+
+/// Whether a text is meant as a hash, which its rule then judges.
+fn is_meant_as_hash(secret: &Secret) -> bool {
+    secret.reveal().starts_with("$argon2")
+}
+
+/// Replaces each clear text by its hash: by the stored one where it is of that text, so that the same file changes nothing.
+pub(super) fn hash_secrets(objects: &mut TenantObjects, held: Option<&TenantObjects>, entropy: &mut dyn Entropy) {
+    let held_person = |user: &str| {
+        let person = held?.people.iter().find(|person| person.user_name.eq_ignore_ascii_case(user))?;
+        person.password.as_ref()
+    };
+    let held_client = |id: &str| {
+        let client = held?.clients.iter().find(|client| client.id.eq_ignore_ascii_case(id))?;
+        client.secret.as_ref()
+    };
+    for person in &mut objects.people {
+        if let Some(password) = &mut person.password {
+            hash_secret(password, held_person(&person.user_name), entropy);
+        }
+    }
+    for client in &mut objects.clients {
+        if let Some(secret) = &mut client.secret {
+            hash_secret(secret, held_client(&client.id), entropy);
+        }
+    }
+}
+
+fn hash_secret(secret: &mut Secret, held: Option<&Secret>, entropy: &mut dyn Entropy) {
+    if is_meant_as_hash(secret) {
+        return;
+    }
+    if let Some(held) = held.filter(|held| password::verify(secret.reveal(), held.reveal())) {
+        *secret = held.clone();
+        return;
+    }
+    let mut salt = [0; password::SALT_BYTES];
+    for part in salt.chunks_mut(8) {
+        part.copy_from_slice(&entropy.next_u64().to_be_bytes());
+    }
+    // Without memory for a hash there is none: nobody signs in with it, and the clear text is not stored.
+    *secret = Secret(password::hash(secret.reveal(), salt).unwrap_or_default());
+}
+
+// === rules ===
+
+/// What is wrong with a password, or with a hash.
+pub(super) fn password_fault(secret: &Secret, user_name: &str) -> Option<String> {
+    if is_meant_as_hash(secret) {
+        let reason =
+            "it begins as an Argon2 hash but is none of Argon2id in PHC form with at most 256 MiB and 16 passes";
+        return (!password::is_hash(secret.reveal())).then(|| reason.to_owned());
+    }
+    password::check_choice(secret.reveal(), user_name).err().map(|weak| weak.to_string())
+}
+
+/// What is wrong with a client: keys and reasons.
+pub(super) fn client_faults(client: &Client) -> Vec<(String, String)> {
+    let mut faults = Vec::new();
+    let mut fault = |key: &str, reason: String| faults.push((key.to_owned(), reason));
+    if let Some(reason) = client.secret.as_ref().and_then(|secret| password_fault(secret, &client.id)) {
+        fault("secret", reason);
+    }
+    if client.secret.is_none() {
+        for grant in [Grant::ClientCredentials, Grant::Password] {
+            if client.grants.contains(&grant) {
+                fault("grants", format!("{} needs a secret", grant.as_str()));
+            }
+        }
+    }
+    if client.grants.contains(&Grant::AuthorizationCode) && client.redirect_uris.is_empty() {
+        fault("redirect_uris", "authorization_code needs one at least".to_owned());
+    }
+    for uri in &client.redirect_uris {
+        if let Some(reason) = redirect_fault(uri) {
+            fault("redirect_uris", format!("{uri}: {reason}"));
+        }
+    }
+    for scope in &client.scopes {
+        if runtime::scope::find(scope).is_none() && !identity::scope::OF_IDENTITY.contains(&scope.as_str()) {
+            let near = runtime::scope::near(scope).map(|near| format!(": did you mean {near}?")).unwrap_or_default();
+            fault("scopes", format!("there is no scope {scope}{near}"));
+        }
+    }
+    faults
+}
+
+/// What is wrong with an address for redirects (RFC 6749 section 3.1.2, RFC 8252 section 7.3).
+fn redirect_fault(uri: &str) -> Option<&'static str> {
+    let Ok(parsed) = uri.parse::<http::Uri>() else { return Some("it is not an address") };
+    let host = parsed.host().unwrap_or_default();
+    if uri.contains('#') {
+        Some("it has a fragment")
+    } else if host.is_empty() {
+        Some("it has no host")
+    } else if parsed.scheme_str() == Some("https") {
+        None
+    } else if parsed.scheme_str() != Some("http") {
+        Some("it begins neither with https:// nor with http://")
+    } else if matches!(host, "127.0.0.1" | "[::1]" | "localhost") {
+        None
+    } else {
+        Some("http is for this machine alone (127.0.0.1, [::1], localhost): whoever is between would read the code")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redirect_leads_to_https_or_to_this_machine() {
+        for good in
+            ["https://desk.example/in", "http://127.0.0.1/in", "http://localhost:9000/in?a=b", "http://[::1]:1/"]
+        {
+            assert_eq!(redirect_fault(good), None, "{good}");
+        }
+        for bad in
+            ["", "/in", "desk.example", "http://desk.example/in", "https://desk.example/in#x", "javascript:alert(1)"]
+        {
+            assert!(redirect_fault(bad).is_some(), "{bad}");
+        }
+    }
+}
