@@ -3,6 +3,7 @@
 mod cast;
 mod robot_load;
 mod show;
+mod users;
 
 use std::path::Path;
 use std::time::Duration;
@@ -107,16 +108,18 @@ async fn bring(installation: &Installation, stores: &Stores, robots: Option<usiz
     let _ = std::fs::remove_file(installation.data_dir.join(FILE));
     let tenant = TenantId::parse(TENANT)?;
     let stored = stores.provisioning.load(&tenant).await?;
-    let is_new = stored.is_none();
     let mut objects = stored.map_or_else(example, |(_, objects)| Ok(objects))?;
-    let mut is_changed = cast::complete(&mut objects, robots.unwrap_or_default());
+    cast::complete(&mut objects, robots.unwrap_or_default());
     if robots.is_some() {
-        is_changed |= cast::complete_outside(&mut objects, sip_edge(installation)?.robots_address()?);
+        cast::complete_outside(&mut objects, sip_edge(installation)?.robots_address()?);
     }
-    if is_changed || is_new {
-        tenant::import::import(&*stores.provisioning, &objects).await?;
-    }
+    users::complete(&mut objects, &passwords(installation)?);
+    tenant::import::import(&*stores.provisioning, &objects).await?;
     Ok(())
+}
+
+fn passwords(installation: &Installation) -> anyhow::Result<users::Passwords> {
+    users::Passwords::of(&installation.data_dir, &mut runtime::entropy::Strong::seeded_by_system())
 }
 
 /// Writes `demo.json` into the data directory and prints what to dial. Called when every role is ready.
@@ -177,6 +180,7 @@ fn describe(installation: &Installation, tenant: &TenantId, objects: &TenantObje
     let numbers: serde_json::Map<String, Value> =
         objects.numbers.iter().map(|number| (number.name.clone(), json!(number.number))).collect();
     let people: Vec<Value> = objects.people.iter().filter_map(|person| describe_person(person, objects)).collect();
+    let passwords = passwords(installation)?;
     Ok(json!({
         "instance": installation.instance,
         "sip": { "host": sip.host, "port": sip.port },
@@ -184,6 +188,8 @@ fn describe(installation: &Installation, tenant: &TenantId, objects: &TenantObje
         "tenant": tenant.as_str(),
         "numbers": numbers,
         "people": people,
+        "users": users::describe(objects, &passwords),
+        "clients": users::describe_clients(objects, &passwords),
         "tokens": {
             "operator": issue("operator/demo", OPERATOR_SCOPES)?,
             "wallboard": issue("wallboard/demo", WALLBOARD_SCOPES)?,

@@ -3,7 +3,9 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use contracts::provisioning::{Agent, Dn, DnKind, Encryption, Person, Place, Secret, SkillLevel, TenantObjects, Trunk};
+use contracts::provisioning::{
+    Agent, Dn, DnKind, Encryption, Person, Place, Privilege, Secret, SkillLevel, TenantObjects, Trunk,
+};
 use model::Entropy as _;
 use robots::{CARRIER_PORT, OutsideCalls, RobotAgent, RobotDesk, SecureEdge};
 
@@ -130,6 +132,8 @@ fn person(at: usize, extension: &str, id: String, place: String) -> Person {
             no_answer_action: None,
             skills,
         }),
+        privileges: vec![Privilege::Agent],
+        ..Person::default()
     }
 }
 

@@ -1,0 +1,157 @@
+//! Who signs in to the demo: people and a program, with passwords of this data directory. The tenant holds their hashes alone, so the passwords
+//! are kept beside it, and a restart prints the same.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::Context as _;
+use contracts::provisioning::{Client, DnKind, Grant, Person, Privilege, Secret, TenantObjects};
+use model::Entropy;
+use runtime::data_dir;
+use serde_json::{Value, json};
+
+/// The passwords, in the data directory.
+const FILE: &str = "demo-passwords.json";
+/// Who is an agent of the example's file, and who is added to it.
+const AGENTS: [&str; 3] = ["ada.adler", "ben.brook", "cleo.carter"];
+const OTHERS: [(&str, &str, &str, Privilege); 2] =
+    [("sue.summer", "Sue", "Summer", Privilege::Supervisor), ("abe.abbot", "Abe", "Abbot", Privilege::Administrator)];
+/// The program, and where it has people sent back to: programs of a trial run on this machine.
+const CLIENT: &str = "demo";
+const REDIRECT_URIS: [&str; 2] = ["http://127.0.0.1/callback", "http://localhost/callback"];
+const CLIENT_SCOPES: [&str; 6] =
+    ["calls:read", "calls:control", "agents:control", "config:read", "statistics:read", "topology:read"];
+
+/// Passwords by user name, and secrets by client.
+pub struct Passwords(BTreeMap<String, String>);
+
+impl Passwords {
+    /// Those of this data directory; missing ones are made.
+    pub fn of(data_dir: &Path, entropy: &mut dyn Entropy) -> anyhow::Result<Self> {
+        let path = data_dir.join(FILE);
+        let mut held: BTreeMap<String, String> = match std::fs::read(&path) {
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .with_context(|| format!("{}: remove it to get new passwords", path.display()))?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => BTreeMap::new(),
+            Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
+        };
+        let names = AGENTS.into_iter().chain(OTHERS.map(|(user, ..)| user)).chain([CLIENT]);
+        let before = held.len();
+        for name in names {
+            held.entry(name.to_owned()).or_insert_with(|| format!("{:016x}", entropy.next_u64()));
+        }
+        if held.len() != before {
+            data_dir::write_whole(&path, &serde_json::to_vec_pretty(&held)?)?;
+        }
+        Ok(Self(held))
+    }
+
+    fn secret(&self, name: &str) -> Option<Secret> {
+        self.0.get(name).cloned().map(Secret)
+    }
+}
+
+/// Sets the passwords, in clear: the import hashes them, and finds nothing to change where the tenant has their hashes.
+pub fn complete(objects: &mut TenantObjects, passwords: &Passwords) {
+    for (user, first, last, privilege) in OTHERS {
+        if !objects.people.iter().any(|person| person.user_name == user) {
+            objects.people.push(Person {
+                user_name: user.to_owned(),
+                first_name: first.to_owned(),
+                last_name: last.to_owned(),
+                privileges: vec![privilege],
+                ..Person::default()
+            });
+        }
+    }
+    for person in &mut objects.people {
+        if let Some(secret) = passwords.secret(&person.user_name) {
+            person.password = Some(secret);
+        }
+        if person.privileges.is_empty() && person.agent.is_some() {
+            person.privileges = vec![Privilege::Agent];
+        }
+    }
+    objects.clients.retain(|client| client.id != CLIENT);
+    objects.clients.push(Client {
+        id: CLIENT.to_owned(),
+        name: "Programs of the demo".to_owned(),
+        secret: passwords.secret(CLIENT),
+        grants: Grant::ALL.map(|(grant, _)| grant).to_vec(),
+        redirect_uris: REDIRECT_URIS.map(str::to_owned).to_vec(),
+        scopes: CLIENT_SCOPES.map(str::to_owned).to_vec(),
+    });
+}
+
+/// The people who sign in, as `demo.json` has them.
+pub fn describe(objects: &TenantObjects, passwords: &Passwords) -> Vec<Value> {
+    let person = |user: &str| objects.people.iter().find(|person| person.user_name == user);
+    let described = |user: &str, kind: &str| {
+        let person = person(user)?;
+        let agent = person.agent.as_ref();
+        let place = agent.and_then(|agent| agent.default_place.clone());
+        Some(json!({
+            "kind": kind,
+            "user": user,
+            "password": passwords.secret(user)?.reveal(),
+            "agent": agent.map(|agent| agent.id.clone()),
+            "dn": place.as_deref().and_then(|place| phone_at(objects, place)),
+            "place": place,
+        }))
+    };
+    let agents = AGENTS.iter().filter_map(|user| described(user, Privilege::Agent.as_str()));
+    agents.chain(OTHERS.iter().filter_map(|(user, _, _, kind)| described(user, kind.as_str()))).collect()
+}
+
+fn phone_at<'a>(objects: &'a TenantObjects, place: &str) -> Option<&'a str> {
+    let place = objects.places.iter().find(|known| known.name == place)?;
+    let is_phone = |number: &&String| {
+        objects.dns.iter().any(|dn| dn.number == **number && matches!(dn.kind, DnKind::Extension { .. }))
+    };
+    place.dns.iter().find(is_phone).map(String::as_str)
+}
+
+/// The programs that sign in, as `demo.json` has them.
+pub fn describe_clients(objects: &TenantObjects, passwords: &Passwords) -> Vec<Value> {
+    let client = |client: &Client| {
+        Some(json!({
+            "id": client.id,
+            "secret": passwords.secret(&client.id)?.reveal(),
+            "grants": client.grants,
+            "redirect_uris": client.redirect_uris,
+        }))
+    };
+    objects.clients.iter().filter(|known| known.id == CLIENT).filter_map(client).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_passwords_of_a_data_directory_stay_and_nobody_else_can_read_them() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let folder = tempfile::tempdir().unwrap();
+        let mut entropy = runtime::entropy::Strong::seeded_by_system();
+        let first = Passwords::of(folder.path(), &mut entropy).unwrap();
+        let again = Passwords::of(folder.path(), &mut entropy).unwrap();
+        assert_eq!(first.0, again.0);
+        let mode = std::fs::metadata(folder.path().join(FILE)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn the_example_has_three_agents_with_phones_and_one_of_each_other_kind() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut entropy = runtime::entropy::Strong::seeded_by_system();
+        let passwords = Passwords::of(folder.path(), &mut entropy).unwrap();
+        let mut objects = crate::demo::example().unwrap();
+        complete(&mut objects, &passwords);
+        let users = describe(&objects, &passwords);
+        let kinds: Vec<_> = users.iter().filter_map(|user| user["kind"].as_str()).collect();
+        assert_eq!(kinds, ["agent", "agent", "agent", "supervisor", "administrator"]);
+        assert!(users.iter().take(3).all(|user| user["dn"].is_string() && user["agent"].is_string()));
+        assert_eq!(describe_clients(&objects, &passwords)[0]["grants"].as_array().unwrap().len(), 4);
+    }
+}
