@@ -101,10 +101,10 @@ pub async fn run(fresh: impl Fn() -> (Stores, Arc<SetClock>)) {
     others::a_view_is_kept_with_its_position(&stores()).await;
     others::a_view_that_another_has_written_is_not_replaced(&stores()).await;
     others::a_store_tells_its_time(&stores()).await;
-    sign_ins(&fresh).await;
+    signing_in(&fresh).await;
 }
 
-async fn sign_ins(fresh: impl Fn() -> (Stores, Arc<SetClock>)) {
+async fn signing_in(fresh: impl Fn() -> (Stores, Arc<SetClock>)) {
     let all = || {
         let (stores, clock) = fresh();
         sign_ins::SignInCase::new(stores, clock)
