@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use futures::future::join_all;
+use futures::{FutureExt as _, TryFutureExt as _};
 use infra::{SignInKey, SignInKind, bounds};
 
 use super::*;
@@ -90,20 +92,20 @@ async fn while_redis_is_away_every_call_fails_in_time_and_what_was_there_is_ther
     let mut server = Server::start();
     let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
     put(&stores, &session("one"), HOUR).await.unwrap();
-    let (acme, one, x) = (tenant(), session("one"), Bytes::from_static(b"x"));
+    let (acme, one, two, x) = (tenant(), session("one"), session("two"), Bytes::from_static(b"x"));
     let calls = async || {
         let until = stores.clock.now() + HOUR;
         let all = [
-            put(&stores, &session("two"), HOUR).await,
-            stores.sign_ins.claim(&acme, &session("two"), x.clone(), until).await.map(drop),
-            stores.sign_ins.read(&acme, &one).await.map(drop),
-            stores.sign_ins.take(&acme, &one).await.map(drop),
-            stores.sign_ins.replace(&acme, &one, &x, x.clone(), until).await.map(drop),
-            stores.sign_ins.count(&acme, &session("two"), until).await.map(drop),
-            stores.sign_ins.remove(&acme, &one).await,
-            stores.sign_ins.owned(&acme, ALICE).await.map(drop),
+            put(&stores, &two, HOUR).boxed(),
+            stores.sign_ins.claim(&acme, &two, x.clone(), until).map_ok(drop).boxed(),
+            stores.sign_ins.read(&acme, &one).map_ok(drop).boxed(),
+            stores.sign_ins.take(&acme, &one).map_ok(drop).boxed(),
+            stores.sign_ins.replace(&acme, &one, &x, x.clone(), until).map_ok(drop).boxed(),
+            stores.sign_ins.count(&acme, &two, until).map_ok(drop).boxed(),
+            stores.sign_ins.remove(&acme, &one).boxed(),
+            stores.sign_ins.owned(&acme, ALICE).map_ok(drop).boxed(),
         ];
-        for answer in all {
+        for answer in join_all(all).await {
             assert!(matches!(answer, Err(StoreError::Unavailable { .. })), "{answer:?}");
         }
     };

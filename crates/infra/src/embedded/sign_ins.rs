@@ -35,7 +35,7 @@ impl Embedded {
 
 /// Whether there is room for a write; one that is over when it comes needs none.
 fn room(table: &SignInTable, key: &SignInKey, held: &SignIn, now: Timestamp) -> Result<()> {
-    if held.until > now { table.room(key, held.owner.as_deref()) } else { Ok(()) }
+    if held.until > now { table.room(key, held.owner.as_deref(), now) } else { Ok(()) }
 }
 
 impl SignIns for Embedded {

@@ -114,7 +114,7 @@ impl TenantState {
         }
     }
 
-    /// Drops expired tombstones and records of signing in.
+    /// Drops expired tombstones, and some of the records of signing in that are over.
     pub(super) fn expire(&mut self, now: Timestamp) {
         self.sign_ins.expire(now);
         for table in [&mut self.calls, &mut self.agents, &mut self.sessions, &mut self.media] {
