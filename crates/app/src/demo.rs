@@ -185,6 +185,7 @@ fn describe(installation: &Installation, tenant: &TenantId, objects: &TenantObje
         "instance": installation.instance,
         "sip": { "host": sip.host, "port": sip.port },
         "web": format!("http://{web}"),
+        "issuer": installation.tokens.issuer(),
         "tenant": tenant.as_str(),
         "numbers": numbers,
         "people": people,

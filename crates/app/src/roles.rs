@@ -18,6 +18,7 @@ pub const ROLES: &[Role] = &[
     orchestration::ors::ROLE,
     voice::frontend::ROLE,
     pulse::board::ROLE,
+    platform::auth::ROLE,
     platform::ingress::ROLE,
 ];
 

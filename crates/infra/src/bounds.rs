@@ -75,3 +75,20 @@ pub const QUARANTINE_WHY_MAX: usize = 1_024;
 
 /// Limit of the jobs, and of the nodes, for which leases are kept.
 pub const LEASES_MAX: usize = 10_000;
+
+/// Records of signing in of one kind that a tenant may have: as many as it may have calls. For each kind by itself, so that strangers who
+/// fill the counts of attempts end no session.
+pub const SIGN_INS_MAX: usize = 200_000;
+
+/// Records of signing in that one owner may have: a program that signs in each minute for half a day. More are refused, not left out of the
+/// list, because whoever signs somebody out everywhere goes by that.
+pub const SIGN_INS_OWNED_MAX: usize = 1_000;
+
+/// The longest id of a record of signing in, and of its owner, in bytes.
+pub const SIGN_IN_ID_MAX: usize = 200;
+
+/// The largest value of a record of signing in, in bytes.
+pub const SIGN_IN_VALUE_MAX: usize = 4 << 10;
+
+/// The longest time that a record of signing in is kept: more than a refresh token of a year.
+pub const SIGN_IN_KEPT_MAX: Duration = Duration::from_secs(400 * 86_400);

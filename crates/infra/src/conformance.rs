@@ -11,6 +11,7 @@ mod others;
 pub mod provisioning;
 mod quarantine;
 pub mod reporting;
+mod sign_ins;
 mod streams;
 mod threads;
 
@@ -100,10 +101,30 @@ pub async fn run(fresh: impl Fn() -> (Stores, Arc<SetClock>)) {
     others::a_view_is_kept_with_its_position(&stores()).await;
     others::a_view_that_another_has_written_is_not_replaced(&stores()).await;
     others::a_store_tells_its_time(&stores()).await;
+    signing_in(&fresh).await;
+}
+
+async fn signing_in(fresh: impl Fn() -> (Stores, Arc<SetClock>)) {
+    let all = || {
+        let (stores, clock) = fresh();
+        sign_ins::SignInCase::new(stores, clock)
+    };
+    all().what_is_put_is_read_until_its_time().await;
+    all().what_is_over_when_it_comes_is_not_kept().await;
+    all().one_of_many_takes_it().await;
+    all().one_of_many_claims_it().await;
+    all().one_of_many_replaces_it().await;
+    all().what_is_not_as_seen_stays().await;
+    all().a_count_misses_nobody_and_ends_by_its_first().await;
+    all().an_owner_has_what_is_there_and_theirs().await;
+    all().what_changes_hands_is_listed_once().await;
+    all().tenants_and_kinds_are_apart().await;
+    all().what_is_too_large_or_too_long_is_refused().await;
 }
 
 /// The cases that write more than suits a journal that is replaced all the time.
 pub async fn run_large(stores: &Stores) {
+    sign_ins::an_owner_who_has_enough_gets_no_more(stores).await;
     quarantine::quarantine_takes_no_more_room_than_it_may_and_the_oldest_goes_first(stores).await;
     others::what_a_view_has_not_read_stays_longer(stores).await;
 }

@@ -15,6 +15,8 @@ mod queues;
 mod reader_wakeups;
 mod registrations;
 mod reporting;
+mod sign_in_table;
+mod sign_ins;
 mod state;
 mod streams;
 mod table;

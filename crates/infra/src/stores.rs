@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::{
     AgentLedger, CallLedger, Clock, ConfigCache, EventStream, Leases, MediaLedger, NewCalls, Outbox, ProvisioningStore,
-    Quarantine, QueueLedger, Registrations, ReportingLog, RequestStream, SessionLedger, ThreadLedger, ViewStore,
+    Quarantine, QueueLedger, Registrations, ReportingLog, RequestStream, SessionLedger, SignIns, ThreadLedger,
+    ViewStore,
 };
 
 /// The stores. A role takes those that its connections allow it.
@@ -50,6 +51,8 @@ pub struct Stores {
     pub spendings: Arc<dyn ViewStore>,
     /// The ways by which carriers that we register with want calls to go (voice-36, voice-12).
     pub service_routes: Arc<dyn ViewStore>,
+    /// Who is signed in, and what belongs to it for a while (own-09).
+    pub sign_ins: Arc<dyn SignIns>,
     /// Time.
     pub clock: Arc<dyn Clock>,
 }
@@ -64,7 +67,8 @@ impl Stores {
     ) -> Self
     where
         S: CallLedger + AgentLedger + SessionLedger + QueueLedger + MediaLedger + Registrations + ConfigCache,
-        S: EventStream + NewCalls + RequestStream + Leases + Outbox + Quarantine + ThreadLedger + ViewStore + 'static,
+        S: EventStream + NewCalls + RequestStream + Leases + Outbox + Quarantine + ThreadLedger,
+        S: ViewStore + SignIns + 'static,
     {
         Self {
             calls: store.clone(),
@@ -84,7 +88,8 @@ impl Stores {
             views: store.clone(),
             webhooks: store.clone(),
             spendings: store.clone(),
-            service_routes: store,
+            service_routes: store.clone(),
+            sign_ins: store,
             reporting,
             provisioning,
             clock,

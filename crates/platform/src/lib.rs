@@ -1,3 +1,4 @@
-//! Roles around the voice system: ingress.
+//! Roles around the voice system: auth, ingress.
+pub mod auth;
 pub mod ingress;
 pub mod trace;

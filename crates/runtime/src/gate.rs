@@ -316,6 +316,7 @@ mod tests {
                 exp: 1,
                 dn: dn.map(str::to_owned),
                 agent: agent.map(str::to_owned),
+                ..Claims::default()
             })
         };
         let long = "7".repeat(256);

@@ -23,6 +23,7 @@ pub mod fact_in_hand;
 pub mod fault;
 pub mod gate;
 pub mod installation_key;
+pub mod issuer;
 pub mod lease;
 pub mod listener;
 pub mod log;

@@ -24,6 +24,7 @@ use crate::directory::Directory;
 use crate::drain::Drain;
 use crate::exit::{Exit, ExitError};
 use crate::installation_key::InstallationKey;
+use crate::issuer;
 use crate::log::LogLevel;
 use crate::role::Role;
 use crate::settings::Values;
@@ -97,7 +98,7 @@ impl Installation {
             instance,
             data_dir: data_dir.path().to_owned(),
             stores_dir: data_dir.path().to_owned(),
-            tokens: data_dir::tokens(data_dir.path(), clock.clone())?,
+            tokens: data_dir::tokens(data_dir.path(), clock.clone())?.of_issuer(&issuer::of(&values, instance)),
             values: Arc::new(values),
             clock,
         })

@@ -1,5 +1,7 @@
 //! Caller tokens: subject, tenant and scopes. JWT (RFC 7519) signed with ES256.
 
+mod key;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -8,15 +10,24 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPai
 use infra::Clock;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use model::{TenantId, Timestamp};
+use serde::Serialize;
 
 use crate::caller::{Caller, Tie};
 use crate::claims::believed_until;
 pub use crate::claims::{ANY_TENANT, Claims, ROLE_SCOPE};
+pub use key::PublicJwk;
 
 /// The issuer's name in tokens of an installation.
 pub const ISSUER: &str = "trunkline";
 /// The audience "every role of this installation".
 pub const EVERY_ROLE: &str = "trunkline";
+
+/// `typ` of an access token (RFC 9068 section 2.1).
+pub const ACCESS_TOKEN: &str = "at+jwt";
+/// `typ` of an ID token: it says who somebody is and gives no right, so that nobody takes it for an access token.
+pub const ID_TOKEN: &str = "id+jwt";
+/// `typ` of the tokens that `trunkline token` and the roles issue.
+const ANY_JWT: &str = "JWT";
 
 /// Lifetime of a role's own token; it is renewed after half of it.
 const ROLE_TOKEN_LIFE: Duration = Duration::from_secs(600);
@@ -41,6 +52,9 @@ pub enum TokenError {
     /// It is for another role.
     #[error("the token is for {0:?}")]
     Audience(String),
+    /// It is a token of this installation, but not one that gives access.
+    #[error("the token is no access token")]
+    Type,
     /// Our own key cannot be used.
     #[error("the signing key does not work")]
     Key,
@@ -50,11 +64,14 @@ pub enum TokenError {
 #[derive(Clone)]
 pub struct Tokens {
     inner: Arc<Inner>,
+    /// The public issuer, where one is known.
+    issuer: Option<Arc<str>>,
 }
 
 struct Inner {
     encoding: EncodingKey,
     decoding: DecodingKey,
+    jwk: PublicJwk,
     clock: Arc<dyn Clock>,
     verified: Mutex<HashMap<String, Claims>>,
     own: Mutex<HashMap<Route, OwnToken>>,
@@ -79,11 +96,36 @@ impl Tokens {
         let inner = Inner {
             encoding: EncodingKey::from_ec_der(pkcs8),
             decoding: DecodingKey::from_ec_der(pair.public_key().as_ref()),
+            jwk: PublicJwk::of(pair.public_key().as_ref()).ok_or(TokenError::Key)?,
             clock,
             verified: Mutex::default(),
             own: Mutex::default(),
         };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self { inner: Arc::new(inner), issuer: None })
+    }
+
+    /// The same under a public issuer: tokens that name it in `iss` are accepted too.
+    #[must_use]
+    pub fn of_issuer(self, issuer: &str) -> Self {
+        Self { issuer: Some(issuer.into()), ..self }
+    }
+
+    /// The issuer that tokens of people and programs name: the public one, if one is configured.
+    pub fn issuer(&self) -> &str {
+        self.issuer.as_deref().unwrap_or(ISSUER)
+    }
+
+    /// The key that verifies, for those outside.
+    pub fn public_jwk(&self) -> &PublicJwk {
+        &self.inner.jwk
+    }
+
+    /// Signs claims as a token of that type, [`ACCESS_TOKEN`] or [`ID_TOKEN`].
+    pub fn sign<T: Serialize>(&self, claims: &T, typ: &str) -> Result<String, TokenError> {
+        let mut header = Header::new(Algorithm::ES256);
+        header.typ = Some(typ.to_owned());
+        header.kid = Some(self.inner.jwk.kid.clone());
+        jsonwebtoken::encode(&header, claims, &self.inner.encoding).map_err(|_| TokenError::Key)
     }
 
     /// Issues a token with that lifetime. `tenant` `None` means any.
@@ -117,9 +159,9 @@ impl Tokens {
             exp: (self.inner.clock.now() + life).as_secs(),
             dn: tie.map(|tie| tie.dn.to_string()),
             agent: tie.and_then(|tie| Some(tie.agent.as_ref()?.to_string())),
+            ..Claims::default()
         };
-        let header = Header::new(Algorithm::ES256);
-        jsonwebtoken::encode(&header, &claims, &self.inner.encoding).map_err(|_| TokenError::Key)
+        self.sign(&claims, ANY_JWT)
     }
 
     /// The token with which `node` of `role` calls the role `aud`; cached and renewed.
@@ -140,6 +182,11 @@ impl Tokens {
 
     /// Verifies a token that was presented to the role `aud`.
     pub fn verify(&self, token: &str, aud: &str) -> Result<Caller, TokenError> {
+        Caller::from_claims(self.verified_claims(token, aud)?).ok_or(TokenError::Malformed)
+    }
+
+    /// The claims of a token that was presented to the role `aud`.
+    pub fn verified_claims(&self, token: &str, aud: &str) -> Result<Claims, TokenError> {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(TokenError::Malformed);
         }
@@ -150,7 +197,7 @@ impl Tokens {
         if claims.aud != aud && claims.aud != EVERY_ROLE {
             return Err(TokenError::Audience(claims.aud));
         }
-        Caller::from_claims(claims).ok_or(TokenError::Malformed)
+        Ok(claims)
     }
 
     fn signed_claims(&self, token: &str) -> Result<Claims, TokenError> {
@@ -162,13 +209,22 @@ impl Tokens {
         // We check expiry ourselves with the injected clock, and accept two audiences.
         rules.validate_exp = false;
         rules.validate_aud = false;
-        rules.set_issuer(&[ISSUER]);
+        let issuers: Vec<&str> = [ISSUER].into_iter().chain(self.issuer.as_deref()).collect();
+        rules.set_issuer(&issuers);
         rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        let read = jsonwebtoken::decode::<Claims>(token, &self.inner.decoding, &rules);
-        let claims = read.map(|data| data.claims).map_err(|error| match error.kind() {
+        let read = jsonwebtoken::decode::<serde_json::Value>(token, &self.inner.decoding, &rules);
+        let (header, claims) = read.map(|data| (data.header, data.claims)).map_err(|error| match error.kind() {
             jsonwebtoken::errors::ErrorKind::InvalidSignature => TokenError::Signature,
             _ => TokenError::Malformed,
         })?;
+        if header.kid.is_some_and(|kid| kid != self.inner.jwk.kid) {
+            return Err(TokenError::Signature);
+        }
+        // RFC 9068 section 4, RFC 8725 section 3.11. Before the claims are read: those of an ID token are others.
+        if !header.typ.as_deref().is_none_or(|typ| [ACCESS_TOKEN, ANY_JWT].contains(&typ)) {
+            return Err(TokenError::Type);
+        }
+        let claims: Claims = serde_json::from_value(claims).map_err(|_| TokenError::Malformed)?;
         let mut verified = self.lock_verified();
         if verified.len() >= VERIFIED_MAX {
             // Rare; the cost is one signature check per active caller.
@@ -184,81 +240,4 @@ impl Tokens {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicU64, Ordering};
-
-    use super::*;
-
-    struct Turned(AtomicU64);
-    impl Clock for Turned {
-        fn now(&self) -> Timestamp {
-            Timestamp::from_millis(self.0.load(Ordering::Relaxed))
-        }
-    }
-
-    fn tokens() -> (Tokens, Arc<Turned>) {
-        let clock = Arc::new(Turned(AtomicU64::new(1_000_000_000)));
-        (Tokens::with_key(&Tokens::new_key().unwrap(), clock.clone()).unwrap(), clock)
-    }
-
-    fn issue(tokens: &Tokens, aud: &str) -> String {
-        let tenant = TenantId::parse("acme").unwrap();
-        tokens.issue(Some(&tenant), "operator/ann", "calls:read", aud, Duration::from_secs(60)).unwrap()
-    }
-
-    #[test]
-    fn a_token_names_tenant_subject_and_scopes() {
-        let (tokens, _) = tokens();
-        let caller = tokens.verify(&issue(&tokens, EVERY_ROLE), "frontend").unwrap();
-        assert_eq!(caller.tenant().map(TenantId::as_str), Some("acme"));
-        assert_eq!((caller.kind(), caller.name()), ("operator", "ann"));
-        assert!(caller.has_scope("calls:read") && !caller.has_scope("calls"));
-    }
-
-    #[test]
-    fn a_token_of_another_installation_is_refused() {
-        let ((ours, _), (theirs, _)) = (tokens(), tokens());
-        assert_eq!(ours.verify(&issue(&theirs, EVERY_ROLE), "rq").unwrap_err(), TokenError::Signature);
-    }
-
-    #[test]
-    fn a_token_for_another_role_is_refused() {
-        let (tokens, _) = tokens();
-        let token = issue(&tokens, "config");
-        assert!(tokens.verify(&token, "config").is_ok());
-        assert_eq!(tokens.verify(&token, "rq").unwrap_err(), TokenError::Audience("config".into()));
-    }
-
-    #[test]
-    fn an_expired_token_is_refused_even_when_it_was_seen_before() {
-        let (tokens, clock) = tokens();
-        let token = issue(&tokens, EVERY_ROLE);
-        assert!(tokens.verify(&token, "rq").is_ok());
-        clock.0.fetch_add(91_000, Ordering::Relaxed);
-        assert_eq!(tokens.verify(&token, "rq").unwrap_err(), TokenError::Expired);
-    }
-
-    #[test]
-    fn what_is_not_a_token_is_refused() {
-        let (tokens, _) = tokens();
-        let good = issue(&tokens, EVERY_ROLE);
-        let (head, _) = good.rsplit_once('.').unwrap();
-        // {"alg":"none"}: unsigned tokens are never accepted.
-        let unsigned = format!("eyJhbGciOiJub25lIn0.{}.", head.split_once('.').unwrap().1);
-        for bad in ["", "a.b.c", head, &unsigned, &"x".repeat(TOKEN_BYTES_MAX + 1)] {
-            assert!(tokens.verify(bad, "rq").is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_roles_own_token_is_kept_and_renewed() {
-        let (tokens, clock) = tokens();
-        let first = tokens.of_role("ors", "ors-1", "rq").unwrap();
-        assert_eq!(tokens.of_role("ors", "ors-1", "rq").unwrap(), first);
-        clock.0.fetch_add(301_000, Ordering::Relaxed);
-        let second = tokens.of_role("ors", "ors-1", "rq").unwrap();
-        assert_ne!(second, first);
-        let caller = tokens.verify(&second, "rq").unwrap();
-        assert_eq!((caller.role(), caller.name(), caller.tenant()), (Some("ors"), "ors-1", None));
-    }
-}
+mod tests;

@@ -40,6 +40,7 @@ fn admin_place(role: &str) -> Result<(u8, u16)> {
         "tenant" => (16, 15_000),
         "pulse" => (30, 8_090),
         "ingress" => (40, 9_090),
+        "auth" => (41, 9_090),
         _ => bail!("no role {role} is known here"),
     })
 }

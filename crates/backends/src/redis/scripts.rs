@@ -35,6 +35,8 @@ pub(super) struct Scripts {
     pub(super) outbox: Script,
     pub(super) replace_view: Script,
     pub(super) store_time: Script,
+    pub(super) sign_in: Script,
+    pub(super) sign_ins_owned: Script,
 }
 
 impl Scripts {
@@ -63,6 +65,8 @@ impl Scripts {
             outbox: plain(include_str!("scripts/outbox.lua")),
             replace_view: plain(include_str!("scripts/replace_view.lua")),
             store_time: plain(include_str!("scripts/store_time.lua")),
+            sign_in: plain(include_str!("scripts/sign_in.lua")),
+            sign_ins_owned: plain(include_str!("scripts/sign_ins_owned.lua")),
         }
     }
 }

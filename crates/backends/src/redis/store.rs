@@ -1,4 +1,5 @@
-//! What the stores of `infra` are in Redis: records, streams, queues, open threads, leases, registrations, configuration and views.
+//! What the stores of `infra` are in Redis: records, streams, queues, open threads, leases, registrations, configuration, views and
+//! records of signing in.
 
 mod configuration;
 pub(super) mod lease_watch;
@@ -7,6 +8,7 @@ mod quarantine;
 pub(super) mod queues;
 pub(super) mod records;
 pub(super) mod registrations;
+mod sign_ins;
 pub(super) mod streams;
 pub(super) mod tenants;
 mod threads;

@@ -11,6 +11,7 @@ mod positions;
 mod refusals;
 mod sentinel;
 mod server;
+mod sign_ins;
 mod tls;
 
 use std::collections::BTreeSet;

@@ -4082,7 +4082,7 @@ pub struct Turn {
 pub struct Effect {
     #[prost(
         oneof = "effect::Effect",
-        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18"
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20"
     )]
     pub effect: ::core::option::Option<effect::Effect>,
 }
@@ -4126,6 +4126,10 @@ pub mod effect {
         ThreadsHead(super::ThreadsHead),
         #[prost(message, tag = "18")]
         ThreadItem(super::ThreadItem),
+        #[prost(message, tag = "19")]
+        SignIn(super::SignInPut),
+        #[prost(message, tag = "20")]
+        SignInGone(super::SignInGone),
     }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -4390,6 +4394,34 @@ pub struct AsideGone {
     /// How many of the tenant have been dropped until now because there was no room, or their time was over.
     #[prost(uint64, tag = "3")]
     pub dropped: u64,
+}
+/// A record of signing in.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SignInPut {
+    #[prost(string, tag = "1")]
+    pub tenant: ::prost::alloc::string::String,
+    /// `session`, `code`, `refresh`, `attempts`, `revoked` or `used`.
+    #[prost(string, tag = "2")]
+    pub kind: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub id: ::prost::alloc::string::String,
+    /// The person or program that it belongs to; empty if it is nobody's.
+    #[prost(string, tag = "4")]
+    pub owner: ::prost::alloc::string::String,
+    #[prost(bytes = "bytes", tag = "5")]
+    pub value: ::prost::bytes::Bytes,
+    #[prost(uint64, tag = "6")]
+    pub until_us: u64,
+}
+/// A record of signing in was removed before its time was over.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SignInGone {
+    #[prost(string, tag = "1")]
+    pub tenant: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub kind: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub id: ::prost::alloc::string::String,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]

@@ -10,7 +10,7 @@ use crate::secret::Digest;
 /// How long a token may be shown again after it was exchanged: its answer may have been lost, or two tabs have shown it at a time.
 pub const GRACE: Duration = Duration::from_secs(10);
 
-/// Superseded tokens that are remembered for their grace; with more of them the family ends.
+/// Superseded tokens that are remembered for their grace; with more of them the oldest loses it.
 pub const SUPERSEDED_MAX: usize = 4;
 
 /// All refresh tokens of one sign-in, as they are kept.
@@ -72,8 +72,11 @@ impl Family {
         let mut superseded = self.superseded.clone();
         superseded.retain(|old| now.since(old.at) <= GRACE);
         let is_known = shown == self.current || superseded.iter().any(|old| old.digest == shown);
-        if !is_known || superseded.len() >= SUPERSEDED_MAX {
+        if !is_known {
             return Outcome::Reused;
+        }
+        if superseded.len() >= SUPERSEDED_MAX {
+            superseded.remove(0);
         }
         // Whichever was shown, the one that was good is no longer: of two who show tokens, one shows an old one in the end.
         superseded.push(Superseded { digest: self.current, at: now });

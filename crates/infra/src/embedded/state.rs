@@ -126,6 +126,8 @@ impl State {
             Effect::Registration(put) => state.apply_registration(put),
             Effect::ConfigHead(head) => state.apply_config_head(&head),
             Effect::ConfigDocument(document) => state.apply_config_document(document),
+            Effect::SignIn(put) => state.sign_ins.apply_put(put),
+            Effect::SignInGone(gone) => state.sign_ins.apply_gone(gone),
             Effect::Exported(exported) => state.apply_exported(exported.position, exported.trimmed),
             Effect::Epoch(_) => {}
         }
@@ -175,6 +177,8 @@ fn tenant_of(effect: &Effect) -> Option<TenantId> {
         Effect::View(e) => &e.tenant,
         Effect::Aside(e) => &e.tenant,
         Effect::AsideGone(e) => &e.tenant,
+        Effect::SignIn(e) => &e.tenant,
+        Effect::SignInGone(e) => &e.tenant,
         Effect::Epoch(_) => return None,
     };
     TenantId::parse(name).ok()

@@ -10,6 +10,7 @@ use model::{Dn, Owner, Stamped, TenantId, Timestamp, Token};
 
 use super::open_threads::OpenThreads;
 use super::quarantined::QuarantinedRecords;
+use super::sign_in_table::SignInTable;
 use super::table::Table;
 use crate::{ConfigVersion, KeptView, Refusal, Registration, Room, bounds, wire};
 
@@ -31,6 +32,7 @@ pub(super) struct TenantState {
     pub(super) configuration: ConfigState,
     pub(super) views: BTreeMap<String, KeptView>,
     pub(super) asides: QuarantinedRecords,
+    pub(super) sign_ins: SignInTable,
 }
 
 /// The facts of a tenant.
@@ -108,11 +110,13 @@ impl TenantState {
             configuration: ConfigState::default(),
             views: BTreeMap::new(),
             asides: QuarantinedRecords::default(),
+            sign_ins: SignInTable::default(),
         }
     }
 
-    /// Drops expired tombstones.
+    /// Drops expired tombstones, and some of the records of signing in that are over.
     pub(super) fn expire(&mut self, now: Timestamp) {
+        self.sign_ins.expire(now);
         for table in [&mut self.calls, &mut self.agents, &mut self.sessions, &mut self.media] {
             table.expire(now);
         }
@@ -215,6 +219,7 @@ impl TenantState {
             effects.extend(table.dump(tenant));
         }
         effects.extend(self.asides.dump(tenant));
+        effects.extend(self.sign_ins.dump(tenant));
         // Before the facts: those that a view has not read are kept when they are read back, too.
         effects.extend(self.consumed.iter().map(|(view, position)| {
             Effect::Consumed(v1::ConsumedTo { tenant: name(), view: view.clone(), position: *position })

@@ -65,7 +65,7 @@ pub(in crate::redis) fn position(text: &str) -> Result<Option<Position>> {
 
 /// A refusal that is an error for every request: a reached bound.
 pub(in crate::redis) fn refused(words: &[String]) -> StoreError {
-    const WHATS: [&str; 8] = [
+    const WHATS: [&str; 10] = [
         "the ledger",
         "the event stream",
         "the stream of new calls",
@@ -74,6 +74,8 @@ pub(in crate::redis) fn refused(words: &[String]) -> StoreError {
         "the registrations",
         "the table of nodes",
         "the table of jobs",
+        "the sign-ins of a kind",
+        "the sign-ins of one owner",
     ];
     match words {
         [full, what, bound] if full == "full" => {

@@ -1,0 +1,144 @@
+//! auth: who is who. It signs people in at a page, programs by their secrets, and issues their tokens (OAuth 2.1, OpenID Connect).
+//! HTTP 8080 (80 in the table: the gateway's port is moved, as ingress's is), paths under `/auth/v3`.
+//!
+//! Which requests are right is decided by crate `identity`; people and clients come from tenant (tenant-11), what is signed in is kept in
+//! Redis (own-09). Ingress is its door (own-11).
+
+mod answers;
+mod authorize;
+mod client_login;
+mod cookies;
+mod discovery;
+mod guard;
+mod hashing;
+mod introspect;
+mod issue;
+mod metrics;
+mod page;
+mod parameters;
+mod people;
+mod person_login;
+mod records;
+mod revoke;
+mod server;
+mod session;
+mod sign_in;
+mod sign_out;
+mod source;
+mod store;
+mod tenancy;
+mod token;
+mod userinfo;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Result;
+use model::{Entropy, Timestamp};
+use net::http::{Capacity, Limits};
+use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
+
+/// Its declaration.
+pub const SPEC: RoleSpec = RoleSpec {
+    name: "auth",
+    number: 41,
+    summary: "who is who: signs people and programs in and issues their tokens",
+    listens: &[Listen {
+        name: "auth",
+        protocol: Protocol::Http,
+        port: 8080,
+        place: Place::Cluster,
+        accepts: &["own-11"],
+    }],
+    opens: &["tenant-11", "own-09"],
+    settings: Settings::TABLE,
+    metrics: &[metrics::Metrics::declared],
+    admin_port: 9090,
+    starts: Starts::InTurn,
+    drains: Drains::Last,
+    replicas: Replicas::Single,
+};
+
+/// The role.
+pub const ROLE: Role = Role { spec: &SPEC, start: |ctx| Box::pin(run(ctx)) };
+
+/// A sign-in that lasts longer is a mistake in the settings.
+const LIFE_MAX: Duration = Duration::from_secs(30 * 24 * 3_600);
+/// One that is shorter signs people out while they type.
+const LIFE_MIN: Duration = Duration::from_secs(60);
+
+runtime::settings! {
+    /// Settings of auth.
+    pub struct Settings {
+        /// The issuer of tokens: the public base URL with `/auth/v3`, as `https://centre.example/auth/v3`. Every process must be told the same. Empty: from the HTTPS address of ingress.
+        issuer: String = String::new(), |v| runtime::issuer::check(v);
+        /// How long a browser stays signed in after the password.
+        session_life: Duration = Duration::from_secs(12 * 3_600), |v| runtime::settings::declare::within(v, &LIFE_MIN, &LIFE_MAX);
+        /// How long a refresh token may lie unused; whatever it does, a sign-in ends after 30 days.
+        refresh_life: Duration = Duration::from_secs(12 * 3_600), |v| runtime::settings::declare::within(v, &LIFE_MIN, &LIFE_MAX);
+    }
+}
+
+/// The largest body of a request, in bytes: a form with a code or a token.
+const BODY_BYTES_MAX: usize = 16 << 10;
+
+/// What every endpoint needs.
+struct Auth {
+    ctx: RoleContext,
+    settings: Settings,
+    people: people::People,
+    store: store::Store,
+    hashing: hashing::Hashing,
+    metrics: metrics::Metrics,
+    entropy: Mutex<Box<dyn Entropy>>,
+}
+
+impl Auth {
+    fn now(&self) -> Timestamp {
+        self.ctx.clock.now()
+    }
+
+    fn issuer(&self) -> &str {
+        self.ctx.tokens.issuer()
+    }
+
+    /// A new secret, or a name that nobody guesses: `WORDS` times 64 bits, as text.
+    fn random<const WORDS: usize>(&self) -> String {
+        let mut entropy = self.entropy.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes: Vec<u8> = (0..WORDS).flat_map(|_| entropy.next_u64().to_be_bytes()).collect();
+        identity::secret::text(&bytes)
+    }
+
+    /// A secret that is handed out.
+    fn secret(&self) -> String {
+        self.random::<{ identity::secret::SECRET_BYTES / 8 }>()
+    }
+
+    /// A name that is no secret.
+    fn id(&self) -> String {
+        self.random::<2>()
+    }
+}
+
+async fn run(ctx: RoleContext) -> Result<()> {
+    let metrics = metrics::Metrics::register(&ctx.metrics);
+    let auth = Auth {
+        settings: ctx.settings()?,
+        people: people::People::start(&ctx)?,
+        store: store::Store::new(ctx.stores.sign_ins.clone()),
+        hashing: hashing::Hashing::new(ctx.clock.clone(), metrics.clone()),
+        metrics,
+        entropy: Mutex::new(ctx.entropy()),
+        ctx: ctx.clone(),
+    };
+    let limits = Limits {
+        body_bytes_max: BODY_BYTES_MAX,
+        // All of them come by ingress, without tokens of their own: it alone gets at most half of the places.
+        requests: Capacity { all: 1_024 },
+        ..Limits::default()
+    };
+    net::http::serve_with(&ctx, "auth", server::router(Arc::new(auth)), limits, server::is_open).await?;
+    ctx.ready.started();
+    ctx.drain.begun().await;
+    Ok(())
+}

@@ -1,0 +1,141 @@
+//! `GET /oauth/authorize`: a program sends a browser here, which goes on to the sign-in page, or back with a code.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::{IntoResponse as _, Response};
+use identity::authorization::{self, Refusal, Request, SentOn};
+use identity::client::Client;
+use identity::grant::code::{self, Code};
+use identity::oauth_error::ErrorCode;
+use identity::scope;
+use identity::secret::Digest;
+use model::TenantId;
+
+use super::answers::{self, Trouble};
+use super::parameters::Parameters;
+use super::session::SignedIn;
+use super::source::Source;
+use super::{Auth, client_login, issue, page, session};
+
+/// The longest query: it travels through the sign-in page and back.
+const QUERY_BYTES_MAX: usize = 4_096;
+
+/// The parameters of a request, as the core takes them.
+pub(super) fn asked(parameters: &Parameters) -> authorization::Parameters<'_> {
+    authorization::Parameters {
+        response_type: parameters.get("response_type"),
+        redirect_uri: parameters.get("redirect_uri"),
+        scope: parameters.get("scope"),
+        state: parameters.get("state"),
+        nonce: parameters.get("nonce"),
+        code_challenge: parameters.get("code_challenge"),
+        code_challenge_method: parameters.get("code_challenge_method"),
+        prompt: parameters.get("prompt"),
+    }
+}
+
+/// The query of a request.
+pub(super) fn query(uri: &Uri) -> Result<Parameters, &'static str> {
+    let query = uri.query().unwrap_or_default();
+    if query.len() > QUERY_BYTES_MAX {
+        return Err("the query is too long");
+    }
+    Parameters::read(query.as_bytes())
+}
+
+pub(super) async fn authorize(State(auth): State<Arc<Auth>>, source: Source, headers: HeaderMap, uri: Uri) -> Response {
+    let parameters = match query(&uri) {
+        Ok(parameters) => parameters,
+        Err(fault) => return page::fault(StatusCode::BAD_REQUEST, fault),
+    };
+    decide(&auth, &parameters, &headers, &source).await.unwrap_or_else(page::trouble)
+}
+
+async fn decide(
+    auth: &Auth,
+    parameters: &Parameters,
+    headers: &HeaderMap,
+    source: &Source,
+) -> Result<Response, Trouble> {
+    let found = client_login::find(auth, parameters).await?;
+    let request = match authorization::check(found.as_ref().map(|(_, client)| client), &asked(parameters)) {
+        Ok(request) => request,
+        Err(Refusal::Shown(fault)) => return Ok(page::fault(StatusCode::BAD_REQUEST, fault)),
+        Err(Refusal::SentOn(refusal)) => return Ok(sent_on(auth, &refusal)),
+    };
+    // The check has refused a request without a client.
+    let Some((tenant, client)) = found else { return Ok(Trouble::Away.into_response()) };
+    // Somebody of another tenant is nobody here.
+    let signed_in = session::of_browser(auth, headers, source).await?.filter(|one| one.cookie.tenant == tenant);
+    let signed_in = signed_in.filter(|one| !request.signs_in_again && is_recent(auth, one, parameters));
+    match signed_in {
+        Some(signed_in) => code_for(auth, &tenant, &client, request, &signed_in).await,
+        None if request.is_silent => {
+            let refusal = SentOn {
+                redirect_uri: request.redirect_uri,
+                error: ErrorCode::LoginRequired,
+                description: "nobody is signed in",
+                state: request.state,
+            };
+            Ok(sent_on(auth, &refusal))
+        }
+        None => Ok(answers::redirect(&format!("{}?{}", page::SIGN_IN, parameters.query_without(&[])))),
+    }
+}
+
+/// Whether the password was shown as lately as the request wants it (`max_age`, OpenID Connect Core section 3.1.2.1).
+fn is_recent(auth: &Auth, signed_in: &SignedIn, parameters: &Parameters) -> bool {
+    let max_age = parameters.get("max_age").and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);
+    max_age.is_none_or(|max_age| auth.now().since(signed_in.session.authenticated_at) <= max_age)
+}
+
+async fn code_for(
+    auth: &Auth,
+    tenant: &TenantId,
+    client: &Client,
+    request: Request,
+    signed_in: &SignedIn,
+) -> Result<Response, Trouble> {
+    let rights = issue::rights(auth, tenant, &signed_in.person).await?;
+    let Some(scope) = scope::granted(rights.scopes.iter().copied(), request.scope.as_deref()) else {
+        let refusal = SentOn {
+            redirect_uri: request.redirect_uri,
+            error: ErrorCode::InvalidScope,
+            description: "nothing of that scope may be granted to who is signed in",
+            state: request.state,
+        };
+        return Ok(sent_on(auth, &refusal));
+    };
+    let secret = auth.secret();
+    let code = Code {
+        client: client.id.clone(),
+        redirect_uri: request.redirect_uri,
+        names_redirect_uri: request.names_redirect_uri,
+        challenge: request.challenge,
+        user: signed_in.person.user_name.clone(),
+        scope,
+        nonce: request.nonce,
+        authenticated_at: signed_in.session.authenticated_at,
+        session: signed_in.session.id.clone(),
+        sign_in: auth.id(),
+        until: auth.now() + code::LIFE,
+    };
+    auth.store.keep_code(tenant, Digest::of(&secret), &code).await?;
+    // `iss` tells a client of several servers which one answers (RFC 9207).
+    let parameters =
+        [("code", Some(secret.as_str())), ("state", request.state.as_deref()), ("iss", Some(auth.issuer()))];
+    Ok(answers::redirect(&answers::with_query(&code.redirect_uri, &parameters)))
+}
+
+fn sent_on(auth: &Auth, refusal: &SentOn) -> Response {
+    let parameters = [
+        ("error", Some(refusal.error.as_str())),
+        ("error_description", Some(refusal.description)),
+        ("state", refusal.state.as_deref()),
+        ("iss", Some(auth.issuer())),
+    ];
+    answers::redirect(&answers::with_query(&refusal.redirect_uri, &parameters))
+}

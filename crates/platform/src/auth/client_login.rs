@@ -1,0 +1,185 @@
+//! Which client asks, and whether it proves itself: by Basic or in the form (RFC 6749 section 2.3.1).
+
+use axum::http::{HeaderMap, header};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use contracts::provisioning as configured;
+use identity::client::{Client, GrantType};
+use identity::oauth_error::ErrorCode;
+use model::TenantId;
+
+use super::Auth;
+use super::answers::{OAuthError, Trouble};
+use super::guard::Guard;
+use super::parameters::Parameters;
+use super::people::Tenants;
+use super::source::Source;
+use super::tenancy;
+
+/// A client that has proved itself, or has nothing to prove it with.
+pub(super) struct ClientLogin {
+    /// Its tenant.
+    pub tenant: TenantId,
+    /// The client.
+    pub client: Client,
+    /// The id by which it calls itself: `aud` of its ID tokens.
+    pub presented: String,
+}
+
+/// What a client shows.
+struct Credentials {
+    id: String,
+    secret: Option<String>,
+    is_basic: bool,
+}
+
+/// The client of a request.
+///
+/// # Errors
+/// `invalid_client` if there is none, or it does not prove itself; it takes as long for one that does not exist.
+pub(super) async fn authenticate(
+    auth: &Auth,
+    headers: &HeaderMap,
+    form: &Parameters,
+    source: &Source,
+) -> Result<ClientLogin, OAuthError> {
+    let shown = credentials(headers, form)?;
+    let refused = || {
+        Err(OAuthError::new(ErrorCode::InvalidClient, "the client is not known or its secret is wrong")
+            .of_basic(shown.is_basic))
+    };
+    let tenants = auth.people.tenants();
+    let named = tenancy::of_client(&tenants, &shown.id, tenant_parameter(form, &tenants));
+    let Some(tenant) = named.tenant else {
+        auth.hashing.verify(shown.secret.as_deref().unwrap_or_default(), None).await?;
+        return refused();
+    };
+    let found = auth.people.client(&tenant, &named.name).await?;
+    // A public client has nothing to guess.
+    if let (Some(public), None) = (found.as_ref().filter(|client| client.secret.is_none()), &shown.secret) {
+        return Ok(ClientLogin { tenant, client: of_configured(public), presented: shown.id });
+    }
+    let guard = Guard::of_client(auth, &tenant, &named.name, source);
+    if let Some(wait) = guard.wait().await? {
+        return Err(OAuthError::wait(ErrorCode::InvalidClient, wait));
+    }
+    let hash = found.as_ref().and_then(|client| client.secret.as_ref()).map(|hash| hash.reveal());
+    let is_right = auth.hashing.verify(shown.secret.as_deref().unwrap_or_default(), hash).await?;
+    match found {
+        Some(client) if is_right => Ok(ClientLogin { client: of_configured(&client), tenant, presented: shown.id }),
+        _ => {
+            guard.failed().await;
+            tracing::info!(%tenant, source = source.address, "a client was refused");
+            refused()
+        }
+    }
+}
+
+/// The tenant that a client names beside its id; `tenant\user` of the password grant names it too, if there is that tenant.
+fn tenant_parameter<'a>(form: &'a Parameters, tenants: &Tenants) -> Option<&'a str> {
+    let of_user = || form.get("username")?.split_once('\\').map(|(tenant, _)| tenant);
+    form.get("tenant").or_else(|| of_user().filter(|tenant| tenants.contains(*tenant)))
+}
+
+/// The client of that id, without any proof: for pages.
+pub(super) async fn find(auth: &Auth, parameters: &Parameters) -> Result<Option<(TenantId, Client)>, Trouble> {
+    let Some(id) = parameters.get("client_id") else { return Ok(None) };
+    let named = tenancy::of_client(&auth.people.tenants(), id, parameters.get("tenant"));
+    let Some(tenant) = named.tenant else { return Ok(None) };
+    let client = auth.people.client(&tenant, &named.name).await?;
+    Ok(client.map(|client| (tenant, of_configured(&client))))
+}
+
+/// What of a configured client decides.
+pub(super) fn of_configured(client: &configured::Client) -> Client {
+    let grants = client.grants.iter().map(|grant| match grant {
+        configured::Grant::AuthorizationCode => GrantType::AuthorizationCode,
+        configured::Grant::RefreshToken => GrantType::RefreshToken,
+        configured::Grant::ClientCredentials => GrantType::ClientCredentials,
+        configured::Grant::Password => GrantType::Password,
+        configured::Grant::JwtBearer => GrantType::JwtBearer,
+    });
+    Client {
+        id: client.id.clone(),
+        is_confidential: client.secret.is_some(),
+        grants: grants.collect(),
+        redirect_uris: client.redirect_uris.clone(),
+        // What is in no table is no scope: above all not that of the installation's own roles.
+        scopes: client.scopes.iter().filter(|scope| runtime::scope::find(scope).is_some()).cloned().collect(),
+    }
+}
+
+fn credentials(headers: &HeaderMap, form: &Parameters) -> Result<Credentials, OAuthError> {
+    let invalid = |description| OAuthError::new(ErrorCode::InvalidRequest, description);
+    let (id, secret) = (form.get("client_id"), form.get("client_secret"));
+    match (basic(headers), id) {
+        (Some(None), _) => {
+            Err(OAuthError::new(ErrorCode::InvalidClient, "the Authorization header cannot be read").of_basic(true))
+        }
+        (Some(Some(_)), _) if secret.is_some() => Err(invalid("the client shows its secret in two ways")),
+        (Some(Some((basic, _))), Some(id)) if basic != id => Err(invalid("client_id is not that of Authorization")),
+        (Some(Some((id, secret))), _) => {
+            // Some programs without a secret send an empty one.
+            let secret = Some(secret).filter(|secret| !secret.is_empty());
+            Ok(Credentials { id, secret, is_basic: true })
+        }
+        (None, Some(id)) => Ok(Credentials { id: id.to_owned(), secret: secret.map(str::to_owned), is_basic: false }),
+        (None, None) => Err(OAuthError::new(ErrorCode::InvalidClient, "the request names no client")),
+    }
+}
+
+/// Id and secret of an `Authorization: Basic`; the inner `None` is one that cannot be read. Both are form-encoded.
+fn basic(headers: &HeaderMap) -> Option<Option<(String, String)>> {
+    let (scheme, encoded) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = STANDARD.decode(encoded.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    Some(decoded.and_then(|pair| pair.split_once(':').map(|(id, secret)| (form_decoded(id), form_decoded(secret)))))
+}
+
+/// One form-encoded value, in which `&` and `=` may stand as they are.
+fn form_decoded(text: &str) -> String {
+    let text = text.replace('=', "%3D").replace('&', "%26");
+    form_urlencoded::parse(text.as_bytes()).next().map(|(name, _)| name.into_owned()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(authorization: Option<&str>, form: &str) -> Result<(String, Option<String>), OAuthError> {
+        let mut headers = HeaderMap::new();
+        if let Some(value) = authorization {
+            headers.insert(header::AUTHORIZATION, value.parse().unwrap());
+        }
+        credentials(&headers, &Parameters::read(form.as_bytes()).unwrap()).map(|shown| (shown.id, shown.secret))
+    }
+
+    fn basic_of(pair: &str) -> String {
+        format!("bAsIc {}", STANDARD.encode(pair))
+    }
+
+    #[test]
+    fn a_client_shows_itself_by_basic_or_in_the_form() {
+        let app = |secret: Option<&str>| ("app".to_owned(), secret.map(str::to_owned));
+        assert_eq!(read(Some(&basic_of("app:s%3Ae+c")), "").unwrap(), app(Some("s:e c")));
+        assert_eq!(read(Some(&basic_of("app:a=b&c")), "client_id=app").unwrap(), app(Some("a=b&c")));
+        assert_eq!(read(Some(&basic_of("app:")), "").unwrap(), app(None));
+        assert_eq!(read(None, "client_id=app&client_secret=x").unwrap(), app(Some("x")));
+        assert_eq!(read(Some("Bearer x"), "client_id=app").unwrap(), app(None));
+    }
+
+    #[test]
+    fn a_client_shows_itself_once() {
+        for (authorization, form) in [
+            (Some(basic_of("app:x")), "client_secret=x"),
+            (Some(basic_of("app:x")), "client_id=other"),
+            (Some("Basic !".to_owned()), "client_id=app"),
+            (Some(basic_of("app")), ""),
+            (None, "client_secret=x"),
+        ] {
+            assert!(read(authorization.as_deref(), form).is_err(), "{authorization:?} {form}");
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Discovery (OpenID Connect Discovery 1.0, RFC 8414) and the keys that verify tokens (RFC 7517).
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use identity::{pkce, scope};
+use runtime::token::PublicJwk;
+use serde_json::{Value, json};
+
+use super::Auth;
+
+/// How long clients may keep both: a key is announced longer than that before it signs.
+const CACHED: (header::HeaderName, &str) = (header::CACHE_CONTROL, "public, max-age=300");
+
+/// The endpoints and what they can.
+pub(super) async fn document(State(auth): State<Arc<Auth>>) -> Response {
+    ([CACHED], Json(described(auth.issuer()))).into_response()
+}
+
+/// The keys.
+pub(super) async fn keys(State(auth): State<Arc<Auth>>) -> Response {
+    let keys: [&PublicJwk; 1] = [auth.ctx.tokens.public_jwk()];
+    ([CACHED], Json(json!({ "keys": keys }))).into_response()
+}
+
+fn described(issuer: &str) -> Value {
+    let at = |path: &str| format!("{issuer}{path}");
+    let scopes = scope::OF_IDENTITY.into_iter().chain(runtime::scope::TABLE.iter().map(|scope| scope.name));
+    let by = ["client_secret_basic", "client_secret_post"];
+    json!({
+        "issuer": issuer,
+        "authorization_endpoint": at("/oauth/authorize"),
+        "token_endpoint": at("/oauth/token"),
+        "introspection_endpoint": at("/oauth/introspect"),
+        "revocation_endpoint": at("/oauth/revoke"),
+        "userinfo_endpoint": at("/openid/userinfo"),
+        "jwks_uri": at("/oauth/jwks"),
+        "scopes_supported": scopes.collect::<Vec<_>>(),
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials", "password"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["ES256"],
+        "token_endpoint_auth_methods_supported": [by[0], by[1], "none"],
+        "introspection_endpoint_auth_methods_supported": by,
+        "revocation_endpoint_auth_methods_supported": [by[0], by[1], "none"],
+        "code_challenge_methods_supported": [pkce::METHOD],
+        "prompt_values_supported": ["none", "login"],
+        "claims_supported": [
+            "iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "sid", "tenant",
+            "preferred_username", "name", "given_name", "family_name", "email"
+        ],
+        "authorization_response_iss_parameter_supported": true,
+        "claims_parameter_supported": false,
+        "request_parameter_supported": false,
+        "request_uri_parameter_supported": false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_endpoint_is_below_the_issuer() {
+        let issuer = "https://centre.example/auth/v3";
+        let document = described(issuer);
+        assert_eq!(document["issuer"], issuer);
+        for (name, value) in document.as_object().unwrap() {
+            if name.ends_with("_endpoint") || name.ends_with("_uri") {
+                assert!(value.as_str().is_some_and(|url| url.starts_with(&format!("{issuer}/"))), "{name}");
+            }
+        }
+        let scopes = document["scopes_supported"].as_array().unwrap();
+        assert!(scopes.contains(&json!("openid")) && !scopes.contains(&json!(runtime::token::ROLE_SCOPE)));
+    }
+}

@@ -1,0 +1,117 @@
+//! `POST /oauth/introspect`: whether a token is good now, and what it says (RFC 7662). For clients with a secret, of their own tenant.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse as _, Response};
+use identity::oauth_error::ErrorCode;
+use runtime::token::Claims;
+use serde_json::{Value, json};
+
+use super::answers::{OAuthError, not_stored};
+use super::client_login::{self, ClientLogin};
+use super::issue::RefreshToken;
+use super::parameters::Parameters;
+use super::source::Source;
+use super::{Auth, session};
+
+pub(super) async fn introspect(
+    State(auth): State<Arc<Auth>>,
+    source: Source,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let told = async {
+        let form =
+            Parameters::of_form(&headers, &body).map_err(|fault| OAuthError::new(ErrorCode::InvalidRequest, fault))?;
+        let login = client_login::authenticate(&auth, &headers, &form, &source).await?;
+        if !login.client.is_confidential {
+            return Err(OAuthError::new(ErrorCode::InvalidClient, "only a client with a secret may ask"));
+        }
+        let missing = OAuthError::new(ErrorCode::InvalidRequest, "token is missing");
+        told_of(&auth, &login, form.get("token").ok_or(missing)?).await
+    };
+    match told.await {
+        // RFC 7662 section 2.2: of a token that is not good nothing else is said.
+        Ok(told) => not_stored(Json(told.unwrap_or_else(|| json!({ "active": false }))).into_response()),
+        Err(error) => error.into_response(),
+    }
+}
+
+async fn told_of(auth: &Auth, login: &ClientLogin, token: &str) -> Result<Option<Value>, OAuthError> {
+    if let Some((tenant, claims)) = session::good_claims(auth, token).await? {
+        let is_known = tenant == login.tenant && is_bearer_known(auth, login, &claims).await?;
+        return Ok(is_known.then(|| of_access_token(&claims)));
+    }
+    of_refresh_token(auth, login, token).await
+}
+
+/// Whether the person is still there and not disabled, and the client still there.
+async fn is_bearer_known(auth: &Auth, login: &ClientLogin, claims: &Claims) -> Result<bool, OAuthError> {
+    if let Some(user) = session::user_of(claims)
+        && auth.people.active(&login.tenant, user).await?.is_none()
+    {
+        return Ok(false);
+    }
+    match &claims.client_id {
+        Some(client) => Ok(auth.people.client(&login.tenant, client).await?.is_some()),
+        // Issued by the command `trunkline token`.
+        None => Ok(true),
+    }
+}
+
+fn of_access_token(claims: &Claims) -> Value {
+    let mut told = json!({
+        "active": true,
+        "token_type": "bearer",
+        "scope": claims.scope,
+        "sub": claims.sub,
+        "aud": claims.aud,
+        "iss": claims.iss,
+        "exp": claims.exp,
+        "tenant": claims.tenant,
+    });
+    let user = session::user_of(claims).map(str::to_owned);
+    let further = [
+        ("username", user.as_ref()),
+        ("client_id", claims.client_id.as_ref()),
+        ("sid", claims.sid.as_ref()),
+        ("jti", claims.jti.as_ref()),
+        ("dn", claims.dn.as_ref()),
+        ("agent", claims.agent.as_ref()),
+    ];
+    for (name, value) in further {
+        if let Some(value) = value {
+            told[name] = json!(value);
+        }
+    }
+    if let Some(iat) = claims.iat {
+        told["iat"] = json!(iat);
+    }
+    told
+}
+
+async fn of_refresh_token(auth: &Auth, login: &ClientLogin, token: &str) -> Result<Option<Value>, OAuthError> {
+    let Some(shown) = RefreshToken::read(token) else { return Ok(None) };
+    let Some(read) = auth.store.family(&login.tenant, shown.family).await? else { return Ok(None) };
+    let family = read.family;
+    if family.client != login.client.id || !family.is_good(shown.digest, auth.now()) {
+        return Ok(None);
+    }
+    if auth.people.active(&login.tenant, &family.user).await?.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(json!({
+        "active": true,
+        "scope": family.scope,
+        "client_id": family.client,
+        "username": family.user,
+        "sub": format!("person/{}", family.user),
+        "exp": family.until.as_secs(),
+        "tenant": login.tenant.as_str(),
+        "sid": family.sign_in,
+    })))
+}

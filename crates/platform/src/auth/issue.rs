@@ -1,0 +1,294 @@
+//! Issues tokens: what a person or a client may do, and the answer that says so.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use axum::Json;
+use axum::response::{IntoResponse as _, Response};
+use contracts::provisioning::{self as configured, Person};
+use identity::client::GrantType;
+use identity::grant::refresh::Family;
+use identity::oauth_error::ErrorCode;
+use identity::scope::{self, Privilege};
+use identity::secret::Digest;
+use model::{TenantId, Timestamp};
+use runtime::caller::Tie;
+use runtime::token::{ACCESS_TOKEN, Claims, EVERY_ROLE, ID_TOKEN, TokenError};
+use serde::Serialize;
+
+use super::Auth;
+use super::answers::{OAuthError, Trouble, not_stored};
+use super::client_login::ClientLogin;
+use super::metrics::Grant;
+
+/// Lifetime of an access token: whoever is disabled keeps what it has for as long.
+pub(super) const ACCESS_LIFE: Duration = Duration::from_secs(600);
+/// Lifetime of an ID token: it is read once, when it comes.
+const ID_LIFE: Duration = Duration::from_secs(600);
+/// The end of a sign-in, however often its tokens are refreshed.
+pub(super) const FAMILY_LIFE: Duration = Duration::from_secs(30 * 24 * 3_600);
+
+/// What a person may do.
+pub(super) struct Rights {
+    /// The scopes.
+    pub scopes: BTreeSet<&'static str>,
+    /// The DN that they are tied to.
+    tie: Option<Tie>,
+}
+
+/// The answer with tokens (RFC 6749 section 5.1).
+#[derive(Serialize)]
+struct Answer {
+    access_token: String,
+    token_type: &'static str,
+    expires_in: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id_token: Option<String>,
+    scope: String,
+}
+
+/// The claims of an ID token (OpenID Connect Core section 2).
+#[derive(Serialize)]
+struct IdClaims<'a> {
+    iss: &'a str,
+    sub: String,
+    aud: &'a str,
+    iat: u64,
+    exp: u64,
+    auth_time: u64,
+    sid: &'a str,
+    tenant: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nonce: Option<&'a str>,
+    #[serde(flatten)]
+    profile: Profile,
+}
+
+/// What a client learns of a person, by scope.
+#[derive(Clone, Default, Serialize)]
+pub(super) struct Profile {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    preferred_username: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    given_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    family_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<String>,
+}
+
+/// A person's sign-in at a client, as its tokens say it.
+pub(super) struct SignIn<'a> {
+    pub person: &'a Person,
+    pub rights: &'a Rights,
+    pub scope: &'a str,
+    /// `sid`
+    pub id: &'a str,
+    pub authenticated_at: Timestamp,
+    pub nonce: Option<&'a str>,
+}
+
+/// The subject of a person's tokens.
+pub(super) fn subject(person: &Person) -> String {
+    format!("person/{}", person.user_name)
+}
+
+/// A person's full name; the user name of one without any.
+pub(super) fn full_name(person: &Person) -> String {
+    let name = format!("{} {}", person.first_name, person.last_name);
+    let name = name.trim();
+    if name.is_empty() { person.user_name.clone() } else { name.to_owned() }
+}
+
+/// What that scope shows of a person.
+pub(super) fn profile(person: &Person, scope: &str) -> Profile {
+    let mut profile = Profile::default();
+    if scope::contains(scope, "profile") {
+        let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+        profile.preferred_username = some(&person.user_name);
+        profile.name = Some(full_name(person));
+        (profile.given_name, profile.family_name) = (some(&person.first_name), some(&person.last_name));
+    }
+    if scope::contains(scope, "email") {
+        profile.email = person.email.clone();
+    }
+    profile
+}
+
+/// The privileges of a person.
+pub(super) fn privileges(person: &Person) -> Vec<Privilege> {
+    let of = |privilege: &configured::Privilege| match privilege {
+        configured::Privilege::Agent => Privilege::Agent,
+        configured::Privilege::Supervisor => Privilege::Supervisor,
+        configured::Privilege::Administrator => Privilege::Administrator,
+        configured::Privilege::Designer => Privilege::Designer,
+        configured::Privilege::Integrator => Privilege::Integrator,
+    };
+    person.privileges.iter().map(of).collect()
+}
+
+/// What a person may do now.
+pub(super) async fn rights(auth: &Auth, tenant: &TenantId, person: &Person) -> Result<Rights, Trouble> {
+    let privileges = privileges(person);
+    let dn = if scope::is_tied(&privileges) { auth.people.dn_of(tenant, person).await? } else { None };
+    let agent = person.agent.as_ref().and_then(|agent| model::AgentId::parse(&agent.id).ok());
+    Ok(Rights { scopes: scope::of_person(&privileges, dn.is_some()), tie: dn.map(|dn| Tie { dn, agent }) })
+}
+
+/// Answers with the tokens of a person's sign-in.
+pub(super) fn answer(
+    auth: &Auth,
+    login: &ClientLogin,
+    sign_in: &SignIn<'_>,
+    refresh_token: Option<String>,
+    grant: GrantType,
+) -> Result<Response, OAuthError> {
+    let access_token = access_token(auth, login, sign_in).map_err(unsigned)?;
+    let id_token = match scope::contains(sign_in.scope, scope::OPENID) {
+        true => Some(id_token(auth, login, sign_in).map_err(unsigned)?),
+        false => None,
+    };
+    Ok(answered(auth, access_token, refresh_token, id_token, sign_in.scope, grant))
+}
+
+/// Answers with the token of a client itself.
+pub(super) fn answer_client(auth: &Auth, login: &ClientLogin, scope: &str) -> Result<Response, OAuthError> {
+    let sub = format!("client/{}", login.client.id);
+    let token = auth.ctx.tokens.sign(&claims(auth, login, sub, scope), ACCESS_TOKEN).map_err(unsigned)?;
+    Ok(answered(auth, token, None, None, scope, GrantType::ClientCredentials))
+}
+
+fn answered(
+    auth: &Auth,
+    access_token: String,
+    refresh_token: Option<String>,
+    id_token: Option<String>,
+    scope: &str,
+    grant: GrantType,
+) -> Response {
+    auth.metrics.tokens.inc(Grant(grant));
+    let (expires_in, scope) = (ACCESS_LIFE.as_secs(), scope.to_owned());
+    // In lower case, as the published programs compare it; RFC 6749 section 7.1 lets case not matter.
+    let answer = Answer { access_token, token_type: "bearer", expires_in, refresh_token, id_token, scope };
+    not_stored(Json(answer).into_response())
+}
+
+fn unsigned(error: TokenError) -> OAuthError {
+    tracing::error!(%error, "no token can be signed");
+    OAuthError::from(Trouble::Away)
+}
+
+fn claims(auth: &Auth, login: &ClientLogin, sub: String, scope: &str) -> Claims {
+    let now = auth.now();
+    Claims {
+        iss: auth.issuer().to_owned(),
+        tenant: login.tenant.to_string(),
+        sub,
+        scope: scope.to_owned(),
+        aud: EVERY_ROLE.to_owned(),
+        exp: (now + ACCESS_LIFE).as_secs(),
+        jti: Some(auth.id()),
+        iat: Some(now.as_secs()),
+        client_id: Some(login.client.id.clone()),
+        ..Claims::default()
+    }
+}
+
+fn access_token(auth: &Auth, login: &ClientLogin, sign_in: &SignIn<'_>) -> Result<String, TokenError> {
+    let tie = sign_in.rights.tie.as_ref();
+    let claims = Claims {
+        sid: Some(sign_in.id.to_owned()),
+        dn: tie.map(|tie| tie.dn.to_string()),
+        agent: tie.and_then(|tie| Some(tie.agent.as_ref()?.to_string())),
+        ..claims(auth, login, subject(sign_in.person), sign_in.scope)
+    };
+    auth.ctx.tokens.sign(&claims, ACCESS_TOKEN)
+}
+
+fn id_token(auth: &Auth, login: &ClientLogin, sign_in: &SignIn<'_>) -> Result<String, TokenError> {
+    let now = auth.now();
+    let claims = IdClaims {
+        iss: auth.issuer(),
+        sub: subject(sign_in.person),
+        aud: &login.presented,
+        iat: now.as_secs(),
+        exp: (now + ID_LIFE).as_secs(),
+        auth_time: sign_in.authenticated_at.as_secs(),
+        sid: sign_in.id,
+        tenant: login.tenant.as_str(),
+        nonce: sign_in.nonce,
+        profile: profile(sign_in.person, sign_in.scope),
+    };
+    auth.ctx.tokens.sign(&claims, ID_TOKEN)
+}
+
+/// A refresh token: the name of its family, and its secret.
+pub(super) struct RefreshToken {
+    /// As it is handed out.
+    pub text: String,
+    /// The digest of the name.
+    pub family: Digest,
+    /// The digest of the whole.
+    pub digest: Digest,
+}
+
+impl RefreshToken {
+    /// A new one of that family.
+    pub fn new(auth: &Auth, name: &str) -> Self {
+        let text = format!("{name}.{}", auth.secret());
+        Self { family: Digest::of(name), digest: Digest::of(&text), text }
+    }
+
+    /// One that is shown.
+    pub fn read(text: &str) -> Option<Self> {
+        let (name, _) = text.split_once('.')?;
+        Some(Self { family: Digest::of(name), digest: Digest::of(text), text: text.to_owned() })
+    }
+
+    /// The name of its family.
+    pub fn name(&self) -> &str {
+        self.text.split_once('.').map_or("", |(name, _)| name)
+    }
+}
+
+/// Begins the refresh tokens of a sign-in, if its client may use them.
+pub(super) async fn begin_family(
+    auth: &Auth,
+    login: &ClientLogin,
+    sign_in: &SignIn<'_>,
+    session: Option<String>,
+) -> Result<Option<String>, OAuthError> {
+    if !login.client.may_use(GrantType::RefreshToken) {
+        return Ok(None);
+    }
+    let token = RefreshToken::new(auth, &auth.id());
+    let now = auth.now();
+    let ends_at = now + FAMILY_LIFE;
+    let family = Family {
+        client: login.client.id.clone(),
+        user: sign_in.person.user_name.clone(),
+        scope: sign_in.scope.to_owned(),
+        sign_in: sign_in.id.to_owned(),
+        session,
+        authenticated_at: sign_in.authenticated_at,
+        ends_at,
+        current: token.digest,
+        until: (now + auth.settings.refresh_life).min(ends_at),
+        superseded: Vec::new(),
+    };
+    auth.store.begin_family(&login.tenant, token.family, &family).await?;
+    Ok(Some(token.text))
+}
+
+/// The scope of a person's first tokens.
+///
+/// # Errors
+/// `invalid_scope` if nothing of what was asked for may be granted.
+pub(super) fn granted(rights: &Rights, asked: Option<&str>) -> Result<String, OAuthError> {
+    scope::granted(rights.scopes.iter().copied(), asked)
+        .ok_or(OAuthError::new(ErrorCode::InvalidScope, "nothing of that scope may be granted"))
+}

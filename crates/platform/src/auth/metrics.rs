@@ -1,0 +1,72 @@
+//! Metrics of auth.
+
+use identity::client::GrantType;
+use prometheus_client::metrics::counter::Counter;
+use runtime::metrics::{CounterBy, Label};
+
+runtime::metrics! {
+    /// The metrics of auth.
+    #[derive(Clone)]
+    pub(super) struct Metrics {
+        /// Passwords of people that were shown, at the page or by a program, by outcome.
+        pub(super) sign_ins: CounterBy<SignIn> = "auth_sign_ins";
+        /// Access tokens that were issued, by grant.
+        pub(super) tokens: CounterBy<Grant> = "auth_tokens_issued";
+        /// Codes and refresh tokens that were shown again after their time; each has ended its sign-in.
+        pub(super) reuses: Counter = "auth_tokens_reused";
+        /// Passwords and secrets whose hashes were computed.
+        pub(super) hashes: Counter = "auth_hashes_computed";
+        /// Milliseconds for which hashes were computed.
+        pub(super) hashing_ms: Counter = "auth_hashing_milliseconds";
+        /// Requests that were refused because too many hashes were being computed.
+        pub(super) hashes_refused: Counter = "auth_hashes_refused";
+    }
+}
+
+/// What came of a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SignIn {
+    /// It was right.
+    Right,
+    /// It was wrong, or nobody has that name.
+    Wrong,
+    /// It was right, and its person is disabled.
+    Disabled,
+    /// It was not looked at: too many wrong ones came before.
+    LockedOut,
+}
+
+impl Label for SignIn {
+    const NAME: &'static str = "outcome";
+    const ALL: &'static [Self] = &[Self::Right, Self::Wrong, Self::Disabled, Self::LockedOut];
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::Right => "right",
+            Self::Wrong => "wrong",
+            Self::Disabled => "disabled",
+            Self::LockedOut => "locked_out",
+        }
+    }
+}
+
+/// By what a token was got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Grant(pub(super) GrantType);
+
+impl Label for Grant {
+    const NAME: &'static str = "grant";
+    const ALL: &'static [Self] = &[
+        Self(GrantType::AuthorizationCode),
+        Self(GrantType::RefreshToken),
+        Self(GrantType::ClientCredentials),
+        Self(GrantType::Password),
+    ];
+
+    fn text(self) -> &'static str {
+        match self.0 {
+            GrantType::JwtBearer => "jwt_bearer",
+            other => other.as_str(),
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! The pages of auth: the form of the sign-in, and what else a person gets to see. Plain HTML without a script.
+
+use std::fmt::Write as _;
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+
+use super::answers::Trouble;
+
+/// The path of the sign-in page.
+pub(super) const SIGN_IN: &str = "/auth/v3/sign-in";
+/// The path of the pages' style.
+pub(super) const STYLE: &str = "/auth/v3/sign-in.css";
+/// The style: readable in light and in dark, at any size; colour is nowhere the only sign.
+const CSS: &str = include_str!("page.css");
+
+/// The form of the sign-in.
+pub(super) struct Form<'a> {
+    /// The query that the sign-in goes on with.
+    pub query: &'a str,
+    /// The token that binds it to the browser.
+    pub token: &'a str,
+    /// Whether the tenant has to be typed.
+    pub asks_tenant: bool,
+    /// What was typed as the tenant.
+    pub tenant: &'a str,
+    /// What was typed as the user name.
+    pub user: &'a str,
+    /// What is wrong with what was sent.
+    pub error: Option<&'a str>,
+    /// Where the answer may lead besides this server, as a source of the policy (CSP).
+    pub leads_to: Option<&'a str>,
+}
+
+/// The form as a page.
+pub(super) fn sign_in(status: StatusCode, form: &Form<'_>) -> Response {
+    let mut body = String::from("<h1>Sign in</h1>\n");
+    if let Some(error) = form.error {
+        let _ = writeln!(
+            body,
+            "<p id=\"error\" class=\"error\" role=\"alert\"><strong>Error:</strong> {}</p>",
+            escaped(error)
+        );
+    }
+    let action = if form.query.is_empty() { SIGN_IN.to_owned() } else { format!("{SIGN_IN}?{}", form.query) };
+    let _ = writeln!(body, "<form method=\"post\" action=\"{}\">", escaped(&action));
+    let _ = writeln!(body, "<input type=\"hidden\" name=\"form_token\" value=\"{}\">", escaped(form.token));
+    let described = if form.error.is_some() { " aria-describedby=\"error\"" } else { "" };
+    if form.asks_tenant {
+        let _ = writeln!(
+            body,
+            "<label for=\"tenant\">Tenant</label>\n<input id=\"tenant\" name=\"tenant\" value=\"{}\" autocomplete=\"organization\" \
+             autocapitalize=\"none\" spellcheck=\"false\" required>",
+            escaped(form.tenant)
+        );
+    }
+    let _ = writeln!(
+        body,
+        "<label for=\"username\">User name</label>\n<input id=\"username\" name=\"username\" value=\"{}\" autocomplete=\"username\" \
+         autocapitalize=\"none\" spellcheck=\"false\" required{described}>",
+        escaped(form.user)
+    );
+    let _ = writeln!(
+        body,
+        "<label for=\"password\">Password</label>\n<input id=\"password\" name=\"password\" type=\"password\" \
+         autocomplete=\"current-password\" required{described}>\n<button type=\"submit\">Sign in</button>\n</form>"
+    );
+    let title = if form.error.is_some() { "Error: Sign in" } else { "Sign in" };
+    html(status, title, &body, form.leads_to)
+}
+
+/// The page of somebody who is signed in and goes nowhere.
+pub(super) fn signed_in(name: &str) -> Response {
+    let body = format!(
+        "<h1>You are signed in</h1>\n<p>as {}.</p>\n<form method=\"post\" action=\"/auth/v3/sign-out?page=true\">\n\
+         <button type=\"submit\">Sign out</button>\n</form>\n",
+        escaped(name)
+    );
+    html(StatusCode::OK, "Signed in", &body, None)
+}
+
+/// The page of somebody who has signed out.
+pub(super) fn signed_out() -> Response {
+    let body = format!("<h1>You are signed out</h1>\n<p><a href=\"{SIGN_IN}\">Sign in again</a></p>\n");
+    html(StatusCode::OK, "Signed out", &body, None)
+}
+
+/// A request that goes nowhere, since nobody knows that its sender may be believed.
+pub(super) fn fault(status: StatusCode, what: &str) -> Response {
+    let body = format!(
+        "<h1>This sign-in cannot go on</h1>\n<p role=\"alert\">The program that has sent you here made a mistake: {}.</p>\n",
+        escaped(what)
+    );
+    html(status, "This sign-in cannot go on", &body, None)
+}
+
+/// Nothing could be decided.
+pub(super) fn trouble(trouble: Trouble) -> Response {
+    let body =
+        format!("<h1>Sign-in is not available</h1>\n<p role=\"alert\">It is {}.</p>\n", escaped(in_words(&trouble)));
+    let mut response = html(StatusCode::SERVICE_UNAVAILABLE, "Sign-in is not available", &body, None);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+}
+
+const fn in_words(trouble: &Trouble) -> &'static str {
+    match trouble {
+        Trouble::Away => "not available now. Try again in a moment",
+        Trouble::Busy => "busy: too many people sign in at a time. Try again in a moment",
+    }
+}
+
+/// The style of the pages.
+pub(super) fn style() -> Response {
+    let head = [
+        (header::CONTENT_TYPE, "text/css; charset=utf-8"),
+        (header::CACHE_CONTROL, "public, max-age=3600"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (head, CSS).into_response()
+}
+
+/// A page. Browsers hold the redirects that answer a form against `form-action` too: the page's form ends at the program that has asked
+/// for the sign-in, so that this origin is named there, and no other.
+fn html(status: StatusCode, title: &str, body: &str, leads_to: Option<&str>) -> Response {
+    let page = format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n\
+         <title>{} · Trunkline</title>\n<link rel=\"stylesheet\" href=\"{STYLE}\">\n</head>\n<body>\n<main>\n{body}</main>\n</body>\n</html>\n",
+        escaped(title)
+    );
+    let leads_to = leads_to.map(|source| format!(" {source}")).unwrap_or_default();
+    let policy = format!(
+        "default-src 'none'; style-src 'self'; form-action 'self'{leads_to}; base-uri 'none'; frame-ancestors 'none'"
+    );
+    let head = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        // Other sites learn nothing of the query; the form still says where it comes from.
+        (header::REFERRER_POLICY, "same-origin"),
+    ];
+    let mut response = (status, head, page).into_response();
+    // Sources have only characters of a header's value.
+    if let Ok(policy) = HeaderValue::from_str(&policy) {
+        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    response
+}
+
+/// A text within HTML, also within an attribute.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn text(response: Response) -> String {
+        let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
+        String::from_utf8(body.to_vec()).unwrap()
+    }
+
+    fn form() -> Form<'static> {
+        Form {
+            query: "state=%22%3E&x=1",
+            token: "t",
+            asks_tenant: true,
+            tenant: "",
+            user: "\"><script>alert(1)</script>",
+            error: Some("User name or password is wrong."),
+            leads_to: Some("https://app.example"),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_typed_stays_text_and_every_field_has_its_label() {
+        let page = text(sign_in(StatusCode::OK, &form())).await;
+        assert!(!page.contains("<script") && page.contains("&lt;script&gt;"), "{page}");
+        for field in ["tenant", "username", "password"] {
+            assert!(page.contains(&format!("<label for=\"{field}\">")) && page.contains(&format!("id=\"{field}\"")));
+        }
+        assert!(page.contains("role=\"alert\"") && page.contains("action=\"/auth/v3/sign-in?state=%22%3E&amp;x=1\""));
+        let known = text(sign_in(StatusCode::OK, &Form { asks_tenant: false, error: None, ..form() })).await;
+        assert!(!known.contains("id=\"tenant\"") && !known.contains("role=\"alert\""));
+    }
+
+    #[test]
+    fn a_page_runs_nothing_is_framed_nowhere_and_leads_to_one_program() {
+        let headers = sign_in(StatusCode::OK, &form()).headers().clone();
+        let policy = headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
+        assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{policy}");
+        assert!(policy.contains("form-action 'self' https://app.example;"), "{policy}");
+        assert_eq!(headers[header::CACHE_CONTROL], "no-store");
+        let alone = signed_in("Ann").headers()[header::CONTENT_SECURITY_POLICY].clone();
+        assert!(alone.to_str().unwrap().contains("form-action 'self';"));
+    }
+}

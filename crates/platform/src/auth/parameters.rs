@@ -1,0 +1,81 @@
+//! The parameters of a query or a form: each at most once (RFC 6749 section 3.1).
+
+use axum::http::{HeaderMap, header};
+
+/// The most parameters of a request.
+const PARAMETERS_MAX: usize = 64;
+
+/// Parameters by name.
+#[derive(Clone, Default)]
+pub(super) struct Parameters(Vec<(String, String)>);
+
+impl Parameters {
+    /// Reads `name=value&…`.
+    ///
+    /// # Errors
+    /// What is wrong, for the client's developer.
+    pub fn read(text: &[u8]) -> Result<Self, &'static str> {
+        let mut parameters: Vec<(String, String)> = Vec::new();
+        for (name, value) in form_urlencoded::parse(text) {
+            if parameters.len() >= PARAMETERS_MAX {
+                return Err("there are too many parameters");
+            }
+            if parameters.iter().any(|(other, _)| *other == name) {
+                return Err("a parameter is repeated");
+            }
+            parameters.push((name.into_owned(), value.into_owned()));
+        }
+        Ok(Self(parameters))
+    }
+
+    /// Reads the body of a form.
+    ///
+    /// # Errors
+    /// What is wrong, for the client's developer.
+    pub fn of_form(headers: &HeaderMap, body: &[u8]) -> Result<Self, &'static str> {
+        let media_type = headers.get(header::CONTENT_TYPE).map(|value| value.as_bytes());
+        let is_form = media_type.is_some_and(|value| {
+            let value = value.split(|b| *b == b';').next().unwrap_or_default();
+            value.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
+        });
+        if !is_form {
+            return Err("the body must be application/x-www-form-urlencoded");
+        }
+        Self::read(body)
+    }
+
+    /// The value of a parameter. One without a value counts as absent.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(other, value)| other == name && !value.is_empty()).map(|(_, value)| value.as_str())
+    }
+
+    /// As a query, without some of them.
+    pub fn query_without(&self, names: &[&str]) -> String {
+        let kept = self.0.iter().filter(|(name, _)| !names.contains(&name.as_str()));
+        form_urlencoded::Serializer::new(String::new()).extend_pairs(kept).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parameter_comes_once_and_an_empty_one_is_none() {
+        let read = Parameters::read(b"a=1+2&b=&c=%26").unwrap();
+        assert_eq!((read.get("a"), read.get("b"), read.get("c")), (Some("1 2"), None, Some("&")));
+        assert_eq!(read.query_without(&["b"]), "a=1+2&c=%26");
+        assert_eq!(Parameters::read(b"a=1&a=1").err(), Some("a parameter is repeated"));
+        assert!(Parameters::read("&x".repeat(2).as_bytes()).is_err());
+    }
+
+    #[test]
+    fn a_form_says_that_it_is_one() {
+        let of = |media_type: &'static str| {
+            let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, media_type.parse().unwrap())]);
+            Parameters::of_form(&headers, b"a=1").is_ok()
+        };
+        assert!(of("application/x-www-form-urlencoded") && of("Application/X-WWW-Form-URLencoded; charset=utf-8"));
+        assert!(!of("application/json") && Parameters::of_form(&HeaderMap::new(), b"a=1").is_err());
+    }
+}

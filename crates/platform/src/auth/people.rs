@@ -1,0 +1,198 @@
+//! People and clients, as tenant has them (tenant-11), and which tenants there are.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use contracts::provisioning::{DnKind, Object, ObjectKind, Person};
+use contracts::v1;
+use contracts::v1::configuration_client::ConfigurationClient;
+use contracts::v1::read_objects_response::What;
+use infra::Clock;
+use model::{Dn, TenantId, Timestamp};
+use net::grpc::Channel;
+use runtime::RoleContext;
+use tokio::sync::watch;
+use tonic::Code;
+
+use super::answers::Trouble;
+
+/// The connection to tenant, and its port.
+const CONNECTION: &str = "tenant-11";
+const PORT: u16 = 8888;
+/// How long an object that was read is used again: whoever is disabled is refused within this time and the next question.
+const FRESH_FOR: Duration = Duration::from_secs(1);
+/// The most objects that are remembered; then all are forgotten.
+const REMEMBERED_MAX: usize = 4_096;
+/// Time for an answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// The stream of tenants says something at least every 5 s.
+const SILENCE_MAX: Duration = Duration::from_secs(15);
+/// Pause after a failure.
+const PAUSE: Duration = Duration::from_millis(200);
+/// The most DNs of a place that are looked at for the phone of its agent.
+const DNS_OF_PLACE_MAX: usize = 8;
+/// The readiness condition: it is known which tenants there are.
+const CONDITION: &str = "tenants";
+
+/// The tenants of the installation.
+pub(super) type Tenants = Arc<BTreeSet<TenantId>>;
+type Key = (TenantId, ObjectKind, String);
+
+/// Reads objects of tenants.
+pub(super) struct People {
+    client: ConfigurationClient<Channel>,
+    tenants: watch::Receiver<Tenants>,
+    read: Mutex<HashMap<Key, (Option<Object>, Timestamp)>>,
+    clock: Arc<dyn Clock>,
+}
+
+impl People {
+    /// Begins to follow the tenants.
+    pub fn start(ctx: &RoleContext) -> anyhow::Result<Self> {
+        ctx.ready.require(CONDITION);
+        let client = ConfigurationClient::new(net::grpc::channel(ctx, CONNECTION, PORT)?);
+        let (tell, tenants) = watch::channel(Tenants::default());
+        ctx.spawn("tenants", follow_tenants(ctx.clone(), client.clone(), tell));
+        Ok(Self { client, tenants, read: Mutex::default(), clock: ctx.clock.clone() })
+    }
+
+    /// The tenants that there are.
+    pub fn tenants(&self) -> Tenants {
+        self.tenants.borrow().clone()
+    }
+
+    /// A person, found without regard to case.
+    pub async fn person(&self, tenant: &TenantId, user: &str) -> Result<Option<Person>, Trouble> {
+        match self.object(tenant, ObjectKind::Person, user).await? {
+            Some(Object::Person(person)) => Ok(Some(person)),
+            _ => Ok(None),
+        }
+    }
+
+    /// A person who may be signed in: there is one, and it is not disabled.
+    pub async fn active(&self, tenant: &TenantId, user: &str) -> Result<Option<Person>, Trouble> {
+        Ok(self.person(tenant, user).await?.filter(|person| !person.disabled))
+    }
+
+    /// A client.
+    pub async fn client(
+        &self,
+        tenant: &TenantId,
+        id: &str,
+    ) -> Result<Option<contracts::provisioning::Client>, Trouble> {
+        match self.object(tenant, ObjectKind::Client, id).await? {
+            Some(Object::Client(client)) => Ok(Some(client)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Every redirect URI of a tenant's clients.
+    pub async fn redirect_uris(&self, tenant: &TenantId) -> Result<Vec<String>, Trouble> {
+        let clients = self.ask(tenant, ObjectKind::Client, "").await?;
+        let uris = clients.into_iter().filter_map(|object| match object {
+            Object::Client(client) => Some(client.redirect_uris),
+            _ => None,
+        });
+        Ok(uris.flatten().collect())
+    }
+
+    /// The DN of the phone at the place of an agent.
+    pub async fn dn_of(&self, tenant: &TenantId, person: &Person) -> Result<Option<Dn>, Trouble> {
+        let place = person.agent.as_ref().and_then(|agent| agent.default_place.as_deref());
+        let Some(place) = place else { return Ok(None) };
+        let Some(Object::Place(place)) = self.object(tenant, ObjectKind::Place, place).await? else { return Ok(None) };
+        for number in place.dns.iter().take(DNS_OF_PLACE_MAX) {
+            if let Some(Object::Dn(dn)) = self.object(tenant, ObjectKind::Dn, number).await?
+                && matches!(dn.kind, DnKind::Extension { .. })
+            {
+                return Ok(Dn::parse(&dn.number).ok());
+            }
+        }
+        Ok(None)
+    }
+
+    async fn object(&self, tenant: &TenantId, kind: ObjectKind, id: &str) -> Result<Option<Object>, Trouble> {
+        // An empty id would ask for all of them.
+        if id.is_empty() || id.len() > model::id::NAME_MAX {
+            return Ok(None);
+        }
+        let key = (tenant.clone(), kind, id.to_owned());
+        let now = self.clock.now();
+        if let Some((object, at)) = self.lock().get(&key)
+            && now.since(*at) < FRESH_FOR
+        {
+            return Ok(object.clone());
+        }
+        let object = self.ask(tenant, kind, id).await?.into_iter().next();
+        let mut read = self.lock();
+        if read.len() >= REMEMBERED_MAX {
+            read.clear();
+        }
+        read.insert(key, (object.clone(), now));
+        Ok(object)
+    }
+
+    async fn ask(&self, tenant: &TenantId, kind: ObjectKind, id: &str) -> Result<Vec<Object>, Trouble> {
+        let asked = v1::ReadObjectsRequest { kinds: vec![kind.as_str().to_owned()], id: id.to_owned() };
+        let asked = net::grpc::for_tenant(tonic::Request::new(asked), tenant);
+        let mut client = self.client.clone();
+        let answer = tokio::time::timeout(ANSWER_WITHIN, async {
+            let mut answers = client.read_objects(asked).await?.into_inner();
+            let mut objects = Vec::new();
+            while let Some(answer) = answers.message().await? {
+                if let Some(What::Object(object)) = answer.what {
+                    objects.push(object.json);
+                }
+            }
+            Ok::<_, tonic::Status>(objects)
+        });
+        let objects = match answer.await {
+            Ok(Ok(objects)) => objects,
+            Ok(Err(status)) if status.code() == Code::NotFound => return Ok(Vec::new()),
+            Ok(Err(status)) => return Err(Trouble::away("tenant", &status)),
+            Err(late) => return Err(Trouble::away("tenant", &late)),
+        };
+        let read = objects.iter().map(|json| Object::from_json(kind, json.as_bytes()));
+        read.collect::<Result<_, _>>().map_err(|error| Trouble::away("tenant", &error))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Key, (Option<Object>, Timestamp)>> {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn follow_tenants(
+    ctx: RoleContext,
+    client: ConfigurationClient<Channel>,
+    tell: watch::Sender<Tenants>,
+) -> anyhow::Result<()> {
+    loop {
+        let ended = tokio::select! {
+            () = ctx.drain.ended() => return Ok(()),
+            ended = follow_once(&ctx, client.clone(), &tell) => ended,
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, "the tenants cannot be followed: trying again");
+        }
+        tokio::select! {
+            () = ctx.drain.ended() => return Ok(()),
+            () = tokio::time::sleep(PAUSE) => {}
+        }
+    }
+}
+
+async fn follow_once(
+    ctx: &RoleContext,
+    mut client: ConfigurationClient<Channel>,
+    tell: &watch::Sender<Tenants>,
+) -> anyhow::Result<()> {
+    let mut answers = client.follow_tenants(v1::FollowTenantsRequest {}).await?.into_inner();
+    loop {
+        let answer = tokio::time::timeout(SILENCE_MAX, answers.message()).await.context("silence")??;
+        let tenants = answer.context("the stream has ended")?.tenants;
+        tell.send_replace(Arc::new(tenants.iter().filter_map(|id| TenantId::parse(id).ok()).collect()));
+        ctx.ready.holds(CONDITION);
+    }
+}

@@ -1,0 +1,56 @@
+//! A person's name and password, at the page or from a program.
+
+use std::time::Duration;
+
+use contracts::provisioning::Person;
+use model::TenantId;
+
+use super::Auth;
+use super::answers::Trouble;
+use super::guard::Guard;
+use super::metrics::SignIn;
+use super::source::Source;
+use super::tenancy::Named;
+
+/// What came of a password.
+pub(super) enum PersonLogin {
+    /// It was right.
+    Right(TenantId, Box<Person>),
+    /// It was wrong, or there is no such person or tenant, or the person is disabled: nobody learns which.
+    Wrong,
+    /// It was not looked at.
+    Wait(Duration),
+}
+
+/// Checks a password. It takes as long for a person who does not exist.
+pub(super) async fn check(auth: &Auth, who: &Named, password: &str, source: &Source) -> Result<PersonLogin, Trouble> {
+    let Some(tenant) = &who.tenant else {
+        auth.hashing.verify(password, None).await?;
+        auth.metrics.sign_ins.inc(SignIn::Wrong);
+        return Ok(PersonLogin::Wrong);
+    };
+    let guard = Guard::of_person(auth, tenant, &who.name, source);
+    if let Some(wait) = guard.wait().await? {
+        auth.metrics.sign_ins.inc(SignIn::LockedOut);
+        tracing::info!(%tenant, source = source.address, wait_s = wait.as_secs(), "a sign-in was refused: too many wrong passwords");
+        return Ok(PersonLogin::Wait(wait));
+    }
+    let person = auth.people.person(tenant, &who.name).await?;
+    let hash = person.as_ref().and_then(|person| person.password.as_ref()).map(|hash| hash.reveal());
+    let is_right = auth.hashing.verify(password, hash).await?;
+    match person {
+        Some(person) if is_right && !person.disabled => {
+            guard.succeeded().await?;
+            auth.metrics.sign_ins.inc(SignIn::Right);
+            tracing::info!(%tenant, user = person.user_name, source = source.address, "somebody has signed in");
+            Ok(PersonLogin::Right(tenant.clone(), Box::new(person)))
+        }
+        _ => {
+            guard.failed().await;
+            auth.metrics.sign_ins.inc(if is_right { SignIn::Disabled } else { SignIn::Wrong });
+            // Without the name: it may be a password that was typed into the wrong field.
+            tracing::info!(%tenant, source = source.address, "a sign-in was refused");
+            Ok(PersonLogin::Wrong)
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! The records of auth: what is kept in the store, and how it is read again.
+
+use contracts::v1;
+use identity::grant::code::Code;
+use identity::grant::refresh::{Family, Superseded};
+use identity::lockout::{Attempts, SourceAttempts};
+use identity::pkce::Challenge;
+use identity::secret::Digest;
+use model::Timestamp;
+
+/// The form of the records that are written.
+const VERSION: u32 = 1;
+
+/// Somebody who is signed in, in one browser.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Session {
+    /// Names it to others than the browser.
+    pub id: String,
+    /// The person's user name.
+    pub user: String,
+    /// When the password was shown.
+    pub authenticated_at: Timestamp,
+    /// When it ends.
+    pub until: Timestamp,
+}
+
+/// What a spent code gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Spent {
+    /// The person's user name.
+    pub user: String,
+    /// The sign-in.
+    pub sign_in: String,
+}
+
+/// What is kept as one message.
+pub(super) trait Record: Sized {
+    /// The message.
+    type Message: prost::Message + Default;
+
+    /// As a message.
+    fn to_message(&self) -> Self::Message;
+
+    /// From a message; `None` if it lacks something, or is of a form that is not known yet.
+    fn from_message(message: Self::Message) -> Option<Self>;
+}
+
+const fn at(micros: u64) -> Timestamp {
+    Timestamp::from_micros(micros)
+}
+
+impl Record for Session {
+    type Message = v1::SignInSessionRecord;
+
+    fn to_message(&self) -> Self::Message {
+        v1::SignInSessionRecord {
+            version: VERSION,
+            id: self.id.clone(),
+            user: self.user.clone(),
+            authenticated_at_us: self.authenticated_at.as_micros(),
+            until_us: self.until.as_micros(),
+        }
+    }
+
+    fn from_message(message: Self::Message) -> Option<Self> {
+        (message.version == VERSION).then_some(Self {
+            id: message.id,
+            user: message.user,
+            authenticated_at: at(message.authenticated_at_us),
+            until: at(message.until_us),
+        })
+    }
+}
+
+impl Record for Spent {
+    type Message = v1::SignInSpentRecord;
+
+    fn to_message(&self) -> Self::Message {
+        v1::SignInSpentRecord { version: VERSION, user: self.user.clone(), sign_in: self.sign_in.clone() }
+    }
+
+    fn from_message(message: Self::Message) -> Option<Self> {
+        (message.version == VERSION).then_some(Self { user: message.user, sign_in: message.sign_in })
+    }
+}
+
+impl Record for Code {
+    type Message = v1::SignInCodeRecord;
+
+    fn to_message(&self) -> Self::Message {
+        v1::SignInCodeRecord {
+            version: VERSION,
+            client: self.client.clone(),
+            redirect_uri: self.redirect_uri.clone(),
+            names_redirect_uri: self.names_redirect_uri,
+            challenge: self.challenge.as_ref().map(|challenge| challenge.as_bytes().to_vec()).unwrap_or_default(),
+            user: self.user.clone(),
+            scope: self.scope.clone(),
+            nonce: self.nonce.clone(),
+            authenticated_at_us: self.authenticated_at.as_micros(),
+            session: self.session.clone(),
+            sign_in: self.sign_in.clone(),
+            until_us: self.until.as_micros(),
+        }
+    }
+
+    fn from_message(message: Self::Message) -> Option<Self> {
+        let challenge = match message.challenge.as_slice() {
+            [] => None,
+            // One that cannot be read must not count as none.
+            bytes => Some(Challenge::from_bytes(bytes)?),
+        };
+        (message.version == VERSION).then_some(Self {
+            client: message.client,
+            redirect_uri: message.redirect_uri,
+            names_redirect_uri: message.names_redirect_uri,
+            challenge,
+            user: message.user,
+            scope: message.scope,
+            nonce: message.nonce,
+            authenticated_at: at(message.authenticated_at_us),
+            session: message.session,
+            sign_in: message.sign_in,
+            until: at(message.until_us),
+        })
+    }
+}
+
+impl Record for Family {
+    type Message = v1::SignInFamilyRecord;
+
+    fn to_message(&self) -> Self::Message {
+        let superseded = self.superseded.iter().map(|old| v1::SignInSupersededRecord {
+            digest: old.digest.as_bytes().to_vec(),
+            at_us: old.at.as_micros(),
+        });
+        v1::SignInFamilyRecord {
+            version: VERSION,
+            client: self.client.clone(),
+            user: self.user.clone(),
+            scope: self.scope.clone(),
+            sign_in: self.sign_in.clone(),
+            session: self.session.clone(),
+            authenticated_at_us: self.authenticated_at.as_micros(),
+            ends_at_us: self.ends_at.as_micros(),
+            current: self.current.as_bytes().to_vec(),
+            until_us: self.until.as_micros(),
+            superseded: superseded.collect(),
+        }
+    }
+
+    fn from_message(message: Self::Message) -> Option<Self> {
+        let superseded = message
+            .superseded
+            .into_iter()
+            .map(|old| Some(Superseded { digest: Digest::from_bytes(&old.digest)?, at: at(old.at_us) }));
+        let (superseded, current) = (superseded.collect::<Option<Vec<_>>>()?, Digest::from_bytes(&message.current)?);
+        (message.version == VERSION).then_some(Self {
+            client: message.client,
+            user: message.user,
+            scope: message.scope,
+            sign_in: message.sign_in,
+            session: message.session,
+            authenticated_at: at(message.authenticated_at_us),
+            ends_at: at(message.ends_at_us),
+            current,
+            until: at(message.until_us),
+            superseded,
+        })
+    }
+}
+
+impl Record for Attempts {
+    type Message = v1::SignInAttemptsRecord;
+
+    fn to_message(&self) -> Self::Message {
+        v1::SignInAttemptsRecord { version: VERSION, failures: self.failures, at_us: self.last.as_micros() }
+    }
+
+    fn from_message(message: Self::Message) -> Option<Self> {
+        (message.version == VERSION).then_some(Self { failures: message.failures, last: at(message.at_us) })
+    }
+}
+
+impl Record for SourceAttempts {
+    type Message = v1::SignInAttemptsRecord;
+
+    fn to_message(&self) -> Self::Message {
+        v1::SignInAttemptsRecord { version: VERSION, failures: self.failures, at_us: self.since.as_micros() }
+    }
+
+    fn from_message(message: Self::Message) -> Option<Self> {
+        (message.version == VERSION).then_some(Self { failures: message.failures, since: at(message.at_us) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Debug;
+
+    use super::*;
+
+    fn comes_back<R: Record + PartialEq + Debug>(record: R) {
+        assert_eq!(R::from_message(record.to_message()), Some(record));
+    }
+
+    fn code() -> Code {
+        Code {
+            client: "app".to_owned(),
+            redirect_uri: "https://app.example/cb".to_owned(),
+            names_redirect_uri: true,
+            challenge: Challenge::from_bytes(&[7; 32]),
+            user: "ann".to_owned(),
+            scope: "openid".to_owned(),
+            nonce: Some("n".to_owned()),
+            authenticated_at: at(1),
+            session: "s".to_owned(),
+            sign_in: "i".to_owned(),
+            until: at(2),
+        }
+    }
+
+    #[test]
+    fn what_is_kept_comes_back() {
+        comes_back(Session { id: "s".into(), user: "ann".into(), authenticated_at: at(3), until: at(4) });
+        comes_back(Spent { user: "ann".into(), sign_in: "i".into() });
+        comes_back(code());
+        comes_back(Code { challenge: None, nonce: None, ..code() });
+        comes_back(Attempts { failures: 7, last: at(8) });
+        comes_back(SourceAttempts { failures: 7, since: at(8) });
+        comes_back(Family {
+            client: "app".into(),
+            user: "ann".into(),
+            scope: "openid calls:read".into(),
+            sign_in: "i".into(),
+            session: Some("s".into()),
+            authenticated_at: at(1),
+            ends_at: at(9),
+            current: Digest::of("now"),
+            until: at(5),
+            superseded: vec![Superseded { digest: Digest::of("before"), at: at(4) }],
+        });
+    }
+
+    #[test]
+    fn a_challenge_that_cannot_be_read_is_not_taken_for_none() {
+        let broken = v1::SignInCodeRecord { challenge: vec![7; 31], ..code().to_message() };
+        assert_eq!(Code::from_message(broken), None);
+        assert_eq!(Code::from_message(v1::SignInCodeRecord { version: 2, ..code().to_message() }), None);
+    }
+}

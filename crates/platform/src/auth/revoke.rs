@@ -1,0 +1,50 @@
+//! `POST /oauth/revoke`: a client gives a token back (RFC 7009).
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use identity::oauth_error::ErrorCode;
+
+use super::answers::{OAuthError, not_stored};
+use super::client_login::{self, ClientLogin};
+use super::issue::RefreshToken;
+use super::parameters::Parameters;
+use super::source::Source;
+use super::{Auth, session};
+
+pub(super) async fn revoke(State(auth): State<Arc<Auth>>, source: Source, headers: HeaderMap, body: Bytes) -> Response {
+    let revoked = async {
+        let form =
+            Parameters::of_form(&headers, &body).map_err(|fault| OAuthError::new(ErrorCode::InvalidRequest, fault))?;
+        let login = client_login::authenticate(&auth, &headers, &form, &source).await?;
+        let missing = OAuthError::new(ErrorCode::InvalidRequest, "token is missing");
+        revoke_of(&auth, &login, form.get("token").ok_or(missing)?).await
+    };
+    match revoked.await {
+        // RFC 7009 section 2.2: also for a token that is not known.
+        Ok(()) => not_stored(StatusCode::OK.into_response()),
+        Err(error) => error.into_response(),
+    }
+}
+
+/// Revokes a token of that client. A refresh token takes all tokens of its sign-in with it.
+async fn revoke_of(auth: &Auth, login: &ClientLogin, token: &str) -> Result<(), OAuthError> {
+    let (tenant, now) = (&login.tenant, auth.now());
+    if let Some((of, claims)) = session::good_claims(auth, token).await? {
+        let is_own = of == *tenant && claims.client_id.as_ref() == Some(&login.client.id);
+        if let Some(id) = claims.jti.filter(|_| is_own) {
+            auth.store.revoke(tenant, &id, now).await?;
+        }
+        return Ok(());
+    }
+    let Some(shown) = RefreshToken::read(token) else { return Ok(()) };
+    let Some(read) = auth.store.family(tenant, shown.family).await? else { return Ok(()) };
+    let family = read.family;
+    if family.client == login.client.id && family.is_good(shown.digest, now) {
+        auth.store.end_sign_in(tenant, &family.user, &family.sign_in, now).await?;
+    }
+    Ok(())
+}

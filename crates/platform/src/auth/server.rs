@@ -1,0 +1,62 @@
+//! The routes of auth. All are open: each asks for its own proof, a cookie, a secret or a token.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::Method;
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
+use axum::routing::{get, post};
+use runtime::Directory;
+use runtime::server::Accepted;
+
+use super::{Auth, authorize, discovery, introspect, page, revoke, sign_in, sign_out, token, userinfo};
+
+/// Where clients look for the description of a server that has no path.
+const WELL_KNOWN: &str = "/.well-known/openid-configuration";
+
+/// Callers without a token are served: it is here that they get one.
+pub(super) fn is_open(_: &Method, path: &str) -> bool {
+    path.starts_with("/auth/v3/") || path == WELL_KNOWN
+}
+
+pub(super) fn router(auth: Arc<Auth>) -> Router {
+    let directory = auth.ctx.directory.clone();
+    let routes = Router::new()
+        .route("/oauth/authorize", get(authorize::authorize))
+        .route("/oauth/token", post(token::token))
+        .route("/oauth/introspect", post(introspect::introspect))
+        .route("/oauth/revoke", post(revoke::revoke))
+        .route("/oauth/jwks", get(discovery::keys))
+        .route(WELL_KNOWN, get(discovery::document))
+        .route("/userinfo", get(userinfo::record))
+        .route("/openid/userinfo", get(userinfo::openid).post(userinfo::openid))
+        .route("/jwt-userinfo", get(userinfo::enveloped))
+        .route("/auth-scheme", post(sign_in::scheme))
+        .route("/sign-in", get(sign_in::show).post(sign_in::submit))
+        .route("/sign-in.css", get(async || page::style()))
+        .route("/sign-out", get(sign_out::sign_out).post(sign_out::sign_out))
+        .route("/ping", get(sign_out::ping));
+    let trust = move |request: Request, next: Next| trusts_roles(directory.clone(), request, next);
+    Router::new()
+        .nest(runtime::issuer::PATH, routes)
+        .route(WELL_KNOWN, get(discovery::document))
+        .layer(from_fn(trust))
+        .with_state(auth)
+}
+
+/// Ingress passes on the proofs of others and has none of its own: its connections are known by their address, and stay.
+async fn trusts_roles(directory: Directory, request: Request, next: Next) -> Response {
+    if let Some(accepted) = request.extensions().get::<Accepted>()
+        && is_role(&directory, accepted.peer)
+    {
+        accepted.mark_authenticated();
+    }
+    next.run(request).await
+}
+
+fn is_role(directory: &Directory, peer: SocketAddr) -> bool {
+    directory.role_at(peer.ip()).is_some()
+}

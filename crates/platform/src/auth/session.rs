@@ -1,0 +1,68 @@
+//! Who is signed in: by the session's cookie, or by an access token.
+
+use axum::http::{HeaderMap, header};
+use contracts::provisioning::Person;
+use model::TenantId;
+use runtime::token::Claims;
+
+use super::Auth;
+use super::answers::Trouble;
+use super::cookies::{Cookie, SessionCookie};
+use super::records::Session;
+use super::source::Source;
+
+/// Somebody who is signed in, in this browser.
+pub(super) struct SignedIn {
+    /// The cookie.
+    pub cookie: SessionCookie,
+    /// The session.
+    pub session: Session,
+    /// The person.
+    pub person: Person,
+}
+
+/// Who is signed in at this browser; nobody whose person is gone or disabled.
+pub(super) async fn of_browser(auth: &Auth, headers: &HeaderMap, source: &Source) -> Result<Option<SignedIn>, Trouble> {
+    let Some(cookie) = Cookie::Session.of(headers, source).and_then(SessionCookie::read) else { return Ok(None) };
+    let Some(session) = auth.store.session(&cookie.tenant, cookie.digest).await? else { return Ok(None) };
+    if auth.now() >= session.until {
+        return Ok(None);
+    }
+    let person = auth.people.active(&cookie.tenant, &session.user).await?;
+    Ok(person.map(|person| SignedIn { cookie, session, person }))
+}
+
+/// The token of a request, if it has one.
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    // The scheme in any case (RFC 9110 section 11.1).
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// The claims of a token that is good now: signed, in time, of a tenant, and not revoked.
+pub(super) async fn good_claims(auth: &Auth, token: &str) -> Result<Option<(TenantId, Claims)>, Trouble> {
+    let Ok(claims) = auth.ctx.tokens.verified_claims(token, auth.ctx.spec.name) else { return Ok(None) };
+    // Those of roles and operators are for every tenant: they are no sign-ins.
+    let Some(tenant) = TenantId::parse(&claims.tenant).ok().filter(|_| claims.tenant != runtime::token::ANY_TENANT)
+    else {
+        return Ok(None);
+    };
+    let ids = [claims.sid.as_deref(), claims.jti.as_deref()];
+    if auth.store.is_revoked(&tenant, ids.into_iter().flatten()).await? {
+        return Ok(None);
+    }
+    Ok(Some((tenant, claims)))
+}
+
+/// The user name in a person's claims.
+pub(super) fn user_of(claims: &Claims) -> Option<&str> {
+    claims.sub.strip_prefix("person/")
+}
+
+/// The person of a token that is good now.
+pub(super) async fn of_token(auth: &Auth, token: &str) -> Result<Option<(TenantId, Claims, Person)>, Trouble> {
+    let Some((tenant, claims)) = good_claims(auth, token).await? else { return Ok(None) };
+    let Some(user) = user_of(&claims) else { return Ok(None) };
+    let person = auth.people.active(&tenant, user).await?;
+    Ok(person.map(|person| (tenant, claims, person)))
+}

@@ -1,0 +1,202 @@
+//! `GET` and `POST /sign-in`: the page at which people show their passwords.
+
+use std::sync::Arc;
+
+use aws_lc_rs::hmac;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use contracts::provisioning::Person;
+use identity::authorization::{self, Refusal};
+use identity::redirect_uri;
+use identity::secret::Digest;
+use model::TenantId;
+use serde_json::json;
+
+use super::answers::{self, Trouble};
+use super::cookies::{Cookie, SessionCookie};
+use super::page::{self, Form};
+use super::parameters::Parameters;
+use super::person_login::{self, PersonLogin};
+use super::records::Session;
+use super::source::Source;
+use super::{Auth, authorize, client_login, issue, session, tenancy};
+
+/// The same for a wrong password, an unknown person, an unknown tenant and a disabled person.
+const WRONG: &str = "User name or password is wrong.";
+/// A form that was not sent to this browser, or long ago.
+const STALE: &str = "This page was open for too long, or your browser keeps no cookies. Please try again.";
+/// Parameters that have had their effect once somebody has signed in.
+const DONE_BY_SIGN_IN: [&str; 2] = ["prompt", "max_age"];
+/// Names the use of the installation's key.
+const FORM_CONTEXT: &[u8] = b"trunkline auth: form of the sign-in page\0";
+
+/// What stands around a form.
+struct Setting {
+    query: String,
+    /// The tenant, where it need not be typed.
+    tenant: Option<TenantId>,
+    /// Where the sign-in ends, as a source of the page's policy.
+    leads_to: Option<String>,
+}
+
+/// `POST /auth-scheme`: how people sign in.
+pub(super) async fn scheme() -> Response {
+    answers::done(Some(json!({ "scheme": "basic" })))
+}
+
+/// The page.
+pub(super) async fn show(State(auth): State<Arc<Auth>>, source: Source, headers: HeaderMap, uri: Uri) -> Response {
+    let shown = async {
+        let parameters = match authorize::query(&uri) {
+            Ok(parameters) => parameters,
+            Err(fault) => return Ok(page::fault(StatusCode::BAD_REQUEST, fault)),
+        };
+        if parameters.get("client_id").is_none()
+            && let Some(signed_in) = session::of_browser(&auth, &headers, &source).await?
+        {
+            return Ok(page::signed_in(&issue::full_name(&signed_in.person)));
+        }
+        let setting = setting(&auth, &parameters).await?;
+        Ok(form(&auth, &headers, &source, &setting, StatusCode::OK, &Parameters::default(), None))
+    };
+    shown.await.unwrap_or_else(page::trouble)
+}
+
+/// What is sent from it.
+pub(super) async fn submit(
+    State(auth): State<Arc<Auth>>,
+    source: Source,
+    headers: HeaderMap,
+    uri: Uri,
+    body: Bytes,
+) -> Response {
+    let (parameters, typed) = match (authorize::query(&uri), Parameters::of_form(&headers, &body)) {
+        (Ok(parameters), Ok(typed)) => (parameters, typed),
+        (Err(fault), _) | (_, Err(fault)) => return page::fault(StatusCode::BAD_REQUEST, fault),
+    };
+    submitted(&auth, &headers, &source, &parameters, &typed).await.unwrap_or_else(page::trouble)
+}
+
+async fn submitted(
+    auth: &Auth,
+    headers: &HeaderMap,
+    source: &Source,
+    parameters: &Parameters,
+    typed: &Parameters,
+) -> Result<Response, Trouble> {
+    let setting = setting(auth, parameters).await?;
+    let again = |status, error: &str| form(auth, headers, source, &setting, status, typed, Some(error));
+    let cookie = Cookie::Form.of(headers, source);
+    if !cookie.is_some_and(|cookie| is_token_of(auth, cookie, typed.get("form_token").unwrap_or_default())) {
+        return Ok(again(StatusCode::FORBIDDEN, STALE));
+    }
+    let field = typed.get("tenant").or(setting.tenant.as_ref().map(TenantId::as_str));
+    let user = typed.get("username").unwrap_or_default();
+    let who = tenancy::of_person(&auth.people.tenants(), user, field);
+    match person_login::check(auth, &who, typed.get("password").unwrap_or_default(), source).await? {
+        PersonLogin::Right(tenant, person) => begin(auth, headers, source, parameters, &tenant, &person).await,
+        PersonLogin::Wrong => Ok(again(StatusCode::UNAUTHORIZED, WRONG)),
+        PersonLogin::Wait(wait) => {
+            let seconds = wait.as_secs() + 1;
+            let mut response = again(
+                StatusCode::TOO_MANY_REQUESTS,
+                &format!("There were too many wrong passwords. Please try again in {seconds} seconds."),
+            );
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+            Ok(response)
+        }
+    }
+}
+
+/// Begins a session under a new name, ends the one that the browser had, and goes on.
+async fn begin(
+    auth: &Auth,
+    headers: &HeaderMap,
+    source: &Source,
+    parameters: &Parameters,
+    tenant: &TenantId,
+    person: &Person,
+) -> Result<Response, Trouble> {
+    if let Some(before) = Cookie::Session.of(headers, source).and_then(SessionCookie::read) {
+        auth.store.end_session(&before.tenant, before.digest).await?;
+    }
+    let (secret, now) = (auth.secret(), auth.now());
+    let session = Session {
+        id: auth.id(),
+        user: person.user_name.clone(),
+        authenticated_at: now,
+        until: now + auth.settings.session_life,
+    };
+    auth.store.begin_session(tenant, Digest::of(&secret), &session).await?;
+    let to = match parameters.get("client_id") {
+        Some(_) => format!("/auth/v3/oauth/authorize?{}", parameters.query_without(&DONE_BY_SIGN_IN)),
+        None => page::SIGN_IN.to_owned(),
+    };
+    let mut response = answers::redirect(&to);
+    let cookies = [Cookie::Session.set(&SessionCookie::write(tenant, &secret), source), Cookie::Form.remove(source)];
+    for cookie in cookies.into_iter().flatten() {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    Ok(response)
+}
+
+async fn setting(auth: &Auth, parameters: &Parameters) -> Result<Setting, Trouble> {
+    let tenants = auth.people.tenants();
+    let found = client_login::find(auth, parameters).await?;
+    let leads_to = found.as_ref().and_then(|(_, client)| {
+        // Whatever is wrong with the rest of the request is sent there too.
+        match authorization::check(Some(client), &authorize::asked(parameters)) {
+            Ok(request) => redirect_uri::content_security_source(&request.redirect_uri),
+            Err(Refusal::SentOn(refusal)) => redirect_uri::content_security_source(&refusal.redirect_uri),
+            Err(Refusal::Shown(_)) => None,
+        }
+    });
+    let named = parameters.get("tenant").and_then(|tenant| tenants.get(tenant).cloned());
+    let tenant = found.map(|(tenant, _)| tenant).or(named).or_else(|| tenancy::only(&tenants));
+    Ok(Setting { query: parameters.query_without(&[]), tenant, leads_to })
+}
+
+fn form(
+    auth: &Auth,
+    headers: &HeaderMap,
+    source: &Source,
+    setting: &Setting,
+    status: StatusCode,
+    typed: &Parameters,
+    error: Option<&str>,
+) -> Response {
+    // Pages in several tabs have the same.
+    let cookie = Cookie::Form.of(headers, source).map_or_else(|| auth.secret(), str::to_owned);
+    let mut response = page::sign_in(
+        status,
+        &Form {
+            query: &setting.query,
+            token: &form_token(auth, &cookie),
+            asks_tenant: setting.tenant.is_none(),
+            tenant: typed.get("tenant").unwrap_or_default(),
+            user: typed.get("username").unwrap_or_default(),
+            error,
+            leads_to: setting.leads_to.as_deref(),
+        },
+    );
+    if let Some(cookie) = Cookie::Form.set(&cookie, source) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    response
+}
+
+/// The token of a form: nobody without the key makes one for a cookie that it has put into somebody's browser.
+fn form_token(auth: &Auth, cookie: &str) -> String {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, auth.ctx.installation_key.bytes());
+    URL_SAFE_NO_PAD.encode(hmac::sign(&key, &[FORM_CONTEXT, cookie.as_bytes()].concat()))
+}
+
+fn is_token_of(auth: &Auth, cookie: &str, token: &str) -> bool {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, auth.ctx.installation_key.bytes());
+    let Ok(tag) = URL_SAFE_NO_PAD.decode(token) else { return false };
+    hmac::verify(&key, &[FORM_CONTEXT, cookie.as_bytes()].concat(), &tag).is_ok()
+}

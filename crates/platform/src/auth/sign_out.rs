@@ -1,0 +1,109 @@
+//! `GET` and `POST /sign-out`, `GET /ping`: the end of a session, or of all that a person has; and whether there is one.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::response::Response;
+use identity::redirect_uri;
+use model::TenantId;
+
+use super::answers::{self, Trouble};
+use super::cookies::Cookie;
+use super::parameters::Parameters;
+use super::source::Source;
+use super::{Auth, page, session, tenancy};
+
+/// `GET /ping`: 200 for somebody who is signed in, else 403.
+pub(super) async fn ping(State(auth): State<Arc<Auth>>, source: Source, headers: HeaderMap) -> Response {
+    let is_signed_in = async {
+        Ok::<bool, Trouble>(match session::bearer(&headers) {
+            Some(token) => session::of_token(&auth, token).await?.is_some(),
+            None => session::of_browser(&auth, &headers, &source).await?.is_some(),
+        })
+    };
+    match is_signed_in.await {
+        Ok(true) => answers::done(None),
+        Ok(false) => answers::refused(StatusCode::FORBIDDEN, "nobody is signed in"),
+        Err(trouble) => axum::response::IntoResponse::into_response(trouble),
+    }
+}
+
+/// Ends the session of the cookie and the sign-in of the token; with `global=true` all that the person has.
+pub(super) async fn sign_out(
+    State(auth): State<Arc<Auth>>,
+    source: Source,
+    method: Method,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Response {
+    let parameters = match Parameters::read(uri.query().unwrap_or_default().as_bytes()) {
+        Ok(parameters) => parameters,
+        Err(fault) => return answers::refused(StatusCode::BAD_REQUEST, fault),
+    };
+    let ended = ended(&auth, &headers, &source, &parameters, method == Method::GET).await;
+    ended.unwrap_or_else(axum::response::IntoResponse::into_response)
+}
+
+async fn ended(
+    auth: &Auth,
+    headers: &HeaderMap,
+    source: &Source,
+    parameters: &Parameters,
+    may_redirect: bool,
+) -> Result<Response, Trouble> {
+    let is_global = parameters.get("global").is_some_and(|global| global.eq_ignore_ascii_case("true"));
+    let (mut tenant, now) = (None, auth.now());
+    if let Some(token) = session::bearer(headers) {
+        let Some((of, claims)) = session::good_claims(auth, token).await? else {
+            return Ok(answers::no_token("the token is not valid"));
+        };
+        match (session::user_of(&claims), &claims.sid, &claims.jti) {
+            (Some(user), _, _) if is_global => auth.store.end_all(&of, user, now).await?,
+            (Some(user), Some(sign_in), _) => auth.store.end_sign_in(&of, user, sign_in, now).await?,
+            (_, _, Some(token)) => auth.store.revoke(&of, token, now).await?,
+            _ => {}
+        }
+        if let (Some(sign_in), true) = (&claims.sid, is_global) {
+            // Its client may have no refresh tokens, and so no family that is listed.
+            auth.store.revoke(&of, sign_in, now).await?;
+        }
+        tenant = Some(of);
+    }
+    if let Some(signed_in) = session::of_browser(auth, headers, source).await? {
+        let of = signed_in.cookie.tenant;
+        if is_global {
+            auth.store.end_all(&of, &signed_in.session.user, now).await?;
+        } else {
+            auth.store.end_sign_ins_of(&of, &signed_in.session, now).await?;
+        }
+        auth.store.end_session(&of, signed_in.cookie.digest).await?;
+        tenant = tenant.or(Some(of));
+    }
+    let mut response = answer(auth, parameters, tenant, may_redirect).await?;
+    if let Some(cookie) = Cookie::Session.remove(source) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    Ok(response)
+}
+
+async fn answer(
+    auth: &Auth,
+    parameters: &Parameters,
+    tenant: Option<TenantId>,
+    may_redirect: bool,
+) -> Result<Response, Trouble> {
+    let Some(to) = parameters.get("redirectUri").filter(|_| may_redirect) else {
+        let is_page = parameters.get("page").is_some();
+        return Ok(if is_page { page::signed_out() } else { answers::done(None) });
+    };
+    let tenant = tenant.or_else(|| tenancy::only(&auth.people.tenants()));
+    let registered = match &tenant {
+        Some(tenant) => auth.people.redirect_uris(tenant).await?,
+        None => Vec::new(),
+    };
+    Ok(match redirect_uri::find(&registered, to) {
+        Some(_) => answers::redirect(to),
+        None => answers::refused(StatusCode::BAD_REQUEST, "redirectUri is not one that is registered"),
+    })
+}

@@ -1,0 +1,85 @@
+//! Where a request comes from: the browser's or program's own address and scheme, as ingress tells them, and nobody else.
+
+use std::convert::Infallible;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
+use axum::http::request::Parts;
+use runtime::server::Accepted;
+
+use super::Auth;
+
+/// The role whose word counts.
+const INGRESS: &str = "ingress";
+
+/// The other end of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Source {
+    /// Its address, or the network of a site (IPv6); empty if it is not known.
+    pub address: String,
+    /// Whether it came by TLS.
+    pub is_secure: bool,
+}
+
+impl FromRequestParts<Arc<Auth>> for Source {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, auth: &Arc<Auth>) -> Result<Self, Infallible> {
+        let peer = parts.extensions.get::<Accepted>().map(|accepted| accepted.peer.ip());
+        let is_ingress = peer.is_some_and(|peer| auth.ctx.directory.role_at(peer) == Some(INGRESS));
+        Ok(Self::of(peer, is_ingress, &parts.headers))
+    }
+}
+
+impl Source {
+    fn of(peer: Option<IpAddr>, is_ingress: bool, headers: &HeaderMap) -> Self {
+        let told = |name: &str| {
+            let value = headers.get(name).filter(|_| is_ingress)?.to_str().ok()?;
+            // Ingress drops what it was sent; the last word would be its own in any case.
+            value.rsplit(',').next().map(str::trim)
+        };
+        let address = told("x-forwarded-for").and_then(|text| text.parse().ok()).or(peer);
+        let is_secure = told("x-forwarded-proto").is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"));
+        Self { address: address.map(site).unwrap_or_default(), is_secure }
+    }
+}
+
+/// A site has a whole IPv6 network (RFC 6177): all addresses of a /64 count as one.
+fn site(address: IpAddr) -> String {
+    const NETWORK: u128 = !0 << 64;
+    match address.to_canonical() {
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & NETWORK).to_string(),
+        IpAddr::V4(v4) => v4.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderName;
+
+    use super::*;
+
+    fn source(peer: &str, is_ingress: bool, forwarded_for: &'static str) -> (String, bool) {
+        let headers = HeaderMap::from_iter([
+            (HeaderName::from_static("x-forwarded-for"), forwarded_for.parse().unwrap()),
+            (HeaderName::from_static("x-forwarded-proto"), "https".parse().unwrap()),
+        ]);
+        let source = Source::of(peer.parse().ok(), is_ingress, &headers);
+        (source.address, source.is_secure)
+    }
+
+    #[test]
+    fn only_ingress_says_who_asks() {
+        assert_eq!(source("127.0.40.1", true, "198.51.100.1, 203.0.113.7"), ("203.0.113.7".to_owned(), true));
+        assert_eq!(source("127.0.0.1", false, "203.0.113.7"), ("127.0.0.1".to_owned(), false));
+        assert_eq!(source("127.0.40.1", true, "nonsense").0, "127.0.40.1");
+    }
+
+    #[test]
+    fn the_addresses_of_a_site_are_one_source() {
+        assert_eq!(source("127.0.40.1", true, "2001:db8:1:2:3:4:5:6").0, "2001:db8:1:2::");
+        assert_eq!(source("127.0.40.1", true, "::ffff:192.0.2.1").0, "192.0.2.1");
+    }
+}

@@ -1,0 +1,232 @@
+//! What auth keeps (own-09): sessions, codes, refresh families, attempts and what was revoked, each under the digest of its secret.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use identity::grant::code::{self, Code};
+use identity::grant::refresh::Family;
+use identity::secret::Digest;
+use infra::{SignInKey, SignInKind, SignIns, StoreError};
+use model::{TenantId, Timestamp};
+use prost::Message as _;
+
+use super::issue;
+use super::records::{Record, Session, Spent};
+
+/// How often a change is tried when others write at the same time.
+const TRIES_MAX: usize = 8;
+/// Added to the time for which something revoked is remembered: clocks differ.
+const REVOKED_MARGIN: Duration = Duration::from_secs(60);
+
+type Result<T> = std::result::Result<T, StoreError>;
+
+/// The store. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Store {
+    records: Arc<dyn SignIns>,
+}
+
+/// A family as read, to be replaced.
+pub(super) struct ReadFamily {
+    pub family: Family,
+    key: SignInKey,
+    seen: Bytes,
+}
+
+/// Names whose records are listed together: user names may be longer than an owner.
+fn owner(user: &str) -> String {
+    format!("person/{}", Digest::of(user).text())
+}
+
+fn bytes<R: Record>(record: &R) -> Bytes {
+    record.to_message().encode_to_vec().into()
+}
+
+/// `None` for what cannot be read: a record of a later form signs nobody in.
+fn parsed<R: Record>(value: &Bytes) -> Option<R> {
+    R::from_message(R::Message::decode(value.clone()).ok()?)
+}
+
+impl Store {
+    pub fn new(records: Arc<dyn SignIns>) -> Self {
+        Self { records }
+    }
+
+    async fn read<R: Record>(&self, tenant: &TenantId, key: &SignInKey) -> Result<Option<(R, Bytes)>> {
+        let value = self.records.read(tenant, key).await?;
+        Ok(value.and_then(|value| Some((parsed(&value)?, value))))
+    }
+
+    // === sessions ===
+
+    /// Keeps a session under the digest of its cookie.
+    pub async fn begin_session(&self, tenant: &TenantId, cookie: Digest, session: &Session) -> Result<()> {
+        let key = SignInKey::new(SignInKind::Session, cookie.text());
+        self.records.put(tenant, &key, Some(&owner(&session.user)), bytes(session), session.until).await
+    }
+
+    /// The session of that cookie.
+    pub async fn session(&self, tenant: &TenantId, cookie: Digest) -> Result<Option<Session>> {
+        let key = SignInKey::new(SignInKind::Session, cookie.text());
+        Ok(self.read(tenant, &key).await?.map(|(session, _)| session))
+    }
+
+    /// Ends the session of that cookie.
+    pub async fn end_session(&self, tenant: &TenantId, cookie: Digest) -> Result<()> {
+        self.records.remove(tenant, &SignInKey::new(SignInKind::Session, cookie.text())).await
+    }
+
+    // === codes ===
+
+    /// Keeps a code under its digest.
+    pub async fn keep_code(&self, tenant: &TenantId, digest: Digest, code: &Code) -> Result<()> {
+        let key = SignInKey::new(SignInKind::Code, digest.text());
+        self.records.put(tenant, &key, None, bytes(code), code.until).await
+    }
+
+    /// The code of that digest, spent or not.
+    pub async fn code(&self, tenant: &TenantId, digest: Digest) -> Result<Option<Code>> {
+        let key = SignInKey::new(SignInKind::Code, digest.text());
+        Ok(self.read(tenant, &key).await?.map(|(code, _)| code))
+    }
+
+    /// Spends a code; `false` if it was spent before.
+    pub async fn spend(&self, tenant: &TenantId, digest: Digest, code: &Code, now: Timestamp) -> Result<bool> {
+        let key = SignInKey::new(SignInKind::Used, digest.text());
+        let spent = Spent { user: code.user.clone(), sign_in: code.sign_in.clone() };
+        self.records.claim(tenant, &key, bytes(&spent), now + code::SPENT_KEPT).await
+    }
+
+    /// What a spent code gave.
+    pub async fn spent(&self, tenant: &TenantId, digest: Digest) -> Result<Option<Spent>> {
+        let key = SignInKey::new(SignInKind::Used, digest.text());
+        Ok(self.read(tenant, &key).await?.map(|(spent, _)| spent))
+    }
+
+    // === refresh families ===
+
+    /// Keeps a family under the digest of the first part of its tokens.
+    pub async fn begin_family(&self, tenant: &TenantId, name: Digest, family: &Family) -> Result<()> {
+        let key = SignInKey::new(SignInKind::Refresh, name.text());
+        self.records.put(tenant, &key, Some(&owner(&family.user)), bytes(family), family.until).await
+    }
+
+    /// The family of that name.
+    pub async fn family(&self, tenant: &TenantId, name: Digest) -> Result<Option<ReadFamily>> {
+        let key = SignInKey::new(SignInKind::Refresh, name.text());
+        let read = self.read(tenant, &key).await?;
+        Ok(read.map(|(family, seen)| ReadFamily { family, key, seen }))
+    }
+
+    /// Replaces a family as it was read; `false` if another request was faster.
+    pub async fn replace_family(&self, tenant: &TenantId, read: &ReadFamily, next: &Family) -> Result<bool> {
+        self.records.replace(tenant, &read.key, &read.seen, bytes(next), next.until).await
+    }
+
+    // === ends ===
+
+    /// Ends one sign-in: its family, and its access tokens as far as they are asked about here.
+    pub async fn end_sign_in(&self, tenant: &TenantId, user: &str, sign_in: &str, now: Timestamp) -> Result<()> {
+        self.end_where(tenant, user, now, |family| family.sign_in == sign_in).await?;
+        self.revoke(tenant, sign_in, now).await
+    }
+
+    /// Ends every sign-in that came from a session.
+    pub async fn end_sign_ins_of(&self, tenant: &TenantId, session: &Session, now: Timestamp) -> Result<()> {
+        let is_of = |family: &Family| family.session.as_ref() == Some(&session.id);
+        self.end_where(tenant, &session.user, now, is_of).await
+    }
+
+    /// Ends all that a person has: sessions and sign-ins.
+    pub async fn end_all(&self, tenant: &TenantId, user: &str, now: Timestamp) -> Result<()> {
+        self.end_where(tenant, user, now, |_| true).await?;
+        for (key, _) in self.records.owned(tenant, &owner(user)).await? {
+            if key.kind == SignInKind::Session {
+                self.records.remove(tenant, &key).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn end_where(
+        &self,
+        tenant: &TenantId,
+        user: &str,
+        now: Timestamp,
+        is_meant: impl Fn(&Family) -> bool + Send,
+    ) -> Result<()> {
+        for (key, value) in self.records.owned(tenant, &owner(user)).await? {
+            let family = (key.kind == SignInKind::Refresh).then(|| parsed::<Family>(&value)).flatten();
+            if let Some(family) = family.filter(&is_meant) {
+                // First what is asked about, so that a store that goes away in between leaves no token that is believed.
+                self.revoke(tenant, &family.sign_in, now).await?;
+                self.records.remove(tenant, &key).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Remembers that a sign-in (`sid`) or a token (`jti`) is revoked, for as long as an access token lives.
+    pub async fn revoke(&self, tenant: &TenantId, id: &str, now: Timestamp) -> Result<()> {
+        let key = SignInKey::new(SignInKind::Revoked, id);
+        let until = now + issue::ACCESS_LIFE + REVOKED_MARGIN;
+        self.records.put(tenant, &key, None, Bytes::from_static(b"1"), until).await
+    }
+
+    /// Whether any of those was revoked.
+    pub async fn is_revoked(&self, tenant: &TenantId, ids: impl IntoIterator<Item = &str>) -> Result<bool> {
+        for id in ids {
+            if self.records.read(tenant, &SignInKey::new(SignInKind::Revoked, id)).await?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    // === attempts ===
+
+    /// Attempts under that name.
+    pub async fn attempts<R: Record + Default>(&self, tenant: &TenantId, name: &str) -> Result<R> {
+        let key = SignInKey::new(SignInKind::Attempts, name);
+        Ok(self.read(tenant, &key).await?.map(|(attempts, _)| attempts).unwrap_or_default())
+    }
+
+    /// Changes attempts; again when others change them at the same time.
+    pub async fn change_attempts<R: Record + Default>(
+        &self,
+        tenant: &TenantId,
+        name: &str,
+        change: impl Fn(R) -> (R, Timestamp) + Send,
+    ) -> Result<()> {
+        let key = SignInKey::new(SignInKind::Attempts, name);
+        for _ in 0..TRIES_MAX {
+            let seen = self.records.read(tenant, &key).await?;
+            let (next, until) = change(seen.as_ref().and_then(parsed).unwrap_or_default());
+            let is_written = match &seen {
+                Some(seen) => self.records.replace(tenant, &key, seen, bytes(&next), until).await?,
+                None => self.records.claim(tenant, &key, bytes(&next), until).await?,
+            };
+            if is_written {
+                return Ok(());
+            }
+        }
+        Err(StoreError::Unavailable { reason: "others count attempts all the time".to_owned() })
+    }
+
+    /// Forgets attempts.
+    pub async fn forget_attempts(&self, tenant: &TenantId, name: &str) -> Result<()> {
+        self.records.remove(tenant, &SignInKey::new(SignInKind::Attempts, name)).await
+    }
+
+    /// Remembers a mark until then.
+    pub async fn mark(&self, tenant: &TenantId, name: &str, until: Timestamp) -> Result<()> {
+        let key = SignInKey::new(SignInKind::Attempts, name);
+        self.records.put(tenant, &key, None, Bytes::from_static(b"1"), until).await
+    }
+
+    /// Whether the mark is there.
+    pub async fn is_marked(&self, tenant: &TenantId, name: &str) -> Result<bool> {
+        Ok(self.records.read(tenant, &SignInKey::new(SignInKind::Attempts, name)).await?.is_some())
+    }
+}

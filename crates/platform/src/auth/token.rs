@@ -1,0 +1,56 @@
+//! `POST /oauth/token`: a grant for tokens. A module for each grant.
+
+mod client_credentials;
+mod code;
+mod password;
+mod refresh;
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse as _, Response};
+use contracts::provisioning::Person;
+use identity::client::GrantType;
+use identity::oauth_error::ErrorCode;
+use model::TenantId;
+
+use super::answers::OAuthError;
+use super::parameters::Parameters;
+use super::source::Source;
+use super::{Auth, client_login};
+
+pub(super) async fn token(State(auth): State<Arc<Auth>>, source: Source, headers: HeaderMap, body: Bytes) -> Response {
+    granted(&auth, &source, &headers, &body).await.unwrap_or_else(OAuthError::into_response)
+}
+
+async fn granted(auth: &Auth, source: &Source, headers: &HeaderMap, body: &[u8]) -> Result<Response, OAuthError> {
+    let form = Parameters::of_form(headers, body).map_err(|fault| OAuthError::new(ErrorCode::InvalidRequest, fault))?;
+    let name = required(&form, "grant_type", "grant_type is missing")?;
+    let login = client_login::authenticate(auth, headers, &form, source).await?;
+    let grant = GrantType::parse(name).filter(|grant| *grant != GrantType::JwtBearer);
+    let grant = grant.ok_or(OAuthError::new(ErrorCode::UnsupportedGrantType, "that grant_type is not supported"))?;
+    if !login.client.may_use(grant) {
+        return Err(OAuthError::new(ErrorCode::UnauthorizedClient, "the client may not use that grant_type"));
+    }
+    match grant {
+        GrantType::AuthorizationCode => code::redeem(auth, &login, &form).await,
+        GrantType::RefreshToken => refresh::exchange(auth, &login, &form).await,
+        GrantType::Password => password::sign_in(auth, &login, &form, source).await,
+        GrantType::ClientCredentials | GrantType::JwtBearer => client_credentials::issue(auth, &login, &form),
+    }
+}
+
+fn required<'a>(form: &'a Parameters, name: &str, fault: &'static str) -> Result<&'a str, OAuthError> {
+    form.get(name).ok_or(OAuthError::new(ErrorCode::InvalidRequest, fault))
+}
+
+fn invalid_grant(description: &'static str) -> OAuthError {
+    OAuthError::new(ErrorCode::InvalidGrant, description)
+}
+
+/// The person of a grant, who may have been disabled or removed since.
+async fn person_of(auth: &Auth, tenant: &TenantId, user: &str) -> Result<Option<Person>, OAuthError> {
+    Ok(auth.people.active(tenant, user).await?)
+}

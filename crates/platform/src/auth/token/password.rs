@@ -1,0 +1,43 @@
+//! `grant_type=password`: a person's name and password, shown by a program (RFC 6749 section 4.3). OAuth 2.1 has it no more; published
+//! programs know nothing else, so that a client may use it if its configuration says so.
+
+use axum::response::Response;
+use identity::client::GrantType;
+use identity::oauth_error::ErrorCode;
+
+use super::super::answers::OAuthError;
+use super::super::client_login::ClientLogin;
+use super::super::issue::SignIn;
+use super::super::parameters::Parameters;
+use super::super::person_login::{self, PersonLogin};
+use super::super::source::Source;
+use super::super::tenancy::Named;
+use super::super::{Auth, issue, tenancy};
+use super::{invalid_grant, required};
+
+/// Signs a person in for a client.
+pub(super) async fn sign_in(
+    auth: &Auth,
+    login: &ClientLogin,
+    form: &Parameters,
+    source: &Source,
+) -> Result<Response, OAuthError> {
+    let typed = required(form, "username", "username is missing")?;
+    let password = required(form, "password", "password is missing")?;
+    let field = if typed.contains('\\') { None } else { Some(login.tenant.as_str()) };
+    let named = tenancy::of_person(&auth.people.tenants(), typed, field);
+    // A person of another tenant is nobody to this client.
+    let who = Named { tenant: named.tenant.filter(|tenant| *tenant == login.tenant), ..named };
+    let person = match person_login::check(auth, &who, password, source).await? {
+        PersonLogin::Right(_, person) => person,
+        PersonLogin::Wrong => return Err(invalid_grant("user name or password is wrong")),
+        PersonLogin::Wait(wait) => return Err(OAuthError::wait(ErrorCode::InvalidGrant, wait)),
+    };
+    let rights = issue::rights(auth, &login.tenant, &person).await?;
+    let scope = issue::granted(&rights, form.get("scope"))?;
+    let id = auth.id();
+    let sign_in =
+        SignIn { person: &person, rights: &rights, scope: &scope, id: &id, authenticated_at: auth.now(), nonce: None };
+    let refresh_token = issue::begin_family(auth, login, &sign_in, None).await?;
+    issue::answer(auth, login, &sign_in, refresh_token, GrantType::Password)
+}

@@ -1,0 +1,71 @@
+//! `grant_type=refresh_token`: the next tokens of a sign-in (RFC 6749 section 6), with a new refresh token each time.
+
+use axum::response::Response;
+use contracts::provisioning::Person;
+use identity::client::GrantType;
+use identity::grant::refresh::{Family, Outcome};
+use identity::oauth_error::ErrorCode;
+use identity::scope;
+
+use super::super::answers::OAuthError;
+use super::super::client_login::ClientLogin;
+use super::super::issue::{RefreshToken, SignIn};
+use super::super::parameters::Parameters;
+use super::super::{Auth, issue};
+use super::{invalid_grant, person_of, required};
+
+/// How often an exchange is tried when others exchange tokens of the same family at a time.
+const TRIES_MAX: usize = 8;
+/// The same for every reason: the client asks its person to sign in.
+const OVER: &str = "the refresh token is not valid any more";
+
+/// Exchanges a refresh token.
+pub(super) async fn exchange(auth: &Auth, login: &ClientLogin, form: &Parameters) -> Result<Response, OAuthError> {
+    let shown = required(form, "refresh_token", "refresh_token is missing")?;
+    let shown = RefreshToken::read(shown).ok_or(invalid_grant(OVER))?;
+    let next = RefreshToken::new(auth, shown.name());
+    for _ in 0..TRIES_MAX {
+        let Some(read) = auth.store.family(&login.tenant, shown.family).await? else { return Err(invalid_grant(OVER)) };
+        let (client, life) = (&login.client.id, auth.settings.refresh_life);
+        let exchanged = match read.family.exchange(client, shown.digest, next.digest, auth.now(), life) {
+            Outcome::Exchanged(exchanged) => exchanged,
+            Outcome::Reused => return Err(reused(auth, login, &read.family).await?),
+            Outcome::Expired | Outcome::OtherClient => return Err(invalid_grant(OVER)),
+        };
+        let Some(person) = person_of(auth, &login.tenant, &exchanged.user).await? else {
+            let (user, sign_in) = (&exchanged.user, &exchanged.sign_in);
+            auth.store.end_sign_in(&login.tenant, user, sign_in, auth.now()).await?;
+            return Err(invalid_grant(OVER));
+        };
+        let rights = issue::rights(auth, &login.tenant, &person).await?;
+        let may = rights.scopes.iter().copied();
+        let scope = scope::narrowed(&exchanged.scope, may, form.get("scope"))
+            .ok_or(OAuthError::new(ErrorCode::InvalidScope, "nothing of that scope was granted"))?;
+        if auth.store.replace_family(&login.tenant, &read, &exchanged).await? {
+            return answer(auth, login, &exchanged, (&person, &rights), &scope, next.text);
+        }
+    }
+    Err(OAuthError::new(ErrorCode::TemporarilyUnavailable, "others refresh the same sign-in all the time"))
+}
+
+fn answer(
+    auth: &Auth,
+    login: &ClientLogin,
+    family: &Family,
+    (person, rights): (&Person, &issue::Rights),
+    scope: &str,
+    refresh_token: String,
+) -> Result<Response, OAuthError> {
+    let (id, authenticated_at) = (family.sign_in.as_str(), family.authenticated_at);
+    let sign_in = SignIn { person, rights, scope, id, authenticated_at, nonce: None };
+    issue::answer(auth, login, &sign_in, Some(refresh_token), GrantType::RefreshToken)
+}
+
+/// Ends a family of which an old token was shown.
+async fn reused(auth: &Auth, login: &ClientLogin, family: &Family) -> Result<OAuthError, OAuthError> {
+    auth.metrics.reuses.inc();
+    let (tenant, client, sign_in) = (&login.tenant, &family.client, &family.sign_in);
+    tracing::warn!(%tenant, client, sign_in, "an old refresh token came again: its sign-in has ended");
+    auth.store.end_sign_in(tenant, &family.user, sign_in, auth.now()).await?;
+    Ok(invalid_grant(OVER))
+}

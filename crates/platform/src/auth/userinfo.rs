@@ -1,0 +1,100 @@
+//! Who the bearer of a token is: `GET /openid/userinfo` (OpenID Connect Core section 5.3), `GET /userinfo` and `GET /jwt-userinfo` in the
+//! shapes of the published API.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse as _, Response};
+use contracts::provisioning::Person;
+use identity::scope::Privilege;
+use model::TenantId;
+use runtime::token::Claims;
+use serde_json::{Value, json};
+
+use super::answers::{self, Trouble, not_stored};
+use super::{Auth, issue, session};
+
+/// Somebody who has shown a token.
+struct Bearer {
+    tenant: TenantId,
+    claims: Claims,
+    person: Person,
+}
+
+/// `GET /openid/userinfo`: claims.
+pub(super) async fn openid(State(auth): State<Arc<Auth>>, headers: HeaderMap) -> Response {
+    answered(&auth, &headers, |bearer| Json(claims(bearer)).into_response()).await
+}
+
+/// `GET /userinfo`: the record of the person.
+pub(super) async fn record(State(auth): State<Arc<Auth>>, headers: HeaderMap) -> Response {
+    answered(&auth, &headers, |bearer| Json(person(bearer)).into_response()).await
+}
+
+/// `GET /jwt-userinfo`: the same in an envelope.
+pub(super) async fn enveloped(State(auth): State<Arc<Auth>>, headers: HeaderMap) -> Response {
+    answered(&auth, &headers, |bearer| answers::done(Some(claims(bearer)))).await
+}
+
+async fn answered(auth: &Auth, headers: &HeaderMap, answer: impl FnOnce(&Bearer) -> Response) -> Response {
+    match bearer(auth, headers).await {
+        Ok(Some(bearer)) => not_stored(answer(&bearer)),
+        Ok(None) => answers::no_token("there is no valid token of a person"),
+        Err(trouble) => trouble.into_response(),
+    }
+}
+
+async fn bearer(auth: &Auth, headers: &HeaderMap) -> Result<Option<Bearer>, Trouble> {
+    let Some(token) = session::bearer(headers) else { return Ok(None) };
+    let found = session::of_token(auth, token).await?;
+    Ok(found.map(|(tenant, claims, person)| Bearer { tenant, claims, person }))
+}
+
+fn authorities(person: &Person) -> Value {
+    let names: Vec<&str> = issue::privileges(person).into_iter().map(name).collect();
+    let authorities: Vec<Value> = names.iter().map(|name| json!({ "name": name, "privileges": [] })).collect();
+    json!(authorities)
+}
+
+const fn name(privilege: Privilege) -> &'static str {
+    match privilege {
+        Privilege::Agent => "ROLE_AGENT",
+        Privilege::Supervisor => "ROLE_SUPERVISOR",
+        Privilege::Administrator => "ROLE_ADMIN",
+        Privilege::Designer => "ROLE_DESIGNER",
+        Privilege::Integrator => "ROLE_INTEGRATOR",
+    }
+}
+
+fn person(bearer: &Bearer) -> Value {
+    let (tenant, user) = (bearer.tenant.as_str(), bearer.person.user_name.as_str());
+    json!({
+        "username": user,
+        "loginName": user,
+        "cmeUserName": user,
+        "contactCenterId": tenant,
+        "environmentId": tenant,
+        "authorities": authorities(&bearer.person),
+        "properties": {},
+    })
+}
+
+/// Claims of OpenID by the token's scope, and those of the published API.
+fn claims(bearer: &Bearer) -> Value {
+    let scope = bearer.claims.scope.as_str();
+    let mut claims = serde_json::to_value(issue::profile(&bearer.person, scope)).unwrap_or_else(|_| json!({}));
+    let (tenant, user) = (bearer.tenant.as_str(), bearer.person.user_name.as_str());
+    for (name, value) in [
+        ("sub", json!(bearer.claims.sub)),
+        ("user_name", json!(user)),
+        ("contact_center_id", json!(tenant)),
+        ("environment_id", json!(tenant)),
+        ("tenant", json!(tenant)),
+        ("authorities", authorities(&bearer.person)),
+    ] {
+        claims[name] = value;
+    }
+    claims
+}
