@@ -45,11 +45,12 @@ impl SignInTable {
 
     /// Whether there is room for a record, after [`Self::expire`].
     pub(super) fn room(&self, key: &SignInKey, owner: Option<&str>, now: Timestamp) -> Result<()> {
-        let before = self.held.get(key);
-        if before.is_none() && self.counts.get(&key.kind).copied().unwrap_or_default() >= bounds::SIGN_INS_MAX {
+        let of_kind = self.counts.get(&key.kind).copied().unwrap_or_default();
+        if of_kind >= bounds::SIGN_INS_MAX && !self.held.contains_key(key) {
             return Err(StoreError::Full { what: "the sign-ins of a kind", bound: bounds::SIGN_INS_MAX as u64 });
         }
-        let is_another = |owner: &&str| before.and_then(|before| before.owner.as_deref()) != Some(*owner);
+        let present = self.live(key, now).and_then(|present| present.owner.as_deref());
+        let is_another = |owner: &&str| present != Some(*owner);
         let of_owner = owner.filter(is_another).and_then(|owner| self.owned.get(owner));
         let live = of_owner.into_iter().flatten().rev().take_while(|(until, _)| *until > now);
         if live.count() >= bounds::SIGN_INS_OWNED_MAX {

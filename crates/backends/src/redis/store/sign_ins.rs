@@ -12,7 +12,7 @@ use crate::redis::scripts::Call;
 use crate::redis::{RedisStores, tag};
 
 /// What a script has answered.
-struct Said {
+struct SignInAnswer {
     is_done: bool,
     /// What it gives: a value, a count.
     given: Bytes,
@@ -25,12 +25,12 @@ impl RedisStores {
         call
     }
 
-    async fn said(&self, key: &SignInKey, call: Call<'_>) -> Result<Said> {
+    async fn said(&self, key: &SignInKey, call: Call<'_>) -> Result<SignInAnswer> {
         let answer = call.send(self).await?;
         let words = reply::list(&answer)?;
         match reply::text(words.first())?.as_str() {
-            "done" => Ok(Said { is_done: true, given: reply::bytes(words.get(1))? }),
-            "held" | "other" | "none" => Ok(Said { is_done: false, given: Bytes::new() }),
+            "done" => Ok(SignInAnswer { is_done: true, given: reply::bytes(words.get(1))? }),
+            "held" | "other" | "none" => Ok(SignInAnswer { is_done: false, given: Bytes::new() }),
             "no count" => Err(no_count(key.kind)),
             _ => Err(reply::refused(&reply::texts(&answer)?)),
         }
