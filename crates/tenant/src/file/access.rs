@@ -195,7 +195,7 @@ pub(super) fn client_faults(client: &Client) -> Vec<(String, String)> {
         }
     }
     for scope in &client.scopes {
-        if runtime::scope::find(scope).is_none() && !identity::scope::OF_IDENTITY.contains(&scope.as_str()) {
+        if runtime::scope::find(scope).is_none() && !identity::scope::OF_IDENTITY.iter().any(|known| known == scope) {
             let near = runtime::scope::near(scope).map(|near| format!(": did you mean {near}?")).unwrap_or_default();
             fault("scopes", format!("there is no scope {scope}{near}"));
         }
