@@ -97,7 +97,6 @@ pub(super) fn of_configured(client: &configured::Client) -> Client {
         configured::Grant::RefreshToken => GrantType::RefreshToken,
         configured::Grant::ClientCredentials => GrantType::ClientCredentials,
         configured::Grant::Password => GrantType::Password,
-        configured::Grant::JwtBearer => GrantType::JwtBearer,
     });
     Client {
         id: client.id.clone(),
