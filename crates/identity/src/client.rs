@@ -11,14 +11,11 @@ pub enum GrantType {
     ClientCredentials,
     /// A person's name and password (RFC 6749 section 4.3): for published programs that know nothing else.
     Password,
-    /// An assertion (RFC 7523).
-    JwtBearer,
 }
 
 impl GrantType {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::AuthorizationCode, Self::RefreshToken, Self::ClientCredentials, Self::Password, Self::JwtBearer];
+    pub const ALL: [Self; 4] = [Self::AuthorizationCode, Self::RefreshToken, Self::ClientCredentials, Self::Password];
 
     /// Its name in `grant_type`.
     pub const fn as_str(self) -> &'static str {
@@ -27,7 +24,6 @@ impl GrantType {
             Self::RefreshToken => "refresh_token",
             Self::ClientCredentials => "client_credentials",
             Self::Password => "password",
-            Self::JwtBearer => "urn:ietf:params:oauth:grant-type:jwt-bearer",
         }
     }
 

@@ -65,7 +65,6 @@ impl Label for Grant {
 
     fn text(self) -> &'static str {
         match self.0 {
-            GrantType::JwtBearer => "jwt_bearer",
             other => other.as_str(),
         }
     }

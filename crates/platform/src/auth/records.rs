@@ -93,7 +93,11 @@ impl Record for Code {
             client: self.client.clone(),
             redirect_uri: self.redirect_uri.clone(),
             names_redirect_uri: self.names_redirect_uri,
-            challenge: self.challenge.as_ref().map(|challenge| challenge.as_bytes().to_vec()).unwrap_or_default(),
+            challenge: self
+                .challenge
+                .as_ref()
+                .map(|challenge| challenge.as_bytes().to_vec().into())
+                .unwrap_or_default(),
             user: self.user.clone(),
             scope: self.scope.clone(),
             nonce: self.nonce.clone(),
@@ -105,7 +109,7 @@ impl Record for Code {
     }
 
     fn from_message(message: Self::Message) -> Option<Self> {
-        let challenge = match message.challenge.as_slice() {
+        let challenge = match message.challenge.as_ref() {
             [] => None,
             // One that cannot be read must not count as none.
             bytes => Some(Challenge::from_bytes(bytes)?),
@@ -131,7 +135,7 @@ impl Record for Family {
 
     fn to_message(&self) -> Self::Message {
         let superseded = self.superseded.iter().map(|old| v1::SignInSupersededRecord {
-            digest: old.digest.as_bytes().to_vec(),
+            digest: old.digest.as_bytes().to_vec().into(),
             at_us: old.at.as_micros(),
         });
         v1::SignInFamilyRecord {
@@ -143,7 +147,7 @@ impl Record for Family {
             session: self.session.clone(),
             authenticated_at_us: self.authenticated_at.as_micros(),
             ends_at_us: self.ends_at.as_micros(),
-            current: self.current.as_bytes().to_vec(),
+            current: self.current.as_bytes().to_vec().into(),
             until_us: self.until.as_micros(),
             superseded: superseded.collect(),
         }
@@ -244,7 +248,7 @@ mod tests {
 
     #[test]
     fn a_challenge_that_cannot_be_read_is_not_taken_for_none() {
-        let broken = v1::SignInCodeRecord { challenge: vec![7; 31], ..code().to_message() };
+        let broken = v1::SignInCodeRecord { challenge: vec![7; 31].into(), ..code().to_message() };
         assert_eq!(Code::from_message(broken), None);
         assert_eq!(Code::from_message(v1::SignInCodeRecord { version: 2, ..code().to_message() }), None);
     }

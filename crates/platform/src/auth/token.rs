@@ -29,7 +29,7 @@ async fn granted(auth: &Auth, source: &Source, headers: &HeaderMap, body: &[u8])
     let form = Parameters::of_form(headers, body).map_err(|fault| OAuthError::new(ErrorCode::InvalidRequest, fault))?;
     let name = required(&form, "grant_type", "grant_type is missing")?;
     let login = client_login::authenticate(auth, headers, &form, source).await?;
-    let grant = GrantType::parse(name).filter(|grant| *grant != GrantType::JwtBearer);
+    let grant = GrantType::parse(name);
     let grant = grant.ok_or(OAuthError::new(ErrorCode::UnsupportedGrantType, "that grant_type is not supported"))?;
     if !login.client.may_use(grant) {
         return Err(OAuthError::new(ErrorCode::UnauthorizedClient, "the client may not use that grant_type"));
@@ -38,7 +38,7 @@ async fn granted(auth: &Auth, source: &Source, headers: &HeaderMap, body: &[u8])
         GrantType::AuthorizationCode => code::redeem(auth, &login, &form).await,
         GrantType::RefreshToken => refresh::exchange(auth, &login, &form).await,
         GrantType::Password => password::sign_in(auth, &login, &form, source).await,
-        GrantType::ClientCredentials | GrantType::JwtBearer => client_credentials::issue(auth, &login, &form),
+        GrantType::ClientCredentials => client_credentials::issue(auth, &login, &form),
     }
 }
 
