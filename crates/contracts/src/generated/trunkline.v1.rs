@@ -6270,6 +6270,108 @@ impl SessionCallStage {
         }
     }
 }
+/// A browser in which somebody is signed in. Its key is the digest of the cookie.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SignInSessionRecord {
+    /// The form of the record; 1.
+    #[prost(uint32, tag = "1")]
+    pub version: u32,
+    /// Names it to others than the browser.
+    #[prost(string, tag = "2")]
+    pub id: ::prost::alloc::string::String,
+    /// The person's user name, as configured.
+    #[prost(string, tag = "3")]
+    pub user: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "4")]
+    pub authenticated_at_us: u64,
+    #[prost(uint64, tag = "5")]
+    pub until_us: u64,
+}
+/// An authorization code. Its key is the digest of what was handed out.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SignInCodeRecord {
+    #[prost(uint32, tag = "1")]
+    pub version: u32,
+    #[prost(string, tag = "2")]
+    pub client: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub redirect_uri: ::prost::alloc::string::String,
+    #[prost(bool, tag = "4")]
+    pub names_redirect_uri: bool,
+    /// SHA-256 of the verifier; empty without PKCE.
+    #[prost(bytes = "bytes", tag = "5")]
+    pub challenge: ::prost::bytes::Bytes,
+    #[prost(string, tag = "6")]
+    pub user: ::prost::alloc::string::String,
+    #[prost(string, tag = "7")]
+    pub scope: ::prost::alloc::string::String,
+    #[prost(string, optional, tag = "8")]
+    pub nonce: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(uint64, tag = "9")]
+    pub authenticated_at_us: u64,
+    #[prost(string, tag = "10")]
+    pub session: ::prost::alloc::string::String,
+    /// `sid` of all tokens that come of it.
+    #[prost(string, tag = "11")]
+    pub sign_in: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "12")]
+    pub until_us: u64,
+}
+/// What a spent code gave, so that whoever shows it again ends it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SignInSpentRecord {
+    #[prost(uint32, tag = "1")]
+    pub version: u32,
+    #[prost(string, tag = "2")]
+    pub user: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub sign_in: ::prost::alloc::string::String,
+}
+/// The refresh tokens of one sign-in.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SignInFamilyRecord {
+    #[prost(uint32, tag = "1")]
+    pub version: u32,
+    #[prost(string, tag = "2")]
+    pub client: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub user: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub scope: ::prost::alloc::string::String,
+    #[prost(string, tag = "5")]
+    pub sign_in: ::prost::alloc::string::String,
+    #[prost(string, optional, tag = "6")]
+    pub session: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(uint64, tag = "7")]
+    pub authenticated_at_us: u64,
+    #[prost(uint64, tag = "8")]
+    pub ends_at_us: u64,
+    /// Digest of the token that is good now.
+    #[prost(bytes = "bytes", tag = "9")]
+    pub current: ::prost::bytes::Bytes,
+    #[prost(uint64, tag = "10")]
+    pub until_us: u64,
+    #[prost(message, repeated, tag = "11")]
+    pub superseded: ::prost::alloc::vec::Vec<SignInSupersededRecord>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SignInSupersededRecord {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub digest: ::prost::bytes::Bytes,
+    #[prost(uint64, tag = "2")]
+    pub at_us: u64,
+}
+/// Wrong passwords: of a person from a source, or of a source over all persons.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SignInAttemptsRecord {
+    #[prost(uint32, tag = "1")]
+    pub version: u32,
+    #[prost(uint32, tag = "2")]
+    pub failures: u32,
+    /// Of a person the last one, of a source the first one.
+    #[prost(uint64, tag = "3")]
+    pub at_us: u64,
+}
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct StatisticsRecord {
     /// The form of the record; 1.
