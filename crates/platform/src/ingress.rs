@@ -2,13 +2,14 @@
 //!
 //! `/api/voice/v1/{tenant}/...` goes to frontend (own-16) with the caller's own token, so that frontend decides what
 //! the caller may do. `/api/voice/v1/{tenant}/events` comes from tenant (own-22). `/api/operations/v1/...` is answered here, from the roles' own reports (own-21). `/pulse/...` and
-//! the pages come from pulse (pulse-20). `/sip`, the WebSocket of phones in browsers, goes to sip-proxy (own-24).
+//! the pages come from pulse (pulse-20). `/auth/v3/...` goes to auth (own-11), which asks for its own proofs. `/sip`, the WebSocket of phones in browsers, goes to sip-proxy (own-24).
 
 mod events;
 mod forward;
 mod openapi;
 mod operations;
 mod phones;
+mod sign_in;
 mod wallboard;
 mod webhooks;
 
@@ -32,7 +33,7 @@ pub const SPEC: RoleSpec = RoleSpec {
         place: Place::Edge,
         accepts: &["pulse-27"],
     }],
-    opens: &["own-16", "own-21", "own-22", "own-23", "own-24", "pulse-20"],
+    opens: &["own-11", "own-16", "own-21", "own-22", "own-23", "own-24", "pulse-20"],
     settings: Settings::TABLE,
     metrics: &[wallboard::Metrics::declared, events::Metrics::declared, webhooks::Metrics::declared],
     admin_port: 9090,
@@ -61,7 +62,11 @@ runtime::settings! {
 
 /// Pages are open; the sockets of events ask for their tokens themselves, and phones prove who they are to sip-proxy.
 fn is_open(method: &Method, path: &str) -> bool {
-    wallboard::is_open(path) || path == phones::PATH || events::is_socket(path) || events::is_preflight(method, path)
+    sign_in::is_open(path)
+        || wallboard::is_open(path)
+        || path == phones::PATH
+        || events::is_socket(path)
+        || events::is_preflight(method, path)
 }
 
 async fn run(ctx: RoleContext) -> Result<()> {
@@ -79,6 +84,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
         .merge(webhooks.router.clone())
         .merge(operations::router(operations))
         .merge(phones::router(&ctx)?)
+        .merge(sign_in::router(&ctx)?)
         .merge(wallboard::router(&ctx)?)
         .merge(openapi::router());
     let router = router.merge(crate::trace::serve::router(crate::trace::serve::Traced::of_role(&ctx)?));

@@ -44,6 +44,34 @@ pub struct Demo {
     pub people: Vec<DemoPerson>,
     /// Tokens by purpose.
     pub tokens: std::collections::BTreeMap<String, String>,
+    /// People who sign in.
+    pub users: Vec<DemoUser>,
+    /// Programs that sign in.
+    pub clients: Vec<DemoClient>,
+}
+
+/// A person who signs in.
+#[derive(Clone, Debug, Deserialize)]
+pub struct DemoUser {
+    /// `agent`, `supervisor` or `administrator`.
+    pub kind: String,
+    /// The user name.
+    pub user: String,
+    /// The password.
+    pub password: String,
+    /// The agent, if the person is one.
+    pub agent: Option<String>,
+    /// The phone at the person's place.
+    pub dn: Option<String>,
+}
+
+/// A program that signs in.
+#[derive(Clone, Debug, Deserialize)]
+pub struct DemoClient {
+    /// Its `client_id`.
+    pub id: String,
+    /// Its secret.
+    pub secret: String,
 }
 
 /// The SIP edge.

@@ -164,6 +164,12 @@ impl Call {
         self.header(header::CONTENT_TYPE, HeaderValue::from_static(media_type))
     }
 
+    /// With a body whose media type is among the headers.
+    pub fn raw_body(mut self, body: Bytes) -> Self {
+        self.body = Ok(body);
+        self
+    }
+
     /// With a header. The caller token is added when the request is sent, unless `authorization` is set here or
     /// [`Self::without_token`] is used.
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {

@@ -52,6 +52,7 @@ mod rows;
 mod secrets;
 mod secure;
 mod secure_trunks;
+mod sign_in;
 mod spare;
 mod stir;
 mod stuck;

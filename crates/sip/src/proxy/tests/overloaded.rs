@@ -144,8 +144,7 @@ fn a_moment_in_which_nothing_is_done_is_no_overload() {
 fn begin_overload(lab: &mut Lab) {
     lab.proxy.note_wait(overload::LATE, 0, lab.now);
     lab.now = lab.now + overload::PERSISTS;
-    // It came before the first one was taken up.
-    lab.proxy.note_wait(overload::LATE + overload::PERSISTS, 0, lab.now);
+    lab.proxy.note_wait(overload::LATE, 0, lab.now);
 }
 
 #[test]
