@@ -3,6 +3,7 @@
 //! The statements are plain enough for SQLite and PostgreSQL alike; a `?` stands for each value. Where the databases differ (types of
 //! columns, locks, how two writers take turns), the difference is in their own modules and schemas.
 
+mod find;
 mod read;
 mod sign_in;
 mod write;
@@ -256,7 +257,7 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
     fn find<'a>(&'a self, tenant: &'a TenantId, key: &'a ObjectKey) -> Answer<'a, Option<Object>> {
         async move {
             let mut turn = self.0.reads().await?;
-            sign_in::find(&mut *turn, tenant, key).await
+            find::find(&mut *turn, tenant, key).await
         }
         .boxed()
     }

@@ -21,7 +21,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use access::{Client, Grant, Privilege};
+pub use access::{Grant, OAuthClient, Privilege};
 pub use agents::{Agent, AgentRules, LoginPasswordRule, NoAnswerAction};
 pub use codes::{FeatureAction, FeatureCode};
 pub use dialling::{DialAction, DialRule, Schedule, Spender};
@@ -390,7 +390,7 @@ pub struct TenantObjects {
     /// Rules about dialled numbers, in the order in which they apply.
     pub dial_rules: Vec<DialRule>,
     /// Programs that get tokens.
-    pub clients: Vec<Client>,
+    pub clients: Vec<OAuthClient>,
 }
 
 impl TenantObjects {

@@ -1,7 +1,7 @@
 //! Authorization requests (RFC 6749 section 4.1.1, OAuth 2.1, OpenID Connect Core section 3.1.2.1): which may go on, and which of their
 //! errors may be sent on.
 
-use crate::client::{Client, GrantType};
+use crate::client::{ClientRules, GrantType};
 use crate::oauth_error::ErrorCode;
 use crate::pkce::{self, Challenge};
 use crate::redirect_uri;
@@ -32,7 +32,7 @@ pub struct Parameters<'a> {
 
 /// A request that may go on once somebody is signed in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Request {
+pub struct AuthorizationRequest {
     /// Where the code goes.
     pub redirect_uri: String,
     /// Whether the request named it: then the redemption must, too (RFC 6749 section 4.1.3).
@@ -53,7 +53,7 @@ pub struct Request {
 
 /// Why a request does not go on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum AuthorizationRefusal {
     /// It is shown to the person and sent nowhere: client or redirect URI are not known to be right (RFC 6749 section 4.1.2.1).
     Shown(&'static str),
     /// It is sent to the redirect URI.
@@ -77,13 +77,18 @@ pub struct SentOn {
 ///
 /// # Errors
 /// The first fault. Client and redirect URI are checked first: before both are right, nothing is sent anywhere.
-pub fn check(client: Option<&Client>, asked: &Parameters<'_>) -> Result<Request, Refusal> {
-    let Some(client) = client else { return Err(Refusal::Shown("no program is registered under that client_id")) };
-    let redirect_uri = redirect_uri_of(client, asked.redirect_uri).map_err(Refusal::Shown)?;
+pub fn check(
+    client: Option<&ClientRules>,
+    asked: &Parameters<'_>,
+) -> Result<AuthorizationRequest, AuthorizationRefusal> {
+    let Some(client) = client else {
+        return Err(AuthorizationRefusal::Shown("no program is registered under that client_id"));
+    };
+    let redirect_uri = redirect_uri_of(client, asked.redirect_uri).map_err(AuthorizationRefusal::Shown)?;
     let state = asked.state.filter(|state| state.len() <= CARRIED_BYTES_MAX).map(str::to_owned);
     let refuse = |error: ErrorCode, description: &'static str| {
         let (redirect_uri, state) = (redirect_uri.to_owned(), state.clone());
-        Err(Refusal::SentOn(SentOn { redirect_uri, error, description, state }))
+        Err(AuthorizationRefusal::SentOn(SentOn { redirect_uri, error, description, state }))
     };
     match asked.response_type {
         Some("code") => {}
@@ -105,7 +110,7 @@ pub fn check(client: Option<&Client>, asked: &Parameters<'_>) -> Result<Request,
     if is_silent && prompts.len() > 1 {
         return refuse(ErrorCode::InvalidRequest, "prompt=none stands alone");
     }
-    Ok(Request {
+    Ok(AuthorizationRequest {
         redirect_uri: redirect_uri.to_owned(),
         names_redirect_uri: asked.redirect_uri.is_some(),
         scope: asked.scope.map(str::to_owned),
@@ -118,7 +123,7 @@ pub fn check(client: Option<&Client>, asked: &Parameters<'_>) -> Result<Request,
 }
 
 /// The redirect URI, as requested: it may differ from the registered one by a loopback's port.
-fn redirect_uri_of<'a>(client: &'a Client, asked: Option<&'a str>) -> Result<&'a str, &'static str> {
+fn redirect_uri_of<'a>(client: &'a ClientRules, asked: Option<&'a str>) -> Result<&'a str, &'static str> {
     match (asked, client.redirect_uris.as_slice()) {
         (Some(asked), registered) => match redirect_uri::find(registered, asked) {
             Some(_) if redirect_uri::fault(asked).is_none() => Ok(asked),
@@ -130,7 +135,7 @@ fn redirect_uri_of<'a>(client: &'a Client, asked: Option<&'a str>) -> Result<&'a
 }
 
 /// The challenge. Public clients must have one; those with a secret may (OAuth 2.1 section 7.5.2 lets their `nonce` do instead).
-fn challenge_of(client: &Client, asked: &Parameters<'_>) -> Result<Option<Challenge>, &'static str> {
+fn challenge_of(client: &ClientRules, asked: &Parameters<'_>) -> Result<Option<Challenge>, &'static str> {
     match (asked.code_challenge, asked.code_challenge_method) {
         (Some(challenge), Some(pkce::METHOD)) => {
             let challenge = Challenge::parse(challenge);
@@ -153,8 +158,8 @@ mod tests {
     const CALLBACK: &str = "https://app.example/cb";
     const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
-    fn client(is_confidential: bool) -> Client {
-        Client {
+    fn client(is_confidential: bool) -> ClientRules {
+        ClientRules {
             id: "app".to_owned(),
             is_confidential,
             grants: vec![GrantType::AuthorizationCode],
@@ -175,9 +180,9 @@ mod tests {
         }
     }
 
-    fn error(client: &Client, asked: &Parameters<'_>) -> ErrorCode {
+    fn error(client: &ClientRules, asked: &Parameters<'_>) -> ErrorCode {
         match check(Some(client), asked) {
-            Err(Refusal::SentOn(sent)) => {
+            Err(AuthorizationRefusal::SentOn(sent)) => {
                 assert_eq!((sent.redirect_uri.as_str(), sent.state.as_deref()), (CALLBACK, asked.state));
                 sent.error
             }
@@ -196,12 +201,12 @@ mod tests {
     #[test]
     fn nothing_is_sent_on_before_client_and_redirect_uri_are_right() {
         let elsewhere = Parameters { redirect_uri: Some("https://evil.example/cb"), response_type: None, ..good() };
-        assert!(matches!(check(Some(&client(true)), &elsewhere), Err(Refusal::Shown(_))));
-        assert!(matches!(check(None, &good()), Err(Refusal::Shown(_))));
+        assert!(matches!(check(Some(&client(true)), &elsewhere), Err(AuthorizationRefusal::Shown(_))));
+        assert!(matches!(check(None, &good()), Err(AuthorizationRefusal::Shown(_))));
         let mut two = client(true);
         two.redirect_uris.push("https://app.example/other".to_owned());
         let unnamed = Parameters { redirect_uri: None, ..good() };
-        assert!(matches!(check(Some(&two), &unnamed), Err(Refusal::Shown(_))));
+        assert!(matches!(check(Some(&two), &unnamed), Err(AuthorizationRefusal::Shown(_))));
         let only = check(Some(&client(true)), &unnamed).unwrap();
         assert_eq!((only.redirect_uri.as_str(), only.names_redirect_uri), (CALLBACK, false));
     }
@@ -243,8 +248,8 @@ mod tests {
             };
             match check(Some(&client(true)), &asked) {
                 Ok(request) => prop_assert_eq!(request.redirect_uri, CALLBACK),
-                Err(Refusal::SentOn(sent)) => prop_assert_eq!(sent.redirect_uri, CALLBACK),
-                Err(Refusal::Shown(_)) => prop_assert!(uri.is_some_and(|uri| uri != CALLBACK)),
+                Err(AuthorizationRefusal::SentOn(sent)) => prop_assert_eq!(sent.redirect_uri, CALLBACK),
+                Err(AuthorizationRefusal::Shown(_)) => prop_assert!(uri.is_some_and(|uri| uri != CALLBACK)),
             }
         }
     }

@@ -35,7 +35,7 @@ impl GrantType {
 
 /// What of a client decides, without its secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Client {
+pub struct ClientRules {
     /// Its id, unique in the tenant.
     pub id: String,
     /// Whether it has a secret; without one it is public, and its codes need PKCE.
@@ -48,7 +48,7 @@ pub struct Client {
     pub scopes: Vec<String>,
 }
 
-impl Client {
+impl ClientRules {
     /// Whether it may use that grant. A public client has no credentials of its own (RFC 6749 section 4.4).
     pub fn may_use(&self, grant: GrantType) -> bool {
         self.grants.contains(&grant) && (self.is_confidential || grant != GrantType::ClientCredentials)
@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn a_public_client_has_no_credentials_whatever_its_grants_say() {
-        let mut client = Client {
+        let mut client = ClientRules {
             id: "desk".to_owned(),
             is_confidential: false,
             grants: GrantType::ALL.to_vec(),

@@ -87,7 +87,7 @@ struct Auth {
     ctx: RoleContext,
     settings: Settings,
     people: people::People,
-    store: store::Store,
+    store: store::SignInStore,
     hashing: hashing::Hashing,
     metrics: metrics::Metrics,
     entropy: Mutex<Box<dyn Entropy>>,
@@ -125,7 +125,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
     let auth = Auth {
         settings: ctx.settings()?,
         people: people::People::start(&ctx)?,
-        store: store::Store::new(ctx.stores.sign_ins.clone()),
+        store: store::SignInStore::new(ctx.stores.sign_ins.clone()),
         hashing: hashing::Hashing::new(ctx.clock.clone(), metrics.clone()),
         metrics,
         entropy: Mutex::new(ctx.entropy()),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Context as _;
-use contracts::provisioning::{Client, DnKind, Grant, Person, Privilege, Secret, TenantObjects};
+use contracts::provisioning::{DnKind, Grant, OAuthClient, Person, Privilege, Secret, TenantObjects};
 use model::Entropy;
 use runtime::data_dir;
 use serde_json::{Value, json};
@@ -73,7 +73,7 @@ pub fn complete(objects: &mut TenantObjects, passwords: &Passwords) {
         }
     }
     objects.clients.retain(|client| client.id != CLIENT);
-    objects.clients.push(Client {
+    objects.clients.push(OAuthClient {
         id: CLIENT.to_owned(),
         name: "Programs of the demo".to_owned(),
         secret: passwords.secret(CLIENT),
@@ -113,7 +113,7 @@ fn phone_at<'a>(objects: &'a TenantObjects, place: &str) -> Option<&'a str> {
 
 /// The programs that sign in, as `demo.json` has them.
 pub fn describe_clients(objects: &TenantObjects, passwords: &Passwords) -> Vec<Value> {
-    let client = |client: &Client| {
+    let client = |client: &OAuthClient| {
         Some(json!({
             "id": client.id,
             "secret": passwords.secret(&client.id)?.reveal(),

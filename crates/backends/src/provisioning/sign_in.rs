@@ -1,54 +1,13 @@
-//! Clients, and single objects that are read while somebody signs in.
+//! Clients, and what people may do.
 
-use contracts::provisioning::{Client, Grant, Object, ObjectKey, ObjectKind, Place, Privilege, Secret};
+use contracts::provisioning::{Grant, OAuthClient, Privilege, Secret};
 use infra::{Result, StoreError};
 use model::TenantId;
 
-use super::read::{self, Lists};
 use super::{Row, Statement, Turn, query};
 
-/// Reads one object. People, places and clients cost a few statements; of other kinds the whole tenant is read.
-pub(super) async fn find(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) -> Result<Option<Object>> {
-    let one = |sql| query(sql).bind(tenant.as_str()).bind(&key.id);
-    match key.kind {
-        ObjectKind::Person => {
-            let Some(row) = db.rows(one(read::PERSON)).await?.into_iter().next() else { return Ok(None) };
-            let skills =
-                "SELECT user_name, skill, level FROM person_skill WHERE tenant = ? AND user_name = ? ORDER BY place";
-            let mut lists = Lists::default();
-            for row in db.rows(one(skills)).await? {
-                lists.take_level(&row)?;
-            }
-            read::person(&row, &mut lists).map(|person| Some(Object::Person(person)))
-        }
-        ObjectKind::Place => {
-            let row = db.rows(one("SELECT name, location FROM place WHERE tenant = ? AND name = ?")).await?;
-            let Some(row) = row.first() else { return Ok(None) };
-            let dns = db.rows(one("SELECT dn FROM place_dn WHERE tenant = ? AND name = ? ORDER BY place")).await?;
-            let dns = dns.iter().map(|row| row.text("dn")).collect::<Result<_>>()?;
-            let place = Place { name: row.text("name")?, dns, location: read::location(row, "table place")? };
-            Ok(Some(Object::Place(place)))
-        }
-        ObjectKind::Client => {
-            let sql = "SELECT id, name, secret, grants, scopes FROM client WHERE tenant = ? AND id = ?";
-            let Some(row) = db.rows(one(sql)).await?.into_iter().next() else { return Ok(None) };
-            let uris = "SELECT uri FROM client_redirect_uri WHERE tenant = ? AND id = ? ORDER BY place";
-            let uris = db.rows(one(uris)).await?;
-            let uris = uris.iter().map(|row| row.text("uri")).collect::<Result<_>>()?;
-            client(&row, uris).map(|client| Some(Object::Client(client)))
-        }
-        _ => {
-            if read::revision(db, tenant).await?.is_none() {
-                return Ok(None);
-            }
-            let objects = read::objects(db, tenant).await?;
-            Ok(objects.objects().find(|object| object.key() == *key))
-        }
-    }
-}
-
 /// All clients of a tenant.
-pub(super) async fn clients(db: &mut dyn Turn, tenant: &TenantId) -> Result<Vec<Client>> {
+pub(super) async fn clients(db: &mut dyn Turn, tenant: &TenantId) -> Result<Vec<OAuthClient>> {
     let all = |sql| query(sql).bind(tenant.as_str());
     let mut uris: Vec<(String, String)> = Vec::new();
     for row in db.rows(all("SELECT id, uri FROM client_redirect_uri WHERE tenant = ? ORDER BY id, place")).await? {
@@ -60,9 +19,9 @@ pub(super) async fn clients(db: &mut dyn Turn, tenant: &TenantId) -> Result<Vec<
     rows.iter().map(|row| client(row, of(&row.text("id")?))).collect()
 }
 
-fn client(row: &Row, redirect_uris: Vec<String>) -> Result<Client> {
+pub(super) fn client(row: &Row, redirect_uris: Vec<String>) -> Result<OAuthClient> {
     let grant = |name: &str| Grant::parse(name).ok_or_else(|| unknown("table client", name));
-    Ok(Client {
+    Ok(OAuthClient {
         id: row.text("id")?,
         name: row.text("name")?,
         secret: row.get::<Option<String>>("secret")?.map(Secret),
@@ -89,7 +48,7 @@ fn unknown(what: &str, name: &str) -> StoreError {
 }
 
 /// Stores a client.
-pub(super) async fn put_client(db: &mut dyn Turn, tenant: &str, o: &Client) -> Result<()> {
+pub(super) async fn put_client(db: &mut dyn Turn, tenant: &str, o: &OAuthClient) -> Result<()> {
     let grants: Vec<_> = o.grants.iter().map(|grant| grant.as_str()).collect();
     let sql = "INSERT INTO client (tenant, id, name, secret, grants, scopes) VALUES (?, ?, ?, ?, ?, ?)
          ON CONFLICT (tenant, id) DO UPDATE SET id = excluded.id, name = excluded.name, secret = excluded.secret,

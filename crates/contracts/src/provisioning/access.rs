@@ -77,7 +77,7 @@ impl Grant {
 
 /// A program that gets tokens: a page, a desktop, an integration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Client {
+pub struct OAuthClient {
     /// Its `client_id`; unique in the tenant, without regard to case.
     pub id: String,
     /// What people call it.

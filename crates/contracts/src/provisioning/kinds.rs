@@ -116,7 +116,7 @@ pub enum Object {
     /// A rule about dialled numbers.
     DialRule(DialRule),
     /// A program that gets tokens.
-    Client(Client),
+    Client(OAuthClient),
 }
 
 impl Object {

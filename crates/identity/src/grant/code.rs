@@ -52,7 +52,7 @@ pub struct Redemption<'a> {
 
 /// Why a code gives nothing. The client hears `invalid_grant` for all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
+pub enum CodeFault {
     /// It is too old.
     #[error("the code has expired")]
     Expired,
@@ -72,25 +72,25 @@ impl Code {
     ///
     /// # Errors
     /// Why the code gives nothing.
-    pub fn check(&self, shown: &Redemption<'_>, now: Timestamp) -> Result<(), Fault> {
+    pub fn check(&self, shown: &Redemption<'_>, now: Timestamp) -> Result<(), CodeFault> {
         if self.client != shown.client {
-            return Err(Fault::OtherClient);
+            return Err(CodeFault::OtherClient);
         }
         if now >= self.until {
-            return Err(Fault::Expired);
+            return Err(CodeFault::Expired);
         }
         let is_that_uri = match shown.redirect_uri {
             Some(uri) => uri == self.redirect_uri,
             None => !self.names_redirect_uri,
         };
         if !is_that_uri {
-            return Err(Fault::OtherRedirectUri);
+            return Err(CodeFault::OtherRedirectUri);
         }
         match (&self.challenge, shown.verifier) {
             (Some(challenge), Some(verifier)) if challenge.is_met_by(verifier) => Ok(()),
             (None, None) => Ok(()),
             // A verifier without a challenge: the request was made by somebody else (RFC 9700 section 2.1.1).
-            _ => Err(Fault::Verifier),
+            _ => Err(CodeFault::Verifier),
         }
     }
 }
@@ -134,21 +134,24 @@ mod tests {
         let code = code(true, true);
         assert_eq!(code.check(&shown(), at(120)), Ok(()));
         for (shown, fault) in [
-            (Redemption { client: "other", ..shown() }, Fault::OtherClient),
-            (Redemption { redirect_uri: None, ..shown() }, Fault::OtherRedirectUri),
-            (Redemption { redirect_uri: Some("https://app.example/cb2"), ..shown() }, Fault::OtherRedirectUri),
-            (Redemption { verifier: None, ..shown() }, Fault::Verifier),
-            (Redemption { verifier: Some("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"), ..shown() }, Fault::Verifier),
+            (Redemption { client: "other", ..shown() }, CodeFault::OtherClient),
+            (Redemption { redirect_uri: None, ..shown() }, CodeFault::OtherRedirectUri),
+            (Redemption { redirect_uri: Some("https://app.example/cb2"), ..shown() }, CodeFault::OtherRedirectUri),
+            (Redemption { verifier: None, ..shown() }, CodeFault::Verifier),
+            (
+                Redemption { verifier: Some("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"), ..shown() },
+                CodeFault::Verifier,
+            ),
         ] {
             assert_eq!(code.check(&shown, at(120)), Err(fault));
         }
-        assert_eq!(code.check(&shown(), at(160)), Err(Fault::Expired));
+        assert_eq!(code.check(&shown(), at(160)), Err(CodeFault::Expired));
     }
 
     #[test]
     fn a_verifier_for_a_request_without_a_challenge_is_refused() {
         let bare = code(false, false);
-        assert_eq!(bare.check(&shown(), at(101)), Err(Fault::Verifier));
+        assert_eq!(bare.check(&shown(), at(101)), Err(CodeFault::Verifier));
         let without = Redemption { redirect_uri: None, verifier: None, ..shown() };
         assert_eq!(bare.check(&without, at(101)), Ok(()));
     }

@@ -49,7 +49,7 @@ pub struct Superseded {
 
 /// What comes of a token that is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum RefreshOutcome {
     /// It is exchanged: this is the family with the next one.
     Exchanged(Family),
     /// It was exchanged before, or never was of this family: the family ends.
@@ -62,18 +62,25 @@ pub enum Outcome {
 
 impl Family {
     /// Exchanges a token for the next, which is good for `life`.
-    pub fn exchange(&self, client: &str, shown: Digest, next: Digest, now: Timestamp, life: Duration) -> Outcome {
+    pub fn exchange(
+        &self,
+        client: &str,
+        shown: Digest,
+        next: Digest,
+        now: Timestamp,
+        life: Duration,
+    ) -> RefreshOutcome {
         if self.client != client {
-            return Outcome::OtherClient;
+            return RefreshOutcome::OtherClient;
         }
         if now >= self.ends_at || now >= self.until {
-            return Outcome::Expired;
+            return RefreshOutcome::Expired;
         }
         let mut superseded = self.superseded.clone();
         superseded.retain(|old| now.since(old.at) <= GRACE);
         let is_known = shown == self.current || superseded.iter().any(|old| old.digest == shown);
         if !is_known {
-            return Outcome::Reused;
+            return RefreshOutcome::Reused;
         }
         if superseded.len() >= SUPERSEDED_MAX {
             superseded.remove(0);
@@ -81,7 +88,7 @@ impl Family {
         // Whichever was shown, the one that was good is no longer: of two who show tokens, one shows an old one in the end.
         superseded.push(Superseded { digest: self.current, at: now });
         let until = (now + life).min(self.ends_at);
-        Outcome::Exchanged(Self { current: next, until, superseded, ..self.clone() })
+        RefreshOutcome::Exchanged(Self { current: next, until, superseded, ..self.clone() })
     }
 
     /// Whether that token could be exchanged now: for introspection.
@@ -123,7 +130,7 @@ mod tests {
 
     fn exchanged(family: &Family, shown: usize, next: usize, now: u64) -> Family {
         match family.exchange("app", token(shown), token(next), at(now), LIFE) {
-            Outcome::Exchanged(family) => family,
+            RefreshOutcome::Exchanged(family) => family,
             other => panic!("{other:?}"),
         }
     }
@@ -134,8 +141,8 @@ mod tests {
         assert!(family.is_good(token(1), at(101)) && !family.is_good(token(0), at(101)));
         let again = exchanged(&family, 0, 2, 105);
         assert!(again.is_good(token(2), at(106)), "the answer was lost");
-        assert_eq!(family.exchange("app", token(0), token(2), at(111), LIFE), Outcome::Reused);
-        assert_eq!(family.exchange("app", token(7), token(2), at(101), LIFE), Outcome::Reused);
+        assert_eq!(family.exchange("app", token(0), token(2), at(111), LIFE), RefreshOutcome::Reused);
+        assert_eq!(family.exchange("app", token(7), token(2), at(101), LIFE), RefreshOutcome::Reused);
     }
 
     #[test]
@@ -143,16 +150,16 @@ mod tests {
         let stolen = exchanged(&family(), 0, 1, 100);
         let both = exchanged(&stolen, 0, 2, 101);
         let thiefs = exchanged(&both, 2, 3, 200);
-        assert_eq!(thiefs.exchange("app", token(1), token(4), at(201), LIFE), Outcome::Reused);
+        assert_eq!(thiefs.exchange("app", token(1), token(4), at(201), LIFE), RefreshOutcome::Reused);
     }
 
     #[test]
     fn a_family_ends_with_its_time_and_serves_no_other_client() {
-        assert_eq!(family().exchange("app", token(0), token(1), at(3_600), LIFE), Outcome::Expired);
-        assert_eq!(family().exchange("other", token(0), token(1), at(1), LIFE), Outcome::OtherClient);
+        assert_eq!(family().exchange("app", token(0), token(1), at(3_600), LIFE), RefreshOutcome::Expired);
+        assert_eq!(family().exchange("other", token(0), token(1), at(1), LIFE), RefreshOutcome::OtherClient);
         let late = Family { until: at(100_000), ..family() };
         assert_eq!(exchanged(&late, 0, 1, 99_990).until, at(100_000));
-        assert_eq!(late.exchange("app", token(0), token(1), at(100_000), LIFE), Outcome::Expired);
+        assert_eq!(late.exchange("app", token(0), token(1), at(100_000), LIFE), RefreshOutcome::Expired);
     }
 
     proptest! {
@@ -164,7 +171,7 @@ mod tests {
                 now += pause;
                 let shown = next.saturating_sub(1 + back);
                 let outcome = family.exchange("app", token(shown), token(next), at(now), LIFE);
-                let Outcome::Exchanged(after) = outcome else { break };
+                let RefreshOutcome::Exchanged(after) = outcome else { break };
                 if let Some(before) = exchanged_at.get(&shown) {
                     prop_assert!(now - before <= GRACE.as_secs(), "token {} of {} at {}", shown, before, now);
                 }

@@ -1,10 +1,10 @@
 //! The persistent configuration: what every database must do. `store` is empty.
 
 use contracts::provisioning::{
-    Agent, AgentRules, Application, Client, DialAction, DialRule, DiversionForm, Dn, DnKind, DtmfForm, Encryption,
+    Agent, AgentRules, Application, DialAction, DialRule, DiversionForm, Dn, DnKind, DtmfForm, Encryption,
     FeatureAction, FeatureCode, Grant, HeaderRule, HeaderRuleAction, HeaderRuleOn, Location, LoginPasswordRule,
-    NoAnswerAction, Number, Object, ObjectKey, ObjectKind, Person, Place, Privilege, Prompt, Schedule, Secret, Skill,
-    SkillLevel, Spender, Stir, StirSign, StirVerify, Tenant, TenantObjects, Trunk,
+    NoAnswerAction, Number, OAuthClient, Object, ObjectKey, ObjectKind, Person, Place, Privilege, Prompt, Schedule,
+    Secret, Skill, SkillLevel, Spender, Stir, StirSign, StirVerify, Tenant, TenantObjects, Trunk,
 };
 use model::TenantId;
 
@@ -106,7 +106,7 @@ pub fn objects(tenant: &str) -> TenantObjects {
         privileges: vec![Privilege::Agent, Privilege::Supervisor],
         disabled: true,
     }];
-    objects.clients = vec![Client {
+    objects.clients = vec![OAuthClient {
         id: "Desk".into(),
         name: "The desktop".into(),
         secret: Some(Secret("$argon2id$of-desk".into())),
@@ -272,8 +272,13 @@ async fn a_changed_person_and_client_come_back_as_they_were_changed(store: &dyn 
     store.update(&acme, Revision(0), put_all(&objects("access"))).await.unwrap();
     let (person, client) = (objects("access").people.remove(0), objects("access").clients.remove(0));
     let bare_person = Person { user_name: person.user_name.clone(), ..Person::default() };
-    let bare_client =
-        Client { secret: None, grants: Vec::new(), redirect_uris: Vec::new(), scopes: Vec::new(), ..client.clone() };
+    let bare_client = OAuthClient {
+        secret: None,
+        grants: Vec::new(),
+        redirect_uris: Vec::new(),
+        scopes: Vec::new(),
+        ..client.clone()
+    };
     for (revision, person, client) in [(1, bare_person, bare_client), (2, person, client)] {
         let puts = [Object::Person(person.clone()), Object::Client(client.clone())].map(ObjectChange::Put);
         store.update(&acme, Revision(revision), puts.into()).await.unwrap();

@@ -6,8 +6,8 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
-use identity::authorization::{self, Refusal, Request, SentOn};
-use identity::client::Client;
+use identity::authorization::{self, AuthorizationRefusal, AuthorizationRequest, SentOn};
+use identity::client::ClientRules;
 use identity::grant::code::{self, Code};
 use identity::oauth_error::ErrorCode;
 use identity::scope;
@@ -17,7 +17,7 @@ use model::TenantId;
 use super::answers::{self, Trouble};
 use super::parameters::Parameters;
 use super::session::SignedIn;
-use super::source::Source;
+use super::source::RequestSource;
 use super::{Auth, client_login, issue, page, session};
 
 /// The longest query: it travels through the sign-in page and back.
@@ -46,7 +46,12 @@ pub(super) fn query(uri: &Uri) -> Result<Parameters, &'static str> {
     Parameters::read(query.as_bytes())
 }
 
-pub(super) async fn authorize(State(auth): State<Arc<Auth>>, source: Source, headers: HeaderMap, uri: Uri) -> Response {
+pub(super) async fn authorize(
+    State(auth): State<Arc<Auth>>,
+    source: RequestSource,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Response {
     let parameters = match query(&uri) {
         Ok(parameters) => parameters,
         Err(fault) => return page::fault(StatusCode::BAD_REQUEST, fault),
@@ -58,13 +63,13 @@ async fn decide(
     auth: &Auth,
     parameters: &Parameters,
     headers: &HeaderMap,
-    source: &Source,
+    source: &RequestSource,
 ) -> Result<Response, Trouble> {
     let found = client_login::find(auth, parameters).await?;
     let request = match authorization::check(found.as_ref().map(|(_, client)| client), &asked(parameters)) {
         Ok(request) => request,
-        Err(Refusal::Shown(fault)) => return Ok(page::fault(StatusCode::BAD_REQUEST, fault)),
-        Err(Refusal::SentOn(refusal)) => return Ok(sent_on(auth, &refusal)),
+        Err(AuthorizationRefusal::Shown(fault)) => return Ok(page::fault(StatusCode::BAD_REQUEST, fault)),
+        Err(AuthorizationRefusal::SentOn(refusal)) => return Ok(sent_on(auth, &refusal)),
     };
     // The check has refused a request without a client.
     let Some((tenant, client)) = found else { return Ok(Trouble::Away.into_response()) };
@@ -95,8 +100,8 @@ fn is_recent(auth: &Auth, signed_in: &SignedIn, parameters: &Parameters) -> bool
 async fn code_for(
     auth: &Auth,
     tenant: &TenantId,
-    client: &Client,
-    request: Request,
+    client: &ClientRules,
+    request: AuthorizationRequest,
     signed_in: &SignedIn,
 ) -> Result<Response, Trouble> {
     let rights = issue::rights(auth, tenant, &signed_in.person).await?;

@@ -4,16 +4,16 @@ use axum::http::{HeaderMap, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use contracts::provisioning as configured;
-use identity::client::{Client, GrantType};
+use identity::client::{ClientRules, GrantType};
 use identity::oauth_error::ErrorCode;
 use model::TenantId;
 
 use super::Auth;
 use super::answers::{OAuthError, Trouble};
-use super::guard::Guard;
+use super::guard::GuessGuard;
 use super::parameters::Parameters;
 use super::people::Tenants;
-use super::source::Source;
+use super::source::RequestSource;
 use super::tenancy;
 
 /// A client that has proved itself, or has nothing to prove it with.
@@ -21,13 +21,13 @@ pub(super) struct ClientLogin {
     /// Its tenant.
     pub tenant: TenantId,
     /// The client.
-    pub client: Client,
+    pub client: ClientRules,
     /// The id by which it calls itself: `aud` of its ID tokens.
     pub presented: String,
 }
 
 /// What a client shows.
-struct Credentials {
+struct ShownSecret {
     id: String,
     secret: Option<String>,
     is_basic: bool,
@@ -41,7 +41,7 @@ pub(super) async fn authenticate(
     auth: &Auth,
     headers: &HeaderMap,
     form: &Parameters,
-    source: &Source,
+    source: &RequestSource,
 ) -> Result<ClientLogin, OAuthError> {
     let shown = credentials(headers, form)?;
     let refused = || {
@@ -59,7 +59,7 @@ pub(super) async fn authenticate(
     if let (Some(public), None) = (found.as_ref().filter(|client| client.secret.is_none()), &shown.secret) {
         return Ok(ClientLogin { tenant, client: of_configured(public), presented: shown.id });
     }
-    let guard = Guard::of_client(auth, &tenant, &named.name, source);
+    let guard = GuessGuard::of_client(auth, &tenant, &named.name, source);
     if let Some(wait) = guard.wait().await? {
         return Err(OAuthError::wait(ErrorCode::InvalidClient, wait));
     }
@@ -82,7 +82,7 @@ fn tenant_parameter<'a>(form: &'a Parameters, tenants: &Tenants) -> Option<&'a s
 }
 
 /// The client of that id, without any proof: for pages.
-pub(super) async fn find(auth: &Auth, parameters: &Parameters) -> Result<Option<(TenantId, Client)>, Trouble> {
+pub(super) async fn find(auth: &Auth, parameters: &Parameters) -> Result<Option<(TenantId, ClientRules)>, Trouble> {
     let Some(id) = parameters.get("client_id") else { return Ok(None) };
     let named = tenancy::of_client(&auth.people.tenants(), id, parameters.get("tenant"));
     let Some(tenant) = named.tenant else { return Ok(None) };
@@ -91,14 +91,14 @@ pub(super) async fn find(auth: &Auth, parameters: &Parameters) -> Result<Option<
 }
 
 /// What of a configured client decides.
-pub(super) fn of_configured(client: &configured::Client) -> Client {
+pub(super) fn of_configured(client: &configured::OAuthClient) -> ClientRules {
     let grants = client.grants.iter().map(|grant| match grant {
         configured::Grant::AuthorizationCode => GrantType::AuthorizationCode,
         configured::Grant::RefreshToken => GrantType::RefreshToken,
         configured::Grant::ClientCredentials => GrantType::ClientCredentials,
         configured::Grant::Password => GrantType::Password,
     });
-    Client {
+    ClientRules {
         id: client.id.clone(),
         is_confidential: client.secret.is_some(),
         grants: grants.collect(),
@@ -108,7 +108,7 @@ pub(super) fn of_configured(client: &configured::Client) -> Client {
     }
 }
 
-fn credentials(headers: &HeaderMap, form: &Parameters) -> Result<Credentials, OAuthError> {
+fn credentials(headers: &HeaderMap, form: &Parameters) -> Result<ShownSecret, OAuthError> {
     let invalid = |description| OAuthError::new(ErrorCode::InvalidRequest, description);
     let (id, secret) = (form.get("client_id"), form.get("client_secret"));
     match (basic(headers), id) {
@@ -120,9 +120,9 @@ fn credentials(headers: &HeaderMap, form: &Parameters) -> Result<Credentials, OA
         (Some(Some((id, secret))), _) => {
             // Some programs without a secret send an empty one.
             let secret = Some(secret).filter(|secret| !secret.is_empty());
-            Ok(Credentials { id, secret, is_basic: true })
+            Ok(ShownSecret { id, secret, is_basic: true })
         }
-        (None, Some(id)) => Ok(Credentials { id: id.to_owned(), secret: secret.map(str::to_owned), is_basic: false }),
+        (None, Some(id)) => Ok(ShownSecret { id: id.to_owned(), secret: secret.map(str::to_owned), is_basic: false }),
         (None, None) => Err(OAuthError::new(ErrorCode::InvalidClient, "the request names no client")),
     }
 }

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use identity::secret::Digest;
 use model::TenantId;
 
-use super::source::Source;
+use super::source::RequestSource;
 
 /// The longest cookie that is looked at, in bytes.
 const COOKIE_BYTES_MAX: usize = 512;
@@ -32,7 +32,7 @@ impl Cookie {
     }
 
     /// Its value in a request.
-    pub fn of<'a>(self, headers: &'a HeaderMap, source: &Source) -> Option<&'a str> {
+    pub fn of<'a>(self, headers: &'a HeaderMap, source: &RequestSource) -> Option<&'a str> {
         let name = self.name(source.is_secure);
         let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
         let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
@@ -41,16 +41,16 @@ impl Cookie {
     }
 
     /// The header that sets it for as long as the browser runs; the server ends it sooner.
-    pub fn set(self, value: &str, source: &Source) -> Option<HeaderValue> {
+    pub fn set(self, value: &str, source: &RequestSource) -> Option<HeaderValue> {
         self.header(value, "", source)
     }
 
     /// The header that removes it.
-    pub fn remove(self, source: &Source) -> Option<HeaderValue> {
+    pub fn remove(self, source: &RequestSource) -> Option<HeaderValue> {
         self.header("", "; Max-Age=0", source)
     }
 
-    fn header(self, value: &str, life: &str, source: &Source) -> Option<HeaderValue> {
+    fn header(self, value: &str, life: &str, source: &RequestSource) -> Option<HeaderValue> {
         let secure = if source.is_secure { "; Secure" } else { "" };
         let name = self.name(source.is_secure);
         HeaderValue::from_str(&format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax{life}{secure}")).ok()
@@ -84,8 +84,8 @@ impl SessionCookie {
 mod tests {
     use super::*;
 
-    fn source(is_secure: bool) -> Source {
-        Source { address: "192.0.2.1".to_owned(), is_secure }
+    fn source(is_secure: bool) -> RequestSource {
+        RequestSource { address: "192.0.2.1".to_owned(), is_secure }
     }
 
     fn text(header: Option<HeaderValue>) -> String {

@@ -8,10 +8,10 @@ use model::TenantId;
 
 use super::Auth;
 use super::answers::Trouble;
-use super::source::Source;
+use super::source::RequestSource;
 
 /// One name, a person's or a client's, from one source.
-pub(super) struct Guard<'a> {
+pub(super) struct GuessGuard<'a> {
     auth: &'a Auth,
     tenant: &'a TenantId,
     name: String,
@@ -19,18 +19,18 @@ pub(super) struct Guard<'a> {
     known: String,
 }
 
-impl<'a> Guard<'a> {
+impl<'a> GuessGuard<'a> {
     /// The guard of a person, whoever types the name in whatever case, and whether the person exists or not.
-    pub fn of_person(auth: &'a Auth, tenant: &'a TenantId, user: &str, source: &Source) -> Self {
+    pub fn of_person(auth: &'a Auth, tenant: &'a TenantId, user: &str, source: &RequestSource) -> Self {
         Self::new(auth, tenant, &format!("person/{}", user.to_lowercase()), source)
     }
 
     /// The guard of a client.
-    pub fn of_client(auth: &'a Auth, tenant: &'a TenantId, id: &str, source: &Source) -> Self {
+    pub fn of_client(auth: &'a Auth, tenant: &'a TenantId, id: &str, source: &RequestSource) -> Self {
         Self::new(auth, tenant, &format!("client/{id}"), source)
     }
 
-    fn new(auth: &'a Auth, tenant: &'a TenantId, name: &str, source: &Source) -> Self {
+    fn new(auth: &'a Auth, tenant: &'a TenantId, name: &str, source: &RequestSource) -> Self {
         // Names come from outside and may be long or secret (a password typed into the wrong field): keys have digests of them.
         let digest = Digest::of(&format!("{name}\0{}", source.address)).text();
         Self {

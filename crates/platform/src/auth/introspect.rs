@@ -15,12 +15,12 @@ use super::answers::{OAuthError, not_stored};
 use super::client_login::{self, ClientLogin};
 use super::issue::RefreshToken;
 use super::parameters::Parameters;
-use super::source::Source;
+use super::source::RequestSource;
 use super::{Auth, session};
 
 pub(super) async fn introspect(
     State(auth): State<Arc<Auth>>,
-    source: Source,
+    source: RequestSource,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {

@@ -38,7 +38,7 @@ pub(super) struct Rights {
 
 /// The answer with tokens (RFC 6749 section 5.1).
 #[derive(Serialize)]
-struct Answer {
+struct TokenAnswer {
     access_token: String,
     token_type: &'static str,
     expires_in: u64,
@@ -63,12 +63,12 @@ struct IdClaims<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     nonce: Option<&'a str>,
     #[serde(flatten)]
-    profile: Profile,
+    profile: PersonClaims,
 }
 
 /// What a client learns of a person, by scope.
 #[derive(Clone, Default, Serialize)]
-pub(super) struct Profile {
+pub(super) struct PersonClaims {
     #[serde(skip_serializing_if = "Option::is_none")]
     preferred_username: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -82,7 +82,7 @@ pub(super) struct Profile {
 }
 
 /// A person's sign-in at a client, as its tokens say it.
-pub(super) struct SignIn<'a> {
+pub(super) struct TokenBearer<'a> {
     pub person: &'a Person,
     pub rights: &'a Rights,
     pub scope: &'a str,
@@ -105,8 +105,8 @@ pub(super) fn full_name(person: &Person) -> String {
 }
 
 /// What that scope shows of a person.
-pub(super) fn profile(person: &Person, scope: &str) -> Profile {
-    let mut profile = Profile::default();
+pub(super) fn profile(person: &Person, scope: &str) -> PersonClaims {
+    let mut profile = PersonClaims::default();
     if scope::contains(scope, "profile") {
         let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
         profile.preferred_username = some(&person.user_name);
@@ -143,7 +143,7 @@ pub(super) async fn rights(auth: &Auth, tenant: &TenantId, person: &Person) -> R
 pub(super) fn answer(
     auth: &Auth,
     login: &ClientLogin,
-    sign_in: &SignIn<'_>,
+    sign_in: &TokenBearer<'_>,
     refresh_token: Option<String>,
     grant: GrantType,
 ) -> Result<Response, OAuthError> {
@@ -173,7 +173,7 @@ fn answered(
     auth.metrics.tokens.inc(Grant(grant));
     let (expires_in, scope) = (ACCESS_LIFE.as_secs(), scope.to_owned());
     // In lower case, as the published programs compare it; RFC 6749 section 7.1 lets case not matter.
-    let answer = Answer { access_token, token_type: "bearer", expires_in, refresh_token, id_token, scope };
+    let answer = TokenAnswer { access_token, token_type: "bearer", expires_in, refresh_token, id_token, scope };
     not_stored(Json(answer).into_response())
 }
 
@@ -198,7 +198,7 @@ fn claims(auth: &Auth, login: &ClientLogin, sub: String, scope: &str) -> Claims 
     }
 }
 
-fn access_token(auth: &Auth, login: &ClientLogin, sign_in: &SignIn<'_>) -> Result<String, TokenError> {
+fn access_token(auth: &Auth, login: &ClientLogin, sign_in: &TokenBearer<'_>) -> Result<String, TokenError> {
     let tie = sign_in.rights.tie.as_ref();
     let claims = Claims {
         sid: Some(sign_in.id.to_owned()),
@@ -209,7 +209,7 @@ fn access_token(auth: &Auth, login: &ClientLogin, sign_in: &SignIn<'_>) -> Resul
     auth.ctx.tokens.sign(&claims, ACCESS_TOKEN)
 }
 
-fn id_token(auth: &Auth, login: &ClientLogin, sign_in: &SignIn<'_>) -> Result<String, TokenError> {
+fn id_token(auth: &Auth, login: &ClientLogin, sign_in: &TokenBearer<'_>) -> Result<String, TokenError> {
     let now = auth.now();
     let claims = IdClaims {
         iss: auth.issuer(),
@@ -259,7 +259,7 @@ impl RefreshToken {
 pub(super) async fn begin_family(
     auth: &Auth,
     login: &ClientLogin,
-    sign_in: &SignIn<'_>,
+    sign_in: &TokenBearer<'_>,
     session: Option<String>,
 ) -> Result<Option<String>, OAuthError> {
     if !login.client.may_use(GrantType::RefreshToken) {

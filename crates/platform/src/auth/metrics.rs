@@ -9,7 +9,7 @@ runtime::metrics! {
     #[derive(Clone)]
     pub(super) struct Metrics {
         /// Passwords of people that were shown, at the page or by a program, by outcome.
-        pub(super) sign_ins: CounterBy<SignIn> = "auth_sign_ins";
+        pub(super) sign_ins: CounterBy<SignInOutcome> = "auth_sign_ins";
         /// Access tokens that were issued, by grant.
         pub(super) tokens: CounterBy<Grant> = "auth_tokens_issued";
         /// Codes and refresh tokens that were shown again after their time; each has ended its sign-in.
@@ -25,7 +25,7 @@ runtime::metrics! {
 
 /// What came of a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum SignIn {
+pub(super) enum SignInOutcome {
     /// It was right.
     Right,
     /// It was wrong, or nobody has that name.
@@ -36,7 +36,7 @@ pub(super) enum SignIn {
     LockedOut,
 }
 
-impl Label for SignIn {
+impl Label for SignInOutcome {
     const NAME: &'static str = "outcome";
     const ALL: &'static [Self] = &[Self::Right, Self::Wrong, Self::Disabled, Self::LockedOut];
 

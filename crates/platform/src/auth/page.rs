@@ -15,7 +15,7 @@ pub(super) const STYLE: &str = "/auth/v3/sign-in.css";
 const CSS: &str = include_str!("page.css");
 
 /// The form of the sign-in.
-pub(super) struct Form<'a> {
+pub(super) struct SignInForm<'a> {
     /// The query that the sign-in goes on with.
     pub query: &'a str,
     /// The token that binds it to the browser.
@@ -33,7 +33,7 @@ pub(super) struct Form<'a> {
 }
 
 /// The form as a page.
-pub(super) fn sign_in(status: StatusCode, form: &Form<'_>) -> Response {
+pub(super) fn sign_in(status: StatusCode, form: &SignInForm<'_>) -> Response {
     let mut body = String::from("<h1>Sign in</h1>\n");
     if let Some(error) = form.error {
         let _ = writeln!(
@@ -174,8 +174,8 @@ mod tests {
         String::from_utf8(body.to_vec()).unwrap()
     }
 
-    fn form() -> Form<'static> {
-        Form {
+    fn form() -> SignInForm<'static> {
+        SignInForm {
             query: "state=%22%3E&x=1",
             token: "t",
             asks_tenant: true,
@@ -194,7 +194,7 @@ mod tests {
             assert!(page.contains(&format!("<label for=\"{field}\">")) && page.contains(&format!("id=\"{field}\"")));
         }
         assert!(page.contains("role=\"alert\"") && page.contains("action=\"/auth/v3/sign-in?state=%22%3E&amp;x=1\""));
-        let known = text(sign_in(StatusCode::OK, &Form { asks_tenant: false, error: None, ..form() })).await;
+        let known = text(sign_in(StatusCode::OK, &SignInForm { asks_tenant: false, error: None, ..form() })).await;
         assert!(!known.contains("id=\"tenant\"") && !known.contains("role=\"alert\""));
     }
 

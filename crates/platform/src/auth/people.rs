@@ -81,7 +81,7 @@ impl People {
         &self,
         tenant: &TenantId,
         id: &str,
-    ) -> Result<Option<contracts::provisioning::Client>, Trouble> {
+    ) -> Result<Option<contracts::provisioning::OAuthClient>, Trouble> {
         match self.object(tenant, ObjectKind::Client, id).await? {
             Some(Object::Client(client)) => Ok(Some(client)),
             _ => Ok(None),

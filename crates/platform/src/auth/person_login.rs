@@ -7,9 +7,9 @@ use model::TenantId;
 
 use super::Auth;
 use super::answers::Trouble;
-use super::guard::Guard;
-use super::metrics::SignIn;
-use super::source::Source;
+use super::guard::GuessGuard;
+use super::metrics::SignInOutcome;
+use super::source::RequestSource;
 use super::tenancy::Named;
 
 /// What came of a password.
@@ -23,15 +23,20 @@ pub(super) enum PersonLogin {
 }
 
 /// Checks a password. It takes as long for a person who does not exist.
-pub(super) async fn check(auth: &Auth, who: &Named, password: &str, source: &Source) -> Result<PersonLogin, Trouble> {
+pub(super) async fn check(
+    auth: &Auth,
+    who: &Named,
+    password: &str,
+    source: &RequestSource,
+) -> Result<PersonLogin, Trouble> {
     let Some(tenant) = &who.tenant else {
         auth.hashing.verify(password, None).await?;
-        auth.metrics.sign_ins.inc(SignIn::Wrong);
+        auth.metrics.sign_ins.inc(SignInOutcome::Wrong);
         return Ok(PersonLogin::Wrong);
     };
-    let guard = Guard::of_person(auth, tenant, &who.name, source);
+    let guard = GuessGuard::of_person(auth, tenant, &who.name, source);
     if let Some(wait) = guard.wait().await? {
-        auth.metrics.sign_ins.inc(SignIn::LockedOut);
+        auth.metrics.sign_ins.inc(SignInOutcome::LockedOut);
         tracing::info!(%tenant, source = source.address, wait_s = wait.as_secs(), "a sign-in was refused: too many wrong passwords");
         return Ok(PersonLogin::Wait(wait));
     }
@@ -41,13 +46,13 @@ pub(super) async fn check(auth: &Auth, who: &Named, password: &str, source: &Sou
     match person {
         Some(person) if is_right && !person.disabled => {
             guard.succeeded().await?;
-            auth.metrics.sign_ins.inc(SignIn::Right);
+            auth.metrics.sign_ins.inc(SignInOutcome::Right);
             tracing::info!(%tenant, user = person.user_name, source = source.address, "somebody has signed in");
             Ok(PersonLogin::Right(tenant.clone(), Box::new(person)))
         }
         _ => {
             guard.failed().await;
-            auth.metrics.sign_ins.inc(if is_right { SignIn::Disabled } else { SignIn::Wrong });
+            auth.metrics.sign_ins.inc(if is_right { SignInOutcome::Disabled } else { SignInOutcome::Wrong });
             // Without the name: it may be a password that was typed into the wrong field.
             tracing::info!(%tenant, source = source.address, "a sign-in was refused");
             Ok(PersonLogin::Wrong)

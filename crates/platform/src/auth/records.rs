@@ -13,7 +13,7 @@ const VERSION: u32 = 1;
 
 /// Somebody who is signed in, in one browser.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Session {
+pub(super) struct BrowserSession {
     /// Names it to others than the browser.
     pub id: String,
     /// The person's user name.
@@ -34,7 +34,7 @@ pub(super) struct Spent {
 }
 
 /// What is kept as one message.
-pub(super) trait Record: Sized {
+pub(super) trait StoredRecord: Sized {
     /// The message.
     type Message: prost::Message + Default;
 
@@ -49,7 +49,7 @@ const fn at(micros: u64) -> Timestamp {
     Timestamp::from_micros(micros)
 }
 
-impl Record for Session {
+impl StoredRecord for BrowserSession {
     type Message = v1::SignInSessionRecord;
 
     fn to_message(&self) -> Self::Message {
@@ -72,7 +72,7 @@ impl Record for Session {
     }
 }
 
-impl Record for Spent {
+impl StoredRecord for Spent {
     type Message = v1::SignInSpentRecord;
 
     fn to_message(&self) -> Self::Message {
@@ -84,7 +84,7 @@ impl Record for Spent {
     }
 }
 
-impl Record for Code {
+impl StoredRecord for Code {
     type Message = v1::SignInCodeRecord;
 
     fn to_message(&self) -> Self::Message {
@@ -130,7 +130,7 @@ impl Record for Code {
     }
 }
 
-impl Record for Family {
+impl StoredRecord for Family {
     type Message = v1::SignInFamilyRecord;
 
     fn to_message(&self) -> Self::Message {
@@ -174,7 +174,7 @@ impl Record for Family {
     }
 }
 
-impl Record for Attempts {
+impl StoredRecord for Attempts {
     type Message = v1::SignInAttemptsRecord;
 
     fn to_message(&self) -> Self::Message {
@@ -186,7 +186,7 @@ impl Record for Attempts {
     }
 }
 
-impl Record for SourceAttempts {
+impl StoredRecord for SourceAttempts {
     type Message = v1::SignInAttemptsRecord;
 
     fn to_message(&self) -> Self::Message {
@@ -204,7 +204,7 @@ mod tests {
 
     use super::*;
 
-    fn comes_back<R: Record + PartialEq + Debug>(record: R) {
+    fn comes_back<R: StoredRecord + PartialEq + Debug>(record: R) {
         assert_eq!(R::from_message(record.to_message()), Some(record));
     }
 
@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_comes_back() {
-        comes_back(Session { id: "s".into(), user: "ann".into(), authenticated_at: at(3), until: at(4) });
+        comes_back(BrowserSession { id: "s".into(), user: "ann".into(), authenticated_at: at(3), until: at(4) });
         comes_back(Spent { user: "ann".into(), sign_in: "i".into() });
         comes_back(code());
         comes_back(Code { challenge: None, nonce: None, ..code() });

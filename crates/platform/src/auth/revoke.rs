@@ -12,10 +12,15 @@ use super::answers::{OAuthError, not_stored};
 use super::client_login::{self, ClientLogin};
 use super::issue::RefreshToken;
 use super::parameters::Parameters;
-use super::source::Source;
+use super::source::RequestSource;
 use super::{Auth, session};
 
-pub(super) async fn revoke(State(auth): State<Arc<Auth>>, source: Source, headers: HeaderMap, body: Bytes) -> Response {
+pub(super) async fn revoke(
+    State(auth): State<Arc<Auth>>,
+    source: RequestSource,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let revoked = async {
         let form =
             Parameters::of_form(&headers, &body).map_err(|fault| OAuthError::new(ErrorCode::InvalidRequest, fault))?;

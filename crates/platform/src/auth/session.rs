@@ -8,21 +8,25 @@ use runtime::token::Claims;
 use super::Auth;
 use super::answers::Trouble;
 use super::cookies::{Cookie, SessionCookie};
-use super::records::Session;
-use super::source::Source;
+use super::records::BrowserSession;
+use super::source::RequestSource;
 
 /// Somebody who is signed in, in this browser.
 pub(super) struct SignedIn {
     /// The cookie.
     pub cookie: SessionCookie,
     /// The session.
-    pub session: Session,
+    pub session: BrowserSession,
     /// The person.
     pub person: Person,
 }
 
 /// Who is signed in at this browser; nobody whose person is gone or disabled.
-pub(super) async fn of_browser(auth: &Auth, headers: &HeaderMap, source: &Source) -> Result<Option<SignedIn>, Trouble> {
+pub(super) async fn of_browser(
+    auth: &Auth,
+    headers: &HeaderMap,
+    source: &RequestSource,
+) -> Result<Option<SignedIn>, Trouble> {
     let Some(cookie) = Cookie::Session.of(headers, source).and_then(SessionCookie::read) else { return Ok(None) };
     let Some(session) = auth.store.session(&cookie.tenant, cookie.digest).await? else { return Ok(None) };
     if auth.now() >= session.until {

@@ -10,7 +10,7 @@ use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use contracts::provisioning::Person;
-use identity::authorization::{self, Refusal};
+use identity::authorization::{self, AuthorizationRefusal};
 use identity::redirect_uri;
 use identity::secret::Digest;
 use model::TenantId;
@@ -18,11 +18,11 @@ use serde_json::json;
 
 use super::answers::{self, Trouble};
 use super::cookies::{Cookie, SessionCookie};
-use super::page::{self, Form};
+use super::page::{self, SignInForm};
 use super::parameters::Parameters;
 use super::person_login::{self, PersonLogin};
-use super::records::Session;
-use super::source::Source;
+use super::records::BrowserSession;
+use super::source::RequestSource;
 use super::{Auth, authorize, client_login, issue, session, tenancy};
 
 /// The same for a wrong password, an unknown person, an unknown tenant and a disabled person.
@@ -49,7 +49,12 @@ pub(super) async fn scheme() -> Response {
 }
 
 /// The page.
-pub(super) async fn show(State(auth): State<Arc<Auth>>, source: Source, headers: HeaderMap, uri: Uri) -> Response {
+pub(super) async fn show(
+    State(auth): State<Arc<Auth>>,
+    source: RequestSource,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Response {
     let shown = async {
         let parameters = match authorize::query(&uri) {
             Ok(parameters) => parameters,
@@ -69,7 +74,7 @@ pub(super) async fn show(State(auth): State<Arc<Auth>>, source: Source, headers:
 /// What is sent from it.
 pub(super) async fn submit(
     State(auth): State<Arc<Auth>>,
-    source: Source,
+    source: RequestSource,
     headers: HeaderMap,
     uri: Uri,
     body: Bytes,
@@ -84,7 +89,7 @@ pub(super) async fn submit(
 async fn submitted(
     auth: &Auth,
     headers: &HeaderMap,
-    source: &Source,
+    source: &RequestSource,
     parameters: &Parameters,
     typed: &Parameters,
 ) -> Result<Response, Trouble> {
@@ -116,7 +121,7 @@ async fn submitted(
 async fn begin(
     auth: &Auth,
     headers: &HeaderMap,
-    source: &Source,
+    source: &RequestSource,
     parameters: &Parameters,
     tenant: &TenantId,
     person: &Person,
@@ -125,7 +130,7 @@ async fn begin(
         auth.store.end_session(&before.tenant, before.digest).await?;
     }
     let (secret, now) = (auth.secret(), auth.now());
-    let session = Session {
+    let session = BrowserSession {
         id: auth.id(),
         user: person.user_name.clone(),
         authenticated_at: now,
@@ -151,8 +156,8 @@ async fn setting(auth: &Auth, parameters: &Parameters) -> Result<Setting, Troubl
         // Whatever is wrong with the rest of the request is sent there too.
         match authorization::check(Some(client), &authorize::asked(parameters)) {
             Ok(request) => redirect_uri::content_security_source(&request.redirect_uri),
-            Err(Refusal::SentOn(refusal)) => redirect_uri::content_security_source(&refusal.redirect_uri),
-            Err(Refusal::Shown(_)) => None,
+            Err(AuthorizationRefusal::SentOn(refusal)) => redirect_uri::content_security_source(&refusal.redirect_uri),
+            Err(AuthorizationRefusal::Shown(_)) => None,
         }
     });
     let named = parameters.get("tenant").and_then(|tenant| tenants.get(tenant).cloned());
@@ -163,7 +168,7 @@ async fn setting(auth: &Auth, parameters: &Parameters) -> Result<Setting, Troubl
 fn form(
     auth: &Auth,
     headers: &HeaderMap,
-    source: &Source,
+    source: &RequestSource,
     setting: &Setting,
     status: StatusCode,
     typed: &Parameters,
@@ -173,7 +178,7 @@ fn form(
     let cookie = Cookie::Form.of(headers, source).map_or_else(|| auth.secret(), str::to_owned);
     let mut response = page::sign_in(
         status,
-        &Form {
+        &SignInForm {
             query: &setting.query,
             token: &form_token(auth, &cookie),
             asks_tenant: setting.tenant.is_none(),

@@ -11,11 +11,11 @@ use model::TenantId;
 use super::answers::{self, Trouble};
 use super::cookies::Cookie;
 use super::parameters::Parameters;
-use super::source::Source;
+use super::source::RequestSource;
 use super::{Auth, page, session, tenancy};
 
 /// `GET /ping`: 200 for somebody who is signed in, else 403.
-pub(super) async fn ping(State(auth): State<Arc<Auth>>, source: Source, headers: HeaderMap) -> Response {
+pub(super) async fn ping(State(auth): State<Arc<Auth>>, source: RequestSource, headers: HeaderMap) -> Response {
     let is_signed_in = async {
         Ok::<bool, Trouble>(match session::bearer(&headers) {
             Some(token) => session::of_token(&auth, token).await?.is_some(),
@@ -32,7 +32,7 @@ pub(super) async fn ping(State(auth): State<Arc<Auth>>, source: Source, headers:
 /// Ends the session of the cookie and the sign-in of the token; with `global=true` all that the person has.
 pub(super) async fn sign_out(
     State(auth): State<Arc<Auth>>,
-    source: Source,
+    source: RequestSource,
     method: Method,
     headers: HeaderMap,
     uri: Uri,
@@ -48,7 +48,7 @@ pub(super) async fn sign_out(
 async fn ended(
     auth: &Auth,
     headers: &HeaderMap,
-    source: &Source,
+    source: &RequestSource,
     parameters: &Parameters,
     may_redirect: bool,
 ) -> Result<Response, Trouble> {

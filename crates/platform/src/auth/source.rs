@@ -16,14 +16,14 @@ const INGRESS: &str = "ingress";
 
 /// The other end of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Source {
+pub(super) struct RequestSource {
     /// Its address, or the network of a site (IPv6); empty if it is not known.
     pub address: String,
     /// Whether it came by TLS.
     pub is_secure: bool,
 }
 
-impl FromRequestParts<Arc<Auth>> for Source {
+impl FromRequestParts<Arc<Auth>> for RequestSource {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, auth: &Arc<Auth>) -> Result<Self, Infallible> {
@@ -33,7 +33,7 @@ impl FromRequestParts<Arc<Auth>> for Source {
     }
 }
 
-impl Source {
+impl RequestSource {
     fn of(peer: Option<IpAddr>, is_ingress: bool, headers: &HeaderMap) -> Self {
         let told = |name: &str| {
             let value = headers.get(name).filter(|_| is_ingress)?.to_str().ok()?;
@@ -66,7 +66,7 @@ mod tests {
             (HeaderName::from_static("x-forwarded-for"), forwarded_for.parse().unwrap()),
             (HeaderName::from_static("x-forwarded-proto"), "https".parse().unwrap()),
         ]);
-        let source = Source::of(peer.parse().ok(), is_ingress, &headers);
+        let source = RequestSource::of(peer.parse().ok(), is_ingress, &headers);
         (source.address, source.is_secure)
     }
 

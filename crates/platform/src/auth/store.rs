@@ -12,7 +12,7 @@ use model::{TenantId, Timestamp};
 use prost::Message as _;
 
 use super::issue;
-use super::records::{Record, Session, Spent};
+use super::records::{BrowserSession, Spent, StoredRecord};
 
 /// How often a change is tried when others write at the same time.
 const TRIES_MAX: usize = 8;
@@ -23,7 +23,7 @@ type Result<T> = std::result::Result<T, StoreError>;
 
 /// The store. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Store {
+pub(super) struct SignInStore {
     records: Arc<dyn SignIns>,
 }
 
@@ -39,21 +39,21 @@ fn owner(user: &str) -> String {
     format!("person/{}", Digest::of(user).text())
 }
 
-fn bytes<R: Record>(record: &R) -> Bytes {
+fn bytes<R: StoredRecord>(record: &R) -> Bytes {
     record.to_message().encode_to_vec().into()
 }
 
 /// `None` for what cannot be read: a record of a later form signs nobody in.
-fn parsed<R: Record>(value: &Bytes) -> Option<R> {
+fn parsed<R: StoredRecord>(value: &Bytes) -> Option<R> {
     R::from_message(R::Message::decode(value.clone()).ok()?)
 }
 
-impl Store {
+impl SignInStore {
     pub fn new(records: Arc<dyn SignIns>) -> Self {
         Self { records }
     }
 
-    async fn read<R: Record>(&self, tenant: &TenantId, key: &SignInKey) -> Result<Option<(R, Bytes)>> {
+    async fn read<R: StoredRecord>(&self, tenant: &TenantId, key: &SignInKey) -> Result<Option<(R, Bytes)>> {
         let value = self.records.read(tenant, key).await?;
         Ok(value.and_then(|value| Some((parsed(&value)?, value))))
     }
@@ -61,13 +61,13 @@ impl Store {
     // === sessions ===
 
     /// Keeps a session under the digest of its cookie.
-    pub async fn begin_session(&self, tenant: &TenantId, cookie: Digest, session: &Session) -> Result<()> {
+    pub async fn begin_session(&self, tenant: &TenantId, cookie: Digest, session: &BrowserSession) -> Result<()> {
         let key = SignInKey::new(SignInKind::Session, cookie.text());
         self.records.put(tenant, &key, Some(&owner(&session.user)), bytes(session), session.until).await
     }
 
     /// The session of that cookie.
-    pub async fn session(&self, tenant: &TenantId, cookie: Digest) -> Result<Option<Session>> {
+    pub async fn session(&self, tenant: &TenantId, cookie: Digest) -> Result<Option<BrowserSession>> {
         let key = SignInKey::new(SignInKind::Session, cookie.text());
         Ok(self.read(tenant, &key).await?.map(|(session, _)| session))
     }
@@ -133,7 +133,7 @@ impl Store {
     }
 
     /// Ends every sign-in that came from a session.
-    pub async fn end_sign_ins_of(&self, tenant: &TenantId, session: &Session, now: Timestamp) -> Result<()> {
+    pub async fn end_sign_ins_of(&self, tenant: &TenantId, session: &BrowserSession, now: Timestamp) -> Result<()> {
         let is_of = |family: &Family| family.session.as_ref() == Some(&session.id);
         self.end_where(tenant, &session.user, now, is_of).await
     }
@@ -187,13 +187,13 @@ impl Store {
     // === attempts ===
 
     /// Attempts under that name.
-    pub async fn attempts<R: Record + Default>(&self, tenant: &TenantId, name: &str) -> Result<R> {
+    pub async fn attempts<R: StoredRecord + Default>(&self, tenant: &TenantId, name: &str) -> Result<R> {
         let key = SignInKey::new(SignInKind::Attempts, name);
         Ok(self.read(tenant, &key).await?.map(|(attempts, _)| attempts).unwrap_or_default())
     }
 
     /// Changes attempts; again when others change them at the same time.
-    pub async fn change_attempts<R: Record + Default>(
+    pub async fn change_attempts<R: StoredRecord + Default>(
         &self,
         tenant: &TenantId,
         name: &str,

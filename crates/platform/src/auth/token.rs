@@ -18,14 +18,24 @@ use model::TenantId;
 
 use super::answers::OAuthError;
 use super::parameters::Parameters;
-use super::source::Source;
+use super::source::RequestSource;
 use super::{Auth, client_login};
 
-pub(super) async fn token(State(auth): State<Arc<Auth>>, source: Source, headers: HeaderMap, body: Bytes) -> Response {
+pub(super) async fn token(
+    State(auth): State<Arc<Auth>>,
+    source: RequestSource,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     granted(&auth, &source, &headers, &body).await.unwrap_or_else(OAuthError::into_response)
 }
 
-async fn granted(auth: &Auth, source: &Source, headers: &HeaderMap, body: &[u8]) -> Result<Response, OAuthError> {
+async fn granted(
+    auth: &Auth,
+    source: &RequestSource,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Response, OAuthError> {
     let form = Parameters::of_form(headers, body).map_err(|fault| OAuthError::new(ErrorCode::InvalidRequest, fault))?;
     let name = required(&form, "grant_type", "grant_type is missing")?;
     let login = client_login::authenticate(auth, headers, &form, source).await?;

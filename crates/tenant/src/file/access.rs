@@ -1,14 +1,13 @@
 //! Who may sign in: what `people` have for it, and `clients`.
 
-use contracts::provisioning::{Client, Grant, Person, Privilege, Secret, TenantObjects};
+use contracts::provisioning::{Grant, OAuthClient, Person, Privilege, Secret, TenantObjects};
 use identity::password;
 use model::Entropy;
 
-use super::read::flag;
 use super::scalar::{flow, optional, text as scalar};
 use super::shape::Need::{Optional, Required};
 use super::shape::{Field, NAME, Shape, field};
-use super::tree::{Node, text, texts};
+use super::tree::{Node, flag, text, texts};
 
 /// A password in clear, or its hash.
 const PASSWORD: Shape = Shape::Text { max: 512 };
@@ -72,8 +71,8 @@ pub(super) fn read_person(item: &Node, person: &mut Person) {
 }
 
 /// A client, as the file says it.
-pub(super) fn read_client(item: &Node) -> Option<Client> {
-    Some(Client {
+pub(super) fn read_client(item: &Node) -> Option<OAuthClient> {
+    Some(OAuthClient {
         id: text(item, "id")?,
         name: text(item, "name")?,
         secret: text(item, "secret").map(Secret),
@@ -99,7 +98,7 @@ pub(super) fn person_line(person: &Person) -> String {
 }
 
 /// A client's line.
-pub(super) fn client_line(client: &Client) -> String {
+pub(super) fn client_line(client: &OAuthClient) -> String {
     let list = |key: &str, entries: &[String]| match entries {
         [] => String::new(),
         entries => format!(", {key}: {}", flow(entries.iter().map(String::as_str))),
@@ -173,7 +172,7 @@ pub(super) fn password_fault(secret: &Secret, user_name: &str) -> Option<String>
 }
 
 /// What is wrong with a client: keys and reasons.
-pub(super) fn client_faults(client: &Client) -> Vec<(String, String)> {
+pub(super) fn client_faults(client: &OAuthClient) -> Vec<(String, String)> {
     let mut faults = Vec::new();
     let mut fault = |key: &str, reason: String| faults.push((key.to_owned(), reason));
     if let Some(reason) = client.secret.as_ref().and_then(|secret| password_fault(secret, &client.id)) {

@@ -13,7 +13,7 @@ use super::dialling;
 use super::headers;
 use super::location;
 use super::stir;
-use super::tree::{Node, Value, list, number, text, texts};
+use super::tree::{Node, Value, flag, list, number, text, texts};
 use super::{Fault, access};
 
 /// What a tenant speaks without a setting, the most wanted first.
@@ -321,13 +321,6 @@ fn agent(item: &Node) -> Option<Agent> {
         skills: skills.collect(),
         id,
     })
-}
-
-pub(super) fn flag(node: &Node, key: &str) -> Option<bool> {
-    match node.get(key)?.value {
-        Value::Bool(flag) => Some(flag),
-        _ => None,
-    }
 }
 
 fn encryption(node: &Node) -> Encryption {

@@ -150,6 +150,14 @@ pub(super) fn texts(node: &Node, key: &str) -> Vec<String> {
     list(node, key).iter().filter_map(|item| item.text().map(str::to_owned)).collect()
 }
 
+/// A flag of a record.
+pub(super) fn flag(node: &Node, key: &str) -> Option<bool> {
+    match node.get(key)?.value {
+        Value::Bool(flag) => Some(flag),
+        _ => None,
+    }
+}
+
 /// The number that stands under a key.
 pub(super) fn number(node: &Node, key: &str) -> Option<u32> {
     match node.get(key)?.value {

@@ -13,13 +13,13 @@ const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 const REDIRECT: &str = "http://127.0.0.1:9/callback";
 
 /// An answer as curl shows it.
-struct Answer {
+struct CurlAnswer {
     status: u16,
     head: String,
     body: String,
 }
 
-impl Answer {
+impl CurlAnswer {
     fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| {
             let (key, value) = line.split_once(':')?;
@@ -48,7 +48,7 @@ impl<'a> Visitor<'a> {
         Ok(Self { site, jar: tempfile::NamedTempFile::new()? })
     }
 
-    fn ask(&self, path: &str, arguments: &[&str]) -> Result<Answer> {
+    fn ask(&self, path: &str, arguments: &[&str]) -> Result<CurlAnswer> {
         let jar: &Path = self.jar.path();
         let mut command = Command::new("curl");
         command.args(["--silent", "--include", "--max-time", "30", "--cookie"]).arg(jar).arg("--cookie-jar").arg(jar);
@@ -56,16 +56,16 @@ impl<'a> Visitor<'a> {
         let text = String::from_utf8(output.stdout)?;
         let (head, body) = text.split_once("\r\n\r\n").with_context(|| format!("no answer: {text:?}"))?;
         let status = head.split_whitespace().nth(1).and_then(|status| status.parse().ok()).context("no status")?;
-        Ok(Answer { status, head: head.to_owned(), body: body.to_owned() })
+        Ok(CurlAnswer { status, head: head.to_owned(), body: body.to_owned() })
     }
 
-    fn bearing(&self, path: &str, token: &str) -> Result<Answer> {
+    fn bearing(&self, path: &str, token: &str) -> Result<CurlAnswer> {
         // In lower case, as published clients send it.
         self.ask(path, &["--header", &format!("authorization: bearer {token}")])
     }
 
     /// Asks for a token as the demo's client.
-    fn token(&self, fields: &[(&str, &str)]) -> Result<Answer> {
+    fn token(&self, fields: &[(&str, &str)]) -> Result<CurlAnswer> {
         let client = self.site.demo.clients.first().context("no client")?;
         let fields: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let login = format!("{}:{}", client.id, client.secret);
@@ -77,7 +77,7 @@ impl<'a> Visitor<'a> {
     }
 
     /// Begins a sign-in; what of the request differs from a good one comes last and counts.
-    fn authorize(&self, redirect: &str, challenge: &str) -> Result<Answer> {
+    fn authorize(&self, redirect: &str, challenge: &str) -> Result<CurlAnswer> {
         let query = format!(
             "response_type=code&client_id=demo&redirect_uri={redirect}&scope=openid&state=s1&nonce=n1&code_challenge={challenge}&code_challenge_method=S256"
         );
@@ -85,14 +85,15 @@ impl<'a> Visitor<'a> {
     }
 
     /// Fills in the form of the sign-in page to which `authorize` has led.
-    fn submit(&self, page: &str, user: &str, password: &str) -> Result<Answer> {
+    fn submit(&self, page: &str, user: &str, password: &str) -> Result<CurlAnswer> {
         let shown = self.ask(page, &[])?;
         ensure!(shown.status == 200, "{}: {}", shown.status, shown.body);
         let mut fields = hidden_fields(&shown.body);
         fields.extend([("username".to_owned(), user.to_owned()), ("password".to_owned(), password.to_owned())]);
         let fields: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let arguments: Vec<&str> = fields.iter().flat_map(|field| ["--data-urlencode", field.as_str()]).collect();
-        self.ask("/auth/v3/sign-in", &arguments)
+        let form = shown.body.split("<form").nth(1).and_then(|rest| rest.split('>').next()).context("no form")?;
+        self.ask(&attribute(form, "action").context("the form leads nowhere")?, &arguments)
     }
 
     /// The whole way of a browser: from the program's request to the code that it gets.
@@ -122,6 +123,14 @@ fn path_of(location: &str) -> String {
     }
 }
 
+/// An attribute of a tag of HTML.
+fn attribute(tag: &str, name: &str) -> Option<String> {
+    let (_, rest) = tag.split_once(&format!("{name}=\""))?;
+    let value = rest.split('"').next()?;
+    let plain = [("&quot;", "\""), ("&#39;", "'"), ("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")];
+    Some(plain.iter().fold(value.to_owned(), |text, (escaped, plain)| text.replace(escaped, plain)))
+}
+
 /// The hidden fields of a page's form.
 fn hidden_fields(page: &str) -> Vec<(String, String)> {
     let attribute = |tag: &str, name: &str| {
@@ -141,12 +150,12 @@ fn hidden_fields(page: &str) -> Vec<(String, String)> {
     hidden.filter_map(|tag| Some((attribute(tag, "name")?, attribute(tag, "value")?))).collect()
 }
 
-fn redeem<'a>(visitor: &Visitor<'_>, code: &'a str, verifier: &'a str) -> Result<Answer> {
+fn redeem<'a>(visitor: &Visitor<'_>, code: &'a str, verifier: &'a str) -> Result<CurlAnswer> {
     let grant = [("grant_type", "authorization_code"), ("code", code), ("redirect_uri", REDIRECT)];
     visitor.token(&[&grant[..], &[("code_verifier", verifier)]].concat())
 }
 
-fn refresh(visitor: &Visitor<'_>, token: &str) -> Result<Answer> {
+fn refresh(visitor: &Visitor<'_>, token: &str) -> Result<CurlAnswer> {
     visitor.token(&[("grant_type", "refresh_token"), ("refresh_token", token)])
 }
 

@@ -8,7 +8,7 @@ use identity::secret::Digest;
 
 use super::super::answers::OAuthError;
 use super::super::client_login::ClientLogin;
-use super::super::issue::SignIn;
+use super::super::issue::TokenBearer;
 use super::super::parameters::Parameters;
 use super::super::{Auth, issue};
 use super::{invalid_grant, person_of, required};
@@ -32,7 +32,7 @@ pub(super) async fn redeem(auth: &Auth, login: &ClientLogin, form: &Parameters) 
     let rights = issue::rights(auth, &login.tenant, &person).await?;
     // Privileges may have been taken away since.
     let scope = scope::narrowed(&code.scope, rights.scopes.iter().copied(), None).unwrap_or_default();
-    let sign_in = SignIn {
+    let sign_in = TokenBearer {
         person: &person,
         rights: &rights,
         scope: &scope,

@@ -7,10 +7,10 @@ use identity::oauth_error::ErrorCode;
 
 use super::super::answers::OAuthError;
 use super::super::client_login::ClientLogin;
-use super::super::issue::SignIn;
+use super::super::issue::TokenBearer;
 use super::super::parameters::Parameters;
 use super::super::person_login::{self, PersonLogin};
-use super::super::source::Source;
+use super::super::source::RequestSource;
 use super::super::tenancy::Named;
 use super::super::{Auth, issue, tenancy};
 use super::{invalid_grant, required};
@@ -20,7 +20,7 @@ pub(super) async fn sign_in(
     auth: &Auth,
     login: &ClientLogin,
     form: &Parameters,
-    source: &Source,
+    source: &RequestSource,
 ) -> Result<Response, OAuthError> {
     let typed = required(form, "username", "username is missing")?;
     let password = required(form, "password", "password is missing")?;
@@ -36,8 +36,14 @@ pub(super) async fn sign_in(
     let rights = issue::rights(auth, &login.tenant, &person).await?;
     let scope = issue::granted(&rights, form.get("scope"))?;
     let id = auth.id();
-    let sign_in =
-        SignIn { person: &person, rights: &rights, scope: &scope, id: &id, authenticated_at: auth.now(), nonce: None };
+    let sign_in = TokenBearer {
+        person: &person,
+        rights: &rights,
+        scope: &scope,
+        id: &id,
+        authenticated_at: auth.now(),
+        nonce: None,
+    };
     let refresh_token = issue::begin_family(auth, login, &sign_in, None).await?;
     issue::answer(auth, login, &sign_in, refresh_token, GrantType::Password)
 }

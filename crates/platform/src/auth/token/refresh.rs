@@ -3,13 +3,13 @@
 use axum::response::Response;
 use contracts::provisioning::Person;
 use identity::client::GrantType;
-use identity::grant::refresh::{Family, Outcome};
+use identity::grant::refresh::{Family, RefreshOutcome};
 use identity::oauth_error::ErrorCode;
 use identity::scope;
 
 use super::super::answers::OAuthError;
 use super::super::client_login::ClientLogin;
-use super::super::issue::{RefreshToken, SignIn};
+use super::super::issue::{RefreshToken, TokenBearer};
 use super::super::parameters::Parameters;
 use super::super::{Auth, issue};
 use super::{invalid_grant, person_of, required};
@@ -28,9 +28,9 @@ pub(super) async fn exchange(auth: &Auth, login: &ClientLogin, form: &Parameters
         let Some(read) = auth.store.family(&login.tenant, shown.family).await? else { return Err(invalid_grant(OVER)) };
         let (client, life) = (&login.client.id, auth.settings.refresh_life);
         let exchanged = match read.family.exchange(client, shown.digest, next.digest, auth.now(), life) {
-            Outcome::Exchanged(exchanged) => exchanged,
-            Outcome::Reused => return Err(reused(auth, login, &read.family).await?),
-            Outcome::Expired | Outcome::OtherClient => return Err(invalid_grant(OVER)),
+            RefreshOutcome::Exchanged(exchanged) => exchanged,
+            RefreshOutcome::Reused => return Err(reused(auth, login, &read.family).await?),
+            RefreshOutcome::Expired | RefreshOutcome::OtherClient => return Err(invalid_grant(OVER)),
         };
         let Some(person) = person_of(auth, &login.tenant, &exchanged.user).await? else {
             let (user, sign_in) = (&exchanged.user, &exchanged.sign_in);
@@ -57,7 +57,7 @@ fn answer(
     refresh_token: String,
 ) -> Result<Response, OAuthError> {
     let (id, authenticated_at) = (family.sign_in.as_str(), family.authenticated_at);
-    let sign_in = SignIn { person, rights, scope, id, authenticated_at, nonce: None };
+    let sign_in = TokenBearer { person, rights, scope, id, authenticated_at, nonce: None };
     issue::answer(auth, login, &sign_in, Some(refresh_token), GrantType::RefreshToken)
 }
 
