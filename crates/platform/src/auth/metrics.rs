@@ -64,8 +64,6 @@ impl Label for Grant {
     ];
 
     fn text(self) -> &'static str {
-        match self.0 {
-            other => other.as_str(),
-        }
+        self.0.as_str()
     }
 }
