@@ -126,7 +126,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
         settings: ctx.settings()?,
         people: people::People::start(&ctx)?,
         store: store::SignInStore::new(ctx.stores.sign_ins.clone()),
-        hashing: hashing::Hashing::new(ctx.clock.clone(), metrics.clone()),
+        hashing: hashing::Hashing::new(metrics.clone()),
         metrics,
         entropy: Mutex::new(ctx.entropy()),
         ctx: ctx.clone(),

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use identity::password;
-use infra::Clock;
 use tokio::sync::Semaphore;
 
 use super::answers::Trouble;
@@ -16,15 +15,14 @@ const WAITING_MAX: usize = 64;
 pub(super) struct Hashing {
     running: Arc<Semaphore>,
     admitted: Arc<Semaphore>,
-    clock: Arc<dyn Clock>,
     metrics: Metrics,
 }
 
 impl Hashing {
-    pub fn new(clock: Arc<dyn Clock>, metrics: Metrics) -> Self {
+    pub fn new(metrics: Metrics) -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let (running, admitted) = (Semaphore::new(processors), Semaphore::new(processors + WAITING_MAX));
-        Self { running: Arc::new(running), admitted: Arc::new(admitted), clock, metrics }
+        Self { running: Arc::new(running), admitted: Arc::new(admitted), metrics }
     }
 
     /// Whether the password is that of the hash. Without a hash it never is, which takes as long to find out.
@@ -39,18 +37,15 @@ impl Hashing {
         // Never closed, so that this does not fail.
         let running = self.running.clone().acquire_owned().await.map_err(|_| Trouble::Busy)?;
         let (password, hash) = (password.to_owned(), hash.map(str::to_owned));
-        let (clock, metrics) = (self.clock.clone(), self.metrics.clone());
+        let metrics = self.metrics.clone();
         let computed = tokio::task::spawn_blocking(move || {
             // The places are given back when the work is done, also if nobody waits for it any more.
             let _places = (admitted, running);
-            let began = clock.now();
             let is_right = match &hash {
                 Some(hash) => password::verify(&password, hash),
                 None => password::verify_nobody(&password),
             };
             metrics.hashes.inc();
-            let took = clock.now().since(began).as_millis();
-            metrics.hashing_ms.inc_by(u64::try_from(took).unwrap_or(u64::MAX));
             is_right
         });
         computed.await.map_err(|error| Trouble::away("hashing", &error))
@@ -64,7 +59,7 @@ mod tests {
     #[tokio::test]
     async fn who_finds_the_queue_full_is_refused_at_once() {
         let metrics = Metrics::register(&runtime::Metrics::default());
-        let hashing = Hashing::new(Arc::new(infra::SystemClock::start()), metrics.clone());
+        let hashing = Hashing::new(metrics.clone());
         assert_eq!(hashing.verify("open sesame", None).await.ok(), Some(false));
         assert_eq!(metrics.hashes.get(), 1);
         let all = u32::try_from(hashing.admitted.available_permits()).unwrap();

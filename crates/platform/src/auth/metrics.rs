@@ -16,8 +16,6 @@ runtime::metrics! {
         pub(super) reuses: Counter = "auth_tokens_reused";
         /// Passwords and secrets whose hashes were computed.
         pub(super) hashes: Counter = "auth_hashes_computed";
-        /// Milliseconds for which hashes were computed.
-        pub(super) hashing_ms: Counter = "auth_hashing_milliseconds";
         /// Requests that were refused because too many hashes were being computed.
         pub(super) hashes_refused: Counter = "auth_hashes_refused";
     }
