@@ -24,6 +24,15 @@ pub fn of(values: &Values, instance: u8) -> String {
     format!("http://{}{PATH}", advertised.unwrap_or_else(|| at.into()))
 }
 
+/// Whether a host, perhaps with a port, is this machine.
+fn is_this_machine(authority: &str) -> bool {
+    let host = match authority.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => authority.split(':').next().unwrap_or_default(),
+    };
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
 /// Why it is no issuer, if it is none (RFC 8414 section 2).
 pub fn check(issuer: &str) -> Result<(), String> {
     if issuer.is_empty() {
@@ -32,7 +41,7 @@ pub fn check(issuer: &str) -> Result<(), String> {
     let rest = issuer.strip_prefix("https://").or_else(|| {
         // Without TLS only on this machine.
         let rest = issuer.strip_prefix("http://")?;
-        ["127.", "[::1]", "localhost"].iter().any(|host| rest.starts_with(host)).then_some(rest)
+        is_this_machine(rest.split('/').next()?).then_some(rest)
     });
     let Some(rest) = rest else { return Err("it must begin with https://".to_owned()) };
     let is_plain = rest.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~:/[]".contains(&b));
@@ -58,12 +67,16 @@ mod tests {
             "https://centre.example/auth/v3",
             "https://centre.example:8443/auth/v3",
             "http://127.0.0.1:8080/auth/v3",
+            "http://[::1]:8080/auth/v3",
+            "http://localhost/auth/v3",
         ] {
             assert_eq!(check(good), Ok(()), "{good}");
         }
         for bad in [
             "centre.example/auth/v3",
             "http://centre.example/auth/v3",
+            "http://127.evil.example/auth/v3",
+            "http://localhost.example/auth/v3",
             "https://centre.example/auth/v3/",
             "https://centre.example",
             "https:///auth/v3?x=/auth/v3",

@@ -66,7 +66,10 @@ pub(super) async fn authenticate(
     let hash = found.as_ref().and_then(|client| client.secret.as_ref()).map(|hash| hash.reveal());
     let is_right = auth.hashing.verify(shown.secret.as_deref().unwrap_or_default(), hash).await?;
     match found {
-        Some(client) if is_right => Ok(ClientLogin { client: of_configured(&client), tenant, presented: shown.id }),
+        Some(client) if is_right => {
+            guard.proven().await?;
+            Ok(ClientLogin { client: of_configured(&client), tenant, presented: shown.id })
+        }
         _ => {
             guard.failed().await;
             tracing::info!(%tenant, source = source.address, "a client was refused");

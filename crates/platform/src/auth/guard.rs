@@ -25,9 +25,9 @@ impl<'a> GuessGuard<'a> {
         Self::new(auth, tenant, &format!("person/{}", user.to_lowercase()), source)
     }
 
-    /// The guard of a client.
+    /// The guard of a client, whose id is found in whatever case.
     pub fn of_client(auth: &'a Auth, tenant: &'a TenantId, id: &str, source: &RequestSource) -> Self {
-        Self::new(auth, tenant, &format!("client/{id}"), source)
+        Self::new(auth, tenant, &format!("client/{}", id.to_lowercase()), source)
     }
 
     fn new(auth: &'a Auth, tenant: &'a TenantId, name: &str, source: &RequestSource) -> Self {
@@ -81,5 +81,15 @@ impl<'a> GuessGuard<'a> {
         let store = &self.auth.store;
         store.forget_attempts(self.tenant, &self.name).await?;
         Ok(store.mark(self.tenant, &self.known, self.auth.now() + KNOWN_FOR).await?)
+    }
+
+    /// [`Self::succeeded`], without a write where nothing would change: programs show their secret with each request.
+    pub async fn proven(&self) -> Result<(), Trouble> {
+        let store = &self.auth.store;
+        let of_name: Attempts = store.attempts(self.tenant, &self.name).await?;
+        if of_name == Attempts::default() && store.is_marked(self.tenant, &self.known).await? {
+            return Ok(());
+        }
+        self.succeeded().await
     }
 }

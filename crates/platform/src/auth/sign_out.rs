@@ -72,7 +72,8 @@ async fn ended(
     }
     if let Some(signed_in) = session::of_browser(auth, headers, source).await? {
         let of = signed_in.cookie.tenant;
-        if is_global {
+        // A link of another site brings the cookie too: it may end this session, and no other.
+        if is_global && !is_of_another_site(headers) {
             auth.store.end_all(&of, &signed_in.session.user, now).await?;
         } else {
             auth.store.end_sign_ins_of(&of, &signed_in.session, now).await?;
@@ -85,6 +86,11 @@ async fn ended(
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     Ok(response)
+}
+
+/// Whether a browser says that another site has made it ask (Fetch Metadata); programs and old browsers say nothing.
+fn is_of_another_site(headers: &HeaderMap) -> bool {
+    headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site")
 }
 
 async fn answer(
