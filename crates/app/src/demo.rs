@@ -102,7 +102,7 @@ fn example() -> anyhow::Result<TenantObjects> {
     Ok(tenant::file::read(TENANT_FILE, document)?)
 }
 
-/// Creates the example tenant, with this number of robots that are agents if there are robots; an existing one keeps its user's changes. An old `demo.json`
+/// Creates the example tenant, with this number of robots that are agents if there are robots; an existing one keeps its user's changes, but for what the demo's people and program sign in with. An old `demo.json`
 /// is removed: it would announce readiness too early.
 async fn bring(installation: &Installation, stores: &Stores, robots: Option<usize>) -> anyhow::Result<()> {
     let _ = std::fs::remove_file(installation.data_dir.join(FILE));

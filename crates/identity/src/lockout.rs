@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use model::Timestamp;
 
-/// Wrong passwords of a person from a source that cost no wait: people mistype.
-pub const FREE_TRIES: u32 = 5;
-/// The wait after one more; each further one doubles it.
+/// So many wrong passwords of a person from a source cost the first wait; fewer are mistyping.
+pub const TRIES_UNTIL_WAIT: u32 = 5;
+/// The first wait; each further wrong password doubles it.
 pub const FIRST_WAIT: Duration = Duration::from_secs(2);
 /// The longest wait.
 pub const WAIT_MAX: Duration = Duration::from_secs(900);
@@ -42,7 +42,7 @@ impl Attempts {
 
     /// How long no password of this person is taken from this source; none if one is taken now.
     pub fn wait(self, now: Timestamp) -> Option<Duration> {
-        let over = self.failures.checked_sub(FREE_TRIES)?;
+        let over = self.failures.checked_sub(TRIES_UNTIL_WAIT)?;
         let wait = FIRST_WAIT.saturating_mul(2_u32.saturating_pow(over)).min(WAIT_MAX);
         let left = (self.last + wait).since(now);
         (!left.is_zero()).then_some(left)
@@ -137,7 +137,7 @@ mod tests {
                     taken += 1;
                 }
             }
-            prop_assert!(taken <= u64::from(FREE_TRIES) + 10 + now / WAIT_MAX.as_secs() , "{taken} in {now} s");
+            prop_assert!(taken <= u64::from(TRIES_UNTIL_WAIT) + 10 + now / WAIT_MAX.as_secs() , "{taken} in {now} s");
         }
 
         #[test]

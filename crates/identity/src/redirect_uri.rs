@@ -38,7 +38,21 @@ pub fn fault(uri: &str) -> Option<&'static str> {
     if uri.bytes().any(|b| !b.is_ascii_graphic() || b"\"<>\\^`{|}".contains(&b)) {
         return Some("it has a character that no URI has");
     }
-    None
+    match scheme.to_ascii_lowercase().as_str() {
+        "https" | "http" if host(rest).is_empty() => Some("it has no host"),
+        "http" if !["127.0.0.1", "[::1]", "localhost"].contains(&host(rest)) => {
+            Some("http is for this machine alone (127.0.0.1, [::1], localhost): whoever is between would read the code")
+        }
+        _ => None,
+    }
+}
+
+/// The host of what follows a scheme's colon; empty if there is none. A user before it would be taken for a part of it, and so for no host
+/// of this machine.
+fn host(rest: &str) -> &str {
+    let authority = rest.strip_prefix("//").unwrap_or_default().split(['/', '?']).next().unwrap_or_default();
+    let end = authority.find(']').map_or_else(|| authority.find(':'), |bracket| Some(bracket + 1));
+    &authority[..end.unwrap_or(authority.len())]
 }
 
 /// The part of a loopback URI before its port and the part after it.
@@ -129,12 +143,30 @@ mod tests {
 
     #[test]
     fn what_cannot_be_registered_is_named() {
-        for good in ["https://app.example/cb", "http://127.0.0.1/cb", "com.example.app:/cb"] {
+        for good in [
+            "https://app.example/cb",
+            "http://127.0.0.1/cb",
+            "http://localhost:9000/in?a=b",
+            "http://[::1]:1/",
+            "com.example.app:/cb",
+        ] {
             assert_eq!(fault(good), None, "{good}");
         }
-        for bad in
-            ["", "app.example/cb", "https:", "javascript:alert(1)", "https://a.example/#x", "https://a.example/\r\nx"]
-        {
+        for bad in [
+            "",
+            "/in",
+            "app.example",
+            "app.example/cb",
+            "https:",
+            "https:x",
+            "https:///cb",
+            "http://app.example/cb",
+            "http://127.0.0.1@app.example/cb",
+            "http://127.0.0.1.app.example/cb",
+            "javascript:alert(1)",
+            "https://a.example/#x",
+            "https://a.example/\r\nx",
+        ] {
             assert!(fault(bad).is_some(), "{bad}");
         }
     }

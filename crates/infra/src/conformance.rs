@@ -111,11 +111,9 @@ async fn signing_in(fresh: impl Fn() -> (Stores, Arc<SetClock>)) {
     };
     all().what_is_put_is_read_until_its_time().await;
     all().what_is_over_when_it_comes_is_not_kept().await;
-    all().one_of_many_takes_it().await;
     all().one_of_many_claims_it().await;
     all().one_of_many_replaces_it().await;
     all().what_is_not_as_seen_stays().await;
-    all().a_count_misses_nobody_and_ends_by_its_first().await;
     all().an_owner_has_what_is_there_and_theirs().await;
     all().what_changes_hands_is_listed_once().await;
     all().tenants_and_kinds_are_apart().await;

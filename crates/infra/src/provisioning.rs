@@ -36,8 +36,8 @@ pub trait ProvisioningStore: Send + Sync {
     /// All objects of a tenant; none if it does not exist.
     fn load<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Option<(Revision, TenantObjects)>>;
 
-    /// One object; none if it, or the tenant, does not exist. People, places and clients are found without regard to case, and without
-    /// reading the whole tenant: somebody who signs in waits for it.
+    /// One object; none if it, or the tenant, does not exist. People, places and clients are found without regard to case. They and DNs
+    /// are found without reading the whole tenant: somebody who signs in waits for it.
     fn find<'a>(&'a self, tenant: &'a TenantId, key: &'a ObjectKey) -> Answer<'a, Option<Object>> {
         Box::pin(async move {
             let loaded = self.load(tenant).await?;

@@ -1,4 +1,4 @@
-//! Short-lived records of signing in: sessions, codes, refresh tokens, counts of attempts. Key `auth:{tenant}:<kind>:<id>`.
+//! Short-lived records of signing in: sessions, codes, refresh tokens, attempts. Key `auth:{tenant}:<kind>:<id>`.
 //!
 //! All of them end by themselves. A server that was emptied has none of them: who was signed in signs in again.
 
@@ -83,8 +83,8 @@ impl fmt::Debug for SignInKey {
 /// the store's client, and then by the store alone. What is written with an `until` that is over is removed at once.
 ///
 /// After [`StoreError::Unavailable`] it is open whether a write was done. [`Self::put`] and [`Self::remove`] may be repeated. The others
-/// must not be taken for repeatable: a second `take` finds nothing, a second `claim` or `replace` finds what the first has written, and a
-/// second `count` counts again. Who gets no answer to one of them lets nobody in.
+/// must not be taken for repeatable: a second `claim` or `replace` finds what the first has written. Who gets no answer to one of them
+/// lets nobody in.
 ///
 /// Writes fail with [`StoreError::Full`] when a value has more than [`bounds::SIGN_IN_VALUE_MAX`] bytes, when the tenant has
 /// [`bounds::SIGN_INS_MAX`] records of the kind, or the owner has [`bounds::SIGN_INS_OWNED_MAX`]; what is stored can still be changed and
@@ -111,11 +111,8 @@ pub trait SignIns: Send + Sync {
         until: Timestamp,
     ) -> Answer<'a, bool>;
 
-    /// Reads a record; of a count, its decimal digits.
+    /// Reads a record.
     fn read<'a>(&'a self, tenant: &'a TenantId, key: &'a SignInKey) -> Answer<'a, Option<Bytes>>;
-
-    /// Reads a record and removes it: of those who ask at once, one gets it.
-    fn take<'a>(&'a self, tenant: &'a TenantId, key: &'a SignInKey) -> Answer<'a, Option<Bytes>>;
 
     /// Replaces a record whose value is `seen`; its owner stays. `false`: there is another value, or none, and nothing has changed.
     /// Writers that may not both win give values that differ.
@@ -127,12 +124,6 @@ pub trait SignIns: Send + Sync {
         value: Bytes,
         until: Timestamp,
     ) -> Answer<'a, bool>;
-
-    /// Adds one to a count and returns it. The first one decides when it ends.
-    ///
-    /// # Errors
-    /// [`StoreError::Invalid`] also when the record is no count.
-    fn count<'a>(&'a self, tenant: &'a TenantId, key: &'a SignInKey, until: Timestamp) -> Answer<'a, u64>;
 
     /// Removes a record, if there is one.
     fn remove<'a>(&'a self, tenant: &'a TenantId, key: &'a SignInKey) -> Answer<'a, ()>;
@@ -160,11 +151,6 @@ pub fn accepted(key: &SignInKey, owner: Option<&str>, value: &[u8], lasting: Dur
         return Err(StoreError::Full { what: "the value of a sign-in", bound });
     }
     Ok(())
-}
-
-/// The error of a count where the record is none.
-pub fn no_count(kind: SignInKind) -> StoreError {
-    StoreError::Invalid(format!("a {kind} that is stored is no count"))
 }
 
 #[cfg(test)]

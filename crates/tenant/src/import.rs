@@ -30,6 +30,9 @@ pub enum ImportError {
     /// The file has faults.
     #[error(transparent)]
     Faults(#[from] Faults),
+    /// A password could not be hashed.
+    #[error("nothing is imported")]
+    Hash(#[from] identity::password::HashError),
     /// The tenant's id is invalid.
     #[error("not a tenant id")]
     Tenant(#[from] model::id::InvalidId),
@@ -90,7 +93,7 @@ async fn import_once(store: &dyn ProvisioningStore, objects: &TenantObjects) -> 
     let stored = store.load(&tenant).await?;
     let (at, held) = stored.map_or((Revision(0), None), |(revision, held)| (revision, Some(held)));
     let mut objects = objects.clone();
-    file::fill(&mut objects, held.as_ref(), &mut runtime::entropy::Strong::seeded_by_system());
+    file::fill(&mut objects, held.as_ref(), &mut runtime::entropy::Strong::seeded_by_system())?;
     let changes = difference(held.as_ref(), &objects);
     let deleted = changes.iter().filter(|change| matches!(change, ObjectChange::Delete(_))).count();
     let put = changes.len() - deleted;

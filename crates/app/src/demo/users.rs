@@ -77,7 +77,7 @@ pub fn complete(objects: &mut TenantObjects, passwords: &Passwords) {
         id: CLIENT.to_owned(),
         name: "Programs of the demo".to_owned(),
         secret: passwords.secret(CLIENT),
-        grants: Grant::ALL.map(|(grant, _)| grant).to_vec(),
+        grants: Grant::ALL.to_vec(),
         redirect_uris: REDIRECT_URIS.map(str::to_owned).to_vec(),
         scopes: CLIENT_SCOPES.map(str::to_owned).to_vec(),
     });

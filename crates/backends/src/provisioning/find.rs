@@ -8,7 +8,7 @@ use super::read::{self, Lists};
 use super::sign_in::client;
 use super::{Turn, query};
 
-/// Reads one object. People, places and clients cost a few statements; of other kinds the whole tenant is read.
+/// Reads one object. People, DNs, places and clients cost a few statements; of other kinds the whole tenant is read.
 pub(super) async fn find(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) -> Result<Option<Object>> {
     let one = |sql| query(sql).bind(tenant.as_str()).bind(&key.id);
     match key.kind {
@@ -21,6 +21,15 @@ pub(super) async fn find(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) 
                 lists.take_level(&row)?;
             }
             read::person(&row, &mut lists).map(|person| Some(Object::Person(person)))
+        }
+        ObjectKind::Dn => {
+            let Some(row) = db.rows(one(read::DN)).await?.into_iter().next() else { return Ok(None) };
+            let prompts = "SELECT number, prompt FROM dn_prompt WHERE tenant = ? AND number = ? ORDER BY place";
+            let mut lists = Lists::default();
+            for row in db.rows(one(prompts)).await? {
+                lists.take_prompt(&row)?;
+            }
+            read::dn(&row, &mut lists).map(|dn| Some(Object::Dn(dn)))
         }
         ObjectKind::Place => {
             let row = db.rows(one("SELECT name, location FROM place WHERE tenant = ? AND name = ?")).await?;

@@ -112,12 +112,18 @@ impl Lists {
         Ok(())
     }
 
+    /// A row of the prompts of DNs.
+    pub fn take_prompt(&mut self, row: &Row) -> Result<()> {
+        self.prompts.entry(text(row, "number")?).or_default().push(text(row, "prompt")?);
+        Ok(())
+    }
+
     async fn read(db: &mut dyn Turn, tenant: &TenantId) -> Result<Self> {
         let codecs = rows(db, "SELECT codec FROM tenant_codec WHERE tenant = ? ORDER BY place", tenant).await?;
         let mut lists =
             Self { codecs: codecs.iter().map(|row| text(row, "codec")).collect::<Result<_>>()?, ..Self::default() };
         for row in rows(db, "SELECT number, prompt FROM dn_prompt WHERE tenant = ? ORDER BY place", tenant).await? {
-            lists.prompts.entry(text(&row, "number")?).or_default().push(text(&row, "prompt")?);
+            lists.take_prompt(&row)?;
         }
         for row in rows(db, "SELECT name, dn FROM place_dn WHERE tenant = ? ORDER BY place", tenant).await? {
             lists.place_dns.entry(text(&row, "name")?).or_default().push(text(&row, "dn")?);
@@ -220,11 +226,20 @@ fn is_set(row: &Row, column: &str) -> Result<bool> {
     Ok(get::<Option<u32>>(row, column)?.is_some_and(|flag| flag != 0))
 }
 
-const DNS: &str = "SELECT number, type, password, no_answer_s, call_waiting, outgoing_max, direct_media, encryption,
-        location, application, default_dn, service_level_s, short_abandon_s, wrap_up_s
-    FROM dn WHERE tenant = ? ORDER BY dbid";
+macro_rules! dns {
+    ($which:literal) => {
+        concat!(
+            "SELECT number, type, password, no_answer_s, call_waiting, outgoing_max, direct_media, encryption,
+                location, application, default_dn, service_level_s, short_abandon_s, wrap_up_s
+            FROM dn WHERE tenant = ? ",
+            $which
+        )
+    };
+}
+const DNS: &str = dns!("ORDER BY dbid");
+pub(super) const DN: &str = dns!("AND number = ?");
 
-fn dn(row: &Row, lists: &mut Lists) -> Result<Dn> {
+pub(super) fn dn(row: &Row, lists: &mut Lists) -> Result<Dn> {
     let number = text(row, "number")?;
     let kind = match text(row, "type")?.as_str() {
         "extension" => DnKind::Extension {

@@ -21,23 +21,32 @@ pub enum Privilege {
 }
 
 impl Privilege {
-    /// All, with their names in the tenant's file and in the store.
-    pub const ALL: [(Self, &str); 5] = [
-        (Self::Agent, "agent"),
-        (Self::Supervisor, "supervisor"),
-        (Self::Administrator, "administrator"),
-        (Self::Designer, "designer"),
-        (Self::Integrator, "integrator"),
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Agent, Self::Supervisor, Self::Administrator, Self::Designer, Self::Integrator];
+
+    /// Their names in the tenant's file and in the store.
+    pub const NAMES: [&'static str; 5] = [
+        Self::Agent.as_str(),
+        Self::Supervisor.as_str(),
+        Self::Administrator.as_str(),
+        Self::Designer.as_str(),
+        Self::Integrator.as_str(),
     ];
 
     /// Its name.
-    pub fn as_str(self) -> &'static str {
-        name_of(&Self::ALL, self)
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Agent => "agent",
+            Self::Supervisor => "supervisor",
+            Self::Administrator => "administrator",
+            Self::Designer => "designer",
+            Self::Integrator => "integrator",
+        }
     }
 
     /// Finds it by its name.
     pub fn parse(name: &str) -> Option<Self> {
-        named(&Self::ALL, name)
+        Self::ALL.into_iter().find(|one| one.as_str() == name)
     }
 }
 
@@ -56,22 +65,30 @@ pub enum Grant {
 }
 
 impl Grant {
-    /// All, with their names in the tenant's file, in the store and in requests for tokens.
-    pub const ALL: [(Self, &str); 4] = [
-        (Self::AuthorizationCode, "authorization_code"),
-        (Self::RefreshToken, "refresh_token"),
-        (Self::ClientCredentials, "client_credentials"),
-        (Self::Password, "password"),
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::AuthorizationCode, Self::RefreshToken, Self::ClientCredentials, Self::Password];
+
+    /// Their names in the tenant's file, in the store and in requests for tokens.
+    pub const NAMES: [&'static str; 4] = [
+        Self::AuthorizationCode.as_str(),
+        Self::RefreshToken.as_str(),
+        Self::ClientCredentials.as_str(),
+        Self::Password.as_str(),
     ];
 
     /// Its name.
-    pub fn as_str(self) -> &'static str {
-        name_of(&Self::ALL, self)
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AuthorizationCode => "authorization_code",
+            Self::RefreshToken => "refresh_token",
+            Self::ClientCredentials => "client_credentials",
+            Self::Password => "password",
+        }
     }
 
     /// Finds it by its name.
     pub fn parse(name: &str) -> Option<Self> {
-        named(&Self::ALL, name)
+        Self::ALL.into_iter().find(|one| one.as_str() == name)
     }
 }
 
@@ -94,12 +111,4 @@ pub struct OAuthClient {
     /// The scopes that it may ask for.
     #[serde(default)]
     pub scopes: Vec<String>,
-}
-
-fn name_of<T: Copy + PartialEq>(all: &[(T, &'static str)], one: T) -> &'static str {
-    all.iter().find(|(each, _)| *each == one).map_or("", |(_, name)| name)
-}
-
-fn named<T: Copy>(all: &[(T, &'static str)], name: &str) -> Option<T> {
-    all.iter().find(|(_, each)| *each == name).map(|(one, _)| *one)
 }

@@ -62,10 +62,6 @@ impl SignInCase {
         self.stores.sign_ins.claim(&self.acme, key, value(text), self.after(HOUR)).await.unwrap()
     }
 
-    async fn count(&self, key: &SignInKey, lasting: Duration) -> u64 {
-        self.stores.sign_ins.count(&self.acme, key, self.after(lasting)).await.unwrap()
-    }
-
     async fn replace(&self, key: &SignInKey, seen: &str, text: &str) -> bool {
         let until = self.after(HOUR);
         self.stores.sign_ins.replace(&self.acme, key, &value(seen), value(text), until).await.unwrap()
@@ -109,24 +105,9 @@ impl SignInCase {
         let store = &self.stores.sign_ins;
         assert!(store.claim(&self.acme, &key, value("x"), now - HOUR).await.unwrap());
         assert!(store.claim(&self.acme, &key, value("x"), now).await.unwrap());
-        assert_eq!(store.count(&self.acme, &code("one"), now).await.unwrap(), 1);
-        assert_eq!(store.count(&self.acme, &code("one"), now).await.unwrap(), 1);
         self.put(&key, None, "x", HOUR).await;
         assert!(store.replace(&self.acme, &key, &value("x"), value("y"), now).await.unwrap());
         assert_eq!(self.read(&key).await, None);
-    }
-
-    pub(super) async fn one_of_many_takes_it(&self) {
-        let key = code("one");
-        self.put(&key, Some(ALICE), "grant", HOUR).await;
-        let takers = join_all((0..AT_ONCE).map(|_| self.stores.sign_ins.take(&self.acme, &key))).await;
-        let taken: Vec<_> = takers.into_iter().filter_map(Result::unwrap).collect();
-        assert_eq!(taken, [value("grant")]);
-        assert_eq!(self.read(&key).await, None);
-        assert_eq!(self.owned(ALICE).await, []);
-        self.put(&key, None, "late", HOUR).await;
-        self.clock.advance(HOUR);
-        assert_eq!(self.stores.sign_ins.take(&self.acme, &key).await.unwrap(), None, "its time is over");
     }
 
     pub(super) async fn one_of_many_claims_it(&self) {
@@ -170,23 +151,6 @@ impl SignInCase {
         assert_eq!(self.read(&key).await, Some(value("y")), "it has the time of the second write");
         self.clock.advance(MINUTE);
         assert!(!self.replace(&key, "y", "z").await, "its time is over");
-    }
-
-    pub(super) async fn a_count_misses_nobody_and_ends_by_its_first(&self) {
-        let key = SignInKey::new(SignInKind::Attempts, "alice");
-        let mut counts = join_all((0..AT_ONCE).map(|_| self.count(&key, HOUR))).await;
-        counts.sort_unstable();
-        assert_eq!(counts, (1..=AT_ONCE as u64).collect::<Vec<_>>());
-        assert_eq!(self.read(&key).await, Some(value(&AT_ONCE.to_string())));
-        self.clock.advance(HOUR - MINUTE);
-        assert_eq!(self.count(&key, HOUR).await, AT_ONCE as u64 + 1);
-        self.clock.advance(MINUTE);
-        assert_eq!(self.read(&key).await, None);
-        assert_eq!(self.count(&key, HOUR).await, 1);
-        self.put(&key, None, "no number", HOUR).await;
-        let refused = self.stores.sign_ins.count(&self.acme, &key, self.after(HOUR)).await;
-        assert!(matches!(refused, Err(StoreError::Invalid(_))), "{refused:?}");
-        assert_eq!(self.read(&key).await, Some(value("no number")));
     }
 
     pub(super) async fn an_owner_has_what_is_there_and_theirs(&self) {
@@ -236,9 +200,9 @@ impl SignInCase {
         }
         for kind in SignInKind::ALL {
             let key = SignInKey::new(kind, "one");
-            assert_eq!(self.stores.sign_ins.take(&other, &key).await.unwrap(), None);
+            assert_eq!(self.stores.sign_ins.read(&other, &key).await.unwrap(), None);
             self.stores.sign_ins.remove(&other, &key).await.unwrap();
-            assert_eq!(self.stores.sign_ins.count(&other, &key, until).await.unwrap(), 1);
+            assert!(self.stores.sign_ins.claim(&other, &key, value("theirs"), until).await.unwrap());
             assert_eq!(self.read(&key).await, Some(value(kind.as_str())));
         }
     }
@@ -269,8 +233,7 @@ impl SignInCase {
         for refused in [
             store.claim(acme, &session(&longer), value("x"), until).await.map(drop),
             store.claim(acme, &code("one"), value("x"), until + MINUTE).await.map(drop),
-            store.count(acme, &session(""), until).await.map(drop),
-            store.count(acme, &code("one"), until + MINUTE).await.map(drop),
+            store.claim(acme, &session(""), value("x"), until).await.map(drop),
             store.replace(acme, &key, &largest, value("x"), until + MINUTE).await.map(drop),
         ] {
             assert!(matches!(refused, Err(StoreError::Invalid(_))), "{refused:?}");

@@ -9,7 +9,7 @@ use model::{TenantId, Timestamp};
 
 use super::Embedded;
 use super::sign_in_table::{SignIn, SignInTable};
-use crate::sign_ins::{SignInKey, SignIns, accepted, no_count};
+use crate::sign_ins::{SignInKey, SignIns, accepted};
 use crate::{Answer, Result};
 
 impl Embedded {
@@ -85,14 +85,6 @@ impl SignIns for Embedded {
         .boxed()
     }
 
-    fn take<'a>(&'a self, tenant: &'a TenantId, key: &'a SignInKey) -> Answer<'a, Option<Bytes>> {
-        self.sign_in(tenant, move |table, now| {
-            let value = table.live(key, now).map(|held| held.value.clone());
-            Ok((table.removal(tenant, key), value))
-        })
-        .boxed()
-    }
-
     fn replace<'a>(
         &'a self,
         tenant: &'a TenantId,
@@ -112,23 +104,6 @@ impl SignIns for Embedded {
         .boxed()
     }
 
-    fn count<'a>(&'a self, tenant: &'a TenantId, key: &'a SignInKey, until: Timestamp) -> Answer<'a, u64> {
-        self.sign_in(tenant, move |table, now| {
-            accepted(key, None, &[], until.since(now))?;
-            let counted = |count: u64| Bytes::from(count.to_string());
-            let (count, held) = match table.live(key, now) {
-                Some(before) => {
-                    let count = number(&before.value).ok_or_else(|| no_count(key.kind))?.saturating_add(1);
-                    (count, SignIn { value: counted(count), ..before.clone() })
-                }
-                None => (1, SignIn { owner: None, value: counted(1), until }),
-            };
-            room(table, key, &held, now)?;
-            Ok((table.put(tenant, key, held, now), count))
-        })
-        .boxed()
-    }
-
     fn remove<'a>(&'a self, tenant: &'a TenantId, key: &'a SignInKey) -> Answer<'a, ()> {
         self.sign_in(tenant, move |table, _| Ok((table.removal(tenant, key), ()))).boxed()
     }
@@ -141,8 +116,4 @@ impl SignIns for Embedded {
         }
         .boxed()
     }
-}
-
-fn number(value: &[u8]) -> Option<u64> {
-    str::from_utf8(value).ok()?.parse().ok()
 }

@@ -93,8 +93,9 @@ async fn decide(
 
 /// Whether the password was shown as lately as the request wants it (`max_age`, OpenID Connect Core section 3.1.2.1).
 fn is_recent(auth: &Auth, signed_in: &SignedIn, parameters: &Parameters) -> bool {
-    let max_age = parameters.get("max_age").and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);
-    max_age.is_none_or(|max_age| auth.now().since(signed_in.session.authenticated_at) <= max_age)
+    let age = auth.now().since(signed_in.session.authenticated_at);
+    // A time that cannot be read is the shortest: the person is asked once more.
+    parameters.get("max_age").is_none_or(|max| max.parse().is_ok_and(|max| age <= Duration::from_secs(max)))
 }
 
 async fn code_for(

@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
 use identity::oauth_error::ErrorCode;
+use identity::scope;
 use runtime::token::Claims;
 use serde_json::{Value, json};
 
@@ -16,7 +17,7 @@ use super::client_login::{self, ClientLogin};
 use super::issue::RefreshToken;
 use super::parameters::Parameters;
 use super::source::RequestSource;
-use super::{Auth, session};
+use super::{Auth, issue, session};
 
 pub(super) async fn introspect(
     State(auth): State<Arc<Auth>>,
@@ -43,31 +44,33 @@ pub(super) async fn introspect(
 
 async fn told_of(auth: &Auth, login: &ClientLogin, token: &str) -> Result<Option<Value>, OAuthError> {
     if let Some((tenant, claims)) = session::good_claims(auth, token).await? {
-        let is_known = tenant == login.tenant && is_bearer_known(auth, login, &claims).await?;
-        return Ok(is_known.then(|| of_access_token(&claims)));
+        if tenant != login.tenant {
+            return Ok(None);
+        }
+        return Ok(scope_now(auth, login, &claims).await?.map(|scope| of_access_token(&claims, &scope)));
     }
     of_refresh_token(auth, login, token).await
 }
 
-/// Whether the person is still there and not disabled, and the client still there.
-async fn is_bearer_known(auth: &Auth, login: &ClientLogin, claims: &Claims) -> Result<bool, OAuthError> {
-    if let Some(user) = session::user_of(claims)
-        && auth.people.active(&login.tenant, user).await?.is_none()
+/// What of a token's scope its bearer still may; none if the person is gone or disabled, or the client gone.
+async fn scope_now(auth: &Auth, login: &ClientLogin, claims: &Claims) -> Result<Option<String>, OAuthError> {
+    // Without a client, it was issued by the command `trunkline token`.
+    if let Some(client) = &claims.client_id
+        && auth.people.client(&login.tenant, client).await?.is_none()
     {
-        return Ok(false);
+        return Ok(None);
     }
-    match &claims.client_id {
-        Some(client) => Ok(auth.people.client(&login.tenant, client).await?.is_some()),
-        // Issued by the command `trunkline token`.
-        None => Ok(true),
-    }
+    let Some(user) = session::user_of(claims) else { return Ok(Some(claims.scope.clone())) };
+    let Some(person) = auth.people.active(&login.tenant, user).await? else { return Ok(None) };
+    let rights = issue::rights(auth, &login.tenant, &person).await?;
+    Ok(scope::narrowed(&claims.scope, rights.scopes.iter().copied(), None))
 }
 
-fn of_access_token(claims: &Claims) -> Value {
+fn of_access_token(claims: &Claims, scope: &str) -> Value {
     let mut told = json!({
         "active": true,
         "token_type": "bearer",
-        "scope": claims.scope,
+        "scope": scope,
         "sub": claims.sub,
         "aud": claims.aud,
         "iss": claims.iss,

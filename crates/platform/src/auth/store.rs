@@ -77,6 +77,13 @@ impl SignInStore {
         self.records.remove(tenant, &SignInKey::new(SignInKind::Session, cookie.text())).await
     }
 
+    /// Whether a session of that person is still there.
+    pub async fn is_session_open(&self, tenant: &TenantId, user: &str, id: &str) -> Result<bool> {
+        let owned = self.records.owned(tenant, &owner(user)).await?;
+        let mut sessions = owned.iter().filter(|(key, _)| key.kind == SignInKind::Session);
+        Ok(sessions.any(|(_, value)| parsed::<BrowserSession>(value).is_some_and(|session| session.id == id)))
+    }
+
     // === codes ===
 
     /// Keeps a code under its digest.

@@ -1,7 +1,7 @@
 //! Who may sign in: what `people` have for it, and `clients`.
 
 use contracts::provisioning::{Grant, OAuthClient, Person, Privilege, Secret, TenantObjects};
-use identity::password;
+use identity::password::{self, HashError};
 use model::Entropy;
 
 use super::scalar::{flow, optional, text as scalar};
@@ -12,10 +12,10 @@ use super::tree::{Node, flag, text, texts};
 /// A password in clear, or its hash.
 const PASSWORD: Shape = Shape::Text { max: 512 };
 const URI: Shape = Shape::Text { max: 1_024 };
-static PRIVILEGES: Shape = Shape::Choice { of: &PRIVILEGE, max: Privilege::ALL.len() };
-static PRIVILEGE: Shape = Shape::OneOf(&["agent", "supervisor", "administrator", "designer", "integrator"]);
-static GRANTS: Shape = Shape::Choice { of: &GRANT, max: Grant::ALL.len() };
-static GRANT: Shape = Shape::OneOf(&["authorization_code", "refresh_token", "client_credentials", "password"]);
+static PRIVILEGES: Shape = Shape::Choice { of: &PRIVILEGE, max: Privilege::NAMES.len() };
+static PRIVILEGE: Shape = Shape::OneOf(&Privilege::NAMES);
+static GRANTS: Shape = Shape::Choice { of: &GRANT, max: Grant::NAMES.len() };
+static GRANT: Shape = Shape::OneOf(&Grant::NAMES);
 static URIS: Shape = Shape::List { of: &URI, max: 20 };
 static SCOPES: Shape = Shape::List { of: &NAME, max: 64 };
 /// The most clients of a tenant.
@@ -52,7 +52,7 @@ pub(super) static CLIENTS: Shape = Shape::List {
             "redirect_uris",
             Optional,
             &URIS,
-            "Where people who have signed in may be sent back to: https, or http to this machine (127.0.0.1, [::1], localhost).",
+            "Where people who have signed in may be sent back to: https, http to this machine (127.0.0.1, [::1], localhost), or a scheme of the program's own.",
         ),
         field("scopes", Optional, &SCOPES, "The scopes that it may ask for, as the page about tokens lists them."),
     ]),
@@ -122,7 +122,14 @@ fn is_meant_as_hash(secret: &Secret) -> bool {
 }
 
 /// Replaces each clear text by its hash: by the stored one where it is of that text, so that the same file changes nothing.
-pub(super) fn hash_secrets(objects: &mut TenantObjects, held: Option<&TenantObjects>, entropy: &mut dyn Entropy) {
+///
+/// # Errors
+/// When there is no memory for a hash: then there is nothing to store.
+pub(super) fn hash_secrets(
+    objects: &mut TenantObjects,
+    held: Option<&TenantObjects>,
+    entropy: &mut dyn Entropy,
+) -> Result<(), HashError> {
     let held_person = |user: &str| {
         let person = held?.people.iter().find(|person| person.user_name.eq_ignore_ascii_case(user))?;
         person.password.as_ref()
@@ -133,30 +140,31 @@ pub(super) fn hash_secrets(objects: &mut TenantObjects, held: Option<&TenantObje
     };
     for person in &mut objects.people {
         if let Some(password) = &mut person.password {
-            hash_secret(password, held_person(&person.user_name), entropy);
+            hash_secret(password, held_person(&person.user_name), entropy)?;
         }
     }
     for client in &mut objects.clients {
         if let Some(secret) = &mut client.secret {
-            hash_secret(secret, held_client(&client.id), entropy);
+            hash_secret(secret, held_client(&client.id), entropy)?;
         }
     }
+    Ok(())
 }
 
-fn hash_secret(secret: &mut Secret, held: Option<&Secret>, entropy: &mut dyn Entropy) {
+fn hash_secret(secret: &mut Secret, held: Option<&Secret>, entropy: &mut dyn Entropy) -> Result<(), HashError> {
     if is_meant_as_hash(secret) {
-        return;
+        return Ok(());
     }
     if let Some(held) = held.filter(|held| password::verify(secret.reveal(), held.reveal())) {
         *secret = held.clone();
-        return;
+        return Ok(());
     }
     let mut salt = [0; password::SALT_BYTES];
     for part in salt.chunks_mut(8) {
         part.copy_from_slice(&entropy.next_u64().to_be_bytes());
     }
-    // Without memory for a hash there is none: nobody signs in with it, and the clear text is not stored.
-    *secret = Secret(password::hash(secret.reveal(), salt).unwrap_or_default());
+    *secret = Secret(password::hash(secret.reveal(), salt)?);
+    Ok(())
 }
 
 // === rules ===
@@ -189,7 +197,7 @@ pub(super) fn client_faults(client: &OAuthClient) -> Vec<(String, String)> {
         fault("redirect_uris", "authorization_code needs one at least".to_owned());
     }
     for uri in &client.redirect_uris {
-        if let Some(reason) = redirect_fault(uri) {
+        if let Some(reason) = identity::redirect_uri::fault(uri) {
             fault("redirect_uris", format!("{uri}: {reason}"));
         }
     }
@@ -200,42 +208,4 @@ pub(super) fn client_faults(client: &OAuthClient) -> Vec<(String, String)> {
         }
     }
     faults
-}
-
-/// What is wrong with an address for redirects (RFC 6749 section 3.1.2, RFC 8252 section 7.3).
-fn redirect_fault(uri: &str) -> Option<&'static str> {
-    let Ok(parsed) = uri.parse::<http::Uri>() else { return Some("it is not an address") };
-    let host = parsed.host().unwrap_or_default();
-    if uri.contains('#') {
-        Some("it has a fragment")
-    } else if host.is_empty() {
-        Some("it has no host")
-    } else if parsed.scheme_str() == Some("https") {
-        None
-    } else if parsed.scheme_str() != Some("http") {
-        Some("it begins neither with https:// nor with http://")
-    } else if matches!(host, "127.0.0.1" | "[::1]" | "localhost") {
-        None
-    } else {
-        Some("http is for this machine alone (127.0.0.1, [::1], localhost): whoever is between would read the code")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_redirect_leads_to_https_or_to_this_machine() {
-        for good in
-            ["https://desk.example/in", "http://127.0.0.1/in", "http://localhost:9000/in?a=b", "http://[::1]:1/"]
-        {
-            assert_eq!(redirect_fault(good), None, "{good}");
-        }
-        for bad in
-            ["", "/in", "desk.example", "http://desk.example/in", "https://desk.example/in#x", "javascript:alert(1)"]
-        {
-            assert!(redirect_fault(bad).is_some(), "{bad}");
-        }
-    }
 }

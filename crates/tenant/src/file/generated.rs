@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use contracts::provisioning::{DnKind, Secret, TenantObjects};
+use identity::password::HashError;
 use model::Entropy;
 
 /// The value in a tenant's file for a secret that the first import generates and later imports keep.
@@ -21,8 +22,15 @@ pub(super) fn is_generated(secret: &Secret) -> bool {
 }
 
 /// Replaces each placeholder by the stored secret, else by a new one, and passwords that are kept as hashes by their hashes.
-pub fn fill(objects: &mut TenantObjects, held: Option<&TenantObjects>, entropy: &mut dyn Entropy) {
-    super::access::hash_secrets(objects, held, entropy);
+///
+/// # Errors
+/// When there is no memory for a hash.
+pub fn fill(
+    objects: &mut TenantObjects,
+    held: Option<&TenantObjects>,
+    entropy: &mut dyn Entropy,
+) -> Result<(), HashError> {
+    super::access::hash_secrets(objects, held, entropy)?;
     let (mut passwords, mut pins, mut of_trunks) = (HashMap::new(), HashMap::new(), HashMap::new());
     if let Some(held) = held {
         passwords.extend(held.dns.iter().filter_map(|dn| match &dn.kind {
@@ -56,6 +64,7 @@ pub fn fill(objects: &mut TenantObjects, held: Option<&TenantObjects>, entropy: 
             agent.pin = Some(held.unwrap_or_else(|| new_pin(entropy)));
         }
     }
+    Ok(())
 }
 
 fn new_password(entropy: &mut dyn Entropy) -> Secret {

@@ -391,10 +391,10 @@ fn who_calls_by_a_trunk_with_a_password_is_known_by_something_else_first() {
     let mut entropy = model::entropy::Seeded::new(7);
     let made = text("allow: [192.0.2.1], inbound_user: a, inbound_password: generated");
     let mut first = read_with_documents(&made).expect("a tenant");
-    fill(&mut first, None, &mut entropy);
+    fill(&mut first, None, &mut entropy).unwrap();
     assert!(first.trunks[0].inbound_password.as_ref().is_some_and(|made| made.reveal().len() == 16), "it is made");
     let mut again = read_with_documents(&made).expect("a tenant");
-    fill(&mut again, Some(&first), &mut entropy);
+    fill(&mut again, Some(&first), &mut entropy).unwrap();
     assert_eq!(again, first, "and kept");
 }
 
@@ -514,7 +514,7 @@ fn numbers_that_cannot_be_in_full_are_told_and_a_contact_with_a_scheme_is_refuse
 fn secrets_that_are_left_to_us_are_made_once_and_kept() {
     let mut entropy = model::entropy::Seeded::new(7);
     let mut first = read_with_documents(GOOD).expect("the example");
-    fill(&mut first, None, &mut entropy);
+    fill(&mut first, None, &mut entropy).unwrap();
     let secrets = |objects: &TenantObjects| -> Vec<String> {
         let passwords = objects.dns.iter().filter_map(|dn| match &dn.kind {
             contracts::provisioning::DnKind::Extension { password, .. } => Some(password.reveal().to_owned()),
@@ -528,10 +528,10 @@ fn secrets_that_are_left_to_us_are_made_once_and_kept() {
     let apart: std::collections::HashSet<&String> = made.iter().filter(|secret| secret.len() > 6).collect();
     assert!(apart.len() >= 40 && made.iter().all(|secret| secret != GENERATED), "{made:?}");
     let mut again = read_with_documents(GOOD).expect("the example");
-    fill(&mut again, Some(&first), &mut entropy);
+    fill(&mut again, Some(&first), &mut entropy).unwrap();
     assert_eq!(again, first);
     let mut elsewhere = read_with_documents(GOOD).expect("the example");
-    fill(&mut elsewhere, None, &mut entropy);
+    fill(&mut elsewhere, None, &mut entropy).unwrap();
     assert!(secrets(&elsewhere).iter().zip(&made).all(|(theirs, ours)| theirs != ours));
 }
 

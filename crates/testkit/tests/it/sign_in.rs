@@ -198,8 +198,10 @@ fn a_person_signs_in_at_the_page_and_a_program_gets_tokens_by_a_code() -> Result
     ensure!(redeem(&visitor, &code, VERIFIER)?.json()?["error"] == "invalid_grant", "a code is taken twice");
     ensure!(refresh(&visitor, &given)?.json()?["error"] == "invalid_grant", "what the code gave lives on");
 
-    // Signed out: the password is asked for again.
+    // Signed out: a code of before is worth nothing, and the password is asked for again.
+    let code = visitor.code(user, password)?;
     ensure!(visitor.ask("/auth/v3/sign-out", &["--request", "POST"])?.status == 200, "no sign-out");
+    ensure!(redeem(&visitor, &code, VERIFIER)?.json()?["error"] == "invalid_grant", "a code outlives its session");
     let again = visitor.authorize(REDIRECT, CHALLENGE)?;
     ensure!(again.header("location").is_some_and(|to| to.contains("/sign-in")), "{}", again.head);
     Ok(())

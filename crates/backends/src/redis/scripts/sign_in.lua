@@ -64,25 +64,11 @@ elseif verb == 'claim' then
   if refusal then return refusal end
   keep(new, nil, ttl)
   return { 'done' }
-elseif verb == 'count' then
-  local ttl, max = tonumber(arg()), tonumber(arg())
-  if value then
-    if not string.match(value, '^%d+$') then return { 'no count' } end
-    return { 'done', int(redis.call('HINCRBY', k, 'v', 1)) }
-  end
-  local refusal = ttl > 0 and full(max)
-  if refusal then return refusal end
-  keep('1', nil, ttl)
-  return { 'done', '1' }
 elseif verb == 'replace' then
   local seen, new, ttl = arg(), arg(), tonumber(arg())
   if value ~= seen then return { 'other' } end
   keep(new, owner or nil, ttl)
   return { 'done' }
-elseif verb == 'take' then
-  if not value then return { 'none' } end
-  forget()
-  return { 'done', value }
 else
   forget()
   return { 'done' }

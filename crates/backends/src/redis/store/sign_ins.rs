@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use futures::FutureExt as _;
-use infra::sign_ins::{accepted, no_count};
+use infra::sign_ins::accepted;
 use infra::{Answer, Clock, Result, SignInKey, SignInKind, SignIns, bounds};
 use model::{TenantId, Timestamp};
 use redis::Value;
@@ -11,13 +11,6 @@ use crate::redis::connection::reply;
 use crate::redis::scripts::Call;
 use crate::redis::{RedisStores, tag};
 
-/// What a script has answered.
-struct SignInAnswer {
-    is_done: bool,
-    /// What it gives: a value, a count.
-    given: Bytes,
-}
-
 impl RedisStores {
     fn about<'a>(&'a self, verb: &str, tenant: &TenantId, key: &SignInKey) -> Call<'a> {
         let mut call = Call::on(&self.scripts.sign_in, tenant);
@@ -25,13 +18,13 @@ impl RedisStores {
         call
     }
 
-    async fn said(&self, key: &SignInKey, call: Call<'_>) -> Result<SignInAnswer> {
+    /// Whether the script has done it.
+    async fn is_sign_in_done(&self, call: Call<'_>) -> Result<bool> {
         let answer = call.send(self).await?;
         let words = reply::list(&answer)?;
         match reply::text(words.first())?.as_str() {
-            "done" => Ok(SignInAnswer { is_done: true, given: reply::bytes(words.get(1))? }),
-            "held" | "other" | "none" => Ok(SignInAnswer { is_done: false, given: Bytes::new() }),
-            "no count" => Err(no_count(key.kind)),
+            "done" => Ok(true),
+            "held" | "other" => Ok(false),
             _ => Err(reply::refused(&reply::texts(&answer)?)),
         }
     }
@@ -69,7 +62,7 @@ impl SignIns for RedisStores {
             let mut call = self.about("put", tenant, key);
             call.bytes(&value).arg(lasting).arg(bounds::SIGN_INS_MAX);
             call.arg(owner.unwrap_or_default()).arg(bounds::SIGN_INS_OWNED_MAX);
-            self.said(key, call).await.map(drop)
+            self.is_sign_in_done(call).await.map(drop)
         }
         .boxed()
     }
@@ -85,7 +78,7 @@ impl SignIns for RedisStores {
             let lasting = lasting(key, None, &value, until, &*self.clock)?;
             let mut call = self.about("claim", tenant, key);
             call.bytes(&value).arg(lasting).arg(bounds::SIGN_INS_MAX);
-            Ok(self.said(key, call).await?.is_done)
+            self.is_sign_in_done(call).await
         }
         .boxed()
     }
@@ -97,14 +90,6 @@ impl SignIns for RedisStores {
                 Value::Nil => Ok(None),
                 value => reply::bytes(Some(&value)).map(Some),
             }
-        }
-        .boxed()
-    }
-
-    fn take<'a>(&'a self, tenant: &'a TenantId, key: &'a SignInKey) -> Answer<'a, Option<Bytes>> {
-        async move {
-            let said = self.said(key, self.about("take", tenant, key)).await?;
-            Ok(said.is_done.then_some(said.given))
         }
         .boxed()
     }
@@ -121,25 +106,13 @@ impl SignIns for RedisStores {
             let lasting = lasting(key, None, &value, until, &*self.clock)?;
             let mut call = self.about("replace", tenant, key);
             call.bytes(seen).bytes(&value).arg(lasting);
-            Ok(self.said(key, call).await?.is_done)
-        }
-        .boxed()
-    }
-
-    fn count<'a>(&'a self, tenant: &'a TenantId, key: &'a SignInKey, until: Timestamp) -> Answer<'a, u64> {
-        async move {
-            let lasting = lasting(key, None, &[], until, &*self.clock)?;
-            let mut call = self.about("count", tenant, key);
-            call.arg(lasting).arg(bounds::SIGN_INS_MAX);
-            let given = self.said(key, call).await?.given;
-            let count: Option<u64> = str::from_utf8(&given).ok().and_then(|digits| digits.parse().ok());
-            count.ok_or_else(|| reply::corrupt("a count", "it is no number"))
+            self.is_sign_in_done(call).await
         }
         .boxed()
     }
 
     fn remove<'a>(&'a self, tenant: &'a TenantId, key: &'a SignInKey) -> Answer<'a, ()> {
-        async move { self.said(key, self.about("remove", tenant, key)).await.map(drop) }.boxed()
+        async move { self.is_sign_in_done(self.about("remove", tenant, key)).await.map(drop) }.boxed()
     }
 
     fn owned<'a>(&'a self, tenant: &'a TenantId, owner: &'a str) -> Answer<'a, Vec<(SignInKey, Bytes)>> {

@@ -41,7 +41,19 @@ pub(super) async fn redeem(auth: &Auth, login: &ClientLogin, form: &Parameters) 
         nonce: code.nonce.as_deref(),
     };
     let refresh_token = issue::begin_family(auth, login, &sign_in, Some(code.session.clone())).await?;
+    // Looked at once the family is there: whoever ends the session or the sign-in from now on finds it.
+    if is_over(auth, login, &code).await? {
+        auth.store.end_sign_in(&login.tenant, &code.user, &code.sign_in, auth.now()).await?;
+        return Err(invalid_grant("the sign-in has ended"));
+    }
     issue::answer(auth, login, &sign_in, refresh_token, GrantType::AuthorizationCode)
+}
+
+/// Whether the person has signed out since, or the code has come twice.
+async fn is_over(auth: &Auth, login: &ClientLogin, code: &Code) -> Result<bool, OAuthError> {
+    let (store, tenant) = (&auth.store, &login.tenant);
+    let is_open = store.is_session_open(tenant, &code.user, &code.session).await?;
+    Ok(!is_open || store.is_revoked(tenant, [code.sign_in.as_str()]).await?)
 }
 
 /// Spends a code of this client: whatever else is wrong, it is good for no second try.
