@@ -12,7 +12,6 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use model::{Entropy, Timestamp};
@@ -72,6 +71,7 @@ pub use attempt::{Attempt, AttemptCaller};
 pub use counts::Counts;
 pub use nodes::Announcement;
 pub use output::{NodeLoss, Output};
+pub use overload::TurnLoad;
 pub use own_routes::family_of_path;
 pub use rendezvous::{holder, successor};
 pub use settings::{
@@ -317,10 +317,9 @@ impl Proxy {
 // === impl Proxy: inputs ===
 
 impl Proxy {
-    /// Reports that the next message has waited for `waited`, with `backlog` messages of connections behind it. This
-    /// decides whether initial requests are refused ([`overload`]).
-    pub fn note_wait(&mut self, waited: Duration, backlog: usize, now: Timestamp) {
-        self.counts.overloads_begun += u64::from(self.overload.observe(waited, backlog, now));
+    /// Reports what a turn of the loop, which ends now, had to do. This decides whether initial requests are refused ([`overload`]).
+    pub fn note_turn(&mut self, turn: TurnLoad, now: Timestamp) {
+        self.counts.overloads_begun += u64::from(self.overload.observe(turn, now));
     }
 
     /// Whether initial requests are refused because of overload.

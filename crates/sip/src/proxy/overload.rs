@@ -1,9 +1,10 @@
 //! Overload control: initial requests that cannot be finished in time are refused early, so that admitted ones are finished.
 //!
-//! The measure is how long messages wait for their turn. A process that was suspended briefly works its backlog off within
-//! milliseconds and refuses nothing. Only if the wait exceeds [`LATE`] for all of [`PERSISTS`], the load exceeds the capacity.
-//! Then every initial request is refused, at a cost of a few microseconds, until the wait falls below [`IN_TIME`]. A caller
-//! repeats after 500 ms (T1, RFC 3261 §17.1.1.2), and each repeat is useless work: the wait stays below that.
+//! The measure is how long messages wait for their turn, whatever they came by. A long wait alone is no overload: after a moment in which the
+//! process was not scheduled everything is late, but the queue shrinks. The load exceeds the capacity if each turn of [`PERSISTS`] has taken
+//! what had waited for [`LATE`], and after [`SETTLES`] about as much has come as was taken. Then every initial request is refused, at a cost of
+//! a few microseconds, until the wait falls to [`IN_TIME`]. A caller repeats after 500 ms (T1, RFC 3261 §17.1.1.2), and each repeat is useless
+//! work: where the load exceeds the capacity, the wait stays below that.
 
 use std::time::Duration;
 
@@ -13,34 +14,65 @@ use model::Timestamp;
 pub const LATE: Duration = Duration::from_millis(50);
 /// At or below this wait, the overload has ended.
 pub const IN_TIME: Duration = Duration::from_millis(10);
-/// Messages that wait on connections, which have no arrival time: about as many as are processed in [`LATE`].
-pub const BACKLOG_LATE: usize = 1_024;
-/// At or below this number, the overload has ended.
-pub const BACKLOG_IN_TIME: usize = 128;
+/// How long every turn must be late before any request is refused.
+pub const PERSISTS: Duration = Duration::from_millis(200);
+/// After this time what has come during a stall is read, and so are the answers to it: what comes from then on tells of the load.
+pub const SETTLES: Duration = Duration::from_millis(100);
+/// A queue to which at most so many messages come for each hundred that are taken is being worked off.
+pub const WORKED_OFF_AT: usize = 90;
 
-/// How long the wait must exceed its limit before any request is refused.
-pub const PERSISTS: Duration = Duration::from_millis(100);
+/// What a turn of the loop had to do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct TurnLoad {
+    /// The longest wait among the messages that it has taken; zero without any.
+    pub waited: Duration,
+    /// How many it has taken.
+    pub taken: usize,
+    /// How many wait after it.
+    pub left: usize,
+}
 
 /// The state.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Overload {
-    late_since: Option<Timestamp>,
+    late: Option<Lateness>,
     refusing: bool,
 }
 
+/// A time in which every turn was late.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Lateness {
+    since: Timestamp,
+    queue: Option<SettledQueue>,
+}
+
+/// The queue once it has settled.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct SettledQueue {
+    /// How many waited then.
+    length: usize,
+    /// How many have been taken since.
+    taken: usize,
+}
+
 impl Overload {
-    /// The current message has waited for `waited`, with `backlog` messages of connections behind it. Returns whether an
-    /// overload began.
-    pub(super) fn observe(&mut self, waited: Duration, backlog: usize, now: Timestamp) -> bool {
-        let before = self.refusing;
-        if waited >= LATE || backlog >= BACKLOG_LATE {
-            let since = *self.late_since.get_or_insert(now);
-            self.refusing |= now.since(since) >= PERSISTS;
-        } else {
-            self.late_since = None;
-            self.refusing &= waited > IN_TIME || backlog > BACKLOG_IN_TIME;
+    /// Takes note of a turn that has just ended. Returns whether an overload began.
+    pub(super) fn observe(&mut self, turn: TurnLoad, now: Timestamp) -> bool {
+        if turn.waited < LATE {
+            self.late = None;
+            self.refusing &= turn.waited > IN_TIME;
+            return false;
         }
-        self.refusing && !before
+        let late = self.late.get_or_insert(Lateness { since: now, queue: None });
+        let lasts = now.since(late.since);
+        let Some(queue) = &mut late.queue else {
+            late.queue = (lasts >= SETTLES).then_some(SettledQueue { length: turn.left, taken: 0 });
+            return false;
+        };
+        queue.taken += turn.taken;
+        let begins = !self.refusing && lasts >= PERSISTS && !queue.is_worked_off(turn.left);
+        self.refusing |= begins;
+        begins
     }
 
     /// Whether initial requests are refused.
@@ -49,35 +81,13 @@ impl Overload {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_new_is_refused_when_it_has_been_late_for_a_while_and_until_it_is_in_time() {
-        let ms = Duration::from_millis;
-        let mut overload = Overload::default();
-        for (at, waited, backlog, refuses) in [
-            (0, 0, 0, false),
-            (10, 60, 0, false),
-            (100, 49, 0, false),
-            (110, 50, 0, false),
-            (209, 90, 0, false),
-            (210, 50, 0, true),
-            (220, 30, 0, true),
-            (230, 11, 0, true),
-            (240, 10, 0, false),
-            (250, 500, 0, false),
-            (340, 40, 0, false),
-            (400, 0, 1_024, false),
-            (500, 0, 1_024, true),
-            (510, 0, 500, true),
-            (520, 11, 100, true),
-            (530, 0, 128, false),
-        ] {
-            let before = overload.refuses();
-            let began = overload.observe(ms(waited), backlog, Timestamp::from_millis(1_000 + at));
-            assert_eq!((overload.refuses(), began), (refuses, refuses && !before), "{at}: {waited} ms, {backlog}");
-        }
+impl SettledQueue {
+    /// Whether clearly less has come than was taken, now that so many wait.
+    const fn is_worked_off(self, left: usize) -> bool {
+        let came = (left + self.taken).saturating_sub(self.length);
+        came * 100 <= self.taken * WORKED_OFF_AT
     }
 }
+
+#[cfg(test)]
+mod tests;

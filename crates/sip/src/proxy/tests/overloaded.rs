@@ -1,7 +1,7 @@
 //! More load than capacity: admitted calls are finished, others are refused at once.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
 use super::phones::{credentials, invite, register, registered_by};
 use super::*;
@@ -22,12 +22,16 @@ const HELP: &str = "sip:112@127.0.0.1";
 /// Arrival time, order, connection (none: from the trunk), and message text.
 type Coming = (Timestamp, u64, Option<ConnectionId>, String);
 
-/// A loop with one processor: messages are queued in order, and each takes its time.
+/// A loop with one processor: messages are queued in order, and each takes its time and a turn.
 struct Site {
     lab: Lab,
-    /// Messages on their way or in the queue.
+    /// Messages on their way.
     coming: BinaryHeap<Reverse<Coming>>,
+    /// Messages in the queue.
+    waiting: VecDeque<Coming>,
     sequence: u64,
+    /// From then on nothing is done for as long.
+    stall: Option<(Timestamp, Duration)>,
     longest_wait: Duration,
     /// Responses that callers got, by call.
     statuses: BTreeMap<u32, Vec<u16>>,
@@ -37,8 +41,8 @@ impl Site {
     fn new() -> Self {
         let mut lab = Lab::new();
         lab.node(NODE, "sip-cluster", "a.1");
-        let (coming, statuses) = (BinaryHeap::new(), BTreeMap::new());
-        Self { lab, coming, sequence: 0, longest_wait: Duration::ZERO, statuses }
+        let (coming, waiting, statuses) = (BinaryHeap::new(), VecDeque::new(), BTreeMap::new());
+        Self { lab, coming, waiting, sequence: 0, stall: None, longest_wait: Duration::ZERO, statuses }
     }
 
     fn comes(&mut self, at: Timestamp, by: Option<ConnectionId>, text: String) {
@@ -56,11 +60,11 @@ impl Site {
     }
 
     fn run(&mut self) {
-        while let Some(Reverse((at, _, by, text))) = self.coming.pop() {
-            self.lab.now = self.lab.now.max(at);
+        while let Some((at, _, by, text)) = self.next() {
             let waited = self.lab.now.since(at);
             self.longest_wait = self.longest_wait.max(waited);
-            self.lab.proxy.note_wait(waited, 0, self.lab.now);
+            let turn = TurnLoad { waited, taken: 1, left: self.waiting.len() };
+            self.lab.proxy.note_turn(turn, self.lab.now);
             match by {
                 Some(connection) => self.lab.by(connection, &text),
                 None => self.lab.from(TRUNK, &text),
@@ -70,6 +74,21 @@ impl Site {
             self.lab.now = self.lab.now + if refused { REFUSAL } else { WORK };
             sent.into_iter().for_each(|(flow, message)| self.arrived(flow, &message));
         }
+    }
+
+    /// The next message, at its turn.
+    fn next(&mut self) -> Option<Coming> {
+        if self.waiting.is_empty() {
+            let Reverse((at, ..)) = self.coming.peek()?;
+            self.lab.now = self.lab.now.max(*at);
+        }
+        if let Some((_, time)) = self.stall.take_if(|(at, _)| *at <= self.lab.now) {
+            self.lab.now = self.lab.now + time;
+        }
+        while self.coming.peek().is_some_and(|Reverse((at, ..))| *at <= self.lab.now) {
+            self.waiting.extend(self.coming.pop().map(|Reverse(message)| message));
+        }
+        self.waiting.pop_front()
     }
 
     /// The two ends: a node that answers at once, and a caller that hangs up after a while.
@@ -94,14 +113,19 @@ impl Site {
 
 /// Calls that come evenly for 1.5 s, at `times` the capacity of one processor.
 fn offered(times: u32) -> (Site, u32) {
+    let (mut site, calls) = offering(WORK * MESSAGES_OF_CALL / times);
+    site.run();
+    (site, calls)
+}
+
+/// Calls in this interval for 1.5 s.
+fn offering(each: Duration) -> (Site, u32) {
     let mut site = Site::new();
-    let each = WORK * MESSAGES_OF_CALL / times;
     let calls = 1_500_000 / u32::try_from(each.as_micros()).unwrap();
     let began = site.lab.now;
     for call in 1..=calls {
         site.ask(began + each * call, call, "INVITE");
     }
-    site.run();
     (site, calls)
 }
 
@@ -140,11 +164,26 @@ fn a_moment_in_which_nothing_is_done_is_no_overload() {
     assert_eq!(site.lab.proxy.counts().overloads_begun, 0);
 }
 
+#[test]
+fn a_longer_stall_at_half_the_load_is_worked_off_without_a_refusal() {
+    let (mut site, calls) = offering(2 * WORK * MESSAGES_OF_CALL);
+    let time = Duration::from_millis(500);
+    site.stall = Some((site.lab.now + Duration::from_secs(1), time));
+    site.run();
+    assert!(site.longest_wait >= time, "{:?}", site.longest_wait);
+    assert!(site.statuses.values().all(|statuses| *statuses == [200, 200]));
+    assert_eq!((site.statuses.len(), site.lab.proxy.counts().overloads_begun), (calls as usize, 0));
+}
+
 /// From now on more comes than can be done.
 fn begin_overload(lab: &mut Lab) {
-    lab.proxy.note_wait(overload::LATE, 0, lab.now);
-    lab.now = lab.now + overload::PERSISTS;
-    lab.proxy.note_wait(overload::LATE, 0, lab.now);
+    let turn = TurnLoad { waited: overload::LATE, taken: 1, left: 1 };
+    lab.proxy.note_turn(turn, lab.now);
+    for passed in [overload::SETTLES, overload::PERSISTS - overload::SETTLES] {
+        lab.now = lab.now + passed;
+        lab.proxy.note_turn(turn, lab.now);
+    }
+    assert!(lab.proxy.is_overloaded());
 }
 
 #[test]
@@ -185,7 +224,7 @@ fn while_too_much_comes_dialogs_responses_and_repetitions_go_on() {
         &Ask { uri: "sip:1@192.0.2.10", host: "127.0.2.1", branch: "z9hG4bK-o", ..Ask::default() }.text(),
     );
     assert_eq!(lab.only().0, udp("192.0.2.10:5060"), "what nodes begin is let in already");
-    lab.proxy.note_wait(overload::IN_TIME, 0, lab.now);
+    lab.proxy.note_turn(TurnLoad { waited: overload::IN_TIME, taken: 1, left: 0 }, lab.now);
     lab.from(TRUNK, &Ask { branch: "z9hG4bK-6", call: "call-6", ..Ask::default() }.text());
     assert_eq!(lab.beyond_trying().0, tcp(1));
 }
