@@ -12,6 +12,7 @@ mod event_loop;
 mod faults;
 mod held_tenants;
 mod inbox;
+mod inputs;
 mod known_credentials;
 mod listeners;
 mod message_trace;
@@ -33,7 +34,7 @@ use net::sip::{Counters, Forwards, TcpTable};
 use runtime::settings::Values;
 use runtime::{Drain, Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
 use sip::Seal;
-use sip::proxy::{Network, Proxy, Settings as ProxySettings};
+use sip::proxy::{Network, Proxy, Settings as ProxySettings, TurnLoad};
 
 pub use certificates::{CertificateFiles, ENDS_SOON, OWN_FILE};
 
@@ -163,6 +164,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
         passages,
         reports,
         registers,
+        load: TurnLoad::default(),
         refused_logged: 0,
         faults,
     };

@@ -18,6 +18,7 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::outlet::{NotSecured, Outlet, QueueFull};
 use super::{Counters, Limits, web_socket};
@@ -216,8 +217,8 @@ pub(super) enum Happened {
         /// The peer's certificate.
         shown: ShownCertificate,
     },
-    /// A whole message.
-    Message(Message),
+    /// A whole message, and when its end was read.
+    Message(Message, Instant),
     /// The peer checks whether we are alive; it gets a pong.
     Ping,
     /// The peer of a connection that we opened has answered a ping of ours.

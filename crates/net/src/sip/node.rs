@@ -445,8 +445,8 @@ impl Keeper {
             }
             for happened in together.drain(..) {
                 match happened {
-                    Happened::Message(message) if is_answer_to_announcement(&message) => {}
-                    Happened::Message(message) => {
+                    Happened::Message(message, _) if is_answer_to_announcement(&message) => {}
+                    Happened::Message(message, _) => {
                         if self.events.send(Raw::Message(link, message)).await.is_err() {
                             return true;
                         }
@@ -467,7 +467,7 @@ impl Keeper {
         loop {
             match happens.recv().await? {
                 Happened::Opened { .. } | Happened::Ping | Happened::Pong => {}
-                Happened::Message(message) if is_answer_to_announcement(&message) => {
+                Happened::Message(message, _) if is_answer_to_announcement(&message) => {
                     let accepted = message.status().is_some_and(StatusCode::is_success);
                     let edge = message.header(&headers::EDGE)?.to_owned();
                     let secure_edge = message.header(&headers::SECURE_EDGE).map(str::to_owned);
@@ -478,7 +478,7 @@ impl Keeper {
                 }
                 // The proxy does not know us yet, so it has no other message for us. A peer that does not begin with
                 // the answer is no proxy.
-                Happened::Message(_) | Happened::Malformed(_) | Happened::Closed(_) => return None,
+                Happened::Message(..) | Happened::Malformed(_) | Happened::Closed(_) => return None,
             }
         }
     }

@@ -47,6 +47,8 @@ pub enum TcpEvent {
         connection: ConnectionId,
         /// The message.
         message: Message,
+        /// When it was read from the socket.
+        came: Instant,
     },
     /// The peer of this connection, which we opened, has answered a ping of ours (RFC 5626 §4.4.1).
     Pong(ConnectionId),
@@ -385,10 +387,10 @@ impl TcpTable {
             }
             // Events still in the channel when the loop closed the connection.
             Raw::From(connection, _) if !self.open.contains_key(&connection) => None,
-            Raw::From(connection, Happened::Message(message)) => {
+            Raw::From(connection, Happened::Message(message, came)) => {
                 let places = self.places_of(connection)?;
                 places.heard(connection, Instant::now());
-                Some(TcpEvent::Message { connection, message })
+                Some(TcpEvent::Message { connection, message, came })
             }
             Raw::From(connection, Happened::Malformed(error)) => Some(TcpEvent::Malformed { connection, error }),
             Raw::From(connection, Happened::Ping) => {

@@ -97,9 +97,11 @@ async fn a_flood_of_keep_alives_does_not_keep_the_loop() {
     client.send(server.local(), b"message");
     soon(server.readable()).await.unwrap();
     assert!(server.try_receive().is_none(), "the others have their turn");
+    assert!(server.may_have_more());
     assert!(counters.keep_alives_in.value() < 100);
     soon(server.readable()).await.unwrap();
     assert_eq!(server.try_receive().unwrap().bytes, "message");
+    assert!(server.try_receive().is_none() && !server.may_have_more());
 }
 
 #[tokio::test]
@@ -255,7 +257,7 @@ async fn a_connection_carries_messages_both_ways_and_pings_are_answered() {
     phone.write_all(first).await.unwrap();
     phone.write_all(second).await.unwrap();
     match soon(table.next()).await {
-        TcpEvent::Message { connection: by, message } => {
+        TcpEvent::Message { connection: by, message, .. } => {
             assert_eq!((by, message.method()), (connection, Method::Options));
             let ok = Message::response_to(&message, StatusCode::OK).build().to_bytes();
             table.send(connection, ok).unwrap();
@@ -269,6 +271,23 @@ async fn a_connection_carries_messages_both_ways_and_pings_are_answered() {
     drop(phone);
     assert!(matches!(soon(table.next()).await, TcpEvent::Closed { why: Closed::ByPeer, .. }));
     assert_eq!(table.send(connection, Bytes::from_static(b"x")), Err(SendError::Gone));
+}
+
+#[tokio::test]
+async fn a_message_that_waits_for_the_loop_tells_since_when() {
+    let (mut table, at) = table(Limits::default());
+    let mut phone = TcpStream::connect(at).await.unwrap();
+    opened(&mut table).await;
+    phone.write_all(OPTIONS.as_bytes()).await.unwrap();
+    soon(async {
+        while table.backlog() == 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let waits = tokio::time::Instant::now();
+    let TcpEvent::Message { came, .. } = soon(table.next()).await else { panic!("no message") };
+    assert!(came <= waits);
 }
 
 /// An OPTIONS with a number as its Call-ID.

@@ -28,6 +28,8 @@ pub struct UdpEndpoint {
     sender: std::net::UdpSocket,
     local: SocketAddr,
     buffer: Box<[u8]>,
+    /// Whether the last read found nothing.
+    is_empty: bool,
     counters: Arc<Counters>,
 }
 
@@ -57,7 +59,7 @@ impl UdpEndpoint {
         let sender = socket.try_clone()?.into();
         let socket = UdpSocket::from_std(socket.into())?;
         let local = socket.local_addr()?;
-        Ok(Self { socket, sender, local, buffer: vec![0; DATAGRAM_MAX].into(), counters })
+        Ok(Self { socket, sender, local, buffer: vec![0; DATAGRAM_MAX].into(), is_empty: true, counters })
     }
 
     /// The address that it is bound to.
@@ -81,6 +83,7 @@ impl UdpEndpoint {
     /// Takes the next datagram, skipping keep-alives, of which those by STUN are answered; `None` when none is left, or after too many keep-alives in a row. The
     /// caller limits how many it takes in one turn.
     pub fn try_receive(&mut self) -> Option<Datagram> {
+        self.is_empty = false;
         for _ in 0..SKIPPED_MAX {
             match self.socket.try_recv_from(&mut self.buffer) {
                 Ok((length, remote)) => {
@@ -102,13 +105,21 @@ impl UdpEndpoint {
                     self.counters.messages_in.one();
                     return Some(Datagram { remote, bytes: Bytes::copy_from_slice(bytes) });
                 }
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return None,
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    self.is_empty = true;
+                    return None;
+                }
                 // An ICMP error for a datagram that we sent; the datagrams behind it are fine.
                 Err(_) => {}
             }
         }
         // The socket stays readable: the caller returns to it after serving the others.
         None
+    }
+
+    /// Whether there may be more to receive: the last [`Self::try_receive`] has not found the socket empty.
+    pub const fn may_have_more(&self) -> bool {
+        !self.is_empty
     }
 
     /// Sends one datagram. A datagram that the kernel does not take is counted and lost, as UDP permits.

@@ -58,9 +58,10 @@ struct SettledQueue {
 impl Overload {
     /// Takes note of a turn that has just ended. Returns whether an overload began.
     pub(super) fn observe(&mut self, turn: TurnLoad, now: Timestamp) -> bool {
-        if turn.waited < LATE {
+        // What comes after a turn that has left nothing does not wait, however long the last ones have.
+        if turn.waited < LATE || turn.left == 0 {
             self.late = None;
-            self.refusing &= turn.waited > IN_TIME;
+            self.refusing &= turn.waited > IN_TIME && turn.left > 0;
             return false;
         }
         let late = self.late.get_or_insert(Lateness { since: now, queue: None });

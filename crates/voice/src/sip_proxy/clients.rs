@@ -151,11 +151,15 @@ impl Users {
 
     /// A result that is here already.
     pub(super) fn try_next(&mut self) -> Option<Found> {
-        if let Some(found) = self.found.pop_front() {
-            return Some(found);
+        loop {
+            if let Some(found) = self.found.pop_front() {
+                return Some(found);
+            }
+            let news = self.news.try_recv().ok()?;
+            if let Some(found) = self.take(news) {
+                return Some(found);
+            }
         }
-        let news = self.news.try_recv().ok()?;
-        self.take(news)
     }
 
     fn take(&mut self, news: News) -> Option<Found> {

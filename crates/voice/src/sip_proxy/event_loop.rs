@@ -10,7 +10,7 @@ use net::sip::tcp::SendError;
 use net::sip::{Closed, Datagram, ProvenOwner, TcpEvent, TcpTable};
 use net::tls::Tls;
 use runtime::{Pii, RoleContext};
-use sip::proxy::{NodeLoss, Output, Proxy, Side};
+use sip::proxy::{NodeLoss, Output, Proxy, Side, TurnLoad};
 use sip::{ConnectionId, Flow, Transmit, Unreached};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
@@ -19,6 +19,7 @@ use tracing::{info, warn};
 use super::clients::{Found, Users};
 use super::faults::{Doing, Faults};
 use super::inbox::Inbox;
+use super::inputs::{Rotation, TurnInput};
 use super::listeners::{ListenAddresses, StreamListener, StreamListeners, UdpListeners};
 use super::message_trace::MessageTrace;
 use super::meters::Meters;
@@ -28,9 +29,7 @@ use super::refusals;
 use super::registers::{Arrival, Arrived, Registers};
 use super::reporting::Reports;
 
-/// Datagrams or messages handled before other inputs have their turn.
-const BATCH: usize = 64;
-/// Datagrams read from the socket before some are handled: about a millisecond's work.
+/// Datagrams read from the socket in a turn: about a millisecond's work.
 const READS: usize = 512;
 /// How often the metrics are refreshed and draining is checked.
 const TICK: Duration = Duration::from_millis(500);
@@ -56,6 +55,8 @@ pub(super) struct EventLoop {
     pub passages: MessageTrace,
     pub reports: Reports,
     pub registers: Registers,
+    /// What this turn has had to do so far.
+    pub load: TurnLoad,
     /// Requests refused because of overload, as last logged.
     pub refused_logged: u64,
     pub faults: Faults,
@@ -70,50 +71,67 @@ impl EventLoop {
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         // When the timer is due. MAX disables it: a timer that has fired would fire again and again.
         let mut armed = Timestamp::MAX;
+        let (mut rotation, mut more) = (Rotation::default(), false);
         self.show_nodes();
         loop {
+            if more {
+                // A socket that is never read empty must not keep the connections' tasks and the runtime's timers from their turn.
+                tokio::task::yield_now().await;
+            }
+            // What comes seldom is first. The order of the others means nothing: each has its part of the turn below.
             tokio::select! {
-                readable = self.udp.readable() => {
-                    readable?;
-                    self.take_datagrams();
-                }
-                // Datagrams that still wait, after all other tasks of this thread have had a turn.
-                () = tokio::task::yield_now(), if !self.inbox.is_empty() => self.take_datagrams(),
-                event = self.tcp.next() => self.take_events(event),
-                found = self.users.next() => self.take_answers(found),
-                located = self.names.next() => self.take_located(located),
+                biased;
+                () = drain.begun(), if !self.proxy.is_draining() => self.begin_draining(),
                 Ok(()) = self.certificates.changed() => self.tcp.use_tls(self.certificates.borrow_and_update().clone()),
+                _ = tick.tick() => if self.refresh() {
+                    return Ok(());
+                },
                 () = &mut timer, if armed < Timestamp::MAX => armed = Timestamp::MAX,
-                _ = tick.tick() => {
-                    self.metrics.refresh(&self.proxy, &self.tcp);
-                    self.log_overload();
-                    self.tcp.close_overdue();
-                    let over = self.has_drained();
-                    self.reports.refused(self.proxy.counts(), self.ctx.clock.now(), over);
-                    if over {
-                        return Ok(());
-                    }
-                }
-                () = drain.begun(), if !self.proxy.is_draining() => {
-                    info!("no new calls from now on");
-                    let now = self.ctx.clock.now();
-                    self.attempt(Doing::Word("draining"), now, |this| this.proxy.drain(now));
-                }
+                found = self.users.next() => self.take_found(found),
+                located = self.names.next() => self.take_located(located),
+                event = self.tcp.next() => self.take_event(event),
+                readable = self.udp.readable() => readable?,
+                () = std::future::ready(()), if more => {}
             }
+            self.read_datagrams();
+            more = rotation.turn(|input| self.take_one(input)) || self.udp.may_have_more();
             let now = self.ctx.clock.now();
-            let registers = self.registers.take(now);
-            self.take_all(registers, now);
-            if self.proxy.next_timeout().is_some_and(|due| due <= now) {
-                self.attempt(Doing::Time, now, |this| {
-                    this.proxy.handle_timeout(now);
-                    this.perform(now);
-                });
-            }
+            let turn = TurnLoad { left: self.inbox.len() + self.tcp.backlog(), ..std::mem::take(&mut self.load) };
+            self.proxy.note_turn(turn, now);
+            self.take_due(now);
             if let Some(due) = self.next_wake(now).filter(|due| *due < armed) {
                 armed = due;
                 timer.as_mut().reset(Instant::now() + due.since(now));
             }
             self.tcp.flush();
+        }
+    }
+
+    fn begin_draining(&mut self) {
+        info!("no new calls from now on");
+        let now = self.ctx.clock.now();
+        self.attempt(Doing::Word("draining"), now, |this| this.proxy.drain(now));
+    }
+
+    /// Returns whether draining is over.
+    fn refresh(&mut self) -> bool {
+        self.metrics.refresh(&self.proxy, &self.tcp);
+        self.log_overload();
+        self.tcp.close_overdue();
+        let over = self.has_drained();
+        self.reports.refused(self.proxy.counts(), self.ctx.clock.now(), over);
+        over
+    }
+
+    /// Handles what is due now: REGISTERs that have waited, and timers of the core.
+    fn take_due(&mut self, now: Timestamp) {
+        let registers = self.registers.take(now);
+        self.take_all(registers, now);
+        if self.proxy.next_timeout().is_some_and(|due| due <= now) {
+            self.attempt(Doing::Time, now, |this| {
+                this.proxy.handle_timeout(now);
+                this.perform(now);
+            });
         }
     }
 
@@ -134,8 +152,18 @@ impl EventLoop {
 
     // === inputs ===
 
-    /// Reads what the socket has, so that the kernel need not drop it, and handles some of the waiting datagrams.
-    fn take_datagrams(&mut self) {
+    /// Handles one thing of an input; returns whether there was one.
+    fn take_one(&mut self, input: TurnInput) -> bool {
+        match input {
+            TurnInput::Datagrams => self.take_datagram(),
+            TurnInput::Connections => self.tcp.try_next().map(|event| self.take_event(event)).is_some(),
+            TurnInput::Config => self.users.try_next().map(|found| self.take_found(found)).is_some(),
+            TurnInput::NameServers => self.names.try_next().map(|located| self.take_located(located)).is_some(),
+        }
+    }
+
+    /// Reads what the socket has, so that the kernel need not drop it.
+    fn read_datagrams(&mut self) {
         let came = self.ctx.clock.now();
         for _ in 0..READS {
             if !self.inbox.has_room() {
@@ -144,17 +172,21 @@ impl EventLoop {
             let Some(datagram) = self.udp.try_receive() else { break };
             self.inbox.put(datagram, came);
         }
-        for _ in 0..BATCH {
-            let now = self.ctx.clock.now();
-            self.note_wait(now);
-            let Some(datagram) = self.inbox.take() else { return };
-            self.come(Arrival::Datagram(datagram), now);
-        }
     }
 
-    /// Reports to the core how long inputs have waited.
-    fn note_wait(&mut self, now: Timestamp) {
-        self.proxy.note_wait(self.inbox.wait(now), self.tcp.backlog(), now);
+    fn take_datagram(&mut self) -> bool {
+        let now = self.ctx.clock.now();
+        let waited = self.inbox.wait(now);
+        let Some(datagram) = self.inbox.take() else { return false };
+        self.note_taken(waited);
+        self.come(Arrival::Datagram(datagram), now);
+        true
+    }
+
+    /// Notes that something is taken that has waited for so long.
+    fn note_taken(&mut self, waited: Duration) {
+        self.load.waited = self.load.waited.max(waited);
+        self.load.taken += 1;
     }
 
     fn log_overload(&mut self) {
@@ -202,21 +234,9 @@ impl EventLoop {
         }
     }
 
-    fn take_events(&mut self, first: TcpEvent) {
-        self.note_wait(self.ctx.clock.now());
-        let mut next = Some(first);
-        for _ in 0..BATCH {
-            let Some(event) = next else { return };
-            self.take_event(event);
-            next = self.tcp.try_next();
-        }
-        if let Some(event) = next {
-            self.take_event(event);
-        }
-    }
-
     fn take_event(&mut self, event: TcpEvent) {
         let now = self.ctx.clock.now();
+        self.note_taken(if let TcpEvent::Message { came, .. } = &event { came.elapsed() } else { Duration::ZERO });
         match event {
             TcpEvent::Opened { connection, remote, listener, shown } => {
                 let is_nodes = self.listeners.kind(listener) == Some(StreamListener::Nodes);
@@ -231,7 +251,7 @@ impl EventLoop {
                     this.perform(now);
                 });
             }
-            TcpEvent::Message { connection, message } => {
+            TcpEvent::Message { connection, message, .. } => {
                 self.note_trunk(connection);
                 self.come(Arrival::Message(connection, message), now);
             }
@@ -270,15 +290,6 @@ impl EventLoop {
     fn nothing_waits(&mut self, now: Timestamp) {
         let registers = self.registers.take_all(now);
         self.take_all(registers, now);
-    }
-
-    /// Takes an answer of config and those that have come with it, so that phones that wait for them are not served one a turn.
-    fn take_answers(&mut self, first: Found) {
-        self.take_found(first);
-        for _ in 1..BATCH {
-            let Some(found) = self.users.try_next() else { return };
-            self.take_found(found);
-        }
     }
 
     fn take_found(&mut self, found: Found) {

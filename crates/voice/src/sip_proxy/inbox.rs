@@ -30,6 +30,10 @@ impl Inbox {
         self.waiting.is_empty()
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
     pub(super) fn put(&mut self, datagram: Datagram, at: Timestamp) {
         self.bytes += datagram.bytes.len();
         self.waiting.push_back((datagram, at));

@@ -208,6 +208,11 @@ impl UdpListeners {
         None
     }
 
+    /// Whether there may be more to receive, as far as [`Self::try_receive`] has found out.
+    pub(super) fn may_have_more(&self) -> bool {
+        self.sockets.iter().any(UdpEndpoint::may_have_more)
+    }
+
     /// Sends a datagram by the listener of this number.
     pub(super) fn send(&self, listener: u16, to: SocketAddr, bytes: &[u8]) {
         if let Some(socket) = self.sockets.get(usize::from(listener)) {

@@ -97,11 +97,24 @@ impl Names {
                 return located;
             }
             // `self` keeps a sender, so the channel never closes.
-            let Some((place, found)) = self.found.recv().await else { continue };
-            let waiting = self.waiting.remove(&place).unwrap_or_default();
-            let hops = self.last.note(place, found);
-            self.located.extend(waiting.into_iter().map(|lookup| Located { lookup, hops: hops.clone() }));
+            let Some(answer) = self.found.recv().await else { continue };
+            self.note(answer);
         }
+    }
+
+    /// An answer that is here already.
+    pub(super) fn try_next(&mut self) -> Option<Located> {
+        while self.located.is_empty() {
+            let answer = self.found.try_recv().ok()?;
+            self.note(answer);
+        }
+        self.located.pop_front()
+    }
+
+    fn note(&mut self, (place, found): Answer) {
+        let waiting = self.waiting.remove(&place).unwrap_or_default();
+        let hops = self.last.note(place, found);
+        self.located.extend(waiting.into_iter().map(|lookup| Located { lookup, hops: hops.clone() }));
     }
 }
 

@@ -169,9 +169,10 @@ pub(super) async fn read<E>(
     };
     // Of a connection that we have opened: a server that refuses our certificate says so after the handshake (TLS 1.3).
     let mut is_silent = true;
+    let mut came = Instant::now();
     loop {
         // The first time these have come with the end of the handshake.
-        let complete = match deliver_whole(&mut incoming, counted, events, deliver).await {
+        let complete = match deliver_whole(&mut incoming, came, counted, events, deliver).await {
             Ok(complete) => complete,
             Err(why) => return why,
         };
@@ -201,6 +202,7 @@ pub(super) async fn read<E>(
             None if whole_by.is_none() && outlet.take_ping() => continue,
             None => return if whole_by.is_some() { Closed::BadInput } else { Closed::Idle },
         };
+        came = Instant::now();
         counted.received(length);
         more = match take(chunk.get(..length).unwrap_or_default(), &mut incoming, (outlet, counted), is_silent) {
             Ok(more) => more,
@@ -209,9 +211,10 @@ pub(super) async fn read<E>(
     }
 }
 
-/// Delivers what is whole; returns whether anything was.
+/// Delivers what is whole, since `came`; returns whether anything was.
 async fn deliver_whole<E>(
     incoming: &mut ReadSide,
+    came: Instant,
     counted: &Counted,
     events: &mpsc::Sender<E>,
     deliver: &(impl Fn(Happened) -> E + Sync),
@@ -222,7 +225,7 @@ async fn deliver_whole<E>(
     }
     while let Some(frame) = incoming.next() {
         complete = true;
-        let happened = sort(frame, counted);
+        let happened = sort(frame, came, counted);
         // One pong answers all pings of a chunk: a peer's four bytes must not cost us a write each.
         if matches!(happened, Happened::Ping) && std::mem::replace(&mut pinged, true) {
             continue;
@@ -286,11 +289,11 @@ async fn read_or_ping(
     }
 }
 
-fn sort(frame: Result<Frame, ParseError>, counted: &Counted) -> Happened {
+fn sort(frame: Result<Frame, ParseError>, came: Instant, counted: &Counted) -> Happened {
     match frame {
         Ok(Frame::Message(message)) => {
             counted.message();
-            Happened::Message(message)
+            Happened::Message(message, came)
         }
         Ok(Frame::KeepAlive) => {
             counted.counters.keep_alives_in.one();

@@ -101,6 +101,13 @@ fn a_queue_that_stays_is_refused_when_it_has_persisted_and_until_it_is_in_time()
 }
 
 #[test]
+fn a_turn_that_leaves_nothing_ends_an_overload() {
+    let mut overload = Overload { refusing: true, ..Overload::default() };
+    let turn = TurnLoad { waited: 2 * LATE, taken: 10, left: 0 };
+    assert!(!overload.observe(turn, Timestamp::from_millis(1_000)) && !overload.refuses());
+}
+
+#[test]
 fn one_turn_in_time_ends_the_wait_for_an_overload() {
     let mut overload = Overload::default();
     for ms in 0..1_000 {

@@ -224,7 +224,7 @@ fn while_too_much_comes_dialogs_responses_and_repetitions_go_on() {
         &Ask { uri: "sip:1@192.0.2.10", host: "127.0.2.1", branch: "z9hG4bK-o", ..Ask::default() }.text(),
     );
     assert_eq!(lab.only().0, udp("192.0.2.10:5060"), "what nodes begin is let in already");
-    lab.proxy.note_turn(TurnLoad { waited: overload::IN_TIME, taken: 1, left: 0 }, lab.now);
+    lab.proxy.note_turn(TurnLoad { waited: overload::IN_TIME, taken: 1, left: 1 }, lab.now);
     lab.from(TRUNK, &Ask { branch: "z9hG4bK-6", call: "call-6", ..Ask::default() }.text());
     assert_eq!(lab.beyond_trying().0, tcp(1));
 }

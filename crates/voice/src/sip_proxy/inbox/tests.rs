@@ -12,6 +12,7 @@ fn the_first_one_says_how_long_is_waited() {
     assert_eq!(inbox.wait(ms(5)), Duration::ZERO);
     inbox.put(datagram(b"a".to_vec()), ms(10));
     inbox.put(datagram(b"b".to_vec()), ms(30));
+    assert_eq!(inbox.len(), 2);
     assert_eq!(inbox.wait(ms(40)), Duration::from_millis(30));
     assert_eq!(inbox.take().unwrap().bytes, "a");
     assert_eq!(inbox.wait(ms(40)), Duration::from_millis(10));
