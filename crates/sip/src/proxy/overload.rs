@@ -1,10 +1,10 @@
 //! Overload control: initial requests that cannot be finished in time are refused early, so that admitted ones are finished.
 //!
-//! The measure is how long messages wait for their turn, whatever they came by. A long wait alone is no overload: after a moment in which the
-//! process was not scheduled everything is late, but the queue shrinks. The load exceeds the capacity if each turn of [`PERSISTS`] has taken
-//! what had waited for [`LATE`], and after [`SETTLES`] about as much has come as was taken. Then every initial request is refused, at a cost of
-//! a few microseconds, until the wait falls to [`IN_TIME`]. A caller repeats after 500 ms (T1, RFC 3261 §17.1.1.2), and each repeat is useless
-//! work: where the load exceeds the capacity, the wait stays below that.
+//! The measure is how long messages wait for their turn, whatever they came by. A long wait alone is no overload: after a moment in which
+//! the process was not scheduled everything is late, but the queue shrinks. The load exceeds the capacity if each turn of [`PERSISTS`] has
+//! taken what had waited for [`LATE`], and after [`SETTLES`] about as much has come as was taken. Then every initial request is refused,
+//! at a cost of a few microseconds, until the wait falls to [`IN_TIME`]. A caller repeats after 500 ms (T1, RFC 3261 §17.1.1.2), and each
+//! repeat is useless work: where the load exceeds the capacity, the wait stays below that.
 
 use std::time::Duration;
 
