@@ -241,17 +241,14 @@ impl TcpTable {
         }
     }
 
-    /// An event that has already happened, if any. The caller limits how many it takes in one turn.
-    pub fn try_next(&mut self) -> Option<TcpEvent> {
+    /// Takes one thing that has already happened; `None` without any. An event is for the caller, who limits how many things it takes in one
+    /// turn; the rest, as a new connection or a ping, the table has seen to itself.
+    pub fn try_take(&mut self) -> Option<Option<TcpEvent>> {
         if let Some(event) = self.next_ended() {
-            return Some(event);
+            return Some(Some(event));
         }
-        loop {
-            let raw = self.events.try_recv().ok()?;
-            if let Some(event) = self.take(raw) {
-                return Some(event);
-            }
-        }
+        let raw = self.events.try_recv().ok()?;
+        Some(self.take(raw))
     }
 
     /// Sends to a connection with the next [`Self::flush`], which [`Self::next`] begins with: all messages of a turn go

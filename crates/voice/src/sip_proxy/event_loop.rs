@@ -156,7 +156,7 @@ impl EventLoop {
     fn take_one(&mut self, input: TurnInput) -> bool {
         match input {
             TurnInput::Datagrams => self.take_datagram(),
-            TurnInput::Connections => self.tcp.try_next().map(|event| self.take_event(event)).is_some(),
+            TurnInput::Connections => self.take_from_connections(),
             TurnInput::Config => self.users.try_next().map(|found| self.take_found(found)).is_some(),
             TurnInput::NameServers => self.names.try_next().map(|located| self.take_located(located)).is_some(),
         }
@@ -232,6 +232,15 @@ impl EventLoop {
                 });
             }
         }
+    }
+
+    fn take_from_connections(&mut self) -> bool {
+        match self.tcp.try_take() {
+            Some(Some(event)) => self.take_event(event),
+            Some(None) => self.note_taken(Duration::ZERO),
+            None => return false,
+        }
+        true
     }
 
     fn take_event(&mut self, event: TcpEvent) {
