@@ -241,8 +241,8 @@ impl TcpTable {
         }
     }
 
-    /// Takes one thing that has already happened; `None` without any. An event is for the caller, who limits how many things it takes in one
-    /// turn; the rest, as a new connection or a ping, the table has seen to itself.
+    /// Takes one thing that has already happened; `None` without any. Of some there is no event, as of a ping: the table has seen to them.
+    /// The caller limits how many it takes in one turn.
     pub fn try_take(&mut self) -> Option<Option<TcpEvent>> {
         if let Some(event) = self.next_ended() {
             return Some(Some(event));
