@@ -3,7 +3,11 @@
 pub mod authorities;
 mod clients;
 mod domains;
+pub mod expiry;
+pub mod file_stamps;
+pub(crate) mod handshake_rates;
 pub mod identity;
+pub mod own_identity;
 pub mod self_signed;
 pub mod session;
 

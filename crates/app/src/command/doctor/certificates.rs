@@ -2,6 +2,7 @@
 
 use contracts::provisioning::Trunk;
 use net::tls::authorities;
+use net::tls::expiry::ENDS_SOON;
 use net::tls::identity::{Identity, IdentityFiles};
 use runtime::edge;
 use sip::stir::AuthorityValidity;
@@ -69,7 +70,7 @@ pub fn signatures(situation: &Situation) -> Vec<Finding> {
                 "put the new certificate at `stir.sign.certificate_url`, and into the tenant's file, and import that";
             if left <= 0 {
                 found.push(Finding::error(place, "the certificate that signs its calls has expired", remedy));
-            } else if left <= sip_proxy::ENDS_SOON.as_secs().cast_signed() {
+            } else if left <= ENDS_SOON.as_secs().cast_signed() {
                 let what = format!("the certificate that signs its calls ends in {} days", left / DAY_SECONDS);
                 found.push(Finding::warning(place, what, remedy));
             }
@@ -85,7 +86,7 @@ fn authorities_of(place: &str, trunk: &Trunk, now: i64) -> Vec<Finding> {
         let left = authority.valid_until.saturating_sub(now);
         let what = match left {
             ..=0 => format!("the authority {} by which callers are verified has expired", authority.name),
-            left if left <= sip_proxy::ENDS_SOON.as_secs().cast_signed() => {
+            left if left <= ENDS_SOON.as_secs().cast_signed() => {
                 format!(
                     "the authority {} by which callers are verified ends in {} days",
                     authority.name,
@@ -109,7 +110,7 @@ fn time(identity: &Identity, files: &IdentityFiles, now: i64) -> Option<Finding>
         let what = "the certificate is not valid yet: phones and carriers refuse it";
         return Some(Finding::error(place, what, "see whether this machine's clock is right"));
     }
-    let soon = left <= sip_proxy::ENDS_SOON.as_secs().cast_signed();
+    let soon = left <= ENDS_SOON.as_secs().cast_signed();
     soon.then(|| Finding::warning(place, format!("the certificate ends in {} days", left / DAY_SECONDS), renew))
 }
 
