@@ -9,7 +9,7 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::{counter::Counter, gauge::Gauge};
 use prometheus_client::registry::{Metric, Registry};
 
-pub use declare::{CounterBy, Declared, Instrument, Kind, Label, LabelSet, LabelValues, help};
+pub use declare::{CounterBy, CounterByTwo, Declared, Instrument, Kind, Label, LabelSet, LabelValues, help};
 pub use text::Format;
 
 crate::metrics! {
@@ -45,7 +45,8 @@ pub enum ConnectionFault {
 
 impl Label for ConnectionFault {
     const NAME: &'static str = "reason";
-    const ALL: &'static [Self] = &[Self::Malformed, Self::HeadTooLarge, Self::Slow, Self::Broken, Self::Crowded, Self::Handshake];
+    const ALL: &'static [Self] =
+        &[Self::Malformed, Self::HeadTooLarge, Self::Slow, Self::Broken, Self::Crowded, Self::Handshake];
 
     fn text(self) -> &'static str {
         match self {
