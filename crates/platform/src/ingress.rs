@@ -131,21 +131,21 @@ async fn listen(ctx: &RoleContext, settings: &Settings, router: Router) -> Resul
         ids: Arc::new(edge::RequestIds::new(&mut *ctx.entropy())),
         metrics: edge::Metrics::register(&ctx.metrics),
     };
-    if !web.listen.ip().is_loopback()
-        && webs.listen.ip().is_loopback()
-        && edge.plain == edge::PlainOffLoopback::Redirect
-    {
+    let is_half = !web.listen.ip().is_loopback() && webs.listen.ip().is_loopback();
+    if is_half && edge.plain == edge::PlainOffLoopback::Redirect && settings.trusted_proxies.is_empty() {
         tracing::warn!(
-            web = %web.listen, webs = %webs.listen,
-            "who asks from elsewhere without TLS is sent to HTTPS, which listens for this machine alone: set ingress.webs_listen"
+            web = %web.listen,
+            webs = %webs.listen,
+            "others who ask without TLS are sent to HTTPS, which listens for this machine alone: set ingress.webs_listen"
         );
     }
     let set = certificates::files(&settings.certificates);
     let config = certificates::watched(ctx, set, edge.metrics.certificates())?;
-    let gated = |name: &str| net::http::gated(ctx, name, router.clone(), Limits::default(), is_open);
-    let secure = edge.around(gated("webs")?, webs.listen.ip());
-    net::http::bind_and_serve_https(ctx, "webs", secure, HttpsHandshakes::new(config, trusted)).await?;
-    net::http::bind_and_serve(ctx, "web", edge.around(gated("web")?, web.listen.ip())).await
+    let by_tls = net::http::gated(ctx, "webs", router.clone(), Limits::default(), is_open)?;
+    let plain = net::http::gated(ctx, "web", router, Limits::default(), is_open)?;
+    let (by_tls, plain) = (edge.around(by_tls, webs.listen.ip()), edge.around(plain, web.listen.ip()));
+    net::http::bind_and_serve_https(ctx, "webs", by_tls, HttpsHandshakes::new(config, trusted)).await?;
+    net::http::bind_and_serve(ctx, "web", plain).await
 }
 
 /// Whether requests without TLS from other machines are sent to HTTPS, and no web server is named that passes them on.
