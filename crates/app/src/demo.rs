@@ -228,7 +228,8 @@ fn in_words(demo: &Value, path: &str, program: &str, robots: Option<&str>) -> St
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let (sip, web) = (format!("{}:{}", text(&demo["sip"]["host"]), demo["sip"]["port"]), text(&demo["web"]));
     let mut words = format!(
-        "\nTrunkline is ready.\n\n  Wallboard  {web}/#token={}\n  Traces     {web}/trace#token={}\n  HTTPS      {}\n  SIP        {sip} (UDP and TCP)\n",
+        "\nTrunkline is ready.\n\n  Wallboard  {web}/#token={}\n  Traces     {web}/trace#token={}\n  HTTPS      {}\n  \
+         SIP        {sip} (UDP and TCP)\n",
         text(&demo["tokens"]["wallboard"]),
         text(&demo["tokens"]["traces"]),
         text(&demo["webs"])

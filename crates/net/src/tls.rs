@@ -64,8 +64,8 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
-/// The configuration of a server of HTTPS that is `identities`: the first one whose certificate has the name that a client asks for, else the
-/// first. It offers HTTP/2 and HTTP/1.1.
+/// The configuration of a server of HTTPS that is `identities`: the first one whose certificate has the name that a client asks for,
+/// else the first. It offers HTTP/2 and HTTP/1.1.
 ///
 /// # Errors
 /// If there is no identity.

@@ -1,4 +1,5 @@
-//! ingress, the web edge: pages and APIs for browsers and programs of the tenant. HTTPS 8443 with HTTP/2 and HTTP/1.1, and on this machine HTTP 8080.
+//! ingress, the web edge: pages and APIs for browsers and programs of the tenant. HTTPS 8443 with HTTP/2 and HTTP/1.1, and on this
+//! machine HTTP 8080.
 //!
 //! `/api/voice/v1/{tenant}/...` goes to frontend (own-16) with the caller's own token, so that frontend decides what
 //! the caller may do. `/api/voice/v1/{tenant}/events` comes from tenant (own-22). `/api/operations/v1/...` is answered here, from the roles' own reports (own-21). `/pulse/...` and

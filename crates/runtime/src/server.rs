@@ -1,5 +1,4 @@
-//! The HTTP server of a process's listeners: HTTP/1.1 and HTTP/2, counted and bounded. What a connection begins with under TLS is done elsewhere
-//! ([`Handshake`]).
+//! The HTTP server of a process's listeners: HTTP/1.1 and HTTP/2, counted and bounded. TLS is done elsewhere ([`Handshake`]).
 
 use std::any::Any;
 use std::io;

@@ -63,10 +63,7 @@ impl Handshake for HttpsHandshakes {
         let place = self.place(peer.ip(), Instant::now());
         let acceptor = TlsAcceptor::from(self.config.borrow().clone());
         Box::pin(async move {
-            let _place = match place {
-                Ok(place) => place,
-                Err(refused) => return Err(refused),
-            };
+            let _place = place?;
             match timeout(HANDSHAKE_WITHIN, acceptor.accept(stream)).await {
                 Ok(Ok(stream)) => {
                     let stream: Box<dyn ByteStream> = Box::new(stream);

@@ -1,5 +1,5 @@
-//! What every request passes at the web edge, by either listener: who asks and how, its id, the way to HTTPS, the headers of its answer, the
-//! access log and the counts.
+//! What every request passes at the web edge, by either listener: who asks and how, its id, the way to HTTPS, the headers of its
+//! answer, the access log and the counts.
 
 mod access_log;
 mod answer_headers;

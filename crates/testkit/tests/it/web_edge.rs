@@ -21,14 +21,14 @@ const STUCK: usize = 100;
 const DISCOVERY: &str = "/auth/v3/.well-known/openid-configuration";
 
 /// An answer as curl shows it.
-struct Shown {
+struct WebAnswer {
     /// `HTTP/2 200`, without what may follow.
     status: String,
     head: String,
     body: String,
 }
 
-impl Shown {
+impl WebAnswer {
     fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| {
             let (key, value) = line.split_once(':')?;
@@ -37,7 +37,7 @@ impl Shown {
     }
 }
 
-fn curl(arguments: &[&str]) -> Result<Shown> {
+fn curl(arguments: &[&str]) -> Result<WebAnswer> {
     let output = Command::new("curl")
         .args(["--silent", "--show-error", "--include", "--max-time", "30"])
         .args(arguments)
@@ -47,7 +47,7 @@ fn curl(arguments: &[&str]) -> Result<Shown> {
     let text = String::from_utf8(output.stdout)?;
     let (head, body) = text.split_once("\r\n\r\n").with_context(|| format!("no answer: {text:?}"))?;
     let status = head.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
-    Ok(Shown { status, head: head.to_owned(), body: body.to_owned() })
+    Ok(WebAnswer { status, head: head.to_owned(), body: body.to_owned() })
 }
 
 /// The certificate of our own making, as `demo.json` tells it.

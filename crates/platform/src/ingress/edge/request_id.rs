@@ -65,7 +65,8 @@ mod tests {
         let uuid = "0b4e4d58-9c1e-4f3a-8a4c-2d7c6b0e9f11";
         assert_eq!(of(&[uuid]), uuid);
         let long: &'static str = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
-        let mut new: Vec<String> = [&[][..], &[""], &["a b"], &["a\"b"], &[long], &["one", "two"]].map(of).into();
+        let none: &[&'static str] = &[];
+        let mut new: Vec<String> = [none, &[""], &["a b"], &["a\"b"], &[long], &["one", "two"]].map(of).into();
         for id in &new {
             assert!(id.starts_with(&format!("{:016x}-", ids.run)), "{id}");
         }
