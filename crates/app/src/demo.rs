@@ -1,6 +1,7 @@
 //! The example tenant, and its description `demo.json`: for `trunkline up --example` and `trunkline demo`.
 
 mod cast;
+mod own_certificates;
 mod robot_load;
 mod show;
 mod users;
@@ -126,6 +127,7 @@ fn passwords(installation: &Installation) -> anyhow::Result<users::Passwords> {
 async fn announce(installation: &Installation, stores: &Stores, robots: Option<&str>) -> anyhow::Result<()> {
     let (tenant, objects) = load(stores).await?;
     let demo = describe(installation, &tenant, &objects)?;
+    own_certificates::write_that_of_web(installation)?;
     let path = installation.data_dir.join(FILE);
     data_dir::write_whole(&path, serde_json::to_string_pretty(&demo)?.as_bytes())
         .with_context(|| format!("writing {}", path.display()))?;
@@ -174,7 +176,8 @@ fn sip_edge(installation: &Installation) -> anyhow::Result<robots::Edge> {
 
 fn describe(installation: &Installation, tenant: &TenantId, objects: &TenantObjects) -> anyhow::Result<Value> {
     let sip = sip_edge(installation)?;
-    let web = advertised(installation, &platform::ingress::SPEC, "web")?;
+    let ingress = &platform::ingress::SPEC;
+    let (web, webs) = (advertised(installation, ingress, "web")?, advertised(installation, ingress, "webs")?);
     let issue =
         |sub: &str, scope: &str| installation.tokens.issue(Some(tenant), sub, scope, token::EVERY_ROLE, TOKEN_LIFE);
     let numbers: serde_json::Map<String, Value> =
@@ -185,6 +188,9 @@ fn describe(installation: &Installation, tenant: &TenantId, objects: &TenantObje
         "instance": installation.instance,
         "sip": { "host": sip.host, "port": sip.port },
         "web": format!("http://{web}"),
+        "webs": format!("https://{webs}"),
+        // What clients have to be told to trust, where the edge has a certificate of its own making.
+        "webs_ca": own_certificates::of_web(installation).map(|path| path.display().to_string()),
         "issuer": installation.tokens.issuer(),
         "tenant": tenant.as_str(),
         "numbers": numbers,
@@ -222,9 +228,11 @@ fn in_words(demo: &Value, path: &str, program: &str, robots: Option<&str>) -> St
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let (sip, web) = (format!("{}:{}", text(&demo["sip"]["host"]), demo["sip"]["port"]), text(&demo["web"]));
     let mut words = format!(
-        "\nTrunkline is ready.\n\n  Wallboard  {web}/#token={}\n  Traces     {web}/trace#token={}\n  SIP        {sip} (UDP and TCP)\n",
+        "\nTrunkline is ready.\n\n  Wallboard  {web}/#token={}\n  Traces     {web}/trace#token={}\n  HTTPS      {}\n  \
+         SIP        {sip} (UDP and TCP)\n",
         text(&demo["tokens"]["wallboard"]),
-        text(&demo["tokens"]["traces"])
+        text(&demo["tokens"]["traces"]),
+        text(&demo["webs"])
     );
     if let Some(robots) = robots {
         words.push_str(&format!("  Robots     {robots}\n"));

@@ -2,24 +2,31 @@
 
 mod client;
 mod etag;
+mod https;
 mod json;
 mod limits;
 mod shares;
 mod socket_pass;
+mod trusted_proxies;
+
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use axum::Router;
 use runtime::RoleContext;
+use tokio::net::TcpListener;
 
 pub use ::http::{Method, StatusCode};
 
 pub use client::{Answer, Call, CallError, Client, get_once, send_once};
 pub use etag::has_already;
+pub use https::HttpsHandshakes;
 pub use json::JsonBody;
 pub use limits::{Limits, SocketPlace, Turn};
 pub use runtime::{Caller, Problem, Query};
 pub use shares::{Capacity, Place};
 pub use socket_pass::SocketPass;
+pub use trusted_proxies::{TrustedProxies, WebClient};
 
 /// Serves `router` on the declared listener `name`, behind the caller-token gate and the default [`Limits`].
 ///
@@ -38,7 +45,7 @@ pub async fn serve_with(
     open: fn(&Method, &str) -> bool,
 ) -> anyhow::Result<()> {
     let listen = ctx.listen(name)?;
-    let gated = limits::router(router, ctx, ctx.gate(listen, open), limits);
+    let gated = gated(ctx, name, router, limits, open)?;
     if listen.place == runtime::Place::Cluster && listen.port == ctx.spec.admin_port {
         ctx.mount_on_admin(gated);
         return Ok(());
@@ -46,13 +53,54 @@ pub async fn serve_with(
     bind_and_serve(ctx, name, gated).await
 }
 
-/// Binds the declared listener and serves a router that already has its gate.
-pub(crate) async fn bind_and_serve(ctx: &RoleContext, name: &str, router: Router) -> anyhow::Result<()> {
+/// `router` behind the caller-token gate and the limits of the declared listener `name`.
+///
+/// # Errors
+/// If the role declares no such listener.
+pub fn gated(
+    ctx: &RoleContext,
+    name: &str,
+    router: Router,
+    limits: Limits,
+    open: fn(&Method, &str) -> bool,
+) -> anyhow::Result<Router> {
+    Ok(limits::router(router, ctx, ctx.gate(ctx.listen(name)?, open), limits))
+}
+
+/// Binds the declared listener and serves by HTTPS a router that already has its gate.
+///
+/// # Errors
+/// If it cannot be bound.
+pub async fn bind_and_serve_https(
+    ctx: &RoleContext,
+    name: &str,
+    router: Router,
+    handshakes: HttpsHandshakes,
+) -> anyhow::Result<()> {
+    let listener = bind(ctx, name).await?;
+    let (drain, own) = (ctx.drain.clone(), ctx.own.clone());
+    ctx.spawn("https listener", async move {
+        runtime::server::serve_secure(Arc::new(handshakes), listener, router, drain, own).await;
+        Ok(())
+    });
+    Ok(())
+}
+
+async fn bind(ctx: &RoleContext, name: &str) -> anyhow::Result<TcpListener> {
     let bound = ctx.bound(name)?;
     let listener = runtime::listener::bind_tcp(bound.listen)
         .await
         .with_context(|| format!("listener {name} of {}", ctx.spec.name))?;
     tracing::info!(role = ctx.spec.name, node = %ctx.node, listener = name, address = %bound.listen, "listening");
+    Ok(listener)
+}
+
+/// Binds the declared listener and serves a router that already has its gate.
+///
+/// # Errors
+/// If it cannot be bound.
+pub async fn bind_and_serve(ctx: &RoleContext, name: &str, router: Router) -> anyhow::Result<()> {
+    let listener = bind(ctx, name).await?;
     let (drain, own) = (ctx.drain.clone(), ctx.own.clone());
     ctx.spawn("http listener", async move {
         runtime::server::serve(listener, router, drain, own).await;

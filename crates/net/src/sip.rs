@@ -8,7 +8,6 @@
 pub mod connection;
 pub mod counters;
 pub mod drops;
-mod handshakes;
 pub mod limits;
 pub mod node;
 mod outlet;

@@ -3,9 +3,14 @@
 pub mod authorities;
 mod clients;
 mod domains;
+pub mod expiry;
+pub mod file_stamps;
+pub(crate) mod handshake_rates;
 pub mod identity;
+pub mod own_identity;
 pub mod self_signed;
 pub mod session;
+pub mod web_certificates;
 
 use std::fmt;
 use std::sync::Arc;
@@ -57,6 +62,21 @@ pub struct NoName;
 /// The one implementation of the algorithms, as everywhere in the process.
 pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+}
+
+/// The configuration of a server of HTTPS that is `identities`: the first one whose certificate has the name that a client asks for,
+/// else the first. It offers HTTP/2 and HTTP/1.1.
+///
+/// # Errors
+/// If there is no identity.
+pub(crate) fn web_server(identities: Vec<Arc<Identity>>) -> Result<Arc<ServerConfig>, TlsFault> {
+    if identities.is_empty() {
+        return Err(TlsFault::NoIdentity);
+    }
+    let server = ServerConfig::builder_with_provider(provider()).with_protocol_versions(&[&TLS13, &TLS12])?;
+    let mut server = server.with_no_client_auth().with_cert_resolver(Arc::new(Identities(identities)));
+    server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(Arc::new(server))
 }
 
 impl Tls {

@@ -70,7 +70,7 @@ const LIFE_MIN: Duration = Duration::from_secs(60);
 runtime::settings! {
     /// Settings of auth.
     pub struct Settings {
-        /// The issuer of tokens: the public base URL with `/auth/v3`, as `https://centre.example/auth/v3`. Every process must be told the same. Empty: from the address of ingress, without TLS.
+        /// The issuer of tokens: the public base URL with `/auth/v3`, as `https://centre.example/auth/v3`. Every process must be told the same. Empty: from the address of ingress by HTTPS.
         issuer: String = String::new(), |v| runtime::issuer::check(v);
         /// How long a browser stays signed in after the password.
         session_life: Duration = Duration::from_secs(12 * 3_600), |v| runtime::settings::declare::within(v, &LIFE_MIN, &LIFE_MAX);

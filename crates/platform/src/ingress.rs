@@ -1,9 +1,12 @@
-//! ingress, the web edge: pages and APIs for browsers and programs of the tenant. HTTP 8080.
+//! ingress, the web edge: pages and APIs for browsers and programs of the tenant. HTTPS 8443 with HTTP/2 and HTTP/1.1, and on this
+//! machine HTTP 8080.
 //!
 //! `/api/voice/v1/{tenant}/...` goes to frontend (own-16) with the caller's own token, so that frontend decides what
 //! the caller may do. `/api/voice/v1/{tenant}/events` comes from tenant (own-22). `/api/operations/v1/...` is answered here, from the roles' own reports (own-21). `/pulse/...` and
 //! the pages come from pulse (pulse-20). `/auth/v3/...` goes to auth (own-11), which asks for its own proofs. `/sip`, the WebSocket of phones in browsers, goes to sip-proxy (own-24).
 
+mod certificates;
+mod edge;
 mod events;
 mod forward;
 mod openapi;
@@ -13,12 +16,17 @@ mod sign_in;
 mod wallboard;
 mod webhooks;
 
+pub use certificates::OWN_FILE;
 pub use openapi::{events_openapi, openapi};
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Result;
-use net::http::{Client, Limits, Method};
+use anyhow::{Result, anyhow};
+use axum::Router;
+use net::http::{Client, HttpsHandshakes, Limits, Method, TrustedProxies};
+use net::tls::identity::IdentityFiles;
+use runtime::settings::Values;
 use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
 
 /// Its declaration.
@@ -26,16 +34,18 @@ pub const SPEC: RoleSpec = RoleSpec {
     name: "ingress",
     number: 40,
     summary: "the web edge: hands requests of browsers and programs to the roles that serve them",
-    listens: &[Listen {
-        name: "web",
-        protocol: Protocol::Http,
-        port: 8080,
-        place: Place::Edge,
-        accepts: &["pulse-27"],
-    }],
+    listens: &[
+        Listen { name: "web", protocol: Protocol::Http, port: 8080, place: Place::Edge, accepts: &["pulse-27"] },
+        Listen { name: "webs", protocol: Protocol::Https, port: 8443, place: Place::Edge, accepts: &["pulse-27"] },
+    ],
     opens: &["own-11", "own-16", "own-21", "own-22", "own-23", "own-24", "pulse-20"],
     settings: Settings::TABLE,
-    metrics: &[wallboard::Metrics::declared, events::Metrics::declared, webhooks::Metrics::declared],
+    metrics: &[
+        edge::Metrics::declared,
+        wallboard::Metrics::declared,
+        events::Metrics::declared,
+        webhooks::Metrics::declared,
+    ],
     admin_port: 9090,
     starts: Starts::InTurn,
     drains: Drains::Last,
@@ -50,6 +60,19 @@ runtime::settings! {
     pub struct Settings {
         /// Pages of other origins that may follow events, as `https://desk.example`. Pages of the edge itself and programs always may.
         origins: Vec<String> = Vec::new(), |v| events::check_origin(v);
+        /// Certificates of HTTPS, each a PEM file with the certificate, those of its authorities and the private key, or two files as
+        /// `chain.pem:key.pem`. The first is the usual one; another is used for who asks for a name in it. If there is none, ingress
+        /// makes one that nobody vouches for. Changed files are read without a restart.
+        certificates: Vec<String> = Vec::new(), |v| certificates::check(v);
+        /// What becomes of requests without TLS that do not stay on this machine: `redirect` tells them the address by HTTPS, `serve`
+        /// answers them, where a web server before ingress ends TLS and is not named in `trusted_proxies`, or the network is trusted.
+        plain_off_loopback: String = "redirect".to_owned(), |v| edge::PlainOffLoopback::parse(v).map(drop);
+        /// Web servers in front of ingress, as `["192.0.2.80"]` or `["192.0.2.0/24"]`: from whom a request is and whether by TLS is read in
+        /// their `X-Forwarded-For` and `X-Forwarded-Proto`. They must write both themselves, whatever a client has sent.
+        trusted_proxies: Vec<String> = Vec::new(), |v| TrustedProxies::parse(v).map(drop);
+        /// Whether each request is a line of the log (target `access`): method, path without its query, status, bytes, time, source and
+        /// request id. Off, since a line costs more than many a request.
+        access_log: bool = false;
         /// Whether webhooks may be sent to addresses that are not of the public Internet: this machine, its networks.
         webhook_private: bool = false;
         /// How often a webhook's delivery is tried before it is a dead letter.
@@ -88,9 +111,53 @@ async fn run(ctx: RoleContext) -> Result<()> {
         .merge(wallboard::router(&ctx)?)
         .merge(openapi::router());
     let router = router.merge(crate::trace::serve::router(crate::trace::serve::Traced::of_role(&ctx)?));
-    net::http::serve_with(&ctx, "web", router, Limits::default(), is_open).await?;
+    listen(&ctx, &settings, router).await?;
     ctx.ready.started();
     ctx.drain.begun().await;
     webhooks.end().await;
     Ok(())
+}
+
+/// Serves the router by both listeners.
+async fn listen(ctx: &RoleContext, settings: &Settings, router: Router) -> Result<()> {
+    let fault = |key: &str, reason: String| anyhow!("{key}: {reason}");
+    let trusted = TrustedProxies::parse(&settings.trusted_proxies).map_err(|why| fault("trusted_proxies", why))?;
+    let plain = edge::PlainOffLoopback::parse(&settings.plain_off_loopback);
+    let (web, webs) = (ctx.bound("web")?, ctx.bound("webs")?);
+    let edge = edge::Edge {
+        trusted: trusted.clone(),
+        plain: plain.map_err(|why| fault("plain_off_loopback", why))?,
+        https_port: webs.advertise.port,
+        is_logged: settings.access_log,
+        ids: Arc::new(edge::RequestIds::new(&mut *ctx.entropy())),
+        metrics: edge::Metrics::register(&ctx.metrics),
+    };
+    let is_half = !web.listen.ip().is_loopback() && webs.listen.ip().is_loopback();
+    if is_half && edge.plain == edge::PlainOffLoopback::Redirect && settings.trusted_proxies.is_empty() {
+        tracing::warn!(
+            web = %web.listen,
+            webs = %webs.listen,
+            "others who ask without TLS are sent to HTTPS, which listens for this machine alone: set ingress.webs_listen"
+        );
+    }
+    let set = certificates::files(&settings.certificates);
+    let config = certificates::watched(ctx, set, edge.metrics.certificates())?;
+    let by_tls = net::http::gated(ctx, "webs", router.clone(), Limits::default(), is_open)?;
+    let plain = net::http::gated(ctx, "web", router, Limits::default(), is_open)?;
+    let (by_tls, plain) = (edge.around(by_tls, webs.listen.ip()), edge.around(plain, web.listen.ip()));
+    net::http::bind_and_serve_https(ctx, "webs", by_tls, HttpsHandshakes::new(config, trusted)).await?;
+    net::http::bind_and_serve(ctx, "web", plain).await
+}
+
+/// Whether requests without TLS from other machines are sent to HTTPS, and no web server is named that passes them on.
+pub fn redirects_plain(values: &Values) -> bool {
+    values.read::<Settings>(SPEC.name).is_ok_and(|settings| {
+        let plain = edge::PlainOffLoopback::parse(&settings.plain_off_loopback);
+        plain == Ok(edge::PlainOffLoopback::Redirect) && settings.trusted_proxies.is_empty()
+    })
+}
+
+/// The files of the certificates, for whoever checks them; `None` if the settings are faulty.
+pub fn certificate_files(values: &Values) -> Option<Vec<IdentityFiles>> {
+    Some(certificates::files(&values.read::<Settings>(SPEC.name).ok()?.certificates))
 }

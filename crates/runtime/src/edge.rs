@@ -124,7 +124,7 @@ const fn takes_both_families(protocol: Protocol) -> bool {
         Protocol::SipUdp | Protocol::SipTcp | Protocol::SipTls | Protocol::SipWs | Protocol::SipWss | Protocol::Rtp => {
             true
         }
-        Protocol::Http | Protocol::Grpc => false,
+        Protocol::Http | Protocol::Https | Protocol::Grpc => false,
     }
 }
 

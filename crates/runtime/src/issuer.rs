@@ -8,20 +8,20 @@ use crate::settings::Values;
 
 /// The path of auth below the installation's base URL.
 pub const PATH: &str = "/auth/v3";
-/// The port of the edge's HTTP listener.
-const EDGE_PORT: u16 = 8080;
+/// The port of the edge's HTTPS listener.
+const EDGE_PORT: u16 = 8443;
 
-/// The issuer that the settings name (`auth.issuer`), else the one that follows from the edge's HTTP listener.
+/// The issuer that the settings name (`auth.issuer`), else the one that follows from the edge's HTTPS listener.
 pub fn of(values: &Values, instance: u8) -> String {
     let text = |section: &str, key: &str| values.get(section, key).and_then(toml::Value::as_str).map(str::to_owned);
     if let Some(issuer) = text("auth", "issuer").filter(|issuer| !issuer.is_empty()) {
         return issuer;
     }
-    let listens = text("ingress", "web_listen").and_then(|at| at.parse::<SocketAddr>().ok());
+    let listens = text("ingress", "webs_listen").and_then(|at| at.parse::<SocketAddr>().ok());
     let listens = listens.filter(|at| !at.ip().is_unspecified());
     let at = listens.unwrap_or_else(|| SocketAddr::new(address::of_edge(instance, 1), EDGE_PORT));
-    let advertised = text("ingress", "web_advertise").and_then(|told| HostPort::parse(&told, at.port()).ok());
-    format!("http://{}{PATH}", advertised.unwrap_or_else(|| at.into()))
+    let advertised = text("ingress", "webs_advertise").and_then(|told| HostPort::parse(&told, at.port()).ok());
+    format!("https://{}{PATH}", advertised.unwrap_or_else(|| at.into()))
 }
 
 /// Whether a host, perhaps with a port, is this machine.
@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn the_default_follows_the_instance() {
-        assert_eq!(of(&Values::default(), 3), "http://127.3.0.1:8080/auth/v3");
+        assert_eq!(of(&Values::default(), 3), "https://127.3.0.1:8443/auth/v3");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::{counter::Counter, gauge::Gauge};
 use prometheus_client::registry::{Metric, Registry};
 
-pub use declare::{CounterBy, Declared, Instrument, Kind, Label, LabelSet, LabelValues, help};
+pub use declare::{CounterBy, CounterByTwo, Declared, Instrument, Kind, Label, LabelSet, LabelValues, help};
 pub use text::Format;
 
 crate::metrics! {
@@ -33,17 +33,20 @@ pub enum ConnectionFault {
     Malformed,
     /// The head of a request was too large.
     HeadTooLarge,
-    /// The head of a request took too long.
+    /// The head of a request, or the TLS handshake before it, took too long.
     Slow,
     /// The peer closed the connection in the middle of a message, or the network failed.
     Broken,
-    /// Its address has too many connections without a valid token.
+    /// Its address has too many connections without a valid token, or began too many TLS handshakes.
     Crowded,
+    /// The TLS handshake failed: what came is no TLS, the versions differ, or the peer did not believe our certificate.
+    Handshake,
 }
 
 impl Label for ConnectionFault {
     const NAME: &'static str = "reason";
-    const ALL: &'static [Self] = &[Self::Malformed, Self::HeadTooLarge, Self::Slow, Self::Broken, Self::Crowded];
+    const ALL: &'static [Self] =
+        &[Self::Malformed, Self::HeadTooLarge, Self::Slow, Self::Broken, Self::Crowded, Self::Handshake];
 
     fn text(self) -> &'static str {
         match self {
@@ -52,6 +55,7 @@ impl Label for ConnectionFault {
             Self::Slow => "slow",
             Self::Broken => "broken",
             Self::Crowded => "crowded",
+            Self::Handshake => "handshake",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The HTTP server of a process's listeners: HTTP/1.1 and HTTP/2 without TLS, counted and bounded.
+//! The HTTP server of a process's listeners: HTTP/1.1 and HTTP/2, counted and bounded. TLS is done elsewhere ([`Handshake`]).
 
 use std::any::Any;
 use std::io;
@@ -11,9 +11,11 @@ use axum::extract::Request;
 use axum::http::{Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use futures::future::BoxFuture;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -48,6 +50,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub struct Accepted {
     /// The peer's address.
     pub peer: SocketAddr,
+    /// Whether it is encrypted.
+    pub is_secure: bool,
     tally: Tally,
     place: Arc<OnceLock<Box<dyn Any + Send + Sync>>>,
     is_to_end: CancellationToken,
@@ -56,7 +60,19 @@ pub struct Accepted {
 impl Accepted {
     /// A connection that `peer` has opened.
     pub fn new(peer: SocketAddr) -> Self {
-        Self { peer, tally: Tally::default(), place: Arc::default(), is_to_end: CancellationToken::new() }
+        Self {
+            peer,
+            is_secure: false,
+            tally: Tally::default(),
+            place: Arc::default(),
+            is_to_end: CancellationToken::new(),
+        }
+    }
+
+    /// The same over TLS.
+    #[must_use]
+    pub fn over_tls(self) -> Self {
+        Self { is_secure: true, ..self }
     }
 
     /// Sets the meter that the connection belongs to.
@@ -85,8 +101,43 @@ impl Accepted {
     }
 }
 
+/// A stream of bytes under HTTP.
+pub trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for S {}
+
+/// A handshake under way: it gives the stream for HTTP, or why there is none.
+pub type HandshakeUnderWay = BoxFuture<'static, Result<Box<dyn ByteStream>, (ConnectionFault, io::Error)>>;
+
+/// What a connection begins with before HTTP: the handshake of TLS.
+pub trait Handshake: Send + Sync {
+    /// Begins it, in a task of this connection. It ends within a time of its own, whatever the peer does.
+    fn begin(&self, stream: Counted, peer: SocketAddr) -> HandshakeUnderWay;
+}
+
 /// Serves `router` until the role has ended, then lets requests in progress finish. `own` counts misbehaving peers.
 pub async fn serve(listener: TcpListener, router: Router, drain: Drain, own: OfEveryRole) {
+    serve_after(None, listener, router, drain, own).await;
+}
+
+/// [`serve`] for connections that begin with a handshake.
+pub async fn serve_secure(
+    handshake: Arc<dyn Handshake>,
+    listener: TcpListener,
+    router: Router,
+    drain: Drain,
+    own: OfEveryRole,
+) {
+    serve_after(Some(handshake), listener, router, drain, own).await;
+}
+
+async fn serve_after(
+    handshake: Option<Arc<dyn Handshake>>,
+    listener: TcpListener,
+    router: Router,
+    drain: Drain,
+    own: OfEveryRole,
+) {
     let router = router.layer(axum::middleware::from_fn(names_its_host));
     let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = tokio::task::JoinSet::new();
@@ -100,13 +151,14 @@ pub async fn serve(listener: TcpListener, router: Router, drain: Drain, own: OfE
         match accepted {
             Ok((stream, peer, permit)) => {
                 let accepted = Accepted::new(peer);
+                let accepted = if handshake.is_some() { accepted.over_tls() } else { accepted };
                 if !sources.admit(peer.ip(), &accepted.tally) {
                     own.connections_failed.inc(ConnectionFault::Crowded);
                     continue;
                 }
-                let (router, drain, own) = (router.clone(), drain.clone(), own.clone());
+                let (router, drain, own, handshake) = (router.clone(), drain.clone(), own.clone(), handshake.clone());
                 connections.spawn(async move {
-                    if let Err((fault, error)) = serve_connection(stream, accepted, router, drain).await {
+                    if let Err((fault, error)) = serve_connection(stream, accepted, router, drain, handshake).await {
                         own.connections_failed.inc(fault);
                         tracing::debug!(%peer, %error, ?fault, "a connection ended with an error");
                     }
@@ -138,9 +190,26 @@ async fn serve_connection(
     accepted: Accepted,
     router: Router,
     drain: Drain,
+    handshake: Option<Arc<dyn Handshake>>,
+) -> Result<(), (ConnectionFault, Failure)> {
+    let counted = Counted::new(stream, accepted.tally.clone());
+    let Some(handshake) = handshake else { return speak_http(counted, accepted, router, drain).await };
+    match handshake.begin(counted, accepted.peer).await {
+        Ok(stream) => speak_http(stream, accepted, router, drain).await,
+        Err((fault, error)) => Err((fault, Failure::from(error))),
+    }
+}
+
+/// Serves the requests of a connection.
+async fn speak_http<S: ByteStream + 'static>(
+    stream: S,
+    accepted: Accepted,
+    router: Router,
+    drain: Drain,
 ) -> Result<(), (ConnectionFault, Failure)> {
     let (tally, is_to_end) = (accepted.tally.clone(), accepted.is_to_end.clone());
-    let io = TokioIo::new(Counted::new(stream, tally.clone()));
+    let before_http = tally.unclaimed_bytes_in();
+    let io = TokioIo::new(stream);
     let service = router.map_request(move |mut request: axum::http::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(accepted.clone());
         request.map(axum::body::Body::new)
@@ -157,7 +226,7 @@ async fn serve_connection(
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = silent(&tally) => return Err((ConnectionFault::Slow, "no request came".into())),
+        () = silent(&tally, before_http) => return Err((ConnectionFault::Slow, "no request came".into())),
         () = drain.ended() => {
             connection.as_mut().graceful_shutdown();
             connection.await
@@ -185,10 +254,10 @@ async fn names_its_host(request: Request, next: Next) -> Response {
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Ends if the peer has not shown within [`HEAD_TIMEOUT`] which version of HTTP it speaks. After that, the HTTP server
-/// of that version has its own timeouts.
-async fn silent(tally: &Tally) {
+/// of that version has its own timeouts. What came with a handshake, `before_http`, says nothing about that.
+async fn silent(tally: &Tally, before_http: u64) {
     tokio::time::sleep(HEAD_TIMEOUT).await;
-    if tally.is_claimed() || tally.unclaimed_bytes_in() >= PREFACE_BYTES {
+    if tally.is_claimed() || tally.unclaimed_bytes_in().saturating_sub(before_http) >= PREFACE_BYTES {
         std::future::pending::<()>().await;
     }
 }

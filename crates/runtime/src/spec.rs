@@ -163,6 +163,8 @@ pub enum Protocol {
     SipWss,
     /// HTTP with JSON.
     Http,
+    /// The same under TLS.
+    Https,
     /// gRPC over HTTP/2.
     Grpc,
     /// RTP and RTCP.
@@ -179,6 +181,7 @@ impl Protocol {
             Self::SipWs => "sip/ws",
             Self::SipWss => "sip/wss",
             Self::Http => "http",
+            Self::Https => "https",
             Self::Grpc => "grpc",
             Self::Rtp => "rtp",
         }

@@ -36,8 +36,12 @@ pub struct Demo {
     pub instance: u8,
     /// Its address for phones and carriers.
     pub sip: SipEdge,
-    /// The web edge.
+    /// The web edge, without TLS.
     pub web: String,
+    /// The web edge by HTTPS.
+    pub webs: String,
+    /// The certificate to trust for that, where it is of the installation's own making.
+    pub webs_ca: Option<PathBuf>,
     /// The numbers to dial, by name.
     pub numbers: std::collections::BTreeMap<String, String>,
     /// People with their phones.

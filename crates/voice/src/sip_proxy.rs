@@ -36,7 +36,7 @@ use runtime::{Drain, Drains, Listen, Place, Protocol, Replicas, Role, RoleContex
 use sip::Seal;
 use sip::proxy::{Network, Proxy, Settings as ProxySettings, TurnLoad};
 
-pub use certificates::{CertificateFiles, ENDS_SOON, OWN_FILE};
+pub use certificates::{CertificateFiles, OWN_FILE};
 
 use authority::TokenAuthority;
 use certificates::Certificates;

@@ -19,7 +19,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::robot_load::Load;
-use super::{TENANT, TOKEN_LIFE, advertised, cast, describe, load, sip_edge};
+use super::{TENANT, TOKEN_LIFE, advertised, cast, describe, load, own_certificates, sip_edge};
 use crate::stores::Servers;
 
 /// Input of the robots, in the data directory.
@@ -153,13 +153,8 @@ fn secure_edge(installation: &Installation) -> anyhow::Result<Option<SecureEdge>
         return Ok(None);
     }
     let file = installation.data_dir.join(voice::sip_proxy::OWN_FILE);
-    let Ok(pem) = std::fs::read_to_string(file) else { return Ok(None) };
-    // The certificate alone: its key is nobody's business.
-    let (begin, end) = ("-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----");
-    let certificate = pem.find(begin).and_then(|from| pem.get(from..pem.find(end)? + end.len()));
     let at = advertised(installation, &voice::sip_proxy::SPEC, "sip-tls")?;
-    let secure = |certificate: &str| SecureEdge { host: at.host, port: at.port, certificate: certificate.to_owned() };
-    Ok(certificate.map(secure))
+    Ok(own_certificates::alone(&file).map(|certificate| SecureEdge { host: at.host, port: at.port, certificate }))
 }
 
 /// The child processes.

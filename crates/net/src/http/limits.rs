@@ -16,6 +16,7 @@ use runtime::server::{Accepted, CONNECTIONS_MAX};
 use runtime::{Caller, Problem, Readiness, RoleContext};
 
 use super::shares::{Capacity, NoCapacity, Place, ShareHolder, Shares};
+use super::trusted_proxies::WebClient;
 
 /// Limits of a listener.
 #[derive(Clone, Copy, Debug)]
@@ -143,7 +144,9 @@ async fn within(door: LimitLayer, request: Request, next: Next) -> Response {
     let LimitLayer { limits, requests, waits, connections, own } = door;
     let caller = request.extensions().get::<Caller>();
     let accepted = request.extensions().get::<Accepted>();
-    let taker = ShareHolder::of(caller, accepted.map(|accepted| accepted.peer.ip()));
+    // At a web edge behind a web server the peer is not who asks.
+    let client = request.extensions().get::<WebClient>().map(|client| client.address);
+    let taker = ShareHolder::of(caller, client.or_else(|| accepted.map(|accepted| accepted.peer.ip())));
     if let (Some(_), Some(accepted)) = (caller, accepted)
         && let Err(full) = has_its_place(accepted, &connections, &taker)
     {

@@ -15,6 +15,7 @@ use runtime::server::Accepted;
 use runtime::{Directory, Problem, RoleContext};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, split};
 
+use super::trusted_proxies::WebClient;
 use crate::connector::{Connector, port_of};
 
 /// How long the other role may take to answer the opening.
@@ -30,13 +31,14 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 /// Who has passed the opening on, each behind the one before it.
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// What belongs to the opening.
-const PASSED_ON: [HeaderName; 6] = [
+const PASSED_ON: [HeaderName; 7] = [
     header::UPGRADE,
     header::CONNECTION,
     header::SEC_WEBSOCKET_KEY,
     header::SEC_WEBSOCKET_VERSION,
     header::SEC_WEBSOCKET_PROTOCOL,
     header::ORIGIN,
+    HeaderName::from_static("x-request-id"),
 ];
 /// What belongs to its answer.
 const PASSED_BACK: [HeaderName; 6] = [
@@ -115,7 +117,9 @@ impl SocketPass {
         let to = self.directory.addresses(self.role, self.port).into_iter().next();
         let to = to.ok_or(NotPassed::Nowhere(self.role))?;
         let accepted = request.extensions().get::<Accepted>().cloned();
-        let opening = opening(&request, accepted.as_ref().map(|accepted| accepted.peer.ip()), to)?;
+        let client = request.extensions().get::<WebClient>().map(|client| client.address);
+        let from = client.or_else(|| accepted.as_ref().map(|accepted| accepted.peer.ip()));
+        let opening = opening(&request, from, to)?;
         let of_client = hyper::upgrade::on(&mut request);
         let stream = TokioIo::new(self.connector.connect(to).await?);
         let (mut sender, connection) = http1::handshake(stream).await?;

@@ -7,12 +7,13 @@
 
 use sip::ConnectionId;
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::Limits;
+use crate::source_block::block;
 
 /// Time until the first whole message of a connection that has proved nothing.
 pub const FIRST_MESSAGE_WITHIN: Duration = Duration::from_secs(30);
@@ -254,14 +255,6 @@ impl PlaceTable {
         } else {
             self.crowds.insert((of_source.len(), source));
         }
-    }
-}
-
-/// The unit that counts as one source: an IPv4 address, or an IPv6 /64, the least that one host has to itself.
-pub(super) fn block(source: IpAddr) -> IpAddr {
-    match source.to_canonical() {
-        IpAddr::V4(ip) => IpAddr::V4(ip),
-        IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << 64))),
     }
 }
 

@@ -21,9 +21,9 @@ use tokio::time::Instant;
 pub use forwarders::Forwards;
 
 use super::connection::{self, Carriage, Closed, Happened, MessageForm, Origin, Writer};
-use super::handshakes::HandshakeRates;
 use super::places::{Peers, PlaceTable, ProvenOwner};
 use super::{Counters, Limits};
+use crate::tls::handshake_rates::HandshakeRates;
 use crate::tls::{ShownCertificate, Tls, TlsSession};
 
 /// An event on the connections of a [`TcpTable`].
@@ -169,7 +169,7 @@ impl TcpTable {
             meter_of,
             forwards: Box::new(|_, _| false),
             tls: None,
-            handshakes: HandshakeRates::new(&limits),
+            handshakes: HandshakeRates::new(limits.connections_per_source, limits.handshakes_per_second),
             sender,
             events,
             to_flush: Vec::new(),

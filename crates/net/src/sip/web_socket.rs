@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use bytes::{Buf as _, Bytes};
 use sip::limits::MESSAGE_MAX;
@@ -14,16 +14,13 @@ use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 use tungstenite::{Error, Message};
 
 use super::outlet::More;
+use crate::forwarded_for::forwarded_for;
 
 /// The subprotocol that a client asks for (RFC 7118 §4).
 const SUBPROTOCOL: &str = "sip";
 const SUBPROTOCOLS: &str = "Sec-WebSocket-Protocol";
 /// The longest opening request: a browser's has a kilobyte, with cookies of the same host some more.
 const OPENING_MAX: usize = 16 * 1024;
-/// Where a web server in front of us writes from whom it got the opening, each behind what the one before it has written.
-const FORWARDED_FOR: &str = "X-Forwarded-For";
-/// The most of these that are read, from the last: a few web servers may stand in a row.
-const FORWARDERS_MAX: usize = 8;
 /// What it reads at once, and little for each of many idle phones.
 const READ_BYTES: usize = 4 * 1024;
 
@@ -100,20 +97,6 @@ impl Write for MemoryStream<'_> {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-/// The addresses that web servers have written, the last first, up to the first that is none: what stands before that says nothing.
-fn forwarded_for(headers: &http::HeaderMap) -> Vec<IpAddr> {
-    let lines: Vec<&str> = headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok()).collect();
-    let written = lines.into_iter().rev().flat_map(|line| line.rsplit(',')).take(FORWARDERS_MAX);
-    written.map_while(|one| address(one.trim())).collect()
-}
-
-/// `203.0.113.7`, `2001:db8::7`, or one of them with a port, as some write it.
-fn address(text: &str) -> Option<IpAddr> {
-    let bare = text.trim_start_matches('[').trim_end_matches(']');
-    let with_port = || text.parse::<SocketAddr>().ok().map(|address| address.ip());
-    bare.parse().ok().or_else(with_port).map(|address: IpAddr| address.to_canonical())
 }
 
 // === impl WebSocketSession ===

@@ -10,8 +10,13 @@ use net::http::{CallError, Client, Problem};
 use runtime::spans::TraceParent;
 
 /// Headers forwarded with a request; the others concern one hop, or only the edge.
-const PASSED_ON: [HeaderName; 4] =
-    [header::AUTHORIZATION, header::CONTENT_TYPE, header::ACCEPT, HeaderName::from_static("idempotency-key")];
+const PASSED_ON: [HeaderName; 5] = [
+    header::AUTHORIZATION,
+    header::CONTENT_TYPE,
+    header::ACCEPT,
+    HeaderName::from_static("idempotency-key"),
+    HeaderName::from_static("x-request-id"),
+];
 /// Headers returned with the answer.
 const PASSED_BACK: [HeaderName; 4] =
     [header::CONTENT_TYPE, header::ALLOW, header::RETRY_AFTER, header::WWW_AUTHENTICATE];

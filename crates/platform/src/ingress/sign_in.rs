@@ -6,14 +6,13 @@ use axum::extract::{Extension, OriginalUri, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::any;
-use net::http::{CallError, Client, Problem};
+use net::http::{CallError, Client, Problem, WebClient};
 use runtime::RoleContext;
-use runtime::server::Accepted;
 
 /// Where clients look for the description of a server that has no path.
 const WELL_KNOWN: &str = "/.well-known/openid-configuration";
 /// Headers forwarded with a request; the others concern one hop, or say what ingress knows better.
-const PASSED_ON: [HeaderName; 8] = [
+const PASSED_ON: [HeaderName; 9] = [
     header::AUTHORIZATION,
     header::CONTENT_TYPE,
     header::ACCEPT,
@@ -22,6 +21,7 @@ const PASSED_ON: [HeaderName; 8] = [
     header::REFERER,
     header::USER_AGENT,
     HeaderName::from_static("sec-fetch-site"),
+    HeaderName::from_static("x-request-id"),
 ];
 /// Headers of an answer that concern our own hop to auth.
 const OF_THE_HOP: [HeaderName; 5] =
@@ -29,19 +29,10 @@ const OF_THE_HOP: [HeaderName; 5] =
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-#[derive(Clone)]
-struct Door {
-    auth: Client,
-    /// The scheme of the installation's public address: where a web server before ingress ends TLS, ingress itself does not see it.
-    scheme: HeaderValue,
-}
-
 pub(super) fn router(ctx: &RoleContext) -> anyhow::Result<Router> {
-    let is_secure = ctx.tokens.issuer().starts_with("https://");
-    let scheme = HeaderValue::from_static(if is_secure { "https" } else { "http" });
-    let door = Door { auth: Client::new(ctx, "own-11")?, scheme };
+    let auth = Client::new(ctx, "own-11")?;
     let below = format!("{}/{{*rest}}", runtime::issuer::PATH);
-    Ok(Router::new().route(&below, any(to_auth)).route(WELL_KNOWN, any(to_auth)).with_state(door))
+    Ok(Router::new().route(&below, any(to_auth)).route(WELL_KNOWN, any(to_auth)).with_state(auth))
 }
 
 /// Whether auth, and not ingress, asks for what a request needs.
@@ -50,15 +41,15 @@ pub(super) fn is_open(path: &str) -> bool {
 }
 
 async fn to_auth(
-    State(door): State<Door>,
-    Extension(accepted): Extension<Accepted>,
+    State(auth): State<Client>,
+    Extension(client): Extension<WebClient>,
     method: Method,
     OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    let mut call = door.auth.call(method, path).without_token().raw_body(body);
+    let mut call = auth.call(method, path).without_token().raw_body(body);
     for name in PASSED_ON {
         if let Some(value) = headers.get(&name) {
             call = call.header(name, value.clone());
@@ -67,10 +58,11 @@ async fn to_auth(
     if let Some(cookies) = cookies(&headers) {
         call = call.header(header::COOKIE, cookies);
     }
-    if let Ok(from) = HeaderValue::from_str(&accepted.peer.ip().to_canonical().to_string()) {
+    if let Ok(from) = HeaderValue::from_str(&client.address.to_string()) {
         call = call.header(FORWARDED_FOR, from);
     }
-    match call.header(FORWARDED_PROTO, door.scheme.clone()).send_any().await {
+    let scheme = HeaderValue::from_static(if client.is_secure { "https" } else { "http" });
+    match call.header(FORWARDED_PROTO, scheme).send_any().await {
         Ok(answer) => {
             let mut response = (answer.status, answer.body).into_response();
             response.headers_mut().remove(header::CONTENT_TYPE);

@@ -29,8 +29,13 @@ const HEAD_WITHIN: Duration = Duration::from_secs(15);
 const SILENCE_MAX: Duration = Duration::from_secs(15);
 
 /// Headers forwarded with a request.
-const ASKED: [HeaderName; 4] =
-    [header::AUTHORIZATION, header::ACCEPT, header::IF_NONE_MATCH, HeaderName::from_static("last-event-id")];
+const ASKED: [HeaderName; 5] = [
+    header::AUTHORIZATION,
+    header::ACCEPT,
+    header::IF_NONE_MATCH,
+    HeaderName::from_static("last-event-id"),
+    HeaderName::from_static("x-request-id"),
+];
 /// Headers returned with the answer.
 const ANSWERED: [HeaderName; 10] = [
     header::ALLOW,

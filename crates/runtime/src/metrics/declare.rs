@@ -188,6 +188,64 @@ impl<L: Label> Instrument for CounterBy<L> {
     }
 }
 
+/// Counters by two labels. Every pair exists from the start, with 0.
+pub struct CounterByTwo<L, M> {
+    family: Family<[(&'static str, &'static str); 2], Counter>,
+    of: std::marker::PhantomData<fn(L, M)>,
+}
+
+impl<L: Label, M: Label> CounterByTwo<L, M> {
+    /// Counts one.
+    pub fn inc(&self, first: L, second: M) {
+        debug_assert!(L::ALL.contains(&first), "{first:?} is not among the declared values");
+        debug_assert!(M::ALL.contains(&second), "{second:?} is not among the declared values");
+        self.family.get_or_create(&[(L::NAME, first.text()), (M::NAME, second.text())]).inc();
+    }
+
+    /// The count of one pair.
+    pub fn get(&self, first: L, second: M) -> u64 {
+        self.family.get_or_create(&[(L::NAME, first.text()), (M::NAME, second.text())]).get()
+    }
+}
+
+impl<L, M> Clone for CounterByTwo<L, M> {
+    fn clone(&self) -> Self {
+        Self { family: self.family.clone(), of: std::marker::PhantomData }
+    }
+}
+
+impl<L: Label, M: Label> Default for CounterByTwo<L, M> {
+    fn default() -> Self {
+        let family = Family::default();
+        for (first, second) in L::ALL.iter().flat_map(|first| M::ALL.iter().map(move |second| (first, second))) {
+            drop(family.get_or_create(&[(L::NAME, first.text()), (M::NAME, second.text())]));
+        }
+        Self { family, of: std::marker::PhantomData }
+    }
+}
+
+impl<L: Label, M: Label> fmt::Debug for CounterByTwo<L, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CounterByTwo({}, {})", L::NAME, M::NAME)
+    }
+}
+
+impl<L: Label, M: Label> Instrument for CounterByTwo<L, M> {
+    const KIND: Kind = Kind::Counter;
+
+    fn labels() -> Vec<LabelSet> {
+        fn of<L: Label>() -> LabelSet {
+            let values = L::ALL.iter().map(|label| label.text()).collect();
+            LabelSet { name: L::NAME, values: LabelValues::Listed(values) }
+        }
+        vec![of::<L>(), of::<M>()]
+    }
+
+    fn show(&self, metrics: &Metrics, name: &str, help: &str) {
+        metrics.register(name, help, self.family.clone());
+    }
+}
+
 /// Declares the metrics of a role: a struct whose fields carry help text, type and name.
 ///
 /// ```ignore

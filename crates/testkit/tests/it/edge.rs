@@ -24,13 +24,13 @@ const HERE: [&str; 6] = [
 ];
 
 /// A program of others, and what it prints.
-struct Program {
+pub(crate) struct Program {
     child: Child,
     lines: Arc<Mutex<Vec<String>>>,
 }
 
 impl Program {
-    fn start(command: &mut Command) -> Result<Self> {
+    pub(crate) fn start(command: &mut Command) -> Result<Self> {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
         let output = BufReader::new(child.stdout.take().context("no output")?);
         let lines: Arc<Mutex<Vec<String>>> = Arc::default();

@@ -61,4 +61,5 @@ mod topology;
 mod trace;
 mod transfer;
 mod wallboard;
+mod web_edge;
 mod web_phones;

@@ -10,6 +10,8 @@ use serde_json::Value;
 use testkit::caller::{Caller, prompt};
 use testkit::{Answer, Installation, KeepAlive, Phone, Setup, kernel, wait};
 
+use super::edge::Program;
+
 const SOON: Duration = Duration::from_secs(15);
 const LATER: Duration = Duration::from_secs(60);
 /// The connections that this file has proven.
@@ -48,6 +50,8 @@ fn every_socket_belongs_to_one_declared_connection_and_every_open_one_has_its_so
     let web = site.demo.web.trim_start_matches("http://").parse()?;
     let mut page = KeepAlive::connect(site.peer_address(BROWSER), web, token)?;
     ensure!(page.get("/pulse/api/v1/example/wallboard")?.status == 200, "the wallboard");
+    let secure: SocketAddr = site.demo.webs.trim_start_matches("https://").parse()?;
+    let _wallboard = by_https(&site, token)?;
 
     let declared = Declared::read(&site)?;
     let mut differences = Vec::new();
@@ -56,6 +60,10 @@ fn every_socket_belongs_to_one_declared_connection_and_every_open_one_has_its_so
         let document = topology(&mut page)?;
         let sockets = kernel::connections(site.pid())?;
         (differences, seen) = compare(&declared, &document, &sockets)?;
+        let is_by_https = |socket: &kernel::Socket| socket.local == secure && socket.sent > 0 && socket.received > 0;
+        if !sockets.iter().any(is_by_https) {
+            differences.push(format!("the kernel has no bytes at {secure}: pulse-27 is HTTPS"));
+        }
         Ok(differences.is_empty().then_some(()))
     });
     agree.with_context(|| format!("the topology and the kernel differ:\n{}", differences.join("\n")))?;
@@ -344,6 +352,14 @@ fn tcp_phone(site: &Installation, extension: &str) -> Result<Phone> {
         speech: &prompt("support-welcome"),
         answer: Answer::Auto,
     })
+}
+
+/// A browser with the wallboard, by HTTPS.
+fn by_https(site: &Installation, token: &str) -> Result<Program> {
+    let mut command = Command::new("curl");
+    command.args(["--silent", "--insecure", "--no-buffer", "--interface", &site.peer_address(BROWSER).to_string()]);
+    command.args(["--header", &format!("Authorization: Bearer {token}")]);
+    Program::start(command.arg(format!("{}/pulse/api/v1/example/wallboard/stream", site.demo.webs)))
 }
 
 fn topology(page: &mut KeepAlive) -> Result<Value> {

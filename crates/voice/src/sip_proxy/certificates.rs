@@ -1,25 +1,22 @@
 //! The certificates of the edge: read at start and again whenever a file changes, so that a renewal needs no restart.
 
-use std::collections::BTreeMap;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
+use net::tls::expiry::{Complaint, Expiry};
+use net::tls::file_stamps::FileStamps;
 use net::tls::identity::IdentityFiles;
-use net::tls::{Identity, Tls, authorities, self_signed};
+use net::tls::own_identity::OwnIdentity;
+use net::tls::{Identity, Tls, authorities};
 use prometheus_client::metrics::gauge::Gauge;
-use runtime::{RoleContext, data_dir};
+use runtime::RoleContext;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
 /// Where none is set: a certificate of our own making, in the data directory.
 pub const OWN_FILE: &str = "edge-certificate.pem";
-/// How long before its end a certificate is complained of.
-pub const ENDS_SOON: Duration = Duration::from_secs(14 * DAY_SECONDS);
-
-const DAY_SECONDS: u64 = 24 * 60 * 60;
 /// How often the files are looked at.
 const LOOK_EACH: Duration = Duration::from_secs(10);
 
@@ -44,32 +41,18 @@ pub(super) struct ShownCertificates {
 /// Reads and watches the files.
 pub(super) struct Certificates {
     files: CertificateFiles,
-    own: PathBuf,
-    /// The names for a certificate of our own making.
-    names: Vec<String>,
-    seen: BTreeMap<PathBuf, Option<Stamp>>,
-    /// The end of the certificate that ends first, in seconds of Unix time.
-    ends: i64,
-    /// When its end was last complained of.
-    complained: Option<i64>,
+    own: OwnIdentity,
+    seen: FileStamps,
+    expiry: Expiry,
     shown: ShownCertificates,
-}
-
-/// Changes with a file's content: renewal programs replace a file or write into it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Stamp {
-    inode: u64,
-    length: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
 }
 
 // === impl Certificates ===
 
 impl Certificates {
     pub(super) fn new(files: CertificateFiles, data_dir: &Path, names: Vec<String>, shown: ShownCertificates) -> Self {
-        let own = data_dir.join(OWN_FILE);
-        Self { files, own, names, seen: BTreeMap::new(), ends: i64::MAX, complained: None, shown }
+        let own = OwnIdentity::new(data_dir.join(OWN_FILE), names);
+        Self { files, own, seen: FileStamps::default(), expiry: Expiry::default(), shown }
     }
 
     /// What the edge begins with. Files that cannot be used are logged, and until they are mended the edge does without what they are
@@ -91,7 +74,7 @@ impl Certificates {
         error!("certificates cannot be used, the edge begins without what they are for: {fault:#}");
         let set = self.set_identities().unwrap_or_default();
         let shown = set.first().cloned();
-        let identities = if set.is_empty() { vec![self.own_identity(now)?] } else { set };
+        let identities = if set.is_empty() { vec![self.own.read_or_make(now)?] } else { set };
         self.use_until(&identities);
         let servers = self.believed_servers().unwrap_or_else(|_| authorities::Roots::empty());
         let clients = self.believed_clients().unwrap_or_else(|_| {
@@ -124,15 +107,13 @@ impl Certificates {
 
     /// Reading may have written our own. Another file that has changed meanwhile is read the next time.
     fn note_own(&mut self) {
-        if let Some(own) = self.seen.get_mut(&self.own) {
-            *own = stamp(&self.own);
-        }
+        self.seen.note(self.own.path());
     }
 
     fn load(&mut self, now: i64) -> Result<Tls> {
         let set = self.set_identities()?;
         let shown = set.first().cloned();
-        let identities = if set.is_empty() { vec![self.own_identity(now)?] } else { set };
+        let identities = if set.is_empty() { vec![self.own.read_or_make(now)?] } else { set };
         let tls = Tls::new(identities.clone(), shown.as_deref(), self.believed_servers()?, self.believed_clients()?)?;
         self.use_until(&identities);
         self.shown.unusable.set(0);
@@ -158,63 +139,26 @@ impl Certificates {
         })
     }
 
-    /// The certificate of our own making; made if it is missing, ends soon, or lacks a name of ours. Another replica on this machine
-    /// may use the same file: its names stay.
-    fn own_identity(&self, now: i64) -> Result<Arc<Identity>> {
-        let files = IdentityFiles { chain: self.own.clone(), key: self.own.clone() };
-        let known = Identity::read(&files).ok().map(Arc::new);
-        let is_good = |known: &Identity| {
-            self.names.iter().all(|name| known.is_for(name))
-                && known.valid_to() - now > ENDS_SOON.as_secs().cast_signed()
-        };
-        if let Some(known) = known.as_ref().filter(|known| is_good(known)) {
-            return Ok(known.clone());
-        }
-        let mut names = known.map(|known| known.names()).unwrap_or_default();
-        names.extend(self.names.iter().filter(|name| !names.contains(name)).cloned().collect::<Vec<_>>());
-        let pem = self_signed::generate(&names, now).with_context(|| format!("a certificate for {names:?}"))?;
-        data_dir::write_whole(&self.own, pem.as_bytes()).with_context(|| self.own.display().to_string())?;
-        let file = self.own.display();
-        info!(?names, %file, "no certificate is set: one of our own was made, which phones have to be told to trust");
-        Ok(Arc::new(Identity::read(&files)?))
-    }
-
     fn use_until(&mut self, identities: &[Arc<Identity>]) {
-        self.ends = identities.iter().map(|identity| identity.valid_to()).min().unwrap_or(i64::MAX);
-        self.shown.ends.set(self.ends);
-        self.complained = None;
+        self.expiry = Expiry::of(identities);
+        self.shown.ends.set(self.expiry.ends());
     }
 
     /// Complains once a day of a certificate that ends soon.
     fn complain(&mut self, now: i64) {
-        let day = DAY_SECONDS.cast_signed();
-        let left = self.ends.saturating_sub(now);
-        if left > ENDS_SOON.as_secs().cast_signed() || self.complained.is_some_and(|at| now - at < day) {
-            return;
-        }
-        self.complained = Some(now);
-        match left {
-            ..=0 => warn!("a certificate of the edge has expired: phones and carriers refuse it"),
-            left => warn!(days = left / day, "a certificate of the edge ends soon"),
+        match self.expiry.complaint(now) {
+            Some(Complaint::Expired) => warn!("a certificate of the edge has expired: phones and carriers refuse it"),
+            Some(Complaint::EndsIn(days)) => warn!(days, "a certificate of the edge ends soon"),
+            None => {}
         }
     }
 
-    fn stamps(&self) -> BTreeMap<PathBuf, Option<Stamp>> {
+    fn stamps(&self) -> FileStamps {
         let identities = self.files.identities.iter().flat_map(|files| [&files.chain, &files.key]);
-        let own = self.files.identities.is_empty().then_some(&self.own);
-        let all = identities.chain(&self.files.servers).chain(&self.files.clients).chain(own);
-        all.map(|path| (path.clone(), stamp(path))).collect()
+        let own = self.files.identities.is_empty().then(|| self.own.path());
+        let set = identities.chain(&self.files.servers).chain(&self.files.clients);
+        FileStamps::of(set.map(PathBuf::as_path).chain(own))
     }
-}
-
-fn stamp(path: &Path) -> Option<Stamp> {
-    let metadata = std::fs::metadata(path).ok()?;
-    Some(Stamp {
-        inode: metadata.ino(),
-        length: metadata.len(),
-        modified: (metadata.mtime(), metadata.mtime_nsec()),
-        changed: (metadata.ctime(), metadata.ctime_nsec()),
-    })
 }
 
 fn system_authorities() -> authorities::Roots {

@@ -2,7 +2,9 @@
 
 use contracts::provisioning::Trunk;
 use net::tls::authorities;
+use net::tls::expiry::ENDS_SOON;
 use net::tls::identity::{Identity, IdentityFiles};
+use platform::ingress;
 use runtime::edge;
 use sip::stir::AuthorityValidity;
 use voice::sip_proxy::{self, CertificateFiles};
@@ -12,8 +14,14 @@ use super::situation::Situation;
 
 const DAY_SECONDS: i64 = 24 * 60 * 60;
 
-/// Reports certificates that cannot be used, end soon, or are not for the name that phones are told.
+/// Reports certificates that cannot be used, end soon, or are not for the name that phones and browsers are told.
 pub fn certificates(situation: &Situation) -> Vec<Finding> {
+    let mut found = of_phones(situation);
+    found.extend(of_web(situation));
+    found
+}
+
+fn of_phones(situation: &Situation) -> Vec<Finding> {
     let Some(files) = sip_proxy::certificate_files(&situation.values) else { return Vec::new() };
     let CertificateFiles { identities, servers, clients } = files;
     let now = i64::try_from(situation.now.as_millis() / 1_000).unwrap_or(i64::MAX);
@@ -22,7 +30,7 @@ pub fn certificates(situation: &Situation) -> Vec<Finding> {
     for files in &identities {
         match Identity::read(files) {
             Ok(identity) => {
-                found.extend(time(&identity, files, now));
+                found.extend(time(&identity, files, now, "phones and carriers refuse it"));
                 usable.push(identity);
             }
             Err(fault) => {
@@ -50,6 +58,43 @@ pub fn certificates(situation: &Situation) -> Vec<Finding> {
     found
 }
 
+/// Those of the web edge.
+fn of_web(situation: &Situation) -> Vec<Finding> {
+    let Some(files) = ingress::certificate_files(&situation.values) else { return Vec::new() };
+    let now = i64::try_from(situation.now.as_millis() / 1_000).unwrap_or(i64::MAX);
+    let (mut found, mut usable) = (Vec::new(), Vec::new());
+    for files in &files {
+        match Identity::read(files) {
+            Ok(identity) => {
+                found.extend(time(&identity, files, now, "browsers refuse it"));
+                usable.push(identity);
+            }
+            Err(fault) => {
+                let remedy = "give ingress a PEM file with the certificate and its key, or `chain.pem:key.pem`, that it may read";
+                found.push(Finding::error("ingress.certificates", fault.to_string(), remedy));
+            }
+        }
+    }
+    if usable.len() == files.len() && !usable.is_empty() {
+        found.extend(web_name(situation, &usable));
+    }
+    found
+}
+
+/// A browser compares the name in its address bar with those in the certificate.
+fn web_name(situation: &Situation, identities: &[Identity]) -> Option<Finding> {
+    let spec = &ingress::SPEC;
+    let bound = edge::bound(spec, spec.listen("webs")?, situation.instance, 1, &situation.values).ok()?;
+    let told = &bound.advertise.host;
+    if identities.iter().any(|identity| identity.is_for(told)) {
+        return None;
+    }
+    let has: Vec<String> = identities.iter().flat_map(Identity::names).collect();
+    let what = format!("no certificate is for {told}, which browsers are told; they are for {}", has.join(", "));
+    let remedy = "set ingress.webs_advertise to a name in the certificate, or get one for that name";
+    Some(Finding::warning("ingress.certificates", what, remedy))
+}
+
 /// Reports what keeps calls by trunks from being signed, and certificates of signers that end soon.
 pub fn signatures(situation: &Situation) -> Vec<Finding> {
     let now = i64::try_from(situation.now.as_secs()).unwrap_or(i64::MAX);
@@ -69,7 +114,7 @@ pub fn signatures(situation: &Situation) -> Vec<Finding> {
                 "put the new certificate at `stir.sign.certificate_url`, and into the tenant's file, and import that";
             if left <= 0 {
                 found.push(Finding::error(place, "the certificate that signs its calls has expired", remedy));
-            } else if left <= sip_proxy::ENDS_SOON.as_secs().cast_signed() {
+            } else if left <= ENDS_SOON.as_secs().cast_signed() {
                 let what = format!("the certificate that signs its calls ends in {} days", left / DAY_SECONDS);
                 found.push(Finding::warning(place, what, remedy));
             }
@@ -85,7 +130,7 @@ fn authorities_of(place: &str, trunk: &Trunk, now: i64) -> Vec<Finding> {
         let left = authority.valid_until.saturating_sub(now);
         let what = match left {
             ..=0 => format!("the authority {} by which callers are verified has expired", authority.name),
-            left if left <= sip_proxy::ENDS_SOON.as_secs().cast_signed() => {
+            left if left <= ENDS_SOON.as_secs().cast_signed() => {
                 format!(
                     "the authority {} by which callers are verified ends in {} days",
                     authority.name,
@@ -99,17 +144,17 @@ fn authorities_of(place: &str, trunk: &Trunk, now: i64) -> Vec<Finding> {
     net::stir::authority_validities(&trunk.stir).unwrap_or_default().into_iter().filter_map(finding).collect()
 }
 
-fn time(identity: &Identity, files: &IdentityFiles, now: i64) -> Option<Finding> {
+fn time(identity: &Identity, files: &IdentityFiles, now: i64, then: &str) -> Option<Finding> {
     let (place, renew) = (files.chain.display().to_string(), "renew it: the new file is read without a restart");
     let left = identity.valid_to().saturating_sub(now);
     if left <= 0 {
-        return Some(Finding::error(place, "the certificate has expired: phones and carriers refuse it", renew));
+        return Some(Finding::error(place, format!("the certificate has expired: {then}"), renew));
     }
     if identity.valid_from() > now {
-        let what = "the certificate is not valid yet: phones and carriers refuse it";
+        let what = format!("the certificate is not valid yet: {then}");
         return Some(Finding::error(place, what, "see whether this machine's clock is right"));
     }
-    let soon = left <= sip_proxy::ENDS_SOON.as_secs().cast_signed();
+    let soon = left <= ENDS_SOON.as_secs().cast_signed();
     soon.then(|| Finding::warning(place, format!("the certificate ends in {} days", left / DAY_SECONDS), renew))
 }
 

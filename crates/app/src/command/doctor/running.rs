@@ -305,6 +305,8 @@ pub fn quarantine(situation: &Situation) -> Vec<Finding> {
 pub fn web_pages(situation: &Situation) -> Vec<Finding> {
     match &situation.first_page {
         Some((200, content_type)) if content_type.starts_with("text/html") => Vec::new(),
+        // Off this machine the pages are at HTTPS alone.
+        Some((308, _)) => Vec::new(),
         Some((status, _)) => vec![Finding::notice(
             "ingress",
             format!("the first page is answered {status} without a page: the program was built without its web pages"),

@@ -1,4 +1,7 @@
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+
+use net::tls::self_signed;
 
 use super::*;
 
@@ -95,18 +98,4 @@ fn files_that_cannot_be_used_at_the_start_are_stood_in_for_until_they_can() {
     lab.write("edge.pem", NOW);
     assert!(certificates.renewed(NOW).is_some());
     assert_eq!(lab.shown.unusable.get(), 0);
-}
-
-#[test]
-fn an_end_that_is_near_is_complained_of_once_a_day() {
-    let lab = Lab::new();
-    lab.write("edge.pem", NOW);
-    let mut certificates = lab.certificates(&["edge.pem"], &["edge.example"]);
-    certificates.first(NOW).unwrap();
-    assert_eq!(certificates.complained, None);
-    let near = lab.shown.ends.get() - 3 * DAY;
-    for (at, complained) in [(near, near), (near + DAY - 1, near), (near + DAY, near + DAY)] {
-        certificates.renewed(at);
-        assert_eq!(certificates.complained, Some(complained));
-    }
 }

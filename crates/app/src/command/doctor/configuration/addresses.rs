@@ -30,6 +30,7 @@ pub fn addresses(situation: &Situation) -> Vec<Finding> {
         }
     }
     found.extend(half_loopback(situation));
+    found.extend(half_secure(situation));
     if !loopback.is_empty() && found.is_empty() {
         found.push(Finding::notice(
             some_of(&loopback),
@@ -64,6 +65,21 @@ fn unreachable(key: &str, bound: &Bound) -> Option<Finding> {
 fn tells_loopback(bound: &Bound) -> bool {
     let host = &bound.advertise.host;
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// Reports a web edge that sends others to HTTPS, which listens for this machine alone.
+fn half_secure(situation: &Situation) -> Option<Finding> {
+    let spec = &platform::ingress::SPEC;
+    let bound = |listener| edge::bound(spec, spec.listen(listener)?, situation.instance, 1, &situation.values).ok();
+    let (web, webs) = (bound("web")?, bound("webs")?);
+    let is_half = !web.listen.ip().is_loopback() && webs.listen.ip().is_loopback();
+    (is_half && platform::ingress::redirects_plain(&situation.values)).then(|| {
+        Finding::error(
+            "ingress.webs_listen",
+            format!("who asks {} without TLS is sent to HTTPS, which only this machine reaches at {}", web.listen, webs.listen),
+            "set ingress.webs_listen to the same address, or ingress.trusted_proxies to the web server in front of ingress",
+        )
+    })
 }
 
 /// Reports signalling that is reachable from other machines while its audio is not.

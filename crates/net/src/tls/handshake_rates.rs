@@ -6,15 +6,14 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Limits;
-use super::places::block;
+use crate::source_block::block;
 
 /// Sources that are remembered; of more, those are forgotten that have begun none for a while.
 const SOURCES_MAX: usize = 20_000;
 
 /// The handshakes of each source.
 #[derive(Debug)]
-pub(super) struct HandshakeRates {
+pub(crate) struct HandshakeRates {
     /// As many at once, after a pause.
     burst: u32,
     /// The time after which there may be one more.
@@ -24,14 +23,14 @@ pub(super) struct HandshakeRates {
 }
 
 impl HandshakeRates {
-    pub(super) fn new(limits: &Limits) -> Self {
-        let burst = u32::try_from(limits.connections_per_source).unwrap_or(u32::MAX).max(1);
-        let each = Duration::from_secs(1) / limits.handshakes_per_second.max(1);
-        Self { burst, each, full_at: HashMap::new() }
+    /// A source may begin `burst` at once, and `per_second` in each second after that.
+    pub(crate) fn new(burst: usize, per_second: u32) -> Self {
+        let burst = u32::try_from(burst).unwrap_or(u32::MAX).max(1);
+        Self { burst, each: Duration::from_secs(1) / per_second.max(1), full_at: HashMap::new() }
     }
 
     /// Whether a source may begin another handshake.
-    pub(super) fn may_begin(&mut self, peer: IpAddr, now: Instant) -> bool {
+    pub(crate) fn may_begin(&mut self, peer: IpAddr, now: Instant) -> bool {
         if self.full_at.len() >= SOURCES_MAX {
             self.full_at.retain(|_, full_at| now < *full_at);
         }
@@ -52,8 +51,7 @@ mod tests {
 
     #[test]
     fn a_source_has_a_burst_and_then_one_at_a_time() {
-        let limits = Limits { connections_per_source: 3, handshakes_per_second: 10, ..Limits::default() };
-        let (mut rates, now) = (HandshakeRates::new(&limits), Instant::now());
+        let (mut rates, now) = (HandshakeRates::new(3, 10), Instant::now());
         let peer = |last: u8| IpAddr::from([192, 0, 2, last]);
         let begun = (0..9).filter(|_| rates.may_begin(peer(1), now)).count();
         assert_eq!(begun, 3);

@@ -1,0 +1,88 @@
+//! HTTPS: the handshakes of a listener, each within its time, and few enough that no peer keeps others from theirs.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use runtime::counted::Counted;
+use runtime::metrics::ConnectionFault;
+use runtime::server::{ByteStream, Handshake, HandshakeUnderWay};
+use rustls::ServerConfig;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
+use tokio_rustls::TlsAcceptor;
+
+use super::shares::{Capacity, Place, ShareHolder, Shares};
+use super::trusted_proxies::TrustedProxies;
+use crate::source_block::block;
+use crate::tls::handshake_rates::HandshakeRates;
+
+/// How long a handshake may take: a peer that does not finish one occupies a place.
+const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
+/// Handshakes under way at once: a quarter of a listener's connections. The fewer places are left, the fewer one source may take.
+const UNDER_WAY_MAX: usize = 1_024;
+/// Handshakes that a source may begin at once, after a pause: each costs us a signature, and the source nothing.
+const BURST: usize = 256;
+/// Those that it may begin in a second after that.
+const PER_SECOND: u32 = 100;
+
+/// The handshakes of one listener.
+pub struct HttpsHandshakes {
+    config: watch::Receiver<Arc<ServerConfig>>,
+    /// Their connections are those of many.
+    trusted: TrustedProxies,
+    rates: Mutex<HandshakeRates>,
+    under_way: Shares,
+}
+
+impl HttpsHandshakes {
+    /// As the configuration says at that time.
+    pub fn new(config: watch::Receiver<Arc<ServerConfig>>, trusted: TrustedProxies) -> Self {
+        let under_way = Shares::new(Capacity { all: UNDER_WAY_MAX });
+        Self { config, trusted, rates: Mutex::new(HandshakeRates::new(BURST, PER_SECOND)), under_way }
+    }
+
+    /// A place for a handshake of this peer.
+    fn place(&self, peer: IpAddr, now: Instant) -> Result<Place, (ConnectionFault, io::Error)> {
+        let refused = |what: &str| (ConnectionFault::Crowded, io::Error::other(what.to_owned()));
+        let holder = if self.trusted.contains(peer) {
+            ShareHolder::Role
+        } else {
+            if !self.rates.lock().unwrap_or_else(PoisonError::into_inner).may_begin(peer, now) {
+                return Err(refused("the source begins too many TLS handshakes"));
+            }
+            ShareHolder::of(None, Some(block(peer)))
+        };
+        self.under_way.take(holder).map_err(|_| refused("too many TLS handshakes are under way"))
+    }
+}
+
+impl Handshake for HttpsHandshakes {
+    fn begin(&self, stream: Counted, peer: SocketAddr) -> HandshakeUnderWay {
+        let place = self.place(peer.ip(), Instant::now());
+        let acceptor = TlsAcceptor::from(self.config.borrow().clone());
+        Box::pin(async move {
+            let _place = place?;
+            match timeout(HANDSHAKE_WITHIN, acceptor.accept(stream)).await {
+                Ok(Ok(stream)) => {
+                    let stream: Box<dyn ByteStream> = Box::new(stream);
+                    Ok(stream)
+                }
+                Ok(Err(error)) => Err((fault_of(&error), error)),
+                Err(_) => Err((ConnectionFault::Slow, io::Error::other("the TLS handshake took too long"))),
+            }
+        })
+    }
+}
+
+/// Breaches of TLS come as invalid data.
+fn fault_of(error: &io::Error) -> ConnectionFault {
+    match error.kind() {
+        io::ErrorKind::InvalidData => ConnectionFault::Handshake,
+        _ => ConnectionFault::Broken,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,105 @@
+//! What every request passes at the web edge, by either listener: who asks and how, its id, the way to HTTPS, the headers of its
+//! answer, the access log and the counts.
+
+mod access_log;
+mod answer_headers;
+mod metrics;
+mod plain;
+mod request_id;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{HeaderValue, header};
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
+use net::http::{TrustedProxies, WebClient};
+use runtime::server::Accepted;
+use tokio::time::Instant;
+
+pub(super) use metrics::Metrics;
+pub(super) use plain::PlainOffLoopback;
+pub(super) use request_id::RequestIds;
+
+use access_log::AccessLine;
+use metrics::{RouteFamily, StatusClass};
+
+/// What requests pass.
+#[derive(Clone)]
+pub(super) struct Edge {
+    /// Who is believed from whom a request is.
+    pub trusted: TrustedProxies,
+    /// What becomes of requests without TLS from other machines.
+    pub plain: PlainOffLoopback,
+    /// The port of HTTPS, as clients are told it.
+    pub https_port: u16,
+    /// Whether each request is logged.
+    pub is_logged: bool,
+    /// Ids for requests without one.
+    pub ids: Arc<RequestIds>,
+    /// The counts.
+    pub metrics: Metrics,
+}
+
+impl Edge {
+    /// The router behind all that, for the listener that is bound to this address.
+    pub fn around(&self, router: Router, bound: IpAddr) -> Router {
+        let edge = Arc::new(self.clone());
+        let pass = move |request: Request, next: Next| pass(edge.clone(), bound, request, next);
+        router.layer(from_fn(pass))
+    }
+
+    fn client(&self, request: &Request) -> Option<WebClient> {
+        let accepted = request.extensions().get::<Accepted>()?;
+        let client = self.trusted.client(accepted, request.headers());
+        if client.is_passed_on {
+            // The connection carries the requests of many: none of them is its owner, and it may stay without a token.
+            accepted.mark_authenticated();
+            accepted.takes(());
+        }
+        Some(client)
+    }
+}
+
+async fn pass(edge: Arc<Edge>, bound: IpAddr, mut request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    names_its_host(&mut request);
+    let id = edge.ids.of(request.headers_mut());
+    let client = edge.client(&request);
+    if let Some(client) = client {
+        request.extensions_mut().insert(client);
+    }
+    let family = RouteFamily::of(request.uri().path());
+    let line = edge.is_logged.then(|| AccessLine::of(&request, client, &id, begun));
+    let peer = request.extensions().get::<Accepted>().map(|accepted| accepted.peer.ip());
+    let is_secure = client.is_some_and(|client| client.is_secure);
+    let goes_on = match (client, peer) {
+        (Some(client), Some(peer)) => edge.plain.lets_in(client, &[bound, peer], family),
+        // Without a connection there is nothing that could be listened to.
+        _ => true,
+    };
+    let mut response = if goes_on { next.run(request).await } else { plain::to_https(&request, edge.https_port) };
+    answer_headers::add(response.headers_mut(), is_secure);
+    response.headers_mut().insert(request_id::HEADER, id);
+    edge.metrics.requests.inc(family, StatusClass::of(response.status()));
+    match line {
+        Some(line) => line.until_the_end_of(response),
+        None => response,
+    }
+}
+
+/// HTTP/2 names the host beside the headers (RFC 9113 section 8.3.1). Handlers find it in one place.
+fn names_its_host(request: &mut Request) {
+    if request.headers().contains_key(header::HOST) {
+        return;
+    }
+    let host = request.uri().authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
+    if let Some(host) = host {
+        request.headers_mut().insert(header::HOST, host);
+    }
+}
+
+#[cfg(test)]
+mod tests;
