@@ -175,8 +175,8 @@ fn sip_edge(installation: &Installation) -> anyhow::Result<robots::Edge> {
 fn describe(installation: &Installation, tenant: &TenantId, objects: &TenantObjects) -> anyhow::Result<Value> {
     let sip = sip_edge(installation)?;
     let web = advertised(installation, &platform::ingress::SPEC, "web")?;
-    let issue =
-        |sub: &str, scope: &str| installation.tokens.issue(Some(tenant), sub, scope, token::EVERY_ROLE, TOKEN_LIFE);
+    let issuer = installation.token_issuer()?;
+    let issue = |sub: &str, scope: &str| issuer.issue(Some(tenant), sub, scope, token::EVERY_ROLE, TOKEN_LIFE);
     let numbers: serde_json::Map<String, Value> =
         objects.numbers.iter().map(|number| (number.name.clone(), json!(number.number))).collect();
     let people: Vec<Value> = objects.people.iter().filter_map(|person| describe_person(person, objects)).collect();
@@ -185,7 +185,7 @@ fn describe(installation: &Installation, tenant: &TenantId, objects: &TenantObje
         "instance": installation.instance,
         "sip": { "host": sip.host, "port": sip.port },
         "web": format!("http://{web}"),
-        "issuer": installation.tokens.issuer(),
+        "issuer": installation.public_issuer(),
         "tenant": tenant.as_str(),
         "numbers": numbers,
         "people": people,

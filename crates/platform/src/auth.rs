@@ -36,6 +36,8 @@ use std::time::Duration;
 use anyhow::Result;
 use model::{Entropy, Timestamp};
 use net::http::{Capacity, Limits};
+use runtime::key_files;
+use runtime::token::TokenIssuer;
 use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
 
 /// Its declaration.
@@ -85,6 +87,8 @@ const BODY_BYTES_MAX: usize = 16 << 10;
 /// What every endpoint needs.
 struct Auth {
     ctx: RoleContext,
+    /// Signs the tokens of people and programs: no other role has one.
+    token_issuer: TokenIssuer,
     settings: Settings,
     people: people::People,
     store: store::SignInStore,
@@ -123,6 +127,7 @@ impl Auth {
 async fn run(ctx: RoleContext) -> Result<()> {
     let metrics = metrics::Metrics::register(&ctx.metrics);
     let auth = Auth {
+        token_issuer: key_files::issuer(&ctx.data_dir, ctx.clock.clone())?,
         settings: ctx.settings()?,
         people: people::People::start(&ctx)?,
         store: store::SignInStore::new(ctx.stores.sign_ins.clone()),

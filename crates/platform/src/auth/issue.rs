@@ -158,7 +158,7 @@ pub(super) fn answer(
 /// Answers with the token of a client itself.
 pub(super) fn answer_client(auth: &Auth, login: &ClientLogin, scope: &str) -> Result<Response, OAuthError> {
     let sub = format!("client/{}", login.client.id);
-    let token = auth.ctx.tokens.sign(&claims(auth, login, sub, scope), ACCESS_TOKEN).map_err(unsigned)?;
+    let token = auth.token_issuer.sign(&claims(auth, login, sub, scope), ACCESS_TOKEN).map_err(unsigned)?;
     Ok(answered(auth, token, None, None, scope, GrantType::ClientCredentials))
 }
 
@@ -206,7 +206,7 @@ fn access_token(auth: &Auth, login: &ClientLogin, sign_in: &TokenBearer<'_>) -> 
         agent: tie.and_then(|tie| Some(tie.agent.as_ref()?.to_string())),
         ..claims(auth, login, subject(sign_in.person), sign_in.scope)
     };
-    auth.ctx.tokens.sign(&claims, ACCESS_TOKEN)
+    auth.token_issuer.sign(&claims, ACCESS_TOKEN)
 }
 
 fn id_token(auth: &Auth, login: &ClientLogin, sign_in: &TokenBearer<'_>) -> Result<String, TokenError> {
@@ -223,7 +223,7 @@ fn id_token(auth: &Auth, login: &ClientLogin, sign_in: &TokenBearer<'_>) -> Resu
         nonce: sign_in.nonce,
         profile: profile(sign_in.person, sign_in.scope),
     };
-    auth.ctx.tokens.sign(&claims, ID_TOKEN)
+    auth.token_issuer.sign(&claims, ID_TOKEN)
 }
 
 /// A refresh token: the name of its family, and its secret.
