@@ -13,6 +13,7 @@ mod guard;
 mod hashing;
 mod introspect;
 mod issue;
+mod key_rotation;
 mod metrics;
 mod page;
 mod parameters;
@@ -136,6 +137,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
         entropy: Mutex::new(ctx.entropy()),
         ctx: ctx.clone(),
     };
+    ctx.spawn("keys of tokens", key_rotation::run(ctx.clone(), auth.token_issuer.clone()));
     let limits = Limits {
         body_bytes_max: BODY_BYTES_MAX,
         // All of them come by ingress, without tokens of their own: it alone gets at most half of the places.

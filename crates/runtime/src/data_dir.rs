@@ -28,7 +28,7 @@ pub struct DataDir {
 }
 
 /// Secrets are readable by the owner only.
-const SECRET_MODE: u32 = 0o600;
+pub(crate) const SECRET_MODE: u32 = 0o600;
 /// Directories too.
 const DIRECTORY_MODE: u32 = 0o700;
 /// Permission bits of group and others.

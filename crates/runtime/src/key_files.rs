@@ -1,7 +1,9 @@
 //! The folder `keys` of the data directory: the private keys that sign tokens, and the public ones by which every process verifies them.
 //!
-//! `caller.p8` signs for people and programs, `services/<role>.p8` for the replicas of one role. `public` has the keys that verify, a file
-//! for each of them; processes follow it. What proves a process is that it can read and write here.
+//! `signing.keys` has those that sign for people and programs, a new one each 30 days; `services/<role>.p8` signs for the replicas of one role.
+//! `public` has the keys that verify, a file for each of them; processes follow it. What proves a process is that it can read and write here.
+
+mod ring_file;
 
 use std::fs;
 use std::io;
@@ -15,15 +17,14 @@ use model::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use crate::data_dir::{is_there, make_directory, no_installation, secret, unusable, write_whole};
+use self::ring_file::RingFile;
+use crate::data_dir::{make_directory, no_installation, secret, unusable, write_whole};
 use crate::exit::ExitError;
 use crate::spec::RoleSpec;
 use crate::token::{Believed, KeyOwner, KeySet, PublicJwk, ServiceIssuer, SigningKey, TokenIssuer, TokenVerifier};
 
 /// The folder of all keys.
 const KEYS: &str = "keys";
-/// The private key of the issuer.
-const ISSUER_KEY: &str = "caller.p8";
 /// The folder of the roles' private keys.
 const SERVICES: &str = "services";
 /// The folder of public keys.
@@ -39,15 +40,38 @@ const FILE_BYTES_MAX: u64 = 64 << 10;
 /// How often a process looks whether the files have changed.
 const READ_EVERY: Duration = Duration::from_secs(1);
 
-/// Who issues tokens for people and programs. Its key is made if it is missing.
+/// Who issues tokens for people and programs. Its first key is made if there is none.
 ///
 /// # Errors
-/// If the key cannot be read or made.
+/// If the keys cannot be read or made.
 pub fn issuer(data_dir: &Path, clock: Arc<dyn Clock>) -> Result<TokenIssuer, ExitError> {
-    let key = signing_key(&data_dir.join(KEYS), ISSUER_KEY)?;
-    let issuer = TokenIssuer::new(key, clock);
+    let file = RingFile::open(data_dir, data_dir.join(KEYS))?;
+    let issuer = TokenIssuer::new(file.ring(clock.now())?, clock);
     publish(data_dir, ISSUER, &issuer.public_keys())?;
     Ok(issuer)
+}
+
+/// Makes the next key of an issuer when it is time, and publishes it before it signs; drops the keys that are over. For role auth, each minute.
+///
+/// # Errors
+/// If the keys cannot be read or written: the issuer goes on with those that it has.
+pub fn rotate(data_dir: &Path, issuer: &TokenIssuer) -> Result<(), ExitError> {
+    // Others that rotate, and those that read and publish, wait for this lock.
+    let file = RingFile::open(data_dir, data_dir.join(KEYS))?;
+    let now = issuer.clock().now();
+    let mut ring = file.ring(now)?;
+    let mut is_changed = ring.drop_ended(now);
+    if let Some(signs_from) = ring.next(now) {
+        let key = SigningKey::made().map_err(|error| unusable(&data_dir.join(KEYS), &io::Error::other(error)))?;
+        tracing::info!(kid = key.jwk().kid.as_str(), signs_in_s = signs_from.since(now).as_secs(), "a new key for tokens");
+        ring.add(key, signs_from);
+        is_changed = true;
+    }
+    if is_changed {
+        file.write(&ring)?;
+    }
+    issuer.replace(ring);
+    publish(data_dir, ISSUER, &issuer.public_keys())
 }
 
 /// As [`issuer`], for client commands: it creates no key.
@@ -55,10 +79,8 @@ pub fn issuer(data_dir: &Path, clock: Arc<dyn Clock>) -> Result<TokenIssuer, Exi
 /// # Errors
 /// If there is no installation, or its key cannot be read.
 pub fn issuer_of_existing(data_dir: &Path, clock: Arc<dyn Clock>) -> Result<TokenIssuer, ExitError> {
-    if !is_there(&data_dir.join(KEYS).join(ISSUER_KEY))? {
-        return Err(no_installation(data_dir));
-    }
-    issuer(data_dir, clock)
+    let ring = RingFile::existing(data_dir, data_dir.join(KEYS), clock.now())?;
+    Ok(TokenIssuer::new(ring.ok_or_else(|| no_installation(data_dir))?, clock))
 }
 
 /// Who issues the tokens of a role's replicas. Its key is made if it is missing, and registered.
@@ -289,6 +311,50 @@ mod tests {
         fs::write(public.join("ors.json"), "{}").unwrap();
         let refused = super::verifier(folder.path(), &[&ORS], clock()).err().unwrap();
         assert!(refused.message.contains("ors.json"), "{refused}");
+    }
+
+    struct Later(Duration);
+    impl Clock for Later {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_millis(1_800_000_000_000) + self.0
+        }
+    }
+
+    #[test]
+    fn the_key_of_the_build_before_goes_on_until_its_tokens_are_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, keys) = (folder.path(), folder.path().join("keys"));
+        let (former, days) = (SigningKey::new_pkcs8().unwrap(), |days: u64| Duration::from_secs(days * 24 * 3_600));
+        fs::create_dir(&keys).unwrap();
+        fs::write(keys.join("caller.p8"), &former).unwrap();
+        let kid = SigningKey::from_pkcs8(&former).unwrap().jwk().kid.clone();
+        let kids = |issuer: TokenIssuer| issuer.public_keys().into_iter().map(|(jwk, _)| jwk.kid).collect::<Vec<_>>();
+        let at = |after| Arc::new(Later(after));
+        assert_eq!(kids(issuer_of_existing(path, at(days(0))).unwrap()), [kid.clone()]);
+        assert!(keys.join("caller.p8").exists(), "a command changes nothing");
+        assert_eq!(kids(issuer(path, at(days(0))).unwrap()), [kid.clone()]);
+        assert!(!keys.join("caller.p8").exists());
+
+        let token = issuer(path, at(days(29))).unwrap().issue(None, "a/b", "operate", "rq", days(31)).unwrap();
+        rotate(path, &issuer(path, at(days(30))).unwrap()).unwrap();
+        let known = kids(issuer_of_existing(path, at(days(59))).unwrap());
+        assert!(known.len() == 2 && known.contains(&kid), "{known:?}");
+        assert!(verifier(path, &[], at(days(59))).unwrap().0.verify(&token, "rq").is_ok());
+        rotate(path, &issuer(path, at(days(91))).unwrap()).unwrap();
+        let set = fs::read_to_string(keys.join("public/issuer.json")).unwrap();
+        assert!(!set.contains(&kid) && set.contains("exp"), "{set}");
+    }
+
+    #[test]
+    fn keys_that_were_changed_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        issuer(folder.path(), clock()).unwrap();
+        let stored = fs::read(folder.path().join("keys/signing.keys")).unwrap();
+        assert!(!stored.windows(5).any(|part| part == b"pkcs8"), "sealed");
+        fs::write(folder.path().join("keys/signing.keys"), "").unwrap();
+        for refused in [issuer(folder.path(), clock()).err(), issuer_of_existing(folder.path(), clock()).err()] {
+            assert!(refused.is_some_and(|refused| refused.message.contains("signing.keys")));
+        }
     }
 
     #[test]

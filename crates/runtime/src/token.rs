@@ -6,6 +6,7 @@
 mod issuer;
 mod key;
 mod key_set;
+mod ring;
 mod service;
 mod signing_key;
 mod verifier;
@@ -14,6 +15,7 @@ pub use crate::claims::{ANY_TENANT, Claims, ROLE_SCOPE, SERVICE};
 pub use issuer::TokenIssuer;
 pub use key::PublicJwk;
 pub use key_set::{KeyOwner, KeySet};
+pub use ring::KeyRing;
 pub use service::ServiceIssuer;
 pub use signing_key::SigningKey;
 pub use verifier::{Believed, TokenVerifier};

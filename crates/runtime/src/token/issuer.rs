@@ -1,6 +1,6 @@
 //! Who issues the tokens of people and programs.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use infra::Clock;
@@ -8,6 +8,7 @@ use model::{TenantId, Timestamp};
 use serde::Serialize;
 
 use super::key::PublicJwk;
+use super::ring::KeyRing;
 use super::signing_key::SigningKey;
 use super::{ANY_JWT, ISSUER, TokenError};
 use crate::caller::Tie;
@@ -16,14 +17,14 @@ use crate::claims::{ANY_TENANT, Claims};
 /// Issues tokens of people and programs. Role auth has one, and commands that are given the data directory; other roles have none.
 #[derive(Clone)]
 pub struct TokenIssuer {
-    key: Arc<SigningKey>,
+    ring: Arc<RwLock<KeyRing<SigningKey>>>,
     clock: Arc<dyn Clock>,
 }
 
 impl TokenIssuer {
-    /// Signs with that key.
-    pub fn new(key: SigningKey, clock: Arc<dyn Clock>) -> Self {
-        Self { key: Arc::new(key), clock }
+    /// Signs with the keys of that ring.
+    pub fn new(ring: KeyRing<SigningKey>, clock: Arc<dyn Clock>) -> Self {
+        Self { ring: Arc::new(RwLock::new(ring)), clock }
     }
 
     /// Signs with a new key: for tests of roles.
@@ -31,16 +32,23 @@ impl TokenIssuer {
     /// # Errors
     /// If no key can be made.
     pub fn of_new_key(clock: Arc<dyn Clock>) -> Result<Self, TokenError> {
-        Ok(Self::new(SigningKey::from_pkcs8(&SigningKey::new_pkcs8()?)?, clock))
+        let ring = KeyRing::beginning(SigningKey::made()?, clock.now());
+        Ok(Self::new(ring, clock))
     }
 
     /// The keys that verify now, each until when it does; `None`: for now without end.
     pub fn public_keys(&self) -> Vec<(PublicJwk, Option<Timestamp>)> {
-        vec![(self.key.jwk().clone(), None)]
+        let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
+        ring.verifying(self.clock.now()).map(|(key, until)| (key.jwk().clone(), until)).collect()
+    }
+
+    /// Signs with the keys of that ring from now on.
+    pub(crate) fn replace(&self, ring: KeyRing<SigningKey>) {
+        *self.ring.write().unwrap_or_else(PoisonError::into_inner) = ring;
     }
 
     /// Its clock.
-    pub(super) fn clock(&self) -> Arc<dyn Clock> {
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
         self.clock.clone()
     }
 
@@ -49,7 +57,8 @@ impl TokenIssuer {
     /// # Errors
     /// If there is no key that works.
     pub fn sign<T: Serialize>(&self, claims: &T, typ: &str) -> Result<String, TokenError> {
-        self.key.sign(claims, typ)
+        let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
+        ring.signing(self.clock.now()).ok_or(TokenError::Key)?.sign(claims, typ)
     }
 
     /// Issues a token with that lifetime. `tenant` `None` means any.

@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn a_key_keeps_its_owner_and_ends_with_its_time() {
-        let key = SigningKey::from_pkcs8(&SigningKey::new_pkcs8().unwrap()).unwrap();
+        let key = SigningKey::made().unwrap();
         let (kid, end) = (&key.jwk().kid, Timestamp::from_millis(5));
         let mut keys = KeySet::default();
         keys.add(key.jwk(), KeyOwner::Issuer, Some(end));

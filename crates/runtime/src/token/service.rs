@@ -46,7 +46,7 @@ impl ServiceIssuer {
     /// # Errors
     /// If no key can be made.
     pub fn of_new_key(spec: &'static RoleSpec, clock: Arc<dyn Clock>) -> Result<Self, TokenError> {
-        Ok(Self::new(spec, SigningKey::from_pkcs8(&SigningKey::new_pkcs8()?)?, clock))
+        Ok(Self::new(spec, SigningKey::made()?, clock))
     }
 
     /// The role.

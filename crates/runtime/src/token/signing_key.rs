@@ -13,6 +13,7 @@ use super::key::PublicJwk;
 pub struct SigningKey {
     encoding: EncodingKey,
     jwk: PublicJwk,
+    pkcs8: Vec<u8>,
 }
 
 impl SigningKey {
@@ -33,7 +34,20 @@ impl SigningKey {
     pub fn from_pkcs8(pkcs8: &[u8]) -> Result<Self, TokenError> {
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8).map_err(|_| TokenError::Key)?;
         let jwk = PublicJwk::of(pair.public_key().as_ref()).ok_or(TokenError::Key)?;
-        Ok(Self { encoding: EncodingKey::from_ec_der(pkcs8), jwk })
+        Ok(Self { encoding: EncodingKey::from_ec_der(pkcs8), jwk, pkcs8: pkcs8.to_vec() })
+    }
+
+    /// A new private key.
+    ///
+    /// # Errors
+    /// As [`Self::new_pkcs8`].
+    pub fn made() -> Result<Self, TokenError> {
+        Self::from_pkcs8(&Self::new_pkcs8()?)
+    }
+
+    /// It as PKCS#8, to be stored.
+    pub(crate) fn pkcs8(&self) -> &[u8] {
+        &self.pkcs8
     }
 
     /// The key that verifies.

@@ -174,7 +174,8 @@ fn an_id_token_gives_no_access() {
 fn another_algorithm_another_key_and_none_are_refused() {
     let clock = Arc::new(Turned(AtomicU64::new(1_000_000_000)));
     let pkcs8 = SigningKey::new_pkcs8().unwrap();
-    let issuer = TokenIssuer::new(SigningKey::from_pkcs8(&pkcs8).unwrap(), clock);
+    let ring = KeyRing::beginning(SigningKey::from_pkcs8(&pkcs8).unwrap(), clock.now());
+    let issuer = TokenIssuer::new(ring, clock);
     let site = Site { verifier: TokenVerifier::of(&issuer, &[]).of_issuer(PUBLIC), issuer, ..public() };
     let (claims, jwk) = (site.access(PUBLIC), site.issuer.public_keys()[0].0.clone());
     let token = site.issuer.sign(&claims, ACCESS_TOKEN).unwrap();
