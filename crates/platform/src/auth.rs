@@ -127,11 +127,13 @@ impl Auth {
 
 async fn run(ctx: RoleContext) -> Result<()> {
     let metrics = metrics::Metrics::register(&ctx.metrics);
+    let (revoker, revocations) = key_files::revoker(&ctx.data_dir, ctx.clock.clone())?;
+    ctx.spawn("revocations", revocations.run(ctx.drain.clone()));
     let auth = Auth {
         token_issuer: key_files::issuer(&ctx.data_dir, ctx.clock.clone())?,
         settings: ctx.settings()?,
         people: people::People::start(&ctx)?,
-        store: store::SignInStore::new(ctx.stores.sign_ins.clone()),
+        store: store::SignInStore::new(ctx.stores.sign_ins.clone(), revoker),
         hashing: hashing::Hashing::new(metrics.clone()),
         metrics,
         entropy: Mutex::new(ctx.entropy()),

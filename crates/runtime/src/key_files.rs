@@ -1,8 +1,9 @@
 //! The folder `keys` of the data directory: the private keys that sign tokens, and the public ones by which every process verifies them.
 //!
 //! `signing.keys` has those that sign for people and programs, a new one each 30 days; `services/<role>.p8` signs for the replicas of one role.
-//! `public` has the keys that verify, a file for each of them; processes follow it. What proves a process is that it can read and write here.
+//! `public` has the keys that verify, a file for each of them, and what was revoked; processes follow it. What proves a process is that it can read and write here.
 
+mod revoked_file;
 mod ring_file;
 
 use std::fs;
@@ -17,6 +18,7 @@ use model::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+pub use self::revoked_file::{RevocationWriter, Revoker};
 use self::ring_file::RingFile;
 use crate::data_dir::{make_directory, no_installation, secret, unusable, write_whole};
 use crate::exit::ExitError;
@@ -33,10 +35,14 @@ const PUBLIC: &str = "public";
 const SET: &str = ".json";
 /// The issuer's file of public keys. No role has this name.
 const ISSUER: &str = "issuer";
+/// The file of what was revoked. No role has this name either.
+const REVOKED: &str = "revoked";
 /// Maximum of files of public keys: no installation has as many roles.
 const FILES_MAX: usize = 256;
 /// The largest file of public keys, in bytes; a key has 250.
 const FILE_BYTES_MAX: u64 = 64 << 10;
+/// The largest file of what was revoked, in bytes: names of people may be long.
+const REVOKED_BYTES_MAX: u64 = 8 << 20;
 /// How often a process looks whether the files have changed.
 const READ_EVERY: Duration = Duration::from_secs(1);
 
@@ -63,7 +69,11 @@ pub fn rotate(data_dir: &Path, issuer: &TokenIssuer) -> Result<(), ExitError> {
     let mut is_changed = ring.drop_ended(now);
     if let Some(signs_from) = ring.next(now) {
         let key = SigningKey::made().map_err(|error| unusable(&data_dir.join(KEYS), &io::Error::other(error)))?;
-        tracing::info!(kid = key.jwk().kid.as_str(), signs_in_s = signs_from.since(now).as_secs(), "a new key for tokens");
+        tracing::info!(
+            kid = key.jwk().kid.as_str(),
+            signs_in_s = signs_from.since(now).as_secs(),
+            "a new key for tokens"
+        );
         ring.add(key, signs_from);
         is_changed = true;
     }
@@ -133,6 +143,16 @@ fn publish(data_dir: &Path, whose: &str, keys: &[(PublicJwk, Option<Timestamp>)]
         return Ok(());
     }
     write_whole(&path, set.as_bytes()).map_err(|error| unusable(&path, &error))
+}
+
+/// Who revokes tokens at every role, and what tells them. For role auth.
+///
+/// # Errors
+/// If what was revoked before cannot be read.
+pub fn revoker(data_dir: &Path, clock: Arc<dyn Clock>) -> Result<(Revoker, RevocationWriter), ExitError> {
+    let folder = data_dir.join(KEYS).join(PUBLIC);
+    let path = folder.join(format!("{REVOKED}{SET}"));
+    RevocationWriter::open(&folder, path, clock)
 }
 
 /// Who verifies for the roles of that table, and what keeps it up to date.
@@ -205,20 +225,24 @@ impl PublicFiles {
         if now == self.seen {
             return Ok(None);
         }
-        let mut keys = KeySet::default();
+        let mut believed = Believed::default();
         // The issuer's first: no role can claim one of them.
         let of_issuer = |file: &&SeenFile| file.name == ISSUER;
         for file in now.iter().filter(of_issuer).chain(now.iter().filter(|file| !of_issuer(file))) {
-            let owner = match file.name == ISSUER {
-                true => KeyOwner::Issuer,
-                false => KeyOwner::Role(file.name.clone()),
+            let owner = match file.name.as_str() {
+                REVOKED => {
+                    believed.revoked = revoked_file::read(&self.folder.join(format!("{REVOKED}{SET}")))?;
+                    continue;
+                }
+                ISSUER => KeyOwner::Issuer,
+                role => KeyOwner::Role(role.to_owned()),
             };
             for (jwk, until) in self.keys_of(&file.name)? {
-                keys.add(&jwk, owner.clone(), until);
+                believed.keys.add(&jwk, owner.clone(), until);
             }
         }
         self.seen = now;
-        Ok(Some(Believed { keys }))
+        Ok(Some(believed))
     }
 
     /// The files that are there, in the order of their names.
@@ -233,9 +257,9 @@ impl PublicFiles {
             let Ok(about) = entry.metadata() else { continue };
             let changed = (about.mtime(), about.mtime_nsec());
             files.push(SeenFile { name: name.to_owned(), inode: about.ino(), changed, bytes: about.len() });
-            if files.len() > FILES_MAX || about.len() > FILE_BYTES_MAX {
-                let what =
-                    format!("{name}{SET}: more than {FILES_MAX} files, or more than {FILE_BYTES_MAX} bytes in one");
+            let bytes_max = if name == REVOKED { REVOKED_BYTES_MAX } else { FILE_BYTES_MAX };
+            if files.len() > FILES_MAX || about.len() > bytes_max {
+                let what = format!("{name}{SET}: more than {FILES_MAX} files, or more than {bytes_max} bytes in one");
                 return Err(io::Error::other(what));
             }
         }
@@ -311,6 +335,41 @@ mod tests {
         fs::write(public.join("ors.json"), "{}").unwrap();
         let refused = super::verifier(folder.path(), &[&ORS], clock()).err().unwrap();
         assert!(refused.message.contains("ors.json"), "{refused}");
+    }
+
+    struct Ahead(SystemClock);
+    impl Clock for Ahead {
+        fn now(&self) -> Timestamp {
+            self.0.now() + Duration::from_secs(5)
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_revoked_is_refused_everywhere_and_after_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        let acme = model::TenantId::parse("acme").unwrap();
+        let issue = |sub: &str| {
+            let issuer = issuer(path, clock()).unwrap();
+            issuer.issue(Some(&acme), sub, "operate", "rq", Duration::from_secs(60)).unwrap()
+        };
+        let (ann, bob) = (issue("person/ann"), issue("person/bob"));
+        let (verifier, mut followed) = verifier(path, &[], clock()).unwrap();
+        assert!(verifier.verify(&ann, "rq").is_ok() && verifier.verify(&bob, "rq").is_ok());
+
+        let later = Arc::new(Ahead(SystemClock::start()));
+        let (revoker, writer) = revoker(path, later.clone()).unwrap();
+        revoker.revoke_subject(&acme, "person/ann", later.now() + Duration::from_secs(660));
+        let drain = crate::Drain::new(Duration::ZERO);
+        drain.begin(later.now());
+        drain.end();
+        writer.run(drain).await.unwrap();
+        followed.tell.send_replace(followed.files.read().unwrap().unwrap());
+        assert_eq!(verifier.verify(&ann, "rq").unwrap_err(), TokenError::Revoked);
+        assert!(verifier.verify(&bob, "rq").is_ok());
+        let (again, _) = super::verifier(path, &[], clock()).unwrap();
+        assert_eq!(again.verify(&ann, "rq").unwrap_err(), TokenError::Revoked);
+        assert!(super::revoker(path, later).is_ok());
     }
 
     struct Later(Duration);

@@ -6,6 +6,7 @@
 mod issuer;
 mod key;
 mod key_set;
+mod revoked;
 mod ring;
 mod service;
 mod signing_key;
@@ -15,6 +16,7 @@ pub use crate::claims::{ANY_TENANT, Claims, ROLE_SCOPE, SERVICE};
 pub use issuer::TokenIssuer;
 pub use key::PublicJwk;
 pub use key_set::{KeyOwner, KeySet};
+pub use revoked::{Revocation, RevokedSet};
 pub use ring::KeyRing;
 pub use service::ServiceIssuer;
 pub use signing_key::SigningKey;
@@ -47,6 +49,9 @@ pub enum TokenError {
     /// It is for another role.
     #[error("the token is for {0:?}")]
     Audience(String),
+    /// It was revoked, or its sign-in, or all that its subject had.
+    #[error("the token was revoked")]
+    Revoked,
     /// It is a token of this installation, but not one that gives access.
     #[error("the token is no access token")]
     Type,

@@ -21,7 +21,7 @@ use super::answers::{OAuthError, Trouble, not_stored};
 use super::client_login::ClientLogin;
 use super::metrics::Grant;
 
-/// Lifetime of an access token: whoever is disabled keeps what it has for as long.
+/// Lifetime of an access token: whoever is disabled keeps what it has for as long; what is revoked ends at once.
 pub(super) const ACCESS_LIFE: Duration = Duration::from_secs(600);
 /// Lifetime of an ID token: it is read once, when it comes.
 const ID_LIFE: Duration = Duration::from_secs(600);
@@ -94,7 +94,12 @@ pub(super) struct TokenBearer<'a> {
 
 /// The subject of a person's tokens.
 pub(super) fn subject(person: &Person) -> String {
-    format!("person/{}", person.user_name)
+    subject_of(&person.user_name)
+}
+
+/// The subject of the tokens of the person with that user name.
+pub(super) fn subject_of(user: &str) -> String {
+    format!("person/{user}")
 }
 
 /// A person's full name; the user name of one without any.

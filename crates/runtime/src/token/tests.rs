@@ -181,7 +181,8 @@ fn another_algorithm_another_key_and_none_are_refused() {
     let token = site.issuer.sign(&claims, ACCESS_TOKEN).unwrap();
     let kid = jwk.kid.as_str();
     let named = |algorithm, key: &EncodingKey, kid: Option<&str>, typ: Option<&str>| {
-        let header = Header { kid: kid.map(str::to_owned), typ: typ.map(str::to_owned), ..Header::new(algorithm) };
+        let mut header = Header::new(algorithm);
+        (header.kid, header.typ) = (kid.map(str::to_owned), typ.map(str::to_owned));
         jsonwebtoken::encode(&header, &claims, key).unwrap()
     };
     // The public key as the secret of an HMAC, which anybody could compute.

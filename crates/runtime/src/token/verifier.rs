@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use super::issuer::TokenIssuer;
 use super::key_set::{KeyOwner, KeySet};
+use super::revoked::RevokedSet;
 use super::service::{self, ServiceIssuer};
 use super::{ACCESS_TOKEN, ANY_JWT, EVERY_ROLE, ISSUER, TokenError};
 use crate::caller::Caller;
@@ -26,6 +27,8 @@ const VERIFIED_MAX: usize = 2_048;
 pub struct Believed {
     /// The keys.
     pub keys: KeySet,
+    /// What was revoked.
+    pub revoked: RevokedSet,
 }
 
 /// Verifies the tokens of an installation. Cheap to clone.
@@ -68,7 +71,7 @@ impl TokenVerifier {
         }
         let table: Vec<&'static RoleSpec> = services.iter().map(|service| service.spec()).collect();
         // What it believes does not change: the sender may be dropped.
-        let (_, believed) = watch::channel(Believed { keys });
+        let (_, believed) = watch::channel(Believed { keys, ..Believed::default() });
         Self::new(believed, &table, issuer.clock())
     }
 
@@ -107,6 +110,9 @@ impl TokenVerifier {
         }
         if claims.aud != aud && claims.aud != EVERY_ROLE {
             return Err(TokenError::Audience(claims.aud));
+        }
+        if believed.revoked.contains(&claims) {
+            return Err(TokenError::Revoked);
         }
         Ok(claims)
     }
