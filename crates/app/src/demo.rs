@@ -178,8 +178,8 @@ fn describe(installation: &Installation, tenant: &TenantId, objects: &TenantObje
     let sip = sip_edge(installation)?;
     let ingress = &platform::ingress::SPEC;
     let (web, webs) = (advertised(installation, ingress, "web")?, advertised(installation, ingress, "webs")?);
-    let issue =
-        |sub: &str, scope: &str| installation.tokens.issue(Some(tenant), sub, scope, token::EVERY_ROLE, TOKEN_LIFE);
+    let issuer = installation.token_issuer()?;
+    let issue = |sub: &str, scope: &str| issuer.issue(Some(tenant), sub, scope, token::EVERY_ROLE, TOKEN_LIFE);
     let numbers: serde_json::Map<String, Value> =
         objects.numbers.iter().map(|number| (number.name.clone(), json!(number.number))).collect();
     let people: Vec<Value> = objects.people.iter().filter_map(|person| describe_person(person, objects)).collect();
@@ -191,7 +191,7 @@ fn describe(installation: &Installation, tenant: &TenantId, objects: &TenantObje
         "webs": format!("https://{webs}"),
         // What clients have to be told to trust, where the edge has a certificate of its own making.
         "webs_ca": own_certificates::of_web(installation).map(|path| path.display().to_string()),
-        "issuer": installation.tokens.issuer(),
+        "issuer": installation.public_issuer(),
         "tenant": tenant.as_str(),
         "numbers": numbers,
         "people": people,

@@ -20,7 +20,7 @@ use runtime::exit::{Exit, ExitError};
 use runtime::process::stores::{Mode, SECTION, StoresSettings};
 use runtime::process::{Ending, Installation, ProcessSettings, sections};
 use runtime::settings::Values;
-use runtime::{Drain, Starts, token};
+use runtime::{Drain, Starts, key_files, token};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
@@ -77,6 +77,7 @@ pub async fn run(plan: Plan, example: &Example) -> anyhow::Result<Exit> {
     let data_dir = DataDir::open(&plan.data_dir, Sharing::Shared)?;
     let file = SupervisorFile::write(&plan.data_dir, &plan.replicas)?;
     let installation = Installation::of(plan.instance, &data_dir, plan.values, clock)?;
+    key_files::register_services(&plan.data_dir, roles::TABLE, &installation.clock)?;
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let prepared = async {
         if file.follows_another() {
@@ -137,7 +138,7 @@ pub async fn run(plan: Plan, example: &Example) -> anyhow::Result<Exit> {
 /// A client that queries every replica for readiness.
 fn admin_client(installation: &Installation) -> anyhow::Result<AdminClient> {
     let directory = sections::directory(installation.instance, roles::TABLE, &installation.values)?;
-    let token = installation.tokens.issue(None, "operator/supervisor", "", token::EVERY_ROLE, TOKEN_LIFE)?;
+    let token = installation.token_issuer()?.issue(None, "operator/supervisor", "", token::EVERY_ROLE, TOKEN_LIFE)?;
     Ok(AdminClient::of_operator(roles::TABLE, directory, token))
 }
 

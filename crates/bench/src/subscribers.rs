@@ -16,7 +16,7 @@ use contracts::v1::events_client::EventsClient;
 use infra::{Client, Clock, RegistrationWrite, RegistrationWritten, Registrations, SystemClock};
 use model::{Dn, Event, EventId, EventName, Seq, Stamped, Subject, TenantId, Token};
 use runtime::caller::Tie;
-use runtime::token::Tokens;
+use runtime::token::TokenIssuer;
 use testkit::Installation;
 use testkit::facts::{bearing, connect, tenant_role};
 use tonic::Streaming;
@@ -101,7 +101,7 @@ fn tenant_cpu(site: &Installation) -> Cpu {
 
 /// Opens all subscriptions, and waits for the snapshot of each.
 async fn subscribe(site: &Installation, desks: u32, clock: &Arc<dyn Clock>) -> Result<Vec<Streaming<v1::Delivery>>> {
-    let tokens = runtime::data_dir::tokens_of_existing(site.data_dir(), clock.clone())?;
+    let issuer = runtime::key_files::issuer_of_existing(site.data_dir(), clock.clone())?;
     let mut streams = Vec::new();
     let mut channel = None;
     for number in 0..desks + OF_ALL {
@@ -110,7 +110,7 @@ async fn subscribe(site: &Installation, desks: u32, clock: &Arc<dyn Clock>) -> R
         }
         let channel = channel.clone().context("no connection")?;
         let dns = if number < desks { vec![dn(number)] } else { Vec::new() };
-        let token = token(&tokens, number, dns.first())?;
+        let token = token(&issuer, number, dns.first())?;
         let asked = bearing(v1::SubscribeRequest { dns, ..Default::default() }, &token)?;
         let mut deliveries = EventsClient::new(channel).subscribe(asked).await?.into_inner();
         let first = deliveries.message().await?.and_then(|delivery| delivery.what);
@@ -121,11 +121,11 @@ async fn subscribe(site: &Installation, desks: u32, clock: &Arc<dyn Clock>) -> R
 }
 
 /// A token for a desk is tied to its DN.
-fn token(tokens: &Tokens, number: u32, dn: Option<&String>) -> Result<String> {
+fn token(issuer: &TokenIssuer, number: u32, dn: Option<&String>) -> Result<String> {
     let tenant = TenantId::parse(TENANT)?;
     let tie = dn.map(|dn| anyhow::Ok(Tie { dn: Dn::parse(dn)?, agent: None })).transpose()?;
     let (subject, scope) = (format!("desk/{number}"), runtime::scope::CALLS_READ);
-    Ok(tokens.issue_tied(Some(&tenant), tie.as_ref(), &subject, scope, runtime::token::EVERY_ROLE, TOKEN_LIFE)?)
+    Ok(issuer.issue_tied(Some(&tenant), tie.as_ref(), &subject, scope, runtime::token::EVERY_ROLE, TOKEN_LIFE)?)
 }
 
 async fn note_delays(mut deliveries: Streaming<v1::Delivery>, delays: Arc<Mutex<Vec<u64>>>, clock: Arc<dyn Clock>) {

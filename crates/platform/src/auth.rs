@@ -13,6 +13,7 @@ mod guard;
 mod hashing;
 mod introspect;
 mod issue;
+mod key_rotation;
 mod metrics;
 mod page;
 mod parameters;
@@ -36,6 +37,8 @@ use std::time::Duration;
 use anyhow::Result;
 use model::{Entropy, Timestamp};
 use net::http::{Capacity, Limits};
+use runtime::key_files;
+use runtime::token::TokenIssuer;
 use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
 
 /// Its declaration.
@@ -85,6 +88,8 @@ const BODY_BYTES_MAX: usize = 16 << 10;
 /// What every endpoint needs.
 struct Auth {
     ctx: RoleContext,
+    /// Signs the tokens of people and programs: no other role has one.
+    token_issuer: TokenIssuer,
     settings: Settings,
     people: people::People,
     store: store::SignInStore,
@@ -122,15 +127,19 @@ impl Auth {
 
 async fn run(ctx: RoleContext) -> Result<()> {
     let metrics = metrics::Metrics::register(&ctx.metrics);
+    let (revoker, revocations) = key_files::revoker(&ctx.data_dir, ctx.clock.clone())?;
+    ctx.spawn("revocations", revocations.run(ctx.drain.clone()));
     let auth = Auth {
+        token_issuer: key_files::issuer(&ctx.data_dir, ctx.clock.clone())?,
         settings: ctx.settings()?,
         people: people::People::start(&ctx)?,
-        store: store::SignInStore::new(ctx.stores.sign_ins.clone()),
+        store: store::SignInStore::new(ctx.stores.sign_ins.clone(), revoker),
         hashing: hashing::Hashing::new(metrics.clone()),
         metrics,
         entropy: Mutex::new(ctx.entropy()),
         ctx: ctx.clone(),
     };
+    ctx.spawn("keys of tokens", key_rotation::run(ctx.clone(), auth.token_issuer.clone()));
     let limits = Limits {
         body_bytes_max: BODY_BYTES_MAX,
         // All of them come by ingress, without tokens of their own: it alone gets at most half of the places.

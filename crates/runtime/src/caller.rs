@@ -9,7 +9,7 @@ use infra::Clock;
 use model::request::Concern;
 use model::{AgentId, Dn, Request as Asked, RequestKind, TenantId, Timestamp};
 
-use crate::claims::{ANY_TENANT, Claims, ROLE_SCOPE};
+use crate::claims::{ANY_TENANT, Claims, ROLE_SCOPE, SERVICE};
 use crate::problem::Problem;
 use crate::scope;
 
@@ -52,7 +52,9 @@ impl Caller {
         let opens = |scope: &&str| tie.is_none() || scope::REQUESTS.contains(scope);
         let scopes = claims.scope.split_whitespace().filter(opens).map(str::to_owned).collect();
         let believed_until = crate::claims::believed_until(claims.exp);
-        Some(Self { tenant, subject: claims.sub, scopes, believed_until, tie, follows_own })
+        // Within the installation a role is named as in logs and facts.
+        let subject = claims.sub.strip_prefix(SERVICE).map_or_else(|| claims.sub.clone(), str::to_owned);
+        Some(Self { tenant, subject, scopes, believed_until, tie, follows_own })
     }
 
     /// When the token expires, including the tolerated clock difference.
@@ -78,7 +80,7 @@ impl Caller {
         self.tenant.as_ref()
     }
 
-    /// The subject as in the token.
+    /// The subject as in the token; of a role `<role>/<node>`.
     pub fn subject(&self) -> &str {
         &self.subject
     }

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 pub const ANY_TENANT: &str = "*";
 /// The scope of the installation's own roles.
 pub const ROLE_SCOPE: &str = "role";
+/// What the subject of a role's own token begins with: `service/<role>/<node>`. Nobody else's does.
+pub const SERVICE: &str = "service/";
 /// Tolerated clock difference between machines.
 const LEEWAY: Duration = Duration::from_secs(30);
 
@@ -24,7 +26,7 @@ pub struct Claims {
     pub iss: String,
     /// The tenant, or `*`.
     pub tenant: String,
-    /// The caller: `<role>/<node>` for a role, else `<kind>/<name>` as `operator/ann`.
+    /// The caller: `service/<role>/<node>` for a role, else `<kind>/<name>` as `operator/ann`.
     pub sub: String,
     /// Scopes, separated by blanks.
     pub scope: String,

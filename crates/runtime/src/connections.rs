@@ -140,6 +140,12 @@ pub fn opens(spec: &RoleSpec, id: &str) -> bool {
     spec.opens.contains(&id) || OF_THE_SHELL.contains(&id)
 }
 
+/// Whether a role declares a connection to the role `to`.
+pub fn calls(spec: &RoleSpec, to: &str) -> bool {
+    let mut rows = spec.opens.iter().filter_map(|id| find(id));
+    rows.any(|row| stands_for(row.from, spec.name) && stands_for(row.to, to))
+}
+
 /// Which of `ids` the role `from` opens: the connection that a request of that caller belongs to. If the table has
 /// several between the two roles, the declared one.
 pub fn from_caller(table: &[&'static RoleSpec], ids: &[&'static str], from: &str) -> Option<&'static str> {
@@ -181,6 +187,15 @@ mod tests {
         let accepts = ["voice-02", "tenant-03"];
         assert_eq!(from_caller(&[], &accepts, "pulse"), Some("voice-02"));
         assert_eq!(from_caller(&[&PULSE], &accepts, "pulse"), Some("tenant-03"));
+    }
+
+    #[test]
+    fn a_role_calls_those_to_which_it_declares_a_connection() {
+        static TENANT: RoleSpec = RoleSpec { opens: &["voice-14", "voice-16"], ..RoleSpec::bare("tenant", 16) };
+        static INGRESS: RoleSpec = RoleSpec { opens: &["own-16", "own-21"], ..RoleSpec::bare("ingress", 40) };
+        let called = |spec| ["rq", "tenant", "frontend", "ingress"].map(|role| calls(spec, role));
+        assert_eq!(called(&TENANT), [true, false, false, false], "what redis opens in the drawing is not to ourselves");
+        assert_eq!(called(&INGRESS), [true; 4], "to every role");
     }
 
     #[test]

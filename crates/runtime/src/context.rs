@@ -25,7 +25,7 @@ use crate::readiness::Readiness;
 use crate::settings::{SectionSettings, Values};
 use crate::spec::{Listen, Place, RoleSpec};
 use crate::supervisor::Tasks;
-use crate::token::Tokens;
+use crate::token::{ServiceIssuer, TokenVerifier};
 
 /// Everything that a role gets: its identity, its resources, and the signal to stop.
 ///
@@ -54,8 +54,8 @@ pub struct RoleContext {
     pub drain: Drain,
     /// The present time.
     pub clock: Arc<dyn Clock>,
-    /// Issues and verifies caller tokens.
-    pub tokens: Tokens,
+    /// Verifies caller tokens.
+    pub tokens: TokenVerifier,
     /// The key for MACs and for what is confidential in records.
     pub installation_key: InstallationKey,
     /// Registry for the role's metrics.
@@ -68,6 +68,7 @@ pub struct RoleContext {
     pub data_dir: PathBuf,
     /// The replica's memory of the latest calls.
     pub trace: crate::trace::Recorder,
+    pub(crate) service: ServiceIssuer,
     pub(crate) values: Arc<Values>,
     pub(crate) meters: Meters,
     pub(crate) admin: AdminSlot,
@@ -118,9 +119,9 @@ impl RoleContext {
         }
     }
 
-    /// A token with which this role calls the role `audience`.
+    /// A token with which this role calls the role `audience`, to which it has a connection.
     pub fn token_for(&self, audience: &str) -> anyhow::Result<String> {
-        Ok(self.tokens.of_role(self.spec.name, self.node.as_str(), audience)?)
+        Ok(self.service.token(self.node.as_str(), audience)?)
     }
 
     /// The gate of a listener: verifies callers and counts them. `open` tells which requests need no token.

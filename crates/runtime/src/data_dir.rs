@@ -4,14 +4,12 @@ use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use infra::Clock;
 use model::{Epoch, NodeId};
 
 use crate::exit::{Exit, ExitError};
 use crate::installation_key::InstallationKey;
-use crate::token::Tokens;
 
 /// Whether other processes may use the directory too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,11 +28,13 @@ pub struct DataDir {
 }
 
 /// Secrets are readable by the owner only.
-const SECRET_MODE: u32 = 0o600;
+pub(crate) const SECRET_MODE: u32 = 0o600;
 /// Directories too.
 const DIRECTORY_MODE: u32 = 0o700;
 /// Permission bits of group and others.
 const OTHERS: u32 = 0o077;
+/// The file of the installation's key, below the data directory: the first that a start makes.
+pub const INSTALLATION_KEY: &str = "keys/installation.key";
 /// The file that is locked.
 const LOCK: &str = "lock";
 
@@ -78,28 +78,9 @@ pub fn in_use_below(folder: &Path) -> Vec<String> {
     names
 }
 
-/// Issues and verifies tokens with the key in `keys/caller.p8`, which is created if it is missing.
-pub fn tokens(data_dir: &Path, clock: Arc<dyn Clock>) -> Result<Tokens, ExitError> {
-    let key = secret(&data_dir.join("keys"), "caller.p8", || Tokens::new_key().map_err(io::Error::other))?;
-    Tokens::with_key(&key, clock).map_err(|error| {
-        ExitError::new(Exit::DataDirectory, format!("{}: {error}", data_dir.join("keys/caller.p8").display()))
-    })
-}
-
 /// Whether an installation has begun in this directory.
 pub fn has_installation(data_dir: &Path) -> bool {
-    data_dir.join("keys/caller.p8").exists()
-}
-
-/// As [`tokens`], for client commands: it creates no key.
-///
-/// # Errors
-/// If there is no installation, or its key cannot be read.
-pub fn tokens_of_existing(data_dir: &Path, clock: Arc<dyn Clock>) -> Result<Tokens, ExitError> {
-    if !is_there(&data_dir.join("keys/caller.p8"))? {
-        return Err(no_installation(data_dir));
-    }
-    tokens(data_dir, clock)
+    data_dir.join(INSTALLATION_KEY).exists()
 }
 
 /// The installation's key in `keys/installation.key`, which is created if it is missing.
@@ -137,7 +118,11 @@ pub fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
 }
 
 /// Reads a secret, or creates it: the first process wins, the others read its secret.
-fn secret(folder: &Path, name: &str, fresh: impl FnOnce() -> io::Result<Vec<u8>>) -> Result<Vec<u8>, ExitError> {
+pub(crate) fn secret(
+    folder: &Path,
+    name: &str,
+    fresh: impl FnOnce() -> io::Result<Vec<u8>>,
+) -> Result<Vec<u8>, ExitError> {
     make_directory(folder)?;
     let path = folder.join(name);
     let read_or_made = || -> io::Result<Vec<u8>> {
@@ -161,7 +146,7 @@ fn secret(folder: &Path, name: &str, fresh: impl FnOnce() -> io::Result<Vec<u8>>
     read_or_made().map_err(|error| unusable(&path, &error))
 }
 
-fn make_directory(path: &Path) -> Result<(), ExitError> {
+pub(crate) fn make_directory(path: &Path) -> Result<(), ExitError> {
     make_private(path).map_err(|error| unusable(path, &error))
 }
 
@@ -223,7 +208,7 @@ pub fn is_there(path: &Path) -> Result<bool, ExitError> {
     })
 }
 
-fn no_installation(path: &Path) -> ExitError {
+pub(crate) fn no_installation(path: &Path) -> ExitError {
     let message = format!(
         "there is no installation in {}: start it once with `trunkline up`, or say where it is by --data-dir or --instance",
         path.display()
@@ -231,7 +216,7 @@ fn no_installation(path: &Path) -> ExitError {
     ExitError::new(Exit::DataDirectory, message)
 }
 
-fn unusable(path: &Path, error: &io::Error) -> ExitError {
+pub(crate) fn unusable(path: &Path, error: &io::Error) -> ExitError {
     ExitError::new(Exit::DataDirectory, format!("cannot use {}: {error}", path.display()))
 }
 
@@ -321,13 +306,8 @@ mod tests {
         let folder = Folder::new("keys");
         let first = installation_key(&folder.0).unwrap();
         assert_eq!(installation_key(&folder.0).unwrap().bytes(), first.bytes());
-        let clock = Arc::new(At(1_000));
-        let token = tokens(&folder.0, clock.clone()).unwrap().of_role("ors", "ors-1", "rq").unwrap();
-        assert!(tokens(&folder.0, clock).unwrap().verify(&token, "rq").is_ok());
-        for name in ["keys/caller.p8", "keys/installation.key"] {
-            let mode = fs::metadata(folder.0.join(name)).unwrap().permissions().mode();
-            assert_eq!(mode & 0o777, SECRET_MODE, "{name}");
-        }
+        let mode = fs::metadata(folder.0.join(INSTALLATION_KEY)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, SECRET_MODE);
     }
 
     #[test]
@@ -350,15 +330,11 @@ mod tests {
     fn a_directory_that_is_not_there_is_no_installation() {
         let folder = Folder::new("none");
         assert_eq!(expect(&folder.0).unwrap_err().exit, Exit::DataDirectory);
-        let clock = Arc::new(At(1_000));
         prepare(&folder.0).unwrap();
         assert!(expect(&folder.0).is_err(), "an empty one neither");
-        assert_eq!(tokens_of_existing(&folder.0, clock.clone()).err().map(|e| e.exit), Some(Exit::DataDirectory));
         assert!(fs::read_dir(&folder.0).unwrap().next().is_none(), "nothing was made");
         drop(DataDir::open(&folder.0, Sharing::Alone).unwrap());
         assert!(expect(&folder.0).is_ok());
-        tokens(&folder.0, clock.clone()).unwrap();
-        assert!(tokens_of_existing(&folder.0, clock).is_ok());
     }
 
     #[test]

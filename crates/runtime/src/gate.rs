@@ -16,7 +16,7 @@ use crate::metrics::{OfEveryRole, Refusal};
 use crate::problem::Problem;
 use crate::spans::{KeyValue, Span, SpanKind, Spans};
 use crate::spec::RoleSpec;
-use crate::token::Tokens;
+use crate::token::TokenVerifier;
 use crate::trace_parent::{TRACE_PARENT, TraceParent};
 
 /// Name under which callers without a valid token are counted.
@@ -26,7 +26,7 @@ const NOBODY: &str = "without token";
 #[derive(Clone)]
 pub struct Gate {
     /// Verifies tokens.
-    pub tokens: Tokens,
+    pub tokens: TokenVerifier,
     /// The role that listens.
     pub role: &'static str,
     /// Ids of the connections that this listener accepts.
@@ -187,12 +187,25 @@ mod tests {
 
     use super::*;
     use crate::caller::Tie;
-    use crate::token::{Claims, EVERY_ROLE};
+    use crate::token::{Claims, EVERY_ROLE, ServiceIssuer, TokenIssuer};
 
-    fn gate() -> Gate {
+    static DIALPLAN: RoleSpec = RoleSpec { opens: &["voice-22"], ..RoleSpec::bare("dialplan", 5) };
+    static ORS: RoleSpec = RoleSpec { opens: &["voice-30", "voice-34"], ..RoleSpec::bare("ors", 12) };
+
+    /// A gate, with those whom it believes.
+    struct Guarded {
+        gate: Gate,
+        issuer: TokenIssuer,
+        dialplan: ServiceIssuer,
+        ors: ServiceIssuer,
+    }
+
+    fn guarded() -> Guarded {
         let clock = Arc::new(SystemClock::start());
-        Gate {
-            tokens: Tokens::with_key(&Tokens::new_key().unwrap(), clock.clone()).unwrap(),
+        let issuer = TokenIssuer::of_new_key(clock.clone()).unwrap();
+        let [dialplan, ors] = [&DIALPLAN, &ORS].map(|spec| ServiceIssuer::of_new_key(spec, clock.clone()).unwrap());
+        let gate = Gate {
+            tokens: TokenVerifier::of(&issuer, &[&dialplan, &ors]),
             role: "config",
             accepts: ["voice-22", "voice-23"].into(),
             meters: Meters::new(clock),
@@ -202,7 +215,8 @@ mod tests {
             own: OfEveryRole::default(),
             open: |_, path| path == "/open",
             spans: Spans::default(),
-        }
+        };
+        Guarded { gate, issuer, dialplan, ors }
     }
 
     async fn send(gate: &Gate, path: &str, token: Option<&str>, media_type: &str) -> Response {
@@ -219,10 +233,10 @@ mod tests {
 
     #[tokio::test]
     async fn only_open_paths_answer_without_a_token() {
-        let gate = gate();
+        let Guarded { gate, ors, .. } = guarded();
         assert_eq!(send(&gate, "/open", None, "x/y").await.status(), 200);
         assert_eq!(send(&gate, "/who", None, "x/y").await.status(), 401);
-        let for_others = gate.tokens.of_role("dialplan", "dialplan-1", "rq").unwrap();
+        let for_others = ors.token("ors-1", "rq").unwrap();
         assert_eq!(send(&gate, "/who", Some(&for_others), "x/y").await.status(), 401);
         let grpc = send(&gate, "/who", None, "application/grpc").await;
         assert_eq!((grpc.status().as_u16(), grpc.headers()["grpc-status"].as_bytes()), (200, &b"16"[..]));
@@ -230,8 +244,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_roles_request_is_counted_on_the_row_that_the_role_opens() {
-        let gate = gate();
-        let token = gate.tokens.of_role("dialplan", "dialplan-2", "config").unwrap();
+        let Guarded { gate, dialplan, .. } = guarded();
+        let token = dialplan.token("dialplan-2", "config").unwrap();
         assert_eq!(send(&gate, "/who", Some(&token), "x/y").await.status(), 200);
         let report = gate.meters.report();
         assert_eq!((report.len(), report[0].id.as_str(), report[0].side), (1, "voice-22", Side::Accepts));
@@ -240,15 +254,15 @@ mod tests {
 
     #[test]
     fn tenant_and_scopes_bind_people_but_not_roles() {
-        let gate = gate();
+        let Guarded { gate, issuer, ors, .. } = guarded();
         let (acme, other) = (TenantId::parse("acme").unwrap(), TenantId::parse("other").unwrap());
-        let token = gate.tokens.issue(Some(&acme), "wallboard/1", "calls:read", EVERY_ROLE, Duration::from_secs(9));
+        let token = issuer.issue(Some(&acme), "wallboard/1", "calls:read", EVERY_ROLE, Duration::from_secs(9));
         let person = gate.tokens.verify(&token.unwrap(), "config").unwrap();
         assert!(person.may_act_for(&acme).is_ok() && person.needs_scope("calls:read").is_ok());
         assert_eq!(person.may_act_for(&other).unwrap_err().status, 403);
         assert_eq!(person.needs_scope("operate").unwrap_err().status, 403);
         assert_eq!(person.role(), None);
-        let role = gate.tokens.verify(&gate.tokens.of_role("ors", "ors-1", "config").unwrap(), "config").unwrap();
+        let role = gate.tokens.verify(&ors.token("ors-1", "config").unwrap(), "config").unwrap();
         assert!(role.may_act_for(&other).is_ok() && role.needs_scope("operate").is_ok());
     }
 
@@ -269,19 +283,19 @@ mod tests {
         RequestKind::AgentLogin(agent, model::WorkMode::Unknown, LoginPassword::Absent)
     }
 
-    fn tied(gate: &Gate, agent: Option<&str>, scopes: &str) -> Caller {
+    fn tied(guarded: &Guarded, agent: Option<&str>, scopes: &str) -> Caller {
         let acme = TenantId::parse("acme").unwrap();
         let tie = Tie { dn: Dn::parse("7101").unwrap(), agent: agent.map(|agent| AgentId::parse(agent).unwrap()) };
         let life = Duration::from_secs(9);
-        let token = gate.tokens.issue_tied(Some(&acme), Some(&tie), "desk/1", scopes, EVERY_ROLE, life).unwrap();
-        gate.tokens.verify(&token, "config").unwrap()
+        let token = guarded.issuer.issue_tied(Some(&acme), Some(&tie), "desk/1", scopes, EVERY_ROLE, life).unwrap();
+        guarded.gate.tokens.verify(&token, "config").unwrap()
     }
 
     #[test]
     fn a_tied_token_asks_for_its_own_dn_alone() {
-        let gate = gate();
+        let guarded = guarded();
         let call = model::ConnId(1);
-        let desk = tied(&gate, None, "calls:control agents:control calls:read");
+        let desk = tied(&guarded, None, "calls:control agents:control calls:read");
         let may = |dn: &str, kind: RequestKind| desk.may_ask(&asked(dn, kind)).map_err(|p| p.detail.unwrap());
         assert_eq!(may("7101", RequestKind::HoldCall(call)), Ok(()));
         assert_eq!(may("7101", login(None)), Ok(()));
@@ -293,8 +307,8 @@ mod tests {
         assert!(desk.needs_scope("calls:read").is_err(), "what is not for one DN is not for it");
         let sees = desk.may_follow().map(|tie| tie.map(|tie| tie.dn.as_str()));
         assert_eq!(sees, Ok(Some("7101")), "it follows its own DN");
-        assert_eq!(tied(&gate, None, "calls:control").may_follow().unwrap_err().status, 403);
-        let desk = tied(&gate, Some("1001"), "agents:control");
+        assert_eq!(tied(&guarded, None, "calls:control").may_follow().unwrap_err().status, 403);
+        let desk = tied(&guarded, Some("1001"), "agents:control");
         assert!(desk.may_ask(&asked("7101", login(Some("1001")))).is_ok());
         for other in [None, Some("1002")] {
             assert_eq!(desk.may_ask(&asked("7101", login(other))).unwrap_err().status, 403);

@@ -8,6 +8,7 @@ pub mod stores;
 mod thread;
 mod wall_clock;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,13 +26,14 @@ use crate::drain::Drain;
 use crate::exit::{Exit, ExitError};
 use crate::installation_key::InstallationKey;
 use crate::issuer;
+use crate::key_files;
 use crate::log::LogLevel;
 use crate::role::Role;
 use crate::settings::Values;
 use crate::spans::{Collector, Spans};
 use crate::spec::{RoleSpec, Starts};
 use crate::supervisor::Ended;
-use crate::token::Tokens;
+use crate::token::{ServiceIssuer, TokenIssuer, TokenVerifier};
 use crate::trace::TraceSettings;
 
 pub use ending::Ending;
@@ -84,24 +86,36 @@ pub struct Installation {
     pub values: Arc<Values>,
     /// The present time.
     pub clock: Arc<dyn Clock>,
-    /// Issues tokens.
-    pub tokens: Tokens,
 }
 
 impl Installation {
     /// The installation of an open data directory.
     ///
     /// # Errors
-    /// If its keys cannot be read or created.
+    /// If its key of tokens cannot be read or created.
     pub fn of(instance: u8, data_dir: &DataDir, values: Values, clock: Arc<dyn Clock>) -> Result<Self, ExitError> {
+        // Every start makes sure that commands can issue tokens; it keeps no private key.
+        drop(key_files::issuer(data_dir.path(), clock.clone())?);
         Ok(Self {
             instance,
             data_dir: data_dir.path().to_owned(),
             stores_dir: data_dir.path().to_owned(),
-            tokens: data_dir::tokens(data_dir.path(), clock.clone())?.of_issuer(&issuer::of(&values, instance)),
             values: Arc::new(values),
             clock,
         })
+    }
+
+    /// Who issues its tokens for people and programs: for the composition, which no role can reach.
+    ///
+    /// # Errors
+    /// If the key cannot be read.
+    pub fn token_issuer(&self) -> Result<TokenIssuer, ExitError> {
+        key_files::issuer(&self.data_dir, self.clock.clone())
+    }
+
+    /// The issuer that its tokens of people and programs name.
+    pub fn public_issuer(&self) -> String {
+        issuer::of(&self.values, self.instance)
     }
 }
 
@@ -124,7 +138,12 @@ pub async fn run(plan: Plan, open_stores: OpenStores, when_ready: WhenReady) -> 
     if let Some(own) = &own_dir {
         installation.stores_dir = own.path().to_owned();
     }
+    let services = service_issuers(&installation, &plan.replicas)?;
+    let (verifier, keys) = key_files::verifier(data_dir.path(), plan.table, installation.clock.clone())?;
+    tokio::spawn(keys.follow());
     let shared = Shared {
+        verifier: verifier.of_issuer(&installation.public_issuer()),
+        services,
         installation_key: data_dir::installation_key(data_dir.path())?,
         directory: sections::directory(plan.instance, plan.table, &installation.values)?,
         stores: open_stores(installation.clone()).await.context("opening the stores")?,
@@ -168,6 +187,21 @@ fn own_directory(data_dir: &DataDir, plan: &Plan) -> Result<Option<DataDir>, Exi
     DataDir::open(&folder, Sharing::Alone).map(Some)
 }
 
+/// Who issues the tokens of the roles that this process runs: it has the keys of no others.
+fn service_issuers(
+    installation: &Installation,
+    replicas: &[Replica],
+) -> Result<HashMap<&'static str, ServiceIssuer>, ExitError> {
+    let mut services = HashMap::new();
+    for spec in replicas.iter().map(|replica| replica.role.spec) {
+        if !services.contains_key(spec.name) {
+            let service = key_files::service_issuer(&installation.data_dir, spec, installation.clock.clone())?;
+            services.insert(spec.name, service);
+        }
+    }
+    Ok(services)
+}
+
 /// Waits until every role is ready in its present run.
 async fn all_ready(slots: &[AdminSlot]) {
     for slot in slots {
@@ -183,6 +217,8 @@ struct Shared {
     table: &'static [&'static RoleSpec],
     installation: Installation,
     installation_key: InstallationKey,
+    verifier: TokenVerifier,
+    services: HashMap<&'static str, ServiceIssuer>,
     directory: Directory,
     stores: Arc<dyn Composed>,
     patience: Duration,

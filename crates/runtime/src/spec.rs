@@ -56,9 +56,8 @@ impl fmt::Debug for RoleSpec {
 }
 
 impl RoleSpec {
-    /// A role with only a name and a number.
-    #[cfg(test)]
-    pub(crate) const fn bare(name: &'static str, number: u8) -> Self {
+    /// A role with only a name and a number: for tests.
+    pub const fn bare(name: &'static str, number: u8) -> Self {
         Self {
             name,
             number,

@@ -9,7 +9,7 @@ use model::{AgentId, Dn, TenantId};
 use runtime::caller::Tie;
 use runtime::exit::{Exit, ExitError};
 use runtime::settings::{SettingValue as _, nearest};
-use runtime::{data_dir, scope, token};
+use runtime::{data_dir, key_files, scope, token};
 
 use super::{InstallationOptions, executor, tenant};
 use crate::roles;
@@ -53,6 +53,7 @@ pub fn run(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Resu
     check_scopes(&scopes)?;
     let tie = tie(arguments.dn.as_deref(), arguments.agent.as_deref(), &scopes)?;
     check_audience(&arguments.aud)?;
+    check_subject(&arguments.sub)?;
     data_dir::expect(&options.data_dir())?;
     if let Some(tenant) = &tenant {
         executor()?.block_on(async {
@@ -63,9 +64,9 @@ pub fn run(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Resu
             }
         })?;
     }
-    let tokens = data_dir::tokens(&options.data_dir(), Arc::new(SystemClock::start()))?;
+    let issuer = key_files::issuer(&options.data_dir(), Arc::new(SystemClock::start()))?;
     let (tenant, scopes) = (tenant.as_ref(), scopes.join(" "));
-    say_line!("{}", tokens.issue_tied(tenant, tie.as_ref(), &arguments.sub, &scopes, &arguments.aud, arguments.life)?);
+    say_line!("{}", issuer.issue_tied(tenant, tie.as_ref(), &arguments.sub, &scopes, &arguments.aud, arguments.life)?);
     Ok(Exit::Done)
 }
 
@@ -133,6 +134,16 @@ fn check_audience(aud: &str) -> Result<(), ExitError> {
     Err(ExitError::new(Exit::Usage, format!("--aud: no role {aud:?}{hint}\nthere are {all}")))
 }
 
+/// Refuses a subject that only roles have: no role would accept the token.
+fn check_subject(sub: &str) -> Result<(), ExitError> {
+    match sub.starts_with(token::SERVICE) {
+        true => {
+            Err(ExitError::new(Exit::Usage, format!("--sub: subjects that begin with {:?} are roles", token::SERVICE)))
+        }
+        false => Ok(()),
+    }
+}
+
 fn scope_fault(name: &str) -> Option<String> {
     if scope::find(name).is_some() {
         return None;
@@ -197,6 +208,12 @@ mod tests {
         assert!(check_audience(token::EVERY_ROLE).is_ok() && check_audience("tenant").is_ok());
         let refused = check_audience("tenent").unwrap_err();
         assert!(refused.exit == Exit::Usage && refused.message.contains("did you mean \"tenant\"?"), "{refused}");
+    }
+
+    #[test]
+    fn nobody_is_issued_the_token_of_a_role() {
+        assert!(check_subject("operator/ann").is_ok());
+        assert_eq!(check_subject("service/ors/ors-1").unwrap_err().exit, Exit::Usage);
     }
 
     #[test]

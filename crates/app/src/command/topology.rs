@@ -14,7 +14,7 @@ use net::admin::AdminClient;
 use runtime::exit::{Exit, ExitError};
 use runtime::process::sections;
 use runtime::topology::Topology;
-use runtime::{data_dir, scope, token};
+use runtime::{key_files, scope, token};
 
 use super::{InstallationOptions, executor};
 use crate::roles;
@@ -71,7 +71,7 @@ pub(super) fn of_running(options: &InstallationOptions) -> anyhow::Result<Topolo
 /// A client that queries every role of it, with the installation's own key.
 pub(super) fn admin_client(options: &InstallationOptions, scope: &str) -> anyhow::Result<AdminClient> {
     let values = options.values_of_running()?;
-    let tokens = data_dir::tokens_of_existing(&options.data_dir(), Arc::new(SystemClock::start()))?;
-    let token = tokens.issue(None, "operator/cli", scope, token::EVERY_ROLE, TOKEN_LIFE)?;
+    let issuer = key_files::issuer_of_existing(&options.data_dir(), Arc::new(SystemClock::start()))?;
+    let token = issuer.issue(None, "operator/cli", scope, token::EVERY_ROLE, TOKEN_LIFE)?;
     Ok(AdminClient::of_operator(roles::TABLE, sections::directory(options.instance, roles::TABLE, &values)?, token))
 }

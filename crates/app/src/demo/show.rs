@@ -121,7 +121,7 @@ fn beside(name: &str) -> anyhow::Result<PathBuf> {
 async fn site(installation: &Installation, stores: &Stores, agents: usize) -> anyhow::Result<Site> {
     let (tenant, objects) = load(stores).await?;
     let demo = describe(installation, &tenant, &objects)?;
-    let token = installation.tokens.issue(
+    let token = installation.token_issuer()?.issue(
         Some(&tenant),
         "robots/demo",
         "agents:control calls:control calls:read",

@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use infra::{Clock, SystemClock};
 use model::{Epoch, NodeId, Owner};
 use net::sip::{Limits, LinkEvent, NodeIdentity, NodeLinks};
+use runtime::RoleSpec;
 use runtime::entropy::Strong;
 use sip::proxy::headers;
 use sip::{ConnectionId, HeaderName, Message, Method};
@@ -17,6 +18,8 @@ use super::load::Load;
 use crate::site::{Site, TENANT, spec};
 
 const ROLE: &str = "sip-cluster";
+/// As far as its tokens need it: its connection to sip-proxy.
+static NODE: RoleSpec = RoleSpec { opens: &["voice-51"], ..RoleSpec::bare(ROLE, 2) };
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
 /// Keeps the dialogs open: media ends those of a failed node.
@@ -57,10 +60,10 @@ impl Node {
         let host = runtime::address::of_replica(site.instance, spec(ROLE)?.number, 1);
         let proxy = runtime::address::of_replica(site.instance, spec("sip-proxy")?.number, 1);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
-        let tokens = runtime::data_dir::tokens(site.data_dir(), clock.clone())?;
+        let service = runtime::key_files::service_issuer(site.data_dir(), &NODE, clock.clone())?;
         let name = format!("{ROLE}-1");
         let owner = Owner { node: NodeId::parse(&name)?, epoch: Epoch(clock.now().as_millis()) };
-        let token = move || tokens.of_role(ROLE, &name, "sip-proxy").unwrap_or_default();
+        let token = move || service.token(&name, "sip-proxy").unwrap_or_default();
         let identity = NodeIdentity { role: ROLE, owner, token: Arc::new(token) };
         // The list of proxies is fixed: its sender may be dropped.
         let (_, proxies) = watch::channel(vec![proxy]);

@@ -1,17 +1,20 @@
 use infra::SystemClock;
-use runtime::Tokens;
+use runtime::RoleSpec;
+use runtime::token::{ServiceIssuer, TokenIssuer, TokenVerifier};
 
 use super::*;
+
+static PULSE: RoleSpec = RoleSpec { opens: &["voice-02"], ..RoleSpec::bare("pulse", 30) };
 
 #[tokio::test]
 async fn answers_end_with_the_token_but_not_those_to_a_role() {
     let clock = Arc::new(SystemClock::start());
-    let tokens = Tokens::with_key(&Tokens::new_key().unwrap(), clock.clone()).unwrap();
-    let callers = |scope| {
-        let token = tokens.issue(None, "tester/1", scope, "tenant", Duration::from_secs(3_600)).unwrap();
-        tokens.verify(&token, "tenant").unwrap()
-    };
-    let (person, role) = (callers("calls:read"), callers("role"));
+    let issuer = TokenIssuer::of_new_key(clock.clone()).unwrap();
+    let pulse = ServiceIssuer::of_new_key(&PULSE, clock.clone()).unwrap();
+    let verified = |token: String| TokenVerifier::of(&issuer, &[&pulse]).verify(&token, "tenant").unwrap();
+    let hour = Duration::from_secs(3_600);
+    let person = verified(issuer.issue(None, "tester/1", "calls:read", "tenant", hour).unwrap());
+    let role = verified(pulse.token("pulse-1", "tenant").unwrap());
     let late = Arc::new(Late(person.believed_until()));
     let told = || futures::stream::iter([Ok(1), Ok(2)]);
     let endless = || told().chain(futures::stream::pending());

@@ -7,7 +7,6 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use identity::{pkce, scope};
-use runtime::token::PublicJwk;
 use serde_json::{Value, json};
 
 use super::Auth;
@@ -22,7 +21,7 @@ pub(super) async fn document(State(auth): State<Arc<Auth>>) -> Response {
 
 /// The keys.
 pub(super) async fn keys(State(auth): State<Arc<Auth>>) -> Response {
-    let keys: [&PublicJwk; 1] = [auth.ctx.tokens.public_jwk()];
+    let keys: Vec<_> = auth.token_issuer.public_keys().into_iter().map(|(jwk, _)| jwk).collect();
     ([CACHED], Json(json!({ "keys": keys }))).into_response()
 }
 

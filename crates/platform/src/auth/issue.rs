@@ -21,7 +21,7 @@ use super::answers::{OAuthError, Trouble, not_stored};
 use super::client_login::ClientLogin;
 use super::metrics::Grant;
 
-/// Lifetime of an access token: whoever is disabled keeps what it has for as long.
+/// Lifetime of an access token: whoever is disabled keeps what it has for as long; what is revoked ends at once.
 pub(super) const ACCESS_LIFE: Duration = Duration::from_secs(600);
 /// Lifetime of an ID token: it is read once, when it comes.
 const ID_LIFE: Duration = Duration::from_secs(600);
@@ -94,7 +94,12 @@ pub(super) struct TokenBearer<'a> {
 
 /// The subject of a person's tokens.
 pub(super) fn subject(person: &Person) -> String {
-    format!("person/{}", person.user_name)
+    subject_of(&person.user_name)
+}
+
+/// The subject of the tokens of the person with that user name.
+pub(super) fn subject_of(user: &str) -> String {
+    format!("person/{user}")
 }
 
 /// A person's full name; the user name of one without any.
@@ -158,7 +163,7 @@ pub(super) fn answer(
 /// Answers with the token of a client itself.
 pub(super) fn answer_client(auth: &Auth, login: &ClientLogin, scope: &str) -> Result<Response, OAuthError> {
     let sub = format!("client/{}", login.client.id);
-    let token = auth.ctx.tokens.sign(&claims(auth, login, sub, scope), ACCESS_TOKEN).map_err(unsigned)?;
+    let token = auth.token_issuer.sign(&claims(auth, login, sub, scope), ACCESS_TOKEN).map_err(unsigned)?;
     Ok(answered(auth, token, None, None, scope, GrantType::ClientCredentials))
 }
 
@@ -206,7 +211,7 @@ fn access_token(auth: &Auth, login: &ClientLogin, sign_in: &TokenBearer<'_>) -> 
         agent: tie.and_then(|tie| Some(tie.agent.as_ref()?.to_string())),
         ..claims(auth, login, subject(sign_in.person), sign_in.scope)
     };
-    auth.ctx.tokens.sign(&claims, ACCESS_TOKEN)
+    auth.token_issuer.sign(&claims, ACCESS_TOKEN)
 }
 
 fn id_token(auth: &Auth, login: &ClientLogin, sign_in: &TokenBearer<'_>) -> Result<String, TokenError> {
@@ -223,7 +228,7 @@ fn id_token(auth: &Auth, login: &ClientLogin, sign_in: &TokenBearer<'_>) -> Resu
         nonce: sign_in.nonce,
         profile: profile(sign_in.person, sign_in.scope),
     };
-    auth.ctx.tokens.sign(&claims, ID_TOKEN)
+    auth.token_issuer.sign(&claims, ID_TOKEN)
 }
 
 /// A refresh token: the name of its family, and its secret.

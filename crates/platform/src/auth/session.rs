@@ -43,7 +43,8 @@ pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// The claims of a token that is good now: signed, in time, of a tenant, and not revoked.
+/// The claims of a token that is good now: signed, in time, of a tenant, and not revoked. What is revoked at this moment the store knows
+/// alone; the verifier, as those of all roles, hears of it within two seconds.
 pub(super) async fn good_claims(auth: &Auth, token: &str) -> Result<Option<(TenantId, Claims)>, Trouble> {
     let Ok(claims) = auth.ctx.tokens.verified_claims(token, auth.ctx.spec.name) else { return Ok(None) };
     // Those of roles and operators are for every tenant: they are no sign-ins.

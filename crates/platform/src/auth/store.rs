@@ -10,6 +10,7 @@ use identity::secret::Digest;
 use infra::{SignInKey, SignInKind, SignIns, StoreError};
 use model::{TenantId, Timestamp};
 use prost::Message as _;
+use runtime::key_files::Revoker;
 
 use super::issue;
 use super::records::{BrowserSession, Spent, StoredRecord};
@@ -25,6 +26,8 @@ type Result<T> = std::result::Result<T, StoreError>;
 #[derive(Clone)]
 pub(super) struct SignInStore {
     records: Arc<dyn SignIns>,
+    /// Tells every role what was revoked.
+    revoker: Revoker,
 }
 
 /// A family as read, to be replaced.
@@ -49,8 +52,8 @@ fn parsed<R: StoredRecord>(value: &Bytes) -> Option<R> {
 }
 
 impl SignInStore {
-    pub fn new(records: Arc<dyn SignIns>) -> Self {
-        Self { records }
+    pub fn new(records: Arc<dyn SignIns>, revoker: Revoker) -> Self {
+        Self { records, revoker }
     }
 
     async fn read<R: StoredRecord>(&self, tenant: &TenantId, key: &SignInKey) -> Result<Option<(R, Bytes)>> {
@@ -147,6 +150,8 @@ impl SignInStore {
 
     /// Ends all that a person has: sessions and sign-ins.
     pub async fn end_all(&self, tenant: &TenantId, user: &str, now: Timestamp) -> Result<()> {
+        // Sign-ins of clients without refresh tokens are listed nowhere.
+        self.revoker.revoke_subject(tenant, &issue::subject_of(user), now + issue::ACCESS_LIFE + REVOKED_MARGIN);
         self.end_where(tenant, user, now, |_| true).await?;
         for (key, _) in self.records.owned(tenant, &owner(user)).await? {
             if key.kind == SignInKind::Session {
@@ -178,6 +183,8 @@ impl SignInStore {
     pub async fn revoke(&self, tenant: &TenantId, id: &str, now: Timestamp) -> Result<()> {
         let key = SignInKey::new(SignInKind::Revoked, id);
         let until = now + issue::ACCESS_LIFE + REVOKED_MARGIN;
+        // The roles hear of it even where the store does not answer.
+        self.revoker.revoke(tenant, id, until);
         self.records.put(tenant, &key, None, Bytes::from_static(b"1"), until).await
     }
 

@@ -17,7 +17,7 @@ use axum::routing::get;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use runtime::RoleContext;
-use runtime::token::Tokens;
+use runtime::token::TokenVerifier;
 
 use follow::Upstream;
 use origin::Origins;
@@ -40,7 +40,7 @@ runtime::metrics! {
 struct EventRoutes {
     upstream: Upstream,
     origins: Arc<Origins>,
-    tokens: Tokens,
+    tokens: TokenVerifier,
     metrics: Metrics,
 }
 

@@ -1,9 +1,16 @@
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use infra::Clock;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use model::{TenantId, Timestamp};
+use proptest::prelude::*;
 
 use super::*;
+use crate::spec::RoleSpec;
 
 struct Turned(AtomicU64);
 impl Clock for Turned {
@@ -12,20 +19,49 @@ impl Clock for Turned {
     }
 }
 
-fn tokens() -> (Tokens, Arc<Turned>) {
-    let clock = Arc::new(Turned(AtomicU64::new(1_000_000_000)));
-    (Tokens::with_key(&Tokens::new_key().unwrap(), clock.clone()).unwrap(), clock)
+static ORS: RoleSpec = RoleSpec { opens: &["voice-30", "voice-34"], ..RoleSpec::bare("ors", 12) };
+static TENANT: RoleSpec = RoleSpec { opens: &["voice-16"], ..RoleSpec::bare("tenant", 16) };
+
+/// An issuer, a role, and who verifies for both.
+struct Site {
+    issuer: TokenIssuer,
+    ors: ServiceIssuer,
+    verifier: TokenVerifier,
+    clock: Arc<Turned>,
 }
 
-fn issue(tokens: &Tokens, aud: &str) -> String {
-    let tenant = TenantId::parse("acme").unwrap();
-    tokens.issue(Some(&tenant), "operator/ann", "calls:read", aud, Duration::from_secs(60)).unwrap()
+fn site() -> Site {
+    let clock = Arc::new(Turned(AtomicU64::new(1_000_000_000)));
+    let issuer = TokenIssuer::of_new_key(clock.clone()).unwrap();
+    let ors = ServiceIssuer::of_new_key(&ORS, clock.clone()).unwrap();
+    let verifier = TokenVerifier::of(&issuer, &[&ors]);
+    Site { issuer, ors, verifier, clock }
+}
+
+impl Site {
+    fn issue(&self, aud: &str) -> String {
+        let tenant = TenantId::parse("acme").unwrap();
+        self.issuer.issue(Some(&tenant), "operator/ann", "calls:read", aud, Duration::from_secs(60)).unwrap()
+    }
+
+    fn access(&self, iss: &str) -> Claims {
+        Claims {
+            iss: iss.to_owned(),
+            tenant: "acme".to_owned(),
+            sub: "person/ann".to_owned(),
+            scope: "calls:read".to_owned(),
+            aud: EVERY_ROLE.to_owned(),
+            exp: self.clock.now().as_secs() + 60,
+            sid: Some("s".to_owned()),
+            ..Claims::default()
+        }
+    }
 }
 
 #[test]
 fn a_token_names_tenant_subject_and_scopes() {
-    let (tokens, _) = tokens();
-    let caller = tokens.verify(&issue(&tokens, EVERY_ROLE), "frontend").unwrap();
+    let site = site();
+    let caller = site.verifier.verify(&site.issue(EVERY_ROLE), "frontend").unwrap();
     assert_eq!(caller.tenant().map(TenantId::as_str), Some("acme"));
     assert_eq!((caller.kind(), caller.name()), ("operator", "ann"));
     assert!(caller.has_scope("calls:read") && !caller.has_scope("calls"));
@@ -33,49 +69,63 @@ fn a_token_names_tenant_subject_and_scopes() {
 
 #[test]
 fn a_token_of_another_installation_is_refused() {
-    let ((ours, _), (theirs, _)) = (tokens(), tokens());
-    assert_eq!(ours.verify(&issue(&theirs, EVERY_ROLE), "rq").unwrap_err(), TokenError::Signature);
+    let (ours, theirs) = (site(), site());
+    for token in [theirs.issue(EVERY_ROLE), theirs.ors.token("ors-1", "rq").unwrap()] {
+        assert_eq!(ours.verifier.verify(&token, "rq").unwrap_err(), TokenError::Signature);
+    }
 }
 
 #[test]
 fn a_token_for_another_role_is_refused() {
-    let (tokens, _) = tokens();
-    let token = issue(&tokens, "config");
-    assert!(tokens.verify(&token, "config").is_ok());
-    assert_eq!(tokens.verify(&token, "rq").unwrap_err(), TokenError::Audience("config".into()));
+    let site = site();
+    let token = site.issue("config");
+    assert!(site.verifier.verify(&token, "config").is_ok());
+    assert_eq!(site.verifier.verify(&token, "rq").unwrap_err(), TokenError::Audience("config".into()));
 }
 
 #[test]
 fn an_expired_token_is_refused_even_when_it_was_seen_before() {
-    let (tokens, clock) = tokens();
-    let token = issue(&tokens, EVERY_ROLE);
-    assert!(tokens.verify(&token, "rq").is_ok());
-    clock.0.fetch_add(91_000, Ordering::Relaxed);
-    assert_eq!(tokens.verify(&token, "rq").unwrap_err(), TokenError::Expired);
+    let site = site();
+    let token = site.issue(EVERY_ROLE);
+    assert!(site.verifier.verify(&token, "rq").is_ok());
+    site.clock.0.fetch_add(91_000, Ordering::Relaxed);
+    assert_eq!(site.verifier.verify(&token, "rq").unwrap_err(), TokenError::Expired);
 }
 
 #[test]
 fn what_is_not_a_token_is_refused() {
-    let (tokens, _) = tokens();
-    let good = issue(&tokens, EVERY_ROLE);
+    let site = site();
+    let good = site.issue(EVERY_ROLE);
     let (head, _) = good.rsplit_once('.').unwrap();
     // {"alg":"none"}: unsigned tokens are never accepted.
     let unsigned = format!("eyJhbGciOiJub25lIn0.{}.", head.split_once('.').unwrap().1);
-    for bad in ["", "a.b.c", head, &unsigned, &"x".repeat(TOKEN_BYTES_MAX + 1)] {
-        assert!(tokens.verify(bad, "rq").is_err(), "{bad}");
+    for bad in ["", "a.b.c", head, &unsigned, &"x".repeat(4_097)] {
+        assert!(site.verifier.verify(bad, "rq").is_err(), "{bad}");
     }
 }
 
 #[test]
 fn a_roles_own_token_is_kept_and_renewed() {
-    let (tokens, clock) = tokens();
-    let first = tokens.of_role("ors", "ors-1", "rq").unwrap();
-    assert_eq!(tokens.of_role("ors", "ors-1", "rq").unwrap(), first);
-    clock.0.fetch_add(301_000, Ordering::Relaxed);
-    let second = tokens.of_role("ors", "ors-1", "rq").unwrap();
+    let site = site();
+    let first = site.ors.token("ors-1", "rq").unwrap();
+    assert_eq!(site.ors.token("ors-1", "rq").unwrap(), first);
+    site.clock.0.fetch_add(301_000, Ordering::Relaxed);
+    let second = site.ors.token("ors-1", "rq").unwrap();
     assert_ne!(second, first);
-    let caller = tokens.verify(&second, "rq").unwrap();
+    let caller = site.verifier.verify(&second, "rq").unwrap();
     assert_eq!((caller.role(), caller.name(), caller.tenant()), (Some("ors"), "ors-1", None));
+    assert_eq!(caller.subject(), "ors/ors-1");
+    assert_eq!(site.verifier.verified_claims(&second, "rq").unwrap().sub, "service/ors/ors-1");
+}
+
+#[test]
+fn a_role_calls_only_where_it_has_a_connection() {
+    let site = site();
+    for aud in ["tenant", "auth", EVERY_ROLE] {
+        assert_eq!(site.ors.token("ors-1", aud).unwrap_err(), TokenError::NoConnection("ors", aud.to_owned()));
+    }
+    let token = site.ors.token("ors-1", "rq").unwrap();
+    assert_eq!(site.verifier.verify(&token, "config").unwrap_err(), TokenError::Audience("rq".to_owned()));
 }
 
 /// A token whose header is changed, signed again with nothing of ours.
@@ -84,72 +134,121 @@ fn with_header(token: &str, header: &str) -> String {
     format!("{}.{rest}", URL_SAFE_NO_PAD.encode(header))
 }
 
-fn access(tokens: &Tokens, iss: &str) -> Claims {
-    Claims {
-        iss: iss.to_owned(),
-        tenant: "acme".to_owned(),
-        sub: "person/ann".to_owned(),
-        scope: "calls:read".to_owned(),
-        aud: EVERY_ROLE.to_owned(),
-        exp: tokens.inner.clock.now().as_secs() + 60,
-        sid: Some("s".to_owned()),
-        ..Claims::default()
-    }
-}
-
 const PUBLIC: &str = "https://centre.example/auth/v3";
 
-fn public() -> Tokens {
-    let clock = Arc::new(Turned(AtomicU64::new(1_000_000_000)));
-    Tokens::with_key(&Tokens::new_key().unwrap(), clock).unwrap().of_issuer(PUBLIC)
+fn public() -> Site {
+    let site = site();
+    Site { verifier: site.verifier.of_issuer(PUBLIC), ..site }
 }
 
 #[test]
 fn an_access_token_of_the_public_issuer_names_its_key_and_its_sign_in() {
-    let tokens = public();
-    let token = tokens.sign(&access(&tokens, PUBLIC), ACCESS_TOKEN).unwrap();
+    let site = public();
+    let token = site.issuer.sign(&site.access(PUBLIC), ACCESS_TOKEN).unwrap();
     let header = jsonwebtoken::decode_header(&token).unwrap();
-    assert_eq!((header.kid.as_ref(), header.typ.as_deref()), (Some(&tokens.public_jwk().kid), Some("at+jwt")));
-    assert_eq!(tokens.verified_claims(&token, "frontend").unwrap().sid.as_deref(), Some("s"));
-    assert_eq!(tokens.verify(&token, "frontend").unwrap().kind(), "person");
-    assert!(tokens.verify(&issue(&tokens, EVERY_ROLE), "frontend").is_ok(), "those of the command too");
+    let kid = site.issuer.public_keys()[0].0.kid.clone();
+    assert_eq!((header.kid, header.typ.as_deref()), (Some(kid), Some("at+jwt")));
+    assert_eq!(site.verifier.verified_claims(&token, "frontend").unwrap().sid.as_deref(), Some("s"));
+    assert_eq!(site.verifier.verify(&token, "frontend").unwrap().kind(), "person");
+    assert!(site.verifier.verify(&site.issue(EVERY_ROLE), "frontend").is_ok(), "those of the command too");
 }
 
 #[test]
 fn a_token_of_another_issuer_is_refused_though_our_key_signed_it() {
-    let tokens = public();
-    let token = tokens.sign(&access(&tokens, "https://other.example/auth/v3"), ACCESS_TOKEN).unwrap();
-    assert_eq!(tokens.verify(&token, "frontend").unwrap_err(), TokenError::Malformed);
+    let site = public();
+    let token = site.issuer.sign(&site.access("https://other.example/auth/v3"), ACCESS_TOKEN).unwrap();
+    assert_eq!(site.verifier.verify(&token, "frontend").unwrap_err(), TokenError::Malformed);
 }
 
 #[test]
 fn an_id_token_gives_no_access() {
-    let tokens = public();
-    let token = tokens.sign(&access(&tokens, PUBLIC), ID_TOKEN).unwrap();
-    assert_eq!(tokens.verify(&token, "frontend").unwrap_err(), TokenError::Type);
+    let site = public();
+    let token = site.issuer.sign(&site.access(PUBLIC), ID_TOKEN).unwrap();
+    assert_eq!(site.verifier.verify(&token, "frontend").unwrap_err(), TokenError::Type);
     let claims = serde_json::json!({ "iss": PUBLIC, "sub": "ann", "aud": "app", "exp": 9_999_999_999_u64 });
-    let token = tokens.sign(&claims, ID_TOKEN).unwrap();
-    assert_eq!(tokens.verify(&token, "frontend").unwrap_err(), TokenError::Type);
+    let token = site.issuer.sign(&claims, ID_TOKEN).unwrap();
+    assert_eq!(site.verifier.verify(&token, "frontend").unwrap_err(), TokenError::Type);
 }
 
 #[test]
 fn another_algorithm_another_key_and_none_are_refused() {
-    let tokens = public();
-    let token = tokens.sign(&access(&tokens, PUBLIC), ACCESS_TOKEN).unwrap();
-    let kid = &tokens.public_jwk().kid;
+    let clock = Arc::new(Turned(AtomicU64::new(1_000_000_000)));
+    let pkcs8 = SigningKey::new_pkcs8().unwrap();
+    let ring = KeyRing::beginning(SigningKey::from_pkcs8(&pkcs8).unwrap(), clock.now());
+    let issuer = TokenIssuer::new(ring, clock);
+    let site = Site { verifier: TokenVerifier::of(&issuer, &[]).of_issuer(PUBLIC), issuer, ..public() };
+    let (claims, jwk) = (site.access(PUBLIC), site.issuer.public_keys()[0].0.clone());
+    let token = site.issuer.sign(&claims, ACCESS_TOKEN).unwrap();
+    let kid = jwk.kid.as_str();
+    let named = |algorithm, key: &EncodingKey, kid: Option<&str>, typ: Option<&str>| {
+        let mut header = Header::new(algorithm);
+        (header.kid, header.typ) = (kid.map(str::to_owned), typ.map(str::to_owned));
+        jsonwebtoken::encode(&header, &claims, key).unwrap()
+    };
     // The public key as the secret of an HMAC, which anybody could compute.
-    let secret = EncodingKey::from_secret(tokens.public_jwk().x.as_bytes());
-    let hmac = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &access(&tokens, PUBLIC), &secret).unwrap();
+    let secret = EncodingKey::from_secret(jwk.x.as_bytes());
+    let ours = EncodingKey::from_ec_der(&pkcs8);
     for forged in [
-        hmac,
+        named(Algorithm::HS256, &secret, Some(kid), Some(ACCESS_TOKEN)),
         with_header(&token, r#"{"alg":"none","typ":"at+jwt"}"#),
         with_header(&token, r#"{"alg":"HS256","typ":"at+jwt"}"#),
         with_header(&token, &format!(r#"{{"alg":"ES256","typ":"JWT","kid":"{kid}"}}"#)),
     ] {
-        assert!(tokens.verify(&forged, "frontend").is_err(), "{forged}");
+        assert!(site.verifier.verify(&forged, "frontend").is_err(), "{forged}");
     }
-    let mut header = Header::new(Algorithm::ES256);
-    header.kid = Some("another".to_owned());
-    let named = jsonwebtoken::encode(&header, &access(&tokens, PUBLIC), &tokens.inner.encoding).unwrap();
-    assert_eq!(tokens.verify(&named, "frontend").unwrap_err(), TokenError::Signature);
+    let verified = |kid, typ| site.verifier.verify(&named(Algorithm::ES256, &ours, kid, typ), "frontend").map(drop);
+    assert_eq!(verified(Some(kid), Some(ACCESS_TOKEN)), Ok(()));
+    assert_eq!(verified(Some("another"), Some(ACCESS_TOKEN)), Err(TokenError::Signature));
+    assert_eq!(verified(None, Some(ACCESS_TOKEN)), Err(TokenError::Signature), "it must name its key");
+    assert_eq!(verified(Some(kid), None), Err(TokenError::Type), "and its type");
+}
+
+#[test]
+fn the_issuers_key_makes_no_role() {
+    let site = site();
+    for (sub, scope) in [("ors/ors-1", ROLE_SCOPE), ("a/b", "calls:read role"), ("service/ors/ors-1", "calls:read")] {
+        let token = site.issuer.issue(None, sub, scope, "rq", Duration::from_secs(60)).unwrap();
+        assert_eq!(site.verifier.verify(&token, "rq").unwrap_err(), TokenError::Bearer, "{sub} {scope}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whoever has a role's key can sign what it likes: only that role's own claims are believed.
+    #[test]
+    fn a_roles_key_makes_nobody_else(
+        sub in prop::sample::select(vec![
+            "service/ors/ors-1", "service/tenant/tenant-1", "service/ors/tenant-1", "service/ors/ors-x", "service/ors",
+            "ors/ors-1", "person/ann", "operator/ann", "client/crm",
+        ]),
+        scope in prop::sample::select(vec!["role", "role operate", "operate", ""]),
+        tenant in prop::sample::select(vec!["*", "acme"]),
+        aud in prop::sample::select(vec!["rq", "tenant", EVERY_ROLE]),
+        dn in prop::option::of(Just("7101".to_owned())),
+        life in prop::sample::select(vec![60_u64, 600, 86_400]),
+    ) {
+        let clock = Arc::new(Turned(AtomicU64::new(1_000_000_000)));
+        let (key, signer) = (SigningKey::new_pkcs8().unwrap(), |key: &[u8]| SigningKey::from_pkcs8(key).unwrap());
+        let issuer = TokenIssuer::of_new_key(clock.clone()).unwrap();
+        let ors = ServiceIssuer::new(&ORS, signer(&key), clock.clone());
+        let tenants = ServiceIssuer::of_new_key(&TENANT, clock.clone()).unwrap();
+        let verifier = TokenVerifier::of(&issuer, &[&ors, &tenants]);
+        let exp = clock.now().as_secs() + life;
+        let is_own = (sub, scope, tenant, aud) == ("service/ors/ors-1", "role", "*", "rq") && dn.is_none() && life <= 600;
+        let claims = Claims {
+            iss: ISSUER.to_owned(),
+            tenant: tenant.to_owned(),
+            sub: sub.to_owned(),
+            scope: scope.to_owned(),
+            aud: aud.to_owned(),
+            exp,
+            dn,
+            ..Claims::default()
+        };
+        let token = signer(&key).sign(&claims, ACCESS_TOKEN).unwrap();
+        let believed = ["rq", "tenant"].map(|role| verifier.verify(&token, role).ok());
+        prop_assert_eq!(believed[0].as_ref().and_then(|caller| caller.role()), is_own.then_some("ors"));
+        prop_assert!(believed[0].is_some() == is_own && believed[1].is_none());
+    }
 }

@@ -107,9 +107,9 @@ fn a_sound_instance_has_no_error_and_each_provoked_fault_is_one() -> Result<()> 
     assert!(unplayable.has("prompts", "error: tenant example, prompt holiday"), "{:?}", unplayable.of("prompts"));
 
     // A key is readable for other users.
-    let key = site.data_dir().join("keys/caller.p8");
+    let key = site.data_dir().join("keys/signing.keys");
     fs::set_permissions(&key, fs::Permissions::from_mode(0o644))?;
-    assert!(visit(&site, &[])?.has("data directory", "keys/caller.p8: others on this machine may read this key"));
+    assert!(visit(&site, &[])?.has("data directory", "keys/signing.keys: others on this machine may read this key"));
     fs::set_permissions(&key, fs::Permissions::from_mode(0o600))?;
     assert_eq!(visit(&site, &[])?.of("data directory"), Vec::<String>::new());
     Ok(())
@@ -205,10 +205,10 @@ fn somebody_elses_data_directory_is_said_to_be_so() -> Result<()> {
 fn what_is_faulty_does_not_hide_the_rest() -> Result<()> {
     let mut site = whole()?;
     site.stop()?;
-    let key = site.data_dir().join("keys/caller.p8");
+    let key = site.data_dir().join("keys/signing.keys");
     fs::write(&key, "")?;
     let damaged = visit(&site, &["--set", "media.rtp_port_first=80"])?;
-    assert!(damaged.has("data directory", "caller.p8"), "{}", damaged.document);
+    assert!(damaged.has("data directory", "signing.keys"), "{}", damaged.document);
     assert!(damaged.has("settings", "media.rtp_port_first"), "{:?}", damaged.of("settings"));
     assert!(!damaged.has("tenants", "there is no tenant"), "what is set right counts: {:?}", damaged.of("tenants"));
     let file = site.data_dir().join("site.toml");

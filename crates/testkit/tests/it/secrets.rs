@@ -81,7 +81,7 @@ fn the_data_directory_is_for_its_owner_alone() -> Result<()> {
     let site = Installation::start()?;
     let mode = |path: &str| anyhow::Ok(std::fs::metadata(site.data_dir().join(path))?.permissions().mode() & 0o777);
     assert_eq!(mode("")?, 0o700);
-    assert_eq!((mode("keys")?, mode("keys/caller.p8")?, mode("demo.json")?), (0o700, 0o600, 0o600));
+    assert_eq!((mode("keys")?, mode("keys/signing.keys")?, mode("demo.json")?), (0o700, 0o600, 0o600));
     Ok(())
 }
 

@@ -5,7 +5,9 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
-use testkit::Installation;
+use testkit::{Installation, wait};
+
+use crate::conference::SOON;
 
 /// A verifier and its challenge (RFC 7636 appendix B).
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -266,5 +268,31 @@ fn a_token_opens_what_its_person_may_and_a_wrong_password_tells_nothing() -> Res
     for secret in [&agent.password, &administrator.password, &token, &site.demo.clients[0].secret] {
         ensure!(!log.contains(secret.as_str()), "a secret is in the log");
     }
+    Ok(())
+}
+
+/// What is given back opens nothing at the other roles either, and takes no other sign-in with it.
+#[test]
+fn a_revoked_token_is_refused_by_every_role() -> Result<()> {
+    let site = Installation::start()?;
+    let visitor = Visitor::new(&site)?;
+    let user = site.demo.users.iter().find(|user| user.kind == "administrator").context("no administrator")?;
+    let signed_in = || {
+        let fields = [("grant_type", "password"), ("username", &*user.user), ("password", &*user.password)];
+        visitor.token(&fields)?.token("access_token")
+    };
+    let (given_back, kept) = (signed_in()?, signed_in()?);
+    let opens = |token: &str| anyhow::Ok(visitor.bearing("/api/operations/v1/topology", token)?.status);
+    ensure!(opens(&given_back)? == 200 && opens(&kept)? == 200, "a token opens nothing");
+    let client = site.demo.clients.first().context("no client")?;
+    let (login, token) = (format!("{}:{}", client.id, client.secret), format!("token={given_back}"));
+    let answer = visitor.ask("/auth/v3/oauth/revoke", &["--user", &login, "--data-urlencode", &token])?;
+    ensure!(answer.status == 200, "{} {}", answer.status, answer.body);
+    wait::until(SOON, || Ok((opens(&given_back)? == 401).then_some(())))?;
+    ensure!(opens(&kept)? == 200, "another sign-in has ended too");
+
+    // Its keys: one for people and programs, which a stranger finds by discovery.
+    let keys = visitor.ask("/auth/v3/oauth/jwks", &[])?.json()?;
+    ensure!(keys["keys"].as_array().is_some_and(|keys| keys.len() == 1), "{keys}");
     Ok(())
 }

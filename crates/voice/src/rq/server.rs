@@ -184,19 +184,26 @@ mod tests {
     use std::time::Duration;
 
     use infra::SystemClock;
-    use runtime::Tokens;
+    use runtime::RoleSpec;
+    use runtime::token::{ServiceIssuer, TokenIssuer, TokenVerifier};
 
     use super::*;
 
+    static TENANT: RoleSpec = RoleSpec { opens: &["voice-16"], ..RoleSpec::bare("tenant", 16) };
+    static ORS: RoleSpec = RoleSpec { opens: &["voice-30"], ..RoleSpec::bare("ors", 12) };
+
     #[test]
     fn agents_and_calls_are_pushed_by_their_role_alone_whatever_scopes_others_have() {
-        let tokens = Tokens::with_key(&Tokens::new_key().unwrap(), Arc::new(SystemClock::start())).unwrap();
-        let verified = |token: String| tokens.verify(&token, "rq").unwrap();
-        let role = |role: &str| verified(tokens.of_role(role, &format!("{role}-1"), "rq").unwrap());
+        let clock = Arc::new(SystemClock::start());
+        let issuer = TokenIssuer::of_new_key(clock.clone()).unwrap();
+        let [tenant, ors] = [&TENANT, &ORS].map(|spec| ServiceIssuer::of_new_key(spec, clock.clone()).unwrap());
+        let verifier = TokenVerifier::of(&issuer, &[&tenant, &ors]);
+        let verified = |token: String| verifier.verify(&token, "rq").unwrap();
+        let role = |of: &ServiceIssuer| verified(of.token(&format!("{}-1", of.spec().name), "rq").unwrap());
         let hour = Duration::from_secs(3_600);
-        let person = verified(tokens.issue(None, "tenant/tenant-1", "routing routing:read", "rq", hour).unwrap());
-        assert!(needs_role(&role("tenant"), "tenant").is_ok());
-        for other in [&person, &role("ors")] {
+        let person = verified(issuer.issue(None, "tenant/tenant-1", "routing routing:read", "rq", hour).unwrap());
+        assert!(needs_role(&role(&tenant), "tenant").is_ok());
+        for other in [&person, &role(&ors)] {
             let refused = needs_role(other, "tenant").unwrap_err();
             assert_eq!(refused.code(), tonic::Code::PermissionDenied);
             assert!(refused.message().contains("the role tenant alone"), "{refused}");

@@ -1,16 +1,16 @@
 //! Checks by its caller token that a peer on the nodes' port is the node that it announces.
 
 use model::Timestamp;
-use runtime::Tokens;
+use runtime::TokenVerifier;
 use sip::proxy::{Announcement, NodeAuthority};
 use tracing::warn;
 
 use super::SPEC;
 
-pub(super) struct TokenAuthority(Tokens);
+pub(super) struct TokenAuthority(TokenVerifier);
 
 impl TokenAuthority {
-    pub(super) const fn new(tokens: Tokens) -> Self {
+    pub(super) const fn new(tokens: TokenVerifier) -> Self {
         Self(tokens)
     }
 }

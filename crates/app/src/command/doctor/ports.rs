@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use runtime::process::sections;
-use runtime::{Place, Protocol, RoleSpec, address, edge};
+use runtime::{Place, Protocol, RoleSpec, address, data_dir, edge};
 
 use super::finding::Finding;
 use super::situation::Situation;
@@ -59,7 +59,7 @@ pub fn ports(situation: &Situation) -> Vec<Finding> {
 fn data_dir_of(pid: u32) -> Option<PathBuf> {
     let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).ok()?.flatten();
     let mut targets = descriptors.filter_map(|descriptor| std::fs::read_link(descriptor.path()).ok());
-    let is_lock = |path: &PathBuf| path.ends_with("lock") && path.with_file_name("keys/caller.p8").exists();
+    let is_lock = |path: &PathBuf| path.ends_with("lock") && path.with_file_name(data_dir::INSTALLATION_KEY).exists();
     targets.find(is_lock).and_then(|lock| lock.parent().map(PathBuf::from))
 }
 

@@ -18,7 +18,7 @@ use runtime::process::sections;
 use runtime::process::stores::{Mode, SECTION, StoresSettings};
 use runtime::settings::Values;
 use runtime::topology::Topology;
-use runtime::{Directory, data_dir, scope, token};
+use runtime::{Directory, data_dir, key_files, scope, token};
 
 use super::InstallationOptions;
 use crate::command::executor;
@@ -147,7 +147,7 @@ fn begin(options: &InstallationOptions, clock: &SystemClock) -> (Situation, Resu
     let (values, faults) = options.sound_values_of_running();
     let data_dir = options.data_dir();
     // The keys are created at the first start: without them nothing has ever run here, and the doctor creates none.
-    let has_run = data_dir::is_there(&data_dir.join("keys/caller.p8"));
+    let has_run = data_dir::is_there(&data_dir.join(data_dir::INSTALLATION_KEY));
     let situation = Situation {
         instance: options.instance,
         data_dir,
@@ -211,15 +211,15 @@ async fn read_tenants(situation: &mut Situation, servers: Option<&Servers>) -> R
 }
 
 async fn ask_running(situation: &mut Situation, clock: &SystemClock) -> anyhow::Result<()> {
-    let tokens = match data_dir::tokens_of_existing(&situation.data_dir, Arc::new(*clock)) {
-        Ok(tokens) => tokens,
+    let issuer = match key_files::issuer_of_existing(&situation.data_dir, Arc::new(*clock)) {
+        Ok(issuer) => issuer,
         Err(error) => {
             situation.key_fault = Some(error.message);
             return Ok(());
         }
     };
     let scopes = [scope::TOPOLOGY_READ, scope::CALLS_READ, scope::OPERATE].join(" ");
-    let token = tokens.issue(None, "operator/doctor", &scopes, token::EVERY_ROLE, TOKEN_LIFE)?;
+    let token = issuer.issue(None, "operator/doctor", &scopes, token::EVERY_ROLE, TOKEN_LIFE)?;
     let directory = sections::directory(situation.instance, roles::TABLE, &situation.values)?;
     let admin = AdminClient::of_operator(roles::TABLE, directory.clone(), token.clone());
     let topology = net::topology::observe(&admin, situation.instance, roles::TABLE, clock).await;

@@ -3,7 +3,7 @@ use axum::routing::{get, post};
 use futures::FutureExt as _;
 use infra::SystemClock;
 use model::TenantId;
-use runtime::token::{EVERY_ROLE, Tokens};
+use runtime::token::{EVERY_ROLE, TokenIssuer, TokenVerifier};
 use tower::ServiceExt as _;
 
 use super::*;
@@ -79,11 +79,12 @@ async fn who_waits_for_a_change_takes_no_place_of_those_who_ask() {
 
 #[test]
 fn a_socket_counts_for_the_tenant_whose_token_came_within_it_and_not_for_its_address() {
-    let tokens = Tokens::with_key(&Tokens::new_key().unwrap(), Arc::new(SystemClock::start())).unwrap();
+    let issuer = TokenIssuer::of_new_key(Arc::new(SystemClock::start())).unwrap();
+    let verifier = TokenVerifier::of(&issuer, &[]);
     let caller = |tenant: &str, name: &str| {
         let tenant = TenantId::parse(tenant).unwrap();
-        let token = tokens.issue(Some(&tenant), name, "calls:read", EVERY_ROLE, Duration::from_secs(9)).unwrap();
-        tokens.verify(&token, "ingress").unwrap()
+        let token = issuer.issue(Some(&tenant), name, "calls:read", EVERY_ROLE, Duration::from_secs(9)).unwrap();
+        verifier.verify(&token, "ingress").unwrap()
     };
     let of = |all| Shares::new(Capacity { all });
     let turn = |connections: &Shares| Turn {

@@ -3,17 +3,16 @@ use std::time::Duration;
 
 use infra::SystemClock;
 use model::{AgentId, Dn};
-use runtime::Tokens;
 use runtime::caller::Tie;
-use runtime::token::EVERY_ROLE;
+use runtime::token::{EVERY_ROLE, TokenIssuer, TokenVerifier};
 
 use super::*;
 
 fn caller(scopes: &str, tie: Option<&Tie>) -> Caller {
-    let tokens = Tokens::with_key(&Tokens::new_key().unwrap(), Arc::new(SystemClock::start())).unwrap();
+    let issuer = TokenIssuer::of_new_key(Arc::new(SystemClock::start())).unwrap();
     let life = Duration::from_secs(60);
-    let token = tokens.issue_tied(Some(&acme()), tie, "desk/1", scopes, EVERY_ROLE, life).unwrap();
-    tokens.verify(&token, "frontend").unwrap()
+    let token = issuer.issue_tied(Some(&acme()), tie, "desk/1", scopes, EVERY_ROLE, life).unwrap();
+    TokenVerifier::of(&issuer, &[]).verify(&token, "frontend").unwrap()
 }
 
 fn acme() -> TenantId {

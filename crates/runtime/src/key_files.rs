@@ -1,0 +1,427 @@
+//! The folder `keys` of the data directory: the private keys that sign tokens, and the public ones by which every process verifies them.
+//!
+//! `signing.keys` has those that sign for people and programs, a new one each 30 days; `services/<role>.p8` signs for the replicas of one role.
+//! `public` has the keys that verify, a file for each of them, and what was revoked; processes follow it. What proves a process is that it can read and write here.
+
+mod revoked_file;
+mod ring_file;
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use infra::Clock;
+use model::Timestamp;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+pub use self::revoked_file::{RevocationWriter, Revoker};
+use self::ring_file::RingFile;
+use crate::data_dir::{make_directory, no_installation, secret, unusable, write_whole};
+use crate::exit::ExitError;
+use crate::spec::RoleSpec;
+use crate::token::{Believed, KeyOwner, KeySet, PublicJwk, ServiceIssuer, SigningKey, TokenIssuer, TokenVerifier};
+
+/// The folder of all keys.
+const KEYS: &str = "keys";
+/// The folder of the roles' private keys.
+const SERVICES: &str = "services";
+/// The folder of public keys.
+const PUBLIC: &str = "public";
+/// What a file of public keys ends with; before it stands the role, or [`ISSUER`].
+const SET: &str = ".json";
+/// The issuer's file of public keys. No role has this name.
+const ISSUER: &str = "issuer";
+/// The file of what was revoked. No role has this name either.
+const REVOKED: &str = "revoked";
+/// Maximum of files of public keys: no installation has as many roles.
+const FILES_MAX: usize = 256;
+/// The largest file of public keys, in bytes; a key has 250.
+const FILE_BYTES_MAX: u64 = 64 << 10;
+/// The largest file of what was revoked, in bytes: names of people may be long.
+const REVOKED_BYTES_MAX: u64 = 8 << 20;
+/// How often a process looks whether the files have changed.
+const READ_EVERY: Duration = Duration::from_secs(1);
+
+/// Who issues tokens for people and programs. Its first key is made if there is none.
+///
+/// # Errors
+/// If the keys cannot be read or made.
+pub fn issuer(data_dir: &Path, clock: Arc<dyn Clock>) -> Result<TokenIssuer, ExitError> {
+    let file = RingFile::open(data_dir, data_dir.join(KEYS))?;
+    let issuer = TokenIssuer::new(file.ring(clock.now())?, clock);
+    publish(data_dir, ISSUER, &issuer.public_keys())?;
+    Ok(issuer)
+}
+
+/// Makes the next key of an issuer when it is time, and publishes it before it signs; drops the keys that are over. For role auth, each minute.
+///
+/// # Errors
+/// If the keys cannot be read or written: the issuer goes on with those that it has.
+pub fn rotate(data_dir: &Path, issuer: &TokenIssuer) -> Result<(), ExitError> {
+    // Others that rotate, and those that read and publish, wait for this lock.
+    let file = RingFile::open(data_dir, data_dir.join(KEYS))?;
+    let now = issuer.clock().now();
+    let mut ring = file.ring(now)?;
+    let mut is_changed = ring.drop_ended(now);
+    if let Some(signs_from) = ring.next(now) {
+        let key = SigningKey::made().map_err(|error| unusable(&data_dir.join(KEYS), &io::Error::other(error)))?;
+        tracing::info!(
+            kid = key.jwk().kid.as_str(),
+            signs_in_s = signs_from.since(now).as_secs(),
+            "a new key for tokens"
+        );
+        ring.add(key, signs_from);
+        is_changed = true;
+    }
+    if is_changed {
+        file.write(&ring)?;
+    }
+    issuer.replace(ring);
+    publish(data_dir, ISSUER, &issuer.public_keys())
+}
+
+/// As [`issuer`], for client commands: it creates no key.
+///
+/// # Errors
+/// If there is no installation, or its key cannot be read.
+pub fn issuer_of_existing(data_dir: &Path, clock: Arc<dyn Clock>) -> Result<TokenIssuer, ExitError> {
+    let ring = RingFile::existing(data_dir, data_dir.join(KEYS), clock.now())?;
+    Ok(TokenIssuer::new(ring.ok_or_else(|| no_installation(data_dir))?, clock))
+}
+
+/// Who issues the tokens of a role's replicas. Its key is made if it is missing, and registered.
+///
+/// # Errors
+/// If the key cannot be read or made.
+pub fn service_issuer(
+    data_dir: &Path,
+    spec: &'static RoleSpec,
+    clock: Arc<dyn Clock>,
+) -> Result<ServiceIssuer, ExitError> {
+    let key = signing_key(&data_dir.join(KEYS).join(SERVICES), &format!("{}.p8", spec.name))?;
+    let service = ServiceIssuer::new(spec, key, clock);
+    publish(data_dir, spec.name, &[(service.jwk().clone(), None)])?;
+    Ok(service)
+}
+
+/// Makes and registers the keys that are missing of those roles: who starts several processes does so before, so that none of them is a
+/// stranger to another.
+///
+/// # Errors
+/// If a key cannot be read or made.
+pub fn register_services(
+    data_dir: &Path,
+    specs: &[&'static RoleSpec],
+    clock: &Arc<dyn Clock>,
+) -> Result<(), ExitError> {
+    specs.iter().try_for_each(|&spec| service_issuer(data_dir, spec, clock.clone()).map(drop))
+}
+
+fn signing_key(folder: &Path, name: &str) -> Result<SigningKey, ExitError> {
+    let pkcs8 = secret(folder, name, || SigningKey::new_pkcs8().map_err(io::Error::other))?;
+    SigningKey::from_pkcs8(&pkcs8).map_err(|error| unusable(&folder.join(name), &io::Error::other(error)))
+}
+
+/// Writes the public keys of the issuer or a role, if they are not there already.
+fn publish(data_dir: &Path, whose: &str, keys: &[(PublicJwk, Option<Timestamp>)]) -> Result<(), ExitError> {
+    let folder = data_dir.join(KEYS).join(PUBLIC);
+    make_directory(&folder)?;
+    let of_key = |(jwk, until): &(PublicJwk, Option<Timestamp>)| {
+        let mut key = json!(jwk);
+        if let Some(until) = until {
+            key["exp"] = until.as_secs().into();
+        }
+        key
+    };
+    let set = json!({ "keys": keys.iter().map(of_key).collect::<Vec<_>>() }).to_string();
+    let path = folder.join(format!("{whose}{SET}"));
+    if fs::read(&path).is_ok_and(|there| there == set.as_bytes()) {
+        return Ok(());
+    }
+    write_whole(&path, set.as_bytes()).map_err(|error| unusable(&path, &error))
+}
+
+/// Who revokes tokens at every role, and what tells them. For role auth.
+///
+/// # Errors
+/// If what was revoked before cannot be read.
+pub fn revoker(data_dir: &Path, clock: Arc<dyn Clock>) -> Result<(Revoker, RevocationWriter), ExitError> {
+    let folder = data_dir.join(KEYS).join(PUBLIC);
+    let path = folder.join(format!("{REVOKED}{SET}"));
+    RevocationWriter::open(&folder, path, clock)
+}
+
+/// Who verifies for the roles of that table, and what keeps it up to date.
+///
+/// # Errors
+/// If the public keys cannot be read.
+pub fn verifier(
+    data_dir: &Path,
+    table: &[&'static RoleSpec],
+    clock: Arc<dyn Clock>,
+) -> Result<(TokenVerifier, FollowedKeys), ExitError> {
+    let mut files = PublicFiles { folder: data_dir.join(KEYS).join(PUBLIC), seen: Vec::new() };
+    let believed = files.read().map_err(|error| unusable(&files.folder, &error))?.unwrap_or_default();
+    let (tell, believed) = watch::channel(believed);
+    Ok((TokenVerifier::new(believed, table, clock), FollowedKeys { files, tell }))
+}
+
+/// The public keys of an installation, to be followed.
+pub struct FollowedKeys {
+    files: PublicFiles,
+    tell: watch::Sender<Believed>,
+}
+
+impl FollowedKeys {
+    /// Tells the verifier of every change. Whatever cannot be read leaves in force what was.
+    pub async fn follow(self) {
+        let Self { mut files, tell } = self;
+        let mut told = String::new();
+        loop {
+            tokio::time::sleep(READ_EVERY).await;
+            // A disk that hangs must not keep the executor.
+            let read = tokio::task::spawn_blocking(move || {
+                let read = files.read();
+                (files, read)
+            });
+            let Ok((kept, read)) = read.await else { return };
+            files = kept;
+            match read {
+                Ok(Some(believed)) => drop(tell.send_replace(believed)),
+                Ok(None) => {}
+                Err(error) if error.to_string() == told => {}
+                Err(error) => {
+                    tracing::error!(%error, "the keys that verify tokens cannot be read: those of before stay in force");
+                    told = error.to_string();
+                }
+            }
+        }
+    }
+}
+
+/// The files of public keys, and how they were when they were read.
+struct PublicFiles {
+    folder: PathBuf,
+    seen: Vec<SeenFile>,
+}
+
+/// A file: name, inode, time of change, and bytes. Each write makes a new inode.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct SeenFile {
+    name: String,
+    inode: u64,
+    changed: (i64, i64),
+    bytes: u64,
+}
+
+impl PublicFiles {
+    /// What they say; `None`: the same as before.
+    fn read(&mut self) -> io::Result<Option<Believed>> {
+        let now = self.look()?;
+        if now == self.seen {
+            return Ok(None);
+        }
+        let mut believed = Believed::default();
+        // The issuer's first: no role can claim one of them.
+        let of_issuer = |file: &&SeenFile| file.name == ISSUER;
+        for file in now.iter().filter(of_issuer).chain(now.iter().filter(|file| !of_issuer(file))) {
+            let owner = match file.name.as_str() {
+                REVOKED => {
+                    believed.revoked = revoked_file::read(&self.folder.join(format!("{REVOKED}{SET}")))?;
+                    continue;
+                }
+                ISSUER => KeyOwner::Issuer,
+                role => KeyOwner::Role(role.to_owned()),
+            };
+            for (jwk, until) in self.keys_of(&file.name)? {
+                believed.keys.add(&jwk, owner.clone(), until);
+            }
+        }
+        self.seen = now;
+        Ok(Some(believed))
+    }
+
+    /// The files that are there, in the order of their names.
+    fn look(&self) -> io::Result<Vec<SeenFile>> {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            // Others are being written.
+            let Some(name) = name.to_str().and_then(|name| name.strip_suffix(SET)) else { continue };
+            // One that was replaced since is found again.
+            let Ok(about) = entry.metadata() else { continue };
+            let changed = (about.mtime(), about.mtime_nsec());
+            files.push(SeenFile { name: name.to_owned(), inode: about.ino(), changed, bytes: about.len() });
+            let bytes_max = if name == REVOKED { REVOKED_BYTES_MAX } else { FILE_BYTES_MAX };
+            if files.len() > FILES_MAX || about.len() > bytes_max {
+                let what = format!("{name}{SET}: more than {FILES_MAX} files, or more than {bytes_max} bytes in one");
+                return Err(io::Error::other(what));
+            }
+        }
+        files.sort();
+        Ok(files)
+    }
+
+    fn keys_of(&self, name: &str) -> io::Result<Vec<(PublicJwk, Option<Timestamp>)>> {
+        let file = format!("{name}{SET}");
+        let fault = || io::Error::other(format!("{file}: it is no set of keys on P-256"));
+        let set: Value = serde_json::from_slice(&fs::read(self.folder.join(&file))?).map_err(|_| fault())?;
+        let keys = set.get("keys").and_then(Value::as_array).ok_or_else(fault)?;
+        let read = |key: &Value| {
+            let until = key.get("exp").and_then(Value::as_u64);
+            Some((PublicJwk::read(key)?, until.map(|until| Timestamp::from_millis(until.saturating_mul(1_000)))))
+        };
+        keys.iter().map(|key| read(key).ok_or_else(fault)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use infra::SystemClock;
+
+    use super::*;
+    use crate::token::TokenError;
+
+    static ORS: RoleSpec = RoleSpec { opens: &["voice-30"], ..RoleSpec::bare("ors", 12) };
+    static TENANT: RoleSpec = RoleSpec { opens: &["voice-16"], ..RoleSpec::bare("tenant", 16) };
+
+    fn clock() -> Arc<dyn Clock> {
+        Arc::new(SystemClock::start())
+    }
+
+    #[test]
+    fn a_process_verifies_what_others_issue_and_learns_of_further_keys() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        let token = issuer(path, clock()).unwrap().issue(None, "operator/ann", "operate", "rq", READ_EVERY).unwrap();
+        let ors = service_issuer(path, &ORS, clock()).unwrap();
+        let (verifier, mut followed) = verifier(path, &[&ORS, &TENANT], clock()).unwrap();
+        assert_eq!(verifier.verify(&token, "rq").unwrap().kind(), "operator");
+        let verified = |token: &str| verifier.verify(token, "rq").map(|caller| caller.role().map(str::to_owned));
+        assert_eq!(verified(&ors.token("ors-1", "rq").unwrap()), Ok(Some("ors".to_owned())));
+        assert!(followed.files.read().unwrap().is_none(), "nothing has changed");
+
+        let tenant = service_issuer(path, &TENANT, clock()).unwrap().token("tenant-1", "rq").unwrap();
+        assert_eq!(verified(&tenant), Err(TokenError::Signature), "not registered yet");
+        followed.tell.send_replace(followed.files.read().unwrap().unwrap());
+        assert_eq!(verified(&tenant), Ok(Some("tenant".to_owned())));
+    }
+
+    #[test]
+    fn keys_are_made_once_and_one_of_a_role_that_was_deleted_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let kid = || service_issuer(folder.path(), &ORS, clock()).unwrap().jwk().kid.clone();
+        let first = kid();
+        assert_eq!(kid(), first);
+        fs::remove_file(folder.path().join("keys/services/ors.p8")).unwrap();
+        let second = kid();
+        let set = fs::read_to_string(folder.path().join("keys/public/ors.json")).unwrap();
+        assert!(second != first && set.contains(&second) && !set.contains(&first), "{set}");
+    }
+
+    #[test]
+    fn a_role_cannot_claim_the_issuers_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let token = issuer(folder.path(), clock()).unwrap().issue(None, "a/b", "operate", "rq", READ_EVERY).unwrap();
+        let public = folder.path().join("keys/public");
+        fs::copy(public.join("issuer.json"), public.join("a-role.json")).unwrap();
+        let (verifier, _) = verifier(folder.path(), &[&ORS], clock()).unwrap();
+        assert!(verifier.verify(&token, "rq").is_ok());
+        fs::write(public.join("ors.json"), "{}").unwrap();
+        let refused = super::verifier(folder.path(), &[&ORS], clock()).err().unwrap();
+        assert!(refused.message.contains("ors.json"), "{refused}");
+    }
+
+    struct Ahead(SystemClock);
+    impl Clock for Ahead {
+        fn now(&self) -> Timestamp {
+            self.0.now() + Duration::from_secs(5)
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_revoked_is_refused_everywhere_and_after_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        let acme = model::TenantId::parse("acme").unwrap();
+        let issue = |sub: &str| {
+            let issuer = issuer(path, clock()).unwrap();
+            issuer.issue(Some(&acme), sub, "operate", "rq", Duration::from_secs(60)).unwrap()
+        };
+        let (ann, bob) = (issue("person/ann"), issue("person/bob"));
+        let (verifier, mut followed) = verifier(path, &[], clock()).unwrap();
+        assert!(verifier.verify(&ann, "rq").is_ok() && verifier.verify(&bob, "rq").is_ok());
+
+        let later = Arc::new(Ahead(SystemClock::start()));
+        let (revoker, writer) = revoker(path, later.clone()).unwrap();
+        revoker.revoke_subject(&acme, "person/ann", later.now() + Duration::from_secs(660));
+        let drain = crate::Drain::new(Duration::ZERO);
+        drain.begin(later.now());
+        drain.end();
+        writer.run(drain).await.unwrap();
+        followed.tell.send_replace(followed.files.read().unwrap().unwrap());
+        assert_eq!(verifier.verify(&ann, "rq").unwrap_err(), TokenError::Revoked);
+        assert!(verifier.verify(&bob, "rq").is_ok());
+        let (again, _) = super::verifier(path, &[], clock()).unwrap();
+        assert_eq!(again.verify(&ann, "rq").unwrap_err(), TokenError::Revoked);
+        assert!(super::revoker(path, later).is_ok());
+    }
+
+    struct Later(Duration);
+    impl Clock for Later {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_millis(1_800_000_000_000) + self.0
+        }
+    }
+
+    #[test]
+    fn the_key_of_the_build_before_goes_on_until_its_tokens_are_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, keys) = (folder.path(), folder.path().join("keys"));
+        let (former, days) = (SigningKey::new_pkcs8().unwrap(), |days: u64| Duration::from_secs(days * 24 * 3_600));
+        fs::create_dir(&keys).unwrap();
+        fs::write(keys.join("caller.p8"), &former).unwrap();
+        let kid = SigningKey::from_pkcs8(&former).unwrap().jwk().kid.clone();
+        let kids = |issuer: TokenIssuer| issuer.public_keys().into_iter().map(|(jwk, _)| jwk.kid).collect::<Vec<_>>();
+        let at = |after| Arc::new(Later(after));
+        assert_eq!(kids(issuer_of_existing(path, at(days(0))).unwrap()), [kid.clone()]);
+        assert!(keys.join("caller.p8").exists(), "a command changes nothing");
+        assert_eq!(kids(issuer(path, at(days(0))).unwrap()), [kid.clone()]);
+        assert!(!keys.join("caller.p8").exists());
+
+        let token = issuer(path, at(days(29))).unwrap().issue(None, "a/b", "operate", "rq", days(31)).unwrap();
+        rotate(path, &issuer(path, at(days(30))).unwrap()).unwrap();
+        let known = kids(issuer_of_existing(path, at(days(59))).unwrap());
+        assert!(known.len() == 2 && known.contains(&kid), "{known:?}");
+        assert!(verifier(path, &[], at(days(59))).unwrap().0.verify(&token, "rq").is_ok());
+        rotate(path, &issuer(path, at(days(91))).unwrap()).unwrap();
+        let set = fs::read_to_string(keys.join("public/issuer.json")).unwrap();
+        assert!(!set.contains(&kid) && set.contains("exp"), "{set}");
+    }
+
+    #[test]
+    fn keys_that_were_changed_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        issuer(folder.path(), clock()).unwrap();
+        let stored = fs::read(folder.path().join("keys/signing.keys")).unwrap();
+        assert!(!stored.windows(5).any(|part| part == b"pkcs8"), "sealed");
+        fs::write(folder.path().join("keys/signing.keys"), "").unwrap();
+        for refused in [issuer(folder.path(), clock()).err(), issuer_of_existing(folder.path(), clock()).err()] {
+            assert!(refused.is_some_and(|refused| refused.message.contains("signing.keys")));
+        }
+    }
+
+    #[test]
+    fn a_directory_without_an_installation_gets_no_key_by_a_command() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(issuer_of_existing(folder.path(), clock()).is_err());
+        assert!(fs::read_dir(folder.path()).unwrap().next().is_none(), "nothing was made");
+        issuer(folder.path(), clock()).unwrap();
+        assert!(issuer_of_existing(folder.path(), clock()).is_ok());
+    }
+}
