@@ -1,7 +1,8 @@
 //! The folder `keys` of the data directory: the private keys that sign tokens, and the public ones by which every process verifies them.
 //!
-//! `signing.keys` has those that sign for people and programs, a new one each 30 days; `services/<role>.p8` signs for the replicas of one role.
-//! `public` has the keys that verify, a file for each of them, and what was revoked; processes follow it. What proves a process is that it can read and write here.
+//! `signing.keys` has those that sign for people and programs, a new one each 30 days; `services/<role>.p8` signs for the replicas of one
+//! role. `public` has the keys that verify, a file for each of them, and what was revoked; processes follow it. What proves a process is
+//! that it can read and write here.
 
 mod revoked_file;
 mod ring_file;
@@ -23,7 +24,7 @@ use self::ring_file::RingFile;
 use crate::data_dir::{make_directory, no_installation, secret, unusable, write_whole};
 use crate::exit::ExitError;
 use crate::spec::RoleSpec;
-use crate::token::{Believed, KeyOwner, KeySet, PublicJwk, ServiceIssuer, SigningKey, TokenIssuer, TokenVerifier};
+use crate::token::{Believed, KeyOwner, PublicJwk, ServiceIssuer, SigningKey, TokenIssuer, TokenVerifier};
 
 /// The folder of all keys.
 const KEYS: &str = "keys";
@@ -57,7 +58,8 @@ pub fn issuer(data_dir: &Path, clock: Arc<dyn Clock>) -> Result<TokenIssuer, Exi
     Ok(issuer)
 }
 
-/// Makes the next key of an issuer when it is time, and publishes it before it signs; drops the keys that are over. For role auth, each minute.
+/// Makes the next key of an issuer when it is time, and publishes it before it signs; drops the keys that are over. For role auth, each
+/// minute.
 ///
 /// # Errors
 /// If the keys cannot be read or written: the issuer goes on with those that it has.

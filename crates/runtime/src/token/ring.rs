@@ -43,8 +43,8 @@ impl<K> KeyRing<K> {
         self.keys.iter().map(|key| (key.signs_from, &key.key))
     }
 
-    /// The key that signs now: the last whose time has come. One is always there: the first signs even before its time, for a clock that was
-    /// set back, and the last after it, if nobody makes a further one.
+    /// The key that signs now: the last whose time has come. One is always there: the first signs even before its time, for a clock that
+    /// was set back, and the last after it, if nobody makes a further one.
     pub fn signing(&self, now: Timestamp) -> Option<&K> {
         let last = self.keys.iter().rev().find(|key| key.signs_from <= now);
         last.or(self.keys.first()).map(|key| &key.key)

@@ -23,22 +23,22 @@ static ORS: RoleSpec = RoleSpec { opens: &["voice-30", "voice-34"], ..RoleSpec::
 static TENANT: RoleSpec = RoleSpec { opens: &["voice-16"], ..RoleSpec::bare("tenant", 16) };
 
 /// An issuer, a role, and who verifies for both.
-struct Site {
+struct Trusting {
     issuer: TokenIssuer,
     ors: ServiceIssuer,
     verifier: TokenVerifier,
     clock: Arc<Turned>,
 }
 
-fn site() -> Site {
+fn trusting() -> Trusting {
     let clock = Arc::new(Turned(AtomicU64::new(1_000_000_000)));
     let issuer = TokenIssuer::of_new_key(clock.clone()).unwrap();
     let ors = ServiceIssuer::of_new_key(&ORS, clock.clone()).unwrap();
     let verifier = TokenVerifier::of(&issuer, &[&ors]);
-    Site { issuer, ors, verifier, clock }
+    Trusting { issuer, ors, verifier, clock }
 }
 
-impl Site {
+impl Trusting {
     fn issue(&self, aud: &str) -> String {
         let tenant = TenantId::parse("acme").unwrap();
         self.issuer.issue(Some(&tenant), "operator/ann", "calls:read", aud, Duration::from_secs(60)).unwrap()
@@ -60,7 +60,7 @@ impl Site {
 
 #[test]
 fn a_token_names_tenant_subject_and_scopes() {
-    let site = site();
+    let site = trusting();
     let caller = site.verifier.verify(&site.issue(EVERY_ROLE), "frontend").unwrap();
     assert_eq!(caller.tenant().map(TenantId::as_str), Some("acme"));
     assert_eq!((caller.kind(), caller.name()), ("operator", "ann"));
@@ -69,7 +69,7 @@ fn a_token_names_tenant_subject_and_scopes() {
 
 #[test]
 fn a_token_of_another_installation_is_refused() {
-    let (ours, theirs) = (site(), site());
+    let (ours, theirs) = (trusting(), trusting());
     for token in [theirs.issue(EVERY_ROLE), theirs.ors.token("ors-1", "rq").unwrap()] {
         assert_eq!(ours.verifier.verify(&token, "rq").unwrap_err(), TokenError::Signature);
     }
@@ -77,7 +77,7 @@ fn a_token_of_another_installation_is_refused() {
 
 #[test]
 fn a_token_for_another_role_is_refused() {
-    let site = site();
+    let site = trusting();
     let token = site.issue("config");
     assert!(site.verifier.verify(&token, "config").is_ok());
     assert_eq!(site.verifier.verify(&token, "rq").unwrap_err(), TokenError::Audience("config".into()));
@@ -85,7 +85,7 @@ fn a_token_for_another_role_is_refused() {
 
 #[test]
 fn an_expired_token_is_refused_even_when_it_was_seen_before() {
-    let site = site();
+    let site = trusting();
     let token = site.issue(EVERY_ROLE);
     assert!(site.verifier.verify(&token, "rq").is_ok());
     site.clock.0.fetch_add(91_000, Ordering::Relaxed);
@@ -94,7 +94,7 @@ fn an_expired_token_is_refused_even_when_it_was_seen_before() {
 
 #[test]
 fn what_is_not_a_token_is_refused() {
-    let site = site();
+    let site = trusting();
     let good = site.issue(EVERY_ROLE);
     let (head, _) = good.rsplit_once('.').unwrap();
     // {"alg":"none"}: unsigned tokens are never accepted.
@@ -106,7 +106,7 @@ fn what_is_not_a_token_is_refused() {
 
 #[test]
 fn a_roles_own_token_is_kept_and_renewed() {
-    let site = site();
+    let site = trusting();
     let first = site.ors.token("ors-1", "rq").unwrap();
     assert_eq!(site.ors.token("ors-1", "rq").unwrap(), first);
     site.clock.0.fetch_add(301_000, Ordering::Relaxed);
@@ -120,7 +120,7 @@ fn a_roles_own_token_is_kept_and_renewed() {
 
 #[test]
 fn a_role_calls_only_where_it_has_a_connection() {
-    let site = site();
+    let site = trusting();
     for aud in ["tenant", "auth", EVERY_ROLE] {
         assert_eq!(site.ors.token("ors-1", aud).unwrap_err(), TokenError::NoConnection("ors", aud.to_owned()));
     }
@@ -136,9 +136,9 @@ fn with_header(token: &str, header: &str) -> String {
 
 const PUBLIC: &str = "https://centre.example/auth/v3";
 
-fn public() -> Site {
-    let site = site();
-    Site { verifier: site.verifier.of_issuer(PUBLIC), ..site }
+fn public() -> Trusting {
+    let site = trusting();
+    Trusting { verifier: site.verifier.of_issuer(PUBLIC), ..site }
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn another_algorithm_another_key_and_none_are_refused() {
     let pkcs8 = SigningKey::new_pkcs8().unwrap();
     let ring = KeyRing::beginning(SigningKey::from_pkcs8(&pkcs8).unwrap(), clock.now());
     let issuer = TokenIssuer::new(ring, clock);
-    let site = Site { verifier: TokenVerifier::of(&issuer, &[]).of_issuer(PUBLIC), issuer, ..public() };
+    let site = Trusting { verifier: TokenVerifier::of(&issuer, &[]).of_issuer(PUBLIC), issuer, ..public() };
     let (claims, jwk) = (site.access(PUBLIC), site.issuer.public_keys()[0].0.clone());
     let token = site.issuer.sign(&claims, ACCESS_TOKEN).unwrap();
     let kid = jwk.kid.as_str();
@@ -205,7 +205,7 @@ fn another_algorithm_another_key_and_none_are_refused() {
 
 #[test]
 fn the_issuers_key_makes_no_role() {
-    let site = site();
+    let site = trusting();
     for (sub, scope) in [("ors/ors-1", ROLE_SCOPE), ("a/b", "calls:read role"), ("service/ors/ors-1", "calls:read")] {
         let token = site.issuer.issue(None, sub, scope, "rq", Duration::from_secs(60)).unwrap();
         assert_eq!(site.verifier.verify(&token, "rq").unwrap_err(), TokenError::Bearer, "{sub} {scope}");

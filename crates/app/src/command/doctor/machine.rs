@@ -47,7 +47,8 @@ pub fn secrets(situation: &Situation) -> Vec<Finding> {
             found.push(Finding::warning(path.display().to_string(), "others on this machine may look into it", remedy));
         }
     }
-    for file in std::fs::read_dir(folder.join("keys")).into_iter().flatten().flatten() {
+    let folders = ["keys", "keys/services"].map(|name| std::fs::read_dir(folder.join(name)));
+    for file in folders.into_iter().flatten().flatten().flatten() {
         let path = file.path();
         if open(&path) {
             let remedy = format!(
