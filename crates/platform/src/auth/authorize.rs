@@ -34,6 +34,8 @@ pub(super) fn asked(parameters: &Parameters) -> authorization::Parameters<'_> {
         code_challenge: parameters.get("code_challenge"),
         code_challenge_method: parameters.get("code_challenge_method"),
         prompt: parameters.get("prompt"),
+        request: parameters.get("request"),
+        request_uri: parameters.get("request_uri"),
     }
 }
 
