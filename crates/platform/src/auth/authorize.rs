@@ -6,6 +6,8 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use identity::authorization::{self, AuthorizationRefusal, AuthorizationRequest, SentOn};
 use identity::client::ClientRules;
 use identity::grant::code::{self, Code};
@@ -13,6 +15,7 @@ use identity::oauth_error::ErrorCode;
 use identity::scope;
 use identity::secret::Digest;
 use model::TenantId;
+use serde_json::Value;
 
 use super::answers::{self, Trouble};
 use super::parameters::Parameters;
@@ -79,16 +82,11 @@ async fn decide(
     let signed_in = session::of_browser(auth, headers, source).await?.filter(|one| one.cookie.tenant == tenant);
     let signed_in = signed_in.filter(|one| !request.signs_in_again && is_recent(auth, one, parameters));
     match signed_in {
-        Some(signed_in) => code_for(auth, &tenant, &client, request, &signed_in).await,
-        None if request.is_silent => {
-            let refusal = SentOn {
-                redirect_uri: request.redirect_uri,
-                error: ErrorCode::LoginRequired,
-                description: "nobody is signed in",
-                state: request.state,
-            };
-            Ok(sent_on(auth, &refusal))
+        Some(signed_in) if is_about_another(&signed_in, parameters) => {
+            Ok(login_required(auth, request, "somebody else is signed in than id_token_hint says"))
         }
+        Some(signed_in) => code_for(auth, &tenant, &client, request, &signed_in).await,
+        None if request.is_silent => Ok(login_required(auth, request, "nobody is signed in")),
         None => Ok(answers::redirect(&format!("{}?{}", page::SIGN_IN, parameters.query_without(&[])))),
     }
 }
@@ -98,6 +96,22 @@ fn is_recent(auth: &Auth, signed_in: &SignedIn, parameters: &Parameters) -> bool
     let age = auth.now().since(signed_in.session.authenticated_at);
     // A time that cannot be read is the shortest: the person is asked once more.
     parameters.get("max_age").is_none_or(|max| max.parse().is_ok_and(|max| age <= Duration::from_secs(max)))
+}
+
+/// Whether `id_token_hint` is about somebody else (OpenID Connect Core section 3.1.2.1). It can do no more than keep a code back, so that it is
+/// believed as it is, also when it is over.
+fn is_about_another(signed_in: &SignedIn, parameters: &Parameters) -> bool {
+    let Some(hint) = parameters.get("id_token_hint") else { return false };
+    let claims = hint.split('.').nth(1).and_then(|claims| URL_SAFE_NO_PAD.decode(claims).ok());
+    let claims: Option<Value> = claims.and_then(|claims| serde_json::from_slice(&claims).ok());
+    claims.is_none_or(|claims| {
+        claims["sub"] != issue::subject(&signed_in.person) || claims["tenant"] != signed_in.cookie.tenant.as_str()
+    })
+}
+
+fn login_required(auth: &Auth, request: AuthorizationRequest, description: &'static str) -> Response {
+    let AuthorizationRequest { redirect_uri, state, .. } = request;
+    sent_on(auth, &SentOn { redirect_uri, error: ErrorCode::LoginRequired, description, state })
 }
 
 async fn code_for(
