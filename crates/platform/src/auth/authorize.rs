@@ -1,8 +1,9 @@
-//! `GET /oauth/authorize`: a program sends a browser here, which goes on to the sign-in page, or back with a code.
+//! `GET` and `POST /oauth/authorize`: a program sends a browser here, which goes on to the sign-in page, or back with a code.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
@@ -58,6 +59,21 @@ pub(super) async fn authorize(
     uri: Uri,
 ) -> Response {
     let parameters = match query(&uri) {
+        Ok(parameters) => parameters,
+        Err(fault) => return page::fault(StatusCode::BAD_REQUEST, fault),
+    };
+    decide(&auth, &parameters, &headers, &source).await.unwrap_or_else(page::trouble)
+}
+
+/// The same as a form (OpenID Connect Core section 3.1.2.1). It goes on as a query, and so is no longer than one.
+pub(super) async fn authorize_by_form(
+    State(auth): State<Arc<Auth>>,
+    source: RequestSource,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let parameters = match Parameters::of_form(&headers, &body) {
+        Ok(_) if body.len() > QUERY_BYTES_MAX => return page::fault(StatusCode::BAD_REQUEST, "the form is too long"),
         Ok(parameters) => parameters,
         Err(fault) => return page::fault(StatusCode::BAD_REQUEST, fault),
     };
