@@ -41,6 +41,8 @@ struct Setting {
     tenant: Option<TenantId>,
     /// Where the sign-in ends, as a source of the page's policy.
     leads_to: Option<String>,
+    /// Who is expected (`login_hint`): the user name, until another one is typed.
+    expected: String,
 }
 
 /// `POST /auth-scheme`: how people sign in.
@@ -162,7 +164,8 @@ async fn setting(auth: &Auth, parameters: &Parameters) -> Result<Setting, Troubl
     });
     let named = parameters.get("tenant").and_then(|tenant| tenants.get(tenant).cloned());
     let tenant = found.map(|(tenant, _)| tenant).or(named).or_else(|| tenancy::only(&tenants));
-    Ok(Setting { query: parameters.query_without(&[]), tenant, leads_to })
+    let expected = parameters.get("login_hint").unwrap_or_default().to_owned();
+    Ok(Setting { query: parameters.query_without(&[]), tenant, leads_to, expected })
 }
 
 fn form(
@@ -183,7 +186,7 @@ fn form(
             token: &form_token(auth, &cookie),
             asks_tenant: setting.tenant.is_none(),
             tenant: typed.get("tenant").unwrap_or_default(),
-            user: typed.get("username").unwrap_or_default(),
+            user: typed.get("username").unwrap_or(&setting.expected),
             error,
             leads_to: setting.leads_to.as_deref(),
         },
