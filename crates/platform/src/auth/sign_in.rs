@@ -23,11 +23,11 @@ use super::parameters::Parameters;
 use super::person_login::{self, PersonLogin};
 use super::records::BrowserSession;
 use super::source::RequestSource;
-use super::{Auth, authorize, client_login, issue, session, tenancy};
+use super::{Auth, authorize, client_login, issue, origin, session, tenancy};
 
 /// The same for a wrong password, an unknown person, an unknown tenant and a disabled person.
 const WRONG: &str = "User name or password is wrong.";
-/// A form that was not sent to this browser, or long ago.
+/// A form that was not sent to this browser, or long ago, or that a page of another host has sent.
 const STALE: &str = "This page was open for too long, or your browser keeps no cookies. Please try again.";
 /// Parameters that have had their effect once somebody has signed in.
 const DONE_BY_SIGN_IN: [&str; 2] = ["prompt", "max_age"];
@@ -97,7 +97,7 @@ async fn submitted(
 ) -> Result<Response, Trouble> {
     let setting = setting(auth, parameters).await?;
     let again = |status, error: &str| form(auth, headers, source, &setting, status, typed, Some(error));
-    let cookie = Cookie::Form.of(headers, source);
+    let cookie = Cookie::Form.of(headers, source).filter(|_| !origin::is_foreign(headers, auth.issuer()));
     if !cookie.is_some_and(|cookie| is_token_of(auth, cookie, typed.get("form_token").unwrap_or_default())) {
         return Ok(again(StatusCode::FORBIDDEN, STALE));
     }
