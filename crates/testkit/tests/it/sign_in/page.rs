@@ -1,5 +1,7 @@
 //! The sign-in page under attack: forged forms, foreign pages, planted cookies, and what its answers tell about people.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, ensure};
 use testkit::visitor::{CurlAnswer, REDIRECT, SESSION, VERIFIER, path_of};
 use testkit::{Installation, Visitor, wait};
@@ -9,7 +11,7 @@ use super::person;
 const SIGN_IN: &str = "/auth/v3/sign-in";
 const SIGN_OUT: &str = "/auth/v3/sign-out";
 const WRONG: &str = "tall green kettle";
-const SOON: std::time::Duration = std::time::Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(30);
 
 #[test]
 fn the_sign_in_page_withstands_forged_forms_and_tells_nothing() -> Result<()> {
@@ -27,7 +29,9 @@ fn framed(site: &Installation) -> Result<()> {
     let visitor = Visitor::new(site)?;
     let begun = visitor.authorize(&[])?;
     let of_program = path_of(begun.location().context("no page")?);
-    for path in [SIGN_IN, &of_program, "/auth/v3/oauth/authorize?client_id=nobody", "/auth/v3/sign-out?page=true"] {
+    for path in
+        [SIGN_IN, of_program.as_str(), "/auth/v3/oauth/authorize?client_id=nobody", "/auth/v3/sign-out?page=true"]
+    {
         let page = visitor.ask(path, &[])?;
         let policy = page.header("content-security-policy").context("no policy")?;
         for rule in ["default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'self'"] {
