@@ -15,6 +15,7 @@ mod introspect;
 mod issue;
 mod key_rotation;
 mod metrics;
+mod origin;
 mod page;
 mod parameters;
 mod people;
