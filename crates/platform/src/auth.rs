@@ -10,6 +10,7 @@ mod client_login;
 mod cookies;
 mod discovery;
 mod guard;
+mod guess_turns;
 mod hashing;
 mod introspect;
 mod issue;
@@ -88,6 +89,7 @@ struct Auth {
     settings: Settings,
     people: people::People,
     store: store::SignInStore,
+    guesses: guard::Guesses,
     hashing: hashing::Hashing,
     metrics: metrics::Metrics,
     entropy: Mutex<Box<dyn Entropy>>,
@@ -122,10 +124,12 @@ impl Auth {
 
 async fn run(ctx: RoleContext) -> Result<()> {
     let metrics = metrics::Metrics::register(&ctx.metrics);
+    let store = store::SignInStore::new(ctx.stores.sign_ins.clone());
     let auth = Auth {
         settings: ctx.settings()?,
         people: people::People::start(&ctx)?,
-        store: store::SignInStore::new(ctx.stores.sign_ins.clone()),
+        guesses: guard::Guesses::new(store.clone(), ctx.clock.clone())?,
+        store,
         hashing: hashing::Hashing::new(metrics.clone()),
         metrics,
         entropy: Mutex::new(ctx.entropy()),

@@ -9,6 +9,7 @@ use contracts::provisioning::{DnKind, Object, ObjectKind, Person};
 use contracts::v1;
 use contracts::v1::configuration_client::ConfigurationClient;
 use contracts::v1::read_objects_response::What;
+use identity::login_name;
 use infra::Clock;
 use model::{Dn, TenantId, Timestamp};
 use net::grpc::Channel;
@@ -63,10 +64,10 @@ impl People {
         self.tenants.borrow().clone()
     }
 
-    /// A person, found without regard to case.
+    /// A person, found without regard to case: by the folding by which wrong passwords are counted, whatever the store's is.
     pub async fn person(&self, tenant: &TenantId, user: &str) -> Result<Option<Person>, Trouble> {
         match self.object(tenant, ObjectKind::Person, user).await? {
-            Some(Object::Person(person)) => Ok(Some(person)),
+            Some(Object::Person(person)) if login_name::is_same(&person.user_name, user) => Ok(Some(person)),
             _ => Ok(None),
         }
     }
@@ -76,14 +77,14 @@ impl People {
         Ok(self.person(tenant, user).await?.filter(|person| !person.disabled))
     }
 
-    /// A client.
+    /// A client, found as people are.
     pub async fn client(
         &self,
         tenant: &TenantId,
         id: &str,
     ) -> Result<Option<contracts::provisioning::OAuthClient>, Trouble> {
         match self.object(tenant, ObjectKind::Client, id).await? {
-            Some(Object::Client(client)) => Ok(Some(client)),
+            Some(Object::Client(client)) if login_name::is_same(&client.id, id) => Ok(Some(client)),
             _ => Ok(None),
         }
     }

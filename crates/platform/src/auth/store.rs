@@ -14,8 +14,8 @@ use prost::Message as _;
 use super::issue;
 use super::records::{BrowserSession, Spent, StoredRecord};
 
-/// How often a change is tried when others write at the same time.
-const TRIES_MAX: usize = 8;
+/// How often a change is tried when others write at the same time: more often than the guard lets others in.
+const TRIES_MAX: usize = 16;
 /// Added to the time for which something revoked is remembered: clocks differ.
 const REVOKED_MARGIN: Duration = Duration::from_secs(60);
 
@@ -199,23 +199,26 @@ impl SignInStore {
         Ok(self.read(tenant, &key).await?.map(|(attempts, _)| attempts).unwrap_or_default())
     }
 
-    /// Changes attempts; again when others change them at the same time.
+    /// Changes attempts, and says how long to wait if they may not be changed; again when others change them at the same time.
     pub async fn change_attempts<R: StoredRecord + Default>(
         &self,
         tenant: &TenantId,
         name: &str,
-        change: impl Fn(R) -> (R, Timestamp) + Send,
-    ) -> Result<()> {
+        change: impl Fn(R) -> std::result::Result<(R, Timestamp), Duration> + Send,
+    ) -> Result<Option<Duration>> {
         let key = SignInKey::new(SignInKind::Attempts, name);
         for _ in 0..TRIES_MAX {
             let seen = self.records.read(tenant, &key).await?;
-            let (next, until) = change(seen.as_ref().and_then(parsed).unwrap_or_default());
+            let (next, until) = match change(seen.as_ref().and_then(parsed).unwrap_or_default()) {
+                Ok(changed) => changed,
+                Err(wait) => return Ok(Some(wait)),
+            };
             let is_written = match &seen {
                 Some(seen) => self.records.replace(tenant, &key, seen, bytes(&next), until).await?,
                 None => self.records.claim(tenant, &key, bytes(&next), until).await?,
             };
             if is_written {
-                return Ok(());
+                return Ok(None);
             }
         }
         Err(StoreError::Unavailable { reason: "others count attempts all the time".to_owned() })
