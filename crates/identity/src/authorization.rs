@@ -28,6 +28,10 @@ pub struct Parameters<'a> {
     pub code_challenge_method: Option<&'a str>,
     /// `prompt`
     pub prompt: Option<&'a str>,
+    /// `request`
+    pub request: Option<&'a str>,
+    /// `request_uri`
+    pub request_uri: Option<&'a str>,
 }
 
 /// A request that may go on once somebody is signed in.
@@ -90,6 +94,13 @@ pub fn check(
         let (redirect_uri, state) = (redirect_uri.to_owned(), state.clone());
         Err(AuthorizationRefusal::SentOn(SentOn { redirect_uri, error, description, state }))
     };
+    // What is in there might say otherwise than the parameters, and would be left out silently.
+    if asked.request.is_some() {
+        return refuse(ErrorCode::RequestNotSupported, "request objects are not supported");
+    }
+    if asked.request_uri.is_some() {
+        return refuse(ErrorCode::RequestUriNotSupported, "request_uri is not supported");
+    }
     match asked.response_type {
         Some("code") => {}
         Some(_) => return refuse(ErrorCode::UnsupportedResponseType, "only response_type=code is supported"),
@@ -218,6 +229,9 @@ mod tests {
         assert_eq!(error(&app, &token), ErrorCode::UnsupportedResponseType);
         assert_eq!(error(&app, &Parameters { response_type: None, ..good() }), ErrorCode::InvalidRequest);
         assert_eq!(error(&app, &Parameters { prompt: Some("none login"), ..good() }), ErrorCode::InvalidRequest);
+        assert_eq!(error(&app, &Parameters { request: Some("e.y.J"), ..good() }), ErrorCode::RequestNotSupported);
+        let elsewhere = Parameters { request_uri: Some("https://app.example/r"), ..good() };
+        assert_eq!(error(&app, &elsewhere), ErrorCode::RequestUriNotSupported);
         let mut robot = client(true);
         robot.grants = vec![GrantType::ClientCredentials];
         assert_eq!(error(&robot, &good()), ErrorCode::UnauthorizedClient);

@@ -19,6 +19,10 @@ pub enum ErrorCode {
     InvalidScope,
     /// `prompt=none`, and nobody is signed in.
     LoginRequired,
+    /// The request comes as a signed object (OpenID Connect Core section 6.1).
+    RequestNotSupported,
+    /// The request is at another place (OpenID Connect Core section 6.2).
+    RequestUriNotSupported,
     /// The server has too much to do.
     TemporarilyUnavailable,
     /// The fault is ours.
@@ -37,6 +41,8 @@ impl ErrorCode {
             Self::UnsupportedResponseType => "unsupported_response_type",
             Self::InvalidScope => "invalid_scope",
             Self::LoginRequired => "login_required",
+            Self::RequestNotSupported => "request_not_supported",
+            Self::RequestUriNotSupported => "request_uri_not_supported",
             Self::TemporarilyUnavailable => "temporarily_unavailable",
             Self::ServerError => "server_error",
         }

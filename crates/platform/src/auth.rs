@@ -15,6 +15,7 @@ mod hashing;
 mod introspect;
 mod issue;
 mod metrics;
+mod origin;
 mod page;
 mod parameters;
 mod people;

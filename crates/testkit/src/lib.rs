@@ -19,6 +19,8 @@ pub mod rtp;
 pub mod servers;
 pub mod siege;
 pub mod sipp;
+pub mod tenants;
+pub mod visitor;
 pub mod wait;
 pub mod wallboard;
 
@@ -31,3 +33,4 @@ pub use keep_alive::KeepAlive;
 pub use rtp::Endpoint;
 pub use servers::Servers;
 pub use sipp::Sipp;
+pub use visitor::Visitor;

@@ -1,11 +1,14 @@
-//! `GET /oauth/authorize`: a program sends a browser here, which goes on to the sign-in page, or back with a code.
+//! `GET` and `POST /oauth/authorize`: a program sends a browser here, which goes on to the sign-in page, or back with a code.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use identity::authorization::{self, AuthorizationRefusal, AuthorizationRequest, SentOn};
 use identity::client::ClientRules;
 use identity::grant::code::{self, Code};
@@ -13,6 +16,7 @@ use identity::oauth_error::ErrorCode;
 use identity::scope;
 use identity::secret::Digest;
 use model::TenantId;
+use serde_json::Value;
 
 use super::answers::{self, Trouble};
 use super::parameters::Parameters;
@@ -34,6 +38,8 @@ pub(super) fn asked(parameters: &Parameters) -> authorization::Parameters<'_> {
         code_challenge: parameters.get("code_challenge"),
         code_challenge_method: parameters.get("code_challenge_method"),
         prompt: parameters.get("prompt"),
+        request: parameters.get("request"),
+        request_uri: parameters.get("request_uri"),
     }
 }
 
@@ -59,6 +65,21 @@ pub(super) async fn authorize(
     decide(&auth, &parameters, &headers, &source).await.unwrap_or_else(page::trouble)
 }
 
+/// The same as a form (OpenID Connect Core section 3.1.2.1). It goes on as a query, and so is no longer than one.
+pub(super) async fn authorize_by_form(
+    State(auth): State<Arc<Auth>>,
+    source: RequestSource,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let parameters = match Parameters::of_form(&headers, &body) {
+        Ok(_) if body.len() > QUERY_BYTES_MAX => return page::fault(StatusCode::BAD_REQUEST, "the form is too long"),
+        Ok(parameters) => parameters,
+        Err(fault) => return page::fault(StatusCode::BAD_REQUEST, fault),
+    };
+    decide(&auth, &parameters, &headers, &source).await.unwrap_or_else(page::trouble)
+}
+
 async fn decide(
     auth: &Auth,
     parameters: &Parameters,
@@ -77,16 +98,11 @@ async fn decide(
     let signed_in = session::of_browser(auth, headers, source).await?.filter(|one| one.cookie.tenant == tenant);
     let signed_in = signed_in.filter(|one| !request.signs_in_again && is_recent(auth, one, parameters));
     match signed_in {
-        Some(signed_in) => code_for(auth, &tenant, &client, request, &signed_in).await,
-        None if request.is_silent => {
-            let refusal = SentOn {
-                redirect_uri: request.redirect_uri,
-                error: ErrorCode::LoginRequired,
-                description: "nobody is signed in",
-                state: request.state,
-            };
-            Ok(sent_on(auth, &refusal))
+        Some(signed_in) if is_about_another(&signed_in, parameters) => {
+            Ok(login_required(auth, request, "somebody else is signed in than id_token_hint says"))
         }
+        Some(signed_in) => code_for(auth, &tenant, &client, request, &signed_in).await,
+        None if request.is_silent => Ok(login_required(auth, request, "nobody is signed in")),
         None => Ok(answers::redirect(&format!("{}?{}", page::SIGN_IN, parameters.query_without(&[])))),
     }
 }
@@ -96,6 +112,22 @@ fn is_recent(auth: &Auth, signed_in: &SignedIn, parameters: &Parameters) -> bool
     let age = auth.now().since(signed_in.session.authenticated_at);
     // A time that cannot be read is the shortest: the person is asked once more.
     parameters.get("max_age").is_none_or(|max| max.parse().is_ok_and(|max| age <= Duration::from_secs(max)))
+}
+
+/// Whether `id_token_hint` is about somebody else (OpenID Connect Core section 3.1.2.1). It can do no more than keep a code back, so that it is
+/// believed as it is, also when it is over.
+fn is_about_another(signed_in: &SignedIn, parameters: &Parameters) -> bool {
+    let Some(hint) = parameters.get("id_token_hint") else { return false };
+    let claims = hint.split('.').nth(1).and_then(|claims| URL_SAFE_NO_PAD.decode(claims).ok());
+    let claims: Option<Value> = claims.and_then(|claims| serde_json::from_slice(&claims).ok());
+    claims.is_none_or(|claims| {
+        claims["sub"] != issue::subject(&signed_in.person) || claims["tenant"] != signed_in.cookie.tenant.as_str()
+    })
+}
+
+fn login_required(auth: &Auth, request: AuthorizationRequest, description: &'static str) -> Response {
+    let AuthorizationRequest { redirect_uri, state, .. } = request;
+    sent_on(auth, &SentOn { redirect_uri, error: ErrorCode::LoginRequired, description, state })
 }
 
 async fn code_for(

@@ -25,7 +25,7 @@ pub(super) fn is_open(_: &Method, path: &str) -> bool {
 pub(super) fn router(auth: Arc<Auth>) -> Router {
     let directory = auth.ctx.directory.clone();
     let routes = Router::new()
-        .route("/oauth/authorize", get(authorize::authorize))
+        .route("/oauth/authorize", get(authorize::authorize).post(authorize::authorize_by_form))
         .route("/oauth/token", post(token::token))
         .route("/oauth/introspect", post(introspect::introspect))
         .route("/oauth/revoke", post(revoke::revoke))

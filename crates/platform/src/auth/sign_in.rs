@@ -23,11 +23,11 @@ use super::parameters::Parameters;
 use super::person_login::{self, PersonLogin};
 use super::records::BrowserSession;
 use super::source::RequestSource;
-use super::{Auth, authorize, client_login, issue, session, tenancy};
+use super::{Auth, authorize, client_login, issue, origin, session, tenancy};
 
 /// The same for a wrong password, an unknown person, an unknown tenant and a disabled person.
 const WRONG: &str = "User name or password is wrong.";
-/// A form that was not sent to this browser, or long ago.
+/// A form that was not sent to this browser, or long ago, or that a page of another host has sent.
 const STALE: &str = "This page was open for too long, or your browser keeps no cookies. Please try again.";
 /// Parameters that have had their effect once somebody has signed in.
 const DONE_BY_SIGN_IN: [&str; 2] = ["prompt", "max_age"];
@@ -41,6 +41,8 @@ struct Setting {
     tenant: Option<TenantId>,
     /// Where the sign-in ends, as a source of the page's policy.
     leads_to: Option<String>,
+    /// Who is expected (`login_hint`): the user name, until another one is typed.
+    expected: String,
 }
 
 /// `POST /auth-scheme`: how people sign in.
@@ -95,7 +97,7 @@ async fn submitted(
 ) -> Result<Response, Trouble> {
     let setting = setting(auth, parameters).await?;
     let again = |status, error: &str| form(auth, headers, source, &setting, status, typed, Some(error));
-    let cookie = Cookie::Form.of(headers, source);
+    let cookie = Cookie::Form.of(headers, source).filter(|_| !origin::is_foreign(headers, auth.issuer()));
     if !cookie.is_some_and(|cookie| is_token_of(auth, cookie, typed.get("form_token").unwrap_or_default())) {
         return Ok(again(StatusCode::FORBIDDEN, STALE));
     }
@@ -162,7 +164,8 @@ async fn setting(auth: &Auth, parameters: &Parameters) -> Result<Setting, Troubl
     });
     let named = parameters.get("tenant").and_then(|tenant| tenants.get(tenant).cloned());
     let tenant = found.map(|(tenant, _)| tenant).or(named).or_else(|| tenancy::only(&tenants));
-    Ok(Setting { query: parameters.query_without(&[]), tenant, leads_to })
+    let expected = parameters.get("login_hint").unwrap_or_default().to_owned();
+    Ok(Setting { query: parameters.query_without(&[]), tenant, leads_to, expected })
 }
 
 fn form(
@@ -183,7 +186,7 @@ fn form(
             token: &form_token(auth, &cookie),
             asks_tenant: setting.tenant.is_none(),
             tenant: typed.get("tenant").unwrap_or_default(),
-            user: typed.get("username").unwrap_or_default(),
+            user: typed.get("username").unwrap_or(&setting.expected),
             error,
             leads_to: setting.leads_to.as_deref(),
         },
