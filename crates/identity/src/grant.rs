@@ -2,3 +2,8 @@
 
 pub mod code;
 pub mod refresh;
+
+use std::time::Duration;
+
+/// Lifetime of an access token: whoever is disabled keeps what it has for as long.
+pub const ACCESS_LIFE: Duration = Duration::from_secs(600);

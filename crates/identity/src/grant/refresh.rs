@@ -20,6 +20,8 @@ pub struct Family {
     pub client: String,
     /// The person: the user name.
     pub user: String,
+    /// The digest of the hash of the person's password at the sign-in: with another one, the family ends.
+    pub credential: Digest,
     /// The granted scope, blanks between.
     pub scope: String,
     /// The id of the sign-in: `sid` of all its tokens.
@@ -117,6 +119,7 @@ mod tests {
         Family {
             client: "app".to_owned(),
             user: "ann".to_owned(),
+            credential: Digest::of("hash"),
             scope: "openid".to_owned(),
             sign_in: "i".to_owned(),
             session: None,

@@ -10,6 +10,7 @@ use contracts::v1;
 use contracts::v1::configuration_client::ConfigurationClient;
 use contracts::v1::read_objects_response::What;
 use identity::login_name;
+use identity::secret::Digest;
 use infra::Clock;
 use model::{Dn, TenantId, Timestamp};
 use net::grpc::Channel;
@@ -40,6 +41,11 @@ const CONDITION: &str = "tenants";
 /// The tenants of the installation.
 pub(super) type Tenants = Arc<BTreeSet<TenantId>>;
 type Key = (TenantId, ObjectKind, String);
+
+/// What a person's sessions and sign-ins are bound to: another password is another one.
+pub(super) fn credential(person: &Person) -> Digest {
+    Digest::of(person.password.as_ref().map_or("", |hash| hash.reveal()))
+}
 
 /// Reads objects of tenants.
 pub(super) struct People {
@@ -75,6 +81,22 @@ impl People {
     /// A person who may be signed in: there is one, and it is not disabled.
     pub async fn active(&self, tenant: &TenantId, user: &str) -> Result<Option<Person>, Trouble> {
         Ok(self.person(tenant, user).await?.filter(|person| !person.disabled))
+    }
+
+    /// The same with that credential still. Before it is said that there is none, the person is read anew: what is remembered may be older
+    /// than the credential.
+    pub async fn active_with(&self, tenant: &TenantId, user: &str, seen: Digest) -> Result<Option<Person>, Trouble> {
+        let is_that = |person: &Person| !person.disabled && credential(person) == seen;
+        if let Some(person) = self.person(tenant, user).await?.filter(is_that) {
+            return Ok(Some(person));
+        }
+        self.forget(tenant, user);
+        Ok(self.person(tenant, user).await?.filter(is_that))
+    }
+
+    /// Forgets what is remembered of a person.
+    pub fn forget(&self, tenant: &TenantId, user: &str) {
+        self.lock().remove(&(tenant.clone(), ObjectKind::Person, user.to_owned()));
     }
 
     /// A client, found as people are.
@@ -151,7 +173,10 @@ impl People {
         });
         let objects = match answer.await {
             Ok(Ok(objects)) => objects,
-            Ok(Err(status)) if status.code() == Code::NotFound => return Ok(Vec::new()),
+            // That there is no such tenant, while there is one, says that tenant is beginning: nobody is taken for gone.
+            Ok(Err(status)) if status.code() == Code::NotFound && !self.tenants().contains(tenant) => {
+                return Ok(Vec::new());
+            }
             Ok(Err(status)) => return Err(Trouble::away("tenant", &status)),
             Err(late) => return Err(Trouble::away("tenant", &late)),
         };

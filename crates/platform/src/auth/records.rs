@@ -18,6 +18,8 @@ pub(super) struct BrowserSession {
     pub id: String,
     /// The person's user name.
     pub user: String,
+    /// The digest of the hash of the person's password then: with another one, it ends.
+    pub credential: Digest,
     /// When the password was shown.
     pub authenticated_at: Timestamp,
     /// When it ends.
@@ -59,13 +61,16 @@ impl StoredRecord for BrowserSession {
             user: self.user.clone(),
             authenticated_at_us: self.authenticated_at.as_micros(),
             until_us: self.until.as_micros(),
+            credential: self.credential.as_bytes().to_vec().into(),
         }
     }
 
     fn from_message(message: Self::Message) -> Option<Self> {
+        let credential = Digest::from_bytes(&message.credential)?;
         (message.version == VERSION).then_some(Self {
             id: message.id,
             user: message.user,
+            credential,
             authenticated_at: at(message.authenticated_at_us),
             until: at(message.until_us),
         })
@@ -105,6 +110,7 @@ impl StoredRecord for Code {
             session: self.session.clone(),
             sign_in: self.sign_in.clone(),
             until_us: self.until.as_micros(),
+            credential: self.credential.as_bytes().to_vec().into(),
         }
     }
 
@@ -114,12 +120,14 @@ impl StoredRecord for Code {
             // One that cannot be read must not count as none.
             bytes => Some(Challenge::from_bytes(bytes)?),
         };
+        let credential = Digest::from_bytes(&message.credential)?;
         (message.version == VERSION).then_some(Self {
             client: message.client,
             redirect_uri: message.redirect_uri,
             names_redirect_uri: message.names_redirect_uri,
             challenge,
             user: message.user,
+            credential,
             scope: message.scope,
             nonce: message.nonce,
             authenticated_at: at(message.authenticated_at_us),
@@ -150,6 +158,7 @@ impl StoredRecord for Family {
             current: self.current.as_bytes().to_vec().into(),
             until_us: self.until.as_micros(),
             superseded: superseded.collect(),
+            credential: self.credential.as_bytes().to_vec().into(),
         }
     }
 
@@ -159,9 +168,11 @@ impl StoredRecord for Family {
             .into_iter()
             .map(|old| Some(Superseded { digest: Digest::from_bytes(&old.digest)?, at: at(old.at_us) }));
         let (superseded, current) = (superseded.collect::<Option<Vec<_>>>()?, Digest::from_bytes(&message.current)?);
+        let credential = Digest::from_bytes(&message.credential)?;
         (message.version == VERSION).then_some(Self {
             client: message.client,
             user: message.user,
+            credential,
             scope: message.scope,
             sign_in: message.sign_in,
             session: message.session,
@@ -215,6 +226,7 @@ mod tests {
             names_redirect_uri: true,
             challenge: Challenge::from_bytes(&[7; 32]),
             user: "ann".to_owned(),
+            credential: Digest::of("hash"),
             scope: "openid".to_owned(),
             nonce: Some("n".to_owned()),
             authenticated_at: at(1),
@@ -226,7 +238,13 @@ mod tests {
 
     #[test]
     fn what_is_kept_comes_back() {
-        comes_back(BrowserSession { id: "s".into(), user: "ann".into(), authenticated_at: at(3), until: at(4) });
+        comes_back(BrowserSession {
+            id: "s".into(),
+            user: "ann".into(),
+            credential: Digest::of("hash"),
+            authenticated_at: at(3),
+            until: at(4),
+        });
         comes_back(Spent { user: "ann".into(), sign_in: "i".into() });
         comes_back(code());
         comes_back(Code { challenge: None, nonce: None, ..code() });
@@ -235,6 +253,7 @@ mod tests {
         comes_back(Family {
             client: "app".into(),
             user: "ann".into(),
+            credential: Digest::of("hash"),
             scope: "openid calls:read".into(),
             sign_in: "i".into(),
             session: Some("s".into()),

@@ -23,7 +23,7 @@ use super::parameters::Parameters;
 use super::person_login::{self, PersonLogin};
 use super::records::BrowserSession;
 use super::source::RequestSource;
-use super::{Auth, authorize, client_login, issue, origin, session, tenancy};
+use super::{Auth, authorize, client_login, issue, origin, people, session, tenancy};
 
 /// The same for a wrong password, an unknown person, an unknown tenant and a disabled person.
 const WRONG: &str = "User name or password is wrong.";
@@ -135,10 +135,11 @@ async fn begin(
     let session = BrowserSession {
         id: auth.id(),
         user: person.user_name.clone(),
+        credential: people::credential(person),
         authenticated_at: now,
         until: now + auth.settings.session_life,
     };
-    auth.store.begin_session(tenant, Digest::of(&secret), &session).await?;
+    auth.store.begin_session(tenant, Digest::of(&secret), &session, now).await?;
     let to = match parameters.get("client_id") {
         Some(_) => format!("/auth/v3/oauth/authorize?{}", parameters.query_without(&DONE_BY_SIGN_IN)),
         None => page::SIGN_IN.to_owned(),

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use identity::grant::ACCESS_LIFE;
 use identity::grant::code::{self, Code};
 use identity::grant::refresh::Family;
 use identity::secret::Digest;
-use infra::{SignInKey, SignInKind, SignIns, StoreError};
+use infra::{SignInKey, SignInKind, SignIns, StoreError, bounds};
 use model::{TenantId, Timestamp};
 use prost::Message as _;
 
-use super::issue;
 use super::records::{BrowserSession, Spent, StoredRecord};
 
 /// How often a change is tried when others write at the same time: more often than the guard lets others in.
@@ -58,12 +58,56 @@ impl SignInStore {
         Ok(value.and_then(|value| Some((parsed(&value)?, value))))
     }
 
+    // === what a person has ===
+
+    /// Keeps something new of a person. Whoever has as much as there may be loses what would end first: what was used longest ago.
+    async fn put_of(
+        &self,
+        tenant: &TenantId,
+        user: &str,
+        key: &SignInKey,
+        value: Bytes,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<()> {
+        let owner = owner(user);
+        for _ in 0..TRIES_MAX {
+            match self.records.put(tenant, key, Some(&owner), value.clone(), until).await {
+                Err(StoreError::Full { bound, .. }) if bound == bounds::SIGN_INS_OWNED_MAX as u64 => {
+                    self.end_first(tenant, user, now).await?;
+                }
+                done => return done,
+            }
+        }
+        Err(StoreError::Unavailable { reason: "the person signs in all the time".to_owned() })
+    }
+
+    /// Ends what of a person would end first.
+    async fn end_first(&self, tenant: &TenantId, user: &str, now: Timestamp) -> Result<()> {
+        let owned = self.records.owned(tenant, &owner(user)).await?;
+        let Some((key, value)) = owned.first() else { return Ok(()) };
+        tracing::info!(%tenant, user, kind = %key.kind, "somebody has as many sign-ins as there may be: the first of them has ended");
+        if let Some(session) = parsed::<BrowserSession>(value).filter(|_| key.kind == SignInKind::Session) {
+            self.end_sign_ins_of(tenant, &session, now).await?;
+        }
+        if let Some(family) = parsed::<Family>(value).filter(|_| key.kind == SignInKind::Refresh) {
+            self.revoke(tenant, &family.sign_in, now).await?;
+        }
+        self.records.remove(tenant, key).await
+    }
+
     // === sessions ===
 
     /// Keeps a session under the digest of its cookie.
-    pub async fn begin_session(&self, tenant: &TenantId, cookie: Digest, session: &BrowserSession) -> Result<()> {
+    pub async fn begin_session(
+        &self,
+        tenant: &TenantId,
+        cookie: Digest,
+        session: &BrowserSession,
+        now: Timestamp,
+    ) -> Result<()> {
         let key = SignInKey::new(SignInKind::Session, cookie.text());
-        self.records.put(tenant, &key, Some(&owner(&session.user)), bytes(session), session.until).await
+        self.put_of(tenant, &session.user, &key, bytes(session), session.until, now).await
     }
 
     /// The session of that cookie.
@@ -114,9 +158,9 @@ impl SignInStore {
     // === refresh families ===
 
     /// Keeps a family under the digest of the first part of its tokens.
-    pub async fn begin_family(&self, tenant: &TenantId, name: Digest, family: &Family) -> Result<()> {
+    pub async fn begin_family(&self, tenant: &TenantId, name: Digest, family: &Family, now: Timestamp) -> Result<()> {
         let key = SignInKey::new(SignInKind::Refresh, name.text());
-        self.records.put(tenant, &key, Some(&owner(&family.user)), bytes(family), family.until).await
+        self.put_of(tenant, &family.user, &key, bytes(family), family.until, now).await
     }
 
     /// The family of that name.
@@ -177,7 +221,7 @@ impl SignInStore {
     /// Remembers that a sign-in (`sid`) or a token (`jti`) is revoked, for as long as an access token lives.
     pub async fn revoke(&self, tenant: &TenantId, id: &str, now: Timestamp) -> Result<()> {
         let key = SignInKey::new(SignInKind::Revoked, id);
-        let until = now + issue::ACCESS_LIFE + REVOKED_MARGIN;
+        let until = now + ACCESS_LIFE + REVOKED_MARGIN;
         self.records.put(tenant, &key, None, Bytes::from_static(b"1"), until).await
     }
 
@@ -238,5 +282,58 @@ impl SignInStore {
     /// Whether the mark is there.
     pub async fn is_marked(&self, tenant: &TenantId, name: &str) -> Result<bool> {
         Ok(self.records.read(tenant, &SignInKey::new(SignInKind::Attempts, name)).await?.is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use infra::conformance::SetClock;
+    use infra::embedded::Embedded;
+
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3_600);
+
+    fn family(n: usize, until: Timestamp) -> Family {
+        Family {
+            client: "app".to_owned(),
+            user: "ann".to_owned(),
+            credential: Digest::of("hash"),
+            scope: String::new(),
+            sign_in: format!("sign-in {n}"),
+            session: None,
+            authenticated_at: Timestamp::ZERO,
+            ends_at: until,
+            current: Digest::of("token"),
+            until,
+            superseded: Vec::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_has_as_much_as_there_may_be_loses_what_was_used_longest_ago() {
+        let clock = SetClock::at(Timestamp::from_millis(1_700_000_000_000));
+        let store = SignInStore::new(Arc::new(Embedded::in_memory(clock.clone())));
+        let (acme, now) = (TenantId::parse("acme").unwrap(), infra::Clock::now(&*clock));
+        let name = |n: usize| Digest::of(&n.to_string());
+        for n in 0..bounds::SIGN_INS_OWNED_MAX + 2 {
+            let until = now + HOUR + Duration::from_secs(n as u64);
+            store.begin_family(&acme, name(n), &family(n, until), now).await.unwrap();
+        }
+        for (n, is_there) in [(0, false), (1, false), (2, true), (bounds::SIGN_INS_OWNED_MAX + 1, true)] {
+            assert_eq!(store.family(&acme, name(n)).await.unwrap().is_some(), is_there, "{n}");
+            let sign_in = format!("sign-in {n}");
+            assert_eq!(store.is_revoked(&acme, [sign_in.as_str()]).await.unwrap(), !is_there, "{n}");
+        }
+        let session = BrowserSession {
+            id: "s".to_owned(),
+            user: "ann".to_owned(),
+            credential: Digest::of("hash"),
+            authenticated_at: now,
+            until: now + HOUR,
+        };
+        store.begin_session(&acme, Digest::of("cookie"), &session, now).await.unwrap();
+        assert!(store.is_session_open(&acme, "ann", "s").await.unwrap());
+        assert!(store.family(&acme, name(2)).await.unwrap().is_none());
     }
 }

@@ -14,6 +14,7 @@ use axum::response::{IntoResponse as _, Response};
 use contracts::provisioning::Person;
 use identity::client::GrantType;
 use identity::oauth_error::ErrorCode;
+use identity::secret::Digest;
 use model::TenantId;
 
 use super::answers::OAuthError;
@@ -60,7 +61,12 @@ fn invalid_grant(description: &'static str) -> OAuthError {
     OAuthError::new(ErrorCode::InvalidGrant, description)
 }
 
-/// The person of a grant, who may have been disabled or removed since.
-async fn person_of(auth: &Auth, tenant: &TenantId, user: &str) -> Result<Option<Person>, OAuthError> {
-    Ok(auth.people.active(tenant, user).await?)
+/// The person of a grant, who may have been disabled or removed, or has got another password, since.
+async fn person_of(
+    auth: &Auth,
+    tenant: &TenantId,
+    user: &str,
+    credential: Digest,
+) -> Result<Option<Person>, OAuthError> {
+    Ok(auth.people.active_with(tenant, user, credential).await?)
 }
