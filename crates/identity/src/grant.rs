@@ -1,6 +1,7 @@
 //! Grants: what a client shows at the token endpoint, and whether it is right.
 
 pub mod code;
+pub mod device;
 pub mod refresh;
 
 use std::time::Duration;

@@ -9,6 +9,7 @@ mod authorize;
 mod client_login;
 mod cookies;
 mod discovery;
+mod forms;
 mod guard;
 mod guess_turns;
 mod hashing;
@@ -92,6 +93,7 @@ struct Auth {
     store: store::SignInStore,
     guesses: guard::Guesses,
     hashing: hashing::Hashing,
+    forms: forms::Forms,
     metrics: metrics::Metrics,
     entropy: Mutex<Box<dyn Entropy>>,
 }
@@ -132,6 +134,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
         guesses: guard::Guesses::new(store.clone(), ctx.clock.clone())?,
         store,
         hashing: hashing::Hashing::new(metrics.clone()),
+        forms: forms::Forms::new(ctx.installation_key.bytes()),
         metrics,
         entropy: Mutex::new(ctx.entropy()),
         ctx: ctx.clone(),

@@ -107,6 +107,7 @@ pub(super) fn of_configured(client: &configured::OAuthClient) -> ClientRules {
         configured::Grant::RefreshToken => GrantType::RefreshToken,
         configured::Grant::ClientCredentials => GrantType::ClientCredentials,
         configured::Grant::Password => GrantType::Password,
+        configured::Grant::DeviceCode => GrantType::DeviceCode,
     });
     ClientRules {
         id: client.id.clone(),

@@ -2,13 +2,10 @@
 
 use std::sync::Arc;
 
-use aws_lc_rs::hmac;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::Response;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use contracts::provisioning::Person;
 use identity::authorization::{self, AuthorizationRefusal};
 use identity::redirect_uri;
@@ -31,8 +28,8 @@ const WRONG: &str = "User name or password is wrong.";
 const STALE: &str = "This page was open for too long, or your browser keeps no cookies. Please try again.";
 /// Parameters that have had their effect once somebody has signed in.
 const DONE_BY_SIGN_IN: [&str; 2] = ["prompt", "max_age"];
-/// Names the use of the installation's key.
-const FORM_CONTEXT: &[u8] = b"trunkline auth: form of the sign-in page\0";
+/// The name of its form.
+const FORM: &str = "sign-in";
 
 /// What stands around a form.
 struct Setting {
@@ -98,7 +95,7 @@ async fn submitted(
     let setting = setting(auth, parameters).await?;
     let again = |status, error: &str| form(auth, headers, source, &setting, status, typed, Some(error));
     let cookie = Cookie::Form.of(headers, source).filter(|_| !origin::is_foreign(headers, auth.issuer()));
-    if !cookie.is_some_and(|cookie| is_token_of(auth, cookie, typed.get("form_token").unwrap_or_default())) {
+    if !auth.forms.accepts(FORM, cookie, typed.get("form_token").unwrap_or_default(), auth.now()) {
         return Ok(again(StatusCode::FORBIDDEN, STALE));
     }
     let field = typed.get("tenant").or(setting.tenant.as_ref().map(TenantId::as_str));
@@ -178,13 +175,12 @@ fn form(
     typed: &Parameters,
     error: Option<&str>,
 ) -> Response {
-    // Pages in several tabs have the same.
-    let cookie = Cookie::Form.of(headers, source).map_or_else(|| auth.secret(), str::to_owned);
+    let issued = auth.forms.issue(FORM, Cookie::Form.of(headers, source), || auth.secret(), auth.now());
     let mut response = page::sign_in(
         status,
         &SignInForm {
             query: &setting.query,
-            token: &form_token(auth, &cookie),
+            token: &issued.token,
             asks_tenant: setting.tenant.is_none(),
             tenant: typed.get("tenant").unwrap_or_default(),
             user: typed.get("username").unwrap_or(&setting.expected),
@@ -192,20 +188,8 @@ fn form(
             leads_to: setting.leads_to.as_deref(),
         },
     );
-    if let Some(cookie) = Cookie::Form.set(&cookie, source) {
+    if let Some(cookie) = Cookie::Form.set(&issued.nonce, source) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     response
-}
-
-/// The token of a form: nobody without the key makes one for a cookie that it has put into somebody's browser.
-fn form_token(auth: &Auth, cookie: &str) -> String {
-    let key = hmac::Key::new(hmac::HMAC_SHA256, auth.ctx.installation_key.bytes());
-    URL_SAFE_NO_PAD.encode(hmac::sign(&key, &[FORM_CONTEXT, cookie.as_bytes()].concat()))
-}
-
-fn is_token_of(auth: &Auth, cookie: &str, token: &str) -> bool {
-    let key = hmac::Key::new(hmac::HMAC_SHA256, auth.ctx.installation_key.bytes());
-    let Ok(tag) = URL_SAFE_NO_PAD.decode(token) else { return false };
-    hmac::verify(&key, &[FORM_CONTEXT, cookie.as_bytes()].concat(), &tag).is_ok()
 }

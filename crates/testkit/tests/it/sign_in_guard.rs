@@ -8,6 +8,8 @@ use testkit::visitor::{CurlAnswer, Visitor};
 
 /// Wrong ones that are looked at before the first wait.
 const FREE_TRIES: usize = 5;
+/// The cookie of forms.
+const FORM: &str = "trunkline-form";
 /// By then the waits have grown to minutes.
 const TRIES: usize = 14;
 
@@ -82,5 +84,26 @@ fn a_program_that_asks_for_many_tokens_at_a_time_is_not_locked_out() -> Result<(
         let answer = answer?;
         ensure!(answer.status == 200, "{} {}", answer.status, answer.body);
     }
+    Ok(())
+}
+
+/// A cookie that somebody has put into the browser binds no form: the page gives the browser another.
+#[test]
+fn a_planted_cookie_is_not_taken_for_that_of_the_form() -> Result<()> {
+    let site = Installation::start()?;
+    let user = &site.demo.users[0];
+    let visitor = Visitor::new(&site)?;
+    visitor.plant(FORM, "planted")?;
+    let (action, hidden) = visitor.form("/auth/v3/sign-in")?;
+    let given = visitor.cookie(FORM)?.context("no cookie")?;
+    ensure!(given != "planted", "the page has signed what was planted");
+    let hidden = hidden.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let typed = [("username", user.user.as_str()), ("password", user.password.as_str())];
+    let fields: Vec<(&str, &str)> = hidden.chain(typed).collect();
+    visitor.plant(FORM, "planted")?;
+    ensure!(visitor.post(&action, &fields, &[])?.status == 403, "a planted cookie is taken");
+    visitor.plant(FORM, &given)?;
+    let right = visitor.post(&action, &fields, &[])?;
+    ensure!(right.status == 303, "{} {}", right.status, right.body);
     Ok(())
 }
