@@ -6,8 +6,11 @@
 
 mod answers;
 mod authorize;
+mod browser;
 mod client_login;
 mod cookies;
+mod device_authorization;
+mod device_page;
 mod discovery;
 mod forms;
 mod guard;
@@ -112,6 +115,11 @@ impl Auth {
         let mut entropy = self.entropy.lock().unwrap_or_else(PoisonError::into_inner);
         let bytes: Vec<u8> = (0..WORDS).flat_map(|_| entropy.next_u64().to_be_bytes()).collect();
         identity::secret::text(&bytes)
+    }
+
+    /// A number that nobody guesses.
+    fn number(&self) -> u64 {
+        self.entropy.lock().unwrap_or_else(PoisonError::into_inner).next_u64()
     }
 
     /// A secret that is handed out.

@@ -50,6 +50,7 @@ pub struct Superseded {
 }
 
 /// What comes of a token that is shown.
+#[allow(clippy::large_enum_variant, reason = "there is one in a request: a box would only cost an allocation")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RefreshOutcome {
     /// It is exchanged: this is the family with the next one.

@@ -29,6 +29,8 @@ const WAITING_MAX: usize = 64;
 enum GuessedKind {
     Person,
     Client,
+    /// The code of a device, which this person enters.
+    UserCode,
 }
 
 impl GuessedKind {
@@ -36,6 +38,7 @@ impl GuessedKind {
         match self {
             Self::Person => "person",
             Self::Client => "client",
+            Self::UserCode => "user code",
         }
     }
 }
@@ -61,14 +64,14 @@ pub(super) enum Guess<'a> {
 /// A try that is looked at; it is counted as wrong, and stays so unless it is said to be otherwise.
 pub(super) struct TakenGuess<'a> {
     guesses: &'a Guesses,
-    counted: Box<Counted>,
+    counted: Box<GuessKeys>,
     is_known: bool,
     at: Timestamp,
     _turns: (Option<GuessTurn>, GuessTurn),
 }
 
 /// Where a try is counted.
-struct Counted {
+struct GuessKeys {
     kind: GuessedKind,
     tenant: TenantId,
     name: String,
@@ -76,7 +79,7 @@ struct Counted {
     known: String,
 }
 
-impl Counted {
+impl GuessKeys {
     fn of(kind: GuessedKind, tenant: &TenantId, name: &str, source: &RequestSource) -> Self {
         // Names come from outside and may be long or secret (a password typed into the wrong field): keys have digests of them.
         let name = login_name::folded(name);
@@ -109,15 +112,32 @@ impl Guesses {
 
     /// Somebody wants to try a person's password, whoever types the name in whatever case, and whether the person exists or not.
     pub async fn of_person(&self, tenant: &TenantId, user: &str, source: &RequestSource) -> Result<Guess<'_>, Trouble> {
-        self.take(Counted::of(GuessedKind::Person, tenant, user, source)).await
+        self.take(GuessKeys::of(GuessedKind::Person, tenant, user, source)).await
     }
 
     /// Somebody wants to try a client's secret.
     pub async fn of_client(&self, tenant: &TenantId, id: &str, source: &RequestSource) -> Result<Guess<'_>, Trouble> {
-        self.take(Counted::of(GuessedKind::Client, tenant, id, source)).await
+        self.take(GuessKeys::of(GuessedKind::Client, tenant, id, source)).await
     }
 
-    async fn take(&self, counted: Counted) -> Result<Guess<'_>, Trouble> {
+    /// Counts a device that wants to show a code, and says how long none may from there; none if this one may.
+    pub async fn count_device(&self, source: &RequestSource) -> Result<Option<Duration>, Trouble> {
+        let key = format!("device/{}", source.address);
+        let _turn = self.of_sources.wait_for(&key).await?;
+        Ok(self.count_source(&key, self.clock.now()).await?)
+    }
+
+    /// Somebody who is signed in wants to enter a code that a device shows.
+    pub async fn of_user_code(
+        &self,
+        tenant: &TenantId,
+        user: &str,
+        source: &RequestSource,
+    ) -> Result<Guess<'_>, Trouble> {
+        self.take(GuessKeys::of(GuessedKind::UserCode, tenant, user, source)).await
+    }
+
+    async fn take(&self, counted: GuessKeys) -> Result<Guess<'_>, Trouble> {
         let is_known = self.store.is_marked(&counted.tenant, &counted.known).await?;
         let of_source = if is_known { None } else { Some(self.of_sources.wait_for(&counted.source).await?) };
         // The digest in it is of the tenant too.
@@ -131,7 +151,7 @@ impl Guesses {
         }
         let mut wait = self.count_name(&counted, is_known, at).await?;
         if wait.is_none() && !is_known {
-            wait = self.count_source(&counted, at).await?;
+            wait = self.count_source(&counted.source, at).await?;
         }
         Ok(match wait {
             Some(wait) => Guess::Wait(wait),
@@ -141,7 +161,7 @@ impl Guesses {
 
     async fn count_name(
         &self,
-        counted: &Counted,
+        counted: &GuessKeys,
         is_known: bool,
         at: Timestamp,
     ) -> Result<Option<Duration>, StoreError> {
@@ -162,7 +182,7 @@ impl Guesses {
         }
     }
 
-    async fn count_source(&self, counted: &Counted, at: Timestamp) -> Result<Option<Duration>, StoreError> {
+    async fn count_source(&self, key: &str, at: Timestamp) -> Result<Option<Duration>, StoreError> {
         let change = |attempts: SourceAttempts| match attempts.wait(at) {
             Some(wait) => Err(wait),
             None => {
@@ -170,10 +190,10 @@ impl Guesses {
                 Ok((next, next.forgotten_at()))
             }
         };
-        self.store.change_attempts(&self.nowhere, &counted.source, change).await
+        self.store.change_attempts(&self.nowhere, key, change).await
     }
 
-    async fn give_back_to_source(&self, counted: &Counted, at: Timestamp) -> Result<(), StoreError> {
+    async fn give_back_to_source(&self, counted: &GuessKeys, at: Timestamp) -> Result<(), StoreError> {
         let change = |attempts: SourceAttempts| {
             let next = attempts.given_back(at);
             Ok((next, next.forgotten_at()))

@@ -8,16 +8,16 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::answers::Trouble;
 
 /// Turns under any number of keys; a key is remembered while somebody has a turn or waits for one.
-pub(super) struct GuessTurns(Arc<Queues>);
+pub(super) struct GuessTurns(Arc<TurnsByKey>);
 
-struct Queues {
+struct TurnsByKey {
     at_once: usize,
     waiting_max: usize,
-    open: Mutex<HashMap<String, Queue>>,
+    open: Mutex<HashMap<String, KeyTurns>>,
 }
 
 /// Those of one key.
-struct Queue {
+struct KeyTurns {
     entered: usize,
     places: Arc<Semaphore>,
 }
@@ -30,13 +30,13 @@ pub(super) struct GuessTurn {
 
 /// Somebody who has a turn or waits for one.
 struct Entered {
-    queues: Arc<Queues>,
+    all: Arc<TurnsByKey>,
     key: String,
 }
 
 impl GuessTurns {
     pub fn new(at_once: usize, waiting_max: usize) -> Self {
-        Self(Arc::new(Queues { at_once, waiting_max, open: Mutex::default() }))
+        Self(Arc::new(TurnsByKey { at_once, waiting_max, open: Mutex::default() }))
     }
 
     /// Waits for a turn under that key.
@@ -51,31 +51,31 @@ impl GuessTurns {
     }
 
     fn enter(&self, key: &str) -> Result<(Arc<Semaphore>, Entered), Trouble> {
-        let queues = &self.0;
-        let mut open = queues.lock();
-        let queue = open
+        let all = &self.0;
+        let mut open = all.lock();
+        let of_key = open
             .entry(key.to_owned())
-            .or_insert_with(|| Queue { entered: 0, places: Arc::new(Semaphore::new(queues.at_once)) });
-        if queue.entered >= queues.at_once + queues.waiting_max {
+            .or_insert_with(|| KeyTurns { entered: 0, places: Arc::new(Semaphore::new(all.at_once)) });
+        if of_key.entered >= all.at_once + all.waiting_max {
             return Err(Trouble::Busy);
         }
-        queue.entered += 1;
-        Ok((queue.places.clone(), Entered { queues: queues.clone(), key: key.to_owned() }))
+        of_key.entered += 1;
+        Ok((of_key.places.clone(), Entered { all: all.clone(), key: key.to_owned() }))
     }
 }
 
-impl Queues {
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Queue>> {
+impl TurnsByKey {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, KeyTurns>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        let mut open = self.queues.lock();
-        let Some(queue) = open.get_mut(&self.key) else { return };
-        queue.entered = queue.entered.saturating_sub(1);
-        if queue.entered == 0 {
+        let mut open = self.all.lock();
+        let Some(of_key) = open.get_mut(&self.key) else { return };
+        of_key.entered = of_key.entered.saturating_sub(1);
+        if of_key.entered == 0 {
             open.remove(&self.key);
         }
     }

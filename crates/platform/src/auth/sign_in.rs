@@ -14,18 +14,17 @@ use model::TenantId;
 use serde_json::json;
 
 use super::answers::{self, Trouble};
+use super::browser::RequestBrowser;
 use super::cookies::{Cookie, SessionCookie};
 use super::page::{self, SignInForm};
 use super::parameters::Parameters;
 use super::person_login::{self, PersonLogin};
 use super::records::BrowserSession;
 use super::source::RequestSource;
-use super::{Auth, authorize, client_login, issue, origin, people, session, tenancy};
+use super::{Auth, authorize, client_login, issue, people, session, tenancy};
 
 /// The same for a wrong password, an unknown person, an unknown tenant and a disabled person.
 const WRONG: &str = "User name or password is wrong.";
-/// A form that was not sent to this browser, or long ago, or that a page of another host has sent.
-const STALE: &str = "This page was open for too long, or your browser keeps no cookies. Please try again.";
 /// Parameters that have had their effect once somebody has signed in.
 const DONE_BY_SIGN_IN: [&str; 2] = ["prompt", "max_age"];
 /// The name of its form.
@@ -62,7 +61,10 @@ pub(super) async fn show(
         if parameters.get("client_id").is_none()
             && let Some(signed_in) = session::of_browser(&auth, &headers, &source).await?
         {
-            return Ok(page::signed_in(&issue::full_name(&signed_in.person)));
+            return Ok(match own_page(&parameters) {
+                Some(to) => answers::redirect(&to),
+                None => page::signed_in(&issue::full_name(&signed_in.person)),
+            });
         }
         let setting = setting(&auth, &parameters).await?;
         Ok(form(&auth, &headers, &source, &setting, StatusCode::OK, &Parameters::default(), None))
@@ -94,9 +96,8 @@ async fn submitted(
 ) -> Result<Response, Trouble> {
     let setting = setting(auth, parameters).await?;
     let again = |status, error: &str| form(auth, headers, source, &setting, status, typed, Some(error));
-    let cookie = Cookie::Form.of(headers, source).filter(|_| !origin::is_foreign(headers, auth.issuer()));
-    if !auth.forms.accepts(FORM, cookie, typed.get("form_token").unwrap_or_default(), auth.now()) {
-        return Ok(again(StatusCode::FORBIDDEN, STALE));
+    if !(RequestBrowser { headers, source }).has_sent(auth, FORM, typed) {
+        return Ok(again(StatusCode::FORBIDDEN, page::STALE));
     }
     let field = typed.get("tenant").or(setting.tenant.as_ref().map(TenantId::as_str));
     let user = typed.get("username").unwrap_or_default();
@@ -139,7 +140,7 @@ async fn begin(
     auth.store.begin_session(tenant, Digest::of(&secret), &session, now).await?;
     let to = match parameters.get("client_id") {
         Some(_) => format!("/auth/v3/oauth/authorize?{}", parameters.query_without(&DONE_BY_SIGN_IN)),
-        None => page::SIGN_IN.to_owned(),
+        None => own_page(parameters).unwrap_or_else(|| page::SIGN_IN.to_owned()),
     };
     let mut response = answers::redirect(&to);
     let cookies = [Cookie::Session.set(&SessionCookie::write(tenant, &secret), source), Cookie::Form.remove(source)];
@@ -175,21 +176,24 @@ fn form(
     typed: &Parameters,
     error: Option<&str>,
 ) -> Response {
-    let issued = auth.forms.issue(FORM, Cookie::Form.of(headers, source), || auth.secret(), auth.now());
-    let mut response = page::sign_in(
-        status,
-        &SignInForm {
+    RequestBrowser { headers, source }.with_form(auth, FORM, |token| {
+        let form = SignInForm {
             query: &setting.query,
-            token: &issued.token,
+            token,
             asks_tenant: setting.tenant.is_none(),
             tenant: typed.get("tenant").unwrap_or_default(),
             user: typed.get("username").unwrap_or(&setting.expected),
             error,
             leads_to: setting.leads_to.as_deref(),
-        },
-    );
-    if let Some(cookie) = Cookie::Form.set(&issued.nonce, source) {
-        response.headers_mut().append(header::SET_COOKIE, cookie);
+        };
+        page::sign_in(status, &form)
+    })
+}
+
+/// The page of ours to which somebody goes on who signs in for no program.
+fn own_page(parameters: &Parameters) -> Option<String> {
+    match parameters.get("then")? {
+        "device" => Some(answers::with_query(page::device::PATH, &[("user_code", parameters.get("user_code"))])),
+        _ => None,
     }
-    response
 }

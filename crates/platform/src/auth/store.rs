@@ -1,5 +1,7 @@
 //! What auth keeps (own-09): sessions, codes, refresh families, attempts and what was revoked, each under the digest of its secret.
 
+mod devices;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +15,8 @@ use model::{TenantId, Timestamp};
 use prost::Message as _;
 
 use super::records::{BrowserSession, Spent, StoredRecord};
+
+pub(super) use devices::ReadDevice;
 
 /// How often a change is tried when others write at the same time: more often than the guard lets others in.
 const TRIES_MAX: usize = 16;

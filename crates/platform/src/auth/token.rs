@@ -2,6 +2,7 @@
 
 mod client_credentials;
 mod code;
+mod device_code;
 mod password;
 mod refresh;
 
@@ -49,6 +50,7 @@ async fn granted(
         GrantType::AuthorizationCode => code::redeem(auth, &login, &form).await,
         GrantType::RefreshToken => refresh::exchange(auth, &login, &form).await,
         GrantType::Password => password::sign_in(auth, &login, &form, source).await,
+        GrantType::DeviceCode => device_code::ask(auth, &login, &form).await,
         GrantType::ClientCredentials => client_credentials::issue(auth, &login, &form),
     }
 }
