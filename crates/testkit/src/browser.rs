@@ -1,9 +1,9 @@
-//! A browser for the pages: Chromium, driven by the scripts of `web/e2e`, which report their progress and result.
+//! The scripts of `web/e2e`, which report their progress and result: they drive Chromium as a browser for the pages, or sign in.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +20,32 @@ pub struct Browser {
 
 fn web() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../web")
+}
+
+/// A script of `web/e2e`, to be run by Node.js.
+fn script(name: &str) -> Result<Command> {
+    ensure!(web().join("node_modules").exists(), "the scripts' packages are missing: script/web install");
+    let mut command = Command::new("node");
+    command.arg(format!("e2e/{name}")).current_dir(web()).stdin(Stdio::null());
+    Ok(command)
+}
+
+/// Runs a script of `web/e2e` that needs no browser, told this by its environment; the lines that it has printed. The error is what it says.
+pub fn run_script(name: &str, environment: &[(&str, &str)], limit: Duration) -> Result<Vec<String>> {
+    let files = tempfile::tempdir()?;
+    let (said, errors) = (files.path().join("said"), files.path().join("errors"));
+    let mut command = script(name)?;
+    command.envs(environment.iter().copied()).stdout(File::create(&said)?).stderr(File::create(&errors)?);
+    let mut child = command.spawn().context("node is needed: script/bootstrap")?;
+    let ended = wait::until(limit, || Ok(child.try_wait()?));
+    if ended.is_err() {
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+    let said = std::fs::read_to_string(said)?;
+    let is_done = ended.as_ref().is_ok_and(ExitStatus::success);
+    ensure!(is_done, "{name}: {ended:?}\n{said}{}", std::fs::read_to_string(errors)?);
+    Ok(said.lines().map(str::to_owned).collect())
 }
 
 impl Browser {
@@ -40,17 +66,13 @@ impl Browser {
         paths: &[String],
         microphone: Option<&Path>,
     ) -> Result<Self> {
-        ensure!(web().join("node_modules").exists(), "the scripts' packages are missing: script/web install");
         let token = site.demo.tokens.get(token).with_context(|| format!("the demo has no token {token}"))?;
         let errors = tempfile::NamedTempFile::new()?;
-        let mut child = Command::new("node")
-            .arg("e2e/run.mjs")
+        let mut child = script("run.mjs")?
             .arg(task)
             .arg(format!("{}/#token={token}", site.demo.web))
             .args(paths)
             .envs(microphone.map(|file| ("TRUNKLINE_MICROPHONE", file)))
-            .current_dir(web())
-            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(File::create(errors.path())?)
             .spawn()

@@ -190,6 +190,27 @@ impl<'a> Visitor<'a> {
         self.token(&[("grant_type", "password"), ("username", user), ("password", password)])
     }
 
+    /// Asks about a token as the demo's client.
+    pub fn introspect(&self, token: &str) -> Result<CurlAnswer> {
+        self.about("introspect", token)
+    }
+
+    /// Gives a token back as the demo's client.
+    pub fn revoke(&self, token: &str) -> Result<CurlAnswer> {
+        self.about("revoke", token)
+    }
+
+    fn about(&self, endpoint: &str, token: &str) -> Result<CurlAnswer> {
+        let client = self.site.demo.clients.first().context("the demo has no client")?;
+        self.about_as(&client.id, &client.secret, endpoint, token)
+    }
+
+    /// Posts a token to `introspect` or `revoke` as this client.
+    pub fn about_as(&self, client: &str, secret: &str, endpoint: &str, token: &str) -> Result<CurlAnswer> {
+        let login = format!("{client}:{secret}");
+        self.post(&format!("/auth/v3/oauth/{endpoint}"), &[("token", token)], &["--user", &login])
+    }
+
     // === as a browser ===
 
     /// Begins a sign-in with [`REQUEST`], changed.

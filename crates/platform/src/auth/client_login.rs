@@ -14,7 +14,7 @@ use super::guard::Guess;
 use super::parameters::Parameters;
 use super::people::Tenants;
 use super::source::RequestSource;
-use super::tenancy;
+use super::tenancy::{self, Named};
 
 /// A client that has proved itself, or has nothing to prove it with.
 pub(super) struct ClientLogin {
@@ -49,7 +49,7 @@ pub(super) async fn authenticate(
             .of_basic(shown.is_basic))
     };
     let tenants = auth.people.tenants();
-    let named = tenancy::of_client(&tenants, &shown.id, tenant_parameter(form, &tenants));
+    let named = named(&tenants, &shown.id, form);
     let tenant = named.tenant.as_ref().unwrap_or(auth.guesses.nowhere());
     let found = auth.people.client(tenant, &named.name).await?;
     let Some(secret) = &shown.secret else {
@@ -85,10 +85,15 @@ pub(super) async fn authenticate(
     }
 }
 
-/// The tenant that a client names beside its id; `tenant\user` of the password grant names it too, if there is that tenant.
-fn tenant_parameter<'a>(form: &'a Parameters, tenants: &Tenants) -> Option<&'a str> {
-    let of_user = || form.get("username")?.split_once('\\').map(|(tenant, _)| tenant);
-    form.get("tenant").or_else(|| of_user().filter(|tenant| tenants.contains(*tenant)))
+/// The tenant that a client names in its id or beside it; where it does not, `tenant\user` of the password grant names it, if there is that
+/// tenant. A client that has said its tenant learns nothing of others by it.
+fn named(tenants: &Tenants, id: &str, form: &Parameters) -> Named {
+    let named = tenancy::of_client(tenants, id, form.get("tenant"));
+    if named.tenant.is_some() || form.get("tenant").is_some() {
+        return named;
+    }
+    let of_user = form.get("username").and_then(|user| user.split_once('\\')).map(|(tenant, _)| tenant);
+    tenancy::of_client(tenants, id, of_user)
 }
 
 /// The client of that id, without any proof: for pages.
@@ -178,6 +183,22 @@ mod tests {
         assert_eq!(read(Some(&basic_of("app:")), "").unwrap(), app(None));
         assert_eq!(read(None, "client_id=app&client_secret=x").unwrap(), app(Some("x")));
         assert_eq!(read(Some("Bearer x"), "client_id=app").unwrap(), app(None));
+    }
+
+    #[test]
+    fn a_user_names_the_tenant_of_a_client_that_does_not() {
+        let tenants: Tenants = std::sync::Arc::new(["acme", "globex"].map(|id| TenantId::parse(id).unwrap()).into());
+        let tenant_of = |id: &str, form: &str| {
+            let named = named(&tenants, id, &Parameters::read(form.as_bytes()).unwrap());
+            named.tenant.map(|tenant| tenant.to_string())
+        };
+        assert_eq!(tenant_of("desk", "username=acme%5Cann").as_deref(), Some("acme"));
+        assert_eq!(tenant_of("desk", "username=ann"), None);
+        for user in ["acme%5Cann", "nobody%5Cann"] {
+            assert_eq!(tenant_of("globex/desk", &format!("username={user}")).as_deref(), Some("globex"), "{user}");
+            let beside = format!("tenant=globex&username={user}");
+            assert_eq!(tenant_of("desk", &beside).as_deref(), Some("globex"), "{user}");
+        }
     }
 
     #[test]

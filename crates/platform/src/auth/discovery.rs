@@ -39,6 +39,7 @@ fn described(issuer: &str) -> Value {
         "introspection_endpoint": at("/oauth/introspect"),
         "revocation_endpoint": at("/oauth/revoke"),
         "userinfo_endpoint": at("/openid/userinfo"),
+        "end_session_endpoint": at("/sign-out"),
         "jwks_uri": at("/oauth/jwks"),
         "scopes_supported": scopes.collect::<Vec<_>>(),
         "response_types_supported": ["code"],

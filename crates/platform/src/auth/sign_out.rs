@@ -12,7 +12,7 @@ use super::answers::{self, Trouble};
 use super::cookies::Cookie;
 use super::parameters::Parameters;
 use super::source::RequestSource;
-use super::{Auth, page, session, tenancy};
+use super::{Auth, client_login, page, session, tenancy};
 
 /// `GET /ping`: 200 for somebody who is signed in, else 403.
 pub(super) async fn ping(State(auth): State<Arc<Auth>>, source: RequestSource, headers: HeaderMap) -> Response {
@@ -99,9 +99,14 @@ async fn answer(
     tenant: Option<TenantId>,
     may_redirect: bool,
 ) -> Result<Response, Trouble> {
-    let Some(to) = parameters.get("redirectUri").filter(|_| may_redirect) else {
+    let Some(to) = way_back(parameters).filter(|_| may_redirect) else {
         let is_page = parameters.get("page").is_some();
         return Ok(if is_page { page::signed_out() } else { answers::done(None) });
+    };
+    // Nobody may have been signed in any more.
+    let tenant = match tenant {
+        Some(tenant) => Some(tenant),
+        None => client_login::find(auth, parameters).await?.map(|(tenant, _)| tenant),
     };
     let tenant = tenant.or_else(|| tenancy::only(&auth.people.tenants()));
     let registered = match &tenant {
@@ -109,7 +114,15 @@ async fn answer(
         None => Vec::new(),
     };
     Ok(match redirect_uri::find(&registered, to) {
-        Some(_) => answers::redirect(to),
-        None => answers::refused(StatusCode::BAD_REQUEST, "redirectUri is not one that is registered"),
+        Some(_) => answers::redirect(&match parameters.get("state") {
+            Some(state) => answers::with_query(to, &[("state", Some(state))]),
+            None => to.to_owned(),
+        }),
+        None => answers::refused(StatusCode::BAD_REQUEST, "the redirect URI is not one that is registered"),
     })
+}
+
+/// Where the browser is to go on to: as published programs say it, or as OpenID Connect RP-Initiated Logout does (section 2).
+fn way_back(parameters: &Parameters) -> Option<&str> {
+    parameters.get("redirectUri").or_else(|| parameters.get("post_logout_redirect_uri"))
 }

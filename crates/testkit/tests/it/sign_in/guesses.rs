@@ -1,0 +1,56 @@
+//! Guessed passwords: who guesses waits, the person gets in from elsewhere, and nobody learns whether there is such a person.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use testkit::visitor::CurlAnswer;
+use testkit::{Installation, Visitor, wait};
+
+use super::person;
+
+const SIGN_IN: &str = "/auth/v3/sign-in";
+const WRONG: &str = "tall green kettle";
+const SOON: Duration = Duration::from_secs(60);
+/// How long a wrong password must still cost a wait for the right one to be tried within it, in seconds.
+const WAITS_STILL: u64 = 6;
+
+/// How long an answer asks to wait, in seconds.
+fn wait_of(answer: &CurlAnswer) -> Option<u64> {
+    answer.header("retry-after").filter(|_| answer.status == 429)?.parse().ok()
+}
+
+/// Guesses until a wait begins that is long enough.
+fn guess(visitor: &Visitor<'_>, user: &str) -> Result<()> {
+    let waits = wait::until(SOON, || {
+        let answer = visitor.by_password(user, WRONG)?;
+        ensure!([400, 429].contains(&answer.status), "{user}: {} {}", answer.status, answer.body);
+        Ok(wait_of(&answer).filter(|seconds| *seconds >= WAITS_STILL))
+    });
+    waits.map(drop).with_context(|| format!("{user} may be guessed"))
+}
+
+#[test]
+fn who_guesses_waits_and_the_person_gets_in_from_elsewhere() -> Result<()> {
+    let site = Installation::start()?;
+    let (user, other) = (person(&site, "agent")?, person(&site, "supervisor")?);
+    let guesser = Visitor::at(&site, site.stranger_address(1))?;
+    // What the guesser says of its address counts for nothing.
+    let disguised = ["--header", "X-Forwarded-For: 192.0.2.1", "--header", "Forwarded: for=192.0.2.1"];
+
+    guess(&guesser, &user.user)?;
+    for name in [&user.user, &user.user.to_uppercase(), &format!("example\\{}", user.user)] {
+        let right = guesser.by_password(name, &user.password)?;
+        ensure!(wait_of(&right).is_some(), "{name} gets in: {} {}", right.status, right.body);
+    }
+    let page = guesser.fill_in(SIGN_IN, &user.user, &user.password, &disguised)?;
+    ensure!(wait_of(&page).is_some() && page.location().is_none(), "the page: {} {}", page.status, page.head);
+
+    let elsewhere = Visitor::at(&site, site.stranger_address(2))?;
+    let right = elsewhere.by_password(&user.user, &user.password)?;
+    ensure!(right.status == 200, "the person does not get in from elsewhere: {} {}", right.status, right.body);
+    let beside = guesser.by_password(&other.user, &other.password)?;
+    ensure!(beside.status == 200, "who sits beside the guesser does not get in: {} {}", beside.status, beside.body);
+
+    // Somebody who does not exist waits as well.
+    guess(&guesser, "nobody.known")
+}
