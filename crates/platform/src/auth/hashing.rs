@@ -35,21 +35,40 @@ impl Hashing {
     /// # Errors
     /// [`Trouble::Busy`] if too many wait; of who is not known, sooner.
     pub async fn verify(&self, password: &str, hash: Option<&str>, is_known: bool) -> Result<bool, Trouble> {
+        let (password, hash) = (password.to_owned(), hash.map(str::to_owned));
+        let verified = move || match &hash {
+            Some(hash) => password::verify(&password, hash),
+            None => password::verify_nobody(&password),
+        };
+        self.compute(is_known, verified).await
+    }
+
+    /// The hash of a password that somebody has chosen who has shown the one before.
+    ///
+    /// # Errors
+    /// [`Trouble::Busy`] if too many wait, [`Trouble::Away`] if there is no memory for it.
+    pub async fn hash(&self, password: &str, salt: [u8; password::SALT_BYTES]) -> Result<String, Trouble> {
+        let password = password.to_owned();
+        let hash = self.compute(true, move || password::hash(&password, salt)).await?;
+        hash.map_err(|error| Trouble::away("hashing", &error))
+    }
+
+    async fn compute<T: Send + 'static>(
+        &self,
+        is_known: bool,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Trouble> {
         let stranger = if is_known { None } else { Some(self.place(&self.strangers)?) };
         let admitted = self.place(&self.admitted)?;
         // Never closed, so that this does not fail.
         let running = self.running.clone().acquire_owned().await.map_err(|_| Trouble::Busy)?;
-        let (password, hash) = (password.to_owned(), hash.map(str::to_owned));
         let metrics = self.metrics.clone();
         let computed = tokio::task::spawn_blocking(move || {
             // The places are given back when the work is done, also if nobody waits for it any more.
             let _places = (stranger, admitted, running);
-            let is_right = match &hash {
-                Some(hash) => password::verify(&password, hash),
-                None => password::verify_nobody(&password),
-            };
+            let done = work();
             metrics.hashes.inc();
-            is_right
+            done
         });
         computed.await.map_err(|error| Trouble::away("hashing", &error))
     }

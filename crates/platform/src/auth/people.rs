@@ -94,6 +94,26 @@ impl People {
         Ok(self.person(tenant, user).await?.filter(is_that))
     }
 
+    /// Replaces a person's password, if it still is the one that was seen.
+    pub async fn replace_password(
+        &self,
+        tenant: &TenantId,
+        user: &str,
+        seen: &str,
+        password: String,
+    ) -> Result<bool, Trouble> {
+        let asked = v1::ReplacePasswordRequest { user: user.to_owned(), seen: seen.to_owned(), password };
+        let asked = net::grpc::for_tenant(tonic::Request::new(asked), tenant);
+        let mut client = self.client.clone();
+        let answer = tokio::time::timeout(ANSWER_WITHIN, client.replace_password(asked)).await;
+        self.forget(tenant, user);
+        match answer {
+            Ok(Ok(answer)) => Ok(answer.into_inner().replaced),
+            Ok(Err(status)) => Err(Trouble::away("tenant", &status)),
+            Err(late) => Err(Trouble::away("tenant", &late)),
+        }
+    }
+
     /// Forgets what is remembered of a person.
     pub fn forget(&self, tenant: &TenantId, user: &str) {
         self.lock().remove(&(tenant.clone(), ObjectKind::Person, user.to_owned()));

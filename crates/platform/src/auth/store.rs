@@ -1,6 +1,7 @@
 //! What auth keeps (own-09): sessions, codes, refresh families, attempts and what was revoked, each under the digest of its secret.
 
 mod devices;
+mod open;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use prost::Message as _;
 use super::records::{BrowserSession, Spent, StoredRecord};
 
 pub(super) use devices::ReadDevice;
+pub(super) use open::{AskingSignIn, OpenSignIns};
 
 /// How often a change is tried when others write at the same time: more often than the guard lets others in.
 const TRIES_MAX: usize = 16;
