@@ -11,11 +11,14 @@ pub enum GrantType {
     ClientCredentials,
     /// A person's name and password (RFC 6749 section 4.3): for published programs that know nothing else.
     Password,
+    /// A code that a device shows and a person enters elsewhere (RFC 8628).
+    DeviceCode,
 }
 
 impl GrantType {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::AuthorizationCode, Self::RefreshToken, Self::ClientCredentials, Self::Password];
+    pub const ALL: [Self; 5] =
+        [Self::AuthorizationCode, Self::RefreshToken, Self::ClientCredentials, Self::Password, Self::DeviceCode];
 
     /// Its name in `grant_type`.
     pub const fn as_str(self) -> &'static str {
@@ -24,6 +27,7 @@ impl GrantType {
             Self::RefreshToken => "refresh_token",
             Self::ClientCredentials => "client_credentials",
             Self::Password => "password",
+            Self::DeviceCode => "urn:ietf:params:oauth:grant-type:device_code",
         }
     }
 

@@ -6,6 +6,7 @@ pub mod authorization;
 pub mod client;
 pub mod grant;
 pub mod lockout;
+pub mod login_name;
 pub mod oauth_error;
 pub mod password;
 pub mod pkce;

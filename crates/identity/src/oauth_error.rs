@@ -17,6 +17,14 @@ pub enum ErrorCode {
     UnsupportedResponseType,
     /// No requested scope may be granted.
     InvalidScope,
+    /// The person has not yet said whether the device may (RFC 8628 section 3.5).
+    AuthorizationPending,
+    /// The same, and the device asks too often.
+    SlowDown,
+    /// Nobody has said in time whether the device may.
+    ExpiredToken,
+    /// The person has said that it may not.
+    AccessDenied,
     /// `prompt=none`, and nobody is signed in.
     LoginRequired,
     /// The request comes as a signed object (OpenID Connect Core section 6.1).
@@ -40,6 +48,10 @@ impl ErrorCode {
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::UnsupportedResponseType => "unsupported_response_type",
             Self::InvalidScope => "invalid_scope",
+            Self::AuthorizationPending => "authorization_pending",
+            Self::SlowDown => "slow_down",
+            Self::ExpiredToken => "expired_token",
+            Self::AccessDenied => "access_denied",
             Self::LoginRequired => "login_required",
             Self::RequestNotSupported => "request_not_supported",
             Self::RequestUriNotSupported => "request_uri_not_supported",

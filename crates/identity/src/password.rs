@@ -64,6 +64,9 @@ pub enum Weak {
     /// It is the user's name, or contains little else.
     #[error("it is the user name")]
     UserName,
+    /// It is the one that the person has.
+    #[error("it is the password of before")]
+    Same,
     /// It is one of those that everybody tries.
     #[error("it is one of the passwords that are guessed first")]
     Common,
@@ -121,6 +124,15 @@ pub fn check_choice(password: &str, user_name: &str) -> Result<(), Weak> {
     if COMMON.contains(&lower.as_str()) { Err(Weak::Common) } else { Ok(()) }
 }
 
+/// Whether a person who has shown the password `before` may choose that one in its place.
+///
+/// # Errors
+/// The rule that it breaks.
+pub fn check_change(before: &str, password: &str, user_name: &str) -> Result<(), Weak> {
+    check_choice(password, user_name)?;
+    if password == before { Err(Weak::Same) } else { Ok(()) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,5 +172,9 @@ mod tests {
         assert_eq!(chosen("Password123"), Err(Weak::Common));
         assert_eq!(chosen("tall green kettle"), Ok(()));
         assert_eq!(chosen("åäöåäöåä"), Ok(()));
+        let changed = |before: &str, password: &str| check_change(before, password, "Ann.Archer");
+        assert_eq!(changed("tall green kettle", "tall green kettle"), Err(Weak::Same));
+        assert_eq!(changed("tall green kettle", "password"), Err(Weak::Common));
+        assert_eq!(changed("tall green kettle", "slow brown teapot"), Ok(()));
     }
 }

@@ -25,11 +25,14 @@ pub enum SignInKind {
     Revoked,
     /// What may be used once, and was (`jti`, RFC 7519 §4.1.7).
     Used,
+    /// A device that waits for a person to let it in, or the code that the person enters for that (RFC 8628).
+    Device,
 }
 
 impl SignInKind {
     /// All kinds.
-    pub const ALL: [Self; 6] = [Self::Session, Self::Code, Self::Refresh, Self::Attempts, Self::Revoked, Self::Used];
+    pub const ALL: [Self; 7] =
+        [Self::Session, Self::Code, Self::Refresh, Self::Attempts, Self::Revoked, Self::Used, Self::Device];
 
     /// Its name in keys.
     pub const fn as_str(self) -> &'static str {
@@ -40,6 +43,7 @@ impl SignInKind {
             Self::Attempts => "attempts",
             Self::Revoked => "revoked",
             Self::Used => "used",
+            Self::Device => "device",
         }
     }
 

@@ -6,10 +6,15 @@
 
 mod answers;
 mod authorize;
+mod browser;
 mod client_login;
 mod cookies;
+mod device_authorization;
+mod device_page;
 mod discovery;
+mod forms;
 mod guard;
+mod guess_turns;
 mod hashing;
 mod introspect;
 mod issue;
@@ -94,7 +99,9 @@ struct Auth {
     settings: Settings,
     people: people::People,
     store: store::SignInStore,
+    guesses: guard::Guesses,
     hashing: hashing::Hashing,
+    forms: forms::Forms,
     metrics: metrics::Metrics,
     entropy: Mutex<Box<dyn Entropy>>,
 }
@@ -115,6 +122,11 @@ impl Auth {
         identity::secret::text(&bytes)
     }
 
+    /// A number that nobody guesses.
+    fn number(&self) -> u64 {
+        self.entropy.lock().unwrap_or_else(PoisonError::into_inner).next_u64()
+    }
+
     /// A secret that is handed out.
     fn secret(&self) -> String {
         self.random::<{ identity::secret::SECRET_BYTES / 8 }>()
@@ -130,12 +142,15 @@ async fn run(ctx: RoleContext) -> Result<()> {
     let metrics = metrics::Metrics::register(&ctx.metrics);
     let (revoker, revocations) = key_files::revoker(&ctx.data_dir, ctx.clock.clone())?;
     ctx.spawn("revocations", revocations.run(ctx.drain.clone()));
+    let store = store::SignInStore::new(ctx.stores.sign_ins.clone(), revoker);
     let auth = Auth {
         token_issuer: key_files::issuer(&ctx.data_dir, ctx.clock.clone())?,
         settings: ctx.settings()?,
         people: people::People::start(&ctx)?,
-        store: store::SignInStore::new(ctx.stores.sign_ins.clone(), revoker),
+        guesses: guard::Guesses::new(store.clone(), ctx.clock.clone())?,
+        store,
         hashing: hashing::Hashing::new(metrics.clone()),
+        forms: forms::Forms::new(ctx.installation_key.bytes()),
         metrics,
         entropy: Mutex::new(ctx.entropy()),
         ctx: ctx.clone(),

@@ -7,6 +7,7 @@ mod events;
 mod filter;
 mod live;
 mod metrics;
+mod passwords;
 mod publish;
 mod records;
 mod served;

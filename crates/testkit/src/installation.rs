@@ -42,6 +42,8 @@ pub struct Demo {
     pub webs: String,
     /// The certificate to trust for that, where it is of the installation's own making.
     pub webs_ca: Option<PathBuf>,
+    /// Who issues tokens of people and programs.
+    pub issuer: String,
     /// The numbers to dial, by name.
     pub numbers: std::collections::BTreeMap<String, String>,
     /// People with their phones.

@@ -152,6 +152,6 @@ mod tests {
         let kinds: Vec<_> = users.iter().filter_map(|user| user["kind"].as_str()).collect();
         assert_eq!(kinds, ["agent", "agent", "agent", "supervisor", "administrator"]);
         assert!(users.iter().take(3).all(|user| user["dn"].is_string() && user["agent"].is_string()));
-        assert_eq!(describe_clients(&objects, &passwords)[0]["grants"].as_array().unwrap().len(), 4);
+        assert_eq!(describe_clients(&objects, &passwords)[0]["grants"].as_array().unwrap().len(), Grant::ALL.len());
     }
 }

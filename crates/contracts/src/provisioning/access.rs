@@ -62,18 +62,22 @@ pub enum Grant {
     ClientCredentials,
     /// The client knows the person's password (section 4.3): for programs of the published interfaces that cannot do otherwise.
     Password,
+    /// A device without a keyboard shows a code, which a person who is signed in elsewhere enters (RFC 8628).
+    DeviceCode,
 }
 
 impl Grant {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::AuthorizationCode, Self::RefreshToken, Self::ClientCredentials, Self::Password];
+    pub const ALL: [Self; 5] =
+        [Self::AuthorizationCode, Self::RefreshToken, Self::ClientCredentials, Self::Password, Self::DeviceCode];
 
-    /// Their names in the tenant's file, in the store and in requests for tokens.
-    pub const NAMES: [&'static str; 4] = [
+    /// Their names in the tenant's file and in the store.
+    pub const NAMES: [&'static str; 5] = [
         Self::AuthorizationCode.as_str(),
         Self::RefreshToken.as_str(),
         Self::ClientCredentials.as_str(),
         Self::Password.as_str(),
+        Self::DeviceCode.as_str(),
     ];
 
     /// Its name.
@@ -83,6 +87,7 @@ impl Grant {
             Self::RefreshToken => "refresh_token",
             Self::ClientCredentials => "client_credentials",
             Self::Password => "password",
+            Self::DeviceCode => "device_code",
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use model::Timestamp;
 
 use crate::pkce::Challenge;
+use crate::secret::Digest;
 
 /// How long a code may be redeemed (RFC 6749 section 4.1.2: ten minutes at most).
 pub const LIFE: Duration = Duration::from_secs(60);
@@ -25,6 +26,8 @@ pub struct Code {
     pub challenge: Option<Challenge>,
     /// The person: the user name.
     pub user: String,
+    /// The digest of the hash of the person's password at the sign-in: with another one, it gives nothing.
+    pub credential: Digest,
     /// The granted scope, blanks between.
     pub scope: String,
     /// Goes into the ID token.
@@ -116,6 +119,7 @@ mod tests {
             names_redirect_uri,
             challenge: challenge.filter(|_| has_challenge),
             user: "ann".to_owned(),
+            credential: Digest::of("hash"),
             scope: "openid".to_owned(),
             nonce: None,
             authenticated_at: at(90),

@@ -20,6 +20,8 @@ pub struct Family {
     pub client: String,
     /// The person: the user name.
     pub user: String,
+    /// The digest of the hash of the person's password at the sign-in: with another one, the family ends.
+    pub credential: Digest,
     /// The granted scope, blanks between.
     pub scope: String,
     /// The id of the sign-in: `sid` of all its tokens.
@@ -48,6 +50,7 @@ pub struct Superseded {
 }
 
 /// What comes of a token that is shown.
+#[allow(clippy::large_enum_variant, reason = "there is one in a request: a box would only cost an allocation")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RefreshOutcome {
     /// It is exchanged: this is the family with the next one.
@@ -117,6 +120,7 @@ mod tests {
         Family {
             client: "app".to_owned(),
             user: "ann".to_owned(),
+            credential: Digest::of("hash"),
             scope: "openid".to_owned(),
             sign_in: "i".to_owned(),
             session: None,

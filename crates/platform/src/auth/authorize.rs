@@ -154,6 +154,7 @@ async fn code_for(
         names_redirect_uri: request.names_redirect_uri,
         challenge: request.challenge,
         user: signed_in.person.user_name.clone(),
+        credential: signed_in.session.credential,
         scope,
         nonce: request.nonce,
         authenticated_at: signed_in.session.authenticated_at,

@@ -10,7 +10,7 @@ use model::TenantId;
 
 use super::Auth;
 use super::answers::{OAuthError, Trouble};
-use super::guard::GuessGuard;
+use super::guard::Guess;
 use super::parameters::Parameters;
 use super::people::Tenants;
 use super::source::RequestSource;
@@ -50,28 +50,35 @@ pub(super) async fn authenticate(
     };
     let tenants = auth.people.tenants();
     let named = named(&tenants, &shown.id, form);
-    let Some(tenant) = named.tenant else {
-        auth.hashing.verify(shown.secret.as_deref().unwrap_or_default(), None).await?;
-        return refused();
+    let tenant = named.tenant.as_ref().unwrap_or(auth.guesses.nowhere());
+    let found = auth.people.client(tenant, &named.name).await?;
+    let Some(secret) = &shown.secret else {
+        // Nothing is guessed: a public client has no secret, and others have to show theirs.
+        return match found.filter(|client| client.secret.is_none()) {
+            Some(public) => {
+                Ok(ClientLogin { tenant: tenant.clone(), client: of_configured(&public), presented: shown.id })
+            }
+            None => refused(),
+        };
     };
-    let found = auth.people.client(&tenant, &named.name).await?;
-    // A public client has nothing to guess.
-    if let (Some(public), None) = (found.as_ref().filter(|client| client.secret.is_none()), &shown.secret) {
-        return Ok(ClientLogin { tenant, client: of_configured(public), presented: shown.id });
-    }
-    let guard = GuessGuard::of_client(auth, &tenant, &named.name, source);
-    if let Some(wait) = guard.wait().await? {
-        return Err(OAuthError::wait(ErrorCode::InvalidClient, wait));
-    }
+    let guess = match auth.guesses.of_client(tenant, &named.name, source).await? {
+        Guess::Wait(wait) => return Err(OAuthError::wait(ErrorCode::InvalidClient, wait)),
+        Guess::Taken(guess) => guess,
+    };
     let hash = found.as_ref().and_then(|client| client.secret.as_ref()).map(|hash| hash.reveal());
-    let is_right = auth.hashing.verify(shown.secret.as_deref().unwrap_or_default(), hash).await?;
+    let is_right = match auth.hashing.verify(secret, hash, guess.is_known()).await {
+        Ok(is_right) => is_right,
+        Err(trouble) => {
+            guess.undone().await;
+            return Err(trouble.into());
+        }
+    };
     match found {
         Some(client) if is_right => {
-            guard.proven().await?;
-            Ok(ClientLogin { client: of_configured(&client), tenant, presented: shown.id })
+            guess.right().await?;
+            Ok(ClientLogin { tenant: tenant.clone(), client: of_configured(&client), presented: shown.id })
         }
         _ => {
-            guard.failed().await;
             tracing::info!(%tenant, source = source.address, "a client was refused");
             refused()
         }
@@ -105,6 +112,7 @@ pub(super) fn of_configured(client: &configured::OAuthClient) -> ClientRules {
         configured::Grant::RefreshToken => GrantType::RefreshToken,
         configured::Grant::ClientCredentials => GrantType::ClientCredentials,
         configured::Grant::Password => GrantType::Password,
+        configured::Grant::DeviceCode => GrantType::DeviceCode,
     });
     ClientRules {
         id: client.id.clone(),

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use identity::client::GrantType;
 use identity::{pkce, scope};
 use serde_json::{Value, json};
 
@@ -33,6 +34,7 @@ fn described(issuer: &str) -> Value {
         "issuer": issuer,
         "authorization_endpoint": at("/oauth/authorize"),
         "token_endpoint": at("/oauth/token"),
+        "device_authorization_endpoint": at("/oauth/device_authorization"),
         "introspection_endpoint": at("/oauth/introspect"),
         "revocation_endpoint": at("/oauth/revoke"),
         "userinfo_endpoint": at("/openid/userinfo"),
@@ -41,7 +43,7 @@ fn described(issuer: &str) -> Value {
         "scopes_supported": scopes.collect::<Vec<_>>(),
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
-        "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials", "password"],
+        "grant_types_supported": GrantType::ALL.map(GrantType::as_str),
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["ES256"],
         "token_endpoint_auth_methods_supported": [by[0], by[1], "none"],

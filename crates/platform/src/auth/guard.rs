@@ -1,95 +1,318 @@
-//! Keeps guessing slow: waits for one name from one source, and a limit for one source over many names.
+//! Keeps guessing slow: waits for one name from one source, and a limit for one source over many names, of whatever tenant. No hash is
+//! computed for a try that was not counted before, whether tenant and name exist or not.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use identity::lockout::{Attempts, KNOWN_FOR, SourceAttempts};
+use identity::login_name;
 use identity::secret::Digest;
-use model::TenantId;
+use infra::{Clock, StoreError};
+use model::{TenantId, Timestamp};
+use runtime::token::ANY_TENANT;
 
-use super::Auth;
 use super::answers::Trouble;
+use super::guess_turns::{GuessTurn, GuessTurns};
 use super::source::RequestSource;
+use super::store::SignInStore;
 
-/// One name, a person's or a client's, from one source.
-pub(super) struct GuessGuard<'a> {
-    auth: &'a Auth,
-    tenant: &'a TenantId,
+/// Tries of one name from one source that are looked at at a time: fewer than cost a wait, so that a program whose requests come together
+/// is not taken for somebody who guesses.
+const OF_NAME_AT_ONCE: usize = 4;
+/// Tries of strangers from one source that are looked at at a time: one source alone does not fill the queue of hashes.
+const OF_SOURCE_AT_ONCE: usize = 8;
+/// Further ones of a name or a source that wait for that.
+const WAITING_MAX: usize = 64;
+
+/// Whose secret is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum GuessedKind {
+    Person,
+    Client,
+    /// The code of a device, which this person enters.
+    UserCode,
+}
+
+impl GuessedKind {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Person => "person",
+            Self::Client => "client",
+            Self::UserCode => "user code",
+        }
+    }
+}
+
+/// The guard over all names and sources.
+pub(super) struct Guesses {
+    store: SignInStore,
+    clock: Arc<dyn Clock>,
+    of_names: GuessTurns,
+    of_sources: GuessTurns,
+    /// Under this one is counted what is of no tenant: sources, and names in tenants that do not exist.
+    nowhere: TenantId,
+}
+
+/// What comes of somebody who wants to try.
+pub(super) enum Guess<'a> {
+    /// Nothing is taken from there for so long.
+    Wait(Duration),
+    /// It may be looked at.
+    Taken(TakenGuess<'a>),
+}
+
+/// A try that is looked at; it is counted as wrong, and stays so unless it is said to be otherwise.
+pub(super) struct TakenGuess<'a> {
+    guesses: &'a Guesses,
+    counted: Box<GuessKeys>,
+    is_known: bool,
+    at: Timestamp,
+    _turns: (Option<GuessTurn>, GuessTurn),
+}
+
+/// Where a try is counted.
+struct GuessKeys {
+    kind: GuessedKind,
+    tenant: TenantId,
     name: String,
     source: String,
     known: String,
 }
 
-impl<'a> GuessGuard<'a> {
-    /// The guard of a person, whoever types the name in whatever case, and whether the person exists or not.
-    pub fn of_person(auth: &'a Auth, tenant: &'a TenantId, user: &str, source: &RequestSource) -> Self {
-        Self::new(auth, tenant, &format!("person/{}", user.to_lowercase()), source)
-    }
-
-    /// The guard of a client, whose id is found in whatever case.
-    pub fn of_client(auth: &'a Auth, tenant: &'a TenantId, id: &str, source: &RequestSource) -> Self {
-        Self::new(auth, tenant, &format!("client/{}", id.to_lowercase()), source)
-    }
-
-    fn new(auth: &'a Auth, tenant: &'a TenantId, name: &str, source: &RequestSource) -> Self {
+impl GuessKeys {
+    fn of(kind: GuessedKind, tenant: &TenantId, name: &str, source: &RequestSource) -> Self {
         // Names come from outside and may be long or secret (a password typed into the wrong field): keys have digests of them.
-        let digest = Digest::of(&format!("{name}\0{}", source.address)).text();
+        let name = login_name::folded(name);
+        let digest = Digest::of(&format!("{tenant}\0{}/{name}\0{}", kind.as_str(), source.address)).text();
         Self {
-            auth,
-            tenant,
+            kind,
+            tenant: tenant.clone(),
             name: format!("name/{digest}"),
             source: format!("source/{}", source.address),
             known: format!("known/{digest}"),
         }
     }
+}
 
-    /// How long nothing is taken from there; none if something is taken now.
-    pub async fn wait(&self) -> Result<Option<Duration>, Trouble> {
-        let (store, now) = (&self.auth.store, self.auth.now());
-        let of_name: Attempts = store.attempts(self.tenant, &self.name).await?;
-        if let Some(wait) = of_name.wait(now) {
-            return Ok(Some(wait));
+impl Guesses {
+    /// A guard that counts in that store.
+    ///
+    /// # Errors
+    /// Never: the name that stands for no tenant is a valid one.
+    pub fn new(store: SignInStore, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
+        let of_names = GuessTurns::new(OF_NAME_AT_ONCE, WAITING_MAX);
+        let of_sources = GuessTurns::new(OF_SOURCE_AT_ONCE, WAITING_MAX);
+        Ok(Self { store, clock, of_names, of_sources, nowhere: TenantId::parse(ANY_TENANT)? })
+    }
+
+    /// What stands for a tenant that does not exist: in it, nobody is found.
+    pub const fn nowhere(&self) -> &TenantId {
+        &self.nowhere
+    }
+
+    /// Somebody wants to try a person's password, whoever types the name in whatever case, and whether the person exists or not.
+    pub async fn of_person(&self, tenant: &TenantId, user: &str, source: &RequestSource) -> Result<Guess<'_>, Trouble> {
+        self.take(GuessKeys::of(GuessedKind::Person, tenant, user, source)).await
+    }
+
+    /// Somebody wants to try a client's secret.
+    pub async fn of_client(&self, tenant: &TenantId, id: &str, source: &RequestSource) -> Result<Guess<'_>, Trouble> {
+        self.take(GuessKeys::of(GuessedKind::Client, tenant, id, source)).await
+    }
+
+    /// Counts a device that wants to show a code, and says how long none may from there; none if this one may.
+    pub async fn count_device(&self, source: &RequestSource) -> Result<Option<Duration>, Trouble> {
+        let key = format!("device/{}", source.address);
+        let _turn = self.of_sources.wait_for(&key).await?;
+        Ok(self.count_source(&key, self.clock.now()).await?)
+    }
+
+    /// Somebody who is signed in wants to enter a code that a device shows.
+    pub async fn of_user_code(
+        &self,
+        tenant: &TenantId,
+        user: &str,
+        source: &RequestSource,
+    ) -> Result<Guess<'_>, Trouble> {
+        self.take(GuessKeys::of(GuessedKind::UserCode, tenant, user, source)).await
+    }
+
+    async fn take(&self, counted: GuessKeys) -> Result<Guess<'_>, Trouble> {
+        let is_known = self.store.is_marked(&counted.tenant, &counted.known).await?;
+        let of_source = if is_known { None } else { Some(self.of_sources.wait_for(&counted.source).await?) };
+        // The digest in it is of the tenant too.
+        let turns = (of_source, self.of_names.wait_for(&counted.name).await?);
+        let at = self.clock.now();
+        if !is_known {
+            let of_source: SourceAttempts = self.store.attempts(&self.nowhere, &counted.source).await?;
+            if let Some(wait) = of_source.wait(at) {
+                return Ok(Guess::Wait(wait));
+            }
         }
-        let of_source: SourceAttempts = store.attempts(self.tenant, &self.source).await?;
-        match of_source.wait(now) {
-            Some(wait) if !store.is_marked(self.tenant, &self.known).await? => Ok(Some(wait)),
-            _ => Ok(None),
+        let mut wait = self.count_name(&counted, is_known, at).await?;
+        if wait.is_none() && !is_known {
+            wait = self.count_source(&counted.source, at).await?;
+        }
+        Ok(match wait {
+            Some(wait) => Guess::Wait(wait),
+            None => Guess::Taken(TakenGuess { guesses: self, counted: Box::new(counted), is_known, at, _turns: turns }),
+        })
+    }
+
+    async fn count_name(
+        &self,
+        counted: &GuessKeys,
+        is_known: bool,
+        at: Timestamp,
+    ) -> Result<Option<Duration>, StoreError> {
+        let change = |attempts: Attempts| match attempts.wait(at) {
+            Some(wait) => Err(wait),
+            None => {
+                let next = attempts.tried(at);
+                Ok((next, next.forgotten_at()))
+            }
+        };
+        match self.store.change_attempts(&counted.tenant, &counted.name, change).await {
+            // Strangers who have filled the store keep nobody out who has signed in from there.
+            Err(StoreError::Full { .. }) if is_known => {
+                tracing::warn!(tenant = %counted.tenant, "the store is full: a try of somebody known is not counted");
+                Ok(None)
+            }
+            counted => counted,
         }
     }
 
-    /// It was wrong. A store that cannot count it does not make it right, so the answer does not wait for that.
-    pub async fn failed(&self) {
-        let (store, now) = (&self.auth.store, self.auth.now());
-        let of_name = |attempts: Attempts| {
-            let next = attempts.failed(now);
-            (next, next.forgotten_at())
+    async fn count_source(&self, key: &str, at: Timestamp) -> Result<Option<Duration>, StoreError> {
+        let change = |attempts: SourceAttempts| match attempts.wait(at) {
+            Some(wait) => Err(wait),
+            None => {
+                let next = attempts.tried(at);
+                Ok((next, next.forgotten_at()))
+            }
         };
-        let of_source = |attempts: SourceAttempts| {
-            let next = attempts.failed(now);
-            (next, next.forgotten_at())
+        self.store.change_attempts(&self.nowhere, key, change).await
+    }
+
+    async fn give_back_to_source(&self, counted: &GuessKeys, at: Timestamp) -> Result<(), StoreError> {
+        let change = |attempts: SourceAttempts| {
+            let next = attempts.given_back(at);
+            Ok((next, next.forgotten_at()))
         };
-        let counted = async {
-            store.change_attempts(self.tenant, &self.name, of_name).await?;
-            store.change_attempts(self.tenant, &self.source, of_source).await
-        };
-        if let Err(error) = counted.await {
-            tracing::warn!(tenant = %self.tenant, %error, "a wrong password was not counted");
-        }
+        self.store.change_attempts(&self.nowhere, &counted.source, change).await.map(drop)
+    }
+}
+
+impl TakenGuess<'_> {
+    /// Whether the name was right from that source lately.
+    pub const fn is_known(&self) -> bool {
+        self.is_known
     }
 
     /// It was right: mistyping is forgotten, and the source is known for this name.
-    pub async fn succeeded(&self) -> Result<(), Trouble> {
-        let store = &self.auth.store;
-        store.forget_attempts(self.tenant, &self.name).await?;
-        Ok(store.mark(self.tenant, &self.known, self.auth.now() + KNOWN_FOR).await?)
+    pub async fn right(self) -> Result<(), Trouble> {
+        let (store, counted) = (&self.guesses.store, &self.counted);
+        store.forget_attempts(&counted.tenant, &counted.name).await?;
+        if !self.is_known {
+            self.guesses.give_back_to_source(counted, self.at).await?;
+        }
+        // Programs show their secret with each request: what is known of them is not written again each time.
+        if counted.kind == GuessedKind::Person || !self.is_known {
+            store.mark(&counted.tenant, &counted.known, self.guesses.clock.now() + KNOWN_FOR).await?;
+        }
+        Ok(())
     }
 
-    /// [`Self::succeeded`], without a write where nothing would change: programs show their secret with each request.
-    pub async fn proven(&self) -> Result<(), Trouble> {
-        let store = &self.auth.store;
-        let of_name: Attempts = store.attempts(self.tenant, &self.name).await?;
-        if of_name == Attempts::default() && store.is_marked(self.tenant, &self.known).await? {
-            return Ok(());
+    /// It was not looked at. If the store does not answer it counts as wrong.
+    pub async fn undone(self) {
+        let change = |attempts: Attempts| {
+            let next = attempts.given_back();
+            Ok((next, next.forgotten_at()))
+        };
+        let (store, counted) = (&self.guesses.store, &self.counted);
+        let given_back = async {
+            store.change_attempts(&counted.tenant, &counted.name, change).await?;
+            if self.is_known { Ok(()) } else { self.guesses.give_back_to_source(counted, self.at).await }
+        };
+        if let Err(error) = given_back.await {
+            tracing::debug!(%error, "a try that was not looked at counts as wrong");
         }
-        self.succeeded().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::future::join_all;
+    use identity::lockout::{SOURCE_TRIES, TRIES_UNTIL_WAIT};
+    use infra::conformance::SetClock;
+    use infra::embedded::Embedded;
+
+    use super::*;
+
+    fn guesses() -> Guesses {
+        let clock = SetClock::at(Timestamp::from_millis(1_700_000_000_000));
+        let store = SignInStore::new(Arc::new(Embedded::in_memory(clock.clone())));
+        Guesses::new(store, clock).unwrap()
+    }
+
+    fn acme() -> TenantId {
+        TenantId::parse("acme").unwrap()
+    }
+
+    fn source(address: &str) -> RequestSource {
+        RequestSource { address: address.to_owned(), is_secure: true }
+    }
+
+    /// Tries that are wrong, all at a time: how many of them were looked at.
+    async fn wrong(guesses: &Guesses, tenant: &TenantId, names: &[String], from: &str) -> usize {
+        let source = &source(from);
+        let tries = names.iter().map(|name| async move {
+            let guess = guesses.of_person(tenant, name, source).await.unwrap();
+            // Others come while it is looked at.
+            tokio::task::yield_now().await;
+            matches!(guess, Guess::Taken(_))
+        });
+        join_all(tries).await.into_iter().filter(|taken| *taken).count()
+    }
+
+    #[tokio::test]
+    async fn of_many_guesses_at_a_time_no_more_are_taken_than_one_after_the_other() {
+        let guesses = guesses();
+        let names: Vec<String> = (0..40).map(|n| if n % 2 == 0 { "ann" } else { "ANN" }.to_owned()).collect();
+        assert_eq!(wrong(&guesses, &acme(), &names, "192.0.2.1").await, TRIES_UNTIL_WAIT as usize);
+        assert_eq!(wrong(&guesses, &acme(), &names[..1], "192.0.2.2").await, 1, "another source");
+    }
+
+    #[tokio::test]
+    async fn what_does_not_exist_is_guarded_as_what_does() {
+        let guesses = guesses();
+        let names: Vec<String> = (0..40).map(|_| "ann".to_owned()).collect();
+        let nowhere = guesses.nowhere().clone();
+        assert_eq!(wrong(&guesses, &nowhere, &names, "192.0.2.1").await, TRIES_UNTIL_WAIT as usize);
+        let left = SOURCE_TRIES as usize - TRIES_UNTIL_WAIT as usize;
+        for (n, tenant) in (0..left).map(|n| (n, if n % 2 == 0 { acme() } else { nowhere.clone() })) {
+            assert_eq!(wrong(&guesses, &tenant, &[format!("name {n}")], "192.0.2.1").await, 1, "{n}");
+        }
+        assert_eq!(
+            wrong(&guesses, &acme(), &["another".to_owned()], "192.0.2.1").await,
+            0,
+            "one count over all tenants"
+        );
+        assert_eq!(wrong(&guesses, &nowhere, &["another".to_owned()], "192.0.2.1").await, 0);
+    }
+
+    #[tokio::test]
+    async fn what_is_right_or_not_looked_at_costs_nothing() {
+        let (guesses, office) = (guesses(), source("192.0.2.1"));
+        for n in 0..3 * SOURCE_TRIES {
+            let Guess::Taken(guess) = guesses.of_client(&acme(), "app", &office).await.unwrap() else { panic!("{n}") };
+            assert_eq!(guess.is_known(), n > 1);
+            if n == 0 { guess.undone().await } else { guess.right().await.unwrap() }
+        }
+        let together = (0..30).map(|_| async {
+            let Guess::Taken(guess) = guesses.of_client(&acme(), "app", &office).await.unwrap() else { panic!() };
+            tokio::task::yield_now().await;
+            guess.right().await.unwrap();
+        });
+        join_all(together).await;
     }
 }

@@ -104,7 +104,7 @@ async fn of_refresh_token(auth: &Auth, login: &ClientLogin, token: &str) -> Resu
     if family.client != login.client.id || !family.is_good(shown.digest, auth.now()) {
         return Ok(None);
     }
-    if auth.people.active(&login.tenant, &family.user).await?.is_none() {
+    if auth.people.active_with(&login.tenant, &family.user, family.credential).await?.is_none() {
         return Ok(None);
     }
     Ok(Some(json!({

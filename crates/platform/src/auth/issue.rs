@@ -7,6 +7,7 @@ use axum::Json;
 use axum::response::{IntoResponse as _, Response};
 use contracts::provisioning::{self as configured, Person};
 use identity::client::GrantType;
+use identity::grant::ACCESS_LIFE;
 use identity::grant::refresh::Family;
 use identity::oauth_error::ErrorCode;
 use identity::scope::{self, Privilege};
@@ -16,13 +17,11 @@ use runtime::caller::Tie;
 use runtime::token::{ACCESS_TOKEN, Claims, EVERY_ROLE, ID_TOKEN, TokenError};
 use serde::Serialize;
 
-use super::Auth;
 use super::answers::{OAuthError, Trouble, not_stored};
 use super::client_login::ClientLogin;
 use super::metrics::Grant;
+use super::{Auth, people};
 
-/// Lifetime of an access token: whoever is disabled keeps what it has for as long; what is revoked ends at once.
-pub(super) const ACCESS_LIFE: Duration = Duration::from_secs(600);
 /// Lifetime of an ID token: it is read once, when it comes.
 const ID_LIFE: Duration = Duration::from_secs(600);
 /// The end of a sign-in, however often its tokens are refreshed.
@@ -276,6 +275,7 @@ pub(super) async fn begin_family(
     let family = Family {
         client: login.client.id.clone(),
         user: sign_in.person.user_name.clone(),
+        credential: people::credential(sign_in.person),
         scope: sign_in.scope.to_owned(),
         sign_in: sign_in.id.to_owned(),
         session,
@@ -285,7 +285,7 @@ pub(super) async fn begin_family(
         until: (now + auth.settings.refresh_life).min(ends_at),
         superseded: Vec::new(),
     };
-    auth.store.begin_family(&login.tenant, token.family, &family).await?;
+    auth.store.begin_family(&login.tenant, token.family, &family, now).await?;
     Ok(Some(token.text))
 }
 

@@ -59,9 +59,14 @@ impl Label for Grant {
         Self(GrantType::RefreshToken),
         Self(GrantType::ClientCredentials),
         Self(GrantType::Password),
+        Self(GrantType::DeviceCode),
     ];
 
     fn text(self) -> &'static str {
-        self.0.as_str()
+        match self.0 {
+            // Its name on the wire is that of a registry.
+            GrantType::DeviceCode => "device_code",
+            other => other.as_str(),
+        }
     }
 }

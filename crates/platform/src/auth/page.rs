@@ -1,5 +1,7 @@
 //! The pages of auth: the form of the sign-in, and what else a person gets to see. Plain HTML without a script.
 
+pub(super) mod device;
+
 use std::fmt::Write as _;
 
 use axum::http::{HeaderValue, StatusCode, header};
@@ -11,6 +13,8 @@ use super::answers::Trouble;
 pub(super) const SIGN_IN: &str = "/auth/v3/sign-in";
 /// The path of the pages' style.
 pub(super) const STYLE: &str = "/auth/v3/sign-in.css";
+/// A form that was not sent to this browser, or long ago, or that a page of another host has sent.
+pub(super) const STALE: &str = "This page was open for too long, or your browser keeps no cookies. Please try again.";
 /// The style: readable in light and in dark, at any size; colour is nowhere the only sign.
 const CSS: &str = include_str!("page.css");
 
@@ -35,16 +39,9 @@ pub(super) struct SignInForm<'a> {
 /// The form as a page.
 pub(super) fn sign_in(status: StatusCode, form: &SignInForm<'_>) -> Response {
     let mut body = String::from("<h1>Sign in</h1>\n");
-    if let Some(error) = form.error {
-        let _ = writeln!(
-            body,
-            "<p id=\"error\" class=\"error\" role=\"alert\"><strong>Error:</strong> {}</p>",
-            escaped(error)
-        );
-    }
+    body.push_str(&error_line(form.error));
     let action = if form.query.is_empty() { SIGN_IN.to_owned() } else { format!("{SIGN_IN}?{}", form.query) };
-    let _ = writeln!(body, "<form method=\"post\" action=\"{}\">", escaped(&action));
-    let _ = writeln!(body, "<input type=\"hidden\" name=\"form_token\" value=\"{}\">", escaped(form.token));
+    body.push_str(&form_begin(&action, form.token));
     let described = if form.error.is_some() { " aria-describedby=\"error\"" } else { "" };
     if form.asks_tenant {
         let _ = writeln!(
@@ -147,6 +144,23 @@ fn html(status: StatusCode, title: &str, body: &str, leads_to: Option<&str>) -> 
         response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
     }
     response
+}
+
+/// What is wrong with what was sent, where a form says it.
+fn error_line(error: Option<&str>) -> String {
+    let line = |error| {
+        format!("<p id=\"error\" class=\"error\" role=\"alert\"><strong>Error:</strong> {}</p>\n", escaped(error))
+    };
+    error.map(line).unwrap_or_default()
+}
+
+/// The beginning of a form.
+fn form_begin(action: &str, token: &str) -> String {
+    format!(
+        "<form method=\"post\" action=\"{}\">\n<input type=\"hidden\" name=\"form_token\" value=\"{}\">\n",
+        escaped(action),
+        escaped(token)
+    )
 }
 
 /// A text within HTML, also within an attribute.

@@ -9,6 +9,8 @@ use contracts::provisioning::{DnKind, Object, ObjectKind, Person};
 use contracts::v1;
 use contracts::v1::configuration_client::ConfigurationClient;
 use contracts::v1::read_objects_response::What;
+use identity::login_name;
+use identity::secret::Digest;
 use infra::Clock;
 use model::{Dn, TenantId, Timestamp};
 use net::grpc::Channel;
@@ -40,6 +42,11 @@ const CONDITION: &str = "tenants";
 pub(super) type Tenants = Arc<BTreeSet<TenantId>>;
 type Key = (TenantId, ObjectKind, String);
 
+/// What a person's sessions and sign-ins are bound to: another password is another one.
+pub(super) fn credential(person: &Person) -> Digest {
+    Digest::of(person.password.as_ref().map_or("", |hash| hash.reveal()))
+}
+
 /// Reads objects of tenants.
 pub(super) struct People {
     client: ConfigurationClient<Channel>,
@@ -63,10 +70,10 @@ impl People {
         self.tenants.borrow().clone()
     }
 
-    /// A person, found without regard to case.
+    /// A person, found without regard to case: by the folding by which wrong passwords are counted, whatever the store's is.
     pub async fn person(&self, tenant: &TenantId, user: &str) -> Result<Option<Person>, Trouble> {
         match self.object(tenant, ObjectKind::Person, user).await? {
-            Some(Object::Person(person)) => Ok(Some(person)),
+            Some(Object::Person(person)) if login_name::is_same(&person.user_name, user) => Ok(Some(person)),
             _ => Ok(None),
         }
     }
@@ -76,14 +83,50 @@ impl People {
         Ok(self.person(tenant, user).await?.filter(|person| !person.disabled))
     }
 
-    /// A client.
+    /// The same with that credential still. Before it is said that there is none, the person is read anew: what is remembered may be older
+    /// than the credential.
+    pub async fn active_with(&self, tenant: &TenantId, user: &str, seen: Digest) -> Result<Option<Person>, Trouble> {
+        let is_that = |person: &Person| !person.disabled && credential(person) == seen;
+        if let Some(person) = self.person(tenant, user).await?.filter(is_that) {
+            return Ok(Some(person));
+        }
+        self.forget(tenant, user);
+        Ok(self.person(tenant, user).await?.filter(is_that))
+    }
+
+    /// Replaces a person's password, if it still is the one that was seen.
+    pub async fn replace_password(
+        &self,
+        tenant: &TenantId,
+        user: &str,
+        seen: &str,
+        password: String,
+    ) -> Result<bool, Trouble> {
+        let asked = v1::ReplacePasswordRequest { user: user.to_owned(), seen: seen.to_owned(), password };
+        let asked = net::grpc::for_tenant(tonic::Request::new(asked), tenant);
+        let mut client = self.client.clone();
+        let answer = tokio::time::timeout(ANSWER_WITHIN, client.replace_password(asked)).await;
+        self.forget(tenant, user);
+        match answer {
+            Ok(Ok(answer)) => Ok(answer.into_inner().replaced),
+            Ok(Err(status)) => Err(Trouble::away("tenant", &status)),
+            Err(late) => Err(Trouble::away("tenant", &late)),
+        }
+    }
+
+    /// Forgets what is remembered of a person.
+    pub fn forget(&self, tenant: &TenantId, user: &str) {
+        self.lock().remove(&(tenant.clone(), ObjectKind::Person, user.to_owned()));
+    }
+
+    /// A client, found as people are.
     pub async fn client(
         &self,
         tenant: &TenantId,
         id: &str,
     ) -> Result<Option<contracts::provisioning::OAuthClient>, Trouble> {
         match self.object(tenant, ObjectKind::Client, id).await? {
-            Some(Object::Client(client)) => Ok(Some(client)),
+            Some(Object::Client(client)) if login_name::is_same(&client.id, id) => Ok(Some(client)),
             _ => Ok(None),
         }
     }
@@ -150,7 +193,10 @@ impl People {
         });
         let objects = match answer.await {
             Ok(Ok(objects)) => objects,
-            Ok(Err(status)) if status.code() == Code::NotFound => return Ok(Vec::new()),
+            // That there is no such tenant, while there is one, says that tenant is beginning: nobody is taken for gone.
+            Ok(Err(status)) if status.code() == Code::NotFound && !self.tenants().contains(tenant) => {
+                return Ok(Vec::new());
+            }
             Ok(Err(status)) => return Err(Trouble::away("tenant", &status)),
             Err(late) => return Err(Trouble::away("tenant", &late)),
         };

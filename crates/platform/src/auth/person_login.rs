@@ -7,7 +7,7 @@ use model::TenantId;
 
 use super::Auth;
 use super::answers::Trouble;
-use super::guard::GuessGuard;
+use super::guard::Guess;
 use super::metrics::SignInOutcome;
 use super::source::RequestSource;
 use super::tenancy::Named;
@@ -22,40 +22,56 @@ pub(super) enum PersonLogin {
     Wait(Duration),
 }
 
-/// Checks a password. It takes as long for a person who does not exist.
+/// Checks a password. It takes as long for a person or a tenant that does not exist.
 pub(super) async fn check(
     auth: &Auth,
     who: &Named,
     password: &str,
     source: &RequestSource,
 ) -> Result<PersonLogin, Trouble> {
-    let Some(tenant) = &who.tenant else {
-        auth.hashing.verify(password, None).await?;
-        auth.metrics.sign_ins.inc(SignInOutcome::Wrong);
-        return Ok(PersonLogin::Wrong);
+    let tenant = who.tenant.as_ref().unwrap_or(auth.guesses.nowhere());
+    let guess = match auth.guesses.of_person(tenant, &who.name, source).await? {
+        Guess::Taken(guess) => guess,
+        Guess::Wait(wait) => {
+            auth.metrics.sign_ins.inc(SignInOutcome::LockedOut);
+            tracing::info!(%tenant, source = source.address, wait_s = wait.as_secs(), "a sign-in was refused: too many wrong passwords");
+            return Ok(PersonLogin::Wait(wait));
+        }
     };
-    let guard = GuessGuard::of_person(auth, tenant, &who.name, source);
-    if let Some(wait) = guard.wait().await? {
-        auth.metrics.sign_ins.inc(SignInOutcome::LockedOut);
-        tracing::info!(%tenant, source = source.address, wait_s = wait.as_secs(), "a sign-in was refused: too many wrong passwords");
-        return Ok(PersonLogin::Wait(wait));
-    }
-    let person = auth.people.person(tenant, &who.name).await?;
-    let hash = person.as_ref().and_then(|person| person.password.as_ref()).map(|hash| hash.reveal());
-    let is_right = auth.hashing.verify(password, hash).await?;
+    let looked_up = look_up(auth, tenant, &who.name, password, guess.is_known()).await;
+    let (person, is_right) = match looked_up {
+        Ok(looked_up) => looked_up,
+        Err(trouble) => {
+            guess.undone().await;
+            return Err(trouble);
+        }
+    };
     match person {
         Some(person) if is_right && !person.disabled => {
-            guard.succeeded().await?;
+            guess.right().await?;
             auth.metrics.sign_ins.inc(SignInOutcome::Right);
             tracing::info!(%tenant, user = person.user_name, source = source.address, "somebody has signed in");
             Ok(PersonLogin::Right(tenant.clone(), Box::new(person)))
         }
         _ => {
-            guard.failed().await;
             auth.metrics.sign_ins.inc(if is_right { SignInOutcome::Disabled } else { SignInOutcome::Wrong });
             // Without the name: it may be a password that was typed into the wrong field.
             tracing::info!(%tenant, source = source.address, "a sign-in was refused");
             Ok(PersonLogin::Wrong)
         }
     }
+}
+
+/// The person of that name, and whether the password is that person's.
+async fn look_up(
+    auth: &Auth,
+    tenant: &TenantId,
+    user: &str,
+    password: &str,
+    is_known: bool,
+) -> Result<(Option<Person>, bool), Trouble> {
+    let person = auth.people.person(tenant, user).await?;
+    let hash = person.as_ref().and_then(|person| person.password.as_ref()).map(|hash| hash.reveal());
+    let is_right = auth.hashing.verify(password, hash, is_known).await?;
+    Ok((person, is_right))
 }

@@ -1,7 +1,10 @@
 //! The records of auth: what is kept in the store, and how it is read again.
 
+use std::time::Duration;
+
 use contracts::v1;
 use identity::grant::code::Code;
+use identity::grant::device::{Allowance, DeviceDecision, DeviceGrant};
 use identity::grant::refresh::{Family, Superseded};
 use identity::lockout::{Attempts, SourceAttempts};
 use identity::pkce::Challenge;
@@ -18,6 +21,8 @@ pub(super) struct BrowserSession {
     pub id: String,
     /// The person's user name.
     pub user: String,
+    /// The digest of the hash of the person's password then: with another one, it ends.
+    pub credential: Digest,
     /// When the password was shown.
     pub authenticated_at: Timestamp,
     /// When it ends.
@@ -31,6 +36,13 @@ pub(super) struct Spent {
     pub user: String,
     /// The sign-in.
     pub sign_in: String,
+}
+
+/// A code that a device shows for people to enter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct UserCode {
+    /// The digest of the device's own code.
+    pub device: Digest,
 }
 
 /// What is kept as one message.
@@ -59,13 +71,16 @@ impl StoredRecord for BrowserSession {
             user: self.user.clone(),
             authenticated_at_us: self.authenticated_at.as_micros(),
             until_us: self.until.as_micros(),
+            credential: self.credential.as_bytes().to_vec().into(),
         }
     }
 
     fn from_message(message: Self::Message) -> Option<Self> {
+        let credential = Digest::from_bytes(&message.credential)?;
         (message.version == VERSION).then_some(Self {
             id: message.id,
             user: message.user,
+            credential,
             authenticated_at: at(message.authenticated_at_us),
             until: at(message.until_us),
         })
@@ -105,6 +120,7 @@ impl StoredRecord for Code {
             session: self.session.clone(),
             sign_in: self.sign_in.clone(),
             until_us: self.until.as_micros(),
+            credential: self.credential.as_bytes().to_vec().into(),
         }
     }
 
@@ -114,12 +130,14 @@ impl StoredRecord for Code {
             // One that cannot be read must not count as none.
             bytes => Some(Challenge::from_bytes(bytes)?),
         };
+        let credential = Digest::from_bytes(&message.credential)?;
         (message.version == VERSION).then_some(Self {
             client: message.client,
             redirect_uri: message.redirect_uri,
             names_redirect_uri: message.names_redirect_uri,
             challenge,
             user: message.user,
+            credential,
             scope: message.scope,
             nonce: message.nonce,
             authenticated_at: at(message.authenticated_at_us),
@@ -150,6 +168,7 @@ impl StoredRecord for Family {
             current: self.current.as_bytes().to_vec().into(),
             until_us: self.until.as_micros(),
             superseded: superseded.collect(),
+            credential: self.credential.as_bytes().to_vec().into(),
         }
     }
 
@@ -159,9 +178,11 @@ impl StoredRecord for Family {
             .into_iter()
             .map(|old| Some(Superseded { digest: Digest::from_bytes(&old.digest)?, at: at(old.at_us) }));
         let (superseded, current) = (superseded.collect::<Option<Vec<_>>>()?, Digest::from_bytes(&message.current)?);
+        let credential = Digest::from_bytes(&message.credential)?;
         (message.version == VERSION).then_some(Self {
             client: message.client,
             user: message.user,
+            credential,
             scope: message.scope,
             sign_in: message.sign_in,
             session: message.session,
@@ -171,6 +192,68 @@ impl StoredRecord for Family {
             until: at(message.until_us),
             superseded,
         })
+    }
+}
+
+impl StoredRecord for DeviceGrant {
+    type Message = v1::SignInDeviceRecord;
+
+    fn to_message(&self) -> Self::Message {
+        let allowance = match &self.decision {
+            DeviceDecision::Allowed(allowance) => Some(v1::SignInAllowanceRecord {
+                user: allowance.user.clone(),
+                credential: allowance.credential.as_bytes().to_vec().into(),
+                scope: allowance.scope.clone(),
+                authenticated_at_us: allowance.authenticated_at.as_micros(),
+                sign_in: allowance.sign_in.clone(),
+            }),
+            DeviceDecision::Pending | DeviceDecision::Denied => None,
+        };
+        v1::SignInDeviceRecord {
+            version: VERSION,
+            client: self.client.clone(),
+            scope: self.scope.clone(),
+            interval_us: u64::try_from(self.interval.as_micros()).unwrap_or(u64::MAX),
+            asked_at_us: self.asked_at.map(Timestamp::as_micros),
+            until_us: self.until.as_micros(),
+            denied: self.decision == DeviceDecision::Denied,
+            allowance,
+        }
+    }
+
+    fn from_message(message: Self::Message) -> Option<Self> {
+        let decision = match message.allowance {
+            Some(allowance) if !message.denied => DeviceDecision::Allowed(Allowance {
+                user: allowance.user,
+                credential: Digest::from_bytes(&allowance.credential)?,
+                scope: allowance.scope,
+                authenticated_at: at(allowance.authenticated_at_us),
+                sign_in: allowance.sign_in,
+            }),
+            None if !message.denied => DeviceDecision::Pending,
+            _ => DeviceDecision::Denied,
+        };
+        (message.version == VERSION).then_some(Self {
+            client: message.client,
+            scope: message.scope,
+            decision,
+            interval: Duration::from_micros(message.interval_us),
+            asked_at: message.asked_at_us.map(at),
+            until: at(message.until_us),
+        })
+    }
+}
+
+impl StoredRecord for UserCode {
+    type Message = v1::SignInUserCodeRecord;
+
+    fn to_message(&self) -> Self::Message {
+        v1::SignInUserCodeRecord { version: VERSION, device: self.device.as_bytes().to_vec().into() }
+    }
+
+    fn from_message(message: Self::Message) -> Option<Self> {
+        let device = Digest::from_bytes(&message.device)?;
+        (message.version == VERSION).then_some(Self { device })
     }
 }
 
@@ -215,6 +298,7 @@ mod tests {
             names_redirect_uri: true,
             challenge: Challenge::from_bytes(&[7; 32]),
             user: "ann".to_owned(),
+            credential: Digest::of("hash"),
             scope: "openid".to_owned(),
             nonce: Some("n".to_owned()),
             authenticated_at: at(1),
@@ -226,15 +310,33 @@ mod tests {
 
     #[test]
     fn what_is_kept_comes_back() {
-        comes_back(BrowserSession { id: "s".into(), user: "ann".into(), authenticated_at: at(3), until: at(4) });
+        comes_back(BrowserSession {
+            id: "s".into(),
+            user: "ann".into(),
+            credential: Digest::of("hash"),
+            authenticated_at: at(3),
+            until: at(4),
+        });
         comes_back(Spent { user: "ann".into(), sign_in: "i".into() });
         comes_back(code());
         comes_back(Code { challenge: None, nonce: None, ..code() });
+        comes_back(UserCode { device: Digest::of("device") });
+        let allowance = Allowance {
+            user: "ann".into(),
+            credential: Digest::of("hash"),
+            scope: "calls:read".into(),
+            authenticated_at: at(1),
+            sign_in: "i".into(),
+        };
+        for decision in [DeviceDecision::Pending, DeviceDecision::Denied, DeviceDecision::Allowed(allowance)] {
+            comes_back(DeviceGrant { decision, asked_at: Some(at(7)), ..DeviceGrant::new("board", Some("x"), at(6)) });
+        }
         comes_back(Attempts { failures: 7, last: at(8) });
         comes_back(SourceAttempts { failures: 7, since: at(8) });
         comes_back(Family {
             client: "app".into(),
             user: "ann".into(),
+            credential: Digest::of("hash"),
             scope: "openid calls:read".into(),
             sign_in: "i".into(),
             session: Some("s".into()),

@@ -12,7 +12,10 @@ use axum::routing::{get, post};
 use runtime::Directory;
 use runtime::server::Accepted;
 
-use super::{Auth, authorize, discovery, introspect, page, revoke, sign_in, sign_out, token, userinfo};
+use super::{
+    Auth, authorize, device_authorization, device_page, discovery, introspect, page, revoke, sign_in, sign_out, token,
+    userinfo,
+};
 
 /// Where clients look for the description of a server that has no path.
 const WELL_KNOWN: &str = "/.well-known/openid-configuration";
@@ -27,6 +30,8 @@ pub(super) fn router(auth: Arc<Auth>) -> Router {
     let routes = Router::new()
         .route("/oauth/authorize", get(authorize::authorize).post(authorize::authorize_by_form))
         .route("/oauth/token", post(token::token))
+        .route("/oauth/device_authorization", post(device_authorization::begin))
+        .route(page::device::BELOW_ISSUER, get(device_page::show).post(device_page::submit))
         .route("/oauth/introspect", post(introspect::introspect))
         .route("/oauth/revoke", post(revoke::revoke))
         .route("/oauth/jwks", get(discovery::keys))

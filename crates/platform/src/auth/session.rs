@@ -21,7 +21,7 @@ pub(super) struct SignedIn {
     pub person: Person,
 }
 
-/// Who is signed in at this browser; nobody whose person is gone or disabled.
+/// Who is signed in at this browser. The session of a person who is gone, disabled, or has another password by now, ends.
 pub(super) async fn of_browser(
     auth: &Auth,
     headers: &HeaderMap,
@@ -32,8 +32,17 @@ pub(super) async fn of_browser(
     if auth.now() >= session.until {
         return Ok(None);
     }
-    let person = auth.people.active(&cookie.tenant, &session.user).await?;
-    Ok(person.map(|person| SignedIn { cookie, session, person }))
+    let (tenant, now) = (&cookie.tenant, auth.now());
+    match auth.people.active_with(tenant, &session.user, session.credential).await? {
+        Some(person) => Ok(Some(SignedIn { cookie, session, person })),
+        None => {
+            // Whoever is enabled again, or has a new password, signs in anew.
+            tracing::info!(%tenant, user = session.user, "a session has ended: its person is disabled, gone, or has another password");
+            auth.store.end_sign_ins_of(tenant, &session, now).await?;
+            auth.store.end_session(tenant, cookie.digest).await?;
+            Ok(None)
+        }
+    }
 }
 
 /// The token of a request, if it has one.

@@ -2,13 +2,10 @@
 
 use std::sync::Arc;
 
-use aws_lc_rs::hmac;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::Response;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use contracts::provisioning::Person;
 use identity::authorization::{self, AuthorizationRefusal};
 use identity::redirect_uri;
@@ -17,22 +14,21 @@ use model::TenantId;
 use serde_json::json;
 
 use super::answers::{self, Trouble};
+use super::browser::RequestBrowser;
 use super::cookies::{Cookie, SessionCookie};
 use super::page::{self, SignInForm};
 use super::parameters::Parameters;
 use super::person_login::{self, PersonLogin};
 use super::records::BrowserSession;
 use super::source::RequestSource;
-use super::{Auth, authorize, client_login, issue, origin, session, tenancy};
+use super::{Auth, authorize, client_login, issue, people, session, tenancy};
 
 /// The same for a wrong password, an unknown person, an unknown tenant and a disabled person.
 const WRONG: &str = "User name or password is wrong.";
-/// A form that was not sent to this browser, or long ago, or that a page of another host has sent.
-const STALE: &str = "This page was open for too long, or your browser keeps no cookies. Please try again.";
 /// Parameters that have had their effect once somebody has signed in.
 const DONE_BY_SIGN_IN: [&str; 2] = ["prompt", "max_age"];
-/// Names the use of the installation's key.
-const FORM_CONTEXT: &[u8] = b"trunkline auth: form of the sign-in page\0";
+/// The name of its form.
+const FORM: &str = "sign-in";
 
 /// What stands around a form.
 struct Setting {
@@ -65,7 +61,10 @@ pub(super) async fn show(
         if parameters.get("client_id").is_none()
             && let Some(signed_in) = session::of_browser(&auth, &headers, &source).await?
         {
-            return Ok(page::signed_in(&issue::full_name(&signed_in.person)));
+            return Ok(match own_page(&parameters) {
+                Some(to) => answers::redirect(&to),
+                None => page::signed_in(&issue::full_name(&signed_in.person)),
+            });
         }
         let setting = setting(&auth, &parameters).await?;
         Ok(form(&auth, &headers, &source, &setting, StatusCode::OK, &Parameters::default(), None))
@@ -97,9 +96,8 @@ async fn submitted(
 ) -> Result<Response, Trouble> {
     let setting = setting(auth, parameters).await?;
     let again = |status, error: &str| form(auth, headers, source, &setting, status, typed, Some(error));
-    let cookie = Cookie::Form.of(headers, source).filter(|_| !origin::is_foreign(headers, auth.issuer()));
-    if !cookie.is_some_and(|cookie| is_token_of(auth, cookie, typed.get("form_token").unwrap_or_default())) {
-        return Ok(again(StatusCode::FORBIDDEN, STALE));
+    if !(RequestBrowser { headers, source }).has_sent(auth, FORM, typed) {
+        return Ok(again(StatusCode::FORBIDDEN, page::STALE));
     }
     let field = typed.get("tenant").or(setting.tenant.as_ref().map(TenantId::as_str));
     let user = typed.get("username").unwrap_or_default();
@@ -135,13 +133,14 @@ async fn begin(
     let session = BrowserSession {
         id: auth.id(),
         user: person.user_name.clone(),
+        credential: people::credential(person),
         authenticated_at: now,
         until: now + auth.settings.session_life,
     };
-    auth.store.begin_session(tenant, Digest::of(&secret), &session).await?;
+    auth.store.begin_session(tenant, Digest::of(&secret), &session, now).await?;
     let to = match parameters.get("client_id") {
         Some(_) => format!("/auth/v3/oauth/authorize?{}", parameters.query_without(&DONE_BY_SIGN_IN)),
-        None => page::SIGN_IN.to_owned(),
+        None => own_page(parameters).unwrap_or_else(|| page::SIGN_IN.to_owned()),
     };
     let mut response = answers::redirect(&to);
     let cookies = [Cookie::Session.set(&SessionCookie::write(tenant, &secret), source), Cookie::Form.remove(source)];
@@ -177,34 +176,24 @@ fn form(
     typed: &Parameters,
     error: Option<&str>,
 ) -> Response {
-    // Pages in several tabs have the same.
-    let cookie = Cookie::Form.of(headers, source).map_or_else(|| auth.secret(), str::to_owned);
-    let mut response = page::sign_in(
-        status,
-        &SignInForm {
+    RequestBrowser { headers, source }.with_form(auth, FORM, |token| {
+        let form = SignInForm {
             query: &setting.query,
-            token: &form_token(auth, &cookie),
+            token,
             asks_tenant: setting.tenant.is_none(),
             tenant: typed.get("tenant").unwrap_or_default(),
             user: typed.get("username").unwrap_or(&setting.expected),
             error,
             leads_to: setting.leads_to.as_deref(),
-        },
-    );
-    if let Some(cookie) = Cookie::Form.set(&cookie, source) {
-        response.headers_mut().append(header::SET_COOKIE, cookie);
+        };
+        page::sign_in(status, &form)
+    })
+}
+
+/// The page of ours to which somebody goes on who signs in for no program.
+fn own_page(parameters: &Parameters) -> Option<String> {
+    match parameters.get("then")? {
+        "device" => Some(answers::with_query(page::device::PATH, &[("user_code", parameters.get("user_code"))])),
+        _ => None,
     }
-    response
-}
-
-/// The token of a form: nobody without the key makes one for a cookie that it has put into somebody's browser.
-fn form_token(auth: &Auth, cookie: &str) -> String {
-    let key = hmac::Key::new(hmac::HMAC_SHA256, auth.ctx.installation_key.bytes());
-    URL_SAFE_NO_PAD.encode(hmac::sign(&key, &[FORM_CONTEXT, cookie.as_bytes()].concat()))
-}
-
-fn is_token_of(auth: &Auth, cookie: &str, token: &str) -> bool {
-    let key = hmac::Key::new(hmac::HMAC_SHA256, auth.ctx.installation_key.bytes());
-    let Ok(tag) = URL_SAFE_NO_PAD.decode(token) else { return false };
-    hmac::verify(&key, &[FORM_CONTEXT, cookie.as_bytes()].concat(), &tag).is_ok()
 }

@@ -1,13 +1,17 @@
 //! What auth keeps (own-09): sessions, codes, refresh families, attempts and what was revoked, each under the digest of its secret.
 
+mod devices;
+mod open;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use identity::grant::ACCESS_LIFE;
 use identity::grant::code::{self, Code};
 use identity::grant::refresh::Family;
 use identity::secret::Digest;
-use infra::{SignInKey, SignInKind, SignIns, StoreError};
+use infra::{SignInKey, SignInKind, SignIns, StoreError, bounds};
 use model::{TenantId, Timestamp};
 use prost::Message as _;
 use runtime::key_files::Revoker;
@@ -15,8 +19,11 @@ use runtime::key_files::Revoker;
 use super::issue;
 use super::records::{BrowserSession, Spent, StoredRecord};
 
-/// How often a change is tried when others write at the same time.
-const TRIES_MAX: usize = 8;
+pub(super) use devices::ReadDevice;
+pub(super) use open::{AskingSignIn, OpenSignIns};
+
+/// How often a change is tried when others write at the same time: more often than the guard lets others in.
+const TRIES_MAX: usize = 16;
 /// Added to the time for which something revoked is remembered: clocks differ.
 const REVOKED_MARGIN: Duration = Duration::from_secs(60);
 
@@ -61,12 +68,56 @@ impl SignInStore {
         Ok(value.and_then(|value| Some((parsed(&value)?, value))))
     }
 
+    // === what a person has ===
+
+    /// Keeps something new of a person. Whoever has as much as there may be loses what would end first: what was used longest ago.
+    async fn put_of(
+        &self,
+        tenant: &TenantId,
+        user: &str,
+        key: &SignInKey,
+        value: Bytes,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<()> {
+        let owner = owner(user);
+        for _ in 0..TRIES_MAX {
+            match self.records.put(tenant, key, Some(&owner), value.clone(), until).await {
+                Err(StoreError::Full { bound, .. }) if bound == bounds::SIGN_INS_OWNED_MAX as u64 => {
+                    self.end_first(tenant, user, now).await?;
+                }
+                done => return done,
+            }
+        }
+        Err(StoreError::Unavailable { reason: "the person signs in all the time".to_owned() })
+    }
+
+    /// Ends what of a person would end first.
+    async fn end_first(&self, tenant: &TenantId, user: &str, now: Timestamp) -> Result<()> {
+        let owned = self.records.owned(tenant, &owner(user)).await?;
+        let Some((key, value)) = owned.first() else { return Ok(()) };
+        tracing::info!(%tenant, user, kind = %key.kind, "somebody has as many sign-ins as there may be: the first of them has ended");
+        if let Some(session) = parsed::<BrowserSession>(value).filter(|_| key.kind == SignInKind::Session) {
+            self.end_sign_ins_of(tenant, &session, now).await?;
+        }
+        if let Some(family) = parsed::<Family>(value).filter(|_| key.kind == SignInKind::Refresh) {
+            self.revoke(tenant, &family.sign_in, now).await?;
+        }
+        self.records.remove(tenant, key).await
+    }
+
     // === sessions ===
 
     /// Keeps a session under the digest of its cookie.
-    pub async fn begin_session(&self, tenant: &TenantId, cookie: Digest, session: &BrowserSession) -> Result<()> {
+    pub async fn begin_session(
+        &self,
+        tenant: &TenantId,
+        cookie: Digest,
+        session: &BrowserSession,
+        now: Timestamp,
+    ) -> Result<()> {
         let key = SignInKey::new(SignInKind::Session, cookie.text());
-        self.records.put(tenant, &key, Some(&owner(&session.user)), bytes(session), session.until).await
+        self.put_of(tenant, &session.user, &key, bytes(session), session.until, now).await
     }
 
     /// The session of that cookie.
@@ -117,9 +168,9 @@ impl SignInStore {
     // === refresh families ===
 
     /// Keeps a family under the digest of the first part of its tokens.
-    pub async fn begin_family(&self, tenant: &TenantId, name: Digest, family: &Family) -> Result<()> {
+    pub async fn begin_family(&self, tenant: &TenantId, name: Digest, family: &Family, now: Timestamp) -> Result<()> {
         let key = SignInKey::new(SignInKind::Refresh, name.text());
-        self.records.put(tenant, &key, Some(&owner(&family.user)), bytes(family), family.until).await
+        self.put_of(tenant, &family.user, &key, bytes(family), family.until, now).await
     }
 
     /// The family of that name.
@@ -151,7 +202,7 @@ impl SignInStore {
     /// Ends all that a person has: sessions and sign-ins.
     pub async fn end_all(&self, tenant: &TenantId, user: &str, now: Timestamp) -> Result<()> {
         // Sign-ins of clients without refresh tokens are listed nowhere.
-        self.revoker.revoke_subject(tenant, &issue::subject_of(user), now + issue::ACCESS_LIFE + REVOKED_MARGIN);
+        self.revoker.revoke_subject(tenant, &issue::subject_of(user), now + ACCESS_LIFE + REVOKED_MARGIN);
         self.end_where(tenant, user, now, |_| true).await?;
         for (key, _) in self.records.owned(tenant, &owner(user)).await? {
             if key.kind == SignInKind::Session {
@@ -182,7 +233,7 @@ impl SignInStore {
     /// Remembers that a sign-in (`sid`) or a token (`jti`) is revoked, for as long as an access token lives.
     pub async fn revoke(&self, tenant: &TenantId, id: &str, now: Timestamp) -> Result<()> {
         let key = SignInKey::new(SignInKind::Revoked, id);
-        let until = now + issue::ACCESS_LIFE + REVOKED_MARGIN;
+        let until = now + ACCESS_LIFE + REVOKED_MARGIN;
         // The roles hear of it even where the store does not answer.
         self.revoker.revoke(tenant, id, until);
         self.records.put(tenant, &key, None, Bytes::from_static(b"1"), until).await
@@ -206,23 +257,26 @@ impl SignInStore {
         Ok(self.read(tenant, &key).await?.map(|(attempts, _)| attempts).unwrap_or_default())
     }
 
-    /// Changes attempts; again when others change them at the same time.
+    /// Changes attempts, and says how long to wait if they may not be changed; again when others change them at the same time.
     pub async fn change_attempts<R: StoredRecord + Default>(
         &self,
         tenant: &TenantId,
         name: &str,
-        change: impl Fn(R) -> (R, Timestamp) + Send,
-    ) -> Result<()> {
+        change: impl Fn(R) -> std::result::Result<(R, Timestamp), Duration> + Send,
+    ) -> Result<Option<Duration>> {
         let key = SignInKey::new(SignInKind::Attempts, name);
         for _ in 0..TRIES_MAX {
             let seen = self.records.read(tenant, &key).await?;
-            let (next, until) = change(seen.as_ref().and_then(parsed).unwrap_or_default());
+            let (next, until) = match change(seen.as_ref().and_then(parsed).unwrap_or_default()) {
+                Ok(changed) => changed,
+                Err(wait) => return Ok(Some(wait)),
+            };
             let is_written = match &seen {
                 Some(seen) => self.records.replace(tenant, &key, seen, bytes(&next), until).await?,
                 None => self.records.claim(tenant, &key, bytes(&next), until).await?,
             };
             if is_written {
-                return Ok(());
+                return Ok(None);
             }
         }
         Err(StoreError::Unavailable { reason: "others count attempts all the time".to_owned() })
@@ -242,5 +296,58 @@ impl SignInStore {
     /// Whether the mark is there.
     pub async fn is_marked(&self, tenant: &TenantId, name: &str) -> Result<bool> {
         Ok(self.records.read(tenant, &SignInKey::new(SignInKind::Attempts, name)).await?.is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use infra::conformance::SetClock;
+    use infra::embedded::Embedded;
+
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3_600);
+
+    fn family(n: usize, until: Timestamp) -> Family {
+        Family {
+            client: "app".to_owned(),
+            user: "ann".to_owned(),
+            credential: Digest::of("hash"),
+            scope: String::new(),
+            sign_in: format!("sign-in {n}"),
+            session: None,
+            authenticated_at: Timestamp::ZERO,
+            ends_at: until,
+            current: Digest::of("token"),
+            until,
+            superseded: Vec::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_has_as_much_as_there_may_be_loses_what_was_used_longest_ago() {
+        let clock = SetClock::at(Timestamp::from_millis(1_700_000_000_000));
+        let store = SignInStore::new(Arc::new(Embedded::in_memory(clock.clone())));
+        let (acme, now) = (TenantId::parse("acme").unwrap(), infra::Clock::now(&*clock));
+        let name = |n: usize| Digest::of(&n.to_string());
+        for n in 0..bounds::SIGN_INS_OWNED_MAX + 2 {
+            let until = now + HOUR + Duration::from_secs(n as u64);
+            store.begin_family(&acme, name(n), &family(n, until), now).await.unwrap();
+        }
+        for (n, is_there) in [(0, false), (1, false), (2, true), (bounds::SIGN_INS_OWNED_MAX + 1, true)] {
+            assert_eq!(store.family(&acme, name(n)).await.unwrap().is_some(), is_there, "{n}");
+            let sign_in = format!("sign-in {n}");
+            assert_eq!(store.is_revoked(&acme, [sign_in.as_str()]).await.unwrap(), !is_there, "{n}");
+        }
+        let session = BrowserSession {
+            id: "s".to_owned(),
+            user: "ann".to_owned(),
+            credential: Digest::of("hash"),
+            authenticated_at: now,
+            until: now + HOUR,
+        };
+        store.begin_session(&acme, Digest::of("cookie"), &session, now).await.unwrap();
+        assert!(store.is_session_open(&acme, "ann", "s").await.unwrap());
+        assert!(store.family(&acme, name(2)).await.unwrap().is_none());
     }
 }

@@ -2,6 +2,7 @@
 
 mod client_credentials;
 mod code;
+mod device_code;
 mod password;
 mod refresh;
 
@@ -14,6 +15,7 @@ use axum::response::{IntoResponse as _, Response};
 use contracts::provisioning::Person;
 use identity::client::GrantType;
 use identity::oauth_error::ErrorCode;
+use identity::secret::Digest;
 use model::TenantId;
 
 use super::answers::OAuthError;
@@ -48,6 +50,7 @@ async fn granted(
         GrantType::AuthorizationCode => code::redeem(auth, &login, &form).await,
         GrantType::RefreshToken => refresh::exchange(auth, &login, &form).await,
         GrantType::Password => password::sign_in(auth, &login, &form, source).await,
+        GrantType::DeviceCode => device_code::ask(auth, &login, &form).await,
         GrantType::ClientCredentials => client_credentials::issue(auth, &login, &form),
     }
 }
@@ -60,7 +63,12 @@ fn invalid_grant(description: &'static str) -> OAuthError {
     OAuthError::new(ErrorCode::InvalidGrant, description)
 }
 
-/// The person of a grant, who may have been disabled or removed since.
-async fn person_of(auth: &Auth, tenant: &TenantId, user: &str) -> Result<Option<Person>, OAuthError> {
-    Ok(auth.people.active(tenant, user).await?)
+/// The person of a grant, who may have been disabled or removed, or has got another password, since.
+async fn person_of(
+    auth: &Auth,
+    tenant: &TenantId,
+    user: &str,
+    credential: Digest,
+) -> Result<Option<Person>, OAuthError> {
+    Ok(auth.people.active_with(tenant, user, credential).await?)
 }

@@ -1,4 +1,4 @@
-//! gRPC 8888: reads and follows the tenant's objects.
+//! gRPC 8888: reads and follows the tenant's objects, and replaces the passwords that people have changed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use super::Held;
+use super::{Held, passwords};
 
 /// The most messages that wait for a slow reader; its own flow control holds the rest back.
 const WAITING_MAX: usize = 2;
@@ -147,6 +147,23 @@ impl Configuration for Server {
         let objects = futures::stream::iter(wanted)
             .map(move |object| v1::ReadObjectsResponse { what: Some(What::Object(view.object(object))) });
         Ok(Response::new(permit.with(Box::pin(objects.chain(futures::stream::iter([last])).map(Ok)))))
+    }
+
+    async fn replace_password(
+        &self,
+        request: Request<v1::ReplacePasswordRequest>,
+    ) -> Result<Response<v1::ReplacePasswordResponse>, Status> {
+        if net::grpc::caller(&request)?.role() != Some(AUTH) {
+            return Err(Status::permission_denied("auth alone replaces passwords"));
+        }
+        let tenant = net::grpc::tenant(&request)?;
+        let asked = request.into_inner();
+        if !identity::password::is_hash(&asked.password) {
+            return Err(Status::invalid_argument("password: it is no Argon2id hash"));
+        }
+        let (store, user) = (&*self.store, asked.user.as_str());
+        let replaced = passwords::replace(store, &tenant, user, &asked.seen, &asked.password).await.map_err(status)?;
+        Ok(Response::new(v1::ReplacePasswordResponse { replaced }))
     }
 
     type FollowTenantsStream = Answers<v1::FollowTenantsResponse>;

@@ -26,7 +26,7 @@ pub(super) async fn redeem(auth: &Auth, login: &ClientLogin, form: &Parameters) 
         tracing::info!(tenant = %login.tenant, client = login.client.id, %fault, "a code was refused");
         return Err(invalid_grant("the code is not valid for this client, redirect_uri and code_verifier"));
     }
-    let Some(person) = person_of(auth, &login.tenant, &code.user).await? else {
+    let Some(person) = person_of(auth, &login.tenant, &code.user, code.credential).await? else {
         return Err(invalid_grant("the code is not valid any more"));
     };
     let rights = issue::rights(auth, &login.tenant, &person).await?;

@@ -32,7 +32,8 @@ pub(super) async fn exchange(auth: &Auth, login: &ClientLogin, form: &Parameters
             RefreshOutcome::Reused => return Err(reused(auth, login, &read.family).await?),
             RefreshOutcome::Expired | RefreshOutcome::OtherClient => return Err(invalid_grant(OVER)),
         };
-        let Some(person) = person_of(auth, &login.tenant, &exchanged.user).await? else {
+        let person = person_of(auth, &login.tenant, &exchanged.user, exchanged.credential).await?;
+        let Some(person) = person else {
             let (user, sign_in) = (&exchanged.user, &exchanged.sign_in);
             auth.store.end_sign_in(&login.tenant, user, sign_in, auth.now()).await?;
             return Err(invalid_grant(OVER));

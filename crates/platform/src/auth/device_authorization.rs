@@ -1,0 +1,74 @@
+//! `POST /oauth/device_authorization`: a device without a keyboard asks for a code to show (RFC 8628 section 3.1).
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse as _, Response};
+use identity::authorization::CARRIED_BYTES_MAX;
+use identity::client::GrantType;
+use identity::grant::device::{self, DeviceGrant};
+use identity::oauth_error::ErrorCode;
+use identity::secret::Digest;
+use serde_json::json;
+
+use super::answers::{OAuthError, Trouble, not_stored};
+use super::client_login::{self, ClientLogin};
+use super::parameters::Parameters;
+use super::source::RequestSource;
+use super::{Auth, page};
+
+/// How often another code is tried when a device has it already: one of 25 thousand million is rarely taken.
+const TRIES_MAX: usize = 8;
+
+pub(super) async fn begin(
+    State(auth): State<Arc<Auth>>,
+    source: RequestSource,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    begun(&auth, &source, &headers, &body).await.unwrap_or_else(OAuthError::into_response)
+}
+
+async fn begun(auth: &Auth, source: &RequestSource, headers: &HeaderMap, body: &[u8]) -> Result<Response, OAuthError> {
+    let form = Parameters::of_form(headers, body).map_err(|fault| OAuthError::new(ErrorCode::InvalidRequest, fault))?;
+    let login = client_login::authenticate(auth, headers, &form, source).await?;
+    if !login.client.may_use(GrantType::DeviceCode) {
+        return Err(OAuthError::new(ErrorCode::UnauthorizedClient, "the client may not use device codes"));
+    }
+    let scope = form.get("scope");
+    if scope.is_some_and(|scope| scope.len() > CARRIED_BYTES_MAX) {
+        return Err(OAuthError::new(ErrorCode::InvalidScope, "the scope is longer than 1024 bytes"));
+    }
+    if let Some(wait) = auth.guesses.count_device(source).await? {
+        return Err(OAuthError::wait(ErrorCode::TemporarilyUnavailable, wait));
+    }
+    let grant = DeviceGrant::new(&login.client.id, scope, auth.now());
+    let secret = auth.secret();
+    let code = code_for(auth, &login, Digest::of(&secret), &grant).await?;
+    // The code leads nowhere before this.
+    auth.store.begin_device(&login.tenant, Digest::of(&secret), &grant).await?;
+    let verification = format!("{}{}", auth.issuer(), page::device::BELOW_ISSUER);
+    let answer = json!({
+        "device_code": secret,
+        "user_code": code,
+        "verification_uri": verification,
+        "verification_uri_complete": format!("{verification}?user_code={code}"),
+        "expires_in": device::LIFE.as_secs(),
+        "interval": device::INTERVAL.as_secs(),
+    });
+    Ok(not_stored(Json(answer).into_response()))
+}
+
+/// A code that no other device of the tenant shows.
+async fn code_for(auth: &Auth, login: &ClientLogin, device: Digest, grant: &DeviceGrant) -> Result<String, OAuthError> {
+    for _ in 0..TRIES_MAX {
+        let code = device::user_code(auth.number());
+        if auth.store.claim_user_code(&login.tenant, &code, device, grant.until).await? {
+            return Ok(code);
+        }
+    }
+    Err(Trouble::Busy.into())
+}

@@ -1,0 +1,216 @@
+//! What a person has open: sessions of browsers, and sign-ins at programs with refresh tokens.
+
+use bytes::Bytes;
+use identity::grant::refresh::Family;
+use identity::secret::Digest;
+use infra::{SignInKey, SignInKind};
+use model::{TenantId, Timestamp};
+
+use super::super::records::BrowserSession;
+use super::{Result, SignInStore, TRIES_MAX, bytes, owner, parsed};
+
+/// A record of a person.
+enum OpenRecord {
+    Session(BrowserSession),
+    Family(Family),
+}
+
+/// All that a person has open, those first that end first.
+#[derive(Default)]
+pub(in crate::auth) struct OpenSignIns {
+    pub sessions: Vec<BrowserSession>,
+    pub families: Vec<Family>,
+}
+
+/// Which of it is the one that asks: a browser's session, or a program's sign-in.
+#[derive(Clone, Copy)]
+pub(in crate::auth) struct AskingSignIn<'a> {
+    pub session: Option<&'a str>,
+    pub sign_in: Option<&'a str>,
+}
+
+impl OpenRecord {
+    /// `None` for what cannot be read, and what is neither.
+    fn read(key: &SignInKey, value: &Bytes) -> Option<Self> {
+        match key.kind {
+            SignInKind::Session => parsed(value).map(Self::Session),
+            SignInKind::Refresh => parsed(value).map(Self::Family),
+            _ => None,
+        }
+    }
+
+    fn id(&self) -> &str {
+        match self {
+            Self::Session(session) => &session.id,
+            Self::Family(family) => &family.sign_in,
+        }
+    }
+
+    /// Whether it is the one that asks, or came of it.
+    fn is_of(&self, asking: AskingSignIn<'_>) -> bool {
+        match self {
+            Self::Session(session) => asking.session == Some(session.id.as_str()),
+            Self::Family(family) => {
+                let is_of_session = family.session.is_some() && family.session.as_deref() == asking.session;
+                is_of_session || asking.sign_in == Some(family.sign_in.as_str())
+            }
+        }
+    }
+
+    /// The same bound to that credential: its value, and when it ends.
+    fn bound_to(self, credential: Digest) -> (Bytes, Timestamp) {
+        match self {
+            Self::Session(session) => (bytes(&BrowserSession { credential, ..session.clone() }), session.until),
+            Self::Family(family) => (bytes(&Family { credential, ..family.clone() }), family.until),
+        }
+    }
+}
+
+impl SignInStore {
+    /// What a person has open.
+    pub async fn open_of(&self, tenant: &TenantId, user: &str) -> Result<OpenSignIns> {
+        let mut open = OpenSignIns::default();
+        for (key, value) in self.records.owned(tenant, &owner(user)).await? {
+            match OpenRecord::read(&key, &value) {
+                Some(OpenRecord::Session(session)) => open.sessions.push(session),
+                Some(OpenRecord::Family(family)) => open.families.push(family),
+                None => {}
+            }
+        }
+        Ok(open)
+    }
+
+    /// Ends a session, with the sign-ins that came of it, or a sign-in; `false` if the person has none of that id.
+    pub async fn end_of(&self, tenant: &TenantId, user: &str, id: &str, now: Timestamp) -> Result<bool> {
+        for (key, value) in self.records.owned(tenant, &owner(user)).await? {
+            let Some(record) = OpenRecord::read(&key, &value).filter(|record| record.id() == id) else { continue };
+            self.end_record(tenant, &key, &record, now).await?;
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    /// The person has another password: what asks goes on with it, and all else that was open ends.
+    pub async fn keep_only(
+        &self,
+        tenant: &TenantId,
+        user: &str,
+        asking: AskingSignIn<'_>,
+        credential: Digest,
+        now: Timestamp,
+    ) -> Result<()> {
+        for (key, value) in self.records.owned(tenant, &owner(user)).await? {
+            match OpenRecord::read(&key, &value) {
+                Some(record) if record.is_of(asking) => self.bind(tenant, &key, value, credential).await?,
+                Some(record) => self.end_record(tenant, &key, &record, now).await?,
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Binds a record to another credential; again when it is refreshed at the same time.
+    async fn bind(&self, tenant: &TenantId, key: &SignInKey, mut seen: Bytes, credential: Digest) -> Result<()> {
+        for _ in 0..TRIES_MAX {
+            let Some(record) = OpenRecord::read(key, &seen) else { return Ok(()) };
+            let (next, until) = record.bound_to(credential);
+            if self.records.replace(tenant, key, &seen, next, until).await? {
+                return Ok(());
+            }
+            let Some(now_there) = self.records.read(tenant, key).await? else { return Ok(()) };
+            seen = now_there;
+        }
+        // It is asked to sign in anew.
+        Ok(())
+    }
+
+    async fn end_record(&self, tenant: &TenantId, key: &SignInKey, record: &OpenRecord, now: Timestamp) -> Result<()> {
+        match record {
+            OpenRecord::Session(session) => self.end_sign_ins_of(tenant, session, now).await?,
+            // First what is asked about, so that a store that goes away in between leaves no token that is believed.
+            OpenRecord::Family(family) => self.revoke(tenant, &family.sign_in, now).await?,
+        }
+        self.records.remove(tenant, key).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use infra::Clock as _;
+    use infra::conformance::SetClock;
+    use infra::embedded::Embedded;
+
+    use super::*;
+
+    fn digest(n: &str) -> Digest {
+        Digest::of(n)
+    }
+
+    async fn with_two_browsers() -> (SignInStore, TenantId, Timestamp) {
+        let clock = SetClock::at(Timestamp::from_millis(1_700_000_000_000));
+        let store = SignInStore::new(Arc::new(Embedded::in_memory(clock.clone())));
+        let (acme, now) = (TenantId::parse("acme").unwrap(), clock.now());
+        let until = now + Duration::from_secs(3_600);
+        for id in ["this", "other"] {
+            let (user, credential) = ("ann".to_owned(), digest("old"));
+            let session = BrowserSession { id: id.to_owned(), user, credential, authenticated_at: now, until };
+            store.begin_session(&acme, digest(id), &session, now).await.unwrap();
+        }
+        for (sign_in, session) in [("of this", Some("this")), ("of other", Some("other")), ("program", None)] {
+            let family = Family {
+                client: "app".to_owned(),
+                user: "ann".to_owned(),
+                credential: digest("old"),
+                scope: String::new(),
+                sign_in: sign_in.to_owned(),
+                session: session.map(str::to_owned),
+                authenticated_at: now,
+                ends_at: until,
+                current: digest("token"),
+                until,
+                superseded: Vec::new(),
+            };
+            store.begin_family(&acme, digest(sign_in), &family, now).await.unwrap();
+        }
+        (store, acme, now)
+    }
+
+    async fn open(store: &SignInStore, acme: &TenantId) -> Vec<(String, bool)> {
+        let open = store.open_of(acme, "ann").await.unwrap();
+        let sessions = open.sessions.into_iter().map(|session| (session.id, session.credential == digest("new")));
+        let families = open.families.into_iter().map(|family| (family.sign_in, family.credential == digest("new")));
+        let mut all: Vec<_> = sessions.chain(families).collect();
+        all.sort();
+        all
+    }
+
+    #[tokio::test]
+    async fn another_password_leaves_what_asks_and_nothing_else() {
+        let (store, acme, now) = with_two_browsers().await;
+        let asking = AskingSignIn { session: Some("this"), sign_in: None };
+        store.keep_only(&acme, "ann", asking, digest("new"), now).await.unwrap();
+        assert_eq!(open(&store, &acme).await, [("of this".to_owned(), true), ("this".to_owned(), true)]);
+        assert!(
+            store.is_revoked(&acme, ["of other"]).await.unwrap() && store.is_revoked(&acme, ["program"]).await.unwrap()
+        );
+        assert!(!store.is_revoked(&acme, ["of this"]).await.unwrap());
+
+        let (store, acme, now) = with_two_browsers().await;
+        let asking = AskingSignIn { session: None, sign_in: Some("program") };
+        store.keep_only(&acme, "ann", asking, digest("new"), now).await.unwrap();
+        assert_eq!(open(&store, &acme).await, [("program".to_owned(), true)]);
+    }
+
+    #[tokio::test]
+    async fn a_session_ends_with_what_came_of_it_and_a_sign_in_alone() {
+        let (store, acme, now) = with_two_browsers().await;
+        assert!(store.end_of(&acme, "ann", "program", now).await.unwrap());
+        assert!(store.end_of(&acme, "ann", "other", now).await.unwrap());
+        assert!(!store.end_of(&acme, "ann", "other", now).await.unwrap());
+        assert!(!store.end_of(&acme, "bob", "this", now).await.unwrap(), "it is somebody else's");
+        assert_eq!(open(&store, &acme).await, [("of this".to_owned(), false), ("this".to_owned(), false)]);
+    }
+}
