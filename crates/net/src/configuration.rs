@@ -64,7 +64,7 @@ impl TenantConfig {
     /// The tenant's own record.
     pub fn tenant(&self) -> Option<&contracts::provisioning::Tenant> {
         match self.get(ObjectKind::Tenant, "") {
-            Some(Object::Tenant(tenant)) => Some(tenant),
+            Some(Object::Tenant(tenant)) => Some(&**tenant),
             _ => None,
         }
     }

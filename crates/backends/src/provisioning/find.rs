@@ -20,7 +20,7 @@ pub(super) async fn find(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) 
             for row in db.rows(one(skills)).await? {
                 lists.take_level(&row)?;
             }
-            read::person(&row, &mut lists).map(|person| Some(Object::Person(person)))
+            read::person(&row, &mut lists).map(|person| Some(Object::Person(Box::new(person))))
         }
         ObjectKind::Dn => {
             let Some(row) = db.rows(one(read::DN)).await?.into_iter().next() else { return Ok(None) };
@@ -37,7 +37,7 @@ pub(super) async fn find(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) 
             let dns = db.rows(one("SELECT dn FROM place_dn WHERE tenant = ? AND name = ? ORDER BY place")).await?;
             let dns = dns.iter().map(|row| row.text("dn")).collect::<Result<_>>()?;
             let place = Place { name: row.text("name")?, dns, location: read::location(row, "table place")? };
-            Ok(Some(Object::Place(place)))
+            Ok(Some(Object::Place(Box::new(place))))
         }
         ObjectKind::Client => {
             let sql = "SELECT id, name, secret, grants, scopes FROM client WHERE tenant = ? AND id = ?";

@@ -66,7 +66,7 @@ impl People {
     /// A person, found without regard to case.
     pub async fn person(&self, tenant: &TenantId, user: &str) -> Result<Option<Person>, Trouble> {
         match self.object(tenant, ObjectKind::Person, user).await? {
-            Some(Object::Person(person)) => Ok(Some(person)),
+            Some(Object::Person(person)) => Ok(Some(*person)),
             _ => Ok(None),
         }
     }

@@ -97,7 +97,7 @@ fn the_password_of_a_trunk_is_in_no_list_of_objects() {
             ..contracts::provisioning::Stir::default()
         },
     };
-    let object = Object::Trunk(trunk);
+    let object = Object::Trunk(Box::new(trunk));
     let version = ConfigVersion { generation: 1, revision: 1 };
     let objects = BTreeMap::from([(object.key(), (1, object.clone()))]);
     let copy = TenantCopy { version, objects, gone: BTreeMap::new() };
