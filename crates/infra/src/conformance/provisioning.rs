@@ -319,6 +319,12 @@ async fn changes_are_read_since_a_revision(store: &dyn ProvisioningStore) {
     assert_eq!(read.revision, Revision(2));
     assert_eq!(read.changes, [ObjectChange::Delete(english), ObjectChange::Put(german)]);
     assert_eq!(store.changes(&acme, Revision(2)).await.unwrap().changes, []);
+    let everything = store.changes(&acme, Revision(0)).await.unwrap().changes;
+    let (_, held) = store.load(&acme).await.unwrap().unwrap();
+    assert_eq!(everything.len(), held.objects().count() + 1, "and the one that was removed");
+    for object in held.objects() {
+        assert!(everything.contains(&ObjectChange::Put(object.clone())), "{object:?}");
+    }
     let missing = store.changes(&tenant("nobody"), Revision(0)).await;
     assert!(matches!(missing, Err(StoreError::Missing { .. })), "{missing:?}");
 }
