@@ -230,6 +230,9 @@ impl FromField for bool {
     }
 }
 
+/// Up to so many changed objects are read one by one; of more the whole tenant is read.
+const FOUND_EACH_MAX: usize = 256;
+
 // === impl ProvisioningStore ===
 
 impl<D: Dialect> ProvisioningStore for Tables<D> {
@@ -291,6 +294,10 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
             let keys = read::changed_keys(&mut *turn, tenant, since).await?;
             if keys.is_empty() {
                 return Ok(ObjectChanges { revision, changes: Vec::new() });
+            }
+            if keys.len() <= FOUND_EACH_MAX {
+                let changes = find::each(&mut *turn, tenant, keys).await?;
+                return Ok(ObjectChanges { revision, changes });
             }
             let objects = read::objects(&mut *turn, tenant).await?;
             let mut held: std::collections::HashMap<_, _> =

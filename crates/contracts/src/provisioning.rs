@@ -415,15 +415,15 @@ impl TenantObjects {
 
     /// Every object, in the order of [`ObjectKind::ALL`].
     pub fn objects(&self) -> impl Iterator<Item = Object> + '_ {
-        std::iter::once(Object::Tenant(self.tenant.clone()))
+        std::iter::once(Object::Tenant(Box::new(self.tenant.clone())))
             .chain(self.skills.iter().cloned().map(Object::Skill))
             .chain(self.prompts.iter().cloned().map(Object::Prompt))
             .chain(self.applications.iter().cloned().map(Object::Application))
             .chain(self.dns.iter().cloned().map(Object::Dn))
-            .chain(self.places.iter().cloned().map(Object::Place))
-            .chain(self.people.iter().cloned().map(Object::Person))
+            .chain(self.places.iter().cloned().map(Box::new).map(Object::Place))
+            .chain(self.people.iter().cloned().map(Box::new).map(Object::Person))
             .chain(self.numbers.iter().cloned().map(Object::Number))
-            .chain(self.trunks.iter().cloned().map(Object::Trunk))
+            .chain(self.trunks.iter().cloned().map(Box::new).map(Object::Trunk))
             .chain(self.feature_codes.iter().cloned().map(Object::FeatureCode))
             .chain(self.schedules.iter().cloned().map(Object::Schedule))
             .chain(self.dial_rules.iter().cloned().map(Object::DialRule))
@@ -439,15 +439,15 @@ impl TenantObjects {
             }
         }
         match object {
-            Object::Tenant(o) => self.tenant = o,
+            Object::Tenant(o) => self.tenant = *o,
             Object::Skill(o) => set(&mut self.skills, o, |a, b| a.name == b.name),
             Object::Prompt(o) => set(&mut self.prompts, o, |a, b| a.name == b.name),
             Object::Application(o) => set(&mut self.applications, o, |a, b| a.name == b.name),
             Object::Dn(o) => set(&mut self.dns, o, |a, b| a.number == b.number),
-            Object::Place(o) => set(&mut self.places, o, |a, b| a.name == b.name),
-            Object::Person(o) => set(&mut self.people, o, |a, b| a.user_name == b.user_name),
+            Object::Place(o) => set(&mut self.places, *o, |a, b| a.name == b.name),
+            Object::Person(o) => set(&mut self.people, *o, |a, b| a.user_name == b.user_name),
             Object::Number(o) => set(&mut self.numbers, o, |a, b| a.number == b.number),
-            Object::Trunk(o) => set(&mut self.trunks, o, |a, b| a.name == b.name),
+            Object::Trunk(o) => set(&mut self.trunks, *o, |a, b| a.name == b.name),
             Object::FeatureCode(o) => set(&mut self.feature_codes, o, |a, b| a.code == b.code),
             Object::Schedule(o) => set(&mut self.schedules, o, |a, b| a.name == b.name),
             Object::DialRule(o) => {

@@ -13,6 +13,7 @@ pub mod id;
 pub mod owner;
 pub mod plan;
 pub mod request;
+pub mod shared_map;
 pub mod time;
 pub mod turns;
 pub mod userdata;
@@ -28,5 +29,6 @@ pub use id::{
 };
 pub use owner::{Epoch, NodeId, Owner, Seq, Token};
 pub use request::{Request, RequestKind};
+pub use shared_map::{SharedMap, SharedSet};
 pub use time::Timestamp;
 pub use userdata::{UserData, Value};

@@ -1,20 +1,22 @@
 //! A role's copy of the tenants' configuration, followed over HTTP from config (9100).
 
 mod objects;
+mod tenant_config;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use contracts::configuration::{Changes, Listed, Versions};
-use contracts::provisioning::{Object, ObjectKey, ObjectKind, TenantObjects};
+use contracts::configuration::{Changes, Versions};
+use contracts::provisioning::ObjectKind;
 use model::TenantId;
 use prometheus_client::metrics::{counter::Counter, gauge::Gauge};
 use runtime::RoleContext;
 use tokio::sync::watch;
 
 pub use objects::Objects;
+pub use tenant_config::{ObjectDifference, TenantConfig, is_up_to};
 
 use crate::http::{CallError, Client};
 use objects::{Pages, all_pages};
@@ -34,58 +36,6 @@ const TENANTS_MAX: usize = 10_000;
 
 /// The readiness condition: the configuration was read once.
 const CONDITION: &str = "configuration";
-
-/// One tenant's objects, without secrets.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TenantConfig {
-    /// `generation-revision`.
-    pub version: String,
-    objects: BTreeMap<ObjectKey, Object>,
-}
-
-impl TenantConfig {
-    /// The configuration that consists of these objects, without secrets.
-    pub fn of(objects: &TenantObjects) -> Self {
-        let all = objects.objects().map(|object| (object.key(), object.without_secrets()));
-        Self { version: String::new(), objects: all.collect() }
-    }
-
-    /// The object of this kind and name.
-    pub fn get(&self, kind: ObjectKind, id: &str) -> Option<&Object> {
-        self.objects.get(&ObjectKey { kind, id: id.to_owned() })
-    }
-
-    /// The objects of a kind.
-    pub fn of_kind(&self, kind: ObjectKind) -> impl Iterator<Item = &Object> {
-        let first = ObjectKey { kind, id: String::new() };
-        self.objects.range(first..).take_while(move |(key, _)| key.kind == kind).map(|(_, object)| object)
-    }
-
-    /// The tenant's own record.
-    pub fn tenant(&self) -> Option<&contracts::provisioning::Tenant> {
-        match self.get(ObjectKind::Tenant, "") {
-            Some(Object::Tenant(tenant)) => Some(tenant),
-            _ => None,
-        }
-    }
-
-    fn with(&self, changes: Changes) -> Self {
-        let mut next = if changes.whole { Self::default() } else { self.clone() };
-        next.version = changes.version;
-        for Listed { kind, id, .. } in changes.gone {
-            next.objects.remove(&ObjectKey { kind, id });
-        }
-        for Listed { kind, id, object } in changes.objects {
-            match Object::from_json(kind, object.to_string().as_bytes()) {
-                Ok(object) => {
-                    next.objects.insert(ObjectKey { kind, id }, object);
-                }
-                Err(error) => tracing::error!(?kind, %id, %error, "an object cannot be read"),
-            }
-        }
-        next
-    }
-}
 
 /// All tenants as last read.
 pub type Tenants = Arc<HashMap<TenantId, Arc<TenantConfig>>>;
@@ -125,6 +75,7 @@ impl Configuration {
         let mut follower = Follower {
             config: Config { objects: Objects::new(client.clone(), kinds, PAGE_DEADLINE), client },
             publish,
+            read_at: ReadAt::new(),
             unread: Arc::clone(&unread),
             metrics,
         };
@@ -180,7 +131,7 @@ impl Configuration {
         self.unread.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
-    /// Notifies of every change.
+    /// Notifies of every change of objects of the followed kinds.
     pub fn changes(&self) -> watch::Receiver<Tenants> {
         self.tenants.clone()
     }
@@ -213,9 +164,14 @@ impl Pages for Config {
     }
 }
 
+/// The versions at which the tenants were read last.
+type ReadAt = HashMap<TenantId, String>;
+
 struct Follower<S> {
     config: S,
     publish: watch::Sender<Tenants>,
+    /// Later than those of what is published where other objects than the followed ones have changed.
+    read_at: ReadAt,
     unread: Arc<Mutex<Unread>>,
     metrics: Metrics,
 }
@@ -232,7 +188,7 @@ impl<S: Source> Follower<S> {
             return Ok(Some(versions.etag));
         }
         let held = self.publish.borrow().clone();
-        let (mut next, mut unread) = (HashMap::new(), HashSet::new());
+        let (mut next, mut read_at, mut unread) = (HashMap::new(), ReadAt::new(), HashSet::new());
         let mut first = None;
         for (name, version) in &versions.tenants {
             let Ok(tenant) = TenantId::parse(name) else { continue };
@@ -240,14 +196,18 @@ impl<S: Source> Follower<S> {
                 tracing::error!(most = TENANTS_MAX, "too many tenants: the rest is not served here");
                 break;
             }
-            let before = held.get(&tenant);
+            let before = held.get(&tenant).zip(self.read_at.get(&tenant));
             match self.read(name, version, before).await {
-                Ok(now) => drop(next.insert(tenant, now)),
+                Ok((now, at)) => {
+                    read_at.insert(tenant.clone(), at);
+                    next.insert(tenant, now);
+                }
                 // No tenant can be read: the last known configuration stays in use.
                 Err(error @ (CallError::Nowhere(_) | CallError::Connect(..))) => return Err(error),
                 Err(error) => {
                     self.metrics.failed.inc();
-                    next.extend(before.map(|before| (tenant.clone(), before.clone())));
+                    read_at.extend(before.map(|(_, at)| (tenant.clone(), at.clone())));
+                    next.extend(before.map(|(before, _)| (tenant.clone(), before.clone())));
                     if was_unread.as_ref().is_none_or(|unread| !unread.contains(&tenant)) {
                         first.get_or_insert_with(|| (tenant.clone(), error));
                     }
@@ -262,7 +222,8 @@ impl<S: Source> Follower<S> {
                 "a tenant's configuration cannot be read: what was known of it holds, the others are served; config's log may say why"
             );
         }
-        let is_as_listed = is_as_listed(&versions, &next, &unread);
+        let is_as_listed = is_as_listed(&versions, &read_at, &unread);
+        self.read_at = read_at;
         self.metrics.unread.set(i64::try_from(unread.len()).unwrap_or(i64::MAX));
         if was_unread.is_none() || !is_same(&held, &next) {
             self.publish.send_replace(Arc::new(next));
@@ -275,18 +236,19 @@ impl<S: Source> Follower<S> {
         self.unread.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What a tenant has at this version, or at a later one, and which that is.
     async fn read(
         &self,
         name: &str,
         version: &str,
-        before: Option<&Arc<TenantConfig>>,
-    ) -> Result<Arc<TenantConfig>, CallError> {
-        if let Some(before) = before.filter(|before| before.version == version) {
-            return Ok(before.clone());
+        before: Option<(&Arc<TenantConfig>, &String)>,
+    ) -> Result<(Arc<TenantConfig>, String), CallError> {
+        if let Some((before, at)) = before.filter(|(_, at)| *at == version) {
+            return Ok((before.clone(), at.clone()));
         }
-        let changes = all_pages(&self.config, name, before.map(|before| before.version.as_str())).await?;
-        let before = before.map(|before| &**before).cloned().unwrap_or_default();
-        Ok(Arc::new(before.with(changes)))
+        let changes = all_pages(&self.config, name, before.map(|(_, at)| at.as_str())).await?;
+        let at = changes.version.clone();
+        Ok((TenantConfig::after(before.map(|(before, _)| before), changes), at))
     }
 }
 
@@ -300,9 +262,9 @@ fn is_same(held: &HashMap<TenantId, Arc<TenantConfig>>, next: &HashMap<TenantId,
 /// request may go to another one: the replica that lists a new version need not be the one that gave the objects. If
 /// the etag were kept then, outdated objects would stay until the next change. An unread tenant is requested again
 /// anyway.
-fn is_as_listed(versions: &Versions, held: &HashMap<TenantId, Arc<TenantConfig>>, unread: &HashSet<TenantId>) -> bool {
-    let read = held.iter().filter(|(tenant, _)| !unread.contains(*tenant));
-    read.into_iter().all(|(tenant, config)| versions.tenants.get(tenant.as_str()) == Some(&config.version))
+fn is_as_listed(versions: &Versions, read_at: &ReadAt, unread: &HashSet<TenantId>) -> bool {
+    let mut read = read_at.iter().filter(|(tenant, _)| !unread.contains(*tenant));
+    read.all(|(tenant, at)| versions.tenants.get(tenant.as_str()) == Some(at))
 }
 
 /// A text as part of a path or query.

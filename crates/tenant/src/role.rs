@@ -15,18 +15,16 @@ mod subscription;
 mod view;
 mod views;
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
-use contracts::provisioning::TenantObjects;
 use contracts::v1::configuration_server::ConfigurationServer;
 use contracts::v1::events_server::EventsServer;
 use infra::Revision;
-use model::TenantId;
+use model::{SharedMap, TenantId};
 use runtime::spec::{Listen, Place, Protocol};
 use runtime::{Drains, Replicas, Role, RoleContext, RoleSpec, Starts};
 use tokio::sync::watch;
 use tonic::service::Routes;
+
+use agents::AgentObjects;
 
 /// The declaration of the tenant role.
 pub const SPEC: RoleSpec = RoleSpec {
@@ -73,8 +71,8 @@ pub const SPEC: RoleSpec = RoleSpec {
 /// The role.
 pub const ROLE: Role = Role { spec: &SPEC, start: |ctx| Box::pin(run(ctx)) };
 
-/// The objects of every tenant with their revisions, as last read from the persistent configuration.
-type Held = Arc<BTreeMap<TenantId, (Revision, Arc<TenantObjects>)>>;
+/// What of every tenant's objects agents are made of, with their revisions, as last read from the persistent configuration.
+type Held = SharedMap<TenantId, (Revision, AgentObjects)>;
 
 async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     ctx.ready.require("configuration published");

@@ -16,7 +16,7 @@
 //! | `/objects?after=G-R&kinds=dn,trunk&from=` | objects of the kinds, or those changed after a version; `from` pages by `next` |
 //!
 //! `/tenants` lists ids; `/versions?etag=..&wait_s=20` answers as soon as any tenant's version differs; `/keep-alive` answers at once.
-//! Answers have an `ETag` (the tenant's version) and honour `If-None-Match`. Secrets are blank everywhere but in `/credentials`, `/trunk-credentials` and `/trunk-digests`.
+//! Answers have an `ETag` (the tenant's version; of one object the version that wrote it) and honour `If-None-Match`. Secrets are blank everywhere but in `/credentials`, `/trunk-credentials` and `/trunk-digests`.
 
 mod copies;
 mod metrics;

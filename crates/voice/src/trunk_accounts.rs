@@ -11,7 +11,7 @@ use std::time::Duration;
 use contracts::configuration::{TrunkAccount, TrunkCredentials};
 use contracts::provisioning::{Object, ObjectKind, Secret, Trunk};
 use model::TenantId;
-use net::configuration::{Configuration, TenantConfig, Tenants};
+use net::configuration::{Configuration, TenantConfig, Tenants, is_up_to};
 use net::http::Client;
 use runtime::RoleContext;
 use sip::agent::{Accounts, AgentCredentials};
@@ -143,8 +143,9 @@ async fn read(client: &Client, tenants: &Tenants, held: &watch::Sender<AccountsB
     next.retain(|tenant, _| tenants.get(tenant).is_some_and(|config| has_any(config)));
     let mut is_whole = true;
     for (tenant, config) in tenants.iter().filter(|(_, config)| has_any(config)) {
-        let is_known =
-            |known: &Arc<TenantAccounts>| known.version == config.version && asks_for.are_all(config, &known.keys);
+        let is_known = |known: &Arc<TenantAccounts>| {
+            is_up_to(&known.version, &config.version) && asks_for.are_all(config, &known.keys)
+        };
         if next.get(tenant).is_some_and(is_known) {
             continue;
         }
@@ -152,7 +153,7 @@ async fn read(client: &Client, tenants: &Tenants, held: &watch::Sender<AccountsB
         match call.fetch::<TrunkCredentials>().await {
             Ok(told) => {
                 // Another replica of config may not have this version yet.
-                is_whole &= told.version == config.version;
+                is_whole &= is_up_to(&told.version, &config.version);
                 let accounts = told.trunks.into_iter().map(account).collect();
                 let keys = told.keys.into_iter().map(|key| (key.trunk, key.private_key)).collect();
                 // Or it is of the release before, and tells no keys.

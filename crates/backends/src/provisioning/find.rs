@@ -1,14 +1,59 @@
-//! Single objects, which are read while somebody signs in.
+//! Single objects: those that are read while somebody signs in, and those that have changed.
 
-use contracts::provisioning::{Object, ObjectKey, ObjectKind, Place};
-use infra::Result;
+use std::collections::HashMap;
+
+use contracts::provisioning::{Application, Object, ObjectKey, ObjectKind, Place};
+use infra::{ObjectChange, Result};
 use model::TenantId;
 
 use super::read::{self, Lists};
 use super::sign_in::client;
 use super::{Turn, query};
 
-/// Reads one object. People, DNs, places and clients cost a few statements; of other kinds the whole tenant is read.
+/// The present state of each of these objects. What it costs does not depend on how many people and phones the tenant has.
+pub(super) async fn each(db: &mut dyn Turn, tenant: &TenantId, keys: Vec<ObjectKey>) -> Result<Vec<ObjectChange>> {
+    let mut settings: Option<HashMap<ObjectKey, Object>> = None;
+    let mut changes = Vec::with_capacity(keys.len());
+    for key in keys {
+        let found = if is_found_alone(key.kind) {
+            find(db, tenant, &key).await?
+        } else {
+            let held = match &mut settings {
+                Some(held) => held,
+                none => {
+                    let read = read::settings(db, tenant).await?;
+                    none.insert(read.objects().map(|object| (object.key(), object)).collect())
+                }
+            };
+            held.remove(&key)
+        };
+        // Some are found without regard to case: under another spelling it is another object.
+        let found = found.filter(|object| object.key() == key);
+        changes.push(found.map_or_else(|| ObjectChange::Delete(key), ObjectChange::Put));
+    }
+    Ok(changes)
+}
+
+/// Whether an object of the kind is read without others.
+const fn is_found_alone(kind: ObjectKind) -> bool {
+    match kind {
+        ObjectKind::Application
+        | ObjectKind::Dn
+        | ObjectKind::Place
+        | ObjectKind::Person
+        | ObjectKind::Number
+        | ObjectKind::Client => true,
+        ObjectKind::Tenant
+        | ObjectKind::Skill
+        | ObjectKind::Prompt
+        | ObjectKind::Trunk
+        | ObjectKind::FeatureCode
+        | ObjectKind::Schedule
+        | ObjectKind::DialRule => false,
+    }
+}
+
+/// Reads one object. It costs a few statements; of the kinds of which a tenant has few all are read.
 pub(super) async fn find(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) -> Result<Option<Object>> {
     let one = |sql| query(sql).bind(tenant.as_str()).bind(&key.id);
     match key.kind {
@@ -20,7 +65,7 @@ pub(super) async fn find(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) 
             for row in db.rows(one(skills)).await? {
                 lists.take_level(&row)?;
             }
-            read::person(&row, &mut lists).map(|person| Some(Object::Person(person)))
+            read::person(&row, &mut lists).map(|person| Some(Object::Person(Box::new(person))))
         }
         ObjectKind::Dn => {
             let Some(row) = db.rows(one(read::DN)).await?.into_iter().next() else { return Ok(None) };
@@ -37,7 +82,7 @@ pub(super) async fn find(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) 
             let dns = db.rows(one("SELECT dn FROM place_dn WHERE tenant = ? AND name = ? ORDER BY place")).await?;
             let dns = dns.iter().map(|row| row.text("dn")).collect::<Result<_>>()?;
             let place = Place { name: row.text("name")?, dns, location: read::location(row, "table place")? };
-            Ok(Some(Object::Place(place)))
+            Ok(Some(Object::Place(Box::new(place))))
         }
         ObjectKind::Client => {
             let sql = "SELECT id, name, secret, grants, scopes FROM client WHERE tenant = ? AND id = ?";
@@ -47,11 +92,27 @@ pub(super) async fn find(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) 
             let uris = uris.iter().map(|row| row.text("uri")).collect::<Result<_>>()?;
             client(&row, uris).map(|client| Some(Object::Client(client)))
         }
-        _ => {
+        ObjectKind::Application => {
+            let rows = db.rows(one("SELECT name, document FROM application WHERE tenant = ? AND name = ?")).await?;
+            let Some(row) = rows.first() else { return Ok(None) };
+            let application = Application { name: row.text("name")?, document: row.text("document")? };
+            Ok(Some(Object::Application(application)))
+        }
+        ObjectKind::Number => {
+            let rows = db.rows(one(read::NUMBER)).await?;
+            rows.first().map(|row| read::number(row).map(Object::Number)).transpose()
+        }
+        ObjectKind::Tenant
+        | ObjectKind::Skill
+        | ObjectKind::Prompt
+        | ObjectKind::Trunk
+        | ObjectKind::FeatureCode
+        | ObjectKind::Schedule
+        | ObjectKind::DialRule => {
             if read::revision(db, tenant).await?.is_none() {
                 return Ok(None);
             }
-            let objects = read::objects(db, tenant).await?;
+            let objects = read::settings(db, tenant).await?;
             Ok(objects.objects().find(|object| object.key() == *key))
         }
     }

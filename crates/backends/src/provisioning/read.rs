@@ -36,16 +36,8 @@ pub(super) async fn changed_keys(db: &mut dyn Turn, tenant: &TenantId, since: Re
 
 /// All objects of a tenant that exists.
 pub(super) async fn objects(db: &mut dyn Turn, tenant: &TenantId) -> Result<TenantObjects> {
-    let mut lists = Lists::read(db, tenant).await?;
-    let row = rows(db, TENANT, tenant).await?;
-    let row = row.first().ok_or_else(|| StoreError::Missing { key: format!("tenant {tenant}") })?;
-    let mut objects = TenantObjects::new(tenant_object(row, &mut lists)?);
-    for row in rows(db, "SELECT name FROM skill WHERE tenant = ? ORDER BY dbid", tenant).await? {
-        objects.skills.push(Skill { name: text(&row, "name")? });
-    }
-    for row in rows(db, "SELECT name, file FROM prompt WHERE tenant = ? ORDER BY dbid", tenant).await? {
-        objects.prompts.push(Prompt { name: text(&row, "name")?, file: text(&row, "file")? });
-    }
+    let mut objects = settings(db, tenant).await?;
+    let mut lists = Lists::of_phones_and_people(db, tenant).await?;
     for row in rows(db, "SELECT name, document FROM application WHERE tenant = ? ORDER BY dbid", tenant).await? {
         objects.applications.push(Application { name: text(&row, "name")?, document: text(&row, "document")? });
     }
@@ -59,15 +51,24 @@ pub(super) async fn objects(db: &mut dyn Turn, tenant: &TenantId) -> Result<Tena
     for row in rows(db, PEOPLE, tenant).await? {
         objects.people.push(person(&row, &mut lists)?);
     }
-    let sql = "SELECT number, name, dn, schedule, closed_dn FROM number WHERE tenant = ? ORDER BY dbid";
-    for row in rows(db, sql, tenant).await? {
-        objects.numbers.push(Number {
-            number: text(&row, "number")?,
-            name: text(&row, "name")?,
-            dn: text(&row, "dn")?,
-            schedule: get(&row, "schedule")?,
-            closed_dn: get(&row, "closed_dn")?,
-        });
+    for row in rows(db, NUMBERS, tenant).await? {
+        objects.numbers.push(number(&row)?);
+    }
+    objects.clients = super::sign_in::clients(db, tenant).await?;
+    Ok(objects)
+}
+
+/// The objects of the kinds of which a tenant has few, and its own record: no applications, DNs, places, people, numbers or clients.
+pub(super) async fn settings(db: &mut dyn Turn, tenant: &TenantId) -> Result<TenantObjects> {
+    let mut lists = Lists::of_settings(db, tenant).await?;
+    let row = rows(db, TENANT, tenant).await?;
+    let row = row.first().ok_or_else(|| StoreError::Missing { key: format!("tenant {tenant}") })?;
+    let mut objects = TenantObjects::new(tenant_object(row, &mut lists)?);
+    for row in rows(db, "SELECT name FROM skill WHERE tenant = ? ORDER BY dbid", tenant).await? {
+        objects.skills.push(Skill { name: text(&row, "name")? });
+    }
+    for row in rows(db, "SELECT name, file FROM prompt WHERE tenant = ? ORDER BY dbid", tenant).await? {
+        objects.prompts.push(Prompt { name: text(&row, "name")?, file: text(&row, "file")? });
     }
     for row in rows(db, TRUNKS, tenant).await? {
         objects.trunks.push(trunk(&row, &mut lists)?);
@@ -86,7 +87,6 @@ pub(super) async fn objects(db: &mut dyn Turn, tenant: &TenantId) -> Result<Tena
     for row in rows(db, DIAL_RULES, tenant).await? {
         objects.dial_rules.push(dial_rule(&row)?);
     }
-    objects.clients = super::sign_in::clients(db, tenant).await?;
     Ok(objects)
 }
 
@@ -118,10 +118,8 @@ impl Lists {
         Ok(())
     }
 
-    async fn read(db: &mut dyn Turn, tenant: &TenantId) -> Result<Self> {
-        let codecs = rows(db, "SELECT codec FROM tenant_codec WHERE tenant = ? ORDER BY place", tenant).await?;
-        let mut lists =
-            Self { codecs: codecs.iter().map(|row| text(row, "codec")).collect::<Result<_>>()?, ..Self::default() };
+    async fn of_phones_and_people(db: &mut dyn Turn, tenant: &TenantId) -> Result<Self> {
+        let mut lists = Self::default();
         for row in rows(db, "SELECT number, prompt FROM dn_prompt WHERE tenant = ? ORDER BY place", tenant).await? {
             lists.take_prompt(&row)?;
         }
@@ -132,6 +130,13 @@ impl Lists {
         for row in rows(db, sql, tenant).await? {
             lists.take_level(&row)?;
         }
+        Ok(lists)
+    }
+
+    async fn of_settings(db: &mut dyn Turn, tenant: &TenantId) -> Result<Self> {
+        let codecs = rows(db, "SELECT codec FROM tenant_codec WHERE tenant = ? ORDER BY place", tenant).await?;
+        let mut lists =
+            Self { codecs: codecs.iter().map(|row| text(row, "codec")).collect::<Result<_>>()?, ..Self::default() };
         for row in rows(db, "SELECT name, source FROM trunk_source WHERE tenant = ? ORDER BY place", tenant).await? {
             lists.sources.entry(text(&row, "name")?).or_default().push(text(&row, "source")?);
         }
@@ -303,6 +308,24 @@ pub(super) fn person(row: &Row, lists: &mut Lists) -> Result<Person> {
         password: get::<Option<String>>(row, "password")?.map(Secret),
         privileges: super::sign_in::privileges(get(row, "privileges")?)?,
         disabled: is_set(row, "disabled")?,
+    })
+}
+
+macro_rules! numbers {
+    ($which:literal) => {
+        concat!("SELECT number, name, dn, schedule, closed_dn FROM number WHERE tenant = ? ", $which)
+    };
+}
+const NUMBERS: &str = numbers!("ORDER BY dbid");
+pub(super) const NUMBER: &str = numbers!("AND number = ?");
+
+pub(super) fn number(row: &Row) -> Result<Number> {
+    Ok(Number {
+        number: text(row, "number")?,
+        name: text(row, "name")?,
+        dn: text(row, "dn")?,
+        schedule: get(row, "schedule")?,
+        closed_dn: get(row, "closed_dn")?,
     })
 }
 

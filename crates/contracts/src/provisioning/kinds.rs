@@ -88,11 +88,12 @@ pub struct ObjectKey {
     pub id: String,
 }
 
-/// Any object.
+/// Any object. The kinds with many fields are behind a pointer: there are far more DNs than trunks, and each takes as much room as the
+/// largest kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Object {
     /// The tenant itself.
-    Tenant(Tenant),
+    Tenant(Box<Tenant>),
     /// A skill.
     Skill(Skill),
     /// A prompt.
@@ -102,13 +103,13 @@ pub enum Object {
     /// A DN.
     Dn(Dn),
     /// A place.
-    Place(Place),
+    Place(Box<Place>),
     /// A person.
-    Person(Person),
+    Person(Box<Person>),
     /// A number.
     Number(Number),
     /// A trunk.
-    Trunk(Trunk),
+    Trunk(Box<Trunk>),
     /// A feature code.
     FeatureCode(FeatureCode),
     /// A schedule.

@@ -259,7 +259,7 @@ async fn a_changed_trunk_comes_back_as_it_was_changed(store: &dyn ProvisioningSt
     let full = objects("trunk").trunks.remove(0);
     let bare = Trunk { name: full.name.clone(), ..Trunk::default() };
     for (revision, trunk) in [(1, bare), (2, full)] {
-        let put = ObjectChange::Put(Object::Trunk(trunk.clone()));
+        let put = ObjectChange::Put(Object::Trunk(Box::new(trunk.clone())));
         store.update(&acme, Revision(revision), vec![put]).await.unwrap();
         let (_, held) = store.load(&acme).await.unwrap().unwrap();
         assert_eq!(held.trunks, [trunk]);
@@ -280,7 +280,7 @@ async fn a_changed_person_and_client_come_back_as_they_were_changed(store: &dyn 
         ..client.clone()
     };
     for (revision, person, client) in [(1, bare_person, bare_client), (2, person, client)] {
-        let puts = [Object::Person(person.clone()), Object::Client(client.clone())].map(ObjectChange::Put);
+        let puts = [Object::Person(Box::new(person.clone())), Object::Client(client.clone())].map(ObjectChange::Put);
         store.update(&acme, Revision(revision), puts.into()).await.unwrap();
         let (_, held) = store.load(&acme).await.unwrap().unwrap();
         assert_eq!((held.people, held.clients), (vec![person], vec![client]));
@@ -299,7 +299,7 @@ async fn one_object_is_found_by_its_name(store: &dyn ProvisioningStore) {
     }
     let key = |kind, id: &str| ObjectKey { kind, id: id.into() };
     let ann = store.find(&acme, &key(ObjectKind::Person, "ANN")).await.unwrap();
-    assert_eq!(ann, Some(Object::Person(all.people[0].clone())));
+    assert_eq!(ann, Some(Object::Person(Box::new(all.people[0].clone()))));
     let desk = store.find(&acme, &key(ObjectKind::Client, "desk")).await.unwrap();
     assert_eq!(desk, Some(Object::Client(all.clients[0].clone())));
     for kind in ObjectKind::ALL {
@@ -319,6 +319,12 @@ async fn changes_are_read_since_a_revision(store: &dyn ProvisioningStore) {
     assert_eq!(read.revision, Revision(2));
     assert_eq!(read.changes, [ObjectChange::Delete(english), ObjectChange::Put(german)]);
     assert_eq!(store.changes(&acme, Revision(2)).await.unwrap().changes, []);
+    let everything = store.changes(&acme, Revision(0)).await.unwrap().changes;
+    let (_, held) = store.load(&acme).await.unwrap().unwrap();
+    assert_eq!(everything.len(), held.objects().count() + 1, "and the one that was removed");
+    for object in held.objects() {
+        assert!(everything.contains(&ObjectChange::Put(object.clone())), "{object:?}");
+    }
     let missing = store.changes(&tenant("nobody"), Revision(0)).await;
     assert!(matches!(missing, Err(StoreError::Missing { .. })), "{missing:?}");
 }
@@ -329,7 +335,7 @@ async fn a_broken_rule_is_the_callers_fault_and_changes_nothing(store: &dyn Prov
     let used = ObjectChange::Delete(ObjectKey { kind: ObjectKind::Skill, id: "Sales".into() });
     let refused = store.update(&acme, Revision(1), vec![used]).await;
     assert!(matches!(refused, Err(StoreError::Invalid(_))), "{refused:?}");
-    let twice = Object::Place(Place { name: "P3".into(), dns: vec!["7101".into()], location: None });
+    let twice = Object::Place(Box::new(Place { name: "P3".into(), dns: vec!["7101".into()], location: None }));
     let refused = store.update(&acme, Revision(1), vec![ObjectChange::Put(twice)]).await;
     assert!(matches!(refused, Err(StoreError::Invalid(_))), "{refused:?}");
     assert_eq!(store.load(&acme).await.unwrap(), Some((Revision(1), objects("rules"))));
@@ -339,7 +345,8 @@ async fn a_dn_may_move_between_places_in_one_update(store: &dyn ProvisioningStor
     let acme = tenant("move");
     store.update(&acme, Revision(0), put_all(&objects("move"))).await.unwrap();
     let place = |name: &str, dn: &str| {
-        ObjectChange::Put(Object::Place(Place { name: name.into(), dns: vec![dn.into()], location: None }))
+        let place = Place { name: name.into(), dns: vec![dn.into()], location: None };
+        ObjectChange::Put(Object::Place(Box::new(place)))
     };
     store.update(&acme, Revision(1), vec![place("P1", "7102"), place("P2", "7101")]).await.unwrap();
     let (_, held) = store.load(&acme).await.unwrap().unwrap();

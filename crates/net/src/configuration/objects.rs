@@ -1,19 +1,23 @@
 //! Reads one tenant's objects from config in pages: an answer is bounded, but a tenant's objects may be hundreds of megabytes
 //! together.
 
+use std::collections::HashSet;
 use std::future::Future;
 use std::time::Duration;
 
-use contracts::configuration::Changes;
+use contracts::configuration::{Changes, Listed};
 use contracts::provisioning::ObjectKind;
 
 use super::escaped;
+use super::tenant_config::is_up_to;
 use crate::http::{CallError, Client};
 
 /// The most pages of one tenant: more than the documents of all the applications that a file may name.
 const PAGES_MAX: usize = 1_024;
-/// How often reading is restarted because config accepted a change in between, or another replica answered.
+/// How often reading is restarted because the tenant was published anew in between, or another replica answered.
 const BEGINNINGS_MAX: usize = 3;
+/// How often what changed while pages were read is read behind them.
+const CATCH_UPS_MAX: usize = 8;
 
 /// Reads a tenant's objects of some kinds. Cheap to clone.
 #[derive(Clone)]
@@ -61,29 +65,70 @@ impl Pages for Objects {
     }
 }
 
-/// All pages as one, all of the same version.
+/// All pages as one. What changes while they are read is read behind them, so that a large tenant is read although it always changes.
 pub(super) async fn all_pages(pages: &impl Pages, tenant: &str, version: Option<&str>) -> Result<Changes, CallError> {
     for _ in 0..BEGINNINGS_MAX {
-        if let Some(all) = of_one_version(pages, tenant, version).await? {
-            return Ok(all);
+        let Some(mut read) = read_pages(pages, tenant, version).await? else { continue };
+        for _ in 0..CATCH_UPS_MAX {
+            if read.oldest == read.all.version {
+                return Ok(read.all);
+            }
+            match read_pages(pages, tenant, Some(&read.oldest)).await? {
+                Some(later) if !later.all.whole => read.add(later),
+                // Config cannot tell what has changed since: everything is read again.
+                _ => break,
+            }
         }
     }
     Err(CallError::Shape("the objects change faster than they are read".to_owned()))
 }
 
-async fn of_one_version(pages: &impl Pages, tenant: &str, version: Option<&str>) -> Result<Option<Changes>, CallError> {
+/// What was read in pages.
+struct PagesRead {
+    all: Changes,
+    /// The oldest version of a page: replicas of config may have different ones.
+    oldest: String,
+}
+
+impl PagesRead {
+    /// Adds what has changed since.
+    fn add(&mut self, later: Self) {
+        let name = |listed: &Listed| (listed.kind, listed.id.clone());
+        let gone: HashSet<(ObjectKind, String)> = later.all.gone.iter().map(name).collect();
+        if !gone.is_empty() {
+            self.all.objects.retain(|listed| !gone.contains(&name(listed)));
+        }
+        // A reader takes what is gone away first, and of an object read twice the second one.
+        self.all.gone.extend(later.all.gone);
+        self.all.objects.extend(later.all.objects);
+        (self.all.version, self.oldest) = (later.all.version, later.oldest);
+    }
+}
+
+/// Reads all pages; `None` if they do not belong together.
+async fn read_pages(pages: &impl Pages, tenant: &str, version: Option<&str>) -> Result<Option<PagesRead>, CallError> {
     let mut all = pages.page(tenant, version, "").await?;
+    let mut oldest = all.version.clone();
     for _ in 1..PAGES_MAX {
-        let Some(from) = all.next.take() else { return Ok(Some(all)) };
+        let Some(from) = all.next.take() else { return Ok(Some(PagesRead { all, oldest })) };
         let page = pages.page(tenant, version, &from).await?;
-        if page.version != all.version || page.whole != all.whole {
+        if page.whole != all.whole || generation(&page.version) != generation(&all.version) {
             return Ok(None);
+        }
+        if is_up_to(&page.version, &all.version) {
+            all.version = page.version;
+        } else if !is_up_to(&page.version, &oldest) {
+            oldest = page.version;
         }
         all.objects.extend(page.objects);
         all.gone.extend(page.gone);
         all.next = page.next;
     }
     Err(CallError::Shape(format!("there are more than {PAGES_MAX} pages of objects")))
+}
+
+fn generation(version: &str) -> Option<&str> {
+    version.split_once('-').map(|(generation, _)| generation)
 }
 
 #[cfg(test)]

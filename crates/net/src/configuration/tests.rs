@@ -1,13 +1,14 @@
+use std::collections::BTreeMap;
+
+use contracts::configuration::Listed;
+
 use super::*;
 
 #[test]
 fn objects_of_a_replica_that_is_behind_are_asked_for_again() {
     let tenants = BTreeMap::from([("example".to_owned(), "1-2".to_owned())]);
     let versions = Versions { etag: "b".to_owned(), tenants };
-    let held = |version: &str| {
-        let config = TenantConfig { version: version.to_owned(), ..TenantConfig::default() };
-        HashMap::from([(TenantId::parse("example").unwrap(), Arc::new(config))])
-    };
+    let held = |version: &str| HashMap::from([(TenantId::parse("example").unwrap(), version.to_owned())]);
     assert!(is_as_listed(&versions, &held("1-2"), &HashSet::new()));
     assert!(!is_as_listed(&versions, &held("1-1"), &HashSet::new()));
     let none = HashMap::new();
@@ -18,6 +19,8 @@ fn objects_of_a_replica_that_is_behind_are_asked_for_again() {
 struct Played {
     versions: BTreeMap<String, String>,
     broken: HashSet<String>,
+    /// The skills that it tells as changed; everything if there are none yet.
+    skills: Option<Vec<&'static str>>,
 }
 
 impl Source for Played {
@@ -31,16 +34,21 @@ impl Pages for Played {
         if self.broken.contains(tenant) {
             return Err(CallError::Shape("a test".to_owned()));
         }
-        let version = self.versions[tenant].clone();
-        Ok(Changes { version, whole: true, objects: Vec::new(), gone: Vec::new(), next: None })
+        let skill = |name: &&str| {
+            let object = serde_json::json!({ "name": name });
+            Listed { kind: ObjectKind::Skill, id: (*name).to_owned(), object }
+        };
+        let (version, whole) = (self.versions[tenant].clone(), self.skills.is_none());
+        let objects = self.skills.iter().flatten().map(skill).collect();
+        Ok(Changes { version, whole, objects, gone: Vec::new(), next: None })
     }
 }
 
 fn follower(tenants: [&str; 2], version: &str, broken: &str) -> Follower<Played> {
     let versions = tenants.map(|tenant| (tenant.to_owned(), version.to_owned())).into();
-    let config = Played { versions, broken: HashSet::from([broken.to_owned()]) };
+    let config = Played { versions, broken: HashSet::from([broken.to_owned()]), skills: None };
     let metrics = Metrics::register(&runtime::Metrics::default());
-    Follower { config, publish: watch::Sender::default(), unread: Arc::default(), metrics }
+    Follower { config, publish: watch::Sender::default(), read_at: ReadAt::new(), unread: Arc::default(), metrics }
 }
 
 fn held(follower: &Follower<Played>, tenant: &str) -> Option<String> {
@@ -89,4 +97,27 @@ async fn before_config_has_answered_and_while_a_tenant_cannot_be_read_it_may_exi
     follower.config.broken.clear();
     follower.turn(None).await.unwrap();
     assert!(!may_exist("acme"), "it is among those that were read");
+}
+
+#[tokio::test]
+async fn a_change_of_other_objects_is_told_to_nobody_and_not_read_again() {
+    let mut follower = follower(["acme", "globex"], "1-1", "");
+    follower.turn(None).await.unwrap();
+    let changes = follower.publish.subscribe();
+    let acme = TenantId::parse("acme").unwrap();
+    let change = |follower: &mut Follower<Played>, version: &str, skills: Option<Vec<&'static str>>| {
+        follower.config.versions.insert("acme".to_owned(), version.to_owned());
+        follower.config.skills = skills;
+    };
+    change(&mut follower, "1-2", Some(Vec::new()));
+    let etag = follower.turn(Some("before")).await.unwrap();
+    assert!(etag.is_some() && !changes.has_changed().unwrap());
+    assert_eq!((held(&follower, "acme").as_deref(), follower.read_at[&acme].as_str()), (Some("1-1"), "1-2"));
+
+    change(&mut follower, "1-3", Some(vec!["sales"]));
+    follower.turn(etag.as_deref()).await.unwrap();
+    assert!(changes.has_changed().unwrap());
+    assert_eq!(held(&follower, "acme").as_deref(), Some("1-3"));
+    assert!(follower.publish.borrow()[&acme].get(ObjectKind::Skill, "sales").is_some());
+    assert_eq!(held(&follower, "globex").as_deref(), Some("1-1"));
 }

@@ -73,7 +73,7 @@ impl People {
     /// A person, found without regard to case: by the folding by which wrong passwords are counted, whatever the store's is.
     pub async fn person(&self, tenant: &TenantId, user: &str) -> Result<Option<Person>, Trouble> {
         match self.object(tenant, ObjectKind::Person, user).await? {
-            Some(Object::Person(person)) if login_name::is_same(&person.user_name, user) => Ok(Some(person)),
+            Some(Object::Person(person)) if login_name::is_same(&person.user_name, user) => Ok(Some(*person)),
             _ => Ok(None),
         }
     }

@@ -76,7 +76,7 @@ impl Configuration {
 
     fn tenant(&self) -> Option<&contracts::provisioning::Tenant> {
         self.of_kind(ObjectKind::Tenant).find_map(|object| match object {
-            Object::Tenant(tenant) => Some(tenant),
+            Object::Tenant(tenant) => Some(&**tenant),
             _ => None,
         })
     }

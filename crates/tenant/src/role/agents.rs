@@ -1,11 +1,12 @@
 //! Sends rq the tenants' agents and skills (voice-16): a snapshot, then changes.
 
-use std::collections::BTreeMap;
+mod profiles;
+
 use std::time::Duration;
 
-use contracts::provisioning::TenantObjects;
 use contracts::v1;
 use contracts::v1::routing_client::RoutingClient;
+use infra::Revision;
 use model::TenantId;
 use prost::Message as _;
 use runtime::RoleContext;
@@ -13,6 +14,8 @@ use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::Held;
+
+pub(super) use profiles::AgentObjects;
 
 /// The port of rq.
 const PORT: u16 = 12_100;
@@ -25,8 +28,6 @@ const WAITING_MAX: usize = 4;
 const PART_BYTES: usize = 1 << 20;
 /// Roles start in any order: only after this number of failed attempts does the log warn about rq.
 const ATTEMPTS_QUIET: u32 = 10;
-
-type Profiles = BTreeMap<String, v1::AgentProfile>;
 
 /// Keeps a stream per tenant until the role ends.
 pub(super) async fn run(ctx: RoleContext, mut held: watch::Receiver<Held>) -> anyhow::Result<()> {
@@ -94,24 +95,25 @@ async fn tell_once(
     }
 }
 
-/// Sends the differences to the last sent state; everything at the first time.
+/// Sends the differences to the last sent state, if there are any; everything at the first time.
 async fn send(
     updates: &mpsc::Sender<v1::AgentsUpdate>,
     held: &mut watch::Receiver<Held>,
     tenant: &TenantId,
-    told: &mut Option<Profiles>,
+    told: &mut Option<(Revision, AgentObjects)>,
 ) -> anyhow::Result<()> {
     let now = held.borrow_and_update().get(tenant).cloned();
     let Some((revision, objects)) = now else { return Ok(()) };
-    let now = profiles(&objects);
-    let before = told.as_ref();
-    let differs = |id: &String, profile: &v1::AgentProfile| before.and_then(|b| b.get(id)) != Some(profile);
-    let agents: Vec<_> = now.iter().filter(|(id, profile)| differs(id, profile)).map(|(_, p)| p.clone()).collect();
-    let gone: Vec<_> =
-        before.into_iter().flat_map(Profiles::keys).filter(|id| !now.contains_key(*id)).cloned().collect();
-    let whole = before.is_none();
-    *told = Some(now);
-    for part in parts(v1::AgentsUpdate { revision: revision.0, whole, agents, gone, unfinished: false }) {
+    // Every tenant's change wakes every tenant's task.
+    if told.as_ref().is_some_and(|(last, _)| *last == revision) {
+        return Ok(());
+    }
+    let update = objects.update(revision, told.as_ref().map(|(_, before)| before));
+    *told = Some((revision, objects));
+    if !update.whole && update.agents.is_empty() && update.gone.is_empty() {
+        return Ok(());
+    }
+    for part in parts(update) {
         updates.send(part).await?;
     }
     Ok(())
@@ -134,25 +136,6 @@ fn parts(update: v1::AgentsUpdate) -> Vec<v1::AgentsUpdate> {
         part.unfinished = true;
     }
     parts
-}
-
-fn profiles(objects: &TenantObjects) -> Profiles {
-    let places: BTreeMap<&str, &[String]> =
-        objects.places.iter().map(|place| (place.name.as_str(), place.dns.as_slice())).collect();
-    let agents = objects.people.iter().filter_map(|person| person.agent.as_ref());
-    agents
-        .map(|agent| {
-            let dns = agent.default_place.as_deref().and_then(|place| places.get(place)).copied().unwrap_or_default();
-            let skills = agent.skills.iter();
-            let profile = v1::AgentProfile {
-                agent: agent.id.clone(),
-                skills: skills.map(|s| v1::SkillLevel { skill: s.skill.clone(), level: s.level.into() }).collect(),
-                wrap_up_ms: u64::from(agent.wrap_up_s.unwrap_or(objects.tenant.wrap_up_s)) * 1_000,
-                default_dns: dns.to_vec(),
-            };
-            (agent.id.clone(), profile)
-        })
-        .collect()
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use runtime::RoleContext;
 use tokio::sync::watch;
 
 use super::Held;
+use super::agents::AgentObjects;
 
 /// How often the store is queried for revisions: an import is a separate process and notifies no role.
 const LOOK: Duration = Duration::from_millis(500);
@@ -42,6 +43,9 @@ pub(super) async fn run(ctx: RoleContext, tell: watch::Sender<Held>) -> anyhow::
     }
 }
 
+/// The versions in the cache.
+type Cached = BTreeMap<TenantId, ConfigVersion>;
+
 struct Publisher {
     provisioning: Arc<dyn ProvisioningStore>,
     configuration: Arc<dyn ConfigCache>,
@@ -59,17 +63,17 @@ impl Publisher {
     /// # Errors
     /// When a store as a whole fails.
     async fn turn(&mut self) -> infra::Result<()> {
-        let cached = self.configuration.tenants().await?;
+        let cached: Cached = self.configuration.tenants().await?.into_iter().collect();
         let mut failed = None;
         for (tenant, revision) in self.provisioning.tenants().await? {
-            if self.published.contains_key(&tenant) && !cached.iter().any(|(held, _)| *held == tenant) {
+            if self.published.contains_key(&tenant) && !cached.contains_key(&tenant) {
                 tracing::warn!(%tenant, "the cache has lost the configuration: it is published again");
                 self.published.remove(&tenant);
             }
             let done = match self.published.get(&tenant).copied() {
                 Some(version) if version.revision == revision.0 => Ok(()),
                 Some(version) => self.publish_changes(&tenant, version).await,
-                None => self.publish_whole(&tenant).await,
+                None => self.publish_whole(&tenant, &cached).await,
             };
             match done {
                 Ok(()) => {
@@ -92,10 +96,9 @@ impl Publisher {
         Ok(())
     }
 
-    async fn publish_whole(&mut self, tenant: &TenantId) -> infra::Result<()> {
+    async fn publish_whole(&mut self, tenant: &TenantId, cached: &Cached) -> infra::Result<()> {
         let Some((revision, objects)) = self.provisioning.load(tenant).await? else { return Ok(()) };
-        let cached = self.configuration.tenants().await?;
-        let before = cached.iter().find(|(held, _)| held == tenant).map_or(0, |(_, version)| version.generation);
+        let before = cached.get(tenant).map_or(0, |version| version.generation);
         // Later than any generation of a cache that was emptied in between: a reader of that one then takes the new one whole.
         let generation = (before + 1).max(self.clock.now().as_millis());
         let version = ConfigVersion { generation, revision: revision.0 };
@@ -112,18 +115,21 @@ impl Publisher {
         let publication = Publication { tenant: tenant.clone(), version, extent: Extent::Whole, documents };
         self.configuration.publish(publication).await?;
         tracing::info!(%tenant, generation = version.generation, revision = revision.0, "configuration published");
-        self.done(tenant, version, revision, Arc::new(objects));
+        self.done(tenant, version, AgentObjects::of(&objects));
         Ok(())
     }
 
     async fn publish_changes(&mut self, tenant: &TenantId, since: ConfigVersion) -> infra::Result<()> {
         let changes = self.provisioning.changes(tenant, Revision(since.revision)).await?;
         let version = ConfigVersion { generation: since.generation, revision: changes.revision.0 };
+        let mut objects = self.tell.borrow().get(tenant).map(|(_, objects)| objects.clone()).unwrap_or_default();
         let documents = changes.changes.into_iter().map(|change| {
-            let (key, body) = match change {
-                ObjectChange::Put(object) => (object.key(), Some(object.without_hashes().to_json().into())),
+            let (key, object) = match change {
+                ObjectChange::Put(object) => (object.key(), Some(object)),
                 ObjectChange::Delete(key) => (key, None),
             };
+            objects.change(&key, object.as_ref());
+            let body = object.map(|object| object.without_hashes().to_json().into());
             Document { kind: key.kind.as_str().to_owned(), id: key.id, revision: version.revision, body }
         });
         let documents = documents.collect();
@@ -133,29 +139,19 @@ impl Publisher {
             Err(StoreError::Conflict { .. }) => {
                 // The cache has changed since this run published to it: start a new generation.
                 self.published.remove(tenant);
-                return self.publish_whole(tenant).await;
+                let cached = self.configuration.tenants().await?.into_iter().collect();
+                return self.publish_whole(tenant, &cached).await;
             }
             Err(error) => return Err(error),
         }
         tracing::info!(%tenant, revision = version.revision, "configuration changes published");
-        let Some((revision, objects)) = self.provisioning.load(tenant).await? else { return Ok(()) };
-        self.done(tenant, version, revision, Arc::new(objects));
+        self.done(tenant, version, objects);
         Ok(())
     }
 
-    fn done(
-        &mut self,
-        tenant: &TenantId,
-        version: ConfigVersion,
-        revision: Revision,
-        objects: Arc<contracts::provisioning::TenantObjects>,
-    ) {
+    fn done(&mut self, tenant: &TenantId, version: ConfigVersion, objects: AgentObjects) {
         self.published.insert(tenant.clone(), version);
-        self.tell.send_modify(|held| {
-            let mut next = BTreeMap::clone(held);
-            next.insert(tenant.clone(), (revision, objects));
-            *held = Arc::new(next);
-        });
+        self.tell.send_modify(|held| drop(held.insert(tenant.clone(), (Revision(version.revision), objects))));
     }
 }
 

@@ -1,73 +1,24 @@
 //! In-memory copies of the tenants' configuration, updated from the cache.
 
+mod tenant_copy;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use contracts::provisioning::{Object, ObjectKey, ObjectKind};
-use infra::{ConfigCache, ConfigVersion, Extent, Reading, StoreError};
+use infra::{ConfigCache, ConfigVersion, StoreError};
 use model::TenantId;
 use runtime::{Drain, Readiness};
 use tokio::sync::watch;
 
 use super::metrics::Metrics;
 
+pub(super) use tenant_copy::TenantCopy;
+
 /// How often the versions in the cache are read: a change becomes visible here within this time.
 const LOOK: Duration = Duration::from_millis(250);
 /// How often it is looked whether the tenants are published, which every role waits for.
 const FIRST_LOOK: Duration = Duration::from_millis(25);
-
-/// One tenant's configuration.
-pub(super) struct TenantCopy {
-    pub version: ConfigVersion,
-    /// Every object and the revision that wrote it.
-    pub objects: BTreeMap<ObjectKey, (u64, Object)>,
-    /// Removed objects, with the revision that removed them; reset with each generation.
-    pub gone: BTreeMap<ObjectKey, u64>,
-}
-
-impl TenantCopy {
-    /// The object of that name.
-    pub fn get(&self, kind: ObjectKind, id: &str) -> Option<&Object> {
-        self.objects.get(&ObjectKey { kind, id: id.to_owned() }).map(|(_, object)| object)
-    }
-
-    /// The objects of a kind.
-    pub fn of_kind(&self, kind: ObjectKind) -> impl Iterator<Item = &Object> {
-        self.objects.iter().filter(move |(key, _)| key.kind == kind).map(|(_, (_, object))| object)
-    }
-
-    fn with(&self, reading: Reading) -> Self {
-        let mut copy = match reading.extent {
-            Extent::Whole => Self { version: reading.version, objects: BTreeMap::new(), gone: BTreeMap::new() },
-            Extent::Changes => {
-                Self { version: reading.version, objects: self.objects.clone(), gone: self.gone.clone() }
-            }
-        };
-        for document in reading.documents {
-            let Some(kind) = ObjectKind::parse(&document.kind) else { continue };
-            let key = ObjectKey { kind, id: document.id };
-            match document.body.map(|body| Object::from_json(kind, &body)) {
-                Some(Ok(object)) => {
-                    copy.gone.remove(&key);
-                    copy.objects.insert(key, (document.revision, object));
-                }
-                // Of a later version of this program, perhaps: what is held stays valid, and no role forgets it.
-                Some(Err(error)) => {
-                    tracing::error!(?key, %error, "a configuration document cannot be read");
-                    if let Some(held) = self.objects.get(&key) {
-                        copy.objects.insert(key, held.clone());
-                    }
-                }
-                None => {
-                    copy.objects.remove(&key);
-                    copy.gone.insert(key, document.revision);
-                }
-            }
-        }
-        copy
-    }
-}
 
 /// Tenants that are in the cache, but could not be read yet, with their versions there.
 type Unread = BTreeMap<TenantId, ConfigVersion>;
@@ -172,8 +123,7 @@ impl Copies {
                     continue;
                 }
             };
-            let empty = TenantCopy { version, objects: BTreeMap::new(), gone: BTreeMap::new() };
-            let copy = held.as_deref().unwrap_or(&empty).with(reading);
+            let copy = TenantCopy::after(held.as_deref(), reading);
             let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
             tenants.insert(tenant, Arc::new(copy));
             self.metrics.refreshed();

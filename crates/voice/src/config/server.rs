@@ -85,15 +85,19 @@ fn copy_for(copies: &Copies, caller: &Caller, tenant: &str) -> Result<Arc<Tenant
 /// The answer with its version, or 304 if the caller has that version.
 fn versioned(headers: &HeaderMap, version: ConfigVersion, body: &impl serde::Serialize) -> Answer {
     let etag = format!("\"{}\"", tag(version));
-    let mut response = if net::http::has_already(headers, &etag) {
+    let response = if net::http::has_already(headers, &etag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
         axum::Json(body).into_response()
     };
-    if let Ok(etag) = HeaderValue::from_str(&etag) {
+    Ok(with_version(response, version))
+}
+
+fn with_version(mut response: Response, version: ConfigVersion) -> Response {
+    if let Ok(etag) = HeaderValue::from_str(&format!("\"{}\"", tag(version))) {
         response.headers_mut().insert(header::ETAG, etag);
     }
-    Ok(response)
+    response
 }
 
 fn tag(version: ConfigVersion) -> String {
@@ -232,21 +236,21 @@ fn key_of(name: &str) -> Option<ObjectKey> {
 
 /// The selected objects in the order of their keys: as many as fit a page, at least one.
 fn changes(copy: &TenantCopy, wanted: &Wanted) -> Changes {
-    let since = wanted.after.filter(|v| v.generation == copy.version.generation && v.revision <= copy.version.revision);
-    let newer = |revision: u64| since.is_none_or(|since| revision > since.revision);
     let is_wanted = |key: &ObjectKey| wanted.kinds.as_ref().is_none_or(|kinds| kinds.contains(&key.kind));
-    let rest = (wanted.behind.clone(), Bound::Unbounded);
-    let changed = copy.objects.range(rest.clone()).filter(|(_, (revision, _))| newer(*revision));
-    let gone = copy.gone.range(rest).filter(|(_, revision)| since.is_some() && newer(**revision));
-    let mut all: Vec<(&ObjectKey, Option<&Object>)> =
-        changed.map(|(key, (_, object))| (key, Some(object))).chain(gone.map(|(key, _)| (key, None))).collect();
-    all.retain(|(key, _)| is_wanted(key));
-    all.sort_unstable_by_key(|(key, _)| *key);
-
-    let (whole, version) = (since.is_none(), tag(copy.version));
+    let is_behind = |key: &ObjectKey| match &wanted.behind {
+        Bound::Unbounded => true,
+        Bound::Included(from) => key >= from,
+        Bound::Excluded(from) => key > from,
+    };
+    let changed = wanted.after.and_then(|after| copy.changed_after(after));
+    let (whole, version) = (changed.is_none(), tag(copy.version));
+    let all: Box<dyn Iterator<Item = (&ObjectKey, Option<&Object>)> + '_> = match changed {
+        Some(changed) => Box::new(changed.into_iter().filter(|(key, _)| is_behind(key))),
+        None => Box::new(copy.behind(wanted.behind.as_ref()).map(|(key, object)| (key, Some(object)))),
+    };
     let mut page = Changes { version, whole, objects: Vec::new(), gone: Vec::new(), next: None };
     let (mut bytes, mut last) = (0, None);
-    for (key, object) in all {
+    for (key, object) in all.filter(|(key, _)| is_wanted(key)) {
         if bytes >= wanted.bytes_max {
             page.next = last.map(name_of);
             break;
@@ -279,9 +283,10 @@ async fn one(
     headers: HeaderMap,
 ) -> Answer {
     let copy = copy_for(&copies, &caller, &tenant)?;
-    let object = copy.get(kind_of(&kind)?, &id);
-    let object = object.ok_or_else(|| Problem::not_found(format!("there is no {id} among the {kind}")))?;
-    versioned(&headers, copy.version, &json_of(object))
+    let written = copy.written(&ObjectKey { kind: kind_of(&kind)?, id: id.clone() });
+    let (revision, object) = written.ok_or_else(|| Problem::not_found(format!("there is no {id} among the {kind}")))?;
+    // Its own version: a change elsewhere in the tenant has nobody read it again.
+    versioned(&headers, ConfigVersion { revision, ..copy.version }, &json_of(object))
 }
 
 fn kind_of(segment: &str) -> Result<ObjectKind, Problem> {
@@ -385,7 +390,8 @@ async fn credentials_of_several(
     }
     let realm = realm_of(&copy)?;
     let known = question.of.iter().filter_map(|number| credentials_of(&copy, realm, number).ok());
-    Ok(axum::Json(known.collect::<Vec<_>>()).into_response())
+    let answer = axum::Json(known.collect::<Vec<_>>()).into_response();
+    Ok(with_version(answer, copy.version))
 }
 
 fn realm_of(copy: &TenantCopy) -> Result<&str, Problem> {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use contracts::provisioning::{Object, ObjectKind, Stir, StirSign, StirVerify};
 use model::TenantId;
-use net::configuration::{Configuration, TenantConfig};
+use net::configuration::{Configuration, TenantConfig, is_up_to};
 use sip::stir::Authorities;
 
 use super::node::calls::trunk::identity::{IdentityConfiguration, Signing};
@@ -104,7 +104,7 @@ impl TenantIdentities {
         let key = self.accounts.as_ref().and_then(|accounts| accounts.key_of(trunk));
         let signing = match net::stir::signer(sign, key) {
             Ok(signer) => Signing::With(Arc::new(signer), until),
-            Err(fault) if self.are_of_one_version() => {
+            Err(fault) if self.are_keys_told() => {
                 tracing::warn!(%tenant, trunk, key = fault.key(), %fault,
                     "calls by this trunk go out unsigned: correct `stir.sign` of the trunk and import the tenant again");
                 Signing::Unusable
@@ -118,9 +118,9 @@ impl TenantIdentities {
         signing
     }
 
-    /// Whether the keys are those of the configuration: they are told after it.
-    fn are_of_one_version(&self) -> bool {
-        self.accounts.as_ref().is_some_and(|accounts| accounts.version() == self.config.version)
+    /// Whether the keys are those of the configuration, or later ones: they are told after it.
+    fn are_keys_told(&self) -> bool {
+        self.accounts.as_ref().is_some_and(|accounts| is_up_to(accounts.version(), &self.config.version))
     }
 
     /// Without any that can be read nobody is trusted: an import has refused that, so it came into the store otherwise.

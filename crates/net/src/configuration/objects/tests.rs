@@ -1,37 +1,68 @@
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::collections::BTreeMap;
+use std::sync::Mutex;
 
-use contracts::configuration::Listed;
+use proptest::prelude::*;
 
 use super::*;
+use crate::configuration::TenantConfig;
 
-/// Three pages of one object each; the version changes once, after this number of pages.
+/// A tenant that changes while it is read: objects with the revisions that wrote them, and removed ones.
 struct Changing {
-    after: usize,
-    given: AtomicUsize,
+    objects: Mutex<BTreeMap<u8, (u64, bool)>>,
+    revision: Mutex<u64>,
+    /// What changes after each page: an object, and whether it is there then.
+    coming: Mutex<Vec<Option<(u8, bool)>>>,
 }
 
+const PAGE: usize = 2;
+
 impl Pages for Changing {
-    async fn page(&self, _: &str, _: Option<&str>, from: &str) -> Result<Changes, CallError> {
-        let given = self.given.fetch_add(1, Relaxed);
-        let version = if given < self.after { "1-1" } else { "1-2" };
-        let (id, next) = match from {
-            "" => ("a", Some("b")),
-            "b" => ("b", Some("c")),
-            _ => ("c", None),
+    async fn page(&self, _: &str, version: Option<&str>, from: &str) -> Result<Changes, CallError> {
+        let mut objects = self.objects.lock().unwrap();
+        let mut revision = self.revision.lock().unwrap();
+        let since: Option<u64> = version.map(|version| version.split_once('-').unwrap().1.parse().unwrap());
+        let after = from.parse::<u8>().ok();
+        let is_wanted = |(number, (at, is_there)): &(&u8, &(u64, bool))| {
+            after.is_none_or(|after| **number > after) && since.map_or(*is_there, |since| *at > since)
         };
-        let listed = Listed { kind: ObjectKind::Skill, id: id.to_owned(), object: serde_json::json!({ "name": id }) };
-        let (version, next) = (version.to_owned(), next.map(ToOwned::to_owned));
-        Ok(Changes { version, whole: true, objects: vec![listed], gone: Vec::new(), next })
+        let all: Vec<_> =
+            objects.iter().filter(is_wanted).map(|(number, (_, is_there))| (*number, *is_there)).collect();
+        let listed = |number: u8| {
+            let object = serde_json::json!({ "name": number.to_string() });
+            Listed { kind: ObjectKind::Skill, id: number.to_string(), object }
+        };
+        let page = all.get(..PAGE.min(all.len())).unwrap_or_default();
+        let next = if all.len() > PAGE { page.last().map(|(number, _)| number.to_string()) } else { None };
+        let put = page.iter().filter(|(_, is_there)| *is_there).map(|(number, _)| listed(*number));
+        let gone = page.iter().filter(|(_, is_there)| !*is_there).map(|(number, _)| listed(*number));
+        let (objects_told, gone) = (put.collect(), gone.collect());
+        let changes =
+            Changes { version: format!("1-{revision}"), whole: since.is_none(), objects: objects_told, gone, next };
+        if let Some(Some((number, is_there))) = self.coming.lock().unwrap().pop() {
+            *revision += 1;
+            objects.insert(number, (*revision, is_there));
+        }
+        Ok(changes)
     }
 }
 
-#[tokio::test]
-async fn pages_of_two_versions_are_never_put_together() {
-    for after in 0..4 {
-        let pages = Changing { after, given: AtomicUsize::new(0) };
-        let all = all_pages(&pages, "acme", None).await.unwrap();
-        let ids: Vec<&str> = all.objects.iter().map(|listed| listed.id.as_str()).collect();
-        assert_eq!(ids, ["a", "b", "c"], "a change after {after} pages");
-        assert_eq!(all.version, if after < 3 { "1-2" } else { "1-1" }, "a change after {after} pages");
+proptest! {
+    #[test]
+    fn what_changes_while_pages_are_read_is_not_missed(
+        there in prop::collection::btree_set(0_u8..30, 0..12),
+        coming in prop::collection::vec(prop::option::of((0_u8..30, any::<bool>())), 0..12),
+    ) {
+        let objects = there.into_iter().map(|number| (number, (1, true))).collect();
+        let pages = Changing { objects: Mutex::new(objects), revision: Mutex::new(1), coming: Mutex::new(coming) };
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let all = runtime.block_on(all_pages(&pages, "acme", None)).unwrap();
+        let read = TenantConfig::after(None, all.clone());
+        // What came with the last page or later is not in it.
+        let at: u64 = all.version.split_once('-').unwrap().1.parse().unwrap();
+        let objects = pages.objects.lock().unwrap();
+        for (number, (revision, is_there)) in objects.iter().filter(|(_, (revision, _))| *revision <= at) {
+            let found = read.get(ObjectKind::Skill, &number.to_string()).is_some();
+            prop_assert_eq!(found, *is_there, "{} of revision {} at {}", number, revision, at);
+        }
     }
 }

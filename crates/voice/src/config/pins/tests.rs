@@ -1,6 +1,3 @@
-use std::collections::BTreeMap;
-
-use contracts::provisioning::ObjectKey;
 use infra::ConfigVersion;
 use serde_json::json;
 
@@ -14,17 +11,15 @@ fn copy() -> TenantCopy {
         json!({"user_name": id, "first_name": "A", "last_name": "B", "agent": agent})
     };
     let objects = [
-        (ObjectKind::Place, "desk-a", json!({"name": "desk-a", "dns": ["7101", "7102"]})),
-        (ObjectKind::Place, "desk-b", json!({"name": "desk-b", "dns": ["7103"]})),
-        (ObjectKind::Person, "a", person("a", Some("123456"))),
-        (ObjectKind::Person, "b", person("b", None)),
+        (ObjectKind::Place, json!({"name": "desk-a", "dns": ["7101", "7102"]})),
+        (ObjectKind::Place, json!({"name": "desk-b", "dns": ["7103"]})),
+        (ObjectKind::Person, person("a", Some("123456"))),
+        (ObjectKind::Person, person("b", None)),
     ];
-    let read = |(kind, id, json): (ObjectKind, &str, serde_json::Value)| {
-        let object = Object::from_json(kind, json.to_string().as_bytes()).unwrap();
-        (ObjectKey { kind, id: id.to_owned() }, (1, object))
+    let read = |(kind, json): (ObjectKind, serde_json::Value)| {
+        (1, Object::from_json(kind, json.to_string().as_bytes()).unwrap())
     };
-    let objects = objects.into_iter().map(read).collect();
-    TenantCopy { version: ConfigVersion { generation: 1, revision: 1 }, objects, gone: BTreeMap::new() }
+    TenantCopy::of(ConfigVersion { generation: 1, revision: 1 }, objects.into_iter().map(read), [])
 }
 
 struct Bench {

@@ -14,17 +14,15 @@ fn the_etag_of_thousands_of_tenants_is_short_and_tells_every_change() {
 
 /// A tenant with this number of applications of 150 kB, half of them of revision 2, and a removed skill.
 fn large(applications: u64) -> TenantCopy {
-    let key = |kind, id: String| ObjectKey { kind, id };
     let document = "<!-- \u{1} -->".repeat(15_000);
     let objects = (0..applications).map(|n| {
         let name = format!("application {n:03}/é");
-        let held = Application { name: name.clone(), document: document.clone() };
-        (key(ObjectKind::Application, name), (1 + n % 2, Object::Application(held)))
+        (1 + n % 2, Object::Application(Application { name, document: document.clone() }))
     });
-    let skill = (key(ObjectKind::Skill, "sales".to_owned()), (1, Object::Skill(Skill { name: "sales".to_owned() })));
-    let gone = BTreeMap::from([(key(ObjectKind::Prompt, "welcome".to_owned()), 2)]);
+    let skill = (1, Object::Skill(Skill { name: "sales".to_owned() }));
+    let gone = [(2, ObjectKey { kind: ObjectKind::Prompt, id: "welcome".to_owned() })];
     let version = ConfigVersion { generation: 1, revision: 2 };
-    TenantCopy { version, objects: objects.chain([skill]).collect(), gone }
+    TenantCopy::of(version, objects.chain([skill]), gone)
 }
 
 fn all_pages(copy: &TenantCopy, after: Option<&str>) -> (Vec<String>, usize) {
@@ -45,7 +43,7 @@ fn a_tenants_objects_come_in_pages_that_can_be_read() {
     let (mut seen, greatest) = all_pages(&copy, None);
     assert!(greatest < 8 << 20, "a page has {greatest} bytes");
     seen.sort_unstable();
-    let mut expected: Vec<String> = copy.objects.keys().map(|key| key.id.clone()).collect();
+    let mut expected: Vec<String> = copy.keys().map(|key| key.id.clone()).collect();
     expected.sort_unstable();
     assert_eq!(seen, expected, "each object once");
 
@@ -97,10 +95,9 @@ fn the_password_of_a_trunk_is_in_no_list_of_objects() {
             ..contracts::provisioning::Stir::default()
         },
     };
-    let object = Object::Trunk(trunk);
+    let object = Object::Trunk(Box::new(trunk));
     let version = ConfigVersion { generation: 1, revision: 1 };
-    let objects = BTreeMap::from([(object.key(), (1, object.clone()))]);
-    let copy = TenantCopy { version, objects, gone: BTreeMap::new() };
+    let copy = TenantCopy::of(version, [(1, object.clone())], []);
     let query = ObjectsQuery { after: None, kinds: None, from: None };
     let page = serde_json::to_string(&changes(&copy, &Wanted::of(&query).unwrap())).unwrap();
     assert!(page.contains("trunk-user"));

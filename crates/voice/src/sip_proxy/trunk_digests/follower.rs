@@ -10,7 +10,7 @@ use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use model::TenantId;
-use net::configuration::Tenants;
+use net::configuration::{Tenants, is_up_to};
 use net::http::CallError;
 use runtime::Drain;
 use tokio::sync::watch;
@@ -99,7 +99,8 @@ impl DigestFollower {
         let waiting = std::mem::take(&mut self.due);
         let waiting: HashMap<TenantId, Instant> = waiting.into_iter().map(|(at, tenant)| (tenant, at)).collect();
         for (tenant, config) in self.tenants.iter().filter(|(_, config)| asks(config)) {
-            if self.asked.contains(tenant) || self.versions.get(tenant) == Some(&config.version) {
+            let is_known = self.versions.get(tenant).is_some_and(|told| is_up_to(told, &config.version));
+            if self.asked.contains(tenant) || is_known {
                 continue;
             }
             let is_same = before.get(tenant).is_some_and(|before| before.version == config.version);
@@ -130,7 +131,7 @@ impl DigestFollower {
         let pause = match told {
             Ok(told) => {
                 // Another replica of config may not have this version yet.
-                let is_current = told.version == config.version;
+                let is_current = is_up_to(&told.version, &config.version);
                 if self.failing.remove(&tenant).is_some() {
                     info!(%tenant, "config tells again against what passwords of trunks are checked");
                 }

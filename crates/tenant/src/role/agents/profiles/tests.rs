@@ -1,0 +1,146 @@
+use std::collections::BTreeMap;
+
+use contracts::provisioning::{Agent, Person, Place, SkillLevel, Tenant};
+use proptest::prelude::*;
+
+use super::*;
+
+fn tenant(wrap_up_s: u32) -> Object {
+    let tenant = serde_json::json!({
+        "id": "acme", "name": "Acme", "realm": "acme.example", "codecs": [], "hold_music": "m", "no_answer_s": 20, "wrap_up_s": wrap_up_s
+    });
+    let tenant: Tenant = serde_json::from_value(tenant).unwrap();
+    Object::Tenant(Box::new(tenant))
+}
+
+fn person(name: &str, agent: Option<(&str, &str, u16)>) -> Object {
+    let agent = agent.map(|(id, place, level)| Agent {
+        id: id.to_owned(),
+        login_code: id.to_owned(),
+        pin: None,
+        default_place: Some(place.to_owned()),
+        wrap_up_s: level.is_multiple_of(2).then_some(7),
+        legal_guard_s: None,
+        no_answer_action: None,
+        skills: vec![SkillLevel { skill: "sales".to_owned(), level }],
+    });
+    Object::Person(Box::new(Person { user_name: name.to_owned(), agent, ..Person::default() }))
+}
+
+fn place(name: &str, dns: &[String]) -> Object {
+    Object::Place(Box::new(Place { name: name.to_owned(), dns: dns.to_vec(), location: None }))
+}
+
+/// What rq knows.
+#[derive(Default, PartialEq, Debug)]
+struct Told(BTreeMap<String, v1::AgentProfile>);
+
+impl Told {
+    fn take(&mut self, update: v1::AgentsUpdate) {
+        if update.whole {
+            self.0.clear();
+        }
+        for agent in &update.gone {
+            self.0.remove(agent);
+        }
+        self.0.extend(update.agents.into_iter().map(|profile| (profile.agent.clone(), profile)));
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Person(u8, Option<(bool, u8, u16)>),
+    Place(u8, Vec<u8>),
+    Gone(ObjectKind, u8),
+    Tenant(u32),
+    /// Rq is told what has changed since it was told last.
+    Tell,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let agent = prop::option::of((any::<bool>(), 0_u8..4, 1_u16..4));
+    let kind = prop_oneof![Just(ObjectKind::Person), Just(ObjectKind::Place)];
+    prop_oneof![
+        4 => (0_u8..6, agent).prop_map(|(person, agent)| Step::Person(person, agent)),
+        2 => (0_u8..4, prop::collection::vec(0_u8..9, 0..3)).prop_map(|(place, dns)| Step::Place(place, dns)),
+        2 => (kind, 0_u8..6).prop_map(|(kind, number)| Step::Gone(kind, number)),
+        1 => (0_u32..3).prop_map(Step::Tenant),
+        2 => Just(Step::Tell),
+    ]
+}
+
+fn apply(step: Step, objects: &mut AgentObjects) {
+    let put = |objects: &mut AgentObjects, object: Object| objects.change(&object.key(), Some(&object));
+    match step {
+        Step::Person(number, agent) => {
+            let agent = agent.map(|(first, place, level)| {
+                (format!("{}{number}", if first { "a" } else { "b" }), place.to_string(), level)
+            });
+            let agent = agent.as_ref().map(|(id, place, level)| (id.as_str(), place.as_str(), *level));
+            put(objects, person(&number.to_string(), agent));
+        }
+        Step::Place(number, dns) => {
+            let dns: Vec<String> = dns.iter().map(ToString::to_string).collect();
+            put(objects, place(&number.to_string(), &dns));
+        }
+        Step::Gone(kind, number) => objects.change(&ObjectKey { kind, id: number.to_string() }, None),
+        Step::Tenant(wrap_up_s) => put(objects, tenant(wrap_up_s)),
+        Step::Tell => {}
+    }
+}
+
+proptest! {
+    #[test]
+    fn who_is_told_changes_knows_what_who_is_told_everything_knows(steps in prop::collection::vec(step(), 1..60)) {
+        let mut objects = AgentObjects::default();
+        let mut told = Told::default();
+        let mut before: Option<AgentObjects> = None;
+        for step in steps.into_iter().chain([Step::Tell]) {
+            let tells = matches!(step, Step::Tell);
+            apply(step, &mut objects);
+            if tells {
+                told.take(objects.update(Revision(1), before.as_ref()));
+                before = Some(objects.clone());
+                let mut afresh = Told::default();
+                afresh.take(objects.update(Revision(1), None));
+                prop_assert_eq!(&told, &afresh);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_changed_place_tells_of_who_is_there_and_of_nobody_else() {
+    let mut objects = AgentObjects::default();
+    for object in [
+        tenant(5),
+        place("p1", &["7101".to_owned()]),
+        person("ann", Some(("1", "p1", 1))),
+        person("bob", Some(("2", "p2", 1))),
+        person("eve", None),
+    ] {
+        objects.change(&object.key(), Some(&object));
+    }
+    let before = objects.clone();
+    let moved = place("p1", &["7109".to_owned()]);
+    objects.change(&moved.key(), Some(&moved));
+    let update = objects.update(Revision(2), Some(&before));
+    assert_eq!((update.revision, update.whole, update.gone.len()), (2, false, 0));
+    let agents: Vec<_> = update.agents.iter().map(|agent| (agent.agent.as_str(), agent.default_dns.clone())).collect();
+    assert_eq!(agents, [("1", vec!["7109".to_owned()])]);
+}
+
+#[test]
+fn an_id_that_goes_to_somebody_else_is_not_gone() {
+    let mut objects = AgentObjects::default();
+    for object in [person("ann", Some(("1", "p1", 1))), person("bob", Some(("2", "p2", 2)))] {
+        objects.change(&object.key(), Some(&object));
+    }
+    let before = objects.clone();
+    for object in [person("ann", None), person("bob", Some(("1", "p2", 2)))] {
+        objects.change(&object.key(), Some(&object));
+    }
+    let update = objects.update(Revision(2), Some(&before));
+    let agents: Vec<_> = update.agents.iter().map(|agent| agent.agent.as_str()).collect();
+    assert_eq!((agents, update.gone), (vec!["1"], vec!["2".to_owned()]));
+}
