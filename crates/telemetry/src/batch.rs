@@ -129,7 +129,8 @@ impl Batch {
     pub fn read(document: &Value) -> Result<Self, BatchFault> {
         let members = object(document, "batch")?;
         known_members(members, "batch", &MEMBERS)?;
-        let app = object(members.get("app").unwrap_or(&Value::Null), "app")?;
+        let app = members.get("app").ok_or_else(|| FieldFault::new("app", "it is missing"))?;
+        let app = object(app, "app")?;
         known_members(app, "app", &["name", "version", "sessionId"])?;
         let items = members.get("items").ok_or_else(|| FieldFault::new("items", "it is missing"))?;
         if let Some(count) = items.as_array().map(Vec::len).filter(|count| *count > ITEMS_MAX) {
@@ -233,7 +234,7 @@ mod tests {
         );
         for (document, expected) in [
             (json!([]), "batch: it must be an object"),
-            (json!({ "items": [] }), "app: it must be an object"),
+            (json!({ "items": [] }), "app: it is missing"),
             (json!({ "app": {}, "items": [] }), "app.name: it is missing"),
             (json!({ "app": { "name": "a" } }), "items: it is missing"),
             (json!({ "app": { "name": "a" }, "items": 1 }), "items: it must be a list"),

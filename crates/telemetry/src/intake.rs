@@ -66,8 +66,9 @@ impl KeptItem {
 
 /// Takes a batch by the contract of its application.
 pub fn take(batch: Batch, contract: &Contract, now: Timestamp) -> Taken {
-    let mut taken = Taken::default();
-    taken.attributes = kept(&batch.attributes, contract, &mut taken.properties_dropped);
+    let mut properties_dropped = 0;
+    let attributes = kept(&batch.attributes, contract, &mut properties_dropped);
+    let mut taken = Taken { attributes, properties_dropped, ..Taken::default() };
     for item in batch.items {
         match item {
             Ok(item) => {

@@ -38,16 +38,16 @@ pub struct QueueFill {
 
 impl QueueFill {
     /// Whether something of that importance and size is taken. The fuller the queue, the less of what matters little: detail up to half of
-    /// it, what is usual up to three quarters, what is notable up to nine tenths.
+    /// it, what is usual up to three quarters, what is notable up to nine percent.
     pub fn takes(self, importance: Importance, size: usize) -> bool {
-        let tenths = match importance {
+        let percent = match importance {
             Importance::Detail => 50,
             Importance::Usual => 75,
             Importance::Notable => 90,
             Importance::Grave => 100,
         };
         let (waiting, room) = (self.waiting.saturating_add(size), self.room);
-        waiting <= room / 100 * tenths
+        waiting <= room / 100 * percent
     }
 }
 

@@ -62,7 +62,10 @@ fn items<'a>(
     field: &str,
     items_max: usize,
 ) -> Result<&'a [Value], FieldFault> {
-    members.get(key).map_or(Ok(&[]), |value| list(value, field, items_max))
+    match members.get(key) {
+        Some(value) => list(value, field, items_max),
+        None => Ok(&[]),
+    }
 }
 
 /// The names that are allowed as they are, and what stands before the number of the others.
