@@ -26,7 +26,12 @@ impl RoleBehind {
     ///
     /// # Errors
     /// If ingress does not declare it.
-    pub fn new(ctx: &RoleContext, id: &str, role: &'static str, passed_on: &'static [HeaderName]) -> anyhow::Result<Self> {
+    pub fn new(
+        ctx: &RoleContext,
+        id: &str,
+        role: &'static str,
+        passed_on: &'static [HeaderName],
+    ) -> anyhow::Result<Self> {
         Ok(Self { client: Client::new(ctx, id)?, role, passed_on })
     }
 
