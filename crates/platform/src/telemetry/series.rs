@@ -73,7 +73,7 @@ impl<L: SeriesLabels> Instrument for Series<L> {
 
 /// Labels as they are declared.
 pub(super) fn labels(of: &[(&'static str, &'static str)]) -> Vec<LabelSet> {
-    of.iter().map(|(name, values)| LabelSet { name, values: LabelValues::Of(values) }).collect()
+    of.iter().map(|&(name, values)| LabelSet { name, values: LabelValues::Of(values) }).collect()
 }
 
 struct ShownSeries {
