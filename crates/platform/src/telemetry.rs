@@ -5,6 +5,7 @@
 //! question to auth whether a token is still good (telemetry-04), lines on stdout (telemetry-06), metrics, and the way of OpenTelemetry's
 //! batches to a collector (own-25).
 
+mod admission;
 mod answers;
 mod apdex_scores;
 mod collector;
@@ -14,8 +15,8 @@ mod gzip;
 mod lines;
 mod metrics;
 mod otlp;
-mod server;
 mod series;
+mod server;
 mod standing;
 mod switch;
 mod traces;
@@ -24,10 +25,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
 use ::telemetry::contract::{Contract, read_list};
 use ::telemetry::cors::TenantOrigins;
 use ::telemetry::rate::ClientRates;
+use anyhow::{Context as _, Result};
 use model::Timestamp;
 use net::http::{Capacity, Limits, Method};
 use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};

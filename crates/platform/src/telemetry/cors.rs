@@ -77,7 +77,8 @@ mod tests {
         let origins = TenantOrigins::read(r#"{"acme": {"urls": ["https://desk.example"]}}"#).unwrap();
         let (acme, other) = (TenantId::parse("acme").unwrap(), TenantId::parse("other").unwrap());
         let asks = |origin: &'static str, tenant: Option<&TenantId>, is_preflight| {
-            let headers = HeaderMap::from_iter([("x-forwarded-host".parse().unwrap(), "edge.example".parse().unwrap())]);
+            let headers =
+                HeaderMap::from_iter([("x-forwarded-host".parse().unwrap(), "edge.example".parse().unwrap())]);
             is_let_in(&origins, &headers, &HeaderValue::from_static(origin), tenant, is_preflight)
         };
         assert!(asks("https://desk.example", Some(&acme), false) && asks("https://desk.example", None, true));

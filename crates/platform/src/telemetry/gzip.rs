@@ -22,8 +22,9 @@ pub(super) fn unpacked(headers: &HeaderMap, body: Bytes) -> Result<Bytes, BatchR
         Some(coding) if coding.eq_ignore_ascii_case(b"identity") => Ok(body),
         Some(coding) if coding.eq_ignore_ascii_case(b"gzip") => gunzip(&body),
         Some(_) => {
-            let problem = Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "coding", "The body is packed in another way")
-                .detail("Content-Encoding: it must be gzip or identity");
+            let problem =
+                Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "coding", "The body is packed in another way")
+                    .detail("Content-Encoding: it must be gzip or identity");
             Err(BatchRefusal::new(problem, BatchOutcome::Faulty))
         }
     }
@@ -69,7 +70,10 @@ mod tests {
     fn a_packed_body_is_unpacked_within_its_bound() {
         assert_eq!(read(Some("GZIP"), packed(b"{}")), Ok(Bytes::from_static(b"{}")));
         assert_eq!(read(None, Bytes::from_static(b"{}")), Ok(Bytes::from_static(b"{}")));
-        assert_eq!(read(Some("gzip"), packed(&vec![b' '; BATCH_BYTES_MAX])).map(|body| body.len()), Ok(BATCH_BYTES_MAX));
+        assert_eq!(
+            read(Some("gzip"), packed(&vec![b' '; BATCH_BYTES_MAX])).map(|body| body.len()),
+            Ok(BATCH_BYTES_MAX)
+        );
         assert_eq!(read(Some("gzip"), packed(&vec![b' '; BATCH_BYTES_MAX + 1])), Err(BatchOutcome::TooLarge));
         assert_eq!(read(Some("gzip"), Bytes::from_static(b"{}")), Err(BatchOutcome::Faulty));
         assert_eq!(read(Some("br"), Bytes::from_static(b"{}")), Err(BatchOutcome::Faulty));

@@ -175,7 +175,10 @@ mod tests {
         let line = line(&HEAD, &attributes, &item(ItemKind::Metric, ItemLevel::Warn));
         assert!(line.ends_with("}\n") && line.lines().count() == 1);
         let read: Value = serde_json::from_str(&line).unwrap();
-        assert_eq!((&read["level"], &read["service"], &read["value"]), (&json!("WARN"), &json!("telemetry"), &json!(1.5)));
+        assert_eq!(
+            (&read["level"], &read["service"], &read["value"]),
+            (&json!("WARN"), &json!("telemetry"), &json!(1.5))
+        );
         assert_eq!(read["props"], json!({ "connId": "7", "page": "/" }), "what an item says itself counts");
         assert_eq!(read["@timestamp"], json!(rfc3339(Timestamp::from_millis(1_800_000_000_000))));
     }

@@ -1,6 +1,8 @@
 //! Batches of OpenTelemetry's SDK (OTLP/HTTP): `POST /telemetry/v1/{traces,logs,metrics}`, protobuf or JSON. They are cleaned and go on to
 //! the collector that is set.
 
+use std::time::Duration;
+
 use ::telemetry::otlp::{Signal, clean_json, clean_protobuf};
 use axum::body::Bytes;
 use axum::http::{HeaderMap, header};
@@ -17,7 +19,7 @@ use super::metrics::BatchOutcome;
 const PROTOBUF: &str = "application/x-protobuf";
 const JSON: &str = "application/json";
 /// When it is worth another try after the queue to the collector was full.
-const FULL_WAIT: std::time::Duration = std::time::Duration::from_secs(5);
+const FULL_WAIT: Duration = Duration::from_secs(5);
 
 /// Whether a body is protobuf.
 pub(super) fn is_protobuf(headers: &HeaderMap) -> bool {

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use ::telemetry::batch::Batch;
 use ::telemetry::limits::BATCH_BYTES_MAX;
+use ::telemetry::otlp::Signal;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
@@ -10,12 +12,11 @@ use axum::http::HeaderMap;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post, put};
-use net::http::{Caller, Problem};
+use net::http::Caller;
 
 use super::answers::BatchRefusal;
 use super::metrics::BatchOutcome;
-use super::{Telemetry, config, cors, otlp, standing, traces};
-use ::telemetry::otlp::Signal;
+use super::{Telemetry, admission, config, cors, gzip, otlp, traces};
 
 pub(super) fn router(telemetry: Arc<Telemetry>) -> Router {
     let of_pages = from_fn_with_state(telemetry.clone(), cors::of_pages);
@@ -30,23 +31,30 @@ pub(super) fn router(telemetry: Arc<Telemetry>) -> Router {
         .with_state(telemetry)
 }
 
-/// Somebody whose batches are taken.
-pub(super) struct Sender {
-    /// The tenant.
-    pub tenant: String,
-    /// The person or program.
-    pub user: String,
-}
-
-async fn take_traces(State(telemetry): State<Arc<Telemetry>>, caller: Caller, headers: HeaderMap, body: Bytes) -> Response {
+async fn take_traces(
+    State(telemetry): State<Arc<Telemetry>>,
+    caller: Caller,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     take(&telemetry, &caller, &headers, body, Signal::Traces).await
 }
 
-async fn take_logs(State(telemetry): State<Arc<Telemetry>>, caller: Caller, headers: HeaderMap, body: Bytes) -> Response {
+async fn take_logs(
+    State(telemetry): State<Arc<Telemetry>>,
+    caller: Caller,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     take(&telemetry, &caller, &headers, body, Signal::Logs).await
 }
 
-async fn take_metrics(State(telemetry): State<Arc<Telemetry>>, caller: Caller, headers: HeaderMap, body: Bytes) -> Response {
+async fn take_metrics(
+    State(telemetry): State<Arc<Telemetry>>,
+    caller: Caller,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     take(&telemetry, &caller, &headers, body, Signal::Metrics).await
 }
 
@@ -54,14 +62,14 @@ async fn take_metrics(State(telemetry): State<Arc<Telemetry>>, caller: Caller, h
 async fn take(telemetry: &Telemetry, caller: &Caller, headers: &HeaderMap, body: Bytes, signal: Signal) -> Response {
     let begun = telemetry.now();
     let answered = async {
-        let sender = admitted(telemetry, caller, headers).await?;
-        let body = super::gzip::unpacked(headers, body)?;
+        let sender = admission::admitted(telemetry, caller, headers).await?;
+        let body = gzip::unpacked(headers, body)?;
         if otlp::is_protobuf(headers) {
             return otlp::take_protobuf(telemetry, signal, &body);
         }
         let document = serde_json::from_slice(&body)
             .map_err(|error| BatchRefusal::unreadable(format!("the body is not JSON: {error}")))?;
-        if signal == Signal::Traces && ::telemetry::batch::Batch::is_ours(&document) {
+        if signal == Signal::Traces && Batch::is_ours(&document) {
             return traces::take(telemetry, &sender, headers, &document);
         }
         otlp::take_json(telemetry, signal, document)
@@ -73,26 +81,4 @@ async fn take(telemetry: &Telemetry, caller: &Caller, headers: &HeaderMap, body:
     telemetry.metrics.batches.inc(outcome);
     telemetry.metrics.batch_time.add(telemetry.now().since(begun));
     response
-}
-
-/// Who sends, if that is somebody who may, and not too often.
-async fn admitted(telemetry: &Telemetry, caller: &Caller, headers: &HeaderMap) -> Result<Sender, BatchRefusal> {
-    let refused = |detail: &str| BatchRefusal::new(Problem::forbidden(detail), BatchOutcome::NotAllowed);
-    let tenant = caller.tenant().ok_or_else(|| refused("tenant: the token names none"))?;
-    let name = match telemetry.tenants.get(tenant.as_str()) {
-        Some(name) => name.as_str(),
-        None if telemetry.tenants.is_empty() => tenant.as_str(),
-        None => return Err(refused("tenant: its clients may not send, see the setting telemetry.tenants")),
-    };
-    let client = standing::client_of(headers);
-    let taken = {
-        let mut rates = telemetry.rates.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        rates.take(client, telemetry.now())
-    };
-    taken.map_err(|refusal| BatchRefusal::wait("batches: more than telemetry.batches_per_minute", refusal.wait()))?;
-    if !telemetry.standing.is_good(headers, &telemetry.ctx).await {
-        let problem = Problem::unauthorized("the token is not good any more");
-        return Err(BatchRefusal::new(problem, BatchOutcome::NotAllowed));
-    }
-    Ok(Sender { tenant: name.to_owned(), user: caller.subject().to_owned() })
 }

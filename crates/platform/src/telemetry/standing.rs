@@ -57,7 +57,7 @@ impl Standing {
         })
     }
 
-    /// Whether the token of a request is still good, by the time `now` on `clock`. Where auth does not answer, it is.
+    /// Whether the token of a request is still good. Where auth does not answer, it is.
     pub async fn is_good(&self, headers: &HeaderMap, ctx: &RoleContext) -> bool {
         let Some(token) = bearer(headers) else { return false };
         let key = token_digest(token);
@@ -117,11 +117,10 @@ pub(super) fn client_of(headers: &HeaderMap) -> u64 {
 }
 
 fn token_digest(token: &str) -> TokenDigest {
-    let mut bytes = TokenDigest::default();
-    for (to, from) in bytes.iter_mut().zip(digest(&SHA256, token.as_bytes()).as_ref()) {
-        *to = *from;
-    }
-    bytes
+    let digest = digest(&SHA256, token.as_bytes());
+    let whole: &[u8] = digest.as_ref();
+    // SHA-256 has that length.
+    whole.try_into().unwrap_or_default()
 }
 
 #[cfg(test)]

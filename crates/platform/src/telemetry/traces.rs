@@ -11,10 +11,10 @@ use net::http::{Problem, StatusCode};
 use serde_json::{Value, json};
 
 use super::Telemetry;
+use super::admission::BatchSender;
 use super::answers::BatchRefusal;
 use super::lines::LineHead;
 use super::metrics::{BatchOutcome, DropReason, zone};
-use super::server::Sender;
 
 /// Takes a batch: its items become lines and counts.
 ///
@@ -22,7 +22,7 @@ use super::server::Sender;
 /// Why none of it is taken.
 pub(super) fn take(
     telemetry: &Telemetry,
-    sender: &Sender,
+    sender: &BatchSender,
     headers: &HeaderMap,
     document: &Value,
 ) -> Result<Response, BatchRefusal> {
@@ -34,14 +34,14 @@ pub(super) fn take(
     }
     let (version, session) = (batch.version.clone(), batch.session.clone());
     let taken = intake::take(batch, contract, telemetry.now());
-    let told = telemetry.settings.client_ip.then(|| headers.get("x-forwarded-for")?.to_str().ok()).flatten();
+    let client_ip = telemetry.settings.client_ip.then(|| headers.get("x-forwarded-for")?.to_str().ok()).flatten();
     let head = LineHead {
         app: contract.app(),
         version: &version,
         tenant: &sender.tenant,
         user: &sender.user,
         session: &session,
-        client_ip: told,
+        client_ip,
     };
     let are_taken = telemetry.lines.put(&head, &taken);
     for (item, is_taken) in taken.items.iter().zip(&are_taken) {
