@@ -19,6 +19,7 @@ pub const ROLES: &[Role] = &[
     voice::frontend::ROLE,
     pulse::board::ROLE,
     platform::auth::ROLE,
+    platform::telemetry::ROLE,
     platform::ingress::ROLE,
 ];
 
@@ -65,6 +66,7 @@ mod tests {
             ("pulse", 30),
             ("ingress", 40),
             ("auth", 41),
+            ("telemetry", 42),
         ];
         assert_eq!(runtime::address::numbers(TABLE), numbers);
     }

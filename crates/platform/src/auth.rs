@@ -57,7 +57,7 @@ pub const SPEC: RoleSpec = RoleSpec {
         protocol: Protocol::Http,
         port: 8080,
         place: Place::Cluster,
-        accepts: &["own-11"],
+        accepts: &["own-11", "telemetry-04"],
     }],
     opens: &["tenant-11", "own-09"],
     settings: Settings::TABLE,

@@ -1,11 +1,16 @@
 //! Logs: JSON lines on stdout with constant messages; the level can change at run time.
 
 use std::fmt;
+use std::io::{self, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt as _;
+
+/// Whether lines go to stderr, since stdout has a command's answer.
+static IS_BESIDE_ANSWER: AtomicBool = AtomicBool::new(false);
 
 /// A number or name of a person: printed masked except for its ends.
 ///
@@ -81,7 +86,21 @@ pub fn start(directives: &str) -> Result<LogLevel, String> {
 
 /// Starts logging to stderr, for a command that prints its answer to stdout.
 pub fn start_beside_answer(directives: &str) -> Result<LogLevel, String> {
+    IS_BESIDE_ANSWER.store(true, Relaxed);
     start_to(directives, std::io::stderr)
+}
+
+/// Writes whole lines of a role's own form where the log goes, whatever its level. It blocks as long as nobody reads them.
+///
+/// # Errors
+/// If they cannot be written.
+pub fn write_lines(text: &str) -> io::Result<()> {
+    if IS_BESIDE_ANSWER.load(Relaxed) {
+        return io::stderr().lock().write_all(text.as_bytes());
+    }
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
 }
 
 fn start_to<W: std::io::Write>(

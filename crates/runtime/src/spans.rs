@@ -6,7 +6,7 @@
 //! collector does not keep up, they are dropped and counted: nothing waits for it.
 
 mod calls;
-mod connect;
+pub mod connect;
 mod export;
 mod facts;
 mod invites;

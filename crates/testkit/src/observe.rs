@@ -41,6 +41,7 @@ fn admin_place(role: &str) -> Result<(u8, u16)> {
         "pulse" => (30, 8_090),
         "ingress" => (40, 9_090),
         "auth" => (41, 9_090),
+        "telemetry" => (42, 9_107),
         _ => bail!("no role {role} is known here"),
     })
 }

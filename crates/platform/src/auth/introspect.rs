@@ -1,4 +1,5 @@
-//! `POST /oauth/introspect`: whether a token is good now, and what it says (RFC 7662). For clients with a secret, of their own tenant.
+//! `POST /oauth/introspect`: whether a token is good now, and what it says (RFC 7662). For clients with a secret, of their own tenant, and for
+//! roles of the installation, which show their own token.
 
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
 use identity::oauth_error::ErrorCode;
 use identity::scope;
+use model::TenantId;
 use runtime::token::Claims;
 use serde_json::{Value, json};
 
@@ -28,11 +30,14 @@ pub(super) async fn introspect(
     let told = async {
         let form =
             Parameters::of_form(&headers, &body).map_err(|fault| OAuthError::new(ErrorCode::InvalidRequest, fault))?;
+        let missing = OAuthError::new(ErrorCode::InvalidRequest, "token is missing");
+        if is_role(&auth, &headers) {
+            return told_to_role(&auth, form.get("token").ok_or(missing)?).await;
+        }
         let login = client_login::authenticate(&auth, &headers, &form, &source).await?;
         if !login.client.is_confidential {
             return Err(OAuthError::new(ErrorCode::InvalidClient, "only a client with a secret may ask"));
         }
-        let missing = OAuthError::new(ErrorCode::InvalidRequest, "token is missing");
         told_of(&auth, &login, form.get("token").ok_or(missing)?).await
     };
     match told.await {
@@ -42,27 +47,39 @@ pub(super) async fn introspect(
     }
 }
 
+/// Whether a role of the installation asks (RFC 7662 section 2.1: by a bearer token of its own).
+fn is_role(auth: &Auth, headers: &HeaderMap) -> bool {
+    let caller = session::bearer(headers).and_then(|token| auth.ctx.tokens.verify(token, auth.ctx.spec.name).ok());
+    caller.is_some_and(|caller| caller.role().is_some())
+}
+
+/// Of an access token of any tenant. Roles take no refresh tokens.
+async fn told_to_role(auth: &Auth, token: &str) -> Result<Option<Value>, OAuthError> {
+    let Some((tenant, claims)) = session::good_claims(auth, token).await? else { return Ok(None) };
+    Ok(scope_now(auth, &tenant, &claims).await?.map(|scope| of_access_token(&claims, &scope)))
+}
+
 async fn told_of(auth: &Auth, login: &ClientLogin, token: &str) -> Result<Option<Value>, OAuthError> {
     if let Some((tenant, claims)) = session::good_claims(auth, token).await? {
         if tenant != login.tenant {
             return Ok(None);
         }
-        return Ok(scope_now(auth, login, &claims).await?.map(|scope| of_access_token(&claims, &scope)));
+        return Ok(scope_now(auth, &tenant, &claims).await?.map(|scope| of_access_token(&claims, &scope)));
     }
     of_refresh_token(auth, login, token).await
 }
 
 /// What of a token's scope its bearer still may; none if the person is gone or disabled, or the client gone.
-async fn scope_now(auth: &Auth, login: &ClientLogin, claims: &Claims) -> Result<Option<String>, OAuthError> {
+async fn scope_now(auth: &Auth, tenant: &TenantId, claims: &Claims) -> Result<Option<String>, OAuthError> {
     // Without a client, it was issued by the command `trunkline token`.
     if let Some(client) = &claims.client_id
-        && auth.people.client(&login.tenant, client).await?.is_none()
+        && auth.people.client(tenant, client).await?.is_none()
     {
         return Ok(None);
     }
     let Some(user) = session::user_of(claims) else { return Ok(Some(claims.scope.clone())) };
-    let Some(person) = auth.people.active(&login.tenant, user).await? else { return Ok(None) };
-    let rights = issue::rights(auth, &login.tenant, &person).await?;
+    let Some(person) = auth.people.active(tenant, user).await? else { return Ok(None) };
+    let rights = issue::rights(auth, tenant, &person).await?;
     Ok(scope::narrowed(&claims.scope, rights.scopes.iter().copied(), None))
 }
 

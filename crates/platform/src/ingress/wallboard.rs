@@ -88,7 +88,7 @@ pub(super) fn router(ctx: &RoleContext) -> anyhow::Result<Router> {
 
 /// Pages are open, all data needs a token.
 pub(super) fn is_open(path: &str) -> bool {
-    !path.starts_with("/pulse/") && !path.starts_with("/api/")
+    !["/pulse/", "/api/", "/telemetry/"].iter().any(|served| path.starts_with(served))
 }
 
 async fn to_pulse(

@@ -10,6 +10,13 @@ pub const ENVIRONMENT_PREFIX: &str = "TRUNKLINE_";
 /// Separates section and key in an environment variable.
 const SEPARATOR: &str = "__";
 
+/// Variables by which the published service is configured: name, section and key.
+const PUBLISHED_VARIABLES: [(&str, &str, &str); 3] = [
+    ("TELEMETRY_CONFIG_CONTRACTS", "telemetry", "contracts"),
+    ("TELEMETRY_CONFIG_CORS", "telemetry", "cors"),
+    ("TELEMETRY_CONFIG_TENANTS", "telemetry", "tenants"),
+];
+
 /// The sources of settings, weakest first.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
@@ -70,6 +77,9 @@ impl Reader<'_> {
     }
 
     fn variable(&mut self, name: &str, text: &str) {
+        if let Some((_, section, key)) = PUBLISHED_VARIABLES.iter().find(|(published, ..)| *published == name) {
+            return self.set_text(section, key, text, name);
+        }
         let Some((section, key)) = name.strip_prefix(ENVIRONMENT_PREFIX).and_then(|n| n.split_once(SEPARATOR)) else {
             return;
         };

@@ -16,13 +16,16 @@ use crate::meter::PeerMeter;
 /// Timeout of an attempt, including all addresses of the name.
 const CONNECT_WITHIN: Duration = Duration::from_secs(3);
 
+/// Opens connections to a collector.
 #[derive(Clone)]
-pub(super) struct Connector {
+pub struct CollectorConnector {
+    /// The role's own address.
     pub source: IpAddr,
+    /// Counts them.
     pub meter: PeerMeter,
 }
 
-impl Connector {
+impl CollectorConnector {
     async fn connect(self, uri: http::Uri) -> io::Result<TokioIo<Counted>> {
         let (Some(host), Some(port)) = (uri.host(), uri.port_u16()) else {
             return Err(io::Error::other("the collector's address has no host or no port"));
@@ -68,7 +71,7 @@ impl Connector {
     }
 }
 
-impl tower::Service<http::Uri> for Connector {
+impl tower::Service<http::Uri> for CollectorConnector {
     type Response = TokioIo<Counted>;
     type Error = io::Error;
     type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;

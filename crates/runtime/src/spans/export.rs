@@ -14,7 +14,7 @@ use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanExporter as _, SpanLink
 use tokio::sync::{mpsc, oneshot};
 use tonic::transport::Endpoint;
 
-use super::connect::Connector;
+use super::connect::CollectorConnector;
 use super::{Collector, Counts, Item, KeyValue, Lost, Origin, Span, TraceParent};
 use crate::meter::PeerMeter;
 
@@ -52,7 +52,7 @@ impl Exporter {
         counts: Counts,
         is_failing: Arc<AtomicBool>,
     ) -> anyhow::Result<Self> {
-        let connector = Connector { source: from.address, meter: meter.clone() };
+        let connector = CollectorConnector { source: from.address, meter: meter.clone() };
         let channel = Endpoint::from_shared(collector.endpoint.clone())?.connect_with_connector_lazy(connector);
         let mut otlp = Otlp::builder()
             .with_tonic()

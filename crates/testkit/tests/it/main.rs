@@ -60,6 +60,7 @@ mod spare;
 mod stir;
 mod stuck;
 mod takeover;
+mod telemetry;
 mod topology;
 mod trace;
 mod transfer;

@@ -1,0 +1,90 @@
+//! Hands a request on to the role that answers it, with the proofs that the caller brings and none of our own.
+
+use axum::extract::Request;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use net::http::{CallError, Client, Problem, WebClient};
+use runtime::RoleContext;
+
+/// Headers of an answer that concern our own hop to the role.
+const OF_THE_HOP: [HeaderName; 5] =
+    [header::CONNECTION, header::TRANSFER_ENCODING, header::CONTENT_LENGTH, header::DATE, header::UPGRADE];
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// A role behind the edge.
+#[derive(Clone)]
+pub(super) struct RoleBehind {
+    client: Client,
+    role: &'static str,
+    /// Headers forwarded with a request; the others concern one hop, or say what ingress knows better.
+    passed_on: &'static [HeaderName],
+}
+
+impl RoleBehind {
+    /// The role to which the connection `id` leads.
+    ///
+    /// # Errors
+    /// If ingress does not declare it.
+    pub fn new(
+        ctx: &RoleContext,
+        id: &str,
+        role: &'static str,
+        passed_on: &'static [HeaderName],
+    ) -> anyhow::Result<Self> {
+        Ok(Self { client: Client::new(ctx, id)?, role, passed_on })
+    }
+
+    /// Hands a request on, with further headers of ours, and returns the answer.
+    pub async fn hand_on(
+        &self,
+        request: Request,
+        further: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
+    ) -> Response {
+        let (head, body) = request.into_parts();
+        // The limits of the listener have read it whole and within its bound.
+        let Ok(body) = axum::body::to_bytes(body, usize::MAX).await else {
+            return Problem::bad_request("the body broke off").into_response();
+        };
+        let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
+        let mut call = self.client.call(head.method, path).without_token().raw_body(body);
+        for name in self.passed_on {
+            if let Some(value) = head.headers.get(name) {
+                call = call.header(name.clone(), value.clone());
+            }
+        }
+        if let Some(client) = head.extensions.get::<WebClient>() {
+            let scheme = HeaderValue::from_static(if client.is_secure { "https" } else { "http" });
+            call = call.header(FORWARDED_PROTO, scheme);
+            if let Ok(from) = HeaderValue::from_str(&client.address.to_string()) {
+                call = call.header(FORWARDED_FOR, from);
+            }
+        }
+        for (name, value) in further {
+            call = call.header(name, value);
+        }
+        match call.send_any().await {
+            Ok(answer) => {
+                let mut response = (answer.status, answer.body).into_response();
+                response.headers_mut().remove(header::CONTENT_TYPE);
+                for (name, value) in answer.headers.iter().filter(|(name, _)| !OF_THE_HOP.contains(name)) {
+                    // There may be several cookies.
+                    response.headers_mut().append(name.clone(), value.clone());
+                }
+                response
+            }
+            Err(CallError::Deadline(_)) => self.away(StatusCode::GATEWAY_TIMEOUT, "does not answer"),
+            Err(error) => {
+                tracing::warn!(role = self.role, %error, "a role behind the edge cannot be reached");
+                self.away(StatusCode::BAD_GATEWAY, "cannot be reached")
+            }
+        }
+    }
+
+    fn away(&self, status: StatusCode, what: &str) -> Response {
+        let kind = format!("{}-away", self.role);
+        Problem::new(status, &kind, "The request was not handed on")
+            .detail(format!("{} {what}", self.role))
+            .into_response()
+    }
+}

@@ -1,0 +1,209 @@
+//! telemetry: what browsers and other clients tell of themselves. HTTP 8107, metrics 9107, paths under `/telemetry/v1`, through ingress
+//! (telemetry-03).
+//!
+//! Contracts, personal data, rates and what goes first when there is too much are decided by crate `telemetry`. Here are the listener, the
+//! question to auth whether a token is still good (telemetry-04), lines on stdout (telemetry-06), metrics, and the way of OpenTelemetry's
+//! batches to a collector (own-25).
+
+mod admission;
+mod answers;
+mod apdex_scores;
+mod collector;
+mod config;
+mod cors;
+mod gzip;
+mod lines;
+mod metrics;
+mod otlp;
+mod series;
+mod server;
+mod standing;
+mod switch;
+mod traces;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use ::telemetry::contract::{Contract, read_list};
+use ::telemetry::cors::TenantOrigins;
+use ::telemetry::rate::ClientRates;
+use anyhow::{Context as _, Result};
+use model::Timestamp;
+use net::http::{Capacity, Limits, Method};
+use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
+
+/// Its declaration.
+pub const SPEC: RoleSpec = RoleSpec {
+    name: "telemetry",
+    number: 42,
+    summary: "what browsers and other clients tell of themselves: log lines, metrics, OpenTelemetry",
+    listens: &[Listen {
+        name: "telemetry",
+        protocol: Protocol::Http,
+        port: 8107,
+        place: Place::Cluster,
+        accepts: &["telemetry-03"],
+    }],
+    opens: &["telemetry-04", "telemetry-06", "own-25"],
+    settings: Settings::TABLE,
+    metrics: &[metrics::Metrics::declared],
+    admin_port: 9107,
+    starts: Starts::InTurn,
+    drains: Drains::Last,
+    replicas: Replicas::Single,
+};
+
+/// The role.
+pub const ROLE: Role = Role { spec: &SPEC, start: |ctx| Box::pin(run(ctx)) };
+
+/// The contract of the pages of Trunkline itself.
+const OWN_PAGES: &str = r#"[{
+    "appName": "trunkline_pages",
+    "properties": ["page", "browserSessionId", "message", "where", "status", "language"],
+    "monitoredEvents": ["error_.*"],
+    "apdex": {"metrics": {"page_shown_seconds": {"satisfiedTH": 1, "toleratedTH": 4}}}
+}]"#;
+
+/// How often clients that are gone are forgotten.
+const TICK: Duration = Duration::from_secs(10);
+/// Intervals at which clients may be told to send.
+const FLUSH_MIN: Duration = Duration::from_secs(1);
+const FLUSH_MAX: Duration = Duration::from_secs(600);
+/// How long auth may go unasked about a token.
+const CHECKED_MAX: Duration = Duration::from_secs(3_600);
+
+runtime::settings! {
+    /// Settings of telemetry.
+    pub struct Settings {
+        /// Contracts of client applications, as a JSON list. Empty: that of Trunkline's own pages alone, which is always there. Also from TELEMETRY_CONFIG_CONTRACTS.
+        contracts: String = String::new(), |v| read_list(v).map(drop).map_err(|fault| fault.to_string());
+        /// Pages of other origins that may send, as JSON: tenant to `{"urls": [], "domains": []}`. Empty: those of ingress alone. Also from TELEMETRY_CONFIG_CORS.
+        cors: String = String::new(), |v| TenantOrigins::read(v).map(drop).map_err(|fault| fault.to_string());
+        /// Tenants whose clients may send, as JSON: id to the name in lines and metrics. Empty: every tenant, by its id. Also from TELEMETRY_CONFIG_TENANTS.
+        tenants: String = String::new(), |v| read_tenants(v).map(drop);
+        /// Where batches of OpenTelemetry go, as `http://127.0.0.1:4318` (OTLP over HTTP). Empty: they are refused.
+        collector: String = String::new(), |v| collector::check(v);
+        /// The part of its usual items that a client is told to send, from 0 to 1; errors are always sent.
+        sampling: f64 = 1.0, |v| runtime::settings::declare::within(v, &0.0, &1.0);
+        /// How often a client is told to send.
+        flush_interval: Duration = Duration::from_secs(10), |v| runtime::settings::declare::within(v, &FLUSH_MIN, &FLUSH_MAX);
+        /// How many batches a client may send in a minute, after ten at once.
+        batches_per_minute: u32 = 60, |v| runtime::settings::declare::within(v, &1, &6_000);
+        /// For how long the answer of auth about a token is used again.
+        checked_for: Duration = Duration::from_secs(120), |v| runtime::settings::declare::within(v, &Duration::from_secs(1), &CHECKED_MAX);
+        /// Applications whose clients are told to send nothing, as from the start; `*` is every one.
+        off: Vec<String> = Vec::new();
+        /// Whether lines have the address that a client comes from.
+        client_ip: bool = false;
+    }
+}
+
+/// Tenants by id, with their names.
+type TenantNames = BTreeMap<String, String>;
+
+fn read_tenants(json: &str) -> Result<TenantNames, String> {
+    if json.trim().is_empty() {
+        return Ok(TenantNames::new());
+    }
+    serde_json::from_str(json).map_err(|error| format!("it is not a JSON object of names: {error}"))
+}
+
+/// What every endpoint needs.
+struct Telemetry {
+    ctx: RoleContext,
+    settings: Settings,
+    contracts: BTreeMap<String, Contract>,
+    origins: TenantOrigins,
+    tenants: TenantNames,
+    switch: switch::KillSwitch,
+    standing: standing::Standing,
+    rates: Mutex<ClientRates>,
+    lines: lines::LineQueue,
+    collector: Option<collector::Forwarding>,
+    metrics: metrics::Metrics,
+}
+
+impl Telemetry {
+    fn new(ctx: &RoleContext) -> Result<Self> {
+        let settings: Settings = ctx.settings()?;
+        let metrics = metrics::Metrics::register(&ctx.metrics);
+        metrics.apdex_scores.follow(ctx.clock.clone());
+        let own = read_list(OWN_PAGES)?.into_iter();
+        let contracts = own.chain(read_list(&settings.contracts)?);
+        let collector = (!settings.collector.is_empty())
+            .then(|| collector::Forwarding::start(ctx, &settings.collector, metrics.clone()))
+            .transpose()?;
+        Ok(Self {
+            contracts: contracts.map(|contract| (contract.app().to_owned(), contract)).collect(),
+            origins: TenantOrigins::read(&settings.cors)?,
+            tenants: read_tenants(&settings.tenants).map_err(anyhow::Error::msg).context("telemetry.tenants")?,
+            switch: switch::KillSwitch::new(settings.off.iter().cloned()),
+            standing: standing::Standing::new(ctx, settings.checked_for, metrics.clone())?,
+            rates: Mutex::new(ClientRates::per_minute(settings.batches_per_minute)),
+            lines: lines::LineQueue::start(ctx)?,
+            collector,
+            metrics,
+            settings,
+            ctx: ctx.clone(),
+        })
+    }
+
+    fn now(&self) -> Timestamp {
+        self.ctx.clock.now()
+    }
+}
+
+/// A browser asks before a page of another origin sends something, and has no token then.
+fn is_open(method: &Method, _: &str) -> bool {
+    method == Method::OPTIONS
+}
+
+async fn run(ctx: RoleContext) -> Result<()> {
+    let telemetry = Arc::new(Telemetry::new(&ctx)?);
+    let limits = Limits {
+        body_bytes_max: ::telemetry::limits::BATCH_BYTES_MAX,
+        requests: Capacity { all: 1_024 },
+        ..Limits::default()
+    };
+    net::http::serve_with(&ctx, "telemetry", server::router(telemetry.clone()), limits, is_open).await?;
+    let apps: Vec<&str> = telemetry.contracts.keys().map(String::as_str).collect();
+    telemetry.lines.own(telemetry.now(), "started", &serde_json::json!({ "apps": apps }));
+    ctx.ready.started();
+    let mut tick = tokio::time::interval(TICK);
+    loop {
+        tokio::select! {
+            () = ctx.drain.begun() => break,
+            _ = tick.tick() => telemetry.count_clients(),
+        }
+    }
+    telemetry.lines.written().await;
+    Ok(())
+}
+
+impl Telemetry {
+    fn count_clients(&self) {
+        let mut rates = self.rates.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let clients = rates.forget_silent(self.now());
+        self.metrics.active_clients.set(i64::try_from(clients).unwrap_or(i64::MAX));
+        self.metrics.lines_waiting.set(i64::try_from(self.lines.waiting()).unwrap_or(i64::MAX));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_contract_of_our_own_pages_is_right() {
+        let contracts = read_list(OWN_PAGES).unwrap();
+        assert!(contracts[0].allows("page") && contracts[0].event("error_script").is_some());
+    }
+
+    #[test]
+    fn names_of_tenants_are_an_object() {
+        assert_eq!(read_tenants(r#"{"acme": "Acme"}"#).unwrap()["acme"], "Acme");
+        assert!(read_tenants(" ").unwrap().is_empty());
+        assert!(read_tenants("[1]").is_err());
+    }
+}

@@ -1,0 +1,47 @@
+//! Who may send: clients of a tenant that may, not too often, with a token that is still good.
+
+use std::sync::PoisonError;
+
+use axum::http::HeaderMap;
+use net::http::{Caller, Problem};
+
+use super::answers::BatchRefusal;
+use super::metrics::BatchOutcome;
+use super::{Telemetry, standing};
+
+/// Somebody whose batches are taken.
+pub(super) struct BatchSender {
+    /// The tenant, by the name that it has in lines and metrics.
+    pub tenant: String,
+    /// The person or program.
+    pub user: String,
+}
+
+/// Who sends, if that is somebody who may, and not too often.
+///
+/// # Errors
+/// Why nothing of it is taken.
+pub(super) async fn admitted(
+    telemetry: &Telemetry,
+    caller: &Caller,
+    headers: &HeaderMap,
+) -> Result<BatchSender, BatchRefusal> {
+    let refused = |detail: &str| BatchRefusal::new(Problem::forbidden(detail), BatchOutcome::NotAllowed);
+    let tenant = caller.tenant().ok_or_else(|| refused("tenant: the token names none"))?;
+    let name = match telemetry.tenants.get(tenant.as_str()) {
+        Some(name) => name.as_str(),
+        None if telemetry.tenants.is_empty() => tenant.as_str(),
+        None => return Err(refused("tenant: its clients may not send, see the setting telemetry.tenants")),
+    };
+    let client = standing::client_of(headers);
+    let taken = {
+        let mut rates = telemetry.rates.lock().unwrap_or_else(PoisonError::into_inner);
+        rates.take(client, telemetry.now())
+    };
+    taken.map_err(|refusal| BatchRefusal::wait("batches: more than telemetry.batches_per_minute", refusal.wait()))?;
+    if !telemetry.standing.is_good(headers, &telemetry.ctx).await {
+        let problem = Problem::unauthorized("the token is not good any more");
+        return Err(BatchRefusal::new(problem, BatchOutcome::NotAllowed));
+    }
+    Ok(BatchSender { tenant: name.to_owned(), user: caller.subject().to_owned() })
+}

@@ -1,0 +1,93 @@
+//! Batches of our own form: `POST /telemetry/v1/traces` with `{app, attributes, items}`.
+
+use ::telemetry::FieldFault;
+use ::telemetry::batch::Batch;
+use ::telemetry::contract::Contract;
+use ::telemetry::intake::{self, KeptItem};
+use axum::Json;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse as _, Response};
+use net::http::{Problem, StatusCode};
+use serde_json::{Value, json};
+
+use super::Telemetry;
+use super::admission::BatchSender;
+use super::answers::BatchRefusal;
+use super::lines::LineHead;
+use super::metrics::{BatchOutcome, DropReason, zone};
+
+/// Takes a batch: its items become lines and counts.
+///
+/// # Errors
+/// Why none of it is taken.
+pub(super) fn take(
+    telemetry: &Telemetry,
+    sender: &BatchSender,
+    headers: &HeaderMap,
+    document: &Value,
+) -> Result<Response, BatchRefusal> {
+    let batch = Batch::read(document)?;
+    let Some(contract) = telemetry.contracts.get(&batch.app) else { return Err(no_contract(&batch.app)) };
+    if telemetry.switch.is_off(&batch.app) {
+        drops(telemetry, DropReason::Off, batch.items.len());
+        return Ok(answer(&json!({ "accepted": 0, "dropped": batch.items.len(), "off": true })));
+    }
+    let (version, session) = (batch.version.clone(), batch.session.clone());
+    let taken = intake::take(batch, contract, telemetry.now());
+    let client_ip = telemetry.settings.client_ip.then(|| headers.get("x-forwarded-for")?.to_str().ok()).flatten();
+    let head = LineHead {
+        app: contract.app(),
+        version: &version,
+        tenant: &sender.tenant,
+        user: &sender.user,
+        session: &session,
+        client_ip,
+    };
+    let are_taken = telemetry.lines.put(&head, &taken);
+    for (item, is_taken) in taken.items.iter().zip(&are_taken) {
+        if *is_taken {
+            telemetry.metrics.items.add(&[contract.app(), item.kind.as_str(), &sender.tenant], 1);
+        }
+        // What a contract monitors is counted even where its line is shed.
+        count(telemetry, contract, item);
+    }
+    let accepted = are_taken.iter().filter(|is_taken| **is_taken).count();
+    drops(telemetry, DropReason::Shed, are_taken.len() - accepted);
+    drops(telemetry, DropReason::Faulty, taken.faulty);
+    telemetry.metrics.properties_dropped.inc_by(taken.properties_dropped as u64);
+    let dropped = are_taken.len() - accepted + taken.faulty;
+    let mut told = json!({ "accepted": accepted, "dropped": dropped });
+    if !taken.faults.is_empty() {
+        told["faults"] = taken.faults.iter().map(ToString::to_string).collect();
+    }
+    Ok(answer(&told))
+}
+
+fn answer(told: &Value) -> Response {
+    (StatusCode::ACCEPTED, Json(told)).into_response()
+}
+
+fn no_contract(app: &str) -> BatchRefusal {
+    let fault = FieldFault::new("app.name", format!("no contract is configured for {app:?}, see telemetry.contracts"));
+    BatchRefusal::new(Problem::unprocessable(fault.to_string()), BatchOutcome::NoContract)
+}
+
+fn drops(telemetry: &Telemetry, reason: DropReason, items: usize) {
+    for _ in 0..items {
+        telemetry.metrics.dropped.inc(reason);
+    }
+}
+
+fn count(telemetry: &Telemetry, contract: &Contract, item: &KeptItem) {
+    let metrics = &telemetry.metrics;
+    if let Some(pattern) = &item.counted.event {
+        metrics.monitored_events.add(&[contract.app(), pattern], 1);
+    }
+    if item.counted.is_crossing {
+        metrics.monitored_metrics.add(&[contract.app(), &item.name], 1);
+    }
+    if let Some(of) = item.counted.zone {
+        metrics.apdex_values.add(&[contract.app(), &item.name, zone(of)], 1);
+        metrics.apdex_scores.add(contract.app(), &item.name, of, telemetry.now());
+    }
+}

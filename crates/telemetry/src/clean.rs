@@ -1,0 +1,253 @@
+//! Personal data: what looks like it is replaced in texts. Phone numbers, mail and SIP addresses, IP addresses, tokens.
+//!
+//! Each rule looks at a word between others: an id of letters and digits, a date, a version stay as they are.
+
+use std::borrow::Cow;
+
+use crate::limits::TEXT_BYTES_MAX;
+
+/// Stands for a phone number, or another long number.
+pub const NUMBER: &str = "<number>";
+/// Stands for an address of mail or SIP, or an IP address.
+pub const ADDRESS: &str = "<address>";
+/// Stands for a token.
+pub const TOKEN: &str = "<token>";
+
+/// Fewer digits are an extension, a code or a duration.
+const DIGITS_MIN: usize = 7;
+/// Of what is longer so many digits are replaced.
+const DIGITS_MAX: usize = 32;
+/// The longest part before `@` (RFC 5321 section 4.5.3.1.1).
+const LOCAL_BYTES_MAX: usize = 64;
+/// How far a word is looked at.
+const RUN_BYTES_MAX: usize = 4_096;
+
+/// A text without personal data and not longer than the bound.
+pub fn cleaned(text: &str) -> Cow<'_, str> {
+    let short = truncated(text);
+    match masked(short) {
+        Cow::Owned(masked) => Cow::Owned(truncated(&masked).to_owned()),
+        Cow::Borrowed(same) => Cow::Borrowed(same),
+    }
+}
+
+fn truncated(text: &str) -> &str {
+    if text.len() <= TEXT_BYTES_MAX {
+        return text;
+    }
+    text.get(..text.floor_char_boundary(TEXT_BYTES_MAX)).unwrap_or_default()
+}
+
+/// A text without personal data, of any length.
+pub fn masked(text: &str) -> Cow<'_, str> {
+    let bytes = text.as_bytes();
+    if !bytes.iter().any(|b| b.is_ascii_digit() || *b == b'@') && !text.contains("eyJ") {
+        return Cow::Borrowed(text);
+    }
+    let mut masked = String::new();
+    let (mut kept, mut at) = (0, 0);
+    while at < bytes.len() {
+        let starts_word = at == 0 || !is_word(byte(bytes, at - 1));
+        let found = starts_word.then(|| found_at(bytes, at)).flatten();
+        match found {
+            Some((length, replacement)) if length > 0 => {
+                if replacement.is_empty() {
+                    at += length;
+                    continue;
+                }
+                masked.push_str(text.get(kept..at).unwrap_or_default());
+                masked.push_str(replacement);
+                at += length;
+                kept = at;
+            }
+            _ => at += 1,
+        }
+    }
+    if kept == 0 {
+        return Cow::Borrowed(text);
+    }
+    masked.push_str(text.get(kept..).unwrap_or_default());
+    Cow::Owned(masked)
+}
+
+/// What begins there: its length and what stands for it; an empty replacement says that it stays.
+fn found_at(bytes: &[u8], at: usize) -> Option<(usize, &'static str)> {
+    address(bytes, at)
+        .map(|length| (length, ADDRESS))
+        .or_else(|| token(bytes, at))
+        .or_else(|| ip_address(bytes, at).map(|length| (length, ADDRESS)))
+        .or_else(|| date(bytes, at).map(|length| (length, "")))
+        .or_else(|| number(bytes, at))
+}
+
+fn byte(bytes: &[u8], at: usize) -> u8 {
+    bytes.get(at).copied().unwrap_or_default()
+}
+
+/// A byte of a word; letters beyond ASCII count.
+const fn is_word(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || b == b'_' || b >= 0x80
+}
+
+/// The length of a run of such bytes; it is looked at only so far, so that no text takes long.
+fn run(bytes: &[u8], from: usize, belongs: impl Fn(u8) -> bool) -> usize {
+    bytes.iter().skip(from).take(RUN_BYTES_MAX).take_while(|b| belongs(**b)).count()
+}
+
+/// A JSON Web Token: three parts of base64url, of which the first is an object. A word that only begins so stays.
+fn token(bytes: &[u8], at: usize) -> Option<(usize, &'static str)> {
+    if bytes.get(at..at + 3)? != b"eyJ" {
+        return None;
+    }
+    let length = run(bytes, at, |b| b.is_ascii_alphanumeric() || b"-_.=".contains(&b));
+    let dots = bytes.iter().skip(at).take(length).filter(|b| **b == b'.').count();
+    Some((length, if dots >= 2 { TOKEN } else { "" }))
+}
+
+/// An address with `@`, of mail or SIP.
+fn address(bytes: &[u8], at: usize) -> Option<usize> {
+    let local = run(bytes, at, |b| is_word(b) || b"+-.%~*#'!".contains(&b));
+    if local > LOCAL_BYTES_MAX {
+        return None;
+    }
+    let host_at = at + local + 1;
+    if local == 0 || byte(bytes, at + local) != b'@' {
+        return None;
+    }
+    let host = run(bytes, host_at, |b| is_word(b) || b"-.".contains(&b));
+    // A full stop behind it ends a sentence.
+    let trailing = bytes.get(host_at..host_at + host)?.iter().rev().take_while(|b| **b == b'.').count();
+    (host > trailing).then_some(local + 1 + host - trailing)
+}
+
+/// An IPv4 address.
+fn ip_address(bytes: &[u8], at: usize) -> Option<usize> {
+    let length = run(bytes, at, |b| b.is_ascii_digit() || b == b'.');
+    let text = std::str::from_utf8(bytes.get(at..at + length)?).ok()?.trim_end_matches('.');
+    let is_whole = !is_word(byte(bytes, at + text.len()));
+    // Versions have a 0 where addresses of machines seldom do.
+    let has_zero = text.split('.').skip(1).take(2).all(|part| part == "0");
+    (is_whole && !has_zero && text.parse::<std::net::Ipv4Addr>().is_ok()).then_some(text.len())
+}
+
+/// A date as 2026-11-30.
+fn date(bytes: &[u8], at: usize) -> Option<usize> {
+    const LENGTH: usize = 10;
+    let text = bytes.get(at..at + LENGTH)?;
+    let fits = text.iter().enumerate().all(|(i, b)| if [4, 7].contains(&i) { *b == b'-' } else { b.is_ascii_digit() });
+    (fits && !byte(bytes, at + LENGTH).is_ascii_digit()).then_some(LENGTH)
+}
+
+/// A number of at least [`DIGITS_MIN`] digits, also with `+` before it and separators within; a version stays.
+fn number(bytes: &[u8], at: usize) -> Option<(usize, &'static str)> {
+    let begin = at + usize::from(byte(bytes, at) == b'+');
+    let mut end = begin + usize::from(byte(bytes, begin) == b'(');
+    let (mut digits, mut group) = (0, 0);
+    let (mut is_dotted, mut has_short_group) = (false, false);
+    let mut last_digit = None;
+    while digits < DIGITS_MAX {
+        let b = byte(bytes, end);
+        let is_separator = digits > 0 && b" -./()".contains(&b) && is_followed(bytes, end + 1);
+        if b.is_ascii_digit() {
+            (digits, group) = (digits + 1, group + 1);
+            last_digit = Some(end);
+        } else if is_separator {
+            is_dotted |= b == b'.';
+            has_short_group |= group == 1;
+            group = 0;
+        } else {
+            break;
+        }
+        end += 1;
+    }
+    let end = last_digit? + 1;
+    has_short_group |= group == 1;
+    if is_dotted && has_short_group {
+        return Some((end - at, ""));
+    }
+    let is_whole = digits == DIGITS_MAX || !is_word(byte(bytes, end));
+    (digits >= DIGITS_MIN && is_whole).then_some((end - at, NUMBER))
+}
+
+/// Whether a digit comes after a separator, perhaps behind a bracket or a blank.
+fn is_followed(bytes: &[u8], at: usize) -> bool {
+    let next = byte(bytes, at);
+    next.is_ascii_digit() || b" ()".contains(&next) && byte(bytes, at + 1).is_ascii_digit()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_looks_like_a_person_is_replaced() {
+        for (text, expected) in [
+            ("call from +4930123456 failed", "call from <number> failed"),
+            ("+49 (30) 123-456", "<number>"),
+            ("(030) 1234567", "<number>"),
+            ("tel:030/1234567", "tel:<number>"),
+            ("4111 1111 1111 1111.", "<number>."),
+            ("030.123.4567", "<number>"),
+            ("ann.smith+desk@mail.example.com.", "<address>."),
+            ("sip:7101@centre", "sip:<address>"),
+            ("sip:+4930123456@centre;lr", "sip:<address>;lr"),
+            ("from 192.168.17.4:5060", "from <address>:5060"),
+            ("Bearer eyJhbGciOi.eyJzdWIi.c2ln-_x", "Bearer <token>"),
+            ("a=1234567,b=7654321", "a=<number>,b=<number>"),
+        ] {
+            assert_eq!(masked(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn ids_dates_versions_and_short_numbers_stay() {
+        for text in [
+            "00a1b2c3d4e5f607",
+            "3f2504e0-4f89-11d3-9a0c-0305e82c3301",
+            "2026-11-30 12:34:56",
+            "Chrome 120.0.6099.109",
+            "Version 10.15.7",
+            "7101 rang for 15000 ms",
+            "performance_worker_major",
+            "s_1234567",
+            "eyJ is no token",
+            "@",
+            "",
+        ] {
+            assert_eq!(masked(text), text);
+        }
+    }
+
+    #[test]
+    fn a_long_text_is_cut_between_characters() {
+        let long = "ä".repeat(TEXT_BYTES_MAX);
+        assert_eq!(cleaned(&long).len(), TEXT_BYTES_MAX);
+        let odd = format!("x{long}");
+        assert_eq!(cleaned(&odd).len(), TEXT_BYTES_MAX - 1);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_cleaned_and_short(text in "[a-zA-Z0-9@+ ().,:/_<>äß-]{0,80}", times in 1_usize..40) {
+            let long = text.repeat(times);
+            prop_assert!(cleaned(&long).len() <= TEXT_BYTES_MAX);
+            let _ = masked(&long);
+        }
+
+        #[test]
+        fn a_mail_address_between_blanks_never_stays(before in "[a-z ]{0,9}", local in "[a-z][a-z.]{0,9}", host in "[a-z]{1,9}") {
+            let address = format!("{local}@{host}.example");
+            let text = format!("{before} {address} said");
+            let expected = format!("{before} {ADDRESS} said");
+            prop_assert_eq!(masked(&text), expected);
+        }
+
+        #[test]
+        fn a_phone_number_between_blanks_never_stays(before in "[a-z ]{0,9}", number in "\\+?[1-9][0-9]{6,14}", after in "[a-z ]{0,9}") {
+            let text = format!("{before} {number} {after}");
+            prop_assert!(!masked(&text).contains(&number));
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The contract of a client application: which properties it may send, which of its events and metrics are counted, and by which thresholds
+//! its users count as satisfied.
+
+mod read;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use regex::Regex;
+use serde_json::Value;
+
+use crate::apdex::ApdexRule;
+
+pub use read::read_list;
+
+/// A property whose name ends so stands for that name with any number in its place.
+const NUMBERED: &str = "__NUM";
+
+/// What one application may send.
+#[derive(Clone, Debug)]
+pub struct Contract {
+    app: String,
+    properties: BTreeSet<String>,
+    /// What stands before the number, as `value__`.
+    numbered: BTreeSet<String>,
+    metrics: Vec<MonitoredMetric>,
+    events: Vec<MonitoredEvent>,
+    apdex: BTreeMap<String, ApdexRule>,
+    document: Value,
+}
+
+/// A metric of a client whose crossings of a threshold are counted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MonitoredMetric {
+    /// Its name.
+    pub name: String,
+    /// The threshold.
+    pub value: f64,
+    /// Which side of it is counted.
+    pub side: ThresholdSide,
+}
+
+/// The side of a threshold that is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ThresholdSide {
+    /// Values above it.
+    Above,
+    /// Values below it.
+    Below,
+}
+
+/// Events of a client that are counted: those whose whole name fits a pattern.
+#[derive(Clone, Debug)]
+pub struct MonitoredEvent {
+    /// The pattern, as configured.
+    pub pattern: String,
+    whole: Regex,
+}
+
+impl MonitoredMetric {
+    /// Whether a value is counted.
+    pub fn is_crossed_by(&self, value: f64) -> bool {
+        match self.side {
+            ThresholdSide::Above => value > self.value,
+            ThresholdSide::Below => value < self.value,
+        }
+    }
+}
+
+impl MonitoredEvent {
+    /// Whether an event of that name is counted.
+    pub fn fits(&self, name: &str) -> bool {
+        self.whole.is_match(name)
+    }
+}
+
+impl Contract {
+    /// The application.
+    pub fn app(&self) -> &str {
+        &self.app
+    }
+
+    /// Whether a property of that name may be kept.
+    pub fn allows(&self, property: &str) -> bool {
+        if self.properties.contains(property) {
+            return true;
+        }
+        let before = property.trim_end_matches(|c: char| c.is_ascii_digit());
+        before.len() < property.len() && self.numbered.contains(before)
+    }
+
+    /// The monitored metrics.
+    pub fn metrics(&self) -> &[MonitoredMetric] {
+        &self.metrics
+    }
+
+    /// The monitored events.
+    pub fn events(&self) -> &[MonitoredEvent] {
+        &self.events
+    }
+
+    /// The first monitored event that an event of that name is.
+    pub fn event(&self, name: &str) -> Option<&MonitoredEvent> {
+        self.events.iter().find(|event| event.fits(name))
+    }
+
+    /// The thresholds of a metric for users' satisfaction.
+    pub fn apdex(&self, metric: &str) -> Option<&ApdexRule> {
+        self.apdex.get(metric)
+    }
+
+    /// Every metric with thresholds for users' satisfaction.
+    pub fn apdex_metrics(&self) -> impl Iterator<Item = &str> {
+        self.apdex.keys().map(String::as_str)
+    }
+
+    /// As it was configured, for the client.
+    pub fn document(&self) -> &Value {
+        &self.document
+    }
+}
+
+#[cfg(test)]
+mod tests;

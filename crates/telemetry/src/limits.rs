@@ -1,0 +1,39 @@
+//! Bounds of what clients send and of what is configured for them.
+
+use std::time::Duration;
+
+/// The largest batch, in bytes, as sent and after it is unpacked.
+pub const BATCH_BYTES_MAX: usize = 1 << 20;
+/// The most items of a batch, and the most spans, log records or metrics of one that came by OTLP.
+pub const ITEMS_MAX: usize = 1_000;
+/// The longest name of an application, a version, a session, an item or a property, in bytes.
+pub const NAME_BYTES_MAX: usize = 128;
+/// The longest text that is kept, in bytes; the rest is cut off.
+pub const TEXT_BYTES_MAX: usize = 1_024;
+/// The most properties of an item, and the most attributes of a batch, that are kept.
+pub const PROPERTIES_MAX: usize = 64;
+/// A time further from ours than this is brought within it.
+pub const SKEW_MAX: Duration = Duration::from_secs(24 * 3_600);
+/// The most faults of items that an answer names.
+pub const FAULTS_TOLD_MAX: usize = 5;
+
+/// The most contracts.
+pub const CONTRACTS_MAX: usize = 64;
+/// The most properties of a contract.
+pub const CONTRACT_PROPERTIES_MAX: usize = 256;
+/// The most monitored events of a contract, the most monitored metrics, and the most with an Apdex.
+pub const MONITORED_MAX: usize = 64;
+/// The longest pattern of monitored events, in bytes.
+pub const PATTERN_BYTES_MAX: usize = 256;
+/// The most memory of one compiled pattern, in bytes.
+pub const PATTERN_COMPILED_BYTES_MAX: usize = 256 << 10;
+
+/// The most clients that are told apart at a time.
+pub const CLIENTS_MAX: usize = 32_768;
+/// A client that was silent for so long counts as gone.
+pub const CLIENT_SILENCE_MAX: Duration = Duration::from_secs(60);
+/// Batches that a client may send at once after a pause.
+pub const BATCHES_AT_ONCE: u32 = 10;
+
+/// The most tenants with origins of their own, and the most origins of one.
+pub const ORIGINS_MAX: usize = 1_024;

@@ -1,0 +1,375 @@
+//! Clients tell of themselves at the web edge, asked by curl: lines, counts, limits, pages of other origins, the kill switch, OpenTelemetry.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use testkit::{Installation, KeepAlive, kernel, wait};
+
+use crate::carried::carried;
+
+const LATER: Duration = Duration::from_secs(60);
+const TRACES: &str = "/telemetry/v1/traces";
+const JSON: &str = "content-type: application/json";
+/// The last octet of the address of Prometheus.
+const PROMETHEUS: u8 = 9;
+const CONTRACTS: &str = r#"telemetry.contracts=[{"appName":"softphone","properties":["ThisDN","region"],"monitoredEvents":["error_.*"],"monitoredMetrics":[{"name":"jitter","value":30,"type":"gt"}],"apdex":{"metrics":{"mos":{"satisfiedTH":3.6,"toleratedTH":2}}}}]"#;
+
+/// An answer as curl shows it.
+struct Told {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Told {
+    fn json(&self) -> Result<Value> {
+        serde_json::from_str(&self.body).with_context(|| format!("{}: {}", self.status, self.body))
+    }
+
+    fn is(&self, status: u16) -> Result<&Self> {
+        ensure!(self.status == status, "{} instead of {status}: {} {}", self.status, self.head, self.body);
+        Ok(self)
+    }
+
+    fn has(&self, header: &str) -> bool {
+        self.head.lines().any(|line| line.to_ascii_lowercase().starts_with(header))
+    }
+}
+
+fn curl(site: &Installation, path: &str, arguments: &[&str]) -> Result<Told> {
+    let mut command = Command::new("curl");
+    command.args(["--silent", "--include", "--max-time", "30", "--header", "expect:"]).args(arguments);
+    let output = command.arg(format!("{}{path}", site.demo.web)).output().context("curl")?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let (head, body) = text.split_once("\r\n\r\n").with_context(|| format!("no answer: {text:?}"))?;
+    let status = head.split_whitespace().nth(1).and_then(|status| status.parse().ok()).context("no status")?;
+    Ok(Told { status, head: head.to_owned(), body: body.to_owned() })
+}
+
+/// The authorization of the wallboard's token, which is of the tenant `example`.
+fn authorization(site: &Installation) -> Result<String> {
+    Ok(format!("authorization: Bearer {}", site.demo.tokens.get("wallboard").context("no token")?))
+}
+
+fn batch(app: &str, items: &Value) -> String {
+    json!({ "app": { "name": app, "version": "1", "sessionId": "s1" }, "items": items }).to_string()
+}
+
+fn post(site: &Installation, body: &str, arguments: &[&str]) -> Result<Told> {
+    let authorization = authorization(site)?;
+    let own = ["--header", &authorization, "--header", JSON, "--data-binary", body];
+    curl(site, TRACES, &[&own[..], arguments].concat())
+}
+
+/// Lines of telemetry that a client caused.
+fn lines(site: &Installation) -> Vec<Value> {
+    let read = |line: &String| serde_json::from_str::<Value>(line).ok();
+    site.log().iter().filter_map(read).filter(|line| line["service"] == "telemetry").collect()
+}
+
+fn line(site: &Installation, name: &str) -> Result<Value> {
+    let found = || Ok(lines(site).into_iter().find(|line| line["msgId"] == name));
+    wait::until(LATER, found).with_context(|| format!("no line {name}"))
+}
+
+/// telemetry-03, telemetry-04, telemetry-05, telemetry-06.
+#[test]
+fn items_of_a_page_become_lines_without_personal_data_and_counts() -> Result<()> {
+    let site = Installation::start_with(&["--set", CONTRACTS])?;
+    let items = json!([
+        { "type": "log", "name": "call_start", "level": "warn", "props": { "ThisDN": "7101 to +4930123456", "password": "x" } },
+        { "type": "event", "name": "error_js" },
+        { "type": "metric", "name": "jitter", "value": 40 },
+        { "type": "metric", "name": "mos", "value": 2.5 },
+        { "type": "shout", "name": "x" },
+    ]);
+    let told = post(&site, &batch("softphone", &items), &[])?.is(202)?.json()?;
+    ensure!(told["accepted"] == 4 && told["dropped"] == 1, "{told}");
+    ensure!(told["faults"][0] == "items[4].type: it must be log, event, metric or span", "{told}");
+    let line = line(&site, "call_start")?;
+    ensure!(line["props"] == json!({ "ThisDN": "7101 to <number>" }), "{line}");
+    ensure!(line["tenant"] == "example" && line["user"] == "wallboard/demo" && line["source"] == "client", "{line}");
+    ensure!(line["@timestamp"].is_string() && line["app"] == "softphone" && line["session"] == "s1", "{line}");
+    ensure!(!site.log().iter().any(|line| line.contains("4930123456")), "a phone number is in the log");
+
+    let counted = [("client_items_total", 4.0), ("dropped_total", 1.0), ("monitored_event_total", 1.0)];
+    let more = [("monitored_metric_total", 1.0), ("apdex_values_total", 1.0), ("apdex_ratio", 0.5)];
+    for (name, expected) in counted.into_iter().chain(more) {
+        let found = site.metric("telemetry", &format!("telemetry_{name}"))?;
+        ensure!((found - expected).abs() < 1e-9, "{name} is {found}");
+    }
+    let token = site.demo.tokens.get("operator").context("no token")?;
+    let peer = site.peer_address(PROMETHEUS);
+    let mut scraper = KeepAlive::connect(peer, site.admin("telemetry")?, token)?;
+    ensure!(scraper.get("/metrics")?.status == 200, "no metrics");
+    let sockets = kernel::connections(site.pid())?;
+    let scraped = sockets.iter().find(|socket| socket.remote.ip() == peer && socket.local.port() == 9_107);
+    ensure!(scraped.is_some_and(|socket| socket.sent > 0 && socket.received > 0), "telemetry-05: {scraped:?}");
+    for (id, from, to, port) in
+        [("telemetry-03", "ingress", "telemetry", 8_107), ("telemetry-04", "telemetry", "auth", 8_080)]
+    {
+        let bytes = carried(&site, from, to, port)?;
+        ensure!(bytes.sent > 0 && bytes.received > 0, "{id}: {bytes:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn what_breaks_a_rule_is_refused_with_the_field() -> Result<()> {
+    let site = Installation::start_with(&["--set", CONTRACTS, "--set", "telemetry.batches_per_minute=1"])?;
+    let one = json!([{ "type": "log", "name": "x" }]);
+    let unknown = post(&site, &batch("nobody", &one), &[])?.is(422)?.json()?;
+    let detail = unknown["detail"].as_str().unwrap_or_default();
+    ensure!(detail.starts_with("app.name: no contract is configured for \"nobody\""), "{unknown}");
+    let without = post(&site, r#"{"app":{"name":"softphone"}}"#, &[])?.is(422)?.json()?;
+    ensure!(without["detail"] == "items: it is missing", "{without}");
+    post(&site, "{", &[])?.is(400)?;
+    let many = batch("softphone", &Value::from(vec![json!({}); 1_001]));
+    post(&site, &many, &[])?.is(413)?;
+    curl(&site, TRACES, &["--header", JSON, "--data-binary", "{}"])?.is(401)?;
+
+    // Packed, as itself and as what is too large once it is unpacked.
+    let folder = tempfile::tempdir()?;
+    let packed = |name: &str, text: &str| -> Result<String> {
+        let path = folder.path().join(name);
+        gzip(&path, text)?;
+        Ok(format!("@{}", path.display()))
+    };
+    let coding = ["--header", "content-encoding: gzip"];
+    let small = packed("small", &batch("softphone", &one))?;
+    ensure!(post(&site, &small, &coding)?.is(202)?.json()?["accepted"] == 1, "it was not taken");
+    let bomb = packed("bomb", &" ".repeat(2 << 20))?;
+    post(&site, &bomb, &coding)?.is(413)?;
+
+    // Ten at once, of which seven are gone by now at least; then one a minute.
+    let answers = (0..10).map(|_| post(&site, &batch("softphone", &one), &[])).collect::<Result<Vec<_>>>()?;
+    let refused = answers.iter().find(|told| told.status == 429).context("nothing is too often")?;
+    ensure!(refused.has("retry-after: "), "{}", refused.head);
+    Ok(())
+}
+
+fn gzip(path: &Path, text: &str) -> Result<()> {
+    let out = std::fs::File::create(path)?;
+    let mut gzip = Command::new("gzip").stdin(Stdio::piped()).stdout(out).spawn().context("gzip")?;
+    gzip.stdin.take().context("no stdin")?.write_all(text.as_bytes())?;
+    ensure!(gzip.wait()?.success(), "gzip failed");
+    Ok(())
+}
+
+#[test]
+fn pages_of_other_origins_need_their_tenant() -> Result<()> {
+    let cors = r#"telemetry.cors={"example":{"urls":["https://desk.example"]}}"#;
+    let site = Installation::start_with(&["--set", CONTRACTS, "--set", cors])?;
+    let beforehand = |origin: &str| {
+        let origin = format!("origin: {origin}");
+        let asked = ["--request", "OPTIONS", "--header", &origin, "--header", "access-control-request-method: POST"];
+        curl(&site, TRACES, &asked)
+    };
+    let told = beforehand("https://desk.example")?;
+    ensure!(told.is(204)?.has("access-control-allow-origin: https://desk.example"), "{}", told.head);
+    ensure!(told.has("access-control-allow-headers: authorization"), "{}", told.head);
+    beforehand("https://evil.example")?.is(403)?;
+    let body = batch("softphone", &json!([{ "type": "log", "name": "x" }]));
+    for (origin, status) in [
+        ("https://desk.example", 202),
+        ("https://evil.example", 403),
+        // The edge itself.
+        (site.demo.web.as_str(), 202),
+    ] {
+        let told = post(&site, &body, &["--header", &format!("origin: {origin}")])?;
+        let may_read = told.is(status)?.has(&format!("access-control-allow-origin: {origin}"));
+        ensure!(may_read == (status == 202), "{origin}: {}", told.head);
+    }
+    Ok(())
+}
+
+#[test]
+fn an_operator_switches_an_application_off_and_its_clients_are_told() -> Result<()> {
+    let site = Installation::start_with(&["--set", CONTRACTS])?;
+    let authorization = authorization(&site)?;
+    let config = || curl(&site, "/telemetry/v1/config?app=softphone", &["--header", &authorization])?.is(200)?.json();
+    let told = config()?;
+    ensure!(told["off"] == false && told["samplingRate"] == 1.0 && told["flushIntervalMs"] == 10_000, "{told}");
+    ensure!(told["contract"]["appName"] == "softphone" && told["openTelemetry"] == false, "{told}");
+    let switch = |authorization: &str| {
+        let off = r#"{"app":"softphone","off":true}"#;
+        let asked = ["--request", "PUT", "--header", authorization, "--header", JSON, "--data-binary", off];
+        curl(&site, "/telemetry/v1/switch", &asked)
+    };
+    switch(&authorization)?.is(403)?;
+    let output = Command::new(testkit::installation::binary()?)
+        .args(["token", "--scope", "operate", "--instance", &site.demo.instance.to_string(), "--data-dir"])
+        .arg(site.data_dir())
+        .output()?;
+    let operator = format!("authorization: Bearer {}", String::from_utf8_lossy(&output.stdout).trim());
+    switch(&operator)?.is(204)?;
+    ensure!(config()?["off"] == true, "clients are not told");
+    let body = batch("softphone", &json!([{ "type": "log", "name": "after_all" }]));
+    let told = post(&site, &body, &[])?.is(202)?.json()?;
+    ensure!(told == json!({ "accepted": 0, "dropped": 1, "off": true }), "{told}");
+    line(&site, "switched")?;
+    Ok(())
+}
+
+#[test]
+fn a_token_that_auth_has_revoked_is_refused() -> Result<()> {
+    let site = Installation::start_with(&["--set", CONTRACTS, "--set", "telemetry.checked_for=1s"])?;
+    let (client, user) = (site.demo.clients.first().context("no client")?, &site.demo.users[0]);
+    let login = format!("{}:{}", client.id, client.secret);
+    let fields =
+        ["grant_type=password".to_owned(), format!("username={}", user.user), format!("password={}", user.password)];
+    let mut asked = vec!["--user", &login];
+    for field in &fields {
+        asked.extend(["--data-urlencode", field]);
+    }
+    let told = curl(&site, "/auth/v3/oauth/token", &asked)?.is(200)?.json()?;
+    let token = told["access_token"].as_str().context("no token")?;
+    let authorization = format!("authorization: Bearer {token}");
+    let body = batch("softphone", &json!([{ "type": "log", "name": "x" }]));
+    let send = || curl(&site, TRACES, &["--header", &authorization, "--header", JSON, "--data-binary", &body]);
+    send()?.is(202)?;
+    let revoked = format!("token={token}");
+    curl(&site, "/auth/v3/oauth/revoke", &["--user", &login, "--data-urlencode", &revoked])?.is(200)?;
+    wait::until(LATER, || Ok((send()?.status == 401).then_some(())))
+}
+
+/// A collector of OTLP over HTTP: it keeps paths with their media types and bodies.
+struct HttpCollector {
+    kept: Arc<Mutex<Vec<(String, String, Vec<u8>)>>>,
+}
+
+impl HttpCollector {
+    fn start(at: SocketAddr) -> Result<Self> {
+        let listener = TcpListener::bind(at).with_context(|| format!("the collector's port {at}"))?;
+        let kept = Arc::new(Mutex::new(Vec::new()));
+        let keeps = kept.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let keeps = keeps.clone();
+                std::thread::spawn(move || {
+                    while let Some(request) = take_request(&stream) {
+                        keeps.lock().unwrap_or_else(PoisonError::into_inner).push(request);
+                    }
+                });
+            }
+        });
+        Ok(Self { kept })
+    }
+
+    fn wait_for(&self, path: &str, media_type: &str) -> Result<Vec<u8>> {
+        wait::until(LATER, || {
+            let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            let found = kept.iter().find(|(at, of, _)| at == path && of == media_type);
+            Ok(found.map(|(_, _, body)| body.clone()))
+        })
+    }
+}
+
+/// One request of a connection, which is answered.
+fn take_request(mut stream: &TcpStream) -> Option<(String, String, Vec<u8>)> {
+    let mut lines = BufReader::with_capacity(1, stream);
+    let (mut path, mut media_type, mut length) = (String::new(), String::new(), 0);
+    loop {
+        let mut line = String::new();
+        lines.read_line(&mut line).ok().filter(|read| *read > 0)?;
+        match line.trim_end().split_once(": ") {
+            _ if path.is_empty() => line.split(' ').nth(1)?.clone_into(&mut path),
+            Some((name, value)) if name.eq_ignore_ascii_case("content-type") => value.clone_into(&mut media_type),
+            Some((name, value)) if name.eq_ignore_ascii_case("content-length") => length = value.parse().ok()?,
+            Some(_) => {}
+            None => break,
+        }
+    }
+    let mut body = vec![0; length];
+    lines.read_exact(&mut body).ok()?;
+    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}").ok()?;
+    Some((path, media_type, body))
+}
+
+/// own-25.
+#[test]
+fn opentelemetry_goes_on_to_the_collector_without_personal_data() -> Result<()> {
+    let place = |instance: u8| SocketAddr::from((Ipv4Addr::new(127, instance, 250, 31), 4_318));
+    let set = |instance: u8| vec!["--set".to_owned(), format!("telemetry.collector=http://{}", place(instance))];
+    let site = Installation::start_numbered(set)?;
+    let collector = HttpCollector::start(place(site.demo.instance))?;
+    let spans = |name: &str| json!({ "resourceSpans": [{ "scopeSpans": [{ "spans": [{ "name": name }] }] }] });
+    ensure!(post(&site, &spans("to +4930123456").to_string(), &[])?.is(200)?.json()? == json!({}), "another answer");
+    let got: Value = serde_json::from_slice(&collector.wait_for("/v1/traces", "application/json")?)?;
+    ensure!(got == spans("to <number>"), "{got}");
+
+    // A log record in protobuf whose body is that text.
+    let field =
+        |number: u8, content: &[u8]| [&[number << 3 | 2, u8::try_from(content.len()).unwrap_or(0)], content].concat();
+    let record = |text: &str| field(1, &field(2, &field(2, &field(5, &field(1, text.as_bytes())))));
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("logs");
+    std::fs::write(&file, record("ann@desk.example called"))?;
+    let (authorization, body) = (authorization(&site)?, format!("@{}", file.display()));
+    let media_type = "content-type: application/x-protobuf";
+    let asked = ["--header", &authorization, "--header", media_type, "--data-binary", &body];
+    curl(&site, "/telemetry/v1/logs", &asked)?.is(200)?;
+    let got = collector.wait_for("/v1/logs", "application/x-protobuf")?;
+    ensure!(got == record("<address> called"), "{got:?}");
+    // Counted when the collector's answer arrives, which is after it kept the batch.
+    site.metric_becomes("telemetry", "telemetry_otlp_items_total", 2.0, LATER)?;
+    let sockets = kernel::connections(site.pid())?;
+    let to = place(site.demo.instance);
+    let carried = sockets.iter().any(|socket| socket.remote == to && socket.sent > 0 && socket.received > 0);
+    ensure!(carried, "own-25: {sockets:?}");
+    Ok(())
+}
+
+#[test]
+fn without_a_collector_opentelemetry_is_told_not_to_try_again() -> Result<()> {
+    let site = Installation::start()?;
+    let told = post(&site, r#"{"resourceSpans":[]}"#, &[])?.is(404)?.json()?;
+    ensure!(told["type"] == "no-collector", "{told}");
+    Ok(())
+}
+
+/// Rules and boards of `deploy` name metrics that exist, and promtool finds no fault.
+#[test]
+fn boards_and_rules_are_right() -> Result<()> {
+    let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy");
+    let rules = deploy.join("prometheus/telemetry.rules.yaml");
+    for (action, file) in [("check", &rules), ("test", &deploy.join("prometheus/telemetry.rules.test.yaml"))] {
+        let output = Command::new("promtool")
+            .args([action, "rules"])
+            .arg(file)
+            .output()
+            .context("promtool: script/bootstrap installs it")?;
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        ensure!(output.status.success(), "{said}");
+    }
+    let printed = Command::new(testkit::installation::binary()?).args(["specs", "--metrics", "--json"]).output()?;
+    let reference: Value = serde_json::from_slice(&printed.stdout)?;
+    let known: BTreeSet<&str> = reference["telemetry"]
+        .as_array()
+        .context("telemetry has no metrics")?
+        .iter()
+        .filter_map(|metric| metric["name"].as_str())
+        .collect();
+    let rules = std::fs::read_to_string(rules)?;
+    let recorded: BTreeSet<&str> =
+        rules.lines().filter_map(|line| line.trim().strip_prefix("- record: ")).map(str::trim).collect();
+    let board = std::fs::read_to_string(deploy.join("grafana/telemetry.json"))?;
+    serde_json::from_str::<Value>(&board).context("the board is not JSON")?;
+    for text in [&rules, &board] {
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != ':');
+        let named = words.filter(|word| word.starts_with("telemetry_") || word.starts_with("telemetry:"));
+        let unknown: BTreeSet<&str> = named
+            .filter(|word| !known.contains(word) && !recorded.contains(word))
+            .filter(|word| !["telemetry_service_levels", "telemetry_alerts"].contains(word))
+            .collect();
+        ensure!(unknown.is_empty(), "metrics that nobody serves: {unknown:?}");
+    }
+    Ok(())
+}
