@@ -3542,6 +3542,23 @@ impl CallTimerRecordName {
         }
     }
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReplacePasswordRequest {
+    /// The user name.
+    #[prost(string, tag = "1")]
+    pub user: ::prost::alloc::string::String,
+    /// The Argon2id hash that was verified, and the one in its place, in PHC form.
+    #[prost(string, tag = "2")]
+    pub seen: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub password: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReplacePasswordResponse {
+    /// False if the person has another password by now, or there is no such person.
+    #[prost(bool, tag = "1")]
+    pub replaced: bool,
+}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct FollowTenantsRequest {}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -3761,6 +3778,33 @@ pub mod configuration_client {
                 .insert(GrpcMethod::new("trunkline.v1.Configuration", "FollowTenants"));
             self.inner.server_streaming(req, path, codec).await
         }
+        /// A person has chosen another password. For the role auth alone, which has verified the one before.
+        pub async fn replace_password(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ReplacePasswordRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReplacePasswordResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/trunkline.v1.Configuration/ReplacePassword",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("trunkline.v1.Configuration", "ReplacePassword"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -3813,6 +3857,14 @@ pub mod configuration_server {
             request: tonic::Request<super::FollowTenantsRequest>,
         ) -> std::result::Result<
             tonic::Response<Self::FollowTenantsStream>,
+            tonic::Status,
+        >;
+        /// A person has chosen another password. For the role auth alone, which has verified the one before.
+        async fn replace_password(
+            &self,
+            request: tonic::Request<super::ReplacePasswordRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReplacePasswordResponse>,
             tonic::Status,
         >;
     }
@@ -4028,6 +4080,52 @@ pub mod configuration_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/trunkline.v1.Configuration/ReplacePassword" => {
+                    #[allow(non_camel_case_types)]
+                    struct ReplacePasswordSvc<T: Configuration>(pub Arc<T>);
+                    impl<
+                        T: Configuration,
+                    > tonic::server::UnaryService<super::ReplacePasswordRequest>
+                    for ReplacePasswordSvc<T> {
+                        type Response = super::ReplacePasswordResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ReplacePasswordRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Configuration>::replace_password(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ReplacePasswordSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)
@@ -6286,6 +6384,9 @@ pub struct SignInSessionRecord {
     pub authenticated_at_us: u64,
     #[prost(uint64, tag = "5")]
     pub until_us: u64,
+    /// Digest of the password's hash as it was then: another password ends the session.
+    #[prost(bytes = "bytes", tag = "6")]
+    pub credential: ::prost::bytes::Bytes,
 }
 /// An authorization code. Its key is the digest of what was handed out.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -6316,6 +6417,9 @@ pub struct SignInCodeRecord {
     pub sign_in: ::prost::alloc::string::String,
     #[prost(uint64, tag = "12")]
     pub until_us: u64,
+    /// As in the session.
+    #[prost(bytes = "bytes", tag = "13")]
+    pub credential: ::prost::bytes::Bytes,
 }
 /// What a spent code gave, so that whoever shows it again ends it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -6353,6 +6457,9 @@ pub struct SignInFamilyRecord {
     pub until_us: u64,
     #[prost(message, repeated, tag = "11")]
     pub superseded: ::prost::alloc::vec::Vec<SignInSupersededRecord>,
+    /// As in the session.
+    #[prost(bytes = "bytes", tag = "12")]
+    pub credential: ::prost::bytes::Bytes,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SignInSupersededRecord {
@@ -6371,6 +6478,52 @@ pub struct SignInAttemptsRecord {
     /// Of a person the last one, of a source the first one.
     #[prost(uint64, tag = "3")]
     pub at_us: u64,
+}
+/// A device that waits for a person to let it in (RFC 8628). Its key is the digest of its own code.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SignInDeviceRecord {
+    #[prost(uint32, tag = "1")]
+    pub version: u32,
+    #[prost(string, tag = "2")]
+    pub client: ::prost::alloc::string::String,
+    #[prost(string, optional, tag = "3")]
+    pub scope: ::core::option::Option<::prost::alloc::string::String>,
+    /// How often it may ask, and when it has asked last.
+    #[prost(uint64, tag = "4")]
+    pub interval_us: u64,
+    #[prost(uint64, optional, tag = "5")]
+    pub asked_at_us: ::core::option::Option<u64>,
+    #[prost(uint64, tag = "6")]
+    pub until_us: u64,
+    /// What a person has said: that it may not, or that it may; neither so far.
+    #[prost(bool, tag = "7")]
+    pub denied: bool,
+    #[prost(message, optional, tag = "8")]
+    pub allowance: ::core::option::Option<SignInAllowanceRecord>,
+}
+/// Who has let a device in, and what it may.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SignInAllowanceRecord {
+    #[prost(string, tag = "1")]
+    pub user: ::prost::alloc::string::String,
+    /// As in the session.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub credential: ::prost::bytes::Bytes,
+    #[prost(string, tag = "3")]
+    pub scope: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "4")]
+    pub authenticated_at_us: u64,
+    #[prost(string, tag = "5")]
+    pub sign_in: ::prost::alloc::string::String,
+}
+/// Which device shows a code for people to enter. Its key is the digest of that code.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SignInUserCodeRecord {
+    #[prost(uint32, tag = "1")]
+    pub version: u32,
+    /// The digest of the device's own code.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub device: ::prost::bytes::Bytes,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct StatisticsRecord {
