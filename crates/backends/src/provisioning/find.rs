@@ -8,6 +8,11 @@ use super::read::{self, Lists};
 use super::sign_in::client;
 use super::{Turn, query};
 
+/// Whether one object of a kind is found without reading the whole tenant.
+pub(super) const fn is_cheap(kind: ObjectKind) -> bool {
+    matches!(kind, ObjectKind::Person | ObjectKind::Dn | ObjectKind::Place | ObjectKind::Client)
+}
+
 /// Reads one object. People, DNs, places and clients cost a few statements; of other kinds the whole tenant is read.
 pub(super) async fn find(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) -> Result<Option<Object>> {
     let one = |sql| query(sql).bind(tenant.as_str()).bind(&key.id);
