@@ -2,6 +2,7 @@
 
 pub mod file;
 pub mod import;
+pub mod objects;
 pub mod role;
 
 pub use role::SPEC;
