@@ -5,6 +5,7 @@
 
 mod change;
 mod document;
+mod history;
 mod list;
 mod plan;
 mod projection;
@@ -17,6 +18,7 @@ use infra::{Revision, StoreError};
 use model::TenantId;
 
 pub use change::{Batch, BatchOutcome, change};
+pub use history::{HistoryPart, history};
 pub use list::{ListedObject, ListedPage, Listing, PAGE_MAX, list};
 pub use projection::shown;
 pub use put_back::{document_at, put_back};

@@ -1,6 +1,14 @@
 //! The secrets of objects, one by one: which there are, and how a document without them keeps those that are stored.
 
 use super::*;
+use crate::v1::PutObject;
+
+/// The document may have passwords in clear.
+impl fmt::Debug for PutObject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PutObject({} bytes, fields {:?})", self.json.len(), self.fields)
+    }
+}
 
 /// The fields that may hold a secret, whatever the kind.
 const FIELDS: [&str; 5] = ["password", "agent.pin", "secret", "inbound_password", "stir.sign.private_key"];
@@ -81,6 +89,12 @@ mod tests {
         assert_eq!(kept(person(None), ""), held);
         assert_eq!(kept(person(Some("new")), ""), person(Some("new")));
         assert_eq!(kept(person(None), "password"), person(None));
+    }
+
+    #[test]
+    fn a_request_to_put_an_object_shows_no_password() {
+        let put = PutObject { json: r#"{"password":"hunter2"}"#.to_owned(), fields: vec!["password".to_owned()] };
+        assert_eq!(format!("{put:?}"), r#"PutObject(22 bytes, fields ["password"])"#);
     }
 
     #[test]
