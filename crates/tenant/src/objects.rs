@@ -4,6 +4,7 @@
 //! the revision of that object; that others change other objects meanwhile is settled here.
 
 mod change;
+mod difference;
 mod document;
 mod history;
 mod list;
@@ -18,6 +19,7 @@ use infra::{Revision, StoreError};
 use model::TenantId;
 
 pub use change::{Batch, BatchOutcome, change};
+pub use difference::{FieldDifference, differences, secret_differences};
 pub use history::{HistoryPart, history};
 pub use list::{ListedObject, ListedPage, Listing, PAGE_MAX, list};
 pub use projection::shown;

@@ -81,8 +81,10 @@ impl ObjectServer {
         // It is closed never.
         let _turn = self.batches.acquire().await.map_err(|_| Status::unavailable("the role ends"))?;
         let outcome = objects::change(&*self.store, tenant, batch, note).await.map_err(refused)?;
-        tracing::info!(%tenant, by = note.by, revision = outcome.revision.0, changed = outcome.changed, trial = batch.is_trial,
-            "objects of the configuration changed");
+        if !batch.is_trial && !outcome.is_repeated {
+            let (by, revision, changed) = (note.by.as_str(), outcome.revision.0, outcome.changed);
+            tracing::info!(%tenant, by, revision, changed, "objects of the configuration changed");
+        }
         Ok(Response::new(answer(outcome)))
     }
 }
@@ -385,7 +387,8 @@ mod tests {
     #[test]
     fn every_object_has_an_id_but_the_tenant() {
         assert!(key("tenant", "").is_ok() && key("person", "ann").is_ok());
-        for (kind, id) in [("tenant", "x"), ("person", ""), ("agent", "x"), ("person", &"x".repeat(256))] {
+        let long = "x".repeat(ID_BYTES_MAX + 1);
+        for (kind, id) in [("tenant", "x"), ("person", ""), ("agent", "x"), ("person", long.as_str())] {
             assert_eq!(key(kind, id).unwrap_err().code(), Code::InvalidArgument);
         }
     }

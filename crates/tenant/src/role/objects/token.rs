@@ -25,7 +25,7 @@ pub(super) fn key(token: &str) -> Result<Option<ObjectKey>, NotOurs> {
     }
     let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     let byte = |pair: &[u8]| match pair {
-        [high, low] => Some(digit(high)? << 4 | digit(low)?),
+        [high, low] => Some((digit(high)? << 4) | digit(low)?),
         _ => None,
     };
     let bytes: Option<Vec<u8>> = token.as_bytes().chunks(2).map(byte).collect();
