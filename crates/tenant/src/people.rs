@@ -58,7 +58,7 @@ fn lines(faults: &[TableFault]) -> String {
 }
 
 /// An edit and the line that asks for it.
-struct Row {
+struct AskedEdit {
     line: usize,
     edit: ObjectEdit,
 }
@@ -103,7 +103,7 @@ fn placed(fault: ObjectFault, lines: &HashMap<ObjectKey, usize>) -> TableFault {
 }
 
 /// The edits of a table's good lines, and the faults of the others.
-fn read(table: &str, present: &[Person]) -> (Vec<Row>, Vec<TableFault>) {
+fn read(table: &str, present: &[Person]) -> (Vec<AskedEdit>, Vec<TableFault>) {
     let whole =
         |line: usize, rule: String| (Vec::new(), vec![TableFault { line: Some(line), column: String::new(), rule }]);
     if table.len() > TABLE_BYTES_MAX {
@@ -136,7 +136,7 @@ fn read(table: &str, present: &[Person]) -> (Vec<Row>, Vec<TableFault>) {
             |column: String, rule: String| faults.push(TableFault { line: Some(record.line), column, rule });
         match row::edit(&columns, &record.cells, |user| present.get(&user.to_lowercase()).copied()) {
             Ok(edit) => match seen.insert(edit.key.id.to_lowercase(), record.line) {
-                None => rows.push(Row { line: record.line, edit }),
+                None => rows.push(AskedEdit { line: record.line, edit }),
                 Some(before) => fault("user_name".to_owned(), format!("it stands on line {before} already")),
             },
             Err(wrong) => wrong.into_iter().for_each(|(column, rule)| fault(column, rule)),

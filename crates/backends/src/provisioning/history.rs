@@ -9,7 +9,7 @@ use model::{TenantId, Timestamp};
 use super::{Row, Turn, find, kind, query, read, revision_of};
 
 /// What happens to one object.
-pub(super) struct Happened {
+pub(super) struct ChangedObject {
     key: ObjectKey,
     before: Option<String>,
     after: Option<String>,
@@ -22,7 +22,7 @@ pub(super) async fn of(
     tenant: &TenantId,
     at: Revision,
     changes: &[ObjectChange],
-) -> Result<Vec<Happened>> {
+) -> Result<Vec<ChangedObject>> {
     let mut present = match at {
         Revision(0) => HashMap::new(),
         _ => present(db, tenant, changes).await?,
@@ -41,13 +41,13 @@ pub(super) async fn of(
     Ok(happened)
 }
 
-fn one(key: ObjectKey, before: Option<&Object>, after: Option<&Object>) -> Happened {
+fn one(key: ObjectKey, before: Option<&Object>, after: Option<&Object>) -> ChangedObject {
     let secrets = |object: Option<&Object>| {
         let secrets = object.map(Object::secrets).unwrap_or_default();
         secrets.into_iter().map(|(field, secret)| (field, secret.clone())).collect::<Vec<_>>()
     };
     let shown = |object: &Object| String::from_utf8(object.clone().without_secrets().to_json()).unwrap_or_default();
-    Happened {
+    ChangedObject {
         key,
         secrets_changed: secrets(before) != secrets(after),
         before: before.map(shown),
@@ -84,7 +84,7 @@ pub(super) async fn write(
     tenant: &TenantId,
     revision: Revision,
     note: &ChangeNote,
-    happened: Vec<Happened>,
+    happened: Vec<ChangedObject>,
 ) -> Result<()> {
     let sql =
         "INSERT INTO change_log (tenant, revision, changed_ms, changed_by, way, request, kind, id, document_before,

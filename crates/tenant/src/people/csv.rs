@@ -2,7 +2,7 @@
 
 /// A record.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Record {
+pub(super) struct TableRecord {
     /// The line on which it begins, from 1.
     pub(super) line: usize,
     pub(super) cells: Vec<String>,
@@ -29,7 +29,7 @@ struct Rest<'a> {
 }
 
 /// The records of a table; empty lines are none.
-pub(super) fn records(text: &str, delimiter: char) -> Result<Vec<Record>, WrongQuote> {
+pub(super) fn records(text: &str, delimiter: char) -> Result<Vec<TableRecord>, WrongQuote> {
     let mut rest = Rest { characters: text.chars().peekable(), line: 1 };
     let mut records = Vec::new();
     while rest.characters.peek().is_some() {
@@ -42,7 +42,7 @@ pub(super) fn records(text: &str, delimiter: char) -> Result<Vec<Record>, WrongQ
             }
         }
         if cells.iter().any(|cell| !cell.trim().is_empty()) {
-            records.push(Record { line, cells });
+            records.push(TableRecord { line, cells });
         }
     }
     Ok(records)

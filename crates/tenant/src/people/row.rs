@@ -33,7 +33,7 @@ const fn column(name: &'static str, field: &'static str, kind: CellKind) -> Colu
     Column { name, field, kind }
 }
 
-const COLUMNS: [Column; 13] = [
+static COLUMNS: [Column; 13] = [
     column("user_name", "user_name", CellKind::Text),
     column("first_name", "first_name", CellKind::Text),
     column("last_name", "last_name", CellKind::Text),
