@@ -106,11 +106,13 @@ enum Command {
     #[command(after_help = "Examples:\n  trunkline settings > settings.md\n  trunkline settings --check site.toml\n  \
                             trunkline settings --in-force --settings site.toml")]
     Settings(settings::Arguments),
-    /// Tenants: import, export and check of files
+    /// Tenants: files, single objects, people, and who has changed what
     #[command(
         subcommand,
-        after_help = "Examples:\n  trunkline tenant check acme.yaml\n  trunkline tenant import acme.yaml\n  \
-                      trunkline tenant export acme ./acme"
+        after_help = "Examples:\n  trunkline tenant check acme.yaml\n  trunkline tenant plan acme.yaml\n  \
+                      trunkline tenant apply acme.yaml\n  trunkline tenant export acme ./acme\n  \
+                      trunkline tenant list acme --kind person --where skill=Sales\n  \
+                      trunkline tenant history acme person ann\n  trunkline tenant people import acme people.csv --dry-run"
     )]
     Tenant(tenant::Arguments),
     /// Issues a caller token

@@ -115,7 +115,8 @@ async fn bring(installation: &Installation, stores: &Stores, robots: Option<usiz
         cast::complete_outside(&mut objects, sip_edge(installation)?.robots_address()?);
     }
     users::complete(&mut objects, &passwords(installation)?);
-    tenant::import::import(&*stores.provisioning, &objects).await?;
+    let note = crate::author::note(infra::ChangeWay::Import);
+    tenant::import::import(&*stores.provisioning, &objects, &note).await?;
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 #[macro_use]
 mod answer;
+mod author;
 mod command;
 mod demo;
 mod processes;

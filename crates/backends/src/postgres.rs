@@ -263,7 +263,7 @@ fn row_of(row: &PgRow) -> std::result::Result<Row, sqlx::Error> {
 // === the schema ===
 
 /// A released step is never changed. Each change is a step of its own, and the release before must work with it.
-const STEPS: [(&str, &str); 27] = [
+const STEPS: [(&str, &str); 28] = [
     ("configuration", include_str!("postgres/schema.sql")),
     ("wallboard", include_str!("postgres/wallboard.sql")),
     ("outgoing", include_str!("postgres/outgoing.sql")),
@@ -291,6 +291,7 @@ const STEPS: [(&str, &str); 27] = [
     ("trunk reliable", include_str!("postgres/trunk_reliable.sql")),
     ("inbound password", include_str!("postgres/inbound_password.sql")),
     ("sign in", include_str!("postgres/sign_in.sql")),
+    ("change log", include_str!("postgres/change_log.sql")),
 ];
 
 fn migrator(steps: usize) -> Migrator {

@@ -4,14 +4,18 @@
 //! columns, locks, how two writers take turns), the difference is in their own modules and schemas.
 
 mod find;
+mod history;
 mod read;
 mod sign_in;
 mod write;
 
 use contracts::provisioning::{Object, ObjectKey, ObjectKind};
 use futures::FutureExt as _;
-use infra::{Answer, ObjectChange, ObjectChanges, ProvisioningStore, Result, Revision, StoreError};
-use model::TenantId;
+use infra::{
+    Answer, ChangeNote, HistoryEntry, HistoryPage, ObjectChange, ObjectChanges, ProvisioningStore, Result, Revision,
+    StoreError, VersionedObjects,
+};
+use model::{TenantId, Timestamp};
 
 /// A database.
 pub trait Dialect: Send + Sync + 'static {
@@ -265,11 +269,39 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
         .boxed()
     }
 
+    fn versioned<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Option<VersionedObjects>> {
+        async move {
+            let mut turn = self.0.reads().await?;
+            let Some(revision) = read::revision(&mut *turn, tenant).await? else { return Ok(None) };
+            let objects = read::objects(&mut *turn, tenant).await?;
+            let mut revisions = read::revisions(&mut *turn, tenant).await?;
+            let present: std::collections::HashSet<ObjectKey> = objects.objects().map(|object| object.key()).collect();
+            revisions.retain(|key, _| present.contains(key));
+            Ok(Some(VersionedObjects { revision, objects, revisions }))
+        }
+        .boxed()
+    }
+
+    fn find_versioned<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        key: &'a ObjectKey,
+    ) -> Answer<'a, Option<(Revision, Object)>> {
+        async move {
+            let mut turn = self.0.reads().await?;
+            let Some(object) = find::find(&mut *turn, tenant, key).await? else { return Ok(None) };
+            let revision = read::revision_of_object(&mut *turn, tenant, &object.key()).await?;
+            Ok(Some((revision, object)))
+        }
+        .boxed()
+    }
+
     fn update<'a>(
         &'a self,
         tenant: &'a TenantId,
         expected: Revision,
         changes: Vec<ObjectChange>,
+        note: &'a ChangeNote,
     ) -> Answer<'a, Revision> {
         async move {
             let mut turn = self.0.writes(tenant).await?;
@@ -279,11 +311,36 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
                 return Err(StoreError::Conflict { key, expected: expected.0, actual: actual.0 });
             }
             let revision = Revision(actual.0 + 1);
+            let happened = history::of(&mut *turn, tenant, actual, &changes).await?;
             write::changes(&mut *turn, tenant, revision, changes).await?;
+            history::write(&mut *turn, tenant, revision, note, happened).await?;
             turn.commit().await?;
             Ok(revision)
         }
         .boxed()
+    }
+
+    fn history<'a>(&'a self, tenant: &'a TenantId, page: &'a HistoryPage) -> Answer<'a, Vec<HistoryEntry>> {
+        async move { history::page(&mut *self.0.reads().await?, tenant, page).await }.boxed()
+    }
+
+    fn entry_at<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        key: &'a ObjectKey,
+        at: Revision,
+    ) -> Answer<'a, Option<HistoryEntry>> {
+        async move { history::entry_at(&mut *self.0.reads().await?, tenant, key, at).await }.boxed()
+    }
+
+    fn request<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        by: &'a str,
+        request: &'a str,
+        since: Timestamp,
+    ) -> Answer<'a, Vec<HistoryEntry>> {
+        async move { history::request(&mut *self.0.reads().await?, tenant, (by, request), since).await }.boxed()
     }
 
     fn changes<'a>(&'a self, tenant: &'a TenantId, since: Revision) -> Answer<'a, ObjectChanges> {

@@ -15,6 +15,7 @@ mod kinds;
 mod location;
 pub mod networks;
 mod outgoing;
+mod secrets;
 mod stir;
 
 use std::fmt;

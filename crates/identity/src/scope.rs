@@ -37,7 +37,9 @@ impl Privilege {
                 "calls:monitor",
                 "statistics:read",
             ],
-            Self::Administrator => &["config:read", "topology:read", "trace:read", "webhooks", "statistics:read"],
+            Self::Administrator => {
+                &["config:read", "config:write", "topology:read", "trace:read", "webhooks", "statistics:read"]
+            }
             Self::Designer => &["config:read", "trace:read", "statistics:read"],
             Self::Integrator => &["config:read", "webhooks", "statistics:read"],
         }

@@ -1,7 +1,10 @@
 //! The persistent objects of a tenant: SQLite or PostgreSQL, one table per kind.
 
-use contracts::provisioning::{Object, ObjectKey, TenantObjects};
-use model::TenantId;
+use std::collections::HashMap;
+use std::fmt;
+
+use contracts::provisioning::{Object, ObjectKey, ObjectKind, TenantObjects};
+use model::{TenantId, Timestamp};
 
 use crate::Answer;
 
@@ -28,6 +31,98 @@ pub struct ObjectChanges {
     pub changes: Vec<ObjectChange>,
 }
 
+/// By which way the configuration was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ChangeWay {
+    /// A whole tenant's file.
+    Import,
+    /// Single objects, by gRPC.
+    Grpc,
+    /// Single objects, by the command line.
+    CommandLine,
+}
+
+impl ChangeWay {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Import, Self::Grpc, Self::CommandLine];
+
+    /// Its name in tables and answers.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Import => "import",
+            Self::Grpc => "grpc",
+            Self::CommandLine => "command_line",
+        }
+    }
+
+    /// The way of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|way| way.as_str() == name)
+    }
+}
+
+impl fmt::Display for ChangeWay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Who changes objects, when, and by which way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangeNote {
+    /// Who: the subject of a token, or the user of this machine.
+    pub by: String,
+    /// By which way.
+    pub way: ChangeWay,
+    /// When.
+    pub at: Timestamp,
+    /// The key under which the caller may repeat the same batch.
+    pub request: Option<String>,
+}
+
+/// A tenant's objects, each with the revision that has changed it last.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VersionedObjects {
+    /// The tenant's revision.
+    pub revision: Revision,
+    /// Its objects.
+    pub objects: TenantObjects,
+    /// The revision of each object.
+    pub revisions: HashMap<ObjectKey, Revision>,
+}
+
+/// What happened to one object at one revision. Its documents are JSON without secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HistoryEntry {
+    /// Its place in the history: a later change has a higher one.
+    pub number: u64,
+    /// The revision of the tenant that it led to.
+    pub revision: Revision,
+    /// Who, when, by which way, and by which repeatable batch.
+    pub note: ChangeNote,
+    /// The object.
+    pub key: ObjectKey,
+    /// The object before; none if it was not there.
+    pub before: Option<String>,
+    /// The object after; none if it was deleted.
+    pub after: Option<String>,
+    /// Whether its secrets have changed, which the documents do not show.
+    pub secrets_changed: bool,
+}
+
+/// A page of the history, the latest change first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HistoryPage {
+    /// Of objects of this kind alone.
+    pub kind: Option<ObjectKind>,
+    /// Of objects with this id alone.
+    pub id: Option<String>,
+    /// Below this number: that of the last entry of the page before.
+    pub below: Option<u64>,
+    /// The most entries.
+    pub limit: u32,
+}
+
 /// The persistent configuration of tenants.
 pub trait ProvisioningStore: Send + Sync {
     /// The tenants and their revisions.
@@ -49,7 +144,15 @@ pub trait ProvisioningStore: Send + Sync {
         })
     }
 
-    /// Changes objects, all or none. For a tenant that does not exist yet, `expected` is 0.
+    /// All objects of a tenant, each with its revision; none if it does not exist.
+    fn versioned<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Option<VersionedObjects>>;
+
+    /// One object with the revision that has changed it last; found as by [`Self::find`].
+    fn find_versioned<'a>(&'a self, tenant: &'a TenantId, key: &'a ObjectKey)
+    -> Answer<'a, Option<(Revision, Object)>>;
+
+    /// Changes objects, all or none, and notes who has done it, in the same transaction. For a tenant that does not exist yet, `expected`
+    /// is 0.
     ///
     /// # Errors
     /// [`crate::StoreError::Conflict`] when the tenant is at another revision; [`crate::StoreError::Invalid`] when a constraint of
@@ -59,7 +162,29 @@ pub trait ProvisioningStore: Send + Sync {
         tenant: &'a TenantId,
         expected: Revision,
         changes: Vec<ObjectChange>,
+        note: &'a ChangeNote,
     ) -> Answer<'a, Revision>;
+
+    /// What happened to the tenant's objects.
+    fn history<'a>(&'a self, tenant: &'a TenantId, page: &'a HistoryPage) -> Answer<'a, Vec<HistoryEntry>>;
+
+    /// The entry that says how an object stood at a revision: the last one up to it; else the first one after it, whose `before` says so.
+    /// None if the history does not know the object.
+    fn entry_at<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        key: &'a ObjectKey,
+        at: Revision,
+    ) -> Answer<'a, Option<HistoryEntry>>;
+
+    /// What a caller's batch with this key has changed since then; nothing if there was none.
+    fn request<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        by: &'a str,
+        request: &'a str,
+        since: Timestamp,
+    ) -> Answer<'a, Vec<HistoryEntry>>;
 
     /// The changes after `since`.
     fn changes<'a>(&'a self, tenant: &'a TenantId, since: Revision) -> Answer<'a, ObjectChanges>;

@@ -42,6 +42,8 @@ scopes! {
     CONFIG_READ = "config:read";
     /// Read its secrets too: passwords of phones, PINs. For roles; rarely for other callers.
     CONFIG_SECRETS = "config:secrets";
+    /// Change a tenant's configuration: put, delete and restore its objects.
+    CONFIG_WRITE = "config:write";
     /// Query the destination of a dialled number.
     DIALPLAN = "dialplan";
     /// Request an agent for a call, and follow the request.

@@ -10,6 +10,7 @@ mod dialling;
 mod generated;
 mod headers;
 mod location;
+mod object_faults;
 mod read;
 mod rules;
 mod scalar;
@@ -25,6 +26,7 @@ use contracts::provisioning::TenantObjects;
 
 pub use declaration::json_schema;
 pub use generated::{GENERATED, fill};
+pub use object_faults::{ObjectFault, object_faults};
 pub use write::{Exported, write};
 
 /// The largest file accepted, in bytes: a tenant of 10,000 people has about 3 MB.
@@ -144,8 +146,8 @@ pub fn examine(text: &str, companions: &mut impl Companions) -> Examined {
         )
     };
     let read = read::objects(&root, &mut documents, &mut faults);
-    rules::check(&read, &mut faults);
-    rules::without_effect(&read, &mut notices);
+    rules::check(&read.objects, &read.lines, &mut faults);
+    rules::without_effect(&read.objects, &read.lines, &mut notices);
     for prompt in &read.objects.prompts {
         if let Some(reason) = companions.prompt(&read.objects.tenant.id, &prompt.name) {
             warnings.push(Fault {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use contracts::provisioning::networks::contains;
 use contracts::provisioning::{Object, ObjectKey, TenantObjects, Trunk};
-use infra::{ObjectChange, ProvisioningStore, Revision, StoreError};
+use infra::{ChangeNote, ObjectChange, ProvisioningStore, Revision, StoreError};
 use model::TenantId;
 
 use crate::file::{self, Companions, Examined, Faults};
@@ -68,14 +68,18 @@ pub fn examine_file(path: &Path, companions: &mut impl Companions) -> Result<Exa
 }
 
 /// Makes the stored tenant equal to the file and deletes objects that the file does not name. Equal states cause no change. Secrets with
-/// the value [`file::GENERATED`] keep the tenant's stored value, or get a new one.
+/// the value [`file::GENERATED`] keep the tenant's stored value, or get a new one. The note says who imports.
 ///
 /// # Errors
 /// Errors of the store. After a concurrent change, and after a time without an answer, the tenant is read again.
-pub async fn import(store: &dyn ProvisioningStore, objects: &TenantObjects) -> Result<Imported, ImportError> {
+pub async fn import(
+    store: &dyn ProvisioningStore,
+    objects: &TenantObjects,
+    note: &ChangeNote,
+) -> Result<Imported, ImportError> {
     let mut attempt = 1;
     loop {
-        match import_once(store, objects).await {
+        match import_once(store, objects, note).await {
             Err(ImportError::Store(StoreError::Conflict { .. })) if attempt < ATTEMPTS_MAX => {}
             // It may have been stored all the same: then the next attempt finds nothing to change.
             Err(ImportError::Store(error)) if error.passes() && attempt < ATTEMPTS_MAX => {
@@ -88,17 +92,42 @@ pub async fn import(store: &dyn ProvisioningStore, objects: &TenantObjects) -> R
     }
 }
 
-async fn import_once(store: &dyn ProvisioningStore, objects: &TenantObjects) -> Result<Imported, ImportError> {
+async fn import_once(
+    store: &dyn ProvisioningStore,
+    objects: &TenantObjects,
+    note: &ChangeNote,
+) -> Result<Imported, ImportError> {
+    let tenant = TenantId::parse(&objects.tenant.id)?;
+    let ImportPlan { at, changes, .. } = plan(store, objects).await?;
+    let deleted = changes.iter().filter(|change| matches!(change, ObjectChange::Delete(_))).count();
+    let put = changes.len() - deleted;
+    let revision = if changes.is_empty() { at } else { store.update(&tenant, at, changes, note).await? };
+    Ok(Imported { tenant, revision, put, deleted })
+}
+
+/// What an import would change.
+#[derive(Clone, Debug)]
+pub struct ImportPlan {
+    /// The revision of the stored tenant; 0 if there is none yet.
+    pub at: Revision,
+    /// The stored objects.
+    pub held: Option<TenantObjects>,
+    /// The changes that make them equal to the file.
+    pub changes: Vec<ObjectChange>,
+}
+
+/// What an import would change now, without changing it.
+///
+/// # Errors
+/// Errors of the store.
+pub async fn plan(store: &dyn ProvisioningStore, objects: &TenantObjects) -> Result<ImportPlan, ImportError> {
     let tenant = TenantId::parse(&objects.tenant.id)?;
     let stored = store.load(&tenant).await?;
     let (at, held) = stored.map_or((Revision(0), None), |(revision, held)| (revision, Some(held)));
     let mut objects = objects.clone();
     file::fill(&mut objects, held.as_ref(), &mut runtime::entropy::Strong::seeded_by_system())?;
     let changes = difference(held.as_ref(), &objects);
-    let deleted = changes.iter().filter(|change| matches!(change, ObjectChange::Delete(_))).count();
-    let put = changes.len() - deleted;
-    let revision = if changes.is_empty() { at } else { store.update(&tenant, at, changes).await? };
-    Ok(Imported { tenant, revision, put, deleted })
+    Ok(ImportPlan { at, held, changes })
 }
 
 /// What trunks of `objects` share with those of other stored tenants, a line each. Of trunks that name the same network, or the same name in

@@ -2,6 +2,8 @@
 
 pub mod file;
 pub mod import;
+pub mod objects;
+pub mod people;
 pub mod role;
 
 pub use role::SPEC;

@@ -7,6 +7,7 @@ mod events;
 mod filter;
 mod live;
 mod metrics;
+mod objects;
 mod passwords;
 mod publish;
 mod records;
@@ -17,6 +18,7 @@ mod views;
 
 use contracts::v1::configuration_server::ConfigurationServer;
 use contracts::v1::events_server::EventsServer;
+use contracts::v1::provisioning_server::ProvisioningServer;
 use infra::Revision;
 use model::{SharedMap, TenantId};
 use runtime::spec::{Listen, Place, Protocol};
@@ -81,7 +83,9 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     ctx.spawn("agents to rq", agents::run(ctx.clone(), held.clone()));
     ctx.spawn("what config serves", served::run(ctx.clone(), held.clone()));
     let configuration = configuration::Server::new(ctx.stores.provisioning.clone(), held, ctx.clock.clone());
-    net::grpc::serve(&ctx, "configuration", Routes::new(ConfigurationServer::new(configuration))).await?;
+    let objects = objects::ObjectServer::new(ctx.stores.provisioning.clone(), ctx.clock.clone());
+    let routes = Routes::new(ConfigurationServer::new(configuration)).add_service(ProvisioningServer::new(objects));
+    net::grpc::serve(&ctx, "configuration", routes).await?;
     let events = events::Server::new(&ctx)?;
     net::grpc::serve(&ctx, "events", Routes::new(EventsServer::new(events))).await?;
     ctx.ready.started();

@@ -66,11 +66,48 @@ impl ProvisioningStore for NoProvisioning {
         no_way()
     }
 
-    fn update<'a>(&'a self, _: &'a TenantId, _: Revision, _: Vec<ObjectChange>) -> Answer<'a, Revision> {
+    fn update<'a>(
+        &'a self,
+        _: &'a TenantId,
+        _: Revision,
+        _: Vec<ObjectChange>,
+        _: &'a infra::ChangeNote,
+    ) -> Answer<'a, Revision> {
         no_way()
     }
 
     fn changes<'a>(&'a self, _: &'a TenantId, _: Revision) -> Answer<'a, ObjectChanges> {
+        no_way()
+    }
+
+    fn versioned<'a>(&'a self, _: &'a TenantId) -> Answer<'a, Option<infra::VersionedObjects>> {
+        no_way()
+    }
+    fn find_versioned<'a>(
+        &'a self,
+        _: &'a TenantId,
+        _: &'a contracts::provisioning::ObjectKey,
+    ) -> Answer<'a, Option<(Revision, contracts::provisioning::Object)>> {
+        no_way()
+    }
+    fn history<'a>(&'a self, _: &'a TenantId, _: &'a infra::HistoryPage) -> Answer<'a, Vec<infra::HistoryEntry>> {
+        no_way()
+    }
+    fn entry_at<'a>(
+        &'a self,
+        _: &'a TenantId,
+        _: &'a contracts::provisioning::ObjectKey,
+        _: Revision,
+    ) -> Answer<'a, Option<infra::HistoryEntry>> {
+        no_way()
+    }
+    fn request<'a>(
+        &'a self,
+        _: &'a TenantId,
+        _: &'a str,
+        _: &'a str,
+        _: model::Timestamp,
+    ) -> Answer<'a, Vec<infra::HistoryEntry>> {
         no_way()
     }
 }

@@ -10,7 +10,7 @@ const PROTO: &str = "proto";
 const GENERATED: &str = "crates/contracts/src/generated";
 
 /// Messages that no log may show: `contracts` writes their `Debug` itself.
-const SECRET: [&str; 1] = [".trunkline.v1.GeolocationRecord"];
+const SECRET: [&str; 2] = [".trunkline.v1.GeolocationRecord", ".trunkline.v1.PutObject"];
 
 /// Writes the generated files.
 pub fn generate(root: &Path) -> Result<()> {

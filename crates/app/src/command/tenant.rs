@@ -1,17 +1,23 @@
-//! `trunkline tenant`: transfers between a tenant's file and the stored configuration.
+//! `trunkline tenant`: transfers between a tenant's file and the stored configuration, and its single objects.
+
+mod edit;
+mod look;
+mod people;
+mod plan;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Subcommand;
-use contracts::provisioning::TenantObjects;
-use infra::{Clock, ProvisioningStore, SystemClock};
+use contracts::provisioning::{ObjectKey, ObjectKind, TenantObjects};
+use infra::{ChangeWay, Clock, ProvisioningStore, SystemClock};
 use model::TenantId;
 use runtime::data_dir;
 use runtime::exit::{Exit, ExitError};
 use serde_json::json;
 use tenant::file::{Companions, Examined, Fault, Faults};
+use tenant::objects::ChangeRefusal;
 
 use super::{InstallationOptions, executor};
 
@@ -39,49 +45,143 @@ pub enum Arguments {
         /// The tenant's file
         file: PathBuf,
     },
+    /// Shows what an import of a file would change; exits 0 if nothing, 11 if something
+    #[command(after_help = "Examples:\n  trunkline tenant plan acme.yaml\n  \
+                            trunkline tenant plan acme.yaml --json | jq '.changes[].id'")]
+    Plan(plan::Arguments),
+    /// Shows what an import of a file changes, and imports it
+    #[command(after_help = "Examples:\n  trunkline tenant apply acme.yaml\n  trunkline tenant apply acme.yaml --json")]
+    Apply(plan::Arguments),
+    /// Lists objects, a line each
+    #[command(after_help = look::LIST_EXAMPLES)]
+    List(look::ListArguments),
+    /// One object as JSON, without its secrets
+    #[command(
+        after_help = "Examples:\n  trunkline tenant show acme person ann\n  trunkline tenant show acme tenant\n  \
+                            trunkline tenant show acme person ann --revision 7"
+    )]
+    Show(look::ShowArguments),
+    /// Who has changed what, when and by which way; the latest change first
+    #[command(
+        after_help = "Examples:\n  trunkline tenant history acme\n  trunkline tenant history acme person ann\n  \
+                            trunkline tenant history acme person --json | jq -r '.changed_by'"
+    )]
+    History(look::HistoryArguments),
+    /// Puts an object back as it was at a revision; its secrets stay those of today
+    #[command(after_help = "Examples:\n  trunkline tenant restore acme person ann 7")]
+    Restore(edit::RestoreArguments),
+    /// Deletes an object that nothing refers to
+    #[command(after_help = "Examples:\n  trunkline tenant delete acme skill French\n  \
+                            trunkline tenant delete acme person ann --expect 7")]
+    Delete(edit::DeleteArguments),
+    /// People as a table (CSV)
+    #[command(subcommand, after_help = people::EXAMPLES)]
+    People(people::Arguments),
 }
 
-/// Imports, exports or checks.
+/// The object that a command is about.
+#[derive(clap::Args)]
+pub struct NamedObject {
+    /// The tenant's id
+    tenant: String,
+    /// The kind: tenant, skill, prompt, application, dn, place, person, number, trunk, feature_code, schedule, dial_rule, client
+    #[arg(value_parser = kind)]
+    kind: ObjectKind,
+    /// Its name, number or code; none for the tenant itself
+    #[arg(default_value = "", hide_default_value = true)]
+    id: String,
+}
+
+impl NamedObject {
+    fn tenant(&self) -> Result<TenantId, ExitError> {
+        tenant_id(&self.tenant)
+    }
+
+    fn key(&self) -> Result<ObjectKey, ExitError> {
+        if self.id.is_empty() != (self.kind == ObjectKind::Tenant) {
+            let message = format!("name the {}: every object has an id but the tenant itself", self.kind.as_str());
+            return Err(ExitError::new(Exit::Usage, message));
+        }
+        Ok(ObjectKey { kind: self.kind, id: self.id.clone() })
+    }
+}
+
+fn kind(name: &str) -> Result<ObjectKind, String> {
+    ObjectKind::parse(name)
+        .ok_or_else(|| format!("it is none of {}", ObjectKind::ALL.map(ObjectKind::as_str).join(", ")))
+}
+
+fn tenant_id(text: &str) -> Result<TenantId, ExitError> {
+    TenantId::parse(text).map_err(|error| ExitError::new(Exit::Usage, error.to_string()))
+}
+
+/// The error of a command whose change was refused.
+fn refused(refusal: ChangeRefusal) -> anyhow::Error {
+    let exit = match &refusal {
+        ChangeRefusal::Faults(_) | ChangeRefusal::Referred(_) | ChangeRefusal::Stale(_) => Some(Exit::CheckFailed),
+        ChangeRefusal::NoTenant(_) | ChangeRefusal::NotThen { .. } => Some(Exit::Unknown),
+        _ => None,
+    };
+    match exit {
+        Some(exit) => ExitError::new(exit, refusal.to_string()).into(),
+        None => refusal.into(),
+    }
+}
+
+/// Carries out a command.
 pub fn run(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Result<Exit> {
     match arguments {
         Arguments::Check { file } => check(options, file)?,
         Arguments::Import { file } => {
-            let objects = read(options, file)?;
-            let data_dir = options.data_dir();
-            let had_none = !data_dir.exists();
-            let (imported, shared) = executor()?.block_on(async {
-                let store = open(options).await?;
-                let imported = tenant::import::import(&*store, &objects).await?;
-                anyhow::Ok((imported, tenant::import::shared_sources(&*store, &objects).await))
-            })?;
-            match shared {
-                Ok(shared) => shared.iter().for_each(|line| eprintln!("warning: {line}")),
-                // The import is done; what other tenants have is no part of it.
-                Err(error) => eprintln!("warning: the trunks of other tenants cannot be compared: {error}"),
-            }
-            if had_none && data_dir.exists() && !data_dir::has_installation(&data_dir) {
-                eprintln!(
-                    "warning: no installation has begun in {}: the tenant waits there for one; say --data-dir or --instance if you meant another",
-                    data_dir.display()
-                );
-            }
-            let (tenant, revision) = (imported.tenant.as_str(), imported.revision.0);
-            say_line!(
-                "{}",
-                json!({ "tenant": tenant, "revision": revision, "put": imported.put, "deleted": imported.deleted })
-            );
+            let imported = import(options, &read(options, file)?)?;
+            say_line!("{imported}");
         }
-        Arguments::Export { tenant, folder } => {
-            let id = TenantId::parse(tenant).map_err(|error| ExitError::new(Exit::Usage, error.to_string()))?;
-            let exported = executor()?.block_on(async {
-                let store = open(options).await?;
-                anyhow::Ok(tenant::import::export(&*store, &id).await?)
-            })?;
-            write(&folder.join(format!("{tenant}.yaml")), &exported.yaml)?;
-            exported.documents.iter().try_for_each(|(path, text)| write(&folder.join(path), text))?;
-        }
+        Arguments::Export { tenant, folder } => export(options, tenant, folder)?,
+        Arguments::Plan(arguments) => return plan::plan(options, arguments),
+        Arguments::Apply(arguments) => return plan::apply(options, arguments),
+        Arguments::List(arguments) => look::list(options, arguments)?,
+        Arguments::Show(arguments) => look::show(options, arguments)?,
+        Arguments::History(arguments) => look::history(options, arguments)?,
+        Arguments::Restore(arguments) => edit::restore(options, arguments)?,
+        Arguments::Delete(arguments) => edit::delete(options, arguments)?,
+        Arguments::People(arguments) => people::run(options, arguments)?,
     }
     Ok(Exit::Done)
+}
+
+/// Makes the stored tenant equal to the objects and returns what that has changed.
+fn import(options: &InstallationOptions, objects: &TenantObjects) -> anyhow::Result<serde_json::Value> {
+    let data_dir = options.data_dir();
+    let had_none = !data_dir.exists();
+    let (imported, shared) = executor()?.block_on(async {
+        let store = open(options).await?;
+        let note = crate::author::note(ChangeWay::Import);
+        let imported = tenant::import::import(&*store, objects, &note).await?;
+        anyhow::Ok((imported, tenant::import::shared_sources(&*store, objects).await))
+    })?;
+    match shared {
+        Ok(shared) => shared.iter().for_each(|line| eprintln!("warning: {line}")),
+        // The import is done; what other tenants have is no part of it.
+        Err(error) => eprintln!("warning: the trunks of other tenants cannot be compared: {error}"),
+    }
+    if had_none && data_dir.exists() && !data_dir::has_installation(&data_dir) {
+        eprintln!(
+            "warning: no installation has begun in {}: the tenant waits there for one; say --data-dir or --instance if you meant another",
+            data_dir.display()
+        );
+    }
+    let (tenant, revision) = (imported.tenant.as_str(), imported.revision.0);
+    Ok(json!({ "tenant": tenant, "revision": revision, "put": imported.put, "deleted": imported.deleted }))
+}
+
+fn export(options: &InstallationOptions, tenant: &str, folder: &Path) -> anyhow::Result<()> {
+    let id = tenant_id(tenant)?;
+    let exported = executor()?.block_on(async {
+        let store = open(options).await?;
+        anyhow::Ok(tenant::import::export(&*store, &id).await?)
+    })?;
+    write(&folder.join(format!("{tenant}.yaml")), &exported.yaml)?;
+    exported.documents.iter().try_for_each(|(path, text)| write(&folder.join(path), text))
 }
 
 /// Every fault of the file, its applications and its prompts is a failed check.

@@ -35,7 +35,7 @@ pub(super) async fn each(db: &mut dyn Turn, tenant: &TenantId, keys: Vec<ObjectK
 }
 
 /// Whether an object of the kind is read without others.
-const fn is_found_alone(kind: ObjectKind) -> bool {
+pub(super) const fn is_found_alone(kind: ObjectKind) -> bool {
     match kind {
         ObjectKind::Application
         | ObjectKind::Dn

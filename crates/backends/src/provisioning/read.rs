@@ -34,6 +34,27 @@ pub(super) async fn changed_keys(db: &mut dyn Turn, tenant: &TenantId, since: Re
     Ok(keys)
 }
 
+/// The revision that has changed each object last, of those that are gone too.
+pub(super) async fn revisions(db: &mut dyn Turn, tenant: &TenantId) -> Result<HashMap<ObjectKey, Revision>> {
+    let rows = rows(db, "SELECT kind, id, revision FROM change WHERE tenant = ?", tenant).await?;
+    let one = |row: &Row| {
+        let key = ObjectKey { kind: kind(&text(row, "kind")?)?, id: text(row, "id")? };
+        Ok((key, revision_of(get(row, "revision")?)))
+    };
+    rows.iter().map(one).collect()
+}
+
+/// The revision that has changed one object last.
+pub(super) async fn revision_of_object(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) -> Result<Revision> {
+    let sql = "SELECT revision FROM change WHERE tenant = ? AND kind = ? AND id = ?";
+    let rows = db.rows(query(sql).bind(tenant.as_str()).bind(key.kind.as_str()).bind(&key.id)).await?;
+    let row = rows.first().ok_or_else(|| StoreError::Corrupt {
+        what: "table change".to_owned(),
+        reason: format!("it does not have the {} {:?}", key.kind.as_str(), key.id),
+    })?;
+    Ok(revision_of(get(row, "revision")?))
+}
+
 /// All objects of a tenant that exists.
 pub(super) async fn objects(db: &mut dyn Turn, tenant: &TenantId) -> Result<TenantObjects> {
     let mut objects = settings(db, tenant).await?;

@@ -39,7 +39,10 @@ async fn a_tenant_is_still_there_when_the_file_is_opened_again() {
     let file = File::new("again");
     let (acme, objects) = (TenantId::parse("acme").unwrap(), provisioning::objects("acme"));
     let store = SqliteProvisioning::open(&file.0).await.unwrap();
-    store.update(&acme, Revision(0), objects.objects().map(ObjectChange::Put).collect()).await.unwrap();
+    store
+        .update(&acme, Revision(0), objects.objects().map(ObjectChange::Put).collect(), provisioning::note())
+        .await
+        .unwrap();
     drop(store);
     let store = SqliteProvisioning::open(&file.0).await.unwrap();
     assert_eq!(store.load(&acme).await.unwrap(), Some((Revision(1), objects)));

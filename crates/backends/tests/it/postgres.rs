@@ -122,7 +122,7 @@ async fn a_step_of_the_schema_comes_while_the_release_before_serves() {
 async fn read_by_all(server: &Server) -> (PostgresProvisioning, TenantId, Option<(Revision, TenantObjects)>) {
     let (_, store) = brought(server).await;
     let acme = tenant("acme");
-    store.update(&acme, Revision(0), puts("acme")).await.unwrap();
+    store.update(&acme, Revision(0), puts("acme"), provisioning::note()).await.unwrap();
     let known = Some((Revision(1), provisioning::objects("acme")));
     for loaded in loads(&store, &acme).await {
         assert_eq!(loaded.unwrap(), known);
@@ -170,7 +170,7 @@ async fn a_restart_of_the_server_is_survived() {
     let mut server = Server::start(4);
     let (_, store) = brought(&server).await;
     let acme = tenant("acme");
-    store.update(&acme, Revision(0), puts("acme")).await.unwrap();
+    store.update(&acme, Revision(0), puts("acme"), provisioning::note()).await.unwrap();
     server.kill();
     let away = store.load(&acme).await;
     assert!(matches!(away, Err(StoreError::Unavailable { .. })), "{away:?}");

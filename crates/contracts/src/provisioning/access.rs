@@ -12,7 +12,7 @@ pub enum Privilege {
     Agent,
     /// Watches agents and queues, listens to calls, sets the states of agents.
     Supervisor,
-    /// Reads the configuration and watches the installation's work for the tenant.
+    /// Reads and changes the configuration, and watches the installation's work for the tenant.
     Administrator,
     /// Makes routing applications.
     Designer,

@@ -1,14 +1,29 @@
 //! The persistent configuration: what every database must do. `store` is empty.
 
+mod history;
+
+use std::sync::LazyLock;
+
 use contracts::provisioning::{
     Agent, AgentRules, Application, DialAction, DialRule, DiversionForm, Dn, DnKind, DtmfForm, Encryption,
     FeatureAction, FeatureCode, Grant, HeaderRule, HeaderRuleAction, HeaderRuleOn, Location, LoginPasswordRule,
     NoAnswerAction, Number, OAuthClient, Object, ObjectKey, ObjectKind, Person, Place, Privilege, Prompt, Schedule,
     Secret, Skill, SkillLevel, Spender, Stir, StirSign, StirVerify, Tenant, TenantObjects, Trunk,
 };
-use model::TenantId;
+use model::{TenantId, Timestamp};
 
-use crate::{ObjectChange, ProvisioningStore, Revision, StoreError};
+use crate::{ChangeNote, ChangeWay, ObjectChange, ProvisioningStore, Revision, StoreError};
+
+/// Who changes what no test asks about.
+pub fn note() -> &'static ChangeNote {
+    static NOTE: LazyLock<ChangeNote> = LazyLock::new(|| ChangeNote {
+        by: "tester".to_owned(),
+        way: ChangeWay::Import,
+        at: Timestamp::from_millis(1_700_000_000_000),
+        request: None,
+    });
+    &NOTE
+}
 
 /// A location with every key.
 fn location(room: &str) -> Location {
@@ -234,12 +249,13 @@ pub async fn run(store: &dyn ProvisioningStore) {
     a_dn_may_move_between_places_in_one_update(store).await;
     names_that_differ_in_case_alone_are_the_same(store).await;
     of_many_writers_at_the_same_revision_one_wins(store).await;
+    history::run(store).await;
 }
 
 async fn a_tenant_comes_back_as_it_was_stored(store: &dyn ProvisioningStore) {
     let acme = tenant("round");
     assert_eq!(store.load(&acme).await.unwrap(), None);
-    let revision = store.update(&acme, Revision(0), put_all(&objects("round"))).await.unwrap();
+    let revision = store.update(&acme, Revision(0), put_all(&objects("round")), note()).await.unwrap();
     assert_eq!(revision, Revision(1));
     assert_eq!(store.load(&acme).await.unwrap(), Some((Revision(1), objects("round"))));
     assert!(store.tenants().await.unwrap().contains(&(acme, Revision(1))));
@@ -247,20 +263,20 @@ async fn a_tenant_comes_back_as_it_was_stored(store: &dyn ProvisioningStore) {
 
 async fn an_update_needs_the_present_revision(store: &dyn ProvisioningStore) {
     let acme = tenant("conflict");
-    store.update(&acme, Revision(0), put_all(&objects("conflict"))).await.unwrap();
-    let stale = store.update(&acme, Revision(0), put_all(&objects("conflict"))).await;
+    store.update(&acme, Revision(0), put_all(&objects("conflict")), note()).await.unwrap();
+    let stale = store.update(&acme, Revision(0), put_all(&objects("conflict")), note()).await;
     assert!(matches!(stale, Err(StoreError::Conflict { expected: 0, actual: 1, .. })), "{stale:?}");
 }
 
 /// Its keys are set at first, none then, and all again: one that an update forgets stays as it was.
 async fn a_changed_trunk_comes_back_as_it_was_changed(store: &dyn ProvisioningStore) {
     let acme = tenant("trunk");
-    store.update(&acme, Revision(0), put_all(&objects("trunk"))).await.unwrap();
+    store.update(&acme, Revision(0), put_all(&objects("trunk")), note()).await.unwrap();
     let full = objects("trunk").trunks.remove(0);
     let bare = Trunk { name: full.name.clone(), ..Trunk::default() };
     for (revision, trunk) in [(1, bare), (2, full)] {
         let put = ObjectChange::Put(Object::Trunk(Box::new(trunk.clone())));
-        store.update(&acme, Revision(revision), vec![put]).await.unwrap();
+        store.update(&acme, Revision(revision), vec![put], note()).await.unwrap();
         let (_, held) = store.load(&acme).await.unwrap().unwrap();
         assert_eq!(held.trunks, [trunk]);
     }
@@ -269,7 +285,7 @@ async fn a_changed_trunk_comes_back_as_it_was_changed(store: &dyn ProvisioningSt
 /// As with trunks: an update that forgets a column leaves it as it was.
 async fn a_changed_person_and_client_come_back_as_they_were_changed(store: &dyn ProvisioningStore) {
     let acme = tenant("access");
-    store.update(&acme, Revision(0), put_all(&objects("access"))).await.unwrap();
+    store.update(&acme, Revision(0), put_all(&objects("access")), note()).await.unwrap();
     let (person, client) = (objects("access").people.remove(0), objects("access").clients.remove(0));
     let bare_person = Person { user_name: person.user_name.clone(), ..Person::default() };
     let bare_client = OAuthClient {
@@ -281,19 +297,19 @@ async fn a_changed_person_and_client_come_back_as_they_were_changed(store: &dyn 
     };
     for (revision, person, client) in [(1, bare_person, bare_client), (2, person, client)] {
         let puts = [Object::Person(Box::new(person.clone())), Object::Client(client.clone())].map(ObjectChange::Put);
-        store.update(&acme, Revision(revision), puts.into()).await.unwrap();
+        store.update(&acme, Revision(revision), puts.into(), note()).await.unwrap();
         let (_, held) = store.load(&acme).await.unwrap().unwrap();
         assert_eq!((held.people, held.clients), (vec![person], vec![client]));
     }
     let gone = ObjectChange::Delete(ObjectKey { kind: ObjectKind::Client, id: "Desk".into() });
-    store.update(&acme, Revision(3), vec![gone]).await.unwrap();
+    store.update(&acme, Revision(3), vec![gone], note()).await.unwrap();
     assert_eq!(store.load(&acme).await.unwrap().unwrap().1.clients, []);
 }
 
 async fn one_object_is_found_by_its_name(store: &dyn ProvisioningStore) {
     let (acme, other) = (tenant("found"), tenant("found-not"));
     let all = objects("found");
-    store.update(&acme, Revision(0), put_all(&all)).await.unwrap();
+    store.update(&acme, Revision(0), put_all(&all), note()).await.unwrap();
     for object in all.objects() {
         assert_eq!(store.find(&acme, &object.key()).await.unwrap(), Some(object));
     }
@@ -310,11 +326,11 @@ async fn one_object_is_found_by_its_name(store: &dyn ProvisioningStore) {
 
 async fn changes_are_read_since_a_revision(store: &dyn ProvisioningStore) {
     let acme = tenant("changes");
-    store.update(&acme, Revision(0), put_all(&objects("changes"))).await.unwrap();
+    store.update(&acme, Revision(0), put_all(&objects("changes")), note()).await.unwrap();
     let english = ObjectKey { kind: ObjectKind::Skill, id: "English".into() };
     let german = Object::Skill(Skill { name: "German".into() });
     let changes = vec![ObjectChange::Delete(english.clone()), ObjectChange::Put(german.clone())];
-    store.update(&acme, Revision(1), changes).await.unwrap();
+    store.update(&acme, Revision(1), changes, note()).await.unwrap();
     let read = store.changes(&acme, Revision(1)).await.unwrap();
     assert_eq!(read.revision, Revision(2));
     assert_eq!(read.changes, [ObjectChange::Delete(english), ObjectChange::Put(german)]);
@@ -331,33 +347,33 @@ async fn changes_are_read_since_a_revision(store: &dyn ProvisioningStore) {
 
 async fn a_broken_rule_is_the_callers_fault_and_changes_nothing(store: &dyn ProvisioningStore) {
     let acme = tenant("rules");
-    store.update(&acme, Revision(0), put_all(&objects("rules"))).await.unwrap();
+    store.update(&acme, Revision(0), put_all(&objects("rules")), note()).await.unwrap();
     let used = ObjectChange::Delete(ObjectKey { kind: ObjectKind::Skill, id: "Sales".into() });
-    let refused = store.update(&acme, Revision(1), vec![used]).await;
+    let refused = store.update(&acme, Revision(1), vec![used], note()).await;
     assert!(matches!(refused, Err(StoreError::Invalid(_))), "{refused:?}");
     let twice = Object::Place(Box::new(Place { name: "P3".into(), dns: vec!["7101".into()], location: None }));
-    let refused = store.update(&acme, Revision(1), vec![ObjectChange::Put(twice)]).await;
+    let refused = store.update(&acme, Revision(1), vec![ObjectChange::Put(twice)], note()).await;
     assert!(matches!(refused, Err(StoreError::Invalid(_))), "{refused:?}");
     assert_eq!(store.load(&acme).await.unwrap(), Some((Revision(1), objects("rules"))));
 }
 
 async fn a_dn_may_move_between_places_in_one_update(store: &dyn ProvisioningStore) {
     let acme = tenant("move");
-    store.update(&acme, Revision(0), put_all(&objects("move"))).await.unwrap();
+    store.update(&acme, Revision(0), put_all(&objects("move")), note()).await.unwrap();
     let place = |name: &str, dn: &str| {
         let place = Place { name: name.into(), dns: vec![dn.into()], location: None };
         ObjectChange::Put(Object::Place(Box::new(place)))
     };
-    store.update(&acme, Revision(1), vec![place("P1", "7102"), place("P2", "7101")]).await.unwrap();
+    store.update(&acme, Revision(1), vec![place("P1", "7102"), place("P2", "7101")], note()).await.unwrap();
     let (_, held) = store.load(&acme).await.unwrap().unwrap();
     assert_eq!(held.places[0].dns, ["7102"]);
 }
 
 async fn names_that_differ_in_case_alone_are_the_same(store: &dyn ProvisioningStore) {
     let acme = tenant("case");
-    store.update(&acme, Revision(0), put_all(&objects("case"))).await.unwrap();
+    store.update(&acme, Revision(0), put_all(&objects("case")), note()).await.unwrap();
     let upper = ObjectChange::Put(Object::Skill(Skill { name: "SALES".into() }));
-    store.update(&acme, Revision(1), vec![upper]).await.unwrap();
+    store.update(&acme, Revision(1), vec![upper], note()).await.unwrap();
     let (_, held) = store.load(&acme).await.unwrap().unwrap();
     let names: Vec<&str> = held.skills.iter().map(|skill| skill.name.as_str()).collect();
     assert_eq!(names, ["SALES", "English"]);
@@ -366,7 +382,7 @@ async fn names_that_differ_in_case_alone_are_the_same(store: &dyn ProvisioningSt
 async fn of_many_writers_at_the_same_revision_one_wins(store: &dyn ProvisioningStore) {
     let acme = tenant("race");
     let all = objects("race");
-    let writes = (0..8).map(|_| store.update(&acme, Revision(0), put_all(&all)));
+    let writes = (0..8).map(|_| store.update(&acme, Revision(0), put_all(&all), note()));
     let answers = futures::future::join_all(writes).await;
     let done = answers.iter().filter(|answer| matches!(answer, Ok(Revision(1)))).count();
     let late = answers.iter().filter(|answer| matches!(answer, Err(StoreError::Conflict { actual: 1, .. }))).count();

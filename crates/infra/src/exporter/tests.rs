@@ -35,11 +35,48 @@ impl ProvisioningStore for NoProvisioning {
     fn load<'a>(&'a self, _: &'a TenantId) -> Answer<'a, Option<(Revision, contracts::provisioning::TenantObjects)>> {
         async { Ok(None) }.boxed()
     }
-    fn update<'a>(&'a self, tenant: &'a TenantId, _: Revision, _: Vec<ObjectChange>) -> Answer<'a, Revision> {
+    fn update<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        _: Revision,
+        _: Vec<ObjectChange>,
+        _: &'a crate::ChangeNote,
+    ) -> Answer<'a, Revision> {
         async move { Err(StoreError::Missing { key: tenant.to_string() }) }.boxed()
     }
     fn changes<'a>(&'a self, tenant: &'a TenantId, _: Revision) -> Answer<'a, ObjectChanges> {
         async move { Err(StoreError::Missing { key: tenant.to_string() }) }.boxed()
+    }
+
+    fn versioned<'a>(&'a self, _: &'a TenantId) -> Answer<'a, Option<crate::VersionedObjects>> {
+        async { Err(StoreError::Invalid("nothing is configured".to_owned())) }.boxed()
+    }
+    fn find_versioned<'a>(
+        &'a self,
+        _: &'a TenantId,
+        _: &'a contracts::provisioning::ObjectKey,
+    ) -> Answer<'a, Option<(Revision, contracts::provisioning::Object)>> {
+        async { Err(StoreError::Invalid("nothing is configured".to_owned())) }.boxed()
+    }
+    fn history<'a>(&'a self, _: &'a TenantId, _: &'a crate::HistoryPage) -> Answer<'a, Vec<crate::HistoryEntry>> {
+        async { Err(StoreError::Invalid("nothing is configured".to_owned())) }.boxed()
+    }
+    fn entry_at<'a>(
+        &'a self,
+        _: &'a TenantId,
+        _: &'a contracts::provisioning::ObjectKey,
+        _: Revision,
+    ) -> Answer<'a, Option<crate::HistoryEntry>> {
+        async { Err(StoreError::Invalid("nothing is configured".to_owned())) }.boxed()
+    }
+    fn request<'a>(
+        &'a self,
+        _: &'a TenantId,
+        _: &'a str,
+        _: &'a str,
+        _: model::Timestamp,
+    ) -> Answer<'a, Vec<crate::HistoryEntry>> {
+        async { Err(StoreError::Invalid("nothing is configured".to_owned())) }.boxed()
     }
 }
 

@@ -51,11 +51,48 @@ impl ProvisioningStore for NoProvisioning {
     fn load<'a>(&'a self, _: &'a TenantId) -> Answer<'a, Option<(Revision, contracts::provisioning::TenantObjects)>> {
         Box::pin(async { Ok(None) })
     }
-    fn update<'a>(&'a self, tenant: &'a TenantId, _: Revision, _: Vec<ObjectChange>) -> Answer<'a, Revision> {
+    fn update<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        _: Revision,
+        _: Vec<ObjectChange>,
+        _: &'a infra::ChangeNote,
+    ) -> Answer<'a, Revision> {
         Box::pin(async move { Err(StoreError::Missing { key: tenant.to_string() }) })
     }
     fn changes<'a>(&'a self, tenant: &'a TenantId, _: Revision) -> Answer<'a, ObjectChanges> {
         Box::pin(async move { Err(StoreError::Missing { key: tenant.to_string() }) })
+    }
+
+    fn versioned<'a>(&'a self, _: &'a TenantId) -> Answer<'a, Option<infra::VersionedObjects>> {
+        Box::pin(async { Err(StoreError::Invalid("nothing is configured".to_owned())) })
+    }
+    fn find_versioned<'a>(
+        &'a self,
+        _: &'a TenantId,
+        _: &'a contracts::provisioning::ObjectKey,
+    ) -> Answer<'a, Option<(Revision, contracts::provisioning::Object)>> {
+        Box::pin(async { Err(StoreError::Invalid("nothing is configured".to_owned())) })
+    }
+    fn history<'a>(&'a self, _: &'a TenantId, _: &'a infra::HistoryPage) -> Answer<'a, Vec<infra::HistoryEntry>> {
+        Box::pin(async { Err(StoreError::Invalid("nothing is configured".to_owned())) })
+    }
+    fn entry_at<'a>(
+        &'a self,
+        _: &'a TenantId,
+        _: &'a contracts::provisioning::ObjectKey,
+        _: Revision,
+    ) -> Answer<'a, Option<infra::HistoryEntry>> {
+        Box::pin(async { Err(StoreError::Invalid("nothing is configured".to_owned())) })
+    }
+    fn request<'a>(
+        &'a self,
+        _: &'a TenantId,
+        _: &'a str,
+        _: &'a str,
+        _: model::Timestamp,
+    ) -> Answer<'a, Vec<infra::HistoryEntry>> {
+        Box::pin(async { Err(StoreError::Invalid("nothing is configured".to_owned())) })
     }
 }
 

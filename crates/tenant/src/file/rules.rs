@@ -10,13 +10,15 @@ use contracts::provisioning::{
 };
 
 use super::generated::is_generated;
-use super::read::Read;
 use super::shape::join;
 use super::{Fault, access};
 
+/// The lines of objects, by their keys: ids in lower case, but for those of DNs.
+pub(super) type Lines = HashMap<ObjectKey, usize>;
+
 /// Adds every broken rule to `faults`.
-pub(super) fn check(read: &Read, faults: &mut Vec<Fault>) {
-    let mut rules = Rules::new(read, faults);
+pub(super) fn check(objects: &TenantObjects, lines: &Lines, faults: &mut Vec<Fault>) {
+    let mut rules = Rules::new(objects, lines, faults);
     rules.tenant();
     rules.prompts();
     rules.feature_codes();
@@ -32,22 +34,22 @@ pub(super) fn check(read: &Read, faults: &mut Vec<Fault>) {
 }
 
 /// Adds the settings of the file that have no effect, or another one than is expected.
-pub(super) fn without_effect(read: &Read, notices: &mut Vec<Fault>) {
-    let mut rules = Rules::new(read, notices);
-    for trunk in &read.objects.trunks {
+pub(super) fn without_effect(objects: &TenantObjects, lines: &Lines, notices: &mut Vec<Fault>) {
+    let mut rules = Rules::new(objects, lines, notices);
+    for trunk in &objects.trunks {
         for (key, why) in trunk.without_effect() {
             let reason = format!("it has no effect: {why}");
             rules.fault(ObjectKind::Trunk, &trunk.name, format!("trunks.{}.{key}", trunk.name), reason);
         }
     }
-    for trunk in &read.objects.trunks {
+    for trunk in &objects.trunks {
         for wide in trunk.wide_networks().filter(|wide| !wide.is_everybody) {
             let reason =
                 format!("{} is wider than any carrier's network: whoever is in it calls as this carrier", wide.text);
             rules.fault(ObjectKind::Trunk, &trunk.name, format!("trunks.{}.allow", trunk.name), reason);
         }
     }
-    for UnfittingNumber { trunk, key, why } in read.objects.unfitting_numbers() {
+    for UnfittingNumber { trunk, key, why } in objects.unfitting_numbers() {
         match trunk {
             Some(trunk) => rules.fault(ObjectKind::Trunk, trunk, format!("trunks.{trunk}.{key}"), why),
             None => rules.fault(ObjectKind::Tenant, "", key.to_owned(), why),
@@ -60,7 +62,7 @@ const PIN_DIGITS_MAX: usize = 16;
 
 pub(super) struct Rules<'a> {
     pub(super) objects: &'a TenantObjects,
-    lines: &'a HashMap<ObjectKey, usize>,
+    lines: &'a Lines,
     pub(super) dns: HashSet<&'a str>,
     prompts: HashSet<&'a str>,
     skills: HashSet<&'a str>,
@@ -68,11 +70,10 @@ pub(super) struct Rules<'a> {
 }
 
 impl<'a> Rules<'a> {
-    fn new(read: &'a Read, faults: &'a mut Vec<Fault>) -> Self {
-        let objects = &read.objects;
+    fn new(objects: &'a TenantObjects, lines: &'a Lines, faults: &'a mut Vec<Fault>) -> Self {
         Self {
             objects,
-            lines: &read.lines,
+            lines,
             dns: objects.dns.iter().map(|dn| dn.number.as_str()).collect(),
             prompts: objects.prompts.iter().map(|prompt| prompt.name.as_str()).collect(),
             skills: objects.skills.iter().map(|skill| skill.name.as_str()).collect(),

@@ -162,7 +162,9 @@ impl Configuration for Server {
             return Err(Status::invalid_argument("password: it is no Argon2id hash"));
         }
         let (store, user) = (&*self.store, asked.user.as_str());
-        let replaced = passwords::replace(store, &tenant, user, &asked.seen, &asked.password).await.map_err(status)?;
+        let now = self.clock.now();
+        let replaced = passwords::replace(store, &tenant, user, &asked.seen, &asked.password, now).await;
+        let replaced = replaced.map_err(status)?;
         Ok(Response::new(v1::ReplacePasswordResponse { replaced }))
     }
 

@@ -1,8 +1,8 @@
 //! A person's own new password: what of a tenant's objects people change by themselves.
 
 use contracts::provisioning::{Object, ObjectKey, ObjectKind, Secret};
-use infra::{ObjectChange, ProvisioningStore, StoreError};
-use model::TenantId;
+use infra::{ChangeNote, ChangeWay, ObjectChange, ProvisioningStore, StoreError};
+use model::{TenantId, Timestamp};
 
 /// The most attempts while others change the tenant too.
 const ATTEMPTS_MAX: usize = 8;
@@ -17,8 +17,10 @@ pub(super) async fn replace(
     user: &str,
     seen: &str,
     hash: &str,
+    now: Timestamp,
 ) -> infra::Result<bool> {
     let key = ObjectKey { kind: ObjectKind::Person, id: user.to_owned() };
+    let note = ChangeNote { by: format!("person/{user}"), way: ChangeWay::Grpc, at: now, request: None };
     for _ in 0..ATTEMPTS_MAX {
         // First the revision, so that whatever is changed after it is a conflict.
         let revision = store.tenants().await?.into_iter().find(|(id, _)| id == tenant).map(|(_, revision)| revision);
@@ -31,7 +33,7 @@ pub(super) async fn replace(
             _ => return Ok(false),
         }
         person.password = Some(Secret(hash.to_owned()));
-        match store.update(tenant, revision, vec![ObjectChange::Put(Object::Person(person))]).await {
+        match store.update(tenant, revision, vec![ObjectChange::Put(Object::Person(person))], &note).await {
             Err(StoreError::Conflict { .. }) => {}
             done => return done.map(|_| true),
         }
@@ -44,7 +46,7 @@ mod tests {
     use std::sync::Mutex;
 
     use contracts::provisioning::{Person, TenantObjects};
-    use infra::{Answer, ObjectChanges, Revision};
+    use infra::{Answer, HistoryEntry, HistoryPage, ObjectChanges, Revision, VersionedObjects};
 
     use super::*;
 
@@ -59,6 +61,10 @@ mod tests {
         let password = password.map(|hash| Secret(hash.to_owned()));
         let person = Person { user_name: "ann".to_owned(), password, ..Person::default() };
         OnePerson(Mutex::new((Revision(1), person, conflicts)))
+    }
+
+    fn nobody_asks<T: Send + 'static>() -> Answer<'static, T> {
+        Box::pin(async { Err(StoreError::Invalid("nobody asks".to_owned())) })
     }
 
     impl OnePerson {
@@ -81,7 +87,13 @@ mod tests {
             })
         }
 
-        fn update<'a>(&'a self, _: &'a TenantId, at: Revision, changes: Vec<ObjectChange>) -> Answer<'a, Revision> {
+        fn update<'a>(
+            &'a self,
+            _: &'a TenantId,
+            at: Revision,
+            changes: Vec<ObjectChange>,
+            _: &'a ChangeNote,
+        ) -> Answer<'a, Revision> {
             Box::pin(async move {
                 let mut held = self.0.lock().unwrap();
                 if held.2 > 0 {
@@ -93,26 +105,61 @@ mod tests {
                     return Err(StoreError::Conflict { key, expected, actual });
                 }
                 let [ObjectChange::Put(Object::Person(person))] = changes.as_slice() else { panic!("{changes:?}") };
-                held.1 = person.clone();
+                held.1 = (**person).clone();
                 held.0 = Revision(at.0 + 1);
                 Ok(held.0)
             })
         }
 
         fn changes<'a>(&'a self, _: &'a TenantId, _: Revision) -> Answer<'a, ObjectChanges> {
-            Box::pin(async { Err(StoreError::Invalid("nobody asks".to_owned())) })
+            nobody_asks()
+        }
+
+        fn versioned<'a>(&'a self, _: &'a TenantId) -> Answer<'a, Option<VersionedObjects>> {
+            nobody_asks()
+        }
+
+        fn find_versioned<'a>(
+            &'a self,
+            _: &'a TenantId,
+            _: &'a ObjectKey,
+        ) -> Answer<'a, Option<(Revision, Object)>> {
+            nobody_asks()
+        }
+
+        fn history<'a>(&'a self, _: &'a TenantId, _: &'a HistoryPage) -> Answer<'a, Vec<HistoryEntry>> {
+            nobody_asks()
+        }
+
+        fn entry_at<'a>(
+            &'a self,
+            _: &'a TenantId,
+            _: &'a ObjectKey,
+            _: Revision,
+        ) -> Answer<'a, Option<HistoryEntry>> {
+            nobody_asks()
+        }
+
+        fn request<'a>(
+            &'a self,
+            _: &'a TenantId,
+            _: &'a str,
+            _: &'a str,
+            _: Timestamp,
+        ) -> Answer<'a, Vec<HistoryEntry>> {
+            nobody_asks()
         }
     }
 
     #[tokio::test]
     async fn a_password_is_replaced_while_others_change_the_tenant() {
         let store = with(Some("old"), 3);
-        assert!(replace(&store, &acme(), "Ann", "old", "new").await.unwrap());
+        assert!(replace(&store, &acme(), "Ann", "old", "new", Timestamp::default()).await.unwrap());
         assert_eq!(store.password().as_deref(), Some("new"));
-        assert!(replace(&store, &acme(), "ann", "old", "new").await.unwrap(), "the answer was lost");
-        assert!(!replace(&store, &acme(), "ann", "old", "another").await.unwrap());
-        assert!(!replace(&store, &acme(), "bob", "new", "another").await.unwrap());
-        assert!(!replace(&with(None, 0), &acme(), "ann", "", "new").await.unwrap());
-        assert!(replace(&with(Some("old"), usize::MAX), &acme(), "ann", "old", "new").await.is_err());
+        assert!(replace(&store, &acme(), "ann", "old", "new", Timestamp::default()).await.unwrap(), "the answer was lost");
+        assert!(!replace(&store, &acme(), "ann", "old", "another", Timestamp::default()).await.unwrap());
+        assert!(!replace(&store, &acme(), "bob", "new", "another", Timestamp::default()).await.unwrap());
+        assert!(!replace(&with(None, 0), &acme(), "ann", "", "new", Timestamp::default()).await.unwrap());
+        assert!(replace(&with(Some("old"), usize::MAX), &acme(), "ann", "old", "new", Timestamp::default()).await.is_err());
     }
 }

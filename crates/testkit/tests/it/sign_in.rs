@@ -54,7 +54,8 @@ fn openid_client_walks_unchanged() -> Result<()> {
     let site = Installation::start()?;
     let user = person(&site, "supervisor")?;
     let client = site.demo.clients.first().context("the demo has no client")?;
-    let authority = site.demo.webs_ca.as_deref().and_then(Path::to_str).context("the edge has no certificate of its own")?;
+    let authority =
+        site.demo.webs_ca.as_deref().and_then(Path::to_str).context("the edge has no certificate of its own")?;
     let told = [
         ("NODE_EXTRA_CA_CERTS", authority),
         ("OPENID_ISSUER", site.demo.issuer.as_str()),

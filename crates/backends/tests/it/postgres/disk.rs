@@ -9,12 +9,12 @@ async fn an_update_for_which_the_disk_has_no_room_is_refused_with_that_word_and_
     let server = Server::start(9);
     let (_, store) = brought(&server).await;
     let acme = tenant("acme");
-    store.update(&acme, Revision(0), puts("acme")).await.unwrap();
+    store.update(&acme, Revision(0), puts("acme"), provisioning::note()).await.unwrap();
     // Incompressible data need their full room.
     let noise: String = (0..3_u64 << 20).map(letter).collect();
     let changes = |times: usize| (0..times).map(|n| application(&format!("A{n}"), noise.clone())).collect::<Vec<_>>();
     server.limit_files(&server.backends(NAME), Some(LIMIT));
-    let updated = store.update(&acme, Revision(1), changes(8)).await;
+    let updated = store.update(&acme, Revision(1), changes(8), provisioning::note()).await;
     let Err(error @ StoreError::DiskFull { .. }) = updated else { panic!("{updated:?}") };
     assert!(error.to_string().contains("configuration"), "{error}");
     assert_eq!(store.load(&acme).await.unwrap(), Some((Revision(1), provisioning::objects("acme"))));
@@ -24,7 +24,7 @@ async fn an_update_for_which_the_disk_has_no_room_is_refused_with_that_word_and_
         "nothing of it is there"
     );
     server.limit_files(&server.backends(NAME), None);
-    assert_eq!(store.update(&acme, Revision(1), changes(8)).await.unwrap(), Revision(2));
+    assert_eq!(store.update(&acme, Revision(1), changes(8), provisioning::note()).await.unwrap(), Revision(2));
     assert_eq!(server.psql("select count(*) from application where name collate \"C\" like 'A%'"), "8");
 }
 

@@ -45,14 +45,14 @@ async fn an_update_whose_connection_is_lost_has_done_nothing_and_the_next_one_is
     let server = Server::start(6);
     let (_, store) = brought(&server).await;
     let acme = tenant("acme");
-    store.update(&acme, Revision(0), puts("acme")).await.unwrap();
+    store.update(&acme, Revision(0), puts("acme"), provisioning::note()).await.unwrap();
     // Between two calls.
     server.psql(&format!("select pg_terminate_backend(pid) from pg_stat_activity where application_name = '{NAME}'"));
     assert_eq!(store.load(&acme).await.unwrap(), Some((Revision(1), provisioning::objects("acme"))));
     // In the middle of one: a new object is written, and the update waits for the tenant's own row, the last.
     let lock = Lock::on(&server, "select * from tenant where id = 'acme' for no key update").await;
     let change = || vec![application("Later", "{}".to_owned())];
-    let update = store.update(&acme, Revision(1), change());
+    let update = store.update(&acme, Revision(1), change(), provisioning::note());
     let loses = async {
         until(|| blocked(&server) == "1").await;
         for pid in server.backends(NAME) {
@@ -65,7 +65,7 @@ async fn an_update_whose_connection_is_lost_has_done_nothing_and_the_next_one_is
     assert_eq!(server.psql("select count(*) from application where name = 'Later'"), "0", "nothing of it is there");
     lock.release(&server);
     assert_eq!(store.load(&acme).await.unwrap(), Some((Revision(1), provisioning::objects("acme"))));
-    assert_eq!(store.update(&acme, Revision(1), change()).await.unwrap(), Revision(2));
+    assert_eq!(store.update(&acme, Revision(1), change(), provisioning::note()).await.unwrap(), Revision(2));
     assert_eq!(server.psql("select name from application where name = 'Later'"), "Later");
 }
 
@@ -75,13 +75,13 @@ async fn connections_that_fall_silent_in_the_middle_of_an_update_are_given_up() 
     let (_, store) = brought(&server).await;
     let tenants = ["acme", "bolt", "case", "dune"].map(tenant);
     for tenant in &tenants {
-        store.update(tenant, Revision(0), puts(tenant.as_str())).await.unwrap();
+        store.update(tenant, Revision(0), puts(tenant.as_str()), provisioning::note()).await.unwrap();
     }
     // As many as the store may have, and more than one call loses its connection.
     let lock = Lock::on(&server, "select * from tenant for no key update").await;
     let updates = tenants.each_ref().map(|tenant| {
         let change = vec![application("Later", "{}".to_owned())];
-        store.update(tenant, Revision(1), change)
+        store.update(tenant, Revision(1), change, provisioning::note())
     });
     let fall_silent = async {
         until(|| blocked(&server) == "4").await;
@@ -99,7 +99,7 @@ async fn connections_that_fall_silent_in_the_middle_of_an_update_are_given_up() 
     until(|| server.backends(NAME).iter().all(|pid| !silent.contains(pid))).await;
     assert_eq!(server.psql("select count(*) from application where name = 'Later'"), "0");
     let change = vec![application("Later", "{}".to_owned())];
-    assert_eq!(store.update(&tenants[0], Revision(1), change).await.unwrap(), Revision(2));
+    assert_eq!(store.update(&tenants[0], Revision(1), change, provisioning::note()).await.unwrap(), Revision(2));
 }
 
 /// Polls the call until it has waited this often, then drops it. Returns its answer, if it gave one.
@@ -121,23 +121,24 @@ async fn a_call_given_up_at_any_moment_is_in_nobodys_way() {
     let server = Server::start(8);
     let (_, store) = brought(&server).await;
     let acme = tenant("acme");
-    store.update(&acme, Revision(0), puts("acme")).await.unwrap();
+    store.update(&acme, Revision(0), puts("acme"), provisioning::note()).await.unwrap();
     let change = || vec![application("Later", "{}".to_owned())];
     let mut revision = Revision(1);
     for waits in 0.. {
         let read = given_up_after(waits, store.load(&acme).boxed()).await;
         // What was given up before may be done later than it was looked for.
-        revision = match store.update(&acme, revision, change()).await {
+        revision = match store.update(&acme, revision, change(), provisioning::note()).await {
             Err(StoreError::Conflict { actual, .. }) if actual == revision.0 + 1 => {
-                store.update(&acme, Revision(actual), change()).await.unwrap()
+                store.update(&acme, Revision(actual), change(), provisioning::note()).await.unwrap()
             }
             updated => updated.unwrap(),
         };
         // On each of its connections.
         for _ in 1..4 {
-            revision = store.update(&acme, revision, change()).await.unwrap();
+            revision = store.update(&acme, revision, change(), provisioning::note()).await.unwrap();
         }
-        let written = given_up_after(waits, store.update(&acme, revision, change()).boxed()).await;
+        let written =
+            given_up_after(waits, store.update(&acme, revision, change(), provisioning::note()).boxed()).await;
         // It may have been done all the same.
         let known = until_it_answers(&store, &acme).await.unwrap().0;
         assert!((revision.0..=revision.0 + 1).contains(&known.0), "{known:?} after {revision:?}");

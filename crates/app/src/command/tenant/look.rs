@@ -1,0 +1,182 @@
+//! `trunkline tenant list|show|history`: the objects of a tenant, and what happened to them.
+
+use clap::Args;
+use contracts::provisioning::{ObjectKey, ObjectKind};
+use infra::{HistoryEntry, HistoryPage, Revision};
+use runtime::exit::{Exit, ExitError};
+use serde_json::{Value, json};
+use tenant::objects::{self, Listing};
+
+use super::plan::{Mark, field_lines, mark};
+use super::{InstallationOptions, NamedObject, executor, kind, open, refused, tenant_id};
+
+pub(super) const LIST_EXAMPLES: &str = "\
+Examples:
+  trunkline tenant list acme
+  trunkline tenant list acme --kind person --where skill=Sales --where disabled=false
+  trunkline tenant list acme --kind person --where name=adler --field user_name --field agent.id --json
+
+--where: `id` is what the id begins with, `name` is in one of the names, `skill` is a person's skill; any other is the path
+of a field, as agent.default_place, whose value, or one of whose values, is that. All must hold.";
+
+#[derive(Args)]
+pub struct ListArguments {
+    /// The tenant's id
+    tenant: String,
+    /// Only objects of this kind; may be repeated
+    #[arg(long = "kind", value_name = "KIND", value_parser = kind)]
+    kinds: Vec<ObjectKind>,
+    /// Only objects of which this holds; may be repeated
+    #[arg(long = "where", value_name = "FIELD=VALUE")]
+    filter: Vec<String>,
+    /// With --json: only these fields, as agent.skills; may be repeated
+    #[arg(long = "field", value_name = "FIELD")]
+    fields: Vec<String>,
+    /// A JSON document a line: kind, id, revision and object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+pub struct ShowArguments {
+    #[command(flatten)]
+    object: NamedObject,
+    /// As it was at this revision
+    #[arg(long, value_name = "REVISION")]
+    revision: Option<u64>,
+}
+
+#[derive(Args)]
+pub struct HistoryArguments {
+    /// The tenant's id
+    tenant: String,
+    /// Only objects of this kind
+    #[arg(value_parser = kind)]
+    kind: Option<ObjectKind>,
+    /// Only the object with this id
+    id: Option<String>,
+    /// The most changes
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    limit: u32,
+    /// A JSON document a line
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn list(options: &InstallationOptions, arguments: &ListArguments) -> anyhow::Result<()> {
+    let tenant = tenant_id(&arguments.tenant)?;
+    let mut asked = Listing {
+        kinds: arguments.kinds.clone(),
+        filter: arguments.filter.iter().map(|text| condition(text)).collect::<Result<_, _>>()?,
+        fields: arguments.fields.clone(),
+        ..Listing::default()
+    };
+    let held = executor()?.block_on(async {
+        let store = open(options).await?;
+        anyhow::Ok(store.versioned(&tenant).await?)
+    })?;
+    let held = held.ok_or_else(|| unknown(format!("there is no tenant {tenant}")))?;
+    loop {
+        let page = objects::list(&held, &asked);
+        for object in page.objects {
+            let (kind, id, revision) = (object.key.kind.as_str(), &object.key.id, object.revision.0);
+            if arguments.json {
+                let document: Value = serde_json::from_str(&object.json)?;
+                say_line!("{}", json!({ "kind": kind, "id": id, "revision": revision, "object": document }));
+            } else {
+                say_line!("{kind:<12} {id:<40} {revision:>8}");
+            }
+        }
+        if page.last.is_none() {
+            return Ok(());
+        }
+        asked.after = page.last;
+    }
+}
+
+fn condition(text: &str) -> Result<(String, String), ExitError> {
+    let parts = text.split_once('=').filter(|(field, _)| !field.is_empty());
+    let (field, value) =
+        parts.ok_or_else(|| ExitError::new(Exit::Usage, format!("--where {text}: it is not FIELD=VALUE")))?;
+    Ok((field.to_owned(), value.to_owned()))
+}
+
+fn unknown(message: String) -> ExitError {
+    ExitError::new(Exit::Unknown, message)
+}
+
+pub(super) fn show(options: &InstallationOptions, arguments: &ShowArguments) -> anyhow::Result<()> {
+    let (tenant, key) = (arguments.object.tenant()?, arguments.object.key()?);
+    let document = executor()?.block_on(async {
+        let store = open(options).await?;
+        match arguments.revision {
+            Some(at) => objects::document_at(&*store, &tenant, &key, Revision(at)).await.map_err(refused),
+            None => {
+                let found = store.find(&tenant, &key).await?;
+                let object = found.ok_or_else(|| unknown(format!("there is no {}", named(&key))))?;
+                Ok(objects::shown(object, &[]))
+            }
+        }
+    })?;
+    say_line!("{}", serde_json::to_string_pretty(&serde_json::from_str::<Value>(&document)?)?);
+    Ok(())
+}
+
+fn named(key: &ObjectKey) -> String {
+    format!("{} {}", key.kind.as_str(), key.id)
+}
+
+pub(super) fn history(options: &InstallationOptions, arguments: &HistoryArguments) -> anyhow::Result<()> {
+    let tenant = tenant_id(&arguments.tenant)?;
+    let mut page = HistoryPage { kind: arguments.kind, id: arguments.id.clone(), below: None, limit: arguments.limit };
+    executor()?.block_on(async {
+        let store = open(options).await?;
+        while page.limit > 0 {
+            let part = objects::history(&*store, &tenant, &page).await?;
+            page.limit = page.limit.saturating_sub(u32::try_from(part.entries.len()).unwrap_or(u32::MAX));
+            for entry in &part.entries {
+                if arguments.json {
+                    say_line!("{}", as_json(entry)?);
+                } else {
+                    print(entry);
+                }
+            }
+            let Some(last) = part.last else { break };
+            page.below = Some(last);
+        }
+        Ok(())
+    })
+}
+
+fn print(entry: &HistoryEntry) {
+    let (before, after) = (entry.before.as_deref(), entry.after.as_deref());
+    let at = contracts::json::rfc3339(entry.note.at);
+    let sign = match mark(before.is_some(), after.is_some()) {
+        Mark::New => '+',
+        Mark::Changed => '~',
+        Mark::Deleted => '-',
+    };
+    say_line!("{at}  {:>6}  {sign} {}  by {} ({})", entry.revision.0, named(&entry.key), entry.note.by, entry.note.way);
+    if before.is_some() && after.is_some() {
+        field_lines(&objects::differences(before, after)).iter().for_each(|line| say_line!("{line}"));
+        if entry.secrets_changed {
+            say_line!("    secrets: changed");
+        }
+    }
+}
+
+fn as_json(entry: &HistoryEntry) -> anyhow::Result<Value> {
+    let document = |text: &Option<String>| text.as_deref().map(serde_json::from_str::<Value>).transpose();
+    Ok(json!({
+        "kind": entry.key.kind.as_str(),
+        "id": entry.key.id,
+        "revision": entry.revision.0,
+        "changed_ms": entry.note.at.as_millis(),
+        "changed_by": entry.note.by,
+        "way": entry.note.way.as_str(),
+        "request_id": entry.note.request,
+        "before": document(&entry.before)?,
+        "after": document(&entry.after)?,
+        "secrets_changed": entry.secrets_changed,
+    }))
+}

@@ -1,0 +1,198 @@
+//! What happened to objects: written with each change, read in pages.
+
+use std::collections::HashMap;
+
+use contracts::provisioning::{Object, ObjectKey, ObjectKind};
+use infra::{ChangeNote, ChangeWay, HistoryEntry, HistoryPage, ObjectChange, Result, Revision, StoreError};
+use model::{TenantId, Timestamp};
+
+use super::{Row, Turn, find, kind, query, read, revision_of};
+
+/// What happens to one object.
+pub(super) struct ChangedObject {
+    key: ObjectKey,
+    before: Option<String>,
+    after: Option<String>,
+    secrets_changed: bool,
+}
+
+/// What these changes do to the objects of a tenant that stands at a revision. What leaves an object as it is, is left out.
+pub(super) async fn of(
+    db: &mut dyn Turn,
+    tenant: &TenantId,
+    at: Revision,
+    changes: &[ObjectChange],
+) -> Result<Vec<ChangedObject>> {
+    let mut present = match at {
+        Revision(0) => HashMap::new(),
+        _ => present(db, tenant, changes).await?,
+    };
+    let mut happened = Vec::with_capacity(changes.len());
+    for change in changes {
+        let (key, after) = match change {
+            ObjectChange::Put(object) => (object.key(), Some(object)),
+            ObjectChange::Delete(key) => (key.clone(), None),
+        };
+        let before = present.remove(&folded(&key));
+        if before.as_ref() != after {
+            happened.push(one(key, before.as_ref(), after));
+        }
+    }
+    Ok(happened)
+}
+
+fn one(key: ObjectKey, before: Option<&Object>, after: Option<&Object>) -> ChangedObject {
+    let secrets = |object: Option<&Object>| {
+        let secrets = object.map(Object::secrets).unwrap_or_default();
+        secrets.into_iter().map(|(field, secret)| (field, secret.clone())).collect::<Vec<_>>()
+    };
+    let shown = |object: &Object| String::from_utf8(object.clone().without_secrets().to_json()).unwrap_or_default();
+    ChangedObject {
+        key,
+        secrets_changed: secrets(before) != secrets(after),
+        before: before.map(shown),
+        after: after.map(shown),
+    }
+}
+
+/// The objects that the changes are about, by their folded keys. One that is cheap to find costs a few statements, all others a read of the
+/// whole tenant.
+async fn present(db: &mut dyn Turn, tenant: &TenantId, changes: &[ObjectChange]) -> Result<HashMap<ObjectKey, Object>> {
+    if let [change] = changes {
+        let key = match change {
+            ObjectChange::Put(object) => object.key(),
+            ObjectChange::Delete(key) => key.clone(),
+        };
+        if find::is_found_alone(key.kind) {
+            let found = find::find(db, tenant, &key).await?;
+            return Ok(found.into_iter().map(|object| (folded(&object.key()), object)).collect());
+        }
+    }
+    let objects = read::objects(db, tenant).await?;
+    Ok(objects.objects().map(|object| (folded(&object.key()), object)).collect())
+}
+
+/// The key as the tables compare it.
+fn folded(key: &ObjectKey) -> ObjectKey {
+    let id = if key.kind == ObjectKind::Dn { key.id.clone() } else { key.id.to_lowercase() };
+    ObjectKey { kind: key.kind, id }
+}
+
+/// Writes what has happened.
+pub(super) async fn write(
+    db: &mut dyn Turn,
+    tenant: &TenantId,
+    revision: Revision,
+    note: &ChangeNote,
+    happened: Vec<ChangedObject>,
+) -> Result<()> {
+    let sql =
+        "INSERT INTO change_log (tenant, revision, changed_ms, changed_by, way, request, kind, id, document_before,
+             document_after, secrets)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    for one in happened {
+        let entry = query(sql)
+            .bind(tenant.as_str())
+            .bind(number(revision.0))
+            .bind(number(note.at.as_millis()))
+            .bind(&note.by)
+            .bind(note.way.as_str())
+            .bind(&note.request)
+            .bind(one.key.kind.as_str())
+            .bind(one.key.id)
+            .bind(&one.before)
+            .bind(&one.after)
+            .bind(u32::from(one.secrets_changed));
+        db.run(entry).await?;
+    }
+    Ok(())
+}
+
+fn number(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+// === reading ===
+
+/// Statements name their columns, here too.
+macro_rules! entries {
+    ($rest:literal) => {
+        concat!(
+            "SELECT number, revision, changed_ms, changed_by, way, request, kind, id, document_before, document_after, secrets
+             FROM change_log WHERE tenant = ? AND ",
+            $rest
+        )
+    };
+}
+
+/// A page, the latest entry first.
+pub(super) async fn page(db: &mut dyn Turn, tenant: &TenantId, page: &HistoryPage) -> Result<Vec<HistoryEntry>> {
+    let below = page.below.map_or(i64::MAX, number);
+    let asked = match (page.kind, &page.id) {
+        (Some(kind), Some(id)) => {
+            let sql = entries!("kind = ? AND id = ? AND number < ? ORDER BY number DESC LIMIT ?");
+            query(sql).bind(tenant.as_str()).bind(kind.as_str()).bind(id)
+        }
+        (kind, id) => {
+            let sql = entries!(
+                "kind = COALESCE(?, kind) AND id = COALESCE(?, id) AND number < ? ORDER BY number DESC LIMIT ?"
+            );
+            query(sql).bind(tenant.as_str()).bind(kind.map(ObjectKind::as_str)).bind(id)
+        }
+    };
+    let rows = db.rows(asked.bind(below).bind(i64::from(page.limit))).await?;
+    rows.iter().map(entry).collect()
+}
+
+/// The last entry of an object up to a revision, else the first one after it.
+pub(super) async fn entry_at(
+    db: &mut dyn Turn,
+    tenant: &TenantId,
+    key: &ObjectKey,
+    at: Revision,
+) -> Result<Option<HistoryEntry>> {
+    let up_to = entries!("kind = ? AND id = ? AND revision <= ? ORDER BY revision DESC, number DESC LIMIT 1");
+    let after = entries!("kind = ? AND id = ? AND revision > ? ORDER BY revision, number LIMIT 1");
+    for sql in [up_to, after] {
+        let asked = query(sql).bind(tenant.as_str()).bind(key.kind.as_str()).bind(&key.id).bind(number(at.0));
+        if let Some(row) = db.rows(asked).await?.first() {
+            return entry(row).map(Some);
+        }
+    }
+    Ok(None)
+}
+
+/// What a caller's batch has changed since then.
+pub(super) async fn request(
+    db: &mut dyn Turn,
+    tenant: &TenantId,
+    (by, request): (&str, &str),
+    since: Timestamp,
+) -> Result<Vec<HistoryEntry>> {
+    let sql = entries!("changed_by = ? AND request = ? AND changed_ms >= ? ORDER BY number");
+    let asked = query(sql).bind(tenant.as_str()).bind(by).bind(request).bind(number(since.as_millis()));
+    db.rows(asked).await?.iter().map(entry).collect()
+}
+
+fn entry(row: &Row) -> Result<HistoryEntry> {
+    let unsigned = |column| Ok(u64::try_from(row.get::<i64>(column)?).unwrap_or_default());
+    let way = row.text("way")?;
+    let way = ChangeWay::parse(&way).ok_or_else(|| StoreError::Corrupt {
+        what: "table change_log".to_owned(),
+        reason: format!("the way {way} is unknown to this release"),
+    })?;
+    Ok(HistoryEntry {
+        number: unsigned("number")?,
+        revision: revision_of(row.get("revision")?),
+        note: ChangeNote {
+            by: row.text("changed_by")?,
+            way,
+            at: Timestamp::from_millis(unsigned("changed_ms")?),
+            request: row.get("request")?,
+        },
+        key: ObjectKey { kind: kind(&row.text("kind")?)?, id: row.text("id")? },
+        before: row.get("document_before")?,
+        after: row.get("document_after")?,
+        secrets_changed: row.get::<u32>("secrets")? != 0,
+    })
+}

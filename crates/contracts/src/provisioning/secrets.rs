@@ -1,0 +1,111 @@
+//! The secrets of objects, one by one: which there are, and how a document without them keeps those that are stored.
+
+use super::*;
+use crate::v1::PutObject;
+
+/// The document may have passwords in clear.
+impl fmt::Debug for PutObject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PutObject({} bytes, fields {:?})", self.json.len(), self.fields)
+    }
+}
+
+/// The fields that may hold a secret, whatever the kind.
+const FIELDS: [&str; 5] = ["password", "agent.pin", "secret", "inbound_password", "stir.sign.private_key"];
+
+impl Object {
+    /// Its secrets that are set, each with its field.
+    pub fn secrets(&self) -> Vec<(&'static str, &Secret)> {
+        FIELDS.into_iter().filter_map(|field| Some((field, self.secret(field)?))).collect()
+    }
+
+    /// Takes from `held` each secret that this object lacks, but for those that `is_removed` says are to go.
+    pub fn keep_secrets(&mut self, held: &Self, is_removed: impl Fn(&str) -> bool) {
+        for (field, secret) in held.secrets() {
+            if self.secret(field).is_none() && !is_removed(field) {
+                self.set_secret(field, secret.clone());
+            }
+        }
+    }
+
+    /// One of its secrets; a phone's empty password is none.
+    fn secret(&self, field: &str) -> Option<&Secret> {
+        match (self, field) {
+            (Self::Dn(Dn { kind: DnKind::Extension { password, .. }, .. }), "password") => {
+                Some(password).filter(|password| !password.reveal().is_empty())
+            }
+            (Self::Person(person), "password") => person.password.as_ref(),
+            (Self::Person(person), "agent.pin") => person.agent.as_ref()?.pin.as_ref(),
+            (Self::Client(client), "secret") => client.secret.as_ref(),
+            (Self::Trunk(trunk), "password") => trunk.password.as_ref(),
+            (Self::Trunk(trunk), "inbound_password") => trunk.inbound_password.as_ref(),
+            (Self::Trunk(trunk), "stir.sign.private_key") => trunk.stir.sign.as_ref()?.private_key.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Sets it where the object has a place for it.
+    fn set_secret(&mut self, field: &str, secret: Secret) {
+        match (self, field) {
+            (Self::Dn(Dn { kind: DnKind::Extension { password, .. }, .. }), "password") => *password = secret,
+            (Self::Person(person), "password") => person.password = Some(secret),
+            (Self::Person(person), "agent.pin") => {
+                if let Some(agent) = &mut person.agent {
+                    agent.pin = Some(secret);
+                }
+            }
+            (Self::Client(client), "secret") => client.secret = Some(secret),
+            (Self::Trunk(trunk), "password") => trunk.password = Some(secret),
+            (Self::Trunk(trunk), "inbound_password") => trunk.inbound_password = Some(secret),
+            (Self::Trunk(trunk), "stir.sign.private_key") => {
+                if let Some(sign) = &mut trunk.stir.sign {
+                    sign.private_key = Some(secret);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn person(password: Option<&str>) -> Object {
+        Object::Person(Person {
+            user_name: "ann".to_owned(),
+            password: password.map(|text| Secret(text.to_owned())),
+            ..Person::default()
+        })
+    }
+
+    #[test]
+    fn what_is_left_out_is_kept_and_what_is_given_or_removed_is_not() {
+        let held = person(Some("old"));
+        let kept = |mut object: Object, removed: &str| {
+            object.keep_secrets(&held, |field| field == removed);
+            object
+        };
+        assert_eq!(kept(person(None), ""), held);
+        assert_eq!(kept(person(Some("new")), ""), person(Some("new")));
+        assert_eq!(kept(person(None), "password"), person(None));
+    }
+
+    #[test]
+    fn a_request_to_put_an_object_shows_no_password() {
+        let put = PutObject { json: r#"{"password":"hunter2"}"#.to_owned(), fields: vec!["password".to_owned()] };
+        assert_eq!(format!("{put:?}"), r#"PutObject(22 bytes, fields ["password"])"#);
+    }
+
+    #[test]
+    fn a_phones_empty_password_is_none() {
+        let phone = |password: &str| {
+            let json = format!(r#"{{"number":"7101","type":"extension","password":"{password}"}}"#);
+            Object::from_json(ObjectKind::Dn, json.as_bytes()).unwrap()
+        };
+        assert!(phone("").secrets().is_empty());
+        let mut blank = phone("");
+        blank.keep_secrets(&phone("secret"), |_| false);
+        assert_eq!(blank, phone("secret"));
+    }
+}

@@ -1,0 +1,157 @@
+//! What happened to objects, and the revision of each.
+
+use contracts::provisioning::{Object, ObjectKey, ObjectKind, Person, Secret, Skill};
+use model::{TenantId, Timestamp};
+
+use super::{objects, put_all, tenant};
+use crate::{ChangeNote, ChangeWay, HistoryEntry, HistoryPage, ObjectChange, ProvisioningStore, Revision, StoreError};
+
+const AT_MS: u64 = 1_700_000_000_123;
+
+fn note(by: &str, request: Option<&str>) -> ChangeNote {
+    ChangeNote {
+        by: by.to_owned(),
+        way: ChangeWay::Grpc,
+        at: Timestamp::from_millis(AT_MS),
+        request: request.map(str::to_owned),
+    }
+}
+
+fn key(kind: ObjectKind, id: &str) -> ObjectKey {
+    ObjectKey { kind, id: id.into() }
+}
+
+fn skill(name: &str) -> ObjectChange {
+    ObjectChange::Put(Object::Skill(Skill { name: name.into() }))
+}
+
+fn ann(first_name: &str, password: &str) -> ObjectChange {
+    let mut person = objects("x").people.remove(0);
+    person.first_name = first_name.into();
+    person.password = Some(Secret(password.into()));
+    ObjectChange::Put(Object::Person(person))
+}
+
+/// Everything that happened to one object, the latest first.
+async fn of_object(store: &dyn ProvisioningStore, acme: &TenantId, key: &ObjectKey) -> Vec<HistoryEntry> {
+    let page = HistoryPage { kind: Some(key.kind), id: Some(key.id.clone()), below: None, limit: 100 };
+    store.history(acme, &page).await.unwrap()
+}
+
+pub(super) async fn run(store: &dyn ProvisioningStore) {
+    each_object_has_the_revision_of_its_last_change(store).await;
+    history_says_who_did_what_and_shows_no_secret(store).await;
+    history_is_read_in_pages_from_the_latest_on(store).await;
+    how_an_object_stood_is_found_by_revision(store).await;
+    a_repeated_request_is_found_for_its_caller_alone(store).await;
+    what_is_refused_leaves_no_entry(store).await;
+}
+
+async fn each_object_has_the_revision_of_its_last_change(store: &dyn ProvisioningStore) {
+    let acme = tenant("versions");
+    assert_eq!(store.versioned(&acme).await.unwrap(), None);
+    store.update(&acme, Revision(0), put_all(&objects("versions")), &note("a", None)).await.unwrap();
+    store.update(&acme, Revision(1), vec![skill("German")], &note("a", None)).await.unwrap();
+    let held = store.versioned(&acme).await.unwrap().unwrap();
+    assert_eq!((held.revision, held.objects.skills.len()), (Revision(2), 3));
+    assert_eq!(held.revisions.get(&key(ObjectKind::Skill, "German")), Some(&Revision(2)));
+    assert_eq!(held.revisions.get(&key(ObjectKind::Skill, "Sales")), Some(&Revision(1)));
+    assert_eq!(held.revisions.len(), held.objects.objects().count());
+    let found = store.find_versioned(&acme, &key(ObjectKind::Skill, "German")).await.unwrap();
+    assert_eq!(found, Some((Revision(2), Object::Skill(Skill { name: "German".into() }))));
+    let found = store.find_versioned(&acme, &key(ObjectKind::Person, "ANN")).await.unwrap();
+    assert_eq!(found.map(|(revision, _)| revision), Some(Revision(1)));
+    assert_eq!(store.find_versioned(&acme, &key(ObjectKind::Person, "nobody")).await.unwrap(), None);
+    let gone = ObjectChange::Delete(key(ObjectKind::Skill, "German"));
+    store.update(&acme, Revision(2), vec![gone], &note("a", None)).await.unwrap();
+    let held = store.versioned(&acme).await.unwrap().unwrap();
+    assert_eq!(held.revisions.get(&key(ObjectKind::Skill, "German")), None);
+}
+
+async fn history_says_who_did_what_and_shows_no_secret(store: &dyn ProvisioningStore) {
+    let acme = tenant("history");
+    store.update(&acme, Revision(0), put_all(&objects("history")), &note("person/boss", None)).await.unwrap();
+    let changes = vec![ann("Anna", "$argon2id$of-ann"), skill("German")];
+    store.update(&acme, Revision(1), changes, &note("person/eve", Some("k"))).await.unwrap();
+    store.update(&acme, Revision(2), vec![ann("Anna", "$argon2id$of-anna")], &note("person/eve", None)).await.unwrap();
+    // It is as it was: nothing happened to it.
+    store.update(&acme, Revision(3), vec![skill("German")], &note("person/eve", None)).await.unwrap();
+    let told = of_object(store, &acme, &key(ObjectKind::Person, "ann")).await;
+    let [secret, renamed, made] = told.as_slice() else { panic!("{told:?}") };
+    assert!(secret.secrets_changed && secret.before == secret.after && secret.revision == Revision(3), "{secret:?}");
+    assert!(!renamed.secrets_changed && renamed.before == made.after && renamed.revision == Revision(2), "{renamed:?}");
+    assert_eq!(renamed.note, note("person/eve", Some("k")));
+    let after: Object = Object::from_json(ObjectKind::Person, renamed.after.as_ref().unwrap().as_bytes()).unwrap();
+    let Object::Person(Person { first_name, password, .. }) = after else { panic!("a person") };
+    assert_eq!((first_name.as_str(), password), ("Anna", None));
+    assert!(made.before.is_none() && made.note.by == "person/boss" && made.secrets_changed, "{made:?}");
+    assert_eq!(of_object(store, &acme, &key(ObjectKind::Skill, "German")).await.len(), 1);
+    let all = store.history(&acme, &HistoryPage { limit: 1_000, ..HistoryPage::default() }).await.unwrap();
+    assert!(!format!("{all:?}").contains("argon2"), "no secret is in the history");
+    assert!(all.iter().all(|entry| !format!("{entry:?}").contains("hush")), "no key either");
+}
+
+async fn history_is_read_in_pages_from_the_latest_on(store: &dyn ProvisioningStore) {
+    let acme = tenant("pages");
+    store.update(&acme, Revision(0), put_all(&objects("pages")), &note("a", None)).await.unwrap();
+    let whole = store.history(&acme, &HistoryPage { limit: 1_000, ..HistoryPage::default() }).await.unwrap();
+    assert_eq!(whole.len(), objects("pages").objects().count());
+    assert!(whole.is_sorted_by(|one, two| one.number > two.number));
+    let mut read = Vec::new();
+    let mut page = HistoryPage { limit: 4, ..HistoryPage::default() };
+    loop {
+        let part = store.history(&acme, &page).await.unwrap();
+        page.below = part.last().map(|entry| entry.number);
+        if part.is_empty() {
+            break;
+        }
+        assert!(part.len() <= 4);
+        read.extend(part);
+    }
+    assert_eq!(read, whole);
+    let skills = HistoryPage { kind: Some(ObjectKind::Skill), limit: 10, ..HistoryPage::default() };
+    assert_eq!(store.history(&acme, &skills).await.unwrap().len(), 2);
+    assert_eq!(store.history(&tenant("pages-not"), &skills).await.unwrap(), []);
+}
+
+async fn how_an_object_stood_is_found_by_revision(store: &dyn ProvisioningStore) {
+    let acme = tenant("stood");
+    store.update(&acme, Revision(0), put_all(&objects("stood")), &note("a", None)).await.unwrap();
+    let german = key(ObjectKind::Skill, "German");
+    for (revision, change) in
+        [(1, skill("German")), (2, skill("French")), (3, ObjectChange::Delete(german.clone())), (4, skill("German"))]
+    {
+        store.update(&acme, Revision(revision), vec![change], &note("a", None)).await.unwrap();
+    }
+    for (at, entry, is_there_after) in [(1, 2, true), (2, 2, true), (3, 2, true), (4, 4, false), (5, 5, true)] {
+        let found = store.entry_at(&acme, &german, Revision(at)).await.unwrap().unwrap();
+        assert_eq!((found.revision, found.after.is_some()), (Revision(entry), is_there_after), "at {at}");
+    }
+    assert_eq!(store.entry_at(&acme, &key(ObjectKind::Skill, "Dutch"), Revision(5)).await.unwrap(), None);
+}
+
+async fn a_repeated_request_is_found_for_its_caller_alone(store: &dyn ProvisioningStore) {
+    let acme = tenant("request");
+    store.update(&acme, Revision(0), put_all(&objects("request")), &note("a", None)).await.unwrap();
+    let both = vec![skill("German"), skill("French")];
+    store.update(&acme, Revision(1), both, &note("a", Some("once"))).await.unwrap();
+    let since = |ms| Timestamp::from_millis(ms);
+    let found = store.request(&acme, "a", "once", since(AT_MS)).await.unwrap();
+    assert_eq!(found.iter().map(|entry| entry.revision).collect::<Vec<_>>(), [Revision(2); 2]);
+    assert_eq!(store.request(&acme, "a", "once", since(AT_MS + 1)).await.unwrap(), []);
+    assert_eq!(store.request(&acme, "b", "once", since(0)).await.unwrap(), []);
+    assert_eq!(store.request(&acme, "a", "twice", since(0)).await.unwrap(), []);
+}
+
+async fn what_is_refused_leaves_no_entry(store: &dyn ProvisioningStore) {
+    let acme = tenant("refused");
+    store.update(&acme, Revision(0), put_all(&objects("refused")), &note("a", None)).await.unwrap();
+    let sales = key(ObjectKind::Skill, "Sales");
+    let used = vec![ObjectChange::Delete(sales.clone())];
+    let refused = store.update(&acme, Revision(1), used, &note("a", Some("r"))).await;
+    assert!(matches!(refused, Err(StoreError::Invalid(_))), "{refused:?}");
+    let stale = store.update(&acme, Revision(0), vec![skill("German")], &note("a", Some("r"))).await;
+    assert!(matches!(stale, Err(StoreError::Conflict { .. })), "{stale:?}");
+    assert_eq!(store.request(&acme, "a", "r", Timestamp::ZERO).await.unwrap(), []);
+    assert_eq!(of_object(store, &acme, &sales).await.len(), 1);
+}

@@ -1,0 +1,239 @@
+//! The rules of the tenant's file for objects that do not come from a file: what each of them breaks, by object and field.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use contracts::provisioning::{DnKind, Object, ObjectKey, ObjectKind, TenantObjects};
+
+use super::rules::{self, Lines};
+use super::{Fault, declaration, shape, tree, write};
+
+/// A rule that an object breaks.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ObjectFault {
+    /// The object.
+    pub key: ObjectKey,
+    /// The field of its document, as `agent.skills`; empty for the object as a whole.
+    pub field: String,
+    /// The rule, for a human reader.
+    pub rule: String,
+}
+
+impl fmt::Display for ObjectFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.key.kind.as_str())?;
+        for part in [&self.key.id, &self.field].into_iter().filter(|part| !part.is_empty()) {
+            write!(f, " {part}")?;
+        }
+        write!(f, ": {}", self.rule)
+    }
+}
+
+/// Every rule that the objects of a tenant break: rules between objects for all of them, rules about one object alone for those that `is_changed`
+/// names. The cost is that of one pass over all objects: the tables are neither read nor written.
+pub fn object_faults(objects: &TenantObjects, is_changed: impl Fn(&ObjectKey) -> bool) -> Vec<ObjectFault> {
+    let keys: Vec<ObjectKey> = objects.objects().map(|object| object.key()).collect();
+    let mut faults = same_but_for_case(&keys);
+    let mut found = Vec::new();
+    // The place of an object stands for its line in a file; the tenant's is 1, as there.
+    let lines: Lines = (1..).zip(&keys).map(|(line, key)| (folded(key), line)).collect();
+    rules::check(objects, &lines, &mut found);
+    for Fault { line, key, reason } in found {
+        let Some(of) = keys.get(line.saturating_sub(1)) else { continue };
+        faults.push(ObjectFault { key: of.clone(), field: field(of, &key), rule: reason });
+    }
+    faults.extend(of_shape(objects, is_changed));
+    faults.sort();
+    faults.dedup();
+    faults
+}
+
+/// Objects whose names differ in nothing but upper and lower case.
+fn same_but_for_case(keys: &[ObjectKey]) -> Vec<ObjectFault> {
+    let mut seen = HashSet::new();
+    let twice = keys.iter().filter(|key| !seen.insert(folded(key)));
+    let rule = "there is one already whose name differs in upper and lower case alone".to_owned();
+    twice.map(|key| ObjectFault { key: key.clone(), field: String::new(), rule: rule.clone() }).collect()
+}
+
+fn folded(key: &ObjectKey) -> ObjectKey {
+    let id = if key.kind == ObjectKind::Dn { key.id.clone() } else { key.id.to_lowercase() };
+    ObjectKey { kind: key.kind, id }
+}
+
+// === rules about one object alone ===
+
+/// The changed objects are written as a file, and checked as one.
+fn of_shape(objects: &TenantObjects, is_changed: impl Fn(&ObjectKey) -> bool) -> Vec<ObjectFault> {
+    let mut changed = TenantObjects::new(objects.tenant.clone());
+    for object in objects.objects().filter(|object| is_changed(&object.key())) {
+        changed.put(object);
+    }
+    let tenant = || ObjectKey { kind: ObjectKind::Tenant, id: String::new() };
+    let root = match tree::parse(&write(&changed).yaml) {
+        Ok(root) => root,
+        Err(fault) => return vec![ObjectFault { key: tenant(), field: fault.key, rule: fault.reason }],
+    };
+    let mut found = Vec::new();
+    shape::check(&root, &declaration::TENANT, "", &mut found);
+    let sections = Sections::of(&changed);
+    let fault = |Fault { key, reason, .. }: Fault| {
+        let (of, rest) = sections.find(&key).unwrap_or_else(|| (tenant(), key.as_str()));
+        ObjectFault { field: renamed(of.kind, rest), key: of, rule: reason }
+    };
+    found.into_iter().map(fault).collect()
+}
+
+/// The keys of the objects in the lists of a file.
+struct Sections(Vec<(&'static str, Vec<ObjectKey>)>);
+
+impl Sections {
+    fn of(objects: &TenantObjects) -> Self {
+        let mut sections: Vec<(&'static str, Vec<ObjectKey>)> = Vec::new();
+        for object in objects.objects() {
+            let Some(name) = section(&object) else { continue };
+            match sections.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, keys)) => keys.push(object.key()),
+                None => sections.push((name, vec![object.key()])),
+            }
+        }
+        Self(sections)
+    }
+
+    /// The object that a key as `people[3].agent.pin` or `prompts.music` is about, and the rest of the key.
+    fn find<'a>(&self, key: &'a str) -> Option<(ObjectKey, &'a str)> {
+        self.0.iter().find_map(|(name, keys)| {
+            let rest = key.strip_prefix(name)?;
+            if let Some(rest) = rest.strip_prefix('[') {
+                let (index, rest) = rest.split_once(']')?;
+                let of = keys.get(index.parse::<usize>().ok()?)?;
+                return Some((of.clone(), rest.trim_start_matches('.')));
+            }
+            let named = rest.strip_prefix('.')?;
+            keys.iter().find(|of| of.id == named).map(|of| (of.clone(), ""))
+        })
+    }
+}
+
+/// The section of a file in which an object stands.
+fn section(object: &Object) -> Option<&'static str> {
+    Some(match object {
+        Object::Tenant(_) => return None,
+        Object::Skill(_) => "skills",
+        Object::Prompt(_) => "prompts",
+        Object::Application(_) => "applications",
+        Object::Dn(dn) => match dn.kind {
+            DnKind::Extension { .. } => "phones",
+            DnKind::RoutePoint { .. } => "route_points",
+            DnKind::VirtualQueue => "queues",
+            DnKind::Echo | DnKind::Announcement { .. } => "services",
+        },
+        Object::Place(_) => "places",
+        Object::Person(_) => "people",
+        Object::Number(_) => "numbers",
+        Object::Trunk(_) => "trunks",
+        Object::FeatureCode(_) => "feature_codes",
+        Object::Schedule(_) => "schedules",
+        Object::DialRule(_) => "dial_rules",
+        Object::Client(_) => "clients",
+    })
+}
+
+// === fields ===
+
+/// The field of a rule's key: `people.ann.agent.id` and `7101.password` name the object at their beginning.
+fn field(of: &ObjectKey, key: &str) -> String {
+    let rest = match of.kind {
+        ObjectKind::Tenant => key,
+        _ => {
+            let named =
+                key.strip_prefix(of.id.as_str()).or_else(|| key.split_once('.')?.1.strip_prefix(of.id.as_str()));
+            named.map_or(key, |rest| rest.trim_start_matches('.'))
+        }
+    };
+    renamed(of.kind, rest)
+}
+
+/// The field of a document for a key of a file: a few have other names.
+fn renamed(kind: ObjectKind, key: &str) -> String {
+    match (kind, key) {
+        (ObjectKind::Tenant, "tenant") => "id",
+        (ObjectKind::Person, "user") => "user_name",
+        (ObjectKind::Person, "agent.place") => "agent.default_place",
+        (ObjectKind::DialRule, "caller_id") => "shows",
+        _ => key,
+    }
+    .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use contracts::provisioning::{Agent, Person, Secret, Skill, SkillLevel};
+
+    use super::*;
+
+    fn told(objects: &TenantObjects) -> Vec<String> {
+        object_faults(objects, |_| true).iter().map(ToString::to_string).collect()
+    }
+
+    /// The example of the conformance suite is made for tables: some of its references are no good ones.
+    fn example() -> TenantObjects {
+        let text = include_str!("../../../../data/example-tenant.yaml");
+        crate::file::read(text, |_| Ok("<scxml/>".to_owned())).expect("the example")
+    }
+
+    #[test]
+    fn the_example_breaks_no_rule() {
+        assert_eq!(told(&example()), [""; 0]);
+    }
+
+    #[test]
+    fn rules_name_the_object_and_its_field() {
+        let mut objects = example();
+        let person = &mut objects.people[0];
+        let user = person.user_name.clone();
+        person.password = Some(Secret("short".to_owned()));
+        let agent = person.agent.as_mut().expect("an agent");
+        agent.default_place = Some("nowhere".to_owned());
+        agent.skills.push(SkillLevel { skill: "Patience".to_owned(), level: 3 });
+        let faults = object_faults(&objects, |_| true);
+        let fields: Vec<&str> = faults.iter().map(|fault| fault.field.as_str()).collect();
+        assert!(faults.iter().all(|fault| fault.key.id == user), "{faults:?}");
+        assert_eq!(fields, ["agent.default_place", "agent.skills.Patience", "password"]);
+        assert!(told(&objects)[1].ends_with("agent.skills.Patience: there is no skill Patience"));
+    }
+
+    #[test]
+    fn shapes_name_the_object_and_its_field() {
+        let mut objects = example();
+        objects.people.push(Person {
+            user_name: "new".to_owned(),
+            first_name: String::new(),
+            last_name: "New".to_owned(),
+            agent: Some(Agent {
+                id: "n1".to_owned(),
+                login_code: "n1".to_owned(),
+                pin: None,
+                default_place: None,
+                wrap_up_s: Some(1_000_000),
+                legal_guard_s: None,
+                no_answer_action: None,
+                skills: Vec::new(),
+            }),
+            ..Person::default()
+        });
+        let said = told(&objects);
+        assert_eq!(said[0], "person new agent.wrap_up_s: 1000000 is not from 0 to 3600");
+        assert_eq!(said[1], "person new first_name: it is empty");
+        assert_eq!(object_faults(&objects, |key| key.id != "new"), [], "it has not been changed");
+    }
+
+    #[test]
+    fn a_name_in_another_case_is_taken() {
+        let mut objects = example();
+        let name = objects.skills[0].name.to_uppercase();
+        objects.skills.push(Skill { name: name.clone() });
+        let faults = object_faults(&objects, |_| true);
+        assert!(faults.len() == 1 && faults[0].key.id == name && faults[0].rule.contains("case alone"), "{faults:?}");
+    }
+}

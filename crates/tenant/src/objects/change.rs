@@ -1,0 +1,140 @@
+//! A batch of edits, all or none. Whoever changes other objects meanwhile makes it begin again, and the caller sees nothing of that.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use contracts::provisioning::{Object, ObjectKey, TenantObjects};
+use infra::{ChangeNote, HistoryEntry, ObjectChange, ProvisioningStore, Revision, StoreError, VersionedObjects};
+use model::TenantId;
+use tokio::task::spawn_blocking;
+
+use super::plan::{plan, revision_of};
+use super::{ChangeRefusal, ObjectEdit, folded};
+use crate::file;
+
+/// How often a batch begins again because others have changed the tenant.
+const ATTEMPTS_MAX: usize = 16;
+/// How long a batch may be repeated under its key.
+const REPEATABLE: Duration = Duration::from_secs(24 * 3600);
+
+/// Edits of a tenant's objects that are carried out all or none.
+pub struct Batch {
+    /// The edits; each object stands there once.
+    pub edits: Vec<ObjectEdit>,
+    /// Whether the batch is checked alone, and nothing is stored.
+    pub is_trial: bool,
+}
+
+/// What a batch has led to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BatchOutcome {
+    /// The tenant's revision.
+    pub revision: Revision,
+    /// The objects of the batch with their revisions; none for one that is gone.
+    pub objects: Vec<(ObjectKey, Option<Revision>)>,
+    /// The number of objects that have changed, or would in a trial.
+    pub changed: usize,
+    /// Whether it is the result of an earlier batch with the same key.
+    pub is_repeated: bool,
+}
+
+/// Carries out a batch.
+///
+/// # Errors
+/// Why nothing has happened; only [`StoreError::Unavailable`] leaves that open.
+pub async fn change(
+    store: &dyn ProvisioningStore,
+    tenant: &TenantId,
+    batch: &Batch,
+    note: &ChangeNote,
+) -> Result<BatchOutcome, ChangeRefusal> {
+    for _ in 0..ATTEMPTS_MAX {
+        if let Some(outcome) = earlier(store, tenant, batch, note).await? {
+            return Ok(outcome);
+        }
+        let held = store.versioned(tenant).await?.ok_or_else(|| ChangeRefusal::NoTenant(tenant.clone()))?;
+        let changes = plan(&held, &batch.edits)?;
+        if changes.is_empty() || batch.is_trial {
+            return Ok(outcome(&held, batch, &changes, held.revision));
+        }
+        let changes = with_secrets(&held, changes).await?;
+        match store.update(tenant, held.revision, changes.clone(), note).await {
+            Ok(revision) => return Ok(outcome(&held, batch, &changes, revision)),
+            Err(StoreError::Conflict { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(ChangeRefusal::NoTurn)
+}
+
+/// The result of the same batch, if the caller has sent it before.
+async fn earlier(
+    store: &dyn ProvisioningStore,
+    tenant: &TenantId,
+    batch: &Batch,
+    note: &ChangeNote,
+) -> Result<Option<BatchOutcome>, ChangeRefusal> {
+    let Some(request) = &note.request else { return Ok(None) };
+    let since = model::Timestamp::from_micros(
+        note.at.as_micros().saturating_sub(u64::try_from(REPEATABLE.as_micros()).unwrap_or(u64::MAX)),
+    );
+    let done = store.request(tenant, &note.by, request, since).await?;
+    let Some(revision) = done.last().map(|entry| entry.revision) else { return Ok(None) };
+    let named: HashSet<ObjectKey> = batch.edits.iter().map(|edit| folded(&edit.key)).collect();
+    if !done.iter().all(|entry| named.contains(&folded(&entry.key))) {
+        return Err(ChangeRefusal::RequestReused);
+    }
+    let one = |entry: &HistoryEntry| (entry.key.clone(), entry.after.as_ref().map(|_| entry.revision));
+    let objects = done.iter().map(one).collect();
+    Ok(Some(BatchOutcome { revision, objects, changed: done.len(), is_repeated: true }))
+}
+
+fn outcome(held: &VersionedObjects, batch: &Batch, changes: &[ObjectChange], revision: Revision) -> BatchOutcome {
+    let now = |edit: &ObjectEdit| {
+        let change = changes.iter().find(|change| match change {
+            ObjectChange::Put(object) => object.key() == edit.key,
+            ObjectChange::Delete(key) => *key == edit.key,
+        });
+        let at = match change {
+            // In a trial the object stays at the revision that it has, if it has one.
+            Some(ObjectChange::Put(_)) if batch.is_trial => held.revisions.get(&edit.key).copied(),
+            Some(ObjectChange::Put(_)) => Some(revision),
+            Some(ObjectChange::Delete(_)) => None,
+            None => Some(revision_of(held, &edit.key)),
+        };
+        (edit.key.clone(), at)
+    };
+    BatchOutcome {
+        revision,
+        objects: batch.edits.iter().map(now).collect(),
+        changed: changes.len(),
+        is_repeated: false,
+    }
+}
+
+/// The changes with generated secrets, and with hashes in place of passwords: that takes a processor for a while, so it is done beside the
+/// executor.
+async fn with_secrets(held: &VersionedObjects, changes: Vec<ObjectChange>) -> Result<Vec<ObjectChange>, ChangeRefusal> {
+    let mut put = TenantObjects::new(held.objects.tenant.clone());
+    let mut others = Vec::new();
+    for change in changes {
+        match change {
+            ObjectChange::Put(object) if !object.secrets().is_empty() => put.put(object),
+            other => others.push(other),
+        }
+    }
+    let keys: HashSet<ObjectKey> = put.objects().map(|object| object.key()).collect();
+    let mut before = TenantObjects::new(held.objects.tenant.clone());
+    for object in held.objects.objects().filter(|object| keys.contains(&object.key())) {
+        before.put(object);
+    }
+    let filled = spawn_blocking(move || {
+        let mut entropy = runtime::entropy::Strong::seeded_by_system();
+        file::fill(&mut put, Some(&before), &mut entropy).map(|()| put)
+    });
+    // It fails when the process ends: then nobody waits for the answer.
+    let filled = filled.await.map_err(|_| ChangeRefusal::NoTurn)??;
+    let secret = filled.objects().filter(|object| !matches!(object, Object::Tenant(_))).map(ObjectChange::Put);
+    others.extend(secret);
+    Ok(others)
+}

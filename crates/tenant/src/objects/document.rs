@@ -1,0 +1,329 @@
+//! JSON documents of callers to objects: merged into the present one, with every fault by field, and never with a value in a message.
+
+use contracts::provisioning::{DnKind, Object, ObjectKey, ObjectKind, Privilege, Secret};
+use serde_json::{Map, Value as Json};
+
+use super::{DOCUMENT_BYTES_MAX, EditAction, ObjectFault};
+use crate::file::GENERATED;
+
+/// The most paths of fields in one edit.
+const FIELDS_MAX: usize = 64;
+
+/// A field and the rule that it breaks.
+type FieldFault = (String, String);
+
+/// The object that an edit leads to; none if it deletes.
+pub(super) fn edited(
+    key: &ObjectKey,
+    action: &EditAction,
+    present: Option<&Object>,
+) -> Result<Option<Object>, Vec<ObjectFault>> {
+    let read = match action {
+        EditAction::Delete => return Ok(None),
+        EditAction::Put(document) => put(key.kind, document, present, Unknown::Refused),
+        EditAction::PutBack(document) => put(key.kind, document, present, Unknown::Ignored),
+        EditAction::Merge { document, fields } => merge(key.kind, document, fields, present),
+    };
+    let named = |(field, rule)| ObjectFault { key: key.clone(), field, rule };
+    let mut object = read.map_err(|faults| faults.into_iter().map(named).collect::<Vec<_>>())?;
+    if object.key() != *key {
+        let rule = format!("it is not {:?}: an object is never renamed, put a new one and delete this one", key.id);
+        return Err(vec![named((id_field(key.kind).to_owned(), rule))]);
+    }
+    complete(&mut object);
+    Ok(Some(object))
+}
+
+/// What becomes of fields that the object does not have.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unknown {
+    Refused,
+    Ignored,
+}
+
+fn put(
+    kind: ObjectKind,
+    document: &str,
+    present: Option<&Object>,
+    unknown: Unknown,
+) -> Result<Object, Vec<FieldFault>> {
+    let mut object = read(kind, &parsed(document)?, unknown)?;
+    if let Some(present) = present {
+        object.keep_secrets(present, |_| false);
+    }
+    Ok(object)
+}
+
+fn merge(
+    kind: ObjectKind,
+    document: &str,
+    fields: &[String],
+    present: Option<&Object>,
+) -> Result<Object, Vec<FieldFault>> {
+    let Some(present) = present else {
+        return Err(vec![(String::new(), "there is no such object whose fields could be changed".to_owned())]);
+    };
+    if fields.len() > FIELDS_MAX {
+        return Err(vec![(String::new(), format!("there are more than {FIELDS_MAX} fields"))]);
+    }
+    let given = parsed(document)?;
+    let unnamed = given.keys().filter(|key| !fields.iter().any(|field| is_at_or_in(field, key)));
+    let unnamed: Vec<FieldFault> =
+        unnamed.map(|key| (key.clone(), "the document has it, the fields do not name it".to_owned())).collect();
+    if !unnamed.is_empty() {
+        return Err(unnamed);
+    }
+    // Our own document: it is a map.
+    let mut merged = serde_json::from_slice::<Map<String, Json>>(&present.to_json()).unwrap_or_default();
+    for field in fields {
+        let path: Vec<&str> = field.split('.').collect();
+        let value = path.split_first().and_then(|(first, rest)| value_at(given.get(*first)?, rest));
+        set(&mut merged, &path, value.filter(|value| !value.is_null()).cloned());
+    }
+    let object = read(kind, &merged, Unknown::Refused)?;
+    let now = object.to_json();
+    let now = serde_json::from_slice::<Map<String, Json>>(&now).unwrap_or_default();
+    let unknown = fields.iter().filter(|field| !now.contains_key(field.split('.').next().unwrap_or_default()));
+    let unknown: Vec<FieldFault> = unknown.map(|field| (field.clone(), NO_SUCH_FIELD.to_owned())).collect();
+    if unknown.is_empty() { Ok(object) } else { Err(unknown) }
+}
+
+const NO_SUCH_FIELD: &str = "there is no such field";
+
+/// Whether a path begins with a field of the document.
+fn is_at_or_in(path: &str, key: &str) -> bool {
+    path.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+fn value_at<'a>(value: &'a Json, path: &[&str]) -> Option<&'a Json> {
+    path.iter().try_fold(value, |value, part| value.get(*part))
+}
+
+/// Sets the value at a path, or removes it.
+fn set(map: &mut Map<String, Json>, path: &[&str], value: Option<Json>) {
+    match (path, value) {
+        ([], _) => {}
+        ([last], Some(value)) => drop(map.insert((*last).to_owned(), value)),
+        // `remove` would put the last key into its place.
+        ([last], None) => drop(map.shift_remove(*last)),
+        ([first, rest @ ..], value) => {
+            let inner = map.entry(*first).or_insert(Json::Null);
+            if !inner.is_object() {
+                *inner = Json::Object(Map::new());
+            }
+            if let Json::Object(inner) = inner {
+                set(inner, rest, value);
+            }
+        }
+    }
+}
+
+fn parsed(document: &str) -> Result<Map<String, Json>, Vec<FieldFault>> {
+    let whole = |rule: String| vec![(String::new(), rule)];
+    if document.len() > DOCUMENT_BYTES_MAX {
+        return Err(whole(format!("its document has more than {DOCUMENT_BYTES_MAX} bytes")));
+    }
+    match serde_json::from_str(document) {
+        Ok(Json::Object(map)) => Ok(map),
+        Ok(_) => Err(whole("its document is not a JSON object".to_owned())),
+        Err(error) => Err(whole(format!("its document is not JSON: line {}, column {}", error.line(), error.column()))),
+    }
+}
+
+/// Reads a document.
+fn read(kind: ObjectKind, document: &Map<String, Json>, unknown: Unknown) -> Result<Object, Vec<FieldFault>> {
+    let mut document = document.clone();
+    // A phone without a password keeps the one it has, or gets one.
+    let is_phone = kind == ObjectKind::Dn && document.get("type").and_then(Json::as_str) == Some("extension");
+    if is_phone && document.get("password").is_none_or(Json::is_null) {
+        document.insert("password".to_owned(), Json::from(""));
+    }
+    let object = from_map(kind, &document).map_err(|rule| vec![(culprit(kind, &document, &rule), said(&rule))])?;
+    if unknown == Unknown::Refused {
+        let known = serde_json::from_slice(&object.to_json()).unwrap_or_default();
+        let mut strangers = Vec::new();
+        strange("", &Json::Object(document), &known, &mut strangers);
+        if !strangers.is_empty() {
+            return Err(strangers.into_iter().map(|field| (field, NO_SUCH_FIELD.to_owned())).collect());
+        }
+    }
+    Ok(object)
+}
+
+/// The object, or the fault without its position.
+fn from_map(kind: ObjectKind, document: &Map<String, Json>) -> Result<Object, String> {
+    let bytes = serde_json::to_vec(document).map_err(|error| error.to_string())?;
+    Object::from_json(kind, &bytes).map_err(|error| {
+        let told = error.to_string();
+        told.rsplit_once(" at line ").map_or_else(|| told.clone(), |(rule, _)| rule.to_owned())
+    })
+}
+
+/// The field that is to blame: the one that is named as missing, else the one without which the fault is another.
+fn culprit(kind: ObjectKind, document: &Map<String, Json>, rule: &str) -> String {
+    if let Some(missing) = rule.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
+        return missing.to_owned();
+    }
+    let is_to_blame = |key: &&String| {
+        let mut without = document.clone();
+        without.shift_remove(key.as_str());
+        from_map(kind, &without).err().is_none_or(|other| other != rule)
+    };
+    document.keys().find(is_to_blame).cloned().unwrap_or_default()
+}
+
+/// The rule without the value that broke it, which may be a secret.
+fn said(rule: &str) -> String {
+    if rule.starts_with("missing field") {
+        return "it is needed".to_owned();
+    }
+    rule.split_once(", expected ")
+        .map_or_else(|| "it is not of the right kind".to_owned(), |(_, expected)| format!("{expected} is needed"))
+}
+
+/// Adds the fields of a document that the object does not have.
+fn strange(at: &str, given: &Json, known: &Json, strangers: &mut Vec<String>) {
+    match (given, known) {
+        (Json::Object(given), Json::Object(known)) => {
+            for (key, value) in given {
+                let path = if at.is_empty() { key.clone() } else { format!("{at}.{key}") };
+                match known.get(key) {
+                    Some(known) => strange(&path, value, known, strangers),
+                    None if value.is_null() => {}
+                    None => strangers.push(path),
+                }
+            }
+        }
+        (Json::Array(given), Json::Array(known)) => {
+            for (index, (given, known)) in given.iter().zip(known).enumerate() {
+                strange(&format!("{at}[{index}]"), given, known, strangers);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Adds what a file means without saying so.
+fn complete(object: &mut Object) {
+    match object {
+        Object::Dn(dn) => {
+            if let DnKind::Extension { password, .. } = &mut dn.kind
+                && password.reveal().is_empty()
+            {
+                *password = Secret(GENERATED.to_owned());
+            }
+        }
+        Object::Person(person) if person.agent.is_some() && person.privileges.is_empty() => {
+            person.privileges = vec![Privilege::Agent];
+        }
+        _ => {}
+    }
+}
+
+/// The field that holds the id.
+const fn id_field(kind: ObjectKind) -> &'static str {
+    match kind {
+        ObjectKind::Tenant | ObjectKind::Client => "id",
+        ObjectKind::Dn | ObjectKind::Number => "number",
+        ObjectKind::Person => "user_name",
+        ObjectKind::FeatureCode => "code",
+        ObjectKind::Skill
+        | ObjectKind::Prompt
+        | ObjectKind::Application
+        | ObjectKind::Place
+        | ObjectKind::Trunk
+        | ObjectKind::Schedule
+        | ObjectKind::DialRule => "name",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(kind: ObjectKind, id: &str) -> ObjectKey {
+        ObjectKey { kind, id: id.to_owned() }
+    }
+
+    fn ann() -> ObjectKey {
+        key(ObjectKind::Person, "ann")
+    }
+
+    const ANN: &str = r#"{"user_name":"ann","first_name":"Ann","last_name":"Adams","email":"ann@d.example","password":"$argon2id$x"}"#;
+
+    fn stored() -> Object {
+        Object::from_json(ObjectKind::Person, ANN.as_bytes()).unwrap()
+    }
+
+    fn faults(action: EditAction) -> Vec<(String, String)> {
+        let faults = edited(&ann(), &action, Some(&stored())).unwrap_err();
+        faults.into_iter().map(|fault| (fault.field, fault.rule)).collect()
+    }
+
+    fn merge(document: &str, fields: &[&str]) -> EditAction {
+        let fields = fields.iter().map(|field| (*field).to_owned()).collect();
+        EditAction::Merge { document: document.to_owned(), fields }
+    }
+
+    fn person(action: &EditAction) -> contracts::provisioning::Person {
+        match edited(&ann(), action, Some(&stored())) {
+            Ok(Some(Object::Person(person))) => person,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_document_replaces_the_object_and_keeps_the_secrets_that_it_leaves_out() {
+        let document = r#"{"user_name":"ann","first_name":"Anna","last_name":"Adams","password":null}"#;
+        let person = person(&EditAction::Put(document.to_owned()));
+        assert_eq!((person.first_name.as_str(), person.email), ("Anna", None));
+        assert_eq!(person.password, Some(Secret("$argon2id$x".to_owned())));
+    }
+
+    #[test]
+    fn a_merge_changes_the_named_fields_alone_and_removes_those_that_are_null() {
+        let renamed = person(&merge(r#"{"first_name":"Anna"}"#, &["first_name"]));
+        assert_eq!((renamed.first_name.as_str(), renamed.email.as_deref()), ("Anna", Some("ann@d.example")));
+        let removed = person(&merge(r#"{"password":null}"#, &["password", "email"]));
+        assert_eq!((removed.password, removed.email), (None, None));
+        let agent = r#"{"agent":{"id":"1","login_code":"1","skills":[]}}"#;
+        let made = person(&merge(agent, &["agent"]));
+        assert_eq!(made.privileges, [Privilege::Agent]);
+        let part = person(&merge(agent, &["agent.id", "agent.login_code", "agent.skills"]));
+        assert_eq!(part.agent, made.agent);
+    }
+
+    #[test]
+    fn every_fault_names_its_field_and_no_value() {
+        let said = faults(merge(r#"{"first_nam":"x"}"#, &["first_nam"]));
+        assert_eq!(said, [("first_nam".to_owned(), NO_SUCH_FIELD.to_owned())]);
+        let said = faults(merge(r#"{"first_name":"x","last_name":"y"}"#, &["first_name"]));
+        assert_eq!(said[0].0, "last_name");
+        let said = faults(EditAction::Put(r#"{"user_name":"ann","first_name":"Ann"}"#.to_owned()));
+        assert_eq!(said, [("last_name".to_owned(), "it is needed".to_owned())]);
+        let said = faults(merge(r#"{"disabled":"hunter2"}"#, &["disabled"]));
+        assert_eq!(said, [("disabled".to_owned(), "a boolean is needed".to_owned())]);
+        let said = faults(EditAction::Put(ANN.replace("\"ann\"", "\"eve\"")));
+        assert_eq!(said[0].0, "user_name");
+        let said = faults(EditAction::Put("{".to_owned()));
+        assert!(said[0].1.contains("line 1, column 1"), "{said:?}");
+        let nested = r#"{"agent":{"id":"1","login_code":"1","skills":[{"skill":"a","level":1,"lvl":2}],"x":1}}"#;
+        let said = faults(merge(nested, &["agent"]));
+        let fields: Vec<&str> = said.iter().map(|(field, _)| field.as_str()).collect();
+        assert_eq!(fields, ["agent.skills[0].lvl", "agent.x"]);
+    }
+
+    #[test]
+    fn a_new_phone_without_a_password_gets_one() {
+        let phone = EditAction::Put(r#"{"number":"7101","type":"extension"}"#.to_owned());
+        let made = edited(&key(ObjectKind::Dn, "7101"), &phone, None).unwrap().unwrap();
+        assert_eq!(made.secrets(), [("password", &Secret(GENERATED.to_owned()))]);
+    }
+
+    #[test]
+    fn what_this_release_does_not_know_of_an_old_document_is_ignored() {
+        let old = ANN.replace('}', r#","pager":"1"}"#);
+        assert_eq!(faults(EditAction::Put(old.clone()))[0].0, "pager");
+        assert_eq!(person(&EditAction::PutBack(old)).first_name, "Ann");
+    }
+}

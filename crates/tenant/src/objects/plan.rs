@@ -1,0 +1,184 @@
+//! What a batch makes of a tenant: the objects after it, and every rule that they would break.
+
+use std::collections::{HashMap, HashSet};
+
+use contracts::provisioning::{Object, ObjectKey, ObjectKind, TenantObjects};
+use infra::{ObjectChange, Revision, VersionedObjects};
+
+use super::{ChangeRefusal, ObjectEdit, ObjectFault, StaleObject, document, folded};
+use crate::file::object_faults;
+
+/// The changes of a batch that keeps every rule, of objects that are not as they were. Passwords are still in clear.
+pub(super) fn plan(held: &VersionedObjects, edits: &[ObjectEdit]) -> Result<Vec<ObjectChange>, ChangeRefusal> {
+    let present: HashMap<ObjectKey, Object> =
+        held.objects.objects().map(|object| (folded(&object.key()), object)).collect();
+    stale(held, &present, edits)?;
+    let (mut changes, mut faults) = (Vec::with_capacity(edits.len()), Vec::new());
+    let mut named = HashSet::new();
+    for edit in edits {
+        let folded = folded(&edit.key);
+        let is_first = named.insert(folded.clone());
+        match edited(held, edit, present.get(&folded), is_first) {
+            Ok(Some(change)) => changes.push(change),
+            Ok(None) => {}
+            Err(wrong) => faults.extend(wrong),
+        }
+    }
+    if !faults.is_empty() {
+        return Err(ChangeRefusal::Faults(faults));
+    }
+    let mut after = held.objects.clone();
+    for change in &changes {
+        match change {
+            ObjectChange::Put(object) => after.put(object.clone()),
+            ObjectChange::Delete(key) => after.remove(key),
+        }
+    }
+    check(held, &after, &changes)?;
+    Ok(changes)
+}
+
+/// Refuses edits that are meant for another revision of their objects.
+fn stale(
+    held: &VersionedObjects,
+    present: &HashMap<ObjectKey, Object>,
+    edits: &[ObjectEdit],
+) -> Result<(), ChangeRefusal> {
+    let stale = edits.iter().filter_map(|edit| {
+        let (expected, found) = (edit.expected?, present.get(&folded(&edit.key)));
+        let present = found.map_or(Revision(0), |object| revision_of(held, &object.key()));
+        (present != expected).then(|| StaleObject { key: edit.key.clone(), expected, present })
+    });
+    let stale: Vec<_> = stale.collect();
+    if stale.is_empty() { Ok(()) } else { Err(ChangeRefusal::Stale(stale)) }
+}
+
+/// The revision of an object that is there.
+pub(super) fn revision_of(held: &VersionedObjects, key: &ObjectKey) -> Revision {
+    held.revisions.get(key).copied().unwrap_or(held.revision)
+}
+
+/// The change that an edit is; none if it leaves the object as it is.
+fn edited(
+    held: &VersionedObjects,
+    edit: &ObjectEdit,
+    present: Option<&Object>,
+    is_first: bool,
+) -> Result<Option<ObjectChange>, Vec<ObjectFault>> {
+    let fault = |field: &str, rule: String| vec![ObjectFault { key: edit.key.clone(), field: field.to_owned(), rule }];
+    if !is_first {
+        return Err(fault("", "it stands twice in the batch".to_owned()));
+    }
+    if let Some(written) = present.map(Object::key).filter(|written| *written != edit.key) {
+        return Err(fault(
+            "",
+            format!("there is one whose name differs in upper and lower case alone: {}", written.id),
+        ));
+    }
+    let Some(object) = document::edited(&edit.key, &edit.action, present)? else {
+        return match (edit.key.kind, present) {
+            (ObjectKind::Tenant, _) => Err(fault("", "the tenant itself is not deleted".to_owned())),
+            (_, None) => Err(fault("", "there is no such object".to_owned())),
+            (_, Some(_)) => Ok(Some(ObjectChange::Delete(edit.key.clone()))),
+        };
+    };
+    if let Object::Tenant(tenant) = &object
+        && tenant.id != held.objects.tenant.id
+    {
+        return Err(fault("id", "it cannot be changed".to_owned()));
+    }
+    Ok(Some(object).filter(|object| Some(object) != present).map(ObjectChange::Put))
+}
+
+/// Refuses changes after which a rule would be broken that is kept now, or by one of the changed objects.
+fn check(held: &VersionedObjects, after: &TenantObjects, changes: &[ObjectChange]) -> Result<(), ChangeRefusal> {
+    let put: HashSet<ObjectKey> = changes.iter().filter_map(put_key).collect();
+    let mut faults = object_faults(after, |key| put.contains(key));
+    if faults.is_empty() {
+        return Ok(());
+    }
+    // What was wrong before, as rules grow with releases, keeps nobody from changing something else.
+    let before: HashSet<ObjectFault> = object_faults(&held.objects, |_| false).into_iter().collect();
+    faults.retain(|fault| put.contains(&fault.key) || !before.contains(fault));
+    if faults.is_empty() {
+        return Ok(());
+    }
+    let is_referred = changes.len() > put.len() && faults.iter().all(|fault| !put.contains(&fault.key));
+    Err(if is_referred { ChangeRefusal::Referred(faults) } else { ChangeRefusal::Faults(faults) })
+}
+
+fn put_key(change: &ObjectChange) -> Option<ObjectKey> {
+    match change {
+        ObjectChange::Put(object) => Some(object.key()),
+        ObjectChange::Delete(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::objects::EditAction;
+
+    fn held() -> VersionedObjects {
+        let text = include_str!("../../../../data/example-tenant.yaml");
+        let objects = crate::file::read(text, |_| Ok("<scxml/>".to_owned())).expect("the example");
+        let revisions = objects.objects().map(|object| (object.key(), Revision(3))).collect();
+        VersionedObjects { revision: Revision(7), objects, revisions }
+    }
+
+    fn edit(kind: ObjectKind, id: &str, expected: Option<u64>, action: EditAction) -> ObjectEdit {
+        ObjectEdit { key: ObjectKey { kind, id: id.to_owned() }, expected: expected.map(Revision), action }
+    }
+
+    fn skill(id: &str, expected: Option<u64>) -> ObjectEdit {
+        edit(ObjectKind::Skill, id, expected, EditAction::Put(format!(r#"{{"name":"{id}"}}"#)))
+    }
+
+    #[test]
+    fn an_edit_for_another_revision_of_its_object_is_stale() {
+        let held = held();
+        for (edit, present) in [(skill("Sales", Some(2)), 3), (skill("Sales", Some(0)), 3), (skill("New", Some(1)), 0)]
+        {
+            let Err(ChangeRefusal::Stale(stale)) = plan(&held, &[edit]) else { panic!("it is not stale") };
+            assert_eq!(stale[0].present, Revision(present));
+        }
+        assert!(plan(&held, &[skill("Sales", Some(3)), skill("New", Some(0))]).is_ok_and(|changes| changes.len() == 1));
+    }
+
+    #[test]
+    fn what_is_referred_to_is_not_deleted_and_who_refers_is_named() {
+        let held = held();
+        let delete = edit(ObjectKind::Skill, "Sales", None, EditAction::Delete);
+        let Err(ChangeRefusal::Referred(faults)) = plan(&held, std::slice::from_ref(&delete)) else {
+            panic!("it is deleted")
+        };
+        assert!(faults.iter().all(|fault| fault.key.kind == ObjectKind::Person), "{faults:?}");
+        assert!(faults[0].to_string().ends_with("agent.skills.Sales: there is no skill Sales"), "{faults:?}");
+        let nothing = edit(ObjectKind::Skill, "Patience", None, EditAction::Delete);
+        assert!(matches!(plan(&held, &[nothing]), Err(ChangeRefusal::Faults(_))));
+        let itself = edit(ObjectKind::Tenant, "", None, EditAction::Delete);
+        assert!(matches!(plan(&held, &[itself]), Err(ChangeRefusal::Faults(_))));
+    }
+
+    #[test]
+    fn a_batch_is_checked_as_a_whole_and_names_an_object_once() {
+        let held = held();
+        let place = r#"{"name":"New","dns":["7999"]}"#;
+        let phone =
+            edit(ObjectKind::Dn, "7999", Some(0), EditAction::Put(r#"{"number":"7999","type":"extension"}"#.into()));
+        let seat = edit(ObjectKind::Place, "New", Some(0), EditAction::Put(place.into()));
+        assert!(matches!(plan(&held, std::slice::from_ref(&seat)), Err(ChangeRefusal::Faults(_))));
+        assert!(plan(&held, &[seat.clone(), phone]).is_ok_and(|changes| changes.len() == 2));
+        let Err(ChangeRefusal::Faults(faults)) = plan(&held, &[skill("New", None), skill("NEW", None)]) else {
+            panic!("both are new")
+        };
+        assert_eq!(faults[0].rule, "it stands twice in the batch");
+    }
+
+    #[test]
+    fn a_rule_that_is_broken_already_keeps_nobody_from_changing_something_else() {
+        let mut held = held();
+        held.objects.places[0].dns = vec!["nothing".to_owned()];
+        assert!(plan(&held, &[skill("New", None)]).is_ok());
+    }
+}

@@ -1,0 +1,143 @@
+//! Tables as text (RFC 4180): records with their lines.
+
+/// A record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct TableRecord {
+    /// The line on which it begins, from 1.
+    pub(super) line: usize,
+    pub(super) cells: Vec<String>,
+}
+
+/// A quote that does not stand where one may.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct WrongQuote {
+    /// The line on which its cell begins.
+    pub(super) line: usize,
+    pub(super) rule: &'static str,
+}
+
+/// What ends a cell.
+enum CellEnd {
+    Delimiter,
+    Record,
+}
+
+/// The characters that are left, and their line.
+struct Rest<'a> {
+    characters: std::iter::Peekable<std::str::Chars<'a>>,
+    line: usize,
+}
+
+/// The records of a table; empty lines are none.
+pub(super) fn records(text: &str, delimiter: char) -> Result<Vec<TableRecord>, WrongQuote> {
+    let mut rest = Rest { characters: text.chars().peekable(), line: 1 };
+    let mut records = Vec::new();
+    while rest.characters.peek().is_some() {
+        let (line, mut cells) = (rest.line, Vec::new());
+        loop {
+            let (cell, end) = rest.cell(delimiter)?;
+            cells.push(cell);
+            if matches!(end, CellEnd::Record) {
+                break;
+            }
+        }
+        if cells.iter().any(|cell| !cell.trim().is_empty()) {
+            records.push(TableRecord { line, cells });
+        }
+    }
+    Ok(records)
+}
+
+impl Rest<'_> {
+    fn next(&mut self) -> Option<char> {
+        let next = self.characters.next();
+        self.line += usize::from(next == Some('\n'));
+        next
+    }
+
+    fn cell(&mut self, delimiter: char) -> Result<(String, CellEnd), WrongQuote> {
+        if self.characters.peek() == Some(&'"') {
+            return self.quoted(delimiter);
+        }
+        let mut cell = String::new();
+        loop {
+            match self.next() {
+                None | Some('\n') => return Ok((cell, CellEnd::Record)),
+                Some('\r') if self.characters.peek() == Some(&'\n') => {}
+                Some(c) if c == delimiter => return Ok((cell, CellEnd::Delimiter)),
+                Some(c) => cell.push(c),
+            }
+        }
+    }
+
+    fn quoted(&mut self, delimiter: char) -> Result<(String, CellEnd), WrongQuote> {
+        let (line, mut cell) = (self.line, String::new());
+        self.next();
+        loop {
+            match self.next() {
+                None => return Err(WrongQuote { line, rule: "a quote is opened and not closed" }),
+                Some('"') if self.characters.peek() == Some(&'"') => {
+                    self.next();
+                    cell.push('"');
+                }
+                Some('"') => break,
+                Some(c) => cell.push(c),
+            }
+        }
+        match self.cell(delimiter)? {
+            (behind, end) if behind.is_empty() => Ok((cell, end)),
+            _ => Err(WrongQuote { line, rule: "something stands behind the closing quote" }),
+        }
+    }
+}
+
+/// A record as a line.
+pub(super) fn line(cells: &[String]) -> String {
+    let needs_quotes = |cell: &str| cell.contains([',', ';', '"', '\n', '\r']) || cell.trim() != cell;
+    let cell = |cell: &String| {
+        if needs_quotes(cell) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell.clone() }
+    };
+    cells.iter().map(cell).collect::<Vec<_>>().join(",") + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn cells(text: &str) -> Vec<(usize, Vec<String>)> {
+        records(text, ',').unwrap().into_iter().map(|record| (record.line, record.cells)).collect()
+    }
+
+    fn texts(cells: &[&str]) -> Vec<String> {
+        cells.iter().map(|cell| (*cell).to_owned()).collect()
+    }
+
+    #[test]
+    fn records_have_the_lines_on_which_they_begin() {
+        let text = "a,b\r\n\n\"x\ny\",\"say \"\"hi\"\"\"\nlast,";
+        let expected = [(1, texts(&["a", "b"])), (3, texts(&["x\ny", "say \"hi\""])), (5, texts(&["last", ""]))];
+        assert_eq!(cells(text), expected);
+    }
+
+    #[test]
+    fn wrong_quotes_are_told_with_their_line() {
+        assert_eq!(records("a\n\"b", ',').unwrap_err().line, 2);
+        assert_eq!(records("\"a\"b", ',').unwrap_err().rule, "something stands behind the closing quote");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(table in proptest::collection::vec(proptest::collection::vec("[a,;\"\r\n ]{0,5}x", 3), 0..5)) {
+            let text: String = table.iter().map(|cells| line(cells)).collect();
+            let read: Vec<Vec<String>> = records(&text, ',').unwrap().into_iter().map(|record| record.cells).collect();
+            prop_assert_eq!(read, table);
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in "[a,\"\r\n]{0,40}") {
+            let _ = records(&text, ',');
+        }
+    }
+}
