@@ -72,11 +72,11 @@ mod tests {
     use super::*;
 
     fn person(password: Option<&str>) -> Object {
-        Object::Person(Person {
+        Object::Person(Box::new(Person {
             user_name: "ann".to_owned(),
             password: password.map(|text| Secret(text.to_owned())),
             ..Person::default()
-        })
+        }))
     }
 
     #[test]

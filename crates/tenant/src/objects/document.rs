@@ -267,7 +267,7 @@ mod tests {
 
     fn person(action: &EditAction) -> contracts::provisioning::Person {
         match edited(&ann(), action, Some(&stored())) {
-            Ok(Some(Object::Person(person))) => person,
+            Ok(Some(Object::Person(person))) => *person,
             other => panic!("{other:?}"),
         }
     }

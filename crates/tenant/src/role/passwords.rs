@@ -119,11 +119,7 @@ mod tests {
             nobody_asks()
         }
 
-        fn find_versioned<'a>(
-            &'a self,
-            _: &'a TenantId,
-            _: &'a ObjectKey,
-        ) -> Answer<'a, Option<(Revision, Object)>> {
+        fn find_versioned<'a>(&'a self, _: &'a TenantId, _: &'a ObjectKey) -> Answer<'a, Option<(Revision, Object)>> {
             nobody_asks()
         }
 
@@ -131,12 +127,7 @@ mod tests {
             nobody_asks()
         }
 
-        fn entry_at<'a>(
-            &'a self,
-            _: &'a TenantId,
-            _: &'a ObjectKey,
-            _: Revision,
-        ) -> Answer<'a, Option<HistoryEntry>> {
+        fn entry_at<'a>(&'a self, _: &'a TenantId, _: &'a ObjectKey, _: Revision) -> Answer<'a, Option<HistoryEntry>> {
             nobody_asks()
         }
 
@@ -156,10 +147,15 @@ mod tests {
         let store = with(Some("old"), 3);
         assert!(replace(&store, &acme(), "Ann", "old", "new", Timestamp::default()).await.unwrap());
         assert_eq!(store.password().as_deref(), Some("new"));
-        assert!(replace(&store, &acme(), "ann", "old", "new", Timestamp::default()).await.unwrap(), "the answer was lost");
+        assert!(
+            replace(&store, &acme(), "ann", "old", "new", Timestamp::default()).await.unwrap(),
+            "the answer was lost"
+        );
         assert!(!replace(&store, &acme(), "ann", "old", "another", Timestamp::default()).await.unwrap());
         assert!(!replace(&store, &acme(), "bob", "new", "another", Timestamp::default()).await.unwrap());
         assert!(!replace(&with(None, 0), &acme(), "ann", "", "new", Timestamp::default()).await.unwrap());
-        assert!(replace(&with(Some("old"), usize::MAX), &acme(), "ann", "old", "new", Timestamp::default()).await.is_err());
+        assert!(
+            replace(&with(Some("old"), usize::MAX), &acme(), "ann", "old", "new", Timestamp::default()).await.is_err()
+        );
     }
 }

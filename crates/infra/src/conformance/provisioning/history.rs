@@ -1,6 +1,6 @@
 //! What happened to objects, and the revision of each.
 
-use contracts::provisioning::{Object, ObjectKey, ObjectKind, Person, Secret, Skill};
+use contracts::provisioning::{Object, ObjectKey, ObjectKind, Secret, Skill};
 use model::{TenantId, Timestamp};
 
 use super::{objects, put_all, tenant};
@@ -29,7 +29,7 @@ fn ann(first_name: &str, password: &str) -> ObjectChange {
     let mut person = objects("x").people.remove(0);
     person.first_name = first_name.into();
     person.password = Some(Secret(password.into()));
-    ObjectChange::Put(Object::Person(person))
+    ObjectChange::Put(Object::Person(Box::new(person)))
 }
 
 /// Everything that happened to one object, the latest first.
@@ -82,8 +82,8 @@ async fn history_says_who_did_what_and_shows_no_secret(store: &dyn ProvisioningS
     assert!(!renamed.secrets_changed && renamed.before == made.after && renamed.revision == Revision(2), "{renamed:?}");
     assert_eq!(renamed.note, note("person/eve", Some("k")));
     let after: Object = Object::from_json(ObjectKind::Person, renamed.after.as_ref().unwrap().as_bytes()).unwrap();
-    let Object::Person(Person { first_name, password, .. }) = after else { panic!("a person") };
-    assert_eq!((first_name.as_str(), password), ("Anna", None));
+    let Object::Person(person) = after else { panic!("a person") };
+    assert_eq!((person.first_name.as_str(), person.password), ("Anna", None));
     assert!(made.before.is_none() && made.note.by == "person/boss" && made.secrets_changed, "{made:?}");
     assert_eq!(of_object(store, &acme, &key(ObjectKind::Skill, "German")).await.len(), 1);
     let all = store.history(&acme, &HistoryPage { limit: 1_000, ..HistoryPage::default() }).await.unwrap();
