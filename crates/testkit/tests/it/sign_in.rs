@@ -1,5 +1,5 @@
-//! People and programs sign in at the web edge: asked by curl with its cookies as a browser would have them, and by a client library that is
-//! not ours.
+//! People and programs sign in at the web edge: asked by curl with its cookies as a browser would have them, and by a client library of
+//! others.
 
 mod flow;
 mod forgeries;
@@ -54,16 +54,16 @@ fn openid_client_walks_unchanged() -> Result<()> {
     let site = Installation::start()?;
     let user = person(&site, "supervisor")?;
     let client = site.demo.clients.first().context("the demo has no client")?;
-    let authority =
-        site.demo.webs_ca.as_deref().and_then(Path::to_str).context("the edge has no certificate of its own")?;
-    let told = [
-        ("NODE_EXTRA_CA_CERTS", authority),
+    let mut told = vec![
         ("OPENID_ISSUER", site.demo.issuer.as_str()),
         ("OPENID_CLIENT", client.id.as_str()),
         ("OPENID_SECRET", client.secret.as_str()),
         ("OPENID_USER", user.user.as_str()),
         ("OPENID_PASSWORD", user.password.as_str()),
     ];
+    // By HTTPS with a certificate of its own making, the installation says what to trust.
+    let authority = site.demo.webs_ca.as_deref().and_then(Path::to_str);
+    told.extend(authority.map(|authority| ("NODE_EXTRA_CA_CERTS", authority)));
     let said = browser::run_script("openid.mjs", &told, WALKED)?;
     let steps: Vec<String> = said
         .iter()
@@ -85,31 +85,5 @@ fn openid_client_walks_unchanged() -> Result<()> {
     for secret in [&client.secret, &user.password] {
         ensure!(!log.contains(secret.as_str()), "a secret is in what was said");
     }
-    Ok(())
-}
-
-/// What is given back opens nothing at the other roles either, and takes no other sign-in with it.
-#[test]
-fn a_revoked_token_is_refused_by_every_role() -> Result<()> {
-    let site = Installation::start()?;
-    let visitor = Visitor::new(&site)?;
-    let user = site.demo.users.iter().find(|user| user.kind == "administrator").context("no administrator")?;
-    let signed_in = || {
-        let fields = [("grant_type", "password"), ("username", &*user.user), ("password", &*user.password)];
-        visitor.token(&fields)?.token("access_token")
-    };
-    let (given_back, kept) = (signed_in()?, signed_in()?);
-    let opens = |token: &str| anyhow::Ok(visitor.bearing("/api/operations/v1/topology", token)?.status);
-    ensure!(opens(&given_back)? == 200 && opens(&kept)? == 200, "a token opens nothing");
-    let client = site.demo.clients.first().context("no client")?;
-    let (login, token) = (format!("{}:{}", client.id, client.secret), format!("token={given_back}"));
-    let answer = visitor.ask("/auth/v3/oauth/revoke", &["--user", &login, "--data-urlencode", &token])?;
-    ensure!(answer.status == 200, "{} {}", answer.status, answer.body);
-    wait::until(SOON, || Ok((opens(&given_back)? == 401).then_some(())))?;
-    ensure!(opens(&kept)? == 200, "another sign-in has ended too");
-
-    // Its keys: one for people and programs, which a stranger finds by discovery.
-    let keys = visitor.ask("/auth/v3/oauth/jwks", &[])?.json()?;
-    ensure!(keys["keys"].as_array().is_some_and(|keys| keys.len() == 1), "{keys}");
     Ok(())
 }

@@ -157,7 +157,6 @@ fn forged(site: &Installation, token: &str) -> Result<Vec<(String, String)>> {
     }
     forged.extend(with_the_public_key(site, &told, &kid)?);
     forged.extend(with_another_key(&told, &kid)?);
-    forged.extend(with_our_key(site, &told, &kid)?);
     Ok(forged)
 }
 
@@ -198,33 +197,4 @@ fn with_another_key(told: &Value, kid: &str) -> Result<Vec<(String, String)>> {
         anyhow::Ok((format!("another key, called {named:?}"), jsonwebtoken::encode(&header, told, &key)?))
     };
     [Some(kid.to_owned()), Some("another".to_owned()), None].iter().map(forge).collect()
-}
-
-/// Our own key, for what is no access token of now: as if a part of the installation could be made to sign something else.
-fn with_our_key(site: &Installation, told: &Value, kid: &str) -> Result<Vec<(String, String)>> {
-    let key = std::fs::read(site.data_dir().join("keys/caller.p8")).context("the key that signs tokens")?;
-    let key = EncodingKey::from_ec_der(&key);
-    let sign = |typ: &str, kid: &str, changes: &[(&str, Value)]| {
-        let mut header = Header::new(Algorithm::ES256);
-        (header.typ, header.kid) = (Some(typ.to_owned()), Some(kid.to_owned()));
-        let mut told = told.clone();
-        for (name, value) in changes {
-            told[*name] = value.clone();
-        }
-        jsonwebtoken::encode(&header, &told, &key)
-    };
-    let mut forged = Vec::new();
-    for (how, token) in [
-        ("our key under another name", sign("at+jwt", "another", &[])?),
-        ("an ID token", sign("id+jwt", kid, &[])?),
-        ("a token to sign out", sign("logout+jwt", kid, &[])?),
-        ("a token that is over", sign("at+jwt", kid, &[("exp", json!(1))])?),
-        ("a token without an end", sign("at+jwt", kid, &[("exp", Value::Null)])?),
-        ("another issuer", sign("at+jwt", kid, &[("iss", json!("https://evil.example/auth/v3"))])?),
-        ("another audience", sign("at+jwt", kid, &[("aud", json!("https://crm.example"))])?),
-        ("no tenant", sign("at+jwt", kid, &[("tenant", json!(""))])?),
-    ] {
-        forged.push((how.to_owned(), token));
-    }
-    Ok(forged)
 }
