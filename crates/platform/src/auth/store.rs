@@ -18,7 +18,7 @@ use prost::Message as _;
 use super::records::{BrowserSession, Spent, StoredRecord};
 
 pub(super) use devices::ReadDevice;
-pub(super) use open::{AskingSignIn, OpenSignIns};
+pub(super) use open::AskingSignIn;
 
 /// How often a change is tried when others write at the same time: more often than the guard lets others in.
 const TRIES_MAX: usize = 16;
