@@ -7,6 +7,7 @@
 mod answers;
 mod authorize;
 mod browser;
+mod change_password;
 mod client_login;
 mod cookies;
 mod device_authorization;
@@ -29,6 +30,7 @@ mod records;
 mod revoke;
 mod server;
 mod session;
+mod sessions;
 mod sign_in;
 mod sign_out;
 mod source;
@@ -125,6 +127,15 @@ impl Auth {
     /// A number that nobody guesses.
     fn number(&self) -> u64 {
         self.entropy.lock().unwrap_or_else(PoisonError::into_inner).next_u64()
+    }
+
+    /// The salt of a hash.
+    fn salt(&self) -> [u8; identity::password::SALT_BYTES] {
+        let mut salt = [0; identity::password::SALT_BYTES];
+        for part in salt.chunks_mut(8) {
+            part.copy_from_slice(&self.number().to_be_bytes());
+        }
+        salt
     }
 
     /// A secret that is handed out.

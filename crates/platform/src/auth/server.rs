@@ -8,13 +8,13 @@ use axum::extract::Request;
 use axum::http::Method;
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use runtime::Directory;
 use runtime::server::Accepted;
 
 use super::{
-    Auth, authorize, device_authorization, device_page, discovery, introspect, page, revoke, sign_in, sign_out, token,
-    userinfo,
+    Auth, authorize, change_password, device_authorization, device_page, discovery, introspect, page, revoke, sessions,
+    sign_in, sign_out, token, userinfo,
 };
 
 /// Where clients look for the description of a server that has no path.
@@ -32,6 +32,9 @@ pub(super) fn router(auth: Arc<Auth>) -> Router {
         .route("/oauth/token", post(token::token))
         .route("/oauth/device_authorization", post(device_authorization::begin))
         .route(page::device::BELOW_ISSUER, get(device_page::show).post(device_page::submit))
+        .route(page::sessions::BELOW_ISSUER, get(sessions::list).post(sessions::submit))
+        .route("/sessions/{id}", delete(sessions::end))
+        .route("/change-password", post(change_password::change))
         .route("/oauth/introspect", post(introspect::introspect))
         .route("/oauth/revoke", post(revoke::revoke))
         .route("/oauth/jwks", get(discovery::keys))

@@ -45,6 +45,42 @@ pub(super) async fn of_browser(
     }
 }
 
+/// Somebody who asks about what is their own.
+pub(super) struct Requester {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The person.
+    pub person: Person,
+    /// The browser's session, if a cookie has shown who it is.
+    pub session: Option<String>,
+    /// The sign-in at a program, if a token has.
+    pub sign_in: Option<String>,
+}
+
+/// Who asks, by the token of the request, or by its cookie where there is no token.
+pub(super) async fn requester(
+    auth: &Auth,
+    headers: &HeaderMap,
+    source: &RequestSource,
+) -> Result<Option<Requester>, Trouble> {
+    if let Some(token) = bearer(headers) {
+        let found = of_token(auth, token).await?;
+        return Ok(found.map(|(tenant, claims, person)| Requester {
+            tenant,
+            person,
+            session: None,
+            sign_in: claims.sid,
+        }));
+    }
+    let found = of_browser(auth, headers, source).await?;
+    Ok(found.map(|SignedIn { cookie, session, person }| Requester {
+        tenant: cookie.tenant,
+        person,
+        session: Some(session.id),
+        sign_in: None,
+    }))
+}
+
 /// The token of a request, if it has one.
 pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     // The scheme in any case (RFC 9110 section 11.1).

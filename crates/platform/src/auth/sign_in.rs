@@ -194,6 +194,7 @@ fn form(
 fn own_page(parameters: &Parameters) -> Option<String> {
     match parameters.get("then")? {
         "device" => Some(answers::with_query(page::device::PATH, &[("user_code", parameters.get("user_code"))])),
+        "sessions" => Some(page::sessions::PATH.to_owned()),
         _ => None,
     }
 }

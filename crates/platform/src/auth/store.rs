@@ -20,7 +20,7 @@ use super::issue;
 use super::records::{BrowserSession, Spent, StoredRecord};
 
 pub(super) use devices::ReadDevice;
-pub(super) use open::{AskingSignIn, OpenSignIns};
+pub(super) use open::AskingSignIn;
 
 /// How often a change is tried when others write at the same time: more often than the guard lets others in.
 const TRIES_MAX: usize = 16;

@@ -60,8 +60,14 @@ impl OpenRecord {
     /// The same bound to that credential: its value, and when it ends.
     fn bound_to(self, credential: Digest) -> (Bytes, Timestamp) {
         match self {
-            Self::Session(session) => (bytes(&BrowserSession { credential, ..session.clone() }), session.until),
-            Self::Family(family) => (bytes(&Family { credential, ..family.clone() }), family.until),
+            Self::Session(session) => {
+                let session = BrowserSession { credential, ..session };
+                (bytes(&session), session.until)
+            }
+            Self::Family(family) => {
+                let family = Family { credential, ..family };
+                (bytes(&family), family.until)
+            }
         }
     }
 }

@@ -1,0 +1,146 @@
+//! `POST /change-password`: a person who knows the password chooses another one, in the shape of the published API. What else was open ends.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use contracts::provisioning::{Person, Secret};
+use identity::{login_name, password};
+use model::TenantId;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::answers::{self, Trouble};
+use super::person_login::{self, PersonLogin};
+use super::session::{self, Requester};
+use super::source::RequestSource;
+use super::store::AskingSignIn;
+use super::tenancy::{self, Named};
+use super::{Auth, origin, people};
+
+/// The longest `operationId` that is handed back.
+const OPERATION_ID_MAX: usize = 256;
+const SHAPE: &str = "the body must be {\"data\": {\"userName\"?, \"oldPassword\", \"newPassword\"}}";
+/// The same for whoever does not exist.
+const WRONG: &str = "user name or password is wrong";
+
+/// The body.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PasswordChange {
+    data: ChangedPassword,
+    #[serde(default)]
+    operation_id: Option<String>,
+}
+
+/// What is in it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ChangedPassword {
+    /// Who; without it whoever is signed in.
+    #[serde(default)]
+    user_name: Option<String>,
+    old_password: String,
+    new_password: String,
+}
+
+pub(super) async fn change(
+    State(auth): State<Arc<Auth>>,
+    source: RequestSource,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let Ok(asked) = serde_json::from_slice::<PasswordChange>(&body) else {
+        return answers::refused(StatusCode::BAD_REQUEST, SHAPE);
+    };
+    changed(&auth, &source, &headers, &asked).await.unwrap_or_else(Trouble::into_response)
+}
+
+async fn changed(
+    auth: &Auth,
+    source: &RequestSource,
+    headers: &HeaderMap,
+    asked: &PasswordChange,
+) -> Result<Response, Trouble> {
+    if origin::is_foreign(headers, auth.issuer()) && session::bearer(headers).is_none() {
+        return Ok(answers::refused(StatusCode::FORBIDDEN, "a page of another host has sent this"));
+    }
+    let requester = session::requester(auth, headers, source).await?;
+    if requester.is_none() && session::bearer(headers).is_some() {
+        return Ok(answers::no_token("there is no valid token of a person"));
+    }
+    let who = match named(auth, requester.as_ref(), asked.data.user_name.as_deref()) {
+        Ok(who) => who,
+        Err((status, fault)) => return Ok(answers::refused(status, fault)),
+    };
+    let (before, chosen) = (asked.data.old_password.as_str(), asked.data.new_password.as_str());
+    let (tenant, person) = match person_login::check(auth, &who, before, source).await? {
+        PersonLogin::Right(tenant, person) => (tenant, person),
+        PersonLogin::Wrong => return Ok(answers::refused(StatusCode::UNAUTHORIZED, WRONG)),
+        PersonLogin::Wait(wait) => {
+            let mut response = answers::refused(StatusCode::TOO_MANY_REQUESTS, "too many wrong passwords");
+            response.headers_mut().insert(header::RETRY_AFTER, wait.as_secs().max(1).into());
+            return Ok(response);
+        }
+    };
+    if let Err(weak) = password::check_change(before, chosen, &person.user_name) {
+        return Ok(answers::refused(StatusCode::BAD_REQUEST, &format!("newPassword may not be chosen: {weak}")));
+    }
+    if !replaced(auth, &tenant, &person, chosen, requester.as_ref()).await? {
+        return Ok(answers::refused(StatusCode::CONFLICT, "the password has been changed meanwhile"));
+    }
+    tracing::info!(%tenant, user = person.user_name, source = source.address, "somebody has another password: what else was open has ended");
+    let operation = asked.operation_id.as_deref().filter(|id| id.len() <= OPERATION_ID_MAX);
+    Ok(match operation {
+        Some(operation) => {
+            let body = json!({ "status": { "code": 0 }, "operationId": operation });
+            answers::not_stored(axum::Json(body).into_response())
+        }
+        None => answers::done(None),
+    })
+}
+
+/// Whose password is meant: that of who is named, who must be who is signed in if somebody is.
+fn named(
+    auth: &Auth,
+    requester: Option<&Requester>,
+    user_name: Option<&str>,
+) -> Result<Named, (StatusCode, &'static str)> {
+    let signed_in = requester.map(|one| (&one.tenant, one.person.user_name.as_str()));
+    match (user_name, signed_in) {
+        (None, None) => Err((StatusCode::UNAUTHORIZED, "nobody is signed in, and userName is missing")),
+        (None, Some((tenant, user))) => Ok(Named { tenant: Some(tenant.clone()), name: user.to_owned() }),
+        (Some(typed), None) => Ok(tenancy::of_person(&auth.people.tenants(), typed, None)),
+        (Some(typed), Some((tenant, user))) => {
+            let field = if typed.contains('\\') { None } else { Some(tenant.as_str()) };
+            let named = tenancy::of_person(&auth.people.tenants(), typed, field);
+            let is_own = named.tenant.as_ref() == Some(tenant) && login_name::is_same(&named.name, user);
+            if is_own { Ok(named) } else { Err((StatusCode::FORBIDDEN, "userName is not who is signed in")) }
+        }
+    }
+}
+
+/// Writes the new password, and ends what else is open; `false` if the password is another by now.
+async fn replaced(
+    auth: &Auth,
+    tenant: &TenantId,
+    person: &Person,
+    chosen: &str,
+    requester: Option<&Requester>,
+) -> Result<bool, Trouble> {
+    let hash = auth.hashing.hash(chosen, auth.salt()).await?;
+    let seen = person.password.as_ref().map_or("", Secret::reveal);
+    let user = person.user_name.as_str();
+    if !auth.people.replace_password(tenant, user, seen, hash.clone()).await? {
+        return Ok(false);
+    }
+    let now_has = Person { password: Some(Secret(hash)), ..person.clone() };
+    let asking = AskingSignIn {
+        session: requester.and_then(|one| one.session.as_deref()),
+        sign_in: requester.and_then(|one| one.sign_in.as_deref()),
+    };
+    auth.store.keep_only(tenant, user, asking, people::credential(&now_has), auth.now()).await?;
+    Ok(true)
+}

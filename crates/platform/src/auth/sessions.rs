@@ -1,0 +1,183 @@
+//! `GET /sessions`, `DELETE /sessions/{id}`: what a person has open, in browsers and at programs, and its end. For browsers it is a page, whose
+//! form does what `DELETE` does.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use contracts::json::rfc3339;
+use identity::grant::refresh::Family;
+use model::Timestamp;
+use serde_json::{Value, json};
+
+use super::answers::{self, Trouble};
+use super::browser::RequestBrowser;
+use super::page::sessions::{self as sessions_page, SessionRow};
+use super::parameters::Parameters;
+use super::records::BrowserSession;
+use super::session::{self, Requester, requester};
+use super::source::RequestSource;
+use super::{Auth, issue, origin, page};
+
+/// The name of the page's form.
+const FORM: &str = "sessions";
+/// The same for what has ended and what was never there.
+const NONE: &str = "you have no session of that id";
+
+/// `GET`: a page for who asks for HTML with a cookie, else JSON.
+pub(super) async fn list(State(auth): State<Arc<Auth>>, source: RequestSource, headers: HeaderMap) -> Response {
+    let is_page = wants_page(&headers);
+    let listed = async {
+        let Some(requester) = requester(&auth, &headers, &source).await? else {
+            return Ok(if is_page { sign_in() } else { nobody(&headers) });
+        };
+        if is_page {
+            let browser = RequestBrowser { headers: &headers, source: &source };
+            return show(&auth, browser, &requester, StatusCode::OK, None).await;
+        }
+        let open = auth.store.open_of(&requester.tenant, &requester.person.user_name).await?;
+        let sessions = open.sessions.iter().map(|session| of_session(&requester, session));
+        let programs = open.families.iter().map(|family| of_family(&requester, family));
+        let all: Vec<Value> = sessions.chain(programs).collect();
+        Ok::<_, Trouble>(answers::done(Some(json!({ "sessions": all }))))
+    };
+    listed.await.unwrap_or_else(|trouble| if is_page { page::trouble(trouble) } else { trouble.into_response() })
+}
+
+/// `DELETE`: ends one.
+pub(super) async fn end(
+    State(auth): State<Arc<Auth>>,
+    source: RequestSource,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Response {
+    let ended = async {
+        if origin::is_foreign(&headers, auth.issuer()) && session::bearer(&headers).is_none() {
+            return Ok(answers::refused(StatusCode::FORBIDDEN, "a page of another host has sent this"));
+        }
+        let Some(requester) = requester(&auth, &headers, &source).await? else { return Ok(nobody(&headers)) };
+        let (tenant, user) = (&requester.tenant, &requester.person.user_name);
+        Ok::<_, Trouble>(match auth.store.end_of(tenant, user, &id, auth.now()).await? {
+            true => answers::done(None),
+            false => answers::refused(StatusCode::NOT_FOUND, NONE),
+        })
+    };
+    ended.await.unwrap_or_else(Trouble::into_response)
+}
+
+/// What the page's form sends.
+pub(super) async fn submit(
+    State(auth): State<Arc<Auth>>,
+    source: RequestSource,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let typed = match Parameters::of_form(&headers, &body) {
+        Ok(typed) => typed,
+        Err(fault) => return page::fault(StatusCode::BAD_REQUEST, fault),
+    };
+    let submitted = async {
+        let Some(requester) = requester(&auth, &headers, &source).await? else { return Ok(sign_in()) };
+        let browser = RequestBrowser { headers: &headers, source: &source };
+        if !browser.has_sent(&auth, &form_of(&requester), &typed) {
+            return show(&auth, browser, &requester, StatusCode::FORBIDDEN, Some(page::STALE)).await;
+        }
+        let (tenant, user) = (&requester.tenant, &requester.person.user_name);
+        // One that has ended by itself meanwhile is gone as well.
+        auth.store.end_of(tenant, user, typed.get("id").unwrap_or_default(), auth.now()).await?;
+        Ok::<_, Trouble>(answers::redirect(sessions_page::PATH))
+    };
+    submitted.await.unwrap_or_else(page::trouble)
+}
+
+fn wants_page(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    session::bearer(headers).is_none() && accept.contains("text/html")
+}
+
+fn sign_in() -> Response {
+    answers::redirect(&answers::with_query(page::SIGN_IN, &[("then", Some(FORM))]))
+}
+
+fn nobody(headers: &HeaderMap) -> Response {
+    match session::bearer(headers) {
+        Some(_) => answers::no_token("there is no valid token of a person"),
+        None => answers::refused(StatusCode::UNAUTHORIZED, "nobody is signed in"),
+    }
+}
+
+/// The form is the session's: one of before it is none of it.
+fn form_of(requester: &Requester) -> String {
+    format!("{FORM}/{}", requester.session.as_deref().unwrap_or_default())
+}
+
+async fn show(
+    auth: &Auth,
+    browser: RequestBrowser<'_>,
+    requester: &Requester,
+    status: StatusCode,
+    error: Option<&str>,
+) -> Result<Response, Trouble> {
+    let open = auth.store.open_of(&requester.tenant, &requester.person.user_name).await?;
+    let row = |id: &str, what: String, since: Timestamp, until: Timestamp| {
+        let is_this = requester.session.as_deref() == Some(id);
+        SessionRow { id: id.to_owned(), what, since: minute(since), until: minute(until), is_this }
+    };
+    let mut rows = Vec::new();
+    for session in &open.sessions {
+        rows.push(row(&session.id, "a browser".to_owned(), session.authenticated_at, session.until));
+    }
+    for family in &open.families {
+        let client = auth.people.client(&requester.tenant, &family.client).await?;
+        let what = client.map_or_else(|| family.client.clone(), |client| client.name);
+        rows.push(row(&family.sign_in, what, family.authenticated_at, family.until));
+    }
+    let name = issue::full_name(&requester.person);
+    let page = |token: &str| sessions_page::list(status, token, &name, &rows, error);
+    Ok(browser.with_form(auth, &form_of(requester), page))
+}
+
+/// A point in time as people read it, to the minute: `2026-07-01 09:30 UTC`.
+fn minute(at: Timestamp) -> String {
+    let text = rfc3339(at);
+    let minute = text.get(..16).unwrap_or(&text).replace('T', " ");
+    format!("{minute} UTC")
+}
+
+fn of_session(requester: &Requester, session: &BrowserSession) -> Value {
+    json!({
+        "id": session.id,
+        "kind": "browser",
+        "authenticatedAt": rfc3339(session.authenticated_at),
+        "expiresAt": rfc3339(session.until),
+        "current": requester.session.as_ref() == Some(&session.id),
+    })
+}
+
+fn of_family(requester: &Requester, family: &Family) -> Value {
+    let mut told = json!({
+        "id": family.sign_in,
+        "kind": "program",
+        "clientId": family.client,
+        "scope": family.scope,
+        "authenticatedAt": rfc3339(family.authenticated_at),
+        "expiresAt": rfc3339(family.until),
+        "current": requester.sign_in.as_ref() == Some(&family.sign_in),
+    });
+    if let Some(session) = &family.session {
+        told["browser"] = json!(session);
+    }
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_read_minutes() {
+        assert_eq!(minute(Timestamp::from_millis(1_763_622_059_000)), "2025-11-20 07:00 UTC");
+    }
+}
