@@ -15,7 +15,7 @@ export default defineConfig({
     rolldownOptions: { onLog: (level, log, handler) => (log.code === 'MODULE_LEVEL_DIRECTIVE' ? undefined : handler(level, log)) },
   },
   server: {
-    proxy: { '/api': behind, '/pulse': behind },
+    proxy: { '/api': behind, '/pulse': behind, '/telemetry': behind },
     // node_modules may be a link into the cache.
     fs: { allow: ['.', realpathSync('node_modules')] },
   },

@@ -51,6 +51,7 @@ export async function startMock(options = {}) {
 
 function answer({ request, response, centre, drawing, mock }) {
   const url = new URL(request.url, 'http://localhost')
+  if (url.pathname === '/telemetry/v1/traces') return response.writeHead(202, { 'content-type': 'application/json' }).end('{"accepted":0,"dropped":0}')
   const isApi = url.pathname.startsWith('/pulse/') || url.pathname.startsWith('/api/')
   if (!isApi) return sendFile(response, url.pathname)
   mock.seen.push({ path: url.pathname, lastEventId: request.headers['last-event-id'] })

@@ -133,7 +133,7 @@ For Prometheus, a job for each role and replica (`bearer_token_file` is read ane
         static_configs: [{ targets: ['127.0.1.1:11400'] }]
 
 Counters begin at 0 when a role starts; series of every label value are there from the start. Labels come from closed sets: no phone
-number, tenant or call is a label.
+number and no call is a label, and the tenant only where clients tell of themselves. Series whose labels come from contracts of telemetry begin with their first event.
 ";
 
 /// The text before the table of admin ports.

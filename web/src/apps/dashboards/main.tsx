@@ -1,4 +1,4 @@
-/** Starts the pages: takes the token out of the address or from another tab, shows the kept colours, draws. */
+/** Starts the pages: takes the token out of the address or from another tab, shows the kept colours, draws, and tells of its errors. */
 
 import { QueryClientProvider } from '@tanstack/react-query'
 import { RouterProvider } from '@tanstack/react-router'
@@ -6,6 +6,7 @@ import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import { askOthers, CHANNEL, tellOthers } from '../../api/hand-over'
 import { currentSession, takeFromFragment } from '../../api/session'
+import { tabName, Telemetry, watchPage } from '../../api/telemetry'
 import { keptLanguage, showLanguage } from '../../lib/i18n'
 import { queries } from '../../live/queries'
 import { applyTheme, keptTheme } from '../../ui/theme'
@@ -41,6 +42,8 @@ addEventListener('hashchange', () => {
   // Another link of ours in the same tab.
   if (takeToken() === 'taken') location.reload()
 })
+
+watchPage(new Telemetry(() => currentSession(sessionStorage), tabName()), () => location.pathname)
 
 const root = document.getElementById('root')
 if (root !== null) {

@@ -1,0 +1,30 @@
+//! Batches of clients: whatever comes is taken or refused, and what is kept has no personal data that the rules know.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use model::Timestamp;
+use telemetry::batch::Batch;
+use telemetry::contract::read_list;
+use telemetry::intake;
+use telemetry::limits::TEXT_BYTES_MAX;
+use telemetry::otlp::{Signal, clean_json, clean_protobuf};
+
+const CONTRACT: &str = r#"[{"appName": "a", "properties": ["p", "value__NUM"], "monitoredEvents": ["error_.*"]}]"#;
+
+fuzz_target!(|data: &[u8]| {
+    for signal in Signal::ALL {
+        if let Ok((cleaned, items)) = clean_protobuf(signal, data) {
+            // What was read once is read again.
+            assert_eq!(clean_protobuf(signal, &cleaned).map(|(_, items)| items), Ok(items));
+        }
+    }
+    let Ok(document) = serde_json::from_slice::<serde_json::Value>(data) else { return };
+    for signal in Signal::ALL {
+        let _ = clean_json(signal, &mut document.clone());
+    }
+    let (Ok(batch), Ok(contracts)) = (Batch::read(&document), read_list(CONTRACT)) else { return };
+    let taken = intake::take(batch, &contracts[0], Timestamp::from_millis(1_800_000_000_000));
+    let texts = taken.items.iter().flat_map(|item| item.properties.values()).filter_map(|value| value.as_str());
+    assert!(texts.into_iter().all(|text| text.len() <= TEXT_BYTES_MAX));
+});
