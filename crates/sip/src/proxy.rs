@@ -247,6 +247,9 @@ impl Proxy {
 
     /// As [`Self::set_trunks`], with those that others use too.
     pub fn share_trunks(&mut self, trunks: Arc<Trunks>, now: Timestamp) {
+        if Arc::ptr_eq(&trunks, &self.trunks) {
+            return;
+        }
         self.carriers.set(carriers::asked_in_turn(trunks.all()), now);
         let certified = trunks.all().iter().filter(|trunk| !trunk.certificate_names.is_empty());
         let mark = |trunk: &Trunk| PhoneMark::of_trunk(&trunk.tenant, &trunk.name, &self.seal).number();

@@ -1,8 +1,8 @@
 //! The client of config (9100, voice-23): phones, trunks, numbers, emergency numbers, and the credentials against which a phone's digest is checked.
 //!
 //! Phones and trunks of all tenants are kept here and follow config within a second, so a call from a trunk needs no query.
-//! Credentials are requested when a phone appears, together with those of other phones at the same time, and kept until its
-//! tenant's version changes.
+//! Credentials are requested when a phone appears, together with those of other phones at the same time, and kept until the phone or its
+//! tenant's domain changes.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -10,21 +10,19 @@ use std::time::Duration;
 
 use anyhow::Result;
 use contracts::configuration::{CREDENTIALS_MAX, Credentials as Answer, CredentialsQuestion};
-use contracts::provisioning::{DnKind, Object, ObjectKind, Trunk as TrunkObject};
-use model::{Dn, TenantId};
-use net::configuration::{Configuration, TenantConfig, Tenants};
+use contracts::provisioning::ObjectKind;
+use model::{Dn, SharedMap, SharedSet, TenantId};
+use net::configuration::{Configuration, Tenants, is_up_to};
 use net::http::Client;
-use net::resolver::place_of;
 use runtime::{Drain, RoleContext};
-use sip::proxy::{Credentials, Hashes, Network, Phone, Trunk, Trunks};
+use sip::proxy::{Credentials, Hashes, Phone, Trunks};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::held_tenants::{Held, HeldTenants};
+use super::held_tenants::{HeldTenants, Outdated};
 use super::known_credentials::KnownCredentials;
-use super::trunk_digests::{self, DigestsByTenant, TenantDigests};
-use crate::emergency_numbers;
+use super::trunk_digests::{self, DigestsByTenant};
 
 /// A result of the client for the loop.
 #[derive(Debug)]
@@ -41,7 +39,7 @@ pub(super) enum Found {
         /// Their trunks.
         trunks: Arc<Trunks>,
         /// The numbers at which each is called, without the `+` in front of them.
-        numbers: HashMap<TenantId, Arc<HashSet<Box<str>>>>,
+        numbers: SharedMap<TenantId, SharedSet<Box<str>>>,
         /// Their emergency numbers.
         emergency_numbers: HashSet<Box<str>>,
     },
@@ -83,8 +81,13 @@ struct Early {
 
 #[derive(Debug)]
 enum News {
-    Phone(Wanted, Credentials),
-    Tenants(HeldTenants),
+    Phone {
+        wanted: Wanted,
+        credentials: Credentials,
+        /// Whether they are of the wanted version or a later one: a replica of config may be behind.
+        is_current: bool,
+    },
+    Tenants(HeldTenants, Outdated),
 }
 
 // The core limits its look-ups; the follower waits.
@@ -164,22 +167,22 @@ impl Users {
 
     fn take(&mut self, news: News) -> Option<Found> {
         match news {
-            News::Tenants(tenants) => {
-                self.replace(tenants);
+            News::Tenants(tenants, outdated) => {
+                let found = Found::Tenants {
+                    trunks: tenants.trunks().clone(),
+                    numbers: tenants.numbers().clone(),
+                    emergency_numbers: tenants.emergency_numbers().clone(),
+                };
+                self.replace(tenants, &outdated);
                 self.find_early();
-                let tenants = || self.tenants.iter().flat_map(HeldTenants::iter);
-                Some(Found::Tenants {
-                    trunks: self.tenants.as_ref().map(|tenants| tenants.trunks().clone()).unwrap_or_default(),
-                    numbers: tenants().map(|t| (t.id.clone(), t.numbers.clone())).collect(),
-                    emergency_numbers: tenants().flat_map(|t| t.emergency_numbers.iter().cloned()).collect(),
-                })
+                Some(found)
             }
-            News::Phone(wanted, credentials) => {
+            News::Phone { wanted, credentials, is_current } => {
                 let lookups = self.asked.remove(&wanted).unwrap_or_default();
                 let of = |lookup: u64| Found::User { lookup, credentials: credentials.clone() };
                 self.found.extend(lookups.into_iter().map(of));
                 let tenant = self.tenants.as_ref().and_then(|tenants| tenants.get(&wanted.key.0));
-                let is_current = tenant.is_some_and(|tenant| tenant.version == wanted.version);
+                let is_current = is_current && tenant.is_some_and(|tenant| tenant.config.version == wanted.version);
                 if is_current && !matches!(credentials, Credentials::Unavailable) {
                     self.known.keep(wanted.key, credentials);
                 }
@@ -207,7 +210,7 @@ impl Users {
             return Some(known.clone());
         }
         let Ok(dn) = Dn::parse(user) else { return unknown() };
-        let wanted = Wanted { key: (tenant.id.clone(), dn), version: tenant.version.clone() };
+        let wanted = Wanted { key: (tenant.id.clone(), dn), version: tenant.config.version.clone() };
         if let Some(waiting) = self.asked.get_mut(&wanted) {
             if waiting.len() >= OF_PHONE_MAX {
                 return Some(Credentials::Unavailable);
@@ -240,14 +243,15 @@ impl Users {
         self.found.extend(self.early.drain(..late).map(unavailable));
     }
 
-    fn replace(&mut self, tenants: HeldTenants) {
-        let before = self.tenants.replace(tenants).unwrap_or_default();
-        let (now, version) = (self.tenants.as_ref(), |held: &Arc<Held>| held.version.clone());
-        let is_same = |id: &TenantId| {
-            let before = before.get(id).map(version);
-            before.is_some() && before == now.and_then(|now| now.get(id)).map(version)
-        };
-        self.known.retain(is_same);
+    fn replace(&mut self, tenants: HeldTenants, outdated: &Outdated) {
+        let before = self.tenants.replace(tenants);
+        if !outdated.tenants.is_empty() {
+            let of: HashSet<&TenantId> = outdated.tenants.iter().collect();
+            self.known.retain(|tenant| !of.contains(tenant));
+        }
+        for (tenant, number) in &outdated.phones {
+            self.known.forget(tenant, number);
+        }
         // The numbers of many phones take milliseconds, in which no message may wait.
         tokio::task::spawn_blocking(move || drop(before));
     }
@@ -279,27 +283,39 @@ async fn ask_for_all(client: Client, mut wanted: mpsc::Receiver<Wanted>, answers
 async fn answer(client: Client, tenant: TenantId, phones: Vec<Wanted>, answers: mpsc::Sender<News>) {
     let known = ask(&client, &tenant, &phones).await;
     for wanted in phones {
-        let credentials = match &known {
-            Some(known) => known.get(wanted.key.1.as_str()).cloned().unwrap_or(Credentials::Unknown { realm: None }),
-            None => Credentials::Unavailable,
+        let (credentials, is_current) = match &known {
+            Some(known) => {
+                let of_phone = known.of_phones.get(wanted.key.1.as_str()).cloned();
+                let credentials = of_phone.unwrap_or(Credentials::Unknown { realm: None });
+                // The release before tells no version.
+                (credentials, known.version.as_ref().is_none_or(|version| is_up_to(version, &wanted.version)))
+            }
+            None => (Credentials::Unavailable, false),
         };
-        if answers.send(News::Phone(wanted, credentials)).await.is_err() {
+        if answers.send(News::Phone { wanted, credentials, is_current }).await.is_err() {
             // The role has ended.
             return;
         }
     }
 }
 
+/// What config says about phones.
+struct CredentialsTold {
+    /// By their numbers.
+    of_phones: HashMap<String, Credentials>,
+    version: Option<String>,
+}
+
 /// The credentials of those that are phones; `None` if config does not answer.
-async fn ask(client: &Client, tenant: &TenantId, phones: &[Wanted]) -> Option<HashMap<String, Credentials>> {
+async fn ask(client: &Client, tenant: &TenantId, phones: &[Wanted]) -> Option<CredentialsTold> {
     let path = format!("/tenants/{}/credentials", segment(tenant.as_str()));
     let question = CredentialsQuestion { of: phones.iter().map(|one| one.key.1.as_str().to_owned()).collect() };
     let call = client.post(&path).json(&question).idempotent().deadline(LOOKUP_TIME);
-    let answers: Vec<Answer> = match call.send_any().await {
+    let (answers, version): (Vec<Answer>, _) = match call.send_any().await {
         // The tenant was removed in between.
-        Ok(answer) if answer.status == http::StatusCode::NOT_FOUND => Vec::new(),
+        Ok(answer) if answer.status == http::StatusCode::NOT_FOUND => (Vec::new(), None),
         Ok(answer) if answer.status.is_success() => match answer.json() {
-            Ok(answers) => answers,
+            Ok(answers) => (answers, version_of(&answer.headers)),
             Err(error) => return unavailable(tenant, &error.to_string()),
         },
         Ok(answer) => return unavailable(tenant, answer.status.as_str()),
@@ -310,7 +326,12 @@ async fn ask(client: &Client, tenant: &TenantId, phones: &[Wanted]) -> Option<Ha
         let (tenant, hashes) = (tenant.clone(), Hashes { md5, sha256 });
         Some((number, Credentials::Phone(Arc::new(Phone { tenant, dn, realm, hashes }))))
     };
-    Some(answers.into_iter().filter_map(credentials).collect())
+    Some(CredentialsTold { of_phones: answers.into_iter().filter_map(credentials).collect(), version })
+}
+
+fn version_of(headers: &http::HeaderMap) -> Option<String> {
+    let etag = headers.get(http::header::ETAG)?.to_str().ok()?;
+    Some(etag.trim_matches('"').to_owned())
 }
 
 fn unavailable<T>(tenant: &TenantId, reason: &str) -> Option<T> {
@@ -324,7 +345,7 @@ async fn follow(
     news: mpsc::Sender<News>,
     drain: Drain,
 ) -> Result<()> {
-    let mut held: BTreeMap<TenantId, Arc<Held>> = BTreeMap::new();
+    let mut held = HeldTenants::default();
     loop {
         tokio::select! {
             () = drain.ended() => return Ok(()),
@@ -334,95 +355,15 @@ async fn follow(
         let tenants = configuration.borrow_and_update().clone();
         let known = digests.borrow_and_update().clone();
         let before = std::mem::take(&mut held);
-        // A tenant with many phones takes milliseconds, in which no message may wait.
-        let read = tokio::task::spawn_blocking(move || {
-            let held = held_after(&before, &tenants, &known);
-            let found: HeldTenants = held.values().cloned().collect();
-            (held, found)
-        });
-        let found;
-        (held, found) = read.await?;
-        if news.send(News::Tenants(found)).await.is_err() {
+        // A tenant that is read for the first time takes a while, in which no message may wait.
+        let read = tokio::task::spawn_blocking(move || before.after(&tenants, &known));
+        let outdated;
+        (held, outdated) = read.await?;
+        if news.send(News::Tenants(held.clone(), outdated)).await.is_err() {
             return Ok(());
         }
         info!(tenants = held.len(), "phones and trunks read");
     }
-}
-
-/// What is kept now; a tenant whose version and digests are the same is not read again.
-fn held_after(
-    before: &BTreeMap<TenantId, Arc<Held>>,
-    tenants: &Tenants,
-    digests: &DigestsByTenant,
-) -> BTreeMap<TenantId, Arc<Held>> {
-    let same = |id: &TenantId, version: &str| {
-        let has_same = |held: &&Arc<Held>| match (&held.digests, digests.get(id)) {
-            (Some(before), Some(now)) => Arc::ptr_eq(before, now),
-            (None, None) => true,
-            (Some(_), None) | (None, Some(_)) => false,
-        };
-        before.get(id).filter(|held| held.version == version).filter(has_same).cloned()
-    };
-    let now = |(id, config): (&TenantId, &Arc<TenantConfig>)| {
-        let held = same(id, &config.version);
-        held.or_else(|| held_of(id, config, digests.get(id)).map(Arc::new)).map(|held| (id.clone(), held))
-    };
-    tenants.iter().filter_map(now).collect()
-}
-
-fn held_of(id: &TenantId, config: &TenantConfig, digests: Option<&Arc<TenantDigests>>) -> Option<Held> {
-    let phones = config.of_kind(ObjectKind::Dn).filter_map(|object| match object {
-        Object::Dn(dn) if matches!(dn.kind, DnKind::Extension { .. }) => Some(dn.number.clone()),
-        _ => None,
-    });
-    let trunks = config.of_kind(ObjectKind::Trunk).filter_map(|object| match object {
-        Object::Trunk(trunk) => {
-            let inbound = trunk_digests::inbound(trunk, digests.map(|digests| &**digests));
-            Some(Trunk { inbound, ..trunk_of(id, trunk) })
-        }
-        _ => None,
-    });
-    let numbers = config.of_kind(ObjectKind::Number).filter_map(|object| match object {
-        Object::Number(number) => Some(number.number.trim_start_matches('+').into()),
-        _ => None,
-    });
-    let numbers: HashSet<Box<str>> = numbers.collect();
-    let (version, realm) = (config.version.clone(), config.tenant()?.realm.clone());
-    let (phones, trunks) = (phones.collect(), trunks.map(Arc::new).collect());
-    let emergency_numbers = emergency_numbers::of_tenant(config);
-    let digests = digests.cloned();
-    Some(Held {
-        id: id.clone(),
-        version,
-        realm,
-        phones,
-        trunks,
-        numbers: Arc::new(numbers),
-        digests,
-        emergency_numbers,
-    })
-}
-
-/// A trunk by which nobody calls who has to give a password.
-fn trunk_of(tenant: &TenantId, trunk: &TrunkObject) -> Trunk {
-    let allow = trunk.sources().filter_map(|text| {
-        let network = Network::parse(&text);
-        if network.is_none() {
-            warn!(%tenant, trunk = trunk.name, source = text, "not a network; calls from it are refused");
-        }
-        network
-    });
-    let allow: Vec<Network> = allow.collect();
-    // Where none of its networks is one, no call comes from it: without networks its certificate would count from anywhere.
-    let is_nowhere = allow.is_empty() && !trunk.allow.is_empty();
-    let certificate_names = trunk.certificate_names.iter().filter(|_| !is_nowhere);
-    let certificate_names = certificate_names.map(|name| name.to_ascii_lowercase().into()).collect();
-    let asked = trunk.outgoing().filter(|_| trunk.options).and_then(|(contact, _)| place_of(&format!("sip:{contact}")));
-    let user = trunk.registers().map(|(_, user)| user.to_owned());
-    let server = trunk.registers().and_then(|(contact, _)| place_of(&format!("sip:{contact}")));
-    let registrar = server.map(|server| server.host.to_ascii_lowercase().into()).filter(|_| !is_nowhere);
-    let (tenant, name, inbound) = (tenant.clone(), trunk.name.clone(), trunk_digests::inbound(trunk, None));
-    Trunk { tenant, name, allow, certificate_names, asked, user, registrar, inbound }
 }
 
 /// Encodes a text as one segment of a path or value of a query.

@@ -1,10 +1,10 @@
 //! Calls that may be for several tenants: they are refused, and the operator is told between whom.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use model::{TenantId, Timestamp};
+use model::{SharedMap, SharedSet, TenantId, Timestamp};
 
 use super::account::{CalledTrunk, Contest};
 use super::sender::may_be_trunks;
@@ -19,18 +19,18 @@ use crate::status::StatusCode;
 
 /// The numbers of tenants, without the `+` in front of them.
 #[derive(Debug, Default)]
-pub(in crate::proxy) struct NumbersOfTenants(HashMap<TenantId, Arc<HashSet<Box<str>>>>);
+pub(in crate::proxy) struct NumbersOfTenants(SharedMap<TenantId, SharedSet<Box<str>>>);
 
 impl NumbersOfTenants {
     /// Whether a number is the tenant's, written with or without `+`.
     pub(super) fn has(&self, tenant: &TenantId, number: &str) -> bool {
-        self.0.get(tenant).is_some_and(|numbers| numbers.contains(number.trim_start_matches('+')))
+        self.0.get(tenant).is_some_and(|numbers| numbers.contains_key(number.trim_start_matches('+')))
     }
 }
 
 impl Proxy {
     /// Replaces the numbers at which tenants are called, each without the `+` in front of it.
-    pub fn set_numbers(&mut self, numbers: HashMap<TenantId, Arc<HashSet<Box<str>>>>) {
+    pub fn set_numbers(&mut self, numbers: SharedMap<TenantId, SharedSet<Box<str>>>) {
         self.numbers = NumbersOfTenants(numbers);
     }
 

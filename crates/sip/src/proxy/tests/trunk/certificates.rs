@@ -1,6 +1,6 @@
 //! Trunks that are known by the certificate of who calls.
 
-use std::collections::HashSet;
+use model::{SharedMap, SharedSet};
 
 use crate::flow::Transport;
 use crate::proxy::tests::phones::{register, registered_by};
@@ -50,11 +50,13 @@ fn invite(branch: &str) -> String {
 }
 
 /// The numbers of tenants.
-fn numbers(of: &[(&str, &str)]) -> HashMap<TenantId, Arc<HashSet<Box<str>>>> {
-    let mut numbers: HashMap<TenantId, Arc<HashSet<Box<str>>>> = HashMap::new();
+fn numbers(of: &[(&str, &str)]) -> SharedMap<TenantId, SharedSet<Box<str>>> {
+    let mut numbers: SharedMap<TenantId, SharedSet<Box<str>>> = SharedMap::new();
     for (tenant, number) in of {
-        let of_tenant = numbers.entry(TenantId::parse(tenant).unwrap()).or_default();
-        Arc::make_mut(of_tenant).insert((*number).into());
+        let tenant = TenantId::parse(tenant).unwrap();
+        let mut of_tenant = numbers.get(&tenant).cloned().unwrap_or_default();
+        of_tenant.insert((*number).into(), ());
+        numbers.insert(tenant, of_tenant);
     }
     numbers
 }
