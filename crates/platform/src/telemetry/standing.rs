@@ -28,7 +28,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 type TokenDigest = [u8; 32];
 
 /// Asks auth, and remembers its answers.
-pub(super) struct Standing {
+pub(super) struct TokenStanding {
     auth: Client,
     remembered: Mutex<HashMap<TokenDigest, Remembered>>,
     asking: Semaphore,
@@ -42,7 +42,7 @@ struct Remembered {
     until: Timestamp,
 }
 
-impl Standing {
+impl TokenStanding {
     /// By the role's connection to auth.
     ///
     /// # Errors

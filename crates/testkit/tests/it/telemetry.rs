@@ -22,13 +22,13 @@ const PROMETHEUS: u8 = 9;
 const CONTRACTS: &str = r#"telemetry.contracts=[{"appName":"softphone","properties":["ThisDN","region"],"monitoredEvents":["error_.*"],"monitoredMetrics":[{"name":"jitter","value":30,"type":"gt"}],"apdex":{"metrics":{"mos":{"satisfiedTH":3.6,"toleratedTH":2}}}}]"#;
 
 /// An answer as curl shows it.
-struct Told {
+struct TelemetryAnswer {
     status: u16,
     head: String,
     body: String,
 }
 
-impl Told {
+impl TelemetryAnswer {
     fn json(&self) -> Result<Value> {
         serde_json::from_str(&self.body).with_context(|| format!("{}: {}", self.status, self.body))
     }
@@ -43,14 +43,14 @@ impl Told {
     }
 }
 
-fn curl(site: &Installation, path: &str, arguments: &[&str]) -> Result<Told> {
+fn curl(site: &Installation, path: &str, arguments: &[&str]) -> Result<TelemetryAnswer> {
     let mut command = Command::new("curl");
     command.args(["--silent", "--include", "--max-time", "30", "--header", "expect:"]).args(arguments);
     let output = command.arg(format!("{}{path}", site.demo.web)).output().context("curl")?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let (head, body) = text.split_once("\r\n\r\n").with_context(|| format!("no answer: {text:?}"))?;
     let status = head.split_whitespace().nth(1).and_then(|status| status.parse().ok()).context("no status")?;
-    Ok(Told { status, head: head.to_owned(), body: body.to_owned() })
+    Ok(TelemetryAnswer { status, head: head.to_owned(), body: body.to_owned() })
 }
 
 /// The authorization of the wallboard's token, which is of the tenant `example`.
@@ -74,7 +74,7 @@ fn batch(app: &str, items: &Value) -> String {
     json!({ "app": { "name": app, "version": "1", "sessionId": "s1" }, "items": items }).to_string()
 }
 
-fn post(site: &Installation, body: &str, arguments: &[&str]) -> Result<Told> {
+fn post(site: &Installation, body: &str, arguments: &[&str]) -> Result<TelemetryAnswer> {
     let authorization = authorization(site)?;
     let own = ["--header", &authorization, "--header", JSON, "--data-binary", body];
     curl(site, TRACES, &[&own[..], arguments].concat())
