@@ -7,7 +7,7 @@ use std::time::Duration;
 use ::telemetry::otlp::OtlpSignal;
 use axum::body::Bytes;
 use axum::http::{Request, StatusCode, header};
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use runtime::spans::connect::CollectorConnector;
@@ -26,6 +26,8 @@ const WAITING_BYTES_MAX: usize = 32 << 20;
 const SENT_AT_ONCE: usize = 4;
 /// Time for an answer, connecting included.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// The most that is read of an answer, in bytes.
+const ANSWER_BYTES_MAX: usize = 64 << 10;
 /// Attempts for a batch; then it is lost.
 const ATTEMPTS_MAX: u32 = 3;
 /// The pause after a failure, doubled with each further one.
@@ -178,13 +180,20 @@ impl Sending {
             Err(error) => return ForwardAttempt::Later(error.to_string()),
         };
         self.meter.request();
-        match tokio::time::timeout(ANSWER_WITHIN, self.pool.request(request)).await {
-            Ok(Ok(answer)) if answer.status().is_success() => ForwardAttempt::Taken,
+        let answered = tokio::time::timeout(ANSWER_WITHIN, async {
+            let answer = self.pool.request(request).await?;
+            let status = answer.status();
+            // Read to its end, so that the connection is used again; what it says is of no use.
+            let _ = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
+            Ok::<_, legacy::Error>(status)
+        });
+        match answered.await {
+            Ok(Ok(status)) if status.is_success() => ForwardAttempt::Taken,
             // OTLP/HTTP: these alone are tried again.
-            Ok(Ok(answer)) if matches!(answer.status().as_u16(), 429 | 502 | 503 | 504) => {
-                ForwardAttempt::Later(format!("answered {}", answer.status()))
+            Ok(Ok(status)) if matches!(status.as_u16(), 429 | 502 | 503 | 504) => {
+                ForwardAttempt::Later(format!("answered {status}"))
             }
-            Ok(Ok(answer)) => ForwardAttempt::Refused(answer.status()),
+            Ok(Ok(status)) => ForwardAttempt::Refused(status),
             Ok(Err(error)) => ForwardAttempt::Later(error.to_string()),
             Err(_) => ForwardAttempt::Later(format!("no answer within {} s", ANSWER_WITHIN.as_secs())),
         }

@@ -1,5 +1,5 @@
-//! Whether a token is still good: auth is asked (telemetry-04), and its answer used again for a while. Our own verification, at the gate, has
-//! seen the signature and the time of each token; that somebody was signed out, auth alone knows.
+//! Whether a token is still good: auth is asked (telemetry-04), and its answer used again for a while. Our own verification, at the gate,
+//! has seen the signature and the time of each token; that somebody was signed out, auth alone knows.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

@@ -180,7 +180,10 @@ mod tests {
         }
 
         #[test]
-        fn without_personal_data_a_batch_stays_as_it_is(names in proptest::collection::vec("[a-z /]{0,20}", 0..20), text in "[a-z ]{0,30}") {
+        fn without_personal_data_a_batch_stays_as_it_is(
+            names in proptest::collection::vec("[a-z /]{0,20}", 0..20),
+            text in "[a-z ]{0,30}",
+        ) {
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             let batch = spans(&names, &text);
             prop_assert_eq!(clean_protobuf(OtlpSignal::Traces, &batch), Ok((batch, names.len())));

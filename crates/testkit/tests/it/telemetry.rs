@@ -1,4 +1,4 @@
-//! Clients tell of themselves at the web edge, asked by curl: lines, counts, limits, pages of other origins, the kill switch, OpenTelemetry.
+//! Clients tell of themselves at the web edge, by curl: lines, counts, limits, pages of other origins, the kill switch, OpenTelemetry.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -19,7 +19,9 @@ const TRACES: &str = "/telemetry/v1/traces";
 const JSON: &str = "content-type: application/json";
 /// The last octet of the address of Prometheus.
 const PROMETHEUS: u8 = 9;
-const CONTRACTS: &str = r#"telemetry.contracts=[{"appName":"softphone","properties":["ThisDN","region"],"monitoredEvents":["error_.*"],"monitoredMetrics":[{"name":"jitter","value":30,"type":"gt"}],"apdex":{"metrics":{"mos":{"satisfiedTH":3.6,"toleratedTH":2}}}}]"#;
+const CONTRACTS: &str = r#"telemetry.contracts=[{"appName":"softphone","properties":["ThisDN","region"],
+    "monitoredEvents":["error_.*"],"monitoredMetrics":[{"name":"jitter","value":30,"type":"gt"}],
+    "apdex":{"metrics":{"mos":{"satisfiedTH":3.6,"toleratedTH":2}}}}]"#;
 
 /// An answer as curl shows it.
 struct TelemetryAnswer {
@@ -314,8 +316,11 @@ fn opentelemetry_goes_on_to_the_collector_without_personal_data() -> Result<()> 
     ensure!(got == spans("to <number>"), "{got}");
 
     // A log record in protobuf whose body is that text.
-    let field =
-        |number: u8, content: &[u8]| [&[number << 3 | 2, u8::try_from(content.len()).unwrap_or(0)], content].concat();
+    let field = |number: u8, content: &[u8]| {
+        let mut bytes = vec![number << 3 | 2, u8::try_from(content.len()).unwrap_or_default()];
+        bytes.extend_from_slice(content);
+        bytes
+    };
     let record = |text: &str| field(1, &field(2, &field(2, &field(5, &field(1, text.as_bytes())))));
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("logs");
@@ -330,8 +335,8 @@ fn opentelemetry_goes_on_to_the_collector_without_personal_data() -> Result<()> 
     site.metric_becomes("telemetry", "telemetry_otlp_items_total", 2.0, LATER)?;
     let sockets = kernel::connections(site.pid())?;
     let to = place(site.demo.instance);
-    let carried = sockets.iter().any(|socket| socket.remote == to && socket.sent > 0 && socket.received > 0);
-    ensure!(carried, "own-25: {sockets:?}");
+    let is_carried = sockets.iter().any(|socket| socket.remote == to && socket.sent > 0 && socket.received > 0);
+    ensure!(is_carried, "own-25: {sockets:?}");
     Ok(())
 }
 
