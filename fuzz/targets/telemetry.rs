@@ -8,19 +8,19 @@ use telemetry::batch::Batch;
 use telemetry::contract::read_list;
 use telemetry::intake;
 use telemetry::limits::TEXT_BYTES_MAX;
-use telemetry::otlp::{Signal, clean_json, clean_protobuf};
+use telemetry::otlp::{OtlpSignal, clean_json, clean_protobuf};
 
 const CONTRACT: &str = r#"[{"appName": "a", "properties": ["p", "value__NUM"], "monitoredEvents": ["error_.*"]}]"#;
 
 fuzz_target!(|data: &[u8]| {
-    for signal in Signal::ALL {
+    for signal in OtlpSignal::ALL {
         if let Ok((cleaned, items)) = clean_protobuf(signal, data) {
             // What was read once is read again.
             assert_eq!(clean_protobuf(signal, &cleaned).map(|(_, items)| items), Ok(items));
         }
     }
     let Ok(document) = serde_json::from_slice::<serde_json::Value>(data) else { return };
-    for signal in Signal::ALL {
+    for signal in OtlpSignal::ALL {
         let _ = clean_json(signal, &mut document.clone());
     }
     let (Ok(batch), Ok(contracts)) = (Batch::read(&document), read_list(CONTRACT)) else { return };

@@ -117,10 +117,10 @@ struct Telemetry {
     origins: TenantOrigins,
     tenants: TenantNames,
     switch: switch::KillSwitch,
-    standing: standing::Standing,
+    standing: standing::TokenStanding,
     rates: Mutex<ClientRates>,
     lines: lines::LineQueue,
-    collector: Option<collector::Forwarding>,
+    collector: Option<collector::CollectorQueue>,
     metrics: metrics::Metrics,
 }
 
@@ -132,14 +132,14 @@ impl Telemetry {
         let own = read_list(OWN_PAGES)?.into_iter();
         let contracts = own.chain(read_list(&settings.contracts)?);
         let collector = (!settings.collector.is_empty())
-            .then(|| collector::Forwarding::start(ctx, &settings.collector, metrics.clone()))
+            .then(|| collector::CollectorQueue::start(ctx, &settings.collector, metrics.clone()))
             .transpose()?;
         Ok(Self {
             contracts: contracts.map(|contract| (contract.app().to_owned(), contract)).collect(),
             origins: TenantOrigins::read(&settings.cors)?,
             tenants: read_tenants(&settings.tenants).map_err(anyhow::Error::msg).context("telemetry.tenants")?,
             switch: switch::KillSwitch::new(settings.off.iter().cloned()),
-            standing: standing::Standing::new(ctx, settings.checked_for, metrics.clone())?,
+            standing: standing::TokenStanding::new(ctx, settings.checked_for, metrics.clone())?,
             rates: Mutex::new(ClientRates::per_minute(settings.batches_per_minute)),
             lines: lines::LineQueue::start(ctx)?,
             collector,

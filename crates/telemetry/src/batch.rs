@@ -97,8 +97,6 @@ impl ItemLevel {
 /// Why a batch is refused as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BatchFault {
-    /// It is not JSON.
-    Unreadable(String),
     /// A field breaks a rule.
     Field(FieldFault),
     /// It has too many items.

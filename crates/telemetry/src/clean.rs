@@ -163,7 +163,8 @@ fn number(bytes: &[u8], at: usize) -> Option<(usize, &'static str)> {
     let end = last_digit? + 1;
     has_short_group |= group == 1;
     if is_dotted && has_short_group {
-        return Some((end - at, ""));
+        // What comes behind the version is looked at by itself.
+        return Some((run(bytes, at, |b| b.is_ascii_digit() || b == b'.').max(1), ""));
     }
     let is_whole = digits == DIGITS_MAX || !is_word(byte(bytes, end));
     (digits >= DIGITS_MIN && is_whole).then_some((end - at, NUMBER))
@@ -196,6 +197,7 @@ mod tests {
             ("from 192.168.17.4:5060", "from <address>:5060"),
             ("Bearer eyJhbGciOi.eyJzdWIi.c2ln-_x", "Bearer <token>"),
             ("a=1234567,b=7654321", "a=<number>,b=<number>"),
+            ("took 3.5 4930123456", "took 3.5 <number>"),
         ] {
             assert_eq!(masked(text), expected, "{text}");
         }

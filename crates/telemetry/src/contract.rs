@@ -93,11 +93,6 @@ impl Contract {
         &self.metrics
     }
 
-    /// The monitored events.
-    pub fn events(&self) -> &[MonitoredEvent] {
-        &self.events
-    }
-
     /// The first monitored event that an event of that name is.
     pub fn event(&self, name: &str) -> Option<&MonitoredEvent> {
         self.events.iter().find(|event| event.fits(name))
@@ -106,11 +101,6 @@ impl Contract {
     /// The thresholds of a metric for users' satisfaction.
     pub fn apdex(&self, metric: &str) -> Option<&ApdexRule> {
         self.apdex.get(metric)
-    }
-
-    /// Every metric with thresholds for users' satisfaction.
-    pub fn apdex_metrics(&self) -> impl Iterator<Item = &str> {
-        self.apdex.keys().map(String::as_str)
     }
 
     /// As it was configured, for the client.

@@ -13,7 +13,7 @@ use crate::shed::Importance;
 
 /// What is kept of a batch.
 #[derive(Clone, Debug, Default)]
-pub struct Taken {
+pub struct KeptBatch {
     /// What holds for every item.
     pub attributes: Map<String, Value>,
     /// The items.
@@ -42,12 +42,12 @@ pub struct KeptItem {
     /// Its properties.
     pub properties: Map<String, Value>,
     /// What is counted of it.
-    pub counted: Counted,
+    pub counted: ContractCounts,
 }
 
 /// What of an item is counted by its contract.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Counted {
+pub struct ContractCounts {
     /// The pattern of the monitored event that it is.
     pub event: Option<String>,
     /// Whether it crosses the threshold of a monitored metric.
@@ -65,10 +65,10 @@ impl KeptItem {
 }
 
 /// Takes a batch by the contract of its application.
-pub fn take(batch: Batch, contract: &Contract, now: Timestamp) -> Taken {
+pub fn take(batch: Batch, contract: &Contract, now: Timestamp) -> KeptBatch {
     let mut properties_dropped = 0;
     let attributes = kept(&batch.attributes, contract, &mut properties_dropped);
-    let mut taken = Taken { attributes, properties_dropped, ..Taken::default() };
+    let mut taken = KeptBatch { attributes, properties_dropped, ..KeptBatch::default() };
     for item in batch.items {
         match item {
             Ok(item) => {
@@ -109,15 +109,15 @@ fn kept(properties: &Map<String, Value>, contract: &Contract, dropped: &mut usiz
     kept
 }
 
-fn counted(item: &ClientItem, contract: &Contract) -> Counted {
+fn counted(item: &ClientItem, contract: &Contract) -> ContractCounts {
     let event = (item.kind == ItemKind::Event || item.kind == ItemKind::Log)
         .then(|| contract.event(&item.name))
         .flatten()
         .map(|event| event.pattern.clone());
     let measured = item.value.filter(|_| item.kind == ItemKind::Metric || item.kind == ItemKind::Span);
-    let Some(value) = measured else { return Counted { event, ..Counted::default() } };
+    let Some(value) = measured else { return ContractCounts { event, ..ContractCounts::default() } };
     let mut monitored = contract.metrics().iter().filter(|metric| metric.name == item.name);
-    Counted {
+    ContractCounts {
         event,
         is_crossing: monitored.any(|metric| metric.is_crossed_by(value)),
         zone: contract.apdex(&item.name).map(|rule| rule.zone(value)),
@@ -133,7 +133,7 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
-    fn taken(batch: Value) -> Taken {
+    fn taken(batch: Value) -> KeptBatch {
         let contract = r#"[{"appName": "softphone", "properties": ["ThisDN", "region", "value__NUM"],
             "monitoredMetrics": [{"name": "jitter", "value": 30, "type": "gt"}, {"name": "jitter", "value": 1, "type": "lt"}],
             "monitoredEvents": ["error_.*"], "apdex": {"metrics": {"mos": {"satisfiedTH": 3.6, "toleratedTH": 2}}}}]"#;
@@ -168,7 +168,7 @@ mod tests {
             { "type": "event", "name": "jitter", "value": 40 },
             { "type": "metric", "name": "jitter" },
         ]}));
-        let counted: Vec<&Counted> = taken.items.iter().map(|item| &item.counted).collect();
+        let counted: Vec<&ContractCounts> = taken.items.iter().map(|item| &item.counted).collect();
         assert_eq!(counted[0].event.as_deref(), Some("error_.*"));
         assert_eq!([1, 2, 4].map(|at| counted[at].is_crossing), [true, false, false]);
         assert_eq!(counted[3].zone, Some(ApdexZone::Tolerating));

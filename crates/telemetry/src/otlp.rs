@@ -9,7 +9,7 @@ pub use protobuf::clean_protobuf;
 
 /// What a batch carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Signal {
+pub enum OtlpSignal {
     /// Spans.
     Traces,
     /// Log records.
@@ -18,7 +18,7 @@ pub enum Signal {
     Metrics,
 }
 
-impl Signal {
+impl OtlpSignal {
     /// Every signal.
     pub const ALL: [Self; 3] = [Self::Traces, Self::Logs, Self::Metrics];
 

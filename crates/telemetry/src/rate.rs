@@ -13,14 +13,14 @@ const NO_PLACE_WAIT: Duration = Duration::from_secs(10);
 /// The allowance of every client. A client is a person or program, in one session.
 #[derive(Debug)]
 pub struct ClientRates {
-    clients: HashMap<u64, Allowance>,
+    clients: HashMap<u64, ClientAllowance>,
     /// The time after which one more batch may come.
     each: Duration,
     clients_max: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Allowance {
+struct ClientAllowance {
     /// When a client that sent nothing more would have its whole allowance again.
     full_at: Timestamp,
     seen: Timestamp,
@@ -61,7 +61,7 @@ impl ClientRates {
                 return Err(RateRefusal::TooManyClients(NO_PLACE_WAIT));
             }
         }
-        let allowance = self.clients.entry(client).or_insert(Allowance { full_at: now, seen: now });
+        let allowance = self.clients.entry(client).or_insert(ClientAllowance { full_at: now, seen: now });
         allowance.seen = now;
         let full_at = allowance.full_at.max(now) + self.each;
         let ahead = full_at.since(now);

@@ -53,7 +53,6 @@ impl From<FieldFault> for BatchRefusal {
 impl From<BatchFault> for BatchRefusal {
     fn from(fault: BatchFault) -> Self {
         match fault {
-            BatchFault::Unreadable(reason) => Self::unreadable(reason),
             BatchFault::Field(fault) => fault.into(),
             BatchFault::TooMany(items) => Self::too_many_items(items),
         }

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-use ::telemetry::otlp::Signal;
+use ::telemetry::otlp::OtlpSignal;
 use axum::body::Bytes;
 use axum::http::{Request, StatusCode, header};
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use runtime::spans::connect::CollectorConnector;
@@ -26,6 +26,8 @@ const WAITING_BYTES_MAX: usize = 32 << 20;
 const SENT_AT_ONCE: usize = 4;
 /// Time for an answer, connecting included.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// The most that is read of an answer, in bytes.
+const ANSWER_BYTES_MAX: usize = 64 << 10;
 /// Attempts for a batch; then it is lost.
 const ATTEMPTS_MAX: u32 = 3;
 /// The pause after a failure, doubled with each further one.
@@ -34,14 +36,14 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// A batch on its way.
 #[derive(Clone, Debug)]
 pub(super) struct OtlpBatch {
-    pub signal: Signal,
+    pub signal: OtlpSignal,
     pub media_type: &'static str,
     pub body: Bytes,
     pub items: usize,
 }
 
 /// The queue to the collector.
-pub(super) struct Forwarding {
+pub(super) struct CollectorQueue {
     queue: mpsc::Sender<OtlpBatch>,
     waiting: Arc<AtomicUsize>,
 }
@@ -60,7 +62,7 @@ pub(super) fn check(url: &str) -> Result<(), String> {
     if is_right { Ok(()) } else { Err("it must be http://HOST:PORT, as http://127.0.0.1:4318".to_owned()) }
 }
 
-impl Forwarding {
+impl CollectorQueue {
     /// Begins to forward to the collector at that URL.
     ///
     /// # Errors
@@ -127,7 +129,7 @@ async fn send_all(sending: Arc<Sending>, batches: Arc<Mutex<mpsc::Receiver<OtlpB
 }
 
 /// What came of an attempt.
-enum Attempt {
+enum ForwardAttempt {
     Taken,
     /// It is worth another try.
     Later(String),
@@ -140,17 +142,17 @@ impl Sending {
         let mut pause = PAUSE;
         for attempt in 1..=ATTEMPTS_MAX {
             match self.attempt(batch).await {
-                Attempt::Taken => {
+                ForwardAttempt::Taken => {
                     if self.is_away.swap(false, Relaxed) {
                         tracing::info!(collector = self.base, "OpenTelemetry of clients reaches the collector again");
                     }
                     return self.count(OtlpOutcome::Forwarded, batch.items);
                 }
-                Attempt::Refused(status) => {
+                ForwardAttempt::Refused(status) => {
                     tracing::debug!(collector = self.base, %status, "a batch was refused by the collector");
                     break;
                 }
-                Attempt::Later(error) => {
+                ForwardAttempt::Later(error) => {
                     self.meter.error();
                     if !self.is_away.swap(true, Relaxed) {
                         tracing::warn!(
@@ -169,24 +171,31 @@ impl Sending {
         self.count(OtlpOutcome::Lost, batch.items);
     }
 
-    async fn attempt(&self, batch: &OtlpBatch) -> Attempt {
+    async fn attempt(&self, batch: &OtlpBatch) -> ForwardAttempt {
         let request = Request::post(format!("{}/v1/{}", self.base, batch.signal.as_str()))
             .header(header::CONTENT_TYPE, batch.media_type)
             .body(Full::new(batch.body.clone()));
         let request = match request {
             Ok(request) => request,
-            Err(error) => return Attempt::Later(error.to_string()),
+            Err(error) => return ForwardAttempt::Later(error.to_string()),
         };
         self.meter.request();
-        match tokio::time::timeout(ANSWER_WITHIN, self.pool.request(request)).await {
-            Ok(Ok(answer)) if answer.status().is_success() => Attempt::Taken,
+        let answered = tokio::time::timeout(ANSWER_WITHIN, async {
+            let answer = self.pool.request(request).await?;
+            let status = answer.status();
+            // Read to its end, so that the connection is used again; what it says is of no use.
+            let _ = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
+            Ok::<_, legacy::Error>(status)
+        });
+        match answered.await {
+            Ok(Ok(status)) if status.is_success() => ForwardAttempt::Taken,
             // OTLP/HTTP: these alone are tried again.
-            Ok(Ok(answer)) if matches!(answer.status().as_u16(), 429 | 502 | 503 | 504) => {
-                Attempt::Later(format!("answered {}", answer.status()))
+            Ok(Ok(status)) if matches!(status.as_u16(), 429 | 502 | 503 | 504) => {
+                ForwardAttempt::Later(format!("answered {status}"))
             }
-            Ok(Ok(answer)) => Attempt::Refused(answer.status()),
-            Ok(Err(error)) => Attempt::Later(error.to_string()),
-            Err(_) => Attempt::Later(format!("no answer within {} s", ANSWER_WITHIN.as_secs())),
+            Ok(Ok(status)) => ForwardAttempt::Refused(status),
+            Ok(Err(error)) => ForwardAttempt::Later(error.to_string()),
+            Err(_) => ForwardAttempt::Later(format!("no answer within {} s", ANSWER_WITHIN.as_secs())),
         }
     }
 
@@ -212,9 +221,9 @@ mod tests {
     #[test]
     fn a_full_queue_takes_nothing() {
         let (queue, _batches) = mpsc::channel(1);
-        let forwarding = Forwarding { queue, waiting: Arc::default() };
+        let forwarding = CollectorQueue { queue, waiting: Arc::default() };
         let batch = |bytes: usize| OtlpBatch {
-            signal: Signal::Logs,
+            signal: OtlpSignal::Logs,
             media_type: "application/json",
             body: vec![b' '; bytes].into(),
             items: 1,

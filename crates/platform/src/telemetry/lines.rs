@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
-use ::telemetry::intake::{KeptItem, Taken};
+use ::telemetry::intake::{KeptBatch, KeptItem};
 use ::telemetry::shed::{Importance, QueueFill};
 use anyhow::Context as _;
 use contracts::json::rfc3339;
@@ -52,7 +52,7 @@ impl LineQueue {
     }
 
     /// Queues the items of a batch for which there is room; returns whether each was taken.
-    pub fn put(&self, head: &LineHead<'_>, taken: &Taken) -> Vec<bool> {
+    pub fn put(&self, head: &LineHead<'_>, taken: &KeptBatch) -> Vec<bool> {
         let mut text = String::new();
         let put = |item: &KeptItem| {
             let line = line(head, &taken.attributes, item);
@@ -162,7 +162,7 @@ mod tests {
     fn item(kind: ItemKind, level: ItemLevel) -> KeptItem {
         let properties = Map::from_iter([("connId".to_owned(), json!("7"))]);
         let at = Timestamp::from_millis(1_800_000_000_000);
-        let counted = ::telemetry::intake::Counted::default();
+        let counted = ::telemetry::intake::ContractCounts::default();
         KeptItem { kind, at, name: "x".to_owned(), level, value: Some(1.5), properties, counted }
     }
 
@@ -188,7 +188,7 @@ mod tests {
         let (queue, _lines) = sync_channel(4);
         let lines = LineQueue { queue, waiting: Arc::new(AtomicUsize::new(WAITING_BYTES_MAX * 6 / 10)) };
         let items = vec![item(ItemKind::Span, ItemLevel::Info), item(ItemKind::Log, ItemLevel::Error)];
-        let taken = Taken { items, ..Taken::default() };
+        let taken = KeptBatch { items, ..KeptBatch::default() };
         assert_eq!(lines.put(&HEAD, &taken), [false, true]);
         for _ in 0..4 {
             lines.put(&HEAD, &taken);

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use ::telemetry::otlp::{Signal, clean_json, clean_protobuf};
+use ::telemetry::otlp::{OtlpSignal, clean_json, clean_protobuf};
 use axum::body::Bytes;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse as _, Response};
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::Telemetry;
 use super::answers::BatchRefusal;
-use super::collector::{Forwarding, OtlpBatch};
+use super::collector::{CollectorQueue, OtlpBatch};
 use super::metrics::BatchOutcome;
 
 /// Media types of OTLP.
@@ -32,7 +32,7 @@ pub(super) fn is_protobuf(headers: &HeaderMap) -> bool {
 ///
 /// # Errors
 /// Why it is not taken.
-pub(super) fn take_protobuf(telemetry: &Telemetry, signal: Signal, body: &[u8]) -> Result<Response, BatchRefusal> {
+pub(super) fn take_protobuf(telemetry: &Telemetry, signal: OtlpSignal, body: &[u8]) -> Result<Response, BatchRefusal> {
     let collector = collector(telemetry)?;
     let (body, items) = clean_protobuf(signal, body)?;
     forward(collector, OtlpBatch { signal, media_type: PROTOBUF, body: body.into(), items })?;
@@ -44,7 +44,7 @@ pub(super) fn take_protobuf(telemetry: &Telemetry, signal: Signal, body: &[u8]) 
 ///
 /// # Errors
 /// Why it is not taken.
-pub(super) fn take_json(telemetry: &Telemetry, signal: Signal, mut batch: Value) -> Result<Response, BatchRefusal> {
+pub(super) fn take_json(telemetry: &Telemetry, signal: OtlpSignal, mut batch: Value) -> Result<Response, BatchRefusal> {
     let collector = collector(telemetry)?;
     let items = clean_json(signal, &mut batch)?;
     let body = batch.to_string().into();
@@ -52,7 +52,7 @@ pub(super) fn take_json(telemetry: &Telemetry, signal: Signal, mut batch: Value)
     Ok(([(header::CONTENT_TYPE, JSON)], "{}").into_response())
 }
 
-fn collector(telemetry: &Telemetry) -> Result<&Forwarding, BatchRefusal> {
+fn collector(telemetry: &Telemetry) -> Result<&CollectorQueue, BatchRefusal> {
     telemetry.collector.as_ref().ok_or_else(|| {
         // A status that OTLP does not try again.
         let problem = Problem::new(StatusCode::NOT_FOUND, "no-collector", "OpenTelemetry is not taken here")
@@ -61,6 +61,6 @@ fn collector(telemetry: &Telemetry) -> Result<&Forwarding, BatchRefusal> {
     })
 }
 
-fn forward(collector: &Forwarding, batch: OtlpBatch) -> Result<(), BatchRefusal> {
+fn forward(collector: &CollectorQueue, batch: OtlpBatch) -> Result<(), BatchRefusal> {
     collector.put(batch).map_err(|_| BatchRefusal::wait("too much waits for the collector", FULL_WAIT))
 }

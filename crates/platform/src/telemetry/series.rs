@@ -25,11 +25,11 @@ pub(super) trait SeriesLabels: 'static {
     const LABELS: &'static [(&'static str, &'static str)];
 }
 
-type Counts = Arc<Mutex<BTreeMap<Vec<String>, u64>>>;
+type SeriesCounts = Arc<Mutex<BTreeMap<Vec<String>, u64>>>;
 
 /// Counters by several labels.
 pub(super) struct Series<L> {
-    counts: Counts,
+    counts: SeriesCounts,
     of: PhantomData<fn(L)>,
 }
 
@@ -54,7 +54,7 @@ impl<L> Clone for Series<L> {
 
 impl<L> Default for Series<L> {
     fn default() -> Self {
-        Self { counts: Counts::default(), of: PhantomData }
+        Self { counts: SeriesCounts::default(), of: PhantomData }
     }
 }
 
@@ -80,7 +80,7 @@ struct ShownSeries {
     name: String,
     help: String,
     labels: &'static [(&'static str, &'static str)],
-    counts: Counts,
+    counts: SeriesCounts,
 }
 
 impl fmt::Debug for ShownSeries {

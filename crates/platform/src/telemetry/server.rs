@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ::telemetry::batch::Batch;
 use ::telemetry::limits::BATCH_BYTES_MAX;
-use ::telemetry::otlp::Signal;
+use ::telemetry::otlp::OtlpSignal;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
@@ -13,6 +13,7 @@ use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post, put};
 use net::http::Caller;
+use serde_json::Value;
 
 use super::answers::BatchRefusal;
 use super::metrics::BatchOutcome;
@@ -37,7 +38,7 @@ async fn take_traces(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    take(&telemetry, &caller, &headers, body, Signal::Traces).await
+    take(&telemetry, &caller, &headers, body, OtlpSignal::Traces).await
 }
 
 async fn take_logs(
@@ -46,7 +47,7 @@ async fn take_logs(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    take(&telemetry, &caller, &headers, body, Signal::Logs).await
+    take(&telemetry, &caller, &headers, body, OtlpSignal::Logs).await
 }
 
 async fn take_metrics(
@@ -55,11 +56,17 @@ async fn take_metrics(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    take(&telemetry, &caller, &headers, body, Signal::Metrics).await
+    take(&telemetry, &caller, &headers, body, OtlpSignal::Metrics).await
 }
 
 /// Takes a batch, of ours or of OpenTelemetry, and counts what came of it.
-async fn take(telemetry: &Telemetry, caller: &Caller, headers: &HeaderMap, body: Bytes, signal: Signal) -> Response {
+async fn take(
+    telemetry: &Telemetry,
+    caller: &Caller,
+    headers: &HeaderMap,
+    body: Bytes,
+    signal: OtlpSignal,
+) -> Response {
     let begun = telemetry.now();
     let answered = async {
         let sender = admission::admitted(telemetry, caller, headers).await?;
@@ -67,9 +74,9 @@ async fn take(telemetry: &Telemetry, caller: &Caller, headers: &HeaderMap, body:
         if otlp::is_protobuf(headers) {
             return otlp::take_protobuf(telemetry, signal, &body);
         }
-        let document = serde_json::from_slice(&body)
+        let document: Value = serde_json::from_slice(&body)
             .map_err(|error| BatchRefusal::unreadable(format!("the body is not JSON: {error}")))?;
-        if signal == Signal::Traces && Batch::is_ours(&document) {
+        if signal == OtlpSignal::Traces && Batch::is_ours(&document) {
             return traces::take(telemetry, &sender, headers, &document);
         }
         otlp::take_json(telemetry, signal, document)

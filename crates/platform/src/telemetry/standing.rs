@@ -1,5 +1,5 @@
-//! Whether a token is still good: auth is asked (telemetry-04), and its answer used again for a while. Our own verification, at the gate, has
-//! seen the signature and the time of each token; that somebody was signed out, auth alone knows.
+//! Whether a token is still good: auth is asked (telemetry-04), and its answer used again for a while. Our own verification, at the gate,
+//! has seen the signature and the time of each token; that somebody was signed out, auth alone knows.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -28,7 +28,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 type TokenDigest = [u8; 32];
 
 /// Asks auth, and remembers its answers.
-pub(super) struct Standing {
+pub(super) struct TokenStanding {
     auth: Client,
     remembered: Mutex<HashMap<TokenDigest, Remembered>>,
     asking: Semaphore,
@@ -42,7 +42,7 @@ struct Remembered {
     until: Timestamp,
 }
 
-impl Standing {
+impl TokenStanding {
     /// By the role's connection to auth.
     ///
     /// # Errors

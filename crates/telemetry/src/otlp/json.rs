@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{OtlpFault, Signal};
+use super::{OtlpFault, OtlpSignal};
 use crate::clean::masked;
 use crate::limits::ITEMS_MAX;
 
@@ -10,11 +10,11 @@ use crate::limits::ITEMS_MAX;
 ///
 /// # Errors
 /// Why it is refused.
-pub fn clean_json(signal: Signal, batch: &mut Value) -> Result<usize, OtlpFault> {
+pub fn clean_json(signal: OtlpSignal, batch: &mut Value) -> Result<usize, OtlpFault> {
     let (of_resources, of_scopes, of_items) = match signal {
-        Signal::Traces => ("resourceSpans", "scopeSpans", "spans"),
-        Signal::Logs => ("resourceLogs", "scopeLogs", "logRecords"),
-        Signal::Metrics => ("resourceMetrics", "scopeMetrics", "metrics"),
+        OtlpSignal::Traces => ("resourceSpans", "scopeSpans", "spans"),
+        OtlpSignal::Logs => ("resourceLogs", "scopeLogs", "logRecords"),
+        OtlpSignal::Metrics => ("resourceMetrics", "scopeMetrics", "metrics"),
     };
     if !batch.get(of_resources).is_some_and(Value::is_array) {
         return Err(OtlpFault::Malformed("it has no list of resources"));
@@ -25,7 +25,7 @@ pub fn clean_json(signal: Signal, batch: &mut Value) -> Result<usize, OtlpFault>
             for item in list(scope, of_items) {
                 items += 1;
                 // Names of metrics and units are not texts about people, and stay.
-                if signal == Signal::Traces {
+                if signal == OtlpSignal::Traces {
                     span(item);
                 }
             }
@@ -88,14 +88,14 @@ mod tests {
             }] })
         };
         let mut cleaned = batch("call +4930123456", "ann@desk.example");
-        assert_eq!(clean_json(Signal::Traces, &mut cleaned), Ok(1));
+        assert_eq!(clean_json(OtlpSignal::Traces, &mut cleaned), Ok(1));
         assert_eq!(cleaned, batch("call <number>", "<address>"));
-        assert!(clean_json(Signal::Logs, &mut cleaned).is_err());
+        assert!(clean_json(OtlpSignal::Logs, &mut cleaned).is_err());
     }
 
     #[test]
     fn too_many_items_are_refused() {
         let mut many = json!({ "resourceLogs": [{ "scopeLogs": [{ "logRecords": vec![json!({}); ITEMS_MAX + 1] }] }] });
-        assert_eq!(clean_json(Signal::Logs, &mut many), Err(OtlpFault::TooMany(ITEMS_MAX + 1)));
+        assert_eq!(clean_json(OtlpSignal::Logs, &mut many), Err(OtlpFault::TooMany(ITEMS_MAX + 1)));
     }
 }

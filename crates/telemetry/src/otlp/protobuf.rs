@@ -1,7 +1,7 @@
 //! Cleans a batch in protobuf: fields that are not looked at are copied byte by byte, those of newer versions too.
 
-use super::schema::{Field, Message, request};
-use super::{OtlpFault, Signal};
+use super::schema::{OtlpField, OtlpMessage, request};
+use super::{OtlpFault, OtlpSignal};
 use crate::clean::masked;
 use crate::limits::ITEMS_MAX;
 
@@ -14,13 +14,13 @@ const CUT_OFF: OtlpFault = OtlpFault::Malformed("a field is cut off");
 ///
 /// # Errors
 /// Why it is refused.
-pub fn clean_protobuf(signal: Signal, batch: &[u8]) -> Result<(Vec<u8>, usize), OtlpFault> {
+pub fn clean_protobuf(signal: OtlpSignal, batch: &[u8]) -> Result<(Vec<u8>, usize), OtlpFault> {
     let mut items = 0;
     let cleaned = message(request(signal), batch, DEPTH_MAX, &mut items)?;
     Ok((cleaned, items))
 }
 
-fn message(of: &Message, bytes: &[u8], depth: usize, items: &mut usize) -> Result<Vec<u8>, OtlpFault> {
+fn message(of: &OtlpMessage, bytes: &[u8], depth: usize, items: &mut usize) -> Result<Vec<u8>, OtlpFault> {
     if depth == 0 {
         return Err(OtlpFault::Malformed("it is nested too deeply"));
     }
@@ -41,8 +41,8 @@ fn message(of: &Message, bytes: &[u8], depth: usize, items: &mut usize) -> Resul
             (2, Some(known)) => {
                 let content = taken(&mut rest)?;
                 let content = match known {
-                    Field::Text => text(content)?,
-                    Field::Inner(inner) => message(inner, content, depth - 1, items)?,
+                    OtlpField::Text => text(content)?,
+                    OtlpField::Inner(inner) => message(inner, content, depth - 1, items)?,
                 };
                 push_varint(&mut cleaned, key);
                 push_varint(&mut cleaned, content.len() as u64);
@@ -142,48 +142,51 @@ mod tests {
     #[test]
     fn texts_are_cleaned_and_all_else_stays() {
         let batch = spans(&["GET /", "call +4930123456"], "ann@desk.example");
-        let (cleaned, items) = clean_protobuf(Signal::Traces, &batch).unwrap();
+        let (cleaned, items) = clean_protobuf(OtlpSignal::Traces, &batch).unwrap();
         assert_eq!((items, cleaned), (2, spans(&["GET /", "call <number>"], "<address>")));
         let record = field(2, &field(5, &field(1, b"from 192.168.17.4")));
-        let (cleaned, items) = clean_protobuf(Signal::Logs, &field(1, &field(2, &record))).unwrap();
+        let (cleaned, items) = clean_protobuf(OtlpSignal::Logs, &field(1, &field(2, &record))).unwrap();
         let expected = field(1, &field(2, &field(2, &field(5, &field(1, b"from <address>")))));
         assert_eq!((items, cleaned), (1, expected));
         let point = field(1, &field(7, &attribute("a@b.example")));
         let metric = |point: &[u8]| field(1, &field(2, &field(2, &[field(1, b"mos"), field(5, point)].concat())));
-        let (cleaned, items) = clean_protobuf(Signal::Metrics, &metric(&point)).unwrap();
+        let (cleaned, items) = clean_protobuf(OtlpSignal::Metrics, &metric(&point)).unwrap();
         assert_eq!((items, cleaned), (1, metric(&field(1, &field(7, &attribute("<address>"))))));
     }
 
     #[test]
     fn what_is_too_much_or_too_deep_is_refused() {
         let many = spans(&vec!["x"; ITEMS_MAX + 1], "");
-        assert_eq!(clean_protobuf(Signal::Traces, &many), Err(OtlpFault::TooMany(ITEMS_MAX + 1)));
+        assert_eq!(clean_protobuf(OtlpSignal::Traces, &many), Err(OtlpFault::TooMany(ITEMS_MAX + 1)));
         let mut value = field(1, b"x");
         for _ in 0..DEPTH_MAX {
             value = field(5, &field(1, &value));
         }
         let record = field(1, &field(2, &field(2, &field(5, &value))));
-        assert_eq!(clean_protobuf(Signal::Logs, &record), Err(OtlpFault::Malformed("it is nested too deeply")));
+        assert_eq!(clean_protobuf(OtlpSignal::Logs, &record), Err(OtlpFault::Malformed("it is nested too deeply")));
         assert_eq!(
-            clean_protobuf(Signal::Traces, &[8, 1]),
+            clean_protobuf(OtlpSignal::Traces, &[8, 1]),
             Err(OtlpFault::Malformed("a field has another type than the protocol says"))
         );
-        assert_eq!(clean_protobuf(Signal::Traces, &[10, 5, 1]), Err(CUT_OFF));
+        assert_eq!(clean_protobuf(OtlpSignal::Traces, &[10, 5, 1]), Err(CUT_OFF));
     }
 
     proptest! {
         #[test]
         fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            for signal in Signal::ALL {
+            for signal in OtlpSignal::ALL {
                 let _ = clean_protobuf(signal, &bytes);
             }
         }
 
         #[test]
-        fn without_personal_data_a_batch_stays_as_it_is(names in proptest::collection::vec("[a-z /]{0,20}", 0..20), text in "[a-z ]{0,30}") {
+        fn without_personal_data_a_batch_stays_as_it_is(
+            names in proptest::collection::vec("[a-z /]{0,20}", 0..20),
+            text in "[a-z ]{0,30}",
+        ) {
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             let batch = spans(&names, &text);
-            prop_assert_eq!(clean_protobuf(Signal::Traces, &batch), Ok((batch, names.len())));
+            prop_assert_eq!(clean_protobuf(OtlpSignal::Traces, &batch), Ok((batch, names.len())));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Clients tell of themselves at the web edge, asked by curl: lines, counts, limits, pages of other origins, the kill switch, OpenTelemetry.
+//! Clients tell of themselves at the web edge, by curl: lines, counts, limits, pages of other origins, the kill switch, OpenTelemetry.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -19,16 +19,18 @@ const TRACES: &str = "/telemetry/v1/traces";
 const JSON: &str = "content-type: application/json";
 /// The last octet of the address of Prometheus.
 const PROMETHEUS: u8 = 9;
-const CONTRACTS: &str = r#"telemetry.contracts=[{"appName":"softphone","properties":["ThisDN","region"],"monitoredEvents":["error_.*"],"monitoredMetrics":[{"name":"jitter","value":30,"type":"gt"}],"apdex":{"metrics":{"mos":{"satisfiedTH":3.6,"toleratedTH":2}}}}]"#;
+const CONTRACTS: &str = r#"telemetry.contracts=[{"appName":"softphone","properties":["ThisDN","region"],
+    "monitoredEvents":["error_.*"],"monitoredMetrics":[{"name":"jitter","value":30,"type":"gt"}],
+    "apdex":{"metrics":{"mos":{"satisfiedTH":3.6,"toleratedTH":2}}}}]"#;
 
 /// An answer as curl shows it.
-struct Told {
+struct TelemetryAnswer {
     status: u16,
     head: String,
     body: String,
 }
 
-impl Told {
+impl TelemetryAnswer {
     fn json(&self) -> Result<Value> {
         serde_json::from_str(&self.body).with_context(|| format!("{}: {}", self.status, self.body))
     }
@@ -43,14 +45,14 @@ impl Told {
     }
 }
 
-fn curl(site: &Installation, path: &str, arguments: &[&str]) -> Result<Told> {
+fn curl(site: &Installation, path: &str, arguments: &[&str]) -> Result<TelemetryAnswer> {
     let mut command = Command::new("curl");
     command.args(["--silent", "--include", "--max-time", "30", "--header", "expect:"]).args(arguments);
     let output = command.arg(format!("{}{path}", site.demo.web)).output().context("curl")?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let (head, body) = text.split_once("\r\n\r\n").with_context(|| format!("no answer: {text:?}"))?;
     let status = head.split_whitespace().nth(1).and_then(|status| status.parse().ok()).context("no status")?;
-    Ok(Told { status, head: head.to_owned(), body: body.to_owned() })
+    Ok(TelemetryAnswer { status, head: head.to_owned(), body: body.to_owned() })
 }
 
 /// The authorization of the wallboard's token, which is of the tenant `example`.
@@ -74,7 +76,7 @@ fn batch(app: &str, items: &Value) -> String {
     json!({ "app": { "name": app, "version": "1", "sessionId": "s1" }, "items": items }).to_string()
 }
 
-fn post(site: &Installation, body: &str, arguments: &[&str]) -> Result<Told> {
+fn post(site: &Installation, body: &str, arguments: &[&str]) -> Result<TelemetryAnswer> {
     let authorization = authorization(site)?;
     let own = ["--header", &authorization, "--header", JSON, "--data-binary", body];
     curl(site, TRACES, &[&own[..], arguments].concat())
@@ -314,8 +316,11 @@ fn opentelemetry_goes_on_to_the_collector_without_personal_data() -> Result<()> 
     ensure!(got == spans("to <number>"), "{got}");
 
     // A log record in protobuf whose body is that text.
-    let field =
-        |number: u8, content: &[u8]| [&[number << 3 | 2, u8::try_from(content.len()).unwrap_or(0)], content].concat();
+    let field = |number: u8, content: &[u8]| {
+        let mut bytes = vec![number << 3 | 2, u8::try_from(content.len()).unwrap_or_default()];
+        bytes.extend_from_slice(content);
+        bytes
+    };
     let record = |text: &str| field(1, &field(2, &field(2, &field(5, &field(1, text.as_bytes())))));
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("logs");
@@ -330,8 +335,8 @@ fn opentelemetry_goes_on_to_the_collector_without_personal_data() -> Result<()> 
     site.metric_becomes("telemetry", "telemetry_otlp_items_total", 2.0, LATER)?;
     let sockets = kernel::connections(site.pid())?;
     let to = place(site.demo.instance);
-    let carried = sockets.iter().any(|socket| socket.remote == to && socket.sent > 0 && socket.received > 0);
-    ensure!(carried, "own-25: {sockets:?}");
+    let is_carried = sockets.iter().any(|socket| socket.remote == to && socket.sent > 0 && socket.received > 0);
+    ensure!(is_carried, "own-25: {sockets:?}");
     Ok(())
 }
 
