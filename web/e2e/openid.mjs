@@ -3,8 +3,8 @@
 //
 // usage: OPENID_ISSUER=… OPENID_CLIENT=… OPENID_SECRET=… OPENID_USER=… OPENID_PASSWORD=… node e2e/openid.mjs
 //
-//   OPENID_ISSUER      the issuer, as `demo.json` has it: http on this machine, else https; NODE_EXTRA_CA_CERTS names the authority of a certificate
-//                      that no public one has signed
+//   OPENID_ISSUER      the issuer, as `demo.json` has it: http on this machine, else https; NODE_EXTRA_CA_CERTS names the authority of a
+//                      certificate that no public one has signed
 //   OPENID_TENANT      the tenant, where there are several
 //   OPENID_REDIRECT    a redirect URI of the client; nothing need listen there
 

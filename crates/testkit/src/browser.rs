@@ -30,7 +30,8 @@ fn script(name: &str) -> Result<Command> {
     Ok(command)
 }
 
-/// Runs a script of `web/e2e` that needs no browser, told this by its environment; the lines that it has printed. The error is what it says.
+/// Runs a script of `web/e2e` that needs no browser, told this by its environment; the lines that it has printed. The error is what it
+/// says.
 pub fn run_script(name: &str, environment: &[(&str, &str)], limit: Duration) -> Result<Vec<String>> {
     let files = tempfile::tempdir()?;
     let (said, errors) = (files.path().join("said"), files.path().join("errors"));

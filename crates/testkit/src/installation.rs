@@ -48,6 +48,8 @@ pub struct Demo {
     pub users: Vec<DemoUser>,
     /// Programs that sign in.
     pub clients: Vec<DemoClient>,
+    /// The issuer of their tokens.
+    pub issuer: String,
 }
 
 /// A person who signs in.

@@ -114,8 +114,8 @@ fn is_recent(auth: &Auth, signed_in: &SignedIn, parameters: &Parameters) -> bool
     parameters.get("max_age").is_none_or(|max| max.parse().is_ok_and(|max| age <= Duration::from_secs(max)))
 }
 
-/// Whether `id_token_hint` is about somebody else (OpenID Connect Core section 3.1.2.1). It can do no more than keep a code back, so that it is
-/// believed as it is, also when it is over.
+/// Whether `id_token_hint` is about somebody else (OpenID Connect Core section 3.1.2.1). It can do no more than keep a code back, so that it
+/// is believed as it is, also when it is over.
 fn is_about_another(signed_in: &SignedIn, parameters: &Parameters) -> bool {
     let Some(hint) = parameters.get("id_token_hint") else { return false };
     let claims = hint.split('.').nth(1).and_then(|claims| URL_SAFE_NO_PAD.decode(claims).ok());

@@ -1,4 +1,5 @@
-//! Authorization requests: which are refused, which go on, and with what the program gets its answer (OpenID Connect Core section 3.1.2, RFC 9700).
+//! Authorization requests: which are refused, which go on, and with what the program gets its answer (OpenID Connect Core section 3.1.2,
+//! RFC 9700).
 
 use anyhow::{Context, Result, ensure};
 use testkit::visitor::{self, CHALLENGE, CurlAnswer, Fields, REDIRECT, VERIFIER, attribute};
@@ -72,7 +73,6 @@ fn requests_are_refused_where_they_must_be_and_answered_with_what_they_brought()
 
 fn refused(site: &Installation) -> Result<()> {
     let visitor = Visitor::new(site)?;
-    let issuer = format!("{}/auth/v3", site.demo.web);
     for changes in SHOWN {
         let answer = visitor.authorize(changes)?;
         ensure!(is_shown(&answer), "{changes:?}: {} {}", answer.status, answer.head);
@@ -82,7 +82,7 @@ fn refused(site: &Installation) -> Result<()> {
         let sent =
             answer.sent_to(REDIRECT).with_context(|| format!("{changes:?}: {} {}", answer.status, answer.head))?;
         let told = ["error", "state", "iss", "code"].map(|name| visitor::value(&sent, name));
-        ensure!(told == [Some(error), Some("s1"), Some(issuer.as_str()), None], "{changes:?}: {sent:?}");
+        ensure!(told == [Some(error), Some("s1"), Some(site.demo.issuer.as_str()), None], "{changes:?}: {sent:?}");
     }
     Ok(())
 }
@@ -184,7 +184,7 @@ fn carried(site: &Installation) -> Result<()> {
     let nonce = "n&2 %\"";
     let back = visitor.comes_back(&[("state", state), ("nonce", nonce)], &user.user, &user.password)?;
     ensure!(visitor::value(&back, "state") == Some(state), "{back:?}");
-    ensure!(visitor::value(&back, "iss") == Some(format!("{}/auth/v3", site.demo.web).as_str()), "{back:?}");
+    ensure!(visitor::value(&back, "iss") == Some(site.demo.issuer.as_str()), "{back:?}");
     let tokens = visitor.redeem(visitor::value(&back, "code").context("no code")?, VERIFIER)?;
     ensure!(super::forgeries::claims(&tokens.token("id_token")?)?["nonce"] == nonce, "{}", tokens.body);
 

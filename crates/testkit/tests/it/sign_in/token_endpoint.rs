@@ -247,7 +247,6 @@ fn given_back(visitor: &Visitor<'_>, code: &Codes<'_>) -> Result<()> {
 /// The published key verifies the ID token, which says what OpenID Connect Core section 2 asks for.
 fn verified(site: &Installation, visitor: &Visitor<'_>, code: &Codes<'_>) -> Result<()> {
     let token = visitor.redeem(&code(&[("scope", "openid profile email")])?, VERIFIER)?.token("id_token")?;
-    let issuer = format!("{}/auth/v3", site.demo.web);
     let keys = visitor.ask("/auth/v3/oauth/jwks", &[])?.json()?;
     let kid = jsonwebtoken::decode_header(&token)?.kid;
     let of_kid = |key: &&Value| key["kid"].as_str() == kid.as_deref();
@@ -256,7 +255,7 @@ fn verified(site: &Installation, visitor: &Visitor<'_>, code: &Codes<'_>) -> Res
     let (x, y) = (key["x"].as_str().unwrap_or_default(), key["y"].as_str().unwrap_or_default());
     let mut rules = Validation::new(Algorithm::ES256);
     rules.set_audience(&["demo"]);
-    rules.set_issuer(&[&issuer]);
+    rules.set_issuer(&[&site.demo.issuer]);
     let told = jsonwebtoken::decode::<Value>(&token, &DecodingKey::from_ec_components(x, y)?, &rules)?.claims;
     let number = |name: &str| told[name].as_u64().with_context(|| format!("no {name} in {told}"));
     ensure!(number("iat")? >= number("auth_time")? && number("exp")? > number("iat")?, "{told}");
@@ -264,7 +263,7 @@ fn verified(site: &Installation, visitor: &Visitor<'_>, code: &Codes<'_>) -> Res
     ensure!(told["nonce"] == "n1" && told["tenant"] == "example" && told["sid"].is_string(), "{told}");
     ensure!(told["sub"].is_string() && told["preferred_username"].is_string(), "{told}");
     let document = visitor.ask("/auth/v3/.well-known/openid-configuration", &[])?.json()?;
-    ensure!(document["issuer"] == issuer, "{document}");
+    ensure!(document["issuer"] == site.demo.issuer, "{document}");
     let again = visitor.ask("/.well-known/openid-configuration", &[])?.json()?;
     ensure!(document == again, "the two descriptions differ");
     Ok(())
