@@ -71,6 +71,28 @@ fn without_loopback_port(uri: &str) -> Option<(&str, &str)> {
     (rest.is_empty() || rest.starts_with(['/', '?'])).then_some((host, rest))
 }
 
+/// The origin of a page that such a URI leads to, as browsers write it (RFC 6454 section 6.2); none for the scheme of a program.
+pub fn origin(uri: &str) -> Option<String> {
+    if fault(uri).is_some() {
+        return None;
+    }
+    let (scheme, rest) = uri.split_once(':')?;
+    let scheme = scheme.to_ascii_lowercase();
+    let usual = match scheme.as_str() {
+        "https" => ":443",
+        "http" => ":80",
+        _ => return None,
+    };
+    let authority = rest.strip_prefix("//")?.split(['/', '?']).next()?.to_ascii_lowercase();
+    let authority = authority.strip_suffix(usual).unwrap_or(&authority);
+    (!authority.contains('@')).then(|| format!("{scheme}://{authority}"))
+}
+
+/// Whether that is the origin of one of them; at a loopback address the port may differ, as it may in the URI.
+pub fn is_origin_of(registered: &[String], asked: &str) -> bool {
+    registered.iter().filter_map(|uri| origin(uri)).any(|own| is_same(&own, asked))
+}
+
 /// The source expression that lets a form's answer lead to that URI (CSP 3 section 2.3.1, directive `form-action`): its origin, or the
 /// scheme alone where an expression cannot name the host. `None` for what is no URI.
 pub fn content_security_source(uri: &str) -> Option<String> {
@@ -184,6 +206,34 @@ mod tests {
             assert_eq!(content_security_source(uri).as_deref(), Some(source), "{uri}");
         }
         assert_eq!(content_security_source("https://a.example/ x"), None);
+    }
+
+    #[test]
+    fn pages_of_a_client_are_at_the_origins_of_its_uris() {
+        let registered = [
+            "https://App.example:443/cb?x=1",
+            "http://127.0.0.1/cb",
+            "http://localhost:5173/cb",
+            "com.example.app:/cb",
+        ];
+        let registered = registered.map(str::to_owned);
+        for own in ["https://app.example", "http://127.0.0.1", "http://127.0.0.1:9000", "http://localhost:5173"] {
+            assert!(is_origin_of(&registered, own), "{own}");
+        }
+        for other in [
+            "https://app.example:8443",
+            "http://app.example",
+            "https://app.example.evil.example",
+            "https://evil.example",
+            "http://localhost:5174",
+            "https://127.0.0.1",
+            "null",
+            "com.example.app",
+            "",
+        ] {
+            assert!(!is_origin_of(&registered, other), "{other}");
+        }
+        assert_eq!(origin("https://ann@app.example/cb"), None);
     }
 
     proptest! {

@@ -1,4 +1,5 @@
-//! `POST /change-password`: a person who knows the password chooses another one, in the shape of the published API. What else was open ends.
+//! `POST /change-password`: a person who knows the password chooses another one, in the shape of the published API. What else is open
+//! ends.
 
 use std::sync::Arc;
 
@@ -91,7 +92,7 @@ async fn changed(
     if !replaced(auth, &tenant, &person, chosen, requester.as_ref()).await? {
         return Ok(answers::refused(StatusCode::CONFLICT, "the password has been changed meanwhile"));
     }
-    tracing::info!(%tenant, user = person.user_name, source = source.address, "somebody has another password: what else was open has ended");
+    tracing::info!(%tenant, user = person.user_name, source = source.address, "somebody has another password: all else has ended");
     let operation = asked.operation_id.as_deref().filter(|id| id.len() <= OPERATION_ID_MAX);
     Ok(match operation {
         Some(operation) => {

@@ -10,20 +10,20 @@ use identity::client::GrantType;
 use identity::{pkce, scope};
 use serde_json::{Value, json};
 
-use super::Auth;
+use super::{Auth, cors};
 
 /// How long clients may keep both: a key is announced longer than that before it signs.
 const CACHED: (header::HeaderName, &str) = (header::CACHE_CONTROL, "public, max-age=300");
 
 /// The endpoints and what they can.
 pub(super) async fn document(State(auth): State<Arc<Auth>>) -> Response {
-    ([CACHED], Json(described(auth.issuer()))).into_response()
+    ([CACHED, cors::ANYBODY], Json(described(auth.issuer()))).into_response()
 }
 
 /// The keys.
 pub(super) async fn keys(State(auth): State<Arc<Auth>>) -> Response {
     let keys: Vec<_> = auth.token_issuer.public_keys().into_iter().map(|(jwk, _)| jwk).collect();
-    ([CACHED], Json(json!({ "keys": keys }))).into_response()
+    ([CACHED, cors::ANYBODY], Json(json!({ "keys": keys }))).into_response()
 }
 
 fn described(issuer: &str) -> Value {

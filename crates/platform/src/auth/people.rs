@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use tonic::Code;
 
 use super::answers::Trouble;
+use super::listed_uris::ListedUris;
 
 /// The connection to tenant, and its port.
 const CONNECTION: &str = "tenant-11";
@@ -52,6 +53,7 @@ pub(super) struct People {
     client: ConfigurationClient<Channel>,
     tenants: watch::Receiver<Tenants>,
     read: Mutex<HashMap<Key, (Option<Object>, Timestamp)>>,
+    listed_uris: ListedUris,
     clock: Arc<dyn Clock>,
 }
 
@@ -62,7 +64,13 @@ impl People {
         let client = ConfigurationClient::new(net::grpc::channel(ctx, CONNECTION, PORT)?);
         let (tell, tenants) = watch::channel(Tenants::default());
         ctx.spawn("tenants", follow_tenants(ctx.clone(), client.clone(), tell));
-        Ok(Self { client, tenants, read: Mutex::default(), clock: ctx.clock.clone() })
+        Ok(Self {
+            client,
+            tenants,
+            read: Mutex::default(),
+            listed_uris: ListedUris::default(),
+            clock: ctx.clock.clone(),
+        })
     }
 
     /// The tenants that there are.
@@ -131,14 +139,17 @@ impl People {
         }
     }
 
-    /// Every redirect URI of a tenant's clients.
-    pub async fn redirect_uris(&self, tenant: &TenantId) -> Result<Vec<String>, Trouble> {
-        let clients = self.ask(tenant, ObjectKind::Client, "").await?;
-        let uris = clients.into_iter().filter_map(|object| match object {
-            Object::Client(client) => Some(client.redirect_uris),
-            _ => None,
-        });
-        Ok(uris.flatten().collect())
+    /// Every redirect URI of a tenant's clients, as they were some seconds ago at most.
+    pub async fn redirect_uris(&self, tenant: &TenantId) -> Result<Arc<Vec<String>>, Trouble> {
+        let reading = async {
+            let clients = self.ask(tenant, ObjectKind::Client, "").await?;
+            let uris = clients.into_iter().filter_map(|object| match object {
+                Object::Client(client) => Some(client.redirect_uris),
+                _ => None,
+            });
+            Ok::<Vec<String>, Trouble>(uris.flatten().collect())
+        };
+        self.listed_uris.of(tenant, self.clock.now(), reading).await
     }
 
     /// The DN of the phone at the place of an agent.

@@ -13,8 +13,8 @@ use runtime::Directory;
 use runtime::server::Accepted;
 
 use super::{
-    Auth, authorize, change_password, device_authorization, device_page, discovery, introspect, page, revoke, sessions,
-    sign_in, sign_out, token, userinfo,
+    Auth, authorize, change_password, cors, device_authorization, device_page, discovery, introspect, page, revoke,
+    sessions, sign_in, sign_out, token, userinfo,
 };
 
 /// Where clients look for the description of a server that has no path.
@@ -27,9 +27,16 @@ pub(super) fn is_open(_: &Method, path: &str) -> bool {
 
 pub(super) fn router(auth: Arc<Auth>) -> Router {
     let directory = auth.ctx.directory.clone();
-    let routes = Router::new()
-        .route("/oauth/authorize", get(authorize::authorize).post(authorize::authorize_by_form))
+    // What pages of clients ask for from the browser.
+    let of_pages = Router::new()
         .route("/oauth/token", post(token::token))
+        .route("/userinfo", get(userinfo::record))
+        .route("/openid/userinfo", get(userinfo::openid).post(userinfo::openid))
+        .route("/jwt-userinfo", get(userinfo::enveloped))
+        .layer(from_fn(cors::share));
+    let routes = Router::new()
+        .merge(of_pages)
+        .route("/oauth/authorize", get(authorize::authorize).post(authorize::authorize_by_form))
         .route("/oauth/device_authorization", post(device_authorization::begin))
         .route(page::device::BELOW_ISSUER, get(device_page::show).post(device_page::submit))
         .route(page::sessions::BELOW_ISSUER, get(sessions::list).post(sessions::submit))
@@ -39,9 +46,6 @@ pub(super) fn router(auth: Arc<Auth>) -> Router {
         .route("/oauth/revoke", post(revoke::revoke))
         .route("/oauth/jwks", get(discovery::keys))
         .route(WELL_KNOWN, get(discovery::document))
-        .route("/userinfo", get(userinfo::record))
-        .route("/openid/userinfo", get(userinfo::openid).post(userinfo::openid))
-        .route("/jwt-userinfo", get(userinfo::enveloped))
         .route("/auth-scheme", post(sign_in::scheme))
         .route("/sign-in", get(sign_in::show).post(sign_in::submit))
         .route("/sign-in.css", get(async || page::style()))

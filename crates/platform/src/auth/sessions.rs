@@ -1,5 +1,5 @@
-//! `GET /sessions`, `DELETE /sessions/{id}`: what a person has open, in browsers and at programs, and its end. For browsers it is a page, whose
-//! form does what `DELETE` does.
+//! `GET /sessions`, `DELETE /sessions/{id}`: what a person has open, in browsers and at programs, and its end. For browsers it is a page,
+//! whose form does what `DELETE` does.
 
 use std::sync::Arc;
 

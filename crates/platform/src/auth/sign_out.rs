@@ -103,22 +103,20 @@ async fn answer(
         let is_page = parameters.get("page").is_some();
         return Ok(if is_page { page::signed_out() } else { answers::done(None) });
     };
-    // Nobody may have been signed in any more.
-    let tenant = match tenant {
-        Some(tenant) => Some(tenant),
-        None => client_login::find(auth, parameters).await?.map(|(tenant, _)| tenant),
+    let is_registered = match client_login::find(auth, parameters).await? {
+        Some((_, client)) => redirect_uri::find(&client.redirect_uris, to).is_some(),
+        // Published programs do not say which one they are. Nobody may have been signed in any more.
+        None => match tenant.or_else(|| tenancy::only(&auth.people.tenants())) {
+            Some(tenant) => redirect_uri::find(&auth.people.redirect_uris(&tenant).await?, to).is_some(),
+            None => false,
+        },
     };
-    let tenant = tenant.or_else(|| tenancy::only(&auth.people.tenants()));
-    let registered = match &tenant {
-        Some(tenant) => auth.people.redirect_uris(tenant).await?,
-        None => Vec::new(),
-    };
-    Ok(match redirect_uri::find(&registered, to) {
-        Some(_) => answers::redirect(&match parameters.get("state") {
+    Ok(match is_registered {
+        true => answers::redirect(&match parameters.get("state") {
             Some(state) => answers::with_query(to, &[("state", Some(state))]),
             None => to.to_owned(),
         }),
-        None => answers::refused(StatusCode::BAD_REQUEST, "the redirect URI is not one that is registered"),
+        false => answers::refused(StatusCode::BAD_REQUEST, "the redirect URI is not one that is registered"),
     })
 }
 

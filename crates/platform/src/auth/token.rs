@@ -19,9 +19,10 @@ use identity::secret::Digest;
 use model::TenantId;
 
 use super::answers::OAuthError;
+use super::client_login::ClientLogin;
 use super::parameters::Parameters;
 use super::source::RequestSource;
-use super::{Auth, client_login};
+use super::{Auth, client_login, cors};
 
 pub(super) async fn token(
     State(auth): State<Arc<Auth>>,
@@ -41,17 +42,28 @@ async fn granted(
     let form = Parameters::of_form(headers, body).map_err(|fault| OAuthError::new(ErrorCode::InvalidRequest, fault))?;
     let name = required(&form, "grant_type", "grant_type is missing")?;
     let login = client_login::authenticate(auth, headers, &form, source).await?;
+    let answer = answered(auth, &login, &form, name, source).await.unwrap_or_else(OAuthError::into_response);
+    Ok(cors::for_client(answer, login.client.redirect_uris))
+}
+
+async fn answered(
+    auth: &Auth,
+    login: &ClientLogin,
+    form: &Parameters,
+    name: &str,
+    source: &RequestSource,
+) -> Result<Response, OAuthError> {
     let grant = GrantType::parse(name);
     let grant = grant.ok_or(OAuthError::new(ErrorCode::UnsupportedGrantType, "that grant_type is not supported"))?;
     if !login.client.may_use(grant) {
         return Err(OAuthError::new(ErrorCode::UnauthorizedClient, "the client may not use that grant_type"));
     }
     match grant {
-        GrantType::AuthorizationCode => code::redeem(auth, &login, &form).await,
-        GrantType::RefreshToken => refresh::exchange(auth, &login, &form).await,
-        GrantType::Password => password::sign_in(auth, &login, &form, source).await,
-        GrantType::DeviceCode => device_code::ask(auth, &login, &form).await,
-        GrantType::ClientCredentials => client_credentials::issue(auth, &login, &form),
+        GrantType::AuthorizationCode => code::redeem(auth, login, form).await,
+        GrantType::RefreshToken => refresh::exchange(auth, login, form).await,
+        GrantType::Password => password::sign_in(auth, login, form, source).await,
+        GrantType::DeviceCode => device_code::ask(auth, login, form).await,
+        GrantType::ClientCredentials => client_credentials::issue(auth, login, form),
     }
 }
 

@@ -14,7 +14,7 @@ use runtime::token::Claims;
 use serde_json::{Value, json};
 
 use super::answers::{self, Trouble, not_stored};
-use super::{Auth, issue, session};
+use super::{Auth, cors, issue, session};
 
 /// Somebody who has shown a token.
 struct Bearer {
@@ -40,10 +40,24 @@ pub(super) async fn enveloped(State(auth): State<Arc<Auth>>, headers: HeaderMap)
 
 async fn answered(auth: &Auth, headers: &HeaderMap, answer: impl FnOnce(&Bearer) -> Response) -> Response {
     match bearer(auth, headers).await {
-        Ok(Some(bearer)) => not_stored(answer(&bearer)),
+        Ok(Some(bearer)) => {
+            let answer = not_stored(answer(&bearer));
+            match redirect_uris(auth, headers, &bearer).await {
+                Ok(uris) => cors::for_client(answer, uris),
+                Err(trouble) => trouble.into_response(),
+            }
+        }
         Ok(None) => answers::no_token("there is no valid token of a person"),
         Err(trouble) => trouble.into_response(),
     }
+}
+
+/// The redirect URIs of the bearer's client, where a page asks.
+async fn redirect_uris(auth: &Auth, headers: &HeaderMap, bearer: &Bearer) -> Result<Vec<String>, Trouble> {
+    let client = bearer.claims.client_id.as_deref().filter(|_| cors::is_of_page(headers));
+    let Some(client) = client else { return Ok(Vec::new()) };
+    let client = auth.people.client(&bearer.tenant, client).await?;
+    Ok(client.map(|client| client.redirect_uris).unwrap_or_default())
 }
 
 async fn bearer(auth: &Auth, headers: &HeaderMap) -> Result<Option<Bearer>, Trouble> {

@@ -107,3 +107,39 @@ fn a_planted_cookie_is_not_taken_for_that_of_the_form() -> Result<()> {
     ensure!(right.status == 303, "{} {}", right.status, right.body);
     Ok(())
 }
+
+/// The page of a client reads from the browser what the client is told, and no other page does.
+#[test]
+fn only_pages_of_a_client_read_what_it_is_told() -> Result<()> {
+    const ALLOWED: &str = "access-control-allow-origin";
+    let site = Installation::start()?;
+    let user = &site.demo.users[0];
+    let visitor = Visitor::new(&site)?;
+    let client = site.demo.clients.first().context("no client")?;
+    let login = format!("{}:{}", client.id, client.secret);
+    let grant = [("grant_type", "password"), ("username", user.user.as_str()), ("password", user.password.as_str())];
+    let own = "http://127.0.0.1:5173";
+    for (origin, may) in [(own, true), ("http://localhost", true), ("https://evil.example", false), ("null", false)] {
+        let said = format!("Origin: {origin}");
+        let asked = visitor.post("/auth/v3/oauth/token", &grant, &["--user", &login, "--header", &said])?;
+        ensure!((asked.header(ALLOWED) == Some(origin)) == may, "{origin}: {}", asked.head);
+        let bearer = format!("Authorization: Bearer {}", asked.token("access_token")?);
+        let who = visitor.ask("/auth/v3/openid/userinfo", &["--header", &bearer, "--header", &said])?;
+        ensure!(who.status == 200 && (who.header(ALLOWED) == Some(origin)) == may, "{origin}: {}", who.head);
+        let refused =
+            visitor.post("/auth/v3/oauth/token", &[("grant_type", "x")], &["--user", &login, "--header", &said])?;
+        ensure!((refused.header(ALLOWED) == Some(origin)) == may, "{origin}: {}", refused.head);
+        for public in ["/auth/v3/.well-known/openid-configuration", "/auth/v3/oauth/jwks"] {
+            let answer = visitor.ask(public, &["--header", &said])?;
+            ensure!(answer.header(ALLOWED) == Some("*"), "{public}: {}", answer.head);
+        }
+        let page = visitor.ask("/auth/v3/ping", &["--header", &said])?;
+        ensure!(page.header(ALLOWED).is_none(), "{}", page.head);
+    }
+    let said = format!("Origin: {own}");
+    let before = ["--request", "OPTIONS", "--header", &said, "--header", "Access-Control-Request-Method: POST"];
+    let asked = visitor.ask("/auth/v3/oauth/token", &before)?;
+    ensure!(asked.status == 204 && asked.header(ALLOWED) == Some(own), "{}", asked.head);
+    ensure!(asked.header("access-control-allow-credentials").is_none(), "{}", asked.head);
+    Ok(())
+}
