@@ -1,19 +1,28 @@
 //! Single objects, which are read while somebody signs in.
 
-use contracts::provisioning::{Object, ObjectKey, ObjectKind, Place};
+use contracts::provisioning::{Application, Object, ObjectKey, ObjectKind, Place, Prompt, Skill};
 use infra::Result;
 use model::TenantId;
 
 use super::read::{self, Lists};
 use super::sign_in::client;
-use super::{Turn, query};
+use super::{Row, Turn, query};
 
 /// Whether one object of a kind is found without reading the whole tenant.
 pub(super) const fn is_cheap(kind: ObjectKind) -> bool {
-    matches!(kind, ObjectKind::Person | ObjectKind::Dn | ObjectKind::Place | ObjectKind::Client)
+    matches!(
+        kind,
+        ObjectKind::Skill
+            | ObjectKind::Prompt
+            | ObjectKind::Application
+            | ObjectKind::Dn
+            | ObjectKind::Place
+            | ObjectKind::Person
+            | ObjectKind::Client
+    )
 }
 
-/// Reads one object. People, DNs, places and clients cost a few statements; of other kinds the whole tenant is read.
+/// Reads one object. Those that are cheap to find cost a few statements; of other kinds the whole tenant is read.
 pub(super) async fn find(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) -> Result<Option<Object>> {
     let one = |sql| query(sql).bind(tenant.as_str()).bind(&key.id);
     match key.kind {
@@ -51,6 +60,22 @@ pub(super) async fn find(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) 
             let uris = db.rows(one(uris)).await?;
             let uris = uris.iter().map(|row| row.text("uri")).collect::<Result<_>>()?;
             client(&row, uris).map(|client| Some(Object::Client(client)))
+        }
+        ObjectKind::Skill => {
+            let rows = db.rows(one("SELECT name FROM skill WHERE tenant = ? AND name = ?")).await?;
+            rows.first().map(|row| Ok(Object::Skill(Skill { name: row.text("name")? }))).transpose()
+        }
+        ObjectKind::Prompt => {
+            let rows = db.rows(one("SELECT name, file FROM prompt WHERE tenant = ? AND name = ?")).await?;
+            let prompt = |row: &Row| Ok(Object::Prompt(Prompt { name: row.text("name")?, file: row.text("file")? }));
+            rows.first().map(prompt).transpose()
+        }
+        ObjectKind::Application => {
+            let rows = db.rows(one("SELECT name, document FROM application WHERE tenant = ? AND name = ?")).await?;
+            let application = |row: &Row| {
+                Ok(Object::Application(Application { name: row.text("name")?, document: row.text("document")? }))
+            };
+            rows.first().map(application).transpose()
         }
         _ => {
             if read::revision(db, tenant).await?.is_none() {
