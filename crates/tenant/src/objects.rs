@@ -29,6 +29,8 @@ pub use crate::file::ObjectFault;
 
 /// The most edits in one batch of a caller by gRPC.
 pub const EDITS_MAX: usize = 500;
+/// The most passwords and secrets in clear in such a batch: each costs a part of a second to hash, and the caller waits at most 30 s.
+pub const PASSWORDS_MAX: usize = 50;
 /// The largest document of an object, in bytes: an application of 512 KiB, all of it escaped, is below it.
 pub const DOCUMENT_BYTES_MAX: usize = 2 << 20;
 /// The longest key of a batch that may be repeated, in bytes.
@@ -105,6 +107,9 @@ pub enum ChangeRefusal {
     /// Others have changed the tenant so often that the batch found no turn.
     #[error("others change the tenant at the same time: try again")]
     NoTurn,
+    /// The batch has more passwords in clear than are hashed while a caller waits.
+    #[error("there are more than {0} passwords in clear: send them in several batches")]
+    ManyPasswords(usize),
     /// A password could not be hashed.
     #[error("a password could not be hashed")]
     Hash(#[from] identity::password::HashError),

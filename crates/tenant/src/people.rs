@@ -80,7 +80,7 @@ pub async fn import(
     let lines: HashMap<ObjectKey, usize> = rows.iter().map(|row| (row.edit.key.clone(), row.line)).collect();
     let edits: Vec<ObjectEdit> = rows.into_iter().map(|row| row.edit).collect();
     // With faults in some lines the others are checked all the same, so that all faults are told at once.
-    let batch = Batch { edits, is_trial: is_trial || !faults.is_empty() };
+    let batch = Batch { edits, is_trial: is_trial || !faults.is_empty(), passwords_max: usize::MAX };
     let changed = objects::change(store, tenant, &batch, note).await;
     match changed {
         Err(ChangeRefusal::Faults(broken) | ChangeRefusal::Referred(broken)) => {

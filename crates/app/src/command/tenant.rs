@@ -57,7 +57,7 @@ pub enum Arguments {
     List(look::ListArguments),
     /// One object as JSON, without its secrets
     #[command(
-        after_help = "Examples:\n  trunkline tenant show acme person ann\n  trunkline tenant show acme tenant\n  \
+        after_help = "Examples:\n  trunkline tenant show acme person ann\n  trunkline tenant show acme tenant -\n  \
                             trunkline tenant show acme person ann --revision 7"
     )]
     Show(look::ShowArguments),
@@ -87,8 +87,7 @@ pub struct NamedObject {
     /// The kind: tenant, skill, prompt, application, dn, place, person, number, trunk, feature_code, schedule, dial_rule, client
     #[arg(value_parser = kind)]
     kind: ObjectKind,
-    /// Its name, number or code; none for the tenant itself
-    #[arg(default_value = "", hide_default_value = true)]
+    /// Its name, number or code; `-` for the tenant itself
     id: String,
 }
 
@@ -98,12 +97,18 @@ impl NamedObject {
     }
 
     fn key(&self) -> Result<ObjectKey, ExitError> {
-        if self.id.is_empty() != (self.kind == ObjectKind::Tenant) {
-            let message = format!("name the {}: every object has an id but the tenant itself", self.kind.as_str());
+        let id = object_id(&self.id);
+        if id.is_empty() != (self.kind == ObjectKind::Tenant) {
+            let message = format!("{} {}: the tenant itself, and it alone, has the id -", self.kind.as_str(), self.id);
             return Err(ExitError::new(Exit::Usage, message));
         }
-        Ok(ObjectKey { kind: self.kind, id: self.id.clone() })
+        Ok(ObjectKey { kind: self.kind, id })
     }
+}
+
+/// The id of an object as it is written in a command.
+fn object_id(written: &str) -> String {
+    if written == "-" { String::new() } else { written.to_owned() }
 }
 
 fn kind(name: &str) -> Result<ObjectKind, String> {

@@ -7,3 +7,4 @@ mod binary;
 mod empty;
 mod exit_codes;
 mod headers;
+mod object_histories;

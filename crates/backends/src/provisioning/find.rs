@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use contracts::provisioning::{Application, Object, ObjectKey, ObjectKind, Place};
+use contracts::provisioning::{Application, Object, ObjectKey, ObjectKind, Place, Prompt, Skill};
 use infra::{ObjectChange, Result};
 use model::TenantId;
 
 use super::read::{self, Lists};
 use super::sign_in::client;
-use super::{Turn, query};
+use super::{Row, Turn, query};
 
 /// The present state of each of these objects. What it costs does not depend on how many people and phones the tenant has.
 pub(super) async fn each(db: &mut dyn Turn, tenant: &TenantId, keys: Vec<ObjectKey>) -> Result<Vec<ObjectChange>> {
@@ -37,15 +37,15 @@ pub(super) async fn each(db: &mut dyn Turn, tenant: &TenantId, keys: Vec<ObjectK
 /// Whether an object of the kind is read without others.
 pub(super) const fn is_found_alone(kind: ObjectKind) -> bool {
     match kind {
-        ObjectKind::Application
+        ObjectKind::Skill
+        | ObjectKind::Prompt
+        | ObjectKind::Application
         | ObjectKind::Dn
         | ObjectKind::Place
         | ObjectKind::Person
         | ObjectKind::Number
         | ObjectKind::Client => true,
         ObjectKind::Tenant
-        | ObjectKind::Skill
-        | ObjectKind::Prompt
         | ObjectKind::Trunk
         | ObjectKind::FeatureCode
         | ObjectKind::Schedule
@@ -92,6 +92,15 @@ pub(super) async fn find(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) 
             let uris = uris.iter().map(|row| row.text("uri")).collect::<Result<_>>()?;
             client(&row, uris).map(|client| Some(Object::Client(client)))
         }
+        ObjectKind::Skill => {
+            let rows = db.rows(one("SELECT name FROM skill WHERE tenant = ? AND name = ?")).await?;
+            rows.first().map(|row| Ok(Object::Skill(Skill { name: row.text("name")? }))).transpose()
+        }
+        ObjectKind::Prompt => {
+            let rows = db.rows(one("SELECT name, file FROM prompt WHERE tenant = ? AND name = ?")).await?;
+            let prompt = |row: &Row| Ok(Object::Prompt(Prompt { name: row.text("name")?, file: row.text("file")? }));
+            rows.first().map(prompt).transpose()
+        }
         ObjectKind::Application => {
             let rows = db.rows(one("SELECT name, document FROM application WHERE tenant = ? AND name = ?")).await?;
             let Some(row) = rows.first() else { return Ok(None) };
@@ -103,8 +112,6 @@ pub(super) async fn find(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) 
             rows.first().map(|row| read::number(row).map(Object::Number)).transpose()
         }
         ObjectKind::Tenant
-        | ObjectKind::Skill
-        | ObjectKind::Prompt
         | ObjectKind::Trunk
         | ObjectKind::FeatureCode
         | ObjectKind::Schedule

@@ -117,7 +117,7 @@ pub(super) fn client_line(client: &OAuthClient) -> String {
 // === hashes ===
 
 /// Whether a text is meant as a hash, which its rule then judges.
-fn is_meant_as_hash(secret: &Secret) -> bool {
+pub(crate) fn is_meant_as_hash(secret: &Secret) -> bool {
     secret.reveal().starts_with("$argon2")
 }
 

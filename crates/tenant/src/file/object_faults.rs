@@ -29,8 +29,8 @@ impl fmt::Display for ObjectFault {
     }
 }
 
-/// Every rule that the objects of a tenant break: rules between objects for all of them, rules about one object alone for those that `is_changed`
-/// names. The cost is that of one pass over all objects: the tables are neither read nor written.
+/// Every rule that the objects of a tenant break: rules between objects for all of them, rules about one object alone for those that
+/// `is_changed` names. The cost is that of one pass over all objects: the tables are neither read nor written.
 pub fn object_faults(objects: &TenantObjects, is_changed: impl Fn(&ObjectKey) -> bool) -> Vec<ObjectFault> {
     let keys: Vec<ObjectKey> = objects.objects().map(|object| object.key()).collect();
     let mut faults = same_but_for_case(&keys);

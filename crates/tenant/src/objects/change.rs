@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use contracts::provisioning::{Object, ObjectKey, TenantObjects};
+use contracts::provisioning::{Object, ObjectKey, Secret, TenantObjects};
 use infra::{ChangeNote, HistoryEntry, ObjectChange, ProvisioningStore, Revision, StoreError, VersionedObjects};
 use model::TenantId;
 use tokio::task::spawn_blocking;
@@ -23,6 +23,8 @@ pub struct Batch {
     pub edits: Vec<ObjectEdit>,
     /// Whether the batch is checked alone, and nothing is stored.
     pub is_trial: bool,
+    /// The most passwords and secrets in clear.
+    pub passwords_max: usize,
 }
 
 /// What a batch has led to.
@@ -54,6 +56,9 @@ pub async fn change(
         }
         let held = store.versioned(tenant).await?.ok_or_else(|| ChangeRefusal::NoTenant(tenant.clone()))?;
         let changes = plan(&held, &batch.edits)?;
+        if changes.iter().filter(|change| has_password(change)).count() > batch.passwords_max {
+            return Err(ChangeRefusal::ManyPasswords(batch.passwords_max));
+        }
         if changes.is_empty() || batch.is_trial {
             return Ok(outcome(&held, batch, &changes, held.revision));
         }
@@ -109,6 +114,17 @@ fn outcome(held: &VersionedObjects, batch: &Batch, changes: &[ObjectChange], rev
         objects: batch.edits.iter().map(now).collect(),
         changed: changes.len(),
         is_repeated: false,
+    }
+}
+
+/// Whether a password, or the secret of a client, is there in clear.
+fn has_password(change: &ObjectChange) -> bool {
+    match change {
+        ObjectChange::Put(object @ (Object::Person(_) | Object::Client(_))) => {
+            let is_clear = |(field, secret): (&str, &Secret)| field != "agent.pin" && !file::is_meant_as_hash(secret);
+            object.secrets().into_iter().any(is_clear)
+        }
+        _ => false,
     }
 }
 

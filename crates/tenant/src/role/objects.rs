@@ -17,7 +17,7 @@ use tonic::metadata::MetadataValue;
 use tonic::{Code, Request, Response, Status};
 
 use crate::objects::{
-    self, Batch, BatchOutcome, ChangeRefusal, EDITS_MAX, EditAction, Listing, ObjectEdit, ObjectFault,
+    self, Batch, BatchOutcome, ChangeRefusal, EDITS_MAX, EditAction, Listing, ObjectEdit, ObjectFault, PASSWORDS_MAX,
     REQUEST_BYTES_MAX,
 };
 
@@ -141,7 +141,8 @@ impl Provisioning for ObjectServer {
             return Err(Status::invalid_argument(format!("changes: there must be 1 to {EDITS_MAX}")));
         }
         let edits = (0..).zip(asked.changes).map(|(index, change)| edit(index, change)).collect::<Result<_, _>>()?;
-        self.carry_out(&tenant, &Batch { edits, is_trial: asked.validate_only }, &note).await
+        self.carry_out(&tenant, &Batch { edits, is_trial: asked.validate_only, passwords_max: PASSWORDS_MAX }, &note)
+            .await
     }
 
     async fn history(
@@ -174,7 +175,7 @@ impl Provisioning for ObjectServer {
         let asked = request.into_inner();
         let (key, expected) = (key(&asked.kind, &asked.id)?, asked.expected_revision.map(Revision));
         let edit = objects::put_back(&*self.store, &tenant, key, Revision(asked.revision), expected).await;
-        let batch = Batch { edits: vec![edit.map_err(refused)?], is_trial: false };
+        let batch = Batch { edits: vec![edit.map_err(refused)?], is_trial: false, passwords_max: PASSWORDS_MAX };
         self.carry_out(&tenant, &batch, &note).await
     }
 }
@@ -302,7 +303,7 @@ fn refused(refusal: ChangeRefusal) -> Status {
         ),
         ChangeRefusal::Faults(faults) => with_faults(Code::InvalidArgument, faults.into_iter().map(told)),
         ChangeRefusal::Referred(faults) => with_faults(Code::FailedPrecondition, faults.into_iter().map(told)),
-        ChangeRefusal::RequestReused => Status::invalid_argument(message),
+        ChangeRefusal::RequestReused | ChangeRefusal::ManyPasswords(_) => Status::invalid_argument(message),
         ChangeRefusal::NoTenant(tenant) => no_tenant(&tenant),
         ChangeRefusal::NotThen { .. } => Status::not_found(message),
         ChangeRefusal::NoTurn => Status::unavailable(message),

@@ -39,6 +39,7 @@ mod otlp;
 mod outgoing;
 mod parties;
 mod predictive;
+mod provisioning;
 mod quarantine;
 mod real;
 mod recording;

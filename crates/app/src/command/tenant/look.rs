@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tenant::objects::{self, Listing};
 
 use super::plan::{Mark, field_lines, mark};
-use super::{InstallationOptions, NamedObject, executor, kind, open, refused, tenant_id};
+use super::{InstallationOptions, NamedObject, executor, kind, object_id, open, refused, tenant_id};
 
 pub(super) const LIST_EXAMPLES: &str = "\
 Examples:
@@ -53,7 +53,7 @@ pub struct HistoryArguments {
     /// Only objects of this kind
     #[arg(value_parser = kind)]
     kind: Option<ObjectKind>,
-    /// Only the object with this id
+    /// Only the object with this id; `-` for the tenant itself
     id: Option<String>,
     /// The most changes
     #[arg(long, value_name = "N", default_value_t = 50)]
@@ -128,7 +128,12 @@ fn named(key: &ObjectKey) -> String {
 
 pub(super) fn history(options: &InstallationOptions, arguments: &HistoryArguments) -> anyhow::Result<()> {
     let tenant = tenant_id(&arguments.tenant)?;
-    let mut page = HistoryPage { kind: arguments.kind, id: arguments.id.clone(), below: None, limit: arguments.limit };
+    let mut page = HistoryPage {
+        kind: arguments.kind,
+        id: arguments.id.as_deref().map(object_id),
+        below: None,
+        limit: arguments.limit,
+    };
     executor()?.block_on(async {
         let store = open(options).await?;
         while page.limit > 0 {

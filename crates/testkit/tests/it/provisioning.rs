@@ -1,0 +1,324 @@
+//! Single objects of a tenant's configuration: by gRPC on 8888, by the command line, in tables of people; and who has done what.
+
+use std::process::Output;
+
+use anyhow::{Context, Result, ensure};
+use contracts::v1;
+use contracts::v1::change_object::Action;
+use contracts::v1::provisioning_client::ProvisioningClient;
+use prost::Message as _;
+use serde_json::Value;
+use testkit::Installation;
+use testkit::facts::{bearing, connect, runtime, tenant_role};
+use tonic::transport::Channel;
+use tonic::{Code, Status};
+
+/// A password that is given in clear: it must not come out again.
+const PASSWORD: &str = "correct-horse-battery-staple";
+const TENANT: &str = "example";
+
+type Client = ProvisioningClient<Channel>;
+
+/// Runs a command of the binary on the site's data.
+fn run(site: &Installation, arguments: &[&str]) -> Result<Output> {
+    Ok(std::process::Command::new(testkit::installation::binary()?)
+        .args(arguments)
+        .args(["--instance", &site.demo.instance.to_string(), "--data-dir"])
+        .arg(site.data_dir())
+        .args(site.stores())
+        .env("LOGNAME", "tester")
+        .output()?)
+}
+
+/// What a command that succeeds prints.
+fn said(site: &Installation, arguments: &[&str]) -> Result<String> {
+    let output = run(site, arguments)?;
+    ensure!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+/// The exit code and the message of a command that fails.
+fn refusal(site: &Installation, arguments: &[&str]) -> Result<(i32, String)> {
+    let output = run(site, arguments)?;
+    let code = output.status.code().context("it was killed")?;
+    ensure!(code != 0, "{arguments:?} succeeds");
+    Ok((code, String::from_utf8(output.stderr)?))
+}
+
+fn token(site: &Installation, subject: &str, scopes: &[&str]) -> Result<String> {
+    let mut arguments = vec!["token", "--tenant", TENANT, "--sub", subject];
+    arguments.extend(scopes.iter().flat_map(|scope| ["--scope", *scope]));
+    Ok(said(site, &arguments)?.trim().to_owned())
+}
+
+fn put(kind: &str, id: &str, expected: Option<u64>, json: &str, fields: &[&str]) -> v1::ChangeObject {
+    let fields = fields.iter().map(|field| (*field).to_owned()).collect();
+    v1::ChangeObject {
+        kind: kind.to_owned(),
+        id: id.to_owned(),
+        expected_revision: expected,
+        action: Some(Action::Put(v1::PutObject { json: json.to_owned(), fields })),
+    }
+}
+
+fn delete(kind: &str, id: &str) -> v1::ChangeObject {
+    v1::ChangeObject {
+        kind: kind.to_owned(),
+        id: id.to_owned(),
+        expected_revision: None,
+        action: Some(Action::Delete(v1::DeleteObject {})),
+    }
+}
+
+fn batch(changes: Vec<v1::ChangeObject>) -> v1::ChangeObjectsRequest {
+    v1::ChangeObjectsRequest { changes, ..v1::ChangeObjectsRequest::default() }
+}
+
+async fn change(
+    client: &mut Client,
+    token: &str,
+    asked: v1::ChangeObjectsRequest,
+) -> Result<Result<v1::ChangeObjectsResponse, Status>> {
+    Ok(client.change(bearing(asked, token)?).await.map(tonic::Response::into_inner))
+}
+
+async fn get(client: &mut Client, token: &str, kind: &str, id: &str) -> Result<v1::StoredObject> {
+    let asked = v1::GetObjectRequest { kind: kind.to_owned(), id: id.to_owned(), fields: Vec::new() };
+    Ok(client.get(bearing(asked, token)?).await?.into_inner())
+}
+
+fn faults(status: &Status) -> Result<Vec<v1::ObjectFault>> {
+    let bytes = status.metadata().get_bin("trunkline-faults-bin").context("no faults")?.to_bytes()?;
+    Ok(v1::ObjectFaults::decode(bytes)?.faults)
+}
+
+fn new_person(user: &str) -> String {
+    format!(r#"{{"user_name":"{user}","first_name":"New","last_name":"Person","password":"{PASSWORD}"}}"#)
+}
+
+/// Two people who are agents of the example.
+async fn two_people(client: &mut Client, token: &str) -> Result<[v1::StoredObject; 2]> {
+    let filter = [("skill".to_owned(), "Sales".to_owned())].into();
+    let asked = v1::ListObjectsRequest { kinds: vec!["person".to_owned()], filter, page_size: 2, ..Default::default() };
+    let page = client.list(bearing(asked, token)?).await?.into_inner();
+    ensure!(!page.next_page_token.is_empty(), "the example has more than two of them");
+    page.objects.try_into().ok().context("a page of two")
+}
+
+#[test]
+fn who_edits_one_object_is_in_nobodys_way_but_theirs_who_edit_the_same() -> Result<()> {
+    let site = Installation::start()?;
+    let boss = token(&site, "person/boss", &["config:read", "config:write"])?;
+    let eve = token(&site, "person/eve", &["config:read", "config:write"])?;
+    runtime()?.block_on(async {
+        let channel = connect(tenant_role(&site, 8888)).await?;
+        let (mut one, mut two) = (Client::new(channel.clone()), Client::new(channel));
+        let [first, second] = two_people(&mut one, &boss).await?;
+        // Both at once, each ten times, each on the revision of the own object alone.
+        let edits = |mut client: Client, token: String, of: v1::StoredObject| async move {
+            let mut revision = of.revision;
+            for number in 0..10 {
+                let json = format!(r#"{{"last_name":"Edit {number}"}}"#);
+                let edit = put("person", &of.id, Some(revision), &json, &["last_name"]);
+                revision = change(&mut client, &token, batch(vec![edit])).await??.objects[0].revision;
+            }
+            anyhow::Ok(())
+        };
+        let both = tokio::join!(
+            edits(one.clone(), boss.clone(), first.clone()),
+            edits(two.clone(), eve.clone(), second.clone())
+        );
+        both.0?;
+        both.1?;
+        let now = get(&mut two, &eve, "person", &first.id).await?;
+        ensure!(now.json.contains("Edit 9") && now.revision > first.revision, "{now:?}");
+
+        let late = put("person", &first.id, Some(first.revision), r#"{"last_name":"Late"}"#, &["last_name"]);
+        let stale = change(&mut two, &eve, batch(vec![late])).await?.err().context("it is stale")?;
+        ensure!(stale.code() == Code::Aborted, "{stale}");
+        let told = faults(&stale)?;
+        assert_eq!((told[0].id.as_str(), told[0].present_revision), (first.id.as_str(), Some(now.revision)));
+        let again = put("person", &first.id, Some(0), &new_person(&first.id), &[]);
+        let there = change(&mut one, &boss, batch(vec![again])).await?.err().context("it is there")?;
+        ensure!(there.code() == Code::Aborted && there.message().contains("it exists already"), "{there}");
+        anyhow::Ok(())
+    })
+}
+
+#[test]
+fn a_batch_is_all_or_none_and_faults_name_object_field_and_rule() -> Result<()> {
+    let site = Installation::start()?;
+    let boss = token(&site, "person/boss", &["config:read", "config:write"])?;
+    let reader = token(&site, "person/reader", &["config:read"])?;
+    runtime()?.block_on(async {
+        let mut client = Client::new(connect(tenant_role(&site, 8888)).await?);
+        let wrong = vec![
+            put("skill", "Patience", Some(0), r#"{"name":"Patience"}"#, &[]),
+            put("person", "new", Some(0), &new_person("new"), &[]),
+            put("place", "New", Some(0), r#"{"name":"New","dns":["0000"]}"#, &[]),
+        ];
+        let refused = change(&mut client, &boss, batch(wrong)).await?.err().context("a place without its DN")?;
+        ensure!(refused.code() == Code::InvalidArgument, "{refused}");
+        let told = faults(&refused)?;
+        assert_eq!((told[0].kind.as_str(), told[0].field.as_str()), ("place", "dns"));
+        assert_eq!(get(&mut client, &boss, "skill", "Patience").await.err().map(|_| ()), Some(()));
+
+        let sales = change(&mut client, &boss, batch(vec![delete("skill", "Sales")])).await?;
+        let referred = sales.err().context("agents have it")?;
+        ensure!(referred.code() == Code::FailedPrecondition, "{referred}");
+        let told = faults(&referred)?;
+        ensure!(told.iter().all(|fault| fault.kind == "person" && fault.field == "agent.skills.Sales"), "{told:?}");
+
+        let skill = || batch(vec![put("skill", "Patience", None, r#"{"name":"Patience"}"#, &[])]);
+        let trial = v1::ChangeObjectsRequest { validate_only: true, ..skill() };
+        assert_eq!(change(&mut client, &boss, trial).await??.changed, 1);
+        let once = || v1::ChangeObjectsRequest { request_id: "once".to_owned(), ..skill() };
+        let first = change(&mut client, &boss, once()).await??;
+        let second = change(&mut client, &boss, once()).await??;
+        ensure!(first.changed == 1 && !first.repeated_request && second.repeated_request, "{first:?} {second:?}");
+        assert_eq!((first.revision, first.objects), (second.revision, second.objects));
+        let other = v1::ChangeObjectsRequest { request_id: "once".to_owned(), ..batch(vec![delete("person", "x")]) };
+        let reused = change(&mut client, &boss, other).await?.err().context("the key is used")?;
+        ensure!(reused.code() == Code::InvalidArgument && reused.message().starts_with("request_id: "), "{reused}");
+
+        let code = |answer: Result<v1::ChangeObjectsResponse, Status>| answer.map(drop).map_err(|status| status.code());
+        assert_eq!(code(change(&mut client, &reader, skill()).await?), Err(Code::PermissionDenied));
+        let mut foreign = bearing(skill(), &boss)?;
+        foreign.metadata_mut().insert("trunkline-tenant", "other".parse()?);
+        let foreign = client.change(foreign).await.map(tonic::Response::into_inner);
+        assert_eq!(code(foreign), Err(Code::PermissionDenied));
+        anyhow::Ok(())
+    })
+}
+
+#[test]
+fn history_says_who_did_what_and_no_secret_comes_out() -> Result<()> {
+    let mut site = Installation::start_with(&["--set", "process.log=debug"])?;
+    let boss = token(&site, "person/boss", &["config:read", "config:write"])?;
+    let (answers, made) = runtime()?.block_on(async {
+        let mut client = Client::new(connect(tenant_role(&site, 8888)).await?);
+        let made =
+            change(&mut client, &boss, batch(vec![put("person", "new", Some(0), &new_person("new"), &[])])).await??;
+        let renamed = put("person", "new", None, r#"{"last_name":"Renamed"}"#, &["last_name"]);
+        change(&mut client, &boss, batch(vec![renamed])).await??;
+        let weak = put("person", "new", None, r#"{"password":"new"}"#, &["password"]);
+        let weak = change(&mut client, &boss, batch(vec![weak])).await?.err().context("a weak password")?;
+        ensure!(faults(&weak)?[0].field == "password", "{weak}");
+        let asked = v1::ObjectHistoryRequest { kind: "person".to_owned(), id: "new".to_owned(), ..Default::default() };
+        let history = client.history(bearing(asked, &boss)?).await?.into_inner();
+        let [second, first] = history.entries.as_slice() else { anyhow::bail!("{history:?}") };
+        assert_eq!(
+            (second.changed_by.as_str(), second.way.as_str(), second.secrets_changed),
+            ("person/boss", "grpc", false)
+        );
+        ensure!(first.before.is_empty() && first.secrets_changed && second.after.contains("Renamed"), "{history:?}");
+        let shown = get(&mut client, &boss, "person", "new").await?;
+        let back = v1::RestoreObjectRequest {
+            kind: "person".to_owned(),
+            id: "new".to_owned(),
+            revision: made.revision,
+            expected_revision: Some(shown.revision),
+        };
+        client.restore(bearing(back, &boss)?).await?;
+        let restored = get(&mut client, &boss, "person", "new").await?;
+        ensure!(restored.json.contains("Person") && !restored.json.contains("Renamed"), "{restored:?}");
+        anyhow::Ok((format!("{history:?}{shown:?}{restored:?}{weak:?}"), made.revision))
+    })?;
+    let table = "select changed_by || ' ' || way || ' ' || kind from change_log where id = 'new' order by number";
+    let rows = if site.is_on_servers() { site.servers()?.psql(table)? } else { sqlite(&site, table)? };
+    assert_eq!(rows.lines().collect::<Vec<_>>(), ["person/boss grpc person"; 3]);
+    // The password outlives the restore, and its hash is where it belongs, and nowhere else.
+    let kept = "select count(*) from person where user_name = 'new' and password like '$argon2id$%'";
+    let kept = if site.is_on_servers() { site.servers()?.psql(kept)? } else { sqlite(&site, kept)? };
+    assert_eq!(kept.trim(), "1");
+    let by_hand = said(&site, &["tenant", "history", TENANT, "person", "new", "--json"])?;
+    let log = site.log().join("\n");
+    for (place, text) in [("answers", &answers), ("command", &by_hand), ("log", &log)] {
+        ensure!(!text.contains(PASSWORD) && !text.contains("$argon2id$"), "a secret is in the {place}");
+    }
+    ensure!(made > 0 && log.contains("objects of the configuration changed"), "the log says who");
+    Ok(())
+}
+
+fn sqlite(site: &Installation, statement: &str) -> Result<String> {
+    let file = site.data_dir().join("configuration.sqlite");
+    let output = std::process::Command::new("sqlite3").arg("-readonly").arg(file).arg(statement).output()?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+#[test]
+fn the_command_line_plans_applies_deletes_and_restores() -> Result<()> {
+    let site = Installation::start()?;
+    let folder = site.data_dir().join("exported");
+    said(&site, &["tenant", "export", TENANT, &folder.to_string_lossy()])?;
+    let file = folder.join("example.yaml").to_string_lossy().into_owned();
+    assert_eq!(said(&site, &["tenant", "plan", &file])?, "0 new, 0 changed, 0 deleted\n");
+    let text = std::fs::read_to_string(&file)?;
+    ensure!(text.contains("skills: [Sales,"), "{text}");
+    std::fs::write(&file, text.replace("skills: [Sales,", "skills: [Patience, Sales,"))?;
+    let output = run(&site, &["tenant", "plan", &file])?;
+    assert_eq!(String::from_utf8(output.stdout)?, "+ skill Patience\n1 new, 0 changed, 0 deleted\n");
+    assert_eq!(output.status.code(), Some(11));
+    let applied: Value = serde_json::from_str(&said(&site, &["tenant", "apply", &file, "--json"])?)?;
+    assert_eq!(applied["changes"][0]["action"], "new");
+    assert_eq!(applied["imported"]["put"], 1);
+    let revision = applied["imported"]["revision"].to_string();
+
+    said(&site, &["tenant", "delete", TENANT, "skill", "Patience"])?;
+    let (code, gone) = refusal(&site, &["tenant", "show", TENANT, "skill", "Patience"])?;
+    ensure!(code == 10 && gone.contains("there is no skill Patience"), "{gone}");
+    said(&site, &["tenant", "restore", TENANT, "skill", "Patience", &revision])?;
+    let shown: Value = serde_json::from_str(&said(&site, &["tenant", "show", TENANT, "skill", "Patience"])?)?;
+    assert_eq!(shown["name"], "Patience");
+    let (code, used) = refusal(&site, &["tenant", "delete", TENANT, "skill", "Sales"])?;
+    ensure!(code == 6 && used.contains("agent.skills.Sales: there is no skill Sales"), "{used}");
+
+    let history = said(&site, &["tenant", "history", TENANT, "skill", "Patience"])?;
+    let ways: Vec<&str> = history.lines().filter_map(|line| line.split_once("by ")).map(|(_, by)| by).collect();
+    assert_eq!(ways, ["user/tester (command_line)", "user/tester (command_line)", "user/tester (import)"]);
+    let listed = said(&site, &["tenant", "list", TENANT, "--kind", "skill", "--json"])?;
+    let names: Vec<Value> = listed.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    assert_eq!(names.len(), 4);
+    Ok(())
+}
+
+#[test]
+fn a_table_of_people_is_imported_whole_or_every_faulty_line_is_named() -> Result<()> {
+    let site = Installation::start()?;
+    let exported = said(&site, &["tenant", "people", "export", TENANT])?;
+    let file = site.data_dir().join("people.csv");
+    let path = file.to_string_lossy().into_owned();
+    std::fs::write(&file, &exported)?;
+    let unchanged: Value = serde_json::from_str(&said(&site, &["tenant", "people", "import", TENANT, &path])?)?;
+    assert_eq!(unchanged["changed"], 0, "what is exported is what is there");
+
+    std::fs::write(
+        &file,
+        "user_name,first_name,last_name,disabled,agent_id,skills\n\
+         new.one,New,One,,n1,Sales=5\n\
+         new.two,New,Two,perhaps,n2,\n\
+         new.three,New,Three,,n1,Patience=5\n",
+    )?;
+    let (code, told) = refusal(&site, &["tenant", "people", "import", TENANT, &path])?;
+    assert_eq!(code, 6);
+    for line in [
+        "line 3, column disabled: it is true or false",
+        "line 4, column agent_id: new.one has the id n1 already",
+        "line 4, column skills: there is no skill Patience",
+    ] {
+        ensure!(told.contains(line), "{line} is not in\n{told}");
+    }
+    ensure!(!said(&site, &["tenant", "people", "export", TENANT])?.contains("new.one"), "all or none");
+
+    let good = format!("user_name;first_name;last_name;password;agent_id\nnew.one;New;One;{PASSWORD};n1\n");
+    std::fs::write(&file, good)?;
+    let trial: Value =
+        serde_json::from_str(&said(&site, &["tenant", "people", "import", TENANT, &path, "--dry-run"])?)?;
+    assert_eq!(trial["changed"], 1);
+    ensure!(refusal(&site, &["tenant", "show", TENANT, "person", "new.one"])?.0 == 10, "a trial changes nothing");
+    said(&site, &["tenant", "people", "import", TENANT, &path])?;
+    let shown = said(&site, &["tenant", "show", TENANT, "person", "new.one"])?;
+    ensure!(shown.contains("\"n1\"") && !shown.contains(PASSWORD) && !shown.contains("argon2"), "{shown}");
+    Ok(())
+}
