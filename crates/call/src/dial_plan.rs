@@ -12,7 +12,7 @@ use std::collections::HashMap;
 
 use model::plan::{Caller, Destination, FeatureCode, PlanAnswer, Service, Way};
 use model::request::ForwardMode;
-use model::{Dn, Entropy, Timestamp};
+use model::{Dn, Entropy, SharedMap, Timestamp};
 
 mod day;
 mod forwarding;
@@ -35,15 +35,15 @@ pub const DIALLED_MAX: usize = 64;
 /// What is dialled by who calls the emergency service and no number of it (RFC 5031); for a part of the service, too.
 pub const EMERGENCY_SERVICE: &str = "urn:service:sos";
 
-/// A tenant's numbers as the dial plan sees them. Keys are normalised by [`normalise`].
+/// A tenant's numbers as the dial plan sees them. Keys are normalised by [`normalise`]. Copies share what is the same in them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TenantPlan {
     /// Numbers dialled from outside or inside, with the DN or service that answers each.
-    pub numbers: HashMap<String, NumberTarget>,
+    pub numbers: SharedMap<String, NumberTarget>,
     /// Phones by their own number.
-    pub extensions: HashMap<String, Extension>,
+    pub extensions: SharedMap<String, Extension>,
     /// Route points by their own number.
-    pub route_points: HashMap<String, RoutePoint>,
+    pub route_points: SharedMap<String, RoutePoint>,
     /// Feature codes, as `*50`.
     pub feature_codes: HashMap<String, DialledCode>,
     /// The prefix of a complete national number, as `+49`. Without it national numbers are unknown.
@@ -55,7 +55,7 @@ pub struct TenantPlan {
     /// The trunks by which calls go out.
     pub trunks: Vec<OutsideTrunk>,
     /// The business hours of numbers.
-    pub hours: HashMap<String, BusinessHours>,
+    pub hours: SharedMap<String, BusinessHours>,
     /// Rules about dialled numbers.
     pub rules: DialRules,
     /// When its days end.

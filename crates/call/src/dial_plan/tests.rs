@@ -471,8 +471,8 @@ fn a_call_outside_counts_at_the_limit_of_its_phone_unless_it_is_an_emergency() {
     let mut plan = plan();
     plan.trunks = vec![trunk("main", "+", None)];
     plan.rules.emergency = vec![EmergencyNumber { name: "help".to_owned(), pattern: pattern("112"), trunk: None }];
-    let own = plan.extensions.get_mut("7101").expect("a phone");
-    own.outgoing_max = Some(2);
+    let own = plan.extensions.get("7101").expect("a phone").clone();
+    plan.extensions.insert("7101".to_owned(), Extension { outgoing_max: Some(2), ..own });
     let way = |number: &str| match leads_to(&plan, &Caller::Phone(dn("7101")), number) {
         Destination::Outside(outside) => outside.way,
         other => panic!("{other:?}"),

@@ -10,7 +10,7 @@ use super::handler::TenantAgents;
 use crate::phone_settings;
 
 impl TenantAgents {
-    /// Notes it for all phones: the configuration has changed.
+    /// Notes it for all phones: whether there is such a rule has changed.
     pub(super) fn note_all_logged_in(&mut self) {
         let noted = self.phones.iter().filter(|(_, phone)| phone.record.agent.is_some()).map(|(dn, _)| dn.clone());
         let used = self.table.iter().filter(|_| self.people.limits_agents()).filter_map(|agent| agent.dn.clone());

@@ -9,14 +9,6 @@ use super::handler::TenantAgents;
 use crate::phone_settings;
 
 impl TenantAgents {
-    /// Notes it for all such phones: the configuration has changed.
-    pub(super) fn note_all_in_calls(&mut self) {
-        let people = self.people.clone();
-        for dn in people.phones_without_call_waiting() {
-            self.note_whether_in_call(&dn);
-        }
-    }
-
     /// Notes it for the DNs that calls have come to, or left.
     pub(super) fn note_in_calls(&mut self) {
         for dn in self.addresses.take_turned() {

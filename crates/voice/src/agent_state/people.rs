@@ -1,6 +1,10 @@
-//! The agents of a tenant and their phones: people and places, read from config (voice-35).
+//! The agents of a tenant and their phones: people and places, read from config (voice-35). A change costs what it changes, whatever the
+//! size of the tenant.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+mod index;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use call::agent::{AutoLogout, IdleWrapUp, NoAnswerAction, Profile};
 use contracts::configuration::{Changes, Listed};
@@ -8,15 +12,17 @@ use contracts::provisioning::{
     Agent, AgentRules, DialAction, DnKind, LoginPasswordRule, NoAnswerAction as Configured, Object, ObjectKind, Spender,
 };
 use model::event::ErrorCode;
-use model::{AgentId, Dn, Request, RequestKind, TenantId};
-use net::configuration::Objects;
+use model::{AgentId, Dn, Request, RequestKind, SharedMap, SharedSet, TenantId};
+use net::configuration::{Objects, is_up_to};
 use net::http::CallError;
+
+use index::AgentIndex;
 
 /// The kinds of objects that are read.
 pub(super) const KINDS: &[ObjectKind] =
     &[ObjectKind::Tenant, ObjectKind::Person, ObjectKind::Place, ObjectKind::Dn, ObjectKind::DialRule];
-/// The most agents, places and DNs of one tenant; ten times the largest tenant that the design allows for.
-const OBJECTS_MAX: usize = 100_000;
+/// The most agents, places and DNs of one tenant; three times the largest tenant that the design allows for.
+const OBJECTS_MAX: usize = 1_000_000;
 
 /// What a DN is, as far as agents are concerned.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,24 +47,30 @@ impl Address {
     }
 }
 
-/// A tenant's people and places.
-#[derive(Clone, Debug, Default)]
+/// A tenant's people and places. Copies share what is the same in them.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct People {
     /// The version of configuration that was read last, as config names it.
     version: Option<String>,
     wrap_up_s: u32,
     rules: AgentRules,
     /// By the person's login name.
-    agents: HashMap<String, Agent>,
-    places: HashMap<String, Vec<String>>,
-    addresses: HashMap<String, Address>,
+    agents: SharedMap<String, Arc<Agent>>,
+    places: SharedMap<String, Arc<[String]>>,
+    addresses: SharedMap<String, Address>,
+    /// The wrap-up times that route points have for their calls, in seconds.
+    wrap_up_times: SharedMap<String, u64>,
     /// The rules that limit what agents spend on calls outside.
-    agent_limits: HashSet<String>,
-    by_id: HashMap<AgentId, String>,
-    by_dn: HashMap<Dn, AgentId>,
+    agent_limits: SharedSet<String>,
+    index: AgentIndex,
 }
 
 impl People {
+    /// Whether this is what config has at a version, or later.
+    pub fn is_up_to(&self, version: &str) -> bool {
+        self.version.as_deref().is_some_and(|read_at| is_up_to(read_at, version))
+    }
+
     /// Queries config for changes; returns whether there were any.
     ///
     /// # Errors
@@ -76,23 +88,37 @@ impl People {
         if changes.whole {
             *self = Self::default();
         }
+        // Before config has answered, that nothing is there is a change, too.
+        let is_change = self.version.is_none() || !(changes.objects.is_empty() && changes.gone.is_empty());
         self.version = Some(changes.version);
+        let concerned = self.index.concerned(changes.gone.iter().chain(&changes.objects));
+        // All of them first: one may get the id or the place of another.
+        for person in &concerned {
+            self.index.forget(person, &self.agents, &self.places);
+        }
         for gone in &changes.gone {
-            match gone.kind {
-                ObjectKind::Person => drop(self.agents.remove(&gone.id)),
-                ObjectKind::Place => drop(self.places.remove(&gone.id)),
-                ObjectKind::Dn => drop(self.addresses.remove(&gone.id)),
-                ObjectKind::DialRule => {
-                    self.agent_limits.remove(&gone.id);
-                }
-                _ => {}
-            }
+            self.remove(gone);
         }
         for listed in changes.objects {
             self.put(listed);
         }
-        self.index();
-        true
+        for person in &concerned {
+            self.index.note(person, &self.agents, &self.places);
+        }
+        is_change
+    }
+
+    fn remove(&mut self, gone: &Listed) {
+        match gone.kind {
+            ObjectKind::Person => drop(self.agents.remove(&gone.id)),
+            ObjectKind::Place => drop(self.places.remove(&gone.id)),
+            ObjectKind::Dn => {
+                self.addresses.remove(&gone.id);
+                self.wrap_up_times.remove(&gone.id);
+            }
+            ObjectKind::DialRule => drop(self.agent_limits.remove(&gone.id)),
+            _ => {}
+        }
     }
 
     fn put(&mut self, listed: Listed) {
@@ -115,43 +141,32 @@ impl People {
                     DnKind::VirtualQueue => Address::Queue,
                     DnKind::Echo | DnKind::Announcement { .. } => Address::Service,
                 };
+                match address {
+                    Address::RoutePoint(Some(wrap_up_s)) => {
+                        self.wrap_up_times.insert(dn.number.clone(), wrap_up_s.into());
+                    }
+                    _ => drop(self.wrap_up_times.remove(&dn.number)),
+                }
                 self.addresses.insert(dn.number, address);
             }
             Object::DialRule(rule) => {
                 let is_one = matches!(rule.action, DialAction::Limit { per: Spender::Agent, .. });
                 if is_one && self.agent_limits.len() < OBJECTS_MAX {
-                    self.agent_limits.insert(listed.id);
+                    self.agent_limits.insert(listed.id, ());
                 } else {
                     self.agent_limits.remove(&listed.id);
                 }
             }
             Object::Place(place) if self.places.len() < OBJECTS_MAX => {
-                self.places.insert(place.name, place.dns);
+                self.places.insert(place.name, place.dns.into());
             }
             Object::Person(person) => match person.agent {
                 Some(agent) if self.agents.len() < OBJECTS_MAX => {
-                    self.agents.insert(person.user_name, agent);
+                    self.agents.insert(person.user_name, Arc::new(agent));
                 }
                 _ => drop(self.agents.remove(&person.user_name)),
             },
             _ => {}
-        }
-    }
-
-    fn index(&mut self) {
-        self.by_id.clear();
-        self.by_dn.clear();
-        for (name, agent) in &self.agents {
-            let Ok(id) = AgentId::parse(&agent.id) else { continue };
-            let place = agent.default_place.as_ref().and_then(|place| self.places.get(place));
-            for dn in place.into_iter().flatten().filter_map(|dn| Dn::parse(dn).ok()) {
-                // With two agents at one place, always choose the same one, whatever the order of the map.
-                let first = self.by_dn.get(&dn).is_none_or(|other| id < *other);
-                if first {
-                    self.by_dn.insert(dn, id.clone());
-                }
-            }
-            self.by_id.insert(id, name.clone());
         }
     }
 
@@ -175,15 +190,25 @@ impl People {
         self.address(dn) == Some(Address::Phone { call_waiting: false })
     }
 
-    /// The phones of that kind.
-    pub fn phones_without_call_waiting(&self) -> impl Iterator<Item = Dn> {
-        let lacks = |(_, address): &(&String, &Address)| **address == Address::Phone { call_waiting: false };
-        self.addresses.iter().filter(lacks).filter_map(|(number, _)| Dn::parse(number).ok())
+    /// The phones that have become of that kind.
+    pub fn phones_now_without_call_waiting(&self, before: &Self) -> Vec<Dn> {
+        let changed = self.addresses.differences(&before.addresses, |before, now| before == now);
+        let lacking = changed.iter().filter(|one| one.now == Some(&Address::Phone { call_waiting: false }));
+        lacking.filter_map(|one| Dn::parse(one.key).ok()).collect()
+    }
+
+    /// The agents whose settings may have changed; `None` if what holds for all has changed.
+    pub fn changed_agents(&self, before: &Self) -> Option<Vec<AgentId>> {
+        if (before.wrap_up_s, before.rules) != (self.wrap_up_s, self.rules) || !before.is_known() {
+            return None;
+        }
+        let changed = self.agents.differences(&before.agents, |before, now| before == now);
+        Some(changed.iter().filter_map(|one| AgentId::parse(&one.now?.id).ok()).collect())
     }
 
     /// An agent's settings from configuration.
     pub fn profile(&self, id: &AgentId) -> Option<Profile> {
-        let agent = self.agents.get(self.by_id.get(id)?)?;
+        let agent = self.agents.get(self.index.person(id)?)?;
         let rules = &self.rules;
         let ms = |seconds: u32| u64::from(seconds) * 1_000;
         Some(Profile {
@@ -205,11 +230,12 @@ impl People {
 
     /// The wrap-up times that route points have for their calls, in seconds.
     pub fn wrap_up_times(&self) -> BTreeMap<String, u64> {
-        let points = self.addresses.iter().filter_map(|(number, address)| match address {
-            Address::RoutePoint(wrap_up_s) => Some((number.clone(), u64::from((*wrap_up_s)?))),
-            _ => None,
-        });
-        points.collect()
+        self.wrap_up_times.iter().map(|(number, seconds)| (number.clone(), *seconds)).collect()
+    }
+
+    /// Whether route points have had others.
+    pub fn has_other_wrap_up_times(&self, before: &Self) -> bool {
+        !self.wrap_up_times.differences(&before.wrap_up_times, |before, now| before == now).is_empty()
     }
 
     /// The DN of that number, if configuration has it.
@@ -239,7 +265,7 @@ impl People {
             RequestKind::AgentLogin(Some(agent), ..) => self.profile(agent),
             // Concerns the agent who is there, whoever belongs there.
             RequestKind::ForceAgentState(..) => None,
-            _ => self.profile(self.by_dn.get(&request.this_dn)?),
+            _ => self.profile(self.index.agent_at(&request.this_dn)?),
         }
     }
 }

@@ -14,11 +14,21 @@ const PROFILES_PER_TURN: usize = 100;
 impl TenantAgents {
     /// Takes over the agents' configuration and applies changes to the known agents.
     pub fn people_changed(&mut self, people: Arc<People>, now: Timestamp) {
-        self.people = people;
-        self.table.handle(Input::WrapUpTimes(self.people.wrap_up_times()), now);
-        self.note_all_in_calls();
-        self.note_all_logged_in();
-        self.profiles_due = self.table.iter().map(|agent| agent.agent.clone()).collect();
+        let before = std::mem::replace(&mut self.people, people.clone());
+        if people.has_other_wrap_up_times(&before) {
+            self.table.handle(Input::WrapUpTimes(people.wrap_up_times()), now);
+        }
+        for phone in people.phones_now_without_call_waiting(&before) {
+            self.note_whether_in_call(&phone);
+        }
+        // Before the first configuration a phone's record says what held for the owner before.
+        if !before.is_known() || before.limits_agents() != people.limits_agents() {
+            self.note_all_logged_in();
+        }
+        match people.changed_agents(&before) {
+            Some(changed) => self.profiles_due.extend(changed),
+            None => self.profiles_due = self.table.iter().map(|agent| agent.agent.clone()).collect(),
+        }
     }
 
     /// Applies changed configuration to the next agents: a rule of the tenant may concern all of them, and one batch holds up the store.

@@ -1,6 +1,7 @@
-//! Builds the plan for the rules from a tenant's objects.
+//! Builds the plan for the rules from a tenant's objects, from one state of them to the next.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::ops::Bound;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use call::dial_plan::{
@@ -14,8 +15,8 @@ use contracts::provisioning::{
 };
 use model::plan::Service;
 use model::request::ForwardMode;
-use model::{Dn, TenantId};
-use net::configuration::{Configuration, TenantConfig};
+use model::{Dn, SharedSet, TenantId};
+use net::configuration::{Configuration, ObjectDifference, TenantConfig};
 use net::http::Problem;
 
 /// The kinds of objects that make up a plan.
@@ -29,14 +30,22 @@ pub(super) const KINDS: &[ObjectKind] = &[
     ObjectKind::DialRule,
 ];
 
-/// The version of a configuration and the plan built from it.
-type Made = (String, Arc<TenantPlan>);
+/// A configuration and the plan built from it.
+type Made = (Arc<TenantConfig>, BuiltPlan);
 
-/// The plans of all tenants, each built once per version of its configuration.
+/// The plans of all tenants, each built once per state of its configuration.
 #[derive(Clone)]
 pub(super) struct Plans {
     configuration: Configuration,
     made: Arc<Mutex<HashMap<TenantId, Made>>>,
+}
+
+/// A plan, with what is needed to build the next one.
+#[derive(Clone, Default)]
+struct BuiltPlan {
+    plan: Arc<TenantPlan>,
+    /// DNs, with the numbers assigned to each.
+    assigned: SharedSet<(String, String)>,
 }
 
 impl Plans {
@@ -58,67 +67,150 @@ impl Plans {
             });
         };
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((version, plan)) = made.get(tenant)
-            && *version == config.version
-        {
-            return Ok(plan.clone());
+        let before = made.get(tenant);
+        if let Some((_, built)) = before.filter(|(of, _)| Arc::ptr_eq(of, &config)) {
+            return Ok(built.plan.clone());
         }
-        let plan = Arc::new(plan(&config));
-        made.insert(tenant.clone(), (config.version.clone(), plan.clone()));
+        let built = BuiltPlan::after(before.map(|(of, built)| (&**of, built)), &config);
+        let plan = built.plan.clone();
+        made.insert(tenant.clone(), (config, built));
         Ok(plan)
     }
 }
 
 /// Builds the plan of a tenant.
-pub(super) fn plan(config: &TenantConfig) -> TenantPlan {
-    let mut plan = TenantPlan::default();
-    let no_answer_s = config.tenant().map_or(15, |tenant| tenant.no_answer_s);
-    let outgoing_max = config.tenant().and_then(|tenant| tenant.outgoing_max);
+pub(super) fn plan(config: &TenantConfig) -> Arc<TenantPlan> {
+    BuiltPlan::after(None, config).plan
+}
+
+impl BuiltPlan {
+    /// The plan of a configuration, from the one before it: by the objects that differ. What the tenant's own record says holds for all of
+    /// them, so that its change builds everything anew.
+    fn after(before: Option<(&TenantConfig, &Self)>, config: &TenantConfig) -> Self {
+        let of_tenant = |config: &TenantConfig| config.tenant().cloned();
+        let (nothing, none) = (TenantConfig::default(), Self::default());
+        let before = before.filter(|(of, _)| of_tenant(of) == of_tenant(config));
+        let (is_afresh, (of, before)) = (before.is_none(), before.unwrap_or((&nothing, &none)));
+        let differences = config.differences(of);
+        let has_other = |kind: ObjectKind| differences.iter().any(|difference| difference.key.kind == kind);
+        let (mut plan, mut assigned) = (TenantPlan::clone(&before.plan), before.assigned.clone());
+        if is_afresh {
+            add_settings(&mut plan, config);
+        }
+        for number in affected(&differences, &mut assigned) {
+            renew(&mut plan, config, &number);
+        }
+        if has_other(ObjectKind::Schedule) {
+            renew_hours(&mut plan, config);
+        }
+        if has_other(ObjectKind::Schedule) || has_other(ObjectKind::DialRule) {
+            plan.rules = rules(config);
+        }
+        if has_other(ObjectKind::Trunk) {
+            plan.trunks = trunks(config);
+        }
+        if has_other(ObjectKind::FeatureCode) {
+            plan.feature_codes = feature_codes(config);
+        }
+        Self { plan: Arc::new(plan), assigned }
+    }
+}
+
+/// The numbers whose meaning may differ: those of DNs and numbers that differ, and those assigned to such DNs.
+fn affected(differences: &[ObjectDifference<'_>], assigned: &mut SharedSet<(String, String)>) -> BTreeSet<String> {
+    let of = |kind: ObjectKind| differences.iter().filter(move |difference| difference.key.kind == kind);
+    let dn_of = |object: Option<&Arc<Object>>| match object.map(|object| &**object) {
+        Some(Object::Number(number)) => Some((number.dn.clone(), number.number.clone())),
+        _ => None,
+    };
+    let mut affected = BTreeSet::new();
+    for difference in of(ObjectKind::Number) {
+        if let Some(before) = dn_of(difference.before) {
+            assigned.remove(&before);
+        }
+        if let Some(now) = dn_of(difference.now) {
+            assigned.insert(now, ());
+        }
+        affected.insert(difference.key.id.clone());
+    }
+    for difference in of(ObjectKind::Dn) {
+        let dn = &difference.key.id;
+        let first = (dn.clone(), String::new());
+        let numbers = assigned.range_from(Bound::Included(&first)).take_while(|((of, _), ())| of == dn);
+        affected.extend(numbers.map(|((_, number), ())| number.clone()));
+        affected.insert(dn.clone());
+    }
+    affected
+}
+
+/// What the tenant's own record says.
+fn add_settings(plan: &mut TenantPlan, config: &TenantConfig) {
     if let Some(tenant) = config.tenant() {
         plan.country_prefix.clone_from(&tenant.country_prefix);
         plan.national_prefix.clone_from(&tenant.national_prefix);
         plan.international_prefix.clone_from(&tenant.international_prefix);
     }
-    for object in config.of_kind(ObjectKind::Dn) {
-        if let Object::Dn(dn) = object {
-            add_dn(&mut plan, dn, no_answer_s, outgoing_max);
-        }
-    }
-    for object in config.of_kind(ObjectKind::Number) {
-        let Object::Number(number) = object else { continue };
-        // A number assigned to a service leads to the service; every other one leads to its DN.
-        let target = match plan.numbers.get(&number.dn) {
-            Some(NumberTarget::Service(service)) => Some(NumberTarget::Service(service.clone())),
-            _ => Dn::parse(&number.dn).ok().map(NumberTarget::Dn),
-        };
-        plan.numbers.extend(target.map(|target| (number.number.clone(), target)));
-        plan.hours.extend(business_hours(config, number).map(|hours| (number.number.clone(), hours)));
-    }
-    for object in config.of_kind(ObjectKind::Trunk) {
-        if let Object::Trunk(trunk) = object
-            && let Some((contact, prefix)) = trunk.outgoing()
-        {
-            plan.trunks.push(OutsideTrunk {
-                name: trunk.name.clone(),
-                prefix: prefix.to_owned(),
-                contact: contact.to_owned(),
-                caller_id: trunk.shown().map(str::to_owned),
-                priority: trunk.priority.unwrap_or_default(),
-                weight: trunk.weight.unwrap_or_default(),
-                try_ms: u64::from(trunk.try_s.unwrap_or(TRUNK_TRY_S)) * 1_000,
-                registers: trunk.registers().is_some(),
-            });
-        }
-    }
-    for object in config.of_kind(ObjectKind::FeatureCode) {
-        if let Object::FeatureCode(code) = object {
-            let dialled = DialledCode { code: feature(code), ask_pin: code.ask_pin };
-            plan.feature_codes.insert(code.code.clone(), dialled);
-        }
-    }
-    plan.rules = rules(config);
     plan.days = days(config);
-    plan
+}
+
+/// What a number means: as a DN, and as an external number that leads to one.
+fn renew(plan: &mut TenantPlan, config: &TenantConfig, number: &str) {
+    plan.extensions.remove(number);
+    plan.route_points.remove(number);
+    plan.numbers.remove(number);
+    plan.hours.remove(number);
+    if let Some(Object::Dn(dn)) = config.get(ObjectKind::Dn, number) {
+        let no_answer_s = config.tenant().map_or(15, |tenant| tenant.no_answer_s);
+        let outgoing_max = config.tenant().and_then(|tenant| tenant.outgoing_max);
+        add_dn(plan, dn, no_answer_s, outgoing_max);
+    }
+    if let Some(Object::Number(external)) = config.get(ObjectKind::Number, number) {
+        // A number assigned to a service leads to the service; every other one leads to its DN.
+        let target = match config.get(ObjectKind::Dn, &external.dn) {
+            Some(Object::Dn(dn)) => service(dn).map(NumberTarget::Service),
+            _ => None,
+        };
+        let target = target.or_else(|| Dn::parse(&external.dn).ok().map(NumberTarget::Dn));
+        plan.numbers.extend(target.map(|target| (number.to_owned(), target)));
+        plan.hours.extend(business_hours(config, external).map(|hours| (number.to_owned(), hours)));
+    }
+}
+
+/// The hours of all numbers.
+fn renew_hours(plan: &mut TenantPlan, config: &TenantConfig) {
+    let hours = config.of_kind(ObjectKind::Number).filter_map(|object| match object {
+        Object::Number(number) => Some((number.number.clone(), business_hours(config, number)?)),
+        _ => None,
+    });
+    plan.hours = hours.collect();
+}
+
+fn trunks(config: &TenantConfig) -> Vec<OutsideTrunk> {
+    let trunk = |object: &Object| {
+        let Object::Trunk(trunk) = object else { return None };
+        let (contact, prefix) = trunk.outgoing()?;
+        Some(OutsideTrunk {
+            name: trunk.name.clone(),
+            prefix: prefix.to_owned(),
+            contact: contact.to_owned(),
+            caller_id: trunk.shown().map(str::to_owned),
+            priority: trunk.priority.unwrap_or_default(),
+            weight: trunk.weight.unwrap_or_default(),
+            try_ms: u64::from(trunk.try_s.unwrap_or(TRUNK_TRY_S)) * 1_000,
+            registers: trunk.registers().is_some(),
+        })
+    };
+    config.of_kind(ObjectKind::Trunk).filter_map(trunk).collect()
+}
+
+fn feature_codes(config: &TenantConfig) -> HashMap<String, DialledCode> {
+    let code = |object: &Object| match object {
+        Object::FeatureCode(code) => {
+            Some((code.code.clone(), DialledCode { code: feature(code), ask_pin: code.ask_pin }))
+        }
+        _ => None,
+    };
+    config.of_kind(ObjectKind::FeatureCode).filter_map(code).collect()
 }
 
 /// The hours of a number; none if it is always open. A schedule that cannot be read closes nothing.
@@ -129,10 +221,7 @@ fn business_hours(config: &TenantConfig, number: &Number) -> Option<BusinessHour
 
 /// The hours of a schedule.
 fn hours(config: &TenantConfig, name: &str) -> Option<OpeningHours> {
-    let schedule = config.of_kind(ObjectKind::Schedule).find_map(|object| match object {
-        Object::Schedule(schedule) if schedule.name == name => Some(schedule),
-        _ => None,
-    })?;
+    let Object::Schedule(schedule) = config.get(ObjectKind::Schedule, name)? else { return None };
     let zone = schedule.time_zone.as_ref().or_else(|| config.tenant()?.time_zone.as_ref());
     let read = OpeningHours::parse(zone.map(String::as_str), &schedule.open, &schedule.exceptions);
     read.inspect_err(|error| tracing::error!(schedule = name, %error, "a schedule is left out")).ok()
@@ -219,14 +308,18 @@ fn add_dn(plan: &mut TenantPlan, object: &DnObject, no_answer_s: u32, outgoing_m
             let default_dn = default_dn.as_deref().and_then(|number| Dn::parse(number).ok());
             plan.route_points.insert(number, RoutePoint { dn, application: application.clone(), default_dn });
         }
-        DnKind::Echo => {
-            plan.numbers.insert(number, NumberTarget::Service(Service::Echo));
+        DnKind::Echo | DnKind::Announcement { .. } | DnKind::VirtualQueue => {
+            plan.numbers.extend(service(object).map(|service| (number, NumberTarget::Service(service))));
         }
-        DnKind::Announcement { prompts } => {
-            let service = Service::Announcement { prompts: prompts.clone() };
-            plan.numbers.insert(number, NumberTarget::Service(service));
-        }
-        DnKind::VirtualQueue => {}
+    }
+}
+
+/// The service that answers at a DN, if it is one.
+fn service(object: &DnObject) -> Option<Service> {
+    match &object.kind {
+        DnKind::Echo => Some(Service::Echo),
+        DnKind::Announcement { prompts } => Some(Service::Announcement { prompts: prompts.clone() }),
+        DnKind::Extension { .. } | DnKind::RoutePoint { .. } | DnKind::VirtualQueue => None,
     }
 }
 
@@ -247,3 +340,6 @@ const fn feature(code: &FeatureCodeObject) -> CodeAction {
         FeatureAction::Park => CodeAction::Park,
     }
 }
+
+#[cfg(test)]
+mod tests;

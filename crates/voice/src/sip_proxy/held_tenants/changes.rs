@@ -134,7 +134,7 @@ impl Held {
                 _ => {}
             }
         }
-        let has_other = |kind| differences.iter().any(|difference| difference.key.kind == kind);
+        let has_other = |kind: ObjectKind| differences.iter().any(|difference| difference.key.kind == kind);
         let trunks = match before {
             Some(before) if !has_other(ObjectKind::Trunk) && before.has_digests(digests) => before.trunks.clone(),
             _ => trunks_of(id, config, digests),

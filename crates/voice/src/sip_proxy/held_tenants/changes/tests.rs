@@ -229,7 +229,8 @@ proptest! {
     #[test]
     fn what_follows_changes_is_what_is_read_afresh(steps in prop::collection::vec(step(), 1..40)) {
         let ids = [id("acme"), id("zenith")];
-        let (mut stored, mut tenants) = ([None, None], HashMap::new());
+        let mut stored: [Option<TenantObjects>; 2] = [None, None];
+        let mut tenants: HashMap<TenantId, Arc<TenantConfig>> = HashMap::new();
         let mut held = HeldTenants::default();
         for (revision, (second, step)) in steps.into_iter().enumerate() {
             let at = usize::from(second);
