@@ -175,7 +175,7 @@ pub(super) async fn request(
 }
 
 fn entry(row: &Row) -> Result<HistoryEntry> {
-    let unsigned = |column| Ok(u64::try_from(row.get::<i64>(column)?).unwrap_or_default());
+    let unsigned = |column| -> Result<u64> { Ok(u64::try_from(row.get::<i64>(column)?).unwrap_or_default()) };
     let way = row.text("way")?;
     let way = ChangeWay::parse(&way).ok_or_else(|| StoreError::Corrupt {
         what: "table change_log".to_owned(),
