@@ -10,13 +10,13 @@ use crate::configuration::{Document, Extent, Reading};
 /// Kind and id.
 type DocumentKey = (String, String);
 /// The revision that wrote a document, and its body; none if it was deleted since the last whole state.
-type Written = (u64, Option<Bytes>);
+type WrittenDocument = (u64, Option<Bytes>);
 
 /// The configuration's documents.
 #[derive(Default)]
 pub(super) struct ConfigState {
     pub(super) version: ConfigVersion,
-    documents: BTreeMap<DocumentKey, Written>,
+    documents: BTreeMap<DocumentKey, WrittenDocument>,
     /// The revision of the last whole state. Its documents are not among the changed ones, although some may be later than others.
     whole_at: u64,
     /// Documents by the later revisions that wrote them.
@@ -33,7 +33,7 @@ impl ConfigState {
     }
 
     /// Writes a document, or notes that it is deleted.
-    pub(super) fn put(&mut self, key: DocumentKey, (revision, body): Written) {
+    pub(super) fn put(&mut self, key: DocumentKey, (revision, body): WrittenDocument) {
         if revision > self.whole_at {
             self.changed.insert((revision, key.clone()));
         }
@@ -44,7 +44,7 @@ impl ConfigState {
     }
 
     /// All documents, those that were deleted too.
-    pub(super) fn documents(&self) -> impl Iterator<Item = (&DocumentKey, &Written)> {
+    pub(super) fn documents(&self) -> impl Iterator<Item = (&DocumentKey, &WrittenDocument)> {
         self.documents.iter()
     }
 
@@ -69,7 +69,7 @@ impl ConfigState {
     }
 }
 
-fn document(((kind, id), (revision, body)): (&DocumentKey, &Written)) -> Document {
+fn document(((kind, id), (revision, body)): (&DocumentKey, &WrittenDocument)) -> Document {
     Document { kind: kind.clone(), id: id.clone(), revision: *revision, body: body.clone() }
 }
 

@@ -10,7 +10,7 @@ proptest! {
         restored_at in 0_u64..20,
     ) {
         let mut state = ConfigState::default();
-        let mut model: BTreeMap<DocumentKey, Written> = BTreeMap::new();
+        let mut model: BTreeMap<DocumentKey, WrittenDocument> = BTreeMap::new();
         for (revision, documents) in (1_u64..).zip(history) {
             let whole = whole_at.contains(&revision);
             let version = ConfigVersion { generation: 1, revision };
