@@ -152,7 +152,7 @@ impl Held {
         let mut config = TenantConfig::default();
         config.version = version.to_owned();
         Arc::new(Self {
-            id: TenantId::parse(id).unwrap(),
+            id: TenantId::parse(id).expect("a tenant's id"),
             config: Arc::new(config),
             realm: realm.to_owned(),
             phones: phones.iter().map(|phone| (Arc::from(*phone), ())).collect(),
