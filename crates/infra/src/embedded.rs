@@ -4,6 +4,7 @@
 //! process reads snapshot and journal and continues. Stream positions continue across restarts. Leases and the assignments of stream
 //! entries are in memory alone: their holders ended with the process.
 
+mod config_state;
 mod configuration;
 mod journal;
 mod leases;

@@ -22,14 +22,19 @@ mod tenant_loop;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
+use contracts::configuration::Versions;
 use model::TenantId;
+use net::http::{CallError, Client};
 use runtime::fact_in_hand::FactsInHand;
 use runtime::{Drains, Replicas, Role, RoleContext, RoleSpec, Starts};
+use tokio::sync::watch;
 
 use crate::served_tenants::ServedTenants;
+use tenant_loop::{PeopleSource, TenantVersions};
 
 /// The declaration of the agent-state role.
 pub const SPEC: RoleSpec = RoleSpec {
@@ -55,45 +60,72 @@ pub const ROLE: Role = Role { spec: &SPEC, start: |ctx| Box::pin(run(ctx)) };
 
 /// How long to wait for an answer of config.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+/// How long config holds the question for the tenants' versions while none changes, in seconds.
+const WAIT_S: u64 = 5;
+/// The deadline for that question.
+const VERSIONS_WITHIN: Duration = Duration::from_secs(WAIT_S + 5);
+/// Pause after config has not answered it.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
 /// The condition that config has answered.
 const CONFIG: &str = "config";
-/// How often the list of tenants is read.
-const TENANTS_EVERY: Duration = Duration::from_secs(3);
 
 async fn run(ctx: RoleContext) -> Result<()> {
     ctx.ready.require(CONFIG);
     let metrics = metrics::Metrics::register(&ctx.metrics);
     let reporter = crate::reporting::Reporter::start(&ctx, "voice-55", contracts::reporting::AGENT_INTERVALS);
-    let config = net::http::Client::new(&ctx, "voice-35")?;
+    let config = Client::new(&ctx, "voice-35")?;
     let objects = net::configuration::Objects::new(config.clone(), people::KINDS, ANSWER_WITHIN);
+    let (tell, versions) = watch::channel(TenantVersions::default());
+    let source = PeopleSource { objects, versions };
     runtime::lease::keep(&ctx);
     ctx.ready.started();
     let facts = FactsInHand::open(&ctx.data_dir, ctx.node.as_str(), &ctx.metrics);
     let mut served = ServedTenants::default();
     let mut tenant_loops = tokio::task::JoinSet::new();
+    let mut etag: Option<String> = None;
     loop {
-        match config.get("/tenants").idempotent().fetch::<Vec<String>>().await {
-            Ok(names) => {
-                ctx.ready.holds(CONFIG);
-                for tenant in names.iter().filter_map(|name| TenantId::parse(name).ok()) {
-                    if served.add(&tenant) {
-                        let counted_and_told = (metrics.clone(), reporter.clone());
-                        let (ctx, objects, fact) = (ctx.clone(), objects.clone(), facts.of(&tenant));
-                        tenant_loops.spawn(tenant_loop::serve(ctx, tenant, objects, fact, counted_and_told));
-                    }
-                }
-            }
-            Err(error) => ctx.ready.fails(CONFIG, error.to_string()),
-        }
-        tokio::select! {
+        let listed = tokio::select! {
             () = ctx.drain.begun() => break,
             // A tenant loop ends only with the drain.
-            Some(ended) = tenant_loops.join_next() => ended??,
-            () = tokio::time::sleep(TENANTS_EVERY) => {}
+            Some(ended) = tenant_loops.join_next() => {
+                ended??;
+                continue;
+            }
+            listed = list_versions(&config, etag.as_deref()) => listed,
+        };
+        match listed {
+            Ok(listed) => {
+                ctx.ready.holds(CONFIG);
+                for tenant in listed.tenants.keys().filter_map(|name| TenantId::parse(name).ok()) {
+                    if served.add(&tenant) {
+                        let counted_and_told = (metrics.clone(), reporter.clone());
+                        let (ctx, source, fact) = (ctx.clone(), source.clone(), facts.of(&tenant));
+                        tenant_loops.spawn(tenant_loop::serve(ctx, tenant, source, fact, counted_and_told));
+                    }
+                }
+                etag = Some(listed.etag);
+                tell.send_replace(Arc::new(listed.tenants));
+            }
+            Err(error) => {
+                ctx.ready.fails(CONFIG, error.to_string());
+                tokio::select! {
+                    () = ctx.drain.begun() => break,
+                    () = tokio::time::sleep(ASK_AGAIN) => {}
+                }
+            }
         }
     }
     while let Some(ended) = tenant_loops.join_next().await {
         ended??;
     }
     Ok(())
+}
+
+/// The tenants' versions as soon as they differ from those of an etag.
+async fn list_versions(config: &Client, etag: Option<&str>) -> Result<Versions, CallError> {
+    let path = match etag {
+        Some(etag) => format!("/versions?wait_s={WAIT_S}&etag={etag}"),
+        None => "/versions".to_owned(),
+    };
+    config.get(&path).idempotent().deadline(VERSIONS_WITHIN).fetch().await
 }

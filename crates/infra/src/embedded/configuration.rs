@@ -8,7 +8,6 @@ use futures::FutureExt;
 use model::TenantId;
 
 use super::reader_wakeups::Topic;
-use super::tenant::ConfigState;
 use super::{Embedded, Found};
 use crate::configuration::{ConfigCache, ConfigVersion, Document, Extent, Publication, Reading};
 use crate::{Answer, StoreError};
@@ -66,7 +65,7 @@ impl ConfigCache for Embedded {
             };
             let config = &state.configuration;
             let found = config.version.generation > 0 && after != Some(config.version);
-            Ok((reading(config, after), Found::from(found)))
+            Ok((config.reading(after), Found::from(found)))
         })
         .boxed()
     }
@@ -74,21 +73,4 @@ impl ConfigCache for Embedded {
 
 fn nothing(after: Option<ConfigVersion>) -> Reading {
     Reading { version: after.unwrap_or_default(), extent: Extent::Changes, documents: Vec::new() }
-}
-
-fn reading(config: &ConfigState, after: Option<ConfigVersion>) -> Reading {
-    let since = after.filter(|a| a.generation == config.version.generation && a.revision <= config.version.revision);
-    let extent = if since.is_some() { Extent::Changes } else { Extent::Whole };
-    let wanted = |revision: u64, gone: bool| match since {
-        Some(since) => revision > since.revision,
-        None => !gone,
-    };
-    let documents = config.documents.iter().filter(|(_, (revision, body))| wanted(*revision, body.is_none()));
-    let documents = documents.map(|((kind, id), (revision, body))| Document {
-        kind: kind.clone(),
-        id: id.clone(),
-        revision: *revision,
-        body: body.clone(),
-    });
-    Reading { version: config.version, extent, documents: documents.collect() }
 }

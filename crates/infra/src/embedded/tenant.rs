@@ -8,6 +8,7 @@ use contracts::v1;
 use contracts::v1::effect::Effect;
 use model::{Dn, Owner, Stamped, TenantId, Timestamp, Token};
 
+use super::config_state::ConfigState;
 use super::open_threads::OpenThreads;
 use super::quarantined::QuarantinedRecords;
 use super::sign_in_table::SignInTable;
@@ -83,14 +84,6 @@ pub(super) struct QueueState {
     pub(super) state: Bytes,
     pub(super) requests: BTreeMap<String, Bytes>,
     pub(super) reservations: BTreeMap<String, Bytes>,
-}
-
-/// The configuration's documents.
-#[derive(Default)]
-pub(super) struct ConfigState {
-    pub(super) version: ConfigVersion,
-    /// By kind and id: the revision that wrote it, and its body; none if it was deleted since the last whole state.
-    pub(super) documents: BTreeMap<(String, String), (u64, Option<Bytes>)>,
 }
 
 impl TenantState {
@@ -196,15 +189,12 @@ impl TenantState {
     }
 
     pub(super) fn apply_config_head(&mut self, head: &v1::ConfigHead) {
-        if head.whole {
-            self.configuration.documents.clear();
-        }
-        self.configuration.version = ConfigVersion { generation: head.generation, revision: head.revision };
+        let version = ConfigVersion { generation: head.generation, revision: head.revision };
+        self.configuration.begin(version, head.whole);
     }
 
     pub(super) fn apply_config_document(&mut self, document: v1::ConfigDocument) {
-        let value = (document.revision, document.body);
-        self.configuration.documents.insert((document.kind, document.id), value);
+        self.configuration.put((document.kind, document.id), (document.revision, document.body));
     }
 
     pub(super) fn apply_view(&mut self, put: v1::ViewPut) {
@@ -244,7 +234,7 @@ impl TenantState {
         let ConfigVersion { generation, revision } = self.configuration.version;
         effects.push(Effect::ConfigHead(v1::ConfigHead { tenant: name(), generation, revision, whole: true }));
         effects.extend(self.views.iter().map(|(view, kept)| super::views::view_put(tenant, view, kept)));
-        effects.extend(self.configuration.documents.iter().map(|((kind, id), (revision, body))| {
+        effects.extend(self.configuration.documents().map(|((kind, id), (revision, body))| {
             let (kind, id, body) = (kind.clone(), id.clone(), body.clone());
             Effect::ConfigDocument(v1::ConfigDocument { tenant: name(), kind, id, revision: *revision, body })
         }));

@@ -1,5 +1,6 @@
 //! One task per tenant owns its agents. It commits first, then acknowledges.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use model::{AgentId, Owner, TenantId, Timestamp, Token};
 use net::configuration::Objects;
 use runtime::fact_in_hand::FactInHand;
 use runtime::{RoleContext, fault};
+use tokio::sync::watch;
 use tracing::{error, info, warn};
 
 use super::SPEC;
@@ -39,19 +41,29 @@ const BEGIN_ANEW: Duration = Duration::from_secs(1);
 const RECLAIM_IDLE: Duration = Duration::from_secs(5);
 /// A request that was posted this long ago is refused: it would undo what its agent has done since.
 const TOO_LATE: Duration = Duration::from_secs(60);
-/// The maximum age of configuration when a request is processed.
-const FRESH_FOR_REQUEST: Duration = Duration::from_secs(1);
-/// The maximum age of configuration at other times.
-const FRESH: Duration = Duration::from_secs(5);
+/// Pause before config is asked again for people that it did not tell.
+const UNTOLD: Duration = Duration::from_secs(1);
 /// The most records of one read from the ledger.
 const PAGE: usize = 500;
+
+/// The tenants' versions as config has listed them.
+pub(super) type TenantVersions = Arc<BTreeMap<String, String>>;
+
+/// From where people are read.
+#[derive(Clone)]
+pub(super) struct PeopleSource {
+    /// What config tells of a tenant.
+    pub(super) objects: Objects,
+    /// Whether there is anything new.
+    pub(super) versions: watch::Receiver<TenantVersions>,
+}
 
 /// Owns the tenant's agents whenever no other running replica does, until the role drains. A fault affects only this tenant: its agents are
 /// taken over again from the ledger, and those of other tenants continue.
 pub(super) async fn serve(
     ctx: RoleContext,
     tenant: TenantId,
-    config: Objects,
+    config: PeopleSource,
     mut fact: FactInHand,
     (metrics, reporter): (Metrics, Reporter),
 ) -> Result<()> {
@@ -82,7 +94,7 @@ pub(super) async fn serve(
 async fn serve_once(
     ctx: &RoleContext,
     tenant: &TenantId,
-    config: &Objects,
+    config: &PeopleSource,
     (fact, requests): (&mut FactInHand, &RequestsInHand),
     (metrics, reporter): (&Metrics, &Reporter),
 ) -> Result<End> {
@@ -229,7 +241,7 @@ struct TenantLoop {
 }
 
 impl TenantLoop {
-    async fn run(mut self, config: &Objects, fact: &mut FactInHand) -> Result<End> {
+    async fn run(mut self, config: &PeopleSource, fact: &mut FactInHand) -> Result<End> {
         let door = RequestIntake::new(&self.ctx, &self.tenant, config, &self.requests);
         let mut entering = Box::pin(door.take());
         let mut reading = Box::pin(events::next(self.ctx.clone(), self.tenant.clone(), self.agents.position()));
@@ -387,22 +399,23 @@ pub(super) async fn settle(
 struct RequestIntake {
     ctx: RoleContext,
     tenant: TenantId,
-    config: Objects,
+    config: PeopleSource,
     people: People,
     requests: RequestsInHand,
-    asked_at: Option<Timestamp>,
+    /// When config did not tell of people, if that was its last answer.
+    untold_at: Option<Timestamp>,
     reclaimed_at: Option<Timestamp>,
 }
 
 impl RequestIntake {
-    fn new(ctx: &RoleContext, tenant: &TenantId, config: &Objects, requests: &RequestsInHand) -> Self {
+    fn new(ctx: &RoleContext, tenant: &TenantId, config: &PeopleSource, requests: &RequestsInHand) -> Self {
         Self {
             ctx: ctx.clone(),
             tenant: tenant.clone(),
             config: config.clone(),
             people: People::default(),
             requests: requests.clone(),
-            asked_at: None,
+            untold_at: None,
             reclaimed_at: None,
         }
     }
@@ -411,13 +424,14 @@ impl RequestIntake {
     /// agents.
     async fn take(mut self) -> (Self, Option<Arc<People>>) {
         loop {
-            let mut changed = self.refresh(FRESH).await;
-            let entries = if self.people.is_known() { self.next().await } else { Vec::new() };
+            let mut changed = self.refresh().await;
+            // Changed people are told at once.
+            let entries = if self.people.is_known() && !changed { self.next().await } else { Vec::new() };
             let are_some = !entries.is_empty();
             if are_some {
                 // Before the next pause: a fault meanwhile must not lose them.
                 self.requests.take(entries);
-                changed |= self.refresh(FRESH_FOR_REQUEST).await;
+                changed |= self.refresh().await;
             }
             if changed || are_some {
                 let people = changed.then(|| Arc::new(self.people.clone()));
@@ -429,19 +443,29 @@ impl RequestIntake {
         }
     }
 
-    async fn refresh(&mut self, age_max: Duration) -> bool {
+    /// Reads what has changed, if config has listed a later version; returns whether there is anything.
+    async fn refresh(&mut self) -> bool {
         let now = self.ctx.clock.now();
-        if self.people.is_known() && self.asked_at.is_some_and(|at| now.since(at) < age_max) {
+        let waits = self.untold_at.is_some_and(|at| now.since(at) < UNTOLD);
+        if self.people.is_known() && (waits || self.is_up_to_date()) {
             return false;
         }
-        self.asked_at = Some(now);
-        match self.people.refresh(&self.config, &self.tenant).await {
-            Ok(changed) => changed,
+        match self.people.refresh(&self.config.objects, &self.tenant).await {
+            Ok(changed) => {
+                self.untold_at = None;
+                changed
+            }
             Err(error) => {
+                self.untold_at = Some(now);
                 warn!(tenant = %self.tenant, %error, "config does not answer: what it said last holds");
                 false
             }
         }
+    }
+
+    fn is_up_to_date(&self) -> bool {
+        let versions = self.config.versions.borrow();
+        versions.get(self.tenant.as_str()).is_none_or(|version| self.people.is_up_to(version))
     }
 
     async fn next(&mut self) -> Vec<PostedEntry> {

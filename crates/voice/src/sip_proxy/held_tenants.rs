@@ -91,7 +91,7 @@ impl HeldTenants {
 
     fn in_domain<'a>(&'a self, host: &str) -> impl Iterator<Item = &'a Arc<Held>> + use<'a> {
         let tenants = self.by_realm.get(host.to_ascii_lowercase().as_str());
-        tenants.into_iter().flatten().filter_map(|id| self.all.get(id))
+        tenants.into_iter().flatten().filter_map(move |id| self.all.get(id))
     }
 
     /// The first tenant that has a phone of this number.
@@ -152,7 +152,7 @@ impl Held {
         let mut config = TenantConfig::default();
         config.version = version.to_owned();
         Arc::new(Self {
-            id: TenantId::parse(id).unwrap(),
+            id: TenantId::parse(id).expect("a tenant's id"),
             config: Arc::new(config),
             realm: realm.to_owned(),
             phones: phones.iter().map(|phone| (Arc::from(*phone), ())).collect(),

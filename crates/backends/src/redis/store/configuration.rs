@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::FutureExt as _;
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use infra::{Answer, ConfigCache, ConfigVersion, Document, Extent, Publication, Reading, Result, StoreError};
 use model::TenantId;
 
@@ -16,6 +16,9 @@ use crate::redis::{RedisStores, tag};
 const CONFIGURED: &str = "configured";
 /// There when all of that list are published; it is lost with them.
 const COMPLETE: &str = "tenants:configured:complete";
+
+/// Versions of tenants that are asked for at a time: with thousands of them, each by itself would take seconds.
+const AT_ONCE: usize = 64;
 
 /// Separates kind and id in a document's name; neither contains it.
 const BETWEEN: char = '\n';
@@ -62,17 +65,9 @@ impl ConfigCache for RedisStores {
 
     fn tenants(&self) -> Answer<'_, Vec<(TenantId, ConfigVersion)>> {
         async move {
-            let mut found = Vec::new();
-            for tenant in self.listed(CONFIGURED).await? {
-                let key = format!("cfg:{}:state", tag(&tenant));
-                let answer = self.connections.command(redis::cmd("HMGET").arg(key).arg(&["g", "r"])).await?;
-                let words = reply::list(&answer)?;
-                if reply::text(words.first())?.is_empty() {
-                    continue;
-                }
-                found.push((tenant, version(words.first(), words.get(1))?));
-            }
-            Ok(found)
+            let versions = self.listed(CONFIGURED).await?.into_iter().map(|tenant| self.configured(tenant));
+            let found: Vec<Option<_>> = futures::stream::iter(versions).buffered(AT_ONCE).try_collect().await?;
+            Ok(found.into_iter().flatten().collect())
         }
         .boxed()
     }
@@ -99,6 +94,19 @@ impl ConfigCache for RedisStores {
             Ok((Reading { version, extent, documents }, Found::from(after != Some(version))))
         };
         self.wait_for(tenant, "cfg", wait, look).boxed()
+    }
+}
+
+impl RedisStores {
+    /// A tenant with its version, if it has one.
+    async fn configured(&self, tenant: TenantId) -> Result<Option<(TenantId, ConfigVersion)>> {
+        let key = format!("cfg:{}:state", tag(&tenant));
+        let answer = self.connections.command(redis::cmd("HMGET").arg(key).arg(&["g", "r"])).await?;
+        let words = reply::list(&answer)?;
+        if reply::text(words.first())?.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some((tenant, version(words.first(), words.get(1))?)))
     }
 }
 

@@ -9,13 +9,13 @@ use infra::{ConfigVersion, Extent, Reading};
 use model::{SharedMap, SharedSet};
 
 /// An object, and the revision that wrote it.
-type Written = (u64, Arc<Object>);
+type WrittenObject = (u64, Arc<Object>);
 
 /// One tenant's configuration.
 #[derive(Clone, Default)]
 pub(in crate::config) struct TenantCopy {
     pub version: ConfigVersion,
-    objects: SharedMap<ObjectKey, Written>,
+    objects: SharedMap<ObjectKey, WrittenObject>,
     /// Removed objects, with the revision that removed them; reset with each generation.
     gone: SharedMap<ObjectKey, u64>,
     /// The revision of the first reading of this generation. It does not say what was removed before.
@@ -86,7 +86,7 @@ impl TenantCopy {
         copy
     }
 
-    fn put(&mut self, key: ObjectKey, written: Written) {
+    fn put(&mut self, key: ObjectKey, written: WrittenObject) {
         self.note_change(&key, written.0);
         self.gone.remove(&key);
         self.objects.insert(key, written);
