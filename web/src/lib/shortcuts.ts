@@ -46,7 +46,8 @@ export function nameOf({ key, ctrlKey, metaKey, altKey }: Press): string {
 export function pressed(known: readonly Shortcut[], waiting: string, name: string): { readonly does: Shortcut | undefined; readonly waiting: string } {
   const whole = waiting === '' ? name : `${waiting} ${name}`
   // The one that came last: that of the page rather than that of the frame.
-  const does = known.findLast(({ keys }) => keys === whole) ?? known.findLast(({ keys }) => keys === name)
+  const latest = [...known].reverse()
+  const does = latest.find(({ keys }) => keys === whole) ?? latest.find(({ keys }) => keys === name)
   if (does !== undefined) return { does, waiting: '' }
   return { does: undefined, waiting: known.some(({ keys }) => keys.startsWith(`${name} `)) ? name : '' }
 }

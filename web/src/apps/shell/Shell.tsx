@@ -1,5 +1,5 @@
 import { Link, Outlet, useLocation, useNavigate } from '@tanstack/react-router'
-import { Suspense, useEffect, useRef, useState, type ReactElement } from 'react'
+import { lazy, Suspense, useEffect, useRef, useState, type ReactElement } from 'react'
 import { currentSession } from '../../api/session'
 import { t } from '../../lib/i18n'
 import { listenToKeys } from '../../lib/shortcuts'
@@ -13,8 +13,9 @@ import { APPLICATIONS, applicationAt, othersFor } from './applications'
 import { Banners } from './Banners'
 import { Boundary } from './Boundary'
 import { Header } from './Header'
-import { ShortcutSheet } from './ShortcutSheet'
 import styles from './Shell.module.css'
+
+const ShortcutSheet = lazy(async () => ({ default: (await import('./ShortcutSheet')).ShortcutSheet }))
 
 /** The frame around every page of every application. */
 export function Shell(): ReactElement {
@@ -44,7 +45,11 @@ export function Shell(): ReactElement {
         </Boundary>
       </main>
       <Toast />
-      {isSheetOpen ? <ShortcutSheet onClose={() => setSheetOpen(false)} /> : null}
+      {isSheetOpen ? (
+        <Suspense fallback={null}>
+          <ShortcutSheet onClose={() => setSheetOpen(false)} />
+        </Suspense>
+      ) : null}
     </div>
   )
 }

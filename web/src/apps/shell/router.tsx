@@ -40,6 +40,11 @@ const setupPages = async () => {
   return pages
 }
 
+const setupObjectPages = async () => {
+  const [pages] = await Promise.all([import('../agent-setup/object-pages'), addTexts('agent-setup')])
+  return pages
+}
+
 const setup = createRoute({ getParentRoute: () => root, path: '/agent-setup', component: lazyRouteComponent(setupPages, 'AgentSetup') })
 
 const setupStart = createRoute({ getParentRoute: () => setup, path: '/', component: lazyRouteComponent(setupPages, 'StartPage') })
@@ -51,19 +56,19 @@ const setupList = createRoute({
   component: lazyRouteComponent(setupPages, 'ListPage'),
 })
 
-const setupObject = createRoute({ getParentRoute: () => setup, path: '/$section/$id', component: lazyRouteComponent(setupPages, 'ObjectPage') })
+const setupObject = createRoute({ getParentRoute: () => setup, path: '/$section/$id', component: lazyRouteComponent(setupObjectPages, 'ObjectPage') })
 
 /** No section has these names. */
 const setupNew = createRoute({
   getParentRoute: () => setup,
   path: '/new/$section',
   validateSearch: (search: Record<string, unknown>): NewSearch => texts(search, ['type', 'like']),
-  component: lazyRouteComponent(setupPages, 'NewPage'),
+  component: lazyRouteComponent(setupObjectPages, 'NewPage'),
 })
 
-const setupImport = createRoute({ getParentRoute: () => setup, path: '/import', component: lazyRouteComponent(setupPages, 'ImportPage') })
+const setupImport = createRoute({ getParentRoute: () => setup, path: '/import', component: lazyRouteComponent(setupObjectPages, 'ImportPage') })
 
-const setupHistory = createRoute({ getParentRoute: () => setup, path: '/history', component: lazyRouteComponent(setupPages, 'HistoryPage') })
+const setupHistory = createRoute({ getParentRoute: () => setup, path: '/history', component: lazyRouteComponent(setupObjectPages, 'HistoryPage') })
 
 export const router = createRouter({
   routeTree: root.addChildren([

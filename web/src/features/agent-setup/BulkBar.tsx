@@ -4,18 +4,19 @@ import { wordsOf } from '../../api/errors'
 import { t } from '../../lib/i18n'
 import { Button } from '../../ui/Button'
 import { say } from '../../ui/toast'
+import { nameOfField } from './field-names'
 import { bulk, type BulkAction } from './edits'
-import { LEVEL_MAX } from './kinds/person'
+import { LEVEL_MAX } from './kinds/options'
 import { ReferenceInput } from './ReferenceInput'
 import { Review } from './Review'
 import { useChange } from './use-change'
-import { nameOfField, nameOfObject } from './words'
+import { nameOfObject } from './words'
 import styles from './List.module.css'
 
 export type BulkBarProps = { readonly tenant: string; readonly chosen: readonly Stored[]; readonly onClear: () => void }
 
 /** What can be done with all who are chosen; shown before it is made, as any change. */
-export function BulkBar({ tenant, chosen, onClear }: BulkBarProps): ReactElement | null {
+export function BulkBar({ tenant, chosen, onClear }: BulkBarProps): ReactElement {
   const { flow, propose, confirm, cancel } = useChange(tenant)
   const [skill, setSkill] = useState('')
   const [level, setLevel] = useState('1')
@@ -27,7 +28,6 @@ export function BulkBar({ tenant, chosen, onClear }: BulkBarProps): ReactElement
     cancel()
     onClear()
   }, [flow, cancel, onClear])
-  if (chosen.length === 0) return null
   const begin = (action: BulkAction): void => {
     if ((action.kind === 'add-skill' || action.kind === 'remove-skill') && action.skill === '') return setFault(t('setup.bulk.noSkill'))
     if (action.kind === 'add-skill' && !(Number.isInteger(action.level) && action.level >= 1 && action.level <= LEVEL_MAX)) return setFault(t('setup.fault.whole', { min: 1, max: LEVEL_MAX }))

@@ -1,8 +1,9 @@
 import type { ReactElement } from 'react'
 import type { Change } from '../../api/agent-setup'
 import { t } from '../../lib/i18n'
+import { nameOfField, optionsOfField } from './field-names'
 import { differences } from './document'
-import { nameOfField, nameOfObject, optionsOfField, wordsOfValue } from './words'
+import { nameOfObject, wordsOfValue } from './words'
 import styles from './ChangeList.module.css'
 
 /** More than anybody reads one by one. */

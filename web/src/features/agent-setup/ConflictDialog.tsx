@@ -5,8 +5,9 @@ import { wordsOf } from '../../api/errors'
 import { t } from '../../lib/i18n'
 import { Button } from '../../ui/Button'
 import { Dialog } from '../../ui/Dialog'
+import { nameOfField, optionsOfField } from './field-names'
 import { clashes } from './edits'
-import { nameOfField, optionsOfField, wordsOfValue } from './words'
+import { wordsOfValue } from './words'
 import styles from './ChangeList.module.css'
 
 export type ConflictDialogProps = {

@@ -10,6 +10,7 @@ import { creation, deletion, rebased, update } from './edits'
 import { isEmpty, ownFaults, serverFaults, type FieldFaults } from './faults'
 import { shownFields, textIn, type Draft } from './fields'
 import { toDraft, toObject } from './form'
+import { formOf } from './forms'
 import { ObjectForm } from './ObjectForm'
 import { Review } from './Review'
 import type { Section } from './sections'
@@ -34,23 +35,23 @@ const NO_FAULTS: FieldFaults = {}
 /** The form of an object, from the first key to the confirmed change. */
 export function Editor({ tenant, section, stored, begin = {}, onSaved, onDirty }: EditorProps): ReactElement {
   const [base, setBase] = useState(stored)
-  const [draft, setDraft] = useState(() => toDraft(section.groups, stored?.object ?? begin))
+  const [draft, setDraft] = useState(() => toDraft(formOf(section), stored?.object ?? begin))
   const [own, setOwn] = useState(NO_FAULTS)
   const [isUnchanged, setUnchanged] = useState(false)
   const { flow, propose, confirm, cancel } = useChange(tenant)
   const isNew = base === null
   const id = base?.id ?? textIn(draft, section.id).trim()
-  const isDirty = useMemo(() => !isSame(draft, toDraft(section.groups, base?.object ?? begin)), [draft, base, begin, section])
+  const isDirty = useMemo(() => !isSame(draft, toDraft(formOf(section), base?.object ?? begin)), [draft, base, begin, section])
   useEffect(() => onDirty(isDirty), [isDirty, onDirty])
-  const faults = useMemo(() => (flow.kind === 'faulty' ? serverFaults(section.groups, draft, id, flow.faults) : own), [flow, own, section])
+  const faults = useMemo(() => (flow.kind === 'faulty' ? serverFaults(formOf(section), draft, id, flow.faults) : own), [flow, own, section])
 
   const submit = (from: Stored | null, of: Draft): void => {
-    const found = ownFaults(section.groups, of, from === null)
+    const found = ownFaults(formOf(section), of, from === null)
     setOwn(found)
     setUnchanged(false)
     cancel()
     if (!isEmpty(found)) return
-    const object = toObject(section.groups, of, from?.object ?? null)
+    const object = toObject(formOf(section), of, from?.object ?? null)
     const edit = from === null ? creation(section.kind, textIn(of, section.id).trim(), object) : update(section.kind, from, object)
     if (edit === undefined) return setUnchanged(true)
     propose([edit], secretsIn(section, of))
@@ -63,7 +64,7 @@ export function Editor({ tenant, section, stored, begin = {}, onSaved, onDirty }
     const now = change?.after === null || change === undefined ? undefined : { id, revision: changed.revision, object: change.after }
     if (now !== undefined && base !== null) {
       setBase(now)
-      setDraft(toDraft(section.groups, now.object))
+      setDraft(toDraft(formOf(section), now.object))
     }
     onDirty(false)
     onSaved({ id, stored: now, what: base === null ? 'created' : now === undefined ? 'deleted' : 'changed' })
@@ -74,9 +75,9 @@ export function Editor({ tenant, section, stored, begin = {}, onSaved, onDirty }
   }, [flow])
 
   const keepMine = (theirs: Stored | undefined): void => {
-    const mine = toObject(section.groups, draft, base?.object ?? null)
+    const mine = toObject(formOf(section), draft, base?.object ?? null)
     const next = theirs === undefined ? null : theirs
-    const from = next === null ? draft : { ...toDraft(section.groups, rebased(base?.object ?? {}, next.object, mine)), ...onlySecrets(section, draft) }
+    const from = next === null ? draft : { ...toDraft(formOf(section), rebased(base?.object ?? {}, next.object, mine)), ...onlySecrets(section, draft) }
     setBase(next)
     setDraft(from)
     submit(next, from)
@@ -85,7 +86,7 @@ export function Editor({ tenant, section, stored, begin = {}, onSaved, onDirty }
     cancel()
     if (theirs === undefined) return onSaved({ id, stored: undefined, what: 'deleted' })
     setBase(theirs)
-    setDraft(toDraft(section.groups, theirs.object))
+    setDraft(toDraft(formOf(section), theirs.object))
   }
 
   return (
@@ -97,7 +98,7 @@ export function Editor({ tenant, section, stored, begin = {}, onSaved, onDirty }
         review()
       }}
     >
-      <ObjectForm tenant={tenant} groups={section.groups} draft={draft} isNew={isNew} faults={faults} onChange={(path, value) => setDraft((before) => ({ ...before, [path]: value }))} />
+      <ObjectForm tenant={tenant} groups={formOf(section)} draft={draft} isNew={isNew} faults={faults} onChange={(path, value) => setDraft((before) => ({ ...before, [path]: value }))} />
       <div className={styles['actions']}>
         <Button type="submit" tone="main" title="Ctrl+Enter">
           {t('setup.form.review')}
@@ -118,7 +119,7 @@ export function Editor({ tenant, section, stored, begin = {}, onSaved, onDirty }
       </div>
       {flow.kind === 'review' || flow.kind === 'applying' ? <Review tenant={tenant} flow={flow} onConfirm={confirm} onCancel={cancel} /> : null}
       {flow.kind === 'conflict' ? (
-        <ConflictDialog tenant={tenant} kind={section.kind} id={id} base={base} mine={toObject(section.groups, draft, base?.object ?? null)} onKeepMine={keepMine} onTakeTheirs={takeTheirs} onClose={cancel} />
+        <ConflictDialog tenant={tenant} kind={section.kind} id={id} base={base} mine={toObject(formOf(section), draft, base?.object ?? null)} onKeepMine={keepMine} onTakeTheirs={takeTheirs} onClose={cancel} />
       ) : null}
     </form>
   )
@@ -126,9 +127,9 @@ export function Editor({ tenant, section, stored, begin = {}, onSaved, onDirty }
 
 /** Names of the fields that get a new secret. */
 function secretsIn(section: Section, draft: Draft): readonly string[] {
-  return shownFields(section.groups, draft).filter(({ kind, path }) => kind === 'secret' && textIn(draft, path) !== '').map(({ label }) => t(label))
+  return shownFields(formOf(section), draft).filter(({ kind, path }) => kind === 'secret' && textIn(draft, path) !== '').map(({ label }) => t(label))
 }
 
 function onlySecrets(section: Section, draft: Draft): Draft {
-  return Object.fromEntries(shownFields(section.groups, draft).filter(({ kind }) => kind === 'secret').map(({ path }) => [path, textIn(draft, path)]))
+  return Object.fromEntries(shownFields(formOf(section), draft).filter(({ kind }) => kind === 'secret').map(({ path }) => [path, textIn(draft, path)]))
 }

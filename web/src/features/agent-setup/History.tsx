@@ -7,11 +7,12 @@ import { t, type PlainText } from '../../lib/i18n'
 import { Button } from '../../ui/Button'
 import { Dialog } from '../../ui/Dialog'
 import { say } from '../../ui/toast'
+import { nameOfField } from './field-names'
 import { ChangeList, Differences } from './ChangeList'
 import { differences } from './document'
 import { failureIn, useHistory } from './queries'
 import { forgetLists } from './use-change'
-import { nameOfField, nameOfObject } from './words'
+import { nameOfObject } from './words'
 import styles from './Panels.module.css'
 
 export type HistoryProps = {

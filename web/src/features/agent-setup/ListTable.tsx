@@ -3,8 +3,8 @@ import type { ReactElement } from 'react'
 import type { Stored } from '../../api/agent-setup'
 import { t } from '../../lib/i18n'
 import { at } from './document'
-import { nameOfField, wordsOfValue } from './words'
 import type { Section } from './sections'
+import { wordsOfValue } from './words'
 import styles from './List.module.css'
 
 export type ListTableProps = {
@@ -30,7 +30,7 @@ export function ListTable({ section, items, chosen, onChoose }: ListTableProps):
                 </label>
               </th>
             )}
-            <th scope="col">{nameOfField(section.kind, section.id)}</th>
+            <th scope="col">{t(section.idLabel)}</th>
             {section.columns.map(({ label, path, isFurther }) => (
               <th key={path} scope="col" className={isFurther === true ? styles['further'] : undefined}>
                 {t(label)}

@@ -1,5 +1,5 @@
 import { Link } from '@tanstack/react-router'
-import { useState, type ReactElement } from 'react'
+import { lazy, Suspense, useCallback, useState, type ReactElement } from 'react'
 import type { Stored } from '../../api/agent-setup'
 import { adviceOf, wordsOf } from '../../api/errors'
 import { t } from '../../lib/i18n'
@@ -8,7 +8,6 @@ import { Button, buttonClass } from '../../ui/Button'
 import { Notice } from '../../ui/Notice'
 import { PageTitle } from '../../ui/PageTitle'
 import { useShortcut } from '../../ui/use-shortcut'
-import { BulkBar } from './BulkBar'
 import { ListTable } from './ListTable'
 import { ListTools } from './ListTools'
 import { together } from './paging'
@@ -24,6 +23,9 @@ export type ObjectListProps = {
   readonly onNew: () => void
 }
 
+/** Loaded when somebody is chosen. */
+const BulkBar = lazy(async () => ({ default: (await import('./BulkBar')).BulkBar }))
+
 const NOBODY: ReadonlySet<string> = new Set()
 
 /** The objects of a section: to be searched, opened, and, of people, changed several at once. */
@@ -34,6 +36,7 @@ export function ObjectList({ tenant, section, filter, onFilter, onNew }: ObjectL
   const failure = failureIn(error)
   const items = together(data?.pages ?? [])
   const isPeople = section.kind === 'person'
+  const onClear = useCallback(() => setChosen(NOBODY), [])
   const choose = (ids: readonly string[], isOn: boolean): void => setChosen((before) => new Set(isOn ? [...before, ...ids] : [...before].filter((id) => !ids.includes(id))))
   return (
     <>
@@ -69,7 +72,11 @@ export function ObjectList({ tenant, section, filter, onFilter, onNew }: ObjectL
         <Empty section={section} filter={filter} />
       ) : (
         <>
-          {isPeople ? <BulkBar tenant={tenant} chosen={items.filter(({ id }) => chosen.has(id))} onClear={() => setChosen(NOBODY)} /> : null}
+          {isPeople && chosen.size > 0 ? (
+            <Suspense fallback={<p>{t('loading')}</p>}>
+              <BulkBar tenant={tenant} chosen={items.filter(({ id }) => chosen.has(id))} onClear={onClear} />
+            </Suspense>
+          ) : null}
           <ListTable section={section} items={items} chosen={isPeople ? chosen : undefined} onChoose={choose} />
         </>
       )}

@@ -2,9 +2,10 @@ import { Link } from '@tanstack/react-router'
 import type { ReactElement } from 'react'
 import { wordsOf } from '../../api/errors'
 import { t } from '../../lib/i18n'
+import { nameOfField } from './field-names'
 import { failureIn, useUses } from './queries'
 import { sectionOf } from './sections'
-import { nameOfField, nameOfObject } from './words'
+import { nameOfObject } from './words'
 import styles from './Panels.module.css'
 
 export type UsesProps = { readonly tenant: string; readonly kind: string; readonly id: string }

@@ -1,13 +1,10 @@
-/** The sections of Agent Setup: which objects each shows, in which columns, and the form of one. */
+/** The sections of Agent Setup: which objects each shows, and in which columns. The form of one is in `forms.ts`: it is loaded when one is opened. */
 
 import type { JsonObject, Kind } from '../../api/agent-setup'
 import type { PlainText } from '../../lib/i18n'
 import { at } from './document'
-import type { Group, Options } from './fields'
-import { DN_TYPES, dnGroups, QUEUE_TYPES } from './kinds/dn'
-import { APPLICATION, CLIENT, FEATURE_ACTIONS, FEATURE_CODE, NUMBER, PLACE, PROMPT, SCHEDULE, SKILL } from './kinds/others'
-import { PERSON } from './kinds/person'
-import { TRUNK } from './kinds/trunk'
+import type { Options } from './fields'
+import { DN_TYPES, FEATURE_ACTIONS, QUEUE_TYPES } from './kinds/options'
 
 export type Column = {
   readonly label: PlainText
@@ -27,15 +24,14 @@ export type Section = {
   readonly add: PlainText
   /** The field that is the object's id. */
   readonly id: string
+  readonly idLabel: PlainText
   readonly columns: readonly Column[]
-  readonly groups: readonly Group[]
   /** Of a kind with types, those that belong here. */
   readonly types?: readonly string[]
   /** The second key of its shortcut, behind `g`. */
   readonly key: string
 }
 
-const QUEUES = DN_TYPES.filter(([type]) => QUEUE_TYPES.some((queue) => queue === type))
 const DN_COLUMNS: readonly Column[] = [
   { label: 'setup.dn.type', path: 'type', options: DN_TYPES },
   { label: 'setup.application', path: 'application', isFurther: true },
@@ -48,8 +44,8 @@ export const SECTIONS: readonly Section[] = [
     title: 'setup.people',
     add: 'setup.people.add',
     id: 'user_name',
+    idLabel: 'setup.person.userName',
     key: 'p',
-    groups: PERSON,
     columns: [
       { label: 'setup.person.firstName', path: 'first_name' },
       { label: 'setup.person.lastName', path: 'last_name' },
@@ -59,26 +55,26 @@ export const SECTIONS: readonly Section[] = [
       { label: 'setup.person.disabled', path: 'disabled', isFurther: true },
     ],
   },
-  { path: 'skills', kind: 'skill', title: 'setup.skills', add: 'setup.skills.add', id: 'name', key: 's', groups: SKILL, columns: [] },
-  { path: 'places', kind: 'place', title: 'setup.places', add: 'setup.places.add', id: 'name', key: 'l', groups: PLACE, columns: [{ label: 'setup.place.dns', path: 'dns' }] },
-  { path: 'dns', kind: 'dn', title: 'setup.dns', add: 'setup.dns.add', id: 'number', key: 'n', groups: dnGroups(DN_TYPES), columns: DN_COLUMNS },
+  { path: 'skills', kind: 'skill', title: 'setup.skills', add: 'setup.skills.add', id: 'name', idLabel: 'setup.name', key: 's', columns: [] },
+  { path: 'places', kind: 'place', title: 'setup.places', add: 'setup.places.add', id: 'name', idLabel: 'setup.name', key: 'l', columns: [{ label: 'setup.place.dns', path: 'dns' }] },
+  { path: 'dns', kind: 'dn', title: 'setup.dns', add: 'setup.dns.add', id: 'number', idLabel: 'setup.dn.number', key: 'n', columns: DN_COLUMNS },
   {
     path: 'numbers',
     kind: 'number',
     title: 'setup.numbers',
     add: 'setup.numbers.add',
     id: 'number',
+    idLabel: 'setup.number',
     key: 'u',
-    groups: NUMBER,
     columns: [{ label: 'setup.number.name', path: 'name' }, { label: 'setup.number.dn', path: 'dn' }, { label: 'setup.schedule', path: 'schedule', isFurther: true }],
   },
-  { path: 'queues', kind: 'dn', title: 'setup.queues', add: 'setup.queues.add', id: 'number', key: 'q', groups: dnGroups(QUEUES), types: QUEUE_TYPES, columns: [...DN_COLUMNS, { label: 'setup.dn.serviceLevel', path: 'service_level_s', isFurther: true }] },
-  { path: 'applications', kind: 'application', title: 'setup.applications', add: 'setup.applications.add', id: 'name', key: 'c', groups: APPLICATION, columns: [] },
-  { path: 'prompts', kind: 'prompt', title: 'setup.prompts', add: 'setup.prompts.add', id: 'name', key: 'r', groups: PROMPT, columns: [{ label: 'setup.prompt.file', path: 'file' }] },
-  { path: 'trunks', kind: 'trunk', title: 'setup.trunks', add: 'setup.trunks.add', id: 'name', key: 't', groups: TRUNK, columns: [{ label: 'setup.trunk.contact', path: 'contact' }, { label: 'setup.trunk.prefix', path: 'prefix', isFurther: true }] },
-  { path: 'hours', kind: 'schedule', title: 'setup.hours', add: 'setup.hours.add', id: 'name', key: 'h', groups: SCHEDULE, columns: [{ label: 'setup.schedule.open', path: 'open' }, { label: 'setup.schedule.timeZone', path: 'time_zone', isFurther: true }] },
-  { path: 'feature-codes', kind: 'feature_code', title: 'setup.featureCodes', add: 'setup.featureCodes.add', id: 'code', key: 'f', groups: FEATURE_CODE, columns: [{ label: 'setup.feature.action', path: 'action', options: FEATURE_ACTIONS }] },
-  { path: 'clients', kind: 'client', title: 'setup.clients', add: 'setup.clients.add', id: 'id', key: 'i', groups: CLIENT, columns: [{ label: 'setup.name', path: 'name' }, { label: 'setup.client.grants', path: 'grants', isFurther: true }] },
+  { path: 'queues', kind: 'dn', title: 'setup.queues', add: 'setup.queues.add', id: 'number', idLabel: 'setup.dn.number', key: 'q', types: QUEUE_TYPES, columns: [...DN_COLUMNS, { label: 'setup.dn.serviceLevel', path: 'service_level_s', isFurther: true }] },
+  { path: 'applications', kind: 'application', title: 'setup.applications', add: 'setup.applications.add', id: 'name', idLabel: 'setup.name', key: 'c', columns: [] },
+  { path: 'prompts', kind: 'prompt', title: 'setup.prompts', add: 'setup.prompts.add', id: 'name', idLabel: 'setup.name', key: 'r', columns: [{ label: 'setup.prompt.file', path: 'file' }] },
+  { path: 'trunks', kind: 'trunk', title: 'setup.trunks', add: 'setup.trunks.add', id: 'name', idLabel: 'setup.name', key: 't', columns: [{ label: 'setup.trunk.contact', path: 'contact' }, { label: 'setup.trunk.prefix', path: 'prefix', isFurther: true }] },
+  { path: 'hours', kind: 'schedule', title: 'setup.hours', add: 'setup.hours.add', id: 'name', idLabel: 'setup.name', key: 'h', columns: [{ label: 'setup.schedule.open', path: 'open' }, { label: 'setup.schedule.timeZone', path: 'time_zone', isFurther: true }] },
+  { path: 'feature-codes', kind: 'feature_code', title: 'setup.featureCodes', add: 'setup.featureCodes.add', id: 'code', idLabel: 'setup.feature.code', key: 'f', columns: [{ label: 'setup.feature.action', path: 'action', options: FEATURE_ACTIONS }] },
+  { path: 'clients', kind: 'client', title: 'setup.clients', add: 'setup.clients.add', id: 'id', idLabel: 'setup.client.id', key: 'i', columns: [{ label: 'setup.name', path: 'name' }, { label: 'setup.client.grants', path: 'grants', isFurther: true }] },
 ]
 
 export function sectionAt(path: string): Section | undefined {

@@ -1,9 +1,9 @@
-/** Values and fields of documents in words. */
+/** Values and objects in words. */
 
 import type { Json, JsonObject } from '../../api/agent-setup'
 import { t } from '../../lib/i18n'
 import { isList, isObject } from './document'
-import type { Field, Group, Options } from './fields'
+import type { Options } from './fields'
 import { sectionOf } from './sections'
 
 /** A value as people read it; of several names, their words. */
@@ -24,22 +24,6 @@ function wordsOfRow(row: JsonObject): string {
 function nameIn(options: Options | undefined, value: string): string {
   const found = options?.find(([name]) => name === value)
   return found === undefined ? value : t(found[1])
-}
-
-/** The description of the field at a path, or of the one in which it stands. */
-export function fieldAt(groups: readonly Group[], path: string): Field | undefined {
-  return groups.flatMap(({ fields }) => fields).find((field) => field.path === path)
-}
-
-/** What people call a field; its path where it has no name. */
-export function nameOfField(kind: string, path: string): string {
-  const field = fieldAt(sectionOf(kind)?.groups ?? [], path)
-  return field === undefined ? path : t(field.label)
-}
-
-export function optionsOfField(kind: string, path: string): Options | undefined {
-  const field = fieldAt(sectionOf(kind)?.groups ?? [], path)
-  return field?.kind === 'choice' || field?.kind === 'many' ? field.options : undefined
 }
 
 /** `Person ada.adler`. */

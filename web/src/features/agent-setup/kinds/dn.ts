@@ -1,23 +1,6 @@
 import type { Group, Options } from '../fields'
 import { LOCATION } from './location'
-
-export const DN_TYPES: Options = [
-  ['extension', 'setup.dn.extension'],
-  ['route_point', 'setup.dn.routePoint'],
-  ['virtual_queue', 'setup.dn.virtualQueue'],
-  ['echo', 'setup.dn.echo'],
-  ['announcement', 'setup.dn.announcement'],
-]
-
-/** Those in which calls wait. */
-export const QUEUE_TYPES = ['route_point', 'virtual_queue'] as const
-
-export const ENCRYPTION: Options = [
-  ['off', 'setup.encryption.off'],
-  ['offered', 'setup.encryption.offered'],
-  ['required', 'setup.encryption.required'],
-  ['dtls', 'setup.encryption.dtls'],
-]
+import { ENCRYPTION } from './options'
 
 const EXTENSION = { path: 'type', is: ['extension'] }
 const ROUTE_POINT = { path: 'type', is: ['route_point'] }

@@ -1,5 +1,6 @@
-import type { Group, Options } from '../fields'
+import type { Group } from '../fields'
 import { LOCATION } from './location'
+import { FEATURE_ACTIONS, GRANTS } from './options'
 
 export const SKILL: readonly Group[] = [{ title: 'setup.skill', fields: [{ kind: 'text', path: 'name', label: 'setup.name', required: true, fixed: true }] }]
 
@@ -59,22 +60,6 @@ export const SCHEDULE: readonly Group[] = [
   },
 ]
 
-export const FEATURE_ACTIONS: Options = [
-  ['login', 'setup.feature.login'],
-  ['logout', 'setup.feature.logout'],
-  ['ready', 'setup.feature.ready'],
-  ['not_ready', 'setup.feature.notReady'],
-  ['dnd_on', 'setup.feature.dndOn'],
-  ['dnd_off', 'setup.feature.dndOff'],
-  ['forward_always', 'setup.feature.forwardAlways'],
-  ['forward_busy', 'setup.feature.forwardBusy'],
-  ['forward_no_answer', 'setup.feature.forwardNoAnswer'],
-  ['forward_unregistered', 'setup.feature.forwardUnregistered'],
-  ['forward_off', 'setup.feature.forwardOff'],
-  ['pickup', 'setup.feature.pickup'],
-  ['park', 'setup.feature.park'],
-]
-
 export const FEATURE_CODE: readonly Group[] = [
   {
     title: 'setup.feature',
@@ -84,14 +69,6 @@ export const FEATURE_CODE: readonly Group[] = [
       { kind: 'flag', path: 'ask_pin', label: 'setup.feature.askPin' },
     ],
   },
-]
-
-export const GRANTS: Options = [
-  ['authorization_code', 'setup.grant.code'],
-  ['refresh_token', 'setup.grant.refresh'],
-  ['client_credentials', 'setup.grant.client'],
-  ['password', 'setup.grant.password'],
-  ['device_code', 'setup.grant.device'],
 ]
 
 export const CLIENT: readonly Group[] = [

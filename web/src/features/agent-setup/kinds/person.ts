@@ -1,21 +1,6 @@
-import type { Group, Options } from '../fields'
+import type { Group } from '../fields'
+import { LEVEL_MAX, NO_ANSWER, PRIVILEGES } from './options'
 
-export const PRIVILEGES: Options = [
-  ['agent', 'setup.privilege.agent'],
-  ['supervisor', 'setup.privilege.supervisor'],
-  ['administrator', 'setup.privilege.administrator'],
-  ['designer', 'setup.privilege.designer'],
-  ['integrator', 'setup.privilege.integrator'],
-]
-
-export const NO_ANSWER: Options = [
-  ['none', 'setup.noAnswer.none'],
-  ['not_ready', 'setup.noAnswer.notReady'],
-  ['logout', 'setup.noAnswer.logout'],
-]
-
-/** An agent's highest level in a skill. */
-export const LEVEL_MAX = 1_000
 const PASSWORD_LEAST = 8
 
 export const PERSON: readonly Group[] = [

@@ -1,5 +1,5 @@
 import type { Group } from '../fields'
-import { ENCRYPTION } from './dn'
+import { ENCRYPTION } from './options'
 
 /** Calls a second, priorities and weights. */
 const MANY = 100_000
