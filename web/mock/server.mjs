@@ -97,7 +97,8 @@ function problem(response, status, detail) {
 
 function sendFile(response, path) {
   const file = normalize(join(DIST, path))
-  const isPage = !file.startsWith(DIST) || extname(path) === ''
+  // Names of people have dots in them, too.
+  const isPage = !file.startsWith(DIST) || extname(path) === '' || path.startsWith('/agent-setup/')
   const found = isPage ? join(DIST, 'index.html') : file
   if (!existsSync(found)) return problem(response, 404, 'not built: npm run build')
   response.writeHead(200, { 'content-type': TYPES[extname(found)] ?? 'application/octet-stream', 'content-security-policy': CSP })

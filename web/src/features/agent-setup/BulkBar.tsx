@@ -15,7 +15,7 @@ import styles from './List.module.css'
 
 export type BulkBarProps = { readonly tenant: string; readonly chosen: readonly Stored[]; readonly onClear: () => void }
 
-/** What can be done with all who are chosen; shown before it is made, as any change. */
+/** What can be done with all who are chosen; shown before it is made, as every change is. */
 export function BulkBar({ tenant, chosen, onClear }: BulkBarProps): ReactElement {
   const { flow, propose, confirm, cancel } = useChange(tenant)
   const [skill, setSkill] = useState('')

@@ -3,7 +3,7 @@ import type { Change } from '../../api/agent-setup'
 import { t } from '../../lib/i18n'
 import { nameOfField, optionsOfField } from './field-names'
 import { differences } from './document'
-import { nameOfObject, wordsOfValue } from './words'
+import { nameOfObject, NOTHING, wordsOfValue } from './words'
 import styles from './ChangeList.module.css'
 
 /** More than anybody reads one by one. */
@@ -55,7 +55,7 @@ export function Differences({ change, secrets }: DifferencesProps): ReactElement
         {found.map(({ path, before, after }) => (
           <tr key={path}>
             <th scope="row">{nameOfField(change.kind, path)}</th>
-            <td className={styles['before']}>{wordsOfValue(before, optionsOfField(change.kind, path))}</td>
+            <td className={wordsOfValue(before) === NOTHING ? undefined : styles['before']}>{wordsOfValue(before, optionsOfField(change.kind, path))}</td>
             <td className={styles['after']}>{wordsOfValue(after, optionsOfField(change.kind, path))}</td>
           </tr>
         ))}

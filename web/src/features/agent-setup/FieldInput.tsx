@@ -28,9 +28,10 @@ export function FieldInput({ tenant, field, draft, isNew, faults, onChange }: Fi
   if (field.kind === 'many') return <Many id={id} field={field} chosen={textsIn(draft, field.path)} faults={faults} onChange={change} />
   if (field.kind === 'rows') return <RowsInput id={id} tenant={tenant} field={field} rows={rowsIn(draft, field.path)} faults={faults} onChange={change} />
   if (field.kind === 'references') return <ReferencesInput id={id} tenant={tenant} field={field} chosen={textsIn(draft, field.path)} faults={faults} onChange={change} />
+  const isFixed = field.fixed === true && !isNew
   return (
-    <Field id={id} label={t(field.label)} hint={hintOf(field, isNew)} faults={faults} required={field.required === true ? t('setup.needed') : undefined} isWide={field.kind === 'document'}>
-      {(attributes) => <Input tenant={tenant} field={field} value={textIn(draft, field.path)} isFixed={field.fixed === true && !isNew} attributes={attributes} onChange={change} />}
+    <Field id={id} label={t(field.label)} hint={hintOf(field, isNew)} faults={faults} required={field.required === true && !isFixed ? t('setup.needed') : undefined} isWide={field.kind === 'document'}>
+      {(attributes) => <Input tenant={tenant} field={field} value={textIn(draft, field.path)} isFixed={isFixed} attributes={attributes} onChange={change} />}
     </Field>
   )
 }

@@ -52,7 +52,7 @@ type SwitchProps = { readonly path: string; readonly label: string; readonly dra
 
 function Switch({ path, label, draft, onChange }: SwitchProps): ReactElement {
   return (
-    <label className={`${styles['check']} ${styles['many']}`}>
+    <label className={`${styles['check']} ${styles['switch']}`}>
       <input type="checkbox" checked={flagIn(draft, switchOf(path))} onChange={(event) => onChange(switchOf(path), event.target.checked)} />
       {label}
     </label>

@@ -21,7 +21,7 @@ export function RowsInput({ id, tenant, field, rows, faults, onChange }: RowsInp
   const add = (): void => {
     onChange([...rows, Object.fromEntries(field.columns.map((column) => [column.name, initial(column)]))])
     // Whoever adds a row fills it in.
-    requestAnimationFrame(() => table.current?.querySelector<HTMLElement>('[data-row]:last-of-type :is(input, select)')?.focus())
+    requestAnimationFrame(() => [...(table.current?.querySelectorAll('[data-row]') ?? [])].at(-1)?.querySelector<HTMLElement>(':is(input, select)')?.focus())
   }
   const change = (at: number, name: string, value: string): void => onChange(rows.map((row, index) => (index === at ? { ...row, [name]: value } : row)))
   return (

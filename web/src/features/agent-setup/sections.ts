@@ -20,6 +20,8 @@ export type Section = {
   readonly path: string
   readonly kind: Kind
   readonly title: PlainText
+  /** What one of them is called. */
+  readonly one: PlainText
   /** What a new one is called. */
   readonly add: PlainText
   /** The field that is the object's id. */
@@ -42,6 +44,7 @@ export const SECTIONS: readonly Section[] = [
     path: 'people',
     kind: 'person',
     title: 'setup.people',
+    one: 'setup.person.who',
     add: 'setup.people.add',
     id: 'user_name',
     idLabel: 'setup.person.userName',
@@ -55,26 +58,27 @@ export const SECTIONS: readonly Section[] = [
       { label: 'setup.person.disabled', path: 'disabled', isFurther: true },
     ],
   },
-  { path: 'skills', kind: 'skill', title: 'setup.skills', add: 'setup.skills.add', id: 'name', idLabel: 'setup.name', key: 's', columns: [] },
-  { path: 'places', kind: 'place', title: 'setup.places', add: 'setup.places.add', id: 'name', idLabel: 'setup.name', key: 'l', columns: [{ label: 'setup.place.dns', path: 'dns' }] },
-  { path: 'dns', kind: 'dn', title: 'setup.dns', add: 'setup.dns.add', id: 'number', idLabel: 'setup.dn.number', key: 'n', columns: DN_COLUMNS },
+  { path: 'skills', kind: 'skill', title: 'setup.skills', one: 'setup.skill', add: 'setup.skills.add', id: 'name', idLabel: 'setup.name', key: 's', columns: [] },
+  { path: 'places', kind: 'place', title: 'setup.places', one: 'setup.place', add: 'setup.places.add', id: 'name', idLabel: 'setup.name', key: 'l', columns: [{ label: 'setup.place.dns', path: 'dns' }] },
+  { path: 'dns', kind: 'dn', title: 'setup.dns', one: 'setup.dn', add: 'setup.dns.add', id: 'number', idLabel: 'setup.dn.number', key: 'n', columns: DN_COLUMNS },
   {
     path: 'numbers',
     kind: 'number',
     title: 'setup.numbers',
+    one: 'setup.number',
     add: 'setup.numbers.add',
     id: 'number',
     idLabel: 'setup.number',
     key: 'u',
     columns: [{ label: 'setup.number.name', path: 'name' }, { label: 'setup.number.dn', path: 'dn' }, { label: 'setup.schedule', path: 'schedule', isFurther: true }],
   },
-  { path: 'queues', kind: 'dn', title: 'setup.queues', add: 'setup.queues.add', id: 'number', idLabel: 'setup.dn.number', key: 'q', types: QUEUE_TYPES, columns: [...DN_COLUMNS, { label: 'setup.dn.serviceLevel', path: 'service_level_s', isFurther: true }] },
-  { path: 'applications', kind: 'application', title: 'setup.applications', add: 'setup.applications.add', id: 'name', idLabel: 'setup.name', key: 'c', columns: [] },
-  { path: 'prompts', kind: 'prompt', title: 'setup.prompts', add: 'setup.prompts.add', id: 'name', idLabel: 'setup.name', key: 'r', columns: [{ label: 'setup.prompt.file', path: 'file' }] },
-  { path: 'trunks', kind: 'trunk', title: 'setup.trunks', add: 'setup.trunks.add', id: 'name', idLabel: 'setup.name', key: 't', columns: [{ label: 'setup.trunk.contact', path: 'contact' }, { label: 'setup.trunk.prefix', path: 'prefix', isFurther: true }] },
-  { path: 'hours', kind: 'schedule', title: 'setup.hours', add: 'setup.hours.add', id: 'name', idLabel: 'setup.name', key: 'h', columns: [{ label: 'setup.schedule.open', path: 'open' }, { label: 'setup.schedule.timeZone', path: 'time_zone', isFurther: true }] },
-  { path: 'feature-codes', kind: 'feature_code', title: 'setup.featureCodes', add: 'setup.featureCodes.add', id: 'code', idLabel: 'setup.feature.code', key: 'f', columns: [{ label: 'setup.feature.action', path: 'action', options: FEATURE_ACTIONS }] },
-  { path: 'clients', kind: 'client', title: 'setup.clients', add: 'setup.clients.add', id: 'id', idLabel: 'setup.client.id', key: 'i', columns: [{ label: 'setup.name', path: 'name' }, { label: 'setup.client.grants', path: 'grants', isFurther: true }] },
+  { path: 'queues', kind: 'dn', title: 'setup.queues', one: 'setup.queue', add: 'setup.queues.add', id: 'number', idLabel: 'setup.dn.number', key: 'q', types: QUEUE_TYPES, columns: [...DN_COLUMNS, { label: 'setup.dn.serviceLevel', path: 'service_level_s', isFurther: true }] },
+  { path: 'applications', kind: 'application', title: 'setup.applications', one: 'setup.application', add: 'setup.applications.add', id: 'name', idLabel: 'setup.name', key: 'c', columns: [] },
+  { path: 'prompts', kind: 'prompt', title: 'setup.prompts', one: 'setup.prompt', add: 'setup.prompts.add', id: 'name', idLabel: 'setup.name', key: 'r', columns: [{ label: 'setup.prompt.file', path: 'file' }] },
+  { path: 'trunks', kind: 'trunk', title: 'setup.trunks', one: 'setup.trunk', add: 'setup.trunks.add', id: 'name', idLabel: 'setup.name', key: 't', columns: [{ label: 'setup.trunk.contact', path: 'contact' }, { label: 'setup.trunk.prefix', path: 'prefix', isFurther: true }] },
+  { path: 'hours', kind: 'schedule', title: 'setup.hours', one: 'setup.schedule', add: 'setup.hours.add', id: 'name', idLabel: 'setup.name', key: 'h', columns: [{ label: 'setup.schedule.open', path: 'open' }, { label: 'setup.schedule.timeZone', path: 'time_zone', isFurther: true }] },
+  { path: 'feature-codes', kind: 'feature_code', title: 'setup.featureCodes', one: 'setup.feature', add: 'setup.featureCodes.add', id: 'code', idLabel: 'setup.feature.code', key: 'f', columns: [{ label: 'setup.feature.action', path: 'action', options: FEATURE_ACTIONS }] },
+  { path: 'clients', kind: 'client', title: 'setup.clients', one: 'setup.client', add: 'setup.clients.add', id: 'id', idLabel: 'setup.client.id', key: 'i', columns: [{ label: 'setup.name', path: 'name' }, { label: 'setup.client.grants', path: 'grants', isFurther: true }] },
 ]
 
 export function sectionAt(path: string): Section | undefined {

@@ -6,13 +6,16 @@ import { isList, isObject } from './document'
 import type { Options } from './fields'
 import { sectionOf } from './sections'
 
+/** What is empty. */
+export const NOTHING = '–'
+
 /** A value as people read it; of several names, their words. */
 export function wordsOfValue(value: Json | undefined, options?: Options): string {
-  if (value === undefined || value === null || value === '') return '–'
+  if (value === undefined || value === null || value === '') return NOTHING
   if (typeof value === 'boolean') return value ? t('setup.yes') : t('setup.no')
   if (typeof value === 'number') return String(value)
   if (typeof value === 'string') return nameIn(options, value)
-  if (isList(value)) return value.length === 0 ? '–' : value.map((one) => (isObject(one) ? wordsOfRow(one) : wordsOfValue(one, options))).join(', ')
+  if (isList(value)) return value.length === 0 ? NOTHING : value.map((one) => (isObject(one) ? wordsOfRow(one) : wordsOfValue(one, options))).join(', ')
   return isObject(value) ? wordsOfRow(value) : ''
 }
 
@@ -29,6 +32,6 @@ function nameIn(options: Options | undefined, value: string): string {
 /** `Person ada.adler`. */
 export function nameOfObject(kind: string, id: string): string {
   const section = sectionOf(kind)
-  const what = section === undefined ? kind.replaceAll('_', ' ') : t(section.title)
-  return id === '' || id === '-' ? what : `${what}: ${id}`
+  const what = section === undefined ? kind.replaceAll('_', ' ') : t(section.one)
+  return id === '' || id === '-' ? what : `${what} ${id}`
 }
