@@ -27,7 +27,7 @@ export function Banners({ account }: BannersProps): ReactElement | null {
   }, [since])
   if (since !== undefined) {
     return (
-      <div className={styles['banner']} data-banner="unreachable">
+      <section aria-label={t('banner.label')} className={styles['banner']} data-banner="unreachable">
         <Glyph name="warning" className={styles['sign']} />
         <p role="alert">
           {t('banner.unreachable')} {navigator.onLine ? '' : t('banner.noNetwork')}
@@ -36,18 +36,18 @@ export function Banners({ account }: BannersProps): ReactElement | null {
           <WallClock text={(now) => t('banner.since', { age: roughDuration(now - since) })} />
         </p>
         <Button onClick={() => void tryAgain()}>{t('connection.retry')}</Button>
-      </div>
+      </section>
     )
   }
   if (account.kind !== 'ended') return null
   return (
-    <div className={styles['banner']} data-banner="ended">
+    <section aria-label={t('banner.label')} className={styles['banner']} data-banner="ended">
       <Glyph name="warning" className={styles['sign']} />
       <p role="alert">{t('banner.ended', { name: account.account.name })}</p>
       <a className={buttonClass('main')} href={apiPaths.signIn('/agent-setup')} target="_blank" rel="noreferrer">
         {t('banner.signInAgain')}
       </a>
-    </div>
+    </section>
   )
 }
 

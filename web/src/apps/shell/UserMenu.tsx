@@ -113,17 +113,18 @@ type ChoiceProps = {
 }
 
 function Choice({ label, value, options, onChoose }: ChoiceProps): ReactElement {
+  const id = useId()
   return (
-    <label className={styles['choice']}>
-      <span>{label}</span>
-      <select value={value} onChange={(event) => onChoose(event.target.value)}>
+    <div className={styles['choice']}>
+      <label htmlFor={id}>{label}</label>
+      <select id={id} value={value} onChange={(event) => onChoose(event.target.value)}>
         {options.map(([name, words]) => (
           <option key={name} value={name}>
             {words}
           </option>
         ))}
       </select>
-    </label>
+    </div>
   )
 }
 
