@@ -1,5 +1,5 @@
-import { Link, useNavigate } from '@tanstack/react-router'
-import type { ReactElement } from 'react'
+import { Link, useLocation, useNavigate } from '@tanstack/react-router'
+import { useEffect, useRef, type ReactElement } from 'react'
 import { t } from '../../lib/i18n'
 import { useShortcut } from '../../ui/use-shortcut'
 import { SECTIONS, type Section } from './sections'
@@ -7,8 +7,14 @@ import styles from './SectionNav.module.css'
 
 /** The sections, beside every page of Agent Setup. */
 export function SectionNav(): ReactElement {
+  const nav = useRef<HTMLElement>(null)
+  const { pathname } = useLocation()
+  useEffect(() => {
+    // On a phone the sections are one line, of which a part is seen.
+    nav.current?.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' })
+  }, [pathname])
   return (
-    <nav aria-label={t('setup.sections')} className={styles['nav']}>
+    <nav ref={nav} aria-label={t('setup.sections')} className={styles['nav']}>
       <ul>
         {SECTIONS.map((section) => (
           <SectionLink key={section.path} section={section} />
