@@ -17,8 +17,16 @@ const LOADED: Readonly<Record<Language, () => Promise<Messages>>> = {
   de: async () => (await import('../locales/generated/de')).default,
 }
 
-/** The texts of applications, which are loaded with them. */
-const OF_APPLICATIONS = {
+/** The texts of an application or of some pages, which are loaded with them. */
+const FURTHER = {
+  topology: {
+    en: async () => (await import('../locales/generated/topology/en')).default,
+    de: async () => (await import('../locales/generated/topology/de')).default,
+  },
+  trace: {
+    en: async () => (await import('../locales/generated/trace/en')).default,
+    de: async () => (await import('../locales/generated/trace/de')).default,
+  },
   'agent-setup': {
     en: async () => (await import('../locales/generated/agent-setup/en')).default,
     de: async () => (await import('../locales/generated/agent-setup/de')).default,
@@ -55,9 +63,9 @@ export async function showLanguage(chosen: Language): Promise<void> {
   document.documentElement.lang = chosen
 }
 
-/** Adds the texts of an application in the language that is shown; to be called before its first page. */
-export async function addTexts(application: keyof typeof OF_APPLICATIONS): Promise<void> {
-  i18n.load(language(), await OF_APPLICATIONS[application][language()]())
+/** Adds such texts in the language that is shown; to be called before the first page that says them. */
+export async function addTexts(of: keyof typeof FURTHER): Promise<void> {
+  i18n.load(language(), await FURTHER[of][language()]())
 }
 
 export function keepLanguage(chosen: Language): void {

@@ -47,8 +47,13 @@ export async function endAccount(): Promise<Answer<undefined>> {
   return answer
 }
 
+/** Who has signed in, as far as it is known now. */
+export function accountNow(): AccountState {
+  return state
+}
+
 export function useAccount(): AccountState {
-  return useSyncExternalStore(subscribe, () => state)
+  return useSyncExternalStore(subscribe, accountNow)
 }
 
 function subscribe(read: () => void): () => void {

@@ -4,11 +4,18 @@ import { getRouteApi } from '@tanstack/react-router'
 import { lazy, type ReactElement } from 'react'
 import { whyNoTenant } from '../../api/session'
 import { Wallboard } from '../../features/wallboard/Wallboard'
+import { addTexts } from '../../lib/i18n'
 import { useSignedIn } from './signed-in'
 
-const Topology = lazy(async () => ({ default: (await import('../../features/topology/Topology')).Topology }))
-const Traces = lazy(async () => ({ default: (await import('../../features/trace/Traces')).Traces }))
-const Trace = lazy(async () => ({ default: (await import('../../features/trace/Trace')).Trace }))
+const Topology = lazy(() => withTexts('topology', async () => (await import('../../features/topology/Topology')).Topology))
+const Traces = lazy(() => withTexts('trace', async () => (await import('../../features/trace/Traces')).Traces))
+const Trace = lazy(() => withTexts('trace', async () => (await import('../../features/trace/Trace')).Trace))
+
+/** A page with what it says. */
+async function withTexts<T>(texts: 'topology' | 'trace', load: () => Promise<T>): Promise<{ readonly default: T }> {
+  const [page] = await Promise.all([load(), addTexts(texts)])
+  return { default: page }
+}
 
 export function WallboardPage(): ReactElement {
   const { session, onRefused } = useSignedIn()

@@ -5,10 +5,10 @@ import { RouterProvider } from '@tanstack/react-router'
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import { askOthers, CHANNEL, tellOthers } from '../../api/hand-over'
-import { currentSession, takeFromFragment } from '../../api/session'
+import { currentSession, takeFromFragment, type Session } from '../../api/session'
 import { tabName, Telemetry, watchPage } from '../../api/telemetry'
 import { keptLanguage, showLanguage } from '../../lib/i18n'
-import { refreshAccount } from '../../live/account'
+import { accountNow, refreshAccount } from '../../live/account'
 import { queries } from '../../live/queries'
 import { applyTheme, keptTheme } from '../../ui/theme'
 import '../../ui/tokens.css'
@@ -47,7 +47,12 @@ addEventListener('hashchange', () => {
   if (takeToken() === 'taken') location.reload()
 })
 
-watchPage(new Telemetry(() => currentSession(sessionStorage), tabName()), () => location.pathname)
+function session(): Session | undefined {
+  const account = accountNow()
+  return currentSession(sessionStorage) ?? (account.kind === 'in' ? { token: '', tenant: account.account.tenant } : undefined)
+}
+
+watchPage(new Telemetry(session, tabName()), () => location.pathname)
 
 const root = document.getElementById('root')
 if (root !== null) {
