@@ -300,9 +300,18 @@ impl SignInStore {
 }
 
 #[cfg(test)]
+impl SignInStore {
+    /// One in memory; what it revokes is written nowhere.
+    pub fn in_memory(clock: Arc<infra::conformance::SetClock>) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (revoker, _) = runtime::key_files::revoker(folder.path(), clock.clone()).expect("nothing is there yet");
+        Self::new(Arc::new(infra::embedded::Embedded::in_memory(clock)), revoker)
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use infra::conformance::SetClock;
-    use infra::embedded::Embedded;
 
     use super::*;
 
@@ -327,7 +336,7 @@ mod tests {
     #[tokio::test]
     async fn whoever_has_as_much_as_there_may_be_loses_what_was_used_longest_ago() {
         let clock = SetClock::at(Timestamp::from_millis(1_700_000_000_000));
-        let store = SignInStore::new(Arc::new(Embedded::in_memory(clock.clone())));
+        let store = SignInStore::in_memory(clock.clone());
         let (acme, now) = (TenantId::parse("acme").unwrap(), infra::Clock::now(&*clock));
         let name = |n: usize| Digest::of(&n.to_string());
         for n in 0..bounds::SIGN_INS_OWNED_MAX + 2 {
