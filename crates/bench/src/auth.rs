@@ -63,11 +63,12 @@ pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> 
     let (at, seconds) = (site.role("auth", PORT)?, options.seconds());
     let access = granted(&mut KeptConnection::open(at)?, "grant_type=client_credentials")?;
     let access = text(&access, "access_token")?;
-    for (what, program) in [
-        ("a token by client_credentials", &(|_| by_secret(at)) as &dyn Fn(usize) -> Result<Program>),
+    let works: [(&str, &dyn Fn(usize) -> Result<Program>); 3] = [
+        ("a token by client_credentials", &|_| by_secret(at)),
         ("a token by refresh_token", &|number| by_refresh(at, number)),
         ("an introspection by a client", &|_| by_introspection(at, &access)),
-    ] {
+    ];
+    for (what, program) in works {
         let programs = (0..PROGRAMS).map(program).collect::<Result<Vec<_>>>()?;
         let load = load(&auth.process, seconds, programs).context(what)?;
         auth.process.expect_running()?;

@@ -219,13 +219,7 @@ fn haproxy(at: SocketAddr, role: SocketAddr, pem: &Path, folder: &Path) -> Resul
 }
 
 /// A configuration of `bench/` with its addresses.
-fn configured(
-    name: &str,
-    at: SocketAddr,
-    role: SocketAddr,
-    pem: &Path,
-    folder: &Path,
-) -> Result<PathBuf> {
+fn configured(name: &str, at: SocketAddr, role: SocketAddr, pem: &Path, folder: &Path) -> Result<PathBuf> {
     let text = std::fs::read_to_string(crate::files().join(name))?;
     let text = text
         .replace("@LISTEN@", &at.to_string())
