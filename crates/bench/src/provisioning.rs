@@ -216,7 +216,7 @@ async fn read(options: &Options, report: &mut Report, site: &Site, rows: &SizeRo
     let channel = connect(site.role("tenant", TENANT_PORT)?).await?;
     let mut readers = TenantReaders {
         objects: ProvisioningClient::new(channel.clone()),
-        token: token.clone(),
+        token,
         config: KeptConnection::open(site.role("config", CONFIG_PORT)?)?,
     };
     let count = if options.quick { LOOK_UPS_QUICK } else { LOOK_UPS };
