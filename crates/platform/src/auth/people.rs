@@ -57,6 +57,11 @@ pub(super) struct People {
     clock: Arc<dyn Clock>,
 }
 
+/// The subject of the tokens of the person with that user name.
+pub(super) fn subject_of(user: &str) -> String {
+    format!("person/{user}")
+}
+
 impl People {
     /// Begins to follow the tenants.
     pub fn start(ctx: &RoleContext) -> anyhow::Result<Self> {

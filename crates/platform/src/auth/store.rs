@@ -16,7 +16,7 @@ use model::{TenantId, Timestamp};
 use prost::Message as _;
 use runtime::key_files::Revoker;
 
-use super::issue;
+use super::people;
 use super::records::{BrowserSession, Spent, StoredRecord};
 
 pub(super) use devices::ReadDevice;
@@ -202,7 +202,7 @@ impl SignInStore {
     /// Ends all that a person has: sessions and sign-ins.
     pub async fn end_all(&self, tenant: &TenantId, user: &str, now: Timestamp) -> Result<()> {
         // Sign-ins of clients without refresh tokens are listed nowhere.
-        self.revoker.revoke_subject(tenant, &issue::subject_of(user), now + ACCESS_LIFE + REVOKED_MARGIN);
+        self.revoker.revoke_subject(tenant, &people::subject_of(user), now + ACCESS_LIFE + REVOKED_MARGIN);
         self.end_where(tenant, user, now, |_| true).await?;
         for (key, _) in self.records.owned(tenant, &owner(user)).await? {
             if key.kind == SignInKind::Session {
