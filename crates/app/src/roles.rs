@@ -21,6 +21,7 @@ pub const ROLES: &[Role] = &[
     platform::auth::ROLE,
     platform::telemetry::ROLE,
     platform::bds::ROLE,
+    platform::wfm_adapter::ROLE,
     platform::ingress::ROLE,
 ];
 
@@ -69,6 +70,7 @@ mod tests {
             ("auth", 41),
             ("telemetry", 42),
             ("bds", 43),
+            ("wfm-adapter", 44),
         ];
         assert_eq!(runtime::address::numbers(TABLE), numbers);
     }

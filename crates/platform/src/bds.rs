@@ -3,7 +3,6 @@
 //! It reads from tenant (voice-03, which is tenant-01 too) and writes a folder for each tenant and day. It listens nowhere. What is in the
 //! files stands in `tables`, when they are due in `due_day`, how a folder comes to be whole in `day_folder`.
 
-mod csv;
 mod daily;
 mod day_folder;
 mod due_day;

@@ -43,6 +43,7 @@ fn admin_place(role: &str) -> Result<(u8, u16)> {
         "auth" => (41, 9_090),
         "telemetry" => (42, 9_107),
         "bds" => (43, 9_090),
+        "wfm-adapter" => (44, 9_090),
         _ => bail!("no role {role} is known here"),
     })
 }

@@ -15,8 +15,8 @@ use jiff::civil::Date;
 use model::{TenantId, Timestamp};
 use serde::Serialize;
 
-use super::csv;
 use super::tables::{self, Table};
+use crate::csv;
 
 /// What is in a folder, with sums; a folder that has it is whole.
 const MANIFEST: &str = "manifest.json";

@@ -1,7 +1,7 @@
-//! Lines of CSV (RFC 4180).
+//! Lines of CSV (RFC 4180), for every role that writes some.
 
 /// Appends a line with these fields.
-pub(super) fn append_line<'a>(line: &mut String, fields: impl IntoIterator<Item = &'a str>) {
+pub(crate) fn append_line<'a>(line: &mut String, fields: impl IntoIterator<Item = &'a str>) {
     for (index, field) in fields.into_iter().enumerate() {
         if index > 0 {
             line.push(',');
