@@ -76,7 +76,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
     let metrics = Metrics::register(&ctx.metrics);
     let client = ConfigurationClient::new(net::grpc::channel(&ctx, CONFIGURATION, CONFIGURATION_PORT)?);
     let listed = tenant_list::follow(&ctx, client);
-    let followed = tenants::Followed::default();
+    let followed = tenants::FollowedTenants::default();
     let router = server::router(followed.clone(), ctx.clock.clone());
     net::http::serve_with(&ctx, "workforce", router, Limits::default(), |_, _| false).await?;
     ctx.ready.started();

@@ -15,7 +15,7 @@ use jiff::civil::Date;
 use model::{TenantId, Timestamp};
 use serde::Serialize;
 
-use super::tables::{self, Table};
+use super::tables::{self, InventoryTable};
 use crate::csv;
 
 /// What is in a folder, with sums; a folder that has it is whole.
@@ -129,7 +129,7 @@ impl DayFolder {
         }
         let made = fs::DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(&part);
         made.with_context(|| format!("making {}", part.display()))?;
-        let files = Table::ALL.into_iter().map(|table| TableFile::create(&part, table));
+        let files = InventoryTable::ALL.into_iter().map(|table| TableFile::create(&part, table));
         let files = files.collect::<io::Result<_>>().with_context(|| format!("writing {}", part.display()))?;
         Ok(Self { part, whole, files, line: String::new() })
     }
@@ -165,7 +165,7 @@ impl DayFolder {
 
 /// The file of a table.
 struct TableFile {
-    table: Table,
+    table: InventoryTable,
     file: BufWriter<File>,
     sum: digest::Context,
     rows: u64,
@@ -173,7 +173,7 @@ struct TableFile {
 }
 
 impl TableFile {
-    fn create(folder: &Path, table: Table) -> io::Result<Self> {
+    fn create(folder: &Path, table: InventoryTable) -> io::Result<Self> {
         let file = BufWriter::new(create(&folder.join(file_name(table)))?);
         let mut created = Self { table, file, sum: digest::Context::new(&digest::SHA256), rows: 0, bytes: 0 };
         let mut head = String::new();
@@ -200,7 +200,7 @@ impl TableFile {
     }
 }
 
-fn file_name(table: Table) -> String {
+fn file_name(table: InventoryTable) -> String {
     format!("{}.csv", table.name())
 }
 
@@ -244,7 +244,7 @@ mod tests {
         let manifest: serde_json::Value = serde_json::from_slice(&fs::read(day.join(MANIFEST)).unwrap()).unwrap();
         assert_eq!((&manifest["tenant"], &manifest["revision"]), (&"acme".into(), &7.into()));
         let files = manifest["files"].as_array().unwrap();
-        assert_eq!(files.len(), Table::ALL.len());
+        assert_eq!(files.len(), InventoryTable::ALL.len());
         let skills = files.iter().find(|file| file["name"] == "skills.csv").unwrap();
         assert_eq!((&skills["rows"], &skills["bytes"]), (&2.into(), &text.len().into()));
         let sum = digest::digest(&digest::SHA256, text.as_bytes());

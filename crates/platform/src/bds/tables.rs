@@ -4,7 +4,7 @@ use contracts::provisioning::{Dn, DnKind, Number, Object, ObjectKind, Person, Pl
 
 /// A table; each is a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Table {
+pub(super) enum InventoryTable {
     People,
     Skills,
     PersonSkills,
@@ -18,7 +18,7 @@ pub(super) enum Table {
 pub(super) const KINDS: [ObjectKind; 5] =
     [ObjectKind::Skill, ObjectKind::Dn, ObjectKind::Place, ObjectKind::Person, ObjectKind::Number];
 
-impl Table {
+impl InventoryTable {
     pub const ALL: [Self; 7] =
         [Self::People, Self::Skills, Self::PersonSkills, Self::Places, Self::Dns, Self::Numbers, Self::Queues];
 
@@ -59,14 +59,14 @@ impl Table {
 }
 
 /// A row, with its table.
-pub(super) type Row = (Table, Vec<String>);
+pub(super) type TableRow = (InventoryTable, Vec<String>);
 
 /// The rows of an object.
-pub(super) fn rows(object: &Object) -> Vec<Row> {
+pub(super) fn rows(object: &Object) -> Vec<TableRow> {
     match object {
-        Object::Skill(skill) => vec![(Table::Skills, vec![skill.name.clone()])],
-        Object::Place(place) => vec![(Table::Places, of_place(place))],
-        Object::Number(number) => vec![(Table::Numbers, of_number(number))],
+        Object::Skill(skill) => vec![(InventoryTable::Skills, vec![skill.name.clone()])],
+        Object::Place(place) => vec![(InventoryTable::Places, of_place(place))],
+        Object::Number(number) => vec![(InventoryTable::Numbers, of_number(number))],
         Object::Person(person) => of_person(person),
         Object::Dn(dn) => of_dn(dn),
         Object::Tenant(_)
@@ -94,7 +94,7 @@ fn of_number(number: &Number) -> Vec<String> {
     ]
 }
 
-fn of_person(person: &Person) -> Vec<Row> {
+fn of_person(person: &Person) -> Vec<TableRow> {
     let agent = person.agent.as_ref();
     let agent_id = agent.map_or("", |agent| agent.id.as_str());
     let privileges: Vec<&str> = person.privileges.iter().copied().map(Privilege::as_str).collect();
@@ -112,12 +112,12 @@ fn of_person(person: &Person) -> Vec<Row> {
     ];
     let skills = agent.map(|agent| agent.skills.as_slice()).unwrap_or_default().iter().map(|has| {
         let row = vec![person.user_name.clone(), agent_id.to_owned(), has.skill.clone(), has.level.to_string()];
-        (Table::PersonSkills, row)
+        (InventoryTable::PersonSkills, row)
     });
-    std::iter::once((Table::People, row)).chain(skills).collect()
+    std::iter::once((InventoryTable::People, row)).chain(skills).collect()
 }
 
-fn of_dn(dn: &Dn) -> Vec<Row> {
+fn of_dn(dn: &Dn) -> Vec<TableRow> {
     let kind = match dn.kind {
         DnKind::Extension { .. } => "extension",
         DnKind::RoutePoint { .. } => "route_point",
@@ -125,7 +125,7 @@ fn of_dn(dn: &Dn) -> Vec<Row> {
         DnKind::Echo => "echo",
         DnKind::Announcement { .. } => "announcement",
     };
-    let mut rows = vec![(Table::Dns, vec![dn.number.clone(), kind.to_owned()])];
+    let mut rows = vec![(InventoryTable::Dns, vec![dn.number.clone(), kind.to_owned()])];
     let of_queue = match &dn.kind {
         DnKind::RoutePoint { application, default_dn, service_level_s, short_abandon_s, .. } => [
             application.clone(),
@@ -137,7 +137,7 @@ fn of_dn(dn: &Dn) -> Vec<Row> {
         DnKind::Extension { .. } | DnKind::Echo | DnKind::Announcement { .. } => return rows,
     };
     let row = [dn.number.clone(), kind.to_owned()].into_iter().chain(of_queue).collect();
-    rows.push((Table::Queues, row));
+    rows.push((InventoryTable::Queues, row));
     rows
 }
 
@@ -145,7 +145,7 @@ fn of_dn(dn: &Dn) -> Vec<Row> {
 mod tests {
     use super::*;
 
-    fn read(kind: ObjectKind, json: &serde_json::Value) -> Vec<Row> {
+    fn read(kind: ObjectKind, json: &serde_json::Value) -> Vec<TableRow> {
         rows(&Object::from_json(kind, json.to_string().as_bytes()).unwrap())
     }
 
@@ -158,7 +158,7 @@ mod tests {
         });
         let rows = read(ObjectKind::Person, &person);
         assert_eq!(rows[0].1, ["ada", "Ada", "L", "", "false", "agent", "1001", "seat-1", "5"]);
-        assert_eq!(rows[1], (Table::PersonSkills, ["ada", "1001", "sales", "7"].map(str::to_owned).to_vec()));
+        assert_eq!(rows[1], (InventoryTable::PersonSkills, ["ada", "1001", "sales", "7"].map(str::to_owned).to_vec()));
         assert_eq!(rows.len(), 3);
         let shown = format!("{rows:?}");
         assert!(!shown.contains("hidden") && !shown.contains("4711"), "{shown}");

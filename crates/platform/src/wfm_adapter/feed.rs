@@ -144,7 +144,7 @@ impl TenantFeed {
             self.position = String::new();
             self.history.lock().begin_anew(self.ctx.clock.now());
         }
-        Ok(answer?)
+        answer.map_err(anyhow::Error::from)
     }
 
     fn delivered(&mut self, delivery: v1::Delivery, opened_at: Timestamp) {

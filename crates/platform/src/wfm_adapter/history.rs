@@ -63,7 +63,7 @@ impl TenantHistory {
             let stays = workforce.agents.contains_key(agent);
             if !stays {
                 engine.close(*id);
-                agent_of.remove(id);
+                agent_of.remove(&*id);
                 states.gone(agent, now);
             }
             stays

@@ -16,27 +16,27 @@ use stats::ObjectType;
 use super::agent_states::AgentInterval;
 use super::pages::{self, RowFormat, RowPage, WorkforceRow};
 use super::queue_steps::{self, QueueStep};
-use super::tenants::{Followed, SharedHistory};
+use super::tenants::{FollowedTenants, SharedHistory};
 use super::time_query::{self, shown};
 use super::workforce::{WorkforceAgent, WorkforceQueue};
 
 /// What the routes share.
 #[derive(Clone)]
-struct Served {
-    followed: Followed,
+struct ServedHistories {
+    followed: FollowedTenants,
     clock: Arc<dyn Clock>,
 }
 
-pub(super) fn router(followed: Followed, clock: Arc<dyn Clock>) -> Router {
+pub(super) fn router(followed: FollowedTenants, clock: Arc<dyn Clock>) -> Router {
     Router::new()
         .route("/wfm/v1/{tenant}/agents", get(agents))
         .route("/wfm/v1/{tenant}/agent-states", get(agent_states))
         .route("/wfm/v1/{tenant}/queues", get(queues))
         .route("/wfm/v1/{tenant}/queues/{queue}/intervals", get(queue_intervals))
-        .with_state(Served { followed, clock })
+        .with_state(ServedHistories { followed, clock })
 }
 
-impl Served {
+impl ServedHistories {
     /// The history of a tenant, if the caller may read it.
     fn history(&self, tenant: &str, caller: &Caller) -> Result<SharedHistory, Problem> {
         let tenant = TenantId::parse(tenant).map_err(|error| Problem::bad_request(error.to_string()))?;
@@ -140,7 +140,7 @@ impl WorkforceRow for WorkforceAgentRow {
 }
 
 async fn agents(
-    State(served): State<Served>,
+    State(served): State<ServedHistories>,
     Path(tenant): Path<String>,
     caller: Caller,
     Query(asked): Query<ListQuery>,
@@ -192,7 +192,7 @@ impl WorkforceRow for AgentStateRow {
 }
 
 async fn agent_states(
-    State(served): State<Served>,
+    State(served): State<ServedHistories>,
     Path(tenant): Path<String>,
     caller: Caller,
     Query(asked): Query<StatesQuery>,
@@ -252,7 +252,7 @@ impl WorkforceRow for WorkforceQueueRow {
 }
 
 async fn queues(
-    State(served): State<Served>,
+    State(served): State<ServedHistories>,
     Path(tenant): Path<String>,
     caller: Caller,
     Query(asked): Query<ListQuery>,
@@ -310,7 +310,7 @@ impl WorkforceRow for QueueIntervalRow {
 }
 
 async fn queue_intervals(
-    State(served): State<Served>,
+    State(served): State<ServedHistories>,
     Path((tenant, queue)): Path<(String, String)>,
     caller: Caller,
     Query(asked): Query<StepsQuery>,

@@ -32,9 +32,9 @@ impl SharedHistory {
 
 /// The histories of all tenants.
 #[derive(Clone, Default)]
-pub(super) struct Followed(Arc<Mutex<BTreeMap<TenantId, SharedHistory>>>);
+pub(super) struct FollowedTenants(Arc<Mutex<BTreeMap<TenantId, SharedHistory>>>);
 
-impl Followed {
+impl FollowedTenants {
     pub fn find(&self, tenant: &TenantId) -> Option<SharedHistory> {
         self.lock().get(tenant).cloned()
     }
@@ -48,7 +48,7 @@ impl Followed {
 pub(super) async fn follow_all(
     ctx: &RoleContext,
     metrics: &Metrics,
-    followed: &Followed,
+    followed: &FollowedTenants,
     mut listed: watch::Receiver<Tenants>,
 ) -> anyhow::Result<()> {
     let mut stops: HashMap<TenantId, watch::Sender<()>> = HashMap::new();
