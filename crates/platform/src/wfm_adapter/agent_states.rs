@@ -11,6 +11,9 @@ pub(super) const KEPT_FOR: Duration = Duration::from_secs(48 * 3_600);
 /// The most states of a tenant that are kept; then the oldest go.
 const STATES_MAX: usize = 100_000;
 
+/// The state that has reasons.
+const NOT_READY: &str = "not_ready";
+
 /// A state of an agent, from its begin to its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct AgentInterval {
@@ -36,10 +39,11 @@ impl AgentStates {
         // No event has ever concerned the agent.
         let Some(begin) = value.since else { return };
         let state = name_of(value.status);
-        if self.present.get(agent).is_some_and(|is| is.state == state && is.reason == value.reason) {
+        // An agent who is not ready has the reason during a call too.
+        let reason = value.reason.clone().filter(|_| state == NOT_READY);
+        if self.present.get(agent).is_some_and(|is| is.state == state && is.reason == reason) {
             return;
         }
-        let reason = value.reason.clone();
         let next = AgentInterval { agent: agent.to_owned(), state, reason, begin, end: None };
         if let Some(mut before) = self.present.insert(agent.to_owned(), next)
             && before.begin < begin
@@ -89,7 +93,7 @@ impl AgentStates {
 const fn name_of(status: Action) -> &'static str {
     match status {
         Action::WaitForNextCall => "ready",
-        Action::NotReadyForNextCall | Action::LoggedIn => "not_ready",
+        Action::NotReadyForNextCall | Action::LoggedIn => NOT_READY,
         Action::AfterCallWork => "after_call_work",
         Action::CallRinging => "ringing",
         Action::CallDialing => "dialing",
