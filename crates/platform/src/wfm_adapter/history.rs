@@ -165,9 +165,9 @@ impl TenantHistory {
         }
     }
 
-    /// The steps of a queue with its thresholds; `None` if it has no history.
-    pub fn queue(&self, name: &str, now: Timestamp) -> Option<(&WorkforceQueue, Vec<QueueStep>)> {
-        let (queue, statistics) = self.queues.get(name)?;
-        Some((queue, statistics.steps(&self.engine, now)))
+    /// The steps of a queue; `None` if it has no history.
+    pub fn steps_of(&self, queue: &str, now: Timestamp) -> Option<Vec<QueueStep>> {
+        let (_, statistics) = self.queues.get(queue)?;
+        Some(statistics.steps(&self.engine, now))
     }
 }

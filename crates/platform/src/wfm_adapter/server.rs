@@ -320,8 +320,8 @@ async fn queue_intervals(
     let (from, to) = time_query::window_of_steps(asked.from.as_deref(), asked.to.as_deref(), now)?;
     let length = time_query::step(asked.step.as_deref())?;
     let history = shared.lock();
-    let found = history.queue(&queue, now);
-    let (_, steps) = found.ok_or_else(|| Problem::not_found(format!("there is no queue {queue}")))?;
+    let steps = history.steps_of(&queue, now);
+    let steps = steps.ok_or_else(|| Problem::not_found(format!("there is no queue {queue}")))?;
     let row = |sum: QueueStep| QueueIntervalRow {
         queue: queue.clone(),
         begin: shown(sum.begin),
