@@ -26,7 +26,7 @@ impl Inventory {
 
     /// The time zone of a tenant's clocks.
     pub async fn zone(&self, tenant: &TenantId) -> anyhow::Result<TimeZone> {
-        let mut name = None;
+        let mut name: Option<String> = None;
         let read = |object: &Object| {
             if let Object::Tenant(tenant) = object {
                 name.clone_from(&tenant.time_zone);
