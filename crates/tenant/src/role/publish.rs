@@ -66,13 +66,17 @@ impl Publisher {
         let cached: Cached = self.configuration.tenants().await?.into_iter().collect();
         let mut failed = None;
         for (tenant, revision) in self.provisioning.tenants().await? {
-            if self.published.contains_key(&tenant) && !cached.contains_key(&tenant) {
-                tracing::warn!(%tenant, "the cache has lost the configuration: it is published again");
-                self.published.remove(&tenant);
-            }
+            let held = cached.get(&tenant).copied();
             let done = match self.published.get(&tenant).copied() {
-                Some(version) if version.revision == revision.0 => Ok(()),
-                Some(version) => self.publish_changes(&tenant, version).await,
+                Some(version) if held == Some(version) && version.revision == revision.0 => Ok(()),
+                Some(version) => match known_in_both(version, held) {
+                    Some(since) => self.publish_changes(&tenant, since).await,
+                    None => {
+                        tracing::warn!(%tenant, "the cache has lost the configuration, or has another one: it is published again");
+                        self.published.remove(&tenant);
+                        self.publish_whole(&tenant, &cached).await
+                    }
+                },
                 None => self.publish_whole(&tenant, &cached).await,
             };
             match done {
@@ -153,6 +157,12 @@ impl Publisher {
         self.published.insert(tenant.clone(), version);
         self.tell.send_modify(|held| drop(held.insert(tenant.clone(), (Revision(version.revision), objects))));
     }
+}
+
+/// The version from which on changes are published: that of the cache, which may have lost the last ones when it crashed. `None` if what
+/// it has is not of this generation, or later than what was published.
+fn known_in_both(published: ConfigVersion, held: Option<ConfigVersion>) -> Option<ConfigVersion> {
+    held.filter(|held| held.generation == published.generation && held.revision <= published.revision)
 }
 
 /// Whether the fault is in one tenant's objects.
