@@ -236,14 +236,15 @@ impl<S: Source> Follower<S> {
         self.unread.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What a tenant has at this version, or at a later one, and which that is.
+    /// What a tenant has at this version, or at a later one, and which that is. A replica that lists, or tells, an older one than is held
+    /// leads nobody back.
     async fn read(
         &self,
         name: &str,
         version: &str,
         before: Option<(&Arc<TenantConfig>, &String)>,
     ) -> Result<(Arc<TenantConfig>, String), CallError> {
-        if let Some((before, at)) = before.filter(|(_, at)| *at == version) {
+        if let Some((before, at)) = before.filter(|(_, at)| is_up_to(at, version)) {
             return Ok((before.clone(), at.clone()));
         }
         let changes = all_pages(&self.config, name, before.map(|(_, at)| at.as_str())).await?;

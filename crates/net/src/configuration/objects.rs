@@ -33,7 +33,7 @@ impl Objects {
         Self { client, kinds, deadline }
     }
 
-    /// The changes after this version; without one, all objects.
+    /// The changes after this version; without one, all objects. Nothing has changed for a replica that is behind it.
     ///
     /// # Errors
     /// When config does not answer or its answer has another shape.
@@ -71,7 +71,7 @@ pub(super) async fn all_pages(pages: &impl Pages, tenant: &str, version: Option<
         let Some(mut read) = read_pages(pages, tenant, version).await? else { continue };
         for _ in 0..CATCH_UPS_MAX {
             if read.oldest == read.all.version {
-                return Ok(read.all);
+                return Ok(not_before(version, read.all));
             }
             match read_pages(pages, tenant, Some(&read.oldest)).await? {
                 Some(later) if !later.all.whole => read.add(later),
@@ -81,6 +81,17 @@ pub(super) async fn all_pages(pages: &impl Pages, tenant: &str, version: Option<
         }
     }
     Err(CallError::Shape("the objects change faster than they are read".to_owned()))
+}
+
+/// What was read, unless the reader has a later version already: one replica of config may be behind the others, or cut off from the cache.
+fn not_before(held: Option<&str>, read: Changes) -> Changes {
+    match held.filter(|held| !is_up_to(&read.version, held)) {
+        Some(held) => {
+            let (version, objects, gone) = (held.to_owned(), Vec::new(), Vec::new());
+            Changes { version, whole: false, objects, gone, next: None }
+        }
+        None => read,
+    }
 }
 
 /// What was read in pages.

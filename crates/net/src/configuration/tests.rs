@@ -121,3 +121,20 @@ async fn a_change_of_other_objects_is_told_to_nobody_and_not_read_again() {
     assert!(follower.publish.borrow()[&acme].get(ObjectKind::Skill, "sales").is_some());
     assert_eq!(held(&follower, "globex").as_deref(), Some("1-1"));
 }
+
+#[tokio::test]
+async fn a_replica_that_is_cut_off_leads_nobody_back() {
+    let mut follower = follower(["acme", "globex"], "1-2", "");
+    follower.turn(None).await.unwrap();
+    let changes = follower.publish.subscribe();
+    for version in follower.config.versions.values_mut() {
+        *version = "1-1".to_owned();
+    }
+    // If it were asked, it would tell everything.
+    follower.config.broken.insert("acme".to_owned());
+    let etag = follower.turn(Some("before")).await.unwrap();
+    assert_eq!(etag, None, "it is asked again after a pause");
+    assert_eq!((held(&follower, "acme").as_deref(), held(&follower, "globex").as_deref()), (Some("1-2"), Some("1-2")));
+    assert!(!changes.has_changed().unwrap());
+    assert_eq!(follower.metrics.unread.get(), 0, "nothing is to be read from it");
+}
