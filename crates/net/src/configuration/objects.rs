@@ -16,6 +16,8 @@ use crate::http::{CallError, Client};
 const PAGES_MAX: usize = 1_024;
 /// How often reading is restarted because the tenant was published anew in between, or another replica answered.
 const BEGINNINGS_MAX: usize = 3;
+/// A replica may be silent for this part of a page's deadline before another one is asked.
+const SILENT_PART: u32 = 3;
 /// How often what changed while pages were read is read behind them.
 const CATCH_UPS_MAX: usize = 8;
 
@@ -61,7 +63,8 @@ impl Pages for Objects {
         if let Some(version) = version {
             path.push_str(&format!("&after={}", escaped(version)));
         }
-        self.client.get(&path).idempotent().deadline(self.deadline).fetch().await
+        let silent_max = self.deadline / SILENT_PART;
+        self.client.get(&path).idempotent().silent_max(silent_max).deadline(self.deadline).fetch().await
     }
 }
 
