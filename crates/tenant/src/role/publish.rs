@@ -103,8 +103,7 @@ impl Publisher {
     async fn publish_whole(&mut self, tenant: &TenantId, cached: &Cached) -> infra::Result<()> {
         let Some((revision, objects)) = self.provisioning.load(tenant).await? else { return Ok(()) };
         let before = cached.get(tenant).map_or(0, |version| version.generation);
-        // Later than any generation of a cache that was emptied in between: a reader of that one then takes the new one whole.
-        let generation = (before + 1).max(self.clock.now().as_millis());
+        let generation = self.next_generation(tenant, before).await;
         let version = ConfigVersion { generation, revision: revision.0 };
         let documents = objects.objects().map(|object| {
             let key = object.key();
@@ -121,6 +120,19 @@ impl Publisher {
         tracing::info!(%tenant, generation = version.generation, revision = revision.0, "configuration published");
         self.done(tenant, version, AgentObjects::of(&objects));
         Ok(())
+    }
+
+    /// Later than any generation of a cache that was emptied in between: a reader of that one then takes the new one whole.
+    async fn next_generation(&self, tenant: &TenantId, before: u64) -> u64 {
+        let at_least = (before + 1).max(self.clock.now().as_millis());
+        match self.provisioning.next_generation(tenant, at_least).await {
+            Ok(generation) => generation,
+            Err(error) => {
+                // A database that is full or takes no writes keeps nobody from being served.
+                tracing::warn!(%tenant, %error, "the generation of the configuration is not noted: it goes by the clock");
+                at_least
+            }
+        }
     }
 
     async fn publish_changes(&mut self, tenant: &TenantId, since: ConfigVersion) -> infra::Result<()> {

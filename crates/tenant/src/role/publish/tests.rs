@@ -12,11 +12,14 @@ struct Database {
     why: Option<fn() -> StoreError>,
     /// What globex had at revision 1, 2 and so on.
     states: Mutex<Vec<TenantObjects>>,
+    /// The highest generation that was given.
+    generation: Mutex<u64>,
 }
 
 impl Database {
     fn new(why: Option<fn() -> StoreError>) -> Arc<Self> {
-        Arc::new(Self { why, states: Mutex::new(vec![infra::conformance::provisioning::objects("globex")]) })
+        let states = Mutex::new(vec![infra::conformance::provisioning::objects("globex")]);
+        Arc::new(Self { why, states, generation: Mutex::default() })
     }
 
     /// A change of globex.
@@ -71,6 +74,14 @@ impl ProvisioningStore for Database {
         _: &'a infra::ChangeNote,
     ) -> Answer<'a, Revision> {
         Box::pin(async { Err(StoreError::Invalid("it is read alone".to_owned())) })
+    }
+
+    fn next_generation<'a>(&'a self, _: &'a TenantId, at_least: u64) -> Answer<'a, u64> {
+        Box::pin(async move {
+            let mut highest = self.generation.lock().unwrap();
+            *highest = at_least.max(*highest + 1);
+            Ok(*highest)
+        })
     }
 
     fn changes<'a>(&'a self, _: &'a TenantId, since: Revision) -> Answer<'a, ObjectChanges> {
@@ -211,4 +222,17 @@ async fn a_cache_with_another_state_than_the_published_one_gets_a_new_generation
     let again = whole(&cache).await;
     assert_eq!(skills(&again), skills(&published));
     assert!(again.version.generation >= published.version.generation);
+}
+
+#[tokio::test]
+async fn a_generation_is_later_than_all_before_whatever_the_clock_says() {
+    let (database, cache) = (Database::new(None), in_memory());
+    publisher(&database, &cache).turn().await.unwrap();
+    let published = whole(&cache).await.version;
+    // The clock was an hour fast, and was set right; Redis was emptied, and the role restarted.
+    *database.generation.lock().unwrap() = published.generation + 3_600_000;
+    let cache = in_memory();
+    publisher(&database, &cache).turn().await.unwrap();
+    let again = whole(&cache).await.version;
+    assert!(again.generation > published.generation + 3_600_000, "{again:?}");
 }
