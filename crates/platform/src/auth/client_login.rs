@@ -122,6 +122,7 @@ pub(super) fn of_configured(client: &configured::OAuthClient) -> ClientRules {
         redirect_uris: client.redirect_uris.clone(),
         // Also of a client that was stored when more could be configured: none of the installation's own scopes.
         scopes: client.scopes.iter().filter(|scope| scope::is_of_tenant(scope)).cloned().collect(),
+        bounds_people: !client.scopes.is_empty(),
     }
 }
 
@@ -198,6 +199,9 @@ mod tests {
             scopes: names(&["operate", "config:write", "config:secrets", "trace:numbers", "role", "openid"]),
         };
         assert_eq!(of_configured(&stored).scopes, names(&["config:write"]));
+        let of_installation = configured::OAuthClient { scopes: names(&["operate"]), ..stored.clone() };
+        assert!(of_configured(&of_installation).bounds_people, "it is not as one that lists nothing");
+        assert!(!of_configured(&configured::OAuthClient { scopes: Vec::new(), ..stored }).bounds_people);
         for privilege in scope::Privilege::ALL {
             assert!(privilege.scopes().iter().all(|scope| runtime::scope::find(scope).is_some()), "{privilege:?}");
         }
