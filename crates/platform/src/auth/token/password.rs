@@ -33,7 +33,7 @@ pub(super) async fn sign_in(
         PersonLogin::Wrong => return Err(invalid_grant("user name or password is wrong")),
         PersonLogin::Wait(wait) => return Err(OAuthError::wait(ErrorCode::InvalidGrant, wait)),
     };
-    let rights = issue::rights(auth, &login.tenant, &person).await?;
+    let rights = issue::rights_at(auth, &login.tenant, &login.client, &person).await?;
     let scope = issue::granted(&rights, form.get("scope"))?;
     let id = auth.id();
     let sign_in = TokenBearer {
