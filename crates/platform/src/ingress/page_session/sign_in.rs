@@ -86,7 +86,7 @@ pub(super) async fn begin(
     }
     let Some(redirect_uri) = callback(&pages.base, &headers, is_secure) else {
         return match pages.base.starts_with("https://") {
-            true => redirect(&format!("{}{SIGN_IN}?{}", pages.base, query(&[("to", &to)])), []),
+            true => redirect(&format!("{}{SIGN_IN}?{}", pages.base, query(&[("to", to.as_str())])), []),
             false => Err(Problem::forbidden("people sign in by HTTPS, or on this machine")),
         };
     };
