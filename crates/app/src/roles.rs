@@ -20,6 +20,7 @@ pub const ROLES: &[Role] = &[
     pulse::board::ROLE,
     platform::auth::ROLE,
     platform::telemetry::ROLE,
+    platform::agent_setup::ROLE,
     platform::ingress::ROLE,
 ];
 
@@ -67,6 +68,7 @@ mod tests {
             ("ingress", 40),
             ("auth", 41),
             ("telemetry", 42),
+            ("agent-setup", 43),
         ];
         assert_eq!(runtime::address::numbers(TABLE), numbers);
     }
