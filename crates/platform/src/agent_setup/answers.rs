@@ -16,19 +16,19 @@ const ITSELF: &str = "-";
 
 /// Why a request is refused.
 #[derive(Debug)]
-pub(super) struct Refusal(Box<RefusedRequest>);
+pub(super) struct SetupRefusal(Box<RefusedSetup>);
 
 #[derive(Debug)]
-struct RefusedRequest {
+struct RefusedSetup {
     problem: Problem,
     /// What it says besides.
     members: Map<String, Value>,
 }
 
-impl Refusal {
+impl SetupRefusal {
     fn with(problem: Problem, members: Value) -> Self {
         let members = if let Value::Object(members) = members { members } else { Map::new() };
-        Self(Box::new(RefusedRequest { problem, members }))
+        Self(Box::new(RefusedSetup { problem, members }))
     }
 
     /// 422 with one fault of an object.
@@ -38,13 +38,13 @@ impl Refusal {
     }
 }
 
-impl From<Problem> for Refusal {
+impl From<Problem> for SetupRefusal {
     fn from(problem: Problem) -> Self {
         Self::with(problem, Value::Null)
     }
 }
 
-impl From<Status> for Refusal {
+impl From<Status> for SetupRefusal {
     fn from(status: Status) -> Self {
         let message = status.message().to_owned();
         let faults = faults_of(&status);
@@ -73,9 +73,9 @@ impl From<Status> for Refusal {
     }
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for SetupRefusal {
     fn into_response(self) -> Response {
-        let RefusedRequest { problem, members } = *self.0;
+        let RefusedSetup { problem, members } = *self.0;
         let status = problem.status_code();
         if members.is_empty() {
             return problem.into_response();
@@ -90,12 +90,12 @@ impl IntoResponse for Refusal {
 }
 
 /// 409: the object is at another revision; which it is.
-fn stale(message: String, faults: &[v1::ObjectFault]) -> Refusal {
+fn stale(message: String, faults: &[v1::ObjectFault]) -> SetupRefusal {
     let members = faults.first().map_or(Value::Null, |first| {
         let revision = first.present_revision.unwrap_or_default();
         json!({ "kind": first.kind, "id": id_in_path(&first.kind, &first.id), "revision": revision })
     });
-    Refusal::with(Problem::conflict(message), members)
+    SetupRefusal::with(Problem::conflict(message), members)
 }
 
 fn faults_of(status: &Status) -> Vec<v1::ObjectFault> {
@@ -148,7 +148,7 @@ mod tests {
     }
 
     async fn answered(status: Status) -> (u16, Value) {
-        let response = Refusal::from(status).into_response();
+        let response = SetupRefusal::from(status).into_response();
         let code = response.status().as_u16();
         assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
         let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();

@@ -9,8 +9,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::answers::{Refusal, document, id_in_path, id_of_path};
-use super::provisioning::{Asker, Provisioning};
+use super::answers::{SetupRefusal, document, id_in_path, id_of_path};
+use super::provisioning::{Provisioning, SetupCaller};
 
 /// A batch of edits.
 #[derive(Deserialize, JsonSchema)]
@@ -103,11 +103,11 @@ fn done(answer: v1::ChangeObjectsResponse) -> ChangesDone {
     ChangesDone { revision: answer.revision, changes: changed.collect() }
 }
 
-fn change(edit: EditWanted) -> Result<v1::ChangeObject, Refusal> {
+fn change(edit: EditWanted) -> Result<v1::ChangeObject, SetupRefusal> {
     let EditWanted { kind, id, action, expected_revision, object, fields } = edit;
     let action = match (action, object) {
         (ActionWanted::Delete, _) => Action::Delete(v1::DeleteObject {}),
-        (_, None) => return Err(Refusal::fault(&kind, &id, "", "the edit has no object")),
+        (_, None) => return Err(SetupRefusal::fault(&kind, &id, "", "the edit has no object")),
         (ActionWanted::Put, Some(object)) => {
             Action::Put(v1::PutObject { json: object.to_string(), fields: Vec::new() })
         }
@@ -115,7 +115,7 @@ fn change(edit: EditWanted) -> Result<v1::ChangeObject, Refusal> {
             let own = || object.as_object().map(|object| object.keys().cloned().collect()).unwrap_or_default();
             let fields: Vec<String> = if fields.is_empty() { own() } else { fields };
             if fields.is_empty() {
-                return Err(Refusal::fault(&kind, &id, "", "the edit names no field"));
+                return Err(SetupRefusal::fault(&kind, &id, "", "the edit names no field"));
             }
             Action::Put(v1::PutObject { json: object.to_string(), fields })
         }
@@ -126,9 +126,9 @@ fn change(edit: EditWanted) -> Result<v1::ChangeObject, Refusal> {
 
 pub(super) async fn carry_out(
     State(provisioning): State<Provisioning>,
-    asker: Asker,
+    asker: SetupCaller,
     JsonBody(wanted): JsonBody<ChangesWanted>,
-) -> Result<Json<ChangesDone>, Refusal> {
+) -> Result<Json<ChangesDone>, SetupRefusal> {
     let asked = v1::ChangeObjectsRequest {
         changes: wanted.edits.into_iter().map(change).collect::<Result<_, _>>()?,
         request_id: wanted.request_id,
@@ -141,9 +141,9 @@ pub(super) async fn carry_out(
 
 pub(super) async fn restore(
     State(provisioning): State<Provisioning>,
-    asker: Asker,
+    asker: SetupCaller,
     JsonBody(wanted): JsonBody<RestoreWanted>,
-) -> Result<Json<ChangesDone>, Refusal> {
+) -> Result<Json<ChangesDone>, SetupRefusal> {
     let asked = v1::RestoreObjectRequest {
         id: id_of_path(&wanted.kind, wanted.id),
         kind: wanted.kind,
@@ -161,7 +161,7 @@ mod tests {
 
     use super::*;
 
-    fn read(edit: Value) -> Result<v1::ChangeObject, Refusal> {
+    fn read(edit: Value) -> Result<v1::ChangeObject, SetupRefusal> {
         change(serde_json::from_value(edit).unwrap())
     }
 

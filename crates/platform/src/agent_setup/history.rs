@@ -10,8 +10,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::answers::{Refusal, document, id_in_path, id_of_path};
-use super::provisioning::{Asker, Provisioning};
+use super::answers::{SetupRefusal, document, id_in_path, id_of_path};
+use super::provisioning::{Provisioning, SetupCaller};
 
 /// Whose history.
 #[derive(Deserialize)]
@@ -70,9 +70,9 @@ fn shown(entry: v1::ObjectHistoryEntry) -> ShownHistory {
 
 pub(super) async fn show(
     State(provisioning): State<Provisioning>,
-    asker: Asker,
+    asker: SetupCaller,
     Query(query): Query<HistoryQuery>,
-) -> Result<Json<HistoryShown>, Refusal> {
+) -> Result<Json<HistoryShown>, SetupRefusal> {
     let kind = query.kind.unwrap_or_default();
     let id = id_of_path(&kind, query.id.unwrap_or_default());
     let asked = v1::ObjectHistoryRequest {

@@ -12,8 +12,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::answers::{Refusal, document, id_in_path, id_of_path};
-use super::provisioning::{Asker, Provisioning};
+use super::answers::{SetupRefusal, document, id_in_path, id_of_path};
+use super::provisioning::{Provisioning, SetupCaller};
 
 /// Which objects of a kind are listed.
 #[derive(Deserialize)]
@@ -55,10 +55,10 @@ fn shown(stored: v1::StoredObject) -> ShownObject {
 
 pub(super) async fn list(
     State(provisioning): State<Provisioning>,
-    asker: Asker,
+    asker: SetupCaller,
     Path((_, kind)): Path<(String, String)>,
     Query(query): Query<ListQuery>,
-) -> Result<Json<ObjectPage>, Refusal> {
+) -> Result<Json<ObjectPage>, SetupRefusal> {
     let disabled = query.disabled.map(|disabled| disabled.to_string());
     let filter = [("name", query.q), ("skill", query.skill), ("disabled", disabled)];
     let filter = filter.into_iter().filter_map(|(field, value)| Some((field.to_owned(), value?)));
@@ -77,10 +77,10 @@ pub(super) async fn list(
 
 pub(super) async fn show(
     State(provisioning): State<Provisioning>,
-    asker: Asker,
+    asker: SetupCaller,
     Path((_, kind, id)): Path<(String, String, String)>,
     headers: HeaderMap,
-) -> Result<Response, Refusal> {
+) -> Result<Response, SetupRefusal> {
     let id = id_of_path(&kind, id);
     let asked = v1::GetObjectRequest { kind, id, fields: Vec::new() };
     let stored = provisioning.client().get(asker.asks(asked)?).await?.into_inner();

@@ -10,8 +10,8 @@ use net::http::{Problem, Query};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::answers::Refusal;
-use super::provisioning::{Asker, Provisioning};
+use super::answers::SetupRefusal;
+use super::provisioning::{Provisioning, SetupCaller};
 
 /// How a table is imported.
 #[derive(Deserialize)]
@@ -45,10 +45,10 @@ struct ShownTableFault {
 
 pub(super) async fn import(
     State(provisioning): State<Provisioning>,
-    asker: Asker,
+    asker: SetupCaller,
     Query(query): Query<ImportQuery>,
     body: Bytes,
-) -> Result<Json<TableTaken>, Refusal> {
+) -> Result<Json<TableTaken>, SetupRefusal> {
     let table = String::from_utf8(body.into()).map_err(|_| Problem::bad_request("the table is not UTF-8"))?;
     let asked = v1::ImportPeopleRequest { table, validate_only: query.dry_run };
     let answer = provisioning.client().import_people(asker.asks(asked)?).await?.into_inner();
@@ -58,7 +58,10 @@ pub(super) async fn import(
     Ok(Json(TableTaken { rows: answer.rows, changed: answer.changed, faults }))
 }
 
-pub(super) async fn export(State(provisioning): State<Provisioning>, asker: Asker) -> Result<Response, Refusal> {
+pub(super) async fn export(
+    State(provisioning): State<Provisioning>,
+    asker: SetupCaller,
+) -> Result<Response, SetupRefusal> {
     let asked = v1::ExportPeopleRequest {};
     let table = provisioning.client().export_people(asker.asks(asked)?).await?.into_inner().table;
     let head = [

@@ -9,7 +9,7 @@ use net::grpc::Channel;
 use net::http::{Caller, Problem};
 use runtime::RoleContext;
 
-use super::answers::Refusal;
+use super::answers::SetupRefusal;
 
 /// The connection to tenant, and its port.
 const CONNECTION: &str = "own-27";
@@ -22,7 +22,7 @@ const ANSWER_BYTES_MAX: usize = 16 << 20;
 pub(super) struct Provisioning(ProvisioningClient<Channel>);
 
 /// Who asks: the tenant of the path, for which the caller's token is, and the token.
-pub(super) struct Asker {
+pub(super) struct SetupCaller {
     tenant: TenantId,
     token: String,
 }
@@ -43,15 +43,15 @@ impl Provisioning {
     }
 }
 
-impl Asker {
+impl SetupCaller {
     /// A request of this caller.
-    pub fn asks<T>(&self, message: T) -> Result<tonic::Request<T>, Refusal> {
+    pub fn asks<T>(&self, message: T) -> Result<tonic::Request<T>, SetupRefusal> {
         let request = net::grpc::for_tenant(tonic::Request::new(message), &self.tenant);
-        net::grpc::on_behalf(request, &self.token).map_err(Refusal::from)
+        net::grpc::on_behalf(request, &self.token).map_err(SetupRefusal::from)
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Asker {
+impl<S: Send + Sync> FromRequestParts<S> for SetupCaller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {

@@ -6,8 +6,8 @@ use contracts::v1;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::answers::{Refusal, id_in_path, id_of_path};
-use super::provisioning::{Asker, Provisioning};
+use super::answers::{SetupRefusal, id_in_path, id_of_path};
+use super::provisioning::{Provisioning, SetupCaller};
 
 /// A reference to the object.
 #[derive(Serialize, JsonSchema)]
@@ -28,9 +28,9 @@ pub(super) struct UsesShown {
 
 pub(super) async fn show(
     State(provisioning): State<Provisioning>,
-    asker: Asker,
+    asker: SetupCaller,
     Path((_, kind, id)): Path<(String, String, String)>,
-) -> Result<Json<UsesShown>, Refusal> {
+) -> Result<Json<UsesShown>, SetupRefusal> {
     let id = id_of_path(&kind, id);
     let asked = v1::ObjectUsesRequest { kind, id };
     let answer = provisioning.client().uses(asker.asks(asked)?).await?.into_inner();
