@@ -33,16 +33,8 @@ pub enum SignInKind {
 
 impl SignInKind {
     /// All kinds.
-    pub const ALL: [Self; 8] = [
-        Self::Session,
-        Self::Code,
-        Self::Refresh,
-        Self::Attempts,
-        Self::Revoked,
-        Self::Used,
-        Self::Device,
-        Self::Page,
-    ];
+    pub const ALL: [Self; 8] =
+        [Self::Session, Self::Code, Self::Refresh, Self::Attempts, Self::Revoked, Self::Used, Self::Device, Self::Page];
 
     /// Its name in keys.
     pub const fn as_str(self) -> &'static str {

@@ -1,5 +1,5 @@
-//! agent-setup: administrators' changes of people, phones and the rest of a tenant's configuration. HTTP 8080 (80 in the table), paths under
-//! `/agent-setup/api/v1`, through ingress (own-26).
+//! agent-setup: administrators' changes of people, phones and the rest of a tenant's configuration. HTTP 8080 (80 in the table), paths
+//! under `/agent-setup/api/v1`, through ingress (own-26).
 //!
 //! It holds nothing: each request becomes one to tenant (own-27) with the caller's own token, so that tenant decides what the caller may.
 

@@ -14,7 +14,8 @@ pub(crate) fn find<'a>(headers: &'a HeaderMap, name: &str, bytes_max: usize) -> 
     (!value.is_empty() && value.len() <= bytes_max).then_some(value)
 }
 
-/// The header that sets a cookie for this host alone, which no script reads; `life` is `; Max-Age=…`, or empty for as long as the browser runs.
+/// The header that sets a cookie for this host alone, which no script reads; `life` is `; Max-Age=…`, or empty for as long as the browser
+/// runs.
 pub(crate) fn set_cookie(name: &str, value: &str, life: &str, is_secure: bool) -> Option<HeaderValue> {
     let secure = if is_secure { "; Secure" } else { "" };
     HeaderValue::from_str(&format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax{life}{secure}")).ok()

@@ -1,5 +1,5 @@
-//! Sessions of our own pages. Pages hold no tokens: the browser has a cookie, ingress keeps the tokens of whoever is signed in (own-23), renews
-//! them at auth (own-11), and adds the access token to what pages ask for from the APIs of the edge.
+//! Sessions of our own pages. Pages hold no tokens: the browser has a cookie, ingress keeps the tokens of whoever is signed in (own-23),
+//! renews them at auth (own-11), and adds the access token to what pages ask for from the APIs of the edge.
 //!
 //! | path | answer |
 //! |---|---|

@@ -1,5 +1,5 @@
-//! Agent Setup at the web edge, by curl with the cookies of a browser: somebody signs in at our pages and changes the configuration, and who
-//! may not is refused.
+//! Agent Setup at the web edge, by curl with the cookies of a browser: somebody signs in at our pages and changes the configuration, and
+//! who may not is refused.
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
@@ -88,6 +88,10 @@ fn new_person(last_name: &str) -> Value {
     json!({ "kind": "person", "id": NEW, "action": "put", "object": object })
 }
 
+fn merge(object: &Value, expected: u64) -> Value {
+    json!({ "kind": "person", "id": NEW, "action": "merge", "object": object, "expected_revision": expected })
+}
+
 /// own-26, own-27.
 #[test]
 fn an_administrator_signs_in_at_our_pages_and_changes_people() -> Result<()> {
@@ -116,13 +120,12 @@ fn an_administrator_signs_in_at_our_pages_and_changes_people() -> Result<()> {
     ensure!(found["items"][0]["id"] == NEW && found["next_page_token"] == "", "{found}");
 
     // Whoever edits what others have changed meanwhile is told, and a rule is named with its field.
-    let merge = |object: Value, expected: u64| json!({ "kind": "person", "id": NEW, "action": "merge", "object": object, "expected_revision": expected });
-    let renamed = is(page.change(&merge(json!({ "last_name": "Renamed" }), first), false)?, 200)?;
-    let stale = is(page.change(&merge(json!({ "last_name": "Late" }), first), false)?, 409)?;
+    let renamed = is(page.change(&merge(&json!({ "last_name": "Renamed" }), first), false)?, 200)?;
+    let stale = is(page.change(&merge(&json!({ "last_name": "Late" }), first), false)?, 409)?;
     ensure!(stale["type"] == "conflict" && stale["id"] == NEW && stale["revision"] == renamed["revision"], "{stale}");
     let agent = json!({ "id": "9001", "login_code": "9001", "skills": [{ "skill": "Patience", "level": 5 }] });
     let second = renamed["revision"].as_u64().context("no revision")?;
-    let faulty = is(page.change(&merge(json!({ "agent": agent }), second), false)?, 422)?;
+    let faulty = is(page.change(&merge(&json!({ "agent": agent }), second), false)?, 422)?;
     let fault = &faulty["faults"][0];
     ensure!(fault["id"] == NEW && fault["field"].as_str().is_some_and(|field| field.starts_with("agent.skills")));
     ensure!(fault["rule"].as_str().is_some_and(|rule| rule.contains("Patience")), "{faulty}");

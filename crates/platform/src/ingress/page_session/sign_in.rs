@@ -1,5 +1,5 @@
-//! `GET /session/sign-in` and `GET /session/callback`: the code flow with PKCE, state and nonce (OAuth 2.1, OpenID Connect), by which somebody
-//! signs in at our pages.
+//! `GET /session/sign-in` and `GET /session/callback`: the code flow with PKCE, state and nonce (OAuth 2.1, OpenID Connect), by which
+//! somebody signs in at our pages.
 
 use std::sync::Arc;
 

@@ -122,8 +122,8 @@ impl TokenSource {
         if answer.status.is_success() { Ok(()) } else { Err(TokenRefusal::Away) }
     }
 
-    /// Ends the sign-in of the browser with these cookies: else the next sign-in of a page would ask for no password. Returns the cookies that
-    /// it is to forget.
+    /// Ends the sign-in of the browser with these cookies: else the next sign-in of a page would ask for no password. Returns the cookies
+    /// that it is to forget.
     pub async fn sign_out(
         &self,
         cookies: HeaderValue,
