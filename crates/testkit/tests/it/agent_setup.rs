@@ -96,7 +96,8 @@ fn merge(object: &Value, expected: u64) -> Value {
 #[test]
 fn an_administrator_signs_in_at_our_pages_and_changes_people() -> Result<()> {
     let site = Installation::start()?;
-    ensure!(Visitor::new(&site)?.ask("/session", &[])?.json()? == json!({ "signed_in": false }));
+    let nobody = Visitor::new(&site)?.ask("/session", &[])?.json()?;
+    ensure!(nobody == json!({ "signed_in": false }), "{nobody}");
     let page = Page::open(&site, "administrator")?;
     let session = page.session()?;
     let boss = person(&site, "administrator")?;
@@ -127,7 +128,8 @@ fn an_administrator_signs_in_at_our_pages_and_changes_people() -> Result<()> {
     let second = renamed["revision"].as_u64().context("no revision")?;
     let faulty = is(page.change(&merge(&json!({ "agent": agent }), second), false)?, 422)?;
     let fault = &faulty["faults"][0];
-    ensure!(fault["id"] == NEW && fault["field"].as_str().is_some_and(|field| field.starts_with("agent.skills")));
+    let is_skills = fault["field"].as_str().is_some_and(|field| field.starts_with("agent.skills"));
+    ensure!(fault["id"] == NEW && is_skills, "{faulty}");
     ensure!(fault["rule"].as_str().is_some_and(|rule| rule.contains("Patience")), "{faulty}");
 
     // The history says who, and an object comes back.
