@@ -1,7 +1,7 @@
 //! agent-setup: administrators' changes of people, phones and the rest of a tenant's configuration. HTTP 8080 (80 in the table), paths
-//! under `/agent-setup/api/v1`, through ingress (own-26).
+//! under `/agent-setup/api/v1`, through ingress (own-27).
 //!
-//! It holds nothing: each request becomes one to tenant (own-27) with the caller's own token, so that tenant decides what the caller may.
+//! It holds nothing: each request becomes one to tenant (own-28) with the caller's own token, so that tenant decides what the caller may.
 
 mod answers;
 mod changes;
@@ -24,16 +24,16 @@ use provisioning::Provisioning;
 /// Its declaration.
 pub const SPEC: RoleSpec = RoleSpec {
     name: "agent-setup",
-    number: 43,
+    number: 45,
     summary: "administrators' changes of people, phones and the rest of the configuration",
     listens: &[Listen {
         name: "agent-setup",
         protocol: Protocol::Http,
         port: 8080,
         place: Place::Cluster,
-        accepts: &["own-26"],
+        accepts: &["own-27"],
     }],
-    opens: &["own-27"],
+    opens: &["own-28"],
     settings: &[],
     metrics: &[],
     admin_port: 9090,

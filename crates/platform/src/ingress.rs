@@ -3,7 +3,7 @@
 //!
 //! `/api/voice/v1/{tenant}/...` goes to frontend (own-16) with the caller's own token, so that frontend decides what
 //! the caller may do. `/api/voice/v1/{tenant}/events` comes from tenant (own-22). `/api/operations/v1/...` is answered here, from the roles' own reports (own-21). `/pulse/...` and
-//! the pages come from pulse (pulse-20). `/auth/v3/...` goes to auth (own-11), which asks for its own proofs, `/telemetry/...` to telemetry (telemetry-03), `/agent-setup/api/...` to agent-setup (own-26). `/session` is that of our own pages, which hold no tokens. `/sip`, the WebSocket of phones in browsers, goes to sip-proxy (own-24).
+//! the pages come from pulse (pulse-20). `/auth/v3/...` goes to auth (own-11), which asks for its own proofs, `/telemetry/...` to telemetry (telemetry-03), `/agent-setup/api/...` to agent-setup (own-27). `/session` is that of our own pages, which hold no tokens. `/sip`, the WebSocket of phones in browsers, goes to sip-proxy (own-24).
 
 mod agent_setup;
 mod certificates;
@@ -44,7 +44,7 @@ pub const SPEC: RoleSpec = RoleSpec {
         Listen { name: "web", protocol: Protocol::Http, port: 8080, place: Place::Edge, accepts: &["pulse-27"] },
         Listen { name: "webs", protocol: Protocol::Https, port: 8443, place: Place::Edge, accepts: &["pulse-27"] },
     ],
-    opens: &["own-11", "own-16", "own-21", "own-22", "own-23", "own-24", "own-26", "pulse-20", "telemetry-03"],
+    opens: &["own-11", "own-16", "own-21", "own-22", "own-23", "own-24", "own-27", "pulse-20", "telemetry-03"],
     settings: Settings::TABLE,
     metrics: &[
         edge::Metrics::declared,

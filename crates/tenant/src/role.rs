@@ -51,7 +51,7 @@ pub const SPEC: RoleSpec = RoleSpec {
                 "tenant-07",
                 "tenant-11",
                 "tenant-12",
-                "own-27",
+                "own-28",
             ],
         },
         Listen {

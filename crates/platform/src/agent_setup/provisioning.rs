@@ -1,4 +1,4 @@
-//! The way to tenant (own-27): requests with the caller's own token.
+//! The way to tenant (own-28): requests with the caller's own token.
 
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::header;
@@ -12,7 +12,7 @@ use runtime::RoleContext;
 use super::answers::SetupRefusal;
 
 /// The connection to tenant, and its port.
-const CONNECTION: &str = "own-27";
+const CONNECTION: &str = "own-28";
 const PORT: u16 = 8888;
 /// The largest answer, in bytes: a table of as many people as a tenant may have.
 const ANSWER_BYTES_MAX: usize = 16 << 20;

@@ -1,4 +1,4 @@
-//! Hands what is below `/agent-setup/api` to agent-setup (own-26), with the caller's own token. The pages themselves come with the others.
+//! Hands what is below `/agent-setup/api` to agent-setup (own-27), with the caller's own token. The pages themselves come with the others.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ static PASSED_ON: [HeaderName; 5] = [
 ];
 
 pub(super) fn router(ctx: &RoleContext) -> anyhow::Result<Router> {
-    let role = RoleBehind::new(ctx, "own-26", "agent-setup", &PASSED_ON)?.answering_within(ANSWER_WITHIN);
+    let role = RoleBehind::new(ctx, "own-27", "agent-setup", &PASSED_ON)?.answering_within(ANSWER_WITHIN);
     Ok(Router::new().route("/agent-setup/api/{*rest}", any(to_agent_setup)).with_state(role))
 }
 

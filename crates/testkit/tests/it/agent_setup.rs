@@ -92,7 +92,7 @@ fn merge(object: &Value, expected: u64) -> Value {
     json!({ "kind": "person", "id": NEW, "action": "merge", "object": object, "expected_revision": expected })
 }
 
-/// own-26, own-27.
+/// own-27, own-28.
 #[test]
 fn an_administrator_signs_in_at_our_pages_and_changes_people() -> Result<()> {
     let site = Installation::start()?;
@@ -149,7 +149,7 @@ fn an_administrator_signs_in_at_our_pages_and_changes_people() -> Result<()> {
     ensure!(page.read("/objects/tenant/-")?["object"]["id"] == "example", "the tenant is not shown");
 
     for (id, from, to, port) in
-        [("own-26", "ingress", "agent-setup", 8_080), ("own-27", "agent-setup", "tenant", 8_888)]
+        [("own-27", "ingress", "agent-setup", 8_080), ("own-28", "agent-setup", "tenant", 8_888)]
     {
         let bytes = carried(&site, from, to, port)?;
         ensure!(bytes.sent > 0 && bytes.received > 0, "{id}: {bytes:?}");
