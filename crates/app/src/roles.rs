@@ -22,6 +22,7 @@ pub const ROLES: &[Role] = &[
     platform::telemetry::ROLE,
     platform::bds::ROLE,
     platform::wfm_adapter::ROLE,
+    platform::agent_setup::ROLE,
     platform::ingress::ROLE,
 ];
 
@@ -71,6 +72,7 @@ mod tests {
             ("telemetry", 42),
             ("bds", 43),
             ("wfm-adapter", 44),
+            ("agent-setup", 45),
         ];
         assert_eq!(runtime::address::numbers(TABLE), numbers);
     }

@@ -14,6 +14,7 @@ mod cors;
 mod device_authorization;
 mod device_page;
 mod discovery;
+mod first_party;
 mod forms;
 mod guard;
 mod guess_turns;

@@ -1,8 +1,11 @@
-//! Roles around the voice system: auth, bds, ingress, telemetry, wfm-adapter.
+//! Roles around the voice system: agent-setup, auth, bds, ingress, telemetry, wfm-adapter.
+pub mod agent_setup;
 pub mod auth;
 pub mod bds;
 mod csv;
 pub mod ingress;
+mod pages_client;
+mod session_cookie;
 pub mod telemetry;
 mod tenant_list;
 pub mod trace;

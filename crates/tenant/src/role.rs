@@ -51,6 +51,7 @@ pub const SPEC: RoleSpec = RoleSpec {
                 "tenant-07",
                 "tenant-11",
                 "tenant-12",
+                "own-28",
             ],
         },
         Listen {

@@ -44,6 +44,7 @@ fn admin_place(role: &str) -> Result<(u8, u16)> {
         "telemetry" => (42, 9_107),
         "bds" => (43, 9_090),
         "wfm-adapter" => (44, 9_090),
+        "agent-setup" => (45, 9_090),
         _ => bail!("no role {role} is known here"),
     })
 }

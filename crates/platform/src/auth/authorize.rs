@@ -22,7 +22,7 @@ use super::answers::{self, Trouble};
 use super::parameters::Parameters;
 use super::session::SignedIn;
 use super::source::RequestSource;
-use super::{Auth, client_login, issue, page, session};
+use super::{Auth, client_login, first_party, issue, page, session};
 
 /// The longest query: it travels through the sign-in page and back.
 const QUERY_BYTES_MAX: usize = 4_096;
@@ -86,7 +86,13 @@ async fn decide(
     headers: &HeaderMap,
     source: &RequestSource,
 ) -> Result<Response, Trouble> {
-    let found = client_login::find(auth, parameters).await?;
+    let found = match client_login::is_for_any_tenant(auth, parameters) {
+        true => match session::of_browser(auth, headers, source).await? {
+            Some(signed_in) => Some(client_login::of_our_pages(auth, &signed_in.cookie.tenant, parameters)),
+            None => return Ok(to_sign_in(parameters)),
+        },
+        false => client_login::find(auth, parameters).await?,
+    };
     let request = match authorization::check(found.as_ref().map(|(_, client)| client), &asked(parameters)) {
         Ok(request) => request,
         Err(AuthorizationRefusal::Shown(fault)) => return Ok(page::fault(StatusCode::BAD_REQUEST, fault)),
@@ -103,8 +109,12 @@ async fn decide(
         }
         Some(signed_in) => code_for(auth, &tenant, &client, request, &signed_in).await,
         None if request.is_silent => Ok(login_required(auth, request, "nobody is signed in")),
-        None => Ok(answers::redirect(&format!("{}?{}", page::SIGN_IN, parameters.query_without(&[])))),
+        None => Ok(to_sign_in(parameters)),
     }
+}
+
+fn to_sign_in(parameters: &Parameters) -> Response {
+    answers::redirect(&format!("{}?{}", page::SIGN_IN, parameters.query_without(&[])))
 }
 
 /// Whether the password was shown as lately as the request wants it (`max_age`, OpenID Connect Core section 3.1.2.1).
@@ -163,9 +173,15 @@ async fn code_for(
         until: auth.now() + code::LIFE,
     };
     auth.store.keep_code(tenant, Digest::of(&secret), &code).await?;
+    // Our own pages are those of every tenant: they have to say which one when they redeem the code.
+    let of_tenant = first_party::is_meant(&client.id).then_some(tenant.as_str());
     // `iss` tells a client of several servers which one answers (RFC 9207).
-    let parameters =
-        [("code", Some(secret.as_str())), ("state", request.state.as_deref()), ("iss", Some(auth.issuer()))];
+    let parameters = [
+        ("code", Some(secret.as_str())),
+        ("state", request.state.as_deref()),
+        ("iss", Some(auth.issuer())),
+        ("tenant", of_tenant),
+    ];
     Ok(answers::redirect(&answers::with_query(&code.redirect_uri, &parameters)))
 }
 

@@ -11,6 +11,7 @@ use model::TenantId;
 
 use super::Auth;
 use super::answers::{OAuthError, Trouble};
+use super::first_party;
 use super::guard::Guess;
 use super::parameters::Parameters;
 use super::people::Tenants;
@@ -51,6 +52,15 @@ pub(super) async fn authenticate(
     };
     let tenants = auth.people.tenants();
     let named = named(&tenants, &shown.id, form);
+    if first_party::is_meant(&named.name) {
+        return match named.tenant.filter(|_| first_party::has_proof(auth, headers)) {
+            Some(tenant) => {
+                let client = of_configured(&first_party::client(auth.issuer()));
+                Ok(ClientLogin { tenant, client, presented: shown.id })
+            }
+            None => refused(),
+        };
+    }
     let tenant = named.tenant.as_ref().unwrap_or(auth.guesses.nowhere());
     let found = auth.people.client(tenant, &named.name).await?;
     let Some(secret) = &shown.secret else {
@@ -103,7 +113,27 @@ pub(super) async fn find(auth: &Auth, parameters: &Parameters) -> Result<Option<
     let named = tenancy::of_client(&auth.people.tenants(), id, parameters.get("tenant"));
     let Some(tenant) = named.tenant else { return Ok(None) };
     let client = auth.people.client(&tenant, &named.name).await?;
-    Ok(client.map(|client| (tenant, of_configured(&client))))
+    Ok(client.map(|client| (tenant, rules_for(&client, parameters))))
+}
+
+fn rules_for(client: &configured::OAuthClient, parameters: &Parameters) -> ClientRules {
+    let rules = of_configured(client);
+    match first_party::is_meant(&client.id) {
+        true => first_party::at_this_machine(rules, parameters.get("redirect_uri")),
+        false => rules,
+    }
+}
+
+/// Whether our own pages ask for somebody of a tenant that is not named: it is that of whoever is signed in.
+pub(super) fn is_for_any_tenant(auth: &Auth, parameters: &Parameters) -> bool {
+    let id = parameters.get("client_id").unwrap_or_default();
+    let is_named = parameters.get("tenant").is_some() || tenancy::only(&auth.people.tenants()).is_some();
+    first_party::is_meant(id) && !is_named
+}
+
+/// The client of our own pages in that tenant, without any proof: for pages.
+pub(super) fn of_our_pages(auth: &Auth, tenant: &TenantId, parameters: &Parameters) -> (TenantId, ClientRules) {
+    (tenant.clone(), rules_for(&first_party::client(auth.issuer()), parameters))
 }
 
 /// What of a configured client decides.

@@ -20,7 +20,7 @@ use serde::Serialize;
 use super::answers::{OAuthError, Trouble, not_stored};
 use super::client_login::ClientLogin;
 use super::metrics::Grant;
-use super::{Auth, people};
+use super::{Auth, first_party, people};
 
 /// Lifetime of an ID token: it is read once, when it comes.
 const ID_LIFE: Duration = Duration::from_secs(600);
@@ -61,6 +61,9 @@ struct IdClaims<'a> {
     tenant: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     nonce: Option<&'a str>,
+    /// For our own pages, which show what the person may do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    privileges: Option<Vec<&'static str>>,
     #[serde(flatten)]
     profile: PersonClaims,
 }
@@ -231,6 +234,8 @@ fn id_token(auth: &Auth, login: &ClientLogin, sign_in: &TokenBearer<'_>) -> Resu
         sid: sign_in.id,
         tenant: login.tenant.as_str(),
         nonce: sign_in.nonce,
+        privileges: first_party::is_meant(&login.client.id)
+            .then(|| sign_in.person.privileges.iter().map(|privilege| privilege.as_str()).collect()),
         profile: profile(sign_in.person, sign_in.scope),
     };
     auth.token_issuer.sign(&claims, ID_TOKEN)

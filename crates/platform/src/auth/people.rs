@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tonic::Code;
 
 use super::answers::Trouble;
+use super::first_party;
 use super::listed_uris::ListedUris;
 use crate::tenant_list;
 pub(super) use crate::tenant_list::Tenants;
@@ -47,6 +48,7 @@ pub(super) struct People {
     tenants: watch::Receiver<Tenants>,
     read: Mutex<HashMap<Key, (Option<Object>, Timestamp)>>,
     listed_uris: ListedUris,
+    issuer: String,
     clock: Arc<dyn Clock>,
 }
 
@@ -64,6 +66,7 @@ impl People {
             client,
             read: Mutex::default(),
             listed_uris: ListedUris::default(),
+            issuer: ctx.tokens.issuer().to_owned(),
             clock: ctx.clock.clone(),
         })
     }
@@ -122,12 +125,15 @@ impl People {
         self.lock().remove(&(tenant.clone(), ObjectKind::Person, user.to_owned()));
     }
 
-    /// A client, found as people are.
+    /// A client, found as people are. That of our own pages is there in every tenant.
     pub async fn client(
         &self,
         tenant: &TenantId,
         id: &str,
     ) -> Result<Option<contracts::provisioning::OAuthClient>, Trouble> {
+        if first_party::is_meant(id) {
+            return Ok(Some(first_party::client(&self.issuer)));
+        }
         match self.object(tenant, ObjectKind::Client, id).await? {
             Some(Object::Client(client)) if login_name::is_same(&client.id, id) => Ok(Some(client)),
             _ => Ok(None),

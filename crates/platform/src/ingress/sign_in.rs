@@ -41,7 +41,7 @@ async fn to_auth(State(auth): State<RoleBehind>, request: Request) -> Response {
 }
 
 /// The cookies as one header: HTTP/2 may send one each (RFC 9113 section 8.2.3).
-fn cookies(headers: &HeaderMap) -> Option<HeaderValue> {
+pub(super) fn cookies(headers: &HeaderMap) -> Option<HeaderValue> {
     let each: Vec<&[u8]> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
     if each.is_empty() { None } else { HeaderValue::from_bytes(&each.join(b"; ".as_slice())).ok() }
 }

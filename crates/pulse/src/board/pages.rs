@@ -46,7 +46,9 @@ pub(super) fn is_page(path: &str) -> bool {
 
 /// Whether the path is a route of the web client.
 fn is_route(path: &str) -> bool {
-    matches!(path, "" | "index.html" | "topology" | "trace") || path.starts_with("trace/")
+    matches!(path, "" | "index.html" | "topology" | "trace" | "agent-setup")
+        || path.starts_with("trace/")
+        || path.strip_prefix("agent-setup/").is_some_and(|rest| !rest.starts_with("api/"))
 }
 
 fn answer(name: &str, file: rust_embed::EmbeddedFile, asked: &HeaderMap) -> Response<Body> {
@@ -94,12 +96,20 @@ mod tests {
 
     #[tokio::test]
     async fn routes_of_the_client_are_the_page_and_other_paths_are_not() {
-        for path in ["/", "/topology", "/trace", "/trace/0123456789abcdef"] {
+        for path in ["/", "/topology", "/trace", "/trace/0123456789abcdef", "/agent-setup/", "/agent-setup/people/ann"]
+        {
             let answer = ask(path).await;
             let wanted = if Files::get(INDEX).is_some() { 200 } else { 503 };
             assert_eq!(answer.status(), wanted, "{path}");
         }
-        for path in ["/nothing", "/assets/nothing.js", "/../Cargo.toml", "/%2e%2e/Cargo.toml", "/tracery"] {
+        for path in [
+            "/nothing",
+            "/assets/nothing.js",
+            "/../Cargo.toml",
+            "/%2e%2e/Cargo.toml",
+            "/tracery",
+            "/agent-setup/api/v1/x",
+        ] {
             assert_eq!(ask(path).await.status(), 404, "{path}");
         }
     }

@@ -2,7 +2,7 @@
 
 mod token;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use contracts::provisioning::{ObjectKey, ObjectKind};
@@ -17,9 +17,10 @@ use tonic::metadata::MetadataValue;
 use tonic::{Code, Request, Response, Status};
 
 use crate::objects::{
-    self, Batch, BatchOutcome, ChangeRefusal, EDITS_MAX, EditAction, Listing, ObjectEdit, ObjectFault, PASSWORDS_MAX,
-    REQUEST_BYTES_MAX,
+    self, Batch, BatchOutcome, ChangeRefusal, ChangedDocuments, EDITS_MAX, EditAction, Listing, ObjectEdit,
+    ObjectFault, PASSWORDS_MAX, REQUEST_BYTES_MAX,
 };
+use crate::people::{self, ImportTerms, TableRefusal};
 
 /// The most requests that are answered or wait at once: each may hold a whole tenant.
 const REQUESTS_MAX: usize = 64;
@@ -29,6 +30,10 @@ const BATCHES_AT_ONCE: usize = 2;
 const TOLD_BYTES_MAX: usize = 2_048;
 /// The metadata of a refusal that has its faults.
 const FAULTS_METADATA: &str = "trunkline-faults-bin";
+/// The most bytes of documents in the answer to a batch: what a reader by gRPC accepts is 4 MiB.
+const DOCUMENTS_BYTES_MAX: usize = 1 << 20;
+/// The most uses of an object, and faults of a table, in an answer.
+const LINES_MAX: usize = 1_000;
 /// The longest id of an object, in bytes.
 const ID_BYTES_MAX: usize = 255;
 /// The most entries of a filter, and of a list of fields or kinds.
@@ -141,8 +146,8 @@ impl Provisioning for ObjectServer {
             return Err(Status::invalid_argument(format!("changes: there must be 1 to {EDITS_MAX}")));
         }
         let edits = (0..).zip(asked.changes).map(|(index, change)| edit(index, change)).collect::<Result<_, _>>()?;
-        self.carry_out(&tenant, &Batch { edits, is_trial: asked.validate_only, passwords_max: PASSWORDS_MAX }, &note)
-            .await
+        let (is_trial, with_documents) = (asked.validate_only, asked.with_documents);
+        self.carry_out(&tenant, &Batch { edits, is_trial, passwords_max: PASSWORDS_MAX, with_documents }, &note).await
     }
 
     async fn history(
@@ -175,8 +180,68 @@ impl Provisioning for ObjectServer {
         let asked = request.into_inner();
         let (key, expected) = (key(&asked.kind, &asked.id)?, asked.expected_revision.map(Revision));
         let edit = objects::put_back(&*self.store, &tenant, key, Revision(asked.revision), expected).await;
-        let batch = Batch { edits: vec![edit.map_err(refused)?], is_trial: false, passwords_max: PASSWORDS_MAX };
+        let edits = vec![edit.map_err(refused)?];
+        let with_documents = asked.with_documents;
+        let batch = Batch { edits, is_trial: false, passwords_max: PASSWORDS_MAX, with_documents };
         self.carry_out(&tenant, &batch, &note).await
+    }
+
+    async fn uses(&self, request: Request<v1::ObjectUsesRequest>) -> Result<Response<v1::ObjectUsesResponse>, Status> {
+        let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_READ)?;
+        let asked = request.into_inner();
+        let key = key(&asked.kind, &asked.id)?;
+        let held = self.store.load(&tenant).await.map_err(unread)?;
+        let (_, held) = held.ok_or_else(|| no_tenant(&tenant))?;
+        let uses = objects::uses(&held, &key).into_iter().take(LINES_MAX).map(|one| v1::ObjectUse {
+            kind: one.key.kind.as_str().to_owned(),
+            id: one.key.id,
+            field: one.field,
+        });
+        Ok(Response::new(v1::ObjectUsesResponse { uses: uses.collect() }))
+    }
+
+    async fn import_people(
+        &self,
+        request: Request<v1::ImportPeopleRequest>,
+    ) -> Result<Response<v1::ImportPeopleResponse>, Status> {
+        let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_WRITE)?;
+        let note = self.note(&request, "")?;
+        let asked = request.into_inner();
+        // It is closed never.
+        let _turn = self.batches.acquire().await.map_err(|_| Status::unavailable("the role ends"))?;
+        let terms = ImportTerms { is_trial: asked.validate_only, passwords_max: PASSWORDS_MAX };
+        let rows = u32::try_from(people::rows(&asked.table)).unwrap_or(u32::MAX);
+        let mut answer = v1::ImportPeopleResponse { rows, ..v1::ImportPeopleResponse::default() };
+        match people::import(&*self.store, &tenant, &asked.table, &note, terms).await {
+            Ok(outcome) => {
+                let (by, revision, changed) = (note.by.as_str(), outcome.revision.0, outcome.changed);
+                if !terms.is_trial {
+                    tracing::info!(%tenant, by, revision, changed, "a table of people was imported");
+                }
+                answer.changed = u32::try_from(changed).unwrap_or(u32::MAX);
+                answer.revision = revision;
+            }
+            Err(TableRefusal::Faults(faults)) => {
+                let wire = faults.into_iter().take(LINES_MAX).map(|fault| v1::PeopleTableFault {
+                    line: fault.line.and_then(|line| u32::try_from(line).ok()).unwrap_or_default(),
+                    column: fault.column,
+                    rule: fault.rule,
+                });
+                answer.faults = wire.collect();
+            }
+            Err(TableRefusal::Change(refusal)) => return Err(refused(refusal)),
+        }
+        Ok(Response::new(answer))
+    }
+
+    async fn export_people(
+        &self,
+        request: Request<v1::ExportPeopleRequest>,
+    ) -> Result<Response<v1::ExportPeopleResponse>, Status> {
+        let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_READ)?;
+        let held = self.store.load(&tenant).await.map_err(unread)?;
+        let (_, held) = held.ok_or_else(|| no_tenant(&tenant))?;
+        Ok(Response::new(v1::ExportPeopleResponse { table: people::export(&held.people) }))
     }
 }
 
@@ -246,10 +311,23 @@ fn edit(index: usize, change: v1::ChangeObject) -> Result<ObjectEdit, Status> {
 // === answers ===
 
 fn answer(outcome: BatchOutcome) -> v1::ChangeObjectsResponse {
-    let one = |(key, revision): (ObjectKey, Option<Revision>)| v1::ChangedObject {
-        kind: key.kind.as_str().to_owned(),
-        id: key.id,
-        revision: revision.unwrap_or_default().0,
+    let mut documents: HashMap<ObjectKey, ChangedDocuments> =
+        outcome.documents.into_iter().map(|documents| (documents.key.clone(), documents)).collect();
+    let mut bytes = 0;
+    let one = |(key, revision): (ObjectKey, Option<Revision>)| {
+        let documents = documents.remove(&key);
+        let changed = documents.is_some();
+        let (before, after) = documents.map_or((None, None), |documents| (documents.before, documents.after));
+        bytes += [&before, &after].into_iter().flatten().map(String::len).sum::<usize>();
+        let told = |document: Option<String>| document.filter(|_| bytes <= DOCUMENTS_BYTES_MAX).unwrap_or_default();
+        v1::ChangedObject {
+            kind: key.kind.as_str().to_owned(),
+            id: key.id,
+            revision: revision.unwrap_or_default().0,
+            before: told(before),
+            after: told(after),
+            changed,
+        }
     };
     v1::ChangeObjectsResponse {
         revision: outcome.revision.0,
@@ -271,6 +349,7 @@ fn history_entry(entry: HistoryEntry) -> v1::ObjectHistoryEntry {
         after: entry.after.unwrap_or_default(),
         secrets_changed: entry.secrets_changed,
         request_id: entry.note.request.unwrap_or_default(),
+        number: entry.number,
     }
 }
 
