@@ -317,6 +317,7 @@ mod tests {
             sign_in: format!("sign-in {n}"),
             session: None,
             authenticated_at: Timestamp::ZERO,
+            by_two_factors: false,
             ends_at: until,
             current: Digest::of("token"),
             until,
@@ -344,6 +345,7 @@ mod tests {
             user: "ann".to_owned(),
             credential: Digest::of("hash"),
             authenticated_at: now,
+            by_two_factors: false,
             until: now + HOUR,
         };
         store.begin_session(&acme, Digest::of("cookie"), &session, now).await.unwrap();

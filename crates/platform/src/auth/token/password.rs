@@ -42,6 +42,7 @@ pub(super) async fn sign_in(
         scope: &scope,
         id: &id,
         authenticated_at: auth.now(),
+        by_two_factors: false,
         nonce: None,
     };
     let refresh_token = issue::begin_family(auth, login, &sign_in, None).await?;
