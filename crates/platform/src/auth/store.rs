@@ -11,6 +11,7 @@ use identity::grant::ACCESS_LIFE;
 use identity::grant::code::{self, Code};
 use identity::grant::refresh::Family;
 use identity::secret::Digest;
+use identity::totp::{self, TotpSecret};
 use infra::{SignInKey, SignInKind, SignIns, StoreError, bounds};
 use model::{TenantId, Timestamp};
 use prost::Message as _;
@@ -163,6 +164,20 @@ impl SignInStore {
     pub async fn spent(&self, tenant: &TenantId, digest: Digest) -> Result<Option<Spent>> {
         let key = SignInKey::new(SignInKind::Used, digest.text());
         Ok(self.read(tenant, &key).await?.map(|(spent, _)| spent))
+    }
+
+    /// Spends the code that an app shows in a step; `false` if it was spent before. It is remembered for as long as it could be taken.
+    pub async fn spend_step(
+        &self,
+        tenant: &TenantId,
+        user: &str,
+        secret: &TotpSecret,
+        step: u64,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let spent = Digest::of(&format!("step\0{user}\0{}\0{step}", secret.text()));
+        let key = SignInKey::new(SignInKind::Used, spent.text());
+        self.records.claim(tenant, &key, Bytes::from_static(b"1"), now + totp::SPENT_KEPT).await
     }
 
     // === refresh families ===
