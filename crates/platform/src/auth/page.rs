@@ -1,6 +1,7 @@
 //! The pages of auth: the form of the sign-in, and what else a person gets to see. Plain HTML without a script.
 
 pub(super) mod device;
+mod qr;
 pub(super) mod second_factor;
 pub(super) mod sessions;
 

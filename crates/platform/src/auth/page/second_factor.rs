@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::{SIGN_IN, error_line, escaped, form_begin, html};
+use super::{SIGN_IN, error_line, escaped, form_begin, html, qr};
 
 /// The path of the page of who is signed in, below the issuer and below the host.
 pub(in crate::auth) const BELOW_ISSUER: &str = "/second-factor";
@@ -150,8 +150,9 @@ fn own_begin(page: &OwnSecondFactor<'_>, action: &str) -> String {
 fn app_lines(app: NewApp<'_>) -> String {
     let groups: Vec<&str> = app.secret.as_bytes().chunks(4).filter_map(|group| str::from_utf8(group).ok()).collect();
     format!(
-        "<p>Open an authenticator app and add an account by this key, as one that depends on the time:</p>\n\
-         <p><code>{}</code></p>\n<p>On the device that has the app: <a href=\"{}\">open it there</a>. Then enter the code that it shows.</p>\n",
+        "<p>Open an authenticator app and let it read this picture, or add an account by the key, as one that depends on the time. Then enter \
+         the code that it shows.</p>\n{}<p><code>{}</code></p>\n<p>On the device that has the app: <a href=\"{}\">open it there</a>.</p>\n",
+        qr::picture(app.uri, "The key for the app, as a QR code").unwrap_or_default(),
         escaped(&groups.join(" ")),
         escaped(app.uri)
     )
