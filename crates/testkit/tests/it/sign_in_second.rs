@@ -141,7 +141,7 @@ fn a_recovery_code_is_good_once_and_no_secret_is_anywhere() -> Result<()> {
     ensure!(signs_in(&home, user, &typed)?.status == 303 && is_signed_in(&home)?, "it is refused");
     ensure!(signs_in(&Visitor::new(&site)?, user, &codes[0])?.status == 401, "it is good twice");
     let page = desk.ask(PAGE, &[])?;
-    ensure!(page.body.contains("9 recovery codes"), "{}", page.body);
+    ensure!(page.body.contains("Recovery codes left: 9."), "{}", page.body);
 
     let renewed = desk.send_form(&page, "value=\"codes\"", &[("present", &codes[1])])?;
     let others = recovery_codes(&renewed)?;

@@ -66,7 +66,7 @@ pub(in crate::auth) fn code(status: StatusCode, form: &StepForm<'_>) -> Response
 pub(in crate::auth) fn first_app(status: StatusCode, form: &StepForm<'_>, app: NewApp<'_>) -> Response {
     let title = "Set up a second factor";
     let body = format!(
-        "<h1>{title}</h1>\n{}<p>You may sign in with more than a password alone.</p>\n{}{}{}{}\
+        "<h1>{title}</h1>\n{}<p>For you a password alone is not enough.</p>\n{}{}{}{}\
          <button type=\"submit\">Set up and sign in</button>\n</form>\n",
         error_line(form.error),
         app_lines(app),
@@ -84,7 +84,7 @@ pub(in crate::auth) fn own(status: StatusCode, page: &OwnSecondFactor<'_>) -> Re
     match page.recovery_left {
         None => body.push_str("<p>You sign in with your password alone.</p>\n<h2>Set up an app</h2>\n"),
         Some(left) => body.push_str(&format!(
-            "<p>You sign in with your password and an authenticator app. You have {left} recovery codes left.</p>\n<h2>Another app</h2>\n"
+            "<p>You sign in with your password and an authenticator app. Recovery codes left: {left}.</p>\n<h2>Another app</h2>\n"
         )),
     }
     body.push_str(&app_lines(page.app));
@@ -150,8 +150,9 @@ fn own_begin(page: &OwnSecondFactor<'_>, action: &str) -> String {
 fn app_lines(app: NewApp<'_>) -> String {
     let groups: Vec<&str> = app.secret.as_bytes().chunks(4).filter_map(|group| str::from_utf8(group).ok()).collect();
     format!(
-        "<p>Open an authenticator app and let it read this picture, or add an account by the key, as one that depends on the time. Then enter \
-         the code that it shows.</p>\n{}<p><code>{}</code></p>\n<p>On the device that has the app: <a href=\"{}\">open it there</a>.</p>\n",
+        "<p>Open an authenticator app and let it read this picture, or add an account by the key, as one that depends on the time. Then \
+         enter the code that it shows.</p>\n{}<p><code>{}</code></p>\n\
+         <p>On the device that has the app: <a href=\"{}\">open it there</a>.</p>\n",
         qr::picture(app.uri, "The key for the app, as a QR code").unwrap_or_default(),
         escaped(&groups.join(" ")),
         escaped(app.uri)
@@ -195,7 +196,9 @@ mod tests {
         assert!(!none.contains("name=\"present\"") && none.contains("value=\"enrol\""), "{none}");
         let all = text(own(StatusCode::OK, &page(Some(9), true))).await;
         assert!(
-            all.contains("9 recovery codes") && all.contains("value=\"codes\"") && all.contains("value=\"remove\"")
+            all.contains("Recovery codes left: 9.")
+                && all.contains("value=\"codes\"")
+                && all.contains("value=\"remove\"")
         );
         for id in ["password", "present-app", "code", "present-codes", "present-remove"] {
             assert_eq!(all.matches(&format!("for=\"{id}\"")).count(), 1, "{id}");
