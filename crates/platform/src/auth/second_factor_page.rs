@@ -39,7 +39,7 @@ struct OwnRequest<'a> {
 }
 
 /// Why nothing was done.
-struct Refusal {
+struct PageRefusal {
     status: StatusCode,
     why: String,
     wait_s: Option<u64>,
@@ -97,28 +97,28 @@ fn form_of(signed_in: &SignedIn, secret: &TotpSecret) -> String {
 }
 
 /// Does what the form asks for.
-async fn done(request: OwnRequest<'_>, typed: &Parameters) -> Result<Result<Response, Refusal>, Trouble> {
+async fn done(request: OwnRequest<'_>, typed: &Parameters) -> Result<Result<Response, PageRefusal>, Trouble> {
     match typed.get("action") {
         Some("enrol") => enrolled(request, typed).await,
         Some("codes") => renewed(request, typed).await,
         Some("remove") => removed(request, typed).await,
-        _ => Ok(Err(Refusal::of(StatusCode::BAD_REQUEST, page::STALE))),
+        _ => Ok(Err(PageRefusal::of(StatusCode::BAD_REQUEST, page::STALE))),
     }
 }
 
-async fn enrolled(request: OwnRequest<'_>, typed: &Parameters) -> Result<Result<Response, Refusal>, Trouble> {
+async fn enrolled(request: OwnRequest<'_>, typed: &Parameters) -> Result<Result<Response, PageRefusal>, Trouble> {
     let OwnRequest { auth, browser, signed_in, secret } = request;
     let tenant = &signed_in.cookie.tenant;
     let code = typed.get("code").unwrap_or_default();
     // First what costs no code of the app of before.
     if !second_factor::is_of(auth, secret, code) {
-        return Ok(Err(Refusal::of(StatusCode::BAD_REQUEST, WRONG_FIRST_CODE)));
+        return Ok(Err(PageRefusal::of(StatusCode::BAD_REQUEST, WRONG_FIRST_CODE)));
     }
     let who = Named { tenant: Some(tenant.clone()), name: signed_in.person.user_name.clone() };
     match person_login::check(auth, &who, typed.get("password").unwrap_or_default(), browser.source).await? {
         PersonLogin::Right(..) => {}
-        PersonLogin::Wrong => return Ok(Err(Refusal::of(StatusCode::UNAUTHORIZED, WRONG_PASSWORD))),
-        PersonLogin::Wait(wait) => return Ok(Err(Refusal::wait(wait, "passwords"))),
+        PersonLogin::Wrong => return Ok(Err(PageRefusal::of(StatusCode::UNAUTHORIZED, WRONG_PASSWORD))),
+        PersonLogin::Wait(wait) => return Ok(Err(PageRefusal::wait(wait, "passwords"))),
     }
     let person = match proved(request, typed).await? {
         Ok(person) => person,
@@ -126,36 +126,36 @@ async fn enrolled(request: OwnRequest<'_>, typed: &Parameters) -> Result<Result<
     };
     Ok(match second_factor::enrol(auth, tenant, &person, secret.clone(), code).await? {
         Enrolment::Done(codes) => Ok(pages::recovery_codes(&codes, pages::PATH)),
-        Enrolment::WrongCode => Err(Refusal::of(StatusCode::BAD_REQUEST, WRONG_CODE)),
-        Enrolment::Changed => Err(Refusal::of(StatusCode::CONFLICT, CHANGED)),
+        Enrolment::WrongCode => Err(PageRefusal::of(StatusCode::BAD_REQUEST, WRONG_CODE)),
+        Enrolment::Changed => Err(PageRefusal::of(StatusCode::CONFLICT, CHANGED)),
     })
 }
 
-async fn renewed(request: OwnRequest<'_>, typed: &Parameters) -> Result<Result<Response, Refusal>, Trouble> {
+async fn renewed(request: OwnRequest<'_>, typed: &Parameters) -> Result<Result<Response, PageRefusal>, Trouble> {
     let person = match proved(request, typed).await? {
         Ok(person) => person,
         Err(refusal) => return Ok(Err(refusal)),
     };
     let codes = second_factor::renew_recovery_codes(request.auth, &request.signed_in.cookie.tenant, &person).await?;
-    let refusal = Refusal::of(StatusCode::CONFLICT, CHANGED);
+    let refusal = PageRefusal::of(StatusCode::CONFLICT, CHANGED);
     Ok(codes.map(|codes| pages::recovery_codes(&codes, pages::PATH)).ok_or(refusal))
 }
 
-async fn removed(request: OwnRequest<'_>, typed: &Parameters) -> Result<Result<Response, Refusal>, Trouble> {
+async fn removed(request: OwnRequest<'_>, typed: &Parameters) -> Result<Result<Response, PageRefusal>, Trouble> {
     let (auth, tenant) = (request.auth, &request.signed_in.cookie.tenant);
     if second_factor::is_required(auth, tenant, &request.signed_in.person).await? {
-        return Ok(Err(Refusal::of(StatusCode::FORBIDDEN, REQUIRED)));
+        return Ok(Err(PageRefusal::of(StatusCode::FORBIDDEN, REQUIRED)));
     }
     let person = match proved(request, typed).await? {
         Ok(person) => person,
         Err(refusal) => return Ok(Err(refusal)),
     };
     let is_done = second_factor::remove(auth, tenant, &person).await?;
-    Ok(if is_done { Ok(pages::removed()) } else { Err(Refusal::of(StatusCode::CONFLICT, CHANGED)) })
+    Ok(if is_done { Ok(pages::removed()) } else { Err(PageRefusal::of(StatusCode::CONFLICT, CHANGED)) })
 }
 
 /// The person, after a code of the second factor that there is; one without any shows none.
-async fn proved(request: OwnRequest<'_>, typed: &Parameters) -> Result<Result<Person, Refusal>, Trouble> {
+async fn proved(request: OwnRequest<'_>, typed: &Parameters) -> Result<Result<Person, PageRefusal>, Trouble> {
     let OwnRequest { auth, browser, signed_in, .. } = request;
     let (tenant, person) = (&signed_in.cookie.tenant, &signed_in.person);
     if person.second_factor.is_none() {
@@ -164,15 +164,15 @@ async fn proved(request: OwnRequest<'_>, typed: &Parameters) -> Result<Result<Pe
     let present = typed.get("present").unwrap_or_default();
     match second_factor::check(auth, tenant, person, present, browser.source).await? {
         CodeLogin::Right => {}
-        CodeLogin::Wrong => return Ok(Err(Refusal::of(StatusCode::UNAUTHORIZED, WRONG_CODE))),
-        CodeLogin::Wait(wait) => return Ok(Err(Refusal::wait(wait, "codes"))),
+        CodeLogin::Wrong => return Ok(Err(PageRefusal::of(StatusCode::UNAUTHORIZED, WRONG_CODE))),
+        CodeLogin::Wait(wait) => return Ok(Err(PageRefusal::wait(wait, "codes"))),
     }
     // Without the recovery code that was shown, if it was one.
     let person = auth.people.active(tenant, &person.user_name).await?;
-    Ok(person.ok_or_else(|| Refusal::of(StatusCode::CONFLICT, CHANGED)))
+    Ok(person.ok_or_else(|| PageRefusal::of(StatusCode::CONFLICT, CHANGED)))
 }
 
-impl Refusal {
+impl PageRefusal {
     fn of(status: StatusCode, why: &str) -> Self {
         Self { status, why: why.to_owned(), wait_s: None }
     }
@@ -184,7 +184,7 @@ impl Refusal {
     }
 }
 
-async fn refused(request: OwnRequest<'_>, refusal: &Refusal) -> Result<Response, Trouble> {
+async fn refused(request: OwnRequest<'_>, refusal: &PageRefusal) -> Result<Response, Trouble> {
     let mut response = own(request, refusal.status, Some(&refusal.why)).await?;
     if let Some(seconds) = refusal.wait_s {
         response.headers_mut().insert(header::RETRY_AFTER, seconds.into());

@@ -17,7 +17,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use super::Held;
-use super::own_secrets::{self, OwnSecret, Replacement};
+use super::own_secrets::{self, OwnSecret, SecretReplacement};
 
 /// The most messages that wait for a slow reader; its own flow control holds the rest back.
 const WAITING_MAX: usize = 2;
@@ -120,7 +120,12 @@ impl Server {
         Ok((revision, objects.objects().filter(is_wanted).collect()))
     }
 
-    async fn replaced(&self, tenant: &TenantId, user: &str, replacement: &Replacement<'_>) -> Result<bool, Status> {
+    async fn replaced(
+        &self,
+        tenant: &TenantId,
+        user: &str,
+        replacement: &SecretReplacement<'_>,
+    ) -> Result<bool, Status> {
         own_secrets::replace(&*self.store, tenant, user, replacement, self.clock.now()).await.map_err(status)
     }
 }
@@ -173,7 +178,7 @@ impl Configuration for Server {
             return Err(Status::invalid_argument("password: it is no Argon2id hash"));
         }
         let (seen, next) = (Some(asked.seen.as_str()), Some(asked.password.as_str()));
-        let replacement = Replacement { secret: OwnSecret::Password, seen, next };
+        let replacement = SecretReplacement { secret: OwnSecret::Password, seen, next };
         let replaced = self.replaced(&tenant, &asked.user, &replacement).await?;
         Ok(Response::new(v1::ReplacePasswordResponse { replaced }))
     }
@@ -188,7 +193,7 @@ impl Configuration for Server {
         if next.is_some_and(|next| identity::second_factor::sealed(next).is_none()) {
             return Err(Status::invalid_argument("second_factor: it is not sealed"));
         }
-        let replacement = Replacement { secret: OwnSecret::SecondFactor, seen: asked.seen.as_deref(), next };
+        let replacement = SecretReplacement { secret: OwnSecret::SecondFactor, seen: asked.seen.as_deref(), next };
         let replaced = self.replaced(&tenant, &asked.user, &replacement).await?;
         Ok(Response::new(v1::ReplaceSecondFactorResponse { replaced }))
     }

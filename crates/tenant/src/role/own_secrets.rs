@@ -26,7 +26,7 @@ impl OwnSecret {
 }
 
 /// Another value for a secret.
-pub(super) struct Replacement<'a> {
+pub(super) struct SecretReplacement<'a> {
     pub secret: OwnSecret,
     /// What the person has had, if anything.
     pub seen: Option<&'a str>,
@@ -42,10 +42,10 @@ pub(super) async fn replace(
     store: &dyn ProvisioningStore,
     tenant: &TenantId,
     user: &str,
-    replacement: &Replacement<'_>,
+    replacement: &SecretReplacement<'_>,
     now: Timestamp,
 ) -> infra::Result<bool> {
-    let Replacement { secret, seen, next } = *replacement;
+    let SecretReplacement { secret, seen, next } = *replacement;
     let key = ObjectKey { kind: ObjectKind::Person, id: user.to_owned() };
     let note = ChangeNote { by: format!("person/{user}"), way: ChangeWay::Grpc, at: now, request: None };
     for _ in 0..ATTEMPTS_MAX {
@@ -171,7 +171,7 @@ mod tests {
     }
 
     async fn password(store: &OnePerson, user: &str, seen: &str, next: &str) -> infra::Result<bool> {
-        let replacement = Replacement { secret: OwnSecret::Password, seen: Some(seen), next: Some(next) };
+        let replacement = SecretReplacement { secret: OwnSecret::Password, seen: Some(seen), next: Some(next) };
         replace(store, &acme(), user, &replacement, Timestamp::default()).await
     }
 
@@ -198,7 +198,7 @@ mod tests {
             (Some("a"), None, false),
             (Some("b"), None, true),
         ] {
-            let replacement = Replacement { secret: OwnSecret::SecondFactor, seen, next };
+            let replacement = SecretReplacement { secret: OwnSecret::SecondFactor, seen, next };
             let replaced = replace(&store, &acme(), "ann", &replacement, Timestamp::default()).await.unwrap();
             assert_eq!(replaced, is_replaced, "{seen:?} {next:?}");
         }
