@@ -176,6 +176,7 @@ mod tests {
             grants: vec![GrantType::AuthorizationCode],
             redirect_uris: vec![CALLBACK.to_owned()],
             scopes: Vec::new(),
+            bounds_people: false,
         }
     }
 

@@ -137,7 +137,7 @@ async fn code_for(
     request: AuthorizationRequest,
     signed_in: &SignedIn,
 ) -> Result<Response, Trouble> {
-    let rights = issue::rights(auth, tenant, &signed_in.person).await?;
+    let rights = issue::rights_at(auth, tenant, client, &signed_in.person).await?;
     let Some(scope) = scope::granted(rights.scopes.iter().copied(), request.scope.as_deref()) else {
         let refusal = SentOn {
             redirect_uri: request.redirect_uri,

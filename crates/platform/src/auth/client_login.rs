@@ -6,6 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use contracts::provisioning as configured;
 use identity::client::{ClientRules, GrantType};
 use identity::oauth_error::ErrorCode;
+use identity::scope;
 use model::TenantId;
 
 use super::Auth;
@@ -119,8 +120,9 @@ pub(super) fn of_configured(client: &configured::OAuthClient) -> ClientRules {
         is_confidential: client.secret.is_some(),
         grants: grants.collect(),
         redirect_uris: client.redirect_uris.clone(),
-        // What is in no table is no scope: above all not that of the installation's own roles.
-        scopes: client.scopes.iter().filter(|scope| runtime::scope::find(scope).is_some()).cloned().collect(),
+        // Also of a client that was stored when more could be configured: none of the installation's own scopes.
+        scopes: client.scopes.iter().filter(|scope| scope::is_of_tenant(scope)).cloned().collect(),
+        bounds_people: !client.scopes.is_empty(),
     }
 }
 
@@ -183,6 +185,26 @@ mod tests {
         assert_eq!(read(Some(&basic_of("app:")), "").unwrap(), app(None));
         assert_eq!(read(None, "client_id=app&client_secret=x").unwrap(), app(Some("x")));
         assert_eq!(read(Some("Bearer x"), "client_id=app").unwrap(), app(None));
+    }
+
+    #[test]
+    fn a_stored_client_gets_no_scope_of_the_installation() {
+        let names = |of: &[&str]| of.iter().map(|name| (*name).to_owned()).collect::<Vec<String>>();
+        let stored = configured::OAuthClient {
+            id: "app".to_owned(),
+            name: "App".to_owned(),
+            secret: None,
+            grants: vec![configured::Grant::ClientCredentials],
+            redirect_uris: Vec::new(),
+            scopes: names(&["operate", "config:write", "config:secrets", "trace:numbers", "role", "openid"]),
+        };
+        assert_eq!(of_configured(&stored).scopes, names(&["config:write"]));
+        let of_installation = configured::OAuthClient { scopes: names(&["operate"]), ..stored.clone() };
+        assert!(of_configured(&of_installation).bounds_people, "it is not as one that lists nothing");
+        assert!(!of_configured(&configured::OAuthClient { scopes: Vec::new(), ..stored }).bounds_people);
+        for privilege in scope::Privilege::ALL {
+            assert!(privilege.scopes().iter().all(|scope| runtime::scope::find(scope).is_some()), "{privilege:?}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::response::{IntoResponse as _, Response};
 use contracts::provisioning::{self as configured, Person};
-use identity::client::GrantType;
+use identity::client::{ClientRules, GrantType};
 use identity::grant::ACCESS_LIFE;
 use identity::grant::refresh::Family;
 use identity::oauth_error::ErrorCode;
@@ -96,12 +96,7 @@ pub(super) struct TokenBearer<'a> {
 
 /// The subject of a person's tokens.
 pub(super) fn subject(person: &Person) -> String {
-    subject_of(&person.user_name)
-}
-
-/// The subject of the tokens of the person with that user name.
-pub(super) fn subject_of(user: &str) -> String {
-    format!("person/{user}")
+    people::subject_of(&person.user_name)
 }
 
 /// A person's full name; the user name of one without any.
@@ -144,6 +139,17 @@ pub(super) async fn rights(auth: &Auth, tenant: &TenantId, person: &Person) -> R
     let dn = if scope::is_tied(&privileges) { auth.people.dn_of(tenant, person).await? } else { None };
     let agent = person.agent.as_ref().and_then(|agent| model::AgentId::parse(&agent.id).ok());
     Ok(Rights { scopes: scope::of_person(&privileges, dn.is_some()), tie: dn.map(|dn| Tie { dn, agent }) })
+}
+
+/// What a person may do now with a token of that client.
+pub(super) async fn rights_at(
+    auth: &Auth,
+    tenant: &TenantId,
+    client: &ClientRules,
+    person: &Person,
+) -> Result<Rights, Trouble> {
+    let Rights { scopes, tie } = rights(auth, tenant, person).await?;
+    Ok(Rights { scopes: client.of_person(scopes), tie })
 }
 
 /// Answers with the tokens of a person's sign-in.

@@ -71,7 +71,12 @@ pub(super) static CLIENTS: Shape = Shape::List {
             &URIS,
             "Where people who have signed in may be sent back to: https, http to this machine (127.0.0.1, [::1], localhost), or a scheme of the program's own.",
         ),
-        field("scopes", Optional, &SCOPES, "The scopes that it may ask for, as the page about tokens lists them."),
+        field(
+            "scopes",
+            Optional,
+            &SCOPES,
+            "The scopes that it may ask for: those that some privilege has, as the page about signing in lists them.",
+        ),
     ]),
     max: CLIENTS_MAX,
 };
@@ -260,7 +265,12 @@ pub(super) fn client_faults(client: &OAuthClient) -> Vec<(String, String)> {
         }
     }
     for scope in &client.scopes {
-        if runtime::scope::find(scope).is_none() && !identity::scope::OF_IDENTITY.iter().any(|known| known == scope) {
+        if identity::scope::is_of_tenant(scope) || identity::scope::OF_IDENTITY.iter().any(|known| known == scope) {
+            continue;
+        }
+        if runtime::scope::find(scope).is_some() {
+            fault("scopes", format!("{scope} is for who runs the installation: no privilege of a person has it"));
+        } else {
             let near = runtime::scope::near(scope).map(|near| format!(": did you mean {near}?")).unwrap_or_default();
             fault("scopes", format!("there is no scope {scope}{near}"));
         }
@@ -301,5 +311,26 @@ mod tests {
         }
         let faults = read(", second_factor: none").unwrap_err().to_string();
         assert!(faults.contains("people.ann.second_factor: it is neither \"reset\" nor what"), "{faults}");
+    }
+
+    #[test]
+    fn a_client_has_no_scope_that_no_person_of_the_tenant_could_have() {
+        let faults = |scopes: &[&str]| {
+            let client = OAuthClient {
+                id: "app".to_owned(),
+                name: "App".to_owned(),
+                secret: Some(Secret("slow brown teapot".to_owned())),
+                grants: vec![Grant::ClientCredentials],
+                redirect_uris: Vec::new(),
+                scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+            };
+            client_faults(&client)
+        };
+        assert!(faults(&["config:write", "calls:read", "openid", "offline_access"]).is_empty());
+        for scope in ["operate", "config:secrets", "trace:numbers", "routing"] {
+            let rule = format!("{scope} is for who runs the installation: no privilege of a person has it");
+            assert_eq!(faults(&["calls:read", scope]), [("scopes".to_owned(), rule)]);
+        }
+        assert_eq!(faults(&["call:read"])[0].1, "there is no scope call:read: did you mean calls:read?");
     }
 }

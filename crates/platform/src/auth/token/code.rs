@@ -29,7 +29,7 @@ pub(super) async fn redeem(auth: &Auth, login: &ClientLogin, form: &Parameters) 
     let Some(person) = person_of(auth, &login.tenant, &code.user, code.credential).await? else {
         return Err(invalid_grant("the code is not valid any more"));
     };
-    let rights = issue::rights(auth, &login.tenant, &person).await?;
+    let rights = issue::rights_at(auth, &login.tenant, &login.client, &person).await?;
     // Privileges may have been taken away since.
     let scope = scope::narrowed(&code.scope, rights.scopes.iter().copied(), None).unwrap_or_default();
     let sign_in = TokenBearer {

@@ -40,7 +40,7 @@ pub(super) async fn sign_in(
         ));
     }
     tracing::info!(tenant = %login.tenant, user = person.user_name, client = login.client.id, "a program has signed somebody in");
-    let rights = issue::rights(auth, &login.tenant, &person).await?;
+    let rights = issue::rights_at(auth, &login.tenant, &login.client, &person).await?;
     let scope = issue::granted(&rights, form.get("scope"))?;
     let id = auth.id();
     let sign_in = TokenBearer {

@@ -38,7 +38,7 @@ pub(super) async fn exchange(auth: &Auth, login: &ClientLogin, form: &Parameters
             auth.store.end_sign_in(&login.tenant, user, sign_in, auth.now()).await?;
             return Err(invalid_grant(OVER));
         };
-        let rights = issue::rights(auth, &login.tenant, &person).await?;
+        let rights = issue::rights_at(auth, &login.tenant, &login.client, &person).await?;
         let may = rights.scopes.iter().copied();
         let scope = scope::narrowed(&exchanged.scope, may, form.get("scope"))
             .ok_or(OAuthError::new(ErrorCode::InvalidScope, "nothing of that scope was granted"))?;
