@@ -1,4 +1,4 @@
-//! What is confidential in files and records: encrypted and authenticated with a key made of the installation's.
+//! What is confidential in files, in records and in the configuration: encrypted and authenticated with a key made of the installation's.
 
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::hmac;
@@ -13,7 +13,7 @@ fn cipher(key: &InstallationKey) -> Option<LessSafeKey> {
     UnboundKey::new(&AES_256_GCM_SIV, derived.as_ref()).ok().map(LessSafeKey::new)
 }
 
-/// Seals `plain`. Only who names again what it is bound to can open it. `None` if the machine gives no randomness.
+/// Seals `plain`; `None` if the machine has no randomness. Only who names again what it is bound to can open it.
 pub fn seal(key: &InstallationKey, bound_to: &[u8], mut plain: Vec<u8>) -> Option<Vec<u8>> {
     let mut nonce = [0; NONCE_LEN];
     aws_lc_rs::rand::fill(&mut nonce).ok()?;

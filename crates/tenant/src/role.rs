@@ -8,7 +8,7 @@ mod filter;
 mod live;
 mod metrics;
 mod objects;
-mod passwords;
+mod own_secrets;
 mod publish;
 mod records;
 mod served;

@@ -180,7 +180,7 @@ impl Lists {
 const TENANT: &str = "SELECT id, name, realm, hold_music, no_answer_s, wrap_up_s, confirmation_prompt, refusal_prompt,
         country_prefix, national_prefix, international_prefix, time_zone, outgoing_max, no_answer_action, legal_guard_s,
         logout_on_out_of_service, auto_logout_min, auto_logout_ready, untimed_wrap_up_s, timed_acw_in_idle,
-        acw_in_idle_force_ready, login_password, location
+        acw_in_idle_force_ready, login_password, location, require_second_factor
     FROM tenant WHERE id = ?";
 
 fn tenant_object(row: &Row, lists: &mut Lists) -> Result<Tenant> {
@@ -199,6 +199,7 @@ fn tenant_object(row: &Row, lists: &mut Lists) -> Result<Tenant> {
         international_prefix: get(row, "international_prefix")?,
         time_zone: get(row, "time_zone")?,
         outgoing_max: get(row, "outgoing_max")?,
+        require_second_factor: super::sign_in::privileges(get(row, "require_second_factor")?)?,
         agents: agent_rules(row)?,
         location: location(row, "table tenant")?,
     })
@@ -295,7 +296,7 @@ macro_rules! people {
     ($which:literal) => {
         concat!(
             "SELECT user_name, first_name, last_name, agent_id, login_code, pin, default_place, wrap_up_s, legal_guard_s,
-                no_answer_action, email, password, privileges, disabled
+                no_answer_action, email, password, second_factor, privileges, disabled
             FROM person WHERE tenant = ? ",
             $which
         )
@@ -327,6 +328,7 @@ pub(super) fn person(row: &Row, lists: &mut Lists) -> Result<Person> {
         agent,
         email: get(row, "email")?,
         password: get::<Option<String>>(row, "password")?.map(Secret),
+        second_factor: get::<Option<String>>(row, "second_factor")?.map(Secret),
         privileges: super::sign_in::privileges(get(row, "privileges")?)?,
         disabled: is_set(row, "disabled")?,
     })

@@ -59,6 +59,7 @@ pub fn objects(tenant: &str) -> TenantObjects {
         international_prefix: None,
         time_zone: Some("Europe/Berlin".to_owned()),
         outgoing_max: Some(5),
+        require_second_factor: vec![Privilege::Administrator, Privilege::Supervisor],
         agents: AgentRules {
             no_answer_action: NoAnswerAction::Logout,
             legal_guard_s: 5,
@@ -118,6 +119,7 @@ pub fn objects(tenant: &str) -> TenantObjects {
         }),
         email: Some("ann@d.example".into()),
         password: Some(Secret("$argon2id$of-ann".into())),
+        second_factor: Some(Secret("sealed:of-ann".into())),
         privileges: vec![Privilege::Agent, Privilege::Supervisor],
         disabled: true,
     }];

@@ -168,6 +168,7 @@ async fn code_for(
         scope,
         nonce: request.nonce,
         authenticated_at: signed_in.session.authenticated_at,
+        by_two_factors: signed_in.session.by_two_factors,
         session: signed_in.session.id.clone(),
         sign_in: auth.id(),
         until: auth.now() + code::LIFE,

@@ -102,6 +102,7 @@ async fn submitted(auth: &Auth, browser: RequestBrowser<'_>, typed: &Parameters)
             credential: signed_in.session.credential,
             scope: granted,
             authenticated_at: signed_in.session.authenticated_at,
+            by_two_factors: signed_in.session.by_two_factors,
             sign_in: auth.id(),
         }),
         Some("deny") => DeviceDecision::Denied,

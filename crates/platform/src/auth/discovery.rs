@@ -52,7 +52,7 @@ fn described(issuer: &str) -> Value {
         "code_challenge_methods_supported": [pkce::METHOD],
         "prompt_values_supported": ["none", "login"],
         "claims_supported": [
-            "iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "sid", "tenant",
+            "iss", "sub", "aud", "exp", "iat", "auth_time", "amr", "nonce", "sid", "tenant",
             "preferred_username", "name", "given_name", "family_name", "email"
         ],
         "authorization_response_iss_parameter_supported": true,

@@ -31,6 +31,8 @@ enum GuessedKind {
     Client,
     /// The code of a device, which this person enters.
     UserCode,
+    /// The code of an app, or a recovery code, after the password.
+    SecondFactor,
 }
 
 impl GuessedKind {
@@ -39,6 +41,7 @@ impl GuessedKind {
             Self::Person => "person",
             Self::Client => "client",
             Self::UserCode => "user code",
+            Self::SecondFactor => "second factor",
         }
     }
 }
@@ -83,7 +86,9 @@ impl GuessKeys {
     fn of(kind: GuessedKind, tenant: &TenantId, name: &str, source: &RequestSource) -> Self {
         // Names come from outside and may be long or secret (a password typed into the wrong field): keys have digests of them.
         let name = login_name::folded(name);
-        let digest = Digest::of(&format!("{tenant}\0{}/{name}\0{}", kind.as_str(), source.address)).text();
+        // Whoever gets as far as a second factor knows the password: from another address there are no fresh tries.
+        let from = if kind == GuessedKind::SecondFactor { "" } else { source.address.as_str() };
+        let digest = Digest::of(&format!("{tenant}\0{}/{name}\0{from}", kind.as_str())).text();
         Self {
             kind,
             tenant: tenant.clone(),
@@ -135,6 +140,16 @@ impl Guesses {
         source: &RequestSource,
     ) -> Result<Guess<'_>, Trouble> {
         self.take(GuessKeys::of(GuessedKind::UserCode, tenant, user, source)).await
+    }
+
+    /// Somebody who has shown a person's password wants to try a code.
+    pub async fn of_second_factor(
+        &self,
+        tenant: &TenantId,
+        user: &str,
+        source: &RequestSource,
+    ) -> Result<Guess<'_>, Trouble> {
+        self.take(GuessKeys::of(GuessedKind::SecondFactor, tenant, user, source)).await
     }
 
     async fn take(&self, counted: GuessKeys) -> Result<Guess<'_>, Trouble> {
@@ -297,6 +312,17 @@ mod tests {
             "one count over all tenants"
         );
         assert_eq!(wrong(&guesses, &nowhere, &["another".to_owned()], "192.0.2.1").await, 0);
+    }
+
+    #[tokio::test]
+    async fn codes_of_a_person_are_counted_over_all_sources() {
+        let (guesses, mut taken) = (guesses(), 0);
+        for n in 0..20 {
+            let from = source(&format!("192.0.2.{n}"));
+            let guess = guesses.of_second_factor(&acme(), "ann", &from).await.unwrap();
+            taken += usize::from(matches!(guess, Guess::Taken(_)));
+        }
+        assert_eq!(taken, TRIES_UNTIL_WAIT as usize);
     }
 
     #[tokio::test]

@@ -57,6 +57,8 @@ struct IdClaims<'a> {
     iat: u64,
     exp: u64,
     auth_time: u64,
+    /// What was shown (RFC 8176).
+    amr: &'static [&'static str],
     sid: &'a str,
     tenant: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -91,6 +93,7 @@ pub(super) struct TokenBearer<'a> {
     /// `sid`
     pub id: &'a str,
     pub authenticated_at: Timestamp,
+    pub by_two_factors: bool,
     pub nonce: Option<&'a str>,
 }
 
@@ -231,6 +234,7 @@ fn id_token(auth: &Auth, login: &ClientLogin, sign_in: &TokenBearer<'_>) -> Resu
         iat: now.as_secs(),
         exp: (now + ID_LIFE).as_secs(),
         auth_time: sign_in.authenticated_at.as_secs(),
+        amr: if sign_in.by_two_factors { &["pwd", "otp"] } else { &["pwd"] },
         sid: sign_in.id,
         tenant: login.tenant.as_str(),
         nonce: sign_in.nonce,
@@ -291,6 +295,7 @@ pub(super) async fn begin_family(
         sign_in: sign_in.id.to_owned(),
         session,
         authenticated_at: sign_in.authenticated_at,
+        by_two_factors: sign_in.by_two_factors,
         ends_at,
         current: token.digest,
         until: (now + auth.settings.refresh_life).min(ends_at),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use contracts::provisioning::{DnKind, Object, ObjectKind, Person};
+use contracts::provisioning::{DnKind, Object, ObjectKind, Person, Privilege};
 use contracts::v1;
 use contracts::v1::configuration_client::ConfigurationClient;
 use contracts::v1::read_objects_response::What;
@@ -120,6 +120,34 @@ impl People {
         }
     }
 
+    /// Replaces a person's second factor, sealed, if it still is the one that was seen.
+    pub async fn replace_second_factor(
+        &self,
+        tenant: &TenantId,
+        user: &str,
+        seen: Option<String>,
+        second_factor: Option<String>,
+    ) -> Result<bool, Trouble> {
+        let asked = v1::ReplaceSecondFactorRequest { user: user.to_owned(), seen, second_factor };
+        let asked = net::grpc::for_tenant(tonic::Request::new(asked), tenant);
+        let mut client = self.client.clone();
+        let answer = tokio::time::timeout(ANSWER_WITHIN, client.replace_second_factor(asked)).await;
+        self.forget(tenant, user);
+        match answer {
+            Ok(Ok(answer)) => Ok(answer.into_inner().replaced),
+            Ok(Err(status)) => Err(Trouble::away("tenant", &status)),
+            Err(late) => Err(Trouble::away("tenant", &late)),
+        }
+    }
+
+    /// The privileges whose people need a second factor.
+    pub async fn required_second_factor(&self, tenant: &TenantId) -> Result<Vec<Privilege>, Trouble> {
+        match self.remembered(tenant, ObjectKind::Tenant, "").await? {
+            Some(Object::Tenant(settings)) => Ok(settings.require_second_factor),
+            _ => Ok(Vec::new()),
+        }
+    }
+
     /// Forgets what is remembered of a person.
     pub fn forget(&self, tenant: &TenantId, user: &str) {
         self.lock().remove(&(tenant.clone(), ObjectKind::Person, user.to_owned()));
@@ -173,6 +201,10 @@ impl People {
         if id.is_empty() || id.len() > model::id::NAME_MAX {
             return Ok(None);
         }
+        self.remembered(tenant, kind, id).await
+    }
+
+    async fn remembered(&self, tenant: &TenantId, kind: ObjectKind, id: &str) -> Result<Option<Object>, Trouble> {
         let key = (tenant.clone(), kind, id.to_owned());
         let now = self.clock.now();
         if let Some((object, at)) = self.lock().get(&key)

@@ -14,7 +14,7 @@ use runtime::server::Accepted;
 
 use super::{
     Auth, authorize, change_password, cors, device_authorization, device_page, discovery, introspect, page, revoke,
-    sessions, sign_in, sign_out, token, userinfo,
+    second_factor_page, sessions, sign_in, sign_out, token, userinfo,
 };
 
 /// Where clients look for the description of a server that has no path.
@@ -40,6 +40,7 @@ pub(super) fn router(auth: Arc<Auth>) -> Router {
         .route("/oauth/device_authorization", post(device_authorization::begin))
         .route(page::device::BELOW_ISSUER, get(device_page::show).post(device_page::submit))
         .route(page::sessions::BELOW_ISSUER, get(sessions::list).post(sessions::submit))
+        .route(page::second_factor::BELOW_ISSUER, get(second_factor_page::show).post(second_factor_page::submit))
         .route("/sessions/{id}", delete(sessions::end))
         .route("/change-password", post(change_password::change))
         .route("/oauth/introspect", post(introspect::introspect))

@@ -11,6 +11,7 @@ use identity::grant::ACCESS_LIFE;
 use identity::grant::code::{self, Code};
 use identity::grant::refresh::Family;
 use identity::secret::Digest;
+use identity::totp::{self, TotpSecret};
 use infra::{SignInKey, SignInKind, SignIns, StoreError, bounds};
 use model::{TenantId, Timestamp};
 use prost::Message as _;
@@ -163,6 +164,20 @@ impl SignInStore {
     pub async fn spent(&self, tenant: &TenantId, digest: Digest) -> Result<Option<Spent>> {
         let key = SignInKey::new(SignInKind::Used, digest.text());
         Ok(self.read(tenant, &key).await?.map(|(spent, _)| spent))
+    }
+
+    /// Spends the code that an app shows in a step; `false` if it was spent before. It is remembered for as long as it could be taken.
+    pub async fn spend_step(
+        &self,
+        tenant: &TenantId,
+        user: &str,
+        secret: &TotpSecret,
+        step: u64,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let spent = Digest::of(&format!("step\0{user}\0{}\0{step}", secret.text()));
+        let key = SignInKey::new(SignInKind::Used, spent.text());
+        self.records.claim(tenant, &key, Bytes::from_static(b"1"), now + totp::SPENT_KEPT).await
     }
 
     // === refresh families ===
@@ -326,6 +341,7 @@ mod tests {
             sign_in: format!("sign-in {n}"),
             session: None,
             authenticated_at: Timestamp::ZERO,
+            by_two_factors: false,
             ends_at: until,
             current: Digest::of("token"),
             until,
@@ -353,6 +369,7 @@ mod tests {
             user: "ann".to_owned(),
             credential: Digest::of("hash"),
             authenticated_at: now,
+            by_two_factors: false,
             until: now + HOUR,
         };
         store.begin_session(&acme, Digest::of("cookie"), &session, now).await.unwrap();

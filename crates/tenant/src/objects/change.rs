@@ -157,7 +157,9 @@ fn documents(held: &VersionedObjects, changes: &[ObjectChange]) -> Vec<ChangedDo
 fn has_password(change: &ObjectChange) -> bool {
     match change {
         ObjectChange::Put(object @ (Object::Person(_) | Object::Client(_))) => {
-            let is_clear = |(field, secret): (&str, &Secret)| field != "agent.pin" && !file::is_meant_as_hash(secret);
+            // A PIN is kept as it is, and a second factor comes sealed.
+            let is_hashed = |field: &str| !matches!(field, "agent.pin" | "second_factor");
+            let is_clear = |(field, secret): (&str, &Secret)| is_hashed(field) && !file::is_meant_as_hash(secret);
             object.secrets().into_iter().any(is_clear)
         }
         _ => false,

@@ -58,6 +58,7 @@ mod secure_trunks;
 mod sign_in;
 mod sign_in_devices;
 mod sign_in_guard;
+mod sign_in_second;
 mod sign_in_sessions;
 mod spare;
 mod stir;

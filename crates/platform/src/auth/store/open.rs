@@ -160,7 +160,14 @@ mod tests {
         let until = now + Duration::from_secs(3_600);
         for id in ["this", "other"] {
             let (user, credential) = ("ann".to_owned(), digest("old"));
-            let session = BrowserSession { id: id.to_owned(), user, credential, authenticated_at: now, until };
+            let session = BrowserSession {
+                id: id.to_owned(),
+                user,
+                credential,
+                authenticated_at: now,
+                by_two_factors: false,
+                until,
+            };
             store.begin_session(&acme, digest(id), &session, now).await.unwrap();
         }
         for (sign_in, session) in [("of this", Some("this")), ("of other", Some("other")), ("program", None)] {
@@ -172,6 +179,7 @@ mod tests {
                 sign_in: sign_in.to_owned(),
                 session: session.map(str::to_owned),
                 authenticated_at: now,
+                by_two_factors: false,
                 ends_at: until,
                 current: digest("token"),
                 until,

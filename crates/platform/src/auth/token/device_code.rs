@@ -67,6 +67,7 @@ async fn tokens(auth: &Auth, login: &ClientLogin, allowance: &Allowance) -> Resu
         scope: &scope,
         id: &allowance.sign_in,
         authenticated_at: allowance.authenticated_at,
+        by_two_factors: allowance.by_two_factors,
         nonce: None,
     };
     // Of no browser's session: the device stays signed in when the browser that has let it in no longer is.

@@ -57,8 +57,15 @@ fn answer(
     scope: &str,
     refresh_token: String,
 ) -> Result<Response, OAuthError> {
-    let (id, authenticated_at) = (family.sign_in.as_str(), family.authenticated_at);
-    let sign_in = TokenBearer { person, rights, scope, id, authenticated_at, nonce: None };
+    let sign_in = TokenBearer {
+        person,
+        rights,
+        scope,
+        id: &family.sign_in,
+        authenticated_at: family.authenticated_at,
+        by_two_factors: family.by_two_factors,
+        nonce: None,
+    };
     issue::answer(auth, login, &sign_in, Some(refresh_token), GrantType::RefreshToken)
 }
 
