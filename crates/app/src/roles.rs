@@ -20,6 +20,8 @@ pub const ROLES: &[Role] = &[
     pulse::board::ROLE,
     platform::auth::ROLE,
     platform::telemetry::ROLE,
+    platform::bds::ROLE,
+    platform::wfm_adapter::ROLE,
     platform::ingress::ROLE,
 ];
 
@@ -67,6 +69,8 @@ mod tests {
             ("ingress", 40),
             ("auth", 41),
             ("telemetry", 42),
+            ("bds", 43),
+            ("wfm-adapter", 44),
         ];
         assert_eq!(runtime::address::numbers(TABLE), numbers);
     }

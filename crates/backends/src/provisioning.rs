@@ -343,6 +343,24 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
         async move { history::request(&mut *self.0.reads().await?, tenant, (by, request), since).await }.boxed()
     }
 
+    fn next_generation<'a>(&'a self, tenant: &'a TenantId, at_least: u64) -> Answer<'a, u64> {
+        async move {
+            let mut turn = self.0.writes(tenant).await?;
+            let sql = "INSERT INTO published (tenant, generation) VALUES (?, ?) ON CONFLICT (tenant) DO UPDATE SET
+                generation = CASE WHEN excluded.generation > published.generation THEN excluded.generation
+                ELSE published.generation + 1 END";
+            let at_least = i64::try_from(at_least).unwrap_or(i64::MAX);
+            turn.run(query(sql).bind(tenant.as_str()).bind(at_least)).await?;
+            let read = query("SELECT generation FROM published WHERE tenant = ?").bind(tenant.as_str());
+            let rows = turn.rows(read).await?;
+            let row = rows.first().ok_or_else(|| StoreError::Missing { key: format!("generation of {tenant}") })?;
+            let generation = row.get::<i64>("generation")?;
+            turn.commit().await?;
+            Ok(u64::try_from(generation).unwrap_or_default())
+        }
+        .boxed()
+    }
+
     fn changes<'a>(&'a self, tenant: &'a TenantId, since: Revision) -> Answer<'a, ObjectChanges> {
         async move {
             let mut turn = self.0.reads().await?;

@@ -186,6 +186,10 @@ pub trait ProvisioningStore: Send + Sync {
         since: Timestamp,
     ) -> Answer<'a, Vec<HistoryEntry>>;
 
+    /// A generation of the tenant's published configuration: `at_least` that, and above all that were given before. The cache may be
+    /// emptied and clocks may be set back; readers take a lower generation for an older state.
+    fn next_generation<'a>(&'a self, tenant: &'a TenantId, at_least: u64) -> Answer<'a, u64>;
+
     /// The changes after `since`.
     fn changes<'a>(&'a self, tenant: &'a TenantId, since: Revision) -> Answer<'a, ObjectChanges>;
 }

@@ -3,7 +3,7 @@
 //!
 //! `/api/voice/v1/{tenant}/...` goes to frontend (own-16) with the caller's own token, so that frontend decides what
 //! the caller may do. `/api/voice/v1/{tenant}/events` comes from tenant (own-22). `/api/operations/v1/...` is answered here, from the roles' own reports (own-21). `/pulse/...` and
-//! the pages come from pulse (pulse-20). `/auth/v3/...` goes to auth (own-11), which asks for its own proofs, `/telemetry/...` to telemetry (telemetry-03). `/sip`, the WebSocket of phones in browsers, goes to sip-proxy (own-24).
+//! the pages come from pulse (pulse-20). `/auth/v3/...` goes to auth (own-11), which asks for its own proofs, `/telemetry/...` to telemetry (telemetry-03), `/wfm/...` to wfm-adapter (own-26). `/sip`, the WebSocket of phones in browsers, goes to sip-proxy (own-24).
 
 mod certificates;
 mod edge;
@@ -17,6 +17,7 @@ mod sign_in;
 mod telemetry;
 mod wallboard;
 mod webhooks;
+mod workforce;
 
 pub use certificates::OWN_FILE;
 pub use openapi::{events_openapi, openapi};
@@ -40,7 +41,7 @@ pub const SPEC: RoleSpec = RoleSpec {
         Listen { name: "web", protocol: Protocol::Http, port: 8080, place: Place::Edge, accepts: &["pulse-27"] },
         Listen { name: "webs", protocol: Protocol::Https, port: 8443, place: Place::Edge, accepts: &["pulse-27"] },
     ],
-    opens: &["own-11", "own-16", "own-21", "own-22", "own-23", "own-24", "pulse-20", "telemetry-03"],
+    opens: &["own-11", "own-16", "own-21", "own-22", "own-23", "own-24", "own-26", "pulse-20", "telemetry-03"],
     settings: Settings::TABLE,
     metrics: &[
         edge::Metrics::declared,
@@ -112,6 +113,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
         .merge(phones::router(&ctx)?)
         .merge(sign_in::router(&ctx)?)
         .merge(telemetry::router(&ctx)?)
+        .merge(workforce::router(&ctx)?)
         .merge(wallboard::router(&ctx)?)
         .merge(openapi::router());
     let router = router.merge(crate::trace::serve::router(crate::trace::serve::Traced::of_role(&ctx)?));

@@ -249,7 +249,17 @@ pub async fn run(store: &dyn ProvisioningStore) {
     a_dn_may_move_between_places_in_one_update(store).await;
     names_that_differ_in_case_alone_are_the_same(store).await;
     of_many_writers_at_the_same_revision_one_wins(store).await;
+    no_generation_is_given_twice(store).await;
     history::run(store).await;
+}
+
+async fn no_generation_is_given_twice(store: &dyn ProvisioningStore) {
+    let (acme, globex) = (tenant("generations"), tenant("generations-too"));
+    assert_eq!(store.next_generation(&acme, 1_700_000_000_000).await.unwrap(), 1_700_000_000_000);
+    // The clock was set back.
+    assert_eq!(store.next_generation(&acme, 1_600_000_000_000).await.unwrap(), 1_700_000_000_001);
+    assert_eq!(store.next_generation(&acme, 1_700_000_000_001).await.unwrap(), 1_700_000_000_002);
+    assert_eq!(store.next_generation(&globex, 7).await.unwrap(), 7, "each tenant has its own");
 }
 
 async fn a_tenant_comes_back_as_it_was_stored(store: &dyn ProvisioningStore) {

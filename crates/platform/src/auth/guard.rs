@@ -244,13 +244,12 @@ mod tests {
     use futures::future::join_all;
     use identity::lockout::{SOURCE_TRIES, TRIES_UNTIL_WAIT};
     use infra::conformance::SetClock;
-    use infra::embedded::Embedded;
 
     use super::*;
 
     fn guesses() -> Guesses {
         let clock = SetClock::at(Timestamp::from_millis(1_700_000_000_000));
-        let store = SignInStore::new(Arc::new(Embedded::in_memory(clock.clone())));
+        let store = SignInStore::in_memory(clock.clone());
         Guesses::new(store, clock).unwrap()
     }
 

@@ -93,12 +93,7 @@ pub(super) struct TokenBearer<'a> {
 
 /// The subject of a person's tokens.
 pub(super) fn subject(person: &Person) -> String {
-    subject_of(&person.user_name)
-}
-
-/// The subject of the tokens of the person with that user name.
-pub(super) fn subject_of(user: &str) -> String {
-    format!("person/{user}")
+    people::subject_of(&person.user_name)
 }
 
 /// A person's full name; the user name of one without any.

@@ -1,10 +1,9 @@
 //! People and clients, as tenant has them (tenant-11), and which tenants there are.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::Context as _;
 use contracts::provisioning::{DnKind, Object, ObjectKind, Person};
 use contracts::v1;
 use contracts::v1::configuration_client::ConfigurationClient;
@@ -20,6 +19,8 @@ use tonic::Code;
 
 use super::answers::Trouble;
 use super::listed_uris::ListedUris;
+use crate::tenant_list;
+pub(super) use crate::tenant_list::Tenants;
 
 /// The connection to tenant, and its port.
 const CONNECTION: &str = "tenant-11";
@@ -30,17 +31,9 @@ const FRESH_FOR: Duration = Duration::from_secs(1);
 const REMEMBERED_MAX: usize = 4_096;
 /// Time for an answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
-/// The stream of tenants says something at least every 5 s.
-const SILENCE_MAX: Duration = Duration::from_secs(15);
-/// Pause after a failure.
-const PAUSE: Duration = Duration::from_millis(200);
 /// The most DNs of a place that are looked at for the phone of its agent.
 const DNS_OF_PLACE_MAX: usize = 8;
-/// The readiness condition: it is known which tenants there are.
-const CONDITION: &str = "tenants";
 
-/// The tenants of the installation.
-pub(super) type Tenants = Arc<BTreeSet<TenantId>>;
 type Key = (TenantId, ObjectKind, String);
 
 /// What a person's sessions and sign-ins are bound to: another password is another one.
@@ -57,16 +50,18 @@ pub(super) struct People {
     clock: Arc<dyn Clock>,
 }
 
+/// The subject of the tokens of the person with that user name.
+pub(super) fn subject_of(user: &str) -> String {
+    format!("person/{user}")
+}
+
 impl People {
     /// Begins to follow the tenants.
     pub fn start(ctx: &RoleContext) -> anyhow::Result<Self> {
-        ctx.ready.require(CONDITION);
         let client = ConfigurationClient::new(net::grpc::channel(ctx, CONNECTION, PORT)?);
-        let (tell, tenants) = watch::channel(Tenants::default());
-        ctx.spawn("tenants", follow_tenants(ctx.clone(), client.clone(), tell));
         Ok(Self {
+            tenants: tenant_list::follow(ctx, client.clone()),
             client,
-            tenants,
             read: Mutex::default(),
             listed_uris: ListedUris::default(),
             clock: ctx.clock.clone(),
@@ -217,39 +212,5 @@ impl People {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Key, (Option<Object>, Timestamp)>> {
         self.read.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-async fn follow_tenants(
-    ctx: RoleContext,
-    client: ConfigurationClient<Channel>,
-    tell: watch::Sender<Tenants>,
-) -> anyhow::Result<()> {
-    loop {
-        let ended = tokio::select! {
-            () = ctx.drain.ended() => return Ok(()),
-            ended = follow_once(&ctx, client.clone(), &tell) => ended,
-        };
-        if let Err(error) = ended {
-            tracing::debug!(%error, "the tenants cannot be followed: trying again");
-        }
-        tokio::select! {
-            () = ctx.drain.ended() => return Ok(()),
-            () = tokio::time::sleep(PAUSE) => {}
-        }
-    }
-}
-
-async fn follow_once(
-    ctx: &RoleContext,
-    mut client: ConfigurationClient<Channel>,
-    tell: &watch::Sender<Tenants>,
-) -> anyhow::Result<()> {
-    let mut answers = client.follow_tenants(v1::FollowTenantsRequest {}).await?.into_inner();
-    loop {
-        let answer = tokio::time::timeout(SILENCE_MAX, answers.message()).await.context("silence")??;
-        let tenants = answer.context("the stream has ended")?.tenants;
-        tell.send_replace(Arc::new(tenants.iter().filter_map(|id| TenantId::parse(id).ok()).collect()));
-        ctx.ready.holds(CONDITION);
     }
 }

@@ -16,7 +16,7 @@ use model::{TenantId, Timestamp};
 use prost::Message as _;
 use runtime::key_files::Revoker;
 
-use super::issue;
+use super::people;
 use super::records::{BrowserSession, Spent, StoredRecord};
 
 pub(super) use devices::ReadDevice;
@@ -202,7 +202,7 @@ impl SignInStore {
     /// Ends all that a person has: sessions and sign-ins.
     pub async fn end_all(&self, tenant: &TenantId, user: &str, now: Timestamp) -> Result<()> {
         // Sign-ins of clients without refresh tokens are listed nowhere.
-        self.revoker.revoke_subject(tenant, &issue::subject_of(user), now + ACCESS_LIFE + REVOKED_MARGIN);
+        self.revoker.revoke_subject(tenant, &people::subject_of(user), now + ACCESS_LIFE + REVOKED_MARGIN);
         self.end_where(tenant, user, now, |_| true).await?;
         for (key, _) in self.records.owned(tenant, &owner(user)).await? {
             if key.kind == SignInKind::Session {
@@ -300,9 +300,18 @@ impl SignInStore {
 }
 
 #[cfg(test)]
+impl SignInStore {
+    /// One in memory; what it revokes is written nowhere.
+    pub fn in_memory(clock: Arc<infra::conformance::SetClock>) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (revoker, _) = runtime::key_files::revoker(folder.path(), clock.clone()).expect("nothing is there yet");
+        Self::new(Arc::new(infra::embedded::Embedded::in_memory(clock)), revoker)
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use infra::conformance::SetClock;
-    use infra::embedded::Embedded;
 
     use super::*;
 
@@ -327,7 +336,7 @@ mod tests {
     #[tokio::test]
     async fn whoever_has_as_much_as_there_may_be_loses_what_was_used_longest_ago() {
         let clock = SetClock::at(Timestamp::from_millis(1_700_000_000_000));
-        let store = SignInStore::new(Arc::new(Embedded::in_memory(clock.clone())));
+        let store = SignInStore::in_memory(clock.clone());
         let (acme, now) = (TenantId::parse("acme").unwrap(), infra::Clock::now(&*clock));
         let name = |n: usize| Digest::of(&n.to_string());
         for n in 0..bounds::SIGN_INS_OWNED_MAX + 2 {

@@ -111,6 +111,10 @@ mod tests {
             })
         }
 
+        fn next_generation<'a>(&'a self, _: &'a TenantId, at_least: u64) -> Answer<'a, u64> {
+            Box::pin(async move { Ok(at_least) })
+        }
+
         fn changes<'a>(&'a self, _: &'a TenantId, _: Revision) -> Answer<'a, ObjectChanges> {
             nobody_asks()
         }

@@ -66,13 +66,17 @@ impl Publisher {
         let cached: Cached = self.configuration.tenants().await?.into_iter().collect();
         let mut failed = None;
         for (tenant, revision) in self.provisioning.tenants().await? {
-            if self.published.contains_key(&tenant) && !cached.contains_key(&tenant) {
-                tracing::warn!(%tenant, "the cache has lost the configuration: it is published again");
-                self.published.remove(&tenant);
-            }
+            let held = cached.get(&tenant).copied();
             let done = match self.published.get(&tenant).copied() {
-                Some(version) if version.revision == revision.0 => Ok(()),
-                Some(version) => self.publish_changes(&tenant, version).await,
+                Some(version) if held == Some(version) && version.revision == revision.0 => Ok(()),
+                Some(version) => match known_in_both(version, held) {
+                    Some(since) => self.publish_changes(&tenant, since).await,
+                    None => {
+                        tracing::warn!(%tenant, "the cache has lost the configuration, or has another one: it is published again");
+                        self.published.remove(&tenant);
+                        self.publish_whole(&tenant, &cached).await
+                    }
+                },
                 None => self.publish_whole(&tenant, &cached).await,
             };
             match done {
@@ -99,8 +103,7 @@ impl Publisher {
     async fn publish_whole(&mut self, tenant: &TenantId, cached: &Cached) -> infra::Result<()> {
         let Some((revision, objects)) = self.provisioning.load(tenant).await? else { return Ok(()) };
         let before = cached.get(tenant).map_or(0, |version| version.generation);
-        // Later than any generation of a cache that was emptied in between: a reader of that one then takes the new one whole.
-        let generation = (before + 1).max(self.clock.now().as_millis());
+        let generation = self.next_generation(tenant, before).await;
         let version = ConfigVersion { generation, revision: revision.0 };
         let documents = objects.objects().map(|object| {
             let key = object.key();
@@ -117,6 +120,19 @@ impl Publisher {
         tracing::info!(%tenant, generation = version.generation, revision = revision.0, "configuration published");
         self.done(tenant, version, AgentObjects::of(&objects));
         Ok(())
+    }
+
+    /// Later than any generation of a cache that was emptied in between: a reader of that one then takes the new one whole.
+    async fn next_generation(&self, tenant: &TenantId, before: u64) -> u64 {
+        let at_least = (before + 1).max(self.clock.now().as_millis());
+        match self.provisioning.next_generation(tenant, at_least).await {
+            Ok(generation) => generation,
+            Err(error) => {
+                // A database that is full or takes no writes keeps nobody from being served.
+                tracing::warn!(%tenant, %error, "the generation of the configuration is not noted: it goes by the clock");
+                at_least
+            }
+        }
     }
 
     async fn publish_changes(&mut self, tenant: &TenantId, since: ConfigVersion) -> infra::Result<()> {
@@ -153,6 +169,12 @@ impl Publisher {
         self.published.insert(tenant.clone(), version);
         self.tell.send_modify(|held| drop(held.insert(tenant.clone(), (Revision(version.revision), objects))));
     }
+}
+
+/// The version from which on changes are published: that of the cache, which may have lost the last ones when it crashed. `None` if what
+/// it has is not of this generation, or later than what was published.
+fn known_in_both(published: ConfigVersion, held: Option<ConfigVersion>) -> Option<ConfigVersion> {
+    held.filter(|held| held.generation == published.generation && held.revision <= published.revision)
 }
 
 /// Whether the fault is in one tenant's objects.

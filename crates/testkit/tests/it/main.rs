@@ -41,6 +41,7 @@ mod parties;
 mod predictive;
 mod provisioning;
 mod quarantine;
+mod readers;
 mod real;
 mod recording;
 mod records;

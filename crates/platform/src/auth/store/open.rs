@@ -142,12 +142,10 @@ impl SignInStore {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::time::Duration;
 
     use infra::Clock as _;
     use infra::conformance::SetClock;
-    use infra::embedded::Embedded;
 
     use super::*;
 
@@ -157,7 +155,7 @@ mod tests {
 
     async fn with_two_browsers() -> (SignInStore, TenantId, Timestamp) {
         let clock = SetClock::at(Timestamp::from_millis(1_700_000_000_000));
-        let store = SignInStore::new(Arc::new(Embedded::in_memory(clock.clone())));
+        let store = SignInStore::in_memory(clock.clone());
         let (acme, now) = (TenantId::parse("acme").unwrap(), clock.now());
         let until = now + Duration::from_secs(3_600);
         for id in ["this", "other"] {
