@@ -24,13 +24,14 @@ use super::session::SignedIn;
 use super::source::RequestSource;
 use super::{Auth, client_login, first_party, issue, page, session};
 
-/// The longest query: it travels through the sign-in page and back.
-const QUERY_BYTES_MAX: usize = 4_096;
+/// The longest query: it travels through the sign-in page and back. The longest `state` has room in it.
+const QUERY_BYTES_MAX: usize = 8_192;
 
 /// The parameters of a request, as the core takes them.
 pub(super) fn asked(parameters: &Parameters) -> authorization::Parameters<'_> {
     authorization::Parameters {
         response_type: parameters.get("response_type"),
+        response_mode: parameters.get("response_mode"),
         redirect_uri: parameters.get("redirect_uri"),
         scope: parameters.get("scope"),
         state: parameters.get("state"),
@@ -128,11 +129,15 @@ fn is_recent(auth: &Auth, signed_in: &SignedIn, parameters: &Parameters) -> bool
 /// is believed as it is, also when it is over.
 fn is_about_another(signed_in: &SignedIn, parameters: &Parameters) -> bool {
     let Some(hint) = parameters.get("id_token_hint") else { return false };
-    let claims = hint.split('.').nth(1).and_then(|claims| URL_SAFE_NO_PAD.decode(claims).ok());
-    let claims: Option<Value> = claims.and_then(|claims| serde_json::from_slice(&claims).ok());
-    claims.is_none_or(|claims| {
+    hinted(hint).is_none_or(|claims| {
         claims["sub"] != issue::subject(&signed_in.person) || claims["tenant"] != signed_in.cookie.tenant.as_str()
     })
+}
+
+/// What an ID token says, whoever has made it: for decisions that open nothing.
+pub(super) fn hinted(id_token: &str) -> Option<Value> {
+    let claims = URL_SAFE_NO_PAD.decode(id_token.split('.').nth(1)?).ok()?;
+    serde_json::from_slice(&claims).ok()
 }
 
 fn login_required(auth: &Auth, request: AuthorizationRequest, description: &'static str) -> Response {

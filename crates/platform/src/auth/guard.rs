@@ -24,6 +24,10 @@ const OF_SOURCE_AT_ONCE: usize = 8;
 /// Further ones of a name or a source that wait for that.
 const WAITING_MAX: usize = 64;
 
+/// How long a count of nothing stays. It is replaced and not removed, so that nobody's try that is counted meanwhile is lost; and it does not
+/// stay for an hour, or tries that nobody has looked at would fill the store.
+const NOTHING_KEPT: Duration = Duration::from_secs(1);
+
 /// Whose secret is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum GuessedKind {
@@ -211,9 +215,15 @@ impl Guesses {
     async fn give_back_to_source(&self, counted: &GuessKeys, at: Timestamp) -> Result<(), StoreError> {
         let change = |attempts: SourceAttempts| {
             let next = attempts.given_back(at);
-            Ok((next, next.forgotten_at()))
+            Ok((next, self.kept_until(next.failures, next.forgotten_at())))
         };
         self.store.change_attempts(&self.nowhere, &counted.source, change).await.map(drop)
+    }
+
+    /// Until when a count stays of which one was given back.
+    fn kept_until(&self, failures: u32, forgotten_at: Timestamp) -> Timestamp {
+        let soon = self.clock.now() + NOTHING_KEPT;
+        if failures == 0 { soon } else { forgotten_at.max(soon) }
     }
 }
 
@@ -241,7 +251,7 @@ impl TakenGuess<'_> {
     pub async fn undone(self) {
         let change = |attempts: Attempts| {
             let next = attempts.given_back();
-            Ok((next, next.forgotten_at()))
+            Ok((next, self.guesses.kept_until(next.failures, next.forgotten_at())))
         };
         let (store, counted) = (&self.guesses.store, &self.counted);
         let given_back = async {
@@ -323,6 +333,24 @@ mod tests {
             taken += usize::from(matches!(guess, Guess::Taken(_)));
         }
         assert_eq!(taken, TRIES_UNTIL_WAIT as usize);
+    }
+
+    #[tokio::test]
+    async fn what_was_not_looked_at_leaves_no_record() {
+        let clock = SetClock::at(Timestamp::from_millis(1_700_000_000_000));
+        let store = SignInStore::in_memory(clock.clone());
+        let guesses = Guesses::new(store.clone(), clock.clone()).unwrap();
+        let (acme, from) = (acme(), source("192.0.2.1"));
+        let keys = GuessKeys::of(GuessedKind::Person, &acme, "ann", &from);
+        let Guess::Taken(first) = guesses.of_person(&acme, "ann", &from).await.unwrap() else { panic!() };
+        let Guess::Taken(second) = guesses.of_person(&acme, "ann", &from).await.unwrap() else { panic!() };
+        first.undone().await;
+        clock.advance(Duration::from_secs(2));
+        assert!(store.is_marked(&acme, &keys.name).await.unwrap(), "one is counted still");
+        second.undone().await;
+        clock.advance(Duration::from_secs(2));
+        assert!(!store.is_marked(&acme, &keys.name).await.unwrap());
+        assert!(!store.is_marked(guesses.nowhere(), &keys.source).await.unwrap());
     }
 
     #[tokio::test]

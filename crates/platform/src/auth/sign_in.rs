@@ -20,6 +20,7 @@ use super::browser::RequestBrowser;
 use super::cookies::{Cookie, SessionCookie};
 use super::page::{self, SignInForm};
 use super::parameters::Parameters;
+use super::people::Tenants;
 use super::person_login::{self, PersonLogin};
 use super::records::BrowserSession;
 use super::source::RequestSource;
@@ -53,8 +54,8 @@ struct BegunSession {
 /// What stands around a form.
 struct Setting {
     query: String,
-    /// The tenant, where it need not be typed.
-    tenant: Option<TenantId>,
+    /// The tenant, where it need not be typed: also one that there is not, so that nobody learns which there are.
+    tenant: Option<String>,
     /// Where the sign-in ends, as a source of the page's policy.
     leads_to: Option<String>,
     /// Who is expected (`login_hint`): the user name, until another one is typed.
@@ -124,7 +125,7 @@ async fn password_submitted(request: PageRequest<'_>, typed: &Parameters) -> Res
     if !browser.has_sent(auth, FORM, typed) {
         return Ok(again(StatusCode::FORBIDDEN, page::STALE));
     }
-    let field = typed.get("tenant").or(setting.tenant.as_ref().map(TenantId::as_str));
+    let field = typed.get("tenant").or(setting.tenant.as_deref());
     let user = typed.get("username").unwrap_or_default();
     let who = tenancy::of_person(&auth.people.tenants(), user, field);
     match person_login::check(auth, &who, typed.get("password").unwrap_or_default(), browser.source).await? {
@@ -199,10 +200,16 @@ async fn setting(auth: &Auth, parameters: &Parameters) -> Result<Setting, Troubl
             Err(AuthorizationRefusal::Shown(_)) => None,
         }
     });
-    let named = parameters.get("tenant").and_then(|tenant| tenants.get(tenant).cloned());
-    let tenant = found.map(|(tenant, _)| tenant).or(named).or_else(|| tenancy::only(&tenants));
+    let tenant = named_tenant(&tenants, found.map(|(tenant, _)| tenant), parameters);
     let expected = parameters.get("login_hint").unwrap_or_default().to_owned();
     Ok(Setting { query: parameters.query_without(&[]), tenant, leads_to, expected })
+}
+
+/// The tenant of the program, else the one that the request names, else the only one.
+fn named_tenant(tenants: &Tenants, of_program: Option<TenantId>, parameters: &Parameters) -> Option<String> {
+    let of_program = of_program.map(|tenant| tenant.to_string());
+    let named = || parameters.get("tenant").map(str::to_owned);
+    of_program.or_else(named).or_else(|| tenancy::only(tenants).map(|tenant| tenant.to_string()))
 }
 
 fn form(request: PageRequest<'_>, status: StatusCode, typed: &Parameters, error: Option<&str>) -> Response {
@@ -228,5 +235,27 @@ fn own_page(parameters: &Parameters) -> Option<String> {
         "sessions" => Some(page::sessions::PATH.to_owned()),
         "second-factor" => Some(page::second_factor::PATH.to_owned()),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn a_tenant_that_is_named_is_asked_for_no_more_whether_there_is_one_or_not() {
+        let id = |id: &str| TenantId::parse(id).unwrap();
+        let two: Tenants = Arc::new([id("acme"), id("globex")].into());
+        let tenant =
+            |of_program, query: &str| named_tenant(&two, of_program, &Parameters::read(query.as_bytes()).unwrap());
+        for named in ["acme", "nobody", "no tenant's name"] {
+            assert_eq!(tenant(None, &format!("tenant={named}")).as_deref(), Some(named));
+        }
+        assert_eq!(tenant(None, ""), None, "it has to be typed");
+        assert_eq!(tenant(Some(id("globex")), "tenant=acme").as_deref(), Some("globex"));
+        let one: Tenants = Arc::new([id("acme")].into());
+        assert_eq!(named_tenant(&one, None, &Parameters::default()).as_deref(), Some("acme"));
     }
 }
