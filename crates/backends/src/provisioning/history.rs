@@ -6,7 +6,8 @@ use contracts::provisioning::{Object, ObjectKey, ObjectKind};
 use infra::{ChangeNote, ChangeWay, HistoryEntry, HistoryPage, ObjectChange, Result, Revision, StoreError};
 use model::{TenantId, Timestamp};
 
-use super::{Row, Turn, find, kind, query, read, revision_of};
+use super::find::folded;
+use super::{FOUND_EACH_MAX, Row, Turn, find, kind, query, read, revision_of};
 
 /// What happens to one object.
 pub(super) struct ChangedObject {
@@ -55,27 +56,20 @@ fn one(key: ObjectKey, before: Option<&Object>, after: Option<&Object>) -> Chang
     }
 }
 
-/// The objects that the changes are about, by their folded keys. One that is cheap to find costs a few statements, all others a read of the
-/// whole tenant.
+/// The objects that the changes are about, by their folded keys. Of a few objects those alone are read: other writers wait meanwhile. Of
+/// more the whole tenant is.
 async fn present(db: &mut dyn Turn, tenant: &TenantId, changes: &[ObjectChange]) -> Result<HashMap<ObjectKey, Object>> {
-    if let [change] = changes {
-        let key = match change {
-            ObjectChange::Put(object) => object.key(),
-            ObjectChange::Delete(key) => key.clone(),
-        };
-        if find::is_found_alone(key.kind) {
-            let found = find::find(db, tenant, &key).await?;
-            return Ok(found.into_iter().map(|object| (folded(&object.key()), object)).collect());
-        }
+    let by_key = |object: Object| (folded(&object.key()), object);
+    if changes.len() > FOUND_EACH_MAX {
+        return Ok(read::objects(db, tenant).await?.objects().map(by_key).collect());
     }
-    let objects = read::objects(db, tenant).await?;
-    Ok(objects.objects().map(|object| (folded(&object.key()), object)).collect())
-}
-
-/// The key as the tables compare it.
-fn folded(key: &ObjectKey) -> ObjectKey {
-    let id = if key.kind == ObjectKind::Dn { key.id.clone() } else { key.id.to_lowercase() };
-    ObjectKey { kind: key.kind, id }
+    let key = |change: &ObjectChange| match change {
+        ObjectChange::Put(object) => object.key(),
+        ObjectChange::Delete(key) => key.clone(),
+    };
+    let keys: Vec<ObjectKey> = changes.iter().map(key).collect();
+    let found = find::all(db, tenant, &keys).await?;
+    Ok(found.into_iter().flatten().map(by_key).collect())
 }
 
 /// Writes what has happened.
@@ -196,3 +190,6 @@ fn entry(row: &Row) -> Result<HistoryEntry> {
         secrets_changed: row.get::<u32>("secrets")? != 0,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,58 @@
+use infra::conformance::provisioning::{note, objects};
+use infra::{Answer, ProvisioningStore as _};
+
+use super::*;
+use crate::provisioning::{Dialect as _, Statement};
+use crate::sqlite::SqliteProvisioning;
+
+/// A turn that notes what is read.
+struct Noted {
+    turn: Box<dyn Turn>,
+    read: Vec<&'static str>,
+}
+
+impl Turn for Noted {
+    fn run(&mut self, statement: Statement) -> Answer<'_, u64> {
+        self.turn.run(statement)
+    }
+
+    fn rows(&mut self, statement: Statement) -> Answer<'_, Vec<Row>> {
+        self.read.push(statement.sql);
+        self.turn.rows(statement)
+    }
+
+    fn commit(self: Box<Self>) -> Answer<'static, ()> {
+        self.turn.commit()
+    }
+}
+
+/// A tenant with an object of each kind.
+async fn made(folder: &tempfile::TempDir) -> (SqliteProvisioning, TenantId) {
+    let acme = TenantId::parse("acme").unwrap();
+    let store = SqliteProvisioning::open(&folder.path().join("configuration.sqlite")).await.unwrap();
+    let all = objects("acme").objects().map(ObjectChange::Put).collect();
+    store.update(&acme, Revision(0), all, note()).await.unwrap();
+    (store, acme)
+}
+
+#[tokio::test]
+async fn a_batch_reads_the_objects_that_it_changes_and_no_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, acme) = made(&folder).await;
+    let mut turn = Noted { turn: store.0.writes(&acme).await.unwrap(), read: Vec::new() };
+    let mut held = objects("acme");
+    let (mut person, mut trunk) = (held.people.remove(0), held.trunks.remove(0));
+    person.first_name = "Anna".to_owned();
+    trunk.drain = !trunk.drain;
+    let deleted = ObjectKey { kind: ObjectKind::Skill, id: "SALES".to_owned() };
+    let changes = [
+        ObjectChange::Put(Object::Person(Box::new(person))),
+        ObjectChange::Put(Object::Trunk(Box::new(trunk))),
+        ObjectChange::Delete(deleted),
+        ObjectChange::Put(Object::Skill(contracts::provisioning::Skill { name: "Patience".to_owned() })),
+    ];
+    let happened = of(&mut turn, &acme, Revision(1), &changes).await.unwrap();
+    let had: Vec<bool> = happened.iter().map(|one| one.before.is_some()).collect();
+    assert_eq!(had, [true, true, true, false]);
+    assert!(turn.read.iter().all(|sql| !sql.contains(" FROM place ")), "the whole tenant is read: {:?}", turn.read);
+}
