@@ -122,17 +122,21 @@ macro_rules! entries {
 /// A page, the latest entry first.
 pub(super) async fn page(db: &mut dyn Turn, tenant: &TenantId, page: &HistoryPage) -> Result<Vec<HistoryEntry>> {
     let below = page.below.map_or(i64::MAX, number);
+    // Each is answered from an index in its order: a page costs what it has, however long the log is. Only an id without a kind is looked
+    // for among the tenant's entries.
     let asked = match (page.kind, &page.id) {
         (Some(kind), Some(id)) => {
             let sql = entries!("kind = ? AND id = ? AND number < ? ORDER BY number DESC LIMIT ?");
             query(sql).bind(tenant.as_str()).bind(kind.as_str()).bind(id)
         }
-        (kind, id) => {
-            let sql = entries!(
-                "kind = COALESCE(?, kind) AND id = COALESCE(?, id) AND number < ? ORDER BY number DESC LIMIT ?"
-            );
-            query(sql).bind(tenant.as_str()).bind(kind.map(ObjectKind::as_str)).bind(id)
+        (Some(kind), None) => {
+            let sql = entries!("kind = ? AND number < ? ORDER BY number DESC LIMIT ?");
+            query(sql).bind(tenant.as_str()).bind(kind.as_str())
         }
+        (None, Some(id)) => {
+            query(entries!("id = ? AND number < ? ORDER BY number DESC LIMIT ?")).bind(tenant.as_str()).bind(id)
+        }
+        (None, None) => query(entries!("number < ? ORDER BY number DESC LIMIT ?")).bind(tenant.as_str()),
     };
     let rows = db.rows(asked.bind(below).bind(i64::from(page.limit))).await?;
     rows.iter().map(entry).collect()

@@ -8,7 +8,7 @@ use crate::sqlite::SqliteProvisioning;
 /// A turn that notes what is read.
 struct Noted {
     turn: Box<dyn Turn>,
-    read: Vec<&'static str>,
+    read: Vec<Statement>,
 }
 
 impl Turn for Noted {
@@ -17,7 +17,7 @@ impl Turn for Noted {
     }
 
     fn rows(&mut self, statement: Statement) -> Answer<'_, Vec<Row>> {
-        self.read.push(statement.sql);
+        self.read.push(statement.clone());
         self.turn.rows(statement)
     }
 
@@ -54,5 +54,30 @@ async fn a_batch_reads_the_objects_that_it_changes_and_no_others() {
     let happened = of(&mut turn, &acme, Revision(1), &changes).await.unwrap();
     let had: Vec<bool> = happened.iter().map(|one| one.before.is_some()).collect();
     assert_eq!(had, [true, true, true, false]);
-    assert!(turn.read.iter().all(|sql| !sql.contains(" FROM place ")), "the whole tenant is read: {:?}", turn.read);
+    assert!(
+        turn.read.iter().all(|read| !read.sql.contains(" FROM place ")),
+        "the whole tenant is read: {:?}",
+        turn.read
+    );
+}
+
+/// How SQLite answers a statement.
+async fn plan_of(turn: &mut dyn Turn, Statement { sql, fields }: Statement) -> String {
+    let sql = Box::leak(format!("EXPLAIN QUERY PLAN {sql}").into_boxed_str());
+    let rows = turn.rows(Statement { sql, fields }).await.unwrap();
+    rows.iter().map(|row| row.text("detail").unwrap()).collect::<Vec<_>>().join("; ")
+}
+
+#[tokio::test]
+async fn a_page_of_the_history_of_a_kind_does_not_read_the_whole_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, acme) = made(&folder).await;
+    let mut turn = Noted { turn: store.0.reads().await.unwrap(), read: Vec::new() };
+    for (kind, index) in [(Some(ObjectKind::Skill), "change_log_of_kind"), (None, "change_log_of_tenant")] {
+        let asked = HistoryPage { kind, limit: 10, ..HistoryPage::default() };
+        assert!(!page(&mut turn, &acme, &asked).await.unwrap().is_empty());
+        let read = turn.read.pop().unwrap();
+        let plan = plan_of(&mut turn, read).await;
+        assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{plan}");
+    }
 }
