@@ -40,10 +40,12 @@ pub enum ChangeWay {
     Grpc,
     /// Single objects, by the command line.
     CommandLine,
+    /// A way that a later release has.
+    Other,
 }
 
 impl ChangeWay {
-    /// All of them.
+    /// Those by which this release changes objects.
     pub const ALL: [Self; 3] = [Self::Import, Self::Grpc, Self::CommandLine];
 
     /// Its name in tables and answers.
@@ -52,6 +54,7 @@ impl ChangeWay {
             Self::Import => "import",
             Self::Grpc => "grpc",
             Self::CommandLine => "command_line",
+            Self::Other => "other",
         }
     }
 

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use contracts::provisioning::{Object, ObjectKey, ObjectKind};
-use infra::{ChangeNote, ChangeWay, HistoryEntry, HistoryPage, ObjectChange, Result, Revision, StoreError};
+use contracts::provisioning::{Object, ObjectKey};
+use infra::{ChangeNote, ChangeWay, HistoryEntry, HistoryPage, ObjectChange, Result, Revision};
 use model::{TenantId, Timestamp};
 
 use super::find::folded;
-use super::{FOUND_EACH_MAX, Row, Turn, find, kind, query, read, revision_of};
+use super::{FOUND_EACH_MAX, Row, Statement, Turn, find, key_of, query, read, revision_of};
 
 /// What happens to one object.
 pub(super) struct ChangedObject {
@@ -119,12 +119,30 @@ macro_rules! entries {
     };
 }
 
-/// A page, the latest entry first.
+/// A page, the latest entry first. Entries of kinds that a later release has are passed over: it is full all the same.
 pub(super) async fn page(db: &mut dyn Turn, tenant: &TenantId, page: &HistoryPage) -> Result<Vec<HistoryEntry>> {
-    let below = page.below.map_or(i64::MAX, number);
+    let mut below = page.below.map_or(i64::MAX, number);
+    let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
+    let mut entries = Vec::new();
+    loop {
+        let wanted = limit - entries.len();
+        let asked = below_number(tenant, page).bind(below).bind(i64::try_from(wanted).unwrap_or(i64::MAX));
+        let rows = db.rows(asked).await?;
+        for row in &rows {
+            entries.extend(entry(row)?);
+        }
+        match rows.last() {
+            Some(last) if rows.len() == wanted && entries.len() < limit => below = last.get("number")?,
+            _ => return Ok(entries),
+        }
+    }
+}
+
+/// The statement of a page, but for the number below which it is and the most entries.
+fn below_number(tenant: &TenantId, page: &HistoryPage) -> Statement {
     // Each is answered from an index in its order: a page costs what it has, however long the log is. Only an id without a kind is looked
     // for among the tenant's entries.
-    let asked = match (page.kind, &page.id) {
+    match (page.kind, &page.id) {
         (Some(kind), Some(id)) => {
             let sql = entries!("kind = ? AND id = ? AND number < ? ORDER BY number DESC LIMIT ?");
             query(sql).bind(tenant.as_str()).bind(kind.as_str()).bind(id)
@@ -137,9 +155,7 @@ pub(super) async fn page(db: &mut dyn Turn, tenant: &TenantId, page: &HistoryPag
             query(entries!("id = ? AND number < ? ORDER BY number DESC LIMIT ?")).bind(tenant.as_str()).bind(id)
         }
         (None, None) => query(entries!("number < ? ORDER BY number DESC LIMIT ?")).bind(tenant.as_str()),
-    };
-    let rows = db.rows(asked.bind(below).bind(i64::from(page.limit))).await?;
-    rows.iter().map(entry).collect()
+    }
 }
 
 /// The last entry of an object up to a revision, else the first one after it.
@@ -154,7 +170,7 @@ pub(super) async fn entry_at(
     for sql in [up_to, after] {
         let asked = query(sql).bind(tenant.as_str()).bind(key.kind.as_str()).bind(&key.id).bind(number(at.0));
         if let Some(row) = db.rows(asked).await?.first() {
-            return entry(row).map(Some);
+            return entry(row);
         }
     }
     Ok(None)
@@ -169,17 +185,19 @@ pub(super) async fn request(
 ) -> Result<Vec<HistoryEntry>> {
     let sql = entries!("changed_by = ? AND request = ? AND changed_ms >= ? ORDER BY number");
     let asked = query(sql).bind(tenant.as_str()).bind(by).bind(request).bind(number(since.as_millis()));
-    db.rows(asked).await?.iter().map(entry).collect()
+    let mut entries = Vec::new();
+    for row in &db.rows(asked).await? {
+        entries.extend(entry(row)?);
+    }
+    Ok(entries)
 }
 
-fn entry(row: &Row) -> Result<HistoryEntry> {
+/// The entry of a row; none if a later release has noted it about a kind of objects that this one does not know.
+fn entry(row: &Row) -> Result<Option<HistoryEntry>> {
     let unsigned = |column| -> Result<u64> { Ok(u64::try_from(row.get::<i64>(column)?).unwrap_or_default()) };
-    let way = row.text("way")?;
-    let way = ChangeWay::parse(&way).ok_or_else(|| StoreError::Corrupt {
-        what: "table change_log".to_owned(),
-        reason: format!("the way {way} is unknown to this release"),
-    })?;
-    Ok(HistoryEntry {
+    let Some(key) = key_of(row)? else { return Ok(None) };
+    let way = ChangeWay::parse(&row.text("way")?).unwrap_or(ChangeWay::Other);
+    Ok(Some(HistoryEntry {
         number: unsigned("number")?,
         revision: revision_of(row.get("revision")?),
         note: ChangeNote {
@@ -188,11 +206,11 @@ fn entry(row: &Row) -> Result<HistoryEntry> {
             at: Timestamp::from_millis(unsigned("changed_ms")?),
             request: row.get("request")?,
         },
-        key: ObjectKey { kind: kind(&row.text("kind")?)?, id: row.text("id")? },
+        key,
         before: row.get("document_before")?,
         after: row.get("document_after")?,
         secrets_changed: row.get::<u32>("secrets")? != 0,
-    })
+    }))
 }
 
 #[cfg(test)]

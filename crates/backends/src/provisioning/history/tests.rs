@@ -1,3 +1,4 @@
+use contracts::provisioning::ObjectKind;
 use infra::conformance::provisioning::{note, objects};
 use infra::{Answer, ProvisioningStore as _};
 
@@ -63,7 +64,7 @@ async fn a_batch_reads_the_objects_that_it_changes_and_no_others() {
 
 /// How SQLite answers a statement.
 async fn plan_of(turn: &mut dyn Turn, Statement { sql, fields }: Statement) -> String {
-    let sql = Box::leak(format!("EXPLAIN QUERY PLAN {sql}").into_boxed_str());
+    let sql: &'static str = Box::leak(format!("EXPLAIN QUERY PLAN {sql}").into_boxed_str());
     let rows = turn.rows(Statement { sql, fields }).await.unwrap();
     rows.iter().map(|row| row.text("detail").unwrap()).collect::<Vec<_>>().join("; ")
 }
@@ -80,4 +81,33 @@ async fn a_page_of_the_history_of_a_kind_does_not_read_the_whole_log() {
         let plan = plan_of(&mut turn, read).await;
         assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{plan}");
     }
+}
+
+#[tokio::test]
+async fn what_a_later_release_has_noted_hides_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, acme) = made(&folder).await;
+    let mut turn = store.0.writes(&acme).await.unwrap();
+    let entry = |way: &str, kind: &str| {
+        let sql = "INSERT INTO change_log (tenant, revision, changed_ms, changed_by, way, kind, id, secrets)
+            VALUES ('acme', 1, 1, 'somebody', ?, ?, 'x', 0)";
+        query(sql).bind(way).bind(kind)
+    };
+    turn.run(entry("telepathy", "skill")).await.unwrap();
+    for _ in 0..3 {
+        turn.run(entry("grpc", "hologram")).await.unwrap();
+    }
+    let changed = "INSERT INTO change (tenant, kind, id, revision) VALUES ('acme', 'hologram', 'x', 1)";
+    turn.run(query(changed)).await.unwrap();
+    turn.commit().await.unwrap();
+
+    let all = store.history(&acme, &HistoryPage { limit: 1_000, ..HistoryPage::default() }).await.unwrap();
+    assert_eq!(all.len(), objects("acme").objects().count() + 1);
+    assert_eq!((all[0].note.way, all[0].key.id.as_str()), (ChangeWay::Other, "x"));
+    let first = store.history(&acme, &HistoryPage { limit: 2, ..HistoryPage::default() }).await.unwrap();
+    assert_eq!(first, all[..2], "a page is full although some entries are passed over");
+    let held = store.versioned(&acme).await.unwrap().unwrap();
+    assert_eq!(held.revisions.len(), objects("acme").objects().count());
+    let changes = store.changes(&acme, Revision(0)).await.unwrap();
+    assert_eq!(changes.changes.len(), objects("acme").objects().count(), "the tenant is published all the same");
 }
