@@ -249,6 +249,10 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
         .boxed()
     }
 
+    fn revision<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Option<Revision>> {
+        async move { read::revision(&mut *self.0.reads().await?, tenant).await }.boxed()
+    }
+
     fn load<'a>(
         &'a self,
         tenant: &'a TenantId,

@@ -131,6 +131,14 @@ pub trait ProvisioningStore: Send + Sync {
     /// The tenants and their revisions.
     fn tenants(&self) -> Answer<'_, Vec<(TenantId, Revision)>>;
 
+    /// A tenant's revision; none if it does not exist.
+    fn revision<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Option<Revision>> {
+        Box::pin(async move {
+            let tenants = self.tenants().await?;
+            Ok(tenants.into_iter().find(|(id, _)| id == tenant).map(|(_, revision)| revision))
+        })
+    }
+
     /// All objects of a tenant; none if it does not exist.
     fn load<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Option<(Revision, TenantObjects)>>;
 

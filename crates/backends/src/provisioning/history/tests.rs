@@ -3,7 +3,7 @@ use infra::conformance::provisioning::{note, objects};
 use infra::{Answer, ProvisioningStore as _};
 
 use super::*;
-use crate::provisioning::{Dialect as _, Statement};
+use crate::provisioning::Dialect as _;
 use crate::sqlite::SqliteProvisioning;
 
 /// A turn that notes what is read.
