@@ -249,6 +249,10 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
         .boxed()
     }
 
+    fn revision<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Option<Revision>> {
+        async move { read::revision(&mut *self.0.reads().await?, tenant).await }.boxed()
+    }
+
     fn load<'a>(
         &'a self,
         tenant: &'a TenantId,
@@ -392,9 +396,10 @@ fn revision_of(number: i64) -> Revision {
     Revision(u64::try_from(number).unwrap_or_default())
 }
 
-fn kind(text: &str) -> Result<ObjectKind> {
-    let unknown = || StoreError::Corrupt { what: "table change".to_owned(), reason: format!("kind {text}") };
-    ObjectKind::parse(text).ok_or_else(unknown)
+/// The object that a row is about; none if it is of a kind that a later release has: this one has nothing to do with it.
+fn key_of(row: &Row) -> Result<Option<ObjectKey>> {
+    let Some(kind) = ObjectKind::parse(&row.text("kind")?) else { return Ok(None) };
+    Ok(Some(ObjectKey { kind, id: row.text("id")? }))
 }
 
 // === errors ===

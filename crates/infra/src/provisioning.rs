@@ -40,10 +40,12 @@ pub enum ChangeWay {
     Grpc,
     /// Single objects, by the command line.
     CommandLine,
+    /// A way that a later release has.
+    Other,
 }
 
 impl ChangeWay {
-    /// All of them.
+    /// Those by which this release changes objects.
     pub const ALL: [Self; 3] = [Self::Import, Self::Grpc, Self::CommandLine];
 
     /// Its name in tables and answers.
@@ -52,6 +54,7 @@ impl ChangeWay {
             Self::Import => "import",
             Self::Grpc => "grpc",
             Self::CommandLine => "command_line",
+            Self::Other => "other",
         }
     }
 
@@ -127,6 +130,14 @@ pub struct HistoryPage {
 pub trait ProvisioningStore: Send + Sync {
     /// The tenants and their revisions.
     fn tenants(&self) -> Answer<'_, Vec<(TenantId, Revision)>>;
+
+    /// A tenant's revision; none if it does not exist.
+    fn revision<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Option<Revision>> {
+        Box::pin(async move {
+            let tenants = self.tenants().await?;
+            Ok(tenants.into_iter().find(|(id, _)| id == tenant).map(|(_, revision)| revision))
+        })
+    }
 
     /// All objects of a tenant; none if it does not exist.
     fn load<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Option<(Revision, TenantObjects)>>;

@@ -38,6 +38,8 @@ const PAGE_DEADLINE: Duration = Duration::from_secs(5);
 const READS_AT_ONCE: usize = 8;
 /// How long a tenant that was read waits for others that are being read.
 const OTHERS_WITHIN: Duration = Duration::from_millis(250);
+/// Changed objects that are read without a thread of their own.
+const OBJECTS_AT_ONCE: usize = 256;
 /// Pause after a failure.
 const PAUSE: Duration = Duration::from_millis(200);
 /// The most tenants that are followed; further ones are left out with an error in the log.
@@ -295,11 +297,26 @@ async fn read_tenant(
     before: Option<ReadTenant>,
 ) -> (TenantId, Result<ReadTenant, CallError>) {
     let since = before.as_ref().map(|(_, at)| at.as_str());
-    let read = all_pages(config, tenant.as_str(), since).await.map(|changes| {
-        let at = changes.version.clone();
-        (TenantConfig::after(before.as_ref().map(|(before, _)| before), changes), at)
-    });
+    let changes = all_pages(config, tenant.as_str(), since).await;
+    let read = match changes {
+        Ok(changes) => after_changes(before.map(|(before, _)| before), changes).await,
+        Err(error) => Err(error),
+    };
     (tenant, read)
+}
+
+/// A tenant after these changes. Many are read beside the executor, whose threads pass on calls meanwhile.
+async fn after_changes(before: Option<Arc<TenantConfig>>, changes: Changes) -> Result<ReadTenant, CallError> {
+    let at = changes.version.clone();
+    let is_large = changes.objects.len() > OBJECTS_AT_ONCE;
+    let after = move || TenantConfig::after(before.as_ref(), changes);
+    Ok((if is_large { beside(after).await? } else { after() }, at))
+}
+
+/// Does work that takes a processor for a while.
+async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, CallError> {
+    // It fails when the process ends.
+    tokio::task::spawn_blocking(work).await.map_err(|error| CallError::Shape(error.to_string()))
 }
 
 /// All tenants after these were read.

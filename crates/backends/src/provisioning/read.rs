@@ -14,7 +14,7 @@ use contracts::provisioning::{
 use infra::{Result, Revision, StoreError};
 use model::TenantId;
 
-use super::{FromField, Row, Turn, kind, query, revision_of};
+use super::{FromField, Row, Turn, key_of, query, revision_of};
 
 /// The tenant's revision; none when it does not exist.
 pub(super) async fn revision(db: &mut dyn Turn, tenant: &TenantId) -> Result<Option<Revision>> {
@@ -28,8 +28,7 @@ pub(super) async fn changed_keys(db: &mut dyn Turn, tenant: &TenantId, since: Re
         .bind(tenant.as_str())
         .bind(i64::try_from(since.0).unwrap_or(i64::MAX));
     let rows = db.rows(changed).await?;
-    let keys = rows.iter().map(|row| Ok(ObjectKey { kind: kind(&text(row, "kind")?)?, id: text(row, "id")? }));
-    let mut keys: Vec<ObjectKey> = keys.collect::<Result<_>>()?;
+    let mut keys: Vec<ObjectKey> = rows.iter().filter_map(|row| key_of(row).transpose()).collect::<Result<_>>()?;
     keys.sort();
     Ok(keys)
 }
@@ -37,11 +36,13 @@ pub(super) async fn changed_keys(db: &mut dyn Turn, tenant: &TenantId, since: Re
 /// The revision that has changed each object last, of those that are gone too.
 pub(super) async fn revisions(db: &mut dyn Turn, tenant: &TenantId) -> Result<HashMap<ObjectKey, Revision>> {
     let rows = rows(db, "SELECT kind, id, revision FROM change WHERE tenant = ?", tenant).await?;
-    let one = |row: &Row| {
-        let key = ObjectKey { kind: kind(&text(row, "kind")?)?, id: text(row, "id")? };
-        Ok((key, revision_of(get(row, "revision")?)))
-    };
-    rows.iter().map(one).collect()
+    let mut revisions = HashMap::with_capacity(rows.len());
+    for row in &rows {
+        if let Some(key) = key_of(row)? {
+            revisions.insert(key, revision_of(get(row, "revision")?));
+        }
+    }
+    Ok(revisions)
 }
 
 /// The revision that has changed one object last.

@@ -270,7 +270,9 @@ async fn a_tenant_comes_back_as_it_was_stored(store: &dyn ProvisioningStore) {
     let revision = store.update(&acme, Revision(0), put_all(&objects("round")), note()).await.unwrap();
     assert_eq!(revision, Revision(1));
     assert_eq!(store.load(&acme).await.unwrap(), Some((Revision(1), objects("round"))));
+    assert_eq!(store.revision(&acme).await.unwrap(), Some(Revision(1)));
     assert!(store.tenants().await.unwrap().contains(&(acme, Revision(1))));
+    assert_eq!(store.revision(&tenant("round-not")).await.unwrap(), None);
 }
 
 async fn an_update_needs_the_present_revision(store: &dyn ProvisioningStore) {

@@ -8,14 +8,16 @@ use std::time::Duration;
 use contracts::configuration::{Changes, Listed};
 use contracts::provisioning::ObjectKind;
 
-use super::escaped;
 use super::tenant_config::is_up_to;
+use super::{beside, escaped};
 use crate::http::{CallError, Client};
 
 /// The most pages of one tenant: more than the documents of all the applications that a file may name.
 const PAGES_MAX: usize = 1_024;
 /// How often reading is restarted because the tenant was published anew in between, or another replica answered.
 const BEGINNINGS_MAX: usize = 3;
+/// Pages up to this number of bytes are parsed without a thread of their own.
+const PARSED_AT_ONCE: usize = 64 << 10;
 /// A replica may be silent for this part of a page's deadline before another one is asked.
 const SILENT_PART: u32 = 3;
 /// How often what changed while pages were read is read behind them.
@@ -64,7 +66,12 @@ impl Pages for Objects {
             path.push_str(&format!("&after={}", escaped(version)));
         }
         let silent_max = self.deadline / SILENT_PART;
-        self.client.get(&path).idempotent().silent_max(silent_max).deadline(self.deadline).fetch().await
+        let call = self.client.get(&path).idempotent().silent_max(silent_max).deadline(self.deadline);
+        let answer = call.send().await?;
+        if answer.body.len() <= PARSED_AT_ONCE {
+            return answer.json();
+        }
+        beside(move || answer.json()).await?
     }
 }
 

@@ -173,3 +173,20 @@ async fn many_tenants_are_read_and_those_that_are_gone_are_forgotten() {
     assert!(follower.turn(Some("before")).await.unwrap().is_some());
     assert_eq!((follower.publish.borrow().len(), follower.read_at.len()), (1, 1));
 }
+
+#[tokio::test]
+async fn many_objects_are_read_as_few_are() {
+    let changes = |count: usize| {
+        let skill = |number: usize| {
+            let (id, object) = (number.to_string(), serde_json::json!({ "name": number.to_string() }));
+            Listed { kind: ObjectKind::Skill, id, object }
+        };
+        let objects = (0..count).map(skill).collect();
+        Changes { version: "1-2".to_owned(), whole: true, objects, gone: Vec::new(), next: None }
+    };
+    for count in [1, OBJECTS_AT_ONCE, OBJECTS_AT_ONCE + 1] {
+        let (read, at) = after_changes(None, changes(count)).await.unwrap();
+        assert_eq!((read.of_kind(ObjectKind::Skill).count(), at.as_str()), (count, "1-2"));
+        assert_eq!(read, TenantConfig::after(None, changes(count)));
+    }
+}

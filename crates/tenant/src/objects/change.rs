@@ -1,6 +1,7 @@
 //! A batch of edits, all or none. Whoever changes other objects meanwhile makes it begin again, and the caller sees nothing of that.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use contracts::provisioning::{Object, ObjectKey, Secret, TenantObjects};
@@ -70,7 +71,8 @@ pub async fn change(
             return Ok(outcome);
         }
         let held = store.versioned(tenant).await?.ok_or_else(|| ChangeRefusal::NoTenant(tenant.clone()))?;
-        let changes = plan(&held, &batch.edits)?;
+        let held = Arc::new(held);
+        let changes = planned(&held, &batch.edits).await?;
         if changes.iter().filter(|change| has_password(change)).count() > batch.passwords_max {
             return Err(ChangeRefusal::ManyPasswords(batch.passwords_max));
         }
@@ -85,6 +87,13 @@ pub async fn change(
         }
     }
     Err(ChangeRefusal::NoTurn)
+}
+
+/// All rules are passed over the whole tenant: that is done beside the executor.
+async fn planned(held: &Arc<VersionedObjects>, edits: &[ObjectEdit]) -> Result<Vec<ObjectChange>, ChangeRefusal> {
+    let (held, edits) = (held.clone(), edits.to_vec());
+    // It fails when the process ends: then nobody waits for the answer.
+    spawn_blocking(move || plan(&held, &edits)).await.map_err(|_| ChangeRefusal::NoTurn)?
 }
 
 /// The result of the same batch, if the caller has sent it before.

@@ -1,5 +1,7 @@
 //! gRPC 8888: single objects, to read, to list, to change, to put back.
 
+mod shares;
+mod snapshots;
 mod token;
 
 use std::collections::{BTreeMap, HashMap};
@@ -12,7 +14,7 @@ use contracts::v1::provisioning_server::Provisioning;
 use infra::{ChangeNote, ChangeWay, Clock, HistoryEntry, HistoryPage, ProvisioningStore, Revision, StoreError};
 use model::TenantId;
 use prost::Message as _;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::task::spawn_blocking;
 use tonic::metadata::MetadataValue;
 use tonic::{Code, Request, Response, Status};
 
@@ -20,12 +22,18 @@ use crate::objects::{
     self, Batch, BatchOutcome, ChangeRefusal, ChangedDocuments, EDITS_MAX, EditAction, Listing, ObjectEdit,
     ObjectFault, PASSWORDS_MAX, REQUEST_BYTES_MAX,
 };
+use shares::{SharedPlace, TenantShares};
+use snapshots::Snapshots;
 use crate::people::{self, ImportTerms, TableRefusal};
 
 /// The most requests that are answered or wait at once: each may hold a whole tenant.
 const REQUESTS_MAX: usize = 64;
-/// Batches that are carried out at once: more of one tenant would only make each other begin again.
-const BATCHES_AT_ONCE: usize = 2;
+/// Of them, the most of one tenant.
+const REQUESTS_OF_TENANT_MAX: usize = 16;
+/// Batches that are carried out at once.
+const BATCHES_AT_ONCE: usize = 4;
+/// Of them, the most of one tenant: more would only make each other begin again.
+const BATCHES_OF_TENANT_AT_ONCE: usize = 1;
 /// The most bytes of faults in a refusal: they travel in headers, of which clients accept 16 KiB, twice and encoded.
 const TOLD_BYTES_MAX: usize = 2_048;
 /// The metadata of a refusal that has its faults.
@@ -43,23 +51,29 @@ const ENTRIES_MAX: usize = 64;
 pub(super) struct ObjectServer {
     store: Arc<dyn ProvisioningStore>,
     clock: Arc<dyn Clock>,
-    requests: Semaphore,
-    batches: Semaphore,
+    requests: TenantShares,
+    batches: TenantShares,
+    snapshots: Snapshots,
 }
 
 impl ObjectServer {
     pub fn new(store: Arc<dyn ProvisioningStore>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock, requests: Semaphore::new(REQUESTS_MAX), batches: Semaphore::new(BATCHES_AT_ONCE) }
+        let requests = TenantShares::new(REQUESTS_MAX, REQUESTS_OF_TENANT_MAX);
+        let batches = TenantShares::new(BATCHES_AT_ONCE, BATCHES_OF_TENANT_AT_ONCE);
+        Self { store, clock, requests, batches, snapshots: Snapshots::default() }
     }
 
     /// The tenant of a caller with that scope, and the right to an answer.
     #[allow(clippy::result_large_err, reason = "tonic's handlers return Status as it is")]
-    fn admit<T>(&self, request: &Request<T>, scope: &str) -> Result<(TenantId, SemaphorePermit<'_>), Status> {
+    fn admit<T>(&self, request: &Request<T>, scope: &str) -> Result<(TenantId, SharedPlace<'_>), Status> {
         let caller = net::grpc::caller(request)?;
         caller.needs_scope(scope).map_err(|problem| Status::permission_denied(problem.to_string()))?;
         let tenant = net::grpc::tenant(request)?;
-        let busy = |_| Status::resource_exhausted(format!("{REQUESTS_MAX} requests are being answered already"));
-        Ok((tenant, self.requests.try_acquire().map_err(busy)?))
+        let place = self.requests.take_now(&tenant).ok_or_else(|| {
+            let text = "requests are being answered already";
+            Status::resource_exhausted(format!("{REQUESTS_MAX} {text}, or {REQUESTS_OF_TENANT_MAX} of the tenant"))
+        })?;
+        Ok((tenant, place))
     }
 
     #[allow(clippy::result_large_err, reason = "tonic's handlers return Status as it is")]
@@ -83,8 +97,7 @@ impl ObjectServer {
         batch: &Batch,
         note: &ChangeNote,
     ) -> Result<Response<v1::ChangeObjectsResponse>, Status> {
-        // It is closed never.
-        let _turn = self.batches.acquire().await.map_err(|_| Status::unavailable("the role ends"))?;
+        let _turn = self.batches.take(tenant).await.ok_or_else(ends)?;
         let outcome = objects::change(&*self.store, tenant, batch, note).await.map_err(refused)?;
         if !batch.is_trial && !outcome.is_repeated {
             let (by, revision, changed) = (note.by.as_str(), outcome.revision.0, outcome.changed);
@@ -119,9 +132,11 @@ impl Provisioning for ObjectServer {
     ) -> Result<Response<v1::ListObjectsResponse>, Status> {
         let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_READ)?;
         let asked = listing(request.into_inner())?;
-        let held = self.store.versioned(&tenant).await.map_err(unread)?;
+        let present = self.store.revision(&tenant).await.map_err(unread)?.ok_or_else(|| no_tenant(&tenant))?;
+        let held = self.snapshots.at(&tenant, present, self.store.versioned(&tenant)).await.map_err(unread)?;
         let held = held.ok_or_else(|| no_tenant(&tenant))?;
-        let page = objects::list(&held, &asked);
+        // It looks at every object of the tenant.
+        let page = spawn_blocking(move || objects::list(&held, &asked)).await.map_err(|_| ends())?;
         let shown = page.objects.into_iter().map(|object| v1::StoredObject {
             kind: object.key.kind.as_str().to_owned(),
             id: object.key.id,
@@ -351,6 +366,10 @@ fn history_entry(entry: HistoryEntry) -> v1::ObjectHistoryEntry {
         request_id: entry.note.request.unwrap_or_default(),
         number: entry.number,
     }
+}
+
+fn ends() -> Status {
+    Status::unavailable("the role ends")
 }
 
 fn no_tenant(tenant: &TenantId) -> Status {

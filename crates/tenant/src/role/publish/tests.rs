@@ -1,4 +1,3 @@
-use std::collections::HashMap;
 use std::sync::Mutex;
 
 use contracts::provisioning::{Object, ObjectKey, Skill, TenantObjects};
@@ -235,4 +234,47 @@ async fn a_generation_is_later_than_all_before_whatever_the_clock_says() {
     publisher(&database, &cache).turn().await.unwrap();
     let again = whole(&cache).await.version;
     assert!(again.generation > published.generation + 3_600_000, "{again:?}");
+}
+
+#[tokio::test]
+async fn a_restart_publishes_what_has_changed_meanwhile_and_no_new_generation() {
+    let (database, cache) = (Database::new(None), in_memory());
+    publisher(&database, &cache).turn().await.unwrap();
+    let first = whole(&cache).await;
+
+    let mut restarted = publisher(&database, &cache);
+    restarted.turn().await.unwrap();
+    assert_eq!(whole(&cache).await, first, "the cache has everything already");
+    assert!(restarted.tell.borrow().contains_key(&tenant("globex")), "rq gets its agents all the same");
+
+    database.adds("Patience");
+    database.adds("Courage");
+    publisher(&database, &cache).turn().await.unwrap();
+    let changed = ConfigCache::read(&*cache, &tenant("globex"), Some(first.version), Duration::ZERO).await.unwrap();
+    assert_eq!((changed.version.generation, changed.version.revision), (first.version.generation, 3));
+    assert_eq!((changed.extent, skills(&changed)), (Extent::Changes, vec!["Courage", "Patience"]));
+
+    let without_both = database.states.lock().unwrap()[0].clone();
+    database.states.lock().unwrap().push(without_both);
+    publisher(&database, &cache).turn().await.unwrap();
+    let gone = whole(&cache).await;
+    assert_eq!((gone.version.generation, skills(&gone)), (first.version.generation, skills(&first)));
+}
+
+#[tokio::test]
+async fn a_restart_trusts_no_cache_of_another_database() {
+    let (database, cache) = (Database::new(None), in_memory());
+    publisher(&database, &cache).turn().await.unwrap();
+    let right = whole(&cache).await;
+    let mut other = right.clone();
+    other.documents.pop();
+    let mut later = right.clone();
+    later.version.revision = 7;
+    for wrong in [other, later] {
+        let cache = with(wrong).await;
+        publisher(&database, &cache).turn().await.unwrap();
+        let again = whole(&cache).await;
+        assert!(again.version.generation > right.version.generation, "{:?}", again.version);
+        assert_eq!((again.version.revision, again.documents), (1, right.documents.clone()));
+    }
 }
