@@ -2,6 +2,7 @@
 
 pub mod file;
 pub mod import;
+pub mod import_from;
 pub mod objects;
 pub mod people;
 pub mod role;

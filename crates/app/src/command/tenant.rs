@@ -1,6 +1,7 @@
 //! `trunkline tenant`: transfers between a tenant's file and the stored configuration, and its single objects.
 
 mod edit;
+mod import_from;
 mod look;
 mod people;
 mod plan;
@@ -16,7 +17,7 @@ use model::TenantId;
 use runtime::data_dir;
 use runtime::exit::{Exit, ExitError};
 use serde_json::json;
-use tenant::file::{Companions, Examined, Fault, Faults};
+use tenant::file::{Companions, Examined, Exported, Fault, Faults};
 use tenant::objects::ChangeRefusal;
 
 use super::{InstallationOptions, executor};
@@ -74,6 +75,9 @@ pub enum Arguments {
     #[command(after_help = "Examples:\n  trunkline tenant delete acme skill French\n  \
                             trunkline tenant delete acme person ann --expect 7")]
     Delete(edit::DeleteArguments),
+    /// Makes a tenant's file of another program's configuration, and tells what has no counterpart
+    #[command(subcommand, after_help = import_from::EXAMPLES)]
+    ImportFrom(import_from::Arguments),
     /// People as a table (CSV)
     #[command(subcommand, after_help = people::EXAMPLES)]
     People(people::Arguments),
@@ -149,6 +153,7 @@ pub fn run(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Resu
         Arguments::History(arguments) => look::history(options, arguments)?,
         Arguments::Restore(arguments) => edit::restore(options, arguments)?,
         Arguments::Delete(arguments) => edit::delete(options, arguments)?,
+        Arguments::ImportFrom(arguments) => import_from::run(arguments)?,
         Arguments::People(arguments) => people::run(options, arguments)?,
     }
     Ok(Exit::Done)
@@ -185,6 +190,11 @@ fn export(options: &InstallationOptions, tenant: &str, folder: &Path) -> anyhow:
         let store = open(options).await?;
         anyhow::Ok(tenant::import::export(&*store, &id).await?)
     })?;
+    write_files(folder, tenant, &exported)
+}
+
+/// Writes a tenant's file and its applications.
+fn write_files(folder: &Path, tenant: &str, exported: &Exported) -> anyhow::Result<()> {
     write(&folder.join(format!("{tenant}.yaml")), &exported.yaml)?;
     exported.documents.iter().try_for_each(|(path, text)| write(&folder.join(path), text))
 }

@@ -112,6 +112,8 @@ impl Centre {
             skills.insert(queue.name.clone(), skill.clone());
             add_queue(queue, skill, &mut objects, &mut taken, remarks);
         }
+        // As a tenant's file has them.
+        objects.dns.sort_by_key(|dn| dn.kind == DnKind::VirtualQueue);
         let mut seats = HashSet::new();
         for agent in self.agents {
             objects.people.push(person(agent, &skills, &callers, &mut seats, remarks));
@@ -208,7 +210,12 @@ fn add_queue(
         counted.insert_str(0, "queue-");
     }
     if counted != queue.name {
-        remarks.add(&queue.at, "queue", &queue.name, format!("there is a phone of that number: the virtual queue is {counted}"));
+        remarks.add(
+            &queue.at,
+            "queue",
+            &queue.name,
+            format!("there is a phone of that number: the virtual queue is {counted}"),
+        );
     }
     taken.insert(counted.clone());
     let free = (FIRST_ROUTE_POINT..).map(|number| number.to_string()).find(|number| !taken.contains(number));
@@ -218,7 +225,9 @@ fn add_queue(
         &queue.at,
         "queue",
         &queue.name,
-        format!("its route point is {number}: the dial plan was not read, so let `numbers` of the tenant's file lead there"),
+        format!(
+            "its route point is {number}: the dial plan was not read, so let `numbers` of the tenant's file lead there"
+        ),
     );
     let document = document(&counted, &skill, queue.most_wait_s);
     objects.applications.push(Application { name: skill.clone(), document });

@@ -49,23 +49,26 @@ pub(super) fn centre(
         let value = if key.contains("dsn") { "(a secret)" } else { value };
         remarks.add(&param.at, key, value, LEFT_OUT);
     }
-    let tags = |list, one| configuration.named(list).flat_map(move |list: &Tag| list.named(one));
-    let queues = names(tags("queues", "queue"), "queue", remarks);
+    let queues = names(listed(configuration, "queues", "queue"), "queue", remarks);
     for (name, tag) in &queues {
         centre.queues.push(queue(name.clone(), tag, remarks));
     }
-    let agents = names(tags("agents", "agent"), "agent", remarks);
+    let agents = names(listed(configuration, "agents", "agent"), "agent", remarks);
     let mut own: BTreeMap<&str, SourceAgent> = BTreeMap::new();
     for (name, tag) in &agents {
         own.insert(tag.attribute("name").unwrap_or_default(), agent(name.clone(), tag, &mut centre, remarks));
     }
     let ours: BTreeMap<&str, &String> =
         queues.iter().filter_map(|(name, tag)| Some((tag.attribute("name")?, name))).collect();
-    for tier in tags("tiers", "tier") {
+    for tier in listed(configuration, "tiers", "tier") {
         add_tier(tier, &mut own, &ours, remarks);
     }
     centre.agents.extend(own.into_values());
     Ok(centre)
+}
+
+fn listed<'a>(root: &'a Tag, list: &'static str, one: &'static str) -> impl Iterator<Item = &'a Tag> {
+    root.named(list).flat_map(move |list| list.named(one))
 }
 
 /// The elements with names of ours: without the domain where that leaves them different.
@@ -88,8 +91,7 @@ fn names<'a>(tags: impl Iterator<Item = &'a Tag>, key: &str, remarks: &mut Remar
 // === queues ===
 
 fn queue(name: String, tag: &Tag, remarks: &mut Remarks) -> SourceQueue {
-    let mut queue =
-        SourceQueue { name, most_wait_s: None, service_level_s: None, wrap_up_s: None, at: tag.at.clone() };
+    let mut queue = SourceQueue { name, most_wait_s: None, service_level_s: None, wrap_up_s: None, at: tag.at.clone() };
     let is_on = |key: &str| tag.pairs("param").any(|(_, own, value)| own == key && value == "true");
     let (has_tiers, resumes) = (is_on("tier-rules-apply"), is_on("abandoned-resume-allowed"));
     for (param, key, value) in tag.pairs("param") {
@@ -101,7 +103,7 @@ fn queue(name: String, tag: &Tag, remarks: &mut Remarks) -> SourceQueue {
             (rule, _) if rule.starts_with("tier-rule-") && !has_tiers => continue,
             ("discard-abandoned-after", _) if !resumes => continue,
             ("max-wait-time-with-no-agent-time-reached", _) => continue,
-            ("max-wait-time", seconds) => match seconds.parse() {
+            ("max-wait-time", seconds) => match seconds.parse::<u32>() {
                 Ok(most) => {
                     queue.most_wait_s = Some(most);
                     continue;
@@ -132,14 +134,8 @@ fn queue(name: String, tag: &Tag, remarks: &mut Remarks) -> SourceQueue {
 // === agents ===
 
 fn agent(id: String, tag: &Tag, centre: &mut Centre, remarks: &mut Remarks) -> SourceAgent {
-    let mut agent = SourceAgent {
-        id,
-        caller: None,
-        phone: None,
-        wrap_up_s: None,
-        queues: BTreeMap::new(),
-        at: tag.at.clone(),
-    };
+    let mut agent =
+        SourceAgent { id, caller: None, phone: None, wrap_up_s: None, queues: BTreeMap::new(), at: tag.at.clone() };
     for (key, value) in &tag.attributes {
         let done = match (key.as_str(), value.as_str()) {
             ("name", _) | ("type", "callback") | ("status", "Logged Out") | ("max-no-answer", "1") => continue,
@@ -148,13 +144,15 @@ fn agent(id: String, tag: &Tag, centre: &mut Centre, remarks: &mut Remarks) -> S
                 agent.phone = phone(contact, &tag.at, centre, remarks);
                 continue;
             }
-            ("wrap-up-time", seconds) => match seconds.parse().ok().filter(|seconds| *seconds <= WRAP_UP_MAX_S) {
-                Some(seconds) => {
-                    agent.wrap_up_s = Some(seconds);
-                    continue;
+            ("wrap-up-time", seconds) => {
+                match seconds.parse::<u32>().ok().filter(|seconds| *seconds <= WRAP_UP_MAX_S) {
+                    Some(seconds) => {
+                        agent.wrap_up_s = Some(seconds);
+                        continue;
+                    }
+                    None => "left out: a wrap-up has at most 3600 seconds",
                 }
-                None => "left out: a wrap-up has at most 3600 seconds",
-            },
+            }
             ("type", _) => "the agent's phone is called for each call",
             ("status", _) => "agents log in themselves: by *50 at the phone, or by request",
             ("max-no-answer", _) => {
@@ -172,20 +170,20 @@ fn agent(id: String, tag: &Tag, centre: &mut Centre, remarks: &mut Remarks) -> S
 
 /// The phone of a dial string as `[leg_timeout=10]user/1000@default`.
 fn phone(contact: &str, at: &Spot, centre: &mut Centre, remarks: &mut Remarks) -> Option<String> {
-    let number = contact.split_once("user/").map(|(_, rest)| {
-        rest.split(['@', ',', '|', '&', ' ', ']', '}']).next().unwrap_or_default()
-    });
+    let number = contact
+        .split_once("user/")
+        .map(|(_, rest)| rest.split(['@', ',', '|', '&', ' ', ']', '}']).next().unwrap_or_default());
     let Some(number) = number.filter(|number| !number.is_empty()) else {
         remarks.add(at, "contact", contact, "the agent has no place: it is no phone of the directory (user/...)");
         return None;
     };
-    if contact.matches("user/").count() > 1 || contact.contains([',', '|']) && contact.contains("sofia/") {
+    if contact.matches("user/").count() > 1 || contact.contains("sofia/") {
         remarks.add(at, "contact", contact, format!("the agent's phone is {number} alone"));
     }
     let phone = centre.phone(number);
     if let Some((_, rest)) = contact.split_once("leg_timeout=") {
         let digits = rest.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
-        match digits.parse().ok().filter(|seconds| (1..=RING_MAX_S).contains(seconds)) {
+        match digits.parse::<u32>().ok().filter(|seconds| (1..=RING_MAX_S).contains(seconds)) {
             Some(seconds) => phone.no_answer_s = Some(seconds),
             None => remarks.add(at, "leg_timeout", digits, "left out: a phone rings for 1 to 600 seconds"),
         }
@@ -214,6 +212,11 @@ fn add_tier(
         remarks.add(&tier.at, "agent", agent, format!("the agent is in {queue} twice: this tier counts"));
     }
     if let Some(position) = position.filter(|position| *position != "1") {
-        remarks.add(&tier.at, "position", position, "left out: among agents of one level, who has been ready longest is first");
+        remarks.add(
+            &tier.at,
+            "position",
+            position,
+            "left out: among agents of one level, who has been ready longest is first",
+        );
     }
 }

@@ -84,8 +84,12 @@ pub(super) fn read(file: &SourceFile) -> Result<Tag, SourceFault> {
             Event::Eof => break,
             // A document type could define entities that expand without end.
             Event::DocType(_) => return Err(fault(line, "a document type declaration is not read".to_owned())),
-            Event::Text(_) | Event::CData(_) | Event::GeneralRef(_) => {}
-            Event::Comment(_) | Event::PI(_) | Event::Decl(_) => {}
+            Event::Text(_)
+            | Event::CData(_)
+            | Event::GeneralRef(_)
+            | Event::Comment(_)
+            | Event::PI(_)
+            | Event::Decl(_) => {}
         }
     }
     match (open.pop(), open.is_empty()) {
