@@ -1,5 +1,6 @@
 //! The persistent configuration: what every database must do. `store` is empty.
 
+mod archive;
 mod history;
 
 use std::sync::LazyLock;
@@ -12,7 +13,7 @@ use contracts::provisioning::{
 };
 use model::{TenantId, Timestamp};
 
-use crate::{ChangeNote, ChangeWay, ObjectChange, ProvisioningStore, Revision, StoreError};
+use crate::{ChangeNote, ChangeWay, ObjectChange, ProvisioningStore, Revision, StoreError, TenantArchive};
 
 /// Who changes what no test asks about.
 pub fn note() -> &'static ChangeNote {
@@ -250,6 +251,11 @@ pub async fn run(store: &dyn ProvisioningStore) {
     names_that_differ_in_case_alone_are_the_same(store).await;
     of_many_writers_at_the_same_revision_one_wins(store).await;
     history::run(store).await;
+}
+
+/// Runs every case of archives and snapshots, each with tenants of its own.
+pub async fn run_archive(store: &dyn TenantArchive) {
+    archive::run(store).await;
 }
 
 async fn a_tenant_comes_back_as_it_was_stored(store: &dyn ProvisioningStore) {
