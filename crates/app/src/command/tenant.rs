@@ -5,6 +5,7 @@ mod import_from;
 mod look;
 mod people;
 mod plan;
+mod snapshot;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use clap::Subcommand;
 use contracts::provisioning::{ObjectKey, ObjectKind, TenantObjects};
-use infra::{ChangeWay, Clock, ProvisioningStore, SystemClock};
+use infra::{ChangeWay, Clock, ProvisioningStore, SystemClock, TenantArchive};
 use model::TenantId;
 use runtime::data_dir;
 use runtime::exit::{Exit, ExitError};
@@ -75,6 +76,9 @@ pub enum Arguments {
     #[command(after_help = "Examples:\n  trunkline tenant delete acme skill French\n  \
                             trunkline tenant delete acme person ann --expect 7")]
     Delete(edit::DeleteArguments),
+    /// The whole tenant as it is now, kept under a name; and back again
+    #[command(subcommand, after_help = snapshot::EXAMPLES)]
+    Snapshot(snapshot::Arguments),
     /// Makes a tenant's file of another program's configuration, and tells what has no counterpart
     #[command(subcommand, after_help = import_from::EXAMPLES)]
     ImportFrom(import_from::Arguments),
@@ -142,7 +146,7 @@ pub fn run(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Resu
     match arguments {
         Arguments::Check { file } => check(options, file)?,
         Arguments::Import { file } => {
-            let imported = import(options, &read(options, file)?)?;
+            let imported = import(options, &read(options, file)?, ChangeWay::Import)?;
             say_line!("{imported}");
         }
         Arguments::Export { tenant, folder } => export(options, tenant, folder)?,
@@ -153,6 +157,7 @@ pub fn run(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Resu
         Arguments::History(arguments) => look::history(options, arguments)?,
         Arguments::Restore(arguments) => edit::restore(options, arguments)?,
         Arguments::Delete(arguments) => edit::delete(options, arguments)?,
+        Arguments::Snapshot(arguments) => return snapshot::run(options, arguments),
         Arguments::ImportFrom(arguments) => import_from::run(arguments)?,
         Arguments::People(arguments) => people::run(options, arguments)?,
     }
@@ -160,12 +165,12 @@ pub fn run(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Resu
 }
 
 /// Makes the stored tenant equal to the objects and returns what that has changed.
-fn import(options: &InstallationOptions, objects: &TenantObjects) -> anyhow::Result<serde_json::Value> {
+fn import(options: &InstallationOptions, objects: &TenantObjects, way: ChangeWay) -> anyhow::Result<serde_json::Value> {
     let data_dir = options.data_dir();
     let had_none = !data_dir.exists();
     let (imported, shared) = executor()?.block_on(async {
         let store = open(options).await?;
-        let note = crate::author::note(ChangeWay::Import);
+        let note = crate::author::note(way);
         let imported = tenant::import::import(&*store, objects, &note).await?;
         anyhow::Ok((imported, tenant::import::shared_sources(&*store, objects).await))
     })?;
@@ -265,6 +270,11 @@ impl Companions for ReferencedFiles {
 /// The installation's configuration.
 pub(super) async fn open(options: &InstallationOptions) -> anyhow::Result<Arc<dyn ProvisioningStore>> {
     crate::stores::configuration(options.instance, &options.data_dir(), &options.values()?).await
+}
+
+/// The same with all that is kept of tenants.
+async fn open_archive(options: &InstallationOptions) -> anyhow::Result<Arc<dyn TenantArchive>> {
+    crate::stores::archive(options.instance, &options.data_dir(), &options.values()?).await
 }
 
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {
