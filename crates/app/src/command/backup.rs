@@ -101,7 +101,7 @@ pub(super) fn backup(options: &InstallationOptions, arguments: &BackupArguments)
     let beside = beside(&arguments.file);
     let done = executor()?.block_on(async {
         let store = open(options).await?;
-        let tenants = match wanted.as_slice() {
+        let tenants: Vec<TenantId> = match wanted.as_slice() {
             [] => store.tenants().await?.into_iter().map(|(tenant, _)| tenant).collect(),
             wanted => wanted.to_vec(),
         };

@@ -2,6 +2,7 @@
 
 mod agents;
 mod announcements;
+mod backup;
 mod browser;
 mod carried;
 mod carriers;
