@@ -10,19 +10,20 @@ use testkit::Installation;
 const TENANT: &str = "example";
 
 /// Where a command works.
-struct Stores(Vec<String>);
+struct StoresOfCommands(Vec<String>);
 
-impl Stores {
+impl StoresOfCommands {
     /// Those of a running installation.
     fn of(site: &Installation) -> Self {
-        let own = ["--instance", &site.demo.instance.to_string(), "--data-dir", &site.data_dir().to_string_lossy()];
-        Self(own.into_iter().map(str::to_owned).chain(site.stores()).collect())
+        let (number, folder) = (site.demo.instance.to_string(), site.data_dir().to_string_lossy().into_owned());
+        let own = ["--instance".to_owned(), number, "--data-dir".to_owned(), folder];
+        Self(own.into_iter().chain(site.stores().iter().map(|argument| (*argument).to_owned())).collect())
     }
 
     /// Embedded ones in a directory of its own.
     fn in_folder(folder: &Path) -> Self {
-        let own = ["--data-dir", &folder.to_string_lossy(), "--set", "stores.mode=embedded"];
-        Self(own.map(str::to_owned).into())
+        let folder = folder.to_string_lossy().into_owned();
+        Self(vec!["--data-dir".to_owned(), folder, "--set".to_owned(), "stores.mode=embedded".to_owned()])
     }
 
     fn run(&self, arguments: &[&str]) -> Result<Output> {
@@ -58,16 +59,16 @@ impl Stores {
 fn a_backup_beside_a_running_installation_brings_its_tenant_back() -> Result<()> {
     let files = tempfile::tempdir()?;
     let site = Installation::start()?;
-    let stores = Stores::of(&site);
+    let stores = StoresOfCommands::of(&site);
     let file = files.path().join("all.trunkline").to_string_lossy().into_owned();
     stores.said(&["tenant", "snapshot", "create", TENANT, "begin"])?;
-    let told: Value = serde_json::from_str(stores.said(&["backup", &file])?.trim())?;
+    let told: Value = serde_json::from_str(stores.said(&["backup", &file, "--tenant", TENANT])?.trim())?;
     assert_eq!((&told["tenant"], &told["snapshots"]), (&TENANT.into(), &1.into()));
     let all = stores.said(&["tenant", "list", TENANT, "--json"])?;
     let ada = stores.said(&["tenant", "show", TENANT, "person", "ada.adler"])?;
 
     // Where there is nothing it comes back with revisions, history and secrets.
-    let elsewhere = Stores::in_folder(&files.path().join("elsewhere"));
+    let elsewhere = StoresOfCommands::in_folder(&files.path().join("elsewhere"));
     assert_eq!(elsewhere.said(&["restore", &file, "--dry-run"])?.trim(), told.to_string());
     elsewhere.said(&["restore", &file])?;
     assert_eq!(elsewhere.said(&["tenant", "list", TENANT, "--json"])?, all);
@@ -102,14 +103,14 @@ fn a_backup_beside_a_running_installation_brings_its_tenant_back() -> Result<()>
 fn keys_come_with_a_backup_under_a_passphrase_alone() -> Result<()> {
     let files = tempfile::tempdir()?;
     let site = Installation::start()?;
-    let stores = Stores::of(&site);
+    let stores = StoresOfCommands::of(&site);
     let path = |name: &str| files.path().join(name).to_string_lossy().into_owned();
     let (file, right, wrong) = (path("all.trunkline"), path("right"), path("wrong"));
     std::fs::write(&right, "tall green kettle\n")?;
     std::fs::write(&wrong, "tall brown kettle\n")?;
     stores.said(&["backup", &file, "--with-keys", "--passphrase-file", &right])?;
     let folder = files.path().join("elsewhere");
-    let elsewhere = Stores::in_folder(&folder);
+    let elsewhere = StoresOfCommands::in_folder(&folder);
     let (code, refused) = elsewhere.refusal(&["restore", &file, "--with-keys", "--passphrase-file", &wrong])?;
     ensure!(code == 6 && refused.contains("the passphrase is another one"), "{refused}");
     elsewhere.said(&["restore", &file, "--with-keys", "--passphrase-file", &right])?;
@@ -124,7 +125,7 @@ fn keys_come_with_a_backup_under_a_passphrase_alone() -> Result<()> {
 fn a_snapshot_shows_what_it_changes_and_brings_the_tenant_back() -> Result<()> {
     let files = tempfile::tempdir()?;
     let folder = files.path().join("data");
-    let stores = Stores::in_folder(&folder);
+    let stores = StoresOfCommands::in_folder(&folder);
     stores.said(&["tenant", "import", concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/example-tenant.yaml")])?;
     stores.said(&["tenant", "snapshot", "create", TENANT, "before-easter"])?;
     let (code, taken) = stores.refusal(&["tenant", "snapshot", "create", TENANT, "before-easter"])?;
@@ -152,7 +153,7 @@ fn a_snapshot_shows_what_it_changes_and_brings_the_tenant_back() -> Result<()> {
 fn what_comes_from_elsewhere_passes_the_check_and_is_imported() -> Result<()> {
     let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/../tenant/src/import_from/fixtures");
     let files = tempfile::tempdir()?;
-    let stores = Stores::in_folder(&files.path().join("data"));
+    let stores = StoresOfCommands::in_folder(&files.path().join("data"));
     let users = files.path().join("users");
     std::fs::create_dir(&users)?;
     std::fs::copy(format!("{fixtures}/directory.xml"), users.join("directory.xml"))?;
