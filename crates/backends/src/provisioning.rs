@@ -3,17 +3,19 @@
 //! The statements are plain enough for SQLite and PostgreSQL alike; a `?` stands for each value. Where the databases differ (types of
 //! columns, locks, how two writers take turns), the difference is in their own modules and schemas.
 
+mod archive;
 mod find;
 mod history;
 mod read;
 mod sign_in;
+mod snapshots;
 mod write;
 
 use contracts::provisioning::{Object, ObjectKey, ObjectKind};
 use futures::FutureExt as _;
 use infra::{
-    Answer, ChangeNote, HistoryEntry, HistoryPage, ObjectChange, ObjectChanges, ProvisioningStore, Result, Revision,
-    StoreError, VersionedObjects,
+    Answer, ChangeNote, HistoryEntry, HistoryPage, NamedSnapshot, ObjectChange, ObjectChanges, PartGiver, PartTaker,
+    ProvisioningStore, Result, Revision, SnapshotHead, StoreError, TenantArchive, VersionedObjects,
 };
 use model::{TenantId, Timestamp};
 
@@ -383,6 +385,56 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
                 objects.objects().map(|object| (object.key(), object)).collect();
             let change = |key| held.remove(&key).map_or_else(|| ObjectChange::Delete(key), ObjectChange::Put);
             Ok(ObjectChanges { revision, changes: keys.into_iter().map(change).collect() })
+        }
+        .boxed()
+    }
+}
+
+// === impl TenantArchive ===
+
+impl<D: Dialect> TenantArchive for Tables<D> {
+    fn archive<'a>(&'a self, tenant: &'a TenantId, take: &'a mut PartTaker<'_>) -> Answer<'a, bool> {
+        async move {
+            let mut turn = self.0.reads().await?;
+            archive::read(&mut *turn, tenant, take).await
+        }
+        .boxed()
+    }
+
+    fn restore_archive<'a>(&'a self, tenant: &'a TenantId, give: &'a mut PartGiver<'_>) -> Answer<'a, Revision> {
+        async move {
+            let mut turn = self.0.writes(tenant).await?;
+            let revision = archive::write(&mut *turn, tenant, give).await?;
+            turn.commit().await?;
+            Ok(revision)
+        }
+        .boxed()
+    }
+
+    fn keep_snapshot<'a>(&'a self, tenant: &'a TenantId, snapshot: &'a NamedSnapshot) -> Answer<'a, bool> {
+        async move {
+            let mut turn = self.0.writes(tenant).await?;
+            let is_kept = snapshots::keep(&mut *turn, tenant, snapshot).await?;
+            turn.commit().await?;
+            Ok(is_kept)
+        }
+        .boxed()
+    }
+
+    fn snapshots<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Vec<SnapshotHead>> {
+        async move { snapshots::heads(&mut *self.0.reads().await?, tenant).await }.boxed()
+    }
+
+    fn snapshot<'a>(&'a self, tenant: &'a TenantId, name: &'a str) -> Answer<'a, Option<NamedSnapshot>> {
+        async move { snapshots::find(&mut *self.0.reads().await?, tenant, name).await }.boxed()
+    }
+
+    fn remove_snapshot<'a>(&'a self, tenant: &'a TenantId, name: &'a str) -> Answer<'a, bool> {
+        async move {
+            let mut turn = self.0.writes(tenant).await?;
+            let is_removed = snapshots::remove(&mut *turn, tenant, name).await?;
+            turn.commit().await?;
+            Ok(is_removed)
         }
         .boxed()
     }

@@ -40,13 +40,17 @@ pub enum ChangeWay {
     Grpc,
     /// Single objects, by the command line.
     CommandLine,
+    /// A whole tenant, put back from a snapshot.
+    Snapshot,
+    /// A whole tenant, put back from a backup.
+    Backup,
     /// A way that a later release has.
     Other,
 }
 
 impl ChangeWay {
     /// Those by which this release changes objects.
-    pub const ALL: [Self; 3] = [Self::Import, Self::Grpc, Self::CommandLine];
+    pub const ALL: [Self; 5] = [Self::Import, Self::Grpc, Self::CommandLine, Self::Snapshot, Self::Backup];
 
     /// Its name in tables and answers.
     pub const fn as_str(self) -> &'static str {
@@ -54,6 +58,8 @@ impl ChangeWay {
             Self::Import => "import",
             Self::Grpc => "grpc",
             Self::CommandLine => "command_line",
+            Self::Snapshot => "snapshot",
+            Self::Backup => "backup",
             Self::Other => "other",
         }
     }

@@ -1,4 +1,5 @@
-//! What is confidential in files, in records and in the configuration: encrypted and authenticated with a key made of the installation's.
+//! What is confidential in files, in records and in the configuration: encrypted and authenticated with a key made of the installation's,
+//! or of one that a caller has.
 
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::hmac;

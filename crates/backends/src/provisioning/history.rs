@@ -80,29 +80,35 @@ pub(super) async fn write(
     note: &ChangeNote,
     happened: Vec<ChangedObject>,
 ) -> Result<()> {
-    let sql =
-        "INSERT INTO change_log (tenant, revision, changed_ms, changed_by, way, request, kind, id, document_before,
-             document_after, secrets)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-    for one in happened {
-        let entry = query(sql)
-            .bind(tenant.as_str())
-            .bind(number(revision.0))
-            .bind(number(note.at.as_millis()))
-            .bind(&note.by)
-            .bind(note.way.as_str())
-            .bind(&note.request)
-            .bind(one.key.kind.as_str())
-            .bind(one.key.id)
-            .bind(&one.before)
-            .bind(&one.after)
-            .bind(u32::from(one.secrets_changed));
-        db.run(entry).await?;
+    for ChangedObject { key, before, after, secrets_changed } in happened {
+        let entry = HistoryEntry { number: 0, revision, note: note.clone(), key, before, after, secrets_changed };
+        put(db, tenant, entry).await?;
     }
     Ok(())
 }
 
-fn number(number: u64) -> i64 {
+/// Writes an entry; the table numbers it.
+pub(super) async fn put(db: &mut dyn Turn, tenant: &TenantId, entry: HistoryEntry) -> Result<()> {
+    let sql =
+        "INSERT INTO change_log (tenant, revision, changed_ms, changed_by, way, request, kind, id, document_before,
+             document_after, secrets)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    let put = query(sql)
+        .bind(tenant.as_str())
+        .bind(number(entry.revision.0))
+        .bind(number(entry.note.at.as_millis()))
+        .bind(&entry.note.by)
+        .bind(entry.note.way.as_str())
+        .bind(&entry.note.request)
+        .bind(entry.key.kind.as_str())
+        .bind(entry.key.id)
+        .bind(&entry.before)
+        .bind(&entry.after)
+        .bind(u32::from(entry.secrets_changed));
+    db.run(put).await.map(drop)
+}
+
+pub(super) fn number(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
@@ -156,6 +162,13 @@ fn below_number(tenant: &TenantId, page: &HistoryPage) -> Statement {
         }
         (None, None) => query(entries!("number < ? ORDER BY number DESC LIMIT ?")).bind(tenant.as_str()),
     }
+}
+
+/// So many entries after a number, the first one first.
+pub(super) async fn after(db: &mut dyn Turn, tenant: &TenantId, last: u64, limit: u32) -> Result<Vec<HistoryEntry>> {
+    let sql = entries!("number > ? ORDER BY number LIMIT ?");
+    let asked = query(sql).bind(tenant.as_str()).bind(number(last)).bind(i64::from(limit));
+    db.rows(asked).await?.iter().map(entry).collect()
 }
 
 /// The last entry of an object up to a revision, else the first one after it.

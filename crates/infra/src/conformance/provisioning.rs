@@ -1,5 +1,6 @@
 //! The persistent configuration: what every database must do. `store` is empty.
 
+mod archive;
 mod history;
 
 use std::sync::LazyLock;
@@ -12,7 +13,7 @@ use contracts::provisioning::{
 };
 use model::{TenantId, Timestamp};
 
-use crate::{ChangeNote, ChangeWay, ObjectChange, ProvisioningStore, Revision, StoreError};
+use crate::{ChangeNote, ChangeWay, ObjectChange, ProvisioningStore, Revision, StoreError, TenantArchive};
 
 /// Who changes what no test asks about.
 pub fn note() -> &'static ChangeNote {
@@ -262,6 +263,11 @@ async fn no_generation_is_given_twice(store: &dyn ProvisioningStore) {
     assert_eq!(store.next_generation(&acme, 1_600_000_000_000).await.unwrap(), 1_700_000_000_001);
     assert_eq!(store.next_generation(&acme, 1_700_000_000_001).await.unwrap(), 1_700_000_000_002);
     assert_eq!(store.next_generation(&globex, 7).await.unwrap(), 7, "each tenant has its own");
+}
+
+/// Runs every case of archives and snapshots, each with tenants of its own.
+pub async fn run_archive(store: &dyn TenantArchive) {
+    archive::run(store).await;
 }
 
 async fn a_tenant_comes_back_as_it_was_stored(store: &dyn ProvisioningStore) {

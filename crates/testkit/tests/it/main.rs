@@ -3,6 +3,7 @@
 mod agent_setup;
 mod agents;
 mod announcements;
+mod backup;
 mod browser;
 mod carried;
 mod carriers;
