@@ -62,8 +62,8 @@ pub fn of_person(privileges: &[Privilege], has_dn: bool) -> BTreeSet<&'static st
     privileges.iter().flat_map(|privilege| privilege.scopes()).copied().collect()
 }
 
-/// Whether a program of a tenant may have that scope: some person of a tenant may have it. Others are for who runs the installation, so that
-/// nobody who configures a tenant hands out more than the tenant has.
+/// Whether a program of a tenant may have that scope: some person of a tenant may have it. Others are for who runs the installation, so
+/// that nobody who configures a tenant hands out more than the tenant has.
 pub fn is_of_tenant(name: &str) -> bool {
     Privilege::ALL.iter().any(|privilege| privilege.scopes().contains(&name))
 }

@@ -8,8 +8,8 @@ use crate::settings::Values;
 
 /// The path of auth below the installation's base URL.
 pub const PATH: &str = "/auth/v3";
-/// Where below the base URL clients look for the description of the issuer: those that know of no path (OpenID Connect Discovery section 4), and
-/// those that put theirs before it (RFC 8414 section 3.1).
+/// Where below the base URL clients look for the description of the issuer: those that know of no path (OpenID Connect Discovery
+/// section 4), and those that put theirs before it (RFC 8414 section 3.1).
 pub const METADATA: [&str; 3] = [
     "/.well-known/openid-configuration",
     "/.well-known/oauth-authorization-server",

@@ -29,8 +29,8 @@ pub const EVERY_ROLE: &str = "trunkline";
 
 /// `typ` of an access token of people and programs (RFC 9068 section 2.1), whoever issues it.
 pub const ACCESS_TOKEN: &str = "at+jwt";
-/// `typ` of an ID token, which libraries of clients expect so. It says who somebody is and gives no right: whoever is no role is believed by an
-/// access token alone.
+/// `typ` of an ID token, which libraries of clients expect so. It says who somebody is and gives no right: whoever is no role is believed
+/// by an access token alone.
 pub const ID_TOKEN: &str = "JWT";
 /// `typ` of the tokens of roles. Their keys sign nothing else.
 const SERVICE_TOKEN: &str = "JWT";

@@ -24,8 +24,8 @@ const OF_SOURCE_AT_ONCE: usize = 8;
 /// Further ones of a name or a source that wait for that.
 const WAITING_MAX: usize = 64;
 
-/// How long a count of nothing stays. It is replaced and not removed, so that nobody's try that is counted meanwhile is lost; and it does not
-/// stay for an hour, or tries that nobody has looked at would fill the store.
+/// How long a count of nothing stays. It is replaced and not removed, so that nobody's try that is counted meanwhile is lost; it does not stay
+/// for an hour, or tries that nobody has looked at would fill the store.
 const NOTHING_KEPT: Duration = Duration::from_secs(1);
 
 /// Whose secret is tried.

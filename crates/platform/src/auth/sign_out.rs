@@ -128,8 +128,8 @@ async fn answer(
     })
 }
 
-/// The tenant that an ID token names by which a client says who has signed out (`id_token_hint`). It may be over, and is believed as it is: it
-/// says no more than `client_id` could.
+/// The tenant that an ID token names by which a client says who has signed out (`id_token_hint`). It may be over, and is believed as it is:
+/// it says no more than `client_id` could.
 fn hinted_tenant(tenants: &Tenants, parameters: &Parameters) -> Option<TenantId> {
     let claims = authorize::hinted(parameters.get("id_token_hint")?)?;
     tenants.get(claims["tenant"].as_str()?).cloned()

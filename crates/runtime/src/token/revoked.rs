@@ -56,7 +56,8 @@ impl RevokedSet {
         other.tenants.into_values().flat_map(HashMap::into_values).for_each(|revocation| self.keep(revocation));
     }
 
-    /// Adds one. Where a tenant has used up its share, that one of its own which ends first is forgotten. Returns whether there was room.
+    /// Adds one. Where its tenant has used up its share, what ends first of the tenant with the most is forgotten, which may be another:
+    /// what was taken over from other processes is within no share. Returns whether there was room.
     pub fn add(&mut self, revocation: Revocation, now: Timestamp) -> bool {
         let is_known = self.tenants.get(&revocation.tenant).is_some_and(|of| of.contains_key(&revocation.id));
         let mut has_room = is_known || self.has_room(&revocation.tenant);
@@ -65,7 +66,7 @@ impl RevokedSet {
             has_room = self.has_room(&revocation.tenant);
         }
         if !has_room {
-            self.forget_first_of(&revocation.tenant);
+            self.forget_first();
         }
         self.keep(revocation);
         has_room
@@ -78,8 +79,7 @@ impl RevokedSet {
             return;
         }
         if self.count >= REVOKED_MAX {
-            let greediest = self.tenants.iter().max_by_key(|(_, of)| of.len()).map(|(tenant, _)| tenant.clone());
-            self.forget_first_of(&greediest.unwrap_or_default());
+            self.forget_first();
         }
         let of = self.tenants.entry(revocation.tenant.clone()).or_default();
         of.insert(revocation.id.clone(), revocation);
@@ -100,9 +100,9 @@ impl RevokedSet {
         self.count = self.tenants.values().map(HashMap::len).sum();
     }
 
-    /// Forgets what of a tenant ends first.
-    fn forget_first_of(&mut self, tenant: &str) {
-        let Some(of) = self.tenants.get_mut(tenant) else { return };
+    /// Forgets what ends first of the tenant with the most.
+    fn forget_first(&mut self) {
+        let Some(of) = self.tenants.values_mut().max_by_key(|of| of.len()) else { return };
         let first = of.values().min_by_key(|revocation| revocation.until).map(|revocation| revocation.id.clone());
         if first.is_some_and(|first| of.remove(&first).is_some()) {
             self.count -= 1;
@@ -201,6 +201,11 @@ mod tests {
         }
         assert_eq!((revoked.count, revoked.iter().count()), (REVOKED_MAX, REVOKED_MAX));
         assert!(revoked.tenants.contains_key("0"), "the tenant with the most has made room");
+        let mut full = RevokedSet::restored((0..REVOKED_MAX).map(|id| of("acme", id)));
+        for id in 0..100 {
+            full.add(of("bolt", id), at(50));
+        }
+        assert_eq!(full.iter().filter(|revocation| revocation.tenant == "bolt").count(), 100);
         let again = RevokedSet::restored(revoked.iter().cloned());
         assert_eq!(again.iter().count(), REVOKED_MAX, "nothing is lost by being stored");
     }
