@@ -87,6 +87,7 @@ impl Configuration {
             config: Config { objects: Objects::new(client.clone(), kinds, PAGE_DEADLINE), client },
             publish,
             read_at: ReadAt::new(),
+            unlisted: HashSet::new(),
             unread: Arc::clone(&unread),
             metrics,
         };
@@ -183,6 +184,8 @@ struct Follower<S> {
     publish: watch::Sender<Tenants>,
     /// Later than those of what is published where other objects than the followed ones have changed.
     read_at: ReadAt,
+    /// The tenants that the last list lacked. A replica that is behind does not list a new one: it is gone if two lists in a row lack it.
+    unlisted: HashSet<TenantId>,
     unread: Arc<Mutex<Unread>>,
     metrics: Metrics,
 }
@@ -210,9 +213,14 @@ impl<S: Source> Follower<S> {
             );
         }
         let unread: HashSet<TenantId> = failed.into_iter().map(|(tenant, _)| tenant).collect();
-        self.read_at.retain(|tenant, _| listed.contains_key(tenant));
         let mut next = after(&self.publish.borrow(), read, &mut self.read_at);
-        next.retain(|tenant, _| listed.contains_key(tenant));
+        let unlisted: HashSet<TenantId> = next.keys().filter(|tenant| !listed.contains_key(*tenant)).cloned().collect();
+        let (gone, unlisted): (HashSet<_>, HashSet<_>) =
+            unlisted.into_iter().partition(|tenant| self.unlisted.contains(tenant));
+        let is_there = |tenant: &TenantId| !gone.contains(tenant);
+        self.read_at.retain(|tenant, _| is_there(tenant));
+        next.retain(|tenant, _| is_there(tenant));
+        self.unlisted = unlisted;
         tell(&self.publish, next, was_unread.is_none());
         self.metrics.unread.set(i64::try_from(unread.len()).unwrap_or(i64::MAX));
         let is_as_listed = is_as_listed(&versions, &self.read_at, &unread);

@@ -54,7 +54,8 @@ fn follower(tenants: [&str; 2], version: &str, broken: &str) -> Follower<Played>
     let (broken, hanging) = (HashSet::from([broken.to_owned()]), HashSet::new());
     let config = Played { versions, broken, hanging, skills: None };
     let metrics = Metrics::register(&runtime::Metrics::default());
-    Follower { config, publish: watch::Sender::default(), read_at: ReadAt::new(), unread: Arc::default(), metrics }
+    let (publish, unlisted) = (watch::Sender::default(), HashSet::new());
+    Follower { config, publish, read_at: ReadAt::new(), unlisted, unread: Arc::default(), metrics }
 }
 
 fn held(follower: &Follower<Played>, tenant: &str) -> Option<String> {
@@ -170,7 +171,9 @@ async fn many_tenants_are_read_and_those_that_are_gone_are_forgotten() {
     follower.turn(None).await.unwrap();
     assert_eq!(follower.publish.borrow().len(), names.len() + 2);
     follower.config.versions.retain(|name, _| name == "acme");
-    assert!(follower.turn(Some("before")).await.unwrap().is_some());
+    let etag = follower.turn(Some("before")).await.unwrap();
+    assert_eq!((etag, follower.publish.borrow().len()), (None, names.len() + 2), "one replica may not know them yet");
+    assert!(follower.turn(None).await.unwrap().is_some());
     assert_eq!((follower.publish.borrow().len(), follower.read_at.len()), (1, 1));
 }
 
@@ -189,4 +192,19 @@ async fn many_objects_are_read_as_few_are() {
         assert_eq!((read.of_kind(ObjectKind::Skill).count(), at.as_str()), (count, "1-2"));
         assert_eq!(read, TenantConfig::after(None, changes(count)));
     }
+}
+
+#[tokio::test]
+async fn a_replica_that_does_not_know_a_new_tenant_takes_it_from_nobody() {
+    let mut follower = follower(["acme", "globex"], "1-1", "");
+    let all = follower.config.versions.clone();
+    follower.turn(None).await.unwrap();
+    let changes = follower.publish.subscribe();
+    for _ in 0..3 {
+        follower.config.versions.remove("globex");
+        follower.turn(Some("before")).await.unwrap();
+        follower.config.versions = all.clone();
+        follower.turn(Some("before")).await.unwrap();
+    }
+    assert!(!changes.has_changed().unwrap() && held(&follower, "globex").is_some());
 }
