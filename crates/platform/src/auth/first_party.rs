@@ -57,6 +57,7 @@ mod tests {
             grants: Vec::new(),
             redirect_uris: client.redirect_uris,
             scopes: Vec::new(),
+            bounds_people: false,
         };
         let uris = |asked: &str| at_this_machine(rules.clone(), Some(asked)).redirect_uris;
         assert_eq!(uris("https://evil.example/session/callback"), ["https://centre.example/session/callback"]);
