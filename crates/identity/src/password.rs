@@ -87,7 +87,7 @@ pub fn hash(password: &str, salt: [u8; SALT_BYTES]) -> Result<String, HashError>
     Ok(hash.to_string())
 }
 
-/// A key made of a passphrase (Argon2id). It costs some 200 ms and 64 MiB: whoever has what it seals may try guesses for as long as he likes.
+/// A key made of a passphrase (Argon2id). It costs some 200 ms and 64 MiB, since whoever has what it seals may guess without end.
 ///
 /// # Errors
 /// [`HashError`] when there is no memory for it.

@@ -18,7 +18,7 @@ use model::{TenantId, Timestamp};
 
 pub use keys::{KeyFile, SealedKeys};
 pub use read::{BackupReader, examine, sealed_keys};
-pub use restore::{Replacement, RestoredTenant, restore};
+pub use restore::{ReplacedTenant, RestoredTenant, restore};
 pub use write::write;
 
 use crate::import::ImportError;

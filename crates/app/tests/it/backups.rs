@@ -10,26 +10,26 @@ use tenant::backup::{self, BackupReader};
 
 /// A change of a tenant: of a skill or of a person, by their numbers.
 #[derive(Clone, Debug)]
-enum Change {
+enum TenantStep {
     PutSkill(u8),
     DeleteSkill(u8),
     PutPerson(u8, String, Option<String>),
     DeletePerson(u8),
 }
 
-fn change() -> impl Strategy<Value = Change> {
+fn change() -> impl Strategy<Value = TenantStep> {
     prop_oneof![
-        (0..4_u8).prop_map(Change::PutSkill),
-        (0..4_u8).prop_map(Change::DeleteSkill),
+        (0..4_u8).prop_map(TenantStep::PutSkill),
+        (0..4_u8).prop_map(TenantStep::DeleteSkill),
         (0..4_u8, "\\PC{1,12}", any::<bool>()).prop_map(|(who, name, has)| {
             let secret = has.then(|| format!("$argon2id${who}"));
-            Change::PutPerson(who, name, secret)
+            TenantStep::PutPerson(who, name, secret)
         }),
-        (0..4_u8).prop_map(Change::DeletePerson),
+        (0..4_u8).prop_map(TenantStep::DeletePerson),
     ]
 }
 
-impl Change {
+impl TenantStep {
     fn of_store(self) -> ObjectChange {
         let key = |kind, number| ObjectKey { kind, id: format!("x{number}") };
         match self {
@@ -60,7 +60,7 @@ async fn opened(folder: &tempfile::TempDir, name: &str) -> SqliteProvisioning {
     SqliteProvisioning::open(&folder.path().join(name)).await.unwrap()
 }
 
-async fn changed(store: &SqliteProvisioning, tenant: &TenantId, changes: Vec<Change>) {
+async fn changed(store: &SqliteProvisioning, tenant: &TenantId, changes: Vec<TenantStep>) {
     for change in changes {
         let (at, _) = store.load(tenant).await.unwrap().unwrap();
         store.update(tenant, at, vec![change.of_store()], &note()).await.unwrap();
@@ -73,7 +73,7 @@ async fn history(store: &SqliteProvisioning, tenant: &TenantId) -> Vec<HistoryEn
     entries.into_iter().map(|entry| HistoryEntry { number: 0, ..entry }).collect()
 }
 
-async fn run(first: Vec<Change>, later: Vec<Change>) {
+async fn run(first: Vec<TenantStep>, later: Vec<TenantStep>) {
     let folder = tempfile::tempdir().unwrap();
     let origin = opened(&folder, "origin.sqlite").await;
     let tenants = ["acme", "other"].map(|name| TenantId::parse(name).unwrap());

@@ -19,12 +19,12 @@ pub struct RestoredTenant {
     /// Its revision now.
     pub revision: Revision,
     /// What was changed of the tenant that was there; none for one that was not there, which is as it was.
-    pub replaced: Option<Replacement>,
+    pub replaced: Option<ReplacedTenant>,
 }
 
 /// What was changed of a tenant that was there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Replacement {
+pub struct ReplacedTenant {
     /// The number of new or changed objects.
     pub put: usize,
     /// The number of deleted objects.
@@ -140,7 +140,7 @@ async fn replace<R: BufRead + Send>(
             Err(source) => return Err(BackupError::Store { tenant, source }),
         }
     }
-    Ok(RestoredTenant { tenant, revision, replaced: Some(Replacement { put, deleted, snapshots }) })
+    Ok(RestoredTenant { tenant, revision, replaced: Some(ReplacedTenant { put, deleted, snapshots }) })
 }
 
 /// The objects and snapshots of the tenant; what is gone and its history are left out.

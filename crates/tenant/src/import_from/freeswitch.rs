@@ -36,7 +36,7 @@ pub(super) fn centre(
             file: callcenter.name.clone(),
             line: include.at.line,
             reason: format!(
-                "X-PRE-PROCESS {what} is not followed: give freeswitch.xml.fsxml of FreeSWITCH's log folder, in which it has been carried out"
+                "X-PRE-PROCESS {what} is not followed: give freeswitch.xml.fsxml of FreeSWITCH's log folder"
             ),
         });
     }
@@ -112,10 +112,10 @@ fn queue(name: String, tag: &Tag, remarks: &mut Remarks) -> SourceQueue {
             },
             ("strategy", _) => "the agent who has been ready longest takes a call; there is no other strategy",
             ("moh-sound", _) => {
-                "callers hear the prompt music that comes with the program; add one of your own to `prompts` and to the queue's application"
+                "callers hear the prompt music; add your own to `prompts` and to the queue's application"
             }
             ("tier-rules-apply", _) => {
-                "all tiers are asked at once; the level of the queue's skill is the higher the lower the tier, and a skill expression can ask for it"
+                "all tiers are asked at once; the queue's skill has a level for each, for which an expression can ask"
             }
             ("max-wait-time-with-no-agent", _) => {
                 "left out: the application hears of `agents` = 0 by queue.submit.accepted and may act on it"

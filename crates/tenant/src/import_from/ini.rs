@@ -60,7 +60,7 @@ pub(super) fn read(file: &SourceFile) -> Result<Vec<IniSection>, SourceFault> {
     if file.text.len() > SOURCE_BYTES_MAX {
         return Err(fault(1, format!("it has more than {SOURCE_BYTES_MAX} bytes")));
     }
-    let mut sections = Sections::default();
+    let mut sections = IniSections::default();
     let mut is_comment = false;
     for (line, text) in (1..).zip(file.text.lines()) {
         let at = Spot { file: name.clone(), line };
@@ -106,14 +106,14 @@ fn without_comments(line: &str, is_comment: &mut bool) -> String {
 }
 
 #[derive(Default)]
-struct Sections {
+struct IniSections {
     list: Vec<IniSection>,
     /// The section that settings belong to.
     open: Option<usize>,
     settings: usize,
 }
 
-impl Sections {
+impl IniSections {
     /// `[name]`, `[name](!)`, `[name](template,...)`, `[name](+)`.
     fn begin(&mut self, text: &str, at: Spot) -> Result<(), String> {
         let (name, rest) =

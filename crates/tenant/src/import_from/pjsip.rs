@@ -49,7 +49,7 @@ pub(super) fn read(file: &SourceFile, centre: &mut Centre, remarks: &mut Remarks
         }
     }
     for endpoint in sections.iter().filter(|section| is_current(&kinds, "endpoint", section)) {
-        let parts = Parts::of(endpoint, &sections, &kinds);
+        let parts = EndpointParts::of(endpoint, &sections, &kinds);
         if parts.is_trunk() { trunk(&parts, centre, remarks) } else { phone(&parts, centre, remarks) }
     }
     Ok(())
@@ -61,7 +61,7 @@ fn is_current(kinds: &Kinds<'_>, kind: &str, section: &IniSection) -> bool {
 }
 
 /// An endpoint and the sections that belong to it.
-struct Parts<'a> {
+struct EndpointParts<'a> {
     endpoint: &'a IniSection,
     auth: Option<&'a IniSection>,
     aor: Option<&'a IniSection>,
@@ -70,7 +70,7 @@ struct Parts<'a> {
     identifies: Vec<&'a IniSection>,
 }
 
-impl<'a> Parts<'a> {
+impl<'a> EndpointParts<'a> {
     fn of(endpoint: &'a IniSection, sections: &'a [IniSection], kinds: &Kinds<'a>) -> Self {
         let named = |kind: &'static str, key: &str| {
             let name = endpoint.value(key)?.split(',').next()?.trim();
@@ -105,7 +105,7 @@ impl<'a> Parts<'a> {
 
 // === phones ===
 
-fn phone(parts: &Parts<'_>, centre: &mut Centre, remarks: &mut Remarks) {
+fn phone(parts: &EndpointParts<'_>, centre: &mut Centre, remarks: &mut Remarks) {
     let endpoint = parts.endpoint;
     let phone = centre.phone(&endpoint.name);
     for setting in &endpoint.settings {
@@ -156,7 +156,7 @@ fn encryption(endpoint: &IniSection, phone: &mut SourcePhone) {
     };
 }
 
-fn password(parts: &Parts<'_>, phone: &mut SourcePhone, remarks: &mut Remarks) {
+fn password(parts: &EndpointParts<'_>, phone: &mut SourcePhone, remarks: &mut Remarks) {
     const GENERATED: &str = "a password is generated; `trunkline tenant export` shows it after the import";
     let Some(auth) = parts.auth else {
         return remarks.add(&parts.endpoint.at, "auth", "", GENERATED);
@@ -186,7 +186,7 @@ fn caller_of(caller: &str) -> (Option<String>, Option<&str>) {
 
 // === trunks ===
 
-fn trunk(parts: &Parts<'_>, centre: &mut Centre, remarks: &mut Remarks) {
+fn trunk(parts: &EndpointParts<'_>, centre: &mut Centre, remarks: &mut Remarks) {
     let endpoint = parts.endpoint;
     let mut trunk = Trunk { name: endpoint.name.clone(), ..Trunk::default() };
     for setting in parts.identifies.iter().flat_map(|identify| identify.every("match")) {
@@ -221,7 +221,7 @@ fn trunk(parts: &Parts<'_>, centre: &mut Centre, remarks: &mut Remarks) {
     centre.trunks.push(trunk);
 }
 
-impl<'a> Parts<'a> {
+impl<'a> EndpointParts<'a> {
     /// The sections of a trunk, each with the settings of it that were read.
     fn settings_of_trunk(&self) -> Vec<(&'a IniSection, &'static [&'static str])> {
         let parts: [(Option<&'a IniSection>, &'static [&'static str]); 4] = [

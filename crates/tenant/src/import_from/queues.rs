@@ -75,7 +75,7 @@ fn queue(section: &IniSection, remarks: &mut Remarks) -> SourceQueue {
             }
             ("strategy", _) => strategy,
             ("musicclass" | "musiconhold", _) => {
-                "callers hear the prompt music that comes with the program; add one of your own to `prompts` and to the queue's application"
+                "callers hear the prompt music; add your own to `prompts` and to the queue's application"
             }
             ("weight", _) => "left out: give `priority` in the queue's application",
             ("autopause" | "autopausedelay" | "autopausebusy" | "autopauseunavail", _) => {
@@ -149,7 +149,8 @@ fn add_member(
     }
     let penalty = part(1).and_then(|penalty| penalty.parse::<u32>().ok()).unwrap_or_default();
     if penalty > 0 {
-        let done = "all members are asked at once; the level of the queue's skill is the higher the lower the penalty, and a skill expression can ask for it";
+        let done =
+            "all members are asked at once; the queue's skill has a level for it, for which an expression can ask";
         remarks.add(&setting.at, "penalty", &penalty.to_string(), done);
     }
     for (name, place) in [("state interface", 3), ("ringinuse", 4), ("wrapuptime", 5), ("paused", 6)] {
