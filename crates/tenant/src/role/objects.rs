@@ -22,9 +22,9 @@ use crate::objects::{
     self, Batch, BatchOutcome, ChangeRefusal, ChangedDocuments, EDITS_MAX, EditAction, Listing, ObjectEdit,
     ObjectFault, PASSWORDS_MAX, REQUEST_BYTES_MAX,
 };
+use crate::people::{self, ImportTerms, TableRefusal};
 use shares::{SharedPlace, TenantShares};
 use snapshots::Snapshots;
-use crate::people::{self, ImportTerms, TableRefusal};
 
 /// The most requests that are answered or wait at once: each may hold a whole tenant.
 const REQUESTS_MAX: usize = 64;
