@@ -168,7 +168,7 @@ fn below_number(tenant: &TenantId, page: &HistoryPage) -> Statement {
 pub(super) async fn after(db: &mut dyn Turn, tenant: &TenantId, last: u64, limit: u32) -> Result<Vec<HistoryEntry>> {
     let sql = entries!("number > ? ORDER BY number LIMIT ?");
     let asked = query(sql).bind(tenant.as_str()).bind(number(last)).bind(i64::from(limit));
-    db.rows(asked).await?.iter().map(entry).collect()
+    db.rows(asked).await?.iter().filter_map(|row| entry(row).transpose()).collect()
 }
 
 /// The last entry of an object up to a revision, else the first one after it.

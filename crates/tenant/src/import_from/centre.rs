@@ -141,6 +141,7 @@ fn tenant(names: &TenantNames, realm: String, no_answer_s: Option<u32>) -> Tenan
         outgoing_max: None,
         agents: AgentRules::default(),
         location: None,
+        require_second_factor: Vec::new(),
     }
 }
 

@@ -222,8 +222,7 @@ impl Provisioning for ObjectServer {
         let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_WRITE)?;
         let note = self.note(&request, "")?;
         let asked = request.into_inner();
-        // It is closed never.
-        let _turn = self.batches.acquire().await.map_err(|_| Status::unavailable("the role ends"))?;
+        let _turn = self.batches.take(&tenant).await.ok_or_else(ends)?;
         let terms = ImportTerms { is_trial: asked.validate_only, passwords_max: PASSWORDS_MAX };
         let rows = u32::try_from(people::rows(&asked.table)).unwrap_or(u32::MAX);
         let mut answer = v1::ImportPeopleResponse { rows, ..v1::ImportPeopleResponse::default() };
