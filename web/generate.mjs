@@ -39,18 +39,22 @@ function withoutWords(document) {
 }
 
 const texts = here('src/locales')
-mkdirSync(`${texts}/generated`, { recursive: true })
-const catalogue = (language) => JSON.parse(readFileSync(`${texts}/${language}.json`, 'utf8'))
-const english = places(catalogue('en'))
-for (const file of readdirSync(texts).filter((name) => name.endsWith('.json'))) {
-  const language = file.replace('.json', '')
-  const messages = catalogue(language)
-  assertSame(language, places(messages))
-  const compiled = Object.fromEntries(Object.entries(messages).map(([name, text]) => [name, compileMessage(text)]))
-  writeFileSync(`${texts}/generated/${language}.js`, `export default ${JSON.stringify(compiled)}\n`)
-  writeFileSync(`${texts}/generated/${language}.d.ts`, "import type { Messages } from '@lingui/core'\n\ndeclare const messages: Messages\nexport default messages\n")
-}
-const needs = Object.entries(english).map(([name, of]) => `  readonly '${name}': ${of.length === 0 ? 'undefined' : `{ ${of.map((place) => `readonly ${place}`).join('; ')} }`}\n`)
+/** The texts that every page may say, and those of an application, which are loaded with it. */
+const catalogues = ['.', ...readdirSync(texts, { withFileTypes: true }).filter((entry) => entry.isDirectory() && entry.name !== 'generated').map((entry) => entry.name)]
+const needs = catalogues.flatMap((of) => {
+  const catalogue = (language) => JSON.parse(readFileSync(`${texts}/${of}/${language}.json`, 'utf8'))
+  const english = places(catalogue('en'))
+  mkdirSync(`${texts}/generated/${of}`, { recursive: true })
+  for (const file of readdirSync(`${texts}/${of}`).filter((name) => name.endsWith('.json'))) {
+    const language = file.replace('.json', '')
+    const messages = catalogue(language)
+    assertSame(`${of}/${language}`, english, places(messages))
+    const compiled = Object.fromEntries(Object.entries(messages).map(([name, text]) => [name, compileMessage(text)]))
+    writeFileSync(`${texts}/generated/${of}/${language}.js`, `export default ${JSON.stringify(compiled)}\n`)
+    writeFileSync(`${texts}/generated/${of}/${language}.d.ts`, "import type { Messages } from '@lingui/core'\n\ndeclare const messages: Messages\nexport default messages\n")
+  }
+  return Object.entries(english).map(([name, found]) => `  readonly '${name}': ${found.length === 0 ? 'undefined' : `{ ${found.map((place) => `readonly ${place}`).join('; ')} }`}\n`)
+})
 writeFileSync(`${texts}/generated/texts.ts`, `/** Every text of the pages, with what it needs to be said. */\nexport type Texts = {\n${needs.join('')}}\n`)
 
 /** What is to be filled in, by text: `name: type`, as TypeScript has it. */
@@ -68,7 +72,7 @@ function placesOf(compiled) {
   })
 }
 
-function assertSame(language, found) {
+function assertSame(language, english, found) {
   for (const name of new Set([...Object.keys(english), ...Object.keys(found)])) {
     const [wanted, has] = [english[name]?.join(), found[name]?.join()]
     if (wanted !== has) throw new Error(`src/locales/${language}.json, ${name}: ${has === undefined ? 'is missing' : wanted === undefined ? 'is no text of the pages' : `needs ${wanted}, has ${has}`}`)

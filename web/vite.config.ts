@@ -11,11 +11,17 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
+    // For budget.mjs, which takes it away again.
+    manifest: true,
     // Libraries that also serve servers mark what is for the browser; here everything is.
-    rolldownOptions: { onLog: (level, log, handler) => (log.code === 'MODULE_LEVEL_DIRECTIVE' ? undefined : handler(level, log)) },
+    rolldownOptions: {
+      onLog: (level, log, handler) => (log.code === 'MODULE_LEVEL_DIRECTIVE' ? undefined : handler(level, log)),
+      // What every page needs is packed together, which packs better than apart.
+      output: { codeSplitting: { groups: [{ name: 'libraries', test: /node_modules\/(react|react-dom|scheduler|@lingui|@tanstack\/(router-core|react-router|history|store|react-store|query-core))\// }] } },
+    },
   },
   server: {
-    proxy: { '/api': behind, '/pulse': behind, '/telemetry': behind },
+    proxy: { '/api': behind, '/pulse': behind, '/telemetry': behind, '/session': behind, '/agent-setup/api': behind },
     // node_modules may be a link into the cache.
     fs: { allow: ['.', realpathSync('node_modules')] },
   },

@@ -38,8 +38,20 @@ export async function axeFinds(page) {
   return results.violations.map((violation) => `${violation.id}: ${violation.help} at ${violation.nodes.slice(0, 3).map((node) => `${node.target} (${node.failureSummary})`).join(' ; ')}`)
 }
 
+/** The button that opens the menu of who looks, in each language. */
+export const menuOf = (page) => page.getByRole('button', { name: /^Men[uü]/ })
+
 /** Chooses colours as a person does. */
 export async function chooseTheme(page, theme) {
-  await page.getByLabel('Colours').selectOption(theme)
+  await menuOf(page).click()
+  await page.getByLabel(/^(Colours|Farben)$/).selectOption(theme)
   await until(`theme ${theme}`, () => page.evaluate((wanted) => document.documentElement.dataset.theme === wanted, theme))
+  await page.keyboard.press('Escape')
+}
+
+/** Chooses a language as a person does; the page is loaded again. */
+export async function chooseLanguage(page, language) {
+  await menuOf(page).click()
+  await page.getByLabel(/^(Language|Sprache)$/).selectOption(language)
+  await until(`language ${language}`, () => page.evaluate((wanted) => document.documentElement.lang === wanted, language).catch(() => false))
 }

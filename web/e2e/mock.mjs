@@ -9,7 +9,11 @@ import { callOfTheMock, refusedDialog, runningCall } from '../mock/traces.mjs'
 const browser = await startBrowser()
 let failed = 0
 
+/** With words behind it, those tasks alone whose names have them. */
+const wanted = process.argv.slice(2).join(' ')
+
 async function run(name, options, task) {
+  if (!name.includes(wanted)) return
   const mock = await startMock(options)
   const began = Date.now()
   try {
@@ -43,6 +47,20 @@ for (const [queues, waiting, locale] of [[4, 88, 'en'], [18, 88, 'en'], [4, 1_00
 }
 for (const queues of [1, 4, 12, 20]) {
   await run(`key numbers can be read from five metres, ${queues} queues`, { agents: 200, queues, callsPerSecond: 4, inTime: 1 }, tasks.legible)
+}
+for (const [name, task] of [
+  ['a person by keyboard alone', tasks.setupByKeyboard],
+  ['faults at their fields', tasks.setupFaults],
+  ['a conflict', tasks.setupConflict],
+  ['a table of people', tasks.setupTable],
+  ['a change taken back', tasks.setupHistory],
+  ['what is used, and what is deleted', tasks.setupDelete],
+  ['several people at once', tasks.setupBulk],
+  ['the server away, the session over', tasks.setupOutage],
+  ['who may not', tasks.setupNotAllowed],
+  ['every page accessible', tasks.setupAccessible],
+]) {
+  await run(`agent setup: ${name}`, small, task)
 }
 await run('a list that is old', small, ({ mock, ...rest }) => tasks.oldList({ ...rest, say: () => void mock.close() }))
 

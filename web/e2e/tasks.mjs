@@ -2,9 +2,10 @@
 // the link, and `say`, by which it tells its caller how far it is.
 
 import { openPage } from './browser.mjs'
-import { assert, assertEqual, axeFinds, chooseTheme, number, until } from './checks.mjs'
+import { assert, assertEqual, axeFinds, chooseLanguage, chooseTheme, menuOf, number, until } from './checks.mjs'
 
 export { lastingPhone, phone } from './phones.mjs'
+export * from './setup-tasks.mjs'
 
 const THEMES = ['light', 'dark', 'contrast']
 
@@ -93,7 +94,7 @@ export async function accessible({ browser, link, paths }) {
 export async function languages({ browser, link, paths }) {
   const opened = await openWallboard(browser, link)
   const { page } = opened
-  await page.getByLabel('Language').selectOption('de')
+  await chooseLanguage(page, 'de')
   await page.getByRole('link', { name: 'Anrufe' }).waitFor()
   for (const path of paths) {
     await page.goto(new URL(path, link).href)
@@ -103,7 +104,7 @@ export async function languages({ browser, link, paths }) {
     const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
     assert(overflow <= 0, `${path} in German is ${overflow} px wider than the screen`)
   }
-  await page.getByLabel('Sprache').selectOption('en')
+  await chooseLanguage(page, 'en')
   await page.getByRole('link', { name: 'Traces' }).waitFor()
   await finish(opened)
 }
@@ -195,7 +196,7 @@ export async function traced({ browser, link, say }) {
   for (const title of ['Audio', 'SIP messages', 'Routing', 'Application', 'Events']) {
     assert((await page.getByRole('heading', { name: title, exact: true }).count()) === 1, `there is no ${title}`)
   }
-  await page.getByLabel('Colours').focus()
+  await menuOf(page).focus()
   await finish(opened)
 }
 

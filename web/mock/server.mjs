@@ -1,7 +1,7 @@
 // Answers the pages' APIs without an installation: for work on the pages and for tests that need a connection to break
 // at a certain moment. Serves web/dist too, with the content security policy that the pages must live with.
 //
-// usage: node mock/server.mjs [--port 4400] [--agents 40] [--queues 4] [--rate 1] [--talk-ms 30000]
+// usage: node mock/server.mjs [--port 4400] [--agents 40] [--queues 4] [--rate 1] [--talk-ms 30000] [--people 60]
 
 import { createServer } from 'node:http'
 import { existsSync, readFileSync } from 'node:fs'
@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url'
 import { CallCentre } from './call-centre.mjs'
 import { traces, traceOf } from './traces.mjs'
 import { Drawing } from './drawing.mjs'
+import { Setup } from './setup.mjs'
 
 export const TOKEN = 'mock-token'
 export const CSP =
@@ -23,8 +24,9 @@ const REACHED_MS = 5_000
 export async function startMock(options = {}) {
   const centre = new CallCentre(options)
   const drawing = new Drawing()
+  const setup = new Setup({ people: options.people })
   const mock = { accepts: true, streams: new Set(), seen: [] }
-  const server = createServer((request, response) => answer({ request, response, centre, drawing, mock }))
+  const server = createServer((request, response) => void answer({ request, response, centre, drawing, setup, mock }))
   let last = Date.now()
   const stepping = setInterval(() => {
     const now = Date.now()
@@ -37,6 +39,7 @@ export async function startMock(options = {}) {
   return {
     url: `http://127.0.0.1:${server.address().port}`,
     centre,
+    setup,
     seen: mock.seen,
     refuseTokens: () => (mock.accepts = false),
     cut: () => mock.streams.forEach((stream) => stream.destroy()),
@@ -49,13 +52,15 @@ export async function startMock(options = {}) {
   }
 }
 
-function answer({ request, response, centre, drawing, mock }) {
+async function answer({ request, response, centre, drawing, setup, mock }) {
   const url = new URL(request.url, 'http://localhost')
   if (url.pathname === '/telemetry/v1/traces') return response.writeHead(202, { 'content-type': 'application/json' }).end('{"accepted":0,"dropped":0}')
+  if (await setup.answer(request, response, url)) return
   const isApi = url.pathname.startsWith('/pulse/') || url.pathname.startsWith('/api/')
   if (!isApi) return sendFile(response, url.pathname)
   mock.seen.push({ path: url.pathname, lastEventId: request.headers['last-event-id'] })
-  if (!mock.accepts || request.headers.authorization !== `Bearer ${TOKEN}`) return problem(response, 401, 'the token has expired')
+  const isKnown = request.headers.authorization === undefined ? setup.accountOf(request) !== undefined : request.headers.authorization === `Bearer ${TOKEN}`
+  if (!mock.accepts || !isKnown) return problem(response, 401, 'the token has expired')
   const parts = url.pathname.split('/').filter(Boolean).map(decodeURIComponent)
   if (url.pathname.endsWith('/wallboard/stream')) return stream(response, centre, mock)
   if (url.pathname.endsWith('/wallboard')) return json(response, centre.snapshot(Date.now()))
@@ -92,7 +97,8 @@ function problem(response, status, detail) {
 
 function sendFile(response, path) {
   const file = normalize(join(DIST, path))
-  const isPage = !file.startsWith(DIST) || extname(path) === ''
+  // Names of people have dots in them, too.
+  const isPage = !file.startsWith(DIST) || extname(path) === '' || path.startsWith('/agent-setup/')
   const found = isPage ? join(DIST, 'index.html') : file
   if (!existsSync(found)) return problem(response, 404, 'not built: npm run build')
   response.writeHead(200, { 'content-type': TYPES[extname(found)] ?? 'application/octet-stream', 'content-security-policy': CSP })
@@ -110,6 +116,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     queues: option('queues', 4),
     callsPerSecond: option('rate', 1),
     talkMs: option('talk-ms', 30_000),
+    people: option('people', 60),
   })
   console.log(`${mock.url}/#token=${TOKEN}&tenant=example`)
 }

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { checked, type Check } from '../src/api/check'
 import { isTopology, isTrace, isTraces } from '../src/api/generated/operations-checks'
 import { isChange, isSnapshot } from '../src/api/generated/pulse-checks'
+import { changed, historyEntry, page, stored, used } from '../src/api/agent-setup-answers'
 
 /** Modules without types. */
 const mock = (name: string): Promise<Record<string, any>> => import(`../mock/${name}.mjs`)
@@ -22,6 +23,23 @@ describe('the mock', () => {
     const { traces, traceOf, callOfTheMock, runningCall, refusedDialog } = await mock('traces')
     isUnderstood(isTraces, traces())
     for (const call of [callOfTheMock, runningCall, refusedDialog]) isUnderstood(isTrace, traceOf(call))
+  })
+
+  test('agent setup', async () => {
+    const { Setup } = await mock('setup')
+    const setup = new Setup({ people: 120 })
+    const list = page(stored)(setup.list('person', new URLSearchParams({ page_size: '100' })))
+    expect([list?.items.length, list?.next]).toEqual([100, list?.items.at(-1)?.id])
+    expect(page(stored)(setup.list('person', new URLSearchParams({ page_size: '100', page_token: list?.next ?? '' })))).toMatchObject({ next: '' })
+    expect(JSON.stringify(list)).not.toContain('secret')
+    expect(setup.uses('skill', 'Sales').map(used)).toContainEqual({ kind: 'person', id: 'ada.adler', field: 'agent.skills' })
+    const edits = [{ kind: 'skill', id: 'Patience', action: 'put', expected_revision: 0, object: { name: 'Patience' } }]
+    const dry = setup.change({ request_id: 'a', dry_run: true, edits }, 'agent_setup', 'ann')
+    expect(changed(dry.answer)?.changes).toEqual([{ kind: 'skill', id: 'Patience', before: null, after: { name: 'Patience' } }])
+    expect(setup.get('skill', 'Patience')).toBeUndefined()
+    setup.change({ request_id: 'a', dry_run: false, edits }, 'agent_setup', 'ann')
+    expect(setup.change({ request_id: 'b', dry_run: false, edits }, 'agent_setup', 'ann')).toMatchObject({ status: 409, answer: { kind: 'skill', id: 'Patience' } })
+    expect(historyEntry(setup.entries.at(-1))).toMatchObject({ by: 'ann', way: 'agent_setup' })
   })
 
   test('the wallboard', async () => {

@@ -2,7 +2,7 @@
 
 import { checked, type Answer, type Check } from './check'
 import { failureOf } from './errors'
-import type { Session } from './session'
+import { authorization, type Session } from './session'
 
 /** Longer than the server's own deadline towards its roles. */
 const DEADLINE_MS = 10_000
@@ -12,7 +12,7 @@ export async function getJson<T>(session: Session, path: string, check: Check<T>
   const deadline = AbortSignal.timeout(DEADLINE_MS)
   try {
     const response = await fetch(path, {
-      headers: { Authorization: `Bearer ${session.token}`, Accept: 'application/json' },
+      headers: { ...authorization(session.token), Accept: 'application/json' },
       cache: 'no-store',
       signal: signal === undefined ? deadline : AbortSignal.any([signal, deadline]),
     })

@@ -6,6 +6,7 @@ import type { Failure } from './errors'
 export type Given = { readonly token: string; readonly tenant: string }
 
 export type Session = {
+  /** Empty for somebody who has signed in: the cookie is enough. */
   readonly token: string
   readonly tenant: string
 }
@@ -45,6 +46,11 @@ export function signIn(token: string, tenant: string | null, keep: Keep): void {
 export function signOut(keep: Keep): void {
   keep.removeItem(TOKEN)
   keep.removeItem(TENANT)
+}
+
+/** The header that shows the token, where there is one. */
+export function authorization(token: string): Readonly<Record<string, string>> {
+  return token === '' ? {} : { Authorization: `Bearer ${token}` }
 }
 
 /** Why the page of a tenant cannot be shown for a session that names none. */

@@ -2,7 +2,7 @@
  *  waits for it, and what cannot be sent is dropped. */
 
 import { apiPaths } from '../lib/paths'
-import type { Session } from './session'
+import { authorization, type Session } from './session'
 
 const APP = 'trunkline_pages'
 /** What waits at most; further items are dropped, so that a page that fails in a loop costs no memory. */
@@ -31,7 +31,7 @@ export type Send = (session: Session, body: string) => Promise<'taken' | 'unwant
 
 const byFetch: Send = async ({ token }, body) => {
   try {
-    const headers = { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' }
+    const headers = { ...authorization(token), 'Content-Type': 'application/json' }
     const response = await fetch(apiPaths.telemetry(), { method: 'POST', headers, body, keepalive: true })
     const told: unknown = response.status === 202 ? await response.json() : undefined
     return typeof told !== 'object' || told === null || 'off' in told ? 'unwanted' : 'taken'

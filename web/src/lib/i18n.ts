@@ -17,6 +17,17 @@ const LOADED: Readonly<Record<Language, () => Promise<Messages>>> = {
   de: async () => (await import('../locales/generated/de')).default,
 }
 
+/** The texts of applications, which are loaded with them. */
+const OF_APPLICATIONS = {
+  'agent-setup': {
+    en: async () => (await import('../locales/generated/agent-setup/en')).default,
+    de: async () => (await import('../locales/generated/agent-setup/de')).default,
+  },
+} as const satisfies Record<string, Readonly<Record<Language, () => Promise<Messages>>>>
+
+/** The texts that need nothing to be said. */
+export type PlainText = { [K in keyof Texts]: Texts[K] extends undefined ? K : never }[keyof Texts]
+
 /** A text with what it needs. */
 export function t<K extends keyof Texts>(name: K, ...values: Texts[K] extends undefined ? [] : [Texts[K]]): string {
   return i18n._(name, values[0])
@@ -42,6 +53,11 @@ export function keptLanguage(): Language {
 export async function showLanguage(chosen: Language): Promise<void> {
   i18n.loadAndActivate({ locale: chosen, messages: await LOADED[chosen]() })
   document.documentElement.lang = chosen
+}
+
+/** Adds the texts of an application in the language that is shown; to be called before its first page. */
+export async function addTexts(application: keyof typeof OF_APPLICATIONS): Promise<void> {
+  i18n.load(language(), await OF_APPLICATIONS[application][language()]())
 }
 
 export function keepLanguage(chosen: Language): void {

@@ -8,5 +8,27 @@ export const apiPaths = {
   topology: (): string => '/api/operations/v1/topology',
   traces: (tenant: string, limit: number): string => `/api/operations/v1/${part(tenant)}/traces?limit=${limit}`,
   telemetry: (): string => '/telemetry/v1/traces',
+  session: (): string => '/session',
+  /** `to` is a path of these pages. */
+  signIn: (to: string): string => `/session/sign-in?to=${part(to)}`,
+  signOut: (): string => '/session/sign-out',
   trace: (tenant: string, call: string): string => `/api/operations/v1/${part(tenant)}/traces/${part(call)}`,
+}
+
+const setup = (tenant: string): string => `/agent-setup/api/v1/${part(tenant)}`
+const query = (values: Readonly<Record<string, string>>): string => {
+  const given = Object.entries(values).filter(([, value]) => value !== '')
+  return given.length === 0 ? '' : `?${new URLSearchParams(given).toString()}`
+}
+
+/** Those of Agent Setup. */
+export const setupPaths = {
+  objects: (tenant: string, kind: string, values: Readonly<Record<string, string>>): string => `${setup(tenant)}/objects/${part(kind)}${query(values)}`,
+  object: (tenant: string, kind: string, id: string): string => `${setup(tenant)}/objects/${part(kind)}/${part(id)}`,
+  changes: (tenant: string): string => `${setup(tenant)}/changes`,
+  history: (tenant: string, values: Readonly<Record<string, string>>): string => `${setup(tenant)}/history${query(values)}`,
+  restore: (tenant: string): string => `${setup(tenant)}/restore`,
+  uses: (tenant: string, kind: string, id: string): string => `${setup(tenant)}/uses/${part(kind)}/${part(id)}`,
+  people: (tenant: string): string => `${setup(tenant)}/people.csv`,
+  peopleImport: (tenant: string, isDry: boolean): string => `${setup(tenant)}/people.csv?dry_run=${isDry}`,
 }

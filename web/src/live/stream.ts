@@ -3,6 +3,7 @@
 
 import { createParser } from 'eventsource-parser'
 import { failureOf, isFinal, type Failure } from '../api/errors'
+import { authorization } from '../api/session'
 import { backOffMs } from './back-off'
 
 export type Connection =
@@ -86,7 +87,7 @@ async function connectOnce(
   let misunderstood: Failure | undefined
   let silence = setTimeout(() => silent.abort(), SILENCE_MS)
   try {
-    const headers: Record<string, string> = { Authorization: `Bearer ${options.token}`, Accept: 'text/event-stream' }
+    const headers: Record<string, string> = { ...authorization(options.token), Accept: 'text/event-stream' }
     if (lastId !== '') headers['Last-Event-ID'] = lastId
     const signal = AbortSignal.any([ended, silent.signal])
     const response = await fetch(options.path, { headers, cache: 'no-store', signal })

@@ -5,14 +5,23 @@ export type ButtonProps = {
   readonly children: ReactNode
   readonly onClick?: () => void
   readonly type?: 'button' | 'submit'
-  readonly title?: string
+  readonly title?: string | undefined
   readonly pressed?: boolean
+  /** The one thing that a page or window is about, and what cannot be taken back by another press. */
+  readonly tone?: 'plain' | 'main' | 'danger'
+  /** For a screen reader, where the words alone would not say which of several. */
+  readonly label?: string
 }
 
-export function Button({ children, onClick, type = 'button', title, pressed }: ButtonProps): ReactElement {
+export function Button({ children, onClick, type = 'button', title, pressed, tone = 'plain', label }: ButtonProps): ReactElement {
   return (
-    <button type={type} className={styles['button']} onClick={onClick} title={title} aria-pressed={pressed}>
+    <button type={type} className={`${styles['button']} ${styles[tone]}`} onClick={onClick} title={title} aria-pressed={pressed} aria-label={label}>
       {children}
     </button>
   )
+}
+
+/** The class of a link that looks like a button. */
+export function buttonClass(tone: 'plain' | 'main' = 'plain'): string {
+  return `${styles['button']} ${styles[tone]}`
 }

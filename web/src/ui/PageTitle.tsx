@@ -5,6 +5,8 @@ import styles from './PageTitle.module.css'
 
 /** The id of the place above every page that a page may fill. */
 export const PAGE_TITLE = 'page-title'
+/** The id of the heading that stands there, after which the page's content is named. */
+export const HEADING = 'page-heading'
 
 export type PageTitleProps = {
   readonly title: string
@@ -24,7 +26,7 @@ export function PageTitle({ title, of, children }: PageTitleProps): ReactElement
   if (place === null) return null
   return createPortal(
     <>
-      <h1 className={styles['title']} title={title}>
+      <h1 id={HEADING} className={styles['title']} title={title}>
         {title}
       </h1>
       {children}

@@ -16,7 +16,7 @@ export function WallboardPage(): ReactElement {
   return <Wallboard session={session} onRefused={onRefused} />
 }
 
-const topologyRoute = getRouteApi('/topology')
+const topologyRoute = getRouteApi('/dashboards/topology')
 
 export function TopologyPage(): ReactElement {
   const { session, onRefused } = useSignedIn()
@@ -31,7 +31,7 @@ export function TracesPage(): ReactElement {
   return <Traces session={session} onRefused={onRefused} />
 }
 
-const traceRoute = getRouteApi('/trace/$call')
+const traceRoute = getRouteApi('/dashboards/trace/$call')
 
 export function TracePage(): ReactElement {
   const { session, onRefused } = useSignedIn()

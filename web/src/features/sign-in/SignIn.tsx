@@ -1,8 +1,9 @@
 import { useId, useState, type FormEvent, type ReactElement } from 'react'
 import { adviceOf, wordsOf, type Failure } from '../../api/errors'
-import { givenIn, type Given } from '../../api/session'
+import { givenIn, signOut, type Given } from '../../api/session'
 import { t } from '../../lib/i18n'
-import { Button } from '../../ui/Button'
+import { apiPaths } from '../../lib/paths'
+import { Button, buttonClass } from '../../ui/Button'
 import { Notice } from '../../ui/Notice'
 import { PageTitle } from '../../ui/PageTitle'
 import styles from './SignIn.module.css'
@@ -19,6 +20,7 @@ export function SignIn({ failure, token: kept = '', onToken }: SignInProps): Rea
   const [token, setToken] = useState(kept)
   const [tenant, setTenant] = useState('')
   const needsTenant = failure.kind === 'no-tenant'
+  const isNew = failure.kind === 'no-token'
   const submit = (event: FormEvent): void => {
     event.preventDefault()
     const given = givenIn(token)
@@ -27,17 +29,32 @@ export function SignIn({ failure, token: kept = '', onToken }: SignInProps): Rea
   return (
     <>
       <PageTitle title={t('session.page')} />
-      <Notice tone={failure.kind === 'no-token' ? 'plain' : 'bad'} title={needsTenant ? t('session.tenantTitle') : t('session.title')}>
+      <Notice tone={isNew ? 'plain' : 'bad'} title={needsTenant ? t('session.tenantTitle') : isNew ? t('session.signIn') : t('session.title')}>
         <p>{wordsOf(failure)}</p>
+        {isNew ? (
+          <p>
+            <SignInLink />
+          </p>
+        ) : null}
         <p>{adviceOf(failure)}</p>
         <form className={styles['form']} onSubmit={submit}>
           <Field label={t('session.field')} type="password" value={token} onChange={setToken} />
           {needsTenant ? <Field label={t('session.tenant')} type="text" value={tenant} onChange={setTenant} /> : null}
           <Button type="submit">{t('session.open')}</Button>
+          {isNew || needsTenant ? null : <SignInLink />}
         </form>
         <p className={styles['hint']}>{t('session.hint')}</p>
       </Notice>
     </>
+  )
+}
+
+/** To the sign-in page, and back to here. The token that does not serve is forgotten. */
+function SignInLink(): ReactElement {
+  return (
+    <a className={buttonClass('main')} href={apiPaths.signIn(location.pathname + location.search)} onClick={() => signOut(sessionStorage)}>
+      {t('session.signIn')}
+    </a>
   )
 }
 

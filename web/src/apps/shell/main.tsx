@@ -1,4 +1,4 @@
-/** Starts the pages: takes the token out of the address or from another tab, shows the kept colours, draws, and tells of its errors. */
+/** Starts the pages: asks who has signed in, takes the token out of the address or from another tab, shows the kept colours, draws, and tells of its errors. */
 
 import { QueryClientProvider } from '@tanstack/react-query'
 import { RouterProvider } from '@tanstack/react-router'
@@ -8,6 +8,7 @@ import { askOthers, CHANNEL, tellOthers } from '../../api/hand-over'
 import { currentSession, takeFromFragment } from '../../api/session'
 import { tabName, Telemetry, watchPage } from '../../api/telemetry'
 import { keptLanguage, showLanguage } from '../../lib/i18n'
+import { refreshAccount } from '../../live/account'
 import { queries } from '../../live/queries'
 import { applyTheme, keptTheme } from '../../ui/theme'
 import '../../ui/tokens.css'
@@ -35,6 +36,9 @@ async function shareToken(): Promise<void> {
 }
 
 applyTheme(keptTheme())
+void refreshAccount()
+// Whoever comes back may have signed in or out elsewhere.
+addEventListener('focus', () => void refreshAccount())
 await showLanguage(keptLanguage())
 takeToken()
 await shareToken()

@@ -1,0 +1,348 @@
+// What administrators do in Agent Setup, as tasks. Each signs in as the mock does: by a press.
+
+import { openPage } from './browser.mjs'
+import { assert, assertEqual, axeFinds, chooseLanguage, chooseTheme, menuOf, until } from './checks.mjs'
+
+/** What the browser itself says of an answer that is no success, which here is meant. */
+const isMeant = (fault) => fault.includes('Failed to load resource')
+
+async function openSetup(browser, link, options) {
+  const opened = await openPage(browser, { width: 1280, height: 720, theme: 'light', ...options })
+  const { page } = opened
+  await page.goto(new URL('/agent-setup/', link).href.split('#')[0])
+  await page.getByRole('main').getByRole('link', { name: /^(Sign in|Anmelden)$/ }).click()
+  await page.getByRole('link', { name: 'ada.adler', exact: true }).waitFor()
+  return opened
+}
+
+async function finish({ faults, close }, allowed = () => false) {
+  const bad = faults.filter((fault) => !allowed(fault))
+  await close()
+  assertEqual(bad, [], 'faults of the page')
+}
+
+const go = (page, path) => page.goto(new URL(path, page.url()).href)
+const review = (page) => page.getByRole('button', { name: 'Review changes' })
+const dialog = (page, name) => page.getByRole('dialog', { name })
+const save = (page) => page.getByRole('dialog').getByRole('button', { name: 'Save', exact: true })
+
+/** By keys alone: sign in, a new person with a skill, what will change, saved, and back in the list. */
+export async function setupByKeyboard({ browser, link }) {
+  const opened = await openPage(browser, { width: 1280, height: 720, theme: 'light' })
+  const { page } = opened
+  await page.goto(new URL('/agent-setup/', link).href.split('#')[0])
+  await page.getByRole('main').getByRole('link', { name: 'Sign in' }).waitFor()
+  const focused = () => page.evaluate(() => [document.activeElement?.labels?.[0]?.textContent, document.activeElement?.ariaLabel, document.activeElement?.textContent].find((words) => words?.trim())?.trim() ?? '')
+  const tabTo = async (words) => {
+    for (let tries = 0; tries < 60; tries += 1) {
+      await page.keyboard.press('Tab')
+      if ((await focused()).startsWith(words)) return
+    }
+    throw new Error(`Tab never reaches ${words}, the last was ${await focused()}`)
+  }
+  await page.keyboard.press('Tab')
+  assertEqual(await focused(), 'Skip to the content', 'what the first Tab reaches')
+  await page.keyboard.press('Enter')
+  await tabTo('Sign in')
+  await page.keyboard.press('Enter')
+  await page.getByRole('link', { name: 'ada.adler', exact: true }).waitFor()
+  await page.keyboard.press('?')
+  await dialog(page, 'Keyboard shortcuts').getByText('New person').waitFor()
+  await page.keyboard.press('Escape')
+  await until('the list of keys is closed', async () => (await page.getByRole('dialog').count()) === 0)
+  await page.keyboard.press('n')
+  await page.getByRole('heading', { name: 'New person' }).waitFor()
+  await until('the focus is at the content', () => page.evaluate(() => document.activeElement?.id === 'content'))
+  for (const [label, words] of [['User name', 'nora.new'], ['First name', 'Nora'], ['Last name', 'New'], ['E-mail', 'nora@centre.example'], ['New password', 'a long password']]) {
+    await tabTo(label)
+    await page.keyboard.type(words)
+  }
+  await tabTo('Agent')
+  await page.keyboard.press('Space')
+  await tabTo('Takes calls as an agent')
+  await page.keyboard.press('Space')
+  await tabTo('Agent id')
+  await page.keyboard.type('n1')
+  await tabTo('Place')
+  await page.keyboard.type('P7101')
+  await tabTo('+ Add a skill')
+  await page.keyboard.press('Enter')
+  await until('the focus is in the new row', async () => (await focused()).startsWith('Skill'))
+  await page.keyboard.type('French')
+  await tabTo('Level')
+  await page.keyboard.press('ControlOrMeta+a')
+  await page.keyboard.type('4')
+  await page.keyboard.press('Control+Enter')
+  await dialog(page, 'This will change').waitFor()
+  const shown = await page.getByRole('dialog').innerText()
+  for (const words of ['nora.new', 'French 4', '(a new one)']) assert(shown.includes(words), `${words} is not in ${shown}`)
+  assert(!shown.includes('a long password'), 'the password is shown')
+  await tabTo('Save')
+  await page.keyboard.press('Enter')
+  await page.getByText('nora.new is created.').waitFor()
+  await page.getByRole('heading', { name: 'nora.new', level: 1 }).waitFor()
+  await page.keyboard.press('g')
+  await page.keyboard.press('p')
+  await page.getByRole('heading', { name: 'People', level: 1 }).waitFor()
+  await page.keyboard.press('/')
+  await page.keyboard.type('nora')
+  await until('she alone is found', async () => (await page.locator('[data-object]').count()) === 1)
+  assert((await page.locator('[data-object="nora.new"]').innerText()).includes('French 4'), 'her skill is not in the list')
+  assert(page.url().includes('q=nora'), 'the search is not in the address')
+  await finish(opened)
+}
+
+/** Faults are said at their fields, those of the page and those of the server; what was typed stays. */
+export async function setupFaults({ browser, link }) {
+  const opened = await openSetup(browser, link)
+  const { page } = opened
+  await page.getByRole('link', { name: 'New person' }).click()
+  await page.getByLabel('Takes calls as an agent').check()
+  await page.getByLabel('New password').fill('short')
+  await review(page).click()
+  const summary = page.getByRole('alert').filter({ hasText: 'Nothing is saved yet' })
+  await until('the focus is at the summary', () => summary.evaluate((element) => element === document.activeElement))
+  assertEqual(await axeFinds(page), [], 'axe, with faults')
+  assert(await page.getByLabel('User name').evaluate((input) => input.getAttribute('aria-invalid') === 'true' && document.getElementById(input.getAttribute('aria-describedby').split(' ').at(-1)).textContent.includes('It is needed.')), 'the fault is not at its field')
+  await summary.getByRole('link', { name: 'Agent id' }).click()
+  assert(await page.getByLabel('Agent id').evaluate((input) => input === document.activeElement), 'the summary does not lead to the field')
+  await page.getByLabel('New password').fill('a long password')
+  await page.getByLabel('User name').fill('new.one')
+  await page.getByLabel('First name').fill('New')
+  await page.getByLabel('Last name').fill('One')
+  await page.getByLabel('Agent id').fill('a7101')
+  await page.getByRole('button', { name: 'Add a skill' }).click()
+  await page.getByLabel('Skill, row 1').fill('Patience')
+  await review(page).click()
+  await summary.getByText('ada.adler has the id a7101 already').waitFor()
+  const texts = await summary.innerText()
+  assert(texts.includes('Skills: there is no skill Patience'), texts)
+  assertEqual(await page.getByLabel('New password').inputValue(), 'a long password', 'what was typed')
+  await page.getByLabel('Agent id').fill('n1')
+  await page.getByRole('button', { name: 'Remove Patience' }).click()
+  await review(page).click()
+  await dialog(page, 'This will change').getByRole('button', { name: 'Back' }).click()
+  // Whoever leaves is asked.
+  await page.getByRole('link', { name: 'Skills' }).click()
+  await dialog(page, 'Leave without saving?').getByRole('button', { name: 'Stay here' }).click()
+  assertEqual(await page.getByLabel('User name').inputValue(), 'new.one', 'what was typed')
+  await page.getByRole('link', { name: 'Skills' }).click()
+  await dialog(page, 'Leave without saving?').getByRole('button', { name: 'Leave without saving' }).click()
+  await page.getByRole('heading', { name: 'Skills', level: 1 }).waitFor()
+  await finish(opened, isMeant)
+}
+
+/** Somebody else changes the same person: theirs is shown, mine is kept, and what only they have changed stays. */
+export async function setupConflict({ browser, link, mock }) {
+  const opened = await openSetup(browser, link)
+  const { page } = opened
+  await page.getByRole('link', { name: 'ada.adler', exact: true }).click()
+  await page.getByLabel('Last name').fill('Mine')
+  mock.setup.changeBy('alan.turing', 'person', 'ada.adler', { last_name: 'Theirs', email: 'ada@centre.example' })
+  await review(page).click()
+  const conflict = dialog(page, 'Somebody else has changed ada.adler')
+  await conflict.getByText('Theirs', { exact: true }).last().waitFor()
+  const words = await conflict.innerText()
+  for (const part of ['Adler', 'Mine', 'ada@centre.example', 'changed by both']) assert(words.includes(part), `${part} is not in ${words}`)
+  assertEqual(await axeFinds(page), [], 'axe, with a conflict')
+  await conflict.getByRole('button', { name: 'Keep mine' }).click()
+  const changes = await dialog(page, 'This will change').innerText()
+  assert(changes.includes('Theirs') && changes.includes('Mine') && !changes.includes('ada@centre.example'), changes)
+  await save(page).click()
+  await page.getByText('ada.adler is saved.').waitFor()
+  assertEqual([mock.setup.get('person', 'ada.adler').object.last_name, mock.setup.get('person', 'ada.adler').object.email], ['Mine', 'ada@centre.example'], 'what is stored')
+  // And theirs is taken.
+  await page.getByLabel('First name').fill('Mine, too')
+  mock.setup.changeBy('alan.turing', 'person', 'ada.adler', { first_name: 'Theirs, too' })
+  await review(page).click()
+  await page.getByRole('dialog').getByRole('button', { name: 'Take theirs' }).click()
+  await until('the form has theirs', async () => (await page.getByLabel('First name').inputValue()) === 'Theirs, too')
+  await finish(opened, isMeant)
+}
+
+const HEAD = 'user_name,first_name,last_name,disabled,skills,agent_id'
+
+/** A table of people: each faulty line is named; corrected, it is shown what comes, and taken. */
+export async function setupTable({ browser, link, mock }) {
+  const opened = await openSetup(browser, link)
+  const { page } = opened
+  await page.getByRole('link', { name: 'Import CSV' }).click()
+  const choose = (lines) => page.getByLabel('CSV file').setInputFiles({ name: 'people.csv', mimeType: 'text/csv', buffer: Buffer.from([HEAD, ...lines, ''].join('\n')) })
+  await choose(['nia.one,Nia,One,false,Sales=3,t1', 'bob.two,Bob,Two,perhaps,Sales=3,t2', 'cy.three,Cy,Three,false,Sales=much,t3'])
+  await page.getByText('people.csv has 2 faults').waitFor()
+  assertEqual(await page.locator('tbody tr').allInnerTexts().then((rows) => rows.map((row) => row.split('\t').slice(0, 2))), [['3', 'disabled'], ['4', 'skills']], 'the faulty lines')
+  assertEqual(await axeFinds(page), [], 'axe, with a faulty table')
+  assert(mock.setup.get('person', 'nia.one') === undefined, 'a faulty table was taken')
+  await choose(['nia.one,Nia,One,false,Sales=3,t1', 'bob.two,Bob,Two,false,Patience=3,t2'])
+  await page.getByText('there is no skill Patience').waitFor()
+  await choose(['nia.one,Nia,One,false,Sales=3,t1', 'ada.adler,Ada,Adler,true,Sales=5,a7101'])
+  await page.getByText('people.csv is in order: 2 lines, 2 changes').waitFor()
+  assert(mock.setup.get('person', 'nia.one') === undefined, 'a dry run was taken')
+  await page.getByRole('button', { name: 'Import now' }).click()
+  await page.getByRole('link', { name: 'nia.one', exact: true }).waitFor()
+  const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', { name: 'Export as CSV' }).click()])
+  assertEqual(download.suggestedFilename(), 'people.csv', 'the name of the exported table')
+  await finish(opened, isMeant)
+}
+
+/** A change is found in the history and taken back, after it was shown what that changes. */
+export async function setupHistory({ browser, link, mock }) {
+  const opened = await openSetup(browser, link)
+  const { page } = opened
+  await page.getByRole('link', { name: 'ada.adler', exact: true }).click()
+  await page.getByLabel('Last name').fill('Wrong')
+  await review(page).click()
+  await save(page).click()
+  const history = page.getByRole('complementary')
+  await history.getByText('grace.hopper').waitFor()
+  await history.getByRole('button', { name: /^Restore as of/ }).first().click()
+  const shown = await dialog(page, /^Back to/).innerText()
+  assert(shown.includes('Wrong') && shown.includes('Adler'), shown)
+  assertEqual(await axeFinds(page), [], 'axe, before a restore')
+  await page.getByRole('dialog').getByRole('button', { name: 'Restore', exact: true }).click()
+  await until('the form has the old name', async () => (await page.getByLabel('Last name').inputValue()) === 'Adler')
+  assertEqual(mock.setup.get('person', 'ada.adler').object.last_name, 'Adler', 'what is stored')
+  await go(page, '/agent-setup/history')
+  await page.getByText('Person ada.adler').first().waitFor()
+  await finish(opened)
+}
+
+/** What is used cannot be deleted, and it is said by whom; what is not goes after a look. */
+export async function setupDelete({ browser, link, mock }) {
+  const opened = await openSetup(browser, link)
+  const { page } = opened
+  await go(page, '/agent-setup/skills/Support')
+  await page.getByRole('complementary').getByRole('link', { name: 'Person ben.adler' }).waitFor()
+  await page.getByRole('button', { name: 'Delete …' }).click()
+  await page.getByRole('alert').getByText('Person ben.adler: agent.skills: there is no skill Support').waitFor()
+  await go(page, '/agent-setup/skills/French')
+  await page.getByRole('button', { name: 'Delete …' }).click()
+  await dialog(page, 'This will be deleted').getByText('Nothing refers to it.').waitFor()
+  await page.getByRole('dialog').getByRole('button', { name: 'Delete', exact: true }).click()
+  await page.getByText('French is deleted.').waitFor()
+  await until('it is not in the list', async () => (await page.getByRole('link', { name: 'French' }).count()) === 0)
+  assert(mock.setup.get('skill', 'French') === undefined, 'it is still stored')
+  await finish(opened, isMeant)
+}
+
+/** Several people get a skill at once; those who are no agents are left out, in words. */
+export async function setupBulk({ browser, link, mock }) {
+  const opened = await openSetup(browser, link)
+  const { page } = opened
+  await page.getByLabel('Select ada.adler').check()
+  await page.getByLabel('Select ben.adler').check()
+  const bar = page.getByRole('region', { name: 'Change the selected people' })
+  await bar.getByLabel('Skill').fill('French')
+  await bar.getByLabel('Level').fill('3')
+  await bar.getByRole('button', { name: 'Give skill' }).click()
+  const shown = await dialog(page, '2 entries will change').innerText()
+  assert(shown.includes('Sales 5, French 3'), shown)
+  assertEqual(await axeFinds(page), [], 'axe, before a change of several')
+  await save(page).click()
+  await page.getByText('2 people changed.').waitFor()
+  assertEqual(mock.setup.get('person', 'ben.adler').object.agent.skills.at(-1), { skill: 'French', level: 3 }, 'what is stored')
+  await page.getByLabel('Select ada.adler').check()
+  await bar.getByRole('button', { name: 'Disable' }).click()
+  await save(page).click()
+  await page.getByText('1 person changed.').waitFor()
+  await page.getByLabel('Who').selectOption('true')
+  await until('the disabled one alone is listed', async () => (await page.locator('[data-object]').count()) === 1)
+  await finish(opened)
+}
+
+/** The server is away, and comes back; the session ends, and another tab signs in: what was typed stays. */
+export async function setupOutage({ browser, link, mock }) {
+  const opened = await openSetup(browser, link)
+  const { page } = opened
+  await page.getByRole('link', { name: 'ada.adler', exact: true }).click()
+  await page.getByLabel('Last name').fill('Typed')
+  mock.setup.isAway = true
+  await review(page).click()
+  await page.locator('[data-banner="unreachable"]').waitFor()
+  assertEqual(await axeFinds(page), [], 'axe, without a server')
+  mock.setup.isAway = false
+  await page.locator('[data-banner="unreachable"]').getByRole('button', { name: 'Try now' }).click()
+  await until('the banner goes', async () => (await page.locator('[data-banner]').count()) === 0)
+  mock.setup.endSessions()
+  await review(page).click()
+  const ended = page.locator('[data-banner="ended"]')
+  await ended.waitFor()
+  assertEqual(await page.getByLabel('Last name').inputValue(), 'Typed', 'what was typed')
+  const [other] = await Promise.all([page.context().waitForEvent('page'), ended.getByRole('link', { name: 'Sign in again' }).click()])
+  await other.getByRole('link', { name: 'ada.adler', exact: true }).waitFor()
+  await other.close()
+  await page.evaluate(() => window.dispatchEvent(new Event('focus')))
+  await until('the banner goes', async () => (await ended.count()) === 0)
+  await review(page).click()
+  await save(page).click()
+  await page.getByText('ada.adler is saved.').waitFor()
+  await menuOf(page).click()
+  await page.getByRole('button', { name: 'Sign out' }).click()
+  await page.getByRole('link', { name: 'Sign in' }).first().waitFor()
+  await finish(opened, isMeant)
+}
+
+/** Who is no administrator is told so, and finds the way to what they may use. */
+export async function setupNotAllowed({ browser, link, mock }) {
+  mock.setup.account = { ...mock.setup.account, user: 'sue', name: 'Sue Page', privileges: ['supervisor'] }
+  const opened = await openPage(browser, { width: 1280, height: 720 })
+  const { page } = opened
+  await page.goto(new URL('/agent-setup/', link).href.split('#')[0])
+  await page.getByRole('main').getByRole('link', { name: 'Sign in' }).click()
+  await page.getByText('Sue Page may not use Agent Setup').waitFor()
+  assertEqual(await axeFinds(page), [], 'axe, for who may not')
+  await page.getByRole('link', { name: 'Dashboards' }).click()
+  // No token: the cookie is enough.
+  await page.getByText('Live', { exact: true }).waitFor()
+  assertEqual(await page.getByRole('link', { name: 'Agent Setup' }).count(), 0, 'ways to where one may not go')
+  await finish(opened)
+}
+
+const PAGES = [
+  '/agent-setup/people',
+  '/agent-setup/people/ben.adler',
+  '/agent-setup/new/people',
+  '/agent-setup/import',
+  '/agent-setup/history',
+  '/agent-setup/skills/Sales',
+  '/agent-setup/places/P7101',
+  '/agent-setup/dns',
+  '/agent-setup/dns/7101',
+  '/agent-setup/new/dns?type=announcement',
+  '/agent-setup/numbers/%2B15550100',
+  '/agent-setup/queues',
+  '/agent-setup/queues/9000',
+  '/agent-setup/applications/sales',
+  '/agent-setup/prompts/music',
+  '/agent-setup/trunks/carrier',
+  '/agent-setup/hours/office',
+  '/agent-setup/feature-codes/*50',
+  '/agent-setup/clients/reports',
+  '/agent-setup/nothing',
+]
+
+/** Every page in both languages, light and dark, at a desk and on a phone: nothing for axe, nothing wider than the screen. */
+export async function setupAccessible({ browser, link }) {
+  // Of each two of language, colours and width every pair.
+  for (const [width, height, pairs] of [[1280, 720, [['en', 'light'], ['de', 'dark']]], [390, 844, [['en', 'dark'], ['de', 'light']]]]) {
+    const opened = await openSetup(browser, link, { width, height })
+    const { page } = opened
+    for (const [language, theme] of pairs) {
+      await chooseLanguage(page, language)
+      for (const path of PAGES) {
+        await go(page, path)
+        await page.locator('h1').waitFor()
+        await page.waitForLoadState('networkidle', { timeout: 3_000 }).catch(() => undefined)
+        await page.evaluate(() => document.querySelectorAll('details').forEach((details) => (details.open = true)))
+        assertEqual(await page.evaluate(() => document.documentElement.lang), language, `the language of ${path}`)
+        assert(!/setup\.[a-z]/.test(await page.locator('body').innerText()), `a text is missing on ${path}`)
+        await chooseTheme(page, theme)
+        assertEqual(await axeFinds(page), [], `axe, ${path}, ${language}, ${theme}, ${width} px`)
+        const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
+        assert(overflow <= 0, `${path} is ${overflow} px wider than a screen of ${width}, ${language}`)
+      }
+    }
+    await chooseLanguage(page, 'en')
+    await finish(opened)
+  }
+}

@@ -1,0 +1,62 @@
+// The rules of a tenant, as far as the pages' tests need them.
+
+import { ID_FIELDS } from './setup-tenant.mjs'
+
+const LEVEL_MAX = 1_000
+const PASSWORD_LEAST = 8
+
+/** What an object names, and where. */
+export function references(kind, object) {
+  const one = (to, id, field) => (typeof id === 'string' && id !== '' ? [{ kind: to, id, field }] : [])
+  switch (kind) {
+    case 'person':
+      return [...one('place', object.agent?.default_place, 'agent.default_place'), ...(object.agent?.skills ?? []).flatMap(({ skill }) => one('skill', skill, 'agent.skills'))]
+    case 'place':
+      return (object.dns ?? []).flatMap((dn) => one('dn', dn, 'dns'))
+    case 'dn':
+      return [...one('application', object.application, 'application'), ...one('dn', object.default_dn, 'default_dn'), ...(object.prompts ?? []).flatMap((prompt) => one('prompt', prompt, 'prompts'))]
+    case 'number':
+      return [...one('dn', object.dn, 'dn'), ...one('schedule', object.schedule, 'schedule'), ...one('dn', object.closed_dn, 'closed_dn')]
+    default:
+      return []
+  }
+}
+
+/** Every rule that the objects break after some edits. */
+export function faultsOf(setup, edits) {
+  const all = [...setup.objects.values()]
+  const named = all.flatMap(({ kind, id, object }) =>
+    references(kind, object)
+      .filter((reference) => setup.get(reference.kind, reference.id) === undefined)
+      .map((reference) => ({ kind, id, field: reference.field, rule: `there is no ${reference.kind} ${reference.id}` })),
+  )
+  const own = edits.flatMap(({ kind, id }) => {
+    const stored = setup.get(kind, id)
+    return stored === undefined ? [] : ownFaults(setup, kind, stored.object).map((fault) => ({ kind, id, ...fault }))
+  })
+  return [...own, ...named]
+}
+
+function ownFaults(setup, kind, object) {
+  const faults = []
+  const needs = { person: ['first_name', 'last_name'], number: ['name', 'dn'], prompt: ['file'] }[kind] ?? []
+  for (const field of [ID_FIELDS[kind], ...needs]) if (!object[field]) faults.push({ field, rule: 'it is needed' })
+  if (kind === 'dn' && object.type === 'extension' && !/^[0-9]+$/.test(object.number)) faults.push({ field: 'number', rule: 'the number of a phone has digits alone' })
+  if (kind === 'schedule') for (const open of object.open) if (!/^[A-Z][a-z]{2}[-,A-Za-z]* \d\d:\d\d-\d\d:\d\d$/.test(open)) faults.push({ field: 'open', rule: `"${open}" is no time of opening, as "Mon-Fri 08:00-18:00"` })
+  if (kind === 'person') faults.push(...ofPerson(setup, object))
+  return faults
+}
+
+function ofPerson(setup, person) {
+  const faults = []
+  if (typeof person.password === 'string' && person.password.length < PASSWORD_LEAST) faults.push({ field: 'password', rule: `it has at least ${PASSWORD_LEAST} characters` })
+  if (typeof person.email === 'string' && !person.email.includes('@')) faults.push({ field: 'email', rule: 'it is no address, as ann@centre.example' })
+  const { agent } = person
+  if (!agent) return faults
+  const other = setup.all('person').find((one) => one.user_name !== person.user_name && one.agent?.id === agent.id)
+  if (other !== undefined) faults.push({ field: 'agent.id', rule: `${other.user_name} has the id ${agent.id} already` })
+  for (const { skill, level } of agent.skills ?? []) {
+    if (!(Number.isInteger(level) && level >= 1 && level <= LEVEL_MAX)) faults.push({ field: `agent.skills.${skill}`, rule: `a level is from 1 to ${LEVEL_MAX}` })
+  }
+  return faults
+}

@@ -1,0 +1,68 @@
+// The tenant of the mock's Agent Setup.
+
+/** The field that is the id of each kind. */
+export const ID_FIELDS = {
+  skill: 'name',
+  prompt: 'name',
+  application: 'name',
+  dn: 'number',
+  place: 'name',
+  person: 'user_name',
+  number: 'number',
+  trunk: 'name',
+  feature_code: 'code',
+  schedule: 'name',
+  dial_rule: 'name',
+  client: 'id',
+}
+
+const FIRST = ['Ada', 'Ben', 'Cleo', 'Dora', 'Emil', 'Fay', 'Gus', 'Hana', 'Ivo', 'Jana']
+const LAST = ['Adler', 'Brandt', 'Celik', 'Dorn', 'Engel', 'Falk']
+const SCXML = '<scxml xmlns="http://www.w3.org/2005/07/scxml" version="1.0" initial="welcome">\n  <state id="welcome"/>\n</scxml>\n'
+
+/** Its objects, each after those that it names. */
+export function exampleTenant(people) {
+  const of = (kind, objects) => objects.map((object) => ({ kind, object }))
+  const number = (index) => String(7101 + index)
+  const indexes = Array.from({ length: people }, (_, index) => index)
+  return [
+    ...of('skill', ['English', 'French', 'Sales', 'Support'].map((name) => ({ name }))),
+    ...of('prompt', ['music', 'sales-welcome', 'closed'].map((name) => ({ name, file: `${name}.wav` }))),
+    ...of('application', ['sales', 'support'].map((name) => ({ name, document: SCXML }))),
+    ...of('dn', [
+      ...indexes.map((index) => ({ number: number(index), type: 'extension', password: 'secret', no_answer_s: null, call_waiting: true, outgoing_max: null, direct_media: false, encryption: 'off', location: null })),
+      { number: '9000', type: 'route_point', application: 'sales', default_dn: null, service_level_s: 20, short_abandon_s: 5, wrap_up_s: null },
+      { number: '9001', type: 'route_point', application: 'support', default_dn: '9000', service_level_s: 30, short_abandon_s: 5, wrap_up_s: 10 },
+      { number: '9003', type: 'echo' },
+      { number: '9004', type: 'announcement', prompts: ['closed'] },
+      { number: 'sales', type: 'virtual_queue' },
+      { number: 'support', type: 'virtual_queue' },
+    ]),
+    ...of('place', indexes.map((index) => ({ name: `P${number(index)}`, dns: [number(index)], location: null }))),
+    ...of('person', indexes.map((index) => person(index, number(index)))),
+    ...of('schedule', [{ name: 'office', time_zone: 'Europe/Berlin', open: ['Mon-Fri 08:00-18:00', 'Sat 10:00-14:00'], exceptions: ['2026-12-25 closed'] }]),
+    ...of('number', [
+      { number: '+15550100', name: 'sales', dn: '9000', schedule: 'office', closed_dn: '9004' },
+      { number: '+15550101', name: 'support', dn: '9001', schedule: null, closed_dn: null },
+    ]),
+    ...of('trunk', [{ name: 'carrier', allow: ['127.0.0.0/8'], contact: 'sip.carrier.example;transport=tls', prefix: '+', encryption: 'off', diversion: 'diversion', headers: [], stir: { verify: 'off' } }]),
+    ...of('feature_code', [{ code: '*50', action: 'login', ask_pin: false }, { code: '*51', action: 'logout', ask_pin: false }, { code: '*52', action: 'ready', ask_pin: false }]),
+    ...of('client', [{ id: 'reports', name: 'Reports', secret: 'secret', grants: ['client_credentials'], redirect_uris: [], scopes: ['statistics:read'] }]),
+  ]
+}
+
+function person(index, dn) {
+  const [first, last] = [FIRST[index % FIRST.length], LAST[Math.floor(index / FIRST.length) % LAST.length]]
+  const skills = [{ skill: 'Sales', level: 5 }, ...(index % 2 === 1 ? [{ skill: 'Support', level: 3 }, { skill: 'English', level: 1 }] : [])]
+  const again = Math.floor(index / (FIRST.length * LAST.length))
+  return {
+    user_name: `${first}.${last}${again === 0 ? '' : again}`.toLowerCase(),
+    first_name: first,
+    last_name: last,
+    agent: { id: `a${dn}`, login_code: `a${dn}`, pin: '123456', default_place: `P${dn}`, wrap_up_s: null, legal_guard_s: null, no_answer_action: null, skills },
+    email: null,
+    password: 'secret-hash',
+    privileges: ['agent'],
+    disabled: false,
+  }
+}

@@ -1,0 +1,126 @@
+/** The API of Agent Setup: objects of a tenant, to list, to read and to change; what was changed before; tables of people. */
+
+import { setupPaths } from '../lib/paths'
+import { tellReached, tellUnreachable } from '../lib/reached'
+import { failureOf, type Failure } from './errors'
+import { array, changed, conflictIn, faultsIn, historyEntry, imported, object, page, stored, used, type Read } from './agent-setup-answers'
+
+export const KINDS = ['tenant', 'skill', 'prompt', 'application', 'dn', 'place', 'person', 'number', 'trunk', 'feature_code', 'schedule', 'dial_rule', 'client'] as const
+export type Kind = (typeof KINDS)[number]
+
+/** A document of the configuration. */
+export type Json = string | number | boolean | null | readonly Json[] | JsonObject
+export type JsonObject = { readonly [name: string]: Json | undefined }
+
+export type Stored = { readonly id: string; readonly revision: number; readonly object: JsonObject }
+/** `next` is empty on the last page. */
+export type Page<T> = { readonly items: readonly T[]; readonly next: string }
+
+export type Edit = {
+  readonly kind: Kind
+  readonly id: string
+  readonly action: 'put' | 'merge' | 'delete'
+  /** 0: it must not exist. */
+  readonly expected_revision?: number
+  readonly object?: JsonObject
+  /** Which fields of the object count; the others stay as they are. */
+  readonly fields?: readonly string[]
+}
+
+export type Change = { readonly kind: string; readonly id: string; readonly before: JsonObject | null; readonly after: JsonObject | null }
+export type Changed = { readonly revision: number; readonly changes: readonly Change[] }
+export type Fault = { readonly kind: string; readonly id: string; readonly field: string; readonly rule: string }
+export type Conflict = { readonly kind: string; readonly id: string; readonly revision: number }
+export type Use = { readonly kind: string; readonly id: string; readonly field: string }
+export type HistoryEntry = Change & {
+  readonly number: number
+  readonly revision: number
+  /** Milliseconds since 1970. */
+  readonly at: number
+  readonly by: string
+  readonly way: string
+  readonly secretsChanged: boolean
+}
+export type LineFault = { readonly line: number; readonly column: string; readonly rule: string }
+export type Imported = { readonly rows: number; readonly changed: number; readonly faults: readonly LineFault[] }
+
+/** What an answer says: the value, what is wrong with what was sent, that somebody else was faster, or why there is none. */
+export type Outcome<T> =
+  | { readonly kind: 'ok'; readonly value: T }
+  | { readonly kind: 'faults'; readonly faults: readonly Fault[] }
+  | { readonly kind: 'conflict'; readonly conflict: Conflict }
+  | { readonly kind: 'failed'; readonly failure: Failure }
+
+export type ListQuery = { readonly q?: string; readonly skill?: string; readonly disabled?: string; readonly pageToken?: string; readonly pageSize: number }
+
+export function listObjects(tenant: string, kind: Kind, { q = '', skill = '', disabled = '', pageToken = '', pageSize }: ListQuery, signal?: AbortSignal): Promise<Outcome<Page<Stored>>> {
+  const path = setupPaths.objects(tenant, kind, { q, skill, disabled, page_size: String(pageSize), page_token: pageToken })
+  return ask(path, page(stored), { signal })
+}
+
+export function getObject(tenant: string, kind: Kind, id: string, signal?: AbortSignal): Promise<Outcome<Stored>> {
+  return ask(setupPaths.object(tenant, kind, id), stored, { signal })
+}
+
+/** Changes objects, all or none; a dry run changes nothing and answers the same. */
+export function changeObjects(tenant: string, requestId: string, isDry: boolean, edits: readonly Edit[]): Promise<Outcome<Changed>> {
+  return ask(setupPaths.changes(tenant), changed, { body: { request_id: requestId, dry_run: isDry, edits } })
+}
+
+export function getHistory(tenant: string, kind: string, id: string, pageToken: string, signal?: AbortSignal): Promise<Outcome<Page<HistoryEntry>>> {
+  return ask(setupPaths.history(tenant, { kind, id, page_token: pageToken }), page(historyEntry), { signal })
+}
+
+export function restoreObject(tenant: string, kind: string, id: string, revision: number): Promise<Outcome<Changed>> {
+  return ask(setupPaths.restore(tenant), changed, { body: { kind, id, revision } })
+}
+
+export function getUses(tenant: string, kind: string, id: string, signal?: AbortSignal): Promise<Outcome<readonly Use[]>> {
+  return ask(setupPaths.uses(tenant, kind, id), (value) => array(object(value)?.['items'], used), { signal })
+}
+
+export function importPeople(tenant: string, table: string, isDry: boolean): Promise<Outcome<Imported>> {
+  return ask(setupPaths.peopleImport(tenant, isDry), imported, { table })
+}
+
+/** A large import, or one that waits for another, may take as long. */
+const DEADLINE_MS = 30_000
+
+type Asked = { readonly signal?: AbortSignal | undefined; readonly body?: unknown; readonly table?: string }
+
+async function ask<T>(path: string, read: Read<T>, { signal, body, table }: Asked): Promise<Outcome<T>> {
+  const deadline = AbortSignal.timeout(DEADLINE_MS)
+  const sent = table ?? (body === undefined ? undefined : JSON.stringify(body))
+  const type: Readonly<Record<string, string>> = sent === undefined ? {} : { 'Content-Type': table === undefined ? 'application/json' : 'text/csv' }
+  let response: Response
+  try {
+    response = await fetch(path, {
+      method: sent === undefined ? 'GET' : 'POST',
+      headers: { ...type, Accept: 'application/json' },
+      cache: 'no-store',
+      signal: signal === undefined ? deadline : AbortSignal.any([signal, deadline]),
+      ...(sent === undefined ? {} : { body: sent }),
+    })
+  } catch (error) {
+    // Whoever goes to another page ends what the page has asked; that says nothing of the server.
+    if (signal?.aborted !== true) tellUnreachable()
+    return { kind: 'failed', failure: { kind: 'unreachable', detail: String(error) } }
+  }
+  tellReached()
+  return outcomeOf(response, read)
+}
+
+async function outcomeOf<T>(response: Response, read: Read<T>): Promise<Outcome<T>> {
+  const copy = response.clone()
+  const value: unknown = await response.json().catch(() => undefined)
+  if (response.ok || response.status === 422) {
+    const found = read(value)
+    if (found !== undefined) return { kind: 'ok', value: found }
+  }
+  const faults = faultsIn(value)
+  if (faults.length > 0) return { kind: 'faults', faults }
+  const conflict = response.status === 409 ? conflictIn(value) : undefined
+  if (conflict !== undefined) return { kind: 'conflict', conflict }
+  if (response.ok) return { kind: 'failed', failure: { kind: 'not-understood', detail: new URL(response.url).pathname } }
+  return { kind: 'failed', failure: await failureOf(copy) }
+}

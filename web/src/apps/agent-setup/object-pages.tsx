@@ -1,0 +1,121 @@
+/** The pages of Agent Setup about one object, its past, or a table: loaded when one is opened. */
+
+import { getRouteApi, useBlocker, useNavigate } from '@tanstack/react-router'
+import { useCallback, useMemo, useRef, useState, type ReactElement } from 'react'
+import { Editor, type Saved } from '../../features/agent-setup/Editor'
+import { History } from '../../features/agent-setup/History'
+import { ImportPeople } from '../../features/agent-setup/ImportPeople'
+import { ObjectView } from '../../features/agent-setup/ObjectView'
+import { sectionAt, type Section } from '../../features/agent-setup/sections'
+import { t } from '../../lib/i18n'
+import { Button } from '../../ui/Button'
+import { Dialog } from '../../ui/Dialog'
+import { PageTitle } from '../../ui/PageTitle'
+import { say } from '../../ui/toast'
+import { UnknownPage } from '../shell/Shell'
+import { useTenant } from './tenant'
+
+const objectRoute = getRouteApi('/agent-setup/$section/$id')
+
+export function ObjectPage(): ReactElement {
+  const tenant = useTenant()
+  const { section: path, id } = objectRoute.useParams()
+  const { onDirty, leave } = useLeaving()
+  const onSaved = useSaved(path, false)
+  const section = sectionAt(path)
+  if (section === undefined) return <UnknownPage />
+  return (
+    <>
+      <ObjectView key={`${path} ${id}`} tenant={tenant} section={section} id={id} onSaved={onSaved} onDirty={onDirty} />
+      {leave}
+    </>
+  )
+}
+
+const newRoute = getRouteApi('/agent-setup/new/$section')
+
+export function NewPage(): ReactElement {
+  const { section: path } = newRoute.useParams()
+  const section = sectionAt(path)
+  return section === undefined ? <UnknownPage /> : <New key={path} section={section} />
+}
+
+function New({ section }: { readonly section: Section }): ReactElement {
+  const tenant = useTenant()
+  const { type } = newRoute.useSearch()
+  const { onDirty, leave } = useLeaving()
+  const onSaved = useSaved(section.path, true)
+  const begin = useMemo(() => (type === undefined ? {} : { type }), [type])
+  return (
+    <>
+      <PageTitle title={t(section.add)} of={t(section.title)} />
+      <Editor tenant={tenant} section={section} stored={null} begin={begin} onSaved={onSaved} onDirty={onDirty} />
+      {leave}
+    </>
+  )
+}
+
+export function ImportPage(): ReactElement {
+  const navigate = useNavigate()
+  return <ImportPeople tenant={useTenant()} onDone={() => void navigate({ to: '/agent-setup/$section', params: { section: 'people' } })} />
+}
+
+export function HistoryPage(): ReactElement {
+  return (
+    <>
+      <PageTitle title={t('setup.history.all')} of={t('apps.agentSetup')} />
+      <History tenant={useTenant()} kind="" id="" />
+    </>
+  )
+}
+
+/** Says what was saved, and goes to where it now is. */
+function useSaved(path: string, isNew: boolean): (saved: Saved) => void {
+  const navigate = useNavigate()
+  return useCallback(
+    ({ what, id }) => {
+      const words = what === 'created' ? t('setup.saved.created', { id }) : what === 'deleted' ? t('setup.saved.deleted', { id }) : t('setup.saved.changed', { id })
+      const go = async (): Promise<void> => {
+        if (what === 'deleted') await navigate({ to: '/agent-setup/$section', params: { section: path } })
+        else if (isNew) await navigate({ to: '/agent-setup/$section/$id', params: { section: path, id } })
+        // After the page, whose change ends what was said before.
+        setTimeout(() => say(words))
+      }
+      void go()
+    },
+    [navigate, path, isNew],
+  )
+}
+
+/** Whoever leaves what they have typed is asked first. */
+function useLeaving(): { readonly onDirty: (isDirty: boolean) => void; readonly leave: ReactElement | null } {
+  const isDirty = useRef(false)
+  const [, redraw] = useState(0)
+  const onDirty = useCallback((is: boolean) => {
+    isDirty.current = is
+    redraw((count) => count + 1)
+  }, [])
+  const blocker = useBlocker({ shouldBlockFn: () => isDirty.current, enableBeforeUnload: () => isDirty.current, withResolver: true })
+  if (blocker.status !== 'blocked') return { onDirty, leave: null }
+  return {
+    onDirty,
+    leave: (
+      <Dialog
+        title={t('setup.leave.title')}
+        onClose={blocker.reset}
+        actions={
+          <>
+            <Button tone="main" onClick={blocker.reset}>
+              {t('setup.leave.stay')}
+            </Button>
+            <Button tone="danger" onClick={blocker.proceed}>
+              {t('setup.leave.go')}
+            </Button>
+          </>
+        }
+      >
+        <p>{t('setup.leave.what')}</p>
+      </Dialog>
+    ),
+  }
+}

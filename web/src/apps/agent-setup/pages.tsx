@@ -1,0 +1,92 @@
+/** The frame of Agent Setup and its lists: what is loaded first. */
+
+import { getRouteApi, Navigate, Outlet, useLocation } from '@tanstack/react-router'
+import type { ReactElement } from 'react'
+import { wordsOf } from '../../api/errors'
+import { ObjectList } from '../../features/agent-setup/ObjectList'
+import { SectionNav } from '../../features/agent-setup/SectionNav'
+import { sectionAt } from '../../features/agent-setup/sections'
+import { t } from '../../lib/i18n'
+import { apiPaths } from '../../lib/paths'
+import { useAccount } from '../../live/account'
+import { buttonClass } from '../../ui/Button'
+import { Notice } from '../../ui/Notice'
+import { PageTitle } from '../../ui/PageTitle'
+import { UnknownPage } from '../shell/Shell'
+import { TenantContext, useTenant } from './tenant'
+import styles from './pages.module.css'
+
+/** The frame of Agent Setup: for administrators who have signed in. */
+export function AgentSetup(): ReactElement {
+  const account = useAccount()
+  if (account.kind === 'asking') return <p className={styles['alone']}>{t('loading')}</p>
+  if (account.kind === 'out' || account.kind === 'unknown') return <SignedOut why={account.kind === 'unknown' ? wordsOf(account.failure) : t('setup.signIn.why')} />
+  const { tenant, name, privileges } = account.account
+  if (!privileges.includes('administrator')) {
+    return (
+      <>
+        <PageTitle title={t('apps.agentSetup')} />
+        <Notice tone="warning" title={t('setup.notAllowed', { name })}>
+          <p>{t('setup.notAllowedWhat')}</p>
+        </Notice>
+      </>
+    )
+  }
+  return (
+    <TenantContext value={tenant}>
+      <div className={styles['frame']}>
+        <SectionNav />
+        <div className={styles['page']}>
+          <Outlet />
+        </div>
+      </div>
+    </TenantContext>
+  )
+}
+
+function SignedOut({ why }: { readonly why: string }): ReactElement {
+  const { pathname, searchStr } = useLocation()
+  return (
+    <>
+      <PageTitle title={t('apps.agentSetup')} />
+      <Notice tone="plain" title={t('session.signIn')}>
+        <p>{why}</p>
+        <p>
+          <a className={buttonClass('main')} href={apiPaths.signIn(pathname + searchStr)}>
+            {t('session.signIn')}
+          </a>
+        </p>
+      </Notice>
+    </>
+  )
+}
+
+export function StartPage(): ReactElement {
+  return <Navigate to="/agent-setup/$section" params={{ section: 'people' }} replace />
+}
+
+const listRoute = getRouteApi('/agent-setup/$section')
+
+export function ListPage(): ReactElement {
+  const tenant = useTenant()
+  const { section: path } = listRoute.useParams()
+  const { q = '', skill = '', disabled = '' } = listRoute.useSearch()
+  const navigate = listRoute.useNavigate()
+  const section = sectionAt(path)
+  if (section === undefined) return <UnknownPage />
+  return (
+    <ObjectList
+      key={path}
+      tenant={tenant}
+      section={section}
+      filter={{ q, skill, disabled }}
+      onFilter={(filter) => void navigate({ search: given(filter), replace: true, resetScroll: false })}
+      onNew={() => void navigate({ to: '/agent-setup/new/$section', params: { section: path } })}
+    />
+  )
+}
+
+/** Without what says nothing, so that addresses stay short. */
+function given(filter: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== ''))
+}

@@ -1,0 +1,35 @@
+import { Outlet } from '@tanstack/react-router'
+import { useCallback, useMemo, useState, type ReactElement } from 'react'
+import type { Failure } from '../../api/errors'
+import { currentSession, signIn, type Given } from '../../api/session'
+import { SignIn } from '../../features/sign-in/SignIn'
+import { t } from '../../lib/i18n'
+import { useAccount } from '../../live/account'
+import { SignedInContext } from './signed-in'
+
+/** The dashboards, for who has a token in this tab or has signed in. */
+export function Dashboards(): ReactElement {
+  const [given, setGiven] = useState(() => currentSession(sessionStorage))
+  const account = useAccount()
+  const person = account.kind === 'in' || account.kind === 'ended' ? account.account : undefined
+  // A link's token shows what its link is about, whoever has signed in.
+  const session = useMemo(() => given ?? (person === undefined ? undefined : { token: '', tenant: person.tenant }), [given, person])
+  const onToken = useCallback(({ token, tenant }: Given): void => {
+    signIn(token, tenant, sessionStorage)
+    setGiven(currentSession(sessionStorage))
+  }, [])
+  const onRefused = useCallback(
+    (failure: Failure): ReactElement => <SignIn key={failure.kind} failure={failure} token={failure.kind === 'no-tenant' ? session?.token : undefined} onToken={onToken} />,
+    [session, onToken],
+  )
+  const signedIn = useMemo(() => (session === undefined ? undefined : { session, onRefused }), [session, onRefused])
+  if (signedIn !== undefined) {
+    return (
+      <SignedInContext value={signedIn}>
+        <Outlet />
+      </SignedInContext>
+    )
+  }
+  if (account.kind === 'asking') return <p>{t('loading')}</p>
+  return onRefused({ kind: 'no-token' })
+}

@@ -1,0 +1,38 @@
+import { expect, test } from 'vitest'
+import { accountIn } from '../../api/account'
+import { afterAnswer, type AccountState } from '../../live/account'
+import { applicationAt, othersFor } from './applications'
+
+const person = (...privileges: string[]): AccountState => ({ kind: 'in', account: { tenant: 'example', user: 'ann', name: 'Ann', privileges, scopes: [] } })
+const names = (state: AccountState, from: string, hasToken = false): readonly string[] => othersFor(state, applicationAt(from), hasToken).map(({ name }) => name)
+
+test('an address belongs to an application', () => {
+  expect(['/', '/trace/1', '/agent-setup', '/agent-setup/people', '/agent-setups'].map((path) => applicationAt(path).name)).toEqual(['dashboards', 'dashboards', 'agent-setup', 'agent-setup', 'dashboards'])
+})
+test('who is shown the way to which application', () => {
+  expect(names(person('administrator'), '/')).toEqual(['agent-setup'])
+  expect(names(person('supervisor'), '/')).toEqual([])
+  expect(names(person('supervisor'), '/agent-setup')).toEqual(['dashboards'])
+  expect(names(person('agent'), '/agent-setup')).toEqual([])
+  expect(names({ kind: 'out' }, '/agent-setup', true)).toEqual(['dashboards'])
+  expect(names({ kind: 'out' }, '/')).toEqual([])
+})
+
+const ann = { signed_in: true, tenant: 'example', user: 'ann', name: 'Ann Archer', privileges: ['administrator'], scopes: [], until: 1 }
+test('what the server says of who has signed in', () => {
+  expect(accountIn({ signed_in: false })).toEqual({ kind: 'ok', value: undefined })
+  expect(accountIn(ann)).toMatchObject({ kind: 'ok', value: { user: 'ann', name: 'Ann Archer' } })
+  expect(accountIn({ ...ann, tenant: undefined })).toMatchObject({ kind: 'failed' })
+  expect(accountIn('<html>')).toMatchObject({ kind: 'failed' })
+})
+test('a session that ends leaves what was done in it, and only for the same person', () => {
+  const before = afterAnswer({ kind: 'asking' }, accountIn(ann))
+  expect(before.kind).toBe('in')
+  const ended = afterAnswer(before, accountIn({ signed_in: false }))
+  expect(ended).toMatchObject({ kind: 'ended', account: { user: 'ann' } })
+  expect(afterAnswer(ended, accountIn(ann)).kind).toBe('in')
+  expect(afterAnswer(ended, accountIn({ ...ann, user: 'bob' }))).toMatchObject({ kind: 'ended', account: { user: 'ann' } })
+  const failed = { kind: 'failed', failure: { kind: 'unreachable', detail: '' } } as const
+  expect(afterAnswer(before, failed)).toBe(before)
+  expect(afterAnswer({ kind: 'asking' }, failed).kind).toBe('unknown')
+})

@@ -1,0 +1,31 @@
+/** The applications: where each begins, and whom it is for. */
+
+import type { AccountState } from '../../live/account'
+import type { PlainText } from '../../lib/i18n'
+
+export type Application = {
+  readonly name: 'dashboards' | 'agent-setup'
+  readonly to: '/' | '/agent-setup'
+  readonly text: PlainText
+  /** Whoever has one of them may use it. */
+  readonly privileges: readonly string[]
+}
+
+const DASHBOARDS: Application = { name: 'dashboards', to: '/', text: 'apps.dashboards', privileges: ['supervisor', 'administrator', 'designer', 'integrator'] }
+const AGENT_SETUP: Application = { name: 'agent-setup', to: '/agent-setup', text: 'apps.agentSetup', privileges: ['administrator'] }
+
+export const APPLICATIONS: readonly Application[] = [DASHBOARDS, AGENT_SETUP]
+
+/** The one to which an address belongs. */
+export function applicationAt(pathname: string): Application {
+  return pathname === AGENT_SETUP.to || pathname.startsWith(`${AGENT_SETUP.to}/`) ? AGENT_SETUP : DASHBOARDS
+}
+
+/** Those to which somebody can go from one of them. */
+export function othersFor(state: AccountState, from: Application, hasToken: boolean): readonly Application[] {
+  const may = (application: Application): boolean => {
+    if (application.name === 'dashboards' && hasToken) return true
+    return (state.kind === 'in' || state.kind === 'ended') && application.privileges.some((privilege) => state.account.privileges.includes(privilege))
+  }
+  return APPLICATIONS.filter((application) => application !== from && may(application))
+}

@@ -1,0 +1,135 @@
+import { useEffect, useMemo, useState, type FormEvent, type ReactElement } from 'react'
+import type { Changed, JsonObject, Stored } from '../../api/agent-setup'
+import { adviceOf, wordsOf } from '../../api/errors'
+import { t } from '../../lib/i18n'
+import { Button } from '../../ui/Button'
+import { useShortcut } from '../../ui/use-shortcut'
+import { ConflictDialog } from './ConflictDialog'
+import { isSame } from './document'
+import { creation, deletion, rebased, update } from './edits'
+import { isEmpty, ownFaults, serverFaults, type FieldFaults } from './faults'
+import { shownFields, textIn, type Draft } from './fields'
+import { toDraft, toObject } from './form'
+import { formOf } from './forms'
+import { ObjectForm } from './ObjectForm'
+import { Review } from './Review'
+import type { Section } from './sections'
+import { useChange } from './use-change'
+import styles from './Form.module.css'
+
+export type Saved = { readonly what: 'created' | 'changed' | 'deleted'; readonly id: string; readonly stored: Stored | undefined }
+
+export type EditorProps = {
+  readonly tenant: string
+  readonly section: Section
+  /** What is edited; null makes a new one. */
+  readonly stored: Stored | null
+  /** What a new one begins with. */
+  readonly begin?: JsonObject
+  readonly onSaved: (saved: Saved) => void
+  readonly onDirty: (isDirty: boolean) => void
+}
+
+const NO_FAULTS: FieldFaults = {}
+
+/** The form of an object, from the first key to the confirmed change. */
+export function Editor({ tenant, section, stored, begin = {}, onSaved, onDirty }: EditorProps): ReactElement {
+  const [base, setBase] = useState(stored)
+  const [draft, setDraft] = useState(() => toDraft(formOf(section), stored?.object ?? begin))
+  const [own, setOwn] = useState(NO_FAULTS)
+  const [isUnchanged, setUnchanged] = useState(false)
+  const { flow, propose, confirm, cancel } = useChange(tenant)
+  const isNew = base === null
+  const id = base?.id ?? textIn(draft, section.id).trim()
+  const isDirty = useMemo(() => !isSame(draft, toDraft(formOf(section), base?.object ?? begin)), [draft, base, begin, section])
+  useEffect(() => onDirty(isDirty), [isDirty, onDirty])
+  const faults = useMemo(() => (flow.kind === 'faulty' ? serverFaults(formOf(section), draft, id, flow.faults) : own), [flow, own, section])
+
+  const submit = (from: Stored | null, of: Draft): void => {
+    const found = ownFaults(formOf(section), of, from === null)
+    setOwn(found)
+    setUnchanged(false)
+    cancel()
+    if (!isEmpty(found)) return
+    const object = toObject(formOf(section), of, from?.object ?? null)
+    const edit = from === null ? creation(section.kind, textIn(of, section.id).trim(), object) : update(section.kind, from, object)
+    if (edit === undefined) return setUnchanged(true)
+    propose([edit], secretsIn(section, of))
+  }
+  const review = (): void => submit(base, draft)
+  useShortcut('Ctrl+Enter', t('setup.form.review'), review)
+
+  const take = (changed: Changed): void => {
+    const change = changed.changes.find((one) => one.kind === section.kind && one.id === id)
+    const now = change?.after === null || change === undefined ? undefined : { id, revision: changed.revision, object: change.after }
+    if (now !== undefined && base !== null) {
+      setBase(now)
+      setDraft(toDraft(formOf(section), now.object))
+    }
+    onDirty(false)
+    onSaved({ id, stored: now, what: base === null ? 'created' : now === undefined ? 'deleted' : 'changed' })
+    cancel()
+  }
+  useEffect(() => {
+    if (flow.kind === 'done') take(flow.changed)
+  }, [flow])
+
+  const keepMine = (theirs: Stored | undefined): void => {
+    const mine = toObject(formOf(section), draft, base?.object ?? null)
+    const next = theirs === undefined ? null : theirs
+    const from = next === null ? draft : { ...toDraft(formOf(section), rebased(base?.object ?? {}, next.object, mine)), ...onlySecrets(section, draft) }
+    setBase(next)
+    setDraft(from)
+    submit(next, from)
+  }
+  const takeTheirs = (theirs: Stored | undefined): void => {
+    cancel()
+    if (theirs === undefined) return onSaved({ id, stored: undefined, what: 'deleted' })
+    setBase(theirs)
+    setDraft(toDraft(formOf(section), theirs.object))
+  }
+
+  return (
+    <form
+      className={styles['form']}
+      noValidate
+      onSubmit={(event: FormEvent) => {
+        event.preventDefault()
+        review()
+      }}
+    >
+      <ObjectForm tenant={tenant} groups={formOf(section)} draft={draft} isNew={isNew} faults={faults} onChange={(path, value) => setDraft((before) => ({ ...before, [path]: value }))} />
+      <div className={styles['actions']}>
+        <Button type="submit" tone="main" title="Ctrl+Enter">
+          {t('setup.form.review')}
+        </Button>
+        <span role="status">{flow.kind === 'checking' ? t('setup.form.checking') : isUnchanged ? t('setup.form.unchanged') : isDirty ? t('setup.form.dirty') : ''}</span>
+        {flow.kind === 'failed' ? (
+          <p role="alert">
+            {wordsOf(flow.failure)} {adviceOf(flow.failure)}
+          </p>
+        ) : null}
+        {base === null ? null : (
+          <span className={styles['last']}>
+            <Button tone="danger" onClick={() => propose([deletion(section.kind, base)])}>
+              {t('setup.form.delete')}
+            </Button>
+          </span>
+        )}
+      </div>
+      {flow.kind === 'review' || flow.kind === 'applying' ? <Review tenant={tenant} flow={flow} onConfirm={confirm} onCancel={cancel} /> : null}
+      {flow.kind === 'conflict' ? (
+        <ConflictDialog tenant={tenant} kind={section.kind} id={id} base={base} mine={toObject(formOf(section), draft, base?.object ?? null)} onKeepMine={keepMine} onTakeTheirs={takeTheirs} onClose={cancel} />
+      ) : null}
+    </form>
+  )
+}
+
+/** Names of the fields that get a new secret. */
+function secretsIn(section: Section, draft: Draft): readonly string[] {
+  return shownFields(formOf(section), draft).filter(({ kind, path }) => kind === 'secret' && textIn(draft, path) !== '').map(({ label }) => t(label))
+}
+
+function onlySecrets(section: Section, draft: Draft): Draft {
+  return Object.fromEntries(shownFields(formOf(section), draft).filter(({ kind }) => kind === 'secret').map(({ path }) => [path, textIn(draft, path)]))
+}

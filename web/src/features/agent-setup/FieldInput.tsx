@@ -1,0 +1,133 @@
+import type { ReactElement } from 'react'
+import { assertNever } from '../../lib/assert-never'
+import { t } from '../../lib/i18n'
+import { FaultsOf, Field, type FieldAttributes } from '../../ui/Field'
+import { flagIn, rowsIn, textIn, textsIn, type Draft, type DraftValue, type Field as Described, type Options } from './fields'
+import { ReferenceInput } from './ReferenceInput'
+import { ReferencesInput } from './ReferencesInput'
+import { RowsInput } from './RowsInput'
+import styles from './Form.module.css'
+
+export type FieldInputProps = {
+  readonly tenant: string
+  readonly field: Described
+  readonly draft: Draft
+  readonly isNew: boolean
+  readonly faults: readonly string[]
+  readonly onChange: (path: string, value: DraftValue) => void
+}
+
+/** The id of a field's input in the page. */
+export const inputId = (path: string): string => `field-${path.replaceAll('.', '-')}`
+
+/** A field of a form, by its description. */
+export function FieldInput({ tenant, field, draft, isNew, faults, onChange }: FieldInputProps): ReactElement {
+  const id = inputId(field.path)
+  const change = (value: DraftValue): void => onChange(field.path, value)
+  if (field.kind === 'flag') return <Flag id={id} field={field} isOn={flagIn(draft, field.path)} faults={faults} onChange={change} />
+  if (field.kind === 'many') return <Many id={id} field={field} chosen={textsIn(draft, field.path)} faults={faults} onChange={change} />
+  if (field.kind === 'rows') return <RowsInput id={id} tenant={tenant} field={field} rows={rowsIn(draft, field.path)} faults={faults} onChange={change} />
+  if (field.kind === 'references') return <ReferencesInput id={id} tenant={tenant} field={field} chosen={textsIn(draft, field.path)} faults={faults} onChange={change} />
+  const isFixed = field.fixed === true && !isNew
+  return (
+    <Field id={id} label={t(field.label)} hint={hintOf(field, isNew)} faults={faults} required={field.required === true && !isFixed ? t('setup.needed') : undefined} isWide={field.kind === 'document'}>
+      {(attributes) => <Input tenant={tenant} field={field} value={textIn(draft, field.path)} isFixed={isFixed} attributes={attributes} onChange={change} />}
+    </Field>
+  )
+}
+
+function hintOf(field: Described, isNew: boolean): string | undefined {
+  const hints = [field.hint === undefined ? '' : t(field.hint), field.kind === 'secret' && !isNew ? t('setup.secretKept') : '', field.kind === 'whole' && field.unit !== undefined ? t(field.unit) : '']
+  return hints.filter((hint) => hint !== '').join(' ') || undefined
+}
+
+type Plain = Extract<Described, { kind: 'text' | 'secret' | 'whole' | 'choice' | 'lines' | 'document' | 'reference' }>
+type InputProps = {
+  readonly tenant: string
+  readonly field: Plain
+  readonly value: string
+  readonly isFixed: boolean
+  readonly attributes: FieldAttributes
+  readonly onChange: (value: string) => void
+}
+
+function Input({ tenant, field, value, isFixed, attributes, onChange }: InputProps): ReactElement {
+  const common = { ...attributes, value, required: field.required === true, readOnly: isFixed, autoComplete: 'off', spellCheck: false, onChange: (event: { readonly target: { readonly value: string } }) => onChange(event.target.value) }
+  switch (field.kind) {
+    case 'text':
+      return <input {...common} type={field.type ?? 'text'} />
+    case 'secret':
+      return <input {...common} type="password" autoComplete="new-password" />
+    case 'whole':
+      return <input {...common} type="text" inputMode="numeric" />
+    case 'lines':
+      return <textarea {...common} rows={4} />
+    case 'document':
+      return <textarea {...common} rows={field.code === true ? 24 : 5} className={styles['code']} />
+    case 'choice':
+      return <Choice {...attributes} value={value} options={field.options} isRequired={field.required === true} isFixed={isFixed} onChange={onChange} />
+    case 'reference':
+      return <ReferenceInput tenant={tenant} of={field.of} value={value} attributes={attributes} onChange={onChange} />
+    default:
+      return assertNever(field)
+  }
+}
+
+type ChoiceProps = FieldAttributes & {
+  readonly value: string
+  readonly options: Options
+  readonly isRequired: boolean
+  readonly isFixed?: boolean
+  readonly onChange: (value: string) => void
+}
+
+function Choice({ value, options, isRequired, isFixed = false, onChange, ...attributes }: ChoiceProps): ReactElement {
+  return (
+    <select {...attributes} value={value} disabled={isFixed} onChange={(event) => onChange(event.target.value)}>
+      {isRequired ? null : <option value="">{t('setup.choiceOfTenant')}</option>}
+      {options.map(([name, words]) => (
+        <option key={name} value={name}>
+          {t(words)}
+        </option>
+      ))}
+    </select>
+  )
+}
+
+type FlagProps = { readonly id: string; readonly field: Described; readonly isOn: boolean; readonly faults: readonly string[]; readonly onChange: (value: boolean) => void }
+
+function Flag({ id, field, isOn, faults, onChange }: FlagProps): ReactElement {
+  return (
+    <div className={styles['flag']}>
+      <label className={styles['check']}>
+        <input id={id} type="checkbox" checked={isOn} aria-describedby={faults.length === 0 ? undefined : `${id}-fault`} onChange={(event) => onChange(event.target.checked)} />
+        {t(field.label)}
+      </label>
+      {field.hint === undefined ? null : <p className={styles['hint']}>{t(field.hint)}</p>}
+      <FaultsOf id={id} faults={faults} />
+    </div>
+  )
+}
+
+type ManyProps = {
+  readonly id: string
+  readonly field: Extract<Described, { kind: 'many' }>
+  readonly chosen: readonly string[]
+  readonly faults: readonly string[]
+  readonly onChange: (value: readonly string[]) => void
+}
+
+function Many({ id, field, chosen, faults, onChange }: ManyProps): ReactElement {
+  return (
+    <fieldset id={id} tabIndex={-1} className={styles['many']} aria-describedby={faults.length === 0 ? undefined : `${id}-fault`}>
+      <legend>{t(field.label)}</legend>
+      {field.options.map(([name, words]) => (
+        <label key={name} className={styles['check']}>
+          <input type="checkbox" checked={chosen.includes(name)} onChange={(event) => onChange(event.target.checked ? [...chosen, name] : chosen.filter((one) => one !== name))} />
+          {t(words)}
+        </label>
+      ))}
+      <FaultsOf id={id} faults={faults} />
+    </fieldset>
+  )
+}

@@ -1,0 +1,129 @@
+import { useQueryClient } from '@tanstack/react-query'
+import { useState, type ReactElement } from 'react'
+import { restoreObject, type Change, type HistoryEntry, type JsonObject, type Stored } from '../../api/agent-setup'
+import { wordsOf } from '../../api/errors'
+import { dateAndTime } from '../../lib/durations'
+import { t, type PlainText } from '../../lib/i18n'
+import { Button } from '../../ui/Button'
+import { Dialog } from '../../ui/Dialog'
+import { say } from '../../ui/toast'
+import { nameOfField } from './field-names'
+import { ChangeList, Differences } from './ChangeList'
+import { differences } from './document'
+import { failureIn, useHistory } from './queries'
+import { forgetLists } from './use-change'
+import { nameOfObject } from './words'
+import styles from './Panels.module.css'
+
+export type HistoryProps = {
+  readonly tenant: string
+  /** Empty for every object. */
+  readonly kind: string
+  readonly id: string
+  /** The object as it is now; undefined where the history is about several. */
+  readonly present?: JsonObject | undefined
+  readonly onRestored?: (stored: Stored) => void
+}
+
+/** Who has changed what, the latest first, with a way back. */
+export function History({ tenant, kind, id, present, onRestored }: HistoryProps): ReactElement {
+  const { data, error, hasNextPage, fetchNextPage } = useHistory(tenant, kind, id)
+  const [wanted, setWanted] = useState<HistoryEntry>()
+  const failure = failureIn(error)
+  const entries = data?.pages.flatMap(({ items }) => items) ?? []
+  if (failure !== undefined) return <p>{wordsOf(failure)}</p>
+  if (data === undefined) return <p>{t('loading')}</p>
+  if (entries.length === 0) return <p className={styles['quiet']}>{t('setup.history.none')}</p>
+  return (
+    <>
+      <ol className={styles['history']}>
+        {entries.map((entry) => (
+          <li key={`${entry.number} ${entry.kind} ${entry.id}`}>
+            <details>
+              <summary>
+                <strong>{dateAndTime(entry.at)}</strong> {entry.by} <span className={styles['quiet']}>{t(wayOf(entry.way))}</span>
+                <span className={styles['short']}>
+                  {id === '' ? `${nameOfObject(entry.kind, entry.id)} – ` : ''}
+                  {inShort(entry)}
+                </span>
+              </summary>
+              <Differences change={entry} secrets={entry.secretsChanged ? [t('setup.history.secrets')] : []} />
+            </details>
+            {onRestored === undefined || entry.after === null || entry === entries[0] ? null : (
+              <Button label={t('setup.history.restoreOf', { time: dateAndTime(entry.at) })} onClick={() => setWanted(entry)}>
+                {t('setup.history.restore')}
+              </Button>
+            )}
+          </li>
+        ))}
+      </ol>
+      {hasNextPage ? <Button onClick={() => void fetchNextPage()}>{t('setup.more')}</Button> : null}
+      {wanted === undefined || onRestored === undefined ? null : (
+        <Restore
+          tenant={tenant}
+          entry={wanted}
+          present={present ?? null}
+          onClose={() => setWanted(undefined)}
+          onRestored={(stored) => {
+            setWanted(undefined)
+            onRestored(stored)
+          }}
+        />
+      )}
+    </>
+  )
+}
+
+function inShort(entry: Change): string {
+  if (entry.before === null) return t('setup.review.created')
+  if (entry.after === null) return t('setup.review.deleted')
+  return differences(entry.before, entry.after).map(({ path }) => nameOfField(entry.kind, path)).join(', ') || t('setup.history.secrets')
+}
+
+const WAYS: Readonly<Record<string, PlainText>> = { import: 'setup.way.import', grpc: 'setup.way.grpc', command_line: 'setup.way.commandLine', agent_setup: 'setup.way.agentSetup' }
+
+function wayOf(way: string): PlainText {
+  return WAYS[way] ?? 'setup.way.other'
+}
+
+type RestoreProps = {
+  readonly tenant: string
+  readonly entry: HistoryEntry
+  readonly present: JsonObject | null
+  readonly onClose: () => void
+  readonly onRestored: (stored: Stored) => void
+}
+
+/** What comes back, and what goes for it, before it does. */
+function Restore({ tenant, entry, present, onClose, onRestored }: RestoreProps): ReactElement {
+  const queries = useQueryClient()
+  const [fault, setFault] = useState('')
+  const restore = async (): Promise<void> => {
+    const outcome = await restoreObject(tenant, entry.kind, entry.id, entry.revision)
+    if (outcome.kind === 'failed') return setFault(wordsOf(outcome.failure))
+    if (outcome.kind === 'conflict') return setFault(t('setup.history.conflict'))
+    if (outcome.kind === 'faults') return setFault(outcome.faults.map(({ field, rule }) => `${nameOfField(entry.kind, field)}: ${rule}`).join(' '))
+    say(t('setup.history.restored'))
+    const change = outcome.value.changes.find(({ kind, id }) => kind === entry.kind && id === entry.id)
+    onRestored({ id: entry.id, revision: outcome.value.revision, object: change?.after ?? entry.after ?? {} })
+    await forgetLists(queries, tenant)
+  }
+  return (
+    <Dialog
+      title={t('setup.history.restoreTitle', { time: dateAndTime(entry.at) })}
+      onClose={onClose}
+      actions={
+        <>
+          <Button tone="main" onClick={() => void restore()}>
+            {t('setup.history.restore')}
+          </Button>
+          <Button onClick={onClose}>{t('setup.review.cancel')}</Button>
+        </>
+      }
+    >
+      {fault === '' ? null : <p role="alert">{fault}</p>}
+      <p>{t('setup.history.secretsStay')}</p>
+      <ChangeList changes={[{ kind: entry.kind, id: entry.id, before: present, after: entry.after }]} />
+    </Dialog>
+  )
+}

@@ -1,0 +1,99 @@
+import { useEffect, useRef, type ReactElement } from 'react'
+import { t } from '../../lib/i18n'
+import { FieldInput, inputId } from './FieldInput'
+import { isEmpty, type FieldFaults } from './faults'
+import { flagIn, isOn, isShown, shownFields, switchOf, type Draft, type DraftValue, type Group } from './fields'
+import styles from './Form.module.css'
+
+export type ObjectFormProps = {
+  readonly tenant: string
+  readonly groups: readonly Group[]
+  readonly draft: Draft
+  readonly isNew: boolean
+  readonly faults: FieldFaults
+  readonly onChange: (path: string, value: DraftValue) => void
+}
+
+/** The fields of an object in their groups, as its kind is described. */
+export function ObjectForm({ tenant, groups, draft, isNew, faults, onChange }: ObjectFormProps): ReactElement {
+  const fieldsOf = (group: Group): ReactElement => (
+    <div className={styles['fields']}>
+      {group.within === undefined || group.within.by === 'content' ? null : <Switch path={group.within.path} label={t(group.within.by)} draft={draft} onChange={onChange} />}
+      {isOn(group, draft)
+        ? group.fields
+            .filter((field) => isShown(field, draft))
+            .map((field) => <FieldInput key={field.path} tenant={tenant} field={field} draft={draft} isNew={isNew} faults={faults[field.path] ?? []} onChange={onChange} />)
+        : null}
+    </div>
+  )
+  return (
+    <>
+      <Summary groups={groups} draft={draft} faults={faults} />
+      {groups
+        .filter((group) => isShown(group, draft))
+        .map((group) =>
+          group.isFurther === true ? (
+            <details key={group.title} className={styles['group']} open={group.fields.some(({ path }) => faults[path] !== undefined) || undefined}>
+              <summary>{t(group.title)}</summary>
+              {fieldsOf(group)}
+            </details>
+          ) : (
+            <fieldset key={group.title} className={styles['group']}>
+              <legend>{t(group.title)}</legend>
+              {fieldsOf(group)}
+            </fieldset>
+          ),
+        )}
+    </>
+  )
+}
+
+type SwitchProps = { readonly path: string; readonly label: string; readonly draft: Draft; readonly onChange: (path: string, value: boolean) => void }
+
+function Switch({ path, label, draft, onChange }: SwitchProps): ReactElement {
+  return (
+    <label className={`${styles['check']} ${styles['switch']}`}>
+      <input type="checkbox" checked={flagIn(draft, switchOf(path))} onChange={(event) => onChange(switchOf(path), event.target.checked)} />
+      {label}
+    </label>
+  )
+}
+
+type SummaryProps = { readonly groups: readonly Group[]; readonly draft: Draft; readonly faults: FieldFaults }
+
+/** What is wrong, at the beginning, with a way to each field; whoever has sent the form begins there. */
+function Summary({ groups, draft, faults }: SummaryProps): ReactElement | null {
+  const box = useRef<HTMLDivElement>(null)
+  const isFaulty = !isEmpty(faults)
+  useEffect(() => {
+    if (isFaulty) box.current?.focus()
+  }, [isFaulty, faults])
+  if (!isFaulty) return null
+  const fields = shownFields(groups, draft)
+  return (
+    <div ref={box} tabIndex={-1} role="alert" className={styles['summary']}>
+      <h2>{t('setup.faults.title')}</h2>
+      <ul>
+        {(faults[''] ?? []).map((rule) => (
+          <li key={rule}>{rule}</li>
+        ))}
+        {fields
+          .filter(({ path }) => faults[path] !== undefined)
+          .map(({ path, label }) => (
+            <li key={path}>
+              <a
+                href={`#${inputId(path)}`}
+                onClick={(event) => {
+                  event.preventDefault()
+                  document.getElementById(inputId(path))?.focus()
+                }}
+              >
+                {t(label)}
+              </a>
+              : {(faults[path] ?? []).join(' ')}
+            </li>
+          ))}
+      </ul>
+    </div>
+  )
+}

@@ -1,0 +1,49 @@
+import type { ReactElement } from 'react'
+import { wordsOf } from '../../api/errors'
+import { t } from '../../lib/i18n'
+import { Button } from '../../ui/Button'
+import { Dialog } from '../../ui/Dialog'
+import { useShortcut } from '../../ui/use-shortcut'
+import { ChangeList } from './ChangeList'
+import type { Flow } from './change-flow'
+import { Uses } from './Uses'
+
+export type ReviewProps = {
+  readonly tenant: string
+  readonly flow: Extract<Flow, { kind: 'review' | 'applying' }>
+  /** What is to be known beside the changes. */
+  readonly note?: string
+  readonly onConfirm: () => void
+  readonly onCancel: () => void
+}
+
+/** What will change, before it does; nothing is made without a press here. */
+export function Review({ tenant, flow, note, onConfirm, onCancel }: ReviewProps): ReactElement {
+  useShortcut('Ctrl+Enter', t('setup.review.confirm'), onConfirm)
+  const deleted = flow.changes.filter(({ after }) => after === null)
+  const [only] = deleted
+  const failure = flow.kind === 'review' ? flow.failure : undefined
+  return (
+    <Dialog
+      title={deleted.length > 0 ? t('setup.review.deleteTitle') : t('setup.review.title', { count: flow.changes.length })}
+      onClose={onCancel}
+      actions={
+        <>
+          <Button tone={deleted.length > 0 ? 'danger' : 'main'} onClick={onConfirm}>
+            {flow.kind === 'applying' ? t('setup.review.applying') : deleted.length > 0 ? t('setup.review.delete') : t('setup.review.confirm')}
+          </Button>
+          <Button onClick={onCancel}>{t('setup.review.cancel')}</Button>
+        </>
+      }
+    >
+      {failure === undefined ? null : (
+        <p role="alert">
+          {wordsOf(failure)} {t('setup.review.again')}
+        </p>
+      )}
+      {note === undefined ? null : <p>{note}</p>}
+      {only === undefined ? null : <Uses tenant={tenant} kind={only.kind} id={only.id} />}
+      <ChangeList changes={flow.changes} secrets={flow.proposal.secrets} />
+    </Dialog>
+  )
+}

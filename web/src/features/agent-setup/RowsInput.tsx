@@ -1,0 +1,83 @@
+import { useRef, type ReactElement } from 'react'
+import { t } from '../../lib/i18n'
+import { Button } from '../../ui/Button'
+import { FaultsOf } from '../../ui/Field'
+import type { ColumnField, Field, Row } from './fields'
+import { ReferenceInput } from './ReferenceInput'
+import styles from './Form.module.css'
+
+export type RowsInputProps = {
+  readonly id: string
+  readonly tenant: string
+  readonly field: Extract<Field, { kind: 'rows' }>
+  readonly rows: readonly Row[]
+  readonly faults: readonly string[]
+  readonly onChange: (value: readonly Row[]) => void
+}
+
+/** A table that grows: skills with their levels, rules. */
+export function RowsInput({ id, tenant, field, rows, faults, onChange }: RowsInputProps): ReactElement {
+  const table = useRef<HTMLFieldSetElement>(null)
+  const add = (): void => {
+    onChange([...rows, Object.fromEntries(field.columns.map((column) => [column.name, initial(column)]))])
+    // Whoever adds a row fills it in.
+    requestAnimationFrame(() => [...(table.current?.querySelectorAll('[data-row]') ?? [])].at(-1)?.querySelector<HTMLElement>(':is(input, select)')?.focus())
+  }
+  const change = (at: number, name: string, value: string): void => onChange(rows.map((row, index) => (index === at ? { ...row, [name]: value } : row)))
+  return (
+    <fieldset ref={table} className={styles['many']} aria-describedby={faults.length === 0 ? undefined : `${id}-fault`}>
+      <legend>{t(field.label)}</legend>
+      {rows.map((row, index) => (
+        <div key={index} data-row className={styles['row']}>
+          {field.columns.map((column) => (
+            <Cell key={column.name} tenant={tenant} column={column} value={row[column.name] ?? ''} number={index + 1} onChange={(value) => change(index, column.name, value)} />
+          ))}
+          <Button label={t('setup.removeOne', { name: nameOf(field.columns, row, index) })} onClick={() => onChange(rows.filter((_, other) => other !== index))}>
+            ×
+          </Button>
+        </div>
+      ))}
+      <div>
+        <button id={id} type="button" className={styles['addRow']} onClick={add}>
+          + {t(field.add)}
+        </button>
+      </div>
+      <FaultsOf id={id} faults={faults} />
+    </fieldset>
+  )
+}
+
+function initial(column: ColumnField): string {
+  if (column.kind === 'whole') return column.initial
+  return column.kind === 'choice' ? (column.options[0]?.[0] ?? '') : ''
+}
+
+function nameOf(columns: readonly ColumnField[], row: Row, index: number): string {
+  const first = columns.find(({ kind }) => kind !== 'choice')
+  return row[first?.name ?? ''] || String(index + 1)
+}
+
+type CellProps = { readonly tenant: string; readonly column: ColumnField; readonly value: string; readonly number: number; readonly onChange: (value: string) => void }
+
+function Cell({ tenant, column, value, number, onChange }: CellProps): ReactElement {
+  const label = t('setup.cell', { column: t(column.label), number })
+  const attributes = { 'aria-label': label }
+  return (
+    <label className={styles['cell']}>
+      <span aria-hidden="true">{t(column.label)}</span>
+      {column.kind === 'reference' ? (
+        <ReferenceInput tenant={tenant} of={column.of} value={value} attributes={attributes} onChange={onChange} />
+      ) : column.kind === 'choice' ? (
+        <select {...attributes} value={value} onChange={(event) => onChange(event.target.value)}>
+          {column.options.map(([name, words]) => (
+            <option key={name} value={name}>
+              {t(words)}
+            </option>
+          ))}
+        </select>
+      ) : (
+        <input {...attributes} type="text" inputMode={column.kind === 'whole' ? 'numeric' : 'text'} value={value} autoComplete="off" onChange={(event) => onChange(event.target.value)} />
+      )}
+    </label>
+  )
+}

@@ -1,0 +1,82 @@
+/** What is wrong with a form: found here before anything is sent, or by the server; each at its field. */
+
+import type { Fault } from '../../api/agent-setup'
+import { t } from '../../lib/i18n'
+import { filledRows } from './form'
+import { rowsIn, shownFields, textIn, textsIn, type Draft, type Field, type Group, type Row } from './fields'
+import { nameOfObject } from './words'
+
+/** What is wrong by the path of the field; empty for the object as a whole. */
+export type FieldFaults = Readonly<Record<string, readonly string[]>>
+
+export function isEmpty(faults: FieldFaults): boolean {
+  return Object.keys(faults).length === 0
+}
+
+/** What can be said without the server. */
+export function ownFaults(groups: readonly Group[], draft: Draft, isNew: boolean): FieldFaults {
+  return Object.fromEntries(
+    shownFields(groups, draft).flatMap((field) => {
+      const found = faultOf(field, draft, isNew)
+      return found === undefined ? [] : [[field.path, [found]]]
+    }),
+  )
+}
+
+function faultOf(field: Field, draft: Draft, isNew: boolean): string | undefined {
+  const text = textIn(draft, field.path)
+  switch (field.kind) {
+    case 'whole':
+      return wholeFault(text, field.min, field.max, field.required === true)
+    case 'secret':
+      if (text === '') return field.required === true && isNew ? t('setup.fault.needed') : undefined
+      return text.length < (field.minLength ?? 0) ? t('setup.fault.short', { least: field.minLength ?? 0 }) : undefined
+    case 'rows':
+      return filledRows(rowsIn(draft, field.path)).map((row) => rowFault(field.columns, row)).find((found) => found !== undefined)
+    case 'references':
+    case 'many':
+      return field.required === true && textsIn(draft, field.path).length === 0 ? t('setup.fault.needed') : undefined
+    case 'flag':
+      return undefined
+    default:
+      return field.required === true && text.trim() === '' ? t('setup.fault.needed') : undefined
+  }
+}
+
+function rowFault(columns: Extract<Field, { kind: 'rows' }>['columns'], row: Row): string | undefined {
+  for (const column of columns) {
+    const value = row[column.name] ?? ''
+    if (column.kind === 'whole') {
+      const found = wholeFault(value, column.min, column.max, true)
+      if (found !== undefined) return `${t(column.label)}: ${found}`
+    }
+    if (column.kind === 'reference' && value.trim() === '') return `${t(column.label)}: ${t('setup.fault.needed')}`
+  }
+  return undefined
+}
+
+function wholeFault(text: string, min: number, max: number, required: boolean): string | undefined {
+  if (text.trim() === '') return required ? t('setup.fault.needed') : undefined
+  const value = Number(text)
+  return Number.isInteger(value) && value >= min && value <= max ? undefined : t('setup.fault.whole', { min, max })
+}
+
+/** What the server says, at the fields that are shown; what is about none of them is about the object. */
+export function serverFaults(groups: readonly Group[], draft: Draft, of: string, faults: readonly Fault[]): FieldFaults {
+  const paths = shownFields(groups, draft).map(({ path }) => path)
+  const found: Record<string, readonly string[]> = {}
+  for (const { kind, id, field, rule } of faults) {
+    const isOther = id !== '' && id !== of
+    const path = isOther ? '' : fieldOf(paths, field)
+    // A fault that has no place of its own says of what it is.
+    const words = path !== '' || (field === '' && !isOther) ? rule : [...(isOther ? [nameOfObject(kind, id)] : []), ...(field === '' ? [] : [field]), rule].join(': ')
+    found[path] = [...(found[path] ?? []), words]
+  }
+  return found
+}
+
+/** `agent.skills` for `agent.skills[2].level` and for `agent.skills.Sales`; the longest of several. */
+function fieldOf(paths: readonly string[], field: string): string {
+  const holds = (path: string): boolean => field === path || field.startsWith(`${path}.`) || field.startsWith(`${path}[`)
+  return paths.filter(holds).reduce((longest, path) => (path.length > longest.length ? path : longest), '')
+}

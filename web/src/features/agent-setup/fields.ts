@@ -1,0 +1,90 @@
+/** How the fields of a kind are described: what a form shows, and what it may hold. */
+
+import type { Kind } from '../../api/agent-setup'
+import type { PlainText } from '../../lib/i18n'
+
+type Common = {
+  /** Where it stands in the document, as `agent.skills`. */
+  readonly path: string
+  readonly label: PlainText
+  readonly hint?: PlainText
+  readonly required?: boolean
+  /** Shown only where another field has one of these values. */
+  readonly when?: { readonly path: string; readonly is: readonly string[] }
+  /** Cannot be changed once the object exists. */
+  readonly fixed?: boolean
+}
+
+/** Names with their words. */
+export type Options = readonly (readonly [string, PlainText])[]
+
+export type ColumnField =
+  | { readonly kind: 'text'; readonly name: string; readonly label: PlainText }
+  | { readonly kind: 'whole'; readonly name: string; readonly label: PlainText; readonly min: number; readonly max: number; readonly initial: string }
+  | { readonly kind: 'reference'; readonly name: string; readonly label: PlainText; readonly of: Kind }
+  | { readonly kind: 'choice'; readonly name: string; readonly label: PlainText; readonly options: Options }
+
+export type Field =
+  /** `orAs`: left empty it is as that field. */
+  | (Common & { readonly kind: 'text'; readonly type?: 'text' | 'email'; readonly orAs?: string })
+  /** Goes to the server and never comes back; left empty it stays as it is. */
+  | (Common & { readonly kind: 'secret'; readonly minLength?: number })
+  | (Common & { readonly kind: 'whole'; readonly min: number; readonly max: number; readonly unit?: PlainText; readonly initial?: string })
+  | (Common & { readonly kind: 'flag'; readonly initial?: boolean })
+  /** Without `required` there is a choice of none. */
+  | (Common & { readonly kind: 'choice'; readonly options: Options; readonly initial?: string })
+  | (Common & { readonly kind: 'many'; readonly options: Options })
+  /** One in each line. */
+  | (Common & { readonly kind: 'lines' })
+  /** `code`: it is read as a program. */
+  | (Common & { readonly kind: 'document'; readonly code?: boolean })
+  | (Common & { readonly kind: 'reference'; readonly of: Kind })
+  | (Common & { readonly kind: 'references'; readonly of: Kind })
+  | (Common & { readonly kind: 'rows'; readonly columns: readonly ColumnField[]; readonly add: PlainText })
+
+export type Group = {
+  readonly title: PlainText
+  readonly fields: readonly Field[]
+  /** The object in which its fields stand, if it may be absent: by a switch, or where all of them are empty. */
+  readonly within?: { readonly path: string; readonly by: PlainText | 'content' }
+  /** Folded until it is wanted. */
+  readonly isFurther?: boolean
+  readonly when?: { readonly path: string; readonly is: readonly string[] }
+}
+
+export type Row = Readonly<Record<string, string>>
+export type DraftValue = string | boolean | readonly string[] | readonly Row[]
+/** What a form holds, by the paths of its fields; switches of groups by `@` and the path of their object. */
+export type Draft = Readonly<Record<string, DraftValue>>
+
+export const textIn = (draft: Draft, path: string): string => {
+  const value = draft[path]
+  return typeof value === 'string' ? value : ''
+}
+export const flagIn = (draft: Draft, path: string): boolean => draft[path] === true
+export const textsIn = (draft: Draft, path: string): readonly string[] => {
+  const value = draft[path]
+  return Array.isArray(value) ? value.filter((one): one is string => typeof one === 'string') : []
+}
+export const rowsIn = (draft: Draft, path: string): readonly Row[] => {
+  const value = draft[path]
+  return Array.isArray(value) ? value.filter((one): one is Row => typeof one === 'object') : []
+}
+
+/** The name of a group's switch in a draft. */
+export const switchOf = (path: string): string => `@${path}`
+
+/** Whether a field or group is shown. */
+export function isShown({ when }: Pick<Group, 'when'>, draft: Draft): boolean {
+  return when === undefined || when.is.includes(textIn(draft, when.path))
+}
+
+/** Whether the object of a group is there. */
+export function isOn(group: Group, draft: Draft): boolean {
+  return group.within === undefined || group.within.by === 'content' || flagIn(draft, switchOf(group.within.path))
+}
+
+/** The fields of which a draft says something. */
+export function shownFields(groups: readonly Group[], draft: Draft): readonly Field[] {
+  return groups.filter((group) => isShown(group, draft) && isOn(group, draft)).flatMap(({ fields }) => fields.filter((field) => isShown(field, draft)))
+}

@@ -1,0 +1,96 @@
+import { describe, expect, test } from 'vitest'
+import { addTexts } from '../../lib/i18n'
+import { changedPaths, differences, isSame, merged, withAt } from './document'
+import { ownFaults, serverFaults } from './faults'
+import { shownFields, switchOf } from './fields'
+import { toDraft, toObject } from './form'
+import { dnGroups } from './kinds/dn'
+import { DN_TYPES } from './kinds/options'
+import { PLACE, SCHEDULE } from './kinds/others'
+import { PERSON } from './kinds/person'
+import { TRUNK } from './kinds/trunk'
+
+await addTexts('agent-setup')
+
+const agent = { id: 'a1', login_code: 'a1', default_place: 'P1', wrap_up_s: null, skills: [{ skill: 'Sales', level: 5 }] }
+const ann = { user_name: 'ann', first_name: 'Ann', last_name: 'Archer', agent, email: null, privileges: ['agent'], disabled: false, unknown: { kept: 1 } }
+const nobody = { ...toDraft(PERSON, {}), user_name: 'new.one', first_name: 'New', last_name: 'One' }
+
+describe('documents', () => {
+  test('what is absent and what is null say the same', () => {
+    expect(isSame({ a: null, b: [1] }, { b: [1] })).toBe(true)
+    expect(isSame({ a: 0 }, {})).toBe(false)
+    expect(differences({ a: null }, {})).toEqual([])
+  })
+  test('an object that comes is shown by its parts, and is one field of a change', () => {
+    const after = { ...ann, agent: null }
+    expect(changedPaths(after, ann)).toEqual(['agent'])
+    expect(differences(after, ann).map(({ path }) => path)).toEqual(['agent.id', 'agent.login_code', 'agent.default_place', 'agent.skills'])
+    expect(differences(null, { name: 'Sales' })).toEqual([{ path: 'name', before: undefined, after: 'Sales' }])
+  })
+  test('a change within an object names the field alone', () => {
+    expect(changedPaths(ann, withAt(ann, 'agent.wrap_up_s', 10))).toEqual(['agent.wrap_up_s'])
+  })
+  test('merging takes those fields and no others', () => {
+    expect(merged({ a: 1, b: { c: 1, d: 1 } }, { a: 2, b: { c: 2, d: 2 } }, ['b.c'])).toEqual({ a: 1, b: { c: 2, d: 1 } })
+  })
+})
+
+describe('forms', () => {
+  test('what nobody has touched is what it was', () => {
+    expect(toObject(PERSON, toDraft(PERSON, ann), ann)).toEqual(ann)
+    const trunk = { name: 'carrier', allow: ['10.0.0.0/8'], headers: [{ on: 'sent', action: 'remove', header: 'X-A', value: null, pattern: null, replace: null }], stir: { verify: 'off' } }
+    expect(toObject(TRUNK, toDraft(TRUNK, trunk), trunk)).toEqual(trunk)
+  })
+  test('what was touched is the only difference', () => {
+    const draft = { ...toDraft(PERSON, ann), 'agent.wrap_up_s': ' 20 ', 'agent.skills': [{ skill: 'Sales', level: '7' }, { skill: '', level: '' }], email: 'ann@centre.example' }
+    const object = toObject(PERSON, draft, ann)
+    expect([...changedPaths(ann, object)].sort()).toEqual(['agent.skills', 'agent.wrap_up_s', 'email'])
+    expect(object).toMatchObject({ unknown: { kept: 1 }, agent: { wrap_up_s: 20, skills: [{ skill: 'Sales', level: 7 }] } })
+  })
+  test('a new person has every field, and no secret that was not typed', () => {
+    expect(toObject(PERSON, nobody, null)).toEqual({ user_name: 'new.one', first_name: 'New', last_name: 'One', email: null, privileges: [], disabled: false })
+    const withAgent = { ...nobody, [switchOf('agent')]: true, 'agent.id': 'n1', password: 'long enough' }
+    expect(toObject(PERSON, withAgent, null)).toMatchObject({ password: 'long enough', agent: { id: 'n1', login_code: 'n1', default_place: null, skills: [] } })
+  })
+  test('an agent who is none any more has no such object', () => {
+    expect(toObject(PERSON, { ...toDraft(PERSON, ann), [switchOf('agent')]: false }, ann)).toMatchObject({ agent: null })
+  })
+  test('a location whose fields are emptied is none', () => {
+    const place = { name: 'P1', dns: ['7101'], location: { city: 'Berlin' } }
+    expect(toObject(PLACE, { ...toDraft(PLACE, place), 'location.city': '' }, place)).toMatchObject({ location: null })
+    expect(toObject(PLACE, { ...toDraft(PLACE, { name: 'P2', dns: ['7102'] }), 'location.city': 'Bonn' }, { name: 'P2', dns: ['7102'] })).toMatchObject({ location: { city: 'Bonn' } })
+  })
+  test('the type of a DN says which fields it has', () => {
+    const groups = dnGroups(DN_TYPES)
+    const phone = { ...toDraft(groups, { type: 'extension' }), number: '7300' }
+    expect(shownFields(groups, phone).map(({ path }) => path)).toContain('call_waiting')
+    expect(toObject(groups, phone, null)).toMatchObject({ type: 'extension', number: '7300', call_waiting: true, encryption: 'off' })
+    expect(toObject(groups, { ...toDraft(groups, { type: 'virtual_queue' }), number: 'returns' }, null)).toEqual({ type: 'virtual_queue', number: 'returns' })
+  })
+  test('lines are taken without empty ones', () => {
+    const draft = { ...toDraft(SCHEDULE, {}), name: 'office', open: ' Mon-Fri 08:00-18:00 \n\nSat 10:00-14:00\n' }
+    expect(toObject(SCHEDULE, draft, null)).toMatchObject({ open: ['Mon-Fri 08:00-18:00', 'Sat 10:00-14:00'], exceptions: [] })
+  })
+})
+
+describe('faults', () => {
+  test('what can be said without the server', () => {
+    const draft = { ...nobody, first_name: ' ', password: 'short', [switchOf('agent')]: true, 'agent.id': 'n1', 'agent.wrap_up_s': '-1', 'agent.skills': [{ skill: 'Sales', level: '0' }] }
+    expect(ownFaults(PERSON, draft, true)).toEqual({
+      first_name: ['It is needed.'],
+      password: ['It has at least 8 characters.'],
+      'agent.wrap_up_s': ['It is a whole number from 0 to 3600.'],
+      'agent.skills': ['Level: It is a whole number from 1 to 1000.'],
+    })
+    expect(ownFaults(PERSON, { ...draft, ...nobody, [switchOf('agent')]: false, password: '' }, true)).toEqual({})
+  })
+  test('what the server says stands at its field, or says of what it is', () => {
+    const fault = (field: string, rule: string, id = 'ann') => ({ kind: 'person', id, field, rule })
+    const draft = toDraft(PERSON, ann)
+    expect(serverFaults(PERSON, draft, 'ann', [fault('agent.skills[2].level', 'too high'), fault('agent.skills.Patience', 'unknown'), fault('nowhere', 'odd'), fault('', 'whole'), fault('agent.id', 'taken', 'bob')])).toEqual({
+      'agent.skills': ['too high', 'unknown'],
+      '': ['nowhere: odd', 'whole', 'Person bob: agent.id: taken'],
+    })
+  })
+})

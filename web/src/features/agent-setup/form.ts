@@ -1,0 +1,99 @@
+/** From a document to what a form holds, and back. What nobody has touched stays as it was. */
+
+import type { Json, JsonObject } from '../../api/agent-setup'
+import { above, at, isList, isNothing, isObject, isSame, withAt } from './document'
+import { flagIn, isOn, isShown, rowsIn, switchOf, textIn, textsIn, type ColumnField, type Draft, type DraftValue, type Field, type Group, type Row } from './fields'
+
+/** What a form holds for a document. */
+export function toDraft(groups: readonly Group[], document: JsonObject): Draft {
+  const switches = groups.flatMap(({ within }) => (within === undefined || within.by === 'content' ? [] : [[switchOf(within.path), isObject(at(document, within.path))] as const]))
+  return Object.fromEntries([...switches, ...groups.flatMap(({ fields }) => fields.map((field) => [field.path, drafted(field, at(document, field.path))] as const))])
+}
+
+function drafted(field: Field, value: Json | undefined): DraftValue {
+  switch (field.kind) {
+    case 'secret':
+      return ''
+    case 'flag':
+      return typeof value === 'boolean' ? value : (field.initial ?? false)
+    case 'many':
+    case 'references':
+      return listed(value)
+    case 'lines':
+      return listed(value).join('\n')
+    case 'rows':
+      return isList(value) ? value.filter(isObject).map((row) => rowOf(field.columns, row)) : []
+    case 'whole':
+    case 'choice':
+      return isNothing(value) ? (field.initial ?? '') : String(value)
+    default:
+      return isNothing(value) || typeof value === 'object' ? '' : String(value)
+  }
+}
+
+function listed(value: Json | undefined): readonly string[] {
+  return isList(value) ? value.filter((one) => typeof one === 'string') : []
+}
+
+function rowOf(columns: readonly ColumnField[], row: JsonObject): Row {
+  return Object.fromEntries(columns.map(({ name }) => [name, isNothing(row[name]) ? '' : String(row[name])]))
+}
+
+/** The document that a form stands for; `base` is what it began with, null for a new one. Needs a draft without faults. */
+export function toObject(groups: readonly Group[], draft: Draft, base: JsonObject | null): JsonObject {
+  const began = toDraft(groups, base ?? {})
+  return groups.filter((group) => isShown(group, draft)).reduce<JsonObject>((document, group) => {
+    const { within } = group
+    if (within !== undefined && (!isOn(group, draft) || (within.by === 'content' && group.fields.every(({ path }) => textIn(draft, path).trim() === '')))) {
+      return isNothing(at(document, within.path)) ? document : withAt(document, within.path, null)
+    }
+    return group.fields.filter((field) => isShown(field, draft)).reduce((of, field) => withField(of, field, { draft, began, base }), document)
+  }, base ?? {})
+}
+
+type Sides = { readonly draft: Draft; readonly began: Draft; readonly base: JsonObject | null }
+
+function withField(document: JsonObject, field: Field, { draft, began, base }: Sides): JsonObject {
+  const value = draft[field.path] ?? ''
+  if (field.kind === 'secret') return value === '' ? document : withAt(document, field.path, value as string)
+  const isThere = base !== null && isObject(at(base, above(field.path)))
+  if (isThere && isSame(value as Json, began[field.path] as Json)) return document
+  return withAt(document, field.path, written(field, draft))
+}
+
+function written(field: Field, draft: Draft): Json {
+  const { path } = field
+  switch (field.kind) {
+    case 'flag':
+      return flagIn(draft, path)
+    case 'whole':
+      return textIn(draft, path).trim() === '' ? null : Number(textIn(draft, path))
+    case 'many':
+    case 'references':
+      return textsIn(draft, path)
+    case 'lines':
+      return linesOf(textIn(draft, path))
+    case 'rows':
+      return filledRows(rowsIn(draft, path)).map((row) => Object.fromEntries(field.columns.map((column) => [column.name, cell(column, row[column.name] ?? '')])))
+    case 'document':
+      return textIn(draft, path) === '' ? null : textIn(draft, path)
+    case 'text':
+      return textIn(draft, path).trim() || (field.orAs === undefined ? null : textIn(draft, field.orAs).trim())
+    default:
+      return textIn(draft, path).trim() || null
+  }
+}
+
+export function linesOf(text: string): readonly string[] {
+  return text.split('\n').map((line) => line.trim()).filter((line) => line !== '')
+}
+
+/** A row that says nothing is none. */
+export function filledRows(rows: readonly Row[]): readonly Row[] {
+  return rows.filter((row) => Object.values(row).some((value) => value.trim() !== ''))
+}
+
+function cell(column: ColumnField, value: string): Json {
+  if (column.kind === 'whole') return Number(value)
+  return value.trim() === '' ? null : value.trim()
+}

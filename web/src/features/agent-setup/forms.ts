@@ -1,0 +1,34 @@
+/** The form of an object of each section. */
+
+import type { Group } from './fields'
+import { dnGroups } from './kinds/dn'
+import { DN_TYPES, QUEUE_TYPES } from './kinds/options'
+import { APPLICATION, CLIENT, FEATURE_CODE, NUMBER, PLACE, PROMPT, SCHEDULE, SKILL } from './kinds/others'
+import { PERSON } from './kinds/person'
+import { TRUNK } from './kinds/trunk'
+import { sectionOf, type Section } from './sections'
+
+const FORMS: Readonly<Record<string, readonly Group[]>> = {
+  people: PERSON,
+  skills: SKILL,
+  places: PLACE,
+  dns: dnGroups(DN_TYPES),
+  numbers: NUMBER,
+  queues: dnGroups(DN_TYPES.filter(([type]) => QUEUE_TYPES.some((queue) => queue === type))),
+  applications: APPLICATION,
+  prompts: PROMPT,
+  trunks: TRUNK,
+  hours: SCHEDULE,
+  'feature-codes': FEATURE_CODE,
+  clients: CLIENT,
+}
+
+export function formOf({ path }: Pick<Section, 'path'>): readonly Group[] {
+  return FORMS[path] ?? []
+}
+
+/** Empty for a kind that is not edited here. */
+export function formOfKind(kind: string): readonly Group[] {
+  const section = sectionOf(kind)
+  return section === undefined ? [] : formOf(section)
+}

@@ -1,0 +1,62 @@
+/** The few names that fields hold, with their words. */
+
+import type { Options } from '../fields'
+
+export const PRIVILEGES: Options = [
+  ['agent', 'setup.privilege.agent'],
+  ['supervisor', 'setup.privilege.supervisor'],
+  ['administrator', 'setup.privilege.administrator'],
+  ['designer', 'setup.privilege.designer'],
+  ['integrator', 'setup.privilege.integrator'],
+]
+
+export const NO_ANSWER: Options = [
+  ['none', 'setup.noAnswer.none'],
+  ['not_ready', 'setup.noAnswer.notReady'],
+  ['logout', 'setup.noAnswer.logout'],
+]
+
+/** An agent's highest level in a skill. */
+export const LEVEL_MAX = 1_000
+
+export const DN_TYPES: Options = [
+  ['extension', 'setup.dn.extension'],
+  ['route_point', 'setup.dn.routePoint'],
+  ['virtual_queue', 'setup.dn.virtualQueue'],
+  ['echo', 'setup.dn.echo'],
+  ['announcement', 'setup.dn.announcement'],
+]
+
+/** Those in which calls wait. */
+export const QUEUE_TYPES = ['route_point', 'virtual_queue'] as const
+
+export const ENCRYPTION: Options = [
+  ['off', 'setup.encryption.off'],
+  ['offered', 'setup.encryption.offered'],
+  ['required', 'setup.encryption.required'],
+  ['dtls', 'setup.encryption.dtls'],
+]
+
+export const FEATURE_ACTIONS: Options = [
+  ['login', 'setup.feature.login'],
+  ['logout', 'setup.feature.logout'],
+  ['ready', 'setup.feature.ready'],
+  ['not_ready', 'setup.feature.notReady'],
+  ['dnd_on', 'setup.feature.dndOn'],
+  ['dnd_off', 'setup.feature.dndOff'],
+  ['forward_always', 'setup.feature.forwardAlways'],
+  ['forward_busy', 'setup.feature.forwardBusy'],
+  ['forward_no_answer', 'setup.feature.forwardNoAnswer'],
+  ['forward_unregistered', 'setup.feature.forwardUnregistered'],
+  ['forward_off', 'setup.feature.forwardOff'],
+  ['pickup', 'setup.feature.pickup'],
+  ['park', 'setup.feature.park'],
+]
+
+export const GRANTS: Options = [
+  ['authorization_code', 'setup.grant.code'],
+  ['refresh_token', 'setup.grant.refresh'],
+  ['client_credentials', 'setup.grant.client'],
+  ['password', 'setup.grant.password'],
+  ['device_code', 'setup.grant.device'],
+]

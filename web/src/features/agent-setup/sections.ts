@@ -1,0 +1,97 @@
+/** The sections of Agent Setup: which objects each shows, and in which columns. The form of one is in `forms.ts`: it is loaded when one is opened. */
+
+import type { JsonObject, Kind } from '../../api/agent-setup'
+import type { PlainText } from '../../lib/i18n'
+import { at } from './document'
+import type { Options } from './fields'
+import { DN_TYPES, FEATURE_ACTIONS, QUEUE_TYPES } from './kinds/options'
+
+export type Column = {
+  readonly label: PlainText
+  readonly path: string
+  /** What its names mean, where it holds a name of a few. */
+  readonly options?: Options
+  /** Left out where there is no room. */
+  readonly isFurther?: boolean
+}
+
+export type Section = {
+  /** Its place in addresses. */
+  readonly path: string
+  readonly kind: Kind
+  readonly title: PlainText
+  /** What one of them is called. */
+  readonly one: PlainText
+  /** What a new one is called. */
+  readonly add: PlainText
+  /** The field that is the object's id. */
+  readonly id: string
+  readonly idLabel: PlainText
+  readonly columns: readonly Column[]
+  /** Of a kind with types, those that belong here. */
+  readonly types?: readonly string[]
+  /** The second key of its shortcut, behind `g`. */
+  readonly key: string
+}
+
+const DN_COLUMNS: readonly Column[] = [
+  { label: 'setup.dn.type', path: 'type', options: DN_TYPES },
+  { label: 'setup.application', path: 'application', isFurther: true },
+]
+
+export const SECTIONS: readonly Section[] = [
+  {
+    path: 'people',
+    kind: 'person',
+    title: 'setup.people',
+    one: 'setup.person.who',
+    add: 'setup.people.add',
+    id: 'user_name',
+    idLabel: 'setup.person.userName',
+    key: 'p',
+    columns: [
+      { label: 'setup.person.firstName', path: 'first_name' },
+      { label: 'setup.person.lastName', path: 'last_name' },
+      { label: 'setup.person.agentId', path: 'agent.id', isFurther: true },
+      { label: 'setup.place', path: 'agent.default_place', isFurther: true },
+      { label: 'setup.person.skills', path: 'agent.skills', isFurther: true },
+      { label: 'setup.person.disabled', path: 'disabled', isFurther: true },
+    ],
+  },
+  { path: 'skills', kind: 'skill', title: 'setup.skills', one: 'setup.skill', add: 'setup.skills.add', id: 'name', idLabel: 'setup.name', key: 's', columns: [] },
+  { path: 'places', kind: 'place', title: 'setup.places', one: 'setup.place', add: 'setup.places.add', id: 'name', idLabel: 'setup.name', key: 'l', columns: [{ label: 'setup.place.dns', path: 'dns' }] },
+  { path: 'dns', kind: 'dn', title: 'setup.dns', one: 'setup.dn', add: 'setup.dns.add', id: 'number', idLabel: 'setup.dn.number', key: 'n', columns: DN_COLUMNS },
+  {
+    path: 'numbers',
+    kind: 'number',
+    title: 'setup.numbers',
+    one: 'setup.number',
+    add: 'setup.numbers.add',
+    id: 'number',
+    idLabel: 'setup.number',
+    key: 'u',
+    columns: [{ label: 'setup.number.name', path: 'name' }, { label: 'setup.number.dn', path: 'dn' }, { label: 'setup.schedule', path: 'schedule', isFurther: true }],
+  },
+  { path: 'queues', kind: 'dn', title: 'setup.queues', one: 'setup.queue', add: 'setup.queues.add', id: 'number', idLabel: 'setup.dn.number', key: 'q', types: QUEUE_TYPES, columns: [...DN_COLUMNS, { label: 'setup.dn.serviceLevel', path: 'service_level_s', isFurther: true }] },
+  { path: 'applications', kind: 'application', title: 'setup.applications', one: 'setup.application', add: 'setup.applications.add', id: 'name', idLabel: 'setup.name', key: 'c', columns: [] },
+  { path: 'prompts', kind: 'prompt', title: 'setup.prompts', one: 'setup.prompt', add: 'setup.prompts.add', id: 'name', idLabel: 'setup.name', key: 'r', columns: [{ label: 'setup.prompt.file', path: 'file' }] },
+  { path: 'trunks', kind: 'trunk', title: 'setup.trunks', one: 'setup.trunk', add: 'setup.trunks.add', id: 'name', idLabel: 'setup.name', key: 't', columns: [{ label: 'setup.trunk.contact', path: 'contact' }, { label: 'setup.trunk.prefix', path: 'prefix', isFurther: true }] },
+  { path: 'hours', kind: 'schedule', title: 'setup.hours', one: 'setup.schedule', add: 'setup.hours.add', id: 'name', idLabel: 'setup.name', key: 'h', columns: [{ label: 'setup.schedule.open', path: 'open' }, { label: 'setup.schedule.timeZone', path: 'time_zone', isFurther: true }] },
+  { path: 'feature-codes', kind: 'feature_code', title: 'setup.featureCodes', one: 'setup.feature', add: 'setup.featureCodes.add', id: 'code', idLabel: 'setup.feature.code', key: 'f', columns: [{ label: 'setup.feature.action', path: 'action', options: FEATURE_ACTIONS }] },
+  { path: 'clients', kind: 'client', title: 'setup.clients', one: 'setup.client', add: 'setup.clients.add', id: 'id', idLabel: 'setup.client.id', key: 'i', columns: [{ label: 'setup.name', path: 'name' }, { label: 'setup.client.grants', path: 'grants', isFurther: true }] },
+]
+
+export function sectionAt(path: string): Section | undefined {
+  return SECTIONS.find((section) => section.path === path)
+}
+
+/** Where objects of a kind are edited. */
+export function sectionOf(kind: string): Section | undefined {
+  return SECTIONS.find((section) => section.kind === kind)
+}
+
+/** Whether an object belongs to a section of its kind. */
+export function belongs({ types }: Section, object: JsonObject): boolean {
+  const type = at(object, 'type')
+  return types === undefined || (typeof type === 'string' && types.includes(type))
+}

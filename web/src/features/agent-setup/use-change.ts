@@ -1,0 +1,37 @@
+import { useQueryClient, type QueryClient } from '@tanstack/react-query'
+import { useCallback, useEffect, useReducer } from 'react'
+import { changeObjects, type Edit } from '../../api/agent-setup'
+import { IDLE, next, type Flow } from './change-flow'
+import { noteRefusal } from './refusal'
+
+export type ChangeControl = {
+  readonly flow: Flow
+  /** Checks the edits and shows what they change. */
+  readonly propose: (edits: readonly Edit[], secrets?: readonly string[]) => void
+  readonly confirm: () => void
+  readonly cancel: () => void
+}
+
+/** What lists show is not so any more; an object that is being edited has got its new state by the answer. */
+export async function forgetLists(queries: QueryClient, tenant: string): Promise<void> {
+  await queries.invalidateQueries({ queryKey: ['agent-setup', tenant], predicate: ({ queryKey }) => queryKey[2] === 'list' || queryKey[2] === 'names' || queryKey[2] === 'history' })
+}
+
+/** The one change that a page is about. */
+export function useChange(tenant: string): ChangeControl {
+  const [flow, step] = useReducer(next, IDLE)
+  const queries = useQueryClient()
+  const proposal = flow.kind === 'checking' || flow.kind === 'applying' ? flow.proposal : undefined
+  const isDry = flow.kind === 'checking'
+  useEffect(() => {
+    if (proposal === undefined) return
+    // The dry run has a name of its own: with that of the change, the change would be a repetition.
+    void changeObjects(tenant, isDry ? crypto.randomUUID() : proposal.requestId, isDry, proposal.edits).then((outcome) => {
+      if (outcome.kind === 'failed') noteRefusal(outcome.failure)
+      step({ kind: 'answered', requestId: proposal.requestId, outcome })
+      if (!isDry && outcome.kind === 'ok') void forgetLists(queries, tenant)
+    })
+  }, [proposal, isDry, tenant, queries])
+  const propose = useCallback((edits: readonly Edit[], secrets: readonly string[] = []) => step({ kind: 'propose', proposal: { edits, secrets, requestId: crypto.randomUUID() } }), [])
+  return { flow, propose, confirm: useCallback(() => step({ kind: 'confirm' }), []), cancel: useCallback(() => step({ kind: 'cancel' }), []) }
+}

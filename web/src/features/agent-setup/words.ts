@@ -1,0 +1,37 @@
+/** Values and objects in words. */
+
+import type { Json, JsonObject } from '../../api/agent-setup'
+import { t } from '../../lib/i18n'
+import { isList, isObject } from './document'
+import type { Options } from './fields'
+import { sectionOf } from './sections'
+
+/** What is empty. */
+export const NOTHING = '–'
+
+/** A value as people read it; of several names, their words. */
+export function wordsOfValue(value: Json | undefined, options?: Options): string {
+  if (value === undefined || value === null || value === '') return NOTHING
+  if (typeof value === 'boolean') return value ? t('setup.yes') : t('setup.no')
+  if (typeof value === 'number') return String(value)
+  if (typeof value === 'string') return nameIn(options, value)
+  if (isList(value)) return value.length === 0 ? NOTHING : value.map((one) => (isObject(one) ? wordsOfRow(one) : wordsOfValue(one, options))).join(', ')
+  return isObject(value) ? wordsOfRow(value) : ''
+}
+
+/** `Sales 5`; the values of a row, without those that say nothing. */
+function wordsOfRow(row: JsonObject): string {
+  return Object.values(row).filter((value) => value !== null && value !== undefined && value !== '').map((value) => wordsOfValue(value)).join(' ')
+}
+
+function nameIn(options: Options | undefined, value: string): string {
+  const found = options?.find(([name]) => name === value)
+  return found === undefined ? value : t(found[1])
+}
+
+/** `Person ada.adler`. */
+export function nameOfObject(kind: string, id: string): string {
+  const section = sectionOf(kind)
+  const what = section === undefined ? kind.replaceAll('_', ' ') : t(section.one)
+  return id === '' || id === '-' ? what : `${what} ${id}`
+}

@@ -1,0 +1,75 @@
+/** Keys that do something, with a list of them for people. A letter alone counts only where nothing is typed, and can be switched off. */
+
+export type Shortcut = {
+  /** `?`, `g p` (one after the other) or `Ctrl+Enter`. */
+  readonly keys: string
+  /** What it does, in words. */
+  readonly says: string
+  readonly run: () => void
+}
+
+/** What of a key press is needed. */
+export type Press = { readonly key: string; readonly ctrlKey: boolean; readonly metaKey: boolean; readonly altKey: boolean }
+
+const KEPT = 'trunkline.keys'
+/** The second key of two has to come within this time. */
+const SECOND_WITHIN_MS = 1_500
+
+const all = new Set<Shortcut>()
+
+/** Adds it until the answer is called. */
+export function addShortcut(shortcut: Shortcut): () => void {
+  all.add(shortcut)
+  return () => all.delete(shortcut)
+}
+
+export function shortcuts(): readonly Shortcut[] {
+  return [...all]
+}
+
+/** Whether letters alone count. */
+export function lettersCount(keep: Pick<Storage, 'getItem'>): boolean {
+  return keep.getItem(KEPT) !== 'off'
+}
+
+export function keepLetters(count: boolean, keep: Pick<Storage, 'setItem'>): void {
+  keep.setItem(KEPT, count ? 'on' : 'off')
+}
+
+/** The name of a press, as shortcuts write it. */
+export function nameOf({ key, ctrlKey, metaKey, altKey }: Press): string {
+  const held = ctrlKey || metaKey ? 'Ctrl+' : ''
+  return `${held}${altKey ? 'Alt+' : ''}${key}`
+}
+
+/** What a press begins or does: the shortcut, what stands after it, and what waits for a second key. */
+export function pressed(known: readonly Shortcut[], waiting: string, name: string): { readonly does: Shortcut | undefined; readonly waiting: string } {
+  const whole = waiting === '' ? name : `${waiting} ${name}`
+  // The one that came last: that of the page rather than that of the frame.
+  const latest = [...known].reverse()
+  const does = latest.find(({ keys }) => keys === whole) ?? latest.find(({ keys }) => keys === name)
+  if (does !== undefined) return { does, waiting: '' }
+  return { does: undefined, waiting: known.some(({ keys }) => keys.startsWith(`${name} `)) ? name : '' }
+}
+
+/** Listens to the keys of the document. */
+export function listenToKeys(): () => void {
+  let [waiting, at] = ['', 0]
+  const onKey = (event: KeyboardEvent): void => {
+    const name = nameOf(event)
+    const needsRoom = !name.startsWith('Ctrl+')
+    if (event.defaultPrevented || event.isComposing) return
+    if (needsRoom && (!lettersCount(localStorage) || isTyping(event.target) || document.querySelector('dialog[open]') !== null)) return
+    const found = pressed(shortcuts(), Date.now() - at < SECOND_WITHIN_MS ? waiting : '', name)
+    ;[waiting, at] = [found.waiting, Date.now()]
+    if (found.does === undefined) return
+    event.preventDefault()
+    found.does.run()
+  }
+  addEventListener('keydown', onKey)
+  return () => removeEventListener('keydown', onKey)
+}
+
+function isTyping(target: EventTarget | null): boolean {
+  return target instanceof HTMLElement && (target.isContentEditable || ['INPUT', 'TEXTAREA', 'SELECT'].includes(target.tagName))
+}

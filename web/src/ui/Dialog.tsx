@@ -1,0 +1,38 @@
+import { useEffect, useId, useRef, type ReactElement, type ReactNode } from 'react'
+import styles from './Dialog.module.css'
+
+export type DialogProps = {
+  readonly title: string
+  readonly onClose: () => void
+  readonly children: ReactNode
+  /** Stands below what scrolls. */
+  readonly actions?: ReactNode
+}
+
+/** A window above the page: the browser keeps the focus in it, and gives it back. */
+export function Dialog({ title, onClose, children, actions }: DialogProps): ReactElement {
+  const dialog = useRef<HTMLDialogElement>(null)
+  const heading = useId()
+  useEffect(() => {
+    const opened = dialog.current
+    opened?.showModal()
+    return () => opened?.close()
+  }, [])
+  return (
+    <dialog
+      ref={dialog}
+      className={styles['dialog']}
+      aria-labelledby={heading}
+      onCancel={(event) => {
+        event.preventDefault()
+        onClose()
+      }}
+    >
+      <h2 id={heading} className={styles['title']} tabIndex={-1} autoFocus>
+        {title}
+      </h2>
+      <div className={styles['body']}>{children}</div>
+      {actions === undefined ? null : <div className={styles['actions']}>{actions}</div>}
+    </dialog>
+  )
+}
