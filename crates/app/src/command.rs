@@ -1,5 +1,6 @@
 //! The command line.
 
+mod backup;
 mod demo;
 mod doctor;
 mod quarantine;
@@ -112,9 +113,16 @@ enum Command {
         after_help = "Examples:\n  trunkline tenant check acme.yaml\n  trunkline tenant plan acme.yaml\n  \
                       trunkline tenant apply acme.yaml\n  trunkline tenant export acme ./acme\n  \
                       trunkline tenant list acme --kind person --where skill=Sales\n  \
-                      trunkline tenant history acme person ann\n  trunkline tenant people import acme people.csv --dry-run"
+                      trunkline tenant history acme person ann\n  trunkline tenant people import acme people.csv --dry-run\n  \
+                      trunkline tenant snapshot create acme before-easter"
     )]
     Tenant(tenant::Arguments),
+    /// Stored tenants as one file, while the installation runs
+    #[command(after_help = backup::BACKUP_EXAMPLES)]
+    Backup(backup::BackupArguments),
+    /// Tenants of a backup, back in the stores
+    #[command(after_help = backup::RESTORE_EXAMPLES)]
+    Restore(backup::RestoreArguments),
     /// Issues a caller token
     #[command(after_help = format!("Examples:\n  trunkline token --tenant example --scope calls:read\n  \
                             trunkline token --scope operate --sub operator/ann --life 8h\n\nScopes:\n{}", token::scope_table()))]
@@ -158,6 +166,8 @@ pub fn main() -> ExitCode {
         Command::Run { roles, replica, supervised_by } => run::run(&cli.options, &roles, replica, supervised_by),
         Command::Settings(arguments) => settings::run(&cli.options, &arguments),
         Command::Tenant(arguments) => tenant::run(&cli.options, &arguments),
+        Command::Backup(arguments) => backup::backup(&cli.options, &arguments),
+        Command::Restore(arguments) => backup::restore(&cli.options, &arguments),
         Command::Token(arguments) => token::run(&cli.options, &arguments),
         Command::Topology(arguments) => topology::run(&cli.options, &arguments),
         Command::Trace(arguments) => trace::run(&cli.options, &arguments),

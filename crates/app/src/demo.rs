@@ -225,12 +225,27 @@ fn describe_person(person: &Person, objects: &TenantObjects) -> Option<Value> {
     })
 }
 
+/// One person of each kind who signs in at pages.
+fn sign_ins(demo: &Value) -> String {
+    let text = |user: &Value, field: &str| user[field].as_str().unwrap_or_default().to_owned();
+    let mut words = "\nSign in at the pages\n".to_owned();
+    let mut kinds = Vec::new();
+    for user in demo["users"].as_array().into_iter().flatten() {
+        let kind = text(user, "kind");
+        if !kinds.contains(&kind) {
+            words.push_str(&format!("  {kind:<14} user {}   password {}\n", text(user, "user"), text(user, "password")));
+            kinds.push(kind);
+        }
+    }
+    words
+}
+
 fn in_words(demo: &Value, path: &str, program: &str, robots: Option<&str>) -> String {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let (sip, web) = (format!("{}:{}", text(&demo["sip"]["host"]), demo["sip"]["port"]), text(&demo["web"]));
     let mut words = format!(
-        "\nTrunkline is ready.\n\n  Wallboard  {web}/#token={}\n  Traces     {web}/trace#token={}\n  HTTPS      {}\n  \
-         SIP        {sip} (UDP and TCP)\n",
+        "\nTrunkline is ready.\n\n  Setup      {web}/agent-setup/\n  Wallboard  {web}/#token={}\n  \
+         Traces     {web}/trace#token={}\n  HTTPS      {}\n  SIP        {sip} (UDP and TCP)\n",
         text(&demo["tokens"]["wallboard"]),
         text(&demo["tokens"]["traces"]),
         text(&demo["webs"])
@@ -238,6 +253,7 @@ fn in_words(demo: &Value, path: &str, program: &str, robots: Option<&str>) -> St
     if let Some(robots) = robots {
         words.push_str(&format!("  Robots     {robots}\n"));
     }
+    words.push_str(&sign_ins(demo));
     words.push_str("\nYour own phone: register a softphone at that SIP address, for example with baresip\n");
     let people = demo["people"].as_array().map(Vec::as_slice).unwrap_or_default();
     for person in people.iter().take(PRINTED) {

@@ -20,6 +20,9 @@ pub const ROLES: &[Role] = &[
     pulse::board::ROLE,
     platform::auth::ROLE,
     platform::telemetry::ROLE,
+    platform::bds::ROLE,
+    platform::wfm_adapter::ROLE,
+    platform::agent_setup::ROLE,
     platform::ingress::ROLE,
 ];
 
@@ -67,6 +70,9 @@ mod tests {
             ("ingress", 40),
             ("auth", 41),
             ("telemetry", 42),
+            ("bds", 43),
+            ("wfm-adapter", 44),
+            ("agent-setup", 45),
         ];
         assert_eq!(runtime::address::numbers(TABLE), numbers);
     }

@@ -8,7 +8,7 @@ pub use embedded::{Looked, look};
 
 use std::sync::Arc;
 
-use infra::ProvisioningStore;
+use infra::{ProvisioningStore, TenantArchive};
 use runtime::RoleSpec;
 use runtime::process::Installation;
 use runtime::process::stores::{Composed, Mode, SECTION, StoresSettings};
@@ -33,6 +33,16 @@ pub async fn configuration(
     data_dir: &std::path::Path,
     values: &Values,
 ) -> anyhow::Result<Arc<dyn ProvisioningStore>> {
+    let store: Arc<dyn ProvisioningStore> = archive(instance, data_dir, values).await?;
+    Ok(store)
+}
+
+/// The same with all that is kept of tenants.
+pub async fn archive(
+    instance: u8,
+    data_dir: &std::path::Path,
+    values: &Values,
+) -> anyhow::Result<Arc<dyn TenantArchive>> {
     let settings: StoresSettings = values.read(SECTION)?;
     owner::expect(data_dir, settings.mode())?;
     Ok(match settings.mode() {

@@ -263,7 +263,7 @@ fn row_of(row: &PgRow) -> std::result::Result<Row, sqlx::Error> {
 // === the schema ===
 
 /// A released step is never changed. Each change is a step of its own, and the release before must work with it.
-const STEPS: [(&str, &str); 28] = [
+const STEPS: [(&str, &str); 30] = [
     ("configuration", include_str!("postgres/schema.sql")),
     ("wallboard", include_str!("postgres/wallboard.sql")),
     ("outgoing", include_str!("postgres/outgoing.sql")),
@@ -292,6 +292,8 @@ const STEPS: [(&str, &str); 28] = [
     ("inbound password", include_str!("postgres/inbound_password.sql")),
     ("sign in", include_str!("postgres/sign_in.sql")),
     ("change log", include_str!("postgres/change_log.sql")),
+    ("second factor", include_str!("postgres/second_factor.sql")),
+    ("snapshot", include_str!("postgres/snapshot.sql")),
 ];
 
 fn migrator(steps: usize) -> Migrator {

@@ -3,17 +3,19 @@
 //! The statements are plain enough for SQLite and PostgreSQL alike; a `?` stands for each value. Where the databases differ (types of
 //! columns, locks, how two writers take turns), the difference is in their own modules and schemas.
 
+mod archive;
 mod find;
 mod history;
 mod read;
 mod sign_in;
+mod snapshots;
 mod write;
 
 use contracts::provisioning::{Object, ObjectKey, ObjectKind};
 use futures::FutureExt as _;
 use infra::{
-    Answer, ChangeNote, HistoryEntry, HistoryPage, ObjectChange, ObjectChanges, ProvisioningStore, Result, Revision,
-    StoreError, VersionedObjects,
+    Answer, ChangeNote, HistoryEntry, HistoryPage, NamedSnapshot, ObjectChange, ObjectChanges, PartGiver, PartTaker,
+    ProvisioningStore, Result, Revision, SnapshotHead, StoreError, TenantArchive, VersionedObjects,
 };
 use model::{TenantId, Timestamp};
 
@@ -249,6 +251,10 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
         .boxed()
     }
 
+    fn revision<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Option<Revision>> {
+        async move { read::revision(&mut *self.0.reads().await?, tenant).await }.boxed()
+    }
+
     fn load<'a>(
         &'a self,
         tenant: &'a TenantId,
@@ -343,6 +349,24 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
         async move { history::request(&mut *self.0.reads().await?, tenant, (by, request), since).await }.boxed()
     }
 
+    fn next_generation<'a>(&'a self, tenant: &'a TenantId, at_least: u64) -> Answer<'a, u64> {
+        async move {
+            let mut turn = self.0.writes(tenant).await?;
+            let sql = "INSERT INTO published (tenant, generation) VALUES (?, ?) ON CONFLICT (tenant) DO UPDATE SET
+                generation = CASE WHEN excluded.generation > published.generation THEN excluded.generation
+                ELSE published.generation + 1 END";
+            let at_least = i64::try_from(at_least).unwrap_or(i64::MAX);
+            turn.run(query(sql).bind(tenant.as_str()).bind(at_least)).await?;
+            let read = query("SELECT generation FROM published WHERE tenant = ?").bind(tenant.as_str());
+            let rows = turn.rows(read).await?;
+            let row = rows.first().ok_or_else(|| StoreError::Missing { key: format!("generation of {tenant}") })?;
+            let generation = row.get::<i64>("generation")?;
+            turn.commit().await?;
+            Ok(u64::try_from(generation).unwrap_or_default())
+        }
+        .boxed()
+    }
+
     fn changes<'a>(&'a self, tenant: &'a TenantId, since: Revision) -> Answer<'a, ObjectChanges> {
         async move {
             let mut turn = self.0.reads().await?;
@@ -366,6 +390,56 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
     }
 }
 
+// === impl TenantArchive ===
+
+impl<D: Dialect> TenantArchive for Tables<D> {
+    fn archive<'a>(&'a self, tenant: &'a TenantId, take: &'a mut PartTaker<'_>) -> Answer<'a, bool> {
+        async move {
+            let mut turn = self.0.reads().await?;
+            archive::read(&mut *turn, tenant, take).await
+        }
+        .boxed()
+    }
+
+    fn restore_archive<'a>(&'a self, tenant: &'a TenantId, give: &'a mut PartGiver<'_>) -> Answer<'a, Revision> {
+        async move {
+            let mut turn = self.0.writes(tenant).await?;
+            let revision = archive::write(&mut *turn, tenant, give).await?;
+            turn.commit().await?;
+            Ok(revision)
+        }
+        .boxed()
+    }
+
+    fn keep_snapshot<'a>(&'a self, tenant: &'a TenantId, snapshot: &'a NamedSnapshot) -> Answer<'a, bool> {
+        async move {
+            let mut turn = self.0.writes(tenant).await?;
+            let is_kept = snapshots::keep(&mut *turn, tenant, snapshot).await?;
+            turn.commit().await?;
+            Ok(is_kept)
+        }
+        .boxed()
+    }
+
+    fn snapshots<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Vec<SnapshotHead>> {
+        async move { snapshots::heads(&mut *self.0.reads().await?, tenant).await }.boxed()
+    }
+
+    fn snapshot<'a>(&'a self, tenant: &'a TenantId, name: &'a str) -> Answer<'a, Option<NamedSnapshot>> {
+        async move { snapshots::find(&mut *self.0.reads().await?, tenant, name).await }.boxed()
+    }
+
+    fn remove_snapshot<'a>(&'a self, tenant: &'a TenantId, name: &'a str) -> Answer<'a, bool> {
+        async move {
+            let mut turn = self.0.writes(tenant).await?;
+            let is_removed = snapshots::remove(&mut *turn, tenant, name).await?;
+            turn.commit().await?;
+            Ok(is_removed)
+        }
+        .boxed()
+    }
+}
+
 fn tenant_id(text: &str) -> Result<TenantId> {
     TenantId::parse(text).map_err(|e| StoreError::Corrupt { what: "table tenant".to_owned(), reason: e.to_string() })
 }
@@ -374,9 +448,10 @@ fn revision_of(number: i64) -> Revision {
     Revision(u64::try_from(number).unwrap_or_default())
 }
 
-fn kind(text: &str) -> Result<ObjectKind> {
-    let unknown = || StoreError::Corrupt { what: "table change".to_owned(), reason: format!("kind {text}") };
-    ObjectKind::parse(text).ok_or_else(unknown)
+/// The object that a row is about; none if it is of a kind that a later release has: this one has nothing to do with it.
+fn key_of(row: &Row) -> Result<Option<ObjectKey>> {
+    let Some(kind) = ObjectKind::parse(&row.text("kind")?) else { return Ok(None) };
+    Ok(Some(ObjectKey { kind, id: row.text("id")? }))
 }
 
 // === errors ===

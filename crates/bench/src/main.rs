@@ -7,10 +7,12 @@
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
 mod asterisk;
+mod auth;
 mod bare_agents;
 mod cluster;
 mod conference;
 mod demo;
+mod edge;
 mod flat;
 mod floor;
 mod http;
@@ -19,9 +21,11 @@ mod kamailio;
 mod machine;
 mod memory;
 mod parser;
+mod percentile;
 mod persistence;
 mod phones;
 mod process;
+mod provisioning;
 mod proxy;
 mod registrar;
 mod relay;
@@ -34,6 +38,7 @@ mod site;
 mod staff;
 mod subscribers;
 mod takeover;
+mod telemetry;
 mod tls;
 mod transcoding;
 mod transfer;
@@ -73,6 +78,10 @@ const BENCHES: &[(&str, Bench)] = &[
     ("demo", demo::run),
     ("persistence", persistence::run),
     ("wallboard", wallboard::run),
+    ("edge", edge::run),
+    ("auth", auth::run),
+    ("provisioning", provisioning::run),
+    ("telemetry", telemetry::run),
 ];
 
 /// Measures trunkline beside its peers and prints the ratios of this run
@@ -181,7 +190,7 @@ fn print(text: &str) {
 }
 
 fn peers() -> String {
-    let all = [kamailio::version(), relay::peer_version(), asterisk::version()];
+    let all = [kamailio::version(), relay::peer_version(), asterisk::version(), edge::peer_versions()];
     all.into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 

@@ -50,8 +50,8 @@ fn typed(message: &Message) -> Option<usize> {
     Some(lengths.iter().sum::<usize>() + cseq.number as usize)
 }
 
-/// On a shared machine only the best round measures the code.
-fn best_us(mut work: impl FnMut()) -> f64 {
+/// Microseconds of a piece of work. On a shared machine only the best round measures the code.
+pub fn best_us(mut work: impl FnMut()) -> f64 {
     let mut best = f64::MAX;
     for _ in 0..ROUNDS {
         let (mut count, began) = (0_u32, Instant::now());

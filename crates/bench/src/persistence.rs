@@ -11,6 +11,7 @@ use testkit::Installation;
 use testkit::sipp::Running;
 
 use crate::Options;
+use crate::percentile::percentile_99;
 use crate::process::{Cpu, cpu_of_tree, find};
 use crate::report::{Figure, Goal, Report};
 use crate::servers::Servers;
@@ -215,9 +216,4 @@ fn finish(mut callers: Running) -> Result<(Vec<f64>, String)> {
     // Columns: date;milliseconds;which.
     let times = times.lines().filter_map(|line| line.split(';').nth(1)?.trim().parse().ok()).collect();
     Ok((times, errors))
-}
-
-fn percentile_99(mut times: Vec<f64>) -> Option<f64> {
-    times.sort_by(f64::total_cmp);
-    times.get((times.len() * 99 / 100).min(times.len().checked_sub(1)?)).copied()
 }

@@ -50,6 +50,11 @@ impl Process {
         self.members().into_iter().filter_map(memory_of).sum()
     }
 
+    /// Memory of the group in bytes that is in use now (`VmRSS`); a shared page counts for each of its users.
+    pub fn resident(&self) -> u64 {
+        self.members().into_iter().filter_map(resident_of).sum()
+    }
+
     /// Fails if the program has ended.
     pub fn expect_running(&mut self) -> Result<()> {
         match self.child.try_wait()? {
@@ -159,6 +164,13 @@ pub fn thread_cpu_ns() -> Result<u64> {
 pub fn memory_of(pid: u32) -> Option<u64> {
     let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+    Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
+}
+
+/// Resident memory of one process in bytes.
+fn resident_of(pid: u32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
 }
 

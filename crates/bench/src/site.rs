@@ -2,12 +2,15 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use infra::SystemClock;
+use runtime::token::TokenIssuer;
 
 use crate::process::{Process, wait_until};
 
@@ -20,14 +23,16 @@ pub const REALM: &str = "bench.trunkline.invalid";
 /// The tenant's id.
 pub const TENANT: &str = "bench";
 
-/// How long a role may take to be ready: the tenant has 20,000 phones.
-const START_LIMIT: Duration = Duration::from_secs(60);
+/// How long a role may take to be ready: tenants have tens of thousands of phones.
+const START_LIMIT: Duration = Duration::from_secs(180);
 
 /// An installation with its own data directory.
 pub struct Site {
     /// Its number: its addresses are 127.N.x.y.
     pub instance: u8,
     folder: PathBuf,
+    /// Arguments about stores, for every command.
+    stores: &'static [&'static str],
 }
 
 /// A process that runs some roles.
@@ -39,15 +44,46 @@ pub struct Roles {
 impl Site {
     /// Imports the generated tenant into a new data directory in `folder`.
     pub fn new(instance: u8, folder: &Path) -> Result<Self> {
-        let site = Self { instance, folder: folder.join("data") };
+        Self::of_tenant(instance, folder, &tenant())
+    }
+
+    /// Imports that tenant's file into a new data directory in `folder`.
+    pub fn of_tenant(instance: u8, folder: &Path, yaml: &str) -> Result<Self> {
+        let site = Self::empty(instance, folder, &[]);
         let file = folder.join("tenant.yaml");
-        fs::write(&file, tenant())?;
-        let mut command = site.command(&["tenant", "import"]);
-        let output = command.arg(&file).output().context("the binary cannot be started")?;
+        fs::write(&file, yaml)?;
+        site.import(&file)?;
+        Ok(site)
+    }
+
+    /// One without a tenant, with its data directory in `folder`; `stores` are given to every command.
+    pub fn empty(instance: u8, folder: &Path, stores: &'static [&'static str]) -> Self {
+        Self { instance, folder: folder.join("data"), stores }
+    }
+
+    /// Imports a tenant's file.
+    pub fn import(&self, file: &Path) -> Result<()> {
+        let mut command = self.command(&["tenant", "import"]);
+        let output = command.arg(file).output().context("the binary cannot be started")?;
         if !output.status.success() {
             bail!("tenant import: {}", String::from_utf8_lossy(&output.stderr));
         }
-        Ok(site)
+        Ok(())
+    }
+
+    /// A port of a role.
+    pub fn role(&self, role: &str, port: u16) -> Result<SocketAddr> {
+        Ok(SocketAddr::new(runtime::address::of_replica(self.instance, spec(role)?.number, 1), port))
+    }
+
+    /// A port of the web edge.
+    pub fn web(&self, port: u16) -> SocketAddr {
+        SocketAddr::new(runtime::address::of_edge(self.instance, 1), port)
+    }
+
+    /// Who issues tokens for programs of the benchmark.
+    pub fn token_issuer(&self) -> Result<TokenIssuer> {
+        Ok(runtime::key_files::issuer(&self.folder, Arc::new(SystemClock::start()))?)
     }
 
     /// The address for phones and carriers.
@@ -75,7 +111,7 @@ impl Site {
         let mut command = self.command(&["run"]);
         command.args(roles).args(["--set", "process.log=warn", "--set", "process.drain_deadline=1s"]);
         command.args(settings.iter().flat_map(|setting| ["--set", *setting]));
-        let log = self.folder.join(format!("{}.log", roles.join("+")));
+        let log = self.folder.with_file_name(format!("{}.log", roles.join("+")));
         Ok(Roles { process: Process::start(&roles.join(" "), &mut command, &log)? })
     }
 
@@ -93,6 +129,7 @@ impl Site {
     fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(crate::binary());
         command.args(words).args(["--instance", &self.instance.to_string(), "--data-dir"]).arg(&self.folder);
+        command.args(self.stores);
         command
     }
 }
@@ -132,12 +169,18 @@ pub fn phone(number: u32) -> String {
     format!("{}", 100_000 + number)
 }
 
-/// A tenant with many phones and a carrier: any caller from this machine.
+/// The beginning of a tenant's file, up to the phones: a carrier, which is any caller from this machine.
+pub fn tenant_head() -> String {
+    format!(
+        "tenant: {TENANT}\nname: Benchmark\nrealm: {REALM}\nhold_music: music\nprompts: {{music: music.wav}}\n\
+         trunks:\n  - {{name: carrier, allow: [127.0.0.0/8]}}\n"
+    )
+}
+
+/// A tenant with many phones and a carrier.
 fn tenant() -> String {
-    let mut text = format!(
-        "tenant: {TENANT}\nname: Benchmark\nrealm: {REALM}\nhold_music: music\nprompts: {{music: music.wav}}\n"
-    );
-    text.push_str("trunks:\n  - {name: carrier, allow: [127.0.0.0/8]}\nphones:\n");
+    let mut text = tenant_head();
+    text.push_str("phones:\n");
     for number in 0..PHONES {
         // Writing into a String cannot fail.
         let _ = writeln!(text, "  - {{number: \"{}\", password: \"{PASSWORD}\"}}", phone(number));

@@ -64,6 +64,22 @@ impl OpenApi {
         self.path(get, &json!({"text/event-stream": {"schema": {"type": "string"}, "x-events": events}}))
     }
 
+    /// Adds a text of that media type.
+    #[must_use]
+    pub fn text(self, get: &Get, media_type: &str) -> Self {
+        self.path(get, &json!({media_type: {"schema": {"type": "string"}}}))
+    }
+
+    /// Adds a POST of a text of that media type with a JSON answer.
+    #[must_use]
+    pub fn posted_text<A: JsonSchema>(mut self, request: &Get, media_type: &str) -> Self {
+        let answered = self.schemas.subschema_for::<A>();
+        let mut operation = operation(request, &json!({"application/json": {"schema": answered}}));
+        let content = json!({media_type: {"schema": {"type": "string"}}});
+        operation["requestBody"] = json!({"required": true, "content": content});
+        self.add(request.path, "post", operation)
+    }
+
     /// Adds a request with a JSON body and a JSON answer.
     #[must_use]
     pub fn body<B: JsonSchema, A: JsonSchema>(mut self, method: Method, request: &Get) -> Self {

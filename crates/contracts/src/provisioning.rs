@@ -87,6 +87,9 @@ pub struct Tenant {
     /// How many calls outside a phone without a limit of its own may have at a time; none without a limit.
     #[serde(default)]
     pub outgoing_max: Option<u32>,
+    /// The privileges whose people sign in with a second factor: who has none yet gets one at the next sign-in.
+    #[serde(default)]
+    pub require_second_factor: Vec<Privilege>,
     /// What holds for its agents.
     #[serde(default)]
     pub agents: AgentRules,
@@ -128,6 +131,9 @@ pub struct Person {
     /// The password as an Argon2id hash in PHC form; a person without one cannot sign in at pages.
     #[serde(default)]
     pub password: Option<Secret>,
+    /// What the person shows besides the password, sealed with the installation's key; none for the password alone.
+    #[serde(default)]
+    pub second_factor: Option<Secret>,
     /// What the person may do.
     #[serde(default)]
     pub privileges: Vec<Privilege>,

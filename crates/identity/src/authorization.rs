@@ -6,14 +6,18 @@ use crate::oauth_error::ErrorCode;
 use crate::pkce::{self, Challenge};
 use crate::redirect_uri;
 
-/// The longest `state` and `nonce`, in bytes: they are carried through the sign-in, in URLs and records.
-pub const CARRIED_BYTES_MAX: usize = 1_024;
+/// The longest `state`, in bytes: it is carried through the sign-in in URLs.
+const STATE_BYTES_MAX: usize = 4_096;
+/// The longest `nonce`, in bytes: it is carried in records.
+const NONCE_BYTES_MAX: usize = 1_024;
 
 /// The parameters of a request, each at most once.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Parameters<'a> {
     /// `response_type`
     pub response_type: Option<&'a str>,
+    /// `response_mode`
+    pub response_mode: Option<&'a str>,
     /// `redirect_uri`
     pub redirect_uri: Option<&'a str>,
     /// `scope`
@@ -89,7 +93,11 @@ pub fn check(
         return Err(AuthorizationRefusal::Shown("no program is registered under that client_id"));
     };
     let redirect_uri = redirect_uri_of(client, asked.redirect_uri).map_err(AuthorizationRefusal::Shown)?;
-    let state = asked.state.filter(|state| state.len() <= CARRIED_BYTES_MAX).map(str::to_owned);
+    // Without its `state` a client could not tell for which of its requests the error is.
+    if asked.state.is_some_and(|state| state.len() > STATE_BYTES_MAX) {
+        return Err(AuthorizationRefusal::Shown("the state is longer than 4096 bytes"));
+    }
+    let state = asked.state.map(str::to_owned);
     let refuse = |error: ErrorCode, description: &'static str| {
         let (redirect_uri, state) = (redirect_uri.to_owned(), state.clone());
         Err(AuthorizationRefusal::SentOn(SentOn { redirect_uri, error, description, state }))
@@ -106,11 +114,15 @@ pub fn check(
         Some(_) => return refuse(ErrorCode::UnsupportedResponseType, "only response_type=code is supported"),
         None => return refuse(ErrorCode::InvalidRequest, "response_type is missing"),
     }
+    // The answer comes as a query: nobody waits in vain for it elsewhere.
+    if asked.response_mode.is_some_and(|mode| mode != "query") {
+        return refuse(ErrorCode::InvalidRequest, "only response_mode=query is supported");
+    }
     if !client.may_use(GrantType::AuthorizationCode) {
         return refuse(ErrorCode::UnauthorizedClient, "the client may not use codes");
     }
-    if [asked.state, asked.nonce].into_iter().flatten().any(|carried| carried.len() > CARRIED_BYTES_MAX) {
-        return refuse(ErrorCode::InvalidRequest, "state or nonce is longer than 1024 bytes");
+    if asked.nonce.is_some_and(|nonce| nonce.len() > NONCE_BYTES_MAX) {
+        return refuse(ErrorCode::InvalidRequest, "the nonce is longer than 1024 bytes");
     }
     let challenge = match challenge_of(client, asked) {
         Ok(challenge) => challenge,
@@ -176,6 +188,7 @@ mod tests {
             grants: vec![GrantType::AuthorizationCode],
             redirect_uris: vec![CALLBACK.to_owned()],
             scopes: Vec::new(),
+            bounds_people: false,
         }
     }
 
@@ -232,9 +245,29 @@ mod tests {
         assert_eq!(error(&app, &Parameters { request: Some("e.y.J"), ..good() }), ErrorCode::RequestNotSupported);
         let elsewhere = Parameters { request_uri: Some("https://app.example/r"), ..good() };
         assert_eq!(error(&app, &elsewhere), ErrorCode::RequestUriNotSupported);
+        let form_post = Parameters { response_mode: Some("form_post"), ..good() };
+        assert_eq!(error(&app, &form_post), ErrorCode::InvalidRequest);
+        assert!(check(Some(&app), &Parameters { response_mode: Some("query"), ..good() }).is_ok());
+        let long = "n".repeat(NONCE_BYTES_MAX + 1);
+        assert_eq!(error(&app, &Parameters { nonce: Some(&long), ..good() }), ErrorCode::InvalidRequest);
         let mut robot = client(true);
         robot.grants = vec![GrantType::ClientCredentials];
         assert_eq!(error(&robot, &good()), ErrorCode::UnauthorizedClient);
+    }
+
+    #[test]
+    fn an_error_goes_to_the_client_with_its_state_or_not_at_all() {
+        let long = "s".repeat(STATE_BYTES_MAX + 1);
+        for response_type in ["code", "token"] {
+            let asked = Parameters { state: Some(&long), response_type: Some(response_type), ..good() };
+            assert!(
+                matches!(check(Some(&client(false)), &asked), Err(AuthorizationRefusal::Shown(_))),
+                "{response_type}"
+            );
+        }
+        let longest = &long[1..];
+        let request = check(Some(&client(false)), &Parameters { state: Some(longest), ..good() }).unwrap();
+        assert_eq!(request.state.as_deref(), Some(longest));
     }
 
     #[test]

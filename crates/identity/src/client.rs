@@ -1,5 +1,7 @@
 //! Clients: programs that ask for tokens, for a person or for themselves.
 
+use std::collections::BTreeSet;
+
 /// A way to get tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum GrantType {
@@ -50,12 +52,25 @@ pub struct ClientRules {
     pub redirect_uris: Vec<String>,
     /// What it may be granted for itself.
     pub scopes: Vec<String>,
+    /// Whether its people's tokens have no more than that either: it lists scopes, be it some that it may not have.
+    pub bounds_people: bool,
 }
 
 impl ClientRules {
     /// Whether it may use that grant. A public client has no credentials of its own (RFC 6749 section 4.4).
     pub fn may_use(&self, grant: GrantType) -> bool {
         self.grants.contains(&grant) && (self.is_confidential || grant != GrantType::ClientCredentials)
+    }
+
+    /// What of a person's scopes a token at this client may have.
+    pub fn of_person<'a>(&self, scopes: BTreeSet<&'a str>) -> BTreeSet<&'a str> {
+        let is_listed = |scope: &&str| !self.bounds_people || self.scopes.iter().any(|listed| listed == scope);
+        scopes.into_iter().filter(is_listed).collect()
+    }
+
+    /// The scope of a device that asks for none: nobody is asked for all that they may. None if nothing says how much less is enough.
+    pub fn of_device(&self) -> Option<String> {
+        (self.bounds_people && !self.scopes.is_empty()).then(|| self.scopes.join(" "))
     }
 }
 
@@ -71,12 +86,34 @@ mod tests {
             grants: GrantType::ALL.to_vec(),
             redirect_uris: Vec::new(),
             scopes: Vec::new(),
+            bounds_people: false,
         };
         assert!(client.may_use(GrantType::AuthorizationCode) && !client.may_use(GrantType::ClientCredentials));
         client.is_confidential = true;
         assert!(client.may_use(GrantType::ClientCredentials));
         client.grants.clear();
         assert!(GrantType::ALL.iter().all(|grant| !client.may_use(*grant)));
+    }
+
+    #[test]
+    fn the_scopes_that_a_client_lists_bound_its_people_too() {
+        let mut client = ClientRules {
+            id: "board".to_owned(),
+            is_confidential: false,
+            grants: vec![GrantType::DeviceCode],
+            redirect_uris: Vec::new(),
+            scopes: Vec::new(),
+            bounds_people: false,
+        };
+        let person = BTreeSet::from(["config:write", "statistics:read"]);
+        assert_eq!(client.of_person(person.clone()), person, "it lists none");
+        assert_eq!(client.of_device(), None);
+        client.bounds_people = true;
+        assert!(client.of_person(person.clone()).is_empty(), "it lists what it may not have");
+        assert_eq!(client.of_device(), None);
+        client.scopes = vec!["statistics:read".to_owned(), "calls:read".to_owned()];
+        assert_eq!(client.of_person(person), BTreeSet::from(["statistics:read"]));
+        assert_eq!(client.of_device().as_deref(), Some("statistics:read calls:read"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Time and random bytes come in, plain structs and decisions go out. The role `auth` keeps what is decided here and speaks HTTP.
 
 pub mod authorization;
+mod base32;
 pub mod client;
 pub mod grant;
 pub mod lockout;
@@ -10,6 +11,9 @@ pub mod login_name;
 pub mod oauth_error;
 pub mod password;
 pub mod pkce;
+pub mod recovery_code;
 pub mod redirect_uri;
 pub mod scope;
+pub mod second_factor;
 pub mod secret;
+pub mod totp;

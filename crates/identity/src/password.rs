@@ -7,6 +7,11 @@ use argon2::{Algorithm, Argon2, Params, Version};
 
 /// Length of a salt in bytes (RFC 9106 section 3.1 recommends it).
 pub const SALT_BYTES: usize = 16;
+/// Length of a key that is made of a passphrase.
+pub const KEY_BYTES: usize = 32;
+/// What such a key costs: it is made once, where a password is verified often.
+const KEY_MEMORY_KIB: u32 = 64 << 10;
+const KEY_PASSES: u32 = 3;
 /// The longest password in bytes.
 pub const BYTES_MAX: usize = 256;
 /// The shortest password that may be chosen, in characters.
@@ -80,6 +85,18 @@ pub fn hash(password: &str, salt: [u8; SALT_BYTES]) -> Result<String, HashError>
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::DEFAULT);
     let hash: PasswordHash = argon2.hash_password_with_salt(password.as_bytes(), &salt).map_err(|_| HashError)?;
     Ok(hash.to_string())
+}
+
+/// A key made of a passphrase (Argon2id). It costs some 200 ms and 64 MiB, since whoever has what it seals may guess without end.
+///
+/// # Errors
+/// [`HashError`] when there is no memory for it.
+pub fn key(passphrase: &str, salt: [u8; SALT_BYTES]) -> Result<[u8; KEY_BYTES], HashError> {
+    let params = Params::new(KEY_MEMORY_KIB, KEY_PASSES, 1, Some(KEY_BYTES)).map_err(|_| HashError)?;
+    let mut key = [0; KEY_BYTES];
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    argon2.hash_password_into(passphrase.as_bytes(), &salt, &mut key).map_err(|_| HashError)?;
+    Ok(key)
 }
 
 /// Whether a hash in PHC form is one of that password: not for a wrong password, and not for a hash that [`is_hash`] does not accept.

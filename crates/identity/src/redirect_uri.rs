@@ -1,5 +1,7 @@
 //! Redirect URIs: compared word for word, so that no code goes where its client did not say (RFC 9700 section 2.1).
 
+use std::net::Ipv4Addr;
+
 /// A loopback address as it stands in a URI. `localhost` is none: a name may lead elsewhere (RFC 8252 section 8.3).
 const LOOPBACKS: [&str; 2] = ["http://127.0.0.1", "http://[::1]"];
 
@@ -40,11 +42,16 @@ pub fn fault(uri: &str) -> Option<&'static str> {
     }
     match scheme.to_ascii_lowercase().as_str() {
         "https" | "http" if host(rest).is_empty() => Some("it has no host"),
-        "http" if !["127.0.0.1", "[::1]", "localhost"].contains(&host(rest)) => {
+        "http" if !is_this_machine(host(rest)) => {
             Some("http is for this machine alone (127.0.0.1, [::1], localhost): whoever is between would read the code")
         }
         _ => None,
     }
+}
+
+/// Whether a host is the machine of the browser: each address of 127.0.0.0/8 is (RFC 1122 section 3.2.1.3).
+fn is_this_machine(host: &str) -> bool {
+    ["[::1]", "localhost"].contains(&host) || host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// The host of what follows a scheme's colon; empty if there is none. A user before it would be taken for a part of it, and so for no host
@@ -168,6 +175,7 @@ mod tests {
         for good in [
             "https://app.example/cb",
             "http://127.0.0.1/cb",
+            "http://127.3.0.1:8080/cb",
             "http://localhost:9000/in?a=b",
             "http://[::1]:1/",
             "com.example.app:/cb",
@@ -185,6 +193,7 @@ mod tests {
             "http://app.example/cb",
             "http://127.0.0.1@app.example/cb",
             "http://127.0.0.1.app.example/cb",
+            "http://128.0.0.1/cb",
             "javascript:alert(1)",
             "https://a.example/#x",
             "https://a.example/\r\nx",

@@ -25,6 +25,9 @@ pub enum Privilege {
 }
 
 impl Privilege {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Agent, Self::Supervisor, Self::Administrator, Self::Designer, Self::Integrator];
+
     /// The scopes that come with it.
     pub const fn scopes(self) -> &'static [&'static str] {
         match self {
@@ -57,6 +60,12 @@ pub fn of_person(privileges: &[Privilege], has_dn: bool) -> BTreeSet<&'static st
         return BTreeSet::new();
     }
     privileges.iter().flat_map(|privilege| privilege.scopes()).copied().collect()
+}
+
+/// Whether a program of a tenant may have that scope: some person of a tenant may have it. Others are for who runs the installation, so
+/// that nobody who configures a tenant hands out more than the tenant has.
+pub fn is_of_tenant(name: &str) -> bool {
+    Privilege::ALL.iter().any(|privilege| privilege.scopes().contains(&name))
 }
 
 /// What is granted of `may`: those that are asked for, or all of them. Unknown ones and those that the bearer may not have are left
@@ -104,6 +113,16 @@ mod tests {
         assert!(of_person(&agent, false).is_empty());
         let both = of_person(&[Privilege::Agent, Privilege::Administrator], false);
         assert!(both.contains("webhooks") && both.contains("calls:control"));
+    }
+
+    #[test]
+    fn what_is_of_the_installation_is_not_of_a_tenant() {
+        for scope in ["operate", "role", "config:secrets", "trace:numbers", "dialplan", "routing", "openid", "*", ""] {
+            assert!(!is_of_tenant(scope), "{scope}");
+        }
+        for scope in ["calls:read", "calls:monitor", "config:write", "webhooks", "topology:read"] {
+            assert!(is_of_tenant(scope), "{scope}");
+        }
     }
 
     #[test]

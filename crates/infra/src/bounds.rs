@@ -55,9 +55,6 @@ pub const NEW_CALLS_MAX: usize = 10_000;
 /// Requests that wait for one recipient: several seconds of the busiest node.
 pub const REQUESTS_MAX: usize = 10_000;
 
-/// Changes of configuration that are kept for readers; a reader further behind reads everything.
-pub const CONFIG_CHANGES_MAX: usize = 10_000;
-
 /// How long a record stays in quarantine: a week has a day on which an operator looks.
 pub const QUARANTINE_KEPT: Duration = Duration::from_secs(7 * 24 * 3_600);
 

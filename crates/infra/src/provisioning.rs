@@ -40,11 +40,17 @@ pub enum ChangeWay {
     Grpc,
     /// Single objects, by the command line.
     CommandLine,
+    /// A whole tenant, put back from a snapshot.
+    Snapshot,
+    /// A whole tenant, put back from a backup.
+    Backup,
+    /// A way that a later release has.
+    Other,
 }
 
 impl ChangeWay {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Import, Self::Grpc, Self::CommandLine];
+    /// Those by which this release changes objects.
+    pub const ALL: [Self; 5] = [Self::Import, Self::Grpc, Self::CommandLine, Self::Snapshot, Self::Backup];
 
     /// Its name in tables and answers.
     pub const fn as_str(self) -> &'static str {
@@ -52,6 +58,9 @@ impl ChangeWay {
             Self::Import => "import",
             Self::Grpc => "grpc",
             Self::CommandLine => "command_line",
+            Self::Snapshot => "snapshot",
+            Self::Backup => "backup",
+            Self::Other => "other",
         }
     }
 
@@ -128,6 +137,14 @@ pub trait ProvisioningStore: Send + Sync {
     /// The tenants and their revisions.
     fn tenants(&self) -> Answer<'_, Vec<(TenantId, Revision)>>;
 
+    /// A tenant's revision; none if it does not exist.
+    fn revision<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Option<Revision>> {
+        Box::pin(async move {
+            let tenants = self.tenants().await?;
+            Ok(tenants.into_iter().find(|(id, _)| id == tenant).map(|(_, revision)| revision))
+        })
+    }
+
     /// All objects of a tenant; none if it does not exist.
     fn load<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Option<(Revision, TenantObjects)>>;
 
@@ -185,6 +202,10 @@ pub trait ProvisioningStore: Send + Sync {
         request: &'a str,
         since: Timestamp,
     ) -> Answer<'a, Vec<HistoryEntry>>;
+
+    /// A generation of the tenant's published configuration: `at_least` that, and above all that were given before. The cache may be
+    /// emptied and clocks may be set back; readers take a lower generation for an older state.
+    fn next_generation<'a>(&'a self, tenant: &'a TenantId, at_least: u64) -> Answer<'a, u64>;
 
     /// The changes after `since`.
     fn changes<'a>(&'a self, tenant: &'a TenantId, since: Revision) -> Answer<'a, ObjectChanges>;

@@ -27,12 +27,14 @@ pub enum SignInKind {
     Used,
     /// A device that waits for a person to let it in, or the code that the person enters for that (RFC 8628).
     Device,
+    /// A browser in which our own pages act for somebody who is signed in.
+    Page,
 }
 
 impl SignInKind {
     /// All kinds.
-    pub const ALL: [Self; 7] =
-        [Self::Session, Self::Code, Self::Refresh, Self::Attempts, Self::Revoked, Self::Used, Self::Device];
+    pub const ALL: [Self; 8] =
+        [Self::Session, Self::Code, Self::Refresh, Self::Attempts, Self::Revoked, Self::Used, Self::Device, Self::Page];
 
     /// Its name in keys.
     pub const fn as_str(self) -> &'static str {
@@ -44,6 +46,7 @@ impl SignInKind {
             Self::Revoked => "revoked",
             Self::Used => "used",
             Self::Device => "device",
+            Self::Page => "page",
         }
     }
 

@@ -3,17 +3,20 @@
 mod objects;
 mod tenant_config;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use contracts::configuration::{Changes, Versions};
 use contracts::provisioning::ObjectKind;
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
 use model::TenantId;
 use prometheus_client::metrics::{counter::Counter, gauge::Gauge};
 use runtime::RoleContext;
 use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior};
 
 pub use objects::Objects;
 pub use tenant_config::{ObjectDifference, TenantConfig, is_up_to};
@@ -21,14 +24,22 @@ pub use tenant_config::{ObjectDifference, TenantConfig, is_up_to};
 use crate::http::{CallError, Client};
 use objects::{Pages, all_pages};
 
-/// How long config holds a request while nothing changes, in seconds.
-const WAIT_S: u64 = 20;
+/// How long config holds a request while nothing changes, in seconds. A replica that hangs keeps changes from a follower for about as long.
+const WAIT_S: u64 = 5;
 /// The deadline for that request.
-const DEADLINE: Duration = Duration::from_secs(WAIT_S + 5);
+const DEADLINE: Duration = Duration::from_secs(WAIT_S + 2);
+/// How long a replica may be silent that has nothing to wait for, before another one is asked.
+const SILENT_MAX: Duration = Duration::from_secs(2);
 /// The hold time while a tenant cannot be read, so that it is requested again soon.
 const WAIT_AGAIN_S: u64 = 1;
 /// The deadline for a page of a tenant's objects.
 const PAGE_DEADLINE: Duration = Duration::from_secs(5);
+/// Tenants that are read at the same time.
+const READS_AT_ONCE: usize = 8;
+/// How long a tenant that was read waits for others that are being read.
+const OTHERS_WITHIN: Duration = Duration::from_millis(250);
+/// Changed objects that are read without a thread of their own.
+const OBJECTS_AT_ONCE: usize = 256;
 /// Pause after a failure.
 const PAUSE: Duration = Duration::from_millis(200);
 /// The most tenants that are followed; further ones are left out with an error in the log.
@@ -76,6 +87,7 @@ impl Configuration {
             config: Config { objects: Objects::new(client.clone(), kinds, PAGE_DEADLINE), client },
             publish,
             read_at: ReadAt::new(),
+            unlisted: HashSet::new(),
             unread: Arc::clone(&unread),
             metrics,
         };
@@ -150,11 +162,11 @@ struct Config {
 
 impl Source for Config {
     async fn versions(&self, etag: Option<&str>, wait_s: u64) -> Result<Versions, CallError> {
-        let path = match etag {
-            Some(etag) => format!("/versions?wait_s={wait_s}&etag={}", escaped(etag)),
-            None => "/versions".to_owned(),
+        let call = match etag {
+            Some(etag) => self.client.get(&format!("/versions?wait_s={wait_s}&etag={}", escaped(etag))),
+            None => self.client.get("/versions").silent_max(SILENT_MAX),
         };
-        self.client.get(&path).idempotent().deadline(DEADLINE).fetch().await
+        call.idempotent().deadline(DEADLINE).fetch().await
     }
 }
 
@@ -172,6 +184,8 @@ struct Follower<S> {
     publish: watch::Sender<Tenants>,
     /// Later than those of what is published where other objects than the followed ones have changed.
     read_at: ReadAt,
+    /// The tenants that the last list lacked. A replica that is behind does not list a new one: it is gone if two lists in a row lack it.
+    unlisted: HashSet<TenantId>,
     unread: Arc<Mutex<Unread>>,
     metrics: Metrics,
 }
@@ -187,68 +201,150 @@ impl<S: Source> Follower<S> {
         if etag == Some(versions.etag.as_str()) && all_read {
             return Ok(Some(versions.etag));
         }
-        let held = self.publish.borrow().clone();
-        let (mut next, mut read_at, mut unread) = (HashMap::new(), ReadAt::new(), HashSet::new());
-        let mut first = None;
-        for (name, version) in &versions.tenants {
-            let Ok(tenant) = TenantId::parse(name) else { continue };
-            if next.len() >= TENANTS_MAX {
-                tracing::error!(most = TENANTS_MAX, "too many tenants: the rest is not served here");
-                break;
-            }
-            let before = held.get(&tenant).zip(self.read_at.get(&tenant));
-            match self.read(name, version, before).await {
-                Ok((now, at)) => {
-                    read_at.insert(tenant.clone(), at);
-                    next.insert(tenant, now);
-                }
-                // No tenant can be read: the last known configuration stays in use.
-                Err(error @ (CallError::Nowhere(_) | CallError::Connect(..))) => return Err(error),
-                Err(error) => {
-                    self.metrics.failed.inc();
-                    read_at.extend(before.map(|(_, at)| (tenant.clone(), at.clone())));
-                    next.extend(before.map(|(before, _)| (tenant.clone(), before.clone())));
-                    if was_unread.as_ref().is_none_or(|unread| !unread.contains(&tenant)) {
-                        first.get_or_insert_with(|| (tenant.clone(), error));
-                    }
-                    unread.insert(tenant);
-                }
-            }
-        }
-        if let Some((tenant, error)) = first {
+        let listed = listed_tenants(&versions);
+        // Before the first answer is whole, nobody is to take it for all that there is.
+        let ReadTenants { read, failed } = self.read_later(&listed, was_unread.is_some()).await?;
+        let is_new = |tenant: &TenantId| was_unread.as_ref().is_none_or(|unread| !unread.contains(tenant));
+        if let Some((tenant, error)) = failed.iter().find(|(tenant, _)| is_new(tenant)) {
             // Logged once per outage, in one line for all tenants, when a tenant newly fails.
             tracing::warn!(
-                %tenant, %error, unread = unread.len(),
+                %tenant, %error, unread = failed.len(),
                 "a tenant's configuration cannot be read: what was known of it holds, the others are served; config's log may say why"
             );
         }
-        let is_as_listed = is_as_listed(&versions, &read_at, &unread);
-        self.read_at = read_at;
+        let unread: HashSet<TenantId> = failed.into_iter().map(|(tenant, _)| tenant).collect();
+        let mut next = after(&self.publish.borrow(), read, &mut self.read_at);
+        let unlisted: HashSet<TenantId> = next.keys().filter(|tenant| !listed.contains_key(*tenant)).cloned().collect();
+        let (gone, unlisted): (HashSet<_>, HashSet<_>) =
+            unlisted.into_iter().partition(|tenant| self.unlisted.contains(tenant));
+        let is_there = |tenant: &TenantId| !gone.contains(tenant);
+        self.read_at.retain(|tenant, _| is_there(tenant));
+        next.retain(|tenant, _| is_there(tenant));
+        self.unlisted = unlisted;
+        tell(&self.publish, next, was_unread.is_none());
         self.metrics.unread.set(i64::try_from(unread.len()).unwrap_or(i64::MAX));
-        if was_unread.is_none() || !is_same(&held, &next) {
-            self.publish.send_replace(Arc::new(next));
-        }
+        let is_as_listed = is_as_listed(&versions, &self.read_at, &unread);
         *self.unread() = Some(unread);
         Ok(is_as_listed.then_some(versions.etag))
+    }
+
+    /// Reads the tenants that are listed at later versions than are held, several at a time. One that is slow holds up no other, unless the
+    /// caller wants them all together.
+    async fn read_later(
+        &mut self,
+        listed: &ListedTenants<'_>,
+        publishes_parts: bool,
+    ) -> Result<ReadTenants, CallError> {
+        let held = self.publish.borrow().clone();
+        let mut later = Vec::new();
+        for (tenant, version) in listed {
+            let at = self.read_at.get(tenant);
+            if at.is_none_or(|at| !is_up_to(at, version)) {
+                later.push((tenant.clone(), held.get(tenant).cloned().zip(at.cloned())));
+            }
+        }
+        let (mut later, mut reading) = (later.into_iter(), FuturesUnordered::new());
+        let mut all = ReadTenants::default();
+        let mut others = tokio::time::interval_at(Instant::now() + OTHERS_WITHIN, OTHERS_WITHIN);
+        others.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            while reading.len() < READS_AT_ONCE
+                && let Some((tenant, before)) = later.next()
+            {
+                reading.push(read_tenant(&self.config, tenant, before));
+            }
+            tokio::select! {
+                one = reading.next() => match one {
+                    None => return Ok(all),
+                    Some((tenant, Ok(read))) => all.read.push((tenant, read)),
+                    // No tenant can be read: the last known configuration stays in use.
+                    Some((_, Err(error @ (CallError::Nowhere(_) | CallError::Connect(..))))) => return Err(error),
+                    Some((tenant, Err(error))) => {
+                        self.metrics.failed.inc();
+                        all.failed.push((tenant, error));
+                    }
+                },
+                _ = others.tick(), if publishes_parts && !all.read.is_empty() => {
+                    let next = after(&self.publish.borrow(), std::mem::take(&mut all.read), &mut self.read_at);
+                    tell(&self.publish, next, false);
+                }
+            }
+        }
     }
 
     fn unread(&self) -> MutexGuard<'_, Unread> {
         self.unread.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    /// What a tenant has at this version, or at a later one, and which that is.
-    async fn read(
-        &self,
-        name: &str,
-        version: &str,
-        before: Option<(&Arc<TenantConfig>, &String)>,
-    ) -> Result<(Arc<TenantConfig>, String), CallError> {
-        if let Some((before, at)) = before.filter(|(_, at)| *at == version) {
-            return Ok((before.clone(), at.clone()));
-        }
-        let changes = all_pages(&self.config, name, before.map(|(_, at)| at.as_str())).await?;
-        let at = changes.version.clone();
-        Ok((TenantConfig::after(before.map(|(before, _)| before), changes), at))
+/// The followed tenants with their listed versions.
+type ListedTenants<'a> = BTreeMap<TenantId, &'a str>;
+
+fn listed_tenants(versions: &Versions) -> ListedTenants<'_> {
+    if versions.tenants.len() > TENANTS_MAX {
+        tracing::error!(most = TENANTS_MAX, "too many tenants: the rest is not served here");
+    }
+    let tenants = versions.tenants.iter().filter_map(|(name, at)| Some((TenantId::parse(name).ok()?, at.as_str())));
+    tenants.take(TENANTS_MAX).collect()
+}
+
+/// A tenant's configuration with the version at which it was read, which may be later than its own.
+type ReadTenant = (Arc<TenantConfig>, String);
+
+/// What became of the tenants that were to be read.
+#[derive(Default)]
+struct ReadTenants {
+    read: Vec<(TenantId, ReadTenant)>,
+    failed: Vec<(TenantId, CallError)>,
+}
+
+/// What a tenant has now. A replica that tells an older version than is held leads nobody back.
+async fn read_tenant(
+    config: &impl Pages,
+    tenant: TenantId,
+    before: Option<ReadTenant>,
+) -> (TenantId, Result<ReadTenant, CallError>) {
+    let since = before.as_ref().map(|(_, at)| at.as_str());
+    let changes = all_pages(config, tenant.as_str(), since).await;
+    let read = match changes {
+        Ok(changes) => after_changes(before.map(|(before, _)| before), changes).await,
+        Err(error) => Err(error),
+    };
+    (tenant, read)
+}
+
+/// A tenant after these changes. Many are read beside the executor, whose threads pass on calls meanwhile.
+async fn after_changes(before: Option<Arc<TenantConfig>>, changes: Changes) -> Result<ReadTenant, CallError> {
+    let at = changes.version.clone();
+    let is_large = changes.objects.len() > OBJECTS_AT_ONCE;
+    let after = move || TenantConfig::after(before.as_ref(), changes);
+    Ok((if is_large { beside(after).await? } else { after() }, at))
+}
+
+/// Does work that takes a processor for a while.
+async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, CallError> {
+    // It fails when the process ends.
+    tokio::task::spawn_blocking(work).await.map_err(|error| CallError::Shape(error.to_string()))
+}
+
+/// All tenants after these were read.
+fn after(
+    held: &HashMap<TenantId, Arc<TenantConfig>>,
+    read: Vec<(TenantId, ReadTenant)>,
+    read_at: &mut ReadAt,
+) -> HashMap<TenantId, Arc<TenantConfig>> {
+    let mut next = held.clone();
+    for (tenant, (config, at)) in read {
+        read_at.insert(tenant.clone(), at);
+        next.insert(tenant, config);
+    }
+    next
+}
+
+/// Publishes what is another state, and the first one.
+fn tell(publish: &watch::Sender<Tenants>, next: HashMap<TenantId, Arc<TenantConfig>>, is_first: bool) {
+    if is_first || !is_same(&publish.borrow(), &next) {
+        publish.send_replace(Arc::new(next));
     }
 }
 

@@ -14,9 +14,11 @@ mod cors;
 mod device_authorization;
 mod device_page;
 mod discovery;
+mod first_party;
 mod forms;
 mod guard;
 mod guess_turns;
+mod half_signed_in;
 mod hashing;
 mod introspect;
 mod issue;
@@ -30,6 +32,8 @@ mod people;
 mod person_login;
 mod records;
 mod revoke;
+mod second_factor;
+mod second_factor_page;
 mod server;
 mod session;
 mod sessions;
@@ -131,13 +135,15 @@ impl Auth {
         self.entropy.lock().unwrap_or_else(PoisonError::into_inner).next_u64()
     }
 
-    /// The salt of a hash.
-    fn salt(&self) -> [u8; identity::password::SALT_BYTES] {
-        let mut salt = [0; identity::password::SALT_BYTES];
-        for part in salt.chunks_mut(8) {
-            part.copy_from_slice(&self.number().to_be_bytes());
+    /// Bytes that nobody guesses: a salt, or what a secret is made of.
+    fn bytes<const COUNT: usize>(&self) -> [u8; COUNT] {
+        let mut bytes = [0; COUNT];
+        for part in bytes.chunks_mut(8) {
+            for (byte, random) in part.iter_mut().zip(self.number().to_be_bytes()) {
+                *byte = random;
+            }
         }
-        salt
+        bytes
     }
 
     /// A secret that is handed out.

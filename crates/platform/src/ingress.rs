@@ -3,8 +3,9 @@
 //!
 //! `/api/voice/v1/{tenant}/...` goes to frontend (own-16) with the caller's own token, so that frontend decides what
 //! the caller may do. `/api/voice/v1/{tenant}/events` comes from tenant (own-22). `/api/operations/v1/...` is answered here, from the roles' own reports (own-21). `/pulse/...` and
-//! the pages come from pulse (pulse-20). `/auth/v3/...` goes to auth (own-11), which asks for its own proofs, `/telemetry/...` to telemetry (telemetry-03). `/sip`, the WebSocket of phones in browsers, goes to sip-proxy (own-24).
+//! the pages come from pulse (pulse-20). `/auth/v3/...` goes to auth (own-11), which asks for its own proofs, `/telemetry/...` to telemetry (telemetry-03), `/agent-setup/api/...` to agent-setup (own-27), `/wfm/...` to wfm-adapter (own-26). `/session` is that of our own pages, which hold no tokens. `/sip`, the WebSocket of phones in browsers, goes to sip-proxy (own-24).
 
+mod agent_setup;
 mod certificates;
 mod edge;
 mod events;
@@ -12,11 +13,13 @@ mod forward;
 mod hand_on;
 mod openapi;
 mod operations;
+mod page_session;
 mod phones;
 mod sign_in;
 mod telemetry;
 mod wallboard;
 mod webhooks;
+mod workforce;
 
 pub use certificates::OWN_FILE;
 pub use openapi::{events_openapi, openapi};
@@ -31,6 +34,8 @@ use net::tls::identity::IdentityFiles;
 use runtime::settings::Values;
 use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
 
+use page_session::PageSessions;
+
 /// Its declaration.
 pub const SPEC: RoleSpec = RoleSpec {
     name: "ingress",
@@ -40,19 +45,38 @@ pub const SPEC: RoleSpec = RoleSpec {
         Listen { name: "web", protocol: Protocol::Http, port: 8080, place: Place::Edge, accepts: &["pulse-27"] },
         Listen { name: "webs", protocol: Protocol::Https, port: 8443, place: Place::Edge, accepts: &["pulse-27"] },
     ],
-    opens: &["own-11", "own-16", "own-21", "own-22", "own-23", "own-24", "pulse-20", "telemetry-03"],
+    opens: &[
+        "own-11",
+        "own-16",
+        "own-21",
+        "own-22",
+        "own-23",
+        "own-24",
+        "own-26",
+        "own-27",
+        "pulse-20",
+        "telemetry-03",
+    ],
     settings: Settings::TABLE,
     metrics: &[
         edge::Metrics::declared,
         wallboard::Metrics::declared,
         events::Metrics::declared,
         webhooks::Metrics::declared,
+        page_session::Metrics::declared,
     ],
     admin_port: 9090,
     starts: Starts::InTurn,
     drains: Drains::Last,
     replicas: Replicas::Single,
 };
+
+/// What is asked for by programs and pages, with a token: all else is open, or asks for its own proof.
+const APIS: [&str; 4] = ["/pulse/", "/api/", "/telemetry/", "/agent-setup/api/"];
+/// Sessions of pages that last for longer are a mistake in the settings: their sign-in ends after this time.
+const SESSION_LIFE_MAX: Duration = Duration::from_secs(30 * 24 * 3_600);
+/// Those that are shorter sign people out while they read.
+const SESSION_LIFE_MIN: Duration = Duration::from_secs(60);
 
 /// The role.
 pub const ROLE: Role = Role { spec: &SPEC, start: |ctx| Box::pin(run(ctx)) };
@@ -75,6 +99,9 @@ runtime::settings! {
         /// Whether each request is a line of the log (target `access`): method, path without its query, status, bytes, time, source and
         /// request id. Off, since a line costs more than many a request.
         access_log: bool = false;
+        /// How long our own pages stay signed in without being used. Also `auth.refresh_life`, after which no sign-in goes on.
+        page_session_life: Duration = Duration::from_secs(12 * 3_600),
+            |v| runtime::settings::declare::within(v, &SESSION_LIFE_MIN, &SESSION_LIFE_MAX);
         /// Whether webhooks may be sent to addresses that are not of the public Internet: this machine, its networks.
         webhook_private: bool = false;
         /// How often a webhook's delivery is tried before it is a dead letter.
@@ -88,6 +115,7 @@ runtime::settings! {
 /// Pages are open; the sockets of events ask for their tokens themselves, and phones prove who they are to sip-proxy.
 fn is_open(method: &Method, path: &str) -> bool {
     sign_in::is_open(path)
+        || page_session::is_open(path)
         || wallboard::is_open(path)
         || path == phones::PATH
         || events::is_socket(path)
@@ -105,17 +133,21 @@ async fn run(ctx: RoleContext) -> Result<()> {
         first_wait: settings.webhook_first_wait,
     };
     let webhooks = webhooks::Webhooks::start(&ctx, &configured)?;
+    let pages = page_session::PageSessions::new(&ctx, settings.page_session_life)?;
     let router = forward::router(frontend)
         .merge(events::router(&ctx, &settings.origins)?)
         .merge(webhooks.router.clone())
         .merge(operations::router(operations))
         .merge(phones::router(&ctx)?)
         .merge(sign_in::router(&ctx)?)
+        .merge(pages.router())
+        .merge(agent_setup::router(&ctx)?)
         .merge(telemetry::router(&ctx)?)
+        .merge(workforce::router(&ctx)?)
         .merge(wallboard::router(&ctx)?)
         .merge(openapi::router());
     let router = router.merge(crate::trace::serve::router(crate::trace::serve::Traced::of_role(&ctx)?));
-    listen(&ctx, &settings, router).await?;
+    listen(&ctx, &settings, &pages, router).await?;
     ctx.ready.started();
     ctx.drain.begun().await;
     webhooks.end().await;
@@ -123,7 +155,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
 }
 
 /// Serves the router by both listeners.
-async fn listen(ctx: &RoleContext, settings: &Settings, router: Router) -> Result<()> {
+async fn listen(ctx: &RoleContext, settings: &Settings, pages: &Arc<PageSessions>, router: Router) -> Result<()> {
     let fault = |key: &str, reason: String| anyhow!("{key}: {reason}");
     let trusted = TrustedProxies::parse(&settings.trusted_proxies).map_err(|why| fault("trusted_proxies", why))?;
     let plain = edge::PlainOffLoopback::parse(&settings.plain_off_loopback);
@@ -148,6 +180,7 @@ async fn listen(ctx: &RoleContext, settings: &Settings, router: Router) -> Resul
     let config = certificates::watched(ctx, set, edge.metrics.certificates())?;
     let by_tls = net::http::gated(ctx, "webs", router.clone(), Limits::default(), is_open)?;
     let plain = net::http::gated(ctx, "web", router, Limits::default(), is_open)?;
+    let (by_tls, plain) = (pages.around(by_tls), pages.around(plain));
     let (by_tls, plain) = (edge.around(by_tls, webs.listen.ip()), edge.around(plain, web.listen.ip()));
     net::http::bind_and_serve_https(ctx, "webs", by_tls, HttpsHandshakes::new(config, trusted)).await?;
     net::http::bind_and_serve(ctx, "web", plain).await

@@ -1,5 +1,12 @@
-//! Roles around the voice system: auth, ingress, telemetry.
+//! Roles around the voice system: agent-setup, auth, bds, ingress, telemetry, wfm-adapter.
+pub mod agent_setup;
 pub mod auth;
+pub mod bds;
+mod csv;
 pub mod ingress;
+mod pages_client;
+mod session_cookie;
 pub mod telemetry;
+mod tenant_list;
 pub mod trace;
+pub mod wfm_adapter;

@@ -110,11 +110,21 @@ pub fn next_epoch(data_dir: &Path, node: &NodeId, clock: &dyn Clock, known: Opti
 
 /// Writes a file for the owner only, atomically.
 pub fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
-    let beside = path.with_extension(format!("new-{}", std::process::id()));
-    let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(SECRET_MODE).open(&beside)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    fs::rename(&beside, path)
+    let beside = path.with_extension(format!("new-{}", unique()?));
+    let written = || -> io::Result<()> {
+        let mut file = OpenOptions::new().create_new(true).write(true).mode(SECRET_MODE).open(&beside)?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        fs::rename(&beside, path)
+    };
+    written().inspect_err(|_| drop(fs::remove_file(&beside)))
+}
+
+/// A part of a file's name that no other writer chooses: not in another container with the same process id, nor in another thread.
+fn unique() -> io::Result<String> {
+    let mut bytes = [0; 8];
+    aws_lc_rs::rand::fill(&mut bytes).map_err(io::Error::other)?;
+    Ok(format!("{:016x}", u64::from_be_bytes(bytes)))
 }
 
 /// Reads a secret, or creates it: the first process wins, the others read its secret.
@@ -132,7 +142,7 @@ pub(crate) fn secret(
             return Ok(bytes);
         }
         let bytes = fresh()?;
-        let beside = folder.join(format!("{name}.new-{}", std::process::id()));
+        let beside = folder.join(format!("{name}.new-{}", unique()?));
         write_whole(&beside, &bytes)?;
         // Linking fails if the name exists, so no key is replaced.
         let linked = fs::hard_link(&beside, &path);
@@ -291,6 +301,22 @@ mod tests {
         let _other = DataDir::open(&folder.0, Sharing::Shared).unwrap();
         let refused = DataDir::open(&folder.0, Sharing::Alone).unwrap_err();
         assert!(refused.message.contains(&format!("in use by process {} and 1 more", std::process::id())), "{refused}");
+    }
+
+    #[test]
+    fn of_many_who_write_a_file_at_a_time_each_writes_it_whole() {
+        let folder = Folder::new("whole");
+        prepare(&folder.0).unwrap();
+        let path = folder.0.join("file.json");
+        std::thread::scope(|scope| {
+            for writer in 0..8_u8 {
+                let path = &path;
+                scope.spawn(move || (0..8).for_each(|_| write_whole(path, &vec![writer; 100_000]).unwrap()));
+            }
+        });
+        let content = fs::read(&path).unwrap();
+        assert!(content.len() == 100_000 && content.iter().all(|byte| *byte == content[0]));
+        assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 1, "nothing is left beside it");
     }
 
     #[test]

@@ -8,6 +8,13 @@ use crate::settings::Values;
 
 /// The path of auth below the installation's base URL.
 pub const PATH: &str = "/auth/v3";
+/// Where below the base URL clients look for the description of the issuer: those that know of no path (OpenID Connect Discovery
+/// section 4), and those that put theirs before it (RFC 8414 section 3.1).
+pub const METADATA: [&str; 3] = [
+    "/.well-known/openid-configuration",
+    "/.well-known/oauth-authorization-server",
+    "/.well-known/oauth-authorization-server/auth/v3",
+];
 /// The port of the edge's HTTPS listener.
 const EDGE_PORT: u16 = 8443;
 

@@ -37,7 +37,7 @@ pub mod query;
 pub mod readiness;
 pub mod role;
 pub mod scope;
-mod sealed;
+pub mod sealed;
 pub mod server;
 pub mod settings;
 mod sources;

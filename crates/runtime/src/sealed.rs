@@ -1,4 +1,5 @@
-//! What is confidential in files: encrypted and authenticated with a key made of the installation's.
+//! What is confidential in files, in records and in the configuration: encrypted and authenticated with a key made of the installation's,
+//! or of one that a caller has.
 
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::hmac;
@@ -13,8 +14,8 @@ fn cipher(key: &InstallationKey) -> Option<LessSafeKey> {
     UnboundKey::new(&AES_256_GCM_SIV, derived.as_ref()).ok().map(LessSafeKey::new)
 }
 
-/// Seals `plain`. Only who names again what it is bound to can open it.
-pub(crate) fn seal(key: &InstallationKey, bound_to: &[u8], mut plain: Vec<u8>) -> Option<Vec<u8>> {
+/// Seals `plain`; `None` if the machine has no randomness. Only who names again what it is bound to can open it.
+pub fn seal(key: &InstallationKey, bound_to: &[u8], mut plain: Vec<u8>) -> Option<Vec<u8>> {
     let mut nonce = [0; NONCE_LEN];
     aws_lc_rs::rand::fill(&mut nonce).ok()?;
     let sealed = cipher(key)?;
@@ -23,7 +24,7 @@ pub(crate) fn seal(key: &InstallationKey, bound_to: &[u8], mut plain: Vec<u8>) -
 }
 
 /// What was sealed; `None` if it was with another key, is bound to something else, or was changed.
-pub(crate) fn open(key: &InstallationKey, bound_to: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
+pub fn open(key: &InstallationKey, bound_to: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
     let (nonce, text) = sealed.split_at_checked(NONCE_LEN)?;
     let mut text = text.to_vec();
     let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;

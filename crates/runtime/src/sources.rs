@@ -1,5 +1,5 @@
-//! Connections by source address. Connecting needs no token, so each address has a limit of connections without one: it
-//! cannot use up the places of other addresses.
+//! Connections by source address. Connecting needs no token, so each address has a limit of connections without one, and so has each network
+//! that a customer may have: it cannot use up the places of other addresses.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -9,42 +9,72 @@ use crate::counted::{Tally, Watched};
 /// Maximum of connections of one address without a token: enough for the pages of an office behind one address; an
 /// eighth of a listener's maximum.
 const STRANGERS_OF_SOURCE_MAX: usize = 512;
+/// The same for one network of IPv6 that a customer may have.
+const STRANGERS_OF_NETWORK_MAX: usize = 1_024;
 /// Number of addresses from which on those without connections are removed.
 const SOURCES_MAX: usize = 8_192;
 
 /// The connections of one listener.
 #[derive(Default)]
 pub(crate) struct Sources {
-    of: HashMap<IpAddr, Vec<Watched>>,
+    of: SourceStrangers,
+    of_networks: SourceStrangers,
 }
 
 impl Sources {
-    /// Admits a connection; false if its address has too many without a token.
+    /// Admits a connection; false if its address, or its network, has too many without a token.
     pub fn admit(&mut self, from: IpAddr, connection: &Tally) -> bool {
-        if self.of.len() >= SOURCES_MAX {
-            self.of.retain(|_, held| {
-                held.retain(Watched::is_unauthenticated);
-                !held.is_empty()
-            });
-        }
-        let held = self.of.entry(source(from)).or_default();
-        if held.len() >= STRANGERS_OF_SOURCE_MAX {
-            held.retain(Watched::is_unauthenticated);
-        }
-        let has_room = held.len() < STRANGERS_OF_SOURCE_MAX;
+        let (of, of_network) = (source(from), network(from));
+        let has_room = self.of.has_room(of, STRANGERS_OF_SOURCE_MAX)
+            && of_network.is_none_or(|network| self.of_networks.has_room(network, STRANGERS_OF_NETWORK_MAX));
         if has_room {
-            held.push(connection.watched());
+            self.of.add(of, connection);
+            if let Some(network) = of_network {
+                self.of_networks.add(network, connection);
+            }
         }
         has_room
     }
 }
 
-/// A site has a whole IPv6 network (RFC 6177): all addresses of a /64 count as one.
+/// Connections on which no token was shown, by where they come from.
+#[derive(Default)]
+struct SourceStrangers(HashMap<IpAddr, Vec<Watched>>);
+
+impl SourceStrangers {
+    /// Whether one more may come from there. Those that have ended, or shown a token, are forgotten when there seem to be too many.
+    fn has_room(&mut self, from: IpAddr, strangers_max: usize) -> bool {
+        let Some(held) = self.0.get_mut(&from) else { return true };
+        if held.len() >= strangers_max {
+            held.retain(Watched::is_unauthenticated);
+        }
+        held.len() < strangers_max
+    }
+
+    fn add(&mut self, from: IpAddr, connection: &Tally) {
+        if self.0.len() >= SOURCES_MAX {
+            self.0.retain(|_, held| {
+                held.retain(Watched::is_unauthenticated);
+                !held.is_empty()
+            });
+        }
+        self.0.entry(from).or_default().push(connection.watched());
+    }
+}
+
+/// The least network of IPv6 that a host has to itself: all addresses of a /64 count as one.
 fn source(address: IpAddr) -> IpAddr {
-    const NETWORK: u128 = !0 << 64;
     match address.to_canonical() {
-        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & NETWORK).into(),
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64)).into(),
         v4 => v4,
+    }
+}
+
+/// The network of IPv6 that a customer may have, a /48 (RFC 6177); none of IPv4, where each address is one.
+fn network(address: IpAddr) -> Option<IpAddr> {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => Some(Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 80)).into()),
+        IpAddr::V4(_) => None,
     }
 }
 
@@ -77,7 +107,22 @@ mod tests {
         for number in 0..3 * u32::try_from(SOURCES_MAX).unwrap() {
             assert!(sources.admit(IpAddr::from(number.to_be_bytes()), &Tally::default()));
         }
-        assert!(sources.of.len() <= SOURCES_MAX);
+        assert!(sources.of.0.len() <= SOURCES_MAX);
+    }
+
+    #[test]
+    fn a_customer_with_many_networks_of_ipv6_has_a_part_of_the_places() {
+        let (mut sources, held) = (Sources::default(), connections(4 * STRANGERS_OF_NETWORK_MAX));
+        let read = |text: String| text.parse::<IpAddr>().unwrap();
+        let of_customer = held.iter().enumerate().filter(|(n, connection)| {
+            let from = read(format!("2001:db8:0:{n:x}::1"));
+            sources.admit(from, connection)
+        });
+        assert_eq!(of_customer.count(), STRANGERS_OF_NETWORK_MAX);
+        let more = connections(2);
+        assert!(sources.admit(read("2001:db8:1::1".to_owned()), &more[0]), "another customer");
+        held[7].mark_authenticated();
+        assert!(sources.admit(read("2001:db8::1".to_owned()), &more[1]), "one with a token counts no more");
     }
 
     #[test]

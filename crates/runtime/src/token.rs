@@ -27,12 +27,13 @@ pub const ISSUER: &str = "trunkline";
 /// The audience "every role of this installation".
 pub const EVERY_ROLE: &str = "trunkline";
 
-/// `typ` of an access token (RFC 9068 section 2.1).
+/// `typ` of an access token of people and programs (RFC 9068 section 2.1), whoever issues it.
 pub const ACCESS_TOKEN: &str = "at+jwt";
-/// `typ` of an ID token: it says who somebody is and gives no right, so that nobody takes it for an access token.
-pub const ID_TOKEN: &str = "id+jwt";
-/// `typ` of the tokens that `trunkline token` and the roles issue.
-const ANY_JWT: &str = "JWT";
+/// `typ` of an ID token, which libraries of clients expect so. It says who somebody is and gives no right: whoever is no role is believed
+/// by an access token alone.
+pub const ID_TOKEN: &str = "JWT";
+/// `typ` of the tokens of roles. Their keys sign nothing else.
+const SERVICE_TOKEN: &str = "JWT";
 
 /// Why a token was refused, or none was issued.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -19,7 +19,10 @@ const DIGITS_MIN: usize = 7;
 const DIGITS_MAX: usize = 32;
 /// The longest part before `@` (RFC 5321 section 4.5.3.1.1).
 const LOCAL_BYTES_MAX: usize = 64;
-/// How far a word is looked at.
+/// The longest IPv4 address.
+const IPV4_BYTES_MAX: usize = 15;
+/// How far what is replaced as a whole is looked at. What begins a word and may turn out to be nothing is looked at no further than it could
+/// match, so that each byte of a text is looked at a few times at most.
 const RUN_BYTES_MAX: usize = 4_096;
 
 /// A text without personal data and not longer than the bound.
@@ -89,9 +92,9 @@ const fn is_word(b: u8) -> bool {
     b.is_ascii_alphanumeric() || b == b'_' || b >= 0x80
 }
 
-/// The length of a run of such bytes; it is looked at only so far, so that no text takes long.
-fn run(bytes: &[u8], from: usize, belongs: impl Fn(u8) -> bool) -> usize {
-    bytes.iter().skip(from).take(RUN_BYTES_MAX).take_while(|b| belongs(**b)).count()
+/// The length of a run of such bytes, looked at only so far.
+fn run(bytes: &[u8], from: usize, bytes_max: usize, belongs: impl Fn(u8) -> bool) -> usize {
+    bytes.iter().skip(from).take(bytes_max).take_while(|b| belongs(**b)).count()
 }
 
 /// A JSON Web Token: three parts of base64url, of which the first is an object. A word that only begins so stays.
@@ -99,14 +102,14 @@ fn token(bytes: &[u8], at: usize) -> Option<(usize, &'static str)> {
     if bytes.get(at..at + 3)? != b"eyJ" {
         return None;
     }
-    let length = run(bytes, at, |b| b.is_ascii_alphanumeric() || b"-_.=".contains(&b));
+    let length = run(bytes, at, RUN_BYTES_MAX, |b| b.is_ascii_alphanumeric() || b"-_.=".contains(&b));
     let dots = bytes.iter().skip(at).take(length).filter(|b| **b == b'.').count();
     Some((length, if dots >= 2 { TOKEN } else { "" }))
 }
 
 /// An address with `@`, of mail or SIP.
 fn address(bytes: &[u8], at: usize) -> Option<usize> {
-    let local = run(bytes, at, |b| is_word(b) || b"+-.%~*#'!".contains(&b));
+    let local = run(bytes, at, LOCAL_BYTES_MAX + 1, |b| is_word(b) || b"+-.%~*#'!".contains(&b));
     if local > LOCAL_BYTES_MAX {
         return None;
     }
@@ -114,7 +117,7 @@ fn address(bytes: &[u8], at: usize) -> Option<usize> {
     if local == 0 || byte(bytes, at + local) != b'@' {
         return None;
     }
-    let host = run(bytes, host_at, |b| is_word(b) || b"-.".contains(&b));
+    let host = run(bytes, host_at, RUN_BYTES_MAX, |b| is_word(b) || b"-.".contains(&b));
     // A full stop behind it ends a sentence.
     let trailing = bytes.get(host_at..host_at + host)?.iter().rev().take_while(|b| **b == b'.').count();
     (host > trailing).then_some(local + 1 + host - trailing)
@@ -122,9 +125,10 @@ fn address(bytes: &[u8], at: usize) -> Option<usize> {
 
 /// An IPv4 address.
 fn ip_address(bytes: &[u8], at: usize) -> Option<usize> {
-    let length = run(bytes, at, |b| b.is_ascii_digit() || b == b'.');
+    let length = run(bytes, at, IPV4_BYTES_MAX + 1, |b| b.is_ascii_digit() || b == b'.');
     let text = std::str::from_utf8(bytes.get(at..at + length)?).ok()?.trim_end_matches('.');
-    let is_whole = !is_word(byte(bytes, at + text.len()));
+    let (next, then) = (byte(bytes, at + text.len()), byte(bytes, at + text.len() + 1));
+    let is_whole = !is_word(next) && !(next == b'.' && then.is_ascii_digit());
     // Versions have a 0 where addresses of machines seldom do.
     let has_zero = text.split('.').skip(1).take(2).all(|part| part == "0");
     (is_whole && !has_zero && text.parse::<std::net::Ipv4Addr>().is_ok()).then_some(text.len())
@@ -164,7 +168,7 @@ fn number(bytes: &[u8], at: usize) -> Option<(usize, &'static str)> {
     has_short_group |= group == 1;
     if is_dotted && has_short_group {
         // What comes behind the version is looked at by itself.
-        return Some((run(bytes, at, |b| b.is_ascii_digit() || b == b'.').max(1), ""));
+        return Some((run(bytes, at, RUN_BYTES_MAX, |b| b.is_ascii_digit() || b == b'.').max(1), ""));
     }
     let is_whole = digits == DIGITS_MAX || !is_word(byte(bytes, end));
     (digits >= DIGITS_MIN && is_whole).then_some((end - at, NUMBER))
@@ -219,6 +223,22 @@ mod tests {
             "",
         ] {
             assert_eq!(masked(text), text);
+        }
+    }
+
+    #[test]
+    fn what_is_longer_than_can_match_is_not_looked_at() {
+        // As many words as there may be, none of which ends: each of them looked at to its end would take as long as the square of the text.
+        for word in ["a.", "1.", "a+", "1-a.", "eyJ "] {
+            let text = format!("7 {}", word.repeat(1 << 20));
+            assert_eq!(masked(&text).len(), text.len(), "{word}");
+        }
+        let local = "a".repeat(LOCAL_BYTES_MAX);
+        assert_eq!(masked(&format!("{local}@centre")), ADDRESS);
+        assert_eq!(masked(&format!("a{local}@centre")), format!("a{local}@centre"));
+        assert_eq!(masked("255.255.255.255."), "<address>.");
+        for version in ["255.255.255.255.1", "255.255.255.2551"] {
+            assert!(!masked(version).contains(ADDRESS), "{version}");
         }
     }
 

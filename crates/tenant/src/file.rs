@@ -24,7 +24,7 @@ use std::path::{Component, Path};
 
 use contracts::provisioning::TenantObjects;
 
-pub(crate) use access::is_meant_as_hash;
+pub(crate) use access::{is_meant_as_hash, keep_second_factors};
 pub use declaration::json_schema;
 pub use generated::{GENERATED, fill};
 pub use object_faults::{ObjectFault, object_faults};

@@ -125,6 +125,9 @@ pub async fn plan(store: &dyn ProvisioningStore, objects: &TenantObjects) -> Res
     let stored = store.load(&tenant).await?;
     let (at, held) = stored.map_or((Revision(0), None), |(revision, held)| (revision, Some(held)));
     let mut objects = objects.clone();
+    if let Some(held) = &held {
+        file::keep_second_factors(&mut objects, held);
+    }
     file::fill(&mut objects, held.as_ref(), &mut runtime::entropy::Strong::seeded_by_system())?;
     let changes = difference(held.as_ref(), &objects);
     Ok(ImportPlan { at, held, changes })

@@ -1,9 +1,12 @@
 //! The tenant role: the tenant's file, its persistent configuration, call events and requests.
 
+pub mod backup;
 pub mod file;
 pub mod import;
+pub mod import_from;
 pub mod objects;
 pub mod people;
 pub mod role;
+pub mod snapshots;
 
 pub use role::SPEC;

@@ -11,6 +11,7 @@ mod list;
 mod plan;
 mod projection;
 mod put_back;
+mod uses;
 
 use std::fmt;
 
@@ -18,12 +19,13 @@ use contracts::provisioning::{ObjectKey, ObjectKind};
 use infra::{Revision, StoreError};
 use model::TenantId;
 
-pub use change::{Batch, BatchOutcome, change};
+pub use change::{Batch, BatchOutcome, ChangedDocuments, change};
 pub use difference::{FieldDifference, differences, secret_differences};
 pub use history::{HistoryPart, history};
 pub use list::{ListedObject, ListedPage, Listing, PAGE_MAX, list};
 pub use projection::shown;
 pub use put_back::{document_at, put_back};
+pub use uses::{ObjectUse, uses};
 
 pub use crate::file::ObjectFault;
 

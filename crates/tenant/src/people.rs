@@ -63,6 +63,21 @@ struct AskedEdit {
     edit: ObjectEdit,
 }
 
+/// How a table is imported.
+#[derive(Clone, Copy, Debug)]
+pub struct ImportTerms {
+    /// Whether it is checked alone, and nothing is stored.
+    pub is_trial: bool,
+    /// The most passwords in clear.
+    pub passwords_max: usize,
+}
+
+/// The number of people in a table; 0 for one that cannot be read.
+pub fn rows(table: &str) -> usize {
+    let table = table.trim_start_matches('\u{feff}');
+    csv::records(table, delimiter_of(table)).map_or(0, |records| records.len().saturating_sub(1))
+}
+
 /// Puts the people of a table; others stay as they are, and so do fields whose columns the table does not have. In a trial nothing is stored.
 ///
 /// # Errors
@@ -72,7 +87,7 @@ pub async fn import(
     tenant: &TenantId,
     table: &str,
     note: &ChangeNote,
-    is_trial: bool,
+    terms: ImportTerms,
 ) -> Result<BatchOutcome, TableRefusal> {
     let held = store.load(tenant).await.map_err(ChangeRefusal::from)?;
     let (_, held) = held.ok_or_else(|| ChangeRefusal::NoTenant(tenant.clone()))?;
@@ -80,7 +95,8 @@ pub async fn import(
     let lines: HashMap<ObjectKey, usize> = rows.iter().map(|row| (row.edit.key.clone(), row.line)).collect();
     let edits: Vec<ObjectEdit> = rows.into_iter().map(|row| row.edit).collect();
     // With faults in some lines the others are checked all the same, so that all faults are told at once.
-    let batch = Batch { edits, is_trial: is_trial || !faults.is_empty(), passwords_max: usize::MAX };
+    let is_trial = terms.is_trial || !faults.is_empty();
+    let batch = Batch { edits, is_trial, passwords_max: terms.passwords_max, with_documents: false };
     let changed = objects::change(store, tenant, &batch, note).await;
     match changed {
         Err(ChangeRefusal::Faults(broken) | ChangeRefusal::Referred(broken)) => {
@@ -110,10 +126,7 @@ fn read(table: &str, present: &[Person]) -> (Vec<AskedEdit>, Vec<TableFault>) {
         return whole(1, format!("the table has more than {TABLE_BYTES_MAX} bytes"));
     }
     let table = table.trim_start_matches('\u{feff}');
-    let head = table.lines().next().unwrap_or_default();
-    // Spreadsheets write semicolons where the comma is in numbers.
-    let delimiter = if head.contains(';') && !head.contains(',') { ';' } else { ',' };
-    let records = match csv::records(table, delimiter) {
+    let records = match csv::records(table, delimiter_of(table)) {
         Ok(records) => records,
         Err(wrong) => return whole(wrong.line, wrong.rule.to_owned()),
     };
@@ -143,6 +156,12 @@ fn read(table: &str, present: &[Person]) -> (Vec<AskedEdit>, Vec<TableFault>) {
         }
     }
     (rows, faults)
+}
+
+/// Spreadsheets write semicolons where the comma is in numbers.
+fn delimiter_of(table: &str) -> char {
+    let head = table.lines().next().unwrap_or_default();
+    if head.contains(';') && !head.contains(',') { ';' } else { ',' }
 }
 
 /// The people of a tenant as a table, without secrets: what is imported again changes nothing.
@@ -216,5 +235,6 @@ mod tests {
         assert!(!table.contains("generated"), "{table}");
         let (rows, faults) = read(&table, &example().people);
         assert_eq!((rows.len(), faults), (example().people.len(), Vec::new()));
+        assert_eq!(super::rows(&table), rows.len());
     }
 }

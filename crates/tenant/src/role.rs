@@ -8,7 +8,7 @@ mod filter;
 mod live;
 mod metrics;
 mod objects;
-mod passwords;
+mod own_secrets;
 mod publish;
 mod records;
 mod served;
@@ -51,6 +51,7 @@ pub const SPEC: RoleSpec = RoleSpec {
                 "tenant-07",
                 "tenant-11",
                 "tenant-12",
+                "own-28",
             ],
         },
         Listen {

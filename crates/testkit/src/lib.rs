@@ -2,6 +2,7 @@
 
 pub mod agents;
 pub mod audio;
+pub mod authenticator;
 pub mod authority;
 pub mod baresip;
 pub mod browser;
@@ -24,6 +25,7 @@ pub mod visitor;
 pub mod wait;
 pub mod wallboard;
 
+pub use authenticator::Authenticator;
 pub use authority::Authority;
 pub use baresip::{Answer, Encrypts, Phone, Setup};
 pub use caller::Caller;

@@ -42,6 +42,9 @@ fn admin_place(role: &str) -> Result<(u8, u16)> {
         "ingress" => (40, 9_090),
         "auth" => (41, 9_090),
         "telemetry" => (42, 9_107),
+        "bds" => (43, 9_090),
+        "wfm-adapter" => (44, 9_090),
+        "agent-setup" => (45, 9_090),
         _ => bail!("no role {role} is known here"),
     })
 }

@@ -233,6 +233,16 @@ impl<'a> Visitor<'a> {
         self.post(&action, &changed(&hidden, &[("username", user), ("password", password)]), arguments)
     }
 
+    /// Fills in that form of a page which has `part` in it, and sends it.
+    pub fn send_form(&self, page: &CurlAnswer, part: &str, fields: Fields<'_>) -> Result<CurlAnswer> {
+        let mut forms = page.body.split("<form").skip(1).filter_map(|rest| rest.split("</form>").next());
+        let form =
+            forms.find(|form| form.contains(part)).with_context(|| format!("no form with {part}: {}", page.body))?;
+        let (action, hidden) = (attribute(form, "action").context("the form leads nowhere")?, hidden_fields(form));
+        let hidden: Vec<(&str, &str)> = hidden.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        self.post(&action, &changed(&hidden, fields), &[])
+    }
+
     /// Signs in at the page, for no program.
     pub fn sign_in(&self, user: &str, password: &str) -> Result<CurlAnswer> {
         self.fill_in(SIGN_IN, user, password, &[])

@@ -8,6 +8,7 @@
 mod addresses;
 mod handler;
 mod intervals;
+mod listed_versions;
 mod logged_in;
 mod metrics;
 mod monitoring;
@@ -22,7 +23,6 @@ mod tenant_loop;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -34,7 +34,8 @@ use runtime::{Drains, Replicas, Role, RoleContext, RoleSpec, Starts};
 use tokio::sync::watch;
 
 use crate::served_tenants::ServedTenants;
-use tenant_loop::{PeopleSource, TenantVersions};
+use listed_versions::{ListedVersions, TenantVersions};
+use tenant_loop::PeopleSource;
 
 /// The declaration of the agent-state role.
 pub const SPEC: RoleSpec = RoleSpec {
@@ -64,7 +65,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 const WAIT_S: u64 = 5;
 /// The deadline for that question.
 const VERSIONS_WITHIN: Duration = Duration::from_secs(WAIT_S + 5);
-/// Pause after config has not answered it.
+/// Pause after config has not answered it, or had nothing new to tell.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
 /// The condition that config has answered.
 const CONFIG: &str = "config";
@@ -82,7 +83,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
     let facts = FactsInHand::open(&ctx.data_dir, ctx.node.as_str(), &ctx.metrics);
     let mut served = ServedTenants::default();
     let mut tenant_loops = tokio::task::JoinSet::new();
-    let mut etag: Option<String> = None;
+    let mut known = ListedVersions::default();
     loop {
         let listed = tokio::select! {
             () = ctx.drain.begun() => break,
@@ -91,9 +92,9 @@ async fn run(ctx: RoleContext) -> Result<()> {
                 ended??;
                 continue;
             }
-            listed = list_versions(&config, etag.as_deref()) => listed,
+            listed = list_versions(&config, known.etag()) => listed,
         };
-        match listed {
+        let may_ask_at_once = match listed {
             Ok(listed) => {
                 ctx.ready.holds(CONFIG);
                 for tenant in listed.tenants.keys().filter_map(|name| TenantId::parse(name).ok()) {
@@ -103,15 +104,19 @@ async fn run(ctx: RoleContext) -> Result<()> {
                         tenant_loops.spawn(tenant_loop::serve(ctx, tenant, source, fact, counted_and_told));
                     }
                 }
-                etag = Some(listed.etag);
-                tell.send_replace(Arc::new(listed.tenants));
+                let may_ask_at_once = known.take(listed);
+                tell.send_replace(known.latest().clone());
+                may_ask_at_once
             }
             Err(error) => {
                 ctx.ready.fails(CONFIG, error.to_string());
-                tokio::select! {
-                    () = ctx.drain.begun() => break,
-                    () = tokio::time::sleep(ASK_AGAIN) => {}
-                }
+                false
+            }
+        };
+        if !may_ask_at_once {
+            tokio::select! {
+                () = ctx.drain.begun() => break,
+                () = tokio::time::sleep(ASK_AGAIN) => {}
             }
         }
     }

@@ -15,7 +15,7 @@
 //! | `/pins/{dn}` (POST) | whether that is the PIN of the agent at the phone, or the PIN's length (scope `config:secrets`) |
 //! | `/objects?after=G-R&kinds=dn,trunk&from=` | objects of the kinds, or those changed after a version; `from` pages by `next` |
 //!
-//! `/tenants` lists ids; `/versions?etag=..&wait_s=20` answers as soon as any tenant's version differs; `/keep-alive` answers at once.
+//! `/tenants` lists ids; `/versions?etag=..&wait_s=5` answers as soon as any tenant's version differs; `/keep-alive` answers at once.
 //! Answers have an `ETag` (the tenant's version; of one object the version that wrote it) and honour `If-None-Match`. Secrets are blank everywhere but in `/credentials`, `/trunk-credentials` and `/trunk-digests`.
 
 mod copies;

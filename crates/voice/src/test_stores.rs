@@ -76,6 +76,10 @@ impl ProvisioningStore for NoProvisioning {
         no_way()
     }
 
+    fn next_generation<'a>(&'a self, _: &'a TenantId, _: u64) -> Answer<'a, u64> {
+        no_way()
+    }
+
     fn changes<'a>(&'a self, _: &'a TenantId, _: Revision) -> Answer<'a, ObjectChanges> {
         no_way()
     }

@@ -15,11 +15,11 @@ const TYPES_MAX: usize = 2;
 const KNOWN: &[(&str, usize)] = &[
     ("Action", 3), ("Agent", 5), ("AgentSnapshot", 3), ("Answer", 9), ("Application", 3), ("Asked", 4),
     ("Binding", 3), ("Board", 3), ("Call", 10), ("Caller", 3), ("Calls", 3), ("Candidate", 4),
-    ("Change", 4), ("Client", 3), ("Command", 3), ("Connection", 4), ("Connector", 3), ("Counted", 3),
+    ("Change", 4), ("Client", 3), ("Command", 3), ("Connection", 4), ("Connector", 2), ("Counted", 3),
     ("Credentials", 3), ("Dialog", 3), ("Document", 3), ("Doing", 3), ("Element", 3), ("End", 4),
     ("Ended", 5), ("Ending", 3), ("Entry", 6), ("Exchange", 3), ("Fact", 4), ("Fault", 7),
     ("Faults", 5), ("Finding", 3), ("Found", 5), ("Frame", 3), ("Held", 4), ("Inbox", 3),
-    ("Inner", 4), ("Kept", 5), ("Kind", 7), ("Leg", 8), ("Line", 5), ("Load", 4),
+    ("Inner", 3), ("Kept", 5), ("Kind", 7), ("Leg", 8), ("Line", 5), ("Load", 4),
     ("Measured", 3), ("Message", 4), ("Node", 6), ("Order", 5), ("Origin", 3), ("Outcome", 7),
     ("Packet", 3), ("Party", 7), ("Phase", 4), ("Phone", 4), ("Place", 11), ("Plan", 3),
     ("Progress", 3), ("Reader", 5), ("Received", 3), ("Refusal", 6), ("Report", 3), ("Request", 5),

@@ -21,6 +21,7 @@ const PAGES: &[(&str, &[&str])] = &[
     ("docs/tokens.md", &["specs", "--scopes"]),
     ("docs/topics.md", &["specs", "--events"]),
     // The types of web/ come from these.
+    ("docs/openapi/agent-setup.json", &["specs", "--openapi", "agent-setup"]),
     ("docs/openapi/asyncapi.json", &["specs", "--asyncapi"]),
     ("docs/openapi/events.json", &["specs", "--openapi", "events"]),
     ("docs/openapi/operations.json", &["specs", "--openapi", "operations"]),

@@ -37,7 +37,7 @@ pub struct Arguments {
     /// What every request about an agent does in every state of one, a part of a page of the book
     #[arg(long, conflicts_with_all = ["check", "metrics", "scopes", "events", "facts", "requests", "json"])]
     agents: bool,
-    /// The OpenAPI document of an API: requests about calls and agents, events and webhooks, the wallboard, or operations
+    /// The OpenAPI document of an API: requests about calls and agents, events and webhooks, the wallboard, operations, or Agent Setup
     #[arg(
         long,
         value_name = "API",
@@ -55,6 +55,7 @@ enum Api {
     Events,
     Pulse,
     Operations,
+    AgentSetup,
 }
 
 /// Prints or checks the specs.
@@ -84,6 +85,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
             Api::Events => platform::ingress::events_openapi(),
             Api::Pulse => pulse::board::openapi(),
             Api::Operations => platform::ingress::openapi(),
+            Api::AgentSetup => platform::agent_setup::openapi(),
         };
         say_line!("{}", serde_json::to_string_pretty(&document)?);
     } else if arguments.metrics && arguments.json {

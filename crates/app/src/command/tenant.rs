@@ -1,9 +1,11 @@
 //! `trunkline tenant`: transfers between a tenant's file and the stored configuration, and its single objects.
 
 mod edit;
+mod import_from;
 mod look;
 mod people;
 mod plan;
+mod snapshot;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,12 +13,12 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use clap::Subcommand;
 use contracts::provisioning::{ObjectKey, ObjectKind, TenantObjects};
-use infra::{ChangeWay, Clock, ProvisioningStore, SystemClock};
+use infra::{ChangeWay, Clock, ProvisioningStore, SystemClock, TenantArchive};
 use model::TenantId;
 use runtime::data_dir;
 use runtime::exit::{Exit, ExitError};
 use serde_json::json;
-use tenant::file::{Companions, Examined, Fault, Faults};
+use tenant::file::{Companions, Examined, Exported, Fault, Faults};
 use tenant::objects::ChangeRefusal;
 
 use super::{InstallationOptions, executor};
@@ -74,6 +76,12 @@ pub enum Arguments {
     #[command(after_help = "Examples:\n  trunkline tenant delete acme skill French\n  \
                             trunkline tenant delete acme person ann --expect 7")]
     Delete(edit::DeleteArguments),
+    /// The whole tenant as it is now, kept under a name; and back again
+    #[command(subcommand, after_help = snapshot::EXAMPLES)]
+    Snapshot(snapshot::Arguments),
+    /// Makes a tenant's file of another program's configuration, and tells what has no counterpart
+    #[command(subcommand, after_help = import_from::EXAMPLES)]
+    ImportFrom(import_from::Arguments),
     /// People as a table (CSV)
     #[command(subcommand, after_help = people::EXAMPLES)]
     People(people::Arguments),
@@ -138,7 +146,7 @@ pub fn run(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Resu
     match arguments {
         Arguments::Check { file } => check(options, file)?,
         Arguments::Import { file } => {
-            let imported = import(options, &read(options, file)?)?;
+            let imported = import(options, &read(options, file)?, ChangeWay::Import)?;
             say_line!("{imported}");
         }
         Arguments::Export { tenant, folder } => export(options, tenant, folder)?,
@@ -149,18 +157,20 @@ pub fn run(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Resu
         Arguments::History(arguments) => look::history(options, arguments)?,
         Arguments::Restore(arguments) => edit::restore(options, arguments)?,
         Arguments::Delete(arguments) => edit::delete(options, arguments)?,
+        Arguments::Snapshot(arguments) => return snapshot::run(options, arguments),
+        Arguments::ImportFrom(arguments) => import_from::run(arguments)?,
         Arguments::People(arguments) => people::run(options, arguments)?,
     }
     Ok(Exit::Done)
 }
 
 /// Makes the stored tenant equal to the objects and returns what that has changed.
-fn import(options: &InstallationOptions, objects: &TenantObjects) -> anyhow::Result<serde_json::Value> {
+fn import(options: &InstallationOptions, objects: &TenantObjects, way: ChangeWay) -> anyhow::Result<serde_json::Value> {
     let data_dir = options.data_dir();
     let had_none = !data_dir.exists();
     let (imported, shared) = executor()?.block_on(async {
         let store = open(options).await?;
-        let note = crate::author::note(ChangeWay::Import);
+        let note = crate::author::note(way);
         let imported = tenant::import::import(&*store, objects, &note).await?;
         anyhow::Ok((imported, tenant::import::shared_sources(&*store, objects).await))
     })?;
@@ -185,6 +195,11 @@ fn export(options: &InstallationOptions, tenant: &str, folder: &Path) -> anyhow:
         let store = open(options).await?;
         anyhow::Ok(tenant::import::export(&*store, &id).await?)
     })?;
+    write_files(folder, tenant, &exported)
+}
+
+/// Writes a tenant's file and its applications.
+fn write_files(folder: &Path, tenant: &str, exported: &Exported) -> anyhow::Result<()> {
     write(&folder.join(format!("{tenant}.yaml")), &exported.yaml)?;
     exported.documents.iter().try_for_each(|(path, text)| write(&folder.join(path), text))
 }
@@ -255,6 +270,11 @@ impl Companions for ReferencedFiles {
 /// The installation's configuration.
 pub(super) async fn open(options: &InstallationOptions) -> anyhow::Result<Arc<dyn ProvisioningStore>> {
     crate::stores::configuration(options.instance, &options.data_dir(), &options.values()?).await
+}
+
+/// The same with all that is kept of tenants.
+async fn open_archive(options: &InstallationOptions) -> anyhow::Result<Arc<dyn TenantArchive>> {
+    crate::stores::archive(options.instance, &options.data_dir(), &options.values()?).await
 }
 
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {

@@ -16,11 +16,22 @@ const FILE: &str = "demo-passwords.json";
 const AGENTS: [&str; 3] = ["ada.adler", "ben.brook", "cleo.carter"];
 const OTHERS: [(&str, &str, &str, Privilege); 2] =
     [("sue.summer", "Sue", "Summer", Privilege::Supervisor), ("abe.abbot", "Abe", "Abbot", Privilege::Administrator)];
-/// The program, and where it has people sent back to: programs of a trial run on this machine.
+/// The program, and where it has people sent back to: programs of a trial run on this machine. Its scopes bound those of its people.
 const CLIENT: &str = "demo";
 const REDIRECT_URIS: [&str; 2] = ["http://127.0.0.1/callback", "http://localhost/callback"];
-const CLIENT_SCOPES: [&str; 6] =
-    ["calls:read", "calls:control", "agents:control", "config:read", "statistics:read", "topology:read"];
+const CLIENT_SCOPES: [&str; 11] = [
+    "agents:control",
+    "agents:supervise",
+    "calls:control",
+    "calls:monitor",
+    "calls:read",
+    "config:read",
+    "config:write",
+    "statistics:read",
+    "topology:read",
+    "trace:read",
+    "webhooks",
+];
 
 /// Passwords by user name, and secrets by client.
 pub struct Passwords(BTreeMap<String, String>);

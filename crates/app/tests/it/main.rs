@@ -3,6 +3,7 @@
 
 mod admin;
 mod alone;
+mod backups;
 mod binary;
 mod empty;
 mod exit_codes;

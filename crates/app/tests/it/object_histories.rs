@@ -50,7 +50,7 @@ fn skill(number: u8) -> Object {
 
 fn person(number: u8, name: u8, skills: u8) -> Object {
     let has = (0..OF_EACH).filter(|skill| skills & (1 << skill) != 0);
-    Object::Person(Person {
+    Object::Person(Box::new(Person {
         user_name: person_key(number).id,
         first_name: format!("Name {name}"),
         last_name: "Person".to_owned(),
@@ -66,7 +66,7 @@ fn person(number: u8, name: u8, skills: u8) -> Object {
         }),
         privileges: vec![Privilege::Agent],
         ..Person::default()
-    })
+    }))
 }
 
 type Objects = BTreeMap<ObjectKey, Object>;

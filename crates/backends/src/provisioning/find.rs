@@ -12,26 +12,47 @@ use super::{Row, Turn, query};
 
 /// The present state of each of these objects. What it costs does not depend on how many people and phones the tenant has.
 pub(super) async fn each(db: &mut dyn Turn, tenant: &TenantId, keys: Vec<ObjectKey>) -> Result<Vec<ObjectChange>> {
-    let mut settings: Option<HashMap<ObjectKey, Object>> = None;
-    let mut changes = Vec::with_capacity(keys.len());
-    for key in keys {
-        let found = if is_found_alone(key.kind) {
-            find(db, tenant, &key).await?
-        } else {
-            let held = match &mut settings {
-                Some(held) => held,
-                none => {
-                    let read = read::settings(db, tenant).await?;
-                    none.insert(read.objects().map(|object| (object.key(), object)).collect())
-                }
-            };
-            held.remove(&key)
-        };
+    let found = all(db, tenant, &keys).await?;
+    let changes = keys.into_iter().zip(found).map(|(key, found)| {
         // Some are found without regard to case: under another spelling it is another object.
         let found = found.filter(|object| object.key() == key);
-        changes.push(found.map_or_else(|| ObjectChange::Delete(key), ObjectChange::Put));
+        found.map_or_else(|| ObjectChange::Delete(key), ObjectChange::Put)
+    });
+    Ok(changes.collect())
+}
+
+/// The object of each of these names, or the one of the same name in another spelling.
+pub(super) async fn all(db: &mut dyn Turn, tenant: &TenantId, keys: &[ObjectKey]) -> Result<Vec<Option<Object>>> {
+    let mut settings: Option<HashMap<ObjectKey, Vec<Object>>> = None;
+    let mut all = Vec::with_capacity(keys.len());
+    for key in keys {
+        if is_found_alone(key.kind) {
+            all.push(find(db, tenant, key).await?);
+            continue;
+        }
+        let held = match &mut settings {
+            Some(held) => held,
+            none => none.insert(by_folded_key(read::settings(db, tenant).await?.objects())),
+        };
+        let spelled = held.get(&folded(key)).map(Vec::as_slice).unwrap_or_default();
+        let found = spelled.iter().find(|object| object.key() == *key).or_else(|| spelled.first());
+        all.push(found.cloned());
     }
-    Ok(changes)
+    Ok(all)
+}
+
+fn by_folded_key(objects: impl Iterator<Item = Object>) -> HashMap<ObjectKey, Vec<Object>> {
+    let mut held: HashMap<ObjectKey, Vec<Object>> = HashMap::new();
+    for object in objects {
+        held.entry(folded(&object.key())).or_default().push(object);
+    }
+    held
+}
+
+/// The key as the tables compare it.
+pub(super) fn folded(key: &ObjectKey) -> ObjectKey {
+    let id = if key.kind == ObjectKind::Dn { key.id.clone() } else { key.id.to_lowercase() };
+    ObjectKey { kind: key.kind, id }
 }
 
 /// Whether an object of the kind is read without others.

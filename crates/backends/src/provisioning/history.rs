@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
-use contracts::provisioning::{Object, ObjectKey, ObjectKind};
-use infra::{ChangeNote, ChangeWay, HistoryEntry, HistoryPage, ObjectChange, Result, Revision, StoreError};
+use contracts::provisioning::{Object, ObjectKey};
+use infra::{ChangeNote, ChangeWay, HistoryEntry, HistoryPage, ObjectChange, Result, Revision};
 use model::{TenantId, Timestamp};
 
-use super::{Row, Turn, find, kind, query, read, revision_of};
+use super::find::folded;
+use super::{FOUND_EACH_MAX, Row, Statement, Turn, find, key_of, query, read, revision_of};
 
 /// What happens to one object.
 pub(super) struct ChangedObject {
@@ -55,27 +56,20 @@ fn one(key: ObjectKey, before: Option<&Object>, after: Option<&Object>) -> Chang
     }
 }
 
-/// The objects that the changes are about, by their folded keys. One that is cheap to find costs a few statements, all others a read of the
-/// whole tenant.
+/// The objects that the changes are about, by their folded keys. Of a few objects those alone are read: other writers wait meanwhile. Of
+/// more the whole tenant is.
 async fn present(db: &mut dyn Turn, tenant: &TenantId, changes: &[ObjectChange]) -> Result<HashMap<ObjectKey, Object>> {
-    if let [change] = changes {
-        let key = match change {
-            ObjectChange::Put(object) => object.key(),
-            ObjectChange::Delete(key) => key.clone(),
-        };
-        if find::is_found_alone(key.kind) {
-            let found = find::find(db, tenant, &key).await?;
-            return Ok(found.into_iter().map(|object| (folded(&object.key()), object)).collect());
-        }
+    let by_key = |object: Object| (folded(&object.key()), object);
+    if changes.len() > FOUND_EACH_MAX {
+        return Ok(read::objects(db, tenant).await?.objects().map(by_key).collect());
     }
-    let objects = read::objects(db, tenant).await?;
-    Ok(objects.objects().map(|object| (folded(&object.key()), object)).collect())
-}
-
-/// The key as the tables compare it.
-fn folded(key: &ObjectKey) -> ObjectKey {
-    let id = if key.kind == ObjectKind::Dn { key.id.clone() } else { key.id.to_lowercase() };
-    ObjectKey { kind: key.kind, id }
+    let key = |change: &ObjectChange| match change {
+        ObjectChange::Put(object) => object.key(),
+        ObjectChange::Delete(key) => key.clone(),
+    };
+    let keys: Vec<ObjectKey> = changes.iter().map(key).collect();
+    let found = find::all(db, tenant, &keys).await?;
+    Ok(found.into_iter().flatten().map(by_key).collect())
 }
 
 /// Writes what has happened.
@@ -86,29 +80,35 @@ pub(super) async fn write(
     note: &ChangeNote,
     happened: Vec<ChangedObject>,
 ) -> Result<()> {
-    let sql =
-        "INSERT INTO change_log (tenant, revision, changed_ms, changed_by, way, request, kind, id, document_before,
-             document_after, secrets)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-    for one in happened {
-        let entry = query(sql)
-            .bind(tenant.as_str())
-            .bind(number(revision.0))
-            .bind(number(note.at.as_millis()))
-            .bind(&note.by)
-            .bind(note.way.as_str())
-            .bind(&note.request)
-            .bind(one.key.kind.as_str())
-            .bind(one.key.id)
-            .bind(&one.before)
-            .bind(&one.after)
-            .bind(u32::from(one.secrets_changed));
-        db.run(entry).await?;
+    for ChangedObject { key, before, after, secrets_changed } in happened {
+        let entry = HistoryEntry { number: 0, revision, note: note.clone(), key, before, after, secrets_changed };
+        put(db, tenant, entry).await?;
     }
     Ok(())
 }
 
-fn number(number: u64) -> i64 {
+/// Writes an entry; the table numbers it.
+pub(super) async fn put(db: &mut dyn Turn, tenant: &TenantId, entry: HistoryEntry) -> Result<()> {
+    let sql =
+        "INSERT INTO change_log (tenant, revision, changed_ms, changed_by, way, request, kind, id, document_before,
+             document_after, secrets)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    let put = query(sql)
+        .bind(tenant.as_str())
+        .bind(number(entry.revision.0))
+        .bind(number(entry.note.at.as_millis()))
+        .bind(&entry.note.by)
+        .bind(entry.note.way.as_str())
+        .bind(&entry.note.request)
+        .bind(entry.key.kind.as_str())
+        .bind(entry.key.id)
+        .bind(&entry.before)
+        .bind(&entry.after)
+        .bind(u32::from(entry.secrets_changed));
+    db.run(put).await.map(drop)
+}
+
+pub(super) fn number(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
@@ -125,23 +125,50 @@ macro_rules! entries {
     };
 }
 
-/// A page, the latest entry first.
+/// A page, the latest entry first. Entries of kinds that a later release has are passed over: it is full all the same.
 pub(super) async fn page(db: &mut dyn Turn, tenant: &TenantId, page: &HistoryPage) -> Result<Vec<HistoryEntry>> {
-    let below = page.below.map_or(i64::MAX, number);
-    let asked = match (page.kind, &page.id) {
+    let mut below = page.below.map_or(i64::MAX, number);
+    let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
+    let mut entries = Vec::new();
+    loop {
+        let wanted = limit - entries.len();
+        let asked = below_number(tenant, page).bind(below).bind(i64::try_from(wanted).unwrap_or(i64::MAX));
+        let rows = db.rows(asked).await?;
+        for row in &rows {
+            entries.extend(entry(row)?);
+        }
+        match rows.last() {
+            Some(last) if rows.len() == wanted && entries.len() < limit => below = last.get("number")?,
+            _ => return Ok(entries),
+        }
+    }
+}
+
+/// The statement of a page, but for the number below which it is and the most entries.
+fn below_number(tenant: &TenantId, page: &HistoryPage) -> Statement {
+    // Each is answered from an index in its order: a page costs what it has, however long the log is. Only an id without a kind is looked
+    // for among the tenant's entries.
+    match (page.kind, &page.id) {
         (Some(kind), Some(id)) => {
             let sql = entries!("kind = ? AND id = ? AND number < ? ORDER BY number DESC LIMIT ?");
             query(sql).bind(tenant.as_str()).bind(kind.as_str()).bind(id)
         }
-        (kind, id) => {
-            let sql = entries!(
-                "kind = COALESCE(?, kind) AND id = COALESCE(?, id) AND number < ? ORDER BY number DESC LIMIT ?"
-            );
-            query(sql).bind(tenant.as_str()).bind(kind.map(ObjectKind::as_str)).bind(id)
+        (Some(kind), None) => {
+            let sql = entries!("kind = ? AND number < ? ORDER BY number DESC LIMIT ?");
+            query(sql).bind(tenant.as_str()).bind(kind.as_str())
         }
-    };
-    let rows = db.rows(asked.bind(below).bind(i64::from(page.limit))).await?;
-    rows.iter().map(entry).collect()
+        (None, Some(id)) => {
+            query(entries!("id = ? AND number < ? ORDER BY number DESC LIMIT ?")).bind(tenant.as_str()).bind(id)
+        }
+        (None, None) => query(entries!("number < ? ORDER BY number DESC LIMIT ?")).bind(tenant.as_str()),
+    }
+}
+
+/// So many entries after a number, the first one first.
+pub(super) async fn after(db: &mut dyn Turn, tenant: &TenantId, last: u64, limit: u32) -> Result<Vec<HistoryEntry>> {
+    let sql = entries!("number > ? ORDER BY number LIMIT ?");
+    let asked = query(sql).bind(tenant.as_str()).bind(number(last)).bind(i64::from(limit));
+    db.rows(asked).await?.iter().filter_map(|row| entry(row).transpose()).collect()
 }
 
 /// The last entry of an object up to a revision, else the first one after it.
@@ -156,7 +183,7 @@ pub(super) async fn entry_at(
     for sql in [up_to, after] {
         let asked = query(sql).bind(tenant.as_str()).bind(key.kind.as_str()).bind(&key.id).bind(number(at.0));
         if let Some(row) = db.rows(asked).await?.first() {
-            return entry(row).map(Some);
+            return entry(row);
         }
     }
     Ok(None)
@@ -171,17 +198,19 @@ pub(super) async fn request(
 ) -> Result<Vec<HistoryEntry>> {
     let sql = entries!("changed_by = ? AND request = ? AND changed_ms >= ? ORDER BY number");
     let asked = query(sql).bind(tenant.as_str()).bind(by).bind(request).bind(number(since.as_millis()));
-    db.rows(asked).await?.iter().map(entry).collect()
+    let mut entries = Vec::new();
+    for row in &db.rows(asked).await? {
+        entries.extend(entry(row)?);
+    }
+    Ok(entries)
 }
 
-fn entry(row: &Row) -> Result<HistoryEntry> {
+/// The entry of a row; none if a later release has noted it about a kind of objects that this one does not know.
+fn entry(row: &Row) -> Result<Option<HistoryEntry>> {
     let unsigned = |column| -> Result<u64> { Ok(u64::try_from(row.get::<i64>(column)?).unwrap_or_default()) };
-    let way = row.text("way")?;
-    let way = ChangeWay::parse(&way).ok_or_else(|| StoreError::Corrupt {
-        what: "table change_log".to_owned(),
-        reason: format!("the way {way} is unknown to this release"),
-    })?;
-    Ok(HistoryEntry {
+    let Some(key) = key_of(row)? else { return Ok(None) };
+    let way = ChangeWay::parse(&row.text("way")?).unwrap_or(ChangeWay::Other);
+    Ok(Some(HistoryEntry {
         number: unsigned("number")?,
         revision: revision_of(row.get("revision")?),
         note: ChangeNote {
@@ -190,9 +219,12 @@ fn entry(row: &Row) -> Result<HistoryEntry> {
             at: Timestamp::from_millis(unsigned("changed_ms")?),
             request: row.get("request")?,
         },
-        key: ObjectKey { kind: kind(&row.text("kind")?)?, id: row.text("id")? },
+        key,
         before: row.get("document_before")?,
         after: row.get("document_after")?,
         secrets_changed: row.get::<u32>("secrets")? != 0,
-    })
+    }))
 }
+
+#[cfg(test)]
+mod tests;

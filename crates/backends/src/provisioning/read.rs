@@ -14,7 +14,7 @@ use contracts::provisioning::{
 use infra::{Result, Revision, StoreError};
 use model::TenantId;
 
-use super::{FromField, Row, Turn, kind, query, revision_of};
+use super::{FromField, Row, Turn, key_of, query, revision_of};
 
 /// The tenant's revision; none when it does not exist.
 pub(super) async fn revision(db: &mut dyn Turn, tenant: &TenantId) -> Result<Option<Revision>> {
@@ -28,8 +28,7 @@ pub(super) async fn changed_keys(db: &mut dyn Turn, tenant: &TenantId, since: Re
         .bind(tenant.as_str())
         .bind(i64::try_from(since.0).unwrap_or(i64::MAX));
     let rows = db.rows(changed).await?;
-    let keys = rows.iter().map(|row| Ok(ObjectKey { kind: kind(&text(row, "kind")?)?, id: text(row, "id")? }));
-    let mut keys: Vec<ObjectKey> = keys.collect::<Result<_>>()?;
+    let mut keys: Vec<ObjectKey> = rows.iter().filter_map(|row| key_of(row).transpose()).collect::<Result<_>>()?;
     keys.sort();
     Ok(keys)
 }
@@ -37,11 +36,13 @@ pub(super) async fn changed_keys(db: &mut dyn Turn, tenant: &TenantId, since: Re
 /// The revision that has changed each object last, of those that are gone too.
 pub(super) async fn revisions(db: &mut dyn Turn, tenant: &TenantId) -> Result<HashMap<ObjectKey, Revision>> {
     let rows = rows(db, "SELECT kind, id, revision FROM change WHERE tenant = ?", tenant).await?;
-    let one = |row: &Row| {
-        let key = ObjectKey { kind: kind(&text(row, "kind")?)?, id: text(row, "id")? };
-        Ok((key, revision_of(get(row, "revision")?)))
-    };
-    rows.iter().map(one).collect()
+    let mut revisions = HashMap::with_capacity(rows.len());
+    for row in &rows {
+        if let Some(key) = key_of(row)? {
+            revisions.insert(key, revision_of(get(row, "revision")?));
+        }
+    }
+    Ok(revisions)
 }
 
 /// The revision that has changed one object last.
@@ -180,7 +181,7 @@ impl Lists {
 const TENANT: &str = "SELECT id, name, realm, hold_music, no_answer_s, wrap_up_s, confirmation_prompt, refusal_prompt,
         country_prefix, national_prefix, international_prefix, time_zone, outgoing_max, no_answer_action, legal_guard_s,
         logout_on_out_of_service, auto_logout_min, auto_logout_ready, untimed_wrap_up_s, timed_acw_in_idle,
-        acw_in_idle_force_ready, login_password, location
+        acw_in_idle_force_ready, login_password, location, require_second_factor
     FROM tenant WHERE id = ?";
 
 fn tenant_object(row: &Row, lists: &mut Lists) -> Result<Tenant> {
@@ -199,6 +200,7 @@ fn tenant_object(row: &Row, lists: &mut Lists) -> Result<Tenant> {
         international_prefix: get(row, "international_prefix")?,
         time_zone: get(row, "time_zone")?,
         outgoing_max: get(row, "outgoing_max")?,
+        require_second_factor: super::sign_in::privileges(get(row, "require_second_factor")?)?,
         agents: agent_rules(row)?,
         location: location(row, "table tenant")?,
     })
@@ -295,7 +297,7 @@ macro_rules! people {
     ($which:literal) => {
         concat!(
             "SELECT user_name, first_name, last_name, agent_id, login_code, pin, default_place, wrap_up_s, legal_guard_s,
-                no_answer_action, email, password, privileges, disabled
+                no_answer_action, email, password, second_factor, privileges, disabled
             FROM person WHERE tenant = ? ",
             $which
         )
@@ -327,6 +329,7 @@ pub(super) fn person(row: &Row, lists: &mut Lists) -> Result<Person> {
         agent,
         email: get(row, "email")?,
         password: get::<Option<String>>(row, "password")?.map(Secret),
+        second_factor: get::<Option<String>>(row, "second_factor")?.map(Secret),
         privileges: super::sign_in::privileges(get(row, "privileges")?)?,
         disabled: is_set(row, "disabled")?,
     })

@@ -31,9 +31,9 @@ pub(super) fn client(row: &Row, redirect_uris: Vec<String>) -> Result<OAuthClien
     })
 }
 
-/// A person's privileges as they are stored.
+/// Privileges as they are stored, of a person or those that need a second factor.
 pub(super) fn privileges(names: Option<String>) -> Result<Vec<Privilege>> {
-    let one = |name: &str| Privilege::parse(name).ok_or_else(|| unknown("table person", name));
+    let one = |name: &str| Privilege::parse(name).ok_or_else(|| unknown("a privilege", name));
     names.unwrap_or_default().split_whitespace().map(one).collect()
 }
 

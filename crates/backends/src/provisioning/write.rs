@@ -106,8 +106,8 @@ async fn put_tenant(db: &mut dyn Turn, o: &Tenant, revision: i64) -> Result<()> 
     let sql = "INSERT INTO tenant (id, revision, name, realm, hold_music, no_answer_s, wrap_up_s, confirmation_prompt,
              refusal_prompt, country_prefix, national_prefix, international_prefix, time_zone, no_answer_action,
              legal_guard_s, logout_on_out_of_service, auto_logout_min, auto_logout_ready, untimed_wrap_up_s,
-             timed_acw_in_idle, acw_in_idle_force_ready, login_password, outgoing_max, location)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             timed_acw_in_idle, acw_in_idle_force_ready, login_password, outgoing_max, location, require_second_factor)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (id) DO UPDATE SET name = excluded.name, realm = excluded.realm, hold_music = excluded.hold_music,
              no_answer_s = excluded.no_answer_s, wrap_up_s = excluded.wrap_up_s,
              confirmation_prompt = excluded.confirmation_prompt, refusal_prompt = excluded.refusal_prompt,
@@ -118,7 +118,8 @@ async fn put_tenant(db: &mut dyn Turn, o: &Tenant, revision: i64) -> Result<()> 
              auto_logout_ready = excluded.auto_logout_ready, untimed_wrap_up_s = excluded.untimed_wrap_up_s,
              timed_acw_in_idle = excluded.timed_acw_in_idle,
              acw_in_idle_force_ready = excluded.acw_in_idle_force_ready, login_password = excluded.login_password,
-             outgoing_max = excluded.outgoing_max, location = excluded.location";
+             outgoing_max = excluded.outgoing_max, location = excluded.location,
+             require_second_factor = excluded.require_second_factor";
     let agents = &o.agents;
     let put = query(sql)
         .bind(&o.id)
@@ -144,7 +145,8 @@ async fn put_tenant(db: &mut dyn Turn, o: &Tenant, revision: i64) -> Result<()> 
         .bind(u32::from(agents.acw_in_idle_force_ready))
         .bind(agents.login_password.as_str())
         .bind(o.outgoing_max)
-        .bind(&json(o.location.as_ref()));
+        .bind(&json(o.location.as_ref()))
+        .bind(privilege_names(&o.require_second_factor));
     run(db, put).await?;
     run(db, query("DELETE FROM tenant_codec WHERE tenant = ?").bind(&o.id)).await?;
     for (place, codec) in (0_i64..).zip(&o.codecs) {
@@ -238,14 +240,14 @@ fn json(location: Option<&Location>) -> Option<String> {
 async fn put_person(db: &mut dyn Turn, tenant: &str, o: &Person) -> Result<()> {
     let agent = o.agent.as_ref();
     let sql = "INSERT INTO person (tenant, user_name, first_name, last_name, agent_id, login_code, pin, default_place,
-             wrap_up_s, legal_guard_s, no_answer_action, email, password, privileges, disabled)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             wrap_up_s, legal_guard_s, no_answer_action, email, password, second_factor, privileges, disabled)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (tenant, user_name) DO UPDATE SET user_name = excluded.user_name, first_name = excluded.first_name,
              last_name = excluded.last_name, agent_id = excluded.agent_id, login_code = excluded.login_code,
              pin = excluded.pin, default_place = excluded.default_place, wrap_up_s = excluded.wrap_up_s,
              legal_guard_s = excluded.legal_guard_s, no_answer_action = excluded.no_answer_action,
-             email = excluded.email, password = excluded.password, privileges = excluded.privileges,
-             disabled = excluded.disabled";
+             email = excluded.email, password = excluded.password, second_factor = excluded.second_factor,
+             privileges = excluded.privileges, disabled = excluded.disabled";
     let put = query(sql)
         .bind(tenant)
         .bind(&o.user_name)
@@ -260,6 +262,7 @@ async fn put_person(db: &mut dyn Turn, tenant: &str, o: &Person) -> Result<()> {
         .bind(agent.and_then(|a| a.no_answer_action).map(contracts::provisioning::NoAnswerAction::as_str))
         .bind(&o.email)
         .bind(o.password.as_ref().map(Secret::reveal))
+        .bind(o.second_factor.as_ref().map(Secret::reveal))
         .bind(privilege_names(&o.privileges))
         .bind(u32::from(o.disabled));
     run(db, put).await?;

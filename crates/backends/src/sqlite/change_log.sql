@@ -15,6 +15,12 @@ CREATE TABLE change_log (
     secrets INTEGER NOT NULL
 );
 CREATE INDEX change_log_of_tenant ON change_log (tenant, number);
+CREATE INDEX change_log_of_kind ON change_log (tenant, kind, number);
 CREATE INDEX change_log_of_object ON change_log (tenant, kind, id, revision);
 -- Batches that a caller may repeat.
 CREATE INDEX change_log_of_request ON change_log (tenant, changed_by, request) WHERE request IS NOT NULL;
+-- The highest generation under which a tenant was published into the cache.
+CREATE TABLE published (
+    tenant TEXT NOT NULL PRIMARY KEY,
+    generation INTEGER NOT NULL
+);

@@ -31,7 +31,9 @@ impl Drop for File {
 #[tokio::test]
 async fn sqlite_does_what_every_database_does() {
     let file = File::new("suite");
-    provisioning::run(&SqliteProvisioning::open(&file.0).await.unwrap()).await;
+    let store = SqliteProvisioning::open(&file.0).await.unwrap();
+    provisioning::run(&store).await;
+    provisioning::run_archive(&store).await;
 }
 
 #[tokio::test]

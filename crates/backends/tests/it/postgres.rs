@@ -79,6 +79,7 @@ async fn postgresql_does_what_every_database_does_and_psql_reads_it() {
     let server = Server::start(1);
     let (_, store) = brought(&server).await;
     provisioning::run(&store).await;
+    provisioning::run_archive(&store).await;
     assert_eq!(server.psql("select name from skill where tenant = 'case' order by dbid"), "SALES\nEnglish");
     assert_eq!(server.psql("select revision from tenant where id = 'changes'"), "2");
     let shown =

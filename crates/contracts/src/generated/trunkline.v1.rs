@@ -3559,6 +3559,23 @@ pub struct ReplacePasswordResponse {
     #[prost(bool, tag = "1")]
     pub replaced: bool,
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReplaceSecondFactorRequest {
+    /// The user name.
+    #[prost(string, tag = "1")]
+    pub user: ::prost::alloc::string::String,
+    /// What the person has had, and what is in its place, each sealed with the installation's key; absent is none.
+    #[prost(string, optional, tag = "2")]
+    pub seen: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, optional, tag = "3")]
+    pub second_factor: ::core::option::Option<::prost::alloc::string::String>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReplaceSecondFactorResponse {
+    /// False if the person has another one by now, or there is no such person.
+    #[prost(bool, tag = "1")]
+    pub replaced: bool,
+}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct FollowTenantsRequest {}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -3805,6 +3822,33 @@ pub mod configuration_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// A person has another second factor, has spent a recovery code, or has none any more. For the role auth alone, which has asked for a code.
+        pub async fn replace_second_factor(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ReplaceSecondFactorRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReplaceSecondFactorResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/trunkline.v1.Configuration/ReplaceSecondFactor",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("trunkline.v1.Configuration", "ReplaceSecondFactor"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -3865,6 +3909,14 @@ pub mod configuration_server {
             request: tonic::Request<super::ReplacePasswordRequest>,
         ) -> std::result::Result<
             tonic::Response<super::ReplacePasswordResponse>,
+            tonic::Status,
+        >;
+        /// A person has another second factor, has spent a recovery code, or has none any more. For the role auth alone, which has asked for a code.
+        async fn replace_second_factor(
+            &self,
+            request: tonic::Request<super::ReplaceSecondFactorRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReplaceSecondFactorResponse>,
             tonic::Status,
         >;
     }
@@ -4115,6 +4167,52 @@ pub mod configuration_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ReplacePasswordSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/trunkline.v1.Configuration/ReplaceSecondFactor" => {
+                    #[allow(non_camel_case_types)]
+                    struct ReplaceSecondFactorSvc<T: Configuration>(pub Arc<T>);
+                    impl<
+                        T: Configuration,
+                    > tonic::server::UnaryService<super::ReplaceSecondFactorRequest>
+                    for ReplaceSecondFactorSvc<T> {
+                        type Response = super::ReplaceSecondFactorResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ReplaceSecondFactorRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Configuration>::replace_second_factor(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ReplaceSecondFactorSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
@@ -5145,6 +5243,9 @@ pub struct ChangeObjectsRequest {
     /// The batch is checked, and nothing is changed.
     #[prost(bool, tag = "3")]
     pub validate_only: bool,
+    /// The answer has the documents of the objects that change, as they were and as they are, or would be.
+    #[prost(bool, tag = "4")]
+    pub with_documents: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ChangeObject {
@@ -5206,6 +5307,15 @@ pub struct ChangedObject {
     /// Its revision; 0 if it is gone.
     #[prost(uint64, tag = "3")]
     pub revision: u64,
+    /// With `with_documents`, of an object that changes: JSON without secrets; empty if it was not there. Behind the first MiB of documents both are left out.
+    #[prost(string, tag = "4")]
+    pub before: ::prost::alloc::string::String,
+    /// As `before`; empty if it is deleted.
+    #[prost(string, tag = "5")]
+    pub after: ::prost::alloc::string::String,
+    /// With `with_documents`: whether it changes.
+    #[prost(bool, tag = "6")]
+    pub changed: bool,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ObjectFaults {
@@ -5266,7 +5376,7 @@ pub struct ObjectHistoryEntry {
     /// The subject of the token, or the user of the machine.
     #[prost(string, tag = "5")]
     pub changed_by: ::prost::alloc::string::String,
-    /// `import`, `grpc` or `command_line`.
+    /// `import`, `grpc` or `command_line`; `other` if a later release has noted it.
     #[prost(string, tag = "6")]
     pub way: ::prost::alloc::string::String,
     /// JSON without secrets; empty if it was not there.
@@ -5281,6 +5391,9 @@ pub struct ObjectHistoryEntry {
     /// The `request_id` of the batch.
     #[prost(string, tag = "10")]
     pub request_id: ::prost::alloc::string::String,
+    /// Its place in the history: a later change has a higher one.
+    #[prost(uint64, tag = "11")]
+    pub number: u64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RestoreObjectRequest {
@@ -5294,6 +5407,77 @@ pub struct RestoreObjectRequest {
     /// As in ChangeObject.
     #[prost(uint64, optional, tag = "4")]
     pub expected_revision: ::core::option::Option<u64>,
+    /// As in ChangeObjectsRequest.
+    #[prost(bool, tag = "5")]
+    pub with_documents: bool,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ObjectUsesRequest {
+    #[prost(string, tag = "1")]
+    pub kind: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub id: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ObjectUsesResponse {
+    /// At most 1,000.
+    #[prost(message, repeated, tag = "1")]
+    pub uses: ::prost::alloc::vec::Vec<ObjectUse>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ObjectUse {
+    /// The object that refers.
+    #[prost(string, tag = "1")]
+    pub kind: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub id: ::prost::alloc::string::String,
+    /// The field of its document.
+    #[prost(string, tag = "3")]
+    pub field: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ImportPeopleRequest {
+    /// The table, with a head, in UTF-8.
+    #[prost(string, tag = "1")]
+    pub table: ::prost::alloc::string::String,
+    /// The table is checked, and nothing is changed.
+    #[prost(bool, tag = "2")]
+    pub validate_only: bool,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ImportPeopleResponse {
+    /// The number of people in the table.
+    #[prost(uint32, tag = "1")]
+    pub rows: u32,
+    /// The number of people who were not as they are now; 0 if there are faults.
+    #[prost(uint32, tag = "2")]
+    pub changed: u32,
+    /// At most 1,000. With any of them nothing has changed.
+    #[prost(message, repeated, tag = "3")]
+    pub faults: ::prost::alloc::vec::Vec<PeopleTableFault>,
+    /// The revision of the tenant; 0 if there are faults.
+    #[prost(uint64, tag = "4")]
+    pub revision: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PeopleTableFault {
+    /// The line, from 1; 0 for a person who is not in the table but would break a rule with it.
+    #[prost(uint32, tag = "1")]
+    pub line: u32,
+    /// The column; empty for the line as a whole.
+    #[prost(string, tag = "2")]
+    pub column: ::prost::alloc::string::String,
+    /// The rule, for a human reader.
+    #[prost(string, tag = "3")]
+    pub rule: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExportPeopleRequest {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExportPeopleResponse {
+    /// The table (CSV, RFC 4180), with a head.
+    #[prost(string, tag = "1")]
+    pub table: ::prost::alloc::string::String,
 }
 /// Generated client implementations.
 pub mod provisioning_client {
@@ -5502,6 +5686,81 @@ pub mod provisioning_client {
                 .insert(GrpcMethod::new("trunkline.v1.Provisioning", "Restore"));
             self.inner.unary(req, path, codec).await
         }
+        /// Which objects refer to an object: those that would break a rule without it.
+        pub async fn uses(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ObjectUsesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ObjectUsesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/trunkline.v1.Provisioning/Uses",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("trunkline.v1.Provisioning", "Uses"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Puts the people of a table (CSV, RFC 4180), all or none. Its faults are an answer, not a refusal.
+        pub async fn import_people(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ImportPeopleRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ImportPeopleResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/trunkline.v1.Provisioning/ImportPeople",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("trunkline.v1.Provisioning", "ImportPeople"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// The people of the tenant as a table, without secrets.
+        pub async fn export_people(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ExportPeopleRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ExportPeopleResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/trunkline.v1.Provisioning/ExportPeople",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("trunkline.v1.Provisioning", "ExportPeople"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -5553,6 +5812,30 @@ pub mod provisioning_server {
             request: tonic::Request<super::RestoreObjectRequest>,
         ) -> std::result::Result<
             tonic::Response<super::ChangeObjectsResponse>,
+            tonic::Status,
+        >;
+        /// Which objects refer to an object: those that would break a rule without it.
+        async fn uses(
+            &self,
+            request: tonic::Request<super::ObjectUsesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ObjectUsesResponse>,
+            tonic::Status,
+        >;
+        /// Puts the people of a table (CSV, RFC 4180), all or none. Its faults are an answer, not a refusal.
+        async fn import_people(
+            &self,
+            request: tonic::Request<super::ImportPeopleRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ImportPeopleResponse>,
+            tonic::Status,
+        >;
+        /// The people of the tenant as a table, without secrets.
+        async fn export_people(
+            &self,
+            request: tonic::Request<super::ExportPeopleRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ExportPeopleResponse>,
             tonic::Status,
         >;
     }
@@ -5846,6 +6129,141 @@ pub mod provisioning_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = RestoreSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/trunkline.v1.Provisioning/Uses" => {
+                    #[allow(non_camel_case_types)]
+                    struct UsesSvc<T: Provisioning>(pub Arc<T>);
+                    impl<
+                        T: Provisioning,
+                    > tonic::server::UnaryService<super::ObjectUsesRequest>
+                    for UsesSvc<T> {
+                        type Response = super::ObjectUsesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ObjectUsesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Provisioning>::uses(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = UsesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/trunkline.v1.Provisioning/ImportPeople" => {
+                    #[allow(non_camel_case_types)]
+                    struct ImportPeopleSvc<T: Provisioning>(pub Arc<T>);
+                    impl<
+                        T: Provisioning,
+                    > tonic::server::UnaryService<super::ImportPeopleRequest>
+                    for ImportPeopleSvc<T> {
+                        type Response = super::ImportPeopleResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ImportPeopleRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Provisioning>::import_people(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ImportPeopleSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/trunkline.v1.Provisioning/ExportPeople" => {
+                    #[allow(non_camel_case_types)]
+                    struct ExportPeopleSvc<T: Provisioning>(pub Arc<T>);
+                    impl<
+                        T: Provisioning,
+                    > tonic::server::UnaryService<super::ExportPeopleRequest>
+                    for ExportPeopleSvc<T> {
+                        type Response = super::ExportPeopleResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ExportPeopleRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Provisioning>::export_people(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ExportPeopleSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
@@ -7212,6 +7630,9 @@ pub struct SignInSessionRecord {
     /// Digest of the password's hash as it was then: another password ends the session.
     #[prost(bytes = "bytes", tag = "6")]
     pub credential: ::prost::bytes::Bytes,
+    /// Whether a second factor was shown too.
+    #[prost(bool, tag = "7")]
+    pub second_factor: bool,
 }
 /// An authorization code. Its key is the digest of what was handed out.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -7245,6 +7666,8 @@ pub struct SignInCodeRecord {
     /// As in the session.
     #[prost(bytes = "bytes", tag = "13")]
     pub credential: ::prost::bytes::Bytes,
+    #[prost(bool, tag = "14")]
+    pub second_factor: bool,
 }
 /// What a spent code gave, so that whoever shows it again ends it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -7285,6 +7708,8 @@ pub struct SignInFamilyRecord {
     /// As in the session.
     #[prost(bytes = "bytes", tag = "12")]
     pub credential: ::prost::bytes::Bytes,
+    #[prost(bool, tag = "13")]
+    pub second_factor: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SignInSupersededRecord {
@@ -7340,6 +7765,9 @@ pub struct SignInAllowanceRecord {
     pub authenticated_at_us: u64,
     #[prost(string, tag = "5")]
     pub sign_in: ::prost::alloc::string::String,
+    /// As in the session.
+    #[prost(bool, tag = "6")]
+    pub second_factor: bool,
 }
 /// Which device shows a code for people to enter. Its key is the digest of that code.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -7349,6 +7777,32 @@ pub struct SignInUserCodeRecord {
     /// The digest of the device's own code.
     #[prost(bytes = "bytes", tag = "2")]
     pub device: ::prost::bytes::Bytes,
+}
+/// A session of our own pages in one browser, which ingress keeps. Its key is the digest of the cookie; the value is this message, sealed with the
+/// installation's key.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PageSessionRecord {
+    #[prost(uint32, tag = "1")]
+    pub version: u32,
+    /// The subject of the tokens.
+    #[prost(string, tag = "2")]
+    pub user: ::prost::alloc::string::String,
+    /// What people call the person.
+    #[prost(string, tag = "3")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(string, repeated, tag = "4")]
+    pub privileges: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(string, tag = "5")]
+    pub scope: ::prost::alloc::string::String,
+    #[prost(string, tag = "6")]
+    pub access_token: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "7")]
+    pub access_until_us: u64,
+    #[prost(string, tag = "8")]
+    pub refresh_token: ::prost::alloc::string::String,
+    /// The end, however often it is used.
+    #[prost(uint64, tag = "9")]
+    pub ends_at_us: u64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct StatisticsRecord {

@@ -149,7 +149,7 @@ impl Object {
                 DnKind::RoutePoint { .. } | DnKind::VirtualQueue | DnKind::Echo | DnKind::Announcement { .. } => {}
             },
             Self::Person(person) => {
-                person.password = None;
+                (person.password, person.second_factor) = (None, None);
                 if let Some(agent) = &mut person.agent {
                     agent.pin = None;
                 }
@@ -176,10 +176,10 @@ impl Object {
     }
 
     /// The object as those roles see it that need passwords of phones and of carriers, but sign nobody in: without the hashes of people's
-    /// passwords and of clients' secrets.
+    /// passwords and of clients' secrets, and without second factors.
     pub fn without_hashes(mut self) -> Self {
         match &mut self {
-            Self::Person(person) => person.password = None,
+            Self::Person(person) => (person.password, person.second_factor) = (None, None),
             Self::Client(client) => client.secret = None,
             _ => {}
         }

@@ -11,7 +11,8 @@ impl fmt::Debug for PutObject {
 }
 
 /// The fields that may hold a secret, whatever the kind.
-const FIELDS: [&str; 5] = ["password", "agent.pin", "secret", "inbound_password", "stir.sign.private_key"];
+const FIELDS: [&str; 6] =
+    ["password", "second_factor", "agent.pin", "secret", "inbound_password", "stir.sign.private_key"];
 
 impl Object {
     /// Its secrets that are set, each with its field.
@@ -35,6 +36,7 @@ impl Object {
                 Some(password).filter(|password| !password.reveal().is_empty())
             }
             (Self::Person(person), "password") => person.password.as_ref(),
+            (Self::Person(person), "second_factor") => person.second_factor.as_ref(),
             (Self::Person(person), "agent.pin") => person.agent.as_ref()?.pin.as_ref(),
             (Self::Client(client), "secret") => client.secret.as_ref(),
             (Self::Trunk(trunk), "password") => trunk.password.as_ref(),
@@ -49,6 +51,7 @@ impl Object {
         match (self, field) {
             (Self::Dn(Dn { kind: DnKind::Extension { password, .. }, .. }), "password") => *password = secret,
             (Self::Person(person), "password") => person.password = Some(secret),
+            (Self::Person(person), "second_factor") => person.second_factor = Some(secret),
             (Self::Person(person), "agent.pin") => {
                 if let Some(agent) = &mut person.agent {
                     agent.pin = Some(secret);

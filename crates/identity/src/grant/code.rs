@@ -34,6 +34,8 @@ pub struct Code {
     pub nonce: Option<String>,
     /// When the person showed the password.
     pub authenticated_at: Timestamp,
+    /// Whether the person showed a second factor too.
+    pub by_two_factors: bool,
     /// The browser's session that it came from.
     pub session: String,
     /// The id of the sign-in: `sid` of all tokens that come of it.
@@ -123,6 +125,7 @@ mod tests {
             scope: "openid".to_owned(),
             nonce: None,
             authenticated_at: at(90),
+            by_two_factors: false,
             session: "s".to_owned(),
             sign_in: "i".to_owned(),
             until: at(100) + LIFE,

@@ -62,6 +62,8 @@ pub struct Allowance {
     pub scope: String,
     /// When the person showed the password.
     pub authenticated_at: Timestamp,
+    /// Whether the person showed a second factor too.
+    pub by_two_factors: bool,
     /// The id of the sign-in: `sid` of all tokens that come of it.
     pub sign_in: String,
 }
@@ -163,6 +165,7 @@ mod tests {
             credential: Digest::of("hash"),
             scope: "calls:read".to_owned(),
             authenticated_at: at(0),
+            by_two_factors: false,
             sign_in: "i".to_owned(),
         }
     }

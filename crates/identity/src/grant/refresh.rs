@@ -30,6 +30,8 @@ pub struct Family {
     pub session: Option<String>,
     /// When the person showed the password.
     pub authenticated_at: Timestamp,
+    /// Whether the person showed a second factor too.
+    pub by_two_factors: bool,
     /// The end of the family, however often its tokens are exchanged.
     pub ends_at: Timestamp,
     /// The token that is good now.
@@ -125,6 +127,7 @@ mod tests {
             sign_in: "i".to_owned(),
             session: None,
             authenticated_at: at(0),
+            by_two_factors: false,
             ends_at: at(100_000),
             current: token(0),
             until: at(3_600),

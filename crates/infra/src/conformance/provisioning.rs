@@ -1,5 +1,6 @@
 //! The persistent configuration: what every database must do. `store` is empty.
 
+mod archive;
 mod history;
 
 use std::sync::LazyLock;
@@ -12,7 +13,7 @@ use contracts::provisioning::{
 };
 use model::{TenantId, Timestamp};
 
-use crate::{ChangeNote, ChangeWay, ObjectChange, ProvisioningStore, Revision, StoreError};
+use crate::{ChangeNote, ChangeWay, ObjectChange, ProvisioningStore, Revision, StoreError, TenantArchive};
 
 /// Who changes what no test asks about.
 pub fn note() -> &'static ChangeNote {
@@ -59,6 +60,7 @@ pub fn objects(tenant: &str) -> TenantObjects {
         international_prefix: None,
         time_zone: Some("Europe/Berlin".to_owned()),
         outgoing_max: Some(5),
+        require_second_factor: vec![Privilege::Administrator, Privilege::Supervisor],
         agents: AgentRules {
             no_answer_action: NoAnswerAction::Logout,
             legal_guard_s: 5,
@@ -118,6 +120,7 @@ pub fn objects(tenant: &str) -> TenantObjects {
         }),
         email: Some("ann@d.example".into()),
         password: Some(Secret("$argon2id$of-ann".into())),
+        second_factor: Some(Secret("sealed:of-ann".into())),
         privileges: vec![Privilege::Agent, Privilege::Supervisor],
         disabled: true,
     }];
@@ -249,7 +252,22 @@ pub async fn run(store: &dyn ProvisioningStore) {
     a_dn_may_move_between_places_in_one_update(store).await;
     names_that_differ_in_case_alone_are_the_same(store).await;
     of_many_writers_at_the_same_revision_one_wins(store).await;
+    no_generation_is_given_twice(store).await;
     history::run(store).await;
+}
+
+async fn no_generation_is_given_twice(store: &dyn ProvisioningStore) {
+    let (acme, globex) = (tenant("generations"), tenant("generations-too"));
+    assert_eq!(store.next_generation(&acme, 1_700_000_000_000).await.unwrap(), 1_700_000_000_000);
+    // The clock was set back.
+    assert_eq!(store.next_generation(&acme, 1_600_000_000_000).await.unwrap(), 1_700_000_000_001);
+    assert_eq!(store.next_generation(&acme, 1_700_000_000_001).await.unwrap(), 1_700_000_000_002);
+    assert_eq!(store.next_generation(&globex, 7).await.unwrap(), 7, "each tenant has its own");
+}
+
+/// Runs every case of archives and snapshots, each with tenants of its own.
+pub async fn run_archive(store: &dyn TenantArchive) {
+    archive::run(store).await;
 }
 
 async fn a_tenant_comes_back_as_it_was_stored(store: &dyn ProvisioningStore) {
@@ -258,7 +276,9 @@ async fn a_tenant_comes_back_as_it_was_stored(store: &dyn ProvisioningStore) {
     let revision = store.update(&acme, Revision(0), put_all(&objects("round")), note()).await.unwrap();
     assert_eq!(revision, Revision(1));
     assert_eq!(store.load(&acme).await.unwrap(), Some((Revision(1), objects("round"))));
+    assert_eq!(store.revision(&acme).await.unwrap(), Some(Revision(1)));
     assert!(store.tenants().await.unwrap().contains(&(acme, Revision(1))));
+    assert_eq!(store.revision(&tenant("round-not")).await.unwrap(), None);
 }
 
 async fn an_update_needs_the_present_revision(store: &dyn ProvisioningStore) {

@@ -60,6 +60,10 @@ impl ProvisioningStore for NoProvisioning {
     ) -> Answer<'a, Revision> {
         Box::pin(async move { Err(StoreError::Missing { key: tenant.to_string() }) })
     }
+    fn next_generation<'a>(&'a self, _: &'a TenantId, at_least: u64) -> Answer<'a, u64> {
+        Box::pin(async move { Ok(at_least) })
+    }
+
     fn changes<'a>(&'a self, tenant: &'a TenantId, _: Revision) -> Answer<'a, ObjectChanges> {
         Box::pin(async move { Err(StoreError::Missing { key: tenant.to_string() }) })
     }

@@ -8,14 +8,18 @@ use std::time::Duration;
 use contracts::configuration::{Changes, Listed};
 use contracts::provisioning::ObjectKind;
 
-use super::escaped;
 use super::tenant_config::is_up_to;
+use super::{beside, escaped};
 use crate::http::{CallError, Client};
 
 /// The most pages of one tenant: more than the documents of all the applications that a file may name.
 const PAGES_MAX: usize = 1_024;
 /// How often reading is restarted because the tenant was published anew in between, or another replica answered.
 const BEGINNINGS_MAX: usize = 3;
+/// Pages up to this number of bytes are parsed without a thread of their own.
+const PARSED_AT_ONCE: usize = 64 << 10;
+/// A replica may be silent for this part of a page's deadline before another one is asked.
+const SILENT_PART: u32 = 3;
 /// How often what changed while pages were read is read behind them.
 const CATCH_UPS_MAX: usize = 8;
 
@@ -33,7 +37,7 @@ impl Objects {
         Self { client, kinds, deadline }
     }
 
-    /// The changes after this version; without one, all objects.
+    /// The changes after this version; without one, all objects. Nothing has changed for a replica that is behind it.
     ///
     /// # Errors
     /// When config does not answer or its answer has another shape.
@@ -61,7 +65,13 @@ impl Pages for Objects {
         if let Some(version) = version {
             path.push_str(&format!("&after={}", escaped(version)));
         }
-        self.client.get(&path).idempotent().deadline(self.deadline).fetch().await
+        let silent_max = self.deadline / SILENT_PART;
+        let call = self.client.get(&path).idempotent().silent_max(silent_max).deadline(self.deadline);
+        let answer = call.send().await?;
+        if answer.body.len() <= PARSED_AT_ONCE {
+            return answer.json();
+        }
+        beside(move || answer.json()).await?
     }
 }
 
@@ -71,7 +81,7 @@ pub(super) async fn all_pages(pages: &impl Pages, tenant: &str, version: Option<
         let Some(mut read) = read_pages(pages, tenant, version).await? else { continue };
         for _ in 0..CATCH_UPS_MAX {
             if read.oldest == read.all.version {
-                return Ok(read.all);
+                return Ok(not_before(version, read.all));
             }
             match read_pages(pages, tenant, Some(&read.oldest)).await? {
                 Some(later) if !later.all.whole => read.add(later),
@@ -81,6 +91,17 @@ pub(super) async fn all_pages(pages: &impl Pages, tenant: &str, version: Option<
         }
     }
     Err(CallError::Shape("the objects change faster than they are read".to_owned()))
+}
+
+/// What was read, unless the reader has a later version already: one replica of config may be behind the others, or cut off from the cache.
+fn not_before(held: Option<&str>, read: Changes) -> Changes {
+    match held.filter(|held| !is_up_to(&read.version, held)) {
+        Some(held) => {
+            let (version, objects, gone) = (held.to_owned(), Vec::new(), Vec::new());
+            Changes { version, whole: false, objects, gone, next: None }
+        }
+        None => read,
+    }
 }
 
 /// What was read in pages.

@@ -15,7 +15,6 @@ use tokio_rustls::TlsAcceptor;
 
 use super::shares::{Capacity, Place, ShareHolder, Shares};
 use super::trusted_proxies::TrustedProxies;
-use crate::source_block::block;
 use crate::tls::handshake_rates::HandshakeRates;
 
 /// How long a handshake may take: a peer that does not finish one occupies a place.
@@ -52,7 +51,7 @@ impl HttpsHandshakes {
             if !self.rates.lock().unwrap_or_else(PoisonError::into_inner).may_begin(peer, now) {
                 return Err(refused("the source begins too many TLS handshakes"));
             }
-            ShareHolder::of(None, Some(block(peer)))
+            ShareHolder::of(None, Some(peer))
         };
         self.under_way.take(holder).map_err(|_| refused("too many TLS handshakes are under way"))
     }

@@ -2,31 +2,37 @@
 //!
 //! A tenant may have three times the number of places left, a caller that number itself (dynamic thresholds, as for shared
 //! packet buffers: Choudhury and Hahne, 1998). So a single caller gets most places, and a newcomer finds some however many
-//! others are greedy.
+//! others are greedy. Callers without a token have together what a tenant has, so that nobody needs a token to keep out those with one; of
+//! it a network of IPv6 has a caller's share, and one host's part of that network half of it.
 
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use model::TenantId;
 use runtime::Caller;
+
+use crate::source_block::{block, network};
 
 /// The holder of a place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ShareHolder {
     /// One of the installation's own roles: it acts for every tenant, so it has no share.
     Role,
-    /// A caller with a token, or one without, known by its address.
+    /// A caller with a token.
     Caller { tenant: Option<TenantId>, name: String },
+    /// One without, known by the block of its address.
+    Stranger { block: IpAddr },
 }
 
 impl ShareHolder {
     /// The taker by its token, else by its address.
-    pub fn of(caller: Option<&Caller>, address: Option<std::net::IpAddr>) -> Self {
+    pub fn of(caller: Option<&Caller>, address: Option<IpAddr>) -> Self {
         match caller {
             Some(caller) if caller.role().is_some() => Self::Role,
             Some(caller) => Self::Caller { tenant: caller.tenant().cloned(), name: caller.subject().to_owned() },
-            None => Self::Caller { tenant: None, name: address.map(|ip| ip.to_string()).unwrap_or_default() },
+            None => Self::Stranger { block: block(address.unwrap_or(Ipv4Addr::UNSPECIFIED.into())) },
         }
     }
 }
@@ -38,7 +44,7 @@ pub struct Capacity {
     pub all: usize,
 }
 
-/// A tenant's share, as a multiple of the places left.
+/// The share of a tenant, and of all callers without a token, as a multiple of the places left.
 const TENANTS_SHARE: usize = 3;
 
 /// Why there is no place.
@@ -62,6 +68,42 @@ struct Taken {
     all: usize,
     of_tenants: HashMap<TenantId, usize>,
     of_callers: HashMap<(Option<TenantId>, String), usize>,
+    strangers: usize,
+    of_blocks: HashMap<IpAddr, usize>,
+    of_networks: HashMap<IpAddr, usize>,
+}
+
+impl Taken {
+    /// Counts one more of a caller with a token, if that is within its share.
+    fn take_of_caller(&mut self, tenant: Option<&TenantId>, name: &str, left: usize) -> bool {
+        let of_tenant = tenant.and_then(|tenant| self.of_tenants.get(tenant)).copied().unwrap_or_default();
+        let caller = (tenant.cloned(), name.to_owned());
+        let of_caller = self.of_callers.get(&caller).copied().unwrap_or_default();
+        if of_tenant >= TENANTS_SHARE * left || of_caller >= left {
+            return false;
+        }
+        if let Some(tenant) = tenant {
+            self.of_tenants.insert(tenant.clone(), of_tenant + 1);
+        }
+        self.of_callers.insert(caller, of_caller + 1);
+        true
+    }
+
+    /// Counts one more of somebody without a token, if that is within the share.
+    fn take_of_stranger(&mut self, block: IpAddr, left: usize) -> bool {
+        let network = network(block);
+        let of_block = self.of_blocks.get(&block).copied().unwrap_or_default();
+        let of_network = self.of_networks.get(&network).copied().unwrap_or_default();
+        // Of IPv4 block and network are the same.
+        let share = if block.is_ipv6() { left.div_ceil(2) } else { left };
+        if self.strangers >= TENANTS_SHARE * left || of_network >= left || of_block >= share {
+            return false;
+        }
+        self.strangers += 1;
+        self.of_blocks.insert(block, of_block + 1);
+        self.of_networks.insert(network, of_network + 1);
+        true
+    }
 }
 
 /// A place; dropping it frees it.
@@ -84,19 +126,14 @@ impl Shares {
         if taken.all >= self.capacity.all {
             return Err(NoCapacity::All);
         }
-        if let ShareHolder::Caller { tenant, name } = &taker {
-            let left = self.capacity.all - taken.all;
-            let of_tenant =
-                tenant.as_ref().and_then(|tenant| taken.of_tenants.get(tenant)).copied().unwrap_or_default();
-            let caller = (tenant.clone(), name.clone());
-            let of_caller = taken.of_callers.get(&caller).copied().unwrap_or_default();
-            if of_tenant >= TENANTS_SHARE * left || of_caller >= left {
-                return Err(NoCapacity::Share);
-            }
-            if let Some(tenant) = tenant {
-                taken.of_tenants.insert(tenant.clone(), of_tenant + 1);
-            }
-            taken.of_callers.insert(caller, of_caller + 1);
+        let left = self.capacity.all - taken.all;
+        let is_within = match &taker {
+            ShareHolder::Role => true,
+            ShareHolder::Caller { tenant, name } => taken.take_of_caller(tenant.as_ref(), name, left),
+            ShareHolder::Stranger { block } => taken.take_of_stranger(*block, left),
+        };
+        if !is_within {
+            return Err(NoCapacity::Share);
         }
         taken.all += 1;
         drop(taken);
@@ -108,11 +145,19 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         taken.all -= 1;
-        if let ShareHolder::Caller { tenant, name } = &self.taker {
-            if let Some(tenant) = tenant {
-                one_less(&mut taken.of_tenants, tenant);
+        match &self.taker {
+            ShareHolder::Role => {}
+            ShareHolder::Caller { tenant, name } => {
+                if let Some(tenant) = tenant {
+                    one_less(&mut taken.of_tenants, tenant);
+                }
+                one_less(&mut taken.of_callers, &(tenant.clone(), name.clone()));
             }
-            one_less(&mut taken.of_callers, &(tenant.clone(), name.clone()));
+            ShareHolder::Stranger { block } => {
+                taken.strangers -= 1;
+                one_less(&mut taken.of_blocks, block);
+                one_less(&mut taken.of_networks, &network(*block));
+            }
         }
     }
 }

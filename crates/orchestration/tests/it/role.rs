@@ -286,6 +286,9 @@ impl infra::ProvisioningStore for NoProvisioning {
     ) -> Answer<'a, Revision> {
         Box::pin(async { Err(StoreError::Invalid("not played".to_owned())) })
     }
+    fn next_generation<'a>(&'a self, _: &'a TenantId, at_least: u64) -> Answer<'a, u64> {
+        Box::pin(async move { Ok(at_least) })
+    }
     fn changes<'a>(&'a self, _: &'a TenantId, _: Revision) -> Answer<'a, ObjectChanges> {
         Box::pin(async { Err(StoreError::Invalid("not played".to_owned())) })
     }

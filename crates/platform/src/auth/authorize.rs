@@ -22,15 +22,16 @@ use super::answers::{self, Trouble};
 use super::parameters::Parameters;
 use super::session::SignedIn;
 use super::source::RequestSource;
-use super::{Auth, client_login, issue, page, session};
+use super::{Auth, client_login, first_party, issue, page, session};
 
-/// The longest query: it travels through the sign-in page and back.
-const QUERY_BYTES_MAX: usize = 4_096;
+/// The longest query: it travels through the sign-in page and back. The longest `state` has room in it.
+const QUERY_BYTES_MAX: usize = 8_192;
 
 /// The parameters of a request, as the core takes them.
 pub(super) fn asked(parameters: &Parameters) -> authorization::Parameters<'_> {
     authorization::Parameters {
         response_type: parameters.get("response_type"),
+        response_mode: parameters.get("response_mode"),
         redirect_uri: parameters.get("redirect_uri"),
         scope: parameters.get("scope"),
         state: parameters.get("state"),
@@ -86,7 +87,13 @@ async fn decide(
     headers: &HeaderMap,
     source: &RequestSource,
 ) -> Result<Response, Trouble> {
-    let found = client_login::find(auth, parameters).await?;
+    let found = match client_login::is_for_any_tenant(auth, parameters) {
+        true => match session::of_browser(auth, headers, source).await? {
+            Some(signed_in) => Some(client_login::of_our_pages(auth, &signed_in.cookie.tenant, parameters)),
+            None => return Ok(to_sign_in(parameters)),
+        },
+        false => client_login::find(auth, parameters).await?,
+    };
     let request = match authorization::check(found.as_ref().map(|(_, client)| client), &asked(parameters)) {
         Ok(request) => request,
         Err(AuthorizationRefusal::Shown(fault)) => return Ok(page::fault(StatusCode::BAD_REQUEST, fault)),
@@ -103,8 +110,12 @@ async fn decide(
         }
         Some(signed_in) => code_for(auth, &tenant, &client, request, &signed_in).await,
         None if request.is_silent => Ok(login_required(auth, request, "nobody is signed in")),
-        None => Ok(answers::redirect(&format!("{}?{}", page::SIGN_IN, parameters.query_without(&[])))),
+        None => Ok(to_sign_in(parameters)),
     }
+}
+
+fn to_sign_in(parameters: &Parameters) -> Response {
+    answers::redirect(&format!("{}?{}", page::SIGN_IN, parameters.query_without(&[])))
 }
 
 /// Whether the password was shown as lately as the request wants it (`max_age`, OpenID Connect Core section 3.1.2.1).
@@ -118,11 +129,15 @@ fn is_recent(auth: &Auth, signed_in: &SignedIn, parameters: &Parameters) -> bool
 /// is believed as it is, also when it is over.
 fn is_about_another(signed_in: &SignedIn, parameters: &Parameters) -> bool {
     let Some(hint) = parameters.get("id_token_hint") else { return false };
-    let claims = hint.split('.').nth(1).and_then(|claims| URL_SAFE_NO_PAD.decode(claims).ok());
-    let claims: Option<Value> = claims.and_then(|claims| serde_json::from_slice(&claims).ok());
-    claims.is_none_or(|claims| {
+    hinted(hint).is_none_or(|claims| {
         claims["sub"] != issue::subject(&signed_in.person) || claims["tenant"] != signed_in.cookie.tenant.as_str()
     })
+}
+
+/// What an ID token says, whoever has made it: for decisions that open nothing.
+pub(super) fn hinted(id_token: &str) -> Option<Value> {
+    let claims = URL_SAFE_NO_PAD.decode(id_token.split('.').nth(1)?).ok()?;
+    serde_json::from_slice(&claims).ok()
 }
 
 fn login_required(auth: &Auth, request: AuthorizationRequest, description: &'static str) -> Response {
@@ -137,7 +152,7 @@ async fn code_for(
     request: AuthorizationRequest,
     signed_in: &SignedIn,
 ) -> Result<Response, Trouble> {
-    let rights = issue::rights(auth, tenant, &signed_in.person).await?;
+    let rights = issue::rights_at(auth, tenant, client, &signed_in.person).await?;
     let Some(scope) = scope::granted(rights.scopes.iter().copied(), request.scope.as_deref()) else {
         let refusal = SentOn {
             redirect_uri: request.redirect_uri,
@@ -158,14 +173,21 @@ async fn code_for(
         scope,
         nonce: request.nonce,
         authenticated_at: signed_in.session.authenticated_at,
+        by_two_factors: signed_in.session.by_two_factors,
         session: signed_in.session.id.clone(),
         sign_in: auth.id(),
         until: auth.now() + code::LIFE,
     };
     auth.store.keep_code(tenant, Digest::of(&secret), &code).await?;
+    // Our own pages are those of every tenant: they have to say which one when they redeem the code.
+    let of_tenant = first_party::is_meant(&client.id).then_some(tenant.as_str());
     // `iss` tells a client of several servers which one answers (RFC 9207).
-    let parameters =
-        [("code", Some(secret.as_str())), ("state", request.state.as_deref()), ("iss", Some(auth.issuer()))];
+    let parameters = [
+        ("code", Some(secret.as_str())),
+        ("state", request.state.as_deref()),
+        ("iss", Some(auth.issuer())),
+        ("tenant", of_tenant),
+    ];
     Ok(answers::redirect(&answers::with_query(&code.redirect_uri, &parameters)))
 }
 

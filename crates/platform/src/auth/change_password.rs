@@ -19,7 +19,7 @@ use super::session::{self, Requester};
 use super::source::RequestSource;
 use super::store::AskingSignIn;
 use super::tenancy::{self, Named};
-use super::{Auth, origin, people};
+use super::{Auth, origin, people, second_factor};
 
 /// The longest `operationId` that is handed back.
 const OPERATION_ID_MAX: usize = 256;
@@ -86,6 +86,10 @@ async fn changed(
             return Ok(response);
         }
     };
+    // Who is signed in has shown it.
+    if requester.is_none() && second_factor::is_needed(auth, &tenant, &person).await? {
+        return Ok(answers::refused(StatusCode::FORBIDDEN, "this person has a second factor: sign in first"));
+    }
     if let Err(weak) = password::check_change(before, chosen, &person.user_name) {
         return Ok(answers::refused(StatusCode::BAD_REQUEST, &format!("newPassword may not be chosen: {weak}")));
     }
@@ -131,7 +135,7 @@ async fn replaced(
     chosen: &str,
     requester: Option<&Requester>,
 ) -> Result<bool, Trouble> {
-    let hash = auth.hashing.hash(chosen, auth.salt()).await?;
+    let hash = auth.hashing.hash(chosen, auth.bytes()).await?;
     let seen = person.password.as_ref().map_or("", Secret::reveal);
     let user = person.user_name.as_str();
     if !auth.people.replace_password(tenant, user, seen, hash.clone()).await? {

@@ -6,10 +6,12 @@ use base64::engine::general_purpose::STANDARD;
 use contracts::provisioning as configured;
 use identity::client::{ClientRules, GrantType};
 use identity::oauth_error::ErrorCode;
+use identity::scope;
 use model::TenantId;
 
 use super::Auth;
 use super::answers::{OAuthError, Trouble};
+use super::first_party;
 use super::guard::Guess;
 use super::parameters::Parameters;
 use super::people::Tenants;
@@ -50,6 +52,15 @@ pub(super) async fn authenticate(
     };
     let tenants = auth.people.tenants();
     let named = named(&tenants, &shown.id, form);
+    if first_party::is_meant(&named.name) {
+        return match named.tenant.filter(|_| first_party::has_proof(auth, headers)) {
+            Some(tenant) => {
+                let client = of_configured(&first_party::client(auth.issuer()));
+                Ok(ClientLogin { tenant, client, presented: shown.id })
+            }
+            None => refused(),
+        };
+    }
     let tenant = named.tenant.as_ref().unwrap_or(auth.guesses.nowhere());
     let found = auth.people.client(tenant, &named.name).await?;
     let Some(secret) = &shown.secret else {
@@ -102,7 +113,27 @@ pub(super) async fn find(auth: &Auth, parameters: &Parameters) -> Result<Option<
     let named = tenancy::of_client(&auth.people.tenants(), id, parameters.get("tenant"));
     let Some(tenant) = named.tenant else { return Ok(None) };
     let client = auth.people.client(&tenant, &named.name).await?;
-    Ok(client.map(|client| (tenant, of_configured(&client))))
+    Ok(client.map(|client| (tenant, rules_for(&client, parameters))))
+}
+
+fn rules_for(client: &configured::OAuthClient, parameters: &Parameters) -> ClientRules {
+    let rules = of_configured(client);
+    match first_party::is_meant(&client.id) {
+        true => first_party::at_this_machine(rules, parameters.get("redirect_uri")),
+        false => rules,
+    }
+}
+
+/// Whether our own pages ask for somebody of a tenant that is not named: it is that of whoever is signed in.
+pub(super) fn is_for_any_tenant(auth: &Auth, parameters: &Parameters) -> bool {
+    let id = parameters.get("client_id").unwrap_or_default();
+    let is_named = parameters.get("tenant").is_some() || tenancy::only(&auth.people.tenants()).is_some();
+    first_party::is_meant(id) && !is_named
+}
+
+/// The client of our own pages in that tenant, without any proof: for pages.
+pub(super) fn of_our_pages(auth: &Auth, tenant: &TenantId, parameters: &Parameters) -> (TenantId, ClientRules) {
+    (tenant.clone(), rules_for(&first_party::client(auth.issuer()), parameters))
 }
 
 /// What of a configured client decides.
@@ -119,8 +150,9 @@ pub(super) fn of_configured(client: &configured::OAuthClient) -> ClientRules {
         is_confidential: client.secret.is_some(),
         grants: grants.collect(),
         redirect_uris: client.redirect_uris.clone(),
-        // What is in no table is no scope: above all not that of the installation's own roles.
-        scopes: client.scopes.iter().filter(|scope| runtime::scope::find(scope).is_some()).cloned().collect(),
+        // Also of a client that was stored when more could be configured: none of the installation's own scopes.
+        scopes: client.scopes.iter().filter(|scope| scope::is_of_tenant(scope)).cloned().collect(),
+        bounds_people: !client.scopes.is_empty(),
     }
 }
 
@@ -183,6 +215,26 @@ mod tests {
         assert_eq!(read(Some(&basic_of("app:")), "").unwrap(), app(None));
         assert_eq!(read(None, "client_id=app&client_secret=x").unwrap(), app(Some("x")));
         assert_eq!(read(Some("Bearer x"), "client_id=app").unwrap(), app(None));
+    }
+
+    #[test]
+    fn a_stored_client_gets_no_scope_of_the_installation() {
+        let names = |of: &[&str]| of.iter().map(|name| (*name).to_owned()).collect::<Vec<String>>();
+        let stored = configured::OAuthClient {
+            id: "app".to_owned(),
+            name: "App".to_owned(),
+            secret: None,
+            grants: vec![configured::Grant::ClientCredentials],
+            redirect_uris: Vec::new(),
+            scopes: names(&["operate", "config:write", "config:secrets", "trace:numbers", "role", "openid"]),
+        };
+        assert_eq!(of_configured(&stored).scopes, names(&["config:write"]));
+        let of_installation = configured::OAuthClient { scopes: names(&["operate"]), ..stored.clone() };
+        assert!(of_configured(&of_installation).bounds_people, "it is not as one that lists nothing");
+        assert!(!of_configured(&configured::OAuthClient { scopes: Vec::new(), ..stored }).bounds_people);
+        for privilege in scope::Privilege::ALL {
+            assert!(privilege.scopes().iter().all(|scope| runtime::scope::find(scope).is_some()), "{privilege:?}");
+        }
     }
 
     #[test]

@@ -1,12 +1,11 @@
-//! The cookies of the sign-in: what they are called, and what is in them.
+//! The cookies of the sign-in: what they are called.
 
-use axum::http::{HeaderMap, HeaderValue, header};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use identity::secret::Digest;
-use model::TenantId;
+use axum::http::{HeaderMap, HeaderValue};
+
+pub(super) use crate::session_cookie::SessionCookie;
 
 use super::source::RequestSource;
+use crate::session_cookie;
 
 /// The longest cookie that is looked at, in bytes.
 const COOKIE_BYTES_MAX: usize = 512;
@@ -33,11 +32,7 @@ impl Cookie {
 
     /// Its value in a request.
     pub fn of<'a>(self, headers: &'a HeaderMap, source: &RequestSource) -> Option<&'a str> {
-        let name = self.name(source.is_secure);
-        let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
-        let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-        let value = pairs.find(|(other, _)| *other == name).map(|(_, value)| value)?;
-        (!value.is_empty() && value.len() <= COOKIE_BYTES_MAX).then_some(value)
+        session_cookie::find(headers, self.name(source.is_secure), COOKIE_BYTES_MAX)
     }
 
     /// The header that sets it for as long as the browser runs; the server ends it sooner.
@@ -51,37 +46,14 @@ impl Cookie {
     }
 
     fn header(self, value: &str, life: &str, source: &RequestSource) -> Option<HeaderValue> {
-        let secure = if source.is_secure { "; Secure" } else { "" };
-        let name = self.name(source.is_secure);
-        HeaderValue::from_str(&format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax{life}{secure}")).ok()
-    }
-}
-
-/// What a session's cookie says: the tenant, so that its record is found, and the secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct SessionCookie {
-    /// The tenant.
-    pub tenant: TenantId,
-    /// The digest of the secret.
-    pub digest: Digest,
-}
-
-impl SessionCookie {
-    /// The cookie's value for a session of that tenant.
-    pub fn write(tenant: &TenantId, secret: &str) -> String {
-        format!("{}.{secret}", URL_SAFE_NO_PAD.encode(tenant.as_str()))
-    }
-
-    /// Reads a value.
-    pub fn read(value: &str) -> Option<Self> {
-        let (tenant, secret) = value.split_once('.')?;
-        let tenant = String::from_utf8(URL_SAFE_NO_PAD.decode(tenant).ok()?).ok()?;
-        Some(Self { tenant: TenantId::parse(&tenant).ok()?, digest: Digest::of(secret) })
+        session_cookie::set_cookie(self.name(source.is_secure), value, life, source.is_secure)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::http::header;
+
     use super::*;
 
     fn source(is_secure: bool) -> RequestSource {
@@ -106,16 +78,5 @@ mod tests {
         let headers = HeaderMap::from_iter([(header::COOKIE, "a=b; trunkline-session=plain".parse().unwrap())]);
         assert_eq!(Cookie::Session.of(&headers, &source(false)), Some("plain"));
         assert_eq!(Cookie::Session.of(&headers, &source(true)), None);
-    }
-
-    #[test]
-    fn a_sessions_cookie_names_its_tenant() {
-        let tenant = TenantId::parse("acme; Domain=x").unwrap();
-        let value = SessionCookie::write(&tenant, "secret");
-        assert!(!value.contains(';'));
-        assert_eq!(SessionCookie::read(&value), Some(SessionCookie { tenant, digest: Digest::of("secret") }));
-        for bad in ["", "secret", ".secret", "!.secret"] {
-            assert_eq!(SessionCookie::read(bad), None, "{bad}");
-        }
     }
 }

@@ -7,8 +7,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
-use identity::authorization::CARRIED_BYTES_MAX;
-use identity::client::GrantType;
+use identity::client::{ClientRules, GrantType};
 use identity::grant::device::{self, DeviceGrant};
 use identity::oauth_error::ErrorCode;
 use identity::secret::Digest;
@@ -20,6 +19,8 @@ use super::parameters::Parameters;
 use super::source::RequestSource;
 use super::{Auth, page};
 
+/// The longest `scope`, in bytes.
+const SCOPE_BYTES_MAX: usize = 1_024;
 /// How often another code is tried when a device has it already: one of 25 thousand million is rarely taken.
 const TRIES_MAX: usize = 8;
 
@@ -38,14 +39,11 @@ async fn begun(auth: &Auth, source: &RequestSource, headers: &HeaderMap, body: &
     if !login.client.may_use(GrantType::DeviceCode) {
         return Err(OAuthError::new(ErrorCode::UnauthorizedClient, "the client may not use device codes"));
     }
-    let scope = form.get("scope");
-    if scope.is_some_and(|scope| scope.len() > CARRIED_BYTES_MAX) {
-        return Err(OAuthError::new(ErrorCode::InvalidScope, "the scope is longer than 1024 bytes"));
-    }
+    let scope = scope_of(&login.client, &form)?;
     if let Some(wait) = auth.guesses.count_device(source).await? {
         return Err(OAuthError::wait(ErrorCode::TemporarilyUnavailable, wait));
     }
-    let grant = DeviceGrant::new(&login.client.id, scope, auth.now());
+    let grant = DeviceGrant::new(&login.client.id, Some(&scope), auth.now());
     let secret = auth.secret();
     let code = code_for(auth, &login, Digest::of(&secret), &grant).await?;
     // The code leads nowhere before this.
@@ -62,6 +60,19 @@ async fn begun(auth: &Auth, source: &RequestSource, headers: &HeaderMap, body: &
     Ok(not_stored(Json(answer).into_response()))
 }
 
+/// The scope that a device gets. One that names none gets what its client lists: whoever lets it in would else give all that they may.
+fn scope_of(client: &ClientRules, form: &Parameters) -> Result<String, OAuthError> {
+    let refused = |description| Err(OAuthError::new(ErrorCode::InvalidScope, description));
+    match form.get("scope").filter(|scope| !scope.trim().is_empty()) {
+        Some(scope) if scope.len() > SCOPE_BYTES_MAX => refused("the scope is longer than 1024 bytes"),
+        Some(scope) => Ok(scope.to_owned()),
+        None => match client.of_device() {
+            Some(scope) => Ok(scope),
+            None => refused("the scope is missing, and the client lists none"),
+        },
+    }
+}
+
 /// A code that no other device of the tenant shows.
 async fn code_for(auth: &Auth, login: &ClientLogin, device: Digest, grant: &DeviceGrant) -> Result<String, OAuthError> {
     for _ in 0..TRIES_MAX {
@@ -71,4 +82,30 @@ async fn code_for(auth: &Auth, login: &ClientLogin, device: Digest, grant: &Devi
         }
     }
     Err(Trouble::Busy.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_without_a_scope_gets_what_its_client_lists_or_is_refused() {
+        let mut client = ClientRules {
+            id: "board".to_owned(),
+            is_confidential: false,
+            grants: vec![GrantType::DeviceCode],
+            redirect_uris: Vec::new(),
+            scopes: Vec::new(),
+            bounds_people: false,
+        };
+        let scope =
+            |client: &ClientRules, form: &str| scope_of(client, &Parameters::read(form.as_bytes()).unwrap()).ok();
+        for form in ["", "scope=", "scope=+"] {
+            assert_eq!(scope(&client, form), None, "{form}");
+        }
+        assert_eq!(scope(&client, "scope=calls:read").as_deref(), Some("calls:read"));
+        (client.scopes, client.bounds_people) = (vec!["statistics:read".to_owned()], true);
+        assert_eq!(scope(&client, "").as_deref(), Some("statistics:read"));
+        assert_eq!(scope(&client, &format!("scope={}", "a".repeat(1_025))), None);
+    }
 }

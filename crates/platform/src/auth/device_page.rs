@@ -17,7 +17,7 @@ use super::parameters::Parameters;
 use super::session::SignedIn;
 use super::source::RequestSource;
 use super::store::ReadDevice;
-use super::{Auth, authorize, issue, page, session};
+use super::{Auth, authorize, client_login, issue, page, session};
 
 /// The name of its form.
 const FORM: &str = "device";
@@ -89,16 +89,20 @@ async fn submitted(auth: &Auth, browser: RequestBrowser<'_>, typed: &Parameters)
         }
     };
     let tenant = &signed_in.cookie.tenant;
-    let rights = issue::rights(auth, tenant, &signed_in.person).await?;
-    let granted = scope::granted(rights.scopes.iter().copied(), read.grant.scope.as_deref());
-    let client = auth.people.client(tenant, &read.grant.client).await?;
-    let (Some(granted), Some(client)) = (granted, client) else { return Ok(again(StatusCode::FORBIDDEN, NOTHING)) };
+    let Some(client) = auth.people.client(tenant, &read.grant.client).await? else {
+        return Ok(again(StatusCode::FORBIDDEN, NOTHING));
+    };
+    let rights = issue::rights_at(auth, tenant, &client_login::of_configured(&client), &signed_in.person).await?;
+    let Some(granted) = scope::granted(rights.scopes.iter().copied(), read.grant.scope.as_deref()) else {
+        return Ok(again(StatusCode::FORBIDDEN, NOTHING));
+    };
     let decision = match typed.get("decision") {
         Some("allow") => DeviceDecision::Allowed(Allowance {
             user: signed_in.person.user_name.clone(),
             credential: signed_in.session.credential,
             scope: granted,
             authenticated_at: signed_in.session.authenticated_at,
+            by_two_factors: signed_in.session.by_two_factors,
             sign_in: auth.id(),
         }),
         Some("deny") => DeviceDecision::Denied,

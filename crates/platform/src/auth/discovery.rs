@@ -28,7 +28,8 @@ pub(super) async fn keys(State(auth): State<Arc<Auth>>) -> Response {
 
 fn described(issuer: &str) -> Value {
     let at = |path: &str| format!("{issuer}{path}");
-    let scopes = scope::OF_IDENTITY.into_iter().chain(runtime::scope::TABLE.iter().map(|scope| scope.name));
+    let of_tenants = runtime::scope::TABLE.iter().map(|scope| scope.name).filter(|name| scope::is_of_tenant(name));
+    let scopes = scope::OF_IDENTITY.into_iter().chain(of_tenants);
     let by = ["client_secret_basic", "client_secret_post"];
     json!({
         "issuer": issuer,
@@ -52,7 +53,7 @@ fn described(issuer: &str) -> Value {
         "code_challenge_methods_supported": [pkce::METHOD],
         "prompt_values_supported": ["none", "login"],
         "claims_supported": [
-            "iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "sid", "tenant",
+            "iss", "sub", "aud", "exp", "iat", "auth_time", "amr", "nonce", "sid", "tenant",
             "preferred_username", "name", "given_name", "family_name", "email"
         ],
         "authorization_response_iss_parameter_supported": true,
@@ -78,5 +79,6 @@ mod tests {
         }
         let scopes = document["scopes_supported"].as_array().unwrap();
         assert!(scopes.contains(&json!("openid")) && !scopes.contains(&json!(runtime::token::ROLE_SCOPE)));
+        assert!(scopes.contains(&json!("webhooks")) && !scopes.contains(&json!("operate")));
     }
 }

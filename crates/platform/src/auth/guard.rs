@@ -24,6 +24,10 @@ const OF_SOURCE_AT_ONCE: usize = 8;
 /// Further ones of a name or a source that wait for that.
 const WAITING_MAX: usize = 64;
 
+/// How long a count of nothing stays. It is replaced and not removed, so that nobody's try that is counted meanwhile is lost; it does not stay
+/// for an hour, or tries that nobody has looked at would fill the store.
+const NOTHING_KEPT: Duration = Duration::from_secs(1);
+
 /// Whose secret is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum GuessedKind {
@@ -31,6 +35,8 @@ enum GuessedKind {
     Client,
     /// The code of a device, which this person enters.
     UserCode,
+    /// The code of an app, or a recovery code, after the password.
+    SecondFactor,
 }
 
 impl GuessedKind {
@@ -39,6 +45,7 @@ impl GuessedKind {
             Self::Person => "person",
             Self::Client => "client",
             Self::UserCode => "user code",
+            Self::SecondFactor => "second factor",
         }
     }
 }
@@ -83,7 +90,9 @@ impl GuessKeys {
     fn of(kind: GuessedKind, tenant: &TenantId, name: &str, source: &RequestSource) -> Self {
         // Names come from outside and may be long or secret (a password typed into the wrong field): keys have digests of them.
         let name = login_name::folded(name);
-        let digest = Digest::of(&format!("{tenant}\0{}/{name}\0{}", kind.as_str(), source.address)).text();
+        // Whoever gets as far as a second factor knows the password: from another address there are no fresh tries.
+        let from = if kind == GuessedKind::SecondFactor { "" } else { source.address.as_str() };
+        let digest = Digest::of(&format!("{tenant}\0{}/{name}\0{from}", kind.as_str())).text();
         Self {
             kind,
             tenant: tenant.clone(),
@@ -135,6 +144,16 @@ impl Guesses {
         source: &RequestSource,
     ) -> Result<Guess<'_>, Trouble> {
         self.take(GuessKeys::of(GuessedKind::UserCode, tenant, user, source)).await
+    }
+
+    /// Somebody who has shown a person's password wants to try a code.
+    pub async fn of_second_factor(
+        &self,
+        tenant: &TenantId,
+        user: &str,
+        source: &RequestSource,
+    ) -> Result<Guess<'_>, Trouble> {
+        self.take(GuessKeys::of(GuessedKind::SecondFactor, tenant, user, source)).await
     }
 
     async fn take(&self, counted: GuessKeys) -> Result<Guess<'_>, Trouble> {
@@ -196,9 +215,15 @@ impl Guesses {
     async fn give_back_to_source(&self, counted: &GuessKeys, at: Timestamp) -> Result<(), StoreError> {
         let change = |attempts: SourceAttempts| {
             let next = attempts.given_back(at);
-            Ok((next, next.forgotten_at()))
+            Ok((next, self.kept_until(next.failures, next.forgotten_at())))
         };
         self.store.change_attempts(&self.nowhere, &counted.source, change).await.map(drop)
+    }
+
+    /// Until when a count stays of which one was given back.
+    fn kept_until(&self, failures: u32, forgotten_at: Timestamp) -> Timestamp {
+        let soon = self.clock.now() + NOTHING_KEPT;
+        if failures == 0 { soon } else { forgotten_at.max(soon) }
     }
 }
 
@@ -226,7 +251,7 @@ impl TakenGuess<'_> {
     pub async fn undone(self) {
         let change = |attempts: Attempts| {
             let next = attempts.given_back();
-            Ok((next, next.forgotten_at()))
+            Ok((next, self.guesses.kept_until(next.failures, next.forgotten_at())))
         };
         let (store, counted) = (&self.guesses.store, &self.counted);
         let given_back = async {
@@ -244,13 +269,12 @@ mod tests {
     use futures::future::join_all;
     use identity::lockout::{SOURCE_TRIES, TRIES_UNTIL_WAIT};
     use infra::conformance::SetClock;
-    use infra::embedded::Embedded;
 
     use super::*;
 
     fn guesses() -> Guesses {
         let clock = SetClock::at(Timestamp::from_millis(1_700_000_000_000));
-        let store = SignInStore::new(Arc::new(Embedded::in_memory(clock.clone())));
+        let store = SignInStore::in_memory(clock.clone());
         Guesses::new(store, clock).unwrap()
     }
 
@@ -298,6 +322,35 @@ mod tests {
             "one count over all tenants"
         );
         assert_eq!(wrong(&guesses, &nowhere, &["another".to_owned()], "192.0.2.1").await, 0);
+    }
+
+    #[tokio::test]
+    async fn codes_of_a_person_are_counted_over_all_sources() {
+        let (guesses, mut taken) = (guesses(), 0);
+        for n in 0..20 {
+            let from = source(&format!("192.0.2.{n}"));
+            let guess = guesses.of_second_factor(&acme(), "ann", &from).await.unwrap();
+            taken += usize::from(matches!(guess, Guess::Taken(_)));
+        }
+        assert_eq!(taken, TRIES_UNTIL_WAIT as usize);
+    }
+
+    #[tokio::test]
+    async fn what_was_not_looked_at_leaves_no_record() {
+        let clock = SetClock::at(Timestamp::from_millis(1_700_000_000_000));
+        let store = SignInStore::in_memory(clock.clone());
+        let guesses = Guesses::new(store.clone(), clock.clone()).unwrap();
+        let (acme, from) = (acme(), source("192.0.2.1"));
+        let keys = GuessKeys::of(GuessedKind::Person, &acme, "ann", &from);
+        let Guess::Taken(first) = guesses.of_person(&acme, "ann", &from).await.unwrap() else { panic!() };
+        let Guess::Taken(second) = guesses.of_person(&acme, "ann", &from).await.unwrap() else { panic!() };
+        first.undone().await;
+        clock.advance(Duration::from_secs(2));
+        assert!(store.is_marked(&acme, &keys.name).await.unwrap(), "one is counted still");
+        second.undone().await;
+        clock.advance(Duration::from_secs(2));
+        assert!(!store.is_marked(&acme, &keys.name).await.unwrap());
+        assert!(!store.is_marked(guesses.nowhere(), &keys.source).await.unwrap());
     }
 
     #[tokio::test]

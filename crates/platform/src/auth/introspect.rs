@@ -72,14 +72,19 @@ async fn told_of(auth: &Auth, login: &ClientLogin, token: &str) -> Result<Option
 /// What of a token's scope its bearer still may; none if the person is gone or disabled, or the client gone.
 async fn scope_now(auth: &Auth, tenant: &TenantId, claims: &Claims) -> Result<Option<String>, OAuthError> {
     // Without a client, it was issued by the command `trunkline token`.
-    if let Some(client) = &claims.client_id
-        && auth.people.client(tenant, client).await?.is_none()
-    {
-        return Ok(None);
-    }
+    let client = match &claims.client_id {
+        Some(id) => match auth.people.client(tenant, id).await? {
+            Some(client) => Some(client_login::of_configured(&client)),
+            None => return Ok(None),
+        },
+        None => None,
+    };
     let Some(user) = session::user_of(claims) else { return Ok(Some(claims.scope.clone())) };
     let Some(person) = auth.people.active(tenant, user).await? else { return Ok(None) };
-    let rights = issue::rights(auth, tenant, &person).await?;
+    let rights = match &client {
+        Some(client) => issue::rights_at(auth, tenant, client, &person).await?,
+        None => issue::rights(auth, tenant, &person).await?,
+    };
     Ok(scope::narrowed(&claims.scope, rights.scopes.iter().copied(), None))
 }
 

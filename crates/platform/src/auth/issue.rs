@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::response::{IntoResponse as _, Response};
 use contracts::provisioning::{self as configured, Person};
-use identity::client::GrantType;
+use identity::client::{ClientRules, GrantType};
 use identity::grant::ACCESS_LIFE;
 use identity::grant::refresh::Family;
 use identity::oauth_error::ErrorCode;
@@ -20,7 +20,7 @@ use serde::Serialize;
 use super::answers::{OAuthError, Trouble, not_stored};
 use super::client_login::ClientLogin;
 use super::metrics::Grant;
-use super::{Auth, people};
+use super::{Auth, first_party, people};
 
 /// Lifetime of an ID token: it is read once, when it comes.
 const ID_LIFE: Duration = Duration::from_secs(600);
@@ -57,10 +57,15 @@ struct IdClaims<'a> {
     iat: u64,
     exp: u64,
     auth_time: u64,
+    /// What was shown (RFC 8176).
+    amr: &'static [&'static str],
     sid: &'a str,
     tenant: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     nonce: Option<&'a str>,
+    /// For our own pages, which show what the person may do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    privileges: Option<Vec<&'static str>>,
     #[serde(flatten)]
     profile: PersonClaims,
 }
@@ -88,17 +93,13 @@ pub(super) struct TokenBearer<'a> {
     /// `sid`
     pub id: &'a str,
     pub authenticated_at: Timestamp,
+    pub by_two_factors: bool,
     pub nonce: Option<&'a str>,
 }
 
 /// The subject of a person's tokens.
 pub(super) fn subject(person: &Person) -> String {
-    subject_of(&person.user_name)
-}
-
-/// The subject of the tokens of the person with that user name.
-pub(super) fn subject_of(user: &str) -> String {
-    format!("person/{user}")
+    people::subject_of(&person.user_name)
 }
 
 /// A person's full name; the user name of one without any.
@@ -141,6 +142,17 @@ pub(super) async fn rights(auth: &Auth, tenant: &TenantId, person: &Person) -> R
     let dn = if scope::is_tied(&privileges) { auth.people.dn_of(tenant, person).await? } else { None };
     let agent = person.agent.as_ref().and_then(|agent| model::AgentId::parse(&agent.id).ok());
     Ok(Rights { scopes: scope::of_person(&privileges, dn.is_some()), tie: dn.map(|dn| Tie { dn, agent }) })
+}
+
+/// What a person may do now with a token of that client.
+pub(super) async fn rights_at(
+    auth: &Auth,
+    tenant: &TenantId,
+    client: &ClientRules,
+    person: &Person,
+) -> Result<Rights, Trouble> {
+    let Rights { scopes, tie } = rights(auth, tenant, person).await?;
+    Ok(Rights { scopes: client.of_person(scopes), tie })
 }
 
 /// Answers with the tokens of a person's sign-in.
@@ -222,9 +234,12 @@ fn id_token(auth: &Auth, login: &ClientLogin, sign_in: &TokenBearer<'_>) -> Resu
         iat: now.as_secs(),
         exp: (now + ID_LIFE).as_secs(),
         auth_time: sign_in.authenticated_at.as_secs(),
+        amr: if sign_in.by_two_factors { &["pwd", "otp"] } else { &["pwd"] },
         sid: sign_in.id,
         tenant: login.tenant.as_str(),
         nonce: sign_in.nonce,
+        privileges: first_party::is_meant(&login.client.id)
+            .then(|| sign_in.person.privileges.iter().map(|privilege| privilege.as_str()).collect()),
         profile: profile(sign_in.person, sign_in.scope),
     };
     auth.token_issuer.sign(&claims, ID_TOKEN)
@@ -280,6 +295,7 @@ pub(super) async fn begin_family(
         sign_in: sign_in.id.to_owned(),
         session,
         authenticated_at: sign_in.authenticated_at,
+        by_two_factors: sign_in.by_two_factors,
         ends_at,
         current: token.digest,
         until: (now + auth.settings.refresh_life).min(ends_at),

@@ -10,6 +10,8 @@ runtime::metrics! {
     pub(super) struct Metrics {
         /// Passwords of people that were shown, at the page or by a program, by outcome.
         pub(super) sign_ins: CounterBy<SignInOutcome> = "auth_sign_ins";
+        /// Codes of a second factor that were shown after the password, by outcome.
+        pub(super) second_factors: CounterBy<CodeOutcome> = "auth_second_factors";
         /// Access tokens that were issued, by grant.
         pub(super) tokens: CounterBy<Grant> = "auth_tokens_issued";
         /// Codes and refresh tokens that were shown again after their time; each has ended its sign-in.
@@ -43,6 +45,33 @@ impl Label for SignInOutcome {
             Self::Right => "right",
             Self::Wrong => "wrong",
             Self::Disabled => "disabled",
+            Self::LockedOut => "locked_out",
+        }
+    }
+}
+
+/// What came of a code of a second factor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CodeOutcome {
+    /// It was the one that the app showed.
+    Right,
+    /// It was a recovery code.
+    Recovery,
+    /// It was wrong, or was shown before.
+    Wrong,
+    /// It was not looked at: too many wrong ones came before.
+    LockedOut,
+}
+
+impl Label for CodeOutcome {
+    const NAME: &'static str = "outcome";
+    const ALL: &'static [Self] = &[Self::Right, Self::Recovery, Self::Wrong, Self::LockedOut];
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::Right => "right",
+            Self::Recovery => "recovery",
+            Self::Wrong => "wrong",
             Self::LockedOut => "locked_out",
         }
     }

@@ -1,6 +1,8 @@
 //! The pages of auth: the form of the sign-in, and what else a person gets to see. Plain HTML without a script.
 
 pub(super) mod device;
+mod qr;
+pub(super) mod second_factor;
 pub(super) mod sessions;
 
 use std::fmt::Write as _;
@@ -71,9 +73,11 @@ pub(super) fn sign_in(status: StatusCode, form: &SignInForm<'_>) -> Response {
 pub(super) fn signed_in(name: &str) -> Response {
     let body = format!(
         "<h1>You are signed in</h1>\n<p>as {}.</p>\n<form method=\"post\" action=\"/auth/v3/sign-out?page=true\">\n\
-         <button type=\"submit\">Sign out</button>\n</form>\n<p><a href=\"{}\">Where you are signed in</a></p>\n",
+         <button type=\"submit\">Sign out</button>\n</form>\n<p><a href=\"{}\">Where you are signed in</a></p>\n\
+         <p><a href=\"{}\">Second factor</a></p>\n",
         escaped(name),
-        sessions::PATH
+        sessions::PATH,
+        second_factor::PATH
     );
     html(StatusCode::OK, "Signed in", &body, None)
 }

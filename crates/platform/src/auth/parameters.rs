@@ -33,15 +33,18 @@ impl Parameters {
     /// # Errors
     /// What is wrong, for the client's developer.
     pub fn of_form(headers: &HeaderMap, body: &[u8]) -> Result<Self, &'static str> {
-        let media_type = headers.get(header::CONTENT_TYPE).map(|value| value.as_bytes());
-        let is_form = media_type.is_some_and(|value| {
-            let value = value.split(|b| *b == b';').next().unwrap_or_default();
-            value.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
-        });
-        if !is_form {
+        if !Self::is_form(headers) {
             return Err("the body must be application/x-www-form-urlencoded");
         }
         Self::read(body)
+    }
+
+    /// Whether a request says that its body is a form.
+    pub fn is_form(headers: &HeaderMap) -> bool {
+        headers.get(header::CONTENT_TYPE).is_some_and(|value| {
+            let value = value.as_bytes().split(|b| *b == b';').next().unwrap_or_default();
+            value.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
+        })
     }
 
     /// The value of a parameter. One without a value counts as absent.

@@ -1,11 +1,10 @@
 //! People and clients, as tenant has them (tenant-11), and which tenants there are.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::Context as _;
-use contracts::provisioning::{DnKind, Object, ObjectKind, Person};
+use contracts::provisioning::{DnKind, Object, ObjectKind, Person, Privilege};
 use contracts::v1;
 use contracts::v1::configuration_client::ConfigurationClient;
 use contracts::v1::read_objects_response::What;
@@ -19,7 +18,10 @@ use tokio::sync::watch;
 use tonic::Code;
 
 use super::answers::Trouble;
+use super::first_party;
 use super::listed_uris::ListedUris;
+use crate::tenant_list;
+pub(super) use crate::tenant_list::Tenants;
 
 /// The connection to tenant, and its port.
 const CONNECTION: &str = "tenant-11";
@@ -30,17 +32,9 @@ const FRESH_FOR: Duration = Duration::from_secs(1);
 const REMEMBERED_MAX: usize = 4_096;
 /// Time for an answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
-/// The stream of tenants says something at least every 5 s.
-const SILENCE_MAX: Duration = Duration::from_secs(15);
-/// Pause after a failure.
-const PAUSE: Duration = Duration::from_millis(200);
 /// The most DNs of a place that are looked at for the phone of its agent.
 const DNS_OF_PLACE_MAX: usize = 8;
-/// The readiness condition: it is known which tenants there are.
-const CONDITION: &str = "tenants";
 
-/// The tenants of the installation.
-pub(super) type Tenants = Arc<BTreeSet<TenantId>>;
 type Key = (TenantId, ObjectKind, String);
 
 /// What a person's sessions and sign-ins are bound to: another password is another one.
@@ -54,21 +48,25 @@ pub(super) struct People {
     tenants: watch::Receiver<Tenants>,
     read: Mutex<HashMap<Key, (Option<Object>, Timestamp)>>,
     listed_uris: ListedUris,
+    issuer: String,
     clock: Arc<dyn Clock>,
+}
+
+/// The subject of the tokens of the person with that user name.
+pub(super) fn subject_of(user: &str) -> String {
+    format!("person/{user}")
 }
 
 impl People {
     /// Begins to follow the tenants.
     pub fn start(ctx: &RoleContext) -> anyhow::Result<Self> {
-        ctx.ready.require(CONDITION);
         let client = ConfigurationClient::new(net::grpc::channel(ctx, CONNECTION, PORT)?);
-        let (tell, tenants) = watch::channel(Tenants::default());
-        ctx.spawn("tenants", follow_tenants(ctx.clone(), client.clone(), tell));
         Ok(Self {
+            tenants: tenant_list::follow(ctx, client.clone()),
             client,
-            tenants,
             read: Mutex::default(),
             listed_uris: ListedUris::default(),
+            issuer: ctx.tokens.issuer().to_owned(),
             clock: ctx.clock.clone(),
         })
     }
@@ -122,17 +120,48 @@ impl People {
         }
     }
 
+    /// Replaces a person's second factor, sealed, if it still is the one that was seen.
+    pub async fn replace_second_factor(
+        &self,
+        tenant: &TenantId,
+        user: &str,
+        seen: Option<String>,
+        second_factor: Option<String>,
+    ) -> Result<bool, Trouble> {
+        let asked = v1::ReplaceSecondFactorRequest { user: user.to_owned(), seen, second_factor };
+        let asked = net::grpc::for_tenant(tonic::Request::new(asked), tenant);
+        let mut client = self.client.clone();
+        let answer = tokio::time::timeout(ANSWER_WITHIN, client.replace_second_factor(asked)).await;
+        self.forget(tenant, user);
+        match answer {
+            Ok(Ok(answer)) => Ok(answer.into_inner().replaced),
+            Ok(Err(status)) => Err(Trouble::away("tenant", &status)),
+            Err(late) => Err(Trouble::away("tenant", &late)),
+        }
+    }
+
+    /// The privileges whose people need a second factor.
+    pub async fn required_second_factor(&self, tenant: &TenantId) -> Result<Vec<Privilege>, Trouble> {
+        match self.remembered(tenant, ObjectKind::Tenant, "").await? {
+            Some(Object::Tenant(settings)) => Ok(settings.require_second_factor),
+            _ => Ok(Vec::new()),
+        }
+    }
+
     /// Forgets what is remembered of a person.
     pub fn forget(&self, tenant: &TenantId, user: &str) {
         self.lock().remove(&(tenant.clone(), ObjectKind::Person, user.to_owned()));
     }
 
-    /// A client, found as people are.
+    /// A client, found as people are. That of our own pages is there in every tenant.
     pub async fn client(
         &self,
         tenant: &TenantId,
         id: &str,
     ) -> Result<Option<contracts::provisioning::OAuthClient>, Trouble> {
+        if first_party::is_meant(id) {
+            return Ok(Some(first_party::client(&self.issuer)));
+        }
         match self.object(tenant, ObjectKind::Client, id).await? {
             Some(Object::Client(client)) if login_name::is_same(&client.id, id) => Ok(Some(client)),
             _ => Ok(None),
@@ -172,6 +201,10 @@ impl People {
         if id.is_empty() || id.len() > model::id::NAME_MAX {
             return Ok(None);
         }
+        self.remembered(tenant, kind, id).await
+    }
+
+    async fn remembered(&self, tenant: &TenantId, kind: ObjectKind, id: &str) -> Result<Option<Object>, Trouble> {
         let key = (tenant.clone(), kind, id.to_owned());
         let now = self.clock.now();
         if let Some((object, at)) = self.lock().get(&key)
@@ -217,39 +250,5 @@ impl People {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Key, (Option<Object>, Timestamp)>> {
         self.read.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-async fn follow_tenants(
-    ctx: RoleContext,
-    client: ConfigurationClient<Channel>,
-    tell: watch::Sender<Tenants>,
-) -> anyhow::Result<()> {
-    loop {
-        let ended = tokio::select! {
-            () = ctx.drain.ended() => return Ok(()),
-            ended = follow_once(&ctx, client.clone(), &tell) => ended,
-        };
-        if let Err(error) = ended {
-            tracing::debug!(%error, "the tenants cannot be followed: trying again");
-        }
-        tokio::select! {
-            () = ctx.drain.ended() => return Ok(()),
-            () = tokio::time::sleep(PAUSE) => {}
-        }
-    }
-}
-
-async fn follow_once(
-    ctx: &RoleContext,
-    mut client: ConfigurationClient<Channel>,
-    tell: &watch::Sender<Tenants>,
-) -> anyhow::Result<()> {
-    let mut answers = client.follow_tenants(v1::FollowTenantsRequest {}).await?.into_inner();
-    loop {
-        let answer = tokio::time::timeout(SILENCE_MAX, answers.message()).await.context("silence")??;
-        let tenants = answer.context("the stream has ended")?.tenants;
-        tell.send_replace(Arc::new(tenants.iter().filter_map(|id| TenantId::parse(id).ok()).collect()));
-        ctx.ready.holds(CONDITION);
     }
 }

@@ -50,7 +50,7 @@ pub(super) async fn check(
         Some(person) if is_right && !person.disabled => {
             guess.right().await?;
             auth.metrics.sign_ins.inc(SignInOutcome::Right);
-            tracing::info!(%tenant, user = person.user_name, source = source.address, "somebody has signed in");
+            tracing::info!(%tenant, user = person.user_name, source = source.address, "a password was right");
             Ok(PersonLogin::Right(tenant.clone(), Box::new(person)))
         }
         _ => {

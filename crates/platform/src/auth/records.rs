@@ -25,6 +25,8 @@ pub(super) struct BrowserSession {
     pub credential: Digest,
     /// When the password was shown.
     pub authenticated_at: Timestamp,
+    /// Whether a second factor was shown too.
+    pub by_two_factors: bool,
     /// When it ends.
     pub until: Timestamp,
 }
@@ -72,6 +74,7 @@ impl StoredRecord for BrowserSession {
             authenticated_at_us: self.authenticated_at.as_micros(),
             until_us: self.until.as_micros(),
             credential: self.credential.as_bytes().to_vec().into(),
+            second_factor: self.by_two_factors,
         }
     }
 
@@ -82,6 +85,7 @@ impl StoredRecord for BrowserSession {
             user: message.user,
             credential,
             authenticated_at: at(message.authenticated_at_us),
+            by_two_factors: message.second_factor,
             until: at(message.until_us),
         })
     }
@@ -121,6 +125,7 @@ impl StoredRecord for Code {
             sign_in: self.sign_in.clone(),
             until_us: self.until.as_micros(),
             credential: self.credential.as_bytes().to_vec().into(),
+            second_factor: self.by_two_factors,
         }
     }
 
@@ -141,6 +146,7 @@ impl StoredRecord for Code {
             scope: message.scope,
             nonce: message.nonce,
             authenticated_at: at(message.authenticated_at_us),
+            by_two_factors: message.second_factor,
             session: message.session,
             sign_in: message.sign_in,
             until: at(message.until_us),
@@ -169,6 +175,7 @@ impl StoredRecord for Family {
             until_us: self.until.as_micros(),
             superseded: superseded.collect(),
             credential: self.credential.as_bytes().to_vec().into(),
+            second_factor: self.by_two_factors,
         }
     }
 
@@ -187,6 +194,7 @@ impl StoredRecord for Family {
             sign_in: message.sign_in,
             session: message.session,
             authenticated_at: at(message.authenticated_at_us),
+            by_two_factors: message.second_factor,
             ends_at: at(message.ends_at_us),
             current,
             until: at(message.until_us),
@@ -206,6 +214,7 @@ impl StoredRecord for DeviceGrant {
                 scope: allowance.scope.clone(),
                 authenticated_at_us: allowance.authenticated_at.as_micros(),
                 sign_in: allowance.sign_in.clone(),
+                second_factor: allowance.by_two_factors,
             }),
             DeviceDecision::Pending | DeviceDecision::Denied => None,
         };
@@ -228,6 +237,7 @@ impl StoredRecord for DeviceGrant {
                 credential: Digest::from_bytes(&allowance.credential)?,
                 scope: allowance.scope,
                 authenticated_at: at(allowance.authenticated_at_us),
+                by_two_factors: allowance.second_factor,
                 sign_in: allowance.sign_in,
             }),
             None if !message.denied => DeviceDecision::Pending,
@@ -302,6 +312,7 @@ mod tests {
             scope: "openid".to_owned(),
             nonce: Some("n".to_owned()),
             authenticated_at: at(1),
+            by_two_factors: true,
             session: "s".to_owned(),
             sign_in: "i".to_owned(),
             until: at(2),
@@ -315,6 +326,7 @@ mod tests {
             user: "ann".into(),
             credential: Digest::of("hash"),
             authenticated_at: at(3),
+            by_two_factors: true,
             until: at(4),
         });
         comes_back(Spent { user: "ann".into(), sign_in: "i".into() });
@@ -326,6 +338,7 @@ mod tests {
             credential: Digest::of("hash"),
             scope: "calls:read".into(),
             authenticated_at: at(1),
+            by_two_factors: true,
             sign_in: "i".into(),
         };
         for decision in [DeviceDecision::Pending, DeviceDecision::Denied, DeviceDecision::Allowed(allowance)] {
@@ -341,6 +354,7 @@ mod tests {
             sign_in: "i".into(),
             session: Some("s".into()),
             authenticated_at: at(1),
+            by_two_factors: true,
             ends_at: at(9),
             current: Digest::of("now"),
             until: at(5),

@@ -13,7 +13,7 @@ use super::client_login::{self, ClientLogin};
 use super::issue::RefreshToken;
 use super::parameters::Parameters;
 use super::source::RequestSource;
-use super::{Auth, session};
+use super::{Auth, cors, session};
 
 pub(super) async fn revoke(
     State(auth): State<Arc<Auth>>,
@@ -25,14 +25,16 @@ pub(super) async fn revoke(
         let form =
             Parameters::of_form(&headers, &body).map_err(|fault| OAuthError::new(ErrorCode::InvalidRequest, fault))?;
         let login = client_login::authenticate(&auth, &headers, &form, &source).await?;
-        let missing = OAuthError::new(ErrorCode::InvalidRequest, "token is missing");
-        revoke_of(&auth, &login, form.get("token").ok_or(missing)?).await
+        // RFC 7009 section 2.2: 200 also for a token that is not known.
+        let answer = match form.get("token") {
+            Some(token) => revoke_of(&auth, &login, token).await.map(|()| not_stored(StatusCode::OK.into_response())),
+            None => Err(OAuthError::new(ErrorCode::InvalidRequest, "token is missing")),
+        };
+        // A page of the client reads whether its token is revoked (section 2.3).
+        let answer = answer.unwrap_or_else(OAuthError::into_response);
+        Ok::<Response, OAuthError>(cors::for_client(answer, login.client.redirect_uris))
     };
-    match revoked.await {
-        // RFC 7009 section 2.2: also for a token that is not known.
-        Ok(()) => not_stored(StatusCode::OK.into_response()),
-        Err(error) => error.into_response(),
-    }
+    revoked.await.unwrap_or_else(OAuthError::into_response)
 }
 
 /// Revokes a token of that client. A refresh token takes all tokens of its sign-in with it.

@@ -10,19 +10,17 @@ use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use axum::routing::{delete, get, post};
 use runtime::Directory;
+use runtime::issuer::{METADATA, PATH};
 use runtime::server::Accepted;
 
 use super::{
     Auth, authorize, change_password, cors, device_authorization, device_page, discovery, introspect, page, revoke,
-    sessions, sign_in, sign_out, token, userinfo,
+    second_factor_page, sessions, sign_in, sign_out, token, userinfo,
 };
-
-/// Where clients look for the description of a server that has no path.
-const WELL_KNOWN: &str = "/.well-known/openid-configuration";
 
 /// Callers without a token are served: it is here that they get one.
 pub(super) fn is_open(_: &Method, path: &str) -> bool {
-    path.starts_with("/auth/v3/") || path == WELL_KNOWN
+    path.starts_with("/auth/v3/") || METADATA.contains(&path)
 }
 
 pub(super) fn router(auth: Arc<Auth>) -> Router {
@@ -30,6 +28,7 @@ pub(super) fn router(auth: Arc<Auth>) -> Router {
     // What pages of clients ask for from the browser.
     let of_pages = Router::new()
         .route("/oauth/token", post(token::token))
+        .route("/oauth/revoke", post(revoke::revoke))
         .route("/userinfo", get(userinfo::record))
         .route("/openid/userinfo", get(userinfo::openid).post(userinfo::openid))
         .route("/jwt-userinfo", get(userinfo::enveloped))
@@ -40,23 +39,22 @@ pub(super) fn router(auth: Arc<Auth>) -> Router {
         .route("/oauth/device_authorization", post(device_authorization::begin))
         .route(page::device::BELOW_ISSUER, get(device_page::show).post(device_page::submit))
         .route(page::sessions::BELOW_ISSUER, get(sessions::list).post(sessions::submit))
+        .route(page::second_factor::BELOW_ISSUER, get(second_factor_page::show).post(second_factor_page::submit))
         .route("/sessions/{id}", delete(sessions::end))
         .route("/change-password", post(change_password::change))
         .route("/oauth/introspect", post(introspect::introspect))
-        .route("/oauth/revoke", post(revoke::revoke))
         .route("/oauth/jwks", get(discovery::keys))
-        .route(WELL_KNOWN, get(discovery::document))
+        .route("/.well-known/openid-configuration", get(discovery::document))
+        .route("/.well-known/oauth-authorization-server", get(discovery::document))
         .route("/auth-scheme", post(sign_in::scheme))
         .route("/sign-in", get(sign_in::show).post(sign_in::submit))
         .route("/sign-in.css", get(async || page::style()))
         .route("/sign-out", get(sign_out::sign_out).post(sign_out::sign_out))
         .route("/ping", get(sign_out::ping));
     let trust = move |request: Request, next: Next| trusts_roles(directory.clone(), request, next);
-    Router::new()
-        .nest(runtime::issuer::PATH, routes)
-        .route(WELL_KNOWN, get(discovery::document))
-        .layer(from_fn(trust))
-        .with_state(auth)
+    let nested = Router::new().nest(PATH, routes);
+    let described = METADATA.iter().fold(nested, |router, path| router.route(path, get(discovery::document)));
+    described.layer(from_fn(trust)).with_state(auth)
 }
 
 /// Ingress passes on the proofs of others and has none of its own: its connections are known by their address, and stay.

@@ -1,10 +1,12 @@
-//! `GET` and `POST /sign-in`: the page at which people show their passwords.
+//! `GET` and `POST /sign-in`: the page at which people show their passwords, and then the second factor where there is one.
+
+mod second_step;
 
 use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::Response;
 use contracts::provisioning::Person;
 use identity::authorization::{self, AuthorizationRefusal};
@@ -18,10 +20,13 @@ use super::browser::RequestBrowser;
 use super::cookies::{Cookie, SessionCookie};
 use super::page::{self, SignInForm};
 use super::parameters::Parameters;
+use super::people::Tenants;
 use super::person_login::{self, PersonLogin};
 use super::records::BrowserSession;
 use super::source::RequestSource;
 use super::{Auth, authorize, client_login, issue, people, session, tenancy};
+
+pub(super) use second_step::{WRONG_CODE, WRONG_FIRST_CODE};
 
 /// The same for a wrong password, an unknown person, an unknown tenant and a disabled person.
 const WRONG: &str = "User name or password is wrong.";
@@ -30,11 +35,27 @@ const DONE_BY_SIGN_IN: [&str; 2] = ["prompt", "max_age"];
 /// The name of its form.
 const FORM: &str = "sign-in";
 
+/// A request of the page.
+#[derive(Clone, Copy)]
+struct PageRequest<'a> {
+    auth: &'a Auth,
+    browser: RequestBrowser<'a>,
+    /// Those of its query.
+    parameters: &'a Parameters,
+    setting: &'a Setting,
+}
+
+/// A session that has begun: where the browser goes on, and its cookies.
+struct BegunSession {
+    to: String,
+    cookies: [Option<HeaderValue>; 2],
+}
+
 /// What stands around a form.
 struct Setting {
     query: String,
-    /// The tenant, where it need not be typed.
-    tenant: Option<TenantId>,
+    /// The tenant, where it need not be typed: also one that there is not, so that nobody learns which there are.
+    tenant: Option<String>,
     /// Where the sign-in ends, as a source of the page's policy.
     leads_to: Option<String>,
     /// Who is expected (`login_hint`): the user name, until another one is typed.
@@ -67,7 +88,9 @@ pub(super) async fn show(
             });
         }
         let setting = setting(&auth, &parameters).await?;
-        Ok(form(&auth, &headers, &source, &setting, StatusCode::OK, &Parameters::default(), None))
+        let browser = RequestBrowser { headers: &headers, source: &source };
+        let request = PageRequest { auth: &auth, browser, parameters: &parameters, setting: &setting };
+        Ok(form(request, StatusCode::OK, &Parameters::default(), None))
     };
     shown.await.unwrap_or_else(page::trouble)
 }
@@ -84,26 +107,29 @@ pub(super) async fn submit(
         (Ok(parameters), Ok(typed)) => (parameters, typed),
         (Err(fault), _) | (_, Err(fault)) => return page::fault(StatusCode::BAD_REQUEST, fault),
     };
-    submitted(&auth, &headers, &source, &parameters, &typed).await.unwrap_or_else(page::trouble)
+    let browser = RequestBrowser { headers: &headers, source: &source };
+    let submitted = async {
+        let setting = setting(&auth, &parameters).await?;
+        let request = PageRequest { auth: &auth, browser, parameters: &parameters, setting: &setting };
+        match typed.get("half") {
+            Some(half) => second_step::submitted(request, half, &typed).await,
+            None => password_submitted(request, &typed).await,
+        }
+    };
+    submitted.await.unwrap_or_else(page::trouble)
 }
 
-async fn submitted(
-    auth: &Auth,
-    headers: &HeaderMap,
-    source: &RequestSource,
-    parameters: &Parameters,
-    typed: &Parameters,
-) -> Result<Response, Trouble> {
-    let setting = setting(auth, parameters).await?;
-    let again = |status, error: &str| form(auth, headers, source, &setting, status, typed, Some(error));
-    if !(RequestBrowser { headers, source }).has_sent(auth, FORM, typed) {
+async fn password_submitted(request: PageRequest<'_>, typed: &Parameters) -> Result<Response, Trouble> {
+    let PageRequest { auth, browser, setting, .. } = request;
+    let again = |status, error: &str| form(request, status, typed, Some(error));
+    if !browser.has_sent(auth, FORM, typed) {
         return Ok(again(StatusCode::FORBIDDEN, page::STALE));
     }
-    let field = typed.get("tenant").or(setting.tenant.as_ref().map(TenantId::as_str));
+    let field = typed.get("tenant").or(setting.tenant.as_deref());
     let user = typed.get("username").unwrap_or_default();
     let who = tenancy::of_person(&auth.people.tenants(), user, field);
-    match person_login::check(auth, &who, typed.get("password").unwrap_or_default(), source).await? {
-        PersonLogin::Right(tenant, person) => begin(auth, headers, source, parameters, &tenant, &person).await,
+    match person_login::check(auth, &who, typed.get("password").unwrap_or_default(), browser.source).await? {
+        PersonLogin::Right(tenant, person) => second_step::after_password(request, &tenant, &person).await,
         PersonLogin::Wrong => Ok(again(StatusCode::UNAUTHORIZED, WRONG)),
         PersonLogin::Wait(wait) => {
             let seconds = wait.as_secs() + 1;
@@ -117,15 +143,14 @@ async fn submitted(
     }
 }
 
-/// Begins a session under a new name, ends the one that the browser had, and goes on.
+/// Begins a session under a new name, and ends the one that the browser had.
 async fn begin(
-    auth: &Auth,
-    headers: &HeaderMap,
-    source: &RequestSource,
-    parameters: &Parameters,
+    request: PageRequest<'_>,
     tenant: &TenantId,
     person: &Person,
-) -> Result<Response, Trouble> {
+    by_two_factors: bool,
+) -> Result<BegunSession, Trouble> {
+    let PageRequest { auth, browser: RequestBrowser { headers, source }, parameters, .. } = request;
     if let Some(before) = Cookie::Session.of(headers, source).and_then(SessionCookie::read) {
         auth.store.end_session(&before.tenant, before.digest).await?;
     }
@@ -135,19 +160,33 @@ async fn begin(
         user: person.user_name.clone(),
         credential: people::credential(person),
         authenticated_at: now,
+        by_two_factors,
         until: now + auth.settings.session_life,
     };
     auth.store.begin_session(tenant, Digest::of(&secret), &session, now).await?;
+    tracing::info!(%tenant, user = person.user_name, source = source.address, by_two_factors, "somebody has signed in");
     let to = match parameters.get("client_id") {
         Some(_) => format!("/auth/v3/oauth/authorize?{}", parameters.query_without(&DONE_BY_SIGN_IN)),
         None => own_page(parameters).unwrap_or_else(|| page::SIGN_IN.to_owned()),
     };
-    let mut response = answers::redirect(&to);
     let cookies = [Cookie::Session.set(&SessionCookie::write(tenant, &secret), source), Cookie::Form.remove(source)];
-    for cookie in cookies.into_iter().flatten() {
-        response.headers_mut().append(header::SET_COOKIE, cookie);
+    Ok(BegunSession { to, cookies })
+}
+
+impl BegunSession {
+    /// Goes on.
+    fn redirect(self) -> Response {
+        let response = answers::redirect(&self.to);
+        self.with(response)
     }
-    Ok(response)
+
+    /// An answer that tells the browser of it.
+    fn with(self, mut response: Response) -> Response {
+        for cookie in self.cookies.into_iter().flatten() {
+            response.headers_mut().append(header::SET_COOKIE, cookie);
+        }
+        response
+    }
 }
 
 async fn setting(auth: &Auth, parameters: &Parameters) -> Result<Setting, Trouble> {
@@ -161,22 +200,21 @@ async fn setting(auth: &Auth, parameters: &Parameters) -> Result<Setting, Troubl
             Err(AuthorizationRefusal::Shown(_)) => None,
         }
     });
-    let named = parameters.get("tenant").and_then(|tenant| tenants.get(tenant).cloned());
-    let tenant = found.map(|(tenant, _)| tenant).or(named).or_else(|| tenancy::only(&tenants));
+    let tenant = named_tenant(&tenants, found.map(|(tenant, _)| tenant), parameters);
     let expected = parameters.get("login_hint").unwrap_or_default().to_owned();
     Ok(Setting { query: parameters.query_without(&[]), tenant, leads_to, expected })
 }
 
-fn form(
-    auth: &Auth,
-    headers: &HeaderMap,
-    source: &RequestSource,
-    setting: &Setting,
-    status: StatusCode,
-    typed: &Parameters,
-    error: Option<&str>,
-) -> Response {
-    RequestBrowser { headers, source }.with_form(auth, FORM, |token| {
+/// The tenant of the program, else the one that the request names, else the only one.
+fn named_tenant(tenants: &Tenants, of_program: Option<TenantId>, parameters: &Parameters) -> Option<String> {
+    let of_program = of_program.map(|tenant| tenant.to_string());
+    let named = || parameters.get("tenant").map(str::to_owned);
+    of_program.or_else(named).or_else(|| tenancy::only(tenants).map(|tenant| tenant.to_string()))
+}
+
+fn form(request: PageRequest<'_>, status: StatusCode, typed: &Parameters, error: Option<&str>) -> Response {
+    let setting = request.setting;
+    request.browser.with_form(request.auth, FORM, |token| {
         let form = SignInForm {
             query: &setting.query,
             token,
@@ -195,6 +233,29 @@ fn own_page(parameters: &Parameters) -> Option<String> {
     match parameters.get("then")? {
         "device" => Some(answers::with_query(page::device::PATH, &[("user_code", parameters.get("user_code"))])),
         "sessions" => Some(page::sessions::PATH.to_owned()),
+        "second-factor" => Some(page::second_factor::PATH.to_owned()),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn a_tenant_that_is_named_is_asked_for_no_more_whether_there_is_one_or_not() {
+        let id = |id: &str| TenantId::parse(id).unwrap();
+        let two: Tenants = Arc::new([id("acme"), id("globex")].into());
+        let tenant =
+            |of_program, query: &str| named_tenant(&two, of_program, &Parameters::read(query.as_bytes()).unwrap());
+        for named in ["acme", "nobody", "no tenant's name"] {
+            assert_eq!(tenant(None, &format!("tenant={named}")).as_deref(), Some(named));
+        }
+        assert_eq!(tenant(None, ""), None, "it has to be typed");
+        assert_eq!(tenant(Some(id("globex")), "tenant=acme").as_deref(), Some("globex"));
+        let one: Tenants = Arc::new([id("acme")].into());
+        assert_eq!(named_tenant(&one, None, &Parameters::default()).as_deref(), Some("acme"));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::Response;
@@ -11,8 +12,9 @@ use model::TenantId;
 use super::answers::{self, Trouble};
 use super::cookies::Cookie;
 use super::parameters::Parameters;
+use super::people::Tenants;
 use super::source::RequestSource;
-use super::{Auth, client_login, page, session, tenancy};
+use super::{Auth, authorize, client_login, page, session, tenancy};
 
 /// `GET /ping`: 200 for somebody who is signed in, else 403.
 pub(super) async fn ping(State(auth): State<Arc<Auth>>, source: RequestSource, headers: HeaderMap) -> Response {
@@ -36,12 +38,17 @@ pub(super) async fn sign_out(
     method: Method,
     headers: HeaderMap,
     uri: Uri,
+    body: Bytes,
 ) -> Response {
-    let parameters = match Parameters::read(uri.query().unwrap_or_default().as_bytes()) {
+    // A browser is sent on also from a form (OpenID Connect RP-Initiated Logout section 2); programs that post nothing are not.
+    let is_form = method == Method::POST && Parameters::is_form(&headers) && !body.is_empty();
+    let query = uri.query().unwrap_or_default().as_bytes();
+    let told = if is_form { [query, body.as_ref()].join(&b'&') } else { query.to_vec() };
+    let parameters = match Parameters::read(&told) {
         Ok(parameters) => parameters,
         Err(fault) => return answers::refused(StatusCode::BAD_REQUEST, fault),
     };
-    let ended = ended(&auth, &headers, &source, &parameters, method == Method::GET).await;
+    let ended = ended(&auth, &headers, &source, &parameters, is_form || method == Method::GET).await;
     ended.unwrap_or_else(axum::response::IntoResponse::into_response)
 }
 
@@ -103,10 +110,11 @@ async fn answer(
         let is_page = parameters.get("page").is_some();
         return Ok(if is_page { page::signed_out() } else { answers::done(None) });
     };
+    let tenants = auth.people.tenants();
     let is_registered = match client_login::find(auth, parameters).await? {
         Some((_, client)) => redirect_uri::find(&client.redirect_uris, to).is_some(),
         // Published programs do not say which one they are. Nobody may have been signed in any more.
-        None => match tenant.or_else(|| tenancy::only(&auth.people.tenants())) {
+        None => match hinted_tenant(&tenants, parameters).or(tenant).or_else(|| tenancy::only(&tenants)) {
             Some(tenant) => redirect_uri::find(&auth.people.redirect_uris(&tenant).await?, to).is_some(),
             None => false,
         },
@@ -120,7 +128,38 @@ async fn answer(
     })
 }
 
+/// The tenant that an ID token names by which a client says who has signed out (`id_token_hint`). It may be over, and is believed as it is:
+/// it says no more than `client_id` could.
+fn hinted_tenant(tenants: &Tenants, parameters: &Parameters) -> Option<TenantId> {
+    let claims = authorize::hinted(parameters.get("id_token_hint")?)?;
+    tenants.get(claims["tenant"].as_str()?).cloned()
+}
+
 /// Where the browser is to go on to: as published programs say it, or as OpenID Connect RP-Initiated Logout does (section 2).
 fn way_back(parameters: &Parameters) -> Option<&str> {
     parameters.get("redirectUri").or_else(|| parameters.get("post_logout_redirect_uri"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+    use super::*;
+
+    #[test]
+    fn an_id_token_names_the_tenant_if_there_is_that_one() {
+        let tenants: Tenants = Arc::new(["acme", "globex"].map(|id| TenantId::parse(id).unwrap()).into());
+        let named = |claims: &str| {
+            let form = format!("id_token_hint=e30.{}.x", URL_SAFE_NO_PAD.encode(claims));
+            hinted_tenant(&tenants, &Parameters::read(form.as_bytes()).unwrap()).map(|tenant| tenant.to_string())
+        };
+        assert_eq!(named(r#"{"tenant":"globex","exp":1}"#).as_deref(), Some("globex"));
+        for other in [r#"{"tenant":"nobody"}"#, r#"{"tenant":1}"#, "{}", "no claims"] {
+            assert_eq!(named(other), None, "{other}");
+        }
+        assert_eq!(hinted_tenant(&tenants, &Parameters::default()), None);
+    }
 }

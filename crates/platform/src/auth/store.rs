@@ -11,12 +11,13 @@ use identity::grant::ACCESS_LIFE;
 use identity::grant::code::{self, Code};
 use identity::grant::refresh::Family;
 use identity::secret::Digest;
+use identity::totp::{self, TotpSecret};
 use infra::{SignInKey, SignInKind, SignIns, StoreError, bounds};
 use model::{TenantId, Timestamp};
 use prost::Message as _;
 use runtime::key_files::Revoker;
 
-use super::issue;
+use super::people;
 use super::records::{BrowserSession, Spent, StoredRecord};
 
 pub(super) use devices::ReadDevice;
@@ -165,6 +166,20 @@ impl SignInStore {
         Ok(self.read(tenant, &key).await?.map(|(spent, _)| spent))
     }
 
+    /// Spends the code that an app shows in a step; `false` if it was spent before. It is remembered for as long as it could be taken.
+    pub async fn spend_step(
+        &self,
+        tenant: &TenantId,
+        user: &str,
+        secret: &TotpSecret,
+        step: u64,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let spent = Digest::of(&format!("step\0{user}\0{}\0{step}", secret.text()));
+        let key = SignInKey::new(SignInKind::Used, spent.text());
+        self.records.claim(tenant, &key, Bytes::from_static(b"1"), now + totp::SPENT_KEPT).await
+    }
+
     // === refresh families ===
 
     /// Keeps a family under the digest of the first part of its tokens.
@@ -202,7 +217,7 @@ impl SignInStore {
     /// Ends all that a person has: sessions and sign-ins.
     pub async fn end_all(&self, tenant: &TenantId, user: &str, now: Timestamp) -> Result<()> {
         // Sign-ins of clients without refresh tokens are listed nowhere.
-        self.revoker.revoke_subject(tenant, &issue::subject_of(user), now + ACCESS_LIFE + REVOKED_MARGIN);
+        self.revoker.revoke_subject(tenant, &people::subject_of(user), now + ACCESS_LIFE + REVOKED_MARGIN);
         self.end_where(tenant, user, now, |_| true).await?;
         for (key, _) in self.records.owned(tenant, &owner(user)).await? {
             if key.kind == SignInKind::Session {
@@ -300,9 +315,18 @@ impl SignInStore {
 }
 
 #[cfg(test)]
+impl SignInStore {
+    /// One in memory; what it revokes is written nowhere.
+    pub fn in_memory(clock: Arc<infra::conformance::SetClock>) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (revoker, _) = runtime::key_files::revoker(folder.path(), clock.clone()).expect("nothing is there yet");
+        Self::new(Arc::new(infra::embedded::Embedded::in_memory(clock)), revoker)
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use infra::conformance::SetClock;
-    use infra::embedded::Embedded;
 
     use super::*;
 
@@ -317,6 +341,7 @@ mod tests {
             sign_in: format!("sign-in {n}"),
             session: None,
             authenticated_at: Timestamp::ZERO,
+            by_two_factors: false,
             ends_at: until,
             current: Digest::of("token"),
             until,
@@ -327,7 +352,7 @@ mod tests {
     #[tokio::test]
     async fn whoever_has_as_much_as_there_may_be_loses_what_was_used_longest_ago() {
         let clock = SetClock::at(Timestamp::from_millis(1_700_000_000_000));
-        let store = SignInStore::new(Arc::new(Embedded::in_memory(clock.clone())));
+        let store = SignInStore::in_memory(clock.clone());
         let (acme, now) = (TenantId::parse("acme").unwrap(), infra::Clock::now(&*clock));
         let name = |n: usize| Digest::of(&n.to_string());
         for n in 0..bounds::SIGN_INS_OWNED_MAX + 2 {
@@ -344,6 +369,7 @@ mod tests {
             user: "ann".to_owned(),
             credential: Digest::of("hash"),
             authenticated_at: now,
+            by_two_factors: false,
             until: now + HOUR,
         };
         store.begin_session(&acme, Digest::of("cookie"), &session, now).await.unwrap();

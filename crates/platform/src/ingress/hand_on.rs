@@ -1,5 +1,7 @@
 //! Hands a request on to the role that answers it, with the proofs that the caller brings and none of our own.
 
+use std::time::Duration;
+
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -19,6 +21,8 @@ pub(super) struct RoleBehind {
     role: &'static str,
     /// Headers forwarded with a request; the others concern one hop, or say what ingress knows better.
     passed_on: &'static [HeaderName],
+    /// Time for an answer, where it is not the usual one.
+    within: Option<Duration>,
 }
 
 impl RoleBehind {
@@ -32,7 +36,13 @@ impl RoleBehind {
         role: &'static str,
         passed_on: &'static [HeaderName],
     ) -> anyhow::Result<Self> {
-        Ok(Self { client: Client::new(ctx, id)?, role, passed_on })
+        Ok(Self { client: Client::new(ctx, id)?, role, passed_on, within: None })
+    }
+
+    /// The same with another time for its answers.
+    #[must_use]
+    pub fn answering_within(self, within: Duration) -> Self {
+        Self { within: Some(within), ..self }
     }
 
     /// Hands a request on, with further headers of ours, and returns the answer.
@@ -48,6 +58,9 @@ impl RoleBehind {
         };
         let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
         let mut call = self.client.call(head.method, path).without_token().raw_body(body);
+        if let Some(within) = self.within {
+            call = call.deadline(within);
+        }
         for name in self.passed_on {
             if let Some(value) = head.headers.get(name) {
                 call = call.header(name.clone(), value.clone());

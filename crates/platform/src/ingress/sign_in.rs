@@ -9,8 +9,6 @@ use runtime::RoleContext;
 
 use super::hand_on::RoleBehind;
 
-/// Where clients look for the description of a server that has no path.
-const WELL_KNOWN: &str = "/.well-known/openid-configuration";
 /// Headers forwarded with a request; the others concern one hop, or say what ingress knows better.
 static PASSED_ON: [HeaderName; 9] = [
     header::AUTHORIZATION,
@@ -27,12 +25,15 @@ static PASSED_ON: [HeaderName; 9] = [
 pub(super) fn router(ctx: &RoleContext) -> anyhow::Result<Router> {
     let auth = RoleBehind::new(ctx, "own-11", "auth", &PASSED_ON)?;
     let below = format!("{}/{{*rest}}", runtime::issuer::PATH);
-    Ok(Router::new().route(&below, any(to_auth)).route(WELL_KNOWN, any(to_auth)).with_state(auth))
+    let router = Router::new().route(&below, any(to_auth));
+    let router = runtime::issuer::METADATA.iter().fold(router, |router, path| router.route(path, any(to_auth)));
+    Ok(router.with_state(auth))
 }
 
 /// Whether auth, and not ingress, asks for what a request needs.
 pub(super) fn is_open(path: &str) -> bool {
-    path == WELL_KNOWN || path.strip_prefix(runtime::issuer::PATH).is_some_and(|rest| rest.starts_with('/'))
+    runtime::issuer::METADATA.contains(&path)
+        || path.strip_prefix(runtime::issuer::PATH).is_some_and(|rest| rest.starts_with('/'))
 }
 
 async fn to_auth(State(auth): State<RoleBehind>, request: Request) -> Response {
@@ -41,7 +42,7 @@ async fn to_auth(State(auth): State<RoleBehind>, request: Request) -> Response {
 }
 
 /// The cookies as one header: HTTP/2 may send one each (RFC 9113 section 8.2.3).
-fn cookies(headers: &HeaderMap) -> Option<HeaderValue> {
+pub(super) fn cookies(headers: &HeaderMap) -> Option<HeaderValue> {
     let each: Vec<&[u8]> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
     if each.is_empty() { None } else { HeaderValue::from_bytes(&each.join(b"; ".as_slice())).ok() }
 }
@@ -52,7 +53,8 @@ mod tests {
 
     #[test]
     fn what_is_below_auth_asks_for_its_own_proof() {
-        for open in ["/auth/v3/oauth/token", "/auth/v3/sign-in", WELL_KNOWN] {
+        let described = runtime::issuer::METADATA;
+        for open in ["/auth/v3/oauth/token", "/auth/v3/sign-in"].iter().chain(&described) {
             assert!(is_open(open), "{open}");
         }
         for closed in ["/auth/v3", "/auth/v33/x", "/api/voice/v1/x", "/auth", "/x/auth/v3/y"] {

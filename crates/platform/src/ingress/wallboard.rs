@@ -88,7 +88,7 @@ pub(super) fn router(ctx: &RoleContext) -> anyhow::Result<Router> {
 
 /// Pages are open, all data needs a token.
 pub(super) fn is_open(path: &str) -> bool {
-    !["/pulse/", "/api/", "/telemetry/"].iter().any(|served| path.starts_with(served))
+    !super::APIS.iter().any(|served| path.starts_with(served))
 }
 
 async fn to_pulse(
@@ -136,7 +136,7 @@ fn no_page() -> Response {
     const PAGE: &str = "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
         <meta name=\"viewport\" content=\"width=device-width\">\n<meta name=\"color-scheme\" content=\"light dark\">\n\
         <title>No such page · Trunkline</title>\n<h1>There is no such page</h1>\n\
-        <p><a href=\"/\">The wallboard</a>, <a href=\"/topology\">the topology</a>, <a href=\"/trace\">traces of calls</a></p>\n</html>\n";
+        <p><a href=\"/\">The wallboard</a>, <a href=\"/topology\">the topology</a>, <a href=\"/trace\">traces of calls</a>, <a href=\"/agent-setup/\">Agent Setup</a></p>\n</html>\n";
     let head = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (header::CACHE_CONTROL, "no-store"),

@@ -1,7 +1,9 @@
-//! What auth has revoked, for all processes: a file beside the public keys, which they follow with them.
+//! What auth has revoked, for all processes: a file beside the public keys, which they follow with them. Each replica of auth adds what it
+//! has revoked itself to what others have written there.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,13 +13,15 @@ use model::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
-use crate::data_dir::{make_directory, unusable, write_whole};
+use crate::data_dir::{SECRET_MODE, make_directory, unusable, write_whole};
 use crate::drain::Drain;
 use crate::exit::ExitError;
 use crate::token::{Revocation, RevokedSet};
 
 /// At most so often the file is written: what is revoked in between is written together.
 const WRITTEN_EACH: Duration = Duration::from_millis(250);
+/// What the file ends with that writers lock, beside the file.
+const LOCK: &str = "lock";
 
 /// The file.
 #[derive(Default, Serialize, Deserialize)]
@@ -93,13 +97,8 @@ impl RevocationWriter {
                 () = self.revoker.changed.notified() => false,
                 () = drain.ended() => true,
             };
-            let (path, now) = (self.path.clone(), self.revoker.clock.now());
-            let stored = {
-                let mut revoked = self.revoker.locked();
-                revoked.drop_ended(now);
-                serde_json::to_vec(&StoredRevocations { revoked: revoked.iter().cloned().collect() })?
-            };
-            let written = tokio::task::spawn_blocking(move || write_whole(&path, &stored)).await?;
+            let (path, revoker) = (self.path.clone(), self.revoker.clone());
+            let written = tokio::task::spawn_blocking(move || write(&path, &revoker)).await?;
             if is_over {
                 return Ok(written?);
             }
@@ -116,12 +115,59 @@ impl RevocationWriter {
     }
 }
 
+/// Adds to the file what was revoked here, and takes over what others have revoked.
+fn write(path: &Path, revoker: &Revoker) -> io::Result<()> {
+    let beside = path.with_extension(LOCK);
+    let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(SECRET_MODE).open(beside)?;
+    // Held until the file is written: nobody else reads it in between to replace it.
+    lock.lock()?;
+    // One that cannot be read is replaced: it tells nobody anything.
+    let others = read(path).unwrap_or_default();
+    let stored = {
+        let mut revoked = revoker.locked();
+        revoked.merge(others);
+        revoked.drop_ended(revoker.clock.now());
+        serde_json::to_vec(&StoredRevocations { revoked: revoked.iter().cloned().collect() })?
+    };
+    write_whole(path, &stored)
+}
+
 /// What was revoked, as it is written there.
 pub(super) fn read(path: &Path) -> io::Result<RevokedSet> {
     let stored: StoredRevocations = serde_json::from_slice(&fs::read(path)?).map_err(io::Error::other)?;
-    let mut revoked = RevokedSet::default();
-    for revocation in stored.revoked {
-        revoked.add(revocation, Timestamp::ZERO);
+    Ok(RevokedSet::restored(stored.revoked))
+}
+
+#[cfg(test)]
+mod tests {
+    use infra::SystemClock;
+
+    use super::*;
+
+    #[test]
+    fn what_several_replicas_revoke_is_all_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("revoked.json");
+        let acme = TenantId::parse("acme").unwrap();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+        let until = clock.now() + Duration::from_secs(600);
+        let replicas: Vec<Revoker> =
+            (0..4).map(|_| RevocationWriter::open(folder.path(), path.clone(), clock.clone()).unwrap().0).collect();
+        std::thread::scope(|scope| {
+            for (number, replica) in replicas.iter().enumerate() {
+                let (acme, path) = (&acme, &path);
+                scope.spawn(move || {
+                    for sign_in in 0..8 {
+                        replica.revoke(acme, &format!("{number}/{sign_in}"), until);
+                        write(path, replica).unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!(read(&path).unwrap().iter().count(), 32);
+        // A file that is broken off is written anew.
+        fs::write(&path, "{").unwrap();
+        write(&path, &replicas[0]).unwrap();
+        assert!(read(&path).unwrap().iter().count() >= 8);
     }
-    Ok(revoked)
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::key::PublicJwk;
 use super::ring::KeyRing;
 use super::signing_key::SigningKey;
-use super::{ANY_JWT, ISSUER, TokenError};
+use super::{ACCESS_TOKEN, ISSUER, TokenError};
 use crate::caller::Tie;
 use crate::claims::{ANY_TENANT, Claims};
 
@@ -52,7 +52,7 @@ impl TokenIssuer {
         self.clock.clone()
     }
 
-    /// Signs claims as a token of that type, [`super::ACCESS_TOKEN`] or [`super::ID_TOKEN`].
+    /// Signs claims as a token of that type, [`ACCESS_TOKEN`] or [`super::ID_TOKEN`].
     ///
     /// # Errors
     /// If there is no key that works.
@@ -102,6 +102,6 @@ impl TokenIssuer {
             agent: tie.and_then(|tie| Some(tie.agent.as_ref()?.to_string())),
             ..Claims::default()
         };
-        self.sign(&claims, ANY_JWT)
+        self.sign(&claims, ACCESS_TOKEN)
     }
 }

@@ -11,6 +11,12 @@ const SIGNS_FOR: Duration = Duration::from_secs(30 * 24 * 3_600);
 const VERIFIES_FOR: Duration = Duration::from_secs(60 * 24 * 3_600);
 /// How long before it signs a key is made and published: nobody keeps published keys for longer without asking again.
 const ANNOUNCED_FOR: Duration = Duration::from_secs(3_600);
+/// A key that signs later than this was made by a clock that was wrong, or ours is: it says nothing about when the next one is due. Twice as
+/// long as any is announced, for clocks that differ.
+const AHEAD_MAX: Duration = Duration::from_secs(2 * 3_600);
+/// So many keys are kept although they no longer verify: more than verify at a time, and one of a wrong clock. What such a clock takes for
+/// ended is there when it is right again.
+const KEPT: usize = 6;
 
 /// A key, and from when it signs.
 #[derive(Clone, Debug)]
@@ -57,23 +63,27 @@ impl<K> KeyRing<K> {
         keys.filter(move |(_, until)| until.is_none_or(|until| now < until))
     }
 
-    /// From when a further key has to sign, if it is to be made now.
+    /// From when a further key has to sign, if it is to be made now: at once, if no key signs yet by our clock.
     pub(crate) fn next(&self, now: Timestamp) -> Option<Timestamp> {
-        let due = self.keys.last()?.signs_from + SIGNS_FOR;
+        let Some(last) = self.keys.iter().rev().find(|key| key.signs_from <= now + AHEAD_MAX) else { return Some(now) };
+        let due = last.signs_from + SIGNS_FOR;
         (due <= now + ANNOUNCED_FOR).then(|| due.max(now + ANNOUNCED_FOR))
     }
 
     /// Adds the key that [`Self::next`] has asked for.
     pub(crate) fn add(&mut self, key: K, signs_from: Timestamp) {
         self.keys.push(RingKey { key, signs_from });
+        // Not always the last one: a wrong clock may have made a later one.
+        self.keys.sort_by_key(|key| key.signs_from);
     }
 
-    /// Drops the keys that no longer verify. Returns whether there were any.
+    /// Drops keys that no longer verify, but for the last few. Returns whether there were any.
     pub(crate) fn drop_ended(&mut self, now: Timestamp) -> bool {
         let ended = self.keys.len() - self.verifying(now).count();
+        let dropped = ended.min(self.keys.len().saturating_sub(KEPT));
         // Each ends before those after it.
-        self.keys.drain(..ended);
-        ended > 0
+        self.keys.drain(..dropped);
+        dropped > 0
     }
 }
 
@@ -126,10 +136,10 @@ mod tests {
     fn a_clock_that_is_set_leaves_one_key_that_signs() {
         let mut ring = KeyRing::beginning(1, start() + DAY * 400);
         driven(&mut ring, start());
-        assert_eq!((ring.signing(start()), verifying(&ring, start())), (Some(&1), vec![1]));
+        assert_eq!((ring.signing(start()), verifying(&ring, start())), (Some(&2), vec![2, 1]));
         let late = start() + DAY * 4_000;
         driven(&mut ring, late);
-        assert_eq!((ring.signing(late), verifying(&ring, late)), (Some(&1), vec![1, 2]));
+        assert_eq!((ring.signing(late), verifying(&ring, late)), (Some(&1), vec![1, 3]));
         assert!(KeyRing::<u32>::restored(Vec::new()).is_none());
     }
 
@@ -147,7 +157,7 @@ mod tests {
                 driven(&mut ring, now);
                 published.push((now, ring.clone()));
                 prop_assert!(verifying(&ring, now).contains(ring.signing(now).unwrap()));
-                prop_assert!(ring.keys().count() <= 5, "{:?}", ring);
+                prop_assert!(ring.keys().count() <= KEPT + 1, "{:?}", ring);
             }
             for (issued, key) in tokens {
                 for (at, (from, ring)) in published.iter().enumerate() {
@@ -158,6 +168,41 @@ mod tests {
                         prop_assert!(verifying(ring, shown).contains(&key), "{} {} {:?}", issued, shown, ring);
                     }
                 }
+            }
+        }
+
+        /// However wrong the clock is for a while: when it is right again, rotation goes on, and no token of a right time is lost.
+        #[test]
+        fn a_clock_that_was_wrong_stops_nothing(
+            days_before in 0_u32..200, wrong_by in 1_u32..8_000, is_ahead in any::<bool>(), looks in 1_u32..90,
+        ) {
+            const HOUR: Duration = Duration::from_secs(3_600);
+            let begin = start() + DAY * 10_000;
+            let mut ring = KeyRing::beginning(0, begin);
+            let mut tokens: Vec<(Timestamp, u32)> = Vec::new();
+            let mut at_hour = |ring: &mut KeyRing<u32>, hour: u32| {
+                let now = begin + HOUR * hour;
+                driven(ring, now);
+                let signing = *ring.signing(now).unwrap();
+                let since = ring.keys().find(|(_, key)| **key == signing).unwrap().0;
+                prop_assert!(now.since(since) <= SIGNS_FOR + AHEAD_MAX + HOUR, "{} {:?}", hour, ring);
+                if hour.is_multiple_of(12) {
+                    tokens.retain(|(issued, _)| now.since(*issued) <= TOKEN_LIFE);
+                    let verifying = verifying(ring, now);
+                    prop_assert!(tokens.iter().all(|(_, key)| verifying.contains(key)), "{:?} {} {:?}", tokens, now, ring);
+                    tokens.push((now, signing));
+                }
+                Ok(())
+            };
+            for before in 0..days_before * 24 {
+                at_hour(&mut ring, before)?;
+            }
+            for look in 0..looks {
+                let right = begin + DAY * days_before + MINUTE * look;
+                driven(&mut ring, if is_ahead { right + DAY * wrong_by } else { right - DAY * wrong_by });
+            }
+            for after in days_before * 24 + 2..(days_before + 100) * 24 {
+                at_hour(&mut ring, after)?;
             }
         }
 

@@ -9,7 +9,7 @@ use model::Timestamp;
 
 use super::key::PublicJwk;
 use super::signing_key::SigningKey;
-use super::{ANY_JWT, EVERY_ROLE, ISSUER, TokenError};
+use super::{EVERY_ROLE, ISSUER, SERVICE_TOKEN, TokenError};
 use crate::claims::{ANY_TENANT, Claims, ROLE_SCOPE, SERVICE, believed_until};
 use crate::connections;
 use crate::spec::RoleSpec;
@@ -72,7 +72,7 @@ impl ServiceIssuer {
         {
             return Ok(token.clone());
         }
-        let token = self.inner.key.sign(&claims(self.inner.spec, node, aud, now)?, ANY_JWT)?;
+        let token = self.inner.key.sign(&claims(self.inner.spec, node, aud, now)?, SERVICE_TOKEN)?;
         // Bounded by the table of roles: node and audience are our own.
         own.insert(route, (token.clone(), now + LIFE / 2));
         Ok(token)

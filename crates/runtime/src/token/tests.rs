@@ -171,6 +171,18 @@ fn an_id_token_gives_no_access() {
 }
 
 #[test]
+fn id_tokens_have_the_type_that_clients_expect_and_no_issuer_makes_access_tokens_of_it() {
+    let site = public();
+    let typ = |token: &str| jsonwebtoken::decode_header(token).unwrap().typ;
+    assert_eq!(typ(&site.issuer.sign(&site.access(PUBLIC), ID_TOKEN).unwrap()).as_deref(), Some("JWT"));
+    assert_eq!(typ(&site.issue(EVERY_ROLE)).as_deref(), Some("at+jwt"), "of the command too");
+    for iss in [PUBLIC, ISSUER] {
+        let token = site.issuer.sign(&site.access(iss), "JWT").unwrap();
+        assert_eq!(site.verifier.verify(&token, "frontend").unwrap_err(), TokenError::Type, "{iss}");
+    }
+}
+
+#[test]
 fn another_algorithm_another_key_and_none_are_refused() {
     let clock = Arc::new(Turned(AtomicU64::new(1_000_000_000)));
     let pkcs8 = SigningKey::new_pkcs8().unwrap();
@@ -246,7 +258,7 @@ proptest! {
             dn,
             ..Claims::default()
         };
-        let token = signer(&key).sign(&claims, ACCESS_TOKEN).unwrap();
+        let token = signer(&key).sign(&claims, SERVICE_TOKEN).unwrap();
         let believed = ["rq", "tenant"].map(|role| verifier.verify(&token, role).ok());
         prop_assert_eq!(believed[0].as_ref().and_then(|caller| caller.role()), is_own.then_some("ors"));
         prop_assert!(believed[0].is_some() == is_own && believed[1].is_none());

@@ -12,7 +12,7 @@ use super::issuer::TokenIssuer;
 use super::key_set::{KeyOwner, KeySet};
 use super::revoked::RevokedSet;
 use super::service::{self, ServiceIssuer};
-use super::{ACCESS_TOKEN, ANY_JWT, EVERY_ROLE, ISSUER, TokenError};
+use super::{ACCESS_TOKEN, EVERY_ROLE, ISSUER, SERVICE_TOKEN, TokenError};
 use crate::caller::Caller;
 use crate::claims::{Claims, ROLE_SCOPE, SERVICE, believed_until};
 use crate::spec::RoleSpec;
@@ -139,7 +139,11 @@ impl TokenVerifier {
             _ => TokenError::Malformed,
         })?;
         // RFC 9068 section 4, RFC 8725 section 3.11. Before the claims are read: those of an ID token are others.
-        if !header.typ.as_deref().is_some_and(|typ| [ACCESS_TOKEN, ANY_JWT].contains(&typ)) {
+        let typ = match &key.owner {
+            KeyOwner::Issuer => ACCESS_TOKEN,
+            KeyOwner::Role(_) => SERVICE_TOKEN,
+        };
+        if header.typ.as_deref() != Some(typ) {
             return Err(TokenError::Type);
         }
         let claims: Claims = serde_json::from_value(claims).map_err(|_| TokenError::Malformed)?;

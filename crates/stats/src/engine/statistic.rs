@@ -26,6 +26,8 @@ pub struct Bin {
     pub number: u64,
     /// The sum of their durations.
     pub time: Duration,
+    /// How many of them were within the statistic's time range.
+    pub in_range: u64,
 }
 
 /// The counts of one interval.
@@ -292,10 +294,20 @@ impl Statistic {
         let oldest = (slot + 1).saturating_sub(self.slots_kept());
         (oldest..=slot)
             .map(|at| match buckets.next_if(|bucket| bucket.slot == at) {
-                Some(bucket) => Bin { from: from(at), number: bucket.number, time: Duration::from_micros(bucket.time) },
+                Some(bucket) => Bin {
+                    from: from(at),
+                    number: bucket.number,
+                    time: Duration::from_micros(bucket.time),
+                    in_range: bucket.in_range,
+                },
                 None => {
                     let goes_on = is_level && newest.is_some_and(|newest| at > newest);
-                    Bin { from: from(at), number: if goes_on { self.level } else { 0 }, time: Duration::ZERO }
+                    Bin {
+                        from: from(at),
+                        number: if goes_on { self.level } else { 0 },
+                        time: Duration::ZERO,
+                        in_range: 0,
+                    }
                 }
             })
             .collect()

@@ -1,7 +1,10 @@
 //! Who may sign in: what `people` have for it, and `clients`.
 
+use std::collections::HashMap;
+
 use contracts::provisioning::{Grant, OAuthClient, Person, Privilege, Secret, TenantObjects};
 use identity::password::{self, HashError};
+use identity::second_factor;
 use model::Entropy;
 
 use super::scalar::{flow, optional, text as scalar};
@@ -12,6 +15,8 @@ use super::tree::{Node, flag, text, texts};
 /// A password in clear, or its hash.
 const PASSWORD: Shape = Shape::Text { max: 512 };
 const URI: Shape = Shape::Text { max: 1_024 };
+/// A second factor as an export has written it, or the word that takes it away.
+const SECOND_FACTOR: Shape = Shape::Text { max: second_factor::STORED_BYTES_MAX };
 static PRIVILEGES: Shape = Shape::Choice { of: &PRIVILEGE, max: Privilege::NAMES.len() };
 static PRIVILEGE: Shape = Shape::OneOf(&Privilege::NAMES);
 static GRANTS: Shape = Shape::Choice { of: &GRANT, max: Grant::NAMES.len() };
@@ -27,6 +32,18 @@ pub(super) const PERSONS_PASSWORD: Field = field(
     Optional,
     &PASSWORD,
     "What the person signs in with, of 8 characters at least: the import keeps its Argon2id hash alone. A text that begins with $argon2id$ is such a hash. Without it the person cannot sign in at pages.",
+);
+pub(super) const PERSONS_SECOND_FACTOR: Field = field(
+    "second_factor",
+    Optional,
+    &SECOND_FACTOR,
+    "`reset` takes the second factor from the person, who may then get another one. An export writes it sealed: no other installation can read it. Without it the person keeps what is there.",
+);
+pub(super) const REQUIRE_SECOND_FACTOR: Field = field(
+    "require_second_factor",
+    Optional,
+    &PRIVILEGES,
+    "The privileges whose people sign in with a second factor: who has none yet gets one at the next sign-in. Without it nobody must.",
 );
 pub(super) const PERSONS_PRIVILEGES: Field = field(
     "privileges",
@@ -54,7 +71,12 @@ pub(super) static CLIENTS: Shape = Shape::List {
             &URIS,
             "Where people who have signed in may be sent back to: https, http to this machine (127.0.0.1, [::1], localhost), or a scheme of the program's own.",
         ),
-        field("scopes", Optional, &SCOPES, "The scopes that it may ask for, as the page about tokens lists them."),
+        field(
+            "scopes",
+            Optional,
+            &SCOPES,
+            "The scopes that it may ask for: those that some privilege has, as the page about signing in lists them.",
+        ),
     ]),
     max: CLIENTS_MAX,
 };
@@ -63,11 +85,22 @@ pub(super) static CLIENTS: Shape = Shape::List {
 pub(super) fn read_person(item: &Node, person: &mut Person) {
     person.email = text(item, "email");
     person.password = text(item, "password").map(Secret);
+    person.second_factor = text(item, "second_factor").map(Secret);
     person.disabled = flag(item, "disabled").unwrap_or_default();
-    person.privileges = texts(item, "privileges").iter().filter_map(|name| Privilege::parse(name)).collect();
+    person.privileges = read_privileges(item, "privileges");
     if person.privileges.is_empty() && person.agent.is_some() {
         person.privileges = vec![Privilege::Agent];
     }
+}
+
+/// The privileges under a key.
+pub(super) fn read_privileges(item: &Node, key: &str) -> Vec<Privilege> {
+    texts(item, key).iter().filter_map(|name| Privilege::parse(name)).collect()
+}
+
+/// As [`read_privileges`] reads them.
+pub(super) fn privilege_list(privileges: &[Privilege]) -> String {
+    flow(privileges.iter().map(|one| one.as_str()))
 }
 
 /// A client, as the file says it.
@@ -86,10 +119,11 @@ pub(super) fn read_client(item: &Node) -> Option<OAuthClient> {
 pub(super) fn person_line(person: &Person) -> String {
     let mut line = optional("email", person.email.as_deref());
     line += &optional("password", person.password.as_ref().map(Secret::reveal));
+    line += &optional("second_factor", person.second_factor.as_ref().map(Secret::reveal));
     // What is meant without it.
     let usual: &[Privilege] = if person.agent.is_some() { &[Privilege::Agent] } else { &[] };
     if person.privileges != usual && !person.privileges.is_empty() {
-        line += &format!(", privileges: {}", flow(person.privileges.iter().map(|one| one.as_str())));
+        line += &format!(", privileges: {}", privilege_list(&person.privileges));
     }
     if person.disabled {
         line += ", disabled: true";
@@ -121,7 +155,8 @@ pub(crate) fn is_meant_as_hash(secret: &Secret) -> bool {
     secret.reveal().starts_with("$argon2")
 }
 
-/// Replaces each clear text by its hash: by the stored one where it is of that text, so that the same file changes nothing.
+/// Replaces each clear text by its hash: by the stored one where it is of that text, so that the same file changes nothing. A second factor
+/// that is reset goes.
 ///
 /// # Errors
 /// When there is no memory for a hash: then there is nothing to store.
@@ -139,6 +174,9 @@ pub(super) fn hash_secrets(
         client.secret.as_ref()
     };
     for person in &mut objects.people {
+        if person.second_factor.as_ref().is_some_and(is_reset) {
+            person.second_factor = None;
+        }
         if let Some(password) = &mut person.password {
             hash_secret(password, held_person(&person.user_name), entropy)?;
         }
@@ -167,7 +205,32 @@ fn hash_secret(secret: &mut Secret, held: Option<&Secret>, entropy: &mut dyn Ent
     Ok(())
 }
 
+// === second factors ===
+
+fn is_reset(second_factor: &Secret) -> bool {
+    second_factor.reveal() == second_factor::RESET
+}
+
+/// People get their second factors by themselves: a file that says nothing of somebody's keeps it.
+pub(crate) fn keep_second_factors(objects: &mut TenantObjects, held: &TenantObjects) {
+    let held: HashMap<String, &Secret> = held
+        .people
+        .iter()
+        .filter_map(|person| Some((person.user_name.to_lowercase(), person.second_factor.as_ref()?)))
+        .collect();
+    for person in objects.people.iter_mut().filter(|person| person.second_factor.is_none()) {
+        person.second_factor = held.get(&person.user_name.to_lowercase()).map(|held| (*held).clone());
+    }
+}
+
 // === rules ===
+
+/// What is wrong with a second factor.
+pub(super) fn second_factor_fault(secret: &Secret) -> Option<String> {
+    let is_known = is_reset(secret) || second_factor::sealed(secret.reveal()).is_some();
+    let reason = format!("it is neither {:?} nor what an export has written", second_factor::RESET);
+    (!is_known).then_some(reason)
+}
 
 /// What is wrong with a password, or with a hash.
 pub(super) fn password_fault(secret: &Secret, user_name: &str) -> Option<String> {
@@ -202,10 +265,72 @@ pub(super) fn client_faults(client: &OAuthClient) -> Vec<(String, String)> {
         }
     }
     for scope in &client.scopes {
-        if runtime::scope::find(scope).is_none() && !identity::scope::OF_IDENTITY.iter().any(|known| known == scope) {
+        if identity::scope::is_of_tenant(scope) || identity::scope::OF_IDENTITY.iter().any(|known| known == scope) {
+            continue;
+        }
+        if runtime::scope::find(scope).is_some() {
+            fault("scopes", format!("{scope} is for who runs the installation: no privilege of a person has it"));
+        } else {
             let near = runtime::scope::near(scope).map(|near| format!(": did you mean {near}?")).unwrap_or_default();
             fault("scopes", format!("there is no scope {scope}{near}"));
         }
     }
     faults
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::file;
+
+    fn read(person: &str) -> Result<TenantObjects, file::Faults> {
+        let text = format!(
+            "tenant: x\nname: x\nrealm: x\nhold_music: m\nprompts: {{m: m.wav}}\nrequire_second_factor: [administrator]\n\
+             people:\n  - {{user: ann, first_name: Ann, last_name: Adams{person}}}\n"
+        );
+        file::read(&text, |_| Ok(String::new()))
+    }
+
+    fn second_factor(objects: &TenantObjects) -> Option<&str> {
+        objects.people.first()?.second_factor.as_ref().map(Secret::reveal)
+    }
+
+    #[test]
+    fn a_second_factor_is_kept_written_as_it_is_sealed_and_reset() {
+        let enrolled = read(", second_factor: \"sealed:AAAA\"").unwrap();
+        assert_eq!(second_factor(&enrolled), Some("sealed:AAAA"));
+        assert_eq!(enrolled.tenant.require_second_factor, [Privilege::Administrator]);
+        let written = file::write(&enrolled).yaml;
+        assert_eq!(file::read(&written, |_| Ok(String::new())).unwrap(), enrolled);
+        let mut entropy = model::entropy::Seeded::new(7);
+        for (said, after) in [("", Some("sealed:AAAA")), (", second_factor: reset", None)] {
+            let mut objects = read(said).unwrap();
+            keep_second_factors(&mut objects, &enrolled);
+            hash_secrets(&mut objects, Some(&enrolled), &mut entropy).unwrap();
+            assert_eq!(second_factor(&objects), after, "{said}");
+        }
+        let faults = read(", second_factor: none").unwrap_err().to_string();
+        assert!(faults.contains("people.ann.second_factor: it is neither \"reset\" nor what"), "{faults}");
+    }
+
+    #[test]
+    fn a_client_has_no_scope_that_no_person_of_the_tenant_could_have() {
+        let faults = |scopes: &[&str]| {
+            let client = OAuthClient {
+                id: "app".to_owned(),
+                name: "App".to_owned(),
+                secret: Some(Secret("slow brown teapot".to_owned())),
+                grants: vec![Grant::ClientCredentials],
+                redirect_uris: Vec::new(),
+                scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+            };
+            client_faults(&client)
+        };
+        assert!(faults(&["config:write", "calls:read", "openid", "offline_access"]).is_empty());
+        for scope in ["operate", "config:secrets", "trace:numbers", "routing"] {
+            let rule = format!("{scope} is for who runs the installation: no privilege of a person has it");
+            assert_eq!(faults(&["calls:read", scope]), [("scopes".to_owned(), rule)]);
+        }
+        assert_eq!(faults(&["call:read"])[0].1, "there is no scope call:read: did you mean calls:read?");
+    }
 }

@@ -4,7 +4,9 @@ use contracts::provisioning::networks::CERTIFICATE_NAMES_MAX;
 use contracts::provisioning::{DiversionForm, DtmfForm};
 use serde_json::{Value as Json, json};
 
-use super::access::{CLIENTS, DISABLED, EMAIL, PERSONS_PASSWORD, PERSONS_PRIVILEGES};
+use super::access::{
+    CLIENTS, DISABLED, EMAIL, PERSONS_PASSWORD, PERSONS_PRIVILEGES, PERSONS_SECOND_FACTOR, REQUIRE_SECOND_FACTOR,
+};
 use super::agents::{AGENTS, NO_ANSWER_ACTION, THRESHOLD, WRAP_UP};
 use super::dialling::{DIAL_RULES, SCHEDULES};
 use super::headers::HEADERS;
@@ -57,6 +59,7 @@ pub(super) static TENANT: Shape = Shape::Record(&[
         &CALLS,
         "How many calls outside a phone may have at a time, if it has no limit of its own; without it as many as it likes.",
     ),
+    REQUIRE_SECOND_FACTOR,
     field("agents", Optional, &AGENTS, "What holds for all agents."),
     field(
         "location",
@@ -186,6 +189,7 @@ static PEOPLE: Shape = Shape::List {
         field("agent", Optional, &AGENT, "The person's work as an agent."),
         EMAIL,
         PERSONS_PASSWORD,
+        PERSONS_SECOND_FACTOR,
         PERSONS_PRIVILEGES,
         DISABLED,
     ]),

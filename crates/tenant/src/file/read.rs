@@ -67,6 +67,7 @@ fn tenant(root: &Node) -> Tenant {
         international_prefix: text(root, "international_prefix"),
         time_zone: text(root, "time_zone"),
         outgoing_max: number(root, "outgoing_max"),
+        require_second_factor: access::read_privileges(root, "require_second_factor"),
         agents: root.get("agents").map(agent_rules).unwrap_or_default(),
         location: location::read(root),
     }

@@ -238,6 +238,10 @@ impl<'a> Rules<'a> {
                 let key = format!("people.{}.password", person.user_name);
                 self.fault(ObjectKind::Person, &person.user_name, key, reason);
             }
+            if let Some(reason) = person.second_factor.as_ref().and_then(access::second_factor_fault) {
+                let key = format!("people.{}.second_factor", person.user_name);
+                self.fault(ObjectKind::Person, &person.user_name, key, reason);
+            }
         }
         for client in &self.objects.clients {
             for (key, reason) in access::client_faults(client) {

@@ -90,6 +90,8 @@ fn head(yaml: &mut String, tenant: &Tenant) {
     put("international_prefix", tenant.international_prefix.as_deref().map(text));
     put("time_zone", tenant.time_zone.as_deref().map(text));
     put("outgoing_max", tenant.outgoing_max.map(|most| most.to_string()));
+    let required = &tenant.require_second_factor;
+    put("require_second_factor", (!required.is_empty()).then(|| access::privilege_list(required)));
     put("location", tenant.location.as_ref().map(location::record));
     put("agents", (tenant.agents != AgentRules::default()).then(|| agent_rules(&tenant.agents)));
 }

@@ -1,6 +1,7 @@
 //! A batch of edits, all or none. Whoever changes other objects meanwhile makes it begin again, and the caller sees nothing of that.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use contracts::provisioning::{Object, ObjectKey, Secret, TenantObjects};
@@ -25,6 +26,19 @@ pub struct Batch {
     pub is_trial: bool,
     /// The most passwords and secrets in clear.
     pub passwords_max: usize,
+    /// Whether the outcome has the documents of the objects that change.
+    pub with_documents: bool,
+}
+
+/// An object that a batch changes, as it was and as it is, or would be in a trial: documents without secrets, none where it does not exist.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangedDocuments {
+    /// The object.
+    pub key: ObjectKey,
+    /// Before the batch.
+    pub before: Option<String>,
+    /// After it.
+    pub after: Option<String>,
 }
 
 /// What a batch has led to.
@@ -38,6 +52,8 @@ pub struct BatchOutcome {
     pub changed: usize,
     /// Whether it is the result of an earlier batch with the same key.
     pub is_repeated: bool,
+    /// The documents of the objects that change, if they were asked for.
+    pub documents: Vec<ChangedDocuments>,
 }
 
 /// Carries out a batch.
@@ -55,7 +71,8 @@ pub async fn change(
             return Ok(outcome);
         }
         let held = store.versioned(tenant).await?.ok_or_else(|| ChangeRefusal::NoTenant(tenant.clone()))?;
-        let changes = plan(&held, &batch.edits)?;
+        let held = Arc::new(held);
+        let changes = planned(&held, &batch.edits).await?;
         if changes.iter().filter(|change| has_password(change)).count() > batch.passwords_max {
             return Err(ChangeRefusal::ManyPasswords(batch.passwords_max));
         }
@@ -70,6 +87,13 @@ pub async fn change(
         }
     }
     Err(ChangeRefusal::NoTurn)
+}
+
+/// All rules are passed over the whole tenant: that is done beside the executor.
+async fn planned(held: &Arc<VersionedObjects>, edits: &[ObjectEdit]) -> Result<Vec<ObjectChange>, ChangeRefusal> {
+    let (held, edits) = (held.clone(), edits.to_vec());
+    // It fails when the process ends: then nobody waits for the answer.
+    spawn_blocking(move || plan(&held, &edits)).await.map_err(|_| ChangeRefusal::NoTurn)?
 }
 
 /// The result of the same batch, if the caller has sent it before.
@@ -91,7 +115,10 @@ async fn earlier(
     }
     let one = |entry: &HistoryEntry| (entry.key.clone(), entry.after.as_ref().map(|_| entry.revision));
     let objects = done.iter().map(one).collect();
-    Ok(Some(BatchOutcome { revision, objects, changed: done.len(), is_repeated: true }))
+    let changed = done.len();
+    let told = done.into_iter().filter(|_| batch.with_documents);
+    let documents = told.map(|HistoryEntry { key, before, after, .. }| ChangedDocuments { key, before, after });
+    Ok(Some(BatchOutcome { revision, objects, changed, is_repeated: true, documents: documents.collect() }))
 }
 
 fn outcome(held: &VersionedObjects, batch: &Batch, changes: &[ObjectChange], revision: Revision) -> BatchOutcome {
@@ -114,14 +141,34 @@ fn outcome(held: &VersionedObjects, batch: &Batch, changes: &[ObjectChange], rev
         objects: batch.edits.iter().map(now).collect(),
         changed: changes.len(),
         is_repeated: false,
+        documents: if batch.with_documents { documents(held, changes) } else { Vec::new() },
     }
+}
+
+fn documents(held: &VersionedObjects, changes: &[ObjectChange]) -> Vec<ChangedDocuments> {
+    let one = |change: &ObjectChange| match change {
+        ObjectChange::Put(object) => (object.key(), Some(super::shown(object.clone(), &[]))),
+        ObjectChange::Delete(key) => (key.clone(), None),
+    };
+    let after: Vec<(ObjectKey, Option<String>)> = changes.iter().map(one).collect();
+    let named: HashSet<ObjectKey> = after.iter().map(|(key, _)| key.clone()).collect();
+    let present = held.objects.objects().filter(|object| named.contains(&object.key()));
+    let mut before: HashMap<ObjectKey, String> =
+        present.map(|object| (object.key(), super::shown(object, &[]))).collect();
+    let pair = |(key, after): (ObjectKey, Option<String>)| {
+        let before = before.remove(&key);
+        ChangedDocuments { key, before, after }
+    };
+    after.into_iter().map(pair).collect()
 }
 
 /// Whether a password, or the secret of a client, is there in clear.
 fn has_password(change: &ObjectChange) -> bool {
     match change {
         ObjectChange::Put(object @ (Object::Person(_) | Object::Client(_))) => {
-            let is_clear = |(field, secret): (&str, &Secret)| field != "agent.pin" && !file::is_meant_as_hash(secret);
+            // A PIN is kept as it is, and a second factor comes sealed.
+            let is_hashed = |field: &str| !matches!(field, "agent.pin" | "second_factor");
+            let is_clear = |(field, secret): (&str, &Secret)| is_hashed(field) && !file::is_meant_as_hash(secret);
             object.secrets().into_iter().any(is_clear)
         }
         _ => false,

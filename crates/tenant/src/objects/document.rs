@@ -8,6 +8,10 @@ use crate::file::GENERATED;
 
 /// The most paths of fields in one edit.
 const FIELDS_MAX: usize = 64;
+/// The most fields of a document: more than any kind of object has.
+const KEYS_MAX: usize = 64;
+/// A text of the frame that is longer says no more than an empty one.
+const FRAME_TEXT_MAX: usize = 64;
 
 /// A field and the rule that it breaks.
 type FieldFault = (String, String);
@@ -124,6 +128,9 @@ fn parsed(document: &str) -> Result<Map<String, Json>, Vec<FieldFault>> {
         return Err(whole(format!("its document has more than {DOCUMENT_BYTES_MAX} bytes")));
     }
     match serde_json::from_str(document) {
+        Ok(Json::Object(map)) if map.len() > KEYS_MAX => {
+            Err(whole(format!("its document has more than {KEYS_MAX} fields: no object has as many")))
+        }
         Ok(Json::Object(map)) => Ok(map),
         Ok(_) => Err(whole("its document is not a JSON object".to_owned())),
         Err(error) => Err(whole(format!("its document is not JSON: line {}, column {}", error.line(), error.column()))),
@@ -159,17 +166,46 @@ fn from_map(kind: ObjectKind, document: &Map<String, Json>) -> Result<Object, St
     })
 }
 
-/// The field that is to blame: the one that is named as missing, else the one without which the fault is another.
+/// The field that is to blame: the one that is named as missing, else the first that breaks the rule by itself. Each value is read once, so
+/// that a document costs no more for having many fields.
 fn culprit(kind: ObjectKind, document: &Map<String, Json>, rule: &str) -> String {
     if let Some(missing) = rule.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
         return missing.to_owned();
     }
-    let is_to_blame = |key: &&String| {
-        let mut without = document.clone();
-        without.shift_remove(key.as_str());
-        from_map(kind, &without).err().is_none_or(|other| other != rule)
+    let mut frame = Map::new();
+    let is_to_blame = |frame: &Map<String, Json>, key: &str, value: &Json| {
+        let mut part = frame.clone();
+        part.insert(key.to_owned(), value.clone());
+        from_map(kind, &part).is_err_and(|other| other == rule)
     };
-    document.keys().find(is_to_blame).cloned().unwrap_or_default()
+    for (key, value) in frame_keys(kind).iter().filter_map(|key| document.get_key_value(*key)) {
+        if is_to_blame(&frame, key, value) {
+            return key.clone();
+        }
+        let is_long = value.as_str().is_some_and(|text| text.len() > FRAME_TEXT_MAX);
+        frame.insert(key.clone(), if is_long { Json::from("") } else { value.clone() });
+    }
+    let mut others = document.iter().filter(|(key, _)| !frame.contains_key(key.as_str()));
+    others.find(|(key, value)| is_to_blame(&frame, key, value)).map(|(key, _)| key.clone()).unwrap_or_default()
+}
+
+/// The fields without which no other field of that kind is read: what every one has, and then what says which others there are.
+const fn frame_keys(kind: ObjectKind) -> &'static [&'static str] {
+    match kind {
+        ObjectKind::Dn => &["number", "type"],
+        ObjectKind::DialRule => &["name", "place", "pattern", "action"],
+        ObjectKind::Tenant
+        | ObjectKind::Skill
+        | ObjectKind::Prompt
+        | ObjectKind::Application
+        | ObjectKind::Place
+        | ObjectKind::Person
+        | ObjectKind::Number
+        | ObjectKind::Trunk
+        | ObjectKind::FeatureCode
+        | ObjectKind::Schedule
+        | ObjectKind::Client => &[],
+    }
 }
 
 /// The rule without the value that broke it, which may be a secret.
@@ -311,6 +347,46 @@ mod tests {
         let said = faults(merge(nested, &["agent"]));
         let fields: Vec<&str> = said.iter().map(|(field, _)| field.as_str()).collect();
         assert_eq!(fields, ["agent.skills[0].lvl", "agent.x"]);
+    }
+
+    #[test]
+    fn the_field_to_blame_is_named_whatever_its_kind_and_place() {
+        for (kind, document) in [
+            (ObjectKind::Person, ANN),
+            (
+                ObjectKind::Trunk,
+                r#"{"name":"t","allow":[],"contact":null,"prefix":"+","priority":1,"drain":false,"headers":[]}"#,
+            ),
+            (
+                ObjectKind::Dn,
+                r#"{"number":"7101","type":"extension","password":"x","no_answer_s":20,"call_waiting":true}"#,
+            ),
+            (ObjectKind::Dn, r#"{"number":"7200","type":"announcement","prompts":["a"]}"#),
+            (ObjectKind::DialRule, r#"{"remove":1,"add":"","name":"r","place":1,"pattern":"0.","action":"translate"}"#),
+            (ObjectKind::Client, r#"{"id":"a","name":"A","secret":null,"grants":[],"redirect_uris":[],"scopes":[]}"#),
+        ] {
+            let right: Map<String, Json> = serde_json::from_str(document).unwrap();
+            assert!(from_map(kind, &right).is_ok(), "{document}");
+            for key in right.keys() {
+                let mut wrong = right.clone();
+                // No field is a fraction.
+                wrong.insert(key.clone(), Json::from(-1.5));
+                let rule = from_map(kind, &wrong).unwrap_err();
+                assert_eq!(culprit(kind, &wrong, &rule), *key, "{kind:?}: {rule}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_document_with_more_fields_than_any_object_is_refused_unread() {
+        let many: Map<String, Json> = (0..=KEYS_MAX).map(|n| (format!("field {n}"), Json::Null)).collect();
+        let said = faults(EditAction::Put(Json::Object(many).to_string()));
+        assert_eq!(said.len(), 1);
+        assert!(said[0].1.contains("more than 64 fields"), "{said:?}");
+        // The kind with the most fields has fewer.
+        let trunk = Object::Trunk(Box::new(contracts::provisioning::Trunk::default()));
+        let fields = serde_json::from_slice::<Map<String, Json>>(&trunk.to_json()).unwrap();
+        assert!(fields.len() < KEYS_MAX, "{}", fields.len());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! gRPC 8888: reads and follows the tenant's objects, and replaces the passwords that people have changed.
+//! gRPC 8888: reads and follows the tenant's objects, and replaces the passwords and second factors that people have changed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,8 @@ use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use super::{Held, passwords};
+use super::Held;
+use super::own_secrets::{self, OwnSecret, SecretReplacement};
 
 /// The most messages that wait for a slow reader; its own flow control holds the rest back.
 const WAITING_MAX: usize = 2;
@@ -56,6 +57,8 @@ enum Secrets {
 
 /// The role that signs people in.
 const AUTH: &str = "auth";
+/// The roles that write down or show what they read: they need no secret, so they are told none.
+const SHOWN_TO_OTHERS: [&str; 2] = ["bds", "wfm-adapter"];
 
 impl View {
     fn shows(&self, key: &ObjectKey) -> bool {
@@ -87,6 +90,7 @@ impl Server {
             .map_err(|problem| Status::permission_denied(problem.to_string()))?;
         let secrets = match caller.needs_scope(runtime::scope::CONFIG_SECRETS) {
             Ok(()) if caller.role() == Some(AUTH) => Secrets::All,
+            Ok(()) if caller.role().is_some_and(|role| SHOWN_TO_OTHERS.contains(&role)) => Secrets::None,
             Ok(()) => Secrets::OfLines,
             Err(_) => Secrets::None,
         };
@@ -98,10 +102,10 @@ impl Server {
 }
 
 impl Server {
-    /// The objects that a request asks for. One of one kind is looked up: somebody who signs in waits for it.
+    /// The objects that a request asks for. One of one kind is looked up: somebody who signs in waits for it. The tenant itself has no id.
     async fn wanted(&self, view: &View, id: String) -> Result<(Revision, Vec<Object>), Status> {
         let kind = match view.kinds.as_slice() {
-            [kind] if !id.is_empty() => ObjectKind::parse(kind),
+            [kind] => ObjectKind::parse(kind).filter(|kind| !id.is_empty() || *kind == ObjectKind::Tenant),
             _ => None,
         };
         if let Some(kind) = kind {
@@ -118,6 +122,24 @@ impl Server {
         };
         Ok((revision, objects.objects().filter(is_wanted).collect()))
     }
+
+    async fn replaced(
+        &self,
+        tenant: &TenantId,
+        user: &str,
+        replacement: &SecretReplacement<'_>,
+    ) -> Result<bool, Status> {
+        own_secrets::replace(&*self.store, tenant, user, replacement, self.clock.now()).await.map_err(status)
+    }
+}
+
+/// The tenant that the role auth means: it alone replaces what people sign in with.
+#[allow(clippy::result_large_err, reason = "tonic's handlers return Status as it is")]
+fn tenant_of_auth<T>(request: &Request<T>) -> Result<TenantId, Status> {
+    if net::grpc::caller(request)?.role() != Some(AUTH) {
+        return Err(Status::permission_denied("auth alone replaces what people sign in with"));
+    }
+    net::grpc::tenant(request)
 }
 
 fn no_tenant(tenant: &TenantId) -> Status {
@@ -153,19 +175,30 @@ impl Configuration for Server {
         &self,
         request: Request<v1::ReplacePasswordRequest>,
     ) -> Result<Response<v1::ReplacePasswordResponse>, Status> {
-        if net::grpc::caller(&request)?.role() != Some(AUTH) {
-            return Err(Status::permission_denied("auth alone replaces passwords"));
-        }
-        let tenant = net::grpc::tenant(&request)?;
+        let tenant = tenant_of_auth(&request)?;
         let asked = request.into_inner();
         if !identity::password::is_hash(&asked.password) {
             return Err(Status::invalid_argument("password: it is no Argon2id hash"));
         }
-        let (store, user) = (&*self.store, asked.user.as_str());
-        let now = self.clock.now();
-        let replaced = passwords::replace(store, &tenant, user, &asked.seen, &asked.password, now).await;
-        let replaced = replaced.map_err(status)?;
+        let (seen, next) = (Some(asked.seen.as_str()), Some(asked.password.as_str()));
+        let replacement = SecretReplacement { secret: OwnSecret::Password, seen, next };
+        let replaced = self.replaced(&tenant, &asked.user, &replacement).await?;
         Ok(Response::new(v1::ReplacePasswordResponse { replaced }))
+    }
+
+    async fn replace_second_factor(
+        &self,
+        request: Request<v1::ReplaceSecondFactorRequest>,
+    ) -> Result<Response<v1::ReplaceSecondFactorResponse>, Status> {
+        let tenant = tenant_of_auth(&request)?;
+        let asked = request.into_inner();
+        let next = asked.second_factor.as_deref();
+        if next.is_some_and(|next| identity::second_factor::sealed(next).is_none()) {
+            return Err(Status::invalid_argument("second_factor: it is not sealed"));
+        }
+        let replacement = SecretReplacement { secret: OwnSecret::SecondFactor, seen: asked.seen.as_deref(), next };
+        let replaced = self.replaced(&tenant, &asked.user, &replacement).await?;
+        Ok(Response::new(v1::ReplaceSecondFactorResponse { replaced }))
     }
 
     type FollowTenantsStream = Answers<v1::FollowTenantsResponse>;

@@ -1,8 +1,10 @@
 //! gRPC 8888: single objects, to read, to list, to change, to put back.
 
+mod shares;
+mod snapshots;
 mod token;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use contracts::provisioning::{ObjectKey, ObjectKind};
@@ -12,23 +14,34 @@ use contracts::v1::provisioning_server::Provisioning;
 use infra::{ChangeNote, ChangeWay, Clock, HistoryEntry, HistoryPage, ProvisioningStore, Revision, StoreError};
 use model::TenantId;
 use prost::Message as _;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::task::spawn_blocking;
 use tonic::metadata::MetadataValue;
 use tonic::{Code, Request, Response, Status};
 
 use crate::objects::{
-    self, Batch, BatchOutcome, ChangeRefusal, EDITS_MAX, EditAction, Listing, ObjectEdit, ObjectFault, PASSWORDS_MAX,
-    REQUEST_BYTES_MAX,
+    self, Batch, BatchOutcome, ChangeRefusal, ChangedDocuments, EDITS_MAX, EditAction, Listing, ObjectEdit,
+    ObjectFault, PASSWORDS_MAX, REQUEST_BYTES_MAX,
 };
+use crate::people::{self, ImportTerms, TableRefusal};
+use shares::{SharedPlace, TenantShares};
+use snapshots::Snapshots;
 
 /// The most requests that are answered or wait at once: each may hold a whole tenant.
 const REQUESTS_MAX: usize = 64;
-/// Batches that are carried out at once: more of one tenant would only make each other begin again.
-const BATCHES_AT_ONCE: usize = 2;
+/// Of them, the most of one tenant.
+const REQUESTS_OF_TENANT_MAX: usize = 16;
+/// Batches that are carried out at once.
+const BATCHES_AT_ONCE: usize = 4;
+/// Of them, the most of one tenant: more would only make each other begin again.
+const BATCHES_OF_TENANT_AT_ONCE: usize = 1;
 /// The most bytes of faults in a refusal: they travel in headers, of which clients accept 16 KiB, twice and encoded.
 const TOLD_BYTES_MAX: usize = 2_048;
 /// The metadata of a refusal that has its faults.
 const FAULTS_METADATA: &str = "trunkline-faults-bin";
+/// The most bytes of documents in the answer to a batch: what a reader by gRPC accepts is 4 MiB.
+const DOCUMENTS_BYTES_MAX: usize = 1 << 20;
+/// The most uses of an object, and faults of a table, in an answer.
+const LINES_MAX: usize = 1_000;
 /// The longest id of an object, in bytes.
 const ID_BYTES_MAX: usize = 255;
 /// The most entries of a filter, and of a list of fields or kinds.
@@ -38,23 +51,29 @@ const ENTRIES_MAX: usize = 64;
 pub(super) struct ObjectServer {
     store: Arc<dyn ProvisioningStore>,
     clock: Arc<dyn Clock>,
-    requests: Semaphore,
-    batches: Semaphore,
+    requests: TenantShares,
+    batches: TenantShares,
+    snapshots: Snapshots,
 }
 
 impl ObjectServer {
     pub fn new(store: Arc<dyn ProvisioningStore>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock, requests: Semaphore::new(REQUESTS_MAX), batches: Semaphore::new(BATCHES_AT_ONCE) }
+        let requests = TenantShares::new(REQUESTS_MAX, REQUESTS_OF_TENANT_MAX);
+        let batches = TenantShares::new(BATCHES_AT_ONCE, BATCHES_OF_TENANT_AT_ONCE);
+        Self { store, clock, requests, batches, snapshots: Snapshots::default() }
     }
 
     /// The tenant of a caller with that scope, and the right to an answer.
     #[allow(clippy::result_large_err, reason = "tonic's handlers return Status as it is")]
-    fn admit<T>(&self, request: &Request<T>, scope: &str) -> Result<(TenantId, SemaphorePermit<'_>), Status> {
+    fn admit<T>(&self, request: &Request<T>, scope: &str) -> Result<(TenantId, SharedPlace<'_>), Status> {
         let caller = net::grpc::caller(request)?;
         caller.needs_scope(scope).map_err(|problem| Status::permission_denied(problem.to_string()))?;
         let tenant = net::grpc::tenant(request)?;
-        let busy = |_| Status::resource_exhausted(format!("{REQUESTS_MAX} requests are being answered already"));
-        Ok((tenant, self.requests.try_acquire().map_err(busy)?))
+        let place = self.requests.take_now(&tenant).ok_or_else(|| {
+            let text = "requests are being answered already";
+            Status::resource_exhausted(format!("{REQUESTS_MAX} {text}, or {REQUESTS_OF_TENANT_MAX} of the tenant"))
+        })?;
+        Ok((tenant, place))
     }
 
     #[allow(clippy::result_large_err, reason = "tonic's handlers return Status as it is")]
@@ -78,8 +97,7 @@ impl ObjectServer {
         batch: &Batch,
         note: &ChangeNote,
     ) -> Result<Response<v1::ChangeObjectsResponse>, Status> {
-        // It is closed never.
-        let _turn = self.batches.acquire().await.map_err(|_| Status::unavailable("the role ends"))?;
+        let _turn = self.batches.take(tenant).await.ok_or_else(ends)?;
         let outcome = objects::change(&*self.store, tenant, batch, note).await.map_err(refused)?;
         if !batch.is_trial && !outcome.is_repeated {
             let (by, revision, changed) = (note.by.as_str(), outcome.revision.0, outcome.changed);
@@ -114,9 +132,11 @@ impl Provisioning for ObjectServer {
     ) -> Result<Response<v1::ListObjectsResponse>, Status> {
         let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_READ)?;
         let asked = listing(request.into_inner())?;
-        let held = self.store.versioned(&tenant).await.map_err(unread)?;
+        let present = self.store.revision(&tenant).await.map_err(unread)?.ok_or_else(|| no_tenant(&tenant))?;
+        let held = self.snapshots.at(&tenant, present, self.store.versioned(&tenant)).await.map_err(unread)?;
         let held = held.ok_or_else(|| no_tenant(&tenant))?;
-        let page = objects::list(&held, &asked);
+        // It looks at every object of the tenant.
+        let page = spawn_blocking(move || objects::list(&held, &asked)).await.map_err(|_| ends())?;
         let shown = page.objects.into_iter().map(|object| v1::StoredObject {
             kind: object.key.kind.as_str().to_owned(),
             id: object.key.id,
@@ -141,8 +161,8 @@ impl Provisioning for ObjectServer {
             return Err(Status::invalid_argument(format!("changes: there must be 1 to {EDITS_MAX}")));
         }
         let edits = (0..).zip(asked.changes).map(|(index, change)| edit(index, change)).collect::<Result<_, _>>()?;
-        self.carry_out(&tenant, &Batch { edits, is_trial: asked.validate_only, passwords_max: PASSWORDS_MAX }, &note)
-            .await
+        let (is_trial, with_documents) = (asked.validate_only, asked.with_documents);
+        self.carry_out(&tenant, &Batch { edits, is_trial, passwords_max: PASSWORDS_MAX, with_documents }, &note).await
     }
 
     async fn history(
@@ -175,8 +195,67 @@ impl Provisioning for ObjectServer {
         let asked = request.into_inner();
         let (key, expected) = (key(&asked.kind, &asked.id)?, asked.expected_revision.map(Revision));
         let edit = objects::put_back(&*self.store, &tenant, key, Revision(asked.revision), expected).await;
-        let batch = Batch { edits: vec![edit.map_err(refused)?], is_trial: false, passwords_max: PASSWORDS_MAX };
+        let edits = vec![edit.map_err(refused)?];
+        let with_documents = asked.with_documents;
+        let batch = Batch { edits, is_trial: false, passwords_max: PASSWORDS_MAX, with_documents };
         self.carry_out(&tenant, &batch, &note).await
+    }
+
+    async fn uses(&self, request: Request<v1::ObjectUsesRequest>) -> Result<Response<v1::ObjectUsesResponse>, Status> {
+        let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_READ)?;
+        let asked = request.into_inner();
+        let key = key(&asked.kind, &asked.id)?;
+        let held = self.store.load(&tenant).await.map_err(unread)?;
+        let (_, held) = held.ok_or_else(|| no_tenant(&tenant))?;
+        let uses = objects::uses(&held, &key).into_iter().take(LINES_MAX).map(|one| v1::ObjectUse {
+            kind: one.key.kind.as_str().to_owned(),
+            id: one.key.id,
+            field: one.field,
+        });
+        Ok(Response::new(v1::ObjectUsesResponse { uses: uses.collect() }))
+    }
+
+    async fn import_people(
+        &self,
+        request: Request<v1::ImportPeopleRequest>,
+    ) -> Result<Response<v1::ImportPeopleResponse>, Status> {
+        let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_WRITE)?;
+        let note = self.note(&request, "")?;
+        let asked = request.into_inner();
+        let _turn = self.batches.take(&tenant).await.ok_or_else(ends)?;
+        let terms = ImportTerms { is_trial: asked.validate_only, passwords_max: PASSWORDS_MAX };
+        let rows = u32::try_from(people::rows(&asked.table)).unwrap_or(u32::MAX);
+        let mut answer = v1::ImportPeopleResponse { rows, ..v1::ImportPeopleResponse::default() };
+        match people::import(&*self.store, &tenant, &asked.table, &note, terms).await {
+            Ok(outcome) => {
+                let (by, revision, changed) = (note.by.as_str(), outcome.revision.0, outcome.changed);
+                if !terms.is_trial {
+                    tracing::info!(%tenant, by, revision, changed, "a table of people was imported");
+                }
+                answer.changed = u32::try_from(changed).unwrap_or(u32::MAX);
+                answer.revision = revision;
+            }
+            Err(TableRefusal::Faults(faults)) => {
+                let wire = faults.into_iter().take(LINES_MAX).map(|fault| v1::PeopleTableFault {
+                    line: fault.line.and_then(|line| u32::try_from(line).ok()).unwrap_or_default(),
+                    column: fault.column,
+                    rule: fault.rule,
+                });
+                answer.faults = wire.collect();
+            }
+            Err(TableRefusal::Change(refusal)) => return Err(refused(refusal)),
+        }
+        Ok(Response::new(answer))
+    }
+
+    async fn export_people(
+        &self,
+        request: Request<v1::ExportPeopleRequest>,
+    ) -> Result<Response<v1::ExportPeopleResponse>, Status> {
+        let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_READ)?;
+        let held = self.store.load(&tenant).await.map_err(unread)?;
+        let (_, held) = held.ok_or_else(|| no_tenant(&tenant))?;
+        Ok(Response::new(v1::ExportPeopleResponse { table: people::export(&held.people) }))
     }
 }
 
@@ -246,10 +325,23 @@ fn edit(index: usize, change: v1::ChangeObject) -> Result<ObjectEdit, Status> {
 // === answers ===
 
 fn answer(outcome: BatchOutcome) -> v1::ChangeObjectsResponse {
-    let one = |(key, revision): (ObjectKey, Option<Revision>)| v1::ChangedObject {
-        kind: key.kind.as_str().to_owned(),
-        id: key.id,
-        revision: revision.unwrap_or_default().0,
+    let mut documents: HashMap<ObjectKey, ChangedDocuments> =
+        outcome.documents.into_iter().map(|documents| (documents.key.clone(), documents)).collect();
+    let mut bytes = 0;
+    let one = |(key, revision): (ObjectKey, Option<Revision>)| {
+        let documents = documents.remove(&key);
+        let changed = documents.is_some();
+        let (before, after) = documents.map_or((None, None), |documents| (documents.before, documents.after));
+        bytes += [&before, &after].into_iter().flatten().map(String::len).sum::<usize>();
+        let told = |document: Option<String>| document.filter(|_| bytes <= DOCUMENTS_BYTES_MAX).unwrap_or_default();
+        v1::ChangedObject {
+            kind: key.kind.as_str().to_owned(),
+            id: key.id,
+            revision: revision.unwrap_or_default().0,
+            before: told(before),
+            after: told(after),
+            changed,
+        }
     };
     v1::ChangeObjectsResponse {
         revision: outcome.revision.0,
@@ -271,7 +363,12 @@ fn history_entry(entry: HistoryEntry) -> v1::ObjectHistoryEntry {
         after: entry.after.unwrap_or_default(),
         secrets_changed: entry.secrets_changed,
         request_id: entry.note.request.unwrap_or_default(),
+        number: entry.number,
     }
+}
+
+fn ends() -> Status {
+    Status::unavailable("the role ends")
 }
 
 fn no_tenant(tenant: &TenantId) -> Status {

@@ -1,6 +1,6 @@
-//! Publishes the persistent configuration into the cache: everything at start, then changes.
+//! Publishes the persistent configuration into the cache: at start what the cache has not, then changes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,13 +66,17 @@ impl Publisher {
         let cached: Cached = self.configuration.tenants().await?.into_iter().collect();
         let mut failed = None;
         for (tenant, revision) in self.provisioning.tenants().await? {
-            if self.published.contains_key(&tenant) && !cached.contains_key(&tenant) {
-                tracing::warn!(%tenant, "the cache has lost the configuration: it is published again");
-                self.published.remove(&tenant);
-            }
+            let held = cached.get(&tenant).copied();
             let done = match self.published.get(&tenant).copied() {
-                Some(version) if version.revision == revision.0 => Ok(()),
-                Some(version) => self.publish_changes(&tenant, version).await,
+                Some(version) if held == Some(version) && version.revision == revision.0 => Ok(()),
+                Some(version) => match known_in_both(version, held) {
+                    Some(since) => self.publish_changes(&tenant, since).await,
+                    None => {
+                        tracing::warn!(%tenant, "the cache has lost the configuration, or has another one: it is published again");
+                        self.published.remove(&tenant);
+                        self.publish_whole(&tenant, &cached).await
+                    }
+                },
                 None => self.publish_whole(&tenant, &cached).await,
             };
             match done {
@@ -96,12 +100,9 @@ impl Publisher {
         Ok(())
     }
 
+    /// Publishes a tenant of which this run has published nothing: what differs from the cache, or everything.
     async fn publish_whole(&mut self, tenant: &TenantId, cached: &Cached) -> infra::Result<()> {
         let Some((revision, objects)) = self.provisioning.load(tenant).await? else { return Ok(()) };
-        let before = cached.get(tenant).map_or(0, |version| version.generation);
-        // Later than any generation of a cache that was emptied in between: a reader of that one then takes the new one whole.
-        let generation = (before + 1).max(self.clock.now().as_millis());
-        let version = ConfigVersion { generation, revision: revision.0 };
         let documents = objects.objects().map(|object| {
             let key = object.key();
             Document {
@@ -111,12 +112,65 @@ impl Publisher {
                 body: Some(object.without_hashes().to_json().into()),
             }
         });
-        let documents = documents.collect();
+        let documents: Vec<Document> = documents.collect();
+        let held = cached.get(tenant).copied();
+        if let Some(held) = held.filter(|held| held.revision <= revision.0)
+            && self.goes_on(tenant, held, revision, &documents).await?
+        {
+            let version = ConfigVersion { generation: held.generation, revision: revision.0 };
+            self.done(tenant, version, AgentObjects::of(&objects));
+            return Ok(());
+        }
+        let generation = self.next_generation(tenant, held.unwrap_or_default().generation).await;
+        let version = ConfigVersion { generation, revision: revision.0 };
         let publication = Publication { tenant: tenant.clone(), version, extent: Extent::Whole, documents };
         self.configuration.publish(publication).await?;
         tracing::info!(%tenant, generation = version.generation, revision = revision.0, "configuration published");
         self.done(tenant, version, AgentObjects::of(&objects));
         Ok(())
+    }
+
+    /// Goes on with the generation that the cache has, so that a restart of this role has nobody read everything again; returns whether
+    /// that is possible. At one revision there is one state: if the cache has another one, it is of another database or another release.
+    async fn goes_on(
+        &self,
+        tenant: &TenantId,
+        held: ConfigVersion,
+        revision: Revision,
+        documents: &[Document],
+    ) -> infra::Result<bool> {
+        let reading = match self.configuration.read(tenant, None, Duration::ZERO).await {
+            Ok(reading) if reading.version == held => reading,
+            Ok(_) | Err(StoreError::Corrupt { .. } | StoreError::Missing { .. }) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        let changes = differences(reading.documents, documents, revision);
+        if held.revision == revision.0 {
+            return Ok(changes.is_empty());
+        }
+        let version = ConfigVersion { generation: held.generation, revision: revision.0 };
+        let publication = Publication { tenant: tenant.clone(), version, extent: Extent::Changes, documents: changes };
+        match self.configuration.publish(publication).await {
+            Ok(()) => {
+                tracing::info!(%tenant, revision = revision.0, "configuration changes published");
+                Ok(true)
+            }
+            Err(StoreError::Conflict { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Later than any generation of a cache that was emptied in between: a reader of that one then takes the new one whole.
+    async fn next_generation(&self, tenant: &TenantId, before: u64) -> u64 {
+        let at_least = (before + 1).max(self.clock.now().as_millis());
+        match self.provisioning.next_generation(tenant, at_least).await {
+            Ok(generation) => generation,
+            Err(error) => {
+                // A database that is full or takes no writes keeps nobody from being served.
+                tracing::warn!(%tenant, %error, "the generation of the configuration is not noted: it goes by the clock");
+                at_least
+            }
+        }
     }
 
     async fn publish_changes(&mut self, tenant: &TenantId, since: ConfigVersion) -> infra::Result<()> {
@@ -153,6 +207,27 @@ impl Publisher {
         self.published.insert(tenant.clone(), version);
         self.tell.send_modify(|held| drop(held.insert(tenant.clone(), (Revision(version.revision), objects))));
     }
+}
+
+/// What makes the documents of the cache those of the database.
+fn differences(held: Vec<Document>, now: &[Document], revision: Revision) -> Vec<Document> {
+    let mut held: HashMap<_, _> = held.into_iter().map(|held| ((held.kind, held.id), held.body)).collect();
+    let mut changes = Vec::new();
+    for document in now {
+        let before = held.remove(&(document.kind.clone(), document.id.clone()));
+        if before.as_ref() != Some(&document.body) {
+            changes.push(document.clone());
+        }
+    }
+    let gone = held.into_keys().map(|(kind, id)| Document { kind, id, revision: revision.0, body: None });
+    changes.extend(gone);
+    changes
+}
+
+/// The version from which on changes are published: that of the cache, which may have lost the last ones when it crashed. `None` if what
+/// it has is not of this generation, or later than what was published.
+fn known_in_both(published: ConfigVersion, held: Option<ConfigVersion>) -> Option<ConfigVersion> {
+    held.filter(|held| held.generation == published.generation && held.revision <= published.revision)
 }
 
 /// Whether the fault is in one tenant's objects.

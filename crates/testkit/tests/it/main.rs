@@ -1,7 +1,9 @@
 //! The whole system: the built binary, driven by SIPp and baresip, judged by their recordings and logs.
 
+mod agent_setup;
 mod agents;
 mod announcements;
+mod backup;
 mod browser;
 mod carried;
 mod carriers;
@@ -41,6 +43,7 @@ mod parties;
 mod predictive;
 mod provisioning;
 mod quarantine;
+mod readers;
 mod real;
 mod recording;
 mod records;
@@ -56,6 +59,7 @@ mod secure_trunks;
 mod sign_in;
 mod sign_in_devices;
 mod sign_in_guard;
+mod sign_in_second;
 mod sign_in_sessions;
 mod spare;
 mod stir;

@@ -218,6 +218,7 @@ fn history_says_who_did_what_and_no_secret_comes_out() -> Result<()> {
             id: "new".to_owned(),
             revision: made.revision,
             expected_revision: Some(shown.revision),
+            with_documents: false,
         };
         client.restore(bearing(back, &boss)?).await?;
         let restored = get(&mut client, &boss, "person", "new").await?;

@@ -1,6 +1,5 @@
 //! One task per tenant owns its agents. It commits first, then acknowledges.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +17,7 @@ use tracing::{error, info, warn};
 
 use super::SPEC;
 use super::handler::{TenantAgents, VIEW};
+use super::listed_versions::TenantVersions;
 use super::metrics::Metrics;
 use super::people::People;
 use super::records::OwnerRecord;
@@ -45,9 +45,6 @@ const TOO_LATE: Duration = Duration::from_secs(60);
 const UNTOLD: Duration = Duration::from_secs(1);
 /// The most records of one read from the ledger.
 const PAGE: usize = 500;
-
-/// The tenants' versions as config has listed them.
-pub(super) type TenantVersions = Arc<BTreeMap<String, String>>;
 
 /// From where people are read.
 #[derive(Clone)]

@@ -10,6 +10,7 @@ use infra::{ConfigCache, ConfigVersion, StoreError};
 use model::TenantId;
 use runtime::{Drain, Readiness};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::metrics::Metrics;
 
@@ -78,14 +79,21 @@ impl Copies {
     /// Follows the cache until the role ends.
     pub async fn follow(self, cache: Arc<dyn ConfigCache>, drain: Drain, ready: Readiness) -> anyhow::Result<()> {
         let mut logged = String::new();
+        let mut read_at = Instant::now();
         loop {
-            match self.refresh(&*cache).await {
+            let refreshed = self.refresh(&*cache).await;
+            if refreshed.is_ok() {
+                read_at = Instant::now();
+            }
+            self.metrics.cache_read_before(read_at.elapsed());
+            match refreshed {
                 Ok(()) => {
                     logged.clear();
                     ready.holds("configuration");
                 }
                 Err(error) => {
-                    // The copies stay valid: reads continue from memory while the cache is unavailable.
+                    // The copies stay valid: reads continue from memory while the cache is unavailable. The role stays ready, because
+                    // phones' credentials are asked for here.
                     self.metrics.read_failed();
                     let why = error.to_string();
                     if logged != why {
@@ -109,7 +117,7 @@ impl Copies {
         let (mut changed, mut failed, mut unread) = (false, None, Unread::new());
         for (tenant, version) in cache.tenants().await? {
             let held = self.held(&tenant);
-            if held.as_ref().is_some_and(|copy| copy.version == version) {
+            if held.as_ref().is_some_and(|copy| copy.version == version || is_rolled_back(version, copy.version)) {
                 continue;
             }
             let reading = match cache.read(&tenant, held.as_ref().map(|copy| copy.version), Duration::ZERO).await {
@@ -123,6 +131,9 @@ impl Copies {
                     continue;
                 }
             };
+            if held.as_ref().is_some_and(|copy| is_rolled_back(reading.version, copy.version)) {
+                continue;
+            }
             let copy = TenantCopy::after(held.as_deref(), reading);
             let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
             tenants.insert(tenant, Arc::new(copy));
@@ -136,6 +147,11 @@ impl Copies {
         }
         failed.map_or(Ok(()), Err)
     }
+}
+
+/// Whether the cache has lost changes that are held here, in a crash or by a failover: it gets them again, and followers are not led back.
+const fn is_rolled_back(cached: ConfigVersion, held: ConfigVersion) -> bool {
+    cached.generation == held.generation && cached.revision < held.revision
 }
 
 #[cfg(test)]

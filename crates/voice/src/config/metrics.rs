@@ -1,5 +1,7 @@
 //! The metrics of config.
 
+use std::time::Duration;
+
 use prometheus_client::metrics::{counter::Counter, gauge::Gauge};
 
 runtime::metrics! {
@@ -12,6 +14,8 @@ runtime::metrics! {
         refreshed: Counter = "config_refreshes";
         /// Reads of the cache that failed.
         failed: Counter = "config_read_failures";
+        /// Seconds since the cache was last read without a failure. Changes of this time may be missing in what this node tells.
+        cache_age: Gauge = "config_cache_age_seconds";
         /// PINs typed at phones that did not match the agent's.
         pins_wrong: Counter = "config_pins_wrong";
         /// PINs not checked because their phone has sent too many wrong ones.
@@ -26,6 +30,10 @@ impl Metrics {
 
     pub fn refreshed(&self) {
         self.refreshed.inc();
+    }
+
+    pub fn cache_read_before(&self, age: Duration) {
+        self.cache_age.set(i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
     }
 
     pub fn pin_wrong(&self) {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use infra::ChangeWay;
 use runtime::exit::{Exit, ExitError};
-use tenant::people::{self, TableRefusal};
+use tenant::people::{self, ImportTerms, TableRefusal};
 
 use super::edit::say;
 use super::{InstallationOptions, executor, open, refused, tenant_id};
@@ -51,7 +51,8 @@ pub(super) fn run(options: &InstallationOptions, arguments: &Arguments) -> anyho
             let outcome = executor()?.block_on(async {
                 let store = open(options).await?;
                 let note = crate::author::note(ChangeWay::CommandLine);
-                people::import(&*store, &tenant, &table, &note, *dry_run).await.map_err(|refusal| match refusal {
+                let terms = ImportTerms { is_trial: *dry_run, passwords_max: usize::MAX };
+                people::import(&*store, &tenant, &table, &note, terms).await.map_err(|refusal| match refusal {
                     TableRefusal::Faults(_) => ExitError::new(Exit::CheckFailed, refusal.to_string()).into(),
                     TableRefusal::Change(refusal) => refused(refusal),
                 })

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use contracts::provisioning::{Object, ObjectKey};
-use infra::ObjectChange;
+use infra::{ChangeWay, ObjectChange};
 use runtime::exit::Exit;
 use serde_json::{Value, json};
 use tenant::import::ImportPlan;
@@ -42,7 +42,7 @@ pub(super) const fn mark(is_before: bool, is_after: bool) -> Mark {
 }
 
 /// What an import changes in one object.
-struct PlannedChange {
+pub(super) struct PlannedChange {
     key: ObjectKey,
     mark: Mark,
     fields: Vec<FieldDifference>,
@@ -68,7 +68,7 @@ pub(super) fn apply(options: &InstallationOptions, arguments: &Arguments) -> any
     if !arguments.json {
         print(&planned);
     }
-    let imported = import(options, &objects)?;
+    let imported = import(options, &objects, ChangeWay::Import)?;
     if arguments.json {
         let mut answer = as_json(&objects.tenant.id, revision, &planned);
         answer["imported"] = imported;
@@ -79,7 +79,8 @@ pub(super) fn apply(options: &InstallationOptions, arguments: &Arguments) -> any
     Ok(Exit::Done)
 }
 
-fn planned(
+/// What an import of the objects would change, and the revision of the tenant.
+pub(super) fn planned(
     options: &InstallationOptions,
     objects: &contracts::provisioning::TenantObjects,
 ) -> anyhow::Result<(Vec<PlannedChange>, u64)> {
@@ -107,7 +108,8 @@ fn planned(
     Ok((changes.into_iter().map(one).collect(), at.0))
 }
 
-fn print(planned: &[PlannedChange]) {
+/// A line for each changed object and field, and the sums.
+pub(super) fn print(planned: &[PlannedChange]) {
     for PlannedChange { key, mark, fields, secrets } in planned {
         let named = format!("{} {}", key.kind.as_str(), key.id);
         match mark {

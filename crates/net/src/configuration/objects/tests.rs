@@ -66,3 +66,26 @@ proptest! {
         }
     }
 }
+
+/// A replica that is cut off from the cache: it has one version, and tells all of it to whoever has another one.
+struct CutOff;
+
+impl Pages for CutOff {
+    async fn page(&self, _: &str, _: Option<&str>, _: &str) -> Result<Changes, CallError> {
+        let object = serde_json::json!({ "name": "sales" });
+        let skill = Listed { kind: ObjectKind::Skill, id: "sales".to_owned(), object };
+        Ok(Changes { version: "2-9".to_owned(), whole: true, objects: vec![skill], gone: Vec::new(), next: None })
+    }
+}
+
+#[tokio::test]
+async fn a_replica_that_is_behind_takes_nothing_back() {
+    for held in ["2-10", "3-1"] {
+        let read = all_pages(&CutOff, "acme", Some(held)).await.unwrap();
+        assert_eq!((read.version.as_str(), read.whole, read.objects.len()), (held, false, 0));
+    }
+    for held in [None, Some("2-8"), Some("1-20")] {
+        let read = all_pages(&CutOff, "acme", held).await.unwrap();
+        assert_eq!((read.version.as_str(), read.whole, read.objects.len()), ("2-9", true, 1), "{held:?}");
+    }
+}

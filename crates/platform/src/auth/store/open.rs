@@ -142,12 +142,10 @@ impl SignInStore {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::time::Duration;
 
     use infra::Clock as _;
     use infra::conformance::SetClock;
-    use infra::embedded::Embedded;
 
     use super::*;
 
@@ -157,12 +155,19 @@ mod tests {
 
     async fn with_two_browsers() -> (SignInStore, TenantId, Timestamp) {
         let clock = SetClock::at(Timestamp::from_millis(1_700_000_000_000));
-        let store = SignInStore::new(Arc::new(Embedded::in_memory(clock.clone())));
+        let store = SignInStore::in_memory(clock.clone());
         let (acme, now) = (TenantId::parse("acme").unwrap(), clock.now());
         let until = now + Duration::from_secs(3_600);
         for id in ["this", "other"] {
             let (user, credential) = ("ann".to_owned(), digest("old"));
-            let session = BrowserSession { id: id.to_owned(), user, credential, authenticated_at: now, until };
+            let session = BrowserSession {
+                id: id.to_owned(),
+                user,
+                credential,
+                authenticated_at: now,
+                by_two_factors: false,
+                until,
+            };
             store.begin_session(&acme, digest(id), &session, now).await.unwrap();
         }
         for (sign_in, session) in [("of this", Some("this")), ("of other", Some("other")), ("program", None)] {
@@ -174,6 +179,7 @@ mod tests {
                 sign_in: sign_in.to_owned(),
                 session: session.map(str::to_owned),
                 authenticated_at: now,
+                by_two_factors: false,
                 ends_at: until,
                 current: digest("token"),
                 until,

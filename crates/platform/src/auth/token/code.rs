@@ -29,7 +29,7 @@ pub(super) async fn redeem(auth: &Auth, login: &ClientLogin, form: &Parameters) 
     let Some(person) = person_of(auth, &login.tenant, &code.user, code.credential).await? else {
         return Err(invalid_grant("the code is not valid any more"));
     };
-    let rights = issue::rights(auth, &login.tenant, &person).await?;
+    let rights = issue::rights_at(auth, &login.tenant, &login.client, &person).await?;
     // Privileges may have been taken away since.
     let scope = scope::narrowed(&code.scope, rights.scopes.iter().copied(), None).unwrap_or_default();
     let sign_in = TokenBearer {
@@ -38,6 +38,7 @@ pub(super) async fn redeem(auth: &Auth, login: &ClientLogin, form: &Parameters) 
         scope: &scope,
         id: &code.sign_in,
         authenticated_at: code.authenticated_at,
+        by_two_factors: code.by_two_factors,
         nonce: code.nonce.as_deref(),
     };
     let refresh_token = issue::begin_family(auth, login, &sign_in, Some(code.session.clone())).await?;

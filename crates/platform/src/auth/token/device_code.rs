@@ -59,7 +59,7 @@ async fn tokens(auth: &Auth, login: &ClientLogin, allowance: &Allowance) -> Resu
     let Some(person) = person_of(auth, &login.tenant, &allowance.user, allowance.credential).await? else {
         return Err(invalid_grant("whoever has let the device in may not sign in any more"));
     };
-    let rights = issue::rights(auth, &login.tenant, &person).await?;
+    let rights = issue::rights_at(auth, &login.tenant, &login.client, &person).await?;
     let scope = scope::narrowed(&allowance.scope, rights.scopes.iter().copied(), None).unwrap_or_default();
     let sign_in = TokenBearer {
         person: &person,
@@ -67,6 +67,7 @@ async fn tokens(auth: &Auth, login: &ClientLogin, allowance: &Allowance) -> Resu
         scope: &scope,
         id: &allowance.sign_in,
         authenticated_at: allowance.authenticated_at,
+        by_two_factors: allowance.by_two_factors,
         nonce: None,
     };
     // Of no browser's session: the device stays signed in when the browser that has let it in no longer is.

@@ -12,7 +12,7 @@ use super::super::parameters::Parameters;
 use super::super::person_login::{self, PersonLogin};
 use super::super::source::RequestSource;
 use super::super::tenancy::Named;
-use super::super::{Auth, issue, tenancy};
+use super::super::{Auth, issue, second_factor, tenancy};
 use super::{invalid_grant, required};
 
 /// Signs a person in for a client.
@@ -33,7 +33,14 @@ pub(super) async fn sign_in(
         PersonLogin::Wrong => return Err(invalid_grant("user name or password is wrong")),
         PersonLogin::Wait(wait) => return Err(OAuthError::wait(ErrorCode::InvalidGrant, wait)),
     };
-    let rights = issue::rights(auth, &login.tenant, &person).await?;
+    // There is no page that could ask for the code.
+    if second_factor::is_needed(auth, &login.tenant, &person).await? {
+        return Err(invalid_grant(
+            "this person signs in with a second factor, at the page alone: use authorization_code",
+        ));
+    }
+    tracing::info!(tenant = %login.tenant, user = person.user_name, client = login.client.id, "a program has signed somebody in");
+    let rights = issue::rights_at(auth, &login.tenant, &login.client, &person).await?;
     let scope = issue::granted(&rights, form.get("scope"))?;
     let id = auth.id();
     let sign_in = TokenBearer {
@@ -42,6 +49,7 @@ pub(super) async fn sign_in(
         scope: &scope,
         id: &id,
         authenticated_at: auth.now(),
+        by_two_factors: false,
         nonce: None,
     };
     let refresh_token = issue::begin_family(auth, login, &sign_in, None).await?;

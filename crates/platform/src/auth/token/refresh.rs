@@ -38,7 +38,7 @@ pub(super) async fn exchange(auth: &Auth, login: &ClientLogin, form: &Parameters
             auth.store.end_sign_in(&login.tenant, user, sign_in, auth.now()).await?;
             return Err(invalid_grant(OVER));
         };
-        let rights = issue::rights(auth, &login.tenant, &person).await?;
+        let rights = issue::rights_at(auth, &login.tenant, &login.client, &person).await?;
         let may = rights.scopes.iter().copied();
         let scope = scope::narrowed(&exchanged.scope, may, form.get("scope"))
             .ok_or(OAuthError::new(ErrorCode::InvalidScope, "nothing of that scope was granted"))?;
@@ -57,8 +57,15 @@ fn answer(
     scope: &str,
     refresh_token: String,
 ) -> Result<Response, OAuthError> {
-    let (id, authenticated_at) = (family.sign_in.as_str(), family.authenticated_at);
-    let sign_in = TokenBearer { person, rights, scope, id, authenticated_at, nonce: None };
+    let sign_in = TokenBearer {
+        person,
+        rights,
+        scope,
+        id: &family.sign_in,
+        authenticated_at: family.authenticated_at,
+        by_two_factors: family.by_two_factors,
+        nonce: None,
+    };
     issue::answer(auth, login, &sign_in, Some(refresh_token), GrantType::RefreshToken)
 }
 

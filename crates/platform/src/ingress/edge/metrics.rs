@@ -5,7 +5,7 @@ use net::tls::web_certificates::CertificateGauges;
 use prometheus_client::metrics::gauge::Gauge;
 use runtime::metrics::{CounterByTwo, Label};
 
-use crate::ingress::{phones, sign_in};
+use crate::ingress::{page_session, phones, sign_in};
 
 runtime::metrics! {
     /// Metrics of the web edge's listeners.
@@ -38,6 +38,8 @@ pub(super) enum RouteFamily {
     Voice,
     /// The topology and traces.
     Operations,
+    /// Objects of the configuration.
+    Configuration,
     /// Signing in, and tokens.
     Auth,
     /// The WebSocket of phones.
@@ -53,9 +55,10 @@ impl RouteFamily {
         match path {
             "/live" | "/ready" => Self::Probes,
             phones::PATH => Self::Phones,
-            _ if sign_in::is_open(path) => Self::Auth,
+            _ if sign_in::is_open(path) || page_session::is_open(path) => Self::Auth,
             _ if below("/api/voice") => Self::Voice,
             _ if below("/api/operations") => Self::Operations,
+            _ if below("/agent-setup/api") => Self::Configuration,
             _ if below("/pulse") => Self::Wallboard,
             _ => Self::Pages,
         }
@@ -64,8 +67,16 @@ impl RouteFamily {
 
 impl Label for RouteFamily {
     const NAME: &'static str = "route";
-    const ALL: &'static [Self] =
-        &[Self::Pages, Self::Wallboard, Self::Voice, Self::Operations, Self::Auth, Self::Phones, Self::Probes];
+    const ALL: &'static [Self] = &[
+        Self::Pages,
+        Self::Wallboard,
+        Self::Voice,
+        Self::Operations,
+        Self::Configuration,
+        Self::Auth,
+        Self::Phones,
+        Self::Probes,
+    ];
 
     fn text(self) -> &'static str {
         match self {
@@ -73,6 +84,7 @@ impl Label for RouteFamily {
             Self::Wallboard => "wallboard",
             Self::Voice => "voice",
             Self::Operations => "operations",
+            Self::Configuration => "configuration",
             Self::Auth => "auth",
             Self::Phones => "phones",
             Self::Probes => "probes",

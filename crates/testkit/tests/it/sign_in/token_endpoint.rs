@@ -264,6 +264,9 @@ fn verified(site: &Installation, visitor: &Visitor<'_>, code: &Codes<'_>) -> Res
     ensure!(told["sub"].is_string() && told["preferred_username"].is_string(), "{told}");
     let document = visitor.ask("/auth/v3/.well-known/openid-configuration", &[])?.json()?;
     ensure!(document["issuer"] == site.demo.issuer, "{document}");
+    for path in ["/.well-known/oauth-authorization-server", "/.well-known/oauth-authorization-server/auth/v3"] {
+        ensure!(visitor.ask(path, &[])?.json()? == document, "{path}");
+    }
     let again = visitor.ask("/.well-known/openid-configuration", &[])?.json()?;
     ensure!(document == again, "the two descriptions differ");
     Ok(())

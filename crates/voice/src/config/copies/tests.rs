@@ -82,3 +82,47 @@ fn a_document_that_cannot_be_read_takes_nothing_away() {
     let after = TenantCopy::after(Some(&held), document(r#"{"of a later version": true}"#));
     assert!(after.get(ObjectKind::Skill, "sales").is_some());
 }
+
+/// The tenant acme at a version, with a skill of that name.
+struct AtVersion {
+    version: ConfigVersion,
+    skill: &'static str,
+}
+
+impl ConfigCache for AtVersion {
+    fn publish(&self, _: Publication) -> Answer<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+    fn complete(&self) -> Answer<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+    fn is_complete(&self) -> Answer<'_, bool> {
+        Box::pin(async { Ok(true) })
+    }
+    fn tenants(&self) -> Answer<'_, Vec<(TenantId, ConfigVersion)>> {
+        Box::pin(async move { Ok(vec![(tenant("acme"), self.version)]) })
+    }
+    fn read<'a>(&'a self, _: &'a TenantId, _: Option<ConfigVersion>, _: Duration) -> Answer<'a, Reading> {
+        Box::pin(async move {
+            let body = Some(format!(r#"{{"name":"{}"}}"#, self.skill).into_bytes().into());
+            let (id, revision) = (self.skill.to_owned(), self.version.revision);
+            let documents = vec![Document { kind: "skill".to_owned(), id, revision, body }];
+            Ok(Reading { version: self.version, extent: Extent::Whole, documents })
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_cache_that_has_lost_changes_takes_none_back() {
+    let copies = Copies::new(Metrics::register(&runtime::Metrics::default()));
+    let at = |generation, revision, skill| AtVersion { version: ConfigVersion { generation, revision }, skill };
+    let has = |skill| copies.tenant(&tenant("acme")).unwrap().get(ObjectKind::Skill, skill).is_some();
+    copies.refresh(&at(1, 10, "patience")).await.unwrap();
+    let changes = copies.changes();
+    copies.refresh(&at(1, 9, "sales")).await.unwrap();
+    assert!(has("patience") && !has("sales") && !changes.has_changed().unwrap());
+    copies.refresh(&at(1, 11, "courage")).await.unwrap();
+    assert!(has("courage"));
+    copies.refresh(&at(2, 9, "sales")).await.unwrap();
+    assert!(has("sales"), "another generation is another state, whatever its revision");
+}

@@ -1,13 +1,40 @@
-//! A person's own new password: what of a tenant's objects people change by themselves.
+//! A person's own new password or second factor: what of a tenant's objects people change by themselves.
 
-use contracts::provisioning::{Object, ObjectKey, ObjectKind, Secret};
+use contracts::provisioning::{Object, ObjectKey, ObjectKind, Person, Secret};
 use infra::{ChangeNote, ChangeWay, ObjectChange, ProvisioningStore, StoreError};
 use model::{TenantId, Timestamp};
 
 /// The most attempts while others change the tenant too.
 const ATTEMPTS_MAX: usize = 8;
 
-/// Replaces the hash of a person's password where it still is `seen`; `false` if it is another by now, or there is no such person.
+/// Which secret of a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OwnSecret {
+    /// The hash of the password.
+    Password,
+    /// The second factor, sealed.
+    SecondFactor,
+}
+
+impl OwnSecret {
+    fn of(self, person: &mut Person) -> &mut Option<Secret> {
+        match self {
+            Self::Password => &mut person.password,
+            Self::SecondFactor => &mut person.second_factor,
+        }
+    }
+}
+
+/// Another value for a secret.
+pub(super) struct SecretReplacement<'a> {
+    pub secret: OwnSecret,
+    /// What the person has had, if anything.
+    pub seen: Option<&'a str>,
+    /// What stands in its place, if anything.
+    pub next: Option<&'a str>,
+}
+
+/// Replaces a person's secret where it still is what was seen; `false` if it is another by now, or there is no such person.
 ///
 /// # Errors
 /// Errors of the store.
@@ -15,10 +42,10 @@ pub(super) async fn replace(
     store: &dyn ProvisioningStore,
     tenant: &TenantId,
     user: &str,
-    seen: &str,
-    hash: &str,
+    replacement: &SecretReplacement<'_>,
     now: Timestamp,
 ) -> infra::Result<bool> {
+    let SecretReplacement { secret, seen, next } = *replacement;
     let key = ObjectKey { kind: ObjectKind::Person, id: user.to_owned() };
     let note = ChangeNote { by: format!("person/{user}"), way: ChangeWay::Grpc, at: now, request: None };
     for _ in 0..ATTEMPTS_MAX {
@@ -26,13 +53,14 @@ pub(super) async fn replace(
         let revision = store.tenants().await?.into_iter().find(|(id, _)| id == tenant).map(|(_, revision)| revision);
         let Some(revision) = revision else { return Ok(false) };
         let Some(Object::Person(mut person)) = store.find(tenant, &key).await? else { return Ok(false) };
-        match person.password.as_ref().map(Secret::reveal) {
+        let held = secret.of(&mut person);
+        match held.as_ref().map(Secret::reveal) {
             // An attempt of before was done, whose answer was lost.
-            Some(held) if held == hash => return Ok(true),
-            Some(held) if held == seen => {}
+            held if held == next => return Ok(true),
+            held if held == seen => {}
             _ => return Ok(false),
         }
-        person.password = Some(Secret(hash.to_owned()));
+        *held = next.map(|next| Secret(next.to_owned()));
         match store.update(tenant, revision, vec![ObjectChange::Put(Object::Person(person))], &note).await {
             Err(StoreError::Conflict { .. }) => {}
             done => return done.map(|_| true),
@@ -45,7 +73,7 @@ pub(super) async fn replace(
 mod tests {
     use std::sync::Mutex;
 
-    use contracts::provisioning::{Person, TenantObjects};
+    use contracts::provisioning::TenantObjects;
     use infra::{Answer, HistoryEntry, HistoryPage, ObjectChanges, Revision, VersionedObjects};
 
     use super::*;
@@ -111,6 +139,10 @@ mod tests {
             })
         }
 
+        fn next_generation<'a>(&'a self, _: &'a TenantId, at_least: u64) -> Answer<'a, u64> {
+            Box::pin(async move { Ok(at_least) })
+        }
+
         fn changes<'a>(&'a self, _: &'a TenantId, _: Revision) -> Answer<'a, ObjectChanges> {
             nobody_asks()
         }
@@ -142,20 +174,38 @@ mod tests {
         }
     }
 
+    async fn password(store: &OnePerson, user: &str, seen: &str, next: &str) -> infra::Result<bool> {
+        let replacement = SecretReplacement { secret: OwnSecret::Password, seen: Some(seen), next: Some(next) };
+        replace(store, &acme(), user, &replacement, Timestamp::default()).await
+    }
+
     #[tokio::test]
     async fn a_password_is_replaced_while_others_change_the_tenant() {
         let store = with(Some("old"), 3);
-        assert!(replace(&store, &acme(), "Ann", "old", "new", Timestamp::default()).await.unwrap());
+        assert!(password(&store, "Ann", "old", "new").await.unwrap());
         assert_eq!(store.password().as_deref(), Some("new"));
-        assert!(
-            replace(&store, &acme(), "ann", "old", "new", Timestamp::default()).await.unwrap(),
-            "the answer was lost"
-        );
-        assert!(!replace(&store, &acme(), "ann", "old", "another", Timestamp::default()).await.unwrap());
-        assert!(!replace(&store, &acme(), "bob", "new", "another", Timestamp::default()).await.unwrap());
-        assert!(!replace(&with(None, 0), &acme(), "ann", "", "new", Timestamp::default()).await.unwrap());
-        assert!(
-            replace(&with(Some("old"), usize::MAX), &acme(), "ann", "old", "new", Timestamp::default()).await.is_err()
-        );
+        assert!(password(&store, "ann", "old", "new").await.unwrap(), "the answer was lost");
+        assert!(!password(&store, "ann", "old", "another").await.unwrap());
+        assert!(!password(&store, "bob", "new", "another").await.unwrap());
+        assert!(!password(&with(None, 0), "ann", "", "new").await.unwrap());
+        assert!(password(&with(Some("old"), usize::MAX), "ann", "old", "new").await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_second_factor_comes_changes_and_goes_and_each_is_seen_before() {
+        let store = with(Some("old"), 0);
+        for (seen, next, is_replaced) in [
+            (Some("a"), Some("b"), false),
+            (None, Some("a"), true),
+            (None, Some("b"), false),
+            (Some("a"), Some("b"), true),
+            (Some("a"), None, false),
+            (Some("b"), None, true),
+        ] {
+            let replacement = SecretReplacement { secret: OwnSecret::SecondFactor, seen, next };
+            let replaced = replace(&store, &acme(), "ann", &replacement, Timestamp::default()).await.unwrap();
+            assert_eq!(replaced, is_replaced, "{seen:?} {next:?}");
+        }
+        assert_eq!(store.password().as_deref(), Some("old"));
     }
 }

@@ -1,0 +1,236 @@
+//! `trunkline backup|restore`: stored tenants as one file, and back.
+
+mod key_files;
+
+use std::fs::File;
+use std::io::{BufReader, BufWriter};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::Args;
+use infra::{ChangeWay, TenantArchive};
+use model::TenantId;
+use runtime::exit::{Exit, ExitError};
+use serde_json::json;
+use tenant::backup::{self, BackedUpTenant, BackupError, BackupReader, BackupSummary, RestoredTenant, SealedKeys};
+
+use super::{InstallationOptions, executor};
+
+pub const BACKUP_EXAMPLES: &str = "\
+Examples:
+  trunkline backup /backup/tenants.trunkline
+  trunkline backup acme.trunkline --tenant acme
+  trunkline backup all.trunkline --with-keys --passphrase-file /root/passphrase
+
+The file has passwords of phones and carriers, and hashes, as `trunkline tenant export` has them: keep it like a password.
+It has no recordings, prompts, calls or settings.";
+
+pub const RESTORE_EXAMPLES: &str = "\
+Examples:
+  trunkline restore /backup/tenants.trunkline --dry-run
+  trunkline restore /backup/tenants.trunkline
+  trunkline restore all.trunkline --tenant acme --replace
+  trunkline restore all.trunkline --with-keys --passphrase-file /root/passphrase
+
+A tenant that is not there comes back as it was, with revisions, history and snapshots. With --replace the objects of one that
+is there become those of the backup, as by an import, and its own history goes on.";
+
+#[derive(Args)]
+pub struct BackupArguments {
+    /// The file to write
+    file: PathBuf,
+    /// Only this tenant; may be repeated
+    #[arg(long = "tenant", value_name = "ID")]
+    tenants: Vec<String>,
+    #[command(flatten)]
+    keys: KeyOptions,
+}
+
+#[derive(Args)]
+pub struct RestoreArguments {
+    /// The file to read
+    file: PathBuf,
+    /// Only this tenant; may be repeated
+    #[arg(long = "tenant", value_name = "ID")]
+    tenants: Vec<String>,
+    /// Also make tenants that are there equal to those of the backup
+    #[arg(long)]
+    replace: bool,
+    /// Check the file, say what it holds, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    keys: KeyOptions,
+}
+
+#[derive(Args)]
+struct KeyOptions {
+    /// With the keys of the installation, sealed under the passphrase
+    #[arg(long, requires = "passphrase_file")]
+    with_keys: bool,
+    /// A file whose first line is the passphrase
+    #[arg(long, value_name = "FILE", requires = "with_keys")]
+    passphrase_file: Option<PathBuf>,
+}
+
+impl KeyOptions {
+    /// The passphrase; none without keys.
+    fn passphrase(&self) -> anyhow::Result<Option<String>> {
+        const CHARACTERS_MIN: usize = 12;
+        let Some(file) = self.passphrase_file.as_deref().filter(|_| self.with_keys) else { return Ok(None) };
+        let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+        let passphrase = text.lines().next().unwrap_or_default().to_owned();
+        if passphrase.chars().count() < CHARACTERS_MIN {
+            let message = format!("{}: a passphrase has at least {CHARACTERS_MIN} characters", file.display());
+            return Err(ExitError::new(Exit::Usage, message).into());
+        }
+        Ok(Some(passphrase))
+    }
+}
+
+// === backup ===
+
+pub(super) fn backup(options: &InstallationOptions, arguments: &BackupArguments) -> anyhow::Result<Exit> {
+    let wanted = tenant_ids(&arguments.tenants)?;
+    let keys = arguments.keys.passphrase()?.map(|passphrase| {
+        let files = key_files::read(&options.data_dir())?;
+        let mut entropy = runtime::entropy::Strong::seeded_by_system();
+        anyhow::Ok(SealedKeys::seal(&files, &passphrase, &mut entropy)?)
+    });
+    let keys = keys.transpose()?;
+    let beside = beside(&arguments.file);
+    let done = executor()?.block_on(async {
+        let store = open(options).await?;
+        let tenants: Vec<TenantId> = match wanted.as_slice() {
+            [] => store.tenants().await?.into_iter().map(|(tenant, _)| tenant).collect(),
+            wanted => wanted.to_vec(),
+        };
+        let cannot = || format!("cannot write {}", beside.display());
+        let out = BufWriter::new(File::create(&beside).with_context(cannot)?);
+        let made = crate::author::note(ChangeWay::Backup).at;
+        let (summary, out) = backup::write(&*store, &tenants, keys.as_ref(), made, out).await.map_err(refused)?;
+        let file = out.into_inner().map_err(|error| error.into_error()).with_context(cannot)?;
+        file.sync_all().with_context(cannot)?;
+        std::fs::rename(&beside, &arguments.file)
+            .with_context(|| format!("cannot write {}", arguments.file.display()))?;
+        anyhow::Ok(summary)
+    });
+    if done.is_err() {
+        // What was written so far is no backup.
+        let _ = std::fs::remove_file(&beside);
+    }
+    say(&done?);
+    Ok(Exit::Done)
+}
+
+/// The file while it is written.
+fn beside(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(format!(".new-{}", std::process::id()));
+    PathBuf::from(name)
+}
+
+/// A line for each tenant.
+fn say(summary: &BackupSummary) {
+    for BackedUpTenant { tenant, revision, objects, entries, snapshots } in &summary.tenants {
+        let counted = json!({
+            "tenant": tenant.as_str(),
+            "revision": revision.0,
+            "objects": objects,
+            "history": entries,
+            "snapshots": snapshots,
+        });
+        say_line!("{counted}");
+    }
+}
+
+// === restore ===
+
+pub(super) fn restore(options: &InstallationOptions, arguments: &RestoreArguments) -> anyhow::Result<Exit> {
+    let wanted = tenant_ids(&arguments.tenants)?;
+    let passphrase = arguments.keys.passphrase()?;
+    // The whole file first: nothing is restored from one that is damaged.
+    let summary = backup::examine(reader(&arguments.file)?).map_err(refused)?;
+    if let Some(missing) = wanted.iter().find(|id| !summary.tenants.iter().any(|held| held.tenant == **id)) {
+        return Err(ExitError::new(Exit::Unknown, format!("the backup has no tenant {missing}")).into());
+    }
+    let is_wanted = |tenant: &TenantId| wanted.is_empty() || wanted.contains(tenant);
+    let keys = passphrase.map(|passphrase| opened_keys(&arguments.file, &passphrase)).transpose()?;
+    if keys.is_some() {
+        key_files::expect_none(&options.data_dir())?;
+    }
+    if arguments.dry_run {
+        let made = contracts::json::rfc3339(summary.made);
+        eprintln!("made {made} by {}; keys: {}", summary.program, if summary.has_keys { "yes" } else { "no" });
+        say(&summary);
+        return Ok(Exit::Done);
+    }
+    if let Some(keys) = keys {
+        key_files::write(&options.data_dir(), &keys)?;
+    }
+    let restored = executor()?.block_on(async {
+        let store = open(options).await?;
+        if !arguments.replace {
+            expect_absent(&*store, &summary, is_wanted).await?;
+        }
+        let note = crate::author::note(ChangeWay::Backup);
+        let reader = reader(&arguments.file)?;
+        backup::restore(&*store, reader, is_wanted, arguments.replace, &note).await.map_err(refused)
+    })?;
+    for RestoredTenant { tenant, revision, replaced } in restored {
+        let mut told = json!({ "tenant": tenant.as_str(), "revision": revision.0 });
+        if let Some(replaced) = replaced {
+            told["put"] = replaced.put.into();
+            told["deleted"] = replaced.deleted.into();
+            told["snapshots"] = replaced.snapshots.into();
+        }
+        say_line!("{told}");
+    }
+    Ok(Exit::Done)
+}
+
+/// Refuses before the first tenant is restored what would be refused at the last one.
+async fn expect_absent(
+    store: &dyn TenantArchive,
+    summary: &BackupSummary,
+    is_wanted: impl Fn(&TenantId) -> bool,
+) -> anyhow::Result<()> {
+    let present = store.tenants().await?;
+    let is_there = |held: &&BackedUpTenant| present.iter().any(|(tenant, _)| *tenant == held.tenant);
+    match summary.tenants.iter().filter(|held| is_wanted(&held.tenant)).find(is_there) {
+        Some(held) => Err(refused(BackupError::Present(held.tenant.clone()))),
+        None => Ok(()),
+    }
+}
+
+fn opened_keys(file: &Path, passphrase: &str) -> anyhow::Result<Vec<backup::KeyFile>> {
+    let sealed = backup::sealed_keys(reader(file)?).map_err(refused)?;
+    let none = || ExitError::new(Exit::Unknown, format!("{} has no keys", file.display()));
+    sealed.ok_or_else(none)?.open(passphrase).map_err(refused)
+}
+
+fn reader(file: &Path) -> anyhow::Result<BackupReader<BufReader<File>>> {
+    let opened = File::open(file)
+        .map_err(|error| ExitError::new(Exit::CheckFailed, format!("{} cannot be read: {error}", file.display())))?;
+    Ok(BackupReader::new(BufReader::new(opened)))
+}
+
+// === both ===
+
+async fn open(options: &InstallationOptions) -> anyhow::Result<std::sync::Arc<dyn TenantArchive>> {
+    crate::stores::archive(options.instance, &options.data_dir(), &options.values()?).await
+}
+
+fn tenant_ids(texts: &[String]) -> Result<Vec<TenantId>, ExitError> {
+    let id = |text: &String| TenantId::parse(text).map_err(|error| ExitError::new(Exit::Usage, error.to_string()));
+    texts.iter().map(id).collect()
+}
+
+fn refused(error: BackupError) -> anyhow::Error {
+    let exit = match &error {
+        BackupError::Fault(_) | BackupError::Present(_) | BackupError::Passphrase => Exit::CheckFailed,
+        BackupError::NoTenant(_) => Exit::Unknown,
+        _ => return error.into(),
+    };
+    ExitError::new(exit, error.to_string()).into()
+}

@@ -1,0 +1,146 @@
+//! `trunkline tenant snapshot`: a whole tenant under a name.
+
+use clap::{Args, Subcommand};
+use infra::{ChangeWay, NamedSnapshot, SnapshotHead};
+use runtime::exit::{Exit, ExitError};
+use serde_json::{Value, json};
+use tenant::snapshots::{self, SnapshotRefusal};
+
+use super::{InstallationOptions, executor, import, open_archive, plan, tenant_id};
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  trunkline tenant snapshot create acme before-easter
+  trunkline tenant snapshot list acme
+  trunkline tenant snapshot restore acme before-easter --dry-run
+  trunkline tenant snapshot restore acme before-easter
+  trunkline tenant snapshot delete acme before-easter
+
+A snapshot has what `trunkline tenant export` writes, passwords of phones and hashes too. The history of the tenant goes on
+over a restore.";
+
+#[derive(Subcommand)]
+pub enum Arguments {
+    /// Keeps the tenant as it is now
+    #[command(after_help = "Examples:\n  trunkline tenant snapshot create acme before-easter")]
+    Create(NamedArguments),
+    /// The tenant's snapshots, a line each; the first one first
+    #[command(after_help = "Examples:\n  trunkline tenant snapshot list acme\n  \
+                            trunkline tenant snapshot list acme --json | jq -r .name")]
+    List {
+        /// The tenant's id
+        tenant: String,
+        /// A JSON document a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Prints the tenant's file, with its secrets
+    #[command(after_help = "Examples:\n  trunkline tenant snapshot show acme before-easter > acme.yaml")]
+    Show(NamedArguments),
+    /// Shows what a snapshot changes, and makes the tenant equal to it
+    #[command(after_help = "Examples:\n  trunkline tenant snapshot restore acme before-easter --dry-run\n  \
+                            trunkline tenant snapshot restore acme before-easter")]
+    Restore {
+        #[command(flatten)]
+        snapshot: NamedArguments,
+        /// Only show it; exits 0 if nothing would change, 11 if something
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Removes a snapshot
+    #[command(after_help = "Examples:\n  trunkline tenant snapshot delete acme before-easter")]
+    Delete(NamedArguments),
+}
+
+#[derive(Args)]
+pub struct NamedArguments {
+    /// The tenant's id
+    tenant: String,
+    /// The snapshot's name: letters, digits, dashes, underscores and dots
+    name: String,
+}
+
+pub(super) fn run(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Result<Exit> {
+    match arguments {
+        Arguments::Create(NamedArguments { tenant, name }) => {
+            let tenant = tenant_id(tenant)?;
+            let head = executor()?.block_on(async {
+                let store = open_archive(options).await?;
+                let note = crate::author::note(ChangeWay::Snapshot);
+                snapshots::create(&*store, &tenant, name, &note).await.map_err(refused)
+            })?;
+            say_line!("{}", as_json(&head));
+        }
+        Arguments::List { tenant, json } => list(options, tenant, *json)?,
+        Arguments::Show(named) => say!("{}", find(options, named)?.file.0),
+        Arguments::Restore { snapshot, dry_run } => return restore(options, snapshot, *dry_run),
+        Arguments::Delete(NamedArguments { tenant, name }) => {
+            let tenant = tenant_id(tenant)?;
+            executor()?.block_on(async {
+                let store = open_archive(options).await?;
+                snapshots::delete(&*store, &tenant, name).await.map_err(refused)
+            })?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn list(options: &InstallationOptions, tenant: &str, json: bool) -> anyhow::Result<()> {
+    let tenant = tenant_id(tenant)?;
+    let heads = executor()?.block_on(async {
+        let store = open_archive(options).await?;
+        anyhow::Ok(store.snapshots(&tenant).await?)
+    })?;
+    for head in heads {
+        if json {
+            say_line!("{}", as_json(&head));
+        } else {
+            let SnapshotHead { name, at, by, revision } = head;
+            say_line!("{}  {:>6}  {name}  by {by}", contracts::json::rfc3339(at), revision.0);
+        }
+    }
+    Ok(())
+}
+
+/// The same change as an import of the snapshot's files; the history says that it was a snapshot.
+fn restore(options: &InstallationOptions, named: &NamedArguments, is_trial: bool) -> anyhow::Result<Exit> {
+    let snapshot = find(options, named)?;
+    let faulty = |faults: tenant::file::Faults| {
+        ExitError::new(Exit::CheckFailed, format!("snapshot {}: {faults}", snapshot.head.name))
+    };
+    let objects = snapshots::objects(&snapshot).map_err(faulty)?;
+    let (planned, _) = plan::planned(options, &objects)?;
+    plan::print(&planned);
+    if is_trial {
+        return Ok(if planned.is_empty() { Exit::Done } else { Exit::Warned });
+    }
+    say_line!("{}", import(options, &objects, ChangeWay::Snapshot)?);
+    Ok(Exit::Done)
+}
+
+fn find(options: &InstallationOptions, named: &NamedArguments) -> anyhow::Result<NamedSnapshot> {
+    let tenant = tenant_id(&named.tenant)?;
+    executor()?.block_on(async {
+        let store = open_archive(options).await?;
+        snapshots::find(&*store, &tenant, &named.name).await.map_err(refused)
+    })
+}
+
+fn as_json(head: &SnapshotHead) -> Value {
+    json!({
+        "name": head.name,
+        "made_ms": head.at.as_millis(),
+        "made_by": head.by,
+        "revision": head.revision.0,
+    })
+}
+
+fn refused(refusal: SnapshotRefusal) -> anyhow::Error {
+    let exit = match &refusal {
+        SnapshotRefusal::Name(_) => Exit::Usage,
+        SnapshotRefusal::Taken(_) => Exit::CheckFailed,
+        SnapshotRefusal::Missing { .. } | SnapshotRefusal::NoTenant(_) => Exit::Unknown,
+        SnapshotRefusal::Store(_) => return refusal.into(),
+    };
+    ExitError::new(exit, refusal.to_string()).into()
+}

@@ -1,0 +1,108 @@
+//! All that is kept of a tenant, read and written part by part.
+
+use contracts::provisioning::{Object, ObjectKey};
+use infra::{ArchivedPart, ObjectChange, PartGiver, PartTaker, Result, Revision, StoreError};
+use model::TenantId;
+
+use super::history::{self, number};
+use super::{Turn, query, read, snapshots, write as objects};
+
+/// Entries of the history that are read at once.
+const AT_ONCE: u32 = 500;
+
+/// Gives every part to `take`, in the order of an archive; whether there is the tenant.
+pub(super) async fn read(db: &mut dyn Turn, tenant: &TenantId, take: &mut PartTaker<'_>) -> Result<bool> {
+    let Some(revision) = read::revision(db, tenant).await? else { return Ok(false) };
+    take(ArchivedPart::Begin(revision))?;
+    let mut revisions = read::revisions(db, tenant).await?;
+    for object in read::objects(db, tenant).await?.objects() {
+        let of_object = revisions.remove(&object.key()).unwrap_or(revision);
+        take(ArchivedPart::Object(object, of_object))?;
+    }
+    let mut gone: Vec<(ObjectKey, Revision)> = revisions.into_iter().collect();
+    gone.sort();
+    for (key, revision) in gone {
+        take(ArchivedPart::Gone(key, revision))?;
+    }
+    let mut last = 0;
+    loop {
+        let entries = history::after(db, tenant, last, AT_ONCE).await?;
+        let Some(end) = entries.last() else { break };
+        last = end.number;
+        for entry in entries {
+            take(ArchivedPart::Entry(entry))?;
+        }
+    }
+    for head in snapshots::heads(db, tenant).await? {
+        if let Some(snapshot) = snapshots::find(db, tenant, &head.name).await? {
+            take(ArchivedPart::Snapshot(snapshot))?;
+        }
+    }
+    Ok(true)
+}
+
+/// Makes a tenant of the parts. It must not exist.
+pub(super) async fn write(db: &mut dyn Turn, tenant: &TenantId, give: &mut PartGiver<'_>) -> Result<Revision> {
+    if let Some(present) = read::revision(db, tenant).await? {
+        let key = format!("configuration of {tenant}");
+        return Err(StoreError::Conflict { key, expected: 0, actual: present.0 });
+    }
+    let wrong = |what: &str| StoreError::Invalid(format!("the archive of tenant {tenant}: {what}"));
+    let Some(ArchivedPart::Begin(revision)) = give()? else { return Err(wrong("it does not begin with a revision")) };
+    let mut held: Vec<(Object, Revision)> = Vec::new();
+    let mut is_written = false;
+    while let Some(part) = give()? {
+        match part {
+            ArchivedPart::Object(object, of_object) if !is_written => {
+                held.push((object, of_object));
+                continue;
+            }
+            ArchivedPart::Object(..) => return Err(wrong("an object stands behind what is no object")),
+            ArchivedPart::Begin(_) => return Err(wrong("it begins twice")),
+            _ => {}
+        }
+        if !is_written {
+            write_objects(db, tenant, revision, std::mem::take(&mut held)).await?;
+            is_written = true;
+        }
+        match part {
+            ArchivedPart::Gone(key, revision) => note(db, tenant, key, revision).await?,
+            ArchivedPart::Entry(entry) => history::put(db, tenant, entry).await?,
+            ArchivedPart::Snapshot(snapshot) => snapshots::put(db, tenant, &snapshot).await?,
+            ArchivedPart::Begin(_) | ArchivedPart::Object(..) => {}
+        }
+    }
+    if !is_written {
+        write_objects(db, tenant, revision, held).await?;
+    }
+    Ok(revision)
+}
+
+/// The objects at once, since the tables check references between them; then the revision of each.
+async fn write_objects(
+    db: &mut dyn Turn,
+    tenant: &TenantId,
+    revision: Revision,
+    held: Vec<(Object, Revision)>,
+) -> Result<()> {
+    if !matches!(held.first(), Some((Object::Tenant(_), _))) {
+        return Err(StoreError::Invalid(format!(
+            "the archive of tenant {tenant} does not begin with the tenant itself"
+        )));
+    }
+    let revisions: Vec<_> = held.iter().map(|(object, revision)| (object.key(), *revision)).collect();
+    let puts = held.into_iter().map(|(object, _)| ObjectChange::Put(object)).collect();
+    objects::changes(db, tenant, revision, puts).await?;
+    for (key, of_object) in revisions.into_iter().filter(|(_, of_object)| *of_object != revision) {
+        note(db, tenant, key, of_object).await?;
+    }
+    Ok(())
+}
+
+/// Notes the revision that has changed an object last.
+async fn note(db: &mut dyn Turn, tenant: &TenantId, key: ObjectKey, revision: Revision) -> Result<()> {
+    let sql = "INSERT INTO change (tenant, kind, id, revision) VALUES (?, ?, ?, ?)
+         ON CONFLICT (tenant, kind, id) DO UPDATE SET revision = excluded.revision";
+    let note = query(sql).bind(tenant.as_str()).bind(key.kind.as_str()).bind(key.id).bind(number(revision.0));
+    db.run(note).await.map(drop)
+}

@@ -1,0 +1,113 @@
+use contracts::provisioning::ObjectKind;
+use infra::conformance::provisioning::{note, objects};
+use infra::{Answer, ProvisioningStore as _};
+
+use super::*;
+use crate::provisioning::Dialect as _;
+use crate::sqlite::SqliteProvisioning;
+
+/// A turn that notes what is read.
+struct Noted {
+    turn: Box<dyn Turn>,
+    read: Vec<Statement>,
+}
+
+impl Turn for Noted {
+    fn run(&mut self, statement: Statement) -> Answer<'_, u64> {
+        self.turn.run(statement)
+    }
+
+    fn rows(&mut self, statement: Statement) -> Answer<'_, Vec<Row>> {
+        self.read.push(statement.clone());
+        self.turn.rows(statement)
+    }
+
+    fn commit(self: Box<Self>) -> Answer<'static, ()> {
+        self.turn.commit()
+    }
+}
+
+/// A tenant with an object of each kind.
+async fn made(folder: &tempfile::TempDir) -> (SqliteProvisioning, TenantId) {
+    let acme = TenantId::parse("acme").unwrap();
+    let store = SqliteProvisioning::open(&folder.path().join("configuration.sqlite")).await.unwrap();
+    let all = objects("acme").objects().map(ObjectChange::Put).collect();
+    store.update(&acme, Revision(0), all, note()).await.unwrap();
+    (store, acme)
+}
+
+#[tokio::test]
+async fn a_batch_reads_the_objects_that_it_changes_and_no_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, acme) = made(&folder).await;
+    let mut turn = Noted { turn: store.0.writes(&acme).await.unwrap(), read: Vec::new() };
+    let mut held = objects("acme");
+    let (mut person, mut trunk) = (held.people.remove(0), held.trunks.remove(0));
+    person.first_name = "Anna".to_owned();
+    trunk.drain = !trunk.drain;
+    let deleted = ObjectKey { kind: ObjectKind::Skill, id: "SALES".to_owned() };
+    let changes = [
+        ObjectChange::Put(Object::Person(Box::new(person))),
+        ObjectChange::Put(Object::Trunk(Box::new(trunk))),
+        ObjectChange::Delete(deleted),
+        ObjectChange::Put(Object::Skill(contracts::provisioning::Skill { name: "Patience".to_owned() })),
+    ];
+    let happened = of(&mut turn, &acme, Revision(1), &changes).await.unwrap();
+    let had: Vec<bool> = happened.iter().map(|one| one.before.is_some()).collect();
+    assert_eq!(had, [true, true, true, false]);
+    assert!(
+        turn.read.iter().all(|read| !read.sql.contains(" FROM place ")),
+        "the whole tenant is read: {:?}",
+        turn.read
+    );
+}
+
+/// How SQLite answers a statement.
+async fn plan_of(turn: &mut dyn Turn, Statement { sql, fields }: Statement) -> String {
+    let sql: &'static str = Box::leak(format!("EXPLAIN QUERY PLAN {sql}").into_boxed_str());
+    let rows = turn.rows(Statement { sql, fields }).await.unwrap();
+    rows.iter().map(|row| row.text("detail").unwrap()).collect::<Vec<_>>().join("; ")
+}
+
+#[tokio::test]
+async fn a_page_of_the_history_of_a_kind_does_not_read_the_whole_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, acme) = made(&folder).await;
+    let mut turn = Noted { turn: store.0.reads().await.unwrap(), read: Vec::new() };
+    for (kind, index) in [(Some(ObjectKind::Skill), "change_log_of_kind"), (None, "change_log_of_tenant")] {
+        let asked = HistoryPage { kind, limit: 10, ..HistoryPage::default() };
+        assert!(!page(&mut turn, &acme, &asked).await.unwrap().is_empty());
+        let read = turn.read.pop().unwrap();
+        let plan = plan_of(&mut turn, read).await;
+        assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{plan}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_later_release_has_noted_hides_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, acme) = made(&folder).await;
+    let mut turn = store.0.writes(&acme).await.unwrap();
+    let entry = |way: &str, kind: &str| {
+        let sql = "INSERT INTO change_log (tenant, revision, changed_ms, changed_by, way, kind, id, secrets)
+            VALUES ('acme', 1, 1, 'somebody', ?, ?, 'x', 0)";
+        query(sql).bind(way).bind(kind)
+    };
+    turn.run(entry("telepathy", "skill")).await.unwrap();
+    for _ in 0..3 {
+        turn.run(entry("grpc", "hologram")).await.unwrap();
+    }
+    let changed = "INSERT INTO change (tenant, kind, id, revision) VALUES ('acme', 'hologram', 'x', 1)";
+    turn.run(query(changed)).await.unwrap();
+    turn.commit().await.unwrap();
+
+    let all = store.history(&acme, &HistoryPage { limit: 1_000, ..HistoryPage::default() }).await.unwrap();
+    assert_eq!(all.len(), objects("acme").objects().count() + 1);
+    assert_eq!((all[0].note.way, all[0].key.id.as_str()), (ChangeWay::Other, "x"));
+    let first = store.history(&acme, &HistoryPage { limit: 2, ..HistoryPage::default() }).await.unwrap();
+    assert_eq!(first, all[..2], "a page is full although some entries are passed over");
+    let held = store.versioned(&acme).await.unwrap().unwrap();
+    assert_eq!(held.revisions.len(), objects("acme").objects().count());
+    let changes = store.changes(&acme, Revision(0)).await.unwrap();
+    assert_eq!(changes.changes.len(), objects("acme").objects().count(), "the tenant is published all the same");
+}

@@ -1,0 +1,78 @@
+//! A tenant's files under names.
+
+use infra::{NamedSnapshot, Result, SNAPSHOTS_MAX, SnapshotHead, StoreError, TenantFileText};
+use model::{TenantId, Timestamp};
+
+use super::history::number;
+use super::{Row, Turn, query, read, revision_of};
+
+/// Keeps one; `false` if there is one of its name.
+pub(super) async fn keep(db: &mut dyn Turn, tenant: &TenantId, snapshot: &NamedSnapshot) -> Result<bool> {
+    if read::revision(db, tenant).await?.is_none() {
+        return Err(StoreError::Invalid(format!("tenant {tenant} does not exist")));
+    }
+    let present = heads(db, tenant).await?;
+    if present.iter().any(|head| head.name == snapshot.head.name) {
+        return Ok(false);
+    }
+    if present.len() >= SNAPSHOTS_MAX {
+        return Err(StoreError::Full { what: "the list of the tenant's snapshots", bound: SNAPSHOTS_MAX as u64 });
+    }
+    put(db, tenant, snapshot).await?;
+    Ok(true)
+}
+
+/// Writes one.
+pub(super) async fn put(db: &mut dyn Turn, tenant: &TenantId, snapshot: &NamedSnapshot) -> Result<()> {
+    let head = &snapshot.head;
+    let documents = serde_json::to_string(&snapshot.documents);
+    let documents = documents.map_err(|error| StoreError::Invalid(format!("a snapshot's documents: {error}")))?;
+    let sql = "INSERT INTO tenant_snapshot (tenant, name, made_ms, made_by, revision, file, documents)
+         VALUES (?, ?, ?, ?, ?, ?, ?)";
+    let put = query(sql)
+        .bind(tenant.as_str())
+        .bind(&head.name)
+        .bind(number(head.at.as_millis()))
+        .bind(&head.by)
+        .bind(number(head.revision.0))
+        .bind(&snapshot.file.0)
+        .bind(documents);
+    db.run(put).await.map(drop)
+}
+
+/// Without their files, the first one first.
+pub(super) async fn heads(db: &mut dyn Turn, tenant: &TenantId) -> Result<Vec<SnapshotHead>> {
+    let sql = "SELECT name, made_ms, made_by, revision FROM tenant_snapshot WHERE tenant = ? ORDER BY dbid";
+    db.rows(query(sql).bind(tenant.as_str())).await?.iter().map(head).collect()
+}
+
+/// One of that name.
+pub(super) async fn find(db: &mut dyn Turn, tenant: &TenantId, name: &str) -> Result<Option<NamedSnapshot>> {
+    let sql = "SELECT name, made_ms, made_by, revision, file, documents FROM tenant_snapshot
+         WHERE tenant = ? AND name = ?";
+    let rows = db.rows(query(sql).bind(tenant.as_str()).bind(name)).await?;
+    rows.first().map(whole).transpose()
+}
+
+/// Removes one; `false` if there is none of that name.
+pub(super) async fn remove(db: &mut dyn Turn, tenant: &TenantId, name: &str) -> Result<bool> {
+    let sql = "DELETE FROM tenant_snapshot WHERE tenant = ? AND name = ?";
+    Ok(db.run(query(sql).bind(tenant.as_str()).bind(name)).await? > 0)
+}
+
+fn head(row: &Row) -> Result<SnapshotHead> {
+    Ok(SnapshotHead {
+        name: row.text("name")?,
+        at: Timestamp::from_millis(u64::try_from(row.get::<i64>("made_ms")?).unwrap_or_default()),
+        by: row.text("made_by")?,
+        revision: revision_of(row.get("revision")?),
+    })
+}
+
+fn whole(row: &Row) -> Result<NamedSnapshot> {
+    let documents = serde_json::from_str(&row.text("documents")?).map_err(|error| StoreError::Corrupt {
+        what: "table tenant_snapshot".to_owned(),
+        reason: format!("documents: {error}"),
+    })?;
+    Ok(NamedSnapshot { head: head(row)?, file: TenantFileText(row.text("file")?), documents })
+}

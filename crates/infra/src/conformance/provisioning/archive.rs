@@ -1,0 +1,142 @@
+//! Archives of a tenant, and its snapshots.
+
+use contracts::provisioning::{Object, ObjectKey, ObjectKind, Skill};
+use model::{TenantId, Timestamp};
+
+use super::{note, objects, put_all, tenant};
+use crate::{
+    ArchivedPart, HistoryEntry, HistoryPage, NamedSnapshot, ObjectChange, Revision, SNAPSHOTS_MAX, SnapshotHead,
+    StoreError, TenantArchive, TenantFileText,
+};
+
+fn snapshot(name: &str) -> NamedSnapshot {
+    NamedSnapshot {
+        head: SnapshotHead {
+            name: name.into(),
+            at: Timestamp::from_millis(1_700_000_000_321),
+            by: "user/ann".into(),
+            revision: Revision(2),
+        },
+        file: TenantFileText("tenant: acme\n# ünïcode 'and' \"quotes\"\n".into()),
+        documents: vec![("applications/sales.scxml".into(), "<scxml/>".into())],
+    }
+}
+
+async fn parts(store: &dyn TenantArchive, of: &TenantId) -> Option<Vec<ArchivedPart>> {
+    let mut parts = Vec::new();
+    let mut take = |part| {
+        parts.push(part);
+        Ok(())
+    };
+    let is_there = store.archive(of, &mut take).await.unwrap();
+    is_there.then_some(parts)
+}
+
+async fn restored(store: &dyn TenantArchive, of: &TenantId, parts: Vec<ArchivedPart>) -> Result<Revision, StoreError> {
+    let mut parts = parts.into_iter();
+    let mut give = || Ok(parts.next());
+    store.restore_archive(of, &mut give).await
+}
+
+/// A tenant whose every table has rows: three revisions, an object that is gone, a snapshot.
+async fn changed_often(store: &dyn TenantArchive, name: &str) -> TenantId {
+    let acme = tenant(name);
+    store.update(&acme, Revision(0), put_all(&objects(name)), note()).await.unwrap();
+    let german = ObjectChange::Put(Object::Skill(Skill { name: "German".into() }));
+    store.update(&acme, Revision(1), vec![german], note()).await.unwrap();
+    let gone = ObjectChange::Delete(ObjectKey { kind: ObjectKind::Skill, id: "German".into() });
+    store.update(&acme, Revision(2), vec![gone], note()).await.unwrap();
+    assert!(store.keep_snapshot(&acme, &snapshot("before")).await.unwrap());
+    acme
+}
+
+pub(super) async fn run(store: &dyn TenantArchive) {
+    an_archive_has_everything_in_its_order(store).await;
+    a_restored_tenant_is_the_same_but_for_the_numbers_of_its_history(store).await;
+    what_is_no_archive_leaves_no_tenant(store).await;
+    snapshots_are_kept_under_names(store).await;
+}
+
+async fn an_archive_has_everything_in_its_order(store: &dyn TenantArchive) {
+    assert_eq!(parts(store, &tenant("nobody")).await, None);
+    let acme = changed_often(store, "archive").await;
+    let all = parts(store, &acme).await.unwrap();
+    assert_eq!(all[0], ArchivedPart::Begin(Revision(3)));
+    let count = objects("archive").objects().count();
+    let of_objects: Vec<ArchivedPart> =
+        objects("archive").objects().map(|object| ArchivedPart::Object(object, Revision(1))).collect();
+    assert_eq!(all[1..=count], of_objects);
+    let german = ObjectKey { kind: ObjectKind::Skill, id: "German".into() };
+    assert_eq!(all[count + 1], ArchivedPart::Gone(german.clone(), Revision(3)));
+    let entries: Vec<&HistoryEntry> =
+        all.iter().filter_map(|part| if let ArchivedPart::Entry(entry) = part { Some(entry) } else { None }).collect();
+    assert_eq!(entries.len(), count + 2);
+    assert!(entries.is_sorted_by_key(|entry| entry.number));
+    assert_eq!(entries.last().map(|entry| (&entry.key, entry.revision)), Some((&german, Revision(3))));
+    assert_eq!(all.last(), Some(&ArchivedPart::Snapshot(snapshot("before"))));
+}
+
+async fn a_restored_tenant_is_the_same_but_for_the_numbers_of_its_history(store: &dyn TenantArchive) {
+    let acme = changed_often(store, "origin").await;
+    let all = parts(store, &acme).await.unwrap();
+    let there = restored(store, &acme, all.clone()).await;
+    assert!(matches!(there, Err(StoreError::Conflict { actual: 3, .. })), "{there:?}");
+
+    // Under another id, as in another installation.
+    let copy = tenant("copied");
+    let renamed = |part: ArchivedPart| match part {
+        ArchivedPart::Object(Object::Tenant(mut tenant), revision) => {
+            tenant.id = "copied".into();
+            ArchivedPart::Object(Object::Tenant(tenant), revision)
+        }
+        other => other,
+    };
+    let all: Vec<ArchivedPart> = all.into_iter().map(renamed).collect();
+    assert_eq!(restored(store, &copy, all.clone()).await.unwrap(), Revision(3));
+    let unnumbered = |part: ArchivedPart| match part {
+        ArchivedPart::Entry(entry) => ArchivedPart::Entry(HistoryEntry { number: 0, ..entry }),
+        other => other,
+    };
+    let read: Vec<ArchivedPart> = parts(store, &copy).await.unwrap().into_iter().map(unnumbered).collect();
+    assert_eq!(read, all.into_iter().map(unnumbered).collect::<Vec<_>>());
+    let page = HistoryPage { kind: Some(ObjectKind::Skill), id: Some("German".into()), below: None, limit: 10 };
+    assert_eq!(store.history(&copy, &page).await.unwrap().len(), 2);
+    let next = ObjectChange::Put(Object::Skill(Skill { name: "French".into() }));
+    assert_eq!(store.update(&copy, Revision(3), vec![next], note()).await.unwrap(), Revision(4));
+}
+
+async fn what_is_no_archive_leaves_no_tenant(store: &dyn TenantArchive) {
+    let acme = changed_often(store, "whole").await;
+    let all = parts(store, &acme).await.unwrap();
+    let other = tenant("torn");
+    let mut twice = all.clone();
+    twice.push(ArchivedPart::Begin(Revision(1)));
+    let without_tenant: Vec<ArchivedPart> =
+        all.iter().filter(|part| !matches!(part, ArchivedPart::Object(Object::Tenant(_), _))).cloned().collect();
+    for wrong in [Vec::new(), all[1..].to_vec(), twice, without_tenant, all] {
+        // The last one is whole, but another tenant's.
+        let refused = restored(store, &other, wrong).await;
+        assert!(matches!(refused, Err(StoreError::Invalid(_))), "{refused:?}");
+        assert_eq!(store.load(&other).await.unwrap(), None);
+    }
+}
+
+async fn snapshots_are_kept_under_names(store: &dyn TenantArchive) {
+    let acme = changed_often(store, "snapshots").await;
+    assert!(!store.keep_snapshot(&acme, &snapshot("before")).await.unwrap(), "the name is taken");
+    assert!(store.keep_snapshot(&acme, &snapshot("after")).await.unwrap());
+    let heads = store.snapshots(&acme).await.unwrap();
+    assert_eq!(heads, [snapshot("before").head, snapshot("after").head]);
+    assert_eq!(store.snapshot(&acme, "after").await.unwrap(), Some(snapshot("after")));
+    assert_eq!(store.snapshot(&acme, "none").await.unwrap(), None);
+    assert_eq!(store.snapshots(&tenant("nobody")).await.unwrap(), []);
+    assert!(store.remove_snapshot(&acme, "after").await.unwrap());
+    assert!(!store.remove_snapshot(&acme, "after").await.unwrap());
+    let nobody = store.keep_snapshot(&tenant("nobody"), &snapshot("x")).await;
+    assert!(matches!(nobody, Err(StoreError::Invalid(_))), "{nobody:?}");
+    for number in 1..SNAPSHOTS_MAX {
+        assert!(store.keep_snapshot(&acme, &snapshot(&format!("s{number}"))).await.unwrap());
+    }
+    let full = store.keep_snapshot(&acme, &snapshot("one more")).await;
+    assert!(matches!(full, Err(StoreError::Full { .. })), "{full:?}");
+}

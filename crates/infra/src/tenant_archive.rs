@@ -1,0 +1,92 @@
+//! All that is kept of a tenant, as an archive has it: objects with their revisions, their history, snapshots under names.
+
+use contracts::provisioning::{Object, ObjectKey};
+use model::{TenantId, Timestamp};
+
+use crate::{Answer, HistoryEntry, ProvisioningStore, Result, Revision};
+
+/// The most snapshots of a tenant.
+pub const SNAPSHOTS_MAX: usize = 100;
+
+/// A tenant's files as they were, under a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedSnapshot {
+    /// What it is, without the files.
+    pub head: SnapshotHead,
+    /// The tenant's file.
+    pub file: TenantFileText,
+    /// The applications' files, by their paths in the tenant's file.
+    pub documents: Vec<(String, String)>,
+}
+
+/// A text that may have secrets: never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TenantFileText(pub String);
+
+impl std::fmt::Debug for TenantFileText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "TenantFileText({} bytes)", self.0.len())
+    }
+}
+
+/// What a snapshot is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SnapshotHead {
+    /// Its name, unique in the tenant.
+    pub name: String,
+    /// When it was made.
+    pub at: Timestamp,
+    /// Who has made it.
+    pub by: String,
+    /// The revision of the tenant at which it was made.
+    pub revision: Revision,
+}
+
+/// A part of what is kept of a tenant. They come in this order.
+#[allow(clippy::large_enum_variant, reason = "a part is handed on at once; a box would cost each an allocation")]
+#[derive(Clone, Debug, PartialEq)]
+pub enum ArchivedPart {
+    /// The tenant's revision: the first part, once.
+    Begin(Revision),
+    /// An object with its secrets, and the revision that has changed it last; the tenant itself is the first.
+    Object(Object, Revision),
+    /// An object that is gone, and the revision that has deleted it.
+    Gone(ObjectKey, Revision),
+    /// What happened, the first change first.
+    Entry(HistoryEntry),
+    /// A snapshot.
+    Snapshot(NamedSnapshot),
+}
+
+/// Takes the parts of a tenant one by one.
+pub type PartTaker<'a> = dyn FnMut(ArchivedPart) -> Result<()> + Send + 'a;
+/// Gives the parts of a tenant one by one; none at the end.
+pub type PartGiver<'a> = dyn FnMut() -> Result<Option<ArchivedPart>> + Send + 'a;
+
+/// Stored tenants that can be archived, and kept under names.
+pub trait TenantArchive: ProvisioningStore {
+    /// Gives everything that is kept of a tenant to `take`, all of it as it is at one moment; whether there is the tenant.
+    fn archive<'a>(&'a self, tenant: &'a TenantId, take: &'a mut PartTaker<'_>) -> Answer<'a, bool>;
+
+    /// Makes a tenant of its archive, with the same revisions: all or nothing. The entries of the history get numbers of this store, in
+    /// the same order.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::Conflict`] when there is the tenant already; [`crate::StoreError::Invalid`] when the parts are no tenant.
+    fn restore_archive<'a>(&'a self, tenant: &'a TenantId, give: &'a mut PartGiver<'_>) -> Answer<'a, Revision>;
+
+    /// Keeps a snapshot; `false` if there is one of its name.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::Full`] when there are [`SNAPSHOTS_MAX`]; [`crate::StoreError::Invalid`] when there is no such tenant.
+    fn keep_snapshot<'a>(&'a self, tenant: &'a TenantId, snapshot: &'a NamedSnapshot) -> Answer<'a, bool>;
+
+    /// The snapshots of a tenant, the first one first.
+    fn snapshots<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Vec<SnapshotHead>>;
+
+    /// One of them.
+    fn snapshot<'a>(&'a self, tenant: &'a TenantId, name: &'a str) -> Answer<'a, Option<NamedSnapshot>>;
+
+    /// Removes one; `false` if there is none of that name.
+    fn remove_snapshot<'a>(&'a self, tenant: &'a TenantId, name: &'a str) -> Answer<'a, bool>;
+}

@@ -1,0 +1,70 @@
+//! agent-setup: administrators' changes of people, phones and the rest of a tenant's configuration. HTTP 8080 (80 in the table), paths
+//! under `/agent-setup/api/v1`, through ingress (own-27).
+//!
+//! It holds nothing: each request becomes one to tenant (own-28) with the caller's own token, so that tenant decides what the caller may.
+
+mod answers;
+mod changes;
+mod history;
+mod objects;
+mod openapi;
+mod people;
+mod provisioning;
+mod uses;
+
+use anyhow::Result;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use net::http::{Caller, Limits};
+use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
+
+pub use openapi::openapi;
+use provisioning::Provisioning;
+
+/// Its declaration.
+pub const SPEC: RoleSpec = RoleSpec {
+    name: "agent-setup",
+    number: 45,
+    summary: "administrators' changes of people, phones and the rest of the configuration",
+    listens: &[Listen {
+        name: "agent-setup",
+        protocol: Protocol::Http,
+        port: 8080,
+        place: Place::Cluster,
+        accepts: &["own-27"],
+    }],
+    opens: &["own-28"],
+    settings: &[],
+    metrics: &[],
+    admin_port: 9090,
+    starts: Starts::InTurn,
+    drains: Drains::Last,
+    replicas: Replicas::Single,
+};
+
+/// The role.
+pub const ROLE: Role = Role { spec: &SPEC, start: |ctx| Box::pin(run(ctx)) };
+
+/// The largest body of a request, in bytes: below what tenant takes.
+const BODY_BYTES_MAX: usize = 1_000_000;
+
+async fn run(ctx: RoleContext) -> Result<()> {
+    let limits = Limits { body_bytes_max: BODY_BYTES_MAX, ..Limits::default() };
+    net::http::serve_with(&ctx, "agent-setup", router(Provisioning::new(&ctx)?), limits, |_, _| false).await?;
+    ctx.ready.started();
+    ctx.drain.begun().await;
+    Ok(())
+}
+
+fn router(provisioning: Provisioning) -> Router {
+    Router::new()
+        .route(openapi::OBJECTS.path, get(objects::list))
+        .route(openapi::OBJECT.path, get(objects::show))
+        .route(openapi::CHANGES.path, post(changes::carry_out))
+        .route(openapi::HISTORY.path, get(history::show))
+        .route(openapi::RESTORE.path, post(changes::restore))
+        .route(openapi::USES.path, get(uses::show))
+        .route(openapi::PEOPLE.path, get(people::export).post(people::import))
+        .route("/agent-setup/api/v1/openapi.json", get(async |_: Caller| Json(openapi())))
+        .with_state(provisioning)
+}

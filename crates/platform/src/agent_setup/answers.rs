@@ -1,0 +1,198 @@
+//! Answers: documents of objects, and refusals of tenant as problems (RFC 9457) with what is wrong as members.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use contracts::provisioning::ObjectKind;
+use contracts::v1;
+use net::http::Problem;
+use prost::Message as _;
+use serde_json::{Map, Value, json};
+use tonic::{Code, Status};
+
+/// The metadata of a refusal of tenant that has its faults.
+const FAULTS_METADATA: &str = "trunkline-faults-bin";
+/// The id of the tenant itself, which has none: in a path something has to stand.
+const ITSELF: &str = "-";
+
+/// Why a request is refused.
+#[derive(Debug)]
+pub(super) struct SetupRefusal(Box<RefusedSetup>);
+
+#[derive(Debug)]
+struct RefusedSetup {
+    problem: Problem,
+    /// What it says besides.
+    members: Map<String, Value>,
+}
+
+impl SetupRefusal {
+    fn with(problem: Problem, members: Value) -> Self {
+        let members = if let Value::Object(members) = members { members } else { Map::new() };
+        Self(Box::new(RefusedSetup { problem, members }))
+    }
+
+    /// 422 with one fault of an object.
+    pub fn fault(kind: &str, id: &str, field: &str, rule: &str) -> Self {
+        let faults = json!([{ "kind": kind, "id": id, "field": field, "rule": rule }]);
+        Self::with(Problem::unprocessable(format!("{kind} {id} {field}: {rule}")), json!({ "faults": faults }))
+    }
+}
+
+impl From<Problem> for SetupRefusal {
+    fn from(problem: Problem) -> Self {
+        Self::with(problem, Value::Null)
+    }
+}
+
+impl From<Status> for SetupRefusal {
+    fn from(status: Status) -> Self {
+        let message = status.message().to_owned();
+        let faults = faults_of(&status);
+        match status.code() {
+            Code::NotFound => Problem::not_found(message).into(),
+            Code::PermissionDenied => Problem::forbidden(message).into(),
+            Code::Unauthenticated => Problem::unauthorized(message).into(),
+            Code::Aborted => stale(message, &faults),
+            Code::InvalidArgument if faults.is_empty() => Problem::bad_request(message).into(),
+            Code::InvalidArgument | Code::FailedPrecondition => {
+                let faults: Vec<Value> = faults.iter().map(told).collect();
+                Self::with(Problem::unprocessable(message), json!({ "faults": faults }))
+            }
+            Code::ResourceExhausted => Problem::unavailable(message).into(),
+            Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled => {
+                tracing::warn!(%status, "tenant does not answer agent-setup");
+                Problem::unavailable("tenant does not answer now").into()
+            }
+            _ => {
+                tracing::warn!(%status, "tenant has refused what agent-setup asks for");
+                let problem =
+                    Problem::new(StatusCode::BAD_GATEWAY, "tenant-refuses", "The request was not carried out");
+                problem.into()
+            }
+        }
+    }
+}
+
+impl IntoResponse for SetupRefusal {
+    fn into_response(self) -> Response {
+        let RefusedSetup { problem, members } = *self.0;
+        let status = problem.status_code();
+        if members.is_empty() {
+            return problem.into_response();
+        }
+        let mut body = serde_json::to_value(&problem).unwrap_or_default();
+        if let Value::Object(body) = &mut body {
+            body.extend(members);
+        }
+        let json = HeaderValue::from_static("application/problem+json");
+        (status, [(header::CONTENT_TYPE, json)], body.to_string()).into_response()
+    }
+}
+
+/// 409: the object is at another revision; which it is.
+fn stale(message: String, faults: &[v1::ObjectFault]) -> SetupRefusal {
+    let members = faults.first().map_or(Value::Null, |first| {
+        let revision = first.present_revision.unwrap_or_default();
+        json!({ "kind": first.kind, "id": id_in_path(&first.kind, &first.id), "revision": revision })
+    });
+    SetupRefusal::with(Problem::conflict(message), members)
+}
+
+fn faults_of(status: &Status) -> Vec<v1::ObjectFault> {
+    let bytes = status.metadata().get_bin(FAULTS_METADATA).and_then(|value| value.to_bytes().ok());
+    bytes.and_then(|bytes| v1::ObjectFaults::decode(bytes).ok()).map(|faults| faults.faults).unwrap_or_default()
+}
+
+fn told(fault: &v1::ObjectFault) -> Value {
+    let id = id_in_path(&fault.kind, &fault.id);
+    json!({ "kind": fault.kind, "id": id, "field": fault.field, "rule": fault.rule })
+}
+
+fn is_tenant(kind: &str) -> bool {
+    kind == ObjectKind::Tenant.as_str()
+}
+
+/// The id of an object as it stands in paths and answers.
+pub(super) fn id_in_path(kind: &str, id: &str) -> String {
+    if is_tenant(kind) { ITSELF.to_owned() } else { id.to_owned() }
+}
+
+/// The id of an object as tenant takes it.
+pub(super) fn id_of_path(kind: &str, id: String) -> String {
+    if is_tenant(kind) && id == ITSELF { String::new() } else { id }
+}
+
+/// The document of an object; none if it does not exist.
+pub(super) fn document(json: &str) -> Option<Value> {
+    if json.is_empty() { None } else { serde_json::from_str(json).ok() }
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic::metadata::MetadataValue;
+
+    use super::*;
+
+    fn status(code: Code, present_revision: Option<u64>) -> Status {
+        let fault = v1::ObjectFault {
+            kind: "person".to_owned(),
+            id: "ann".to_owned(),
+            field: "agent.skills".to_owned(),
+            rule: "there is no skill Patience".to_owned(),
+            present_revision,
+        };
+        let mut status = Status::new(code, "person ann agent.skills: there is no skill Patience");
+        let faults = v1::ObjectFaults { faults: vec![fault] }.encode_to_vec();
+        status.metadata_mut().insert_bin(FAULTS_METADATA, MetadataValue::from_bytes(&faults));
+        status
+    }
+
+    async fn answered(status: Status) -> (u16, Value) {
+        let response = SetupRefusal::from(status).into_response();
+        let code = response.status().as_u16();
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+        let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        (code, serde_json::from_slice(&body).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_refusal_names_object_field_and_rule() {
+        let (code, problem) = answered(status(Code::InvalidArgument, None)).await;
+        assert_eq!((code, &problem["type"]), (422, &json!("faulty")));
+        let fault =
+            json!({"kind": "person", "id": "ann", "field": "agent.skills", "rule": "there is no skill Patience"});
+        assert_eq!(problem["faults"], json!([fault]));
+        assert_eq!(answered(status(Code::FailedPrecondition, None)).await.0, 422);
+    }
+
+    #[tokio::test]
+    async fn a_conflict_says_at_which_revision_the_object_is() {
+        let (code, problem) = answered(status(Code::Aborted, Some(7))).await;
+        assert_eq!((code, &problem["type"]), (409, &json!("conflict")));
+        assert_eq!(
+            (&problem["kind"], &problem["id"], &problem["revision"]),
+            (&json!("person"), &json!("ann"), &json!(7))
+        );
+    }
+
+    #[tokio::test]
+    async fn other_refusals_have_their_status() {
+        for (code, status) in [
+            (Code::NotFound, 404),
+            (Code::PermissionDenied, 403),
+            (Code::Unauthenticated, 401),
+            (Code::InvalidArgument, 400),
+            (Code::ResourceExhausted, 503),
+            (Code::Unavailable, 503),
+            (Code::Internal, 502),
+        ] {
+            assert_eq!(answered(Status::new(code, "x")).await.0, status, "{code:?}");
+        }
+    }
+
+    #[test]
+    fn the_tenant_itself_is_a_dash_in_paths() {
+        assert_eq!((id_in_path("tenant", ""), id_of_path("tenant", "-".to_owned())), ("-".to_owned(), String::new()));
+        assert_eq!((id_in_path("dn", "7101"), id_of_path("dn", "-".to_owned())), ("7101".to_owned(), "-".to_owned()));
+    }
+}

@@ -1,0 +1,87 @@
+//! `GET …/history`: who has changed what, the latest change first.
+
+use axum::Json;
+use axum::extract::State;
+use contracts::json::rfc3339;
+use contracts::v1;
+use model::Timestamp;
+use net::http::Query;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::answers::{SetupRefusal, document, id_in_path, id_of_path};
+use super::provisioning::{Provisioning, SetupCaller};
+
+/// Whose history.
+#[derive(Deserialize)]
+pub(super) struct HistoryQuery {
+    kind: Option<String>,
+    id: Option<String>,
+    page_size: Option<u32>,
+    page_token: Option<String>,
+}
+
+/// A change of one object. Documents have no secrets.
+#[derive(Serialize, JsonSchema)]
+struct ShownHistory {
+    /// Its place in the history: a later change has a higher one.
+    number: u64,
+    /// The revision of the tenant that it led to.
+    revision: u64,
+    /// When.
+    at: String,
+    /// Who: a token's subject, or the user of the machine.
+    by: String,
+    /// `import`, `grpc` or `command_line`.
+    way: String,
+    kind: String,
+    id: String,
+    /// As it was; null if it was not there.
+    before: Option<Value>,
+    /// As it became; null if it was deleted.
+    after: Option<Value>,
+    /// Whether its secrets have changed, which the documents do not show.
+    secrets_changed: bool,
+}
+
+/// A page of the history.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct HistoryShown {
+    items: Vec<ShownHistory>,
+    /// Asks for the page behind this one; empty on the last.
+    next_page_token: String,
+}
+
+fn shown(entry: v1::ObjectHistoryEntry) -> ShownHistory {
+    ShownHistory {
+        number: entry.number,
+        revision: entry.revision,
+        at: rfc3339(Timestamp::from_millis(entry.changed_ms)),
+        by: entry.changed_by,
+        way: entry.way,
+        id: id_in_path(&entry.kind, &entry.id),
+        kind: entry.kind,
+        before: document(&entry.before),
+        after: document(&entry.after),
+        secrets_changed: entry.secrets_changed,
+    }
+}
+
+pub(super) async fn show(
+    State(provisioning): State<Provisioning>,
+    asker: SetupCaller,
+    Query(query): Query<HistoryQuery>,
+) -> Result<Json<HistoryShown>, SetupRefusal> {
+    let kind = query.kind.unwrap_or_default();
+    let id = id_of_path(&kind, query.id.unwrap_or_default());
+    let asked = v1::ObjectHistoryRequest {
+        kind,
+        id,
+        page_size: query.page_size.unwrap_or_default(),
+        page_token: query.page_token.unwrap_or_default(),
+    };
+    let page = provisioning.client().history(asker.asks(asked)?).await?.into_inner();
+    let items = page.entries.into_iter().map(shown).collect();
+    Ok(Json(HistoryShown { items, next_page_token: page.next_page_token }))
+}

@@ -1,0 +1,96 @@
+//! `GET …/objects/{kind}` and `…/objects/{kind}/{id}`: objects without secrets.
+
+use std::collections::HashMap;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use contracts::v1;
+use net::http::Query;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::answers::{SetupRefusal, document, id_in_path, id_of_path};
+use super::provisioning::{Provisioning, SetupCaller};
+
+/// Which objects of a kind are listed.
+#[derive(Deserialize)]
+pub(super) struct ListQuery {
+    /// What is in one of the names.
+    q: Option<String>,
+    /// A person's skill.
+    skill: Option<String>,
+    /// Whether people are disabled.
+    disabled: Option<bool>,
+    page_size: Option<u32>,
+    page_token: Option<String>,
+}
+
+/// An object.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct ShownObject {
+    /// Its name, number or code; `-` for the tenant itself.
+    id: String,
+    /// The revision of the tenant that has changed it last.
+    revision: u64,
+    /// Its document, without secrets.
+    object: Value,
+}
+
+/// A page of objects.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct ObjectPage {
+    /// In the order of their ids.
+    items: Vec<ShownObject>,
+    /// Asks for the page behind this one; empty on the last.
+    next_page_token: String,
+}
+
+fn shown(stored: v1::StoredObject) -> ShownObject {
+    let id = id_in_path(&stored.kind, &stored.id);
+    ShownObject { id, revision: stored.revision, object: document(&stored.json).unwrap_or_default() }
+}
+
+pub(super) async fn list(
+    State(provisioning): State<Provisioning>,
+    asker: SetupCaller,
+    Path((_, kind)): Path<(String, String)>,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<ObjectPage>, SetupRefusal> {
+    let disabled = query.disabled.map(|disabled| disabled.to_string());
+    let filter = [("name", query.q), ("skill", query.skill), ("disabled", disabled)];
+    let filter = filter.into_iter().filter_map(|(field, value)| Some((field.to_owned(), value?)));
+    let filter: HashMap<String, String> = filter.filter(|(_, value)| !value.is_empty()).collect();
+    let asked = v1::ListObjectsRequest {
+        kinds: vec![kind],
+        filter,
+        fields: Vec::new(),
+        page_size: query.page_size.unwrap_or_default(),
+        page_token: query.page_token.unwrap_or_default(),
+    };
+    let page = provisioning.client().list(asker.asks(asked)?).await?.into_inner();
+    let items = page.objects.into_iter().map(shown).collect();
+    Ok(Json(ObjectPage { items, next_page_token: page.next_page_token }))
+}
+
+pub(super) async fn show(
+    State(provisioning): State<Provisioning>,
+    asker: SetupCaller,
+    Path((_, kind, id)): Path<(String, String, String)>,
+    headers: HeaderMap,
+) -> Result<Response, SetupRefusal> {
+    let id = id_of_path(&kind, id);
+    let asked = v1::GetObjectRequest { kind, id, fields: Vec::new() };
+    let stored = provisioning.client().get(asker.asks(asked)?).await?.into_inner();
+    let etag = format!("\"{}\"", stored.revision);
+    let mut response = match net::http::has_already(&headers, &etag) {
+        true => StatusCode::NOT_MODIFIED.into_response(),
+        false => Json(shown(stored)).into_response(),
+    };
+    if let Ok(etag) = HeaderValue::from_str(&etag) {
+        response.headers_mut().insert(header::ETAG, etag);
+    }
+    Ok(response)
+}

@@ -1,0 +1,69 @@
+//! The way to tenant (own-28): requests with the caller's own token.
+
+use axum::extract::{FromRequestParts, RawPathParams};
+use axum::http::header;
+use axum::http::request::Parts;
+use contracts::v1::provisioning_client::ProvisioningClient;
+use model::TenantId;
+use net::grpc::Channel;
+use net::http::{Caller, Problem};
+use runtime::RoleContext;
+
+use super::answers::SetupRefusal;
+
+/// The connection to tenant, and its port.
+const CONNECTION: &str = "own-28";
+const PORT: u16 = 8888;
+/// The largest answer, in bytes: a table of as many people as a tenant may have.
+const ANSWER_BYTES_MAX: usize = 16 << 20;
+
+/// Asks tenant. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Provisioning(ProvisioningClient<Channel>);
+
+/// Who asks: the tenant of the path, for which the caller's token is, and the token.
+pub(super) struct SetupCaller {
+    tenant: TenantId,
+    token: String,
+}
+
+impl Provisioning {
+    /// Asks as the role, where nobody else is meant.
+    ///
+    /// # Errors
+    /// If no replica of tenant is known.
+    pub fn new(ctx: &RoleContext) -> anyhow::Result<Self> {
+        let client = ProvisioningClient::new(net::grpc::channel(ctx, CONNECTION, PORT)?);
+        Ok(Self(client.max_decoding_message_size(ANSWER_BYTES_MAX)))
+    }
+
+    /// The client, for one request.
+    pub fn client(&self) -> ProvisioningClient<Channel> {
+        self.0.clone()
+    }
+}
+
+impl SetupCaller {
+    /// A request of this caller.
+    pub fn asks<T>(&self, message: T) -> Result<tonic::Request<T>, SetupRefusal> {
+        let request = net::grpc::for_tenant(tonic::Request::new(message), &self.tenant);
+        net::grpc::on_behalf(request, &self.token).map_err(SetupRefusal::from)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for SetupCaller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let caller = Caller::from_request_parts(parts, state).await?;
+        let named = RawPathParams::from_request_parts(parts, state).await;
+        let named = named.map_err(|_| Problem::bad_request("the path cannot be read"))?;
+        let tenant = named.iter().find(|(name, _)| *name == "tenant").map_or("", |(_, tenant)| tenant);
+        let tenant = TenantId::parse(tenant).map_err(|error| Problem::not_found(error.to_string()))?;
+        caller.may_act_for(&tenant)?;
+        let value = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let token = value.and_then(|value| value.split_once(' ')).map(|(_, token)| token.trim().to_owned());
+        let token = token.ok_or_else(|| Problem::unauthorized("no token"))?;
+        Ok(Self { tenant, token })
+    }
+}

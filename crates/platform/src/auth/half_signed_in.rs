@@ -1,0 +1,101 @@
+//! Somebody whose password was right and whose second factor is still to come. The next form carries it, bound to the browser by its token
+//! and to all that was right: with another password or second factor by then, it is none of ours.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use contracts::provisioning::{Person, Secret};
+use identity::secret::Digest;
+use model::{TenantId, Timestamp};
+
+use super::people;
+
+/// How long the second factor may take.
+const LIFE: Duration = Duration::from_secs(300);
+/// What its forms are called.
+const FORM: &str = "half signed in";
+
+/// Who has shown the password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct HalfSignedIn {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The person's user name.
+    pub user: String,
+    /// Until when the second factor is waited for, in seconds since 1970.
+    until_s: u64,
+}
+
+impl HalfSignedIn {
+    /// Somebody who has shown the password now.
+    pub fn begin(tenant: &TenantId, person: &Person, now: Timestamp) -> Self {
+        Self { tenant: tenant.clone(), user: person.user_name.clone(), until_s: (now + LIFE).as_secs() }
+    }
+
+    /// As a field of the form.
+    pub fn text(&self) -> String {
+        let (tenant, user) = (URL_SAFE_NO_PAD.encode(self.tenant.as_str()), URL_SAFE_NO_PAD.encode(&self.user));
+        format!("{tenant}.{user}.{}", self.until_s)
+    }
+
+    /// Reads such a field while there is time. It may be anybody's: only the form's token says that it is one of ours.
+    pub fn read(text: &str, now: Timestamp) -> Option<Self> {
+        let mut parts = text.splitn(3, '.');
+        let mut decoded = || String::from_utf8(URL_SAFE_NO_PAD.decode(parts.next()?).ok()?).ok();
+        let (tenant, user) = (TenantId::parse(&decoded()?).ok()?, decoded()?);
+        let until_s = parts.next()?.parse().ok()?;
+        (now.as_secs() < until_s).then_some(Self { tenant, user, until_s })
+    }
+
+    /// The name of the form of that person; with a secret, of the one in which the person takes it over.
+    pub fn form(&self, person: &Person, secret: &str) -> String {
+        let second_factor = person.second_factor.as_ref().map_or("", Secret::reveal);
+        let all = [self.text().as_str(), people::credential(person).text().as_str(), second_factor, secret].join("\0");
+        format!("{FORM}/{}", Digest::of(&all).text())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::ZERO + Duration::from_secs(1_700_000_000 + seconds)
+    }
+
+    fn ann() -> Person {
+        let password = Some(Secret("$argon2id$x".to_owned()));
+        Person { user_name: "ann.b".to_owned(), password, ..Person::default() }
+    }
+
+    fn begun() -> HalfSignedIn {
+        HalfSignedIn::begin(&TenantId::parse("acme").unwrap(), &ann(), at(0))
+    }
+
+    #[test]
+    fn it_is_read_for_five_minutes() {
+        let text = begun().text();
+        assert_eq!(HalfSignedIn::read(&text, at(299)), Some(begun()));
+        assert_eq!(HalfSignedIn::read(&text, at(300)), None);
+        for bad in ["", "..", "YWNtZQ.YW5u", "YWNtZQ.YW5u.x", "!.YW5u.9999999999", ".YW5u.9999999999"] {
+            assert_eq!(HalfSignedIn::read(bad, at(0)), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn its_form_is_another_one_when_anything_of_it_is_another() {
+        let form = begun().form(&ann(), "");
+        let later = HalfSignedIn { until_s: begun().until_s + 1, ..begun() };
+        let password = Person { password: Some(Secret("$argon2id$y".to_owned())), ..ann() };
+        let enrolled = Person { second_factor: Some(Secret("sealed:AAAA".to_owned())), ..ann() };
+        for other in [
+            later.form(&ann(), ""),
+            begun().form(&password, ""),
+            begun().form(&enrolled, ""),
+            begun().form(&ann(), "SECRET"),
+        ] {
+            assert_ne!(other, form);
+        }
+    }
+}

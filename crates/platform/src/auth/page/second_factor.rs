@@ -1,0 +1,223 @@
+//! The pages of the second factor: the code after the password, an app that is taken over, recovery codes.
+
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::{SIGN_IN, error_line, escaped, form_begin, html, qr};
+
+/// The path of the page of who is signed in, below the issuer and below the host.
+pub(in crate::auth) const BELOW_ISSUER: &str = "/second-factor";
+pub(in crate::auth) const PATH: &str = "/auth/v3/second-factor";
+
+/// A form of the sign-in after the password.
+#[derive(Clone, Copy)]
+pub(in crate::auth) struct StepForm<'a> {
+    /// The query that the sign-in goes on with.
+    pub query: &'a str,
+    /// The token that binds it to the browser.
+    pub token: &'a str,
+    /// Who has shown the password.
+    pub half: &'a str,
+    /// What is wrong with what was sent.
+    pub error: Option<&'a str>,
+    /// Where the answer may lead besides this server, as a source of the policy (CSP).
+    pub leads_to: Option<&'a str>,
+}
+
+/// An app that is to be taken over.
+#[derive(Clone, Copy)]
+pub(in crate::auth) struct NewApp<'a> {
+    /// Its secret, in Base32.
+    pub secret: &'a str,
+    /// The same as an address.
+    pub uri: &'a str,
+}
+
+/// What somebody who is signed in sees.
+pub(in crate::auth) struct OwnSecondFactor<'a> {
+    /// The person's name.
+    pub person: &'a str,
+    /// The token that binds the forms to the browser.
+    pub token: &'a str,
+    /// The app that may be taken over.
+    pub app: NewApp<'a>,
+    /// How many recovery codes are left; none for who has no second factor.
+    pub recovery_left: Option<usize>,
+    /// Whether the tenant lets the person do without.
+    pub may_remove: bool,
+    /// What is wrong with what was sent.
+    pub error: Option<&'a str>,
+}
+
+/// Asks for the code, after the password.
+pub(in crate::auth) fn code(status: StatusCode, form: &StepForm<'_>) -> Response {
+    let title = "Enter your code";
+    let body = format!(
+        "<h1>{title}</h1>\n{}<p>Your authenticator app shows it. Without the app, enter one of your recovery codes.</p>\n{}{}\
+         <button type=\"submit\">Sign in</button>\n</form>\n",
+        error_line(form.error),
+        step_begin(form),
+        code_field("code", "code", "Code"),
+    );
+    html(status, &titled(title, form.error), &body, form.leads_to)
+}
+
+/// Asks somebody to take an app over, after the password.
+pub(in crate::auth) fn first_app(status: StatusCode, form: &StepForm<'_>, app: NewApp<'_>) -> Response {
+    let title = "Set up a second factor";
+    let body = format!(
+        "<h1>{title}</h1>\n{}<p>For you a password alone is not enough.</p>\n{}{}{}{}\
+         <button type=\"submit\">Set up and sign in</button>\n</form>\n",
+        error_line(form.error),
+        app_lines(app),
+        step_begin(form),
+        hidden("secret", app.secret),
+        code_field("code", "code", "Code that the app shows"),
+    );
+    html(status, &titled(title, form.error), &body, form.leads_to)
+}
+
+/// The page of somebody who is signed in.
+pub(in crate::auth) fn own(status: StatusCode, page: &OwnSecondFactor<'_>) -> Response {
+    let title = "Second factor";
+    let mut body = format!("<h1>{title}</h1>\n{}<p>of {}.</p>\n", error_line(page.error), escaped(page.person));
+    match page.recovery_left {
+        None => body.push_str("<p>You sign in with your password alone.</p>\n<h2>Set up an app</h2>\n"),
+        Some(left) => body.push_str(&format!(
+            "<p>You sign in with your password and an authenticator app. Recovery codes left: {left}.</p>\n<h2>Another app</h2>\n"
+        )),
+    }
+    body.push_str(&app_lines(page.app));
+    body.push_str(&own_begin(page, "enrol"));
+    body.push_str(
+        "<label for=\"password\">Password</label>\n\
+         <input id=\"password\" name=\"password\" type=\"password\" autocomplete=\"current-password\" required>\n",
+    );
+    if page.recovery_left.is_some() {
+        body.push_str(&code_field("present-app", "present", "Code of the app that you have now, or a recovery code"));
+    }
+    body.push_str(&code_field("code", "code", "Code that the new app shows"));
+    body.push_str("<button type=\"submit\">Use this app</button>\n</form>\n");
+    if page.recovery_left.is_some() {
+        let present = "Code of your app, or a recovery code";
+        body.push_str("<h2>Other recovery codes</h2>\n<p>Those that you have end.</p>\n");
+        body.push_str(&own_begin(page, "codes"));
+        body.push_str(&code_field("present-codes", "present", present));
+        body.push_str("<button type=\"submit\">Get other recovery codes</button>\n</form>\n");
+        if page.may_remove {
+            body.push_str("<h2>Without a second factor</h2>\n");
+            body.push_str(&own_begin(page, "remove"));
+            body.push_str(&code_field("present-remove", "present", present));
+            body.push_str("<button type=\"submit\">Sign in with the password alone</button>\n</form>\n");
+        }
+    }
+    html(status, &titled(title, page.error), &body, None)
+}
+
+/// Recovery codes, which are shown this once, and the way on.
+pub(in crate::auth) fn recovery_codes(codes: &[String], to: &str) -> Response {
+    let rows: String = codes.iter().map(|code| format!("<li><code>{}</code></li>\n", escaped(code))).collect();
+    let body = format!(
+        "<h1>Your recovery codes</h1>\n<p>Each signs you in once when you do not have your app. Print them or write them down: they are \
+         not shown again.</p>\n<ul>\n{rows}</ul>\n<p><a href=\"{}\">Go on</a></p>\n",
+        escaped(to)
+    );
+    html(StatusCode::OK, "Your recovery codes", &body, None)
+}
+
+/// The second factor is gone.
+pub(in crate::auth) fn removed() -> Response {
+    let body = format!(
+        "<h1>You have no second factor now</h1>\n<p>You sign in with your password alone. <a href=\"{PATH}\">Set up an app</a></p>\n"
+    );
+    html(StatusCode::OK, "You have no second factor now", &body, None)
+}
+
+fn titled(title: &str, error: Option<&str>) -> String {
+    if error.is_some() { format!("Error: {title}") } else { title.to_owned() }
+}
+
+fn step_begin(form: &StepForm<'_>) -> String {
+    let action = if form.query.is_empty() { SIGN_IN.to_owned() } else { format!("{SIGN_IN}?{}", form.query) };
+    form_begin(&action, form.token) + &hidden("half", form.half)
+}
+
+/// Every form of the page has the app's secret: the token is of the page as a whole.
+fn own_begin(page: &OwnSecondFactor<'_>, action: &str) -> String {
+    form_begin(PATH, page.token) + &hidden("secret", page.app.secret) + &hidden("action", action)
+}
+
+fn app_lines(app: NewApp<'_>) -> String {
+    let groups: Vec<&str> = app.secret.as_bytes().chunks(4).filter_map(|group| str::from_utf8(group).ok()).collect();
+    format!(
+        "<p>Open an authenticator app and let it read this picture, or add an account by the key, as one that depends on the time. Then \
+         enter the code that it shows.</p>\n{}<p><code>{}</code></p>\n\
+         <p>On the device that has the app: <a href=\"{}\">open it there</a>.</p>\n",
+        qr::picture(app.uri, "The key for the app, as a QR code").unwrap_or_default(),
+        escaped(&groups.join(" ")),
+        escaped(app.uri)
+    )
+}
+
+fn hidden(name: &str, value: &str) -> String {
+    format!("<input type=\"hidden\" name=\"{name}\" value=\"{}\">\n", escaped(value))
+}
+
+fn code_field(id: &str, name: &str, label: &str) -> String {
+    format!(
+        "<label for=\"{id}\">{label}</label>\n<input id=\"{id}\" name=\"{name}\" autocomplete=\"one-time-code\" autocapitalize=\"none\" \
+         spellcheck=\"false\" required>\n"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn text(response: Response) -> String {
+        let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
+        String::from_utf8(body.to_vec()).unwrap()
+    }
+
+    const APP: NewApp<'static> = NewApp { secret: "GEZDGNBV", uri: "otpauth://totp/x?secret=GEZDGNBV&issuer=x" };
+
+    #[tokio::test]
+    async fn the_page_offers_what_there_is_to_change_and_each_field_has_its_label() {
+        let page = |recovery_left, may_remove| OwnSecondFactor {
+            person: "<Ann>",
+            token: "t",
+            app: APP,
+            recovery_left,
+            may_remove,
+            error: None,
+        };
+        let none = text(own(StatusCode::OK, &page(None, true))).await;
+        assert!(none.contains("&lt;Ann&gt;") && none.contains("GEZD GNBV") && none.contains("&amp;issuer=x"), "{none}");
+        assert!(!none.contains("name=\"present\"") && none.contains("value=\"enrol\""), "{none}");
+        let all = text(own(StatusCode::OK, &page(Some(9), true))).await;
+        assert!(
+            all.contains("Recovery codes left: 9.")
+                && all.contains("value=\"codes\"")
+                && all.contains("value=\"remove\"")
+        );
+        for id in ["password", "present-app", "code", "present-codes", "present-remove"] {
+            assert_eq!(all.matches(&format!("for=\"{id}\"")).count(), 1, "{id}");
+            assert_eq!(all.matches(&format!(" id=\"{id}\"")).count(), 1, "{id}");
+        }
+        let must = text(own(StatusCode::OK, &page(Some(9), false))).await;
+        assert!(!must.contains("value=\"remove\""), "{must}");
+    }
+
+    #[tokio::test]
+    async fn the_steps_of_a_sign_in_carry_it_on() {
+        let form =
+            StepForm { query: "state=1&x=2", token: "t", half: "h", error: Some("No."), leads_to: Some("https://a") };
+        for page in [code(StatusCode::OK, &form), first_app(StatusCode::OK, &form, APP)] {
+            let policy = page.headers()["content-security-policy"].to_str().unwrap().to_owned();
+            let page = text(page).await;
+            assert!(policy.contains("form-action 'self' https://a;"), "{policy}");
+            assert!(page.contains("action=\"/auth/v3/sign-in?state=1&amp;x=2\"") && page.contains("Error:"), "{page}");
+            assert!(page.contains("name=\"half\" value=\"h\"") && page.contains("name=\"code\""), "{page}");
+        }
+    }
+}

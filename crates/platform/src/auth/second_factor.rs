@@ -1,0 +1,223 @@
+//! The second factor of people: sealed as tenant keeps it, and whether a code is right.
+
+use std::time::Duration;
+
+use contracts::provisioning::{Person, Secret};
+use identity::login_name;
+use identity::recovery_code;
+use identity::second_factor::{self, SecondFactor, ShownCode};
+use identity::secret::Digest;
+use identity::totp::TotpSecret;
+use model::TenantId;
+use runtime::sealed;
+
+use super::Auth;
+use super::answers::Trouble;
+use super::guard::Guess;
+use super::metrics::CodeOutcome;
+use super::source::RequestSource;
+
+/// What it is sealed for, besides tenant and person.
+const SEALED_FOR: &str = "second factor";
+/// What apps call us.
+const ISSUER: &str = "Trunkline";
+
+/// What came of a code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CodeLogin {
+    /// It was right, and is spent.
+    Right,
+    /// It was wrong, or was shown before.
+    Wrong,
+    /// It was not looked at.
+    Wait(Duration),
+}
+
+/// What came of an app's first code.
+pub(super) enum Enrolment {
+    /// The person has the second factor: these are the recovery codes, to be shown this once.
+    Done(Vec<String>),
+    /// The code is not the app's.
+    WrongCode,
+    /// Somebody else was faster.
+    Changed,
+}
+
+/// Whether the person signs in with more than the password.
+pub(super) async fn is_needed(auth: &Auth, tenant: &TenantId, person: &Person) -> Result<bool, Trouble> {
+    Ok(person.second_factor.is_some() || is_required(auth, tenant, person).await?)
+}
+
+/// Whether the tenant wants a second factor of the person.
+pub(super) async fn is_required(auth: &Auth, tenant: &TenantId, person: &Person) -> Result<bool, Trouble> {
+    let required = auth.people.required_second_factor(tenant).await?;
+    Ok(person.privileges.iter().any(|privilege| required.contains(privilege)))
+}
+
+/// How many recovery codes the person has left.
+pub(super) fn recovery_codes_left(auth: &Auth, tenant: &TenantId, person: &Person) -> usize {
+    opened(auth, tenant, person).map_or(0, |factor| factor.recovery.len())
+}
+
+/// A secret for another app.
+pub(super) fn new_secret(auth: &Auth) -> TotpSecret {
+    TotpSecret::new(auth.bytes())
+}
+
+/// The address by which an app takes a secret over.
+pub(super) fn app_uri(tenant: &TenantId, person: &Person, secret: &TotpSecret) -> String {
+    secret.uri(ISSUER, &format!("{tenant}/{}", person.user_name))
+}
+
+/// Checks a code of somebody whose password was right, and spends it.
+pub(super) async fn check(
+    auth: &Auth,
+    tenant: &TenantId,
+    person: &Person,
+    typed: &str,
+    source: &RequestSource,
+) -> Result<CodeLogin, Trouble> {
+    let user = person.user_name.as_str();
+    let guess = match auth.guesses.of_second_factor(tenant, user, source).await? {
+        Guess::Taken(guess) => guess,
+        Guess::Wait(wait) => {
+            auth.metrics.second_factors.inc(CodeOutcome::LockedOut);
+            tracing::info!(%tenant, user, source = source.address, wait_s = wait.as_secs(), "a code was refused: too many wrong codes");
+            return Ok(CodeLogin::Wait(wait));
+        }
+    };
+    let outcome = match spent(auth, tenant, person, typed).await {
+        Ok(outcome) => outcome,
+        Err(trouble) => {
+            guess.undone().await;
+            return Err(trouble);
+        }
+    };
+    auth.metrics.second_factors.inc(outcome);
+    if outcome == CodeOutcome::Wrong {
+        tracing::info!(%tenant, user, source = source.address, "a code was wrong");
+        return Ok(CodeLogin::Wrong);
+    }
+    if outcome == CodeOutcome::Recovery {
+        tracing::warn!(%tenant, user, source = source.address, "a recovery code was used");
+    }
+    guess.right().await?;
+    Ok(CodeLogin::Right)
+}
+
+/// What a code is, which is good no more after that.
+async fn spent(auth: &Auth, tenant: &TenantId, person: &Person, typed: &str) -> Result<CodeOutcome, Trouble> {
+    let Some(factor) = opened(auth, tenant, person) else { return Ok(CodeOutcome::Wrong) };
+    let now = auth.now();
+    let (is_first, outcome) = match factor.check(typed, now) {
+        None => return Ok(CodeOutcome::Wrong),
+        Some(ShownCode::App { step }) => {
+            let is_first = auth.store.spend_step(tenant, &person.user_name, &factor.secret, step, now).await?;
+            (is_first, CodeOutcome::Right)
+        }
+        Some(ShownCode::Recovery { left }) => {
+            (replace(auth, tenant, person, Some(&left)).await?, CodeOutcome::Recovery)
+        }
+    };
+    Ok(if is_first { outcome } else { CodeOutcome::Wrong })
+}
+
+/// Whether a code is one that an app with that secret shows now. It stays good.
+pub(super) fn is_of(auth: &Auth, secret: &TotpSecret, typed: &str) -> bool {
+    secret.step_of(&compact(typed), auth.now()).is_some()
+}
+
+/// Gives the person that secret, with other recovery codes, in the place of what there was, if the code is of it.
+pub(super) async fn enrol(
+    auth: &Auth,
+    tenant: &TenantId,
+    person: &Person,
+    secret: TotpSecret,
+    typed: &str,
+) -> Result<Enrolment, Trouble> {
+    let now = auth.now();
+    let Some(step) = secret.step_of(&compact(typed), now) else { return Ok(Enrolment::WrongCode) };
+    // The code that has shown that the app works signs nobody in.
+    if !auth.store.spend_step(tenant, &person.user_name, &secret, step, now).await? {
+        return Ok(Enrolment::WrongCode);
+    }
+    let (shown, recovery) = new_recovery_codes(auth);
+    if !replace(auth, tenant, person, Some(&SecondFactor { secret, recovery })).await? {
+        return Ok(Enrolment::Changed);
+    }
+    tracing::info!(%tenant, user = person.user_name, "somebody has a second factor");
+    Ok(Enrolment::Done(shown))
+}
+
+/// Other recovery codes, to be shown this once; `None` if the second factor is another by now.
+pub(super) async fn renew_recovery_codes(
+    auth: &Auth,
+    tenant: &TenantId,
+    person: &Person,
+) -> Result<Option<Vec<String>>, Trouble> {
+    let Some(factor) = opened(auth, tenant, person) else { return Ok(None) };
+    let (shown, recovery) = new_recovery_codes(auth);
+    let is_done = replace(auth, tenant, person, Some(&SecondFactor { recovery, ..factor })).await?;
+    Ok(is_done.then_some(shown))
+}
+
+/// Takes the second factor away; `false` if it is another by now.
+pub(super) async fn remove(auth: &Auth, tenant: &TenantId, person: &Person) -> Result<bool, Trouble> {
+    let is_done = replace(auth, tenant, person, None).await?;
+    if is_done {
+        tracing::info!(%tenant, user = person.user_name, "somebody has given the second factor up");
+    }
+    Ok(is_done)
+}
+
+/// A code without the blanks that apps show in it.
+fn compact(typed: &str) -> String {
+    typed.chars().filter(|c| !c.is_whitespace()).collect()
+}
+
+/// Recovery codes as they are shown, and as they are kept.
+fn new_recovery_codes(auth: &Auth) -> (Vec<String>, Vec<Digest>) {
+    let shown: Vec<String> = (0..recovery_code::COUNT).map(|_| recovery_code::write(auth.bytes())).collect();
+    let digests = shown.iter().filter_map(|code| recovery_code::digest(code)).collect();
+    (shown, digests)
+}
+
+async fn replace(
+    auth: &Auth,
+    tenant: &TenantId,
+    person: &Person,
+    next: Option<&SecondFactor>,
+) -> Result<bool, Trouble> {
+    let user = person.user_name.as_str();
+    let seen = person.second_factor.as_ref().map(|held| held.reveal().to_owned());
+    let next = match next {
+        Some(next) => {
+            let key = &auth.ctx.installation_key;
+            let sealed = sealed::seal(key, &bound_to(tenant, user), next.to_bytes());
+            let sealed = sealed.ok_or_else(|| Trouble::away("randomness", &"nothing can be sealed"))?;
+            Some(second_factor::stored(&sealed))
+        }
+        None => None,
+    };
+    auth.people.replace_second_factor(tenant, user, seen, next).await
+}
+
+/// The person's second factor; `None` if there is none, or it was sealed elsewhere: then no code is right until it is reset.
+fn opened(auth: &Auth, tenant: &TenantId, person: &Person) -> Option<SecondFactor> {
+    let user = person.user_name.as_str();
+    let stored = person.second_factor.as_ref().map(Secret::reveal)?;
+    let open = |sealed: Vec<u8>| {
+        let bytes = sealed::open(&auth.ctx.installation_key, &bound_to(tenant, user), &sealed)?;
+        SecondFactor::from_bytes(&bytes)
+    };
+    let factor = second_factor::sealed(stored).and_then(open);
+    if factor.is_none() {
+        tracing::warn!(%tenant, user, "a second factor cannot be opened: it was sealed by another installation, and has to be reset");
+    }
+    factor
+}
+
+/// What a second factor is sealed for: that of one person is none of another. Neither id has a control character.
+fn bound_to(tenant: &TenantId, user: &str) -> Vec<u8> {
+    [SEALED_FOR, tenant.as_str(), login_name::folded(user).as_str()].join("\0").into_bytes()
+}

@@ -1,0 +1,207 @@
+//! `GET` and `POST /second-factor`: somebody who is signed in takes an app over, gets other recovery codes, or does without.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::Response;
+use contracts::provisioning::Person;
+use identity::totp::TotpSecret;
+
+use super::answers::{self, Trouble};
+use super::browser::RequestBrowser;
+use super::page::second_factor::{self as pages, NewApp, OwnSecondFactor};
+use super::parameters::Parameters;
+use super::person_login::{self, PersonLogin};
+use super::second_factor::{self, CodeLogin, Enrolment};
+use super::session::{self, SignedIn};
+use super::sign_in::{WRONG_CODE, WRONG_FIRST_CODE};
+use super::source::RequestSource;
+use super::tenancy::Named;
+use super::{Auth, issue, page};
+
+/// The name of its form, and where the sign-in page leads that was asked for it.
+const FORM: &str = "second-factor";
+const WRONG_PASSWORD: &str = "The password is wrong.";
+const CHANGED: &str = "The second factor was changed meanwhile. Please try again.";
+const REQUIRED: &str = "You may not sign in with the password alone.";
+
+/// Somebody who is signed in, and what stands in the forms.
+#[derive(Clone, Copy)]
+struct OwnRequest<'a> {
+    auth: &'a Auth,
+    browser: RequestBrowser<'a>,
+    signed_in: &'a SignedIn,
+    /// That of the app that may be taken over.
+    secret: &'a TotpSecret,
+}
+
+/// Why nothing was done.
+struct PageRefusal {
+    status: StatusCode,
+    why: String,
+    wait_s: Option<u64>,
+}
+
+/// The page.
+pub(super) async fn show(State(auth): State<Arc<Auth>>, source: RequestSource, headers: HeaderMap) -> Response {
+    let browser = RequestBrowser { headers: &headers, source: &source };
+    let shown = async {
+        let Some(signed_in) = session::of_browser(&auth, &headers, &source).await? else { return Ok(sign_in()) };
+        let secret = second_factor::new_secret(&auth);
+        let request = OwnRequest { auth: &auth, browser, signed_in: &signed_in, secret: &secret };
+        own(request, StatusCode::OK, None).await
+    };
+    shown.await.unwrap_or_else(page::trouble)
+}
+
+/// What is sent from it.
+pub(super) async fn submit(
+    State(auth): State<Arc<Auth>>,
+    source: RequestSource,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let typed = match Parameters::of_form(&headers, &body) {
+        Ok(typed) => typed,
+        Err(fault) => return page::fault(StatusCode::BAD_REQUEST, fault),
+    };
+    let browser = RequestBrowser { headers: &headers, source: &source };
+    let submitted = async {
+        let Some(signed_in) = session::of_browser(&auth, &headers, &source).await? else { return Ok(sign_in()) };
+        let shown = typed.get("secret").and_then(TotpSecret::parse);
+        let is_ours =
+            shown.as_ref().is_some_and(|secret| browser.has_sent(&auth, &form_of(&signed_in, secret), &typed));
+        let secret = shown.filter(|_| is_ours).unwrap_or_else(|| second_factor::new_secret(&auth));
+        let request = OwnRequest { auth: &auth, browser, signed_in: &signed_in, secret: &secret };
+        if !is_ours {
+            return own(request, StatusCode::FORBIDDEN, Some(page::STALE)).await;
+        }
+        match done(request, &typed).await? {
+            Ok(response) => Ok(response),
+            Err(refusal) => refused(request, &refusal).await,
+        }
+    };
+    submitted.await.unwrap_or_else(page::trouble)
+}
+
+fn sign_in() -> Response {
+    answers::redirect(&answers::with_query(page::SIGN_IN, &[("then", Some(FORM))]))
+}
+
+/// The form is the session's and its secret's: one of before it, or with another secret, is none of it.
+fn form_of(signed_in: &SignedIn, secret: &TotpSecret) -> String {
+    format!("{FORM}/{}/{}", signed_in.session.id, secret.text())
+}
+
+/// Does what the form asks for.
+async fn done(request: OwnRequest<'_>, typed: &Parameters) -> Result<Result<Response, PageRefusal>, Trouble> {
+    match typed.get("action") {
+        Some("enrol") => enrolled(request, typed).await,
+        Some("codes") => renewed(request, typed).await,
+        Some("remove") => removed(request, typed).await,
+        _ => Ok(Err(PageRefusal::of(StatusCode::BAD_REQUEST, page::STALE))),
+    }
+}
+
+async fn enrolled(request: OwnRequest<'_>, typed: &Parameters) -> Result<Result<Response, PageRefusal>, Trouble> {
+    let OwnRequest { auth, browser, signed_in, secret } = request;
+    let tenant = &signed_in.cookie.tenant;
+    let code = typed.get("code").unwrap_or_default();
+    // First what costs no code of the app of before.
+    if !second_factor::is_of(auth, secret, code) {
+        return Ok(Err(PageRefusal::of(StatusCode::BAD_REQUEST, WRONG_FIRST_CODE)));
+    }
+    let who = Named { tenant: Some(tenant.clone()), name: signed_in.person.user_name.clone() };
+    match person_login::check(auth, &who, typed.get("password").unwrap_or_default(), browser.source).await? {
+        PersonLogin::Right(..) => {}
+        PersonLogin::Wrong => return Ok(Err(PageRefusal::of(StatusCode::UNAUTHORIZED, WRONG_PASSWORD))),
+        PersonLogin::Wait(wait) => return Ok(Err(PageRefusal::wait(wait, "passwords"))),
+    }
+    let person = match proved(request, typed).await? {
+        Ok(person) => person,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    Ok(match second_factor::enrol(auth, tenant, &person, secret.clone(), code).await? {
+        Enrolment::Done(codes) => Ok(pages::recovery_codes(&codes, pages::PATH)),
+        Enrolment::WrongCode => Err(PageRefusal::of(StatusCode::BAD_REQUEST, WRONG_CODE)),
+        Enrolment::Changed => Err(PageRefusal::of(StatusCode::CONFLICT, CHANGED)),
+    })
+}
+
+async fn renewed(request: OwnRequest<'_>, typed: &Parameters) -> Result<Result<Response, PageRefusal>, Trouble> {
+    let person = match proved(request, typed).await? {
+        Ok(person) => person,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let codes = second_factor::renew_recovery_codes(request.auth, &request.signed_in.cookie.tenant, &person).await?;
+    let refusal = PageRefusal::of(StatusCode::CONFLICT, CHANGED);
+    Ok(codes.map(|codes| pages::recovery_codes(&codes, pages::PATH)).ok_or(refusal))
+}
+
+async fn removed(request: OwnRequest<'_>, typed: &Parameters) -> Result<Result<Response, PageRefusal>, Trouble> {
+    let (auth, tenant) = (request.auth, &request.signed_in.cookie.tenant);
+    if second_factor::is_required(auth, tenant, &request.signed_in.person).await? {
+        return Ok(Err(PageRefusal::of(StatusCode::FORBIDDEN, REQUIRED)));
+    }
+    let person = match proved(request, typed).await? {
+        Ok(person) => person,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let is_done = second_factor::remove(auth, tenant, &person).await?;
+    Ok(if is_done { Ok(pages::removed()) } else { Err(PageRefusal::of(StatusCode::CONFLICT, CHANGED)) })
+}
+
+/// The person, after a code of the second factor that there is; one without any shows none.
+async fn proved(request: OwnRequest<'_>, typed: &Parameters) -> Result<Result<Person, PageRefusal>, Trouble> {
+    let OwnRequest { auth, browser, signed_in, .. } = request;
+    let (tenant, person) = (&signed_in.cookie.tenant, &signed_in.person);
+    if person.second_factor.is_none() {
+        return Ok(Ok(person.clone()));
+    }
+    let present = typed.get("present").unwrap_or_default();
+    match second_factor::check(auth, tenant, person, present, browser.source).await? {
+        CodeLogin::Right => {}
+        CodeLogin::Wrong => return Ok(Err(PageRefusal::of(StatusCode::UNAUTHORIZED, WRONG_CODE))),
+        CodeLogin::Wait(wait) => return Ok(Err(PageRefusal::wait(wait, "codes"))),
+    }
+    // Without the recovery code that was shown, if it was one.
+    let person = auth.people.active(tenant, &person.user_name).await?;
+    Ok(person.ok_or_else(|| PageRefusal::of(StatusCode::CONFLICT, CHANGED)))
+}
+
+impl PageRefusal {
+    fn of(status: StatusCode, why: &str) -> Self {
+        Self { status, why: why.to_owned(), wait_s: None }
+    }
+
+    fn wait(wait: Duration, what: &str) -> Self {
+        let seconds = wait.as_secs() + 1;
+        let why = format!("There were too many wrong {what}. Please try again in {seconds} seconds.");
+        Self { status: StatusCode::TOO_MANY_REQUESTS, why, wait_s: Some(seconds) }
+    }
+}
+
+async fn refused(request: OwnRequest<'_>, refusal: &PageRefusal) -> Result<Response, Trouble> {
+    let mut response = own(request, refusal.status, Some(&refusal.why)).await?;
+    if let Some(seconds) = refusal.wait_s {
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    Ok(response)
+}
+
+async fn own(request: OwnRequest<'_>, status: StatusCode, error: Option<&str>) -> Result<Response, Trouble> {
+    let OwnRequest { auth, browser, signed_in, secret } = request;
+    let (tenant, person) = (&signed_in.cookie.tenant, &signed_in.person);
+    let may_remove = !second_factor::is_required(auth, tenant, person).await?;
+    let left = person.second_factor.as_ref().map(|_| second_factor::recovery_codes_left(auth, tenant, person));
+    let (name, text) = (issue::full_name(person), secret.text());
+    let uri = second_factor::app_uri(tenant, person, secret);
+    Ok(browser.with_form(auth, &form_of(signed_in, secret), |token| {
+        let app = NewApp { secret: &text, uri: &uri };
+        let page = OwnSecondFactor { person: &name, token, app, recovery_left: left, may_remove, error };
+        pages::own(status, &page)
+    }))
+}

@@ -1,0 +1,130 @@
+//! What comes after the right password: the code of the second factor, or the app that the tenant wants the person to have.
+
+use axum::http::{StatusCode, header};
+use axum::response::Response;
+use contracts::provisioning::Person;
+use identity::totp::TotpSecret;
+use model::TenantId;
+
+use super::super::answers::Trouble;
+use super::super::half_signed_in::HalfSignedIn;
+use super::super::page::{self, second_factor as pages};
+use super::super::parameters::Parameters;
+use super::super::second_factor::{self, CodeLogin, Enrolment};
+use super::{PageRequest, begin, form};
+
+/// The same for a wrong code and one that was shown before.
+pub(in crate::auth) const WRONG_CODE: &str = "The code is wrong, or was used before. Please enter the next one.";
+/// A code of a new app that is not of its key.
+pub(in crate::auth) const WRONG_FIRST_CODE: &str =
+    "The code is not that of the key above. Is the clock of your device right?";
+
+/// The person's password was right: goes on to the second factor, or begins the session of who needs none.
+pub(super) async fn after_password(
+    request: PageRequest<'_>,
+    tenant: &TenantId,
+    person: &Person,
+) -> Result<Response, Trouble> {
+    let half = HalfSignedIn::begin(tenant, person, request.auth.now());
+    if person.second_factor.is_some() {
+        return Ok(asks_code(request, &half, person, StatusCode::OK, None));
+    }
+    if second_factor::is_required(request.auth, tenant, person).await? {
+        let secret = second_factor::new_secret(request.auth);
+        return Ok(asks_app(request, &half, person, &secret, StatusCode::OK, None));
+    }
+    Ok(begin(request, tenant, person, false).await?.redirect())
+}
+
+/// What one of the forms here has sent.
+pub(super) async fn submitted(request: PageRequest<'_>, half: &str, typed: &Parameters) -> Result<Response, Trouble> {
+    let auth = request.auth;
+    let from_the_start = || form(request, StatusCode::FORBIDDEN, &Parameters::default(), Some(page::STALE));
+    let Some(half) = HalfSignedIn::read(half, auth.now()) else { return Ok(from_the_start()) };
+    let Some(person) = auth.people.active(&half.tenant, &half.user).await? else { return Ok(from_the_start()) };
+    let secret = typed.get("secret").unwrap_or_default();
+    if !request.browser.has_sent(auth, &half.form(&person, secret), typed) {
+        return Ok(from_the_start());
+    }
+    let code = typed.get("code").unwrap_or_default();
+    match TotpSecret::parse(secret) {
+        Some(secret) => app_shown(request, &half, &person, secret, code).await,
+        None => code_shown(request, &half, &person, code).await,
+    }
+}
+
+async fn code_shown(
+    request: PageRequest<'_>,
+    half: &HalfSignedIn,
+    person: &Person,
+    code: &str,
+) -> Result<Response, Trouble> {
+    match second_factor::check(request.auth, &half.tenant, person, code, request.browser.source).await? {
+        CodeLogin::Right => Ok(begin(request, &half.tenant, person, true).await?.redirect()),
+        CodeLogin::Wrong => Ok(asks_code(request, half, person, StatusCode::UNAUTHORIZED, Some(WRONG_CODE))),
+        CodeLogin::Wait(wait) => {
+            let seconds = wait.as_secs() + 1;
+            let text = format!("There were too many wrong codes. Please try again in {seconds} seconds.");
+            let mut response = asks_code(request, half, person, StatusCode::TOO_MANY_REQUESTS, Some(&text));
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+            Ok(response)
+        }
+    }
+}
+
+async fn app_shown(
+    request: PageRequest<'_>,
+    half: &HalfSignedIn,
+    person: &Person,
+    secret: TotpSecret,
+    code: &str,
+) -> Result<Response, Trouble> {
+    match second_factor::enrol(request.auth, &half.tenant, person, secret.clone(), code).await? {
+        Enrolment::Done(codes) => {
+            let session = begin(request, &half.tenant, person, true).await?;
+            let shown = pages::recovery_codes(&codes, &session.to);
+            Ok(session.with(shown))
+        }
+        Enrolment::WrongCode => {
+            Ok(asks_app(request, half, person, &secret, StatusCode::UNAUTHORIZED, Some(WRONG_FIRST_CODE)))
+        }
+        Enrolment::Changed => Ok(form(request, StatusCode::CONFLICT, &Parameters::default(), Some(page::STALE))),
+    }
+}
+
+fn asks_code(
+    request: PageRequest<'_>,
+    half: &HalfSignedIn,
+    person: &Person,
+    status: StatusCode,
+    error: Option<&str>,
+) -> Response {
+    request.browser.with_form(request.auth, &half.form(person, ""), |token| {
+        pages::code(status, &step_form(request, &half.text(), token, error))
+    })
+}
+
+fn asks_app(
+    request: PageRequest<'_>,
+    half: &HalfSignedIn,
+    person: &Person,
+    secret: &TotpSecret,
+    status: StatusCode,
+    error: Option<&str>,
+) -> Response {
+    let (text, uri) = (secret.text(), second_factor::app_uri(&half.tenant, person, secret));
+    request.browser.with_form(request.auth, &half.form(person, &text), |token| {
+        let app = pages::NewApp { secret: &text, uri: &uri };
+        pages::first_app(status, &step_form(request, &half.text(), token, error), app)
+    })
+}
+
+fn step_form<'a>(
+    request: PageRequest<'a>,
+    half: &'a str,
+    token: &'a str,
+    error: Option<&'a str>,
+) -> pages::StepForm<'a> {
+    let setting = request.setting;
+    pages::StepForm { query: &setting.query, token, half, error, leads_to: setting.leads_to.as_deref() }
+}

@@ -1,0 +1,30 @@
+//! Lines of CSV (RFC 4180), for every role that writes some.
+
+/// Appends a line with these fields.
+pub(crate) fn append_line<'a>(line: &mut String, fields: impl IntoIterator<Item = &'a str>) {
+    for (index, field) in fields.into_iter().enumerate() {
+        if index > 0 {
+            line.push(',');
+        }
+        if field.contains([',', '"', '\r', '\n']) {
+            line.push('"');
+            line.push_str(&field.replace('"', "\"\""));
+            line.push('"');
+        } else {
+            line.push_str(field);
+        }
+    }
+    line.push_str("\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_break_a_line_is_quoted() {
+        let mut line = String::new();
+        append_line(&mut line, ["7101", "", "Ada, \"the\" first", "two\nlines", "Zoë"]);
+        assert_eq!(line, "7101,,\"Ada, \"\"the\"\" first\",\"two\nlines\",Zoë\r\n");
+    }
+}

@@ -1,0 +1,31 @@
+//! Hands what is below `/agent-setup/api` to agent-setup (own-27), with the caller's own token. The pages themselves come with the others.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderName, header};
+use axum::response::Response;
+use axum::routing::any;
+use runtime::RoleContext;
+
+use super::hand_on::RoleBehind;
+
+/// Time for an answer: tenant has 10 s for a batch.
+const ANSWER_WITHIN: Duration = Duration::from_secs(15);
+static PASSED_ON: [HeaderName; 5] = [
+    header::AUTHORIZATION,
+    header::CONTENT_TYPE,
+    header::ACCEPT,
+    header::IF_NONE_MATCH,
+    HeaderName::from_static("x-request-id"),
+];
+
+pub(super) fn router(ctx: &RoleContext) -> anyhow::Result<Router> {
+    let role = RoleBehind::new(ctx, "own-27", "agent-setup", &PASSED_ON)?.answering_within(ANSWER_WITHIN);
+    Ok(Router::new().route("/agent-setup/api/{*rest}", any(to_agent_setup)).with_state(role))
+}
+
+async fn to_agent_setup(State(role): State<RoleBehind>, request: Request) -> Response {
+    role.hand_on(request, []).await
+}

@@ -1,0 +1,329 @@
+//! Sessions of our own pages. Pages hold no tokens: the browser has a cookie, ingress keeps the tokens of whoever is signed in (own-23),
+//! renews them at auth (own-11), and adds the access token to what pages ask for from the APIs of the edge.
+//!
+//! | path | answer |
+//! |---|---|
+//! | `GET /session` | who is signed in |
+//! | `GET /session/sign-in?to=/path` | to the sign-in, and back to that path |
+//! | `GET /session/callback` | where auth sends the browser back to |
+//! | `POST /session/sign-out` | ends the session and the sign-in |
+
+mod endpoints;
+mod own_page;
+mod own_path;
+mod pending;
+mod record;
+mod sign_in;
+mod store;
+mod tokens;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Result;
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use infra::StoreError;
+use model::{Entropy, Timestamp};
+use net::http::{Problem, WebClient};
+use prometheus_client::metrics::counter::Counter;
+use runtime::RoleContext;
+use tokio::sync::Semaphore;
+
+use crate::pages_client::CALLBACK;
+use crate::session_cookie::{self, SessionCookie};
+use record::PageSession;
+use store::PageSessionStore;
+use tokens::{PageTokens, TokenRefusal, TokenSource};
+
+/// The path of the session.
+const SESSION: &str = "/session";
+/// The path of the sign-in.
+const SIGN_IN: &str = "/session/sign-in";
+/// The longest cookie of a session that is looked at, in bytes.
+const COOKIE_BYTES_MAX: usize = 512;
+/// The end of a session, however often it is used: that of its sign-in at auth.
+const SESSION_MAX: Duration = Duration::from_secs(30 * 24 * 3_600);
+/// An access token that is good for less is renewed.
+const RENEWED_BEFORE: Duration = Duration::from_secs(120);
+/// One that is good for less is not used any more: it has still to arrive.
+const UNUSED_BEFORE: Duration = Duration::from_secs(5);
+/// How long one who renews a session may keep others from it: longer than auth may take.
+const TURN: Duration = Duration::from_secs(10);
+/// How often, and after which pause, others look whether a session is renewed whose token is over: together longer than a turn.
+const LOOKS_MAX: usize = 60;
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+/// Requests whose session is being looked up at a time; one more is answered 503.
+const LOOKUPS_MAX: usize = 512;
+
+runtime::metrics! {
+    /// Metrics of the sessions of our own pages.
+    #[derive(Clone)]
+    pub(super) struct Metrics {
+        /// Sessions of our own pages that have begun: somebody has signed in.
+        begun: Counter = "ingress_page_sessions_begun";
+        /// Times that the tokens of such a session were renewed.
+        renewed: Counter = "ingress_page_sessions_renewed";
+        /// Requests with the cookie of such a session that were refused, since no page of ours has sent them.
+        foreign: Counter = "ingress_page_requests_foreign";
+    }
+}
+
+/// The sessions.
+pub(super) struct PageSessions {
+    ctx: RoleContext,
+    store: PageSessionStore,
+    tokens: TokenSource,
+    /// How long a session may lie unused.
+    life: Duration,
+    /// The address of the edge, as people know it.
+    base: String,
+    lookups: Semaphore,
+    metrics: Metrics,
+    entropy: Mutex<Box<dyn Entropy>>,
+}
+
+/// Whether a path is one of the session, which asks for its own proof.
+pub(super) fn is_open(path: &str) -> bool {
+    path.strip_prefix(SESSION).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Whether a request has come by TLS.
+fn is_secure(client: Option<&WebClient>) -> bool {
+    client.is_some_and(|client| client.is_secure)
+}
+
+/// The name of the cookie. Over TLS nobody but this host can set one of that prefix (RFC 6265bis section 4.1.3.2).
+const fn cookie_name(is_secure: bool) -> &'static str {
+    if is_secure { "__Host-trunkline-page" } else { "trunkline-page" }
+}
+
+/// The cookie of a request.
+fn cookie_of(headers: &HeaderMap, is_secure: bool) -> Option<SessionCookie> {
+    session_cookie::find(headers, cookie_name(is_secure), COOKIE_BYTES_MAX).and_then(SessionCookie::read)
+}
+
+impl PageSessions {
+    /// Those of the role.
+    ///
+    /// # Errors
+    /// If ingress does not declare the connection to auth.
+    pub fn new(ctx: &RoleContext, life: Duration) -> Result<Arc<Self>> {
+        let issuer = ctx.tokens.issuer();
+        Ok(Arc::new(Self {
+            store: PageSessionStore::of_role(ctx),
+            tokens: TokenSource::new(ctx)?,
+            life,
+            base: issuer.strip_suffix(runtime::issuer::PATH).unwrap_or(issuer).to_owned(),
+            lookups: Semaphore::new(LOOKUPS_MAX),
+            metrics: Metrics::register(&ctx.metrics),
+            entropy: Mutex::new(ctx.entropy()),
+            ctx: ctx.clone(),
+        }))
+    }
+
+    /// The routes of the session.
+    pub fn router(self: &Arc<Self>) -> Router {
+        Router::new()
+            .route(SESSION, get(endpoints::show))
+            .route(SIGN_IN, get(sign_in::begin))
+            .route(CALLBACK, get(sign_in::come_back))
+            .route("/session/sign-out", post(endpoints::sign_out))
+            .with_state(self.clone())
+    }
+
+    /// The router, asked by our pages as by whoever is signed in.
+    pub fn around(self: &Arc<Self>, router: Router) -> Router {
+        let pages = self.clone();
+        let lend = move |request: Request, next: Next| lend_token(pages.clone(), request, next);
+        router.layer(from_fn(lend))
+    }
+
+    fn now(&self) -> Timestamp {
+        self.ctx.clock.now()
+    }
+
+    /// A new secret, as text.
+    fn secret(&self) -> String {
+        let mut entropy = self.entropy.lock().unwrap_or_else(PoisonError::into_inner);
+        let words = identity::secret::SECRET_BYTES / 8;
+        let bytes: Vec<u8> = (0..words).flat_map(|_| entropy.next_u64().to_be_bytes()).collect();
+        identity::secret::text(&bytes)
+    }
+
+    /// The end of a session that is used now.
+    fn until(&self, now: Timestamp, session: &PageSession) -> Timestamp {
+        (now + self.life).min(session.ends_at)
+    }
+
+    /// The session of a cookie, with an access token that is good now; none if there is none any more.
+    async fn current(self: &Arc<Self>, cookie: &SessionCookie) -> Result<Option<PageSession>, Problem> {
+        let _lookup =
+            self.lookups.try_acquire().map_err(|_| Problem::unavailable("too many sessions are being looked up"))?;
+        for _ in 0..LOOKS_MAX {
+            let now = self.now();
+            let read = self.store.read(cookie).await.map_err(|error| unread(&error))?;
+            let Some(session) = read.map(|read| read.session).filter(|session| now < session.ends_at) else {
+                return Ok(None);
+            };
+            if session.access_until > now + RENEWED_BEFORE {
+                return Ok(Some(session));
+            }
+            if self.store.takes_turn(cookie, now + TURN).await.map_err(|error| unread(&error))? {
+                return self.renewed_apart(cookie).await;
+            }
+            if session.access_until > now + UNUSED_BEFORE {
+                return Ok(Some(session));
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        Err(Problem::unavailable("the session is being renewed"))
+    }
+
+    /// Renews a session, also when who has asked goes away: the refresh token that is shown is over then, and the next one has to be kept.
+    async fn renewed_apart(self: &Arc<Self>, cookie: &SessionCookie) -> Result<Option<PageSession>, Problem> {
+        let (pages, cookie) = (self.clone(), cookie.clone());
+        let renewing = tokio::spawn(async move {
+            let renewed = pages.renewed(&cookie).await;
+            if let Err(error) = pages.store.ends_turn(&cookie).await {
+                tracing::debug!(%error, "the turn to renew a session ends by itself");
+            }
+            renewed
+        });
+        renewing.await.unwrap_or_else(|_| Err(Problem::internal()))
+    }
+
+    /// Renews a session, whose turn has been taken: one before may have done it meanwhile.
+    async fn renewed(&self, cookie: &SessionCookie) -> Result<Option<PageSession>, Problem> {
+        let Some(read) = self.store.read(cookie).await.map_err(|error| unread(&error))? else { return Ok(None) };
+        let now = self.now();
+        if read.session.access_until > now + RENEWED_BEFORE {
+            return Ok(Some(read.session));
+        }
+        let tokens = match self.tokens.refresh(&cookie.tenant, &read.session.refresh_token).await {
+            Ok(tokens) => tokens,
+            Err(TokenRefusal::Over) => {
+                tracing::info!(tenant = %cookie.tenant, user = read.session.user, "a session of our pages has ended: its sign-in is over");
+                self.store.end(cookie).await.map_err(|error| unread(&error))?;
+                return Ok(None);
+            }
+            Err(TokenRefusal::Away) if read.session.access_until > now + UNUSED_BEFORE => {
+                return Ok(Some(read.session));
+            }
+            Err(TokenRefusal::Away) => return Err(Problem::unavailable("the session cannot be renewed now")),
+        };
+        let next = session_of(tokens, now, read.session.ends_at);
+        let until = self.until(now, &next);
+        if self.store.replace(cookie, &read, &next, until).await.map_err(|error| unread(&error))? {
+            self.metrics.renewed.inc();
+            return Ok(Some(next));
+        }
+        // Somebody has signed out meanwhile: nothing of it goes on.
+        if self.tokens.revoke(&cookie.tenant, &next.refresh_token).await.is_err() {
+            tracing::warn!(tenant = %cookie.tenant, "tokens of a session that has ended could not be revoked: they run out");
+        }
+        Ok(None)
+    }
+
+    /// Ends a session, here and at auth.
+    async fn end(&self, cookie: &SessionCookie) -> Result<(), Problem> {
+        let read = self.store.read(cookie).await.map_err(|error| unread(&error))?;
+        self.store.end(cookie).await.map_err(|error| unread(&error))?;
+        let Some(read) = read else { return Ok(()) };
+        let revoked = self.tokens.revoke(&cookie.tenant, &read.session.refresh_token).await;
+        revoked.map_err(|_| Problem::unavailable("the session has ended, but its sign-in could not be ended now"))
+    }
+}
+
+/// A session with these tokens.
+fn session_of(tokens: PageTokens, now: Timestamp, ends_at: Timestamp) -> PageSession {
+    PageSession {
+        user: tokens.user,
+        name: tokens.name,
+        privileges: tokens.privileges,
+        scope: tokens.scope,
+        access_token: tokens.access_token,
+        access_until: now + tokens.lasting,
+        refresh_token: tokens.refresh_token,
+        ends_at,
+    }
+}
+
+fn unread(error: &StoreError) -> Problem {
+    tracing::warn!(%error, "sessions of our pages cannot be read or written");
+    Problem::unavailable("sessions cannot be read now")
+}
+
+/// The cookie of a request to an API that brings no token of its own.
+fn asked_by_cookie(request: &Request, is_secure: bool) -> Option<SessionCookie> {
+    let path = request.uri().path();
+    let is_of_api = super::APIS.iter().any(|api| path.starts_with(api));
+    if !is_of_api || request.headers().contains_key(header::AUTHORIZATION) {
+        return None;
+    }
+    cookie_of(request.headers(), is_secure)
+}
+
+/// Adds the token of the session to a request of a page of ours. The gate judges it as any other.
+async fn lend_token(pages: Arc<PageSessions>, mut request: Request, next: Next) -> Response {
+    let is_secure = is_secure(request.extensions().get());
+    let Some(cookie) = asked_by_cookie(&request, is_secure) else { return next.run(request).await };
+    let headers = request.headers();
+    let needs_own = own_page::needs_own_page(request.method(), request.uri().path(), headers);
+    let is_foreign =
+        own_page::is_of_other_origin(headers, is_secure) || needs_own && !own_page::is_of_own_page(headers, is_secure);
+    if is_foreign {
+        pages.metrics.foreign.inc();
+        return Problem::forbidden("a cookie is enough for pages of this host alone").into_response();
+    }
+    match pages.current(&cookie).await {
+        Ok(Some(session)) => {
+            if let Ok(mut token) = HeaderValue::try_from(format!("Bearer {}", session.access_token)) {
+                token.set_sensitive(true);
+                request.headers_mut().insert(header::AUTHORIZATION, token);
+            }
+        }
+        // The gate refuses what has no token.
+        Ok(None) => {}
+        Err(problem) => return problem.into_response(),
+    }
+    next.run(request).await
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+
+    use super::*;
+
+    fn is_asked_by_cookie(path: &str, said: &[(&str, &str)], is_secure: bool) -> bool {
+        let mut request = Request::get(path);
+        for (name, value) in said {
+            request = request.header(*name, *value);
+        }
+        asked_by_cookie(&request.body(Body::empty()).unwrap(), is_secure).is_some()
+    }
+
+    #[test]
+    fn a_cookie_counts_for_the_apis_alone_and_never_beside_a_token() {
+        let (plain, secure) = ("trunkline-page=YWNtZQ.x", "__Host-trunkline-page=YWNtZQ.x");
+        let topology = "/api/operations/v1/topology";
+        assert!(is_asked_by_cookie(topology, &[("cookie", plain)], false));
+        assert!(is_asked_by_cookie("/agent-setup/api/v1/acme/history", &[("cookie", secure)], true));
+        assert!(!is_asked_by_cookie(topology, &[("cookie", plain)], true), "by TLS the other name counts");
+        assert!(!is_asked_by_cookie(topology, &[("cookie", plain), ("authorization", "Bearer x")], false));
+        for other in ["/", "/agent-setup/", "/auth/v3/userinfo", "/sip", "/session"] {
+            assert!(!is_asked_by_cookie(other, &[("cookie", plain)], false), "{other}");
+        }
+    }
+
+    #[test]
+    fn only_the_paths_of_the_session_are_open() {
+        assert!(is_open("/session") && is_open("/session/sign-in"));
+        assert!(!is_open("/sessions") && !is_open("/api/session"));
+    }
+}

@@ -1,0 +1,94 @@
+//! `GET /session`: who is signed in. `POST /session/sign-out`: the end of it.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::{Extension, Json};
+use contracts::json::rfc3339;
+use net::http::{Problem, WebClient};
+use runtime::token::TokenError;
+use serde_json::{Value, json};
+
+use super::{PageSessions, cookie_name, cookie_of, is_secure, own_page, unread};
+use crate::ingress::sign_in;
+use crate::session_cookie::{self, SessionCookie};
+
+/// Who is signed in.
+pub(super) async fn show(
+    State(pages): State<Arc<PageSessions>>,
+    client: Option<Extension<WebClient>>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let is_secure = is_secure(client.as_ref().map(|Extension(client)| client));
+    let told = match cookie_of(&headers, is_secure) {
+        Some(cookie) => told(&pages, &cookie).await?,
+        None => None,
+    };
+    let told = told.unwrap_or_else(|| json!({ "signed_in": false }));
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(told)).into_response())
+}
+
+async fn told(pages: &Arc<PageSessions>, cookie: &SessionCookie) -> Result<Option<Value>, Problem> {
+    let Some(session) = pages.current(cookie).await? else { return Ok(None) };
+    let role = pages.ctx.spec.name;
+    if pages.ctx.tokens.verify(&session.access_token, role).err() == Some(TokenError::Revoked) {
+        pages.store.end(cookie).await.map_err(|error| unread(&error))?;
+        return Ok(None);
+    }
+    let scopes = session.scope.split_whitespace().filter(|scope| !identity::scope::OF_IDENTITY.contains(scope));
+    Ok(Some(json!({
+        "signed_in": true,
+        "tenant": cookie.tenant.as_str(),
+        "user": session.user.strip_prefix("person/").unwrap_or(&session.user),
+        "name": session.name,
+        "privileges": session.privileges,
+        "scopes": scopes.collect::<Vec<_>>(),
+        "until": rfc3339(pages.until(pages.now(), &session)),
+    })))
+}
+
+/// Ends the session, what came of it, and the sign-in of this browser.
+pub(super) async fn sign_out(
+    State(pages): State<Arc<PageSessions>>,
+    client: Option<Extension<WebClient>>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let client = client.map(|Extension(client)| client);
+    let is_secure = is_secure(client.as_ref());
+    if !own_page::is_of_own_page(&headers, is_secure) {
+        pages.metrics.foreign.inc();
+        return Err(Problem::forbidden("a page of this host signs out, and no other"));
+    }
+    let mut response = match ended(&pages, &headers, client, is_secure).await {
+        Ok(forgotten) => {
+            let mut response = StatusCode::NO_CONTENT.into_response();
+            for cookie in forgotten {
+                response.headers_mut().append(header::SET_COOKIE, cookie);
+            }
+            response
+        }
+        Err(problem) => problem.into_response(),
+    };
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(cookie) = session_cookie::set_cookie(cookie_name(is_secure), "", "; Max-Age=0", is_secure) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    Ok(response)
+}
+
+/// The cookies of auth that the browser is to forget.
+async fn ended(
+    pages: &PageSessions,
+    headers: &HeaderMap,
+    client: Option<WebClient>,
+    is_secure: bool,
+) -> Result<Vec<HeaderValue>, Problem> {
+    if let Some(cookie) = cookie_of(headers, is_secure) {
+        pages.end(&cookie).await?;
+    }
+    let Some(cookies) = sign_in::cookies(headers) else { return Ok(Vec::new()) };
+    let ended = pages.tokens.sign_out(cookies, client).await;
+    ended.map_err(|_| Problem::unavailable("the session has ended, but the sign-in could not be ended now"))
+}

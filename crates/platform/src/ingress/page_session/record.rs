@@ -1,0 +1,97 @@
+//! A session of our pages, as it is kept: sealed, since it has tokens.
+
+use bytes::Bytes;
+use contracts::v1;
+use model::Timestamp;
+use prost::Message as _;
+use runtime::installation_key::InstallationKey;
+use runtime::sealed;
+
+/// The form of the record that is written.
+const VERSION: u32 = 1;
+
+/// Somebody who is signed in at our pages, in one browser.
+#[derive(Clone)]
+pub(super) struct PageSession {
+    /// The subject of the tokens.
+    pub user: String,
+    /// What people call the person.
+    pub name: String,
+    /// The person's privileges.
+    pub privileges: Vec<String>,
+    /// What the access token opens, blanks between.
+    pub scope: String,
+    /// The access token.
+    pub access_token: String,
+    /// Its end.
+    pub access_until: Timestamp,
+    /// What gives the next one.
+    pub refresh_token: String,
+    /// The end of the session, however often it is used.
+    pub ends_at: Timestamp,
+}
+
+impl PageSession {
+    /// Sealed for the record of that name; `None` if the machine gives no randomness.
+    pub fn seal(&self, key: &InstallationKey, name: &str) -> Option<Bytes> {
+        let record = v1::PageSessionRecord {
+            version: VERSION,
+            user: self.user.clone(),
+            name: self.name.clone(),
+            privileges: self.privileges.clone(),
+            scope: self.scope.clone(),
+            access_token: self.access_token.clone(),
+            access_until_us: self.access_until.as_micros(),
+            refresh_token: self.refresh_token.clone(),
+            ends_at_us: self.ends_at.as_micros(),
+        };
+        sealed::seal(key, &bound_to(name), record.encode_to_vec()).map(Bytes::from)
+    }
+
+    /// What was sealed; `None` for what cannot be read: it signs nobody in.
+    pub fn open(key: &InstallationKey, name: &str, sealed: &[u8]) -> Option<Self> {
+        let plain = sealed::open(key, &bound_to(name), sealed)?;
+        let record = v1::PageSessionRecord::decode(plain.as_slice()).ok()?;
+        (record.version == VERSION).then_some(Self {
+            user: record.user,
+            name: record.name,
+            privileges: record.privileges,
+            scope: record.scope,
+            access_token: record.access_token,
+            access_until: Timestamp::from_micros(record.access_until_us),
+            refresh_token: record.refresh_token,
+            ends_at: Timestamp::from_micros(record.ends_at_us),
+        })
+    }
+}
+
+/// One record's value is of no use as another's.
+fn bound_to(name: &str) -> Vec<u8> {
+    format!("page session {name}").into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_is_opened_under_its_own_name_alone() {
+        let key = InstallationKey::from_bytes([7; 32]);
+        let session = PageSession {
+            user: "person/ann".to_owned(),
+            name: "Ann Adams".to_owned(),
+            privileges: vec!["administrator".to_owned()],
+            scope: "openid config:read".to_owned(),
+            access_token: "access".to_owned(),
+            access_until: Timestamp::from_micros(1),
+            refresh_token: "refresh".to_owned(),
+            ends_at: Timestamp::from_micros(2),
+        };
+        let sealed = session.seal(&key, "one").unwrap();
+        assert!(!sealed.windows(7).any(|part| part == b"refresh"), "it is not there in clear");
+        let opened = PageSession::open(&key, "one", &sealed).unwrap();
+        assert_eq!((opened.refresh_token.as_str(), opened.ends_at), ("refresh", session.ends_at));
+        assert!(PageSession::open(&key, "other", &sealed).is_none());
+        assert!(PageSession::open(&InstallationKey::from_bytes([8; 32]), "one", &sealed).is_none());
+    }
+}

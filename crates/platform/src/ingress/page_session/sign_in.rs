@@ -1,0 +1,220 @@
+//! `GET /session/sign-in` and `GET /session/callback`: the code flow with PKCE, state and nonce (OAuth 2.1, OpenID Connect), by which
+//! somebody signs in at our pages.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use identity::secret::Digest;
+use net::http::{Problem, Query, WebClient};
+use serde::Deserialize;
+
+use super::pending::{self, PendingSignIn};
+use super::tokens::{PageTokens, TokenRefusal};
+use super::{PageSessions, SESSION_MAX, SIGN_IN, cookie_name, cookie_of, is_secure, own_path, session_of, unread};
+use crate::pages_client::{self, CALLBACK, CLIENT};
+use crate::session_cookie::{self, SessionCookie};
+
+const AUTHORIZE: &str = "/auth/v3/oauth/authorize";
+/// What our pages ask for: who it is, and all that the person may do.
+const SCOPE: &str = "openid profile *";
+/// The longest cookie of a sign-in that is looked at, in bytes.
+const COOKIE_BYTES_MAX: usize = 4_096;
+const STALE: &str = "It was open for too long, or in another browser.";
+
+/// What the sign-in is asked for.
+#[derive(Deserialize)]
+pub(super) struct SignInQuery {
+    /// Where the person goes on to.
+    to: Option<String>,
+    /// The tenant, where there are several; without it the person is asked.
+    tenant: Option<String>,
+}
+
+/// What auth sends the browser back with.
+#[derive(Deserialize)]
+pub(super) struct CallbackQuery {
+    code: Option<String>,
+    state: Option<String>,
+    iss: Option<String>,
+    tenant: Option<String>,
+}
+
+const fn pending_name(is_secure: bool) -> &'static str {
+    if is_secure { "__Host-trunkline-page-sign-in" } else { "trunkline-page-sign-in" }
+}
+
+/// Where a code goes: to the edge's own address, or without TLS to the one that was asked, if that is the browser's own machine.
+fn callback(base: &str, headers: &HeaderMap, is_secure: bool) -> Option<String> {
+    if is_secure {
+        return Some(format!("{base}{CALLBACK}"));
+    }
+    let host = headers.get(header::HOST)?.to_str().ok()?;
+    pages_client::is_this_machine(host).then(|| format!("http://{host}{CALLBACK}"))
+}
+
+/// A redirect that no cache keeps.
+fn redirect(to: &str, cookies: impl IntoIterator<Item = HeaderValue>) -> Result<Response, Problem> {
+    let location = HeaderValue::from_str(to).map_err(|_| Problem::internal())?;
+    let mut response = StatusCode::SEE_OTHER.into_response();
+    let head = response.headers_mut();
+    head.insert(header::LOCATION, location);
+    head.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    for cookie in cookies {
+        head.append(header::SET_COOKIE, cookie);
+    }
+    Ok(response)
+}
+
+fn query(pairs: &[(&str, &str)]) -> String {
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
+}
+
+/// Begins a sign-in.
+pub(super) async fn begin(
+    State(pages): State<Arc<PageSessions>>,
+    client: Option<Extension<WebClient>>,
+    headers: HeaderMap,
+    Query(asked): Query<SignInQuery>,
+) -> Result<Response, Problem> {
+    let is_secure = is_secure(client.as_ref().map(|Extension(client)| client));
+    let to = asked.to.unwrap_or_else(|| "/".to_owned());
+    if !own_path::is_own(&to) {
+        return Err(Problem::bad_request("to: it is not a path of this host, as /agent-setup/"));
+    }
+    let Some(redirect_uri) = callback(&pages.base, &headers, is_secure) else {
+        return match pages.base.starts_with("https://") {
+            true => redirect(&format!("{}{SIGN_IN}?{}", pages.base, query(&[("to", to.as_str())])), []),
+            false => Err(Problem::forbidden("people sign in by HTTPS, or on this machine")),
+        };
+    };
+    let pending = PendingSignIn {
+        state: pages.secret(),
+        nonce: pages.secret(),
+        verifier: pages.secret(),
+        redirect_uri,
+        to,
+        until_us: (pages.now() + pending::LIFE).as_micros(),
+    };
+    // S256 is what a digest is (RFC 7636 section 4.2).
+    let challenge = Digest::of(&pending.verifier).text();
+    let mut fields = vec![
+        ("response_type", "code"),
+        ("client_id", CLIENT),
+        ("redirect_uri", pending.redirect_uri.as_str()),
+        ("scope", SCOPE),
+        ("state", pending.state.as_str()),
+        ("nonce", pending.nonce.as_str()),
+        ("code_challenge", challenge.as_str()),
+        ("code_challenge_method", "S256"),
+    ];
+    fields.extend(asked.tenant.as_deref().map(|tenant| ("tenant", tenant)));
+    let sealed = pending.seal(&pages.ctx.installation_key).ok_or_else(Problem::internal)?;
+    let life = format!("; Max-Age={}", pending::LIFE.as_secs());
+    let cookie = session_cookie::set_cookie(pending_name(is_secure), &sealed, &life, is_secure);
+    redirect(&format!("{AUTHORIZE}?{}", query(&fields)), cookie)
+}
+
+/// Ends a sign-in: the browser has come back from auth.
+pub(super) async fn come_back(
+    State(pages): State<Arc<PageSessions>>,
+    client: Option<Extension<WebClient>>,
+    headers: HeaderMap,
+    Query(said): Query<CallbackQuery>,
+) -> Result<Response, Problem> {
+    let is_secure = is_secure(client.as_ref().map(|Extension(client)| client));
+    let sealed = session_cookie::find(&headers, pending_name(is_secure), COOKIE_BYTES_MAX);
+    let pending = sealed.and_then(|sealed| PendingSignIn::open(&pages.ctx.installation_key, sealed, pages.now()));
+    let Some(pending) = pending.filter(|pending| is_answer(pending, &said, pages.ctx.tokens.issuer())) else {
+        return Ok(fault(StatusCode::BAD_REQUEST, STALE));
+    };
+    let Some(code) = &said.code else {
+        return Ok(fault(StatusCode::FORBIDDEN, "You are not signed in."));
+    };
+    let tenant = said.tenant.as_deref().unwrap_or_default();
+    let tokens = match pages.tokens.redeem(tenant, code, &pending.verifier, &pending.redirect_uri).await {
+        Ok(tokens) if tokens.nonce.as_ref() == Some(&pending.nonce) => tokens,
+        Ok(_) | Err(TokenRefusal::Over) => return Ok(fault(StatusCode::BAD_REQUEST, STALE)),
+        Err(TokenRefusal::Away) => {
+            return Ok(fault(StatusCode::SERVICE_UNAVAILABLE, "It is not available now. Try again in a moment."));
+        }
+    };
+    if let Some(before) = cookie_of(&headers, is_secure)
+        && let Err(problem) = pages.end(&before).await
+    {
+        tracing::debug!(%problem, "the session before this one ends by itself");
+    }
+    let value = kept(&pages, tokens).await?;
+    let cookies = [
+        session_cookie::set_cookie(cookie_name(is_secure), &value, "", is_secure),
+        session_cookie::set_cookie(pending_name(is_secure), "", "; Max-Age=0", is_secure),
+    ];
+    redirect(&pending.to, cookies.into_iter().flatten())
+}
+
+/// Keeps a new session under a new name; the value of its cookie.
+async fn kept(pages: &PageSessions, tokens: PageTokens) -> Result<String, Problem> {
+    let (secret, now) = (pages.secret(), pages.now());
+    let cookie = SessionCookie { tenant: tokens.tenant.clone(), digest: Digest::of(&secret) };
+    let session = session_of(tokens, now, now + SESSION_MAX);
+    let until = pages.until(now, &session);
+    pages.store.begin(&cookie, &session, until).await.map_err(|error| unread(&error))?;
+    pages.metrics.begun.inc();
+    Ok(SessionCookie::write(&cookie.tenant, &secret))
+}
+
+/// Whether it is the answer to that sign-in, and from our own auth (RFC 9207).
+fn is_answer(pending: &PendingSignIn, said: &CallbackQuery, issuer: &str) -> bool {
+    said.state.as_ref() == Some(&pending.state) && said.iss.as_deref() == Some(issuer)
+}
+
+/// A sign-in that leads nowhere, for the person.
+fn fault(status: StatusCode, why: &str) -> Response {
+    let page = format!(
+        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n<title>This sign-in cannot go on · Trunkline</title>\n\
+         <h1>This sign-in cannot go on</h1>\n<p role=\"alert\">{why}</p>\n<p><a href=\"{SIGN_IN}\">Sign in</a></p>\n</html>\n"
+    );
+    let head = [(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CACHE_CONTROL, "no-store")];
+    (status, head, page).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_goes_to_the_edge_or_to_this_machine() {
+        let to = |host: &'static str, is_secure| {
+            let headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static(host))]);
+            callback("https://centre.example", &headers, is_secure)
+        };
+        assert_eq!(to("evil.example", true).as_deref(), Some("https://centre.example/session/callback"));
+        assert_eq!(to("127.3.0.1:8080", false).as_deref(), Some("http://127.3.0.1:8080/session/callback"));
+        assert_eq!((to("centre.example", false), to("127.0.0.1@evil.example", false)), (None, None));
+    }
+
+    #[test]
+    fn an_answer_to_another_sign_in_or_of_another_server_is_none() {
+        let pending = PendingSignIn {
+            state: "s".to_owned(),
+            nonce: String::new(),
+            verifier: String::new(),
+            redirect_uri: String::new(),
+            to: "/".to_owned(),
+            until_us: 0,
+        };
+        let said = |state: Option<&str>, iss: Option<&str>| CallbackQuery {
+            code: None,
+            state: state.map(str::to_owned),
+            iss: iss.map(str::to_owned),
+            tenant: None,
+        };
+        assert!(is_answer(&pending, &said(Some("s"), Some("i")), "i"));
+        for (state, iss) in [(Some("t"), Some("i")), (None, Some("i")), (Some("s"), Some("j")), (Some("s"), None)] {
+            assert!(!is_answer(&pending, &said(state, iss), "i"), "{state:?} {iss:?}");
+        }
+    }
+}

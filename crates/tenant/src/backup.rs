@@ -1,0 +1,111 @@
+//! `trunkline backup|restore`: stored tenants as one file, and back.
+//!
+//! The file is a list of JSON documents, one a line, packed with gzip: a head with the version of the format; for each tenant its id and
+//! revision, its objects with their secrets, what is gone, its history and its snapshots; the installation's keys, sealed, where they are
+//! wanted; and an end with the number of lines and their SHA-256. A file is read twice: as a whole first, so that nothing is restored from
+//! one that is damaged or cut off.
+
+mod keys;
+mod line;
+mod read;
+mod restore;
+mod write;
+
+use std::io;
+
+use infra::{Revision, StoreError};
+use model::{TenantId, Timestamp};
+
+pub use keys::{KeyFile, SealedKeys};
+pub use read::{BackupReader, examine, sealed_keys};
+pub use restore::{ReplacedTenant, RestoredTenant, restore};
+pub use write::write;
+
+use crate::import::ImportError;
+
+/// The version of the format: a reader takes this one and earlier ones.
+pub const VERSION: u32 = 1;
+/// The longest line, in bytes: a snapshot with the largest tenant's file and its applications is below it.
+pub const LINE_BYTES_MAX: usize = 128 << 20;
+
+/// What a backup holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BackupSummary {
+    /// When it was made.
+    pub made: Timestamp,
+    /// The program that has made it.
+    pub program: String,
+    /// Its tenants.
+    pub tenants: Vec<BackedUpTenant>,
+    /// Whether the installation's keys are in it.
+    pub has_keys: bool,
+}
+
+/// What a backup holds of a tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BackedUpTenant {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// Its revision.
+    pub revision: Revision,
+    /// The number of its objects.
+    pub objects: usize,
+    /// The number of entries of its history.
+    pub entries: usize,
+    /// The number of its snapshots.
+    pub snapshots: usize,
+}
+
+/// A line of a backup that cannot be taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line} of the backup: {reason}")]
+pub struct BackupFault {
+    /// The line, from 1.
+    pub line: u64,
+    /// The fault, for a human reader.
+    pub reason: String,
+}
+
+/// Why a backup was not made or not restored.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    /// The file is damaged, cut off, or of a later release.
+    #[error(transparent)]
+    Fault(#[from] BackupFault),
+    /// The file cannot be written.
+    #[error("the backup cannot be written")]
+    Write(#[source] io::Error),
+    /// There is no such tenant.
+    #[error("there is no tenant {0}")]
+    NoTenant(TenantId),
+    /// There is such a tenant already.
+    #[error("there is a tenant {0} already: `--replace` makes its objects equal to those of the backup")]
+    Present(TenantId),
+    /// The keys cannot be sealed.
+    #[error("the keys cannot be sealed")]
+    Seal,
+    /// The keys cannot be opened.
+    #[error("the keys cannot be opened: the passphrase is another one, or they were changed")]
+    Passphrase,
+    /// The store refused or failed.
+    #[error("tenant {tenant}")]
+    Store {
+        /// The tenant.
+        tenant: TenantId,
+        /// The cause.
+        #[source]
+        source: StoreError,
+    },
+    /// The objects of a tenant could not replace those that are there.
+    #[error("tenant {tenant}")]
+    Replace {
+        /// The tenant.
+        tenant: TenantId,
+        /// The cause.
+        #[source]
+        source: Box<ImportError>,
+    },
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,164 @@
+//! The lines of a backup.
+
+use contracts::provisioning::{Object, ObjectKey, ObjectKind};
+use infra::{ArchivedPart, ChangeNote, ChangeWay, HistoryEntry, NamedSnapshot, Revision, SnapshotHead, TenantFileText};
+use model::{TenantId, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A line. Its kind is the only key of the JSON document.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum BackupLine {
+    /// The first one.
+    TrunklineBackup {
+        version: u32,
+        made_ms: u64,
+        program: String,
+    },
+    /// What follows is this tenant's.
+    Tenant {
+        id: String,
+        revision: u64,
+    },
+    Object {
+        kind: ObjectKind,
+        revision: u64,
+        document: Value,
+    },
+    Gone {
+        kind: ObjectKind,
+        id: String,
+        revision: u64,
+    },
+    Entry(EntryLine),
+    Snapshot {
+        name: String,
+        made_ms: u64,
+        made_by: String,
+        revision: u64,
+        file: String,
+        documents: Vec<(String, String)>,
+    },
+    /// The installation's keys; both in hexadecimal digits.
+    Keys {
+        salt: String,
+        sealed: String,
+    },
+    /// The last one: the number of lines before it, and their SHA-256 in hexadecimal digits.
+    End {
+        lines: u64,
+        sha256: String,
+    },
+}
+
+/// An entry of a tenant's history.
+#[derive(Serialize, Deserialize)]
+pub(super) struct EntryLine {
+    revision: u64,
+    changed_ms: u64,
+    changed_by: String,
+    way: String,
+    request: Option<String>,
+    kind: ObjectKind,
+    id: String,
+    before: Option<String>,
+    after: Option<String>,
+    secrets_changed: bool,
+}
+
+impl BackupLine {
+    /// The line of a tenant's part.
+    pub fn of(tenant: &TenantId, part: ArchivedPart) -> Result<Self, serde_json::Error> {
+        Ok(match part {
+            ArchivedPart::Begin(revision) => Self::Tenant { id: tenant.to_string(), revision: revision.0 },
+            ArchivedPart::Object(object, revision) => Self::Object {
+                kind: object.key().kind,
+                revision: revision.0,
+                document: serde_json::from_slice(&object.to_json())?,
+            },
+            ArchivedPart::Gone(key, revision) => Self::Gone { kind: key.kind, id: key.id, revision: revision.0 },
+            ArchivedPart::Entry(entry) => Self::Entry(EntryLine::of(entry)),
+            ArchivedPart::Snapshot(NamedSnapshot { head, file, documents }) => Self::Snapshot {
+                name: head.name,
+                made_ms: head.at.as_millis(),
+                made_by: head.by,
+                revision: head.revision.0,
+                file: file.0,
+                documents,
+            },
+        })
+    }
+
+    /// Whether it is one of those that stand behind a tenant's line.
+    pub const fn is_part(&self) -> bool {
+        matches!(self, Self::Object { .. } | Self::Gone { .. } | Self::Entry(_) | Self::Snapshot { .. })
+    }
+
+    /// The part of a tenant that it is.
+    pub fn part(self) -> Result<ArchivedPart, String> {
+        Ok(match self {
+            Self::Object { kind, revision, document } => {
+                let object = Object::from_json(kind, document.to_string().as_bytes());
+                let object = object.map_err(|error| format!("the {}: {error}", kind.as_str()))?;
+                ArchivedPart::Object(object, Revision(revision))
+            }
+            Self::Gone { kind, id, revision } => ArchivedPart::Gone(ObjectKey { kind, id }, Revision(revision)),
+            Self::Entry(entry) => ArchivedPart::Entry(entry.entry()?),
+            Self::Snapshot { name, made_ms, made_by, revision, file, documents } => {
+                let at = Timestamp::from_millis(made_ms);
+                let head = SnapshotHead { name, at, by: made_by, revision: Revision(revision) };
+                ArchivedPart::Snapshot(NamedSnapshot { head, file: TenantFileText(file), documents })
+            }
+            Self::TrunklineBackup { .. } | Self::Tenant { .. } | Self::Keys { .. } | Self::End { .. } => {
+                return Err("it is no part of a tenant".to_owned());
+            }
+        })
+    }
+}
+
+impl EntryLine {
+    fn of(entry: HistoryEntry) -> Self {
+        Self {
+            revision: entry.revision.0,
+            changed_ms: entry.note.at.as_millis(),
+            changed_by: entry.note.by,
+            way: entry.note.way.as_str().to_owned(),
+            request: entry.note.request,
+            kind: entry.key.kind,
+            id: entry.key.id,
+            before: entry.before,
+            after: entry.after,
+            secrets_changed: entry.secrets_changed,
+        }
+    }
+
+    fn entry(self) -> Result<HistoryEntry, String> {
+        let way = ChangeWay::parse(&self.way).ok_or_else(|| format!("the way {} is unknown", self.way))?;
+        let at = Timestamp::from_millis(self.changed_ms);
+        Ok(HistoryEntry {
+            number: 0,
+            revision: Revision(self.revision),
+            note: ChangeNote { by: self.changed_by, way, at, request: self.request },
+            key: ObjectKey { kind: self.kind, id: self.id },
+            before: self.before,
+            after: self.after,
+            secrets_changed: self.secrets_changed,
+        })
+    }
+}
+
+/// Bytes as hexadecimal digits.
+pub(super) fn digits(bytes: impl IntoIterator<Item = u8>) -> String {
+    bytes.into_iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The bytes of hexadecimal digits.
+pub(super) fn bytes(digits: &str) -> Option<Vec<u8>> {
+    let pairs = digits.as_bytes().chunks(2);
+    let byte = |pair: &[u8]| {
+        let text = std::str::from_utf8(pair).ok().filter(|text| text.len() == 2 && !text.starts_with('+'))?;
+        u8::from_str_radix(text, 16).ok()
+    };
+    pairs.map(byte).collect()
+}

@@ -1,0 +1,194 @@
+//! Restores tenants from a backup.
+
+use std::io::BufRead;
+
+use contracts::provisioning::{Object, TenantObjects};
+use infra::{ArchivedPart, ChangeNote, NamedSnapshot, Revision, StoreError, TenantArchive};
+use model::TenantId;
+
+use super::line::BackupLine;
+use super::read::BackupReader;
+use super::{BackupError, BackupFault};
+use crate::import::{self, Imported};
+
+/// What has become of a tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestoredTenant {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// Its revision now.
+    pub revision: Revision,
+    /// What was changed of the tenant that was there; none for one that was not there, which is as it was.
+    pub replaced: Option<ReplacedTenant>,
+}
+
+/// What was changed of a tenant that was there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReplacedTenant {
+    /// The number of new or changed objects.
+    pub put: usize,
+    /// The number of deleted objects.
+    pub deleted: usize,
+    /// The number of snapshots that were missing.
+    pub snapshots: usize,
+}
+
+/// Restores those tenants of a backup that `is_wanted` names; the backup was examined. A tenant that is not there comes back as it was,
+/// with its revisions and its history. Of one that is there the objects become those of the backup, as by an import under `note`, and its
+/// own history goes on; without `may_replace` that is refused.
+///
+/// # Errors
+/// Why a tenant was not restored. Those before it in the backup are.
+pub async fn restore<R: BufRead + Send>(
+    store: &dyn TenantArchive,
+    mut reader: BackupReader<R>,
+    is_wanted: impl Fn(&TenantId) -> bool + Send,
+    may_replace: bool,
+    note: &ChangeNote,
+) -> Result<Vec<RestoredTenant>, BackupError> {
+    let mut restored = Vec::new();
+    let mut next = reader.line()?;
+    while let Some(line) = next {
+        let BackupLine::Tenant { id, revision } = line else {
+            next = reader.line()?;
+            continue;
+        };
+        let tenant = TenantId::parse(&id).map_err(|error| reader.fault(error.to_string()))?;
+        if !is_wanted(&tenant) {
+            next = reader.line()?;
+            continue;
+        }
+        let failed = |source| BackupError::Store { tenant: tenant.clone(), source };
+        let is_there = store.load(&tenant).await.map_err(failed)?.is_some();
+        if is_there && !may_replace {
+            return Err(BackupError::Present(tenant));
+        }
+        let mut group = TenantLines { reader: &mut reader, begin: Some(Revision(revision)), behind: None, fault: None };
+        let done = if is_there {
+            replace(store, tenant, &mut group, note).await
+        } else {
+            renew(store, tenant, &mut group).await
+        };
+        next = group.behind.take();
+        restored.push(done?);
+    }
+    Ok(restored)
+}
+
+/// The lines of one tenant, as its parts.
+struct TenantLines<'a, R: BufRead> {
+    reader: &'a mut BackupReader<R>,
+    begin: Option<Revision>,
+    /// The line that follows the tenant's.
+    behind: Option<BackupLine>,
+    fault: Option<BackupFault>,
+}
+
+impl<R: BufRead> TenantLines<'_, R> {
+    fn part(&mut self) -> infra::Result<Option<ArchivedPart>> {
+        if let Some(revision) = self.begin.take() {
+            return Ok(Some(ArchivedPart::Begin(revision)));
+        }
+        if self.behind.is_some() {
+            return Ok(None);
+        }
+        let read = match self.reader.line() {
+            Ok(Some(line)) if line.is_part() => line.part().map(Some).map_err(|reason| self.reader.fault(reason)),
+            Ok(behind) => {
+                self.behind = behind;
+                Ok(None)
+            }
+            Err(fault) => Err(fault),
+        };
+        read.map_err(|fault| {
+            let reason = fault.to_string();
+            self.fault = Some(fault);
+            StoreError::Invalid(reason)
+        })
+    }
+}
+
+async fn renew<R: BufRead + Send>(
+    store: &dyn TenantArchive,
+    tenant: TenantId,
+    group: &mut TenantLines<'_, R>,
+) -> Result<RestoredTenant, BackupError> {
+    let written = store.restore_archive(&tenant, &mut || group.part()).await;
+    match (written, group.fault.take()) {
+        (_, Some(fault)) => Err(fault.into()),
+        (Err(StoreError::Conflict { .. }), None) => Err(BackupError::Present(tenant)),
+        (Err(source), None) => Err(BackupError::Store { tenant, source }),
+        (Ok(revision), None) => Ok(RestoredTenant { tenant, revision, replaced: None }),
+    }
+}
+
+async fn replace<R: BufRead + Send>(
+    store: &dyn TenantArchive,
+    tenant: TenantId,
+    group: &mut TenantLines<'_, R>,
+    note: &ChangeNote,
+) -> Result<RestoredTenant, BackupError> {
+    let (objects, kept) = gathered(&tenant, group)?;
+    let imported = import::import(store, &objects, note).await;
+    let Imported { revision, put, deleted, .. } =
+        imported.map_err(|source| BackupError::Replace { tenant: tenant.clone(), source: Box::new(source) })?;
+    let mut snapshots = 0;
+    for snapshot in kept {
+        match store.keep_snapshot(&tenant, &snapshot).await {
+            Ok(is_kept) => snapshots += usize::from(is_kept),
+            Err(StoreError::Full { .. }) => break,
+            Err(source) => return Err(BackupError::Store { tenant, source }),
+        }
+    }
+    Ok(RestoredTenant { tenant, revision, replaced: Some(ReplacedTenant { put, deleted, snapshots }) })
+}
+
+/// The objects and snapshots of the tenant; what is gone and its history are left out.
+fn gathered<R: BufRead>(
+    tenant: &TenantId,
+    group: &mut TenantLines<'_, R>,
+) -> Result<(TenantObjects, Vec<NamedSnapshot>), BackupError> {
+    let (mut objects, mut kept): (Option<TenantObjects>, Vec<NamedSnapshot>) = (None, Vec::new());
+    loop {
+        let part = group.part().map_err(|source| match group.fault.take() {
+            Some(fault) => BackupError::Fault(fault),
+            None => BackupError::Store { tenant: tenant.clone(), source },
+        })?;
+        let Some(part) = part else { break };
+        let wrong = || group.reader.fault(format!("tenant {tenant} does not begin with the tenant itself"));
+        match part {
+            ArchivedPart::Object(Object::Tenant(own), _) if objects.is_none() && own.id == tenant.as_str() => {
+                objects = Some(TenantObjects::new(*own));
+            }
+            ArchivedPart::Object(Object::Tenant(_), _) => return Err(wrong().into()),
+            ArchivedPart::Object(object, _) => match &mut objects {
+                Some(objects) => push(objects, object),
+                None => return Err(wrong().into()),
+            },
+            ArchivedPart::Snapshot(snapshot) => kept.push(snapshot),
+            ArchivedPart::Begin(_) | ArchivedPart::Gone(..) | ArchivedPart::Entry(_) => {}
+        }
+    }
+    let none = || group.reader.fault(format!("tenant {tenant} has no objects"));
+    let objects = objects.ok_or_else(none)?;
+    Ok((objects, kept))
+}
+
+/// Adds an object without a search for one of its key: a large tenant would take long.
+fn push(objects: &mut TenantObjects, object: Object) {
+    match object {
+        Object::Tenant(tenant) => objects.tenant = *tenant,
+        Object::Skill(skill) => objects.skills.push(skill),
+        Object::Prompt(prompt) => objects.prompts.push(prompt),
+        Object::Application(application) => objects.applications.push(application),
+        Object::Dn(dn) => objects.dns.push(dn),
+        Object::Place(place) => objects.places.push(*place),
+        Object::Person(person) => objects.people.push(*person),
+        Object::Number(number) => objects.numbers.push(number),
+        Object::Trunk(trunk) => objects.trunks.push(*trunk),
+        Object::FeatureCode(code) => objects.feature_codes.push(code),
+        Object::Schedule(schedule) => objects.schedules.push(schedule),
+        Object::DialRule(rule) => objects.dial_rules.push(rule),
+        Object::Client(client) => objects.clients.push(client),
+    }
+}

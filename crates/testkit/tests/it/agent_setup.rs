@@ -1,0 +1,249 @@
+//! Agent Setup at the web edge, by curl with the cookies of a browser: somebody signs in at our pages and changes the configuration, and
+//! who may not is refused.
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::{Value, json};
+use testkit::installation::DemoUser;
+use testkit::visitor::{CurlAnswer, path_of};
+use testkit::{Installation, Visitor};
+
+use crate::carried::carried;
+
+const API: &str = "/agent-setup/api/v1/example";
+const PAGE: &str = "/agent-setup/";
+const COOKIE: &str = "trunkline-page";
+/// More redirects than the way of a sign-in has.
+const REDIRECTS_MAX: usize = 8;
+const NEW: &str = "new.person";
+
+fn person<'a>(site: &'a Installation, kind: &str) -> Result<&'a DemoUser> {
+    site.demo.users.iter().find(|user| user.kind == kind).with_context(|| format!("no {kind} signs in"))
+}
+
+/// The way of a browser from one of our pages through the sign-in, and back; whether it was asked for a password.
+fn signs_in(visitor: &Visitor<'_>, user: &DemoUser, asked: &str) -> Result<bool> {
+    let mut answer = visitor.ask(asked, &[])?;
+    let mut was_asked = false;
+    for _ in 0..REDIRECTS_MAX {
+        let to = answer.location().with_context(|| format!("{} {} {}", answer.status, answer.head, answer.body))?;
+        let to = path_of(to);
+        if to == PAGE {
+            return Ok(was_asked);
+        }
+        was_asked |= answer.asks_for_a_password();
+        answer = match answer.asks_for_a_password() {
+            true => visitor.fill_in(&to, &user.user, &user.password, &[])?,
+            false => visitor.ask(&to, &[])?,
+        };
+    }
+    bail!("it goes on and on")
+}
+
+/// Our own pages, in the browser of somebody who is signed in.
+struct Page<'a> {
+    visitor: Visitor<'a>,
+    origin: String,
+}
+
+impl<'a> Page<'a> {
+    fn open(site: &'a Installation, kind: &str) -> Result<Self> {
+        let visitor = Visitor::new(site)?;
+        signs_in(&visitor, person(site, kind)?, &format!("/session/sign-in?to={PAGE}"))?;
+        Ok(Self { visitor, origin: format!("origin: {}", site.demo.web) })
+    }
+
+    fn get(&self, path: &str) -> Result<CurlAnswer> {
+        self.visitor.ask(&format!("{API}{path}"), &[])
+    }
+
+    fn read(&self, path: &str) -> Result<Value> {
+        let answer = self.get(path)?;
+        ensure!(answer.status == 200, "{path}: {} {}", answer.status, answer.body);
+        answer.json()
+    }
+
+    fn post(&self, path: &str, media_type: &str, body: &str) -> Result<CurlAnswer> {
+        let media_type = format!("content-type: {media_type}");
+        let arguments = ["--header", &self.origin, "--header", &media_type, "--data-binary", body];
+        self.visitor.ask(&format!("{API}{path}"), &arguments)
+    }
+
+    /// Sends one edit.
+    fn change(&self, edit: &Value, is_trial: bool) -> Result<CurlAnswer> {
+        self.post("/changes", "application/json", &json!({ "dry_run": is_trial, "edits": [edit] }).to_string())
+    }
+
+    fn session(&self) -> Result<Value> {
+        self.visitor.ask("/session", &[])?.json()
+    }
+}
+
+fn is(answer: CurlAnswer, status: u16) -> Result<Value> {
+    ensure!(answer.status == status, "{} instead of {status}: {}", answer.status, answer.body);
+    answer.json()
+}
+
+fn new_person(last_name: &str) -> Value {
+    let object = json!({ "user_name": NEW, "first_name": "New", "last_name": last_name });
+    json!({ "kind": "person", "id": NEW, "action": "put", "object": object })
+}
+
+fn merge(object: &Value, expected: u64) -> Value {
+    json!({ "kind": "person", "id": NEW, "action": "merge", "object": object, "expected_revision": expected })
+}
+
+/// own-27, own-28.
+#[test]
+fn an_administrator_signs_in_at_our_pages_and_changes_people() -> Result<()> {
+    let site = Installation::start()?;
+    let nobody = Visitor::new(&site)?.ask("/session", &[])?.json()?;
+    ensure!(nobody == json!({ "signed_in": false }), "{nobody}");
+    let page = Page::open(&site, "administrator")?;
+    let session = page.session()?;
+    let boss = person(&site, "administrator")?;
+    ensure!(session["signed_in"] == true && session["tenant"] == "example", "{session}");
+    ensure!(session["user"] == boss.user.as_str() && session["until"].is_string(), "{session}");
+    let has = |list: &str, one: &str| session[list].as_array().is_some_and(|all| all.contains(&json!(one)));
+    ensure!(has("privileges", "administrator") && has("scopes", "config:write"), "{session}");
+
+    // A trial changes nothing, and shows what it would.
+    let object = format!("/objects/person/{NEW}");
+    let tried = is(page.change(&new_person("Person"), true)?, 200)?;
+    let shown = &tried["changes"][0];
+    ensure!(shown["before"].is_null() && shown["after"]["last_name"] == "Person", "{tried}");
+    ensure!(page.get(&object)?.status == 404, "a trial has changed something");
+    let made = is(page.change(&new_person("Person"), false)?, 200)?;
+    ensure!(made["changes"][0]["after"]["user_name"] == NEW, "{made}");
+    let answer = page.get(&object)?;
+    let first = answer.json()?["revision"].as_u64().context("no revision")?;
+    ensure!(answer.header("etag") == Some(format!("\"{first}\"").as_str()), "{}", answer.head);
+    let found = page.read(&format!("/objects/person?q={NEW}&page_size=5"))?;
+    ensure!(found["items"][0]["id"] == NEW && found["next_page_token"] == "", "{found}");
+
+    // Whoever edits what others have changed meanwhile is told, and a rule is named with its field.
+    let renamed = is(page.change(&merge(&json!({ "last_name": "Renamed" }), first), false)?, 200)?;
+    let stale = is(page.change(&merge(&json!({ "last_name": "Late" }), first), false)?, 409)?;
+    ensure!(stale["type"] == "conflict" && stale["id"] == NEW && stale["revision"] == renamed["revision"], "{stale}");
+    let agent = json!({ "id": "9001", "login_code": "9001", "skills": [{ "skill": "Patience", "level": 5 }] });
+    let second = renamed["revision"].as_u64().context("no revision")?;
+    let faulty = is(page.change(&merge(&json!({ "agent": agent }), second), false)?, 422)?;
+    let fault = &faulty["faults"][0];
+    let is_skills = fault["field"].as_str().is_some_and(|field| field.starts_with("agent.skills"));
+    ensure!(fault["id"] == NEW && is_skills, "{faulty}");
+    ensure!(fault["rule"].as_str().is_some_and(|rule| rule.contains("Patience")), "{faulty}");
+
+    // The history says who, and an object comes back.
+    let history = page.read(&format!("/history?kind=person&id={NEW}"))?;
+    let latest = &history["items"][0];
+    ensure!(latest["by"] == format!("person/{}", boss.user) && latest["way"] == "grpc", "{latest}");
+    ensure!(latest["before"]["last_name"] == "Person" && latest["after"]["last_name"] == "Renamed", "{latest}");
+    ensure!(latest["number"].as_u64() > history["items"][1]["number"].as_u64(), "{history}");
+    let back = json!({ "kind": "person", "id": NEW, "revision": first }).to_string();
+    let restored = is(page.post("/restore", "application/json", &back)?, 200)?;
+    ensure!(restored["changes"][0]["after"]["last_name"] == "Person", "{restored}");
+
+    // What refers to an object, and the tenant itself.
+    let uses = page.read("/uses/skill/Sales")?;
+    let is_ada = |one: &Value| one["id"] == "ada.adler" && one["field"] == "agent.skills.Sales";
+    ensure!(uses["items"].as_array().is_some_and(|all| all.iter().any(is_ada)), "{uses}");
+    ensure!(page.read("/objects/tenant/-")?["object"]["id"] == "example", "the tenant is not shown");
+
+    for (id, from, to, port) in
+        [("own-27", "ingress", "agent-setup", 8_080), ("own-28", "agent-setup", "tenant", 8_888)]
+    {
+        let bytes = carried(&site, from, to, port)?;
+        ensure!(bytes.sent > 0 && bytes.received > 0, "{id}: {bytes:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn tables_of_people_are_checked_taken_and_given() -> Result<()> {
+    let site = Installation::start()?;
+    let page = Page::open(&site, "administrator")?;
+    let import = |query: &str, table: &str| is(page.post(&format!("/people.csv{query}"), "text/csv", table)?, 200);
+    let faulty = import("?dry_run=true", "user_name,first_name,last_name,disabled\neve,Eve,Evans,perhaps\n")?;
+    let fault = json!({ "line": 2, "column": "disabled", "rule": "it is true or false" });
+    ensure!(faulty == json!({ "rows": 1, "changed": 0, "faults": [fault] }), "{faulty}");
+    let good = "user_name,first_name,last_name\neve,Eve,Evans\n";
+    let expected = json!({ "rows": 1, "changed": 1, "faults": [] });
+    ensure!(import("?dry_run=true", good)? == expected, "the table is good");
+    ensure!(page.get("/objects/person/eve")?.status == 404, "a trial has changed something");
+    ensure!(import("", good)? == expected, "the table is not taken");
+    let table = page.get("/people.csv")?;
+    ensure!(table.header("content-type").is_some_and(|of| of.starts_with("text/csv")), "{}", table.head);
+    ensure!(table.body.starts_with("user_name,") && table.body.contains("\neve,Eve,Evans,"), "{}", table.body);
+    Ok(())
+}
+
+#[test]
+fn who_may_not_is_refused_and_an_end_is_an_end() -> Result<()> {
+    let site = Installation::start()?;
+    let agent = Page::open(&site, "agent")?;
+    ensure!(agent.session()?["privileges"] == json!(["agent"]), "{}", agent.session()?);
+    ensure!(agent.get("/objects/person")?.status == 403, "an agent reads the configuration");
+    ensure!(agent.change(&new_person("Person"), false)?.status == 403, "an agent changes the configuration");
+
+    let page = Page::open(&site, "administrator")?;
+    let body = json!({ "edits": [new_person("Person")] }).to_string();
+    let sent = ["--header", "content-type: application/json", "--data-binary", body.as_str()];
+    for said in [
+        &[][..],
+        &["origin: https://evil.example"],
+        &["origin: null"],
+        &["sec-fetch-site: cross-site"],
+        &["sec-fetch-site: same-site"],
+    ] {
+        let said: Vec<&str> = said.iter().flat_map(|header| ["--header", *header]).collect();
+        let refused = page.visitor.ask(&format!("{API}/changes"), &[&said[..], &sent[..]].concat())?;
+        ensure!(refused.status == 403, "{said:?}: {} {}", refused.status, refused.body);
+    }
+    let events = "/api/voice/v1/example/events";
+    ensure!(page.visitor.ask(events, &["--header", "sec-fetch-site: cross-site"])?.status == 403, "a stream opens");
+    // The other APIs of the edge take the cookie too, and no token is needed.
+    ensure!(page.visitor.ask("/api/operations/v1/topology", &[])?.status == 200, "no topology for the page");
+    ensure!(page.visitor.ask("/session/sign-in?to=//evil.example/", &[])?.status == 400, "it leads to another site");
+
+    let cookie = page.visitor.cookie(COOKIE)?.context("no cookie")?;
+    ensure!(page.visitor.ask("/session/sign-out", &["--request", "POST"])?.status == 403, "anybody signs out");
+    let out = page.visitor.ask("/session/sign-out", &["--request", "POST", "--header", &page.origin])?;
+    ensure!(out.status == 204, "{} {}", out.status, out.body);
+    page.visitor.plant(COOKIE, &cookie)?;
+    ensure!(page.session()? == json!({ "signed_in": false }), "the session lives on");
+    ensure!(page.get("/objects/person")?.status == 401, "the cookie opens something still");
+    let boss = person(&site, "administrator")?;
+    ensure!(signs_in(&page.visitor, boss, &format!("/session/sign-in?to={PAGE}"))?, "no password is asked for");
+    ensure!(page.session()?["signed_in"] == true, "nobody is signed in");
+
+    let log = site.log().join("\n");
+    let secret = cookie.split_once('.').context("no secret")?.1;
+    for secret in [secret, boss.password.as_str()] {
+        ensure!(!log.contains(secret), "a secret is in the log");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_code_of_our_pages_is_worth_nothing_to_others() -> Result<()> {
+    let site = Installation::start()?;
+    let visitor = Visitor::new(&site)?;
+    let boss = person(&site, "administrator")?;
+    let back = format!("{}/session/callback", site.demo.web);
+    let changes = [("client_id", "trunkline-pages"), ("redirect_uri", back.as_str())];
+    let code = visitor.code_for(&changes, &boss.user, &boss.password)?;
+    let redeem = [
+        ("grant_type", "authorization_code"),
+        ("client_id", "trunkline-pages"),
+        ("code", code.as_str()),
+        ("redirect_uri", back.as_str()),
+        ("code_verifier", testkit::visitor::VERIFIER),
+    ];
+    ensure!(visitor.post("/auth/v3/oauth/token", &redeem, &[])?.error() == "invalid_client", "anybody redeems it");
+    let elsewhere = [("client_id", "trunkline-pages"), ("redirect_uri", "http://127.0.0.1:9/callback")];
+    let refused = visitor.authorize(&elsewhere)?;
+    ensure!(refused.status == 400 && refused.location().is_none(), "{}", refused.head);
+    // Nor does a browser take an answer that it has not asked for.
+    let foreign = visitor.ask(&format!("/session/callback?code={code}&state=x&tenant=example"), &[])?;
+    ensure!(foreign.status == 400 && visitor.cookie(COOKIE)?.is_none(), "{}", foreign.head);
+    Ok(())
+}

@@ -1,0 +1,181 @@
+//! Backups, restores and snapshots by the command line, beside a running installation; and tenants that come from elsewhere.
+
+use std::path::Path;
+use std::process::Output;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use testkit::Installation;
+
+const TENANT: &str = "example";
+
+/// Where a command works.
+struct StoresOfCommands(Vec<String>);
+
+impl StoresOfCommands {
+    /// Those of a running installation.
+    fn of(site: &Installation) -> Self {
+        let (number, folder) = (site.demo.instance.to_string(), site.data_dir().to_string_lossy().into_owned());
+        let own = ["--instance".to_owned(), number, "--data-dir".to_owned(), folder];
+        Self(own.into_iter().chain(site.stores().iter().map(|argument| (*argument).to_owned())).collect())
+    }
+
+    /// Embedded ones in a directory of its own.
+    fn in_folder(folder: &Path) -> Self {
+        let folder = folder.to_string_lossy().into_owned();
+        Self(vec!["--data-dir".to_owned(), folder, "--set".to_owned(), "stores.mode=embedded".to_owned()])
+    }
+
+    fn run(&self, arguments: &[&str]) -> Result<Output> {
+        Ok(std::process::Command::new(testkit::installation::binary()?)
+            .args(arguments)
+            .args(&self.0)
+            .env("LOGNAME", "tester")
+            .output()?)
+    }
+
+    /// What a command that succeeds prints.
+    fn said(&self, arguments: &[&str]) -> Result<String> {
+        let output = self.run(arguments)?;
+        ensure!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
+    /// The exit code and the message of a command that fails.
+    fn refusal(&self, arguments: &[&str]) -> Result<(i32, String)> {
+        let output = self.run(arguments)?;
+        let code = output.status.code().context("it was killed")?;
+        ensure!(code != 0, "{arguments:?} succeeds");
+        Ok((code, String::from_utf8(output.stderr)?))
+    }
+
+    fn history(&self) -> Result<Vec<Value>> {
+        let told = self.said(&["tenant", "history", TENANT, "--json", "--limit", "1000"])?;
+        told.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
+    }
+}
+
+#[test]
+fn a_backup_beside_a_running_installation_brings_its_tenant_back() -> Result<()> {
+    let files = tempfile::tempdir()?;
+    let site = Installation::start()?;
+    let stores = StoresOfCommands::of(&site);
+    let file = files.path().join("all.trunkline").to_string_lossy().into_owned();
+    stores.said(&["tenant", "snapshot", "create", TENANT, "begin"])?;
+    let told: Value = serde_json::from_str(stores.said(&["backup", &file, "--tenant", TENANT])?.trim())?;
+    assert_eq!((&told["tenant"], &told["snapshots"]), (&TENANT.into(), &1.into()));
+    let all = stores.said(&["tenant", "list", TENANT, "--json"])?;
+    let ada = stores.said(&["tenant", "show", TENANT, "person", "ada.adler"])?;
+
+    // Where there is nothing it comes back with revisions, history and secrets.
+    let elsewhere = StoresOfCommands::in_folder(&files.path().join("elsewhere"));
+    assert_eq!(elsewhere.said(&["restore", &file, "--dry-run"])?.trim(), told.to_string());
+    elsewhere.said(&["restore", &file])?;
+    assert_eq!(elsewhere.said(&["tenant", "list", TENANT, "--json"])?, all);
+    assert_eq!(elsewhere.history()?, stores.history()?);
+    let [one, other] = [(&stores, "here"), (&elsewhere, "there")].map(|(stores, name)| {
+        let folder = files.path().join(name);
+        stores.said(&["tenant", "export", TENANT, &folder.to_string_lossy()])?;
+        anyhow::Ok(std::fs::read_to_string(folder.join("example.yaml"))?)
+    });
+    ensure!(one? == other?, "the exports differ");
+
+    // Where it is, it is replaced only if that is asked for, and its own history goes on.
+    stores.said(&["tenant", "delete", TENANT, "person", "ada.adler"])?;
+    let (code, refused) = stores.refusal(&["restore", &file])?;
+    ensure!(code == 6 && refused.contains("there is a tenant example already"), "{refused}");
+    let replaced: Value = serde_json::from_str(stores.said(&["restore", &file, "--replace"])?.trim())?;
+    assert_eq!((&replaced["put"], &replaced["deleted"]), (&1.into(), &0.into()));
+    assert_eq!(stores.said(&["tenant", "show", TENANT, "person", "ada.adler"])?, ada);
+    let ways: Vec<Value> = stores.history()?.iter().take(2).map(|entry| entry["way"].clone()).collect();
+    assert_eq!(ways, ["backup", "command_line"]);
+
+    let damaged = files.path().join("damaged.trunkline");
+    let mut bytes = std::fs::read(&file)?;
+    bytes.truncate(bytes.len() - 20);
+    std::fs::write(&damaged, bytes)?;
+    let (code, refused) = stores.refusal(&["restore", &damaged.to_string_lossy(), "--replace"])?;
+    ensure!(code == 6 && refused.contains("of the backup"), "{refused}");
+    Ok(())
+}
+
+#[test]
+fn keys_come_with_a_backup_under_a_passphrase_alone() -> Result<()> {
+    let files = tempfile::tempdir()?;
+    let site = Installation::start()?;
+    let stores = StoresOfCommands::of(&site);
+    let path = |name: &str| files.path().join(name).to_string_lossy().into_owned();
+    let (file, right, wrong) = (path("all.trunkline"), path("right"), path("wrong"));
+    std::fs::write(&right, "tall green kettle\n")?;
+    std::fs::write(&wrong, "tall brown kettle\n")?;
+    stores.said(&["backup", &file, "--with-keys", "--passphrase-file", &right])?;
+    let folder = files.path().join("elsewhere");
+    let elsewhere = StoresOfCommands::in_folder(&folder);
+    let (code, refused) = elsewhere.refusal(&["restore", &file, "--with-keys", "--passphrase-file", &wrong])?;
+    ensure!(code == 6 && refused.contains("the passphrase is another one"), "{refused}");
+    elsewhere.said(&["restore", &file, "--with-keys", "--passphrase-file", &right])?;
+    let key = "keys/installation.key";
+    ensure!(std::fs::read(folder.join(key))? == std::fs::read(site.data_dir().join(key))?, "it is the same key");
+    let (code, refused) = stores.refusal(&["restore", &file, "--with-keys", "--passphrase-file", &right])?;
+    ensure!(code == 5 && refused.contains("has keys of its own"), "{refused}");
+    Ok(())
+}
+
+#[test]
+fn a_snapshot_shows_what_it_changes_and_brings_the_tenant_back() -> Result<()> {
+    let files = tempfile::tempdir()?;
+    let folder = files.path().join("data");
+    let stores = StoresOfCommands::in_folder(&folder);
+    stores.said(&["tenant", "import", concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/example-tenant.yaml")])?;
+    stores.said(&["tenant", "snapshot", "create", TENANT, "before-easter"])?;
+    let (code, taken) = stores.refusal(&["tenant", "snapshot", "create", TENANT, "before-easter"])?;
+    ensure!(code == 6 && taken.contains("there is a snapshot before-easter already"), "{taken}");
+    let (code, _) = stores.refusal(&["tenant", "snapshot", "create", TENANT, "a/b"])?;
+    assert_eq!(code, 2);
+    stores.said(&["tenant", "delete", TENANT, "person", "ada.adler"])?;
+    let trial = stores.run(&["tenant", "snapshot", "restore", TENANT, "before-easter", "--dry-run"])?;
+    assert_eq!(trial.status.code(), Some(11));
+    assert_eq!(String::from_utf8(trial.stdout)?, "+ person ada.adler\n1 new, 0 changed, 0 deleted\n");
+    stores.said(&["tenant", "snapshot", "restore", TENANT, "before-easter"])?;
+    stores.said(&["tenant", "show", TENANT, "person", "ada.adler"])?;
+    assert_eq!(stores.history()?[0]["way"], "snapshot");
+    let shown = stores.said(&["tenant", "snapshot", "show", TENANT, "before-easter"])?;
+    ensure!(shown.starts_with("tenant: example\n"), "{shown}");
+    let listed: Value = serde_json::from_str(stores.said(&["tenant", "snapshot", "list", TENANT, "--json"])?.trim())?;
+    assert_eq!((&listed["name"], &listed["made_by"]), (&"before-easter".into(), &"user/tester".into()));
+    stores.said(&["tenant", "snapshot", "delete", TENANT, "before-easter"])?;
+    let (code, _) = stores.refusal(&["tenant", "snapshot", "show", TENANT, "before-easter"])?;
+    assert_eq!(code, 10);
+    Ok(())
+}
+
+#[test]
+fn what_comes_from_elsewhere_passes_the_check_and_is_imported() -> Result<()> {
+    let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/../tenant/src/import_from/fixtures");
+    let files = tempfile::tempdir()?;
+    let stores = StoresOfCommands::in_folder(&files.path().join("data"));
+    let users = files.path().join("users");
+    std::fs::create_dir(&users)?;
+    std::fs::copy(format!("{fixtures}/directory.xml"), users.join("directory.xml"))?;
+    let into = |name: &str| files.path().join(name).to_string_lossy().into_owned();
+    let (callcenter, queues) = (format!("{fixtures}/callcenter.conf.xml"), format!("{fixtures}/queues.conf"));
+    let (mail, town, report) = (into("mail"), into("town"), into("report.json"));
+    let users = users.to_string_lossy().into_owned();
+    let from = ["tenant", "import-from"];
+    let freeswitch = ["freeswitch-callcenter", &callcenter, "--directory", &users, "--tenant", "mail", "--into", &mail];
+    stores.said(&[&from[..], &freeswitch, &["--report", &report]].concat())?;
+    let pjsip = format!("{fixtures}/pjsip.conf");
+    let asterisk = ["asterisk", "--queues", &queues, "--pjsip", &pjsip, "--tenant", "town", "--into", &town];
+    let told = stores.run(&[&from[..], &asterisk].concat())?;
+    ensure!(String::from_utf8(told.stderr)?.contains("queues.conf:3: persistentmembers yes: left out"));
+    let remarks: Vec<Value> = serde_json::from_str(&std::fs::read_to_string(&report)?)?;
+    ensure!(remarks.iter().any(|one| one["key"] == "strategy" && one["line"] == 19), "{remarks:?}");
+    for (folder, tenant) in [(&mail, "mail"), (&town, "town")] {
+        let file = format!("{folder}/{tenant}.yaml");
+        stores.said(&["tenant", "check", &file])?;
+        stores.said(&["tenant", "apply", &file])?;
+        let listed = stores.said(&["tenant", "list", tenant, "--kind", "skill"])?;
+        assert_eq!(listed.lines().count(), 2);
+    }
+    Ok(())
+}

@@ -1,0 +1,167 @@
+//! Services beside the contact centre that only read: bds writes a tenant's inventory as files, wfm-adapter answers workforce tools.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use testkit::agents::baresip_agent;
+use testkit::caller::Caller;
+use testkit::{Answer, Installation, wait};
+
+use crate::carried::carried;
+
+const LATER: Duration = Duration::from_secs(90);
+const CONFIGURATION: u16 = 8_888;
+const EVENTS: u16 = 8_000;
+const AGENTS: &str = "/wfm/v1/example/agents";
+
+/// The folder of the example tenant's only day.
+fn day_folder(site: &Installation) -> Result<Option<PathBuf>> {
+    let Ok(days) = std::fs::read_dir(site.data_dir().join("inventory/example")) else { return Ok(None) };
+    let days = days.map(|day| Ok(day?.path())).collect::<Result<Vec<_>>>()?;
+    Ok(days.into_iter().find(|day| day.join("manifest.json").exists()))
+}
+
+/// The sum of a file, as coreutils have it.
+fn sum_of(file: &Path) -> Result<String> {
+    let output = Command::new("sha256sum").arg(file).output().context("sha256sum")?;
+    let text = String::from_utf8(output.stdout)?;
+    Ok(text.split_whitespace().next().context("no sum")?.to_owned())
+}
+
+/// voice-03, which is tenant-01 too.
+#[test]
+fn a_tenants_inventory_is_written_once_a_day_and_without_secrets() -> Result<()> {
+    let site = Installation::start()?;
+    let day = wait::until(LATER, || day_folder(&site)).context("no folder of a day")?;
+    let manifest: Value = serde_json::from_slice(&std::fs::read(day.join("manifest.json"))?)?;
+    ensure!(manifest["tenant"] == "example" && manifest["time_zone"] == "UTC", "{manifest}");
+    ensure!(manifest["revision"].as_u64() > Some(0), "{manifest}");
+    let files = manifest["files"].as_array().context("no files")?;
+    ensure!(files.len() == 7, "{manifest}");
+    let mut all = String::new();
+    for file in files {
+        let name = file["name"].as_str().context("no name")?;
+        let text = std::fs::read_to_string(day.join(name))?;
+        ensure!(file["bytes"] == text.len() && file["sha256"] == sum_of(&day.join(name))?.as_str(), "{file}");
+        ensure!(file["rows"] == text.matches("\r\n").count() - 1, "{file}: {text}");
+        all.push_str(&text);
+    }
+    ensure!(all.contains("Ada,") && all.contains(",1001,Sales,") && all.contains("9000,route_point,sales,"), "{all}");
+    for person in &site.demo.people {
+        ensure!(!all.contains(&person.password), "the password of {} is in a file", person.extension);
+    }
+    let bytes = carried(&site, "bds", "tenant", CONFIGURATION)?;
+    ensure!(bytes.sent > 0 && bytes.received > 0, "voice-03: {bytes:?}");
+    wait::until(LATER, || is_written(&site)).context("no success is told")?;
+    ensure!(site.metric("bds", "bds_failures_total")? < 1.0, "an attempt has failed");
+
+    // What is there is not written again.
+    let site = site.crash_and_restart()?;
+    wait::until(LATER, || is_written(&site)).context("the folder is not found after a restart")?;
+    ensure!(site.metric("bds", "bds_folders_total")? < 1.0, "the day is written twice");
+    Ok(())
+}
+
+fn is_written(site: &Installation) -> Result<Option<()>> {
+    Ok((site.metric("bds", "bds_last_success_seconds")? > 0.0).then_some(()))
+}
+
+fn ask(site: &Installation, path: &str) -> Result<testkit::observe::Answer> {
+    site.http(site.demo.web.trim_start_matches("http://").parse::<SocketAddr>()?, "GET", path, "")
+}
+
+/// The rows of an answer, once there is one.
+fn rows(site: &Installation, path: &str) -> Result<Option<Vec<Value>>> {
+    let answer = ask(site, path)?;
+    if answer.status == 503 {
+        return Ok(None);
+    }
+    ensure!(answer.status == 200, "{path}: {} {}", answer.status, answer.body);
+    let document: Value = serde_json::from_str(&answer.body)?;
+    Ok(Some(document["items"].as_array().context("no items")?.clone()))
+}
+
+fn has_name(site: &Installation, name: &str) -> Result<Option<()>> {
+    let agents = rows(site, AGENTS)?.unwrap_or_default();
+    Ok(agents.iter().any(|row| row["id"] == "1001" && row["first_name"] == name).then_some(()))
+}
+
+/// own-26, tenant-12, tenant-13.
+#[test]
+fn workforce_tools_read_agents_their_states_and_the_history_of_queues() -> Result<()> {
+    let site = Installation::start()?;
+    wait::until(LATER, || has_name(&site, "Ada")).context("Ada is not known")?;
+    let before = carried(&site, "wfm-adapter", "tenant", CONFIGURATION)?;
+    site.import_changed(|folder| {
+        let file = folder.join("example-tenant.yaml");
+        let text = std::fs::read_to_string(&file)?;
+        Ok(std::fs::write(&file, text.replacen("first_name: Ada\n", "first_name: Adelheid\n", 1))?)
+    })?;
+    wait::until(LATER, || has_name(&site, "Adelheid")).context("the new name is not known")?;
+    let after = carried(&site, "wfm-adapter", "tenant", CONFIGURATION)?;
+    ensure!(after.sent > 0 && after.received > before.received, "tenant-12: {before:?}, {after:?}");
+
+    let mut agent = baresip_agent(&site, 10, "7101", Answer::Auto)?;
+    let caller = Caller::dial(&site, "caller-until-bye.xml", 2, site.number("sales")?, &[])?;
+    agent.wait_for("CALL_ESTABLISHED", LATER)?;
+    agent.hang_up()?;
+    caller.finish(LATER)?.1.expect_success()?;
+    let steps = wait::until(LATER, || {
+        let steps = rows(&site, "/wfm/v1/example/queues/9000/intervals")?.unwrap_or_default();
+        let is_handled = |step: &Value| step["average_handling_time_s"].is_number();
+        Ok(steps.iter().any(is_handled).then_some(steps))
+    })
+    .context("the queue's history does not have the call")?;
+    // A quarter of an hour may end during the call.
+    let sum = |count: &str| steps.iter().filter_map(|step| step[count].as_u64()).sum::<u64>();
+    let counts = ["offered", "answered", "abandoned", "handled"].map(sum);
+    ensure!(counts == [1, 1, 0, 1], "{counts:?}: {steps:?}");
+    ensure!(steps.iter().any(|step| step["service_level_percent"].is_number()), "{steps:?}");
+    let events = carried(&site, "wfm-adapter", "tenant", EVENTS)?;
+    ensure!(events.sent > 0 && events.received > 0, "tenant-13: {events:?}");
+    let edge = carried(&site, "ingress", "wfm-adapter", 8_080)?;
+    ensure!(edge.sent > 0 && edge.received > 0, "own-26: {edge:?}");
+
+    let states = wait::until(LATER, || {
+        let states = rows(&site, "/wfm/v1/example/agent-states?agent=1001")?.unwrap_or_default();
+        let is_over = |state: &Value| state["state"] == "inbound_call" && state["end"].is_string();
+        Ok(states.iter().any(is_over).then_some(states))
+    })
+    .context("the agent's states do not have the call")?;
+    for pair in states.windows(2) {
+        ensure!(pair[0]["end"] == pair[1]["begin"] && pair[0]["state"] != "unknown", "a gap: {pair:?}");
+    }
+    let csv = ask(&site, "/wfm/v1/example/agent-states?agent=1001&format=csv")?.body;
+    ensure!(csv.starts_with("agent,state,reason,begin,end\r\n") && csv.contains("1001,ready,"), "{csv}");
+    Ok(())
+}
+
+#[test]
+fn what_workforce_tools_may_not_read_or_ask_wrongly_is_refused() -> Result<()> {
+    let site = Installation::start()?;
+    let web: SocketAddr = site.demo.web.trim_start_matches("http://").parse()?;
+    wait::until(LATER, || rows(&site, AGENTS))?;
+    // The wallboard's token reads statistics alone: states and queues, and no names.
+    let token = site.demo.tokens.get("wallboard").context("no wallboard's token")?;
+    let with = |path: &str| site.http_with(web, "GET", path, &format!("Authorization: Bearer {token}\r\n"), "");
+    ensure!(with(AGENTS)?.status == 403, "names are shown without config:read");
+    ensure!(with("/wfm/v1/example/agent-states")?.status == 200, "states are not shown");
+    ensure!(with("/wfm/v1/other/agent-states")?.status == 403, "another tenant's states are shown");
+    ensure!(site.http_with(web, "GET", AGENTS, "", "")?.status == 401, "nobody needs a token");
+    for (path, rule) in [
+        ("/wfm/v1/example/agent-states?from=yesterday", "from: "),
+        ("/wfm/v1/example/queues/9000/intervals?step=20m", "step: "),
+        ("/wfm/v1/example/queues/9000/intervals?from=2026-07-02T08:05:00Z", "from: "),
+        ("/wfm/v1/example/agents?page_size=0", "page_size: "),
+        ("/wfm/v1/example/agents?page_token=%21", "page_token: "),
+    ] {
+        let answer = ask(&site, path)?;
+        ensure!(answer.status == 400 && answer.body.contains(rule), "{path}: {} {}", answer.status, answer.body);
+    }
+    ensure!(ask(&site, "/wfm/v1/example/queues/nowhere/intervals")?.status == 404, "there is no such queue");
+    Ok(())
+}
