@@ -82,7 +82,7 @@ export class Setup {
     if (what === 'objects') return this.get(kind, id) === undefined ? notFound : { answer: shown(this.get(kind, id)) }
     if (what === 'uses') return { answer: { items: this.uses(kind, id) } }
     if (what === 'history') return { answer: this.#history(query) }
-    if (what === 'changes') return this.change(JSON.parse(body), 'agent_setup', account.user)
+    if (what === 'changes') return this.change(JSON.parse(body), 'grpc', account.user)
     if (what === 'restore') return this.#restore(JSON.parse(body), account.user)
     if (what === 'people.csv' && isPost) return this.#importPeople(body, query.get('dry_run') === 'true', account.user)
     if (what === 'people.csv') return { type: 'text/csv; charset=utf-8', answer: peopleToCsv(this.all('person')) }
@@ -141,12 +141,14 @@ export class Setup {
     }
     const before = new Map(this.objects)
     const revision = this.revision
-    const changes = edits.map((edit) => this.#edit(edit, way, by))
+    const count = this.entries.length
+    const isOther = ({ before, after }, index) => JSON.stringify(before) !== JSON.stringify(after) || edits[index].fields?.some((field) => SECRETS.includes(field.split('.').at(-1)))
+    const changes = edits.map((edit) => this.#edit(edit, way, by)).filter(isOther)
     const faults = faultsOf(this, edits)
     if (isDry || faults.length > 0) {
       this.objects = before
       this.revision = revision
-      this.entries.length -= changes.length
+      this.entries.length = count
     }
     if (faults.length > 0) return { status: 422, answer: { title: 'the objects would break rules', faults } }
     const done = { answer: { revision: this.revision, changes } }
@@ -176,19 +178,20 @@ export class Setup {
     this.revision += 1
     const change = { kind, id, before: before === null ? null : plain(before), after: after === null ? null : plain(after) }
     const secretsChanged = before !== null && after !== null && JSON.stringify(change.before) === JSON.stringify(change.after) && JSON.stringify(before) !== JSON.stringify(after)
-    this.entries.push({ number: this.entries.length + 1, revision: this.revision, at: Date.now(), by, way, ...change, secrets_changed: secretsChanged })
-    return change
+    const revised = { ...change, revision: after === null ? 0 : this.revision }
+    this.entries.push({ number: this.entries.length + 1, revision: this.revision, at: new Date().toISOString(), by, way, ...change, secrets_changed: secretsChanged })
+    return revised
   }
 
   /** Another administrator changes something. */
   changeBy(by, kind, id, fields) {
-    this.#put(kind, { ...this.get(kind, id).object, ...fields }, 'agent_setup', by)
+    this.#put(kind, { ...this.get(kind, id).object, ...fields }, 'grpc', by)
   }
 
-  #restore({ kind, id, revision }, by) {
+  #restore({ kind, id, revision, expected_revision: expected }, by) {
     const entry = this.entries.find((one) => one.kind === kind && one.id === id && one.revision === revision)
     if (entry === undefined || entry.after === null) return { status: 404, answer: { title: 'it did not exist then' } }
-    return this.change({ request_id: randomUUID(), dry_run: false, edits: [{ kind, id, action: 'put', object: entry.after }] }, 'agent_setup', by)
+    return this.change({ request_id: randomUUID(), dry_run: false, edits: [{ kind, id, action: 'put', expected_revision: expected, object: entry.after }] }, 'grpc', by)
   }
 
   #importPeople(text, isDry, by) {

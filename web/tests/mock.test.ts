@@ -34,12 +34,12 @@ describe('the mock', () => {
     expect(JSON.stringify(list)).not.toContain('secret')
     expect(setup.uses('skill', 'Sales').map(used)).toContainEqual({ kind: 'person', id: 'ada.adler', field: 'agent.skills' })
     const edits = [{ kind: 'skill', id: 'Patience', action: 'put', expected_revision: 0, object: { name: 'Patience' } }]
-    const dry = setup.change({ request_id: 'a', dry_run: true, edits }, 'agent_setup', 'ann')
-    expect(changed(dry.answer)?.changes).toEqual([{ kind: 'skill', id: 'Patience', before: null, after: { name: 'Patience' } }])
+    const dry = setup.change({ request_id: 'a', dry_run: true, edits }, 'grpc', 'ann')
+    expect(changed(dry.answer)?.changes).toMatchObject([{ kind: 'skill', id: 'Patience', before: null, after: { name: 'Patience' } }])
     expect(setup.get('skill', 'Patience')).toBeUndefined()
-    setup.change({ request_id: 'a', dry_run: false, edits }, 'agent_setup', 'ann')
-    expect(setup.change({ request_id: 'b', dry_run: false, edits }, 'agent_setup', 'ann')).toMatchObject({ status: 409, answer: { kind: 'skill', id: 'Patience' } })
-    expect(historyEntry(setup.entries.at(-1))).toMatchObject({ by: 'ann', way: 'agent_setup' })
+    setup.change({ request_id: 'a', dry_run: false, edits }, 'grpc', 'ann')
+    expect(setup.change({ request_id: 'b', dry_run: false, edits }, 'grpc', 'ann')).toMatchObject({ status: 409, answer: { kind: 'skill', id: 'Patience' } })
+    expect(historyEntry(setup.entries.at(-1))).toMatchObject({ by: 'ann', way: 'grpc' })
   })
 
   test('the wallboard', async () => {

@@ -45,7 +45,12 @@ const change: Read<Change> = (value) => {
 
 export const changed: Read<Changed> = (value) => {
   const of = object(value)
-  const [revision, changes] = [whole(of?.['revision']), array(of?.['changes'], change)]
+  const revision = whole(of?.['revision'])
+  const revised: Read<Change & { readonly revision: number }> = (one) => {
+    const found = change(one)
+    return found === undefined ? undefined : { ...found, revision: whole(object(one)?.['revision']) ?? revision ?? 0 }
+  }
+  const changes = array(of?.['changes'], revised)
   return revision === undefined || changes === undefined ? undefined : { revision, changes }
 }
 

@@ -27,8 +27,10 @@ export type Edit = {
   readonly fields?: readonly string[]
 }
 
+/** Documents that are too large to be shown are both null. */
 export type Change = { readonly kind: string; readonly id: string; readonly before: JsonObject | null; readonly after: JsonObject | null }
-export type Changed = { readonly revision: number; readonly changes: readonly Change[] }
+/** `revision` of the object; 0 if it is gone. Objects that are as they were are left out. */
+export type Changed = { readonly revision: number; readonly changes: readonly (Change & { readonly revision: number })[] }
 export type Fault = { readonly kind: string; readonly id: string; readonly field: string; readonly rule: string }
 export type Conflict = { readonly kind: string; readonly id: string; readonly revision: number }
 export type Use = { readonly kind: string; readonly id: string; readonly field: string }
@@ -71,8 +73,9 @@ export function getHistory(tenant: string, kind: string, id: string, pageToken: 
   return ask(setupPaths.history(tenant, { kind, id, page_token: pageToken }), page(historyEntry), { signal })
 }
 
-export function restoreObject(tenant: string, kind: string, id: string, revision: number): Promise<Outcome<Changed>> {
-  return ask(setupPaths.restore(tenant), changed, { body: { kind, id, revision } })
+/** Puts it back as it was at a revision, if it is still at the one that is expected. */
+export function restoreObject(tenant: string, kind: string, id: string, revision: number, expected: number): Promise<Outcome<Changed>> {
+  return ask(setupPaths.restore(tenant), changed, { body: { kind, id, revision, expected_revision: expected } })
 }
 
 export function getUses(tenant: string, kind: string, id: string, signal?: AbortSignal): Promise<Outcome<readonly Use[]>> {

@@ -54,6 +54,7 @@ export function BulkBar({ tenant, chosen, onClear }: BulkBarProps): ReactElement
       <Button onClick={() => begin({ kind: 'enable' })}>{t('setup.bulk.enable')}</Button>
       <Button onClick={onClear}>{t('setup.bulk.clear')}</Button>
       {fault === '' ? null : <p role="alert">{fault}</p>}
+      {flow.kind === 'same' ? <p role="status">{t('setup.bulk.nothing')}</p> : null}
       {flow.kind === 'failed' ? <p role="alert">{wordsOf(flow.failure)}</p> : null}
       {flow.kind === 'conflict' ? <p role="alert">{t('setup.bulk.conflict', { name: nameOfObject(flow.conflict.kind, flow.conflict.id) })}</p> : null}
       {flow.kind === 'faulty' ? (

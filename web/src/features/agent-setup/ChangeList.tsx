@@ -33,6 +33,7 @@ export function ChangeList({ changes, secrets = [] }: ChangeListProps): ReactEle
 }
 
 function whatOf({ before, after }: Change): string {
+  if (before === null && after === null) return t('setup.review.changed')
   if (before === null) return t('setup.review.created')
   return after === null ? t('setup.review.deleted') : t('setup.review.changed')
 }
@@ -41,6 +42,7 @@ type DifferencesProps = { readonly change: Change; readonly secrets: readonly st
 
 export function Differences({ change, secrets }: DifferencesProps): ReactElement {
   const found = differences(change.before, change.after).filter(({ before, after }) => wordsOfValue(before) !== wordsOfValue(after))
+  if (change.before === null && change.after === null) return <p>{t('setup.review.tooLarge')}</p>
   if (found.length === 0 && secrets.length === 0) return <p>{t('setup.review.nothing')}</p>
   return (
     <table className={styles['table']}>

@@ -4,6 +4,7 @@ import { adviceOf, wordsOf } from '../../api/errors'
 import { t } from '../../lib/i18n'
 import { Button } from '../../ui/Button'
 import { useShortcut } from '../../ui/use-shortcut'
+import { isDeletion, type Proposal } from './change-flow'
 import { ConflictDialog } from './ConflictDialog'
 import { isSame } from './document'
 import { creation, deletion, rebased, update } from './edits'
@@ -59,19 +60,20 @@ export function Editor({ tenant, section, stored, begin = {}, onSaved, onDirty }
   const review = (): void => submit(base, draft)
   useShortcut('Ctrl+Enter', t('setup.form.review'), review)
 
-  const take = (changed: Changed): void => {
+  const take = (proposal: Proposal, changed: Changed): void => {
     const change = changed.changes.find((one) => one.kind === section.kind && one.id === id)
-    const now = change?.after === null || change === undefined ? undefined : { id, revision: changed.revision, object: change.after }
+    const isGone = isDeletion(proposal, { kind: section.kind, id })
+    const now = isGone ? undefined : { id, revision: change?.revision ?? changed.revision, object: change?.after ?? toObject(formOf(section), draft, base?.object ?? null) }
     if (now !== undefined && base !== null) {
       setBase(now)
       setDraft(toDraft(formOf(section), now.object))
     }
     onDirty(false)
-    onSaved({ id, stored: now, what: base === null ? 'created' : now === undefined ? 'deleted' : 'changed' })
+    onSaved({ id, stored: now, what: isGone ? 'deleted' : base === null ? 'created' : 'changed' })
     cancel()
   }
   useEffect(() => {
-    if (flow.kind === 'done') take(flow.changed)
+    if (flow.kind === 'done') take(flow.proposal, flow.changed)
   }, [flow])
 
   const keepMine = (theirs: Stored | undefined): void => {
@@ -103,7 +105,7 @@ export function Editor({ tenant, section, stored, begin = {}, onSaved, onDirty }
         <Button type="submit" tone="main" title="Ctrl+Enter">
           {t('setup.form.review')}
         </Button>
-        <span role="status">{flow.kind === 'checking' ? t('setup.form.checking') : isUnchanged ? t('setup.form.unchanged') : isDirty ? t('setup.form.dirty') : ''}</span>
+        <span role="status">{flow.kind === 'checking' ? t('setup.form.checking') : isUnchanged || flow.kind === 'same' ? t('setup.form.unchanged') : isDirty ? t('setup.form.dirty') : ''}</span>
         {flow.kind === 'failed' ? (
           <p role="alert">
             {wordsOf(flow.failure)} {adviceOf(flow.failure)}

@@ -1,6 +1,6 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { useState, type ReactElement } from 'react'
-import { restoreObject, type Change, type HistoryEntry, type JsonObject, type Stored } from '../../api/agent-setup'
+import { restoreObject, type Change, type HistoryEntry, type Stored } from '../../api/agent-setup'
 import { wordsOf } from '../../api/errors'
 import { dateAndTime } from '../../lib/durations'
 import { t, type PlainText } from '../../lib/i18n'
@@ -21,7 +21,7 @@ export type HistoryProps = {
   readonly kind: string
   readonly id: string
   /** The object as it is now; undefined where the history is about several. */
-  readonly present?: JsonObject | undefined
+  readonly present?: Stored | undefined
   readonly onRestored?: (stored: Stored) => void
 }
 
@@ -62,7 +62,7 @@ export function History({ tenant, kind, id, present, onRestored }: HistoryProps)
         <Restore
           tenant={tenant}
           entry={wanted}
-          present={present ?? null}
+          present={present}
           onClose={() => setWanted(undefined)}
           onRestored={(stored) => {
             setWanted(undefined)
@@ -80,7 +80,7 @@ function inShort(entry: Change): string {
   return differences(entry.before, entry.after).map(({ path }) => nameOfField(entry.kind, path)).join(', ') || t('setup.history.secrets')
 }
 
-const WAYS: Readonly<Record<string, PlainText>> = { import: 'setup.way.import', grpc: 'setup.way.grpc', command_line: 'setup.way.commandLine', agent_setup: 'setup.way.agentSetup' }
+const WAYS: Readonly<Record<string, PlainText>> = { import: 'setup.way.import', grpc: 'setup.way.grpc', command_line: 'setup.way.commandLine' }
 
 function wayOf(way: string): PlainText {
   return WAYS[way] ?? 'setup.way.other'
@@ -89,7 +89,7 @@ function wayOf(way: string): PlainText {
 type RestoreProps = {
   readonly tenant: string
   readonly entry: HistoryEntry
-  readonly present: JsonObject | null
+  readonly present: Stored | undefined
   readonly onClose: () => void
   readonly onRestored: (stored: Stored) => void
 }
@@ -99,13 +99,13 @@ function Restore({ tenant, entry, present, onClose, onRestored }: RestoreProps):
   const queries = useQueryClient()
   const [fault, setFault] = useState('')
   const restore = async (): Promise<void> => {
-    const outcome = await restoreObject(tenant, entry.kind, entry.id, entry.revision)
+    const outcome = await restoreObject(tenant, entry.kind, entry.id, entry.revision, present?.revision ?? 0)
     if (outcome.kind === 'failed') return setFault(wordsOf(outcome.failure))
     if (outcome.kind === 'conflict') return setFault(t('setup.history.conflict'))
     if (outcome.kind === 'faults') return setFault(outcome.faults.map(({ field, rule }) => `${nameOfField(entry.kind, field)}: ${rule}`).join(' '))
     say(t('setup.history.restored'))
     const change = outcome.value.changes.find(({ kind, id }) => kind === entry.kind && id === entry.id)
-    onRestored({ id: entry.id, revision: outcome.value.revision, object: change?.after ?? entry.after ?? {} })
+    onRestored({ id: entry.id, revision: change?.revision ?? outcome.value.revision, object: change?.after ?? entry.after ?? {} })
     await forgetLists(queries, tenant)
   }
   return (
@@ -123,7 +123,7 @@ function Restore({ tenant, entry, present, onClose, onRestored }: RestoreProps):
     >
       {fault === '' ? null : <p role="alert">{fault}</p>}
       <p>{t('setup.history.secretsStay')}</p>
-      <ChangeList changes={[{ kind: entry.kind, id: entry.id, before: present, after: entry.after }]} />
+      <ChangeList changes={[{ kind: entry.kind, id: entry.id, before: present?.object ?? null, after: entry.after }]} />
     </Dialog>
   )
 }

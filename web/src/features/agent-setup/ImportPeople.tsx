@@ -108,7 +108,7 @@ function Checked({ name, checked, onTake }: CheckedProps): ReactElement {
         <tbody>
           {checked.faults.map(({ line, column, rule }) => (
             <tr key={`${line} ${column} ${rule}`}>
-              <td>{line}</td>
+              <td>{line === 0 ? '–' : line}</td>
               <td>{column === '' ? '–' : column}</td>
               <td>{rule}</td>
             </tr>

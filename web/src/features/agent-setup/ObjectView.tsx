@@ -57,7 +57,7 @@ export function ObjectView({ tenant, section, id, onSaved, onDirty }: ObjectView
             </section>
             <section className={panels['panel']}>
               <h2>{t('setup.history.title')}</h2>
-              <History tenant={tenant} kind={section.kind} id={id} present={latest?.object} onRestored={setRestored} />
+              <History tenant={tenant} kind={section.kind} id={id} present={latest} onRestored={setRestored} />
             </section>
           </aside>
         </div>

@@ -5,7 +5,7 @@ import { Button } from '../../ui/Button'
 import { Dialog } from '../../ui/Dialog'
 import { useShortcut } from '../../ui/use-shortcut'
 import { ChangeList } from './ChangeList'
-import type { Flow } from './change-flow'
+import { isDeletion, type Flow } from './change-flow'
 import { Uses } from './Uses'
 
 export type ReviewProps = {
@@ -20,7 +20,7 @@ export type ReviewProps = {
 /** What will change, before it does; nothing is made without a press here. */
 export function Review({ tenant, flow, note, onConfirm, onCancel }: ReviewProps): ReactElement {
   useShortcut('Ctrl+Enter', t('setup.review.confirm'), onConfirm)
-  const deleted = flow.changes.filter(({ after }) => after === null)
+  const deleted = flow.changes.filter((change) => isDeletion(flow.proposal, change))
   const [only] = deleted
   const failure = flow.kind === 'review' ? flow.failure : undefined
   return (

@@ -19,6 +19,8 @@ export type Flow =
   | { readonly kind: 'faulty'; readonly proposal: Proposal; readonly faults: readonly Fault[] }
   | { readonly kind: 'conflict'; readonly proposal: Proposal; readonly conflict: Conflict }
   | { readonly kind: 'failed'; readonly failure: Failure }
+  /** All is so already. */
+  | { readonly kind: 'same' }
   | { readonly kind: 'done'; readonly proposal: Proposal; readonly changed: Changed }
 
 export type Step =
@@ -26,6 +28,11 @@ export type Step =
   | { readonly kind: 'answered'; readonly requestId: string; readonly outcome: Outcome<Changed> }
   | { readonly kind: 'confirm' }
   | { readonly kind: 'cancel' }
+
+/** Whether an edit of a proposal deletes: a document that is not there does not say so, for a large one is not shown. */
+export function isDeletion({ edits }: Proposal, { kind, id }: Pick<Change, 'kind' | 'id'>): boolean {
+  return edits.some((edit) => edit.action === 'delete' && edit.kind === kind && edit.id === id)
+}
 
 export const IDLE: Flow = { kind: 'idle' }
 
@@ -47,6 +54,7 @@ function after(flow: Extract<Flow, { kind: 'checking' | 'applying' }>, outcome: 
   const { proposal } = flow
   switch (outcome.kind) {
     case 'ok':
+      if (flow.kind === 'checking' && outcome.value.changes.length === 0) return { kind: 'same' }
       return flow.kind === 'checking' ? { kind: 'review', proposal, changes: outcome.value.changes, failure: undefined } : { kind: 'done', proposal, changed: outcome.value }
     case 'faults':
       return { kind: 'faulty', proposal, faults: outcome.faults }

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { Changed, Outcome, Page, Stored } from '../../api/agent-setup'
 import { conflictIn, faultsIn, historyEntry, imported, page, stored } from '../../api/agent-setup-answers'
 import { pressed } from '../../lib/shortcuts'
-import { IDLE, next, type Flow, type Proposal } from './change-flow'
+import { IDLE, isDeletion, next, type Flow, type Proposal } from './change-flow'
 import { bulk, clashes, creation, rebased, update } from './edits'
 import { isLoaded, load, PAGE, together } from './paging'
 
@@ -38,7 +38,7 @@ describe('edits', () => {
 
 describe('a change from its check to its end', () => {
   const proposal: Proposal = { edits: [creation('skill', 'French', { name: 'French' })], requestId: 'r1', secrets: [] }
-  const good: Outcome<Changed> = { kind: 'ok', value: { revision: 8, changes: [{ kind: 'skill', id: 'French', before: null, after: { name: 'French' } }] } }
+  const good: Outcome<Changed> = { kind: 'ok', value: { revision: 8, changes: [{ kind: 'skill', id: 'French', revision: 8, before: null, after: { name: 'French' } }] } }
   const lost: Outcome<Changed> = { kind: 'failed', failure: { kind: 'unreachable', detail: '' } }
   const checking = next(IDLE, { kind: 'propose', proposal })
   const answered = (flow: Flow, outcome: Outcome<Changed>): Flow => next(flow, { kind: 'answered', requestId: 'r1', outcome })
@@ -59,6 +59,13 @@ describe('a change from its check to its end', () => {
     expect(next(checking, { kind: 'answered', requestId: 'r0', outcome: good })).toBe(checking)
     expect(answered(next(checking, { kind: 'cancel' }), good)).toBe(IDLE)
     expect(next(applying, { kind: 'cancel' })).toBe(applying)
+  })
+  test('a change that changes nothing is not asked for', () => {
+    expect(answered(checking, { kind: 'ok', value: { revision: 7, changes: [] } })).toEqual({ kind: 'same' })
+  })
+  test('what is deleted is said by the edit: a large document is not shown', () => {
+    expect(isDeletion(proposal, { kind: 'skill', id: 'French' })).toBe(false)
+    expect(isDeletion({ ...proposal, edits: [{ kind: 'skill', id: 'French', action: 'delete' }] }, { kind: 'skill', id: 'French' })).toBe(true)
   })
   test('faults and conflicts', () => {
     expect(answered(checking, { kind: 'faults', faults: [{ kind: 'skill', id: 'French', field: 'name', rule: 'odd' }] }).kind).toBe('faulty')

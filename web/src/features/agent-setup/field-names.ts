@@ -6,7 +6,8 @@ import { formOfKind } from './forms'
 
 /** The description of the field at a path, or of the one in which it stands. */
 export function fieldAt(groups: readonly Group[], path: string): Field | undefined {
-  return groups.flatMap(({ fields }) => fields).find((field) => field.path === path)
+  const holds = (field: Field): boolean => path === field.path || path.startsWith(`${field.path}.`) || path.startsWith(`${field.path}[`)
+  return groups.flatMap(({ fields }) => fields).filter(holds).sort((one, other) => other.path.length - one.path.length)[0]
 }
 
 /** What people call a field; its path where it has no name. */
