@@ -233,7 +233,11 @@ fn sign_ins(demo: &Value) -> String {
     for user in demo["users"].as_array().into_iter().flatten() {
         let kind = text(user, "kind");
         if !kinds.contains(&kind) {
-            words.push_str(&format!("  {kind:<14} user {}   password {}\n", text(user, "user"), text(user, "password")));
+            words.push_str(&format!(
+                "  {kind:<14} user {}   password {}\n",
+                text(user, "user"),
+                text(user, "password")
+            ));
             kinds.push(kind);
         }
     }
