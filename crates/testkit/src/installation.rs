@@ -355,6 +355,11 @@ impl Installation {
         self.log.lock().map(|lines| lines.clone()).unwrap_or_default()
     }
 
+    /// The lines of the log alone, without what is printed for people (the demo tells them their passwords): the log is JSON.
+    pub fn log_lines(&self) -> Vec<String> {
+        self.log().into_iter().filter(|line| line.starts_with('{')).collect()
+    }
+
     /// Changes a copy of the example tenant's files and imports it while the installation runs.
     pub fn import_changed(&self, change: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
         let files = tempfile::tempdir()?;
