@@ -7,6 +7,7 @@ mod archive;
 mod find;
 mod history;
 mod read;
+mod revisions;
 mod sign_in;
 mod snapshots;
 mod write;
@@ -252,7 +253,7 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
     }
 
     fn revision<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Option<Revision>> {
-        async move { read::revision(&mut *self.0.reads().await?, tenant).await }.boxed()
+        async move { revisions::of_tenant(&mut *self.0.reads().await?, tenant).await }.boxed()
     }
 
     fn load<'a>(
@@ -261,7 +262,7 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
     ) -> Answer<'a, Option<(Revision, contracts::provisioning::TenantObjects)>> {
         async move {
             let mut turn = self.0.reads().await?;
-            let Some(revision) = read::revision(&mut *turn, tenant).await? else { return Ok(None) };
+            let Some(revision) = revisions::of_tenant(&mut *turn, tenant).await? else { return Ok(None) };
             Ok(Some((revision, read::objects(&mut *turn, tenant).await?)))
         }
         .boxed()
@@ -278,9 +279,9 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
     fn versioned<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Option<VersionedObjects>> {
         async move {
             let mut turn = self.0.reads().await?;
-            let Some(revision) = read::revision(&mut *turn, tenant).await? else { return Ok(None) };
+            let Some(revision) = revisions::of_tenant(&mut *turn, tenant).await? else { return Ok(None) };
             let objects = read::objects(&mut *turn, tenant).await?;
-            let mut revisions = read::revisions(&mut *turn, tenant).await?;
+            let mut revisions = revisions::of_objects(&mut *turn, tenant).await?;
             let present: std::collections::HashSet<ObjectKey> = objects.objects().map(|object| object.key()).collect();
             revisions.retain(|key, _| present.contains(key));
             Ok(Some(VersionedObjects { revision, objects, revisions }))
@@ -296,7 +297,7 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
         async move {
             let mut turn = self.0.reads().await?;
             let Some(object) = find::find(&mut *turn, tenant, key).await? else { return Ok(None) };
-            let revision = read::revision_of_object(&mut *turn, tenant, &object.key()).await?;
+            let revision = revisions::of_object(&mut *turn, tenant, &object.key()).await?;
             Ok(Some((revision, object)))
         }
         .boxed()
@@ -311,7 +312,7 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
     ) -> Answer<'a, Revision> {
         async move {
             let mut turn = self.0.writes(tenant).await?;
-            let actual = read::revision(&mut *turn, tenant).await?.unwrap_or_default();
+            let actual = revisions::of_tenant(&mut *turn, tenant).await?.unwrap_or_default();
             if actual != expected {
                 let key = format!("configuration of {tenant}");
                 return Err(StoreError::Conflict { key, expected: expected.0, actual: actual.0 });
@@ -370,9 +371,9 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
     fn changes<'a>(&'a self, tenant: &'a TenantId, since: Revision) -> Answer<'a, ObjectChanges> {
         async move {
             let mut turn = self.0.reads().await?;
-            let revision = read::revision(&mut *turn, tenant).await?;
+            let revision = revisions::of_tenant(&mut *turn, tenant).await?;
             let revision = revision.ok_or_else(|| StoreError::Missing { key: format!("tenant {tenant}") })?;
-            let keys = read::changed_keys(&mut *turn, tenant, since).await?;
+            let keys = revisions::changed_keys(&mut *turn, tenant, since).await?;
             if keys.is_empty() {
                 return Ok(ObjectChanges { revision, changes: Vec::new() });
             }

@@ -10,6 +10,7 @@ mod history;
 mod pages;
 mod queue_steps;
 mod server;
+mod shared_history;
 mod tenants;
 mod time_query;
 mod workforce;

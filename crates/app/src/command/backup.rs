@@ -20,7 +20,7 @@ pub const BACKUP_EXAMPLES: &str = "\
 Examples:
   trunkline backup /backup/tenants.trunkline
   trunkline backup acme.trunkline --tenant acme
-  trunkline backup all.trunkline --with-keys --passphrase-file /root/passphrase
+  trunkline backup all.trunkline --with-keys --passphrase-file /backup/passphrase
 
 The file has passwords of phones and carriers, and hashes, as `trunkline tenant export` has them: keep it like a password.
 It has no recordings, prompts, calls or settings.";
@@ -30,7 +30,7 @@ Examples:
   trunkline restore /backup/tenants.trunkline --dry-run
   trunkline restore /backup/tenants.trunkline
   trunkline restore all.trunkline --tenant acme --replace
-  trunkline restore all.trunkline --with-keys --passphrase-file /root/passphrase
+  trunkline restore all.trunkline --with-keys --passphrase-file /backup/passphrase
 
 A tenant that is not there comes back as it was, with revisions, history and snapshots. With --replace the objects of one that
 is there become those of the backup, as by an import, and its own history goes on.";

@@ -5,16 +5,16 @@ use infra::{ArchivedPart, ObjectChange, PartGiver, PartTaker, Result, Revision, 
 use model::TenantId;
 
 use super::history::{self, number};
-use super::{Turn, query, read, snapshots, write as objects};
+use super::{Turn, query, read, revisions, snapshots, write as objects};
 
 /// Entries of the history that are read at once.
 const AT_ONCE: u32 = 500;
 
 /// Gives every part to `take`, in the order of an archive; whether there is the tenant.
 pub(super) async fn read(db: &mut dyn Turn, tenant: &TenantId, take: &mut PartTaker<'_>) -> Result<bool> {
-    let Some(revision) = read::revision(db, tenant).await? else { return Ok(false) };
+    let Some(revision) = revisions::of_tenant(db, tenant).await? else { return Ok(false) };
     take(ArchivedPart::Begin(revision))?;
-    let mut revisions = read::revisions(db, tenant).await?;
+    let mut revisions = revisions::of_objects(db, tenant).await?;
     for object in read::objects(db, tenant).await?.objects() {
         let of_object = revisions.remove(&object.key()).unwrap_or(revision);
         take(ArchivedPart::Object(object, of_object))?;
@@ -43,7 +43,7 @@ pub(super) async fn read(db: &mut dyn Turn, tenant: &TenantId, take: &mut PartTa
 
 /// Makes a tenant of the parts. It must not exist.
 pub(super) async fn write(db: &mut dyn Turn, tenant: &TenantId, give: &mut PartGiver<'_>) -> Result<Revision> {
-    if let Some(present) = read::revision(db, tenant).await? {
+    if let Some(present) = revisions::of_tenant(db, tenant).await? {
         let key = format!("configuration of {tenant}");
         return Err(StoreError::Conflict { key, expected: 0, actual: present.0 });
     }

@@ -8,7 +8,7 @@ use model::TenantId;
 
 use super::read::{self, Lists};
 use super::sign_in::client;
-use super::{Row, Turn, query};
+use super::{Row, Turn, query, revisions};
 
 /// The present state of each of these objects. What it costs does not depend on how many people and phones the tenant has.
 pub(super) async fn each(db: &mut dyn Turn, tenant: &TenantId, keys: Vec<ObjectKey>) -> Result<Vec<ObjectChange>> {
@@ -137,7 +137,7 @@ pub(super) async fn find(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) 
         | ObjectKind::FeatureCode
         | ObjectKind::Schedule
         | ObjectKind::DialRule => {
-            if read::revision(db, tenant).await?.is_none() {
+            if revisions::of_tenant(db, tenant).await?.is_none() {
                 return Ok(None);
             }
             let objects = read::settings(db, tenant).await?;

@@ -4,11 +4,11 @@ use infra::{NamedSnapshot, Result, SNAPSHOTS_MAX, SnapshotHead, StoreError, Tena
 use model::{TenantId, Timestamp};
 
 use super::history::number;
-use super::{Row, Turn, query, read, revision_of};
+use super::{Row, Turn, query, revision_of, revisions};
 
 /// Keeps one; `false` if there is one of its name.
 pub(super) async fn keep(db: &mut dyn Turn, tenant: &TenantId, snapshot: &NamedSnapshot) -> Result<bool> {
-    if read::revision(db, tenant).await?.is_none() {
+    if revisions::of_tenant(db, tenant).await?.is_none() {
         return Err(StoreError::Invalid(format!("tenant {tenant} does not exist")));
     }
     let present = heads(db, tenant).await?;

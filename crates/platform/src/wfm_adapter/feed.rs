@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tonic::{Code, Streaming};
 
-use super::tenants::SharedHistory;
+use super::shared_history::SharedHistory;
 use super::workforce::{KINDS, Workforce};
 use super::{CONFIGURATION, CONFIGURATION_PORT, EVENTS, EVENTS_PORT, Metrics};
 

@@ -16,7 +16,8 @@ use stats::ObjectType;
 use super::agent_states::AgentInterval;
 use super::pages::{self, RowFormat, RowPage, WorkforceRow};
 use super::queue_steps::{self, QueueStep};
-use super::tenants::{FollowedTenants, SharedHistory};
+use super::shared_history::SharedHistory;
+use super::tenants::FollowedTenants;
 use super::time_query::{self, shown};
 use super::workforce::{WorkforceAgent, WorkforceQueue};
 

@@ -10,25 +10,11 @@ use tokio::sync::watch;
 
 use super::Metrics;
 use super::feed::TenantFeed;
-use super::history::TenantHistory;
+use super::shared_history::SharedHistory;
 use crate::tenant_list::Tenants;
 
 /// The most tenants followed.
 const TENANTS_MAX: usize = 10_000;
-
-/// A tenant's history, shared by the task that folds and those who read.
-#[derive(Clone)]
-pub(super) struct SharedHistory(Arc<Mutex<TenantHistory>>);
-
-impl SharedHistory {
-    pub fn new(metrics: Metrics) -> Self {
-        Self(Arc::new(Mutex::new(TenantHistory::new(metrics))))
-    }
-
-    pub fn lock(&self) -> MutexGuard<'_, TenantHistory> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// The histories of all tenants.
 #[derive(Clone, Default)]
