@@ -15,22 +15,38 @@ const SUITE: &str = "crates/testkit/tests/it";
 pub fn check(root: &Path) -> Result<()> {
     let table = std::fs::read_to_string(root.join(PROVEN)).context(PROVEN)?;
     let mut modules = HashMap::new();
-    for entry in std::fs::read_dir(root.join(SUITE)).context(SUITE)? {
+    read(&root.join(SUITE), "", &mut modules)?;
+    workspace::verdict("proofs", &faults(&table, &modules))
+}
+
+/// Reads the modules of a folder, and those in folders of their names (`sign_in::flow`).
+fn read(folder: &Path, parent: &str, modules: &mut HashMap<String, String>) -> Result<()> {
+    for entry in std::fs::read_dir(folder).context(SUITE)? {
         let path = entry?.path();
-        if let (Some(name), Some("rs")) = (path.file_stem(), path.extension().and_then(|e| e.to_str())) {
-            modules.insert(name.to_string_lossy().into_owned(), std::fs::read_to_string(&path)?);
+        let Some(name) = path.file_stem() else { continue };
+        let name = format!("{parent}{}", name.to_string_lossy());
+        if path.is_dir() {
+            read(&path, &format!("{name}::"), modules)?;
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            modules.insert(name, std::fs::read_to_string(&path)?);
         }
     }
-    workspace::verdict("proofs", &faults(&table, &modules))
+    Ok(())
+}
+
+/// Whether the module that a module is in declares it, and the one that that is in.
+fn is_declared(module: &str, modules: &HashMap<String, String>) -> bool {
+    let (parent, name) = module.rsplit_once("::").unwrap_or(("main", module));
+    let declares = modules.get(parent).is_some_and(|text| text.contains(&format!("mod {name};")));
+    declares && (parent == "main" || is_declared(parent, modules))
 }
 
 fn faults(table: &str, modules: &HashMap<String, String>) -> Vec<String> {
     let rows = table.lines().skip(1).filter(|row| !row.is_empty());
     rows.filter_map(|row| {
         let Some((id, test)) = row.split_once('\t') else { return Some(format!("{PROVEN}: {row:?} names no test")) };
-        let is_there = test.split_once("::").is_some_and(|(module, function)| {
-            let declared = modules.get("main").is_some_and(|main| main.contains(&format!("mod {module};")));
-            declared && modules.get(module).is_some_and(|text| has_test(text, function))
+        let is_there = test.rsplit_once("::").is_some_and(|(module, function)| {
+            is_declared(module, modules) && modules.get(module).is_some_and(|text| has_test(text, function))
         });
         (!is_there).then(|| format!("{PROVEN}: {id} is proven by {test}, and {SUITE} has no such test"))
     })
@@ -53,13 +69,15 @@ mod tests {
     #[test]
     fn a_row_whose_test_is_not_in_the_suite_is_a_fault() {
         let main = "mod calls;\n";
-        let calls = "#[test]\nfn rings() {}\n\n#[test]\n#[ignore]\nfn sleeps() {}\n\nfn helps() {}\n";
+        let calls = "mod held;\n#[test]\nfn rings() {}\n\n#[test]\n#[ignore]\nfn sleeps() {}\n\nfn helps() {}\n";
         let other = "#[test]\nfn rings() {}\n";
-        let modules = [("main", main), ("calls", calls), ("other", other)];
+        let modules =
+            [("main", main), ("calls", calls), ("calls::held", other), ("calls::lost", other), ("other", other)];
         let modules = modules.map(|(name, text)| (name.to_owned(), text.to_owned())).into();
         let of = |test: &str| faults(&format!("id\ttest\nx-01\t{test}\n"), &modules).len();
-        assert_eq!(of("calls::rings"), 0);
-        for wrong in ["calls::ring", "calls::sleeps", "calls::helps", "other::rings", "rings", ""] {
+        assert_eq!((of("calls::rings"), of("calls::held::rings")), (0, 0));
+        for wrong in ["calls::lost::rings", "calls::ring", "calls::sleeps", "calls::helps", "other::rings", "rings", ""]
+        {
             assert_eq!(of(wrong), 1, "{wrong}");
         }
         assert_eq!(faults("id\ttest\nx-01\n", &modules).len(), 1);
