@@ -63,7 +63,8 @@ pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> 
     let (at, seconds) = (site.role("auth", PORT)?, options.seconds());
     let access = granted(&mut KeptConnection::open(at)?, "grant_type=client_credentials")?;
     let access = text(&access, "access_token")?;
-    let works: [(&str, &dyn Fn(usize) -> Result<Program>); 3] = [
+    type Begin<'a> = &'a dyn Fn(usize) -> Result<Program>;
+    let works: [(&str, Begin<'_>); 3] = [
         ("a token by client_credentials", &|_| by_secret(at)),
         ("a token by refresh_token", &|number| by_refresh(at, number)),
         ("an introspection by a client", &|_| by_introspection(at, &access)),

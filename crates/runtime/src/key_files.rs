@@ -391,9 +391,9 @@ mod tests {
         let kid = SigningKey::from_pkcs8(&former).unwrap().jwk().kid.clone();
         let kids = |issuer: TokenIssuer| issuer.public_keys().into_iter().map(|(jwk, _)| jwk.kid).collect::<Vec<_>>();
         let at = |after| Arc::new(Later(after));
-        assert_eq!(kids(issuer_of_existing(path, at(days(0))).unwrap()), [kid.clone()]);
+        assert_eq!(kids(issuer_of_existing(path, at(days(0))).unwrap()), std::slice::from_ref(&kid));
         assert!(keys.join("caller.p8").exists(), "a command changes nothing");
-        assert_eq!(kids(issuer(path, at(days(0))).unwrap()), [kid.clone()]);
+        assert_eq!(kids(issuer(path, at(days(0))).unwrap()), std::slice::from_ref(&kid));
         assert!(!keys.join("caller.p8").exists());
 
         let token = issuer(path, at(days(29))).unwrap().issue(None, "a/b", "operate", "rq", days(31)).unwrap();

@@ -128,7 +128,7 @@ fn ip_address(bytes: &[u8], at: usize) -> Option<usize> {
     let length = run(bytes, at, IPV4_BYTES_MAX + 1, |b| b.is_ascii_digit() || b == b'.');
     let text = std::str::from_utf8(bytes.get(at..at + length)?).ok()?.trim_end_matches('.');
     let (next, then) = (byte(bytes, at + text.len()), byte(bytes, at + text.len() + 1));
-    let is_whole = !is_word(next) && !(next == b'.' && then.is_ascii_digit());
+    let is_whole = !(is_word(next) || next == b'.' && then.is_ascii_digit());
     // Versions have a 0 where addresses of machines seldom do.
     let has_zero = text.split('.').skip(1).take(2).all(|part| part == "0");
     (is_whole && !has_zero && text.parse::<std::net::Ipv4Addr>().is_ok()).then_some(text.len())

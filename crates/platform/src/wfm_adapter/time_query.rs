@@ -49,7 +49,7 @@ pub(super) fn step(text: Option<&str>) -> Result<Duration, Problem> {
             _ => return None,
         };
         let length = Duration::from_secs(number.parse::<u64>().ok()?.checked_mul(seconds)?);
-        let fits = length >= STEP && length <= STEP_MAX && length.as_secs() % STEP.as_secs() == 0;
+        let fits = length >= STEP && length <= STEP_MAX && length.as_secs().is_multiple_of(STEP.as_secs());
         fits.then_some(length)
     };
     read().ok_or_else(|| Problem::bad_request("step: it must be a multiple of 15m up to 1d, as 30m"))

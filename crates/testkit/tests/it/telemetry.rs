@@ -250,9 +250,12 @@ fn a_token_that_auth_has_revoked_is_refused() -> Result<()> {
     wait::until(LATER, || Ok((send()?.status == 401).then_some(())))
 }
 
-/// A collector of OTLP over HTTP: it keeps paths with their media types and bodies.
+/// A path, its media type and a body.
+type KeptPost = (String, String, Vec<u8>);
+
+/// A collector of OTLP over HTTP.
 struct HttpCollector {
-    kept: Arc<Mutex<Vec<(String, String, Vec<u8>)>>>,
+    kept: Arc<Mutex<Vec<KeptPost>>>,
 }
 
 impl HttpCollector {
