@@ -7,6 +7,7 @@ mod access;
 mod agents;
 mod declaration;
 mod dialling;
+mod gather;
 mod generated;
 mod headers;
 mod location;
@@ -26,6 +27,7 @@ use contracts::provisioning::TenantObjects;
 
 pub(crate) use access::{is_meant_as_hash, keep_second_factors};
 pub use declaration::json_schema;
+pub(crate) use gather::{gathered, into_single};
 pub use generated::{GENERATED, fill};
 pub use object_faults::{ObjectFault, object_faults};
 pub use write::{Exported, write};
