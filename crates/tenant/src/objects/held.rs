@@ -252,7 +252,8 @@ mod tests {
         held.fresh(&store, &store.id()).await.unwrap().unwrap();
         assert_eq!(held.lock().tenants.len(), 1);
         tokio::time::sleep(2 * KEPT + Duration::from_millis(1)).await;
-        assert_eq!((held.lock().tenants.len(), held.lock().is_swept), (0, false));
+        let kept = held.lock();
+        assert_eq!((kept.tenants.len(), kept.is_swept), (0, false));
     }
 
     #[tokio::test]
