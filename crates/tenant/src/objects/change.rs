@@ -237,7 +237,7 @@ fn has_password(change: &ObjectChange) -> bool {
 /// The changes with generated secrets, and with hashes in place of passwords: that takes a processor for a while, so it is done beside the
 /// executor.
 async fn with_secrets(before: TenantObjects, changes: Vec<ObjectChange>) -> Result<Vec<ObjectChange>, ChangeRefusal> {
-    let filled = spawn_blocking(move || {
+    let filled = move || -> Result<Vec<ObjectChange>, ChangeRefusal> {
         let (secret, mut others): (Vec<_>, Vec<_>) = changes.into_iter().partition(has_secrets);
         let secret = secret.into_iter().filter_map(|change| match change {
             ObjectChange::Put(object) => Some(object),
@@ -249,9 +249,9 @@ async fn with_secrets(before: TenantObjects, changes: Vec<ObjectChange>) -> Resu
         let secret = file::into_single(put).filter(|object| !matches!(object, Object::Tenant(_)));
         others.extend(secret.map(ObjectChange::Put));
         Ok(others)
-    });
+    };
     // It fails when the process ends: then nobody waits for the answer.
-    filled.await.map_err(|_| ChangeRefusal::NoTurn)?
+    spawn_blocking(filled).await.map_err(|_| ChangeRefusal::NoTurn)?
 }
 
 #[cfg(test)]
@@ -281,10 +281,9 @@ mod tests {
     #[tokio::test]
     async fn an_edit_reads_no_tenant_that_is_kept() {
         let (store, held) = (OneTenant::example(), HeldTenants::default());
-        for (number, name) in ["One", "Two", "Three"].into_iter().enumerate() {
+        for (revision, name) in (2..).map(Revision).zip(["One", "Two", "Three"]) {
             let done = change_held(&store, &held, &store.id(), batch(vec![put("new", name)], false), &note()).await;
             let done = done.unwrap();
-            let revision = Revision(number as u64 + 2);
             assert_eq!((done.revision, done.objects[0].1), (revision, Some(revision)));
         }
         assert_eq!(store.reads(), 1);
