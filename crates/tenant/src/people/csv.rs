@@ -36,7 +36,8 @@ pub(super) fn records(text: &str, delimiter: char) -> impl Iterator<Item = Resul
         while !is_wrong && rest.characters.peek().is_some() {
             let record = rest.record(delimiter);
             is_wrong = record.is_err();
-            if record.as_ref().map_or(true, |record| record.cells.iter().any(|cell| !cell.trim().is_empty())) {
+            let is_empty = |record: &TableRecord| record.cells.iter().all(|cell| cell.trim().is_empty());
+            if !record.as_ref().is_ok_and(is_empty) {
                 return Some(record);
             }
         }
