@@ -259,7 +259,9 @@ mod tests {
     #[tokio::test]
     async fn the_tenants_that_were_not_used_for_the_longest_time_go() {
         let held = HeldTenants::default();
-        for (name, bytes) in [("a", KEPT_BYTES_MAX / 2), ("b", KEPT_BYTES_MAX / 2), ("a", 1), ("c", KEPT_BYTES_MAX / 2 + 1)] {
+        for (name, bytes) in
+            [("a", KEPT_BYTES_MAX / 2), ("b", KEPT_BYTES_MAX / 2), ("a", 1), ("c", KEPT_BYTES_MAX / 2 + 1)]
+        {
             held.turn(&tenant(name));
             held.used(&tenant(name), bytes);
         }

@@ -149,13 +149,7 @@ impl ProvisioningStore for OneTenant {
         nobody_asks()
     }
 
-    fn request<'a>(
-        &'a self,
-        _: &'a TenantId,
-        _: &'a str,
-        _: &'a str,
-        _: Timestamp,
-    ) -> Answer<'a, Vec<HistoryEntry>> {
+    fn request<'a>(&'a self, _: &'a TenantId, _: &'a str, _: &'a str, _: Timestamp) -> Answer<'a, Vec<HistoryEntry>> {
         Box::pin(async { Ok(Vec::new()) })
     }
 }

@@ -85,11 +85,9 @@ pub(super) fn marks(object: &Object) -> Vec<Mark> {
             std::iter::once(dn).chain(code.ask_pin.then(Mark::asks_pin)).collect()
         }
         Object::DialRule(rule) => of_dial_rule(rule),
-        Object::Skill(_)
-        | Object::Prompt(_)
-        | Object::Application(_)
-        | Object::Schedule(_)
-        | Object::Client(_) => Vec::new(),
+        Object::Skill(_) | Object::Prompt(_) | Object::Application(_) | Object::Schedule(_) | Object::Client(_) => {
+            Vec::new()
+        }
     }
 }
 

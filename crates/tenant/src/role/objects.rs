@@ -369,6 +369,8 @@ fn history_entry(entry: HistoryEntry) -> v1::ObjectHistoryEntry {
 
 #[cfg(test)]
 mod tests {
+    use tonic::Code;
+
     use super::*;
 
     #[test]

@@ -87,12 +87,12 @@ fn dial_rule() -> impl Strategy<Value = Object> {
 fn object() -> impl Strategy<Value = Object> {
     let place = (name(), prop::collection::vec(number(), 0..3))
         .prop_map(|(name, dns)| Object::Place(Box::new(Place { name, dns, location: None })));
-    let dialled = (number(), number(), maybe(), prop::option::of(number())).prop_map(|(number, dn, schedule, closed)| {
-        Object::Number(Number { name: number.clone(), number, dn, schedule, closed_dn: closed })
-    });
-    let code = (number(), any::<bool>()).prop_map(|(code, ask_pin)| {
-        Object::FeatureCode(FeatureCode { code, action: FeatureAction::Login, ask_pin })
-    });
+    let dialled =
+        (number(), number(), maybe(), prop::option::of(number())).prop_map(|(number, dn, schedule, closed)| {
+            Object::Number(Number { name: number.clone(), number, dn, schedule, closed_dn: closed })
+        });
+    let code = (number(), any::<bool>())
+        .prop_map(|(code, ask_pin)| Object::FeatureCode(FeatureCode { code, action: FeatureAction::Login, ask_pin }));
     let schedule = name().prop_map(|name| {
         Object::Schedule(Schedule { name, time_zone: None, open: Vec::new(), exceptions: Vec::new() })
     });

@@ -11,11 +11,11 @@ use crate::objects::PageEnd;
 pub(super) struct NotOurs;
 
 /// What follows the kind of an object none of whose names begins with what is looked for.
-const BEHIND_NAMES: char = '+';
+const BEHIND_NAMES: &str = "+";
 
 /// The token of the page after an object.
 pub(super) fn of_end(PageEnd { key, is_behind_names }: &PageEnd) -> String {
-    let mark = is_behind_names.then(|| BEHIND_NAMES.to_string()).unwrap_or_default();
+    let mark = if *is_behind_names { BEHIND_NAMES } else { "" };
     let mut token = String::new();
     for byte in format!("{}{mark} {}", key.kind.as_str(), key.id).bytes() {
         // Writing to a String cannot fail.
