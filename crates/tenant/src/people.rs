@@ -102,8 +102,8 @@ pub struct ImportTerms {
     pub passwords_max: usize,
 }
 
-/// Puts the people of a table; others stay as they are, and so do fields whose columns the table does not have. In a trial nothing is stored.
-/// The table is read and checked beside the executor.
+/// Puts the people of a table; others stay as they are, and so do fields whose columns the table does not have. In a trial nothing is
+/// stored. The table is read and checked beside the executor.
 ///
 /// # Errors
 /// Every fault of every line, or why the change was refused.

@@ -17,8 +17,8 @@ use crate::file::{self, object_faults};
 /// The kinds of which no object may have a number that an emergency call has.
 const NUMBERED: [ObjectKind; 3] = [ObjectKind::Dn, ObjectKind::Number, ObjectKind::FeatureCode];
 
-/// The rules that changes would break and that are kept now, and all that objects of `put` would break. Of those who refer to an object that
-/// comes or goes at most so many are looked at.
+/// The rules that changes would break and that are kept now, and all that objects of `put` would break. Of those who refer to an object
+/// that comes or goes at most so many are looked at.
 pub(super) fn broken(
     held: &IndexedTenant,
     changes: &[ObjectChange],

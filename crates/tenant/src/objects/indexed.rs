@@ -133,7 +133,7 @@ impl IndexedTenant {
         names.filter_map(move |(_, slot)| self.held.get(slot)).map(|held| (&held.object, held.revision))
     }
 
-    /// Bring it to a revision by what has changed until then, each object with its own revision.
+    /// Brings it to a revision by what has changed until then, each object with its own revision.
     pub(super) fn apply(&mut self, changes: Vec<(ObjectChange, Revision)>, at: Revision) {
         for (change, revision) in changes {
             match change {

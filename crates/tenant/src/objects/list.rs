@@ -18,9 +18,9 @@ const PAGE_BYTES_MAX: usize = 1 << 20;
 pub struct Listing {
     /// The kinds; none means all.
     pub kinds: Vec<ObjectKind>,
-    /// What must hold for each object: a field and its value. `id` is what the id begins with, `name` is in one of its names, `skill` is one
-    /// of a person's skills, all without regard to case; any other is a path as `agent.default_place` or, of a DN, `type`, whose value, or
-    /// one of whose values, is that. With `name`, those of a kind come first of which a name begins with it.
+    /// What must hold for each object: a field and its value. `id` is what the id begins with, `name` is in one of its names, `skill` is
+    /// one of a person's skills, all without regard to case; any other is a path as `agent.default_place` or, of a DN, `type`, whose
+    /// value, or one of whose values, is that. With `name`, those of a kind come first of which a name begins with it.
     pub filter: Vec<(String, String)>,
     /// The fields to show; none means all.
     pub fields: Vec<String>,
@@ -133,8 +133,8 @@ impl<'a> Filter<'a> {
             match field.as_str() {
                 "id" => filter.id = Some(value.to_lowercase()),
                 "name" => filter.name = Some(value.to_lowercase()),
-                "skill" => filter.skill = Some(value),
-                path => filter.paths.push((path, value)),
+                "skill" => filter.skill = Some(value.as_str()),
+                path => filter.paths.push((path, value.as_str())),
             }
         }
         filter
