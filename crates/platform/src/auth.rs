@@ -69,7 +69,7 @@ pub const SPEC: RoleSpec = RoleSpec {
     }],
     opens: &["tenant-11", "own-09"],
     settings: Settings::TABLE,
-    metrics: &[metrics::Metrics::declared],
+    metrics: &[metrics::Metrics::declared, net::tenant::Metrics::declared],
     admin_port: 9090,
     starts: Starts::InTurn,
     drains: Drains::Last,
