@@ -240,3 +240,6 @@ impl Configuration for Server {
         Ok(Response::new(permit.with(stream)))
     }
 }
+
+#[cfg(test)]
+mod tests;

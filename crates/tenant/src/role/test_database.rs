@@ -54,8 +54,8 @@ impl TestDatabase {
     fn at(&self, revision: u64) -> HashMap<ObjectKey, Object> {
         let states = self.states.lock().unwrap();
         let index = usize::try_from(revision).unwrap().checked_sub(1);
-        let objects = index.map(|index| states[index].objects().map(|object| (object.key(), object)).collect());
-        objects.unwrap_or_default()
+        let objects = index.and_then(|index| states.get(index));
+        objects.map(|objects| objects.objects().map(|object| (object.key(), object)).collect()).unwrap_or_default()
     }
 
     /// The revision of globex.

@@ -37,9 +37,11 @@ pub(super) async fn tell_tenants(
             (Some(_), None) => true,
             (Some(ids), Some(told)) => !ids.eq(told.iter().map(String::as_str)),
         };
-        let listed = |now: &StoredTenants| shown(now, only.as_ref()).map(|ids| ids.map(str::to_owned).collect());
-        let news = tokio::time::timeout(SILENCE_MAX, stored.wait_for(is_news)).await;
-        match news.map(|news| news.map(|now| listed(&now))) {
+        let listed =
+            |now: &StoredTenants| shown(now, only.as_ref()).map(|ids| ids.map(str::to_owned).collect::<Vec<_>>());
+        let news =
+            tokio::time::timeout(SILENCE_MAX, stored.wait_for(is_news)).await.map(|news| news.map(|now| listed(&now)));
+        match news {
             Ok(Ok(tenants)) => told = tenants,
             // Nobody looks at the database any more.
             Ok(Err(_)) => return,
