@@ -3,8 +3,10 @@ import { wordsOf } from '../../api/errors'
 import { signOut } from '../../api/session'
 import { keepLanguage, known, language, LANGUAGES, t } from '../../lib/i18n'
 import { apiPaths } from '../../lib/paths'
+import { isUnsaved, tellUnsaved } from '../../lib/unsaved'
 import { endAccount, type AccountState } from '../../live/account'
 import { Button, buttonClass } from '../../ui/Button'
+import { Dialog } from '../../ui/Dialog'
 import { Glyph } from '../../ui/state-glyphs'
 import { THEMES, useTheme, type Theme } from '../../ui/theme'
 import styles from './UserMenu.module.css'
@@ -65,16 +67,37 @@ export function UserMenu({ account, onSheet }: UserMenuProps): ReactElement {
 
 function SignOut(): ReactElement {
   const [failure, setFailure] = useState('')
+  const [isAsking, setAsking] = useState(false)
   const out = async (): Promise<void> => {
     const answer = await endAccount()
+    setAsking(false)
     if (answer.kind === 'failed') return setFailure(wordsOf(answer.failure))
+    tellUnsaved(false)
     signOut(sessionStorage)
     location.assign('/')
   }
   return (
     <>
-      <Button onClick={() => void out()}>{t('session.signOut')}</Button>
+      <Button onClick={() => (isUnsaved() ? setAsking(true) : void out())}>{t('session.signOut')}</Button>
       {failure === '' ? null : <p role="alert">{t('session.stillIn', { why: failure })}</p>}
+      {isAsking ? (
+        <Dialog
+          title={t('session.outTitle')}
+          onClose={() => setAsking(false)}
+          actions={
+            <>
+              <Button tone="main" onClick={() => setAsking(false)}>
+                {t('session.outStay')}
+              </Button>
+              <Button tone="danger" onClick={() => void out()}>
+                {t('session.outGo')}
+              </Button>
+            </>
+          }
+        >
+          <p>{t('session.outWhat')}</p>
+        </Dialog>
+      ) : null}
     </>
   )
 }
@@ -85,7 +108,8 @@ function useClosing(isOpen: boolean, setOpen: (open: boolean) => void): React.Re
   useEffect(() => {
     if (!isOpen) return
     const onKey = (event: KeyboardEvent): void => {
-      if (event.key !== 'Escape') return
+      // A window above it closes first.
+      if (event.key !== 'Escape' || document.querySelector('dialog[open]') !== null) return
       setOpen(false)
       menu.current?.querySelector('button')?.focus()
     }
