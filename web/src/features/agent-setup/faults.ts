@@ -3,7 +3,7 @@
 import type { Fault } from '../../api/agent-setup'
 import { t } from '../../lib/i18n'
 import { filledRows } from './form'
-import { rowsIn, shownFields, textIn, textsIn, type Draft, type Field, type Group, type Row } from './fields'
+import { namesIn, rowsIn, shownFields, textIn, textsIn, type Draft, type Field, type Group, type Row } from './fields'
 import { nameOfObject } from './words'
 
 /** What is wrong by the path of the field; empty for the object as a whole. */
@@ -34,6 +34,7 @@ function faultOf(field: Field, draft: Draft, isNew: boolean): string | undefined
     case 'rows':
       return filledRows(rowsIn(draft, field.path)).map((row) => rowFault(field.columns, row)).find((found) => found !== undefined)
     case 'references':
+      return field.required === true && namesIn(draft, field.path).length === 0 ? t('setup.fault.needed') : undefined
     case 'many':
       return field.required === true && textsIn(draft, field.path).length === 0 ? t('setup.fault.needed') : undefined
     case 'flag':
