@@ -3,7 +3,7 @@
 import type { Json, JsonObject } from '../../api/agent-setup'
 import { t } from '../../lib/i18n'
 import { isList, isObject } from './document'
-import type { Options } from './fields'
+import type { ColumnField, Options } from './fields'
 import { sectionOf } from './sections'
 
 /** What is empty. */
@@ -17,6 +17,14 @@ export function wordsOfValue(value: Json | undefined, options?: Options): string
   if (typeof value === 'string') return nameIn(options, value)
   if (isList(value)) return value.length === 0 ? NOTHING : value.map((one) => (isObject(one) ? wordsOfRow(one) : wordsOfValue(one, options))).join(', ')
   return isObject(value) ? wordsOfRow(value) : ''
+}
+
+/** Rows with the words of their columns: `Sales 5`, or with the names of the columns where any of them may be empty, so that it is told which. */
+export function wordsOfRows(rows: readonly JsonObject[], columns: readonly ColumnField[]): string {
+  const isShort = columns.every(({ kind }) => kind !== 'text')
+  const cell = (column: ColumnField, row: JsonObject): string => wordsOfValue(row[column.name], column.kind === 'choice' ? column.options : undefined)
+  const words = (row: JsonObject): string => columns.map((column) => (isShort ? cell(column, row) : `${t(column.label)}: ${cell(column, row)}`)).join(isShort ? ' ' : ', ')
+  return rows.length === 0 ? NOTHING : rows.map(words).join(isShort ? ', ' : '; ')
 }
 
 /** `Sales 5`; the values of a row, without those that say nothing. */
