@@ -11,6 +11,7 @@ import { PLACE, SCHEDULE } from './kinds/others'
 import { PERSON } from './kinds/person'
 import { TRUNK } from './kinds/trunk'
 import { neighbourOf } from './neighbour'
+import { wordsOfRule } from './rules'
 import { newSecrets, onlySecrets, removedSecrets } from './secrets'
 
 await addTexts('agent-setup')
@@ -92,6 +93,13 @@ describe('forms', () => {
   })
 })
 
+test('rules of the server in the words of the pages, and as they are where they are not known', () => {
+  expect(wordsOfRule('there is no skill Patience')).toBe('Skill Patience does not exist.')
+  expect(wordsOfRule('ada has the id a1 already')).toBe('ada has a1 already.')
+  expect(wordsOfRule('it is needed')).toBe('It is needed.')
+  expect(wordsOfRule('something else')).toBe('something else')
+})
+
 describe('differences in words', () => {
   const rule = { on: 'sent', action: 'set', header: 'X-A', value: 'a', pattern: null, replace: null }
   test('rows say of which column each value is, in the words of the form', () => {
@@ -104,6 +112,8 @@ describe('differences in words', () => {
     expect(found === undefined ? [] : wordsOfDifference('trunk', found)[1]).toContain('Value: –, Pattern: a')
     const typed = { kind: 'skill', id: 'x', before: { name: '5', note: '' }, after: { name: 5, note: null } }
     expect(shownDifferences(typed).map((difference) => wordsOfDifference('skill', difference))).toEqual([['"5"', '5'], ['""', 'null']])
+    expect(differences({ location: null }, { location: {} })).toEqual([{ path: 'location', before: null, after: {} }])
+    expect(wordsOfField('trunk', 'headers', [{ ...rule, note: 'x' }])).toContain('note: x')
     expect(shownDifferences({ ...typed, before: null }).map(({ path }) => path)).toEqual(['name'])
   })
 })
@@ -128,7 +138,7 @@ describe('faults', () => {
     const draft = toDraft(PERSON, ann)
     expect(serverFaults(PERSON, draft, 'ann', [fault('agent.skills[2].level', 'too high'), fault('agent.skills.Patience', 'unknown'), fault('nowhere', 'odd'), fault('', 'whole'), fault('agent.id', 'taken', 'bob')])).toEqual({
       'agent.skills': ['too high', 'unknown'],
-      '': ['nowhere: odd', 'whole', 'Person bob: agent.id: taken'],
+      '': ['nowhere: odd', 'whole', 'Person bob: Agent id: taken'],
     })
   })
 })

@@ -2,7 +2,7 @@
 
 import type { Json, JsonObject } from '../../api/agent-setup'
 import { t } from '../../lib/i18n'
-import { isList, isObject } from './document'
+import { isList, isNothing, isObject } from './document'
 import type { ColumnField, Options } from './fields'
 import { sectionOf } from './sections'
 
@@ -23,13 +23,17 @@ export function wordsOfValue(value: Json | undefined, options?: Options): string
 export function wordsOfRows(rows: readonly JsonObject[], columns: readonly ColumnField[]): string {
   const isShort = columns.every(({ kind }) => kind !== 'text')
   const cell = (column: ColumnField, row: JsonObject): string => wordsOfValue(row[column.name], column.kind === 'choice' ? column.options : undefined)
-  const words = (row: JsonObject): string => columns.map((column) => (isShort ? cell(column, row) : `${t(column.label)}: ${cell(column, row)}`)).join(isShort ? ' ' : ', ')
+  const unnamed = (row: JsonObject): readonly string[] => Object.keys(row).filter((name) => !isNothing(row[name]) && columns.every((column) => column.name !== name))
+  const words = (row: JsonObject): string => {
+    const named = columns.map((column) => (isShort ? cell(column, row) : `${t(column.label)}: ${cell(column, row)}`)).join(isShort ? ' ' : ', ')
+    return [named, ...unnamed(row).map((name) => `${name}: ${wordsOfValue(row[name])}`)].join(', ')
+  }
   return rows.length === 0 ? NOTHING : rows.map(words).join(isShort ? ', ' : '; ')
 }
 
 /** `Sales 5`; the values of a row, without those that say nothing. */
 function wordsOfRow(row: JsonObject): string {
-  return Object.values(row).filter((value) => value !== null && value !== undefined && value !== '').map((value) => wordsOfValue(value)).join(' ')
+  return Object.values(row).filter((value) => value !== null && value !== undefined && value !== '').map((value) => wordsOfValue(value)).join(' ') || NOTHING
 }
 
 function nameIn(options: Options | undefined, value: string): string {
