@@ -1,4 +1,4 @@
-import { useEffect, useId, useRef, useState, type ReactElement } from 'react'
+import { lazy, Suspense, useEffect, useId, useRef, useState, type ReactElement } from 'react'
 import { wordsOf } from '../../api/errors'
 import { signOut } from '../../api/session'
 import { keepLanguage, known, language, LANGUAGES, t } from '../../lib/i18n'
@@ -6,10 +6,11 @@ import { apiPaths } from '../../lib/paths'
 import { isUnsaved, tellUnsaved } from '../../lib/unsaved'
 import { endAccount, type AccountState } from '../../live/account'
 import { Button, buttonClass } from '../../ui/Button'
-import { Dialog } from '../../ui/Dialog'
 import { Glyph } from '../../ui/state-glyphs'
 import { THEMES, useTheme, type Theme } from '../../ui/theme'
 import styles from './UserMenu.module.css'
+
+const AskSignOut = lazy(async () => ({ default: (await import('./AskSignOut')).AskSignOut }))
 
 export type UserMenuProps = { readonly account: AccountState; readonly onSheet: () => void }
 
@@ -81,22 +82,9 @@ function SignOut(): ReactElement {
       <Button onClick={() => (isUnsaved() ? setAsking(true) : void out())}>{t('session.signOut')}</Button>
       {failure === '' ? null : <p role="alert">{t('session.stillIn', { why: failure })}</p>}
       {isAsking ? (
-        <Dialog
-          title={t('session.outTitle')}
-          onClose={() => setAsking(false)}
-          actions={
-            <>
-              <Button tone="main" onClick={() => setAsking(false)}>
-                {t('session.outStay')}
-              </Button>
-              <Button tone="danger" onClick={() => void out()}>
-                {t('session.outGo')}
-              </Button>
-            </>
-          }
-        >
-          <p>{t('session.outWhat')}</p>
-        </Dialog>
+        <Suspense fallback={null}>
+          <AskSignOut onStay={() => setAsking(false)} onOut={() => void out()} />
+        </Suspense>
       ) : null}
     </>
   )
