@@ -8,12 +8,12 @@
 //! | `GET /session/callback` | where auth sends the browser back to |
 //! | `POST /session/sign-out` | ends the session and the sign-in |
 
+mod begin;
 mod endpoints;
 mod own_page;
 mod own_path;
 mod pending;
 mod record;
-mod sign_in;
 mod store;
 mod tokens;
 
@@ -34,14 +34,13 @@ use prometheus_client::metrics::counter::Counter;
 use runtime::RoleContext;
 use tokio::sync::Semaphore;
 
+use super::routes;
 use crate::pages_client::CALLBACK;
 use crate::session_cookie::{self, SessionCookie};
 use record::PageSession;
 use store::PageSessionStore;
 use tokens::{PageTokens, TokenRefusal, TokenSource};
 
-/// The path of the session.
-const SESSION: &str = "/session";
 /// The path of the sign-in.
 const SIGN_IN: &str = "/session/sign-in";
 /// The longest cookie of a session that is looked at, in bytes.
@@ -87,11 +86,6 @@ pub(super) struct PageSessions {
     entropy: Mutex<Box<dyn Entropy>>,
 }
 
-/// Whether a path is one of the session, which asks for its own proof.
-pub(super) fn is_open(path: &str) -> bool {
-    path.strip_prefix(SESSION).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
 /// Whether a request has come by TLS.
 fn is_secure(client: Option<&WebClient>) -> bool {
     client.is_some_and(|client| client.is_secure)
@@ -129,9 +123,9 @@ impl PageSessions {
     /// The routes of the session.
     pub fn router(self: &Arc<Self>) -> Router {
         Router::new()
-            .route(SESSION, get(endpoints::show))
-            .route(SIGN_IN, get(sign_in::begin))
-            .route(CALLBACK, get(sign_in::come_back))
+            .route(routes::SESSION, get(endpoints::show))
+            .route(SIGN_IN, get(begin::begin))
+            .route(CALLBACK, get(begin::come_back))
             .route("/session/sign-out", post(endpoints::sign_out))
             .with_state(self.clone())
     }
@@ -260,9 +254,7 @@ fn unread(error: &StoreError) -> Problem {
 
 /// The cookie of a request to an API that brings no token of its own.
 fn asked_by_cookie(request: &Request, is_secure: bool) -> Option<SessionCookie> {
-    let path = request.uri().path();
-    let is_of_api = super::APIS.iter().any(|api| path.starts_with(api));
-    if !is_of_api || request.headers().contains_key(header::AUTHORIZATION) {
+    if !routes::is_of_api(request.uri().path()) || request.headers().contains_key(header::AUTHORIZATION) {
         return None;
     }
     cookie_of(request.headers(), is_secure)
@@ -319,11 +311,5 @@ mod tests {
         for other in ["/", "/agent-setup/", "/auth/v3/userinfo", "/sip", "/session"] {
             assert!(!is_asked_by_cookie(other, &[("cookie", plain)], false), "{other}");
         }
-    }
-
-    #[test]
-    fn only_the_paths_of_the_session_are_open() {
-        assert!(is_open("/session") && is_open("/session/sign-in"));
-        assert!(!is_open("/sessions") && !is_open("/api/session"));
     }
 }
