@@ -62,7 +62,7 @@ fn callback(base: &str, headers: &HeaderMap, is_secure: bool) -> Option<String> 
 /// in front may leave the port out.
 fn is_at(base: &str, host: &str) -> bool {
     let name = |authority: &str| HostPort::parse(authority, HTTPS_PORT).ok().map(|at| at.host.to_ascii_lowercase());
-    let own = base.strip_prefix("https://").and_then(name);
+    let own = base.strip_prefix("https://").and_then(|rest| rest.split('/').next()).and_then(name);
     own.is_some() && own == name(host)
 }
 
@@ -178,8 +178,14 @@ async fn kept(pages: &PageSessions, tokens: PageTokens) -> Result<String, Proble
     let cookie = SessionCookie { tenant: tokens.tenant.clone(), digest: Digest::of(&secret) };
     let session = session_of(tokens, now, now + SESSION_MAX);
     let until = pages.until(now, &session);
-    pages.store.begin(&cookie, &session, until).await.map_err(|error| unread(&error))?;
+    let ended = pages.store.begin(&cookie, &session, until).await.map_err(|error| unread(&error))?;
     pages.metrics.begun.inc();
+    for session in ended {
+        tracing::info!(tenant = %cookie.tenant, user = session.user, "somebody has as many sessions of our pages as there may be: the first of them has ended");
+        if pages.tokens.revoke(&cookie.tenant, &session.refresh_token).await.is_err() {
+            tracing::warn!(tenant = %cookie.tenant, "tokens of a session that has ended could not be revoked: they run out");
+        }
+    }
     Ok(SessionCookie::write(&cookie.tenant, &secret))
 }
 

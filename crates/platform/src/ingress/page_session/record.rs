@@ -65,6 +65,23 @@ impl PageSession {
     }
 }
 
+#[cfg(test)]
+impl PageSession {
+    /// Ann's, until then.
+    pub fn of_test(ends_at: Timestamp) -> Self {
+        Self {
+            user: "person/ann".to_owned(),
+            name: "Ann Adams".to_owned(),
+            privileges: vec!["administrator".to_owned()],
+            scope: "openid config:read".to_owned(),
+            access_token: "access".to_owned(),
+            access_until: Timestamp::from_micros(1),
+            refresh_token: "refresh".to_owned(),
+            ends_at,
+        }
+    }
+}
+
 /// One record's value is of no use as another's.
 fn bound_to(name: &str) -> Vec<u8> {
     format!("page session {name}").into_bytes()
@@ -77,16 +94,7 @@ mod tests {
     #[test]
     fn a_session_is_opened_under_its_own_name_alone() {
         let key = InstallationKey::from_bytes([7; 32]);
-        let session = PageSession {
-            user: "person/ann".to_owned(),
-            name: "Ann Adams".to_owned(),
-            privileges: vec!["administrator".to_owned()],
-            scope: "openid config:read".to_owned(),
-            access_token: "access".to_owned(),
-            access_until: Timestamp::from_micros(1),
-            refresh_token: "refresh".to_owned(),
-            ends_at: Timestamp::from_micros(2),
-        };
+        let session = PageSession::of_test(Timestamp::from_micros(2));
         let sealed = session.seal(&key, "one").unwrap();
         assert!(!sealed.windows(7).any(|part| part == b"refresh"), "it is not there in clear");
         let opened = PageSession::open(&key, "one", &sealed).unwrap();
