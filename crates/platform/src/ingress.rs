@@ -74,8 +74,8 @@ pub const SPEC: RoleSpec = RoleSpec {
 
 /// Sessions of pages that last for longer are a mistake in the settings: their sign-in ends after this time.
 const SESSION_LIFE_MAX: Duration = Duration::from_secs(30 * 24 * 3_600);
-/// Those that are shorter sign people out while they read.
-const SESSION_LIFE_MIN: Duration = Duration::from_secs(60);
+/// Those that are shorter sign people out while they read; and each tenth of it a session that is used is written.
+const SESSION_LIFE_MIN: Duration = Duration::from_secs(300);
 
 /// The role.
 pub const ROLE: Role = Role { spec: &SPEC, start: |ctx| Box::pin(run(ctx)) };
@@ -98,7 +98,7 @@ runtime::settings! {
         /// Whether each request is a line of the log (target `access`): method, path without its query, status, bytes, time, source and
         /// request id. Off, since a line costs more than many a request.
         access_log: bool = false;
-        /// How long our own pages stay signed in without being used. Also `auth.refresh_life`, after which no sign-in goes on.
+        /// How long our own pages stay signed in without being used; each use begins it anew. 5 minutes to 30 days. Also `auth.refresh_life`, after which no sign-in goes on.
         page_session_life: Duration = Duration::from_secs(12 * 3_600),
             |v| runtime::settings::declare::within(v, &SESSION_LIFE_MIN, &SESSION_LIFE_MAX);
         /// Whether webhooks may be sent to addresses that are not of the public Internet: this machine, its networks.

@@ -38,7 +38,7 @@ use super::routes;
 use crate::pages_client::CALLBACK;
 use crate::session_cookie::{self, SessionCookie};
 use record::PageSession;
-use store::PageSessionStore;
+use store::{PageSessionStore, ReadPageSession};
 use tokens::{PageTokens, TokenRefusal, TokenSource};
 
 /// The path of the sign-in.
@@ -56,6 +56,8 @@ const TURN: Duration = Duration::from_secs(10);
 /// How often, and after which pause, others look whether a session is renewed whose token is over: together longer than a turn.
 const LOOKS_MAX: usize = 60;
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
+/// How often renewed tokens are written while the session's end is moved at the same time.
+const REPLACES_MAX: usize = 8;
 /// Requests whose session is being looked up at a time; one more is answered 503.
 const LOOKUPS_MAX: usize = 512;
 
@@ -149,11 +151,6 @@ impl PageSessions {
         identity::secret::text(&bytes)
     }
 
-    /// The end of a session that is used now.
-    fn until(&self, now: Timestamp, session: &PageSession) -> Timestamp {
-        (now + self.life).min(session.ends_at)
-    }
-
     /// The session of a cookie, with an access token that is good now; none if there is none any more.
     async fn current(self: &Arc<Self>, cookie: &SessionCookie) -> Result<Option<PageSession>, Problem> {
         let _lookup =
@@ -161,21 +158,35 @@ impl PageSessions {
         for _ in 0..LOOKS_MAX {
             let now = self.now();
             let read = self.store.read(cookie).await.map_err(|error| unread(&error))?;
-            let Some(session) = read.map(|read| read.session).filter(|session| now < session.ends_at) else {
-                return Ok(None);
-            };
-            if session.access_until > now + RENEWED_BEFORE {
-                return Ok(Some(session));
+            let Some(read) = read.filter(|read| now < read.session.ends_at) else { return Ok(None) };
+            if read.session.access_until > now + RENEWED_BEFORE {
+                return Ok(Some(self.moved(cookie, read, now).await));
             }
             if self.store.takes_turn(cookie, now + TURN).await.map_err(|error| unread(&error))? {
                 return self.renewed_apart(cookie).await;
             }
-            if session.access_until > now + UNUSED_BEFORE {
-                return Ok(Some(session));
+            if read.session.access_until > now + UNUSED_BEFORE {
+                return Ok(Some(read.session));
             }
             tokio::time::sleep(LOOK_AGAIN).await;
         }
         Err(Problem::unavailable("the session is being renewed"))
+    }
+
+    /// A session that is used, with its end moved where that is due. One that others change at the same time, they have moved.
+    async fn moved(&self, cookie: &SessionCookie, read: ReadPageSession, now: Timestamp) -> PageSession {
+        if !read.session.is_to_be_moved(now, self.life) {
+            return read.session;
+        }
+        let next = read.session.clone().lasting_until(now + self.life);
+        match self.store.replace(cookie, &read, &next).await {
+            Ok(true) => next,
+            Ok(false) => read.session,
+            Err(error) => {
+                tracing::debug!(%error, "the end of a session of our pages is moved at its next use");
+                read.session
+            }
+        }
     }
 
     /// Renews a session, also when who has asked goes away: the refresh token that is shown is over then, and the next one has to be kept.
@@ -193,7 +204,7 @@ impl PageSessions {
 
     /// Renews a session, whose turn has been taken: one before may have done it meanwhile.
     async fn renewed(&self, cookie: &SessionCookie) -> Result<Option<PageSession>, Problem> {
-        let Some(read) = self.store.read(cookie).await.map_err(|error| unread(&error))? else { return Ok(None) };
+        let Some(mut read) = self.store.read(cookie).await.map_err(|error| unread(&error))? else { return Ok(None) };
         let now = self.now();
         if read.session.access_until > now + RENEWED_BEFORE {
             return Ok(Some(read.session));
@@ -210,11 +221,17 @@ impl PageSessions {
             }
             Err(TokenRefusal::Away) => return Err(Problem::unavailable("the session cannot be renewed now")),
         };
-        let next = session_of(tokens, now, read.session.ends_at);
-        let until = self.until(now, &next);
-        if self.store.replace(cookie, &read, &next, until).await.map_err(|error| unread(&error))? {
-            self.metrics.renewed.inc();
-            return Ok(Some(next));
+        let next = session_of(tokens, now, read.session.ends_at).lasting_until(now + self.life);
+        for _ in 0..REPLACES_MAX {
+            if self.store.replace(cookie, &read, &next).await.map_err(|error| unread(&error))? {
+                self.metrics.renewed.inc();
+                return Ok(Some(next));
+            }
+            // Perhaps its end alone was moved meanwhile: then its tokens are those still that were shown.
+            match self.store.read(cookie).await.map_err(|error| unread(&error))? {
+                Some(again) if again.session.refresh_token == read.session.refresh_token => read = again,
+                _ => break,
+            }
         }
         // Somebody has signed out meanwhile: nothing of it goes on.
         if self.tokens.revoke(&cookie.tenant, &next.refresh_token).await.is_err() {
@@ -244,6 +261,7 @@ fn session_of(tokens: PageTokens, now: Timestamp, ends_at: Timestamp) -> PageSes
         access_until: now + tokens.lasting,
         refresh_token: tokens.refresh_token,
         ends_at,
+        until: ends_at,
     }
 }
 

@@ -176,9 +176,8 @@ pub(super) async fn come_back(
 async fn kept(pages: &PageSessions, tokens: PageTokens) -> Result<String, Problem> {
     let (secret, now) = (pages.secret(), pages.now());
     let cookie = SessionCookie { tenant: tokens.tenant.clone(), digest: Digest::of(&secret) };
-    let session = session_of(tokens, now, now + SESSION_MAX);
-    let until = pages.until(now, &session);
-    let ended = pages.store.begin(&cookie, &session, until).await.map_err(|error| unread(&error))?;
+    let session = session_of(tokens, now, now + SESSION_MAX).lasting_until(now + pages.life);
+    let ended = pages.store.begin(&cookie, &session).await.map_err(|error| unread(&error))?;
     pages.metrics.begun.inc();
     for session in ended {
         tracing::info!(tenant = %cookie.tenant, user = session.user, "somebody has as many sessions of our pages as there may be: the first of them has ended");

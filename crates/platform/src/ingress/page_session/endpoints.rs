@@ -45,7 +45,7 @@ async fn told(pages: &Arc<PageSessions>, cookie: &SessionCookie) -> Result<Optio
         "name": session.name,
         "privileges": session.privileges,
         "scopes": scopes.collect::<Vec<_>>(),
-        "until": rfc3339(pages.until(pages.now(), &session)),
+        "until": rfc3339(session.until),
     })))
 }
 

@@ -55,12 +55,7 @@ impl PageSessionStore {
     }
 
     /// Keeps a new session. Whoever has as many as there may be loses what would end first, which was used longest ago: returns those.
-    pub async fn begin(
-        &self,
-        cookie: &SessionCookie,
-        session: &PageSession,
-        until: Timestamp,
-    ) -> Result<Vec<PageSession>> {
+    pub async fn begin(&self, cookie: &SessionCookie, session: &PageSession) -> Result<Vec<PageSession>> {
         let (value, owner) = (self.sealed(cookie, session)?, owner(&session.user));
         let owned = self.records.owned(&cookie.tenant, &owner).await?;
         let surplus = (owned.len() + 1).saturating_sub(OF_PERSON_MAX);
@@ -69,7 +64,7 @@ impl PageSessionStore {
             self.records.remove(&cookie.tenant, &key).await?;
             ended.extend(PageSession::open(&self.key, &key.id, &sealed));
         }
-        self.records.put(&cookie.tenant, &key_of(cookie), Some(&owner), value, until).await?;
+        self.records.put(&cookie.tenant, &key_of(cookie), Some(&owner), value, session.until).await?;
         Ok(ended)
     }
 
@@ -83,15 +78,9 @@ impl PageSessionStore {
     }
 
     /// Replaces a session as it was read; `false` if it has changed, or has ended.
-    pub async fn replace(
-        &self,
-        cookie: &SessionCookie,
-        read: &ReadPageSession,
-        next: &PageSession,
-        until: Timestamp,
-    ) -> Result<bool> {
+    pub async fn replace(&self, cookie: &SessionCookie, read: &ReadPageSession, next: &PageSession) -> Result<bool> {
         let value = self.sealed(cookie, next)?;
-        self.records.replace(&cookie.tenant, &key_of(cookie), &read.seen, value, until).await
+        self.records.replace(&cookie.tenant, &key_of(cookie), &read.seen, value, next.until).await
     }
 
     /// Ends a session.
@@ -140,12 +129,11 @@ mod tests {
         let session = |user: &str, n: usize| PageSession {
             user: user.to_owned(),
             refresh_token: n.to_string(),
-            ..PageSession::of_test(now + Duration::from_secs(86_400))
+            ..PageSession::of_test(now + Duration::from_secs(3_600 + n as u64))
         };
-        store.begin(&cookie("bob"), &session("person/bob", 0), now + Duration::from_secs(60)).await.unwrap();
+        store.begin(&cookie("bob"), &session("person/bob", 0)).await.unwrap();
         for n in 0..OF_PERSON_MAX + 2 {
-            let until = now + Duration::from_secs(3_600 + n as u64);
-            let ended = store.begin(&cookie(&n.to_string()), &session("person/ann", n), until).await.unwrap();
+            let ended = store.begin(&cookie(&n.to_string()), &session("person/ann", n)).await.unwrap();
             let ended: Vec<String> = ended.into_iter().map(|session| session.refresh_token).collect();
             let surplus: Vec<String> =
                 n.checked_sub(OF_PERSON_MAX).map(|first| first.to_string()).into_iter().collect();
