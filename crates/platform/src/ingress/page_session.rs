@@ -10,6 +10,7 @@
 
 mod begin;
 mod endpoints;
+mod lookup_places;
 mod own_page;
 mod own_path;
 mod pending;
@@ -32,11 +33,11 @@ use model::{Entropy, Timestamp};
 use net::http::{Problem, WebClient};
 use prometheus_client::metrics::counter::Counter;
 use runtime::RoleContext;
-use tokio::sync::Semaphore;
 
 use super::routes;
 use crate::pages_client::CALLBACK;
 use crate::session_cookie::{self, SessionCookie};
+use lookup_places::LookupPlaces;
 use record::PageSession;
 use store::{PageSessionStore, ReadPageSession};
 use tokens::{PageTokens, TokenRefusal, TokenSource};
@@ -58,8 +59,6 @@ const LOOKS_MAX: usize = 60;
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// How often renewed tokens are written while the session's end is moved at the same time.
 const REPLACES_MAX: usize = 8;
-/// Requests whose session is being looked up at a time; one more is answered 503.
-const LOOKUPS_MAX: usize = 512;
 
 runtime::metrics! {
     /// Metrics of the sessions of our own pages.
@@ -83,9 +82,21 @@ pub(super) struct PageSessions {
     life: Duration,
     /// The address of the edge, as people know it.
     base: String,
-    lookups: Semaphore,
+    lookups: LookupPlaces,
     metrics: Metrics,
     entropy: Mutex<Box<dyn Entropy>>,
+}
+
+/// What is found of a cookie's session.
+enum LookedUpSession {
+    /// There is one, and its access token is good now.
+    Good(Box<PageSession>),
+    /// There is none, or none any more.
+    Nobody,
+    /// Its access token ends soon, and whoever has asked renews it.
+    OwnTurn,
+    /// Its access token is over, and somebody else renews it.
+    TurnOfOther,
 }
 
 /// Whether a request has come by TLS.
@@ -115,7 +126,7 @@ impl PageSessions {
             tokens: TokenSource::new(ctx)?,
             life,
             base: issuer.strip_suffix(runtime::issuer::PATH).unwrap_or(issuer).to_owned(),
-            lookups: Semaphore::new(LOOKUPS_MAX),
+            lookups: LookupPlaces::new(),
             metrics: Metrics::register(&ctx.metrics),
             entropy: Mutex::new(ctx.entropy()),
             ctx: ctx.clone(),
@@ -153,24 +164,37 @@ impl PageSessions {
 
     /// The session of a cookie, with an access token that is good now; none if there is none any more.
     async fn current(self: &Arc<Self>, cookie: &SessionCookie) -> Result<Option<PageSession>, Problem> {
-        let _lookup =
-            self.lookups.try_acquire().map_err(|_| Problem::unavailable("too many sessions are being looked up"))?;
         for _ in 0..LOOKS_MAX {
-            let now = self.now();
-            let read = self.store.read(cookie).await.map_err(|error| unread(&error))?;
-            let Some(read) = read.filter(|read| now < read.session.ends_at) else { return Ok(None) };
-            if read.session.access_until > now + RENEWED_BEFORE {
-                return Ok(Some(self.moved(cookie, read, now).await));
+            // While it waits, or auth is asked, it has no place among the lookups.
+            match self.looked_up(cookie).await? {
+                LookedUpSession::Good(session) => return Ok(Some(*session)),
+                LookedUpSession::Nobody => return Ok(None),
+                LookedUpSession::OwnTurn => return self.renewed_apart(cookie).await,
+                LookedUpSession::TurnOfOther => tokio::time::sleep(LOOK_AGAIN).await,
             }
-            if self.store.takes_turn(cookie, now + TURN).await.map_err(|error| unread(&error))? {
-                return self.renewed_apart(cookie).await;
-            }
-            if read.session.access_until > now + UNUSED_BEFORE {
-                return Ok(Some(read.session));
-            }
-            tokio::time::sleep(LOOK_AGAIN).await;
         }
         Err(Problem::unavailable("the session is being renewed"))
+    }
+
+    /// Reads the session of a cookie.
+    async fn looked_up(&self, cookie: &SessionCookie) -> Result<LookedUpSession, Problem> {
+        let place = self.lookups.take(cookie);
+        let _place = place.ok_or_else(|| Problem::unavailable("too many sessions are being looked up"))?;
+        let now = self.now();
+        let read = self.store.read(cookie).await.map_err(|error| unread(&error))?;
+        let Some(read) = read.filter(|read| now < read.session.ends_at) else { return Ok(LookedUpSession::Nobody) };
+        self.lookups.is_good(cookie);
+        if read.session.access_until > now + RENEWED_BEFORE {
+            let session = self.moved(cookie, read, now).await;
+            return Ok(LookedUpSession::Good(Box::new(session)));
+        }
+        if self.store.takes_turn(cookie, now + TURN).await.map_err(|error| unread(&error))? {
+            return Ok(LookedUpSession::OwnTurn);
+        }
+        if read.session.access_until > now + UNUSED_BEFORE {
+            return Ok(LookedUpSession::Good(Box::new(read.session)));
+        }
+        Ok(LookedUpSession::TurnOfOther)
     }
 
     /// A session that is used, with its end moved where that is due. One that others change at the same time, they have moved.
