@@ -183,7 +183,7 @@ impl PageSessions {
         let now = self.now();
         let read = self.store.read(cookie).await.map_err(|error| unread(&error))?;
         let Some(read) = read.filter(|read| now < read.session.ends_at) else { return Ok(LookedUpSession::Nobody) };
-        self.lookups.is_good(cookie);
+        self.lookups.remember(cookie);
         if read.session.access_until > now + RENEWED_BEFORE {
             let session = self.moved(cookie, read, now).await;
             return Ok(LookedUpSession::Good(Box::new(session)));

@@ -179,6 +179,7 @@ async fn kept(pages: &PageSessions, tokens: PageTokens) -> Result<String, Proble
     let session = session_of(tokens, now, now + SESSION_MAX).lasting_until(now + pages.life);
     let ended = pages.store.begin(&cookie, &session).await.map_err(|error| unread(&error))?;
     pages.metrics.begun.inc();
+    pages.lookups.remember(&cookie);
     for session in ended {
         tracing::info!(tenant = %cookie.tenant, user = session.user, "somebody has as many sessions of our pages as there may be: the first of them has ended");
         if pages.tokens.revoke(&cookie.tenant, &session.refresh_token).await.is_err() {

@@ -42,7 +42,7 @@ impl LookupPlaces {
     }
 
     /// There is a session of that cookie.
-    pub fn is_good(&self, cookie: &SessionCookie) {
+    pub fn remember(&self, cookie: &SessionCookie) {
         self.lock().remember(cookie.digest);
     }
 
@@ -77,7 +77,7 @@ mod tests {
     #[test]
     fn cookies_that_are_made_up_take_no_place_of_good_ones() {
         let places = LookupPlaces::new();
-        places.is_good(&cookie("ann"));
+        places.remember(&cookie("ann"));
         let made_up: Vec<_> = (0..NEW_MAX + 5).filter_map(|n| places.take(&cookie(&n.to_string()))).collect();
         assert_eq!(made_up.len(), NEW_MAX);
         assert!(places.take(&cookie("ann")).is_some());
