@@ -19,6 +19,7 @@ use super::second_factor::{self, CodeLogin, Enrolment};
 use super::session::{self, SignedIn};
 use super::sign_in::{WRONG_CODE, WRONG_FIRST_CODE};
 use super::source::RequestSource;
+use super::store::AskingSignIn;
 use super::tenancy::Named;
 use super::{Auth, issue, page};
 
@@ -124,7 +125,8 @@ async fn enrolled(request: OwnRequest<'_>, typed: &Parameters) -> Result<Result<
         Ok(person) => person,
         Err(refusal) => return Ok(Err(refusal)),
     };
-    Ok(match second_factor::enrol(auth, tenant, &person, secret.clone(), code).await? {
+    let asking = AskingSignIn { session: Some(signed_in.session.id.as_str()), sign_in: None };
+    Ok(match second_factor::enrol(auth, tenant, &person, asking, secret.clone(), code).await? {
         Enrolment::Done(codes) => Ok(pages::recovery_codes(&codes, pages::PATH)),
         Enrolment::WrongCode => Err(PageRefusal::of(StatusCode::BAD_REQUEST, WRONG_CODE)),
         Enrolment::Changed => Err(PageRefusal::of(StatusCode::CONFLICT, CHANGED)),
@@ -143,7 +145,7 @@ async fn renewed(request: OwnRequest<'_>, typed: &Parameters) -> Result<Result<R
 
 async fn removed(request: OwnRequest<'_>, typed: &Parameters) -> Result<Result<Response, PageRefusal>, Trouble> {
     let (auth, tenant) = (request.auth, &request.signed_in.cookie.tenant);
-    if second_factor::is_required(auth, tenant, &request.signed_in.person).await? {
+    if auth.people.requires_second_factor(tenant, &request.signed_in.person).await? {
         return Ok(Err(PageRefusal::of(StatusCode::FORBIDDEN, REQUIRED)));
     }
     let person = match proved(request, typed).await? {
@@ -195,7 +197,7 @@ async fn refused(request: OwnRequest<'_>, refusal: &PageRefusal) -> Result<Respo
 async fn own(request: OwnRequest<'_>, status: StatusCode, error: Option<&str>) -> Result<Response, Trouble> {
     let OwnRequest { auth, browser, signed_in, secret } = request;
     let (tenant, person) = (&signed_in.cookie.tenant, &signed_in.person);
-    let may_remove = !second_factor::is_required(auth, tenant, person).await?;
+    let may_remove = !auth.people.requires_second_factor(tenant, person).await?;
     let left = person.second_factor.as_ref().map(|_| second_factor::recovery_codes_left(auth, tenant, person));
     let (name, text) = (issue::full_name(person), secret.text());
     let uri = second_factor::app_uri(tenant, person, secret);
