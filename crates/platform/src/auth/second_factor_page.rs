@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
@@ -12,6 +11,7 @@ use identity::totp::TotpSecret;
 
 use super::answers::{self, Trouble};
 use super::browser::RequestBrowser;
+use super::form_request::FormRequest;
 use super::page::second_factor::{self as pages, NewApp, OwnSecondFactor};
 use super::parameters::Parameters;
 use super::person_login::{self, PersonLogin};
@@ -59,28 +59,19 @@ pub(super) async fn show(State(auth): State<Arc<Auth>>, source: RequestSource, h
 }
 
 /// What is sent from it.
-pub(super) async fn submit(
-    State(auth): State<Arc<Auth>>,
-    source: RequestSource,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    let typed = match Parameters::of_form(&headers, &body) {
-        Ok(typed) => typed,
-        Err(fault) => return page::fault(StatusCode::BAD_REQUEST, fault),
-    };
-    let browser = RequestBrowser { headers: &headers, source: &source };
+pub(super) async fn submit(State(auth): State<Arc<Auth>>, form: FormRequest) -> Response {
+    let (browser, typed) = (form.browser(), &form.typed);
     let submitted = async {
-        let Some(signed_in) = session::of_browser(&auth, &headers, &source).await? else { return Ok(sign_in()) };
+        let signed_in = session::of_browser(&auth, browser.headers, browser.source).await?;
+        let Some(signed_in) = signed_in else { return Ok(sign_in()) };
         let shown = typed.get("secret").and_then(TotpSecret::parse);
-        let is_ours =
-            shown.as_ref().is_some_and(|secret| browser.has_sent(&auth, &form_of(&signed_in, secret), &typed));
+        let is_ours = shown.as_ref().is_some_and(|secret| browser.has_sent(&auth, &form_of(&signed_in, secret), typed));
         let secret = shown.filter(|_| is_ours).unwrap_or_else(|| second_factor::new_secret(&auth));
         let request = OwnRequest { auth: &auth, browser, signed_in: &signed_in, secret: &secret };
         if !is_ours {
             return own(request, StatusCode::FORBIDDEN, Some(page::STALE)).await;
         }
-        match done(request, &typed).await? {
+        match done(request, typed).await? {
             Ok(response) => Ok(response),
             Err(refusal) => refused(request, &refusal).await,
         }
