@@ -87,7 +87,7 @@ runtime::settings! {
         origins: Vec<String> = Vec::new(), |v| events::check_origin(v);
         /// Certificates of HTTPS, each a PEM file with the certificate, those of its authorities and the private key, or two files as
         /// `chain.pem:key.pem`. The first is the usual one; another is used for who asks for a name in it. If there is none, ingress
-        /// makes one that nobody vouches for. Changed files are read without a restart.
+        /// makes a self-signed one. Changed files are read without a restart.
         certificates: Vec<String> = Vec::new(), |v| certificates::check(v);
         /// What becomes of requests without TLS that do not stay on this machine: `redirect` tells them the address by HTTPS, `serve`
         /// answers them, where a web server before ingress ends TLS and is not named in `trusted_proxies`, or the network is trusted.

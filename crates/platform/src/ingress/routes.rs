@@ -40,7 +40,7 @@ const AT_TELEMETRY: RoleAt = RoleAt { role: "telemetry", connection: "telemetry-
 
 /// Which paths a row is about.
 #[derive(Clone, Copy, Debug)]
-enum Extent {
+enum PathExtent {
     /// The path itself.
     Alone,
     /// What is below it.
@@ -51,7 +51,7 @@ enum Extent {
 
 /// What a caller must show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Proof {
+enum EdgeProof {
     /// Nothing: pages, and whether the role lives.
     Nothing,
     /// What the one who answers asks for: a form, a cookie, the password of a phone.
@@ -64,43 +64,43 @@ enum Proof {
 #[derive(Debug)]
 pub(super) struct EdgeRoute {
     path: &'static str,
-    extent: Extent,
+    extent: PathExtent,
     /// The role that answers; none where ingress itself does.
     behind: Option<&'static RoleAt>,
-    proof: Proof,
+    proof: EdgeProof,
     family: RouteFamily,
 }
 
-const fn page(path: &'static str, extent: Extent) -> EdgeRoute {
-    EdgeRoute { path, extent, behind: Some(&AT_PULSE), proof: Proof::Nothing, family: RouteFamily::Pages }
+const fn page(path: &'static str, extent: PathExtent) -> EdgeRoute {
+    EdgeRoute { path, extent, behind: Some(&AT_PULSE), proof: EdgeProof::Nothing, family: RouteFamily::Pages }
 }
 
 const fn api(path: &'static str, behind: Option<&'static RoleAt>, family: RouteFamily) -> EdgeRoute {
-    EdgeRoute { path, extent: Extent::Below, behind, proof: Proof::Token, family }
+    EdgeRoute { path, extent: PathExtent::Below, behind, proof: EdgeProof::Token, family }
 }
 
 const fn with_own_proof(
     path: &'static str,
-    extent: Extent,
+    extent: PathExtent,
     behind: Option<&'static RoleAt>,
     family: RouteFamily,
 ) -> EdgeRoute {
-    EdgeRoute { path, extent, behind, proof: Proof::OfItsOwn, family }
+    EdgeRoute { path, extent, behind, proof: EdgeProof::OfItsOwn, family }
 }
 
 const fn probe(path: &'static str) -> EdgeRoute {
-    EdgeRoute { path, extent: Extent::Alone, behind: None, proof: Proof::Nothing, family: RouteFamily::Probes }
+    EdgeRoute { path, extent: PathExtent::Alone, behind: None, proof: EdgeProof::Nothing, family: RouteFamily::Probes }
 }
 
 /// The table. Of several rows that are about a path, the one with the longest path counts.
 static TABLE: [EdgeRoute; 20] = [
-    page("/", Extent::Alone),
-    page("/index.html", Extent::Alone),
-    page("/icon.svg", Extent::Alone),
-    page("/assets", Extent::Below),
-    page("/topology", Extent::Alone),
-    page("/trace", Extent::Whole),
-    page("/agent-setup", Extent::Whole),
+    page("/", PathExtent::Alone),
+    page("/index.html", PathExtent::Alone),
+    page("/icon.svg", PathExtent::Alone),
+    page("/assets", PathExtent::Below),
+    page("/topology", PathExtent::Alone),
+    page("/trace", PathExtent::Whole),
+    page("/agent-setup", PathExtent::Whole),
     // Every path below /api needs a token, whether there is something or not.
     api("/api", None, RouteFamily::Unknown),
     // Events and webhooks below it are answered by ingress.
@@ -110,11 +110,11 @@ static TABLE: [EdgeRoute; 20] = [
     api(AGENT_SETUP, Some(&AT_AGENT_SETUP), RouteFamily::Configuration),
     api(TELEMETRY, Some(&AT_TELEMETRY), RouteFamily::Telemetry),
     api(WORKFORCE, Some(&AT_WFM_ADAPTER), RouteFamily::Workforce),
-    with_own_proof(issuer::PATH, Extent::Below, Some(&AT_AUTH), RouteFamily::Auth),
+    with_own_proof(issuer::PATH, PathExtent::Below, Some(&AT_AUTH), RouteFamily::Auth),
     // `issuer::METADATA`.
-    with_own_proof("/.well-known", Extent::Below, Some(&AT_AUTH), RouteFamily::Auth),
-    with_own_proof(SESSION, Extent::Whole, None, RouteFamily::Auth),
-    with_own_proof(PHONES, Extent::Alone, Some(&AT_SIP_PROXY), RouteFamily::Phones),
+    with_own_proof("/.well-known", PathExtent::Below, Some(&AT_AUTH), RouteFamily::Auth),
+    with_own_proof(SESSION, PathExtent::Whole, None, RouteFamily::Auth),
+    with_own_proof(PHONES, PathExtent::Alone, Some(&AT_SIP_PROXY), RouteFamily::Phones),
     probe("/live"),
     probe("/ready"),
 ];
@@ -123,9 +123,9 @@ impl EdgeRoute {
     fn is_about(&self, path: &str) -> bool {
         let Some(rest) = path.strip_prefix(self.path) else { return false };
         match self.extent {
-            Extent::Alone => rest.is_empty(),
-            Extent::Below => rest.starts_with('/'),
-            Extent::Whole => rest.is_empty() || rest.starts_with('/'),
+            PathExtent::Alone => rest.is_empty(),
+            PathExtent::Below => rest.starts_with('/'),
+            PathExtent::Whole => rest.is_empty() || rest.starts_with('/'),
         }
     }
 }
@@ -146,12 +146,12 @@ pub(super) fn leads_to(path: &str) -> Result<&'static RoleAt> {
 
 /// Whether the gate lets a request to that path in without a token.
 pub(super) fn is_open(path: &str) -> bool {
-    of(path).is_some_and(|route| route.proof != Proof::Token)
+    of(path).is_some_and(|route| route.proof != EdgeProof::Token)
 }
 
 /// Whether that path is of an API, for which a token is shown.
 pub(super) fn is_of_api(path: &str) -> bool {
-    of(path).is_some_and(|route| route.proof == Proof::Token)
+    of(path).is_some_and(|route| route.proof == EdgeProof::Token)
 }
 
 /// Whether that path is of the pages.
@@ -239,7 +239,7 @@ mod tests {
     fn every_api_needs_a_token_and_every_connection_is_declared() {
         for route in &TABLE {
             let below = format!("{}/v1/example/x", route.path);
-            if route.proof == Proof::Token {
+            if route.proof == EdgeProof::Token {
                 for path in [below.as_str(), &format!("{}/", route.path)] {
                     assert!(!is_open(path) && is_of_api(path), "{path}");
                 }
