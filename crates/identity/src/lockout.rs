@@ -162,7 +162,8 @@ mod tests {
     }
 
     proptest! {
-        /// In whatever rhythm somebody guesses: in a day there are at most the free tries, one for each longest wait, and a few while it grows.
+        /// In whatever rhythm somebody guesses: in a day there are at most the free tries, one for each longest wait, and a few while the
+        /// waits grow.
         #[test]
         fn few_guesses_are_taken_in_a_day(
             rhythm in proptest::collection::vec((1_usize..40, 0_u64..30, 0_u64..20_000), 1..100),

@@ -123,8 +123,8 @@ pub(super) fn is_of(auth: &Auth, secret: &TotpSecret, typed: &str) -> bool {
     secret.step_of(&compact(typed), auth.now()).is_some()
 }
 
-/// Gives the person that secret, with other recovery codes, in the place of what there was, if the code is of it. What asks goes on, and all
-/// else that the person has open ends: it may have been opened by the password alone.
+/// Gives the person that secret, with other recovery codes, in the place of what there was, if the code is of it. What asks goes on,
+/// and all else that the person has open ends: it may have been opened by the password alone.
 pub(super) async fn enrol(
     auth: &Auth,
     tenant: &TenantId,

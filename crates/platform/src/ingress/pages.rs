@@ -1,5 +1,5 @@
-//! Hands on pages and the wallboard's data from pulse (pulse-20) as they arrive: a stream stays a stream. Paths without a row in the table of
-//! routes are answered here.
+//! Hands on pages and the wallboard's data from pulse (pulse-20) as they arrive: a stream stays a stream. Paths without a row in
+//! the table of routes are answered here.
 
 use std::pin::Pin;
 use std::sync::Arc;

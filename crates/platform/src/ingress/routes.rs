@@ -1,4 +1,4 @@
-//! What the web edge answers, as a table: each path with the role that answers, what a caller must show, and as what the request is counted.
+//! What the web edge answers, as a table: each path with the role that answers, what a caller must show, and as what it is counted.
 //! The gate, the routers, the sessions of our own pages and the metrics read it. A path without a row is closed: it is answered 404, and
 //! no role behind the edge hears of it.
 

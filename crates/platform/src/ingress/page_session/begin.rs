@@ -58,8 +58,8 @@ fn callback(base: &str, headers: &HeaderMap, is_secure: bool) -> Option<String> 
     pages_client::is_this_machine(host).then(|| format!("http://{host}{CALLBACK}"))
 }
 
-/// Whether somebody who asks that host by TLS is at the base. Cookies are of a host whatever its port (RFC 6265 section 8.5), and web servers
-/// in front may leave the port out.
+/// Whether somebody who asks that host by TLS is at the base. Cookies are of a host whatever its port (RFC 6265 section 8.5), and web
+/// servers in front may leave the port out.
 fn is_at(base: &str, host: &str) -> bool {
     let name = |authority: &str| HostPort::parse(authority, HTTPS_PORT).ok().map(|at| at.host.to_ascii_lowercase());
     let own = base.strip_prefix("https://").and_then(|rest| rest.split('/').next()).and_then(name);
