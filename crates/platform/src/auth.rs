@@ -15,6 +15,7 @@ mod device_authorization;
 mod device_page;
 mod discovery;
 mod first_party;
+mod form_request;
 mod forms;
 mod guard;
 mod guess_turns;

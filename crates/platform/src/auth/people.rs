@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use contracts::provisioning::{DnKind, Object, ObjectKind, Person, Privilege};
+use contracts::provisioning::{DnKind, Object, ObjectKind, Person};
 use contracts::v1;
 use contracts::v1::configuration_client::ConfigurationClient;
 use identity::login_name;
@@ -140,12 +140,14 @@ impl People {
         }
     }
 
-    /// The privileges whose people need a second factor.
-    pub async fn required_second_factor(&self, tenant: &TenantId) -> Result<Vec<Privilege>, Trouble> {
-        match self.remembered(tenant, ObjectKind::Tenant, "").await? {
-            Some(Object::Tenant(settings)) => Ok(settings.require_second_factor),
-            _ => Ok(Vec::new()),
-        }
+    /// Whether the tenant wants a second factor of the person: it names the privileges whose people need one.
+    pub async fn requires_second_factor(&self, tenant: &TenantId, person: &Person) -> Result<bool, Trouble> {
+        Ok(match self.remembered(tenant, ObjectKind::Tenant, "").await? {
+            Some(Object::Tenant(settings)) => {
+                person.privileges.iter().any(|privilege| settings.require_second_factor.contains(privilege))
+            }
+            _ => false,
+        })
     }
 
     /// Forgets what is remembered of a person.

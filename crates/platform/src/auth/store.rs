@@ -21,7 +21,7 @@ use super::people;
 use super::records::{BrowserSession, Spent, StoredRecord};
 
 pub(super) use devices::ReadDevice;
-pub(super) use open::AskingSignIn;
+pub(super) use open::{AskingSignIn, ShownProof};
 
 /// How often a change is tried when others write at the same time: more often than the guard lets others in.
 const TRIES_MAX: usize = 16;
