@@ -174,7 +174,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
         entropy: Mutex::new(ctx.entropy()),
         ctx: ctx.clone(),
     };
-    ctx.spawn("keys of tokens", key_rotation::run(ctx.clone(), auth.token_issuer.clone()));
+    ctx.spawn("keys of tokens", key_rotation::run(ctx.clone(), auth.token_issuer.clone(), auth.metrics.clone()));
     let limits = Limits {
         body_bytes_max: BODY_BYTES_MAX,
         // All of them come by ingress, without tokens of their own: it alone gets at most half of the places.

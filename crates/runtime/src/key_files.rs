@@ -58,32 +58,34 @@ pub fn issuer(data_dir: &Path, clock: Arc<dyn Clock>) -> Result<TokenIssuer, Exi
     Ok(issuer)
 }
 
-/// Makes the next key of an issuer when it is time, and publishes it before it signs; drops the keys that are over. For role auth, each
-/// minute.
+/// Makes the next key of an issuer when it is time, and publishes it before anybody can sign with it; drops the keys that are over. For
+/// role auth, each minute.
 ///
 /// # Errors
-/// If the keys cannot be read or written: the issuer goes on with those that it has.
+/// If the keys cannot be read, published or written: the issuer goes on with those that it has, and the next call makes another key.
 pub fn rotate(data_dir: &Path, issuer: &TokenIssuer) -> Result<(), ExitError> {
     // Others that rotate, and those that read and publish, wait for this lock.
     let file = RingFile::open(data_dir, data_dir.join(KEYS))?;
     let now = issuer.clock().now();
     let mut ring = file.ring(now)?;
     let mut is_changed = ring.drop_ended(now);
+    let mut made = None;
     if let Some(signs_from) = ring.next(now) {
         let key = SigningKey::made().map_err(|error| unusable(&data_dir.join(KEYS), &io::Error::other(error)))?;
-        tracing::info!(
-            kid = key.jwk().kid.as_str(),
-            signs_in_s = signs_from.since(now).as_secs(),
-            "a new key for tokens"
-        );
+        made = Some((key.jwk().kid.clone(), signs_from));
         ring.add(key, signs_from);
         is_changed = true;
     }
+    // Published first: what is in the ring signs once its time has come, here and in every command, whether anybody knows it or not.
+    publish(data_dir, ISSUER, &ring.public_keys(now))?;
     if is_changed {
         file.write(&ring)?;
     }
     issuer.replace(ring);
-    publish(data_dir, ISSUER, &issuer.public_keys())
+    if let Some((kid, signs_from)) = made {
+        tracing::info!(kid, signs_in_s = signs_from.since(now).as_secs(), "a new key for tokens");
+    }
+    Ok(())
 }
 
 /// As [`issuer`], for client commands: it creates no key.
@@ -193,8 +195,14 @@ impl FollowedKeys {
             let Ok((kept, read)) = read.await else { return };
             files = kept;
             match read {
-                Ok(Some(believed)) => drop(tell.send_replace(believed)),
-                Ok(None) => {}
+                Ok(read) => {
+                    if !std::mem::take(&mut told).is_empty() {
+                        tracing::info!("the keys that verify tokens can be read again");
+                    }
+                    if let Some(believed) = read {
+                        tell.send_replace(believed);
+                    }
+                }
                 Err(error) if error.to_string() == told => {}
                 Err(error) => {
                     tracing::error!(%error, "the keys that verify tokens cannot be read: those of before stay in force");
@@ -404,6 +412,30 @@ mod tests {
         rotate(path, &issuer(path, at(days(91))).unwrap()).unwrap();
         let set = fs::read_to_string(keys.join("public/issuer.json")).unwrap();
         assert!(!set.contains(&kid) && set.contains("exp"), "{set}");
+    }
+
+    #[test]
+    fn a_key_that_cannot_be_published_signs_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, keys) = (folder.path(), folder.path().join("keys"));
+        let at = |days: u64| Arc::new(Later(Duration::from_secs(days * 24 * 3_600)));
+        issuer(path, at(0)).unwrap();
+        let signing = issuer(path, at(30)).unwrap();
+        let before = (signing.public_keys().len(), fs::read(keys.join("signing.keys")).unwrap());
+        // Nothing can be written in the place of a folder.
+        let published = keys.join("public/issuer.json");
+        fs::remove_file(&published).unwrap();
+        fs::create_dir(&published).unwrap();
+        let refused = rotate(path, &signing).unwrap_err();
+        assert!(refused.message.contains("issuer.json"), "{refused}");
+        let after = (signing.public_keys().len(), fs::read(keys.join("signing.keys")).unwrap());
+        assert!(after == before, "neither auth nor a command has the key");
+
+        fs::remove_dir(&published).unwrap();
+        rotate(path, &signing).unwrap();
+        let set = fs::read_to_string(&published).unwrap();
+        let known = signing.public_keys();
+        assert!(known.len() == 2 && known.iter().all(|(jwk, _)| set.contains(&jwk.kid)), "{set}");
     }
 
     #[test]

@@ -20,6 +20,8 @@ runtime::metrics! {
         pub(super) hashes: Counter = "auth_hashes_computed";
         /// Requests that were refused because too many hashes were being computed.
         pub(super) hashes_refused: Counter = "auth_hashes_refused";
+        /// Attempts to look after the keys that sign tokens that failed: one a minute until the folder of keys can be written.
+        pub(super) key_failures: Counter = "auth_key_failures";
     }
 }
 
