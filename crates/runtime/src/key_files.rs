@@ -4,6 +4,7 @@
 //! role. `public` has the keys that verify, a file for each of them, and what was revoked; processes follow it. What proves a process is
 //! that it can read and write here.
 
+mod outage;
 mod revoked_file;
 mod ring_file;
 
@@ -19,6 +20,7 @@ use model::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use self::outage::Outage;
 pub use self::revoked_file::{RevocationWriter, Revoker};
 use self::ring_file::RingFile;
 use crate::data_dir::{make_directory, no_installation, secret, unusable, write_whole};
@@ -171,20 +173,21 @@ pub fn verifier(
     let mut files = PublicFiles { folder: data_dir.join(KEYS).join(PUBLIC), seen: Vec::new() };
     let believed = files.read().map_err(|error| unusable(&files.folder, &error))?.unwrap_or_default();
     let (tell, believed) = watch::channel(believed);
-    Ok((TokenVerifier::new(believed, table, clock), FollowedKeys { files, tell }))
+    Ok((TokenVerifier::new(believed, table, clock.clone()), FollowedKeys { files, tell, clock }))
 }
 
 /// The public keys of an installation, to be followed.
 pub struct FollowedKeys {
     files: PublicFiles,
     tell: watch::Sender<Believed>,
+    clock: Arc<dyn Clock>,
 }
 
 impl FollowedKeys {
     /// Tells the verifier of every change. Whatever cannot be read leaves in force what was.
     pub async fn follow(self) {
-        let Self { mut files, tell } = self;
-        let mut told = String::new();
+        let Self { mut files, tell, clock } = self;
+        let mut outage = Outage::default();
         loop {
             tokio::time::sleep(READ_EVERY).await;
             // A disk that hangs must not keep the executor.
@@ -196,18 +199,17 @@ impl FollowedKeys {
             files = kept;
             match read {
                 Ok(read) => {
-                    if !std::mem::take(&mut told).is_empty() {
+                    if outage.succeeded() {
                         tracing::info!("the keys that verify tokens can be read again");
                     }
                     if let Some(believed) = read {
                         tell.send_replace(believed);
                     }
                 }
-                Err(error) if error.to_string() == told => {}
-                Err(error) => {
+                Err(error) if outage.failed(clock.now()) => {
                     tracing::error!(%error, "the keys that verify tokens cannot be read: those of before stay in force");
-                    told = error.to_string();
                 }
+                Err(_) => {}
             }
         }
     }
@@ -293,6 +295,7 @@ impl PublicFiles {
 #[cfg(test)]
 mod tests {
     use infra::SystemClock;
+    use prometheus_client::metrics::gauge::Gauge;
 
     use super::*;
     use crate::token::TokenError;
@@ -373,7 +376,7 @@ mod tests {
         let drain = crate::Drain::new(Duration::ZERO);
         drain.begin(later.now());
         drain.end();
-        writer.run(drain).await.unwrap();
+        writer.run(drain, Gauge::default()).await.unwrap();
         followed.tell.send_replace(followed.files.read().unwrap().unwrap());
         assert_eq!(verifier.verify(&ann, "rq").unwrap_err(), TokenError::Revoked);
         assert!(verifier.verify(&bob, "rq").is_ok());
