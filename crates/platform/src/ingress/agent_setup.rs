@@ -10,6 +10,7 @@ use axum::routing::any;
 use runtime::RoleContext;
 
 use super::hand_on::RoleBehind;
+use super::routes;
 
 /// Time for an answer: tenant has 10 s for a batch.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
@@ -22,8 +23,8 @@ static PASSED_ON: [HeaderName; 5] = [
 ];
 
 pub(super) fn router(ctx: &RoleContext) -> anyhow::Result<Router> {
-    let role = RoleBehind::new(ctx, "own-27", "agent-setup", &PASSED_ON)?.answering_within(ANSWER_WITHIN);
-    Ok(Router::new().route("/agent-setup/api/{*rest}", any(to_agent_setup)).with_state(role))
+    let role = RoleBehind::new(ctx, routes::AGENT_SETUP, &PASSED_ON)?.answering_within(ANSWER_WITHIN);
+    Ok(Router::new().route(&routes::all_below(routes::AGENT_SETUP), any(to_agent_setup)).with_state(role))
 }
 
 async fn to_agent_setup(State(role): State<RoleBehind>, request: Request) -> Response {

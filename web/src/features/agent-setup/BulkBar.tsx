@@ -1,6 +1,6 @@
 import { useEffect, useState, type ReactElement } from 'react'
 import type { Stored } from '../../api/agent-setup'
-import { wordsOf } from '../../api/errors'
+import { wordsOf } from './failures'
 import { t } from '../../lib/i18n'
 import { Button } from '../../ui/Button'
 import { say } from '../../ui/toast'

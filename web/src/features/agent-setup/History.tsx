@@ -1,7 +1,7 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { useState, type ReactElement } from 'react'
 import { restoreObject, type Change, type HistoryEntry, type Stored } from '../../api/agent-setup'
-import { wordsOf } from '../../api/errors'
+import { wordsOf } from './failures'
 import { dateAndTime } from '../../lib/durations'
 import { t, type PlainText } from '../../lib/i18n'
 import { Button } from '../../ui/Button'

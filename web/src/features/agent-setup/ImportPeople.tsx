@@ -1,7 +1,7 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { useState, type ReactElement } from 'react'
 import { importPeople, type Imported } from '../../api/agent-setup'
-import { wordsOf } from '../../api/errors'
+import { wordsOf } from './failures'
 import { t } from '../../lib/i18n'
 import { setupPaths } from '../../lib/paths'
 import { Button } from '../../ui/Button'

@@ -1,7 +1,7 @@
 import { Link } from '@tanstack/react-router'
 import { lazy, Suspense, useCallback, useState, type ReactElement } from 'react'
 import type { Stored } from '../../api/agent-setup'
-import { adviceOf, wordsOf } from '../../api/errors'
+import { adviceOf, wordsOf } from './failures'
 import { t } from '../../lib/i18n'
 import { setupPaths } from '../../lib/paths'
 import { Button, buttonClass } from '../../ui/Button'

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import type { Changed, Outcome, Page, Stored } from '../../api/agent-setup'
 import { conflictIn, faultsIn, historyEntry, imported, page, stored } from '../../api/agent-setup-answers'
-import { pressed } from '../../lib/shortcuts'
-import { IDLE, isDeletion, next, type Flow, type Proposal } from './change-flow'
+import { isAbout, isMeant, pressed } from '../../lib/shortcuts'
+import { IDLE, isDeletion, isTaken, mayPropose, next, type Flow, type Proposal } from './change-flow'
 import { bulk, clashes, creation, rebased, update } from './edits'
 import { isLoaded, load, PAGE, together } from './paging'
 
@@ -18,6 +18,11 @@ describe('edits', () => {
     expect(update('person', base, base.object)).toBeUndefined()
     expect(update('person', base, { ...base.object, email: 'a@b.c' })).toEqual({ kind: 'person', id: 'ann', action: 'merge', expected_revision: 7, object: { email: 'a@b.c' }, fields: ['email'] })
     expect(creation('skill', 'French', { name: 'French' })).toMatchObject({ action: 'put', expected_revision: 0 })
+  })
+  test('a secret that is removed is named, for no document shows it', () => {
+    const base = { id: 'ann', revision: 7, object: { user_name: 'ann', agent: { id: 'a1', pin: null } } }
+    expect(update('person', base, base.object, ['agent.pin'])).toMatchObject({ fields: ['agent.pin'], object: { agent: { pin: null } } })
+    expect(update('person', base, { ...base.object, agent: null }, ['agent.pin'])).toMatchObject({ fields: ['agent'] })
   })
   test('several people at once: only those whom it changes', () => {
     const people = [person('ann', [{ skill: 'Sales', level: 5 }]), person('bob', [{ skill: 'Sales', level: 2 }, { skill: 'French', level: 1 }]), person('eve', undefined)]
@@ -59,6 +64,17 @@ describe('a change from its check to its end', () => {
     expect(next(checking, { kind: 'answered', requestId: 'r0', outcome: good })).toBe(checking)
     expect(answered(next(checking, { kind: 'cancel' }), good)).toBe(IDLE)
     expect(next(applying, { kind: 'cancel' })).toBe(applying)
+  })
+  test('what is being checked or decided is not sent again', () => {
+    expect(next(checking, { kind: 'propose', proposal: { ...proposal, requestId: 'r2' } })).toBe(checking)
+    expect([IDLE, answered(checking, lost)].map(mayPropose)).toEqual([true, true])
+    expect([checking, review, applying].map(mayPropose)).toEqual([false, false, false])
+  })
+  test('a new object whose name is taken is no change of somebody else', () => {
+    const conflict = (id: string): Outcome<Changed> => ({ kind: 'conflict', conflict: { kind: 'skill', id, revision: 9 } })
+    expect(isTaken(answered(checking, conflict('french')))).toBe(true)
+    const changing = next(IDLE, { kind: 'propose', proposal: { ...proposal, edits: [{ kind: 'skill', id: 'French', action: 'merge', expected_revision: 7 }] } })
+    expect(isTaken(answered(changing, conflict('French')))).toBe(false)
   })
   test('a change that changes nothing is not asked for', () => {
     expect(answered(checking, { kind: 'ok', value: { revision: 7, changes: [] } })).toEqual({ kind: 'same' })
@@ -113,6 +129,13 @@ describe('answers', () => {
     expect(conflictIn({ kind: 'skill', id: 'x', revision: 3 })).toEqual({ kind: 'skill', id: 'x', revision: 3 })
     expect(imported({ rows: 2, changed: 1, faults: [{ line: 3, column: 'disabled', rule: 'it is true or false' }] })).toMatchObject({ rows: 2, faults: [{ line: 3 }] })
   })
+})
+
+test('a key that is held or comes twice is no second press', () => {
+  const press = { defaultPrevented: false, isComposing: false, repeat: false }
+  expect(isMeant(press)).toBe(true)
+  expect(isMeant({ ...press, repeat: true })).toBe(false)
+  expect([isAbout(1_000, 1_200), isAbout(1_000, 2_000), isAbout(Infinity, 2_000)]).toEqual([false, true, false])
 })
 
 test('shortcuts of one key and of two', () => {

@@ -1,13 +1,14 @@
 import { useQueryClient, type QueryClient } from '@tanstack/react-query'
 import { useCallback, useEffect, useReducer } from 'react'
 import { changeObjects, type Edit } from '../../api/agent-setup'
-import { IDLE, next, type Flow } from './change-flow'
+import { refreshAccount } from '../../live/account'
+import { IDLE, next, type Flow, type Proposal } from './change-flow'
 import { noteRefusal } from './refusal'
 
 export type ChangeControl = {
   readonly flow: Flow
   /** Checks the edits and shows what they change. */
-  readonly propose: (edits: readonly Edit[], secrets?: readonly string[]) => void
+  readonly propose: (edits: readonly Edit[], secrets?: Pick<Proposal, 'secrets' | 'removed'>) => void
   readonly confirm: () => void
   readonly cancel: () => void
 }
@@ -26,12 +27,17 @@ export function useChange(tenant: string): ChangeControl {
   useEffect(() => {
     if (proposal === undefined) return
     // The dry run has a name of its own: with that of the change, the change would be a repetition.
-    void changeObjects(tenant, isDry ? crypto.randomUUID() : proposal.requestId, isDry, proposal.edits).then((outcome) => {
+    const send = () => changeObjects(tenant, isDry ? crypto.randomUUID() : proposal.requestId, isDry, proposal.edits)
+    // Somebody else may have signed in meanwhile, in whose name nothing of this is to be saved.
+    void (isDry ? send() : refreshAccount().then(send)).then((outcome) => {
       if (outcome.kind === 'failed') noteRefusal(outcome.failure)
       step({ kind: 'answered', requestId: proposal.requestId, outcome })
       if (!isDry && outcome.kind === 'ok') void forgetLists(queries, tenant)
     })
   }, [proposal, isDry, tenant, queries])
-  const propose = useCallback((edits: readonly Edit[], secrets: readonly string[] = []) => step({ kind: 'propose', proposal: { edits, secrets, requestId: crypto.randomUUID() } }), [])
+  const propose = useCallback(
+    (edits: readonly Edit[], secrets: Pick<Proposal, 'secrets' | 'removed'> = { secrets: [] }) => step({ kind: 'propose', proposal: { ...secrets, edits, requestId: crypto.randomUUID() } }),
+    [],
+  )
   return { flow, propose, confirm: useCallback(() => step({ kind: 'confirm' }), []), cancel: useCallback(() => step({ kind: 'cancel' }), []) }
 }
