@@ -263,7 +263,7 @@ fn row_of(row: &PgRow) -> std::result::Result<Row, sqlx::Error> {
 // === the schema ===
 
 /// A released step is never changed. Each change is a step of its own, and the release before must work with it.
-const STEPS: [(&str, &str); 30] = [
+const STEPS: [(&str, &str); 31] = [
     ("configuration", include_str!("postgres/schema.sql")),
     ("wallboard", include_str!("postgres/wallboard.sql")),
     ("outgoing", include_str!("postgres/outgoing.sql")),
@@ -294,6 +294,7 @@ const STEPS: [(&str, &str); 30] = [
     ("change log", include_str!("postgres/change_log.sql")),
     ("second factor", include_str!("postgres/second_factor.sql")),
     ("snapshot", include_str!("postgres/snapshot.sql")),
+    ("provider", include_str!("postgres/provider.sql")),
 ];
 
 fn migrator(steps: usize) -> Migrator {

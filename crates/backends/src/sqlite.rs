@@ -129,7 +129,7 @@ async fn turn(file: &Path) -> std::io::Result<File> {
 
 fn migrator() -> Migrator {
     // A released step is never changed: each change is a step of its own.
-    const STEPS: [(&str, &str); 30] = [
+    const STEPS: [(&str, &str); 31] = [
         ("configuration", include_str!("sqlite/schema.sql")),
         ("wallboard", include_str!("sqlite/wallboard.sql")),
         ("outgoing", include_str!("sqlite/outgoing.sql")),
@@ -160,6 +160,7 @@ fn migrator() -> Migrator {
         ("change log", include_str!("sqlite/change_log.sql")),
         ("second factor", include_str!("sqlite/second_factor.sql")),
         ("snapshot", include_str!("sqlite/snapshot.sql")),
+        ("provider", include_str!("sqlite/provider.sql")),
     ];
     let steps = (1..).zip(STEPS).map(|(number, (name, sql))| {
         let sql = sqlx::AssertSqlSafe(sql).into_sql_str();

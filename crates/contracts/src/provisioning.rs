@@ -16,6 +16,7 @@ mod location;
 pub mod networks;
 mod outgoing;
 mod secrets;
+mod sign_in;
 mod stir;
 
 use std::fmt;
@@ -34,6 +35,7 @@ pub use headers::{HeaderRule, HeaderRuleAction, HeaderRuleOn};
 pub use kinds::{Object, ObjectKey, ObjectKind};
 pub use location::Location;
 pub use outgoing::TRUNK_TRY_S;
+pub use sign_in::{PersonField, SignInRules, UpstreamProvider};
 pub use stir::{Stir, StirSign, StirVerify};
 
 /// A password or PIN: serialised as it is, never printed.
@@ -90,6 +92,9 @@ pub struct Tenant {
     /// The privileges whose people sign in with a second factor: who has none yet gets one at the next sign-in.
     #[serde(default)]
     pub require_second_factor: Vec<Privilege>,
+    /// How people sign in besides by their passwords.
+    #[serde(default)]
+    pub sign_in: SignInRules,
     /// What holds for its agents.
     #[serde(default)]
     pub agents: AgentRules,

@@ -11,6 +11,7 @@ pub mod login_name;
 pub mod oauth_error;
 pub mod password;
 pub mod pkce;
+pub mod provider;
 pub mod recovery_code;
 pub mod redirect_uri;
 pub mod scope;

@@ -16,6 +16,7 @@ mod read;
 mod rules;
 mod scalar;
 mod shape;
+mod sign_in;
 mod stir;
 mod tree;
 mod write;

@@ -141,7 +141,7 @@ impl Lists {
 const TENANT: &str = "SELECT id, name, realm, hold_music, no_answer_s, wrap_up_s, confirmation_prompt, refusal_prompt,
         country_prefix, national_prefix, international_prefix, time_zone, outgoing_max, no_answer_action, legal_guard_s,
         logout_on_out_of_service, auto_logout_min, auto_logout_ready, untimed_wrap_up_s, timed_acw_in_idle,
-        acw_in_idle_force_ready, login_password, location, require_second_factor
+        acw_in_idle_force_ready, login_password, location, require_second_factor, sign_in
     FROM tenant WHERE id = ?";
 
 fn tenant_object(row: &Row, lists: &mut Lists) -> Result<Tenant> {
@@ -161,6 +161,7 @@ fn tenant_object(row: &Row, lists: &mut Lists) -> Result<Tenant> {
         time_zone: get(row, "time_zone")?,
         outgoing_max: get(row, "outgoing_max")?,
         require_second_factor: super::sign_in::privileges(get(row, "require_second_factor")?)?,
+        sign_in: super::sign_in::rules(get(row, "sign_in")?)?,
         agents: agent_rules(row)?,
         location: location(row, "table tenant")?,
     })

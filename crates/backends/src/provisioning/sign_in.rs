@@ -1,6 +1,6 @@
-//! Clients, and what people may do.
+//! Clients, what people may do, and how they sign in.
 
-use contracts::provisioning::{Grant, OAuthClient, Privilege, Secret};
+use contracts::provisioning::{Grant, OAuthClient, Privilege, Secret, SignInRules};
 use infra::{Result, StoreError};
 use model::TenantId;
 
@@ -41,6 +41,23 @@ pub(super) fn privileges(names: Option<String>) -> Result<Vec<Privilege>> {
 pub(super) fn privilege_names(privileges: &[Privilege]) -> String {
     let names: Vec<_> = privileges.iter().map(|one| one.as_str()).collect();
     names.join(" ")
+}
+
+/// How people sign in, stored as the JSON of its contract.
+pub(super) fn rules(json: Option<String>) -> Result<SignInRules> {
+    let Some(json) = json else { return Ok(SignInRules::default()) };
+    // The reason does not repeat what stands there: it has a secret.
+    let corrupt = |_| StoreError::Corrupt {
+        what: "table tenant".to_owned(),
+        reason: "sign_in is not how people sign in, as JSON".to_owned(),
+    };
+    serde_json::from_str(&json).map_err(corrupt)
+}
+
+/// As [`rules`] reads them; none if nothing is set.
+pub(super) fn rules_text(rules: &SignInRules) -> Option<String> {
+    // Plain text: serialising it cannot fail.
+    (*rules != SignInRules::default()).then(|| serde_json::to_string(rules).ok()).flatten()
 }
 
 fn unknown(what: &str, name: &str) -> StoreError {

@@ -106,8 +106,9 @@ async fn put_tenant(db: &mut dyn Turn, o: &Tenant, revision: i64) -> Result<()> 
     let sql = "INSERT INTO tenant (id, revision, name, realm, hold_music, no_answer_s, wrap_up_s, confirmation_prompt,
              refusal_prompt, country_prefix, national_prefix, international_prefix, time_zone, no_answer_action,
              legal_guard_s, logout_on_out_of_service, auto_logout_min, auto_logout_ready, untimed_wrap_up_s,
-             timed_acw_in_idle, acw_in_idle_force_ready, login_password, outgoing_max, location, require_second_factor)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             timed_acw_in_idle, acw_in_idle_force_ready, login_password, outgoing_max, location, require_second_factor,
+             sign_in)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (id) DO UPDATE SET name = excluded.name, realm = excluded.realm, hold_music = excluded.hold_music,
              no_answer_s = excluded.no_answer_s, wrap_up_s = excluded.wrap_up_s,
              confirmation_prompt = excluded.confirmation_prompt, refusal_prompt = excluded.refusal_prompt,
@@ -119,7 +120,7 @@ async fn put_tenant(db: &mut dyn Turn, o: &Tenant, revision: i64) -> Result<()> 
              timed_acw_in_idle = excluded.timed_acw_in_idle,
              acw_in_idle_force_ready = excluded.acw_in_idle_force_ready, login_password = excluded.login_password,
              outgoing_max = excluded.outgoing_max, location = excluded.location,
-             require_second_factor = excluded.require_second_factor";
+             require_second_factor = excluded.require_second_factor, sign_in = excluded.sign_in";
     let agents = &o.agents;
     let put = query(sql)
         .bind(&o.id)
@@ -146,7 +147,8 @@ async fn put_tenant(db: &mut dyn Turn, o: &Tenant, revision: i64) -> Result<()> 
         .bind(agents.login_password.as_str())
         .bind(o.outgoing_max)
         .bind(&json(o.location.as_ref()))
-        .bind(privilege_names(&o.require_second_factor));
+        .bind(privilege_names(&o.require_second_factor))
+        .bind(&super::sign_in::rules_text(&o.sign_in));
     run(db, put).await?;
     run(db, query("DELETE FROM tenant_codec WHERE tenant = ?").bind(&o.id)).await?;
     for (place, codec) in (0_i64..).zip(&o.codecs) {

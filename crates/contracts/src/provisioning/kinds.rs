@@ -120,6 +120,13 @@ pub enum Object {
     Client(OAuthClient),
 }
 
+/// Takes away the secret with which we prove ourselves to the tenant's OpenID Provider.
+fn hide_provider(tenant: &mut Tenant) {
+    if let Some(provider) = &mut tenant.sign_in.upstream {
+        provider.client_secret = None;
+    }
+}
+
 impl Object {
     /// Its name within the tenant.
     pub fn key(&self) -> ObjectKey {
@@ -161,9 +168,9 @@ impl Object {
                     sign.private_key = None;
                 }
             }
+            Self::Tenant(tenant) => hide_provider(tenant),
             // They have none. A kind that is added must be named, so that its secrets are thought of.
-            Self::Tenant(_)
-            | Self::Skill(_)
+            Self::Skill(_)
             | Self::Prompt(_)
             | Self::Application(_)
             | Self::Place(_)
@@ -181,6 +188,7 @@ impl Object {
         match &mut self {
             Self::Person(person) => (person.password, person.second_factor) = (None, None),
             Self::Client(client) => client.secret = None,
+            Self::Tenant(tenant) => hide_provider(tenant),
             _ => {}
         }
         self

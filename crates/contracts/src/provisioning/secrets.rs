@@ -11,8 +11,15 @@ impl fmt::Debug for PutObject {
 }
 
 /// The fields that may hold a secret, whatever the kind.
-const FIELDS: [&str; 6] =
-    ["password", "second_factor", "agent.pin", "secret", "inbound_password", "stir.sign.private_key"];
+const FIELDS: [&str; 7] = [
+    "password",
+    "second_factor",
+    "agent.pin",
+    "secret",
+    "inbound_password",
+    "stir.sign.private_key",
+    "sign_in.upstream.client_secret",
+];
 
 impl Object {
     /// Its secrets that are set, each with its field.
@@ -23,10 +30,17 @@ impl Object {
     /// Takes from `held` each secret that this object lacks, but for those that `is_removed` says are to go.
     pub fn keep_secrets(&mut self, held: &Self, is_removed: impl Fn(&str) -> bool) {
         for (field, secret) in held.secrets() {
-            if self.secret(field).is_none() && !is_removed(field) {
+            if self.secret(field).is_none() && !is_removed(field) && self.is_for_the_same(held) {
                 self.set_secret(field, secret.clone());
             }
         }
+    }
+
+    /// Whether its secrets go where those of `held` went: a secret that somebody may not read is not sent to a provider whom they name.
+    fn is_for_the_same(&self, held: &Self) -> bool {
+        let (Self::Tenant(one), Self::Tenant(other)) = (self, held) else { return true };
+        let of = |tenant: &Tenant| tenant.sign_in.upstream.as_ref().map(|provider| provider.issuer.clone());
+        of(one) == of(other)
     }
 
     /// One of its secrets; a phone's empty password is none.
@@ -42,6 +56,9 @@ impl Object {
             (Self::Trunk(trunk), "password") => trunk.password.as_ref(),
             (Self::Trunk(trunk), "inbound_password") => trunk.inbound_password.as_ref(),
             (Self::Trunk(trunk), "stir.sign.private_key") => trunk.stir.sign.as_ref()?.private_key.as_ref(),
+            (Self::Tenant(tenant), "sign_in.upstream.client_secret") => {
+                tenant.sign_in.upstream.as_ref()?.client_secret.as_ref()
+            }
             _ => None,
         }
     }
@@ -63,6 +80,11 @@ impl Object {
             (Self::Trunk(trunk), "stir.sign.private_key") => {
                 if let Some(sign) = &mut trunk.stir.sign {
                     sign.private_key = Some(secret);
+                }
+            }
+            (Self::Tenant(tenant), "sign_in.upstream.client_secret") => {
+                if let Some(provider) = &mut tenant.sign_in.upstream {
+                    provider.client_secret = Some(secret);
                 }
             }
             _ => {}
@@ -92,6 +114,27 @@ mod tests {
         assert_eq!(kept(person(None), ""), held);
         assert_eq!(kept(person(Some("new")), ""), person(Some("new")));
         assert_eq!(kept(person(None), "password"), person(None));
+    }
+
+    #[test]
+    fn a_providers_secret_is_kept_for_that_provider_alone() {
+        let tenant = |issuer: &str, secret: Option<&str>| {
+            let json = format!(
+                r#"{{"id":"acme","name":"Acme","realm":"acme.example","codecs":[],"hold_music":"m","no_answer_s":15,"wrap_up_s":0,
+                "sign_in":{{"upstream":{{"name":"Acme","issuer":"{issuer}","client_id":"t"}}}}}}"#
+            );
+            let mut tenant: Tenant = serde_json::from_str(&json).unwrap();
+            let provider = tenant.sign_in.upstream.as_mut().unwrap();
+            provider.client_secret = secret.map(|text| Secret(text.to_owned()));
+            Object::Tenant(Box::new(tenant))
+        };
+        let held = tenant("https://id.example", Some("hush"));
+        for (issuer, kept) in [("https://id.example", 1), ("https://evil.example", 0)] {
+            let mut object = tenant(issuer, None);
+            object.keep_secrets(&held, |_| false);
+            assert_eq!(object.secrets().len(), kept, "{issuer}");
+        }
+        assert!(held.clone().without_secrets().secrets().is_empty() && held.without_hashes().secrets().is_empty());
     }
 
     #[test]

@@ -8,8 +8,9 @@ use std::sync::LazyLock;
 use contracts::provisioning::{
     Agent, AgentRules, Application, DialAction, DialRule, DiversionForm, Dn, DnKind, DtmfForm, Encryption,
     FeatureAction, FeatureCode, Grant, HeaderRule, HeaderRuleAction, HeaderRuleOn, Location, LoginPasswordRule,
-    NoAnswerAction, Number, OAuthClient, Object, ObjectKey, ObjectKind, Person, Place, Privilege, Prompt, Schedule,
-    Secret, Skill, SkillLevel, Spender, Stir, StirSign, StirVerify, Tenant, TenantObjects, Trunk,
+    NoAnswerAction, Number, OAuthClient, Object, ObjectKey, ObjectKind, Person, PersonField, Place, Privilege, Prompt,
+    Schedule, Secret, SignInRules, Skill, SkillLevel, Spender, Stir, StirSign, StirVerify, Tenant, TenantObjects, Trunk,
+    UpstreamProvider,
 };
 use model::{TenantId, Timestamp};
 
@@ -61,6 +62,19 @@ pub fn objects(tenant: &str) -> TenantObjects {
         time_zone: Some("Europe/Berlin".to_owned()),
         outgoing_max: Some(5),
         require_second_factor: vec![Privilege::Administrator, Privilege::Supervisor],
+        sign_in: SignInRules {
+            upstream: Some(UpstreamProvider {
+                name: "Acme ID".into(),
+                issuer: "https://id.acme.example".into(),
+                client_id: "trunkline".into(),
+                client_secret: Some(Secret("hush".into())),
+                scopes: vec!["openid".into()],
+                claim: Some("upn".into()),
+                person: PersonField::UserName,
+                only: true,
+                trusted_factor: true,
+            }),
+        },
         agents: AgentRules {
             no_answer_action: NoAnswerAction::Logout,
             legal_guard_s: 5,

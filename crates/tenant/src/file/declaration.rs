@@ -13,6 +13,7 @@ use super::headers::HEADERS;
 use super::location::LOCATION;
 use super::shape::Need::{Optional, Required};
 use super::shape::{NAME, Shape, field, schema};
+use super::sign_in::SIGN_IN;
 use super::stir::STIR;
 
 const NAMES: Shape = Shape::List { of: &NAME, max: 1_000 };
@@ -64,6 +65,7 @@ pub(super) static TENANT: Shape = Shape::Record(&[
         "How many calls outside a phone may have at a time, if it has no limit of its own; without it as many as it likes.",
     ),
     REQUIRE_SECOND_FACTOR,
+    SIGN_IN,
     field("agents", Optional, &AGENTS, "What holds for all agents."),
     field(
         "location",

@@ -12,6 +12,7 @@ use contracts::provisioning::{
 use super::dialling;
 use super::headers;
 use super::location;
+use super::sign_in;
 use super::stir;
 use super::tree::{Node, Value, flag, list, number, text, texts};
 use super::{Fault, access};
@@ -68,6 +69,7 @@ fn tenant(root: &Node) -> Tenant {
         time_zone: text(root, "time_zone"),
         outgoing_max: number(root, "outgoing_max"),
         require_second_factor: access::read_privileges(root, "require_second_factor"),
+        sign_in: sign_in::read(root),
         agents: root.get("agents").map(agent_rules).unwrap_or_default(),
         location: location::read(root),
     }

@@ -11,7 +11,7 @@ use contracts::provisioning::{
 
 use super::generated::is_generated;
 use super::shape::join;
-use super::{Fault, access};
+use super::{Fault, access, sign_in};
 
 /// The lines of objects, by their keys: ids in lower case, but for those of DNs.
 pub(super) type Lines = HashMap<ObjectKey, usize>;
@@ -234,6 +234,9 @@ impl<'a> Rules<'a> {
 
     /// What people sign in with, and clients.
     fn access(&mut self) {
+        for (key, reason) in sign_in::faults(&self.objects.tenant.sign_in) {
+            self.fault(ObjectKind::Tenant, "", key.to_owned(), reason);
+        }
         for person in &self.objects.people {
             let fault = person.password.as_ref().and_then(|secret| access::password_fault(secret, &person.user_name));
             if let Some(reason) = fault {

@@ -11,6 +11,7 @@ use super::access;
 use super::dialling;
 use super::headers;
 use super::location;
+use super::sign_in;
 use super::scalar::{flow, optional, text};
 use super::stir;
 
@@ -92,6 +93,7 @@ fn head(yaml: &mut String, tenant: &Tenant) {
     put("outgoing_max", tenant.outgoing_max.map(|most| most.to_string()));
     let required = &tenant.require_second_factor;
     put("require_second_factor", (!required.is_empty()).then(|| access::privilege_list(required)));
+    put("sign_in", sign_in::record(&tenant.sign_in));
     put("location", tenant.location.as_ref().map(location::record));
     put("agents", (tenant.agents != AgentRules::default()).then(|| agent_rules(&tenant.agents)));
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use contracts::provisioning::{
     Agent, AgentRules, Application, Dn, DnKind, Encryption, FeatureAction, FeatureCode, Person, Place, Privilege,
-    Prompt, SERVICE_LEVEL_S, SHORT_ABANDON_S, Secret, Skill, SkillLevel, Tenant, TenantObjects, Trunk,
+    Prompt, SERVICE_LEVEL_S, SHORT_ABANDON_S, Secret, SignInRules, Skill, SkillLevel, Tenant, TenantObjects, Trunk,
 };
 
 use super::TenantNames;
@@ -142,6 +142,7 @@ fn tenant(names: &TenantNames, realm: String, no_answer_s: Option<u32>) -> Tenan
         agents: AgentRules::default(),
         location: None,
         require_second_factor: Vec::new(),
+        sign_in: SignInRules::default(),
     }
 }
 

@@ -217,8 +217,9 @@ fn key_of(change: &ObjectChange) -> ObjectKey {
     }
 }
 
+/// Whether it has secrets that may have to be generated or hashed. That of the tenant's provider is kept as it is.
 fn has_secrets(change: &ObjectChange) -> bool {
-    matches!(change, ObjectChange::Put(object) if !object.secrets().is_empty())
+    matches!(change, ObjectChange::Put(object) if !matches!(object, Object::Tenant(_)) && !object.secrets().is_empty())
 }
 
 /// Whether a password, or the secret of a client, is there in clear.

@@ -1,0 +1,179 @@
+//! How people sign in besides by their passwords: `sign_in` of the tenant.
+
+use contracts::provisioning::{PersonField, Secret, SignInRules, UpstreamProvider};
+use identity::provider::url;
+
+use super::scalar::{flow, optional, text as scalar};
+use super::shape::Need::{Optional, Required};
+use super::shape::{Field, NAME, Shape, field};
+use super::tree::{Node, flag, text, texts};
+
+const URL: Shape = Shape::Text { max: url::BYTES_MAX };
+const SECRET: Shape = Shape::Text { max: 512 };
+/// The most scopes that a provider is asked for.
+static SCOPES: Shape = Shape::List { of: &NAME, max: 20 };
+static PERSON: Shape = Shape::OneOf(&PersonField::NAMES);
+
+pub(super) const SIGN_IN: Field =
+    field("sign_in", Optional, &RULES, "How people sign in besides by their passwords. Without it by these alone.");
+
+static RULES: Shape = Shape::Record(&[field(
+    "upstream",
+    Optional,
+    &UPSTREAM,
+    "The company's own OpenID Provider, as Entra, Okta or Keycloak: the sign-in page leads there.",
+)]);
+
+static UPSTREAM: Shape = Shape::Record(&[
+    field("name", Required, &NAME, "What people call it: the page says \"Continue with\" it."),
+    field(
+        "issuer",
+        Required,
+        &URL,
+        "Its issuer, word for word: an address that begins with https://. Its description is found below it, at /.well-known/openid-configuration.",
+    ),
+    field("client_id", Required, &NAME, "The `client_id` that it has given us."),
+    field(
+        "client_secret",
+        Optional,
+        &SECRET,
+        "The secret that it has given us. Without it we are a public client there, which PKCE alone protects.",
+    ),
+    field(
+        "scopes",
+        Optional,
+        &SCOPES,
+        "The scopes that are asked for, openid among them; without it openid, profile and email.",
+    ),
+    field(
+        "claim",
+        Optional,
+        &NAME,
+        "The claim of its ID tokens that names the person; without it email, or preferred_username where `person` is user_name.",
+    ),
+    field(
+        "person",
+        Optional,
+        &PERSON,
+        "What of the person the claim is matched with, without regard to case: email or user_name. Without it email.",
+    ),
+    field(
+        "only",
+        Optional,
+        &Shape::Flag,
+        "Whether passwords of the tenant's people are refused, at the page and from programs. Without it false.",
+    ),
+    field(
+        "trusted_factor",
+        Optional,
+        &Shape::Flag,
+        "Whether it asks for a second factor itself, so that we ask for none. Without it false: `require_second_factor` and the second factor of a person hold as after a password.",
+    ),
+]);
+
+/// What the file says.
+pub(super) fn read(root: &Node) -> SignInRules {
+    let provider = |item: &Node| {
+        Some(UpstreamProvider {
+            name: text(item, "name")?,
+            issuer: text(item, "issuer")?,
+            client_id: text(item, "client_id")?,
+            client_secret: text(item, "client_secret").map(Secret),
+            scopes: texts(item, "scopes"),
+            claim: text(item, "claim"),
+            person: text(item, "person").and_then(|name| PersonField::parse(&name)).unwrap_or_default(),
+            only: flag(item, "only").unwrap_or_default(),
+            trusted_factor: flag(item, "trusted_factor").unwrap_or_default(),
+        })
+    };
+    SignInRules { upstream: root.get("sign_in").and_then(|rules| rules.get("upstream")).and_then(provider) }
+}
+
+/// The record on one line; nothing if nothing is set.
+pub(super) fn record(rules: &SignInRules) -> Option<String> {
+    let provider = rules.upstream.as_ref()?;
+    let mut keys = format!(
+        "name: {}, issuer: {}, client_id: {}",
+        scalar(&provider.name),
+        scalar(&provider.issuer),
+        scalar(&provider.client_id)
+    );
+    keys += &optional("client_secret", provider.client_secret.as_ref().map(Secret::reveal));
+    if !provider.scopes.is_empty() {
+        keys += &format!(", scopes: {}", flow(provider.scopes.iter().map(String::as_str)));
+    }
+    keys += &optional("claim", provider.claim.as_deref());
+    if provider.person != PersonField::default() {
+        keys += &format!(", person: {}", provider.person.as_str());
+    }
+    for (key, is_set) in [("only", provider.only), ("trusted_factor", provider.trusted_factor)] {
+        if is_set {
+            keys += &format!(", {key}: true");
+        }
+    }
+    Some(format!("{{upstream: {{{keys}}}}}"))
+}
+
+/// What is wrong with it: keys and reasons.
+pub(super) fn faults(rules: &SignInRules) -> Vec<(&'static str, String)> {
+    let Some(provider) = &rules.upstream else { return Vec::new() };
+    let mut faults = Vec::new();
+    if let Some(reason) = url::issuer_fault(&provider.issuer) {
+        faults.push(("sign_in.upstream.issuer", reason.to_owned()));
+    }
+    if !provider.scopes.is_empty() && !provider.scopes.iter().any(|scope| scope == "openid") {
+        faults.push(("sign_in.upstream.scopes", "openid is missing: without it there is no ID token".to_owned()));
+    }
+    // RFC 6749 section 3.3.
+    let is_scope = |scope: &String| scope.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\');
+    if let Some(scope) = provider.scopes.iter().find(|scope| !is_scope(scope)) {
+        faults.push(("sign_in.upstream.scopes", format!("{scope:?} is not a scope")));
+    }
+    faults
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::file;
+
+    fn read(upstream: &str) -> Result<contracts::provisioning::TenantObjects, file::Faults> {
+        let text = format!(
+            "tenant: x\nname: x\nrealm: x\nhold_music: m\nprompts: {{m: m.wav}}\nsign_in: {{upstream: {{name: Acme ID, {upstream}}}}}\n"
+        );
+        file::read(&text, |_| Ok(String::new()))
+    }
+
+    #[test]
+    fn a_provider_is_read_and_written() {
+        for said in [
+            "issuer: \"https://id.acme.example/realms/acme\", client_id: trunkline",
+            "issuer: \"https://id.acme.example\", client_id: \"1\", client_secret: \"hush: hush\", scopes: [openid, \"a:b\"], claim: upn, \
+             person: user_name, only: true, trusted_factor: true",
+        ] {
+            let objects = read(said).unwrap();
+            assert!(objects.tenant.sign_in.upstream.is_some());
+            let written = file::write(&objects).yaml;
+            assert_eq!(file::read(&written, |_| Ok(String::new())).unwrap(), objects, "{written}");
+        }
+    }
+
+    #[test]
+    fn a_provider_that_cannot_be_is_refused() {
+        for (said, fault) in [
+            ("issuer: \"http://id.acme.example\", client_id: t", "sign_in.upstream.issuer: it must begin with https://"),
+            ("issuer: \"https://id.acme.example?x=1\", client_id: t", "sign_in.upstream.issuer: "),
+            ("issuer: \"https://id.acme.example\"", "sign_in.upstream.client_id: it is needed"),
+            (
+                "issuer: \"https://id.acme.example\", client_id: t, scopes: [email]",
+                "sign_in.upstream.scopes: openid is missing",
+            ),
+            (
+                "issuer: \"https://id.acme.example\", client_id: t, person: phone",
+                "sign_in.upstream.person: it must be one of email, user_name",
+            ),
+        ] {
+            let faults = read(said).unwrap_err().to_string();
+            assert!(faults.contains(fault), "{said}: {faults}");
+        }
+    }
+}
