@@ -7,6 +7,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 pub enum Reach {
     /// Those of the public Internet.
     Public,
+    /// Those, this machine's and those of private networks; not link-local ones, at which clouds tell their secrets.
+    Inside,
     /// Every one.
     Everywhere,
 }
@@ -14,9 +16,24 @@ pub enum Reach {
 impl Reach {
     /// Whether that address is among them.
     pub fn allows(self, ip: IpAddr) -> bool {
-        self == Self::Everywhere || is_public(ip)
+        match self {
+            Self::Everywhere => true,
+            Self::Inside => is_public(ip) || is_inside(ip.to_canonical()),
+            Self::Public => is_public(ip),
+        }
     }
 }
+
+/// Whether an address is one of this machine, or of a private network (RFC 1918, RFC 4193).
+fn is_inside(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_private() || ip.is_loopback(),
+        IpAddr::V6(ip) => ip.is_loopback() || (ip.is_unique_local() && ip != CLOUD_V6),
+    }
+}
+
+/// Where a cloud tells a machine its secrets by IPv6.
+const CLOUD_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
 
 /// The host of a URL as an address, if it is one.
 pub fn literal(host: &str) -> Option<IpAddr> {
@@ -104,6 +121,16 @@ mod tests {
             "3fff::1",
         ] {
             assert!(!is_public(other.parse().unwrap()), "{other}");
+        }
+    }
+
+    #[test]
+    fn inside_are_this_machine_and_private_networks_and_not_where_clouds_tell_secrets() {
+        for inside in ["127.3.0.1", "10.0.0.1", "192.168.1.1", "::1", "fd12::1", "::ffff:10.0.0.1", "9.9.9.9"] {
+            assert!(Reach::Inside.allows(inside.parse().unwrap()), "{inside}");
+        }
+        for other in ["169.254.169.254", "::ffff:169.254.169.254", "fe80::1", "fd00:ec2::254", "0.0.0.0", "100.100.100.200", "224.0.0.1"] {
+            assert!(!Reach::Inside.allows(other.parse().unwrap()), "{other}");
         }
     }
 }

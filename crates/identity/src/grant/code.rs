@@ -36,6 +36,8 @@ pub struct Code {
     pub authenticated_at: Timestamp,
     /// Whether the person showed a second factor too.
     pub by_two_factors: bool,
+    /// Whether a provider has said who the person is, in the place of the password.
+    pub by_provider: bool,
     /// The browser's session that it came from.
     pub session: String,
     /// The id of the sign-in: `sid` of all tokens that come of it.
@@ -126,6 +128,7 @@ mod tests {
             nonce: None,
             authenticated_at: at(90),
             by_two_factors: false,
+            by_provider: false,
             session: "s".to_owned(),
             sign_in: "i".to_owned(),
             until: at(100) + LIFE,

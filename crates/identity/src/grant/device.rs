@@ -64,6 +64,8 @@ pub struct Allowance {
     pub authenticated_at: Timestamp,
     /// Whether the person showed a second factor too.
     pub by_two_factors: bool,
+    /// Whether a provider has said who the person is, in the place of the password.
+    pub by_provider: bool,
     /// The id of the sign-in: `sid` of all tokens that come of it.
     pub sign_in: String,
 }
@@ -166,6 +168,7 @@ mod tests {
             scope: "calls:read".to_owned(),
             authenticated_at: at(0),
             by_two_factors: false,
+            by_provider: false,
             sign_in: "i".to_owned(),
         }
     }

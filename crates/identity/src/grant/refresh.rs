@@ -32,6 +32,8 @@ pub struct Family {
     pub authenticated_at: Timestamp,
     /// Whether the person showed a second factor too.
     pub by_two_factors: bool,
+    /// Whether a provider has said who the person is, in the place of the password.
+    pub by_provider: bool,
     /// The end of the family, however often its tokens are exchanged.
     pub ends_at: Timestamp,
     /// The token that is good now.
@@ -128,6 +130,7 @@ mod tests {
             session: None,
             authenticated_at: at(0),
             by_two_factors: false,
+            by_provider: false,
             ends_at: at(100_000),
             current: token(0),
             until: at(3_600),

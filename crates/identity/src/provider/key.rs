@@ -80,7 +80,8 @@ mod tests {
     use aws_lc_rs::rand::SystemRandom;
     use aws_lc_rs::rsa::KeySize;
     use aws_lc_rs::signature::{
-        ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaKeyPair,
+        ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaEncoding,
+        RsaKeyPair,
     };
 
     use super::*;
@@ -103,12 +104,14 @@ mod tests {
     #[test]
     fn a_key_of_rsa_verifies_by_either_padding_and_by_that_alone() {
         let pair = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
-        let public = pair.public_key();
-        let (n, e) = (public.modulus(), public.exponent());
-        let key = ProviderKey::rsa(n.big_endian_without_leading_zero(), e.big_endian_without_leading_zero()).unwrap();
+        // RSAPublicKey of RFC 8017: two integers, the first of 257 bytes with its leading zero, the second of three.
+        let der = pair.public_key().as_ref();
+        let key = ProviderKey::rsa(&der[8..265], &der[267..]).unwrap();
+        let pkcs1: &'static dyn RsaEncoding = &RSA_PKCS1_SHA256;
+        let pss: &'static dyn RsaEncoding = &RSA_PSS_SHA256;
         for (padding, algorithm, other) in [
-            (&RSA_PKCS1_SHA256 as &dyn aws_lc_rs::signature::RsaEncoding, ProviderAlgorithm::Rs256, ProviderAlgorithm::Ps256),
-            (&RSA_PSS_SHA256, ProviderAlgorithm::Ps256, ProviderAlgorithm::Rs256),
+            (pkcs1, ProviderAlgorithm::Rs256, ProviderAlgorithm::Ps256),
+            (pss, ProviderAlgorithm::Ps256, ProviderAlgorithm::Rs256),
         ] {
             let mut signature = vec![0; pair.public_modulus_len()];
             pair.sign(padding, &SystemRandom::new(), MESSAGE, &mut signature).unwrap();

@@ -93,6 +93,7 @@ async fn submitted(auth: &Auth, browser: RequestBrowser<'_>, typed: &Parameters)
             scope: granted,
             authenticated_at: signed_in.session.authenticated_at,
             by_two_factors: signed_in.session.by_two_factors,
+            by_provider: signed_in.session.provider.is_some(),
             sign_in: auth.id(),
         }),
         Some("deny") => DeviceDecision::Denied,

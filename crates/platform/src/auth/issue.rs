@@ -57,7 +57,8 @@ struct IdClaims<'a> {
     iat: u64,
     exp: u64,
     auth_time: u64,
-    /// What was shown (RFC 8176).
+    /// What was shown (RFC 8176); nothing where a provider has said who it is, and of what it was shown we know nothing.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
     amr: &'static [&'static str],
     sid: &'a str,
     tenant: &'a str,
@@ -94,6 +95,8 @@ pub(super) struct TokenBearer<'a> {
     pub id: &'a str,
     pub authenticated_at: Timestamp,
     pub by_two_factors: bool,
+    /// Whether a provider has said who the person is.
+    pub by_provider: bool,
     pub nonce: Option<&'a str>,
 }
 
@@ -234,7 +237,12 @@ fn id_token(auth: &Auth, login: &ClientLogin, sign_in: &TokenBearer<'_>) -> Resu
         iat: now.as_secs(),
         exp: (now + ID_LIFE).as_secs(),
         auth_time: sign_in.authenticated_at.as_secs(),
-        amr: if sign_in.by_two_factors { &["pwd", "otp"] } else { &["pwd"] },
+        amr: match (sign_in.by_provider, sign_in.by_two_factors) {
+            (false, false) => &["pwd"],
+            (false, true) => &["pwd", "otp"],
+            (true, false) => &[],
+            (true, true) => &["mfa"],
+        },
         sid: sign_in.id,
         tenant: login.tenant.as_str(),
         nonce: sign_in.nonce,
@@ -296,6 +304,7 @@ pub(super) async fn begin_family(
         session,
         authenticated_at: sign_in.authenticated_at,
         by_two_factors: sign_in.by_two_factors,
+        by_provider: sign_in.by_provider,
         ends_at,
         current: token.digest,
         until: (now + auth.settings.refresh_life).min(ends_at),

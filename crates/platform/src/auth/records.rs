@@ -27,6 +27,8 @@ pub(super) struct BrowserSession {
     pub authenticated_at: Timestamp,
     /// Whether a second factor was shown too.
     pub by_two_factors: bool,
+    /// What the provider is called that has said who it is; none if the password was shown.
+    pub provider: Option<String>,
     /// When it ends.
     pub until: Timestamp,
 }
@@ -75,6 +77,7 @@ impl StoredRecord for BrowserSession {
             until_us: self.until.as_micros(),
             credential: self.credential.as_bytes().to_vec().into(),
             second_factor: self.by_two_factors,
+            provider: self.provider.clone(),
         }
     }
 
@@ -86,6 +89,7 @@ impl StoredRecord for BrowserSession {
             credential,
             authenticated_at: at(message.authenticated_at_us),
             by_two_factors: message.second_factor,
+            provider: message.provider,
             until: at(message.until_us),
         })
     }
@@ -126,6 +130,7 @@ impl StoredRecord for Code {
             until_us: self.until.as_micros(),
             credential: self.credential.as_bytes().to_vec().into(),
             second_factor: self.by_two_factors,
+            by_provider: self.by_provider,
         }
     }
 
@@ -147,6 +152,7 @@ impl StoredRecord for Code {
             nonce: message.nonce,
             authenticated_at: at(message.authenticated_at_us),
             by_two_factors: message.second_factor,
+            by_provider: message.by_provider,
             session: message.session,
             sign_in: message.sign_in,
             until: at(message.until_us),
@@ -176,6 +182,7 @@ impl StoredRecord for Family {
             superseded: superseded.collect(),
             credential: self.credential.as_bytes().to_vec().into(),
             second_factor: self.by_two_factors,
+            by_provider: self.by_provider,
         }
     }
 
@@ -195,6 +202,7 @@ impl StoredRecord for Family {
             session: message.session,
             authenticated_at: at(message.authenticated_at_us),
             by_two_factors: message.second_factor,
+            by_provider: message.by_provider,
             ends_at: at(message.ends_at_us),
             current,
             until: at(message.until_us),
@@ -215,6 +223,7 @@ impl StoredRecord for DeviceGrant {
                 authenticated_at_us: allowance.authenticated_at.as_micros(),
                 sign_in: allowance.sign_in.clone(),
                 second_factor: allowance.by_two_factors,
+                by_provider: allowance.by_provider,
             }),
             DeviceDecision::Pending | DeviceDecision::Denied => None,
         };
@@ -238,6 +247,7 @@ impl StoredRecord for DeviceGrant {
                 scope: allowance.scope,
                 authenticated_at: at(allowance.authenticated_at_us),
                 by_two_factors: allowance.second_factor,
+                by_provider: allowance.by_provider,
                 sign_in: allowance.sign_in,
             }),
             None if !message.denied => DeviceDecision::Pending,
@@ -313,6 +323,7 @@ mod tests {
             nonce: Some("n".to_owned()),
             authenticated_at: at(1),
             by_two_factors: true,
+            by_provider: true,
             session: "s".to_owned(),
             sign_in: "i".to_owned(),
             until: at(2),
@@ -327,6 +338,7 @@ mod tests {
             credential: Digest::of("hash"),
             authenticated_at: at(3),
             by_two_factors: true,
+            provider: Some("Acme ID".into()),
             until: at(4),
         });
         comes_back(Spent { user: "ann".into(), sign_in: "i".into() });
@@ -339,6 +351,7 @@ mod tests {
             scope: "calls:read".into(),
             authenticated_at: at(1),
             by_two_factors: true,
+            by_provider: true,
             sign_in: "i".into(),
         };
         for decision in [DeviceDecision::Pending, DeviceDecision::Denied, DeviceDecision::Allowed(allowance)] {
@@ -355,6 +368,7 @@ mod tests {
             session: Some("s".into()),
             authenticated_at: at(1),
             by_two_factors: true,
+            by_provider: true,
             ends_at: at(9),
             current: Digest::of("now"),
             until: at(5),

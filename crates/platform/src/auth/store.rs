@@ -349,6 +349,7 @@ mod tests {
             session: None,
             authenticated_at: Timestamp::ZERO,
             by_two_factors: false,
+            by_provider: false,
             ends_at: until,
             current: Digest::of("token"),
             until,
@@ -377,6 +378,7 @@ mod tests {
             credential: Digest::of("hash"),
             authenticated_at: now,
             by_two_factors: false,
+            provider: None,
             until: now + HOUR,
         };
         store.begin_session(&acme, Digest::of("cookie"), &session, now).await.unwrap();

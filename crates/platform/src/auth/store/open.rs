@@ -178,6 +178,7 @@ mod tests {
                 credential,
                 authenticated_at: now,
                 by_two_factors: false,
+                provider: None,
                 until,
             };
             store.begin_session(&acme, digest(id), &session, now).await.unwrap();
@@ -192,6 +193,7 @@ mod tests {
                 session: session.map(str::to_owned),
                 authenticated_at: now,
                 by_two_factors: false,
+                by_provider: false,
                 ends_at: until,
                 current: digest("token"),
                 until,

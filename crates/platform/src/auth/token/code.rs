@@ -39,6 +39,7 @@ pub(super) async fn redeem(auth: &Auth, login: &ClientLogin, form: &Parameters) 
         id: &code.sign_in,
         authenticated_at: code.authenticated_at,
         by_two_factors: code.by_two_factors,
+        by_provider: code.by_provider,
         nonce: code.nonce.as_deref(),
     };
     let refresh_token = issue::begin_family(auth, login, &sign_in, Some(code.session.clone())).await?;

@@ -68,6 +68,7 @@ async fn tokens(auth: &Auth, login: &ClientLogin, allowance: &Allowance) -> Resu
         id: &allowance.sign_in,
         authenticated_at: allowance.authenticated_at,
         by_two_factors: allowance.by_two_factors,
+        by_provider: allowance.by_provider,
         nonce: None,
     };
     // Of no browser's session: the device stays signed in when the browser that has let it in no longer is.

@@ -50,6 +50,7 @@ pub(super) async fn sign_in(
         id: &id,
         authenticated_at: auth.now(),
         by_two_factors: false,
+        by_provider: false,
         nonce: None,
     };
     let refresh_token = issue::begin_family(auth, login, &sign_in, None).await?;
