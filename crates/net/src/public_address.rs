@@ -129,7 +129,15 @@ mod tests {
         for inside in ["127.3.0.1", "10.0.0.1", "192.168.1.1", "::1", "fd12::1", "::ffff:10.0.0.1", "9.9.9.9"] {
             assert!(Reach::Inside.allows(inside.parse().unwrap()), "{inside}");
         }
-        for other in ["169.254.169.254", "::ffff:169.254.169.254", "fe80::1", "fd00:ec2::254", "0.0.0.0", "100.100.100.200", "224.0.0.1"] {
+        for other in [
+            "169.254.169.254",
+            "::ffff:169.254.169.254",
+            "fe80::1",
+            "fd00:ec2::254",
+            "0.0.0.0",
+            "100.100.100.200",
+            "224.0.0.1",
+        ] {
             assert!(!Reach::Inside.allows(other.parse().unwrap()), "{other}");
         }
     }

@@ -27,9 +27,11 @@ mod key_rotation;
 mod listed_uris;
 mod metrics;
 mod origin;
+mod outside;
 mod page;
 mod parameters;
 mod people;
+mod people_by_email;
 mod person_login;
 mod records;
 mod revoke;
@@ -44,6 +46,7 @@ mod source;
 mod store;
 mod tenancy;
 mod token;
+mod upstream;
 mod userinfo;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -52,6 +55,7 @@ use std::time::Duration;
 use anyhow::Result;
 use model::{Entropy, Timestamp};
 use net::http::{Capacity, Limits};
+use net::public_address::Reach;
 use runtime::key_files;
 use runtime::token::TokenIssuer;
 use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
@@ -94,6 +98,8 @@ runtime::settings! {
         session_life: Duration = Duration::from_secs(12 * 3_600), |v| runtime::settings::declare::within(v, &LIFE_MIN, &LIFE_MAX);
         /// How long a refresh token may lie unused; whatever it does, a sign-in ends after 30 days.
         refresh_life: Duration = Duration::from_secs(12 * 3_600), |v| runtime::settings::declare::within(v, &LIFE_MIN, &LIFE_MAX);
+        /// Whether OpenID Providers of tenants may be at addresses that are not of the public Internet: this machine, private networks. Link-local addresses, at which clouds tell their secrets, are never asked.
+        private_providers: bool = false;
     }
 }
 
@@ -109,6 +115,7 @@ struct Auth {
     token_issuer: TokenIssuer,
     settings: Settings,
     people: people::People,
+    upstream: upstream::Upstream,
     store: store::SignInStore,
     guesses: guard::Guesses,
     hashing: hashing::Hashing,
@@ -165,9 +172,13 @@ async fn run(ctx: RoleContext) -> Result<()> {
     let (revoker, revocations) = key_files::revoker(&ctx.data_dir, ctx.clock.clone())?;
     ctx.spawn("revocations", revocations.run(ctx.drain.clone(), metrics.revocations_unwritten.clone()));
     let store = store::SignInStore::new(ctx.stores.sign_ins.clone(), revoker.clone());
+    let settings: Settings = ctx.settings()?;
+    let reach = if settings.private_providers { Reach::Inside } else { Reach::Public };
+    let outside = outside::OutsideClient::new(reach)?;
     let auth = Auth {
+        upstream: upstream::Upstream::new(outside, ctx.tokens.issuer(), ctx.clock.clone()),
         token_issuer: key_files::issuer(&ctx.data_dir, ctx.clock.clone())?,
-        settings: ctx.settings()?,
+        settings,
         people: people::People::start(&ctx)?,
         guesses: guard::Guesses::new(store.clone(), ctx.clock.clone())?,
         store,

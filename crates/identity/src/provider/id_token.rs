@@ -127,10 +127,7 @@ mod tests {
             (ProviderClaims { aud: vec![text("other")], ..claims() }, IdTokenFault::Audience),
             (ProviderClaims { aud: Vec::new(), ..claims() }, IdTokenFault::Audience),
             (ProviderClaims { azp: Some(text("other")), ..claims() }, IdTokenFault::AuthorizedParty),
-            (
-                ProviderClaims { aud: vec![text("trunkline"), text("other")], ..claims() },
-                IdTokenFault::AuthorizedParty,
-            ),
+            (ProviderClaims { aud: vec![text("trunkline"), text("other")], ..claims() }, IdTokenFault::AuthorizedParty),
             (ProviderClaims { nonce: Some(text("m")), ..claims() }, IdTokenFault::Nonce),
             (ProviderClaims { nonce: None, ..claims() }, IdTokenFault::Nonce),
         ] {

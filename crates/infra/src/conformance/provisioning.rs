@@ -9,8 +9,8 @@ use contracts::provisioning::{
     Agent, AgentRules, Application, DialAction, DialRule, DiversionForm, Dn, DnKind, DtmfForm, Encryption,
     FeatureAction, FeatureCode, Grant, HeaderRule, HeaderRuleAction, HeaderRuleOn, Location, LoginPasswordRule,
     NoAnswerAction, Number, OAuthClient, Object, ObjectKey, ObjectKind, Person, PersonField, Place, Privilege, Prompt,
-    Schedule, Secret, SignInRules, Skill, SkillLevel, Spender, Stir, StirSign, StirVerify, Tenant, TenantObjects, Trunk,
-    UpstreamProvider,
+    Schedule, Secret, SignInRules, Skill, SkillLevel, Spender, Stir, StirSign, StirVerify, Tenant, TenantObjects,
+    Trunk, UpstreamProvider,
 };
 use model::{TenantId, Timestamp};
 

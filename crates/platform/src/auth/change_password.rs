@@ -80,6 +80,10 @@ async fn changed(
     let (tenant, person) = match person_login::check(auth, &who, before, source).await? {
         PersonLogin::Right(tenant, person) => (tenant, person),
         PersonLogin::Wrong => return Ok(answers::refused(StatusCode::UNAUTHORIZED, WRONG)),
+        PersonLogin::AtProvider(name) => {
+            let why = format!("people of this tenant have no passwords here: they sign in with {name}");
+            return Ok(answers::refused(StatusCode::FORBIDDEN, &why));
+        }
         PersonLogin::Wait(wait) => {
             let mut response = answers::refused(StatusCode::TOO_MANY_REQUESTS, "too many wrong passwords");
             response.headers_mut().insert(header::RETRY_AFTER, wait.as_secs().max(1).into());

@@ -1,4 +1,4 @@
-//! Somebody whose password was right and whose second factor is still to come. The next form carries it, bound to the browser by its token
+//! Somebody whose password was right, or whom a provider has named, and whose second factor is still to come. The next form carries it, bound to the browser by its token
 //! and to all that was right: with another password or second factor by then, it is none of ours.
 
 use std::time::Duration;
@@ -16,36 +16,43 @@ const LIFE: Duration = Duration::from_secs(300);
 /// What its forms are called.
 const FORM: &str = "half signed in";
 
-/// Who has shown the password.
+/// Who has shown the password, or comes from a provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct HalfSignedIn {
     /// The tenant.
     pub tenant: TenantId,
     /// The person's user name.
     pub user: String,
+    /// What the provider is called that has said who it is; none if the password was shown.
+    pub provider: Option<String>,
     /// Until when the second factor is waited for, in seconds since 1970.
     until_s: u64,
 }
 
 impl HalfSignedIn {
-    /// Somebody who has shown the password now.
-    pub fn begin(tenant: &TenantId, person: &Person, now: Timestamp) -> Self {
-        Self { tenant: tenant.clone(), user: person.user_name.clone(), until_s: (now + LIFE).as_secs() }
+    /// Somebody who has shown the password now, or whom that provider has named.
+    pub fn begin(tenant: &TenantId, person: &Person, provider: Option<String>, now: Timestamp) -> Self {
+        Self { tenant: tenant.clone(), user: person.user_name.clone(), provider, until_s: (now + LIFE).as_secs() }
     }
 
     /// As a field of the form.
     pub fn text(&self) -> String {
         let (tenant, user) = (URL_SAFE_NO_PAD.encode(self.tenant.as_str()), URL_SAFE_NO_PAD.encode(&self.user));
-        format!("{tenant}.{user}.{}", self.until_s)
+        let provider = self.provider.as_ref().map(|name| format!(".{}", URL_SAFE_NO_PAD.encode(name)));
+        format!("{tenant}.{user}.{}{}", self.until_s, provider.unwrap_or_default())
     }
 
     /// Reads such a field while there is time. It may be anybody's: only the form's token says that it is one of ours.
     pub fn read(text: &str, now: Timestamp) -> Option<Self> {
-        let mut parts = text.splitn(3, '.');
-        let mut decoded = || String::from_utf8(URL_SAFE_NO_PAD.decode(parts.next()?).ok()?).ok();
-        let (tenant, user) = (TenantId::parse(&decoded()?).ok()?, decoded()?);
+        let mut parts = text.splitn(4, '.');
+        let decoded = |part: &str| String::from_utf8(URL_SAFE_NO_PAD.decode(part).ok()?).ok();
+        let (tenant, user) = (TenantId::parse(&decoded(parts.next()?)?).ok()?, decoded(parts.next()?)?);
         let until_s = parts.next()?.parse().ok()?;
-        (now.as_secs() < until_s).then_some(Self { tenant, user, until_s })
+        let provider = match parts.next() {
+            Some(name) => Some(decoded(name)?),
+            None => None,
+        };
+        (now.as_secs() < until_s).then_some(Self { tenant, user, provider, until_s })
     }
 
     /// The name of the form of that person; with a secret, of the one in which the person takes it over.
@@ -70,7 +77,7 @@ mod tests {
     }
 
     fn begun() -> HalfSignedIn {
-        HalfSignedIn::begin(&TenantId::parse("acme").unwrap(), &ann(), at(0))
+        HalfSignedIn::begin(&TenantId::parse("acme").unwrap(), &ann(), None, at(0))
     }
 
     #[test]
@@ -78,6 +85,8 @@ mod tests {
         let text = begun().text();
         assert_eq!(HalfSignedIn::read(&text, at(299)), Some(begun()));
         assert_eq!(HalfSignedIn::read(&text, at(300)), None);
+        let named = HalfSignedIn { provider: Some("Acme ID".to_owned()), ..begun() };
+        assert_eq!(HalfSignedIn::read(&named.text(), at(0)), Some(named));
         for bad in ["", "..", "YWNtZQ.YW5u", "YWNtZQ.YW5u.x", "!.YW5u.9999999999", ".YW5u.9999999999"] {
             assert_eq!(HalfSignedIn::read(bad, at(0)), None, "{bad}");
         }

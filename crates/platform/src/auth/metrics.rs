@@ -11,6 +11,8 @@ runtime::metrics! {
     pub(super) struct Metrics {
         /// Passwords of people that were shown, at the page or by a program, by outcome.
         pub(super) sign_ins: CounterBy<SignInOutcome> = "auth_sign_ins";
+        /// Sign-ins that came back from a tenant's OpenID Provider, by outcome.
+        pub(super) provider_sign_ins: CounterBy<ProviderOutcome> = "auth_provider_sign_ins";
         /// Codes of a second factor that were shown after the password, by outcome.
         pub(super) second_factors: CounterBy<CodeOutcome> = "auth_second_factors";
         /// Access tokens that were issued, by grant.
@@ -51,6 +53,33 @@ impl Label for SignInOutcome {
             Self::Wrong => "wrong",
             Self::Disabled => "disabled",
             Self::LockedOut => "locked_out",
+        }
+    }
+}
+
+/// What came of a sign-in at a tenant's OpenID Provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ProviderOutcome {
+    /// It has said who it is.
+    Right,
+    /// Nobody of the tenant is whom it names, or the person is disabled.
+    Unknown,
+    /// It has refused, or what came is not an answer of it.
+    Refused,
+    /// It does not answer.
+    Away,
+}
+
+impl Label for ProviderOutcome {
+    const NAME: &'static str = "outcome";
+    const ALL: &'static [Self] = &[Self::Right, Self::Unknown, Self::Refused, Self::Away];
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::Right => "right",
+            Self::Unknown => "unknown",
+            Self::Refused => "refused",
+            Self::Away => "away",
         }
     }
 }

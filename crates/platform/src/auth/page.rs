@@ -37,14 +37,40 @@ pub(super) struct SignInForm<'a> {
     pub error: Option<&'a str>,
     /// Where the answer may lead besides this server, as a source of the policy (CSP).
     pub leads_to: Option<&'a str>,
+    /// The way to the tenant's OpenID Provider.
+    pub provider: Option<ProviderLink<'a>>,
+    /// Whether people may show passwords.
+    pub takes_password: bool,
+}
+
+/// The way to an OpenID Provider.
+#[derive(Clone, Copy)]
+pub(super) struct ProviderLink<'a> {
+    /// What it is called.
+    pub name: &'a str,
+    /// Where the way begins.
+    pub href: &'a str,
 }
 
 /// The form as a page.
 pub(super) fn sign_in(status: StatusCode, form: &SignInForm<'_>) -> Response {
     let mut body = String::from("<h1>Sign in</h1>\n");
     body.push_str(&error_line(form.error));
+    if let Some(provider) = form.provider {
+        let (name, href) = (escaped(provider.name), escaped(provider.href));
+        let _ = writeln!(body, "<p><a class=\"way\" href=\"{href}\">Continue with {name}</a></p>");
+    }
+    if form.takes_password {
+        body.push_str(&password_form(form));
+    }
+    let title = if form.error.is_some() { "Error: Sign in" } else { "Sign in" };
+    html(status, title, &body, form.leads_to)
+}
+
+/// The form that takes name and password.
+fn password_form(form: &SignInForm<'_>) -> String {
     let action = if form.query.is_empty() { SIGN_IN.to_owned() } else { format!("{SIGN_IN}?{}", form.query) };
-    body.push_str(&form_begin(&action, form.token));
+    let mut body = form_begin(&action, form.token);
     let described = if form.error.is_some() { " aria-describedby=\"error\"" } else { "" };
     if form.asks_tenant {
         let _ = writeln!(
@@ -65,8 +91,7 @@ pub(super) fn sign_in(status: StatusCode, form: &SignInForm<'_>) -> Response {
         "<label for=\"password\">Password</label>\n<input id=\"password\" name=\"password\" type=\"password\" \
          autocomplete=\"current-password\" required{described}>\n<button type=\"submit\">Sign in</button>\n</form>"
     );
-    let title = if form.error.is_some() { "Error: Sign in" } else { "Sign in" };
-    html(status, title, &body, form.leads_to)
+    body
 }
 
 /// The page of somebody who is signed in and goes nowhere.
@@ -203,7 +228,21 @@ mod tests {
             user: "\"><script>alert(1)</script>",
             error: Some("User name or password is wrong."),
             leads_to: Some("https://app.example"),
+            provider: None,
+            takes_password: true,
         }
+    }
+
+    #[tokio::test]
+    async fn a_provider_is_a_way_beside_the_password_or_the_only_one() {
+        let provider = ProviderLink { name: "Acme <ID>", href: "https://centre.example/x?a=1&b=\"" };
+        let both = SignInForm { provider: Some(provider), ..form() };
+        let page = text(sign_in(StatusCode::OK, &both)).await;
+        let link =
+            "<a class=\"way\" href=\"https://centre.example/x?a=1&amp;b=&quot;\">Continue with Acme &lt;ID&gt;</a>";
+        assert!(page.contains(link) && page.contains("id=\"password\""), "{page}");
+        let only = text(sign_in(StatusCode::OK, &SignInForm { takes_password: false, ..both })).await;
+        assert!(only.contains(link) && !only.contains("<form") && only.contains("role=\"alert\""), "{only}");
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use contracts::provisioning::{DnKind, Object, ObjectKind, Person};
+use contracts::provisioning::{DnKind, Object, ObjectKind, Person, PersonField, Tenant, UpstreamProvider};
 use contracts::v1;
 use contracts::v1::configuration_client::ConfigurationClient;
 use identity::login_name;
@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use super::answers::Trouble;
 use super::first_party;
 use super::listed_uris::ListedUris;
+use super::people_by_email::{self, PeopleByEmail};
 
 /// The connection to tenant, and its port.
 const CONNECTION: &str = "tenant-11";
@@ -47,6 +48,7 @@ pub(super) struct People {
     tenants: watch::Receiver<Tenants>,
     read: Mutex<HashMap<Key, (Option<Object>, Timestamp)>>,
     listed_uris: ListedUris,
+    by_email: PeopleByEmail,
     issuer: String,
     clock: Arc<dyn Clock>,
 }
@@ -66,6 +68,7 @@ impl People {
             client,
             read: Mutex::default(),
             listed_uris: ListedUris::default(),
+            by_email: PeopleByEmail::default(),
             issuer: ctx.tokens.issuer().to_owned(),
             clock: ctx.clock.clone(),
         })
@@ -142,11 +145,69 @@ impl People {
 
     /// Whether the tenant wants a second factor of the person: it names the privileges whose people need one.
     pub async fn requires_second_factor(&self, tenant: &TenantId, person: &Person) -> Result<bool, Trouble> {
-        Ok(match self.remembered(tenant, ObjectKind::Tenant, "").await? {
-            Some(Object::Tenant(settings)) => {
-                person.privileges.iter().any(|privilege| settings.require_second_factor.contains(privilege))
+        let settings = self.settings(tenant).await?;
+        let needs_it = |settings: &Tenant| {
+            person.privileges.iter().any(|privilege| settings.require_second_factor.contains(privilege))
+        };
+        Ok(settings.is_some_and(|settings| needs_it(&settings)))
+    }
+
+    /// The tenant's own OpenID Provider, if it has one.
+    pub async fn upstream(&self, tenant: &TenantId) -> Result<Option<UpstreamProvider>, Trouble> {
+        Ok(self.settings(tenant).await?.and_then(|settings| settings.sign_in.upstream))
+    }
+
+    /// The person whose field has that value, as a provider says it. Letters beyond ASCII must be the same: a provider whose people choose
+    /// their names lets nobody in as somebody whose name only looks like theirs.
+    pub async fn by_field(
+        &self,
+        tenant: &TenantId,
+        field: PersonField,
+        value: &str,
+    ) -> Result<Option<Person>, Trouble> {
+        if field == PersonField::UserName {
+            let found = self.person(tenant, value).await?;
+            return Ok(found.filter(|person| person.user_name.eq_ignore_ascii_case(value)));
+        }
+        // What is remembered of whose address is which may be older than the person.
+        for looks_again in [false, true] {
+            let reading = self.users_by_email(tenant);
+            let user = self.by_email.user_of(tenant, value, looks_again, self.clock.now(), reading).await?;
+            let Some(user) = user else { continue };
+            let has_it = |person: &Person| person.email.as_ref().is_some_and(|own| own.eq_ignore_ascii_case(value));
+            if let Some(person) = self.person(tenant, &user).await?.filter(has_it) {
+                return Ok(Some(person));
             }
-            _ => false,
+        }
+        Ok(None)
+    }
+
+    /// Reads whose address is which.
+    fn users_by_email(
+        &self,
+        tenant: &TenantId,
+    ) -> impl Future<Output = Result<people_by_email::UsersByEmail, Trouble>> + Send + use<> {
+        let (objects, tenant) = (ObjectReader::new(self.client.clone()), tenant.clone());
+        async move {
+            let mut users = people_by_email::UsersByEmail::new();
+            let reading = objects.read(&tenant, &[ObjectKind::Person], "", |object| {
+                if let Object::Person(person) = object
+                    && let Some(email) = &person.email
+                {
+                    people_by_email::add(&mut users, email, person.user_name.clone());
+                }
+                Ok::<(), ReadError>(())
+            });
+            reading.await.map_err(|error| Trouble::away("tenant", &error))?;
+            Ok(users)
+        }
+    }
+
+    /// The settings of a tenant.
+    async fn settings(&self, tenant: &TenantId) -> Result<Option<Box<Tenant>>, Trouble> {
+        Ok(match self.remembered(tenant, ObjectKind::Tenant, "").await? {
+            Some(Object::Tenant(settings)) => Some(settings),
+            _ => None,
         })
     }
 

@@ -20,6 +20,8 @@ pub(super) enum PersonLogin {
     Wrong,
     /// It was not looked at.
     Wait(Duration),
+    /// It was not looked at: people of the tenant sign in with its provider, which is called so.
+    AtProvider(String),
 }
 
 /// Checks a password. It takes as long for a person or a tenant that does not exist.
@@ -31,6 +33,12 @@ pub(super) async fn check(
 ) -> Result<PersonLogin, Trouble> {
     if who.is_undecided(&auth.people.tenants()) {
         return Err(Trouble::away("tenant", &"it has not named the tenants yet"));
+    }
+    if let Some(tenant) = &who.tenant
+        && let Some(provider) = auth.people.upstream(tenant).await?
+        && provider.only
+    {
+        return Ok(PersonLogin::AtProvider(provider.name));
     }
     let tenant = who.tenant.as_ref().unwrap_or(auth.guesses.nowhere());
     let guess = match auth.guesses.of_person(tenant, &who.name, source).await? {

@@ -110,6 +110,10 @@ async fn enrolled(request: OwnRequest<'_>, typed: &Parameters) -> Result<Result<
     match person_login::check(auth, &who, typed.get("password").unwrap_or_default(), browser.source).await? {
         PersonLogin::Right(..) => {}
         PersonLogin::Wrong => return Ok(Err(PageRefusal::of(StatusCode::UNAUTHORIZED, WRONG_PASSWORD))),
+        PersonLogin::AtProvider(name) => {
+            let why = format!("You sign in with {name}: a second factor is set up there, or at the sign-in.");
+            return Ok(Err(PageRefusal::of(StatusCode::FORBIDDEN, &why)));
+        }
         PersonLogin::Wait(wait) => return Ok(Err(PageRefusal::wait(wait, "passwords"))),
     }
     let person = match proved(request, typed).await? {

@@ -15,7 +15,7 @@ use runtime::server::Accepted;
 
 use super::{
     Auth, authorize, change_password, cors, device_authorization, device_page, discovery, introspect, page, revoke,
-    second_factor_page, sessions, sign_in, sign_out, token, userinfo,
+    second_factor_page, sessions, sign_in, sign_out, token, upstream, userinfo,
 };
 
 /// Callers without a token are served: it is here that they get one.
@@ -48,6 +48,8 @@ pub(super) fn router(auth: Arc<Auth>) -> Router {
         .route("/.well-known/oauth-authorization-server", get(discovery::document))
         .route("/auth-scheme", post(sign_in::scheme))
         .route("/sign-in", get(sign_in::show).post(sign_in::submit))
+        .route(upstream::BEGIN, get(sign_in::to_provider))
+        .route(upstream::CALLBACK, get(sign_in::from_provider))
         .route("/sign-in.css", get(async || page::style()))
         .route("/sign-out", get(sign_out::sign_out).post(sign_out::sign_out))
         .route("/ping", get(sign_out::ping));

@@ -118,7 +118,9 @@ async fn show(
     };
     let mut rows = Vec::new();
     for session in &open.sessions {
-        rows.push(row(&session.id, "a browser".to_owned(), session.authenticated_at, session.until));
+        let what =
+            session.provider.as_ref().map_or_else(|| "a browser".to_owned(), |name| format!("a browser, by {name}"));
+        rows.push(row(&session.id, what, session.authenticated_at, session.until));
     }
     for family in &open.families {
         let client = auth.people.client(&requester.tenant, &family.client).await?;
@@ -141,6 +143,7 @@ fn of_session(requester: &Requester, session: &BrowserSession) -> Value {
     json!({
         "id": session.id,
         "kind": "browser",
+        "provider": session.provider,
         "authenticatedAt": rfc3339(session.authenticated_at),
         "expiresAt": rfc3339(session.until),
         "current": requester.session.as_ref() == Some(&session.id),

@@ -1,5 +1,6 @@
 //! `GET` and `POST /sign-in`: the page at which people show their passwords, and then the second factor where there is one.
 
+mod at_provider;
 mod second_step;
 
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::Response;
-use contracts::provisioning::Person;
+use contracts::provisioning::{Person, UpstreamProvider};
 use identity::authorization::{self, AuthorizationRefusal};
 use identity::redirect_uri;
 use identity::secret::Digest;
@@ -18,14 +19,15 @@ use super::answers::{self, Trouble};
 use super::browser::RequestBrowser;
 use super::cookies::{Cookie, SessionCookie};
 use super::form_request::FormRequest;
-use super::page::{self, SignInForm};
+use super::page::{self, ProviderLink, SignInForm};
 use super::parameters::Parameters;
 use super::people::Tenants;
 use super::person_login::{self, PersonLogin};
 use super::records::BrowserSession;
 use super::source::RequestSource;
-use super::{Auth, authorize, client_login, issue, people, session, tenancy};
+use super::{Auth, authorize, client_login, issue, people, session, tenancy, upstream};
 
+pub(super) use at_provider::{begin as to_provider, come_back as from_provider};
 pub(super) use second_step::{WRONG_CODE, WRONG_FIRST_CODE};
 
 /// The same for a wrong password, an unknown person, an unknown tenant and a disabled person.
@@ -60,6 +62,22 @@ struct Setting {
     leads_to: Option<String>,
     /// Who is expected (`login_hint`): the user name, until another one is typed.
     expected: String,
+    /// The OpenID Provider of the tenant, where the tenant is known and has one.
+    provider: Option<TenantProvider>,
+}
+
+/// A tenant that there is, and its OpenID Provider.
+struct TenantProvider {
+    tenant: TenantId,
+    rules: UpstreamProvider,
+}
+
+/// What somebody has shown who begins a session.
+struct ShownSteps {
+    /// What the provider is called that has said who it is; none if the password was shown.
+    provider: Option<String>,
+    /// Whether a second factor was shown too.
+    by_two_factors: bool,
 }
 
 /// `POST /auth-scheme`: how people sign in.
@@ -125,6 +143,10 @@ async fn password_submitted(request: PageRequest<'_>, typed: &Parameters) -> Res
     match person_login::check(auth, &who, typed.get("password").unwrap_or_default(), browser.source).await? {
         PersonLogin::Right(tenant, person) => second_step::after_password(request, &tenant, &person).await,
         PersonLogin::Wrong => Ok(again(StatusCode::UNAUTHORIZED, WRONG)),
+        PersonLogin::AtProvider(name) => {
+            let why = format!("Passwords are not used here: people of your company sign in with {name}.");
+            Ok(again(StatusCode::FORBIDDEN, &why))
+        }
         PersonLogin::Wait(wait) => {
             let seconds = wait.as_secs() + 1;
             let mut response = again(
@@ -142,23 +164,25 @@ async fn begin(
     request: PageRequest<'_>,
     tenant: &TenantId,
     person: &Person,
-    by_two_factors: bool,
+    shown: ShownSteps,
 ) -> Result<BegunSession, Trouble> {
     let PageRequest { auth, browser: RequestBrowser { headers, source }, parameters, .. } = request;
     if let Some(before) = Cookie::Session.of(headers, source).and_then(SessionCookie::read) {
         auth.store.end_session(&before.tenant, before.digest).await?;
     }
-    let (secret, now) = (auth.secret(), auth.now());
+    let (secret, now, ShownSteps { provider, by_two_factors }) = (auth.secret(), auth.now(), shown);
     let session = BrowserSession {
         id: auth.id(),
         user: person.user_name.clone(),
         credential: people::credential(person),
         authenticated_at: now,
         by_two_factors,
+        provider,
         until: now + auth.settings.session_life,
     };
     auth.store.begin_session(tenant, Digest::of(&secret), &session, now).await?;
-    tracing::info!(%tenant, user = person.user_name, source = source.address, by_two_factors, "somebody has signed in");
+    let provider = session.provider.as_deref();
+    tracing::info!(%tenant, user = person.user_name, source = source.address, provider, by_two_factors, "somebody has signed in");
     let to = match parameters.get("client_id") {
         Some(_) => format!("/auth/v3/oauth/authorize?{}", parameters.query_without(&DONE_BY_SIGN_IN)),
         None => own_page(parameters).unwrap_or_else(|| page::SIGN_IN.to_owned()),
@@ -196,7 +220,11 @@ async fn setting(auth: &Auth, parameters: &Parameters) -> Result<Setting, Troubl
     });
     let tenant = named_tenant(&tenants, found.map(|(tenant, _)| tenant), parameters);
     let expected = parameters.get("login_hint").unwrap_or_default().to_owned();
-    Ok(Setting { query: parameters.query_without(&[]), tenant, leads_to, expected })
+    let provider = match tenant.as_deref().and_then(|named| tenants.get(named).cloned()) {
+        Some(tenant) => auth.people.upstream(&tenant).await?.map(|rules| TenantProvider { tenant, rules }),
+        None => None,
+    };
+    Ok(Setting { query: parameters.query_without(&[]), tenant, leads_to, expected, provider })
 }
 
 /// The tenant of the program, else the one that the request names, else the only one.
@@ -208,6 +236,12 @@ fn named_tenant(tenants: &Tenants, of_program: Option<TenantId>, parameters: &Pa
 
 fn form(request: PageRequest<'_>, status: StatusCode, typed: &Parameters, error: Option<&str>) -> Response {
     let setting = request.setting;
+    let rules = setting.provider.as_ref().map(|at| &at.rules);
+    // At the issuer's host, to which the provider sends the browser back: there it keeps what it needs then.
+    let href = match setting.query.as_str() {
+        "" => format!("{}{}", request.auth.issuer(), upstream::BEGIN),
+        query => format!("{}{}?{query}", request.auth.issuer(), upstream::BEGIN),
+    };
     request.browser.with_form(request.auth, FORM, |token| {
         let form = SignInForm {
             query: &setting.query,
@@ -217,6 +251,8 @@ fn form(request: PageRequest<'_>, status: StatusCode, typed: &Parameters, error:
             user: typed.get("username").unwrap_or(&setting.expected),
             error,
             leads_to: setting.leads_to.as_deref(),
+            provider: rules.map(|rules| ProviderLink { name: &rules.name, href: &href }),
+            takes_password: rules.is_none_or(|rules| !rules.only),
         };
         page::sign_in(status, &form)
     })

@@ -160,7 +160,10 @@ mod tests {
     #[test]
     fn a_provider_that_cannot_be_is_refused() {
         for (said, fault) in [
-            ("issuer: \"http://id.acme.example\", client_id: t", "sign_in.upstream.issuer: it must begin with https://"),
+            (
+                "issuer: \"http://id.acme.example\", client_id: t",
+                "sign_in.upstream.issuer: it must begin with https://",
+            ),
             ("issuer: \"https://id.acme.example?x=1\", client_id: t", "sign_in.upstream.issuer: "),
             ("issuer: \"https://id.acme.example\"", "sign_in.upstream.client_id: it is needed"),
             (

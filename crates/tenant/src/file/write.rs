@@ -11,8 +11,8 @@ use super::access;
 use super::dialling;
 use super::headers;
 use super::location;
-use super::sign_in;
 use super::scalar::{flow, optional, text};
+use super::sign_in;
 use super::stir;
 
 /// A tenant as files.

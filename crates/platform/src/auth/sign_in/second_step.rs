@@ -1,8 +1,8 @@
-//! What comes after the right password: the code of the second factor, or the app that the tenant wants the person to have.
+//! What comes after the right password, or after a provider has said who somebody is: the code of the second factor, or the app that the tenant wants the person to have.
 
 use axum::http::{StatusCode, header};
 use axum::response::Response;
-use contracts::provisioning::Person;
+use contracts::provisioning::{Person, UpstreamProvider};
 use identity::totp::TotpSecret;
 use model::TenantId;
 
@@ -12,7 +12,7 @@ use super::super::page::{self, second_factor as pages};
 use super::super::parameters::Parameters;
 use super::super::second_factor::{self, CodeLogin, Enrolment};
 use super::super::store::AskingSignIn;
-use super::{PageRequest, begin, form};
+use super::{PageRequest, ShownSteps, begin, form};
 
 /// The same for a wrong code and one that was shown before.
 pub(in crate::auth) const WRONG_CODE: &str = "The code is wrong, or was used before. Please enter the next one.";
@@ -26,7 +26,32 @@ pub(super) async fn after_password(
     tenant: &TenantId,
     person: &Person,
 ) -> Result<Response, Trouble> {
-    let half = HalfSignedIn::begin(tenant, person, request.auth.now());
+    after_first_step(request, tenant, person, None).await
+}
+
+/// A provider, which is called so, has said that it is the person.
+pub(super) async fn after_provider(
+    request: PageRequest<'_>,
+    tenant: &TenantId,
+    person: &Person,
+    provider: &UpstreamProvider,
+) -> Result<Response, Trouble> {
+    let name = Some(provider.name.clone());
+    match provider.trusted_factor {
+        true => {
+            Ok(begin(request, tenant, person, ShownSteps { provider: name, by_two_factors: true }).await?.redirect())
+        }
+        false => after_first_step(request, tenant, person, name).await,
+    }
+}
+
+async fn after_first_step(
+    request: PageRequest<'_>,
+    tenant: &TenantId,
+    person: &Person,
+    provider: Option<String>,
+) -> Result<Response, Trouble> {
+    let half = HalfSignedIn::begin(tenant, person, provider, request.auth.now());
     if person.second_factor.is_some() {
         return Ok(asks_code(request, &half, person, StatusCode::OK, None));
     }
@@ -34,7 +59,8 @@ pub(super) async fn after_password(
         let secret = second_factor::new_secret(request.auth);
         return Ok(asks_app(request, &half, person, &secret, StatusCode::OK, None));
     }
-    Ok(begin(request, tenant, person, false).await?.redirect())
+    let shown = ShownSteps { provider: half.provider, by_two_factors: false };
+    Ok(begin(request, tenant, person, shown).await?.redirect())
 }
 
 /// What one of the forms here has sent.
@@ -54,6 +80,10 @@ pub(super) async fn submitted(request: PageRequest<'_>, half: &str, typed: &Para
     }
 }
 
+fn with_code(half: &HalfSignedIn) -> ShownSteps {
+    ShownSteps { provider: half.provider.clone(), by_two_factors: true }
+}
+
 async fn code_shown(
     request: PageRequest<'_>,
     half: &HalfSignedIn,
@@ -61,7 +91,7 @@ async fn code_shown(
     code: &str,
 ) -> Result<Response, Trouble> {
     match second_factor::check(request.auth, &half.tenant, person, code, request.browser.source).await? {
-        CodeLogin::Right => Ok(begin(request, &half.tenant, person, true).await?.redirect()),
+        CodeLogin::Right => Ok(begin(request, &half.tenant, person, with_code(half)).await?.redirect()),
         CodeLogin::Wrong => Ok(asks_code(request, half, person, StatusCode::UNAUTHORIZED, Some(WRONG_CODE))),
         CodeLogin::Wait(wait) => {
             let seconds = wait.as_secs() + 1;
@@ -84,7 +114,7 @@ async fn app_shown(
     let nothing_yet = AskingSignIn { session: None, sign_in: None };
     match second_factor::enrol(request.auth, &half.tenant, person, nothing_yet, secret.clone(), code).await? {
         Enrolment::Done(codes) => {
-            let session = begin(request, &half.tenant, person, true).await?;
+            let session = begin(request, &half.tenant, person, with_code(half)).await?;
             let shown = pages::recovery_codes(&codes, &session.to);
             Ok(session.with(shown))
         }

@@ -32,6 +32,11 @@ pub(super) async fn sign_in(
         PersonLogin::Right(_, person) => person,
         PersonLogin::Wrong => return Err(invalid_grant("user name or password is wrong")),
         PersonLogin::Wait(wait) => return Err(OAuthError::wait(ErrorCode::InvalidGrant, wait)),
+        PersonLogin::AtProvider(_) => {
+            return Err(invalid_grant(
+                "people of this tenant sign in with its OpenID Provider: use authorization_code",
+            ));
+        }
     };
     // There is no page that could ask for the code.
     if second_factor::is_needed(auth, &login.tenant, &person).await? {

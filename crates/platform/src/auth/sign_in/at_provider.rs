@@ -1,0 +1,233 @@
+//! `GET /sign-in/provider` and `GET /sign-in/callback`: the code flow with PKCE, state and nonce by which somebody signs in with the
+//! tenant's own OpenID Provider (OpenID Connect Core section 3.1).
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::response::Response;
+use contracts::provisioning::{Person, UpstreamProvider};
+use identity::provider::answer::{AnswerFault, BegunAtProvider, ProviderAnswer};
+use serde_json::Value;
+
+use super::super::answers::{self, Trouble};
+use super::super::browser::RequestBrowser;
+use super::super::metrics::ProviderOutcome;
+use super::super::parameters::Parameters;
+use super::super::source::RequestSource;
+use super::super::upstream::pending::{self, PendingUpstream};
+use super::super::upstream::{ProviderFault, UpstreamRequest};
+use super::super::{Auth, authorize, page};
+use super::{PageRequest, Setting, TenantProvider, WRONG, form, second_step, setting};
+
+/// The tenant has no provider, or not any more.
+const NONE: &str = "Your company has no such way to sign in.";
+/// The browser comes back from elsewhere, or late.
+const STALE: &str = "This sign-in took too long, or was begun in another browser. Please try again.";
+const TOO_LONG: &str = "its request is too long for a sign-in at a provider";
+
+/// Begins: sends the browser to the provider.
+pub(in crate::auth) async fn begin(
+    State(auth): State<Arc<Auth>>,
+    source: RequestSource,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Response {
+    let parameters = match authorize::query(&uri) {
+        Ok(parameters) => parameters,
+        Err(fault) => return page::fault(StatusCode::BAD_REQUEST, fault),
+    };
+    let begun = async {
+        let setting = setting(&auth, &parameters).await?;
+        let browser = RequestBrowser { headers: &headers, source: &source };
+        let request = PageRequest { auth: &auth, browser, parameters: &parameters, setting: &setting };
+        match &setting.provider {
+            Some(at) => Ok::<_, Trouble>(sent_to(request, at).await),
+            None => Ok(again(request, StatusCode::NOT_FOUND, NONE)),
+        }
+    };
+    begun.await.unwrap_or_else(page::trouble)
+}
+
+async fn sent_to(request: PageRequest<'_>, at: &TenantProvider) -> Response {
+    let PageRequest { auth, browser, parameters, setting } = request;
+    if setting.query.len() > pending::QUERY_BYTES_MAX {
+        return page::fault(StatusCode::BAD_REQUEST, TOO_LONG);
+    }
+    let pending = PendingUpstream {
+        state: auth.secret(),
+        nonce: auth.secret(),
+        verifier: auth.secret(),
+        tenant: at.tenant.to_string(),
+        issuer: at.rules.issuer.clone(),
+        query: setting.query.clone(),
+        until_us: (auth.now() + pending::LIFE).as_micros(),
+    };
+    let asks_anew = parameters.get("max_age").is_some()
+        || parameters.get("prompt").is_some_and(|prompt| prompt.split(' ').any(|one| one == "login"));
+    let asked =
+        UpstreamRequest { pending: &pending, signs_in_again: asks_anew, login_hint: parameters.get("login_hint") };
+    match auth.upstream.authorization(&at.tenant, &at.rules, &asked).await {
+        Ok(to) => match pending.seal(&auth.ctx.installation_key) {
+            Some(sealed) => with_cookie(answers::redirect(&to), pending::set(&sealed, browser.source)),
+            None => page::trouble(Trouble::away("randomness", &"nothing can be sealed")),
+        },
+        Err(fault) => fails(request, at, &fault),
+    }
+}
+
+/// Ends: the browser has come back from the provider.
+pub(in crate::auth) async fn come_back(
+    State(auth): State<Arc<Auth>>,
+    source: RequestSource,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Response {
+    let browser = RequestBrowser { headers: &headers, source: &source };
+    let done = ended(&auth, browser, &uri).await.unwrap_or_else(page::trouble);
+    with_cookie(done, pending::remove(&source))
+}
+
+async fn ended(auth: &Auth, browser: RequestBrowser<'_>, uri: &Uri) -> Result<Response, Trouble> {
+    let pending = pending::of(browser.headers, browser.source)
+        .and_then(|sealed| PendingUpstream::open(&auth.ctx.installation_key, sealed, auth.now()));
+    // Of a sign-in that is not known, neither is what it was for.
+    let query = pending.as_ref().map_or("", |pending| pending.query.as_str());
+    let parameters = Parameters::read(query.as_bytes()).unwrap_or_default();
+    let setting = setting(auth, &parameters).await?;
+    let request = PageRequest { auth, browser, parameters: &parameters, setting: &setting };
+    let is_of = |at: &&TenantProvider, pending: &PendingUpstream| {
+        at.tenant.as_str() == pending.tenant && at.rules.issuer == pending.issuer
+    };
+    let (Ok(said), Some(pending)) = (authorize::query(uri), &pending) else { return Ok(stale(request)) };
+    let Some(at) = setting.provider.as_ref().filter(|at| is_of(at, pending)) else { return Ok(stale(request)) };
+    let said = ProviderAnswer {
+        state: said.get("state"),
+        iss: said.get("iss"),
+        code: said.get("code"),
+        error: said.get("error"),
+    };
+    let says_iss = match auth.upstream.says_iss(&at.tenant, &at.rules).await {
+        Ok(says_iss) => says_iss,
+        Err(fault) => return Ok(fails(request, at, &fault)),
+    };
+    let begun = BegunAtProvider { state: &pending.state, issuer: &pending.issuer, until: pending.until() };
+    let code = match said.code_for(&begun, says_iss, auth.now()) {
+        Ok(code) => code,
+        Err(AnswerFault::Refused) => {
+            return Ok(fails(request, at, &ProviderFault::Refused(AnswerFault::Refused.to_string())));
+        }
+        Err(fault) => {
+            tracing::info!(tenant = %at.tenant, source = browser.source.address, %fault, "an answer of a provider was refused");
+            return Ok(stale(request));
+        }
+    };
+    match auth.upstream.redeem(&at.tenant, &at.rules, pending, code).await {
+        Ok(claims) => signed_in(request, at, &claims).await,
+        Err(fault) => Ok(fails(request, at, &fault)),
+    }
+}
+
+/// The provider has said who it is.
+async fn signed_in(request: PageRequest<'_>, at: &TenantProvider, claims: &Value) -> Result<Response, Trouble> {
+    let PageRequest { auth, browser, .. } = request;
+    let TenantProvider { tenant, rules } = at;
+    let Some(person) = person_of(auth, at, claims).await? else {
+        auth.metrics.provider_sign_ins.inc(ProviderOutcome::Unknown);
+        tracing::info!(%tenant, source = browser.source.address, claim = rules.naming_claim(), "a sign-in at a provider was refused: nobody of the tenant has what the claim says, or the person is disabled");
+        return Ok(again(request, StatusCode::UNAUTHORIZED, WRONG));
+    };
+    auth.metrics.provider_sign_ins.inc(ProviderOutcome::Right);
+    second_step::after_provider(request, tenant, &person, rules).await
+}
+
+/// The person whom the claims name: there is one in the tenant, and it is not disabled.
+async fn person_of(auth: &Auth, at: &TenantProvider, claims: &Value) -> Result<Option<Person>, Trouble> {
+    let Some(name) = named(&at.rules, claims) else { return Ok(None) };
+    let found = auth.people.by_field(&at.tenant, at.rules.person, name).await?;
+    Ok(found.filter(|person| !person.disabled))
+}
+
+/// What the claims say of who it is. An address that the provider has not verified may be anybody's (OpenID Connect Core section 5.1).
+fn named<'c>(rules: &UpstreamProvider, claims: &'c Value) -> Option<&'c str> {
+    let claim = rules.naming_claim();
+    let is_unverified = claim == "email" && claims.get("email_verified").is_some_and(|verified| *verified != true);
+    let name = claims.get(claim)?.as_str()?;
+    (!is_unverified && !name.is_empty()).then_some(name)
+}
+
+fn again(request: PageRequest<'_>, status: StatusCode, error: &str) -> Response {
+    form(request, status, &Parameters::default(), Some(error))
+}
+
+fn stale(request: PageRequest<'_>) -> Response {
+    request.auth.metrics.provider_sign_ins.inc(ProviderOutcome::Refused);
+    again(request, StatusCode::BAD_REQUEST, STALE)
+}
+
+/// The provider has not said who it is.
+fn fails(request: PageRequest<'_>, at: &TenantProvider, fault: &ProviderFault) -> Response {
+    let (auth, name) = (request.auth, &at.rules.name);
+    tracing::warn!(tenant = %at.tenant, source = request.browser.source.address, %fault, "an OpenID Provider has signed nobody in");
+    match fault {
+        ProviderFault::Away(_) => {
+            auth.metrics.provider_sign_ins.inc(ProviderOutcome::Away);
+            let why =
+                format!("{name} does not answer now.{} Please try again in a moment.", or_password(request.setting));
+            let mut response = again(request, StatusCode::SERVICE_UNAVAILABLE, &why);
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+            response
+        }
+        ProviderFault::Refused(_) => {
+            auth.metrics.provider_sign_ins.inc(ProviderOutcome::Refused);
+            again(request, StatusCode::FORBIDDEN, &format!("{name} has not signed you in. Please try again."))
+        }
+    }
+}
+
+fn or_password(setting: &Setting) -> &'static str {
+    let takes_password = setting.provider.as_ref().is_some_and(|at| !at.rules.only);
+    if takes_password { " You can sign in with your password." } else { "" }
+}
+
+fn with_cookie(mut response: Response, cookie: Option<HeaderValue>) -> Response {
+    if let Some(cookie) = cookie {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use contracts::provisioning::PersonField;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_person_is_named_by_a_claim_that_is_a_text_and_verified() {
+        let rules = |claim: Option<&str>| UpstreamProvider {
+            name: "Acme ID".to_owned(),
+            issuer: "https://id.example".to_owned(),
+            client_id: "trunkline".to_owned(),
+            client_secret: None,
+            scopes: Vec::new(),
+            claim: claim.map(str::to_owned),
+            person: PersonField::Email,
+            only: false,
+            trusted_factor: false,
+        };
+        let claims = json!({ "email": "ann@acme.example", "upn": "ann", "groups": ["a"], "none": "" });
+        for (claim, name) in
+            [(None, Some("ann@acme.example")), (Some("upn"), Some("ann")), (Some("groups"), None), (Some("none"), None)]
+        {
+            assert_eq!(named(&rules(claim), &claims), name, "{claim:?}");
+        }
+        for (verified, is_named) in [(json!(true), true), (json!(false), false), (json!("false"), false)] {
+            let mut claims = claims.clone();
+            claims["email_verified"] = verified;
+            assert_eq!(named(&rules(None), &claims).is_some(), is_named);
+            assert!(named(&rules(Some("upn")), &claims).is_some());
+        }
+    }
+}

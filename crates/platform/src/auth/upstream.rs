@@ -1,0 +1,323 @@
+//! The OpenID Providers of tenants, as far as they are asked from here: their descriptions and keys, and their codes, which are redeemed for
+//! ID tokens.
+
+mod description;
+mod keys;
+pub(super) mod pending;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::http::{HeaderValue, StatusCode};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use contracts::provisioning::{Secret, UpstreamProvider};
+use identity::provider::fetching::{FetchStep, FetchTimes, Wanted};
+use identity::provider::id_token::ExpectedClaims;
+use identity::provider::url;
+use infra::Clock;
+use model::TenantId;
+use serde_json::Value;
+
+use super::outside::{NoAnswer, OutsideClient};
+use description::ProviderDescription;
+use keys::{ProviderKeys, TokenFault, checked_claims};
+use pending::PendingUpstream;
+
+/// Time for one answer of a provider.
+const ANSWER_WITHIN: Duration = Duration::from_millis(1_500);
+/// Time for all that is asked of it for one request of a browser: ingress waits 5 s.
+const ALL_WITHIN: Duration = Duration::from_secs(4);
+/// The longest reason of a provider that goes to the log, in bytes.
+const REASON_MAX: usize = 100;
+
+/// Why a provider has told nothing. The text is for the log.
+#[derive(Debug)]
+pub(super) enum ProviderFault {
+    /// It does not answer, or its description cannot be used.
+    Away(String),
+    /// It has answered, and what it says signs nobody in.
+    Refused(String),
+}
+
+impl fmt::Display for ProviderFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Away(why) | Self::Refused(why)) = self;
+        f.write_str(why)
+    }
+}
+
+impl From<NoAnswer> for ProviderFault {
+    fn from(error: NoAnswer) -> Self {
+        Self::Away(error.to_string())
+    }
+}
+
+/// What a provider has told of itself.
+struct ToldDocuments {
+    description: ProviderDescription,
+    keys: ProviderKeys,
+}
+
+/// What is known of one provider.
+#[derive(Default)]
+struct KnownProvider {
+    times: FetchTimes,
+    told: Option<Arc<ToldDocuments>>,
+}
+
+/// A tenant's provider.
+struct AskedProvider {
+    issuer: String,
+    client: OutsideClient,
+    /// Held while it is asked, so that many who sign in ask once.
+    known: tokio::sync::Mutex<KnownProvider>,
+}
+
+/// The providers.
+pub(super) struct Upstream {
+    client: OutsideClient,
+    /// Where they send browsers back to.
+    redirect_uri: String,
+    clock: Arc<dyn Clock>,
+    asked: Mutex<HashMap<TenantId, Arc<AskedProvider>>>,
+}
+
+/// Where the browser goes, and what it keeps until it comes back.
+pub(super) struct UpstreamRequest<'a> {
+    /// What it keeps.
+    pub pending: &'a PendingUpstream,
+    /// Whether the person has to sign in there again.
+    pub signs_in_again: bool,
+    /// Who is expected.
+    pub login_hint: Option<&'a str>,
+}
+
+impl Upstream {
+    /// Providers that send browsers back to this issuer's host.
+    pub fn new(client: OutsideClient, issuer: &str, clock: Arc<dyn Clock>) -> Self {
+        Self { client, redirect_uri: format!("{issuer}{CALLBACK}"), clock, asked: Mutex::default() }
+    }
+
+    /// The address to which the browser is sent.
+    pub async fn authorization(
+        &self,
+        tenant: &TenantId,
+        provider: &UpstreamProvider,
+        request: &UpstreamRequest<'_>,
+    ) -> Result<String, ProviderFault> {
+        let told = in_time(self.told(tenant, provider, Wanted::Any)).await?;
+        let pending = request.pending;
+        // S256 is what a digest is (RFC 7636 section 4.2).
+        let challenge = identity::secret::Digest::of(&pending.verifier).text();
+        let scope = provider.asked_scopes();
+        let parameters = [
+            ("response_type", Some("code")),
+            ("client_id", Some(provider.client_id.as_str())),
+            ("redirect_uri", Some(self.redirect_uri.as_str())),
+            ("scope", Some(scope.as_str())),
+            ("state", Some(pending.state.as_str())),
+            ("nonce", Some(pending.nonce.as_str())),
+            ("code_challenge", Some(challenge.as_str())),
+            ("code_challenge_method", Some(identity::pkce::METHOD)),
+            ("prompt", request.signs_in_again.then_some("login")),
+            ("login_hint", request.login_hint),
+        ];
+        Ok(super::answers::with_query(&told.description.authorization_endpoint, &parameters))
+    }
+
+    /// Whether the provider's answers name it always.
+    pub async fn says_iss(&self, tenant: &TenantId, provider: &UpstreamProvider) -> Result<bool, ProviderFault> {
+        Ok(in_time(self.told(tenant, provider, Wanted::Any)).await?.description.says_iss)
+    }
+
+    /// Redeems a code; the claims of its ID token, which is checked.
+    pub async fn redeem(
+        &self,
+        tenant: &TenantId,
+        provider: &UpstreamProvider,
+        pending: &PendingUpstream,
+        code: &str,
+    ) -> Result<Value, ProviderFault> {
+        in_time(self.redeem_now(tenant, provider, pending, code)).await
+    }
+
+    async fn redeem_now(
+        &self,
+        tenant: &TenantId,
+        provider: &UpstreamProvider,
+        pending: &PendingUpstream,
+        code: &str,
+    ) -> Result<Value, ProviderFault> {
+        let told = self.told(tenant, provider, Wanted::Any).await?;
+        let token = self.id_token(tenant, provider, &told.description, pending, code).await?;
+        let refused = |why: String| ProviderFault::Refused(why);
+        let claims = match told.keys.claims(&token) {
+            Ok(claims) => claims,
+            Err(TokenFault::Wrong(why)) => return Err(refused(format!("ID token: {why}"))),
+            // The provider may have a new key.
+            Err(TokenFault::OtherKey) => {
+                let told = self.told(tenant, provider, Wanted::OtherKey).await?;
+                let claims = told.keys.claims(&token);
+                claims.map_err(|_| refused("ID token: it is signed by none of the provider's keys".to_owned()))?
+            }
+        };
+        let checked = checked_claims(&claims).ok_or_else(|| refused("ID token: a claim is missing".to_owned()))?;
+        let expected = ExpectedClaims { issuer: &provider.issuer, client: &provider.client_id, nonce: &pending.nonce };
+        checked.check(&expected, self.clock.now()).map_err(|fault| refused(format!("ID token: {fault}")))?;
+        Ok(claims)
+    }
+
+    /// The ID token of a code (OpenID Connect Core section 3.1.3).
+    async fn id_token(
+        &self,
+        tenant: &TenantId,
+        provider: &UpstreamProvider,
+        description: &ProviderDescription,
+        pending: &PendingUpstream,
+        code: &str,
+    ) -> Result<String, ProviderFault> {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.append_pair("grant_type", "authorization_code")
+            .append_pair("code", code)
+            .append_pair("redirect_uri", &self.redirect_uri)
+            .append_pair("code_verifier", &pending.verifier);
+        let secret = provider.client_secret.as_ref().map(Secret::reveal);
+        let by_basic = secret.filter(|_| !description.wants_secret_in_form());
+        if by_basic.is_none() {
+            form.append_pair("client_id", &provider.client_id);
+        }
+        if let Some(secret) = secret.filter(|_| by_basic.is_none()) {
+            form.append_pair("client_secret", secret);
+        }
+        let authorization = by_basic.and_then(|secret| basic(&provider.client_id, secret));
+        let client = self.asked(tenant, provider).client.clone();
+        let answer = client.post_form(&description.token_endpoint, form.finish(), authorization, ANSWER_WITHIN).await?;
+        let said: Option<Value> = serde_json::from_slice(&answer.body).ok();
+        let text = |name: &str| said.as_ref().and_then(|said| said.get(name)?.as_str().map(str::to_owned));
+        match answer.status {
+            StatusCode::OK => {
+                text("id_token").ok_or_else(|| ProviderFault::Refused("its answer has no ID token".to_owned()))
+            }
+            status if status.is_client_error() => {
+                let mut error = text("error").unwrap_or_default();
+                error.truncate(error.floor_char_boundary(REASON_MAX));
+                Err(ProviderFault::Refused(format!("it does not take the code: status {} {error:?}", status.as_u16())))
+            }
+            status => Err(ProviderFault::Away(format!("its token endpoint answers with status {}", status.as_u16()))),
+        }
+    }
+
+    /// What the provider has told of itself, fetched when it is due.
+    async fn told(
+        &self,
+        tenant: &TenantId,
+        provider: &UpstreamProvider,
+        wanted: Wanted,
+    ) -> Result<Arc<ToldDocuments>, ProviderFault> {
+        let asked = self.asked(tenant, provider);
+        let mut known = asked.known.lock().await;
+        let now = self.clock.now();
+        let away = || ProviderFault::Away("it did not answer a moment ago".to_owned());
+        match known.times.step(wanted, now) {
+            FetchStep::Use => return known.told.clone().ok_or_else(away),
+            FetchStep::Fail => return Err(away()),
+            FetchStep::Fetch => {}
+        }
+        // Whoever gives up meanwhile leaves it as one that has not answered.
+        known.times.failed(now);
+        let told = Arc::new(fetched(&asked.client, &asked.issuer).await?);
+        known.times.fetched(self.clock.now());
+        known.told = Some(told.clone());
+        Ok(told)
+    }
+
+    /// The tenant's provider; another one than before is begun with anew.
+    fn asked(&self, tenant: &TenantId, provider: &UpstreamProvider) -> Arc<AskedProvider> {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(held) = asked.get(tenant)
+            && held.issuer == provider.issuer
+        {
+            return held.clone();
+        }
+        let client = asked.get(tenant).map_or_else(|| self.client.of_tenant(), |held| held.client.clone());
+        let fresh =
+            Arc::new(AskedProvider { issuer: provider.issuer.clone(), client, known: tokio::sync::Mutex::default() });
+        asked.insert(tenant.clone(), fresh.clone());
+        fresh
+    }
+}
+
+/// Where providers send browsers back to, below the issuer.
+pub(super) const CALLBACK: &str = "/sign-in/callback";
+/// Where a browser begins, below the issuer.
+pub(super) const BEGIN: &str = "/sign-in/provider";
+
+async fn in_time<T>(asking: impl Future<Output = Result<T, ProviderFault>>) -> Result<T, ProviderFault> {
+    let late = || ProviderFault::Away(format!("it did not answer within {} s", ALL_WITHIN.as_secs()));
+    tokio::time::timeout(ALL_WITHIN, asking).await.unwrap_or_else(|_| Err(late()))
+}
+
+async fn fetched(client: &OutsideClient, issuer: &str) -> Result<ToldDocuments, ProviderFault> {
+    let body = document(client, "its description", &url::description_of(issuer)).await?;
+    let description = ProviderDescription::read(&body, issuer).map_err(ProviderFault::Away)?;
+    let body = document(client, "its keys", &description.jwks_uri).await?;
+    let keys = ProviderKeys::read(&body).map_err(ProviderFault::Away)?;
+    Ok(ToldDocuments { description, keys })
+}
+
+async fn document(client: &OutsideClient, what: &str, url: &str) -> Result<Bytes, ProviderFault> {
+    let answer = client.get(url, ANSWER_WITHIN).await?;
+    match answer.status {
+        StatusCode::OK => Ok(answer.body),
+        // A redirection is not followed: where it leads to was not named.
+        status => Err(ProviderFault::Away(format!("{what}: status {}", status.as_u16()))),
+    }
+}
+
+/// `Authorization` with our secret: both parts coded as in a form (RFC 6749 section 2.3.1).
+fn basic(client: &str, secret: &str) -> Option<HeaderValue> {
+    let coded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    let text = format!("Basic {}", STANDARD.encode(format!("{}:{}", coded(client), coded(secret))));
+    let mut value = HeaderValue::from_str(&text).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_secret_is_coded_as_in_a_form() {
+        let value = basic("a b", "x:ä").unwrap();
+        assert_eq!(value.to_str().unwrap(), format!("Basic {}", STANDARD.encode("a+b:x%3A%C3%A4")));
+        assert!(value.is_sensitive());
+    }
+
+    #[test]
+    fn another_issuer_is_another_provider() {
+        let client = OutsideClient::new(net::public_address::Reach::Public).unwrap();
+        let clock = infra::conformance::SetClock::at(model::Timestamp::from_millis(1_700_000_000_000));
+        let upstream = Upstream::new(client, "https://centre.example/auth/v3", clock);
+        let acme = TenantId::parse("acme").unwrap();
+        let provider = |issuer: &str| UpstreamProvider {
+            name: "Acme ID".to_owned(),
+            issuer: issuer.to_owned(),
+            client_id: "trunkline".to_owned(),
+            client_secret: None,
+            scopes: Vec::new(),
+            claim: None,
+            person: contracts::provisioning::PersonField::Email,
+            only: false,
+            trusted_factor: false,
+        };
+        let first = upstream.asked(&acme, &provider("https://a.example"));
+        assert!(Arc::ptr_eq(&first, &upstream.asked(&acme, &provider("https://a.example"))));
+        assert!(!Arc::ptr_eq(&first, &upstream.asked(&acme, &provider("https://b.example"))));
+        assert_eq!(upstream.redirect_uri, "https://centre.example/auth/v3/sign-in/callback");
+    }
+}

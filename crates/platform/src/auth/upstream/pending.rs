@@ -1,0 +1,112 @@
+//! A sign-in that has begun at a provider and not ended: what the browser keeps of it, sealed, in a cookie.
+
+use std::time::Duration;
+
+use axum::http::{HeaderMap, HeaderValue};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use model::Timestamp;
+use runtime::installation_key::InstallationKey;
+use runtime::sealed;
+use serde::{Deserialize, Serialize};
+
+use super::super::source::RequestSource;
+use crate::session_cookie;
+
+/// How long somebody may take at the provider.
+pub(in crate::auth) const LIFE: Duration = Duration::from_secs(1_800);
+/// What the sealed text is bound to.
+const BOUND_TO: &[u8] = b"sign-in at a provider";
+/// The longest query of the sign-in page that goes along: the cookie has to have room for it.
+pub(in crate::auth) const QUERY_BYTES_MAX: usize = 2_048;
+/// The longest cookie that is looked at, in bytes: browsers keep none that is longer.
+const COOKIE_BYTES_MAX: usize = 4_096;
+
+/// What is needed when the browser comes back.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::auth) struct PendingUpstream {
+    /// Comes back with the code (RFC 6749 section 10.12).
+    pub state: String,
+    /// Comes back in the ID token.
+    pub nonce: String,
+    /// Proves that who redeems the code has asked for it (RFC 7636).
+    pub verifier: String,
+    /// The tenant whose provider it is.
+    pub tenant: String,
+    /// The provider's issuer: another one that is configured meanwhile is another provider.
+    pub issuer: String,
+    /// The query of the sign-in page.
+    pub query: String,
+    /// Until when, in microseconds since 1970.
+    pub until_us: u64,
+}
+
+impl PendingUpstream {
+    /// As a cookie's value.
+    pub fn seal(&self, key: &InstallationKey) -> Option<String> {
+        let plain = serde_json::to_vec(self).ok()?;
+        sealed::seal(key, BOUND_TO, plain).map(|sealed| URL_SAFE_NO_PAD.encode(sealed))
+    }
+
+    /// From a cookie's value; none if it is not ours, or is too old.
+    pub fn open(key: &InstallationKey, value: &str, now: Timestamp) -> Option<Self> {
+        let sealed = URL_SAFE_NO_PAD.decode(value).ok()?;
+        let pending: Self = serde_json::from_slice(&sealed::open(key, BOUND_TO, &sealed)?).ok()?;
+        (now < pending.until()).then_some(pending)
+    }
+
+    /// Until when the browser may come back.
+    pub const fn until(&self) -> Timestamp {
+        Timestamp::from_micros(self.until_us)
+    }
+}
+
+const fn name(is_secure: bool) -> &'static str {
+    if is_secure { "__Host-trunkline-provider" } else { "trunkline-provider" }
+}
+
+/// The cookie's value in a request.
+pub(in crate::auth) fn of<'a>(headers: &'a HeaderMap, source: &RequestSource) -> Option<&'a str> {
+    session_cookie::find(headers, name(source.is_secure), COOKIE_BYTES_MAX)
+}
+
+/// The header that sets the cookie.
+pub(in crate::auth) fn set(value: &str, source: &RequestSource) -> Option<HeaderValue> {
+    session_cookie::set_cookie(
+        name(source.is_secure),
+        value,
+        &format!("; Max-Age={}", LIFE.as_secs()),
+        source.is_secure,
+    )
+}
+
+/// The header that removes it.
+pub(in crate::auth) fn remove(source: &RequestSource) -> Option<HeaderValue> {
+    session_cookie::set_cookie(name(source.is_secure), "", "; Max-Age=0", source.is_secure)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_browser_keeps_is_ours_ends_and_has_room() {
+        let key = InstallationKey::from_bytes([7; 32]);
+        let pending = PendingUpstream {
+            state: "s".repeat(43),
+            nonce: "n".repeat(43),
+            verifier: "v".repeat(43),
+            tenant: "t".repeat(63),
+            issuer: "i".repeat(256),
+            query: "q".repeat(QUERY_BYTES_MAX),
+            until_us: 10,
+        };
+        let value = pending.seal(&key).unwrap();
+        assert!(value.len() < COOKIE_BYTES_MAX - 200, "{}", value.len());
+        let open = |value: &str, now: u64| PendingUpstream::open(&key, value, Timestamp::from_micros(now));
+        assert!(open(&value, 9) == Some(pending));
+        for (other, now) in [(value.as_str(), 10), ("x", 0), (&value[1..], 0)] {
+            assert!(open(other, now).is_none(), "{other} {now}");
+        }
+    }
+}
