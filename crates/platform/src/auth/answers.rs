@@ -166,14 +166,19 @@ pub(super) fn redirect(to: &str) -> Response {
 
 /// The URI with these parameters added to its query.
 pub(super) fn with_query(uri: &str, parameters: &[(&str, Option<&str>)]) -> String {
-    let mut query = form_urlencoded::Serializer::new(String::new());
+    let separator = if uri.contains('?') { '&' } else { '?' };
+    format!("{uri}{separator}{}", with_pairs(parameters))
+}
+
+/// These parameters as a form.
+pub(super) fn with_pairs(parameters: &[(&str, Option<&str>)]) -> String {
+    let mut form = form_urlencoded::Serializer::new(String::new());
     for (name, value) in parameters {
         if let Some(value) = value {
-            query.append_pair(name, value);
+            form.append_pair(name, value);
         }
     }
-    let separator = if uri.contains('?') { '&' } else { '?' };
-    format!("{uri}{separator}{}", query.finish())
+    form.finish()
 }
 
 #[cfg(test)]

@@ -125,7 +125,7 @@ impl OutsideClient {
             let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await.map_err(|_| {
                 NoAnswer(format!("the answer has more than {ANSWER_BYTES_MAX} bytes, or did not come whole"))
             })?;
-            Ok(OutsideAnswer { status, body: body.to_bytes() })
+            Ok::<_, NoAnswer>(OutsideAnswer { status, body: body.to_bytes() })
         };
         let late = || Err(NoAnswer(format!("no answer within {} ms", within.as_millis())));
         tokio::time::timeout(within, exchanged).await.unwrap_or_else(|_| late())

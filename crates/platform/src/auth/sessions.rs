@@ -140,14 +140,17 @@ fn minute(at: Timestamp) -> String {
 }
 
 fn of_session(requester: &Requester, session: &BrowserSession) -> Value {
-    json!({
+    let mut told = json!({
         "id": session.id,
         "kind": "browser",
-        "provider": session.provider,
         "authenticatedAt": rfc3339(session.authenticated_at),
         "expiresAt": rfc3339(session.until),
         "current": requester.session.as_ref() == Some(&session.id),
-    })
+    });
+    if let Some(provider) = &session.provider {
+        told["provider"] = json!(provider);
+    }
+    told
 }
 
 fn of_family(requester: &Requester, family: &Family) -> Value {

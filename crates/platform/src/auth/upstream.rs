@@ -22,6 +22,7 @@ use infra::Clock;
 use model::TenantId;
 use serde_json::Value;
 
+use super::answers;
 use super::outside::{NoAnswer, OutsideClient};
 use description::ProviderDescription;
 use keys::{ProviderKeys, TokenFault, checked_claims};
@@ -126,7 +127,7 @@ impl Upstream {
             ("prompt", request.signs_in_again.then_some("login")),
             ("login_hint", request.login_hint),
         ];
-        Ok(super::answers::with_query(&told.description.authorization_endpoint, &parameters))
+        Ok(answers::with_query(&told.description.authorization_endpoint, &parameters))
     }
 
     /// Whether the provider's answers name it always.
@@ -180,22 +181,19 @@ impl Upstream {
         pending: &PendingUpstream,
         code: &str,
     ) -> Result<String, ProviderFault> {
-        let mut form = form_urlencoded::Serializer::new(String::new());
-        form.append_pair("grant_type", "authorization_code")
-            .append_pair("code", code)
-            .append_pair("redirect_uri", &self.redirect_uri)
-            .append_pair("code_verifier", &pending.verifier);
         let secret = provider.client_secret.as_ref().map(Secret::reveal);
         let by_basic = secret.filter(|_| !description.wants_secret_in_form());
-        if by_basic.is_none() {
-            form.append_pair("client_id", &provider.client_id);
-        }
-        if let Some(secret) = secret.filter(|_| by_basic.is_none()) {
-            form.append_pair("client_secret", secret);
-        }
+        let form = answers::with_pairs(&[
+            ("grant_type", Some("authorization_code")),
+            ("code", Some(code)),
+            ("redirect_uri", Some(self.redirect_uri.as_str())),
+            ("code_verifier", Some(pending.verifier.as_str())),
+            ("client_id", Some(provider.client_id.as_str()).filter(|_| by_basic.is_none())),
+            ("client_secret", secret.filter(|_| by_basic.is_none())),
+        ]);
         let authorization = by_basic.and_then(|secret| basic(&provider.client_id, secret));
         let client = self.asked(tenant, provider).client.clone();
-        let answer = client.post_form(&description.token_endpoint, form.finish(), authorization, ANSWER_WITHIN).await?;
+        let answer = client.post_form(&description.token_endpoint, form, authorization, ANSWER_WITHIN).await?;
         let said: Option<Value> = serde_json::from_slice(&answer.body).ok();
         let text = |name: &str| said.as_ref().and_then(|said| said.get(name)?.as_str().map(str::to_owned));
         match answer.status {

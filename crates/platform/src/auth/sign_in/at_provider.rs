@@ -151,7 +151,9 @@ async fn person_of(auth: &Auth, at: &TenantProvider, claims: &Value) -> Result<O
 /// What the claims say of who it is. An address that the provider has not verified may be anybody's (OpenID Connect Core section 5.1).
 fn named<'c>(rules: &UpstreamProvider, claims: &'c Value) -> Option<&'c str> {
     let claim = rules.naming_claim();
-    let is_unverified = claim == "email" && claims.get("email_verified").is_some_and(|verified| *verified != true);
+    // Some write it as a text.
+    let is_true = |verified: &Value| *verified == true || *verified == "true";
+    let is_unverified = claim == "email" && claims.get("email_verified").is_some_and(|verified| !is_true(verified));
     let name = claims.get(claim)?.as_str()?;
     (!is_unverified && !name.is_empty()).then_some(name)
 }
@@ -223,7 +225,9 @@ mod tests {
         {
             assert_eq!(named(&rules(claim), &claims), name, "{claim:?}");
         }
-        for (verified, is_named) in [(json!(true), true), (json!(false), false), (json!("false"), false)] {
+        for (verified, is_named) in
+            [(json!(true), true), (json!("true"), true), (json!(false), false), (json!("false"), false)]
+        {
             let mut claims = claims.clone();
             claims["email_verified"] = verified;
             assert_eq!(named(&rules(None), &claims).is_some(), is_named);
