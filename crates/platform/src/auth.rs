@@ -6,6 +6,7 @@
 
 mod answers;
 mod authorize;
+mod backchannel;
 mod browser;
 mod change_password;
 mod client_login;
@@ -98,8 +99,8 @@ runtime::settings! {
         session_life: Duration = Duration::from_secs(12 * 3_600), |v| runtime::settings::declare::within(v, &LIFE_MIN, &LIFE_MAX);
         /// How long a refresh token may lie unused; whatever it does, a sign-in ends after 30 days.
         refresh_life: Duration = Duration::from_secs(12 * 3_600), |v| runtime::settings::declare::within(v, &LIFE_MIN, &LIFE_MAX);
-        /// Whether OpenID Providers of tenants may be at addresses that are not of the public Internet: this machine, private networks. Link-local addresses, at which clouds tell their secrets, are never asked.
-        private_providers: bool = false;
+        /// Whether OpenID Providers of tenants, and programs that are told of the ends of sign-ins, may be at addresses that are not of the public Internet: this machine, private networks. Link-local addresses, at which clouds tell their secrets, are never asked.
+        private_servers: bool = false;
     }
 }
 
@@ -116,6 +117,7 @@ struct Auth {
     settings: Settings,
     people: people::People,
     upstream: upstream::Upstream,
+    outside: outside::OutsideClient,
     store: store::SignInStore,
     guesses: guard::Guesses,
     hashing: hashing::Hashing,
@@ -171,12 +173,14 @@ async fn run(ctx: RoleContext) -> Result<()> {
     let metrics = metrics::Metrics::register(&ctx.metrics);
     let (revoker, revocations) = key_files::revoker(&ctx.data_dir, ctx.clock.clone())?;
     ctx.spawn("revocations", revocations.run(ctx.drain.clone(), metrics.revocations_unwritten.clone()));
-    let store = store::SignInStore::new(ctx.stores.sign_ins.clone(), revoker.clone());
+    let (tell, ended) = backchannel::EndedSignIns::new(metrics.logouts_dropped.clone());
+    let store = store::SignInStore::new(ctx.stores.sign_ins.clone(), revoker.clone(), tell);
     let settings: Settings = ctx.settings()?;
-    let reach = if settings.private_providers { Reach::Inside } else { Reach::Public };
+    let reach = if settings.private_servers { Reach::Inside } else { Reach::Public };
     let outside = outside::OutsideClient::new(reach)?;
     let auth = Auth {
-        upstream: upstream::Upstream::new(outside, ctx.tokens.issuer(), ctx.clock.clone()),
+        upstream: upstream::Upstream::new(outside.clone(), ctx.tokens.issuer(), ctx.clock.clone()),
+        outside,
         token_issuer: key_files::issuer(&ctx.data_dir, ctx.clock.clone())?,
         settings,
         people: people::People::start(&ctx)?,
@@ -189,13 +193,15 @@ async fn run(ctx: RoleContext) -> Result<()> {
         ctx: ctx.clone(),
     };
     ctx.spawn("keys of tokens", key_rotation::run(ctx.clone(), auth.token_issuer.clone(), auth.metrics.clone()));
+    let auth = Arc::new(auth);
+    ctx.spawn("back-channel logouts", backchannel::run(auth.clone(), ended));
     let limits = Limits {
         body_bytes_max: BODY_BYTES_MAX,
         // All of them come by ingress, without tokens of their own: it alone gets at most half of the places.
         requests: Capacity { all: 1_024 },
         ..Limits::default()
     };
-    net::http::serve_with(&ctx, "auth", server::router(Arc::new(auth)), limits, server::is_open).await?;
+    net::http::serve_with(&ctx, "auth", server::router(auth), limits, server::is_open).await?;
     ctx.ready.started();
     ctx.drain.begun().await;
     // What this process alone knows as revoked would be good again once it has ended.

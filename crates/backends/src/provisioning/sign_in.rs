@@ -13,8 +13,9 @@ pub(super) async fn clients(db: &mut dyn Turn, tenant: &TenantId) -> Result<Vec<
     for row in db.rows(all("SELECT id, uri FROM client_redirect_uri WHERE tenant = ? ORDER BY id, place")).await? {
         uris.push((row.text("id")?, row.text("uri")?));
     }
-    let rows =
-        db.rows(all("SELECT id, name, secret, grants, scopes FROM client WHERE tenant = ? ORDER BY dbid")).await?;
+    let sql =
+        "SELECT id, name, secret, grants, scopes, backchannel_logout_uri FROM client WHERE tenant = ? ORDER BY dbid";
+    let rows = db.rows(all(sql)).await?;
     let of = |id: &str| uris.iter().filter(|(of, _)| of == id).map(|(_, uri)| uri.clone()).collect();
     rows.iter().map(|row| client(row, of(&row.text("id")?))).collect()
 }
@@ -28,6 +29,7 @@ pub(super) fn client(row: &Row, redirect_uris: Vec<String>) -> Result<OAuthClien
         grants: row.text("grants")?.split_whitespace().map(grant).collect::<Result<_>>()?,
         redirect_uris,
         scopes: row.text("scopes")?.split_whitespace().map(str::to_owned).collect(),
+        backchannel_logout_uri: row.get("backchannel_logout_uri")?,
     })
 }
 
@@ -67,16 +69,19 @@ fn unknown(what: &str, name: &str) -> StoreError {
 /// Stores a client.
 pub(super) async fn put_client(db: &mut dyn Turn, tenant: &str, o: &OAuthClient) -> Result<()> {
     let grants: Vec<_> = o.grants.iter().map(|grant| grant.as_str()).collect();
-    let sql = "INSERT INTO client (tenant, id, name, secret, grants, scopes) VALUES (?, ?, ?, ?, ?, ?)
+    let sql = "INSERT INTO client (tenant, id, name, secret, grants, scopes, backchannel_logout_uri)
+         VALUES (?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (tenant, id) DO UPDATE SET id = excluded.id, name = excluded.name, secret = excluded.secret,
-             grants = excluded.grants, scopes = excluded.scopes";
+             grants = excluded.grants, scopes = excluded.scopes,
+             backchannel_logout_uri = excluded.backchannel_logout_uri";
     let put = query(sql)
         .bind(tenant)
         .bind(&o.id)
         .bind(&o.name)
         .bind(o.secret.as_ref().map(Secret::reveal))
         .bind(grants.join(" "))
-        .bind(o.scopes.join(" "));
+        .bind(o.scopes.join(" "))
+        .bind(&o.backchannel_logout_uri);
     run(db, put).await?;
     let clear = "DELETE FROM client_redirect_uri WHERE tenant = ? AND id = ?";
     run(db, query(clear).bind(tenant).bind(&o.id)).await?;

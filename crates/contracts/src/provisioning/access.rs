@@ -116,4 +116,7 @@ pub struct OAuthClient {
     /// The scopes that it may ask for.
     #[serde(default)]
     pub scopes: Vec<String>,
+    /// Where it is told that a sign-in has ended (OpenID Connect Back-Channel Logout 1.0).
+    #[serde(default)]
+    pub backchannel_logout_uri: Option<String>,
 }

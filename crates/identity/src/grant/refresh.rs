@@ -34,6 +34,8 @@ pub struct Family {
     pub by_two_factors: bool,
     /// Whether a provider has said who the person is, in the place of the password.
     pub by_provider: bool,
+    /// How the client calls itself: `aud` of what it is told; empty in records of before.
+    pub audience: String,
     /// The end of the family, however often its tokens are exchanged.
     pub ends_at: Timestamp,
     /// The token that is good now.
@@ -131,6 +133,7 @@ mod tests {
             authenticated_at: at(0),
             by_two_factors: false,
             by_provider: false,
+            audience: "app".to_owned(),
             ends_at: at(100_000),
             current: token(0),
             until: at(3_600),

@@ -145,6 +145,7 @@ pub fn objects(tenant: &str) -> TenantObjects {
         grants: vec![Grant::AuthorizationCode, Grant::RefreshToken],
         redirect_uris: vec!["https://desk.example/in".into(), "http://127.0.0.1/in".into()],
         scopes: vec!["calls:read".into(), "calls:control".into()],
+        backchannel_logout_uri: Some("https://desk.example/ended".into()),
     }];
     let number = |number: &str, schedule: Option<&str>, closed_dn: Option<&str>| Number {
         number: number.into(),
@@ -327,6 +328,7 @@ async fn a_changed_person_and_client_come_back_as_they_were_changed(store: &dyn 
         grants: Vec::new(),
         redirect_uris: Vec::new(),
         scopes: Vec::new(),
+        backchannel_logout_uri: None,
         ..client.clone()
     };
     for (revision, person, client) in [(1, bare_person, bare_client), (2, person, client)] {

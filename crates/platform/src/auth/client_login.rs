@@ -230,6 +230,7 @@ mod tests {
             grants: vec![configured::Grant::ClientCredentials],
             redirect_uris: Vec::new(),
             scopes: names(&["operate", "config:write", "config:secrets", "trace:numbers", "role", "openid"]),
+            backchannel_logout_uri: None,
         };
         assert_eq!(of_configured(&stored).scopes, names(&["config:write"]));
         let of_installation = configured::OAuthClient { scopes: names(&["operate"]), ..stored.clone() };

@@ -57,6 +57,8 @@ fn described(issuer: &str) -> Value {
             "preferred_username", "name", "given_name", "family_name", "email"
         ],
         "authorization_response_iss_parameter_supported": true,
+        "backchannel_logout_supported": true,
+        "backchannel_logout_session_supported": true,
         "claims_parameter_supported": false,
         "request_parameter_supported": false,
         "request_uri_parameter_supported": false,

@@ -24,6 +24,7 @@ pub(super) fn client(issuer: &str) -> OAuthClient {
         grants: vec![Grant::AuthorizationCode, Grant::RefreshToken],
         redirect_uris: vec![format!("{base}{CALLBACK}")],
         scopes: Vec::new(),
+        backchannel_logout_uri: None,
     }
 }
 

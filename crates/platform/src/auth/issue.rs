@@ -305,6 +305,7 @@ pub(super) async fn begin_family(
         authenticated_at: sign_in.authenticated_at,
         by_two_factors: sign_in.by_two_factors,
         by_provider: sign_in.by_provider,
+        audience: login.presented.clone(),
         ends_at,
         current: token.digest,
         until: (now + auth.settings.refresh_life).min(ends_at),

@@ -13,6 +13,10 @@ runtime::metrics! {
         pub(super) sign_ins: CounterBy<SignInOutcome> = "auth_sign_ins";
         /// Sign-ins that came back from a tenant's OpenID Provider, by outcome.
         pub(super) provider_sign_ins: CounterBy<ProviderOutcome> = "auth_provider_sign_ins";
+        /// Programs that were told that a sign-in has ended, by outcome.
+        pub(super) logouts_told: CounterBy<LogoutOutcome> = "auth_backchannel_logouts";
+        /// Ends of sign-ins that no program is told of: too many had ended at a time.
+        pub(super) logouts_dropped: Counter = "auth_backchannel_logouts_dropped";
         /// Codes of a second factor that were shown after the password, by outcome.
         pub(super) second_factors: CounterBy<CodeOutcome> = "auth_second_factors";
         /// Access tokens that were issued, by grant.
@@ -53,6 +57,30 @@ impl Label for SignInOutcome {
             Self::Wrong => "wrong",
             Self::Disabled => "disabled",
             Self::LockedOut => "locked_out",
+        }
+    }
+}
+
+/// What came of telling a program that a sign-in has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LogoutOutcome {
+    /// It has taken it.
+    Taken,
+    /// It has refused it.
+    Refused,
+    /// It was not reached, however often it was tried.
+    Unreached,
+}
+
+impl Label for LogoutOutcome {
+    const NAME: &'static str = "outcome";
+    const ALL: &'static [Self] = &[Self::Taken, Self::Refused, Self::Unreached];
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::Taken => "taken",
+            Self::Refused => "refused",
+            Self::Unreached => "unreached",
         }
     }
 }

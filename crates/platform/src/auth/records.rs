@@ -183,6 +183,7 @@ impl StoredRecord for Family {
             credential: self.credential.as_bytes().to_vec().into(),
             second_factor: self.by_two_factors,
             by_provider: self.by_provider,
+            audience: self.audience.clone(),
         }
     }
 
@@ -203,6 +204,7 @@ impl StoredRecord for Family {
             authenticated_at: at(message.authenticated_at_us),
             by_two_factors: message.second_factor,
             by_provider: message.by_provider,
+            audience: message.audience,
             ends_at: at(message.ends_at_us),
             current,
             until: at(message.until_us),
@@ -369,6 +371,7 @@ mod tests {
             authenticated_at: at(1),
             by_two_factors: true,
             by_provider: true,
+            audience: "acme/app".into(),
             ends_at: at(9),
             current: Digest::of("now"),
             until: at(5),

@@ -17,6 +17,7 @@ use model::{TenantId, Timestamp};
 use prost::Message as _;
 use runtime::key_files::Revoker;
 
+use super::backchannel::{EndedSignIn, EndedSignIns};
 use super::people;
 use super::records::{BrowserSession, Spent, StoredRecord};
 
@@ -38,6 +39,8 @@ pub(super) struct SignInStore {
     records: Arc<dyn SignIns>,
     /// Tells every role what was revoked.
     revoker: Revoker,
+    /// Takes what programs are told of.
+    ended: EndedSignIns,
 }
 
 /// A family as read, to be replaced.
@@ -62,8 +65,13 @@ fn parsed<R: StoredRecord>(value: &Bytes) -> Option<R> {
 }
 
 impl SignInStore {
-    pub fn new(records: Arc<dyn SignIns>, revoker: Revoker) -> Self {
-        Self { records, revoker }
+    pub fn new(records: Arc<dyn SignIns>, revoker: Revoker, ended: EndedSignIns) -> Self {
+        Self { records, revoker, ended }
+    }
+
+    /// A sign-in of that family has ended: its program is told.
+    fn tell(&self, tenant: &TenantId, family: &Family) {
+        self.ended.tell(EndedSignIn::of(tenant, family));
     }
 
     async fn read<R: StoredRecord>(&self, tenant: &TenantId, key: &SignInKey) -> Result<Option<(R, Bytes)>> {
@@ -105,6 +113,7 @@ impl SignInStore {
         }
         if let Some(family) = parsed::<Family>(value).filter(|_| key.kind == SignInKind::Refresh) {
             self.revoke(tenant, &family.sign_in, now).await?;
+            self.tell(tenant, &family);
         }
         self.records.remove(tenant, key).await
     }
@@ -242,6 +251,7 @@ impl SignInStore {
                 // First what is asked about, so that a store that goes away in between leaves no token that is believed.
                 self.revoke(tenant, &family.sign_in, now).await?;
                 self.records.remove(tenant, &key).await?;
+                self.tell(tenant, &family);
             }
         }
         Ok(())
@@ -327,7 +337,7 @@ impl SignInStore {
     pub fn in_memory(clock: Arc<infra::conformance::SetClock>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let (revoker, _) = runtime::key_files::revoker(folder.path(), clock.clone()).expect("nothing is there yet");
-        Self::new(Arc::new(infra::embedded::Embedded::in_memory(clock)), revoker)
+        Self::new(Arc::new(infra::embedded::Embedded::in_memory(clock)), revoker, EndedSignIns::untold())
     }
 }
 
@@ -350,6 +360,7 @@ mod tests {
             authenticated_at: Timestamp::ZERO,
             by_two_factors: false,
             by_provider: false,
+            audience: "app".to_owned(),
             ends_at: until,
             current: Digest::of("token"),
             until,

@@ -77,6 +77,12 @@ pub(super) static CLIENTS: Shape = Shape::List {
             &SCOPES,
             "The scopes that it may ask for: those that some privilege has, as the page about signing in lists them.",
         ),
+        field(
+            "backchannel_logout_uri",
+            Optional,
+            &URI,
+            "Where it is told that a sign-in of it has ended (OpenID Connect Back-Channel Logout): https, or http to this machine. For clients with the grant refresh_token.",
+        ),
     ]),
     max: CLIENTS_MAX,
 };
@@ -112,6 +118,7 @@ pub(super) fn read_client(item: &Node) -> Option<OAuthClient> {
         grants: texts(item, "grants").iter().filter_map(|name| Grant::parse(name)).collect(),
         redirect_uris: texts(item, "redirect_uris"),
         scopes: texts(item, "scopes"),
+        backchannel_logout_uri: text(item, "backchannel_logout_uri"),
     })
 }
 
@@ -138,13 +145,14 @@ pub(super) fn client_line(client: &OAuthClient) -> String {
         entries => format!(", {key}: {}", flow(entries.iter().map(String::as_str))),
     };
     format!(
-        "- {{id: {}, name: {}{}, grants: {}{}{}}}",
+        "- {{id: {}, name: {}{}, grants: {}{}{}{}}}",
         scalar(&client.id),
         scalar(&client.name),
         optional("secret", client.secret.as_ref().map(Secret::reveal)),
         flow(client.grants.iter().map(|grant| grant.as_str())),
         list("redirect_uris", &client.redirect_uris),
         list("scopes", &client.scopes),
+        optional("backchannel_logout_uri", client.backchannel_logout_uri.as_deref()),
     )
 }
 
@@ -258,6 +266,16 @@ pub(super) fn client_faults(client: &OAuthClient) -> Vec<(String, String)> {
     if client.grants.contains(&Grant::AuthorizationCode) && client.redirect_uris.is_empty() {
         fault("redirect_uris", "authorization_code needs one at least".to_owned());
     }
+    if let Some(uri) = &client.backchannel_logout_uri {
+        if let Some(reason) = identity::provider::url::fault(uri) {
+            fault("backchannel_logout_uri", reason.to_owned());
+        } else if !client.grants.contains(&Grant::RefreshToken) {
+            fault(
+                "backchannel_logout_uri",
+                "it needs the grant refresh_token: sign-ins of others are not kept".to_owned(),
+            );
+        }
+    }
     for uri in &client.redirect_uris {
         if let Some(reason) = identity::redirect_uri::fault(uri) {
             fault("redirect_uris", format!("{uri}: {reason}"));
@@ -313,6 +331,29 @@ mod tests {
     }
 
     #[test]
+    fn a_client_is_told_of_ends_by_https_if_its_sign_ins_are_kept() {
+        let faults = |uri: &str, grants: Vec<Grant>| {
+            let client = OAuthClient {
+                id: "app".to_owned(),
+                name: "App".to_owned(),
+                secret: None,
+                grants,
+                redirect_uris: vec!["https://app.example/in".to_owned()],
+                scopes: Vec::new(),
+                backchannel_logout_uri: Some(uri.to_owned()),
+            };
+            client_faults(&client)
+        };
+        let kept = || vec![Grant::AuthorizationCode, Grant::RefreshToken];
+        assert!(faults("https://app.example/ended?x=1", kept()).is_empty());
+        for (uri, grants) in
+            [("http://app.example/ended", kept()), ("https://app.example/ended", vec![Grant::AuthorizationCode])]
+        {
+            assert_eq!(faults(uri, grants)[0].0, "backchannel_logout_uri", "{uri}");
+        }
+    }
+
+    #[test]
     fn a_client_has_no_scope_that_no_person_of_the_tenant_could_have() {
         let faults = |scopes: &[&str]| {
             let client = OAuthClient {
@@ -322,6 +363,7 @@ mod tests {
                 grants: vec![Grant::ClientCredentials],
                 redirect_uris: Vec::new(),
                 scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+                backchannel_logout_uri: None,
             };
             client_faults(&client)
         };

@@ -26,7 +26,7 @@ const EMAIL: &str = "ada@acme.example";
 fn site() -> Result<Installation> {
     Installation::start_numbered(|instance| {
         let issuer = format!("auth.issuer=http://127.{instance}.0.1:8080/auth/v3");
-        ["--set", issuer.as_str(), "--set", "auth.private_providers=true"].map(str::to_owned).to_vec()
+        ["--set", issuer.as_str(), "--set", "auth.private_servers=true"].map(str::to_owned).to_vec()
     })
 }
 

@@ -148,7 +148,11 @@ impl SignInStore {
             // First what is asked about, so that a store that goes away in between leaves no token that is believed.
             OpenRecord::Family(family) => self.revoke(tenant, &family.sign_in, now).await?,
         }
-        self.records.remove(tenant, key).await
+        self.records.remove(tenant, key).await?;
+        if let OpenRecord::Family(family) = record {
+            self.tell(tenant, family);
+        }
+        Ok(())
     }
 }
 
@@ -194,6 +198,7 @@ mod tests {
                 authenticated_at: now,
                 by_two_factors: false,
                 by_provider: false,
+                audience: "app".to_owned(),
                 ends_at: until,
                 current: digest("token"),
                 until,
