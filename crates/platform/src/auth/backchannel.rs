@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn too_many_ends_are_counted_and_hold_nobody_up() {
-        let dropped = Counter::default();
+        let dropped: Counter = Counter::default();
         let (tell, _kept) = EndedSignIns::new(dropped.clone());
         for _ in 0..=WAITING_MAX {
             tell.tell(ended(""));

@@ -1,4 +1,4 @@
-//! Signing in with the company's own OpenID Provider.
+//! Signing in with the company's own OpenID Provider, and what programs are told when a sign-in has ended.
 
 mod provider;
 
@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use provider::{CLIENT, FakeProvider, SECRET, Says};
 use serde_json::{Value, json};
 use testkit::visitor::{CurlAnswer, REDIRECT, SESSION, VERIFIER, path_of, value};
@@ -245,5 +246,47 @@ fn a_second_factor_is_asked_for_unless_the_providers_is_trusted() -> Result<()> 
     })
     .context("a code is asked for")?;
     ensure!(Visitor::new(&site)?.ask(SIGN_IN, &[])?.body.contains("Continue with Acme ID"), "no way to the provider");
+    Ok(())
+}
+
+/// The claims of a logout token, verified as a program does it: by the keys that discovery leads to.
+fn verified(visitor: &Visitor<'_>, token: &str) -> Result<Value> {
+    let head = jsonwebtoken::decode_header(token)?;
+    ensure!(head.typ.as_deref() == Some("logout+jwt"), "{head:?}");
+    let keys = visitor.ask("/auth/v3/oauth/jwks", &[])?.json()?;
+    let named = |key: &&Value| key["kid"].as_str() == head.kid.as_deref();
+    let key = keys["keys"].as_array().into_iter().flatten().find(named).context("no such key")?;
+    let coordinate = |name: &str| key[name].as_str().context("no coordinate");
+    let mut rules = Validation::new(Algorithm::ES256);
+    rules.set_audience(&["demo"]);
+    let key = DecodingKey::from_ec_components(coordinate("x")?, coordinate("y")?)?;
+    Ok(jsonwebtoken::decode::<Value>(token, &key, &rules)?.claims)
+}
+
+#[test]
+fn a_program_is_told_that_its_sign_in_has_ended() -> Result<()> {
+    let site = site()?;
+    let user = &site.demo.users[0];
+    let program = FakeProvider::start(site.peer_address(HOST))?;
+    let ended = format!(", backchannel_logout_uri: \"{}/ended\"", program.issuer());
+    site.change_example(|file| {
+        let line = |line: &str| match line.trim_start().starts_with("- {id: demo,") {
+            true => format!("{}{ended}}}\n", line.trim_end().trim_end_matches('}')),
+            false => format!("{line}\n"),
+        };
+        file.lines().map(line).collect()
+    })?;
+    let visitor = Visitor::new(&site)?;
+    let tokens = visitor.redeem(&visitor.code(&user.user, &user.password)?, VERIFIER)?;
+    let told = claims(&tokens.token("id_token")?)?;
+    let discovery = visitor.ask("/auth/v3/.well-known/openid-configuration", &[])?.json()?;
+    ensure!(discovery["backchannel_logout_supported"] == json!(true), "{discovery}");
+    visitor.ask("/auth/v3/sign-out", &["--request", "POST"])?;
+    let token = wait::until(SOON, || Ok(program.logout_tokens().into_iter().next()))?;
+    let said = verified(&visitor, &token)?;
+    ensure!(said["sid"] == told["sid"] && said["sub"] == told["sub"] && said["iss"] == told["iss"], "{said} {told}");
+    ensure!(said["events"]["http://schemas.openid.net/event/backchannel-logout"] == json!({}), "{said}");
+    ensure!(said.get("nonce").is_none() && said["jti"].is_string(), "{said}");
+    ensure!(visitor.bearing("/auth/v3/ping", &token)?.status != 200, "a logout token opens something");
     Ok(())
 }

@@ -61,6 +61,8 @@ struct Shared {
     foreign: Key,
     is_away: AtomicBool,
     says: Mutex<Option<Says>>,
+    /// Forms that came to `/ended`.
+    told: Mutex<Vec<String>>,
 }
 
 impl Shared {
@@ -80,6 +82,7 @@ impl FakeProvider {
             foreign: Key::new()?,
             is_away: AtomicBool::new(false),
             says: Mutex::default(),
+            told: Mutex::default(),
         });
         let serving = shared.clone();
         std::thread::spawn(move || {
@@ -99,6 +102,16 @@ impl FakeProvider {
     /// Whether it answers nothing but errors from now on.
     pub fn set_away(&self, is_away: bool) {
         self.shared.is_away.store(is_away, Ordering::SeqCst);
+    }
+
+    /// The logout tokens that a program at `/ended` was told.
+    pub fn logout_tokens(&self) -> Vec<String> {
+        let told = self.shared.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let token = |form: &String| {
+            let mut fields = form_urlencoded::parse(form.as_bytes());
+            fields.find(|(key, _)| key == "logout_token").map(|(_, value)| value.into_owned())
+        };
+        told.iter().filter_map(token).collect()
     }
 
     /// What the next code is worth.
@@ -142,6 +155,11 @@ fn serve(shared: &Shared, mut stream: TcpStream) -> Result<()> {
             Ok(token) => ("200 OK", json!({ "access_token": "x", "token_type": "Bearer", "id_token": token })),
             Err(_) => ("400 Bad Request", json!({ "error": "invalid_grant" })),
         },
+        (false, "/ended") => {
+            let form = String::from_utf8_lossy(&body).into_owned();
+            shared.told.lock().unwrap_or_else(PoisonError::into_inner).push(form);
+            ("200 OK", json!({}))
+        }
         (false, _) => ("404 Not Found", json!({})),
     };
     let answer = answer.to_string();
