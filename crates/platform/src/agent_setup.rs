@@ -1,5 +1,5 @@
 //! agent-setup: administrators' changes of people, phones and the rest of a tenant's configuration. HTTP 8080 (80 in the table), paths
-//! under `/agent-setup/api/v1`, through ingress (own-27).
+//! under `/agent-setup/api/v1` and, for provisioning agents, `/scim/v2`, through ingress (own-27).
 //!
 //! It holds nothing: each request becomes one to tenant (own-28) with the caller's own token, so that tenant decides what the caller may.
 
@@ -10,6 +10,7 @@ mod objects;
 mod openapi;
 mod people;
 mod provisioning;
+mod scim;
 mod uses;
 
 use anyhow::Result;
@@ -57,6 +58,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
 }
 
 fn router(provisioning: Provisioning) -> Router {
+    let scim = scim::router(provisioning.clone());
     Router::new()
         .route(openapi::OBJECTS.path, get(objects::list))
         .route(openapi::OBJECT.path, get(objects::show))
@@ -67,4 +69,5 @@ fn router(provisioning: Provisioning) -> Router {
         .route(openapi::PEOPLE.path, get(people::export).post(people::import))
         .route("/agent-setup/api/v1/openapi.json", get(async |_: Caller| Json(openapi())))
         .with_state(provisioning)
+        .merge(scim)
 }

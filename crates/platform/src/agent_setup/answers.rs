@@ -98,7 +98,8 @@ fn stale(message: String, faults: &[v1::ObjectFault]) -> SetupRefusal {
     SetupRefusal::with(Problem::conflict(message), members)
 }
 
-fn faults_of(status: &Status) -> Vec<v1::ObjectFault> {
+/// The faults that a refusal of tenant names.
+pub(super) fn faults_of(status: &Status) -> Vec<v1::ObjectFault> {
     let bytes = status.metadata().get_bin(FAULTS_METADATA).and_then(|value| value.to_bytes().ok());
     bytes.and_then(|bytes| v1::ObjectFaults::decode(bytes).ok()).map(|faults| faults.faults).unwrap_or_default()
 }

@@ -44,10 +44,21 @@ impl Provisioning {
 }
 
 impl SetupCaller {
+    /// The tenant of the path.
+    pub fn tenant(&self) -> &TenantId {
+        &self.tenant
+    }
+
     /// A request of this caller.
     pub fn asks<T>(&self, message: T) -> Result<tonic::Request<T>, SetupRefusal> {
+        self.bears(message).map_err(SetupRefusal::from)
+    }
+
+    /// The same, for whoever words refusals otherwise.
+    #[allow(clippy::result_large_err, reason = "tonic's client returns Status as it is")]
+    pub fn bears<T>(&self, message: T) -> Result<tonic::Request<T>, tonic::Status> {
         let request = net::grpc::for_tenant(tonic::Request::new(message), &self.tenant);
-        net::grpc::on_behalf(request, &self.token).map_err(SetupRefusal::from)
+        net::grpc::on_behalf(request, &self.token)
     }
 }
 

@@ -12,6 +12,8 @@ pub(super) const VOICE: &str = "/api/voice/v1";
 pub(super) const PULSE: &str = "/pulse";
 /// Those of agent-setup.
 pub(super) const AGENT_SETUP: &str = "/agent-setup/api";
+/// Those of agent-setup for provisioning agents (RFC 7644).
+pub(super) const SCIM: &str = "/scim/v2";
 /// Those of telemetry.
 pub(super) const TELEMETRY: &str = "/telemetry";
 /// Those of wfm-adapter.
@@ -93,7 +95,7 @@ const fn probe(path: &'static str) -> EdgeRoute {
 }
 
 /// The table. Of several rows that are about a path, the one with the longest path counts.
-static TABLE: [EdgeRoute; 20] = [
+static TABLE: [EdgeRoute; 21] = [
     page("/", PathExtent::Alone),
     page("/index.html", PathExtent::Alone),
     page("/icon.svg", PathExtent::Alone),
@@ -108,6 +110,7 @@ static TABLE: [EdgeRoute; 20] = [
     api("/api/operations/v1", None, RouteFamily::Operations),
     api(PULSE, Some(&AT_PULSE), RouteFamily::Wallboard),
     api(AGENT_SETUP, Some(&AT_AGENT_SETUP), RouteFamily::Configuration),
+    api(SCIM, Some(&AT_AGENT_SETUP), RouteFamily::Configuration),
     api(TELEMETRY, Some(&AT_TELEMETRY), RouteFamily::Telemetry),
     api(WORKFORCE, Some(&AT_WFM_ADAPTER), RouteFamily::Workforce),
     with_own_proof(issuer::PATH, PathExtent::Below, Some(&AT_AUTH), RouteFamily::Auth),
@@ -261,7 +264,7 @@ mod tests {
         {
             assert!(is_open(open) && !is_of_api(open), "{open}");
         }
-        for unknown in ["/nothing", "/auth/v3", "/auth/v33/x", "/auth", "/sessions", "/sip/x", "/wfm", "/tracery", "//"]
+        for unknown in ["/nothing", "/scim", "/scim/v1/acme/Users", "/auth/v3", "/auth/v33/x", "/auth", "/sessions", "/sip/x", "/wfm", "/tracery", "//"]
         {
             assert!(of(unknown).is_none() && !is_open(unknown), "{unknown}");
         }
@@ -287,6 +290,7 @@ mod tests {
             ("/api/operations/v1/topology", RouteFamily::Operations),
             ("/api/other", RouteFamily::Unknown),
             ("/agent-setup/api/v1/acme/history", RouteFamily::Configuration),
+            ("/scim/v2/acme/Users", RouteFamily::Configuration),
             ("/telemetry/v1/traces", RouteFamily::Telemetry),
             ("/wfm/v1/example/agents", RouteFamily::Workforce),
             ("/auth/v3/oauth/token", RouteFamily::Auth),
