@@ -264,8 +264,19 @@ mod tests {
         {
             assert!(is_open(open) && !is_of_api(open), "{open}");
         }
-        for unknown in ["/nothing", "/scim", "/scim/v1/acme/Users", "/auth/v3", "/auth/v33/x", "/auth", "/sessions", "/sip/x", "/wfm", "/tracery", "//"]
-        {
+        for unknown in [
+            "/nothing",
+            "/scim",
+            "/scim/v1/acme/Users",
+            "/auth/v3",
+            "/auth/v33/x",
+            "/auth",
+            "/sessions",
+            "/sip/x",
+            "/wfm",
+            "/tracery",
+            "//",
+        ] {
             assert!(of(unknown).is_none() && !is_open(unknown), "{unknown}");
         }
     }

@@ -21,14 +21,14 @@ pub(super) struct AttributePath {
     /// Whether it is one of an extension.
     pub is_extension: bool,
     /// Which of several values are meant.
-    pub selects: Option<Vec<Comparison>>,
+    pub selects: Option<Vec<FilterComparison>>,
     /// The part of the attribute.
     pub sub: Option<String>,
 }
 
 /// A comparison of a filter. All of them must hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Comparison {
+pub(super) struct FilterComparison {
     /// What is compared.
     pub path: AttributePath,
     /// With what.
@@ -73,9 +73,9 @@ impl Operator {
 ///
 /// # Errors
 /// Why it cannot be read.
-pub(super) fn filter(text: &str) -> Result<Vec<Comparison>, String> {
-    let mut reader = Reader::new(text)?;
-    let comparisons = reader.comparisons(Within::Filter)?;
+pub(super) fn filter(text: &str) -> Result<Vec<FilterComparison>, String> {
+    let mut reader = ExpressionReader::new(text)?;
+    let comparisons = reader.comparisons(ComparisonPlace::Filter)?;
     reader.is_at_end().then_some(comparisons).ok_or_else(|| reader.unexpected())
 }
 
@@ -84,26 +84,26 @@ pub(super) fn filter(text: &str) -> Result<Vec<Comparison>, String> {
 /// # Errors
 /// Why it cannot be read.
 pub(super) fn path(text: &str) -> Result<AttributePath, String> {
-    let mut reader = Reader::new(text)?;
-    let path = reader.path(Within::Filter)?;
+    let mut reader = ExpressionReader::new(text)?;
+    let path = reader.path(ComparisonPlace::Filter)?;
     reader.is_at_end().then_some(path).ok_or_else(|| reader.unexpected())
 }
 
 /// Where a comparison stands: in brackets there are no further ones.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Within {
+enum ComparisonPlace {
     Filter,
     Brackets,
 }
 
-struct Reader<'a> {
+struct ExpressionReader<'a> {
     rest: &'a str,
     whole: usize,
     /// Comparisons that may still come.
     left: usize,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> ExpressionReader<'a> {
     fn new(text: &'a str) -> Result<Self, String> {
         if text.len() > EXPRESSION_BYTES_MAX {
             return Err(format!("it has more than {EXPRESSION_BYTES_MAX} bytes"));
@@ -149,7 +149,7 @@ impl<'a> Reader<'a> {
         are_there
     }
 
-    fn comparisons(&mut self, within: Within) -> Result<Vec<Comparison>, String> {
+    fn comparisons(&mut self, within: ComparisonPlace) -> Result<Vec<FilterComparison>, String> {
         let mut all = Vec::new();
         loop {
             self.left = self.left.checked_sub(1).ok_or(format!("it has more than {COMPARISONS_MAX} comparisons"))?;
@@ -170,7 +170,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn comparison(&mut self, within: Within) -> Result<Comparison, String> {
+    fn comparison(&mut self, within: ComparisonPlace) -> Result<FilterComparison, String> {
         if self.rest.starts_with('(') {
             return Err("groups in parentheses are not supported".to_owned());
         }
@@ -180,7 +180,7 @@ impl<'a> Reader<'a> {
         let is_alone = self.rest.is_empty() || self.word_is_next("and");
         if is_alone && path.selects.is_some() && path.sub.is_none() {
             self.rest = before;
-            return Ok(Comparison { path, test: Test::Present });
+            return Ok(FilterComparison { path, test: Test::Present });
         }
         if path.name == "not" {
             return Err("\"not\" is not supported".to_owned());
@@ -189,7 +189,7 @@ impl<'a> Reader<'a> {
             return Err(self.unexpected());
         }
         let test = self.test()?;
-        Ok(Comparison { path, test })
+        Ok(FilterComparison { path, test })
     }
 
     fn word_is_next(&self, word: &str) -> bool {
@@ -230,7 +230,7 @@ impl<'a> Reader<'a> {
         serde_json::from_str::<String>(quoted).map_err(|_| "a text is not one of JSON".to_owned())
     }
 
-    fn path(&mut self, within: Within) -> Result<AttributePath, String> {
+    fn path(&mut self, within: ComparisonPlace) -> Result<AttributePath, String> {
         let written = self.word();
         let (is_extension, name) = schema_and_name(written)?;
         let (name, mut sub) = match name.split_once('.') {
@@ -239,12 +239,12 @@ impl<'a> Reader<'a> {
         };
         let mut selects = None;
         if self.rest.starts_with('[') {
-            if within == Within::Brackets || sub.is_some() || name.is_empty() {
+            if within == ComparisonPlace::Brackets || sub.is_some() || name.is_empty() {
                 return Err(self.unexpected());
             }
             self.takes('[');
             self.blanks();
-            selects = Some(self.comparisons(Within::Brackets)?);
+            selects = Some(self.comparisons(ComparisonPlace::Brackets)?);
             if !self.takes(']') {
                 return Err("a bracket is missing".to_owned());
             }
@@ -287,14 +287,12 @@ fn is_name(name: &str) -> bool {
 }
 
 /// A comparison of one value of an attribute with several: by its parts. What it does not have is equal to nothing.
-pub(super) fn selects(comparisons: &[Comparison], part: impl Fn(&str) -> Option<Value>) -> bool {
-    comparisons.iter().all(|comparison| {
-        match (part(&comparison.path.name), &comparison.test) {
-            (Some(_), Test::Present) => true,
-            (Some(Value::Bool(is)), Test::Flag(wanted)) => is == *wanted,
-            (Some(Value::String(text)), Test::Text(operator, wanted)) => operator.holds(&text, wanted),
-            _ => false,
-        }
+pub(super) fn selects(comparisons: &[FilterComparison], part: impl Fn(&str) -> Option<Value>) -> bool {
+    comparisons.iter().all(|comparison| match (part(&comparison.path.name), &comparison.test) {
+        (Some(_), Test::Present) => true,
+        (Some(Value::Bool(is)), Test::Flag(wanted)) => is == *wanted,
+        (Some(Value::String(text)), Test::Text(operator, wanted)) => operator.holds(&text, wanted),
+        _ => false,
     })
 }
 
@@ -318,7 +316,10 @@ mod tests {
     fn filters_of_provisioning_agents_are_read() {
         let one = |written: &str| filter(written).unwrap().remove(0);
         let ann = one(r#"userName eq "Ann@d.example""#);
-        assert_eq!(ann, Comparison { path: plain("username", None), test: text(Operator::Equal, "Ann@d.example") });
+        assert_eq!(
+            ann,
+            FilterComparison { path: plain("username", None), test: text(Operator::Equal, "Ann@d.example") }
+        );
         assert_eq!(one("Active EQ True").test, Test::Flag(true));
         assert_eq!(one(r#"name.givenName SW "A""#).path, plain("name", Some("givenname")));
         assert_eq!(one(r#"urn:ietf:params:scim:schemas:core:2.0:User:userName eq "x""#).path, plain("username", None));

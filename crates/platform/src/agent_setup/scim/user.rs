@@ -4,7 +4,7 @@ use contracts::provisioning::{Privilege, Secret};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::syntax::{AttributePath, Comparison, path, selects};
+use super::syntax::{AttributePath, FilterComparison, path, selects};
 use crate::scim_error::{ScimError, ScimType};
 
 /// The type of the one address for mail that a person has.
@@ -63,12 +63,12 @@ impl ScimPerson {
     }
 
     /// Whether the person's address for mail is among those that are meant.
-    pub fn has_email_of(&self, comparisons: &[Comparison]) -> bool {
+    pub fn has_email_of(&self, comparisons: &[FilterComparison]) -> bool {
         self.email.as_ref().is_some_and(|email| is_email_of(comparisons, Some(email)))
     }
 }
 
-fn is_email_of(comparisons: &[Comparison], value: Option<&String>) -> bool {
+fn is_email_of(comparisons: &[FilterComparison], value: Option<&String>) -> bool {
     selects(comparisons, |part| match part {
         "value" => value.map(|value| json!(value)),
         "type" => Some(json!(EMAIL_TYPE)),
@@ -158,11 +158,8 @@ impl UserDraft {
     /// # Errors
     /// The attribute that is missing.
     pub fn complete(self) -> Result<Self, ScimError> {
-        let needed = [
-            ("userName", &self.user_name),
-            ("name.givenName", &self.first_name),
-            ("name.familyName", &self.last_name),
-        ];
+        let needed =
+            [("userName", &self.user_name), ("name.givenName", &self.first_name), ("name.familyName", &self.last_name)];
         match needed.iter().find(|(_, text)| text.trim().is_empty()) {
             Some((attribute, _)) => Err(ScimError::value(attribute, "it is needed")),
             None => Ok(self),
@@ -313,7 +310,7 @@ impl UserDraft {
     fn set_selected(
         &mut self,
         at: &AttributePath,
-        comparisons: &[Comparison],
+        comparisons: &[FilterComparison],
         value: &Value,
     ) -> Result<(), ScimError> {
         if at.name != "emails" {

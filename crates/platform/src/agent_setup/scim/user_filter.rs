@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::syntax::{AttributePath, Comparison, Operator, Test, filter};
+use super::syntax::{AttributePath, FilterComparison, Operator, Test, filter};
 use super::user::ScimPerson;
 use crate::scim_error::{ScimError, ScimType};
 
@@ -26,7 +26,7 @@ enum Compared {
     FamilyName,
     Email,
     /// One that brackets select.
-    SelectedEmail(Vec<Comparison>),
+    SelectedEmail(Vec<FilterComparison>),
     Active,
 }
 
@@ -40,12 +40,11 @@ impl UserFilter {
         let comparisons = filter(text).map_err(faulty)?;
         let terms: Result<Vec<Term>, ScimError> = comparisons
             .into_iter()
-            .map(|Comparison { path, test }| {
-                let attribute = compared(path).ok_or_else(|| faulty("there is no such attribute to compare".to_owned()))?;
-                if (attribute == Compared::Active) == matches!(test, Test::Text(..)) {
-                    return Err(faulty("the value is not of the attribute's kind".to_owned()));
-                }
-                if attribute != Compared::Active && matches!(test, Test::Flag(_)) {
+            .map(|FilterComparison { path, test }| {
+                let attribute =
+                    compared(path).ok_or_else(|| faulty("there is no such attribute to compare".to_owned()))?;
+                let is_flag = attribute == Compared::Active;
+                if matches!((is_flag, &test), (true, Test::Text(..)) | (false, Test::Flag(_))) {
                     return Err(faulty("the value is not of the attribute's kind".to_owned()));
                 }
                 Ok(Term { attribute, test })
@@ -215,7 +214,7 @@ mod tests {
             narrowed(r#"userName sw "a" and displayName co "b" and emails co "c""#),
             [pair("id", "a"), pair("name", "b")]
         );
-        assert_eq!(narrowed(r#"displayName co """#), []);
+        assert!(narrowed(r#"displayName co """#).is_empty());
         let only = UserFilter::parse(r#"active eq true and userName eq "ann""#).unwrap();
         assert_eq!(only.only_one(), Some("ann"));
     }

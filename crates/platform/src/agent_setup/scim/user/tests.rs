@@ -50,7 +50,8 @@ fn a_new_user_of_entra_becomes_a_person() {
 
 #[test]
 fn names_of_attributes_have_no_case() {
-    let given = body(json!({ "USERNAME": "ann", "Name": { "GIVENNAME": "Ann", "familyname": "Adams" }, "ACTIVE": false }));
+    let given =
+        body(json!({ "USERNAME": "ann", "Name": { "GIVENNAME": "Ann", "familyname": "Adams" }, "ACTIVE": false }));
     let document = UserDraft::new(&given).unwrap().document();
     assert_eq!((&document["first_name"], &document["disabled"]), (&json!("Ann"), &json!(true)));
 }
@@ -75,7 +76,8 @@ fn what_is_needed_or_faulty_is_named() {
 fn a_put_replaces_what_scim_sees_and_enables_nobody_by_silence() {
     let disabled = ScimPerson { disabled: true, ..ann() };
     let put = |value| UserDraft::of(&disabled).replaced(&body(value));
-    let same = put(json!({ "userName": "ANN@d.example", "name": { "givenName": "Ann", "familyName": "Adams" } })).unwrap();
+    let same =
+        put(json!({ "userName": "ANN@d.example", "name": { "givenName": "Ann", "familyName": "Adams" } })).unwrap();
     assert_eq!(Value::Object(same.changes_of(&disabled)), json!({ "email": null }));
     let renamed = put(json!({ "userName": "eve", "name": { "givenName": "Ann", "familyName": "Adams" } })).unwrap_err();
     assert_eq!(told(&renamed).0, "mutability");
