@@ -53,6 +53,7 @@ mod restart;
 mod ringing;
 mod routing;
 mod rows;
+mod scim;
 mod secrets;
 mod secure;
 mod secure_trunks;
