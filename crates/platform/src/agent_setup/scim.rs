@@ -22,7 +22,7 @@ use super::provisioning::Provisioning;
 /// The router of its paths.
 pub(super) fn router(provisioning: Provisioning) -> Router {
     let one_user = get(users::show).put(users::put).patch(users::patch).delete(users::delete);
-    let one_group = get(groups::show).put(groups::put).patch(groups::patch).delete(answers::not_implemented);
+    let one_group = get(groups::show).put(groups::put).patch(groups::patch).delete(discovery::not_implemented);
     Router::new()
         .route("/scim/v2/{tenant}/ServiceProviderConfig", get(discovery::configuration))
         .route("/scim/v2/{tenant}/ResourceTypes", get(discovery::resource_types))
@@ -31,9 +31,9 @@ pub(super) fn router(provisioning: Provisioning) -> Router {
         .route("/scim/v2/{tenant}/Schemas/{id}", get(discovery::schema))
         .route("/scim/v2/{tenant}/Users", get(users::list).post(users::create))
         .route("/scim/v2/{tenant}/Users/{id}", one_user)
-        .route("/scim/v2/{tenant}/Groups", get(groups::list).post(answers::not_implemented))
+        .route("/scim/v2/{tenant}/Groups", get(groups::list).post(discovery::not_implemented))
         .route("/scim/v2/{tenant}/Groups/{id}", one_group)
-        .route("/scim/v2/{tenant}/Me", any(answers::not_implemented))
-        .route("/scim/v2/{tenant}/Bulk", any(answers::not_implemented))
+        .route("/scim/v2/{tenant}/Me", any(discovery::not_implemented))
+        .route("/scim/v2/{tenant}/Bulk", any(discovery::not_implemented))
         .with_state(provisioning)
 }

@@ -7,7 +7,6 @@ use axum::response::{IntoResponse as _, Response};
 use serde_json::{Map, Value};
 use tonic::{Code, Status};
 
-use super::people::ScimPeople;
 use crate::agent_setup::answers::faults_of;
 use crate::scim_error::{MEDIA_TYPE, ScimError, ScimType};
 
@@ -45,11 +44,6 @@ fn is_json(headers: &HeaderMap) -> bool {
 /// An answer with a document.
 pub(super) fn document(status: StatusCode, document: &Value) -> Response {
     (status, [(header::CONTENT_TYPE, MEDIA_TYPE)], document.to_string()).into_response()
-}
-
-/// 501: for requests that RFC 7644 has and this service has not. Only who has a right to the tenant hears it.
-pub(super) async fn not_implemented(_: ScimPeople) -> ScimError {
-    ScimError::new(StatusCode::NOT_IMPLEMENTED, "this is not supported, as ServiceProviderConfig and ResourceTypes say")
 }
 
 // === versions ===

@@ -19,6 +19,11 @@ pub(super) async fn configuration(people: ScimPeople) -> Response {
     document(StatusCode::OK, &configuration_at(&people.location("ServiceProviderConfig")))
 }
 
+/// 501: for requests that RFC 7644 has and this service has not. Only who has a right to the tenant hears it.
+pub(super) async fn not_implemented(_: ScimPeople) -> ScimError {
+    ScimError::new(StatusCode::NOT_IMPLEMENTED, "this is not supported, as ServiceProviderConfig and ResourceTypes say")
+}
+
 fn configuration_at(location: &str) -> Value {
     json!({
         "schemas": [CONFIGURATION_SCHEMA],

@@ -183,7 +183,9 @@ fn members(value: &Value) -> Result<Vec<String>, ScimError> {
 /// The value that brackets select by.
 fn one_value(comparisons: &[FilterComparison]) -> Option<&str> {
     match comparisons {
-        [FilterComparison { path, test: Test::Text(Operator::Equal, value) }] if path.name == "value" => Some(value),
+        [FilterComparison { path, test: Test::Text(Operator::Equal, value) }] if path.name == "value" => {
+            Some(value.as_str())
+        }
         _ => None,
     }
 }

@@ -250,7 +250,7 @@ mod tests {
             found(stored).unwrap()
         };
         let part = read(
-            r#"{"user_name":"ann","first_name":"Ann","last_name":"Adams","email":null,"disabled":true,"privileges":["agent"],"agent":{"id":"1"}}"#,
+            r#"{"user_name":"ann","first_name":"Ann","last_name":"Adams","disabled":true,"privileges":["agent"],"agent":{"id":"1"}}"#,
         );
         assert!(part.person.disabled && part.person.agent.is_some() && part.revision == 7);
         let whole = read(

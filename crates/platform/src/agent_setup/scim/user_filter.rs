@@ -223,7 +223,10 @@ mod tests {
         /// Tenant finds whom the filter takes: a name of its own contains what is narrowed by.
         #[test]
         fn who_is_meant_is_among_those_whom_tenant_finds(
-            first in "[a-zA-Z]{1,5}", last in "[a-zA-Z]{1,5}", part in "[a-zA-Z]{1,2}", by in "displayName|name.givenName|name.familyName|userName"
+            first in "[a-zA-Z]{1,5}",
+            last in "[a-zA-Z]{1,5}",
+            part in "[a-zA-Z]{1,2}",
+            by in "displayName|name\\.givenName|name\\.familyName|userName",
         ) {
             let person = ScimPerson { first_name: first, last_name: last, ..ann() };
             let filter = UserFilter::parse(&format!("{by} co \"{part}\"")).unwrap();
