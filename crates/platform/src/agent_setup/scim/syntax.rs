@@ -202,7 +202,7 @@ impl<'a> ExpressionReader<'a> {
             "eq" => Operator::Equal,
             "co" => Operator::Contains,
             "sw" => Operator::StartsWith,
-            _ => return Err("of the operators eq, co, sw and pr are supported".to_owned()),
+            _ => return Err("the operators eq, co, sw and pr are supported".to_owned()),
         };
         if !self.blanks() {
             return Err(self.unexpected());
@@ -338,7 +338,7 @@ mod tests {
         for (written, reason) in [
             ("", "it is empty"),
             ("userName", "it cannot be read from byte 9 on"),
-            (r#"userName ne "x""#, "of the operators eq, co, sw and pr are supported"),
+            (r#"userName ne "x""#, "the operators eq, co, sw and pr are supported"),
             (r#"userName eq "x" or userName eq "y""#, "\"or\" is not supported"),
             (r#"not (userName eq "x")"#, "\"not\" is not supported"),
             (r#"(userName eq "x")"#, "groups in parentheses are not supported"),
