@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::answers::{ScimBody, document};
 use super::group::{CHANGES_MAX, GroupFilter, Membership, display_name, member, privileges_after, too_many};
-use super::listing::{ListAsked, Window};
+use super::listing::{ListAsked, ListWindow};
 use super::patch::operations;
 use super::people::{self, FoundPerson, ScimPeople, Unchanged};
 use super::syntax::GROUP_SCHEMA;
@@ -66,7 +66,7 @@ pub(super) async fn list(people: ScimPeople, RawQuery(query): RawQuery) -> Resul
     let asked = ListAsked::read(query.as_deref())?;
     people.may_read().await?;
     let filter = asked.filter.as_deref().map(GroupFilter::parse).transpose()?.unwrap_or_default();
-    let mut window = Window::new(&asked);
+    let mut window = ListWindow::new(&asked);
     Privilege::ALL.into_iter().filter(|of| filter.takes(*of)).for_each(|of| window.sees(of));
     let mut groups = HashMap::new();
     for of in window.items() {

@@ -131,14 +131,14 @@ impl ShownAttributes {
 
 /// The part of a list that is asked for, while the list goes by.
 #[derive(Debug)]
-pub(super) struct Window<T> {
+pub(super) struct ListWindow<T> {
     start: usize,
     count: usize,
     total: usize,
     items: Vec<T>,
 }
 
-impl<T> Window<T> {
+impl<T> ListWindow<T> {
     /// An empty one.
     pub fn new(asked: &ListAsked) -> Self {
         Self { start: asked.start, count: asked.count, total: 0, items: Vec::new() }
@@ -226,7 +226,7 @@ mod tests {
         fn windows_one_after_the_other_are_the_whole_list(len in 0_usize..40, count in 1_usize..10) {
             let mut read = Vec::new();
             for start in (1..=len.max(1)).step_by(count) {
-                let mut window = Window::new(&asked(&format!("startIndex={start}&count={count}")));
+                let mut window = ListWindow::new(&asked(&format!("startIndex={start}&count={count}")));
                 (0..len).for_each(|item| window.sees(item));
                 let told = window.told(|item| json!(item));
                 prop_assert_eq!(&told["totalResults"], &json!(len));

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::answers::{IfMatch, ScimBody, document, tagged, version};
 use super::group::display_name;
-use super::listing::{ListAsked, Window};
+use super::listing::{ListAsked, ListWindow};
 use super::patch::{operations, patched};
 use super::people::{self, FoundPerson, ScimPeople, Unchanged};
 use super::syntax::USER_SCHEMA;
@@ -65,7 +65,7 @@ fn shown(status: StatusCode, found: &FoundPerson, people: &ScimPeople, asked: &L
 pub(super) async fn list(people: ScimPeople, RawQuery(query): RawQuery) -> Result<Response, ScimError> {
     let asked = ListAsked::read(query.as_deref())?;
     let filter = asked.filter.as_deref().map(UserFilter::parse).transpose()?.unwrap_or_default();
-    let mut window = Window::new(&asked);
+    let mut window = ListWindow::new(&asked);
     if let Some(name) = filter.only_one() {
         people
             .find(name)
