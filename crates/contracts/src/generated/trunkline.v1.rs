@@ -7803,6 +7803,9 @@ pub struct PageSessionRecord {
     /// The end, however often it is used.
     #[prost(uint64, tag = "9")]
     pub ends_at_us: u64,
+    /// The end if it is not used any more, as of the last time that it was moved; 0 in records of an earlier build.
+    #[prost(uint64, tag = "10")]
+    pub until_us: u64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct StatisticsRecord {

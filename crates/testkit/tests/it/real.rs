@@ -366,10 +366,14 @@ fn a_supervisor_that_was_killed_is_started_again_at_once() -> Result<()> {
         .output()?;
     let said = String::from_utf8_lossy(&second.stderr);
     ensure!(second.status.code() == Some(5) && said.contains(&format!("process {} runs", site.pid())), "{said}");
+    let before = site.log_lines();
     let site = site.crash_and_restart_with(&arguments)?;
+    let after = site.log_lines();
     ensure!(
-        site.log().iter().any(|line| line.contains("processes of the previous supervisor still drain")),
-        "it waited"
+        after.iter().any(|line| line.contains("processes of the previous supervisor still drain")),
+        "it waited for nobody; {:#?} after {:#?}",
+        &after[..after.len().min(80)],
+        &before[before.len().saturating_sub(40)..]
     );
     let caller = Caller::dial(&site, "caller-until-bye.xml", 2, site.number("announcement")?, &[])?;
     caller.finish(LATER)?.1.expect_success()
