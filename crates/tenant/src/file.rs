@@ -7,6 +7,7 @@ mod access;
 mod agents;
 mod declaration;
 mod dialling;
+mod gather;
 mod generated;
 mod headers;
 mod location;
@@ -26,12 +27,14 @@ use contracts::provisioning::TenantObjects;
 
 pub(crate) use access::{is_meant_as_hash, keep_second_factors};
 pub use declaration::json_schema;
+pub(crate) use gather::{gathered, into_single};
 pub use generated::{GENERATED, fill};
 pub use object_faults::{ObjectFault, object_faults};
 pub use write::{Exported, write};
 
-/// The largest file accepted, in bytes: a tenant of 10,000 people has about 3 MB.
-pub const FILE_MAX: usize = 32 << 20;
+/// The largest file accepted, in bytes: a tenant of 10,000 people has about 3 MB, and one of 150,000 with 400,000 phones and as many places
+/// about 150 MB.
+pub const FILE_MAX: usize = 512 << 20;
 
 /// A fault at one place of the file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -147,6 +150,8 @@ pub fn examine(text: &str, companions: &mut impl Companions) -> Examined {
         )
     };
     let read = read::objects(&root, &mut documents, &mut faults);
+    // It is larger than the objects.
+    drop(root);
     rules::check(&read.objects, &read.lines, &mut faults);
     rules::without_effect(&read.objects, &read.lines, &mut notices);
     for prompt in &read.objects.prompts {

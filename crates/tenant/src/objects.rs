@@ -3,14 +3,20 @@
 //! The rules are those of the tenant's file, applied to the tenant as it would be after a change. An administrator edits one object against
 //! the revision of that object; that others change other objects meanwhile is settled here.
 
+mod affected;
 mod change;
 mod difference;
 mod document;
+mod held;
 mod history;
+mod indexed;
 mod list;
+#[cfg(test)]
+pub(crate) mod one_tenant;
 mod plan;
 mod projection;
 mod put_back;
+mod ties;
 mod uses;
 
 use std::fmt;
@@ -19,10 +25,12 @@ use contracts::provisioning::{ObjectKey, ObjectKind};
 use infra::{Revision, StoreError};
 use model::TenantId;
 
-pub use change::{Batch, BatchOutcome, ChangedDocuments, change};
+pub use change::{Batch, BatchOutcome, ChangedDocuments, change, change_held};
 pub use difference::{FieldDifference, differences, secret_differences};
+pub use held::{HeldTenants, SharedTenant};
 pub use history::{HistoryPart, history};
-pub use list::{ListedObject, ListedPage, Listing, PAGE_MAX, list};
+pub use indexed::IndexedTenant;
+pub use list::{ListedObject, ListedPage, Listing, PAGE_MAX, PageEnd, list};
 pub use projection::shown;
 pub use put_back::{document_at, put_back};
 pub use uses::{ObjectUse, uses};
@@ -110,8 +118,13 @@ pub enum ChangeRefusal {
     #[error("others change the tenant at the same time: try again")]
     NoTurn,
     /// The batch has more passwords in clear than are hashed while a caller waits.
-    #[error("there are more than {0} passwords in clear: send them in several batches")]
-    ManyPasswords(usize),
+    #[error("password: {given} passwords in clear are in one request, at most {most} may be: send them in several")]
+    ManyPasswords {
+        /// The passwords in clear of the batch.
+        given: usize,
+        /// The most that it may have.
+        most: usize,
+    },
     /// A password could not be hashed.
     #[error("a password could not be hashed")]
     Hash(#[from] identity::password::HashError),

@@ -5,17 +5,18 @@ mod row;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 
 use contracts::provisioning::{ObjectKey, Person};
 use infra::{ChangeNote, ProvisioningStore};
 use model::TenantId;
 
-use crate::objects::{self, Batch, BatchOutcome, ChangeRefusal, ObjectEdit, ObjectFault};
+use crate::objects::{self, Batch, BatchOutcome, ChangeRefusal, HeldTenants, ObjectEdit, ObjectFault};
 
 /// The largest table, in bytes.
-pub const TABLE_BYTES_MAX: usize = 32 << 20;
-/// The most people in a table: as many as a tenant may have.
-pub const ROWS_MAX: usize = 50_000;
+pub const TABLE_BYTES_MAX: usize = 96 << 20;
+/// The most people in a table: as many as a tenant's file may have.
+pub const ROWS_MAX: usize = 150_000;
 
 /// A fault of a table.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,8 +43,13 @@ impl fmt::Display for TableFault {
 #[derive(Debug, thiserror::Error)]
 pub enum TableRefusal {
     /// Its faults, by line.
-    #[error("{} in the table:{}", count(.0.len()), lines(.0))]
-    Faults(Vec<TableFault>),
+    #[error("{} in the table:{}", count(.faults.len()), lines(.faults))]
+    Faults {
+        /// The number of people in the table, as far as it could be read.
+        rows: usize,
+        /// The faults.
+        faults: Vec<TableFault>,
+    },
     /// Another reason.
     #[error(transparent)]
     Change(#[from] ChangeRefusal),
@@ -57,10 +63,34 @@ fn lines(faults: &[TableFault]) -> String {
     faults.iter().map(|fault| format!("\n  {fault}")).collect()
 }
 
-/// An edit and the line that asks for it.
-struct AskedEdit {
-    line: usize,
-    edit: ObjectEdit,
+/// What came of a table that was imported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableOutcome {
+    /// The number of people in the table.
+    pub rows: usize,
+    /// What they have changed.
+    pub batch: BatchOutcome,
+}
+
+/// What a table asks for.
+#[derive(Default)]
+struct ReadTable {
+    /// The number of its lines with people.
+    rows: usize,
+    /// Those of its good lines.
+    edits: Vec<ObjectEdit>,
+    /// The line of each.
+    lines: HashMap<ObjectKey, usize>,
+    /// Those of the others.
+    faults: Vec<TableFault>,
+}
+
+impl ReadTable {
+    /// A table of which nothing can be taken.
+    fn wrong(line: usize, rule: String) -> Self {
+        let faults = vec![TableFault { line: Some(line), column: String::new(), rule }];
+        Self { faults, ..Self::default() }
+    }
 }
 
 /// How a table is imported.
@@ -72,42 +102,37 @@ pub struct ImportTerms {
     pub passwords_max: usize,
 }
 
-/// The number of people in a table; 0 for one that cannot be read.
-pub fn rows(table: &str) -> usize {
-    let table = table.trim_start_matches('\u{feff}');
-    csv::records(table, delimiter_of(table)).map_or(0, |records| records.len().saturating_sub(1))
-}
-
-/// Puts the people of a table; others stay as they are, and so do fields whose columns the table does not have. In a trial nothing is stored.
+/// Puts the people of a table; others stay as they are, and so do fields whose columns the table does not have. In a trial nothing is
+/// stored. The table is read and checked beside the executor.
 ///
 /// # Errors
 /// Every fault of every line, or why the change was refused.
 pub async fn import(
     store: &dyn ProvisioningStore,
+    held: &HeldTenants,
     tenant: &TenantId,
-    table: &str,
+    table: String,
     note: &ChangeNote,
     terms: ImportTerms,
-) -> Result<BatchOutcome, TableRefusal> {
-    let held = store.load(tenant).await.map_err(ChangeRefusal::from)?;
-    let (_, held) = held.ok_or_else(|| ChangeRefusal::NoTenant(tenant.clone()))?;
-    let (rows, mut faults) = read(table, &held.people);
-    let lines: HashMap<ObjectKey, usize> = rows.iter().map(|row| (row.edit.key.clone(), row.line)).collect();
-    let edits: Vec<ObjectEdit> = rows.into_iter().map(|row| row.edit).collect();
+) -> Result<TableOutcome, TableRefusal> {
+    let shared = held.fresh(store, tenant).await.map_err(ChangeRefusal::from)?;
+    let shared = shared.ok_or_else(|| ChangeRefusal::NoTenant(tenant.clone()))?;
+    let read = shared.look(move |held| read(&table, |user| held.person(user))).await.ok_or(ChangeRefusal::NoTurn)?;
+    let ReadTable { rows, edits, lines, mut faults } = read;
     // With faults in some lines the others are checked all the same, so that all faults are told at once.
     let is_trial = terms.is_trial || !faults.is_empty();
     let batch = Batch { edits, is_trial, passwords_max: terms.passwords_max, with_documents: false };
-    let changed = objects::change(store, tenant, &batch, note).await;
+    let changed = objects::change_held(store, held, tenant, Arc::new(batch), note).await;
     match changed {
         Err(ChangeRefusal::Faults(broken) | ChangeRefusal::Referred(broken)) => {
             faults.extend(broken.into_iter().map(|fault| placed(fault, &lines)));
         }
         Err(other) => return Err(other.into()),
-        Ok(outcome) if faults.is_empty() => return Ok(outcome),
+        Ok(batch) if faults.is_empty() => return Ok(TableOutcome { rows, batch }),
         Ok(_) => {}
     }
     faults.sort();
-    Err(TableRefusal::Faults(faults))
+    Err(TableRefusal::Faults { rows, faults })
 }
 
 /// A broken rule at its place in the table.
@@ -118,44 +143,50 @@ fn placed(fault: ObjectFault, lines: &HashMap<ObjectKey, usize>) -> TableFault {
     }
 }
 
-/// The edits of a table's good lines, and the faults of the others.
-fn read(table: &str, present: &[Person]) -> (Vec<AskedEdit>, Vec<TableFault>) {
-    let whole =
-        |line: usize, rule: String| (Vec::new(), vec![TableFault { line: Some(line), column: String::new(), rule }]);
+/// What a table asks for; `present` finds a person who is there already.
+fn read<'a>(table: &str, present: impl Fn(&str) -> Option<&'a Person>) -> ReadTable {
     if table.len() > TABLE_BYTES_MAX {
-        return whole(1, format!("the table has more than {TABLE_BYTES_MAX} bytes"));
+        return ReadTable::wrong(1, format!("the table has more than {TABLE_BYTES_MAX} bytes"));
     }
     let table = table.trim_start_matches('\u{feff}');
-    let records = match csv::records(table, delimiter_of(table)) {
-        Ok(records) => records,
-        Err(wrong) => return whole(wrong.line, wrong.rule.to_owned()),
+    let mut records = csv::records(table, delimiter_of(table));
+    let head = match records.next() {
+        Some(Ok(head)) => head,
+        Some(Err(wrong)) => return ReadTable::wrong(wrong.line, wrong.rule.to_owned()),
+        None => return ReadTable::wrong(1, "the table is empty".to_owned()),
     };
-    let Some((head, records)) = records.split_first() else { return whole(1, "the table is empty".to_owned()) };
-    if records.len() > ROWS_MAX {
-        return whole(1, format!("the table has more than {ROWS_MAX} people"));
-    }
     let columns = match row::columns(&head.cells) {
         Ok(columns) => columns,
         Err(faults) => {
             let at = |(column, rule): (String, String)| TableFault { line: Some(head.line), column, rule };
-            return (Vec::new(), faults.into_iter().map(at).collect());
+            let faults = faults.into_iter().map(at).collect();
+            return ReadTable { rows: records.filter(Result::is_ok).count(), faults, ..ReadTable::default() };
         }
     };
-    let present: HashMap<String, &Person> =
-        present.iter().map(|person| (person.user_name.to_lowercase(), person)).collect();
-    let (mut rows, mut faults, mut seen) = (Vec::new(), Vec::new(), HashMap::new());
+    let (mut read, mut seen) = (ReadTable::default(), HashMap::new());
     for record in records {
+        let record = match record {
+            Ok(record) => record,
+            Err(wrong) => return ReadTable::wrong(wrong.line, wrong.rule.to_owned()),
+        };
+        read.rows += 1;
+        if read.rows > ROWS_MAX {
+            return ReadTable::wrong(1, format!("the table has more than {ROWS_MAX} people"));
+        }
         let mut fault =
-            |column: String, rule: String| faults.push(TableFault { line: Some(record.line), column, rule });
-        match row::edit(&columns, &record.cells, |user| present.get(&user.to_lowercase()).copied()) {
+            |column: String, rule: String| read.faults.push(TableFault { line: Some(record.line), column, rule });
+        match row::edit(&columns, &record.cells, &present) {
             Ok(edit) => match seen.insert(edit.key.id.to_lowercase(), record.line) {
-                None => rows.push(AskedEdit { line: record.line, edit }),
+                None => {
+                    read.lines.insert(edit.key.clone(), record.line);
+                    read.edits.push(edit);
+                }
                 Some(before) => fault("user_name".to_owned(), format!("it stands on line {before} already")),
             },
             Err(wrong) => wrong.into_iter().for_each(|(column, rule)| fault(column, rule)),
         }
     }
-    (rows, faults)
+    read
 }
 
 /// Spreadsheets write semicolons where the comma is in numbers.
@@ -165,7 +196,7 @@ fn delimiter_of(table: &str) -> char {
 }
 
 /// The people of a tenant as a table, without secrets: what is imported again changes nothing.
-pub fn export(people: &[Person]) -> String {
+pub fn export<'a>(people: impl IntoIterator<Item = &'a Person>) -> String {
     let mut table = csv::line(&row::exported_columns());
     for person in people {
         table.push_str(&csv::line(&row::exported(person)));
@@ -178,14 +209,20 @@ mod tests {
     use contracts::provisioning::TenantObjects;
 
     use super::*;
+    use crate::objects::one_tenant::OneTenant;
 
     fn example() -> TenantObjects {
         let text = include_str!("../../../data/example-tenant.yaml");
         crate::file::read(text, |_| Ok("<scxml/>".to_owned())).expect("the example")
     }
 
+    fn read(table: &str) -> ReadTable {
+        let people = example().people;
+        super::read(table, |user| people.iter().find(|person| person.user_name.eq_ignore_ascii_case(user)))
+    }
+
     fn told(table: &str) -> Vec<String> {
-        read(table, &example().people).1.iter().map(ToString::to_string).collect()
+        read(table).faults.iter().map(ToString::to_string).collect()
     }
 
     #[test]
@@ -233,8 +270,40 @@ mod tests {
         );
         assert!(table.contains("\nada.adler,Ada,Adler,,agent,false,1001,1001,P7101,1,Sales=5\n"), "{table}");
         assert!(!table.contains("generated"), "{table}");
-        let (rows, faults) = read(&table, &example().people);
-        assert_eq!((rows.len(), faults), (example().people.len(), Vec::new()));
-        assert_eq!(super::rows(&table), rows.len());
+        let read = read(&table);
+        assert_eq!((read.edits.len(), read.faults), (example().people.len(), Vec::new()));
+        assert_eq!(read.rows, read.edits.len());
+    }
+
+    #[test]
+    fn a_table_has_as_many_people_as_a_tenant_may_have() {
+        let table = |rows: usize| (0..rows).fold("user_name\n".to_owned(), |table, row| table + &format!("u{row}\n"));
+        let most = read(&table(ROWS_MAX));
+        assert_eq!((most.rows, most.faults.len()), (ROWS_MAX, 0));
+        assert_eq!(told(&table(ROWS_MAX + 1)), ["line 1: the table has more than 150000 people"]);
+    }
+
+    #[tokio::test]
+    async fn a_table_is_tried_and_imported_and_the_tenant_is_read_once() {
+        let (store, held) = (OneTenant::example(), HeldTenants::default());
+        let at = model::Timestamp::from_millis(1_700_000_000_000);
+        let note = ChangeNote { by: "user/test".to_owned(), way: infra::ChangeWay::Grpc, at, request: None };
+        let import = |table: &str, is_trial| {
+            let terms = ImportTerms { is_trial, passwords_max: 0 };
+            let (store, held, note, table) = (&store, &held, &note, table.to_owned());
+            async move { super::import(store, held, &store.id(), table, note, terms).await }
+        };
+        let table = "user_name,first_name,last_name\nnew1,New,One\nADA.adler,Ada,Adler\n";
+        let faults = match import(table, true).await {
+            Err(TableRefusal::Faults { rows: 2, faults }) => faults,
+            other => panic!("{other:?}"),
+        };
+        assert!(faults[0].rule.ends_with("in upper and lower case alone: ada.adler"), "{faults:?}");
+        let table = table.replace("ADA", "ada");
+        for (is_trial, revision) in [(true, 1), (false, 2)] {
+            let outcome = import(&table, is_trial).await.unwrap();
+            assert_eq!((outcome.rows, outcome.batch.changed, outcome.batch.revision.0), (2, 1, revision));
+        }
+        assert_eq!(store.reads(), 1);
     }
 }

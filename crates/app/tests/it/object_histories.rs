@@ -8,7 +8,7 @@ use contracts::provisioning::{Agent, Object, ObjectKey, ObjectKind, Person, Priv
 use infra::{ChangeNote, ChangeWay, HistoryPage, ProvisioningStore as _, Revision};
 use model::{TenantId, Timestamp};
 use proptest::prelude::*;
-use tenant::objects::{self, Batch, EditAction, Listing, ObjectEdit};
+use tenant::objects::{self, Batch, EditAction, IndexedTenant, Listing, ObjectEdit};
 
 /// Skills and people of each history.
 const OF_EACH: u8 = 3;
@@ -185,14 +185,14 @@ async fn take(store: &SqliteProvisioning, model: &mut Model, step: &Step) -> (bo
 
 /// The skills and people of the store.
 async fn stands(store: &SqliteProvisioning) -> (u64, Objects, BTreeMap<ObjectKey, u64>) {
-    let held = store.versioned(&acme()).await.unwrap().unwrap();
+    let held = IndexedTenant::of(store.versioned(&acme()).await.unwrap().unwrap());
     let kinds = vec![ObjectKind::Skill, ObjectKind::Person];
     let page = objects::list(&held, &Listing { kinds, ..Listing::default() });
     let object = |listed: &objects::ListedObject| {
         (listed.key.clone(), Object::from_json(listed.key.kind, listed.json.as_bytes()).unwrap())
     };
     let revisions = page.objects.iter().map(|listed| (listed.key.clone(), listed.revision.0)).collect();
-    (held.revision.0, page.objects.iter().map(object).collect(), revisions)
+    (held.revision().0, page.objects.iter().map(object).collect(), revisions)
 }
 
 /// What the history leads to from nothing, the earliest change first.

@@ -142,7 +142,7 @@ mod tests {
             present_revision,
         };
         let mut status = Status::new(code, "person ann agent.skills: there is no skill Patience");
-        let faults = v1::ObjectFaults { faults: vec![fault] }.encode_to_vec();
+        let faults = v1::ObjectFaults { faults: vec![fault], more: 0 }.encode_to_vec();
         status.metadata_mut().insert_bin(FAULTS_METADATA, MetadataValue::from_bytes(&faults));
         status
     }

@@ -15,7 +15,7 @@ use super::answers::SetupRefusal;
 const CONNECTION: &str = "own-28";
 const PORT: u16 = 8888;
 /// The largest answer, in bytes: a table of as many people as a tenant may have.
-const ANSWER_BYTES_MAX: usize = 16 << 20;
+const ANSWER_BYTES_MAX: usize = 96 << 20;
 
 /// Asks tenant. Cheap to clone.
 #[derive(Clone)]

@@ -165,25 +165,24 @@ pub(super) fn hash_secrets(
     held: Option<&TenantObjects>,
     entropy: &mut dyn Entropy,
 ) -> Result<(), HashError> {
-    let held_person = |user: &str| {
-        let person = held?.people.iter().find(|person| person.user_name.eq_ignore_ascii_case(user))?;
-        person.password.as_ref()
-    };
-    let held_client = |id: &str| {
-        let client = held?.clients.iter().find(|client| client.id.eq_ignore_ascii_case(id))?;
-        client.secret.as_ref()
-    };
+    let people = held.into_iter().flat_map(|held| &held.people);
+    let people: HashMap<String, &Secret> =
+        people.filter_map(|person| Some((person.user_name.to_ascii_lowercase(), person.password.as_ref()?))).collect();
+    let clients = held.into_iter().flat_map(|held| &held.clients);
+    let clients: HashMap<String, &Secret> =
+        clients.filter_map(|client| Some((client.id.to_ascii_lowercase(), client.secret.as_ref()?))).collect();
     for person in &mut objects.people {
         if person.second_factor.as_ref().is_some_and(is_reset) {
             person.second_factor = None;
         }
         if let Some(password) = &mut person.password {
-            hash_secret(password, held_person(&person.user_name), entropy)?;
+            let held = people.get(&person.user_name.to_ascii_lowercase()).copied();
+            hash_secret(password, held, entropy)?;
         }
     }
     for client in &mut objects.clients {
         if let Some(secret) = &mut client.secret {
-            hash_secret(secret, held_client(&client.id), entropy)?;
+            hash_secret(secret, clients.get(&client.id.to_ascii_lowercase()).copied(), entropy)?;
         }
     }
     Ok(())

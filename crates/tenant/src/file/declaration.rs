@@ -20,8 +20,12 @@ const CERTIFICATE_NAMES: Shape = Shape::List { of: &NAME, max: CERTIFICATE_NAMES
 const SECRET: Shape = Shape::Text { max: 128 };
 const PATH: Shape = Shape::Text { max: 1_024 };
 
-/// The most objects of a kind.
-const OBJECTS_MAX: usize = 50_000;
+/// The most people.
+const PEOPLE_MAX: usize = 150_000;
+/// The most phones, DNs of another type, places and numbers: of each as many.
+const DNS_MAX: usize = 400_000;
+/// The most skills.
+const SKILLS_MAX: usize = 10_000;
 
 /// A tenant's file.
 pub(super) static TENANT: Shape = Shape::Record(&[
@@ -67,7 +71,7 @@ pub(super) static TENANT: Shape = Shape::Record(&[
         &LOCATION,
         "Where its phones are, for emergency calls by trunks with `location: true`, if neither they nor their places say so.",
     ),
-    field("skills", Optional, &NAMES, "Names of skills."),
+    field("skills", Optional, &SKILLS, "Names of skills."),
     field(
         "prompts",
         Optional,
@@ -78,7 +82,7 @@ pub(super) static TENANT: Shape = Shape::Record(&[
     field("phones", Optional, &PHONES, "Phones that register."),
     field("route_points", Optional, &ROUTE_POINTS, "DNs at which calls wait while an application decides."),
     field("services", Optional, &SERVICES, "DNs that need no application."),
-    field("queues", Optional, &NAMES, "Virtual queues, in which waiting calls are counted."),
+    field("queues", Optional, &QUEUES, "Virtual queues, in which waiting calls are counted."),
     field("places", Optional, &PLACES, "Seats with their DNs; a DN is in at most one."),
     field("people", Optional, &PEOPLE, "The people of the tenant."),
     field("numbers", Optional, &NUMBERS, "Numbers that the outside dials."),
@@ -94,6 +98,8 @@ pub(super) static TENANT: Shape = Shape::Record(&[
     field("clients", Optional, &CLIENTS, "Programs that get tokens, for people or for themselves."),
 ]);
 
+static SKILLS: Shape = Shape::List { of: &NAME, max: SKILLS_MAX };
+static QUEUES: Shape = Shape::List { of: &NAME, max: DNS_MAX };
 static CODEC: Shape = Shape::OneOf(&["PCMU", "PCMA", "G722", "opus"]);
 static CODECS: Shape = Shape::List { of: &CODEC, max: 4 };
 static TRUNK_CODECS: Shape = Shape::Choice { of: &CODEC, max: 4 };
@@ -138,7 +144,7 @@ static PHONES: Shape = Shape::List {
         ),
         field("location", Optional, &LOCATION, "Where it is, for emergency calls; without it as its place says."),
     ]),
-    max: OBJECTS_MAX,
+    max: DNS_MAX,
 };
 
 static ROUTE_POINTS: Shape = Shape::List {
@@ -160,7 +166,7 @@ static ROUTE_POINTS: Shape = Shape::List {
         ),
         field("wrap_up_s", Optional, &WRAP_UP, "After-call work of its calls in seconds; without it as the agent has."),
     ]),
-    max: OBJECTS_MAX,
+    max: DNS_MAX,
 };
 
 static SERVICES: Shape = Shape::List {
@@ -169,7 +175,7 @@ static SERVICES: Shape = Shape::List {
         field("type", Required, &Shape::OneOf(&["echo", "announcement"]), "What the caller hears."),
         field("prompts", Optional, &NAMES, "For an announcement: prompts one after the other."),
     ]),
-    max: OBJECTS_MAX,
+    max: DNS_MAX,
 };
 
 static PLACES: Shape = Shape::List {
@@ -178,7 +184,7 @@ static PLACES: Shape = Shape::List {
         field("dns", Required, &NAMES, "Its DNs."),
         field("location", Optional, &LOCATION, "Where it is, for emergency calls; without it as the tenant says."),
     ]),
-    max: OBJECTS_MAX,
+    max: DNS_MAX,
 };
 
 static PEOPLE: Shape = Shape::List {
@@ -193,7 +199,7 @@ static PEOPLE: Shape = Shape::List {
         PERSONS_PRIVILEGES,
         DISABLED,
     ]),
-    max: OBJECTS_MAX,
+    max: PEOPLE_MAX,
 };
 
 static AGENT: Shape = Shape::Record(&[
@@ -232,7 +238,7 @@ static NUMBERS: Shape = Shape::List {
         field("schedule", Optional, &NAME, "The schedule that says when the number is open; without it always."),
         field("closed_dn", Optional, &NAME, "The DN that takes calls while it is closed."),
     ]),
-    max: OBJECTS_MAX,
+    max: DNS_MAX,
 };
 
 static TRUNKS: Shape = Shape::List {

@@ -5,6 +5,7 @@ use std::fmt;
 
 use contracts::provisioning::{DnKind, Object, ObjectKey, ObjectKind, TenantObjects};
 
+use super::gather::gathered;
 use super::rules::{self, Lines};
 use super::{Fault, declaration, shape, tree, write};
 
@@ -65,10 +66,8 @@ fn folded(key: &ObjectKey) -> ObjectKey {
 
 /// The changed objects are written as a file, and checked as one.
 fn of_shape(objects: &TenantObjects, is_changed: impl Fn(&ObjectKey) -> bool) -> Vec<ObjectFault> {
-    let mut changed = TenantObjects::new(objects.tenant.clone());
-    for object in objects.objects().filter(|object| is_changed(&object.key())) {
-        changed.put(object);
-    }
+    let changed = objects.objects().filter(|object| is_changed(&object.key()));
+    let changed = gathered(objects.tenant.clone(), changed);
     let tenant = || ObjectKey { kind: ObjectKind::Tenant, id: String::new() };
     let root = match tree::parse(&write(&changed).yaml) {
         Ok(root) => root,

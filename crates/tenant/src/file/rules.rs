@@ -66,6 +66,7 @@ pub(super) struct Rules<'a> {
     pub(super) dns: HashSet<&'a str>,
     prompts: HashSet<&'a str>,
     skills: HashSet<&'a str>,
+    applications: HashSet<&'a str>,
     faults: &'a mut Vec<Fault>,
 }
 
@@ -77,6 +78,7 @@ impl<'a> Rules<'a> {
             dns: objects.dns.iter().map(|dn| dn.number.as_str()).collect(),
             prompts: objects.prompts.iter().map(|prompt| prompt.name.as_str()).collect(),
             skills: objects.skills.iter().map(|skill| skill.name.as_str()).collect(),
+            applications: objects.applications.iter().map(|application| application.name.as_str()).collect(),
             faults,
         }
     }
@@ -169,7 +171,7 @@ impl<'a> Rules<'a> {
         for dn in &self.objects.dns {
             match &dn.kind {
                 DnKind::RoutePoint { application, default_dn, .. } => {
-                    if !application.is_empty() && !self.objects.applications.iter().any(|a| a.name == *application) {
+                    if !application.is_empty() && !self.applications.contains(application.as_str()) {
                         self.dn_fault(&dn.number, "application", format!("there is no application {application}"));
                     }
                     if let Some(default) = default_dn.as_ref().filter(|d| !self.dns.contains(d.as_str())) {

@@ -659,3 +659,22 @@ fn a_location_that_nobody_finds_is_refused() {
         assert!(faults.contains(said), "{said} is not in\n{faults}");
     }
 }
+
+#[test]
+fn a_large_tenant_has_room() {
+    let list = |of: &str, count: usize| {
+        let names: Vec<String> = (0..count).map(|number| format!("{of}{number}")).collect();
+        names.join(", ")
+    };
+    let text = |skills: usize, queues: usize| {
+        format!(
+            "tenant: x\nname: x\nrealm: x\nhold_music: m\nprompts: {{m: m.wav}}\nskills: [{}]\nqueues: [{}]\n",
+            list("s", skills),
+            list("q", queues)
+        )
+    };
+    let objects = read(&text(10_000, 5_000), |_| Ok(String::new())).expect("they are as many as may be");
+    assert_eq!((objects.skills.len(), objects.dns.len()), (10_000, 5_000));
+    let faults = read(&text(10_001, 1), |_| Ok(String::new())).unwrap_err().to_string();
+    assert!(faults.contains("skills: it has more than 10000 entries"), "{faults}");
+}

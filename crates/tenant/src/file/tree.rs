@@ -87,22 +87,24 @@ pub(super) fn parse(text: &str) -> Result<Node, Fault> {
     let fault = |line: usize, reason: String| Fault { line, key: String::new(), reason };
     let documents = MarkedYaml::load_from_str(text)
         .map_err(|error| fault(error.marker().line(), format!("it is not YAML: {}", error.info())))?;
-    match documents.as_slice() {
-        [one] => Ok(node(one, 0)),
-        [] => Err(fault(1, "it is empty".to_owned())),
-        [_, second, ..] => Err(fault(second.span.start.line(), "it has a second document".to_owned())),
+    let mut documents = documents.into_iter();
+    match (documents.next(), documents.next()) {
+        (Some(one), None) => Ok(node(one, 0)),
+        (None, _) => Err(fault(1, "it is empty".to_owned())),
+        (Some(_), Some(second)) => Err(fault(second.span.start.line(), "it has a second document".to_owned())),
     }
 }
 
-fn node(yaml: &MarkedYaml<'_>, depth: usize) -> Node {
-    let value = match &yaml.data {
+/// Converts piece by piece what it takes, so that a large file is not there twice.
+fn node(yaml: MarkedYaml<'_>, depth: usize) -> Node {
+    let value = match yaml.data {
         _ if depth >= DEPTH_MAX => Value::Other("something nested too deeply"),
         YamlData::Value(scalar) => scalar_value(scalar),
-        YamlData::Representation(text, ..) => Value::Text(text.to_string()),
-        YamlData::Sequence(items) => Value::List(items.iter().map(|item| node(item, depth + 1)).collect()),
+        YamlData::Representation(text, ..) => Value::Text(text.into_owned()),
+        YamlData::Sequence(items) => Value::List(items.into_iter().map(|item| node(item, depth + 1)).collect()),
         YamlData::Mapping(map) => {
-            let entries = map.iter().map(|(key, value)| Entry {
-                key: key_text(key),
+            let entries = map.into_iter().map(|(key, value)| Entry {
+                key: key_text(&key),
                 line: key.span.start.line(),
                 node: node(value, depth + 1),
             });
@@ -115,13 +117,13 @@ fn node(yaml: &MarkedYaml<'_>, depth: usize) -> Node {
     Node { line: yaml.span.start.line(), value }
 }
 
-fn scalar_value(scalar: &Scalar<'_>) -> Value {
+fn scalar_value(scalar: Scalar<'_>) -> Value {
     match scalar {
         Scalar::Null => Value::Null,
-        Scalar::Boolean(value) => Value::Bool(*value),
-        Scalar::Integer(number) => Value::Number(*number),
+        Scalar::Boolean(value) => Value::Bool(value),
+        Scalar::Integer(number) => Value::Number(number),
         Scalar::FloatingPoint(_) => Value::Fraction,
-        Scalar::String(text) => Value::Text(text.to_string()),
+        Scalar::String(text) => Value::Text(text.into_owned()),
     }
 }
 

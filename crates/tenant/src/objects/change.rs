@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contracts::provisioning::{Object, ObjectKey, Secret, TenantObjects};
-use infra::{ChangeNote, HistoryEntry, ObjectChange, ProvisioningStore, Revision, StoreError, VersionedObjects};
+use infra::{ChangeNote, HistoryEntry, ObjectChange, ProvisioningStore, Revision, StoreError};
 use model::TenantId;
 use tokio::task::spawn_blocking;
 
-use super::plan::{plan, revision_of};
+use super::held::HeldTenants;
+use super::indexed::IndexedTenant;
+use super::plan::plan;
 use super::{ChangeRefusal, ObjectEdit, folded};
 use crate::file;
 
@@ -19,6 +21,7 @@ const ATTEMPTS_MAX: usize = 16;
 const REPEATABLE: Duration = Duration::from_secs(24 * 3600);
 
 /// Edits of a tenant's objects that are carried out all or none.
+#[derive(Clone)]
 pub struct Batch {
     /// The edits; each object stands there once.
     pub edits: Vec<ObjectEdit>,
@@ -56,32 +59,45 @@ pub struct BatchOutcome {
     pub documents: Vec<ChangedDocuments>,
 }
 
-/// Carries out a batch.
+/// Carries out a batch for a caller who changes the tenant once.
 ///
 /// # Errors
-/// Why nothing has happened; only [`StoreError::Unavailable`] leaves that open.
+/// As [`change_held`].
 pub async fn change(
     store: &dyn ProvisioningStore,
     tenant: &TenantId,
     batch: &Batch,
     note: &ChangeNote,
 ) -> Result<BatchOutcome, ChangeRefusal> {
+    change_held(store, &HeldTenants::default(), tenant, Arc::new(batch.clone()), note).await
+}
+
+/// Carries out a batch on a tenant that is kept in memory: of the store what has changed since is read.
+///
+/// # Errors
+/// Why nothing has happened; only [`StoreError::Unavailable`] leaves that open.
+pub async fn change_held(
+    store: &dyn ProvisioningStore,
+    held: &HeldTenants,
+    tenant: &TenantId,
+    batch: Arc<Batch>,
+    note: &ChangeNote,
+) -> Result<BatchOutcome, ChangeRefusal> {
     for _ in 0..ATTEMPTS_MAX {
-        if let Some(outcome) = earlier(store, tenant, batch, note).await? {
+        if let Some(outcome) = earlier(store, tenant, &batch, note).await? {
             return Ok(outcome);
         }
-        let held = store.versioned(tenant).await?.ok_or_else(|| ChangeRefusal::NoTenant(tenant.clone()))?;
-        let held = Arc::new(held);
-        let changes = planned(&held, &batch.edits).await?;
-        if changes.iter().filter(|change| has_password(change)).count() > batch.passwords_max {
-            return Err(ChangeRefusal::ManyPasswords(batch.passwords_max));
-        }
+        let shared = held.fresh(store, tenant).await?.ok_or_else(|| ChangeRefusal::NoTenant(tenant.clone()))?;
+        let asked = batch.clone();
+        // It fails when the process ends: then nobody waits for the answer.
+        let planned = shared.look(move |held| Planned::of(held, &asked)).await.ok_or(ChangeRefusal::NoTurn)??;
+        let Planned { at, changes, with_secrets_before, outcome } = planned;
         if changes.is_empty() || batch.is_trial {
-            return Ok(outcome(&held, batch, &changes, held.revision));
+            return Ok(outcome.at(at));
         }
-        let changes = with_secrets(&held, changes).await?;
-        match store.update(tenant, held.revision, changes.clone(), note).await {
-            Ok(revision) => return Ok(outcome(&held, batch, &changes, revision)),
+        let changes = with_secrets(with_secrets_before, changes).await?;
+        match store.update(tenant, at, changes, note).await {
+            Ok(revision) => return Ok(outcome.at(revision)),
             Err(StoreError::Conflict { .. }) => {}
             Err(error) => return Err(error.into()),
         }
@@ -89,11 +105,71 @@ pub async fn change(
     Err(ChangeRefusal::NoTurn)
 }
 
-/// All rules are passed over the whole tenant: that is done beside the executor.
-async fn planned(held: &Arc<VersionedObjects>, edits: &[ObjectEdit]) -> Result<Vec<ObjectChange>, ChangeRefusal> {
-    let (held, edits) = (held.clone(), edits.to_vec());
-    // It fails when the process ends: then nobody waits for the answer.
-    spawn_blocking(move || plan(&held, &edits)).await.map_err(|_| ChangeRefusal::NoTurn)?
+/// What a batch does to a tenant at a revision.
+struct Planned {
+    at: Revision,
+    changes: Vec<ObjectChange>,
+    /// Of the objects that change, those with secrets, as they are before.
+    with_secrets_before: TenantObjects,
+    outcome: PlannedOutcome,
+}
+
+/// The outcome, but for the revision that the batch leads to.
+struct PlannedOutcome {
+    objects: Vec<(ObjectKey, PlannedRevision)>,
+    changed: usize,
+    documents: Vec<ChangedDocuments>,
+}
+
+/// At which revision an object is after a batch.
+enum PlannedRevision {
+    /// It stays; none for one that is not there.
+    Is(Option<Revision>),
+    /// That of the batch.
+    OfBatch,
+}
+
+impl Planned {
+    fn of(held: &IndexedTenant, batch: &Batch) -> Result<Self, ChangeRefusal> {
+        let changes = plan(held, &batch.edits)?;
+        let given = changes.iter().filter(|change| has_password(change)).count();
+        if given > batch.passwords_max {
+            return Err(ChangeRefusal::ManyPasswords { given, most: batch.passwords_max });
+        }
+        let by_key: HashMap<ObjectKey, &ObjectChange> = changes.iter().map(|change| (key_of(change), change)).collect();
+        let one = |edit: &ObjectEdit| {
+            let present = held.revision_of(&edit.key);
+            let revision = match by_key.get(&edit.key) {
+                Some(ObjectChange::Put(_)) if !batch.is_trial => PlannedRevision::OfBatch,
+                // In a trial the object stays at the revision that it has, if it has one.
+                Some(ObjectChange::Put(_)) | None => PlannedRevision::Is(present),
+                Some(ObjectChange::Delete(_)) => PlannedRevision::Is(None),
+            };
+            (edit.key.clone(), revision)
+        };
+        let objects = batch.edits.iter().map(one).collect();
+        let documents = if batch.with_documents { documents(held, &changes) } else { Vec::new() };
+        let before = changes.iter().filter(|change| has_secrets(change)).filter_map(|change| held.get(&key_of(change)));
+        let with_secrets_before = file::gathered(held.tenant().clone(), before.cloned());
+        let outcome = PlannedOutcome { objects, changed: changes.len(), documents };
+        Ok(Self { at: held.revision(), changes, with_secrets_before, outcome })
+    }
+}
+
+impl PlannedOutcome {
+    fn at(self, revision: Revision) -> BatchOutcome {
+        let one = |(key, planned)| match planned {
+            PlannedRevision::Is(present) => (key, present),
+            PlannedRevision::OfBatch => (key, Some(revision)),
+        };
+        BatchOutcome {
+            revision,
+            objects: self.objects.into_iter().map(one).collect(),
+            changed: self.changed,
+            is_repeated: false,
+            documents: self.documents,
+        }
+    }
 }
 
 /// The result of the same batch, if the caller has sent it before.
@@ -121,45 +197,28 @@ async fn earlier(
     Ok(Some(BatchOutcome { revision, objects, changed, is_repeated: true, documents: documents.collect() }))
 }
 
-fn outcome(held: &VersionedObjects, batch: &Batch, changes: &[ObjectChange], revision: Revision) -> BatchOutcome {
-    let now = |edit: &ObjectEdit| {
-        let change = changes.iter().find(|change| match change {
-            ObjectChange::Put(object) => object.key() == edit.key,
-            ObjectChange::Delete(key) => *key == edit.key,
-        });
-        let at = match change {
-            // In a trial the object stays at the revision that it has, if it has one.
-            Some(ObjectChange::Put(_)) if batch.is_trial => held.revisions.get(&edit.key).copied(),
-            Some(ObjectChange::Put(_)) => Some(revision),
-            Some(ObjectChange::Delete(_)) => None,
-            None => Some(revision_of(held, &edit.key)),
+fn documents(held: &IndexedTenant, changes: &[ObjectChange]) -> Vec<ChangedDocuments> {
+    let one = |change: &ObjectChange| {
+        let key = key_of(change);
+        let before = held.get(&key).cloned().map(|object| super::shown(object, &[]));
+        let after = match change {
+            ObjectChange::Put(object) => Some(super::shown(object.clone(), &[])),
+            ObjectChange::Delete(_) => None,
         };
-        (edit.key.clone(), at)
+        ChangedDocuments { key, before, after }
     };
-    BatchOutcome {
-        revision,
-        objects: batch.edits.iter().map(now).collect(),
-        changed: changes.len(),
-        is_repeated: false,
-        documents: if batch.with_documents { documents(held, changes) } else { Vec::new() },
+    changes.iter().map(one).collect()
+}
+
+fn key_of(change: &ObjectChange) -> ObjectKey {
+    match change {
+        ObjectChange::Put(object) => object.key(),
+        ObjectChange::Delete(key) => key.clone(),
     }
 }
 
-fn documents(held: &VersionedObjects, changes: &[ObjectChange]) -> Vec<ChangedDocuments> {
-    let one = |change: &ObjectChange| match change {
-        ObjectChange::Put(object) => (object.key(), Some(super::shown(object.clone(), &[]))),
-        ObjectChange::Delete(key) => (key.clone(), None),
-    };
-    let after: Vec<(ObjectKey, Option<String>)> = changes.iter().map(one).collect();
-    let named: HashSet<ObjectKey> = after.iter().map(|(key, _)| key.clone()).collect();
-    let present = held.objects.objects().filter(|object| named.contains(&object.key()));
-    let mut before: HashMap<ObjectKey, String> =
-        present.map(|object| (object.key(), super::shown(object, &[]))).collect();
-    let pair = |(key, after): (ObjectKey, Option<String>)| {
-        let before = before.remove(&key);
-        ChangedDocuments { key, before, after }
-    };
-    after.into_iter().map(pair).collect()
+fn has_secrets(change: &ObjectChange) -> bool {
+    matches!(change, ObjectChange::Put(object) if !object.secrets().is_empty())
 }
 
 /// Whether a password, or the secret of a client, is there in clear.
@@ -177,27 +236,84 @@ fn has_password(change: &ObjectChange) -> bool {
 
 /// The changes with generated secrets, and with hashes in place of passwords: that takes a processor for a while, so it is done beside the
 /// executor.
-async fn with_secrets(held: &VersionedObjects, changes: Vec<ObjectChange>) -> Result<Vec<ObjectChange>, ChangeRefusal> {
-    let mut put = TenantObjects::new(held.objects.tenant.clone());
-    let mut others = Vec::new();
-    for change in changes {
-        match change {
-            ObjectChange::Put(object) if !object.secrets().is_empty() => put.put(object),
-            other => others.push(other),
-        }
-    }
-    let keys: HashSet<ObjectKey> = put.objects().map(|object| object.key()).collect();
-    let mut before = TenantObjects::new(held.objects.tenant.clone());
-    for object in held.objects.objects().filter(|object| keys.contains(&object.key())) {
-        before.put(object);
-    }
-    let filled = spawn_blocking(move || {
+async fn with_secrets(before: TenantObjects, changes: Vec<ObjectChange>) -> Result<Vec<ObjectChange>, ChangeRefusal> {
+    let filled = move || -> Result<Vec<ObjectChange>, ChangeRefusal> {
+        let (secret, mut others): (Vec<_>, Vec<_>) = changes.into_iter().partition(has_secrets);
+        let secret = secret.into_iter().filter_map(|change| match change {
+            ObjectChange::Put(object) => Some(object),
+            ObjectChange::Delete(_) => None,
+        });
+        let mut put = file::gathered(before.tenant.clone(), secret);
         let mut entropy = runtime::entropy::Strong::seeded_by_system();
-        file::fill(&mut put, Some(&before), &mut entropy).map(|()| put)
-    });
+        file::fill(&mut put, Some(&before), &mut entropy)?;
+        let secret = file::into_single(put).filter(|object| !matches!(object, Object::Tenant(_)));
+        others.extend(secret.map(ObjectChange::Put));
+        Ok(others)
+    };
     // It fails when the process ends: then nobody waits for the answer.
-    let filled = filled.await.map_err(|_| ChangeRefusal::NoTurn)??;
-    let secret = filled.objects().filter(|object| !matches!(object, Object::Tenant(_))).map(ObjectChange::Put);
-    others.extend(secret);
-    Ok(others)
+    spawn_blocking(filled).await.map_err(|_| ChangeRefusal::NoTurn)?
+}
+
+#[cfg(test)]
+mod tests {
+    use contracts::provisioning::ObjectKind;
+    use infra::ChangeWay;
+
+    use super::*;
+    use crate::objects::EditAction;
+    use crate::objects::one_tenant::OneTenant;
+
+    fn note() -> ChangeNote {
+        let at = model::Timestamp::from_millis(1_700_000_000_000);
+        ChangeNote { by: "user/test".to_owned(), way: ChangeWay::Grpc, at, request: None }
+    }
+
+    fn put(user: &str, first_name: &str) -> ObjectEdit {
+        let document = format!(r#"{{"user_name":"{user}","first_name":"{first_name}","last_name":"Person"}}"#);
+        let key = ObjectKey { kind: ObjectKind::Person, id: user.to_owned() };
+        ObjectEdit { key, expected: None, action: EditAction::Put(document) }
+    }
+
+    fn batch(edits: Vec<ObjectEdit>, is_trial: bool) -> Arc<Batch> {
+        Arc::new(Batch { edits, is_trial, passwords_max: 50, with_documents: false })
+    }
+
+    #[tokio::test]
+    async fn an_edit_reads_no_tenant_that_is_kept() {
+        let (store, held) = (OneTenant::example(), HeldTenants::default());
+        for (revision, name) in (2..).map(Revision).zip(["One", "Two", "Three"]) {
+            let done = change_held(&store, &held, &store.id(), batch(vec![put("new", name)], false), &note()).await;
+            let done = done.unwrap();
+            assert_eq!((done.revision, done.objects[0].1), (revision, Some(revision)));
+        }
+        assert_eq!(store.reads(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_batch_of_many_people_is_tried_and_carried_out() {
+        let (store, held) = (OneTenant::example(), HeldTenants::default());
+        let edits: Vec<ObjectEdit> = (0..5_000).map(|number| put(&format!("new{number}"), "New")).collect();
+        let tried = change_held(&store, &held, &store.id(), batch(edits.clone(), true), &note()).await.unwrap();
+        assert_eq!((tried.changed, tried.revision, tried.objects.len()), (5_000, Revision(1), 5_000));
+        assert!(tried.objects.iter().all(|(_, revision)| revision.is_none()), "none of them is there");
+        let done = change_held(&store, &held, &store.id(), batch(edits.clone(), false), &note()).await.unwrap();
+        assert!(done.objects.iter().all(|(_, revision)| *revision == Some(Revision(2))));
+        let again = change_held(&store, &held, &store.id(), batch(edits, false), &note()).await.unwrap();
+        assert_eq!((again.changed, again.revision, store.reads()), (0, Revision(2), 1));
+    }
+
+    #[tokio::test]
+    async fn too_many_passwords_are_told_with_both_numbers() {
+        let (store, held) = (OneTenant::example(), HeldTenants::default());
+        let with_password = |number: usize| {
+            let user = format!("new{number}");
+            let document = format!(
+                r#"{{"user_name":"{user}","first_name":"New","last_name":"Person","password":"slow brown teapot"}}"#
+            );
+            ObjectEdit { action: EditAction::Put(document), ..put(&user, "") }
+        };
+        let edits = (0..51).map(with_password).collect();
+        let refused = change_held(&store, &held, &store.id(), batch(edits, false), &note()).await.unwrap_err();
+        assert!(matches!(refused, ChangeRefusal::ManyPasswords { given: 51, most: 50 }), "{refused}");
+    }
 }

@@ -2,11 +2,11 @@
 
 use std::cmp::Ordering;
 
-use contracts::provisioning::{Object, ObjectKey, ObjectKind};
-use infra::{Revision, VersionedObjects};
+use contracts::provisioning::{DnKind, Object, ObjectKey, ObjectKind};
+use infra::Revision;
 use serde_json::Value as Json;
 
-use super::plan::revision_of;
+use super::indexed::IndexedTenant;
 
 /// The most objects in a page.
 pub const PAGE_MAX: usize = 500;
@@ -18,15 +18,25 @@ const PAGE_BYTES_MAX: usize = 1 << 20;
 pub struct Listing {
     /// The kinds; none means all.
     pub kinds: Vec<ObjectKind>,
-    /// What must hold for each object: a field and its value. `id` is what the id begins with, `name` is in one of its names, `skill` is one
-    /// of a person's skills; any other is a path as `agent.default_place`, whose value, or one of whose values, is that.
+    /// What must hold for each object: a field and its value. `id` is what the id begins with, `name` is in one of its names, `skill` is
+    /// one of a person's skills, all without regard to case; any other is a path as `agent.default_place` or, of a DN, `type`, whose
+    /// value, or one of whose values, is that. With `name`, those of a kind come first of which a name begins with it.
     pub filter: Vec<(String, String)>,
     /// The fields to show; none means all.
     pub fields: Vec<String>,
     /// The most objects, up to [`PAGE_MAX`]; 0 means that.
     pub size: usize,
-    /// The object after which the page begins.
-    pub after: Option<ObjectKey>,
+    /// The end of the page before.
+    pub after: Option<PageEnd>,
+}
+
+/// The last object of a page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageEnd {
+    /// The object.
+    pub key: ObjectKey,
+    /// Whether none of its names begins with the name that is looked for.
+    pub is_behind_names: bool,
 }
 
 /// A page.
@@ -35,7 +45,7 @@ pub struct ListedPage {
     /// The objects in the order of kinds and ids.
     pub objects: Vec<ListedObject>,
     /// The last object, if there are more behind it.
-    pub last: Option<ObjectKey>,
+    pub last: Option<PageEnd>,
     /// The tenant's revision.
     pub revision: Revision,
 }
@@ -51,54 +61,127 @@ pub struct ListedObject {
     pub json: String,
 }
 
-/// The page that is asked for.
-pub fn list(held: &VersionedObjects, asked: &Listing) -> ListedPage {
-    let is_asked = |object: &Object| asked.kinds.is_empty() || asked.kinds.contains(&object.key().kind);
-    let is_behind =
-        |object: &Object| asked.after.as_ref().is_none_or(|after| order(&object.key(), after) == Ordering::Greater);
-    let mut found: Vec<Object> = held
-        .objects
-        .objects()
-        .filter(|object| is_asked(object) && is_behind(object) && matches(object, &asked.filter))
-        .collect();
-    found.sort_by(|one, two| order(&one.key(), &two.key()));
+/// The page that is asked for. It reads on from the page before, and no further than its own end.
+pub fn list(held: &IndexedTenant, asked: &Listing) -> ListedPage {
+    let filter = Filter::of(&asked.filter);
     let size = if asked.size == 0 { PAGE_MAX } else { asked.size.min(PAGE_MAX) };
-    let all = found.len();
-    let (mut objects, mut bytes) = (Vec::new(), 0);
-    for object in found.into_iter().take(size) {
-        let key = object.key();
-        let json = super::shown(object, &asked.fields);
-        bytes += json.len();
-        if bytes > PAGE_BYTES_MAX && !objects.is_empty() {
-            break;
+    let mut page = ListedPage { objects: Vec::new(), last: None, revision: held.revision() };
+    let (mut bytes, mut end) = (0, None);
+    for part in parts(asked, &filter) {
+        for (object, revision) in held.behind(part.kind, part.after.as_ref()) {
+            if !filter.takes(object, part.is_behind_names) {
+                continue;
+            }
+            if page.objects.len() >= size || bytes >= PAGE_BYTES_MAX {
+                page.last = end;
+                return page;
+            }
+            let json = super::shown(object.clone(), &asked.fields);
+            bytes += json.len();
+            if bytes > PAGE_BYTES_MAX && !page.objects.is_empty() {
+                page.last = end;
+                return page;
+            }
+            let key = object.key();
+            end = Some(PageEnd { key: key.clone(), is_behind_names: part.is_behind_names });
+            page.objects.push(ListedObject { key, revision, json });
         }
-        objects.push(ListedObject { revision: revision_of(held, &key), key, json });
     }
-    let last = objects.last().filter(|_| objects.len() < all).map(|object| object.key.clone());
-    ListedPage { objects, last, revision: held.revision }
+    page
 }
 
-/// The kinds in their order, and ids without regard to case.
-fn order(one: &ObjectKey, two: &ObjectKey) -> Ordering {
-    let by_name = || one.id.to_lowercase().cmp(&two.id.to_lowercase());
-    one.kind.cmp(&two.kind).then_with(by_name).then_with(|| one.id.cmp(&two.id))
+/// Objects of a kind that stand together in a list.
+struct ListPart {
+    kind: ObjectKind,
+    is_behind_names: bool,
+    /// Where it begins.
+    after: Option<ObjectKey>,
 }
 
-fn matches(object: &Object, filter: &[(String, String)]) -> bool {
-    if filter.is_empty() {
-        return true;
+/// The parts of a list from the end of the page before.
+fn parts(asked: &Listing, filter: &Filter<'_>) -> Vec<ListPart> {
+    let kinds = ObjectKind::ALL.into_iter().filter(|kind| asked.kinds.is_empty() || asked.kinds.contains(kind));
+    let orders: &[bool] = if filter.name.is_some() { &[false, true] } else { &[false] };
+    let all = kinds.flat_map(|kind| orders.iter().map(move |is_behind_names| (kind, *is_behind_names)));
+    let part = |(kind, is_behind_names): (ObjectKind, bool)| {
+        let Some(PageEnd { key, is_behind_names: of_end }) = &asked.after else {
+            return Some(ListPart { kind, is_behind_names, after: None });
+        };
+        let after = match (kind, is_behind_names).cmp(&(key.kind, *of_end)) {
+            Ordering::Less => return None,
+            Ordering::Equal => Some(key.clone()),
+            Ordering::Greater => None,
+        };
+        Some(ListPart { kind, is_behind_names, after })
+    };
+    all.filter_map(part).collect()
+}
+
+/// What must hold for each object.
+struct Filter<'a> {
+    id: Option<String>,
+    name: Option<String>,
+    skill: Option<&'a str>,
+    /// Paths and their values.
+    paths: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> Filter<'a> {
+    fn of(asked: &'a [(String, String)]) -> Self {
+        let mut filter = Self { id: None, name: None, skill: None, paths: Vec::new() };
+        for (field, value) in asked {
+            match field.as_str() {
+                "id" => filter.id = Some(value.to_lowercase()),
+                "name" => filter.name = Some(value.to_lowercase()),
+                "skill" => filter.skill = Some(value.as_str()),
+                path => filter.paths.push((path, value.as_str())),
+            }
+        }
+        filter
     }
-    let document = object.clone().without_secrets().to_json();
-    let document: Json = serde_json::from_slice(&document).unwrap_or_default();
-    filter.iter().all(|(field, value)| match field.as_str() {
-        "id" => object.key().id.to_lowercase().starts_with(&value.to_lowercase()),
-        "name" => names(object).iter().any(|name| name.to_lowercase().contains(&value.to_lowercase())),
-        "skill" => skills(object).any(|skill| skill.eq_ignore_ascii_case(value)),
-        path => {
-            let found = path.split('.').try_fold(&document, |value, part| value.get(part));
+
+    /// Whether an object is in the part of those of which a name begins with the name that is looked for, or in the one behind it. The
+    /// document is read last: it costs the most.
+    fn takes(&self, object: &Object, is_behind_names: bool) -> bool {
+        if self.id.as_ref().is_some_and(|id| !object.key().id.to_lowercase().starts_with(id)) {
+            return false;
+        }
+        if self.skill.is_some_and(|wanted| !skills(object).any(|skill| skill.eq_ignore_ascii_case(wanted))) {
+            return false;
+        }
+        if let Some(wanted) = &self.name {
+            let names: Vec<String> = names(object).iter().map(|name| name.to_lowercase()).collect();
+            let begins = names.iter().any(|name| name.starts_with(wanted));
+            if begins == is_behind_names || !names.iter().any(|name| name.contains(wanted)) {
+                return false;
+            }
+        }
+        self.paths.iter().all(|(path, value)| match (object, *path) {
+            (Object::Dn(dn), "type") => type_of(&dn.kind) == *value,
+            _ => true,
+        }) && self.fits_document(object)
+    }
+
+    fn fits_document(&self, object: &Object) -> bool {
+        let mut paths = self.paths.iter().filter(|(path, _)| !(matches!(object, Object::Dn(_)) && *path == "type"));
+        let Some(first) = paths.next() else { return true };
+        let document: Json = serde_json::from_slice(&object.clone().without_secrets().to_json()).unwrap_or_default();
+        std::iter::once(first).chain(paths).all(|(path, value)| {
+            let found = path.split('.').try_fold(&document, |found, part| found.get(part));
             found.is_some_and(|found| is_value(found, value))
-        }
-    })
+        })
+    }
+}
+
+/// The type of a DN as its document says it: lists of one type are asked for often.
+const fn type_of(kind: &DnKind) -> &'static str {
+    match kind {
+        DnKind::Extension { .. } => "extension",
+        DnKind::RoutePoint { .. } => "route_point",
+        DnKind::VirtualQueue => "virtual_queue",
+        DnKind::Echo => "echo",
+        DnKind::Announcement { .. } => "announcement",
+    }
 }
 
 /// The names by which people look for an object.
@@ -138,13 +221,15 @@ fn is_value(found: &Json, text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use infra::VersionedObjects;
+
     use super::*;
 
-    fn held() -> VersionedObjects {
+    fn held() -> IndexedTenant {
         let text = include_str!("../../../../data/example-tenant.yaml");
         let objects = crate::file::read(text, |_| Ok("<scxml/>".to_owned())).expect("the example");
         let revisions = objects.objects().map(|object| (object.key(), Revision(3))).collect();
-        VersionedObjects { revision: Revision(7), objects, revisions }
+        IndexedTenant::of(VersionedObjects { revision: Revision(7), objects, revisions })
     }
 
     fn found(kind: ObjectKind, filter: &[(&str, &str)]) -> Vec<String> {
@@ -169,8 +254,9 @@ mod tests {
     fn pages_together_are_the_whole_in_one_order() {
         let held = held();
         let whole = list(&held, &Listing::default());
-        assert!(whole.last.is_none() && whole.objects.len() == held.objects.objects().count());
-        assert!(whole.objects.is_sorted_by(|one, two| order(&one.key, &two.key) == Ordering::Less));
+        assert!(whole.last.is_none() && whole.objects.len() > 50, "{}", whole.objects.len());
+        let order = |one: &ListedObject| (one.key.kind, one.key.id.to_lowercase(), one.key.id.clone());
+        assert!(whole.objects.is_sorted_by_key(order));
         let (mut read, mut after) = (Vec::new(), None);
         loop {
             let page = list(&held, &Listing { size: 7, after, ..Listing::default() });
@@ -182,5 +268,39 @@ mod tests {
             }
         }
         assert_eq!(read, whole.objects);
+    }
+
+    #[test]
+    fn types_of_dns_are_those_of_their_documents() {
+        for (object, _) in held().behind(ObjectKind::Dn, None) {
+            let document: Json = serde_json::from_slice(&object.to_json()).unwrap();
+            let Object::Dn(dn) = object else { panic!("{object:?}") };
+            assert_eq!(document["type"], type_of(&dn.kind));
+        }
+    }
+
+    #[test]
+    fn names_that_begin_so_come_first_and_pages_keep_that_order() {
+        let mut read = VersionedObjects {
+            revision: Revision(1),
+            objects: crate::file::gathered(held().tenant().clone(), []),
+            revisions: std::collections::HashMap::new(),
+        };
+        let names = ["Presales", "Sales", "aftersales", "sales 2", "Support"];
+        read.objects.skills =
+            names.map(|name| contracts::provisioning::Skill { name: name.to_owned() }).into_iter().collect();
+        let held = IndexedTenant::of(read);
+        let filter = vec![("name".to_owned(), "SALES".to_owned())];
+        let asked = Listing { kinds: vec![ObjectKind::Skill], filter, size: 1, ..Listing::default() };
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
+            let page = list(&held, &Listing { after, ..asked.clone() });
+            found.extend(page.objects.into_iter().map(|object| object.key.id));
+            after = page.last;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(found, ["Sales", "sales 2", "aftersales", "Presales"]);
     }
 }

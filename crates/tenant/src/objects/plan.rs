@@ -1,24 +1,23 @@
 //! What a batch makes of a tenant: the objects after it, and every rule that they would break.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
-use contracts::provisioning::{Object, ObjectKey, ObjectKind, TenantObjects};
-use infra::{ObjectChange, Revision, VersionedObjects};
+use contracts::provisioning::{Object, ObjectKey, ObjectKind};
+use infra::{ObjectChange, Revision};
 
+use super::affected::broken;
+use super::indexed::IndexedTenant;
 use super::{ChangeRefusal, ObjectEdit, ObjectFault, StaleObject, document, folded};
-use crate::file::object_faults;
 
-/// The changes of a batch that keeps every rule, of objects that are not as they were. Passwords are still in clear.
-pub(super) fn plan(held: &VersionedObjects, edits: &[ObjectEdit]) -> Result<Vec<ObjectChange>, ChangeRefusal> {
-    let present: HashMap<ObjectKey, Object> =
-        held.objects.objects().map(|object| (folded(&object.key()), object)).collect();
-    stale(held, &present, edits)?;
+/// The changes of a batch that keeps every rule, of objects that are not as they were. Passwords are still in clear. What it costs depends
+/// on the objects of the batch and on those that refer to them, not on the others.
+pub(super) fn plan(held: &IndexedTenant, edits: &[ObjectEdit]) -> Result<Vec<ObjectChange>, ChangeRefusal> {
+    stale(held, edits)?;
     let (mut changes, mut faults) = (Vec::with_capacity(edits.len()), Vec::new());
     let mut named = HashSet::new();
     for edit in edits {
-        let folded = folded(&edit.key);
-        let is_first = named.insert(folded.clone());
-        match edited(held, edit, present.get(&folded), is_first) {
+        let is_first = named.insert(folded(&edit.key));
+        match edited(held, edit, is_first) {
             Ok(Some(change)) => changes.push(change),
             Ok(None) => {}
             Err(wrong) => faults.extend(wrong),
@@ -27,48 +26,28 @@ pub(super) fn plan(held: &VersionedObjects, edits: &[ObjectEdit]) -> Result<Vec<
     if !faults.is_empty() {
         return Err(ChangeRefusal::Faults(faults));
     }
-    let mut after = held.objects.clone();
-    for change in &changes {
-        match change {
-            ObjectChange::Put(object) => after.put(object.clone()),
-            ObjectChange::Delete(key) => after.remove(key),
-        }
-    }
-    check(held, &after, &changes)?;
+    check(held, &changes)?;
     Ok(changes)
 }
 
 /// Refuses edits that are meant for another revision of their objects.
-fn stale(
-    held: &VersionedObjects,
-    present: &HashMap<ObjectKey, Object>,
-    edits: &[ObjectEdit],
-) -> Result<(), ChangeRefusal> {
+fn stale(held: &IndexedTenant, edits: &[ObjectEdit]) -> Result<(), ChangeRefusal> {
     let stale = edits.iter().filter_map(|edit| {
-        let (expected, found) = (edit.expected?, present.get(&folded(&edit.key)));
-        let present = found.map_or(Revision(0), |object| revision_of(held, &object.key()));
+        let expected = edit.expected?;
+        let present = held.spelled(&edit.key).and_then(|object| held.revision_of(&object.key())).unwrap_or_default();
         (present != expected).then(|| StaleObject { key: edit.key.clone(), expected, present })
     });
     let stale: Vec<_> = stale.collect();
     if stale.is_empty() { Ok(()) } else { Err(ChangeRefusal::Stale(stale)) }
 }
 
-/// The revision of an object that is there.
-pub(super) fn revision_of(held: &VersionedObjects, key: &ObjectKey) -> Revision {
-    held.revisions.get(key).copied().unwrap_or(held.revision)
-}
-
 /// The change that an edit is; none if it leaves the object as it is.
-fn edited(
-    held: &VersionedObjects,
-    edit: &ObjectEdit,
-    present: Option<&Object>,
-    is_first: bool,
-) -> Result<Option<ObjectChange>, Vec<ObjectFault>> {
+fn edited(held: &IndexedTenant, edit: &ObjectEdit, is_first: bool) -> Result<Option<ObjectChange>, Vec<ObjectFault>> {
     let fault = |field: &str, rule: String| vec![ObjectFault { key: edit.key.clone(), field: field.to_owned(), rule }];
     if !is_first {
         return Err(fault("", "it stands twice in the batch".to_owned()));
     }
+    let present = held.spelled(&edit.key);
     if let Some(written) = present.map(Object::key).filter(|written| *written != edit.key) {
         return Err(fault(
             "",
@@ -83,7 +62,7 @@ fn edited(
         };
     };
     if let Object::Tenant(tenant) = &object
-        && tenant.id != held.objects.tenant.id
+        && tenant.id != held.tenant().id
     {
         return Err(fault("id", "it cannot be changed".to_owned()));
     }
@@ -91,15 +70,9 @@ fn edited(
 }
 
 /// Refuses changes after which a rule would be broken that is kept now, or by one of the changed objects.
-fn check(held: &VersionedObjects, after: &TenantObjects, changes: &[ObjectChange]) -> Result<(), ChangeRefusal> {
+fn check(held: &IndexedTenant, changes: &[ObjectChange]) -> Result<(), ChangeRefusal> {
     let put: HashSet<ObjectKey> = changes.iter().filter_map(put_key).collect();
-    let mut faults = object_faults(after, |key| put.contains(key));
-    if faults.is_empty() {
-        return Ok(());
-    }
-    // What was wrong before, as rules grow with releases, keeps nobody from changing something else.
-    let before: HashSet<ObjectFault> = object_faults(&held.objects, |_| false).into_iter().collect();
-    faults.retain(|fault| put.contains(&fault.key) || !before.contains(fault));
+    let faults = broken(held, changes, &put, usize::MAX);
     if faults.is_empty() {
         return Ok(());
     }
@@ -116,14 +89,20 @@ fn put_key(change: &ObjectChange) -> Option<ObjectKey> {
 
 #[cfg(test)]
 mod tests {
+    use infra::VersionedObjects;
+
     use super::*;
     use crate::objects::EditAction;
 
-    fn held() -> VersionedObjects {
+    fn read() -> VersionedObjects {
         let text = include_str!("../../../../data/example-tenant.yaml");
         let objects = crate::file::read(text, |_| Ok("<scxml/>".to_owned())).expect("the example");
         let revisions = objects.objects().map(|object| (object.key(), Revision(3))).collect();
         VersionedObjects { revision: Revision(7), objects, revisions }
+    }
+
+    fn held() -> IndexedTenant {
+        IndexedTenant::of(read())
     }
 
     fn edit(kind: ObjectKind, id: &str, expected: Option<u64>, action: EditAction) -> ObjectEdit {
@@ -177,8 +156,8 @@ mod tests {
 
     #[test]
     fn a_rule_that_is_broken_already_keeps_nobody_from_changing_something_else() {
-        let mut held = held();
-        held.objects.places[0].dns = vec!["nothing".to_owned()];
-        assert!(plan(&held, &[skill("New", None)]).is_ok());
+        let mut read = read();
+        read.objects.places[0].dns = vec!["nothing".to_owned()];
+        assert!(plan(&IndexedTenant::of(read), &[skill("New", None)]).is_ok());
     }
 }

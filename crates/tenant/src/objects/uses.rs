@@ -2,10 +2,11 @@
 
 use std::collections::HashSet;
 
-use contracts::provisioning::{ObjectKey, ObjectKind, TenantObjects};
+use contracts::provisioning::{ObjectKey, ObjectKind};
+use infra::ObjectChange;
 
-use super::ObjectFault;
-use crate::file::object_faults;
+use super::affected::broken;
+use super::indexed::IndexedTenant;
 
 /// A reference to an object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,16 +17,11 @@ pub struct ObjectUse {
     pub field: String,
 }
 
-/// What refers to an object, in the order of objects. Nothing refers to the tenant itself.
-pub fn uses(held: &TenantObjects, key: &ObjectKey) -> Vec<ObjectUse> {
-    if key.kind == ObjectKind::Tenant {
-        return Vec::new();
-    }
-    let before: HashSet<ObjectFault> = object_faults(held, |_| false).into_iter().collect();
-    let mut without = held.clone();
-    without.remove(key);
-    let broken = object_faults(&without, |_| false).into_iter();
-    let broken = broken.filter(|fault| fault.key != *key && !before.contains(fault));
+/// What refers to an object, in the order of objects: of at most so many objects that do. Nothing refers to the tenant itself.
+pub fn uses(held: &IndexedTenant, key: &ObjectKey, referrers_max: usize) -> Vec<ObjectUse> {
+    let Some(of) = held.get(key).filter(|_| key.kind != ObjectKind::Tenant) else { return Vec::new() };
+    let gone = [ObjectChange::Delete(of.key())];
+    let broken = broken(held, &gone, &HashSet::new(), referrers_max).into_iter().filter(|fault| fault.key != *key);
     let mut uses: Vec<ObjectUse> = broken.map(|fault| ObjectUse { key: fault.key, field: fault.field }).collect();
     uses.sort();
     uses.dedup();
@@ -34,15 +30,23 @@ pub fn uses(held: &TenantObjects, key: &ObjectKey) -> Vec<ObjectUse> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
+    use infra::{Revision, VersionedObjects};
+
     use super::*;
 
     #[test]
     fn who_refers_is_named_with_the_field() {
         let text = include_str!("../../../../data/example-tenant.yaml");
-        let held = crate::file::read(text, |_| Ok("<scxml/>".to_owned())).expect("the example");
-        let of = |kind, id: &str| uses(&held, &ObjectKey { kind, id: id.to_owned() });
+        let objects = crate::file::read(text, |_| Ok("<scxml/>".to_owned())).expect("the example");
+        let read = VersionedObjects { revision: Revision(7), objects, revisions: HashMap::new() };
+        let held = IndexedTenant::of(read);
+        let of = |kind, id: &str| uses(&held, &ObjectKey { kind, id: id.to_owned() }, usize::MAX);
         let sales = of(ObjectKind::Skill, "Sales");
         assert!(!sales.is_empty() && sales.iter().all(|one| one.field == "agent.skills.Sales"), "{sales:?}");
+        let key = ObjectKey { kind: ObjectKind::Skill, id: "Sales".to_owned() };
+        assert_eq!(uses(&held, &key, 2).len(), 2, "no more than are asked for");
         let place = of(ObjectKind::Place, "P7101");
         assert_eq!(place.iter().map(|one| one.key.id.as_str()).collect::<Vec<_>>(), ["ada.adler"]);
         assert_eq!((of(ObjectKind::Tenant, ""), of(ObjectKind::Person, "ada.adler")), (Vec::new(), Vec::new()));

@@ -28,24 +28,21 @@ struct Rest<'a> {
     line: usize,
 }
 
-/// The records of a table; empty lines are none.
-pub(super) fn records(text: &str, delimiter: char) -> Result<Vec<TableRecord>, WrongQuote> {
+/// The records of a table, one after the other: a table may be large. Empty lines are none, and behind a wrong quote nothing is read.
+pub(super) fn records(text: &str, delimiter: char) -> impl Iterator<Item = Result<TableRecord, WrongQuote>> {
     let mut rest = Rest { characters: text.chars().peekable(), line: 1 };
-    let mut records = Vec::new();
-    while rest.characters.peek().is_some() {
-        let (line, mut cells) = (rest.line, Vec::new());
-        loop {
-            let (cell, end) = rest.cell(delimiter)?;
-            cells.push(cell);
-            if matches!(end, CellEnd::Record) {
-                break;
+    let mut is_wrong = false;
+    std::iter::from_fn(move || {
+        while !is_wrong && rest.characters.peek().is_some() {
+            let record = rest.record(delimiter);
+            is_wrong = record.is_err();
+            let is_empty = |record: &TableRecord| record.cells.iter().all(|cell| cell.trim().is_empty());
+            if !record.as_ref().is_ok_and(is_empty) {
+                return Some(record);
             }
         }
-        if cells.iter().any(|cell| !cell.trim().is_empty()) {
-            records.push(TableRecord { line, cells });
-        }
-    }
-    Ok(records)
+        None
+    })
 }
 
 impl Rest<'_> {
@@ -53,6 +50,17 @@ impl Rest<'_> {
         let next = self.characters.next();
         self.line += usize::from(next == Some('\n'));
         next
+    }
+
+    fn record(&mut self, delimiter: char) -> Result<TableRecord, WrongQuote> {
+        let (line, mut cells) = (self.line, Vec::new());
+        loop {
+            let (cell, end) = self.cell(delimiter)?;
+            cells.push(cell);
+            if matches!(end, CellEnd::Record) {
+                return Ok(TableRecord { line, cells });
+            }
+        }
     }
 
     fn cell(&mut self, delimiter: char) -> Result<(String, CellEnd), WrongQuote> {
@@ -106,8 +114,12 @@ mod tests {
 
     use super::*;
 
+    fn records(text: &str) -> Result<Vec<TableRecord>, WrongQuote> {
+        super::records(text, ',').collect()
+    }
+
     fn cells(text: &str) -> Vec<(usize, Vec<String>)> {
-        records(text, ',').unwrap().into_iter().map(|record| (record.line, record.cells)).collect()
+        records(text).unwrap().into_iter().map(|record| (record.line, record.cells)).collect()
     }
 
     fn texts(cells: &[&str]) -> Vec<String> {
@@ -123,21 +135,21 @@ mod tests {
 
     #[test]
     fn wrong_quotes_are_told_with_their_line() {
-        assert_eq!(records("a\n\"b", ',').unwrap_err().line, 2);
-        assert_eq!(records("\"a\"b", ',').unwrap_err().rule, "something stands behind the closing quote");
+        assert_eq!(records("a\n\"b").unwrap_err().line, 2);
+        assert_eq!(records("\"a\"b").unwrap_err().rule, "something stands behind the closing quote");
     }
 
     proptest! {
         #[test]
         fn what_is_written_is_read(table in proptest::collection::vec(proptest::collection::vec("[a,;\"\r\n ]{0,5}x", 3), 0..5)) {
             let text: String = table.iter().map(|cells| line(cells)).collect();
-            let read: Vec<Vec<String>> = records(&text, ',').unwrap().into_iter().map(|record| record.cells).collect();
+            let read: Vec<Vec<String>> = records(&text).unwrap().into_iter().map(|record| record.cells).collect();
             prop_assert_eq!(read, table);
         }
 
         #[test]
         fn any_text_is_read_or_refused(text in "[a,\"\r\n]{0,40}") {
-            let _ = records(&text, ',');
+            let _ = records(&text);
         }
     }
 }

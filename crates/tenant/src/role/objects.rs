@@ -1,7 +1,7 @@
 //! gRPC 8888: single objects, to read, to list, to change, to put back.
 
+mod refusals;
 mod shares;
-mod snapshots;
 mod token;
 
 use std::collections::{BTreeMap, HashMap};
@@ -11,20 +11,17 @@ use contracts::provisioning::{ObjectKey, ObjectKind};
 use contracts::v1;
 use contracts::v1::change_object::Action;
 use contracts::v1::provisioning_server::Provisioning;
-use infra::{ChangeNote, ChangeWay, Clock, HistoryEntry, HistoryPage, ProvisioningStore, Revision, StoreError};
+use infra::{ChangeNote, ChangeWay, Clock, HistoryEntry, HistoryPage, ProvisioningStore, Revision};
 use model::TenantId;
-use prost::Message as _;
-use tokio::task::spawn_blocking;
-use tonic::metadata::MetadataValue;
-use tonic::{Code, Request, Response, Status};
+use tonic::{Request, Response, Status};
 
 use crate::objects::{
-    self, Batch, BatchOutcome, ChangeRefusal, ChangedDocuments, EDITS_MAX, EditAction, Listing, ObjectEdit,
-    ObjectFault, PASSWORDS_MAX, REQUEST_BYTES_MAX,
+    self, Batch, BatchOutcome, ChangedDocuments, EDITS_MAX, EditAction, HeldTenants, Listing, ObjectEdit,
+    PASSWORDS_MAX, REQUEST_BYTES_MAX, SharedTenant,
 };
-use crate::people::{self, ImportTerms, TableRefusal};
+use crate::people::{self, ImportTerms, TableOutcome, TableRefusal};
+use refusals::{ends, no_tenant, of_request, refused, unread};
 use shares::{SharedPlace, TenantShares};
-use snapshots::Snapshots;
 
 /// The most requests that are answered or wait at once: each may hold a whole tenant.
 const REQUESTS_MAX: usize = 64;
@@ -34,10 +31,6 @@ const REQUESTS_OF_TENANT_MAX: usize = 16;
 const BATCHES_AT_ONCE: usize = 4;
 /// Of them, the most of one tenant: more would only make each other begin again.
 const BATCHES_OF_TENANT_AT_ONCE: usize = 1;
-/// The most bytes of faults in a refusal: they travel in headers, of which clients accept 16 KiB, twice and encoded.
-const TOLD_BYTES_MAX: usize = 2_048;
-/// The metadata of a refusal that has its faults.
-const FAULTS_METADATA: &str = "trunkline-faults-bin";
 /// The most bytes of documents in the answer to a batch: what a reader by gRPC accepts is 4 MiB.
 const DOCUMENTS_BYTES_MAX: usize = 1 << 20;
 /// The most uses of an object, and faults of a table, in an answer.
@@ -53,14 +46,14 @@ pub(super) struct ObjectServer {
     clock: Arc<dyn Clock>,
     requests: TenantShares,
     batches: TenantShares,
-    snapshots: Snapshots,
+    held: HeldTenants,
 }
 
 impl ObjectServer {
     pub fn new(store: Arc<dyn ProvisioningStore>, clock: Arc<dyn Clock>) -> Self {
         let requests = TenantShares::new(REQUESTS_MAX, REQUESTS_OF_TENANT_MAX);
         let batches = TenantShares::new(BATCHES_AT_ONCE, BATCHES_OF_TENANT_AT_ONCE);
-        Self { store, clock, requests, batches, snapshots: Snapshots::default() }
+        Self { store, clock, requests, batches, held: HeldTenants::default() }
     }
 
     /// The tenant of a caller with that scope, and the right to an answer.
@@ -91,15 +84,22 @@ impl ObjectServer {
         })
     }
 
+    /// The tenant as it is now.
+    async fn fresh(&self, tenant: &TenantId) -> Result<SharedTenant, Status> {
+        self.held.fresh(&*self.store, tenant).await.map_err(unread)?.ok_or_else(|| no_tenant(tenant))
+    }
+
     async fn carry_out(
         &self,
         tenant: &TenantId,
-        batch: &Batch,
+        batch: Batch,
         note: &ChangeNote,
     ) -> Result<Response<v1::ChangeObjectsResponse>, Status> {
         let _turn = self.batches.take(tenant).await.ok_or_else(ends)?;
-        let outcome = objects::change(&*self.store, tenant, batch, note).await.map_err(refused)?;
-        if !batch.is_trial && !outcome.is_repeated {
+        let is_trial = batch.is_trial;
+        let outcome = objects::change_held(&*self.store, &self.held, tenant, Arc::new(batch), note).await;
+        let outcome = outcome.map_err(refused)?;
+        if !is_trial && !outcome.is_repeated {
             let (by, revision, changed) = (note.by.as_str(), outcome.revision.0, outcome.changed);
             tracing::info!(%tenant, by, revision, changed, "objects of the configuration changed");
         }
@@ -132,11 +132,8 @@ impl Provisioning for ObjectServer {
     ) -> Result<Response<v1::ListObjectsResponse>, Status> {
         let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_READ)?;
         let asked = listing(request.into_inner())?;
-        let present = self.store.revision(&tenant).await.map_err(unread)?.ok_or_else(|| no_tenant(&tenant))?;
-        let held = self.snapshots.at(&tenant, present, self.store.versioned(&tenant)).await.map_err(unread)?;
-        let held = held.ok_or_else(|| no_tenant(&tenant))?;
-        // It looks at every object of the tenant.
-        let page = spawn_blocking(move || objects::list(&held, &asked)).await.map_err(|_| ends())?;
+        let held = self.fresh(&tenant).await?;
+        let page = held.look(move |held| objects::list(held, &asked)).await.ok_or_else(ends)?;
         let shown = page.objects.into_iter().map(|object| v1::StoredObject {
             kind: object.key.kind.as_str().to_owned(),
             id: object.key.id,
@@ -145,7 +142,7 @@ impl Provisioning for ObjectServer {
         });
         Ok(Response::new(v1::ListObjectsResponse {
             objects: shown.collect(),
-            next_page_token: page.last.as_ref().map(token::of_key).unwrap_or_default(),
+            next_page_token: page.last.as_ref().map(token::of_end).unwrap_or_default(),
             revision: page.revision.0,
         }))
     }
@@ -157,12 +154,14 @@ impl Provisioning for ObjectServer {
         let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_WRITE)?;
         let note = self.note(&request, &request.get_ref().request_id)?;
         let asked = request.into_inner();
-        if asked.changes.is_empty() || asked.changes.len() > EDITS_MAX {
-            return Err(Status::invalid_argument(format!("changes: there must be 1 to {EDITS_MAX}")));
+        let count = asked.changes.len();
+        if count == 0 || count > EDITS_MAX {
+            let rule = format!("{count} are in one request, 1 to {EDITS_MAX} must be: send more in several");
+            return Err(of_request("changes", rule));
         }
         let edits = (0..).zip(asked.changes).map(|(index, change)| edit(index, change)).collect::<Result<_, _>>()?;
         let (is_trial, with_documents) = (asked.validate_only, asked.with_documents);
-        self.carry_out(&tenant, &Batch { edits, is_trial, passwords_max: PASSWORDS_MAX, with_documents }, &note).await
+        self.carry_out(&tenant, Batch { edits, is_trial, passwords_max: PASSWORDS_MAX, with_documents }, &note).await
     }
 
     async fn history(
@@ -198,16 +197,16 @@ impl Provisioning for ObjectServer {
         let edits = vec![edit.map_err(refused)?];
         let with_documents = asked.with_documents;
         let batch = Batch { edits, is_trial: false, passwords_max: PASSWORDS_MAX, with_documents };
-        self.carry_out(&tenant, &batch, &note).await
+        self.carry_out(&tenant, batch, &note).await
     }
 
     async fn uses(&self, request: Request<v1::ObjectUsesRequest>) -> Result<Response<v1::ObjectUsesResponse>, Status> {
         let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_READ)?;
         let asked = request.into_inner();
         let key = key(&asked.kind, &asked.id)?;
-        let held = self.store.load(&tenant).await.map_err(unread)?;
-        let (_, held) = held.ok_or_else(|| no_tenant(&tenant))?;
-        let uses = objects::uses(&held, &key).into_iter().take(LINES_MAX).map(|one| v1::ObjectUse {
+        let held = self.fresh(&tenant).await?;
+        let uses = held.look(move |held| objects::uses(held, &key, LINES_MAX)).await.ok_or_else(ends)?;
+        let uses = uses.into_iter().take(LINES_MAX).map(|one| v1::ObjectUse {
             kind: one.key.kind.as_str().to_owned(),
             id: one.key.id,
             field: one.field,
@@ -224,23 +223,24 @@ impl Provisioning for ObjectServer {
         let asked = request.into_inner();
         let _turn = self.batches.take(&tenant).await.ok_or_else(ends)?;
         let terms = ImportTerms { is_trial: asked.validate_only, passwords_max: PASSWORDS_MAX };
-        let rows = u32::try_from(people::rows(&asked.table)).unwrap_or(u32::MAX);
-        let mut answer = v1::ImportPeopleResponse { rows, ..v1::ImportPeopleResponse::default() };
-        match people::import(&*self.store, &tenant, &asked.table, &note, terms).await {
-            Ok(outcome) => {
-                let (by, revision, changed) = (note.by.as_str(), outcome.revision.0, outcome.changed);
+        let mut answer = v1::ImportPeopleResponse::default();
+        match people::import(&*self.store, &self.held, &tenant, asked.table, &note, terms).await {
+            Ok(TableOutcome { rows, batch }) => {
+                let (by, revision, changed) = (note.by.as_str(), batch.revision.0, batch.changed);
                 if !terms.is_trial {
                     tracing::info!(%tenant, by, revision, changed, "a table of people was imported");
                 }
+                answer.rows = u32::try_from(rows).unwrap_or(u32::MAX);
                 answer.changed = u32::try_from(changed).unwrap_or(u32::MAX);
                 answer.revision = revision;
             }
-            Err(TableRefusal::Faults(faults)) => {
+            Err(TableRefusal::Faults { rows, faults }) => {
                 let wire = faults.into_iter().take(LINES_MAX).map(|fault| v1::PeopleTableFault {
                     line: fault.line.and_then(|line| u32::try_from(line).ok()).unwrap_or_default(),
                     column: fault.column,
                     rule: fault.rule,
                 });
+                answer.rows = u32::try_from(rows).unwrap_or(u32::MAX);
                 answer.faults = wire.collect();
             }
             Err(TableRefusal::Change(refusal)) => return Err(refused(refusal)),
@@ -253,9 +253,9 @@ impl Provisioning for ObjectServer {
         request: Request<v1::ExportPeopleRequest>,
     ) -> Result<Response<v1::ExportPeopleResponse>, Status> {
         let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_READ)?;
-        let held = self.store.load(&tenant).await.map_err(unread)?;
-        let (_, held) = held.ok_or_else(|| no_tenant(&tenant))?;
-        Ok(Response::new(v1::ExportPeopleResponse { table: people::export(&held.people) }))
+        let held = self.fresh(&tenant).await?;
+        let table = held.look(|held| people::export(held.people())).await.ok_or_else(ends)?;
+        Ok(Response::new(v1::ExportPeopleResponse { table }))
     }
 }
 
@@ -301,7 +301,7 @@ fn listing(asked: v1::ListObjectsRequest) -> Result<Listing, Status> {
         filter: filter.into_iter().collect(),
         fields: asked.fields,
         size: usize::try_from(asked.page_size).unwrap_or_default(),
-        after: token::key(&asked.page_token).map_err(wrong_token)?,
+        after: token::end(&asked.page_token).map_err(wrong_token)?,
     })
 }
 
@@ -367,120 +367,11 @@ fn history_entry(entry: HistoryEntry) -> v1::ObjectHistoryEntry {
     }
 }
 
-fn ends() -> Status {
-    Status::unavailable("the role ends")
-}
-
-fn no_tenant(tenant: &TenantId) -> Status {
-    Status::not_found(format!("no tenant {tenant}"))
-}
-
-fn unread(error: StoreError) -> Status {
-    match error {
-        StoreError::Missing { .. } => Status::not_found(error.to_string()),
-        _ => Status::unavailable(error.to_string()),
-    }
-}
-
-/// A refusal as gRPC says it.
-fn refused(refusal: ChangeRefusal) -> Status {
-    let message = refusal.to_string();
-    match refusal {
-        ChangeRefusal::Stale(stale) => with_faults(
-            Code::Aborted,
-            stale.into_iter().map(|stale| {
-                let line = stale.to_string();
-                let rule = line.split_once(": ").map_or_else(|| line.clone(), |(_, rule)| rule.to_owned());
-                let present = stale.present.0;
-                (
-                    line,
-                    v1::ObjectFault { present_revision: Some(present), ..wire_fault(stale.key, String::new(), rule) },
-                )
-            }),
-        ),
-        ChangeRefusal::Faults(faults) => with_faults(Code::InvalidArgument, faults.into_iter().map(told)),
-        ChangeRefusal::Referred(faults) => with_faults(Code::FailedPrecondition, faults.into_iter().map(told)),
-        ChangeRefusal::RequestReused | ChangeRefusal::ManyPasswords(_) => Status::invalid_argument(message),
-        ChangeRefusal::NoTenant(tenant) => no_tenant(&tenant),
-        ChangeRefusal::NotThen { .. } => Status::not_found(message),
-        ChangeRefusal::NoTurn => Status::unavailable(message),
-        ChangeRefusal::Hash(_) => Status::resource_exhausted(message),
-        ChangeRefusal::Store(StoreError::Invalid(reason)) => Status::invalid_argument(reason),
-        ChangeRefusal::Store(error) => unread(error),
-    }
-}
-
-fn told(fault: ObjectFault) -> (String, v1::ObjectFault) {
-    (fault.to_string(), wire_fault(fault.key, fault.field, fault.rule))
-}
-
-fn wire_fault(key: ObjectKey, field: String, rule: String) -> v1::ObjectFault {
-    v1::ObjectFault { kind: key.kind.as_str().to_owned(), id: key.id, field, rule, present_revision: None }
-}
-
-/// The faults, as many as fit into the headers.
-fn with_faults(code: Code, faults: impl ExactSizeIterator<Item = (String, v1::ObjectFault)>) -> Status {
-    let all = faults.len();
-    let (mut lines, mut wire, mut bytes) = (Vec::new(), v1::ObjectFaults::default(), 0);
-    for (line, fault) in faults {
-        bytes += line.len() + 1;
-        if bytes > TOLD_BYTES_MAX && !lines.is_empty() {
-            lines.push(format!("and {} more", all - wire.faults.len()));
-            break;
-        }
-        lines.push(line.chars().take(TOLD_BYTES_MAX).collect::<String>());
-        wire.faults.push(fault);
-    }
-    let mut status = Status::new(code, lines.join("\n"));
-    let encoded = wire.encode_to_vec();
-    // One fault that is too long for a header is in the message alone.
-    if encoded.len() <= 2 * TOLD_BYTES_MAX {
-        status.metadata_mut().insert_bin(FAULTS_METADATA, MetadataValue::from_bytes(&encoded));
-    }
-    status
-}
-
 #[cfg(test)]
 mod tests {
+    use tonic::Code;
+
     use super::*;
-
-    fn fault(number: usize) -> ObjectFault {
-        ObjectFault {
-            key: ObjectKey { kind: ObjectKind::Person, id: format!("person-{number}") },
-            field: "agent.skills".to_owned(),
-            rule: "there is no skill Patience".to_owned(),
-        }
-    }
-
-    fn faults_of(status: &Status) -> v1::ObjectFaults {
-        let bytes = status.metadata().get_bin(FAULTS_METADATA).unwrap().to_bytes().unwrap();
-        v1::ObjectFaults::decode(bytes).unwrap()
-    }
-
-    #[test]
-    fn a_refusal_names_object_field_and_rule_in_words_and_as_a_message() {
-        let status = refused(ChangeRefusal::Faults(vec![fault(1)]));
-        assert_eq!(status.code(), Code::InvalidArgument);
-        assert_eq!(status.message(), "person person-1 agent.skills: there is no skill Patience");
-        let told = faults_of(&status).faults.remove(0);
-        assert_eq!((told.id.as_str(), told.field.as_str(), told.present_revision), ("person-1", "agent.skills", None));
-    }
-
-    #[test]
-    fn a_stale_object_is_told_with_its_present_revision() {
-        let stale = crate::objects::StaleObject { key: fault(1).key, expected: Revision(5), present: Revision(7) };
-        let status = refused(ChangeRefusal::Stale(vec![stale]));
-        assert_eq!((status.code(), status.message()), (Code::Aborted, "person person-1: it is at revision 7, not 5"));
-        assert_eq!(faults_of(&status).faults[0].present_revision, Some(7));
-    }
-
-    #[test]
-    fn many_faults_fit_into_headers() {
-        let status = refused(ChangeRefusal::Referred((0..1_000).map(fault).collect()));
-        assert_eq!(status.code(), Code::FailedPrecondition);
-        assert!(status.message().len() < 3_000 && status.message().ends_with(" more"), "{}", status.message());
-        assert!(faults_of(&status).encoded_len() <= 2 * TOLD_BYTES_MAX);
-    }
 
     #[test]
     fn every_object_has_an_id_but_the_tenant() {

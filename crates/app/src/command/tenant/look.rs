@@ -5,7 +5,7 @@ use contracts::provisioning::{ObjectKey, ObjectKind};
 use infra::{HistoryEntry, HistoryPage, Revision};
 use runtime::exit::{Exit, ExitError};
 use serde_json::{Value, json};
-use tenant::objects::{self, Listing};
+use tenant::objects::{self, IndexedTenant, Listing};
 
 use super::plan::{Mark, field_lines, mark};
 use super::{InstallationOptions, NamedObject, executor, kind, object_id, open, refused, tenant_id};
@@ -76,6 +76,7 @@ pub(super) fn list(options: &InstallationOptions, arguments: &ListArguments) -> 
         anyhow::Ok(store.versioned(&tenant).await?)
     })?;
     let held = held.ok_or_else(|| unknown(format!("there is no tenant {tenant}")))?;
+    let held = IndexedTenant::of(held);
     loop {
         let page = objects::list(&held, &asked);
         for object in page.objects {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use infra::ChangeWay;
 use runtime::exit::{Exit, ExitError};
+use tenant::objects::HeldTenants;
 use tenant::people::{self, ImportTerms, TableRefusal};
 
 use super::edit::say;
@@ -52,12 +53,13 @@ pub(super) fn run(options: &InstallationOptions, arguments: &Arguments) -> anyho
                 let store = open(options).await?;
                 let note = crate::author::note(ChangeWay::CommandLine);
                 let terms = ImportTerms { is_trial: *dry_run, passwords_max: usize::MAX };
-                people::import(&*store, &tenant, &table, &note, terms).await.map_err(|refusal| match refusal {
-                    TableRefusal::Faults(_) => ExitError::new(Exit::CheckFailed, refusal.to_string()).into(),
+                let imported = people::import(&*store, &HeldTenants::default(), &tenant, table, &note, terms).await;
+                imported.map_err(|refusal| match refusal {
+                    TableRefusal::Faults { .. } => ExitError::new(Exit::CheckFailed, refusal.to_string()).into(),
                     TableRefusal::Change(refusal) => refused(refusal),
                 })
             })?;
-            say(&tenant, &outcome);
+            say(&tenant, &outcome.batch);
         }
         Arguments::Export { tenant } => {
             let tenant = tenant_id(tenant)?;

@@ -4,14 +4,20 @@ use std::fmt::Write as _;
 
 use contracts::provisioning::{ObjectKey, ObjectKind};
 
+use crate::objects::PageEnd;
+
 /// A token that none of our answers has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct NotOurs;
 
+/// What follows the kind of an object none of whose names begins with what is looked for.
+const BEHIND_NAMES: &str = "+";
+
 /// The token of the page after an object.
-pub(super) fn of_key(key: &ObjectKey) -> String {
+pub(super) fn of_end(PageEnd { key, is_behind_names }: &PageEnd) -> String {
+    let mark = if *is_behind_names { BEHIND_NAMES } else { "" };
     let mut token = String::new();
-    for byte in format!("{} {}", key.kind.as_str(), key.id).bytes() {
+    for byte in format!("{}{mark} {}", key.kind.as_str(), key.id).bytes() {
         // Writing to a String cannot fail.
         let _ = write!(token, "{byte:02x}");
     }
@@ -19,7 +25,7 @@ pub(super) fn of_key(key: &ObjectKey) -> String {
 }
 
 /// The object of a token; none for the first page.
-pub(super) fn key(token: &str) -> Result<Option<ObjectKey>, NotOurs> {
+pub(super) fn end(token: &str) -> Result<Option<PageEnd>, NotOurs> {
     if token.is_empty() {
         return Ok(None);
     }
@@ -31,8 +37,9 @@ pub(super) fn key(token: &str) -> Result<Option<ObjectKey>, NotOurs> {
     let bytes: Option<Vec<u8>> = token.as_bytes().chunks(2).map(byte).collect();
     let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or(NotOurs)?;
     let (kind, id) = text.split_once(' ').ok_or(NotOurs)?;
-    let kind = ObjectKind::parse(kind).ok_or(NotOurs)?;
-    Ok(Some(ObjectKey { kind, id: id.to_owned() }))
+    let behind = kind.strip_suffix(BEHIND_NAMES);
+    let kind = ObjectKind::parse(behind.unwrap_or(kind)).ok_or(NotOurs)?;
+    Ok(Some(PageEnd { key: ObjectKey { kind, id: id.to_owned() }, is_behind_names: behind.is_some() }))
 }
 
 /// The number of a token; none for the first page.
@@ -50,12 +57,14 @@ mod tests {
     #[test]
     fn a_token_leads_back_to_its_object_and_others_are_refused() {
         for (kind, id) in [(ObjectKind::Person, "änn o'neil"), (ObjectKind::Tenant, "")] {
-            let of = ObjectKey { kind, id: id.to_owned() };
-            assert_eq!(key(&of_key(&of)), Ok(Some(of)));
+            for is_behind_names in [false, true] {
+                let of = PageEnd { key: ObjectKey { kind, id: id.to_owned() }, is_behind_names };
+                assert_eq!(end(&of_end(&of)), Ok(Some(of)));
+            }
         }
-        assert_eq!((key(""), number(""), number("17")), (Ok(None), Ok(None), Ok(Some(17))));
+        assert_eq!((end(""), number(""), number("17")), (Ok(None), Ok(None), Ok(Some(17))));
         for wrong in ["7", "zz", "ff", "706572736f6e", "7878207a"] {
-            assert_eq!(key(wrong), Err(NotOurs), "{wrong}");
+            assert_eq!(end(wrong), Err(NotOurs), "{wrong}");
         }
         assert_eq!(number("x"), Err(NotOurs));
     }

@@ -1,0 +1,57 @@
+//! All objects of a tenant from single ones, and single ones from all. None is looked for or copied: that costs what there is, once.
+
+use contracts::provisioning::{Object, Tenant, TenantObjects};
+
+/// The objects of a tenant, each kind in the order in which they come. No two may have the same key.
+pub(crate) fn gathered(tenant: Tenant, objects: impl IntoIterator<Item = Object>) -> TenantObjects {
+    let mut all = TenantObjects::new(tenant);
+    for object in objects {
+        match object {
+            Object::Tenant(o) => all.tenant = *o,
+            Object::Skill(o) => all.skills.push(o),
+            Object::Prompt(o) => all.prompts.push(o),
+            Object::Application(o) => all.applications.push(o),
+            Object::Dn(o) => all.dns.push(o),
+            Object::Place(o) => all.places.push(*o),
+            Object::Person(o) => all.people.push(*o),
+            Object::Number(o) => all.numbers.push(o),
+            Object::Trunk(o) => all.trunks.push(*o),
+            Object::FeatureCode(o) => all.feature_codes.push(o),
+            Object::Schedule(o) => all.schedules.push(o),
+            Object::DialRule(o) => all.dial_rules.push(o),
+            Object::Client(o) => all.clients.push(o),
+        }
+    }
+    all
+}
+
+/// Every object, in the order of [`contracts::provisioning::ObjectKind::ALL`].
+pub(crate) fn into_single(all: TenantObjects) -> impl Iterator<Item = Object> {
+    std::iter::once(Object::Tenant(Box::new(all.tenant)))
+        .chain(all.skills.into_iter().map(Object::Skill))
+        .chain(all.prompts.into_iter().map(Object::Prompt))
+        .chain(all.applications.into_iter().map(Object::Application))
+        .chain(all.dns.into_iter().map(Object::Dn))
+        .chain(all.places.into_iter().map(Box::new).map(Object::Place))
+        .chain(all.people.into_iter().map(Box::new).map(Object::Person))
+        .chain(all.numbers.into_iter().map(Object::Number))
+        .chain(all.trunks.into_iter().map(Box::new).map(Object::Trunk))
+        .chain(all.feature_codes.into_iter().map(Object::FeatureCode))
+        .chain(all.schedules.into_iter().map(Object::Schedule))
+        .chain(all.dial_rules.into_iter().map(Object::DialRule))
+        .chain(all.clients.into_iter().map(Object::Client))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_taken_apart_is_put_together_again() {
+        let text = include_str!("../../../../data/example-tenant.yaml");
+        let whole = crate::file::read(text, |_| Ok("<scxml/>".to_owned())).expect("the example");
+        let single: Vec<Object> = into_single(whole.clone()).collect();
+        assert!(single.iter().eq(whole.objects().collect::<Vec<_>>().iter()));
+        assert_eq!(gathered(whole.tenant.clone(), single), whole);
+    }
+}

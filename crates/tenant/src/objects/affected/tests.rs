@@ -1,0 +1,216 @@
+//! Random tenants, broken ones among them, and random changes: a part of the tenant is judged as the whole one is.
+
+use contracts::provisioning::{
+    Agent, DialRule, Dn, DnKind, FeatureAction, FeatureCode, Number, Person, Place, Prompt, Schedule, Secret, Skill,
+    SkillLevel, Trunk,
+};
+use infra::{Revision, VersionedObjects};
+use proptest::prelude::*;
+
+use super::*;
+use crate::objects::uses;
+
+/// Names that differ in case alone are among them.
+fn name() -> impl Strategy<Value = String> {
+    prop::sample::select(vec!["a", "A", "b", "c"]).prop_map(str::to_owned)
+}
+
+fn names() -> impl Strategy<Value = Vec<String>> {
+    prop::collection::vec(name(), 0..3)
+}
+
+fn maybe() -> impl Strategy<Value = Option<String>> {
+    prop::option::of(name())
+}
+
+fn number() -> impl Strategy<Value = String> {
+    prop::sample::select(vec!["1", "2", "3", "4"]).prop_map(str::to_owned)
+}
+
+fn dn() -> impl Strategy<Value = Object> {
+    let point = (name(), prop::option::of(number())).prop_map(|(application, default_dn)| DnKind::RoutePoint {
+        application,
+        default_dn,
+        service_level_s: 20,
+        short_abandon_s: 5,
+        wrap_up_s: None,
+    });
+    let announcement = names().prop_map(|prompts| DnKind::Announcement { prompts });
+    let kind = prop_oneof![3 => point, 1 => announcement, 1 => Just(DnKind::Echo)];
+    (number(), kind).prop_map(|(number, kind)| Object::Dn(Dn { number, kind }))
+}
+
+fn person() -> impl Strategy<Value = Object> {
+    let agent = (name(), name(), maybe(), names(), prop::option::of(prop::sample::select(vec!["12", "x"])));
+    (name(), prop::option::of(agent)).prop_map(|(user_name, agent)| {
+        let agent = agent.map(|(id, login_code, default_place, skills, pin)| Agent {
+            id,
+            login_code,
+            pin: pin.map(|pin| Secret(pin.to_owned())),
+            default_place,
+            wrap_up_s: None,
+            legal_guard_s: None,
+            no_answer_action: None,
+            skills: skills.into_iter().map(|skill| SkillLevel { skill, level: 1 }).collect(),
+        });
+        let (first_name, last_name) = (user_name.clone(), user_name.clone());
+        Object::Person(Box::new(Person { user_name, first_name, last_name, agent, ..Person::default() }))
+    })
+}
+
+fn trunk() -> impl Strategy<Value = Object> {
+    (name(), any::<bool>(), maybe(), any::<bool>()).prop_map(|(name, leads_out, inbound_user, register)| {
+        Object::Trunk(Box::new(Trunk {
+            name,
+            contact: leads_out.then(|| "203.0.113.9".to_owned()),
+            prefix: leads_out.then(|| "+".to_owned()),
+            inbound_user,
+            user: register.then(|| "u".to_owned()),
+            password: register.then(|| Secret("p".to_owned())),
+            register,
+            ..Trunk::default()
+        }))
+    })
+}
+
+fn dial_rule() -> impl Strategy<Value = Object> {
+    let action = prop_oneof![
+        maybe().prop_map(|trunk| DialAction::Emergency { trunk }),
+        (name(), maybe()).prop_map(|(trunk, schedule)| DialAction::Route { trunk, cost: 1, schedule }),
+        maybe().prop_map(|trunk| DialAction::Send { remove: 0, add: String::new(), trunk }),
+    ];
+    let rule = |(name, place, pattern, action)| Object::DialRule(DialRule { name, place, pattern, action });
+    // Their order is that of their places: names that differ in case alone would be told by it.
+    (number(), 0..9_u32, number(), action).prop_map(rule)
+}
+
+fn object() -> impl Strategy<Value = Object> {
+    let place = (name(), prop::collection::vec(number(), 0..3))
+        .prop_map(|(name, dns)| Object::Place(Box::new(Place { name, dns, location: None })));
+    let dialled =
+        (number(), number(), maybe(), prop::option::of(number())).prop_map(|(number, dn, schedule, closed)| {
+            Object::Number(Number { name: number.clone(), number, dn, schedule, closed_dn: closed })
+        });
+    let code = (number(), any::<bool>())
+        .prop_map(|(code, ask_pin)| Object::FeatureCode(FeatureCode { code, action: FeatureAction::Login, ask_pin }));
+    let schedule = name().prop_map(|name| {
+        Object::Schedule(Schedule { name, time_zone: None, open: Vec::new(), exceptions: Vec::new() })
+    });
+    prop_oneof![
+        2 => name().prop_map(|name| Object::Skill(Skill { name })),
+        1 => name().prop_map(|name| Object::Prompt(Prompt { file: format!("{name}.wav"), name })),
+        1 => name().prop_map(|name| Object::Application(Application { name, document: "<scxml/>".to_owned() })),
+        4 => dn(),
+        2 => place,
+        4 => person(),
+        2 => dialled,
+        2 => trunk(),
+        1 => code,
+        1 => schedule,
+        2 => dial_rule(),
+    ]
+}
+
+/// What a change does to the object of a random one's key.
+fn change() -> impl Strategy<Value = ObjectChange> {
+    (object(), prop::bool::weighted(0.6)).prop_map(|(object, is_put)| match is_put {
+        true => ObjectChange::Put(object),
+        false => ObjectChange::Delete(object.key()),
+    })
+}
+
+fn tenant(objects: Vec<Object>) -> TenantObjects {
+    let mut tenant = infra::conformance::provisioning::objects("acme").tenant;
+    tenant.hold_music = "a".to_owned();
+    let mut all = TenantObjects::new(tenant);
+    objects.into_iter().for_each(|object| all.put(object));
+    all
+}
+
+fn indexed(objects: &TenantObjects) -> IndexedTenant {
+    let read = VersionedObjects { revision: Revision(1), objects: objects.clone(), revisions: HashMap::new() };
+    IndexedTenant::of(read)
+}
+
+/// Each object once, and none is deleted that is not there.
+fn batch(objects: &TenantObjects, changes: Vec<ObjectChange>) -> Vec<ObjectChange> {
+    let present: HashSet<ObjectKey> = objects.objects().map(|object| object.key()).collect();
+    let mut once = BTreeMap::new();
+    for change in changes {
+        match &change {
+            ObjectChange::Put(object) => drop(once.insert(object.key(), change)),
+            ObjectChange::Delete(key) if present.contains(key) => drop(once.insert(key.clone(), change)),
+            ObjectChange::Delete(_) => {}
+        }
+    }
+    once.into_values().collect()
+}
+
+/// What the rules say of the whole tenant.
+fn broken_in_whole(held: &TenantObjects, changes: &[ObjectChange], put: &HashSet<ObjectKey>) -> Vec<ObjectFault> {
+    let mut after = held.clone();
+    for change in changes {
+        match change {
+            ObjectChange::Put(object) => after.put(object.clone()),
+            ObjectChange::Delete(key) => after.remove(key),
+        }
+    }
+    let before: HashSet<ObjectFault> = object_faults(held, |_| false).into_iter().collect();
+    let mut faults = object_faults(&after, |key| put.contains(key));
+    faults.retain(|fault| put.contains(&fault.key) || !before.contains(fault));
+    faults
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_part_is_judged_as_the_whole(
+        objects in prop::collection::vec(object(), 0..24),
+        changes in prop::collection::vec(change(), 1..5),
+    ) {
+        let held = tenant(objects);
+        let changes = batch(&held, changes);
+        let puts = changes.iter().filter_map(|change| match change {
+            ObjectChange::Put(object) => Some(object.key()),
+            ObjectChange::Delete(_) => None,
+        });
+        let put: HashSet<ObjectKey> = puts.collect();
+        let of_part = broken(&indexed(&held), &changes, &put, usize::MAX);
+        prop_assert_eq!(of_part, broken_in_whole(&held, &changes, &put));
+    }
+
+    #[test]
+    fn a_tenant_that_is_kept_up_to_date_is_judged_as_one_that_is_read(
+        objects in prop::collection::vec(object(), 0..16),
+        steps in prop::collection::vec(change(), 0..12),
+        changes in prop::collection::vec(change(), 1..4),
+    ) {
+        let mut held = tenant(objects);
+        let mut kept = indexed(&held);
+        for step in batch(&held, steps) {
+            match &step {
+                ObjectChange::Put(object) => held.put(object.clone()),
+                ObjectChange::Delete(key) => held.remove(key),
+            }
+            kept.apply(vec![(step, Revision(2))], Revision(2));
+        }
+        let changes = batch(&held, changes);
+        let none = HashSet::new();
+        prop_assert_eq!(broken(&kept, &changes, &none, usize::MAX), broken_in_whole(&held, &changes, &none));
+    }
+
+    #[test]
+    fn who_refers_is_who_would_be_broken(objects in prop::collection::vec(object(), 1..24)) {
+        let held = tenant(objects);
+        let kept = indexed(&held);
+        for object in held.objects().filter(|object| object.key().kind != ObjectKind::Tenant) {
+            let key = object.key();
+            let whole = broken_in_whole(&held, &[ObjectChange::Delete(key.clone())], &HashSet::new());
+            let expected: BTreeSet<(ObjectKey, String)> =
+                whole.into_iter().filter(|fault| fault.key != key).map(|fault| (fault.key, fault.field)).collect();
+            let found = uses(&kept, &key, usize::MAX).into_iter().map(|one| (one.key, one.field));
+            prop_assert_eq!(found.collect::<BTreeSet<_>>(), expected);
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! Tenants that are kept in memory, as they were used last: what has changed since is read, and not the whole tenant.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
+
+use contracts::provisioning::ObjectKey;
+use infra::{ObjectChange, ObjectChanges, ProvisioningStore, Revision, StoreError};
+use model::TenantId;
+use tokio::task::spawn_blocking;
+use tokio::time::Instant;
+
+use super::indexed::IndexedTenant;
+
+/// The most tenants that are kept.
+const KEPT_MAX: usize = 64;
+/// The most bytes of them in memory, about; one larger tenant is kept alone.
+const KEPT_BYTES_MAX: usize = 1 << 30;
+/// How long one is kept that nobody uses.
+const KEPT: Duration = Duration::from_secs(600);
+/// Up to so many changes of several revisions each object's own is asked for; of more the whole tenant is read.
+const ASKED_EACH_MAX: usize = 256;
+/// How often that is begun again because others change the tenant.
+const ATTEMPTS_MAX: usize = 3;
+
+/// The tenants that are kept.
+#[derive(Default)]
+pub struct HeldTenants {
+    kept: Arc<Mutex<Kept>>,
+}
+
+#[derive(Default)]
+struct Kept {
+    /// The one that was used last at the end.
+    tenants: Vec<KeptTenant>,
+    is_swept: bool,
+}
+
+struct KeptTenant {
+    tenant: TenantId,
+    turn: Turn,
+    bytes: usize,
+    used: Instant,
+}
+
+/// Who has it brings the tenant up to date; the others wait for that, since none of them needs to read it again.
+type Turn = Arc<tokio::sync::Mutex<Option<SharedTenant>>>;
+
+/// A tenant that several look at.
+#[derive(Clone)]
+pub struct SharedTenant(Arc<RwLock<IndexedTenant>>);
+
+impl SharedTenant {
+    /// What `look` finds. It may look at every object, so that is done beside the executor. None when the process ends.
+    pub async fn look<T: Send + 'static>(&self, look: impl FnOnce(&IndexedTenant) -> T + Send + 'static) -> Option<T> {
+        let shared = self.0.clone();
+        spawn_blocking(move || look(&shared.read().unwrap_or_else(PoisonError::into_inner))).await.ok()
+    }
+
+    async fn apply(&self, changes: Vec<(ObjectChange, Revision)>, at: Revision) -> bool {
+        let shared = self.0.clone();
+        let apply = move || shared.write().unwrap_or_else(PoisonError::into_inner).apply(changes, at);
+        spawn_blocking(apply).await.is_ok()
+    }
+}
+
+impl HeldTenants {
+    /// The tenant at its present revision, or a later one; none if it does not exist.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn fresh(
+        &self,
+        store: &dyn ProvisioningStore,
+        tenant: &TenantId,
+    ) -> Result<Option<SharedTenant>, StoreError> {
+        let turn = self.turn(tenant);
+        let mut held = turn.lock().await;
+        let Some(present) = store.revision(tenant).await? else {
+            self.lock().tenants.retain(|kept| kept.tenant != *tenant);
+            return Ok(None);
+        };
+        let is_fresh = match &*held {
+            Some(shared) => brought_up(store, tenant, shared, present).await?,
+            None => false,
+        };
+        if !is_fresh {
+            // Before the other one is read: each may have hundreds of megabytes.
+            *held = None;
+            let Some(read) = store.versioned(tenant).await? else { return Ok(None) };
+            let indexed = spawn_blocking(move || IndexedTenant::of(read)).await.map_err(|_| ends())?;
+            *held = Some(SharedTenant(Arc::new(RwLock::new(indexed))));
+        }
+        let Some(shared) = held.clone() else { return Ok(None) };
+        let bytes = shared.look(IndexedTenant::bytes).await.ok_or_else(ends)?;
+        self.used(tenant, bytes);
+        Ok(Some(shared))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn turn(&self, tenant: &TenantId) -> Turn {
+        let mut kept = self.lock();
+        if let Some(known) = kept.tenants.iter().find(|kept| kept.tenant == *tenant) {
+            return known.turn.clone();
+        }
+        let turn = Turn::default();
+        kept.tenants.push(KeptTenant { tenant: tenant.clone(), turn: turn.clone(), bytes: 0, used: Instant::now() });
+        turn
+    }
+
+    /// Notes that a tenant is used, and lets those go that were not for the longest time where there are too many.
+    fn used(&self, tenant: &TenantId, bytes: usize) {
+        let mut kept = self.lock();
+        let Some(at) = kept.tenants.iter().position(|kept| kept.tenant == *tenant) else { return };
+        let mut last = kept.tenants.remove(at);
+        (last.bytes, last.used) = (bytes, Instant::now());
+        kept.tenants.push(last);
+        let mut all: usize = kept.tenants.iter().map(|kept| kept.bytes).sum();
+        while kept.tenants.len() > 1 && (kept.tenants.len() > KEPT_MAX || all > KEPT_BYTES_MAX) {
+            all -= kept.tenants.remove(0).bytes;
+        }
+        if !std::mem::replace(&mut kept.is_swept, true) {
+            tokio::spawn(sweep(Arc::downgrade(&self.kept)));
+        }
+    }
+}
+
+/// Lets tenants go that nobody uses, until none is left.
+async fn sweep(kept: std::sync::Weak<Mutex<Kept>>) {
+    loop {
+        tokio::time::sleep(KEPT).await;
+        let Some(kept) = kept.upgrade() else { return };
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.tenants.retain(|kept| kept.used.elapsed() < KEPT);
+        if kept.tenants.is_empty() {
+            kept.is_swept = false;
+            return;
+        }
+    }
+}
+
+fn ends() -> StoreError {
+    StoreError::Unavailable { reason: "the process ends".to_owned() }
+}
+
+/// Brings a tenant to the present revision, or a later one; `false` if it has to be read.
+async fn brought_up(
+    store: &dyn ProvisioningStore,
+    tenant: &TenantId,
+    shared: &SharedTenant,
+    present: Revision,
+) -> Result<bool, StoreError> {
+    let Some(since) = shared.look(IndexedTenant::revision).await else { return Ok(false) };
+    // After a change that was broken off nothing is known of it.
+    if since > present || shared.0.is_poisoned() {
+        return Ok(false);
+    }
+    if since == present {
+        return Ok(true);
+    }
+    for _ in 0..ATTEMPTS_MAX {
+        let ObjectChanges { revision, changes } = store.changes(tenant, since).await?;
+        let changes = if revision.0 == since.0 + 1 {
+            Some(changes.into_iter().map(|change| (change, revision)).collect())
+        } else if changes.len() <= ASKED_EACH_MAX {
+            each_at(store, tenant, changes, revision).await?
+        } else {
+            return Ok(false);
+        };
+        if let Some(changes) = changes {
+            return Ok(shared.apply(changes, revision).await);
+        }
+    }
+    Ok(false)
+}
+
+/// Each change with the revision of its object; none if an object has changed again meanwhile.
+async fn each_at(
+    store: &dyn ProvisioningStore,
+    tenant: &TenantId,
+    changes: Vec<ObjectChange>,
+    at: Revision,
+) -> Result<Option<Vec<(ObjectChange, Revision)>>, StoreError> {
+    let mut each = Vec::with_capacity(changes.len());
+    for change in changes {
+        let ObjectChange::Put(object) = &change else {
+            each.push((change, at));
+            continue;
+        };
+        let key: ObjectKey = object.key();
+        match store.find_versioned(tenant, &key).await? {
+            Some((revision, found)) if revision <= at && found.key() == key => each.push((change, revision)),
+            _ => return Ok(None),
+        }
+    }
+    Ok(Some(each))
+}
+
+#[cfg(test)]
+mod tests {
+    use contracts::provisioning::{Object, ObjectKind, Skill};
+
+    use super::*;
+    use crate::objects::one_tenant::OneTenant;
+
+    fn tenant(name: &str) -> TenantId {
+        TenantId::parse(name).unwrap()
+    }
+
+    fn skill(name: &str) -> ObjectChange {
+        ObjectChange::Put(Object::Skill(Skill { name: name.to_owned() }))
+    }
+
+    async fn revision_of(shared: &SharedTenant, name: &str) -> Option<Revision> {
+        let key = ObjectKey { kind: ObjectKind::Skill, id: name.to_owned() };
+        shared.look(move |held| held.revision_of(&key)).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_tenant_is_read_once_and_then_what_has_changed() {
+        let (store, held) = (OneTenant::example(), HeldTenants::default());
+        let first = held.fresh(&store, &store.id()).await.unwrap().unwrap();
+        assert_eq!(revision_of(&first, "Patience").await, None);
+        store.change(vec![skill("Patience")]);
+        let second = held.fresh(&store, &store.id()).await.unwrap().unwrap();
+        assert_eq!(revision_of(&second, "Patience").await, Some(Revision(2)));
+        store.change(vec![skill("Humour")]);
+        store.change(vec![skill("Wit")]);
+        let third = held.fresh(&store, &store.id()).await.unwrap().unwrap();
+        assert_eq!(revision_of(&third, "Humour").await, Some(Revision(3)), "each object has its own revision");
+        assert_eq!(revision_of(&third, "Wit").await, Some(Revision(4)));
+        assert_eq!(third.look(IndexedTenant::revision).await, Some(Revision(4)));
+        assert_eq!(store.reads(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_tenant_that_has_been_put_back_is_read_again() {
+        let (store, held) = (OneTenant::example(), HeldTenants::default());
+        store.change(vec![skill("Patience")]);
+        held.fresh(&store, &store.id()).await.unwrap().unwrap();
+        store.begin_again();
+        let again = held.fresh(&store, &store.id()).await.unwrap().unwrap();
+        assert_eq!((revision_of(&again, "Patience").await, store.reads()), (None, 2));
+        assert!(held.fresh(&store, &tenant("nobody")).await.unwrap().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_kept_for_ever() {
+        let (store, held) = (OneTenant::example(), HeldTenants::default());
+        held.fresh(&store, &store.id()).await.unwrap().unwrap();
+        assert_eq!(held.lock().tenants.len(), 1);
+        tokio::time::sleep(2 * KEPT + Duration::from_millis(1)).await;
+        let kept = held.lock();
+        assert_eq!((kept.tenants.len(), kept.is_swept), (0, false));
+    }
+
+    #[tokio::test]
+    async fn the_tenants_that_were_not_used_for_the_longest_time_go() {
+        let held = HeldTenants::default();
+        for (name, bytes) in
+            [("a", KEPT_BYTES_MAX / 2), ("b", KEPT_BYTES_MAX / 2), ("a", 1), ("c", KEPT_BYTES_MAX / 2 + 1)]
+        {
+            held.turn(&tenant(name));
+            held.used(&tenant(name), bytes);
+        }
+        let kept: Vec<String> = held.lock().tenants.iter().map(|kept| kept.tenant.to_string()).collect();
+        assert_eq!(kept, ["a", "c"]);
+        held.turn(&tenant("d"));
+        held.used(&tenant("d"), 2 * KEPT_BYTES_MAX);
+        assert_eq!(held.lock().tenants.len(), 1, "one is kept, however large");
+        for number in 0..2 * KEPT_MAX {
+            held.turn(&tenant(&format!("tenant-{number}")));
+            held.used(&tenant(&format!("tenant-{number}")), 1);
+        }
+        assert_eq!(held.lock().tenants.len(), KEPT_MAX);
+    }
+}

@@ -1,0 +1,277 @@
+//! A tenant in memory: each object by its name in the order of lists, and by what ties it to others. Changes keep it up to date, so that an
+//! edit costs what it touches and not the tenant.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
+
+use contracts::provisioning::{Object, ObjectKey, ObjectKind, Person, Tenant};
+use infra::{ObjectChange, Revision, VersionedObjects};
+
+use super::ties::{Mark, marks};
+use crate::file;
+
+/// Bytes of an object in memory with its names and ties, about.
+const OBJECT_BYTES: usize = 1_024;
+/// Bytes of an entry of its lists, about.
+const ENTRY_BYTES: usize = 160;
+
+/// The number of an object: one that came later has a higher one.
+pub(super) type Slot = u64;
+
+/// A tenant's objects with their revisions.
+pub struct IndexedTenant {
+    revision: Revision,
+    tenant: Tenant,
+    held: BTreeMap<Slot, IndexedObject>,
+    by_name: BTreeMap<NameOrder, Slot>,
+    holders: HashMap<Mark, BTreeSet<Slot>>,
+    next: Slot,
+    bytes: usize,
+}
+
+struct IndexedObject {
+    object: Object,
+    revision: Revision,
+}
+
+/// The order of lists: kinds in their order, and names without regard to case.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct NameOrder {
+    kind: ObjectKind,
+    lower: String,
+    id: String,
+}
+
+impl NameOrder {
+    fn of(key: &ObjectKey) -> Self {
+        Self { kind: key.kind, lower: key.id.to_lowercase(), id: key.id.clone() }
+    }
+
+    /// Before every name of the kind.
+    const fn begin(kind: ObjectKind) -> Self {
+        Self { kind, lower: String::new(), id: String::new() }
+    }
+}
+
+impl IndexedTenant {
+    /// The tenant as it was read.
+    pub fn of(read: VersionedObjects) -> Self {
+        let VersionedObjects { revision, objects, mut revisions } = read;
+        let mut indexed = Self {
+            revision,
+            tenant: objects.tenant.clone(),
+            held: BTreeMap::new(),
+            by_name: BTreeMap::new(),
+            holders: HashMap::new(),
+            next: 0,
+            bytes: 0,
+        };
+        for object in file::into_single(objects) {
+            let of_object = revisions.remove(&object.key()).unwrap_or(revision);
+            indexed.put(object, of_object);
+        }
+        indexed
+    }
+
+    /// The tenant's revision.
+    pub const fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// Bytes in memory, about.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The tenant itself.
+    pub(super) const fn tenant(&self) -> &Tenant {
+        &self.tenant
+    }
+
+    /// The object of exactly that name.
+    pub fn get(&self, key: &ObjectKey) -> Option<&Object> {
+        self.object(self.slot(key)?)
+    }
+
+    /// The object of that name, else one whose name differs in upper and lower case alone.
+    pub fn spelled(&self, key: &ObjectKey) -> Option<&Object> {
+        self.object(self.slot(key).or_else(|| self.spellings(key).last())?)
+    }
+
+    /// The person of that name, in whatever case.
+    pub fn person(&self, user_name: &str) -> Option<&Person> {
+        match self.spelled(&ObjectKey { kind: ObjectKind::Person, id: user_name.to_owned() }) {
+            Some(Object::Person(person)) => Some(person),
+            _ => None,
+        }
+    }
+
+    /// The people, those first who came first.
+    pub fn people(&self) -> impl Iterator<Item = &Person> {
+        self.held.values().filter_map(|held| match &held.object {
+            Object::Person(person) => Some(&**person),
+            _ => None,
+        })
+    }
+
+    /// The revision that has changed an object last; none if there is no such object.
+    pub fn revision_of(&self, key: &ObjectKey) -> Option<Revision> {
+        self.held.get(&self.slot(key)?).map(|held| held.revision)
+    }
+
+    /// The objects of a kind in the order of lists, those behind `after`.
+    pub(super) fn behind<'a>(
+        &'a self,
+        kind: ObjectKind,
+        after: Option<&ObjectKey>,
+    ) -> impl Iterator<Item = (&'a Object, Revision)> + use<'a> {
+        let begin = match after {
+            Some(after) if after.kind == kind => Bound::Excluded(NameOrder::of(after)),
+            _ => Bound::Included(NameOrder::begin(kind)),
+        };
+        let names = self.by_name.range((begin, Bound::Unbounded)).take_while(move |(name, _)| name.kind == kind);
+        names.filter_map(move |(_, slot)| self.held.get(slot)).map(|held| (&held.object, held.revision))
+    }
+
+    /// Brings it to a revision by what has changed until then, each object with its own revision.
+    pub(super) fn apply(&mut self, changes: Vec<(ObjectChange, Revision)>, at: Revision) {
+        for (change, revision) in changes {
+            match change {
+                ObjectChange::Put(object) => self.put(object, revision),
+                ObjectChange::Delete(key) => {
+                    if let Some(slot) = self.by_name.remove(&NameOrder::of(&key)) {
+                        self.let_go(slot);
+                    }
+                }
+            }
+        }
+        self.revision = at;
+    }
+
+    /// An object that is replaced keeps its number.
+    fn put(&mut self, object: Object, revision: Revision) {
+        if let Object::Tenant(tenant) = &object {
+            self.tenant = (**tenant).clone();
+        }
+        let next = self.next;
+        let slot = *self.by_name.entry(NameOrder::of(&object.key())).or_insert(next);
+        self.next += u64::from(slot == next);
+        self.let_go(slot);
+        for mark in marks(&object) {
+            self.holders.entry(mark).or_default().insert(slot);
+        }
+        self.bytes += weight(&object);
+        self.held.insert(slot, IndexedObject { object, revision });
+    }
+
+    fn let_go(&mut self, slot: Slot) {
+        let Some(IndexedObject { object, .. }) = self.held.remove(&slot) else { return };
+        self.bytes = self.bytes.saturating_sub(weight(&object));
+        for mark in marks(&object) {
+            if let Some(holders) = self.holders.get_mut(&mark) {
+                holders.remove(&slot);
+                if holders.is_empty() {
+                    self.holders.remove(&mark);
+                }
+            }
+        }
+    }
+}
+
+// === by numbers ===
+
+impl IndexedTenant {
+    /// The number that the next new object gets.
+    pub(super) const fn next_slot(&self) -> Slot {
+        self.next
+    }
+
+    /// The number of an object.
+    pub(super) fn slot(&self, key: &ObjectKey) -> Option<Slot> {
+        self.by_name.get(&NameOrder::of(key)).copied()
+    }
+
+    /// The object of a number.
+    pub(super) fn object(&self, slot: Slot) -> Option<&Object> {
+        self.held.get(&slot).map(|held| &held.object)
+    }
+
+    /// The objects with that tie, the earliest first.
+    pub(super) fn holders<'a>(&'a self, mark: &Mark) -> impl Iterator<Item = Slot> + use<'a> {
+        self.holders.get(mark).into_iter().flatten().copied()
+    }
+
+    /// The names of a kind with their numbers.
+    pub(super) fn names(&self, kind: ObjectKind) -> impl Iterator<Item = (&str, Slot)> {
+        let names = self.by_name.range(NameOrder::begin(kind)..).take_while(move |(name, _)| name.kind == kind);
+        names.map(|(name, slot)| (name.id.as_str(), *slot))
+    }
+
+    /// The objects whose names are this one but for upper and lower case, which DNs tell apart.
+    pub(super) fn spellings<'a>(&'a self, key: &ObjectKey) -> impl Iterator<Item = Slot> + use<'a> {
+        let of = NameOrder::of(key);
+        let begin = NameOrder { id: String::new(), ..of.clone() };
+        let is_same = move |name: &NameOrder| name.kind != ObjectKind::Dn || name.id == of.id;
+        let (kind, lower) = (key.kind, key.id.to_lowercase());
+        let alike = self.by_name.range(begin..).take_while(move |(name, _)| name.kind == kind && name.lower == lower);
+        alike.filter(move |(name, _)| is_same(name)).map(|(_, slot)| *slot)
+    }
+}
+
+fn weight(object: &Object) -> usize {
+    let more = match object {
+        Object::Application(application) => application.document.len(),
+        Object::Person(person) => person.agent.as_ref().map_or(0, |agent| agent.skills.len() * ENTRY_BYTES),
+        Object::Place(place) => place.dns.len() * ENTRY_BYTES,
+        Object::Schedule(schedule) => (schedule.open.len() + schedule.exceptions.len()) * ENTRY_BYTES,
+        Object::Trunk(trunk) => (trunk.allow.len() + trunk.headers.len()) * ENTRY_BYTES,
+        _ => 0,
+    };
+    OBJECT_BYTES + more
+}
+
+#[cfg(test)]
+mod tests {
+    use contracts::provisioning::Skill;
+
+    use super::*;
+
+    fn example() -> VersionedObjects {
+        let text = include_str!("../../../../data/example-tenant.yaml");
+        let objects = file::read(text, |_| Ok("<scxml/>".to_owned())).expect("the example");
+        let revisions = objects.objects().map(|object| (object.key(), Revision(3))).collect();
+        VersionedObjects { revision: Revision(7), objects, revisions }
+    }
+
+    fn skill(name: &str) -> Object {
+        Object::Skill(Skill { name: name.to_owned() })
+    }
+
+    #[test]
+    fn an_object_is_found_by_its_name_and_by_its_spelling() {
+        let tenant = IndexedTenant::of(example());
+        let key = |kind, id: &str| ObjectKey { kind, id: id.to_owned() };
+        assert!(tenant.get(&key(ObjectKind::Person, "ADA.adler")).is_none());
+        assert_eq!(tenant.person("ADA.adler").map(|person| person.user_name.as_str()), Some("ada.adler"));
+        assert!(tenant.spelled(&key(ObjectKind::Dn, "7101")).is_some());
+        assert_eq!(tenant.revision_of(&key(ObjectKind::Person, "ada.adler")), Some(Revision(3)));
+        assert_eq!(tenant.people().count(), example().objects.people.len());
+    }
+
+    #[test]
+    fn changes_lead_to_what_is_read_anew() {
+        let mut tenant = IndexedTenant::of(example());
+        let (bytes, ties) = (tenant.bytes(), tenant.holders.len());
+        let person = tenant.person("ada.adler").cloned().expect("she is there");
+        let gone = ObjectChange::Delete(Object::Person(Box::new(person.clone())).key());
+        let new = ObjectChange::Put(skill("Patience"));
+        tenant.apply(vec![(gone, Revision(8)), (new, Revision(9))], Revision(9));
+        assert_eq!(tenant.revision(), Revision(9));
+        assert!(tenant.person("ada.adler").is_none() && tenant.get(&skill("Patience").key()).is_some());
+        let back = ObjectChange::Put(Object::Person(Box::new(person.clone())));
+        let away = ObjectChange::Delete(skill("Patience").key());
+        tenant.apply(vec![(back, Revision(10)), (away, Revision(10))], Revision(10));
+        assert_eq!((tenant.bytes(), tenant.holders.len()), (bytes, ties), "nothing is left behind");
+        assert_eq!(tenant.person("ada.adler"), Some(&person));
+    }
+}

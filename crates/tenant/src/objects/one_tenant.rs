@@ -1,0 +1,155 @@
+//! For tests: a store with one tenant in memory, which counts how often it was read as a whole.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard};
+
+use contracts::provisioning::{Object, ObjectKey, TenantObjects};
+use infra::{
+    Answer, ChangeNote, HistoryEntry, HistoryPage, ObjectChange, ObjectChanges, ProvisioningStore, Revision,
+    StoreError, VersionedObjects,
+};
+use model::{TenantId, Timestamp};
+
+pub(crate) struct OneTenant(Mutex<Stored>);
+
+struct Stored {
+    objects: TenantObjects,
+    revision: Revision,
+    changed: BTreeMap<ObjectKey, Revision>,
+    reads: usize,
+}
+
+fn example() -> TenantObjects {
+    let text = include_str!("../../../../data/example-tenant.yaml");
+    crate::file::read(text, |_| Ok("<scxml/>".to_owned())).expect("the example")
+}
+
+impl OneTenant {
+    pub fn example() -> Self {
+        let stored = Stored { objects: example(), revision: Revision(1), changed: BTreeMap::new(), reads: 0 };
+        Self(Mutex::new(stored))
+    }
+
+    pub fn id(&self) -> TenantId {
+        TenantId::parse(&self.stored().objects.tenant.id).unwrap()
+    }
+
+    /// How often the whole tenant was read.
+    pub fn reads(&self) -> usize {
+        self.stored().reads
+    }
+
+    pub fn change(&self, changes: Vec<ObjectChange>) -> Revision {
+        let mut stored = self.stored();
+        stored.revision = Revision(stored.revision.0 + 1);
+        let revision = stored.revision;
+        for change in changes {
+            match change {
+                ObjectChange::Put(object) => {
+                    stored.changed.insert(object.key(), revision);
+                    stored.objects.put(object);
+                }
+                ObjectChange::Delete(key) => {
+                    stored.objects.remove(&key);
+                    stored.changed.insert(key, revision);
+                }
+            }
+        }
+        revision
+    }
+
+    /// The tenant as it was at first, at its first revision.
+    pub fn begin_again(&self) {
+        let mut stored = self.stored();
+        (stored.objects, stored.revision, stored.changed) = (example(), Revision(1), BTreeMap::new());
+    }
+
+    fn stored(&self) -> MutexGuard<'_, Stored> {
+        self.0.lock().unwrap()
+    }
+
+    fn found(&self, key: &ObjectKey) -> Option<(Revision, Object)> {
+        let stored = self.stored();
+        let object = stored.objects.objects().find(|object| object.key() == *key)?;
+        Some((stored.changed.get(key).copied().unwrap_or(Revision(1)), object))
+    }
+}
+
+fn nobody_asks<T: Send + 'static>() -> Answer<'static, T> {
+    Box::pin(async { Err(StoreError::Invalid("nobody asks".to_owned())) })
+}
+
+impl ProvisioningStore for OneTenant {
+    fn tenants(&self) -> Answer<'_, Vec<(TenantId, Revision)>> {
+        Box::pin(async { Ok(vec![(self.id(), self.stored().revision)]) })
+    }
+
+    fn load<'a>(&'a self, _: &'a TenantId) -> Answer<'a, Option<(Revision, TenantObjects)>> {
+        Box::pin(async {
+            let mut stored = self.stored();
+            stored.reads += 1;
+            Ok(Some((stored.revision, stored.objects.clone())))
+        })
+    }
+
+    fn versioned<'a>(&'a self, _: &'a TenantId) -> Answer<'a, Option<VersionedObjects>> {
+        Box::pin(async {
+            let mut stored = self.stored();
+            stored.reads += 1;
+            let revisions: HashMap<ObjectKey, Revision> =
+                stored.changed.iter().map(|(key, revision)| (key.clone(), *revision)).collect();
+            Ok(Some(VersionedObjects { revision: stored.revision, objects: stored.objects.clone(), revisions }))
+        })
+    }
+
+    fn find_versioned<'a>(&'a self, _: &'a TenantId, key: &'a ObjectKey) -> Answer<'a, Option<(Revision, Object)>> {
+        Box::pin(async move { Ok(self.found(key)) })
+    }
+
+    fn update<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        at: Revision,
+        changes: Vec<ObjectChange>,
+        _: &'a ChangeNote,
+    ) -> Answer<'a, Revision> {
+        Box::pin(async move {
+            let actual = self.stored().revision;
+            if actual != at {
+                return Err(StoreError::Conflict { key: tenant.to_string(), expected: at.0, actual: actual.0 });
+            }
+            Ok(self.change(changes))
+        })
+    }
+
+    fn changes<'a>(&'a self, _: &'a TenantId, since: Revision) -> Answer<'a, ObjectChanges> {
+        Box::pin(async move {
+            let revision = self.stored().revision;
+            let keys: Vec<ObjectKey> = {
+                let stored = self.stored();
+                stored.changed.iter().filter(|(_, at)| **at > since).map(|(key, _)| key.clone()).collect()
+            };
+            let change = |key: ObjectKey| match self.found(&key) {
+                Some((_, object)) => ObjectChange::Put(object),
+                None => ObjectChange::Delete(key),
+            };
+            Ok(ObjectChanges { revision, changes: keys.into_iter().map(change).collect() })
+        })
+    }
+
+    fn next_generation<'a>(&'a self, _: &'a TenantId, at_least: u64) -> Answer<'a, u64> {
+        Box::pin(async move { Ok(at_least) })
+    }
+
+    fn history<'a>(&'a self, _: &'a TenantId, _: &'a HistoryPage) -> Answer<'a, Vec<HistoryEntry>> {
+        nobody_asks()
+    }
+
+    fn entry_at<'a>(&'a self, _: &'a TenantId, _: &'a ObjectKey, _: Revision) -> Answer<'a, Option<HistoryEntry>> {
+        nobody_asks()
+    }
+
+    fn request<'a>(&'a self, _: &'a TenantId, _: &'a str, _: &'a str, _: Timestamp) -> Answer<'a, Vec<HistoryEntry>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+}

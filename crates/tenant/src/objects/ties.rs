@@ -1,0 +1,137 @@
+//! What ties an object to others: the objects that it refers to, and what no other one may have.
+
+use contracts::provisioning::{DialAction, DialRule, Dn, DnKind, Object, ObjectKey, ObjectKind, Person, Tenant, Trunk};
+
+/// How an object is tied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Tie {
+    /// It refers to the object of that kind and name.
+    RefersTo(ObjectKind),
+    /// It is the agent with that id.
+    AgentId,
+    /// It is the agent with that login code.
+    LoginCode,
+    /// It is the trunk whose callers give that user name.
+    InboundUser,
+    /// It is the trunk that registers that account.
+    Registration,
+    /// It is a feature code that asks for PINs.
+    AsksPin,
+    /// It is a rule about emergency calls.
+    Emergency,
+}
+
+/// One tie of an object.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Mark {
+    tie: Tie,
+    text: Box<str>,
+}
+
+impl Mark {
+    fn new(tie: Tie, text: &str) -> Self {
+        Self { tie, text: text.into() }
+    }
+
+    /// That of who refers to an object.
+    pub fn refers_to(kind: ObjectKind, id: &str) -> Self {
+        Self::new(Tie::RefersTo(kind), id)
+    }
+
+    /// That of a feature code that asks for PINs.
+    pub fn asks_pin() -> Self {
+        Self::new(Tie::AsksPin, "")
+    }
+
+    /// That of a rule about emergency calls.
+    pub fn emergency() -> Self {
+        Self::new(Tie::Emergency, "")
+    }
+
+    /// The object that is referred to.
+    pub fn named(&self) -> Option<ObjectKey> {
+        match self.tie {
+            Tie::RefersTo(kind) => Some(ObjectKey { kind, id: self.text.to_string() }),
+            _ => None,
+        }
+    }
+
+    /// Whether one object alone may have it. A place is the seat of one agent.
+    pub const fn is_for_one(&self) -> bool {
+        match self.tie {
+            Tie::AgentId | Tie::LoginCode | Tie::InboundUser | Tie::Registration => true,
+            Tie::RefersTo(kind) => matches!(kind, ObjectKind::Place),
+            Tie::AsksPin | Tie::Emergency => false,
+        }
+    }
+}
+
+/// The ties of an object. A rule between objects that is added needs its tie here.
+pub(super) fn marks(object: &Object) -> Vec<Mark> {
+    match object {
+        Object::Tenant(tenant) => of_tenant(tenant),
+        Object::Dn(dn) => of_dn(dn),
+        Object::Place(place) => place.dns.iter().map(|dn| Mark::refers_to(ObjectKind::Dn, dn)).collect(),
+        Object::Person(person) => of_person(person),
+        Object::Number(number) => {
+            let dns = [Some(&number.dn), number.closed_dn.as_ref()].into_iter().flatten();
+            let schedule = number.schedule.iter().map(|name| Mark::refers_to(ObjectKind::Schedule, name));
+            dns.map(|dn| Mark::refers_to(ObjectKind::Dn, dn)).chain(schedule).collect()
+        }
+        Object::Trunk(trunk) => of_trunk(trunk),
+        Object::FeatureCode(code) => {
+            // There must be no DN of that number.
+            let dn = Mark::refers_to(ObjectKind::Dn, &code.code);
+            std::iter::once(dn).chain(code.ask_pin.then(Mark::asks_pin)).collect()
+        }
+        Object::DialRule(rule) => of_dial_rule(rule),
+        Object::Skill(_) | Object::Prompt(_) | Object::Application(_) | Object::Schedule(_) | Object::Client(_) => {
+            Vec::new()
+        }
+    }
+}
+
+fn of_tenant(tenant: &Tenant) -> Vec<Mark> {
+    let prompts = [Some(&tenant.hold_music), tenant.confirmation_prompt.as_ref(), tenant.refusal_prompt.as_ref()];
+    prompts.into_iter().flatten().map(|prompt| Mark::refers_to(ObjectKind::Prompt, prompt)).collect()
+}
+
+fn of_dn(dn: &Dn) -> Vec<Mark> {
+    match &dn.kind {
+        DnKind::RoutePoint { application, default_dn, .. } => {
+            let default = default_dn.iter().map(|default| Mark::refers_to(ObjectKind::Dn, default));
+            std::iter::once(Mark::refers_to(ObjectKind::Application, application)).chain(default).collect()
+        }
+        DnKind::Announcement { prompts } => {
+            prompts.iter().map(|prompt| Mark::refers_to(ObjectKind::Prompt, prompt)).collect()
+        }
+        DnKind::Extension { .. } | DnKind::VirtualQueue | DnKind::Echo => Vec::new(),
+    }
+}
+
+fn of_person(person: &Person) -> Vec<Mark> {
+    let Some(agent) = &person.agent else { return Vec::new() };
+    let mut marks = vec![Mark::new(Tie::AgentId, &agent.id), Mark::new(Tie::LoginCode, &agent.login_code)];
+    marks.extend(agent.default_place.iter().map(|place| Mark::refers_to(ObjectKind::Place, place)));
+    marks.extend(agent.skills.iter().map(|level| Mark::refers_to(ObjectKind::Skill, &level.skill)));
+    marks
+}
+
+fn of_trunk(trunk: &Trunk) -> Vec<Mark> {
+    let user = trunk.inbound_user.iter().map(|user| Mark::new(Tie::InboundUser, user));
+    let account = trunk.registers().map(|(contact, user)| Mark::new(Tie::Registration, &format!("{contact}\n{user}")));
+    user.chain(account).collect()
+}
+
+fn of_dial_rule(rule: &DialRule) -> Vec<Mark> {
+    let mut marks: Vec<Mark> =
+        rule.action.trunk().map(|trunk| Mark::refers_to(ObjectKind::Trunk, trunk)).into_iter().collect();
+    match &rule.action {
+        DialAction::Emergency { .. } => marks.push(Mark::emergency()),
+        DialAction::Route { schedule: Some(schedule), .. } => {
+            marks.push(Mark::refers_to(ObjectKind::Schedule, schedule));
+        }
+        _ => {}
+    }
+    marks
+}

@@ -1,0 +1,163 @@
+//! Refusals as gRPC says them: words for people, and the same by object, field and rule in the metadata.
+
+use contracts::provisioning::ObjectKey;
+use contracts::v1;
+use infra::StoreError;
+use model::TenantId;
+use prost::Message as _;
+use tonic::metadata::MetadataValue;
+use tonic::{Code, Status};
+
+use crate::objects::{ChangeRefusal, ObjectFault};
+
+/// The most bytes of faults in a refusal: they travel in headers, of which clients accept 16 KiB, twice and encoded.
+const TOLD_BYTES_MAX: usize = 2_048;
+/// The metadata of a refusal that has its faults.
+const FAULTS_METADATA: &str = "trunkline-faults-bin";
+
+/// The refusal of a process that ends.
+pub(super) fn ends() -> Status {
+    Status::unavailable("the role ends")
+}
+
+/// The refusal for a tenant that does not exist.
+pub(super) fn no_tenant(tenant: &TenantId) -> Status {
+    Status::not_found(format!("no tenant {tenant}"))
+}
+
+/// The refusal of a store that cannot be read.
+pub(super) fn unread(error: StoreError) -> Status {
+    match error {
+        StoreError::Missing { .. } => Status::not_found(error.to_string()),
+        _ => Status::unavailable(error.to_string()),
+    }
+}
+
+/// A refusal as gRPC says it.
+pub(super) fn refused(refusal: ChangeRefusal) -> Status {
+    let message = refusal.to_string();
+    match refusal {
+        ChangeRefusal::Stale(stale) => with_faults(
+            Code::Aborted,
+            stale.into_iter().map(|stale| {
+                let line = stale.to_string();
+                let rule = line.split_once(": ").map_or_else(|| line.clone(), |(_, rule)| rule.to_owned());
+                let present = stale.present.0;
+                (
+                    line,
+                    v1::ObjectFault { present_revision: Some(present), ..wire_fault(stale.key, String::new(), rule) },
+                )
+            }),
+        ),
+        ChangeRefusal::Faults(faults) => with_faults(Code::InvalidArgument, faults.into_iter().map(told)),
+        ChangeRefusal::Referred(faults) => with_faults(Code::FailedPrecondition, faults.into_iter().map(told)),
+        ChangeRefusal::RequestReused => Status::invalid_argument(message),
+        ChangeRefusal::ManyPasswords { .. } => {
+            let rule = message.split_once(": ").map_or(message.as_str(), |(_, rule)| rule);
+            of_request("password", rule.to_owned())
+        }
+        ChangeRefusal::NoTenant(tenant) => no_tenant(&tenant),
+        ChangeRefusal::NotThen { .. } => Status::not_found(message),
+        ChangeRefusal::NoTurn => Status::unavailable(message),
+        ChangeRefusal::Hash(_) => Status::resource_exhausted(message),
+        ChangeRefusal::Store(StoreError::Invalid(reason)) => Status::invalid_argument(reason),
+        ChangeRefusal::Store(error) => unread(error),
+    }
+}
+
+fn told(fault: ObjectFault) -> (String, v1::ObjectFault) {
+    (fault.to_string(), wire_fault(fault.key, fault.field, fault.rule))
+}
+
+fn wire_fault(key: ObjectKey, field: String, rule: String) -> v1::ObjectFault {
+    v1::ObjectFault { kind: key.kind.as_str().to_owned(), id: key.id, field, rule, present_revision: None }
+}
+
+/// A rule that a request breaks, which is about none of its objects.
+pub(super) fn of_request(field: &str, rule: String) -> Status {
+    let fault = v1::ObjectFault { field: field.to_owned(), rule, ..v1::ObjectFault::default() };
+    with_faults(Code::InvalidArgument, std::iter::once((format!("{}: {}", fault.field, fault.rule), fault)))
+}
+
+/// The faults, as many as fit into the headers, and how many others there are.
+fn with_faults(code: Code, faults: impl ExactSizeIterator<Item = (String, v1::ObjectFault)>) -> Status {
+    let all = faults.len();
+    let (mut lines, mut wire, mut bytes) = (Vec::new(), v1::ObjectFaults::default(), 0);
+    for (line, fault) in faults {
+        bytes += line.len() + 1;
+        if bytes > TOLD_BYTES_MAX && !lines.is_empty() {
+            let more = all.saturating_sub(wire.faults.len());
+            lines.push(format!("and {more} more"));
+            wire.more = u32::try_from(more).unwrap_or(u32::MAX);
+            break;
+        }
+        lines.push(line.chars().take(TOLD_BYTES_MAX).collect::<String>());
+        wire.faults.push(fault);
+    }
+    let mut status = Status::new(code, lines.join("\n"));
+    let encoded = wire.encode_to_vec();
+    // One fault that is too long for a header is in the message alone.
+    if encoded.len() <= 2 * TOLD_BYTES_MAX {
+        status.metadata_mut().insert_bin(FAULTS_METADATA, MetadataValue::from_bytes(&encoded));
+    }
+    status
+}
+
+#[cfg(test)]
+mod tests {
+    use contracts::provisioning::ObjectKind;
+    use infra::Revision;
+
+    use super::*;
+
+    fn fault(number: usize) -> ObjectFault {
+        ObjectFault {
+            key: ObjectKey { kind: ObjectKind::Person, id: format!("person-{number}") },
+            field: "agent.skills".to_owned(),
+            rule: "there is no skill Patience".to_owned(),
+        }
+    }
+
+    fn faults_of(status: &Status) -> v1::ObjectFaults {
+        let bytes = status.metadata().get_bin(FAULTS_METADATA).unwrap().to_bytes().unwrap();
+        v1::ObjectFaults::decode(bytes).unwrap()
+    }
+
+    #[test]
+    fn a_refusal_names_object_field_and_rule_in_words_and_as_a_message() {
+        let status = refused(ChangeRefusal::Faults(vec![fault(1)]));
+        assert_eq!(status.code(), Code::InvalidArgument);
+        assert_eq!(status.message(), "person person-1 agent.skills: there is no skill Patience");
+        let told = faults_of(&status).faults.remove(0);
+        assert_eq!((told.id.as_str(), told.field.as_str(), told.present_revision), ("person-1", "agent.skills", None));
+    }
+
+    #[test]
+    fn a_stale_object_is_told_with_its_present_revision() {
+        let stale = crate::objects::StaleObject { key: fault(1).key, expected: Revision(5), present: Revision(7) };
+        let status = refused(ChangeRefusal::Stale(vec![stale]));
+        assert_eq!((status.code(), status.message()), (Code::Aborted, "person person-1: it is at revision 7, not 5"));
+        assert_eq!(faults_of(&status).faults[0].present_revision, Some(7));
+    }
+
+    #[test]
+    fn many_faults_fit_into_headers() {
+        let status = refused(ChangeRefusal::Referred((0..1_000).map(fault).collect()));
+        assert_eq!(status.code(), Code::FailedPrecondition);
+        assert!(status.message().len() < 3_000 && status.message().ends_with(" more"), "{}", status.message());
+        let told = faults_of(&status);
+        assert!(told.encoded_len() <= 2 * TOLD_BYTES_MAX);
+        assert_eq!(told.faults.len() + usize::try_from(told.more).unwrap(), 1_000);
+        assert_eq!(faults_of(&refused(ChangeRefusal::Faults(vec![fault(1)]))).more, 0);
+    }
+
+    #[test]
+    fn a_limit_of_a_request_names_field_rule_and_limit() {
+        let status = refused(ChangeRefusal::ManyPasswords { given: 51, most: 50 });
+        assert_eq!(status.code(), Code::InvalidArgument);
+        assert!(status.message().starts_with("password: 51 passwords in clear are in one request"), "{status}");
+        let told = faults_of(&status).faults.remove(0);
+        assert_eq!((told.kind.as_str(), told.field.as_str()), ("", "password"));
+        assert!(told.rule.starts_with("51 passwords") && told.rule.contains("at most 50"), "{}", told.rule);
+    }
+}
