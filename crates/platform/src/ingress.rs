@@ -178,8 +178,9 @@ async fn listen(ctx: &RoleContext, settings: &Settings, pages: &Arc<PageSessions
     }
     let set = certificates::files(&settings.certificates);
     let config = certificates::watched(ctx, set, edge.metrics.certificates())?;
-    let by_tls = net::http::gated(ctx, "webs", router.clone(), Limits::default(), is_open)?;
-    let plain = net::http::gated(ctx, "web", router, Limits::default(), is_open)?;
+    let limits = Limits { wider: agent_setup::wider, ..Limits::default() };
+    let by_tls = net::http::gated(ctx, "webs", router.clone(), limits, is_open)?;
+    let plain = net::http::gated(ctx, "web", router, limits, is_open)?;
     let (by_tls, plain) = (pages.around(by_tls), pages.around(plain));
     let (by_tls, plain) = (edge.around(by_tls, webs.listen.ip()), edge.around(plain, web.listen.ip()));
     net::http::bind_and_serve_https(ctx, "webs", by_tls, HttpsHandshakes::new(config, trusted)).await?;

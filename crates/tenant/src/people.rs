@@ -70,6 +70,8 @@ pub struct ImportTerms {
     pub is_trial: bool,
     /// The most passwords in clear.
     pub passwords_max: usize,
+    /// Whether the outcome has the documents of the people who change.
+    pub with_documents: bool,
 }
 
 /// The number of people in a table; 0 for one that cannot be read.
@@ -96,7 +98,7 @@ pub async fn import(
     let edits: Vec<ObjectEdit> = rows.into_iter().map(|row| row.edit).collect();
     // With faults in some lines the others are checked all the same, so that all faults are told at once.
     let is_trial = terms.is_trial || !faults.is_empty();
-    let batch = Batch { edits, is_trial, passwords_max: terms.passwords_max, with_documents: false };
+    let batch = Batch { edits, is_trial, passwords_max: terms.passwords_max, with_documents: terms.with_documents };
     let changed = objects::change(store, tenant, &batch, note).await;
     match changed {
         Err(ChangeRefusal::Faults(broken) | ChangeRefusal::Referred(broken)) => {

@@ -7,6 +7,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderName, header};
 use axum::response::Response;
 use axum::routing::any;
+use net::http::{Method, WiderLimits};
 use runtime::RoleContext;
 
 use super::hand_on::RoleBehind;
@@ -26,6 +27,16 @@ pub(super) fn router(ctx: &RoleContext) -> anyhow::Result<Router> {
     Ok(Router::new().route("/agent-setup/api/{*rest}", any(to_agent_setup)).with_state(role))
 }
 
+/// The limits of a table of people at the listeners of ingress.
+pub(super) fn wider(method: &Method, path: &str) -> Option<WiderLimits> {
+    crate::agent_setup::table_limits(method, path, 3)
+}
+
 async fn to_agent_setup(State(role): State<RoleBehind>, request: Request) -> Response {
+    let table = crate::agent_setup::table_limits(request.method(), request.uri().path(), 2);
+    let role = match table {
+        Some(table) => role.answering_within(table.answer_within),
+        None => role,
+    };
     role.hand_on(request, []).await
 }

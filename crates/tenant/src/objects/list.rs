@@ -19,7 +19,8 @@ pub struct Listing {
     /// The kinds; none means all.
     pub kinds: Vec<ObjectKind>,
     /// What must hold for each object: a field and its value. `id` is what the id begins with, `name` is in one of its names, `skill` is one
-    /// of a person's skills; any other is a path as `agent.default_place`, whose value, or one of whose values, is that.
+    /// of a person's skills, `type` is one of several with commas between them; any other is a path as `agent.default_place`, whose value, or
+    /// one of whose values, is that.
     pub filter: Vec<(String, String)>,
     /// The fields to show; none means all.
     pub fields: Vec<String>,
@@ -94,6 +95,7 @@ fn matches(object: &Object, filter: &[(String, String)]) -> bool {
         "id" => object.key().id.to_lowercase().starts_with(&value.to_lowercase()),
         "name" => names(object).iter().any(|name| name.to_lowercase().contains(&value.to_lowercase())),
         "skill" => skills(object).any(|skill| skill.eq_ignore_ascii_case(value)),
+        "type" => value.split(',').any(|one| document.get("type").is_some_and(|found| is_value(found, one))),
         path => {
             let found = path.split('.').try_fold(&document, |value, part| value.get(part));
             found.is_some_and(|found| is_value(found, value))
@@ -161,6 +163,9 @@ mod tests {
         assert_eq!(found(ObjectKind::Person, &[("id", "ada."), ("disabled", "true")]), [""; 0]);
         assert_eq!(found(ObjectKind::Person, &[("agent.default_place", "P7101")]), ["ada.adler"]);
         assert_eq!(found(ObjectKind::Dn, &[("type", "echo")]).len(), 1);
+        let queues = found(ObjectKind::Dn, &[("type", "route_point,virtual_queue")]);
+        let each = |kind| found(ObjectKind::Dn, &[("type", kind)]).len();
+        assert!(!queues.is_empty() && queues.len() == each("route_point") + each("virtual_queue"), "{queues:?}");
         assert!(found(ObjectKind::Person, &[("privileges", "agent")]).len() > 10);
         assert_eq!(found(ObjectKind::Dn, &[("password", "generated")]), [""; 0], "a secret cannot be guessed");
     }

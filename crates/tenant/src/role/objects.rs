@@ -4,7 +4,7 @@ mod shares;
 mod snapshots;
 mod token;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use contracts::provisioning::{ObjectKey, ObjectKind};
@@ -42,6 +42,8 @@ const FAULTS_METADATA: &str = "trunkline-faults-bin";
 const DOCUMENTS_BYTES_MAX: usize = 1 << 20;
 /// The most uses of an object, and faults of a table, in an answer.
 const LINES_MAX: usize = 1_000;
+/// The most people in the answer to a table (`with_documents`).
+const CHANGED_MAX: usize = 50;
 /// The longest id of an object, in bytes.
 const ID_BYTES_MAX: usize = 255;
 /// The most entries of a filter, and of a list of fields or kinds.
@@ -220,20 +222,25 @@ impl Provisioning for ObjectServer {
         request: Request<v1::ImportPeopleRequest>,
     ) -> Result<Response<v1::ImportPeopleResponse>, Status> {
         let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_WRITE)?;
-        let note = self.note(&request, "")?;
+        let note = self.note(&request, &request.get_ref().request_id)?;
         let asked = request.into_inner();
         let _turn = self.batches.take(&tenant).await.ok_or_else(ends)?;
-        let terms = ImportTerms { is_trial: asked.validate_only, passwords_max: PASSWORDS_MAX };
+        let terms = ImportTerms {
+            is_trial: asked.validate_only,
+            passwords_max: PASSWORDS_MAX,
+            with_documents: asked.with_documents,
+        };
         let rows = u32::try_from(people::rows(&asked.table)).unwrap_or(u32::MAX);
         let mut answer = v1::ImportPeopleResponse { rows, ..v1::ImportPeopleResponse::default() };
         match people::import(&*self.store, &tenant, &asked.table, &note, terms).await {
             Ok(outcome) => {
                 let (by, revision, changed) = (note.by.as_str(), outcome.revision.0, outcome.changed);
-                if !terms.is_trial {
+                if !terms.is_trial && !outcome.is_repeated {
                     tracing::info!(%tenant, by, revision, changed, "a table of people was imported");
                 }
                 answer.changed = u32::try_from(changed).unwrap_or(u32::MAX);
                 answer.revision = revision;
+                answer.objects = first_changed(outcome);
             }
             Err(TableRefusal::Faults(faults)) => {
                 let wire = faults.into_iter().take(LINES_MAX).map(|fault| v1::PeopleTableFault {
@@ -351,6 +358,14 @@ fn answer(outcome: BatchOutcome) -> v1::ChangeObjectsResponse {
     }
 }
 
+/// The first people whom a table changes, with their documents.
+fn first_changed(outcome: BatchOutcome) -> Vec<v1::ChangedObject> {
+    let documents: Vec<ChangedDocuments> = outcome.documents.into_iter().take(CHANGED_MAX).collect();
+    let shown: HashSet<&ObjectKey> = documents.iter().map(|documents| &documents.key).collect();
+    let objects = outcome.objects.into_iter().filter(|(key, _)| shown.contains(key)).collect();
+    answer(BatchOutcome { objects, documents, ..outcome }).objects
+}
+
 fn history_entry(entry: HistoryEntry) -> v1::ObjectHistoryEntry {
     v1::ObjectHistoryEntry {
         kind: entry.key.kind.as_str().to_owned(),
@@ -425,7 +440,8 @@ fn with_faults(code: Code, faults: impl ExactSizeIterator<Item = (String, v1::Ob
     for (line, fault) in faults {
         bytes += line.len() + 1;
         if bytes > TOLD_BYTES_MAX && !lines.is_empty() {
-            lines.push(format!("and {} more", all - wire.faults.len()));
+            wire.more = u32::try_from(all - wire.faults.len()).unwrap_or(u32::MAX);
+            lines.push(format!("and {} more", wire.more));
             break;
         }
         lines.push(line.chars().take(TOLD_BYTES_MAX).collect::<String>());
@@ -479,7 +495,9 @@ mod tests {
         let status = refused(ChangeRefusal::Referred((0..1_000).map(fault).collect()));
         assert_eq!(status.code(), Code::FailedPrecondition);
         assert!(status.message().len() < 3_000 && status.message().ends_with(" more"), "{}", status.message());
-        assert!(faults_of(&status).encoded_len() <= 2 * TOLD_BYTES_MAX);
+        let told = faults_of(&status);
+        assert!(told.encoded_len() <= 2 * TOLD_BYTES_MAX);
+        assert_eq!(told.faults.len() + told.more as usize, 1_000);
     }
 
     #[test]

@@ -51,7 +51,7 @@ pub(super) fn run(options: &InstallationOptions, arguments: &Arguments) -> anyho
             let outcome = executor()?.block_on(async {
                 let store = open(options).await?;
                 let note = crate::author::note(ChangeWay::CommandLine);
-                let terms = ImportTerms { is_trial: *dry_run, passwords_max: usize::MAX };
+                let terms = ImportTerms { is_trial: *dry_run, passwords_max: usize::MAX, with_documents: false };
                 people::import(&*store, &tenant, &table, &note, terms).await.map_err(|refusal| match refusal {
                     TableRefusal::Faults(_) => ExitError::new(Exit::CheckFailed, refusal.to_string()).into(),
                     TableRefusal::Change(refusal) => refused(refusal),
