@@ -1,6 +1,7 @@
 import { useQueryClient, type QueryClient } from '@tanstack/react-query'
 import { useCallback, useEffect, useReducer } from 'react'
 import { changeObjects, type Edit } from '../../api/agent-setup'
+import { inBatches } from './batches'
 import { IDLE, next, type Flow } from './change-flow'
 import { noteRefusal } from './refusal'
 
@@ -25,12 +26,25 @@ export function useChange(tenant: string): ChangeControl {
   const isDry = flow.kind === 'checking'
   useEffect(() => {
     if (proposal === undefined) return
+    const { edits, requestId } = proposal
+    let isWanted = true
     // The dry run has a name of its own: with that of the change, the change would be a repetition.
-    void changeObjects(tenant, isDry ? crypto.randomUUID() : proposal.requestId, isDry, proposal.edits).then((outcome) => {
+    void inBatches(
+      edits,
+      isDry ? crypto.randomUUID() : requestId,
+      (name, batch) => changeObjects(tenant, name, isDry, batch),
+      (done) => step({ kind: 'progress', requestId, done }),
+      () => isWanted,
+    ).then((outcome) => {
       if (outcome.kind === 'failed') noteRefusal(outcome.failure)
-      step({ kind: 'answered', requestId: proposal.requestId, outcome })
-      if (!isDry && outcome.kind === 'ok') void forgetLists(queries, tenant)
+      step({ kind: 'answered', requestId, outcome })
+      // Also where somebody else was faster, and where only the first batches were made.
+      if (!isDry || outcome.kind === 'conflict') void forgetLists(queries, tenant)
     })
+    return () => {
+      // A check is given up; what was begun is brought to its end.
+      if (isDry) isWanted = false
+    }
   }, [proposal, isDry, tenant, queries])
   const propose = useCallback((edits: readonly Edit[], secrets: readonly string[] = []) => step({ kind: 'propose', proposal: { edits, secrets, requestId: crypto.randomUUID() } }), [])
   return { flow, propose, confirm: useCallback(() => step({ kind: 'confirm' }), []), cancel: useCallback(() => step({ kind: 'cancel' }), []) }
