@@ -50,7 +50,7 @@ pub const ROLE: Role = Role { spec: &SPEC, start: |ctx| Box::pin(run(ctx)) };
 /// The largest body of a request, in bytes: below what tenant takes.
 const BODY_BYTES_MAX: usize = 1_000_000;
 /// The largest table of people, in bytes: as tenant takes it.
-pub(crate) const TABLE_BYTES_MAX: usize = 32 << 20;
+const TABLE_BYTES_MAX: usize = 32 << 20;
 /// The time within which a table must arrive.
 const TABLE_WITHIN: Duration = Duration::from_secs(60);
 /// The time that tenant has for a table.

@@ -122,16 +122,18 @@ async fn earlier(
 }
 
 fn outcome(held: &VersionedObjects, batch: &Batch, changes: &[ObjectChange], revision: Revision) -> BatchOutcome {
+    // By key: a table has tens of thousands of them.
+    let by_key = changes.iter().map(|change| match change {
+        ObjectChange::Put(object) => (object.key(), true),
+        ObjectChange::Delete(key) => (key.clone(), false),
+    });
+    let is_put: HashMap<ObjectKey, bool> = by_key.collect();
     let now = |edit: &ObjectEdit| {
-        let change = changes.iter().find(|change| match change {
-            ObjectChange::Put(object) => object.key() == edit.key,
-            ObjectChange::Delete(key) => *key == edit.key,
-        });
-        let at = match change {
+        let at = match is_put.get(&edit.key) {
             // In a trial the object stays at the revision that it has, if it has one.
-            Some(ObjectChange::Put(_)) if batch.is_trial => held.revisions.get(&edit.key).copied(),
-            Some(ObjectChange::Put(_)) => Some(revision),
-            Some(ObjectChange::Delete(_)) => None,
+            Some(true) if batch.is_trial => held.revisions.get(&edit.key).copied(),
+            Some(true) => Some(revision),
+            Some(false) => None,
             None => Some(revision_of(held, &edit.key)),
         };
         (edit.key.clone(), at)

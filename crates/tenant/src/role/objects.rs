@@ -361,7 +361,7 @@ fn answer(outcome: BatchOutcome) -> v1::ChangeObjectsResponse {
 /// The first people whom a table changes, with their documents.
 fn first_changed(outcome: BatchOutcome) -> Vec<v1::ChangedObject> {
     let documents: Vec<ChangedDocuments> = outcome.documents.into_iter().take(CHANGED_MAX).collect();
-    let shown: HashSet<&ObjectKey> = documents.iter().map(|documents| &documents.key).collect();
+    let shown: HashSet<ObjectKey> = documents.iter().map(|documents| documents.key.clone()).collect();
     let objects = outcome.objects.into_iter().filter(|(key, _)| shown.contains(key)).collect();
     answer(BatchOutcome { objects, documents, ..outcome }).objects
 }
