@@ -4,7 +4,6 @@ use axum::Json;
 use axum::extract::State;
 use contracts::json::rfc3339;
 use contracts::v1;
-use infra::ChangeWay;
 use model::Timestamp;
 use net::http::Query;
 use schemars::JsonSchema;
@@ -24,7 +23,7 @@ pub(super) struct HistoryQuery {
 }
 
 /// By which way the configuration was changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum ShownWay {
     /// A whole tenant's file.
@@ -41,16 +40,10 @@ enum ShownWay {
     Other,
 }
 
-impl From<ChangeWay> for ShownWay {
-    fn from(way: ChangeWay) -> Self {
-        match way {
-            ChangeWay::Import => Self::Import,
-            ChangeWay::Grpc => Self::Grpc,
-            ChangeWay::CommandLine => Self::CommandLine,
-            ChangeWay::Snapshot => Self::Snapshot,
-            ChangeWay::Backup => Self::Backup,
-            ChangeWay::Other => Self::Other,
-        }
+impl ShownWay {
+    /// The way of that name in an answer of tenant.
+    fn named(name: String) -> Self {
+        serde_json::from_value(Value::String(name)).unwrap_or(Self::Other)
     }
 }
 
@@ -93,7 +86,7 @@ fn shown(entry: v1::ObjectHistoryEntry) -> ShownHistory {
         revision: entry.revision,
         at: rfc3339(Timestamp::from_millis(entry.changed_ms)),
         by: entry.changed_by,
-        way: ShownWay::from(ChangeWay::parse(&entry.way).unwrap_or(ChangeWay::Other)),
+        way: ShownWay::named(entry.way),
         id: id_in_path(&entry.kind, &entry.id),
         kind: entry.kind,
         before: document(&entry.before),
@@ -122,6 +115,7 @@ pub(super) async fn show(
 
 #[cfg(test)]
 mod tests {
+    use infra::ChangeWay;
     use serde_json::json;
 
     use super::*;
@@ -129,7 +123,7 @@ mod tests {
     #[test]
     fn every_way_has_the_name_that_tenant_gives_it() {
         for way in ChangeWay::ALL {
-            assert_eq!(json!(ShownWay::from(way)), way.as_str());
+            assert_eq!(json!(ShownWay::named(way.to_string())), json!(way.to_string()));
         }
         let later = v1::ObjectHistoryEntry { way: "by_pigeon".to_owned(), ..v1::ObjectHistoryEntry::default() };
         assert_eq!(shown(later).way, ShownWay::Other);
