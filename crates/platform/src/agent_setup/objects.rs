@@ -58,7 +58,8 @@ pub(super) struct ObjectPage {
 
 fn shown(stored: v1::StoredObject) -> ShownObject {
     let id = id_in_path(&stored.kind, &stored.id);
-    ShownObject { id, revision: stored.revision, object: document(&stored.json).unwrap_or_default() }
+    let object = document(&stored.json).unwrap_or_else(|| Value::Object(Map::new()));
+    ShownObject { id, revision: stored.revision, object }
 }
 
 fn asked(kind: String, query: ListQuery) -> v1::ListObjectsRequest {
