@@ -3,7 +3,7 @@
 mod csv;
 mod row;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use contracts::provisioning::{ObjectKey, Person};
@@ -16,6 +16,8 @@ use crate::objects::{self, Batch, BatchOutcome, ChangeRefusal, ObjectEdit, Objec
 pub const TABLE_BYTES_MAX: usize = 32 << 20;
 /// The most people in a table: as many as a tenant may have.
 pub const ROWS_MAX: usize = 50_000;
+/// The most people who change in the answer to a table.
+const CHANGED_MAX: usize = 50;
 
 /// A fault of a table.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -110,6 +112,14 @@ pub async fn import(
     }
     faults.sort();
     Err(TableRefusal::Faults(faults))
+}
+
+/// The outcome with the first people who change alone, as far as their documents were asked for.
+pub fn first_changed(mut outcome: BatchOutcome) -> BatchOutcome {
+    outcome.documents.truncate(CHANGED_MAX);
+    let shown: HashSet<ObjectKey> = outcome.documents.iter().map(|documents| documents.key.clone()).collect();
+    outcome.objects.retain(|(key, _)| shown.contains(key));
+    outcome
 }
 
 /// A broken rule at its place in the table.

@@ -19,8 +19,8 @@ pub struct Listing {
     /// The kinds; none means all.
     pub kinds: Vec<ObjectKind>,
     /// What must hold for each object: a field and its value. `id` is what the id begins with, `name` is in one of its names, `skill` is one
-    /// of a person's skills; any other is a path as `agent.default_place`, whose value, or one of whose values, is that; of `type` there may
-    /// be several, with commas between them.
+    /// of a person's skills; any other is a path as `agent.default_place`, whose value, or one of whose values, is that; of `type` there
+    /// may be several, with commas between them.
     pub filter: Vec<(String, String)>,
     /// The fields to show; none means all.
     pub fields: Vec<String>,

@@ -4,7 +4,7 @@ mod shares;
 mod snapshots;
 mod token;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use contracts::provisioning::{ObjectKey, ObjectKind};
@@ -42,8 +42,6 @@ const FAULTS_METADATA: &str = "trunkline-faults-bin";
 const DOCUMENTS_BYTES_MAX: usize = 1 << 20;
 /// The most uses of an object, and faults of a table, in an answer.
 const LINES_MAX: usize = 1_000;
-/// The most people in the answer to a table (`with_documents`).
-const CHANGED_MAX: usize = 50;
 /// The longest id of an object, in bytes.
 const ID_BYTES_MAX: usize = 255;
 /// The most entries of a filter, and of a list of fields or kinds.
@@ -240,7 +238,7 @@ impl Provisioning for ObjectServer {
                 }
                 answer.changed = u32::try_from(changed).unwrap_or(u32::MAX);
                 answer.revision = revision;
-                answer.objects = first_changed(outcome);
+                answer.objects = self::answer(people::first_changed(outcome)).objects;
             }
             Err(TableRefusal::Faults(faults)) => {
                 let wire = faults.into_iter().take(LINES_MAX).map(|fault| v1::PeopleTableFault {
@@ -356,14 +354,6 @@ fn answer(outcome: BatchOutcome) -> v1::ChangeObjectsResponse {
         changed: u32::try_from(outcome.changed).unwrap_or(u32::MAX),
         repeated_request: outcome.is_repeated,
     }
-}
-
-/// The first people whom a table changes, with their documents.
-fn first_changed(outcome: BatchOutcome) -> Vec<v1::ChangedObject> {
-    let documents: Vec<ChangedDocuments> = outcome.documents.into_iter().take(CHANGED_MAX).collect();
-    let shown: HashSet<ObjectKey> = documents.iter().map(|documents| documents.key.clone()).collect();
-    let objects = outcome.objects.into_iter().filter(|(key, _)| shown.contains(key)).collect();
-    answer(BatchOutcome { objects, documents, ..outcome }).objects
 }
 
 fn history_entry(entry: HistoryEntry) -> v1::ObjectHistoryEntry {
