@@ -1,5 +1,9 @@
-//! Wrong passwords: waits that grow for one person from one source, and a limit for one source over many persons. A person is never
-//! locked out everywhere, and an office behind one address is not locked out by one of its people.
+//! Wrong passwords and codes: waits that grow for one person from one source, and a limit for one source over many persons. A person is
+//! never locked out everywhere, and an office behind one address is not locked out by one of its people. Codes of a second factor count
+//! together for all sources but those where the person has shown a right one lately: each of these has its own count.
+//!
+//! Wrong tries are forgiven one by one and never all at once: whatever pauses somebody makes, in the long run one guess is taken in
+//! [`FORGIVEN_EACH`].
 //!
 //! A try counts as wrong before the password is looked at, and is given back when it was right: of many at a time no more are taken
 //! than one after the other.
@@ -14,8 +18,11 @@ pub const TRIES_UNTIL_WAIT: u32 = 5;
 pub const FIRST_WAIT: Duration = Duration::from_secs(2);
 /// The longest wait.
 pub const WAIT_MAX: Duration = Duration::from_secs(900);
-/// Wrong passwords of a person from a source are forgotten after this time without another.
-pub const FORGOTTEN_AFTER: Duration = Duration::from_secs(3_600);
+/// For each such time without a try, one wrong password of a person from a source is forgiven: no sooner than the longest wait is over, or
+/// pauses would give more guesses than the waits do.
+pub const FORGIVEN_EACH: Duration = WAIT_MAX;
+/// More wrong passwords cost no more: these cost the longest wait.
+const FAILURES_MAX: u32 = TRIES_UNTIL_WAIT + 9;
 
 /// Wrong passwords from one source, over all persons, within [`SOURCE_WINDOW`]; after these, only persons who have signed in from there
 /// lately may.
@@ -38,9 +45,10 @@ impl Attempts {
     /// One more, which counts as wrong from now on.
     #[must_use]
     pub fn tried(self, now: Timestamp) -> Self {
-        let before = if now.since(self.last) > FORGOTTEN_AFTER { 0 } else { self.failures };
+        let forgiven = now.since(self.last).as_secs() / FORGIVEN_EACH.as_secs();
+        let before = self.failures.saturating_sub(u32::try_from(forgiven).unwrap_or(u32::MAX));
         // Clocks of replicas differ: the later one counts.
-        Self { failures: before.saturating_add(1), last: now.max(self.last) }
+        Self { failures: before.saturating_add(1).min(FAILURES_MAX), last: now.max(self.last) }
     }
 
     /// One fewer: it was not looked at.
@@ -59,7 +67,7 @@ impl Attempts {
 
     /// When it is forgotten.
     pub fn forgotten_at(self) -> Timestamp {
-        self.last + FORGOTTEN_AFTER
+        self.last + FORGIVEN_EACH.saturating_mul(self.failures.min(FAILURES_MAX))
     }
 }
 
@@ -122,7 +130,11 @@ mod tests {
         assert_eq!(waits[..8], [0, 0, 0, 0, 2, 4, 8, 16]);
         assert_eq!(waits.last(), Some(&WAIT_MAX.as_secs()));
         assert_eq!(attempts.wait(at(WAIT_MAX.as_secs())), None);
-        assert_eq!(attempts.tried(at(3_601)).failures, 1, "an hour later it is forgotten");
+        assert_eq!(attempts.failures, FAILURES_MAX, "more would not make it longer");
+        assert_eq!(attempts.tried(at(4 * 900)).failures, FAILURES_MAX - 4 + 1, "an hour later four are forgiven");
+        let forgotten_s = u64::from(FAILURES_MAX) * FORGIVEN_EACH.as_secs();
+        assert_eq!(attempts.forgotten_at(), at(forgotten_s));
+        assert_eq!(attempts.tried(at(forgotten_s)).failures, 1);
     }
 
     #[test]
@@ -150,28 +162,50 @@ mod tests {
     }
 
     proptest! {
-        /// However fast somebody guesses: in a day there are at most the free tries and one for each longest wait, and a few while it grows.
+        /// In whatever rhythm somebody guesses: in a day there are at most the free tries, one for each longest wait, and a few while the
+        /// waits grow.
         #[test]
-        fn few_guesses_are_taken_in_a_day(pauses in proptest::collection::vec(0_u64..2_000, 1..400)) {
-            let (mut attempts, mut now, mut taken) = (Attempts::default(), 0, 0_u64);
-            for pause in pauses {
-                now += pause;
-                if now > 24 * 3_600 {
-                    break;
-                }
+        fn few_guesses_are_taken_in_a_day(
+            rhythm in proptest::collection::vec((1_usize..40, 0_u64..30, 0_u64..20_000), 1..100),
+            starts in 0_u64..100_000,
+        ) {
+            let tries = rhythm.iter().flat_map(|(burst, gap, pause)| {
+                std::iter::repeat_n(*gap, *burst).chain(std::iter::once(*pause))
+            });
+            let (mut attempts, mut now, mut taken) = (Attempts::default(), 0, Vec::new());
+            for pause in tries {
+                // Who guesses waits as long as is asked of him, and then perhaps longer.
+                now += pause + attempts.wait(at(now + pause)).map_or(0, |wait| wait.as_secs());
                 if attempts.wait(at(now)).is_none() {
                     attempts = attempts.tried(at(now));
-                    taken += 1;
+                    taken.push(now);
                 }
             }
-            prop_assert!(taken <= u64::from(TRIES_UNTIL_WAIT) + 10 + now / WAIT_MAX.as_secs() , "{taken} in {now} s");
+            let day = starts..starts + 24 * 3_600;
+            let in_day = taken.iter().filter(|second| day.contains(*second)).count() as u64;
+            prop_assert!(in_day <= u64::from(FAILURES_MAX) + 1 + 24 * 3_600 / WAIT_MAX.as_secs(), "{in_day} in a day");
+        }
+
+        /// Bursts until the waits are long, and a pause after each, all day.
+        #[test]
+        fn bursts_with_pauses_between_give_no_more(burst in 1_usize..20, pause in 900_u64..7_200) {
+            let (mut attempts, mut now, mut taken) = (Attempts::default(), 0, 0_u64);
+            while now < 24 * 3_600 {
+                for _ in 0..burst {
+                    now += attempts.wait(at(now)).map_or(0, |wait| wait.as_secs());
+                    attempts = attempts.tried(at(now));
+                    taken += u64::from(now < 24 * 3_600);
+                }
+                now += pause;
+            }
+            prop_assert!(taken <= u64::from(FAILURES_MAX) + 1 + 24 * 3_600 / WAIT_MAX.as_secs(), "{taken} in a day");
         }
 
         #[test]
         fn a_further_failure_never_shortens_a_wait(failures in 0_u32..u32::MAX, seconds in 0_u64..4_000) {
             let before = Attempts { failures, last: at(0) };
-            let after = before.tried(at(seconds.min(3_600)));
-            let now = at(seconds.min(3_600));
+            let now = at(seconds.min(FORGIVEN_EACH.as_secs() - 1));
+            let after = before.tried(now);
             prop_assert!(after.wait(now).unwrap_or_default() >= before.wait(now).unwrap_or_default());
         }
     }

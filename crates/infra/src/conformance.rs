@@ -7,6 +7,7 @@
 pub mod clocks;
 pub(crate) mod fixtures;
 mod ledgers;
+mod no_provisioning;
 mod others;
 pub mod provisioning;
 mod quarantine;
@@ -20,6 +21,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use model::Timestamp;
+
+pub use no_provisioning::NoProvisioning;
 
 use crate::{Clock, Stores};
 

@@ -31,8 +31,9 @@ pub struct ObjectChanges {
     pub changes: Vec<ObjectChange>,
 }
 
-/// By which way the configuration was changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// By which way the configuration was changed. The names stay as they are: tables, backups and programs of others have them
+/// (docs/provisioning.md).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ChangeWay {
     /// A whole tenant's file.
     Import,
@@ -44,35 +45,39 @@ pub enum ChangeWay {
     Snapshot,
     /// A whole tenant, put back from a backup.
     Backup,
-    /// A way that a later release has.
-    Other,
+    /// A way that a later release has, by its name there.
+    Other(String),
 }
 
 impl ChangeWay {
     /// Those by which this release changes objects.
     pub const ALL: [Self; 5] = [Self::Import, Self::Grpc, Self::CommandLine, Self::Snapshot, Self::Backup];
 
-    /// Its name in tables and answers.
-    pub const fn as_str(self) -> &'static str {
+    /// Its name in tables and backups.
+    pub fn as_str(&self) -> &str {
         match self {
             Self::Import => "import",
             Self::Grpc => "grpc",
             Self::CommandLine => "command_line",
             Self::Snapshot => "snapshot",
             Self::Backup => "backup",
-            Self::Other => "other",
+            Self::Other(name) => name,
         }
     }
 
-    /// The way of that name.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|way| way.as_str() == name)
+    /// The way of that name in a table or a backup.
+    pub fn named(name: String) -> Self {
+        Self::ALL.into_iter().find(|way| way.as_str() == name).unwrap_or(Self::Other(name))
     }
 }
 
+/// Its name in answers: one of six.
 impl fmt::Display for ChangeWay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        match self {
+            Self::Other(_) => f.write_str("other"),
+            known => f.write_str(known.as_str()),
+        }
     }
 }
 
@@ -209,4 +214,20 @@ pub trait ProvisioningStore: Send + Sync {
 
     /// The changes after `since`.
     fn changes<'a>(&'a self, tenant: &'a TenantId, since: Revision) -> Answer<'a, ObjectChanges>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_of_ways_stay_and_one_of_a_later_release_is_kept() {
+        let names = ["import", "grpc", "command_line", "snapshot", "backup"];
+        assert_eq!(ChangeWay::ALL.map(|way| way.to_string()), names);
+        for name in names.into_iter().chain(["telepathy", "other"]) {
+            let way = ChangeWay::named(name.to_owned());
+            assert_eq!(way.as_str(), name);
+            assert_eq!(way.to_string() == "other", !names.contains(&name), "{name}");
+        }
+    }
 }

@@ -16,5 +16,6 @@ pub mod rtp;
 pub mod sip;
 mod source_block;
 pub mod stir;
+pub mod tenant;
 pub mod tls;
 pub mod topology;

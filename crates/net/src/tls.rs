@@ -10,6 +10,7 @@ pub mod identity;
 pub mod own_identity;
 pub mod self_signed;
 pub mod session;
+pub mod watched_files;
 pub mod web_certificates;
 
 use std::fmt;

@@ -15,6 +15,7 @@ mod device_authorization;
 mod device_page;
 mod discovery;
 mod first_party;
+mod form_request;
 mod forms;
 mod guard;
 mod guess_turns;
@@ -69,7 +70,7 @@ pub const SPEC: RoleSpec = RoleSpec {
     }],
     opens: &["tenant-11", "own-09"],
     settings: Settings::TABLE,
-    metrics: &[metrics::Metrics::declared],
+    metrics: &[metrics::Metrics::declared, net::tenant::Metrics::declared],
     admin_port: 9090,
     starts: Starts::InTurn,
     drains: Drains::Last,
@@ -96,6 +97,8 @@ runtime::settings! {
     }
 }
 
+/// So long before the deadline of draining it ends, whatever is unwritten by then: the last tries need some time.
+const ENDS_BEFORE: Duration = Duration::from_secs(2);
 /// The largest body of a request, in bytes: a form with a code or a token.
 const BODY_BYTES_MAX: usize = 16 << 10;
 
@@ -160,8 +163,8 @@ impl Auth {
 async fn run(ctx: RoleContext) -> Result<()> {
     let metrics = metrics::Metrics::register(&ctx.metrics);
     let (revoker, revocations) = key_files::revoker(&ctx.data_dir, ctx.clock.clone())?;
-    ctx.spawn("revocations", revocations.run(ctx.drain.clone()));
-    let store = store::SignInStore::new(ctx.stores.sign_ins.clone(), revoker);
+    ctx.spawn("revocations", revocations.run(ctx.drain.clone(), metrics.revocations_unwritten.clone()));
+    let store = store::SignInStore::new(ctx.stores.sign_ins.clone(), revoker.clone());
     let auth = Auth {
         token_issuer: key_files::issuer(&ctx.data_dir, ctx.clock.clone())?,
         settings: ctx.settings()?,
@@ -174,7 +177,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
         entropy: Mutex::new(ctx.entropy()),
         ctx: ctx.clone(),
     };
-    ctx.spawn("keys of tokens", key_rotation::run(ctx.clone(), auth.token_issuer.clone()));
+    ctx.spawn("keys of tokens", key_rotation::run(ctx.clone(), auth.token_issuer.clone(), auth.metrics.clone()));
     let limits = Limits {
         body_bytes_max: BODY_BYTES_MAX,
         // All of them come by ingress, without tokens of their own: it alone gets at most half of the places.
@@ -184,5 +187,8 @@ async fn run(ctx: RoleContext) -> Result<()> {
     net::http::serve_with(&ctx, "auth", server::router(Arc::new(auth)), limits, server::is_open).await?;
     ctx.ready.started();
     ctx.drain.begun().await;
+    // What this process alone knows as revoked would be good again once it has ended.
+    let left = ctx.drain.deadline().map_or(Duration::ZERO, |deadline| deadline.since(ctx.clock.now()));
+    revoker.is_written(left.saturating_sub(ENDS_BEFORE)).await;
     Ok(())
 }

@@ -6,18 +6,17 @@
 mod daily;
 mod day_folder;
 mod due_day;
-mod inventory;
 mod tables;
+mod tenant_zone;
 
 use std::path::PathBuf;
 
 use anyhow::Result;
 use contracts::v1::configuration_client::ConfigurationClient;
+use net::tenant::{self, ObjectReader};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use runtime::{Drains, Replicas, Role, RoleContext, RoleSpec, Starts};
-
-use crate::tenant_list;
 
 /// Its declaration.
 pub const SPEC: RoleSpec = RoleSpec {
@@ -27,7 +26,7 @@ pub const SPEC: RoleSpec = RoleSpec {
     listens: &[],
     opens: &[CONNECTION],
     settings: Settings::TABLE,
-    metrics: &[Metrics::declared],
+    metrics: &[Metrics::declared, tenant::Metrics::declared],
     admin_port: 9090,
     starts: Starts::InTurn,
     drains: Drains::Last,
@@ -78,9 +77,9 @@ async fn run(ctx: RoleContext) -> Result<()> {
     let settings: Settings = ctx.settings()?;
     let folder = Some(settings.folder).filter(|folder| !folder.as_os_str().is_empty());
     let client = ConfigurationClient::new(net::grpc::channel(&ctx, CONNECTION, PORT)?);
-    let tenants = tenant_list::follow(&ctx, client.clone());
+    let tenants = tenant::follow_list(&ctx, CONNECTION);
     let daily = daily::Daily {
-        inventory: inventory::Inventory::new(client),
+        objects: ObjectReader::new(client),
         folder: folder.unwrap_or_else(|| ctx.data_dir.join(FOLDER)),
         at: due_day::time_of_day(&settings.at).map_err(anyhow::Error::msg)?,
         keep_days: settings.keep_days,

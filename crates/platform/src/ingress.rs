@@ -6,6 +6,7 @@
 //! the pages come from pulse (pulse-20). `/auth/v3/...` goes to auth (own-11), which asks for its own proofs, `/telemetry/...` to telemetry (telemetry-03), `/agent-setup/api/...` to agent-setup (own-27), `/wfm/...` to wfm-adapter (own-26). `/session` is that of our own pages, which hold no tokens. `/sip`, the WebSocket of phones in browsers, goes to sip-proxy (own-24).
 
 mod agent_setup;
+mod auth;
 mod certificates;
 mod edge;
 mod events;
@@ -14,10 +15,10 @@ mod hand_on;
 mod openapi;
 mod operations;
 mod page_session;
+mod pages;
 mod phones;
-mod sign_in;
+mod routes;
 mod telemetry;
-mod wallboard;
 mod webhooks;
 mod workforce;
 
@@ -60,7 +61,7 @@ pub const SPEC: RoleSpec = RoleSpec {
     settings: Settings::TABLE,
     metrics: &[
         edge::Metrics::declared,
-        wallboard::Metrics::declared,
+        pages::Metrics::declared,
         events::Metrics::declared,
         webhooks::Metrics::declared,
         page_session::Metrics::declared,
@@ -71,12 +72,10 @@ pub const SPEC: RoleSpec = RoleSpec {
     replicas: Replicas::Single,
 };
 
-/// What is asked for by programs and pages, with a token: all else is open, or asks for its own proof.
-const APIS: [&str; 4] = ["/pulse/", "/api/", "/telemetry/", "/agent-setup/api/"];
 /// Sessions of pages that last for longer are a mistake in the settings: their sign-in ends after this time.
 const SESSION_LIFE_MAX: Duration = Duration::from_secs(30 * 24 * 3_600);
-/// Those that are shorter sign people out while they read.
-const SESSION_LIFE_MIN: Duration = Duration::from_secs(60);
+/// Those that are shorter sign people out while they read; and each tenth of it a session that is used is written.
+const SESSION_LIFE_MIN: Duration = Duration::from_secs(300);
 
 /// The role.
 pub const ROLE: Role = Role { spec: &SPEC, start: |ctx| Box::pin(run(ctx)) };
@@ -88,7 +87,7 @@ runtime::settings! {
         origins: Vec<String> = Vec::new(), |v| events::check_origin(v);
         /// Certificates of HTTPS, each a PEM file with the certificate, those of its authorities and the private key, or two files as
         /// `chain.pem:key.pem`. The first is the usual one; another is used for who asks for a name in it. If there is none, ingress
-        /// makes one that nobody vouches for. Changed files are read without a restart.
+        /// makes a self-signed one. Changed files are read without a restart.
         certificates: Vec<String> = Vec::new(), |v| certificates::check(v);
         /// What becomes of requests without TLS that do not stay on this machine: `redirect` tells them the address by HTTPS, `serve`
         /// answers them, where a web server before ingress ends TLS and is not named in `trusted_proxies`, or the network is trusted.
@@ -99,7 +98,7 @@ runtime::settings! {
         /// Whether each request is a line of the log (target `access`): method, path without its query, status, bytes, time, source and
         /// request id. Off, since a line costs more than many a request.
         access_log: bool = false;
-        /// How long our own pages stay signed in without being used. Also `auth.refresh_life`, after which no sign-in goes on.
+        /// How long our own pages stay signed in without being used; each use begins it anew. 5 minutes to 30 days. Also `auth.refresh_life`, after which no sign-in goes on.
         page_session_life: Duration = Duration::from_secs(12 * 3_600),
             |v| runtime::settings::declare::within(v, &SESSION_LIFE_MIN, &SESSION_LIFE_MAX);
         /// Whether webhooks may be sent to addresses that are not of the public Internet: this machine, its networks.
@@ -112,19 +111,17 @@ runtime::settings! {
     }
 }
 
-/// Pages are open; the sockets of events ask for their tokens themselves, and phones prove who they are to sip-proxy.
+/// As the table of routes says. Of the APIs, the sockets of events ask for their tokens themselves, and a browser that asks what a page of
+/// another origin may do has none.
 fn is_open(method: &Method, path: &str) -> bool {
-    sign_in::is_open(path)
-        || page_session::is_open(path)
-        || wallboard::is_open(path)
-        || path == phones::PATH
+    routes::is_open(path)
         || events::is_socket(path)
         || events::is_preflight(method, path)
         || telemetry::is_preflight(method, path)
 }
 
 async fn run(ctx: RoleContext) -> Result<()> {
-    let frontend = Client::new(&ctx, "own-16")?;
+    let frontend = Client::new(&ctx, routes::leads_to(routes::VOICE)?.connection)?;
     let operations = operations::Operations::new(&ctx)?;
     let settings: Settings = ctx.settings()?;
     let configured = webhooks::Configured {
@@ -133,21 +130,21 @@ async fn run(ctx: RoleContext) -> Result<()> {
         first_wait: settings.webhook_first_wait,
     };
     let webhooks = webhooks::Webhooks::start(&ctx, &configured)?;
-    let pages = page_session::PageSessions::new(&ctx, settings.page_session_life)?;
+    let sessions = page_session::PageSessions::new(&ctx, settings.page_session_life)?;
     let router = forward::router(frontend)
         .merge(events::router(&ctx, &settings.origins)?)
         .merge(webhooks.router.clone())
         .merge(operations::router(operations))
         .merge(phones::router(&ctx)?)
-        .merge(sign_in::router(&ctx)?)
-        .merge(pages.router())
+        .merge(auth::router(&ctx)?)
+        .merge(sessions.router())
         .merge(agent_setup::router(&ctx)?)
         .merge(telemetry::router(&ctx)?)
         .merge(workforce::router(&ctx)?)
-        .merge(wallboard::router(&ctx)?)
+        .merge(pages::router(&ctx)?)
         .merge(openapi::router());
     let router = router.merge(crate::trace::serve::router(crate::trace::serve::Traced::of_role(&ctx)?));
-    listen(&ctx, &settings, &pages, router).await?;
+    listen(&ctx, &settings, &sessions, router).await?;
     ctx.ready.started();
     ctx.drain.begun().await;
     webhooks.end().await;
@@ -155,7 +152,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
 }
 
 /// Serves the router by both listeners.
-async fn listen(ctx: &RoleContext, settings: &Settings, pages: &Arc<PageSessions>, router: Router) -> Result<()> {
+async fn listen(ctx: &RoleContext, settings: &Settings, sessions: &Arc<PageSessions>, router: Router) -> Result<()> {
     let fault = |key: &str, reason: String| anyhow!("{key}: {reason}");
     let trusted = TrustedProxies::parse(&settings.trusted_proxies).map_err(|why| fault("trusted_proxies", why))?;
     let plain = edge::PlainOffLoopback::parse(&settings.plain_off_loopback);
@@ -178,10 +175,11 @@ async fn listen(ctx: &RoleContext, settings: &Settings, pages: &Arc<PageSessions
     }
     let set = certificates::files(&settings.certificates);
     let config = certificates::watched(ctx, set, edge.metrics.certificates())?;
-    let limits = Limits { wider: agent_setup::wider, ..Limits::default() };
+    let limits = Limits { wider: routes::wider, ..Limits::default() };
     let by_tls = net::http::gated(ctx, "webs", router.clone(), limits, is_open)?;
     let plain = net::http::gated(ctx, "web", router, limits, is_open)?;
-    let (by_tls, plain) = (pages.around(by_tls), pages.around(plain));
+    let (by_tls, plain) = (sessions.around(by_tls), sessions.around(plain));
+    let (by_tls, plain) = (pages::listed_alone(by_tls), pages::listed_alone(plain));
     let (by_tls, plain) = (edge.around(by_tls, webs.listen.ip()), edge.around(plain, web.listen.ip()));
     net::http::bind_and_serve_https(ctx, "webs", by_tls, HttpsHandshakes::new(config, trusted)).await?;
     net::http::bind_and_serve(ctx, "web", plain).await

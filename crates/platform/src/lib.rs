@@ -7,6 +7,5 @@ pub mod ingress;
 mod pages_client;
 mod session_cookie;
 pub mod telemetry;
-mod tenant_list;
 pub mod trace;
 pub mod wfm_adapter;

@@ -16,13 +16,10 @@ mod time_query;
 mod workforce;
 
 use anyhow::Result;
-use contracts::v1::configuration_client::ConfigurationClient;
 use net::http::Limits;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
-
-use crate::tenant_list;
 
 /// Its declaration.
 pub const SPEC: RoleSpec = RoleSpec {
@@ -38,7 +35,7 @@ pub const SPEC: RoleSpec = RoleSpec {
     }],
     opens: &[CONFIGURATION, EVENTS],
     settings: &[],
-    metrics: &[Metrics::declared],
+    metrics: &[Metrics::declared, net::tenant::Metrics::declared],
     admin_port: 9090,
     starts: Starts::InTurn,
     drains: Drains::Last,
@@ -75,8 +72,7 @@ runtime::metrics! {
 
 async fn run(ctx: RoleContext) -> Result<()> {
     let metrics = Metrics::register(&ctx.metrics);
-    let client = ConfigurationClient::new(net::grpc::channel(&ctx, CONFIGURATION, CONFIGURATION_PORT)?);
-    let listed = tenant_list::follow(&ctx, client);
+    let listed = net::tenant::follow_list(&ctx, CONFIGURATION);
     let followed = tenants::FollowedTenants::default();
     let router = server::router(followed.clone(), ctx.clock.clone());
     net::http::serve_with(&ctx, "workforce", router, Limits::default(), |_, _| false).await?;

@@ -33,9 +33,9 @@ pub const SPEC: RoleSpec = RoleSpec {
         place: Place::Cluster,
         accepts: &["pulse-20"],
     }],
-    opens: &["voice-02", "pulse-22"],
+    opens: &[tenant_loop::CONNECTION, "pulse-22"],
     settings: &[],
-    metrics: &[metrics::Metrics::declared, runtime::fact_in_hand::FactCounts::declared],
+    metrics: &[metrics::Metrics::declared, runtime::fact_in_hand::FactCounts::declared, net::tenant::Metrics::declared],
     admin_port: 8090,
     starts: Starts::InTurn,
     drains: Drains::Last,
@@ -49,7 +49,8 @@ async fn run(ctx: RoleContext) -> Result<()> {
     ctx.ready.require(tenants::CONDITION);
     let metrics = metrics::Metrics::register(&ctx.metrics);
     let boards = publish::Boards::new(metrics.clone());
-    ctx.spawn("tenants", tenants::follow_tenants(ctx.clone(), boards.clone(), metrics));
+    let listed = net::tenant::follow_list(&ctx, tenant_loop::CONNECTION);
+    ctx.spawn("tenants", tenants::follow_all(ctx.clone(), boards.clone(), metrics, listed));
     let router = server::router(boards, ctx.drain.clone(), ctx.clock.clone());
     net::http::serve_with(&ctx, "web", router, Limits::default(), |_, path| server::is_open(path)).await?;
     ctx.ready.started();

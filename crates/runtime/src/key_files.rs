@@ -4,6 +4,7 @@
 //! role. `public` has the keys that verify, a file for each of them, and what was revoked; processes follow it. What proves a process is
 //! that it can read and write here.
 
+mod outage;
 mod revoked_file;
 mod ring_file;
 
@@ -19,6 +20,7 @@ use model::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use self::outage::Outage;
 pub use self::revoked_file::{RevocationWriter, Revoker};
 use self::ring_file::RingFile;
 use crate::data_dir::{make_directory, no_installation, secret, unusable, write_whole};
@@ -58,32 +60,34 @@ pub fn issuer(data_dir: &Path, clock: Arc<dyn Clock>) -> Result<TokenIssuer, Exi
     Ok(issuer)
 }
 
-/// Makes the next key of an issuer when it is time, and publishes it before it signs; drops the keys that are over. For role auth, each
-/// minute.
+/// Makes the next key of an issuer when it is time, and publishes it before anybody can sign with it; drops the keys that are over. For
+/// role auth, each minute.
 ///
 /// # Errors
-/// If the keys cannot be read or written: the issuer goes on with those that it has.
+/// If the keys cannot be read, published or written: the issuer goes on with those that it has, and the next call makes another key.
 pub fn rotate(data_dir: &Path, issuer: &TokenIssuer) -> Result<(), ExitError> {
     // Others that rotate, and those that read and publish, wait for this lock.
     let file = RingFile::open(data_dir, data_dir.join(KEYS))?;
     let now = issuer.clock().now();
     let mut ring = file.ring(now)?;
     let mut is_changed = ring.drop_ended(now);
+    let mut made = None;
     if let Some(signs_from) = ring.next(now) {
         let key = SigningKey::made().map_err(|error| unusable(&data_dir.join(KEYS), &io::Error::other(error)))?;
-        tracing::info!(
-            kid = key.jwk().kid.as_str(),
-            signs_in_s = signs_from.since(now).as_secs(),
-            "a new key for tokens"
-        );
+        made = Some((key.jwk().kid.clone(), signs_from));
         ring.add(key, signs_from);
         is_changed = true;
     }
+    // Published first: what is in the ring signs once its time has come, here and in every command, whether anybody knows it or not.
+    publish(data_dir, ISSUER, &ring.public_keys(now))?;
     if is_changed {
         file.write(&ring)?;
     }
     issuer.replace(ring);
-    publish(data_dir, ISSUER, &issuer.public_keys())
+    if let Some((kid, signs_from)) = made {
+        tracing::info!(kid, signs_in_s = signs_from.since(now).as_secs(), "a new key for tokens");
+    }
+    Ok(())
 }
 
 /// As [`issuer`], for client commands: it creates no key.
@@ -169,20 +173,21 @@ pub fn verifier(
     let mut files = PublicFiles { folder: data_dir.join(KEYS).join(PUBLIC), seen: Vec::new() };
     let believed = files.read().map_err(|error| unusable(&files.folder, &error))?.unwrap_or_default();
     let (tell, believed) = watch::channel(believed);
-    Ok((TokenVerifier::new(believed, table, clock), FollowedKeys { files, tell }))
+    Ok((TokenVerifier::new(believed, table, clock.clone()), FollowedKeys { files, tell, clock }))
 }
 
 /// The public keys of an installation, to be followed.
 pub struct FollowedKeys {
     files: PublicFiles,
     tell: watch::Sender<Believed>,
+    clock: Arc<dyn Clock>,
 }
 
 impl FollowedKeys {
     /// Tells the verifier of every change. Whatever cannot be read leaves in force what was.
     pub async fn follow(self) {
-        let Self { mut files, tell } = self;
-        let mut told = String::new();
+        let Self { mut files, tell, clock } = self;
+        let mut outage = Outage::default();
         loop {
             tokio::time::sleep(READ_EVERY).await;
             // A disk that hangs must not keep the executor.
@@ -193,13 +198,18 @@ impl FollowedKeys {
             let Ok((kept, read)) = read.await else { return };
             files = kept;
             match read {
-                Ok(Some(believed)) => drop(tell.send_replace(believed)),
-                Ok(None) => {}
-                Err(error) if error.to_string() == told => {}
-                Err(error) => {
-                    tracing::error!(%error, "the keys that verify tokens cannot be read: those of before stay in force");
-                    told = error.to_string();
+                Ok(read) => {
+                    if outage.succeeded() {
+                        tracing::info!("the keys that verify tokens can be read again");
+                    }
+                    if let Some(believed) = read {
+                        tell.send_replace(believed);
+                    }
                 }
+                Err(error) if outage.failed(clock.now()) => {
+                    tracing::error!(%error, "the keys that verify tokens cannot be read: those of before stay in force");
+                }
+                Err(_) => {}
             }
         }
     }
@@ -285,6 +295,7 @@ impl PublicFiles {
 #[cfg(test)]
 mod tests {
     use infra::SystemClock;
+    use prometheus_client::metrics::gauge::Gauge;
 
     use super::*;
     use crate::token::TokenError;
@@ -365,7 +376,7 @@ mod tests {
         let drain = crate::Drain::new(Duration::ZERO);
         drain.begin(later.now());
         drain.end();
-        writer.run(drain).await.unwrap();
+        writer.run(drain, Gauge::default()).await.unwrap();
         followed.tell.send_replace(followed.files.read().unwrap().unwrap());
         assert_eq!(verifier.verify(&ann, "rq").unwrap_err(), TokenError::Revoked);
         assert!(verifier.verify(&bob, "rq").is_ok());
@@ -404,6 +415,30 @@ mod tests {
         rotate(path, &issuer(path, at(days(91))).unwrap()).unwrap();
         let set = fs::read_to_string(keys.join("public/issuer.json")).unwrap();
         assert!(!set.contains(&kid) && set.contains("exp"), "{set}");
+    }
+
+    #[test]
+    fn a_key_that_cannot_be_published_signs_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, keys) = (folder.path(), folder.path().join("keys"));
+        let at = |days: u64| Arc::new(Later(Duration::from_secs(days * 24 * 3_600)));
+        issuer(path, at(0)).unwrap();
+        let signing = issuer(path, at(30)).unwrap();
+        let before = (signing.public_keys().len(), fs::read(keys.join("signing.keys")).unwrap());
+        // Nothing can be written in the place of a folder.
+        let published = keys.join("public/issuer.json");
+        fs::remove_file(&published).unwrap();
+        fs::create_dir(&published).unwrap();
+        let refused = rotate(path, &signing).unwrap_err();
+        assert!(refused.message.contains("issuer.json"), "{refused}");
+        let after = (signing.public_keys().len(), fs::read(keys.join("signing.keys")).unwrap());
+        assert!(after == before, "neither auth nor a command has the key");
+
+        fs::remove_dir(&published).unwrap();
+        rotate(path, &signing).unwrap();
+        let set = fs::read_to_string(&published).unwrap();
+        let known = signing.public_keys();
+        assert!(known.len() == 2 && known.iter().all(|(jwk, _)| set.contains(&jwk.kid)), "{set}");
     }
 
     #[test]

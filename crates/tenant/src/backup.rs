@@ -2,8 +2,9 @@
 //!
 //! The file is a list of JSON documents, one a line, packed with gzip: a head with the version of the format; for each tenant its id and
 //! revision, its objects with their secrets, what is gone, its history and its snapshots; the installation's keys, sealed, where they are
-//! wanted; and an end with the number of lines and their SHA-256. A file is read twice: as a whole first, so that nothing is restored from
-//! one that is damaged or cut off.
+//! wanted; and an end with the number of lines and their SHA-256. A tenant that the store cannot give is named as left out, and what the
+//! file has of it counts for nothing. A file is read twice: as a whole first, so that nothing is restored from one that is damaged or cut
+//! off.
 
 mod keys;
 mod line;
@@ -23,10 +24,14 @@ pub use write::write;
 
 use crate::import::ImportError;
 
-/// The version of the format: a reader takes this one and earlier ones.
-pub const VERSION: u32 = 1;
-/// The longest line, in bytes: a snapshot with the largest tenant's file and its applications is below it.
+/// The version of the format: a reader takes this one and earlier ones. In version 1 a snapshot was one line.
+pub const VERSION: u32 = 2;
+/// The longest line, in bytes: none that is written comes near, but those of version 1 with a snapshot.
 pub const LINE_BYTES_MAX: usize = 128 << 20;
+/// The most of a snapshot's text in one line, in bytes.
+const TEXT_BYTES_MAX: usize = 1 << 20;
+/// The largest snapshot, in bytes of its texts: more than the tables hold.
+const SNAPSHOT_BYTES_MAX: usize = 2 << 30;
 
 /// What a backup holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +42,8 @@ pub struct BackupSummary {
     pub program: String,
     /// Its tenants.
     pub tenants: Vec<BackedUpTenant>,
+    /// Those that could not be read whole: nothing of them can be restored.
+    pub left_out: Vec<LeftOutTenant>,
     /// Whether the installation's keys are in it.
     pub has_keys: bool,
 }
@@ -54,6 +61,15 @@ pub struct BackedUpTenant {
     pub entries: usize,
     /// The number of its snapshots.
     pub snapshots: usize,
+}
+
+/// A tenant that a backup does not have, although it was wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOutTenant {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// What is wrong with it, for a human reader.
+    pub reason: String,
 }
 
 /// A line of a backup that cannot be taken.
@@ -75,6 +91,24 @@ pub enum BackupError {
     /// The file cannot be written.
     #[error("the backup cannot be written")]
     Write(#[source] io::Error),
+    /// Something is larger than a backup takes.
+    #[error("{what} has {bytes} bytes, a backup takes {most}")]
+    TooLarge {
+        /// What it is.
+        what: &'static str,
+        /// Its size.
+        bytes: usize,
+        /// The most.
+        most: usize,
+    },
+    /// None of the tenants can be read whole.
+    #[error("no tenant can be read whole; tenant {tenant}: {reason}")]
+    NoneWhole {
+        /// The first of them.
+        tenant: TenantId,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// There is no such tenant.
     #[error("there is no tenant {0}")]
     NoTenant(TenantId),

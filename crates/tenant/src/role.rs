@@ -12,7 +12,10 @@ mod own_secrets;
 mod publish;
 mod records;
 mod served;
+mod stored_tenants;
 mod subscription;
+#[cfg(test)]
+mod test_database;
 mod view;
 mod views;
 
@@ -27,6 +30,7 @@ use tokio::sync::watch;
 use tonic::service::Routes;
 
 use agents::AgentObjects;
+use stored_tenants::StoredTenants;
 
 /// The declaration of the tenant role.
 pub const SPEC: RoleSpec = RoleSpec {
@@ -64,7 +68,7 @@ pub const SPEC: RoleSpec = RoleSpec {
     ],
     opens: &["voice-13", "tenant-21", "voice-14", "voice-16", "voice-26", "voice-31"],
     settings: &[],
-    metrics: &[metrics::Metrics::declared, served::Metrics::declared],
+    metrics: &[metrics::Metrics::declared, publish::Metrics::declared, served::Metrics::declared],
     admin_port: 15000,
     starts: Starts::First,
     drains: Drains::Last,
@@ -77,16 +81,18 @@ pub const ROLE: Role = Role { spec: &SPEC, start: |ctx| Box::pin(run(ctx)) };
 /// The largest request about single objects: a table of people, and what is said of it.
 const REQUEST_BYTES_MAX: usize = crate::people::TABLE_BYTES_MAX + (1 << 20);
 
-/// What of every tenant's objects agents are made of, with their revisions, as last read from the persistent configuration.
-type Held = SharedMap<TenantId, (Revision, AgentObjects)>;
+/// Each published tenant's revision and agent objects.
+type PublishedTenants = SharedMap<TenantId, (Revision, AgentObjects)>;
 
 async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     ctx.ready.require("configuration published");
-    let (tell, held) = watch::channel(Held::default());
-    ctx.spawn("publisher", publish::run(ctx.clone(), tell));
-    ctx.spawn("agents to rq", agents::run(ctx.clone(), held.clone()));
-    ctx.spawn("what config serves", served::run(ctx.clone(), held.clone()));
-    let configuration = configuration::Server::new(ctx.stores.provisioning.clone(), held, ctx.clock.clone());
+    let (tell_stored, stored) = watch::channel(StoredTenants::default());
+    ctx.spawn("tenants of the database", stored_tenants::run(ctx.clone(), tell_stored));
+    let (tell_published, published) = watch::channel(PublishedTenants::default());
+    ctx.spawn("publisher", publish::run(ctx.clone(), tell_published));
+    ctx.spawn("agents to rq", agents::run(ctx.clone(), published.clone()));
+    ctx.spawn("what config serves", served::run(ctx.clone(), published));
+    let configuration = configuration::Server::new(ctx.stores.provisioning.clone(), stored, ctx.clock.clone());
     let objects = objects::ObjectServer::new(ctx.stores.provisioning.clone(), ctx.clock.clone());
     let objects = ProvisioningServer::new(objects).max_decoding_message_size(REQUEST_BYTES_MAX);
     let routes = Routes::new(ConfigurationServer::new(configuration)).add_service(objects);

@@ -77,7 +77,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_way_is_known_until_its_registration_ends() {
-        let stores = test_stores::stores(test_stores::HandClock::new());
+        let stores = test_stores::stores(test_stores::set_clock());
         let tenant = TenantId::parse("case").expect("a tenant");
         let at = Timestamp::from_millis;
         let contact = "sip.carrier.example";
@@ -97,7 +97,7 @@ mod tests {
 
     #[tokio::test]
     async fn under_which_contact_a_carrier_has_us_is_known_also_where_it_wants_no_way() {
-        let stores = test_stores::stores(test_stores::HandClock::new());
+        let stores = test_stores::stores(test_stores::set_clock());
         let tenant = TenantId::parse("case").expect("a tenant");
         let (contact, ours) = ("sip.carrier.example", "sip:main@198.51.100.7:5060");
         let known = async |trunk: (&str, &str)| registered_as(&stores, &tenant, trunk).await.expect("a store");

@@ -3,6 +3,7 @@
 import { setupPaths } from '../lib/paths'
 import { tellReached, tellUnreachable } from '../lib/reached'
 import { failureOf, type Failure } from './errors'
+import { mayWrite, subjectHeader } from './subject'
 import { changed, conflictIn, faultsIn, historyPage, imported, objectPage, stored, uses, type Read } from './agent-setup-answers'
 import type { components } from './generated/agent-setup'
 
@@ -118,11 +119,12 @@ async function ask<T>(path: string, read: Read<T>, { signal, body, table }: Aske
   const deadline = AbortSignal.timeout(table === undefined ? DEADLINE_MS : TABLE_DEADLINE_MS)
   const sent = table ?? (body === undefined ? undefined : JSON.stringify(body))
   const type: Readonly<Record<string, string>> = sent === undefined ? {} : { 'Content-Type': table === undefined ? 'application/json' : 'text/csv' }
+  if (sent !== undefined && !mayWrite()) return { kind: 'failed', failure: { kind: 'refused-token', detail: '' } }
   let response: Response
   try {
     response = await fetch(path, {
       method: sent === undefined ? 'GET' : 'POST',
-      headers: { ...type, Accept: 'application/json' },
+      headers: { ...type, ...subjectHeader(), Accept: 'application/json' },
       cache: 'no-store',
       signal: signal === undefined ? deadline : AbortSignal.any([signal, deadline]),
       ...(sent === undefined ? {} : { body: sent }),

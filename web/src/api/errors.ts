@@ -12,7 +12,8 @@ export type Failure =
   | { readonly kind: 'not-found'; readonly detail: string }
   | { readonly kind: 'unreachable'; readonly detail: string }
   | { readonly kind: 'not-understood'; readonly detail: string }
-  | { readonly kind: 'server'; readonly status: number; readonly detail: string }
+  /** `waitMs`: how long the server wants to be left alone. */
+  | { readonly kind: 'server'; readonly status: number; readonly detail: string; readonly waitMs?: number }
 
 /** A failure that trying again does not mend. */
 export function isFinal(failure: Failure): boolean {
@@ -29,9 +30,19 @@ export async function failureOf(response: Response): Promise<Failure> {
       return { kind: 'not-allowed', detail }
     case 404:
       return { kind: 'not-found', detail }
-    default:
-      return { kind: 'server', status: response.status, detail }
+    default: {
+      const waitMs = waitIn(response.headers.get('Retry-After'), Date.now())
+      return { kind: 'server', status: response.status, detail, ...(waitMs === undefined ? {} : { waitMs }) }
+    }
   }
+}
+
+/** What `Retry-After` says (RFC 9110, section 10.2.3): seconds, or a date. */
+export function waitIn(header: string | null, now: number): number | undefined {
+  const text = header?.trim() ?? ''
+  if (/^[0-9]+$/.test(text)) return Number(text) * 1_000
+  const until = text === '' ? Number.NaN : Date.parse(text)
+  return Number.isNaN(until) ? undefined : Math.max(0, until - now)
 }
 
 async function detailOf(response: Response): Promise<string> {

@@ -15,6 +15,9 @@ const KEPT = 'trunkline.keys'
 /** The second key of two has to come within this time. */
 const SECOND_WITHIN_MS = 1_500
 
+/** A second press within this time is the other half of a double one. */
+const LOOK_MS = 500
+
 const all = new Set<Shortcut>()
 
 /** Adds it until the answer is called. */
@@ -52,13 +55,23 @@ export function pressed(known: readonly Shortcut[], waiting: string, name: strin
   return { does: undefined, waiting: known.some(({ keys }) => keys.startsWith(`${name} `)) ? name : '' }
 }
 
+/** Whether a press is about what is shown since `shownAt`, and not still about what was shown before. */
+export function isAbout(shownAt: number, now: number): boolean {
+  return now - shownAt >= LOOK_MS
+}
+
+/** Whether a press is one of its own: a key that is held repeats, which nobody means. */
+export function isMeant({ defaultPrevented, isComposing, repeat }: Pick<KeyboardEvent, 'defaultPrevented' | 'isComposing' | 'repeat'>): boolean {
+  return !defaultPrevented && !isComposing && !repeat
+}
+
 /** Listens to the keys of the document. */
 export function listenToKeys(): () => void {
   let [waiting, at] = ['', 0]
   const onKey = (event: KeyboardEvent): void => {
     const name = nameOf(event)
     const needsRoom = !name.startsWith('Ctrl+')
-    if (event.defaultPrevented || event.isComposing) return
+    if (!isMeant(event)) return
     if (needsRoom && (!lettersCount(localStorage) || isTyping(event.target) || document.querySelector('dialog[open]') !== null)) return
     const found = pressed(shortcuts(), Date.now() - at < SECOND_WITHIN_MS ? waiting : '', name)
     ;[waiting, at] = [found.waiting, Date.now()]

@@ -4,6 +4,8 @@ import { useSyncExternalStore } from 'react'
 import { askAccount, signOutAccount, type Account } from '../api/account'
 import type { Answer } from '../api/check'
 import type { Failure } from '../api/errors'
+import { writeAs } from '../api/subject'
+import { tellReached, tellUnreachable } from '../lib/reached'
 
 export type AccountState =
   | { readonly kind: 'asking' }
@@ -13,15 +15,17 @@ export type AccountState =
   | { readonly kind: 'in'; readonly account: Account }
   /** The session is over, and the page still shows what was done in it. */
   | { readonly kind: 'ended'; readonly account: Account }
+  /** The page is still that of `account`, while `now` has signed in in another tab. */
+  | { readonly kind: 'other'; readonly account: Account; readonly now: Account }
 
 /** What is known after an answer. */
 export function afterAnswer(before: AccountState, answer: Answer<Account | undefined>): AccountState {
-  const held = before.kind === 'in' || before.kind === 'ended' ? before.account : undefined
+  const held = 'account' in before ? before.account : undefined
   if (answer.kind === 'failed') return held === undefined ? { kind: 'unknown', failure: answer.failure } : before
   if (answer.value !== undefined) {
     // What another person typed is not for this one.
     const isSame = held === undefined || (held.user === answer.value.user && held.tenant === answer.value.tenant)
-    return isSame ? { kind: 'in', account: answer.value } : { kind: 'ended', account: held }
+    return isSame ? { kind: 'in', account: answer.value } : { kind: 'other', account: held, now: answer.value }
   }
   return held === undefined ? { kind: 'out' } : { kind: 'ended', account: held }
 }
@@ -32,12 +36,16 @@ const readers = new Set<() => void>()
 function set(next: AccountState): void {
   if (JSON.stringify(next) === JSON.stringify(state)) return
   state = next
+  writeAs('account' in next ? next.account.user : undefined, next.kind === 'in' || !('account' in next))
   for (const read of readers) read()
 }
 
 /** Asks the server. */
 export async function refreshAccount(): Promise<void> {
-  set(afterAnswer(state, await askAccount()))
+  const answer = await askAccount()
+  if (answer.kind === 'failed' && answer.failure.kind === 'unreachable') tellUnreachable()
+  else tellReached()
+  set(afterAnswer(state, answer))
 }
 
 /** Ends the session here and at the server. */

@@ -27,6 +27,14 @@ export function Dialog({ title, onClose, children, actions }: DialogProps): Reac
         event.preventDefault()
         onClose()
       }}
+      onClose={() => {
+        // A second Escape closes it whatever we say; what may not be closed now is opened again.
+        if (dialog.current === null || dialog.current.open) return
+        onClose()
+        requestAnimationFrame(() => {
+          if (dialog.current?.open === false) dialog.current.showModal()
+        })
+      }}
     >
       <h2 id={heading} className={styles['title']} tabIndex={-1} autoFocus>
         {title}

@@ -12,7 +12,9 @@ use infra::{ChangeWay, TenantArchive};
 use model::TenantId;
 use runtime::exit::{Exit, ExitError};
 use serde_json::json;
-use tenant::backup::{self, BackedUpTenant, BackupError, BackupReader, BackupSummary, RestoredTenant, SealedKeys};
+use tenant::backup::{
+    self, BackedUpTenant, BackupError, BackupReader, BackupSummary, LeftOutTenant, RestoredTenant, SealedKeys,
+};
 
 use super::{InstallationOptions, executor};
 
@@ -23,7 +25,8 @@ Examples:
   trunkline backup all.trunkline --with-keys --passphrase-file /backup/passphrase
 
 The file has passwords of phones and carriers, and hashes, as `trunkline tenant export` has them: keep it like a password.
-It has no recordings, prompts, calls or settings.";
+It has no recordings, prompts, calls or settings. A tenant that is damaged in the tables is left out: the file has all others,
+and the command says which one is missing and ends with 6.";
 
 pub const RESTORE_EXAMPLES: &str = "\
 Examples:
@@ -111,6 +114,9 @@ pub(super) fn backup(options: &InstallationOptions, arguments: &BackupArguments)
         let (summary, out) = backup::write(&*store, &tenants, keys.as_ref(), made, out).await.map_err(refused)?;
         let file = out.into_inner().map_err(|error| error.into_error()).with_context(cannot)?;
         file.sync_all().with_context(cannot)?;
+        // As a restore reads it: what it would refuse gets no name.
+        let read = backup::examine(reader(&beside)?).map_err(refused)?;
+        anyhow::ensure!(read == summary, "{} does not have what was written", beside.display());
         std::fs::rename(&beside, &arguments.file)
             .with_context(|| format!("cannot write {}", arguments.file.display()))?;
         anyhow::Ok(summary)
@@ -119,8 +125,19 @@ pub(super) fn backup(options: &InstallationOptions, arguments: &BackupArguments)
         // What was written so far is no backup.
         let _ = std::fs::remove_file(&beside);
     }
-    say(&done?);
-    Ok(Exit::Done)
+    let summary = done?;
+    say(&summary);
+    if summary.left_out.is_empty() {
+        return Ok(Exit::Done);
+    }
+    let message = format!("{} is whole but for {}", arguments.file.display(), names_of(&summary.left_out));
+    Err(ExitError::new(Exit::CheckFailed, message).into())
+}
+
+/// Tenants that are left out, with what is wrong with them.
+fn names_of(left_out: &[LeftOutTenant]) -> String {
+    let name = |LeftOutTenant { tenant, reason }: &LeftOutTenant| format!("tenant {tenant} ({reason})");
+    left_out.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
 /// The file while it is written.
@@ -151,10 +168,16 @@ pub(super) fn restore(options: &InstallationOptions, arguments: &RestoreArgument
     let passphrase = arguments.keys.passphrase()?;
     // The whole file first: nothing is restored from one that is damaged.
     let summary = backup::examine(reader(&arguments.file)?).map_err(refused)?;
-    if let Some(missing) = wanted.iter().find(|id| !summary.tenants.iter().any(|held| held.tenant == **id)) {
-        return Err(ExitError::new(Exit::Unknown, format!("the backup has no tenant {missing}")).into());
+    let is_whole = |tenant: &TenantId| summary.tenants.iter().any(|held| held.tenant == *tenant);
+    if let Some(missing) = wanted.iter().find(|id| !is_whole(id)) {
+        let why = summary.left_out.iter().find(|left_out| left_out.tenant == *missing);
+        let why = why.map(|left_out| format!(": it was left out, {}", left_out.reason)).unwrap_or_default();
+        return Err(ExitError::new(Exit::Unknown, format!("the backup has no tenant {missing}{why}")).into());
     }
-    let is_wanted = |tenant: &TenantId| wanted.is_empty() || wanted.contains(tenant);
+    let is_wanted = |tenant: &TenantId| is_whole(tenant) && (wanted.is_empty() || wanted.contains(tenant));
+    if !summary.left_out.is_empty() {
+        eprintln!("warning: the backup is whole but for {}", names_of(&summary.left_out));
+    }
     let keys = passphrase.map(|passphrase| opened_keys(&arguments.file, &passphrase)).transpose()?;
     if keys.is_some() {
         key_files::expect_none(&options.data_dir())?;
@@ -223,12 +246,19 @@ async fn open(options: &InstallationOptions) -> anyhow::Result<std::sync::Arc<dy
 
 fn tenant_ids(texts: &[String]) -> Result<Vec<TenantId>, ExitError> {
     let id = |text: &String| TenantId::parse(text).map_err(|error| ExitError::new(Exit::Usage, error.to_string()));
-    texts.iter().map(id).collect()
+    let mut ids = texts.iter().map(id).collect::<Result<Vec<_>, _>>()?;
+    ids.sort();
+    ids.dedup();
+    Ok(ids)
 }
 
 fn refused(error: BackupError) -> anyhow::Error {
     let exit = match &error {
-        BackupError::Fault(_) | BackupError::Present(_) | BackupError::Passphrase => Exit::CheckFailed,
+        BackupError::Fault(_)
+        | BackupError::Present(_)
+        | BackupError::Passphrase
+        | BackupError::TooLarge { .. }
+        | BackupError::NoneWhole { .. } => Exit::CheckFailed,
         BackupError::NoTenant(_) => Exit::Unknown,
         _ => return error.into(),
     };

@@ -24,14 +24,13 @@ pub(super) async fn read(db: &mut dyn Turn, tenant: &TenantId, take: &mut PartTa
     for (key, revision) in gone {
         take(ArchivedPart::Gone(key, revision))?;
     }
-    let mut last = 0;
-    loop {
-        let entries = history::after(db, tenant, last, AT_ONCE).await?;
-        let Some(end) = entries.last() else { break };
-        last = end.number;
+    let mut last = Some(0);
+    while let Some(after) = last {
+        let (entries, end) = history::after(db, tenant, after, AT_ONCE).await?;
         for entry in entries {
             take(ArchivedPart::Entry(entry))?;
         }
+        last = end;
     }
     for head in snapshots::heads(db, tenant).await? {
         if let Some(snapshot) = snapshots::find(db, tenant, &head.name).await? {

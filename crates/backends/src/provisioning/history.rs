@@ -164,11 +164,20 @@ fn below_number(tenant: &TenantId, page: &HistoryPage) -> Statement {
     }
 }
 
-/// So many entries after a number, the first one first.
-pub(super) async fn after(db: &mut dyn Turn, tenant: &TenantId, last: u64, limit: u32) -> Result<Vec<HistoryEntry>> {
+/// So many entries after a number at most, the first one first, and the number to go on after; none if there are no more. Entries of kinds
+/// that a later release has are passed over.
+pub(super) async fn after(
+    db: &mut dyn Turn,
+    tenant: &TenantId,
+    last: u64,
+    limit: u32,
+) -> Result<(Vec<HistoryEntry>, Option<u64>)> {
     let sql = entries!("number > ? ORDER BY number LIMIT ?");
     let asked = query(sql).bind(tenant.as_str()).bind(number(last)).bind(i64::from(limit));
-    db.rows(asked).await?.iter().filter_map(|row| entry(row).transpose()).collect()
+    let rows = db.rows(asked).await?;
+    let end = rows.last().map(|row| row.get::<i64>("number")).transpose()?;
+    let entries = rows.iter().filter_map(|row| entry(row).transpose()).collect::<Result<Vec<_>>>()?;
+    Ok((entries, end.map(|end| u64::try_from(end).unwrap_or_default())))
 }
 
 /// The last entry of an object up to a revision, else the first one after it.
@@ -209,7 +218,7 @@ pub(super) async fn request(
 fn entry(row: &Row) -> Result<Option<HistoryEntry>> {
     let unsigned = |column| -> Result<u64> { Ok(u64::try_from(row.get::<i64>(column)?).unwrap_or_default()) };
     let Some(key) = key_of(row)? else { return Ok(None) };
-    let way = ChangeWay::parse(&row.text("way")?).unwrap_or(ChangeWay::Other);
+    let way = ChangeWay::named(row.text("way")?);
     Ok(Some(HistoryEntry {
         number: unsigned("number")?,
         revision: revision_of(row.get("revision")?),

@@ -11,11 +11,9 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::*;
+use crate::conformance::NoProvisioning;
 use crate::embedded::Embedded;
-use crate::{
-    Answer, CallLedger, CallWrite, Change, Clock, ObjectChange, ObjectChanges, ProvisioningStore, ReportingLog,
-    Revision,
-};
+use crate::{Answer, CallLedger, CallWrite, Change, Clock, ReportingLog};
 
 /// The virtual time of the test's executor.
 struct VirtualClock(Instant);
@@ -23,64 +21,6 @@ struct VirtualClock(Instant);
 impl Clock for VirtualClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(1_700_000_000_000) + self.0.elapsed()
-    }
-}
-
-struct NoProvisioning;
-
-impl ProvisioningStore for NoProvisioning {
-    fn tenants(&self) -> Answer<'_, Vec<(TenantId, Revision)>> {
-        async { Ok(Vec::new()) }.boxed()
-    }
-    fn load<'a>(&'a self, _: &'a TenantId) -> Answer<'a, Option<(Revision, contracts::provisioning::TenantObjects)>> {
-        async { Ok(None) }.boxed()
-    }
-    fn update<'a>(
-        &'a self,
-        tenant: &'a TenantId,
-        _: Revision,
-        _: Vec<ObjectChange>,
-        _: &'a crate::ChangeNote,
-    ) -> Answer<'a, Revision> {
-        async move { Err(StoreError::Missing { key: tenant.to_string() }) }.boxed()
-    }
-    fn next_generation<'a>(&'a self, _: &'a TenantId, at_least: u64) -> Answer<'a, u64> {
-        Box::pin(async move { Ok(at_least) })
-    }
-
-    fn changes<'a>(&'a self, tenant: &'a TenantId, _: Revision) -> Answer<'a, ObjectChanges> {
-        async move { Err(StoreError::Missing { key: tenant.to_string() }) }.boxed()
-    }
-
-    fn versioned<'a>(&'a self, _: &'a TenantId) -> Answer<'a, Option<crate::VersionedObjects>> {
-        async { Err(StoreError::Invalid("nothing is configured".to_owned())) }.boxed()
-    }
-    fn find_versioned<'a>(
-        &'a self,
-        _: &'a TenantId,
-        _: &'a contracts::provisioning::ObjectKey,
-    ) -> Answer<'a, Option<(Revision, contracts::provisioning::Object)>> {
-        async { Err(StoreError::Invalid("nothing is configured".to_owned())) }.boxed()
-    }
-    fn history<'a>(&'a self, _: &'a TenantId, _: &'a crate::HistoryPage) -> Answer<'a, Vec<crate::HistoryEntry>> {
-        async { Err(StoreError::Invalid("nothing is configured".to_owned())) }.boxed()
-    }
-    fn entry_at<'a>(
-        &'a self,
-        _: &'a TenantId,
-        _: &'a contracts::provisioning::ObjectKey,
-        _: Revision,
-    ) -> Answer<'a, Option<crate::HistoryEntry>> {
-        async { Err(StoreError::Invalid("nothing is configured".to_owned())) }.boxed()
-    }
-    fn request<'a>(
-        &'a self,
-        _: &'a TenantId,
-        _: &'a str,
-        _: &'a str,
-        _: model::Timestamp,
-    ) -> Answer<'a, Vec<crate::HistoryEntry>> {
-        async { Err(StoreError::Invalid("nothing is configured".to_owned())) }.boxed()
     }
 }
 

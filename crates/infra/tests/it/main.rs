@@ -11,12 +11,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use infra::conformance::{self, SetClock};
+use infra::conformance::{self, NoProvisioning, SetClock};
 use infra::embedded::{Embedded, FileLog, FsyncPolicy, JournalSettings};
 use infra::{
-    Answer, Binding, CallLedger, CallWrite, Change, Clock, EventStream, Loaded, NewCalls, ObjectChange, ObjectChanges,
-    Outbox, Position, ProvisioningStore, Refusal, RegistrationWrite, RegistrationWritten, Revision, StoreError, Stores,
-    Written,
+    Binding, CallLedger, CallWrite, Change, Clock, EventStream, Loaded, NewCalls, Outbox, Position, Refusal,
+    RegistrationWrite, RegistrationWritten, StoreError, Stores, Written,
 };
 use model::plan::Contact;
 use model::{
@@ -38,65 +37,6 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-/// For cases that need no persistent configuration.
-struct NoProvisioning;
-
-impl ProvisioningStore for NoProvisioning {
-    fn tenants(&self) -> Answer<'_, Vec<(TenantId, Revision)>> {
-        Box::pin(async { Ok(Vec::new()) })
-    }
-    fn load<'a>(&'a self, _: &'a TenantId) -> Answer<'a, Option<(Revision, contracts::provisioning::TenantObjects)>> {
-        Box::pin(async { Ok(None) })
-    }
-    fn update<'a>(
-        &'a self,
-        tenant: &'a TenantId,
-        _: Revision,
-        _: Vec<ObjectChange>,
-        _: &'a infra::ChangeNote,
-    ) -> Answer<'a, Revision> {
-        Box::pin(async move { Err(StoreError::Missing { key: tenant.to_string() }) })
-    }
-    fn next_generation<'a>(&'a self, _: &'a TenantId, at_least: u64) -> Answer<'a, u64> {
-        Box::pin(async move { Ok(at_least) })
-    }
-
-    fn changes<'a>(&'a self, tenant: &'a TenantId, _: Revision) -> Answer<'a, ObjectChanges> {
-        Box::pin(async move { Err(StoreError::Missing { key: tenant.to_string() }) })
-    }
-
-    fn versioned<'a>(&'a self, _: &'a TenantId) -> Answer<'a, Option<infra::VersionedObjects>> {
-        Box::pin(async { Err(StoreError::Invalid("nothing is configured".to_owned())) })
-    }
-    fn find_versioned<'a>(
-        &'a self,
-        _: &'a TenantId,
-        _: &'a contracts::provisioning::ObjectKey,
-    ) -> Answer<'a, Option<(Revision, contracts::provisioning::Object)>> {
-        Box::pin(async { Err(StoreError::Invalid("nothing is configured".to_owned())) })
-    }
-    fn history<'a>(&'a self, _: &'a TenantId, _: &'a infra::HistoryPage) -> Answer<'a, Vec<infra::HistoryEntry>> {
-        Box::pin(async { Err(StoreError::Invalid("nothing is configured".to_owned())) })
-    }
-    fn entry_at<'a>(
-        &'a self,
-        _: &'a TenantId,
-        _: &'a contracts::provisioning::ObjectKey,
-        _: Revision,
-    ) -> Answer<'a, Option<infra::HistoryEntry>> {
-        Box::pin(async { Err(StoreError::Invalid("nothing is configured".to_owned())) })
-    }
-    fn request<'a>(
-        &'a self,
-        _: &'a TenantId,
-        _: &'a str,
-        _: &'a str,
-        _: model::Timestamp,
-    ) -> Answer<'a, Vec<infra::HistoryEntry>> {
-        Box::pin(async { Err(StoreError::Invalid("nothing is configured".to_owned())) })
     }
 }
 

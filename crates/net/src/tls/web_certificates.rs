@@ -15,6 +15,7 @@ use super::expiry::{Complaint, Expiry};
 use super::file_stamps::FileStamps;
 use super::identity::{Identity, IdentityFiles};
 use super::own_identity::OwnIdentity;
+use super::watched_files::{self, WatchedFiles};
 
 /// How often the files are looked at.
 const LOOK_EACH: Duration = Duration::from_secs(5);
@@ -42,42 +43,6 @@ impl WebCertificates {
     /// Those of the files; where none is set, `own`.
     pub fn new(set: Vec<IdentityFiles>, own: OwnIdentity, gauges: CertificateGauges) -> Self {
         Self { set, own, seen: FileStamps::default(), expiry: Expiry::default(), gauges }
-    }
-
-    /// What the edge begins with. Files that cannot be used are logged, and a certificate of our own making stands in for them.
-    fn first(&mut self, now: i64) -> Result<Arc<ServerConfig>> {
-        self.seen = self.stamps();
-        let first = match self.load(now) {
-            Err(fault) if !self.set.is_empty() => {
-                self.gauges.unusable.set(1);
-                error!("the web edge's certificates cannot be used, one of its own stands in for them: {fault:#}");
-                self.own.read_or_make(now).and_then(|own| self.configured(vec![own]))
-            }
-            loaded => loaded,
-        };
-        self.seen.note(self.own.path());
-        first
-    }
-
-    /// A new configuration, if a file has changed and they can be used; else the old one stays.
-    fn renewed(&mut self, now: i64) -> Option<Arc<ServerConfig>> {
-        let stamps = self.stamps();
-        let has_changed = stamps != self.seen;
-        let config = has_changed.then(|| self.load(now)).and_then(|loaded| match loaded {
-            Ok(config) => {
-                info!("the web edge's certificates have been read again");
-                Some(config)
-            }
-            Err(fault) => {
-                self.gauges.unusable.set(1);
-                error!("the web edge's changed certificates cannot be used, the old ones stay: {fault:#}");
-                None
-            }
-        });
-        self.seen = stamps;
-        self.seen.note(self.own.path());
-        self.complain(now);
-        config
     }
 
     fn load(&mut self, now: i64) -> Result<Arc<ServerConfig>> {
@@ -115,35 +80,52 @@ impl WebCertificates {
     }
 }
 
+impl WatchedFiles for WebCertificates {
+    type Made = Arc<ServerConfig>;
+
+    /// What the edge begins with. Files that cannot be used are logged, and a certificate of our own making stands in for them.
+    fn first(&mut self, now: i64) -> Result<Arc<ServerConfig>> {
+        self.seen = self.stamps();
+        let first = match self.load(now) {
+            Err(fault) if !self.set.is_empty() => {
+                self.gauges.unusable.set(1);
+                error!("the web edge's certificates cannot be used, one of its own stands in for them: {fault:#}");
+                self.own.read_or_make(now).and_then(|own| self.configured(vec![own]))
+            }
+            loaded => loaded,
+        };
+        self.seen.note(self.own.path());
+        first
+    }
+
+    /// A new configuration, if a file has changed and they can be used; else the old one stays.
+    fn renewed(&mut self, now: i64) -> Option<Arc<ServerConfig>> {
+        let stamps = self.stamps();
+        let has_changed = stamps != self.seen;
+        let config = has_changed.then(|| self.load(now)).and_then(|loaded| match loaded {
+            Ok(config) => {
+                info!("the web edge's certificates have been read again");
+                Some(config)
+            }
+            Err(fault) => {
+                self.gauges.unusable.set(1);
+                error!("the web edge's changed certificates cannot be used, the old ones stay: {fault:#}");
+                None
+            }
+        });
+        self.seen = stamps;
+        self.seen.note(self.own.path());
+        self.complain(now);
+        config
+    }
+}
+
 /// Watches the files until the role ends.
 ///
 /// # Errors
 /// If there is no certificate at all: none is set, and none can be made.
-pub fn watch(ctx: &RoleContext, mut certificates: WebCertificates) -> Result<watch::Receiver<Arc<ServerConfig>>> {
-    let clock = ctx.clock.clone();
-    let now = move || i64::try_from(clock.now().as_millis() / 1_000).unwrap_or(i64::MAX);
-    let (sender, receiver) = watch::channel(certificates.first(now())?);
-    let drain = ctx.drain.clone();
-    ctx.spawn("certificates of the web edge", async move {
-        loop {
-            tokio::select! {
-                () = tokio::time::sleep(LOOK_EACH) => {}
-                () = drain.ended() => return Ok(()),
-            }
-            let at = now();
-            // A disk may be slow, and this thread serves requests.
-            let looked = tokio::task::spawn_blocking(move || {
-                let renewed = certificates.renewed(at);
-                (certificates, renewed)
-            });
-            let renewed;
-            (certificates, renewed) = looked.await?;
-            if let Some(config) = renewed {
-                sender.send_replace(config);
-            }
-        }
-    });
-    Ok(receiver)
+pub fn watch(ctx: &RoleContext, certificates: WebCertificates) -> Result<watch::Receiver<Arc<ServerConfig>>> {
+    watched_files::watch(ctx, "certificates of the web edge", LOOK_EACH, certificates)
 }
 
 #[cfg(test)]

@@ -12,10 +12,11 @@ use bytes::Bytes;
 use contracts::v1::routing_server::{Routing, RoutingServer};
 use contracts::{v1, wire};
 use futures::StreamExt as _;
+use infra::conformance::NoProvisioning;
 use infra::embedded::{Embedded, FileLog};
 use infra::{
-    Answer, CallWrite, Change, Claim, Claimed, Holding, Loaded, NewCall, ObjectChange, ObjectChanges, Position, Record,
-    Revision, SessionBatch, SessionId, SessionLedger, SessionWrite, StoreError, Stores, SystemClock, Written,
+    Answer, CallWrite, Change, Claim, Claimed, Holding, Loaded, NewCall, Position, Record, SessionBatch, SessionId,
+    SessionLedger, SessionWrite, StoreError, Stores, SystemClock, Written,
 };
 use model::event::CallRef;
 use model::{
@@ -264,64 +265,6 @@ impl Composed for InMemory {
 
     fn of_process(&self) -> anyhow::Result<Stores> {
         Ok(self.0.clone())
-    }
-}
-
-/// A store without provisioning.
-struct NoProvisioning;
-
-impl infra::ProvisioningStore for NoProvisioning {
-    fn tenants(&self) -> Answer<'_, Vec<(TenantId, Revision)>> {
-        Box::pin(async { Ok(Vec::new()) })
-    }
-    fn load<'a>(&'a self, _: &'a TenantId) -> Answer<'a, Option<(Revision, contracts::provisioning::TenantObjects)>> {
-        Box::pin(async { Ok(None) })
-    }
-    fn update<'a>(
-        &'a self,
-        _: &'a TenantId,
-        _: Revision,
-        _: Vec<ObjectChange>,
-        _: &'a infra::ChangeNote,
-    ) -> Answer<'a, Revision> {
-        Box::pin(async { Err(StoreError::Invalid("not played".to_owned())) })
-    }
-    fn next_generation<'a>(&'a self, _: &'a TenantId, at_least: u64) -> Answer<'a, u64> {
-        Box::pin(async move { Ok(at_least) })
-    }
-    fn changes<'a>(&'a self, _: &'a TenantId, _: Revision) -> Answer<'a, ObjectChanges> {
-        Box::pin(async { Err(StoreError::Invalid("not played".to_owned())) })
-    }
-
-    fn versioned<'a>(&'a self, _: &'a TenantId) -> Answer<'a, Option<infra::VersionedObjects>> {
-        Box::pin(async { Err(StoreError::Invalid("not played".to_owned())) })
-    }
-    fn find_versioned<'a>(
-        &'a self,
-        _: &'a TenantId,
-        _: &'a contracts::provisioning::ObjectKey,
-    ) -> Answer<'a, Option<(Revision, contracts::provisioning::Object)>> {
-        Box::pin(async { Err(StoreError::Invalid("not played".to_owned())) })
-    }
-    fn history<'a>(&'a self, _: &'a TenantId, _: &'a infra::HistoryPage) -> Answer<'a, Vec<infra::HistoryEntry>> {
-        Box::pin(async { Err(StoreError::Invalid("not played".to_owned())) })
-    }
-    fn entry_at<'a>(
-        &'a self,
-        _: &'a TenantId,
-        _: &'a contracts::provisioning::ObjectKey,
-        _: Revision,
-    ) -> Answer<'a, Option<infra::HistoryEntry>> {
-        Box::pin(async { Err(StoreError::Invalid("not played".to_owned())) })
-    }
-    fn request<'a>(
-        &'a self,
-        _: &'a TenantId,
-        _: &'a str,
-        _: &'a str,
-        _: model::Timestamp,
-    ) -> Answer<'a, Vec<infra::HistoryEntry>> {
-        Box::pin(async { Err(StoreError::Invalid("not played".to_owned())) })
     }
 }
 

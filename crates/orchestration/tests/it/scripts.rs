@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use infra::conformance::SetClock;
 use infra::{Clock, SystemClock};
 use model::Timestamp;
 use orchestration::ecmascript::{ScriptLimits, SyntaxChecker};
@@ -66,8 +67,8 @@ fn rounds_until_cut(clock: Arc<dyn Clock>) -> f64 {
 
 #[test]
 fn an_endless_script_ends_at_the_same_place_whatever_the_clock_says() {
-    let standing = rounds_until_cut(Arc::new(HandClock::default()));
-    assert_eq!(rounds_until_cut(Arc::new(HandClock::default())), standing);
+    let standing = rounds_until_cut(SetClock::at(Timestamp::ZERO));
+    assert_eq!(rounds_until_cut(SetClock::at(Timestamp::ZERO)), standing);
     assert_eq!(rounds_until_cut(Arc::new(SystemClock::start())), standing);
 }
 
@@ -83,7 +84,7 @@ impl Clock for RunningClock {
 
 #[test]
 fn a_machine_in_trouble_reaches_the_limit_of_time_first() {
-    let standing = rounds_until_cut(Arc::new(HandClock::default()));
+    let standing = rounds_until_cut(SetClock::at(Timestamp::ZERO));
     assert!(rounds_until_cut(Arc::new(RunningClock::default())) < standing / 100.0);
 }
 
@@ -131,24 +132,14 @@ fn slips_are_found_when_the_document_is_loaded() {
     assert_eq!(lines, [(2, "assign"), (3, "assign"), (3, "script")], "{error}");
 }
 
-/// Milliseconds, set by a test.
-#[derive(Default)]
-struct HandClock(AtomicU64);
-
-impl Clock for HandClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.0.load(Ordering::Relaxed))
-    }
-}
-
 #[test]
 fn a_photograph_has_time_of_its_own_however_long_the_last_input_is_past() {
-    let clock = Arc::new(HandClock::default());
+    let clock = SetClock::at(Timestamp::ZERO);
     let text = entry("for (var i = 0; i < 100; i++) globalThis['v' + i] = i");
     let mut session = Session::start(document(&text), timed(ScriptLimits::default(), clock.clone()), "s1", T0);
     // The engine reads the clock only now and then.
-    for seconds in 1..200 {
-        clock.0.store(seconds * 1_000, Ordering::Relaxed);
+    for _ in 1..200 {
+        clock.advance(Duration::from_secs(1));
         session.snapshot().expect("a hundred numbers");
     }
 }

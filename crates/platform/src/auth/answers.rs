@@ -73,6 +73,13 @@ impl OAuthError {
         Self { status, retry_after_s, ..Self::new(error, "too many attempts, wait before the next") }
     }
 
+    /// A token is revoked, and the other roles cannot be told yet: the client has to ask again (RFC 7009 section 2.2.1).
+    pub const fn untold() -> Self {
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        let description = "the other services cannot be told of it yet: give the token back again in a moment";
+        Self { status, retry_after_s: Some(RETRY_AFTER_S), ..Self::new(ErrorCode::TemporarilyUnavailable, description) }
+    }
+
     /// Says by which scheme the client authenticates (RFC 6749 section 5.2: where it has tried that).
     pub const fn of_basic(self, is_basic: bool) -> Self {
         Self { is_basic, ..self }

@@ -17,7 +17,7 @@ use super::answers::{self, Trouble};
 use super::person_login::{self, PersonLogin};
 use super::session::{self, Requester};
 use super::source::RequestSource;
-use super::store::AskingSignIn;
+use super::store::{AskingSignIn, ShownProof};
 use super::tenancy::{self, Named};
 use super::{Auth, origin, people, second_factor};
 
@@ -146,6 +146,7 @@ async fn replaced(
         session: requester.and_then(|one| one.session.as_deref()),
         sign_in: requester.and_then(|one| one.sign_in.as_deref()),
     };
-    auth.store.keep_only(tenant, user, asking, people::credential(&now_has), auth.now()).await?;
+    let shown = ShownProof { credential: people::credential(&now_has), by_two_factors: false };
+    auth.store.keep_only(tenant, user, asking, shown, auth.now()).await?;
     Ok(true)
 }

@@ -52,6 +52,9 @@ pub(super) async fn authenticate(
     };
     let tenants = auth.people.tenants();
     let named = named(&tenants, &shown.id, form);
+    if named.is_undecided(&tenants) {
+        return Err(Trouble::away("tenant", &"it has not named the tenants yet").into());
+    }
     if first_party::is_meant(&named.name) {
         return match named.tenant.filter(|_| first_party::has_proof(auth, headers)) {
             Some(tenant) => {

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::Response;
@@ -11,6 +10,7 @@ use identity::scope;
 
 use super::answers::{self, Trouble};
 use super::browser::RequestBrowser;
+use super::form_request::FormRequest;
 use super::guard::Guess;
 use super::page::device::{self as device_pages, DeviceQuestion};
 use super::parameters::Parameters;
@@ -50,18 +50,8 @@ pub(super) async fn show(
 }
 
 /// What is sent from it: the code, and then what the person has said.
-pub(super) async fn submit(
-    State(auth): State<Arc<Auth>>,
-    source: RequestSource,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    let typed = match Parameters::of_form(&headers, &body) {
-        Ok(typed) => typed,
-        Err(fault) => return page::fault(StatusCode::BAD_REQUEST, fault),
-    };
-    let browser = RequestBrowser { headers: &headers, source: &source };
-    submitted(&auth, browser, &typed).await.unwrap_or_else(page::trouble)
+pub(super) async fn submit(State(auth): State<Arc<Auth>>, form: FormRequest) -> Response {
+    submitted(&auth, form.browser(), &form.typed).await.unwrap_or_else(page::trouble)
 }
 
 fn sign_in(code: Option<&str>) -> Response {

@@ -81,7 +81,10 @@ pub(super) struct TakenGuess<'a> {
 struct GuessKeys {
     kind: GuessedKind,
     tenant: TenantId,
-    name: String,
+    /// For who has been right from that source lately.
+    name_if_known: String,
+    /// For all others.
+    name_of_strangers: String,
     source: String,
     known: String,
 }
@@ -90,16 +93,23 @@ impl GuessKeys {
     fn of(kind: GuessedKind, tenant: &TenantId, name: &str, source: &RequestSource) -> Self {
         // Names come from outside and may be long or secret (a password typed into the wrong field): keys have digests of them.
         let name = login_name::folded(name);
-        // Whoever gets as far as a second factor knows the password: from another address there are no fresh tries.
-        let from = if kind == GuessedKind::SecondFactor { "" } else { source.address.as_str() };
-        let digest = Digest::of(&format!("{tenant}\0{}/{name}\0{from}", kind.as_str())).text();
+        let digest = |from: &str| Digest::of(&format!("{tenant}\0{}/{name}\0{from}", kind.as_str())).text();
+        let here = digest(&source.address);
+        // Whoever gets as far as a second factor knows the password: from another address there are no fresh tries. A source from which a
+        // code was right has its own: who guesses elsewhere does not keep the person out there.
+        let strangers = if kind == GuessedKind::SecondFactor { digest("") } else { here.clone() };
         Self {
             kind,
             tenant: tenant.clone(),
-            name: format!("name/{digest}"),
+            name_if_known: format!("name/{here}"),
+            name_of_strangers: format!("name/{strangers}"),
             source: format!("source/{}", source.address),
-            known: format!("known/{digest}"),
+            known: format!("known/{here}"),
         }
+    }
+
+    fn name(&self, is_known: bool) -> &str {
+        if is_known { &self.name_if_known } else { &self.name_of_strangers }
     }
 }
 
@@ -160,7 +170,7 @@ impl Guesses {
         let is_known = self.store.is_marked(&counted.tenant, &counted.known).await?;
         let of_source = if is_known { None } else { Some(self.of_sources.wait_for(&counted.source).await?) };
         // The digest in it is of the tenant too.
-        let turns = (of_source, self.of_names.wait_for(&counted.name).await?);
+        let turns = (of_source, self.of_names.wait_for(counted.name(is_known)).await?);
         let at = self.clock.now();
         if !is_known {
             let of_source: SourceAttempts = self.store.attempts(&self.nowhere, &counted.source).await?;
@@ -191,7 +201,7 @@ impl Guesses {
                 Ok((next, next.forgotten_at()))
             }
         };
-        match self.store.change_attempts(&counted.tenant, &counted.name, change).await {
+        match self.store.change_attempts(&counted.tenant, counted.name(is_known), change).await {
             // Strangers who have filled the store keep nobody out who has signed in from there.
             Err(StoreError::Full { .. }) if is_known => {
                 tracing::warn!(tenant = %counted.tenant, "the store is full: a try of somebody known is not counted");
@@ -236,12 +246,12 @@ impl TakenGuess<'_> {
     /// It was right: mistyping is forgotten, and the source is known for this name.
     pub async fn right(self) -> Result<(), Trouble> {
         let (store, counted) = (&self.guesses.store, &self.counted);
-        store.forget_attempts(&counted.tenant, &counted.name).await?;
+        store.forget_attempts(&counted.tenant, counted.name(self.is_known)).await?;
         if !self.is_known {
             self.guesses.give_back_to_source(counted, self.at).await?;
         }
         // Programs show their secret with each request: what is known of them is not written again each time.
-        if counted.kind == GuessedKind::Person || !self.is_known {
+        if counted.kind != GuessedKind::Client || !self.is_known {
             store.mark(&counted.tenant, &counted.known, self.guesses.clock.now() + KNOWN_FOR).await?;
         }
         Ok(())
@@ -255,7 +265,7 @@ impl TakenGuess<'_> {
         };
         let (store, counted) = (&self.guesses.store, &self.counted);
         let given_back = async {
-            store.change_attempts(&counted.tenant, &counted.name, change).await?;
+            store.change_attempts(&counted.tenant, counted.name(self.is_known), change).await?;
             if self.is_known { Ok(()) } else { self.guesses.give_back_to_source(counted, self.at).await }
         };
         if let Err(error) = given_back.await {
@@ -325,14 +335,29 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn codes_of_a_person_are_counted_over_all_sources() {
+    async fn codes_of_a_person_are_counted_over_all_sources_but_those_that_are_known() {
         let (guesses, mut taken) = (guesses(), 0);
+        let desk = source("198.51.100.1");
+        let Guess::Taken(right) = guesses.of_second_factor(&acme(), "ann", &desk).await.unwrap() else { panic!() };
+        right.right().await.unwrap();
         for n in 0..20 {
             let from = source(&format!("192.0.2.{n}"));
             let guess = guesses.of_second_factor(&acme(), "ann", &from).await.unwrap();
             taken += usize::from(matches!(guess, Guess::Taken(_)));
         }
         assert_eq!(taken, TRIES_UNTIL_WAIT as usize);
+        let Guess::Taken(right) = guesses.of_second_factor(&acme(), "ann", &desk).await.unwrap() else {
+            panic!("who guesses elsewhere keeps the person out")
+        };
+        right.right().await.unwrap();
+        let elsewhere = guesses.of_second_factor(&acme(), "ann", &source("192.0.2.99")).await.unwrap();
+        assert!(matches!(elsewhere, Guess::Wait(_)), "and gets no further tries by it");
+        let mut own = 0;
+        for _ in 0..20 {
+            let guess = guesses.of_second_factor(&acme(), "ann", &desk).await.unwrap();
+            own += usize::from(matches!(guess, Guess::Taken(_)));
+        }
+        assert_eq!(own, TRIES_UNTIL_WAIT as usize, "a known source is guarded too");
     }
 
     #[tokio::test]
@@ -346,10 +371,10 @@ mod tests {
         let Guess::Taken(second) = guesses.of_person(&acme, "ann", &from).await.unwrap() else { panic!() };
         first.undone().await;
         clock.advance(Duration::from_secs(2));
-        assert!(store.is_marked(&acme, &keys.name).await.unwrap(), "one is counted still");
+        assert!(store.is_marked(&acme, keys.name(false)).await.unwrap(), "one is counted still");
         second.undone().await;
         clock.advance(Duration::from_secs(2));
-        assert!(!store.is_marked(&acme, &keys.name).await.unwrap());
+        assert!(!store.is_marked(&acme, keys.name(false)).await.unwrap());
         assert!(!store.is_marked(guesses.nowhere(), &keys.source).await.unwrap());
     }
 

@@ -2,6 +2,7 @@
 
 use identity::client::GrantType;
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
 use runtime::metrics::{CounterBy, Label};
 
 runtime::metrics! {
@@ -20,6 +21,10 @@ runtime::metrics! {
         pub(super) hashes: Counter = "auth_hashes_computed";
         /// Requests that were refused because too many hashes were being computed.
         pub(super) hashes_refused: Counter = "auth_hashes_refused";
+        /// Attempts to look after the keys that sign tokens that failed: one a minute until the folder of keys can be written.
+        pub(super) key_failures: Counter = "auth_key_failures";
+        /// Revocations that could not be written for the other roles yet: those go on believing the tokens.
+        pub(super) revocations_unwritten: Gauge = "auth_revocations_unwritten";
     }
 }
 

@@ -4,24 +4,22 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use contracts::provisioning::{DnKind, Object, ObjectKind, Person, Privilege};
+use contracts::provisioning::{DnKind, Object, ObjectKind, Person};
 use contracts::v1;
 use contracts::v1::configuration_client::ConfigurationClient;
-use contracts::v1::read_objects_response::What;
 use identity::login_name;
 use identity::secret::Digest;
 use infra::Clock;
 use model::{Dn, TenantId, Timestamp};
 use net::grpc::Channel;
+pub(super) use net::tenant::TenantList as Tenants;
+use net::tenant::{ObjectReader, ReadError, follow_list};
 use runtime::RoleContext;
 use tokio::sync::watch;
-use tonic::Code;
 
 use super::answers::Trouble;
 use super::first_party;
 use super::listed_uris::ListedUris;
-use crate::tenant_list;
-pub(super) use crate::tenant_list::Tenants;
 
 /// The connection to tenant, and its port.
 const CONNECTION: &str = "tenant-11";
@@ -45,6 +43,7 @@ pub(super) fn credential(person: &Person) -> Digest {
 /// Reads objects of tenants.
 pub(super) struct People {
     client: ConfigurationClient<Channel>,
+    objects: ObjectReader,
     tenants: watch::Receiver<Tenants>,
     read: Mutex<HashMap<Key, (Option<Object>, Timestamp)>>,
     listed_uris: ListedUris,
@@ -62,7 +61,8 @@ impl People {
     pub fn start(ctx: &RoleContext) -> anyhow::Result<Self> {
         let client = ConfigurationClient::new(net::grpc::channel(ctx, CONNECTION, PORT)?);
         Ok(Self {
-            tenants: tenant_list::follow(ctx, client.clone()),
+            tenants: follow_list(ctx, CONNECTION),
+            objects: ObjectReader::new(client.clone()),
             client,
             read: Mutex::default(),
             listed_uris: ListedUris::default(),
@@ -140,12 +140,14 @@ impl People {
         }
     }
 
-    /// The privileges whose people need a second factor.
-    pub async fn required_second_factor(&self, tenant: &TenantId) -> Result<Vec<Privilege>, Trouble> {
-        match self.remembered(tenant, ObjectKind::Tenant, "").await? {
-            Some(Object::Tenant(settings)) => Ok(settings.require_second_factor),
-            _ => Ok(Vec::new()),
-        }
+    /// Whether the tenant wants a second factor of the person: it names the privileges whose people need one.
+    pub async fn requires_second_factor(&self, tenant: &TenantId, person: &Person) -> Result<bool, Trouble> {
+        Ok(match self.remembered(tenant, ObjectKind::Tenant, "").await? {
+            Some(Object::Tenant(settings)) => {
+                person.privileges.iter().any(|privilege| settings.require_second_factor.contains(privilege))
+            }
+            _ => false,
+        })
     }
 
     /// Forgets what is remembered of a person.
@@ -222,30 +224,18 @@ impl People {
     }
 
     async fn ask(&self, tenant: &TenantId, kind: ObjectKind, id: &str) -> Result<Vec<Object>, Trouble> {
-        let asked = v1::ReadObjectsRequest { kinds: vec![kind.as_str().to_owned()], id: id.to_owned() };
-        let asked = net::grpc::for_tenant(tonic::Request::new(asked), tenant);
-        let mut client = self.client.clone();
-        let answer = tokio::time::timeout(ANSWER_WITHIN, async {
-            let mut answers = client.read_objects(asked).await?.into_inner();
-            let mut objects = Vec::new();
-            while let Some(answer) = answers.message().await? {
-                if let Some(What::Object(object)) = answer.what {
-                    objects.push(object.json);
-                }
-            }
-            Ok::<_, tonic::Status>(objects)
+        let mut objects = Vec::new();
+        let reading = self.objects.read(tenant, &[kind], id, |object| {
+            objects.push(object);
+            Ok::<(), ReadError>(())
         });
-        let objects = match answer.await {
-            Ok(Ok(objects)) => objects,
+        match tokio::time::timeout(ANSWER_WITHIN, reading).await {
+            Ok(Ok(_)) => Ok(objects),
             // That there is no such tenant, while there is one, says that tenant is beginning: nobody is taken for gone.
-            Ok(Err(status)) if status.code() == Code::NotFound && !self.tenants().contains(tenant) => {
-                return Ok(Vec::new());
-            }
-            Ok(Err(status)) => return Err(Trouble::away("tenant", &status)),
-            Err(late) => return Err(Trouble::away("tenant", &late)),
-        };
-        let read = objects.iter().map(|json| Object::from_json(kind, json.as_bytes()));
-        read.collect::<Result<_, _>>().map_err(|error| Trouble::away("tenant", &error))
+            Ok(Err(error)) if error.is_no_tenant() && !self.tenants().contains(tenant) => Ok(Vec::new()),
+            Ok(Err(error)) => Err(Trouble::away("tenant", &error)),
+            Err(late) => Err(Trouble::away("tenant", &late)),
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Key, (Option<Object>, Timestamp)>> {

@@ -29,6 +29,9 @@ pub(super) async fn check(
     password: &str,
     source: &RequestSource,
 ) -> Result<PersonLogin, Trouble> {
+    if who.is_undecided(&auth.people.tenants()) {
+        return Err(Trouble::away("tenant", &"it has not named the tenants yet"));
+    }
     let tenant = who.tenant.as_ref().unwrap_or(auth.guesses.nowhere());
     let guess = match auth.guesses.of_person(tenant, &who.name, source).await? {
         Guess::Taken(guess) => guess,

@@ -27,7 +27,7 @@ pub(super) async fn revoke(
         let login = client_login::authenticate(&auth, &headers, &form, &source).await?;
         // RFC 7009 section 2.2: 200 also for a token that is not known.
         let answer = match form.get("token") {
-            Some(token) => revoke_of(&auth, &login, token).await.map(|()| not_stored(StatusCode::OK.into_response())),
+            Some(token) => told_of(&auth, &login, token).await.map(|()| not_stored(StatusCode::OK.into_response())),
             None => Err(OAuthError::new(ErrorCode::InvalidRequest, "token is missing")),
         };
         // A page of the client reads whether its token is revoked (section 2.3).
@@ -35,6 +35,12 @@ pub(super) async fn revoke(
         Ok::<Response, OAuthError>(cors::for_client(answer, login.client.redirect_uris))
     };
     revoked.await.unwrap_or_else(OAuthError::into_response)
+}
+
+/// Revokes a token of that client, and waits until every role can know. Who asks again about one that is revoked waits for it too.
+async fn told_of(auth: &Auth, login: &ClientLogin, token: &str) -> Result<(), OAuthError> {
+    revoke_of(auth, login, token).await?;
+    if auth.store.is_told().await { Ok(()) } else { Err(OAuthError::untold()) }
 }
 
 /// Revokes a token of that client. A refresh token takes all tokens of its sign-in with it.

@@ -15,7 +15,9 @@ use super::Auth;
 use super::answers::Trouble;
 use super::guard::Guess;
 use super::metrics::CodeOutcome;
+use super::people;
 use super::source::RequestSource;
+use super::store::{AskingSignIn, ShownProof};
 
 /// What it is sealed for, besides tenant and person.
 const SEALED_FOR: &str = "second factor";
@@ -45,13 +47,7 @@ pub(super) enum Enrolment {
 
 /// Whether the person signs in with more than the password.
 pub(super) async fn is_needed(auth: &Auth, tenant: &TenantId, person: &Person) -> Result<bool, Trouble> {
-    Ok(person.second_factor.is_some() || is_required(auth, tenant, person).await?)
-}
-
-/// Whether the tenant wants a second factor of the person.
-pub(super) async fn is_required(auth: &Auth, tenant: &TenantId, person: &Person) -> Result<bool, Trouble> {
-    let required = auth.people.required_second_factor(tenant).await?;
-    Ok(person.privileges.iter().any(|privilege| required.contains(privilege)))
+    Ok(person.second_factor.is_some() || auth.people.requires_second_factor(tenant, person).await?)
 }
 
 /// How many recovery codes the person has left.
@@ -127,11 +123,13 @@ pub(super) fn is_of(auth: &Auth, secret: &TotpSecret, typed: &str) -> bool {
     secret.step_of(&compact(typed), auth.now()).is_some()
 }
 
-/// Gives the person that secret, with other recovery codes, in the place of what there was, if the code is of it.
+/// Gives the person that secret, with other recovery codes, in the place of what there was, if the code is of it. What asks goes on,
+/// and all else that the person has open ends: it may have been opened by the password alone.
 pub(super) async fn enrol(
     auth: &Auth,
     tenant: &TenantId,
     person: &Person,
+    asking: AskingSignIn<'_>,
     secret: TotpSecret,
     typed: &str,
 ) -> Result<Enrolment, Trouble> {
@@ -145,7 +143,9 @@ pub(super) async fn enrol(
     if !replace(auth, tenant, person, Some(&SecondFactor { secret, recovery })).await? {
         return Ok(Enrolment::Changed);
     }
-    tracing::info!(%tenant, user = person.user_name, "somebody has a second factor");
+    let proof = ShownProof { credential: people::credential(person), by_two_factors: true };
+    auth.store.keep_only(tenant, &person.user_name, asking, proof, now).await?;
+    tracing::info!(%tenant, user = person.user_name, "somebody has a second factor: all else has ended");
     Ok(Enrolment::Done(shown))
 }
 

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
@@ -12,6 +11,7 @@ use identity::totp::TotpSecret;
 
 use super::answers::{self, Trouble};
 use super::browser::RequestBrowser;
+use super::form_request::FormRequest;
 use super::page::second_factor::{self as pages, NewApp, OwnSecondFactor};
 use super::parameters::Parameters;
 use super::person_login::{self, PersonLogin};
@@ -19,6 +19,7 @@ use super::second_factor::{self, CodeLogin, Enrolment};
 use super::session::{self, SignedIn};
 use super::sign_in::{WRONG_CODE, WRONG_FIRST_CODE};
 use super::source::RequestSource;
+use super::store::AskingSignIn;
 use super::tenancy::Named;
 use super::{Auth, issue, page};
 
@@ -58,28 +59,19 @@ pub(super) async fn show(State(auth): State<Arc<Auth>>, source: RequestSource, h
 }
 
 /// What is sent from it.
-pub(super) async fn submit(
-    State(auth): State<Arc<Auth>>,
-    source: RequestSource,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    let typed = match Parameters::of_form(&headers, &body) {
-        Ok(typed) => typed,
-        Err(fault) => return page::fault(StatusCode::BAD_REQUEST, fault),
-    };
-    let browser = RequestBrowser { headers: &headers, source: &source };
+pub(super) async fn submit(State(auth): State<Arc<Auth>>, form: FormRequest) -> Response {
+    let (browser, typed) = (form.browser(), &form.typed);
     let submitted = async {
-        let Some(signed_in) = session::of_browser(&auth, &headers, &source).await? else { return Ok(sign_in()) };
+        let signed_in = session::of_browser(&auth, browser.headers, browser.source).await?;
+        let Some(signed_in) = signed_in else { return Ok(sign_in()) };
         let shown = typed.get("secret").and_then(TotpSecret::parse);
-        let is_ours =
-            shown.as_ref().is_some_and(|secret| browser.has_sent(&auth, &form_of(&signed_in, secret), &typed));
+        let is_ours = shown.as_ref().is_some_and(|secret| browser.has_sent(&auth, &form_of(&signed_in, secret), typed));
         let secret = shown.filter(|_| is_ours).unwrap_or_else(|| second_factor::new_secret(&auth));
         let request = OwnRequest { auth: &auth, browser, signed_in: &signed_in, secret: &secret };
         if !is_ours {
             return own(request, StatusCode::FORBIDDEN, Some(page::STALE)).await;
         }
-        match done(request, &typed).await? {
+        match done(request, typed).await? {
             Ok(response) => Ok(response),
             Err(refusal) => refused(request, &refusal).await,
         }
@@ -124,7 +116,8 @@ async fn enrolled(request: OwnRequest<'_>, typed: &Parameters) -> Result<Result<
         Ok(person) => person,
         Err(refusal) => return Ok(Err(refusal)),
     };
-    Ok(match second_factor::enrol(auth, tenant, &person, secret.clone(), code).await? {
+    let asking = AskingSignIn { session: Some(signed_in.session.id.as_str()), sign_in: None };
+    Ok(match second_factor::enrol(auth, tenant, &person, asking, secret.clone(), code).await? {
         Enrolment::Done(codes) => Ok(pages::recovery_codes(&codes, pages::PATH)),
         Enrolment::WrongCode => Err(PageRefusal::of(StatusCode::BAD_REQUEST, WRONG_CODE)),
         Enrolment::Changed => Err(PageRefusal::of(StatusCode::CONFLICT, CHANGED)),
@@ -143,7 +136,7 @@ async fn renewed(request: OwnRequest<'_>, typed: &Parameters) -> Result<Result<R
 
 async fn removed(request: OwnRequest<'_>, typed: &Parameters) -> Result<Result<Response, PageRefusal>, Trouble> {
     let (auth, tenant) = (request.auth, &request.signed_in.cookie.tenant);
-    if second_factor::is_required(auth, tenant, &request.signed_in.person).await? {
+    if auth.people.requires_second_factor(tenant, &request.signed_in.person).await? {
         return Ok(Err(PageRefusal::of(StatusCode::FORBIDDEN, REQUIRED)));
     }
     let person = match proved(request, typed).await? {
@@ -195,7 +188,7 @@ async fn refused(request: OwnRequest<'_>, refusal: &PageRefusal) -> Result<Respo
 async fn own(request: OwnRequest<'_>, status: StatusCode, error: Option<&str>) -> Result<Response, Trouble> {
     let OwnRequest { auth, browser, signed_in, secret } = request;
     let (tenant, person) = (&signed_in.cookie.tenant, &signed_in.person);
-    let may_remove = !second_factor::is_required(auth, tenant, person).await?;
+    let may_remove = !auth.people.requires_second_factor(tenant, person).await?;
     let left = person.second_factor.as_ref().map(|_| second_factor::recovery_codes_left(auth, tenant, person));
     let (name, text) = (issue::full_name(person), secret.text());
     let uri = second_factor::app_uri(tenant, person, secret);

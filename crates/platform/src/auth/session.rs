@@ -21,7 +21,8 @@ pub(super) struct SignedIn {
     pub person: Person,
 }
 
-/// Who is signed in at this browser. The session of a person who is gone, disabled, or has another password by now, ends.
+/// Who is signed in at this browser. The session of a person who is gone, disabled, has another password, or needs a second factor that it
+/// was begun without, ends.
 pub(super) async fn of_browser(
     auth: &Auth,
     headers: &HeaderMap,
@@ -33,11 +34,16 @@ pub(super) async fn of_browser(
         return Ok(None);
     }
     let (tenant, now) = (&cookie.tenant, auth.now());
-    match auth.people.active_with(tenant, &session.user, session.credential).await? {
+    let person = auth.people.active_with(tenant, &session.user, session.credential).await?;
+    let is_enough = match &person {
+        Some(person) => session.by_two_factors || !auth.people.requires_second_factor(tenant, person).await?,
+        None => false,
+    };
+    match person.filter(|_| is_enough) {
         Some(person) => Ok(Some(SignedIn { cookie, session, person })),
         None => {
             // Whoever is enabled again, or has a new password, signs in anew.
-            tracing::info!(%tenant, user = session.user, "a session has ended: its person is disabled, gone, or has another password");
+            tracing::info!(%tenant, user = session.user, "a session has ended: its person is disabled, gone, has another password, or needs a second factor");
             auth.store.end_sign_ins_of(tenant, &session, now).await?;
             auth.store.end_session(tenant, cookie.digest).await?;
             Ok(None)

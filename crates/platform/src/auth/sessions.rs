@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -14,8 +13,8 @@ use serde_json::{Value, json};
 
 use super::answers::{self, Trouble};
 use super::browser::RequestBrowser;
+use super::form_request::FormRequest;
 use super::page::sessions::{self as sessions_page, SessionRow};
-use super::parameters::Parameters;
 use super::records::BrowserSession;
 use super::session::{self, Requester, requester};
 use super::source::RequestSource;
@@ -68,20 +67,12 @@ pub(super) async fn end(
 }
 
 /// What the page's form sends.
-pub(super) async fn submit(
-    State(auth): State<Arc<Auth>>,
-    source: RequestSource,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    let typed = match Parameters::of_form(&headers, &body) {
-        Ok(typed) => typed,
-        Err(fault) => return page::fault(StatusCode::BAD_REQUEST, fault),
-    };
+pub(super) async fn submit(State(auth): State<Arc<Auth>>, form: FormRequest) -> Response {
+    let (browser, typed) = (form.browser(), &form.typed);
     let submitted = async {
-        let Some(requester) = requester(&auth, &headers, &source).await? else { return Ok(sign_in()) };
-        let browser = RequestBrowser { headers: &headers, source: &source };
-        if !browser.has_sent(&auth, &form_of(&requester), &typed) {
+        let requester = requester(&auth, browser.headers, browser.source).await?;
+        let Some(requester) = requester else { return Ok(sign_in()) };
+        if !browser.has_sent(&auth, &form_of(&requester), typed) {
             return show(&auth, browser, &requester, StatusCode::FORBIDDEN, Some(page::STALE)).await;
         }
         let (tenant, user) = (&requester.tenant, &requester.person.user_name);

@@ -4,7 +4,6 @@ mod second_step;
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::Response;
@@ -18,6 +17,7 @@ use serde_json::json;
 use super::answers::{self, Trouble};
 use super::browser::RequestBrowser;
 use super::cookies::{Cookie, SessionCookie};
+use super::form_request::FormRequest;
 use super::page::{self, SignInForm};
 use super::parameters::Parameters;
 use super::people::Tenants;
@@ -96,24 +96,18 @@ pub(super) async fn show(
 }
 
 /// What is sent from it.
-pub(super) async fn submit(
-    State(auth): State<Arc<Auth>>,
-    source: RequestSource,
-    headers: HeaderMap,
-    uri: Uri,
-    body: Bytes,
-) -> Response {
-    let (parameters, typed) = match (authorize::query(&uri), Parameters::of_form(&headers, &body)) {
-        (Ok(parameters), Ok(typed)) => (parameters, typed),
-        (Err(fault), _) | (_, Err(fault)) => return page::fault(StatusCode::BAD_REQUEST, fault),
+pub(super) async fn submit(State(auth): State<Arc<Auth>>, uri: Uri, sent: FormRequest) -> Response {
+    let parameters = match authorize::query(&uri) {
+        Ok(parameters) => parameters,
+        Err(fault) => return page::fault(StatusCode::BAD_REQUEST, fault),
     };
-    let browser = RequestBrowser { headers: &headers, source: &source };
+    let (browser, typed) = (sent.browser(), &sent.typed);
     let submitted = async {
         let setting = setting(&auth, &parameters).await?;
         let request = PageRequest { auth: &auth, browser, parameters: &parameters, setting: &setting };
         match typed.get("half") {
-            Some(half) => second_step::submitted(request, half, &typed).await,
-            None => password_submitted(request, &typed).await,
+            Some(half) => second_step::submitted(request, half, typed).await,
+            None => password_submitted(request, typed).await,
         }
     };
     submitted.await.unwrap_or_else(page::trouble)

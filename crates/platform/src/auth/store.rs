@@ -21,12 +21,14 @@ use super::people;
 use super::records::{BrowserSession, Spent, StoredRecord};
 
 pub(super) use devices::ReadDevice;
-pub(super) use open::AskingSignIn;
+pub(super) use open::{AskingSignIn, ShownProof};
 
 /// How often a change is tried when others write at the same time: more often than the guard lets others in.
 const TRIES_MAX: usize = 16;
 /// Added to the time for which something revoked is remembered: clocks differ.
 const REVOKED_MARGIN: Duration = Duration::from_secs(60);
+/// How long who revokes something waits until other roles can read it.
+const TOLD_WITHIN: Duration = Duration::from_secs(2);
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -252,6 +254,11 @@ impl SignInStore {
         // The roles hear of it even where the store does not answer.
         self.revoker.revoke(tenant, id, until);
         self.records.put(tenant, &key, None, Bytes::from_static(b"1"), until).await
+    }
+
+    /// Waits a moment until other roles can read all that was revoked here. Returns whether they can.
+    pub async fn is_told(&self) -> bool {
+        self.revoker.is_written(TOLD_WITHIN).await
     }
 
     /// Whether any of those was revoked.

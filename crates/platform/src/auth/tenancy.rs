@@ -13,6 +13,13 @@ pub(super) struct Named {
     pub name: String,
 }
 
+impl Named {
+    /// Whether nobody can say if there is that tenant, because tenant has named none yet. An installation without any signs nobody in either.
+    pub fn is_undecided(&self, tenants: &Tenants) -> bool {
+        self.tenant.is_none() && tenants.is_empty()
+    }
+}
+
 /// The tenant of a person: `tenant\user`, else the form's field, else the only tenant.
 pub(super) fn of_person(tenants: &Tenants, typed: &str, field: Option<&str>) -> Named {
     let field = field.map(str::trim).filter(|field| !field.is_empty());
@@ -73,6 +80,13 @@ mod tests {
         assert_eq!(pair(of_person(&two, "ann", None)), expected(None, "ann"));
         assert_eq!(pair(of_client(&one, "app", None)), expected(Some("acme"), "app"));
         assert_eq!(pair(of_client(&two, "app", None)), expected(None, "app"));
+    }
+
+    #[test]
+    fn nobody_is_unknown_before_the_tenants_are_known() {
+        assert!(of_person(&tenants(&[]), "acme\\ann", None).is_undecided(&tenants(&[])));
+        let one = tenants(&["acme"]);
+        assert!(!of_person(&one, "other\\ann", None).is_undecided(&one));
     }
 
     #[test]

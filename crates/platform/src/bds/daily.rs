@@ -8,15 +8,14 @@ use anyhow::Context as _;
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 use model::{TenantId, Timestamp};
+use net::tenant::{ObjectReader, TenantList};
 use runtime::RoleContext;
 use tokio::sync::watch;
 
 use super::Metrics;
 use super::day_folder::{DayFolder, Manifest, TenantFolder};
 use super::due_day::{self, DueDay};
-use super::inventory::Inventory;
-use super::tables;
-use crate::tenant_list::Tenants;
+use super::{tables, tenant_zone};
 
 /// A tenant is looked at again after this time at the latest: its time zone may have changed.
 const LOOK_AGAIN: Duration = Duration::from_secs(3_600);
@@ -29,7 +28,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(3_600);
 /// What the role works with.
 pub(super) struct Daily {
     pub ctx: RoleContext,
-    pub inventory: Inventory,
+    pub objects: ObjectReader,
     pub folder: PathBuf,
     pub at: Time,
     pub keep_days: u32,
@@ -51,7 +50,7 @@ type Turns = BTreeMap<TenantId, TenantTurn>;
 
 impl Daily {
     /// Writes what is due until the role ends.
-    pub async fn run(self, mut tenants: watch::Receiver<Tenants>) -> anyhow::Result<()> {
+    pub async fn run(self, mut tenants: watch::Receiver<TenantList>) -> anyhow::Result<()> {
         let drain = self.ctx.drain.clone();
         let mut turns = Turns::new();
         loop {
@@ -104,7 +103,7 @@ impl Daily {
 
     /// Writes the files of a tenant's day if they are due. Returns when something is due next.
     async fn look_at(&self, tenant: &TenantId, turn: &mut TenantTurn) -> anyhow::Result<Timestamp> {
-        let zone = self.inventory.zone(tenant).await?;
+        let zone = tenant_zone::of(tenant, &self.objects).await?;
         let folder = TenantFolder::new(&self.folder, tenant);
         let due =
             |has_just_begun| due_day::due(self.ctx.clock.now(), &zone, self.at, has_just_begun, |day| folder.has(day));
@@ -127,7 +126,7 @@ impl Daily {
     async fn write(&self, tenant: &TenantId, zone: &TimeZone, day: Date) -> anyhow::Result<()> {
         let mut files = DayFolder::begin(&TenantFolder::new(&self.folder, tenant), day)?;
         // Files are written between two objects: this role has a thread of its own and nobody waits for it.
-        let revision = self.inventory.read(tenant, &tables::KINDS, |object| files.add(object)).await?;
+        let revision = self.objects.read(tenant, &tables::KINDS, "", |object| files.add(&object)).await?;
         let now = self.ctx.clock.now();
         let now = jiff::Timestamp::from_second(i64::try_from(now.as_secs())?)?;
         let rows = files.finish(&Manifest {

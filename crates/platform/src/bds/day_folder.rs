@@ -23,6 +23,11 @@ const MANIFEST: &str = "manifest.json";
 /// Folders and files have names and addresses of people: they are for the owner alone.
 const FOLDER_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
+/// What the name of a folder ends with that is being written; before it stand a dot and the day.
+const PART: &str = ".part";
+/// The clock removes folders as if it were no later than so many folders say, the last ones: one that is wrong for less than a week removes
+/// nothing before its time.
+const AGREEING: u32 = 7;
 
 /// The folder of a tenant.
 pub(super) struct TenantFolder(PathBuf);
@@ -47,26 +52,54 @@ impl TenantFolder {
         written.max().map(|since: Duration| Timestamp::ZERO + since)
     }
 
-    /// Removes the folders of days that are more than that number of days before `today`.
+    /// Removes the folders of days that are more than that number of days before `today`, as far as the folders agree that it is today.
     pub fn remove_before(&self, today: Date, keep_days: u32) -> anyhow::Result<()> {
-        let first = today.checked_sub(i64::from(keep_days).days())?;
-        for day in self.days().into_iter().filter(|day| *day < first) {
+        let days = self.days();
+        let Some(believed) = believed(today, &days, AGREEING.min(keep_days))? else { return Ok(()) };
+        let first = believed.checked_sub(i64::from(keep_days).days())?;
+        for day in days.into_iter().filter(|day| *day < first) {
             fs::remove_dir_all(self.0.join(day.to_string())).with_context(|| format!("removing {day}"))?;
+        }
+        Ok(())
+    }
+
+    /// Removes what attempts have left that were broken off, whatever their day: there is one attempt at a time.
+    fn remove_parts(&self) -> anyhow::Result<()> {
+        for name in self.names() {
+            if name.strip_prefix('.').and_then(|name| day_of(name.strip_suffix(PART)?)).is_some() {
+                fs::remove_dir_all(self.0.join(&name)).with_context(|| format!("removing {name}"))?;
+            }
         }
         Ok(())
     }
 
     /// The days that have a folder.
     fn days(&self) -> Vec<Date> {
-        let entries = fs::read_dir(&self.0).into_iter().flatten().flatten();
-        let days = entries.filter_map(|entry| {
-            let name = entry.file_name();
-            let day: Date = name.to_str()?.parse().ok()?;
-            // There are other ways to write a day.
-            (name.to_str() == Some(day.to_string().as_str())).then_some(day)
-        });
-        days.collect()
+        self.names().filter_map(|name| day_of(&name)).collect()
     }
+
+    /// The names of all that is in it.
+    fn names(&self) -> impl Iterator<Item = String> {
+        let entries = fs::read_dir(&self.0).into_iter().flatten().flatten();
+        entries.filter_map(|entry| entry.file_name().into_string().ok())
+    }
+}
+
+/// The day of that name.
+fn day_of(name: &str) -> Option<Date> {
+    let day: Date = name.parse().ok()?;
+    // There are other ways to write a day.
+    (name == day.to_string()).then_some(day)
+}
+
+/// The day that it is, as far as so many of the last folders agree: as if there were one for each day since the first of them. None while
+/// there are fewer. Folders of later days say nothing: a clock was wrong.
+fn believed(today: Date, days: &[Date], agreeing: u32) -> anyhow::Result<Option<Date>> {
+    let mut days: Vec<Date> = days.iter().copied().filter(|day| *day <= today).collect();
+    days.sort_unstable();
+    let before = agreeing.saturating_sub(1);
+    let Some(first) = days.into_iter().rev().nth(usize::try_from(before)?) else { return Ok(None) };
+    Ok(Some(today.min(first.checked_add(i64::from(before).days())?)))
 }
 
 /// The name of a tenant's folder: what is neither letter, digit, `-` nor `_` stands as `%` and its number.
@@ -119,13 +152,12 @@ struct WrittenFile {
 }
 
 impl DayFolder {
-    /// Begins the files of a day, and removes what an attempt before has left.
+    /// Begins the files of a day, and removes what attempts before have left.
     pub fn begin(folder: &TenantFolder, day: Date) -> anyhow::Result<Self> {
-        let (part, whole) = (folder.0.join(format!(".{day}.part")), folder.0.join(day.to_string()));
-        for left in [&part, &whole] {
-            if left.exists() {
-                fs::remove_dir_all(left).with_context(|| format!("removing {}", left.display()))?;
-            }
+        let (part, whole) = (folder.0.join(format!(".{day}{PART}")), folder.0.join(day.to_string()));
+        folder.remove_parts()?;
+        if whole.exists() {
+            fs::remove_dir_all(&whole).with_context(|| format!("removing {}", whole.display()))?;
         }
         let made = fs::DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(&part);
         made.with_context(|| format!("making {}", part.display()))?;
@@ -257,14 +289,61 @@ mod tests {
     fn old_days_go_and_nothing_else() {
         let root = tempfile::tempdir().unwrap();
         let folder = TenantFolder::new(root.path(), &TenantId::parse("a/../b").unwrap());
-        let days = ["2026-06-29", "2026-06-30", "2026-07-02"].map(|day| day.parse::<Date>().unwrap());
+        let days = ["2026-06-29", "2026-06-30", "2026-07-01", "2026-07-02"].map(|day| day.parse::<Date>().unwrap());
         for day in days {
             write(&folder, day, &[]);
         }
         let other = root.path().join("a%2F%2E%2E%2Fb/notes");
         fs::create_dir(&other).unwrap();
         folder.remove_before(DAY, 2).unwrap();
-        assert_eq!(days.map(|day| folder.has(day)), [false, true, true]);
+        assert_eq!(days.map(|day| folder.has(day)), [false, true, true, true]);
         assert!(other.exists());
+    }
+
+    #[test]
+    fn what_was_broken_off_goes_with_the_next_attempt_whatever_its_day() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = TenantFolder::new(root.path(), &TenantId::parse("acme").unwrap());
+        drop(DayFolder::begin(&folder, DAY.yesterday().unwrap()).unwrap());
+        let left = root.path().join("acme/.2026-07-01.part");
+        assert!(left.exists());
+        let notes = root.path().join("acme/.notes.part");
+        fs::create_dir(&notes).unwrap();
+        write(&folder, DAY, &["sales"]);
+        assert!(!left.exists() && notes.exists());
+    }
+
+    #[test]
+    fn a_clock_that_was_wrong_for_some_days_removes_nothing() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = TenantFolder::new(root.path(), &TenantId::parse("acme").unwrap());
+        let day = |after: i64| DAY.checked_add(after.days()).unwrap();
+        let path = |after| root.path().join("acme").join(day(after).to_string());
+        let written = |after| {
+            fs::create_dir_all(path(after)).unwrap();
+            folder.remove_before(day(after), 90).unwrap();
+        };
+        (-89..=0).for_each(written);
+        // It is 90 days ahead for some days; meanwhile the oldest folders come of age.
+        (90..93).for_each(written);
+        assert!((-87..=0).all(|after| path(after).exists()));
+        // It is right again, and old folders go as before.
+        (3..=100).for_each(written);
+        let kept: Vec<i64> = (-89..=100).filter(|after| path(*after).exists()).collect();
+        assert_eq!(kept, (10..=100).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn folders_of_long_ago_go_after_a_week() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = TenantFolder::new(root.path(), &TenantId::parse("acme").unwrap());
+        let day = |after: i64| DAY.checked_add(after.days()).unwrap();
+        let written = |after: i64| fs::create_dir_all(root.path().join("acme").join(day(after).to_string())).unwrap();
+        (-1_000..-990).for_each(written);
+        for after in 0..7 {
+            written(after);
+            folder.remove_before(day(after), 90).unwrap();
+        }
+        assert_eq!(folder.days().len(), 7);
     }
 }

@@ -7,10 +7,10 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderName, header};
 use axum::response::Response;
 use axum::routing::any;
-use net::http::{Method, WiderLimits};
 use runtime::RoleContext;
 
 use super::hand_on::RoleBehind;
+use super::routes;
 
 /// Time for an answer: tenant has 10 s for a batch.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
@@ -23,13 +23,8 @@ static PASSED_ON: [HeaderName; 5] = [
 ];
 
 pub(super) fn router(ctx: &RoleContext) -> anyhow::Result<Router> {
-    let role = RoleBehind::new(ctx, "own-27", "agent-setup", &PASSED_ON)?.answering_within(ANSWER_WITHIN);
-    Ok(Router::new().route("/agent-setup/api/{*rest}", any(to_agent_setup)).with_state(role))
-}
-
-/// The limits of a table of people at the listeners of ingress.
-pub(super) fn wider(method: &Method, path: &str) -> Option<WiderLimits> {
-    crate::agent_setup::table_limits(method, path, 3)
+    let role = RoleBehind::new(ctx, routes::AGENT_SETUP, &PASSED_ON)?.answering_within(ANSWER_WITHIN);
+    Ok(Router::new().route(&routes::all_below(routes::AGENT_SETUP), any(to_agent_setup)).with_state(role))
 }
 
 async fn to_agent_setup(State(role): State<RoleBehind>, request: Request) -> Response {

@@ -23,8 +23,9 @@ pub(super) use metrics::Metrics;
 pub(super) use plain::PlainOffLoopback;
 pub(super) use request_id::RequestIds;
 
+use super::routes::RouteFamily;
 use access_log::AccessLine;
-use metrics::{RouteFamily, StatusClass};
+use metrics::StatusClass;
 
 /// What requests pass.
 #[derive(Clone)]

@@ -8,6 +8,8 @@ use axum::response::{IntoResponse as _, Response};
 use net::http::{CallError, Client, Problem, WebClient};
 use runtime::RoleContext;
 
+use super::routes;
+
 /// Headers of an answer that concern our own hop to the role.
 const OF_THE_HOP: [HeaderName; 5] =
     [header::CONNECTION, header::TRANSFER_ENCODING, header::CONTENT_LENGTH, header::DATE, header::UPGRADE];
@@ -26,17 +28,13 @@ pub(super) struct RoleBehind {
 }
 
 impl RoleBehind {
-    /// The role to which the connection `id` leads.
+    /// The role to which the row of that path leads.
     ///
     /// # Errors
-    /// If ingress does not declare it.
-    pub fn new(
-        ctx: &RoleContext,
-        id: &str,
-        role: &'static str,
-        passed_on: &'static [HeaderName],
-    ) -> anyhow::Result<Self> {
-        Ok(Self { client: Client::new(ctx, id)?, role, passed_on, within: None })
+    /// If there is no such row, or ingress does not declare its connection.
+    pub fn new(ctx: &RoleContext, path: &str, passed_on: &'static [HeaderName]) -> anyhow::Result<Self> {
+        let at = routes::leads_to(path)?;
+        Ok(Self { client: Client::new(ctx, at.connection)?, role: at.role, passed_on, within: None })
     }
 
     /// The same with another time for its answers.

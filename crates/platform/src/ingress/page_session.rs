@@ -8,12 +8,13 @@
 //! | `GET /session/callback` | where auth sends the browser back to |
 //! | `POST /session/sign-out` | ends the session and the sign-in |
 
+mod begin;
 mod endpoints;
+mod lookup_places;
 mod own_page;
 mod own_path;
 mod pending;
 mod record;
-mod sign_in;
 mod store;
 mod tokens;
 
@@ -32,16 +33,15 @@ use model::{Entropy, Timestamp};
 use net::http::{Problem, WebClient};
 use prometheus_client::metrics::counter::Counter;
 use runtime::RoleContext;
-use tokio::sync::Semaphore;
 
+use super::routes;
 use crate::pages_client::CALLBACK;
 use crate::session_cookie::{self, SessionCookie};
+use lookup_places::LookupPlaces;
 use record::PageSession;
-use store::PageSessionStore;
+use store::{PageSessionStore, ReadPageSession};
 use tokens::{PageTokens, TokenRefusal, TokenSource};
 
-/// The path of the session.
-const SESSION: &str = "/session";
 /// The path of the sign-in.
 const SIGN_IN: &str = "/session/sign-in";
 /// The longest cookie of a session that is looked at, in bytes.
@@ -57,8 +57,8 @@ const TURN: Duration = Duration::from_secs(10);
 /// How often, and after which pause, others look whether a session is renewed whose token is over: together longer than a turn.
 const LOOKS_MAX: usize = 60;
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
-/// Requests whose session is being looked up at a time; one more is answered 503.
-const LOOKUPS_MAX: usize = 512;
+/// How often renewed tokens are written while the session's end is moved at the same time.
+const REPLACES_MAX: usize = 8;
 
 runtime::metrics! {
     /// Metrics of the sessions of our own pages.
@@ -82,14 +82,21 @@ pub(super) struct PageSessions {
     life: Duration,
     /// The address of the edge, as people know it.
     base: String,
-    lookups: Semaphore,
+    lookups: LookupPlaces,
     metrics: Metrics,
     entropy: Mutex<Box<dyn Entropy>>,
 }
 
-/// Whether a path is one of the session, which asks for its own proof.
-pub(super) fn is_open(path: &str) -> bool {
-    path.strip_prefix(SESSION).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+/// What is found of a cookie's session.
+enum LookedUpSession {
+    /// There is one, and its access token is good now.
+    Good(Box<PageSession>),
+    /// There is none, or none any more.
+    Nobody,
+    /// Its access token ends soon, and whoever has asked renews it.
+    OwnTurn,
+    /// Its access token is over, and somebody else renews it.
+    TurnOfOther,
 }
 
 /// Whether a request has come by TLS.
@@ -119,7 +126,7 @@ impl PageSessions {
             tokens: TokenSource::new(ctx)?,
             life,
             base: issuer.strip_suffix(runtime::issuer::PATH).unwrap_or(issuer).to_owned(),
-            lookups: Semaphore::new(LOOKUPS_MAX),
+            lookups: LookupPlaces::new(),
             metrics: Metrics::register(&ctx.metrics),
             entropy: Mutex::new(ctx.entropy()),
             ctx: ctx.clone(),
@@ -129,9 +136,9 @@ impl PageSessions {
     /// The routes of the session.
     pub fn router(self: &Arc<Self>) -> Router {
         Router::new()
-            .route(SESSION, get(endpoints::show))
-            .route(SIGN_IN, get(sign_in::begin))
-            .route(CALLBACK, get(sign_in::come_back))
+            .route(routes::SESSION, get(endpoints::show))
+            .route(SIGN_IN, get(begin::begin))
+            .route(CALLBACK, get(begin::come_back))
             .route("/session/sign-out", post(endpoints::sign_out))
             .with_state(self.clone())
     }
@@ -155,33 +162,55 @@ impl PageSessions {
         identity::secret::text(&bytes)
     }
 
-    /// The end of a session that is used now.
-    fn until(&self, now: Timestamp, session: &PageSession) -> Timestamp {
-        (now + self.life).min(session.ends_at)
-    }
-
     /// The session of a cookie, with an access token that is good now; none if there is none any more.
     async fn current(self: &Arc<Self>, cookie: &SessionCookie) -> Result<Option<PageSession>, Problem> {
-        let _lookup =
-            self.lookups.try_acquire().map_err(|_| Problem::unavailable("too many sessions are being looked up"))?;
         for _ in 0..LOOKS_MAX {
-            let now = self.now();
-            let read = self.store.read(cookie).await.map_err(|error| unread(&error))?;
-            let Some(session) = read.map(|read| read.session).filter(|session| now < session.ends_at) else {
-                return Ok(None);
-            };
-            if session.access_until > now + RENEWED_BEFORE {
-                return Ok(Some(session));
+            // While it waits, or auth is asked, it has no place among the lookups.
+            match self.looked_up(cookie).await? {
+                LookedUpSession::Good(session) => return Ok(Some(*session)),
+                LookedUpSession::Nobody => return Ok(None),
+                LookedUpSession::OwnTurn => return self.renewed_apart(cookie).await,
+                LookedUpSession::TurnOfOther => tokio::time::sleep(LOOK_AGAIN).await,
             }
-            if self.store.takes_turn(cookie, now + TURN).await.map_err(|error| unread(&error))? {
-                return self.renewed_apart(cookie).await;
-            }
-            if session.access_until > now + UNUSED_BEFORE {
-                return Ok(Some(session));
-            }
-            tokio::time::sleep(LOOK_AGAIN).await;
         }
         Err(Problem::unavailable("the session is being renewed"))
+    }
+
+    /// Reads the session of a cookie.
+    async fn looked_up(&self, cookie: &SessionCookie) -> Result<LookedUpSession, Problem> {
+        let place = self.lookups.take(cookie);
+        let _place = place.ok_or_else(|| Problem::unavailable("too many sessions are being looked up"))?;
+        let now = self.now();
+        let read = self.store.read(cookie).await.map_err(|error| unread(&error))?;
+        let Some(read) = read.filter(|read| now < read.session.ends_at) else { return Ok(LookedUpSession::Nobody) };
+        self.lookups.remember(cookie);
+        if read.session.access_until > now + RENEWED_BEFORE {
+            let session = self.moved(cookie, read, now).await;
+            return Ok(LookedUpSession::Good(Box::new(session)));
+        }
+        if self.store.takes_turn(cookie, now + TURN).await.map_err(|error| unread(&error))? {
+            return Ok(LookedUpSession::OwnTurn);
+        }
+        if read.session.access_until > now + UNUSED_BEFORE {
+            return Ok(LookedUpSession::Good(Box::new(read.session)));
+        }
+        Ok(LookedUpSession::TurnOfOther)
+    }
+
+    /// A session that is used, with its end moved where that is due. One that others change at the same time, they have moved.
+    async fn moved(&self, cookie: &SessionCookie, read: ReadPageSession, now: Timestamp) -> PageSession {
+        if !read.session.is_to_be_moved(now, self.life) {
+            return read.session;
+        }
+        let next = read.session.clone().lasting_until(now + self.life);
+        match self.store.replace(cookie, &read, &next).await {
+            Ok(true) => next,
+            Ok(false) => read.session,
+            Err(error) => {
+                tracing::debug!(%error, "the end of a session of our pages is moved at its next use");
+                read.session
+            }
+        }
     }
 
     /// Renews a session, also when who has asked goes away: the refresh token that is shown is over then, and the next one has to be kept.
@@ -199,7 +228,7 @@ impl PageSessions {
 
     /// Renews a session, whose turn has been taken: one before may have done it meanwhile.
     async fn renewed(&self, cookie: &SessionCookie) -> Result<Option<PageSession>, Problem> {
-        let Some(read) = self.store.read(cookie).await.map_err(|error| unread(&error))? else { return Ok(None) };
+        let Some(mut read) = self.store.read(cookie).await.map_err(|error| unread(&error))? else { return Ok(None) };
         let now = self.now();
         if read.session.access_until > now + RENEWED_BEFORE {
             return Ok(Some(read.session));
@@ -216,11 +245,17 @@ impl PageSessions {
             }
             Err(TokenRefusal::Away) => return Err(Problem::unavailable("the session cannot be renewed now")),
         };
-        let next = session_of(tokens, now, read.session.ends_at);
-        let until = self.until(now, &next);
-        if self.store.replace(cookie, &read, &next, until).await.map_err(|error| unread(&error))? {
-            self.metrics.renewed.inc();
-            return Ok(Some(next));
+        let next = session_of(tokens, now, read.session.ends_at).lasting_until(now + self.life);
+        for _ in 0..REPLACES_MAX {
+            if self.store.replace(cookie, &read, &next).await.map_err(|error| unread(&error))? {
+                self.metrics.renewed.inc();
+                return Ok(Some(next));
+            }
+            // Perhaps its end alone was moved meanwhile: then its tokens are those still that were shown.
+            match self.store.read(cookie).await.map_err(|error| unread(&error))? {
+                Some(again) if again.session.refresh_token == read.session.refresh_token => read = again,
+                _ => break,
+            }
         }
         // Somebody has signed out meanwhile: nothing of it goes on.
         if self.tokens.revoke(&cookie.tenant, &next.refresh_token).await.is_err() {
@@ -250,6 +285,7 @@ fn session_of(tokens: PageTokens, now: Timestamp, ends_at: Timestamp) -> PageSes
         access_until: now + tokens.lasting,
         refresh_token: tokens.refresh_token,
         ends_at,
+        until: ends_at,
     }
 }
 
@@ -260,9 +296,7 @@ fn unread(error: &StoreError) -> Problem {
 
 /// The cookie of a request to an API that brings no token of its own.
 fn asked_by_cookie(request: &Request, is_secure: bool) -> Option<SessionCookie> {
-    let path = request.uri().path();
-    let is_of_api = super::APIS.iter().any(|api| path.starts_with(api));
-    if !is_of_api || request.headers().contains_key(header::AUTHORIZATION) {
+    if !routes::is_of_api(request.uri().path()) || request.headers().contains_key(header::AUTHORIZATION) {
         return None;
     }
     cookie_of(request.headers(), is_secure)
@@ -319,11 +353,5 @@ mod tests {
         for other in ["/", "/agent-setup/", "/auth/v3/userinfo", "/sip", "/session"] {
             assert!(!is_asked_by_cookie(other, &[("cookie", plain)], false), "{other}");
         }
-    }
-
-    #[test]
-    fn only_the_paths_of_the_session_are_open() {
-        assert!(is_open("/session") && is_open("/session/sign-in"));
-        assert!(!is_open("/sessions") && !is_open("/api/session"));
     }
 }

@@ -8,11 +8,12 @@ use axum::routing::get;
 use net::http::SocketPass;
 use runtime::RoleContext;
 
-/// The path, which is open at the gate.
-pub(super) const PATH: &str = "/sip";
+use super::routes;
 
 pub(super) fn router(ctx: &RoleContext) -> Result<Router> {
-    Ok(Router::new().route(PATH, get(to_sip_proxy)).with_state(SocketPass::new(ctx, "own-24")?))
+    Ok(Router::new()
+        .route(routes::PHONES, get(to_sip_proxy))
+        .with_state(SocketPass::new(ctx, routes::leads_to(routes::PHONES)?.connection)?))
 }
 
 async fn to_sip_proxy(State(pass): State<SocketPass>, request: Request) -> Response {

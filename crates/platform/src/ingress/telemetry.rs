@@ -9,9 +9,8 @@ use net::http::Method;
 use runtime::RoleContext;
 
 use super::hand_on::RoleBehind;
+use super::routes::{self, RouteFamily};
 
-/// The paths.
-const BELOW: &str = "/telemetry/";
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 static PASSED_ON: [HeaderName; 10] = [
     header::AUTHORIZATION,
@@ -27,13 +26,13 @@ static PASSED_ON: [HeaderName; 10] = [
 ];
 
 pub(super) fn router(ctx: &RoleContext) -> anyhow::Result<Router> {
-    let telemetry = RoleBehind::new(ctx, "telemetry-03", "telemetry", &PASSED_ON)?;
-    Ok(Router::new().route("/telemetry/{*rest}", any(to_telemetry)).with_state(telemetry))
+    let telemetry = RoleBehind::new(ctx, routes::TELEMETRY, &PASSED_ON)?;
+    Ok(Router::new().route(&routes::all_below(routes::TELEMETRY), any(to_telemetry)).with_state(telemetry))
 }
 
 /// What a browser asks before a page of another origin sends something: it has no token.
 pub(super) fn is_preflight(method: &Method, path: &str) -> bool {
-    method == Method::OPTIONS && path.starts_with(BELOW)
+    method == Method::OPTIONS && RouteFamily::of(path) == RouteFamily::Telemetry
 }
 
 async fn to_telemetry(State(telemetry): State<RoleBehind>, request: Request) -> Response {

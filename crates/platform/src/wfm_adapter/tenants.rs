@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context as _;
 use model::TenantId;
+use net::tenant::TenantList;
 use runtime::RoleContext;
 use tokio::sync::watch;
 
 use super::Metrics;
 use super::feed::TenantFeed;
 use super::shared_history::SharedHistory;
-use crate::tenant_list::Tenants;
 
 /// The most tenants followed.
 const TENANTS_MAX: usize = 10_000;
@@ -35,7 +35,7 @@ pub(super) async fn follow_all(
     ctx: &RoleContext,
     metrics: &Metrics,
     followed: &FollowedTenants,
-    mut listed: watch::Receiver<Tenants>,
+    mut listed: watch::Receiver<TenantList>,
 ) -> anyhow::Result<()> {
     let mut stops: HashMap<TenantId, watch::Sender<()>> = HashMap::new();
     loop {

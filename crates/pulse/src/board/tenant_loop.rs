@@ -27,12 +27,12 @@ use super::subscription::joined;
 use super::zone;
 
 pub(super) const CONNECTION: &str = "voice-02";
-pub(super) const CONFIGURATION_PORT: u16 = 8888;
+const CONFIGURATION_PORT: u16 = 8888;
 const EVENTS_PORT: u16 = 8000;
 /// Pause before a broken stream is opened again.
-pub(super) const PAUSE: Duration = Duration::from_millis(300);
+const PAUSE: Duration = Duration::from_millis(300);
 /// The longest silence of a stream: both streams send a message at least every 5 s.
-pub(super) const SILENCE_MAX: Duration = Duration::from_secs(15);
+const SILENCE_MAX: Duration = Duration::from_secs(15);
 /// Changes within this time are published together.
 const TOGETHER: Duration = Duration::from_millis(50);
 /// How often wallboards are notified that the connection works while nothing changes.

@@ -1,80 +1,75 @@
-//! Follows the list of tenants (8888): each tenant on it has a task that keeps its statistics.
+//! Each tenant on the list has a task that keeps its statistics.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use contracts::v1;
-use contracts::v1::configuration_client::ConfigurationClient;
 use model::TenantId;
+use net::tenant::TenantList;
 use runtime::fact_in_hand::{FactInHand, FactsInHand};
 use runtime::{RoleContext, fault};
 use tokio::sync::watch;
 
 use super::metrics::Metrics;
 use super::publish::{Board, Boards};
-use super::tenant_loop::{CONFIGURATION_PORT, CONNECTION, PAUSE, SILENCE_MAX, TenantLoop};
+use super::tenant_loop::TenantLoop;
 
-/// The readiness condition: the list of tenants is known.
-pub(super) const CONDITION: &str = "tenants";
+/// The readiness condition: the statistics of the tenants of the first list have begun.
+pub(super) const CONDITION: &str = "statistics";
 /// Pause before a tenant's statistics restart after a fault: a lasting fault must not delay other tenants.
 const BEGIN_ANEW: Duration = Duration::from_secs(5);
 /// Faults in a row, with nothing stored between them, after which a tenant's statistics restart from zero: two are the least at which a
 /// fact is skipped, and these are no single fact's.
 const FAULTS_FROM_KEPT_MAX: u32 = 5;
-/// The most tenants followed.
-const TENANTS_MAX: usize = 10_000;
 
-/// Follows the list of tenants; each tenant has its own task.
-pub(super) async fn follow_tenants(ctx: RoleContext, boards: Boards, metrics: Metrics) -> anyhow::Result<()> {
+/// Follows each tenant as long as it is listed.
+pub(super) async fn follow_all(
+    ctx: RoleContext,
+    boards: Boards,
+    metrics: Metrics,
+    mut listed: watch::Receiver<TenantList>,
+) -> anyhow::Result<()> {
     let mut followed: HashMap<TenantId, watch::Sender<()>> = HashMap::new();
     let facts = FactsInHand::open(&ctx.data_dir, ctx.node.as_str(), &ctx.metrics);
     loop {
-        let turn = tenants_once(&ctx, &boards, (&metrics, &facts), &mut followed);
-        let ended = tokio::select! {
+        tokio::select! {
+            // The list ends with the role too, which is no failure.
+            biased;
             () = ctx.drain.ended() => return Ok(()),
-            ended = turn => ended,
-        };
-        if let Err(error) = ended {
-            tracing::debug!(%error, "the tenants cannot be followed: trying again");
+            changed = listed.changed() => changed.context("nobody follows the list of tenants")?,
         }
+        let now = listed.borrow_and_update().clone();
         tokio::select! {
             () = ctx.drain.ended() => return Ok(()),
-            () = tokio::time::sleep(PAUSE) => {}
+            () = follow_listed(&ctx, &now, (&boards, &metrics, &facts), &mut followed) => {}
         }
+        ctx.ready.holds(CONDITION);
     }
 }
 
-async fn tenants_once(
+/// Begins with new tenants, and ends with those that are no longer listed.
+async fn follow_listed(
     ctx: &RoleContext,
-    boards: &Boards,
-    (metrics, facts): (&Metrics, &FactsInHand),
+    listed: &TenantList,
+    (boards, metrics, facts): (&Boards, &Metrics, &FactsInHand),
     followed: &mut HashMap<TenantId, watch::Sender<()>>,
-) -> anyhow::Result<()> {
-    let mut client = ConfigurationClient::new(net::grpc::channel(ctx, CONNECTION, CONFIGURATION_PORT)?);
-    let mut answers = client.follow_tenants(v1::FollowTenantsRequest {}).await?.into_inner();
-    loop {
-        let answer = tokio::time::timeout(SILENCE_MAX, answers.message()).await.context("silence")??;
-        let now: Vec<TenantId> =
-            answer.context("the stream has ended")?.tenants.iter().filter_map(|id| TenantId::parse(id).ok()).collect();
-        followed.retain(|tenant, _| {
-            let stays = now.contains(tenant);
-            if !stays {
-                boards.forget(tenant);
-            }
-            stays
-        });
-        for tenant in now {
-            if followed.contains_key(&tenant) || followed.len() >= TENANTS_MAX {
-                continue;
-            }
-            let (stop, stopped) = watch::channel(());
-            let about = (ctx.clone(), tenant.clone(), boards.of(&tenant), metrics.clone());
-            let first = fault::contained(TenantLoop::begin(ctx, &tenant, about.2.clone(), metrics)).await;
-            ctx.spawn("events of a tenant", follow(about, first, facts.of(&tenant), stopped));
-            followed.insert(tenant, stop);
+) {
+    followed.retain(|tenant, _| {
+        let stays = listed.contains(tenant);
+        if !stays {
+            boards.forget(tenant);
         }
-        ctx.ready.holds(CONDITION);
+        stays
+    });
+    for tenant in listed.iter() {
+        if followed.contains_key(tenant) {
+            continue;
+        }
+        let (stop, stopped) = watch::channel(());
+        let about = (ctx.clone(), tenant.clone(), boards.of(tenant), metrics.clone());
+        let first = fault::contained(TenantLoop::begin(ctx, tenant, about.2.clone(), metrics)).await;
+        ctx.spawn("events of a tenant", follow(about, first, facts.of(tenant), stopped));
+        followed.insert(tenant.clone(), stop);
     }
 }
 

@@ -10,9 +10,11 @@ use std::time::Duration;
 
 use infra::Clock;
 use model::{TenantId, Timestamp};
+use prometheus_client::metrics::gauge::Gauge;
 use serde::{Deserialize, Serialize};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
+use super::outage::Outage;
 use crate::data_dir::{SECRET_MODE, make_directory, unusable, write_whole};
 use crate::drain::Drain;
 use crate::exit::ExitError;
@@ -20,6 +22,10 @@ use crate::token::{Revocation, RevokedSet};
 
 /// At most so often the file is written: what is revoked in between is written together.
 const WRITTEN_EACH: Duration = Duration::from_millis(250);
+/// The pause after a failure.
+const RETRIED_EACH: Duration = Duration::from_secs(1);
+/// How often it is tried once the role has ended: as often as its tasks may go on.
+const LAST_TRIES: u32 = 4;
 /// What the file ends with that writers lock, beside the file.
 const LOCK: &str = "lock";
 
@@ -32,9 +38,18 @@ struct StoredRevocations {
 /// Revokes sign-ins, tokens and all that a subject has, at every role. Cheap to clone.
 #[derive(Clone)]
 pub struct Revoker {
-    revoked: Arc<Mutex<RevokedSet>>,
+    revocations: Arc<Mutex<KnownRevocations>>,
     changed: Arc<Notify>,
+    /// How many of those that were added here the file has.
+    written: watch::Receiver<u64>,
     clock: Arc<dyn Clock>,
+}
+
+/// What is revoked, as far as this process knows.
+struct KnownRevocations {
+    set: RevokedSet,
+    /// How many were added here.
+    added: u64,
 }
 
 impl Revoker {
@@ -59,7 +74,11 @@ impl Revoker {
     }
 
     fn add(&self, revocation: Revocation) {
-        let has_room = self.locked().add(revocation, self.clock.now());
+        let has_room = {
+            let mut known = self.locked();
+            known.added += 1;
+            known.set.add(revocation, self.clock.now())
+        };
         if !has_room {
             tracing::warn!(
                 "too much was revoked lately: what ends first is believed again by other roles until it ends"
@@ -68,8 +87,22 @@ impl Revoker {
         self.changed.notify_one();
     }
 
-    fn locked(&self) -> std::sync::MutexGuard<'_, RevokedSet> {
-        self.revoked.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Waits until every role can read what was revoked until now, for so long at most. Returns whether it can.
+    pub async fn is_written(&self, within: Duration) -> bool {
+        let added = self.locked().added;
+        let mut written = self.written.clone();
+        let told = tokio::time::timeout(within, written.wait_for(|count| *count >= added)).await;
+        matches!(told, Ok(Ok(_)))
+    }
+
+    /// How many that were revoked here no other role can read yet.
+    fn unwritten(&self) -> u64 {
+        let added = self.locked().added;
+        added.saturating_sub(*self.written.borrow())
+    }
+
+    fn locked(&self) -> std::sync::MutexGuard<'_, KnownRevocations> {
+        self.revocations.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -77,59 +110,114 @@ impl Revoker {
 pub struct RevocationWriter {
     path: PathBuf,
     revoker: Revoker,
+    /// Tells the revoker how many of its revocations the file has.
+    tell: watch::Sender<u64>,
 }
 
 impl RevocationWriter {
     pub(super) fn open(folder: &Path, path: PathBuf, clock: Arc<dyn Clock>) -> Result<(Revoker, Self), ExitError> {
         make_directory(folder)?;
-        let revoked = match read(&path) {
+        let set = match read(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => RevokedSet::default(),
             read => read.map_err(|error| unusable(&path, &error))?,
         };
-        let revoker = Revoker { revoked: Arc::new(Mutex::new(revoked)), changed: Arc::default(), clock };
-        Ok((revoker.clone(), Self { path, revoker }))
+        let (tell, written) = watch::channel(0);
+        let revocations = Arc::new(Mutex::new(KnownRevocations { set, added: 0 }));
+        let revoker = Revoker { revocations, changed: Arc::default(), written, clock };
+        Ok((revoker.clone(), Self { path, revoker, tell }))
     }
 
-    /// Writes every change until the role has drained.
-    pub async fn run(self, drain: Drain) -> anyhow::Result<()> {
+    /// Writes every change until the role has ended; again and again what cannot be written. `unwritten` shows how much that is.
+    ///
+    /// # Errors
+    /// If the role has ended and something is unwritten: it is lost.
+    pub async fn run(self, drain: Drain, unwritten: Gauge) -> anyhow::Result<()> {
+        let mut outage = Outage::default();
         loop {
-            let is_over = tokio::select! {
-                () = self.revoker.changed.notified() => false,
-                () = drain.ended() => true,
-            };
-            let (path, revoker) = (self.path.clone(), self.revoker.clone());
-            let written = tokio::task::spawn_blocking(move || write(&path, &revoker)).await?;
-            if is_over {
-                return Ok(written?);
-            }
-            if let Err(error) = written {
-                tracing::error!(%error, "what was revoked cannot be told to other roles: it is tried again");
-                self.revoker.changed.notify_one();
-            }
             tokio::select! {
-                () = tokio::time::sleep(WRITTEN_EACH) => {}
-                // The role may end soon: nothing waits any more.
-                () = drain.begun() => {}
+                biased;
+                () = drain.ended() => return self.write_last(&unwritten).await,
+                () = self.revoker.changed.notified() => {}
+            }
+            let pause = match self.write(&unwritten).await? {
+                Ok(()) => {
+                    if outage.succeeded() {
+                        tracing::info!("what was revoked is told to other roles again");
+                    }
+                    WRITTEN_EACH
+                }
+                Err(error) => {
+                    if outage.failed(self.revoker.clock.now()) {
+                        tracing::error!(
+                            %error,
+                            file = %self.path.display(),
+                            revocations = self.revoker.unwritten(),
+                            "what was revoked cannot be told to other roles, which go on believing those tokens: let this process \
+                             write there, and see whether the disk is full; it is tried again"
+                        );
+                    }
+                    self.revoker.changed.notify_one();
+                    RETRIED_EACH
+                }
+            };
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = drain.ended() => {}
             }
         }
     }
+
+    /// Writes what the role has left, if anything.
+    async fn write_last(&self, unwritten: &Gauge) -> anyhow::Result<()> {
+        for tries_left in (0..LAST_TRIES).rev() {
+            if self.revoker.unwritten() == 0 {
+                break;
+            }
+            match self.write(unwritten).await? {
+                Err(error) if tries_left == 0 => {
+                    let revocations = self.revoker.unwritten();
+                    tracing::error!(%error, revocations, "what was revoked is lost: those tokens are good until they end");
+                    return Err(error.into());
+                }
+                Err(_) => tokio::time::sleep(WRITTEN_EACH).await,
+                Ok(()) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes everything once.
+    async fn write(&self, unwritten: &Gauge) -> anyhow::Result<io::Result<()>> {
+        let show = || unwritten.set(i64::try_from(self.revoker.unwritten()).unwrap_or(i64::MAX));
+        show();
+        let (path, revoker) = (self.path.clone(), self.revoker.clone());
+        // A disk that hangs must not keep the executor.
+        let written = tokio::task::spawn_blocking(move || write(&path, &revoker)).await?;
+        let told = written.map(|added| {
+            self.tell.send_replace(added);
+        });
+        show();
+        Ok(told)
+    }
 }
 
-/// Adds to the file what was revoked here, and takes over what others have revoked.
-fn write(path: &Path, revoker: &Revoker) -> io::Result<()> {
+/// Adds to the file what was revoked here, and takes over what others have revoked. Returns how many that were added here it has.
+fn write(path: &Path, revoker: &Revoker) -> io::Result<u64> {
     let beside = path.with_extension(LOCK);
     let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(SECRET_MODE).open(beside)?;
     // Held until the file is written: nobody else reads it in between to replace it.
     lock.lock()?;
     // One that cannot be read is replaced: it tells nobody anything.
     let others = read(path).unwrap_or_default();
-    let stored = {
-        let mut revoked = revoker.locked();
-        revoked.merge(others);
-        revoked.drop_ended(revoker.clock.now());
-        serde_json::to_vec(&StoredRevocations { revoked: revoked.iter().cloned().collect() })?
+    let (stored, added) = {
+        let mut known = revoker.locked();
+        known.set.merge(others);
+        known.set.drop_ended(revoker.clock.now());
+        let revoked = known.set.iter().cloned().collect();
+        (serde_json::to_vec(&StoredRevocations { revoked })?, known.added)
     };
-    write_whole(path, &stored)
+    write_whole(path, &stored)?;
+    Ok(added)
 }
 
 /// What was revoked, as it is written there.
@@ -169,5 +257,38 @@ mod tests {
         fs::write(&path, "{").unwrap();
         write(&path, &replicas[0]).unwrap();
         assert!(read(&path).unwrap().iter().count() >= 8);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_disk_refuses_is_tried_again_until_it_is_written() {
+        const WITHIN: Duration = Duration::from_secs(5);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("revoked.json");
+        let acme = TenantId::parse("acme").unwrap();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+        let until = clock.now() + Duration::from_secs(600);
+        let (revoker, writer) = RevocationWriter::open(folder.path(), path.clone(), clock.clone()).unwrap();
+        let (drain, unwritten) = (Drain::new(Duration::from_secs(30)), Gauge::default());
+        let running = tokio::spawn(writer.run(drain.clone(), unwritten.clone()));
+        assert!(revoker.is_written(Duration::ZERO).await, "nothing was revoked");
+
+        // Nothing can be written in the place of a folder.
+        fs::create_dir(&path).unwrap();
+        revoker.revoke(&acme, "sign-in", until);
+        assert!(!revoker.is_written(WITHIN).await);
+        assert_eq!((revoker.unwritten(), unwritten.get()), (1, 1));
+        drain.begin(clock.now());
+        assert!(!revoker.is_written(WITHIN).await, "nor while the role drains");
+        fs::remove_dir(&path).unwrap();
+        assert!(revoker.is_written(WITHIN).await);
+        assert_eq!((revoker.unwritten(), unwritten.get()), (0, 0));
+        assert!(read(&path).unwrap().iter().any(|revocation| revocation.id == "sign-in"));
+
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        revoker.revoke(&acme, "another", until);
+        drain.end();
+        assert!(running.await.unwrap().is_err(), "the role ends with a revocation that nobody knows");
+        assert_eq!(unwritten.get(), 1);
     }
 }

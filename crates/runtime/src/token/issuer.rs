@@ -14,6 +14,13 @@ use super::{ACCESS_TOKEN, ISSUER, TokenError};
 use crate::caller::Tie;
 use crate::claims::{ANY_TENANT, Claims};
 
+impl KeyRing<SigningKey> {
+    /// The keys that verify now, each until when it does; `None`: for now without end.
+    pub(crate) fn public_keys(&self, now: Timestamp) -> Vec<(PublicJwk, Option<Timestamp>)> {
+        self.verifying(now).map(|(key, until)| (key.jwk().clone(), until)).collect()
+    }
+}
+
 /// Issues tokens of people and programs. Role auth has one, and commands that are given the data directory; other roles have none.
 #[derive(Clone)]
 pub struct TokenIssuer {
@@ -39,7 +46,7 @@ impl TokenIssuer {
     /// The keys that verify now, each until when it does; `None`: for now without end.
     pub fn public_keys(&self) -> Vec<(PublicJwk, Option<Timestamp>)> {
         let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
-        ring.verifying(self.clock.now()).map(|(key, until)| (key.jwk().clone(), until)).collect()
+        ring.public_keys(self.clock.now())
     }
 
     /// Signs with the keys of that ring from now on.

@@ -2,7 +2,7 @@
 
 use contracts::provisioning::{Object, ObjectKey, ObjectKind};
 use infra::{ArchivedPart, ChangeNote, ChangeWay, HistoryEntry, NamedSnapshot, Revision, SnapshotHead, TenantFileText};
-use model::{TenantId, Timestamp};
+use model::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -38,7 +38,23 @@ pub(super) enum BackupLine {
         made_by: String,
         revision: u64,
         file: String,
+        /// In version 1 alone; those of today are lines of their own.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
         documents: Vec<(String, String)>,
+    },
+    /// Behind a snapshot: one of its documents.
+    SnapshotDocument {
+        path: String,
+        text: String,
+    },
+    /// Behind a snapshot: how the text before it goes on.
+    SnapshotText {
+        text: String,
+    },
+    /// What stands of this tenant, if anything, counts for nothing.
+    LeftOut {
+        id: String,
+        reason: String,
     },
     /// The installation's keys; both in hexadecimal digits.
     Keys {
@@ -68,26 +84,31 @@ pub(super) struct EntryLine {
 }
 
 impl BackupLine {
-    /// The line of a tenant's part.
-    pub fn of(tenant: &TenantId, part: ArchivedPart) -> Result<Self, serde_json::Error> {
-        Ok(match part {
-            ArchivedPart::Begin(revision) => Self::Tenant { id: tenant.to_string(), revision: revision.0 },
-            ArchivedPart::Object(object, revision) => Self::Object {
-                kind: object.key().kind,
-                revision: revision.0,
-                document: serde_json::from_slice(&object.to_json())?,
-            },
-            ArchivedPart::Gone(key, revision) => Self::Gone { kind: key.kind, id: key.id, revision: revision.0 },
-            ArchivedPart::Entry(entry) => Self::Entry(EntryLine::of(entry)),
-            ArchivedPart::Snapshot(NamedSnapshot { head, file, documents }) => Self::Snapshot {
-                name: head.name,
-                made_ms: head.at.as_millis(),
-                made_by: head.by,
-                revision: head.revision.0,
-                file: file.0,
-                documents,
-            },
-        })
+    /// What it is, for a human reader.
+    pub const fn what(&self) -> &'static str {
+        match self {
+            Self::TrunklineBackup { .. } | Self::End { .. } => "the head or the end of the backup",
+            Self::Tenant { .. } | Self::LeftOut { .. } => "the name of a tenant",
+            Self::Object { .. } => "an object",
+            Self::Gone { .. } => "the name of an object",
+            Self::Entry(_) => "an entry of the history",
+            Self::Snapshot { .. } | Self::SnapshotDocument { .. } | Self::SnapshotText { .. } => {
+                "a piece of a snapshot"
+            }
+            Self::Keys { .. } => "what is sealed of the keys",
+        }
+    }
+
+    /// The bytes of a snapshot's texts that are in it; none if it is no line of a snapshot.
+    pub fn snapshot_bytes(&self) -> Option<usize> {
+        match self {
+            Self::Snapshot { file, documents, .. } => {
+                Some(documents.iter().fold(file.len(), |sum, (path, text)| sum + path.len() + text.len()))
+            }
+            Self::SnapshotDocument { path, text } => Some(path.len() + text.len()),
+            Self::SnapshotText { text } => Some(text.len()),
+            _ => None,
+        }
     }
 
     /// Whether it is one of those that stand behind a tenant's line.
@@ -104,21 +125,25 @@ impl BackupLine {
                 ArchivedPart::Object(object, Revision(revision))
             }
             Self::Gone { kind, id, revision } => ArchivedPart::Gone(ObjectKey { kind, id }, Revision(revision)),
-            Self::Entry(entry) => ArchivedPart::Entry(entry.entry()?),
+            Self::Entry(entry) => ArchivedPart::Entry(entry.entry()),
             Self::Snapshot { name, made_ms, made_by, revision, file, documents } => {
                 let at = Timestamp::from_millis(made_ms);
                 let head = SnapshotHead { name, at, by: made_by, revision: Revision(revision) };
                 ArchivedPart::Snapshot(NamedSnapshot { head, file: TenantFileText(file), documents })
             }
-            Self::TrunklineBackup { .. } | Self::Tenant { .. } | Self::Keys { .. } | Self::End { .. } => {
-                return Err("it is no part of a tenant".to_owned());
-            }
+            Self::TrunklineBackup { .. }
+            | Self::Tenant { .. }
+            | Self::SnapshotDocument { .. }
+            | Self::SnapshotText { .. }
+            | Self::LeftOut { .. }
+            | Self::Keys { .. }
+            | Self::End { .. } => return Err("it is no part of a tenant".to_owned()),
         })
     }
 }
 
 impl EntryLine {
-    fn of(entry: HistoryEntry) -> Self {
+    pub fn of(entry: HistoryEntry) -> Self {
         Self {
             revision: entry.revision.0,
             changed_ms: entry.note.at.as_millis(),
@@ -133,10 +158,9 @@ impl EntryLine {
         }
     }
 
-    fn entry(self) -> Result<HistoryEntry, String> {
-        let way = ChangeWay::parse(&self.way).ok_or_else(|| format!("the way {} is unknown", self.way))?;
-        let at = Timestamp::from_millis(self.changed_ms);
-        Ok(HistoryEntry {
+    fn entry(self) -> HistoryEntry {
+        let (way, at) = (ChangeWay::named(self.way), Timestamp::from_millis(self.changed_ms));
+        HistoryEntry {
             number: 0,
             revision: Revision(self.revision),
             note: ChangeNote { by: self.changed_by, way, at, request: self.request },
@@ -144,7 +168,7 @@ impl EntryLine {
             before: self.before,
             after: self.after,
             secrets_changed: self.secrets_changed,
-        })
+        }
     }
 }
 

@@ -8,7 +8,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::line::{BackupLine, bytes, digits};
 use super::write::count;
-use super::{BackedUpTenant, BackupError, BackupFault, BackupSummary, LINE_BYTES_MAX, SealedKeys, VERSION};
+use super::{
+    BackedUpTenant, BackupError, BackupFault, BackupSummary, LINE_BYTES_MAX, LeftOutTenant, SNAPSHOT_BYTES_MAX,
+    SealedKeys, VERSION,
+};
 
 /// The lines of a backup.
 pub struct BackupReader<R: BufRead> {
@@ -16,12 +19,17 @@ pub struct BackupReader<R: BufRead> {
     digest: Sha256,
     lines: u64,
     is_over: bool,
+    /// The bytes of the snapshot whose lines are being read.
+    snapshot_bytes: Option<usize>,
+    /// What was read to see whether a snapshot goes on.
+    ahead: Option<BackupLine>,
 }
 
 impl<R: BufRead> BackupReader<R> {
     /// A reader of a file.
     pub fn new(file: R) -> Self {
-        Self { input: BufReader::new(GzDecoder::new(file)), digest: Sha256::new(), lines: 0, is_over: false }
+        let (input, digest) = (BufReader::new(GzDecoder::new(file)), Sha256::new());
+        Self { input, digest, lines: 0, is_over: false, snapshot_bytes: None, ahead: None }
     }
 
     /// A fault of the line that was read last.
@@ -29,8 +37,33 @@ impl<R: BufRead> BackupReader<R> {
         BackupFault { line: self.lines, reason: reason.into() }
     }
 
-    /// The next line; none behind the end, which is checked.
+    /// The next line, a snapshot with all that belongs to it; none behind the end, which is checked.
     pub(super) fn line(&mut self) -> Result<Option<BackupLine>, BackupFault> {
+        let mut line = match self.ahead.take() {
+            Some(line) => line,
+            None => match self.piece()? {
+                Some(line) => line,
+                None => return Ok(None),
+            },
+        };
+        let BackupLine::Snapshot { file, documents, .. } = &mut line else { return Ok(Some(line)) };
+        loop {
+            match self.piece()? {
+                Some(BackupLine::SnapshotDocument { path, text }) => documents.push((path, text)),
+                Some(BackupLine::SnapshotText { text }) => match documents.last_mut() {
+                    Some((_, document)) => document.push_str(&text),
+                    None => file.push_str(&text),
+                },
+                ahead => {
+                    self.ahead = ahead;
+                    return Ok(Some(line));
+                }
+            }
+        }
+    }
+
+    /// The next line as it stands in the file: a snapshot is one line or many.
+    fn piece(&mut self) -> Result<Option<BackupLine>, BackupFault> {
         if self.is_over {
             return Ok(None);
         }
@@ -62,8 +95,26 @@ impl<R: BufRead> BackupReader<R> {
             }
             _ => {}
         }
+        self.count_snapshot(&line)?;
         self.digest.update(&text);
         Ok(Some(line))
+    }
+
+    /// Refuses what goes on with no snapshot, and a snapshot that is too large.
+    fn count_snapshot(&mut self, line: &BackupLine) -> Result<(), BackupFault> {
+        let begun = match line {
+            BackupLine::Snapshot { .. } => Some(0),
+            _ => self.snapshot_bytes,
+        };
+        self.snapshot_bytes = match (begun, line.snapshot_bytes()) {
+            (_, None) => None,
+            (None, Some(_)) => return Err(self.fault("it goes on with no snapshot")),
+            (Some(before), Some(bytes)) => Some(before.saturating_add(bytes)),
+        };
+        if self.snapshot_bytes.is_some_and(|bytes| bytes > SNAPSHOT_BYTES_MAX) {
+            return Err(self.fault(format!("the snapshot has more than {SNAPSHOT_BYTES_MAX} bytes")));
+        }
+        Ok(())
     }
 
     fn text(&mut self) -> Result<Option<Vec<u8>>, BackupFault> {
@@ -87,35 +138,60 @@ impl<R: BufRead> BackupReader<R> {
 /// # Errors
 /// The first fault: nothing should be restored then.
 pub fn examine<R: BufRead>(mut reader: BackupReader<R>) -> Result<BackupSummary, BackupError> {
-    let mut summary =
-        BackupSummary { made: Timestamp::from_millis(0), program: String::new(), tenants: Vec::new(), has_keys: false };
-    while let Some(line) = reader.line()? {
-        let part = match line {
+    let mut summary = BackupSummary {
+        made: Timestamp::from_millis(0),
+        program: String::new(),
+        tenants: Vec::new(),
+        left_out: Vec::new(),
+        has_keys: false,
+    };
+    // Whether parts may follow: behind a tenant's line, up to the next that is no part.
+    let mut is_within = false;
+    while let Some(line) = reader.piece()? {
+        let is_tenant = matches!(line, BackupLine::Tenant { .. });
+        match line {
             BackupLine::TrunklineBackup { made_ms, program, .. } => {
                 (summary.made, summary.program) = (Timestamp::from_millis(made_ms), program);
-                continue;
             }
             BackupLine::Tenant { id, revision } => {
-                let tenant = TenantId::parse(&id).map_err(|error| reader.fault(error.to_string()))?;
-                if summary.tenants.iter().any(|other| other.tenant == tenant) {
-                    return Err(reader.fault(format!("tenant {tenant} is there twice")).into());
-                }
+                let tenant = unused(&reader, &summary, &id)?;
                 let revision = infra::Revision(revision);
                 summary.tenants.push(BackedUpTenant { tenant, revision, objects: 0, entries: 0, snapshots: 0 });
+            }
+            BackupLine::LeftOut { id, reason } => {
+                // What was read of it counts for nothing.
+                if is_within && summary.tenants.last().is_some_and(|last| last.tenant.as_str() == id) {
+                    summary.tenants.pop();
+                }
+                let tenant = unused(&reader, &summary, &id)?;
+                summary.left_out.push(LeftOutTenant { tenant, reason });
+            }
+            BackupLine::Keys { .. } => summary.has_keys = true,
+            // Those behind a snapshot belong to it, which is counted.
+            BackupLine::SnapshotDocument { .. } | BackupLine::SnapshotText { .. } => continue,
+            line => {
+                let part = line.part().map_err(|reason| reader.fault(reason))?;
+                let Some(counted) = summary.tenants.last_mut().filter(|_| is_within) else {
+                    return Err(reader.fault("it belongs to no tenant").into());
+                };
+                count(counted, &part);
                 continue;
             }
-            BackupLine::Keys { .. } => {
-                summary.has_keys = true;
-                continue;
-            }
-            line => line.part().map_err(|reason| reader.fault(reason))?,
-        };
-        let Some(counted) = summary.tenants.last_mut() else {
-            return Err(reader.fault("it belongs to no tenant").into());
-        };
-        count(counted, &part);
+        }
+        is_within = is_tenant;
     }
     Ok(summary)
+}
+
+/// A tenant's id that the backup did not have yet.
+fn unused<R: BufRead>(reader: &BackupReader<R>, summary: &BackupSummary, id: &str) -> Result<TenantId, BackupFault> {
+    let tenant = TenantId::parse(id).map_err(|error| reader.fault(error.to_string()))?;
+    let mut known = summary.tenants.iter().map(|held| &held.tenant);
+    let mut left_out = summary.left_out.iter().map(|left_out| &left_out.tenant);
+    if known.any(|other| *other == tenant) || left_out.any(|other| *other == tenant) {
+        return Err(reader.fault(format!("tenant {tenant} is there twice")));
+    }
+    Ok(tenant)
 }
 
 /// The keys of a backup, if it has them.
@@ -124,7 +200,7 @@ pub fn examine<R: BufRead>(mut reader: BackupReader<R>) -> Result<BackupSummary,
 /// The first fault of the backup.
 pub fn sealed_keys<R: BufRead>(mut reader: BackupReader<R>) -> Result<Option<SealedKeys>, BackupError> {
     let mut found = None;
-    while let Some(line) = reader.line()? {
+    while let Some(line) = reader.piece()? {
         if let BackupLine::Keys { salt, sealed } = line {
             let salt = bytes(&salt).and_then(|salt| salt.try_into().ok());
             let (Some(salt), Some(sealed)) = (salt, bytes(&sealed)) else {

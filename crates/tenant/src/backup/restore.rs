@@ -63,11 +63,12 @@ pub async fn restore<R: BufRead + Send>(
         if is_there && !may_replace {
             return Err(BackupError::Present(tenant));
         }
-        let mut group = TenantLines { reader: &mut reader, begin: Some(Revision(revision)), behind: None, fault: None };
+        let begin = Some(Revision(revision));
+        let mut group = TenantLines { reader: &mut reader, tenant: &tenant, begin, behind: None, fault: None };
         let done = if is_there {
-            replace(store, tenant, &mut group, note).await
+            replace(store, &tenant, &mut group, note).await
         } else {
-            renew(store, tenant, &mut group).await
+            renew(store, &tenant, &mut group).await
         };
         next = group.behind.take();
         restored.push(done?);
@@ -78,6 +79,7 @@ pub async fn restore<R: BufRead + Send>(
 /// The lines of one tenant, as its parts.
 struct TenantLines<'a, R: BufRead> {
     reader: &'a mut BackupReader<R>,
+    tenant: &'a TenantId,
     begin: Option<Revision>,
     /// The line that follows the tenant's.
     behind: Option<BackupLine>,
@@ -94,6 +96,9 @@ impl<R: BufRead> TenantLines<'_, R> {
         }
         let read = match self.reader.line() {
             Ok(Some(line)) if line.is_part() => line.part().map(Some).map_err(|reason| self.reader.fault(reason)),
+            Ok(Some(BackupLine::LeftOut { id, .. })) if id == self.tenant.as_str() => {
+                Err(self.reader.fault(format!("tenant {id} is not whole: nothing of it is restored")))
+            }
             Ok(behind) => {
                 self.behind = behind;
                 Ok(None)
@@ -110,10 +115,11 @@ impl<R: BufRead> TenantLines<'_, R> {
 
 async fn renew<R: BufRead + Send>(
     store: &dyn TenantArchive,
-    tenant: TenantId,
+    tenant: &TenantId,
     group: &mut TenantLines<'_, R>,
 ) -> Result<RestoredTenant, BackupError> {
-    let written = store.restore_archive(&tenant, &mut || group.part()).await;
+    let written = store.restore_archive(tenant, &mut || group.part()).await;
+    let tenant = tenant.clone();
     match (written, group.fault.take()) {
         (_, Some(fault)) => Err(fault.into()),
         (Err(StoreError::Conflict { .. }), None) => Err(BackupError::Present(tenant)),
@@ -124,11 +130,12 @@ async fn renew<R: BufRead + Send>(
 
 async fn replace<R: BufRead + Send>(
     store: &dyn TenantArchive,
-    tenant: TenantId,
+    tenant: &TenantId,
     group: &mut TenantLines<'_, R>,
     note: &ChangeNote,
 ) -> Result<RestoredTenant, BackupError> {
-    let (objects, kept) = gathered(&tenant, group)?;
+    let (objects, kept) = gathered(tenant, group)?;
+    let tenant = tenant.clone();
     let imported = import::import(store, &objects, note).await;
     let Imported { revision, put, deleted, .. } =
         imported.map_err(|source| BackupError::Replace { tenant: tenant.clone(), source: Box::new(source) })?;

@@ -21,7 +21,7 @@ fn packed(parts: &[ArchivedPart]) -> Vec<u8> {
     let mut writer = BackupWriter::new(Vec::new());
     writer.put(&head()).unwrap();
     for part in parts {
-        writer.put(&BackupLine::of(&acme(), part.clone()).unwrap()).unwrap();
+        writer.put_part(&acme(), part.clone()).unwrap();
     }
     writer.finish().unwrap()
 }
@@ -44,29 +44,38 @@ fn text() -> impl Strategy<Value = String> {
     prop_oneof!["[a-z]{1,8}", any::<String>()]
 }
 
+fn ways() -> impl Strategy<Value = ChangeWay> {
+    let known = (0..ChangeWay::ALL.len()).prop_map(|at| ChangeWay::ALL[at].clone());
+    prop_oneof![known, Just(ChangeWay::Other("telepathy".to_owned()))]
+}
+
+fn snapshot(file: String, documents: Vec<(String, String)>) -> ArchivedPart {
+    let head = SnapshotHead {
+        name: "easter".into(),
+        at: Timestamp::from_millis(5),
+        by: "user/x".into(),
+        revision: Revision(3),
+    };
+    ArchivedPart::Snapshot(NamedSnapshot { head, file: TenantFileText(file), documents })
+}
+
 fn part() -> impl Strategy<Value = ArchivedPart> {
     let key = |id| ObjectKey { kind: ObjectKind::Person, id };
     prop_oneof![
         (text(), any::<u64>()).prop_map(|(name, at)| ArchivedPart::Object(Object::Skill(Skill { name }), Revision(at))),
         (text(), any::<u64>()).prop_map(move |(id, at)| ArchivedPart::Gone(key(id), Revision(at))),
-        (text(), text(), any::<Option<String>>(), any::<u32>(), 0..ChangeWay::ALL.len()).prop_map(
-            move |(id, by, before, at, way)| {
-                let at = Timestamp::from_millis(at.into());
-                ArchivedPart::Entry(HistoryEntry {
-                    number: 0,
-                    revision: Revision(7),
-                    note: ChangeNote { by, way: ChangeWay::ALL[way], at, request: before.clone() },
-                    key: key(id),
-                    after: before.clone().filter(|text| text.len() > 3),
-                    before,
-                    secrets_changed: way % 2 == 0,
-                })
-            }
-        ),
-        (text(), text(), any::<Vec<(String, String)>>()).prop_map(|(name, file, documents)| {
-            let head = SnapshotHead { name, at: Timestamp::from_millis(5), by: "user/x".into(), revision: Revision(3) };
-            ArchivedPart::Snapshot(NamedSnapshot { head, file: TenantFileText(file), documents })
+        (text(), text(), any::<Option<String>>(), any::<u32>(), ways()).prop_map(move |(id, by, before, at, way)| {
+            ArchivedPart::Entry(HistoryEntry {
+                number: 0,
+                revision: Revision(7),
+                note: ChangeNote { by, way, at: Timestamp::from_millis(at.into()), request: before.clone() },
+                key: key(id),
+                after: before.clone().filter(|text| text.len() > 3),
+                before,
+                secrets_changed: at.is_multiple_of(2),
+            })
         }),
+        (text(), any::<Vec<(String, String)>>()).prop_map(|(file, documents)| snapshot(file, documents)),
     ]
 }
 
@@ -92,6 +101,85 @@ proptest! {
             prop_assert_eq!(unpacked(&changed), parts.to_vec());
         }
     }
+}
+
+#[test]
+fn a_snapshot_comes_back_however_large_its_texts_are() {
+    // A character of two bytes stands where the first piece would end.
+    let long = format!("{}é{}", "x".repeat(TEXT_BYTES_MAX - 1), "\u{1}".repeat(2 * TEXT_BYTES_MAX));
+    let documents = vec![
+        ("empty".to_owned(), String::new()),
+        ("long".to_owned(), long.clone()),
+        ("long".to_owned(), "again".to_owned()),
+    ];
+    let parts = [ArchivedPart::Begin(Revision(9)), snapshot(long, documents), snapshot(String::new(), Vec::new())];
+    let file = packed(&parts);
+    assert_eq!(unpacked(&file), parts);
+    let summary = examine(BackupReader::new(file.as_slice())).unwrap();
+    assert_eq!(summary.tenants[0].snapshots, 2);
+}
+
+#[test]
+fn a_snapshot_of_version_1_is_one_line() {
+    let mut writer = BackupWriter::new(Vec::new());
+    writer.put(&BackupLine::TrunklineBackup { version: 1, made_ms: 1, program: "x".into() }).unwrap();
+    writer.put(&BackupLine::Tenant { id: "acme".into(), revision: 9 }).unwrap();
+    let documents = vec![("a".to_owned(), "b".to_owned())];
+    let (name, made_by, file) = ("easter".into(), "user/x".into(), "tenant: acme".to_owned());
+    let line = BackupLine::Snapshot {
+        name,
+        made_ms: 5,
+        made_by,
+        revision: 3,
+        file: file.clone(),
+        documents: documents.clone(),
+    };
+    writer.put(&line).unwrap();
+    let parts = [ArchivedPart::Begin(Revision(9)), snapshot(file, documents)];
+    assert_eq!(unpacked(&writer.finish().unwrap()), parts);
+}
+
+#[test]
+fn what_no_reader_takes_is_not_written() {
+    let mut writer = BackupWriter::new(Vec::new());
+    writer.put(&head()).unwrap();
+    let gone = ObjectKey { kind: ObjectKind::Skill, id: "x".repeat(LINE_BYTES_MAX) };
+    let refused = writer.put_part(&acme(), ArchivedPart::Gone(gone, Revision(1))).unwrap_err().to_string();
+    assert!(refused.starts_with("the name of an object has 134217"), "{refused}");
+    // The line is as if it had never been.
+    assert!(examine(BackupReader::new(writer.finish().unwrap().as_slice())).is_ok());
+}
+
+#[test]
+fn what_stands_of_a_tenant_that_is_left_out_counts_for_nothing() {
+    let tenant = |id: &str| BackupLine::Tenant { id: id.into(), revision: 1 };
+    let part = || BackupLine::Gone { kind: ObjectKind::Skill, id: "x".into(), revision: 1 };
+    let left_out = |id: &str| BackupLine::LeftOut { id: id.into(), reason: "it is damaged".into() };
+    let examined = |lines: &[BackupLine]| {
+        let mut writer = BackupWriter::new(Vec::new());
+        lines.iter().for_each(|line| writer.put(line).unwrap());
+        examine(BackupReader::new(writer.finish().unwrap().as_slice()))
+    };
+    let summary = examined(&[
+        head(),
+        tenant("acme"),
+        part(),
+        tenant("bolt"),
+        part(),
+        left_out("bolt"),
+        left_out("coil"),
+        tenant("dent"),
+    ]);
+    let summary = summary.unwrap();
+    assert_eq!(summary.tenants.iter().map(|held| held.tenant.as_str()).collect::<Vec<_>>(), ["acme", "dent"]);
+    assert_eq!(summary.left_out.iter().map(|one| one.tenant.as_str()).collect::<Vec<_>>(), ["bolt", "coil"]);
+    let refused = |lines: &[BackupLine]| examined(lines).unwrap_err().to_string();
+    let behind = [head(), tenant("acme"), left_out("acme"), part()];
+    assert_eq!(refused(&behind), "line 4 of the backup: it belongs to no tenant");
+    let twice = [head(), tenant("acme"), left_out("bolt"), tenant("bolt")];
+    assert_eq!(refused(&twice), "line 4 of the backup: tenant bolt is there twice");
+    let text = BackupLine::SnapshotText { text: "x".into() };
+    assert_eq!(refused(&[head(), tenant("acme"), text]), "line 3 of the backup: it goes on with no snapshot");
 }
 
 #[test]

@@ -4,17 +4,21 @@ use std::io::{self, Write};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use infra::{ArchivedPart, StoreError, TenantArchive};
+use infra::{ArchivedPart, NamedSnapshot, StoreError, TenantArchive};
 use model::{TenantId, Timestamp};
 use sha2::{Digest as _, Sha256};
 
-use super::line::{BackupLine, digits};
-use super::{BackedUpTenant, BackupError, BackupSummary, SealedKeys, VERSION};
+use super::line::{BackupLine, EntryLine, digits};
+use super::{
+    BackedUpTenant, BackupError, BackupSummary, LINE_BYTES_MAX, LeftOutTenant, SNAPSHOT_BYTES_MAX, SealedKeys,
+    TEXT_BYTES_MAX, VERSION,
+};
 
-/// Writes a backup of the tenants to `out`. Each is read at one moment; the installation may run.
+/// Writes a backup of the tenants to `out`. Each is read at one moment; the installation may run. A tenant that is damaged in the store is
+/// left out, and named in what is returned.
 ///
 /// # Errors
-/// When a tenant does not exist, the store fails, or nothing can be written: then what was written is no backup.
+/// When a tenant does not exist, none can be read whole, the store fails, or nothing can be written: then what was written is no backup.
 pub async fn write<W: Write + Send>(
     store: &dyn TenantArchive,
     tenants: &[TenantId],
@@ -23,19 +27,47 @@ pub async fn write<W: Write + Send>(
     out: W,
 ) -> Result<(BackupSummary, W), BackupError> {
     let program = format!("trunkline {}", env!("CARGO_PKG_VERSION"));
-    let mut summary = BackupSummary { made, program: program.clone(), tenants: Vec::new(), has_keys: keys.is_some() };
+    // As the head says it.
+    let made = Timestamp::from_millis(made.as_millis());
+    let mut summary = BackupSummary {
+        made,
+        program: program.clone(),
+        tenants: Vec::new(),
+        left_out: Vec::new(),
+        has_keys: keys.is_some(),
+    };
     let mut writer = BackupWriter::new(out);
-    let head = BackupLine::TrunklineBackup { version: VERSION, made_ms: made.as_millis(), program };
-    writer.put(&head).map_err(BackupError::Write)?;
+    writer.put(&BackupLine::TrunklineBackup { version: VERSION, made_ms: made.as_millis(), program })?;
     for tenant in tenants {
-        summary.tenants.push(one(store, tenant, &mut writer).await?);
+        match one(store, tenant, &mut writer).await {
+            Ok(counted) => summary.tenants.push(counted),
+            Err(error) => {
+                let reason = fault_of_one(error)?;
+                writer.put(&BackupLine::LeftOut { id: tenant.to_string(), reason: reason.clone() })?;
+                summary.left_out.push(LeftOutTenant { tenant: tenant.clone(), reason });
+            }
+        }
+    }
+    if let (true, Some(left_out)) = (summary.tenants.is_empty(), summary.left_out.first()) {
+        let LeftOutTenant { tenant, reason } = left_out.clone();
+        return Err(BackupError::NoneWhole { tenant, reason });
     }
     if let Some(keys) = keys {
-        let line = BackupLine::Keys { salt: digits(keys.salt), sealed: digits(keys.sealed.iter().copied()) };
-        writer.put(&line).map_err(BackupError::Write)?;
+        writer.put(&BackupLine::Keys { salt: digits(keys.salt), sealed: digits(keys.sealed.iter().copied()) })?;
     }
     let out = writer.finish().map_err(BackupError::Write)?;
     Ok((summary, out))
+}
+
+/// What is wrong with a tenant alone; an error that concerns all of them is given back.
+fn fault_of_one(error: BackupError) -> Result<String, BackupError> {
+    match error {
+        BackupError::Store { source: source @ (StoreError::Corrupt { .. } | StoreError::Invalid(_)), .. } => {
+            Ok(source.to_string())
+        }
+        BackupError::TooLarge { .. } => Ok(error.to_string()),
+        error => Err(error),
+    }
 }
 
 async fn one<W: Write + Send>(
@@ -45,18 +77,17 @@ async fn one<W: Write + Send>(
 ) -> Result<BackedUpTenant, BackupError> {
     let mut counted =
         BackedUpTenant { tenant: tenant.clone(), revision: Default::default(), objects: 0, entries: 0, snapshots: 0 };
-    let mut failed: Option<io::Error> = None;
+    let mut failed: Option<BackupError> = None;
     let mut take = |part: ArchivedPart| {
         count(&mut counted, &part);
-        let line = BackupLine::of(tenant, part).map_err(io::Error::from);
-        line.and_then(|line| writer.put(&line)).map_err(|error| {
+        writer.put_part(tenant, part).map_err(|error| {
             failed = Some(error);
             StoreError::Invalid("the backup cannot be written".to_owned())
         })
     };
     let archived = store.archive(tenant, &mut take).await;
     match (archived, failed) {
-        (_, Some(error)) => Err(BackupError::Write(error)),
+        (_, Some(error)) => Err(error),
         (Err(source), None) => Err(BackupError::Store { tenant: tenant.clone(), source }),
         (Ok(false), None) => Err(BackupError::NoTenant(tenant.clone())),
         (Ok(true), None) => Ok(counted),
@@ -86,12 +117,59 @@ impl<W: Write> BackupWriter<W> {
         Self { out: GzEncoder::new(out, Compression::default()), digest: Sha256::new(), lines: 0 }
     }
 
-    pub fn put(&mut self, line: &BackupLine) -> io::Result<()> {
-        let mut text = serde_json::to_vec(line)?;
+    /// Writes the lines of a tenant's part.
+    pub fn put_part(&mut self, tenant: &TenantId, part: ArchivedPart) -> Result<(), BackupError> {
+        let line = match part {
+            ArchivedPart::Begin(revision) => BackupLine::Tenant { id: tenant.to_string(), revision: revision.0 },
+            ArchivedPart::Object(object, revision) => BackupLine::Object {
+                kind: object.key().kind,
+                revision: revision.0,
+                document: serde_json::from_slice(&object.to_json()).map_err(unwritable)?,
+            },
+            ArchivedPart::Gone(key, revision) => BackupLine::Gone { kind: key.kind, id: key.id, revision: revision.0 },
+            ArchivedPart::Entry(entry) => BackupLine::Entry(EntryLine::of(entry)),
+            ArchivedPart::Snapshot(snapshot) => return self.put_snapshot(snapshot),
+        };
+        self.put(&line)
+    }
+
+    /// Writes a snapshot in pieces: with all applications of a large tenant it would be a line that nobody can read.
+    fn put_snapshot(&mut self, snapshot: NamedSnapshot) -> Result<(), BackupError> {
+        let NamedSnapshot { head, file, documents } = snapshot;
+        let bytes = documents.iter().fold(file.0.len(), |sum, (path, text)| sum + path.len() + text.len());
+        if bytes > SNAPSHOT_BYTES_MAX {
+            return Err(BackupError::TooLarge { what: "a snapshot", bytes, most: SNAPSHOT_BYTES_MAX });
+        }
+        self.put_text(&file.0, |file| BackupLine::Snapshot {
+            name: head.name,
+            made_ms: head.at.as_millis(),
+            made_by: head.by,
+            revision: head.revision.0,
+            file,
+            documents: Vec::new(),
+        })?;
+        for (path, text) in documents {
+            self.put_text(&text, |text| BackupLine::SnapshotDocument { path, text })?;
+        }
+        Ok(())
+    }
+
+    /// Writes a text as the line that begins with it, and those by which it goes on.
+    fn put_text(&mut self, text: &str, begin: impl FnOnce(String) -> BackupLine) -> Result<(), BackupError> {
+        let mut pieces = pieces(text).into_iter();
+        self.put(&begin(pieces.next().unwrap_or_default().to_owned()))?;
+        pieces.try_for_each(|text| self.put(&BackupLine::SnapshotText { text: text.to_owned() }))
+    }
+
+    pub fn put(&mut self, line: &BackupLine) -> Result<(), BackupError> {
+        let mut text = serde_json::to_vec(line).map_err(unwritable)?;
         text.push(b'\n');
+        if text.len() > LINE_BYTES_MAX {
+            return Err(BackupError::TooLarge { what: line.what(), bytes: text.len(), most: LINE_BYTES_MAX });
+        }
         self.digest.update(&text);
         self.lines += 1;
-        self.out.write_all(&text)
+        self.out.write_all(&text).map_err(BackupError::Write)
     }
 
     pub fn finish(mut self) -> io::Result<W> {
@@ -101,4 +179,20 @@ impl<W: Write> BackupWriter<W> {
         self.out.write_all(&text)?;
         self.out.finish()
     }
+}
+
+fn unwritable(error: serde_json::Error) -> BackupError {
+    BackupError::Write(error.into())
+}
+
+/// A text in pieces that are short enough for a line.
+fn pieces(text: &str) -> Vec<&str> {
+    let (mut pieces, mut rest) = (Vec::new(), text);
+    while rest.len() > TEXT_BYTES_MAX {
+        let (piece, behind) = rest.split_at(rest.floor_char_boundary(TEXT_BYTES_MAX));
+        pieces.push(piece);
+        rest = behind;
+    }
+    pieces.push(rest);
+    pieces
 }

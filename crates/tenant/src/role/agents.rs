@@ -13,7 +13,7 @@ use runtime::RoleContext;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::Held;
+use super::PublishedTenants;
 
 pub(super) use profiles::AgentObjects;
 
@@ -30,7 +30,7 @@ const PART_BYTES: usize = 1 << 20;
 const ATTEMPTS_QUIET: u32 = 10;
 
 /// Keeps a stream per tenant until the role ends.
-pub(super) async fn run(ctx: RoleContext, mut held: watch::Receiver<Held>) -> anyhow::Result<()> {
+pub(super) async fn run(ctx: RoleContext, mut held: watch::Receiver<PublishedTenants>) -> anyhow::Result<()> {
     let mut told: Vec<TenantId> = Vec::new();
     loop {
         let tenants: Vec<TenantId> = held.borrow_and_update().keys().cloned().collect();
@@ -47,7 +47,7 @@ pub(super) async fn run(ctx: RoleContext, mut held: watch::Receiver<Held>) -> an
     }
 }
 
-async fn tell(ctx: RoleContext, held: watch::Receiver<Held>, tenant: TenantId) -> anyhow::Result<()> {
+async fn tell(ctx: RoleContext, held: watch::Receiver<PublishedTenants>, tenant: TenantId) -> anyhow::Result<()> {
     let mut failed: u32 = 0;
     loop {
         let ended = tokio::select! {
@@ -69,7 +69,7 @@ async fn tell(ctx: RoleContext, held: watch::Receiver<Held>, tenant: TenantId) -
 /// Serves one stream until it breaks. An acknowledgement resets `failed`.
 async fn tell_once(
     ctx: &RoleContext,
-    mut held: watch::Receiver<Held>,
+    mut held: watch::Receiver<PublishedTenants>,
     tenant: &TenantId,
     failed: &mut u32,
 ) -> anyhow::Result<()> {
@@ -98,7 +98,7 @@ async fn tell_once(
 /// Sends the differences to the last sent state, if there are any; everything at the first time.
 async fn send(
     updates: &mpsc::Sender<v1::AgentsUpdate>,
-    held: &mut watch::Receiver<Held>,
+    held: &mut watch::Receiver<PublishedTenants>,
     tenant: &TenantId,
     told: &mut Option<(Revision, AgentObjects)>,
 ) -> anyhow::Result<()> {

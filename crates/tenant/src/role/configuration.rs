@@ -1,38 +1,34 @@
 //! gRPC 8888: reads and follows the tenant's objects, and replaces the passwords and second factors that people have changed.
 
+mod following;
+
 use std::sync::Arc;
-use std::time::Duration;
 
 use contracts::provisioning::{Object, ObjectKey, ObjectKind};
 use contracts::v1;
 use contracts::v1::configuration_server::Configuration;
 use contracts::v1::read_objects_response::What;
 use futures::StreamExt as _;
-use infra::{Clock, ObjectChange, ProvisioningStore, Revision, StoreError};
+use infra::{Clock, ProvisioningStore, Revision, StoreError};
 use model::TenantId;
 use net::grpc::{Answers, Streams, until_token_expires};
-use prost::Message as _;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use super::Held;
 use super::own_secrets::{self, OwnSecret, SecretReplacement};
+use super::stored_tenants::StoredTenants;
+use following::{ObjectFollower, tell_tenants};
 
 /// The most messages that wait for a slow reader; its own flow control holds the rest back.
 const WAITING_MAX: usize = 2;
-/// The most bytes of objects in one message, or one larger object: even an application of 512 KiB, all of it escaped, is below the 4 MiB
-/// that a reader accepts.
-const PART_BYTES: usize = 1 << 20;
 /// The most kinds in one request; fewer kinds exist.
 const KINDS_MAX: usize = 64;
-/// The longest pause between answers.
-const SILENCE_MAX: Duration = Duration::from_secs(5);
 
 /// The gRPC service.
 pub(super) struct Server {
     store: Arc<dyn ProvisioningStore>,
-    held: watch::Receiver<Held>,
+    stored: watch::Receiver<StoredTenants>,
     clock: Arc<dyn Clock>,
     streams: Streams,
 }
@@ -78,8 +74,12 @@ impl View {
 }
 
 impl Server {
-    pub fn new(store: Arc<dyn ProvisioningStore>, held: watch::Receiver<Held>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, held, clock, streams: Streams::default() }
+    pub fn new(
+        store: Arc<dyn ProvisioningStore>,
+        stored: watch::Receiver<StoredTenants>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { store, stored, clock, streams: Streams::default() }
     }
 
     #[allow(clippy::result_large_err, reason = "tonic's handlers return Status as it is")]
@@ -109,8 +109,7 @@ impl Server {
             _ => None,
         };
         if let Some(kind) = kind {
-            let revision = self.held.borrow().get(&view.tenant).map(|(revision, _)| *revision);
-            let revision = revision.ok_or_else(|| no_tenant(&view.tenant))?;
+            let revision = self.revision(&view.tenant).await?;
             let found = self.store.find(&view.tenant, &ObjectKey { kind, id }).await.map_err(status)?;
             return Ok((revision, found.into_iter().collect()));
         }
@@ -121,6 +120,15 @@ impl Server {
             view.shows(&key) && (id.is_empty() || key.id == id)
         };
         Ok((revision, objects.objects().filter(is_wanted).collect()))
+    }
+
+    /// The revision of a tenant. Only the database says that there is no such tenant: the list may not be known yet, or be older.
+    async fn revision(&self, tenant: &TenantId) -> Result<Revision, Status> {
+        let listed = self.stored.borrow().revision(tenant);
+        if let Some(listed) = listed {
+            return Ok(listed);
+        }
+        self.store.revision(tenant).await.map_err(status)?.ok_or_else(|| no_tenant(tenant))
     }
 
     async fn replaced(
@@ -213,20 +221,9 @@ impl Configuration for Server {
             .map_err(|problem| Status::permission_denied(problem.to_string()))?;
         let only = caller.tenant().cloned();
         let permit = self.streams.open(only.as_ref(), caller.subject())?;
-        let mut held = self.held.clone();
         let (answers, stream) = mpsc::channel(WAITING_MAX);
         let stream = until_token_expires(ReceiverStream::new(stream), caller, self.clock.clone());
-        tokio::spawn(async move {
-            loop {
-                let shown = |tenant: &&TenantId| only.as_ref().is_none_or(|only| only == *tenant);
-                let tenants = held.borrow_and_update().keys().filter(shown).map(ToString::to_string).collect();
-                if answers.send(Ok(v1::FollowTenantsResponse { tenants })).await.is_err() {
-                    return;
-                }
-                // The wait fails only when its time is over.
-                let _ = tokio::time::timeout(SILENCE_MAX, held.changed()).await;
-            }
-        });
+        tokio::spawn(tell_tenants(answers, self.stored.clone(), only));
         Ok(Response::new(permit.with(stream)))
     }
 
@@ -237,89 +234,12 @@ impl Configuration for Server {
         let (answers, stream) = mpsc::channel(WAITING_MAX);
         let permit = self.streams.open(Some(&view.tenant), net::grpc::caller(&request)?.subject())?;
         let stream = until_token_expires(ReceiverStream::new(stream), net::grpc::caller(&request)?, self.clock.clone());
-        let mut after = Revision(request.into_inner().after_revision);
-        let (store, mut held) = (self.store.clone(), self.held.clone());
-        tokio::spawn(async move {
-            loop {
-                let changes = match store.changes(&view.tenant, after).await {
-                    Ok(changes) => changes,
-                    Err(error) => return drop(answers.send(Err(status(error))).await),
-                };
-                if after > changes.revision {
-                    return drop(answers.send(Err(beyond(after, changes.revision))).await);
-                }
-                let before = std::mem::replace(&mut after, changes.revision);
-                let shown = changes.changes.into_iter().filter_map(|change| match change {
-                    ObjectChange::Put(object) => view.shows(&object.key()).then(|| view.object(object)),
-                    ObjectChange::Delete(key) => view.shows(&key).then(|| v1::ConfigObject {
-                        kind: key.kind.as_str().to_owned(),
-                        id: key.id,
-                        json: String::new(),
-                    }),
-                });
-                for part in parts(before, after, shown) {
-                    if answers.send(Ok(part)).await.is_err() {
-                        return;
-                    }
-                }
-                // The wait fails only when its time is over.
-                let _ = tokio::time::timeout(SILENCE_MAX, held.changed()).await;
-            }
-        });
+        let after = Revision(request.into_inner().after_revision);
+        let follower = ObjectFollower { store: self.store.clone(), stored: self.stored.clone(), view, after };
+        tokio::spawn(follower.tell(answers));
         Ok(Response::new(permit.with(stream)))
     }
 }
 
-/// Splits the changes into messages that every reader accepts. A reader that continues after any but the last gets all of them again.
-fn parts(
-    before: Revision,
-    after: Revision,
-    objects: impl Iterator<Item = v1::ConfigObject>,
-) -> Vec<v1::FollowResponse> {
-    let mut parts = vec![v1::FollowResponse { revision: after.0, objects: Vec::new() }];
-    let mut bytes = 0;
-    for object in objects {
-        let more = object.encoded_len();
-        let last = parts.last_mut().expect("there is a first one");
-        if last.objects.is_empty() || bytes + more <= PART_BYTES {
-            bytes += more;
-            last.objects.push(object);
-        } else {
-            bytes = more;
-            last.revision = before.0;
-            parts.push(v1::FollowResponse { revision: after.0, objects: vec![object] });
-        }
-    }
-    parts
-}
-
-/// Refuses a revision that has never existed: its reader would get nothing for a long time, and then miss changes.
-fn beyond(after: Revision, last: Revision) -> Status {
-    Status::out_of_range(format!("after_revision: {} is beyond the last, {}: read the objects again", after.0, last.0))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn object(id: usize, bytes: usize) -> v1::ConfigObject {
-        v1::ConfigObject { kind: "application".to_owned(), id: id.to_string(), json: "x".repeat(bytes) }
-    }
-
-    #[test]
-    fn many_documents_come_in_messages_that_are_read_and_the_last_names_their_revision() {
-        let objects: Vec<_> = (0..60).map(|id| object(id, if id % 7 == 0 { 3 << 20 } else { 150_000 })).collect();
-        let parts = parts(Revision(4), Revision(9), objects.clone().into_iter());
-        assert!(parts.iter().all(|part| part.encoded_len() < 4 << 20 && !part.objects.is_empty()));
-        let (last, others) = parts.split_last().unwrap();
-        assert!(last.revision == 9 && others.iter().all(|part| part.revision == 4));
-        let told: Vec<_> = parts.iter().flat_map(|part| part.objects.clone()).collect();
-        assert_eq!(told, objects);
-    }
-
-    #[test]
-    fn that_nothing_has_changed_is_one_message() {
-        let told = parts(Revision(9), Revision(9), std::iter::empty());
-        assert_eq!(told, [v1::FollowResponse { revision: 9, objects: Vec::new() }]);
-    }
-}
+mod tests;

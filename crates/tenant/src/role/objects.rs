@@ -363,7 +363,7 @@ fn history_entry(entry: HistoryEntry) -> v1::ObjectHistoryEntry {
         revision: entry.revision.0,
         changed_ms: entry.note.at.as_millis(),
         changed_by: entry.note.by,
-        way: entry.note.way.as_str().to_owned(),
+        way: entry.note.way.to_string(),
         before: entry.before.unwrap_or_default(),
         after: entry.after.unwrap_or_default(),
         secrets_changed: entry.secrets_changed,

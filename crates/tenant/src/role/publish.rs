@@ -1,6 +1,8 @@
 //! Publishes the persistent configuration into the cache: at start what the cache has not, then changes.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod faulty;
+
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,23 +11,35 @@ use infra::{
     StoreError,
 };
 use model::TenantId;
+use prometheus_client::metrics::gauge::Gauge;
 use runtime::RoleContext;
 use tokio::sync::watch;
 
-use super::Held;
+use super::PublishedTenants;
 use super::agents::AgentObjects;
+use faulty::{FaultKind, FaultyTenants};
 
 /// How often the store is queried for revisions: an import is a separate process and notifies no role.
 const LOOK: Duration = Duration::from_millis(500);
 
+runtime::metrics! {
+    /// The metrics of publishing.
+    #[derive(Clone)]
+    pub(super) struct Metrics {
+        /// Tenants that cannot be published now: their objects are damaged, or too slow to read. What was published of them before stays.
+        faulty: Gauge = "tenant_configuration_faulty_tenants";
+    }
+}
+
 /// Publishes until the role ends.
-pub(super) async fn run(ctx: RoleContext, tell: watch::Sender<Held>) -> anyhow::Result<()> {
+pub(super) async fn run(ctx: RoleContext, tell: watch::Sender<PublishedTenants>) -> anyhow::Result<()> {
+    let metrics = Metrics::register(&ctx.metrics);
     let mut publisher = Publisher {
         provisioning: ctx.stores.provisioning.clone(),
         configuration: ctx.stores.configuration.clone(),
         clock: ctx.clock.clone(),
         published: BTreeMap::new(),
-        faulty: BTreeSet::new(),
+        faulty: FaultyTenants::default(),
         tell,
     };
     let mut look = tokio::time::interval(LOOK);
@@ -35,8 +49,11 @@ pub(super) async fn run(ctx: RoleContext, tell: watch::Sender<Held>) -> anyhow::
             () = ctx.drain.ended() => return Ok(()),
             _ = look.tick() => {}
         }
-        match publisher.turn().await {
-            Ok(()) => ctx.ready.holds("configuration published"),
+        let turned = publisher.turn().await;
+        metrics.faulty.set(i64::try_from(publisher.faulty.count()).unwrap_or(i64::MAX));
+        match turned {
+            Ok(true) => ctx.ready.holds("configuration published"),
+            Ok(false) => {}
             // The next round tries again; readers keep their present state.
             Err(error) => tracing::warn!(%error, "the configuration cannot be published"),
         }
@@ -52,50 +69,71 @@ struct Publisher {
     clock: Arc<dyn Clock>,
     /// The versions that this run of the role has published.
     published: BTreeMap<TenantId, ConfigVersion>,
-    /// The tenants whose own objects keep them from being published.
-    faulty: BTreeSet<TenantId>,
-    tell: watch::Sender<Held>,
+    /// The tenants that cannot be published though the stores answer.
+    faulty: FaultyTenants,
+    tell: watch::Sender<PublishedTenants>,
 }
 
 impl Publisher {
-    /// Publishes what has changed. A tenant that cannot be published delays no other.
+    /// Publishes what has changed. A tenant that cannot be published delays no other. Returns whether the cache has all that is published
+    /// soon.
     ///
     /// # Errors
     /// When a store as a whole fails.
-    async fn turn(&mut self) -> infra::Result<()> {
+    async fn turn(&mut self) -> infra::Result<bool> {
         let cached: Cached = self.configuration.tenants().await?.into_iter().collect();
-        let mut failed = None;
-        for (tenant, revision) in self.provisioning.tenants().await? {
-            let held = cached.get(&tenant).copied();
-            let done = match self.published.get(&tenant).copied() {
-                Some(version) if held == Some(version) && version.revision == revision.0 => Ok(()),
-                Some(version) => match known_in_both(version, held) {
-                    Some(since) => self.publish_changes(&tenant, since).await,
-                    None => {
-                        tracing::warn!(%tenant, "the cache has lost the configuration, or has another one: it is published again");
-                        self.published.remove(&tenant);
-                        self.publish_whole(&tenant, &cached).await
-                    }
-                },
-                None => self.publish_whole(&tenant, &cached).await,
-            };
-            match done {
+        let stored = self.provisioning.tenants().await?;
+        self.faulty.keep_those_of(&stored);
+        for (tenant, revision) in stored {
+            if !self.faulty.is_due(&tenant, revision, self.clock.now()) {
+                continue;
+            }
+            match self.publish(&tenant, revision, &cached).await {
                 Ok(()) => {
-                    self.faulty.remove(&tenant);
-                }
-                Err(error) if is_own_fault(&error) => {
-                    if self.faulty.insert(tenant.clone()) {
-                        tracing::error!(%tenant, %error, "the tenant cannot be published: what was published of it before stays");
+                    if self.faulty.succeeded(&tenant) {
+                        tracing::info!(%tenant, "the tenant can be published again");
                     }
                 }
-                Err(error) => failed = Some(error),
+                Err(error) => self.failed(&tenant, revision, error).await?,
             }
         }
-        if let Some(failed) = failed {
-            return Err(failed);
+        if self.faulty.are_waited_for() {
+            return Ok(false);
         }
         if !self.configuration.is_complete().await? {
             self.configuration.complete().await?;
+        }
+        Ok(true)
+    }
+
+    async fn publish(&mut self, tenant: &TenantId, revision: Revision, cached: &Cached) -> infra::Result<()> {
+        let held = cached.get(tenant).copied();
+        match self.published.get(tenant).copied() {
+            Some(version) if held == Some(version) && version.revision == revision.0 => Ok(()),
+            Some(version) => match known_in_both(version, held) {
+                Some(since) => self.publish_changes(tenant, since).await,
+                None => {
+                    tracing::warn!(%tenant, "the cache has lost the configuration, or has another one: it is published again");
+                    self.published.remove(tenant);
+                    self.publish_whole(tenant, cached).await
+                }
+            },
+            None => self.publish_whole(tenant, cached).await,
+        }
+    }
+
+    /// Notes that a tenant could not be published.
+    ///
+    /// # Errors
+    /// When a store does not answer for others either: then the tenant has no fault, and no other one need be tried.
+    async fn failed(&mut self, tenant: &TenantId, revision: Revision, error: StoreError) -> infra::Result<()> {
+        let kind = kind_of(&error);
+        if kind == FaultKind::Unread {
+            self.provisioning.revision(tenant).await?;
+            self.configuration.tenants().await?;
+        }
+        if self.faulty.failed(tenant, revision, kind, self.clock.now()) {
+            tracing::error!(%tenant, %error, ?kind, "the tenant cannot be published: what was published of it before stays");
         }
         Ok(())
     }
@@ -230,9 +268,12 @@ fn known_in_both(published: ConfigVersion, held: Option<ConfigVersion>) -> Optio
     held.filter(|held| held.generation == published.generation && held.revision <= published.revision)
 }
 
-/// Whether the fault is in one tenant's objects.
-const fn is_own_fault(error: &StoreError) -> bool {
-    matches!(error, StoreError::Corrupt { .. } | StoreError::Invalid(_))
+/// What an error says of the tenant that was to be published, where the stores answer.
+const fn kind_of(error: &StoreError) -> FaultKind {
+    match error {
+        StoreError::Corrupt { .. } | StoreError::Invalid(_) => FaultKind::Damaged,
+        _ => FaultKind::Unread,
+    }
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use runtime::RoleContext;
 use tokio::sync::watch;
 
-use super::Held;
+use super::PublishedTenants;
 
 /// How long config may delay its answer until something has changed.
 const WAIT_S: u64 = 10;
@@ -41,7 +41,7 @@ struct Behind {
 }
 
 /// Watches until the role ends.
-pub(super) async fn run(ctx: RoleContext, held: watch::Receiver<Held>) -> anyhow::Result<()> {
+pub(super) async fn run(ctx: RoleContext, held: watch::Receiver<PublishedTenants>) -> anyhow::Result<()> {
     let metrics = Metrics::register(&ctx.metrics);
     let config = net::http::Client::new(&ctx, "voice-26")?;
     let mut behind: BTreeMap<TenantId, Behind> = BTreeMap::new();

@@ -100,6 +100,36 @@ fn a_backup_beside_a_running_installation_brings_its_tenant_back() -> Result<()>
 }
 
 #[test]
+fn a_damaged_tenant_does_not_keep_the_others_from_their_backup() -> Result<()> {
+    let files = tempfile::tempdir()?;
+    let path = |name: &str| files.path().join(name).to_string_lossy().into_owned();
+    let stores = StoresOfCommands::in_folder(&files.path().join("data"));
+    stores.said(&["tenant", "import", concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/example-tenant.yaml")])?;
+    stores.said(&["tenant", "export", TENANT, &path("exported")])?;
+    let text = std::fs::read_to_string(path("exported/example.yaml"))?;
+    let other = text.replacen("tenant: example\n", "tenant: other\n", 1);
+    std::fs::write(path("exported/other.yaml"), other.replace("example.trunkline", "other.trunkline"))?;
+    stores.said(&["tenant", "import", &path("exported/other.yaml")])?;
+    let damage = "UPDATE tenant SET login_password = 'hologram' WHERE id = 'example'";
+    let done = std::process::Command::new("sqlite3").arg(path("data/configuration.sqlite")).arg(damage).output();
+    ensure!(done.context("sqlite3 is not installed")?.status.success(), "the table cannot be changed");
+
+    let (code, told) = stores.refusal(&["backup", &path("all")])?;
+    ensure!(code == 6 && told.contains("is whole but for tenant example (table tenant is damaged"), "{code} {told}");
+    let elsewhere = StoresOfCommands::in_folder(&files.path().join("elsewhere"));
+    let (code, told) = elsewhere.refusal(&["restore", &path("all"), "--tenant", TENANT])?;
+    ensure!(code == 10 && told.contains("it was left out"), "{code} {told}");
+    elsewhere.said(&["restore", &path("all")])?;
+    let listed = |stores: &StoresOfCommands| stores.said(&["tenant", "list", "other", "--json"]);
+    assert_eq!(listed(&elsewhere)?, listed(&stores)?);
+
+    let (code, told) = stores.refusal(&["backup", &path("alone"), "--tenant", TENANT])?;
+    ensure!(code == 6 && told.contains("no tenant can be read whole"), "{code} {told}");
+    ensure!(!files.path().join("alone").exists(), "a file without a tenant is no backup");
+    Ok(())
+}
+
+#[test]
 fn keys_come_with_a_backup_under_a_passphrase_alone() -> Result<()> {
     let files = tempfile::tempdir()?;
     let site = Installation::start()?;

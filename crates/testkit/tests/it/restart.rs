@@ -69,13 +69,14 @@ fn an_announcement_goes_on_and_ends_after_a_crash() -> Result<()> {
 #[test]
 fn a_queued_call_keeps_its_place_and_reaches_an_agent_after_a_crash() -> Result<()> {
     let site = Installation::start()?;
-    let mut first = Caller::dial(&site, "caller.xml", 1, site.number("sales")?, &["-d", "60000"])?;
-    // A caller without audio would be checked for being alive, which SIPp does not expect.
-    let murmur = prompt_samples("announcement")?.repeat(10);
+    let mut first = Caller::dial(&site, "caller.xml", 1, site.number("sales")?, &["-d", "240000"])?;
+    // A caller without audio would be checked for being alive, which SIPp does not expect. Both call for longer than anything here takes on a
+    // loaded machine.
+    let murmur = prompt_samples("announcement")?.repeat(40);
     let media = first.answered(SOON)?;
     first.audio.say(&murmur, media)?;
     site.metric_becomes("rq", "rq_requests_open", 1.0, LATER)?;
-    let mut second = Caller::dial(&site, "caller.xml", 2, site.number("sales")?, &["-d", "60000"])?;
+    let mut second = Caller::dial(&site, "caller.xml", 2, site.number("sales")?, &["-d", "240000"])?;
     let media = second.answered(SOON)?;
     second.audio.say(&murmur, media)?;
     site.metric_becomes("rq", "rq_requests_open", 2.0, LATER)?;

@@ -63,6 +63,8 @@ fn a_person_takes_an_app_over_and_signs_in_with_its_codes() -> Result<()> {
     let nobody = desk.ask(PAGE, &[])?;
     ensure!(nobody.location().is_some_and(|to| to.ends_with("sign-in?then=second-factor")), "{}", nobody.head);
     desk.sign_in(&user.user, &user.password)?;
+    let elsewhere = Visitor::new(&site)?;
+    elsewhere.sign_in(&user.user, &user.password)?;
 
     let page = desk.ask(PAGE, &[])?;
     ensure!(page.status == 200 && page.body.contains("otpauth://totp/Trunkline:example%2F"), "{}", page.body);
@@ -79,6 +81,7 @@ fn a_person_takes_an_app_over_and_signs_in_with_its_codes() -> Result<()> {
     ensure!(forged.status == 303, "a form of another browser: {}", forged.status);
     let done = desk.send_form(&page, "value=\"enrol\"", &[("password", &user.password), ("code", &code)])?;
     recovery_codes(&done)?;
+    ensure!(is_signed_in(&desk)? && !is_signed_in(&elsewhere)?, "what the password alone has opened goes on");
 
     // The code that has shown that the app works signs nobody in.
     ensure!(signs_in(&home, user, &code)?.status == 401, "a code is good twice");
@@ -174,8 +177,10 @@ fn guessed_codes_cost_waits_from_wherever_they_come() -> Result<()> {
     let user = &site.demo.users[0];
     let desk = Visitor::new(&site)?;
     desk.sign_in(&user.user, &user.password)?;
-    let (app, _) = takes_over(&desk, &user.password)?;
+    let (app, recovery) = takes_over(&desk, &user.password)?;
     let wrong = app.wrong_code()?;
+    // From here a code was right: who guesses elsewhere keeps nobody out here.
+    ensure!(signs_in(&Visitor::new(&site)?, user, &recovery[0])?.status == 303, "a recovery code is refused");
     let mut looked_at = 0;
     for from in (1..=2).cycle().take(2 * FREE_TRIES) {
         let guesser = Visitor::at(&site, site.stranger_address(from))?;
@@ -183,6 +188,8 @@ fn guessed_codes_cost_waits_from_wherever_they_come() -> Result<()> {
         if answer.status == 429 {
             ensure!(answer.header("retry-after").is_some(), "{}", answer.head);
             ensure!(looked_at >= FREE_TRIES, "{looked_at} were looked at");
+            let answer = signs_in(&Visitor::new(&site)?, user, &recovery[1])?;
+            ensure!(answer.status == 303, "{} {}", answer.status, answer.body);
             return Ok(());
         }
         ensure!(answer.status == 401, "{} {}", answer.status, answer.body);
@@ -197,6 +204,9 @@ fn a_tenant_asks_for_a_second_factor_and_takes_one_away() -> Result<()> {
     let site = Installation::start()?;
     let user = site.demo.users.iter().find(|user| user.kind == "administrator").context("no administrator")?;
     let other = site.demo.users.iter().find(|user| user.kind == "agent").context("no agent")?;
+    let (before, agent) = (Visitor::new(&site)?, Visitor::new(&site)?);
+    before.sign_in(&user.user, &user.password)?;
+    agent.sign_in(&other.user, &other.password)?;
     site.change_example(|file| file.replacen('\n', "\nrequire_second_factor: [administrator]\n", 1))?;
     let asks = |title: &str| {
         wait::until(SOON, || {
@@ -207,6 +217,7 @@ fn a_tenant_asks_for_a_second_factor_and_takes_one_away() -> Result<()> {
     };
     let (desk, page) = asks("Set up a second factor")?;
     ensure!(desk.cookie(SESSION)?.is_none(), "the password alone has a session");
+    ensure!(!is_signed_in(&before)? && is_signed_in(&agent)?, "the session of before goes on");
     ensure!(desk.by_password(&user.user, &user.password)?.error() == "invalid_grant", "a password is enough");
     let mut app = Authenticator::new(&key(&page)?)?;
     let wrong = desk.send_form(&page, "name=\"half\"", &[("code", &app.wrong_code()?)])?;

@@ -83,6 +83,14 @@ fn pages_and_sign_in_come_by_https_in_both_versions_of_http() -> Result<()> {
     let place = site.demo.webs.trim_start_matches("https://");
     let elsewhere = curl(&["--insecure", "--connect-to", &format!("::{place}"), "https://other.example/live"])?;
     ensure!(elsewhere.status == "HTTP/2 200", "{}", elsewhere.head);
+    // Who has come by another name signs in at the edge's own: cookies of one are not sent to the other.
+    let sign_in = "https://localhost/session/sign-in?to=/trace&tenant=example";
+    let alias = curl(&["--insecure", "--connect-to", &format!("::{place}"), sign_in])?;
+    let own = format!("{}/session/sign-in?to=%2Ftrace&tenant=example", site.demo.webs);
+    ensure!(alias.header("location") == Some(own.as_str()), "{}", alias.head);
+    ensure!(alias.header("set-cookie").is_none(), "{}", alias.head);
+    let begun = curl(&["--cacert", &trusted, &own])?;
+    ensure!(begun.header("set-cookie").is_some_and(|cookie| cookie.starts_with("__Host-")), "{}", begun.head);
 
     // Without TLS, on this machine, it is as ever.
     let plain = curl(&[&format!("{}{DISCOVERY}", site.demo.web)])?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use contracts::configuration::{Changes, Listed};
 use contracts::provisioning::ObjectKind;
+use infra::conformance::SetClock;
 use infra::{Loaded, Posted, Repair, RepairAction, Stores, Written};
 use model::event::CallRef;
 use model::request::{LoginPassword, MonitorMode, MonitorType};
@@ -19,13 +20,13 @@ use serde_json::json;
 use super::handler::TenantAgents;
 use super::people::People;
 use super::{SPEC, metrics, records, tenant_loop};
-use crate::test_stores::{HandClock, stores};
+use crate::test_stores::{set_clock, stores};
 
 mod addresses;
 mod continuing;
 
 pub(super) struct Site {
-    pub(super) clock: Arc<HandClock>,
+    pub(super) clock: Arc<SetClock>,
     pub(super) stores: Stores,
     pub(super) tenant: TenantId,
     metrics: metrics::Metrics,
@@ -63,7 +64,7 @@ pub(super) fn people() -> Arc<People> {
 
 impl Site {
     pub(super) fn new() -> Self {
-        let clock = HandClock::new();
+        let clock = set_clock();
         Self {
             stores: stores(clock.clone()),
             clock,
@@ -258,7 +259,7 @@ async fn a_business_call_makes_busy_then_wraps_up_for_the_configured_time() {
     site.call(&mut agents, EventName::Released, CallState::Ok).await;
     assert_eq!(site.state("a1").await, Some(AgentState::AfterCallWork));
     assert_eq!(agents.next_timeout(), Some(site.now() + Duration::from_secs(10)));
-    site.clock.pass(Duration::from_secs(10));
+    site.clock.advance(Duration::from_secs(10));
     site.turn(&mut agents).await;
     assert_eq!(site.state("a1").await, Some(AgentState::Ready));
 }
@@ -273,14 +274,14 @@ async fn a_successor_goes_on_with_agents_timers_and_position_once_the_lease_is_o
     }
     let position = agents.position();
     assert!(site.claim(2).await.is_none(), "the owner lives");
-    site.clock.pass(infra::bounds::LEASE + Duration::from_millis(1));
+    site.clock.advance(infra::bounds::LEASE + Duration::from_millis(1));
     let mut successor = site.claim(2).await.unwrap();
     assert_eq!(successor.position(), position);
     // The former owner has not failed, it is only slow: its writes are refused.
     agents.posted(restate(), site.now());
     let written = site.turn(&mut agents).await;
     assert!(written.iter().all(|written| matches!(written, Written::Fenced { .. })), "{written:?}");
-    site.clock.pass(Duration::from_secs(10));
+    site.clock.advance(Duration::from_secs(10));
     site.turn(&mut successor).await;
     assert_eq!(site.state("a1").await, Some(AgentState::Ready));
     let story = site.story().await;
@@ -383,7 +384,7 @@ async fn an_unreadable_record_costs_its_session_and_nothing_else() {
     let (tenant, writes) = (site.tenant.clone(), vec![write]);
     let batch = infra::AgentBatch { tenant, owner: owner(1), writes, consumed: None, number: 0 };
     site.stores.agents.commit(batch).await.unwrap();
-    site.clock.pass(infra::bounds::LEASE + Duration::from_millis(1));
+    site.clock.advance(infra::bounds::LEASE + Duration::from_millis(1));
     let mut successor = site.claim(2).await.unwrap();
     site.log_in(&mut successor).await;
     assert_eq!(site.state("a1").await, Some(AgentState::Ready));

@@ -58,11 +58,11 @@ impl Job {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::test_stores::{HandClock, stores};
+    use crate::test_stores::{set_clock, stores};
 
     #[tokio::test(start_paused = true)]
     async fn a_beginning_that_takes_longer_than_the_right_is_valid_keeps_it() {
-        let clock = HandClock::new();
+        let clock = set_clock();
         let job = |number: u8| Job {
             stores: stores(clock.clone()),
             tenant: TenantId::parse("t1").unwrap(),
@@ -74,7 +74,7 @@ mod tests {
         let beginning = async {
             for _ in 0..4 * JOB.as_secs() {
                 tokio::time::sleep(Duration::from_secs(1)).await;
-                clock.pass(Duration::from_secs(1));
+                clock.advance(Duration::from_secs(1));
                 assert_eq!(other.take().await, Some(false));
             }
         };
@@ -83,7 +83,7 @@ mod tests {
             () = ours.keep_until_lost() => panic!("it is lost"),
             () = beginning => {}
         }
-        clock.pass(JOB + Duration::from_secs(1));
+        clock.advance(JOB + Duration::from_secs(1));
         assert_eq!(other.take().await, Some(true));
         tokio::time::timeout(2 * JOB, ours.keep_until_lost()).await.expect("it is lost");
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use contracts::v1;
+use infra::conformance::SetClock;
 use infra::{AgentBatch, AgentWrite, CallWrite, Change, Position, QueueBatch, Stores};
 use model::event::CallRef;
 use model::{
@@ -18,12 +19,12 @@ use super::metrics::Metrics;
 use super::snapshot::{self, Known};
 use super::threads::Closing;
 use super::view::View;
-use crate::test_stores::{HandClock, stores};
+use crate::test_stores::{set_clock, stores};
 
 mod continuing;
 
 struct Site {
-    clock: Arc<HandClock>,
+    clock: Arc<SetClock>,
     stores: Stores,
     tenant: TenantId,
     view: View,
@@ -47,7 +48,7 @@ fn sealed(kind: &str, body: &impl prost::Message) -> Bytes {
 
 impl Site {
     fn new() -> Self {
-        let clock = HandClock::new();
+        let clock = set_clock();
         Self {
             stores: stores(clock.clone()),
             clock,
@@ -167,7 +168,7 @@ impl Site {
         for _ in 0..rounds {
             let picture = self.look().await;
             faults.extend(auditor.round(&picture, self.now()).into_iter().map(|finding| finding.fault));
-            self.clock.pass(super::audit::ROUND);
+            self.clock.advance(super::audit::ROUND);
         }
         faults
     }
@@ -202,11 +203,11 @@ async fn whoever_counts_a_call_that_is_over_is_found_in_the_second_round() {
 async fn an_ended_thread_gives_its_record_once() {
     let mut site = Site::new();
     site.begin(1).await;
-    site.clock.pass(Duration::from_secs(20));
+    site.clock.advance(Duration::from_secs(20));
     site.end(1).await;
     site.fold().await;
     assert_eq!(site.close(site.now()).len(), 0, "not before the grace is over");
-    site.clock.pass(super::threads::GRACE);
+    site.clock.advance(super::threads::GRACE);
     let records = site.close(site.now());
     let [detail, record] = records.as_slice() else { panic!("two records: {records:?}") };
     let json: serde_json::Value = serde_json::from_str(&record.json).unwrap();

@@ -8,7 +8,7 @@ use model::event::CallRef;
 use model::{CallType, CallUuid, ConnId, Dn, Event, EventName, Owner, Stamped};
 
 use super::*;
-use crate::test_stores::{HandClock, stores};
+use crate::test_stores::{set_clock, stores};
 
 /// Lets everything pass.
 struct All;
@@ -31,7 +31,7 @@ fn me() -> Owner {
 
 impl Site {
     fn new() -> Self {
-        let stores = stores(HandClock::new());
+        let stores = stores(set_clock());
         let metrics = Metrics::register(&runtime::Metrics::default());
         Self { stores, metrics, tenant: TenantId::parse("t").unwrap() }
     }

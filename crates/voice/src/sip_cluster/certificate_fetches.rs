@@ -60,7 +60,7 @@ mod tests {
     use super::*;
     use crate::sip_cluster::certificates::FETCHED_OF_TENANT_MAX;
     use crate::sip_cluster::inbox::InboxMessage;
-    use crate::test_stores::HandClock;
+    use crate::test_stores::set_clock;
 
     /// Fetches from a host that never answers.
     struct Lab {
@@ -74,7 +74,7 @@ mod tests {
             let nobody = net::tls::authorities::of_files(&[] as &[&str]).unwrap();
             let client = DocumentClient::new(Reach::Everywhere, nobody).unwrap();
             let (inbox, messages) = Inbox::new();
-            let fetches = CertificateFetches::new(Certificates::new(client, HandClock::new()), inbox);
+            let fetches = CertificateFetches::new(Certificates::new(client, set_clock()), inbox);
             Self { host: TcpListener::bind("127.0.0.1:0").await.unwrap(), fetches, messages }
         }
 

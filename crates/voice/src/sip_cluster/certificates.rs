@@ -265,15 +265,16 @@ fn in_use<K: Eq + Hash + Clone, T>(shared: &Mutex<HashMap<K, Weak<T>>>, key: &K,
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    use infra::conformance::SetClock;
     use net::public_address::Reach;
     use rcgen::{CertificateParams, KeyPair};
     use tokio::io::AsyncReadExt as _;
     use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
-    use crate::test_stores::HandClock;
+    use crate::test_stores::set_clock;
 
-    fn certificates(clock: Arc<HandClock>) -> Arc<Certificates> {
+    fn certificates(clock: Arc<SetClock>) -> Arc<Certificates> {
         let nobody = net::tls::authorities::of_files(&[] as &[&str]).unwrap();
         Arc::new(Certificates::new(DocumentClient::new(Reach::Everywhere, nobody).unwrap(), clock))
     }
@@ -296,14 +297,14 @@ mod tests {
                 counted.fetch_add(1, Ordering::Relaxed);
             }
         });
-        let clock = HandClock::new();
+        let clock = set_clock();
         let (certificates, nobody) = (certificates(clock.clone()), Arc::new(Authorities::default()));
         let fetch = || certificates.fetch(&tenant, &url, &nobody, false);
         let (first, second) = tokio::join!(fetch(), fetch());
         assert!(first.is_err() && first == second);
         assert!(fetch().await.is_err());
         assert_eq!(asked.load(Ordering::Relaxed), 1);
-        clock.pass(FAULT_KEPT_FOR);
+        clock.advance(FAULT_KEPT_FOR);
         assert!(fetch().await.is_err());
         assert_eq!(asked.load(Ordering::Relaxed), 2);
         server.abort();
@@ -312,7 +313,7 @@ mod tests {
     #[tokio::test]
     async fn who_gives_up_takes_nothing_from_who_waits_for_the_same() {
         let (host, (tenant, url)) = host().await;
-        let (certificates, nobody) = (certificates(HandClock::new()), Arc::new(Authorities::default()));
+        let (certificates, nobody) = (certificates(set_clock()), Arc::new(Authorities::default()));
         let fetch = || Box::pin(certificates.fetch(&tenant, &url, &nobody, false));
         let (mut first, mut second) = (fetch(), fetch());
         let connection: TcpStream = tokio::select! {
@@ -330,7 +331,7 @@ mod tests {
     #[tokio::test]
     async fn a_fetch_that_nobody_waits_for_ends_and_says_nothing_of_its_host() {
         let (host, key) = host().await;
-        let (certificates, nobody) = (certificates(HandClock::new()), Arc::new(Authorities::default()));
+        let (certificates, nobody) = (certificates(set_clock()), Arc::new(Authorities::default()));
         let mut alone = Box::pin(certificates.fetch(&key.0, &key.1, &nobody, false));
         let mut connection: TcpStream = tokio::select! {
             _ = &mut alone => panic!("nobody has answered"),
@@ -349,7 +350,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_chain_is_checked_once_in_a_while_by_the_same_authorities() {
-        let clock = HandClock::new();
+        let clock = set_clock();
         let (certificates, found) = (certificates(clock.clone()), chain());
         let (nobody, others) = (Arc::new(Authorities::default()), Arc::new(Authorities::default()));
         let verdict = certificates.check(&found, &nobody).await;
@@ -360,7 +361,7 @@ mod tests {
         }
         assert_eq!(certificates.check(&found, &nobody).now_or_never(), Some(verdict));
         assert_eq!(certificates.check(&found, &others).now_or_never(), None, "they have not been heard");
-        clock.pass(VERDICT_KEPT_FOR);
+        clock.advance(VERDICT_KEPT_FOR);
         assert_eq!(certificates.check(&found, &nobody).now_or_never(), None, "it may have expired by now");
     }
 
@@ -374,14 +375,14 @@ mod tests {
                 counted.fetch_add(1, Ordering::Relaxed);
             }
         });
-        let clock = HandClock::new();
+        let clock = set_clock();
         let (certificates, nobody) = (certificates(clock.clone()), Arc::new(Authorities::default()));
         let now = clock.now();
         certificates.kept.lock().unwrap().keep(&key, now + KEPT_FOR, Ok(chain()), now);
         let fetch = |again| certificates.fetch(&key.0, &key.1, &nobody, again);
         assert!(fetch(true).await.is_err());
         assert_eq!(asked.load(Ordering::Relaxed), 0, "it was fetched just now");
-        clock.pass(AGAIN_AFTER);
+        clock.advance(AGAIN_AFTER);
         for again in [false, true, true] {
             assert!(matches!(fetch(again).await, Err(StirRefusal::UnsupportedCredential(_))), "the kept one is judged");
         }

@@ -141,7 +141,7 @@ mod tests {
     use infra::RepairAction;
 
     use super::*;
-    use crate::test_stores::{HandClock, beginning, stores};
+    use crate::test_stores::{beginning, set_clock, stores};
 
     fn node(number: u8) -> Owner {
         Owner { node: NodeId::parse(&format!("sip-cluster-{number}")).unwrap(), epoch: Epoch(1) }
@@ -149,7 +149,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_call_is_claimed_for_its_repair_only_when_its_owner_is_dead() {
-        let clock = HandClock::new();
+        let clock = set_clock();
         let stores = stores(clock.clone());
         let tenant = TenantId::parse("t1").unwrap();
         stores.calls.commit(vec![beginning(tenant.clone(), ConnId(1), node(1))]).await.unwrap();
@@ -160,7 +160,7 @@ mod tests {
         assert_eq!(claimed, None, "the owner lives");
         let own = claim_orphan(&stores, &tenant, &node(1), &repair).await.unwrap();
         assert_eq!(own.map(|record| (record.owner, record.token)), Some((node(1), Token(1))), "as it is");
-        clock.pass(infra::bounds::LEASE + Duration::from_millis(1));
+        clock.advance(infra::bounds::LEASE + Duration::from_millis(1));
         let claimed = claim_orphan(&stores, &tenant, &node(2), &repair).await.unwrap();
         assert_eq!(claimed.map(|record| (record.owner, record.token)), Some((node(2), Token(2))));
     }

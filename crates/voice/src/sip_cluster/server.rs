@@ -178,11 +178,11 @@ mod tests {
     use model::{Dn, Epoch, NodeId, Owner, ReferenceId, RequestKind, UserData};
 
     use super::*;
-    use crate::test_stores::{HandClock, stores};
+    use crate::test_stores::{set_clock, stores};
 
     #[tokio::test]
     async fn a_request_about_an_agent_reaches_agent_state() {
-        let stores = stores(HandClock::new());
+        let stores = stores(set_clock());
         let request = Request {
             tenant: TenantId::parse("t1").unwrap(),
             requester: "desk".to_owned(),

@@ -9,6 +9,7 @@ use net::tls::expiry::{Complaint, Expiry};
 use net::tls::file_stamps::FileStamps;
 use net::tls::identity::IdentityFiles;
 use net::tls::own_identity::OwnIdentity;
+use net::tls::watched_files::{self, WatchedFiles};
 use net::tls::{Identity, Tls, authorities};
 use prometheus_client::metrics::gauge::Gauge;
 use runtime::RoleContext;
@@ -55,16 +56,6 @@ impl Certificates {
         Self { files, own, seen: FileStamps::default(), expiry: Expiry::default(), shown }
     }
 
-    /// What the edge begins with. Files that cannot be used are logged, and until they are mended the edge does without what they are
-    /// for: phones on UDP must not lose it. A certificate of our own making stands in for the set ones; without its authorities no server
-    /// is believed, rather than those of others.
-    pub(super) fn first(&mut self, now: i64) -> Result<Tls> {
-        self.seen = self.stamps();
-        let first = self.begin(now);
-        self.note_own();
-        first
-    }
-
     fn begin(&mut self, now: i64) -> Result<Tls> {
         let fault = match self.load(now) {
             Ok(tls) => return Ok(tls),
@@ -82,27 +73,6 @@ impl Certificates {
             None
         });
         Ok(Tls::new(identities, shown.as_deref(), servers, clients)?)
-    }
-
-    /// New certificates, if a file has changed and they can be used; else the old ones stay.
-    pub(super) fn renewed(&mut self, now: i64) -> Option<Tls> {
-        let stamps = self.stamps();
-        let changed = stamps != self.seen;
-        let tls = changed.then(|| self.load(now)).and_then(|loaded| match loaded {
-            Ok(tls) => {
-                info!("the certificates have been read again");
-                Some(tls)
-            }
-            Err(fault) => {
-                self.shown.unusable.set(1);
-                error!("the changed certificates cannot be used, the old ones stay: {fault:#}");
-                None
-            }
-        });
-        self.seen = stamps;
-        self.note_own();
-        self.complain(now);
-        tls
     }
 
     /// Reading may have written our own. Another file that has changed meanwhile is read the next time.
@@ -161,6 +131,41 @@ impl Certificates {
     }
 }
 
+impl WatchedFiles for Certificates {
+    type Made = Tls;
+
+    /// What the edge begins with. Files that cannot be used are logged, and until they are mended the edge does without what they are
+    /// for: phones on UDP must not lose it. A certificate of our own making stands in for the set ones; without its authorities no server
+    /// is believed, rather than those of others.
+    fn first(&mut self, now: i64) -> Result<Tls> {
+        self.seen = self.stamps();
+        let first = self.begin(now);
+        self.note_own();
+        first
+    }
+
+    /// New certificates, if a file has changed and they can be used; else the old ones stay.
+    fn renewed(&mut self, now: i64) -> Option<Tls> {
+        let stamps = self.stamps();
+        let changed = stamps != self.seen;
+        let tls = changed.then(|| self.load(now)).and_then(|loaded| match loaded {
+            Ok(tls) => {
+                info!("the certificates have been read again");
+                Some(tls)
+            }
+            Err(fault) => {
+                self.shown.unusable.set(1);
+                error!("the changed certificates cannot be used, the old ones stay: {fault:#}");
+                None
+            }
+        });
+        self.seen = stamps;
+        self.note_own();
+        self.complain(now);
+        tls
+    }
+}
+
 fn system_authorities() -> authorities::Roots {
     let (roots, fault) = authorities::of_system();
     if let Some(fault) = fault.filter(|_| roots.is_empty()) {
@@ -170,31 +175,8 @@ fn system_authorities() -> authorities::Roots {
 }
 
 /// Watches the files until the role ends.
-pub(super) fn watch(ctx: &RoleContext, mut certificates: Certificates) -> Result<watch::Receiver<Tls>> {
-    let clock = ctx.clock.clone();
-    let now = move || i64::try_from(clock.now().as_millis() / 1_000).unwrap_or(i64::MAX);
-    let (sender, receiver) = watch::channel(certificates.first(now())?);
-    let drain = ctx.drain.clone();
-    ctx.spawn("certificates", async move {
-        loop {
-            tokio::select! {
-                () = tokio::time::sleep(LOOK_EACH) => {}
-                () = drain.ended() => return Ok(()),
-            }
-            let at = now();
-            // A disk may be slow, and this thread serves calls.
-            let looked = tokio::task::spawn_blocking(move || {
-                let renewed = certificates.renewed(at);
-                (certificates, renewed)
-            });
-            let renewed;
-            (certificates, renewed) = looked.await?;
-            if let Some(tls) = renewed {
-                sender.send_replace(tls);
-            }
-        }
-    });
-    Ok(receiver)
+pub(super) fn watch(ctx: &RoleContext, certificates: Certificates) -> Result<watch::Receiver<Tls>> {
+    watched_files::watch(ctx, "certificates", LOOK_EACH, certificates)
 }
 
 #[cfg(test)]

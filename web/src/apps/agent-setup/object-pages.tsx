@@ -1,13 +1,14 @@
 /** The pages of Agent Setup about one object, its past, or a table: loaded when one is opened. */
 
 import { getRouteApi, useBlocker, useNavigate } from '@tanstack/react-router'
-import { useCallback, useMemo, useRef, useState, type ReactElement } from 'react'
+import { useCallback, useEffect, useMemo, useRef, useState, type ReactElement } from 'react'
 import { Editor, type Saved } from '../../features/agent-setup/Editor'
 import { History } from '../../features/agent-setup/History'
 import { ImportPeople } from '../../features/agent-setup/ImportPeople'
 import { ObjectView } from '../../features/agent-setup/ObjectView'
 import { sectionAt, type Section } from '../../features/agent-setup/sections'
 import { t } from '../../lib/i18n'
+import { tellUnsaved } from '../../lib/unsaved'
 import { Button } from '../../ui/Button'
 import { Dialog } from '../../ui/Dialog'
 import { PageTitle } from '../../ui/PageTitle'
@@ -93,8 +94,10 @@ function useLeaving(): { readonly onDirty: (isDirty: boolean) => void; readonly 
   const [, redraw] = useState(0)
   const onDirty = useCallback((is: boolean) => {
     isDirty.current = is
+    tellUnsaved(is)
     redraw((count) => count + 1)
   }, [])
+  useEffect(() => () => tellUnsaved(false), [])
   const blocker = useBlocker({ shouldBlockFn: () => isDirty.current, enableBeforeUnload: () => isDirty.current, withResolver: true })
   if (blocker.status !== 'blocked') return { onDirty, leave: null }
   return {

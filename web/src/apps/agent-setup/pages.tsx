@@ -2,14 +2,14 @@
 
 import { getRouteApi, Navigate, Outlet, useLocation } from '@tanstack/react-router'
 import type { ReactElement } from 'react'
-import { wordsOf } from '../../api/errors'
+import { wordsOf, type Failure } from '../../api/errors'
 import { ObjectList } from '../../features/agent-setup/ObjectList'
 import { SectionNav } from '../../features/agent-setup/SectionNav'
 import { sectionAt } from '../../features/agent-setup/sections'
 import { t } from '../../lib/i18n'
 import { apiPaths } from '../../lib/paths'
-import { useAccount } from '../../live/account'
-import { buttonClass } from '../../ui/Button'
+import { refreshAccount, useAccount } from '../../live/account'
+import { Button, buttonClass } from '../../ui/Button'
 import { Notice } from '../../ui/Notice'
 import { PageTitle } from '../../ui/PageTitle'
 import { UnknownPage } from '../shell/Shell'
@@ -20,7 +20,8 @@ import styles from './pages.module.css'
 export function AgentSetup(): ReactElement {
   const account = useAccount()
   if (account.kind === 'asking') return <p className={styles['alone']}>{t('loading')}</p>
-  if (account.kind === 'out' || account.kind === 'unknown') return <SignedOut why={account.kind === 'unknown' ? wordsOf(account.failure) : t('setup.signIn.why')} />
+  if (account.kind === 'unknown') return <Unknown failure={account.failure} />
+  if (account.kind === 'out') return <SignedOut />
   const { tenant, name, privileges } = account.account
   if (!privileges.includes('administrator')) {
     return (
@@ -44,13 +45,26 @@ export function AgentSetup(): ReactElement {
   )
 }
 
-function SignedOut({ why }: { readonly why: string }): ReactElement {
+/** Whether somebody has signed in cannot be learnt: signing in anew would not help. */
+function Unknown({ failure }: { readonly failure: Failure }): ReactElement {
+  return (
+    <>
+      <PageTitle title={t('apps.agentSetup')} />
+      <Notice tone="bad" title={wordsOf(failure)}>
+        <p>{t('setup.signIn.unknown')}</p>
+        <Button onClick={() => void refreshAccount()}>{t('connection.retry')}</Button>
+      </Notice>
+    </>
+  )
+}
+
+function SignedOut(): ReactElement {
   const { pathname, searchStr } = useLocation()
   return (
     <>
       <PageTitle title={t('apps.agentSetup')} />
       <Notice tone="plain" title={t('session.signIn')}>
-        <p>{why}</p>
+        <p>{t('setup.signIn.why')}</p>
         <p>
           <a className={buttonClass('main')} href={apiPaths.signIn(pathname + searchStr)}>
             {t('session.signIn')}

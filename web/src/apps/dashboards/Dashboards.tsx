@@ -11,7 +11,8 @@ import { SignedInContext } from './signed-in'
 export function Dashboards(): ReactElement {
   const [given, setGiven] = useState(() => currentSession(sessionStorage))
   const account = useAccount()
-  const person = account.kind === 'in' || account.kind === 'ended' ? account.account : undefined
+  // Nothing is typed here that would be somebody else's.
+  const person = account.kind === 'other' ? account.now : account.kind === 'in' || account.kind === 'ended' ? account.account : undefined
   // A link's token shows what its link is about, whoever has signed in.
   const session = useMemo(() => given ?? (person === undefined ? undefined : { token: '', tenant: person.tenant }), [given, person])
   const onToken = useCallback(({ token, tenant }: Given): void => {

@@ -2,7 +2,7 @@ import { useEffect, useSyncExternalStore, type ReactElement } from 'react'
 import { roughDuration } from '../../lib/durations'
 import { t } from '../../lib/i18n'
 import { apiPaths } from '../../lib/paths'
-import { onReached, tellReached, unreachableSince } from '../../lib/reached'
+import { onReached, unreachableSince } from '../../lib/reached'
 import { refreshAccount, type AccountState } from '../../live/account'
 import { buttonClass, Button } from '../../ui/Button'
 import { Glyph } from '../../ui/state-glyphs'
@@ -18,7 +18,9 @@ export function Banners({ account }: BannersProps): ReactElement | null {
   const since = useSyncExternalStore(onReached, unreachableSince)
   useEffect(() => {
     if (since === undefined) return
-    const timer = setInterval(() => void tryAgain(), TRY_AGAIN_MS)
+    // The server answers as soon as it says who has signed in, whatever it says; then all that has failed is asked again.
+    const tryAgain = (): void => void refreshAccount()
+    const timer = setInterval(tryAgain, TRY_AGAIN_MS)
     addEventListener('online', tryAgain)
     return () => {
       clearInterval(timer)
@@ -35,10 +37,11 @@ export function Banners({ account }: BannersProps): ReactElement | null {
         <p>
           <WallClock text={(now) => t('banner.since', { age: roughDuration(now - since) })} />
         </p>
-        <Button onClick={() => void tryAgain()}>{t('connection.retry')}</Button>
+        <Button onClick={() => void refreshAccount()}>{t('connection.retry')}</Button>
       </section>
     )
   }
+  if (account.kind === 'other') return <Other account={account} />
   if (account.kind !== 'ended') return null
   return (
     <section aria-label={t('banner.label')} className={styles['banner']} data-banner="ended">
@@ -51,13 +54,16 @@ export function Banners({ account }: BannersProps): ReactElement | null {
   )
 }
 
-/** The server answers as soon as it says who has signed in, whatever it says. */
-async function tryAgain(): Promise<void> {
-  try {
-    await fetch(apiPaths.session(), { cache: 'no-store', signal: AbortSignal.timeout(TRY_AGAIN_MS) })
-    tellReached()
-    await refreshAccount()
-  } catch {
-    // The banner stays.
-  }
+/** Another person has signed in in this browser: what was typed is not theirs, and is not saved in their name. */
+function Other({ account: { account, now } }: { readonly account: Extract<AccountState, { kind: 'other' }> }): ReactElement {
+  return (
+    <section aria-label={t('banner.label')} className={styles['banner']} data-banner="other">
+      <Glyph name="warning" className={styles['sign']} />
+      <p role="alert">{t('banner.other', { now: now.name, name: account.name })}</p>
+      <Button onClick={() => location.reload()}>{t('banner.goOnAs', { name: now.name })}</Button>
+      <a className={buttonClass('main')} href={apiPaths.signIn('/agent-setup')} target="_blank" rel="noreferrer">
+        {t('banner.signInAs', { name: account.name })}
+      </a>
+    </section>
+  )
 }

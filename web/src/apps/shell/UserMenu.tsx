@@ -1,13 +1,16 @@
-import { useEffect, useId, useRef, useState, type ReactElement } from 'react'
+import { lazy, Suspense, useEffect, useId, useRef, useState, type ReactElement } from 'react'
 import { wordsOf } from '../../api/errors'
 import { signOut } from '../../api/session'
 import { keepLanguage, known, language, LANGUAGES, t } from '../../lib/i18n'
 import { apiPaths } from '../../lib/paths'
+import { isUnsaved, tellUnsaved } from '../../lib/unsaved'
 import { endAccount, type AccountState } from '../../live/account'
 import { Button, buttonClass } from '../../ui/Button'
 import { Glyph } from '../../ui/state-glyphs'
 import { THEMES, useTheme, type Theme } from '../../ui/theme'
 import styles from './UserMenu.module.css'
+
+const AskSignOut = lazy(async () => ({ default: (await import('./AskSignOut')).AskSignOut }))
 
 export type UserMenuProps = { readonly account: AccountState; readonly onSheet: () => void }
 
@@ -65,16 +68,24 @@ export function UserMenu({ account, onSheet }: UserMenuProps): ReactElement {
 
 function SignOut(): ReactElement {
   const [failure, setFailure] = useState('')
+  const [isAsking, setAsking] = useState(false)
   const out = async (): Promise<void> => {
     const answer = await endAccount()
+    setAsking(false)
     if (answer.kind === 'failed') return setFailure(wordsOf(answer.failure))
+    tellUnsaved(false)
     signOut(sessionStorage)
     location.assign('/')
   }
   return (
     <>
-      <Button onClick={() => void out()}>{t('session.signOut')}</Button>
+      <Button onClick={() => (isUnsaved() ? setAsking(true) : void out())}>{t('session.signOut')}</Button>
       {failure === '' ? null : <p role="alert">{t('session.stillIn', { why: failure })}</p>}
+      {isAsking ? (
+        <Suspense fallback={null}>
+          <AskSignOut onStay={() => setAsking(false)} onOut={() => void out()} />
+        </Suspense>
+      ) : null}
     </>
   )
 }
@@ -85,7 +96,8 @@ function useClosing(isOpen: boolean, setOpen: (open: boolean) => void): React.Re
   useEffect(() => {
     if (!isOpen) return
     const onKey = (event: KeyboardEvent): void => {
-      if (event.key !== 'Escape') return
+      // A window above it closes first.
+      if (event.key !== 'Escape' || document.querySelector('dialog[open]') !== null) return
       setOpen(false)
       menu.current?.querySelector('button')?.focus()
     }

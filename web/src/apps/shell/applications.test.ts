@@ -31,7 +31,10 @@ test('a session that ends leaves what was done in it, and only for the same pers
   const ended = afterAnswer(before, accountIn({ signed_in: false }))
   expect(ended).toMatchObject({ kind: 'ended', account: { user: 'ann' } })
   expect(afterAnswer(ended, accountIn(ann)).kind).toBe('in')
-  expect(afterAnswer(ended, accountIn({ ...ann, user: 'bob' }))).toMatchObject({ kind: 'ended', account: { user: 'ann' } })
+  const other = afterAnswer(ended, accountIn({ ...ann, user: 'bob' }))
+  expect(other).toMatchObject({ kind: 'other', account: { user: 'ann' }, now: { user: 'bob' } })
+  expect(afterAnswer(other, accountIn(ann)).kind).toBe('in')
+  expect(afterAnswer(other, accountIn({ signed_in: false }))).toMatchObject({ kind: 'ended', account: { user: 'ann' } })
   const failed = { kind: 'failed', failure: { kind: 'unreachable', detail: '' } } as const
   expect(afterAnswer(before, failed)).toBe(before)
   expect(afterAnswer({ kind: 'asking' }, failed).kind).toBe('unknown')

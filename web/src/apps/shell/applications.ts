@@ -25,7 +25,7 @@ export function applicationAt(pathname: string): Application {
 export function othersFor(state: AccountState, from: Application, hasToken: boolean): readonly Application[] {
   const may = (application: Application): boolean => {
     if (application.name === 'dashboards' && hasToken) return true
-    return (state.kind === 'in' || state.kind === 'ended') && application.privileges.some((privilege) => state.account.privileges.includes(privilege))
+    return 'account' in state && application.privileges.some((privilege) => state.account.privileges.includes(privilege))
   }
   return APPLICATIONS.filter((application) => application !== from && may(application))
 }

@@ -1,6 +1,6 @@
 import { useEffect, useState, type ReactElement } from 'react'
 import { getObject, type Stored } from '../../api/agent-setup'
-import { wordsOf } from '../../api/errors'
+import { wordsOf } from './failures'
 import { t } from '../../lib/i18n'
 import { Button } from '../../ui/Button'
 import { say } from '../../ui/toast'
@@ -11,6 +11,7 @@ import { bulk, type BulkAction } from './edits'
 import { LEVEL_MAX } from './kinds/options'
 import { ReferenceInput } from './ReferenceInput'
 import { Review } from './Review'
+import { wordsOfRule } from './rules'
 import { useChange } from './use-change'
 import { nameOfObject } from './words'
 import styles from './List.module.css'
@@ -50,6 +51,7 @@ export function BulkBar({ tenant, chosen, onClear, onRead, onForget }: BulkBarPr
     })
   }, [flow, tenant, onRead, onForget])
   const begin = (action: BulkAction): void => {
+    if (flow.kind === 'checking') return
     if ((action.kind === 'add-skill' || action.kind === 'remove-skill') && action.skill === '') return setFault(t('setup.bulk.noSkill'))
     if (action.kind === 'add-skill' && !(Number.isInteger(action.level) && action.level >= 1 && action.level <= LEVEL_MAX)) return setFault(t('setup.fault.whole', { min: 1, max: LEVEL_MAX }))
     const found = bulk(chosen, action)
@@ -87,7 +89,7 @@ export function BulkBar({ tenant, chosen, onClear, onRead, onForget }: BulkBarPr
         <ul role="alert">
           <li>{madeOf(flow)}</li>
           {flow.faults.map(({ kind, id, field, rule }) => (
-            <li key={`${kind} ${id} ${field} ${rule}`}>{[nameOfObject(kind, id), nameOfField(kind, field), rule].filter((part) => part !== '').join(': ')}</li>
+            <li key={`${kind} ${id} ${field} ${rule}`}>{[nameOfObject(kind, id), nameOfField(kind, field), wordsOfRule(rule)].filter((part) => part !== '').join(': ')}</li>
           ))}
           {flow.more === 0 ? null : <li>{t('setup.review.more', { count: flow.more })}</li>}
         </ul>

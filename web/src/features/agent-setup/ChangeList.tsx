@@ -1,9 +1,8 @@
 import type { ReactElement } from 'react'
 import type { Change } from '../../api/agent-setup'
 import { t } from '../../lib/i18n'
-import { nameOfField, optionsOfField } from './field-names'
-import { differences } from './document'
-import { nameOfObject, NOTHING, wordsOfValue } from './words'
+import { nameOfField, shownDifferences, wordsOfDifference } from './field-names'
+import { nameOfObject, NOTHING } from './words'
 import styles from './ChangeList.module.css'
 
 /** More than anybody reads one by one. */
@@ -13,10 +12,12 @@ export type ChangeListProps = {
   readonly changes: readonly Change[]
   /** Names of fields whose secret is replaced. */
   readonly secrets?: readonly string[]
+  /** Names of fields whose secret is removed. */
+  readonly removed?: readonly string[] | undefined
 }
 
 /** What is different, object by object: field, before, after. */
-export function ChangeList({ changes, secrets = [] }: ChangeListProps): ReactElement {
+export function ChangeList({ changes, secrets = [], removed = [] }: ChangeListProps): ReactElement {
   return (
     <>
       {changes.slice(0, SHOWN).map((change) => (
@@ -24,7 +25,7 @@ export function ChangeList({ changes, secrets = [] }: ChangeListProps): ReactEle
           <h3>
             {nameOfObject(change.kind, change.id)} <span className={styles['what']}>{whatOf(change)}</span>
           </h3>
-          <Differences change={change} secrets={secrets} />
+          <Differences change={change} secrets={secrets} removed={removed} />
         </section>
       ))}
       {changes.length > SHOWN ? <p>{t('setup.review.more', { count: changes.length - SHOWN })}</p> : null}
@@ -38,12 +39,13 @@ function whatOf({ before, after }: Change): string {
   return after === null ? t('setup.review.deleted') : t('setup.review.changed')
 }
 
-type DifferencesProps = { readonly change: Change; readonly secrets: readonly string[] }
+type DifferencesProps = { readonly change: Change; readonly secrets: readonly string[]; readonly removed?: readonly string[] }
 
-export function Differences({ change, secrets }: DifferencesProps): ReactElement {
-  const found = differences(change.before, change.after).filter(({ before, after }) => wordsOfValue(before) !== wordsOfValue(after))
+export function Differences({ change, secrets, removed = [] }: DifferencesProps): ReactElement {
+  const found = shownDifferences(change).map((difference) => ({ path: difference.path, words: wordsOfDifference(change.kind, difference) }))
+  const hidden = [...secrets.map((name) => [name, t('setup.review.secretNew')] as const), ...removed.map((name) => [name, NOTHING] as const)]
   if (change.before === null && change.after === null) return <p>{t('setup.review.tooLarge')}</p>
-  if (found.length === 0 && secrets.length === 0) return <p>{t('setup.review.nothing')}</p>
+  if (found.length === 0 && hidden.length === 0) return <p>{t('setup.review.nothing')}</p>
   return (
     <table className={styles['table']}>
       <thead>
@@ -54,18 +56,18 @@ export function Differences({ change, secrets }: DifferencesProps): ReactElement
         </tr>
       </thead>
       <tbody>
-        {found.map(({ path, before, after }) => (
+        {found.map(({ path, words: [before, after] }) => (
           <tr key={path}>
             <th scope="row">{nameOfField(change.kind, path)}</th>
-            <td className={wordsOfValue(before) === NOTHING ? undefined : styles['before']}>{wordsOfValue(before, optionsOfField(change.kind, path))}</td>
-            <td className={styles['after']}>{wordsOfValue(after, optionsOfField(change.kind, path))}</td>
+            <td className={before === NOTHING ? undefined : styles['before']}>{before}</td>
+            <td className={styles['after']}>{after}</td>
           </tr>
         ))}
-        {secrets.map((name) => (
+        {hidden.map(([name, after]) => (
           <tr key={name}>
             <th scope="row">{name}</th>
             <td className={styles['before']}>{t('setup.review.secret')}</td>
-            <td className={styles['after']}>{t('setup.review.secretNew')}</td>
+            <td className={styles['after']}>{after}</td>
           </tr>
         ))}
       </tbody>

@@ -1,19 +1,18 @@
 import { useQuery } from '@tanstack/react-query'
 import type { ReactElement } from 'react'
 import { getObject, type JsonObject, type Kind, type Stored } from '../../api/agent-setup'
-import { wordsOf } from '../../api/errors'
 import { t } from '../../lib/i18n'
 import { Button } from '../../ui/Button'
 import { Dialog } from '../../ui/Dialog'
-import { nameOfField, optionsOfField } from './field-names'
+import { wordsOf } from './failures'
+import { nameOfField, wordsOfField } from './field-names'
 import { clashes } from './edits'
-import { wordsOfValue } from './words'
 import styles from './ChangeList.module.css'
 
 export type ConflictDialogProps = {
   readonly tenant: string
   readonly kind: Kind
-  /** What was edited, as it was then; null for a new object that somebody else has made. */
+  /** What was edited, as it was then; null where it was gone and is made again. */
   readonly base: Stored | null
   readonly id: string
   readonly mine: JsonObject
@@ -25,7 +24,7 @@ export type ConflictDialogProps = {
 
 /** Somebody else has changed what is being edited: theirs beside mine. */
 export function ConflictDialog({ tenant, kind, base, id, mine, onKeepMine, onTakeTheirs, onClose }: ConflictDialogProps): ReactElement {
-  const { data } = useQuery({ queryKey: ['agent-setup', tenant, 'theirs', kind, id], queryFn: ({ signal }) => getObject(tenant, kind, id, signal), gcTime: 0, staleTime: 0 })
+  const { data, refetch } = useQuery({ queryKey: ['agent-setup', tenant, 'theirs', kind, id], queryFn: ({ signal }) => getObject(tenant, kind, id, signal), gcTime: 0, staleTime: 0 })
   const theirs = data?.kind === 'ok' ? data.value : undefined
   const isGone = data?.kind === 'failed' && data.failure.kind === 'not-found'
   const isKnown = theirs !== undefined || isGone
@@ -48,7 +47,12 @@ export function ConflictDialog({ tenant, kind, base, id, mine, onKeepMine, onTak
       }
     >
       {data === undefined ? <p>{t('loading')}</p> : null}
-      {data?.kind === 'failed' && !isGone ? <p role="alert">{wordsOf(data.failure)}</p> : null}
+      {data?.kind === 'failed' && !isGone ? (
+        <>
+          <p role="alert">{wordsOf(data.failure)}</p>
+          <Button onClick={() => void refetch()}>{t('connection.retry')}</Button>
+        </>
+      ) : null}
       {isGone ? <p>{t('setup.conflict.gone')}</p> : null}
       {theirs === undefined ? null : <Sides kind={kind} base={base?.object ?? {}} theirs={theirs.object} mine={mine} />}
     </Dialog>
@@ -79,7 +83,7 @@ function Sides({ kind, base, theirs, mine }: SidesProps): ReactElement {
                 {nameOfField(kind, clash.path)} {clash.isBoth ? <em>{t('setup.conflict.both')}</em> : null}
               </th>
               {[clash.before, clash.theirs, clash.mine].map((value, index) => (
-                <td key={index}>{wordsOfValue(value, optionsOfField(kind, clash.path))}</td>
+                <td key={index}>{wordsOfField(kind, clash.path, value)}</td>
               ))}
             </tr>
           ))}

@@ -1,19 +1,21 @@
-import { useEffect, useMemo, useState, type FormEvent, type ReactElement } from 'react'
+import { Link } from '@tanstack/react-router'
+import { useEffect, useLayoutEffect, useMemo, useRef, useState, type FormEvent, type ReactElement } from 'react'
 import type { Changed, JsonObject, Stored } from '../../api/agent-setup'
-import { adviceOf, wordsOf } from '../../api/errors'
 import { t } from '../../lib/i18n'
 import { Button } from '../../ui/Button'
 import { useShortcut } from '../../ui/use-shortcut'
-import { isDeletion, type Proposal } from './change-flow'
+import { isDeletion, isTaken, mayPropose, type Proposal } from './change-flow'
 import { ConflictDialog } from './ConflictDialog'
 import { isSame } from './document'
 import { creation, deletion, rebased, update } from './edits'
+import { adviceOf, wordsOf } from './failures'
 import { isEmpty, ownFaults, serverFaults, type FieldFaults } from './faults'
-import { shownFields, textIn, type Draft } from './fields'
+import { textIn, type Draft } from './fields'
 import { toDraft, toObject } from './form'
 import { formOf } from './forms'
 import { ObjectForm } from './ObjectForm'
 import { Review } from './Review'
+import { newSecrets, onlySecrets, removedSecrets } from './secrets'
 import type { Section } from './sections'
 import { useChange } from './use-change'
 import styles from './Form.module.css'
@@ -44,7 +46,13 @@ export function Editor({ tenant, section, stored, begin = {}, onSaved, onDirty }
   const id = base?.id ?? textIn(draft, section.id).trim()
   const isDirty = useMemo(() => !isSame(draft, toDraft(formOf(section), base?.object ?? begin)), [draft, base, begin, section])
   useEffect(() => onDirty(isDirty), [isDirty, onDirty])
-  const faults = useMemo(() => (flow.kind === 'faulty' ? serverFaults(formOf(section), draft, id, flow.faults) : own), [flow, own, section])
+  const isThere = isTaken(flow)
+  const faults = useMemo(() => {
+    if (isThere) return { [section.id]: [t('setup.fault.taken')] }
+    return flow.kind === 'faulty' ? serverFaults(formOf(section), draft, id, flow.faults) : own
+  }, [flow, isThere, own, section])
+  const isChecking = flow.kind === 'checking'
+  const form = useKeptFocus(isChecking)
 
   const submit = (from: Stored | null, of: Draft): void => {
     const found = ownFaults(formOf(section), of, from === null)
@@ -53,11 +61,14 @@ export function Editor({ tenant, section, stored, begin = {}, onSaved, onDirty }
     cancel()
     if (!isEmpty(found)) return
     const object = toObject(formOf(section), of, from?.object ?? null)
-    const edit = from === null ? creation(section.kind, textIn(of, section.id).trim(), object) : update(section.kind, from, object)
+    const removed = from === null ? [] : removedSecrets(formOf(section), of)
+    const edit = from === null ? creation(section.kind, textIn(of, section.id).trim(), object) : update(section.kind, from, object, removed.map(({ path }) => path))
     if (edit === undefined) return setUnchanged(true)
-    propose([edit], secretsIn(section, of))
+    propose([edit], { secrets: newSecrets(formOf(section), of).map(({ label }) => t(label)), removed: removed.map(({ label }) => t(label)) })
   }
-  const review = (): void => submit(base, draft)
+  const review = (): void => {
+    if (mayPropose(flow) || isThere) submit(base, draft)
+  }
   useShortcut('Ctrl+Enter', t('setup.form.review'), review)
 
   const take = (proposal: Proposal, changed: Changed): void => {
@@ -79,7 +90,7 @@ export function Editor({ tenant, section, stored, begin = {}, onSaved, onDirty }
   const keepMine = (theirs: Stored | undefined): void => {
     const mine = toObject(formOf(section), draft, base?.object ?? null)
     const next = theirs === undefined ? null : theirs
-    const from = next === null ? draft : { ...toDraft(formOf(section), rebased(base?.object ?? {}, next.object, mine)), ...onlySecrets(section, draft) }
+    const from = next === null ? draft : { ...toDraft(formOf(section), rebased(base?.object ?? {}, next.object, mine)), ...onlySecrets(formOf(section), draft) }
     setBase(next)
     setDraft(from)
     submit(next, from)
@@ -93,6 +104,8 @@ export function Editor({ tenant, section, stored, begin = {}, onSaved, onDirty }
 
   return (
     <form
+      ref={form}
+      aria-busy={isChecking}
       className={styles['form']}
       noValidate
       onSubmit={(event: FormEvent) => {
@@ -100,12 +113,27 @@ export function Editor({ tenant, section, stored, begin = {}, onSaved, onDirty }
         review()
       }}
     >
-      <ObjectForm tenant={tenant} groups={formOf(section)} draft={draft} isNew={isNew} faults={faults} onChange={(path, value) => setDraft((before) => ({ ...before, [path]: value }))} />
+      <ObjectForm
+        tenant={tenant}
+        groups={formOf(section)}
+        draft={draft}
+        isNew={isNew}
+        isFrozen={isChecking}
+        faults={faults}
+        wayOut={
+          isThere && flow.kind === 'conflict' ? (
+            <Link to="/agent-setup/$section/$id" params={{ section: section.path, id: flow.conflict.id }}>
+              {t('setup.fault.takenOpen', { id: flow.conflict.id })}
+            </Link>
+          ) : null
+        }
+        onChange={(path, value) => setDraft((before) => ({ ...before, [path]: value }))}
+      />
       <div className={styles['actions']}>
         <Button type="submit" tone="main" title="Ctrl+Enter">
           {t('setup.form.review')}
         </Button>
-        <span role="status">{flow.kind === 'checking' ? t('setup.form.checking') : isUnchanged || flow.kind === 'same' ? t('setup.form.unchanged') : isDirty ? t('setup.form.dirty') : ''}</span>
+        <span role="status">{isChecking ? t('setup.form.checking') : isUnchanged || flow.kind === 'same' ? t('setup.form.unchanged') : isDirty ? t('setup.form.dirty') : ''}</span>
         {flow.kind === 'failed' ? (
           <p role="alert">
             {wordsOf(flow.failure)} {adviceOf(flow.failure)}
@@ -113,25 +141,32 @@ export function Editor({ tenant, section, stored, begin = {}, onSaved, onDirty }
         ) : null}
         {base === null ? null : (
           <span className={styles['last']}>
-            <Button tone="danger" onClick={() => propose([deletion(section.kind, base)])}>
+            <Button tone="danger" onClick={() => (mayPropose(flow) ? propose([deletion(section.kind, base)]) : undefined)}>
               {t('setup.form.delete')}
             </Button>
           </span>
         )}
       </div>
       {flow.kind === 'review' || flow.kind === 'applying' ? <Review tenant={tenant} flow={flow} onConfirm={confirm} onCancel={cancel} /> : null}
-      {flow.kind === 'conflict' ? (
+      {flow.kind === 'conflict' && !isThere ? (
         <ConflictDialog tenant={tenant} kind={section.kind} id={id} base={base} mine={toObject(formOf(section), draft, base?.object ?? null)} onKeepMine={keepMine} onTakeTheirs={takeTheirs} onClose={cancel} />
       ) : null}
     </form>
   )
 }
 
-/** Names of the fields that get a new secret. */
-function secretsIn(section: Section, draft: Draft): readonly string[] {
-  return shownFields(formOf(section), draft).filter(({ kind, path }) => kind === 'secret' && textIn(draft, path) !== '').map(({ label }) => t(label))
-}
-
-function onlySecrets(section: Section, draft: Draft): Draft {
-  return Object.fromEntries(shownFields(formOf(section), draft).filter(({ kind }) => kind === 'secret').map(({ path }) => [path, textIn(draft, path)]))
+/** Gives the focus back to where it was before the fields were frozen: what is disabled loses it. */
+function useKeptFocus(isFrozen: boolean): React.RefObject<HTMLFormElement | null> {
+  const form = useRef<HTMLFormElement>(null)
+  const held = useRef<Element | null>(null)
+  useLayoutEffect(() => {
+    if (isFrozen) {
+      const focused = document.activeElement
+      held.current = focused !== null && form.current?.contains(focused) === true ? focused : held.current
+      return
+    }
+    if (document.activeElement === document.body && held.current instanceof HTMLElement) held.current.focus({ preventScroll: true })
+    held.current = null
+  }, [isFrozen])
+  return form
 }

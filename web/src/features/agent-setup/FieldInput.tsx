@@ -1,8 +1,10 @@
-import type { ReactElement } from 'react'
+import { useEffect, useRef, type ReactElement } from 'react'
 import { assertNever } from '../../lib/assert-never'
 import { t } from '../../lib/i18n'
+import { Button } from '../../ui/Button'
 import { FaultsOf, Field, type FieldAttributes } from '../../ui/Field'
-import { flagIn, rowsIn, textIn, textsIn, type Draft, type DraftValue, type Field as Described, type Options } from './fields'
+import { flagIn, isRemoved, rowsIn, textIn, textsIn, typedOf, type Draft, type DraftValue, type Field as Described, type Options } from './fields'
+import { describedBy, HintOf } from './Hint'
 import { ReferenceInput } from './ReferenceInput'
 import { ReferencesInput } from './ReferencesInput'
 import { RowsInput } from './RowsInput'
@@ -27,11 +29,32 @@ export function FieldInput({ tenant, field, draft, isNew, faults, onChange }: Fi
   if (field.kind === 'flag') return <Flag id={id} field={field} isOn={flagIn(draft, field.path)} faults={faults} onChange={change} />
   if (field.kind === 'many') return <Many id={id} field={field} chosen={textsIn(draft, field.path)} faults={faults} onChange={change} />
   if (field.kind === 'rows') return <RowsInput id={id} tenant={tenant} field={field} rows={rowsIn(draft, field.path)} faults={faults} onChange={change} />
-  if (field.kind === 'references') return <ReferencesInput id={id} tenant={tenant} field={field} chosen={textsIn(draft, field.path)} faults={faults} onChange={change} />
+  if (field.kind === 'references') {
+    const typed = typedOf(field.path)
+    return (
+      <ReferencesInput id={id} tenant={tenant} field={field} chosen={textsIn(draft, field.path)} typed={textIn(draft, typed)} faults={faults} onChange={change} onType={(value) => onChange(typed, value)} />
+    )
+  }
+  if (field.kind === 'secret' && isRemoved(draft, field.path)) {
+    const keep = (): void => {
+      change('')
+      requestAnimationFrame(() => document.getElementById(id)?.focus())
+    }
+    return <Removed id={id} label={t(field.label)} onKeep={keep} />
+  }
   const isFixed = field.fixed === true && !isNew
   return (
     <Field id={id} label={t(field.label)} hint={hintOf(field, isNew)} faults={faults} required={field.required === true && !isFixed ? t('setup.needed') : undefined} isWide={field.kind === 'document'}>
-      {(attributes) => <Input tenant={tenant} field={field} value={textIn(draft, field.path)} isFixed={isFixed} attributes={attributes} onChange={change} />}
+      {(attributes) => (
+        <>
+          <Input tenant={tenant} field={field} value={textIn(draft, field.path)} isFixed={isFixed} attributes={attributes} onChange={change} />
+          {field.kind === 'secret' && !isNew && field.isKept !== true ? (
+            <Button label={t('setup.secret.removeOf', { field: t(field.label) })} onClick={() => change(false)}>
+              {t('setup.secret.remove')}
+            </Button>
+          ) : null}
+        </>
+      )}
     </Field>
   )
 }
@@ -39,6 +62,21 @@ export function FieldInput({ tenant, field, draft, isNew, faults, onChange }: Fi
 function hintOf(field: Described, isNew: boolean): string | undefined {
   const hints = [field.hint === undefined ? '' : t(field.hint), field.kind === 'secret' && !isNew ? t('setup.secretKept') : '', field.kind === 'whole' && field.unit !== undefined ? t(field.unit) : '']
   return hints.filter((hint) => hint !== '').join(' ') || undefined
+}
+
+type RemovedProps = { readonly id: string; readonly label: string; readonly onKeep: () => void }
+
+/** A secret that goes when the form is saved. */
+function Removed({ id, label, onKeep }: RemovedProps): ReactElement {
+  const box = useRef<HTMLDivElement>(null)
+  // The button that was pressed is gone.
+  useEffect(() => box.current?.querySelector('button')?.focus(), [])
+  return (
+    <div ref={box} id={id} tabIndex={-1} role="group" aria-label={label} className={styles['flag']}>
+      <p>{t('setup.secret.removed', { field: label })}</p>
+      <Button onClick={onKeep}>{t('setup.secret.keep')}</Button>
+    </div>
+  )
 }
 
 type Plain = Extract<Described, { kind: 'text' | 'secret' | 'whole' | 'choice' | 'lines' | 'document' | 'reference' }>
@@ -100,10 +138,10 @@ function Flag({ id, field, isOn, faults, onChange }: FlagProps): ReactElement {
   return (
     <div className={styles['flag']}>
       <label className={styles['check']}>
-        <input id={id} type="checkbox" checked={isOn} aria-describedby={faults.length === 0 ? undefined : `${id}-fault`} onChange={(event) => onChange(event.target.checked)} />
+        <input id={id} type="checkbox" checked={isOn} aria-describedby={describedBy(id, field.hint, faults)} onChange={(event) => onChange(event.target.checked)} />
         {t(field.label)}
       </label>
-      {field.hint === undefined ? null : <p className={styles['hint']}>{t(field.hint)}</p>}
+      <HintOf id={id} hint={field.hint} />
       <FaultsOf id={id} faults={faults} />
     </div>
   )
@@ -119,7 +157,7 @@ type ManyProps = {
 
 function Many({ id, field, chosen, faults, onChange }: ManyProps): ReactElement {
   return (
-    <fieldset id={id} tabIndex={-1} className={styles['many']} aria-describedby={faults.length === 0 ? undefined : `${id}-fault`}>
+    <fieldset id={id} tabIndex={-1} className={styles['many']} aria-describedby={describedBy(id, field.hint, faults)}>
       <legend>{t(field.label)}</legend>
       {field.options.map(([name, words]) => (
         <label key={name} className={styles['check']}>
@@ -127,6 +165,7 @@ function Many({ id, field, chosen, faults, onChange }: ManyProps): ReactElement 
           {t(words)}
         </label>
       ))}
+      <HintOf id={id} hint={field.hint} />
       <FaultsOf id={id} faults={faults} />
     </fieldset>
   )

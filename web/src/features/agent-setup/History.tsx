@@ -1,7 +1,8 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { useState, type ReactElement } from 'react'
 import { restoreObject, type Change, type HistoryEntry, type Stored, type Way } from '../../api/agent-setup'
-import { wordsOf } from '../../api/errors'
+import { refreshAccount } from '../../live/account'
+import { wordsOf } from './failures'
 import { dateAndTime } from '../../lib/durations'
 import { t, type PlainText } from '../../lib/i18n'
 import { Button } from '../../ui/Button'
@@ -13,6 +14,7 @@ import { differences } from './document'
 import { failureIn, useHistory } from './queries'
 import { noteRefusal } from './refusal'
 import { backTo, canRestore } from './restoring'
+import { wordsOfRule } from './rules'
 import { forgetLists } from './use-change'
 import { nameOfObject } from './words'
 import styles from './Panels.module.css'
@@ -109,6 +111,8 @@ function Restore({ tenant, entry, present, onClose, onRestored }: RestoreProps):
     if (isUnderWay) return
     setUnderWay(true)
     setFault('')
+    // Somebody else may have signed in meanwhile, in whose name nothing is to be put back.
+    await refreshAccount()
     const outcome = await restoreObject(tenant, entry.kind, entry.id, back.revision, present?.revision ?? 0)
     setUnderWay(false)
     if (outcome.kind === 'failed') {
@@ -116,7 +120,7 @@ function Restore({ tenant, entry, present, onClose, onRestored }: RestoreProps):
       return setFault(wordsOf(outcome.failure))
     }
     if (outcome.kind === 'conflict') return setFault(t('setup.history.conflict'))
-    if (outcome.kind === 'faults') return setFault(outcome.faults.map(({ field, rule }) => `${nameOfField(entry.kind, field)}: ${rule}`).join(' '))
+    if (outcome.kind === 'faults') return setFault(outcome.faults.map(({ field, rule }) => `${nameOfField(entry.kind, field)}: ${wordsOfRule(rule)}`).join(' '))
     say(t('setup.history.restored'))
     const change = outcome.value.changes.find(({ kind, id }) => kind === entry.kind && id === entry.id)
     onRestored({ id: entry.id, revision: change?.revision ?? outcome.value.revision, object: change?.after ?? back.object ?? {} })

@@ -1,6 +1,6 @@
 import { useEffect, type ReactElement } from 'react'
 import type { Imported, LineFault } from '../../api/agent-setup'
-import { wordsOf } from '../../api/errors'
+import { wordsOf } from './failures'
 import { t } from '../../lib/i18n'
 import { setupPaths } from '../../lib/paths'
 import { Button } from '../../ui/Button'
@@ -9,6 +9,7 @@ import { Notice } from '../../ui/Notice'
 import { PageTitle } from '../../ui/PageTitle'
 import { say } from '../../ui/toast'
 import { ChangeList } from './ChangeList'
+import { wordsOfRule } from './rules'
 import { PASSWORDS_MAX, TABLE_BYTES_MAX } from './table-check'
 import type { TableFlow, Unfit } from './table-flow'
 import { useTable } from './use-table'
@@ -90,7 +91,7 @@ function whyOf(why: Unfit): string {
     case 'conflict':
       return t('setup.import.conflict')
     case 'refused':
-      return why.rules
+      return why.rules.map(wordsOfRule).join(' ')
     case 'failed':
       return wordsOf(why.failure)
   }
@@ -136,7 +137,7 @@ function Faulty({ name, faults }: { readonly name: string; readonly faults: read
             <tr key={`${line} ${column} ${rule}`}>
               <td>{line === 0 ? '–' : line}</td>
               <td>{column === '' ? '–' : column}</td>
-              <td>{rule}</td>
+              <td>{wordsOfRule(rule)}</td>
             </tr>
           ))}
         </tbody>

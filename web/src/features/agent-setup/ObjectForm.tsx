@@ -1,4 +1,4 @@
-import { useEffect, useRef, type ReactElement } from 'react'
+import { useEffect, useRef, type ReactElement, type ReactNode } from 'react'
 import { t } from '../../lib/i18n'
 import { FieldInput, inputId } from './FieldInput'
 import { isEmpty, type FieldFaults } from './faults'
@@ -10,12 +10,16 @@ export type ObjectFormProps = {
   readonly groups: readonly Group[]
   readonly draft: Draft
   readonly isNew: boolean
+  /** While it is checked nothing can be typed that would not be in what was checked. */
+  readonly isFrozen: boolean
   readonly faults: FieldFaults
+  /** What to do about the faults, where there is more than to correct them. */
+  readonly wayOut: ReactNode
   readonly onChange: (path: string, value: DraftValue) => void
 }
 
 /** The fields of an object in their groups, as its kind is described. */
-export function ObjectForm({ tenant, groups, draft, isNew, faults, onChange }: ObjectFormProps): ReactElement {
+export function ObjectForm({ tenant, groups, draft, isNew, isFrozen, faults, wayOut, onChange }: ObjectFormProps): ReactElement {
   const fieldsOf = (group: Group): ReactElement => (
     <div className={styles['fields']}>
       {group.within === undefined || group.within.by === 'content' ? null : <Switch path={group.within.path} label={t(group.within.by)} draft={draft} onChange={onChange} />}
@@ -28,22 +32,24 @@ export function ObjectForm({ tenant, groups, draft, isNew, faults, onChange }: O
   )
   return (
     <>
-      <Summary groups={groups} draft={draft} faults={faults} />
-      {groups
-        .filter((group) => isShown(group, draft))
-        .map((group) =>
-          group.isFurther === true ? (
-            <details key={group.title} className={styles['group']} open={group.fields.some(({ path }) => faults[path] !== undefined) || undefined}>
-              <summary>{t(group.title)}</summary>
-              {fieldsOf(group)}
-            </details>
-          ) : (
-            <fieldset key={group.title} className={styles['group']}>
-              <legend>{t(group.title)}</legend>
-              {fieldsOf(group)}
-            </fieldset>
-          ),
-        )}
+      <Summary groups={groups} draft={draft} faults={faults} wayOut={wayOut} />
+      <fieldset disabled={isFrozen} className={styles['all']}>
+        {groups
+          .filter((group) => isShown(group, draft))
+          .map((group) =>
+            group.isFurther === true ? (
+              <details key={group.title} className={styles['group']} open={group.fields.some(({ path }) => faults[path] !== undefined) || undefined}>
+                <summary>{t(group.title)}</summary>
+                {fieldsOf(group)}
+              </details>
+            ) : (
+              <fieldset key={group.title} className={styles['group']}>
+                <legend>{t(group.title)}</legend>
+                {fieldsOf(group)}
+              </fieldset>
+            ),
+          )}
+      </fieldset>
     </>
   )
 }
@@ -59,10 +65,10 @@ function Switch({ path, label, draft, onChange }: SwitchProps): ReactElement {
   )
 }
 
-type SummaryProps = { readonly groups: readonly Group[]; readonly draft: Draft; readonly faults: FieldFaults }
+type SummaryProps = Pick<ObjectFormProps, 'groups' | 'draft' | 'faults' | 'wayOut'>
 
 /** What is wrong, at the beginning, with a way to each field; whoever has sent the form begins there. */
-function Summary({ groups, draft, faults }: SummaryProps): ReactElement | null {
+function Summary({ groups, draft, faults, wayOut }: SummaryProps): ReactElement | null {
   const box = useRef<HTMLDivElement>(null)
   const isFaulty = !isEmpty(faults)
   useEffect(() => {
@@ -94,6 +100,7 @@ function Summary({ groups, draft, faults }: SummaryProps): ReactElement | null {
             </li>
           ))}
       </ul>
+      {wayOut}
     </div>
   )
 }

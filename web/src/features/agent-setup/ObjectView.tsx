@@ -1,10 +1,12 @@
-import { useState, type ReactElement } from 'react'
+import { useCallback, useRef, useState, type ReactElement, type ReactNode } from 'react'
 import type { Stored } from '../../api/agent-setup'
-import { adviceOf, wordsOf } from '../../api/errors'
 import { t } from '../../lib/i18n'
+import { Button } from '../../ui/Button'
+import { Dialog } from '../../ui/Dialog'
 import { Notice } from '../../ui/Notice'
 import { PageTitle } from '../../ui/PageTitle'
 import { Editor, type Saved } from './Editor'
+import { adviceOf, wordsOf } from './failures'
 import { History } from './History'
 import { failureIn, useStored } from './queries'
 import type { Section } from './sections'
@@ -22,46 +24,117 @@ export type ObjectViewProps = {
 
 /** One object: its form, what uses it, what it was before. */
 export function ObjectView({ tenant, section, id, onSaved, onDirty }: ObjectViewProps): ReactElement {
-  const { data, error } = useStored(tenant, section.kind, id)
+  const { data, error, refetch } = useStored(tenant, section.kind, id)
+  /** What the form began anew with. */
+  const [shown, setShown] = useState<Stored>()
   const [restored, setRestored] = useState<Stored>()
   const [saved, setSaved] = useState<Stored>()
+  const [isAsking, setAsking] = useState(false)
+  const isDirty = useRef(false)
+  const noteDirty = useCallback(
+    (is: boolean) => {
+      isDirty.current = is
+      onDirty(is)
+    },
+    [onDirty],
+  )
   const failure = failureIn(error)
-  const stored = restored ?? data
-  const latest = [data, restored, saved].filter((one) => one !== undefined).reduce<Stored | undefined>((newest, one) => (newest === undefined || one.revision > newest.revision ? one : newest), undefined)
+  const stored = shown ?? data
+  const onRestored = (now: Stored): void => {
+    setRestored(now)
+    if (isDirty.current) setAsking(true)
+    else setShown(now)
+  }
+  const history = (
+    <section className={panels['panel']}>
+      <h2>{t('setup.history.title')}</h2>
+      <History tenant={tenant} kind={section.kind} id={id} present={latestOf([data, restored, saved])} onRestored={onRestored} />
+    </section>
+  )
   return (
     <>
       <PageTitle title={id} of={t(section.title)} />
       {stored === undefined && failure !== undefined ? (
-        <Notice tone="bad" title={wordsOf(failure)}>
-          <p>{adviceOf(failure)}</p>
+        <Notice tone="bad" title={failure.kind === 'not-found' ? t('setup.gone.title', { id }) : wordsOf(failure)}>
+          <p>{failure.kind === 'not-found' ? t('setup.gone.what') : adviceOf(failure)}</p>
+          {failure.kind === 'not-found' ? null : <Button onClick={() => void refetch()}>{t('connection.retry')}</Button>}
         </Notice>
       ) : null}
+      {stored === undefined && failure?.kind === 'not-found' ? history : null}
       {stored === undefined && failure === undefined ? <p>{t('loading')}</p> : null}
       {stored === undefined ? null : (
         <div className={styles['columns']}>
           <Editor
-            key={`${stored.id} ${restored?.revision ?? ''}`}
+            key={`${stored.id} ${shown?.revision ?? ''}`}
             tenant={tenant}
             section={section}
             stored={stored}
-            onDirty={onDirty}
+            onDirty={noteDirty}
             onSaved={(done) => {
               setSaved(done.stored)
               onSaved(done)
             }}
           />
           <aside className={styles['beside']} aria-label={t('setup.beside')}>
-            <section className={panels['panel']}>
-              <h2>{t('setup.uses.title')}</h2>
+            <Folded title={t('setup.uses.title')}>
               <Uses tenant={tenant} kind={section.kind} id={id} />
-            </section>
-            <section className={panels['panel']}>
-              <h2>{t('setup.history.title')}</h2>
-              <History tenant={tenant} kind={section.kind} id={id} present={latest} onRestored={setRestored} />
-            </section>
+            </Folded>
+            {history}
           </aside>
         </div>
       )}
+      {isAsking ? (
+        <DropTyped
+          onKeep={() => setAsking(false)}
+          onDrop={() => {
+            setAsking(false)
+            setShown(restored)
+          }}
+        />
+      ) : null}
     </>
+  )
+}
+
+function latestOf(known: readonly (Stored | undefined)[]): Stored | undefined {
+  return known.reduce((newest, one) => (one !== undefined && (newest === undefined || one.revision > newest.revision) ? one : newest), undefined)
+}
+
+type FoldedProps = { readonly title: string; readonly children: ReactNode }
+
+/** A panel whose content is costly: it is asked for by whoever unfolds it. */
+function Folded({ title, children }: FoldedProps): ReactElement {
+  const [isOpen, setOpen] = useState(false)
+  return (
+    <details className={panels['panel']} onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary>
+        <h2>{title}</h2>
+      </summary>
+      {isOpen ? children : null}
+    </details>
+  )
+}
+
+type DropTypedProps = { readonly onKeep: () => void; readonly onDrop: () => void }
+
+/** Before what was restored takes the place of what is typed. */
+function DropTyped({ onKeep, onDrop }: DropTypedProps): ReactElement {
+  return (
+    <Dialog
+      title={t('setup.restored.title')}
+      onClose={onKeep}
+      actions={
+        <>
+          <Button tone="main" onClick={onKeep}>
+            {t('setup.restored.keep')}
+          </Button>
+          <Button tone="danger" onClick={onDrop}>
+            {t('setup.restored.drop')}
+          </Button>
+        </>
+      }
+    >
+      <p>{t('setup.restored.what')}</p>
+    </Dialog>
   )
 }

@@ -1,11 +1,12 @@
-import type { ReactElement } from 'react'
-import { wordsOf } from '../../api/errors'
+import { useEffect, useRef, type ReactElement } from 'react'
 import { t } from '../../lib/i18n'
+import { isAbout } from '../../lib/shortcuts'
 import { Button } from '../../ui/Button'
 import { Dialog } from '../../ui/Dialog'
 import { useShortcut } from '../../ui/use-shortcut'
 import { ChangeList } from './ChangeList'
 import { isDeletion, type Flow } from './change-flow'
+import { wordsOf } from './failures'
 import { Uses } from './Uses'
 
 export type ReviewProps = {
@@ -19,7 +20,14 @@ export type ReviewProps = {
 
 /** What will change, before it does; nothing is made without a press here. */
 export function Review({ tenant, flow, note, onConfirm, onCancel }: ReviewProps): ReactElement {
-  useShortcut('Ctrl+Enter', t('setup.review.confirm'), onConfirm)
+  const shownAt = useRef(Infinity)
+  useEffect(() => {
+    shownAt.current = performance.now()
+  }, [])
+  // The same key has asked for the review: pressed twice, it would save what nobody has read.
+  useShortcut('Ctrl+Enter', t('setup.review.confirm'), () => {
+    if (isAbout(shownAt.current, performance.now())) onConfirm()
+  })
   const deleted = flow.changes.filter((change) => isDeletion(flow.proposal, change))
   const [only] = deleted
   const failure = flow.kind === 'review' ? flow.failure : undefined
@@ -43,7 +51,7 @@ export function Review({ tenant, flow, note, onConfirm, onCancel }: ReviewProps)
       )}
       {note === undefined ? null : <p>{note}</p>}
       {only === undefined ? null : <Uses tenant={tenant} kind={only.kind} id={only.id} />}
-      <ChangeList changes={flow.changes} secrets={flow.proposal.secrets} />
+      <ChangeList changes={flow.changes} secrets={flow.proposal.secrets} removed={flow.proposal.removed} />
     </Dialog>
   )
 }

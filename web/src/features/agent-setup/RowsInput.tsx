@@ -2,7 +2,9 @@ import { useRef, type ReactElement } from 'react'
 import { t } from '../../lib/i18n'
 import { Button } from '../../ui/Button'
 import { FaultsOf } from '../../ui/Field'
+import { describedBy, HintOf } from './Hint'
 import type { ColumnField, Field, Row } from './fields'
+import { focusNeighbour } from './neighbour'
 import { ReferenceInput } from './ReferenceInput'
 import styles from './Form.module.css'
 
@@ -23,16 +25,20 @@ export function RowsInput({ id, tenant, field, rows, faults, onChange }: RowsInp
     // Whoever adds a row fills it in.
     requestAnimationFrame(() => [...(table.current?.querySelectorAll('[data-row]') ?? [])].at(-1)?.querySelector<HTMLElement>(':is(input, select)')?.focus())
   }
+  const remove = (at: number): void => {
+    onChange(rows.filter((_, other) => other !== at))
+    focusNeighbour(table.current, at, id)
+  }
   const change = (at: number, name: string, value: string): void => onChange(rows.map((row, index) => (index === at ? { ...row, [name]: value } : row)))
   return (
-    <fieldset ref={table} className={styles['many']} aria-describedby={faults.length === 0 ? undefined : `${id}-fault`}>
+    <fieldset ref={table} className={styles['many']} aria-describedby={describedBy(id, field.hint, faults)}>
       <legend>{t(field.label)}</legend>
       {rows.map((row, index) => (
-        <div key={index} data-row className={styles['row']}>
+        <div key={index} data-row data-one className={styles['row']}>
           {field.columns.map((column) => (
             <Cell key={column.name} tenant={tenant} column={column} value={row[column.name] ?? ''} number={index + 1} onChange={(value) => change(index, column.name, value)} />
           ))}
-          <Button label={t('setup.removeOne', { name: nameOf(field.columns, row, index) })} onClick={() => onChange(rows.filter((_, other) => other !== index))}>
+          <Button label={t('setup.removeOne', { name: nameOf(field.columns, row, index) })} onClick={() => remove(index)}>
             ×
           </Button>
         </div>
@@ -42,6 +48,7 @@ export function RowsInput({ id, tenant, field, rows, faults, onChange }: RowsInp
           + {t(field.add)}
         </button>
       </div>
+      <HintOf id={id} hint={field.hint} />
       <FaultsOf id={id} faults={faults} />
     </fieldset>
   )

@@ -1,7 +1,8 @@
 import { Link } from '@tanstack/react-router'
 import type { ReactElement } from 'react'
-import { wordsOf } from '../../api/errors'
 import { t } from '../../lib/i18n'
+import { Button } from '../../ui/Button'
+import { wordsOf } from './failures'
 import { nameOfField } from './field-names'
 import { failureIn, useUses } from './queries'
 import { sectionOf } from './sections'
@@ -12,9 +13,16 @@ export type UsesProps = { readonly tenant: string; readonly kind: string; readon
 
 /** What refers to an object, and where. */
 export function Uses({ tenant, kind, id }: UsesProps): ReactElement {
-  const { data, error } = useUses(tenant, kind, id)
+  const { data, error, refetch } = useUses(tenant, kind, id)
   const failure = failureIn(error)
-  if (failure !== undefined) return <p>{wordsOf(failure)}</p>
+  if (failure !== undefined) {
+    return (
+      <>
+        <p role="alert">{wordsOf(failure)}</p>
+        <Button onClick={() => void refetch()}>{t('connection.retry')}</Button>
+      </>
+    )
+  }
   if (data === undefined) return <p>{t('loading')}</p>
   if (data.length === 0) return <p className={styles['quiet']}>{t('setup.uses.none')}</p>
   return (

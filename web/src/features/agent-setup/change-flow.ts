@@ -9,6 +9,8 @@ export type Proposal = {
   readonly requestId: string
   /** Fields whose secret is replaced, which no document shows. */
   readonly secrets: readonly string[]
+  /** Fields whose secret is removed. */
+  readonly removed?: readonly string[]
 }
 
 export type Flow =
@@ -39,12 +41,25 @@ export function isDeletion({ edits }: Proposal, { kind, id }: Pick<Change, 'kind
   return edits.some((edit) => edit.action === 'delete' && edit.kind === kind && edit.id === id)
 }
 
+/** Whether a form may be sent: what is being checked or stands for a decision is neither sent again nor changed under it. */
+export function mayPropose({ kind }: Flow): boolean {
+  return kind !== 'checking' && kind !== 'review' && kind !== 'applying' && kind !== 'conflict'
+}
+
+/** Whether somebody has made an object of that name before a new one was. */
+export function isTaken(flow: Flow): boolean {
+  if (flow.kind !== 'conflict') return false
+  const { kind, id } = flow.conflict
+  // Names differ by more than the case of their letters.
+  return flow.proposal.edits.some((edit) => edit.kind === kind && edit.id.toLowerCase() === id.toLowerCase() && edit.expected_revision === 0)
+}
+
 export const IDLE: Flow = { kind: 'idle' }
 
 export function next(flow: Flow, step: Step): Flow {
   switch (step.kind) {
     case 'propose':
-      return flow.kind === 'applying' ? flow : { kind: 'checking', proposal: step.proposal, done: 0 }
+      return flow.kind === 'applying' || flow.kind === 'checking' ? flow : { kind: 'checking', proposal: step.proposal, done: 0 }
     case 'confirm':
       return flow.kind === 'review' ? { kind: 'applying', proposal: flow.proposal, changes: flow.changes, done: 0 } : flow
     case 'cancel':

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import type { Changed, Outcome, Stored } from '../../api/agent-setup'
-import { pressed } from '../../lib/shortcuts'
+import { isAbout, isMeant, pressed } from '../../lib/shortcuts'
 import { BATCH, inBatches } from './batches'
-import { IDLE, isDeletion, next, type Flow, type Proposal } from './change-flow'
+import { IDLE, isDeletion, isTaken, mayPropose, next, type Flow, type Proposal } from './change-flow'
 import { bulk, clashes, creation, rebased, update } from './edits'
 
 const person = (id: string, skills: readonly { skill: string; level: number }[] | undefined, disabled = false): Stored => ({
@@ -17,6 +17,11 @@ describe('edits', () => {
     expect(update('person', base, base.object)).toBeUndefined()
     expect(update('person', base, { ...base.object, email: 'a@b.c' })).toEqual({ kind: 'person', id: 'ann', action: 'merge', expected_revision: 7, object: { email: 'a@b.c' }, fields: ['email'] })
     expect(creation('skill', 'French', { name: 'French' })).toMatchObject({ action: 'put', expected_revision: 0 })
+  })
+  test('a secret that is removed is named, for no document shows it', () => {
+    const base = { id: 'ann', revision: 7, object: { user_name: 'ann', agent: { id: 'a1', pin: null } } }
+    expect(update('person', base, base.object, ['agent.pin'])).toMatchObject({ fields: ['agent.pin'], object: { agent: { pin: null } } })
+    expect(update('person', base, { ...base.object, agent: null }, ['agent.pin'])).toMatchObject({ fields: ['agent'] })
   })
   test('several people at once: only those whom it changes', () => {
     const people = [person('ann', [{ skill: 'Sales', level: 5 }]), person('bob', [{ skill: 'Sales', level: 2 }, { skill: 'French', level: 1 }]), person('eve', undefined)]
@@ -81,6 +86,17 @@ describe('a change from its check to its end', () => {
     await inBatches(edits, 'r2', send, () => undefined, () => false)
     expect(sent).toEqual([['r1', BATCH]])
   })
+  test('what is being checked or decided is not sent again', () => {
+    expect(next(checking, { kind: 'propose', proposal: { ...proposal, requestId: 'r2' } })).toBe(checking)
+    expect([IDLE, answered(checking, lost)].map(mayPropose)).toEqual([true, true])
+    expect([checking, review, applying].map(mayPropose)).toEqual([false, false, false])
+  })
+  test('a new object whose name is taken is no change of somebody else', () => {
+    const conflict = (id: string): Outcome<Changed> => ({ kind: 'conflict', conflict: { kind: 'skill', id, revision: 9 } })
+    expect(isTaken(answered(checking, conflict('french')))).toBe(true)
+    const changing = next(IDLE, { kind: 'propose', proposal: { ...proposal, edits: [{ kind: 'skill', id: 'French', action: 'merge', expected_revision: 7 }] } })
+    expect(isTaken(answered(changing, conflict('French')))).toBe(false)
+  })
   test('a change that changes nothing is not asked for', () => {
     expect(answered(checking, { kind: 'ok', value: { revision: 7, changes: [] } })).toEqual({ kind: 'same' })
   })
@@ -92,6 +108,13 @@ describe('a change from its check to its end', () => {
     expect(answered(checking, { kind: 'faults', faults: [{ kind: 'skill', id: 'French', field: 'name', rule: 'odd' }] }).kind).toBe('faulty')
     expect(answered(applying, { kind: 'conflict', conflict: { kind: 'skill', id: 'French', revision: 9 } })).toMatchObject({ kind: 'conflict', conflict: { revision: 9 } })
   })
+})
+
+test('a key that is held or comes twice is no second press', () => {
+  const press = { defaultPrevented: false, isComposing: false, repeat: false }
+  expect(isMeant(press)).toBe(true)
+  expect(isMeant({ ...press, repeat: true })).toBe(false)
+  expect([isAbout(1_000, 1_200), isAbout(1_000, 2_000), isAbout(Infinity, 2_000)]).toEqual([false, true, false])
 })
 
 test('shortcuts of one key and of two', () => {

@@ -50,9 +50,9 @@ export function differences(before: JsonObject | null, after: JsonObject | null,
     const here = path === '' ? name : `${path}.${name}`
     if (isSame(was, is)) return []
     const [from, to] = [isObject(was) ? was : null, isObject(is) ? is : null]
-    // An object that comes or goes is shown by its parts.
-    if ((from !== null || isNothing(was)) && (to !== null || isNothing(is))) return differences(from, to, here)
-    return [{ path: here, before: was, after: is }]
+    // An object that comes or goes is shown by its parts; without parts, as a whole.
+    const parts = (from !== null || isNothing(was)) && (to !== null || isNothing(is)) ? differences(from, to, here) : []
+    return parts.length > 0 ? parts : [{ path: here, before: was, after: is }]
   })
 }
 

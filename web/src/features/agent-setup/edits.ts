@@ -8,9 +8,11 @@ export function creation(kind: Kind, id: string, object: JsonObject): Edit {
   return { kind, id, action: 'put', expected_revision: 0, object }
 }
 
-/** The fields that differ, and no others: what somebody else changes elsewhere in it stays. Undefined where none do. */
-export function update(kind: Kind, base: Stored, object: JsonObject): Edit | undefined {
-  const fields = changedPaths(base.object, object)
+/** The fields that differ, and no others: what somebody else changes elsewhere in it stays. Undefined where none do. No document shows a
+ *  secret, so those that are removed are named. */
+export function update(kind: Kind, base: Stored, object: JsonObject, removed: readonly string[] = []): Edit | undefined {
+  const changed = changedPaths(base.object, object)
+  const fields = [...changed, ...removed.filter((path) => !changed.some((whole) => path === whole || path.startsWith(`${whole}.`)))]
   return fields.length === 0 ? undefined : { kind, id: base.id, action: 'merge', expected_revision: base.revision, object: parts(object, fields), fields }
 }
 

@@ -2,8 +2,10 @@
 
 import type { Fault } from '../../api/agent-setup'
 import { t } from '../../lib/i18n'
+import { nameOfField } from './field-names'
 import { filledRows } from './form'
-import { rowsIn, shownFields, textIn, textsIn, type Draft, type Field, type Group, type Row } from './fields'
+import { namesIn, rowsIn, shownFields, textIn, textsIn, type Draft, type Field, type Group, type Row } from './fields'
+import { wordsOfRule } from './rules'
 import { nameOfObject } from './words'
 
 /** What is wrong by the path of the field; empty for the object as a whole. */
@@ -34,6 +36,7 @@ function faultOf(field: Field, draft: Draft, isNew: boolean): string | undefined
     case 'rows':
       return filledRows(rowsIn(draft, field.path)).map((row) => rowFault(field.columns, row)).find((found) => found !== undefined)
     case 'references':
+      return field.required === true && namesIn(draft, field.path).length === 0 ? t('setup.fault.needed') : undefined
     case 'many':
       return field.required === true && textsIn(draft, field.path).length === 0 ? t('setup.fault.needed') : undefined
     case 'flag':
@@ -65,11 +68,12 @@ function wholeFault(text: string, min: number, max: number, required: boolean): 
 export function serverFaults(groups: readonly Group[], draft: Draft, of: string, faults: readonly Fault[]): FieldFaults {
   const paths = shownFields(groups, draft).map(({ path }) => path)
   const found: Record<string, readonly string[]> = {}
-  for (const { kind, id, field, rule } of faults) {
+  for (const { kind, id, field, rule: said } of faults) {
+    const rule = wordsOfRule(said)
     const isOther = id !== '' && id !== of
     const path = isOther ? '' : fieldOf(paths, field)
     // A fault that has no place of its own says of what it is.
-    const words = path !== '' || (field === '' && !isOther) ? rule : [...(isOther ? [nameOfObject(kind, id)] : []), ...(field === '' ? [] : [field]), rule].join(': ')
+    const words = path !== '' || (field === '' && !isOther) ? rule : [...(isOther ? [nameOfObject(kind, id)] : []), ...(field === '' ? [] : [nameOfField(kind, field)]), rule].join(': ')
     found[path] = [...(found[path] ?? []), words]
   }
   return found

@@ -28,7 +28,7 @@ export type Field =
   /** `orAs`: left empty it is as that field. */
   | (Common & { readonly kind: 'text'; readonly type?: 'text' | 'email'; readonly orAs?: string })
   /** Goes to the server and never comes back; left empty it stays as it is. */
-  | (Common & { readonly kind: 'secret'; readonly minLength?: number })
+  | (Common & { readonly kind: 'secret'; readonly minLength?: number; /** There is always one: without it the object gets another. */ readonly isKept?: boolean })
   | (Common & { readonly kind: 'whole'; readonly min: number; readonly max: number; readonly unit?: PlainText; readonly initial?: string })
   | (Common & { readonly kind: 'flag'; readonly initial?: boolean })
   /** Without `required` there is a choice of none. */
@@ -54,7 +54,8 @@ export type Group = {
 
 export type Row = Readonly<Record<string, string>>
 export type DraftValue = string | boolean | readonly string[] | readonly Row[]
-/** What a form holds, by the paths of its fields; switches of groups by `@` and the path of their object. */
+/** What a form holds, by the paths of its fields; switches of groups by `@` and the path of their object, a name that is typed and not yet
+ *  added by `+` and the path of its list. A secret that is to be removed is false. */
 export type Draft = Readonly<Record<string, DraftValue>>
 
 export const textIn = (draft: Draft, path: string): string => {
@@ -70,6 +71,17 @@ export const rowsIn = (draft: Draft, path: string): readonly Row[] => {
   const value = draft[path]
   return Array.isArray(value) ? value.filter((one): one is Row => typeof one === 'object') : []
 }
+
+/** The name of what is typed beside a list. */
+export const typedOf = (path: string): string => `+${path}`
+
+/** The names of a list, with the one that is typed: who saves means it. */
+export const namesIn = (draft: Draft, path: string): readonly string[] => {
+  const [chosen, typed] = [textsIn(draft, path), textIn(draft, typedOf(path)).trim()]
+  return typed === '' || chosen.includes(typed) ? chosen : [...chosen, typed]
+}
+
+export const isRemoved = (draft: Draft, path: string): boolean => draft[path] === false
 
 /** The name of a group's switch in a draft. */
 export const switchOf = (path: string): string => `@${path}`

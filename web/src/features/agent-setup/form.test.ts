@@ -2,13 +2,17 @@ import { describe, expect, test } from 'vitest'
 import { addTexts } from '../../lib/i18n'
 import { changedPaths, differences, isSame, merged, withAt } from './document'
 import { ownFaults, serverFaults } from './faults'
-import { shownFields, switchOf } from './fields'
+import { shownFields, switchOf, typedOf } from './fields'
+import { shownDifferences, wordsOfDifference, wordsOfField } from './field-names'
 import { toDraft, toObject } from './form'
 import { dnGroups } from './kinds/dn'
 import { DN_TYPES } from './kinds/options'
 import { PLACE, SCHEDULE } from './kinds/others'
 import { PERSON } from './kinds/person'
 import { TRUNK } from './kinds/trunk'
+import { neighbourOf } from './neighbour'
+import { wordsOfRule } from './rules'
+import { newSecrets, onlySecrets, removedSecrets } from './secrets'
 
 await addTexts('agent-setup')
 
@@ -56,6 +60,21 @@ describe('forms', () => {
   test('an agent who is none any more has no such object', () => {
     expect(toObject(PERSON, { ...toDraft(PERSON, ann), [switchOf('agent')]: false }, ann)).toMatchObject({ agent: null })
   })
+  test('a name that is typed beside a list counts, without a press on Add', () => {
+    const place = { name: 'P1', dns: ['7101'] }
+    const typed = { ...toDraft(PLACE, place), [typedOf('dns')]: ' 7102 ' }
+    expect(isSame(typed, toDraft(PLACE, place))).toBe(false)
+    expect(toObject(PLACE, typed, place)).toMatchObject({ dns: ['7101', '7102'] })
+    expect(toObject(PLACE, { ...typed, [typedOf('dns')]: '7101' }, place)).toEqual(place)
+    expect(ownFaults(PLACE, { ...toDraft(PLACE, {}), name: 'P1', [typedOf('dns')]: '7102' }, true)).toEqual({})
+  })
+  test('a secret is kept, set anew or removed', () => {
+    const draft = { ...toDraft(PERSON, ann), password: 'long enough', 'agent.pin': false, [switchOf('agent')]: true }
+    expect([newSecrets(PERSON, draft), removedSecrets(PERSON, draft)].map((fields) => fields.map(({ path }) => path))).toEqual([['password'], ['agent.pin']])
+    expect(onlySecrets(PERSON, draft)).toEqual({ password: 'long enough', 'agent.pin': false })
+    expect(ownFaults(PERSON, draft, false)).toEqual({})
+    expect(toObject(PERSON, draft, ann)).toEqual({ ...ann, password: 'long enough' })
+  })
   test('a location whose fields are emptied is none', () => {
     const place = { name: 'P1', dns: ['7101'], location: { city: 'Berlin' } }
     expect(toObject(PLACE, { ...toDraft(PLACE, place), 'location.city': '' }, place)).toMatchObject({ location: null })
@@ -74,6 +93,35 @@ describe('forms', () => {
   })
 })
 
+test('rules of the server in the words of the pages, and as they are where they are not known', () => {
+  expect(wordsOfRule('there is no skill Patience')).toBe('Skill Patience does not exist.')
+  expect(wordsOfRule('ada has the id a1 already')).toBe('ada has a1 already.')
+  expect(wordsOfRule('it is needed')).toBe('It is needed.')
+  expect(wordsOfRule('something else')).toBe('something else')
+})
+
+describe('differences in words', () => {
+  const rule = { on: 'sent', action: 'set', header: 'X-A', value: 'a', pattern: null, replace: null }
+  test('rows say of which column each value is, in the words of the form', () => {
+    expect(wordsOfField('trunk', 'headers', [rule])).toBe('INVITE: sent, Action: set, Header: X-A, Value: a, Pattern: –, Replacement: –')
+    expect(wordsOfField('person', 'agent.skills', [{ skill: 'Sales', level: 5 }, { skill: 'French', level: 3 }])).toBe('Sales 5, French 3')
+  })
+  test('no difference is left out, though it reads the same', () => {
+    const moved = { kind: 'trunk', id: 'carrier', before: { headers: [rule] }, after: { headers: [{ ...rule, value: null, pattern: 'a' }] } }
+    const [found] = shownDifferences(moved)
+    expect(found === undefined ? [] : wordsOfDifference('trunk', found)[1]).toContain('Value: –, Pattern: a')
+    const typed = { kind: 'skill', id: 'x', before: { name: '5', note: '' }, after: { name: 5, note: null } }
+    expect(shownDifferences(typed).map((difference) => wordsOfDifference('skill', difference))).toEqual([['"5"', '5'], ['""', 'null']])
+    expect(differences({ location: null }, { location: {} })).toEqual([{ path: 'location', before: null, after: {} }])
+    expect(wordsOfField('trunk', 'headers', [{ ...rule, note: 'x' }])).toContain('note: x')
+    expect(shownDifferences({ ...typed, before: null }).map(({ path }) => path)).toEqual(['name'])
+  })
+})
+
+test('the focus goes to a neighbour of what is removed', () => {
+  expect([neighbourOf(0, 2), neighbourOf(2, 2), neighbourOf(0, 0)]).toEqual([0, 1, undefined])
+})
+
 describe('faults', () => {
   test('what can be said without the server', () => {
     const draft = { ...nobody, first_name: ' ', password: 'short', [switchOf('agent')]: true, 'agent.id': 'n1', 'agent.wrap_up_s': '-1', 'agent.skills': [{ skill: 'Sales', level: '0' }] }
@@ -90,7 +138,7 @@ describe('faults', () => {
     const draft = toDraft(PERSON, ann)
     expect(serverFaults(PERSON, draft, 'ann', [fault('agent.skills[2].level', 'too high'), fault('agent.skills.Patience', 'unknown'), fault('nowhere', 'odd'), fault('', 'whole'), fault('agent.id', 'taken', 'bob')])).toEqual({
       'agent.skills': ['too high', 'unknown'],
-      '': ['nowhere: odd', 'whole', 'Person bob: agent.id: taken'],
+      '': ['nowhere: odd', 'whole', 'Person bob: Agent id: taken'],
     })
   })
 })

@@ -2,12 +2,14 @@
 
 import type { Json, JsonObject } from '../../api/agent-setup'
 import { above, at, isList, isNothing, isObject, isSame, withAt } from './document'
-import { flagIn, isOn, isShown, rowsIn, switchOf, textIn, textsIn, type ColumnField, type Draft, type DraftValue, type Field, type Group, type Row } from './fields'
+import { flagIn, isOn, isShown, namesIn, rowsIn, switchOf, textIn, textsIn, typedOf, type ColumnField, type Draft, type DraftValue, type Field, type Group, type Row } from './fields'
 
 /** What a form holds for a document. */
 export function toDraft(groups: readonly Group[], document: JsonObject): Draft {
   const switches = groups.flatMap(({ within }) => (within === undefined || within.by === 'content' ? [] : [[switchOf(within.path), isObject(at(document, within.path))] as const]))
-  return Object.fromEntries([...switches, ...groups.flatMap(({ fields }) => fields.map((field) => [field.path, drafted(field, at(document, field.path))] as const))])
+  const fields = groups.flatMap((group) => group.fields)
+  const typed = fields.filter(({ kind }) => kind === 'references').map(({ path }) => [typedOf(path), ''] as const)
+  return Object.fromEntries([...switches, ...typed, ...fields.map((field) => [field.path, drafted(field, at(document, field.path))] as const)])
 }
 
 function drafted(field: Field, value: Json | undefined): DraftValue {
@@ -54,8 +56,8 @@ export function toObject(groups: readonly Group[], draft: Draft, base: JsonObjec
 type Sides = { readonly draft: Draft; readonly began: Draft; readonly base: JsonObject | null }
 
 function withField(document: JsonObject, field: Field, { draft, began, base }: Sides): JsonObject {
-  const value = draft[field.path] ?? ''
-  if (field.kind === 'secret') return value === '' ? document : withAt(document, field.path, value as string)
+  const value = field.kind === 'references' ? namesIn(draft, field.path) : (draft[field.path] ?? '')
+  if (field.kind === 'secret') return textIn(draft, field.path) === '' ? document : withAt(document, field.path, textIn(draft, field.path))
   const isThere = base !== null && isObject(at(base, above(field.path)))
   if (isThere && isSame(value as Json, began[field.path] as Json)) return document
   return withAt(document, field.path, written(field, draft))
@@ -69,8 +71,9 @@ function written(field: Field, draft: Draft): Json {
     case 'whole':
       return textIn(draft, path).trim() === '' ? null : Number(textIn(draft, path))
     case 'many':
-    case 'references':
       return textsIn(draft, path)
+    case 'references':
+      return namesIn(draft, path)
     case 'lines':
       return linesOf(textIn(draft, path))
     case 'rows':

@@ -1,14 +1,15 @@
 import { useQueryClient, type QueryClient } from '@tanstack/react-query'
 import { useCallback, useEffect, useReducer } from 'react'
-import { changeObjects, type Edit } from '../../api/agent-setup'
+import { changeObjects, type Changed, type Edit, type Outcome } from '../../api/agent-setup'
+import { refreshAccount } from '../../live/account'
 import { inBatches } from './batches'
-import { IDLE, next, type Flow } from './change-flow'
+import { IDLE, next, type Flow, type Proposal } from './change-flow'
 import { noteRefusal } from './refusal'
 
 export type ChangeControl = {
   readonly flow: Flow
   /** Checks the edits and shows what they change. */
-  readonly propose: (edits: readonly Edit[], secrets?: readonly string[]) => void
+  readonly propose: (edits: readonly Edit[], secrets?: Pick<Proposal, 'secrets' | 'removed'>) => void
   readonly confirm: () => void
   readonly cancel: () => void
 }
@@ -29,13 +30,13 @@ export function useChange(tenant: string): ChangeControl {
     const { edits, requestId } = proposal
     let isWanted = true
     // The dry run has a name of its own: with that of the change, the change would be a repetition.
-    void inBatches(
-      edits,
-      isDry ? crypto.randomUUID() : requestId,
-      (name, batch) => changeObjects(tenant, name, isDry, batch),
-      (done) => step({ kind: 'progress', requestId, done }),
-      () => isWanted,
-    ).then((outcome) => {
+    const send = async (name: string, batch: readonly Edit[]): Promise<Outcome<Changed>> => {
+      // Somebody else may have signed in meanwhile, in whose name nothing of this is to be saved.
+      if (!isDry) await refreshAccount()
+      return changeObjects(tenant, name, isDry, batch)
+    }
+    const onDone = (done: number): void => step({ kind: 'progress', requestId, done })
+    void inBatches(edits, isDry ? crypto.randomUUID() : requestId, send, onDone, () => isWanted).then((outcome) => {
       if (outcome.kind === 'failed') noteRefusal(outcome.failure)
       step({ kind: 'answered', requestId, outcome })
       // Also where somebody else was faster, and where only the first batches were made.
@@ -46,6 +47,9 @@ export function useChange(tenant: string): ChangeControl {
       if (isDry) isWanted = false
     }
   }, [proposal, isDry, tenant, queries])
-  const propose = useCallback((edits: readonly Edit[], secrets: readonly string[] = []) => step({ kind: 'propose', proposal: { edits, secrets, requestId: crypto.randomUUID() } }), [])
+  const propose = useCallback(
+    (edits: readonly Edit[], secrets: Pick<Proposal, 'secrets' | 'removed'> = { secrets: [] }) => step({ kind: 'propose', proposal: { ...secrets, edits, requestId: crypto.randomUUID() } }),
+    [],
+  )
   return { flow, propose, confirm: useCallback(() => step({ kind: 'confirm' }), []), cancel: useCallback(() => step({ kind: 'cancel' }), []) }
 }

@@ -1,6 +1,7 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { useCallback, useEffect, useReducer } from 'react'
 import { importPeople } from '../../api/agent-setup'
+import { refreshAccount } from '../../live/account'
 import { noteRefusal } from './refusal'
 import { refusedHere } from './table-check'
 import { nextOfTable, NO_TABLE, type TableFlow } from './table-flow'
@@ -20,6 +21,8 @@ export function useTable(tenant: string): TableControl {
     const send = async (): Promise<void> => {
       const why = isDry ? await refusedHere(file) : undefined
       if (why !== undefined) return step({ kind: 'unfit', requestId, why })
+      // Somebody else may have signed in meanwhile, in whose name nothing of this is to be taken.
+      if (!isDry) await refreshAccount()
       // The check has a name of its own: with that of the import, the import would be a repetition.
       const outcome = await importPeople(tenant, isDry ? crypto.randomUUID() : requestId, isDry, file)
       if (outcome.kind === 'failed') noteRefusal(outcome.failure)

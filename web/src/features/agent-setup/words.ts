@@ -2,8 +2,8 @@
 
 import type { Json, JsonObject } from '../../api/agent-setup'
 import { t } from '../../lib/i18n'
-import { isList, isObject } from './document'
-import type { Options } from './fields'
+import { isList, isNothing, isObject } from './document'
+import type { ColumnField, Options } from './fields'
 import { sectionOf } from './sections'
 
 /** What is empty. */
@@ -19,9 +19,21 @@ export function wordsOfValue(value: Json | undefined, options?: Options): string
   return isObject(value) ? wordsOfRow(value) : ''
 }
 
+/** Rows with the words of their columns: `Sales 5`, or with the names of the columns where any of them may be empty, so that it is told which. */
+export function wordsOfRows(rows: readonly JsonObject[], columns: readonly ColumnField[]): string {
+  const isShort = columns.every(({ kind }) => kind !== 'text')
+  const cell = (column: ColumnField, row: JsonObject): string => wordsOfValue(row[column.name], column.kind === 'choice' ? column.options : undefined)
+  const unnamed = (row: JsonObject): readonly string[] => Object.keys(row).filter((name) => !isNothing(row[name]) && columns.every((column) => column.name !== name))
+  const words = (row: JsonObject): string => {
+    const named = columns.map((column) => (isShort ? cell(column, row) : `${t(column.label)}: ${cell(column, row)}`)).join(isShort ? ' ' : ', ')
+    return [named, ...unnamed(row).map((name) => `${name}: ${wordsOfValue(row[name])}`)].join(', ')
+  }
+  return rows.length === 0 ? NOTHING : rows.map(words).join(isShort ? ', ' : '; ')
+}
+
 /** `Sales 5`; the values of a row, without those that say nothing. */
 function wordsOfRow(row: JsonObject): string {
-  return Object.values(row).filter((value) => value !== null && value !== undefined && value !== '').map((value) => wordsOfValue(value)).join(' ')
+  return Object.values(row).filter((value) => value !== null && value !== undefined && value !== '').map((value) => wordsOfValue(value)).join(' ') || NOTHING
 }
 
 function nameIn(options: Options | undefined, value: string): string {

@@ -178,7 +178,7 @@ fn as_json(entry: &HistoryEntry) -> anyhow::Result<Value> {
         "revision": entry.revision.0,
         "changed_ms": entry.note.at.as_millis(),
         "changed_by": entry.note.by,
-        "way": entry.note.way.as_str(),
+        "way": entry.note.way.to_string(),
         "request_id": entry.note.request,
         "before": document(&entry.before)?,
         "after": document(&entry.after)?,

@@ -103,11 +103,22 @@ async fn what_a_later_release_has_noted_hides_nothing_else() {
 
     let all = store.history(&acme, &HistoryPage { limit: 1_000, ..HistoryPage::default() }).await.unwrap();
     assert_eq!(all.len(), objects("acme").objects().count() + 1);
-    assert_eq!((all[0].note.way, all[0].key.id.as_str()), (ChangeWay::Other, "x"));
+    assert_eq!((all[0].note.way.as_str(), all[0].key.id.as_str()), ("telepathy", "x"));
     let first = store.history(&acme, &HistoryPage { limit: 2, ..HistoryPage::default() }).await.unwrap();
     assert_eq!(first, all[..2], "a page is full although some entries are passed over");
     let held = store.versioned(&acme).await.unwrap().unwrap();
     assert_eq!(held.revisions.len(), objects("acme").objects().count());
     let changes = store.changes(&acme, Revision(0)).await.unwrap();
     assert_eq!(changes.changes.len(), objects("acme").objects().count(), "the tenant is published all the same");
+
+    // What it does not know comes several times in a row, and what follows is read all the same.
+    let mut turn = store.0.writes(&acme).await.unwrap();
+    turn.run(entry("telepathy", "skill")).await.unwrap();
+    let (mut last, mut ways) = (Some(0), Vec::new());
+    while let Some(number) = last {
+        let (entries, end) = after(&mut *turn, &acme, number, 2).await.unwrap();
+        ways.extend(entries.into_iter().map(|entry| entry.note.way.as_str().to_owned()));
+        last = end;
+    }
+    assert_eq!(ways.iter().filter(|way| *way == "telepathy").count(), 2, "{ways:?}");
 }

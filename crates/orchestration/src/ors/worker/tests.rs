@@ -1,8 +1,7 @@
 //! Failing sessions next to working ones: the steps that a worker emits.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-
 use infra::SystemClock;
+use infra::conformance::SetClock;
 use model::event::CallRef;
 use model::{CallType, CallUuid, Dn, UserData};
 use runtime::Recorder;
@@ -23,15 +22,6 @@ const GROWS: &str = "<scxml version='1.0' datamodel='ecmascript' xmlns:dialog='u
 
 /// Checks of the same work before a thread is abandoned.
 const LOOKS: u32 = 30;
-
-/// Microseconds that a test sets.
-struct HandClock(AtomicU64);
-
-impl Clock for HandClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_micros(self.0.load(Relaxed))
-    }
-}
 
 fn worker() -> Worker {
     worker_at(Arc::new(SystemClock::start()))
@@ -189,19 +179,19 @@ fn a_session_whose_steps_wait_to_be_written_waits_with_its_timers() {
     let ticks =
         "<scxml version='1.0' datamodel='ecmascript'><state id='a'><onentry><send event='t' delay='10ms'/></onentry>
         <transition event='t' target='a'/></state></scxml>";
-    let clock = Arc::new(HandClock(AtomicU64::new(1_763_622_000_000_000)));
+    let clock = SetClock::at(Timestamp::from_micros(1_763_622_000_000_000));
     let mut worker = worker_at(clock.clone());
     let mut unwritten = start(&mut worker, 1, ticks);
     for _ in 0..20 {
         let due = worker.timers.next().expect("its timer is set");
-        clock.0.store(due.as_micros(), Relaxed);
+        clock.advance(due.since(clock.now()));
         worker.fire(&tenant());
         assert!(worker.timers.next().is_some_and(|next| next > due), "a timer is never set at or before now");
         unwritten.append(&mut worker.out);
     }
     assert_eq!(unwritten.len(), STEPS_AHEAD_MAX);
     unwritten.clear();
-    clock.0.fetch_add(LOOK_AGAIN.as_micros() as u64, Relaxed);
+    clock.advance(LOOK_AGAIN);
     worker.fire(&tenant());
     assert_eq!(worker.out.len(), 1, "it goes on when they are written");
 }

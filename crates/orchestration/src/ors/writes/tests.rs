@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
+use infra::conformance::SetClock;
 use infra::embedded::Embedded;
 use infra::{Answer as StoreAnswer, Change, Claim, Claimed, Holding, Loaded, Position, Record};
 use model::{ConnId, Epoch, NodeId, Token};
@@ -24,23 +25,14 @@ struct Refusing {
     inner: Arc<Embedded>,
     session: &'static str,
     says: fn(u64) -> Said,
-    clock: Arc<HandClock>,
+    /// Each commit moves it on.
+    clock: Arc<SetClock>,
     asked: AtomicU64,
-}
-
-/// Milliseconds, advanced by each commit.
-#[derive(Default)]
-struct HandClock(AtomicU64);
-
-impl Clock for HandClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millis(1_000_000 + self.0.load(Ordering::Relaxed))
-    }
 }
 
 impl SessionLedger for Refusing {
     fn commit(&self, batch: SessionBatch) -> StoreAnswer<'_, Vec<Written>> {
-        self.clock.0.fetch_add(AGAIN.as_millis() as u64, Ordering::Relaxed);
+        self.clock.advance(AGAIN);
         let asked = self.asked.fetch_add(1, Ordering::Relaxed);
         let refusal = match batch.writes.iter().any(|write| write.session.0 == self.session).then(|| (self.says)(asked))
         {
@@ -86,7 +78,7 @@ impl SessionLedger for Refusing {
 }
 
 fn refusing(says: fn(u64) -> Said) -> (Arc<Refusing>, Writes) {
-    let clock = Arc::new(HandClock::default());
+    let clock = SetClock::at(Timestamp::from_millis(1_000_000));
     let inner = Arc::new(Embedded::in_memory(clock.clone()));
     let asked = AtomicU64::default();
     let ledger = Arc::new(Refusing { inner, session: "bad", says, clock: clock.clone(), asked });

@@ -11,6 +11,7 @@ use super::super::half_signed_in::HalfSignedIn;
 use super::super::page::{self, second_factor as pages};
 use super::super::parameters::Parameters;
 use super::super::second_factor::{self, CodeLogin, Enrolment};
+use super::super::store::AskingSignIn;
 use super::{PageRequest, begin, form};
 
 /// The same for a wrong code and one that was shown before.
@@ -29,7 +30,7 @@ pub(super) async fn after_password(
     if person.second_factor.is_some() {
         return Ok(asks_code(request, &half, person, StatusCode::OK, None));
     }
-    if second_factor::is_required(request.auth, tenant, person).await? {
+    if request.auth.people.requires_second_factor(tenant, person).await? {
         let secret = second_factor::new_secret(request.auth);
         return Ok(asks_app(request, &half, person, &secret, StatusCode::OK, None));
     }
@@ -79,7 +80,9 @@ async fn app_shown(
     secret: TotpSecret,
     code: &str,
 ) -> Result<Response, Trouble> {
-    match second_factor::enrol(request.auth, &half.tenant, person, secret.clone(), code).await? {
+    // Its session begins after this.
+    let nothing_yet = AskingSignIn { session: None, sign_in: None };
+    match second_factor::enrol(request.auth, &half.tenant, person, nothing_yet, secret.clone(), code).await? {
         Enrolment::Done(codes) => {
             let session = begin(request, &half.tenant, person, true).await?;
             let shown = pages::recovery_codes(&codes, &session.to);

@@ -29,6 +29,15 @@ pub(in crate::auth) struct AskingSignIn<'a> {
     pub sign_in: Option<&'a str>,
 }
 
+/// What the one that asks has shown.
+#[derive(Clone, Copy)]
+pub(in crate::auth) struct ShownProof {
+    /// The digest of the password's hash, as it is now.
+    pub credential: Digest,
+    /// Whether a second factor was shown too.
+    pub by_two_factors: bool,
+}
+
 impl OpenRecord {
     /// `None` for what cannot be read, and what is neither.
     fn read(key: &SignInKey, value: &Bytes) -> Option<Self> {
@@ -57,15 +66,18 @@ impl OpenRecord {
         }
     }
 
-    /// The same bound to that credential: its value, and when it ends.
-    fn bound_to(self, credential: Digest) -> (Bytes, Timestamp) {
+    /// The same after that was shown: its value, and when it ends.
+    fn after(self, shown: ShownProof) -> (Bytes, Timestamp) {
+        let ShownProof { credential, by_two_factors } = shown;
         match self {
             Self::Session(session) => {
-                let session = BrowserSession { credential, ..session };
+                let by_two_factors = session.by_two_factors || by_two_factors;
+                let session = BrowserSession { credential, by_two_factors, ..session };
                 (bytes(&session), session.until)
             }
             Self::Family(family) => {
-                let family = Family { credential, ..family };
+                let by_two_factors = family.by_two_factors || by_two_factors;
+                let family = Family { credential, by_two_factors, ..family };
                 (bytes(&family), family.until)
             }
         }
@@ -96,18 +108,18 @@ impl SignInStore {
         Ok(false)
     }
 
-    /// The person has another password: what asks goes on with it, and all else that was open ends.
+    /// The person has another password or second factor: what asks goes on with it, and all else that was open ends.
     pub async fn keep_only(
         &self,
         tenant: &TenantId,
         user: &str,
         asking: AskingSignIn<'_>,
-        credential: Digest,
+        shown: ShownProof,
         now: Timestamp,
     ) -> Result<()> {
         for (key, value) in self.records.owned(tenant, &owner(user)).await? {
             match OpenRecord::read(&key, &value) {
-                Some(record) if record.is_of(asking) => self.bind(tenant, &key, value, credential).await?,
+                Some(record) if record.is_of(asking) => self.bind(tenant, &key, value, shown).await?,
                 Some(record) => self.end_record(tenant, &key, &record, now).await?,
                 None => {}
             }
@@ -115,11 +127,11 @@ impl SignInStore {
         Ok(())
     }
 
-    /// Binds a record to another credential; again when it is refreshed at the same time.
-    async fn bind(&self, tenant: &TenantId, key: &SignInKey, mut seen: Bytes, credential: Digest) -> Result<()> {
+    /// Binds a record to what was shown; again when it is refreshed at the same time.
+    async fn bind(&self, tenant: &TenantId, key: &SignInKey, mut seen: Bytes, shown: ShownProof) -> Result<()> {
         for _ in 0..TRIES_MAX {
             let Some(record) = OpenRecord::read(key, &seen) else { return Ok(()) };
-            let (next, until) = record.bound_to(credential);
+            let (next, until) = record.after(shown);
             if self.records.replace(tenant, key, &seen, next, until).await? {
                 return Ok(());
             }
@@ -199,11 +211,15 @@ mod tests {
         all
     }
 
+    fn shown(credential: &str, by_two_factors: bool) -> ShownProof {
+        ShownProof { credential: digest(credential), by_two_factors }
+    }
+
     #[tokio::test]
     async fn another_password_leaves_what_asks_and_nothing_else() {
         let (store, acme, now) = with_two_browsers().await;
         let asking = AskingSignIn { session: Some("this"), sign_in: None };
-        store.keep_only(&acme, "ann", asking, digest("new"), now).await.unwrap();
+        store.keep_only(&acme, "ann", asking, shown("new", false), now).await.unwrap();
         assert_eq!(open(&store, &acme).await, [("of this".to_owned(), true), ("this".to_owned(), true)]);
         assert!(
             store.is_revoked(&acme, ["of other"]).await.unwrap() && store.is_revoked(&acme, ["program"]).await.unwrap()
@@ -212,8 +228,22 @@ mod tests {
 
         let (store, acme, now) = with_two_browsers().await;
         let asking = AskingSignIn { session: None, sign_in: Some("program") };
-        store.keep_only(&acme, "ann", asking, digest("new"), now).await.unwrap();
+        store.keep_only(&acme, "ann", asking, shown("new", false), now).await.unwrap();
         assert_eq!(open(&store, &acme).await, [("program".to_owned(), true)]);
+    }
+
+    #[tokio::test]
+    async fn a_second_factor_leaves_what_asks_which_has_shown_it() {
+        let (store, acme, now) = with_two_browsers().await;
+        let asking = AskingSignIn { session: Some("this"), sign_in: None };
+        store.keep_only(&acme, "ann", asking, shown("old", true), now).await.unwrap();
+        let left = store.open_of(&acme, "ann").await.unwrap();
+        assert_eq!((left.sessions.len(), left.families.len()), (1, 1));
+        assert!(left.sessions[0].by_two_factors && left.families[0].by_two_factors);
+        assert_eq!(left.sessions[0].credential, digest("old"));
+        // Another password later takes nothing of that away.
+        store.keep_only(&acme, "ann", asking, shown("new", false), now).await.unwrap();
+        assert!(store.open_of(&acme, "ann").await.unwrap().sessions[0].by_two_factors);
     }
 
     #[tokio::test]

@@ -33,7 +33,14 @@ pub(super) async fn exchange(auth: &Auth, login: &ClientLogin, form: &Parameters
             RefreshOutcome::Expired | RefreshOutcome::OtherClient => return Err(invalid_grant(OVER)),
         };
         let person = person_of(auth, &login.tenant, &exchanged.user, exchanged.credential).await?;
-        let Some(person) = person else {
+        // Who was signed in by the password alone shows more once the tenant asks for it.
+        let is_enough = match &person {
+            Some(person) => {
+                exchanged.by_two_factors || !auth.people.requires_second_factor(&login.tenant, person).await?
+            }
+            None => false,
+        };
+        let Some(person) = person.filter(|_| is_enough) else {
             let (user, sign_in) = (&exchanged.user, &exchanged.sign_in);
             auth.store.end_sign_in(&login.tenant, user, sign_in, auth.now()).await?;
             return Err(invalid_grant(OVER));

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse as _, Response};
 use net::http::{Problem, WebClient};
 use runtime::listener::HostPort;
 
-use super::metrics::RouteFamily;
+use crate::ingress::routes::RouteFamily;
 
 /// What becomes of a request without TLS that does not stay on this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use runtime::token::TokenError;
 use serde_json::{Value, json};
 
 use super::{PageSessions, cookie_name, cookie_of, is_secure, own_page, unread};
-use crate::ingress::sign_in;
+use crate::ingress::auth;
 use crate::session_cookie::{self, SessionCookie};
 
 /// Who is signed in.
@@ -45,7 +45,7 @@ async fn told(pages: &Arc<PageSessions>, cookie: &SessionCookie) -> Result<Optio
         "name": session.name,
         "privileges": session.privileges,
         "scopes": scopes.collect::<Vec<_>>(),
-        "until": rfc3339(pages.until(pages.now(), &session)),
+        "until": rfc3339(session.until),
     })))
 }
 
@@ -88,7 +88,7 @@ async fn ended(
     if let Some(cookie) = cookie_of(headers, is_secure) {
         pages.end(&cookie).await?;
     }
-    let Some(cookies) = sign_in::cookies(headers) else { return Ok(Vec::new()) };
+    let Some(cookies) = auth::cookies(headers) else { return Ok(Vec::new()) };
     let ended = pages.tokens.sign_out(cookies, client).await;
     ended.map_err(|_| Problem::unavailable("the session has ended, but the sign-in could not be ended now"))
 }

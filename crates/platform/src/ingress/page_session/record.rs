@@ -1,5 +1,7 @@
 //! A session of our pages, as it is kept: sealed, since it has tokens.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use contracts::v1;
 use model::Timestamp;
@@ -7,6 +9,8 @@ use prost::Message as _;
 use runtime::installation_key::InstallationKey;
 use runtime::sealed;
 
+/// The end of a session is moved after such a part of the time for which it may lie unused.
+const MOVED_EACH: u32 = 10;
 /// The form of the record that is written.
 const VERSION: u32 = 1;
 
@@ -29,9 +33,24 @@ pub(super) struct PageSession {
     pub refresh_token: String,
     /// The end of the session, however often it is used.
     pub ends_at: Timestamp,
+    /// The end if it is not used any more, as of the last time that it was moved.
+    pub until: Timestamp,
 }
 
 impl PageSession {
+    /// The same with that end if it is not used any more, and no later than the end of all.
+    #[must_use]
+    pub fn lasting_until(self, until: Timestamp) -> Self {
+        Self { until: until.min(self.ends_at), ..self }
+    }
+
+    /// Whether its end has to be moved, now that it is used, where it may lie unused for so long: once a tenth of that has passed, so that
+    /// not every request is a write.
+    pub fn is_to_be_moved(&self, now: Timestamp, life: Duration) -> bool {
+        let until = (now + life).min(self.ends_at);
+        until.since(self.until) > life / MOVED_EACH
+    }
+
     /// Sealed for the record of that name; `None` if the machine gives no randomness.
     pub fn seal(&self, key: &InstallationKey, name: &str) -> Option<Bytes> {
         let record = v1::PageSessionRecord {
@@ -44,6 +63,7 @@ impl PageSession {
             access_until_us: self.access_until.as_micros(),
             refresh_token: self.refresh_token.clone(),
             ends_at_us: self.ends_at.as_micros(),
+            until_us: self.until.as_micros(),
         };
         sealed::seal(key, &bound_to(name), record.encode_to_vec()).map(Bytes::from)
     }
@@ -61,7 +81,26 @@ impl PageSession {
             access_until: Timestamp::from_micros(record.access_until_us),
             refresh_token: record.refresh_token,
             ends_at: Timestamp::from_micros(record.ends_at_us),
+            until: Timestamp::from_micros(record.until_us),
         })
+    }
+}
+
+#[cfg(test)]
+impl PageSession {
+    /// Ann's, until then.
+    pub fn of_test(ends_at: Timestamp) -> Self {
+        Self {
+            user: "person/ann".to_owned(),
+            name: "Ann Adams".to_owned(),
+            privileges: vec!["administrator".to_owned()],
+            scope: "openid config:read".to_owned(),
+            access_token: "access".to_owned(),
+            access_until: Timestamp::from_micros(1),
+            refresh_token: "refresh".to_owned(),
+            ends_at,
+            until: ends_at,
+        }
     }
 }
 
@@ -77,21 +116,39 @@ mod tests {
     #[test]
     fn a_session_is_opened_under_its_own_name_alone() {
         let key = InstallationKey::from_bytes([7; 32]);
-        let session = PageSession {
-            user: "person/ann".to_owned(),
-            name: "Ann Adams".to_owned(),
-            privileges: vec!["administrator".to_owned()],
-            scope: "openid config:read".to_owned(),
-            access_token: "access".to_owned(),
-            access_until: Timestamp::from_micros(1),
-            refresh_token: "refresh".to_owned(),
-            ends_at: Timestamp::from_micros(2),
-        };
+        let session = PageSession::of_test(Timestamp::from_micros(2));
         let sealed = session.seal(&key, "one").unwrap();
         assert!(!sealed.windows(7).any(|part| part == b"refresh"), "it is not there in clear");
         let opened = PageSession::open(&key, "one", &sealed).unwrap();
-        assert_eq!((opened.refresh_token.as_str(), opened.ends_at), ("refresh", session.ends_at));
+        assert_eq!(
+            (opened.refresh_token.as_str(), opened.ends_at, opened.until),
+            ("refresh", session.ends_at, session.until)
+        );
         assert!(PageSession::open(&key, "other", &sealed).is_none());
         assert!(PageSession::open(&InstallationKey::from_bytes([8; 32]), "one", &sealed).is_none());
+    }
+
+    #[test]
+    fn whoever_is_at_work_stays_signed_in_and_writes_seldom() {
+        let (life, day) = (Duration::from_secs(300), Duration::from_secs(86_400));
+        let begun = Timestamp::from_millis(1_700_000_000_000);
+        let mut session = PageSession::of_test(begun + day).lasting_until(begun + life);
+        let mut moves = 0;
+        for second in 1..3_600 {
+            let now = begun + Duration::from_secs(second);
+            assert!(now < session.until, "it ends after {second} s, while it is used");
+            if session.is_to_be_moved(now, life) {
+                session = session.lasting_until(now + life);
+                moves += 1;
+            }
+        }
+        assert!((100..=120).contains(&moves), "{moves} writes in an hour");
+        // Its last end stays where it is.
+        let near = begun + day - Duration::from_secs(10);
+        let session = session.lasting_until(near + life);
+        assert_eq!(session.until, session.ends_at);
+        assert!(!session.is_to_be_moved(near + Duration::from_secs(9), life));
+        let of_before = PageSession { until: Timestamp::ZERO, ..session };
+        assert!(of_before.is_to_be_moved(begun, life), "a record of an earlier build has no such end");
     }
 }

@@ -11,6 +11,7 @@ use net::http::{Answer, CallError, Client, WebClient};
 use runtime::RoleContext;
 use serde::Deserialize;
 
+use crate::ingress::routes;
 use crate::pages_client::CLIENT;
 
 const TOKEN: &str = "/auth/v3/oauth/token";
@@ -82,7 +83,7 @@ impl TokenSource {
     /// # Errors
     /// If ingress does not declare the connection.
     pub fn new(ctx: &RoleContext) -> Result<Self> {
-        Ok(Self(Client::new(ctx, "own-11")?))
+        Ok(Self(Client::new(ctx, routes::leads_to(runtime::issuer::PATH)?.connection)?))
     }
 
     /// Redeems a code.

@@ -1,127 +1,19 @@
 use std::sync::Mutex;
+use std::sync::atomic::Ordering::SeqCst;
 
-use contracts::provisioning::{Object, ObjectKey, Skill, TenantObjects};
 use infra::embedded::Embedded;
-use infra::{Answer, ObjectChanges, Reading, SystemClock};
+use infra::{Reading, SystemClock};
+use model::Timestamp;
 
 use super::*;
+use crate::role::test_database::{TestDatabase, tenant};
 
-/// A database with the tenant globex, and perhaps acme, whose objects cannot be read.
-struct Database {
-    why: Option<fn() -> StoreError>,
-    /// What globex had at revision 1, 2 and so on.
-    states: Mutex<Vec<TenantObjects>>,
-    /// The highest generation that was given.
-    generation: Mutex<u64>,
-}
+/// A clock that stands still until it is set.
+struct StandingClock(Mutex<Timestamp>);
 
-impl Database {
-    fn new(why: Option<fn() -> StoreError>) -> Arc<Self> {
-        let states = Mutex::new(vec![infra::conformance::provisioning::objects("globex")]);
-        Arc::new(Self { why, states, generation: Mutex::default() })
-    }
-
-    /// A change of globex.
-    fn adds(&self, skill: &str) {
-        let mut states = self.states.lock().unwrap();
-        let mut next = states.last().unwrap().clone();
-        next.skills.push(Skill { name: skill.to_owned() });
-        states.push(next);
-    }
-
-    fn at(&self, revision: u64) -> HashMap<ObjectKey, Object> {
-        let states = self.states.lock().unwrap();
-        let index = usize::try_from(revision).unwrap().checked_sub(1);
-        let objects = index.map(|index| states[index].objects().map(|object| (object.key(), object)).collect());
-        objects.unwrap_or_default()
-    }
-
-    fn revision(&self) -> u64 {
-        self.states.lock().unwrap().len() as u64
-    }
-}
-
-fn tenant(name: &str) -> TenantId {
-    TenantId::parse(name).unwrap()
-}
-
-impl ProvisioningStore for Database {
-    fn tenants(&self) -> Answer<'_, Vec<(TenantId, Revision)>> {
-        Box::pin(async move {
-            let acme = self.why.map(|_| (tenant("acme"), Revision(1)));
-            Ok(acme.into_iter().chain([(tenant("globex"), Revision(self.revision()))]).collect())
-        })
-    }
-
-    fn load<'a>(&'a self, of: &'a TenantId) -> Answer<'a, Option<(Revision, TenantObjects)>> {
-        Box::pin(async move {
-            match self.why {
-                Some(why) if of.as_str() == "acme" => Err(why()),
-                _ => {
-                    let states = self.states.lock().unwrap();
-                    Ok(states.last().map(|last| (Revision(states.len() as u64), last.clone())))
-                }
-            }
-        })
-    }
-
-    fn update<'a>(
-        &'a self,
-        _: &'a TenantId,
-        _: Revision,
-        _: Vec<ObjectChange>,
-        _: &'a infra::ChangeNote,
-    ) -> Answer<'a, Revision> {
-        Box::pin(async { Err(StoreError::Invalid("it is read alone".to_owned())) })
-    }
-
-    fn next_generation<'a>(&'a self, _: &'a TenantId, at_least: u64) -> Answer<'a, u64> {
-        Box::pin(async move {
-            let mut highest = self.generation.lock().unwrap();
-            *highest = at_least.max(*highest + 1);
-            Ok(*highest)
-        })
-    }
-
-    fn changes<'a>(&'a self, _: &'a TenantId, since: Revision) -> Answer<'a, ObjectChanges> {
-        Box::pin(async move {
-            let revision = self.revision();
-            let before = self.at(since.0);
-            let put = self.at(revision).into_iter().filter(|(key, object)| before.get(key) != Some(object));
-            let changes = put.map(|(_, object)| ObjectChange::Put(object)).collect();
-            Ok(ObjectChanges { revision: Revision(revision), changes })
-        })
-    }
-
-    fn versioned<'a>(&'a self, _: &'a TenantId) -> Answer<'a, Option<infra::VersionedObjects>> {
-        Box::pin(async { Err(StoreError::Invalid("it is read alone".to_owned())) })
-    }
-    fn find_versioned<'a>(
-        &'a self,
-        _: &'a TenantId,
-        _: &'a contracts::provisioning::ObjectKey,
-    ) -> Answer<'a, Option<(Revision, contracts::provisioning::Object)>> {
-        Box::pin(async { Err(StoreError::Invalid("it is read alone".to_owned())) })
-    }
-    fn history<'a>(&'a self, _: &'a TenantId, _: &'a infra::HistoryPage) -> Answer<'a, Vec<infra::HistoryEntry>> {
-        Box::pin(async { Err(StoreError::Invalid("it is read alone".to_owned())) })
-    }
-    fn entry_at<'a>(
-        &'a self,
-        _: &'a TenantId,
-        _: &'a contracts::provisioning::ObjectKey,
-        _: Revision,
-    ) -> Answer<'a, Option<infra::HistoryEntry>> {
-        Box::pin(async { Err(StoreError::Invalid("it is read alone".to_owned())) })
-    }
-    fn request<'a>(
-        &'a self,
-        _: &'a TenantId,
-        _: &'a str,
-        _: &'a str,
-        _: model::Timestamp,
-    ) -> Answer<'a, Vec<infra::HistoryEntry>> {
-        Box::pin(async { Err(StoreError::Invalid("it is read alone".to_owned())) })
+impl Clock for StandingClock {
+    fn now(&self) -> Timestamp {
+        *self.0.lock().unwrap()
     }
 }
 
@@ -129,14 +21,14 @@ fn in_memory() -> Arc<Embedded> {
     Arc::new(Embedded::in_memory(Arc::new(SystemClock::start())))
 }
 
-fn publisher(provisioning: &Arc<Database>, configuration: &Arc<Embedded>) -> Publisher {
+fn publisher(provisioning: &Arc<TestDatabase>, configuration: &Arc<Embedded>) -> Publisher {
     Publisher {
         provisioning: provisioning.clone(),
         configuration: configuration.clone(),
         clock: Arc::new(SystemClock::start()),
         published: BTreeMap::new(),
-        faulty: BTreeSet::new(),
-        tell: watch::channel(Held::default()).0,
+        faulty: FaultyTenants::default(),
+        tell: watch::channel(PublishedTenants::default()).0,
     }
 }
 
@@ -158,30 +50,75 @@ fn skills(reading: &Reading) -> Vec<&str> {
     reading.documents.iter().filter(|document| document.kind == "skill").map(|document| document.id.as_str()).collect()
 }
 
-/// Whether a turn succeeds, whether the cache counts as complete then, and the tenants in it.
-async fn published(why: fn() -> StoreError) -> (bool, bool, Vec<TenantId>) {
-    let configuration = in_memory();
-    let mut publisher = publisher(&Database::new(Some(why)), &configuration);
-    let succeeds = publisher.turn().await.is_ok();
-    let cached = ConfigCache::tenants(&*configuration).await.unwrap();
-    (succeeds, configuration.is_complete().await.unwrap(), cached.into_iter().map(|(tenant, _)| tenant).collect())
+/// Whether the role is ready after a turn, whether the cache counts as complete then, and the tenants in it.
+async fn published(publisher: &mut Publisher, cache: &Embedded) -> (bool, bool, Vec<TenantId>) {
+    let is_ready = publisher.turn().await.unwrap_or(false);
+    let cached = ConfigCache::tenants(cache).await.unwrap();
+    (is_ready, cache.is_complete().await.unwrap(), cached.into_iter().map(|(tenant, _)| tenant).collect())
+}
+
+fn damaged() -> StoreError {
+    StoreError::Corrupt { what: "table dial_rule".to_owned(), reason: "a test".to_owned() }
+}
+
+fn too_slow() -> StoreError {
+    StoreError::Unavailable { reason: "a test".to_owned() }
 }
 
 #[tokio::test]
 async fn a_tenant_whose_objects_are_damaged_keeps_no_other_from_being_ready() {
-    let damaged = || StoreError::Corrupt { what: "table dial_rule".to_owned(), reason: "a test".to_owned() };
-    assert_eq!(published(damaged).await, (true, true, vec![tenant("globex")]));
+    let (database, cache) = (TestDatabase::new(Some(damaged)), in_memory());
+    let mut publisher = publisher(&database, &cache);
+    assert_eq!(published(&mut publisher, &cache).await, (true, true, vec![tenant("globex")]));
+    assert_eq!(publisher.faulty.count(), 1);
 }
 
 #[tokio::test]
-async fn a_store_that_is_away_is_no_fault_of_a_tenant() {
-    let away = || StoreError::Unavailable { reason: "a test".to_owned() };
-    assert_eq!(published(away).await, (false, false, vec![tenant("globex")]));
+async fn a_damaged_tenant_is_not_read_again_in_every_turn_but_at_once_after_a_change() {
+    let (database, cache) = (TestDatabase::new(Some(damaged)), in_memory());
+    let mut publisher = publisher(&database, &cache);
+    let clock = Arc::new(StandingClock(Mutex::new(Timestamp::from_millis(1_000))));
+    publisher.clock = clock.clone();
+    for _ in 0..5 {
+        publisher.turn().await.unwrap();
+    }
+    assert_eq!(database.loads_of_acme.load(SeqCst), 1);
+    database.acme_at.store(2, SeqCst);
+    publisher.turn().await.unwrap();
+    assert_eq!(database.loads_of_acme.load(SeqCst), 2);
+    *clock.0.lock().unwrap() = Timestamp::from_millis(1_500);
+    publisher.turn().await.unwrap();
+    assert_eq!(database.loads_of_acme.load(SeqCst), 3);
+}
+
+#[tokio::test]
+async fn a_tenant_that_is_too_slow_to_read_is_waited_for_and_then_keeps_no_other_from_being_ready() {
+    let (database, cache) = (TestDatabase::new(Some(too_slow)), in_memory());
+    let mut publisher = publisher(&database, &cache);
+    let clock = Arc::new(StandingClock(Mutex::new(Timestamp::from_millis(1_000))));
+    publisher.clock = clock.clone();
+    for at_s in [1, 10] {
+        *clock.0.lock().unwrap() = Timestamp::from_millis(at_s * 1_000);
+        assert_eq!(published(&mut publisher, &cache).await, (false, false, vec![tenant("globex")]), "{at_s}");
+    }
+    *clock.0.lock().unwrap() = Timestamp::from_millis(20_000);
+    assert_eq!(published(&mut publisher, &cache).await, (true, true, vec![tenant("globex")]));
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_is_no_fault_of_a_tenant() {
+    let (database, cache) = (TestDatabase::new(Some(too_slow)), in_memory());
+    database.is_away.store(true, SeqCst);
+    let mut publisher = publisher(&database, &cache);
+    for _ in 0..5 {
+        assert_eq!(published(&mut publisher, &cache).await, (false, false, Vec::new()));
+    }
+    assert_eq!(publisher.faulty.count(), 0);
 }
 
 #[tokio::test]
 async fn what_the_cache_has_lost_again_is_published_again() {
-    let (database, cache) = (Database::new(None), in_memory());
+    let (database, cache) = (TestDatabase::new(None), in_memory());
     let mut publisher = publisher(&database, &cache);
     publisher.turn().await.unwrap();
     let before = whole(&cache).await;
@@ -208,7 +145,7 @@ async fn what_the_cache_has_lost_again_is_published_again() {
 
 #[tokio::test]
 async fn a_cache_with_another_state_than_the_published_one_gets_a_new_generation() {
-    let (database, cache) = (Database::new(None), in_memory());
+    let (database, cache) = (TestDatabase::new(None), in_memory());
     let mut publisher = publisher(&database, &cache);
     publisher.turn().await.unwrap();
     let published = whole(&cache).await;
@@ -225,7 +162,7 @@ async fn a_cache_with_another_state_than_the_published_one_gets_a_new_generation
 
 #[tokio::test]
 async fn a_generation_is_later_than_all_before_whatever_the_clock_says() {
-    let (database, cache) = (Database::new(None), in_memory());
+    let (database, cache) = (TestDatabase::new(None), in_memory());
     publisher(&database, &cache).turn().await.unwrap();
     let published = whole(&cache).await.version;
     // The clock was an hour fast, and was set right; Redis was emptied, and the role restarted.
@@ -238,7 +175,7 @@ async fn a_generation_is_later_than_all_before_whatever_the_clock_says() {
 
 #[tokio::test]
 async fn a_restart_publishes_what_has_changed_meanwhile_and_no_new_generation() {
-    let (database, cache) = (Database::new(None), in_memory());
+    let (database, cache) = (TestDatabase::new(None), in_memory());
     publisher(&database, &cache).turn().await.unwrap();
     let first = whole(&cache).await;
 
@@ -263,7 +200,7 @@ async fn a_restart_publishes_what_has_changed_meanwhile_and_no_new_generation() 
 
 #[tokio::test]
 async fn a_restart_trusts_no_cache_of_another_database() {
-    let (database, cache) = (Database::new(None), in_memory());
+    let (database, cache) = (TestDatabase::new(None), in_memory());
     publisher(&database, &cache).turn().await.unwrap();
     let right = whole(&cache).await;
     let mut other = right.clone();

@@ -26,3 +26,27 @@ fn a_revoked_token_is_refused_by_every_role() -> Result<()> {
     ensure!(keys["keys"].as_array().is_some_and(|keys| keys.len() == 1), "{keys}");
     Ok(())
 }
+
+/// While the other roles cannot be told, nobody is told that a token is revoked; once they can, it is.
+#[test]
+fn a_revocation_that_cannot_be_written_is_not_confirmed() -> Result<()> {
+    let site = Installation::start()?;
+    let visitor = Visitor::new(&site)?;
+    let user = person(&site, "administrator")?;
+    let token = visitor.by_password(&user.user, &user.password)?.token("access_token")?;
+    // Nothing can be written in the place of a folder.
+    let file = site.data_dir().join("keys/public/revoked.json");
+    let _ = std::fs::remove_file(&file);
+    std::fs::create_dir(&file)?;
+    for _ in 0..2 {
+        let answer = visitor.revoke(&token)?;
+        ensure!(answer.status == 503, "{} {}", answer.status, answer.body);
+        ensure!(answer.header("retry-after").is_some(), "{}", answer.head);
+    }
+    ensure!(site.metric("auth", "auth_revocations_unwritten")? >= 1.0, "it is not counted");
+    std::fs::remove_dir(&file)?;
+    wait::until(SOON, || Ok((visitor.revoke(&token)?.status == 200).then_some(())))?;
+    site.metric_becomes("auth", "auth_revocations_unwritten", 0.0, SOON)?;
+    let opens = || anyhow::Ok(visitor.bearing("/api/operations/v1/topology", &token)?.status);
+    wait::until(SOON, || Ok((opens()? == 401).then_some(())))
+}

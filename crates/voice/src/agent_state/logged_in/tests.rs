@@ -46,12 +46,12 @@ async fn a_login_that_is_not_stored_is_not_noted() {
     changed(&site, &mut agents, with_rule(Spender::Agent)).await;
     let kind = RequestKind::AgentLogin(AgentId::parse("a1").ok(), WorkMode::AutoIn, LoginPassword::Absent);
     site.ask_too_much(&mut agents, kind).await;
-    site.clock.pass(Duration::from_secs(2));
+    site.clock.advance(Duration::from_secs(2));
     site.turn(&mut agents).await;
     assert_eq!(noted(&site, "7101").await, None);
     login(&site, &mut agents, "7101").await;
     site.ask_too_much(&mut agents, RequestKind::AgentLogout).await;
-    site.clock.pass(Duration::from_secs(2));
+    site.clock.advance(Duration::from_secs(2));
     site.turn(&mut agents).await;
     assert_eq!(noted(&site, "7101").await.as_deref(), Some("a1"), "still logged in");
 }

@@ -95,7 +95,7 @@ async fn a_refused_write_is_made_again() {
     site.turn(&mut agents).await;
     assert!(!kept().await.in_call, "not at once: the store may refuse it again and again");
     let again_at = agents.next_timeout().expect("it is made again");
-    site.clock.pass(again_at.since(site.stores.clock.now()));
+    site.clock.advance(again_at.since(site.stores.clock.now()));
     site.turn(&mut agents).await;
     let kept = kept().await;
     assert!(kept.in_call && kept.settings.dnd, "{kept:?}");

@@ -110,7 +110,7 @@ async fn a_successor_fences_the_writes_of_the_former_owner() {
     let site = Site::new();
     let mut agents = site.claim(1).await.unwrap();
     site.ask(&mut agents, "7101", RequestKind::SetDndOn).await;
-    site.clock.pass(infra::bounds::LEASE + std::time::Duration::from_millis(1));
+    site.clock.advance(infra::bounds::LEASE + std::time::Duration::from_millis(1));
     let mut successor = site.claim(2).await.unwrap();
     site.post(&mut agents, "7101", RequestKind::SetDndOff);
     let written = site.turn(&mut agents).await;

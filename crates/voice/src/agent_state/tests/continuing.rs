@@ -22,7 +22,7 @@ impl Log {
 
 /// Gives the agents an input; it is not committed yet.
 fn input(site: &mut Site, agents: &mut TenantAgents, number: usize) {
-    site.clock.pass(Duration::from_secs(2));
+    site.clock.advance(Duration::from_secs(2));
     let not_ready = RequestKind::AgentNotReady(WorkMode::AuxWork);
     match number {
         0 => site.post(agents, "7101", RequestKind::AgentLogin(None, WorkMode::ManualIn, LoginPassword::Absent)),
@@ -37,7 +37,7 @@ fn input(site: &mut Site, agents: &mut TenantAgents, number: usize) {
             agents.observe(&[entry], site.now());
         }
         // Time ends the after-call work.
-        9 => site.clock.pass(Duration::from_secs(60)),
+        9 => site.clock.advance(Duration::from_secs(60)),
         10 => site.post(agents, "7101", RequestKind::AgentNotReady(WorkMode::AuxWork)),
         12 => site.post(agents, "7102", RequestKind::AgentLogout),
         _ => site.post(agents, "7101", RequestKind::AgentLogout),

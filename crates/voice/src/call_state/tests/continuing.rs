@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use infra::conformance::SetClock;
 use infra::{CallWrite, Change, Consumed, Position, Stores, ThreadBatch, Written};
 use model::event::CallRef;
 use model::{
@@ -16,7 +17,7 @@ use super::super::metrics::Metrics;
 use super::super::ownership::{Keeping, Ownership, VIEW};
 use super::super::threads::{Closing, GRACE};
 use super::super::view::View;
-use crate::test_stores::{HandClock, stores};
+use crate::test_stores::{set_clock, stores};
 
 /// The call, its consultation, and a call of another thread.
 const C1: ConnId = ConnId(1);
@@ -73,7 +74,7 @@ fn follower(run: u64) -> Owner {
 
 /// A tenant whose calls are followed by one run of the role after the other.
 struct World {
-    clock: Arc<HandClock>,
+    clock: Arc<SetClock>,
     stores: Stores,
     tenant: TenantId,
     metrics: Metrics,
@@ -90,7 +91,7 @@ struct Run {
 
 impl World {
     fn new() -> Self {
-        let clock = HandClock::new();
+        let clock = set_clock();
         Self {
             stores: stores(clock.clone()),
             clock,
@@ -131,7 +132,7 @@ impl World {
         };
         let written = self.stores.calls.commit(vec![write]).await.unwrap();
         assert!(matches!(written[..], [Written::Done { .. }]), "{written:?}");
-        self.clock.pass(Duration::from_secs(1));
+        self.clock.advance(Duration::from_secs(1));
     }
 
     async fn fold(&self, run: &mut Run, max: usize) {
@@ -163,7 +164,7 @@ impl World {
 
     /// Everything is folded, stored and closed.
     async fn end(&mut self, run: &mut Run) {
-        self.clock.pass(GRACE);
+        self.clock.advance(GRACE);
         self.fold(run, 1_000).await;
         for _ in 0..2 {
             self.store(run).await;

@@ -1,8 +1,9 @@
 use infra::ConfigVersion;
+use infra::conformance::SetClock;
 use serde_json::json;
 
 use super::*;
-use crate::test_stores::HandClock;
+use crate::test_stores::set_clock;
 
 fn copy() -> TenantCopy {
     let person = |id: &str, pin: Option<&str>| {
@@ -23,14 +24,14 @@ fn copy() -> TenantCopy {
 }
 
 struct Bench {
-    clock: Arc<HandClock>,
+    clock: Arc<SetClock>,
     pins: Pins,
     copy: TenantCopy,
 }
 
 impl Bench {
     fn new() -> Self {
-        let clock = HandClock::new();
+        let clock = set_clock();
         let pins = Pins::new(clock.clone(), Metrics::register(&runtime::Metrics::default()));
         Self { clock, pins, copy: copy() }
     }
@@ -60,11 +61,11 @@ fn a_phone_waits_longer_after_each_wrong_pin_and_no_other_phone_does() {
     assert_eq!(bench.ask("7101", Some("123456")), PinAnswer::Wait, "even the right one");
     assert_eq!(bench.ask("7101", None), PinAnswer::Wait);
     assert_eq!(bench.ask("7102", Some("123456")), PinAnswer::Right, "the other phone of the same place");
-    bench.clock.pass(WAIT_FIRST);
+    bench.clock.advance(WAIT_FIRST);
     assert_eq!(bench.ask("7101", Some("000000")), PinAnswer::Wrong);
-    bench.clock.pass(WAIT_FIRST);
+    bench.clock.advance(WAIT_FIRST);
     assert_eq!(bench.ask("7101", Some("123456")), PinAnswer::Wait, "twice as long now");
-    bench.clock.pass(WAIT_FIRST);
+    bench.clock.advance(WAIT_FIRST);
     assert_eq!(bench.ask("7101", Some("123456")), PinAnswer::Right);
     assert_eq!(bench.ask("7101", Some("000000")), PinAnswer::Wrong, "and it begins anew");
     assert_eq!(bench.ask("7101", None), PinAnswer::Digits { digits: 6 });
@@ -93,6 +94,6 @@ fn a_login_is_checked_against_the_agent_that_it_names_and_guesses_are_counted_fo
     }
     assert_eq!(ask("7101", None, "123456"), PinAnswer::Wait, "from whichever DN they came");
     assert_eq!(bench.ask("7101", Some("123456")), PinAnswer::Right, "the phone itself has not guessed");
-    bench.clock.pass(WAIT_FIRST);
+    bench.clock.advance(WAIT_FIRST);
     assert_eq!(ask("7101", None, "123456"), PinAnswer::Right);
 }

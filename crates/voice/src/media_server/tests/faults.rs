@@ -15,7 +15,7 @@ use super::super::node::faults::Doing;
 use super::super::previous_run::released_of;
 use super::bench::{Bench, Phone, limits};
 use crate::quarantine::CLAIMS_MAX;
-use crate::test_stores::{HandClock, stores};
+use crate::test_stores::{set_clock, stores};
 
 /// Two conferences of two legs each: the owner's dialogs, and the phones.
 fn two_calls(ports: std::ops::RangeInclusive<u16>) -> (Bench, Vec<DialogId>, Vec<Phone>) {
@@ -167,7 +167,7 @@ fn a_record_with_which_two_processes_died_is_put_aside_unseen() {
 
 #[tokio::test]
 async fn a_leg_that_was_released_from_quarantine_is_found_by_every_node() {
-    let stores = stores(HandClock::new());
+    let stores = stores(set_clock());
     let tenant = TenantId::parse("acme").expect("a name");
     let owner = Owner { node: NodeId::parse("media-1").expect("a name"), epoch: Epoch(5) };
     let session = MediaSessionId("m1".to_owned());

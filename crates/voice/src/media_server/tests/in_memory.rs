@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use contracts::v1;
+use infra::conformance::SetClock;
 use infra::{Change, Clock, MediaWrite, Record, Written};
 use ivr::msml::{self, Command, Dialog};
 use media::g711::Law;
@@ -27,7 +28,7 @@ use super::super::node::commit::Undo;
 use super::super::node::records::{self, Decoded};
 use super::super::node::restore::RestoreError;
 use crate::dialog_records::RecordError;
-use crate::test_stores::{HandClock, cipher};
+use crate::test_stores::{cipher, set_clock};
 
 mod dual_stack;
 mod recording;
@@ -43,7 +44,7 @@ fn ours() -> AudioAddresses {
 
 struct World {
     prompts: PathBuf,
-    clock: Arc<HandClock>,
+    clock: Arc<SetClock>,
     media: InMemory,
     owner: UserAgent,
     events: Vec<Event>,
@@ -51,11 +52,11 @@ struct World {
     dialog: Option<DialogId>,
 }
 
-fn media(clock: &Arc<HandClock>, epoch: u64) -> InMemory {
+fn media(clock: &Arc<SetClock>, epoch: u64) -> InMemory {
     media_with(PathBuf::from(NOWHERE), clock, epoch)
 }
 
-fn media_with(prompts: PathBuf, clock: &Arc<HandClock>, epoch: u64) -> InMemory {
+fn media_with(prompts: PathBuf, clock: &Arc<SetClock>, epoch: u64) -> InMemory {
     let clock: Arc<dyn Clock> = clock.clone();
     let place = Place {
         owner: Owner { node: NodeId::parse("media-1").unwrap(), epoch: Epoch(epoch) },
@@ -78,7 +79,7 @@ impl World {
 
     /// With that folder of prompts.
     fn with(prompts: PathBuf) -> Self {
-        let clock = HandClock::new();
+        let clock = set_clock();
         let media = media_with(prompts.clone(), &clock, 1);
         let owner = UserAgent::new(AgentConfig::default(), Box::new(Seeded::new(3)));
         Self { prompts, clock, media, owner, events: Vec::new(), party: None, dialog: None }
@@ -205,7 +206,7 @@ impl World {
 
     /// Sends one packet of speech to media's port `say_to`; returns media's audio packets with their ports.
     fn heard(&mut self, say_to: u16, n: u16) -> Vec<(u16, Vec<u8>)> {
-        self.clock.pass(Duration::from_millis(20));
+        self.clock.advance(Duration::from_millis(20));
         let header = Header { sequence: n, timestamp: u32::from(n) * 160, ssrc: 5, ..Header::default() };
         let mut bytes = header.to_bytes().to_vec();
         bytes.extend([Law::Mu.encode(900); 160]);
@@ -226,7 +227,7 @@ fn music_goes_on_for_who_has_done_the_signalling_and_ends_for_whom_only_the_desc
         let mut sent = 0;
         for second in 0..30 {
             for _ in 0..50 {
-                world.clock.pass(Duration::from_millis(20));
+                world.clock.advance(Duration::from_millis(20));
                 world.settle();
                 let packets = std::iter::from_fn(|| world.media.poll_packet());
                 sent += packets.filter(|packet| !media::rtp::is_rtcp(&packet.bytes)).count();
@@ -256,7 +257,7 @@ fn writes_of_a_minute(treatment: Dialog) -> (Vec<u32>, World, Record<infra::Medi
             record = Some(Record { tenant, key, owner, token: Token(2), state, intentions, due, claims: 1 });
             times.push(step * 20);
         }
-        world.clock.pass(Duration::from_millis(20));
+        world.clock.advance(Duration::from_millis(20));
         world.settle();
         while world.media.poll_packet().is_some() {}
     }
@@ -412,7 +413,7 @@ fn a_damaged_record_costs_its_leg_alone_and_no_turn_without_end() {
     world.music();
     world.call(1);
     world.music();
-    world.clock.pass(Duration::from_millis(500));
+    world.clock.advance(Duration::from_millis(500));
     world.settle();
     let records = world.records();
     let mut chance = Seeded::new(16);
@@ -427,7 +428,7 @@ fn a_damaged_record_costs_its_leg_alone_and_no_turn_without_end() {
         while media.next_timeout() < end {
             turns += 1;
             assert!(turns < 4_000, "{bad:?}");
-            world.clock.pass(media.next_timeout().since(world.clock.now()));
+            world.clock.advance(media.next_timeout().since(world.clock.now()));
             media.handle_timeout(world.clock.now());
             while media.poll_transmit().is_some() {}
             let packets = std::iter::from_fn(|| media.poll_packet());
@@ -457,7 +458,7 @@ fn two_legs_whose_descriptions_name_each_other_do_not_go_round_without_end() {
     // The legs continue with each other's sources.
     let first = world.media.poll_packet().unwrap();
     while world.media.poll_packet().is_some() {}
-    world.clock.pass(Duration::from_millis(300));
+    world.clock.advance(Duration::from_millis(300));
     let now = world.clock.now();
     assert!(world.media.hear(first.to.port(), &first.bytes, first.from, now));
     let mut rounds = 0;

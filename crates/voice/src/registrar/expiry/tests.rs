@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use futures::future::{BoxFuture, pending};
+use infra::conformance::SetClock;
 use infra::{
     Answer, Binding, Refusal, Registration, RegistrationWrite, RegistrationWritten, Registrations, StoreError, Stores,
 };
@@ -15,7 +16,7 @@ use sip::{ConnectionId, Flow, HeaderName, Message, StatusCode};
 use super::super::handler::{Asked, TOPIC};
 use super::*;
 use crate::reporting::Reporter;
-use crate::test_stores::{HandClock, stores};
+use crate::test_stores::{set_clock, stores};
 
 /// Registrations in memory, some of them faulty.
 struct Store {
@@ -83,7 +84,7 @@ impl Registrations for Store {
 }
 
 struct Bench {
-    clock: Arc<HandClock>,
+    clock: Arc<SetClock>,
     store: Arc<Store>,
     handler: Handler,
     reporter: Reporter,
@@ -102,7 +103,7 @@ fn dn(number: usize) -> Dn {
 
 impl Bench {
     fn new() -> Self {
-        let clock = HandClock::new();
+        let clock = set_clock();
         let stores = stores(clock.clone());
         let store = Arc::new(Store {
             held: stores.registrations.clone(),
@@ -147,7 +148,7 @@ impl Bench {
             RegistrationWrite { tenant, dn, expected: 0, bindings: vec![binding], events: Vec::new() }
         };
         self.store.held.commit(numbers.map(of).collect()).await.unwrap();
-        self.clock.pass(Duration::from_secs(1));
+        self.clock.advance(Duration::from_secs(1));
     }
 
     /// Takes one step; returns whether there was one.
@@ -307,7 +308,7 @@ async fn a_phone_whose_record_is_damaged_is_set_aside_and_tried_again_later() {
     bench.store.damaged.lock().unwrap().clear();
     bench.scan();
     assert_eq!(bench.in_service().await, ["7102"], "not with each scan");
-    bench.clock.pass(AGAIN_AFTER);
+    bench.clock.advance(AGAIN_AFTER);
     bench.scan();
     assert!(bench.in_service().await.is_empty());
     assert!(bench.counts("registrar_phones_set_aside 0"));

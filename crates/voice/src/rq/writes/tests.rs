@@ -3,25 +3,26 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use bytes::Bytes;
+use infra::conformance::SetClock;
 use infra::embedded::Embedded;
 use infra::{Answer as StoreAnswer, Holder, QueueRecord, bounds};
 use model::{AgentId, Epoch, NodeId, TenantId, Token};
 
 use super::*;
-use crate::test_stores::HandClock;
+use crate::test_stores::set_clock;
 
 /// A ledger that gives this answer to writes of a request with this name, and moves the clock on with each commit.
 struct Refusing {
     inner: Arc<Embedded>,
     name: &'static str,
     answer: fn() -> infra::Result<Written>,
-    clock: Arc<HandClock>,
+    clock: Arc<SetClock>,
     asked: AtomicU64,
 }
 
 impl QueueLedger for Refusing {
     fn commit(&self, batch: QueueBatch) -> StoreAnswer<'_, Written> {
-        self.clock.pass(AGAIN);
+        self.clock.advance(AGAIN);
         self.asked.fetch_add(1, Relaxed);
         if batch.requests.iter().any(|(id, body)| id == self.name && body.is_some()) {
             return Box::pin(async { (self.answer)() });
@@ -42,7 +43,7 @@ impl QueueLedger for Refusing {
 }
 
 async fn refusing(answer: fn() -> infra::Result<Written>) -> (Arc<Refusing>, Writes) {
-    let clock = HandClock::new();
+    let clock = set_clock();
     let inner = Arc::new(Embedded::in_memory(clock.clone()));
     QueueLedger::claim(&*inner, &owner(), &tenant(), None).await.unwrap().unwrap();
     let ledger = Arc::new(Refusing { inner, name: "bad", answer, clock: clock.clone(), asked: AtomicU64::default() });

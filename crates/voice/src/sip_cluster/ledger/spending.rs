@@ -153,6 +153,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
     use std::time::Duration;
 
+    use infra::conformance::SetClock;
     use infra::{Answer, Clock as _, Stores};
     use model::{AgentId, Dn, Epoch, NodeId, TenantId};
 
@@ -163,13 +164,13 @@ mod tests {
     /// A store with its clock, and the nodes' numbers of batches.
     struct Lab {
         stores: Stores,
-        clock: Arc<test_stores::HandClock>,
+        clock: Arc<SetClock>,
         sequence: u64,
     }
 
     impl Lab {
         fn new() -> Self {
-            let clock = test_stores::HandClock::new();
+            let clock = test_stores::set_clock();
             Self { stores: test_stores::stores(clock.clone()), clock, sequence: 0 }
         }
 

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
+use infra::conformance::SetClock;
 use infra::{
     Answer, CallIndex, CallLedger, CallWrite, Claim, Claimed, Holding, Loaded, Record, Stores, Written, bounds,
 };
@@ -12,7 +13,7 @@ use sip::ConnectionId;
 use super::claim::*;
 use super::find::*;
 use crate::sip_cluster::node::lookup::{FailureReport, Found, Lookup, ROLE, SeenLive};
-use crate::test_stores::{HandClock, beginning, stores};
+use crate::test_stores::{beginning, set_clock, stores};
 
 /// The connection to the proxy.
 const LINK: ConnectionId = ConnectionId(7);
@@ -28,7 +29,7 @@ fn tenant() -> TenantId {
 }
 
 /// A ledger with call 1 of node 1, which holds its lease.
-async fn with_a_call(clock: &Arc<HandClock>) -> Stores {
+async fn with_a_call(clock: &Arc<SetClock>) -> Stores {
     let stores = stores(clock.clone());
     stores.calls.commit(vec![beginning(tenant(), ConnId(1), node(1))]).await.expect("a ledger");
     stores.leases.renew(&node(1), ROLE, bounds::LEASE).await.expect("a lease");
@@ -48,7 +49,7 @@ async fn asked(stores: &Stores, gone: Option<FailureReport>, live: &[Owner]) -> 
 
 #[tokio::test]
 async fn a_node_that_could_not_be_connected_to_keeps_its_calls_as_long_as_a_proxy_sees_it() {
-    let clock = HandClock::new();
+    let clock = set_clock();
     let stores = with_a_call(&clock).await;
     let unreachable = || Some(FailureReport::Node(node(1).node));
     assert_eq!(asked(&stores, unreachable(), &[node(1), node(2)]).await, None, "to be looked at again");
@@ -57,18 +58,18 @@ async fn a_node_that_could_not_be_connected_to_keeps_its_calls_as_long_as_a_prox
 
 #[tokio::test]
 async fn a_node_without_proxies_takes_no_call_of_a_node_that_has_its_lease_whatever_frontend_says() {
-    let clock = HandClock::new();
+    let clock = set_clock();
     let stores = with_a_call(&clock).await;
     let sought = sought(Some(FailureReport::Node(node(1).node)));
     let asked = async || find_once(&stores, &node(2), &SeenLive::default(), &sought).await.expect("a ledger");
     assert_eq!(asked().await, Some(Found::Elsewhere(node(1))));
-    clock.pass(bounds::LEASE + Duration::from_millis(1));
+    clock.advance(bounds::LEASE + Duration::from_millis(1));
     assert!(matches!(asked().await, Some(Found::Ours(_))));
 }
 
 #[tokio::test]
 async fn a_node_that_its_proxy_sees_again_keeps_its_calls_whatever_was_said_before() {
-    let clock = HandClock::new();
+    let clock = set_clock();
     let stores = with_a_call(&clock).await;
     let said = |by| sought(Some(FailureReport::Owner { owner: node(1), by }));
     let seen = SeenLive(BTreeMap::from([(LINK, vec![node(1), node(2)]), (ANOTHER, vec![node(2)])]));
@@ -84,19 +85,19 @@ async fn a_node_that_its_proxy_sees_again_keeps_its_calls_whatever_was_said_befo
 
 #[tokio::test]
 async fn a_node_keeps_its_calls_as_long_as_it_has_a_lease_or_a_proxy_sees_it() {
-    let clock = HandClock::new();
+    let clock = set_clock();
     let stores = with_a_call(&clock).await;
     assert_eq!(asked(&stores, None, &[]).await, Some(Found::Elsewhere(node(1))));
-    clock.pass(bounds::LEASE + Duration::from_millis(1));
+    clock.advance(bounds::LEASE + Duration::from_millis(1));
     assert_eq!(asked(&stores, None, &[node(1)]).await, Some(Found::Elsewhere(node(1))));
     assert!(matches!(asked(&stores, None, &[]).await, Some(Found::Ours(_))));
 }
 
 #[tokio::test]
 async fn calls_of_tenants_that_are_known_are_taken_without_asking_anybody() {
-    let clock = HandClock::new();
+    let clock = set_clock();
     let stores = with_a_call(&clock).await;
-    clock.pass(bounds::LEASE + Duration::from_millis(1));
+    clock.advance(bounds::LEASE + Duration::from_millis(1));
     let heritage = OrphanClaimer::new(stores, node(2));
     assert_eq!(heritage.take(&[node(2)]).await, []);
     heritage.know(&[tenant()]);
@@ -107,7 +108,7 @@ async fn calls_of_tenants_that_are_known_are_taken_without_asking_anybody() {
 /// A ledger in which another node always claims first; each claim takes a second.
 struct Raced {
     calls: Arc<dyn CallLedger>,
-    clock: Arc<HandClock>,
+    clock: Arc<SetClock>,
 }
 
 impl CallLedger for Raced {
@@ -116,7 +117,7 @@ impl CallLedger for Raced {
     }
 
     fn claim<'a>(&'a self, _: &'a Owner, claims: Vec<Claim<ConnId>>) -> Answer<'a, Vec<Claimed<ConnId>>> {
-        self.clock.pass(Duration::from_secs(1));
+        self.clock.advance(Duration::from_secs(1));
         let raced = Claimed::Raced { owner: node(3), token: Token(7) };
         async move { Ok(vec![raced; claims.len()]) }.boxed()
     }
@@ -144,9 +145,9 @@ impl CallLedger for Raced {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_that_always_somebody_else_takes_is_not_looked_for_for_ever() {
-    let clock = HandClock::new();
+    let clock = set_clock();
     let mut stores = with_a_call(&clock).await;
-    clock.pass(bounds::LEASE + Duration::from_millis(1));
+    clock.advance(bounds::LEASE + Duration::from_millis(1));
     stores.calls = Arc::new(Raced { calls: stores.calls.clone(), clock: clock.clone() });
     let found = find(&stores, &node(2), SeenLive::default, &sought(None)).await;
     assert_eq!(found, Found::Unanswered);

@@ -20,7 +20,7 @@ export function dnGroups(types: Options): readonly Group[] {
       title: 'setup.dn.extension',
       when: EXTENSION,
       fields: [
-        { kind: 'secret', path: 'password', label: 'setup.dn.password', hint: 'setup.dn.passwordHint' },
+        { kind: 'secret', path: 'password', label: 'setup.dn.password', hint: 'setup.dn.passwordHint', isKept: true },
         { kind: 'whole', path: 'no_answer_s', label: 'setup.dn.noAnswerTime', hint: 'setup.byTenant', min: 1, max: 600, unit: 'setup.seconds' },
         { kind: 'flag', path: 'call_waiting', label: 'setup.dn.callWaiting', initial: true },
         { kind: 'whole', path: 'outgoing_max', label: 'setup.dn.outgoingMax', hint: 'setup.byTenant', min: 0, max: 100_000 },

@@ -37,7 +37,7 @@ fn offer_of(at: SocketAddr, version: u64) -> String {
 
 /// Sends a packet of speech; returns where media sends audio then, and from where.
 fn said(world: &mut World, from: &str, to: u16, n: u16) -> Vec<(SocketAddr, SocketAddr)> {
-    world.clock.pass(Duration::from_millis(20));
+    world.clock.advance(Duration::from_millis(20));
     let header = Header { sequence: n, timestamp: u32::from(n) * 160, ssrc: 5, ..Header::default() };
     let mut bytes = header.to_bytes().to_vec();
     bytes.extend([Law::Mu.encode(900); 160]);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use infra::conformance::SetClock;
 use infra::{Clock as _, Stores};
 use model::entropy::Seeded;
 use model::{ConnId, Entropy as _, Timestamp};
@@ -28,7 +29,7 @@ use super::plan::{Fault, Script};
 use super::programs::{Heard, Programs};
 use super::proxies::SimProxy;
 use crate::sip_cluster::node::lookup::Lookup;
-use crate::test_stores::HandClock;
+use crate::test_stores::set_clock;
 
 /// A sender or receiver.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -107,7 +108,7 @@ pub enum Action {
 pub struct World {
     pub seed: u64,
     pub net: Network<Addr, Payload>,
-    pub clock: Arc<HandClock>,
+    pub clock: Arc<SetClock>,
     pub stores: Stores,
     pub chance: Seeded,
     pub agenda: BTreeMap<(Timestamp, u64), Action>,
@@ -147,8 +148,8 @@ impl World {
     pub fn new(seed: u64, loud: bool) -> Self {
         let mut chance = Seeded::new(seed.wrapping_mul(0x9E37_79B9).wrapping_add(7));
         let net = Network::new(chance.next_u64(), super::plan::edge_conditions(&mut chance));
-        let clock = HandClock::new();
-        clock.pass(net.now().since(clock.now()));
+        let clock = set_clock();
+        clock.advance(net.now().since(clock.now()));
         let stores = crate::test_stores::stores(clock.clone());
         let phones = super::phones::DIRECT + 1 + chance.below(4) as usize;
         let mut world = Self {
@@ -225,7 +226,7 @@ impl World {
     }
 
     fn show_time(&self) {
-        self.clock.pass(self.net.now().since(self.clock.now()));
+        self.clock.advance(self.net.now().since(self.clock.now()));
     }
 
     /// Puts something on the agenda.

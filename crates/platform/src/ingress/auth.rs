@@ -1,4 +1,4 @@
-//! Forwards what is below `/auth/v3` to auth, with the proofs that the caller brings and none of our own.
+//! Hands what is below `/auth/v3` to auth (own-11), with the proofs that the caller brings and none of our own.
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -8,6 +8,7 @@ use axum::routing::any;
 use runtime::RoleContext;
 
 use super::hand_on::RoleBehind;
+use super::routes;
 
 /// Headers forwarded with a request; the others concern one hop, or say what ingress knows better.
 static PASSED_ON: [HeaderName; 9] = [
@@ -23,17 +24,10 @@ static PASSED_ON: [HeaderName; 9] = [
 ];
 
 pub(super) fn router(ctx: &RoleContext) -> anyhow::Result<Router> {
-    let auth = RoleBehind::new(ctx, "own-11", "auth", &PASSED_ON)?;
-    let below = format!("{}/{{*rest}}", runtime::issuer::PATH);
-    let router = Router::new().route(&below, any(to_auth));
+    let auth = RoleBehind::new(ctx, runtime::issuer::PATH, &PASSED_ON)?;
+    let router = Router::new().route(&routes::all_below(runtime::issuer::PATH), any(to_auth));
     let router = runtime::issuer::METADATA.iter().fold(router, |router, path| router.route(path, any(to_auth)));
     Ok(router.with_state(auth))
-}
-
-/// Whether auth, and not ingress, asks for what a request needs.
-pub(super) fn is_open(path: &str) -> bool {
-    runtime::issuer::METADATA.contains(&path)
-        || path.strip_prefix(runtime::issuer::PATH).is_some_and(|rest| rest.starts_with('/'))
 }
 
 async fn to_auth(State(auth): State<RoleBehind>, request: Request) -> Response {
@@ -50,17 +44,6 @@ pub(super) fn cookies(headers: &HeaderMap) -> Option<HeaderValue> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_is_below_auth_asks_for_its_own_proof() {
-        let described = runtime::issuer::METADATA;
-        for open in ["/auth/v3/oauth/token", "/auth/v3/sign-in"].iter().chain(&described) {
-            assert!(is_open(open), "{open}");
-        }
-        for closed in ["/auth/v3", "/auth/v33/x", "/api/voice/v1/x", "/auth", "/x/auth/v3/y"] {
-            assert!(!is_open(closed), "{closed}");
-        }
-    }
 
     #[test]
     fn cookies_that_come_apart_go_on_as_one() {

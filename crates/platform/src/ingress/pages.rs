@@ -1,4 +1,5 @@
-//! Forwards pages and the wallboard's data from pulse (pulse-20) as they arrive: a stream stays a stream.
+//! Hands on pages and the wallboard's data from pulse (pulse-20) as they arrive: a stream stays a stream. Paths without a row in
+//! the table of routes are answered here.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -7,8 +8,9 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{OriginalUri, State};
+use axum::extract::{OriginalUri, Request, State};
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
+use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use futures::Stream;
@@ -20,6 +22,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use runtime::{Drain, RoleContext};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
+
+use super::routes;
 
 /// Maximum of concurrent streams.
 const STREAMS_MAX: usize = 2_000;
@@ -71,24 +75,48 @@ struct Pulse {
     metrics: Metrics,
 }
 
-/// The routes of pulse: its data, and as a page every path that has no other route.
+/// The routes of pulse: its data, and the pages.
 pub(super) fn router(ctx: &RoleContext) -> anyhow::Result<Router> {
     let pulse = Pulse {
-        client: Client::new(ctx, "pulse-20")?,
+        client: Client::new(ctx, routes::leads_to(routes::PULSE)?.connection)?,
         permits: Arc::new(Semaphore::new(STREAMS_MAX)),
         drain: ctx.drain.clone(),
         metrics: Metrics::register(&ctx.metrics),
     };
-    Ok(Router::new()
-        .route("/pulse/{*rest}", get(to_pulse))
-        .route("/api/{*rest}", axum::routing::any(async || Problem::not_found("nothing is served under this path")))
-        .fallback(get(to_pulse))
-        .with_state(pulse))
+    Ok(Router::new().route(&routes::all_below(routes::PULSE), get(to_pulse)).fallback(page).with_state(pulse))
 }
 
-/// Pages are open, all data needs a token.
-pub(super) fn is_open(path: &str) -> bool {
-    !super::APIS.iter().any(|served| path.starts_with(served))
+/// The router for the paths that have a row: of the others it does not hear.
+pub(super) fn listed_alone(router: Router) -> Router {
+    router.layer(from_fn(unlisted_refused))
+}
+
+async fn unlisted_refused(request: Request, next: Next) -> Response {
+    match routes::of(request.uri().path()) {
+        Some(_) => next.run(request).await,
+        None if wants_page(request.headers()) => no_page(),
+        None => no_such_path(),
+    }
+}
+
+/// What has no route of its own: a page, or nothing below an API.
+async fn page(
+    State(pulse): State<Pulse>,
+    method: Method,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+) -> Response {
+    if !routes::is_page(uri.path()) {
+        return no_such_path();
+    }
+    if !matches!(method, Method::GET | Method::HEAD) {
+        return (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET,HEAD")]).into_response();
+    }
+    to_pulse(State(pulse), method, OriginalUri(uri), headers).await
+}
+
+fn no_such_path() -> Response {
+    Problem::not_found("nothing is served under this path").into_response()
 }
 
 async fn to_pulse(
@@ -109,7 +137,7 @@ async fn to_pulse(
     match call.stream().await {
         // Pulse refuses every path that is no page to a caller without a token; a browser that follows a link gets a
         // page instead.
-        Ok(answer) if is_refusal(answer.status()) && is_open(uri.path()) && wants_page(&headers) => no_page(),
+        Ok(answer) if is_refusal(answer.status()) && routes::is_page(uri.path()) && wants_page(&headers) => no_page(),
         Ok(answer) => handed_on(&pulse, answer),
         Err(CallError::Deadline(_)) => away(StatusCode::GATEWAY_TIMEOUT, "pulse does not answer"),
         Err(error) => {

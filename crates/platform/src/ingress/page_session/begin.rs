@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use identity::secret::Digest;
 use net::http::{Problem, Query, WebClient};
+use runtime::listener::HostPort;
 use serde::Deserialize;
 
 use super::pending::{self, PendingSignIn};
@@ -22,6 +23,7 @@ const AUTHORIZE: &str = "/auth/v3/oauth/authorize";
 const SCOPE: &str = "openid profile *";
 /// The longest cookie of a sign-in that is looked at, in bytes.
 const COOKIE_BYTES_MAX: usize = 4_096;
+const HTTPS_PORT: u16 = 443;
 const STALE: &str = "It was open for too long, or in another browser.";
 
 /// What the sign-in is asked for.
@@ -46,13 +48,22 @@ const fn pending_name(is_secure: bool) -> &'static str {
     if is_secure { "__Host-trunkline-page-sign-in" } else { "trunkline-page-sign-in" }
 }
 
-/// Where a code goes: to the edge's own address, or without TLS to the one that was asked, if that is the browser's own machine.
+/// Where a code goes: to the edge's own address, or without TLS to the one that was asked, if that is the browser's own machine. None if
+/// the browser has asked at another host: what it is to keep until then, it would not send there.
 fn callback(base: &str, headers: &HeaderMap, is_secure: bool) -> Option<String> {
-    if is_secure {
-        return Some(format!("{base}{CALLBACK}"));
-    }
     let host = headers.get(header::HOST)?.to_str().ok()?;
+    if is_secure {
+        return is_at(base, host).then(|| format!("{base}{CALLBACK}"));
+    }
     pages_client::is_this_machine(host).then(|| format!("http://{host}{CALLBACK}"))
+}
+
+/// Whether somebody who asks that host by TLS is at the base. Cookies are of a host whatever its port (RFC 6265 section 8.5), and web
+/// servers in front may leave the port out.
+fn is_at(base: &str, host: &str) -> bool {
+    let name = |authority: &str| HostPort::parse(authority, HTTPS_PORT).ok().map(|at| at.host.to_ascii_lowercase());
+    let own = base.strip_prefix("https://").and_then(|rest| rest.split('/').next()).and_then(name);
+    own.is_some() && own == name(host)
 }
 
 /// A redirect that no cache keeps.
@@ -72,6 +83,13 @@ fn query(pairs: &[(&str, &str)]) -> String {
     form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }
 
+/// The same sign-in at the base.
+fn at_base(base: &str, to: &str, tenant: Option<&str>) -> String {
+    let mut pairs = vec![("to", to)];
+    pairs.extend(tenant.map(|tenant| ("tenant", tenant)));
+    format!("{base}{SIGN_IN}?{}", query(&pairs))
+}
+
 /// Begins a sign-in.
 pub(super) async fn begin(
     State(pages): State<Arc<PageSessions>>,
@@ -85,8 +103,8 @@ pub(super) async fn begin(
         return Err(Problem::bad_request("to: it is not a path of this host, as /agent-setup/"));
     }
     let Some(redirect_uri) = callback(&pages.base, &headers, is_secure) else {
-        return match pages.base.starts_with("https://") {
-            true => redirect(&format!("{}{SIGN_IN}?{}", pages.base, query(&[("to", to.as_str())])), []),
+        return match pages.base.starts_with("https://") || is_secure {
+            true => redirect(&at_base(&pages.base, &to, asked.tenant.as_deref()), []),
             false => Err(Problem::forbidden("people sign in by HTTPS, or on this machine")),
         };
     };
@@ -158,10 +176,16 @@ pub(super) async fn come_back(
 async fn kept(pages: &PageSessions, tokens: PageTokens) -> Result<String, Problem> {
     let (secret, now) = (pages.secret(), pages.now());
     let cookie = SessionCookie { tenant: tokens.tenant.clone(), digest: Digest::of(&secret) };
-    let session = session_of(tokens, now, now + SESSION_MAX);
-    let until = pages.until(now, &session);
-    pages.store.begin(&cookie, &session, until).await.map_err(|error| unread(&error))?;
+    let session = session_of(tokens, now, now + SESSION_MAX).lasting_until(now + pages.life);
+    let ended = pages.store.begin(&cookie, &session).await.map_err(|error| unread(&error))?;
     pages.metrics.begun.inc();
+    pages.lookups.remember(&cookie);
+    for session in ended {
+        tracing::info!(tenant = %cookie.tenant, user = session.user, "somebody has as many sessions of our pages as there may be: the first of them has ended");
+        if pages.tokens.revoke(&cookie.tenant, &session.refresh_token).await.is_err() {
+            tracing::warn!(tenant = %cookie.tenant, "tokens of a session that has ended could not be revoked: they run out");
+        }
+    }
     Ok(SessionCookie::write(&cookie.tenant, &secret))
 }
 
@@ -191,9 +215,22 @@ mod tests {
             let headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static(host))]);
             callback("https://centre.example", &headers, is_secure)
         };
-        assert_eq!(to("evil.example", true).as_deref(), Some("https://centre.example/session/callback"));
+        for own in ["centre.example", "Centre.example:443", "centre.example:8443"] {
+            assert_eq!(to(own, true).as_deref(), Some("https://centre.example/session/callback"), "{own}");
+        }
+        for alias in ["localhost:8443", "192.0.2.1:8443", "evil.example", "centre.example.evil.example", ""] {
+            assert_eq!(to(alias, true), None, "{alias}: the browser has to go to the edge's own address first");
+        }
         assert_eq!(to("127.3.0.1:8080", false).as_deref(), Some("http://127.3.0.1:8080/session/callback"));
         assert_eq!((to("centre.example", false), to("127.0.0.1@evil.example", false)), (None, None));
+    }
+
+    #[test]
+    fn the_way_to_the_base_keeps_what_was_asked() {
+        let to = at_base("https://centre.example", "/trace?x=1", Some("acme"));
+        assert_eq!(to, "https://centre.example/session/sign-in?to=%2Ftrace%3Fx%3D1&tenant=acme");
+        assert!(is_at("https://[2001:db8::1]:8443", "[2001:db8::1]:8443"));
+        assert!(!is_at("http://127.0.0.1:8080", "127.0.0.1:8080"), "it has no TLS");
     }
 
     #[test]

@@ -1,0 +1,64 @@
+//! A store for those who need none.
+
+use contracts::provisioning::{Object, ObjectKey, TenantObjects};
+use model::{TenantId, Timestamp};
+
+use crate::{
+    Answer, ChangeNote, HistoryEntry, HistoryPage, ObjectChange, ObjectChanges, ProvisioningStore, Revision,
+    StoreError, VersionedObjects,
+};
+
+/// A persistent configuration that refuses everything: for tests of roles that have no access to it.
+pub struct NoProvisioning;
+
+fn refused<T: Send + 'static>() -> Answer<'static, T> {
+    Box::pin(async { Err(StoreError::Invalid("there is no provisioning store".to_owned())) })
+}
+
+impl ProvisioningStore for NoProvisioning {
+    fn tenants(&self) -> Answer<'_, Vec<(TenantId, Revision)>> {
+        refused()
+    }
+
+    fn load<'a>(&'a self, _: &'a TenantId) -> Answer<'a, Option<(Revision, TenantObjects)>> {
+        refused()
+    }
+
+    fn versioned<'a>(&'a self, _: &'a TenantId) -> Answer<'a, Option<VersionedObjects>> {
+        refused()
+    }
+
+    fn find_versioned<'a>(&'a self, _: &'a TenantId, _: &'a ObjectKey) -> Answer<'a, Option<(Revision, Object)>> {
+        refused()
+    }
+
+    fn update<'a>(
+        &'a self,
+        _: &'a TenantId,
+        _: Revision,
+        _: Vec<ObjectChange>,
+        _: &'a ChangeNote,
+    ) -> Answer<'a, Revision> {
+        refused()
+    }
+
+    fn history<'a>(&'a self, _: &'a TenantId, _: &'a HistoryPage) -> Answer<'a, Vec<HistoryEntry>> {
+        refused()
+    }
+
+    fn entry_at<'a>(&'a self, _: &'a TenantId, _: &'a ObjectKey, _: Revision) -> Answer<'a, Option<HistoryEntry>> {
+        refused()
+    }
+
+    fn request<'a>(&'a self, _: &'a TenantId, _: &'a str, _: &'a str, _: Timestamp) -> Answer<'a, Vec<HistoryEntry>> {
+        refused()
+    }
+
+    fn next_generation<'a>(&'a self, _: &'a TenantId, _: u64) -> Answer<'a, u64> {
+        refused()
+    }
+
+    fn changes<'a>(&'a self, _: &'a TenantId, _: Revision) -> Answer<'a, ObjectChanges> {
+        refused()
+    }
+}

@@ -1,0 +1,340 @@
+//! What the web edge answers, as a table: each path with the role that answers, what a caller must show, as what it is counted, and
+//! which requests may bring more. The gate, the limits, the routers, the sessions of our own pages and the metrics read it. A path
+//! without a row is closed: it is answered 404, and no role behind the edge hears of it.
+
+use anyhow::{Context as _, Result};
+use net::http::{Method, WiderLimits};
+use runtime::issuer;
+use runtime::metrics::Label;
+
+/// Those of calls and agents.
+pub(super) const VOICE: &str = "/api/voice/v1";
+/// Those of pulse that are no pages.
+pub(super) const PULSE: &str = "/pulse";
+/// Those of agent-setup.
+pub(super) const AGENT_SETUP: &str = "/agent-setup/api";
+/// Those of telemetry.
+pub(super) const TELEMETRY: &str = "/telemetry";
+/// Those of wfm-adapter.
+pub(super) const WORKFORCE: &str = "/wfm";
+/// The sessions of our own pages.
+pub(super) const SESSION: &str = "/session";
+/// The WebSocket of phones.
+pub(super) const PHONES: &str = "/sip";
+
+/// A role behind the edge, and the connection that leads there.
+#[derive(Debug)]
+pub(super) struct RoleAt {
+    /// Its name.
+    pub role: &'static str,
+    /// The id of the connection.
+    pub connection: &'static str,
+}
+
+const AT_AUTH: RoleAt = RoleAt { role: "auth", connection: "own-11" };
+const AT_FRONTEND: RoleAt = RoleAt { role: "frontend", connection: "own-16" };
+const AT_SIP_PROXY: RoleAt = RoleAt { role: "sip-proxy", connection: "own-24" };
+const AT_WFM_ADAPTER: RoleAt = RoleAt { role: "wfm-adapter", connection: "own-26" };
+const AT_AGENT_SETUP: RoleAt = RoleAt { role: "agent-setup", connection: "own-27" };
+const AT_PULSE: RoleAt = RoleAt { role: "pulse", connection: "pulse-20" };
+const AT_TELEMETRY: RoleAt = RoleAt { role: "telemetry", connection: "telemetry-03" };
+
+/// Which paths a row is about.
+#[derive(Clone, Copy, Debug)]
+enum PathExtent {
+    /// The path itself.
+    Alone,
+    /// What is below it.
+    Below,
+    /// Both.
+    Whole,
+}
+
+/// What a caller must show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum EdgeProof {
+    /// Nothing: pages, and whether the role lives.
+    Nothing,
+    /// What the one who answers asks for: a form, a cookie, the password of a phone.
+    OfItsOwn,
+    /// A token of the caller, which the gate verifies. A session of our own pages lends it.
+    Token,
+}
+
+/// A row.
+#[derive(Debug)]
+pub(super) struct EdgeRoute {
+    path: &'static str,
+    extent: PathExtent,
+    /// The role that answers; none where ingress itself does.
+    behind: Option<&'static RoleAt>,
+    proof: EdgeProof,
+    family: RouteFamily,
+    wider: WiderOf,
+}
+
+/// Which requests have wider limits, by method and path.
+type WiderOf = fn(&Method, &str) -> Option<WiderLimits>;
+
+const fn page(path: &'static str, extent: PathExtent) -> EdgeRoute {
+    let (behind, proof, family) = (Some(&AT_PULSE), EdgeProof::Nothing, RouteFamily::Pages);
+    EdgeRoute { path, extent, behind, proof, family, wider: no_wider }
+}
+
+const fn api(path: &'static str, behind: Option<&'static RoleAt>, family: RouteFamily) -> EdgeRoute {
+    EdgeRoute { path, extent: PathExtent::Below, behind, proof: EdgeProof::Token, family, wider: no_wider }
+}
+
+const fn with_own_proof(
+    path: &'static str,
+    extent: PathExtent,
+    behind: Option<&'static RoleAt>,
+    family: RouteFamily,
+) -> EdgeRoute {
+    EdgeRoute { path, extent, behind, proof: EdgeProof::OfItsOwn, family, wider: no_wider }
+}
+
+const fn probe(path: &'static str) -> EdgeRoute {
+    let (extent, proof, family) = (PathExtent::Alone, EdgeProof::Nothing, RouteFamily::Probes);
+    EdgeRoute { path, extent, behind: None, proof, family, wider: no_wider }
+}
+
+fn no_wider(_: &Method, _: &str) -> Option<WiderLimits> {
+    None
+}
+
+/// A table of people, at the listeners of ingress.
+fn table_of_people(method: &Method, path: &str) -> Option<WiderLimits> {
+    crate::agent_setup::table_limits(method, path, 3)
+}
+
+/// The table. Of several rows that are about a path, the one with the longest path counts.
+static TABLE: [EdgeRoute; 20] = [
+    page("/", PathExtent::Alone),
+    page("/index.html", PathExtent::Alone),
+    page("/icon.svg", PathExtent::Alone),
+    page("/assets", PathExtent::Below),
+    page("/topology", PathExtent::Alone),
+    page("/trace", PathExtent::Whole),
+    page("/agent-setup", PathExtent::Whole),
+    // Every path below /api needs a token, whether there is something or not.
+    api("/api", None, RouteFamily::Unknown),
+    // Events and webhooks below it are answered by ingress.
+    api(VOICE, Some(&AT_FRONTEND), RouteFamily::Voice),
+    api("/api/operations/v1", None, RouteFamily::Operations),
+    api(PULSE, Some(&AT_PULSE), RouteFamily::Wallboard),
+    api(AGENT_SETUP, Some(&AT_AGENT_SETUP), RouteFamily::Configuration).with_wider(table_of_people),
+    api(TELEMETRY, Some(&AT_TELEMETRY), RouteFamily::Telemetry),
+    api(WORKFORCE, Some(&AT_WFM_ADAPTER), RouteFamily::Workforce),
+    with_own_proof(issuer::PATH, PathExtent::Below, Some(&AT_AUTH), RouteFamily::Auth),
+    // `issuer::METADATA`.
+    with_own_proof("/.well-known", PathExtent::Below, Some(&AT_AUTH), RouteFamily::Auth),
+    with_own_proof(SESSION, PathExtent::Whole, None, RouteFamily::Auth),
+    with_own_proof(PHONES, PathExtent::Alone, Some(&AT_SIP_PROXY), RouteFamily::Phones),
+    probe("/live"),
+    probe("/ready"),
+];
+
+impl EdgeRoute {
+    const fn with_wider(self, wider: WiderOf) -> Self {
+        Self { wider, ..self }
+    }
+
+    fn is_about(&self, path: &str) -> bool {
+        let Some(rest) = path.strip_prefix(self.path) else { return false };
+        match self.extent {
+            PathExtent::Alone => rest.is_empty(),
+            PathExtent::Below => rest.starts_with('/'),
+            PathExtent::Whole => rest.is_empty() || rest.starts_with('/'),
+        }
+    }
+}
+
+/// The row of a path.
+pub(super) fn of(path: &str) -> Option<&'static EdgeRoute> {
+    TABLE.iter().filter(|route| route.is_about(path)).max_by_key(|route| route.path.len())
+}
+
+/// The role to which the row of exactly that path leads.
+///
+/// # Errors
+/// If there is no such row, or ingress itself answers.
+pub(super) fn leads_to(path: &str) -> Result<&'static RoleAt> {
+    let row = TABLE.iter().find(|route| route.path == path);
+    row.and_then(|route| route.behind).with_context(|| format!("no row of the web edge leads from {path} to a role"))
+}
+
+/// Whether the gate lets a request to that path in without a token.
+pub(super) fn is_open(path: &str) -> bool {
+    of(path).is_some_and(|route| route.proof != EdgeProof::Token)
+}
+
+/// Whether that path is of an API, for which a token is shown.
+pub(super) fn is_of_api(path: &str) -> bool {
+    of(path).is_some_and(|route| route.proof == EdgeProof::Token)
+}
+
+/// Whether that path is of the pages.
+pub(super) fn is_page(path: &str) -> bool {
+    of(path).is_some_and(|route| route.family == RouteFamily::Pages)
+}
+
+/// The limits of a request, where they are wider than those of the listener.
+pub(super) fn wider(method: &Method, path: &str) -> Option<WiderLimits> {
+    of(path).and_then(|route| (route.wider)(method, path))
+}
+
+/// All that is below a path, as a router takes it.
+pub(super) fn all_below(path: &str) -> String {
+    format!("{path}/{{*rest}}")
+}
+
+/// What a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RouteFamily {
+    /// Pages and their files.
+    Pages,
+    /// The wallboard's numbers.
+    Wallboard,
+    /// Calls and agents: requests, events, webhooks.
+    Voice,
+    /// The topology and traces.
+    Operations,
+    /// Objects of the configuration.
+    Configuration,
+    /// What clients tell of themselves.
+    Telemetry,
+    /// What workforce tools read.
+    Workforce,
+    /// Signing in, and tokens.
+    Auth,
+    /// The WebSocket of phones.
+    Phones,
+    /// Whether the role lives and is ready.
+    Probes,
+    /// Paths at which there is nothing.
+    Unknown,
+}
+
+impl RouteFamily {
+    /// That of a path.
+    pub fn of(path: &str) -> Self {
+        of(path).map_or(Self::Unknown, |route| route.family)
+    }
+}
+
+impl Label for RouteFamily {
+    const NAME: &'static str = "route";
+    const ALL: &'static [Self] = &[
+        Self::Pages,
+        Self::Wallboard,
+        Self::Voice,
+        Self::Operations,
+        Self::Configuration,
+        Self::Telemetry,
+        Self::Workforce,
+        Self::Auth,
+        Self::Phones,
+        Self::Probes,
+        Self::Unknown,
+    ];
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::Pages => "pages",
+            Self::Wallboard => "wallboard",
+            Self::Voice => "voice",
+            Self::Operations => "operations",
+            Self::Configuration => "configuration",
+            Self::Telemetry => "telemetry",
+            Self::Workforce => "workforce",
+            Self::Auth => "auth",
+            Self::Phones => "phones",
+            Self::Probes => "probes",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_api_needs_a_token_and_every_connection_is_declared() {
+        for route in &TABLE {
+            let below = format!("{}/v1/example/x", route.path);
+            if route.proof == EdgeProof::Token {
+                for path in [below.as_str(), &format!("{}/", route.path)] {
+                    assert!(!is_open(path) && is_of_api(path), "{path}");
+                }
+            }
+            if let Some(behind) = route.behind {
+                assert!(crate::ingress::SPEC.opens.contains(&behind.connection), "{behind:?}");
+            }
+        }
+        for (n, route) in TABLE.iter().enumerate() {
+            assert!(TABLE.iter().skip(n + 1).all(|other| other.path != route.path), "{} is there twice", route.path);
+        }
+    }
+
+    #[test]
+    fn what_asks_for_its_own_proof_and_pages_are_open_and_what_is_unknown_is_closed() {
+        for open in ["/", "/trace/1", "/agent-setup/people/ann", "/auth/v3/oauth/token", "/session/sign-in", "/sip"]
+            .iter()
+            .chain(&issuer::METADATA)
+        {
+            assert!(is_open(open) && !is_of_api(open), "{open}");
+        }
+        for unknown in ["/nothing", "/auth/v3", "/auth/v33/x", "/auth", "/sessions", "/sip/x", "/wfm", "/tracery", "//"]
+        {
+            assert!(of(unknown).is_none() && !is_open(unknown), "{unknown}");
+        }
+    }
+
+    #[test]
+    fn a_table_of_people_alone_may_bring_more() {
+        let table = "/agent-setup/api/v1/acme/people.csv";
+        let limits = wider(&Method::POST, table).unwrap();
+        assert!(limits.body_bytes_max > net::http::Limits::default().body_bytes_max);
+        for (method, path) in [
+            (Method::GET, table),
+            (Method::POST, "/agent-setup/api/v1/acme/changes"),
+            (Method::POST, "/api/voice/v1/acme/people.csv"),
+            (Method::POST, "/nothing/people.csv"),
+        ] {
+            assert!(wider(&method, path).is_none(), "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn every_file_beside_the_pages_has_a_row() {
+        let public = concat!(env!("CARGO_MANIFEST_DIR"), "/../../web/public");
+        for file in std::fs::read_dir(public).unwrap() {
+            let path = format!("/{}", file.unwrap().file_name().to_string_lossy());
+            assert!(is_page(&path), "{path}: the web edge does not answer it");
+        }
+    }
+
+    #[test]
+    fn a_path_is_of_one_family() {
+        for (path, family) in [
+            ("/", RouteFamily::Pages),
+            ("/agent-setup/people/ann", RouteFamily::Pages),
+            ("/pulsed", RouteFamily::Unknown),
+            ("/pulse/api/v1/example/wallboard", RouteFamily::Wallboard),
+            ("/api/voice/v1/example/events", RouteFamily::Voice),
+            ("/api/operations/v1/topology", RouteFamily::Operations),
+            ("/api/other", RouteFamily::Unknown),
+            ("/agent-setup/api/v1/acme/history", RouteFamily::Configuration),
+            ("/telemetry/v1/traces", RouteFamily::Telemetry),
+            ("/wfm/v1/example/agents", RouteFamily::Workforce),
+            ("/auth/v3/oauth/token", RouteFamily::Auth),
+            ("/.well-known/openid-configuration", RouteFamily::Auth),
+            ("/sip", RouteFamily::Phones),
+            ("/live", RouteFamily::Probes),
+        ] {
+            assert_eq!(RouteFamily::of(path), family, "{path}");
+        }
+    }
+}

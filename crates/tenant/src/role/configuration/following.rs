@@ -1,0 +1,163 @@
+//! What followers are told: which tenants there are, and what changes in one of them. The database is asked when the tenant's own revision
+//! has moved, and not otherwise.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use contracts::v1;
+use infra::{ObjectChange, ProvisioningStore, Revision};
+use model::TenantId;
+use prost::Message as _;
+use tokio::sync::{mpsc, watch};
+use tonic::Status;
+
+use super::{View, status};
+use crate::role::stored_tenants::StoredTenants;
+
+/// The most bytes of objects in one message, or one larger object: even an application of 512 KiB, all of it escaped, is below the 4 MiB
+/// that a reader accepts.
+const PART_BYTES: usize = 1 << 20;
+/// The longest pause between answers.
+const SILENCE_MAX: Duration = Duration::from_secs(5);
+
+/// Where the answers of a stream go.
+pub(super) type Teller<T> = mpsc::Sender<Result<T, Status>>;
+
+/// Tells which tenants there are, or whether that one is there, until the follower or the role has ended. Nothing is told before they are
+/// known: a follower takes the first list for whole.
+pub(super) async fn tell_tenants(
+    answers: Teller<v1::FollowTenantsResponse>,
+    mut stored: watch::Receiver<StoredTenants>,
+    only: Option<TenantId>,
+) {
+    let mut told: Option<Vec<String>> = None;
+    loop {
+        let is_news = |now: &StoredTenants| match (shown(now, only.as_ref()), &told) {
+            (None, _) => false,
+            (Some(_), None) => true,
+            (Some(ids), Some(told)) => !ids.eq(told.iter().map(String::as_str)),
+        };
+        let listed =
+            |now: &StoredTenants| shown(now, only.as_ref()).map(|ids| ids.map(str::to_owned).collect::<Vec<_>>());
+        let news =
+            tokio::time::timeout(SILENCE_MAX, stored.wait_for(is_news)).await.map(|news| news.map(|now| listed(&now)));
+        match news {
+            Ok(Ok(tenants)) => told = tenants,
+            // Nobody looks at the database any more.
+            Ok(Err(_)) => return,
+            Err(_silence) if answers.is_closed() => return,
+            Err(_silence) => {}
+        }
+        if let Some(tenants) = told.clone()
+            && answers.send(Ok(v1::FollowTenantsResponse { tenants })).await.is_err()
+        {
+            return;
+        }
+    }
+}
+
+/// The ids that the follower may know; none before they are known.
+fn shown<'a>(stored: &'a StoredTenants, only: Option<&'a TenantId>) -> Option<impl Iterator<Item = &'a str>> {
+    let ids = stored.ids()?;
+    Some(ids.filter(move |id| only.is_none_or(|only| only == *id)).map(TenantId::as_str))
+}
+
+/// One follower of a tenant's objects.
+pub(super) struct ObjectFollower {
+    pub store: Arc<dyn ProvisioningStore>,
+    pub stored: watch::Receiver<StoredTenants>,
+    pub view: View,
+    /// The revision that it has.
+    pub after: Revision,
+}
+
+impl ObjectFollower {
+    /// Tells the changes until the follower or the role has ended, or the database fails.
+    pub async fn tell(mut self, answers: Teller<v1::FollowResponse>) {
+        loop {
+            // Before the question, so that whatever changes after it is another revision.
+            let listed = self.stored.borrow_and_update().revision(&self.view.tenant);
+            let news = match self.news().await {
+                Ok(news) => news,
+                Err(refusal) => return drop(answers.send(Err(refusal)).await),
+            };
+            for part in news {
+                if answers.send(Ok(part)).await.is_err() {
+                    return;
+                }
+            }
+            if !self.has_moved_from(listed, &answers).await {
+                return;
+            }
+        }
+    }
+
+    /// The changes that the database has, in messages.
+    async fn news(&mut self) -> Result<Vec<v1::FollowResponse>, Status> {
+        let changes = self.store.changes(&self.view.tenant, self.after).await.map_err(status)?;
+        if self.after > changes.revision {
+            return Err(beyond(self.after, changes.revision));
+        }
+        let before = std::mem::replace(&mut self.after, changes.revision);
+        let view = &self.view;
+        let told = changes.changes.into_iter().filter_map(|change| match change {
+            ObjectChange::Put(object) => view.shows(&object.key()).then(|| view.object(object)),
+            ObjectChange::Delete(key) => view.shows(&key).then(|| v1::ConfigObject {
+                kind: key.kind.as_str().to_owned(),
+                id: key.id,
+                json: String::new(),
+            }),
+        });
+        Ok(parts(before, self.after, told))
+    }
+
+    /// Waits until the database lists the tenant with another revision, and says meanwhile that nothing has changed. Returns `false` if
+    /// the follower or the role has ended.
+    async fn has_moved_from(&mut self, listed: Option<Revision>, answers: &Teller<v1::FollowResponse>) -> bool {
+        let tenant = &self.view.tenant;
+        loop {
+            let moving = self.stored.wait_for(|now| now.revision(tenant) != listed);
+            let moved = tokio::time::timeout(SILENCE_MAX, moving).await.map(|moved| moved.is_ok());
+            match moved {
+                Ok(is_followed) => return is_followed,
+                Err(_silence) => {
+                    let nothing = v1::FollowResponse { revision: self.after.0, objects: Vec::new() };
+                    if answers.send(Ok(nothing)).await.is_err() {
+                        return false;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Splits the changes into messages that every reader accepts. A reader that continues after any but the last gets all of them again.
+fn parts(
+    before: Revision,
+    after: Revision,
+    objects: impl Iterator<Item = v1::ConfigObject>,
+) -> Vec<v1::FollowResponse> {
+    let mut parts = vec![v1::FollowResponse { revision: after.0, objects: Vec::new() }];
+    let mut bytes = 0;
+    for object in objects {
+        let more = object.encoded_len();
+        let last = parts.last_mut().expect("there is a first one");
+        if last.objects.is_empty() || bytes + more <= PART_BYTES {
+            bytes += more;
+            last.objects.push(object);
+        } else {
+            bytes = more;
+            last.revision = before.0;
+            parts.push(v1::FollowResponse { revision: after.0, objects: vec![object] });
+        }
+    }
+    parts
+}
+
+/// Refuses a revision that has never existed: its reader would get nothing for a long time, and then miss changes.
+fn beyond(after: Revision, last: Revision) -> Status {
+    Status::out_of_range(format!("after_revision: {} is beyond the last, {}: read the objects again", after.0, last.0))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,136 @@
+use std::sync::atomic::Ordering::SeqCst;
+
+use tonic::Code;
+
+use super::*;
+use crate::role::configuration::Secrets;
+use crate::role::test_database::{TestDatabase, tenant};
+
+fn object(id: usize, bytes: usize) -> v1::ConfigObject {
+    v1::ConfigObject { kind: "application".to_owned(), id: id.to_string(), json: "x".repeat(bytes) }
+}
+
+#[test]
+fn many_documents_come_in_messages_that_are_read_and_the_last_names_their_revision() {
+    let objects: Vec<_> = (0..60).map(|id| object(id, if id % 7 == 0 { 3 << 20 } else { 150_000 })).collect();
+    let parts = parts(Revision(4), Revision(9), objects.clone().into_iter());
+    assert!(parts.iter().all(|part| part.encoded_len() < 4 << 20 && !part.objects.is_empty()));
+    let (last, others) = parts.split_last().unwrap();
+    assert!(last.revision == 9 && others.iter().all(|part| part.revision == 4));
+    let told: Vec<_> = parts.iter().flat_map(|part| part.objects.clone()).collect();
+    assert_eq!(told, objects);
+}
+
+#[test]
+fn that_nothing_has_changed_is_one_message() {
+    let told = parts(Revision(9), Revision(9), std::iter::empty());
+    assert_eq!(told, [v1::FollowResponse { revision: 9, objects: Vec::new() }]);
+}
+
+/// A database with globex, and with another tenant, at these revisions.
+fn stored(globex: u64, other: u64) -> StoredTenants {
+    StoredTenants::known([(tenant("globex"), Revision(globex)), (tenant("other"), Revision(other))])
+}
+
+type Told<T> = mpsc::Receiver<Result<T, Status>>;
+
+async fn tenants(told: &mut Told<v1::FollowTenantsResponse>) -> Vec<String> {
+    told.recv().await.unwrap().unwrap().tenants
+}
+
+#[tokio::test(start_paused = true)]
+async fn tenants_are_told_when_all_of_them_are_known_and_again_when_they_are_others() {
+    let (tell, listed) = watch::channel(StoredTenants::default());
+    let (answers, mut told) = mpsc::channel(2);
+    let telling = tokio::spawn(tell_tenants(answers, listed, None));
+    let early = tokio::time::timeout(SILENCE_MAX * 3, told.recv()).await;
+    assert!(early.is_err(), "a list before the database has answered: {early:?}");
+    tell.send_replace(stored(1, 1));
+    assert_eq!(tenants(&mut told).await, ["globex", "other"]);
+    tell.send_replace(stored(2, 1));
+    let same = tokio::time::timeout(SILENCE_MAX / 2, told.recv()).await;
+    assert!(same.is_err(), "another revision is no other tenant: {same:?}");
+    assert_eq!(tenants(&mut told).await, ["globex", "other"], "a follower hears that the stream lives");
+    tell.send_replace(StoredTenants::known([(tenant("globex"), Revision(2))]));
+    assert_eq!(tenants(&mut told).await, ["globex"]);
+    drop(tell);
+    telling.await.unwrap();
+    assert!(told.recv().await.is_none(), "the stream ends with the role");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_may_know_one_tenant_is_told_of_that_one() {
+    let (tell, listed) = watch::channel(stored(1, 1));
+    let (answers, mut told) = mpsc::channel(2);
+    tokio::spawn(tell_tenants(answers, listed, Some(tenant("other"))));
+    assert_eq!(tenants(&mut told).await, ["other"]);
+    tell.send_replace(StoredTenants::known([(tenant("globex"), Revision(1))]));
+    assert_eq!(tenants(&mut told).await, [""; 0]);
+}
+
+/// Follows the skills of globex.
+fn follow(
+    database: &Arc<TestDatabase>,
+    stored: watch::Receiver<StoredTenants>,
+    after: u64,
+) -> Told<v1::FollowResponse> {
+    let view = View { tenant: tenant("globex"), kinds: vec!["skill".to_owned()], secrets: Secrets::None };
+    let (answers, told) = mpsc::channel(2);
+    let follower = ObjectFollower { store: database.clone(), stored, view, after: Revision(after) };
+    tokio::spawn(follower.tell(answers));
+    told
+}
+
+async fn skills(told: &mut Told<v1::FollowResponse>) -> (u64, Vec<String>) {
+    let answer = told.recv().await.unwrap().unwrap();
+    (answer.revision, answer.objects.into_iter().map(|object| object.id).collect())
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_database_is_asked_when_the_tenants_own_revision_has_moved() {
+    let database = TestDatabase::new(None);
+    let (tell, listed) = watch::channel(stored(1, 1));
+    let mut told = follow(&database, listed, 1);
+    assert_eq!(skills(&mut told).await, (1, Vec::new()));
+    for other in 2..20 {
+        tell.send_replace(stored(1, other));
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..3 {
+        assert_eq!(skills(&mut told).await, (1, Vec::new()), "a follower hears that the stream lives");
+    }
+    assert_eq!(database.asked_for_changes.load(SeqCst), 1);
+    database.adds("Patience");
+    tell.send_replace(stored(2, 20));
+    assert_eq!(skills(&mut told).await, (2, vec!["Patience".to_owned()]));
+    assert_eq!(database.asked_for_changes.load(SeqCst), 2);
+    drop(tell);
+    assert!(told.recv().await.is_none(), "the stream ends with the role");
+    assert_eq!(database.asked_for_changes.load(SeqCst), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_is_older_than_what_was_told_has_nobody_ask_all_the_time() {
+    let database = TestDatabase::new(None);
+    database.adds("Patience");
+    let (tell, listed) = watch::channel(stored(1, 1));
+    let mut told = follow(&database, listed, 0);
+    assert_eq!(skills(&mut told).await.0, 2);
+    assert_eq!(skills(&mut told).await, (2, Vec::new()));
+    assert_eq!(database.asked_for_changes.load(SeqCst), 1);
+    tell.send_replace(stored(2, 1));
+    assert_eq!(skills(&mut told).await, (2, Vec::new()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_database_that_was_put_back_ends_the_stream() {
+    let database = TestDatabase::new(None);
+    database.adds("Patience");
+    let (tell, listed) = watch::channel(stored(2, 1));
+    let mut told = follow(&database, listed, 2);
+    assert_eq!(skills(&mut told).await, (2, Vec::new()));
+    database.states.lock().unwrap().pop();
+    tell.send_replace(stored(1, 1));
+    let refused = told.recv().await.unwrap().unwrap_err();
+    assert!(refused.code() == Code::OutOfRange && refused.message().starts_with("after_revision: "), "{refused}");
+}

@@ -1,0 +1,147 @@
+//! A database for tests: it is changed by the test and read by what is tested.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Mutex};
+
+use contracts::provisioning::{Object, ObjectKey, Skill, TenantObjects};
+use infra::{
+    Answer, ChangeNote, HistoryEntry, HistoryPage, ObjectChange, ObjectChanges, ProvisioningStore, Revision,
+    StoreError, VersionedObjects,
+};
+use model::{TenantId, Timestamp};
+
+/// A database with the tenant globex, and perhaps acme, whose objects cannot be read.
+pub(super) struct TestDatabase {
+    pub why: Option<fn() -> StoreError>,
+    /// The revision of acme.
+    pub acme_at: AtomicU64,
+    /// How often acme was read.
+    pub loads_of_acme: AtomicU64,
+    /// How often somebody has asked what has changed.
+    pub asked_for_changes: AtomicU64,
+    /// Whether it no longer answers what revision a tenant has.
+    pub is_away: AtomicBool,
+    /// What globex had at revision 1, 2 and so on.
+    pub states: Mutex<Vec<TenantObjects>>,
+    /// The highest generation that was given.
+    pub generation: Mutex<u64>,
+}
+
+impl TestDatabase {
+    pub fn new(why: Option<fn() -> StoreError>) -> Arc<Self> {
+        let states = Mutex::new(vec![infra::conformance::provisioning::objects("globex")]);
+        Arc::new(Self {
+            why,
+            acme_at: AtomicU64::new(1),
+            loads_of_acme: AtomicU64::default(),
+            asked_for_changes: AtomicU64::default(),
+            is_away: AtomicBool::default(),
+            states,
+            generation: Mutex::default(),
+        })
+    }
+
+    /// A change of globex.
+    pub fn adds(&self, skill: &str) {
+        let mut states = self.states.lock().unwrap();
+        let mut next = states.last().unwrap().clone();
+        next.skills.push(Skill { name: skill.to_owned() });
+        states.push(next);
+    }
+
+    fn at(&self, revision: u64) -> HashMap<ObjectKey, Object> {
+        let states = self.states.lock().unwrap();
+        let index = usize::try_from(revision).unwrap().checked_sub(1);
+        let objects = index.and_then(|index| states.get(index));
+        objects.map(|objects| objects.objects().map(|object| (object.key(), object)).collect()).unwrap_or_default()
+    }
+
+    /// The revision of globex.
+    pub fn last(&self) -> u64 {
+        self.states.lock().unwrap().len() as u64
+    }
+}
+
+pub(super) fn tenant(name: &str) -> TenantId {
+    TenantId::parse(name).unwrap()
+}
+
+impl ProvisioningStore for TestDatabase {
+    fn tenants(&self) -> Answer<'_, Vec<(TenantId, Revision)>> {
+        Box::pin(async move {
+            let acme = self.why.map(|_| (tenant("acme"), Revision(self.acme_at.load(SeqCst))));
+            Ok(acme.into_iter().chain([(tenant("globex"), Revision(self.last()))]).collect())
+        })
+    }
+
+    fn revision<'a>(&'a self, of: &'a TenantId) -> Answer<'a, Option<Revision>> {
+        Box::pin(async move {
+            if self.is_away.load(SeqCst) {
+                return Err(StoreError::Unavailable { reason: "a test".to_owned() });
+            }
+            Ok(self.tenants().await?.into_iter().find(|(id, _)| id == of).map(|(_, revision)| revision))
+        })
+    }
+
+    fn load<'a>(&'a self, of: &'a TenantId) -> Answer<'a, Option<(Revision, TenantObjects)>> {
+        Box::pin(async move {
+            match self.why {
+                Some(why) if of.as_str() == "acme" => {
+                    self.loads_of_acme.fetch_add(1, SeqCst);
+                    Err(why())
+                }
+                _ => {
+                    let states = self.states.lock().unwrap();
+                    Ok(states.last().map(|last| (Revision(states.len() as u64), last.clone())))
+                }
+            }
+        })
+    }
+
+    fn update<'a>(
+        &'a self,
+        _: &'a TenantId,
+        _: Revision,
+        _: Vec<ObjectChange>,
+        _: &'a ChangeNote,
+    ) -> Answer<'a, Revision> {
+        Box::pin(async { Err(StoreError::Invalid("it is read alone".to_owned())) })
+    }
+
+    fn next_generation<'a>(&'a self, _: &'a TenantId, at_least: u64) -> Answer<'a, u64> {
+        Box::pin(async move {
+            let mut highest = self.generation.lock().unwrap();
+            *highest = at_least.max(*highest + 1);
+            Ok(*highest)
+        })
+    }
+
+    fn changes<'a>(&'a self, _: &'a TenantId, since: Revision) -> Answer<'a, ObjectChanges> {
+        Box::pin(async move {
+            self.asked_for_changes.fetch_add(1, SeqCst);
+            let revision = self.last();
+            let before = self.at(since.0);
+            let put = self.at(revision).into_iter().filter(|(key, object)| before.get(key) != Some(object));
+            let changes = put.map(|(_, object)| ObjectChange::Put(object)).collect();
+            Ok(ObjectChanges { revision: Revision(revision), changes })
+        })
+    }
+
+    fn versioned<'a>(&'a self, _: &'a TenantId) -> Answer<'a, Option<VersionedObjects>> {
+        Box::pin(async { Err(StoreError::Invalid("it is read alone".to_owned())) })
+    }
+    fn find_versioned<'a>(&'a self, _: &'a TenantId, _: &'a ObjectKey) -> Answer<'a, Option<(Revision, Object)>> {
+        Box::pin(async { Err(StoreError::Invalid("it is read alone".to_owned())) })
+    }
+    fn history<'a>(&'a self, _: &'a TenantId, _: &'a HistoryPage) -> Answer<'a, Vec<HistoryEntry>> {
+        Box::pin(async { Err(StoreError::Invalid("it is read alone".to_owned())) })
+    }
+    fn entry_at<'a>(&'a self, _: &'a TenantId, _: &'a ObjectKey, _: Revision) -> Answer<'a, Option<HistoryEntry>> {
+        Box::pin(async { Err(StoreError::Invalid("it is read alone".to_owned())) })
+    }
+    fn request<'a>(&'a self, _: &'a TenantId, _: &'a str, _: &'a str, _: Timestamp) -> Answer<'a, Vec<HistoryEntry>> {
+        Box::pin(async { Err(StoreError::Invalid("it is read alone".to_owned())) })
+    }
+}

@@ -1,0 +1,14 @@
+/** What gets the focus when one of several is removed: the one that takes its place, else the last; undefined where none is left. */
+export function neighbourOf(removed: number, left: number): number | undefined {
+  return left === 0 ? undefined : Math.min(removed, left - 1)
+}
+
+/** Gives it the focus: the button to remove a neighbour, or what adds another. Once the page is drawn anew. */
+export function focusNeighbour(within: HTMLElement | null, removed: number, adder: string): void {
+  requestAnimationFrame(() => {
+    const buttons = [...(within?.querySelectorAll<HTMLElement>('[data-one] button') ?? [])]
+    const next = neighbourOf(removed, buttons.length)
+    const target = next === undefined ? document.getElementById(adder) : buttons[next]
+    target?.focus()
+  })
+}
