@@ -31,6 +31,10 @@ export type Edit = {
   readonly fields?: readonly string[]
 }
 
+/** As the document of the API has it; what the server fills in may be left out. */
+type EditSent = Pick<Schemas['EditWanted'], 'kind' | 'id' | 'action'> & Partial<Schemas['EditWanted']>
+type ChangesSent = Omit<Schemas['ChangesWanted'], 'edits'> & { readonly edits: readonly EditSent[] }
+
 /** Documents that are too large to be shown are both null. */
 export type Change = { readonly kind: string; readonly id: string; readonly before: JsonObject | null; readonly after: JsonObject | null }
 /** `revision` of the object; 0 if it is gone. Objects that are as they were are left out. */
@@ -85,7 +89,8 @@ export function getObject(tenant: string, kind: Kind, id: string, signal?: Abort
 
 /** Changes objects, all or none; a dry run changes nothing and answers the same. */
 export function changeObjects(tenant: string, requestId: string, isDry: boolean, edits: readonly Edit[]): Promise<Outcome<Changed>> {
-  return ask(setupPaths.changes(tenant), changed, { body: { request_id: requestId, dry_run: isDry, edits } })
+  const body = { request_id: requestId, dry_run: isDry, edits } satisfies ChangesSent
+  return ask(setupPaths.changes(tenant), changed, { body })
 }
 
 /** Changes at a time: each brings two documents. */
@@ -97,7 +102,8 @@ export function getHistory(tenant: string, kind: string, id: string, pageToken: 
 
 /** Puts it back as it was at a revision, if it is still at the one that is expected. */
 export function restoreObject(tenant: string, kind: string, id: string, revision: number, expected: number): Promise<Outcome<Changed>> {
-  return ask(setupPaths.restore(tenant), changed, { body: { kind, id, revision, expected_revision: expected } })
+  const body = { kind, id, revision, expected_revision: expected } satisfies Schemas['RestoreWanted']
+  return ask(setupPaths.restore(tenant), changed, { body })
 }
 
 export function getUses(tenant: string, kind: string, id: string, signal?: AbortSignal): Promise<Outcome<readonly Use[]>> {
