@@ -165,6 +165,23 @@ impl Interceptor for Bearer {
     }
 }
 
+/// Metadata of OUT_OF_RANGE for a position that is no longer kept: the last position that is gone. All that is left comes after it.
+pub const TRIMMED_METADATA: &str = "trunkline-trimmed-to";
+
+/// OUT_OF_RANGE for a position of a stream of which everything up to `gone` is no longer kept.
+pub fn trimmed(gone: infra::Position, message: impl Into<String>) -> tonic::Status {
+    let mut status = tonic::Status::out_of_range(message);
+    if let Ok(value) = MetadataValue::try_from(gone.to_string()) {
+        status.metadata_mut().insert(TRIMMED_METADATA, value);
+    }
+    status
+}
+
+/// After which position a stream still has all that came, if a status says so.
+pub fn trimmed_to(status: &tonic::Status) -> Option<&str> {
+    status.metadata().get(TRIMMED_METADATA)?.to_str().ok()
+}
+
 /// Metadata that names the tenant of a role's request, whose token is valid for any tenant.
 pub const TENANT_METADATA: &str = "trunkline-tenant";
 
