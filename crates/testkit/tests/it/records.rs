@@ -99,7 +99,9 @@ fn intervals_follow_one_another(site: &Installation, agent: &str) -> Result<()> 
     let filter = format!("select(.data.AgentID == \"{agent}\")");
     // Of the file's last line there may be half.
     let told = || jq(site, "voice-agentintervals", &filter).unwrap_or_default();
-    let told = wait::until(LATER, || Ok(Some(told()).filter(|records| records.len() >= 2)))?;
+    let distinct =
+        |records: &[Value]| records.iter().map(|record| record["id"].to_string()).collect::<BTreeSet<_>>().len();
+    let told = wait::until(LATER, || Ok(Some(told()).filter(|records| distinct(records) >= 2)))?;
     let by_id: BTreeMap<&str, &Value> =
         told.iter().filter_map(|record| Some((record["id"].as_str()?, record))).collect();
     let text = |record: &Value, name: &str| record["data"][name].as_str().unwrap_or_default().to_owned();

@@ -122,7 +122,7 @@ fn a_conversation_goes_on_after_a_crash_and_the_caller_hangs_up() -> Result<()> 
     let (at_caller, at_agent) = (caller.audio.received().samples.len(), heard_bytes(&agent));
     caller.audio.say(&speech, media)?;
     caller.audio.finish_saying()?;
-    hears_more(&caller, at_caller, 6 * SECOND)?;
+    hears_more(&caller, at_caller, 8 * SECOND)?;
     phone_hears_more(&agent, at_agent, 5)?;
     caller.hang_up()?;
     let (audio, outcome) = caller.finish(LATER)?;

@@ -110,8 +110,7 @@ impl TwoCarriers {
         self.is_over()
     }
 
-    /// The call rings at the spare's phone. Why it does is said by the trace, whose times are those of the program: a clock here would measure
-    /// how busy the machine is.
+    /// The call rings at the spare's phone. The trace says why: a clock here would measure how busy the machine is.
     fn rings_at_spare(&mut self) -> Result<()> {
         self.behind_spare.wait_for("CALL_INCOMING", SOON)?;
         self.behind_spare.answer()
