@@ -301,7 +301,7 @@ mod tests {
         let at = model::Timestamp::from_millis(1_700_000_000_000);
         let note = ChangeNote { by: "user/test".to_owned(), way: infra::ChangeWay::Grpc, at, request: None };
         let import = |table: &str, is_trial| {
-            let terms = ImportTerms { is_trial, passwords_max: 0 };
+            let terms = ImportTerms { is_trial, passwords_max: 0, with_documents: false };
             let (store, held, note, table) = (&store, &held, &note, table.to_owned());
             async move { super::import(store, held, &store.id(), table, note, terms).await }
         };
