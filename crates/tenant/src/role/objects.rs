@@ -222,7 +222,11 @@ impl Provisioning for ObjectServer {
         let note = self.note(&request, &request.get_ref().request_id)?;
         let asked = request.into_inner();
         let _turn = self.batches.take(&tenant).await.ok_or_else(ends)?;
-        let terms = ImportTerms { is_trial: asked.validate_only, passwords_max: PASSWORDS_MAX, with_documents: asked.with_documents };
+        let terms = ImportTerms {
+            is_trial: asked.validate_only,
+            passwords_max: PASSWORDS_MAX,
+            with_documents: asked.with_documents,
+        };
         let mut answer = v1::ImportPeopleResponse::default();
         match people::import(&*self.store, &self.held, &tenant, asked.table, &note, terms).await {
             Ok(TableOutcome { rows, batch }) => {
