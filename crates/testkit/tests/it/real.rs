@@ -351,13 +351,16 @@ fn a_role_that_is_killed_while_postgresql_is_away_is_started_again() -> Result<(
 
 #[test]
 fn a_supervisor_that_was_killed_is_started_again_at_once() -> Result<()> {
-    let arguments = ["--processes", "--set", "process.drain_deadline=20s"];
+    // Longer than it takes until the new supervisor looks for them: the call below, and not this, ends their drain.
+    let arguments = ["--processes", "--set", "process.drain_deadline=150s"];
     let site = Installation::start_on_servers(&arguments)?;
     let groups = children(site.pid())?.keys().map(|pid| group(*pid)).collect::<Result<Vec<_>>>()?;
     ensure!(!groups.contains(&group(site.pid())?), "Ctrl-C is for the supervisor, which ends the others in order");
     // A call that keeps orphaned processes from ending by themselves.
-    let lasting = Caller::dial(&site, "caller.xml", 1, site.number("echo")?, &["-d", "60000"])?;
-    lasting.answered(LATER)?;
+    let mut lasting = Caller::dial(&site, "caller-when-told.xml", 1, site.number("echo")?, &[])?;
+    let media = lasting.answered(LATER)?;
+    // Who is silent for long is asked whether it is alive.
+    lasting.audio.say(&prompt_samples("announcement")?.repeat(40), media)?;
     let second = Command::new(testkit::installation::binary()?)
         .args(["up", "--instance", &site.demo.instance.to_string(), "--data-dir"])
         .arg(site.data_dir())
@@ -366,11 +369,17 @@ fn a_supervisor_that_was_killed_is_started_again_at_once() -> Result<()> {
         .output()?;
     let said = String::from_utf8_lossy(&second.stderr);
     ensure!(second.status.code() == Some(5) && said.contains(&format!("process {} runs", site.pid())), "{said}");
-    let site = site.crash_and_restart_with(&arguments)?;
-    ensure!(
-        site.log().iter().any(|line| line.contains("processes of the previous supervisor still drain")),
-        "it waited"
-    );
+    let mut has_waited = false;
+    let site = site.crash_and_restart_while(&arguments, |log| {
+        let waits = |line: &String| line.contains("processes of the previous supervisor still drain");
+        if !has_waited && log.iter().any(waits) {
+            has_waited = true;
+            lasting.hang_up()?;
+        }
+        Ok(())
+    })?;
+    ensure!(has_waited, "it has not waited: {:#?}", site.log());
+    lasting.finish(LATER)?.1.expect_success().context("the call of the processes that drain")?;
     let caller = Caller::dial(&site, "caller-until-bye.xml", 2, site.number("announcement")?, &[])?;
     caller.finish(LATER)?.1.expect_success()
 }
