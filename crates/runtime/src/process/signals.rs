@@ -4,8 +4,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The kernel is asked to send it to a supervised process when its supervisor ends.
 ///
-/// When a thread ends that has children, the kernel gives them to the next thread of the same process and sends it: for a supervisor that is
-/// killed it comes several times. Were it SIGTERM, the next one would be a second signal, which cuts the drain short.
+/// When a thread that has children ends, the kernel gives them to the next thread of the same process and sends it: of a
+/// supervisor that is killed it comes several times. Were it SIGTERM, the second one would cut the drain short.
 pub const SUPERVISOR_ENDED: SignalKind = SignalKind::user_defined1();
 
 /// The signals that end a process.
