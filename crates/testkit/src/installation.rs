@@ -23,7 +23,7 @@ const START_LIMIT: Duration = Duration::from_secs(120);
 /// For what a process wrote before it ended. The roles that it started may hold its pipes a little longer.
 const LAST_WORDS_LIMIT: Duration = Duration::from_secs(20);
 /// How long it may take to drain.
-const STOP_LIMIT: Duration = Duration::from_secs(60);
+const STOP_LIMIT: Duration = Duration::from_secs(120);
 /// Instance numbers that tests use; 0 is for people.
 const INSTANCES: std::ops::RangeInclusive<u8> = 20..=219;
 /// Addresses of strangers in one block; each block has its own third octet.
