@@ -355,8 +355,8 @@ fn after_a_crash_a_trace_shows_what_is_known_and_says_what_is_not() -> Result<()
     let before = trace(&site, &["--last"])?;
     let call = before["call"]["connId"].as_str().context("connId")?.to_owned();
     let site = site.crash_and_restart()?;
-    let before = caller.audio.received().samples.len();
-    wait::until(LATER, || Ok((caller.audio.received().samples.len() > before + 8_000).then_some(())))?;
+    let heard = caller.audio.received().samples.len();
+    wait::until(LATER, || Ok((caller.audio.received().samples.len() > heard + 8_000).then_some(())))?;
     caller.hang_up()?;
     caller.finish(LATER)?.1.expect_success()?;
     let after = of_ended(&site, &[&call])?;
