@@ -185,6 +185,18 @@ impl SignInRecord {
         Self { subject: Some(subject.into()), ..self }
     }
 
+    /// About the person with that user name.
+    #[must_use]
+    pub fn about_person(self, user: &str) -> Self {
+        self.about(format!("person/{user}"))
+    }
+
+    /// About the client with that id.
+    #[must_use]
+    pub fn about_client(self, id: &str) -> Self {
+        self.about(format!("client/{id}"))
+    }
+
     /// Done by that subject.
     #[must_use]
     pub fn done_by(self, subject: impl Into<String>) -> Self {
