@@ -91,7 +91,7 @@ fn a_day_of(site: &Installation) -> Result<Vec<String>> {
     let guessed = guesser.send_form(&asked, "name=\"half\"", &[("code", &wrong)])?;
     ensure!(guessed.status == 401, "{} {}", guessed.status, guessed.body);
     desk.ask("/auth/v3/sign-out", &[])?;
-    let texts = [MISTYPED, WRONG, &user.password, ANOTHER, &key, &code, &wrong];
+    let texts = [MISTYPED, WRONG, user.password.as_str(), ANOTHER, key.as_str(), code.as_str(), wrong.as_str()];
     Ok(texts.map(str::to_owned).into())
 }
 
@@ -125,7 +125,7 @@ fn what_happens_at_signing_in_is_noted_without_secrets_for_its_tenant_alone() ->
     let about = |event: &str| {
         noted.iter().filter(|item| item["event"] == event).map(|item| &item["subject"]).collect::<Vec<_>>()
     };
-    ensure!(about("refused").iter().filter(|subject| **subject == "").count() == 1, "the name of nobody: {noted:#?}");
+    ensure!(about("refused").iter().filter(|subject| ***subject == "").count() == 1, "the name of nobody: {noted:#?}");
     ensure!(about("refused").iter().filter(|subject| ***subject == person.as_str()).count() == 2, "{noted:#?}");
     let text = serde_json::to_string(&noted)?;
     for secret in &secrets {
