@@ -1,4 +1,4 @@
-//! What is noted of signing in: who, from where, by which way and what came of it; read by REST and by the command line of the tenant alone.
+//! What is noted of signing in: who, from where, by which way and what came of it; read by REST and by the command line.
 
 use std::process::Command;
 use std::time::Duration;

@@ -26,7 +26,7 @@ struct RepeatKey {
 
 /// What has come within the last minute.
 #[derive(Debug)]
-struct Repeat {
+struct RepeatCount {
     until: Timestamp,
     /// The last of those that are not noted yet, with how many they are.
     held: Option<Noticed>,
@@ -34,7 +34,7 @@ struct Repeat {
 
 /// All of it.
 #[derive(Debug, Default)]
-pub(super) struct Repeats(HashMap<RepeatKey, Repeat>);
+pub(super) struct Repeats(HashMap<RepeatKey, RepeatCount>);
 
 impl RepeatKey {
     /// None for what is always noted.
@@ -61,7 +61,7 @@ impl Repeats {
             return None;
         }
         if self.0.len() < COUNTED_MAX {
-            self.0.insert(key, Repeat { until: now + COUNTED_FOR, held: None });
+            self.0.insert(key, RepeatCount { until: now + COUNTED_FOR, held: None });
         }
         Some(noticed)
     }
