@@ -232,20 +232,25 @@ impl Provisioning for ObjectServer {
         request: Request<v1::ImportPeopleRequest>,
     ) -> Result<Response<v1::ImportPeopleResponse>, Status> {
         let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_WRITE)?;
-        let note = self.note(&request, "")?;
+        let note = self.note(&request, &request.get_ref().request_id)?;
         let asked = request.into_inner();
         let _turn = self.batches.take(&tenant).await.ok_or_else(ends)?;
-        let terms = ImportTerms { is_trial: asked.validate_only, passwords_max: PASSWORDS_MAX };
+        let terms = ImportTerms {
+            is_trial: asked.validate_only,
+            passwords_max: PASSWORDS_MAX,
+            with_documents: asked.with_documents,
+        };
         let mut answer = v1::ImportPeopleResponse::default();
         match people::import(&*self.store, &self.held, &tenant, asked.table, &note, terms).await {
             Ok(TableOutcome { rows, batch }) => {
                 let (by, revision, changed) = (note.by.as_str(), batch.revision.0, batch.changed);
-                if !terms.is_trial {
+                if !terms.is_trial && !batch.is_repeated {
                     tracing::info!(%tenant, by, revision, changed, "a table of people was imported");
                 }
                 answer.rows = u32::try_from(rows).unwrap_or(u32::MAX);
                 answer.changed = u32::try_from(changed).unwrap_or(u32::MAX);
                 answer.revision = revision;
+                answer.objects = self::answer(people::first_changed(batch)).objects;
             }
             Err(TableRefusal::Faults { rows, faults }) => {
                 let wire = faults.into_iter().take(LINES_MAX).map(|fault| v1::PeopleTableFault {
