@@ -8,6 +8,7 @@ pub mod openapi;
 pub mod provisioning;
 pub mod quarantine;
 pub mod reporting;
+pub mod sign_in_audit;
 pub mod spreadsheet;
 pub mod wire;
 

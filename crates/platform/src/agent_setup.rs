@@ -10,6 +10,7 @@ mod objects;
 mod openapi;
 mod people;
 mod provisioning;
+mod sign_ins;
 mod uses;
 
 use std::time::Duration;
@@ -80,6 +81,7 @@ fn router(provisioning: Provisioning) -> Router {
         .route(openapi::OBJECT.path, get(objects::show))
         .route(openapi::CHANGES.path, post(changes::carry_out))
         .route(openapi::HISTORY.path, get(history::show))
+        .route(openapi::SIGN_INS.path, get(sign_ins::show))
         .route(openapi::RESTORE.path, post(changes::restore))
         .route(openapi::USES.path, get(uses::show))
         .route(openapi::PEOPLE.path, get(people::export).post(people::import))

@@ -9,6 +9,7 @@ use super::changes::{ChangesDone, ChangesWanted, RestoreWanted};
 use super::history::HistoryShown;
 use super::objects::{ObjectPage, ShownObject};
 use super::people::TableTaken;
+use super::sign_ins::SignInsShown;
 use super::uses::UsesShown;
 
 pub(super) const OBJECTS: Get = Get {
@@ -52,6 +53,20 @@ pub(super) const HISTORY: Get = Get {
     query: &[
         ("kind", "string", "of objects of this kind alone"),
         ("id", "string", "of objects with this id alone"),
+        ("page_size", "integer", "at most so many; 500 without it"),
+        ("page_token", "string", "next_page_token of the page before"),
+    ],
+    ..OBJECTS
+};
+pub(super) const SIGN_INS: Get = Get {
+    path: "/agent-setup/api/v1/{tenant}/sign-ins",
+    id: "signIns",
+    summary: "What has happened at signing in, the latest first",
+    query: &[
+        ("person", "string", "about the person with this user name alone"),
+        ("event", "string", "of this event alone, as signed_in or refused"),
+        ("since", "string", "not before this time (RFC 3339)"),
+        ("until", "string", "before this time (RFC 3339)"),
         ("page_size", "integer", "at most so many; 500 without it"),
         ("page_token", "string", "next_page_token of the page before"),
     ],
@@ -115,6 +130,7 @@ pub fn openapi() -> Value {
         .document::<ShownObject>(&OBJECT)
         .body::<ChangesWanted, ChangesDone>(Method::Post, &CHANGES)
         .document::<HistoryShown>(&HISTORY)
+        .document::<SignInsShown>(&SIGN_INS)
         .body::<RestoreWanted, ChangesDone>(Method::Post, &RESTORE)
         .document::<UsesShown>(&USES)
         .text(&PEOPLE, CSV)

@@ -2,6 +2,7 @@
 
 mod refusals;
 mod shares;
+mod sign_ins;
 mod token;
 
 use std::collections::{BTreeMap, HashMap};
@@ -11,7 +12,7 @@ use contracts::provisioning::{ObjectKey, ObjectKind};
 use contracts::v1;
 use contracts::v1::change_object::Action;
 use contracts::v1::provisioning_server::Provisioning;
-use infra::{ChangeNote, ChangeWay, Clock, HistoryEntry, HistoryPage, ProvisioningStore, Revision};
+use infra::{ChangeNote, ChangeWay, Clock, HistoryEntry, HistoryPage, ProvisioningStore, Revision, SignInAudit};
 use model::TenantId;
 use tonic::{Request, Response, Status};
 
@@ -43,6 +44,8 @@ const ENTRIES_MAX: usize = 64;
 /// The gRPC service.
 pub(super) struct ObjectServer {
     store: Arc<dyn ProvisioningStore>,
+    /// What auth has noted.
+    sign_in_audit: Arc<dyn SignInAudit>,
     clock: Arc<dyn Clock>,
     requests: TenantShares,
     batches: TenantShares,
@@ -50,10 +53,10 @@ pub(super) struct ObjectServer {
 }
 
 impl ObjectServer {
-    pub fn new(store: Arc<dyn ProvisioningStore>, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(store: Arc<dyn ProvisioningStore>, sign_in_audit: Arc<dyn SignInAudit>, clock: Arc<dyn Clock>) -> Self {
         let requests = TenantShares::new(REQUESTS_MAX, REQUESTS_OF_TENANT_MAX);
         let batches = TenantShares::new(BATCHES_AT_ONCE, BATCHES_OF_TENANT_AT_ONCE);
-        Self { store, clock, requests, batches, held: HeldTenants::default() }
+        Self { store, sign_in_audit, clock, requests, batches, held: HeldTenants::default() }
     }
 
     /// The tenant of a caller with that scope, and the right to an answer.
@@ -183,6 +186,16 @@ impl Provisioning for ObjectServer {
             next_page_token: part.last.map(|last| last.to_string()).unwrap_or_default(),
             entries: part.entries.into_iter().map(history_entry).collect(),
         }))
+    }
+
+    async fn sign_ins(
+        &self,
+        request: Request<v1::SignInAuditRequest>,
+    ) -> Result<Response<v1::SignInAuditResponse>, Status> {
+        let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_READ)?;
+        let page = sign_ins::page(request.into_inner())?;
+        let part = self.sign_in_audit.noted(&tenant, &page).await.map_err(unread)?;
+        Ok(Response::new(sign_ins::answer(part)))
     }
 
     async fn restore(
