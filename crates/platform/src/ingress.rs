@@ -177,8 +177,9 @@ async fn listen(ctx: &RoleContext, settings: &Settings, sessions: &Arc<PageSessi
     }
     let set = certificates::files(&settings.certificates);
     let config = certificates::watched(ctx, set, edge.metrics.certificates())?;
-    let by_tls = net::http::gated(ctx, "webs", router.clone(), Limits::default(), is_open)?;
-    let plain = net::http::gated(ctx, "web", router, Limits::default(), is_open)?;
+    let limits = Limits { wider: routes::wider, ..Limits::default() };
+    let by_tls = net::http::gated(ctx, "webs", router.clone(), limits, is_open)?;
+    let plain = net::http::gated(ctx, "web", router, limits, is_open)?;
     let (by_tls, plain) = (sessions.around(by_tls), sessions.around(plain));
     let (by_tls, plain) = (pages::listed_alone(by_tls), pages::listed_alone(plain));
     let (by_tls, plain) = (scim::worded(by_tls), scim::worded(plain));

@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::Response;
 use contracts::provisioning::Person;
+use contracts::sign_in_audit::{SignInEvent, SignInRecord, SignInWay};
 use identity::authorization::{self, AuthorizationRefusal};
 use identity::redirect_uri;
 use identity::secret::Digest;
@@ -142,8 +143,9 @@ async fn begin(
     request: PageRequest<'_>,
     tenant: &TenantId,
     person: &Person,
-    by_two_factors: bool,
+    way: SignInWay,
 ) -> Result<BegunSession, Trouble> {
+    let by_two_factors = way != SignInWay::Password;
     let PageRequest { auth, browser: RequestBrowser { headers, source }, parameters, .. } = request;
     if let Some(before) = Cookie::Session.of(headers, source).and_then(SessionCookie::read) {
         auth.store.end_session(&before.tenant, before.digest).await?;
@@ -159,6 +161,8 @@ async fn begin(
     };
     auth.store.begin_session(tenant, Digest::of(&secret), &session, now).await?;
     tracing::info!(%tenant, user = person.user_name, source = source.address, by_two_factors, "somebody has signed in");
+    let record = SignInRecord::of(SignInEvent::SignedIn).by_way(way).about_person(&person.user_name);
+    auth.note(tenant, source, record.in_session(&session.id));
     let to = match parameters.get("client_id") {
         Some(_) => format!("/auth/v3/oauth/authorize?{}", parameters.query_without(&DONE_BY_SIGN_IN)),
         None => own_page(parameters).unwrap_or_else(|| page::SIGN_IN.to_owned()),

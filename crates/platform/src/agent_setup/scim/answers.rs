@@ -115,7 +115,7 @@ pub(super) fn refused(status: &Status) -> ScimError {
 }
 
 fn faults_told(status: &Status) -> Option<String> {
-    let faults = faults_of(status);
+    let faults = faults_of(status).faults;
     let told: Vec<String> = faults.iter().map(|fault| format!("{}: {}", attribute(&fault.field), fault.rule)).collect();
     (!told.is_empty()).then(|| told.join("; "))
 }

@@ -3,6 +3,7 @@
 use axum::http::{StatusCode, header};
 use axum::response::Response;
 use contracts::provisioning::Person;
+use contracts::sign_in_audit::{SignInEvent, SignInRecord, SignInWay};
 use identity::totp::TotpSecret;
 use model::TenantId;
 
@@ -34,7 +35,7 @@ pub(super) async fn after_password(
         let secret = second_factor::new_secret(request.auth);
         return Ok(asks_app(request, &half, person, &secret, StatusCode::OK, None));
     }
-    Ok(begin(request, tenant, person, false).await?.redirect())
+    Ok(begin(request, tenant, person, SignInWay::Password).await?.redirect())
 }
 
 /// What one of the forms here has sent.
@@ -61,7 +62,7 @@ async fn code_shown(
     code: &str,
 ) -> Result<Response, Trouble> {
     match second_factor::check(request.auth, &half.tenant, person, code, request.browser.source).await? {
-        CodeLogin::Right => Ok(begin(request, &half.tenant, person, true).await?.redirect()),
+        CodeLogin::Right(way) => Ok(begin(request, &half.tenant, person, way).await?.redirect()),
         CodeLogin::Wrong => Ok(asks_code(request, half, person, StatusCode::UNAUTHORIZED, Some(WRONG_CODE))),
         CodeLogin::Wait(wait) => {
             let seconds = wait.as_secs() + 1;
@@ -84,7 +85,9 @@ async fn app_shown(
     let nothing_yet = AskingSignIn { session: None, sign_in: None };
     match second_factor::enrol(request.auth, &half.tenant, person, nothing_yet, secret.clone(), code).await? {
         Enrolment::Done(codes) => {
-            let session = begin(request, &half.tenant, person, true).await?;
+            let set = SignInRecord::of(SignInEvent::SecondFactorSet).by_way(SignInWay::SecondFactor);
+            request.auth.note(&half.tenant, request.browser.source, set.about_person(&person.user_name));
+            let session = begin(request, &half.tenant, person, SignInWay::SecondFactor).await?;
             let shown = pages::recovery_codes(&codes, &session.to);
             Ok(session.with(shown))
         }
