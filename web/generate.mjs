@@ -12,6 +12,7 @@ import openapiTS, { astToString } from 'openapi-typescript'
 
 /** What pages ask for, by API. */
 const CHECKED = {
+  'agent-setup': ['ChangesDone', 'HistoryShown', 'ObjectPage', 'Problem', 'ShownObject', 'TableTaken', 'UsesShown'],
   operations: ['Topology', 'Trace', 'Traces'],
   pulse: ['Change', 'Reached', 'Snapshot'],
 }

@@ -169,7 +169,7 @@ async function becomes(page, state) {
   const found = await until(`the phone ${state}`, async () => {
     const { state: is, why } = await page.evaluate(() => ({ state: window.phone.state, why: window.phone.why }))
     return is === state || is === 'failed' ? { is, why } : null
-  }, 30_000)
+  }, 120_000)
   assert(found.is === state, `the phone has failed instead of ${state}: ${found.why}`)
 }
 
@@ -230,7 +230,7 @@ export async function lastingPhone({ browser, paths, say }) {
   const folder = paths.at(-1)
   const { page, close } = await calling(browser, say, paths)
   say('heard called')
-  await until('the word to hear', () => existsSync(`${folder}/hear`), 60_000)
+  await until('the word to hear', () => existsSync(`${folder}/hear`), 240_000)
   await hears(page, `${folder}/after.wav`)
   say('heard after')
   await holds(page, say, folder)

@@ -174,7 +174,7 @@ export async function setupTable({ browser, link, mock }) {
   assertEqual(await axeFinds(page), [], 'axe, with a faulty table')
   assert(mock.setup.get('person', 'nia.one') === undefined, 'a faulty table was taken')
   await choose(['nia.one,Nia,One,false,Sales=3,t1', 'bob.two,Bob,Two,false,Patience=3,t2'])
-  await page.getByText('there is no skill Patience').waitFor()
+  await page.getByText('Skill Patience does not exist.').waitFor()
   await choose(['nia.one,Nia,One,false,Sales=3,t1', 'ada.adler,Ada,Adler,true,Sales=5,a7101'])
   await page.getByText('people.csv is in order: 2 lines, 2 changes').waitFor()
   assert(mock.setup.get('person', 'nia.one') === undefined, 'a dry run was taken')

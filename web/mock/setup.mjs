@@ -84,7 +84,7 @@ export class Setup {
     if (what === 'history') return { answer: this.#history(query) }
     if (what === 'changes') return this.change(JSON.parse(body), 'grpc', account.user)
     if (what === 'restore') return this.#restore(JSON.parse(body), account.user)
-    if (what === 'people.csv' && isPost) return this.#importPeople(body, query.get('dry_run') === 'true', account.user)
+    if (what === 'people.csv' && isPost) return this.#importPeople(body, query, account.user)
     if (what === 'people.csv') return { type: 'text/csv; charset=utf-8', answer: peopleToCsv(this.all('person')) }
     return notFound
   }
@@ -103,6 +103,8 @@ export class Setup {
     const found = [...this.objects.values()]
       .filter((stored) => stored.kind === kind)
       .filter(({ object }) => word === '' || names(object).some((name) => name.toLowerCase().includes(word)))
+      .filter(({ id }) => id.toLowerCase().startsWith((query.get('id_prefix') ?? '').toLowerCase()))
+      .filter(({ object }) => !query.get('type') || query.get('type').split(',').includes(object.type))
       .filter(({ object }) => !query.get('skill') || (object.agent?.skills ?? []).some(({ skill }) => skill === query.get('skill')))
       .filter(({ object }) => !query.get('disabled') || String(object.disabled === true) === query.get('disabled'))
       .sort((one, other) => (one.id < other.id ? -1 : 1))
@@ -110,7 +112,8 @@ export class Setup {
     const after = query.get('page_token') ?? ''
     const rest = found.filter(({ id }) => after === '' || id > after)
     const items = rest.slice(0, size)
-    return { items: items.map(shown), next_page_token: rest.length > size ? items[size - 1].id : '' }
+    const fields = (query.get('fields') ?? '').split(',').filter(Boolean)
+    return { items: items.map((stored) => part(shown(stored), fields)), next_page_token: rest.length > size ? items[size - 1].id : '' }
   }
 
   uses(kind, id) {
@@ -124,7 +127,7 @@ export class Setup {
   #history(query) {
     const found = this.entries.filter(({ kind, id }) => (!query.get('kind') || kind === query.get('kind')) && (!query.get('id') || id === query.get('id')))
     const from = Number(query.get('page_token') ?? '0')
-    const size = 50
+    const size = Math.min(Number(query.get('page_size')) || PAGE_MOST, PAGE_MOST)
     return { items: [...found].reverse().slice(from, from + size), next_page_token: found.length > from + size ? String(from + size) : '' }
   }
 
@@ -194,16 +197,23 @@ export class Setup {
     return this.change({ request_id: randomUUID(), dry_run: false, edits: [{ kind, id, action: 'put', expected_revision: expected, object: entry.after }] }, 'grpc', by)
   }
 
-  #importPeople(text, isDry, by) {
+  #importPeople(text, query, by) {
+    const [isDry, name] = [query.get('dry_run') === 'true', query.get('request_id') ?? randomUUID()]
     const { rows, edits, faults, lines } = peopleFromCsv(text, (user) => this.get('person', user)?.object)
-    if (faults.length > 0) return { answer: { rows, changed: 0, faults } }
-    const { status, answer } = this.change({ request_id: randomUUID(), dry_run: isDry, edits }, 'import', by)
-    if (status === 422) return { answer: { rows, changed: 0, faults: answer.faults.map(({ id, field, rule }) => ({ line: lines.get(id) ?? 0, column: field.replace('agent.', ''), rule })) } }
-    return { answer: { rows, changed: answer.changes.filter(({ before, after }) => JSON.stringify(before) !== JSON.stringify(after)).length, faults: [] } }
+    if (faults.length > 0) return { answer: { rows, changed: 0, faults, changes: [] } }
+    const { status, answer } = this.change({ request_id: name, dry_run: isDry, edits }, 'import', by)
+    if (status === 422) return { answer: { rows, changed: 0, faults: answer.faults.map(({ id, field, rule }) => ({ line: lines.get(id) ?? 0, column: field.replace('agent.', ''), rule })), changes: [] } }
+    const changes = answer.changes.filter(({ before, after }) => JSON.stringify(before) !== JSON.stringify(after))
+    return { answer: { rows, changed: changes.length, faults: [], changes: changes.slice(0, 50) } }
   }
 }
 
 const shown = ({ id, revision, object }) => ({ id, revision, object: plain(object) })
+
+/** Of a document those fields alone. */
+function part({ object, ...stored }, fields) {
+  return { ...stored, object: fields.length === 0 ? object : merged({}, object, fields.filter((field) => field.split('.').reduce((of, name) => of?.[name], object) !== undefined)) }
+}
 
 /** The document without its secrets. */
 function plain(object) {
@@ -241,6 +251,6 @@ function json(response, status, body) {
 }
 
 function problem(response, status, body) {
-  response.writeHead(status, { 'content-type': 'application/problem+json' }).end(JSON.stringify({ status, ...body }))
+  response.writeHead(status, { 'content-type': 'application/problem+json' }).end(JSON.stringify({ type: 'mock', status, ...body }))
   return true
 }

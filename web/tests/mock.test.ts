@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { checked, type Check } from '../src/api/check'
 import { isTopology, isTrace, isTraces } from '../src/api/generated/operations-checks'
 import { isChange, isSnapshot } from '../src/api/generated/pulse-checks'
-import { changed, historyEntry, page, stored, used } from '../src/api/agent-setup-answers'
+import { changed, historyPage, objectPage, uses } from '../src/api/agent-setup-answers'
 
 /** Modules without types. */
 const mock = (name: string): Promise<Record<string, any>> => import(`../mock/${name}.mjs`)
@@ -28,18 +28,20 @@ describe('the mock', () => {
   test('agent setup', async () => {
     const { Setup } = await mock('setup')
     const setup = new Setup({ people: 120 })
-    const list = page(stored)(setup.list('person', new URLSearchParams({ page_size: '100' })))
+    const list = objectPage(setup.list('person', new URLSearchParams({ page_size: '100' })))
     expect([list?.items.length, list?.next]).toEqual([100, list?.items.at(-1)?.id])
-    expect(page(stored)(setup.list('person', new URLSearchParams({ page_size: '100', page_token: list?.next ?? '' })))).toMatchObject({ next: '' })
+    expect(objectPage(setup.list('person', new URLSearchParams({ page_size: '100', page_token: list?.next ?? '' })))).toMatchObject({ next: '' })
+    const queues = objectPage(setup.list('dn', new URLSearchParams({ type: 'route_point,virtual_queue', fields: 'type' })))
+    expect([...new Set(queues?.items.map(({ object }) => Object.keys(object).join()))]).toEqual(['type'])
     expect(JSON.stringify(list)).not.toContain('secret')
-    expect(setup.uses('skill', 'Sales').map(used)).toContainEqual({ kind: 'person', id: 'ada.adler', field: 'agent.skills' })
+    expect(uses({ items: setup.uses('skill', 'Sales') })).toContainEqual({ kind: 'person', id: 'ada.adler', field: 'agent.skills' })
     const edits = [{ kind: 'skill', id: 'Patience', action: 'put', expected_revision: 0, object: { name: 'Patience' } }]
     const dry = setup.change({ request_id: 'a', dry_run: true, edits }, 'grpc', 'ann')
     expect(changed(dry.answer)?.changes).toMatchObject([{ kind: 'skill', id: 'Patience', before: null, after: { name: 'Patience' } }])
     expect(setup.get('skill', 'Patience')).toBeUndefined()
     setup.change({ request_id: 'a', dry_run: false, edits }, 'grpc', 'ann')
     expect(setup.change({ request_id: 'b', dry_run: false, edits }, 'grpc', 'ann')).toMatchObject({ status: 409, answer: { kind: 'skill', id: 'Patience' } })
-    expect(historyEntry(setup.entries.at(-1))).toMatchObject({ by: 'ann', way: 'grpc' })
+    expect(historyPage({ items: [setup.entries.at(-1)], next_page_token: '' })?.items).toMatchObject([{ by: 'ann', way: 'grpc' }])
   })
 
   test('the wallboard', async () => {

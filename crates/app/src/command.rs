@@ -113,7 +113,8 @@ enum Command {
         after_help = "Examples:\n  trunkline tenant check acme.yaml\n  trunkline tenant plan acme.yaml\n  \
                       trunkline tenant apply acme.yaml\n  trunkline tenant export acme ./acme\n  \
                       trunkline tenant list acme --kind person --where skill=Sales\n  \
-                      trunkline tenant history acme person ann\n  trunkline tenant people import acme people.csv --dry-run\n  \
+                      trunkline tenant history acme person ann\n  trunkline tenant sign-ins acme --since 24h\n  \
+                      trunkline tenant people import acme people.csv --dry-run\n  \
                       trunkline tenant snapshot create acme before-easter"
     )]
     Tenant(tenant::Arguments),

@@ -1,7 +1,7 @@
 //! `trunkline up --processes`: one supervised operating-system process per role and replica, with the same settings.
 //!
 //! The supervisor starts each process, restarts it when it ends, drains it in its turn, and marks its log lines. The
-//! kernel sends SIGTERM to a process whose supervisor has ended; it drains and ends.
+//! kernel tells a process whose supervisor has ended, by a signal of its own (`SIGUSR1`); it drains and ends.
 
 mod child;
 mod former;

@@ -8,7 +8,7 @@ pub use embedded::{Looked, look};
 
 use std::sync::Arc;
 
-use infra::{ProvisioningStore, TenantArchive};
+use infra::{ProvisioningStore, SignInAudit, TenantArchive};
 use runtime::RoleSpec;
 use runtime::process::Installation;
 use runtime::process::stores::{Composed, Mode, SECTION, StoresSettings};
@@ -43,6 +43,26 @@ pub async fn archive(
     data_dir: &std::path::Path,
     values: &Values,
 ) -> anyhow::Result<Arc<dyn TenantArchive>> {
+    let database: Arc<dyn TenantArchive> = database(instance, data_dir, values).await?;
+    Ok(database)
+}
+
+/// What is noted of signing in, for a command.
+pub async fn sign_in_audit(
+    instance: u8,
+    data_dir: &std::path::Path,
+    values: &Values,
+) -> anyhow::Result<Arc<dyn SignInAudit>> {
+    let database: Arc<dyn SignInAudit> = database(instance, data_dir, values).await?;
+    Ok(database)
+}
+
+/// All that the database of an installation holds.
+trait Database: TenantArchive + SignInAudit {}
+
+impl<T: TenantArchive + SignInAudit> Database for T {}
+
+async fn database(instance: u8, data_dir: &std::path::Path, values: &Values) -> anyhow::Result<Arc<dyn Database>> {
     let settings: StoresSettings = values.read(SECTION)?;
     owner::expect(data_dir, settings.mode())?;
     Ok(match settings.mode() {

@@ -175,6 +175,14 @@ impl Dialect for Pg {
         }
         .boxed()
     }
+
+    fn appends(&self) -> Answer<'_, Box<dyn Turn>> {
+        async move {
+            let turn = self.begin(TO_WRITE).await?;
+            Ok(Box::new(turn) as Box<dyn Turn>)
+        }
+        .boxed()
+    }
 }
 
 struct PgTurn {
@@ -263,7 +271,7 @@ fn row_of(row: &PgRow) -> std::result::Result<Row, sqlx::Error> {
 // === the schema ===
 
 /// A released step is never changed. Each change is a step of its own, and the release before must work with it.
-const STEPS: [(&str, &str); 31] = [
+const STEPS: [(&str, &str); 32] = [
     ("configuration", include_str!("postgres/schema.sql")),
     ("wallboard", include_str!("postgres/wallboard.sql")),
     ("outgoing", include_str!("postgres/outgoing.sql")),
@@ -294,6 +302,7 @@ const STEPS: [(&str, &str); 31] = [
     ("change log", include_str!("postgres/change_log.sql")),
     ("second factor", include_str!("postgres/second_factor.sql")),
     ("snapshot", include_str!("postgres/snapshot.sql")),
+    ("sign-in audit", include_str!("postgres/sign_in_audit.sql")),
     ("provider", include_str!("postgres/provider.sql")),
 ];
 

@@ -9,6 +9,7 @@ mod history;
 mod read;
 mod revisions;
 mod sign_in;
+mod sign_in_audit;
 mod snapshots;
 mod write;
 
@@ -27,6 +28,9 @@ pub trait Dialect: Send + Sync + 'static {
 
     /// Begins to write: no other writer changes the tenant until the turn is over.
     fn writes<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Box<dyn Turn>>;
+
+    /// Begins to write what belongs to no tenant's configuration: no writer of one is waited for, where the database knows rows.
+    fn appends(&self) -> Answer<'_, Box<dyn Turn>>;
 }
 
 /// A transaction. Dropped without a commit, it changes nothing.

@@ -129,7 +129,7 @@ async fn turn(file: &Path) -> std::io::Result<File> {
 
 fn migrator() -> Migrator {
     // A released step is never changed: each change is a step of its own.
-    const STEPS: [(&str, &str); 31] = [
+    const STEPS: [(&str, &str); 32] = [
         ("configuration", include_str!("sqlite/schema.sql")),
         ("wallboard", include_str!("sqlite/wallboard.sql")),
         ("outgoing", include_str!("sqlite/outgoing.sql")),
@@ -160,6 +160,7 @@ fn migrator() -> Migrator {
         ("change log", include_str!("sqlite/change_log.sql")),
         ("second factor", include_str!("sqlite/second_factor.sql")),
         ("snapshot", include_str!("sqlite/snapshot.sql")),
+        ("sign-in audit", include_str!("sqlite/sign_in_audit.sql")),
         ("provider", include_str!("sqlite/provider.sql")),
     ];
     let steps = (1..).zip(STEPS).map(|(number, (name, sql))| {
@@ -181,6 +182,10 @@ impl Dialect for Sqlite {
     }
 
     fn writes<'a>(&'a self, _: &'a TenantId) -> Answer<'a, Box<dyn Turn>> {
+        self.appends()
+    }
+
+    fn appends(&self) -> Answer<'_, Box<dyn Turn>> {
         async move {
             // One writer at a time, whatever the tenant.
             let turn = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(|e| failed(&e))?;

@@ -6,7 +6,7 @@ mod request;
 pub mod snapshot;
 mod user_data;
 
-pub use event::{cloud_event, correction, event_frame, rfc3339};
+pub use event::{cloud_event, correction, event_frame, read_rfc3339, rfc3339};
 pub use plan::{forwarded_by_from_json, plan_answer_from_json, plan_answer_to_json};
 pub use request::{RequestFrame, conn_id_with_owner, read_request, request_frame, requests_markdown, requests_openapi};
 pub use user_data::{user_data_from_json, user_data_to_json};

@@ -8,6 +8,8 @@ pub mod openapi;
 pub mod provisioning;
 pub mod quarantine;
 pub mod reporting;
+pub mod sign_in_audit;
+pub mod spreadsheet;
 pub mod wire;
 
 /// The messages and services of `proto/`, as `cargo xtask gen` wrote them.

@@ -10,6 +10,8 @@ pub struct OpenApi {
     title: &'static str,
     schemas: SchemaGenerator,
     paths: Map<String, Json>,
+    refusals: &'static [(&'static str, &'static str)],
+    problem_members: Map<String, Json>,
 }
 
 /// What is read by a GET.
@@ -46,7 +48,28 @@ impl OpenApi {
             settings.meta_schema = None;
             settings.definitions_path = "/components/schemas".into();
         });
-        Self { title, schemas: settings.into_generator(), paths: Map::new() }
+        Self {
+            title,
+            schemas: settings.into_generator(),
+            paths: Map::new(),
+            refusals: &[],
+            problem_members: Map::new(),
+        }
+    }
+
+    /// Says with which further statuses every operation may refuse, and what each means.
+    #[must_use]
+    pub fn refusing(self, refusals: &'static [(&'static str, &'static str)]) -> Self {
+        Self { refusals, ..self }
+    }
+
+    /// Adds a member that problems may have besides (RFC 9457 section 3.2).
+    #[must_use]
+    pub fn problem_member<T: JsonSchema>(mut self, name: &str, meaning: &str) -> Self {
+        let mut schema = self.schemas.subschema_for::<T>();
+        schema.insert("description".to_owned(), meaning.into());
+        self.problem_members.insert(name.to_owned(), schema.to_value());
+        self
     }
 
     /// Adds a JSON document.
@@ -112,7 +135,11 @@ impl OpenApi {
     /// The document.
     pub fn into_json(mut self) -> Json {
         let mut schemas = self.schemas.take_definitions(true);
-        schemas.insert("Problem".into(), problem_schema());
+        let mut problems = problem_schema();
+        if let Some(members) = problems["properties"].as_object_mut() {
+            members.extend(self.problem_members);
+        }
+        schemas.insert("Problem".into(), problems);
         json!({
             "openapi": "3.1.0",
             "info": info(self.title),
@@ -126,7 +153,10 @@ impl OpenApi {
         self.add(get.path, "get", operation(get, content))
     }
 
-    fn add(mut self, path: &str, method: &str, operation: Json) -> Self {
+    fn add(mut self, path: &str, method: &str, mut operation: Json) -> Self {
+        for (status, meaning) in self.refusals {
+            operation["responses"][*status] = problem(meaning);
+        }
         let methods = self.paths.entry(path.to_owned()).or_insert_with(|| json!({}));
         methods[method] = operation;
         self
@@ -220,5 +250,16 @@ mod tests {
         assert_eq!(row["required"], json!(["count", "since"]));
         assert_eq!(row["properties"]["count"]["description"], "How many.");
         assert_eq!(row["properties"]["since"]["type"], json!(["integer", "null"]));
+    }
+    #[test]
+    fn further_refusals_and_members_of_problems_are_told() {
+        let get = Get { path: "/rows", id: "rows", summary: "The rows", scope: "rows:read", query: &[] };
+        let api = OpenApi::new("Rows").refusing(&[("409", "it has changed")]);
+        let document = api.problem_member::<Option<u64>>("revision", "which it is").document::<Row>(&get).into_json();
+        let refused = &document["paths"]["/rows"]["get"]["responses"]["409"];
+        assert_eq!(refused["description"], "it has changed");
+        let problem = &document["components"]["schemas"]["Problem"];
+        assert_eq!(problem["properties"]["revision"]["description"], "which it is");
+        assert_eq!(problem["required"], json!(["type", "title", "status"]));
     }
 }

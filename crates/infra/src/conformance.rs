@@ -12,6 +12,7 @@ mod others;
 pub mod provisioning;
 mod quarantine;
 pub mod reporting;
+pub mod sign_in_audit;
 mod sign_ins;
 mod streams;
 mod threads;

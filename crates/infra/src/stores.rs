@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::{
     AgentLedger, CallLedger, Clock, ConfigCache, EventStream, Leases, MediaLedger, NewCalls, Outbox, ProvisioningStore,
-    Quarantine, QueueLedger, Registrations, ReportingLog, RequestStream, SessionLedger, SignIns, ThreadLedger,
-    ViewStore,
+    Quarantine, QueueLedger, Registrations, ReportingLog, RequestStream, SessionLedger, SignInAudit, SignIns,
+    ThreadLedger, ViewStore,
 };
 
 /// The stores. A role takes those that its connections allow it.
@@ -41,6 +41,8 @@ pub struct Stores {
     pub reporting: Arc<dyn ReportingLog>,
     /// Persistent configuration (voice-13).
     pub provisioning: Arc<dyn ProvisioningStore>,
+    /// What is noted of signing in (own-08).
+    pub sign_in_audit: Arc<dyn SignInAudit>,
     /// Quarantined records of all ledgers.
     pub quarantine: Arc<dyn Quarantine>,
     /// States of views (pulse-22).
@@ -58,17 +60,13 @@ pub struct Stores {
 }
 
 impl Stores {
-    /// One store for everything that it provides, and the others beside it.
-    pub fn of<S>(
-        store: Arc<S>,
-        reporting: Arc<dyn ReportingLog>,
-        provisioning: Arc<dyn ProvisioningStore>,
-        clock: Arc<dyn Clock>,
-    ) -> Self
+    /// One store for everything that it provides, a database for what lasts, and the others beside them.
+    pub fn of<S, D>(store: Arc<S>, reporting: Arc<dyn ReportingLog>, database: Arc<D>, clock: Arc<dyn Clock>) -> Self
     where
         S: CallLedger + AgentLedger + SessionLedger + QueueLedger + MediaLedger + Registrations + ConfigCache,
         S: EventStream + NewCalls + RequestStream + Leases + Outbox + Quarantine + ThreadLedger,
         S: ViewStore + SignIns + 'static,
+        D: ProvisioningStore + SignInAudit + 'static,
     {
         Self {
             calls: store.clone(),
@@ -91,7 +89,8 @@ impl Stores {
             service_routes: store.clone(),
             sign_ins: store,
             reporting,
-            provisioning,
+            sign_in_audit: database.clone(),
+            provisioning: database,
             clock,
         }
     }

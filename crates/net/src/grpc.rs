@@ -77,20 +77,28 @@ pub type Channel = InterceptedService<tonic::transport::Channel, Bearer>;
 
 /// A channel for the connection `id` to the first replica of its target on `port`. Connects on first use and again after failures.
 pub fn channel(ctx: &RoleContext, id: &str, port: u16) -> anyhow::Result<Channel> {
+    channel_answering_within(ctx, id, port, ANSWER_WITHIN)
+}
+
+/// The same for requests whose answers may take so long.
+pub fn channel_answering_within(ctx: &RoleContext, id: &str, port: u16, within: Duration) -> anyhow::Result<Channel> {
+    let (role, first) = first_replica(ctx, id, port)?;
+    channel_with(ctx, id, role, first, ChannelTerms { within, windows: None })
+}
+
+fn first_replica(ctx: &RoleContext, id: &str, port: u16) -> anyhow::Result<(&'static str, SocketAddr)> {
     let row = runtime::connections::find(id).with_context(|| format!("no connection {id} in the table"))?;
     let replicas = ctx.directory.addresses(row.to, port);
-    let first = *replicas.first().with_context(|| format!("no replica of {} is known", row.to))?;
-    channel_at(ctx, id, row.to, first)
+    Ok((row.to, *replicas.first().with_context(|| format!("no replica of {} is known", row.to))?))
 }
 
 /// Channels for the connection `id`, for many streams at once of which each may be read slowly: what one of them leaves unread takes
 /// nothing from the others.
 pub fn channels_of_streams(ctx: &RoleContext, id: &str, port: u16, count: usize) -> anyhow::Result<Vec<Channel>> {
-    let row = runtime::connections::find(id).with_context(|| format!("no connection {id} in the table"))?;
-    let replicas = ctx.directory.addresses(row.to, port);
-    let first = *replicas.first().with_context(|| format!("no replica of {} is known", row.to))?;
-    let windows = Windows { stream: UNREAD_PER_STREAM, connection: UNREAD_PER_CONNECTION };
-    (0..count).map(|_| channel_with(ctx, id, row.to, first, Some(windows))).collect()
+    let (role, first) = first_replica(ctx, id, port)?;
+    let windows = Some(Windows { stream: UNREAD_PER_STREAM, connection: UNREAD_PER_CONNECTION });
+    let terms = ChannelTerms { within: ANSWER_WITHIN, windows };
+    (0..count).map(|_| channel_with(ctx, id, role, first, terms)).collect()
 }
 
 /// How much may be on its way unread (RFC 9113 section 5.2).
@@ -100,9 +108,17 @@ struct Windows {
     connection: u32,
 }
 
+/// How a channel is used.
+#[derive(Clone, Copy)]
+struct ChannelTerms {
+    /// Time until an answer begins.
+    within: Duration,
+    windows: Option<Windows>,
+}
+
 /// A channel for the connection `id` to this replica of `role`.
 pub fn channel_at(ctx: &RoleContext, id: &str, role: &'static str, replica: SocketAddr) -> anyhow::Result<Channel> {
-    channel_with(ctx, id, role, replica, None)
+    channel_with(ctx, id, role, replica, ChannelTerms { within: ANSWER_WITHIN, windows: None })
 }
 
 fn channel_with(
@@ -110,12 +126,12 @@ fn channel_with(
     id: &str,
     role: &'static str,
     replica: SocketAddr,
-    windows: Option<Windows>,
+    ChannelTerms { within, windows }: ChannelTerms,
 ) -> anyhow::Result<Channel> {
     let connector = Connector::new(ctx, id)?;
     let bearer = Bearer { ctx: ctx.clone(), role, peer: connector.peer(replica) };
     let channel = Endpoint::from_shared(format!("http://{replica}"))?
-        .timeout(ANSWER_WITHIN)
+        .timeout(within)
         .http2_keep_alive_interval(KEEP_ALIVE)
         .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
         .keep_alive_while_idle(true)
@@ -147,6 +163,23 @@ impl Interceptor for Bearer {
         self.peer.request();
         Ok(request)
     }
+}
+
+/// Metadata of OUT_OF_RANGE for a position that is no longer kept: the last position that is gone. All that is left comes after it.
+pub const TRIMMED_METADATA: &str = "trunkline-trimmed-to";
+
+/// OUT_OF_RANGE for a position of a stream of which everything up to `gone` is no longer kept.
+pub fn trimmed(gone: infra::Position, message: impl Into<String>) -> tonic::Status {
+    let mut status = tonic::Status::out_of_range(message);
+    if let Ok(value) = MetadataValue::try_from(gone.to_string()) {
+        status.metadata_mut().insert(TRIMMED_METADATA, value);
+    }
+    status
+}
+
+/// After which position a stream still has all that came, if a status says so.
+pub fn trimmed_to(status: &tonic::Status) -> Option<&str> {
+    status.metadata().get(TRIMMED_METADATA)?.to_str().ok()
 }
 
 /// Metadata that names the tenant of a role's request, whose token is valid for any tenant.

@@ -22,7 +22,7 @@ pub use client::{Answer, Call, CallError, Client, get_once, send_once};
 pub use etag::has_already;
 pub use https::HttpsHandshakes;
 pub use json::JsonBody;
-pub use limits::{Limits, SocketPlace, Turn};
+pub use limits::{Limits, SocketPlace, Turn, WiderLimits};
 pub use runtime::{Caller, Problem, Query};
 pub use shares::{Capacity, Place};
 pub use socket_pass::SocketPass;

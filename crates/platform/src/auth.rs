@@ -2,9 +2,10 @@
 //! HTTP 8080 (80 in the table: the gateway's port is moved, as ingress's is), paths under `/auth/v3`.
 //!
 //! Which requests are right is decided by crate `identity`; people and clients come from tenant (tenant-11), what is signed in is kept in
-//! Redis (own-09). Ingress is its door (own-11).
+//! Redis (own-09), and what happens at signing in is noted in the database (own-08). Ingress is its door (own-11).
 
 mod answers;
+mod audit;
 mod authorize;
 mod backchannel;
 mod browser;
@@ -73,7 +74,7 @@ pub const SPEC: RoleSpec = RoleSpec {
         place: Place::Cluster,
         accepts: &["own-11", "telemetry-04"],
     }],
-    opens: &["tenant-11", "own-09"],
+    opens: &["tenant-11", "own-08", "own-09"],
     settings: Settings::TABLE,
     metrics: &[metrics::Metrics::declared, net::tenant::Metrics::declared],
     admin_port: 9090,
@@ -89,6 +90,8 @@ pub const ROLE: Role = Role { spec: &SPEC, start: |ctx| Box::pin(run(ctx)) };
 const LIFE_MAX: Duration = Duration::from_secs(30 * 24 * 3_600);
 /// One that is shorter signs people out while they type.
 const LIFE_MIN: Duration = Duration::from_secs(60);
+/// What is noted of signing in may be kept for ten years.
+const AUDIT_DAYS_MAX: u32 = 3_650;
 
 runtime::settings! {
     /// Settings of auth.
@@ -101,6 +104,8 @@ runtime::settings! {
         refresh_life: Duration = Duration::from_secs(12 * 3_600), |v| runtime::settings::declare::within(v, &LIFE_MIN, &LIFE_MAX);
         /// Whether OpenID Providers of tenants, and programs that are told of the ends of sign-ins, may be at addresses that are not of the public Internet: this machine, private networks. Link-local addresses, at which clouds tell their secrets, are never asked.
         private_servers: bool = false;
+        /// For how many days it is kept what happens at signing in.
+        audit_days: u32 = 365, |v| runtime::settings::declare::within(v, &1, &AUDIT_DAYS_MAX);
     }
 }
 
@@ -123,6 +128,7 @@ struct Auth {
     hashing: hashing::Hashing,
     forms: forms::Forms,
     metrics: metrics::Metrics,
+    audit: audit::AuditQueue,
     entropy: Mutex<Box<dyn Entropy>>,
 }
 
@@ -178,7 +184,8 @@ async fn run(ctx: RoleContext) -> Result<()> {
     let settings: Settings = ctx.settings()?;
     let reach = if settings.private_servers { Reach::Inside } else { Reach::Public };
     let outside = outside::OutsideClient::new(reach)?;
-    let auth = Auth {
+    let (audit, noticed) = audit::queue();
+    let auth = Arc::new(Auth {
         upstream: upstream::Upstream::new(outside.clone(), ctx.tokens.issuer(), ctx.clock.clone()),
         outside,
         token_issuer: key_files::issuer(&ctx.data_dir, ctx.clock.clone())?,
@@ -189,11 +196,12 @@ async fn run(ctx: RoleContext) -> Result<()> {
         hashing: hashing::Hashing::new(metrics.clone()),
         forms: forms::Forms::new(ctx.installation_key.bytes()),
         metrics,
+        audit,
         entropy: Mutex::new(ctx.entropy()),
         ctx: ctx.clone(),
-    };
-    ctx.spawn("keys of tokens", key_rotation::run(ctx.clone(), auth.token_issuer.clone(), auth.metrics.clone()));
-    let auth = Arc::new(auth);
+    });
+    ctx.spawn("keys of tokens", key_rotation::run(auth.clone()));
+    ctx.spawn("sign-in audit", audit::run(auth.clone(), noticed));
     ctx.spawn("back-channel logouts", backchannel::run(auth.clone(), ended));
     let limits = Limits {
         body_bytes_max: BODY_BYTES_MAX,
@@ -201,11 +209,14 @@ async fn run(ctx: RoleContext) -> Result<()> {
         requests: Capacity { all: 1_024 },
         ..Limits::default()
     };
-    net::http::serve_with(&ctx, "auth", server::router(auth), limits, server::is_open).await?;
+    net::http::serve_with(&ctx, "auth", server::router(auth.clone()), limits, server::is_open).await?;
     ctx.ready.started();
     ctx.drain.begun().await;
     // What this process alone knows as revoked would be good again once it has ended.
-    let left = ctx.drain.deadline().map_or(Duration::ZERO, |deadline| deadline.since(ctx.clock.now()));
-    revoker.is_written(left.saturating_sub(ENDS_BEFORE)).await;
+    let left = || ctx.drain.deadline().map_or(Duration::ZERO, |deadline| deadline.since(ctx.clock.now()));
+    revoker.is_written(left().saturating_sub(ENDS_BEFORE)).await;
+    if !auth.is_audit_written(left().saturating_sub(ENDS_BEFORE)).await {
+        tracing::warn!("the last of what has happened at signing in may not be noted: the database does not answer");
+    }
     Ok(())
 }

@@ -3,7 +3,7 @@
 //!
 //! `/api/voice/v1/{tenant}/...` goes to frontend (own-16) with the caller's own token, so that frontend decides what
 //! the caller may do. `/api/voice/v1/{tenant}/events` comes from tenant (own-22). `/api/operations/v1/...` is answered here, from the roles' own reports (own-21). `/pulse/...` and
-//! the pages come from pulse (pulse-20). `/auth/v3/...` goes to auth (own-11), which asks for its own proofs, `/telemetry/...` to telemetry (telemetry-03), `/agent-setup/api/...` to agent-setup (own-27), `/wfm/...` to wfm-adapter (own-26). `/session` is that of our own pages, which hold no tokens. `/sip`, the WebSocket of phones in browsers, goes to sip-proxy (own-24).
+//! the pages come from pulse (pulse-20). `/auth/v3/...` goes to auth (own-11), which asks for its own proofs, `/telemetry/...` to telemetry (telemetry-03), `/agent-setup/api/...` and `/scim/v2/...` to agent-setup (own-27), `/wfm/...` to wfm-adapter (own-26). `/session` is that of our own pages, which hold no tokens. `/sip`, the WebSocket of phones in browsers, goes to sip-proxy (own-24).
 
 mod agent_setup;
 mod auth;
@@ -18,6 +18,7 @@ mod page_session;
 mod pages;
 mod phones;
 mod routes;
+mod scim;
 mod telemetry;
 mod webhooks;
 mod workforce;
@@ -139,6 +140,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
         .merge(auth::router(&ctx)?)
         .merge(sessions.router())
         .merge(agent_setup::router(&ctx)?)
+        .merge(scim::router(&ctx)?)
         .merge(telemetry::router(&ctx)?)
         .merge(workforce::router(&ctx)?)
         .merge(pages::router(&ctx)?)
@@ -175,10 +177,12 @@ async fn listen(ctx: &RoleContext, settings: &Settings, sessions: &Arc<PageSessi
     }
     let set = certificates::files(&settings.certificates);
     let config = certificates::watched(ctx, set, edge.metrics.certificates())?;
-    let by_tls = net::http::gated(ctx, "webs", router.clone(), Limits::default(), is_open)?;
-    let plain = net::http::gated(ctx, "web", router, Limits::default(), is_open)?;
+    let limits = Limits { wider: routes::wider, ..Limits::default() };
+    let by_tls = net::http::gated(ctx, "webs", router.clone(), limits, is_open)?;
+    let plain = net::http::gated(ctx, "web", router, limits, is_open)?;
     let (by_tls, plain) = (sessions.around(by_tls), sessions.around(plain));
     let (by_tls, plain) = (pages::listed_alone(by_tls), pages::listed_alone(plain));
+    let (by_tls, plain) = (scim::worded(by_tls), scim::worded(plain));
     let (by_tls, plain) = (edge.around(by_tls, webs.listen.ip()), edge.around(plain, web.listen.ip()));
     net::http::bind_and_serve_https(ctx, "webs", by_tls, HttpsHandshakes::new(config, trusted)).await?;
     net::http::bind_and_serve(ctx, "web", plain).await

@@ -5,6 +5,7 @@ pub mod bds;
 mod csv;
 pub mod ingress;
 mod pages_client;
+mod scim_error;
 mod session_cookie;
 pub mod telemetry;
 pub mod trace;

@@ -5,10 +5,14 @@
 //! queues from their configuration (tenant-12, port 8888). It owns nothing: after a start it reads again what the stream of events has.
 
 mod agent_states;
+mod configuration_parts;
+mod fault_memory;
 mod feed;
 mod history;
+mod joining;
 mod pages;
 mod queue_steps;
+mod refusals;
 mod server;
 mod shared_history;
 mod tenants;
@@ -35,7 +39,7 @@ pub const SPEC: RoleSpec = RoleSpec {
     }],
     opens: &[CONFIGURATION, EVENTS],
     settings: &[],
-    metrics: &[Metrics::declared, net::tenant::Metrics::declared],
+    metrics: &[Metrics::declared, net::tenant::Metrics::declared, runtime::fact_in_hand::FactCounts::declared],
     admin_port: 9090,
     starts: Starts::InTurn,
     drains: Drains::Last,
@@ -65,6 +69,10 @@ runtime::metrics! {
         begun_anew: Counter = "wfm_begun_anew";
         /// Agents and queues without a history, for lack of room.
         refused: Counter = "wfm_histories_refused";
+        /// States of agents that went before their time, for lack of room.
+        states_evicted: Counter = "wfm_states_evicted";
+        /// Faults that ended the history of a tenant; it was read again from the stream.
+        faults: Counter = "wfm_tenant_faults";
         /// Tenants whose events are followed.
         tenants: Gauge = "wfm_tenants";
     }

@@ -61,11 +61,11 @@ pub fn issuer(data_dir: &Path, clock: Arc<dyn Clock>) -> Result<TokenIssuer, Exi
 }
 
 /// Makes the next key of an issuer when it is time, and publishes it before anybody can sign with it; drops the keys that are over. For
-/// role auth, each minute.
+/// role auth, each minute. Whether it has made one.
 ///
 /// # Errors
 /// If the keys cannot be read, published or written: the issuer goes on with those that it has, and the next call makes another key.
-pub fn rotate(data_dir: &Path, issuer: &TokenIssuer) -> Result<(), ExitError> {
+pub fn rotate(data_dir: &Path, issuer: &TokenIssuer) -> Result<bool, ExitError> {
     // Others that rotate, and those that read and publish, wait for this lock.
     let file = RingFile::open(data_dir, data_dir.join(KEYS))?;
     let now = issuer.clock().now();
@@ -84,10 +84,10 @@ pub fn rotate(data_dir: &Path, issuer: &TokenIssuer) -> Result<(), ExitError> {
         file.write(&ring)?;
     }
     issuer.replace(ring);
-    if let Some((kid, signs_from)) = made {
+    if let Some((kid, signs_from)) = &made {
         tracing::info!(kid, signs_in_s = signs_from.since(now).as_secs(), "a new key for tokens");
     }
-    Ok(())
+    Ok(made.is_some())
 }
 
 /// As [`issuer`], for client commands: it creates no key.

@@ -39,6 +39,7 @@ use crate::trace::TraceSettings;
 pub use ending::Ending;
 use replica::RoleReplica;
 pub use sections::ProcessSettings;
+pub use signals::SUPERVISOR_ENDED;
 use stores::Composed;
 
 /// Time after the deadline in which the remaining tasks are dropped.
@@ -126,8 +127,8 @@ pub type WhenReady = Box<dyn FnOnce(Installation, Stores) -> BoxFuture<'static, 
 
 /// Runs the roles of the plan until they have drained.
 ///
-/// SIGTERM or SIGINT begins the drain; a second signal, or the deadline, ends it. An error means that no role ran or
-/// that a role failed for good.
+/// SIGTERM, SIGINT or the end of its supervisor begins the drain; a second SIGTERM or SIGINT, or the deadline, ends it.
+/// An error means that no role ran or that a role failed for good.
 pub async fn run(plan: Plan, open_stores: OpenStores, when_ready: WhenReady) -> anyhow::Result<Exit> {
     let mut signals = signals::Signals::install()?;
     let settings: ProcessSettings = plan.values.read(sections::PROCESS)?;
@@ -166,7 +167,7 @@ pub async fn run(plan: Plan, open_stores: OpenStores, when_ready: WhenReady) -> 
                     act(shared.installation.clone(), shared.stores.of_process()?).await?;
                 }
             }
-            signal = signals.next() => {
+            signal = signals.first() => {
                 tracing::info!(signal, deadline_s = settings.drain_deadline.as_secs(), "draining");
                 roles.ending.begin(shared.installation.clock.now() + settings.drain_deadline);
                 return Ok(roles.drained(&mut signals, &settings).await);
@@ -312,7 +313,7 @@ impl Roles {
     async fn drained(&mut self, signals: &mut signals::Signals, settings: &ProcessSettings) -> Exit {
         let exit = tokio::select! {
             () = self.all_ended() => Exit::Done,
-            signal = signals.next() => {
+            signal = signals.second() => {
                 tracing::warn!(signal, "second signal: the drain is cut short");
                 Exit::DrainCut
             }

@@ -3,7 +3,7 @@
 mod csv;
 mod row;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -17,6 +17,8 @@ use crate::objects::{self, Batch, BatchOutcome, ChangeRefusal, HeldTenants, Obje
 pub const TABLE_BYTES_MAX: usize = 96 << 20;
 /// The most people in a table: as many as a tenant's file may have.
 pub const ROWS_MAX: usize = 150_000;
+/// The most people who change in the answer to a table.
+const CHANGED_MAX: usize = 50;
 
 /// A fault of a table.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -100,6 +102,8 @@ pub struct ImportTerms {
     pub is_trial: bool,
     /// The most passwords in clear.
     pub passwords_max: usize,
+    /// Whether the outcome has the documents of the people who change.
+    pub with_documents: bool,
 }
 
 /// Puts the people of a table; others stay as they are, and so do fields whose columns the table does not have. In a trial nothing is
@@ -121,7 +125,7 @@ pub async fn import(
     let ReadTable { rows, edits, lines, mut faults } = read;
     // With faults in some lines the others are checked all the same, so that all faults are told at once.
     let is_trial = terms.is_trial || !faults.is_empty();
-    let batch = Batch { edits, is_trial, passwords_max: terms.passwords_max, with_documents: false };
+    let batch = Batch { edits, is_trial, passwords_max: terms.passwords_max, with_documents: terms.with_documents };
     let changed = objects::change_held(store, held, tenant, Arc::new(batch), note).await;
     match changed {
         Err(ChangeRefusal::Faults(broken) | ChangeRefusal::Referred(broken)) => {
@@ -133,6 +137,14 @@ pub async fn import(
     }
     faults.sort();
     Err(TableRefusal::Faults { rows, faults })
+}
+
+/// The outcome with the first people who change alone, as far as their documents were asked for.
+pub fn first_changed(mut outcome: BatchOutcome) -> BatchOutcome {
+    outcome.documents.truncate(CHANGED_MAX);
+    let shown: HashSet<ObjectKey> = outcome.documents.iter().map(|documents| documents.key.clone()).collect();
+    outcome.objects.retain(|(key, _)| shown.contains(key));
+    outcome
 }
 
 /// A broken rule at its place in the table.
@@ -289,7 +301,7 @@ mod tests {
         let at = model::Timestamp::from_millis(1_700_000_000_000);
         let note = ChangeNote { by: "user/test".to_owned(), way: infra::ChangeWay::Grpc, at, request: None };
         let import = |table: &str, is_trial| {
-            let terms = ImportTerms { is_trial, passwords_max: 0 };
+            let terms = ImportTerms { is_trial, passwords_max: 0, with_documents: false };
             let (store, held, note, table) = (&store, &held, &note, table.to_owned());
             async move { super::import(store, held, &store.id(), table, note, terms).await }
         };

@@ -78,6 +78,9 @@ pub const SPEC: RoleSpec = RoleSpec {
 /// The role.
 pub const ROLE: Role = Role { spec: &SPEC, start: |ctx| Box::pin(run(ctx)) };
 
+/// The largest request about single objects: a table of people, and what is said of it.
+const REQUEST_BYTES_MAX: usize = crate::people::TABLE_BYTES_MAX + (1 << 20);
+
 /// Each published tenant's revision and agent objects.
 type PublishedTenants = SharedMap<TenantId, (Revision, AgentObjects)>;
 
@@ -90,8 +93,13 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     ctx.spawn("agents to rq", agents::run(ctx.clone(), published.clone()));
     ctx.spawn("what config serves", served::run(ctx.clone(), published));
     let configuration = configuration::Server::new(ctx.stores.provisioning.clone(), stored, ctx.clock.clone());
-    let objects = objects::ObjectServer::new(ctx.stores.provisioning.clone(), ctx.clock.clone());
-    let routes = Routes::new(ConfigurationServer::new(configuration)).add_service(ProvisioningServer::new(objects));
+    let objects = objects::ObjectServer::new(
+        ctx.stores.provisioning.clone(),
+        ctx.stores.sign_in_audit.clone(),
+        ctx.clock.clone(),
+    );
+    let objects = ProvisioningServer::new(objects).max_decoding_message_size(REQUEST_BYTES_MAX);
+    let routes = Routes::new(ConfigurationServer::new(configuration)).add_service(objects);
     net::grpc::serve(&ctx, "configuration", routes).await?;
     let events = events::Server::new(&ctx)?;
     net::grpc::serve(&ctx, "events", Routes::new(EventsServer::new(events))).await?;

@@ -23,7 +23,7 @@ const START_LIMIT: Duration = Duration::from_secs(120);
 /// For what a process wrote before it ended. The roles that it started may hold its pipes a little longer.
 const LAST_WORDS_LIMIT: Duration = Duration::from_secs(20);
 /// How long it may take to drain.
-const STOP_LIMIT: Duration = Duration::from_secs(60);
+const STOP_LIMIT: Duration = Duration::from_secs(120);
 /// Instance numbers that tests use; 0 is for people.
 const INSTANCES: std::ops::RangeInclusive<u8> = 20..=219;
 /// Addresses of strangers in one block; each block has its own third octet.
@@ -241,6 +241,18 @@ impl Installation {
         stores: Stores,
         arguments: &[&str],
     ) -> Result<Self> {
+        Self::launch_while((instance, lock), directory, servers, stores, arguments, |_| Ok(()))
+    }
+
+    /// The same; what it has logged so far is shown to `look` until it is ready.
+    fn launch_while(
+        (instance, lock): (u8, File),
+        directory: tempfile::TempDir,
+        servers: Option<Servers>,
+        stores: Stores,
+        arguments: &[&str],
+        mut look: impl FnMut(&[String]) -> Result<()>,
+    ) -> Result<Self> {
         let said = directory.path().join("demo.json");
         let _ = fs::remove_file(&said);
         let mut child = Command::new(binary()?)
@@ -252,12 +264,13 @@ impl Installation {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()?;
-        let log = Arc::default();
+        let log: Arc<Mutex<Vec<String>>> = Arc::default();
         let collectors = [collect(child.stdout.take(), &log), collect(child.stderr.take(), &log)];
         let ready = wait::until(START_LIMIT, || {
             if let Some(status) = child.try_wait()? {
                 bail!("it ended with {status}");
             }
+            look(&lines(&log))?;
             Ok(fs::read(&said).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()))
         });
         match ready {
@@ -352,7 +365,7 @@ impl Installation {
 
     /// The lines that it has logged so far.
     pub fn log(&self) -> Vec<String> {
-        self.log.lock().map(|lines| lines.clone()).unwrap_or_default()
+        lines(&self.log)
     }
 
     /// The lines of the log alone, without what is printed for people (the demo tells them their passwords): the log is JSON.
@@ -405,13 +418,22 @@ impl Installation {
     }
 
     /// Like [`Self::crash_and_restart`], with further arguments.
-    pub fn crash_and_restart_with(mut self, arguments: &[&str]) -> Result<Self> {
+    pub fn crash_and_restart_with(self, arguments: &[&str]) -> Result<Self> {
+        self.crash_and_restart_while(arguments, |_| Ok(()))
+    }
+
+    /// The same; what the new one has logged so far is shown to `look` until it is ready.
+    pub fn crash_and_restart_while(
+        mut self,
+        arguments: &[&str],
+        look: impl FnMut(&[String]) -> Result<()>,
+    ) -> Result<Self> {
         self.crash()?;
         let (instance, lock) = (self.demo.instance, self._lock.try_clone()?);
         let directory = std::mem::replace(&mut self.directory, tempfile::tempdir()?);
         let servers = self.servers.take();
         let stores = self.stores;
-        Self::launch(instance, lock, directory, servers, stores, arguments)
+        Self::launch_while((instance, lock), directory, servers, stores, arguments, look)
     }
 }
 
@@ -466,7 +488,11 @@ fn collect(
     }))
 }
 
-fn tail(log: &Arc<Mutex<Vec<String>>>) -> String {
-    let lines = log.lock().map(|lines| lines.clone()).unwrap_or_default();
+fn lines(log: &Mutex<Vec<String>>) -> Vec<String> {
+    log.lock().map(|lines| lines.clone()).unwrap_or_default()
+}
+
+fn tail(log: &Mutex<Vec<String>>) -> String {
+    let lines = lines(log);
     lines[lines.len().saturating_sub(30)..].join("\n")
 }

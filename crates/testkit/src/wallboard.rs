@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::{Installation, wait};
 
 /// The stream sends a message at least every 5 s.
-const SILENCE_MAX: Duration = Duration::from_secs(15);
+const SILENCE_MAX: Duration = Duration::from_secs(45);
 
 /// A connected wallboard; it disconnects when dropped.
 pub struct Wallboard {

@@ -1,104 +1,60 @@
-/** Reads what the API of Agent Setup answers: what is not as it should be is undefined. */
+/** Reads what the API of Agent Setup answers, as its document says: what is not so is undefined. */
 
-import type { Change, Changed, Conflict, Fault, HistoryEntry, Imported, Json, JsonObject, LineFault, Page, Stored, Use } from './agent-setup'
+import type { Change, Changed, Conflict, Faults, HistoryEntry, Imported, JsonObject, Page, Stored, Use } from './agent-setup'
+import type { components } from './generated/agent-setup'
+import { isChangesDone, isHistoryShown, isObjectPage, isProblem, isShownObject, isTableTaken, isUsesShown } from './generated/agent-setup-checks'
+
+type Schemas = components['schemas']
 
 export type Read<T> = (value: unknown) => T | undefined
 
-type Fields = Readonly<Record<string, unknown>>
+/** What was parsed is JSON. */
+type Document = { readonly [name: string]: unknown }
+const json = (value: Document): JsonObject => value as JsonObject
+const jsonOrNull = (value: Document | null): JsonObject | null => (value === null ? null : json(value))
 
-export function object(value: unknown): Fields | undefined {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : undefined
+const storedOf = ({ id, revision, object }: Schemas['ShownObject']): Stored => ({ id, revision, object: json(object) })
+
+const changeOf = <T extends Omit<Change, 'before' | 'after'>>({ before, after, ...change }: T & { readonly before: Document | null; readonly after: Document | null }) => ({
+  ...change,
+  before: jsonOrNull(before),
+  after: jsonOrNull(after),
+})
+
+const entryOf = ({ kind, id, before, after, number, revision, by, way, at, secrets_changed }: Schemas['ShownHistory']): HistoryEntry => ({
+  ...changeOf({ kind, id, before, after }),
+  number,
+  revision,
+  by,
+  way,
+  at: Date.parse(at),
+  secretsChanged: secrets_changed,
+})
+
+export const stored: Read<Stored> = (value) => (isShownObject(value) ? storedOf(value) : undefined)
+
+export const objectPage: Read<Page<Stored>> = (value) => (isObjectPage(value) ? { items: value.items.map(storedOf), next: value.next_page_token } : undefined)
+
+export const changed: Read<Changed> = (value) => (isChangesDone(value) ? { revision: value.revision, changes: value.changes.map(changeOf) } : undefined)
+
+export const historyPage: Read<Page<HistoryEntry>> = (value) => {
+  if (!isHistoryShown(value)) return undefined
+  const items = value.items.map(entryOf)
+  return items.some(({ at }) => Number.isNaN(at)) ? undefined : { items, next: value.next_page_token }
 }
 
-export function array<T>(value: unknown, read: Read<T>): readonly T[] | undefined {
-  if (!Array.isArray(value)) return undefined
-  const found = value.map(read)
-  return found.every((one) => one !== undefined) ? found : undefined
-}
+export const uses: Read<readonly Use[]> = (value) => (isUsesShown(value) ? value.items : undefined)
 
-const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)
-const whole = (value: unknown): number | undefined => (typeof value === 'number' && Number.isFinite(value) ? value : undefined)
+export const imported: Read<Imported> = (value) => (isTableTaken(value) ? { ...value, changes: value.changes.map(changeOf) } : undefined)
 
-/** JSON that was parsed is JSON. */
-const json = (value: unknown): JsonObject | undefined => object(value) as { readonly [name: string]: Json } | undefined
-const jsonOrNull = (value: unknown): JsonObject | null => json(value) ?? null
-
-export const stored: Read<Stored> = (value) => {
-  const of = object(value)
-  const [id, revision, document] = [text(of?.['id']), whole(of?.['revision']), json(of?.['object'])]
-  return id === undefined || revision === undefined || document === undefined ? undefined : { id, revision, object: document }
-}
-
-export function page<T>(read: Read<T>): Read<Page<T>> {
-  return (value) => {
-    const of = object(value)
-    const items = array(of?.['items'], read)
-    return items === undefined ? undefined : { items, next: text(of?.['next_page_token']) ?? '' }
-  }
-}
-
-const change: Read<Change> = (value) => {
-  const of = object(value)
-  const [kind, id] = [text(of?.['kind']), text(of?.['id'])]
-  return kind === undefined || id === undefined ? undefined : { kind, id, before: jsonOrNull(of?.['before']), after: jsonOrNull(of?.['after']) }
-}
-
-export const changed: Read<Changed> = (value) => {
-  const of = object(value)
-  const revision = whole(of?.['revision'])
-  const revised: Read<Change & { readonly revision: number }> = (one) => {
-    const found = change(one)
-    return found === undefined ? undefined : { ...found, revision: whole(object(one)?.['revision']) ?? revision ?? 0 }
-  }
-  const changes = array(of?.['changes'], revised)
-  return revision === undefined || changes === undefined ? undefined : { revision, changes }
-}
-
-export const historyEntry: Read<HistoryEntry> = (value) => {
-  const of = object(value)
-  const [of_change, revision, by, at] = [change(value), whole(of?.['revision']), text(of?.['by']), moment(of?.['at'])]
-  if (of_change === undefined || revision === undefined || by === undefined || at === undefined) return undefined
-  return { ...of_change, revision, by, at, number: whole(of?.['number']) ?? revision, way: text(of?.['way']) ?? '', secretsChanged: of?.['secrets_changed'] === true }
-}
-
-/** Milliseconds since 1970, or RFC 3339. */
-function moment(value: unknown): number | undefined {
-  const at = typeof value === 'string' ? Date.parse(value) : whole(value)
-  return at === undefined || Number.isNaN(at) ? undefined : at
-}
-
-export const used: Read<Use> = (value) => {
-  const of = object(value)
-  const [kind, id] = [text(of?.['kind']), text(of?.['id'])]
-  return kind === undefined || id === undefined ? undefined : { kind, id, field: text(of?.['field']) ?? '' }
-}
-
-const lineFault: Read<LineFault> = (value) => {
-  const of = object(value)
-  const [line, rule] = [whole(of?.['line']), text(of?.['rule'])]
-  return line === undefined || rule === undefined ? undefined : { line, rule, column: text(of?.['column']) ?? '' }
-}
-
-export const imported: Read<Imported> = (value) => {
-  const of = object(value)
-  const [rows, count, faults] = [whole(of?.['rows']), whole(of?.['changed']), array(of?.['faults'] ?? [], lineFault)]
-  return rows === undefined || count === undefined || faults === undefined ? undefined : { rows, changed: count, faults }
-}
-
-const fault: Read<Fault> = (value) => {
-  const of = object(value)
-  const rule = text(of?.['rule'])
-  return rule === undefined ? undefined : { rule, kind: text(of?.['kind']) ?? '', id: text(of?.['id']) ?? '', field: text(of?.['field']) ?? '' }
-}
-
-/** The faults that a problem document names. */
-export function faultsIn(value: unknown): readonly Fault[] {
-  return array(object(value)?.['faults'], fault) ?? []
+/** The faults that a problem names, and how many more there are; undefined if it names none. */
+export function faultsIn(value: unknown): Faults | undefined {
+  if (!isProblem(value) || value.faults === undefined || value.faults.length === 0) return undefined
+  return { faults: value.faults, more: value.more ?? 0 }
 }
 
 /** The object at which somebody else was faster. */
 export function conflictIn(value: unknown): Conflict | undefined {
-  const of = object(object(value)?.['conflict']) ?? object(value)
-  const [kind, id] = [text(of?.['kind']), text(of?.['id'])]
-  return kind === undefined || id === undefined ? undefined : { kind, id, revision: whole(of?.['revision']) ?? 0 }
+  if (!isProblem(value) || value.kind === undefined || value.id === undefined) return undefined
+  return { kind: value.kind, id: value.id, revision: value.revision ?? 0 }
 }

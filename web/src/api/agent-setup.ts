@@ -4,7 +4,10 @@ import { setupPaths } from '../lib/paths'
 import { tellReached, tellUnreachable } from '../lib/reached'
 import { failureOf, type Failure } from './errors'
 import { mayWrite, subjectHeader } from './subject'
-import { array, changed, conflictIn, faultsIn, historyEntry, imported, object, page, stored, used, type Read } from './agent-setup-answers'
+import { changed, conflictIn, faultsIn, historyPage, imported, objectPage, stored, uses, type Read } from './agent-setup-answers'
+import type { components } from './generated/agent-setup'
+
+type Schemas = components['schemas']
 
 export const KINDS = ['tenant', 'skill', 'prompt', 'application', 'dn', 'place', 'person', 'number', 'trunk', 'feature_code', 'schedule', 'dial_rule', 'client'] as const
 export type Kind = (typeof KINDS)[number]
@@ -28,37 +31,56 @@ export type Edit = {
   readonly fields?: readonly string[]
 }
 
+/** As the document of the API has it; what the server fills in may be left out. */
+type EditSent = Pick<Schemas['EditWanted'], 'kind' | 'id' | 'action'> & Partial<Schemas['EditWanted']>
+type ChangesSent = Omit<Schemas['ChangesWanted'], 'edits'> & { readonly edits: readonly EditSent[] }
+
 /** Documents that are too large to be shown are both null. */
 export type Change = { readonly kind: string; readonly id: string; readonly before: JsonObject | null; readonly after: JsonObject | null }
 /** `revision` of the object; 0 if it is gone. Objects that are as they were are left out. */
 export type Changed = { readonly revision: number; readonly changes: readonly (Change & { readonly revision: number })[] }
-export type Fault = { readonly kind: string; readonly id: string; readonly field: string; readonly rule: string }
+export type Fault = Schemas['ShownFault']
+/** `more` faults are left out. */
+export type Faults = { readonly faults: readonly Fault[]; readonly more: number }
 export type Conflict = { readonly kind: string; readonly id: string; readonly revision: number }
-export type Use = { readonly kind: string; readonly id: string; readonly field: string }
+export type Use = Schemas['ShownUse']
+/** By which way somebody has changed something. */
+export type Way = Schemas['ShownWay']
 export type HistoryEntry = Change & {
   readonly number: number
   readonly revision: number
   /** Milliseconds since 1970. */
   readonly at: number
   readonly by: string
-  readonly way: string
+  readonly way: Way
   readonly secretsChanged: boolean
 }
-export type LineFault = { readonly line: number; readonly column: string; readonly rule: string }
-export type Imported = { readonly rows: number; readonly changed: number; readonly faults: readonly LineFault[] }
+export type LineFault = Schemas['ShownTableFault']
+/** `changes` are the first of `changed`. */
+export type Imported = { readonly rows: number; readonly changed: number; readonly faults: readonly LineFault[]; readonly changes: readonly Change[] }
 
 /** What an answer says: the value, what is wrong with what was sent, that somebody else was faster, or why there is none. */
 export type Outcome<T> =
   | { readonly kind: 'ok'; readonly value: T }
-  | { readonly kind: 'faults'; readonly faults: readonly Fault[] }
+  | { readonly kind: 'faults'; readonly faults: readonly Fault[]; readonly more?: number }
   | { readonly kind: 'conflict'; readonly conflict: Conflict }
   | { readonly kind: 'failed'; readonly failure: Failure }
 
-export type ListQuery = { readonly q?: string; readonly skill?: string; readonly disabled?: string; readonly pageToken?: string; readonly pageSize: number }
+export type ListQuery = {
+  readonly q?: string
+  readonly idPrefix?: string
+  readonly types?: readonly string[]
+  readonly skill?: string
+  readonly disabled?: string
+  /** What of the documents is asked for. */
+  readonly fields: readonly string[]
+  readonly pageToken?: string
+  readonly pageSize: number
+}
 
-export function listObjects(tenant: string, kind: Kind, { q = '', skill = '', disabled = '', pageToken = '', pageSize }: ListQuery, signal?: AbortSignal): Promise<Outcome<Page<Stored>>> {
-  const path = setupPaths.objects(tenant, kind, { q, skill, disabled, page_size: String(pageSize), page_token: pageToken })
-  return ask(path, page(stored), { signal })
+export function listObjects(tenant: string, kind: Kind, { q = '', idPrefix = '', types = [], skill = '', disabled = '', fields, pageToken = '', pageSize }: ListQuery, signal?: AbortSignal): Promise<Outcome<Page<Stored>>> {
+  const asked = { q, id_prefix: idPrefix, type: types.join(), skill, disabled, fields: fields.join(), page_size: String(pageSize), page_token: pageToken }
+  return ask(setupPaths.objects(tenant, kind, asked), objectPage, { signal })
 }
 
 export function getObject(tenant: string, kind: Kind, id: string, signal?: AbortSignal): Promise<Outcome<Stored>> {
@@ -67,33 +89,40 @@ export function getObject(tenant: string, kind: Kind, id: string, signal?: Abort
 
 /** Changes objects, all or none; a dry run changes nothing and answers the same. */
 export function changeObjects(tenant: string, requestId: string, isDry: boolean, edits: readonly Edit[]): Promise<Outcome<Changed>> {
-  return ask(setupPaths.changes(tenant), changed, { body: { request_id: requestId, dry_run: isDry, edits } })
+  const body = { request_id: requestId, dry_run: isDry, edits } satisfies ChangesSent
+  return ask(setupPaths.changes(tenant), changed, { body })
 }
 
+/** Changes at a time: each brings two documents. */
+const HISTORY_PAGE = 20
+
 export function getHistory(tenant: string, kind: string, id: string, pageToken: string, signal?: AbortSignal): Promise<Outcome<Page<HistoryEntry>>> {
-  return ask(setupPaths.history(tenant, { kind, id, page_token: pageToken }), page(historyEntry), { signal })
+  return ask(setupPaths.history(tenant, { kind, id, page_size: String(HISTORY_PAGE), page_token: pageToken }), historyPage, { signal })
 }
 
 /** Puts it back as it was at a revision, if it is still at the one that is expected. */
 export function restoreObject(tenant: string, kind: string, id: string, revision: number, expected: number): Promise<Outcome<Changed>> {
-  return ask(setupPaths.restore(tenant), changed, { body: { kind, id, revision, expected_revision: expected } })
+  const body = { kind, id, revision, expected_revision: expected } satisfies Schemas['RestoreWanted']
+  return ask(setupPaths.restore(tenant), changed, { body })
 }
 
 export function getUses(tenant: string, kind: string, id: string, signal?: AbortSignal): Promise<Outcome<readonly Use[]>> {
-  return ask(setupPaths.uses(tenant, kind, id), (value) => array(object(value)?.['items'], used), { signal })
+  return ask(setupPaths.uses(tenant, kind, id), uses, { signal })
 }
 
-export function importPeople(tenant: string, table: string, isDry: boolean): Promise<Outcome<Imported>> {
-  return ask(setupPaths.peopleImport(tenant, isDry), imported, { table })
+/** Takes the people of a table, all or none; a dry run changes nothing and answers the same. The bytes go as they are: the server says where they are no text. */
+export function importPeople(tenant: string, requestId: string, isDry: boolean, table: Blob): Promise<Outcome<Imported>> {
+  return ask(setupPaths.peopleImport(tenant, isDry, requestId), imported, { table })
 }
 
-/** A large import, or one that waits for another, may take as long. */
 const DEADLINE_MS = 30_000
+/** A table may take two minutes at the server, and one more on its way there. */
+const TABLE_DEADLINE_MS = 200_000
 
-type Asked = { readonly signal?: AbortSignal | undefined; readonly body?: unknown; readonly table?: string }
+type Asked = { readonly signal?: AbortSignal | undefined; readonly body?: unknown; readonly table?: Blob }
 
 async function ask<T>(path: string, read: Read<T>, { signal, body, table }: Asked): Promise<Outcome<T>> {
-  const deadline = AbortSignal.timeout(DEADLINE_MS)
+  const deadline = AbortSignal.timeout(table === undefined ? DEADLINE_MS : TABLE_DEADLINE_MS)
   const sent = table ?? (body === undefined ? undefined : JSON.stringify(body))
   const type: Readonly<Record<string, string>> = sent === undefined ? {} : { 'Content-Type': table === undefined ? 'application/json' : 'text/csv' }
   if (sent !== undefined && !mayWrite()) return { kind: 'failed', failure: { kind: 'refused-token', detail: '' } }
@@ -118,14 +147,13 @@ async function ask<T>(path: string, read: Read<T>, { signal, body, table }: Aske
 async function outcomeOf<T>(response: Response, read: Read<T>): Promise<Outcome<T>> {
   const copy = response.clone()
   const value: unknown = await response.json().catch(() => undefined)
-  if (response.ok || response.status === 422) {
+  if (response.ok) {
     const found = read(value)
-    if (found !== undefined) return { kind: 'ok', value: found }
+    return found === undefined ? { kind: 'failed', failure: { kind: 'not-understood', detail: new URL(response.url).pathname } } : { kind: 'ok', value: found }
   }
-  const faults = faultsIn(value)
-  if (faults.length > 0) return { kind: 'faults', faults }
+  const refused = faultsIn(value)
+  if (refused !== undefined) return { kind: 'faults', ...refused }
   const conflict = response.status === 409 ? conflictIn(value) : undefined
   if (conflict !== undefined) return { kind: 'conflict', conflict }
-  if (response.ok) return { kind: 'failed', failure: { kind: 'not-understood', detail: new URL(response.url).pathname } }
   return { kind: 'failed', failure: await failureOf(copy) }
 }

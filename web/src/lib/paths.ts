@@ -30,5 +30,5 @@ export const setupPaths = {
   restore: (tenant: string): string => `${setup(tenant)}/restore`,
   uses: (tenant: string, kind: string, id: string): string => `${setup(tenant)}/uses/${part(kind)}/${part(id)}`,
   people: (tenant: string): string => `${setup(tenant)}/people.csv`,
-  peopleImport: (tenant: string, isDry: boolean): string => `${setup(tenant)}/people.csv?dry_run=${isDry}`,
+  peopleImport: (tenant: string, isDry: boolean, requestId: string): string => `${setup(tenant)}/people.csv${query({ dry_run: String(isDry), request_id: requestId })}`,
 }

@@ -53,9 +53,10 @@ fn arguments_of(options: &InstallationOptions) -> Vec<OsString> {
     arguments
 }
 
-/// Makes the kernel send SIGTERM to this process when its supervisor ends.
+/// Makes the kernel tell this process when its supervisor ends, by the signal on which it then drains.
 fn end_with(supervisor: u32) -> anyhow::Result<()> {
-    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))?;
+    let signal = rustix::process::Signal::from_named_raw(process::SUPERVISOR_ENDED.as_raw_value());
+    rustix::process::set_parent_process_death_signal(signal)?;
     let parent = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get().unsigned_abs());
     if parent == Some(supervisor) {
         return Ok(());

@@ -5,6 +5,7 @@ mod import_from;
 mod look;
 mod people;
 mod plan;
+mod sign_ins;
 mod snapshot;
 
 use std::path::{Path, PathBuf};
@@ -69,6 +70,9 @@ pub enum Arguments {
                             trunkline tenant history acme person --json | jq -r '.changed_by'"
     )]
     History(look::HistoryArguments),
+    /// Who has signed in, was refused, has signed out or has another password or second factor; the latest first
+    #[command(after_help = sign_ins::EXAMPLES)]
+    SignIns(sign_ins::Arguments),
     /// Puts an object back as it was at a revision; its secrets stay those of today
     #[command(after_help = "Examples:\n  trunkline tenant restore acme person ann 7")]
     Restore(edit::RestoreArguments),
@@ -155,6 +159,7 @@ pub fn run(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Resu
         Arguments::List(arguments) => look::list(options, arguments)?,
         Arguments::Show(arguments) => look::show(options, arguments)?,
         Arguments::History(arguments) => look::history(options, arguments)?,
+        Arguments::SignIns(arguments) => sign_ins::run(options, arguments)?,
         Arguments::Restore(arguments) => edit::restore(options, arguments)?,
         Arguments::Delete(arguments) => edit::delete(options, arguments)?,
         Arguments::Snapshot(arguments) => return snapshot::run(options, arguments),

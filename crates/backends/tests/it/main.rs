@@ -7,7 +7,7 @@ mod postgres;
 use std::path::PathBuf;
 
 use backends::sqlite::SqliteProvisioning;
-use infra::conformance::provisioning;
+use infra::conformance::{provisioning, sign_in_audit};
 use infra::{ObjectChange, ProvisioningStore as _, Revision};
 use model::TenantId;
 
@@ -34,6 +34,7 @@ async fn sqlite_does_what_every_database_does() {
     let store = SqliteProvisioning::open(&file.0).await.unwrap();
     provisioning::run(&store).await;
     provisioning::run_archive(&store).await;
+    sign_in_audit::run(&store).await;
 }
 
 #[tokio::test]

@@ -1432,7 +1432,8 @@ pub mod events_client {
             self
         }
         /// A snapshot and then every fact, or, with a position, every fact after it. Ends with OUT_OF_RANGE when the position is no
-        /// longer kept: begin again without one. Ends with RESOURCE_EXHAUSTED when the reader is too slow: continue after the last position.
+        /// longer kept: begin again without one, or go on after the position in the metadata `trunkline-trimmed-to` (of tenant), up to which facts
+        /// are gone. Ends with RESOURCE_EXHAUSTED when the reader is too slow: continue after the last position.
         pub async fn subscribe(
             &mut self,
             request: impl tonic::IntoRequest<super::SubscribeRequest>,
@@ -1498,7 +1499,8 @@ pub mod events_server {
             + std::marker::Send
             + 'static;
         /// A snapshot and then every fact, or, with a position, every fact after it. Ends with OUT_OF_RANGE when the position is no
-        /// longer kept: begin again without one. Ends with RESOURCE_EXHAUSTED when the reader is too slow: continue after the last position.
+        /// longer kept: begin again without one, or go on after the position in the metadata `trunkline-trimmed-to` (of tenant), up to which facts
+        /// are gone. Ends with RESOURCE_EXHAUSTED when the reader is too slow: continue after the last position.
         async fn subscribe(
             &self,
             request: tonic::Request<super::SubscribeRequest>,
@@ -5204,8 +5206,8 @@ pub struct ListObjectsRequest {
     /// Empty means all.
     #[prost(string, repeated, tag = "1")]
     pub kinds: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// All of them must hold: `id` is what the id begins with, `name` is in one of the names, `skill` is a person's skill; any other key is the path of a field, as `disabled` or
-    /// `agent.default_place`, whose value, or one of whose values, is that.
+    /// All of them must hold: `id` is what the id begins with, `name` is in one of the names, `skill` is a person's skill, all without regard to case; any other key is the path of a field, as
+    /// `disabled`, `agent.default_place` or `type` of a DN, whose value, or one of whose values, is that; of `type` there may be several, with commas between them. With `name`, those of a kind come first of which a name begins with it.
     #[prost(map = "string, string", tag = "2")]
     pub filter: ::std::collections::HashMap<
         ::prost::alloc::string::String,
@@ -5319,11 +5321,16 @@ pub struct ChangedObject {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ObjectFaults {
+    /// As many as metadata have room for.
     #[prost(message, repeated, tag = "1")]
     pub faults: ::prost::alloc::vec::Vec<ObjectFault>,
+    /// The number of those that are left out.
+    #[prost(uint32, tag = "2")]
+    pub more: u32,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ObjectFault {
+    /// Empty for a rule about the whole request, as its limits: the field is one of the request then.
     #[prost(string, tag = "1")]
     pub kind: ::prost::alloc::string::String,
     #[prost(string, tag = "2")]
@@ -5443,6 +5450,12 @@ pub struct ImportPeopleRequest {
     /// The table is checked, and nothing is changed.
     #[prost(bool, tag = "2")]
     pub validate_only: bool,
+    /// As in ChangeObjectsRequest.
+    #[prost(string, tag = "3")]
+    pub request_id: ::prost::alloc::string::String,
+    /// The answer has the documents of the first 50 people who change, as they were and as they are, or would be.
+    #[prost(bool, tag = "4")]
+    pub with_documents: bool,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ImportPeopleResponse {
@@ -5458,6 +5471,9 @@ pub struct ImportPeopleResponse {
     /// The revision of the tenant; 0 if there are faults.
     #[prost(uint64, tag = "4")]
     pub revision: u64,
+    /// With `with_documents`: the first of those who change.
+    #[prost(message, repeated, tag = "5")]
+    pub objects: ::prost::alloc::vec::Vec<ChangedObject>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct PeopleTableFault {
@@ -7803,6 +7819,9 @@ pub struct PageSessionRecord {
     /// The end, however often it is used.
     #[prost(uint64, tag = "9")]
     pub ends_at_us: u64,
+    /// The end if it is not used any more, as of the last time that it was moved; 0 in records of an earlier build.
+    #[prost(uint64, tag = "10")]
+    pub until_us: u64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct StatisticsRecord {

@@ -112,9 +112,25 @@ pub fn rfc3339(at: Timestamp) -> String {
     format!("{:.6}", at.unwrap_or(jiff::Timestamp::MAX))
 }
 
+/// Reads a point in time as RFC 3339 has it; none for what is not, and for times before 1970.
+pub fn read_rfc3339(text: &str) -> Option<Timestamp> {
+    let at: jiff::Timestamp = text.parse().ok()?;
+    u64::try_from(at.as_microsecond()).ok().map(Timestamp::from_micros)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_date_is_read_back() {
+        let at = Timestamp::from_micros(1_763_622_000_000_007);
+        assert_eq!(read_rfc3339(&rfc3339(at)), Some(at));
+        assert_eq!(read_rfc3339("2025-11-20T08:00:00+01:00"), Some(Timestamp::from_millis(1_763_622_000_000)));
+        for other in ["", "2025-11-20", "1969-12-31T23:59:59Z", "yesterday"] {
+            assert_eq!(read_rfc3339(other), None, "{other}");
+        }
+    }
 
     #[test]
     fn dates_follow_the_calendar() {

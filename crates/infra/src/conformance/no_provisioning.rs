@@ -1,11 +1,12 @@
 //! A store for those who need none.
 
 use contracts::provisioning::{Object, ObjectKey, TenantObjects};
+use contracts::sign_in_audit::SignInRecord;
 use model::{TenantId, Timestamp};
 
 use crate::{
-    Answer, ChangeNote, HistoryEntry, HistoryPage, ObjectChange, ObjectChanges, ProvisioningStore, Revision,
-    StoreError, VersionedObjects,
+    Answer, AuditPage, AuditPart, ChangeNote, HistoryEntry, HistoryPage, ObjectChange, ObjectChanges,
+    ProvisioningStore, Revision, SignInAudit, StoreError, VersionedObjects,
 };
 
 /// A persistent configuration that refuses everything: for tests of roles that have no access to it.
@@ -59,6 +60,20 @@ impl ProvisioningStore for NoProvisioning {
     }
 
     fn changes<'a>(&'a self, _: &'a TenantId, _: Revision) -> Answer<'a, ObjectChanges> {
+        refused()
+    }
+}
+
+impl SignInAudit for NoProvisioning {
+    fn note<'a>(&'a self, _: &'a [(TenantId, SignInRecord)]) -> Answer<'a, ()> {
+        refused()
+    }
+
+    fn noted<'a>(&'a self, _: &'a TenantId, _: &'a AuditPage) -> Answer<'a, AuditPart> {
+        refused()
+    }
+
+    fn forget_before(&self, _: Timestamp, _: u32) -> Answer<'_, u64> {
         refused()
     }
 }

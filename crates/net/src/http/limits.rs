@@ -8,7 +8,7 @@ use axum::body::{Body, HttpBody as _};
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Response};
-use http::StatusCode;
+use http::{Method, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use runtime::gate::Gate;
 use runtime::metrics::{OfEveryRole, Refusal};
@@ -33,6 +33,29 @@ pub struct Limits {
     pub connections: Capacity,
     /// Time until an answer begins; a stream may go on after that.
     pub answer_within: Duration,
+    /// Which requests have other limits: those with tables, say, of which a listener has few.
+    pub wider: fn(&Method, &str) -> Option<WiderLimits>,
+}
+
+/// Limits of requests with large bodies.
+#[derive(Clone, Copy, Debug)]
+pub struct WiderLimits {
+    /// The largest body, in bytes.
+    pub body_bytes_max: usize,
+    /// The time within which it must arrive.
+    pub body_within: Duration,
+    /// Time until an answer begins.
+    pub answer_within: Duration,
+}
+
+/// Requests with large bodies at once, of each listener: their bodies are held in memory.
+const WIDE: Capacity = Capacity { all: 8 };
+
+impl Limits {
+    fn widened(self, by: WiderLimits) -> Self {
+        let WiderLimits { body_bytes_max, body_within, answer_within } = by;
+        Self { body_bytes_max, body_within, answer_within, ..self }
+    }
 }
 
 impl Default for Limits {
@@ -46,6 +69,7 @@ impl Default for Limits {
             waits: Capacity { all: 4_096 },
             connections: Capacity { all: CONNECTIONS_MAX },
             answer_within: Duration::from_secs(30),
+            wider: |_, _| None,
         }
     }
 }
@@ -113,6 +137,7 @@ struct LimitLayer {
     requests: Shares,
     waits: Shares,
     connections: Shares,
+    wide: Shares,
     own: OfEveryRole,
 }
 
@@ -126,9 +151,11 @@ pub(super) fn router(router: Router, ctx: &RoleContext, gate: Gate, limits: Limi
 
 fn limited(router: Router, limits: Limits, own: OfEveryRole) -> Router {
     let (requests, waits) = (Shares::new(limits.requests), Shares::new(limits.waits));
-    let door = LimitLayer { limits, requests, waits, connections: Shares::new(limits.connections), own };
+    let (connections, wide) = (Shares::new(limits.connections), Shares::new(WIDE));
+    let door = LimitLayer { limits, requests, waits, connections, wide, own };
     let limit = move |request: Request, next: Next| within(door.clone(), request, next);
-    router.layer(DefaultBodyLimit::max(limits.body_bytes_max)).layer(from_fn(limit))
+    // Bodies are bounded before handlers read them.
+    router.layer(DefaultBodyLimit::disable()).layer(from_fn(limit))
 }
 
 async fn probe(ready: Readiness, request: Request, next: Next) -> Response {
@@ -141,7 +168,7 @@ async fn probe(ready: Readiness, request: Request, next: Next) -> Response {
 }
 
 async fn within(door: LimitLayer, request: Request, next: Next) -> Response {
-    let LimitLayer { limits, requests, waits, connections, own } = door;
+    let LimitLayer { mut limits, requests, waits, connections, wide, own } = door;
     let caller = request.extensions().get::<Caller>();
     let accepted = request.extensions().get::<Accepted>();
     // At a web edge behind a web server the peer is not who asks.
@@ -156,6 +183,16 @@ async fn within(door: LimitLayer, request: Request, next: Next) -> Response {
     let place = match requests.take(taker.clone()) {
         Ok(place) => place,
         Err(full) => return refused(&own, full, "too many requests at once").into_response(),
+    };
+    let _wide = match (limits.wider)(request.method(), request.uri().path()) {
+        None => None,
+        Some(wider) => match wide.take(taker.clone()) {
+            Ok(place) => {
+                limits = limits.widened(wider);
+                Some(place)
+            }
+            Err(full) => return refused(&own, full, "too many large requests at once").into_response(),
+        },
     };
     let turn = Turn { place: Arc::new(Mutex::new(Some(place))), taker, waits, connections, own: own.clone() };
     let mut request = match with_body(request, limits).await {

@@ -6,6 +6,8 @@ use contracts::provisioning::ObjectKind;
 use contracts::v1;
 use net::http::Problem;
 use prost::Message as _;
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tonic::{Code, Status};
 
@@ -13,6 +15,17 @@ use tonic::{Code, Status};
 const FAULTS_METADATA: &str = "trunkline-faults-bin";
 /// The id of the tenant itself, which has none: in a path something has to stand.
 const ITSELF: &str = "-";
+
+/// A rule that an object would break.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct ShownFault {
+    kind: String,
+    id: String,
+    /// The field of the document, as `agent.skills`; empty for the object as a whole.
+    field: String,
+    /// The rule, for a human reader.
+    rule: String,
+}
 
 /// Why a request is refused.
 #[derive(Debug)]
@@ -33,8 +46,9 @@ impl SetupRefusal {
 
     /// 422 with one fault of an object.
     pub fn fault(kind: &str, id: &str, field: &str, rule: &str) -> Self {
-        let faults = json!([{ "kind": kind, "id": id, "field": field, "rule": rule }]);
-        Self::with(Problem::unprocessable(format!("{kind} {id} {field}: {rule}")), json!({ "faults": faults }))
+        let [kind, id, field, rule] = [kind, id, field, rule].map(str::to_owned);
+        let problem = Problem::unprocessable(format!("{kind} {id} {field}: {rule}"));
+        Self::with(problem, json!({ "faults": [ShownFault { kind, id, field, rule }] }))
     }
 }
 
@@ -47,7 +61,7 @@ impl From<Problem> for SetupRefusal {
 impl From<Status> for SetupRefusal {
     fn from(status: Status) -> Self {
         let message = status.message().to_owned();
-        let faults = faults_of(&status);
+        let v1::ObjectFaults { faults, more } = faults_of(&status);
         match status.code() {
             Code::NotFound => Problem::not_found(message).into(),
             Code::PermissionDenied => Problem::forbidden(message).into(),
@@ -55,8 +69,10 @@ impl From<Status> for SetupRefusal {
             Code::Aborted => stale(message, &faults),
             Code::InvalidArgument if faults.is_empty() => Problem::bad_request(message).into(),
             Code::InvalidArgument | Code::FailedPrecondition => {
-                let faults: Vec<Value> = faults.iter().map(told).collect();
-                Self::with(Problem::unprocessable(message), json!({ "faults": faults }))
+                let faults: Vec<ShownFault> = faults.iter().map(told).collect();
+                let members =
+                    if more == 0 { json!({ "faults": faults }) } else { json!({ "faults": faults, "more": more }) };
+                Self::with(Problem::unprocessable(message), members)
             }
             Code::ResourceExhausted => Problem::unavailable(message).into(),
             Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled => {
@@ -98,14 +114,19 @@ fn stale(message: String, faults: &[v1::ObjectFault]) -> SetupRefusal {
     SetupRefusal::with(Problem::conflict(message), members)
 }
 
-fn faults_of(status: &Status) -> Vec<v1::ObjectFault> {
+/// The faults that a refusal of tenant names.
+pub(super) fn faults_of(status: &Status) -> v1::ObjectFaults {
     let bytes = status.metadata().get_bin(FAULTS_METADATA).and_then(|value| value.to_bytes().ok());
-    bytes.and_then(|bytes| v1::ObjectFaults::decode(bytes).ok()).map(|faults| faults.faults).unwrap_or_default()
+    bytes.and_then(|bytes| v1::ObjectFaults::decode(bytes).ok()).unwrap_or_default()
 }
 
-fn told(fault: &v1::ObjectFault) -> Value {
-    let id = id_in_path(&fault.kind, &fault.id);
-    json!({ "kind": fault.kind, "id": id, "field": fault.field, "rule": fault.rule })
+fn told(fault: &v1::ObjectFault) -> ShownFault {
+    ShownFault {
+        id: id_in_path(&fault.kind, &fault.id),
+        kind: fault.kind.clone(),
+        field: fault.field.clone(),
+        rule: fault.rule.clone(),
+    }
 }
 
 fn is_tenant(kind: &str) -> bool {
@@ -142,7 +163,7 @@ mod tests {
             present_revision,
         };
         let mut status = Status::new(code, "person ann agent.skills: there is no skill Patience");
-        let faults = v1::ObjectFaults { faults: vec![fault], more: 0 }.encode_to_vec();
+        let faults = v1::ObjectFaults { faults: vec![fault], more: 2 }.encode_to_vec();
         status.metadata_mut().insert_bin(FAULTS_METADATA, MetadataValue::from_bytes(&faults));
         status
     }
@@ -161,7 +182,7 @@ mod tests {
         assert_eq!((code, &problem["type"]), (422, &json!("faulty")));
         let fault =
             json!({"kind": "person", "id": "ann", "field": "agent.skills", "rule": "there is no skill Patience"});
-        assert_eq!(problem["faults"], json!([fault]));
+        assert_eq!((&problem["faults"], &problem["more"]), (&json!([fault]), &json!(2)));
         assert_eq!(answered(status(Code::FailedPrecondition, None)).await.0, 422);
     }
 

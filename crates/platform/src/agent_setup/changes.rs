@@ -7,7 +7,7 @@ use contracts::v1::change_object::Action;
 use net::http::JsonBody;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::answers::{SetupRefusal, document, id_in_path, id_of_path};
 use super::provisioning::{Provisioning, SetupCaller};
@@ -79,27 +79,35 @@ pub(super) struct ChangesDone {
     changes: Vec<ShownChange>,
 }
 
-/// An object that changes. Documents have no secrets; behind the first MiB of them both are absent.
+/// An object that changes. Documents have no secrets; behind the first MiB of them both are null.
 #[derive(Serialize, JsonSchema)]
-struct ShownChange {
+pub(super) struct ShownChange {
     kind: String,
     id: String,
     /// Its revision; 0 if it is gone.
     revision: u64,
     /// As it was; null if it was not there.
+    #[schemars(with = "Option<Map<String, Value>>")]
     before: Option<Value>,
     /// As it is; null if it is deleted.
+    #[schemars(with = "Option<Map<String, Value>>")]
     after: Option<Value>,
 }
 
+impl ShownChange {
+    pub fn of(object: v1::ChangedObject) -> Self {
+        Self {
+            id: id_in_path(&object.kind, &object.id),
+            revision: object.revision,
+            before: document(&object.before),
+            after: document(&object.after),
+            kind: object.kind,
+        }
+    }
+}
+
 fn done(answer: v1::ChangeObjectsResponse) -> ChangesDone {
-    let changed = answer.objects.into_iter().filter(|object| object.changed).map(|object| ShownChange {
-        id: id_in_path(&object.kind, &object.id),
-        revision: object.revision,
-        before: document(&object.before),
-        after: document(&object.after),
-        kind: object.kind,
-    });
+    let changed = answer.objects.into_iter().filter(|object| object.changed).map(ShownChange::of);
     ChangesDone { revision: answer.revision, changes: changed.collect() }
 }
 

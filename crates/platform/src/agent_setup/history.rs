@@ -8,7 +8,7 @@ use model::Timestamp;
 use net::http::Query;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::answers::{SetupRefusal, document, id_in_path, id_of_path};
 use super::provisioning::{Provisioning, SetupCaller};
@@ -22,6 +22,31 @@ pub(super) struct HistoryQuery {
     page_token: Option<String>,
 }
 
+/// By which way the configuration was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum ShownWay {
+    /// A whole tenant's file.
+    Import,
+    /// Single objects, by a page or a program.
+    Grpc,
+    /// Single objects, by the command line.
+    CommandLine,
+    /// A whole tenant, put back from a snapshot.
+    Snapshot,
+    /// A whole tenant, put back from a backup.
+    Backup,
+    /// A way that a later release has noted.
+    Other,
+}
+
+impl ShownWay {
+    /// The way of that name in an answer of tenant.
+    fn named(name: String) -> Self {
+        serde_json::from_value(Value::String(name)).unwrap_or(Self::Other)
+    }
+}
+
 /// A change of one object. Documents have no secrets.
 #[derive(Serialize, JsonSchema)]
 struct ShownHistory {
@@ -33,13 +58,15 @@ struct ShownHistory {
     at: String,
     /// Who: a token's subject, or the user of the machine.
     by: String,
-    /// `import`, `grpc` or `command_line`.
-    way: String,
+    /// By which way.
+    way: ShownWay,
     kind: String,
     id: String,
     /// As it was; null if it was not there.
+    #[schemars(with = "Option<Map<String, Value>>")]
     before: Option<Value>,
     /// As it became; null if it was deleted.
+    #[schemars(with = "Option<Map<String, Value>>")]
     after: Option<Value>,
     /// Whether its secrets have changed, which the documents do not show.
     secrets_changed: bool,
@@ -59,7 +86,7 @@ fn shown(entry: v1::ObjectHistoryEntry) -> ShownHistory {
         revision: entry.revision,
         at: rfc3339(Timestamp::from_millis(entry.changed_ms)),
         by: entry.changed_by,
-        way: entry.way,
+        way: ShownWay::named(entry.way),
         id: id_in_path(&entry.kind, &entry.id),
         kind: entry.kind,
         before: document(&entry.before),
@@ -84,4 +111,21 @@ pub(super) async fn show(
     let page = provisioning.client().history(asker.asks(asked)?).await?.into_inner();
     let items = page.entries.into_iter().map(shown).collect();
     Ok(Json(HistoryShown { items, next_page_token: page.next_page_token }))
+}
+
+#[cfg(test)]
+mod tests {
+    use infra::ChangeWay;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn every_way_has_the_name_that_tenant_gives_it() {
+        for way in ChangeWay::ALL {
+            assert_eq!(json!(ShownWay::named(way.to_string())), json!(way.to_string()));
+        }
+        let later = v1::ObjectHistoryEntry { way: "by_pigeon".to_owned(), ..v1::ObjectHistoryEntry::default() };
+        assert_eq!(shown(later).way, ShownWay::Other);
+    }
 }

@@ -4,10 +4,12 @@ use contracts::openapi::{Get, Method, OpenApi};
 use runtime::scope;
 use serde_json::Value;
 
+use super::answers::ShownFault;
 use super::changes::{ChangesDone, ChangesWanted, RestoreWanted};
 use super::history::HistoryShown;
 use super::objects::{ObjectPage, ShownObject};
 use super::people::TableTaken;
+use super::sign_ins::SignInsShown;
 use super::uses::UsesShown;
 
 pub(super) const OBJECTS: Get = Get {
@@ -17,8 +19,15 @@ pub(super) const OBJECTS: Get = Get {
     scope: scope::CONFIG_READ,
     query: &[
         ("q", "string", "what is in one of the names"),
+        ("id_prefix", "string", "what the id begins with"),
+        ("type", "string", "one of these types, with commas between them"),
         ("skill", "string", "a person's skill"),
         ("disabled", "boolean", "whether people are disabled"),
+        (
+            "fields",
+            "string",
+            "paths as agent.skills, with commas between them: what of the documents is shown; all without it",
+        ),
         ("page_size", "integer", "at most so many; 500 without it"),
         ("page_token", "string", "next_page_token of the page before"),
     ],
@@ -49,6 +58,20 @@ pub(super) const HISTORY: Get = Get {
     ],
     ..OBJECTS
 };
+pub(super) const SIGN_INS: Get = Get {
+    path: "/agent-setup/api/v1/{tenant}/sign-ins",
+    id: "signIns",
+    summary: "What has happened at signing in, the latest first",
+    query: &[
+        ("person", "string", "about the person with this user name alone"),
+        ("event", "string", "of this event alone, as signed_in or refused"),
+        ("since", "string", "not before this time (RFC 3339)"),
+        ("until", "string", "before this time (RFC 3339)"),
+        ("page_size", "integer", "at most so many; 500 without it"),
+        ("page_token", "string", "next_page_token of the page before"),
+    ],
+    ..OBJECTS
+};
 pub(super) const RESTORE: Get = Get {
     path: "/agent-setup/api/v1/{tenant}/restore",
     id: "restore",
@@ -73,18 +96,41 @@ const IMPORT: Get = Get {
     id: "importPeople",
     summary: "Put the people of a table, all or none; every fault is named",
     scope: scope::CONFIG_WRITE,
-    query: &[("dry_run", "boolean", "the table is checked, and nothing is changed")],
+    query: &[
+        ("dry_run", "boolean", "the table is checked, and nothing is changed"),
+        ("request_id", "string", "names the import: the same one sent again within a day changes nothing"),
+    ],
     ..PEOPLE
 };
 const CSV: &str = "text/csv";
+/// With what any of them may be refused, besides what every API says.
+const REFUSALS: &[(&str, &str)] = &[
+    ("400", "the request cannot be read"),
+    ("408", "the body did not come in time"),
+    ("409", "an object is at another revision: `kind`, `id` and `revision` say which"),
+    ("413", "the body is too large"),
+    ("422", "objects would break rules, or are referred to: `faults` says which"),
+    ("502", "agent-setup or tenant cannot be reached, or tenant has refused for a reason of its own"),
+    (
+        "504",
+        "no answer in time: whether the change was made is not known, and the same `request_id` sent again counts once",
+    ),
+];
 
 /// The OpenAPI document of Agent Setup.
 pub fn openapi() -> Value {
     OpenApi::new("Trunkline: Agent Setup")
+        .refusing(REFUSALS)
+        .problem_member::<Vec<ShownFault>>("faults", "the rules that objects would break")
+        .problem_member::<u32>("more", "the number of further faults, which are left out")
+        .problem_member::<String>("kind", "of a conflict: the kind of the object")
+        .problem_member::<String>("id", "of a conflict: the id of the object")
+        .problem_member::<u64>("revision", "of a conflict: the revision at which the object is; 0 if it does not exist")
         .document::<ObjectPage>(&OBJECTS)
         .document::<ShownObject>(&OBJECT)
         .body::<ChangesWanted, ChangesDone>(Method::Post, &CHANGES)
         .document::<HistoryShown>(&HISTORY)
+        .document::<SignInsShown>(&SIGN_INS)
         .body::<RestoreWanted, ChangesDone>(Method::Post, &RESTORE)
         .document::<UsesShown>(&USES)
         .text(&PEOPLE, CSV)

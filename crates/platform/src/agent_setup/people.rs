@@ -6,11 +6,12 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use contracts::v1;
-use net::http::{Problem, Query};
+use net::http::Query;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::answers::SetupRefusal;
+use super::changes::ShownChange;
 use super::provisioning::{Provisioning, SetupCaller};
 
 /// How a table is imported.
@@ -19,6 +20,9 @@ pub(super) struct ImportQuery {
     /// It is checked, and nothing is changed.
     #[serde(default)]
     dry_run: bool,
+    /// As in a batch of edits.
+    #[serde(default)]
+    request_id: String,
 }
 
 /// What came of a table. With a fault nothing has changed.
@@ -30,6 +34,8 @@ pub(super) struct TableTaken {
     changed: u32,
     /// At most 1,000.
     faults: Vec<ShownTableFault>,
+    /// The first 50 of the people who change.
+    changes: Vec<ShownChange>,
 }
 
 /// A fault of a table.
@@ -49,13 +55,32 @@ pub(super) async fn import(
     Query(query): Query<ImportQuery>,
     body: Bytes,
 ) -> Result<Json<TableTaken>, SetupRefusal> {
-    let table = String::from_utf8(body.into()).map_err(|_| Problem::bad_request("the table is not UTF-8"))?;
-    let asked = v1::ImportPeopleRequest { table, validate_only: query.dry_run };
-    let answer = provisioning.client().import_people(asker.asks(asked)?).await?.into_inner();
+    let table = match text(&body) {
+        Ok(table) => table,
+        Err(fault) => {
+            return Ok(Json(TableTaken { rows: 0, changed: 0, faults: vec![fault], changes: Vec::new() }));
+        }
+    };
+    let ImportQuery { dry_run: validate_only, request_id } = query;
+    let asked = v1::ImportPeopleRequest { table, validate_only, request_id, with_documents: true };
+    let answer = provisioning.tables().import_people(asker.asks(asked)?).await?.into_inner();
     let one =
         |fault: v1::PeopleTableFault| ShownTableFault { line: fault.line, column: fault.column, rule: fault.rule };
     let faults = answer.faults.into_iter().map(one).collect();
-    Ok(Json(TableTaken { rows: answer.rows, changed: answer.changed, faults }))
+    let changes = answer.objects.into_iter().map(ShownChange::of).collect();
+    Ok(Json(TableTaken { rows: answer.rows, changed: answer.changed, faults, changes }))
+}
+
+/// A table as text. Spreadsheets also save in the encoding of their machine, in which names would be read wrongly.
+fn text(body: &[u8]) -> Result<String, ShownTableFault> {
+    std::str::from_utf8(body).map(str::to_owned).map_err(|wrong| {
+        let before = body.iter().take(wrong.valid_up_to()).filter(|byte| **byte == b'\n').count();
+        ShownTableFault {
+            line: u32::try_from(before + 1).unwrap_or(u32::MAX),
+            column: String::new(),
+            rule: "it is not UTF-8: save the table as \"CSV UTF-8\"".to_owned(),
+        }
+    })
 }
 
 pub(super) async fn export(
@@ -63,11 +88,25 @@ pub(super) async fn export(
     asker: SetupCaller,
 ) -> Result<Response, SetupRefusal> {
     let asked = v1::ExportPeopleRequest {};
-    let table = provisioning.client().export_people(asker.asks(asked)?).await?.into_inner().table;
+    let table = provisioning.tables().export_people(asker.asks(asked)?).await?.into_inner().table;
     let head = [
         (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
         (header::CONTENT_DISPOSITION, "attachment; filename=\"people.csv\""),
         (header::CACHE_CONTROL, "no-store"),
     ];
     Ok((head, table).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_in_another_encoding_is_told_with_its_line() {
+        // As Windows-1252 has it.
+        let fault = text(b"user_name,last_name\nann,Archer\njoe,M\xfcller\n").unwrap_err();
+        assert_eq!((fault.line, fault.column.as_str()), (3, ""));
+        assert!(fault.rule.contains("UTF-8"), "{}", fault.rule);
+        assert_eq!(text("\u{feff}user_name\nM\u{fc}ller\n".as_bytes()).ok().unwrap_or_default().lines().count(), 2);
+    }
 }

@@ -19,7 +19,11 @@ const ANSWER_BYTES_MAX: usize = 96 << 20;
 
 /// Asks tenant. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Provisioning(ProvisioningClient<Channel>);
+pub(super) struct Provisioning {
+    client: ProvisioningClient<Channel>,
+    /// For tables, which take longer.
+    tables: ProvisioningClient<Channel>,
+}
 
 /// Who asks: the tenant of the path, for which the caller's token is, and the token.
 pub(super) struct SetupCaller {
@@ -33,21 +37,38 @@ impl Provisioning {
     /// # Errors
     /// If no replica of tenant is known.
     pub fn new(ctx: &RoleContext) -> anyhow::Result<Self> {
-        let client = ProvisioningClient::new(net::grpc::channel(ctx, CONNECTION, PORT)?);
-        Ok(Self(client.max_decoding_message_size(ANSWER_BYTES_MAX)))
+        let by = |channel: Channel| ProvisioningClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX);
+        let tables = net::grpc::channel_answering_within(ctx, CONNECTION, PORT, super::IMPORT_WITHIN)?;
+        Ok(Self { client: by(net::grpc::channel(ctx, CONNECTION, PORT)?), tables: by(tables) })
     }
 
     /// The client, for one request.
     pub fn client(&self) -> ProvisioningClient<Channel> {
-        self.0.clone()
+        self.client.clone()
+    }
+
+    /// The client for a table.
+    pub fn tables(&self) -> ProvisioningClient<Channel> {
+        self.tables.clone()
     }
 }
 
 impl SetupCaller {
+    /// The tenant of the path.
+    pub fn tenant(&self) -> &TenantId {
+        &self.tenant
+    }
+
     /// A request of this caller.
     pub fn asks<T>(&self, message: T) -> Result<tonic::Request<T>, SetupRefusal> {
+        self.bears(message).map_err(SetupRefusal::from)
+    }
+
+    /// The same, for whoever words refusals otherwise.
+    #[allow(clippy::result_large_err, reason = "tonic's client returns Status as it is")]
+    pub fn bears<T>(&self, message: T) -> Result<tonic::Request<T>, tonic::Status> {
         let request = net::grpc::for_tenant(tonic::Request::new(message), &self.tenant);
-        net::grpc::on_behalf(request, &self.token).map_err(SetupRefusal::from)
+        net::grpc::on_behalf(request, &self.token)
     }
 }
 

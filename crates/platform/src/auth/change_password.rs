@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use contracts::provisioning::{Person, Secret};
+use contracts::sign_in_audit::{SignInEvent, SignInRecord};
 use identity::{login_name, password};
 use model::TenantId;
 use serde::Deserialize;
@@ -101,6 +102,9 @@ async fn changed(
         return Ok(answers::refused(StatusCode::CONFLICT, "the password has been changed meanwhile"));
     }
     tracing::info!(%tenant, user = person.user_name, source = source.address, "somebody has another password: all else has ended");
+    let session = requester.as_ref().and_then(|one| one.session.clone().or_else(|| one.sign_in.clone()));
+    let record = SignInRecord { session, ..SignInRecord::of(SignInEvent::PasswordChanged) };
+    auth.note(&tenant, source, record.about_person(&person.user_name));
     let operation = asked.operation_id.as_deref().filter(|id| id.len() <= OPERATION_ID_MAX);
     Ok(match operation {
         Some(operation) => {

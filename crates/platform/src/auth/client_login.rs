@@ -4,6 +4,7 @@ use axum::http::{HeaderMap, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use contracts::provisioning as configured;
+use contracts::sign_in_audit::{SignInEvent, SignInRecord, SignInWay};
 use identity::client::{ClientRules, GrantType};
 use identity::oauth_error::ErrorCode;
 use identity::scope;
@@ -76,7 +77,10 @@ pub(super) async fn authenticate(
         };
     };
     let guess = match auth.guesses.of_client(tenant, &named.name, source).await? {
-        Guess::Wait(wait) => return Err(OAuthError::wait(ErrorCode::InvalidClient, wait)),
+        Guess::Wait(wait) => {
+            auth.note(tenant, source, of_client(SignInEvent::LockedOut, found.as_ref()));
+            return Err(OAuthError::wait(ErrorCode::InvalidClient, wait));
+        }
         Guess::Taken(guess) => guess,
     };
     let hash = found.as_ref().and_then(|client| client.secret.as_ref()).map(|hash| hash.reveal());
@@ -92,10 +96,20 @@ pub(super) async fn authenticate(
             guess.right().await?;
             Ok(ClientLogin { tenant: tenant.clone(), client: of_configured(&client), presented: shown.id })
         }
-        _ => {
+        found => {
             tracing::info!(%tenant, source = source.address, "a client was refused");
+            auth.note(tenant, source, of_client(SignInEvent::Refused, found.as_ref()));
             refused()
         }
+    }
+}
+
+/// What has happened to the secret of a client. An id that is none of a client's may be anything.
+fn of_client(event: SignInEvent, client: Option<&configured::OAuthClient>) -> SignInRecord {
+    let record = SignInRecord::of(event).by_way(SignInWay::ClientSecret);
+    match client {
+        Some(client) => record.about_client(&client.id),
+        None => record,
     }
 }
 

@@ -29,6 +29,8 @@ runtime::metrics! {
         pub(super) hashes_refused: Counter = "auth_hashes_refused";
         /// Attempts to look after the keys that sign tokens that failed: one a minute until the folder of keys can be written.
         pub(super) key_failures: Counter = "auth_key_failures";
+        /// Things that happened at signing in and were not noted: too many waited, or the database has refused them.
+        pub(super) audit_unwritten: Counter = "auth_audit_unwritten";
         /// Revocations that could not be written for the other roles yet: those go on believing the tokens.
         pub(super) revocations_unwritten: Gauge = "auth_revocations_unwritten";
     }

@@ -285,8 +285,8 @@ impl People {
     }
 
     async fn ask(&self, tenant: &TenantId, kind: ObjectKind, id: &str) -> Result<Vec<Object>, Trouble> {
-        let mut objects = Vec::new();
-        let reading = self.objects.read(tenant, &[kind], id, |object| {
+        let (mut objects, kinds) = (Vec::new(), [kind]);
+        let reading = self.objects.read(tenant, &kinds, id, |object| {
             objects.push(object);
             Ok::<(), ReadError>(())
         });

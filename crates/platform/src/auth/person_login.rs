@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use contracts::provisioning::Person;
+use contracts::sign_in_audit::{SignInEvent, SignInRecord, SignInWay};
 use model::TenantId;
 
 use super::Auth;
@@ -46,6 +47,8 @@ pub(super) async fn check(
         Guess::Wait(wait) => {
             auth.metrics.sign_ins.inc(SignInOutcome::LockedOut);
             tracing::info!(%tenant, source = source.address, wait_s = wait.as_secs(), "a sign-in was refused: too many wrong passwords");
+            let record = SignInRecord::of(SignInEvent::LockedOut).by_way(SignInWay::Password);
+            auth.note_typed(tenant, source, record, &who.name);
             return Ok(PersonLogin::Wait(wait));
         }
     };
@@ -64,10 +67,16 @@ pub(super) async fn check(
             tracing::info!(%tenant, user = person.user_name, source = source.address, "a password was right");
             Ok(PersonLogin::Right(tenant.clone(), Box::new(person)))
         }
-        _ => {
+        person => {
             auth.metrics.sign_ins.inc(if is_right { SignInOutcome::Disabled } else { SignInOutcome::Wrong });
             // Without the name: it may be a password that was typed into the wrong field.
             tracing::info!(%tenant, source = source.address, "a sign-in was refused");
+            let record = SignInRecord::of(SignInEvent::Refused).by_way(SignInWay::Password);
+            let record = match &person {
+                Some(person) => record.about_person(&person.user_name),
+                None => record,
+            };
+            auth.note(tenant, source, record);
             Ok(PersonLogin::Wrong)
         }
     }

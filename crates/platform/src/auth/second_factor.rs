@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use contracts::provisioning::{Person, Secret};
+use contracts::sign_in_audit::{SignInEvent, SignInRecord, SignInWay};
 use identity::login_name;
 use identity::recovery_code;
 use identity::second_factor::{self, SecondFactor, ShownCode};
@@ -27,8 +28,8 @@ const ISSUER: &str = "Trunkline";
 /// What came of a code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CodeLogin {
-    /// It was right, and is spent.
-    Right,
+    /// It was right, and is spent: that of an app, or a recovery code.
+    Right(SignInWay),
     /// It was wrong, or was shown before.
     Wrong,
     /// It was not looked at.
@@ -74,11 +75,13 @@ pub(super) async fn check(
     source: &RequestSource,
 ) -> Result<CodeLogin, Trouble> {
     let user = person.user_name.as_str();
+    let noted = |event| SignInRecord::of(event).by_way(SignInWay::SecondFactor).about_person(user);
     let guess = match auth.guesses.of_second_factor(tenant, user, source).await? {
         Guess::Taken(guess) => guess,
         Guess::Wait(wait) => {
             auth.metrics.second_factors.inc(CodeOutcome::LockedOut);
             tracing::info!(%tenant, user, source = source.address, wait_s = wait.as_secs(), "a code was refused: too many wrong codes");
+            auth.note(tenant, source, noted(SignInEvent::LockedOut));
             return Ok(CodeLogin::Wait(wait));
         }
     };
@@ -92,13 +95,15 @@ pub(super) async fn check(
     auth.metrics.second_factors.inc(outcome);
     if outcome == CodeOutcome::Wrong {
         tracing::info!(%tenant, user, source = source.address, "a code was wrong");
+        auth.note(tenant, source, noted(SignInEvent::Refused));
         return Ok(CodeLogin::Wrong);
     }
-    if outcome == CodeOutcome::Recovery {
+    let is_recovery = outcome == CodeOutcome::Recovery;
+    if is_recovery {
         tracing::warn!(%tenant, user, source = source.address, "a recovery code was used");
     }
     guess.right().await?;
-    Ok(CodeLogin::Right)
+    Ok(CodeLogin::Right(if is_recovery { SignInWay::RecoveryCode } else { SignInWay::SecondFactor }))
 }
 
 /// What a code is, which is good no more after that.

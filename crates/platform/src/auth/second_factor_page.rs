@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use contracts::provisioning::Person;
+use contracts::sign_in_audit::{SignInEvent, SignInRecord, SignInWay};
 use identity::totp::TotpSecret;
 
 use super::answers::{self, Trouble};
@@ -37,6 +38,15 @@ struct OwnRequest<'a> {
     signed_in: &'a SignedIn,
     /// That of the app that may be taken over.
     secret: &'a TotpSecret,
+}
+
+impl OwnRequest<'_> {
+    /// Notes what the person has done.
+    fn note(self, record: SignInRecord) {
+        let SignedIn { cookie, session, person } = self.signed_in;
+        let record = record.about_person(&person.user_name).in_session(&session.id);
+        self.auth.note(&cookie.tenant, self.browser.source, record);
+    }
 }
 
 /// Why nothing was done.
@@ -122,7 +132,10 @@ async fn enrolled(request: OwnRequest<'_>, typed: &Parameters) -> Result<Result<
     };
     let asking = AskingSignIn { session: Some(signed_in.session.id.as_str()), sign_in: None };
     Ok(match second_factor::enrol(auth, tenant, &person, asking, secret.clone(), code).await? {
-        Enrolment::Done(codes) => Ok(pages::recovery_codes(&codes, pages::PATH)),
+        Enrolment::Done(codes) => {
+            request.note(SignInRecord::of(SignInEvent::SecondFactorSet).by_way(SignInWay::SecondFactor));
+            Ok(pages::recovery_codes(&codes, pages::PATH))
+        }
         Enrolment::WrongCode => Err(PageRefusal::of(StatusCode::BAD_REQUEST, WRONG_CODE)),
         Enrolment::Changed => Err(PageRefusal::of(StatusCode::CONFLICT, CHANGED)),
     })
@@ -134,6 +147,9 @@ async fn renewed(request: OwnRequest<'_>, typed: &Parameters) -> Result<Result<R
         Err(refusal) => return Ok(Err(refusal)),
     };
     let codes = second_factor::renew_recovery_codes(request.auth, &request.signed_in.cookie.tenant, &person).await?;
+    if codes.is_some() {
+        request.note(SignInRecord::of(SignInEvent::SecondFactorSet).by_way(SignInWay::RecoveryCode));
+    }
     let refusal = PageRefusal::of(StatusCode::CONFLICT, CHANGED);
     Ok(codes.map(|codes| pages::recovery_codes(&codes, pages::PATH)).ok_or(refusal))
 }
@@ -148,6 +164,9 @@ async fn removed(request: OwnRequest<'_>, typed: &Parameters) -> Result<Result<R
         Err(refusal) => return Ok(Err(refusal)),
     };
     let is_done = second_factor::remove(auth, tenant, &person).await?;
+    if is_done {
+        request.note(SignInRecord::of(SignInEvent::SecondFactorRemoved));
+    }
     Ok(if is_done { Ok(pages::removed()) } else { Err(PageRefusal::of(StatusCode::CONFLICT, CHANGED)) })
 }
 
@@ -160,7 +179,7 @@ async fn proved(request: OwnRequest<'_>, typed: &Parameters) -> Result<Result<Pe
     }
     let present = typed.get("present").unwrap_or_default();
     match second_factor::check(auth, tenant, person, present, browser.source).await? {
-        CodeLogin::Right => {}
+        CodeLogin::Right(_) => {}
         CodeLogin::Wrong => return Ok(Err(PageRefusal::of(StatusCode::UNAUTHORIZED, WRONG_CODE))),
         CodeLogin::Wait(wait) => return Ok(Err(PageRefusal::wait(wait, "codes"))),
     }

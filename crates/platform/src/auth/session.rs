@@ -2,6 +2,7 @@
 
 use axum::http::{HeaderMap, header};
 use contracts::provisioning::Person;
+use contracts::sign_in_audit::{SignInEvent, SignInRecord};
 use model::TenantId;
 use runtime::token::Claims;
 
@@ -46,6 +47,8 @@ pub(super) async fn of_browser(
             tracing::info!(%tenant, user = session.user, "a session has ended: its person is disabled, gone, has another password, or needs a second factor");
             auth.store.end_sign_ins_of(tenant, &session, now).await?;
             auth.store.end_session(tenant, cookie.digest).await?;
+            let record = SignInRecord::of(SignInEvent::SessionEnded).about_person(&session.user);
+            auth.note(tenant, source, record.in_session(&session.id));
             Ok(None)
         }
     }

@@ -7,6 +7,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use contracts::json::rfc3339;
+use contracts::sign_in_audit::{SignInEvent, SignInRecord};
 use identity::grant::refresh::Family;
 use model::Timestamp;
 use serde_json::{Value, json};
@@ -52,18 +53,17 @@ pub(super) async fn end(
     headers: HeaderMap,
     Path(id): Path<String>,
 ) -> Response {
-    let ended = async {
+    let answer = async {
         if origin::is_foreign(&headers, auth.issuer()) && session::bearer(&headers).is_none() {
             return Ok(answers::refused(StatusCode::FORBIDDEN, "a page of another host has sent this"));
         }
         let Some(requester) = requester(&auth, &headers, &source).await? else { return Ok(nobody(&headers)) };
-        let (tenant, user) = (&requester.tenant, &requester.person.user_name);
-        Ok::<_, Trouble>(match auth.store.end_of(tenant, user, &id, auth.now()).await? {
+        Ok::<_, Trouble>(match ended(&auth, &source, &requester, &id).await? {
             true => answers::done(None),
             false => answers::refused(StatusCode::NOT_FOUND, NONE),
         })
     };
-    ended.await.unwrap_or_else(Trouble::into_response)
+    answer.await.unwrap_or_else(Trouble::into_response)
 }
 
 /// What the page's form sends.
@@ -75,12 +75,23 @@ pub(super) async fn submit(State(auth): State<Arc<Auth>>, form: FormRequest) -> 
         if !browser.has_sent(&auth, &form_of(&requester), typed) {
             return show(&auth, browser, &requester, StatusCode::FORBIDDEN, Some(page::STALE)).await;
         }
-        let (tenant, user) = (&requester.tenant, &requester.person.user_name);
         // One that has ended by itself meanwhile is gone as well.
-        auth.store.end_of(tenant, user, typed.get("id").unwrap_or_default(), auth.now()).await?;
+        ended(&auth, browser.source, &requester, typed.get("id").unwrap_or_default()).await?;
         Ok::<_, Trouble>(answers::redirect(sessions_page::PATH))
     };
     submitted.await.unwrap_or_else(page::trouble)
+}
+
+/// Ends one of what the person has open; `false` if there is none of that id.
+async fn ended(auth: &Auth, source: &RequestSource, requester: &Requester, id: &str) -> Result<bool, Trouble> {
+    let (tenant, user) = (&requester.tenant, &requester.person.user_name);
+    let is_ended = auth.store.end_of(tenant, user, id, auth.now()).await?;
+    if is_ended {
+        let subject = issue::subject(&requester.person);
+        let record = SignInRecord::of(SignInEvent::SessionEnded).about(&subject).done_by(&subject).in_session(id);
+        auth.note(tenant, source, record);
+    }
+    Ok(is_ended)
 }
 
 fn wants_page(headers: &HeaderMap) -> bool {

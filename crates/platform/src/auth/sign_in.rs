@@ -9,6 +9,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::Response;
 use contracts::provisioning::{Person, UpstreamProvider};
+use contracts::sign_in_audit::{SignInEvent, SignInRecord, SignInWay};
 use identity::authorization::{self, AuthorizationRefusal};
 use identity::redirect_uri;
 use identity::secret::Digest;
@@ -78,6 +79,8 @@ struct ShownSteps {
     provider: Option<String>,
     /// Whether a second factor was shown too.
     by_two_factors: bool,
+    /// As the audit calls it.
+    way: SignInWay,
 }
 
 /// `POST /auth-scheme`: how people sign in.
@@ -170,7 +173,7 @@ async fn begin(
     if let Some(before) = Cookie::Session.of(headers, source).and_then(SessionCookie::read) {
         auth.store.end_session(&before.tenant, before.digest).await?;
     }
-    let (secret, now, ShownSteps { provider, by_two_factors }) = (auth.secret(), auth.now(), shown);
+    let (secret, now, ShownSteps { provider, by_two_factors, way }) = (auth.secret(), auth.now(), shown);
     let session = BrowserSession {
         id: auth.id(),
         user: person.user_name.clone(),
@@ -183,6 +186,8 @@ async fn begin(
     auth.store.begin_session(tenant, Digest::of(&secret), &session, now).await?;
     let provider = session.provider.as_deref();
     tracing::info!(%tenant, user = person.user_name, source = source.address, provider, by_two_factors, "somebody has signed in");
+    let record = SignInRecord::of(SignInEvent::SignedIn).by_way(way).about_person(&person.user_name);
+    auth.note(tenant, source, record.in_session(&session.id));
     let to = match parameters.get("client_id") {
         Some(_) => format!("/auth/v3/oauth/authorize?{}", parameters.query_without(&DONE_BY_SIGN_IN)),
         None => own_page(parameters).unwrap_or_else(|| page::SIGN_IN.to_owned()),

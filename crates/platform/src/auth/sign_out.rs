@@ -6,6 +6,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::Response;
+use contracts::sign_in_audit::{SignInEvent, SignInRecord, SignInWay};
 use identity::redirect_uri;
 use model::TenantId;
 
@@ -71,6 +72,8 @@ async fn ended(
             (_, _, Some(token)) => auth.store.revoke(&of, token, now).await?,
             _ => {}
         }
+        let record = SignInRecord { session: claims.sid.clone(), ..signed_out(is_global) };
+        auth.note(&of, source, SignInRecord { client: claims.client_id.clone(), ..record }.about(&claims.sub));
         if let (Some(sign_in), true) = (&claims.sid, is_global) {
             // Its client may have no refresh tokens, and so no family that is listed.
             auth.store.revoke(&of, sign_in, now).await?;
@@ -80,12 +83,15 @@ async fn ended(
     if let Some(signed_in) = session::of_browser(auth, headers, source).await? {
         let of = signed_in.cookie.tenant;
         // A link of another site brings the cookie too: it may end this session, and no other.
-        if is_global && !is_of_another_site(headers) {
+        let is_global = is_global && !is_of_another_site(headers);
+        if is_global {
             auth.store.end_all(&of, &signed_in.session.user, now).await?;
         } else {
             auth.store.end_sign_ins_of(&of, &signed_in.session, now).await?;
         }
         auth.store.end_session(&of, signed_in.cookie.digest).await?;
+        let record = signed_out(is_global).about_person(&signed_in.session.user);
+        auth.note(&of, source, record.in_session(&signed_in.session.id));
         tenant = tenant.or(Some(of));
     }
     let mut response = answer(auth, parameters, tenant, may_redirect).await?;
@@ -93,6 +99,11 @@ async fn ended(
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     Ok(response)
+}
+
+fn signed_out(is_global: bool) -> SignInRecord {
+    let record = SignInRecord::of(SignInEvent::SignedOut);
+    if is_global { record.by_way(SignInWay::Everywhere) } else { record }
 }
 
 /// Whether a browser says that another site has made it ask (Fetch Metadata); programs and old browsers say nothing.

@@ -5,14 +5,16 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
-use axum::http::HeaderMap;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
 use runtime::server::Accepted;
 
 use super::Auth;
 
 /// The role whose word counts.
 const INGRESS: &str = "ingress";
+/// The most characters of what a browser or program calls itself.
+const USER_AGENT_MAX: usize = 256;
 
 /// The other end of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +23,8 @@ pub(super) struct RequestSource {
     pub address: String,
     /// Whether it came by TLS.
     pub is_secure: bool,
+    /// What the browser or program calls itself; empty if it says nothing.
+    pub user_agent: String,
 }
 
 impl FromRequestParts<Arc<Auth>> for RequestSource {
@@ -42,8 +46,15 @@ impl RequestSource {
         };
         let address = told("x-forwarded-for").and_then(|text| text.parse().ok()).or(peer);
         let is_secure = told("x-forwarded-proto").is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"));
-        Self { address: address.map(site).unwrap_or_default(), is_secure }
+        Self { address: address.map(site).unwrap_or_default(), is_secure, user_agent: user_agent(headers) }
     }
+}
+
+/// What is shown of it later, in tables of others too: its first characters, and none but what is printed (RFC 9110 section 10.1.5).
+fn user_agent(headers: &HeaderMap) -> String {
+    let said = headers.get(header::USER_AGENT).map_or(&b""[..], |value| value.as_bytes()).trim_ascii();
+    let printed = |byte: &u8| if matches!(byte, b' '..=b'~') { char::from(*byte) } else { '?' };
+    said.iter().take(USER_AGENT_MAX).map(printed).collect()
 }
 
 /// A site has a whole IPv6 network (RFC 6177): all addresses of a /64 count as one.
@@ -75,6 +86,18 @@ mod tests {
         assert_eq!(source("127.0.40.1", true, "198.51.100.1, 203.0.113.7"), ("203.0.113.7".to_owned(), true));
         assert_eq!(source("127.0.0.1", false, "203.0.113.7"), ("127.0.0.1".to_owned(), false));
         assert_eq!(source("127.0.40.1", true, "nonsense").0, "127.0.40.1");
+    }
+
+    #[test]
+    fn what_a_browser_calls_itself_is_short_and_printed() {
+        let said = |value: &[u8]| {
+            let value = axum::http::HeaderValue::from_bytes(value).unwrap();
+            user_agent(&HeaderMap::from_iter([(header::USER_AGENT, value)]))
+        };
+        assert_eq!(said(b" Mozilla/5.0 (X11) "), "Mozilla/5.0 (X11)");
+        assert_eq!(said(b"a\tb\xe2\x80\xaec"), "a?b???c");
+        assert_eq!(said(&[b'x'; 1_000]).len(), USER_AGENT_MAX);
+        assert_eq!(user_agent(&HeaderMap::new()), "");
     }
 
     #[test]

@@ -59,11 +59,11 @@ async fn answered(
         return Err(OAuthError::new(ErrorCode::UnauthorizedClient, "the client may not use that grant_type"));
     }
     match grant {
-        GrantType::AuthorizationCode => code::redeem(auth, login, form).await,
-        GrantType::RefreshToken => refresh::exchange(auth, login, form).await,
+        GrantType::AuthorizationCode => code::redeem(auth, login, form, source).await,
+        GrantType::RefreshToken => refresh::exchange(auth, login, form, source).await,
         GrantType::Password => password::sign_in(auth, login, form, source).await,
-        GrantType::DeviceCode => device_code::ask(auth, login, form).await,
-        GrantType::ClientCredentials => client_credentials::issue(auth, login, form),
+        GrantType::DeviceCode => device_code::ask(auth, login, form, source).await,
+        GrantType::ClientCredentials => client_credentials::issue(auth, login, form, source),
     }
 }
 

@@ -28,5 +28,10 @@ pub(super) fn router(ctx: &RoleContext) -> anyhow::Result<Router> {
 }
 
 async fn to_agent_setup(State(role): State<RoleBehind>, request: Request) -> Response {
+    let table = crate::agent_setup::table_limits(request.method(), request.uri().path(), 2);
+    let role = match table {
+        Some(table) => role.answering_within(table.answer_within),
+        None => role,
+    };
     role.hand_on(request, []).await
 }

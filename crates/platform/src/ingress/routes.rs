@@ -1,8 +1,9 @@
-//! What the web edge answers, as a table: each path with the role that answers, what a caller must show, and as what it is counted.
-//! The gate, the routers, the sessions of our own pages and the metrics read it. A path without a row is closed: it is answered 404, and
-//! no role behind the edge hears of it.
+//! What the web edge answers, as a table: each path with the role that answers, what a caller must show, as what it is counted, and
+//! which requests may bring more. The gate, the limits, the routers, the sessions of our own pages and the metrics read it. A path
+//! without a row is closed: it is answered 404, and no role behind the edge hears of it.
 
 use anyhow::{Context as _, Result};
+use net::http::{Method, WiderLimits};
 use runtime::issuer;
 use runtime::metrics::Label;
 
@@ -12,6 +13,8 @@ pub(super) const VOICE: &str = "/api/voice/v1";
 pub(super) const PULSE: &str = "/pulse";
 /// Those of agent-setup.
 pub(super) const AGENT_SETUP: &str = "/agent-setup/api";
+/// Those of agent-setup for provisioning agents (RFC 7644).
+pub(super) const SCIM: &str = "/scim/v2";
 /// Those of telemetry.
 pub(super) const TELEMETRY: &str = "/telemetry";
 /// Those of wfm-adapter.
@@ -69,14 +72,19 @@ pub(super) struct EdgeRoute {
     behind: Option<&'static RoleAt>,
     proof: EdgeProof,
     family: RouteFamily,
+    wider: WiderOf,
 }
 
+/// Which requests have wider limits, by method and path.
+type WiderOf = fn(&Method, &str) -> Option<WiderLimits>;
+
 const fn page(path: &'static str, extent: PathExtent) -> EdgeRoute {
-    EdgeRoute { path, extent, behind: Some(&AT_PULSE), proof: EdgeProof::Nothing, family: RouteFamily::Pages }
+    let (behind, proof, family) = (Some(&AT_PULSE), EdgeProof::Nothing, RouteFamily::Pages);
+    EdgeRoute { path, extent, behind, proof, family, wider: no_wider }
 }
 
 const fn api(path: &'static str, behind: Option<&'static RoleAt>, family: RouteFamily) -> EdgeRoute {
-    EdgeRoute { path, extent: PathExtent::Below, behind, proof: EdgeProof::Token, family }
+    EdgeRoute { path, extent: PathExtent::Below, behind, proof: EdgeProof::Token, family, wider: no_wider }
 }
 
 const fn with_own_proof(
@@ -85,15 +93,25 @@ const fn with_own_proof(
     behind: Option<&'static RoleAt>,
     family: RouteFamily,
 ) -> EdgeRoute {
-    EdgeRoute { path, extent, behind, proof: EdgeProof::OfItsOwn, family }
+    EdgeRoute { path, extent, behind, proof: EdgeProof::OfItsOwn, family, wider: no_wider }
 }
 
 const fn probe(path: &'static str) -> EdgeRoute {
-    EdgeRoute { path, extent: PathExtent::Alone, behind: None, proof: EdgeProof::Nothing, family: RouteFamily::Probes }
+    let (extent, proof, family) = (PathExtent::Alone, EdgeProof::Nothing, RouteFamily::Probes);
+    EdgeRoute { path, extent, behind: None, proof, family, wider: no_wider }
+}
+
+fn no_wider(_: &Method, _: &str) -> Option<WiderLimits> {
+    None
+}
+
+/// A table of people, at the listeners of ingress.
+fn table_of_people(method: &Method, path: &str) -> Option<WiderLimits> {
+    crate::agent_setup::table_limits(method, path, 3)
 }
 
 /// The table. Of several rows that are about a path, the one with the longest path counts.
-static TABLE: [EdgeRoute; 20] = [
+static TABLE: [EdgeRoute; 21] = [
     page("/", PathExtent::Alone),
     page("/index.html", PathExtent::Alone),
     page("/icon.svg", PathExtent::Alone),
@@ -107,7 +125,8 @@ static TABLE: [EdgeRoute; 20] = [
     api(VOICE, Some(&AT_FRONTEND), RouteFamily::Voice),
     api("/api/operations/v1", None, RouteFamily::Operations),
     api(PULSE, Some(&AT_PULSE), RouteFamily::Wallboard),
-    api(AGENT_SETUP, Some(&AT_AGENT_SETUP), RouteFamily::Configuration),
+    api(AGENT_SETUP, Some(&AT_AGENT_SETUP), RouteFamily::Configuration).with_wider(table_of_people),
+    api(SCIM, Some(&AT_AGENT_SETUP), RouteFamily::Configuration),
     api(TELEMETRY, Some(&AT_TELEMETRY), RouteFamily::Telemetry),
     api(WORKFORCE, Some(&AT_WFM_ADAPTER), RouteFamily::Workforce),
     with_own_proof(issuer::PATH, PathExtent::Below, Some(&AT_AUTH), RouteFamily::Auth),
@@ -120,6 +139,10 @@ static TABLE: [EdgeRoute; 20] = [
 ];
 
 impl EdgeRoute {
+    const fn with_wider(self, wider: WiderOf) -> Self {
+        Self { wider, ..self }
+    }
+
     fn is_about(&self, path: &str) -> bool {
         let Some(rest) = path.strip_prefix(self.path) else { return false };
         match self.extent {
@@ -157,6 +180,11 @@ pub(super) fn is_of_api(path: &str) -> bool {
 /// Whether that path is of the pages.
 pub(super) fn is_page(path: &str) -> bool {
     of(path).is_some_and(|route| route.family == RouteFamily::Pages)
+}
+
+/// The limits of a request, where they are wider than those of the listener.
+pub(super) fn wider(method: &Method, path: &str) -> Option<WiderLimits> {
+    of(path).and_then(|route| (route.wider)(method, path))
 }
 
 /// All that is below a path, as a router takes it.
@@ -261,9 +289,35 @@ mod tests {
         {
             assert!(is_open(open) && !is_of_api(open), "{open}");
         }
-        for unknown in ["/nothing", "/auth/v3", "/auth/v33/x", "/auth", "/sessions", "/sip/x", "/wfm", "/tracery", "//"]
-        {
+        for unknown in [
+            "/nothing",
+            "/scim",
+            "/scim/v1/acme/Users",
+            "/auth/v3",
+            "/auth/v33/x",
+            "/auth",
+            "/sessions",
+            "/sip/x",
+            "/wfm",
+            "/tracery",
+            "//",
+        ] {
             assert!(of(unknown).is_none() && !is_open(unknown), "{unknown}");
+        }
+    }
+
+    #[test]
+    fn a_table_of_people_alone_may_bring_more() {
+        let table = "/agent-setup/api/v1/acme/people.csv";
+        let limits = wider(&Method::POST, table).unwrap();
+        assert!(limits.body_bytes_max > net::http::Limits::default().body_bytes_max);
+        for (method, path) in [
+            (Method::GET, table),
+            (Method::POST, "/agent-setup/api/v1/acme/changes"),
+            (Method::POST, "/api/voice/v1/acme/people.csv"),
+            (Method::POST, "/nothing/people.csv"),
+        ] {
+            assert!(wider(&method, path).is_none(), "{method} {path}");
         }
     }
 
@@ -287,6 +341,7 @@ mod tests {
             ("/api/operations/v1/topology", RouteFamily::Operations),
             ("/api/other", RouteFamily::Unknown),
             ("/agent-setup/api/v1/acme/history", RouteFamily::Configuration),
+            ("/scim/v2/acme/Users", RouteFamily::Configuration),
             ("/telemetry/v1/traces", RouteFamily::Telemetry),
             ("/wfm/v1/example/agents", RouteFamily::Workforce),
             ("/auth/v3/oauth/token", RouteFamily::Auth),

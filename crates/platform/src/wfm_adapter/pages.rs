@@ -15,6 +15,8 @@ const PAGE_MAX: usize = 1_000;
 const PAGE_USUAL: usize = 500;
 /// Where an answer in CSV has the token of the next page.
 const NEXT_PAGE: HeaderName = HeaderName::from_static("x-next-page-token");
+/// Where it says from when on the history is known.
+const HISTORY_BEGINS: HeaderName = HeaderName::from_static("x-history-begins");
 
 /// The form of an answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -38,12 +40,15 @@ pub(super) trait WorkforceRow: Serialize {
 pub(super) struct RowPage<R> {
     items: Vec<R>,
     next_page_token: String,
+    /// From when on the history is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    history_begins: Option<String>,
 }
 
 impl<R: WorkforceRow> RowPage<R> {
     /// All rows.
     pub const fn whole(items: Vec<R>) -> Self {
-        Self { items, next_page_token: String::new() }
+        Self { items, next_page_token: String::new(), history_begins: None }
     }
 
     /// The first `size` rows, where `key` names the last of them for the page after it.
@@ -61,7 +66,12 @@ impl<R: WorkforceRow> RowPage<R> {
         items.truncate(size);
         let last = items.last().filter(|_| has_more);
         let next_page_token = last.map(|row| URL_SAFE_NO_PAD.encode(key(row))).unwrap_or_default();
-        Ok(Self { items, next_page_token })
+        Ok(Self { items, next_page_token, history_begins: None })
+    }
+
+    /// The same rows, which are of a history that begins then.
+    pub fn beginning(self, history_begins: String) -> Self {
+        Self { history_begins: Some(history_begins), ..self }
     }
 
     /// The answer.
@@ -79,7 +89,8 @@ impl<R: WorkforceRow> RowPage<R> {
             (header::CONTENT_TYPE, "text/csv; charset=utf-8; header=present".to_owned()),
             (NEXT_PAGE, self.next_page_token),
         ];
-        (head, text).into_response()
+        let begins = self.history_begins.map(|begins| [(HISTORY_BEGINS, begins)]);
+        (head, begins, text).into_response()
     }
 }
 
@@ -116,6 +127,7 @@ mod tests {
         let page = RowPage::first(rows(), Some(3), |row| row.name.to_owned()).unwrap();
         assert_eq!((page.items.len(), page.next_page_token.as_str()), (3, ""));
         assert!(RowPage::first(rows(), Some(0), |row| row.name.to_owned()).is_err());
+        assert!(serde_json::to_value(page.beginning("then".to_owned())).unwrap()["history_begins"] == "then");
         assert!(key_of(Some("§")).is_err() && key_of(Some("")).unwrap().is_none());
     }
 }

@@ -13,7 +13,7 @@ use runtime::scope::{CONFIG_READ, STATISTICS_READ};
 use serde::{Deserialize, Serialize};
 use stats::ObjectType;
 
-use super::agent_states::AgentInterval;
+use super::agent_states::{AgentInterval, StateWindow};
 use super::pages::{self, RowFormat, RowPage, WorkforceRow};
 use super::queue_steps::{self, QueueStep};
 use super::shared_history::SharedHistory;
@@ -104,7 +104,7 @@ struct WorkforceSkill {
 }
 
 impl WorkforceAgentRow {
-    fn of(id: &str, agent: &WorkforceAgent, state: Option<&AgentInterval>) -> Self {
+    fn of(id: &str, agent: &WorkforceAgent, state: Option<AgentInterval<'_>>) -> Self {
         let skills = agent.skills.iter().map(|has| WorkforceSkill { skill: has.skill.clone(), level: has.level });
         Self {
             id: id.to_owned(),
@@ -113,8 +113,8 @@ impl WorkforceAgentRow {
             last_name: agent.last_name.clone(),
             disabled: agent.is_disabled,
             skills: skills.collect(),
-            state: state.map(|state| state.state),
-            reason: state.and_then(|state| state.reason.clone()),
+            state: state.map(|state| state.state.as_str()),
+            reason: state.and_then(|state| state.reason).map(str::to_owned),
             since: state.map(|state| shown(state.begin)),
         }
     }
@@ -171,11 +171,11 @@ struct AgentStateRow {
 }
 
 impl AgentStateRow {
-    fn of(interval: &AgentInterval) -> Self {
+    fn of(interval: AgentInterval<'_>) -> Self {
         Self {
-            agent: interval.agent.clone(),
-            state: interval.state,
-            reason: interval.reason.clone(),
+            agent: interval.agent.to_owned(),
+            state: interval.state.as_str(),
+            reason: interval.reason.map(str::to_owned),
             begin: shown(interval.begin),
             end: interval.end.map(shown),
             begin_us: interval.begin.as_micros(),
@@ -199,16 +199,18 @@ async fn agent_states(
     Query(asked): Query<StatesQuery>,
 ) -> Result<Response, Problem> {
     let shared = served.history(&tenant, &caller)?;
-    let (from, to) = time_query::window(asked.from.as_deref(), asked.to.as_deref(), served.clock.now())?;
-    let after = after_state(asked.page_token.as_deref())?;
+    let now = served.clock.now();
+    let (from, to) = time_query::window(asked.from.as_deref(), asked.to.as_deref(), now)?;
+    let window = StateWindow { from, to, after: after_state(asked.page_token.as_deref())? };
     let history = shared.lock();
-    let follows = |state: &AgentInterval| {
-        after.as_ref().is_none_or(|(begin, agent)| (state.begin, &state.agent) > (*begin, agent))
-    };
-    let is_asked_for = |state: &AgentInterval| asked.agent.as_ref().is_none_or(|agent| state.agent == *agent);
-    let states = history.states.within(from, to).into_iter().filter(|state| follows(state) && is_asked_for(state));
     let key = |row: &AgentStateRow| format!("{} {}", row.begin_us, row.agent);
-    Ok(RowPage::first(states.map(AgentStateRow::of), asked.page_size, key)?.answer(asked.format))
+    let page = match &asked.agent {
+        Some(agent) => {
+            RowPage::first(history.states.of_agent(agent, &window).map(AgentStateRow::of), asked.page_size, key)
+        }
+        None => RowPage::first(history.states.within(&window).map(AgentStateRow::of), asked.page_size, key),
+    };
+    Ok(page?.beginning(shown(history.begins(now))).answer(asked.format))
 }
 
 /// The last state of the page before.
@@ -322,11 +324,11 @@ async fn queue_intervals(
     let length = time_query::step(asked.step.as_deref())?;
     let history = shared.lock();
     let steps = history.steps_of(&queue, now);
-    let steps = steps.ok_or_else(|| Problem::not_found(format!("there is no queue {queue}")))?;
+    let (steps, begins) = steps.ok_or_else(|| Problem::not_found(format!("there is no queue {queue}")))?;
     let row = |sum: QueueStep| QueueIntervalRow {
         queue: queue.clone(),
-        begin: shown(sum.begin),
-        end: shown((sum.begin + length).min(to)),
+        begin: shown(sum.begin.max(begins)),
+        end: shown((sum.begin + length).min(to).min(now)),
         offered: sum.offered,
         answered: sum.answered,
         answered_in_time: sum.answered_in_time,
@@ -338,5 +340,5 @@ async fn queue_intervals(
         service_level_percent: sum.service_level(),
     };
     let rows = queue_steps::sums(&steps, from, to, length).into_iter().map(row).collect();
-    Ok(RowPage::whole(rows).answer(asked.format))
+    Ok(RowPage::whole(rows).beginning(shown(begins)).answer(asked.format))
 }

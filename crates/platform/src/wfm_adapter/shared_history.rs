@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use model::TenantId;
+
 use super::Metrics;
 use super::history::TenantHistory;
 
@@ -10,10 +12,11 @@ use super::history::TenantHistory;
 pub(super) struct SharedHistory(Arc<Mutex<TenantHistory>>);
 
 impl SharedHistory {
-    pub fn new(metrics: Metrics) -> Self {
-        Self(Arc::new(Mutex::new(TenantHistory::new(metrics))))
+    pub fn new(tenant: &TenantId, metrics: Metrics) -> Self {
+        Self(Arc::new(Mutex::new(TenantHistory::new(tenant, metrics))))
     }
 
+    /// A fault may have left it half changed: whoever meets one begins a new history in its place.
     pub fn lock(&self) -> MutexGuard<'_, TenantHistory> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

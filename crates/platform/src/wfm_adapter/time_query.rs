@@ -22,19 +22,26 @@ pub(super) fn window(from: Option<&str>, to: Option<&str>, now: Timestamp) -> Re
     Ok((from, to))
 }
 
-/// The same, with a begin at a quarter of an hour.
+/// The same, in whole quarters of an hour: a moment that is asked for must be at one. Without `to` it is the present, in the midst of one.
 pub(super) fn window_of_steps(
     from: Option<&str>,
     to: Option<&str>,
     now: Timestamp,
 ) -> Result<(Timestamp, Timestamp), Problem> {
-    let is_asked_for = from.is_some();
+    let asked = [("from", from.is_some()), ("to", to.is_some())];
     let (from, to) = window(from, to, now)?;
-    let past = Duration::from_micros(from.as_micros() % micros(STEP));
-    if is_asked_for && !past.is_zero() {
-        return Err(Problem::bad_request("from: it must be at a quarter of an hour, as 2026-07-02T08:15:00Z"));
+    for ((parameter, is_asked_for), at) in asked.into_iter().zip([from, to]) {
+        if is_asked_for && !past_quarter(at).is_zero() {
+            let rule = "it must be at a quarter of an hour, as 2026-07-02T08:15:00Z";
+            return Err(Problem::bad_request(format!("{parameter}: {rule}")));
+        }
     }
-    Ok((from - past, to))
+    Ok((from - past_quarter(from), to))
+}
+
+/// How long after a quarter of an hour a moment is.
+fn past_quarter(at: Timestamp) -> Duration {
+    Duration::from_micros(at.as_micros() % micros(STEP))
 }
 
 /// The length of a step, as `15m`, `1h` or `1d`.
@@ -90,12 +97,15 @@ mod tests {
     }
 
     #[test]
-    fn steps_begin_at_quarters_of_an_hour() {
+    fn steps_begin_and_end_at_quarters_of_an_hour() {
         let now = at("2026-07-02T08:20:00Z");
         assert_eq!(window_of_steps(None, None, now).unwrap().0, at("2026-07-01T08:15:00Z"));
         let quarter = window_of_steps(Some("2026-07-02T08:00:00Z"), None, now).unwrap();
         assert_eq!(quarter, (at("2026-07-02T08:00:00Z"), now));
         assert!(window_of_steps(Some("2026-07-02T08:05:00Z"), None, now).is_err());
+        let eight = Some("2026-07-02T08:00:00Z");
+        assert!(window_of_steps(eight, Some("2026-07-02T08:07:00Z"), now).is_err());
+        assert_eq!(window_of_steps(eight, Some("2026-07-02T08:15:00Z"), now).unwrap().1, at("2026-07-02T08:15:00Z"));
     }
 
     #[test]

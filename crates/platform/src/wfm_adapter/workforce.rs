@@ -44,7 +44,7 @@ pub(super) struct Workforce {
 }
 
 impl Workforce {
-    /// Takes over changes.
+    /// Takes over a whole change.
     pub fn change(&mut self, changes: v1::FollowResponse) {
         self.revision = changes.revision;
         for object in changes.objects {
@@ -65,7 +65,9 @@ impl Workforce {
     fn remove(&mut self, kind: ObjectKind, id: &str) {
         match kind {
             ObjectKind::Person => {
-                if let Some(agent) = self.agent_of.remove(id) {
+                let Some(agent) = self.agent_of.remove(id) else { return };
+                // Somebody else may have the agent's id by now.
+                if self.agents.get(&agent).is_some_and(|known| known.user_name == id) {
                     self.agents.remove(&agent);
                 }
             }
@@ -116,6 +118,34 @@ mod tests {
 
     fn object(kind: &str, id: &str, json: &str) -> v1::ConfigObject {
         v1::ConfigObject { kind: kind.to_owned(), id: id.to_owned(), json: json.to_owned() }
+    }
+
+    fn person(user: &str, agent: Option<&str>) -> v1::ConfigObject {
+        let agent = agent.map_or("null".to_owned(), |id| {
+            format!(r#"{{"id":"{id}","login_code":"1","pin":null,"default_place":null,"wrap_up_s":null,"skills":[]}}"#)
+        });
+        let json = format!(r#"{{"user_name":"{user}","first_name":"F","last_name":"L","agent":{agent}}}"#);
+        object("person", user, &json)
+    }
+
+    fn users(workforce: &Workforce) -> Vec<(&str, &str)> {
+        workforce.agents.iter().map(|(id, agent)| (id.as_str(), agent.user_name.as_str())).collect()
+    }
+
+    #[test]
+    fn an_agents_id_that_moves_between_people_is_lost_by_none_of_them() {
+        let mut workforce = Workforce::default();
+        let mut change = |objects| {
+            workforce.change(v1::FollowResponse { revision: workforce.revision + 1, objects });
+            workforce.clone()
+        };
+        change(vec![person("ada", Some("1001")), person("bob", Some("1002"))]);
+        let swapped = change(vec![person("ada", Some("1002")), person("bob", Some("1001"))]);
+        assert_eq!(users(&swapped), [("1001", "bob"), ("1002", "ada")]);
+        let moved = change(vec![person("abe", Some("1002")), object("person", "ada", "")]);
+        assert_eq!(users(&moved), [("1001", "bob"), ("1002", "abe")]);
+        let fewer = change(vec![person("abe", None), object("person", "bob", "")]);
+        assert!(users(&fewer).is_empty());
     }
 
     #[test]

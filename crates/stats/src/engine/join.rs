@@ -72,13 +72,22 @@ pub struct JoinedAgent {
 }
 
 impl Engine {
-    /// Takes in the state. Call it once, before the first fact; facts that led to the state are not counted.
+    /// Takes in the state as it is between two facts; facts that led to it and were not handed in are not counted. Agents and calls of which
+    /// facts have told stay as these have told.
     pub fn join(&mut self, joined: Joined, at: Timestamp) {
         for agent in joined.agents {
-            self.join_agent(agent);
+            if !self.agents.sessions.contains_key(&agent.agent) {
+                self.join_agent(agent);
+            }
+        }
+        // Facts of calls that still wait for one before them wait for what this state stands for.
+        for stamped in self.order.all_held(at) {
+            self.fold(&stamped);
         }
         for call in joined.calls {
-            self.join_call(call);
+            if !self.calls.contains_key(&call.conn_id) {
+                self.join_call(call);
+            }
         }
         self.store.settle(at);
     }

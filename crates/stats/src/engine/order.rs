@@ -145,6 +145,16 @@ impl Order {
         let late = |waiting: &BTreeMap<_, (Timestamp, Stamped)>| waiting.values().any(|(since, _)| *since + GAP <= now);
         let subjects: Vec<Subject> =
             self.held.iter().filter(|(_, waiting)| late(waiting)).map(|(subject, _)| subject.clone()).collect();
+        self.release(subjects, now)
+    }
+
+    /// All facts that wait, for those before them will not come.
+    pub(super) fn all_held(&mut self, now: Timestamp) -> Vec<Stamped> {
+        let subjects: Vec<Subject> = self.held.keys().cloned().collect();
+        self.release(subjects, now)
+    }
+
+    fn release(&mut self, subjects: Vec<Subject>, now: Timestamp) -> Vec<Stamped> {
         let mut out = Vec::new();
         for subject in subjects {
             let waiting = self.held.remove(&subject).unwrap_or_default();

@@ -20,7 +20,7 @@ pub struct Listing {
     pub kinds: Vec<ObjectKind>,
     /// What must hold for each object: a field and its value. `id` is what the id begins with, `name` is in one of its names, `skill` is
     /// one of a person's skills, all without regard to case; any other is a path as `agent.default_place` or, of a DN, `type`, whose
-    /// value, or one of whose values, is that. With `name`, those of a kind come first of which a name begins with it.
+    /// value, or one of whose values, is that; of `type` there may be several, with commas between them. With `name`, those of a kind come first of which a name begins with it.
     pub filter: Vec<(String, String)>,
     /// The fields to show; none means all.
     pub fields: Vec<String>,
@@ -157,7 +157,7 @@ impl<'a> Filter<'a> {
             }
         }
         self.paths.iter().all(|(path, value)| match (object, *path) {
-            (Object::Dn(dn), "type") => type_of(&dn.kind) == *value,
+            (Object::Dn(dn), "type") => value.split(',').any(|one| type_of(&dn.kind) == one),
             _ => true,
         }) && self.fits_document(object)
     }
@@ -246,6 +246,9 @@ mod tests {
         assert_eq!(found(ObjectKind::Person, &[("id", "ada."), ("disabled", "true")]), [""; 0]);
         assert_eq!(found(ObjectKind::Person, &[("agent.default_place", "P7101")]), ["ada.adler"]);
         assert_eq!(found(ObjectKind::Dn, &[("type", "echo")]).len(), 1);
+        let queues = found(ObjectKind::Dn, &[("type", "route_point,virtual_queue")]);
+        let each = |kind| found(ObjectKind::Dn, &[("type", kind)]).len();
+        assert!(!queues.is_empty() && queues.len() == each("route_point") + each("virtual_queue"), "{queues:?}");
         assert!(found(ObjectKind::Person, &[("privileges", "agent")]).len() > 10);
         assert_eq!(found(ObjectKind::Dn, &[("password", "generated")]), [""; 0], "a secret cannot be guessed");
     }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use contracts::provisioning::{Object, ObjectKey, ObjectKind};
-use infra::{ObjectChange, Revision};
+use infra::ObjectChange;
 
 use super::affected::broken;
 use super::indexed::IndexedTenant;
@@ -90,6 +90,8 @@ fn put_key(change: &ObjectChange) -> Option<ObjectKey> {
 #[cfg(test)]
 mod tests {
     use infra::VersionedObjects;
+
+    use infra::Revision;
 
     use super::*;
     use crate::objects::EditAction;

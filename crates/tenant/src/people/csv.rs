@@ -1,5 +1,7 @@
 //! Tables as text (RFC 4180): records with their lines.
 
+use contracts::spreadsheet;
+
 /// A record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct TableRecord {
@@ -99,11 +101,12 @@ impl Rest<'_> {
     }
 }
 
-/// A record as a line.
+/// A record as a line. A cell that a spreadsheet would compute is made a text.
 pub(super) fn line(cells: &[String]) -> String {
     let needs_quotes = |cell: &str| cell.contains([',', ';', '"', '\n', '\r']) || cell.trim() != cell;
     let cell = |cell: &String| {
-        if needs_quotes(cell) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell.clone() }
+        let cell = spreadsheet::cell(cell);
+        if needs_quotes(&cell) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell.into_owned() }
     };
     cells.iter().map(cell).collect::<Vec<_>>().join(",") + "\n"
 }
@@ -139,11 +142,18 @@ mod tests {
         assert_eq!(records("\"a\"b").unwrap_err().rule, "something stands behind the closing quote");
     }
 
+    #[test]
+    fn what_is_written_computes_nothing_in_a_spreadsheet() {
+        assert_eq!(line(&texts(&["=1+1", "ann", "-5"])), "'=1+1,ann,-5\n");
+    }
+
     proptest! {
         #[test]
-        fn what_is_written_is_read(table in proptest::collection::vec(proptest::collection::vec("[a,;\"\r\n ]{0,5}x", 3), 0..5)) {
+        fn what_is_written_is_read(table in proptest::collection::vec(proptest::collection::vec("[a,;\"'=+@\r\n ]{0,5}x", 3), 0..5)) {
             let text: String = table.iter().map(|cells| line(cells)).collect();
-            let read: Vec<Vec<String>> = records(&text).unwrap().into_iter().map(|record| record.cells).collect();
+            let text_of = |cell: &String| spreadsheet::text(cell).to_owned();
+            let texts = |record: TableRecord| -> Vec<String> { record.cells.iter().map(text_of).collect() };
+            let read: Vec<Vec<String>> = records(&text).unwrap().into_iter().map(texts).collect();
             prop_assert_eq!(read, table);
         }
 

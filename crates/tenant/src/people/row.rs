@@ -1,6 +1,7 @@
 //! A line of the table of people and the edit that it asks for.
 
 use contracts::provisioning::{Agent, ObjectKey, ObjectKind, Person};
+use contracts::spreadsheet;
 use infra::Revision;
 use serde_json::{Map, Value as Json, json};
 
@@ -27,6 +28,14 @@ pub(super) struct Column {
     /// Its field of a person's document.
     field: &'static str,
     kind: CellKind,
+}
+
+impl Column {
+    /// The text of a cell. A secret is never exported, so that an apostrophe in front is its own.
+    fn text(self, cell: &str) -> &str {
+        let cell = cell.trim();
+        if self.kind == CellKind::Secret { cell } else { spreadsheet::text(cell) }
+    }
 }
 
 const fn column(name: &'static str, field: &'static str, kind: CellKind) -> Column {
@@ -90,9 +99,10 @@ pub(super) fn edit<'a>(
         let rule = format!("it has {} cells, the head has {}", cells.len(), columns.len());
         return Err(vec![(String::new(), rule)]);
     }
+    let cells: Vec<&str> = columns.iter().zip(cells).map(|(column, cell)| column.text(cell)).collect();
     let cell = |name: &str| {
-        let of = columns.iter().zip(cells).find(|(column, _)| column.name == name);
-        of.map(|(_, cell)| cell.trim()).filter(|cell| !cell.is_empty())
+        let of = columns.iter().zip(&cells).find(|(column, _)| column.name == name);
+        of.map(|(_, cell)| *cell).filter(|cell| !cell.is_empty())
     };
     let Some(user_name) = cell("user_name") else {
         return Err(vec![("user_name".to_owned(), "it is needed".to_owned())]);
@@ -102,7 +112,7 @@ pub(super) fn edit<'a>(
     let names_agents = columns.iter().any(|column| column.name == "agent_id");
     let is_agent = if names_agents { cell("agent_id").is_some() } else { held.is_some() };
     let mut row = RowDocument { document: Map::new(), fields: Vec::new(), faults: Vec::new() };
-    for (column, cell) in columns.iter().zip(cells).map(|(column, cell)| (column, cell.trim())) {
+    for (column, cell) in columns.iter().zip(cells.iter().copied()) {
         row.take(column, cell, is_agent);
     }
     if names_agents && !is_agent {
@@ -281,6 +291,14 @@ mod tests {
             document.ends_with(r#""skills":[{"skill":"Sales","level":5},{"skill":"English","level":3}]}}"#),
             "{document}"
         );
+    }
+
+    #[test]
+    fn what_an_export_has_made_a_text_is_what_it_was_and_a_secret_stays() {
+        let made = of("user_name,first_name,last_name,password", "ann,'=A,''=B,'=C", None);
+        let EditAction::Put(document) = made.action else { panic!("she is new") };
+        let expected = r#"{"user_name":"ann","first_name":"=A","last_name":"'=B","password":"'=C"}"#;
+        assert_eq!(document, expected);
     }
 
     #[test]

@@ -260,7 +260,7 @@ fn too_slow() -> Status {
 /// The status of a store's error.
 pub(super) fn status(error: StoreError) -> Status {
     match error {
-        StoreError::Trimmed { .. } => Status::out_of_range(error.to_string()),
+        StoreError::Trimmed { gone } => net::grpc::trimmed(gone, error.to_string()),
         _ => Status::unavailable(error.to_string()),
     }
 }

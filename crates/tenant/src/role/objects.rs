@@ -2,6 +2,7 @@
 
 mod refusals;
 mod shares;
+mod sign_ins;
 mod token;
 
 use std::collections::{BTreeMap, HashMap};
@@ -11,7 +12,7 @@ use contracts::provisioning::{ObjectKey, ObjectKind};
 use contracts::v1;
 use contracts::v1::change_object::Action;
 use contracts::v1::provisioning_server::Provisioning;
-use infra::{ChangeNote, ChangeWay, Clock, HistoryEntry, HistoryPage, ProvisioningStore, Revision};
+use infra::{ChangeNote, ChangeWay, Clock, HistoryEntry, HistoryPage, ProvisioningStore, Revision, SignInAudit};
 use model::TenantId;
 use tonic::{Request, Response, Status};
 
@@ -43,6 +44,8 @@ const ENTRIES_MAX: usize = 64;
 /// The gRPC service.
 pub(super) struct ObjectServer {
     store: Arc<dyn ProvisioningStore>,
+    /// What auth has noted.
+    sign_in_audit: Arc<dyn SignInAudit>,
     clock: Arc<dyn Clock>,
     requests: TenantShares,
     batches: TenantShares,
@@ -50,10 +53,10 @@ pub(super) struct ObjectServer {
 }
 
 impl ObjectServer {
-    pub fn new(store: Arc<dyn ProvisioningStore>, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(store: Arc<dyn ProvisioningStore>, sign_in_audit: Arc<dyn SignInAudit>, clock: Arc<dyn Clock>) -> Self {
         let requests = TenantShares::new(REQUESTS_MAX, REQUESTS_OF_TENANT_MAX);
         let batches = TenantShares::new(BATCHES_AT_ONCE, BATCHES_OF_TENANT_AT_ONCE);
-        Self { store, clock, requests, batches, held: HeldTenants::default() }
+        Self { store, sign_in_audit, clock, requests, batches, held: HeldTenants::default() }
     }
 
     /// The tenant of a caller with that scope, and the right to an answer.
@@ -185,6 +188,16 @@ impl Provisioning for ObjectServer {
         }))
     }
 
+    async fn sign_ins(
+        &self,
+        request: Request<v1::SignInAuditRequest>,
+    ) -> Result<Response<v1::SignInAuditResponse>, Status> {
+        let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_READ)?;
+        let page = sign_ins::page(request.into_inner())?;
+        let part = self.sign_in_audit.noted(&tenant, &page).await.map_err(unread)?;
+        Ok(Response::new(sign_ins::answer(part)))
+    }
+
     async fn restore(
         &self,
         request: Request<v1::RestoreObjectRequest>,
@@ -219,20 +232,25 @@ impl Provisioning for ObjectServer {
         request: Request<v1::ImportPeopleRequest>,
     ) -> Result<Response<v1::ImportPeopleResponse>, Status> {
         let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_WRITE)?;
-        let note = self.note(&request, "")?;
+        let note = self.note(&request, &request.get_ref().request_id)?;
         let asked = request.into_inner();
         let _turn = self.batches.take(&tenant).await.ok_or_else(ends)?;
-        let terms = ImportTerms { is_trial: asked.validate_only, passwords_max: PASSWORDS_MAX };
+        let terms = ImportTerms {
+            is_trial: asked.validate_only,
+            passwords_max: PASSWORDS_MAX,
+            with_documents: asked.with_documents,
+        };
         let mut answer = v1::ImportPeopleResponse::default();
         match people::import(&*self.store, &self.held, &tenant, asked.table, &note, terms).await {
             Ok(TableOutcome { rows, batch }) => {
                 let (by, revision, changed) = (note.by.as_str(), batch.revision.0, batch.changed);
-                if !terms.is_trial {
+                if !terms.is_trial && !batch.is_repeated {
                     tracing::info!(%tenant, by, revision, changed, "a table of people was imported");
                 }
                 answer.rows = u32::try_from(rows).unwrap_or(u32::MAX);
                 answer.changed = u32::try_from(changed).unwrap_or(u32::MAX);
                 answer.revision = revision;
+                answer.objects = self::answer(people::first_changed(batch)).objects;
             }
             Err(TableRefusal::Faults { rows, faults }) => {
                 let wire = faults.into_iter().take(LINES_MAX).map(|fault| v1::PeopleTableFault {

@@ -164,12 +164,37 @@ fn tables_of_people_are_checked_taken_and_given() -> Result<()> {
     let import = |query: &str, table: &str| is(page.post(&format!("/people.csv{query}"), "text/csv", table)?, 200);
     let faulty = import("?dry_run=true", "user_name,first_name,last_name,disabled\neve,Eve,Evans,perhaps\n")?;
     let fault = json!({ "line": 2, "column": "disabled", "rule": "it is true or false" });
-    ensure!(faulty == json!({ "rows": 1, "changed": 0, "faults": [fault] }), "{faulty}");
+    ensure!(faulty == json!({ "rows": 1, "changed": 0, "faults": [fault], "changes": [] }), "{faulty}");
     let good = "user_name,first_name,last_name\neve,Eve,Evans\n";
-    let expected = json!({ "rows": 1, "changed": 1, "faults": [] });
-    ensure!(import("?dry_run=true", good)? == expected, "the table is good");
-    ensure!(page.get("/objects/person/eve")?.status == 404, "a trial has changed something");
-    ensure!(import("", good)? == expected, "the table is not taken");
+    // The same import sent again gets the first answer.
+    for (query, found) in [("?dry_run=true", 404), ("?request_id=eve-1", 200), ("?request_id=eve-1", 200)] {
+        let taken = import(query, good)?;
+        ensure!(taken["rows"] == 1 && taken["changed"] == 1 && taken["faults"] == json!([]), "{query}: {taken}");
+        let shown = &taken["changes"][0];
+        ensure!(shown["before"].is_null() && shown["after"]["last_name"] == "Evans", "{query}: {taken}");
+        ensure!(page.get("/objects/person/eve")?.status == found, "{query}: what has changed is something else");
+    }
+    ensure!(import("?dry_run=true", good)?["changed"] == 0, "a repeated import is another one");
+    let latin = std::env::temp_dir().join(format!("people-{}.csv", std::process::id()));
+    std::fs::write(&latin, b"user_name,last_name\njoe,M\xfcller\n")?;
+    let refused = import("?dry_run=true", &format!("@{}", latin.display()));
+    std::fs::remove_file(&latin)?;
+    let refused = refused?;
+    let rule = refused["faults"][0]["rule"].as_str().unwrap_or_default();
+    ensure!(refused["faults"][0]["line"] == 2 && rule.contains("UTF-8"), "{refused}");
+    // More people than a usual request may bring.
+    let many: String = (0..6_000).map(|number| format!("person.{number},First,{}\n", "x".repeat(200))).collect();
+    let large = std::env::temp_dir().join(format!("many-{}.csv", std::process::id()));
+    std::fs::write(&large, format!("user_name,first_name,last_name\n{many}"))?;
+    let checked = import("?dry_run=true", &format!("@{}", large.display()));
+    std::fs::remove_file(&large)?;
+    let checked = checked?;
+    ensure!(checked["rows"] == 6_000 && checked["changes"].as_array().is_some_and(|all| all.len() <= 50), "{checked}");
+    let queues = page.read("/objects/dn?type=route_point,virtual_queue&fields=type&page_size=5")?;
+    let is_queue = |one: &Value| {
+        one["object"] == json!({ "type": "route_point" }) || one["object"] == json!({ "type": "virtual_queue" })
+    };
+    ensure!(queues["items"].as_array().is_some_and(|all| !all.is_empty() && all.iter().all(is_queue)), "{queues}");
     let table = page.get("/people.csv")?;
     ensure!(table.header("content-type").is_some_and(|of| of.starts_with("text/csv")), "{}", table.head);
     ensure!(table.body.starts_with("user_name,") && table.body.contains("\neve,Eve,Evans,"), "{}", table.body);

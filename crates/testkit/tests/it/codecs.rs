@@ -12,7 +12,7 @@ use crate::conference::{LATER, SOON, TONES, caller_comes_to_hear, comes_to_hear,
 
 fn phone(codecs: &str, site: &Installation, files: &tempfile::TempDir, host: u8, dn: &str, hz: f64) -> Result<Phone> {
     let speech = files.path().join(format!("{dn}.wav"));
-    write_wav(&speech, &tone(hz, 120))?;
+    write_wav(&speech, &tone(hz, 180))?;
     baresip_phone_speaking(codecs, &speech, site, host, dn)
 }
 
@@ -35,7 +35,7 @@ fn opus_g722_and_g711_hear_each_other_by_two_and_by_three() -> Result<()> {
     let mut caller = Caller::dial(&site, "caller-until-bye.xml", 1, site.number("sales")?, &[])?;
     let conn = watch.wait_for("Established@7101", LATER)?.text("ConnID").to_owned();
     let media = caller.answered(SOON)?;
-    caller.audio.say(&tone(TONES[2], 180), media)?;
+    caller.audio.say(&tone(TONES[2], 300), media)?;
     has_heard(&agent)?;
     caller_comes_to_hear(&caller, &[TONES[0]])?;
     comes_to_hear(&agent, &[TONES[2]]).context("Opus hears G.711")?;

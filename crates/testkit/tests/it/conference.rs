@@ -33,7 +33,7 @@ pub fn heard(samples: &[i16]) -> Vec<f64> {
 
 pub fn phone(site: &Installation, files: &tempfile::TempDir, host: u8, dn: &str, hz: f64) -> Result<Phone> {
     let speech: PathBuf = files.path().join(format!("{dn}.wav"));
-    write_wav(&speech, &tone(hz, 120))?;
+    write_wav(&speech, &tone(hz, 240))?;
     baresip_phone_that_says(&speech, site, host, dn, Answer::Auto)
 }
 
@@ -102,7 +102,7 @@ fn confer(way: Way) -> Result<()> {
     let mut caller = Caller::dial(&site, "caller-until-bye.xml", 1, site.number("sales")?, &[])?;
     let conn = watch.wait_for("Established@7101", LATER)?.text("ConnID").to_owned();
     let media = caller.answered(SOON)?;
-    caller.audio.say(&tone(TONES[2], 180), media)?;
+    caller.audio.say(&tone(TONES[2], 300), media)?;
     let ask = |request: &str, reference: u64, fields: serde_json::Value| {
         let mut frame = json!({"req": request, "ThisDN": "7101", "ConnID": conn, "ReferenceID": reference});
         frame

@@ -8,7 +8,7 @@ use testkit::caller::{Caller, prompt_samples};
 use testkit::{Answer, Installation, audio, wait};
 
 /// Before the drain's deadline, which would end the process with another exit code.
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(45);
 const LATER: Duration = Duration::from_secs(60);
 const DEADLINE: [&str; 2] = ["--set", "process.drain_deadline=150s"];
 

@@ -48,7 +48,7 @@ fn encrypted(
     (host, dn, hz): (u8, &str, f64),
 ) -> Result<Phone> {
     let speech = files.path().join(format!("{dn}.wav"));
-    write_wav(&speech, &tone(hz, 120))?;
+    write_wav(&speech, &tone(hz, 240))?;
     baresip_phone_that_encrypts(how, &speech, site, host, dn)
 }
 
@@ -267,7 +267,7 @@ fn phone_by(
     (dn, encrypts): (&str, Option<Encrypts>),
 ) -> Result<Phone> {
     let speech = files.path().join(format!("{dn}.wav"));
-    write_wav(&speech, &tone(TONES[0], 120))?;
+    write_wav(&speech, &tone(TONES[0], 240))?;
     let registrar = if transport == "tls" { site.secure_sip() } else { site.sip() };
     let setup = Setup {
         address: site.peer_address(10),

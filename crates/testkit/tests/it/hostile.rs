@@ -177,21 +177,27 @@ fn oversized_messages_are_refused_and_the_edge_lives_on() -> Result<()> {
 fn a_flood_from_one_source_is_limited_while_another_source_is_served() -> Result<()> {
     let site = Installation::start_with(&["--set", "sip-proxy.trunk_requests_per_s=100"])?;
     let sender = socket(&site, 1)?;
-    let mut statuses = Vec::new();
-    sender.set_nonblocking(true)?;
-    for number in 0..5_000 {
-        sender.send(options(&site, &sender, &format!("flood{number}"))?.as_bytes())?;
-        statuses.extend(status(&sender)?);
-    }
-    sender.set_nonblocking(false)?;
+    let (mut statuses, mut number) = (Vec::new(), 0);
+    let limited = || proxy_counts(&site, &["rate_refused", "rate_dropped"]);
+    // The kernel drops what does not fit into the socket's buffer: nearly all, while a busy machine keeps the proxy from its turn.
+    wait::until(LATER, || {
+        sender.set_nonblocking(true)?;
+        for _ in 0..2_500 {
+            sender.send(options(&site, &sender, &format!("flood{number}"))?.as_bytes())?;
+            statuses.extend(status(&sender)?);
+            number += 1;
+        }
+        sender.set_nonblocking(false)?;
+        Ok((limited()? >= 1_000.0).then_some(()))
+    })
+    .context("the flood is not limited")?;
     assert_serves(&site, "during")?;
-    // The kernel may have dropped datagrams that did not fit into the socket's buffer.
-    counts_reach(&site, &["rate_refused", "rate_dropped"], 1_000.0)?;
     while let Some(code) = status(&sender)? {
         statuses.push(code);
     }
     let served = statuses.iter().filter(|code| **code == 200).count();
-    ensure!(served <= 1_000 && statuses.contains(&503), "{served} of {} answers are 200", statuses.len());
+    let few = (served as f64) < limited()? && statuses.contains(&503);
+    ensure!(few, "{served} of {} answers are 200", statuses.len());
     // It is served again once it pauses.
     wait::until(SOON, || {
         sender.send(options(&site, &sender, &format!("after{}", statuses.len()))?.as_bytes())?;

@@ -9,9 +9,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use testkit::agents::long_speech;
-use testkit::caller::{CALLER, prompt_samples};
-use testkit::rtp::address_in_sdp;
-use testkit::{Endpoint, Installation, Sipp, audio, wait};
+use testkit::caller::{Caller, prompt_samples};
+use testkit::{Installation, audio, wait};
 
 use crate::outgoing::is_heard_in;
 
@@ -141,12 +140,6 @@ impl Drop for Phone {
     }
 }
 
-/// The SDP of the first 200 that SIPp received.
-fn answer(messages: &str) -> Option<std::net::SocketAddr> {
-    let answer = messages.split("SIP/2.0 200 ").skip(1).find(|text| text.contains("\nm=audio "))?;
-    address_in_sdp(answer).ok()
-}
-
 #[test]
 fn a_phone_behind_a_nat_is_called_hears_and_is_heard() -> Result<()> {
     let nat = Nat::set_up()?;
@@ -164,20 +157,16 @@ fn a_phone_behind_a_nat_is_called_hears_and_is_heard() -> Result<()> {
     registered.with_context(|| format!("not registered: {}", phone.output()))?;
     site.log_in("7101")?;
 
-    let mut ears = Endpoint::listen(site.peer_address(1).into())?;
-    let (host, port) = (ears.address.ip().to_string(), ears.address.port().to_string());
-    let call = Sipp::new("caller.xml", site.peer_address(1), &site.sip())
-        .with(&["-key", "caller", CALLER, "-key", "rtp_host", &host, "-key", "rtp_port", &port, "-trace_msg"])
-        .dial(site.number("sales")?)
-        .calls(1, 1, 1)
-        .with(&["-d", "30000"])
-        .start()?;
-    let media = wait::until(SOON, || Ok(answer(&call.traces("_messages.log"))))?;
+    let mut caller = Caller::dial(&site, "caller-when-told.xml", 1, site.number("sales")?, &[])?;
+    let media = caller.answered(SOON)?;
     let talking = wait::until(LATER, || Ok(phone.heard().ok()));
     talking.with_context(|| format!("the phone is not called: {}", phone.output()))?;
     let speech = prompt_samples("announcement")?;
-    ears.say(&speech, media)?;
-    call.finish(LATER)?.expect_success().with_context(|| phone.output())?;
+    caller.audio.say(&speech, media)?;
+    caller.audio.finish_saying()?;
+    caller.hang_up()?;
+    let (ears, outcome) = caller.finish(LATER)?;
+    outcome.expect_success().with_context(|| phone.output())?;
 
     // The phone may still be writing.
     let path = phone.heard()?;

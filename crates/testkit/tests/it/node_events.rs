@@ -53,7 +53,10 @@ fn a_virtual_queue_is_told_on_port_8000_of_sip_vq() -> Result<()> {
     let queues = Watch::of(&site, ("sip-vq", 1), after(""))?;
     ensure!(queues.snapshot()?.calls.is_empty(), "{:?}", queues.snapshot()?);
     // A caller who hangs up has abandoned the virtual queue.
-    Caller::dial(&site, "caller.xml", 2, site.number("sales")?, &["-d", "12000"])?.finish(LATER)?.1.expect_success()?;
+    let gives_up = Caller::dial(&site, "caller-when-told.xml", 2, site.number("sales")?, &[])?;
+    queues.wait_for("Queued@sales", LATER)?;
+    gives_up.hang_up()?;
+    gives_up.finish(LATER)?.1.expect_success()?;
     queues.wait_for("Abandoned@sales", LATER)?;
     let caller = waiting(&site, 1)?;
     let queued = queues.wait_for_count("Queued@sales", 2, SOON)?;

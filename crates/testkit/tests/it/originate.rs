@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use serde_json::json;
 use testkit::agents::{baresip_agent, baresip_phone};
-use testkit::facts::{Fact, briefs, check_log_and_laws};
+use testkit::facts::{Fact, briefs, check_to_the_end};
 use testkit::{Answer, Installation, Watch, audio, wait};
 
 use crate::outgoing::{announcing_phone, is_heard_by};
@@ -73,7 +73,7 @@ fn two_phones_talk_after_a_request() -> Result<()> {
         ]
     );
     site.is_at_rest()?;
-    check_log_and_laws(&site, &facts)
+    check_to_the_end(&site, &watch)
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn a_phone_calls_a_queue_and_another_refuses_to_call() -> Result<()> {
     let rang = watch.facts().iter().filter(|fact| fact.brief() == "Ringing@7101").count();
     assert_eq!(rang, 1, "for the first call alone");
     site.is_at_rest()?;
-    check_log_and_laws(&site, &watch.facts())
+    check_to_the_end(&site, &watch)
 }
 
 #[test]
@@ -129,5 +129,5 @@ fn a_call_made_by_request_outlives_a_crash_while_its_own_phone_rings() -> Result
     own.wait_for("CALL_CLOSED", SOON)?;
     watch.wait_for("CallDeleted", SOON)?;
     site.is_at_rest()?;
-    check_log_and_laws(&site, &watch.facts())
+    check_to_the_end(&site, &watch)
 }

@@ -9,7 +9,7 @@ use anyhow::{Result, ensure};
 use serde_json::json;
 use testkit::agents::{baresip_agent, baresip_phone_that_says, long_speech, sipp_phone};
 use testkit::caller::{Caller, goes_out, prompt, prompt_samples};
-use testkit::facts::check_log_and_laws;
+use testkit::facts::check_to_the_end;
 use testkit::rtp::address_in_sdp;
 use testkit::{Answer, Endpoint, Installation, Phone, Setup, Watch, audio, wait};
 
@@ -130,7 +130,7 @@ fn a_phone_talks_with_somebody_outside() -> Result<()> {
     );
     assert!(facts.iter().filter(|fact| fact.dn() == "7101").all(|fact| fact.text("CallType") != "Internal"));
     site.is_at_rest()?;
-    check_log_and_laws(&site, &facts)
+    check_to_the_end(&site, &watch)
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn hears_the_carrier_early(site: &Installation, is_heard: bool) -> Result<()> {
     // The carrier begins before the phone has its 183: on a busy machine it may miss the first second.
     ensure!(is_heard_in(&speech[MISSED..MISSED + HEARD], &heard), "the announcement is not heard");
     site.is_at_rest()?;
-    check_log_and_laws(site, &watch.facts())
+    check_to_the_end(site, &watch)
 }
 
 /// The caller and somebody outside hear each other, until that one hangs up; returns all that the caller has heard.
@@ -232,7 +232,7 @@ fn a_caller_is_transferred_outside_and_hears_who_is_there() -> Result<()> {
     watch.wait_for_count("CallDeleted", 2, LATER)?;
     watch.wait_for("SessionEnded@9000", LATER)?;
     site.is_at_rest()?;
-    check_log_and_laws(&site, &watch.facts())
+    check_to_the_end(&site, &watch)
 }
 
 /// An application that greets, and routes to [`NUMBER`].
@@ -276,7 +276,7 @@ fn an_application_routes_a_caller_outside_and_both_hear_each_other() -> Result<(
     let routed = watch.wait_for("RouteUsed@9000", SOON)?;
     assert_eq!((routed.text("CallType"), routed.text("ThirdPartyDN")), ("Inbound", NUMBER));
     site.is_at_rest()?;
-    check_log_and_laws(&site, &watch.facts())
+    check_to_the_end(&site, &watch)
 }
 
 #[test]
@@ -300,7 +300,7 @@ fn who_calls_from_outside_does_not_go_out_again_and_a_busy_number_says_so() -> R
     received_from_outside(&site, &called.messages)?;
     watch.wait_for("CallDeleted", SOON)?;
     site.is_at_rest()?;
-    check_log_and_laws(&site, &watch.facts())
+    check_to_the_end(&site, &watch)
 }
 
 /// The third octet of the edge's addresses, and the first of those of programs outside.
@@ -354,7 +354,7 @@ fn neither_a_carrier_nor_who_calls_sees_anything_of_what_is_inside() -> Result<(
         ensure!(seen.iter().any(is_ok), "no 200 to {cseq}: {seen:?}");
     }
     site.is_at_rest()?;
-    check_log_and_laws(&site, &watch.facts())
+    check_to_the_end(&site, &watch)
 }
 
 #[test]
@@ -373,7 +373,7 @@ fn a_carrier_that_asks_for_a_password_gets_it_until_the_end_of_the_call() -> Res
     watch.wait_for("CallDeleted", SOON)?;
     assert!(site.log().iter().all(|line| !line.contains("hush-hush")));
     site.is_at_rest()?;
-    check_log_and_laws(&site, &watch.facts())
+    check_to_the_end(&site, &watch)
 }
 
 /// The phone's call is refused with that code.
@@ -399,7 +399,7 @@ fn invite_by(keys: &str) -> Result<Vec<String>> {
     called.expect_success()?;
     watch.wait_for("CallDeleted", SOON)?;
     site.is_at_rest()?;
-    check_log_and_laws(&site, &watch.facts())?;
+    check_to_the_end(&site, &watch)?;
     let mut received = called.messages.split("message received");
     let invite = received.find(|text| text.contains("INVITE sip:")).and_then(|text| text.split("message sent").next());
     Ok(invite.unwrap_or_default().lines().map(|line| line.trim().to_owned()).collect())
@@ -481,7 +481,7 @@ fn a_carrier_gets_keys_by_info_where_its_trunk_says_so() -> Result<()> {
     assert!(far.received().events.is_empty(), "nor in its audio");
     watch.wait_for("CallDeleted", SOON)?;
     site.is_at_rest()?;
-    check_log_and_laws(&site, &watch.facts())
+    check_to_the_end(&site, &watch)
 }
 
 #[test]
@@ -507,7 +507,7 @@ fn a_carrier_gets_keys_as_tones_where_its_trunk_says_so_whatever_it_answers() ->
     assert!(far.received().events.is_empty(), "it was not offered them");
     watch.wait_for("CallDeleted", SOON)?;
     site.is_at_rest()?;
-    check_log_and_laws(&site, &watch.facts())
+    check_to_the_end(&site, &watch)
 }
 
 #[test]
@@ -531,7 +531,7 @@ fn a_full_trunk_takes_a_call_again_when_one_is_over() -> Result<()> {
     second.hang_up()?;
     watch.wait_for_count("CallDeleted", 2, SOON)?;
     site.is_at_rest()?;
-    check_log_and_laws(&site, &watch.facts())
+    check_to_the_end(&site, &watch)
 }
 
 #[test]
@@ -548,7 +548,7 @@ fn a_phone_that_may_not_call_outside_is_refused_while_another_one_talks() -> Res
     first.hang_up()?;
     watch.wait_for_count("CallDeleted", 1, SOON)?;
     site.is_at_rest()?;
-    check_log_and_laws(&site, &watch.facts())
+    check_to_the_end(&site, &watch)
 }
 
 #[test]
@@ -587,7 +587,7 @@ fn a_carrier_gets_numbers_as_it_writes_them() -> Result<()> {
     assert!(callers.contains(&"+442071".to_owned()), "{callers:?}");
     watch.wait_for_count("CallDeleted", 2, SOON)?;
     site.is_at_rest()?;
-    check_log_and_laws(&site, &watch.facts())
+    check_to_the_end(&site, &watch)
 }
 
 /// The INVITE that the carrier got.
@@ -617,7 +617,7 @@ fn a_carrier_gets_headers_as_the_rules_of_its_trunk_make_them() -> Result<()> {
     assert!(!invite.contains("User-Agent:"), "{invite}");
     watch.wait_for_count("CallDeleted", 1, SOON)?;
     site.is_at_rest()?;
-    check_log_and_laws(&site, &watch.facts())
+    check_to_the_end(&site, &watch)
 }
 
 #[test]
@@ -642,5 +642,5 @@ fn a_carrier_is_told_who_has_forwarded_a_call() -> Result<()> {
     assert!(invite.contains(";cause=302>;index=1.1;mp=1"), "{invite}");
     watch.wait_for_count("CallDeleted", 1, SOON)?;
     site.is_at_rest()?;
-    check_log_and_laws(&site, &watch.facts())
+    check_to_the_end(&site, &watch)
 }

@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use serde_json::json;
 use testkit::agents::baresip_phone_that_says;
 use testkit::audio::write_wav;
-use testkit::facts::check_log_and_laws;
+use testkit::facts::check_to_the_end;
 use testkit::{Answer, Installation, Phone, Watch};
 
 use crate::conference::{LATER, SOON, tone};
@@ -49,5 +49,5 @@ fn a_person_a_machine_and_silence_are_told_apart() -> Result<()> {
     let refused = format!("{:?}", site.request(&frame));
     ensure!(refused.contains("Extensions: CLASSIFY_ANSWER is 0 or 1"), "{refused}");
     site.is_at_rest()?;
-    check_log_and_laws(&site, &watch.facts())
+    check_to_the_end(&site, &watch)
 }

@@ -13,9 +13,6 @@ use crate::outgoing::is_heard_in;
 
 const SOON: Duration = Duration::from_secs(45);
 const LATER: Duration = Duration::from_secs(90);
-/// How long the other call lasts, for SIPp, and within which it is over.
-const CALL_MS: &str = "70000";
-const OVER_WITHIN: Duration = Duration::from_secs(150);
 const REDIS: u16 = 6_379;
 /// Puts a non-text byte into the first occurrence of the tenant's name in a call's record, which can no longer be decoded then.
 const DAMAGE: &str = "local s = redis.call('HGET', KEYS[1], 's') local at = string.find(s, ARGV[1], 1, true) \
@@ -49,7 +46,7 @@ fn a_damaged_record_costs_its_call_alone() -> Result<()> {
     let mut agent = baresip_agent(&site, 10, "7101", Answer::Auto)?;
     let unlucky = Caller::dial(&site, "caller-until-bye.xml", 1, site.number("sales")?, &[])?;
     agent.wait_for("CALL_ESTABLISHED", LATER)?;
-    let mut lucky = Caller::dial(&site, "caller.xml", 2, site.number("echo")?, &["-d", CALL_MS])?;
+    let mut lucky = Caller::dial(&site, "caller-when-told.xml", 2, site.number("echo")?, &[])?;
     let media = lucky.answered(SOON)?;
     site.crash()?;
     damage(site.servers()?, "7101")?;
@@ -60,7 +57,7 @@ fn a_damaged_record_costs_its_call_alone() -> Result<()> {
     let speech = prompt_samples("announcement")?;
     let before = lucky.audio.received().samples.len();
     // To the end: who is silent for long is asked whether it is there, which SIPp does not expect.
-    lucky.audio.say(&speech.repeat(10), media)?;
+    lucky.audio.say(&speech.repeat(40), media)?;
 
     let mut listed = serde_json::Value::Null;
     wait::until(LATER, || {
@@ -90,7 +87,11 @@ fn a_damaged_record_costs_its_call_alone() -> Result<()> {
     assert!(trunkline(&site, &["quarantine", "discard", "example", &id])?.status.success());
     assert_eq!(trunkline(&site, &["quarantine", "discard", "example", &id])?.status.code(), Some(10), "it is gone");
 
-    let (audio, outcome) = lucky.finish(OVER_WITHIN)?;
+    let enough = before + speech.len() + 8_000;
+    wait::until(LATER, || Ok((lucky.audio.received().samples.len() > enough).then_some(())))
+        .context("the other caller does not hear itself")?;
+    lucky.hang_up()?;
+    let (audio, outcome) = lucky.finish(LATER)?;
     outcome
         .expect_success()
         .with_context(|| format!("the other call goes on to its end\n{}", site.log().join("\n")))?;

@@ -137,6 +137,8 @@ fn workforce_tools_read_agents_their_states_and_the_history_of_queues() -> Resul
     }
     let csv = ask(&site, "/wfm/v1/example/agent-states?agent=1001&format=csv")?.body;
     ensure!(csv.starts_with("agent,state,reason,begin,end\r\n") && csv.contains("1001,ready,"), "{csv}");
+    let steps: Value = serde_json::from_str(&ask(&site, "/wfm/v1/example/queues/9000/intervals")?.body)?;
+    ensure!(steps["history_begins"].is_string(), "it is not told from when on the history is known: {steps}");
     Ok(())
 }
 
@@ -156,6 +158,7 @@ fn what_workforce_tools_may_not_read_or_ask_wrongly_is_refused() -> Result<()> {
         ("/wfm/v1/example/agent-states?from=yesterday", "from: "),
         ("/wfm/v1/example/queues/9000/intervals?step=20m", "step: "),
         ("/wfm/v1/example/queues/9000/intervals?from=2026-07-02T08:05:00Z", "from: "),
+        ("/wfm/v1/example/queues/9000/intervals?to=2026-07-02T08:07:00Z", "to: "),
         ("/wfm/v1/example/agents?page_size=0", "page_size: "),
         ("/wfm/v1/example/agents?page_token=%21", "page_token: "),
     ] {

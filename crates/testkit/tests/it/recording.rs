@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 use testkit::audio::{RATE, read_wav, tone_power};
-use testkit::facts::{Fact, check_log_and_laws};
+use testkit::facts::{Fact, check_to_the_end};
 use testkit::{Installation, Phone, Watch, wait};
 
 use crate::conference::{LATER, SOON, TONES, has_heard_for, heard, phone};
@@ -82,7 +82,7 @@ impl Talk {
         self.one.hang_up()?;
         self.other.wait_for("CALL_CLOSED", SOON)?;
         self.site.is_at_rest()?;
-        check_log_and_laws(&self.site, &self.watch.facts())
+        check_to_the_end(&self.site, &self.watch)
     }
 }
 

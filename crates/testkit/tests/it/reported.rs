@@ -12,7 +12,7 @@ use testkit::caller::{CALLER, Caller};
 use testkit::installation::binary;
 use testkit::{Answer, Installation, kernel, wait};
 
-const LATER: Duration = Duration::from_secs(60);
+const LATER: Duration = Duration::from_secs(90);
 /// Starting Kafka's consumer takes seconds, on a busy machine many.
 const READ_WITHIN: Duration = Duration::from_secs(120);
 /// A topic has been read when nothing more has come for this long.
@@ -121,28 +121,39 @@ fn each_role_that_reports_writes_its_records_to_kafka() -> Result<()> {
 
     for one in &expected {
         let record = record_of(&site, one)?;
-        let sent = shown_at_kafka(&site)?.get(one.row).map_or(0, |row| row.sent);
-        let length = u64::try_from(record.len())?;
-        ensure!(sent >= length, "{} has sent {sent} bytes, and its record has {length}", one.row);
+        let (length, mut sent) = (u64::try_from(record.len())?, 0);
+        wait::until(LATER, || {
+            sent = shown_at_kafka(&site)?.get(one.row).map_or(0, |row| row.sent);
+            Ok((sent >= length).then_some(()))
+        })
+        .with_context(|| format!("{} has sent {sent} bytes, and its record has {length}", one.row))?;
     }
     keyed_by_thread_and_agent(&site)
 }
 
 /// The published keys: a call's record and facts have those of its thread, an agent's facts those of the agent.
 fn keyed_by_thread_and_agent(site: &Installation) -> Result<()> {
-    let detail = keyed(site, "voice-callthread", "CallDetail")?;
-    let (key, record) = detail.first().context("no record of the call")?;
+    let first = || Ok(keyed(site, "voice-callthread", "CallDetail")?.into_iter().next());
+    let (key, record) = wait::until(READ_WITHIN, first).context("no record of the call")?;
     let thread = record["data"]["CallThreadID"].as_str().unwrap_or_default();
-    ensure!(*key == format!("example:{thread}") && record["data"]["ANI"] == CALLER, "{key}: {record}");
+    ensure!(key == format!("example:{thread}") && record["data"]["ANI"] == CALLER, "{key}: {record}");
     for kind in ["EventRouteRequest", "EventTreatmentApplied", "EventEstablished", "CallThread"] {
-        let records = keyed(site, "voice-callthread", kind)?;
-        ensure!(records.iter().any(|(of, _)| of == key), "no {kind} of {key}: {records:?}");
+        has_key(site, "voice-callthread", kind, &key)?;
     }
     for kind in ["EventAgentLogin", "EventAgentReady"] {
-        let records = keyed(site, "voice-agentstate", kind)?;
-        ensure!(records.iter().any(|(of, _)| of == "example:1001"), "no {kind} of example:1001: {records:?}");
+        has_key(site, "voice-agentstate", kind, "example:1001")?;
     }
     Ok(())
+}
+
+/// Waits until a record of this type has the key.
+fn has_key(site: &Installation, topic: &str, kind: &str, key: &str) -> Result<()> {
+    let mut records = Vec::new();
+    wait::until(READ_WITHIN, || {
+        records = keyed(site, topic, kind)?;
+        Ok(records.iter().any(|(of, _)| of == key).then_some(()))
+    })
+    .with_context(|| format!("no {kind} of {key}: {records:?}"))
 }
 
 /// The records of a type with their keys, by Kafka's console consumer.

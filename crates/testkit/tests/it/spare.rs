@@ -7,20 +7,17 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use testkit::agents::{baresip_phone_that_says, long_speech};
 use testkit::caller::{goes_out, prompt};
-use testkit::facts::check_log_and_laws;
+use testkit::facts::check_to_the_end;
 use testkit::kamailio::{ACCOUNT, CarrierFault, Kamailio};
 use testkit::{Answer, Installation, Phone, Setup, Watch, wait};
 
 use super::carriers::{hear_each_other, sip_proxy_talks_with};
 use super::trace::trace;
 
-const SOON: Duration = Duration::from_secs(15);
+const SOON: Duration = Duration::from_secs(45);
 /// How long the first carrier may be silent, in seconds: where that counts, and where something else is to come first.
 const SHORT_S: u32 = 4;
 const LONG_S: u32 = 20;
-/// How soon the spare's phone rings: [`SHORT_S`] and some time for the way, less than the 10 s of a trunk without `try_s`, and less than
-/// [`LONG_S`].
-const WITHIN: Duration = Duration::from_secs(9);
 /// Longer than [`SHORT_S`], and much shorter than [`LONG_S`].
 const LATE: Duration = Duration::from_secs(6);
 const PASSWORD: &str = "hush-hush-1";
@@ -113,9 +110,9 @@ impl TwoCarriers {
         self.is_over()
     }
 
-    /// The call rings at the spare's phone.
-    fn rings_at_spare(&mut self, within: Duration) -> Result<()> {
-        self.behind_spare.wait_for("CALL_INCOMING", within)?;
+    /// The call rings at the spare's phone. The trace says why: a clock here would measure how busy the machine is.
+    fn rings_at_spare(&mut self) -> Result<()> {
+        self.behind_spare.wait_for("CALL_INCOMING", SOON)?;
         self.behind_spare.answer()
     }
 
@@ -134,7 +131,7 @@ impl TwoCarriers {
         let facts = self.watch.facts();
         let reached = facts.iter().filter(|fact| fact.brief() == "NetworkReached@7101").count();
         ensure!(reached == self.calls, "{reached} times of {} the number has rung", self.calls);
-        check_log_and_laws(&self.site, &facts)
+        check_to_the_end(&self.site, &self.watch)
     }
 
     /// The trace of the last call.
@@ -160,7 +157,7 @@ fn a_carrier_that_was_killed_is_left_for_its_spare_by_udp() -> Result<()> {
     two.is_answered_by_first()?;
     two.first.crash()?;
     two.dial()?;
-    two.rings_at_spare(WITHIN)?;
+    two.rings_at_spare()?;
     two.talks_by_spare()?;
     two.tells(&[SILENT, "The trunk first was asked and said nothing.", BY_SPARE])
 }
@@ -175,7 +172,7 @@ fn a_carrier_that_was_killed_is_left_for_its_spare_by_tcp() -> Result<()> {
     two.first.crash()?;
     two.dial()?;
     // Nobody takes the connection: there is nothing to wait for.
-    two.rings_at_spare(WITHIN)?;
+    two.rings_at_spare()?;
     two.talks_by_spare()?;
     sip_proxy_talks_with(&two.site, two.site.peer_address(SPARE))?;
     let why = "the trunk first was not reached: nobody takes connections at the carrier's address";
@@ -191,7 +188,7 @@ fn a_call_goes_on_by_the_spare_if_the_carrier_is_killed_while_it_is_set_up() -> 
     let waits = format!("the call to {NUMBER} waits");
     wait::until(SOON, || Ok(two.first.log().contains(&waits).then_some(()))).context("the first has not got it")?;
     two.first.crash()?;
-    two.rings_at_spare(SOON)?;
+    two.rings_at_spare()?;
     two.talks_by_spare()?;
     let why = "the trunk first was not reached: the connection to the carrier closed before it answered";
     two.tells(&[why, NOT_TAKEN, BY_SPARE])?;
@@ -215,7 +212,7 @@ fn hangs(transport: &str) -> Result<()> {
     two.is_answered_by_first()?;
     two.first.hang()?;
     two.dial()?;
-    two.rings_at_spare(WITHIN)?;
+    two.rings_at_spare()?;
     two.first.go_on()?;
     two.talks_by_spare()?;
     two.tells(&[SILENT, BY_SPARE])?;
@@ -231,7 +228,7 @@ fn a_carrier_that_refuses_with_503_is_left_for_its_spare() -> Result<()> {
     let (status, phrase) = UNAVAILABLE;
     let mut two = TwoCarriers::start("udp", LONG_S, &CarrierFault::refusing(status, phrase))?;
     two.dial()?;
-    two.rings_at_spare(WITHIN)?;
+    two.rings_at_spare()?;
     two.talks_by_spare()?;
     let answers = "the trunk first answers 503 Service Unavailable";
     two.tells(&[answers, NOT_TAKEN, "The trunk first answered 503 Service Unavailable.", BY_SPARE])?;
@@ -245,7 +242,7 @@ fn a_carrier_that_redirects_to_its_spare_is_not_followed_there_and_rings_once() 
     let fault = CarrierFault { moved_to, ..CarrierFault::refusing(302, "Moved Temporarily") };
     let mut two = TwoCarriers::of(site, "udp", LONG_S, &fault)?;
     two.dial()?;
-    two.rings_at_spare(WITHIN)?;
+    two.rings_at_spare()?;
     two.talks_by_spare()?;
     let answers = "the trunk first answers 302 Moved Temporarily";
     two.tells(&[answers, NOT_TAKEN, "The trunk first answered 302 Moved Temporarily.", BY_SPARE])?;
@@ -269,7 +266,7 @@ fn a_carrier_that_refuses_late_but_in_time_is_left_for_its_spare() -> Result<()>
     let fault = CarrierFault { silent: LATE, refuses: Some(UNAVAILABLE), ..CarrierFault::default() };
     let mut two = TwoCarriers::start("udp", LONG_S, &fault)?;
     two.dial()?;
-    two.rings_at_spare(SOON)?;
+    two.rings_at_spare()?;
     two.talks_by_spare()?;
     two.tells(&["the trunk first answers 503 Service Unavailable", NOT_TAKEN, BY_SPARE])?;
     two.site.is_at_rest()
@@ -281,7 +278,7 @@ fn a_refusal_that_comes_when_the_spare_has_the_call_disturbs_nobody() -> Result<
     let mut two = TwoCarriers::start("udp", SHORT_S, &fault)?;
     two.dial()?;
     // Sooner than the refusal, and heard for longer than that takes.
-    two.rings_at_spare(WITHIN)?;
+    two.rings_at_spare()?;
     two.talks_by_spare()?;
     two.tells(&[SILENT, "The trunk first answered 503 Service Unavailable.", BY_SPARE])?;
     two.site.is_at_rest()

@@ -11,9 +11,9 @@ use testkit::process::signal;
 use testkit::sipp::Running;
 use testkit::{Answer, Installation, Sipp, kernel, wait};
 
-const SOON: Duration = Duration::from_secs(15);
+const SOON: Duration = Duration::from_secs(45);
 /// Four pauses, and retransmissions.
-const LATER: Duration = Duration::from_secs(60);
+const LATER: Duration = Duration::from_secs(90);
 const PAUSE_MS: &str = "2500";
 /// The port of sip-cluster for frontend's requests.
 const REQUESTS_PORT: u16 = 11_300;
@@ -86,8 +86,13 @@ fn calls_of_a_killed_node_go_on_at_the_other_one() -> Result<()> {
     waiting.finish(LATER)?.1.expect_success().context("who waited")?;
     let successor = if node.ends_with('1') { 2 } else { 1 };
     // The command did not get the number of replicas.
-    let told = super::trace::trace(&site, &[&call_id])?["missing"].to_string();
-    ensure!(told.contains(&format!("sip-cluster-{successor}.")) && told.contains("took it over"), "{told}");
+    let mut told = String::new();
+    wait::until(LATER, || {
+        told = super::trace::trace(&site, &[&call_id])?["missing"].to_string();
+        let names_both = told.contains(&format!("sip-cluster-{successor}.")) && told.contains("took it over");
+        Ok(names_both.then_some(()))
+    })
+    .with_context(|| told)?;
     wait::until(LATER, || {
         let left = site.metric_of("sip-cluster", successor, "sipcluster_calls")?;
         Ok((left == 0.0).then_some(()))

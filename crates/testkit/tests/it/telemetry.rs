@@ -14,7 +14,7 @@ use testkit::{Installation, KeepAlive, kernel, wait};
 
 use crate::carried::carried;
 
-const LATER: Duration = Duration::from_secs(60);
+const LATER: Duration = Duration::from_secs(90);
 const TRACES: &str = "/telemetry/v1/traces";
 const JSON: &str = "content-type: application/json";
 /// The last octet of the address of Prometheus.
@@ -58,6 +58,16 @@ fn curl(site: &Installation, path: &str, arguments: &[&str]) -> Result<Telemetry
 /// The authorization of the wallboard's token, which is of the tenant `example`.
 fn authorization(site: &Installation) -> Result<String> {
     Ok(format!("authorization: Bearer {}", site.demo.tokens.get("wallboard").context("no token")?))
+}
+
+/// Waits until such a socket has carried bytes in both directions.
+fn is_carried(site: &Installation, is_it: impl Fn(&kernel::Socket) -> bool) -> Result<()> {
+    let mut sockets = Vec::new();
+    let carried = wait::until(LATER, || {
+        sockets = kernel::connections(site.pid())?;
+        Ok(sockets.iter().any(|socket| is_it(socket) && socket.sent > 0 && socket.received > 0).then_some(()))
+    });
+    carried.with_context(|| format!("{sockets:?}"))
 }
 
 /// A token for every tenant.
@@ -123,9 +133,9 @@ fn items_of_a_page_become_lines_without_personal_data_and_counts() -> Result<()>
     let peer = site.peer_address(PROMETHEUS);
     let mut scraper = KeepAlive::connect(peer, site.admin("telemetry")?, &token)?;
     ensure!(scraper.get("/metrics")?.status == 200, "no metrics");
-    let sockets = kernel::connections(site.pid())?;
-    let scraped = sockets.iter().find(|socket| socket.remote.ip() == peer && socket.local.port() == 9_107);
-    ensure!(scraped.is_some_and(|socket| socket.sent > 0 && socket.received > 0), "telemetry-05: {scraped:?}");
+    // What was sent counts once the other side has acknowledged it.
+    let of_scraper = |socket: &kernel::Socket| socket.remote.ip() == peer && socket.local.port() == 9_107;
+    is_carried(&site, of_scraper).context("telemetry-05")?;
     for (id, from, to, port) in
         [("telemetry-03", "ingress", "telemetry", 8_107), ("telemetry-04", "telemetry", "auth", 8_080)]
     {
@@ -336,11 +346,8 @@ fn opentelemetry_goes_on_to_the_collector_without_personal_data() -> Result<()> 
     ensure!(got == record("<address> called"), "{got:?}");
     // Counted when the collector's answer arrives, which is after it kept the batch.
     site.metric_becomes("telemetry", "telemetry_otlp_items_total", 2.0, LATER)?;
-    let sockets = kernel::connections(site.pid())?;
     let to = place(site.demo.instance);
-    let is_carried = sockets.iter().any(|socket| socket.remote == to && socket.sent > 0 && socket.received > 0);
-    ensure!(is_carried, "own-25: {sockets:?}");
-    Ok(())
+    is_carried(&site, |socket| socket.remote == to).context("own-25")
 }
 
 #[test]

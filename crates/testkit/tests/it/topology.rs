@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
-use testkit::caller::{Caller, prompt};
+use testkit::caller::{Caller, prompt, prompt_samples};
 use testkit::{Answer, Installation, KeepAlive, Phone, Setup, kernel, wait};
 
 use super::edge::Program;
 
-const SOON: Duration = Duration::from_secs(15);
-const LATER: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_secs(45);
+const LATER: Duration = Duration::from_secs(90);
 /// The connections that this file has proven.
 const PROVEN: &str = include_str!("../../../../data/proven.tsv");
 const THIS_TEST: &str = "topology::every_socket_belongs_to_one_declared_connection_and_every_open_one_has_its_sockets";
@@ -34,7 +34,10 @@ fn every_socket_belongs_to_one_declared_connection_and_every_open_one_has_its_so
     only_the_carrier_is_a_trunk(&site)?;
     let mut phone = tcp_phone(&site, "7101")?;
     site.log_in("7101")?;
-    let caller = Caller::dial(&site, "caller.xml", CARRIER, site.number("sales")?, &["-t", "t1", "-d", "40000"])?;
+    // The call outlasts the comparison, however long that takes.
+    let mut caller = Caller::dial(&site, "caller.xml", CARRIER, site.number("sales")?, &["-t", "t1", "-d", "240000"])?;
+    let media = caller.answered(LATER)?;
+    caller.audio.say(&prompt_samples("announcement")?.repeat(40), media)?;
     phone.wait_for("CALL_ESTABLISHED", LATER)?;
 
     let token = site.demo.tokens.get("operator").context("no operator's token")?;
@@ -100,9 +103,14 @@ fn the_check_says_which_connection_is_missing_and_why() -> Result<()> {
 #[test]
 fn the_table_for_people_names_states_and_has_no_colours_in_a_pipe() -> Result<()> {
     let site = Installation::start()?;
-    let table = text(&trunkline(&site, &["topology"])?.stdout);
-    let row = table.lines().find(|line| line.contains("voice-51")).context("voice-51 is not shown")?;
-    assert!(row.contains("sip-cluster → sip-proxy") && row.contains("open"), "{row}");
+    let mut table = String::new();
+    let is_open = |line: &str| line.contains("sip-cluster → sip-proxy") && line.contains("open");
+    wait::until(LATER, || {
+        table = text(&trunkline(&site, &["topology"])?.stdout);
+        let row = table.lines().find(|line| line.contains("voice-51")).context("voice-51 is not shown")?;
+        Ok(is_open(row).then_some(()))
+    })
+    .with_context(|| format!("voice-51 is not open: {table}"))?;
     assert!(!table.contains('\u{1b}'), "{table}");
     let document: Value = serde_json::from_slice(&trunkline(&site, &["topology", "--json"])?.stdout)?;
     let of_voice_51 = document["connections"].as_array().context("no connections")?;

@@ -12,8 +12,8 @@ use testkit::agents::{baresip_agent, baresip_phone};
 use testkit::caller::{CALLER, Caller, prompt_samples};
 use testkit::{Answer, Installation, installation, wait};
 
-const SOON: Duration = Duration::from_secs(15);
-const LATER: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_secs(45);
+const LATER: Duration = Duration::from_secs(90);
 /// The exit code for an unknown call.
 const UNKNOWN: i32 = 10;
 
@@ -57,10 +57,17 @@ fn a_routed_call_is_explained_from_its_invite_to_its_end() -> Result<()> {
     agent.dial("*52")?;
     agent.wait_for("CALL_ESTABLISHED", SOON)?;
     agent.wait_for("CALL_CLOSED", SOON)?;
-    let mut caller = Caller::dial(&site, "caller.xml", 1, site.number("support")?, &["-d", "16000"])?;
+    let mut caller = Caller::dial(&site, "caller-when-told.xml", 1, site.number("support")?, &[])?;
     let media = caller.answered(SOON)?;
-    caller.audio.say(&prompt_samples("announcement")?.repeat(3), media)?;
+    caller.audio.say(&prompt_samples("announcement")?.repeat(40), media)?;
     agent.wait_for("CALL_ESTABLISHED", LATER)?;
+    // Each is to have sent some seconds of audio.
+    let (of_caller, of_agent) = (agent.heard_bytes(), caller.audio.received().samples.len());
+    wait::until(LATER, || {
+        let by_agent = agent.heard_bytes() > of_caller + 6 * 16_000;
+        Ok((by_agent && caller.audio.received().samples.len() > of_agent + 6 * 8_000).then_some(()))
+    })?;
+    caller.hang_up()?;
     caller.finish(LATER)?.1.expect_success()?;
     agent.wait_for("CALL_CLOSED", SOON)?;
     let trace = of_ended(&site, &["--last", "--from", "01"])?;
@@ -270,7 +277,7 @@ fn get(site: &Installation, path: &str, token: Option<&String>) -> Result<(u16, 
 fn a_caller_who_is_never_heard_is_named_with_the_address_that_should_be_looked_at() -> Result<()> {
     let site = Installation::start()?;
     let mut agent = baresip_agent(&site, 10, "7101", Answer::Auto)?;
-    let caller = Caller::dial(&site, "caller.xml", 1, site.number("sales")?, &["-d", "14000"])?;
+    let caller = Caller::dial(&site, "caller-when-told.xml", 1, site.number("sales")?, &[])?;
     let address = caller.audio.address;
     agent.wait_for("CALL_ESTABLISHED", LATER)?;
     // It is reported while the call is up.
@@ -278,6 +285,7 @@ fn a_caller_who_is_never_heard_is_named_with_the_address_that_should_be_looked_a
         let now = findings(&trace(&site, &["--last", "--from", "01"])?)?;
         Ok(now.contains("no packet ever arrived from the caller's address").then_some(()))
     })?;
+    caller.hang_up()?;
     caller.finish(LATER)?.1.expect_success()?;
     let trace = of_ended(&site, &["--last", "--from", "01"])?;
     let expected = format!("no packet ever arrived from the caller's address {address}: its firewall or NAT drops it");
@@ -324,28 +332,32 @@ fn a_call_that_is_forgotten_or_never_was_is_said_to_be_so() -> Result<()> {
     let site = Installation::start_with(&["--set", "trace.age=3s"])?;
     let never = run(&site, &["00700392f1a4c001", "--tenant", "example"])?;
     ensure!(never.status.code() == Some(UNKNOWN), "{never:?}");
-    let mut caller = Caller::dial(&site, "caller.xml", 1, site.number("echo")?, &["-d", "2000"])?;
+    let mut caller = Caller::dial(&site, "caller-when-told.xml", 1, site.number("echo")?, &[])?;
     let media = caller.answered(SOON)?;
     caller.audio.say(&prompt_samples("announcement")?, media)?;
     let call = trace(&site, &["--last"])?["call"]["connId"].as_str().context("connId")?.to_owned();
+    caller.hang_up()?;
     caller.finish(LATER)?.1.expect_success()?;
     let gone =
         wait::until(LATER, || Ok(Some(run(&site, &[&call, "--tenant", "example"])?).filter(|o| !o.status.success())))?;
     let words = String::from_utf8_lossy(&gone.stderr).into_owned();
     ensure!(gone.status.code() == Some(UNKNOWN) && words.contains("no role remembers a call"), "{words}");
-    ensure!(site.metric("sip-proxy", "trace_calls")? == 0.0 && site.metric("sip-proxy", "trace_bytes")? == 0.0);
-    Ok(())
+    site.metric_becomes("sip-proxy", "trace_calls", 0.0, SOON)?;
+    site.metric_becomes("sip-proxy", "trace_bytes", 0.0, SOON)
 }
 
 #[test]
 fn after_a_crash_a_trace_shows_what_is_known_and_says_what_is_not() -> Result<()> {
     let site = Installation::start()?;
-    let mut caller = Caller::dial(&site, "caller.xml", 1, site.number("echo")?, &["-d", "25000"])?;
+    let mut caller = Caller::dial(&site, "caller-when-told.xml", 1, site.number("echo")?, &[])?;
     let media = caller.answered(SOON)?;
-    caller.audio.say(&prompt_samples("announcement")?.repeat(4), media)?;
+    caller.audio.say(&prompt_samples("announcement")?.repeat(40), media)?;
     let before = trace(&site, &["--last"])?;
     let call = before["call"]["connId"].as_str().context("connId")?.to_owned();
     let site = site.crash_and_restart()?;
+    let heard = caller.audio.received().samples.len();
+    wait::until(LATER, || Ok((caller.audio.received().samples.len() > heard + 8_000).then_some(())))?;
+    caller.hang_up()?;
     caller.finish(LATER)?.1.expect_success()?;
     let after = of_ended(&site, &[&call])?;
     ensure!(
@@ -405,7 +417,7 @@ impl Follower {
 fn what_happens_is_printed_while_it_happens_until_ctrl_c() -> Result<()> {
     let site = Installation::start()?;
     let mut follower = Follower::start(&site, &[])?;
-    let mut caller = Caller::dial(&site, "caller.xml", 1, site.number("echo")?, &["-d", "8000"])?;
+    let mut caller = Caller::dial(&site, "caller-when-told.xml", 1, site.number("echo")?, &[])?;
     let media = caller.answered(SOON)?;
     caller.audio.say(&prompt_samples("announcement")?, media)?;
     let invite = follower.wait_for("sip", "INVITE +SDP")?;
@@ -414,6 +426,7 @@ fn what_happens_is_printed_while_it_happens_until_ctrl_c() -> Result<()> {
     let told = trace(&site, &["--last"])?;
     ensure!(told["call"]["endedAt"].is_null(), "all of that was printed before the call was over: {}", told["call"]);
     ensure!(invite["call"] == told["call"]["connId"] && invite["at"].is_number(), "{invite}");
+    caller.hang_up()?;
     caller.finish(LATER)?.1.expect_success()?;
     follower.wait_for("verdict", "The caller hung up.")?;
     let lines = follower.lines.lock().unwrap_or_else(PoisonError::into_inner).clone();

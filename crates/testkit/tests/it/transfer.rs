@@ -6,11 +6,11 @@ use anyhow::Result;
 use serde_json::json;
 use testkit::agents::{baresip_agent, baresip_phone};
 use testkit::caller::{CALLER, Caller, prompt_samples};
-use testkit::facts::check_log_and_laws;
+use testkit::facts::check_to_the_end;
 use testkit::{Answer, Installation, Phone, Watch, audio, wait};
 
-const SOON: Duration = Duration::from_secs(15);
-const LATER: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_secs(45);
+const LATER: Duration = Duration::from_secs(90);
 /// Minimum similarity of equal speech through G.711 and loopback.
 const ALIKE: f64 = 0.95;
 
@@ -73,14 +73,15 @@ fn who_takes_a_transferred_call_and_its_caller_hear_each_other() -> Result<()> {
     let (audio, outcome) = talk.caller.finish(LATER)?;
     outcome.expect_success()?;
     second.wait_for("CALL_CLOSED", SOON)?;
-    let likeness = audio::compare(&speech, &audio::read_wav(&second.heard()?)?)?;
-    assert!(likeness.similarity > ALIKE, "the second agent does not hear the caller: {likeness:?}");
-    let likeness = audio::compare(&audio::read_wav(&second.said()?)?, &audio.received().samples)?;
-    assert!(likeness.similarity > ALIKE, "the caller does not hear the second agent: {likeness:?}");
+    // Each half second for itself: a phone on a busy machine leaves out or repeats some milliseconds.
+    let is_heard = |said: &[i16], heard: &[i16]| audio::is_mostly_heard(said, heard, ALIKE);
+    let (of_second, of_caller) = (audio::read_wav(&second.heard()?)?, audio.received().samples);
+    assert!(is_heard(&speech, &of_second), "the second agent does not hear the caller");
+    assert!(is_heard(&audio::read_wav(&second.said()?)?, &of_caller), "the caller does not hear the second agent");
     talk.watch.wait_for("CallDeleted", LATER)?;
     talk.watch.wait_for("SessionEnded@9000", LATER)?;
     talk.site.is_at_rest()?;
-    check_log_and_laws(&talk.site, &talk.watch.facts())
+    check_to_the_end(&talk.site, &talk.watch)
 }
 
 #[test]
@@ -96,7 +97,7 @@ fn a_phone_transfers_a_call_by_itself() -> Result<()> {
     talk.caller.finish(LATER)?.1.expect_success()?;
     talk.watch.wait_for("CallDeleted", LATER)?;
     talk.site.is_at_rest()?;
-    check_log_and_laws(&talk.site, &talk.watch.facts())
+    check_to_the_end(&talk.site, &talk.watch)
 }
 
 #[test]
@@ -116,7 +117,7 @@ fn a_transfer_that_nobody_takes_comes_back_to_the_agent() -> Result<()> {
     talk.caller.finish(LATER)?.1.expect_success()?;
     talk.watch.wait_for("CallDeleted", LATER)?;
     talk.site.is_at_rest()?;
-    check_log_and_laws(&talk.site, &talk.watch.facts())
+    check_to_the_end(&talk.site, &talk.watch)
 }
 
 #[test]
@@ -133,5 +134,5 @@ fn a_call_that_is_transferred_to_another_queue_comes_to_an_agent_of_that_queue()
     talk.caller.finish(LATER)?.1.expect_success()?;
     talk.watch.wait_for("CallDeleted", LATER)?;
     talk.site.is_at_rest()?;
-    check_log_and_laws(&talk.site, &talk.watch.facts())
+    check_to_the_end(&talk.site, &talk.watch)
 }

@@ -13,9 +13,9 @@ use testkit::{Authority, Installation, wait};
 use super::secure::subjects;
 
 /// The log comes by a pipe.
-const SOON: Duration = Duration::from_secs(15);
+const SOON: Duration = Duration::from_secs(45);
 /// Files are looked at every 5 s.
-const RENEWED_WITHIN: Duration = Duration::from_secs(40);
+const RENEWED_WITHIN: Duration = Duration::from_secs(90);
 /// More connections than a browser opens, by far.
 const STUCK: usize = 100;
 const DISCOVERY: &str = "/auth/v3/.well-known/openid-configuration";

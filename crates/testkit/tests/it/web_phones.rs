@@ -17,7 +17,7 @@ use testkit::{Answer, Installation, kernel, wait};
 use crate::conference::{SOON, TONES, heard, tone};
 
 /// A browser takes some seconds to start, and what it hears some more.
-const IN_BROWSER: Duration = Duration::from_secs(60);
+const IN_BROWSER: Duration = Duration::from_secs(150);
 /// The phone in the browser, and the one that it talks to.
 const WEB: &str = "7101";
 const DESK: &str = "7102";
@@ -58,7 +58,7 @@ fn calls_and_is_called(library: &str, way: Way) -> Result<()> {
     let (site, files) = (site()?, tempfile::tempdir()?);
     let [says, desk_says] = ["web.wav", "desk.wav"].map(|name| files.path().join(name));
     write_wav(&says, &tone(TONES[0], 60))?;
-    write_wav(&desk_says, &tone(TONES[1], 120))?;
+    write_wav(&desk_says, &tone(TONES[1], 240))?;
     let mut desk = baresip_phone_that_says(&desk_says, &site, 11, DESK, Answer::Auto)?;
     let (url, kind) = match way {
         Way::Secure => (format!("wss://{}/", site.secure_web_socket()), "wss"),
@@ -128,7 +128,7 @@ fn a_call_of_a_browser_outlives_its_servers() -> Result<()> {
     let (site, files) = (with_web_phone(Installation::start_on_servers(&settings)?)?, tempfile::tempdir()?);
     let [says, desk_says] = ["web.wav", "desk.wav"].map(|name| files.path().join(name));
     write_wav(&says, &tone(TONES[0], 60))?;
-    write_wav(&desk_says, &tone(TONES[1], 120))?;
+    write_wav(&desk_says, &tone(TONES[1], 240))?;
     let mut desk = baresip_phone_that_says(&desk_says, &site, 11, DESK, Answer::Auto)?;
     let url = format!("wss://{}/", site.secure_web_socket());
     let paths = phone_at(&site, "jssip", &url, files.path())?;

@@ -1,6 +1,7 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { useState, type ReactElement } from 'react'
-import { restoreObject, type Change, type HistoryEntry, type Stored } from '../../api/agent-setup'
+import { restoreObject, type Change, type HistoryEntry, type Stored, type Way } from '../../api/agent-setup'
+import { refreshAccount } from '../../live/account'
 import { wordsOf } from './failures'
 import { dateAndTime } from '../../lib/durations'
 import { t, type PlainText } from '../../lib/i18n'
@@ -11,6 +12,9 @@ import { nameOfField } from './field-names'
 import { ChangeList, Differences } from './ChangeList'
 import { differences } from './document'
 import { failureIn, useHistory } from './queries'
+import { noteRefusal } from './refusal'
+import { backTo, canRestore } from './restoring'
+import { wordsOfRule } from './rules'
 import { forgetLists } from './use-change'
 import { nameOfObject } from './words'
 import styles from './Panels.module.css'
@@ -37,11 +41,11 @@ export function History({ tenant, kind, id, present, onRestored }: HistoryProps)
   return (
     <>
       <ol className={styles['history']}>
-        {entries.map((entry) => (
+        {entries.map((entry, index) => (
           <li key={`${entry.number} ${entry.kind} ${entry.id}`}>
             <details>
               <summary>
-                <strong>{dateAndTime(entry.at)}</strong> {entry.by} <span className={styles['quiet']}>{t(wayOf(entry.way))}</span>
+                <strong>{dateAndTime(entry.at)}</strong> {entry.by} <span className={styles['quiet']}>{t(WAYS[entry.way])}</span>
                 <span className={styles['short']}>
                   {id === '' ? `${nameOfObject(entry.kind, entry.id)} – ` : ''}
                   {inShort(entry)}
@@ -49,7 +53,7 @@ export function History({ tenant, kind, id, present, onRestored }: HistoryProps)
               </summary>
               <Differences change={entry} secrets={entry.secretsChanged ? [t('setup.history.secrets')] : []} />
             </details>
-            {onRestored === undefined || entry.after === null || entry === entries[0] ? null : (
+            {!canRestore(entries, index, id === '') ? null : (
               <Button label={t('setup.history.restoreOf', { time: dateAndTime(entry.at) })} onClick={() => setWanted(entry)}>
                 {t('setup.history.restore')}
               </Button>
@@ -58,7 +62,7 @@ export function History({ tenant, kind, id, present, onRestored }: HistoryProps)
         ))}
       </ol>
       {hasNextPage ? <Button onClick={() => void fetchNextPage()}>{t('setup.more')}</Button> : null}
-      {wanted === undefined || onRestored === undefined ? null : (
+      {wanted === undefined ? null : (
         <Restore
           tenant={tenant}
           entry={wanted}
@@ -66,7 +70,7 @@ export function History({ tenant, kind, id, present, onRestored }: HistoryProps)
           onClose={() => setWanted(undefined)}
           onRestored={(stored) => {
             setWanted(undefined)
-            onRestored(stored)
+            onRestored?.(stored)
           }}
         />
       )}
@@ -80,10 +84,13 @@ function inShort(entry: Change): string {
   return differences(entry.before, entry.after).map(({ path }) => nameOfField(entry.kind, path)).join(', ') || t('setup.history.secrets')
 }
 
-const WAYS: Readonly<Record<string, PlainText>> = { import: 'setup.way.import', grpc: 'setup.way.grpc', command_line: 'setup.way.commandLine' }
-
-function wayOf(way: string): PlainText {
-  return WAYS[way] ?? 'setup.way.other'
+const WAYS: Readonly<Record<Way, PlainText>> = {
+  import: 'setup.way.import',
+  grpc: 'setup.way.grpc',
+  command_line: 'setup.way.commandLine',
+  snapshot: 'setup.way.snapshot',
+  backup: 'setup.way.backup',
+  other: 'setup.way.other',
 }
 
 type RestoreProps = {
@@ -98,14 +105,25 @@ type RestoreProps = {
 function Restore({ tenant, entry, present, onClose, onRestored }: RestoreProps): ReactElement {
   const queries = useQueryClient()
   const [fault, setFault] = useState('')
+  const [isUnderWay, setUnderWay] = useState(false)
+  const back = backTo(entry)
   const restore = async (): Promise<void> => {
-    const outcome = await restoreObject(tenant, entry.kind, entry.id, entry.revision, present?.revision ?? 0)
-    if (outcome.kind === 'failed') return setFault(wordsOf(outcome.failure))
+    if (isUnderWay) return
+    setUnderWay(true)
+    setFault('')
+    // Somebody else may have signed in meanwhile, in whose name nothing is to be put back.
+    await refreshAccount()
+    const outcome = await restoreObject(tenant, entry.kind, entry.id, back.revision, present?.revision ?? 0)
+    setUnderWay(false)
+    if (outcome.kind === 'failed') {
+      noteRefusal(outcome.failure)
+      return setFault(wordsOf(outcome.failure))
+    }
     if (outcome.kind === 'conflict') return setFault(t('setup.history.conflict'))
-    if (outcome.kind === 'faults') return setFault(outcome.faults.map(({ field, rule }) => `${nameOfField(entry.kind, field)}: ${rule}`).join(' '))
+    if (outcome.kind === 'faults') return setFault(outcome.faults.map(({ field, rule }) => `${nameOfField(entry.kind, field)}: ${wordsOfRule(rule)}`).join(' '))
     say(t('setup.history.restored'))
     const change = outcome.value.changes.find(({ kind, id }) => kind === entry.kind && id === entry.id)
-    onRestored({ id: entry.id, revision: change?.revision ?? outcome.value.revision, object: change?.after ?? entry.after ?? {} })
+    onRestored({ id: entry.id, revision: change?.revision ?? outcome.value.revision, object: change?.after ?? back.object ?? {} })
     await forgetLists(queries, tenant)
   }
   return (
@@ -115,7 +133,7 @@ function Restore({ tenant, entry, present, onClose, onRestored }: RestoreProps):
       actions={
         <>
           <Button tone="main" onClick={() => void restore()}>
-            {t('setup.history.restore')}
+            {isUnderWay ? t('setup.review.applying') : t('setup.history.restore')}
           </Button>
           <Button onClick={onClose}>{t('setup.review.cancel')}</Button>
         </>
@@ -123,7 +141,7 @@ function Restore({ tenant, entry, present, onClose, onRestored }: RestoreProps):
     >
       {fault === '' ? null : <p role="alert">{fault}</p>}
       <p>{t('setup.history.secretsStay')}</p>
-      <ChangeList changes={[{ kind: entry.kind, id: entry.id, before: present?.object ?? null, after: entry.after }]} />
+      <ChangeList changes={[{ kind: entry.kind, id: entry.id, before: present?.object ?? null, after: back.object }]} />
     </Dialog>
   )
 }

@@ -1,6 +1,5 @@
-import { useQueryClient } from '@tanstack/react-query'
-import { useState, type ReactElement } from 'react'
-import { importPeople, type Imported } from '../../api/agent-setup'
+import { useEffect, type ReactElement } from 'react'
+import type { Imported, LineFault } from '../../api/agent-setup'
 import { wordsOf } from './failures'
 import { t } from '../../lib/i18n'
 import { setupPaths } from '../../lib/paths'
@@ -9,32 +8,25 @@ import { Field } from '../../ui/Field'
 import { Notice } from '../../ui/Notice'
 import { PageTitle } from '../../ui/PageTitle'
 import { say } from '../../ui/toast'
-import { forgetLists } from './use-change'
+import { ChangeList } from './ChangeList'
+import { wordsOfRule } from './rules'
+import { PASSWORDS_MAX, TABLE_BYTES_MAX } from './table-check'
+import type { TableFlow, Unfit } from './table-flow'
+import { useTable } from './use-table'
 import styles from './ImportPeople.module.css'
 
 export type ImportPeopleProps = { readonly tenant: string; readonly onDone: () => void }
 
-/** A table on its way: what the server says of it before it is taken. */
-type Table = { readonly name: string; readonly text: string; readonly checked: Imported | undefined; readonly fault: string }
-
 const COLUMNS = 'user_name,first_name,last_name,email,password,privileges,disabled,agent_id,login_code,pin,place,wrap_up_s,skills'
 
-/** People from a table: every faulty line is named, and nothing is taken before there is none. */
+/** People from a table: every faulty line is named, and nothing is taken before there is none and the changes were shown. */
 export function ImportPeople({ tenant, onDone }: ImportPeopleProps): ReactElement {
-  const [table, setTable] = useState<Table>()
-  const queries = useQueryClient()
-  const check = async (name: string, text: string): Promise<void> => {
-    setTable({ name, text, checked: undefined, fault: '' })
-    const outcome = await importPeople(tenant, text, true)
-    setTable({ name, text, ...resultOf(outcome) })
-  }
-  const take = async (of: Table): Promise<void> => {
-    const outcome = await importPeople(tenant, of.text, false)
-    if (outcome.kind !== 'ok' || outcome.value.faults.length > 0) return setTable({ ...of, ...resultOf(outcome) })
-    say(t('setup.import.done', { count: outcome.value.changed }))
-    await forgetLists(queries, tenant)
+  const { flow, choose, take } = useTable(tenant)
+  useEffect(() => {
+    if (flow.kind !== 'done') return
+    say(t('setup.import.done', { count: flow.found.changed }))
     onDone()
-  }
+  }, [flow, onDone])
   return (
     <>
       <PageTitle title={t('setup.import.title')} of={t('setup.people')} />
@@ -55,43 +47,78 @@ export function ImportPeople({ tenant, onDone }: ImportPeopleProps): ReactElemen
               type="file"
               accept=".csv,text/csv"
               className={styles['file']}
+              disabled={flow.kind === 'taking'}
               onChange={(event) => {
                 const [file] = event.target.files ?? []
-                if (file !== undefined) void file.text().then((text) => check(file.name, text))
+                if (file !== undefined) choose(file)
                 // The same file, corrected, is a change again.
                 event.target.value = ''
               }}
             />
           )}
         </Field>
-        <div role="status">{table !== undefined && table.checked === undefined && table.fault === '' ? t('setup.form.checking') : ''}</div>
-        {table === undefined || table.fault === '' ? null : <Notice tone="bad" title={table.fault} />}
-        {table?.checked === undefined ? null : <Checked name={table.name} checked={table.checked} onTake={() => void take(table)} />}
+        <p role="status">{statusOf(flow)}</p>
+        {flow.kind === 'unfit' ? <Notice tone="bad" title={whyOf(flow.why)} /> : null}
+        {flow.kind === 'checked' && flow.failure !== undefined ? (
+          <Notice tone="bad" title={wordsOf(flow.failure)}>
+            <p>{t('setup.review.again')}</p>
+          </Notice>
+        ) : null}
+        {flow.kind !== 'checked' && flow.kind !== 'taking' ? null : flow.found.faults.length > 0 ? (
+          <Faulty name={flow.table.file.name} faults={flow.found.faults} />
+        ) : (
+          <Good found={flow.found} isTaking={flow.kind === 'taking'} onTake={take} />
+        )}
       </div>
     </>
   )
 }
 
-function resultOf(outcome: Awaited<ReturnType<typeof importPeople>>): Pick<Table, 'checked' | 'fault'> {
-  if (outcome.kind === 'ok') return { checked: outcome.value, fault: '' }
-  if (outcome.kind === 'failed') return { checked: undefined, fault: wordsOf(outcome.failure) }
-  return { checked: undefined, fault: outcome.kind === 'faults' ? outcome.faults.map(({ rule }) => rule).join(' ') : t('setup.import.conflict') }
+/** What goes on, and what came of the check. */
+function statusOf(flow: TableFlow): string {
+  if (flow.kind === 'checking') return t('setup.form.checking')
+  if (flow.kind === 'taking') return t('setup.import.taking')
+  if (flow.kind !== 'checked' || flow.found.faults.length > 0) return ''
+  return t('setup.import.good', { name: flow.table.file.name, rows: flow.found.rows, changed: flow.found.changed })
 }
 
-type CheckedProps = { readonly name: string; readonly checked: Imported; readonly onTake: () => void }
-
-function Checked({ name, checked, onTake }: CheckedProps): ReactElement {
-  if (checked.faults.length === 0) {
-    return (
-      <Notice tone="plain" title={t('setup.import.good', { name, rows: checked.rows, changed: checked.changed })}>
-        <p>{t('setup.import.others')}</p>
-        <p>{checked.changed === 0 ? t('setup.import.nothing') : <Button tone="main" onClick={onTake}>{t('setup.import.take')}</Button>}</p>
-      </Notice>
-    )
+function whyOf(why: Unfit): string {
+  switch (why.kind) {
+    case 'bytes':
+      return t('setup.import.tooLarge', { most: TABLE_BYTES_MAX / 1024 / 1024 })
+    case 'passwords':
+      return t('setup.import.manyPasswords', { count: why.count, most: PASSWORDS_MAX })
+    case 'conflict':
+      return t('setup.import.conflict')
+    case 'refused':
+      return why.rules.map(wordsOfRule).join(' ')
+    case 'failed':
+      return wordsOf(why.failure)
   }
+}
+
+type GoodProps = { readonly found: Imported; readonly isTaking: boolean; readonly onTake: () => void }
+
+function Good({ found: { changed, changes }, isTaking, onTake }: GoodProps): ReactElement {
+  if (changed === 0) return <p>{t('setup.import.nothing')}</p>
   return (
     <>
-      <Notice tone="bad" title={t('setup.import.faulty', { name, count: checked.faults.length })}>
+      <p>{t('setup.import.others')}</p>
+      <p>
+        <Button tone="main" onClick={onTake}>
+          {isTaking ? t('setup.import.taking') : t('setup.import.take')}
+        </Button>
+      </p>
+      <ChangeList changes={changes} />
+      {changed > changes.length ? <p>{t('setup.review.more', { count: changed - changes.length })}</p> : null}
+    </>
+  )
+}
+
+function Faulty({ name, faults }: { readonly name: string; readonly faults: readonly LineFault[] }): ReactElement {
+  return (
+    <>
+      <Notice tone="bad" title={t('setup.import.faulty', { name, count: faults.length })}>
         <p>{t('setup.import.correct')}</p>
       </Notice>
       <table className={styles['faults']}>
@@ -106,11 +133,11 @@ function Checked({ name, checked, onTake }: CheckedProps): ReactElement {
           </tr>
         </thead>
         <tbody>
-          {checked.faults.map(({ line, column, rule }) => (
+          {faults.map(({ line, column, rule }) => (
             <tr key={`${line} ${column} ${rule}`}>
               <td>{line === 0 ? '–' : line}</td>
               <td>{column === '' ? '–' : column}</td>
-              <td>{rule}</td>
+              <td>{wordsOfRule(rule)}</td>
             </tr>
           ))}
         </tbody>

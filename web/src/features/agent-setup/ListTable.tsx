@@ -3,6 +3,7 @@ import type { ReactElement } from 'react'
 import type { Stored } from '../../api/agent-setup'
 import { t } from '../../lib/i18n'
 import { at } from './document'
+import type { Chosen } from './paging'
 import type { Section } from './sections'
 import { wordsOfValue } from './words'
 import styles from './List.module.css'
@@ -11,14 +12,16 @@ export type ListTableProps = {
   readonly section: Section
   readonly items: readonly Stored[]
   /** The chosen ones; undefined where none can be chosen. */
-  readonly chosen: ReadonlySet<string> | undefined
-  readonly onChoose: (ids: readonly string[], isOn: boolean) => void
+  readonly chosen: Chosen | undefined
+  /** What is shown belongs to a filter that is no more: the next is on its way. */
+  readonly isStale: boolean
+  readonly onChoose: (stored: readonly Stored[], isOn: boolean) => void
 }
 
-export function ListTable({ section, items, chosen, onChoose }: ListTableProps): ReactElement {
+export function ListTable({ section, items, chosen, isStale, onChoose }: ListTableProps): ReactElement {
   const isAll = chosen !== undefined && items.every(({ id }) => chosen.has(id))
   return (
-    <div className={styles['scroll']} tabIndex={0} role="region" aria-label={t(section.title)}>
+    <div className={`${styles['scroll']} ${isStale ? styles['stale'] : ''}`} tabIndex={0} role="region" aria-label={t(section.title)} aria-busy={isStale}>
       <table className={styles['table']}>
         <thead>
           <tr>
@@ -26,7 +29,7 @@ export function ListTable({ section, items, chosen, onChoose }: ListTableProps):
               <th scope="col" className={styles['choose']}>
                 <label>
                   <span className="visually-hidden">{t('setup.list.chooseAll')}</span>
-                  <input type="checkbox" checked={isAll} onChange={(event) => onChoose(items.map(({ id }) => id), event.target.checked)} />
+                  <input type="checkbox" checked={isAll} disabled={isStale} onChange={(event) => onChoose(items, event.target.checked)} />
                 </label>
               </th>
             )}
@@ -39,28 +42,31 @@ export function ListTable({ section, items, chosen, onChoose }: ListTableProps):
           </tr>
         </thead>
         <tbody>
-          {items.map(({ id, object }) => (
-            <tr key={id} data-object={id}>
-              {chosen === undefined ? null : (
-                <td className={styles['choose']}>
-                  <label>
-                    <span className="visually-hidden">{t('setup.list.choose', { name: id })}</span>
-                    <input type="checkbox" checked={chosen.has(id)} onChange={(event) => onChoose([id], event.target.checked)} />
-                  </label>
-                </td>
-              )}
-              <th scope="row">
-                <Link to="/agent-setup/$section/$id" params={{ section: section.path, id }}>
-                  {id}
-                </Link>
-              </th>
-              {section.columns.map(({ path, options, isFurther }) => (
-                <td key={path} className={isFurther === true ? styles['further'] : undefined}>
-                  {wordsOfValue(at(object, path), options)}
-                </td>
-              ))}
-            </tr>
-          ))}
+          {items.map((stored) => {
+            const { id, object } = stored
+            return (
+              <tr key={id} data-object={id}>
+                {chosen === undefined ? null : (
+                  <td className={styles['choose']}>
+                    <label>
+                      <span className="visually-hidden">{t('setup.list.choose', { name: id })}</span>
+                      <input type="checkbox" checked={chosen.has(id)} disabled={isStale} onChange={(event) => onChoose([stored], event.target.checked)} />
+                    </label>
+                  </td>
+                )}
+                <th scope="row">
+                  <Link to="/agent-setup/$section/$id" params={{ section: section.path, id }}>
+                    {id}
+                  </Link>
+                </th>
+                {section.columns.map(({ path, options, isFurther }) => (
+                  <td key={path} className={isFurther === true ? styles['further'] : undefined}>
+                    {wordsOfValue(at(object, path), options)}
+                  </td>
+                ))}
+              </tr>
+            )
+          })}
         </tbody>
       </table>
     </div>

@@ -3,6 +3,7 @@ import { t } from '../../lib/i18n'
 import { useShortcut } from '../../ui/use-shortcut'
 import type { ListFilter } from './queries'
 import { ReferenceInput } from './ReferenceInput'
+import { boxOf, isSameWords, synced, type Words } from './search-box'
 import styles from './List.module.css'
 
 /** Whoever types goes on typing; the list follows. */
@@ -12,7 +13,11 @@ export type ListToolsProps = { readonly tenant: string; readonly isPeople: boole
 
 /** What of a list is looked at. */
 export function ListTools({ tenant, isPeople, filter, onFilter }: ListToolsProps): ReactElement {
-  const [typed, setTyped] = useState({ q: filter.q, skill: filter.skill })
+  const [kept, setBox] = useState(() => boxOf(filter))
+  const box = synced(kept, filter)
+  if (box !== kept) setBox(box)
+  const { typed } = box
+  const setTyped = (words: Words): void => setBox((before) => ({ ...before, typed: words }))
   const search = useRef<HTMLInputElement>(null)
   const latest = useRef({ filter, onFilter })
   useEffect(() => {
@@ -21,8 +26,11 @@ export function ListTools({ tenant, isPeople, filter, onFilter }: ListToolsProps
   useShortcut('/', t('setup.list.search'), () => search.current?.focus())
   useEffect(() => {
     const { filter: now, onFilter: tell } = latest.current
-    if (typed.q === now.q && typed.skill === now.skill) return
-    const timer = setTimeout(() => tell({ ...latest.current.filter, ...typed }), PAUSE_MS)
+    if (isSameWords(typed, now)) return
+    const timer = setTimeout(() => {
+      setBox((before) => ({ ...before, told: typed }))
+      tell({ ...latest.current.filter, ...typed })
+    }, PAUSE_MS)
     return () => clearTimeout(timer)
   }, [typed])
   return (
@@ -39,7 +47,13 @@ export function ListTools({ tenant, isPeople, filter, onFilter }: ListToolsProps
           </label>
           <label className={styles['filter']}>
             {t('setup.list.who')}
-            <select value={filter.disabled} onChange={(event) => onFilter({ ...filter, ...typed, disabled: event.target.value })}>
+            <select
+              value={filter.disabled}
+              onChange={(event) => {
+                setBox((before) => ({ ...before, told: typed }))
+                onFilter({ ...filter, ...typed, disabled: event.target.value })
+              }}
+            >
               <option value="">{t('setup.list.everybody')}</option>
               <option value="false">{t('setup.list.enabled')}</option>
               <option value="true">{t('setup.list.disabled')}</option>

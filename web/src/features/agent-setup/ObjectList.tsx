@@ -1,6 +1,7 @@
 import { Link } from '@tanstack/react-router'
 import { lazy, Suspense, useCallback, useState, type ReactElement } from 'react'
 import type { Stored } from '../../api/agent-setup'
+import type { Failure } from '../../api/errors'
 import { adviceOf, wordsOf } from './failures'
 import { t } from '../../lib/i18n'
 import { setupPaths } from '../../lib/paths'
@@ -8,9 +9,10 @@ import { Button, buttonClass } from '../../ui/Button'
 import { Notice } from '../../ui/Notice'
 import { PageTitle } from '../../ui/PageTitle'
 import { useShortcut } from '../../ui/use-shortcut'
+import { ChooseAll } from './ChooseAll'
 import { ListTable } from './ListTable'
 import { ListTools } from './ListTools'
-import { together } from './paging'
+import { chosenToo, latest, NOBODY, together, without } from './paging'
 import { failureIn, useObjects, type ListFilter } from './queries'
 import type { Section } from './sections'
 import styles from './List.module.css'
@@ -26,62 +28,75 @@ export type ObjectListProps = {
 /** Loaded when somebody is chosen. */
 const BulkBar = lazy(async () => ({ default: (await import('./BulkBar')).BulkBar }))
 
-const NOBODY: ReadonlySet<string> = new Set()
-
 /** The objects of a section: to be searched, opened, and, of people, changed several at once. */
 export function ObjectList({ tenant, section, filter, onFilter, onNew }: ObjectListProps): ReactElement {
-  const { data, error, hasNextPage, isFetchingNextPage, fetchNextPage, refetch } = useObjects(tenant, section, filter)
+  const { data, error, hasNextPage, isFetchingNextPage, isPlaceholderData, fetchNextPage, refetch } = useObjects(tenant, section, filter)
   const [chosen, setChosen] = useState(NOBODY)
   useShortcut('n', t(section.add), onNew)
   const failure = failureIn(error)
   const items = together(data?.pages ?? [])
   const isPeople = section.kind === 'person'
   const onClear = useCallback(() => setChosen(NOBODY), [])
-  const choose = (ids: readonly string[], isOn: boolean): void => setChosen((before) => new Set(isOn ? [...before, ...ids] : [...before].filter((id) => !ids.includes(id))))
+  const onRead = useCallback((stored: readonly Stored[]) => setChosen((before) => chosenToo(before, stored)), [])
+  const onForget = useCallback((ids: readonly string[]) => setChosen((before) => without(before, ids)), [])
   return (
     <>
       <PageTitle title={t(section.title)} of={t('apps.agentSetup')} />
-      <div className={styles['tools']}>
-        <ListTools tenant={tenant} isPeople={isPeople} filter={filter} onFilter={onFilter} />
-        <div className={styles['actions']}>
-          <Link to="/agent-setup/new/$section" params={{ section: section.path }} className={buttonClass('main')}>
-            {t(section.add)}
-          </Link>
-          {isPeople ? (
-            <>
-              <Link to="/agent-setup/import" className={buttonClass()}>
-                {t('setup.import')}
-              </Link>
-              <a href={setupPaths.people(tenant)} download="people.csv" className={buttonClass()}>
-                {t('setup.export')}
-              </a>
-            </>
-          ) : null}
-        </div>
-      </div>
-      {failure === undefined ? null : (
-        <Notice tone="bad" title={wordsOf(failure)}>
-          <p>{adviceOf(failure)}</p>
-          <p>
-            <Button onClick={() => void refetch()}>{t('connection.retry')}</Button>
-          </p>
-        </Notice>
-      )}
+      <Head tenant={tenant} section={section} filter={filter} onFilter={onFilter} />
+      {failure === undefined ? null : <Failed failure={failure} onRetry={() => void refetch()} />}
       {data === undefined && failure === undefined ? <p>{t('loading')}</p> : null}
-      {data === undefined ? null : items.length === 0 ? (
-        <Empty section={section} filter={filter} />
-      ) : (
+      {isPeople && chosen.size > 0 ? (
+        <Suspense fallback={<p>{t('loading')}</p>}>
+          <BulkBar tenant={tenant} chosen={latest(chosen, items)} onClear={onClear} onRead={onRead} onForget={onForget} />
+        </Suspense>
+      ) : null}
+      {data === undefined ? null : items.length > 0 ? (
         <>
-          {isPeople && chosen.size > 0 ? (
-            <Suspense fallback={<p>{t('loading')}</p>}>
-              <BulkBar tenant={tenant} chosen={items.filter(({ id }) => chosen.has(id))} onClear={onClear} />
-            </Suspense>
-          ) : null}
-          <ListTable section={section} items={items} chosen={isPeople ? chosen : undefined} onChoose={choose} />
+          {isPeople && hasNextPage && !isPlaceholderData && items.every(({ id }) => chosen.has(id)) ? <ChooseAll tenant={tenant} section={section} filter={filter} onChoose={onRead} /> : null}
+          <ListTable section={section} items={items} chosen={isPeople ? chosen : undefined} isStale={isPlaceholderData} onChoose={(stored, isOn) => (isOn ? onRead(stored) : onForget(stored.map(({ id }) => id)))} />
         </>
+      ) : hasNextPage || isPlaceholderData ? null : (
+        <Empty section={section} filter={filter} />
       )}
-      {data === undefined ? null : <Foot items={items} hasNext={hasNextPage} isFetching={isFetchingNextPage} onMore={() => void fetchNextPage()} />}
+      {data === undefined ? null : <Foot items={items} hasNext={hasNextPage} isStale={isPlaceholderData} isFetching={isFetchingNextPage} onMore={() => void fetchNextPage()} />}
     </>
+  )
+}
+
+type HeadProps = Pick<ObjectListProps, 'tenant' | 'section' | 'filter' | 'onFilter'>
+
+function Head({ tenant, section, filter, onFilter }: HeadProps): ReactElement {
+  const isPeople = section.kind === 'person'
+  return (
+    <div className={styles['tools']}>
+      <ListTools tenant={tenant} isPeople={isPeople} filter={filter} onFilter={onFilter} />
+      <div className={styles['actions']}>
+        <Link to="/agent-setup/new/$section" params={{ section: section.path }} className={buttonClass('main')}>
+          {t(section.add)}
+        </Link>
+        {isPeople ? (
+          <>
+            <Link to="/agent-setup/import" className={buttonClass()}>
+              {t('setup.import')}
+            </Link>
+            <a href={setupPaths.people(tenant)} download="people.csv" className={buttonClass()}>
+              {t('setup.export')}
+            </a>
+          </>
+        ) : null}
+      </div>
+    </div>
+  )
+}
+
+function Failed({ failure, onRetry }: { readonly failure: Failure; readonly onRetry: () => void }): ReactElement {
+  return (
+    <Notice tone="bad" title={wordsOf(failure)}>
+      <p>{adviceOf(failure)}</p>
+      <p>
+        <Button onClick={onRetry}>{t('connection.retry')}</Button>
+      </p>
+    </Notice>
   )
 }
 
@@ -90,13 +105,14 @@ function Empty({ section, filter }: { readonly section: Section; readonly filter
   return <p className={styles['empty']}>{isFiltered ? t('setup.list.nothingFound') : t('setup.list.nothing', { what: t(section.title) })}</p>
 }
 
-type FootProps = { readonly items: readonly Stored[]; readonly hasNext: boolean; readonly isFetching: boolean; readonly onMore: () => void }
+type FootProps = { readonly items: readonly Stored[]; readonly hasNext: boolean; readonly isStale: boolean; readonly isFetching: boolean; readonly onMore: () => void }
 
-function Foot({ items, hasNext, isFetching, onMore }: FootProps): ReactElement {
+function Foot({ items, hasNext, isStale, isFetching, onMore }: FootProps): ReactElement {
+  const shown = hasNext ? t('setup.list.shownSoFar', { count: items.length }) : t('setup.list.shown', { count: items.length })
   return (
     <div className={styles['foot']}>
-      <span role="status">{hasNext ? t('setup.list.shownSoFar', { count: items.length }) : t('setup.list.shown', { count: items.length })}</span>
-      {hasNext ? <Button onClick={onMore}>{isFetching ? t('loading') : t('setup.more')}</Button> : null}
+      <span role="status">{isStale ? t('loading') : shown}</span>
+      {hasNext && !isStale ? <Button onClick={onMore}>{isFetching ? t('loading') : t('setup.more')}</Button> : null}
     </div>
   )
 }

@@ -15,18 +15,23 @@ export type Proposal = {
 
 export type Flow =
   | { readonly kind: 'idle' }
-  | { readonly kind: 'checking'; readonly proposal: Proposal }
+  /** `done` of its edits are answered. */
+  | { readonly kind: 'checking'; readonly proposal: Proposal; readonly done: number }
   | { readonly kind: 'review'; readonly proposal: Proposal; readonly changes: readonly Change[]; readonly failure: Failure | undefined }
-  | { readonly kind: 'applying'; readonly proposal: Proposal; readonly changes: readonly Change[] }
-  | { readonly kind: 'faulty'; readonly proposal: Proposal; readonly faults: readonly Fault[] }
-  | { readonly kind: 'conflict'; readonly proposal: Proposal; readonly conflict: Conflict }
+  | { readonly kind: 'applying'; readonly proposal: Proposal; readonly changes: readonly Change[]; readonly done: number }
+  /** `made` of its edits were made before: they went in several batches. `more` faults are not told. */
+  | { readonly kind: 'faulty'; readonly proposal: Proposal; readonly faults: readonly Fault[]; readonly more: number; readonly made: number }
+  | { readonly kind: 'conflict'; readonly proposal: Proposal; readonly conflict: Conflict; readonly made: number }
   | { readonly kind: 'failed'; readonly failure: Failure }
   /** All is so already. */
   | { readonly kind: 'same' }
   | { readonly kind: 'done'; readonly proposal: Proposal; readonly changed: Changed }
 
+type UnderWay = Extract<Flow, { kind: 'checking' | 'applying' }>
+
 export type Step =
   | { readonly kind: 'propose'; readonly proposal: Proposal }
+  | { readonly kind: 'progress'; readonly requestId: string; readonly done: number }
   | { readonly kind: 'answered'; readonly requestId: string; readonly outcome: Outcome<Changed> }
   | { readonly kind: 'confirm' }
   | { readonly kind: 'cancel' }
@@ -54,27 +59,34 @@ export const IDLE: Flow = { kind: 'idle' }
 export function next(flow: Flow, step: Step): Flow {
   switch (step.kind) {
     case 'propose':
-      return flow.kind === 'applying' || flow.kind === 'checking' ? flow : { kind: 'checking', proposal: step.proposal }
+      return flow.kind === 'applying' || flow.kind === 'checking' ? flow : { kind: 'checking', proposal: step.proposal, done: 0 }
     case 'confirm':
-      return flow.kind === 'review' ? { kind: 'applying', proposal: flow.proposal, changes: flow.changes } : flow
+      return flow.kind === 'review' ? { kind: 'applying', proposal: flow.proposal, changes: flow.changes, done: 0 } : flow
     case 'cancel':
       // What is under way is not taken back by closing a window.
       return flow.kind === 'applying' ? flow : IDLE
+    case 'progress':
+      return isUnderWay(flow, step.requestId) ? { ...flow, done: step.done } : flow
     case 'answered':
-      return (flow.kind === 'checking' || flow.kind === 'applying') && flow.proposal.requestId === step.requestId ? after(flow, step.outcome) : flow
+      return isUnderWay(flow, step.requestId) ? after(flow, step.outcome) : flow
   }
 }
 
-function after(flow: Extract<Flow, { kind: 'checking' | 'applying' }>, outcome: Outcome<Changed>): Flow {
+function isUnderWay(flow: Flow, requestId: string): flow is UnderWay {
+  return (flow.kind === 'checking' || flow.kind === 'applying') && flow.proposal.requestId === requestId
+}
+
+function after(flow: UnderWay, outcome: Outcome<Changed>): Flow {
   const { proposal } = flow
+  const made = flow.kind === 'applying' ? flow.done : 0
   switch (outcome.kind) {
     case 'ok':
       if (flow.kind === 'checking' && outcome.value.changes.length === 0) return { kind: 'same' }
       return flow.kind === 'checking' ? { kind: 'review', proposal, changes: outcome.value.changes, failure: undefined } : { kind: 'done', proposal, changed: outcome.value }
     case 'faults':
-      return { kind: 'faulty', proposal, faults: outcome.faults }
+      return { kind: 'faulty', proposal, faults: outcome.faults, more: outcome.more ?? 0, made }
     case 'conflict':
-      return { kind: 'conflict', proposal, conflict: outcome.conflict }
+      return { kind: 'conflict', proposal, conflict: outcome.conflict, made }
     case 'failed':
       // Whether it was made is not known; the same once more counts once.
       return flow.kind === 'checking' ? { kind: 'failed', failure: outcome.failure } : { kind: 'review', proposal, changes: flow.changes, failure: outcome.failure }

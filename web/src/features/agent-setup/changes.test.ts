@@ -1,10 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import type { Changed, Outcome, Page, Stored } from '../../api/agent-setup'
-import { conflictIn, faultsIn, historyEntry, imported, page, stored } from '../../api/agent-setup-answers'
+import type { Changed, Outcome, Stored } from '../../api/agent-setup'
 import { isAbout, isMeant, pressed } from '../../lib/shortcuts'
+import { BATCH, inBatches } from './batches'
 import { IDLE, isDeletion, isTaken, mayPropose, next, type Flow, type Proposal } from './change-flow'
 import { bulk, clashes, creation, rebased, update } from './edits'
-import { isLoaded, load, PAGE, together } from './paging'
 
 const person = (id: string, skills: readonly { skill: string; level: number }[] | undefined, disabled = false): Stored => ({
   id,
@@ -65,6 +64,28 @@ describe('a change from its check to its end', () => {
     expect(answered(next(checking, { kind: 'cancel' }), good)).toBe(IDLE)
     expect(next(applying, { kind: 'cancel' })).toBe(applying)
   })
+  test('what is sent in batches says how far it is, and what was made before a refusal', () => {
+    const far = next(applying, { kind: 'progress', requestId: 'r1', done: BATCH })
+    expect(far).toMatchObject({ kind: 'applying', done: BATCH })
+    expect(next(applying, { kind: 'progress', requestId: 'r0', done: BATCH })).toBe(applying)
+    expect(answered(far, { kind: 'conflict', conflict: { kind: 'skill', id: 'French', revision: 9 } })).toMatchObject({ kind: 'conflict', made: BATCH })
+  })
+  test('many edits go in batches, each under its own name, until one is refused', async () => {
+    const edits = Array.from({ length: 2 * BATCH + 1 }, (_, index) => creation('skill', String(index), { name: String(index) }))
+    const sent: [string, number][] = []
+    const far: number[] = []
+    const send = async (name: string, batch: readonly unknown[]): Promise<Outcome<Changed>> => {
+      sent.push([name, batch.length])
+      return good
+    }
+    expect(await inBatches(edits, 'r1', send, (done) => far.push(done), () => true)).toMatchObject({ kind: 'ok', value: { revision: 8, changes: [{}, {}, {}] } })
+    expect([sent, far]).toEqual([[['r1.0', BATCH], ['r1.1', BATCH], ['r1.2', 1]], [BATCH, 2 * BATCH, 2 * BATCH + 1]])
+    expect(await inBatches(edits, 'r1', async (name, batch) => (name === 'r1.1' ? lost : send(name, batch)), () => undefined, () => true)).toBe(lost)
+    sent.length = 0
+    await inBatches(edits.slice(0, BATCH), 'r1', send, () => undefined, () => true)
+    await inBatches(edits, 'r2', send, () => undefined, () => false)
+    expect(sent).toEqual([['r1', BATCH]])
+  })
   test('what is being checked or decided is not sent again', () => {
     expect(next(checking, { kind: 'propose', proposal: { ...proposal, requestId: 'r2' } })).toBe(checking)
     expect([IDLE, answered(checking, lost)].map(mayPropose)).toEqual([true, true])
@@ -86,48 +107,6 @@ describe('a change from its check to its end', () => {
   test('faults and conflicts', () => {
     expect(answered(checking, { kind: 'faults', faults: [{ kind: 'skill', id: 'French', field: 'name', rule: 'odd' }] }).kind).toBe('faulty')
     expect(answered(applying, { kind: 'conflict', conflict: { kind: 'skill', id: 'French', revision: 9 } })).toMatchObject({ kind: 'conflict', conflict: { revision: 9 } })
-  })
-})
-
-describe('pages of a list', () => {
-  const all = Array.from({ length: 3 * PAGE }, (_, index) => ({ id: String(index).padStart(4, '0'), revision: 1, object: { type: index % 3 === 0 ? 'route_point' : 'extension' } }))
-  const ask = async (token: string, size: number): Promise<Outcome<Page<Stored>>> => {
-    const from = Number(token || '0')
-    return { kind: 'ok', value: { items: all.slice(from, from + Math.min(size, 50)), next: from + 50 < all.length ? String(from + 50) : '' } }
-  }
-  test('it goes on until there is enough, or nothing more', async () => {
-    const everything = await load(ask, '', () => true, false)
-    expect(isLoaded(everything) && [everything.items.length, everything.next]).toEqual([PAGE, '100'])
-    const some = await load(ask, '', ({ object }) => object['type'] === 'route_point', true)
-    expect(isLoaded(some) && [some.items.length, some.next]).toEqual([PAGE, ''])
-  })
-  test('a failure is told', async () => {
-    expect(await load(async () => ({ kind: 'failed', failure: { kind: 'unreachable', detail: '' } }), '', () => true, false)).toMatchObject({ kind: 'unreachable' })
-  })
-  test('an object that has moved to another page is there once', () => {
-    const [one, two] = [person('ann', undefined), { ...person('ann', undefined), revision: 8 }]
-    expect(together([{ items: [one], next: 'x' }, { items: [two], next: '' }])).toEqual([two])
-  })
-})
-
-describe('answers', () => {
-  test('what is not as it should be is not taken', () => {
-    expect(stored({ id: 'ann', revision: 7, object: {} })).toEqual({ id: 'ann', revision: 7, object: {} })
-    expect(stored({ id: 'ann', object: {} })).toBeUndefined()
-    expect(page(stored)({ items: [], next_page_token: null })).toEqual({ items: [], next: '' })
-    expect(page(stored)({ items: [{}] })).toBeUndefined()
-  })
-  test('times are milliseconds or RFC 3339', () => {
-    const entry = { number: 1, revision: 7, by: 'ann', way: 'import', kind: 'skill', id: 'x', before: null, after: {}, secrets_changed: true }
-    expect(historyEntry({ ...entry, at: 1_000 })?.at).toBe(1_000)
-    expect(historyEntry({ ...entry, at: '1970-01-01T00:00:01Z' })).toMatchObject({ at: 1_000, secretsChanged: true })
-    expect(historyEntry({ ...entry, at: 'soon' })).toBeUndefined()
-  })
-  test('faults, conflicts and tables', () => {
-    expect(faultsIn({ faults: [{ kind: 'skill', id: 'x', field: 'name', rule: 'odd' }] })).toHaveLength(1)
-    expect(faultsIn('<html>')).toEqual([])
-    expect(conflictIn({ kind: 'skill', id: 'x', revision: 3 })).toEqual({ kind: 'skill', id: 'x', revision: 3 })
-    expect(imported({ rows: 2, changed: 1, faults: [{ line: 3, column: 'disabled', rule: 'it is true or false' }] })).toMatchObject({ rows: 2, faults: [{ line: 3 }] })
   })
 })
 

@@ -1,39 +1,40 @@
-/** Pages of a list: more of them until there is enough to show. */
+/** Lists in pages, and who of them is chosen. */
 
-import type { Outcome, Page, Stored } from '../../api/agent-setup'
-import type { Failure } from '../../api/errors'
+import type { Page, Stored } from '../../api/agent-setup'
 
 /** What is shown at a time. */
 export const PAGE = 100
-/** A kind whose objects belong to several sections: so many requests for one page at most. */
-const REQUESTS_MAX = 10
-
-export type Loaded = Page<Stored>
-
-/** Asks for pages until enough objects belong here, or there are no more. */
-export async function load(
-  ask: (pageToken: string, pageSize: number) => Promise<Outcome<Page<Stored>>>,
-  begin: string,
-  belongs: (stored: Stored) => boolean,
-  isFiltered: boolean,
-): Promise<Loaded | Failure> {
-  let [next, items]: [string, readonly Stored[]] = [begin, []]
-  for (let requests = 0; requests < REQUESTS_MAX; requests += 1) {
-    const answer = await ask(next, isFiltered ? 5 * PAGE : PAGE)
-    if (answer.kind === 'failed') return answer.failure
-    if (answer.kind !== 'ok') return { kind: 'not-understood', detail: answer.kind }
-    items = [...items, ...answer.value.items.filter(belongs)]
-    next = answer.value.next
-    if (next === '' || items.length >= PAGE) break
-  }
-  return { items, next }
-}
 
 /** All that is loaded, each object once: a page that was asked for later may show again what has moved. */
-export function together(pages: readonly Loaded[]): readonly Stored[] {
+export function together(pages: readonly Page<Stored>[]): readonly Stored[] {
   return [...new Map(pages.flatMap(({ items }) => items).map((stored) => [stored.id, stored])).values()]
 }
 
-export function isLoaded(answer: Loaded | Failure): answer is Loaded {
-  return 'items' in answer
+/** The chosen ones, whatever the list shows now. */
+export type Chosen = ReadonlyMap<string, Stored>
+
+export const NOBODY: Chosen = new Map()
+
+export function chosenToo(chosen: Chosen, stored: readonly Stored[]): Chosen {
+  return new Map([...chosen, ...stored.map((one) => [one.id, one] as const)])
+}
+
+export function without(chosen: Chosen, ids: readonly string[]): Chosen {
+  const gone = new Set(ids)
+  return new Map([...chosen].filter(([id]) => !gone.has(id)))
+}
+
+/** The chosen ones as they were last read. */
+export function latest(chosen: Chosen, loaded: readonly Stored[]): readonly Stored[] {
+  const read = new Map(loaded.map((stored) => [stored.id, stored]))
+  return [...chosen.values()].map((kept) => {
+    const now = read.get(kept.id)
+    return now !== undefined && now.revision > kept.revision ? now : kept
+  })
+}
+
+/** Names to choose from while one is typed: that very one first, then those that begin so, then the others in which it is. */
+export function suggested(typed: string, begins: readonly string[], others: readonly string[], most: number): readonly string[] {
+  const exact = begins.filter((name) => name.toLowerCase() === typed.toLowerCase())
+  return [...new Set([...exact, ...begins, ...others])].slice(0, most)
 }

@@ -3,9 +3,10 @@
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
 import { getHistory, getObject, getUses, listObjects, type HistoryEntry, type Kind, type Outcome, type Page, type Stored, type Use } from '../../api/agent-setup'
 import type { Failure } from '../../api/errors'
-import { isLoaded, load, type Loaded } from './paging'
+import { useSettled } from '../../ui/use-settled'
+import { PAGE, suggested } from './paging'
 import { noteRefusal } from './refusal'
-import { belongs, type Section } from './sections'
+import { fieldsOf, sectionOf, type Section } from './sections'
 
 export type ListFilter = { readonly q: string; readonly skill: string; readonly disabled: string }
 
@@ -28,16 +29,31 @@ export function valueOf<T>(outcome: Outcome<T>): T {
   throw new Refused(outcome.kind === 'failed' ? outcome.failure : { kind: 'not-understood', detail: outcome.kind })
 }
 
+function page(tenant: string, section: Section, filter: ListFilter, pageToken: string, pageSize: number, signal?: AbortSignal): Promise<Outcome<Page<Stored>>> {
+  return listObjects(tenant, section.kind, { ...filter, types: section.types ?? [], fields: fieldsOf(section), pageToken, pageSize }, signal)
+}
+
+/** The largest page that there is. */
+const PAGE_MOST = 500
+
+/** Every object that fits a filter. */
+export async function allObjects(tenant: string, section: Section, filter: ListFilter): Promise<Outcome<readonly Stored[]>> {
+  const all: Stored[] = []
+  let next = ''
+  do {
+    const answer = await page(tenant, section, filter, next, PAGE_MOST)
+    if (answer.kind !== 'ok') return answer
+    all.push(...answer.value.items)
+    next = answer.value.next
+  } while (next !== '')
+  return { kind: 'ok', value: all }
+}
+
 export function useObjects(tenant: string, section: Section, filter: ListFilter) {
   return useInfiniteQuery({
     queryKey: ['agent-setup', tenant, 'list', section.path, filter],
     initialPageParam: '',
-    queryFn: async ({ pageParam, signal }): Promise<Loaded> => {
-      const ask = (pageToken: string, pageSize: number): Promise<Outcome<Page<Stored>>> => listObjects(tenant, section.kind, { ...filter, pageToken, pageSize }, signal)
-      const answer = await load(ask, pageParam, ({ object }) => belongs(section, object), section.types !== undefined)
-      if (isLoaded(answer)) return answer
-      throw new Refused(answer)
-    },
+    queryFn: async ({ pageParam, signal }) => valueOf(await page(tenant, section, filter, pageParam, PAGE, signal)),
     getNextPageParam: ({ next }) => (next === '' ? undefined : next),
     // What was shown stays until the next one is there.
     placeholderData: (before) => before,
@@ -76,12 +92,24 @@ export function useUses(tenant: string, kind: string, id: string) {
 
 /** So many names are suggested while one is typed. */
 const SUGGESTED = 20
+/** Whoever types goes on typing. */
+const TYPING_MS = 200
 
-/** Names of objects that begin like this, to be chosen from. */
+async function namesLike(tenant: string, kind: Kind, typed: string, signal: AbortSignal): Promise<readonly string[]> {
+  const fields = [sectionOf(kind)?.id ?? 'name']
+  const ask = async (by: { readonly q?: string; readonly idPrefix?: string }): Promise<readonly string[]> =>
+    valueOf(await listObjects(tenant, kind, { ...by, fields, pageSize: SUGGESTED }, signal)).items.map(({ id }) => id)
+  const begins = await ask({ idPrefix: typed })
+  const others = typed === '' || begins.length >= SUGGESTED ? [] : await ask({ q: typed })
+  return suggested(typed, begins, others, SUGGESTED)
+}
+
+/** Names of objects like this, to be chosen from. */
 export function useNames(tenant: string, kind: Kind, typed: string, isWanted: boolean): readonly string[] {
+  const settled = useSettled(typed, TYPING_MS)
   const { data } = useQuery({
-    queryKey: ['agent-setup', tenant, 'names', kind, typed],
-    queryFn: async ({ signal }) => valueOf(await listObjects(tenant, kind, { q: typed, pageSize: SUGGESTED }, signal)).items.map(({ id }) => id),
+    queryKey: ['agent-setup', tenant, 'names', kind, settled],
+    queryFn: ({ signal }) => namesLike(tenant, kind, settled, signal),
     enabled: isWanted,
     staleTime: 30_000,
     placeholderData: (before) => before,

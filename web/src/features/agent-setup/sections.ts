@@ -1,8 +1,7 @@
 /** The sections of Agent Setup: which objects each shows, and in which columns. The form of one is in `forms.ts`: it is loaded when one is opened. */
 
-import type { JsonObject, Kind } from '../../api/agent-setup'
+import type { Kind } from '../../api/agent-setup'
 import type { PlainText } from '../../lib/i18n'
-import { at } from './document'
 import type { Options } from './fields'
 import { DN_TYPES, FEATURE_ACTIONS, QUEUE_TYPES } from './kinds/options'
 
@@ -90,8 +89,7 @@ export function sectionOf(kind: string): Section | undefined {
   return SECTIONS.find((section) => section.kind === kind)
 }
 
-/** Whether an object belongs to a section of its kind. */
-export function belongs({ types }: Section, object: JsonObject): boolean {
-  const type = at(object, 'type')
-  return types === undefined || (typeof type === 'string' && types.includes(type))
+/** What of its documents a list shows; of people that is all that is changed of several at once. */
+export function fieldsOf({ id, columns }: Section): readonly string[] {
+  return [id, ...columns.map(({ path }) => path)]
 }

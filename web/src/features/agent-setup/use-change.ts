@@ -1,7 +1,8 @@
 import { useQueryClient, type QueryClient } from '@tanstack/react-query'
 import { useCallback, useEffect, useReducer } from 'react'
-import { changeObjects, type Edit } from '../../api/agent-setup'
+import { changeObjects, type Changed, type Edit, type Outcome } from '../../api/agent-setup'
 import { refreshAccount } from '../../live/account'
+import { inBatches } from './batches'
 import { IDLE, next, type Flow, type Proposal } from './change-flow'
 import { noteRefusal } from './refusal'
 
@@ -26,14 +27,25 @@ export function useChange(tenant: string): ChangeControl {
   const isDry = flow.kind === 'checking'
   useEffect(() => {
     if (proposal === undefined) return
+    const { edits, requestId } = proposal
+    let isWanted = true
     // The dry run has a name of its own: with that of the change, the change would be a repetition.
-    const send = () => changeObjects(tenant, isDry ? crypto.randomUUID() : proposal.requestId, isDry, proposal.edits)
-    // Somebody else may have signed in meanwhile, in whose name nothing of this is to be saved.
-    void (isDry ? send() : refreshAccount().then(send)).then((outcome) => {
+    const send = async (name: string, batch: readonly Edit[]): Promise<Outcome<Changed>> => {
+      // Somebody else may have signed in meanwhile, in whose name nothing of this is to be saved.
+      if (!isDry) await refreshAccount()
+      return changeObjects(tenant, name, isDry, batch)
+    }
+    const onDone = (done: number): void => step({ kind: 'progress', requestId, done })
+    void inBatches(edits, isDry ? crypto.randomUUID() : requestId, send, onDone, () => isWanted).then((outcome) => {
       if (outcome.kind === 'failed') noteRefusal(outcome.failure)
-      step({ kind: 'answered', requestId: proposal.requestId, outcome })
-      if (!isDry && outcome.kind === 'ok') void forgetLists(queries, tenant)
+      step({ kind: 'answered', requestId, outcome })
+      // Also where somebody else was faster, and where only the first batches were made.
+      if (!isDry || outcome.kind === 'conflict') void forgetLists(queries, tenant)
     })
+    return () => {
+      // A check is given up; what was begun is brought to its end.
+      if (isDry) isWanted = false
+    }
   }, [proposal, isDry, tenant, queries])
   const propose = useCallback(
     (edits: readonly Edit[], secrets: Pick<Proposal, 'secrets' | 'removed'> = { secrets: [] }) => step({ kind: 'propose', proposal: { ...secrets, edits, requestId: crypto.randomUUID() } }),

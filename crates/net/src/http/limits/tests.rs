@@ -51,6 +51,36 @@ async fn a_body_without_a_length_is_refused_where_it_grows_too_large() {
     assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE);
 }
 
+#[tokio::test]
+async fn a_request_with_wider_limits_may_bring_more_and_there_are_few_of_them() {
+    fn wider(_: &Method, path: &str) -> Option<WiderLimits> {
+        let minute = Duration::from_secs(60);
+        let wider = WiderLimits { body_bytes_max: 10 << 20, body_within: minute, answer_within: minute };
+        (path == "/take").then_some(wider)
+    }
+    let router = served(Limits { body_bytes_max: 8, wider, ..Limits::default() });
+    let large = "x".repeat(9 << 20);
+    let answer = router.clone().oneshot(request("POST", "/take", Body::from(large))).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    let mut held = Vec::new();
+    for _ in 0..WIDE.all / 2 {
+        let mut slow = Box::pin(router.clone().oneshot(request("POST", "/take", endless())));
+        assert!(futures::poll!(&mut slow).is_pending());
+        held.push(slow);
+    }
+    // Nobody without a token has more than a share of them.
+    let mut refused = false;
+    for _ in 0..WIDE.all {
+        let mut next = Box::pin(router.clone().oneshot(request("POST", "/take", endless())));
+        let polled = futures::poll!(&mut next);
+        match polled {
+            std::task::Poll::Ready(answer) => refused |= answer.unwrap().status() == StatusCode::TOO_MANY_REQUESTS,
+            std::task::Poll::Pending => held.push(next),
+        }
+    }
+    assert!(refused && held.len() < WIDE.all);
+}
+
 #[test]
 fn a_caller_has_its_share_of_the_connections_until_they_end() {
     let connections = Shares::new(FEW);

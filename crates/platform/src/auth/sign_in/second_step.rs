@@ -3,6 +3,7 @@
 use axum::http::{StatusCode, header};
 use axum::response::Response;
 use contracts::provisioning::{Person, UpstreamProvider};
+use contracts::sign_in_audit::{SignInEvent, SignInRecord, SignInWay};
 use identity::totp::TotpSecret;
 use model::TenantId;
 
@@ -39,7 +40,8 @@ pub(super) async fn after_provider(
     let name = Some(provider.name.clone());
     match provider.trusted_factor {
         true => {
-            Ok(begin(request, tenant, person, ShownSteps { provider: name, by_two_factors: true }).await?.redirect())
+            let shown = ShownSteps { provider: name, by_two_factors: true, way: SignInWay::Provider };
+            Ok(begin(request, tenant, person, shown).await?.redirect())
         }
         false => after_first_step(request, tenant, person, name).await,
     }
@@ -59,7 +61,8 @@ async fn after_first_step(
         let secret = second_factor::new_secret(request.auth);
         return Ok(asks_app(request, &half, person, &secret, StatusCode::OK, None));
     }
-    let shown = ShownSteps { provider: half.provider, by_two_factors: false };
+    let way = if half.provider.is_some() { SignInWay::Provider } else { SignInWay::Password };
+    let shown = ShownSteps { provider: half.provider, by_two_factors: false, way };
     Ok(begin(request, tenant, person, shown).await?.redirect())
 }
 
@@ -80,8 +83,8 @@ pub(super) async fn submitted(request: PageRequest<'_>, half: &str, typed: &Para
     }
 }
 
-fn with_code(half: &HalfSignedIn) -> ShownSteps {
-    ShownSteps { provider: half.provider.clone(), by_two_factors: true }
+fn with_code(half: &HalfSignedIn, way: SignInWay) -> ShownSteps {
+    ShownSteps { provider: half.provider.clone(), by_two_factors: true, way }
 }
 
 async fn code_shown(
@@ -91,7 +94,7 @@ async fn code_shown(
     code: &str,
 ) -> Result<Response, Trouble> {
     match second_factor::check(request.auth, &half.tenant, person, code, request.browser.source).await? {
-        CodeLogin::Right => Ok(begin(request, &half.tenant, person, with_code(half)).await?.redirect()),
+        CodeLogin::Right(way) => Ok(begin(request, &half.tenant, person, with_code(half, way)).await?.redirect()),
         CodeLogin::Wrong => Ok(asks_code(request, half, person, StatusCode::UNAUTHORIZED, Some(WRONG_CODE))),
         CodeLogin::Wait(wait) => {
             let seconds = wait.as_secs() + 1;
@@ -114,7 +117,9 @@ async fn app_shown(
     let nothing_yet = AskingSignIn { session: None, sign_in: None };
     match second_factor::enrol(request.auth, &half.tenant, person, nothing_yet, secret.clone(), code).await? {
         Enrolment::Done(codes) => {
-            let session = begin(request, &half.tenant, person, with_code(half)).await?;
+            let set = SignInRecord::of(SignInEvent::SecondFactorSet).by_way(SignInWay::SecondFactor);
+            request.auth.note(&half.tenant, request.browser.source, set.about_person(&person.user_name));
+            let session = begin(request, &half.tenant, person, with_code(half, SignInWay::SecondFactor)).await?;
             let shown = pages::recovery_codes(&codes, &session.to);
             Ok(session.with(shown))
         }

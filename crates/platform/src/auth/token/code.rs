@@ -1,6 +1,7 @@
 //! `grant_type=authorization_code`: a code, once (RFC 6749 section 4.1.3). One that comes again ends what it gave.
 
 use axum::response::Response;
+use contracts::sign_in_audit::{SignInEvent, SignInRecord, SignInWay};
 use identity::client::GrantType;
 use identity::grant::code::{Code, Redemption};
 use identity::scope;
@@ -10,13 +11,19 @@ use super::super::answers::OAuthError;
 use super::super::client_login::ClientLogin;
 use super::super::issue::TokenBearer;
 use super::super::parameters::Parameters;
+use super::super::source::RequestSource;
 use super::super::{Auth, issue};
 use super::{invalid_grant, person_of, required};
 
 /// Redeems a code.
-pub(super) async fn redeem(auth: &Auth, login: &ClientLogin, form: &Parameters) -> Result<Response, OAuthError> {
+pub(super) async fn redeem(
+    auth: &Auth,
+    login: &ClientLogin,
+    form: &Parameters,
+    source: &RequestSource,
+) -> Result<Response, OAuthError> {
     let digest = Digest::of(required(form, "code", "code is missing")?);
-    let code = spent_now(auth, login, digest).await?;
+    let code = spent_now(auth, login, digest, source).await?;
     let shown = Redemption {
         client: &login.client.id,
         redirect_uri: form.get("redirect_uri"),
@@ -59,7 +66,12 @@ async fn is_over(auth: &Auth, login: &ClientLogin, code: &Code) -> Result<bool, 
 }
 
 /// Spends a code of this client: whatever else is wrong, it is good for no second try.
-async fn spent_now(auth: &Auth, login: &ClientLogin, digest: Digest) -> Result<Code, OAuthError> {
+async fn spent_now(
+    auth: &Auth,
+    login: &ClientLogin,
+    digest: Digest,
+    source: &RequestSource,
+) -> Result<Code, OAuthError> {
     let (store, tenant, now) = (&auth.store, &login.tenant, auth.now());
     let unknown = || Err(invalid_grant("the code is not known, or was shown before"));
     match store.code(tenant, digest).await? {
@@ -73,6 +85,9 @@ async fn spent_now(auth: &Auth, login: &ClientLogin, digest: Digest) -> Result<C
         auth.metrics.reuses.inc();
         tracing::warn!(%tenant, client = login.client.id, sign_in = spent.sign_in, "a code came twice: its sign-in has ended");
         store.end_sign_in(tenant, &spent.user, &spent.sign_in, now).await?;
+        let record = SignInRecord::of(SignInEvent::TokenFamilyReused).by_way(SignInWay::AuthorizationCode);
+        let record = record.about_person(&spent.user).in_session(spent.sign_in);
+        auth.note(tenant, source, record.at_client(&login.client.id));
     }
     unknown()
 }

@@ -1,6 +1,7 @@
 //! `grant_type=urn:ietf:params:oauth:grant-type:device_code`: a device asks whether a person has let it in (RFC 8628 section 3.4).
 
 use axum::response::Response;
+use contracts::sign_in_audit::{SignInEvent, SignInRecord, SignInWay};
 use identity::client::GrantType;
 use identity::grant::device::{Allowance, DeviceAnswer};
 use identity::oauth_error::ErrorCode;
@@ -11,6 +12,7 @@ use super::super::answers::OAuthError;
 use super::super::client_login::ClientLogin;
 use super::super::issue::TokenBearer;
 use super::super::parameters::Parameters;
+use super::super::source::RequestSource;
 use super::super::{Auth, issue};
 use super::{invalid_grant, person_of, required};
 
@@ -18,7 +20,12 @@ use super::{invalid_grant, person_of, required};
 const TRIES_MAX: usize = 8;
 
 /// Answers a device that asks.
-pub(super) async fn ask(auth: &Auth, login: &ClientLogin, form: &Parameters) -> Result<Response, OAuthError> {
+pub(super) async fn ask(
+    auth: &Auth,
+    login: &ClientLogin,
+    form: &Parameters,
+    source: &RequestSource,
+) -> Result<Response, OAuthError> {
     let device = Digest::of(required(form, "device_code", "device_code is missing")?);
     let (tenant, store) = (&login.tenant, &auth.store);
     for _ in 0..TRIES_MAX {
@@ -31,7 +38,7 @@ pub(super) async fn ask(auth: &Auth, login: &ClientLogin, form: &Parameters) -> 
                 (next, OAuthError::new(ErrorCode::SlowDown, "the device asks too often: wait 5 s longer each time"))
             }
             DeviceAnswer::Allowed(allowance) => match store.spend_device(tenant, &read, auth.now()).await? {
-                true => return tokens(auth, login, &allowance).await,
+                true => return tokens(auth, login, &allowance, source).await,
                 false => continue,
             },
             DeviceAnswer::Denied => {
@@ -55,7 +62,12 @@ fn pending() -> OAuthError {
     OAuthError::new(ErrorCode::AuthorizationPending, "nobody has entered the code yet")
 }
 
-async fn tokens(auth: &Auth, login: &ClientLogin, allowance: &Allowance) -> Result<Response, OAuthError> {
+async fn tokens(
+    auth: &Auth,
+    login: &ClientLogin,
+    allowance: &Allowance,
+    source: &RequestSource,
+) -> Result<Response, OAuthError> {
     let Some(person) = person_of(auth, &login.tenant, &allowance.user, allowance.credential).await? else {
         return Err(invalid_grant("whoever has let the device in may not sign in any more"));
     };
@@ -73,5 +85,7 @@ async fn tokens(auth: &Auth, login: &ClientLogin, allowance: &Allowance) -> Resu
     };
     // Of no browser's session: the device stays signed in when the browser that has let it in no longer is.
     let refresh_token = issue::begin_family(auth, login, &sign_in, None).await?;
+    let record = SignInRecord::of(SignInEvent::SignedIn).by_way(SignInWay::DeviceCode).about_person(&person.user_name);
+    auth.note(&login.tenant, source, record.at_client(&login.client.id).in_session(&allowance.sign_in));
     issue::answer(auth, login, &sign_in, refresh_token, GrantType::DeviceCode)
 }

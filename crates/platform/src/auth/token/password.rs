@@ -2,6 +2,7 @@
 //! programs know nothing else, so that a client may use it if its configuration says so.
 
 use axum::response::Response;
+use contracts::sign_in_audit::{SignInEvent, SignInRecord, SignInWay};
 use identity::client::GrantType;
 use identity::oauth_error::ErrorCode;
 
@@ -39,7 +40,10 @@ pub(super) async fn sign_in(
         }
     };
     // There is no page that could ask for the code.
+    let noted =
+        |event, way| SignInRecord::of(event).by_way(way).about_person(&person.user_name).at_client(&login.client.id);
     if second_factor::is_needed(auth, &login.tenant, &person).await? {
+        auth.note(&login.tenant, source, noted(SignInEvent::Refused, SignInWay::SecondFactor));
         return Err(invalid_grant(
             "this person signs in with a second factor, at the page alone: use authorization_code",
         ));
@@ -59,5 +63,6 @@ pub(super) async fn sign_in(
         nonce: None,
     };
     let refresh_token = issue::begin_family(auth, login, &sign_in, None).await?;
+    auth.note(&login.tenant, source, noted(SignInEvent::SignedIn, SignInWay::Password).in_session(&id));
     issue::answer(auth, login, &sign_in, refresh_token, GrantType::Password)
 }

@@ -2,6 +2,7 @@
 
 use axum::response::Response;
 use contracts::provisioning::Person;
+use contracts::sign_in_audit::{SignInEvent, SignInRecord, SignInWay};
 use identity::client::GrantType;
 use identity::grant::refresh::{Family, RefreshOutcome};
 use identity::oauth_error::ErrorCode;
@@ -11,6 +12,7 @@ use super::super::answers::OAuthError;
 use super::super::client_login::ClientLogin;
 use super::super::issue::{RefreshToken, TokenBearer};
 use super::super::parameters::Parameters;
+use super::super::source::RequestSource;
 use super::super::{Auth, issue};
 use super::{invalid_grant, person_of, required};
 
@@ -20,7 +22,12 @@ const TRIES_MAX: usize = 8;
 const OVER: &str = "the refresh token is not valid any more";
 
 /// Exchanges a refresh token.
-pub(super) async fn exchange(auth: &Auth, login: &ClientLogin, form: &Parameters) -> Result<Response, OAuthError> {
+pub(super) async fn exchange(
+    auth: &Auth,
+    login: &ClientLogin,
+    form: &Parameters,
+    source: &RequestSource,
+) -> Result<Response, OAuthError> {
     let shown = required(form, "refresh_token", "refresh_token is missing")?;
     let shown = RefreshToken::read(shown).ok_or(invalid_grant(OVER))?;
     let next = RefreshToken::new(auth, shown.name());
@@ -29,7 +36,7 @@ pub(super) async fn exchange(auth: &Auth, login: &ClientLogin, form: &Parameters
         let (client, life) = (&login.client.id, auth.settings.refresh_life);
         let exchanged = match read.family.exchange(client, shown.digest, next.digest, auth.now(), life) {
             RefreshOutcome::Exchanged(exchanged) => exchanged,
-            RefreshOutcome::Reused => return Err(reused(auth, login, &read.family).await?),
+            RefreshOutcome::Reused => return Err(reused(auth, login, &read.family, source).await?),
             RefreshOutcome::Expired | RefreshOutcome::OtherClient => return Err(invalid_grant(OVER)),
         };
         let person = person_of(auth, &login.tenant, &exchanged.user, exchanged.credential).await?;
@@ -43,6 +50,7 @@ pub(super) async fn exchange(auth: &Auth, login: &ClientLogin, form: &Parameters
         let Some(person) = person.filter(|_| is_enough) else {
             let (user, sign_in) = (&exchanged.user, &exchanged.sign_in);
             auth.store.end_sign_in(&login.tenant, user, sign_in, auth.now()).await?;
+            auth.note(&login.tenant, source, of_family(SignInEvent::SessionEnded, &exchanged));
             return Err(invalid_grant(OVER));
         };
         let rights = issue::rights_at(auth, &login.tenant, &login.client, &person).await?;
@@ -78,10 +86,22 @@ fn answer(
 }
 
 /// Ends a family of which an old token was shown.
-async fn reused(auth: &Auth, login: &ClientLogin, family: &Family) -> Result<OAuthError, OAuthError> {
+async fn reused(
+    auth: &Auth,
+    login: &ClientLogin,
+    family: &Family,
+    source: &RequestSource,
+) -> Result<OAuthError, OAuthError> {
     auth.metrics.reuses.inc();
     let (tenant, client, sign_in) = (&login.tenant, &family.client, &family.sign_in);
     tracing::warn!(%tenant, client, sign_in, "an old refresh token came again: its sign-in has ended");
     auth.store.end_sign_in(tenant, &family.user, sign_in, auth.now()).await?;
+    auth.note(tenant, source, of_family(SignInEvent::TokenFamilyReused, family).by_way(SignInWay::RefreshToken));
     Ok(invalid_grant(OVER))
+}
+
+/// What has happened to a family.
+fn of_family(event: SignInEvent, family: &Family) -> SignInRecord {
+    let record = SignInRecord::of(event).about_person(&family.user);
+    record.at_client(&family.client).in_session(&family.sign_in)
 }

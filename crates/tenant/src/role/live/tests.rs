@@ -156,3 +156,11 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn who_asks_for_facts_that_are_gone_is_told_where_those_begin_that_are_left() {
+    let told = status(StoreError::Trimmed { gone: at(7) });
+    assert_eq!((told.code(), net::grpc::trimmed_to(&told)), (tonic::Code::OutOfRange, Some("0-7")));
+    let away = status(StoreError::Unavailable { reason: "a test".to_owned() });
+    assert_eq!(net::grpc::trimmed_to(&away), None);
+}

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use testkit::{Installation, wait};
 
-const SOON: Duration = Duration::from_secs(15);
+const SOON: Duration = Duration::from_secs(45);
 
 /// A command with its client.
 #[derive(Clone, Debug, PartialEq, Eq)]

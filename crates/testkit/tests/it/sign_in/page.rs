@@ -11,7 +11,7 @@ use super::person;
 const SIGN_IN: &str = "/auth/v3/sign-in";
 const SIGN_OUT: &str = "/auth/v3/sign-out";
 const WRONG: &str = "tall green kettle";
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(45);
 
 #[test]
 fn the_sign_in_page_withstands_forged_forms_and_tells_nothing() -> Result<()> {

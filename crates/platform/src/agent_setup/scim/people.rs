@@ -1,0 +1,261 @@
+//! People of tenant, for requests of SCIM: one by one, all that pass a filter, and their changes. With the caller's own token.
+
+use std::collections::HashMap;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, StatusCode};
+use contracts::provisioning::ObjectKind;
+use contracts::v1;
+use contracts::v1::change_object::Action;
+use serde_json::{Map, Value};
+use tonic::Code;
+
+use super::answers::refused;
+use super::user::{FIELDS, ScimPerson};
+use crate::agent_setup::provisioning::{Provisioning, SetupCaller};
+use crate::scim_error::ScimError;
+
+/// People of a page of tenant.
+const PAGE_SIZE: u32 = 500;
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// The people of the tenant of a request's path.
+pub(super) struct ScimPeople {
+    provisioning: Provisioning,
+    asker: SetupCaller,
+    base: String,
+}
+
+/// A person with the revision at which it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct FoundPerson {
+    pub person: ScimPerson,
+    pub revision: u64,
+}
+
+/// Why people have not changed.
+#[derive(Debug)]
+pub(super) enum Unchanged {
+    /// One of them is at another revision than was expected.
+    Stale,
+    /// Tenant refuses it.
+    Refused(ScimError),
+}
+
+impl FromRequestParts<Provisioning> for ScimPeople {
+    type Rejection = ScimError;
+
+    async fn from_request_parts(parts: &mut Parts, provisioning: &Provisioning) -> Result<Self, ScimError> {
+        let asker = SetupCaller::from_request_parts(parts, provisioning).await.map_err(|problem| {
+            // A tenant for which the token is not is as one that does not exist.
+            if problem.status_code() == StatusCode::FORBIDDEN { no_tenant() } else { ScimError::from(problem) }
+        })?;
+        let base = format!("{}/scim/v2/{}", origin(&parts.headers), asker.tenant());
+        Ok(Self { provisioning: provisioning.clone(), asker, base })
+    }
+}
+
+fn no_tenant() -> ScimError {
+    ScimError::not_found("there is no such tenant")
+}
+
+/// The origin that the client has asked, as ingress tells it; empty if it does not, so that locations are relative.
+fn origin(headers: &HeaderMap) -> String {
+    let told = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let is_host = |sign: char| sign.is_ascii_alphanumeric() || "-.:[]_".contains(sign);
+    match told(FORWARDED_HOST).filter(|host| !host.is_empty() && host.chars().all(is_host)) {
+        Some(host) if told(FORWARDED_PROTO) == Some("https") => format!("https://{host}"),
+        Some(host) => format!("http://{host}"),
+        None => String::new(),
+    }
+}
+
+impl ScimPeople {
+    /// Where what is below a path of this tenant is, as `Users`.
+    pub fn location(&self, of: &str) -> String {
+        format!("{}/{of}", self.base)
+    }
+
+    /// Where a user is.
+    pub fn user_location(&self, id: &str) -> String {
+        format!("{}/Users/{}", self.base, segment(id))
+    }
+
+    /// The user of that name, whatever its case; none if there is none.
+    ///
+    /// # Errors
+    /// If tenant refuses to tell.
+    pub async fn find(&self, name: &str) -> Result<Option<FoundPerson>, ScimError> {
+        let kind = ObjectKind::Person.as_str().to_owned();
+        let asked = v1::GetObjectRequest { kind, id: name.to_owned(), fields: Vec::new() };
+        let asked = self.asker.bears(asked).map_err(|status| refused(&status))?;
+        match self.provisioning.client().get(asked).await {
+            Ok(stored) => Ok(Some(found(stored.into_inner())?)),
+            Err(status) if status.code() == Code::NotFound => Ok(None),
+            Err(status) => Err(refused(&status)),
+        }
+    }
+
+    /// The user of exactly that id.
+    ///
+    /// # Errors
+    /// If there is none, or tenant refuses to tell.
+    pub async fn get(&self, id: &str) -> Result<FoundPerson, ScimError> {
+        let found = self.find(id).await?.filter(|found| found.person.user_name == id);
+        found.ok_or_else(|| ScimError::not_found("there is no such user"))
+    }
+
+    /// All people who pass a filter of tenant, in its order.
+    ///
+    /// # Errors
+    /// If tenant refuses to tell.
+    pub async fn each(
+        &self,
+        filter: HashMap<String, String>,
+        mut sees: impl FnMut(FoundPerson),
+    ) -> Result<(), ScimError> {
+        let mut page_token = String::new();
+        loop {
+            let page = self.page(filter.clone(), PAGE_SIZE, page_token).await?;
+            for stored in page.objects {
+                sees(found(stored)?);
+            }
+            if page.next_page_token.is_empty() {
+                return Ok(());
+            }
+            page_token = page.next_page_token;
+        }
+    }
+
+    /// Asks tenant whether the caller may read people at all, for answers that need none of them.
+    ///
+    /// # Errors
+    /// If not.
+    pub async fn may_read(&self) -> Result<(), ScimError> {
+        self.page(HashMap::new(), 1, String::new()).await.map(drop)
+    }
+
+    async fn page(
+        &self,
+        filter: HashMap<String, String>,
+        page_size: u32,
+        page_token: String,
+    ) -> Result<v1::ListObjectsResponse, ScimError> {
+        let asked = v1::ListObjectsRequest {
+            kinds: vec![ObjectKind::Person.as_str().to_owned()],
+            filter,
+            fields: Vec::from(FIELDS.map(str::to_owned)),
+            page_size,
+            page_token,
+        };
+        let asked = self.asker.bears(asked).map_err(|status| refused(&status))?;
+        let answer = self.provisioning.client().list(asked).await;
+        answer.map(tonic::Response::into_inner).map_err(|status| refused(&status))
+    }
+
+    /// Changes people, all or none.
+    ///
+    /// # Errors
+    /// Why none has changed.
+    pub async fn change(&self, changes: Vec<v1::ChangeObject>) -> Result<(), Unchanged> {
+        let asked = v1::ChangeObjectsRequest { changes, ..v1::ChangeObjectsRequest::default() };
+        let asked = self.asker.bears(asked).map_err(|status| Unchanged::Refused(refused(&status)))?;
+        match self.provisioning.client().change(asked).await {
+            Ok(_) => Ok(()),
+            Err(status) if status.code() == Code::Aborted => Err(Unchanged::Stale),
+            Err(status) => Err(Unchanged::Refused(refused(&status))),
+        }
+    }
+}
+
+fn found(stored: v1::StoredObject) -> Result<FoundPerson, ScimError> {
+    match serde_json::from_str(&stored.json) {
+        Ok(person) => Ok(FoundPerson { person, revision: stored.revision }),
+        Err(error) => {
+            tracing::warn!(id = stored.id, %error, "agent-setup cannot read a person of tenant");
+            Err(ScimError::new(StatusCode::BAD_GATEWAY, "a person of the tenant cannot be read"))
+        }
+    }
+}
+
+/// A part of a path, with what has a meaning there written otherwise (RFC 3986 section 2.1).
+fn segment(text: &str) -> String {
+    let mut segment = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~@".contains(&byte) {
+            segment.push(char::from(byte));
+        } else {
+            segment.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    segment
+}
+
+// === changes ===
+
+/// A new person.
+pub(super) fn create(id: &str, document: &Value) -> v1::ChangeObject {
+    let put = v1::PutObject { json: document.to_string(), fields: Vec::new() };
+    change(id, 0, Action::Put(put))
+}
+
+/// Some fields of a person as it was found.
+pub(super) fn merge(of: &FoundPerson, changed: Map<String, Value>) -> v1::ChangeObject {
+    let fields = changed.keys().cloned().collect();
+    let put = v1::PutObject { json: Value::Object(changed).to_string(), fields };
+    change(&of.person.user_name, of.revision, Action::Put(put))
+}
+
+/// A person as it was found goes.
+pub(super) fn delete(of: &FoundPerson) -> v1::ChangeObject {
+    change(&of.person.user_name, of.revision, Action::Delete(v1::DeleteObject {}))
+}
+
+fn change(id: &str, expected: u64, action: Action) -> v1::ChangeObject {
+    let kind = ObjectKind::Person.as_str().to_owned();
+    v1::ChangeObject { kind, id: id.to_owned(), expected_revision: Some(expected), action: Some(action) }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn ids_are_parts_of_paths() {
+        assert_eq!(segment("ann@d.example"), "ann@d.example");
+        assert_eq!(segment("a/b c?é"), "a%2Fb%20c%3F%C3%A9");
+    }
+
+    #[test]
+    fn locations_are_at_the_host_that_was_asked() {
+        let of = |host: &'static str, proto: &'static str| {
+            origin(&HeaderMap::from_iter([
+                (FORWARDED_HOST, HeaderValue::from_static(host)),
+                (FORWARDED_PROTO, HeaderValue::from_static(proto)),
+            ]))
+        };
+        assert_eq!(of("centre.example:8443", "https"), "https://centre.example:8443");
+        assert_eq!(of("[::1]:8080", "http"), "http://[::1]:8080");
+        assert_eq!((of("a/b", "https"), origin(&HeaderMap::new())), (String::new(), String::new()));
+    }
+
+    #[test]
+    fn a_document_of_tenant_is_read_whole_or_in_part() {
+        let read = |json: &str| {
+            let stored = v1::StoredObject { json: json.to_owned(), revision: 7, ..v1::StoredObject::default() };
+            found(stored).unwrap()
+        };
+        let part = read(
+            r#"{"user_name":"ann","first_name":"Ann","last_name":"Adams","disabled":true,"privileges":["agent"],"agent":{"id":"1"}}"#,
+        );
+        assert!(part.person.disabled && part.person.agent.is_some() && part.revision == 7);
+        let whole = read(
+            r#"{"user_name":"ann","first_name":"Ann","last_name":"Adams","agent":null,"password":null,"second_factor":null}"#,
+        );
+        assert!(!whole.person.disabled && whole.person.agent.is_none());
+    }
+}

@@ -1,0 +1,152 @@
+//! What comes again and again is noted when it first comes, and then once a minute with how often it has come: clients that ask for a token
+//! all the time, and whoever guesses.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use contracts::sign_in_audit::{SignInEvent, SignInWay};
+use model::{TenantId, Timestamp};
+
+use super::Noticed;
+
+/// How long what repeats is counted before it is noted again.
+const COUNTED_FOR: Duration = Duration::from_secs(60);
+/// The most that is counted at a time. What repeats besides is noted each time.
+const COUNTED_MAX: usize = 4_096;
+
+/// What makes two records the same.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct RepeatKey {
+    tenant: TenantId,
+    event: SignInEvent,
+    way: Option<SignInWay>,
+    who: Option<String>,
+    source: Option<String>,
+}
+
+/// What has come within the last minute.
+#[derive(Debug)]
+struct RepeatCount {
+    until: Timestamp,
+    /// The last of those that are not noted yet, with how many they are.
+    held: Option<Noticed>,
+}
+
+/// All of it.
+#[derive(Debug, Default)]
+pub(super) struct Repeats(HashMap<RepeatKey, RepeatCount>);
+
+impl RepeatKey {
+    /// None for what is always noted.
+    fn of(noticed: &Noticed) -> Option<Self> {
+        let record = &noticed.record;
+        let source = match record.event {
+            SignInEvent::ClientToken => None,
+            SignInEvent::Refused | SignInEvent::LockedOut => Some(record.source.clone()),
+            _ => return None,
+        };
+        let who = record.subject.as_ref().or(noticed.typed.as_ref()).cloned();
+        Some(Self { tenant: noticed.tenant.clone(), event: record.event, way: record.way, who, source })
+    }
+}
+
+impl Repeats {
+    /// Takes a record, and gives it back if it is to be noted now.
+    pub fn take(&mut self, mut noticed: Noticed, now: Timestamp) -> Option<Noticed> {
+        let Some(key) = RepeatKey::of(&noticed) else { return Some(noticed) };
+        if let Some(repeat) = self.0.get_mut(&key) {
+            let before = repeat.held.as_ref().map_or(0, |held| held.record.times);
+            noticed.record.times = noticed.record.times.saturating_add(before);
+            repeat.held = Some(noticed);
+            return None;
+        }
+        if self.0.len() < COUNTED_MAX {
+            self.0.insert(key, RepeatCount { until: now + COUNTED_FOR, held: None });
+        }
+        Some(noticed)
+    }
+
+    /// What was counted for a minute.
+    pub fn due(&mut self, now: Timestamp) -> Vec<Noticed> {
+        let mut due = Vec::new();
+        self.0.retain(|_, repeat| {
+            if now < repeat.until {
+                return true;
+            }
+            // What has not come for a minute is new when it comes again.
+            let Some(held) = repeat.held.take() else { return false };
+            repeat.until = now + COUNTED_FOR;
+            due.push(held);
+            true
+        });
+        due
+    }
+
+    /// All that was counted, whenever it began.
+    pub fn all(&mut self) -> Vec<Noticed> {
+        self.0.drain().filter_map(|(_, repeat)| repeat.held).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use contracts::sign_in_audit::SignInRecord;
+
+    use super::*;
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_millis(1_700_000_000_000) + Duration::from_secs(seconds)
+    }
+
+    fn noticed(event: SignInEvent, who: &str, source: &str, seconds: u64) -> Noticed {
+        let record = SignInRecord { at: at(seconds), source: source.to_owned(), ..SignInRecord::of(event).about(who) };
+        Noticed { tenant: TenantId::parse("acme").unwrap(), record, typed: None }
+    }
+
+    fn told(noticed: &[Noticed]) -> Vec<(u64, u32)> {
+        noticed.iter().map(|one| (one.record.at.since(at(0)).as_secs(), one.record.times)).collect()
+    }
+
+    #[test]
+    fn what_repeats_is_noted_at_once_and_then_once_a_minute_with_its_count() {
+        let mut repeats = Repeats::default();
+        let token = |seconds| noticed(SignInEvent::ClientToken, "client/app", "192.0.2.1", seconds);
+        assert_eq!(told(&repeats.take(token(0), at(0)).into_iter().collect::<Vec<_>>()), [(0, 1)]);
+        for seconds in [1, 2, 30] {
+            assert_eq!(repeats.take(token(seconds), at(seconds)), None);
+        }
+        assert_eq!(repeats.due(at(59)), []);
+        assert_eq!(told(&repeats.due(at(60))), [(30, 3)]);
+        assert_eq!(repeats.take(token(61), at(61)), None, "it goes on");
+        assert_eq!(told(&repeats.due(at(120))), [(61, 1)]);
+        assert_eq!(repeats.due(at(180)), []);
+        assert!(repeats.take(token(181), at(181)).is_some(), "it had stopped");
+    }
+
+    #[test]
+    fn who_guesses_is_counted_by_person_and_source_and_the_rest_is_always_noted() {
+        let mut repeats = Repeats::default();
+        let refused = |who: &str, source: &str| noticed(SignInEvent::Refused, who, source, 0);
+        for (who, source) in [("person/ann", "192.0.2.1"), ("person/ann", "192.0.2.2"), ("person/bob", "192.0.2.1")] {
+            assert!(repeats.take(refused(who, source), at(0)).is_some(), "{who} {source}");
+            assert!(repeats.take(refused(who, source), at(0)).is_none(), "{who} {source}");
+        }
+        for _ in 0..2 {
+            let signed_in = noticed(SignInEvent::SignedIn, "person/ann", "192.0.2.1", 0);
+            assert!(repeats.take(signed_in, at(0)).is_some());
+        }
+        assert_eq!(repeats.all().len(), 3);
+        assert_eq!(repeats.all(), []);
+    }
+
+    #[test]
+    fn no_more_is_counted_than_there_may_be() {
+        let mut repeats = Repeats::default();
+        for n in 0..COUNTED_MAX + 1 {
+            assert!(repeats.take(noticed(SignInEvent::Refused, "person/ann", &n.to_string(), 0), at(0)).is_some());
+        }
+        assert_eq!(repeats.0.len(), COUNTED_MAX);
+        let last = noticed(SignInEvent::Refused, "person/ann", &COUNTED_MAX.to_string(), 0);
+        assert!(repeats.take(last, at(0)).is_some(), "it is noted each time");
+    }
+}

@@ -1,0 +1,98 @@
+//! What auth has noted of signing in, as callers ask for it and read it.
+
+use contracts::sign_in_audit::{SignInEvent, SignInRecord, SignInWay};
+use contracts::v1;
+use infra::{AuditPage, AuditPart, SignInPlace};
+use model::Timestamp;
+use tonic::Status;
+
+use super::ID_BYTES_MAX;
+use crate::objects::PAGE_MAX;
+
+/// The page that a request asks for.
+#[allow(clippy::result_large_err, reason = "tonic's handlers return Status as it is")]
+pub(super) fn page(asked: v1::SignInAuditRequest) -> Result<AuditPage, Status> {
+    let given = |text: String| Some(text).filter(|text| !text.is_empty());
+    let person = given(asked.person);
+    if person.as_ref().is_some_and(|person| person.len() > ID_BYTES_MAX) {
+        return Err(Status::invalid_argument(format!("person: it has more than {ID_BYTES_MAX} bytes")));
+    }
+    let event = given(asked.event).map(|name| {
+        let names = || SignInEvent::ALL.map(SignInEvent::as_str).join(", ");
+        SignInEvent::named(&name).ok_or_else(|| Status::invalid_argument(format!("event: it is none of {}", names())))
+    });
+    let behind = given(asked.page_token).map(|token| token.parse::<SignInPlace>());
+    let page_max = u32::try_from(PAGE_MAX).unwrap_or(u32::MAX);
+    Ok(AuditPage {
+        subject: person.map(|person| format!("person/{person}")),
+        event: event.transpose()?,
+        since: Some(Timestamp::from_millis(asked.since_ms)),
+        until: Some(asked.until_ms).filter(|ms| *ms > 0).map(Timestamp::from_millis),
+        behind: behind.transpose().map_err(|_| Status::invalid_argument("page_token: it is none of ours"))?,
+        limit: if asked.page_size == 0 { page_max } else { asked.page_size.min(page_max) },
+    })
+}
+
+/// The answer with a page.
+pub(super) fn answer(part: AuditPart) -> v1::SignInAuditResponse {
+    v1::SignInAuditResponse {
+        entries: part.records.into_iter().map(|(_, record)| entry(record)).collect(),
+        next_page_token: part.last.map(|last| last.to_string()).unwrap_or_default(),
+    }
+}
+
+fn entry(record: SignInRecord) -> v1::SignInAuditEntry {
+    v1::SignInAuditEntry {
+        at_ms: record.at.as_millis(),
+        event: record.event.as_str().to_owned(),
+        way: record.way.map_or("", SignInWay::as_str).to_owned(),
+        subject: record.subject.unwrap_or_default(),
+        by: record.by.unwrap_or_default(),
+        client: record.client.unwrap_or_default(),
+        session: record.session.unwrap_or_default(),
+        source: record.source,
+        user_agent: record.user_agent,
+        times: record.times,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_of_a_bounded_size_and_of_what_is_asked_for() {
+        let asked = v1::SignInAuditRequest {
+            person: "ann".to_owned(),
+            event: "refused".to_owned(),
+            since_ms: 5,
+            page_token: "7.1".to_owned(),
+            page_size: 10_000,
+            ..v1::SignInAuditRequest::default()
+        };
+        let read = page(asked).unwrap();
+        let expected = AuditPage {
+            subject: Some("person/ann".to_owned()),
+            event: Some(SignInEvent::Refused),
+            since: Some(Timestamp::from_millis(5)),
+            until: None,
+            behind: Some(SignInPlace { at_ms: 7, number: 1 }),
+            limit: 500,
+        };
+        assert_eq!(read, expected);
+        assert_eq!(page(v1::SignInAuditRequest::default()).unwrap().limit, 500);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_request_is_named() {
+        let bare = v1::SignInAuditRequest::default;
+        for (asked, field) in [
+            (v1::SignInAuditRequest { person: "x".repeat(ID_BYTES_MAX + 1), ..bare() }, "person: "),
+            (v1::SignInAuditRequest { event: "telepathy".to_owned(), ..bare() }, "event: "),
+            (v1::SignInAuditRequest { page_token: "x".to_owned(), ..bare() }, "page_token: "),
+        ] {
+            let refused = page(asked).unwrap_err();
+            assert!(refused.message().starts_with(field), "{refused}");
+        }
+    }
+}

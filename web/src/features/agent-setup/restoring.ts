@@ -1,0 +1,22 @@
+/** To what of a history there is a way back. */
+
+import type { HistoryEntry, JsonObject } from '../../api/agent-setup'
+
+type Entry = Pick<HistoryEntry, 'kind' | 'id' | 'revision' | 'before' | 'after'>
+
+/**
+ * Of one object: every earlier state. Of all objects, whose present state is not known: what was deleted and has not come back, as far as
+ * the loaded entries say; the latest come first.
+ */
+export function canRestore(entries: readonly Entry[], index: number, isOfAll: boolean): boolean {
+  const entry = entries[index]
+  if (entry === undefined) return false
+  if (!isOfAll) return index > 0 && entry.after !== null
+  const isLatest = !entries.slice(0, index).some(({ kind, id }) => kind === entry.kind && id === entry.id)
+  return isLatest && entry.after === null && entry.before !== null
+}
+
+/** The state that comes back: of a deletion that before it. */
+export function backTo({ revision, before, after }: Entry): { readonly revision: number; readonly object: JsonObject | null } {
+  return after === null ? { revision: revision - 1, object: before } : { revision, object: after }
+}

@@ -1,0 +1,36 @@
+import { useQueryClient } from '@tanstack/react-query'
+import { useCallback, useEffect, useReducer } from 'react'
+import { importPeople } from '../../api/agent-setup'
+import { refreshAccount } from '../../live/account'
+import { noteRefusal } from './refusal'
+import { refusedHere } from './table-check'
+import { nextOfTable, NO_TABLE, type TableFlow } from './table-flow'
+import { forgetLists } from './use-change'
+
+export type TableControl = { readonly flow: TableFlow; readonly choose: (file: File) => void; readonly take: () => void }
+
+/** The one table that a page is about. */
+export function useTable(tenant: string): TableControl {
+  const [flow, step] = useReducer(nextOfTable, NO_TABLE)
+  const queries = useQueryClient()
+  const table = flow.kind === 'checking' || flow.kind === 'taking' ? flow.table : undefined
+  const isDry = flow.kind === 'checking'
+  useEffect(() => {
+    if (table === undefined) return
+    const { file, requestId } = table
+    const send = async (): Promise<void> => {
+      const why = isDry ? await refusedHere(file) : undefined
+      if (why !== undefined) return step({ kind: 'unfit', requestId, why })
+      // Somebody else may have signed in meanwhile, in whose name nothing of this is to be taken.
+      if (!isDry) await refreshAccount()
+      // The check has a name of its own: with that of the import, the import would be a repetition.
+      const outcome = await importPeople(tenant, isDry ? crypto.randomUUID() : requestId, isDry, file)
+      if (outcome.kind === 'failed') noteRefusal(outcome.failure)
+      if (!isDry) await forgetLists(queries, tenant)
+      step({ kind: 'answered', requestId, outcome })
+    }
+    void send()
+  }, [table, isDry, tenant, queries])
+  const choose = useCallback((file: File) => step({ kind: 'choose', table: { file, requestId: crypto.randomUUID() } }), [])
+  return { flow, choose, take: useCallback(() => step({ kind: 'take' }), []) }
+}
