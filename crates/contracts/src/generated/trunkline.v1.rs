@@ -5495,6 +5495,69 @@ pub struct ExportPeopleResponse {
     #[prost(string, tag = "1")]
     pub table: ::prost::alloc::string::String,
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SignInAuditRequest {
+    /// The user name of a person, found without regard to case; empty means everybody, and clients.
+    #[prost(string, tag = "1")]
+    pub person: ::prost::alloc::string::String,
+    /// As in SignInAuditEntry; empty means every event.
+    #[prost(string, tag = "2")]
+    pub event: ::prost::alloc::string::String,
+    /// Not before this time, in milliseconds since 1970.
+    #[prost(uint64, tag = "3")]
+    pub since_ms: u64,
+    /// Before this time, in milliseconds since 1970; 0 means until now.
+    #[prost(uint64, tag = "4")]
+    pub until_ms: u64,
+    /// At most 500, which 0 means.
+    #[prost(uint32, tag = "5")]
+    pub page_size: u32,
+    /// `next_page_token` of the page before.
+    #[prost(string, tag = "6")]
+    pub page_token: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SignInAuditResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub entries: ::prost::alloc::vec::Vec<SignInAuditEntry>,
+    /// Empty on the last page.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// Its names are those of docs/sign-in-audit.md. What is not known is empty.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SignInAuditEntry {
+    /// Milliseconds since 1970; of several, when the last of them was.
+    #[prost(uint64, tag = "1")]
+    pub at_ms: u64,
+    /// As `signed_in`.
+    #[prost(string, tag = "2")]
+    pub event: ::prost::alloc::string::String,
+    /// As `password`.
+    #[prost(string, tag = "3")]
+    pub way: ::prost::alloc::string::String,
+    /// Whom it is about: `person/<user name>` or `client/<id>`.
+    #[prost(string, tag = "4")]
+    pub subject: ::prost::alloc::string::String,
+    /// Who has done it, where the subject may not have.
+    #[prost(string, tag = "5")]
+    pub by: ::prost::alloc::string::String,
+    /// The client at which it happened.
+    #[prost(string, tag = "6")]
+    pub client: ::prost::alloc::string::String,
+    /// The browser's session, or the sign-in at a program (`sid`).
+    #[prost(string, tag = "7")]
+    pub session: ::prost::alloc::string::String,
+    /// The address that it came from.
+    #[prost(string, tag = "8")]
+    pub source: ::prost::alloc::string::String,
+    /// What the browser or program calls itself.
+    #[prost(string, tag = "9")]
+    pub user_agent: ::prost::alloc::string::String,
+    /// How often, within a minute.
+    #[prost(uint32, tag = "10")]
+    pub times: u32,
+}
 /// Generated client implementations.
 pub mod provisioning_client {
     #![allow(
@@ -5777,6 +5840,31 @@ pub mod provisioning_client {
                 .insert(GrpcMethod::new("trunkline.v1.Provisioning", "ExportPeople"));
             self.inner.unary(req, path, codec).await
         }
+        /// What has happened at signing in, the latest first. Needs `config:read`.
+        pub async fn sign_ins(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SignInAuditRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SignInAuditResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/trunkline.v1.Provisioning/SignIns",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("trunkline.v1.Provisioning", "SignIns"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -5852,6 +5940,14 @@ pub mod provisioning_server {
             request: tonic::Request<super::ExportPeopleRequest>,
         ) -> std::result::Result<
             tonic::Response<super::ExportPeopleResponse>,
+            tonic::Status,
+        >;
+        /// What has happened at signing in, the latest first. Needs `config:read`.
+        async fn sign_ins(
+            &self,
+            request: tonic::Request<super::SignInAuditRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SignInAuditResponse>,
             tonic::Status,
         >;
     }
@@ -6280,6 +6376,51 @@ pub mod provisioning_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ExportPeopleSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/trunkline.v1.Provisioning/SignIns" => {
+                    #[allow(non_camel_case_types)]
+                    struct SignInsSvc<T: Provisioning>(pub Arc<T>);
+                    impl<
+                        T: Provisioning,
+                    > tonic::server::UnaryService<super::SignInAuditRequest>
+                    for SignInsSvc<T> {
+                        type Response = super::SignInAuditResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SignInAuditRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Provisioning>::sign_ins(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SignInsSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
@@ -7649,6 +7790,9 @@ pub struct SignInSessionRecord {
     /// Whether a second factor was shown too.
     #[prost(bool, tag = "7")]
     pub second_factor: bool,
+    /// What the OpenID Provider is called that has said who it is; absent if the password was shown.
+    #[prost(string, optional, tag = "8")]
+    pub provider: ::core::option::Option<::prost::alloc::string::String>,
 }
 /// An authorization code. Its key is the digest of what was handed out.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -7684,6 +7828,9 @@ pub struct SignInCodeRecord {
     pub credential: ::prost::bytes::Bytes,
     #[prost(bool, tag = "14")]
     pub second_factor: bool,
+    /// Whether an OpenID Provider has said who the person is.
+    #[prost(bool, tag = "15")]
+    pub by_provider: bool,
 }
 /// What a spent code gave, so that whoever shows it again ends it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -7726,6 +7873,12 @@ pub struct SignInFamilyRecord {
     pub credential: ::prost::bytes::Bytes,
     #[prost(bool, tag = "13")]
     pub second_factor: bool,
+    /// As in the code.
+    #[prost(bool, tag = "14")]
+    pub by_provider: bool,
+    /// How the client calls itself; empty in records of an earlier build.
+    #[prost(string, tag = "15")]
+    pub audience: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SignInSupersededRecord {
@@ -7784,6 +7937,9 @@ pub struct SignInAllowanceRecord {
     /// As in the session.
     #[prost(bool, tag = "6")]
     pub second_factor: bool,
+    /// As in the code.
+    #[prost(bool, tag = "7")]
+    pub by_provider: bool,
 }
 /// Which device shows a code for people to enter. Its key is the digest of that code.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
