@@ -15,6 +15,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use contracts::provisioning::{Secret, UpstreamProvider};
+use identity::percent;
 use identity::provider::fetching::{FetchStep, FetchTimes, Wanted};
 use identity::provider::id_token::ExpectedClaims;
 use identity::provider::url;
@@ -81,8 +82,8 @@ struct AskedProvider {
 /// The providers.
 pub(super) struct Upstream {
     client: OutsideClient,
-    /// Where they send browsers back to.
-    redirect_uri: String,
+    /// Where browsers come back to, without the tenant.
+    callback: String,
     clock: Arc<dyn Clock>,
     asked: Mutex<HashMap<TenantId, Arc<AskedProvider>>>,
 }
@@ -100,7 +101,13 @@ pub(super) struct UpstreamRequest<'a> {
 impl Upstream {
     /// Providers that send browsers back to this issuer's host.
     pub fn new(client: OutsideClient, issuer: &str, clock: Arc<dyn Clock>) -> Self {
-        Self { client, redirect_uri: format!("{issuer}{CALLBACK}"), clock, asked: Mutex::default() }
+        Self { client, callback: format!("{issuer}{CALLBACK}"), clock, asked: Mutex::default() }
+    }
+
+    /// Where the tenant's provider sends browsers back to. Each tenant has a place of its own: else a provider that one tenant names could
+    /// get the codes that the provider of another has made (RFC 9700 section 4.4.2).
+    fn redirect_uri(&self, tenant: &TenantId) -> String {
+        format!("{}/{}", self.callback, percent::encoded(tenant.as_str()))
     }
 
     /// The address to which the browser is sent.
@@ -114,11 +121,11 @@ impl Upstream {
         let pending = request.pending;
         // S256 is what a digest is (RFC 7636 section 4.2).
         let challenge = identity::secret::Digest::of(&pending.verifier).text();
-        let scope = provider.asked_scopes();
+        let (scope, redirect_uri) = (provider.asked_scopes(), self.redirect_uri(tenant));
         let parameters = [
             ("response_type", Some("code")),
             ("client_id", Some(provider.client_id.as_str())),
-            ("redirect_uri", Some(self.redirect_uri.as_str())),
+            ("redirect_uri", Some(redirect_uri.as_str())),
             ("scope", Some(scope.as_str())),
             ("state", Some(pending.state.as_str())),
             ("nonce", Some(pending.nonce.as_str())),
@@ -182,11 +189,12 @@ impl Upstream {
         code: &str,
     ) -> Result<String, ProviderFault> {
         let secret = provider.client_secret.as_ref().map(Secret::reveal);
+        let redirect_uri = self.redirect_uri(tenant);
         let by_basic = secret.filter(|_| !description.wants_secret_in_form());
         let form = answers::with_pairs(&[
             ("grant_type", Some("authorization_code")),
             ("code", Some(code)),
-            ("redirect_uri", Some(self.redirect_uri.as_str())),
+            ("redirect_uri", Some(redirect_uri.as_str())),
             ("code_verifier", Some(pending.verifier.as_str())),
             ("client_id", Some(provider.client_id.as_str()).filter(|_| by_basic.is_none())),
             ("client_secret", secret.filter(|_| by_basic.is_none())),
@@ -249,7 +257,7 @@ impl Upstream {
     }
 }
 
-/// Where providers send browsers back to, below the issuer.
+/// Where providers send browsers back to, below the issuer and before the tenant.
 pub(super) const CALLBACK: &str = "/sign-in/callback";
 /// Where a browser begins, below the issuer.
 pub(super) const BEGIN: &str = "/sign-in/provider";
@@ -316,6 +324,8 @@ mod tests {
         let first = upstream.asked(&acme, &provider("https://a.example"));
         assert!(Arc::ptr_eq(&first, &upstream.asked(&acme, &provider("https://a.example"))));
         assert!(!Arc::ptr_eq(&first, &upstream.asked(&acme, &provider("https://b.example"))));
-        assert_eq!(upstream.redirect_uri, "https://centre.example/auth/v3/sign-in/callback");
+        assert_eq!(upstream.redirect_uri(&acme), "https://centre.example/auth/v3/sign-in/callback/acme");
+        let other = upstream.redirect_uri(&TenantId::parse("acme/x y").unwrap());
+        assert_eq!(other, "https://centre.example/auth/v3/sign-in/callback/acme%2Fx%20y");
     }
 }

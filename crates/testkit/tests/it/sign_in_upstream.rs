@@ -14,7 +14,9 @@ use testkit::visitor::{CurlAnswer, REDIRECT, SESSION, VERIFIER, path_of, value};
 use testkit::{Authenticator, Installation, Visitor, wait};
 
 const BEGIN: &str = "/auth/v3/sign-in/provider";
-const CALLBACK: &str = "/auth/v3/sign-in/callback";
+const CALLBACK: &str = "/auth/v3/sign-in/callback/example";
+/// That of another tenant.
+const OTHER_CALLBACK: &str = "/auth/v3/sign-in/callback/globex";
 const SIGN_IN: &str = "/auth/v3/sign-in";
 /// A change of the configuration is there.
 const SOON: Duration = Duration::from_secs(30);
@@ -166,6 +168,13 @@ fn nobody_is_let_in_by_an_answer_that_is_wrong() -> Result<()> {
     ] {
         ensure!(refused.status == 400, "{what}: {} {}", refused.status, refused.body);
     }
+    let mixed_up = Visitor::new(&site)?;
+    let sent = begins(&mixed_up, &provider, BEGIN)?;
+    provider.says(sent.says(good(), false)?);
+    let answer = [("code", "c1"), ("state", sent.get("state")?), ("iss", provider.issuer())];
+    let refused = mixed_up.query(OTHER_CALLBACK, &answer)?;
+    ensure!(refused.status == 400, "the place of another tenant: {} {}", refused.status, refused.body);
+    ensure!(mixed_up.cookie(SESSION)?.is_none() && !is_signed_in(&mixed_up)?, "the place of another tenant");
     let sent = begins(&visitor, &provider, BEGIN)?;
     ensure!(comes_back(&visitor, state, provider.issuer())?.status == 400, "the state of another sign-in");
     let no = visitor

@@ -1,9 +1,9 @@
-//! `GET /sign-in/provider` and `GET /sign-in/callback`: the code flow with PKCE, state and nonce by which somebody signs in with the
+//! `GET /sign-in/provider` and `GET /sign-in/callback/{tenant}`: the code flow with PKCE, state and nonce by which somebody signs in with the
 //! tenant's own OpenID Provider (OpenID Connect Core section 3.1).
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::Response;
 use contracts::provisioning::{Person, UpstreamProvider};
@@ -79,18 +79,19 @@ async fn sent_to(request: PageRequest<'_>, at: &TenantProvider) -> Response {
 /// Ends: the browser has come back from the provider.
 pub(in crate::auth) async fn come_back(
     State(auth): State<Arc<Auth>>,
+    Path(tenant): Path<String>,
     source: RequestSource,
     headers: HeaderMap,
     uri: Uri,
 ) -> Response {
     let browser = RequestBrowser { headers: &headers, source: &source };
-    let done = ended(&auth, browser, &uri).await.unwrap_or_else(page::trouble);
+    let done = ended(&auth, browser, &tenant, &uri).await.unwrap_or_else(page::trouble);
     with_cookie(done, pending::remove(&source))
 }
 
-async fn ended(auth: &Auth, browser: RequestBrowser<'_>, uri: &Uri) -> Result<Response, Trouble> {
+async fn ended(auth: &Auth, browser: RequestBrowser<'_>, tenant: &str, uri: &Uri) -> Result<Response, Trouble> {
     let pending = pending::of(browser.headers, browser.source)
-        .and_then(|sealed| PendingUpstream::open(&auth.ctx.installation_key, sealed, auth.now()));
+        .and_then(|sealed| PendingUpstream::open(&auth.ctx.installation_key, sealed, tenant, auth.now()));
     // Of a sign-in that is not known, neither is what it was for.
     let query = pending.as_ref().map_or("", |pending| pending.query.as_str());
     let parameters = Parameters::read(query.as_bytes()).unwrap_or_default();

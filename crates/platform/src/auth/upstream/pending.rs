@@ -48,11 +48,11 @@ impl PendingUpstream {
         sealed::seal(key, BOUND_TO, plain).map(|sealed| URL_SAFE_NO_PAD.encode(sealed))
     }
 
-    /// From a cookie's value; none if it is not ours, or is too old.
-    pub fn open(key: &InstallationKey, value: &str, now: Timestamp) -> Option<Self> {
+    /// From a cookie's value; none if it is not ours, is too old, or the browser has not come back to the place of its tenant.
+    pub fn open(key: &InstallationKey, value: &str, tenant: &str, now: Timestamp) -> Option<Self> {
         let sealed = URL_SAFE_NO_PAD.decode(value).ok()?;
         let pending: Self = serde_json::from_slice(&sealed::open(key, BOUND_TO, &sealed)?).ok()?;
-        (now < pending.until()).then_some(pending)
+        (now < pending.until() && pending.tenant == tenant).then_some(pending)
     }
 
     /// Until when the browser may come back.
@@ -103,8 +103,11 @@ mod tests {
         };
         let value = pending.seal(&key).unwrap();
         assert!(value.len() < COOKIE_BYTES_MAX - 200, "{}", value.len());
-        let open = |value: &str, now: u64| PendingUpstream::open(&key, value, Timestamp::from_micros(now));
+        let tenant = pending.tenant.clone();
+        let open = |value: &str, now: u64| PendingUpstream::open(&key, value, &tenant, Timestamp::from_micros(now));
         assert!(open(&value, 9) == Some(pending));
+        let elsewhere = PendingUpstream::open(&key, &value, "acme", Timestamp::from_micros(9));
+        assert!(elsewhere.is_none(), "it came back to the place of another tenant");
         for (other, now) in [(value.as_str(), 10), ("x", 0), (&value[1..], 0)] {
             assert!(open(other, now).is_none(), "{other} {now}");
         }
