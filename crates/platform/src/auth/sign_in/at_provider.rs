@@ -123,6 +123,10 @@ async fn ended(auth: &Auth, browser: RequestBrowser<'_>, tenant: &str, uri: &Uri
             return Ok(stale(request));
         }
     };
+    // The cookie is taken away, but whoever has kept it could come back with it.
+    if !auth.store.spend_state(&at.tenant, &pending.state, pending.until()).await? {
+        return Ok(stale(request));
+    }
     match auth.upstream.redeem(&at.tenant, &at.rules, pending, code).await {
         Ok(claims) => signed_in(request, at, &claims).await,
         Err(fault) => Ok(fails(request, at, &fault)),

@@ -14,7 +14,7 @@ use super::super::source::RequestSource;
 use crate::session_cookie;
 
 /// How long somebody may take at the provider.
-pub(in crate::auth) const LIFE: Duration = Duration::from_secs(1_800);
+pub(in crate::auth) const LIFE: Duration = Duration::from_secs(600);
 /// What the sealed text is bound to.
 const BOUND_TO: &[u8] = b"sign-in at a provider";
 /// The longest query of the sign-in page that goes along: the cookie has to have room for it.
