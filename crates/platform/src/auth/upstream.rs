@@ -7,7 +7,7 @@ pub(super) mod pending;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::http::{HeaderValue, StatusCode};
@@ -20,7 +20,7 @@ use identity::provider::fetching::{FetchStep, FetchTimes, Wanted};
 use identity::provider::id_token::ExpectedClaims;
 use identity::provider::url;
 use infra::Clock;
-use model::TenantId;
+use model::{TenantId, Timestamp};
 use serde_json::Value;
 
 use super::answers;
@@ -75,8 +75,9 @@ struct KnownProvider {
 struct AskedProvider {
     issuer: String,
     client: OutsideClient,
+    known: Mutex<KnownProvider>,
     /// Held while it is asked, so that many who sign in ask once.
-    known: tokio::sync::Mutex<KnownProvider>,
+    turn: tokio::sync::Mutex<()>,
 }
 
 /// The providers.
@@ -217,7 +218,7 @@ impl Upstream {
         }
     }
 
-    /// What the provider has told of itself, fetched when it is due.
+    /// What the provider has told of itself, fetched when it is due. The fetch goes on when who has asked for it has gone.
     async fn told(
         &self,
         tenant: &TenantId,
@@ -225,20 +226,20 @@ impl Upstream {
         wanted: Wanted,
     ) -> Result<Arc<ToldDocuments>, ProviderFault> {
         let asked = self.asked(tenant, provider);
-        let mut known = asked.known.lock().await;
-        let now = self.clock.now();
-        let away = || ProviderFault::Away("it did not answer a moment ago".to_owned());
-        match known.times.step(wanted, now) {
-            FetchStep::Use => return known.told.clone().ok_or_else(away),
-            FetchStep::Fail => return Err(away()),
-            FetchStep::Fetch => {}
+        let (step, told) = asked.step(wanted, self.clock.now());
+        let clock = self.clock.clone();
+        match step {
+            FetchStep::Use => told.ok_or_else(away),
+            FetchStep::Fail => Err(away()),
+            FetchStep::UseAndFetch => {
+                // Somebody who fetches them already has the turn.
+                if asked.turn.try_lock().is_ok() {
+                    tokio::spawn(asked.fetch(wanted, clock));
+                }
+                told.ok_or_else(away)
+            }
+            FetchStep::Fetch => tokio::spawn(asked.fetch(wanted, clock)).await.unwrap_or_else(|_| Err(away())),
         }
-        // Whoever gives up meanwhile leaves it as one that has not answered.
-        known.times.failed(now);
-        let told = Arc::new(fetched(&asked.client, &asked.issuer).await?);
-        known.times.fetched(self.clock.now());
-        known.told = Some(told.clone());
-        Ok(told)
     }
 
     /// The tenant's provider; another one than before is begun with anew.
@@ -250,11 +251,52 @@ impl Upstream {
             return held.clone();
         }
         let client = asked.get(tenant).map_or_else(|| self.client.of_tenant(), |held| held.client.clone());
-        let fresh =
-            Arc::new(AskedProvider { issuer: provider.issuer.clone(), client, known: tokio::sync::Mutex::default() });
+        let (known, turn) = (Mutex::default(), tokio::sync::Mutex::default());
+        let fresh = Arc::new(AskedProvider { issuer: provider.issuer.clone(), client, known, turn });
         asked.insert(tenant.clone(), fresh.clone());
         fresh
     }
+}
+
+impl AskedProvider {
+    fn lock(&self) -> MutexGuard<'_, KnownProvider> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What has to be done before what it has told is used.
+    fn step(&self, wanted: Wanted, now: Timestamp) -> (FetchStep, Option<Arc<ToldDocuments>>) {
+        let known = self.lock();
+        (known.times.step(wanted, now), known.told.clone())
+    }
+
+    /// Asks it, unless somebody else has done so meanwhile.
+    async fn fetch(
+        self: Arc<Self>,
+        wanted: Wanted,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Arc<ToldDocuments>, ProviderFault> {
+        let _turn = self.turn.lock().await;
+        match self.step(wanted, clock.now()) {
+            (FetchStep::Use, told) => return told.ok_or_else(away),
+            (FetchStep::Fail, _) => return Err(away()),
+            (FetchStep::UseAndFetch | FetchStep::Fetch, _) => {}
+        }
+        let fetched = fetched(&self.client, &self.issuer).await.map(Arc::new);
+        let mut known = self.lock();
+        match &fetched {
+            Ok(told) => {
+                known.times.fetched(clock.now());
+                known.told = Some(told.clone());
+            }
+            Err(_) => known.times.failed(clock.now()),
+        }
+        drop(known);
+        fetched
+    }
+}
+
+fn away() -> ProviderFault {
+    ProviderFault::Away("it did not answer a moment ago".to_owned())
 }
 
 /// Where providers send browsers back to, below the issuer and before the tenant.
@@ -304,13 +346,12 @@ mod tests {
         assert!(value.is_sensitive());
     }
 
-    #[test]
-    fn another_issuer_is_another_provider() {
-        let client = OutsideClient::new(net::public_address::Reach::Public).unwrap();
-        let clock = infra::conformance::SetClock::at(model::Timestamp::from_millis(1_700_000_000_000));
-        let upstream = Upstream::new(client, "https://centre.example/auth/v3", clock);
-        let acme = TenantId::parse("acme").unwrap();
-        let provider = |issuer: &str| UpstreamProvider {
+    fn clock() -> Arc<infra::conformance::SetClock> {
+        infra::conformance::SetClock::at(Timestamp::from_millis(1_700_000_000_000))
+    }
+
+    fn provider(issuer: &str) -> UpstreamProvider {
+        UpstreamProvider {
             name: "Acme ID".to_owned(),
             issuer: issuer.to_owned(),
             client_id: "trunkline".to_owned(),
@@ -320,7 +361,30 @@ mod tests {
             person: contracts::provisioning::PersonField::Email,
             only: false,
             trusted_factor: false,
-        };
+        }
+    }
+
+    #[tokio::test]
+    async fn who_gives_up_leaves_the_provider_as_it_is() {
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let provider = provider(&format!("http://{}", silent.local_addr().unwrap()));
+        let client = OutsideClient::new(net::public_address::Reach::Inside).unwrap();
+        let upstream = Upstream::new(client, "https://centre.example/auth/v3", clock());
+        let acme = TenantId::parse("acme").unwrap();
+        tokio::select! {
+            _ = upstream.told(&acme, &provider, Wanted::Any) => panic!("it is silent"),
+            accepted = silent.accept() => drop(accepted.unwrap()),
+        }
+        let asked = upstream.asked(&acme, &provider);
+        assert_ne!(asked.step(Wanted::Any, upstream.clock.now()).0, FetchStep::Fail, "nobody knows yet");
+        assert!(asked.turn.try_lock().is_err(), "it is still being asked");
+    }
+
+    #[test]
+    fn another_issuer_is_another_provider() {
+        let client = OutsideClient::new(net::public_address::Reach::Public).unwrap();
+        let upstream = Upstream::new(client, "https://centre.example/auth/v3", clock());
+        let acme = TenantId::parse("acme").unwrap();
         let first = upstream.asked(&acme, &provider("https://a.example"));
         assert!(Arc::ptr_eq(&first, &upstream.asked(&acme, &provider("https://a.example"))));
         assert!(!Arc::ptr_eq(&first, &upstream.asked(&acme, &provider("https://b.example"))));
