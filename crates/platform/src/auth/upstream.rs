@@ -99,6 +99,14 @@ pub(super) struct UpstreamRequest<'a> {
     pub login_hint: Option<&'a str>,
 }
 
+/// What an ID token of a provider has said.
+pub(super) struct ProviderSaid {
+    /// Its claims.
+    pub claims: Value,
+    /// When the person has signed in there.
+    pub authenticated_at: Timestamp,
+}
+
 impl Upstream {
     /// Providers that send browsers back to this issuer's host.
     pub fn new(client: OutsideClient, issuer: &str, clock: Arc<dyn Clock>) -> Self {
@@ -123,6 +131,7 @@ impl Upstream {
         // S256 is what a digest is (RFC 7636 section 4.2).
         let challenge = identity::secret::Digest::of(&pending.verifier).text();
         let (scope, redirect_uri) = (provider.asked_scopes(), self.redirect_uri(tenant));
+        let max_age = pending.max_age_s.map(|seconds| seconds.to_string());
         let parameters = [
             ("response_type", Some("code")),
             ("client_id", Some(provider.client_id.as_str())),
@@ -133,6 +142,7 @@ impl Upstream {
             ("code_challenge", Some(challenge.as_str())),
             ("code_challenge_method", Some(identity::pkce::METHOD)),
             ("prompt", request.signs_in_again.then_some("login")),
+            ("max_age", max_age.as_deref()),
             ("login_hint", request.login_hint),
         ];
         Ok(answers::with_query(&told.description.authorization_endpoint, &parameters))
@@ -143,14 +153,14 @@ impl Upstream {
         Ok(in_time(self.told(tenant, provider, Wanted::Any)).await?.description.says_iss)
     }
 
-    /// Redeems a code; the claims of its ID token, which is checked.
+    /// Redeems a code; what its ID token says, which is checked.
     pub async fn redeem(
         &self,
         tenant: &TenantId,
         provider: &UpstreamProvider,
         pending: &PendingUpstream,
         code: &str,
-    ) -> Result<Value, ProviderFault> {
+    ) -> Result<ProviderSaid, ProviderFault> {
         in_time(self.redeem_now(tenant, provider, pending, code)).await
     }
 
@@ -160,7 +170,7 @@ impl Upstream {
         provider: &UpstreamProvider,
         pending: &PendingUpstream,
         code: &str,
-    ) -> Result<Value, ProviderFault> {
+    ) -> Result<ProviderSaid, ProviderFault> {
         let told = self.told(tenant, provider, Wanted::Any).await?;
         let token = self.id_token(tenant, provider, &told.description, pending, code).await?;
         let refused = |why: String| ProviderFault::Refused(why);
@@ -175,9 +185,15 @@ impl Upstream {
             }
         };
         let checked = checked_claims(&claims).ok_or_else(|| refused("ID token: a claim is missing".to_owned()))?;
-        let expected = ExpectedClaims { issuer: &provider.issuer, client: &provider.client_id, nonce: &pending.nonce };
-        checked.check(&expected, self.clock.now()).map_err(|fault| refused(format!("ID token: {fault}")))?;
-        Ok(claims)
+        let expected = ExpectedClaims {
+            issuer: &provider.issuer,
+            client: &provider.client_id,
+            nonce: &pending.nonce,
+            signed_in_since_s: pending.signed_in_since_s(),
+        };
+        let now = self.clock.now();
+        checked.check(&expected, now).map_err(|fault| refused(format!("ID token: {fault}")))?;
+        Ok(ProviderSaid { claims, authenticated_at: checked.authenticated_at(now) })
     }
 
     /// The ID token of a code (OpenID Connect Core section 3.1.3).

@@ -39,6 +39,9 @@ pub(in crate::auth) struct PendingUpstream {
     pub query: String,
     /// Until when, in microseconds since 1970.
     pub until_us: u64,
+    /// How long ago the person may have signed in there, in seconds, where that was asked for.
+    #[serde(default)]
+    pub max_age_s: Option<u64>,
 }
 
 impl PendingUpstream {
@@ -58,6 +61,12 @@ impl PendingUpstream {
     /// Until when the browser may come back.
     pub const fn until(&self) -> Timestamp {
         Timestamp::from_micros(self.until_us)
+    }
+
+    /// Since when the person must have signed in there, in seconds since 1970, where that was asked for: so long before this has begun.
+    pub fn signed_in_since_s(&self) -> Option<u64> {
+        let begun_s = self.until().as_secs().saturating_sub(LIFE.as_secs());
+        self.max_age_s.map(|max_age_s| begun_s.saturating_sub(max_age_s))
     }
 }
 
@@ -90,6 +99,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_age_is_that_at_which_the_sign_in_has_begun() {
+        let pending = |max_age_s| PendingUpstream {
+            state: String::new(),
+            nonce: String::new(),
+            verifier: String::new(),
+            tenant: String::new(),
+            issuer: String::new(),
+            query: String::new(),
+            until_us: (Timestamp::from_millis(1_000_000) + LIFE).as_micros(),
+            max_age_s,
+        };
+        for (max_age_s, since_s) in
+            [(None, None), (Some(0), Some(1_000)), (Some(60), Some(940)), (Some(u64::MAX), Some(0))]
+        {
+            assert_eq!(pending(max_age_s).signed_in_since_s(), since_s);
+        }
+    }
+
+    #[test]
     fn what_the_browser_keeps_is_ours_ends_and_has_room() {
         let key = InstallationKey::from_bytes([7; 32]);
         let pending = PendingUpstream {
@@ -100,6 +128,7 @@ mod tests {
             issuer: "i".repeat(256),
             query: "q".repeat(QUERY_BYTES_MAX),
             until_us: 10,
+            max_age_s: Some(u64::MAX),
         };
         let value = pending.seal(&key).unwrap();
         assert!(value.len() < COOKIE_BYTES_MAX - 200, "{}", value.len());
