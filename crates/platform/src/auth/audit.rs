@@ -219,36 +219,17 @@ impl AuditWriter {
     /// Writes records, and tries again while the database does not answer.
     async fn write(&mut self, noticed: Vec<Noticed>) {
         let records: Vec<_> = noticed.into_iter().map(|Noticed { tenant, record }| (tenant, record)).collect();
-        let store = self.auth.ctx.stores.sign_in_audit.clone();
+        let (store, metrics) = (self.auth.ctx.stores.sign_in_audit.clone(), self.auth.metrics.clone());
         let mut tries = 0;
         while let Err(error) = store.note(&records).await {
             self.say(&error, UNWRITTEN);
-            if is_refused(&error) {
-                self.auth.metrics.audit_unwritten.inc_by(u64::try_from(records.len()).unwrap_or(u64::MAX));
+            tries += 1;
+            if is_refused(&error) || tries >= TRIES_AT_ONCE {
+                let refused = write_each(&*store, &records, |error| self.say(error, UNWRITTEN)).await;
+                metrics.audit_unwritten.inc_by(refused);
                 return;
             }
-            tries += 1;
-            if tries >= TRIES_AT_ONCE {
-                return self.write_each(&*store, &records).await;
-            }
             pause(tries).await;
-        }
-    }
-
-    /// Writes records one by one, and leaves out what the database refuses while it does other things: nothing after it would be noted.
-    async fn write_each(&mut self, store: &dyn SignInAudit, records: &[(TenantId, SignInRecord)]) {
-        for record in records {
-            let mut tries = 0;
-            while let Err(error) = store.note(slice::from_ref(record)).await {
-                self.say(&error, UNWRITTEN);
-                // Nothing is as old as that: it is asked whether it answers at all.
-                if is_refused(&error) || store.forget_before(Timestamp::ZERO, 1).await.is_ok() {
-                    self.auth.metrics.audit_unwritten.inc();
-                    break;
-                }
-                tries += 1;
-                pause(tries).await;
-            }
         }
     }
 
@@ -280,6 +261,33 @@ const fn is_refused(error: &StoreError) -> bool {
     matches!(error, StoreError::Invalid(_) | StoreError::Corrupt { .. })
 }
 
+/// Writes records one by one, and leaves out what the database refuses while it does other things: nothing after it would be noted. Says
+/// how many it has left out.
+async fn write_each(
+    store: &dyn SignInAudit,
+    records: &[(TenantId, SignInRecord)],
+    mut say: impl FnMut(&StoreError) + Send,
+) -> u64 {
+    let mut refused = 0;
+    for record in records {
+        let (mut tries, mut has_answered) = (0, false);
+        while let Err(error) = store.note(slice::from_ref(record)).await {
+            say(&error);
+            if is_refused(&error) || has_answered {
+                refused += 1;
+                break;
+            }
+            // Nothing is as old as that: it is asked whether it answers at all.
+            has_answered = store.forget_before(Timestamp::ZERO, 1).await.is_ok();
+            if !has_answered {
+                tries += 1;
+                pause(tries).await;
+            }
+        }
+    }
+    refused
+}
+
 async fn pause(tries: u32) {
     tokio::time::sleep(RETRIED_EACH.saturating_mul(tries).min(RETRIED_EACH_MAX)).await;
 }
@@ -287,8 +295,67 @@ async fn pause(tries: u32) {
 #[cfg(test)]
 mod tests {
     use contracts::sign_in_audit::SignInEvent;
+    use infra::{Answer, AuditPage, AuditPart};
 
     use super::*;
+
+    /// A database that does not answer at first, and then takes all but what is about that subject.
+    struct Choosy {
+        silent_for: Mutex<u32>,
+        refused: &'static str,
+        written: Mutex<Vec<String>>,
+    }
+
+    impl Choosy {
+        fn answers(&self) -> infra::Result<()> {
+            let mut silent_for = self.silent_for.lock().unwrap();
+            if *silent_for > 0 {
+                *silent_for -= 1;
+                return Err(away());
+            }
+            Ok(())
+        }
+    }
+
+    fn away() -> StoreError {
+        StoreError::Unavailable { reason: "an error of the database that nobody knows".to_owned() }
+    }
+
+    impl SignInAudit for Choosy {
+        fn note<'a>(&'a self, records: &'a [(TenantId, SignInRecord)]) -> Answer<'a, ()> {
+            Box::pin(async move {
+                self.answers()?;
+                let subjects: Vec<String> = records.iter().filter_map(|(_, record)| record.subject.clone()).collect();
+                if subjects.iter().any(|subject| subject == self.refused) {
+                    return Err(away());
+                }
+                self.written.lock().unwrap().extend(subjects);
+                Ok(())
+            })
+        }
+
+        fn noted<'a>(&'a self, _: &'a TenantId, _: &'a AuditPage) -> Answer<'a, AuditPart> {
+            Box::pin(async { Err(away()) })
+        }
+
+        fn forget_before(&self, _: Timestamp, _: u32) -> Answer<'_, u64> {
+            Box::pin(async move { self.answers().map(|()| 0) })
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_database_refuses_holds_up_nothing_and_while_it_is_away_nothing_is_lost() {
+        let store = Choosy { silent_for: Mutex::new(7), refused: "person/bob", written: Mutex::default() };
+        let record =
+            |user: &str| (TenantId::parse("acme").unwrap(), SignInRecord::of(SignInEvent::SignedIn).about_person(user));
+        let mut said = 0;
+        let refused = write_each(&store, &["ann", "bob", "cid"].map(record), |_| said += 1).await;
+        assert_eq!(
+            (refused, store.written.into_inner().unwrap()),
+            (1, vec!["person/ann".to_owned(), "person/cid".to_owned()])
+        );
+        assert!(said > 1);
+    }
 
     #[tokio::test]
     async fn no_tenant_takes_more_than_half_of_the_queue() {
