@@ -2,7 +2,7 @@
 
 mod provider;
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
 use base64::Engine as _;
@@ -195,6 +195,28 @@ fn nobody_is_let_in_by_an_answer_that_is_wrong() -> Result<()> {
         Ok((refused.status == 401).then_some(()))
     })
     .context("a disabled person is let in")
+}
+
+#[test]
+#[allow(clippy::disallowed_methods, reason = "tests of whole processes live in real time")]
+fn a_program_that_asks_for_a_recent_sign_in_gets_one_of_the_provider() -> Result<()> {
+    let site = site()?;
+    let provider = FakeProvider::start(site.peer_address(HOST))?;
+    with_provider(&site, &provider, "")?;
+    let now_s = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    for (what, claims, status) in [
+        ("no auth_time", json!({ "email": EMAIL }), 403),
+        ("an auth_time of long ago", json!({ "email": EMAIL, "auth_time": now_s - 3_600 }), 403),
+        ("an auth_time of now", json!({ "email": EMAIL, "auth_time": now_s }), 303),
+    ] {
+        let visitor = Visitor::new(&site)?;
+        let sent = begins(&visitor, &provider, &format!("{BEGIN}?max_age=60"))?;
+        ensure!(sent.get("max_age")? == "60", "the provider does not hear of it");
+        provider.says(sent.says(claims, false)?);
+        let back = comes_back(&visitor, sent.get("state")?, provider.issuer())?;
+        ensure!(back.status == status, "{what}: {} {}", back.status, back.body);
+    }
+    Ok(())
 }
 
 #[test]
