@@ -1,5 +1,5 @@
-//! `GET /sign-in/provider` and `GET /sign-in/callback/{tenant}`: the code flow with PKCE, state and nonce by which somebody signs in with the
-//! tenant's own OpenID Provider (OpenID Connect Core section 3.1).
+//! `GET /sign-in/provider` and `GET /sign-in/callback/{tenant}`: the code flow with PKCE, state and nonce by which somebody signs in with
+//! the tenant's own OpenID Provider (OpenID Connect Core section 3.1).
 
 use std::sync::Arc;
 
