@@ -8,7 +8,7 @@ use model::Timestamp;
 pub enum SignInEvent {
     /// Somebody has signed in.
     SignedIn,
-    /// A password, a code or a client's secret was wrong, or nobody has that name.
+    /// A password, a code or a client's secret was wrong, or nobody has that name; or a provider has signed nobody in.
     Refused,
     /// It was not looked at: too many wrong ones came before.
     LockedOut,
@@ -78,9 +78,9 @@ impl SignInEvent {
 pub enum SignInWay {
     /// A password alone.
     Password,
-    /// A password, and a code of an authenticator app.
+    /// A first step, which is a password or the tenant's provider, and a code of an authenticator app.
     SecondFactor,
-    /// A password, and a recovery code.
+    /// A first step, and a recovery code.
     RecoveryCode,
     /// The tenant's own OpenID Provider.
     Provider,

@@ -10,6 +10,7 @@ pub mod lockout;
 pub mod login_name;
 pub mod oauth_error;
 pub mod password;
+pub mod percent;
 pub mod pkce;
 pub mod provider;
 pub mod recovery_code;

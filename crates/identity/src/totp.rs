@@ -1,13 +1,13 @@
 //! Codes of an authenticator app (TOTP, RFC 6238): SHA-1, 30 s, six digits, since some apps know nothing else.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::time::Duration;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hmac;
 use model::Timestamp;
 
-use crate::base32;
+use crate::{base32, percent};
 
 /// Length of a secret in bytes (RFC 4226 section 4 recommends it).
 pub const SECRET_BYTES: usize = 20;
@@ -58,7 +58,7 @@ impl TotpSecret {
 
     /// The address by which apps take it over: `otpauth://totp/issuer:account?secret=…`.
     pub fn uri(&self, issuer: &str, account: &str) -> String {
-        let (issuer, account) = (percent_encoded(issuer), percent_encoded(account));
+        let (issuer, account) = (percent::encoded(issuer), percent::encoded(account));
         let (secret, period) = (self.text(), STEP.as_secs());
         format!(
             "otpauth://totp/{issuer}:{account}?secret={secret}&issuer={issuer}&algorithm=SHA1&digits={DIGITS}&period={period}"
@@ -84,20 +84,6 @@ impl TotpSecret {
         let word = tag.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_be_bytes);
         format!("{:0width$}", (word & 0x7fff_ffff) % 1_000_000, width = DIGITS)
     }
-}
-
-/// A text within a URI (RFC 3986 section 2.3).
-fn percent_encoded(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            out.push(char::from(byte));
-        } else {
-            // Writing to a String cannot fail.
-            let _ = write!(out, "%{byte:02X}");
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -122,6 +122,7 @@ struct Auth {
     settings: Settings,
     people: people::People,
     upstream: upstream::Upstream,
+    /// Tells programs of the ends of sign-ins.
     outside: outside::OutsideClient,
     store: store::SignInStore,
     guesses: guard::Guesses,
@@ -187,7 +188,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
     let (audit, noticed) = audit::queue();
     let auth = Arc::new(Auth {
         upstream: upstream::Upstream::new(outside.clone(), ctx.tokens.issuer(), ctx.clock.clone()),
-        outside,
+        outside: outside.of_another_kind(),
         token_issuer: key_files::issuer(&ctx.data_dir, ctx.clock.clone())?,
         settings,
         people: people::People::start(&ctx)?,

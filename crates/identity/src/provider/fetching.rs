@@ -1,4 +1,5 @@
 //! When a provider's description and keys are fetched: once an hour, and when a token names a key that is not there.
+//! Meanwhile those of before are used.
 
 use std::time::Duration;
 
@@ -6,6 +7,8 @@ use model::Timestamp;
 
 /// How long what was fetched is used.
 pub const FRESH_FOR: Duration = Duration::from_secs(3_600);
+/// How long it is used while it cannot be fetched again.
+pub const USABLE_FOR: Duration = Duration::from_secs(24 * 3_600);
 /// How often a key that is not there makes us fetch them: whoever makes up names of keys makes us ask no oftener.
 pub const KEY_SOUGHT_EACH: Duration = Duration::from_secs(30);
 /// How long a provider that did not answer is left alone.
@@ -25,6 +28,8 @@ pub enum Wanted {
 pub enum FetchStep {
     /// Nothing.
     Use,
+    /// Nothing; and they are fetched for those who come after.
+    UseAndFetch,
     /// They are fetched.
     Fetch,
     /// Nobody is asked now: it was tried just before.
@@ -49,7 +54,14 @@ impl FetchTimes {
         if is_good {
             return FetchStep::Use;
         }
-        if within(self.failed_at, LEFT_ALONE_FOR) { FetchStep::Fail } else { FetchStep::Fetch }
+        // Those of before have not the key.
+        let is_usable = wanted == Wanted::Any && within(self.fetched_at, USABLE_FOR);
+        match (is_usable, within(self.failed_at, LEFT_ALONE_FOR)) {
+            (true, true) => FetchStep::Use,
+            (true, false) => FetchStep::UseAndFetch,
+            (false, true) => FetchStep::Fail,
+            (false, false) => FetchStep::Fetch,
+        }
     }
 
     /// They were fetched.
@@ -78,7 +90,9 @@ mod tests {
         times.fetched(at(0));
         for (wanted, seconds, step) in [
             (Wanted::Any, 3_599, FetchStep::Use),
-            (Wanted::Any, 3_600, FetchStep::Fetch),
+            (Wanted::Any, 3_600, FetchStep::UseAndFetch),
+            (Wanted::Any, 86_399, FetchStep::UseAndFetch),
+            (Wanted::Any, 86_400, FetchStep::Fetch),
             (Wanted::OtherKey, 29, FetchStep::Use),
             (Wanted::OtherKey, 30, FetchStep::Fetch),
         ] {
@@ -96,5 +110,8 @@ mod tests {
         times.failed(at(100));
         assert_eq!(times.step(Wanted::Any, at(101)), FetchStep::Use, "what is there is good");
         assert_eq!(times.step(Wanted::OtherKey, at(101)), FetchStep::Fail);
+        times.failed(at(4_000));
+        assert_eq!(times.step(Wanted::Any, at(4_001)), FetchStep::Use, "they are old, and good while it is away");
+        assert_eq!(times.step(Wanted::Any, at(4_005)), FetchStep::UseAndFetch);
     }
 }

@@ -24,6 +24,8 @@ pub struct ProviderClaims {
     pub iat_s: u64,
     /// The nonce of the request.
     pub nonce: Option<String>,
+    /// When the person has signed in there, in seconds since 1970.
+    pub auth_time_s: Option<u64>,
 }
 
 /// What was asked for.
@@ -35,6 +37,8 @@ pub struct ExpectedClaims<'a> {
     pub client: &'a str,
     /// The nonce of this sign-in.
     pub nonce: &'a str,
+    /// Since when the person must have signed in there, in seconds since 1970, where that was asked for (`max_age`).
+    pub signed_in_since_s: Option<u64>,
 }
 
 /// Why an ID token says nothing.
@@ -58,6 +62,9 @@ pub enum IdTokenFault {
     /// It is the answer to another sign-in.
     #[error("nonce is not that of this sign-in")]
     Nonce,
+    /// The person has signed in there too long ago, or in the future, or it does not say when though it was asked.
+    #[error("auth_time is not as late as max_age asks for, or is missing or in the future")]
+    SignedInAt,
 }
 
 impl ProviderClaims {
@@ -91,7 +98,19 @@ impl ProviderClaims {
         if self.nonce.as_deref() != Some(expected.nonce) {
             return Err(IdTokenFault::Nonce);
         }
-        Ok(())
+        let is_signed_in_then = match (self.auth_time_s, expected.signed_in_since_s) {
+            (Some(at_s), since_s) => {
+                at_s <= now_s.saturating_add(differ_s) && at_s.saturating_add(differ_s) >= since_s.unwrap_or(0)
+            }
+            (None, since_s) => since_s.is_none(),
+        };
+        if is_signed_in_then { Ok(()) } else { Err(IdTokenFault::SignedInAt) }
+    }
+
+    /// When the person has signed in there: if it does not say so, when it was made, and never after now.
+    #[must_use]
+    pub fn authenticated_at(&self, now: Timestamp) -> Timestamp {
+        Timestamp::ZERO + Duration::from_secs(self.auth_time_s.unwrap_or(self.iat_s).min(now.as_secs()))
     }
 }
 
@@ -101,7 +120,7 @@ mod tests {
 
     const NOW_S: u64 = 1_700_000_000;
     const EXPECTED: ExpectedClaims<'_> =
-        ExpectedClaims { issuer: "https://id.example", client: "trunkline", nonce: "n" };
+        ExpectedClaims { issuer: "https://id.example", client: "trunkline", nonce: "n", signed_in_since_s: None };
 
     fn claims() -> ProviderClaims {
         ProviderClaims {
@@ -111,6 +130,7 @@ mod tests {
             exp_s: NOW_S + 300,
             iat_s: NOW_S,
             nonce: Some("n".to_owned()),
+            auth_time_s: None,
         }
     }
 
@@ -135,6 +155,28 @@ mod tests {
         }
         let both = vec![text("other"), text("trunkline")];
         assert_eq!(check(&ProviderClaims { aud: both, azp: Some(text("trunkline")), ..claims() }), Ok(()));
+    }
+
+    #[test]
+    fn it_says_when_the_person_has_signed_in_where_that_was_asked_for() {
+        let now = Timestamp::from_millis(NOW_S * 1_000);
+        let (good, wrong) = (Ok(()), Err(IdTokenFault::SignedInAt));
+        for (auth_time_s, signed_in_since_s, expected, at_s) in [
+            (None, None, good, NOW_S),
+            (None, Some(0), wrong, NOW_S),
+            (Some(5), None, good, 5),
+            (Some(NOW_S - 100), Some(NOW_S - 100), good, NOW_S - 100),
+            (Some(NOW_S - 160), Some(NOW_S - 100), good, NOW_S - 160),
+            (Some(NOW_S - 161), Some(NOW_S - 100), wrong, NOW_S - 161),
+            (Some(NOW_S + 60), None, good, NOW_S),
+            (Some(NOW_S + 61), None, wrong, NOW_S),
+            (Some(u64::MAX), Some(u64::MAX), wrong, NOW_S),
+        ] {
+            let claims = ProviderClaims { auth_time_s, ..claims() };
+            let asked = ExpectedClaims { signed_in_since_s, ..EXPECTED };
+            assert_eq!(claims.check(&asked, now), expected, "{auth_time_s:?} {signed_in_since_s:?}");
+            assert_eq!(claims.authenticated_at(now).as_secs(), at_s);
+        }
     }
 
     #[test]

@@ -3,13 +3,15 @@
 
 mod repeats;
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::slice;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
 use contracts::sign_in_audit::SignInRecord;
-use infra::StoreError;
+use infra::{SignInAudit, StoreError};
 use model::{TenantId, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -20,12 +22,18 @@ use super::source::RequestSource;
 
 /// The most records that wait to be written: some minutes of a large installation.
 const QUEUE_MAX: usize = 4_096;
+/// Those of one tenant, so that strangers at its door keep no other tenant's from being noted.
+const QUEUE_OF_TENANT_MAX: usize = QUEUE_MAX / 2;
 /// The most records that are written at once.
 const BATCH_MAX: usize = 256;
 /// How often it is looked whether repeated records are due.
 const LOOKED_EACH: Duration = Duration::from_secs(1);
-/// Pause before what could not be written is tried again.
+/// Pause before what could not be written is tried again; as much longer with each try, up to the longest.
 const RETRIED_EACH: Duration = Duration::from_secs(1);
+/// The longest of these pauses.
+const RETRIED_EACH_MAX: Duration = Duration::from_secs(5);
+/// Tries after which the records of a batch are written one by one: the database may refuse one of them alone.
+const TRIES_AT_ONCE: u32 = 20;
 /// How often what is too old is removed: often enough that the connection to the database stays.
 const FORGOTTEN_EACH: Duration = Duration::from_secs(30);
 /// The most records that are removed at once.
@@ -40,8 +48,6 @@ const DAY: Duration = Duration::from_secs(86_400);
 struct Noticed {
     tenant: TenantId,
     record: SignInRecord,
-    /// The name that was typed, where nobody has looked yet whether a person has it. It is noted only if one does.
-    typed: Option<String>,
 }
 
 /// What the writer gets.
@@ -55,54 +61,98 @@ enum AuditTask {
 /// Takes what is to be noted.
 pub(super) struct AuditQueue {
     tasks: mpsc::Sender<AuditTask>,
+    waiting: WaitingRecords,
     /// When it was last logged that something was lost, in seconds.
     said_at_s: AtomicU64,
 }
 
 /// The other end of the queue.
-pub(super) struct AuditTasks(mpsc::Receiver<AuditTask>);
+pub(super) struct AuditTasks {
+    tasks: mpsc::Receiver<AuditTask>,
+    waiting: WaitingRecords,
+}
+
+/// How many records of each tenant wait. A clone is the same count.
+#[derive(Clone, Default)]
+struct WaitingRecords(Arc<Mutex<HashMap<TenantId, usize>>>);
 
 /// A queue and its other end.
 pub(super) fn queue() -> (AuditQueue, AuditTasks) {
     let (tasks, taken) = mpsc::channel(QUEUE_MAX);
-    (AuditQueue { tasks, said_at_s: AtomicU64::new(0) }, AuditTasks(taken))
+    let waiting = WaitingRecords::default();
+    let queue = AuditQueue { tasks, waiting: waiting.clone(), said_at_s: AtomicU64::new(0) };
+    (queue, AuditTasks { tasks: taken, waiting })
+}
+
+impl WaitingRecords {
+    fn lock(&self) -> MutexGuard<'_, HashMap<TenantId, usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl AuditQueue {
+    /// Takes a record; false if too many wait.
+    fn takes(&self, noticed: Noticed) -> bool {
+        let tenant = noticed.tenant.clone();
+        let mut waiting = self.waiting.lock();
+        let of_tenant = waiting.get(&tenant).copied().unwrap_or(0);
+        // The count is held meanwhile: it is not taken out before it is counted.
+        let is_taken = of_tenant < QUEUE_OF_TENANT_MAX && self.tasks.try_send(AuditTask::Write(noticed)).is_ok();
+        if is_taken {
+            waiting.insert(tenant, of_tenant + 1);
+        }
+        is_taken
+    }
+}
+
+impl AuditTasks {
+    /// The next ones; none if nothing has come for a moment.
+    async fn next(&mut self) -> Vec<AuditTask> {
+        let mut taken = Vec::with_capacity(BATCH_MAX);
+        // The queue does not close before this ends.
+        let _ = tokio::time::timeout(LOOKED_EACH, self.tasks.recv_many(&mut taken, BATCH_MAX)).await;
+        let mut waiting = self.waiting.lock();
+        for task in &taken {
+            if let AuditTask::Write(noticed) = task
+                && let Some(count) = waiting.get_mut(&noticed.tenant)
+            {
+                *count = count.saturating_sub(1);
+                if *count == 0 {
+                    waiting.remove(&noticed.tenant);
+                }
+            }
+        }
+        drop(waiting);
+        taken
+    }
 }
 
 impl Auth {
     /// Notes what has happened at a request about that tenant. What is of no tenant is not noted.
     pub(super) fn note(&self, tenant: &TenantId, source: &RequestSource, record: SignInRecord) {
-        self.notice(tenant, source, record, None);
-    }
-
-    /// The same, about the person who has that name, if there is one.
-    pub(super) fn note_typed(&self, tenant: &TenantId, source: &RequestSource, record: SignInRecord, name: &str) {
-        self.notice(tenant, source, record, Some(name.to_owned()));
-    }
-
-    /// Notes what has happened to the installation.
-    pub(super) fn note_of_installation(&self, record: SignInRecord) {
-        let record = SignInRecord { at: self.now(), ..record };
-        self.hand_over(Noticed { tenant: self.guesses.nowhere().clone(), record, typed: None });
-    }
-
-    fn notice(&self, tenant: &TenantId, source: &RequestSource, record: SignInRecord, typed: Option<String>) {
         if tenant == self.guesses.nowhere() {
             return;
         }
         let (at, source, user_agent) = (self.now(), source.address.clone(), source.user_agent.clone());
         let record = SignInRecord { at, source, user_agent, ..record };
-        self.hand_over(Noticed { tenant: tenant.clone(), record, typed });
+        self.hand_over(Noticed { tenant: tenant.clone(), record });
+    }
+
+    /// Notes what has happened to the installation.
+    pub(super) fn note_of_installation(&self, record: SignInRecord) {
+        let record = SignInRecord { at: self.now(), ..record };
+        self.hand_over(Noticed { tenant: self.guesses.nowhere().clone(), record });
     }
 
     fn hand_over(&self, noticed: Noticed) {
-        if self.audit.tasks.try_send(AuditTask::Write(noticed)).is_ok() {
+        if self.audit.takes(noticed) {
             return;
         }
         self.metrics.audit_unwritten.inc();
         let (now_s, said_at_s) = (self.now().as_secs(), self.audit.said_at_s.load(Ordering::Relaxed));
         if now_s.saturating_sub(said_at_s) >= SAID_EACH_S {
             self.audit.said_at_s.store(now_s, Ordering::Relaxed);
-            tracing::warn!("what happens at signing in is not noted: {QUEUE_MAX} records wait to be written");
+            tracing::warn!("what happens at signing in is not noted: too many records wait to be written");
         }
     }
 
@@ -136,11 +186,10 @@ pub(super) async fn run(auth: Arc<Auth>, tasks: AuditTasks) -> Result<()> {
 }
 
 impl AuditWriter {
-    async fn carry_out_all(mut self, AuditTasks(mut tasks): AuditTasks) {
+    async fn carry_out_all(mut self, mut tasks: AuditTasks) {
         loop {
-            let mut taken = Vec::with_capacity(BATCH_MAX);
-            // With an empty batch it is looked what is due. The queue does not close before this ends.
-            let _ = tokio::time::timeout(LOOKED_EACH, tasks.recv_many(&mut taken, BATCH_MAX)).await;
+            // With none it is looked what is due.
+            let taken = tasks.next().await;
             self.carry_out(taken).await;
         }
     }
@@ -169,35 +218,19 @@ impl AuditWriter {
 
     /// Writes records, and tries again while the database does not answer.
     async fn write(&mut self, noticed: Vec<Noticed>) {
-        let records = self.named(noticed).await;
-        let store = self.auth.ctx.stores.sign_in_audit.clone();
+        let records: Vec<_> = noticed.into_iter().map(|Noticed { tenant, record }| (tenant, record)).collect();
+        let (store, metrics) = (self.auth.ctx.stores.sign_in_audit.clone(), self.auth.metrics.clone());
+        let mut tries = 0;
         while let Err(error) = store.note(&records).await {
-            self.say(&error, "what happens at signing in cannot be noted now");
-            if matches!(error, StoreError::Invalid(_) | StoreError::Corrupt { .. }) {
-                let count = u64::try_from(records.len()).unwrap_or(u64::MAX);
-                self.auth.metrics.audit_unwritten.inc_by(count);
+            self.say(&error, UNWRITTEN);
+            tries += 1;
+            if is_refused(&error) || tries >= TRIES_AT_ONCE {
+                let refused = write_each(&*store, &records, |error| self.say(error, UNWRITTEN)).await;
+                metrics.audit_unwritten.inc_by(refused);
                 return;
             }
-            tokio::time::sleep(RETRIED_EACH).await;
+            pause(tries).await;
         }
-    }
-
-    /// The records; those with a name that was typed are about the person who has it. The name of nobody may be a password in the wrong
-    /// field.
-    async fn named(&self, noticed: Vec<Noticed>) -> Vec<(TenantId, SignInRecord)> {
-        let (mut records, mut is_answered) = (Vec::with_capacity(noticed.len()), true);
-        for Noticed { tenant, mut record, typed } in noticed {
-            // Where tenant does not answer, the others are not kept waiting for each name.
-            if let Some(name) = typed.filter(|_| is_answered) {
-                let found = self.auth.people.person(&tenant, &name).await;
-                is_answered = found.is_ok();
-                if let Ok(Some(person)) = found {
-                    record = record.about_person(&person.user_name);
-                }
-            }
-            records.push((tenant, record));
-        }
-        records
     }
 
     /// Removes what is too old.
@@ -218,5 +251,129 @@ impl AuditWriter {
             self.said_at = Some(Instant::now());
             tracing::warn!(%error, "{what}");
         }
+    }
+}
+
+const UNWRITTEN: &str = "what happens at signing in cannot be noted now";
+
+/// Whether the database will never take it.
+const fn is_refused(error: &StoreError) -> bool {
+    matches!(error, StoreError::Invalid(_) | StoreError::Corrupt { .. })
+}
+
+/// Writes records one by one, and leaves out what the database refuses while it does other things: nothing after it would be noted. Says
+/// how many it has left out.
+async fn write_each(
+    store: &dyn SignInAudit,
+    records: &[(TenantId, SignInRecord)],
+    mut say: impl FnMut(&StoreError) + Send,
+) -> u64 {
+    let mut refused = 0;
+    for record in records {
+        let (mut tries, mut has_answered) = (0, false);
+        while let Err(error) = store.note(slice::from_ref(record)).await {
+            say(&error);
+            if is_refused(&error) || has_answered {
+                refused += 1;
+                break;
+            }
+            // Nothing is as old as that: it is asked whether it answers at all.
+            has_answered = store.forget_before(Timestamp::ZERO, 1).await.is_ok();
+            if !has_answered {
+                tries += 1;
+                pause(tries).await;
+            }
+        }
+    }
+    refused
+}
+
+async fn pause(tries: u32) {
+    tokio::time::sleep(RETRIED_EACH.saturating_mul(tries).min(RETRIED_EACH_MAX)).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use contracts::sign_in_audit::SignInEvent;
+    use infra::{Answer, AuditPage, AuditPart};
+
+    use super::*;
+
+    /// A database that does not answer at first, and then takes all but what is about that subject.
+    struct Choosy {
+        silent_for: Mutex<u32>,
+        refused: &'static str,
+        written: Mutex<Vec<String>>,
+    }
+
+    impl Choosy {
+        fn answers(&self) -> infra::Result<()> {
+            let mut silent_for = self.silent_for.lock().unwrap();
+            if *silent_for > 0 {
+                *silent_for -= 1;
+                return Err(away());
+            }
+            Ok(())
+        }
+    }
+
+    fn away() -> StoreError {
+        StoreError::Unavailable { reason: "an error of the database that nobody knows".to_owned() }
+    }
+
+    impl SignInAudit for Choosy {
+        fn note<'a>(&'a self, records: &'a [(TenantId, SignInRecord)]) -> Answer<'a, ()> {
+            Box::pin(async move {
+                self.answers()?;
+                let subjects: Vec<String> = records.iter().filter_map(|(_, record)| record.subject.clone()).collect();
+                if subjects.iter().any(|subject| subject == self.refused) {
+                    return Err(away());
+                }
+                self.written.lock().unwrap().extend(subjects);
+                Ok(())
+            })
+        }
+
+        fn noted<'a>(&'a self, _: &'a TenantId, _: &'a AuditPage) -> Answer<'a, AuditPart> {
+            Box::pin(async { Err(away()) })
+        }
+
+        fn forget_before(&self, _: Timestamp, _: u32) -> Answer<'_, u64> {
+            Box::pin(async move { self.answers().map(|()| 0) })
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_database_refuses_holds_up_nothing_and_while_it_is_away_nothing_is_lost() {
+        let store = Choosy { silent_for: Mutex::new(7), refused: "person/bob", written: Mutex::default() };
+        let record =
+            |user: &str| (TenantId::parse("acme").unwrap(), SignInRecord::of(SignInEvent::SignedIn).about_person(user));
+        let mut said = 0;
+        let refused = write_each(&store, &["ann", "bob", "cid"].map(record), |_| said += 1).await;
+        assert_eq!(
+            (refused, store.written.into_inner().unwrap()),
+            (1, vec!["person/ann".to_owned(), "person/cid".to_owned()])
+        );
+        assert!(said > 1);
+    }
+
+    #[tokio::test]
+    async fn no_tenant_takes_more_than_half_of_the_queue() {
+        let (queue, mut tasks) = queue();
+        let noticed = |tenant: &str| Noticed {
+            tenant: TenantId::parse(tenant).unwrap(),
+            record: SignInRecord::of(SignInEvent::Refused),
+        };
+        for _ in 0..QUEUE_OF_TENANT_MAX {
+            assert!(queue.takes(noticed("acme")));
+        }
+        assert!(!queue.takes(noticed("acme")));
+        assert!(queue.takes(noticed("globex")));
+        assert_eq!(tasks.next().await.len(), BATCH_MAX);
+        assert!(queue.takes(noticed("acme")), "there is room again");
+        while !tasks.waiting.lock().is_empty() {
+            tasks.next().await;
+        }
+        assert!(tasks.tasks.is_empty());
     }
 }

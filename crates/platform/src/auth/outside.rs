@@ -19,8 +19,10 @@ use tokio::sync::Semaphore;
 
 /// The largest answer, in bytes: a provider's keys with their certificates have some tens of thousands.
 const ANSWER_BYTES_MAX: usize = 128 << 10;
-/// Exchanges at a time.
+/// Exchanges at a time, of each kind: sign-ins, and ends of sign-ins.
 const AT_ONCE: usize = 64;
+/// Those with servers of one tenant: its silent server keeps no other tenant's from being asked.
+const OF_TENANT_AT_ONCE: usize = 4;
 /// Lookups of hosts at a time: half of the role's 16 threads stay free for all else.
 const LOOKUPS_MAX: usize = 8;
 /// Those for one tenant.
@@ -53,6 +55,8 @@ pub(super) struct OutsideClient {
     tls: Arc<rustls::ClientConfig>,
     client: legacy::Client<HttpsConnector<Guarded>, Full<Bytes>>,
     places: Arc<Semaphore>,
+    /// Those of the tenant.
+    of_tenant: Arc<Semaphore>,
 }
 
 impl OutsideClient {
@@ -67,7 +71,7 @@ impl OutsideClient {
             .context("TLS of exchanges with servers of tenants")?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        Ok(Self::by(reach, Lookups::new(LOOKUPS_MAX), Arc::new(tls), Arc::new(Semaphore::new(AT_ONCE))))
+        Ok(Self::by(reach, Lookups::new(LOOKUPS_MAX), Arc::new(tls), places()))
     }
 
     fn by(reach: Reach, lookups: Lookups, tls: Arc<rustls::ClientConfig>, places: Arc<Semaphore>) -> Self {
@@ -76,10 +80,15 @@ impl OutsideClient {
         let client = legacy::Client::builder(TokioExecutor::new())
             .pool_max_idle_per_host(0)
             .build(HttpsConnector::from((guarded, tls.clone())));
-        Self { reach, lookups, tls, client, places }
+        Self { reach, lookups, tls, client, places, of_tenant: Arc::new(Semaphore::new(OF_TENANT_AT_ONCE)) }
     }
 
-    /// One for a tenant, whose hosts take but a few of the lookups.
+    /// One for exchanges of another kind, which take no places of these.
+    pub fn of_another_kind(&self) -> Self {
+        Self::by(self.reach, self.lookups.clone(), self.tls.clone(), places())
+    }
+
+    /// One for a tenant, whose servers take but a few of the places and lookups.
     pub fn of_tenant(&self) -> Self {
         Self::by(self.reach, self.lookups.part(LOOKUPS_OF_TENANT_MAX), self.tls.clone(), self.places.clone())
     }
@@ -111,15 +120,16 @@ impl OutsideClient {
         body: Bytes,
         within: Duration,
     ) -> Result<OutsideAnswer, NoAnswer> {
-        let Ok(_place) = self.places.try_acquire() else {
-            return Err(NoAnswer("too many exchanges are under way".to_owned()));
-        };
         let request = head
             .header(header::ACCEPT, HeaderValue::from_static("application/json"))
             .header(header::USER_AGENT, HeaderValue::from_static(concat!("trunkline/", env!("CARGO_PKG_VERSION"))))
             .body(Full::new(body))
             .map_err(|error| NoAnswer(error.to_string()))?;
+        let full = || NoAnswer("too many exchanges are under way".to_owned());
         let exchanged = async {
+            // First one of the tenant's own, which takes nothing from others while it is waited for.
+            let _own = self.of_tenant.acquire().await.map_err(|_| full())?;
+            let _place = self.places.try_acquire().map_err(|_| full())?;
             let answer = self.client.request(request).await.map_err(|error| NoAnswer(with_causes(&error)))?;
             let status = answer.status();
             let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await.map_err(|_| {
@@ -130,6 +140,10 @@ impl OutsideClient {
         let late = || Err(NoAnswer(format!("no answer within {} ms", within.as_millis())));
         tokio::time::timeout(within, exchanged).await.unwrap_or_else(|_| late())
     }
+}
+
+fn places() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(AT_ONCE))
 }
 
 fn target(url: &str) -> Result<Uri, NoAnswer> {
@@ -175,5 +189,26 @@ mod tests {
         let client = OutsideClient::new(Reach::Inside).unwrap();
         let fault = client.get(&url, Duration::from_millis(20)).await.map(drop).unwrap_err();
         assert_eq!(fault.to_string(), "no answer within 20 ms");
+    }
+
+    #[tokio::test]
+    async fn a_tenant_whose_server_is_silent_leaves_places_to_others() {
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/a", silent.local_addr().unwrap());
+        let all = OutsideClient::new(Reach::Inside).unwrap();
+        let (tenant, other_kind) = (all.of_tenant(), all.of_another_kind());
+        let mut asking = tokio::task::JoinSet::new();
+        for _ in 0..AT_ONCE {
+            let (tenant, url) = (tenant.clone(), url.clone());
+            asking.spawn(async move { tenant.get(&url, Duration::from_secs(600)).await });
+        }
+        let mut taken = Vec::new();
+        for _ in 0..OF_TENANT_AT_ONCE {
+            taken.push(silent.accept().await.unwrap());
+        }
+        assert_eq!(all.places.available_permits(), AT_ONCE - OF_TENANT_AT_ONCE);
+        assert_eq!(all.of_tenant().of_tenant.available_permits(), OF_TENANT_AT_ONCE, "those of another tenant");
+        assert_eq!(other_kind.places.available_permits(), AT_ONCE);
+        asking.shutdown().await;
     }
 }

@@ -48,7 +48,8 @@ pub(super) async fn check(
             auth.metrics.sign_ins.inc(SignInOutcome::LockedOut);
             tracing::info!(%tenant, source = source.address, wait_s = wait.as_secs(), "a sign-in was refused: too many wrong passwords");
             let record = SignInRecord::of(SignInEvent::LockedOut).by_way(SignInWay::Password);
-            auth.note_typed(tenant, source, record, &who.name);
+            // Nobody has looked whether there is such a person.
+            auth.note(tenant, source, record);
             return Ok(PersonLogin::Wait(wait));
         }
     };

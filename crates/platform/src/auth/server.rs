@@ -49,7 +49,7 @@ pub(super) fn router(auth: Arc<Auth>) -> Router {
         .route("/auth-scheme", post(sign_in::scheme))
         .route("/sign-in", get(sign_in::show).post(sign_in::submit))
         .route(upstream::BEGIN, get(sign_in::to_provider))
-        .route(upstream::CALLBACK, get(sign_in::from_provider))
+        .route(&format!("{}/{{tenant}}", upstream::CALLBACK), get(sign_in::from_provider))
         .route("/sign-in.css", get(async || page::style()))
         .route("/sign-out", get(sign_out::sign_out).post(sign_out::sign_out))
         .route("/ping", get(sign_out::ping));

@@ -13,7 +13,7 @@ use contracts::sign_in_audit::{SignInEvent, SignInRecord, SignInWay};
 use identity::authorization::{self, AuthorizationRefusal};
 use identity::redirect_uri;
 use identity::secret::Digest;
-use model::TenantId;
+use model::{TenantId, Timestamp};
 use serde_json::json;
 
 use super::answers::{self, Trouble};
@@ -81,6 +81,8 @@ struct ShownSteps {
     by_two_factors: bool,
     /// As the audit calls it.
     way: SignInWay,
+    /// When.
+    authenticated_at: Timestamp,
 }
 
 /// `POST /auth-scheme`: how people sign in.
@@ -173,12 +175,13 @@ async fn begin(
     if let Some(before) = Cookie::Session.of(headers, source).and_then(SessionCookie::read) {
         auth.store.end_session(&before.tenant, before.digest).await?;
     }
-    let (secret, now, ShownSteps { provider, by_two_factors, way }) = (auth.secret(), auth.now(), shown);
+    let (secret, now, ShownSteps { provider, by_two_factors, way, authenticated_at }) =
+        (auth.secret(), auth.now(), shown);
     let session = BrowserSession {
         id: auth.id(),
         user: person.user_name.clone(),
         credential: people::credential(person),
-        authenticated_at: now,
+        authenticated_at,
         by_two_factors,
         provider,
         until: now + auth.settings.session_life,

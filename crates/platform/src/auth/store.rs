@@ -171,6 +171,14 @@ impl SignInStore {
         self.records.claim(tenant, &key, bytes(&spent), now + code::SPENT_KEPT).await
     }
 
+    /// Spends the state of a sign-in at a provider; `false` if it was spent before. It is remembered until the browser may not come back
+    /// any more.
+    pub async fn spend_state(&self, tenant: &TenantId, state: &str, until: Timestamp) -> Result<bool> {
+        let spent = Digest::of(&format!("state\0{state}"));
+        let key = SignInKey::new(SignInKind::Used, spent.text());
+        self.records.claim(tenant, &key, Bytes::from_static(b"1"), until).await
+    }
+
     /// What a spent code gave.
     pub async fn spent(&self, tenant: &TenantId, digest: Digest) -> Result<Option<Spent>> {
         let key = SignInKey::new(SignInKind::Used, digest.text());
@@ -348,6 +356,15 @@ mod tests {
     use super::*;
 
     const HOUR: Duration = Duration::from_secs(3_600);
+
+    #[tokio::test]
+    async fn a_sign_in_at_a_provider_comes_back_once() {
+        let start = Timestamp::from_millis(1_700_000_000_000);
+        let (store, acme) = (SignInStore::in_memory(SetClock::at(start)), TenantId::parse("acme").unwrap());
+        assert!(store.spend_state(&acme, "s", start + HOUR).await.unwrap());
+        assert!(!store.spend_state(&acme, "s", start + HOUR).await.unwrap());
+        assert!(store.spend_state(&acme, "t", start + HOUR).await.unwrap());
+    }
 
     fn family(n: usize, until: Timestamp) -> Family {
         Family {

@@ -7,7 +7,7 @@ pub(super) mod pending;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::http::{HeaderValue, StatusCode};
@@ -15,11 +15,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use contracts::provisioning::{Secret, UpstreamProvider};
+use identity::percent;
 use identity::provider::fetching::{FetchStep, FetchTimes, Wanted};
 use identity::provider::id_token::ExpectedClaims;
 use identity::provider::url;
 use infra::Clock;
-use model::TenantId;
+use model::{TenantId, Timestamp};
 use serde_json::Value;
 
 use super::answers;
@@ -74,15 +75,16 @@ struct KnownProvider {
 struct AskedProvider {
     issuer: String,
     client: OutsideClient,
+    known: Mutex<KnownProvider>,
     /// Held while it is asked, so that many who sign in ask once.
-    known: tokio::sync::Mutex<KnownProvider>,
+    turn: tokio::sync::Mutex<()>,
 }
 
 /// The providers.
 pub(super) struct Upstream {
     client: OutsideClient,
-    /// Where they send browsers back to.
-    redirect_uri: String,
+    /// Where browsers come back to, without the tenant.
+    callback: String,
     clock: Arc<dyn Clock>,
     asked: Mutex<HashMap<TenantId, Arc<AskedProvider>>>,
 }
@@ -97,10 +99,24 @@ pub(super) struct UpstreamRequest<'a> {
     pub login_hint: Option<&'a str>,
 }
 
+/// What an ID token of a provider has said.
+pub(super) struct ProviderSaid {
+    /// Its claims.
+    pub claims: Value,
+    /// When the person has signed in there.
+    pub authenticated_at: Timestamp,
+}
+
 impl Upstream {
     /// Providers that send browsers back to this issuer's host.
     pub fn new(client: OutsideClient, issuer: &str, clock: Arc<dyn Clock>) -> Self {
-        Self { client, redirect_uri: format!("{issuer}{CALLBACK}"), clock, asked: Mutex::default() }
+        Self { client, callback: format!("{issuer}{CALLBACK}"), clock, asked: Mutex::default() }
+    }
+
+    /// Where the tenant's provider sends browsers back to. Each tenant has a place of its own: else a provider that one tenant names could
+    /// get the codes that the provider of another has made (RFC 9700 section 4.4.2).
+    fn redirect_uri(&self, tenant: &TenantId) -> String {
+        format!("{}/{}", self.callback, percent::encoded(tenant.as_str()))
     }
 
     /// The address to which the browser is sent.
@@ -114,17 +130,19 @@ impl Upstream {
         let pending = request.pending;
         // S256 is what a digest is (RFC 7636 section 4.2).
         let challenge = identity::secret::Digest::of(&pending.verifier).text();
-        let scope = provider.asked_scopes();
+        let (scope, redirect_uri) = (provider.asked_scopes(), self.redirect_uri(tenant));
+        let max_age = pending.max_age_s.map(|seconds| seconds.to_string());
         let parameters = [
             ("response_type", Some("code")),
             ("client_id", Some(provider.client_id.as_str())),
-            ("redirect_uri", Some(self.redirect_uri.as_str())),
+            ("redirect_uri", Some(redirect_uri.as_str())),
             ("scope", Some(scope.as_str())),
             ("state", Some(pending.state.as_str())),
             ("nonce", Some(pending.nonce.as_str())),
             ("code_challenge", Some(challenge.as_str())),
             ("code_challenge_method", Some(identity::pkce::METHOD)),
             ("prompt", request.signs_in_again.then_some("login")),
+            ("max_age", max_age.as_deref()),
             ("login_hint", request.login_hint),
         ];
         Ok(answers::with_query(&told.description.authorization_endpoint, &parameters))
@@ -135,14 +153,14 @@ impl Upstream {
         Ok(in_time(self.told(tenant, provider, Wanted::Any)).await?.description.says_iss)
     }
 
-    /// Redeems a code; the claims of its ID token, which is checked.
+    /// Redeems a code; what its ID token says, which is checked.
     pub async fn redeem(
         &self,
         tenant: &TenantId,
         provider: &UpstreamProvider,
         pending: &PendingUpstream,
         code: &str,
-    ) -> Result<Value, ProviderFault> {
+    ) -> Result<ProviderSaid, ProviderFault> {
         in_time(self.redeem_now(tenant, provider, pending, code)).await
     }
 
@@ -152,7 +170,7 @@ impl Upstream {
         provider: &UpstreamProvider,
         pending: &PendingUpstream,
         code: &str,
-    ) -> Result<Value, ProviderFault> {
+    ) -> Result<ProviderSaid, ProviderFault> {
         let told = self.told(tenant, provider, Wanted::Any).await?;
         let token = self.id_token(tenant, provider, &told.description, pending, code).await?;
         let refused = |why: String| ProviderFault::Refused(why);
@@ -167,9 +185,15 @@ impl Upstream {
             }
         };
         let checked = checked_claims(&claims).ok_or_else(|| refused("ID token: a claim is missing".to_owned()))?;
-        let expected = ExpectedClaims { issuer: &provider.issuer, client: &provider.client_id, nonce: &pending.nonce };
-        checked.check(&expected, self.clock.now()).map_err(|fault| refused(format!("ID token: {fault}")))?;
-        Ok(claims)
+        let expected = ExpectedClaims {
+            issuer: &provider.issuer,
+            client: &provider.client_id,
+            nonce: &pending.nonce,
+            signed_in_since_s: pending.signed_in_since_s(),
+        };
+        let now = self.clock.now();
+        checked.check(&expected, now).map_err(|fault| refused(format!("ID token: {fault}")))?;
+        Ok(ProviderSaid { claims, authenticated_at: checked.authenticated_at(now) })
     }
 
     /// The ID token of a code (OpenID Connect Core section 3.1.3).
@@ -182,11 +206,12 @@ impl Upstream {
         code: &str,
     ) -> Result<String, ProviderFault> {
         let secret = provider.client_secret.as_ref().map(Secret::reveal);
+        let redirect_uri = self.redirect_uri(tenant);
         let by_basic = secret.filter(|_| !description.wants_secret_in_form());
         let form = answers::with_pairs(&[
             ("grant_type", Some("authorization_code")),
             ("code", Some(code)),
-            ("redirect_uri", Some(self.redirect_uri.as_str())),
+            ("redirect_uri", Some(redirect_uri.as_str())),
             ("code_verifier", Some(pending.verifier.as_str())),
             ("client_id", Some(provider.client_id.as_str()).filter(|_| by_basic.is_none())),
             ("client_secret", secret.filter(|_| by_basic.is_none())),
@@ -209,7 +234,7 @@ impl Upstream {
         }
     }
 
-    /// What the provider has told of itself, fetched when it is due.
+    /// What the provider has told of itself, fetched when it is due. The fetch goes on when who has asked for it has gone.
     async fn told(
         &self,
         tenant: &TenantId,
@@ -217,20 +242,20 @@ impl Upstream {
         wanted: Wanted,
     ) -> Result<Arc<ToldDocuments>, ProviderFault> {
         let asked = self.asked(tenant, provider);
-        let mut known = asked.known.lock().await;
-        let now = self.clock.now();
-        let away = || ProviderFault::Away("it did not answer a moment ago".to_owned());
-        match known.times.step(wanted, now) {
-            FetchStep::Use => return known.told.clone().ok_or_else(away),
-            FetchStep::Fail => return Err(away()),
-            FetchStep::Fetch => {}
+        let (step, told) = asked.step(wanted, self.clock.now());
+        let clock = self.clock.clone();
+        match step {
+            FetchStep::Use => told.ok_or_else(away),
+            FetchStep::Fail => Err(away()),
+            FetchStep::UseAndFetch => {
+                // Somebody who fetches them already has the turn.
+                if asked.turn.try_lock().is_ok() {
+                    tokio::spawn(asked.fetch(wanted, clock));
+                }
+                told.ok_or_else(away)
+            }
+            FetchStep::Fetch => tokio::spawn(asked.fetch(wanted, clock)).await.unwrap_or_else(|_| Err(away())),
         }
-        // Whoever gives up meanwhile leaves it as one that has not answered.
-        known.times.failed(now);
-        let told = Arc::new(fetched(&asked.client, &asked.issuer).await?);
-        known.times.fetched(self.clock.now());
-        known.told = Some(told.clone());
-        Ok(told)
     }
 
     /// The tenant's provider; another one than before is begun with anew.
@@ -242,14 +267,55 @@ impl Upstream {
             return held.clone();
         }
         let client = asked.get(tenant).map_or_else(|| self.client.of_tenant(), |held| held.client.clone());
-        let fresh =
-            Arc::new(AskedProvider { issuer: provider.issuer.clone(), client, known: tokio::sync::Mutex::default() });
+        let (known, turn) = (Mutex::default(), tokio::sync::Mutex::default());
+        let fresh = Arc::new(AskedProvider { issuer: provider.issuer.clone(), client, known, turn });
         asked.insert(tenant.clone(), fresh.clone());
         fresh
     }
 }
 
-/// Where providers send browsers back to, below the issuer.
+impl AskedProvider {
+    fn lock(&self) -> MutexGuard<'_, KnownProvider> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What has to be done before what it has told is used.
+    fn step(&self, wanted: Wanted, now: Timestamp) -> (FetchStep, Option<Arc<ToldDocuments>>) {
+        let known = self.lock();
+        (known.times.step(wanted, now), known.told.clone())
+    }
+
+    /// Asks it, unless somebody else has done so meanwhile.
+    async fn fetch(
+        self: Arc<Self>,
+        wanted: Wanted,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Arc<ToldDocuments>, ProviderFault> {
+        let _turn = self.turn.lock().await;
+        match self.step(wanted, clock.now()) {
+            (FetchStep::Use, told) => return told.ok_or_else(away),
+            (FetchStep::Fail, _) => return Err(away()),
+            (FetchStep::UseAndFetch | FetchStep::Fetch, _) => {}
+        }
+        let fetched = fetched(&self.client, &self.issuer).await.map(Arc::new);
+        let mut known = self.lock();
+        match &fetched {
+            Ok(told) => {
+                known.times.fetched(clock.now());
+                known.told = Some(told.clone());
+            }
+            Err(_) => known.times.failed(clock.now()),
+        }
+        drop(known);
+        fetched
+    }
+}
+
+fn away() -> ProviderFault {
+    ProviderFault::Away("it did not answer a moment ago".to_owned())
+}
+
+/// Where providers send browsers back to, below the issuer and before the tenant.
 pub(super) const CALLBACK: &str = "/sign-in/callback";
 /// Where a browser begins, below the issuer.
 pub(super) const BEGIN: &str = "/sign-in/provider";
@@ -296,13 +362,12 @@ mod tests {
         assert!(value.is_sensitive());
     }
 
-    #[test]
-    fn another_issuer_is_another_provider() {
-        let client = OutsideClient::new(net::public_address::Reach::Public).unwrap();
-        let clock = infra::conformance::SetClock::at(model::Timestamp::from_millis(1_700_000_000_000));
-        let upstream = Upstream::new(client, "https://centre.example/auth/v3", clock);
-        let acme = TenantId::parse("acme").unwrap();
-        let provider = |issuer: &str| UpstreamProvider {
+    fn clock() -> Arc<infra::conformance::SetClock> {
+        infra::conformance::SetClock::at(Timestamp::from_millis(1_700_000_000_000))
+    }
+
+    fn provider(issuer: &str) -> UpstreamProvider {
+        UpstreamProvider {
             name: "Acme ID".to_owned(),
             issuer: issuer.to_owned(),
             client_id: "trunkline".to_owned(),
@@ -312,10 +377,35 @@ mod tests {
             person: contracts::provisioning::PersonField::Email,
             only: false,
             trusted_factor: false,
-        };
+        }
+    }
+
+    #[tokio::test]
+    async fn who_gives_up_leaves_the_provider_as_it_is() {
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let provider = provider(&format!("http://{}", silent.local_addr().unwrap()));
+        let client = OutsideClient::new(net::public_address::Reach::Inside).unwrap();
+        let upstream = Upstream::new(client, "https://centre.example/auth/v3", clock());
+        let acme = TenantId::parse("acme").unwrap();
+        tokio::select! {
+            _ = upstream.told(&acme, &provider, Wanted::Any) => panic!("it is silent"),
+            accepted = silent.accept() => drop(accepted.unwrap()),
+        }
+        let asked = upstream.asked(&acme, &provider);
+        assert_ne!(asked.step(Wanted::Any, upstream.clock.now()).0, FetchStep::Fail, "nobody knows yet");
+        assert!(asked.turn.try_lock().is_err(), "it is still being asked");
+    }
+
+    #[test]
+    fn another_issuer_is_another_provider() {
+        let client = OutsideClient::new(net::public_address::Reach::Public).unwrap();
+        let upstream = Upstream::new(client, "https://centre.example/auth/v3", clock());
+        let acme = TenantId::parse("acme").unwrap();
         let first = upstream.asked(&acme, &provider("https://a.example"));
         assert!(Arc::ptr_eq(&first, &upstream.asked(&acme, &provider("https://a.example"))));
         assert!(!Arc::ptr_eq(&first, &upstream.asked(&acme, &provider("https://b.example"))));
-        assert_eq!(upstream.redirect_uri, "https://centre.example/auth/v3/sign-in/callback");
+        assert_eq!(upstream.redirect_uri(&acme), "https://centre.example/auth/v3/sign-in/callback/acme");
+        let other = upstream.redirect_uri(&TenantId::parse("acme/x y").unwrap());
+        assert_eq!(other, "https://centre.example/auth/v3/sign-in/callback/acme%2Fx%20y");
     }
 }

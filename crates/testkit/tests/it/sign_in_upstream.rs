@@ -2,7 +2,7 @@
 
 mod provider;
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
 use base64::Engine as _;
@@ -14,7 +14,9 @@ use testkit::visitor::{CurlAnswer, REDIRECT, SESSION, VERIFIER, path_of, value};
 use testkit::{Authenticator, Installation, Visitor, wait};
 
 const BEGIN: &str = "/auth/v3/sign-in/provider";
-const CALLBACK: &str = "/auth/v3/sign-in/callback";
+const CALLBACK: &str = "/auth/v3/sign-in/callback/example";
+/// That of another tenant.
+const OTHER_CALLBACK: &str = "/auth/v3/sign-in/callback/globex";
 const SIGN_IN: &str = "/auth/v3/sign-in";
 /// A change of the configuration is there.
 const SOON: Duration = Duration::from_secs(30);
@@ -166,6 +168,13 @@ fn nobody_is_let_in_by_an_answer_that_is_wrong() -> Result<()> {
     ] {
         ensure!(refused.status == 400, "{what}: {} {}", refused.status, refused.body);
     }
+    let mixed_up = Visitor::new(&site)?;
+    let sent = begins(&mixed_up, &provider, BEGIN)?;
+    provider.says(sent.says(good(), false)?);
+    let answer = [("code", "c1"), ("state", sent.get("state")?), ("iss", provider.issuer())];
+    let refused = mixed_up.query(OTHER_CALLBACK, &answer)?;
+    ensure!(refused.status == 400, "the place of another tenant: {} {}", refused.status, refused.body);
+    ensure!(mixed_up.cookie(SESSION)?.is_none() && !is_signed_in(&mixed_up)?, "the place of another tenant");
     let sent = begins(&visitor, &provider, BEGIN)?;
     ensure!(comes_back(&visitor, state, provider.issuer())?.status == 400, "the state of another sign-in");
     let no = visitor
@@ -186,6 +195,28 @@ fn nobody_is_let_in_by_an_answer_that_is_wrong() -> Result<()> {
         Ok((refused.status == 401).then_some(()))
     })
     .context("a disabled person is let in")
+}
+
+#[test]
+#[allow(clippy::disallowed_methods, reason = "tests of whole processes live in real time")]
+fn a_program_that_asks_for_a_recent_sign_in_gets_one_of_the_provider() -> Result<()> {
+    let site = site()?;
+    let provider = FakeProvider::start(site.peer_address(HOST))?;
+    with_provider(&site, &provider, "")?;
+    let now_s = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    for (what, claims, status) in [
+        ("no auth_time", json!({ "email": EMAIL }), 403),
+        ("an auth_time of long ago", json!({ "email": EMAIL, "auth_time": now_s - 3_600 }), 403),
+        ("an auth_time of now", json!({ "email": EMAIL, "auth_time": now_s }), 303),
+    ] {
+        let visitor = Visitor::new(&site)?;
+        let sent = begins(&visitor, &provider, &format!("{BEGIN}?max_age=60"))?;
+        ensure!(sent.get("max_age")? == "60", "the provider does not hear of it");
+        provider.says(sent.says(claims, false)?);
+        let back = comes_back(&visitor, sent.get("state")?, provider.issuer())?;
+        ensure!(back.status == status, "{what}: {} {}", back.status, back.body);
+    }
+    Ok(())
 }
 
 #[test]

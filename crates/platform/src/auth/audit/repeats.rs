@@ -4,20 +4,21 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use contracts::sign_in_audit::{SignInEvent, SignInWay};
+use contracts::sign_in_audit::{SignInEvent, SignInRecord, SignInWay};
 use model::{TenantId, Timestamp};
 
 use super::Noticed;
 
 /// How long what repeats is counted before it is noted again.
 const COUNTED_FOR: Duration = Duration::from_secs(60);
-/// The most that is counted at a time. What repeats besides is noted each time.
+/// The most kinds that are counted at a time. What comes besides is counted together: for each tenant and event as one.
 const COUNTED_MAX: usize = 4_096;
+/// Those of one tenant.
+const COUNTED_OF_TENANT_MAX: usize = COUNTED_MAX / 2;
 
 /// What makes two records the same.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct RepeatKey {
-    tenant: TenantId,
     event: SignInEvent,
     way: Option<SignInWay>,
     who: Option<String>,
@@ -32,9 +33,12 @@ struct RepeatCount {
     held: Option<Noticed>,
 }
 
+/// That of one tenant.
+type TenantRepeats = HashMap<RepeatKey, RepeatCount>;
+
 /// All of it.
 #[derive(Debug, Default)]
-pub(super) struct Repeats(HashMap<RepeatKey, RepeatCount>);
+pub(super) struct Repeats(HashMap<TenantId, TenantRepeats>);
 
 impl RepeatKey {
     /// None for what is always noted.
@@ -45,53 +49,71 @@ impl RepeatKey {
             SignInEvent::Refused | SignInEvent::LockedOut => Some(record.source.clone()),
             _ => return None,
         };
-        let who = record.subject.as_ref().or(noticed.typed.as_ref()).cloned();
-        Some(Self { tenant: noticed.tenant.clone(), event: record.event, way: record.way, who, source })
+        Some(Self { event: record.event, way: record.way, who: record.subject.clone(), source })
+    }
+
+    /// That of all that is too much.
+    const fn of_rest(event: SignInEvent) -> Self {
+        Self { event, way: None, who: None, source: None }
+    }
+}
+
+impl RepeatCount {
+    fn hold(&mut self, mut noticed: Noticed) {
+        let before = self.held.as_ref().map_or(0, |held| held.record.times);
+        noticed.record.times = noticed.record.times.saturating_add(before);
+        self.held = Some(noticed);
     }
 }
 
 impl Repeats {
     /// Takes a record, and gives it back if it is to be noted now.
-    pub fn take(&mut self, mut noticed: Noticed, now: Timestamp) -> Option<Noticed> {
+    pub fn take(&mut self, noticed: Noticed, now: Timestamp) -> Option<Noticed> {
         let Some(key) = RepeatKey::of(&noticed) else { return Some(noticed) };
-        if let Some(repeat) = self.0.get_mut(&key) {
-            let before = repeat.held.as_ref().map_or(0, |held| held.record.times);
-            noticed.record.times = noticed.record.times.saturating_add(before);
-            repeat.held = Some(noticed);
+        let counted: usize = self.0.values().map(HashMap::len).sum();
+        let of_tenant = self.0.entry(noticed.tenant.clone()).or_default();
+        if let Some(repeat) = of_tenant.get_mut(&key) {
+            repeat.hold(noticed);
             return None;
         }
-        if self.0.len() < COUNTED_MAX {
-            self.0.insert(key, RepeatCount { until: now + COUNTED_FOR, held: None });
+        let fresh = RepeatCount { until: now + COUNTED_FOR, held: None };
+        if counted < COUNTED_MAX && of_tenant.len() < COUNTED_OF_TENANT_MAX {
+            of_tenant.insert(key, fresh);
+            return Some(noticed);
         }
-        Some(noticed)
+        let rest = of_tenant.entry(RepeatKey::of_rest(key.event)).or_insert(fresh);
+        let SignInRecord { at, event, times, .. } = noticed.record;
+        rest.hold(Noticed { tenant: noticed.tenant, record: SignInRecord { at, times, ..SignInRecord::of(event) } });
+        None
     }
 
     /// What was counted for a minute.
     pub fn due(&mut self, now: Timestamp) -> Vec<Noticed> {
         let mut due = Vec::new();
-        self.0.retain(|_, repeat| {
-            if now < repeat.until {
-                return true;
-            }
-            // What has not come for a minute is new when it comes again.
-            let Some(held) = repeat.held.take() else { return false };
-            repeat.until = now + COUNTED_FOR;
-            due.push(held);
-            true
+        self.0.retain(|_, of_tenant| {
+            of_tenant.retain(|_, repeat| {
+                if now < repeat.until {
+                    return true;
+                }
+                // What has not come for a minute is new when it comes again.
+                let Some(held) = repeat.held.take() else { return false };
+                repeat.until = now + COUNTED_FOR;
+                due.push(held);
+                true
+            });
+            !of_tenant.is_empty()
         });
         due
     }
 
     /// All that was counted, whenever it began.
     pub fn all(&mut self) -> Vec<Noticed> {
-        self.0.drain().filter_map(|(_, repeat)| repeat.held).collect()
+        self.0.drain().flat_map(|(_, of_tenant)| of_tenant.into_values()).filter_map(|repeat| repeat.held).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use contracts::sign_in_audit::SignInRecord;
-
     use super::*;
 
     fn at(seconds: u64) -> Timestamp {
@@ -100,7 +122,7 @@ mod tests {
 
     fn noticed(event: SignInEvent, who: &str, source: &str, seconds: u64) -> Noticed {
         let record = SignInRecord { at: at(seconds), source: source.to_owned(), ..SignInRecord::of(event).about(who) };
-        Noticed { tenant: TenantId::parse("acme").unwrap(), record, typed: None }
+        Noticed { tenant: TenantId::parse("acme").unwrap(), record }
     }
 
     fn told(noticed: &[Noticed]) -> Vec<(u64, u32)> {
@@ -140,13 +162,32 @@ mod tests {
     }
 
     #[test]
-    fn no_more_is_counted_than_there_may_be() {
+    fn what_is_too_much_is_one_record_a_minute_for_each_tenant() {
         let mut repeats = Repeats::default();
-        for n in 0..COUNTED_MAX + 1 {
+        for n in 0..COUNTED_OF_TENANT_MAX {
             assert!(repeats.take(noticed(SignInEvent::Refused, "person/ann", &n.to_string(), 0), at(0)).is_some());
         }
-        assert_eq!(repeats.0.len(), COUNTED_MAX);
-        let last = noticed(SignInEvent::Refused, "person/ann", &COUNTED_MAX.to_string(), 0);
-        assert!(repeats.take(last, at(0)).is_some(), "it is noted each time");
+        for n in 0..1_000 {
+            let more = noticed(SignInEvent::Refused, "person/ann", &format!("more {n}"), 1);
+            assert_eq!(repeats.take(more, at(1)), None);
+        }
+        let other = noticed(SignInEvent::Refused, "person/ann", "192.0.2.1", 1);
+        let other = Noticed { tenant: TenantId::parse("globex").unwrap(), ..other };
+        assert!(repeats.take(other, at(1)).is_some(), "another tenant has room");
+        assert_eq!(repeats.due(at(60)), []);
+        let due = repeats.due(at(61));
+        assert_eq!(told(&due), [(1, 1_000)]);
+        assert!(due.iter().all(|rest| rest.record.subject.is_none() && rest.record.source.is_empty()));
+    }
+
+    #[test]
+    fn whatever_name_a_stranger_types_it_is_one_record() {
+        let mut repeats = Repeats::default();
+        let locked_out = || {
+            let record = SignInRecord { source: "192.0.2.1".to_owned(), ..SignInRecord::of(SignInEvent::LockedOut) };
+            Noticed { tenant: TenantId::parse("acme").unwrap(), record }
+        };
+        assert!(repeats.take(locked_out(), at(0)).is_some());
+        assert_eq!(repeats.take(locked_out(), at(0)), None);
     }
 }

@@ -1,12 +1,13 @@
-//! `GET /sign-in/provider` and `GET /sign-in/callback`: the code flow with PKCE, state and nonce by which somebody signs in with the
-//! tenant's own OpenID Provider (OpenID Connect Core section 3.1).
+//! `GET /sign-in/provider` and `GET /sign-in/callback/{tenant}`: the code flow with PKCE, state and nonce by which somebody signs in with
+//! the tenant's own OpenID Provider (OpenID Connect Core section 3.1).
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::Response;
 use contracts::provisioning::{Person, UpstreamProvider};
+use contracts::sign_in_audit::{SignInEvent, SignInRecord, SignInWay};
 use identity::provider::answer::{AnswerFault, BegunAtProvider, ProviderAnswer};
 use serde_json::Value;
 
@@ -16,7 +17,7 @@ use super::super::metrics::ProviderOutcome;
 use super::super::parameters::Parameters;
 use super::super::source::RequestSource;
 use super::super::upstream::pending::{self, PendingUpstream};
-use super::super::upstream::{ProviderFault, UpstreamRequest};
+use super::super::upstream::{ProviderFault, ProviderSaid, UpstreamRequest};
 use super::super::{Auth, authorize, page};
 use super::{PageRequest, Setting, TenantProvider, WRONG, form, second_step, setting};
 
@@ -62,6 +63,8 @@ async fn sent_to(request: PageRequest<'_>, at: &TenantProvider) -> Response {
         issuer: at.rules.issuer.clone(),
         query: setting.query.clone(),
         until_us: (auth.now() + pending::LIFE).as_micros(),
+        // A time that cannot be read is the shortest.
+        max_age_s: parameters.get("max_age").map(|max_age| max_age.parse().unwrap_or(0)),
     };
     let asks_anew = parameters.get("max_age").is_some()
         || parameters.get("prompt").is_some_and(|prompt| prompt.split(' ').any(|one| one == "login"));
@@ -79,18 +82,19 @@ async fn sent_to(request: PageRequest<'_>, at: &TenantProvider) -> Response {
 /// Ends: the browser has come back from the provider.
 pub(in crate::auth) async fn come_back(
     State(auth): State<Arc<Auth>>,
+    Path(tenant): Path<String>,
     source: RequestSource,
     headers: HeaderMap,
     uri: Uri,
 ) -> Response {
     let browser = RequestBrowser { headers: &headers, source: &source };
-    let done = ended(&auth, browser, &uri).await.unwrap_or_else(page::trouble);
+    let done = ended(&auth, browser, &tenant, &uri).await.unwrap_or_else(page::trouble);
     with_cookie(done, pending::remove(&source))
 }
 
-async fn ended(auth: &Auth, browser: RequestBrowser<'_>, uri: &Uri) -> Result<Response, Trouble> {
+async fn ended(auth: &Auth, browser: RequestBrowser<'_>, tenant: &str, uri: &Uri) -> Result<Response, Trouble> {
     let pending = pending::of(browser.headers, browser.source)
-        .and_then(|sealed| PendingUpstream::open(&auth.ctx.installation_key, sealed, auth.now()));
+        .and_then(|sealed| PendingUpstream::open(&auth.ctx.installation_key, sealed, tenant, auth.now()));
     // Of a sign-in that is not known, neither is what it was for.
     let query = pending.as_ref().map_or("", |pending| pending.query.as_str());
     let parameters = Parameters::read(query.as_bytes()).unwrap_or_default();
@@ -122,30 +126,35 @@ async fn ended(auth: &Auth, browser: RequestBrowser<'_>, uri: &Uri) -> Result<Re
             return Ok(stale(request));
         }
     };
+    // The cookie is taken away, but whoever has kept it could come back with it.
+    if !auth.store.spend_state(&at.tenant, &pending.state, pending.until()).await? {
+        return Ok(stale(request));
+    }
     match auth.upstream.redeem(&at.tenant, &at.rules, pending, code).await {
-        Ok(claims) => signed_in(request, at, &claims).await,
+        Ok(said) => signed_in(request, at, &said).await,
         Err(fault) => Ok(fails(request, at, &fault)),
     }
 }
 
 /// The provider has said who it is.
-async fn signed_in(request: PageRequest<'_>, at: &TenantProvider, claims: &Value) -> Result<Response, Trouble> {
+async fn signed_in(request: PageRequest<'_>, at: &TenantProvider, said: &ProviderSaid) -> Result<Response, Trouble> {
     let PageRequest { auth, browser, .. } = request;
     let TenantProvider { tenant, rules } = at;
-    let Some(person) = person_of(auth, at, claims).await? else {
+    let found = person_of(auth, at, &said.claims).await?;
+    let Some(person) = found.as_ref().filter(|person| !person.disabled) else {
         auth.metrics.provider_sign_ins.inc(ProviderOutcome::Unknown);
         tracing::info!(%tenant, source = browser.source.address, claim = rules.naming_claim(), "a sign-in at a provider was refused: nobody of the tenant has what the claim says, or the person is disabled");
+        note_refused(request, at, found.as_ref());
         return Ok(again(request, StatusCode::UNAUTHORIZED, WRONG));
     };
     auth.metrics.provider_sign_ins.inc(ProviderOutcome::Right);
-    second_step::after_provider(request, tenant, &person, rules).await
+    second_step::after_provider(request, tenant, person, rules, said.authenticated_at).await
 }
 
-/// The person whom the claims name: there is one in the tenant, and it is not disabled.
+/// The person of the tenant whom the claims name.
 async fn person_of(auth: &Auth, at: &TenantProvider, claims: &Value) -> Result<Option<Person>, Trouble> {
     let Some(name) = named(&at.rules, claims) else { return Ok(None) };
-    let found = auth.people.by_field(&at.tenant, at.rules.person, name).await?;
-    Ok(found.filter(|person| !person.disabled))
+    auth.people.by_field(&at.tenant, at.rules.person, name).await
 }
 
 /// What the claims say of who it is. An address that the provider has not verified may be anybody's (OpenID Connect Core section 5.1).
@@ -164,6 +173,9 @@ fn again(request: PageRequest<'_>, status: StatusCode, error: &str) -> Response 
 
 fn stale(request: PageRequest<'_>) -> Response {
     request.auth.metrics.provider_sign_ins.inc(ProviderOutcome::Refused);
+    if let Some(at) = &request.setting.provider {
+        note_refused(request, at, None);
+    }
     again(request, StatusCode::BAD_REQUEST, STALE)
 }
 
@@ -182,9 +194,20 @@ fn fails(request: PageRequest<'_>, at: &TenantProvider, fault: &ProviderFault) -
         }
         ProviderFault::Refused(_) => {
             auth.metrics.provider_sign_ins.inc(ProviderOutcome::Refused);
+            note_refused(request, at, None);
             again(request, StatusCode::FORBIDDEN, &format!("{name} has not signed you in. Please try again."))
         }
     }
+}
+
+/// Notes that nobody was signed in; about the person, if it is known who it is.
+fn note_refused(request: PageRequest<'_>, at: &TenantProvider, person: Option<&Person>) {
+    let record = SignInRecord::of(SignInEvent::Refused).by_way(SignInWay::Provider);
+    let record = match person {
+        Some(person) => record.about_person(&person.user_name),
+        None => record,
+    };
+    request.auth.note(&at.tenant, request.browser.source, record);
 }
 
 fn or_password(setting: &Setting) -> &'static str {

@@ -5,7 +5,7 @@ use axum::response::Response;
 use contracts::provisioning::{Person, UpstreamProvider};
 use contracts::sign_in_audit::{SignInEvent, SignInRecord, SignInWay};
 use identity::totp::TotpSecret;
-use model::TenantId;
+use model::{TenantId, Timestamp};
 
 use super::super::answers::Trouble;
 use super::super::half_signed_in::HalfSignedIn;
@@ -27,23 +27,24 @@ pub(super) async fn after_password(
     tenant: &TenantId,
     person: &Person,
 ) -> Result<Response, Trouble> {
-    after_first_step(request, tenant, person, None).await
+    after_first_step(request, tenant, person, None, request.auth.now()).await
 }
 
-/// A provider, which is called so, has said that it is the person.
+/// A provider has said that it is the person, who has signed in there at that time.
 pub(super) async fn after_provider(
     request: PageRequest<'_>,
     tenant: &TenantId,
     person: &Person,
     provider: &UpstreamProvider,
+    authenticated_at: Timestamp,
 ) -> Result<Response, Trouble> {
     let name = Some(provider.name.clone());
     match provider.trusted_factor {
         true => {
-            let shown = ShownSteps { provider: name, by_two_factors: true, way: SignInWay::Provider };
+            let shown = ShownSteps { provider: name, by_two_factors: true, way: SignInWay::Provider, authenticated_at };
             Ok(begin(request, tenant, person, shown).await?.redirect())
         }
-        false => after_first_step(request, tenant, person, name).await,
+        false => after_first_step(request, tenant, person, name, authenticated_at).await,
     }
 }
 
@@ -52,6 +53,7 @@ async fn after_first_step(
     tenant: &TenantId,
     person: &Person,
     provider: Option<String>,
+    authenticated_at: Timestamp,
 ) -> Result<Response, Trouble> {
     let half = HalfSignedIn::begin(tenant, person, provider, request.auth.now());
     if person.second_factor.is_some() {
@@ -62,7 +64,7 @@ async fn after_first_step(
         return Ok(asks_app(request, &half, person, &secret, StatusCode::OK, None));
     }
     let way = if half.provider.is_some() { SignInWay::Provider } else { SignInWay::Password };
-    let shown = ShownSteps { provider: half.provider, by_two_factors: false, way };
+    let shown = ShownSteps { provider: half.provider, by_two_factors: false, way, authenticated_at };
     Ok(begin(request, tenant, person, shown).await?.redirect())
 }
 
@@ -83,8 +85,10 @@ pub(super) async fn submitted(request: PageRequest<'_>, half: &str, typed: &Para
     }
 }
 
-fn with_code(half: &HalfSignedIn, way: SignInWay) -> ShownSteps {
-    ShownSteps { provider: half.provider.clone(), by_two_factors: true, way }
+/// A code was shown now.
+fn with_code(request: PageRequest<'_>, half: &HalfSignedIn, way: SignInWay) -> ShownSteps {
+    let authenticated_at = request.auth.now();
+    ShownSteps { provider: half.provider.clone(), by_two_factors: true, way, authenticated_at }
 }
 
 async fn code_shown(
@@ -94,7 +98,9 @@ async fn code_shown(
     code: &str,
 ) -> Result<Response, Trouble> {
     match second_factor::check(request.auth, &half.tenant, person, code, request.browser.source).await? {
-        CodeLogin::Right(way) => Ok(begin(request, &half.tenant, person, with_code(half, way)).await?.redirect()),
+        CodeLogin::Right(way) => {
+            Ok(begin(request, &half.tenant, person, with_code(request, half, way)).await?.redirect())
+        }
         CodeLogin::Wrong => Ok(asks_code(request, half, person, StatusCode::UNAUTHORIZED, Some(WRONG_CODE))),
         CodeLogin::Wait(wait) => {
             let seconds = wait.as_secs() + 1;
@@ -119,7 +125,8 @@ async fn app_shown(
         Enrolment::Done(codes) => {
             let set = SignInRecord::of(SignInEvent::SecondFactorSet).by_way(SignInWay::SecondFactor);
             request.auth.note(&half.tenant, request.browser.source, set.about_person(&person.user_name));
-            let session = begin(request, &half.tenant, person, with_code(half, SignInWay::SecondFactor)).await?;
+            let session =
+                begin(request, &half.tenant, person, with_code(request, half, SignInWay::SecondFactor)).await?;
             let shown = pages::recovery_codes(&codes, &session.to);
             Ok(session.with(shown))
         }

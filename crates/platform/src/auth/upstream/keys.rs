@@ -136,6 +136,7 @@ pub(super) fn checked_claims(claims: &Value) -> Option<ProviderClaims> {
         exp_s: seconds("exp")?,
         iat_s: seconds("iat")?,
         nonce: text("nonce"),
+        auth_time_s: seconds("auth_time"),
     })
 }
 
