@@ -100,7 +100,7 @@ pub enum ChangeRefusal {
     #[error("{}", Lines(.0))]
     Referred(Vec<ObjectFault>),
     /// The key of the batch was used for another one.
-    #[error("request_id: it was used for a batch about other objects")]
+    #[error("request_id: it was used for another batch, or objects that this one left as they were have changed since")]
     RequestReused,
     /// There is no such tenant.
     #[error("there is no tenant {0}")]
