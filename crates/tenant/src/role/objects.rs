@@ -8,7 +8,7 @@ mod token;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use contracts::provisioning::{ObjectKey, ObjectKind};
+use contracts::provisioning::{Object, ObjectKey, ObjectKind};
 use contracts::v1;
 use contracts::v1::change_object::Action;
 use contracts::v1::provisioning_server::Provisioning;
@@ -17,7 +17,7 @@ use model::TenantId;
 use tonic::{Request, Response, Status};
 
 use crate::objects::{
-    self, Batch, BatchOutcome, ChangedDocuments, EDITS_MAX, EditAction, HeldTenants, Listing, ObjectEdit,
+    self, Batch, BatchOutcome, ChangedDocuments, EDITS_MAX, EditAction, HeldTenants, IndexedTenant, Listing, ObjectEdit,
     PASSWORDS_MAX, REQUEST_BYTES_MAX, SharedTenant,
 };
 use crate::people::{self, ImportTerms, TableOutcome, TableRefusal};
