@@ -17,8 +17,8 @@ use model::TenantId;
 use tonic::{Request, Response, Status};
 
 use crate::objects::{
-    self, Batch, BatchOutcome, ChangedDocuments, EDITS_MAX, EditAction, HeldTenants, IndexedTenant, Listing, ObjectEdit,
-    PASSWORDS_MAX, REQUEST_BYTES_MAX, SharedTenant,
+    self, Batch, BatchOutcome, ChangedDocuments, EDITS_MAX, EditAction, HeldTenants, IndexedTenant, Listing,
+    ObjectEdit, PASSWORDS_MAX, REQUEST_BYTES_MAX, SharedTenant,
 };
 use crate::people::{self, ImportTerms, TableOutcome, TableRefusal};
 use refusals::{ends, no_tenant, of_request, refused, unread};
