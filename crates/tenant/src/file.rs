@@ -31,6 +31,7 @@ pub use declaration::json_schema;
 pub(crate) use gather::{gathered, into_single};
 pub use generated::{GENERATED, fill};
 pub use object_faults::{ObjectFault, object_faults};
+pub(crate) use object_faults::{section, section_max};
 pub use write::{Exported, write};
 
 /// The largest file accepted, in bytes: a tenant of 10,000 people has about 3 MB, and one of 150,000 with 400,000 phones and as many places
@@ -112,12 +113,12 @@ pub struct Examined {
     pub notices: Vec<Fault>,
 }
 
-/// Reads a tenant's file. `document` returns the text of an application's file by its path in the tenant's file.
+/// Reads a tenant's file, also one of an earlier release, which took names that no new object may have. `document` returns the text of an application's file by its path in the tenant's file.
 ///
 /// # Errors
 /// Every fault found.
 pub fn read(text: &str, document: impl FnMut(&Path) -> std::io::Result<String>) -> Result<TenantObjects, Faults> {
-    let Examined { objects, faults, .. } = examine(text, &mut Documents(document));
+    let Examined { objects, faults, .. } = examined(text, &mut Documents(document), NameRule::Waived);
     match objects {
         Some(objects) if faults.is_empty() => Ok(objects),
         _ => Err(Faults(faults)),
@@ -126,6 +127,17 @@ pub fn read(text: &str, document: impl FnMut(&Path) -> std::io::Result<String>) 
 
 /// Reads a tenant's file and checks the files that it refers to. The answer contains every fault, by line.
 pub fn examine(text: &str, companions: &mut impl Companions) -> Examined {
+    examined(text, companions, NameRule::Applies)
+}
+
+/// Whether names must be such as a new object may have.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum NameRule {
+    Applies,
+    Waived,
+}
+
+fn examined(text: &str, companions: &mut impl Companions, names: NameRule) -> Examined {
     let unreadable = |fault| Examined { objects: None, faults: vec![fault], warnings: Vec::new(), notices: Vec::new() };
     if text.len() > FILE_MAX {
         let reason = format!("it has more than {FILE_MAX} bytes");
@@ -154,6 +166,9 @@ pub fn examine(text: &str, companions: &mut impl Companions) -> Examined {
     // It is larger than the objects.
     drop(root);
     rules::check(&read.objects, &read.lines, &mut faults);
+    if names == NameRule::Applies {
+        faults.extend(object_faults::name_faults(&read.objects, &read.lines));
+    }
     rules::without_effect(&read.objects, &read.lines, &mut notices);
     for prompt in &read.objects.prompts {
         if let Some(reason) = companions.prompt(&read.objects.tenant.id, &prompt.name) {

@@ -4,6 +4,7 @@ pub mod backup;
 pub mod file;
 pub mod import;
 pub mod import_from;
+mod names;
 pub mod objects;
 pub mod people;
 pub mod role;

@@ -36,6 +36,7 @@ pub use put_back::{document_at, put_back};
 pub use uses::{ObjectUse, uses};
 
 pub use crate::file::ObjectFault;
+use crate::names::folded_name;
 
 /// The most edits in one batch of a caller by gRPC.
 pub const EDITS_MAX: usize = 500;
@@ -99,7 +100,7 @@ pub enum ChangeRefusal {
     #[error("{}", Lines(.0))]
     Referred(Vec<ObjectFault>),
     /// The key of the batch was used for another one.
-    #[error("request_id: it was used for a batch about other objects")]
+    #[error("request_id: it was used for another batch, or objects that this one left as they were have changed since")]
     RequestReused,
     /// There is no such tenant.
     #[error("there is no tenant {0}")]
@@ -157,8 +158,8 @@ impl fmt::Display for StaleObject {
     }
 }
 
-/// The key as the tables compare it: without regard to case, but for DNs.
+/// The key as the tables compare it: by the folded name, but for DNs.
 fn folded(key: &ObjectKey) -> ObjectKey {
-    let id = if key.kind == ObjectKind::Dn { key.id.clone() } else { key.id.to_lowercase() };
+    let id = if key.kind == ObjectKind::Dn { key.id.clone() } else { folded_name(&key.id) };
     ObjectKey { kind: key.kind, id }
 }

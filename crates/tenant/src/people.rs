@@ -11,6 +11,7 @@ use contracts::provisioning::{ObjectKey, Person};
 use infra::{ChangeNote, ProvisioningStore};
 use model::TenantId;
 
+use crate::names::folded_name;
 use crate::objects::{self, Batch, BatchOutcome, ChangeRefusal, HeldTenants, ObjectEdit, ObjectFault};
 
 /// The largest table, in bytes.
@@ -188,7 +189,7 @@ fn read<'a>(table: &str, present: impl Fn(&str) -> Option<&'a Person>) -> ReadTa
         let mut fault =
             |column: String, rule: String| read.faults.push(TableFault { line: Some(record.line), column, rule });
         match row::edit(&columns, &record.cells, &present) {
-            Ok(edit) => match seen.insert(edit.key.id.to_lowercase(), record.line) {
+            Ok(edit) => match seen.insert(folded_name(&edit.key.id), record.line) {
                 None => {
                     read.lines.insert(edit.key.clone(), record.line);
                     read.edits.push(edit);

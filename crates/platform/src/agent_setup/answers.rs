@@ -75,6 +75,10 @@ impl From<Status> for SetupRefusal {
                 Self::with(Problem::unprocessable(message), members)
             }
             Code::ResourceExhausted => Problem::unavailable(message).into(),
+            Code::DataLoss => {
+                let title = "The tenant's configuration is damaged";
+                Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "damaged", title).detail(message).into()
+            }
             Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled => {
                 tracing::warn!(%status, "tenant does not answer agent-setup");
                 Problem::unavailable("tenant does not answer now").into()
@@ -205,6 +209,7 @@ mod tests {
             (Code::InvalidArgument, 400),
             (Code::ResourceExhausted, 503),
             (Code::Unavailable, 503),
+            (Code::DataLoss, 500),
             (Code::Internal, 502),
         ] {
             assert_eq!(answered(Status::new(code, "x")).await.0, status, "{code:?}");

@@ -8,6 +8,7 @@ use contracts::provisioning::{DnKind, Object, ObjectKey, ObjectKind, TenantObjec
 use super::gather::gathered;
 use super::rules::{self, Lines};
 use super::{Fault, declaration, shape, tree, write};
+use crate::names::{folded_name, name_fault};
 
 /// A rule that an object breaks.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -58,8 +59,19 @@ fn same_but_for_case(keys: &[ObjectKey]) -> Vec<ObjectFault> {
 }
 
 fn folded(key: &ObjectKey) -> ObjectKey {
-    let id = if key.kind == ObjectKind::Dn { key.id.clone() } else { key.id.to_lowercase() };
+    let id = if key.kind == ObjectKind::Dn { key.id.clone() } else { folded_name(&key.id) };
     ObjectKey { kind: key.kind, id }
+}
+
+/// The names of a file that no new object may have.
+pub(super) fn name_faults(objects: &TenantObjects, lines: &Lines) -> Vec<Fault> {
+    let faulty = objects.objects().filter_map(|object| {
+        let (key, section) = (object.key(), section(&object)?);
+        let reason = name_fault(&key.id)?.to_owned();
+        let line = lines.get(&folded(&key)).copied().unwrap_or(1);
+        Some(Fault { line, key: shape::join(section, &key.id), reason })
+    });
+    faulty.collect()
 }
 
 // === rules about one object alone ===
@@ -114,8 +126,13 @@ impl Sections {
     }
 }
 
+/// The most objects that a section may have.
+pub(crate) fn section_max(section: &str) -> Option<usize> {
+    shape::most(&declaration::TENANT, section)
+}
+
 /// The section of a file in which an object stands.
-fn section(object: &Object) -> Option<&'static str> {
+pub(crate) fn section(object: &Object) -> Option<&'static str> {
     Some(match object {
         Object::Tenant(_) => return None,
         Object::Skill(_) => "skills",

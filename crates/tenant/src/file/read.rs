@@ -16,6 +16,7 @@ use super::sign_in;
 use super::stir;
 use super::tree::{Node, Value, flag, list, number, text, texts};
 use super::{Fault, access};
+use crate::names::folded_name;
 
 /// What a tenant speaks without a setting, the most wanted first.
 const CODECS: [&str; 4] = ["PCMA", "PCMU", "G722", "opus"];
@@ -31,7 +32,7 @@ pub(super) struct Read {
 impl Read {
     /// The line of a prompt that was read.
     pub(super) fn line_of_prompt(&self, name: &str) -> usize {
-        let key = ObjectKey { kind: ObjectKind::Prompt, id: name.to_lowercase() };
+        let key = ObjectKey { kind: ObjectKind::Prompt, id: folded_name(name) };
         self.lines.get(&key).copied().unwrap_or(1)
     }
 }
@@ -102,7 +103,7 @@ impl Reader<'_> {
     /// Stores the line of an object; a second object of its name is a fault and is left out.
     fn first(&mut self, kind: ObjectKind, id: &str, line: usize, key: String) -> bool {
         // Names of skills, places and people must differ by more than case.
-        let id = if kind == ObjectKind::Dn { id.to_owned() } else { id.to_lowercase() };
+        let id = if kind == ObjectKind::Dn { id.to_owned() } else { folded_name(id) };
         match self.lines.entry(ObjectKey { kind, id }) {
             Entry::Vacant(free) => {
                 free.insert(line);

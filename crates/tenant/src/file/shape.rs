@@ -155,6 +155,15 @@ fn check_record(node: &Node, fields: &[Field], at: &str, faults: &mut Vec<Fault>
     }
 }
 
+/// The most entries that the list or the map at that key of a record may have.
+pub(super) fn most(shape: &Shape, key: &str) -> Option<usize> {
+    let Shape::Record(fields) = shape else { return None };
+    match fields.iter().find(|field| field.key == key)?.shape {
+        Shape::List { max, .. } | Shape::Named { max, .. } => Some(*max),
+        _ => None,
+    }
+}
+
 /// The key of an entry within another entry.
 pub(super) fn join(at: &str, key: &str) -> String {
     if at.is_empty() { key.to_owned() } else { format!("{at}.{key}") }

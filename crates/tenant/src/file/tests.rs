@@ -569,6 +569,15 @@ fn rules_about_headers_are_read_written_and_checked() {
 }
 
 #[test]
+fn names_of_a_file_are_such_as_new_objects_may_have() {
+    let text = "tenant: x\nname: x\nrealm: x\nhold_music: m\nprompts: {m: m.wav}\nskills: [Sales, \"Zoe\u{308}\"]\n";
+    let faults = examine(text, &mut Documents(|_: &Path| Ok(String::new()))).faults;
+    assert_eq!((faults.len(), faults[0].line, faults[0].key.as_str()), (1, 6, "skills.Zoe\u{308}"), "{faults:?}");
+    assert!(faults[0].reason.contains("NFKC"), "{faults:?}");
+    assert!(read(text, |_| Ok(String::new())).is_ok(), "a snapshot of an earlier release is read");
+}
+
+#[test]
 fn the_key_that_signs_calls_is_read_written_and_checked() {
     let key = rcgen::KeyPair::generate().expect("a key");
     let certificate = rcgen::CertificateParams::default().self_signed(&key).expect("a certificate").pem();

@@ -83,8 +83,9 @@ pub async fn change_held(
     batch: Arc<Batch>,
     note: &ChangeNote,
 ) -> Result<BatchOutcome, ChangeRefusal> {
+    let mut known = FilledSecrets::default();
     for _ in 0..ATTEMPTS_MAX {
-        if let Some(outcome) = earlier(store, tenant, &batch, note).await? {
+        if let Some(outcome) = earlier(store, held, tenant, &batch, note).await? {
             return Ok(outcome);
         }
         let shared = held.fresh(store, tenant).await?.ok_or_else(|| ChangeRefusal::NoTenant(tenant.clone()))?;
@@ -95,7 +96,8 @@ pub async fn change_held(
         if changes.is_empty() || batch.is_trial {
             return Ok(outcome.at(at));
         }
-        let changes = with_secrets(with_secrets_before, changes).await?;
+        let (filled, changes) = with_secrets(known, with_secrets_before, changes).await?;
+        known = filled;
         match store.update(tenant, at, changes, note).await {
             Ok(revision) => return Ok(outcome.at(revision)),
             Err(StoreError::Conflict { .. }) => {}
@@ -175,6 +177,7 @@ impl PlannedOutcome {
 /// The result of the same batch, if the caller has sent it before.
 async fn earlier(
     store: &dyn ProvisioningStore,
+    held: &HeldTenants,
     tenant: &TenantId,
     batch: &Batch,
     note: &ChangeNote,
@@ -189,12 +192,32 @@ async fn earlier(
     if !done.iter().all(|entry| named.contains(&folded(&entry.key))) {
         return Err(ChangeRefusal::RequestReused);
     }
+    let changed: HashSet<ObjectKey> = done.iter().map(|entry| folded(&entry.key)).collect();
+    let others = batch.edits.iter().filter(|edit| !changed.contains(&folded(&edit.key))).cloned().collect();
+    if !leave_unchanged(store, held, tenant, others).await? {
+        return Err(ChangeRefusal::RequestReused);
+    }
     let one = |entry: &HistoryEntry| (entry.key.clone(), entry.after.as_ref().map(|_| entry.revision));
     let objects = done.iter().map(one).collect();
     let changed = done.len();
     let told = done.into_iter().filter(|_| batch.with_documents);
     let documents = told.map(|HistoryEntry { key, before, after, .. }| ChangedDocuments { key, before, after });
     Ok(Some(BatchOutcome { revision, objects, changed, is_repeated: true, documents: documents.collect() }))
+}
+
+/// Whether edits leave their objects as they are: such ones are not in the history of their batch.
+async fn leave_unchanged(
+    store: &dyn ProvisioningStore,
+    held: &HeldTenants,
+    tenant: &TenantId,
+    edits: Vec<ObjectEdit>,
+) -> Result<bool, ChangeRefusal> {
+    if edits.is_empty() {
+        return Ok(true);
+    }
+    let shared = held.fresh(store, tenant).await?.ok_or_else(|| ChangeRefusal::NoTenant(tenant.clone()))?;
+    let look = move |held: &IndexedTenant| plan(held, &edits).is_ok_and(|changes| changes.is_empty());
+    shared.look(look).await.ok_or(ChangeRefusal::NoTurn)
 }
 
 fn documents(held: &IndexedTenant, changes: &[ObjectChange]) -> Vec<ChangedDocuments> {
@@ -219,7 +242,11 @@ fn key_of(change: &ObjectChange) -> ObjectKey {
 
 /// Whether it has secrets that may have to be generated or hashed. That of the tenant's provider is kept as it is.
 fn has_secrets(change: &ObjectChange) -> bool {
-    matches!(change, ObjectChange::Put(object) if !matches!(object, Object::Tenant(_)) && !object.secrets().is_empty())
+    matches!(change, ObjectChange::Put(object) if is_with_secrets(object))
+}
+
+fn is_with_secrets(object: &Object) -> bool {
+    !matches!(object, Object::Tenant(_)) && !object.secrets().is_empty()
 }
 
 /// Whether a password, or the secret of a client, is there in clear.
@@ -235,21 +262,58 @@ fn has_password(change: &ObjectChange) -> bool {
     }
 }
 
+/// Objects of a batch with generated secrets and with hashes, kept while it begins again: a hash takes a part of a second.
+#[derive(Default)]
+struct FilledSecrets(HashMap<ObjectKey, FilledObject>);
+
+struct FilledObject {
+    before: Option<Object>,
+    planned: Object,
+    filled: Object,
+}
+
+impl FilledSecrets {
+    /// What the same object was filled to, if nobody has changed it meanwhile.
+    fn of(&self, planned: &Object, before: Option<&Object>) -> Option<&Object> {
+        let known = self.0.get(&planned.key())?;
+        (known.planned == *planned && known.before.as_ref() == before).then_some(&known.filled)
+    }
+}
+
 /// The changes with generated secrets, and with hashes in place of passwords: that takes a processor for a while, so it is done beside the
 /// executor.
-async fn with_secrets(before: TenantObjects, changes: Vec<ObjectChange>) -> Result<Vec<ObjectChange>, ChangeRefusal> {
-    let filled = move || -> Result<Vec<ObjectChange>, ChangeRefusal> {
-        let (secret, mut others): (Vec<_>, Vec<_>) = changes.into_iter().partition(has_secrets);
-        let secret = secret.into_iter().filter_map(|change| match change {
-            ObjectChange::Put(object) => Some(object),
-            ObjectChange::Delete(_) => None,
-        });
-        let mut put = file::gathered(before.tenant.clone(), secret);
+async fn with_secrets(
+    mut known: FilledSecrets,
+    before: TenantObjects,
+    changes: Vec<ObjectChange>,
+) -> Result<(FilledSecrets, Vec<ObjectChange>), ChangeRefusal> {
+    let filled = move || -> Result<(FilledSecrets, Vec<ObjectChange>), ChangeRefusal> {
+        let each_before: HashMap<ObjectKey, Object> = before.objects().map(|object| (object.key(), object)).collect();
+        let (mut filled, mut planned) = (Vec::with_capacity(changes.len()), HashMap::new());
+        for change in changes {
+            match change {
+                ObjectChange::Put(object) if is_with_secrets(&object) => {
+                    let key = object.key();
+                    match known.of(&object, each_before.get(&key)) {
+                        Some(same) => filled.push(ObjectChange::Put(same.clone())),
+                        None => drop(planned.insert(key, object)),
+                    }
+                }
+                other => filled.push(other),
+            }
+        }
+        let mut put = file::gathered(before.tenant.clone(), planned.values().cloned());
         let mut entropy = runtime::entropy::Strong::seeded_by_system();
         file::fill(&mut put, Some(&before), &mut entropy)?;
-        let secret = file::into_single(put).filter(|object| !matches!(object, Object::Tenant(_)));
-        others.extend(secret.map(ObjectChange::Put));
-        Ok(others)
+        for object in file::into_single(put).filter(|object| !matches!(object, Object::Tenant(_))) {
+            let key = object.key();
+            if let Some(planned) = planned.remove(&key) {
+                let before = each_before.get(&key).cloned();
+                known.0.insert(key, FilledObject { before, planned, filled: object.clone() });
+            }
+            filled.push(ObjectChange::Put(object));
+        }
+        Ok((known, filled))
     };
     // It fails when the process ends: then nobody waits for the answer.
     spawn_blocking(filled).await.map_err(|_| ChangeRefusal::NoTurn)?
@@ -301,6 +365,55 @@ mod tests {
         assert!(done.objects.iter().all(|(_, revision)| *revision == Some(Revision(2))));
         let again = change_held(&store, &held, &store.id(), batch(edits, false), &note()).await.unwrap();
         assert_eq!((again.changed, again.revision, store.reads()), (0, Revision(2), 1));
+    }
+
+    #[tokio::test]
+    async fn a_request_that_is_repeated_with_another_object_is_not_taken_for_done() {
+        let (store, held) = (OneTenant::example(), HeldTenants::default());
+        let note = ChangeNote { request: Some("first".to_owned()), ..note() };
+        let ann = put("new-ann", "Ann");
+        change_held(&store, &held, &store.id(), batch(vec![ann.clone()], false), &note).await.unwrap();
+        store.has_noted(HistoryEntry {
+            number: 1,
+            revision: Revision(2),
+            note: note.clone(),
+            key: ann.key.clone(),
+            before: None,
+            after: Some("{}".to_owned()),
+            secrets_changed: false,
+        });
+        let again = change_held(&store, &held, &store.id(), batch(vec![ann.clone()], false), &note).await.unwrap();
+        assert!(again.is_repeated && again.revision == Revision(2));
+        let both = batch(vec![ann.clone(), put("new-bob", "Bob")], false);
+        let refused = change_held(&store, &held, &store.id(), both.clone(), &note).await.unwrap_err();
+        assert!(matches!(refused, ChangeRefusal::RequestReused), "{refused}");
+        // An object that the batch has left as it was is not in the history.
+        change_held(&store, &held, &store.id(), batch(vec![put("new-bob", "Bob")], false), &self::note())
+            .await
+            .unwrap();
+        let done = change_held(&store, &held, &store.id(), both, &note).await.unwrap();
+        assert!(done.is_repeated);
+    }
+
+    #[tokio::test]
+    async fn a_batch_that_begins_again_hashes_no_password_twice() {
+        let person = |first_name: &str, password: &str| {
+            let document = format!(
+                r#"{{"user_name":"new","first_name":"{first_name}","last_name":"Person","password":"{password}"}}"#
+            );
+            Object::from_json(ObjectKind::Person, document.as_bytes()).unwrap()
+        };
+        let whole = OneTenant::example().load(&OneTenant::example().id()).await.unwrap().unwrap().1;
+        let before = |object: Option<Object>| file::gathered(whole.tenant.clone(), object);
+        let planned = || vec![ObjectChange::Put(person("New", "slow brown teapot"))];
+        let (known, first) = with_secrets(FilledSecrets::default(), before(None), planned()).await.unwrap();
+        assert!(!has_password(&first[0]), "it is hashed");
+        let (known, second) = with_secrets(known, before(None), planned()).await.unwrap();
+        assert!(first == second, "a second hash has another salt");
+        let old =
+            Object::from_json(ObjectKind::Person, br#"{"user_name":"new","first_name":"Old","last_name":"Person"}"#);
+        let (_, third) = with_secrets(known, before(old.ok()), planned()).await.unwrap();
+        assert!(second != third, "somebody has changed the person");
     }
 
     #[tokio::test]

@@ -257,7 +257,7 @@ fn complete(object: &mut Object) {
 }
 
 /// The field that holds the id.
-const fn id_field(kind: ObjectKind) -> &'static str {
+pub(super) const fn id_field(kind: ObjectKind) -> &'static str {
     match kind {
         ObjectKind::Tenant | ObjectKind::Client => "id",
         ObjectKind::Dn | ObjectKind::Number => "number",

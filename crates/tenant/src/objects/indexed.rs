@@ -9,6 +9,7 @@ use infra::{ObjectChange, Revision, VersionedObjects};
 
 use super::ties::{Mark, marks};
 use crate::file;
+use crate::names::folded_name;
 
 /// Bytes of an object in memory with its names and ties, about.
 const OBJECT_BYTES: usize = 1_024;
@@ -27,6 +28,8 @@ pub struct IndexedTenant {
     holders: HashMap<Mark, BTreeSet<Slot>>,
     next: Slot,
     bytes: usize,
+    /// Objects of each section of a file.
+    counts: HashMap<&'static str, usize>,
 }
 
 struct IndexedObject {
@@ -38,18 +41,18 @@ struct IndexedObject {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct NameOrder {
     kind: ObjectKind,
-    lower: String,
+    folded: String,
     id: String,
 }
 
 impl NameOrder {
     fn of(key: &ObjectKey) -> Self {
-        Self { kind: key.kind, lower: key.id.to_lowercase(), id: key.id.clone() }
+        Self { kind: key.kind, folded: folded_name(&key.id), id: key.id.clone() }
     }
 
     /// Before every name of the kind.
     const fn begin(kind: ObjectKind) -> Self {
-        Self { kind, lower: String::new(), id: String::new() }
+        Self { kind, folded: String::new(), id: String::new() }
     }
 }
 
@@ -65,6 +68,7 @@ impl IndexedTenant {
             holders: HashMap::new(),
             next: 0,
             bytes: 0,
+            counts: HashMap::new(),
         };
         for object in file::into_single(objects) {
             let of_object = revisions.remove(&object.key()).unwrap_or(revision);
@@ -83,6 +87,11 @@ impl IndexedTenant {
         self.bytes
     }
 
+    /// The number of objects of a section of a file.
+    pub(super) fn count(&self, section: &str) -> usize {
+        self.counts.get(section).copied().unwrap_or_default()
+    }
+
     /// The tenant itself.
     pub(super) const fn tenant(&self) -> &Tenant {
         &self.tenant
@@ -93,7 +102,7 @@ impl IndexedTenant {
         self.object(self.slot(key)?)
     }
 
-    /// The object of that name, else one whose name differs in upper and lower case alone.
+    /// The object of that name, else one whose folded name is the same.
     pub fn spelled(&self, key: &ObjectKey) -> Option<&Object> {
         self.object(self.slot(key).or_else(|| self.spellings(key).last())?)
     }
@@ -161,12 +170,18 @@ impl IndexedTenant {
             self.holders.entry(mark).or_default().insert(slot);
         }
         self.bytes += weight(&object);
+        if let Some(section) = file::section(&object) {
+            *self.counts.entry(section).or_default() += 1;
+        }
         self.held.insert(slot, IndexedObject { object, revision });
     }
 
     fn let_go(&mut self, slot: Slot) {
         let Some(IndexedObject { object, .. }) = self.held.remove(&slot) else { return };
         self.bytes = self.bytes.saturating_sub(weight(&object));
+        if let Some(count) = file::section(&object).and_then(|section| self.counts.get_mut(section)) {
+            *count = count.saturating_sub(1);
+        }
         for mark in marks(&object) {
             if let Some(holders) = self.holders.get_mut(&mark) {
                 holders.remove(&slot);
@@ -212,8 +227,8 @@ impl IndexedTenant {
         let of = NameOrder::of(key);
         let begin = NameOrder { id: String::new(), ..of.clone() };
         let is_same = move |name: &NameOrder| name.kind != ObjectKind::Dn || name.id == of.id;
-        let (kind, lower) = (key.kind, key.id.to_lowercase());
-        let alike = self.by_name.range(begin..).take_while(move |(name, _)| name.kind == kind && name.lower == lower);
+        let (kind, folded) = (key.kind, folded_name(&key.id));
+        let alike = self.by_name.range(begin..).take_while(move |(name, _)| name.kind == kind && name.folded == folded);
         alike.filter(move |(name, _)| is_same(name)).map(|(_, slot)| *slot)
     }
 }

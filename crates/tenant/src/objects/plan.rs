@@ -1,6 +1,6 @@
 //! What a batch makes of a tenant: the objects after it, and every rule that they would break.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use contracts::provisioning::{Object, ObjectKey, ObjectKind};
 use infra::ObjectChange;
@@ -8,6 +8,8 @@ use infra::ObjectChange;
 use super::affected::broken;
 use super::indexed::IndexedTenant;
 use super::{ChangeRefusal, ObjectEdit, ObjectFault, StaleObject, document, folded};
+use crate::file;
+use crate::names::name_fault;
 
 /// The changes of a batch that keeps every rule, of objects that are not as they were. Passwords are still in clear. What it costs depends
 /// on the objects of the batch and on those that refer to them, not on the others.
@@ -26,6 +28,7 @@ pub(super) fn plan(held: &IndexedTenant, edits: &[ObjectEdit]) -> Result<Vec<Obj
     if !faults.is_empty() {
         return Err(ChangeRefusal::Faults(faults));
     }
+    bounded(held, &changes)?;
     check(held, &changes)?;
     Ok(changes)
 }
@@ -51,7 +54,10 @@ fn edited(held: &IndexedTenant, edit: &ObjectEdit, is_first: bool) -> Result<Opt
     if let Some(written) = present.map(Object::key).filter(|written| *written != edit.key) {
         return Err(fault(
             "",
-            format!("there is one whose name differs in upper and lower case alone: {}", written.id),
+            format!(
+                "there is one whose name differs in upper and lower case, or forms of letters, alone: {}",
+                written.id
+            ),
         ));
     }
     let Some(object) = document::edited(&edit.key, &edit.action, present)? else {
@@ -66,7 +72,52 @@ fn edited(held: &IndexedTenant, edit: &ObjectEdit, is_first: bool) -> Result<Opt
     {
         return Err(fault("id", "it cannot be changed".to_owned()));
     }
+    // An object that is there keeps its name, whatever earlier releases took for one.
+    if present.is_none()
+        && let Some(rule) = name_fault(&edit.key.id)
+    {
+        return Err(fault(document::id_field(edit.key.kind), rule.to_owned()));
+    }
     Ok(Some(object).filter(|object| Some(object) != present).map(ObjectChange::Put))
+}
+
+/// What changes do to a section of a file.
+#[derive(Default)]
+struct Growth {
+    come: usize,
+    go: usize,
+    last: Option<ObjectKey>,
+}
+
+/// Refuses changes by which a section of the tenant's file would have more objects than it may, and more than now.
+fn bounded(held: &IndexedTenant, changes: &[ObjectChange]) -> Result<(), ChangeRefusal> {
+    let mut sections: BTreeMap<&'static str, Growth> = BTreeMap::new();
+    for change in changes {
+        let (key, after) = match change {
+            ObjectChange::Put(object) => (object.key(), file::section(object)),
+            ObjectChange::Delete(key) => (key.clone(), None),
+        };
+        let before = held.get(&key).and_then(file::section);
+        if before == after {
+            continue;
+        }
+        if let Some(section) = before {
+            sections.entry(section).or_default().go += 1;
+        }
+        if let Some(section) = after {
+            let growth = sections.entry(section).or_default();
+            growth.come += 1;
+            growth.last = Some(key);
+        }
+    }
+    let full = sections.into_iter().filter_map(|(section, Growth { come, go, last })| {
+        let count = (held.count(section) + come).saturating_sub(go);
+        let max = file::section_max(section).filter(|max| come > go && count > *max)?;
+        let rule = format!("{section}: there would be {count}, a tenant has at most {max}");
+        Some(ObjectFault { key: last?, field: String::new(), rule })
+    });
+    let full: Vec<ObjectFault> = full.collect();
+    if full.is_empty() { Ok(()) } else { Err(ChangeRefusal::Faults(full)) }
 }
 
 /// Refuses changes after which a rule would be broken that is kept now, or by one of the changed objects.
@@ -89,9 +140,8 @@ fn put_key(change: &ObjectChange) -> Option<ObjectKey> {
 
 #[cfg(test)]
 mod tests {
-    use infra::VersionedObjects;
-
-    use infra::Revision;
+    use contracts::provisioning::Skill;
+    use infra::{Revision, VersionedObjects};
 
     use super::*;
     use crate::objects::EditAction;
@@ -154,6 +204,56 @@ mod tests {
             panic!("both are new")
         };
         assert_eq!(faults[0].rule, "it stands twice in the batch");
+    }
+
+    #[test]
+    fn no_section_of_the_file_grows_beyond_its_limit() {
+        let held = held();
+        let most = file::section_max("applications").unwrap();
+        let application = |number: usize| {
+            let document = format!(r#"{{"name":"new{number}","document":"<scxml/>"}}"#);
+            edit(ObjectKind::Application, &format!("new{number}"), None, EditAction::Put(document))
+        };
+        let (present, mut edits) = (held.count("applications"), Vec::new());
+        edits.extend((present..most).map(application));
+        assert!(present > 0 && plan(&held, &edits).is_ok());
+        edits.push(application(most));
+        let Err(ChangeRefusal::Faults(faults)) = plan(&held, &edits) else { panic!("one too many") };
+        assert_eq!(faults[0].rule, format!("applications: there would be {}, a tenant has at most {most}", most + 1));
+        assert_eq!(faults[0].key, edits[edits.len() - 1].key);
+    }
+
+    #[test]
+    fn a_section_that_is_too_large_already_may_shrink_and_change() {
+        let mut read = read();
+        let many = (0..=file::section_max("skills").unwrap()).map(|number| Skill { name: format!("many{number}") });
+        read.objects.skills.extend(many);
+        let held = IndexedTenant::of(read);
+        let swap = [skill("New", None), edit(ObjectKind::Skill, "many0", None, EditAction::Delete)];
+        assert!(plan(&held, &swap).is_ok());
+        assert!(matches!(plan(&held, &swap[..1]), Err(ChangeRefusal::Faults(_))));
+    }
+
+    #[test]
+    fn a_new_object_has_a_name_that_every_store_tells_from_others_and_an_old_one_keeps_its_own() {
+        let mut read = read();
+        let old = "Zoe\u{308}";
+        read.objects.skills.push(Skill { name: old.to_owned() });
+        let held = IndexedTenant::of(read);
+        for name in ["Sales\u{200b}", "Ｓａｌｅｓ", "Cafe\u{301}"] {
+            let Err(ChangeRefusal::Faults(faults)) = plan(&held, &[skill(name, None)]) else { panic!("{name:?}") };
+            assert_eq!(faults[0].field, "name", "{faults:?}");
+        }
+        assert!(plan(&held, &[skill("Café", None)]).is_ok());
+        assert!(plan(&held, &[skill(old, None)]).is_ok_and(|changes| changes.is_empty()), "it is there");
+        assert!(plan(&held, &[edit(ObjectKind::Skill, old, None, EditAction::Delete)]).is_ok());
+        let mut read = self::read();
+        read.objects.skills.push(Skill { name: "Οδός".to_owned() });
+        let held = IndexedTenant::of(read);
+        let Err(ChangeRefusal::Faults(faults)) = plan(&held, &[skill("Οδόσ", None)]) else {
+            panic!("the same name")
+        };
+        assert!(faults[0].rule.ends_with("alone: Οδός"), "{faults:?}");
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod token;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use contracts::provisioning::{ObjectKey, ObjectKind};
+use contracts::provisioning::{Object, ObjectKey, ObjectKind};
 use contracts::v1;
 use contracts::v1::change_object::Action;
 use contracts::v1::provisioning_server::Provisioning;
@@ -17,8 +17,8 @@ use model::TenantId;
 use tonic::{Request, Response, Status};
 
 use crate::objects::{
-    self, Batch, BatchOutcome, ChangedDocuments, EDITS_MAX, EditAction, HeldTenants, Listing, ObjectEdit,
-    PASSWORDS_MAX, REQUEST_BYTES_MAX, SharedTenant,
+    self, Batch, BatchOutcome, ChangedDocuments, EDITS_MAX, EditAction, HeldTenants, IndexedTenant, Listing,
+    ObjectEdit, PASSWORDS_MAX, REQUEST_BYTES_MAX, SharedTenant,
 };
 use crate::people::{self, ImportTerms, TableOutcome, TableRefusal};
 use refusals::{ends, no_tenant, of_request, refused, unread};
@@ -92,6 +92,15 @@ impl ObjectServer {
         self.held.fresh(&*self.store, tenant).await.map_err(unread)?.ok_or_else(|| no_tenant(tenant))
     }
 
+    /// The object whose folded name is the same, with its revision.
+    async fn spelled(&self, tenant: &TenantId, key: ObjectKey) -> Result<Option<(Revision, Object)>, Status> {
+        let found = move |held: &IndexedTenant| {
+            let object = held.spelled(&key)?;
+            Some((held.revision_of(&object.key())?, object.clone()))
+        };
+        self.fresh(tenant).await?.look(found).await.ok_or_else(ends)
+    }
+
     async fn carry_out(
         &self,
         tenant: &TenantId,
@@ -117,7 +126,11 @@ impl Provisioning for ObjectServer {
         let asked = request.into_inner();
         at_most("fields", asked.fields.len())?;
         let key = key(&asked.kind, &asked.id)?;
-        let found = self.store.find_versioned(&tenant, &key).await.map_err(unread)?;
+        let found = match self.store.find_versioned(&tenant, &key).await.map_err(unread)? {
+            // SQLite knows the case of ASCII alone.
+            None if !key.id.is_ascii() => self.spelled(&tenant, key.clone()).await?,
+            found => found,
+        };
         let (revision, object) =
             found.ok_or_else(|| Status::not_found(format!("there is no {} {}", key.kind.as_str(), key.id)))?;
         let key = object.key();

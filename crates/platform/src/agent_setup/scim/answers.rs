@@ -103,6 +103,7 @@ pub(super) fn refused(status: &Status) -> ScimError {
         Code::Aborted | Code::FailedPrecondition => ScimError::new(StatusCode::CONFLICT, message),
         Code::InvalidArgument => ScimError::bad(ScimType::InvalidValue, faults_told(status).unwrap_or(message)),
         Code::ResourceExhausted => ScimError::new(StatusCode::SERVICE_UNAVAILABLE, message),
+        Code::DataLoss => ScimError::new(StatusCode::INTERNAL_SERVER_ERROR, message),
         Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled => {
             tracing::warn!(%status, "tenant does not answer agent-setup");
             ScimError::new(StatusCode::SERVICE_UNAVAILABLE, "tenant does not answer now")
@@ -196,6 +197,7 @@ mod tests {
             (Code::FailedPrecondition, "409"),
             (Code::ResourceExhausted, "503"),
             (Code::Unavailable, "503"),
+            (Code::DataLoss, "500"),
             (Code::Internal, "502"),
         ] {
             assert_eq!(refused(&Status::new(code, "x")).document()["status"], status, "{code:?}");

@@ -1,6 +1,6 @@
 //! Privileges as groups: who is a member has the privilege. What a request changes of them, without I/O.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use contracts::provisioning::Privilege;
 use serde_json::{Map, Value, json};
@@ -9,8 +9,10 @@ use super::patch::{PatchOperation, PatchVerb};
 use super::syntax::{AttributePath, FilterComparison, Operator, Test, filter};
 use crate::scim_error::{ScimError, ScimType};
 
-/// The most members that a request names, or changes.
+/// The most members that a request changes.
 pub(super) const CHANGES_MAX: usize = 500;
+/// The most that it names.
+const NAMED_MAX: usize = 10_000;
 /// Attributes that have no counterpart.
 const WITHOUT_COUNTERPART: [&str; 2] = ["externalid", "schemas"];
 
@@ -144,7 +146,24 @@ impl Membership {
     }
 
     fn bounded(self) -> Result<Self, ScimError> {
-        if self.named.len() > CHANGES_MAX { Err(too_many()) } else { Ok(self) }
+        if self.named.len() > NAMED_MAX {
+            return Err(ScimError::bad(ScimType::TooMany, format!("members: a request names at most {NAMED_MAX}")));
+        }
+        Ok(self)
+    }
+
+    /// Whether all members have to be read to know who changes.
+    pub fn is_about_many(&self) -> bool {
+        self.is_whole || self.named.len() > CHANGES_MAX
+    }
+
+    /// The users who have to be asked for one by one: all who are named, but where the members among them are known, those who join.
+    pub fn sought(&self, members: Option<&HashSet<String>>) -> Vec<&str> {
+        let all = self
+            .named
+            .iter()
+            .filter(|(user, is_wanted)| members.is_none_or(|members| **is_wanted && !members.contains(user.as_str())));
+        all.map(|(user, _)| user.as_str()).collect()
     }
 
     /// Whether a user is to be a member, who is one now or is none.
@@ -253,7 +272,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_done_is_refused() {
-        let many: Vec<Value> = (0..=CHANGES_MAX).map(|n| json!({ "value": n.to_string() })).collect();
+        let many: Vec<Value> = (0..=NAMED_MAX).map(|n| json!({ "value": n.to_string() })).collect();
         for (all, expected) in [
             (json!([{ "op": "replace", "path": "displayName", "value": "Boss" }]), "mutability"),
             (json!([{ "op": "replace", "value": { "displayName": "Boss" } }]), "mutability"),
@@ -265,6 +284,20 @@ mod tests {
         ] {
             assert_eq!(patched(all.clone()).unwrap_err().document()["scimType"], expected, "{all}");
         }
+    }
+
+    #[test]
+    fn those_who_are_members_already_are_not_asked_for_one_by_one() {
+        let many: Vec<Value> = (0..=CHANGES_MAX).map(|n| json!({ "value": n.to_string() })).collect();
+        let all = patched(json!([{ "op": "replace", "path": "members", "value": many }])).unwrap();
+        let members: HashSet<String> = (1..=CHANGES_MAX).map(|n| n.to_string()).collect();
+        assert!(all.is_about_many());
+        assert_eq!(all.sought(Some(&members)), ["0"]);
+        let few = json!([{ "op": "add", "path": "members", "value": [{ "value": "ann" }] },
+            { "op": "remove", "path": "members", "value": [{ "value": "eve" }] }]);
+        let few = patched(few).unwrap();
+        assert!(!few.is_about_many());
+        assert_eq!((few.sought(None), few.sought(Some(&HashSet::new()))), (vec!["ann", "eve"], vec!["ann"]));
     }
 
     #[test]

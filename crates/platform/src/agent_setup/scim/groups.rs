@@ -1,6 +1,6 @@
 //! `/Groups`: privileges, each a group of the people who have it. There are those that there are: none is made, renamed or deleted.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use axum::extract::{Path, RawQuery};
 use axum::http::StatusCode;
@@ -20,40 +20,60 @@ use crate::scim_error::{ScimError, ScimType};
 
 /// The most members that a group is shown with.
 const MEMBERS_MAX: usize = 10_000;
+/// The most characters of an id that an error names.
+const SHOWN_CHARS_MAX: usize = 255;
 
 fn privilege(id: &str) -> Result<Privilege, ScimError> {
     Privilege::parse(id).ok_or_else(|| ScimError::not_found("there is no such group"))
 }
 
-/// A group as SCIM shows it.
+/// A group as SCIM shows it. One with more members than are shown is shown without any.
 async fn resource(of: Privilege, people: &ScimPeople, asked: &ListAsked) -> Result<Value, ScimError> {
+    let members = if asked.shown.has("members") { members(of, people).await?.shown() } else { None };
+    Ok(shown(of, people, asked, members))
+}
+
+fn shown(of: Privilege, people: &ScimPeople, asked: &ListAsked, members: Option<Vec<Value>>) -> Value {
     let mut group = json!({
         "schemas": [GROUP_SCHEMA],
         "id": of.as_str(),
         "displayName": display_name(of),
         "meta": { "resourceType": "Group", "location": people.location(&format!("Groups/{}", of.as_str())) },
     });
-    if asked.shown.has("members") {
-        group["members"] = Value::Array(members(of, people).await?);
+    if let Some(members) = members {
+        group["members"] = Value::Array(members);
     }
-    Ok(asked.shown.of(group))
+    asked.shown.of(group)
 }
 
-async fn members(of: Privilege, people: &ScimPeople) -> Result<Vec<Value>, ScimError> {
-    let mut members = Vec::new();
-    let mut count = 0;
-    let sees = |found: FoundPerson| {
-        count += 1;
-        if count <= MEMBERS_MAX {
-            let id = &found.person.user_name;
-            members.push(member(id, &found.person.display_name(), &people.user_location(id)));
+/// The members of a group, as many as are shown, and how many there are.
+#[derive(Default)]
+struct GroupMembers {
+    first: Vec<Value>,
+    count: usize,
+}
+
+impl GroupMembers {
+    fn sees(&mut self, member: impl FnOnce() -> Value) {
+        self.count += 1;
+        if self.count <= MEMBERS_MAX {
+            self.first.push(member());
         }
+    }
+
+    /// All of them; none where they are too many.
+    fn shown(self) -> Option<Vec<Value>> {
+        (self.count <= MEMBERS_MAX).then_some(self.first)
+    }
+}
+
+async fn members(of: Privilege, people: &ScimPeople) -> Result<GroupMembers, ScimError> {
+    let mut members = GroupMembers::default();
+    let sees = |found: FoundPerson| {
+        let id = &found.person.user_name;
+        members.sees(|| member(id, &found.person.display_name(), &people.user_location(id)));
     };
     people.each(having(of), sees).await?;
-    if count > MEMBERS_MAX {
-        let detail = format!("members: {count} are more than {MEMBERS_MAX}: ask with excludedAttributes=members");
-        return Err(ScimError::bad(ScimType::TooMany, detail));
-    }
     Ok(members)
 }
 
@@ -83,8 +103,17 @@ pub(super) async fn show(
 ) -> Result<Response, ScimError> {
     let asked = ListAsked::read(query.as_deref())?;
     people.may_read().await?;
-    let group = resource(privilege(&id)?, &people, &asked).await?;
-    Ok(document(StatusCode::OK, &group))
+    let of = privilege(&id)?;
+    if !asked.shown.has("members") {
+        return Ok(document(StatusCode::OK, &shown(of, &people, &asked, None)));
+    }
+    let members = members(of, &people).await?;
+    if members.count > MEMBERS_MAX {
+        let count = members.count;
+        let detail = format!("members: {count} are more than {MEMBERS_MAX}: ask with excludedAttributes=members");
+        return Err(ScimError::bad(ScimType::TooMany, detail));
+    }
+    Ok(document(StatusCode::OK, &shown(of, &people, &asked, members.shown())))
 }
 
 pub(super) async fn put(
@@ -127,23 +156,33 @@ async fn change(people: &ScimPeople, of: Privilege, wanted: &Membership) -> Resu
 
 async fn changes(people: &ScimPeople, of: Privilege, wanted: &Membership) -> Result<Vec<v1::ChangeObject>, ScimError> {
     let mut touched = Vec::new();
-    for (user, is_wanted) in &wanted.named {
-        match people.find(user).await?.filter(|found| found.person.user_name == *user) {
-            Some(found) => touched.push(found),
-            None if *is_wanted => return Err(ScimError::value("members", "a value is the id of no user")),
-            None => {}
-        }
-    }
-    if wanted.is_whole {
-        let mut others = Vec::new();
+    let mut members = HashSet::new();
+    if wanted.is_about_many() {
         let sees = |found: FoundPerson| {
+            let user = &found.person.user_name;
+            if wanted.named.contains_key(user) {
+                members.insert(user.clone());
+            }
             // One more than may change says that they are too many.
-            if !wanted.named.contains_key(&found.person.user_name) && others.len() <= CHANGES_MAX {
-                others.push(found);
+            if !wanted.wants(user, true) && touched.len() <= CHANGES_MAX {
+                touched.push(found);
             }
         };
         people.each(having(of), sees).await?;
-        touched.append(&mut others);
+    }
+    let sought = wanted.sought(wanted.is_about_many().then_some(&members));
+    if touched.len() + sought.len() > CHANGES_MAX {
+        return Err(too_many());
+    }
+    for user in sought {
+        match people.find(user).await?.filter(|found| found.person.user_name == user) {
+            Some(found) => touched.push(found),
+            None if wanted.wants(user, false) => {
+                let user: String = user.chars().take(SHOWN_CHARS_MAX).collect();
+                return Err(ScimError::value("members", &format!("{user:?} is the id of no user")));
+            }
+            None => {}
+        }
     }
     let mut changes = Vec::new();
     for found in touched {
@@ -165,4 +204,21 @@ fn changed(found: &FoundPerson, of: Privilege, is_wanted: bool) -> Result<Map<St
         return Err(ScimError::bad(ScimType::Mutability, rule));
     }
     Ok(Map::from_iter([("privileges".to_owned(), json!(after))]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_of_too_many_is_shown_without_members() {
+        let mut members = GroupMembers::default();
+        (0..MEMBERS_MAX).for_each(|number| members.sees(|| json!(number)));
+        members.sees(|| panic!("it is counted alone"));
+        assert_eq!((members.count, members.first.len()), (MEMBERS_MAX + 1, MEMBERS_MAX));
+        assert_eq!(members.shown(), None);
+        let mut one = GroupMembers::default();
+        one.sees(|| json!("ann"));
+        assert_eq!(one.shown(), Some(vec![json!("ann")]));
+    }
 }

@@ -156,6 +156,7 @@ mod tests {
                     "path": "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department" }]),
                 json!({}),
             ),
+            (json!([{ "op": "add", "path": "urn:okta:centre_app:1.0:user:custom:badge", "value": "x" }]), json!({})),
         ] {
             assert_eq!(changes(&ann(), all.clone()).unwrap(), expected, "{all}");
         }

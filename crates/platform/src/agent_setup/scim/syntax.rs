@@ -6,7 +6,9 @@ use serde_json::Value;
 pub(super) const USER_SCHEMA: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 /// The schema of groups.
 pub(super) const GROUP_SCHEMA: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
-/// The prefix of the names of extensions.
+/// The prefix of the names that are not of extensions of others.
+const IETF: &str = "urn:ietf:";
+/// The prefix of the names of extensions of the IETF.
 const EXTENSIONS: &str = "urn:ietf:params:scim:schemas:extension:";
 /// The longest filter or path, in bytes.
 const EXPRESSION_BYTES_MAX: usize = 2_048;
@@ -266,7 +268,7 @@ fn schema_and_name(written: &str) -> Result<(bool, &str), String> {
     if !starts("urn:") {
         return Ok((false, written));
     }
-    if starts(EXTENSIONS) {
+    if starts(EXTENSIONS) || !starts(IETF) {
         return Ok((true, ""));
     }
     for schema in [USER_SCHEMA, GROUP_SCHEMA] {
@@ -349,7 +351,7 @@ mod tests {
             (r#"emails[type eq "work""#, "a bracket is missing"),
             (r#"emails[a[b eq "c"] eq "d"]"#, "it cannot be read from byte 9 on"),
             (r#"1a eq "x""#, "a name is not one of an attribute"),
-            (r#"urn:example:userName eq "x""#, "it names a schema that is not known"),
+            (r#"urn:ietf:example:userName eq "x""#, "it names a schema that is not known"),
         ] {
             assert_eq!(filter(written).unwrap_err(), reason, "{written}");
         }
@@ -373,7 +375,17 @@ mod tests {
         assert_eq!((member.name.as_str(), member.selects.map(|all| all.len())), ("members", Some(1)));
         let extension = path("urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department").unwrap();
         assert!(extension.is_extension && extension.name.is_empty());
-        for faulty in ["", "a b", "a..b", "a[", "emails[type eq \"work\"]value", ".", "a.b.c"] {
+        assert!(path("urn:okta:centre_app:1.0:user:custom:badge").unwrap().is_extension);
+        for faulty in [
+            "urn:ietf:params:scim:schemas:core:2.0:Usr:active",
+            "",
+            "a b",
+            "a..b",
+            "a[",
+            "emails[type eq \"work\"]value",
+            ".",
+            "a.b.c",
+        ] {
             assert!(path(faulty).is_err(), "{faulty}");
         }
     }

@@ -194,6 +194,7 @@ mod tests {
             "userName eq true",
             r#"phoneNumbers[type eq "work"].value eq "x""#,
             r#"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department eq "x""#,
+            r#"urn:okta:centre_app:1.0:user:custom:badge eq "x""#,
             "userName",
         ] {
             let told = UserFilter::parse(faulty).unwrap_err().document();

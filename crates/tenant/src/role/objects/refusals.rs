@@ -29,6 +29,13 @@ pub(super) fn no_tenant(tenant: &TenantId) -> Status {
 pub(super) fn unread(error: StoreError) -> Status {
     match error {
         StoreError::Missing { .. } => Status::not_found(error.to_string()),
+        // No repetition mends it, so the caller is not told to try again.
+        StoreError::Corrupt { .. } => {
+            tracing::error!(%error, "the configuration of a tenant is damaged");
+            Status::data_loss(format!(
+                "the tenant's configuration is damaged, see docs/when-things-go-wrong.md: {error}"
+            ))
+        }
         _ => Status::unavailable(error.to_string()),
     }
 }
@@ -138,6 +145,16 @@ mod tests {
         let status = refused(ChangeRefusal::Stale(vec![stale]));
         assert_eq!((status.code(), status.message()), (Code::Aborted, "person person-1: it is at revision 7, not 5"));
         assert_eq!(faults_of(&status).faults[0].present_revision, Some(7));
+    }
+
+    #[test]
+    fn damage_is_not_told_as_something_that_passes() {
+        let damage = || StoreError::Corrupt { what: "table person".to_owned(), reason: "no such privilege".to_owned() };
+        for status in [unread(damage()), refused(ChangeRefusal::Store(damage()))] {
+            assert_eq!(status.code(), Code::DataLoss);
+            assert!(status.message().ends_with(": table person is damaged: no such privilege"), "{status}");
+        }
+        assert_eq!(unread(StoreError::Unavailable { reason: "x".to_owned() }).code(), Code::Unavailable);
     }
 
     #[test]
