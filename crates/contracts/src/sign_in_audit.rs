@@ -235,8 +235,8 @@ mod tests {
         let ways = SignInWay::ALL.map(SignInWay::as_str).join(" ");
         assert_eq!(
             ways,
-            "password second_factor recovery_code device_code client_secret authorization_code refresh_token \
-             access_token everywhere"
+            "password second_factor recovery_code provider device_code client_secret authorization_code \
+             refresh_token access_token everywhere"
         );
         for event in SignInEvent::ALL {
             assert_eq!(SignInEvent::named(event.as_str()), Some(event));
