@@ -52,6 +52,10 @@ pub struct CurlAnswer {
 impl CurlAnswer {
     fn read(text: &str) -> Result<Self> {
         let (head, body) = text.split_once("\r\n\r\n").with_context(|| format!("no answer: {text:?}"))?;
+        // A large body is sent once the server asks for it.
+        if head.starts_with("HTTP/1.1 100") {
+            return Self::read(body);
+        }
         let status = head.split_whitespace().nth(1).and_then(|status| status.parse().ok()).context("no status")?;
         Ok(Self { status, head: head.to_owned(), body: body.to_owned() })
     }
