@@ -5,6 +5,7 @@ pub mod bds;
 mod csv;
 pub mod ingress;
 mod pages_client;
+mod people_table;
 mod scim_error;
 mod session_cookie;
 pub mod telemetry;

@@ -10,6 +10,7 @@ use net::http::{Caller, Problem};
 use runtime::RoleContext;
 
 use super::answers::SetupRefusal;
+use crate::people_table;
 
 /// The connection to tenant, and its port.
 const CONNECTION: &str = "own-28";
@@ -38,7 +39,7 @@ impl Provisioning {
     /// If no replica of tenant is known.
     pub fn new(ctx: &RoleContext) -> anyhow::Result<Self> {
         let by = |channel: Channel| ProvisioningClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX);
-        let tables = net::grpc::channel_answering_within(ctx, CONNECTION, PORT, super::IMPORT_WITHIN)?;
+        let tables = net::grpc::channel_answering_within(ctx, CONNECTION, PORT, people_table::IMPORT_WITHIN)?;
         Ok(Self { client: by(net::grpc::channel(ctx, CONNECTION, PORT)?), tables: by(tables) })
     }
 

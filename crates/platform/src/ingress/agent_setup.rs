@@ -11,6 +11,7 @@ use runtime::RoleContext;
 
 use super::hand_on::RoleBehind;
 use super::routes;
+use crate::people_table;
 
 /// Time for an answer: tenant has 10 s for a batch.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
@@ -28,7 +29,7 @@ pub(super) fn router(ctx: &RoleContext) -> anyhow::Result<Router> {
 }
 
 async fn to_agent_setup(State(role): State<RoleBehind>, request: Request) -> Response {
-    let table = crate::agent_setup::table_limits(request.method(), request.uri().path(), 2);
+    let table = people_table::limits(request.method(), request.uri().path(), 2);
     let role = match table {
         Some(table) => role.answering_within(table.answer_within),
         None => role,

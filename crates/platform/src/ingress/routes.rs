@@ -7,6 +7,8 @@ use net::http::{Method, WiderLimits};
 use runtime::issuer;
 use runtime::metrics::Label;
 
+use crate::people_table;
+
 /// Those of calls and agents.
 pub(super) const VOICE: &str = "/api/voice/v1";
 /// Those of pulse that are no pages.
@@ -107,7 +109,7 @@ fn no_wider(_: &Method, _: &str) -> Option<WiderLimits> {
 
 /// A table of people, at the listeners of ingress.
 fn table_of_people(method: &Method, path: &str) -> Option<WiderLimits> {
-    crate::agent_setup::table_limits(method, path, 3)
+    people_table::limits(method, path, 3)
 }
 
 /// The table. Of several rows that are about a path, the one with the longest path counts.
