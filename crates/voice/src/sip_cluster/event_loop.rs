@@ -120,9 +120,9 @@ impl EventLoop {
                 self.node.link_up(link, &edge, now);
                 self.node.proxy_drains(link, drains);
                 self.see_live(link, live, now);
-                // The calls of our previous run, before any of their messages is handled.
+                // The calls of our previous run, before any of their messages is handled; without those that requests have brought here.
                 for record in std::mem::take(&mut self.former) {
-                    self.node.restore(&record, now);
+                    self.node.restore_absent(&record, now);
                 }
                 self.ctx.ready.holds(PROXY);
             }
@@ -188,7 +188,7 @@ impl EventLoop {
             InboxMessage::Inherited(records) => self.node.orphans_claimed(&records, now),
             InboxMessage::Repair { repair, orphan, done } => {
                 if let Some(record) = orphan {
-                    self.node.restore_lost(&record, now);
+                    self.node.restore_absent(&record, now);
                 }
                 self.node.repair(&repair, now);
                 told.repairs.push(done);

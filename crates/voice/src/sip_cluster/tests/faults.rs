@@ -261,11 +261,11 @@ fn calls_in_doubt_are_confirmed_in_slices_and_what_was_just_written_first() {
 fn a_record_whose_call_this_node_has_lost_is_continued_for_its_repair() {
     let (mut bench, conn_id) = talking();
     let record = claimed(&bench, conn_id);
-    bench.node.restore_lost(&record, bench.now);
+    bench.node.restore_absent(&record, bench.now);
     assert!(!bench.node.has_more_to_write(), "it is here");
     bench.node = new_node(2);
     bench.node.link_up(ConnectionId(1), EDGE, bench.now);
-    bench.node.restore_lost(&record, bench.now);
+    bench.node.restore_absent(&record, bench.now);
     assert_eq!(bench.node.calls(), 1);
     bench.node.repair(&clearing(conn_id), bench.now);
     bench.run();

@@ -143,6 +143,27 @@ fn what_media_never_heard_of_is_asked_for_again() {
     assert!(bench.is_clear());
 }
 
+#[test]
+fn a_call_that_a_request_brings_before_the_first_proxy_comes_is_not_taken_up_a_second_time() {
+    let mut bench = Bench::new();
+    let conn_id = bench.call("9000", super::bench::point());
+    let record = claimed(&bench, conn_id);
+    bench.node = new_node(2);
+    // The call is this node's already, and waits for a proxy: the lookup of a request finds it by the same token.
+    bench.node.found(&CallIndex::Call(conn_id), &Found::Ours(Box::new(record.clone())), bench.now);
+    let treatment = Treatment::Music { resource: "music".to_owned(), duration_ms: None };
+    let apply = request(conn_id, "9000", |id| RequestKind::ApplyTreatment(id, treatment.clone(), None));
+    bench.node.request(apply, bench.now).expect("the call is here");
+    bench.run();
+    bench.node.link_up(ConnectionId(1), EDGE, bench.now);
+    bench.node.restore_absent(&record, bench.now);
+    bench.run();
+    assert_eq!(bench.story, ["Queued@9000", "RouteRequest@9000", "TreatmentApplied@9000"]);
+    bench.bye(Peer::Caller);
+    assert!(bench.is_clear());
+    assert_eq!(bench.story[3..], ["Abandoned@9000", "CallDeleted"]);
+}
+
 /// A request of the caller within a dialog of call 7, as a proxy passes it on.
 fn within_call_7(method: &str, owned_by: &Owner, mark: bool) -> sip::Message {
     within((ConnId(7), model::LegId(1)), method, owned_by, mark)

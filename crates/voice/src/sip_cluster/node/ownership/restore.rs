@@ -44,8 +44,9 @@ impl Node {
         }
     }
 
-    /// As [`Node::restore`], if this node does not have the call: a record of its own may be left of one that it no longer knows.
-    pub fn restore_lost(&mut self, record: &Record<ConnId>, now: Timestamp) {
+    /// As [`Node::restore`], if this node does not have the call. A request may have brought one of the previous run here before the first
+    /// proxy came, and it has gone on since; and a record of this node may be left of a call that it no longer knows.
+    pub fn restore_absent(&mut self, record: &Record<ConnId>, now: Timestamp) {
         if self.calls.thread_of(record.key).is_none() && !self.hand_overs.has(record.key) {
             self.restore(record, now);
         }

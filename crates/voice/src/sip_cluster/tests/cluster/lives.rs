@@ -214,7 +214,7 @@ impl SimNode {
             core.link_up(number, edge, now);
             core.sees_live(number, live, now);
             for record in std::mem::take(&mut self.former) {
-                core.restore(&record, now);
+                core.restore_absent(&record, now);
             }
         } else if message.is_request() && message.header(&headers::LIVE).is_some() {
             core.sees_live(number, live, now);
