@@ -11,11 +11,11 @@ mod held;
 mod history;
 mod indexed;
 mod list;
-#[cfg(test)]
-pub(crate) mod one_tenant;
 mod plan;
 mod projection;
 mod put_back;
+#[cfg(test)]
+pub(crate) mod test_one_tenant;
 mod ties;
 mod uses;
 

@@ -222,7 +222,7 @@ mod tests {
     use contracts::provisioning::TenantObjects;
 
     use super::*;
-    use crate::objects::one_tenant::OneTenant;
+    use crate::objects::test_one_tenant::OneTenant;
 
     fn example() -> TenantObjects {
         let text = include_str!("../../../data/example-tenant.yaml");

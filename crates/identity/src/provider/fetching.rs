@@ -16,7 +16,7 @@ pub const LEFT_ALONE_FOR: Duration = Duration::from_secs(5);
 
 /// Why they are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wanted {
+pub enum WantedKeys {
     /// For a sign-in.
     Any,
     /// For a key that was not among those that were fetched.
@@ -45,17 +45,17 @@ pub struct FetchTimes {
 
 impl FetchTimes {
     /// What has to be done now.
-    pub fn step(&self, wanted: Wanted, now: Timestamp) -> FetchStep {
+    pub fn step(&self, wanted: WantedKeys, now: Timestamp) -> FetchStep {
         let within = |at: Option<Timestamp>, time: Duration| at.is_some_and(|at| now.since(at) < time);
         let is_good = match wanted {
-            Wanted::Any => within(self.fetched_at, FRESH_FOR),
-            Wanted::OtherKey => within(self.fetched_at, KEY_SOUGHT_EACH),
+            WantedKeys::Any => within(self.fetched_at, FRESH_FOR),
+            WantedKeys::OtherKey => within(self.fetched_at, KEY_SOUGHT_EACH),
         };
         if is_good {
             return FetchStep::Use;
         }
         // Those of before have not the key.
-        let is_usable = wanted == Wanted::Any && within(self.fetched_at, USABLE_FOR);
+        let is_usable = wanted == WantedKeys::Any && within(self.fetched_at, USABLE_FOR);
         match (is_usable, within(self.failed_at, LEFT_ALONE_FOR)) {
             (true, true) => FetchStep::Use,
             (true, false) => FetchStep::UseAndFetch,
@@ -86,15 +86,15 @@ mod tests {
     #[test]
     fn they_are_fetched_once_an_hour_and_for_other_keys_twice_a_minute() {
         let mut times = FetchTimes::default();
-        assert_eq!(times.step(Wanted::Any, at(0)), FetchStep::Fetch);
+        assert_eq!(times.step(WantedKeys::Any, at(0)), FetchStep::Fetch);
         times.fetched(at(0));
         for (wanted, seconds, step) in [
-            (Wanted::Any, 3_599, FetchStep::Use),
-            (Wanted::Any, 3_600, FetchStep::UseAndFetch),
-            (Wanted::Any, 86_399, FetchStep::UseAndFetch),
-            (Wanted::Any, 86_400, FetchStep::Fetch),
-            (Wanted::OtherKey, 29, FetchStep::Use),
-            (Wanted::OtherKey, 30, FetchStep::Fetch),
+            (WantedKeys::Any, 3_599, FetchStep::Use),
+            (WantedKeys::Any, 3_600, FetchStep::UseAndFetch),
+            (WantedKeys::Any, 86_399, FetchStep::UseAndFetch),
+            (WantedKeys::Any, 86_400, FetchStep::Fetch),
+            (WantedKeys::OtherKey, 29, FetchStep::Use),
+            (WantedKeys::OtherKey, 30, FetchStep::Fetch),
         ] {
             assert_eq!(times.step(wanted, at(seconds)), step, "{wanted:?} {seconds}");
         }
@@ -104,14 +104,14 @@ mod tests {
     fn a_provider_that_does_not_answer_is_left_alone_for_a_moment() {
         let mut times = FetchTimes::default();
         times.failed(at(0));
-        assert_eq!(times.step(Wanted::Any, at(4)), FetchStep::Fail);
-        assert_eq!(times.step(Wanted::Any, at(5)), FetchStep::Fetch);
+        assert_eq!(times.step(WantedKeys::Any, at(4)), FetchStep::Fail);
+        assert_eq!(times.step(WantedKeys::Any, at(5)), FetchStep::Fetch);
         times.fetched(at(5));
         times.failed(at(100));
-        assert_eq!(times.step(Wanted::Any, at(101)), FetchStep::Use, "what is there is good");
-        assert_eq!(times.step(Wanted::OtherKey, at(101)), FetchStep::Fail);
+        assert_eq!(times.step(WantedKeys::Any, at(101)), FetchStep::Use, "what is there is good");
+        assert_eq!(times.step(WantedKeys::OtherKey, at(101)), FetchStep::Fail);
         times.failed(at(4_000));
-        assert_eq!(times.step(Wanted::Any, at(4_001)), FetchStep::Use, "they are old, and good while it is away");
-        assert_eq!(times.step(Wanted::Any, at(4_005)), FetchStep::UseAndFetch);
+        assert_eq!(times.step(WantedKeys::Any, at(4_001)), FetchStep::Use, "they are old, and good while it is away");
+        assert_eq!(times.step(WantedKeys::Any, at(4_005)), FetchStep::UseAndFetch);
     }
 }

@@ -32,9 +32,9 @@ const REASON_MAX: usize = 200;
 
 /// Why there is no answer; for the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct NoAnswer(String);
+pub(super) struct OutsideFault(String);
 
-impl fmt::Display for NoAnswer {
+impl fmt::Display for OutsideFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -94,7 +94,7 @@ impl OutsideClient {
     }
 
     /// Gets a document of JSON.
-    pub async fn get(&self, url: &str, within: Duration) -> Result<OutsideAnswer, NoAnswer> {
+    pub async fn get(&self, url: &str, within: Duration) -> Result<OutsideAnswer, OutsideFault> {
         self.exchange(Request::get(target(url)?), Bytes::new(), within).await
     }
 
@@ -105,7 +105,7 @@ impl OutsideClient {
         form: String,
         authorization: Option<HeaderValue>,
         within: Duration,
-    ) -> Result<OutsideAnswer, NoAnswer> {
+    ) -> Result<OutsideAnswer, OutsideFault> {
         let mut head = Request::post(target(url)?)
             .header(header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
         if let Some(authorization) = authorization {
@@ -119,25 +119,25 @@ impl OutsideClient {
         head: axum::http::request::Builder,
         body: Bytes,
         within: Duration,
-    ) -> Result<OutsideAnswer, NoAnswer> {
+    ) -> Result<OutsideAnswer, OutsideFault> {
         let request = head
             .header(header::ACCEPT, HeaderValue::from_static("application/json"))
             .header(header::USER_AGENT, HeaderValue::from_static(concat!("trunkline/", env!("CARGO_PKG_VERSION"))))
             .body(Full::new(body))
-            .map_err(|error| NoAnswer(error.to_string()))?;
-        let full = || NoAnswer("too many exchanges are under way".to_owned());
+            .map_err(|error| OutsideFault(error.to_string()))?;
+        let full = || OutsideFault("too many exchanges are under way".to_owned());
         let exchanged = async {
             // First one of the tenant's own, which takes nothing from others while it is waited for.
             let _own = self.of_tenant.acquire().await.map_err(|_| full())?;
             let _place = self.places.try_acquire().map_err(|_| full())?;
-            let answer = self.client.request(request).await.map_err(|error| NoAnswer(with_causes(&error)))?;
+            let answer = self.client.request(request).await.map_err(|error| OutsideFault(with_causes(&error)))?;
             let status = answer.status();
             let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await.map_err(|_| {
-                NoAnswer(format!("the answer has more than {ANSWER_BYTES_MAX} bytes, or did not come whole"))
+                OutsideFault(format!("the answer has more than {ANSWER_BYTES_MAX} bytes, or did not come whole"))
             })?;
-            Ok::<_, NoAnswer>(OutsideAnswer { status, body: body.to_bytes() })
+            Ok::<_, OutsideFault>(OutsideAnswer { status, body: body.to_bytes() })
         };
-        let late = || Err(NoAnswer(format!("no answer within {} ms", within.as_millis())));
+        let late = || Err(OutsideFault(format!("no answer within {} ms", within.as_millis())));
         tokio::time::timeout(within, exchanged).await.unwrap_or_else(|_| late())
     }
 }
@@ -146,11 +146,11 @@ fn places() -> Arc<Semaphore> {
     Arc::new(Semaphore::new(AT_ONCE))
 }
 
-fn target(url: &str) -> Result<Uri, NoAnswer> {
+fn target(url: &str) -> Result<Uri, OutsideFault> {
     if let Some(fault) = url::fault(url) {
-        return Err(NoAnswer(format!("its address cannot be asked: {fault}")));
+        return Err(OutsideFault(format!("its address cannot be asked: {fault}")));
     }
-    url.parse().map_err(|_| NoAnswer("its address is none".to_owned()))
+    url.parse().map_err(|_| OutsideFault("its address is none".to_owned()))
 }
 
 /// An error with its causes. TLS names all names of a certificate, and a stranger has written them.

@@ -16,7 +16,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use contracts::provisioning::{Secret, UpstreamProvider};
 use identity::percent;
-use identity::provider::fetching::{FetchStep, FetchTimes, Wanted};
+use identity::provider::fetching::{FetchStep, FetchTimes, WantedKeys};
 use identity::provider::id_token::ExpectedClaims;
 use identity::provider::url;
 use infra::Clock;
@@ -24,7 +24,7 @@ use model::{TenantId, Timestamp};
 use serde_json::Value;
 
 use super::answers;
-use super::outside::{NoAnswer, OutsideClient};
+use super::outside::{OutsideClient, OutsideFault};
 use description::ProviderDescription;
 use keys::{ProviderKeys, TokenFault, checked_claims};
 use pending::PendingUpstream;
@@ -52,8 +52,8 @@ impl fmt::Display for ProviderFault {
     }
 }
 
-impl From<NoAnswer> for ProviderFault {
-    fn from(error: NoAnswer) -> Self {
+impl From<OutsideFault> for ProviderFault {
+    fn from(error: OutsideFault) -> Self {
         Self::Away(error.to_string())
     }
 }
@@ -126,7 +126,7 @@ impl Upstream {
         provider: &UpstreamProvider,
         request: &UpstreamRequest<'_>,
     ) -> Result<String, ProviderFault> {
-        let told = in_time(self.told(tenant, provider, Wanted::Any)).await?;
+        let told = in_time(self.told(tenant, provider, WantedKeys::Any)).await?;
         let pending = request.pending;
         // S256 is what a digest is (RFC 7636 section 4.2).
         let challenge = identity::secret::Digest::of(&pending.verifier).text();
@@ -150,7 +150,7 @@ impl Upstream {
 
     /// Whether the provider's answers name it always.
     pub async fn says_iss(&self, tenant: &TenantId, provider: &UpstreamProvider) -> Result<bool, ProviderFault> {
-        Ok(in_time(self.told(tenant, provider, Wanted::Any)).await?.description.says_iss)
+        Ok(in_time(self.told(tenant, provider, WantedKeys::Any)).await?.description.says_iss)
     }
 
     /// Redeems a code; what its ID token says, which is checked.
@@ -171,7 +171,7 @@ impl Upstream {
         pending: &PendingUpstream,
         code: &str,
     ) -> Result<ProviderSaid, ProviderFault> {
-        let told = self.told(tenant, provider, Wanted::Any).await?;
+        let told = self.told(tenant, provider, WantedKeys::Any).await?;
         let token = self.id_token(tenant, provider, &told.description, pending, code).await?;
         let refused = |why: String| ProviderFault::Refused(why);
         let claims = match told.keys.claims(&token) {
@@ -179,7 +179,7 @@ impl Upstream {
             Err(TokenFault::Wrong(why)) => return Err(refused(format!("ID token: {why}"))),
             // The provider may have a new key.
             Err(TokenFault::OtherKey) => {
-                let told = self.told(tenant, provider, Wanted::OtherKey).await?;
+                let told = self.told(tenant, provider, WantedKeys::OtherKey).await?;
                 let claims = told.keys.claims(&token);
                 claims.map_err(|_| refused("ID token: it is signed by none of the provider's keys".to_owned()))?
             }
@@ -239,7 +239,7 @@ impl Upstream {
         &self,
         tenant: &TenantId,
         provider: &UpstreamProvider,
-        wanted: Wanted,
+        wanted: WantedKeys,
     ) -> Result<Arc<ToldDocuments>, ProviderFault> {
         let asked = self.asked(tenant, provider);
         let (step, told) = asked.step(wanted, self.clock.now());
@@ -280,7 +280,7 @@ impl AskedProvider {
     }
 
     /// What has to be done before what it has told is used.
-    fn step(&self, wanted: Wanted, now: Timestamp) -> (FetchStep, Option<Arc<ToldDocuments>>) {
+    fn step(&self, wanted: WantedKeys, now: Timestamp) -> (FetchStep, Option<Arc<ToldDocuments>>) {
         let known = self.lock();
         (known.times.step(wanted, now), known.told.clone())
     }
@@ -288,7 +288,7 @@ impl AskedProvider {
     /// Asks it, unless somebody else has done so meanwhile.
     async fn fetch(
         self: Arc<Self>,
-        wanted: Wanted,
+        wanted: WantedKeys,
         clock: Arc<dyn Clock>,
     ) -> Result<Arc<ToldDocuments>, ProviderFault> {
         let _turn = self.turn.lock().await;
@@ -388,11 +388,11 @@ mod tests {
         let upstream = Upstream::new(client, "https://centre.example/auth/v3", clock());
         let acme = TenantId::parse("acme").unwrap();
         tokio::select! {
-            _ = upstream.told(&acme, &provider, Wanted::Any) => panic!("it is silent"),
+            _ = upstream.told(&acme, &provider, WantedKeys::Any) => panic!("it is silent"),
             accepted = silent.accept() => drop(accepted.unwrap()),
         }
         let asked = upstream.asked(&acme, &provider);
-        assert_ne!(asked.step(Wanted::Any, upstream.clock.now()).0, FetchStep::Fail, "nobody knows yet");
+        assert_ne!(asked.step(WantedKeys::Any, upstream.clock.now()).0, FetchStep::Fail, "nobody knows yet");
         assert!(asked.turn.try_lock().is_err(), "it is still being asked");
     }
 

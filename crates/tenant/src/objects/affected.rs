@@ -11,7 +11,7 @@ use infra::ObjectChange;
 
 use super::ObjectFault;
 use super::indexed::{IndexedTenant, Slot};
-use super::ties::{Mark, marks};
+use super::ties::{TieMark, marks};
 use crate::file::{self, object_faults};
 
 /// The kinds of which no object may have a number that an emergency call has.
@@ -30,11 +30,11 @@ pub(super) fn broken(
     let beside = changed.beside(&looked);
     let keys: HashSet<ObjectKey> = looked.iter().flat_map(|slot| changed.both(*slot)).map(Object::key).collect();
     let slots: BTreeSet<Slot> = looked.union(&beside).copied().collect();
-    let mut faults = object_faults(&changed.part(&slots, Side::After), |key| put.contains(key));
+    let mut faults = object_faults(&changed.part(&slots, ChangeSide::After), |key| put.contains(key));
     faults.retain(|fault| keys.contains(&fault.key));
     if !faults.is_empty() {
         // What was wrong before, as rules grow with releases, keeps nobody from changing something else.
-        let before = object_faults(&changed.part(&slots, Side::Before), |_| false);
+        let before = object_faults(&changed.part(&slots, ChangeSide::Before), |_| false);
         let before: HashSet<ObjectFault> = before.into_iter().collect();
         faults.retain(|fault| put.contains(&fault.key) || !before.contains(fault));
     }
@@ -57,16 +57,16 @@ struct Sides<'a> {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Side {
+enum ChangeSide {
     Before,
     After,
 }
 
 impl<'a> Sides<'a> {
-    const fn at(&self, side: Side) -> Option<&'a Object> {
+    const fn at(&self, side: ChangeSide) -> Option<&'a Object> {
         match side {
-            Side::Before => self.before,
-            Side::After => self.after,
+            ChangeSide::Before => self.before,
+            ChangeSide::After => self.after,
         }
     }
 
@@ -101,7 +101,7 @@ impl<'a> ChangedTenant<'a> {
     }
 
     /// The object of a number on a side.
-    fn object(&self, slot: Slot, side: Side) -> Option<&'a Object> {
+    fn object(&self, slot: Slot, side: ChangeSide) -> Option<&'a Object> {
         match self.changed.get(&slot) {
             Some(sides) => sides.at(side),
             None => self.held.object(slot),
@@ -118,7 +118,7 @@ impl<'a> ChangedTenant<'a> {
     }
 
     /// These objects of a side. Rules do not read applications.
-    fn part(&self, slots: &BTreeSet<Slot>, side: Side) -> TenantObjects {
+    fn part(&self, slots: &BTreeSet<Slot>, side: ChangeSide) -> TenantObjects {
         let light = |object: &Object| match object {
             Object::Application(application) => {
                 Object::Application(Application { name: application.name.clone(), document: String::new() })
@@ -167,12 +167,12 @@ impl ChangedTenant<'_> {
         if !sides.comes_or_goes() && key.kind != ObjectKind::Trunk {
             return Vec::new();
         }
-        self.held.holders(&Mark::refers_to(key.kind, &key.id)).collect()
+        self.held.holders(&TieMark::refers_to(key.kind, &key.id)).collect()
     }
 
     /// The rules about emergency calls that are about a number that comes or goes, and all of them if there are other trunks.
     fn emergency_rules(&self) -> Vec<Slot> {
-        let rules = self.held.holders(&Mark::emergency());
+        let rules = self.held.holders(&TieMark::emergency());
         if self.changed.values().any(|sides| sides.both().any(|object| matches!(object, Object::Trunk(_)))) {
             return rules.collect();
         }
@@ -190,7 +190,7 @@ impl ChangedTenant<'_> {
 
     /// Once a feature code asks for PINs, each must be one that can be typed.
     fn people_with_pins(&self) -> Vec<Slot> {
-        if self.asks_pin(Side::Before) == self.asks_pin(Side::After) {
+        if self.asks_pin(ChangeSide::Before) == self.asks_pin(ChangeSide::After) {
             return Vec::new();
         }
         let has_pin = |slot: &Slot| match self.held.object(*slot) {
@@ -200,9 +200,9 @@ impl ChangedTenant<'_> {
         self.held.names(ObjectKind::Person).map(|(_, slot)| slot).filter(has_pin).collect()
     }
 
-    fn asks_pin(&self, side: Side) -> bool {
+    fn asks_pin(&self, side: ChangeSide) -> bool {
         let asks = |object: &Object| matches!(object, Object::FeatureCode(code) if code.ask_pin);
-        let mut held = self.held.holders(&Mark::asks_pin());
+        let mut held = self.held.holders(&TieMark::asks_pin());
         held.any(|slot| !self.changed.contains_key(&slot))
             || self.changed.values().any(|sides| sides.at(side).is_some_and(asks))
     }
@@ -217,7 +217,7 @@ impl ChangedTenant<'_> {
         let mut emergencies = Vec::new();
         let (mut has_people, mut has_emergencies) = (false, false);
         for object in looked.iter().flat_map(|slot| self.both(*slot)) {
-            for named in marks(object).iter().filter_map(Mark::named) {
+            for named in marks(object).iter().filter_map(TieMark::named) {
                 beside.extend(self.held.slot(&named));
             }
             beside.extend(self.rivals(object));
@@ -229,7 +229,7 @@ impl ChangedTenant<'_> {
             beside.extend(self.held.names(ObjectKind::Trunk).map(|(_, slot)| slot));
         }
         if has_people {
-            beside.extend(self.held.holders(&Mark::asks_pin()));
+            beside.extend(self.held.holders(&TieMark::asks_pin()));
         }
         for pattern in &emergencies {
             beside.extend(NUMBERED.into_iter().filter_map(|kind| self.first_match(kind, pattern)));

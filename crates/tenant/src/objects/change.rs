@@ -326,7 +326,7 @@ mod tests {
 
     use super::*;
     use crate::objects::EditAction;
-    use crate::objects::one_tenant::OneTenant;
+    use crate::objects::test_one_tenant::OneTenant;
 
     fn note() -> ChangeNote {
         let at = model::Timestamp::from_millis(1_700_000_000_000);

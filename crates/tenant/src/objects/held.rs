@@ -25,11 +25,11 @@ const ATTEMPTS_MAX: usize = 3;
 /// The tenants that are kept.
 #[derive(Default)]
 pub struct HeldTenants {
-    kept: Arc<Mutex<Kept>>,
+    kept: Arc<Mutex<KeptTenants>>,
 }
 
 #[derive(Default)]
-struct Kept {
+struct KeptTenants {
     /// The one that was used last at the end.
     tenants: Vec<KeptTenant>,
     is_swept: bool,
@@ -96,7 +96,7 @@ impl HeldTenants {
         Ok(Some(shared))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Kept> {
+    fn lock(&self) -> MutexGuard<'_, KeptTenants> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -128,7 +128,7 @@ impl HeldTenants {
 }
 
 /// Lets tenants go that nobody uses, until none is left.
-async fn sweep(kept: std::sync::Weak<Mutex<Kept>>) {
+async fn sweep(kept: std::sync::Weak<Mutex<KeptTenants>>) {
     loop {
         tokio::time::sleep(KEPT).await;
         let Some(kept) = kept.upgrade() else { return };
@@ -203,7 +203,7 @@ mod tests {
     use contracts::provisioning::{Object, ObjectKind, Skill};
 
     use super::*;
-    use crate::objects::one_tenant::OneTenant;
+    use crate::objects::test_one_tenant::OneTenant;
 
     fn tenant(name: &str) -> TenantId {
         TenantId::parse(name).unwrap()

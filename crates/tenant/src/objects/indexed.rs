@@ -7,7 +7,7 @@ use std::ops::Bound;
 use contracts::provisioning::{Object, ObjectKey, ObjectKind, Person, Tenant};
 use infra::{ObjectChange, Revision, VersionedObjects};
 
-use super::ties::{Mark, marks};
+use super::ties::{TieMark, marks};
 use crate::file;
 use crate::names::folded_name;
 
@@ -25,7 +25,7 @@ pub struct IndexedTenant {
     tenant: Tenant,
     held: BTreeMap<Slot, IndexedObject>,
     by_name: BTreeMap<NameOrder, Slot>,
-    holders: HashMap<Mark, BTreeSet<Slot>>,
+    holders: HashMap<TieMark, BTreeSet<Slot>>,
     next: Slot,
     bytes: usize,
     /// Objects of each section of a file.
@@ -212,7 +212,7 @@ impl IndexedTenant {
     }
 
     /// The objects with that tie, the earliest first.
-    pub(super) fn holders<'a>(&'a self, mark: &Mark) -> impl Iterator<Item = Slot> + use<'a> {
+    pub(super) fn holders<'a>(&'a self, mark: &TieMark) -> impl Iterator<Item = Slot> + use<'a> {
         self.holders.get(mark).into_iter().flatten().copied()
     }
 

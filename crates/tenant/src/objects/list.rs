@@ -63,7 +63,7 @@ pub struct ListedObject {
 
 /// The page that is asked for. It reads on from the page before, and no further than its own end.
 pub fn list(held: &IndexedTenant, asked: &Listing) -> ListedPage {
-    let filter = Filter::of(&asked.filter);
+    let filter = ObjectFilter::of(&asked.filter);
     let size = if asked.size == 0 { PAGE_MAX } else { asked.size.min(PAGE_MAX) };
     let mut page = ListedPage { objects: Vec::new(), last: None, revision: held.revision() };
     let (mut bytes, mut end) = (0, None);
@@ -99,7 +99,7 @@ struct ListPart {
 }
 
 /// The parts of a list from the end of the page before.
-fn parts(asked: &Listing, filter: &Filter<'_>) -> Vec<ListPart> {
+fn parts(asked: &Listing, filter: &ObjectFilter<'_>) -> Vec<ListPart> {
     let kinds = ObjectKind::ALL.into_iter().filter(|kind| asked.kinds.is_empty() || asked.kinds.contains(kind));
     let orders: &[bool] = if filter.name.is_some() { &[false, true] } else { &[false] };
     let all = kinds.flat_map(|kind| orders.iter().map(move |is_behind_names| (kind, *is_behind_names)));
@@ -118,7 +118,7 @@ fn parts(asked: &Listing, filter: &Filter<'_>) -> Vec<ListPart> {
 }
 
 /// What must hold for each object.
-struct Filter<'a> {
+struct ObjectFilter<'a> {
     id: Option<String>,
     name: Option<String>,
     skill: Option<&'a str>,
@@ -126,7 +126,7 @@ struct Filter<'a> {
     paths: Vec<(&'a str, &'a str)>,
 }
 
-impl<'a> Filter<'a> {
+impl<'a> ObjectFilter<'a> {
     fn of(asked: &'a [(String, String)]) -> Self {
         let mut filter = Self { id: None, name: None, skill: None, paths: Vec::new() };
         for (field, value) in asked {

@@ -23,12 +23,12 @@ enum Tie {
 
 /// One tie of an object.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Mark {
+pub(super) struct TieMark {
     tie: Tie,
     text: Box<str>,
 }
 
-impl Mark {
+impl TieMark {
     fn new(tie: Tie, text: &str) -> Self {
         Self { tie, text: text.into() }
     }
@@ -67,22 +67,22 @@ impl Mark {
 }
 
 /// The ties of an object. A rule between objects that is added needs its tie here.
-pub(super) fn marks(object: &Object) -> Vec<Mark> {
+pub(super) fn marks(object: &Object) -> Vec<TieMark> {
     match object {
         Object::Tenant(tenant) => of_tenant(tenant),
         Object::Dn(dn) => of_dn(dn),
-        Object::Place(place) => place.dns.iter().map(|dn| Mark::refers_to(ObjectKind::Dn, dn)).collect(),
+        Object::Place(place) => place.dns.iter().map(|dn| TieMark::refers_to(ObjectKind::Dn, dn)).collect(),
         Object::Person(person) => of_person(person),
         Object::Number(number) => {
             let dns = [Some(&number.dn), number.closed_dn.as_ref()].into_iter().flatten();
-            let schedule = number.schedule.iter().map(|name| Mark::refers_to(ObjectKind::Schedule, name));
-            dns.map(|dn| Mark::refers_to(ObjectKind::Dn, dn)).chain(schedule).collect()
+            let schedule = number.schedule.iter().map(|name| TieMark::refers_to(ObjectKind::Schedule, name));
+            dns.map(|dn| TieMark::refers_to(ObjectKind::Dn, dn)).chain(schedule).collect()
         }
         Object::Trunk(trunk) => of_trunk(trunk),
         Object::FeatureCode(code) => {
             // There must be no DN of that number.
-            let dn = Mark::refers_to(ObjectKind::Dn, &code.code);
-            std::iter::once(dn).chain(code.ask_pin.then(Mark::asks_pin)).collect()
+            let dn = TieMark::refers_to(ObjectKind::Dn, &code.code);
+            std::iter::once(dn).chain(code.ask_pin.then(TieMark::asks_pin)).collect()
         }
         Object::DialRule(rule) => of_dial_rule(rule),
         Object::Skill(_) | Object::Prompt(_) | Object::Application(_) | Object::Schedule(_) | Object::Client(_) => {
@@ -91,45 +91,46 @@ pub(super) fn marks(object: &Object) -> Vec<Mark> {
     }
 }
 
-fn of_tenant(tenant: &Tenant) -> Vec<Mark> {
+fn of_tenant(tenant: &Tenant) -> Vec<TieMark> {
     let prompts = [Some(&tenant.hold_music), tenant.confirmation_prompt.as_ref(), tenant.refusal_prompt.as_ref()];
-    prompts.into_iter().flatten().map(|prompt| Mark::refers_to(ObjectKind::Prompt, prompt)).collect()
+    prompts.into_iter().flatten().map(|prompt| TieMark::refers_to(ObjectKind::Prompt, prompt)).collect()
 }
 
-fn of_dn(dn: &Dn) -> Vec<Mark> {
+fn of_dn(dn: &Dn) -> Vec<TieMark> {
     match &dn.kind {
         DnKind::RoutePoint { application, default_dn, .. } => {
-            let default = default_dn.iter().map(|default| Mark::refers_to(ObjectKind::Dn, default));
-            std::iter::once(Mark::refers_to(ObjectKind::Application, application)).chain(default).collect()
+            let default = default_dn.iter().map(|default| TieMark::refers_to(ObjectKind::Dn, default));
+            std::iter::once(TieMark::refers_to(ObjectKind::Application, application)).chain(default).collect()
         }
         DnKind::Announcement { prompts } => {
-            prompts.iter().map(|prompt| Mark::refers_to(ObjectKind::Prompt, prompt)).collect()
+            prompts.iter().map(|prompt| TieMark::refers_to(ObjectKind::Prompt, prompt)).collect()
         }
         DnKind::Extension { .. } | DnKind::VirtualQueue | DnKind::Echo => Vec::new(),
     }
 }
 
-fn of_person(person: &Person) -> Vec<Mark> {
+fn of_person(person: &Person) -> Vec<TieMark> {
     let Some(agent) = &person.agent else { return Vec::new() };
-    let mut marks = vec![Mark::new(Tie::AgentId, &agent.id), Mark::new(Tie::LoginCode, &agent.login_code)];
-    marks.extend(agent.default_place.iter().map(|place| Mark::refers_to(ObjectKind::Place, place)));
-    marks.extend(agent.skills.iter().map(|level| Mark::refers_to(ObjectKind::Skill, &level.skill)));
+    let mut marks = vec![TieMark::new(Tie::AgentId, &agent.id), TieMark::new(Tie::LoginCode, &agent.login_code)];
+    marks.extend(agent.default_place.iter().map(|place| TieMark::refers_to(ObjectKind::Place, place)));
+    marks.extend(agent.skills.iter().map(|level| TieMark::refers_to(ObjectKind::Skill, &level.skill)));
     marks
 }
 
-fn of_trunk(trunk: &Trunk) -> Vec<Mark> {
-    let user = trunk.inbound_user.iter().map(|user| Mark::new(Tie::InboundUser, user));
-    let account = trunk.registers().map(|(contact, user)| Mark::new(Tie::Registration, &format!("{contact}\n{user}")));
+fn of_trunk(trunk: &Trunk) -> Vec<TieMark> {
+    let user = trunk.inbound_user.iter().map(|user| TieMark::new(Tie::InboundUser, user));
+    let account =
+        trunk.registers().map(|(contact, user)| TieMark::new(Tie::Registration, &format!("{contact}\n{user}")));
     user.chain(account).collect()
 }
 
-fn of_dial_rule(rule: &DialRule) -> Vec<Mark> {
-    let mut marks: Vec<Mark> =
-        rule.action.trunk().map(|trunk| Mark::refers_to(ObjectKind::Trunk, trunk)).into_iter().collect();
+fn of_dial_rule(rule: &DialRule) -> Vec<TieMark> {
+    let mut marks: Vec<TieMark> =
+        rule.action.trunk().map(|trunk| TieMark::refers_to(ObjectKind::Trunk, trunk)).into_iter().collect();
     match &rule.action {
-        DialAction::Emergency { .. } => marks.push(Mark::emergency()),
+        DialAction::Emergency { .. } => marks.push(TieMark::emergency()),
         DialAction::Route { schedule: Some(schedule), .. } => {
-            marks.push(Mark::refers_to(ObjectKind::Schedule, schedule));
+            marks.push(TieMark::refers_to(ObjectKind::Schedule, schedule));
         }
         _ => {}
     }

@@ -8,6 +8,7 @@ use testkit::{Installation, Visitor};
 use crate::carried::carried;
 
 const BASE: &str = "/scim/v2/example";
+const USERS: &str = "/Users";
 const MEDIA_TYPE: &str = "application/scim+json";
 const ANN: &str = "ann.archer@centre.example";
 const PASSWORD: &str = "correct-horse-battery-staple";
@@ -128,7 +129,7 @@ fn okta_discovers_creates_deactivates_replaces_and_deletes_a_user() -> Result<()
     let mail = okta.find("emails co \"@CENTRE.example\" and active eq true")?;
     ensure!(mail["totalResults"] == 1, "{mail}");
 
-    let user = format!("/Users/{ANN}");
+    let user = format!("{USERS}/{ANN}");
     let off = is(&okta.patch(&user, &json!([{ "op": "replace", "value": { "active": false } }]))?, 200)?;
     ensure!(off["active"] == false && off["meta"]["version"] != made["meta"]["version"], "{off}");
     ensure!(okta.find(&format!("{by_name} and active eq true"))?["totalResults"] == 0, "she is active");
@@ -162,7 +163,7 @@ fn entra_patches_by_paths_and_gives_privileges_by_groups() -> Result<()> {
     // The test of a connection: a name that nobody has.
     ensure!(entra.find("userName eq \"7e1d1c22-8c2f-4a2e-9d47-0c8a4b7f2a10\"")?["totalResults"] == 0, "somebody is it");
     is(&entra.sends("POST", "/Users", Some(&ann()), &[])?, 201)?;
-    let user = format!("/Users/{ANN}");
+    let user = format!("{USERS}/{ANN}");
     let changed = entra.patch(
         &user,
         &json!([
@@ -227,7 +228,7 @@ fn lists_go_by_windows_and_faults_are_named() -> Result<()> {
     let broken = ["--header", agent.authorization.as_str(), "--header", media_type.as_str(), "--data-binary", "{"];
     refuses(&agent.visitor.ask(&format!("{BASE}/Users"), &broken)?, 400, "invalidSyntax")?;
     let renamed = json!({ "userName": "other", "name": { "givenName": "Ada", "familyName": "Adler" } });
-    refuses(&agent.sends("PUT", "/Users/ada.adler", Some(&renamed), &[])?, 400, "mutability")
+    refuses(&agent.sends("PUT", &format!("{USERS}/ada.adler"), Some(&renamed), &[])?, 400, "mutability")
 }
 
 #[test]

@@ -4,9 +4,9 @@ use std::collections::{BTreeSet, HashSet};
 
 use contracts::provisioning::{DnKind, Object, ObjectKey, ObjectKind};
 
-use super::{ChangedTenant, Side, Sides};
+use super::{ChangeSide, ChangedTenant, Sides};
 use crate::objects::indexed::Slot;
-use crate::objects::ties::Mark;
+use crate::objects::ties::TieMark;
 
 impl<'a> ChangedTenant<'a> {
     /// The DNs of circles to which changed DNs lead, before or after, and all that lead into them. Mostly there is none.
@@ -14,7 +14,7 @@ impl<'a> ChangedTenant<'a> {
         let changed = self.changed.values().flat_map(Sides::both).filter_map(number_of);
         let starts: BTreeSet<&'a str> = changed.collect();
         let mut waiting: Vec<&'a str> = Vec::new();
-        for side in [Side::Before, Side::After] {
+        for side in [ChangeSide::Before, ChangeSide::After] {
             waiting.extend(self.circles_from(&starts, side));
         }
         let mut around = BTreeSet::new();
@@ -28,7 +28,7 @@ impl<'a> ChangedTenant<'a> {
                 continue;
             }
             around.extend(self.held.slot(&dn(number)));
-            let leading = self.held.holders(&Mark::refers_to(ObjectKind::Dn, number));
+            let leading = self.held.holders(&TieMark::refers_to(ObjectKind::Dn, number));
             let leading = leading.filter_map(|slot| self.held.object(slot));
             waiting.extend(leading.filter(|object| default_of(object) == Some(number)).filter_map(number_of));
         }
@@ -36,7 +36,7 @@ impl<'a> ChangedTenant<'a> {
     }
 
     /// The members of the circles to which these DNs lead on a side.
-    fn circles_from(&self, starts: &BTreeSet<&'a str>, side: Side) -> Vec<&'a str> {
+    fn circles_from(&self, starts: &BTreeSet<&'a str>, side: ChangeSide) -> Vec<&'a str> {
         let (mut seen, mut circles) = (HashSet::new(), Vec::new());
         for start in starts {
             let (mut way, mut at) = (Vec::new(), Some(*start));
@@ -52,11 +52,11 @@ impl<'a> ChangedTenant<'a> {
     }
 
     /// The default DN of a DN on a side.
-    fn default_at(&self, number: &str, side: Side) -> Option<&'a str> {
+    fn default_at(&self, number: &str, side: ChangeSide) -> Option<&'a str> {
         let object = match self.held.slot(&dn(number)) {
             Some(slot) => self.object(slot, side),
             // It is new, or not there at all.
-            None => self.new_dns.get(number).copied().filter(|_| side == Side::After),
+            None => self.new_dns.get(number).copied().filter(|_| side == ChangeSide::After),
         };
         object.and_then(default_of)
     }

@@ -10,9 +10,9 @@ use infra::{
 };
 use model::{TenantId, Timestamp};
 
-pub(crate) struct OneTenant(Mutex<Stored>);
+pub(crate) struct OneTenant(Mutex<StoredTenant>);
 
-struct Stored {
+struct StoredTenant {
     objects: TenantObjects,
     revision: Revision,
     changed: BTreeMap<ObjectKey, Revision>,
@@ -27,8 +27,13 @@ fn example() -> TenantObjects {
 
 impl OneTenant {
     pub fn example() -> Self {
-        let stored =
-            Stored { objects: example(), revision: Revision(1), changed: BTreeMap::new(), reads: 0, noted: Vec::new() };
+        let stored = StoredTenant {
+            objects: example(),
+            revision: Revision(1),
+            changed: BTreeMap::new(),
+            reads: 0,
+            noted: Vec::new(),
+        };
         Self(Mutex::new(stored))
     }
 
@@ -71,7 +76,7 @@ impl OneTenant {
         (stored.objects, stored.revision, stored.changed) = (example(), Revision(1), BTreeMap::new());
     }
 
-    fn stored(&self) -> MutexGuard<'_, Stored> {
+    fn stored(&self) -> MutexGuard<'_, StoredTenant> {
         self.0.lock().unwrap()
     }
 
