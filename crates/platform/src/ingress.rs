@@ -181,7 +181,7 @@ async fn listen(ctx: &RoleContext, settings: &Settings, sessions: &Arc<PageSessi
     let by_tls = net::http::gated(ctx, "webs", router.clone(), limits, is_open)?;
     let plain = net::http::gated(ctx, "web", router, limits, is_open)?;
     let (by_tls, plain) = (sessions.around(by_tls), sessions.around(plain));
-    let (by_tls, plain) = (pages::listed_alone(by_tls), pages::listed_alone(plain));
+    let (by_tls, plain) = (pages::with_page_for_unlisted(by_tls), pages::with_page_for_unlisted(plain));
     let (by_tls, plain) = (scim::worded(by_tls), scim::worded(plain));
     let (by_tls, plain) = (edge.around(by_tls, webs.listen.ip()), edge.around(plain, web.listen.ip()));
     net::http::bind_and_serve_https(ctx, "webs", by_tls, HttpsHandshakes::new(config, trusted)).await?;

@@ -86,16 +86,16 @@ pub(super) fn router(ctx: &RoleContext) -> anyhow::Result<Router> {
     Ok(Router::new().route(&routes::all_below(routes::PULSE), get(to_pulse)).fallback(page).with_state(pulse))
 }
 
-/// The router for the paths that have a row: of the others it does not hear.
-pub(super) fn listed_alone(router: Router) -> Router {
-    router.layer(from_fn(unlisted_refused))
+/// The router, of which a browser that follows a link to a path without a row sees a page. Strangers learn nothing: whoever else asks for
+/// such a path is refused as at every one, and with a token it is not found.
+pub(super) fn with_page_for_unlisted(router: Router) -> Router {
+    router.layer(from_fn(page_for_unlisted))
 }
 
-async fn unlisted_refused(request: Request, next: Next) -> Response {
+async fn page_for_unlisted(request: Request, next: Next) -> Response {
     match routes::of(request.uri().path()) {
-        Some(_) => next.run(request).await,
         None if wants_page(request.headers()) => no_page(),
-        None => no_such_path(),
+        _ => next.run(request).await,
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the web edge answers, as a table: each path with the role that answers, what a caller must show, as what it is counted, and
 //! which requests may bring more. The gate, the limits, the routers, the sessions of our own pages and the metrics read it. A path
-//! without a row is closed: it is answered 404, and no role behind the edge hears of it.
+//! without a row is closed: who shows no token is refused, others find nothing, and no role behind the edge hears of it.
 
 use anyhow::{Context as _, Result};
 use net::http::{Method, WiderLimits};

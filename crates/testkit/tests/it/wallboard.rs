@@ -211,7 +211,7 @@ fn a_wallboard_that_comes_back_goes_on_and_strangers_learn_nothing() -> Result<(
         assert_eq!(ask("Authorization: Bearer x.y.z\r\n", path)?, 401, "{path}");
     }
     // A browser that follows a link gets a page; a program gets none.
-    assert_eq!(ask("", "/nothing")?, 404);
+    assert_eq!(ask("", "/nothing")?, 401);
     for api in
         ["/api/x", "/api/voice/v1/x/y", "/api/operations/v1/x", "/agent-setup/api/v1/x", "/telemetry/v1/x", "/wfm/v1/x"]
     {
