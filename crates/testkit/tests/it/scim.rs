@@ -76,7 +76,8 @@ fn is(answer: &CurlAnswer, status: u16) -> Result<Value> {
 fn refuses(answer: &CurlAnswer, status: u16, kind: &str) -> Result<()> {
     let told = is(answer, status)?;
     ensure!(told["schemas"] == json!(["urn:ietf:params:scim:api:messages:2.0:Error"]), "{told}");
-    ensure!(told["status"] == status.to_string() && told["detail"].is_string(), "{told}");
+    let is_status = told["status"].as_str().is_some_and(|told| told.parse() == Ok(status));
+    ensure!(is_status && told["detail"].is_string(), "{told}");
     ensure!(told["scimType"].as_str().unwrap_or_default() == kind, "{told}");
     Ok(())
 }

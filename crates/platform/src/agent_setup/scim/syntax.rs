@@ -254,7 +254,8 @@ impl<'a> ExpressionReader<'a> {
                 sub = Some(self.word());
             }
         }
-        if !is_extension && !(is_name(name) && sub.is_none_or(is_name)) {
+        let is_ours = is_name(name) && sub.is_none_or(is_name);
+        if !(is_extension || is_ours) {
             return Err("a name is not one of an attribute".to_owned());
         }
         let lower = |text: &str| text.to_ascii_lowercase();

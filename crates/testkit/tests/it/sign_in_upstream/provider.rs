@@ -189,6 +189,7 @@ fn jwk(key: &Key) -> Value {
 }
 
 /// The ID token of the code, once, for who shows the secret and the verifier.
+#[allow(clippy::disallowed_methods, reason = "tests of whole processes live in real time")]
 fn id_token(shared: &Shared, authorization: Option<&str>, body: &[u8]) -> Result<String> {
     let says = shared.says().take().context("nobody has signed in")?;
     let basic: Vec<String> =
