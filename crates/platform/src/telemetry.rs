@@ -138,7 +138,7 @@ impl Telemetry {
             contracts: contracts.map(|contract| (contract.app().to_owned(), contract)).collect(),
             origins: TenantOrigins::read(&settings.cors)?,
             tenants: read_tenants(&settings.tenants).map_err(anyhow::Error::msg).context("telemetry.tenants")?,
-            switch: switch::KillSwitch::new(settings.off.iter().cloned()),
+            switch: switch::KillSwitch::open(settings.off.iter().cloned(), &ctx.data_dir),
             standing: standing::TokenStanding::new(ctx, settings.checked_for, metrics.clone())?,
             rates: Mutex::new(ClientRates::per_minute(settings.batches_per_minute)),
             lines: lines::LineQueue::start(ctx)?,
@@ -174,7 +174,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
     loop {
         tokio::select! {
             () = ctx.drain.begun() => break,
-            _ = tick.tick() => telemetry.count_clients(),
+            _ = tick.tick() => telemetry.on_tick().await,
         }
     }
     telemetry.lines.written().await;
@@ -182,6 +182,13 @@ async fn run(ctx: RoleContext) -> Result<()> {
 }
 
 impl Telemetry {
+    async fn on_tick(self: &Arc<Self>) {
+        self.count_clients();
+        let telemetry = self.clone();
+        // A panic in it would have been reported where it happened.
+        let _ = tokio::task::spawn_blocking(move || telemetry.switch.follow()).await;
+    }
+
     fn count_clients(&self) {
         let mut rates = self.rates.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let clients = rates.forget_silent(self.now());

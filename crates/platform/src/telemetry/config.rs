@@ -53,7 +53,7 @@ pub(super) async fn read(
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(told)).into_response())
 }
 
-/// `PUT /telemetry/v1/switch`, for operators: until the role starts again, when its settings count.
+/// `PUT /telemetry/v1/switch`, for operators. It holds until it is switched again, whatever the settings say.
 pub(super) async fn switch(
     State(telemetry): State<Arc<Telemetry>>,
     caller: Caller,
@@ -67,7 +67,12 @@ pub(super) async fn switch(
         let fault = FieldFault::new("app", "it is neither * nor an application with a contract");
         return Err(Problem::unprocessable(fault.to_string()));
     }
-    telemetry.switch.set(&asked.app, asked.off);
+    let (of, app, is_off) = (telemetry.clone(), asked.app.clone(), asked.off);
+    let written = tokio::task::spawn_blocking(move || of.switch.set(&app, is_off)).await;
+    if let Err(error) = written.map_err(std::io::Error::other).flatten() {
+        tracing::error!(%error, "an application is not switched: the data directory cannot be written");
+        return Err(Problem::unavailable("it cannot be kept: the data directory cannot be written"));
+    }
     let said = json!({ "app": asked.app, "off": asked.off, "by": caller.subject() });
     telemetry.lines.own(telemetry.now(), "switched", &said);
     Ok(StatusCode::NO_CONTENT.into_response())

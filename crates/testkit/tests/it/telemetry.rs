@@ -218,8 +218,10 @@ fn pages_of_other_origins_need_their_tenant() -> Result<()> {
 fn an_operator_switches_an_application_off_and_its_clients_are_told() -> Result<()> {
     let site = Installation::start_with(&["--set", CONTRACTS])?;
     let authorization = authorization(&site)?;
-    let config = || curl(&site, "/telemetry/v1/config?app=softphone", &["--header", &authorization])?.is(200)?.json();
-    let told = config()?;
+    let config = |site: &Installation| {
+        curl(site, "/telemetry/v1/config?app=softphone", &["--header", &authorization])?.is(200)?.json()
+    };
+    let told = config(&site)?;
     ensure!(told["off"] == false && told["samplingRate"] == 1.0 && told["flushIntervalMs"] == 10_000, "{told}");
     ensure!(told["contract"]["appName"] == "softphone" && told["openTelemetry"] == false, "{told}");
     let switch = |authorization: &str| {
@@ -230,11 +232,13 @@ fn an_operator_switches_an_application_off_and_its_clients_are_told() -> Result<
     switch(&authorization)?.is(403)?;
     let operator = format!("authorization: Bearer {}", token(&site, &["--scope", "operate"])?);
     switch(&operator)?.is(204)?;
-    ensure!(config()?["off"] == true, "clients are not told");
+    ensure!(config(&site)?["off"] == true, "clients are not told");
     let body = batch("softphone", &json!([{ "type": "log", "name": "after_all" }]));
     let told = post(&site, &body, &[])?.is(202)?.json()?;
     ensure!(told == json!({ "accepted": 0, "dropped": 1, "off": true }), "{told}");
     line(&site, "switched")?;
+    let site = site.crash_and_restart_with(&["--set", CONTRACTS])?;
+    ensure!(config(&site)?["off"] == true, "a restart has forgotten it");
     Ok(())
 }
 
