@@ -9,6 +9,7 @@ mod declaration;
 mod dialling;
 mod gather;
 mod generated;
+mod groups;
 mod headers;
 mod location;
 mod object_faults;

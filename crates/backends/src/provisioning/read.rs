@@ -37,10 +37,12 @@ pub(super) async fn objects(db: &mut dyn Turn, tenant: &TenantId) -> Result<Tena
         objects.numbers.push(number(&row)?);
     }
     objects.clients = super::sign_in::clients(db, tenant).await?;
+    super::documents::read(db, tenant, &mut objects).await?;
     Ok(objects)
 }
 
-/// The objects of the kinds of which a tenant has few, and its own record: no applications, DNs, places, people, numbers or clients.
+/// The objects of the kinds of which a tenant has few, and its own record: no applications, DNs, places, people, numbers,
+/// clients or objects that are one document.
 pub(super) async fn settings(db: &mut dyn Turn, tenant: &TenantId) -> Result<TenantObjects> {
     let mut lists = Lists::of_settings(db, tenant).await?;
     let row = rows(db, TENANT, tenant).await?;

@@ -1,10 +1,10 @@
 //! Objects to rows.
 
+use super::dialling::{put_dial_rule, put_schedule};
 use super::sign_in::{privilege_names, put_client};
-use super::{Statement, Turn, query};
+use super::{Statement, Turn, documents, query};
 use contracts::provisioning::{
-    DialAction, DialRule, Dn, DnKind, DtmfForm, FeatureCode, Location, Object, ObjectKey, ObjectKind, Person, Place,
-    Schedule, Secret, Spender, Tenant, Trunk,
+    Dn, DnKind, DtmfForm, FeatureCode, Location, Object, ObjectKey, ObjectKind, Person, Place, Secret, Tenant, Trunk,
 };
 use infra::{ObjectChange, Result, Revision, StoreError};
 use model::TenantId;
@@ -98,6 +98,7 @@ async fn put(db: &mut dyn Turn, tenant: &TenantId, revision: i64, object: &Objec
         Object::Schedule(o) => put_schedule(db, t, o).await?,
         Object::DialRule(o) => put_dial_rule(db, t, o).await?,
         Object::Client(o) => put_client(db, t, o).await?,
+        Object::AgentGroup(_) => documents::put(db, t, object).await?,
     }
     Ok(())
 }
@@ -386,71 +387,6 @@ async fn put_feature_code(db: &mut dyn Turn, tenant: &str, o: &FeatureCode) -> R
     Ok(())
 }
 
-async fn put_schedule(db: &mut dyn Turn, tenant: &str, o: &Schedule) -> Result<()> {
-    let sql = "INSERT INTO schedule (tenant, name, time_zone) VALUES (?, ?, ?)
-         ON CONFLICT (tenant, name) DO UPDATE SET name = excluded.name, time_zone = excluded.time_zone";
-    run(db, query(sql).bind(tenant).bind(&o.name).bind(&o.time_zone)).await?;
-    run(db, query("DELETE FROM schedule_line WHERE tenant = ? AND name = ?").bind(tenant).bind(&o.name)).await?;
-    let open = o.open.iter().map(|line| ("open", line));
-    let exceptions = o.exceptions.iter().map(|line| ("exception", line));
-    for (place, (kind, line)) in (0_i64..).zip(open.chain(exceptions)) {
-        let sql = "INSERT INTO schedule_line (tenant, name, place, kind, line) VALUES (?, ?, ?, ?, ?)";
-        run(db, query(sql).bind(tenant).bind(&o.name).bind(place).bind(kind).bind(line)).await?;
-    }
-    Ok(())
-}
-
-async fn put_dial_rule(db: &mut dyn Turn, tenant: &str, o: &DialRule) -> Result<()> {
-    let (mut reason, mut shows, mut add, mut remove) = (None, None, None, None);
-    let (mut spender, mut most) = (None, (None, None));
-    let (mut cost, mut schedule) = (None, None);
-    match &o.action {
-        DialAction::Emergency { .. } => {}
-        DialAction::Block { reason: why } => reason = Some(why.as_str()),
-        DialAction::Translate { remove: first, add: before }
-        | DialAction::Send { remove: first, add: before, .. }
-        | DialAction::Receive { remove: first, add: before, .. } => {
-            (remove, add) = (Some(*first), Some(before.as_str()));
-        }
-        DialAction::Route { cost: of, schedule: when, .. } => (cost, schedule) = (Some(*of), when.as_deref()),
-        DialAction::CallerId { shows: number, .. } => shows = Some(number.as_str()),
-        DialAction::Limit { per, calls, minutes } => {
-            // The release before knows no agents.
-            let known = if *per == Spender::Agent { Spender::Phone } else { *per };
-            (spender, most) = (Some(known.as_str()), (*calls, *minutes));
-        }
-    }
-    let sql =
-        "INSERT INTO dial_rule (tenant, name, place, pattern, action, reason, remove_first, add_before, shows, trunk,
-         spender, calls_a_day, minutes_a_day, cost, schedule, by_agent)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-         ON CONFLICT (tenant, name) DO UPDATE SET name = excluded.name, place = excluded.place,
-         pattern = excluded.pattern, action = excluded.action, reason = excluded.reason,
-         remove_first = excluded.remove_first, add_before = excluded.add_before, shows = excluded.shows,
-         trunk = excluded.trunk, spender = excluded.spender, calls_a_day = excluded.calls_a_day,
-         minutes_a_day = excluded.minutes_a_day, cost = excluded.cost, schedule = excluded.schedule,
-         by_agent = excluded.by_agent";
-    let by_agent = matches!(o.action, DialAction::Limit { per: Spender::Agent, .. });
-    let put = query(sql)
-        .bind(tenant)
-        .bind(&o.name)
-        .bind(o.place)
-        .bind(&o.pattern)
-        .bind(o.action.as_str())
-        .bind(reason)
-        .bind(remove)
-        .bind(add)
-        .bind(shows)
-        .bind(o.action.trunk())
-        .bind(spender)
-        .bind(most.0)
-        .bind(most.1)
-        .bind(cost)
-        .bind(schedule)
-        .bind(u32::from(by_agent));
-    run(db, put).await.map(drop)
-}
-
 async fn delete(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) -> Result<()> {
     let statements: &[&'static str] = match key.kind {
         ObjectKind::Tenant => {
@@ -486,6 +422,7 @@ async fn delete(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) -> Result
             "DELETE FROM client_redirect_uri WHERE tenant = ? AND id = ?",
             "DELETE FROM client WHERE tenant = ? AND id = ?",
         ],
+        ObjectKind::AgentGroup => return documents::delete(db, tenant, key).await,
     };
     for sql in statements {
         run(db, query(sql).bind(tenant.as_str()).bind(&key.id)).await?;

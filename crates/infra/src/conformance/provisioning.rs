@@ -6,7 +6,7 @@ mod history;
 use std::sync::LazyLock;
 
 use contracts::provisioning::{
-    Agent, AgentRules, Application, DialAction, DialRule, DiversionForm, Dn, DnKind, DtmfForm, Encryption,
+    Agent, AgentGroup, AgentRules, Application, DialAction, DialRule, DiversionForm, Dn, DnKind, DtmfForm, Encryption,
     FeatureAction, FeatureCode, Grant, HeaderRule, HeaderRuleAction, HeaderRuleOn, Location, LoginPasswordRule,
     NoAnswerAction, Number, OAuthClient, Object, ObjectKey, ObjectKind, Person, PersonField, Place, Privilege, Prompt,
     Schedule, Secret, SignInRules, Skill, SkillLevel, Spender, Stir, StirSign, StirVerify, Tenant, TenantObjects,
@@ -244,6 +244,14 @@ pub fn objects(tenant: &str) -> TenantObjects {
         action,
     };
     objects.dial_rules = (0..).zip(actions).map(rule).collect();
+    objects.agent_groups = vec![
+        AgentGroup { name: "team".into(), agents: vec!["ann".into()], expression: None, managers: vec!["ann".into()] },
+        AgentGroup {
+            name: "all".into(),
+            expression: Some("Sales >= 1 | English >= 1".into()),
+            ..AgentGroup::default()
+        },
+    ];
     objects
 }
 

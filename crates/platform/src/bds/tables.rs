@@ -76,7 +76,8 @@ pub(super) fn rows(object: &Object) -> Vec<TableRow> {
         | Object::FeatureCode(_)
         | Object::Schedule(_)
         | Object::DialRule(_)
-        | Object::Client(_) => Vec::new(),
+        | Object::Client(_)
+        | Object::AgentGroup(_) => Vec::new(),
     }
 }
 

@@ -197,5 +197,6 @@ fn push(objects: &mut TenantObjects, object: Object) {
         Object::Schedule(schedule) => objects.schedules.push(schedule),
         Object::DialRule(rule) => objects.dial_rules.push(rule),
         Object::Client(client) => objects.clients.push(client),
+        Object::AgentGroup(group) => objects.agent_groups.push(*group),
     }
 }

@@ -9,6 +9,7 @@ use super::access::{
 };
 use super::agents::{AGENTS, NO_ANSWER_ACTION, THRESHOLD, WRAP_UP};
 use super::dialling::{DIAL_RULES, SCHEDULES};
+use super::groups::AGENT_GROUPS;
 use super::headers::HEADERS;
 use super::location::LOCATION;
 use super::shape::Need::{Optional, Required};
@@ -98,6 +99,7 @@ pub(super) static TENANT: Shape = Shape::Record(&[
         "Rules about numbers. Of each action, the first that is about a number applies; of limits and routes, all do.",
     ),
     field("clients", Optional, &CLIENTS, "Programs that get tokens, for people or for themselves."),
+    AGENT_GROUPS,
 ]);
 
 static SKILLS: Shape = Shape::List { of: &NAME, max: SKILLS_MAX };

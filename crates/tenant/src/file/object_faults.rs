@@ -152,6 +152,7 @@ pub(crate) fn section(object: &Object) -> Option<&'static str> {
         Object::Schedule(_) => "schedules",
         Object::DialRule(_) => "dial_rules",
         Object::Client(_) => "clients",
+        Object::AgentGroup(_) => "agent_groups",
     })
 }
 

@@ -10,6 +10,7 @@ use contracts::provisioning::{
 };
 
 use super::dialling;
+use super::groups;
 use super::headers;
 use super::location;
 use super::sign_in;
@@ -49,6 +50,7 @@ pub(super) fn objects(root: &Node, documents: &mut Documents<'_>, faults: &mut V
     reader.clients(root);
     reader.numbers_and_lines(root);
     reader.dialling(root);
+    reader.groups(root);
     Read { objects: reader.objects, lines: reader.lines }
 }
 
@@ -303,6 +305,16 @@ impl Reader<'_> {
                 && self.first(ObjectKind::DialRule, &rule.name, item.line, format!("dial_rules[{index}]"))
             {
                 self.objects.dial_rules.push(rule);
+            }
+        }
+    }
+
+    fn groups(&mut self, root: &Node) {
+        for (index, item) in list(root, "agent_groups").iter().enumerate() {
+            if let Some(group) = groups::agent_group(item)
+                && self.first(ObjectKind::AgentGroup, &group.name, item.line, format!("agent_groups[{index}]"))
+            {
+                self.objects.agent_groups.push(group);
             }
         }
     }

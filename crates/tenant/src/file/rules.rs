@@ -1,6 +1,7 @@
 //! Checks between objects: every referenced name exists, and names that must be unique are unique.
 
 mod dialling;
+mod groups;
 
 use std::collections::{HashMap, HashSet};
 
@@ -32,6 +33,8 @@ pub(super) fn check(objects: &TenantObjects, lines: &Lines, faults: &mut Vec<Fau
     rules.locations();
     rules.schedules();
     rules.dial_rules();
+    rules.skill_names();
+    rules.agent_groups();
 }
 
 /// Adds the settings of the file that have no effect, or another one than is expected.

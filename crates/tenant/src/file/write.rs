@@ -9,6 +9,7 @@ use contracts::provisioning::{
 
 use super::access;
 use super::dialling;
+use super::groups;
 use super::headers;
 use super::location;
 use super::scalar::{flow, optional, text};
@@ -66,6 +67,7 @@ pub fn write(objects: &TenantObjects) -> Exported {
     section(&mut yaml, "schedules", schedules.into_iter());
     section(&mut yaml, "dial_rules", rules.into_iter());
     section(&mut yaml, "clients", objects.clients.iter().map(access::client_line));
+    section(&mut yaml, "agent_groups", objects.agent_groups.iter().map(groups::agent_group_line));
     let documents = objects.applications.iter().map(|a| (PathBuf::from(path(&a.name)), a.document.clone()));
     Exported { yaml, documents: documents.collect() }
 }

@@ -204,7 +204,8 @@ const fn frame_keys(kind: ObjectKind) -> &'static [&'static str] {
         | ObjectKind::Trunk
         | ObjectKind::FeatureCode
         | ObjectKind::Schedule
-        | ObjectKind::Client => &[],
+        | ObjectKind::Client
+        | ObjectKind::AgentGroup => &[],
     }
 }
 
@@ -269,7 +270,8 @@ pub(super) const fn id_field(kind: ObjectKind) -> &'static str {
         | ObjectKind::Place
         | ObjectKind::Trunk
         | ObjectKind::Schedule
-        | ObjectKind::DialRule => "name",
+        | ObjectKind::DialRule
+        | ObjectKind::AgentGroup => "name",
     }
 }
 
@@ -363,6 +365,7 @@ mod tests {
             ),
             (ObjectKind::Dn, r#"{"number":"7200","type":"announcement","prompts":["a"]}"#),
             (ObjectKind::DialRule, r#"{"remove":1,"add":"","name":"r","place":1,"pattern":"0.","action":"translate"}"#),
+            (ObjectKind::AgentGroup, r#"{"name":"g","agents":[],"expression":null,"managers":[]}"#),
             (ObjectKind::Client, r#"{"id":"a","name":"A","secret":null,"grants":[],"redirect_uris":[],"scopes":[]}"#),
         ] {
             let right: Map<String, Json> = serde_json::from_str(document).unwrap();

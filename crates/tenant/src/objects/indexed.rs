@@ -239,6 +239,7 @@ fn weight(object: &Object) -> usize {
         Object::Person(person) => person.agent.as_ref().map_or(0, |agent| agent.skills.len() * ENTRY_BYTES),
         Object::Place(place) => place.dns.len() * ENTRY_BYTES,
         Object::Schedule(schedule) => (schedule.open.len() + schedule.exceptions.len()) * ENTRY_BYTES,
+        Object::AgentGroup(group) => (group.agents.len() + group.managers.len()) * ENTRY_BYTES,
         Object::Trunk(trunk) => (trunk.allow.len() + trunk.headers.len()) * ENTRY_BYTES,
         _ => 0,
     };

@@ -1,6 +1,9 @@
 //! What ties an object to others: the objects that it refers to, and what no other one may have.
 
-use contracts::provisioning::{DialAction, DialRule, Dn, DnKind, Object, ObjectKey, ObjectKind, Person, Tenant, Trunk};
+use contracts::provisioning::{
+    AgentGroup, DialAction, DialRule, Dn, DnKind, Object, ObjectKey, ObjectKind, Person, Tenant, Trunk,
+};
+use routing::SkillExpression;
 
 /// How an object is tied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -85,10 +88,20 @@ pub(super) fn marks(object: &Object) -> Vec<TieMark> {
             std::iter::once(dn).chain(code.ask_pin.then(TieMark::asks_pin)).collect()
         }
         Object::DialRule(rule) => of_dial_rule(rule),
+        Object::AgentGroup(group) => of_agent_group(group),
         Object::Skill(_) | Object::Prompt(_) | Object::Application(_) | Object::Schedule(_) | Object::Client(_) => {
             Vec::new()
         }
     }
+}
+
+fn of_agent_group(group: &AgentGroup) -> Vec<TieMark> {
+    let people =
+        group.agents.iter().chain(&group.managers).map(|person| TieMark::refers_to(ObjectKind::Person, person));
+    // One that cannot be read names nothing, as the rules see it.
+    let expression = group.expression.as_deref().and_then(|text| SkillExpression::parse(text).ok());
+    let skills = expression.as_ref().map(SkillExpression::skills).unwrap_or_default();
+    people.chain(skills.into_iter().map(|skill| TieMark::refers_to(ObjectKind::Skill, skill))).collect()
 }
 
 fn of_tenant(tenant: &Tenant) -> Vec<TieMark> {

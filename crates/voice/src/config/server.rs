@@ -301,6 +301,7 @@ fn kind_of(segment: &str) -> Result<ObjectKind, Problem> {
         "feature-codes" => Ok(ObjectKind::FeatureCode),
         "schedules" => Ok(ObjectKind::Schedule),
         "dial-rules" => Ok(ObjectKind::DialRule),
+        "agent-groups" => Ok(ObjectKind::AgentGroup),
         "applications" => Ok(ObjectKind::Application),
         other => Err(Problem::not_found(format!("there are no objects called {other}"))),
     }
