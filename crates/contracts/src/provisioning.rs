@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 
 pub use access::{Grant, OAuthClient, Privilege};
 pub use agents::{Agent, AgentRules, LoginPasswordRule, NoAnswerAction};
-pub use codes::{FeatureAction, FeatureCode};
+pub use codes::{ActionCode, FeatureAction, FeatureCode};
 pub use dialling::{DialAction, DialRule, Schedule, Spender};
 pub use diversion::DiversionForm;
 pub use dtmf::DtmfForm;

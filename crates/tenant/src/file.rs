@@ -4,6 +4,7 @@
 //! checked. Every fault of every step is reported at once, with line and key.
 
 mod access;
+mod action_codes;
 mod agents;
 mod declaration;
 mod dialling;

@@ -8,3 +8,5 @@ CREATE TABLE object_document (
     document TEXT NOT NULL,
     UNIQUE (tenant, kind, name)
 );
+-- Whether requests give reasons of the tenant's alone (1 or 0).
+ALTER TABLE tenant ADD COLUMN strict_action_codes BIGINT;

@@ -13,8 +13,11 @@ pub(super) async fn read(db: &mut dyn Turn, tenant: &TenantId, objects: &mut Ten
     let sql = "SELECT kind, name, document FROM object_document WHERE tenant = ? ORDER BY dbid";
     for row in db.rows(query(sql).bind(tenant.as_str())).await? {
         let Some(kind) = ObjectKind::parse(&row.text("kind")?) else { continue };
-        if let Object::AgentGroup(group) = object(kind, &row)? {
-            objects.agent_groups.push(*group);
+        match object(kind, &row)? {
+            Object::AgentGroup(o) => objects.agent_groups.push(*o),
+            Object::ActionCode(o) => objects.action_codes.push(o),
+            // The others have tables of their own.
+            _ => {}
         }
     }
     Ok(())

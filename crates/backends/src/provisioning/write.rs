@@ -98,7 +98,7 @@ async fn put(db: &mut dyn Turn, tenant: &TenantId, revision: i64, object: &Objec
         Object::Schedule(o) => put_schedule(db, t, o).await?,
         Object::DialRule(o) => put_dial_rule(db, t, o).await?,
         Object::Client(o) => put_client(db, t, o).await?,
-        Object::AgentGroup(_) => documents::put(db, t, object).await?,
+        Object::AgentGroup(_) | Object::ActionCode(_) => documents::put(db, t, object).await?,
     }
     Ok(())
 }
@@ -108,8 +108,8 @@ async fn put_tenant(db: &mut dyn Turn, o: &Tenant, revision: i64) -> Result<()> 
              refusal_prompt, country_prefix, national_prefix, international_prefix, time_zone, no_answer_action,
              legal_guard_s, logout_on_out_of_service, auto_logout_min, auto_logout_ready, untimed_wrap_up_s,
              timed_acw_in_idle, acw_in_idle_force_ready, login_password, outgoing_max, location, require_second_factor,
-             sign_in)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             sign_in, strict_action_codes)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (id) DO UPDATE SET name = excluded.name, realm = excluded.realm, hold_music = excluded.hold_music,
              no_answer_s = excluded.no_answer_s, wrap_up_s = excluded.wrap_up_s,
              confirmation_prompt = excluded.confirmation_prompt, refusal_prompt = excluded.refusal_prompt,
@@ -121,7 +121,8 @@ async fn put_tenant(db: &mut dyn Turn, o: &Tenant, revision: i64) -> Result<()> 
              timed_acw_in_idle = excluded.timed_acw_in_idle,
              acw_in_idle_force_ready = excluded.acw_in_idle_force_ready, login_password = excluded.login_password,
              outgoing_max = excluded.outgoing_max, location = excluded.location,
-             require_second_factor = excluded.require_second_factor, sign_in = excluded.sign_in";
+             require_second_factor = excluded.require_second_factor, sign_in = excluded.sign_in,
+             strict_action_codes = excluded.strict_action_codes";
     let agents = &o.agents;
     let put = query(sql)
         .bind(&o.id)
@@ -149,7 +150,8 @@ async fn put_tenant(db: &mut dyn Turn, o: &Tenant, revision: i64) -> Result<()> 
         .bind(o.outgoing_max)
         .bind(&json(o.location.as_ref()))
         .bind(privilege_names(&o.require_second_factor))
-        .bind(&super::sign_in::rules_text(&o.sign_in));
+        .bind(&super::sign_in::rules_text(&o.sign_in))
+        .bind(u32::from(agents.strict_action_codes));
     run(db, put).await?;
     run(db, query("DELETE FROM tenant_codec WHERE tenant = ?").bind(&o.id)).await?;
     for (place, codec) in (0_i64..).zip(&o.codecs) {
@@ -422,7 +424,7 @@ async fn delete(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) -> Result
             "DELETE FROM client_redirect_uri WHERE tenant = ? AND id = ?",
             "DELETE FROM client WHERE tenant = ? AND id = ?",
         ],
-        ObjectKind::AgentGroup => return documents::delete(db, tenant, key).await,
+        ObjectKind::AgentGroup | ObjectKind::ActionCode => return documents::delete(db, tenant, key).await,
     };
     for sql in statements {
         run(db, query(sql).bind(tenant.as_str()).bind(&key.id)).await?;

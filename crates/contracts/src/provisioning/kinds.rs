@@ -36,11 +36,13 @@ pub enum ObjectKind {
     Client,
     /// Groups of agents.
     AgentGroup,
+    /// Reasons for which agents are not ready.
+    ActionCode,
 }
 
 impl ObjectKind {
     /// All kinds, ordered so that every object comes after those that it names.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Tenant,
         Self::Skill,
         Self::Prompt,
@@ -55,6 +57,7 @@ impl ObjectKind {
         Self::DialRule,
         Self::Client,
         Self::AgentGroup,
+        Self::ActionCode,
     ];
 
     /// Its name on the wire.
@@ -74,6 +77,7 @@ impl ObjectKind {
             Self::DialRule => "dial_rule",
             Self::Client => "client",
             Self::AgentGroup => "agent_group",
+            Self::ActionCode => "action_code",
         }
     }
 
@@ -124,6 +128,8 @@ pub enum Object {
     Client(OAuthClient),
     /// A group of agents.
     AgentGroup(Box<AgentGroup>),
+    /// A reason for which agents are not ready.
+    ActionCode(ActionCode),
 }
 
 /// Takes away the secret with which we prove ourselves to the tenant's OpenID Provider.
@@ -151,6 +157,7 @@ impl Object {
             Self::DialRule(o) => (ObjectKind::DialRule, o.name.as_str()),
             Self::Client(o) => (ObjectKind::Client, o.id.as_str()),
             Self::AgentGroup(o) => (ObjectKind::AgentGroup, o.name.as_str()),
+            Self::ActionCode(o) => (ObjectKind::ActionCode, o.code.as_str()),
         };
         ObjectKey { kind, id: id.to_owned() }
     }
@@ -185,7 +192,8 @@ impl Object {
             | Self::FeatureCode(_)
             | Self::Schedule(_)
             | Self::DialRule(_)
-            | Self::AgentGroup(_) => {}
+            | Self::AgentGroup(_)
+            | Self::ActionCode(_) => {}
         }
         self
     }
@@ -219,6 +227,7 @@ impl Object {
             Self::DialRule(o) => serde_json::to_vec(o),
             Self::Client(o) => serde_json::to_vec(o),
             Self::AgentGroup(o) => serde_json::to_vec(o),
+            Self::ActionCode(o) => serde_json::to_vec(o),
         };
         // Plain structs with text keys: serialising them cannot fail.
         written.unwrap_or_default()
@@ -244,6 +253,7 @@ impl Object {
             ObjectKind::DialRule => Self::DialRule(serde_json::from_slice(json)?),
             ObjectKind::Client => Self::Client(serde_json::from_slice(json)?),
             ObjectKind::AgentGroup => Self::AgentGroup(serde_json::from_slice(json)?),
+            ObjectKind::ActionCode => Self::ActionCode(serde_json::from_slice(json)?),
         })
     }
 }

@@ -33,6 +33,8 @@ pub struct TenantObjects {
     pub clients: Vec<OAuthClient>,
     /// Groups of agents.
     pub agent_groups: Vec<AgentGroup>,
+    /// Reasons for which agents are not ready.
+    pub action_codes: Vec<ActionCode>,
 }
 
 impl TenantObjects {
@@ -53,6 +55,7 @@ impl TenantObjects {
             dial_rules: Vec::new(),
             clients: Vec::new(),
             agent_groups: Vec::new(),
+            action_codes: Vec::new(),
         }
     }
 
@@ -72,6 +75,7 @@ impl TenantObjects {
             .chain(self.dial_rules.iter().cloned().map(Object::DialRule))
             .chain(self.clients.iter().cloned().map(Object::Client))
             .chain(self.agent_groups.iter().cloned().map(Box::new).map(Object::AgentGroup))
+            .chain(self.action_codes.iter().cloned().map(Object::ActionCode))
     }
 
     /// Adds an object or replaces the one of its key.
@@ -100,6 +104,7 @@ impl TenantObjects {
             }
             Object::Client(o) => set(&mut self.clients, o, |a, b| a.id == b.id),
             Object::AgentGroup(o) => set(&mut self.agent_groups, *o, |a, b| a.name == b.name),
+            Object::ActionCode(o) => set(&mut self.action_codes, o, |a, b| a.code == b.code),
         }
     }
 
@@ -120,6 +125,7 @@ impl TenantObjects {
             ObjectKind::DialRule => self.dial_rules.retain(|o| o.name != key.id),
             ObjectKind::Client => self.clients.retain(|o| o.id != key.id),
             ObjectKind::AgentGroup => self.agent_groups.retain(|o| o.name != key.id),
+            ObjectKind::ActionCode => self.action_codes.retain(|o| o.code != key.id),
         }
     }
 }

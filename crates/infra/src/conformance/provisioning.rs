@@ -6,11 +6,11 @@ mod history;
 use std::sync::LazyLock;
 
 use contracts::provisioning::{
-    Agent, AgentGroup, AgentRules, Application, DialAction, DialRule, DiversionForm, Dn, DnKind, DtmfForm, Encryption,
-    FeatureAction, FeatureCode, Grant, HeaderRule, HeaderRuleAction, HeaderRuleOn, Location, LoginPasswordRule,
-    NoAnswerAction, Number, OAuthClient, Object, ObjectKey, ObjectKind, Person, PersonField, Place, Privilege, Prompt,
-    Schedule, Secret, SignInRules, Skill, SkillLevel, Spender, Stir, StirSign, StirVerify, Tenant, TenantObjects,
-    Trunk, UpstreamProvider,
+    ActionCode, Agent, AgentGroup, AgentRules, Application, DialAction, DialRule, DiversionForm, Dn, DnKind, DtmfForm,
+    Encryption, FeatureAction, FeatureCode, Grant, HeaderRule, HeaderRuleAction, HeaderRuleOn, Location,
+    LoginPasswordRule, NoAnswerAction, Number, OAuthClient, Object, ObjectKey, ObjectKind, Person, PersonField, Place,
+    Privilege, Prompt, Schedule, Secret, SignInRules, Skill, SkillLevel, Spender, Stir, StirSign, StirVerify, Tenant,
+    TenantObjects, Trunk, UpstreamProvider,
 };
 use model::{TenantId, Timestamp};
 
@@ -85,6 +85,7 @@ pub fn objects(tenant: &str) -> TenantObjects {
             timed_acw_in_idle: false,
             acw_in_idle_force_ready: false,
             login_password: LoginPasswordRule::Required,
+            strict_action_codes: true,
         },
         location: Some(Location { country: Some("FR".into()), ..Location::default() }),
     });
@@ -244,6 +245,10 @@ pub fn objects(tenant: &str) -> TenantObjects {
         action,
     };
     objects.dial_rules = (0..).zip(actions).map(rule).collect();
+    objects.action_codes = vec![
+        ActionCode { code: "2".into(), name: "Lunch".into(), order: Some(1) },
+        ActionCode { code: "1".into(), name: "Training".into(), order: None },
+    ];
     objects.agent_groups = vec![
         AgentGroup { name: "team".into(), agents: vec!["ann".into()], expression: None, managers: vec!["ann".into()] },
         AgentGroup {

@@ -77,7 +77,8 @@ pub(super) fn rows(object: &Object) -> Vec<TableRow> {
         | Object::Schedule(_)
         | Object::DialRule(_)
         | Object::Client(_)
-        | Object::AgentGroup(_) => Vec::new(),
+        | Object::AgentGroup(_)
+        | Object::ActionCode(_) => Vec::new(),
     }
 }
 

@@ -198,5 +198,6 @@ fn push(objects: &mut TenantObjects, object: Object) {
         Object::DialRule(rule) => objects.dial_rules.push(rule),
         Object::Client(client) => objects.clients.push(client),
         Object::AgentGroup(group) => objects.agent_groups.push(*group),
+        Object::ActionCode(code) => objects.action_codes.push(code),
     }
 }

@@ -7,6 +7,7 @@ use serde_json::{Value as Json, json};
 use super::access::{
     CLIENTS, DISABLED, EMAIL, PERSONS_PASSWORD, PERSONS_PRIVILEGES, PERSONS_SECOND_FACTOR, REQUIRE_SECOND_FACTOR,
 };
+use super::action_codes::ACTION_CODES;
 use super::agents::{AGENTS, NO_ANSWER_ACTION, THRESHOLD, WRAP_UP};
 use super::dialling::{DIAL_RULES, SCHEDULES};
 use super::groups::AGENT_GROUPS;
@@ -100,6 +101,7 @@ pub(super) static TENANT: Shape = Shape::Record(&[
     ),
     field("clients", Optional, &CLIENTS, "Programs that get tokens, for people or for themselves."),
     AGENT_GROUPS,
+    ACTION_CODES,
 ]);
 
 static SKILLS: Shape = Shape::List { of: &NAME, max: SKILLS_MAX };

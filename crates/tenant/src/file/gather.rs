@@ -21,6 +21,7 @@ pub(crate) fn gathered(tenant: Tenant, objects: impl IntoIterator<Item = Object>
             Object::DialRule(o) => all.dial_rules.push(o),
             Object::Client(o) => all.clients.push(o),
             Object::AgentGroup(o) => all.agent_groups.push(*o),
+            Object::ActionCode(o) => all.action_codes.push(o),
         }
     }
     all
@@ -42,6 +43,7 @@ pub(crate) fn into_single(all: TenantObjects) -> impl Iterator<Item = Object> {
         .chain(all.dial_rules.into_iter().map(Object::DialRule))
         .chain(all.clients.into_iter().map(Object::Client))
         .chain(all.agent_groups.into_iter().map(Box::new).map(Object::AgentGroup))
+        .chain(all.action_codes.into_iter().map(Object::ActionCode))
 }
 
 #[cfg(test)]

@@ -153,6 +153,7 @@ pub(crate) fn section(object: &Object) -> Option<&'static str> {
         Object::DialRule(_) => "dial_rules",
         Object::Client(_) => "clients",
         Object::AgentGroup(_) => "agent_groups",
+        Object::ActionCode(_) => "action_codes",
     })
 }
 

@@ -9,6 +9,7 @@ use contracts::provisioning::{
     SHORT_ABANDON_S, Secret, Skill, SkillLevel, Tenant, TenantObjects, Trunk,
 };
 
+use super::action_codes;
 use super::dialling;
 use super::groups;
 use super::headers;
@@ -50,7 +51,7 @@ pub(super) fn objects(root: &Node, documents: &mut Documents<'_>, faults: &mut V
     reader.clients(root);
     reader.numbers_and_lines(root);
     reader.dialling(root);
-    reader.groups(root);
+    reader.groups_and_codes(root);
     Read { objects: reader.objects, lines: reader.lines }
 }
 
@@ -92,6 +93,7 @@ fn agent_rules(item: &Node) -> AgentRules {
         login_password: text(item, "login_password")
             .and_then(|name| LoginPasswordRule::parse(&name))
             .unwrap_or(default.login_password),
+        strict_action_codes: flag(item, "strict_action_codes").unwrap_or(default.strict_action_codes),
     }
 }
 
@@ -309,7 +311,14 @@ impl Reader<'_> {
         }
     }
 
-    fn groups(&mut self, root: &Node) {
+    fn groups_and_codes(&mut self, root: &Node) {
+        for (index, item) in list(root, "action_codes").iter().enumerate() {
+            if let Some(code) = action_codes::action_code(item)
+                && self.first(ObjectKind::ActionCode, &code.code, item.line, format!("action_codes[{index}]"))
+            {
+                self.objects.action_codes.push(code);
+            }
+        }
         for (index, item) in list(root, "agent_groups").iter().enumerate() {
             if let Some(group) = groups::agent_group(item)
                 && self.first(ObjectKind::AgentGroup, &group.name, item.line, format!("agent_groups[{index}]"))

@@ -1,5 +1,6 @@
 //! Checks between objects: every referenced name exists, and names that must be unique are unique.
 
+mod action_codes;
 mod dialling;
 mod groups;
 
@@ -35,6 +36,7 @@ pub(super) fn check(objects: &TenantObjects, lines: &Lines, faults: &mut Vec<Fau
     rules.dial_rules();
     rules.skill_names();
     rules.agent_groups();
+    rules.action_codes();
 }
 
 /// Adds the settings of the file that have no effect, or another one than is expected.

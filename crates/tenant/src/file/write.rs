@@ -8,6 +8,7 @@ use contracts::provisioning::{
 };
 
 use super::access;
+use super::action_codes;
 use super::dialling;
 use super::groups;
 use super::headers;
@@ -68,6 +69,7 @@ pub fn write(objects: &TenantObjects) -> Exported {
     section(&mut yaml, "dial_rules", rules.into_iter());
     section(&mut yaml, "clients", objects.clients.iter().map(access::client_line));
     section(&mut yaml, "agent_groups", objects.agent_groups.iter().map(groups::agent_group_line));
+    section(&mut yaml, "action_codes", objects.action_codes.iter().map(action_codes::action_code_line));
     let documents = objects.applications.iter().map(|a| (PathBuf::from(path(&a.name)), a.document.clone()));
     Exported { yaml, documents: documents.collect() }
 }
@@ -103,7 +105,7 @@ fn head(yaml: &mut String, tenant: &Tenant) {
 fn agent_rules(rules: &AgentRules) -> String {
     format!(
         "{{no_answer_action: {}, legal_guard_s: {}, logout_on_out_of_service: {}, auto_logout_min: {}, auto_logout_ready: {}, \
-         untimed_wrap_up_s: {}, timed_acw_in_idle: {}, acw_in_idle_force_ready: {}, login_password: {}}}",
+         untimed_wrap_up_s: {}, timed_acw_in_idle: {}, acw_in_idle_force_ready: {}, login_password: {}{}}}",
         rules.no_answer_action.as_str(),
         rules.legal_guard_s,
         rules.logout_on_out_of_service,
@@ -113,6 +115,7 @@ fn agent_rules(rules: &AgentRules) -> String {
         rules.timed_acw_in_idle,
         rules.acw_in_idle_force_ready,
         rules.login_password.as_str(),
+        if rules.strict_action_codes { ", strict_action_codes: true" } else { "" },
     )
 }
 

@@ -205,7 +205,8 @@ const fn frame_keys(kind: ObjectKind) -> &'static [&'static str] {
         | ObjectKind::FeatureCode
         | ObjectKind::Schedule
         | ObjectKind::Client
-        | ObjectKind::AgentGroup => &[],
+        | ObjectKind::AgentGroup
+        | ObjectKind::ActionCode => &[],
     }
 }
 
@@ -263,7 +264,7 @@ pub(super) const fn id_field(kind: ObjectKind) -> &'static str {
         ObjectKind::Tenant | ObjectKind::Client => "id",
         ObjectKind::Dn | ObjectKind::Number => "number",
         ObjectKind::Person => "user_name",
-        ObjectKind::FeatureCode => "code",
+        ObjectKind::FeatureCode | ObjectKind::ActionCode => "code",
         ObjectKind::Skill
         | ObjectKind::Prompt
         | ObjectKind::Application
@@ -366,6 +367,7 @@ mod tests {
             (ObjectKind::Dn, r#"{"number":"7200","type":"announcement","prompts":["a"]}"#),
             (ObjectKind::DialRule, r#"{"remove":1,"add":"","name":"r","place":1,"pattern":"0.","action":"translate"}"#),
             (ObjectKind::AgentGroup, r#"{"name":"g","agents":[],"expression":null,"managers":[]}"#),
+            (ObjectKind::ActionCode, r#"{"code":"1","name":"Lunch","order":1}"#),
             (ObjectKind::Client, r#"{"id":"a","name":"A","secret":null,"grants":[],"redirect_uris":[],"scopes":[]}"#),
         ] {
             let right: Map<String, Json> = serde_json::from_str(document).unwrap();

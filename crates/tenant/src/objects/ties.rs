@@ -5,6 +5,8 @@ use contracts::provisioning::{
 };
 use routing::SkillExpression;
 
+use crate::names::reason_words;
+
 /// How an object is tied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Tie {
@@ -22,6 +24,8 @@ enum Tie {
     AsksPin,
     /// It is a rule about emergency calls.
     Emergency,
+    /// It is the reason that has that code, or that name.
+    ReasonWord,
 }
 
 /// One tie of an object.
@@ -62,7 +66,7 @@ impl TieMark {
     /// Whether one object alone may have it. A place is the seat of one agent.
     pub const fn is_for_one(&self) -> bool {
         match self.tie {
-            Tie::AgentId | Tie::LoginCode | Tie::InboundUser | Tie::Registration => true,
+            Tie::AgentId | Tie::LoginCode | Tie::InboundUser | Tie::Registration | Tie::ReasonWord => true,
             Tie::RefersTo(kind) => matches!(kind, ObjectKind::Place),
             Tie::AsksPin | Tie::Emergency => false,
         }
@@ -89,6 +93,9 @@ pub(super) fn marks(object: &Object) -> Vec<TieMark> {
         }
         Object::DialRule(rule) => of_dial_rule(rule),
         Object::AgentGroup(group) => of_agent_group(group),
+        Object::ActionCode(reason) => {
+            reason_words(reason).into_iter().map(|word| TieMark::new(Tie::ReasonWord, &word)).collect()
+        }
         Object::Skill(_) | Object::Prompt(_) | Object::Application(_) | Object::Schedule(_) | Object::Client(_) => {
             Vec::new()
         }

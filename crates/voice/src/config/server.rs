@@ -302,6 +302,7 @@ fn kind_of(segment: &str) -> Result<ObjectKind, Problem> {
         "schedules" => Ok(ObjectKind::Schedule),
         "dial-rules" => Ok(ObjectKind::DialRule),
         "agent-groups" => Ok(ObjectKind::AgentGroup),
+        "action-codes" => Ok(ObjectKind::ActionCode),
         "applications" => Ok(ObjectKind::Application),
         other => Err(Problem::not_found(format!("there are no objects called {other}"))),
     }
