@@ -13,6 +13,7 @@ mod generated;
 mod groups;
 mod headers;
 mod location;
+mod lookup;
 mod object_faults;
 mod read;
 mod rules;

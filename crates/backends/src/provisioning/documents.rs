@@ -16,6 +16,7 @@ pub(super) async fn read(db: &mut dyn Turn, tenant: &TenantId, objects: &mut Ten
         match object(kind, &row)? {
             Object::AgentGroup(o) => objects.agent_groups.push(*o),
             Object::ActionCode(o) => objects.action_codes.push(o),
+            Object::List(o) => objects.lists.push(*o),
             // The others have tables of their own.
             _ => {}
         }

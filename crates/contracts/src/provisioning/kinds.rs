@@ -38,11 +38,13 @@ pub enum ObjectKind {
     AgentGroup,
     /// Reasons for which agents are not ready.
     ActionCode,
+    /// Lists in which programs look values up.
+    List,
 }
 
 impl ObjectKind {
     /// All kinds, ordered so that every object comes after those that it names.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Tenant,
         Self::Skill,
         Self::Prompt,
@@ -58,6 +60,7 @@ impl ObjectKind {
         Self::Client,
         Self::AgentGroup,
         Self::ActionCode,
+        Self::List,
     ];
 
     /// Its name on the wire.
@@ -78,6 +81,7 @@ impl ObjectKind {
             Self::Client => "client",
             Self::AgentGroup => "agent_group",
             Self::ActionCode => "action_code",
+            Self::List => "list",
         }
     }
 
@@ -130,6 +134,8 @@ pub enum Object {
     AgentGroup(Box<AgentGroup>),
     /// A reason for which agents are not ready.
     ActionCode(ActionCode),
+    /// A list in which programs look values up.
+    List(Box<LookupList>),
 }
 
 /// Takes away the secret with which we prove ourselves to the tenant's OpenID Provider.
@@ -158,6 +164,7 @@ impl Object {
             Self::Client(o) => (ObjectKind::Client, o.id.as_str()),
             Self::AgentGroup(o) => (ObjectKind::AgentGroup, o.name.as_str()),
             Self::ActionCode(o) => (ObjectKind::ActionCode, o.code.as_str()),
+            Self::List(o) => (ObjectKind::List, o.name.as_str()),
         };
         ObjectKey { kind, id: id.to_owned() }
     }
@@ -193,7 +200,8 @@ impl Object {
             | Self::Schedule(_)
             | Self::DialRule(_)
             | Self::AgentGroup(_)
-            | Self::ActionCode(_) => {}
+            | Self::ActionCode(_)
+            | Self::List(_) => {}
         }
         self
     }
@@ -228,6 +236,7 @@ impl Object {
             Self::Client(o) => serde_json::to_vec(o),
             Self::AgentGroup(o) => serde_json::to_vec(o),
             Self::ActionCode(o) => serde_json::to_vec(o),
+            Self::List(o) => serde_json::to_vec(o),
         };
         // Plain structs with text keys: serialising them cannot fail.
         written.unwrap_or_default()
@@ -254,6 +263,7 @@ impl Object {
             ObjectKind::Client => Self::Client(serde_json::from_slice(json)?),
             ObjectKind::AgentGroup => Self::AgentGroup(serde_json::from_slice(json)?),
             ObjectKind::ActionCode => Self::ActionCode(serde_json::from_slice(json)?),
+            ObjectKind::List => Self::List(serde_json::from_slice(json)?),
         })
     }
 }

@@ -35,6 +35,8 @@ pub struct TenantObjects {
     pub agent_groups: Vec<AgentGroup>,
     /// Reasons for which agents are not ready.
     pub action_codes: Vec<ActionCode>,
+    /// Lists in which programs look values up.
+    pub lists: Vec<LookupList>,
 }
 
 impl TenantObjects {
@@ -56,6 +58,7 @@ impl TenantObjects {
             clients: Vec::new(),
             agent_groups: Vec::new(),
             action_codes: Vec::new(),
+            lists: Vec::new(),
         }
     }
 
@@ -76,6 +79,7 @@ impl TenantObjects {
             .chain(self.clients.iter().cloned().map(Object::Client))
             .chain(self.agent_groups.iter().cloned().map(Box::new).map(Object::AgentGroup))
             .chain(self.action_codes.iter().cloned().map(Object::ActionCode))
+            .chain(self.lists.iter().cloned().map(Box::new).map(Object::List))
     }
 
     /// Adds an object or replaces the one of its key.
@@ -105,6 +109,7 @@ impl TenantObjects {
             Object::Client(o) => set(&mut self.clients, o, |a, b| a.id == b.id),
             Object::AgentGroup(o) => set(&mut self.agent_groups, *o, |a, b| a.name == b.name),
             Object::ActionCode(o) => set(&mut self.action_codes, o, |a, b| a.code == b.code),
+            Object::List(o) => set(&mut self.lists, *o, |a, b| a.name == b.name),
         }
     }
 
@@ -126,6 +131,7 @@ impl TenantObjects {
             ObjectKind::Client => self.clients.retain(|o| o.id != key.id),
             ObjectKind::AgentGroup => self.agent_groups.retain(|o| o.name != key.id),
             ObjectKind::ActionCode => self.action_codes.retain(|o| o.code != key.id),
+            ObjectKind::List => self.lists.retain(|o| o.name != key.id),
         }
     }
 }

@@ -3,14 +3,15 @@
 mod archive;
 mod history;
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use contracts::provisioning::{
     ActionCode, Agent, AgentGroup, AgentRules, Application, DialAction, DialRule, DiversionForm, Dn, DnKind, DtmfForm,
     Encryption, FeatureAction, FeatureCode, Grant, HeaderRule, HeaderRuleAction, HeaderRuleOn, Location,
-    LoginPasswordRule, NoAnswerAction, Number, OAuthClient, Object, ObjectKey, ObjectKind, Person, PersonField, Place,
-    Privilege, Prompt, Schedule, Secret, SignInRules, Skill, SkillLevel, Spender, Stir, StirSign, StirVerify, Tenant,
-    TenantObjects, Trunk, UpstreamProvider,
+    LoginPasswordRule, LookupList, NoAnswerAction, Number, OAuthClient, Object, ObjectKey, ObjectKind, Person,
+    PersonField, Place, Privilege, Prompt, Schedule, Secret, SignInRules, Skill, SkillLevel, Spender, Stir, StirSign,
+    StirVerify, Tenant, TenantObjects, Trunk, UpstreamProvider,
 };
 use model::{TenantId, Timestamp};
 
@@ -249,6 +250,10 @@ pub fn objects(tenant: &str) -> TenantObjects {
         ActionCode { code: "2".into(), name: "Lunch".into(), order: Some(1) },
         ActionCode { code: "1".into(), name: "Training".into(), order: None },
     ];
+    let value = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+    let values = BTreeMap::from([value("open", "09:00"), value("\"", "ß")]);
+    let sections = BTreeMap::from([("berlin".to_owned(), values)]);
+    objects.lists = vec![LookupList { name: "branches".into(), sections }];
     objects.agent_groups = vec![
         AgentGroup { name: "team".into(), agents: vec!["ann".into()], expression: None, managers: vec!["ann".into()] },
         AgentGroup {

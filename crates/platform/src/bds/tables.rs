@@ -78,7 +78,8 @@ pub(super) fn rows(object: &Object) -> Vec<TableRow> {
         | Object::DialRule(_)
         | Object::Client(_)
         | Object::AgentGroup(_)
-        | Object::ActionCode(_) => Vec::new(),
+        | Object::ActionCode(_)
+        | Object::List(_) => Vec::new(),
     }
 }
 

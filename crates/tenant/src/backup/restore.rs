@@ -199,5 +199,6 @@ fn push(objects: &mut TenantObjects, object: Object) {
         Object::Client(client) => objects.clients.push(client),
         Object::AgentGroup(group) => objects.agent_groups.push(*group),
         Object::ActionCode(code) => objects.action_codes.push(code),
+        Object::List(list) => objects.lists.push(*list),
     }
 }

@@ -13,6 +13,7 @@ use super::dialling::{DIAL_RULES, SCHEDULES};
 use super::groups::AGENT_GROUPS;
 use super::headers::HEADERS;
 use super::location::LOCATION;
+use super::lookup::LISTS;
 use super::shape::Need::{Optional, Required};
 use super::shape::{NAME, Shape, field, schema};
 use super::sign_in::SIGN_IN;
@@ -102,6 +103,7 @@ pub(super) static TENANT: Shape = Shape::Record(&[
     field("clients", Optional, &CLIENTS, "Programs that get tokens, for people or for themselves."),
     AGENT_GROUPS,
     ACTION_CODES,
+    LISTS,
 ]);
 
 static SKILLS: Shape = Shape::List { of: &NAME, max: SKILLS_MAX };

@@ -22,6 +22,7 @@ pub(crate) fn gathered(tenant: Tenant, objects: impl IntoIterator<Item = Object>
             Object::Client(o) => all.clients.push(o),
             Object::AgentGroup(o) => all.agent_groups.push(*o),
             Object::ActionCode(o) => all.action_codes.push(o),
+            Object::List(o) => all.lists.push(*o),
         }
     }
     all
@@ -44,6 +45,7 @@ pub(crate) fn into_single(all: TenantObjects) -> impl Iterator<Item = Object> {
         .chain(all.clients.into_iter().map(Object::Client))
         .chain(all.agent_groups.into_iter().map(Box::new).map(Object::AgentGroup))
         .chain(all.action_codes.into_iter().map(Object::ActionCode))
+        .chain(all.lists.into_iter().map(Box::new).map(Object::List))
 }
 
 #[cfg(test)]

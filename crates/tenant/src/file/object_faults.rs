@@ -154,6 +154,7 @@ pub(crate) fn section(object: &Object) -> Option<&'static str> {
         Object::Client(_) => "clients",
         Object::AgentGroup(_) => "agent_groups",
         Object::ActionCode(_) => "action_codes",
+        Object::List(_) => "lists",
     })
 }
 

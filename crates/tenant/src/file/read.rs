@@ -14,6 +14,7 @@ use super::dialling;
 use super::groups;
 use super::headers;
 use super::location;
+use super::lookup;
 use super::sign_in;
 use super::stir;
 use super::tree::{Node, Value, flag, list, number, text, texts};
@@ -317,6 +318,13 @@ impl Reader<'_> {
                 && self.first(ObjectKind::ActionCode, &code.code, item.line, format!("action_codes[{index}]"))
             {
                 self.objects.action_codes.push(code);
+            }
+        }
+        for (index, item) in list(root, "lists").iter().enumerate() {
+            if let Some(lookup) = lookup::lookup_list(item)
+                && self.first(ObjectKind::List, &lookup.name, item.line, format!("lists[{index}]"))
+            {
+                self.objects.lists.push(lookup);
             }
         }
         for (index, item) in list(root, "agent_groups").iter().enumerate() {

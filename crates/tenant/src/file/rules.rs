@@ -3,6 +3,7 @@
 mod action_codes;
 mod dialling;
 mod groups;
+mod lookup;
 
 use std::collections::{HashMap, HashSet};
 
@@ -37,6 +38,7 @@ pub(super) fn check(objects: &TenantObjects, lines: &Lines, faults: &mut Vec<Fau
     rules.skill_names();
     rules.agent_groups();
     rules.action_codes();
+    rules.lists();
 }
 
 /// Adds the settings of the file that have no effect, or another one than is expected.

@@ -13,6 +13,7 @@ use super::dialling;
 use super::groups;
 use super::headers;
 use super::location;
+use super::lookup;
 use super::scalar::{flow, optional, text};
 use super::sign_in;
 use super::stir;
@@ -70,6 +71,7 @@ pub fn write(objects: &TenantObjects) -> Exported {
     section(&mut yaml, "clients", objects.clients.iter().map(access::client_line));
     section(&mut yaml, "agent_groups", objects.agent_groups.iter().map(groups::agent_group_line));
     section(&mut yaml, "action_codes", objects.action_codes.iter().map(action_codes::action_code_line));
+    section(&mut yaml, "lists", objects.lists.iter().map(lookup::lookup_list_line));
     let documents = objects.applications.iter().map(|a| (PathBuf::from(path(&a.name)), a.document.clone()));
     Exported { yaml, documents: documents.collect() }
 }

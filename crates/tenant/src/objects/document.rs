@@ -206,7 +206,8 @@ const fn frame_keys(kind: ObjectKind) -> &'static [&'static str] {
         | ObjectKind::Schedule
         | ObjectKind::Client
         | ObjectKind::AgentGroup
-        | ObjectKind::ActionCode => &[],
+        | ObjectKind::ActionCode
+        | ObjectKind::List => &[],
     }
 }
 
@@ -272,7 +273,8 @@ pub(super) const fn id_field(kind: ObjectKind) -> &'static str {
         | ObjectKind::Trunk
         | ObjectKind::Schedule
         | ObjectKind::DialRule
-        | ObjectKind::AgentGroup => "name",
+        | ObjectKind::AgentGroup
+        | ObjectKind::List => "name",
     }
 }
 
@@ -367,6 +369,7 @@ mod tests {
             (ObjectKind::Dn, r#"{"number":"7200","type":"announcement","prompts":["a"]}"#),
             (ObjectKind::DialRule, r#"{"remove":1,"add":"","name":"r","place":1,"pattern":"0.","action":"translate"}"#),
             (ObjectKind::AgentGroup, r#"{"name":"g","agents":[],"expression":null,"managers":[]}"#),
+            (ObjectKind::List, r#"{"name":"l","sections":{"s":{"k":"v"}}}"#),
             (ObjectKind::ActionCode, r#"{"code":"1","name":"Lunch","order":1}"#),
             (ObjectKind::Client, r#"{"id":"a","name":"A","secret":null,"grants":[],"redirect_uris":[],"scopes":[]}"#),
         ] {

@@ -96,9 +96,12 @@ pub(super) fn marks(object: &Object) -> Vec<TieMark> {
         Object::ActionCode(reason) => {
             reason_words(reason).into_iter().map(|word| TieMark::new(Tie::ReasonWord, &word)).collect()
         }
-        Object::Skill(_) | Object::Prompt(_) | Object::Application(_) | Object::Schedule(_) | Object::Client(_) => {
-            Vec::new()
-        }
+        Object::List(_)
+        | Object::Skill(_)
+        | Object::Prompt(_)
+        | Object::Application(_)
+        | Object::Schedule(_)
+        | Object::Client(_) => Vec::new(),
     }
 }
 

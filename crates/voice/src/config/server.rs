@@ -303,6 +303,7 @@ fn kind_of(segment: &str) -> Result<ObjectKind, Problem> {
         "dial-rules" => Ok(ObjectKind::DialRule),
         "agent-groups" => Ok(ObjectKind::AgentGroup),
         "action-codes" => Ok(ObjectKind::ActionCode),
+        "lists" => Ok(ObjectKind::List),
         "applications" => Ok(ObjectKind::Application),
         other => Err(Problem::not_found(format!("there are no objects called {other}"))),
     }

@@ -1,8 +1,8 @@
 //! Random tenants, broken ones among them, and random changes: a part of the tenant is judged as the whole one is.
 
 use contracts::provisioning::{
-    ActionCode, Agent, AgentGroup, DialRule, Dn, DnKind, FeatureAction, FeatureCode, Number, Person, Place, Prompt,
-    Schedule, Secret, Skill, SkillLevel, Trunk,
+    ActionCode, Agent, AgentGroup, DialRule, Dn, DnKind, FeatureAction, FeatureCode, LookupList, Number, Person, Place,
+    Prompt, Schedule, Secret, Skill, SkillLevel, Trunk,
 };
 use infra::{Revision, VersionedObjects};
 use proptest::prelude::*;
@@ -116,6 +116,7 @@ fn object() -> impl Strategy<Value = Object> {
         1 => schedule,
         2 => dial_rule(),
         2 => agent_group(),
+        1 => name().prop_map(|name| Object::List(Box::new(LookupList { name, ..LookupList::default() }))),
         2 => (name(), name()).prop_map(|(code, name)| Object::ActionCode(ActionCode { code, name, order: None })),
     ]
 }

@@ -1,0 +1,30 @@
+//! What programs look up in a tenant's configuration.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// A list in which programs look values up, by section and key.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LookupList {
+    /// Its name.
+    pub name: String,
+    /// The values of each section, by their keys.
+    #[serde(default)]
+    pub sections: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+impl LookupList {
+    /// The value of a key in a section.
+    pub fn value(&self, section: &str, key: &str) -> Option<&str> {
+        self.sections.get(section)?.get(key).map(String::as_str)
+    }
+
+    /// Bytes of the names of its sections, of its keys and of its values.
+    pub fn bytes(&self) -> usize {
+        let of_section = |(name, values): (&String, &BTreeMap<String, String>)| {
+            name.len() + values.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>()
+        };
+        self.sections.iter().map(of_section).sum()
+    }
+}
