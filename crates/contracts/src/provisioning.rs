@@ -38,7 +38,7 @@ pub use groups::AgentGroup;
 pub use headers::{HeaderRule, HeaderRuleAction, HeaderRuleOn};
 pub use kinds::{Object, ObjectKey, ObjectKind};
 pub use location::Location;
-pub use lookup::LookupList;
+pub use lookup::{AttributeValue, BusinessAttribute, LookupList};
 pub use outgoing::TRUNK_TRY_S;
 pub use sign_in::{PersonField, SignInRules, UpstreamProvider};
 pub use stir::{Stir, StirSign, StirVerify};

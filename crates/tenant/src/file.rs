@@ -6,6 +6,7 @@
 mod access;
 mod action_codes;
 mod agents;
+mod attributes;
 mod declaration;
 mod dialling;
 mod gather;

@@ -17,6 +17,7 @@ pub(super) async fn read(db: &mut dyn Turn, tenant: &TenantId, objects: &mut Ten
             Object::AgentGroup(o) => objects.agent_groups.push(*o),
             Object::ActionCode(o) => objects.action_codes.push(o),
             Object::List(o) => objects.lists.push(*o),
+            Object::BusinessAttribute(o) => objects.business_attributes.push(o),
             // The others have tables of their own.
             _ => {}
         }

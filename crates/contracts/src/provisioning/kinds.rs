@@ -40,11 +40,13 @@ pub enum ObjectKind {
     ActionCode,
     /// Lists in which programs look values up.
     List,
+    /// Business attributes.
+    BusinessAttribute,
 }
 
 impl ObjectKind {
     /// All kinds, ordered so that every object comes after those that it names.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Tenant,
         Self::Skill,
         Self::Prompt,
@@ -61,6 +63,7 @@ impl ObjectKind {
         Self::AgentGroup,
         Self::ActionCode,
         Self::List,
+        Self::BusinessAttribute,
     ];
 
     /// Its name on the wire.
@@ -82,6 +85,7 @@ impl ObjectKind {
             Self::AgentGroup => "agent_group",
             Self::ActionCode => "action_code",
             Self::List => "list",
+            Self::BusinessAttribute => "business_attribute",
         }
     }
 
@@ -136,6 +140,8 @@ pub enum Object {
     ActionCode(ActionCode),
     /// A list in which programs look values up.
     List(Box<LookupList>),
+    /// A business attribute.
+    BusinessAttribute(BusinessAttribute),
 }
 
 /// Takes away the secret with which we prove ourselves to the tenant's OpenID Provider.
@@ -165,6 +171,7 @@ impl Object {
             Self::AgentGroup(o) => (ObjectKind::AgentGroup, o.name.as_str()),
             Self::ActionCode(o) => (ObjectKind::ActionCode, o.code.as_str()),
             Self::List(o) => (ObjectKind::List, o.name.as_str()),
+            Self::BusinessAttribute(o) => (ObjectKind::BusinessAttribute, o.name.as_str()),
         };
         ObjectKey { kind, id: id.to_owned() }
     }
@@ -201,7 +208,8 @@ impl Object {
             | Self::DialRule(_)
             | Self::AgentGroup(_)
             | Self::ActionCode(_)
-            | Self::List(_) => {}
+            | Self::List(_)
+            | Self::BusinessAttribute(_) => {}
         }
         self
     }
@@ -237,6 +245,7 @@ impl Object {
             Self::AgentGroup(o) => serde_json::to_vec(o),
             Self::ActionCode(o) => serde_json::to_vec(o),
             Self::List(o) => serde_json::to_vec(o),
+            Self::BusinessAttribute(o) => serde_json::to_vec(o),
         };
         // Plain structs with text keys: serialising them cannot fail.
         written.unwrap_or_default()
@@ -264,6 +273,7 @@ impl Object {
             ObjectKind::AgentGroup => Self::AgentGroup(serde_json::from_slice(json)?),
             ObjectKind::ActionCode => Self::ActionCode(serde_json::from_slice(json)?),
             ObjectKind::List => Self::List(serde_json::from_slice(json)?),
+            ObjectKind::BusinessAttribute => Self::BusinessAttribute(serde_json::from_slice(json)?),
         })
     }
 }

@@ -28,3 +28,26 @@ impl LookupList {
         self.sections.iter().map(of_section).sum()
     }
 }
+
+/// Something that a tenant tells calls and customers apart by, as a language, with the values that it may have.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BusinessAttribute {
+    /// Its name, as `Language`: a key of user data.
+    pub name: String,
+    /// Its values, in the order in which people choose among them.
+    #[serde(default)]
+    pub values: Vec<AttributeValue>,
+    /// The value where nobody has said another one.
+    #[serde(default)]
+    pub default: Option<String>,
+}
+
+/// A value of a business attribute.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttributeValue {
+    /// What user data have, as `de`.
+    pub value: String,
+    /// What people read, as `German`; none: the value itself.
+    #[serde(default)]
+    pub display_name: Option<String>,
+}

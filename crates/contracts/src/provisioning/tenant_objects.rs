@@ -37,6 +37,8 @@ pub struct TenantObjects {
     pub action_codes: Vec<ActionCode>,
     /// Lists in which programs look values up.
     pub lists: Vec<LookupList>,
+    /// Business attributes.
+    pub business_attributes: Vec<BusinessAttribute>,
 }
 
 impl TenantObjects {
@@ -59,6 +61,7 @@ impl TenantObjects {
             agent_groups: Vec::new(),
             action_codes: Vec::new(),
             lists: Vec::new(),
+            business_attributes: Vec::new(),
         }
     }
 
@@ -80,6 +83,7 @@ impl TenantObjects {
             .chain(self.agent_groups.iter().cloned().map(Box::new).map(Object::AgentGroup))
             .chain(self.action_codes.iter().cloned().map(Object::ActionCode))
             .chain(self.lists.iter().cloned().map(Box::new).map(Object::List))
+            .chain(self.business_attributes.iter().cloned().map(Object::BusinessAttribute))
     }
 
     /// Adds an object or replaces the one of its key.
@@ -110,6 +114,7 @@ impl TenantObjects {
             Object::AgentGroup(o) => set(&mut self.agent_groups, *o, |a, b| a.name == b.name),
             Object::ActionCode(o) => set(&mut self.action_codes, o, |a, b| a.code == b.code),
             Object::List(o) => set(&mut self.lists, *o, |a, b| a.name == b.name),
+            Object::BusinessAttribute(o) => set(&mut self.business_attributes, o, |a, b| a.name == b.name),
         }
     }
 
@@ -132,6 +137,7 @@ impl TenantObjects {
             ObjectKind::AgentGroup => self.agent_groups.retain(|o| o.name != key.id),
             ObjectKind::ActionCode => self.action_codes.retain(|o| o.code != key.id),
             ObjectKind::List => self.lists.retain(|o| o.name != key.id),
+            ObjectKind::BusinessAttribute => self.business_attributes.retain(|o| o.name != key.id),
         }
     }
 }

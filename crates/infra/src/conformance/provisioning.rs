@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use contracts::provisioning::{
-    ActionCode, Agent, AgentGroup, AgentRules, Application, DialAction, DialRule, DiversionForm, Dn, DnKind, DtmfForm,
-    Encryption, FeatureAction, FeatureCode, Grant, HeaderRule, HeaderRuleAction, HeaderRuleOn, Location,
-    LoginPasswordRule, LookupList, NoAnswerAction, Number, OAuthClient, Object, ObjectKey, ObjectKind, Person,
-    PersonField, Place, Privilege, Prompt, Schedule, Secret, SignInRules, Skill, SkillLevel, Spender, Stir, StirSign,
-    StirVerify, Tenant, TenantObjects, Trunk, UpstreamProvider,
+    ActionCode, Agent, AgentGroup, AgentRules, Application, AttributeValue, BusinessAttribute, DialAction, DialRule,
+    DiversionForm, Dn, DnKind, DtmfForm, Encryption, FeatureAction, FeatureCode, Grant, HeaderRule, HeaderRuleAction,
+    HeaderRuleOn, Location, LoginPasswordRule, LookupList, NoAnswerAction, Number, OAuthClient, Object, ObjectKey,
+    ObjectKind, Person, PersonField, Place, Privilege, Prompt, Schedule, Secret, SignInRules, Skill, SkillLevel,
+    Spender, Stir, StirSign, StirVerify, Tenant, TenantObjects, Trunk, UpstreamProvider,
 };
 use model::{TenantId, Timestamp};
 
@@ -254,6 +254,13 @@ pub fn objects(tenant: &str) -> TenantObjects {
     let values = BTreeMap::from([value("open", "09:00"), value("\"", "ß")]);
     let sections = BTreeMap::from([("berlin".to_owned(), values)]);
     objects.lists = vec![LookupList { name: "branches".into(), sections }];
+    let language =
+        |value: &str, name: Option<&str>| AttributeValue { value: value.into(), display_name: name.map(Into::into) };
+    objects.business_attributes = vec![BusinessAttribute {
+        name: "Language".into(),
+        values: vec![language("en", None), language("de", Some("German"))],
+        default: Some("en".into()),
+    }];
     objects.agent_groups = vec![
         AgentGroup { name: "team".into(), agents: vec!["ann".into()], expression: None, managers: vec!["ann".into()] },
         AgentGroup {

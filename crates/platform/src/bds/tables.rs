@@ -79,7 +79,8 @@ pub(super) fn rows(object: &Object) -> Vec<TableRow> {
         | Object::Client(_)
         | Object::AgentGroup(_)
         | Object::ActionCode(_)
-        | Object::List(_) => Vec::new(),
+        | Object::List(_)
+        | Object::BusinessAttribute(_) => Vec::new(),
     }
 }
 

@@ -200,5 +200,6 @@ fn push(objects: &mut TenantObjects, object: Object) {
         Object::AgentGroup(group) => objects.agent_groups.push(*group),
         Object::ActionCode(code) => objects.action_codes.push(code),
         Object::List(list) => objects.lists.push(*list),
+        Object::BusinessAttribute(attribute) => objects.business_attributes.push(attribute),
     }
 }

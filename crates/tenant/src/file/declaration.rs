@@ -9,6 +9,7 @@ use super::access::{
 };
 use super::action_codes::ACTION_CODES;
 use super::agents::{AGENTS, NO_ANSWER_ACTION, THRESHOLD, WRAP_UP};
+use super::attributes::BUSINESS_ATTRIBUTES;
 use super::dialling::{DIAL_RULES, SCHEDULES};
 use super::groups::AGENT_GROUPS;
 use super::headers::HEADERS;
@@ -104,6 +105,7 @@ pub(super) static TENANT: Shape = Shape::Record(&[
     AGENT_GROUPS,
     ACTION_CODES,
     LISTS,
+    BUSINESS_ATTRIBUTES,
 ]);
 
 static SKILLS: Shape = Shape::List { of: &NAME, max: SKILLS_MAX };

@@ -23,6 +23,7 @@ pub(crate) fn gathered(tenant: Tenant, objects: impl IntoIterator<Item = Object>
             Object::AgentGroup(o) => all.agent_groups.push(*o),
             Object::ActionCode(o) => all.action_codes.push(o),
             Object::List(o) => all.lists.push(*o),
+            Object::BusinessAttribute(o) => all.business_attributes.push(o),
         }
     }
     all
@@ -46,6 +47,7 @@ pub(crate) fn into_single(all: TenantObjects) -> impl Iterator<Item = Object> {
         .chain(all.agent_groups.into_iter().map(Box::new).map(Object::AgentGroup))
         .chain(all.action_codes.into_iter().map(Object::ActionCode))
         .chain(all.lists.into_iter().map(Box::new).map(Object::List))
+        .chain(all.business_attributes.into_iter().map(Object::BusinessAttribute))
 }
 
 #[cfg(test)]

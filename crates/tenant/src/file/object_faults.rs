@@ -155,6 +155,7 @@ pub(crate) fn section(object: &Object) -> Option<&'static str> {
         Object::AgentGroup(_) => "agent_groups",
         Object::ActionCode(_) => "action_codes",
         Object::List(_) => "lists",
+        Object::BusinessAttribute(_) => "business_attributes",
     })
 }
 

@@ -10,6 +10,7 @@ use contracts::provisioning::{
 };
 
 use super::action_codes;
+use super::attributes;
 use super::dialling;
 use super::groups;
 use super::headers;
@@ -325,6 +326,18 @@ impl Reader<'_> {
                 && self.first(ObjectKind::List, &lookup.name, item.line, format!("lists[{index}]"))
             {
                 self.objects.lists.push(lookup);
+            }
+        }
+        for (index, item) in list(root, "business_attributes").iter().enumerate() {
+            if let Some(attribute) = attributes::business_attribute(item)
+                && self.first(
+                    ObjectKind::BusinessAttribute,
+                    &attribute.name,
+                    item.line,
+                    format!("business_attributes[{index}]"),
+                )
+            {
+                self.objects.business_attributes.push(attribute);
             }
         }
         for (index, item) in list(root, "agent_groups").iter().enumerate() {

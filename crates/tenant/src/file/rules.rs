@@ -1,6 +1,7 @@
 //! Checks between objects: every referenced name exists, and names that must be unique are unique.
 
 mod action_codes;
+mod attributes;
 mod dialling;
 mod groups;
 mod lookup;
@@ -39,6 +40,7 @@ pub(super) fn check(objects: &TenantObjects, lines: &Lines, faults: &mut Vec<Fau
     rules.agent_groups();
     rules.action_codes();
     rules.lists();
+    rules.business_attributes();
 }
 
 /// Adds the settings of the file that have no effect, or another one than is expected.

@@ -9,6 +9,7 @@ use contracts::provisioning::{
 
 use super::access;
 use super::action_codes;
+use super::attributes;
 use super::dialling;
 use super::groups;
 use super::headers;
@@ -72,6 +73,11 @@ pub fn write(objects: &TenantObjects) -> Exported {
     section(&mut yaml, "agent_groups", objects.agent_groups.iter().map(groups::agent_group_line));
     section(&mut yaml, "action_codes", objects.action_codes.iter().map(action_codes::action_code_line));
     section(&mut yaml, "lists", objects.lists.iter().map(lookup::lookup_list_line));
+    section(
+        &mut yaml,
+        "business_attributes",
+        objects.business_attributes.iter().map(attributes::business_attribute_line),
+    );
     let documents = objects.applications.iter().map(|a| (PathBuf::from(path(&a.name)), a.document.clone()));
     Exported { yaml, documents: documents.collect() }
 }

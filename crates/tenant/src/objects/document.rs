@@ -207,7 +207,8 @@ const fn frame_keys(kind: ObjectKind) -> &'static [&'static str] {
         | ObjectKind::Client
         | ObjectKind::AgentGroup
         | ObjectKind::ActionCode
-        | ObjectKind::List => &[],
+        | ObjectKind::List
+        | ObjectKind::BusinessAttribute => &[],
     }
 }
 
@@ -274,7 +275,8 @@ pub(super) const fn id_field(kind: ObjectKind) -> &'static str {
         | ObjectKind::Schedule
         | ObjectKind::DialRule
         | ObjectKind::AgentGroup
-        | ObjectKind::List => "name",
+        | ObjectKind::List
+        | ObjectKind::BusinessAttribute => "name",
     }
 }
 
@@ -370,6 +372,7 @@ mod tests {
             (ObjectKind::DialRule, r#"{"remove":1,"add":"","name":"r","place":1,"pattern":"0.","action":"translate"}"#),
             (ObjectKind::AgentGroup, r#"{"name":"g","agents":[],"expression":null,"managers":[]}"#),
             (ObjectKind::List, r#"{"name":"l","sections":{"s":{"k":"v"}}}"#),
+            (ObjectKind::BusinessAttribute, r#"{"name":"a","values":[{"value":"x"}],"default":"x"}"#),
             (ObjectKind::ActionCode, r#"{"code":"1","name":"Lunch","order":1}"#),
             (ObjectKind::Client, r#"{"id":"a","name":"A","secret":null,"grants":[],"redirect_uris":[],"scopes":[]}"#),
         ] {

@@ -97,6 +97,7 @@ pub(super) fn marks(object: &Object) -> Vec<TieMark> {
             reason_words(reason).into_iter().map(|word| TieMark::new(Tie::ReasonWord, &word)).collect()
         }
         Object::List(_)
+        | Object::BusinessAttribute(_)
         | Object::Skill(_)
         | Object::Prompt(_)
         | Object::Application(_)

@@ -304,6 +304,7 @@ fn kind_of(segment: &str) -> Result<ObjectKind, Problem> {
         "agent-groups" => Ok(ObjectKind::AgentGroup),
         "action-codes" => Ok(ObjectKind::ActionCode),
         "lists" => Ok(ObjectKind::List),
+        "business-attributes" => Ok(ObjectKind::BusinessAttribute),
         "applications" => Ok(ObjectKind::Application),
         other => Err(Problem::not_found(format!("there are no objects called {other}"))),
     }

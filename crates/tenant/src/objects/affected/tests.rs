@@ -1,8 +1,8 @@
 //! Random tenants, broken ones among them, and random changes: a part of the tenant is judged as the whole one is.
 
 use contracts::provisioning::{
-    ActionCode, Agent, AgentGroup, DialRule, Dn, DnKind, FeatureAction, FeatureCode, LookupList, Number, Person, Place,
-    Prompt, Schedule, Secret, Skill, SkillLevel, Trunk,
+    ActionCode, Agent, AgentGroup, AttributeValue, BusinessAttribute, DialRule, Dn, DnKind, FeatureAction, FeatureCode,
+    LookupList, Number, Person, Place, Prompt, Schedule, Secret, Skill, SkillLevel, Trunk,
 };
 use infra::{Revision, VersionedObjects};
 use proptest::prelude::*;
@@ -116,6 +116,11 @@ fn object() -> impl Strategy<Value = Object> {
         1 => schedule,
         2 => dial_rule(),
         2 => agent_group(),
+        1 => (name(), names(), maybe()).prop_map(|(name, values, default)| {
+            let value = |value| AttributeValue { value, display_name: None };
+            let values = values.into_iter().map(value).collect();
+            Object::BusinessAttribute(BusinessAttribute { name, values, default })
+        }),
         1 => name().prop_map(|name| Object::List(Box::new(LookupList { name, ..LookupList::default() }))),
         2 => (name(), name()).prop_map(|(code, name)| Object::ActionCode(ActionCode { code, name, order: None })),
     ]
