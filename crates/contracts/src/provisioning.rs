@@ -34,7 +34,7 @@ pub use diversion::DiversionForm;
 pub use dtmf::DtmfForm;
 pub use encryption::Encryption;
 pub use full_numbers::UnfittingNumber;
-pub use groups::AgentGroup;
+pub use groups::{AgentGroup, PlaceGroup};
 pub use headers::{HeaderRule, HeaderRuleAction, HeaderRuleOn};
 pub use kinds::{Object, ObjectKey, ObjectKind};
 pub use location::Location;

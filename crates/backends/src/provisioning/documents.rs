@@ -18,6 +18,7 @@ pub(super) async fn read(db: &mut dyn Turn, tenant: &TenantId, objects: &mut Ten
             Object::ActionCode(o) => objects.action_codes.push(o),
             Object::List(o) => objects.lists.push(*o),
             Object::BusinessAttribute(o) => objects.business_attributes.push(o),
+            Object::PlaceGroup(o) => objects.place_groups.push(o),
             // The others have tables of their own.
             _ => {}
         }

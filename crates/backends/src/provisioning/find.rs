@@ -69,7 +69,8 @@ pub(super) const fn is_found_alone(kind: ObjectKind) -> bool {
         | ObjectKind::AgentGroup
         | ObjectKind::ActionCode
         | ObjectKind::List
-        | ObjectKind::BusinessAttribute => true,
+        | ObjectKind::BusinessAttribute
+        | ObjectKind::PlaceGroup => true,
         ObjectKind::Tenant
         | ObjectKind::Trunk
         | ObjectKind::FeatureCode
@@ -83,9 +84,11 @@ pub(super) async fn find(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) 
     let one = |sql| query(sql).bind(tenant.as_str()).bind(&key.id);
     match key.kind {
         ObjectKind::Person => find_person(db, tenant, &key.id).await,
-        ObjectKind::AgentGroup | ObjectKind::ActionCode | ObjectKind::List | ObjectKind::BusinessAttribute => {
-            documents::find(db, tenant, key).await
-        }
+        ObjectKind::AgentGroup
+        | ObjectKind::ActionCode
+        | ObjectKind::List
+        | ObjectKind::BusinessAttribute
+        | ObjectKind::PlaceGroup => documents::find(db, tenant, key).await,
         ObjectKind::Dn => {
             let Some(row) = db.rows(one(read::DN)).await?.into_iter().next() else { return Ok(None) };
             let prompts = "SELECT number, prompt FROM dn_prompt WHERE tenant = ? AND number = ? ORDER BY place";

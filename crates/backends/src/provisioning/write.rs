@@ -98,9 +98,11 @@ async fn put(db: &mut dyn Turn, tenant: &TenantId, revision: i64, object: &Objec
         Object::Schedule(o) => put_schedule(db, t, o).await?,
         Object::DialRule(o) => put_dial_rule(db, t, o).await?,
         Object::Client(o) => put_client(db, t, o).await?,
-        Object::AgentGroup(_) | Object::ActionCode(_) | Object::List(_) | Object::BusinessAttribute(_) => {
-            documents::put(db, t, object).await?
-        }
+        Object::AgentGroup(_)
+        | Object::ActionCode(_)
+        | Object::List(_)
+        | Object::BusinessAttribute(_)
+        | Object::PlaceGroup(_) => documents::put(db, t, object).await?,
     }
     Ok(())
 }
@@ -426,7 +428,11 @@ async fn delete(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) -> Result
             "DELETE FROM client_redirect_uri WHERE tenant = ? AND id = ?",
             "DELETE FROM client WHERE tenant = ? AND id = ?",
         ],
-        ObjectKind::AgentGroup | ObjectKind::ActionCode | ObjectKind::List | ObjectKind::BusinessAttribute => {
+        ObjectKind::AgentGroup
+        | ObjectKind::ActionCode
+        | ObjectKind::List
+        | ObjectKind::BusinessAttribute
+        | ObjectKind::PlaceGroup => {
             return documents::delete(db, tenant, key).await;
         }
     };

@@ -1,4 +1,4 @@
-//! Groups of agents.
+//! Groups of agents, and of places.
 
 use serde::{Deserialize, Serialize};
 
@@ -27,4 +27,14 @@ impl AgentGroup {
 
     /// What the names of those skills begin with.
     pub const SKILL_PREFIX: &'static str = "group:";
+}
+
+/// Places that are meant together, as those of a floor.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlaceGroup {
+    /// Its name.
+    pub name: String,
+    /// Its places, by their names. A place may be in several groups.
+    #[serde(default)]
+    pub places: Vec<String>,
 }

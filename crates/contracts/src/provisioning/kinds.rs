@@ -42,11 +42,13 @@ pub enum ObjectKind {
     List,
     /// Business attributes.
     BusinessAttribute,
+    /// Groups of places.
+    PlaceGroup,
 }
 
 impl ObjectKind {
     /// All kinds, ordered so that every object comes after those that it names.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Tenant,
         Self::Skill,
         Self::Prompt,
@@ -64,6 +66,7 @@ impl ObjectKind {
         Self::ActionCode,
         Self::List,
         Self::BusinessAttribute,
+        Self::PlaceGroup,
     ];
 
     /// Its name on the wire.
@@ -86,6 +89,7 @@ impl ObjectKind {
             Self::ActionCode => "action_code",
             Self::List => "list",
             Self::BusinessAttribute => "business_attribute",
+            Self::PlaceGroup => "place_group",
         }
     }
 
@@ -142,6 +146,8 @@ pub enum Object {
     List(Box<LookupList>),
     /// A business attribute.
     BusinessAttribute(BusinessAttribute),
+    /// A group of places.
+    PlaceGroup(PlaceGroup),
 }
 
 /// Takes away the secret with which we prove ourselves to the tenant's OpenID Provider.
@@ -172,6 +178,7 @@ impl Object {
             Self::ActionCode(o) => (ObjectKind::ActionCode, o.code.as_str()),
             Self::List(o) => (ObjectKind::List, o.name.as_str()),
             Self::BusinessAttribute(o) => (ObjectKind::BusinessAttribute, o.name.as_str()),
+            Self::PlaceGroup(o) => (ObjectKind::PlaceGroup, o.name.as_str()),
         };
         ObjectKey { kind, id: id.to_owned() }
     }
@@ -209,7 +216,8 @@ impl Object {
             | Self::AgentGroup(_)
             | Self::ActionCode(_)
             | Self::List(_)
-            | Self::BusinessAttribute(_) => {}
+            | Self::BusinessAttribute(_)
+            | Self::PlaceGroup(_) => {}
         }
         self
     }
@@ -246,6 +254,7 @@ impl Object {
             Self::ActionCode(o) => serde_json::to_vec(o),
             Self::List(o) => serde_json::to_vec(o),
             Self::BusinessAttribute(o) => serde_json::to_vec(o),
+            Self::PlaceGroup(o) => serde_json::to_vec(o),
         };
         // Plain structs with text keys: serialising them cannot fail.
         written.unwrap_or_default()
@@ -274,6 +283,7 @@ impl Object {
             ObjectKind::ActionCode => Self::ActionCode(serde_json::from_slice(json)?),
             ObjectKind::List => Self::List(serde_json::from_slice(json)?),
             ObjectKind::BusinessAttribute => Self::BusinessAttribute(serde_json::from_slice(json)?),
+            ObjectKind::PlaceGroup => Self::PlaceGroup(serde_json::from_slice(json)?),
         })
     }
 }

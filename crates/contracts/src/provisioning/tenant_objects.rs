@@ -39,6 +39,8 @@ pub struct TenantObjects {
     pub lists: Vec<LookupList>,
     /// Business attributes.
     pub business_attributes: Vec<BusinessAttribute>,
+    /// Groups of places.
+    pub place_groups: Vec<PlaceGroup>,
 }
 
 impl TenantObjects {
@@ -62,6 +64,7 @@ impl TenantObjects {
             action_codes: Vec::new(),
             lists: Vec::new(),
             business_attributes: Vec::new(),
+            place_groups: Vec::new(),
         }
     }
 
@@ -84,6 +87,7 @@ impl TenantObjects {
             .chain(self.action_codes.iter().cloned().map(Object::ActionCode))
             .chain(self.lists.iter().cloned().map(Box::new).map(Object::List))
             .chain(self.business_attributes.iter().cloned().map(Object::BusinessAttribute))
+            .chain(self.place_groups.iter().cloned().map(Object::PlaceGroup))
     }
 
     /// Adds an object or replaces the one of its key.
@@ -115,6 +119,7 @@ impl TenantObjects {
             Object::ActionCode(o) => set(&mut self.action_codes, o, |a, b| a.code == b.code),
             Object::List(o) => set(&mut self.lists, *o, |a, b| a.name == b.name),
             Object::BusinessAttribute(o) => set(&mut self.business_attributes, o, |a, b| a.name == b.name),
+            Object::PlaceGroup(o) => set(&mut self.place_groups, o, |a, b| a.name == b.name),
         }
     }
 
@@ -138,6 +143,7 @@ impl TenantObjects {
             ObjectKind::ActionCode => self.action_codes.retain(|o| o.code != key.id),
             ObjectKind::List => self.lists.retain(|o| o.name != key.id),
             ObjectKind::BusinessAttribute => self.business_attributes.retain(|o| o.name != key.id),
+            ObjectKind::PlaceGroup => self.place_groups.retain(|o| o.name != key.id),
         }
     }
 }

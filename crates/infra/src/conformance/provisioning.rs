@@ -10,8 +10,8 @@ use contracts::provisioning::{
     ActionCode, Agent, AgentGroup, AgentRules, Application, AttributeValue, BusinessAttribute, DialAction, DialRule,
     DiversionForm, Dn, DnKind, DtmfForm, Encryption, FeatureAction, FeatureCode, Grant, HeaderRule, HeaderRuleAction,
     HeaderRuleOn, Location, LoginPasswordRule, LookupList, NoAnswerAction, Number, OAuthClient, Object, ObjectKey,
-    ObjectKind, Person, PersonField, Place, Privilege, Prompt, Schedule, Secret, SignInRules, Skill, SkillLevel,
-    Spender, Stir, StirSign, StirVerify, Tenant, TenantObjects, Trunk, UpstreamProvider,
+    ObjectKind, Person, PersonField, Place, PlaceGroup, Privilege, Prompt, Schedule, Secret, SignInRules, Skill,
+    SkillLevel, Spender, Stir, StirSign, StirVerify, Tenant, TenantObjects, Trunk, UpstreamProvider,
 };
 use model::{TenantId, Timestamp};
 
@@ -261,6 +261,7 @@ pub fn objects(tenant: &str) -> TenantObjects {
         values: vec![language("en", None), language("de", Some("German"))],
         default: Some("en".into()),
     }];
+    objects.place_groups = vec![PlaceGroup { name: "floor".into(), places: vec!["P2".into(), "P1".into()] }];
     objects.agent_groups = vec![
         AgentGroup { name: "team".into(), agents: vec!["ann".into()], expression: None, managers: vec!["ann".into()] },
         AgentGroup {

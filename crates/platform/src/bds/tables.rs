@@ -80,7 +80,8 @@ pub(super) fn rows(object: &Object) -> Vec<TableRow> {
         | Object::AgentGroup(_)
         | Object::ActionCode(_)
         | Object::List(_)
-        | Object::BusinessAttribute(_) => Vec::new(),
+        | Object::BusinessAttribute(_)
+        | Object::PlaceGroup(_) => Vec::new(),
     }
 }
 

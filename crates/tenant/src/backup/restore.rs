@@ -201,5 +201,6 @@ fn push(objects: &mut TenantObjects, object: Object) {
         Object::ActionCode(code) => objects.action_codes.push(code),
         Object::List(list) => objects.lists.push(*list),
         Object::BusinessAttribute(attribute) => objects.business_attributes.push(attribute),
+        Object::PlaceGroup(group) => objects.place_groups.push(group),
     }
 }

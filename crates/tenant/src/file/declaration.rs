@@ -11,7 +11,7 @@ use super::action_codes::ACTION_CODES;
 use super::agents::{AGENTS, NO_ANSWER_ACTION, THRESHOLD, WRAP_UP};
 use super::attributes::BUSINESS_ATTRIBUTES;
 use super::dialling::{DIAL_RULES, SCHEDULES};
-use super::groups::AGENT_GROUPS;
+use super::groups::{AGENT_GROUPS, PLACE_GROUPS};
 use super::headers::HEADERS;
 use super::location::LOCATION;
 use super::lookup::LISTS;
@@ -106,6 +106,7 @@ pub(super) static TENANT: Shape = Shape::Record(&[
     ACTION_CODES,
     LISTS,
     BUSINESS_ATTRIBUTES,
+    PLACE_GROUPS,
 ]);
 
 static SKILLS: Shape = Shape::List { of: &NAME, max: SKILLS_MAX };

@@ -24,6 +24,7 @@ pub(crate) fn gathered(tenant: Tenant, objects: impl IntoIterator<Item = Object>
             Object::ActionCode(o) => all.action_codes.push(o),
             Object::List(o) => all.lists.push(*o),
             Object::BusinessAttribute(o) => all.business_attributes.push(o),
+            Object::PlaceGroup(o) => all.place_groups.push(o),
         }
     }
     all
@@ -48,6 +49,7 @@ pub(crate) fn into_single(all: TenantObjects) -> impl Iterator<Item = Object> {
         .chain(all.action_codes.into_iter().map(Object::ActionCode))
         .chain(all.lists.into_iter().map(Box::new).map(Object::List))
         .chain(all.business_attributes.into_iter().map(Object::BusinessAttribute))
+        .chain(all.place_groups.into_iter().map(Object::PlaceGroup))
 }
 
 #[cfg(test)]

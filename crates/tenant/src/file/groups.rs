@@ -1,13 +1,13 @@
-//! Groups of agents: their declaration, reading and writing.
+//! Groups of agents and of places: their declaration, reading and writing.
 
-use contracts::provisioning::AgentGroup;
+use contracts::provisioning::{AgentGroup, PlaceGroup};
 
 use super::scalar::{flow, optional, text as scalar};
 use super::shape::Need::{Optional, Required};
 use super::shape::{Field, NAME, Shape, field};
 use super::tree::{Node, text, texts};
 
-/// The most groups of a tenant: each expression is looked at for each agent.
+/// The most groups of a tenant, of each kind: each expression is looked at for each agent.
 const GROUPS_MAX: usize = 1_000;
 /// The most members that a group names.
 const MEMBERS_MAX: usize = 10_000;
@@ -47,6 +47,17 @@ pub(super) const AGENT_GROUPS: Field = field(
     "Agents that are meant together: those that are named, or those whose skills fit.",
 );
 
+static PLACE_GROUPS_LIST: Shape = Shape::List {
+    of: &Shape::Record(&[
+        field("name", Required, &NAME, "Its name."),
+        field("places", Optional, &MEMBERS, "Its places; one may be in several groups. Without it there are none."),
+    ]),
+    max: GROUPS_MAX,
+};
+
+pub(super) const PLACE_GROUPS: Field =
+    field("place_groups", Optional, &PLACE_GROUPS_LIST, "Places that are meant together, as those of a floor.");
+
 // === reading ===
 
 pub(super) fn agent_group(item: &Node) -> Option<AgentGroup> {
@@ -58,6 +69,10 @@ pub(super) fn agent_group(item: &Node) -> Option<AgentGroup> {
     })
 }
 
+pub(super) fn place_group(item: &Node) -> Option<PlaceGroup> {
+    Some(PlaceGroup { name: text(item, "name")?, places: texts(item, "places") })
+}
+
 // === writing ===
 
 pub(super) fn agent_group_line(group: &AgentGroup) -> String {
@@ -65,6 +80,11 @@ pub(super) fn agent_group_line(group: &AgentGroup) -> String {
     let more =
         listed("agents", agents) + &optional("expression", expression.as_deref()) + &listed("managers", managers);
     format!("- {{name: {}{more}}}", scalar(name))
+}
+
+pub(super) fn place_group_line(group: &PlaceGroup) -> String {
+    let PlaceGroup { name, places } = group;
+    format!("- {{name: {}{}}}", scalar(name), listed("places", places))
 }
 
 /// Nothing for an empty list.

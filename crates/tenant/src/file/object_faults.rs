@@ -156,6 +156,7 @@ pub(crate) fn section(object: &Object) -> Option<&'static str> {
         Object::ActionCode(_) => "action_codes",
         Object::List(_) => "lists",
         Object::BusinessAttribute(_) => "business_attributes",
+        Object::PlaceGroup(_) => "place_groups",
     })
 }
 

@@ -321,6 +321,13 @@ impl Reader<'_> {
                 self.objects.action_codes.push(code);
             }
         }
+        for (index, item) in list(root, "place_groups").iter().enumerate() {
+            if let Some(group) = groups::place_group(item)
+                && self.first(ObjectKind::PlaceGroup, &group.name, item.line, format!("place_groups[{index}]"))
+            {
+                self.objects.place_groups.push(group);
+            }
+        }
         for (index, item) in list(root, "lists").iter().enumerate() {
             if let Some(lookup) = lookup::lookup_list(item)
                 && self.first(ObjectKind::List, &lookup.name, item.line, format!("lists[{index}]"))

@@ -41,6 +41,7 @@ pub(super) fn check(objects: &TenantObjects, lines: &Lines, faults: &mut Vec<Fau
     rules.action_codes();
     rules.lists();
     rules.business_attributes();
+    rules.place_groups();
 }
 
 /// Adds the settings of the file that have no effect, or another one than is expected.

@@ -78,6 +78,7 @@ pub fn write(objects: &TenantObjects) -> Exported {
         "business_attributes",
         objects.business_attributes.iter().map(attributes::business_attribute_line),
     );
+    section(&mut yaml, "place_groups", objects.place_groups.iter().map(groups::place_group_line));
     let documents = objects.applications.iter().map(|a| (PathBuf::from(path(&a.name)), a.document.clone()));
     Exported { yaml, documents: documents.collect() }
 }

@@ -208,7 +208,8 @@ const fn frame_keys(kind: ObjectKind) -> &'static [&'static str] {
         | ObjectKind::AgentGroup
         | ObjectKind::ActionCode
         | ObjectKind::List
-        | ObjectKind::BusinessAttribute => &[],
+        | ObjectKind::BusinessAttribute
+        | ObjectKind::PlaceGroup => &[],
     }
 }
 
@@ -276,7 +277,8 @@ pub(super) const fn id_field(kind: ObjectKind) -> &'static str {
         | ObjectKind::DialRule
         | ObjectKind::AgentGroup
         | ObjectKind::List
-        | ObjectKind::BusinessAttribute => "name",
+        | ObjectKind::BusinessAttribute
+        | ObjectKind::PlaceGroup => "name",
     }
 }
 
@@ -373,6 +375,7 @@ mod tests {
             (ObjectKind::AgentGroup, r#"{"name":"g","agents":[],"expression":null,"managers":[]}"#),
             (ObjectKind::List, r#"{"name":"l","sections":{"s":{"k":"v"}}}"#),
             (ObjectKind::BusinessAttribute, r#"{"name":"a","values":[{"value":"x"}],"default":"x"}"#),
+            (ObjectKind::PlaceGroup, r#"{"name":"g","places":[]}"#),
             (ObjectKind::ActionCode, r#"{"code":"1","name":"Lunch","order":1}"#),
             (ObjectKind::Client, r#"{"id":"a","name":"A","secret":null,"grants":[],"redirect_uris":[],"scopes":[]}"#),
         ] {

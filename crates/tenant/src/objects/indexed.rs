@@ -240,6 +240,7 @@ fn weight(object: &Object) -> usize {
         Object::Place(place) => place.dns.len() * ENTRY_BYTES,
         Object::Schedule(schedule) => (schedule.open.len() + schedule.exceptions.len()) * ENTRY_BYTES,
         Object::AgentGroup(group) => (group.agents.len() + group.managers.len()) * ENTRY_BYTES,
+        Object::PlaceGroup(group) => group.places.len() * ENTRY_BYTES,
         Object::BusinessAttribute(attribute) => attribute.values.len() * ENTRY_BYTES,
         // Each key and each value is an allocation of its own.
         Object::List(list) => {

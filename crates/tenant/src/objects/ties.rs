@@ -12,6 +12,8 @@ use crate::names::reason_words;
 enum Tie {
     /// It refers to the object of that kind and name.
     RefersTo(ObjectKind),
+    /// It is the agent whose seat is that place.
+    Seat,
     /// It is the agent with that id.
     AgentId,
     /// It is the agent with that login code.
@@ -63,12 +65,11 @@ impl TieMark {
         }
     }
 
-    /// Whether one object alone may have it. A place is the seat of one agent.
+    /// Whether one object alone may have it.
     pub const fn is_for_one(&self) -> bool {
         match self.tie {
-            Tie::AgentId | Tie::LoginCode | Tie::InboundUser | Tie::Registration | Tie::ReasonWord => true,
-            Tie::RefersTo(kind) => matches!(kind, ObjectKind::Place),
-            Tie::AsksPin | Tie::Emergency => false,
+            Tie::Seat | Tie::AgentId | Tie::LoginCode | Tie::InboundUser | Tie::Registration | Tie::ReasonWord => true,
+            Tie::RefersTo(_) | Tie::AsksPin | Tie::Emergency => false,
         }
     }
 }
@@ -93,6 +94,9 @@ pub(super) fn marks(object: &Object) -> Vec<TieMark> {
         }
         Object::DialRule(rule) => of_dial_rule(rule),
         Object::AgentGroup(group) => of_agent_group(group),
+        Object::PlaceGroup(group) => {
+            group.places.iter().map(|place| TieMark::refers_to(ObjectKind::Place, place)).collect()
+        }
         Object::ActionCode(reason) => {
             reason_words(reason).into_iter().map(|word| TieMark::new(Tie::ReasonWord, &word)).collect()
         }
@@ -136,7 +140,12 @@ fn of_dn(dn: &Dn) -> Vec<TieMark> {
 fn of_person(person: &Person) -> Vec<TieMark> {
     let Some(agent) = &person.agent else { return Vec::new() };
     let mut marks = vec![TieMark::new(Tie::AgentId, &agent.id), TieMark::new(Tie::LoginCode, &agent.login_code)];
-    marks.extend(agent.default_place.iter().map(|place| TieMark::refers_to(ObjectKind::Place, place)));
+    marks.extend(
+        agent
+            .default_place
+            .iter()
+            .flat_map(|place| [TieMark::refers_to(ObjectKind::Place, place), TieMark::new(Tie::Seat, place)]),
+    );
     marks.extend(agent.skills.iter().map(|level| TieMark::refers_to(ObjectKind::Skill, &level.skill)));
     marks
 }

@@ -305,6 +305,7 @@ fn kind_of(segment: &str) -> Result<ObjectKind, Problem> {
         "action-codes" => Ok(ObjectKind::ActionCode),
         "lists" => Ok(ObjectKind::List),
         "business-attributes" => Ok(ObjectKind::BusinessAttribute),
+        "place-groups" => Ok(ObjectKind::PlaceGroup),
         "applications" => Ok(ObjectKind::Application),
         other => Err(Problem::not_found(format!("there are no objects called {other}"))),
     }

@@ -55,3 +55,21 @@ fn what_a_group_of_agents_names_must_be_there() {
     let skill = read(&HEAD.replace("French]", "\"group:x\"]"), |_| Ok(String::new())).expect_err("a fault").0;
     assert_eq!(skill[0].key, "skills.group:x");
 }
+
+#[test]
+fn groups_of_places_come_back_from_an_export_and_their_places_are_there() {
+    let places = "places:\n  - {name: P1, dns: []}\n  - {name: P2, dns: []}\n";
+    let text = format!("{HEAD}{places}place_groups:\n  - {{name: Floor 2, places: [P1, P2]}}\n  - {{name: Empty}}\n");
+    let objects = read(&text, |_| Ok(String::new())).expect("a tenant");
+    assert_eq!((objects.place_groups[0].places.len(), objects.place_groups[1].places.len()), (2, 0));
+    let again = read(&write(&objects).yaml, |_| Ok(String::new())).expect("what was exported");
+    assert_eq!(again.place_groups, objects.place_groups);
+    let told = faults(&format!(
+        "{places}place_groups:\n  - {{name: a, places: [P1, P3]}}\n  - {{name: b, places: [P2, P2]}}\n"
+    ));
+    let told: Vec<_> = told.iter().map(|(key, reason)| (key.as_str(), reason.as_str())).collect();
+    assert_eq!(
+        told,
+        [("place_groups.a.places", "there is no place P3"), ("place_groups[1].places[1]", "P2 stands there twice")]
+    );
+}

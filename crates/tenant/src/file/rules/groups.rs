@@ -1,4 +1,4 @@
-//! What must hold for groups of agents.
+//! What must hold for groups of agents and of places.
 
 use std::collections::HashSet;
 
@@ -57,6 +57,20 @@ impl Rules<'_> {
                         self.group_fault(group, "expression", format!("there is no skill {skill}"));
                     }
                 }
+            }
+        }
+    }
+
+    pub(super) fn place_groups(&mut self) {
+        let objects = self.objects;
+        if objects.place_groups.is_empty() {
+            return;
+        }
+        let places: HashSet<&str> = objects.places.iter().map(|place| place.name.as_str()).collect();
+        for group in &objects.place_groups {
+            for name in group.places.iter().filter(|name| !places.contains(name.as_str())) {
+                let key = format!("place_groups.{}.places", group.name);
+                self.fault(ObjectKind::PlaceGroup, &group.name, key, format!("there is no place {name}"));
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use contracts::provisioning::{
     ActionCode, Agent, AgentGroup, AttributeValue, BusinessAttribute, DialRule, Dn, DnKind, FeatureAction, FeatureCode,
-    LookupList, Number, Person, Place, Prompt, Schedule, Secret, Skill, SkillLevel, Trunk,
+    LookupList, Number, Person, Place, PlaceGroup, Prompt, Schedule, Secret, Skill, SkillLevel, Trunk,
 };
 use infra::{Revision, VersionedObjects};
 use proptest::prelude::*;
@@ -116,6 +116,7 @@ fn object() -> impl Strategy<Value = Object> {
         1 => schedule,
         2 => dial_rule(),
         2 => agent_group(),
+        2 => (name(), names()).prop_map(|(name, places)| Object::PlaceGroup(PlaceGroup { name, places })),
         1 => (name(), names(), maybe()).prop_map(|(name, values, default)| {
             let value = |value| AttributeValue { value, display_name: None };
             let values = values.into_iter().map(value).collect();
