@@ -4,6 +4,8 @@
 //! columns, locks, how two writers take turns), the difference is in their own modules and schemas.
 
 mod archive;
+mod dialling;
+mod documents;
 mod find;
 mod history;
 mod read;

@@ -4,13 +4,17 @@
 //! checked. Every fault of every step is reported at once, with line and key.
 
 mod access;
+mod action_codes;
 mod agents;
+mod attributes;
 mod declaration;
 mod dialling;
 mod gather;
 mod generated;
+mod groups;
 mod headers;
 mod location;
+mod lookup;
 mod object_faults;
 mod read;
 mod rules;

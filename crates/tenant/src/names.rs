@@ -1,5 +1,8 @@
 //! Names of objects: which of them are the same one to the tables, and which ones a new object may have.
 
+use std::collections::BTreeSet;
+
+use contracts::provisioning::ActionCode;
 use unicode_normalization::is_nfkc;
 
 /// Characters that nobody sees, and that collations skip (Unicode's Default_Ignorable_Code_Point, and those for annotations).
@@ -34,6 +37,11 @@ pub(crate) fn name_fault(name: &str) -> Option<&'static str> {
     (!is_nfkc(&name.replace(AM.map(|(am, _)| am), ""))).then_some(
         "it is not in Unicode's form NFKC: accents are one with their letters, and letters have their usual width and form",
     )
+}
+
+/// What a request may have as its reason, as it is compared: the code, or the name. No two reasons may share one.
+pub(crate) fn reason_words(reason: &ActionCode) -> BTreeSet<String> {
+    [folded_name(&reason.code), folded_name(&reason.name)].into()
 }
 
 /// A name as the tables compare it: without regard to case, nor to the forms of a letter that PostgreSQL does not tell apart.

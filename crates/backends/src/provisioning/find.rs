@@ -8,7 +8,7 @@ use model::TenantId;
 
 use super::read::{self, Lists};
 use super::sign_in::client;
-use super::{Row, Turn, query, revisions};
+use super::{Row, Turn, documents, query, revisions};
 
 /// The present state of each of these objects. What it costs does not depend on how many people and phones the tenant has.
 pub(super) async fn each(db: &mut dyn Turn, tenant: &TenantId, keys: Vec<ObjectKey>) -> Result<Vec<ObjectChange>> {
@@ -65,7 +65,12 @@ pub(super) const fn is_found_alone(kind: ObjectKind) -> bool {
         | ObjectKind::Place
         | ObjectKind::Person
         | ObjectKind::Number
-        | ObjectKind::Client => true,
+        | ObjectKind::Client
+        | ObjectKind::AgentGroup
+        | ObjectKind::ActionCode
+        | ObjectKind::List
+        | ObjectKind::BusinessAttribute
+        | ObjectKind::PlaceGroup => true,
         ObjectKind::Tenant
         | ObjectKind::Trunk
         | ObjectKind::FeatureCode
@@ -78,16 +83,12 @@ pub(super) const fn is_found_alone(kind: ObjectKind) -> bool {
 pub(super) async fn find(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) -> Result<Option<Object>> {
     let one = |sql| query(sql).bind(tenant.as_str()).bind(&key.id);
     match key.kind {
-        ObjectKind::Person => {
-            let Some(row) = db.rows(one(read::PERSON)).await?.into_iter().next() else { return Ok(None) };
-            let skills =
-                "SELECT user_name, skill, level FROM person_skill WHERE tenant = ? AND user_name = ? ORDER BY place";
-            let mut lists = Lists::default();
-            for row in db.rows(one(skills)).await? {
-                lists.take_level(&row)?;
-            }
-            read::person(&row, &mut lists).map(|person| Some(Object::Person(Box::new(person))))
-        }
+        ObjectKind::Person => find_person(db, tenant, &key.id).await,
+        ObjectKind::AgentGroup
+        | ObjectKind::ActionCode
+        | ObjectKind::List
+        | ObjectKind::BusinessAttribute
+        | ObjectKind::PlaceGroup => documents::find(db, tenant, key).await,
         ObjectKind::Dn => {
             let Some(row) = db.rows(one(read::DN)).await?.into_iter().next() else { return Ok(None) };
             let prompts = "SELECT number, prompt FROM dn_prompt WHERE tenant = ? AND number = ? ORDER BY place";
@@ -144,4 +145,15 @@ pub(super) async fn find(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) 
             Ok(objects.objects().find(|object| object.key() == *key))
         }
     }
+}
+
+async fn find_person(db: &mut dyn Turn, tenant: &TenantId, user_name: &str) -> Result<Option<Object>> {
+    let one = |sql| query(sql).bind(tenant.as_str()).bind(user_name);
+    let Some(row) = db.rows(one(read::PERSON)).await?.into_iter().next() else { return Ok(None) };
+    let skills = "SELECT user_name, skill, level FROM person_skill WHERE tenant = ? AND user_name = ? ORDER BY place";
+    let mut lists = Lists::default();
+    for row in db.rows(one(skills)).await? {
+        lists.take_level(&row)?;
+    }
+    read::person(&row, &mut lists).map(|person| Some(Object::Person(Box::new(person))))
 }

@@ -37,10 +37,12 @@ pub(super) async fn objects(db: &mut dyn Turn, tenant: &TenantId) -> Result<Tena
         objects.numbers.push(number(&row)?);
     }
     objects.clients = super::sign_in::clients(db, tenant).await?;
+    super::documents::read(db, tenant, &mut objects).await?;
     Ok(objects)
 }
 
-/// The objects of the kinds of which a tenant has few, and its own record: no applications, DNs, places, people, numbers or clients.
+/// The objects of the kinds of which a tenant has few, and its own record: no applications, DNs, places, people, numbers,
+/// clients or objects that are one document.
 pub(super) async fn settings(db: &mut dyn Turn, tenant: &TenantId) -> Result<TenantObjects> {
     let mut lists = Lists::of_settings(db, tenant).await?;
     let row = rows(db, TENANT, tenant).await?;
@@ -141,7 +143,7 @@ impl Lists {
 const TENANT: &str = "SELECT id, name, realm, hold_music, no_answer_s, wrap_up_s, confirmation_prompt, refusal_prompt,
         country_prefix, national_prefix, international_prefix, time_zone, outgoing_max, no_answer_action, legal_guard_s,
         logout_on_out_of_service, auto_logout_min, auto_logout_ready, untimed_wrap_up_s, timed_acw_in_idle,
-        acw_in_idle_force_ready, login_password, location, require_second_factor, sign_in
+        acw_in_idle_force_ready, login_password, strict_action_codes, location, require_second_factor, sign_in
     FROM tenant WHERE id = ?";
 
 fn tenant_object(row: &Row, lists: &mut Lists) -> Result<Tenant> {
@@ -181,6 +183,7 @@ fn agent_rules(row: &Row) -> Result<AgentRules> {
         timed_acw_in_idle: flag("timed_acw_in_idle", default.timed_acw_in_idle)?,
         acw_in_idle_force_ready: flag("acw_in_idle_force_ready", default.acw_in_idle_force_ready)?,
         login_password: login_password(row)?.unwrap_or(default.login_password),
+        strict_action_codes: flag("strict_action_codes", default.strict_action_codes)?,
     })
 }
 

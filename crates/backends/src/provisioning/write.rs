@@ -1,10 +1,10 @@
 //! Objects to rows.
 
+use super::dialling::{put_dial_rule, put_schedule};
 use super::sign_in::{privilege_names, put_client};
-use super::{Statement, Turn, query};
+use super::{Statement, Turn, documents, query};
 use contracts::provisioning::{
-    DialAction, DialRule, Dn, DnKind, DtmfForm, FeatureCode, Location, Object, ObjectKey, ObjectKind, Person, Place,
-    Schedule, Secret, Spender, Tenant, Trunk,
+    Dn, DnKind, DtmfForm, FeatureCode, Location, Object, ObjectKey, ObjectKind, Person, Place, Secret, Tenant, Trunk,
 };
 use infra::{ObjectChange, Result, Revision, StoreError};
 use model::TenantId;
@@ -98,6 +98,11 @@ async fn put(db: &mut dyn Turn, tenant: &TenantId, revision: i64, object: &Objec
         Object::Schedule(o) => put_schedule(db, t, o).await?,
         Object::DialRule(o) => put_dial_rule(db, t, o).await?,
         Object::Client(o) => put_client(db, t, o).await?,
+        Object::AgentGroup(_)
+        | Object::ActionCode(_)
+        | Object::List(_)
+        | Object::BusinessAttribute(_)
+        | Object::PlaceGroup(_) => documents::put(db, t, object).await?,
     }
     Ok(())
 }
@@ -107,8 +112,8 @@ async fn put_tenant(db: &mut dyn Turn, o: &Tenant, revision: i64) -> Result<()> 
              refusal_prompt, country_prefix, national_prefix, international_prefix, time_zone, no_answer_action,
              legal_guard_s, logout_on_out_of_service, auto_logout_min, auto_logout_ready, untimed_wrap_up_s,
              timed_acw_in_idle, acw_in_idle_force_ready, login_password, outgoing_max, location, require_second_factor,
-             sign_in)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             sign_in, strict_action_codes)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (id) DO UPDATE SET name = excluded.name, realm = excluded.realm, hold_music = excluded.hold_music,
              no_answer_s = excluded.no_answer_s, wrap_up_s = excluded.wrap_up_s,
              confirmation_prompt = excluded.confirmation_prompt, refusal_prompt = excluded.refusal_prompt,
@@ -120,7 +125,8 @@ async fn put_tenant(db: &mut dyn Turn, o: &Tenant, revision: i64) -> Result<()> 
              timed_acw_in_idle = excluded.timed_acw_in_idle,
              acw_in_idle_force_ready = excluded.acw_in_idle_force_ready, login_password = excluded.login_password,
              outgoing_max = excluded.outgoing_max, location = excluded.location,
-             require_second_factor = excluded.require_second_factor, sign_in = excluded.sign_in";
+             require_second_factor = excluded.require_second_factor, sign_in = excluded.sign_in,
+             strict_action_codes = excluded.strict_action_codes";
     let agents = &o.agents;
     let put = query(sql)
         .bind(&o.id)
@@ -148,7 +154,8 @@ async fn put_tenant(db: &mut dyn Turn, o: &Tenant, revision: i64) -> Result<()> 
         .bind(o.outgoing_max)
         .bind(&json(o.location.as_ref()))
         .bind(privilege_names(&o.require_second_factor))
-        .bind(&super::sign_in::rules_text(&o.sign_in));
+        .bind(&super::sign_in::rules_text(&o.sign_in))
+        .bind(u32::from(agents.strict_action_codes));
     run(db, put).await?;
     run(db, query("DELETE FROM tenant_codec WHERE tenant = ?").bind(&o.id)).await?;
     for (place, codec) in (0_i64..).zip(&o.codecs) {
@@ -386,71 +393,6 @@ async fn put_feature_code(db: &mut dyn Turn, tenant: &str, o: &FeatureCode) -> R
     Ok(())
 }
 
-async fn put_schedule(db: &mut dyn Turn, tenant: &str, o: &Schedule) -> Result<()> {
-    let sql = "INSERT INTO schedule (tenant, name, time_zone) VALUES (?, ?, ?)
-         ON CONFLICT (tenant, name) DO UPDATE SET name = excluded.name, time_zone = excluded.time_zone";
-    run(db, query(sql).bind(tenant).bind(&o.name).bind(&o.time_zone)).await?;
-    run(db, query("DELETE FROM schedule_line WHERE tenant = ? AND name = ?").bind(tenant).bind(&o.name)).await?;
-    let open = o.open.iter().map(|line| ("open", line));
-    let exceptions = o.exceptions.iter().map(|line| ("exception", line));
-    for (place, (kind, line)) in (0_i64..).zip(open.chain(exceptions)) {
-        let sql = "INSERT INTO schedule_line (tenant, name, place, kind, line) VALUES (?, ?, ?, ?, ?)";
-        run(db, query(sql).bind(tenant).bind(&o.name).bind(place).bind(kind).bind(line)).await?;
-    }
-    Ok(())
-}
-
-async fn put_dial_rule(db: &mut dyn Turn, tenant: &str, o: &DialRule) -> Result<()> {
-    let (mut reason, mut shows, mut add, mut remove) = (None, None, None, None);
-    let (mut spender, mut most) = (None, (None, None));
-    let (mut cost, mut schedule) = (None, None);
-    match &o.action {
-        DialAction::Emergency { .. } => {}
-        DialAction::Block { reason: why } => reason = Some(why.as_str()),
-        DialAction::Translate { remove: first, add: before }
-        | DialAction::Send { remove: first, add: before, .. }
-        | DialAction::Receive { remove: first, add: before, .. } => {
-            (remove, add) = (Some(*first), Some(before.as_str()));
-        }
-        DialAction::Route { cost: of, schedule: when, .. } => (cost, schedule) = (Some(*of), when.as_deref()),
-        DialAction::CallerId { shows: number, .. } => shows = Some(number.as_str()),
-        DialAction::Limit { per, calls, minutes } => {
-            // The release before knows no agents.
-            let known = if *per == Spender::Agent { Spender::Phone } else { *per };
-            (spender, most) = (Some(known.as_str()), (*calls, *minutes));
-        }
-    }
-    let sql =
-        "INSERT INTO dial_rule (tenant, name, place, pattern, action, reason, remove_first, add_before, shows, trunk,
-         spender, calls_a_day, minutes_a_day, cost, schedule, by_agent)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-         ON CONFLICT (tenant, name) DO UPDATE SET name = excluded.name, place = excluded.place,
-         pattern = excluded.pattern, action = excluded.action, reason = excluded.reason,
-         remove_first = excluded.remove_first, add_before = excluded.add_before, shows = excluded.shows,
-         trunk = excluded.trunk, spender = excluded.spender, calls_a_day = excluded.calls_a_day,
-         minutes_a_day = excluded.minutes_a_day, cost = excluded.cost, schedule = excluded.schedule,
-         by_agent = excluded.by_agent";
-    let by_agent = matches!(o.action, DialAction::Limit { per: Spender::Agent, .. });
-    let put = query(sql)
-        .bind(tenant)
-        .bind(&o.name)
-        .bind(o.place)
-        .bind(&o.pattern)
-        .bind(o.action.as_str())
-        .bind(reason)
-        .bind(remove)
-        .bind(add)
-        .bind(shows)
-        .bind(o.action.trunk())
-        .bind(spender)
-        .bind(most.0)
-        .bind(most.1)
-        .bind(cost)
-        .bind(schedule)
-        .bind(u32::from(by_agent));
-    run(db, put).await.map(drop)
-}
-
 async fn delete(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) -> Result<()> {
     let statements: &[&'static str] = match key.kind {
         ObjectKind::Tenant => {
@@ -486,6 +428,13 @@ async fn delete(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) -> Result
             "DELETE FROM client_redirect_uri WHERE tenant = ? AND id = ?",
             "DELETE FROM client WHERE tenant = ? AND id = ?",
         ],
+        ObjectKind::AgentGroup
+        | ObjectKind::ActionCode
+        | ObjectKind::List
+        | ObjectKind::BusinessAttribute
+        | ObjectKind::PlaceGroup => {
+            return documents::delete(db, tenant, key).await;
+        }
     };
     for sql in statements {
         run(db, query(sql).bind(tenant.as_str()).bind(&key.id)).await?;

@@ -49,6 +49,8 @@ pub struct AgentRules {
     pub acw_in_idle_force_ready: bool,
     /// Whether agents log in by their PINs alone.
     pub login_password: LoginPasswordRule,
+    /// Whether who is made not ready by a request gives a reason of the tenant's, if any; otherwise it may be another one.
+    pub strict_action_codes: bool,
 }
 
 impl Default for AgentRules {
@@ -63,6 +65,7 @@ impl Default for AgentRules {
             timed_acw_in_idle: true,
             acw_in_idle_force_ready: true,
             login_password: LoginPasswordRule::Optional,
+            strict_action_codes: false,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Feature codes.
+//! Feature codes, and codes of reasons.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +11,18 @@ pub struct FeatureCode {
     pub action: FeatureAction,
     /// Whether the agent must enter the PIN first.
     pub ask_pin: bool,
+}
+
+/// A reason for which an agent is not ready.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActionCode {
+    /// What requests and events have as `ReasonCode`.
+    pub code: String,
+    /// What people read.
+    pub name: String,
+    /// Its place where they choose among them, the lowest first; those without one come last.
+    #[serde(default)]
+    pub order: Option<u32>,
 }
 
 /// What a feature code does.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::*;
 
-/// The kinds of objects. Each has a table, a folder of documents and a name on the wire.
+/// The kinds of objects. Each has a name on the wire, and a table or a share of the table of documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ObjectKind {
@@ -34,11 +34,21 @@ pub enum ObjectKind {
     DialRule,
     /// Programs that get tokens.
     Client,
+    /// Groups of agents.
+    AgentGroup,
+    /// Reasons for which agents are not ready.
+    ActionCode,
+    /// Lists in which programs look values up.
+    List,
+    /// Business attributes.
+    BusinessAttribute,
+    /// Groups of places.
+    PlaceGroup,
 }
 
 impl ObjectKind {
     /// All kinds, ordered so that every object comes after those that it names.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 18] = [
         Self::Tenant,
         Self::Skill,
         Self::Prompt,
@@ -52,6 +62,11 @@ impl ObjectKind {
         Self::Schedule,
         Self::DialRule,
         Self::Client,
+        Self::AgentGroup,
+        Self::ActionCode,
+        Self::List,
+        Self::BusinessAttribute,
+        Self::PlaceGroup,
     ];
 
     /// Its name on the wire.
@@ -70,6 +85,11 @@ impl ObjectKind {
             Self::Schedule => "schedule",
             Self::DialRule => "dial_rule",
             Self::Client => "client",
+            Self::AgentGroup => "agent_group",
+            Self::ActionCode => "action_code",
+            Self::List => "list",
+            Self::BusinessAttribute => "business_attribute",
+            Self::PlaceGroup => "place_group",
         }
     }
 
@@ -118,6 +138,16 @@ pub enum Object {
     DialRule(DialRule),
     /// A program that gets tokens.
     Client(OAuthClient),
+    /// A group of agents.
+    AgentGroup(Box<AgentGroup>),
+    /// A reason for which agents are not ready.
+    ActionCode(ActionCode),
+    /// A list in which programs look values up.
+    List(Box<LookupList>),
+    /// A business attribute.
+    BusinessAttribute(BusinessAttribute),
+    /// A group of places.
+    PlaceGroup(PlaceGroup),
 }
 
 /// Takes away the secret with which we prove ourselves to the tenant's OpenID Provider.
@@ -144,6 +174,11 @@ impl Object {
             Self::Schedule(o) => (ObjectKind::Schedule, o.name.as_str()),
             Self::DialRule(o) => (ObjectKind::DialRule, o.name.as_str()),
             Self::Client(o) => (ObjectKind::Client, o.id.as_str()),
+            Self::AgentGroup(o) => (ObjectKind::AgentGroup, o.name.as_str()),
+            Self::ActionCode(o) => (ObjectKind::ActionCode, o.code.as_str()),
+            Self::List(o) => (ObjectKind::List, o.name.as_str()),
+            Self::BusinessAttribute(o) => (ObjectKind::BusinessAttribute, o.name.as_str()),
+            Self::PlaceGroup(o) => (ObjectKind::PlaceGroup, o.name.as_str()),
         };
         ObjectKey { kind, id: id.to_owned() }
     }
@@ -177,7 +212,12 @@ impl Object {
             | Self::Number(_)
             | Self::FeatureCode(_)
             | Self::Schedule(_)
-            | Self::DialRule(_) => {}
+            | Self::DialRule(_)
+            | Self::AgentGroup(_)
+            | Self::ActionCode(_)
+            | Self::List(_)
+            | Self::BusinessAttribute(_)
+            | Self::PlaceGroup(_) => {}
         }
         self
     }
@@ -210,6 +250,11 @@ impl Object {
             Self::Schedule(o) => serde_json::to_vec(o),
             Self::DialRule(o) => serde_json::to_vec(o),
             Self::Client(o) => serde_json::to_vec(o),
+            Self::AgentGroup(o) => serde_json::to_vec(o),
+            Self::ActionCode(o) => serde_json::to_vec(o),
+            Self::List(o) => serde_json::to_vec(o),
+            Self::BusinessAttribute(o) => serde_json::to_vec(o),
+            Self::PlaceGroup(o) => serde_json::to_vec(o),
         };
         // Plain structs with text keys: serialising them cannot fail.
         written.unwrap_or_default()
@@ -234,6 +279,11 @@ impl Object {
             ObjectKind::Schedule => Self::Schedule(serde_json::from_slice(json)?),
             ObjectKind::DialRule => Self::DialRule(serde_json::from_slice(json)?),
             ObjectKind::Client => Self::Client(serde_json::from_slice(json)?),
+            ObjectKind::AgentGroup => Self::AgentGroup(serde_json::from_slice(json)?),
+            ObjectKind::ActionCode => Self::ActionCode(serde_json::from_slice(json)?),
+            ObjectKind::List => Self::List(serde_json::from_slice(json)?),
+            ObjectKind::BusinessAttribute => Self::BusinessAttribute(serde_json::from_slice(json)?),
+            ObjectKind::PlaceGroup => Self::PlaceGroup(serde_json::from_slice(json)?),
         })
     }
 }

@@ -3,14 +3,15 @@
 mod archive;
 mod history;
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use contracts::provisioning::{
-    Agent, AgentRules, Application, DialAction, DialRule, DiversionForm, Dn, DnKind, DtmfForm, Encryption,
-    FeatureAction, FeatureCode, Grant, HeaderRule, HeaderRuleAction, HeaderRuleOn, Location, LoginPasswordRule,
-    NoAnswerAction, Number, OAuthClient, Object, ObjectKey, ObjectKind, Person, PersonField, Place, Privilege, Prompt,
-    Schedule, Secret, SignInRules, Skill, SkillLevel, Spender, Stir, StirSign, StirVerify, Tenant, TenantObjects,
-    Trunk, UpstreamProvider,
+    ActionCode, Agent, AgentGroup, AgentRules, Application, AttributeValue, BusinessAttribute, DialAction, DialRule,
+    DiversionForm, Dn, DnKind, DtmfForm, Encryption, FeatureAction, FeatureCode, Grant, HeaderRule, HeaderRuleAction,
+    HeaderRuleOn, Location, LoginPasswordRule, LookupList, NoAnswerAction, Number, OAuthClient, Object, ObjectKey,
+    ObjectKind, Person, PersonField, Place, PlaceGroup, Privilege, Prompt, Schedule, Secret, SignInRules, Skill,
+    SkillLevel, Spender, Stir, StirSign, StirVerify, Tenant, TenantObjects, Trunk, UpstreamProvider,
 };
 use model::{TenantId, Timestamp};
 
@@ -85,6 +86,7 @@ pub fn objects(tenant: &str) -> TenantObjects {
             timed_acw_in_idle: false,
             acw_in_idle_force_ready: false,
             login_password: LoginPasswordRule::Required,
+            strict_action_codes: true,
         },
         location: Some(Location { country: Some("FR".into()), ..Location::default() }),
     });
@@ -244,6 +246,30 @@ pub fn objects(tenant: &str) -> TenantObjects {
         action,
     };
     objects.dial_rules = (0..).zip(actions).map(rule).collect();
+    objects.action_codes = vec![
+        ActionCode { code: "2".into(), name: "Lunch".into(), order: Some(1) },
+        ActionCode { code: "1".into(), name: "Training".into(), order: None },
+    ];
+    let value = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+    let values = BTreeMap::from([value("open", "09:00"), value("\"", "ß")]);
+    let sections = BTreeMap::from([("berlin".to_owned(), values)]);
+    objects.lists = vec![LookupList { name: "branches".into(), sections }];
+    let language =
+        |value: &str, name: Option<&str>| AttributeValue { value: value.into(), display_name: name.map(Into::into) };
+    objects.business_attributes = vec![BusinessAttribute {
+        name: "Language".into(),
+        values: vec![language("en", None), language("de", Some("German"))],
+        default: Some("en".into()),
+    }];
+    objects.place_groups = vec![PlaceGroup { name: "floor".into(), places: vec!["P2".into(), "P1".into()] }];
+    objects.agent_groups = vec![
+        AgentGroup { name: "team".into(), agents: vec!["ann".into()], expression: None, managers: vec!["ann".into()] },
+        AgentGroup {
+            name: "all".into(),
+            expression: Some("Sales >= 1 | English >= 1".into()),
+            ..AgentGroup::default()
+        },
+    ];
     objects
 }
 

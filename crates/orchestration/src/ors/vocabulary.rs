@@ -38,7 +38,7 @@ const QUEUE: Module = Module {
             &["queue:targets", "dialog:runtreatments"],
         ),
         child("targets", &[], &["queue:target"]),
-        child("target", &["type", "skillexpr"], &[]),
+        child("target", &["type", "name", "skillexpr"], &[]),
         about("update", &["requestid", "priority"], &["requestid", "priority"]),
         about("cancel", &["requestid"], &["requestid"]),
     ],

@@ -76,7 +76,12 @@ pub(super) fn rows(object: &Object) -> Vec<TableRow> {
         | Object::FeatureCode(_)
         | Object::Schedule(_)
         | Object::DialRule(_)
-        | Object::Client(_) => Vec::new(),
+        | Object::Client(_)
+        | Object::AgentGroup(_)
+        | Object::ActionCode(_)
+        | Object::List(_)
+        | Object::BusinessAttribute(_)
+        | Object::PlaceGroup(_) => Vec::new(),
     }
 }
 

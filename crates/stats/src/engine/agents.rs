@@ -88,7 +88,10 @@ impl Engine {
                     (_, Some(WorkMode::AfterCallWork)) => Mode::AfterCallWork,
                     _ => Mode::NotReady,
                 };
-                let reason = event.reasons.text("ReasonCode").filter(|_| mode == Mode::NotReady).map(str::to_owned);
+                let reasons = &event.reasons;
+                // The name, where the tenant has one for the code.
+                let reason = reasons.text("ReasonName").or_else(|| reasons.text("ReasonCode"));
+                let reason = reason.filter(|_| mode == Mode::NotReady).map(str::to_owned);
                 self.set_mode(&agent, mode, reason, at);
             }
         }

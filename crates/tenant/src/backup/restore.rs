@@ -197,5 +197,10 @@ fn push(objects: &mut TenantObjects, object: Object) {
         Object::Schedule(schedule) => objects.schedules.push(schedule),
         Object::DialRule(rule) => objects.dial_rules.push(rule),
         Object::Client(client) => objects.clients.push(client),
+        Object::AgentGroup(group) => objects.agent_groups.push(*group),
+        Object::ActionCode(code) => objects.action_codes.push(code),
+        Object::List(list) => objects.lists.push(*list),
+        Object::BusinessAttribute(attribute) => objects.business_attributes.push(attribute),
+        Object::PlaceGroup(group) => objects.place_groups.push(group),
     }
 }

@@ -62,4 +62,10 @@ pub(super) static AGENTS: Shape = Shape::Record(&[
         &Shape::OneOf(&["optional", "required"]),
         "Whether a login without the agent's PIN is refused (required); without it optional: a PIN that a login has must be right.",
     ),
+    field(
+        "strict_action_codes",
+        Optional,
+        &Shape::Flag,
+        "Whether a reason for being not ready must be one of `action_codes`, if a request has any; without it false: others are taken, too.",
+    ),
 ]);

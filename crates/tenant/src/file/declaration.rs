@@ -7,10 +7,14 @@ use serde_json::{Value as Json, json};
 use super::access::{
     CLIENTS, DISABLED, EMAIL, PERSONS_PASSWORD, PERSONS_PRIVILEGES, PERSONS_SECOND_FACTOR, REQUIRE_SECOND_FACTOR,
 };
+use super::action_codes::ACTION_CODES;
 use super::agents::{AGENTS, NO_ANSWER_ACTION, THRESHOLD, WRAP_UP};
+use super::attributes::BUSINESS_ATTRIBUTES;
 use super::dialling::{DIAL_RULES, SCHEDULES};
+use super::groups::{AGENT_GROUPS, PLACE_GROUPS};
 use super::headers::HEADERS;
 use super::location::LOCATION;
+use super::lookup::LISTS;
 use super::shape::Need::{Optional, Required};
 use super::shape::{NAME, Shape, field, schema};
 use super::sign_in::SIGN_IN;
@@ -98,6 +102,11 @@ pub(super) static TENANT: Shape = Shape::Record(&[
         "Rules about numbers. Of each action, the first that is about a number applies; of limits and routes, all do.",
     ),
     field("clients", Optional, &CLIENTS, "Programs that get tokens, for people or for themselves."),
+    AGENT_GROUPS,
+    ACTION_CODES,
+    LISTS,
+    BUSINESS_ATTRIBUTES,
+    PLACE_GROUPS,
 ]);
 
 static SKILLS: Shape = Shape::List { of: &NAME, max: SKILLS_MAX };

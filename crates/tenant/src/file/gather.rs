@@ -20,6 +20,11 @@ pub(crate) fn gathered(tenant: Tenant, objects: impl IntoIterator<Item = Object>
             Object::Schedule(o) => all.schedules.push(o),
             Object::DialRule(o) => all.dial_rules.push(o),
             Object::Client(o) => all.clients.push(o),
+            Object::AgentGroup(o) => all.agent_groups.push(*o),
+            Object::ActionCode(o) => all.action_codes.push(o),
+            Object::List(o) => all.lists.push(*o),
+            Object::BusinessAttribute(o) => all.business_attributes.push(o),
+            Object::PlaceGroup(o) => all.place_groups.push(o),
         }
     }
     all
@@ -40,6 +45,11 @@ pub(crate) fn into_single(all: TenantObjects) -> impl Iterator<Item = Object> {
         .chain(all.schedules.into_iter().map(Object::Schedule))
         .chain(all.dial_rules.into_iter().map(Object::DialRule))
         .chain(all.clients.into_iter().map(Object::Client))
+        .chain(all.agent_groups.into_iter().map(Box::new).map(Object::AgentGroup))
+        .chain(all.action_codes.into_iter().map(Object::ActionCode))
+        .chain(all.lists.into_iter().map(Box::new).map(Object::List))
+        .chain(all.business_attributes.into_iter().map(Object::BusinessAttribute))
+        .chain(all.place_groups.into_iter().map(Object::PlaceGroup))
 }
 
 #[cfg(test)]

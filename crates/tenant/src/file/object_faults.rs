@@ -152,6 +152,11 @@ pub(crate) fn section(object: &Object) -> Option<&'static str> {
         Object::Schedule(_) => "schedules",
         Object::DialRule(_) => "dial_rules",
         Object::Client(_) => "clients",
+        Object::AgentGroup(_) => "agent_groups",
+        Object::ActionCode(_) => "action_codes",
+        Object::List(_) => "lists",
+        Object::BusinessAttribute(_) => "business_attributes",
+        Object::PlaceGroup(_) => "place_groups",
     })
 }
 

@@ -9,9 +9,13 @@ use contracts::provisioning::{
     SHORT_ABANDON_S, Secret, Skill, SkillLevel, Tenant, TenantObjects, Trunk,
 };
 
+use super::action_codes;
+use super::attributes;
 use super::dialling;
+use super::groups;
 use super::headers;
 use super::location;
+use super::lookup;
 use super::sign_in;
 use super::stir;
 use super::tree::{Node, Value, flag, list, number, text, texts};
@@ -49,6 +53,7 @@ pub(super) fn objects(root: &Node, documents: &mut Documents<'_>, faults: &mut V
     reader.clients(root);
     reader.numbers_and_lines(root);
     reader.dialling(root);
+    reader.groups_and_codes(root);
     Read { objects: reader.objects, lines: reader.lines }
 }
 
@@ -90,6 +95,7 @@ fn agent_rules(item: &Node) -> AgentRules {
         login_password: text(item, "login_password")
             .and_then(|name| LoginPasswordRule::parse(&name))
             .unwrap_or(default.login_password),
+        strict_action_codes: flag(item, "strict_action_codes").unwrap_or(default.strict_action_codes),
     }
 }
 
@@ -303,6 +309,49 @@ impl Reader<'_> {
                 && self.first(ObjectKind::DialRule, &rule.name, item.line, format!("dial_rules[{index}]"))
             {
                 self.objects.dial_rules.push(rule);
+            }
+        }
+    }
+
+    fn groups_and_codes(&mut self, root: &Node) {
+        for (index, item) in list(root, "action_codes").iter().enumerate() {
+            if let Some(code) = action_codes::action_code(item)
+                && self.first(ObjectKind::ActionCode, &code.code, item.line, format!("action_codes[{index}]"))
+            {
+                self.objects.action_codes.push(code);
+            }
+        }
+        for (index, item) in list(root, "place_groups").iter().enumerate() {
+            if let Some(group) = groups::place_group(item)
+                && self.first(ObjectKind::PlaceGroup, &group.name, item.line, format!("place_groups[{index}]"))
+            {
+                self.objects.place_groups.push(group);
+            }
+        }
+        for (index, item) in list(root, "lists").iter().enumerate() {
+            if let Some(lookup) = lookup::lookup_list(item)
+                && self.first(ObjectKind::List, &lookup.name, item.line, format!("lists[{index}]"))
+            {
+                self.objects.lists.push(lookup);
+            }
+        }
+        for (index, item) in list(root, "business_attributes").iter().enumerate() {
+            if let Some(attribute) = attributes::business_attribute(item)
+                && self.first(
+                    ObjectKind::BusinessAttribute,
+                    &attribute.name,
+                    item.line,
+                    format!("business_attributes[{index}]"),
+                )
+            {
+                self.objects.business_attributes.push(attribute);
+            }
+        }
+        for (index, item) in list(root, "agent_groups").iter().enumerate() {
+            if let Some(group) = groups::agent_group(item)
+                && self.first(ObjectKind::AgentGroup, &group.name, item.line, format!("agent_groups[{index}]"))
+            {
+                self.objects.agent_groups.push(group);
             }
         }
     }

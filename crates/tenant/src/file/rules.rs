@@ -1,6 +1,10 @@
 //! Checks between objects: every referenced name exists, and names that must be unique are unique.
 
+mod action_codes;
+mod attributes;
 mod dialling;
+mod groups;
+mod lookup;
 
 use std::collections::{HashMap, HashSet};
 
@@ -32,6 +36,12 @@ pub(super) fn check(objects: &TenantObjects, lines: &Lines, faults: &mut Vec<Fau
     rules.locations();
     rules.schedules();
     rules.dial_rules();
+    rules.skill_names();
+    rules.agent_groups();
+    rules.action_codes();
+    rules.lists();
+    rules.business_attributes();
+    rules.place_groups();
 }
 
 /// Adds the settings of the file that have no effect, or another one than is expected.

@@ -8,9 +8,13 @@ use contracts::provisioning::{
 };
 
 use super::access;
+use super::action_codes;
+use super::attributes;
 use super::dialling;
+use super::groups;
 use super::headers;
 use super::location;
+use super::lookup;
 use super::scalar::{flow, optional, text};
 use super::sign_in;
 use super::stir;
@@ -66,6 +70,15 @@ pub fn write(objects: &TenantObjects) -> Exported {
     section(&mut yaml, "schedules", schedules.into_iter());
     section(&mut yaml, "dial_rules", rules.into_iter());
     section(&mut yaml, "clients", objects.clients.iter().map(access::client_line));
+    section(&mut yaml, "agent_groups", objects.agent_groups.iter().map(groups::agent_group_line));
+    section(&mut yaml, "action_codes", objects.action_codes.iter().map(action_codes::action_code_line));
+    section(&mut yaml, "lists", objects.lists.iter().map(lookup::lookup_list_line));
+    section(
+        &mut yaml,
+        "business_attributes",
+        objects.business_attributes.iter().map(attributes::business_attribute_line),
+    );
+    section(&mut yaml, "place_groups", objects.place_groups.iter().map(groups::place_group_line));
     let documents = objects.applications.iter().map(|a| (PathBuf::from(path(&a.name)), a.document.clone()));
     Exported { yaml, documents: documents.collect() }
 }
@@ -101,7 +114,7 @@ fn head(yaml: &mut String, tenant: &Tenant) {
 fn agent_rules(rules: &AgentRules) -> String {
     format!(
         "{{no_answer_action: {}, legal_guard_s: {}, logout_on_out_of_service: {}, auto_logout_min: {}, auto_logout_ready: {}, \
-         untimed_wrap_up_s: {}, timed_acw_in_idle: {}, acw_in_idle_force_ready: {}, login_password: {}}}",
+         untimed_wrap_up_s: {}, timed_acw_in_idle: {}, acw_in_idle_force_ready: {}, login_password: {}{}}}",
         rules.no_answer_action.as_str(),
         rules.legal_guard_s,
         rules.logout_on_out_of_service,
@@ -111,6 +124,7 @@ fn agent_rules(rules: &AgentRules) -> String {
         rules.timed_acw_in_idle,
         rules.acw_in_idle_force_ready,
         rules.login_password.as_str(),
+        if rules.strict_action_codes { ", strict_action_codes: true" } else { "" },
     )
 }
 

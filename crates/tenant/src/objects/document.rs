@@ -204,7 +204,12 @@ const fn frame_keys(kind: ObjectKind) -> &'static [&'static str] {
         | ObjectKind::Trunk
         | ObjectKind::FeatureCode
         | ObjectKind::Schedule
-        | ObjectKind::Client => &[],
+        | ObjectKind::Client
+        | ObjectKind::AgentGroup
+        | ObjectKind::ActionCode
+        | ObjectKind::List
+        | ObjectKind::BusinessAttribute
+        | ObjectKind::PlaceGroup => &[],
     }
 }
 
@@ -262,14 +267,18 @@ pub(super) const fn id_field(kind: ObjectKind) -> &'static str {
         ObjectKind::Tenant | ObjectKind::Client => "id",
         ObjectKind::Dn | ObjectKind::Number => "number",
         ObjectKind::Person => "user_name",
-        ObjectKind::FeatureCode => "code",
+        ObjectKind::FeatureCode | ObjectKind::ActionCode => "code",
         ObjectKind::Skill
         | ObjectKind::Prompt
         | ObjectKind::Application
         | ObjectKind::Place
         | ObjectKind::Trunk
         | ObjectKind::Schedule
-        | ObjectKind::DialRule => "name",
+        | ObjectKind::DialRule
+        | ObjectKind::AgentGroup
+        | ObjectKind::List
+        | ObjectKind::BusinessAttribute
+        | ObjectKind::PlaceGroup => "name",
     }
 }
 
@@ -363,6 +372,11 @@ mod tests {
             ),
             (ObjectKind::Dn, r#"{"number":"7200","type":"announcement","prompts":["a"]}"#),
             (ObjectKind::DialRule, r#"{"remove":1,"add":"","name":"r","place":1,"pattern":"0.","action":"translate"}"#),
+            (ObjectKind::AgentGroup, r#"{"name":"g","agents":[],"expression":null,"managers":[]}"#),
+            (ObjectKind::List, r#"{"name":"l","sections":{"s":{"k":"v"}}}"#),
+            (ObjectKind::BusinessAttribute, r#"{"name":"a","values":[{"value":"x"}],"default":"x"}"#),
+            (ObjectKind::PlaceGroup, r#"{"name":"g","places":[]}"#),
+            (ObjectKind::ActionCode, r#"{"code":"1","name":"Lunch","order":1}"#),
             (ObjectKind::Client, r#"{"id":"a","name":"A","secret":null,"grants":[],"redirect_uris":[],"scopes":[]}"#),
         ] {
             let right: Map<String, Json> = serde_json::from_str(document).unwrap();

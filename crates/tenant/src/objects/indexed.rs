@@ -239,6 +239,13 @@ fn weight(object: &Object) -> usize {
         Object::Person(person) => person.agent.as_ref().map_or(0, |agent| agent.skills.len() * ENTRY_BYTES),
         Object::Place(place) => place.dns.len() * ENTRY_BYTES,
         Object::Schedule(schedule) => (schedule.open.len() + schedule.exceptions.len()) * ENTRY_BYTES,
+        Object::AgentGroup(group) => (group.agents.len() + group.managers.len()) * ENTRY_BYTES,
+        Object::PlaceGroup(group) => group.places.len() * ENTRY_BYTES,
+        Object::BusinessAttribute(attribute) => attribute.values.len() * ENTRY_BYTES,
+        // Each key and each value is an allocation of its own.
+        Object::List(list) => {
+            list.bytes() + list.sections.values().map(|values| values.len() + 1).sum::<usize>() * ENTRY_BYTES
+        }
         Object::Trunk(trunk) => (trunk.allow.len() + trunk.headers.len()) * ENTRY_BYTES,
         _ => 0,
     };

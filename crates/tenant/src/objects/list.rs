@@ -195,6 +195,7 @@ fn names(object: &Object) -> Vec<String> {
         Object::Tenant(tenant) => vec![tenant.name.clone()],
         Object::Number(number) => vec![number.name.clone(), number.number.clone()],
         Object::Client(client) => vec![client.name.clone(), client.id.clone()],
+        Object::ActionCode(reason) => vec![reason.name.clone(), reason.code.clone()],
         other => vec![other.key().id],
     }
 }

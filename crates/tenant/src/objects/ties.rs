@@ -1,12 +1,19 @@
 //! What ties an object to others: the objects that it refers to, and what no other one may have.
 
-use contracts::provisioning::{DialAction, DialRule, Dn, DnKind, Object, ObjectKey, ObjectKind, Person, Tenant, Trunk};
+use contracts::provisioning::{
+    AgentGroup, DialAction, DialRule, Dn, DnKind, Object, ObjectKey, ObjectKind, Person, Tenant, Trunk,
+};
+use routing::SkillExpression;
+
+use crate::names::reason_words;
 
 /// How an object is tied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Tie {
     /// It refers to the object of that kind and name.
     RefersTo(ObjectKind),
+    /// It is the agent whose seat is that place.
+    Seat,
     /// It is the agent with that id.
     AgentId,
     /// It is the agent with that login code.
@@ -19,6 +26,8 @@ enum Tie {
     AsksPin,
     /// It is a rule about emergency calls.
     Emergency,
+    /// It is the reason that has that code, or that name.
+    ReasonWord,
 }
 
 /// One tie of an object.
@@ -56,12 +65,11 @@ impl TieMark {
         }
     }
 
-    /// Whether one object alone may have it. A place is the seat of one agent.
+    /// Whether one object alone may have it.
     pub const fn is_for_one(&self) -> bool {
         match self.tie {
-            Tie::AgentId | Tie::LoginCode | Tie::InboundUser | Tie::Registration => true,
-            Tie::RefersTo(kind) => matches!(kind, ObjectKind::Place),
-            Tie::AsksPin | Tie::Emergency => false,
+            Tie::Seat | Tie::AgentId | Tie::LoginCode | Tie::InboundUser | Tie::Registration | Tie::ReasonWord => true,
+            Tie::RefersTo(_) | Tie::AsksPin | Tie::Emergency => false,
         }
     }
 }
@@ -85,10 +93,30 @@ pub(super) fn marks(object: &Object) -> Vec<TieMark> {
             std::iter::once(dn).chain(code.ask_pin.then(TieMark::asks_pin)).collect()
         }
         Object::DialRule(rule) => of_dial_rule(rule),
-        Object::Skill(_) | Object::Prompt(_) | Object::Application(_) | Object::Schedule(_) | Object::Client(_) => {
-            Vec::new()
+        Object::AgentGroup(group) => of_agent_group(group),
+        Object::PlaceGroup(group) => {
+            group.places.iter().map(|place| TieMark::refers_to(ObjectKind::Place, place)).collect()
         }
+        Object::ActionCode(reason) => {
+            reason_words(reason).into_iter().map(|word| TieMark::new(Tie::ReasonWord, &word)).collect()
+        }
+        Object::List(_)
+        | Object::BusinessAttribute(_)
+        | Object::Skill(_)
+        | Object::Prompt(_)
+        | Object::Application(_)
+        | Object::Schedule(_)
+        | Object::Client(_) => Vec::new(),
     }
+}
+
+fn of_agent_group(group: &AgentGroup) -> Vec<TieMark> {
+    let people =
+        group.agents.iter().chain(&group.managers).map(|person| TieMark::refers_to(ObjectKind::Person, person));
+    // One that cannot be read names nothing, as the rules see it.
+    let expression = group.expression.as_deref().and_then(|text| SkillExpression::parse(text).ok());
+    let skills = expression.as_ref().map(SkillExpression::skills).unwrap_or_default();
+    people.chain(skills.into_iter().map(|skill| TieMark::refers_to(ObjectKind::Skill, skill))).collect()
 }
 
 fn of_tenant(tenant: &Tenant) -> Vec<TieMark> {
@@ -112,7 +140,12 @@ fn of_dn(dn: &Dn) -> Vec<TieMark> {
 fn of_person(person: &Person) -> Vec<TieMark> {
     let Some(agent) = &person.agent else { return Vec::new() };
     let mut marks = vec![TieMark::new(Tie::AgentId, &agent.id), TieMark::new(Tie::LoginCode, &agent.login_code)];
-    marks.extend(agent.default_place.iter().map(|place| TieMark::refers_to(ObjectKind::Place, place)));
+    marks.extend(
+        agent
+            .default_place
+            .iter()
+            .flat_map(|place| [TieMark::refers_to(ObjectKind::Place, place), TieMark::new(Tie::Seat, place)]),
+    );
     marks.extend(agent.skills.iter().map(|level| TieMark::refers_to(ObjectKind::Skill, &level.skill)));
     marks
 }

@@ -272,7 +272,8 @@ fn an_agents_day_by_requests_and_by_feature_codes_is_the_same() -> Result<()> {
         let answer = watch.answer_to(reference, SOON)?;
         assert_eq!((answer.dn(), answer.text("Requester")), ("7101", "operator/demo"));
     }
-    assert_eq!(watch.answer_to(13, SOON)?.frame["Reasons"]["ReasonCode"], "Lunch");
+    let reasons = watch.answer_to(13, SOON)?.frame["Reasons"].clone();
+    assert_eq!((&reasons["ReasonCode"], &reasons["ReasonName"]), (&json!("Lunch"), &json!("Lunch break")));
     let mut phone = baresip_phone(&site, 10, "7102", Answer::Manual)?;
     watch.wait_for("DNBackInService@7102", SOON)?;
     for (code, brief) in

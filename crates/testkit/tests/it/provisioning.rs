@@ -194,6 +194,58 @@ fn a_batch_is_all_or_none_and_faults_name_object_field_and_rule() -> Result<()> 
 }
 
 #[test]
+fn groups_codes_lists_and_attributes_are_objects_as_all_others() -> Result<()> {
+    let site = Installation::start()?;
+    let boss = token(&site, "person/boss", &["config:read", "config:write"])?;
+    runtime()?.block_on(async {
+        let mut client = Client::new(connect(tenant_role(&site, 8888)).await?);
+        let all = [
+            ("agent_group", "Day", r#"{"name":"Day","agents":["new"],"expression":null,"managers":["ada.adler"]}"#),
+            ("agent_group", "Old", r#"{"name":"Old","agents":[],"expression":"Patience >= 5","managers":[]}"#),
+            ("action_code", "7", r#"{"code":"7","name":"Dentist","order":null}"#),
+            ("list", "Tariffs", r#"{"name":"Tariffs","sections":{"gold":{"a":"1"}}}"#),
+            ("business_attribute", "Segment", r#"{"name":"Segment","values":[{"value":"gold"}],"default":"gold"}"#),
+            ("place_group", "Row", r#"{"name":"Row","places":["P7101"]}"#),
+        ];
+        let mut puts = vec![
+            put("person", "new", Some(0), &new_person("new"), &[]),
+            put("skill", "Patience", Some(0), r#"{"name":"Patience"}"#, &[]),
+        ];
+        puts.extend(all.iter().map(|(kind, id, json)| put(kind, id, Some(0), json, &[])));
+        let made = change(&mut client, &boss, batch(puts)).await??;
+        for (kind, id, json) in all {
+            let held = get(&mut client, &boss, kind, id).await?;
+            let (held, given): (Value, Value) = (serde_json::from_str(&held.json)?, serde_json::from_str(json)?);
+            ensure!(given["name"] == held["name"] && given["places"] == held["places"], "{kind}: {held}");
+            ensure!(given["sections"] == held["sections"] && given["expression"] == held["expression"], "{held}");
+        }
+
+        for (kind, id, by, field) in [
+            ("person", "new", "Day", "agents"),
+            ("skill", "Patience", "Old", "expression"),
+            ("place", "P7101", "Row", "places"),
+        ] {
+            let refused = change(&mut client, &boss, batch(vec![delete(kind, id)])).await?;
+            let refused = refused.err().with_context(|| format!("{by} names {id}"))?;
+            ensure!(refused.code() == Code::FailedPrecondition, "{refused}");
+            let told = faults(&refused)?;
+            ensure!(told.iter().any(|fault| fault.id == by && fault.field == field), "{told:?}");
+        }
+        let wrong = put("agent_group", "Old", None, r#"{"expression":"Patience >="}"#, &["expression"]);
+        let refused = change(&mut client, &boss, batch(vec![wrong])).await?.err().context("it ends early")?;
+        let told = faults(&refused)?;
+        assert_eq!((told[0].kind.as_str(), told[0].field.as_str()), ("agent_group", "expression"));
+
+        change(&mut client, &boss, batch(vec![delete("agent_group", "Day")])).await??;
+        let (kind, id) = ("agent_group".to_owned(), "Day".to_owned());
+        let back = v1::RestoreObjectRequest { kind, id, revision: made.revision, ..Default::default() };
+        client.restore(bearing(back, &boss)?).await?;
+        ensure!(get(&mut client, &boss, "agent_group", "Day").await?.json.contains("ada.adler"));
+        anyhow::Ok(())
+    })
+}
+
+#[test]
 fn history_says_who_did_what_and_no_secret_comes_out() -> Result<()> {
     let mut site = Installation::start_with(&["--set", "process.log=debug"])?;
     let boss = token(&site, "person/boss", &["config:read", "config:write"])?;

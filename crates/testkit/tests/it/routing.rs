@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use testkit::caller::{Caller, prompt, prompt_samples};
 use testkit::{Answer, Installation, Phone, Setup, audio, wait};
 
@@ -68,6 +68,29 @@ fn support_goes_to_the_agent_with_the_skill_though_another_is_free() -> Result<(
     caller.hang_up()?;
     caller.finish(LATER)?.1.expect_success()?;
     assert!(!sales_only.has_seen("CALL_INCOMING")?);
+    Ok(())
+}
+
+#[test]
+fn a_group_takes_the_call_though_another_with_the_skill_waits_for_longer() -> Result<()> {
+    let site = Installation::start()?;
+    site.import_changed(|files| {
+        let change = |file: &str, from: &str, to: &str| {
+            let (path, text) = (files.join(file), std::fs::read_to_string(files.join(file))?);
+            ensure!(text.contains(from), "the example has changed: {from}");
+            Ok(std::fs::write(path, text.replacen(from, to, 1))?)
+        };
+        let groups = "agent_groups:\n";
+        change("example-tenant.yaml", groups, &format!("{groups}  - {{name: Night shift, agents: [ben.brook]}}\n"))?;
+        change("applications/sales.scxml", "skillexpr=\"'Sales &gt;= 1'\"", "name=\"'Night shift'\"")
+    })?;
+    let mut other = agent_at(&site, 10, "7101", Answer::Auto)?;
+    let mut member = agent_at(&site, 11, "7102", Answer::Auto)?;
+    let caller = Caller::dial(&site, "caller-when-told.xml", 1, site.number("sales")?, &[])?;
+    member.wait_for("CALL_ESTABLISHED", LATER)?;
+    caller.hang_up()?;
+    caller.finish(LATER)?.1.expect_success()?;
+    assert!(!other.has_seen("CALL_INCOMING")?);
     Ok(())
 }
 

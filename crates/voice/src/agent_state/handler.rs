@@ -172,7 +172,7 @@ impl TenantAgents {
     /// Carries out a posted request or repair.
     pub fn posted(&mut self, posted: Posted, now: Timestamp) {
         match posted {
-            Posted::Request(request) => {
+            Posted::Request(mut request) => {
                 self.metrics.request();
                 let asked = request.clone();
                 let done = self.attempt("a request", |this| {
@@ -180,7 +180,7 @@ impl TenantAgents {
                     {
                         return;
                     }
-                    if let Err((code, text)) = this.people.may_be_asked(&request) {
+                    if let Err((code, text)) = this.people.admit(&mut request) {
                         return this.refuse(request, code, text, now);
                     }
                     if this.address_request(&request, now) {

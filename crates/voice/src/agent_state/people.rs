@@ -2,6 +2,7 @@
 //! size of the tenant.
 
 mod index;
+mod reasons;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,10 +18,17 @@ use net::configuration::{Objects, is_up_to};
 use net::http::CallError;
 
 use index::AgentIndex;
+use reasons::NotReadyReasons;
 
 /// The kinds of objects that are read.
-pub(super) const KINDS: &[ObjectKind] =
-    &[ObjectKind::Tenant, ObjectKind::Person, ObjectKind::Place, ObjectKind::Dn, ObjectKind::DialRule];
+pub(super) const KINDS: &[ObjectKind] = &[
+    ObjectKind::Tenant,
+    ObjectKind::Person,
+    ObjectKind::Place,
+    ObjectKind::Dn,
+    ObjectKind::DialRule,
+    ObjectKind::ActionCode,
+];
 /// The most agents, places and DNs of one tenant; three times the largest tenant that the design allows for.
 const OBJECTS_MAX: usize = 1_000_000;
 
@@ -62,6 +70,7 @@ pub(super) struct People {
     wrap_up_times: SharedMap<String, u64>,
     /// The rules that limit what agents spend on calls outside.
     agent_limits: SharedSet<String>,
+    reasons: NotReadyReasons,
     index: AgentIndex,
 }
 
@@ -117,6 +126,7 @@ impl People {
                 self.wrap_up_times.remove(&gone.id);
             }
             ObjectKind::DialRule => drop(self.agent_limits.remove(&gone.id)),
+            ObjectKind::ActionCode => self.reasons.remove(&gone.id),
             _ => {}
         }
     }
@@ -157,6 +167,7 @@ impl People {
                     self.agent_limits.remove(&listed.id);
                 }
             }
+            Object::ActionCode(reason) => self.reasons.put(reason),
             Object::Place(place) if self.places.len() < OBJECTS_MAX => {
                 self.places.insert(place.name, place.dns.into());
             }
@@ -248,8 +259,14 @@ impl People {
         self.addresses.len()
     }
 
+    /// Refuses a request that this tenant's agents do not get, and gives the reason of one that makes not ready in the tenant's words.
+    pub fn admit(&self, request: &mut Request) -> Result<(), (ErrorCode, &'static str)> {
+        self.may_be_asked(request)?;
+        self.reasons.complete(request, self.rules.strict_action_codes)
+    }
+
     /// Refuses a request for a DN that does not exist, or that cannot have an agent.
-    pub fn may_be_asked(&self, request: &Request) -> Result<(), (ErrorCode, &'static str)> {
+    fn may_be_asked(&self, request: &Request) -> Result<(), (ErrorCode, &'static str)> {
         match (&request.kind, self.address(&request.this_dn)) {
             (_, None) => Err((ErrorCode::DN_NOT_CONFIGURED, "ThisDN: the tenant has no such DN")),
             (RequestKind::AgentLogin(..), Some(address)) if !address.is_phone() => {

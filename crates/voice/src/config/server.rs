@@ -301,6 +301,11 @@ fn kind_of(segment: &str) -> Result<ObjectKind, Problem> {
         "feature-codes" => Ok(ObjectKind::FeatureCode),
         "schedules" => Ok(ObjectKind::Schedule),
         "dial-rules" => Ok(ObjectKind::DialRule),
+        "agent-groups" => Ok(ObjectKind::AgentGroup),
+        "action-codes" => Ok(ObjectKind::ActionCode),
+        "lists" => Ok(ObjectKind::List),
+        "business-attributes" => Ok(ObjectKind::BusinessAttribute),
+        "place-groups" => Ok(ObjectKind::PlaceGroup),
         "applications" => Ok(ObjectKind::Application),
         other => Err(Problem::not_found(format!("there are no objects called {other}"))),
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use contracts::provisioning::AgentGroup;
 use contracts::v1;
 use contracts::v1::queue_command::Command as QueueCommand;
 use contracts::v1::queue_outcome::Outcome;
@@ -374,12 +375,25 @@ fn skill_expression(targets: &[&ActionNode]) -> Result<String, String> {
             None | Some("agentgroup") => {}
             Some(other) => return Err(format!("target type {other:?} is not supported; use 'agentgroup'")),
         }
-        let expression = target.attribute("skillexpr").map(Value::to_display).filter(|e| !e.trim().is_empty());
-        all.push(expression.ok_or("skillexpr: a target needs one")?);
+        let given = |name: &str| target.attribute(name).map(Value::to_display).filter(|text| !text.trim().is_empty());
+        all.push(match (given("skillexpr"), given("name")) {
+            (Some(expression), None) => expression,
+            (None, Some(group)) => group_expression(&group)?,
+            (Some(_), Some(_)) => return Err("name: a target has it or a skillexpr, not both".to_owned()),
+            (None, None) => return Err("skillexpr: a target needs one, or the name of a group".to_owned()),
+        });
     }
     match all.as_slice() {
         [] => Err("targets: there is none".to_owned()),
         [one] => Ok(one.clone()),
         many => Ok(many.iter().map(|e| format!("({e})")).collect::<Vec<_>>().join(" | ")),
     }
+}
+
+/// The skill expression that the members of a group fit: who is in it has that skill.
+fn group_expression(group: &str) -> Result<String, String> {
+    if group.contains('"') {
+        return Err("name: no group has a quotation mark in its name".to_owned());
+    }
+    Ok(format!("\"{}\" >= 1", AgentGroup::member_skill(group)))
 }

@@ -509,3 +509,23 @@ fn a_repeated_submission_is_the_same_request() {
     bench.selected();
     assert_eq!(bench.session.resubmissions(), []);
 }
+
+#[test]
+fn a_target_has_an_expression_or_the_name_of_a_group() {
+    let session = |targets: &str| {
+        broken(&format!(
+            "<datamodel><data id='r'/></datamodel><state><transition event='interaction.present'><queue:submit requestid='r'><queue:targets>{targets}</queue:targets></queue:submit></transition></state>"
+        ))
+    };
+    let group = "<queue:target type=\"'agentgroup'\" name=\"'Night shift'\"/>";
+    assert_eq!(session(group).submitted().skill_expression, "\"group:Night shift\" >= 1");
+    let both = format!("{group}<queue:target skillexpr=\"'Sales &gt;= 1'\"/>");
+    assert_eq!(session(&both).submitted().skill_expression, "(\"group:Night shift\" >= 1) | (Sales >= 1)");
+    for faulty in [
+        "<queue:target/>",
+        "<queue:target name=\"'a'\" skillexpr=\"'Sales &gt;= 1'\"/>",
+        "<queue:target name=\"'a&quot;b'\"/>",
+    ] {
+        assert_eq!(session(faulty).fault(), Some(Fault::UnhandledError), "{faulty}");
+    }
+}

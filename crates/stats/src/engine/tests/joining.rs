@@ -50,3 +50,24 @@ fn facts_that_wait_for_missing_ones_are_folded_before_the_calls_join() {
     bench.call(at(5, 0), 7, EventName::Released, "7102", nothing);
     assert_eq!(bench.state_of("1002"), (Action::WaitForNextCall, Some(at(5, 0))));
 }
+
+#[test]
+fn the_reason_is_the_tenants_name_for_the_code_where_there_is_one() {
+    let mut bench = Bench::new();
+    bench.agent(at(1, 0), "1001", EventName::AgentLogin, "7101", WorkMode::Unknown);
+    for (reasons, shown) in [
+        (vec![("ReasonCode", "1"), ("ReasonName", "Lunch")], Some("Lunch")),
+        (vec![("ReasonCode", "NoAnswer")], Some("NoAnswer")),
+        (Vec::new(), None),
+    ] {
+        let mut fact = bench.pen.agent(at(2, 0), "1001", EventName::AgentNotReady, "7101", WorkMode::AuxWork);
+        fact.event.reasons = reasons.into_iter().collect();
+        bench.feed(&fact);
+        let state = Definition::new(&[ObjectType::Agent], Category::CurrentState, Of::AgentStatus, Mask::NONE);
+        let id = bench.open(Request::new(state, ObjectId::new(ObjectType::Agent, "1001"), Profile::day()));
+        match bench.engine.value(id, at(3, 0)) {
+            Value::State(state) => assert_eq!(state.reason.as_deref(), shown),
+            other => panic!("{other:?}"),
+        }
+    }
+}

@@ -1,8 +1,8 @@
 //! Random tenants, broken ones among them, and random changes: a part of the tenant is judged as the whole one is.
 
 use contracts::provisioning::{
-    Agent, DialRule, Dn, DnKind, FeatureAction, FeatureCode, Number, Person, Place, Prompt, Schedule, Secret, Skill,
-    SkillLevel, Trunk,
+    ActionCode, Agent, AgentGroup, AttributeValue, BusinessAttribute, DialRule, Dn, DnKind, FeatureAction, FeatureCode,
+    LookupList, Number, Person, Place, PlaceGroup, Prompt, Schedule, Secret, Skill, SkillLevel, Trunk,
 };
 use infra::{Revision, VersionedObjects};
 use proptest::prelude::*;
@@ -84,6 +84,13 @@ fn dial_rule() -> impl Strategy<Value = Object> {
     (number(), 0..9_u32, number(), action).prop_map(rule)
 }
 
+fn agent_group() -> impl Strategy<Value = Object> {
+    let expression = prop_oneof![3 => name().prop_map(|skill| format!("{skill} >= 1")), 1 => Just("a >=".to_owned())];
+    (name(), names(), prop::option::of(expression), names()).prop_map(|(name, agents, expression, managers)| {
+        Object::AgentGroup(Box::new(AgentGroup { name, agents, expression, managers }))
+    })
+}
+
 fn object() -> impl Strategy<Value = Object> {
     let place = (name(), prop::collection::vec(number(), 0..3))
         .prop_map(|(name, dns)| Object::Place(Box::new(Place { name, dns, location: None })));
@@ -108,6 +115,15 @@ fn object() -> impl Strategy<Value = Object> {
         1 => code,
         1 => schedule,
         2 => dial_rule(),
+        2 => agent_group(),
+        2 => (name(), names()).prop_map(|(name, places)| Object::PlaceGroup(PlaceGroup { name, places })),
+        1 => (name(), names(), maybe()).prop_map(|(name, values, default)| {
+            let value = |value| AttributeValue { value, display_name: None };
+            let values = values.into_iter().map(value).collect();
+            Object::BusinessAttribute(BusinessAttribute { name, values, default })
+        }),
+        1 => name().prop_map(|name| Object::List(Box::new(LookupList { name, ..LookupList::default() }))),
+        2 => (name(), name()).prop_map(|(code, name)| Object::ActionCode(ActionCode { code, name, order: None })),
     ]
 }
 

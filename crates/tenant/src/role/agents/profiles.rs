@@ -1,16 +1,18 @@
-//! What of a tenant's objects rq is told: agents with their skills. A change costs what it changes, whatever the size of the tenant.
+//! What of a tenant's objects rq is told: agents with their skills, and with the groups that they are in, each as a skill. A change costs
+//! what it changes, whatever the size of the tenant; that of a group's expression costs a look at each agent.
 
 use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use contracts::provisioning::{Object, ObjectKey, ObjectKind, TenantObjects};
+use contracts::provisioning::{Agent, AgentGroup, Object, ObjectKey, ObjectKind, TenantObjects};
 use contracts::v1;
 use infra::Revision;
 use model::{SharedMap, SharedSet};
+use routing::SkillExpression;
 
 /// The kinds of objects that agents are made of.
-const KINDS: [ObjectKind; 3] = [ObjectKind::Tenant, ObjectKind::Place, ObjectKind::Person];
+const KINDS: [ObjectKind; 4] = [ObjectKind::Tenant, ObjectKind::Place, ObjectKind::Person, ObjectKind::AgentGroup];
 
 /// The objects that agents are made of. Copies share what is the same in them.
 #[derive(Clone, Default)]
@@ -18,6 +20,10 @@ pub(in crate::role) struct AgentObjects {
     objects: SharedMap<ObjectKey, Arc<Object>>,
     /// Each place with the people whose default place it is.
     at_places: SharedSet<(String, String)>,
+    /// Each person with the groups that name that person as an agent.
+    in_groups: SharedSet<(String, String)>,
+    /// The expressions of groups, by the names of these.
+    expressions: SharedMap<String, Arc<SkillExpression>>,
 }
 
 impl AgentObjects {
@@ -39,14 +45,36 @@ impl AgentObjects {
         if let Some(place) = place_before {
             self.at_places.remove(&(place, key.id.clone()));
         }
+        if let Some(group) = self.objects.get(key).cloned().as_deref().and_then(group_of) {
+            self.forget_group(group);
+        }
         match object {
             Some(object) => {
+                if let Some(group) = group_of(object) {
+                    self.note_group(group);
+                }
                 if let Some(place) = default_place(object) {
                     self.at_places.insert((place.to_owned(), key.id.clone()), ());
                 }
                 self.objects.insert(key.clone(), Arc::new(object.clone().without_secrets()));
             }
             None => drop(self.objects.remove(key)),
+        }
+    }
+
+    fn forget_group(&mut self, group: &AgentGroup) {
+        for agent in &group.agents {
+            self.in_groups.remove(&(agent.clone(), group.name.clone()));
+        }
+        self.expressions.remove(&group.name);
+    }
+
+    fn note_group(&mut self, group: &AgentGroup) {
+        for agent in &group.agents {
+            self.in_groups.insert((agent.clone(), group.name.clone()), ());
+        }
+        if let Some(expression) = expression_of(group) {
+            self.expressions.insert(group.name.clone(), Arc::new(expression));
         }
     }
 
@@ -83,6 +111,15 @@ impl AgentObjects {
                 ObjectKind::Place => people.extend(self.people_at(id)),
                 // Its wrap-up time is that of agents without one of their own.
                 ObjectKind::Tenant => people.extend(self.people()),
+                ObjectKind::AgentGroup => {
+                    let both = [difference.before, difference.now].map(|object| object.and_then(|held| group_of(held)));
+                    people.extend(both.into_iter().flatten().flat_map(|group| group.agents.iter().map(String::as_str)));
+                    let [was, is] = both.map(|group| group.and_then(expression_of));
+                    if was != is {
+                        let moves = |person: &&str| self.fits(person, was.as_ref()) != self.fits(person, is.as_ref());
+                        people.extend(self.people().filter(moves));
+                    }
+                }
                 _ => {}
             }
         }
@@ -118,14 +155,51 @@ impl AgentObjects {
             Some(Object::Tenant(tenant)) => tenant.wrap_up_s,
             _ => 0,
         });
-        let skills = agent.skills.iter();
+        let skills = agent.skills.iter().map(|s| v1::SkillLevel { skill: s.skill.clone(), level: s.level.into() });
+        let groups = self.groups_of(&person.user_name, agent);
+        let member = |group: &str| v1::SkillLevel { skill: AgentGroup::member_skill(group), level: 1 };
         Some(v1::AgentProfile {
             agent: agent.id.clone(),
-            skills: skills.map(|s| v1::SkillLevel { skill: s.skill.clone(), level: s.level.into() }).collect(),
+            skills: skills.chain(groups.map(member)).collect(),
             wrap_up_ms: u64::from(wrap_up_s) * 1_000,
             default_dns,
         })
     }
+}
+
+impl AgentObjects {
+    /// The groups in which an agent is: those that name the person, then those whose expressions the agent fits.
+    fn groups_of<'a>(&'a self, person: &'a str, agent: &'a Agent) -> impl Iterator<Item = &'a str> {
+        let first = (person.to_owned(), String::new());
+        let pairs = self.in_groups.range_from(Bound::Included(&first)).map(|(pair, ())| pair);
+        let named = pairs.take_while(move |(of, _)| of == person).map(|(_, group)| group.as_str());
+        let fitting = self.expressions.iter().filter(move |(_, expression)| is_fit(agent, expression));
+        named.chain(fitting.map(|(group, _)| group.as_str()))
+    }
+
+    /// Whether a person is an agent who fits an expression; nobody fits none.
+    fn fits(&self, person: &str, expression: Option<&SkillExpression>) -> bool {
+        let Some(Object::Person(person)) = self.get(ObjectKind::Person, person) else { return false };
+        person.agent.as_ref().zip(expression).is_some_and(|(agent, expression)| is_fit(agent, expression))
+    }
+}
+
+fn is_fit(agent: &Agent, expression: &SkillExpression) -> bool {
+    let level =
+        |skill: &str| agent.skills.iter().find(|held| held.skill == skill).map_or(0, |held| i64::from(held.level));
+    expression.matches(level)
+}
+
+fn group_of(object: &Object) -> Option<&AgentGroup> {
+    match object {
+        Object::AgentGroup(group) => Some(&**group),
+        _ => None,
+    }
+}
+
+/// None as well of an expression that cannot be read: its group has no agents.
+fn expression_of(group: &AgentGroup) -> Option<SkillExpression> {
+    SkillExpression::parse(group.expression.as_deref()?).ok()
 }
 
 fn default_place(object: &Object) -> Option<&str> {

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use contracts::provisioning::{Agent, Person, Place, SkillLevel, Tenant};
+use contracts::provisioning::{Agent, AgentGroup, Person, Place, SkillLevel, Tenant};
 use proptest::prelude::*;
 
 use super::*;
@@ -31,6 +31,12 @@ fn place(name: &str, dns: &[String]) -> Object {
     Object::Place(Box::new(Place { name: name.to_owned(), dns: dns.to_vec(), location: None }))
 }
 
+fn group(name: &str, agents: &[&str], expression: Option<&str>) -> Object {
+    let agents = agents.iter().map(|agent| (*agent).to_owned()).collect();
+    let (name, expression) = (name.to_owned(), expression.map(str::to_owned));
+    Object::AgentGroup(Box::new(AgentGroup { name, agents, expression, managers: Vec::new() }))
+}
+
 /// What rq knows.
 #[derive(Default, PartialEq, Debug)]
 struct Told(BTreeMap<String, v1::AgentProfile>);
@@ -51,6 +57,8 @@ impl Told {
 enum Step {
     Person(u8, Option<(bool, u8, u16)>),
     Place(u8, Vec<u8>),
+    /// A group with these people, or with whoever has that level.
+    Group(u8, Result<Vec<u8>, u16>),
     Gone(ObjectKind, u8),
     Tenant(u32),
     /// Rq is told what has changed since it was told last.
@@ -59,10 +67,13 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     let agent = prop::option::of((any::<bool>(), 0_u8..4, 1_u16..4));
-    let kind = prop_oneof![Just(ObjectKind::Person), Just(ObjectKind::Place)];
+    let kind = prop_oneof![Just(ObjectKind::Person), Just(ObjectKind::Place), Just(ObjectKind::AgentGroup)];
+    let named = prop::collection::vec(0_u8..6, 0..4).prop_map(Ok);
+    let members = prop_oneof![named, (1_u16..4).prop_map(Err)];
     prop_oneof![
         4 => (0_u8..6, agent).prop_map(|(person, agent)| Step::Person(person, agent)),
         2 => (0_u8..4, prop::collection::vec(0_u8..9, 0..3)).prop_map(|(place, dns)| Step::Place(place, dns)),
+        2 => (0_u8..3, members).prop_map(|(group, members)| Step::Group(group, members)),
         2 => (kind, 0_u8..6).prop_map(|(kind, number)| Step::Gone(kind, number)),
         1 => (0_u32..3).prop_map(Step::Tenant),
         2 => Just(Step::Tell),
@@ -82,6 +93,14 @@ fn apply(step: Step, objects: &mut AgentObjects) {
         Step::Place(number, dns) => {
             let dns: Vec<String> = dns.iter().map(ToString::to_string).collect();
             put(objects, place(&number.to_string(), &dns));
+        }
+        Step::Group(number, Ok(people)) => {
+            let people: Vec<String> = people.iter().map(ToString::to_string).collect();
+            let people: Vec<&str> = people.iter().map(String::as_str).collect();
+            put(objects, group(&number.to_string(), &people, None));
+        }
+        Step::Group(number, Err(level)) => {
+            put(objects, group(&number.to_string(), &[], Some(&format!("sales >= {level}"))));
         }
         Step::Gone(kind, number) => objects.change(&ObjectKey { kind, id: number.to_string() }, None),
         Step::Tenant(wrap_up_s) => put(objects, tenant(wrap_up_s)),
@@ -143,4 +162,43 @@ fn an_id_that_goes_to_somebody_else_is_not_gone() {
     let update = objects.update(Revision(2), Some(&before));
     let agents: Vec<_> = update.agents.iter().map(|agent| agent.agent.as_str()).collect();
     assert_eq!((agents, update.gone), (vec!["1"], vec!["2".to_owned()]));
+}
+
+#[test]
+fn who_is_in_a_group_has_it_as_a_skill_for_as_long() {
+    let mut objects = AgentObjects::default();
+    for object in [
+        person("ann", Some(("1", "p1", 1))),
+        person("bob", Some(("2", "p2", 3))),
+        person("eve", None),
+        group("day", &["ann", "eve"], None),
+        group("seniors", &[], Some("sales >= 3 & !(\"night shift\" >= 1)")),
+    ] {
+        objects.change(&object.key(), Some(&object));
+    }
+    let skills = |update: &v1::AgentsUpdate| {
+        let of = |agent: &v1::AgentProfile| {
+            let skills = agent.skills.iter().map(|skill| format!("{}={}", skill.skill, skill.level));
+            (agent.agent.clone(), skills.collect::<Vec<_>>().join(" "))
+        };
+        agents_of(update, of)
+    };
+    let of = |agent: &str, skills: &str| (agent.to_owned(), skills.to_owned());
+    let whole = objects.update(Revision(1), None);
+    assert_eq!(skills(&whole), [of("1", "sales=1 group:day=1"), of("2", "sales=3 group:seniors=1")]);
+    let before = objects.clone();
+    for object in [group("day", &["bob"], None), group("seniors", &[], Some("sales >= 4"))] {
+        objects.change(&object.key(), Some(&object));
+    }
+    let changed = objects.update(Revision(2), Some(&before));
+    assert_eq!(skills(&changed), [of("1", "sales=1"), of("2", "sales=3 group:day=1")]);
+    let before = objects.clone();
+    objects.change(&group("day", &[], None).key(), None);
+    let changed = objects.update(Revision(3), Some(&before));
+    assert_eq!(skills(&changed), [of("2", "sales=3")]);
+}
+
+/// What `of` finds at each agent of an update.
+fn agents_of<T>(update: &v1::AgentsUpdate, of: impl Fn(&v1::AgentProfile) -> T) -> Vec<T> {
+    update.agents.iter().map(of).collect()
 }

@@ -1,0 +1,57 @@
+//! Objects that are kept as one JSON document each, in one table for all their kinds.
+//!
+//! What they refer to is checked by the rules alone: the release before does not know them, and deletes what they name.
+
+use contracts::provisioning::{Object, ObjectKey, ObjectKind, TenantObjects};
+use infra::{Result, StoreError};
+use model::TenantId;
+
+use super::{Row, Turn, query};
+
+/// Adds those of a tenant to its other objects. Kinds that a later release has are passed over.
+pub(super) async fn read(db: &mut dyn Turn, tenant: &TenantId, objects: &mut TenantObjects) -> Result<()> {
+    let sql = "SELECT kind, name, document FROM object_document WHERE tenant = ? ORDER BY dbid";
+    for row in db.rows(query(sql).bind(tenant.as_str())).await? {
+        let Some(kind) = ObjectKind::parse(&row.text("kind")?) else { continue };
+        match object(kind, &row)? {
+            Object::AgentGroup(o) => objects.agent_groups.push(*o),
+            Object::ActionCode(o) => objects.action_codes.push(o),
+            Object::List(o) => objects.lists.push(*o),
+            Object::BusinessAttribute(o) => objects.business_attributes.push(o),
+            Object::PlaceGroup(o) => objects.place_groups.push(o),
+            // The others have tables of their own.
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The one of that kind and name.
+pub(super) async fn find(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) -> Result<Option<Object>> {
+    let sql = "SELECT name, document FROM object_document WHERE tenant = ? AND kind = ? AND name = ?";
+    let asked = query(sql).bind(tenant.as_str()).bind(key.kind.as_str()).bind(&key.id);
+    db.rows(asked).await?.first().map(|row| object(key.kind, row)).transpose()
+}
+
+/// Writes one; an object of its kind and name is replaced.
+pub(super) async fn put(db: &mut dyn Turn, tenant: &str, object: &Object) -> Result<()> {
+    let (key, document) = (object.key(), String::from_utf8(object.to_json()).unwrap_or_default());
+    let sql = "INSERT INTO object_document (tenant, kind, name, document) VALUES (?, ?, ?, ?)
+         ON CONFLICT (tenant, kind, name) DO UPDATE SET name = excluded.name, document = excluded.document";
+    db.run(query(sql).bind(tenant).bind(key.kind.as_str()).bind(key.id).bind(document)).await.map(drop)
+}
+
+/// Removes one.
+pub(super) async fn delete(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) -> Result<()> {
+    let sql = "DELETE FROM object_document WHERE tenant = ? AND kind = ? AND name = ?";
+    db.run(query(sql).bind(tenant.as_str()).bind(key.kind.as_str()).bind(&key.id)).await.map(drop)
+}
+
+fn object(kind: ObjectKind, row: &Row) -> Result<Object> {
+    let corrupt = |name: String| StoreError::Corrupt {
+        what: "table object_document".to_owned(),
+        reason: format!("{} {name} is not one as JSON", kind.as_str()),
+    };
+    let name = row.text("name")?;
+    Object::from_json(kind, row.text("document")?.as_bytes()).map_err(|_| corrupt(name))
+}

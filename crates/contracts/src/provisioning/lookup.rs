@@ -1,0 +1,53 @@
+//! What programs look up in a tenant's configuration.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// A list in which programs look values up, by section and key.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LookupList {
+    /// Its name.
+    pub name: String,
+    /// The values of each section, by their keys.
+    #[serde(default)]
+    pub sections: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+impl LookupList {
+    /// The value of a key in a section.
+    pub fn value(&self, section: &str, key: &str) -> Option<&str> {
+        self.sections.get(section)?.get(key).map(String::as_str)
+    }
+
+    /// Bytes of the names of its sections, of its keys and of its values.
+    pub fn bytes(&self) -> usize {
+        let of_section = |(name, values): (&String, &BTreeMap<String, String>)| {
+            name.len() + values.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>()
+        };
+        self.sections.iter().map(of_section).sum()
+    }
+}
+
+/// Something that a tenant tells calls and customers apart by, as a language, with the values that it may have.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BusinessAttribute {
+    /// Its name, as `Language`: a key of user data.
+    pub name: String,
+    /// Its values, in the order in which people choose among them.
+    #[serde(default)]
+    pub values: Vec<AttributeValue>,
+    /// The value where nobody has said another one.
+    #[serde(default)]
+    pub default: Option<String>,
+}
+
+/// A value of a business attribute.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttributeValue {
+    /// What user data have, as `de`.
+    pub value: String,
+    /// What people read, as `German`; none: the value itself.
+    #[serde(default)]
+    pub display_name: Option<String>,
+}

@@ -1,0 +1,94 @@
+//! Business attributes with their values: their declaration, reading and writing.
+
+use contracts::provisioning::{AttributeValue, BusinessAttribute};
+
+use super::scalar::{optional, text as scalar};
+use super::shape::Need::{Optional, Required};
+use super::shape::{Field, NAME, Shape, field};
+use super::tree::{Node, list, text};
+
+/// The most business attributes of a tenant.
+const ATTRIBUTES_MAX: usize = 500;
+/// The most values of one.
+const ATTRIBUTE_VALUES_MAX: usize = 1_000;
+
+// === declaration ===
+
+static VALUES: Shape = Shape::List {
+    of: &Shape::Record(&[
+        field("value", Required, &NAME, "What user data have, as \"de\"."),
+        field("display_name", Optional, &NAME, "What people read; without it the value."),
+    ]),
+    max: ATTRIBUTE_VALUES_MAX,
+};
+
+static ATTRIBUTE_LIST: Shape = Shape::List {
+    of: &Shape::Record(&[
+        field("name", Required, &NAME, "Its name, as Language: a key of user data."),
+        field("values", Required, &VALUES, "Its values, in the order in which people choose among them."),
+        field("default", Optional, &NAME, "The value where nobody has said another one."),
+    ]),
+    max: ATTRIBUTES_MAX,
+};
+
+pub(super) const BUSINESS_ATTRIBUTES: Field = field(
+    "business_attributes",
+    Optional,
+    &ATTRIBUTE_LIST,
+    "What calls and customers are told apart by, as a language or a segment, with the values that there are.",
+);
+
+// === reading ===
+
+pub(super) fn business_attribute(item: &Node) -> Option<BusinessAttribute> {
+    let value =
+        |item: &Node| Some(AttributeValue { value: text(item, "value")?, display_name: text(item, "display_name") });
+    let values = list(item, "values").iter().filter_map(value).collect();
+    Some(BusinessAttribute { name: text(item, "name")?, values, default: text(item, "default") })
+}
+
+// === writing ===
+
+pub(super) fn business_attribute_line(attribute: &BusinessAttribute) -> String {
+    let BusinessAttribute { name, values, default } = attribute;
+    let value = |AttributeValue { value, display_name }: &AttributeValue| {
+        format!("{{value: {}{}}}", scalar(value), optional("display_name", display_name.as_deref()))
+    };
+    let values: Vec<_> = values.iter().map(value).collect();
+    let default = optional("default", default.as_deref());
+    format!("- {{name: {}, values: [{}]{default}}}", scalar(name), values.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::file::{Faults, read, write};
+
+    const HEAD: &str = "tenant: x\nname: x\nrealm: x\nhold_music: m\nprompts: {m: m.wav}\n";
+
+    #[test]
+    fn business_attributes_come_back_from_an_export() {
+        let text = "business_attributes:\n  - {name: Language, values: [{value: en}, {value: \"no\", display_name: Norwegian}], default: en}\n  - {name: Segment, values: []}\n";
+        let objects = read(&format!("{HEAD}{text}"), |_| Ok(String::new())).expect("a tenant");
+        let language = &objects.business_attributes[0];
+        let values: Vec<_> = language.values.iter().map(|one| (&*one.value, one.display_name.as_deref())).collect();
+        assert_eq!(values, [("en", None), ("no", Some("Norwegian"))]);
+        assert_eq!((language.default.as_deref(), objects.business_attributes.len()), (Some("en"), 2));
+        let again = read(&write(&objects).yaml, |_| Ok(String::new())).expect("what was exported");
+        assert_eq!(again.business_attributes, objects.business_attributes);
+    }
+
+    #[test]
+    fn a_value_stands_there_once_and_the_default_is_one() {
+        let text = "business_attributes:\n  - {name: a, values: [{value: x}, {value: y}, {value: x}]}\n  - {name: b, values: [{value: x}], default: z}\n  - {name: c}\n";
+        let Faults(faults) = read(&format!("{HEAD}{text}"), |_| Ok(String::new())).expect_err("faults");
+        let told: Vec<_> = faults.iter().map(|fault| (&*fault.key, &*fault.reason)).collect();
+        assert_eq!(
+            told,
+            [
+                ("business_attributes.a.values", "x stands there twice"),
+                ("business_attributes.b.default", "z is none of its values"),
+                ("business_attributes[2].values", "it is needed"),
+            ]
+        );
+    }
+}

@@ -1,0 +1,100 @@
+//! Lists in which programs look values up: their declaration, reading and writing.
+
+use std::collections::BTreeMap;
+
+use contracts::provisioning::LookupList;
+
+use super::scalar::text as scalar;
+use super::shape::Need::{Optional, Required};
+use super::shape::{Field, NAME, Shape, field};
+use super::tree::{Entry, Node, text};
+
+/// The most lists of a tenant.
+const LISTS_MAX: usize = 200;
+/// The most sections of a list.
+const SECTIONS_MAX: usize = 500;
+/// The most keys of a section.
+const KEYS_MAX: usize = 1_000;
+
+// === declaration ===
+
+static VALUE: Shape = Shape::Text { max: 1_024 };
+static VALUES: Shape = Shape::Named { of: &VALUE, max: KEYS_MAX };
+static SECTIONS: Shape = Shape::Named { of: &VALUES, max: SECTIONS_MAX };
+
+static LIST_OF_LISTS: Shape = Shape::List {
+    of: &Shape::Record(&[
+        field("name", Required, &NAME, "Its name."),
+        field("sections", Optional, &SECTIONS, "Its sections by name: in each, values by their keys."),
+    ]),
+    max: LISTS_MAX,
+};
+
+pub(super) const LISTS: Field =
+    field("lists", Optional, &LIST_OF_LISTS, "Lists in which programs look values up, by section and key.");
+
+// === reading ===
+
+pub(super) fn lookup_list(item: &Node) -> Option<LookupList> {
+    let sections = item.get("sections").map(Node::entries).unwrap_or_default();
+    let sections = sections.iter().map(|section| {
+        let values = section.node.entries().iter();
+        let value = |entry: &Entry| Some((entry.key.clone(), entry.node.text()?.to_owned()));
+        (section.key.clone(), values.filter_map(value).collect::<BTreeMap<_, _>>())
+    });
+    Some(LookupList { name: text(item, "name")?, sections: sections.collect() })
+}
+
+// === writing ===
+
+pub(super) fn lookup_list_line(list: &LookupList) -> String {
+    let LookupList { name, sections } = list;
+    let section = |(name, values): (&String, &BTreeMap<String, String>)| {
+        let values: Vec<_> = values.iter().map(|(key, value)| format!("{}: {}", scalar(key), scalar(value))).collect();
+        format!("{}: {{{}}}", scalar(name), values.join(", "))
+    };
+    let sections: Vec<_> = sections.iter().map(section).collect();
+    format!("- {{name: {}, sections: {{{}}}}}", scalar(name), sections.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::file::{Faults, read, write};
+
+    const HEAD: &str = "tenant: x\nname: x\nrealm: x\nhold_music: m\nprompts: {m: m.wav}\n";
+
+    #[test]
+    fn lists_come_back_from_an_export() {
+        let text = "lists:\n  - name: Branches\n    sections:\n      berlin: {greeting: \"Guten Tag: hier\", \"0\": \"true\"}\n      \"off\": {}\n  - {name: Empty}\n";
+        let objects = read(&format!("{HEAD}{text}"), |_| Ok(String::new())).expect("a tenant");
+        let list = &objects.lists[0];
+        assert_eq!(list.value("berlin", "greeting"), Some("Guten Tag: hier"));
+        assert_eq!((list.value("berlin", "0"), list.value("off", "0")), (Some("true"), None));
+        assert_eq!((objects.lists[1].bytes(), objects.lists.len()), (0, 2));
+        let again = read(&write(&objects).yaml, |_| Ok(String::new())).expect("what was exported");
+        assert_eq!(again.lists, objects.lists);
+    }
+
+    #[test]
+    fn a_list_is_bounded_and_each_fault_has_its_key() {
+        let long = "v".repeat(1_025);
+        let many: String = (0..260).map(|number| format!("k{number}: {}, ", "v".repeat(1_024))).collect();
+        let (key, name) = ("n".repeat(256), "m".repeat(256));
+        let text = format!(
+            "lists:\n  - {{name: a, sections: {{s: {{k: {long}, n: 7}}}}}}\n  - {{name: b, sections: {{s: {{{many}}}}}}}\n  \
+             - {{name: c, sections: {{s: {{{key}: v}}, {name}: {{}}}}}}\n  - {{name: A}}\n"
+        );
+        let Faults(faults) = read(&format!("{HEAD}{text}"), |_| Ok(String::new())).expect_err("faults");
+        let told: Vec<(&str, &str)> = faults.iter().map(|fault| (&*fault.key, &*fault.reason)).collect();
+        for expected in [
+            ("lists[0].sections.s.k", "it has more than 1024 bytes"),
+            ("lists[0].sections.s.n", "text is needed, this is a number: put it in quotes"),
+            ("lists.b.sections", "all its names, keys and values have more than 262144 bytes"),
+            ("lists[3]", "the name stands on line 7 already"),
+        ] {
+            assert!(told.contains(&expected), "{expected:?} is not in {told:?}");
+        }
+        let of_names = told.iter().filter(|(key, _)| *key == "lists.c.sections").count();
+        assert_eq!((of_names, told.len()), (2, 6), "{told:?}");
+    }
+}

@@ -1,0 +1,81 @@
+//! What must hold for groups of agents and of places.
+
+use std::collections::HashSet;
+
+use contracts::provisioning::{AgentGroup, ObjectKind};
+use routing::SkillExpression;
+
+use super::Rules;
+
+/// What would end the group's name where an expression has it in quotation marks.
+const QUOTES: [char; 2] = ['"', '\''];
+/// The longest name of a group, in bytes: the skill that stands for membership has a name, too.
+const GROUP_NAME_MAX: usize = model::id::NAME_MAX - AgentGroup::SKILL_PREFIX.len();
+
+impl Rules<'_> {
+    /// A skill with such a name would make a member of whoever has it.
+    pub(super) fn skill_names(&mut self) {
+        let objects = self.objects;
+        for skill in objects.skills.iter().filter(|skill| skill.name.starts_with(AgentGroup::SKILL_PREFIX)) {
+            let reason = format!("{} begins what stands for members of groups", AgentGroup::SKILL_PREFIX);
+            self.fault(ObjectKind::Skill, &skill.name, format!("skills.{}", skill.name), reason);
+        }
+    }
+
+    pub(super) fn agent_groups(&mut self) {
+        let objects = self.objects;
+        if objects.agent_groups.is_empty() {
+            return;
+        }
+        let people: HashSet<&str> = objects.people.iter().map(|person| person.user_name.as_str()).collect();
+        for group in &objects.agent_groups {
+            if group.name.contains(QUOTES) {
+                self.group_fault(group, "name", "it may have no quotation mark".to_owned());
+            } else if group.name.len() > GROUP_NAME_MAX {
+                self.group_fault(group, "name", format!("it has more than {GROUP_NAME_MAX} bytes"));
+            }
+            for (key, names) in [("agents", &group.agents), ("managers", &group.managers)] {
+                for name in names.iter().filter(|name| !people.contains(name.as_str())) {
+                    self.group_fault(group, key, format!("there is no person {name}"));
+                }
+            }
+            if let Some(expression) = &group.expression {
+                self.group_expression(group, expression);
+            }
+        }
+    }
+
+    fn group_expression(&mut self, group: &AgentGroup, text: &str) {
+        if !group.agents.is_empty() {
+            self.group_fault(group, "expression", "it has a meaning without `agents` alone".to_owned());
+        }
+        match SkillExpression::parse(text) {
+            Err(error) => self.group_fault(group, "expression", error.to_string()),
+            Ok(expression) => {
+                for skill in expression.skills() {
+                    if !self.skills.contains(skill) {
+                        self.group_fault(group, "expression", format!("there is no skill {skill}"));
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn place_groups(&mut self) {
+        let objects = self.objects;
+        if objects.place_groups.is_empty() {
+            return;
+        }
+        let places: HashSet<&str> = objects.places.iter().map(|place| place.name.as_str()).collect();
+        for group in &objects.place_groups {
+            for name in group.places.iter().filter(|name| !places.contains(name.as_str())) {
+                let key = format!("place_groups.{}.places", group.name);
+                self.fault(ObjectKind::PlaceGroup, &group.name, key, format!("there is no place {name}"));
+            }
+        }
+    }
+
+    fn group_fault(&mut self, group: &AgentGroup, key: &str, reason: String) {
+        self.fault(ObjectKind::AgentGroup, &group.name, format!("agent_groups.{}.{key}", group.name), reason);
+    }
+}
