@@ -40,6 +40,7 @@ mod originate;
 mod otlp;
 mod outgoing;
 mod parties;
+mod permission_matrix;
 mod predictive;
 mod provisioning;
 mod quarantine;
