@@ -37,6 +37,7 @@ mod names;
 mod nat;
 mod node_events;
 mod originate;
+mod other_language;
 mod otlp;
 mod outgoing;
 mod parties;
