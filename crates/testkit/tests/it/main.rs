@@ -12,6 +12,7 @@ mod codecs;
 mod codes;
 mod conference;
 mod consultation;
+mod database_stopped;
 mod demo;
 mod dialling;
 mod direct;
