@@ -260,7 +260,10 @@ impl SideBySide {
     async fn take(&mut self, step: Step) -> TestCaseResult {
         match step {
             Step::Batch { wishes, is_trial, by_another } => {
-                let edit = |(key, deed, belief)| ModelEdit { expected: self.expected(&key, belief), key, deed };
+                let edit = |(key, deed, belief): (ObjectKey, Deed, Belief)| {
+                    let expected = self.expected(&key, belief);
+                    ModelEdit { key, expected, deed }
+                };
                 let edits: Vec<ModelEdit> = wishes.into_iter().map(edit).collect();
                 let asked = edits.iter().map(ModelEdit::edit).collect();
                 self.carry_out(edits, asked, is_trial, by_another).await
