@@ -163,3 +163,6 @@ fn folded(key: &ObjectKey) -> ObjectKey {
     let id = if key.kind == ObjectKind::Dn { key.id.clone() } else { folded_name(&key.id) };
     ObjectKey { kind: key.kind, id }
 }
+
+#[cfg(test)]
+mod tests;

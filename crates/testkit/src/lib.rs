@@ -1,4 +1,4 @@
-//! Drives the built binary with independent programs: SIPp, baresip, curl, openid-client. Links no role.
+//! Drives the built binary with independent programs: SIPp, baresip, curl, openid-client, grpc-js. Links no role.
 
 pub mod agents;
 pub mod audio;

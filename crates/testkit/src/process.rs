@@ -16,3 +16,9 @@ pub fn children(pid: u32) -> Result<Vec<u32>> {
     let pids = String::from_utf8_lossy(&listed.stdout);
     Ok(pids.split_whitespace().filter_map(|pid| pid.parse().ok()).collect())
 }
+
+/// Whether a process has ended, even if its parent has not reaped it yet.
+pub fn is_gone(pid: u32) -> bool {
+    let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    state.rsplit_once(')').is_none_or(|(_, rest)| rest.trim_start().starts_with('Z'))
+}

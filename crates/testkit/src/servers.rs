@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::process::{children, is_gone, signal};
 use crate::wait;
 
 /// They start in a second or two; a busy machine needs more.
@@ -27,6 +28,7 @@ pub struct Servers {
     folder: tempfile::TempDir,
     redis: Vec<(u16, Option<Child>)>,
     postgres: Option<Child>,
+    is_postgres_frozen: bool,
     has_kafka: bool,
 }
 
@@ -39,6 +41,7 @@ impl Servers {
             folder: tempfile::tempdir()?,
             redis: vec![(6_379, None), (6_380, None)],
             postgres: None,
+            is_postgres_frozen: false,
             has_kafka: false,
         };
         servers.make_postgres()?;
@@ -159,7 +162,41 @@ impl Servers {
 
     /// Stops PostgreSQL without waiting for its clients.
     pub fn end_postgres(&mut self) -> Result<()> {
+        if self.is_postgres_frozen {
+            // It would not hear of it.
+            return self.kill_postgres();
+        }
         self.postgres.take().map_or(Ok(()), |child| end(child, "INT"))
+    }
+
+    /// Stops PostgreSQL as it stands: its connections stay open, and nothing answers there any more.
+    pub fn freeze_postgres(&mut self) -> Result<()> {
+        let pid = self.postgres.as_ref().context("PostgreSQL does not run")?.id();
+        self.is_postgres_frozen = true;
+        // The server first: it starts no further process then.
+        signal(pid, "STOP")?;
+        for child in children(pid)? {
+            // One that was at its end may be gone.
+            let _ = signal(child, "STOP");
+        }
+        Ok(())
+    }
+
+    /// Kills PostgreSQL with all its processes, like a crash.
+    pub fn kill_postgres(&mut self) -> Result<()> {
+        if self.postgres.is_none() {
+            return Ok(());
+        }
+        self.freeze_postgres()?;
+        self.is_postgres_frozen = false;
+        let Some(server) = self.postgres.take() else { return Ok(()) };
+        let processes = children(server.id())?;
+        end(server, "KILL")?;
+        for pid in &processes {
+            let _ = signal(*pid, "KILL");
+        }
+        // No other one begins on the same data before they are gone.
+        wait::until(READY_WITHIN, || Ok(processes.iter().all(|pid| is_gone(*pid)).then_some(())))
     }
 }
 
@@ -173,8 +210,8 @@ impl Drop for Servers {
     }
 }
 
-fn end(mut child: Child, signal: &str) -> Result<()> {
-    crate::process::signal(child.id(), signal)?;
+fn end(mut child: Child, name: &str) -> Result<()> {
+    signal(child.id(), name)?;
     child.wait()?;
     Ok(())
 }

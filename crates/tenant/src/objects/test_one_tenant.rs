@@ -1,4 +1,4 @@
-//! For tests: a store with one tenant in memory, which counts how often it was read as a whole.
+//! For tests: a store with one tenant in memory and its history, which counts how often it was read as a whole.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard};
@@ -18,6 +18,7 @@ struct StoredTenant {
     changed: BTreeMap<ObjectKey, Revision>,
     reads: usize,
     noted: Vec<HistoryEntry>,
+    history: Vec<HistoryEntry>,
 }
 
 fn example() -> TenantObjects {
@@ -33,6 +34,7 @@ impl OneTenant {
             changed: BTreeMap::new(),
             reads: 0,
             noted: Vec::new(),
+            history: Vec::new(),
         };
         Self(Mutex::new(stored))
     }
@@ -74,6 +76,25 @@ impl OneTenant {
     pub fn begin_again(&self) {
         let mut stored = self.stored();
         (stored.objects, stored.revision, stored.changed) = (example(), Revision(1), BTreeMap::new());
+        stored.history.clear();
+    }
+
+    /// Notes what the changes of the next revision do to objects, as the tables do.
+    fn notes(&self, changes: &[ObjectChange], note: &ChangeNote) {
+        let mut stored = self.stored();
+        let revision = Revision(stored.revision.0 + 1);
+        let mut present: HashMap<ObjectKey, Object> =
+            stored.objects.objects().map(|object| (object.key(), object)).collect();
+        for change in changes {
+            let (key, after) = match change {
+                ObjectChange::Put(object) => (object.key(), Some(super::shown(object.clone(), &[]))),
+                ObjectChange::Delete(key) => (key.clone(), None),
+            };
+            let before = present.remove(&key).map(|object| super::shown(object, &[]));
+            let number = stored.history.len() as u64 + 1;
+            let note = note.clone();
+            stored.history.push(HistoryEntry { number, revision, note, key, before, after, secrets_changed: false });
+        }
     }
 
     fn stored(&self) -> MutexGuard<'_, StoredTenant> {
@@ -123,13 +144,14 @@ impl ProvisioningStore for OneTenant {
         tenant: &'a TenantId,
         at: Revision,
         changes: Vec<ObjectChange>,
-        _: &'a ChangeNote,
+        note: &'a ChangeNote,
     ) -> Answer<'a, Revision> {
         Box::pin(async move {
             let actual = self.stored().revision;
             if actual != at {
                 return Err(StoreError::Conflict { key: tenant.to_string(), expected: at.0, actual: actual.0 });
             }
+            self.notes(&changes, note);
             Ok(self.change(changes))
         })
     }
@@ -157,8 +179,13 @@ impl ProvisioningStore for OneTenant {
         nobody_asks()
     }
 
-    fn entry_at<'a>(&'a self, _: &'a TenantId, _: &'a ObjectKey, _: Revision) -> Answer<'a, Option<HistoryEntry>> {
-        nobody_asks()
+    fn entry_at<'a>(&'a self, _: &'a TenantId, key: &'a ObjectKey, at: Revision) -> Answer<'a, Option<HistoryEntry>> {
+        Box::pin(async move {
+            let stored = self.stored();
+            let mut of_object = stored.history.iter().filter(|entry| entry.key == *key);
+            let last = of_object.clone().rfind(|entry| entry.revision <= at);
+            Ok(last.or_else(|| of_object.next()).cloned())
+        })
     }
 
     fn request<'a>(&'a self, _: &'a TenantId, _: &'a str, _: &'a str, _: Timestamp) -> Answer<'a, Vec<HistoryEntry>> {

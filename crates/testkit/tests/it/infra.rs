@@ -74,7 +74,7 @@ fn servers_start_again_with_their_data_or_without_and_leave_nothing_behind() -> 
     done(number, &["down"])?;
     let folder = format!("/tmp/trunkline-infra-{}/{number}", id()?);
     ensure!(!Path::new(&folder).exists(), "{folder} is still there");
-    let left: Vec<&u32> = pids.iter().filter(|pid| !super::real::is_gone(**pid)).collect();
+    let left: Vec<&u32> = pids.iter().filter(|pid| !testkit::process::is_gone(**pid)).collect();
     ensure!(left.is_empty(), "processes {left:?} are still there");
     Ok(())
 }

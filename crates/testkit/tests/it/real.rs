@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use testkit::agents::baresip_agent;
 use testkit::caller::{Caller, prompt_samples};
 use testkit::installation::binary;
-use testkit::process::signal;
+use testkit::process::{is_gone, signal};
 use testkit::{Answer, Installation, Servers, kernel, wait};
 
 use crate::outgoing::is_heard_in;
@@ -18,7 +18,7 @@ use crate::outgoing::is_heard_in;
 const SOON: Duration = Duration::from_secs(45);
 const LATER: Duration = Duration::from_secs(60);
 /// Samples in a second.
-const SECOND: usize = 8_000;
+pub const SECOND: usize = 8_000;
 const REDIS: u16 = 6_379;
 const REDIS_OF_PULSE: u16 = 6_380;
 const POSTGRESQL: u16 = 5_432;
@@ -188,7 +188,7 @@ fn conversation_over_a_failure(site: &mut Installation, fail: impl Fn(&mut Serve
     site.is_at_rest()
 }
 
-fn hears_more(caller: &Caller, samples: usize) -> Result<()> {
+pub fn hears_more(caller: &Caller, samples: usize) -> Result<()> {
     let before = caller.audio.received().samples.len();
     wait::until(LATER, || Ok((caller.audio.received().samples.len() >= before + samples).then_some(())))
         .with_context(|| format!("{} samples heard, {before} of them before", caller.audio.received().samples.len()))
@@ -249,12 +249,6 @@ fn children(supervisor: u32) -> Result<BTreeMap<u32, String>> {
         Some((pid.parse().ok()?, command.to_owned()))
     };
     Ok(text.lines().filter_map(child).collect())
-}
-
-/// Whether a process has ended, even if its parent has not reaped it yet.
-pub(super) fn is_gone(pid: u32) -> bool {
-    let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    state.rsplit_once(')').is_none_or(|(_, rest)| rest.trim_start().starts_with('Z'))
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! others.
 
 mod flow;
-mod forgeries;
+pub(crate) mod forgeries;
 mod guesses;
 mod page;
 mod requests;

@@ -131,7 +131,7 @@ fn encoded(part: &Value) -> String {
 }
 
 /// Forgeries of a token, and how each is made.
-fn forged(site: &Installation, token: &str) -> Result<Vec<(String, String)>> {
+pub fn forged(site: &Installation, token: &str) -> Result<Vec<(String, String)>> {
     let parts: Vec<&str> = token.split('.').collect();
     let [head, payload, signature] = parts[..] else { anyhow::bail!("a token has three parts") };
     let told = claims(token)?;

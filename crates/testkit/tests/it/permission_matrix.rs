@@ -1,0 +1,96 @@
+//! Who may do what: every path of the web edge and every gRPC method that is served, tried with every kind of bearer. What each must get
+//! stands in tables, and what is served without a row there is a fault.
+
+mod bearers;
+mod rest;
+mod services;
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context, Result, ensure};
+use testkit::{Installation, wait};
+
+use crate::conference::SOON;
+use bearers::Bearer;
+
+/// A tenant that there is not; its name is as long as that of the example.
+const NOWHERE: &str = "nowhere";
+
+/// What a bearer must get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Due {
+    /// Nobody of the installation: it is told so, and nothing else.
+    Stranger,
+    /// Of another tenant: the same as for one that does not exist.
+    AsNowhere,
+    /// It lacks a scope.
+    Refusal,
+    /// It may.
+    Answer,
+}
+
+impl Due {
+    fn of(bearer: &Bearer, needs: &str, is_of_tenant: bool) -> Self {
+        match bearer.tenant.as_deref() {
+            None => Self::Stranger,
+            Some(tenant) if is_of_tenant && tenant != "example" => Self::AsNowhere,
+            Some(_) if suffices(bearer, needs) => Self::Answer,
+            Some(_) => Self::Refusal,
+        }
+    }
+}
+
+/// Whether a bearer has what a row needs.
+fn suffices(bearer: &Bearer, needs: &str) -> bool {
+    match needs {
+        "any" => true,
+        "never" => false,
+        _ => needs.split('|').any(|together| together.split('+').all(|scope| bearer.has(scope))),
+    }
+}
+
+/// The rows of a table: lines of cells, without comments and without the names of its columns.
+fn rows<const N: usize>(table: &'static str) -> Result<Vec<[&'static str; N]>> {
+    let lines = table.lines().filter(|line| !line.starts_with('#')).skip(1);
+    lines
+        .map(|line| {
+            let cells: Vec<&str> = line.split('\t').collect();
+            <[&str; N]>::try_from(cells).ok().with_context(|| format!("{N} cells are needed: {line:?}"))
+        })
+        .collect()
+}
+
+#[test]
+fn whatever_is_served_has_a_row_that_says_who_may() -> Result<()> {
+    let site = Installation::start()?;
+    let wrong = [rest::undeclared(&site)?, services::undeclared()?].concat();
+    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    // A scope that is misspelt in a row would let nobody in, and nobody would notice.
+    let known: BTreeSet<String> = bearers::rows()?.iter().flat_map(|bearer| bearer.scopes.clone()).collect();
+    let needs =
+        rest::rows()?.into_iter().map(|row| row.needs).chain(services::rows()?.into_iter().map(|row| row.needs));
+    let scopes: BTreeSet<&str> = needs.flat_map(|needs| needs.split(['|', '+'])).collect();
+    let unknown =
+        scopes.into_iter().filter(|scope| !["any", "never", "follow"].contains(scope) && !known.contains(*scope));
+    let unknown: Vec<&str> = unknown.collect();
+    ensure!(unknown.is_empty(), "no bearer has {unknown:?}: who may is never tried");
+    Ok(())
+}
+
+#[test]
+fn every_bearer_gets_everywhere_what_the_tables_say() -> Result<()> {
+    let site = Installation::start()?;
+    let (paths, methods, bearers) = (rest::rows()?, services::rows()?, bearers::all(&site)?);
+    let mut wrong = Vec::new();
+    for bearer in &bearers {
+        if bearer.name == "expired" {
+            // It was issued before the others were tried.
+            let is_over = || Ok((rest::status(&site, "/api/voice/v1/openapi.json", bearer)? == 401).then_some(()));
+            wait::until(SOON, is_over).context("a token does not expire")?;
+        }
+        wrong.extend(rest::wrong(&site, &paths, bearer)?);
+        wrong.extend(services::wrong(&site, &methods, bearer)?);
+    }
+    ensure!(wrong.is_empty(), "{} of the cells are wrong:\n{}", wrong.len(), wrong.join("\n"));
+    Ok(())
+}

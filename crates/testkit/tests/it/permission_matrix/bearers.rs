@@ -1,0 +1,214 @@
+//! The bearers, each with its token: of people who have signed in, of programs, of roles, and of nobody.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use contracts::v1;
+use contracts::v1::change_object::Action;
+use contracts::v1::provisioning_client::ProvisioningClient;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use serde_json::{Value, json};
+use testkit::facts::{bearing, connect, runtime, tenant_role};
+use testkit::{Installation, Visitor, wait};
+
+use crate::sign_in::forgeries::{CONFIGURATION, claims, forged};
+
+const SOON: Duration = Duration::from_secs(60);
+const PASSWORD: &str = "correct-horse-battery-staple";
+/// People of the example who come for this test alone: the demo has none of their privileges.
+const NEW: [(&str, &str); 2] = [("dora.dean", "designer"), ("ian.ivy", "integrator")];
+/// A second tenant, with a program for its people.
+const GLOBEX: &str = r#"tenant: globex
+name: Globex
+realm: globex.invalid
+hold_music: music
+prompts: {music: music.wav}
+people:
+  - {user: gina.green, first_name: Gina, last_name: Green, password: "wide white saucer", privileges: [administrator]}
+clients:
+  - {id: probe, name: Probe, secret: "slow brown teapot", grants: [password]}
+"#;
+/// A role that has connections to config alone.
+const SERVICE: &str = "dialplan";
+/// The scopes of which a tied token keeps its part.
+const OF_ONE_DN: [&str; 4] = ["calls:control", "calls:monitor", "agents:control", "agents:supervise"];
+
+/// Somebody who asks.
+pub struct Bearer {
+    pub name: &'static str,
+    /// None for whoever is nobody to the installation.
+    pub tenant: Option<&'static str>,
+    pub is_tied: bool,
+    pub scopes: BTreeSet<String>,
+    pub token: Option<String>,
+}
+
+impl Bearer {
+    /// Whether its token has a scope; `follow` is what a tied one may of `calls:read` too.
+    pub fn has(&self, scope: &str) -> bool {
+        match scope {
+            "follow" => self.scopes.contains("calls:read"),
+            _ => self.scopes.contains(scope) && (!self.is_tied || OF_ONE_DN.contains(&scope)),
+        }
+    }
+}
+
+/// The table, whose bearers have no token yet.
+pub fn rows() -> Result<Vec<Bearer>> {
+    let given = |cell: &'static str| Some(cell).filter(|cell| *cell != "-");
+    let bearer = |[name, tenant, tied, scopes]: [&'static str; 4]| Bearer {
+        name,
+        tenant: given(tenant),
+        is_tied: given(tied).is_some(),
+        scopes: given(scopes).unwrap_or_default().split_whitespace().map(str::to_owned).collect(),
+        token: None,
+    };
+    Ok(super::rows(include_str!("bearers.tsv"))?.into_iter().map(bearer).collect())
+}
+
+/// All of them with their tokens.
+pub fn all(site: &Installation) -> Result<Vec<Bearer>> {
+    // First: it has to be over in the end.
+    let expired = issued(site, "person/late", &["config:read", "config:write"], "1s")?;
+    let visitor = Visitor::new(site)?;
+    add_people(site)?;
+    let administrator = of_demo(site, &visitor, "administrator")?;
+    let forged = forged(site, &administrator)?;
+    let forgery = |how: &str| {
+        let found = forged.iter().find(|(other, _)| other == how);
+        found.map(|(_, token)| token.clone()).with_context(|| format!("nobody forges {how}"))
+    };
+    let client = visitor.token(&[("grant_type", "client_credentials"), ("scope", "statistics:read")])?;
+    let mut tokens = BTreeMap::from([
+        ("garbage", "none.of.ours".to_owned()),
+        ("alg none", forgery("\"none\" without a signature")?),
+        ("HS256 with the public key", forgery("an HMAC with the public key: its PEM")?),
+        ("a service's token for another role", for_another_role(site, &expired)?),
+        ("a service that signs as a person", signed_by_service(site, &claims(&administrator)?)?),
+        ("agent", of_demo(site, &visitor, "agent")?),
+        ("supervisor", of_demo(site, &visitor, "supervisor")?),
+        ("client of one scope", client.token("access_token")?),
+        ("tool of routing", issued(site, "tool/matrix", &["routing", "routing:read"], "15m")?),
+        ("operator", site.demo.tokens.get("operator").context("no operator's token")?.clone()),
+        ("administrator", administrator),
+        ("expired", expired),
+    ]);
+    for (user, privilege) in NEW {
+        tokens.insert(privilege, signed_in(|| visitor.by_password(user, PASSWORD))?);
+    }
+    // Last: as long as there is one tenant, nobody need name it.
+    site.import_text(GLOBEX)?;
+    let fields = [("grant_type", "password"), ("username", "gina.green"), ("password", "wide white saucer")];
+    let other = signed_in(|| visitor.token_as("globex/probe", "slow brown teapot", &fields))?;
+    tokens.insert("another tenant's administrator", other);
+    let mut bearers = rows()?;
+    for bearer in &mut bearers {
+        bearer.token = tokens.remove(bearer.name);
+        ensure!(
+            bearer.token.is_some() || bearer.name == "none",
+            "bearers.tsv has {:?}: make its token here",
+            bearer.name
+        );
+        is_as_declared(bearer)?;
+    }
+    ensure!(tokens.is_empty(), "bearers.tsv lacks {:?}: say there what they may", tokens.keys());
+    Ok(bearers)
+}
+
+/// The token says what the table says of it.
+fn is_as_declared(bearer: &Bearer) -> Result<()> {
+    let (Some(tenant), Some(token)) = (bearer.tenant, &bearer.token) else { return Ok(()) };
+    let told = claims(token)?;
+    let scopes: BTreeSet<String> =
+        told["scope"].as_str().unwrap_or_default().split_whitespace().map(str::to_owned).collect();
+    let is_same = told["tenant"] == tenant && told["dn"].is_string() == bearer.is_tied && scopes == bearer.scopes;
+    ensure!(is_same, "bearers.tsv says otherwise of {:?}: {told}", bearer.name);
+    Ok(())
+}
+
+fn of_demo(site: &Installation, visitor: &Visitor<'_>, kind: &str) -> Result<String> {
+    let user = site.demo.users.iter().find(|user| user.kind == kind).with_context(|| format!("no {kind} signs in"))?;
+    visitor.by_password(&user.user, &user.password)?.token("access_token")
+}
+
+/// The token of somebody of whom auth may hear in a moment.
+fn signed_in(ask: impl Fn() -> Result<testkit::visitor::CurlAnswer>) -> Result<String> {
+    let mut last = String::new();
+    let answer = wait::until(SOON, || {
+        let answer = ask()?;
+        last.clone_from(&answer.body);
+        Ok((answer.status == 200).then_some(answer))
+    });
+    answer.with_context(|| format!("nobody signs in: {last}"))?.token("access_token")
+}
+
+/// A token of the command line.
+fn issued(site: &Installation, subject: &str, scopes: &[&str], life: &str) -> Result<String> {
+    let output = Command::new(testkit::installation::binary()?)
+        .args(["token", "--tenant", "example", "--sub", subject, "--life", life])
+        .args(scopes.iter().flat_map(|scope| ["--scope", *scope]))
+        .args(["--instance", &site.demo.instance.to_string(), "--data-dir"])
+        .arg(site.data_dir())
+        .args(site.stores())
+        .output()?;
+    ensure!(output.status.success(), "{subject}: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}
+
+fn add_people(site: &Installation) -> Result<()> {
+    let token = issued(site, "person/boss", &["config:read", "config:write"], "15m")?;
+    let change = |(user, privilege): (&str, &str)| {
+        let document = json!({
+            "user_name": user, "first_name": "New", "last_name": "Person", "password": PASSWORD, "privileges": [privilege],
+        });
+        let put = v1::PutObject { json: document.to_string(), fields: Vec::new() };
+        v1::ChangeObject {
+            kind: "person".to_owned(),
+            id: user.to_owned(),
+            expected_revision: Some(0),
+            action: Some(Action::Put(put)),
+        }
+    };
+    let asked = v1::ChangeObjectsRequest { changes: NEW.map(change).to_vec(), ..v1::ChangeObjectsRequest::default() };
+    runtime()?.block_on(async {
+        let mut client = ProvisioningClient::new(connect(tenant_role(site, CONFIGURATION)).await?);
+        let done = client.change(bearing(asked, &token)?).await?.into_inner();
+        ensure!(done.changed == 2, "{done:?}");
+        anyhow::Ok(())
+    })
+}
+
+/// The token with which a role calls another one: it is good there, and nowhere else. `fresh` is a token that has just been issued.
+fn for_another_role(site: &Installation, fresh: &str) -> Result<String> {
+    let until = claims(fresh)?["exp"].as_u64().context("a token without an end")? + 300;
+    let token = signed_by_service(
+        site,
+        &json!({
+            "iss": "trunkline",
+            "tenant": "*",
+            "sub": format!("service/{SERVICE}/{SERVICE}-1"),
+            "scope": "role",
+            "aud": "config",
+            "exp": until,
+        }),
+    )?;
+    let headers = format!("Authorization: Bearer {token}\r\n");
+    let there = site.http_with(site.admin("config")?, "GET", "/metrics", &headers, "")?;
+    ensure!(there.status == 200, "it is not what a role shows: {}", there.body);
+    Ok(token)
+}
+
+/// Claims that are signed as the tokens of a role are.
+fn signed_by_service(site: &Installation, claims: &Value) -> Result<String> {
+    let keys = site.data_dir().join("keys");
+    let private = std::fs::read(keys.join(format!("services/{SERVICE}.p8"))).context("the key of a role")?;
+    let public = std::fs::read(keys.join(format!("public/{SERVICE}.json"))).context("the public key of a role")?;
+    let public: Value = serde_json::from_slice(&public)?;
+    let mut header = Header::new(Algorithm::ES256);
+    header.typ = Some("JWT".to_owned());
+    header.kid = public["keys"][0]["kid"].as_str().map(str::to_owned);
+    ensure!(header.kid.is_some(), "{public}");
+    Ok(jsonwebtoken::encode(&header, claims, &EncodingKey::from_ec_der(&private))?)
+}

@@ -1,0 +1,188 @@
+//! The methods of the gRPC services, called without knowing their messages.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use contracts::v1;
+use prost::Message as _;
+use prost::bytes::{Buf as _, BufMut as _};
+use testkit::facts::{bearing, connect, runtime};
+use testkit::{Installation, wait};
+use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::codegen::http::uri::PathAndQuery;
+use tonic::transport::Channel;
+use tonic::{Code, Status};
+
+use super::bearers::Bearer;
+use super::{Due, NOWHERE};
+
+const PATIENCE: Duration = Duration::from_secs(45);
+const SOON: Duration = Duration::from_secs(45);
+
+pub struct MethodRow {
+    service: &'static str,
+    method: &'static str,
+    at: &'static str,
+    pub needs: &'static str,
+    is_of_tenant: bool,
+}
+
+pub fn rows() -> Result<Vec<MethodRow>> {
+    let row = |[service, method, at, needs, tenant]: [&'static str; 5]| MethodRow {
+        service,
+        method,
+        at,
+        needs,
+        is_of_tenant: tenant == "named",
+    };
+    Ok(super::rows(include_str!("grpc.tsv"))?.into_iter().map(row).collect())
+}
+
+/// The methods of all services, as `Service/Method`.
+fn declared() -> Result<BTreeSet<String>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../proto/trunkline/v1");
+    let mut declared = BTreeSet::new();
+    for file in std::fs::read_dir(folder)? {
+        let mut service = String::new();
+        for line in std::fs::read_to_string(file?.path())?.lines() {
+            let name = |rest: &str| rest.split([' ', '(', '{']).next().unwrap_or_default().to_owned();
+            if let Some(rest) = line.strip_prefix("service ") {
+                service = name(rest);
+            } else if let Some(rest) = line.trim_start().strip_prefix("rpc ") {
+                declared.insert(format!("{service}/{}", name(rest)));
+            }
+        }
+    }
+    Ok(declared)
+}
+
+/// The methods without a row, and the rows without a method.
+pub fn undeclared() -> Result<Vec<String>> {
+    let known: BTreeSet<String> = rows()?.iter().map(|row| format!("{}/{}", row.service, row.method)).collect();
+    let declared = declared()?;
+    let new = declared.difference(&known).map(|method| {
+        let place = "permission_matrix/grpc.tsv, with the role and the port that serve it";
+        format!("{method} is in proto/, and nothing says who may: add a row to {place}")
+    });
+    let gone = known
+        .difference(&declared)
+        .map(|method| format!("{method} is not in proto/: take its row out of permission_matrix/grpc.tsv"));
+    Ok(new.chain(gone).collect())
+}
+
+/// Messages as bytes.
+#[derive(Clone, Copy)]
+struct Bytes;
+
+impl Codec for Bytes {
+    type Encode = Vec<u8>;
+    type Decode = Vec<u8>;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        *self
+    }
+
+    fn decoder(&mut self) -> Self {
+        *self
+    }
+}
+
+impl Encoder for Bytes {
+    type Item = Vec<u8>;
+    type Error = Status;
+
+    fn encode(&mut self, item: Vec<u8>, into: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        into.put_slice(&item);
+        Ok(())
+    }
+}
+
+impl Decoder for Bytes {
+    type Item = Vec<u8>;
+    type Error = Status;
+
+    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Vec<u8>>, Status> {
+        let mut item = vec![0; from.remaining()];
+        from.copy_to_slice(&mut item);
+        Ok(Some(item))
+    }
+}
+
+/// Code and words of an answer.
+type MethodAnswer = (Code, String);
+
+/// Calls once, as if the answers were a stream: how they begin says enough.
+async fn call(
+    channel: Channel,
+    row: &MethodRow,
+    message: Vec<u8>,
+    bearer: &Bearer,
+    tenant: &str,
+) -> Result<MethodAnswer> {
+    let mut request = match &bearer.token {
+        Some(token) => bearing(message, token)?,
+        None => tonic::Request::new(message),
+    };
+    request.metadata_mut().insert("trunkline-tenant", tenant.parse()?);
+    let mut client = tonic::client::Grpc::new(channel);
+    client.ready().await?;
+    let path = PathAndQuery::try_from(format!("/trunkline.v1.{}/{}", row.service, row.method))?;
+    let answered = tokio::time::timeout(PATIENCE, client.server_streaming(request, path, Bytes)).await?;
+    Ok(answered.map_or_else(|status| (status.code(), status.message().to_owned()), |_| (Code::Ok, String::new())))
+}
+
+/// Where a row is served.
+fn place(site: &Installation, row: &MethodRow) -> Result<SocketAddr> {
+    let (role, port) = row.at.split_once(':').with_context(|| format!("no port: {}", row.at))?;
+    Ok(SocketAddr::new(site.admin(role)?.ip(), port.parse()?))
+}
+
+/// What is sent: a request of the agent's own DN where it decides who may, else an empty message.
+fn message(site: &Installation, row: &MethodRow) -> Vec<u8> {
+    if row.method != "Ask" {
+        return Vec::new();
+    }
+    let this_dn = site.demo.users.iter().find_map(|user| user.dn.clone()).unwrap_or_default();
+    let kind = Some(v1::request::Kind::AgentLogout(v1::Nothing {}));
+    let request = v1::Request { this_dn, reference: 7, kind, ..v1::Request::default() };
+    v1::AskRequest { request: Some(request) }.encode_to_vec()
+}
+
+/// The cells of a bearer that are not as they must be.
+pub fn wrong(site: &Installation, rows: &[MethodRow], bearer: &Bearer) -> Result<Vec<String>> {
+    let runtime = runtime()?;
+    let mut wrong = Vec::new();
+    for row in rows {
+        let channel = runtime.block_on(connect(place(site, row)?))?;
+        let settled = |tenant: &str| {
+            let answered = wait::until(SOON, || {
+                let asked = call(channel.clone(), row, message(site, row), bearer, tenant);
+                let answer = runtime.block_on(asked)?;
+                let is_busy = matches!(answer.0, Code::Unavailable | Code::ResourceExhausted | Code::DeadlineExceeded);
+                Ok((!is_busy).then_some(answer))
+            });
+            answered.with_context(|| format!("{}/{} at {} by {}", row.service, row.method, row.at, bearer.name))
+        };
+        let (code, words) = settled("example")?;
+        let due = Due::of(bearer, row.needs, row.is_of_tenant);
+        let is_right = match due {
+            Due::Stranger => code == Code::Unauthenticated,
+            Due::Refusal => code == Code::PermissionDenied,
+            Due::AsNowhere => {
+                [Code::PermissionDenied, Code::NotFound].contains(&code)
+                    && (code, words.replace("example", NOWHERE)) == settled(NOWHERE)?
+            }
+            Due::Answer => ![Code::Unauthenticated, Code::PermissionDenied, Code::Unimplemented].contains(&code),
+        };
+        if !is_right {
+            let of = format!("{}/{} at {}", row.service, row.method, row.at);
+            wrong.push(format!("{}: {of} needs {}, {due:?} is due: {code:?} {words}", bearer.name, row.needs));
+        }
+    }
+    Ok(wrong)
+}
