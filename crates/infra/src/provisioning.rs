@@ -158,10 +158,7 @@ pub trait ProvisioningStore: Send + Sync {
     fn find<'a>(&'a self, tenant: &'a TenantId, key: &'a ObjectKey) -> Answer<'a, Option<Object>> {
         Box::pin(async move {
             let loaded = self.load(tenant).await?;
-            let is_meant = |object: &Object| {
-                let own = object.key();
-                own.kind == key.kind && own.id.eq_ignore_ascii_case(&key.id)
-            };
+            let is_meant = |object: &Object| object.key().folded() == key.folded();
             Ok(loaded.and_then(|(_, objects)| objects.objects().find(is_meant)))
         })
     }

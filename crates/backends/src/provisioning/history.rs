@@ -1,12 +1,11 @@
 //! What happened to objects: written with each change, read in pages.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
-use contracts::provisioning::{Object, ObjectKey};
+use contracts::provisioning::{BySpelling, Object, ObjectKey};
 use infra::{ChangeNote, ChangeWay, HistoryEntry, HistoryPage, ObjectChange, Result, Revision};
 use model::{TenantId, Timestamp};
 
-use super::find::folded;
 use super::{FOUND_EACH_MAX, Row, Statement, Turn, find, key_of, query, read, revision_of};
 
 /// What happens to one object.
@@ -25,7 +24,7 @@ pub(super) async fn of(
     changes: &[ObjectChange],
 ) -> Result<Vec<ChangedObject>> {
     let mut present = match at {
-        Revision(0) => HashMap::new(),
+        Revision(0) => BySpelling::from_iter([]),
         _ => present(db, tenant, changes).await?,
     };
     let mut happened = Vec::with_capacity(changes.len());
@@ -34,7 +33,7 @@ pub(super) async fn of(
             ObjectChange::Put(object) => (object.key(), Some(object)),
             ObjectChange::Delete(key) => (key.clone(), None),
         };
-        let before = present.remove(&folded(&key));
+        let before = present.take(&key);
         if before.as_ref() != after {
             happened.push(one(key, before.as_ref(), after));
         }
@@ -56,12 +55,10 @@ fn one(key: ObjectKey, before: Option<&Object>, after: Option<&Object>) -> Chang
     }
 }
 
-/// The objects that the changes are about, by their folded keys. Of a few objects those alone are read: other writers wait meanwhile. Of
-/// more the whole tenant is.
-async fn present(db: &mut dyn Turn, tenant: &TenantId, changes: &[ObjectChange]) -> Result<HashMap<ObjectKey, Object>> {
-    let by_key = |object: Object| (folded(&object.key()), object);
+/// The objects that the changes are about. Of a few objects those alone are read: other writers wait meanwhile. Of more the whole tenant is.
+async fn present(db: &mut dyn Turn, tenant: &TenantId, changes: &[ObjectChange]) -> Result<BySpelling<Object>> {
     if changes.len() > FOUND_EACH_MAX {
-        return Ok(read::objects(db, tenant).await?.objects().map(by_key).collect());
+        return Ok(read::objects(db, tenant).await?.objects().map(|object| (object.key(), object)).collect());
     }
     let key = |change: &ObjectChange| match change {
         ObjectChange::Put(object) => object.key(),
@@ -69,7 +66,11 @@ async fn present(db: &mut dyn Turn, tenant: &TenantId, changes: &[ObjectChange])
     };
     let keys: Vec<ObjectKey> = changes.iter().map(key).collect();
     let found = find::all(db, tenant, &keys).await?;
-    Ok(found.into_iter().flatten().map(by_key).collect())
+    let mut seen = HashSet::new();
+    // By the names that the changes have: a table may take two for one that are two by every other rule. Each object once, since it is
+    // found by several spellings.
+    let found = keys.into_iter().zip(found).filter_map(|(key, object)| Some((key, object?)));
+    Ok(found.filter(|(_, object)| seen.insert(object.key())).collect())
 }
 
 /// Writes what has happened.

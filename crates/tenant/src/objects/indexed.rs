@@ -4,12 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 
-use contracts::provisioning::{Object, ObjectKey, ObjectKind, Person, Tenant};
+use contracts::provisioning::{Object, ObjectKey, ObjectKind, Person, Tenant, folded_name};
 use infra::{ObjectChange, Revision, VersionedObjects};
 
 use super::ties::{TieMark, marks};
 use crate::file;
-use crate::names::folded_name;
 
 /// Bytes of an object in memory with its names and ties, about.
 const OBJECT_BYTES: usize = 1_024;

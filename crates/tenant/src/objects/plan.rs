@@ -7,7 +7,7 @@ use infra::ObjectChange;
 
 use super::affected::broken;
 use super::indexed::IndexedTenant;
-use super::{ChangeRefusal, ObjectEdit, ObjectFault, StaleObject, document, folded};
+use super::{ChangeRefusal, ObjectEdit, ObjectFault, StaleObject, document};
 use crate::file;
 use crate::names::name_fault;
 
@@ -18,7 +18,7 @@ pub(super) fn plan(held: &IndexedTenant, edits: &[ObjectEdit]) -> Result<Vec<Obj
     let (mut changes, mut faults) = (Vec::with_capacity(edits.len()), Vec::new());
     let mut named = HashSet::new();
     for edit in edits {
-        let is_first = named.insert(folded(&edit.key));
+        let is_first = named.insert(edit.key.folded());
         match edited(held, edit, is_first) {
             Ok(Some(change)) => changes.push(change),
             Ok(None) => {}

@@ -1,4 +1,4 @@
-use contracts::provisioning::ObjectKind;
+use contracts::provisioning::{ObjectKind, Schedule};
 use infra::conformance::provisioning::{note, objects};
 use infra::{Answer, ProvisioningStore as _};
 
@@ -60,6 +60,28 @@ async fn a_batch_reads_the_objects_that_it_changes_and_no_others() {
         "the whole tenant is read: {:?}",
         turn.read
     );
+}
+
+#[tokio::test]
+async fn of_two_spellings_that_are_both_there_each_has_its_own_history() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, acme) = made(&folder).await;
+    let schedule = |name: &str, open: &str| {
+        let (open, exceptions) = (vec![open.to_owned()], Vec::new());
+        Object::Schedule(Schedule { name: name.to_owned(), time_zone: None, open, exceptions })
+    };
+    let (lower, upper) = (schedule("büro", "Mon 08:00-18:00"), schedule("BÜRO", "Tue 08:00-18:00"));
+    // A table of SQLite tells them apart, and an earlier release took both.
+    let both = [&lower, &upper].map(|object| ObjectChange::Put(object.clone()));
+    store.update(&acme, Revision(1), both.into(), note()).await.unwrap();
+    let changes = ["BÜRO", "büro"].map(|name| ObjectChange::Put(schedule(name, "Wed 08:00-18:00")));
+    store.update(&acme, Revision(2), changes.into(), note()).await.unwrap();
+    for object in [lower, upper] {
+        let key = object.key();
+        let page = HistoryPage { kind: Some(key.kind), id: Some(key.id.clone()), below: None, limit: 1 };
+        let last = store.history(&acme, &page).await.unwrap().remove(0);
+        assert_eq!(last.before, String::from_utf8(object.to_json()).ok(), "{key:?}");
+    }
 }
 
 /// How SQLite answers a statement.
