@@ -22,7 +22,7 @@ mod views;
 use contracts::v1::configuration_server::ConfigurationServer;
 use contracts::v1::events_server::EventsServer;
 use contracts::v1::provisioning_server::ProvisioningServer;
-use infra::Revision;
+use infra::ConfigVersion;
 use model::{SharedMap, TenantId};
 use runtime::spec::{Listen, Place, Protocol};
 use runtime::{Drains, Replicas, Role, RoleContext, RoleSpec, Starts};
@@ -81,8 +81,8 @@ pub const ROLE: Role = Role { spec: &SPEC, start: |ctx| Box::pin(run(ctx)) };
 /// The largest request about single objects: a table of people, and what is said of it.
 const REQUEST_BYTES_MAX: usize = crate::people::TABLE_BYTES_MAX + (1 << 20);
 
-/// Each published tenant's revision and agent objects.
-type PublishedTenants = SharedMap<TenantId, (Revision, AgentObjects)>;
+/// Each published tenant's version and agent objects.
+type PublishedTenants = SharedMap<TenantId, (ConfigVersion, AgentObjects)>;
 
 async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     ctx.ready.require("configuration published");

@@ -4,8 +4,7 @@ use contracts::provisioning::{Object, ObjectKey};
 use infra::{ArchivedPart, ObjectChange, PartGiver, PartTaker, Result, Revision, StoreError};
 use model::TenantId;
 
-use super::history::{self, number};
-use super::{Turn, query, read, revisions, snapshots, write as objects};
+use super::{Turn, history, number, query, read, revisions, snapshots, write as objects};
 
 /// Entries of the history that are read at once.
 const AT_ONCE: u32 = 500;
@@ -74,6 +73,8 @@ pub(super) async fn write(db: &mut dyn Turn, tenant: &TenantId, give: &mut PartG
     if !is_written {
         write_objects(db, tenant, revision, held).await?;
     }
+    // Its history goes on from here, whatever came after this revision in the one that was archived.
+    revisions::stamp(db, tenant, revision).await?;
     Ok(revision)
 }
 

@@ -6,7 +6,7 @@ use contracts::provisioning::{BySpelling, Object, ObjectKey};
 use infra::{ChangeNote, ChangeWay, HistoryEntry, HistoryPage, ObjectChange, Result, Revision};
 use model::{TenantId, Timestamp};
 
-use super::{FOUND_EACH_MAX, Row, Statement, Turn, find, key_of, query, read, revision_of};
+use super::{FOUND_EACH_MAX, Row, Statement, Turn, find, key_of, number, query, read, revision_of};
 
 /// What happens to one object.
 pub(super) struct ChangedObject {
@@ -107,10 +107,6 @@ pub(super) async fn put(db: &mut dyn Turn, tenant: &TenantId, entry: HistoryEntr
         .bind(&entry.after)
         .bind(u32::from(entry.secrets_changed));
     db.run(put).await.map(drop)
-}
-
-pub(super) fn number(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 // === reading ===

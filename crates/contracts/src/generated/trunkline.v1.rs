@@ -3597,6 +3597,9 @@ pub struct ReadObjectsRequest {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ReadObjectsResponse {
+    /// With the revision: what tells it from the same number in another history, for FollowRequest.
+    #[prost(fixed64, tag = "3")]
+    pub history: u64,
     #[prost(oneof = "read_objects_response::What", tags = "1, 2")]
     pub what: ::core::option::Option<read_objects_response::What>,
 }
@@ -3630,6 +3633,9 @@ pub struct FollowRequest {
     /// As in ReadObjectsRequest.
     #[prost(string, repeated, tag = "2")]
     pub kinds: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// `history` as it came with that revision. If the tenant was restored or made anew since, every object is sent first. 0: the revision is taken for one of the present history.
+    #[prost(fixed64, tag = "3")]
+    pub history: u64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct FollowResponse {
@@ -3639,6 +3645,15 @@ pub struct FollowResponse {
     pub revision: u64,
     #[prost(message, repeated, tag = "2")]
     pub objects: ::prost::alloc::vec::Vec<ConfigObject>,
+    /// What tells the revision from the same number in another history; 0 where it is not known.
+    #[prost(fixed64, tag = "3")]
+    pub history: u64,
+    /// The objects are all that there are, together with those of the messages up to the last: whatever else the reader has is gone.
+    #[prost(bool, tag = "4")]
+    pub whole: bool,
+    /// More messages of the same change follow.
+    #[prost(bool, tag = "5")]
+    pub unfinished: bool,
 }
 /// Generated client implementations.
 pub mod configuration_client {

@@ -221,7 +221,7 @@ fn is_value(found: &Json, text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use infra::VersionedObjects;
+    use infra::{HistoryPoint, VersionedObjects};
 
     use super::*;
 
@@ -229,7 +229,7 @@ mod tests {
         let text = include_str!("../../../../data/example-tenant.yaml");
         let objects = crate::file::read(text, |_| Ok("<scxml/>".to_owned())).expect("the example");
         let revisions = objects.objects().map(|object| (object.key(), Revision(3))).collect();
-        IndexedTenant::of(VersionedObjects { revision: Revision(7), objects, revisions })
+        IndexedTenant::of(VersionedObjects { point: HistoryPoint::unstamped(Revision(7)), objects, revisions })
     }
 
     fn found(kind: ObjectKind, filter: &[(&str, &str)]) -> Vec<String> {
@@ -285,7 +285,7 @@ mod tests {
     #[test]
     fn names_that_begin_so_come_first_and_pages_keep_that_order() {
         let mut read = VersionedObjects {
-            revision: Revision(1),
+            point: HistoryPoint::unstamped(Revision(1)),
             objects: crate::file::gathered(held().tenant().clone(), []),
             revisions: std::collections::HashMap::new(),
         };

@@ -141,7 +141,7 @@ fn put_key(change: &ObjectChange) -> Option<ObjectKey> {
 #[cfg(test)]
 mod tests {
     use contracts::provisioning::Skill;
-    use infra::{Revision, VersionedObjects};
+    use infra::{HistoryPoint, Revision, VersionedObjects};
 
     use super::*;
     use crate::objects::EditAction;
@@ -150,7 +150,7 @@ mod tests {
         let text = include_str!("../../../../data/example-tenant.yaml");
         let objects = crate::file::read(text, |_| Ok("<scxml/>".to_owned())).expect("the example");
         let revisions = objects.objects().map(|object| (object.key(), Revision(3))).collect();
-        VersionedObjects { revision: Revision(7), objects, revisions }
+        VersionedObjects { point: HistoryPoint::unstamped(Revision(7)), objects, revisions }
     }
 
     fn held() -> IndexedTenant {

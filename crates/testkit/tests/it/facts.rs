@@ -560,7 +560,8 @@ fn port_8888_reads_the_objects_and_follows_their_changes() -> Result<()> {
         let (phone, _) = read_one(&mut client, "dn", "7101", &secrets).await?;
         assert!(phone.contains(&site.demo.people[0].password), "{phone}");
 
-        let follow = |after_revision| v1::FollowRequest { after_revision, kinds: vec!["skill".to_owned()] };
+        let kinds = || vec!["skill".to_owned()];
+        let follow = |after_revision| v1::FollowRequest { after_revision, kinds: kinds(), ..Default::default() };
         let mut from_start = client.follow(bearing(follow(0), &operator)?).await?.into_inner();
         let first = from_start.message().await?.context("the answers ended")?;
         let names = |answer: &v1::FollowResponse| answer.objects.iter().map(|o| o.id.clone()).collect::<Vec<_>>();

@@ -1,6 +1,6 @@
 use contracts::provisioning::{ObjectKind, Schedule};
 use infra::conformance::provisioning::{note, objects};
-use infra::{Answer, ProvisioningStore as _};
+use infra::{Answer, HistoryPoint, ProvisioningStore as _};
 
 use super::*;
 use crate::provisioning::Dialect as _;
@@ -119,7 +119,7 @@ async fn what_a_later_release_has_noted_hides_nothing_else() {
     for _ in 0..3 {
         turn.run(entry("grpc", "hologram")).await.unwrap();
     }
-    let changed = "INSERT INTO change (tenant, kind, id, revision) VALUES ('acme', 'hologram', 'x', 1)";
+    let changed = "INSERT INTO change (tenant, kind, id, revision) VALUES ('acme', 'hologram', 'x', 2)";
     turn.run(query(changed)).await.unwrap();
     turn.commit().await.unwrap();
 
@@ -130,7 +130,9 @@ async fn what_a_later_release_has_noted_hides_nothing_else() {
     assert_eq!(first, all[..2], "a page is full although some entries are passed over");
     let held = store.versioned(&acme).await.unwrap().unwrap();
     assert_eq!(held.revisions.len(), objects("acme").objects().count());
-    let changes = store.changes(&acme, Revision(0)).await.unwrap();
+    let changes = store.changes(&acme, HistoryPoint::unstamped(Revision(1))).await.unwrap();
+    assert_eq!(changes.changes, [], "what it does not know is no change");
+    let changes = store.changes(&acme, HistoryPoint::default()).await.unwrap();
     assert_eq!(changes.changes.len(), objects("acme").objects().count(), "the tenant is published all the same");
 
     // What it does not know comes several times in a row, and what follows is read all the same.

@@ -93,6 +93,9 @@ async fn a_restored_tenant_is_the_same_but_for_the_numbers_of_its_history(store:
     };
     let all: Vec<ArchivedPart> = all.into_iter().map(renamed).collect();
     assert_eq!(restored(store, &copy, all.clone()).await.unwrap(), Revision(3));
+    let (point, origin) = (store.point(&copy).await.unwrap().unwrap(), store.point(&acme).await.unwrap().unwrap());
+    assert_eq!(point.revision, origin.revision);
+    assert!(point.stamp.is_known() && point.stamp != origin.stamp, "its history is another one from here on");
     let unnumbered = |part: ArchivedPart| match part {
         ArchivedPart::Entry(entry) => ArchivedPart::Entry(HistoryEntry { number: 0, ..entry }),
         other => other,

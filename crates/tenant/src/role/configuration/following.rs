@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contracts::v1;
-use infra::{ObjectChange, ProvisioningStore, Revision};
+use infra::{HistoryPoint, ObjectChange, ProvisioningStore, Revision};
 use model::TenantId;
 use prost::Message as _;
 use tokio::sync::{mpsc, watch};
@@ -67,16 +67,16 @@ pub(super) struct ObjectFollower {
     pub store: Arc<dyn ProvisioningStore>,
     pub stored: watch::Receiver<StoredTenants>,
     pub view: View,
-    /// The revision that it has.
-    pub after: Revision,
+    /// The point that it has.
+    pub after: HistoryPoint,
 }
 
 impl ObjectFollower {
     /// Tells the changes until the follower or the role has ended, or the database fails.
     pub async fn tell(mut self, answers: Teller<v1::FollowResponse>) {
         loop {
-            // Before the question, so that whatever changes after it is another revision.
-            let listed = self.stored.borrow_and_update().revision(&self.view.tenant);
+            // Before the question, so that whatever changes after it is another point.
+            let listed = self.stored.borrow_and_update().point(&self.view.tenant);
             let news = match self.news().await {
                 Ok(news) => news,
                 Err(refusal) => return drop(answers.send(Err(refusal)).await),
@@ -92,13 +92,13 @@ impl ObjectFollower {
         }
     }
 
-    /// The changes that the database has, in messages.
+    /// The changes that the database has, in messages: everything to who has another history.
     async fn news(&mut self) -> Result<Vec<v1::FollowResponse>, Status> {
         let changes = self.store.changes(&self.view.tenant, self.after).await.map_err(status)?;
-        if self.after > changes.revision {
-            return Err(beyond(self.after, changes.revision));
+        if !changes.is_whole && self.after.revision > changes.point.revision {
+            return Err(beyond(self.after.revision, changes.point.revision));
         }
-        let before = std::mem::replace(&mut self.after, changes.revision);
+        let before = std::mem::replace(&mut self.after, changes.point);
         let view = &self.view;
         let told = changes.changes.into_iter().filter_map(|change| match change {
             ObjectChange::Put(object) => view.shows(&object.key()).then(|| view.object(object)),
@@ -108,21 +108,20 @@ impl ObjectFollower {
                 json: String::new(),
             }),
         });
-        Ok(parts(before, self.after, told))
+        Ok(parts((before, self.after), changes.is_whole, told))
     }
 
-    /// Waits until the database lists the tenant with another revision, and says meanwhile that nothing has changed. Returns `false` if
+    /// Waits until the database lists the tenant with another point, and says meanwhile that nothing has changed. Returns `false` if
     /// the follower or the role has ended.
-    async fn has_moved_from(&mut self, listed: Option<Revision>, answers: &Teller<v1::FollowResponse>) -> bool {
+    async fn has_moved_from(&mut self, listed: Option<HistoryPoint>, answers: &Teller<v1::FollowResponse>) -> bool {
         let tenant = &self.view.tenant;
         loop {
-            let moving = self.stored.wait_for(|now| now.revision(tenant) != listed);
+            let moving = self.stored.wait_for(|now| now.point(tenant) != listed);
             let moved = tokio::time::timeout(SILENCE_MAX, moving).await.map(|moved| moved.is_ok());
             match moved {
                 Ok(is_followed) => return is_followed,
                 Err(_silence) => {
-                    let nothing = v1::FollowResponse { revision: self.after.0, objects: Vec::new() };
-                    if answers.send(Ok(nothing)).await.is_err() {
+                    if answers.send(Ok(message(self.after))).await.is_err() {
                         return false;
                     }
                 }
@@ -131,24 +130,31 @@ impl ObjectFollower {
     }
 }
 
+/// A message without objects.
+fn message(HistoryPoint { revision, stamp }: HistoryPoint) -> v1::FollowResponse {
+    v1::FollowResponse { revision: revision.0, history: stamp.0, ..v1::FollowResponse::default() }
+}
+
 /// Splits the changes into messages that every reader accepts. A reader that continues after any but the last gets all of them again.
 fn parts(
-    before: Revision,
-    after: Revision,
+    (before, after): (HistoryPoint, HistoryPoint),
+    whole: bool,
     objects: impl Iterator<Item = v1::ConfigObject>,
 ) -> Vec<v1::FollowResponse> {
-    let mut parts = vec![v1::FollowResponse { revision: after.0, objects: Vec::new() }];
+    let last = || v1::FollowResponse { whole, ..message(after) };
+    let mut parts = vec![last()];
     let mut bytes = 0;
     for object in objects {
         let more = object.encoded_len();
-        let last = parts.last_mut().expect("there is a first one");
-        if last.objects.is_empty() || bytes + more <= PART_BYTES {
+        let last_part = parts.last_mut().expect("there is a first one");
+        if last_part.objects.is_empty() || bytes + more <= PART_BYTES {
             bytes += more;
-            last.objects.push(object);
+            last_part.objects.push(object);
         } else {
             bytes = more;
-            last.revision = before.0;
-            parts.push(v1::FollowResponse { revision: after.0, objects: vec![object] });
+            let objects = std::mem::take(&mut last_part.objects);
+            *last_part = v1::FollowResponse { objects, whole, unfinished: true, ..message(before) };
+            parts.push(v1::FollowResponse { objects: vec![object], ..last() });
         }
     }
     parts
