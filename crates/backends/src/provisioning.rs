@@ -165,6 +165,24 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
         async move { history::entry_at(&mut *self.0.reads().await?, tenant, key, at).await }.boxed()
     }
 
+    fn pruned_revision<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Revision> {
+        async move { history::pruned(&mut *self.0.reads().await?, tenant).await }.boxed()
+    }
+
+    fn prune_history<'a>(&'a self, tenant: &'a TenantId, before: Timestamp, at_most: u32) -> Answer<'a, u64> {
+        async move {
+            // Most tenants have nothing that old: no writer waits while that is found.
+            if history::old(&mut *self.0.reads().await?, tenant, before, 1).await?.is_none() {
+                return Ok(0);
+            }
+            let mut turn = self.0.writes(tenant).await?;
+            let count = history::prune(&mut *turn, tenant, before, at_most).await?;
+            turn.commit().await?;
+            Ok(count)
+        }
+        .boxed()
+    }
+
     fn request<'a>(
         &'a self,
         tenant: &'a TenantId,

@@ -242,6 +242,20 @@ pub trait ProvisioningStore: Send + Sync {
         at: Revision,
     ) -> Answer<'a, Option<HistoryEntry>>;
 
+    /// The highest revision of which entries of the history were removed; 0 if none were. How an object stood at an earlier one is not known,
+    /// unless it has not changed since.
+    fn pruned_revision<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Revision> {
+        let _ = tenant;
+        Box::pin(async { Ok(Revision::default()) })
+    }
+
+    /// Removes entries of the tenant's history from before that time, the first ones first and at most so many; says how many. One behind a
+    /// later one stays, so that what is kept is the history after some entry, and whole.
+    fn prune_history<'a>(&'a self, tenant: &'a TenantId, before: Timestamp, at_most: u32) -> Answer<'a, u64> {
+        let _ = (tenant, before, at_most);
+        Box::pin(async { Ok(0) })
+    }
+
     /// What a caller's batch with this key has changed since then; nothing if there was none.
     fn request<'a>(
         &'a self,

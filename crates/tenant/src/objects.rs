@@ -114,6 +114,20 @@ pub enum ChangeRefusal {
         /// The revision.
         at: u64,
     },
+    /// The history of that revision was removed for its age.
+    #[error(
+        "{kind} {id}: how it stood at revision {at} is no longer known: its history up to revision {pruned} was removed for its age"
+    )]
+    NotKept {
+        /// The kind of the object.
+        kind: &'static str,
+        /// Its id.
+        id: String,
+        /// The revision.
+        at: u64,
+        /// The highest revision of which entries were removed.
+        pruned: u64,
+    },
     /// Others have changed the tenant so often that the batch found no turn.
     #[error("others change the tenant at the same time: try again")]
     NoTurn,

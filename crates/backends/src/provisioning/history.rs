@@ -195,6 +195,49 @@ pub(super) async fn entry_at(
     Ok(None)
 }
 
+// === removing ===
+
+/// The last of the first entries that are older than a time, of so many: its number and its revision.
+pub(super) async fn old(
+    db: &mut dyn Turn,
+    tenant: &TenantId,
+    before: Timestamp,
+    at_most: u32,
+) -> Result<Option<(i64, i64)>> {
+    let sql = "SELECT number, revision, changed_ms FROM change_log WHERE tenant = ? ORDER BY number LIMIT ?";
+    let mut last = None;
+    for row in &db.rows(query(sql).bind(tenant.as_str()).bind(i64::from(at_most))).await? {
+        if row.get::<i64>("changed_ms")? >= number(before.as_millis()) {
+            break;
+        }
+        last = Some((row.get::<i64>("number")?, row.get::<i64>("revision")?));
+    }
+    Ok(last)
+}
+
+/// Removes them, and notes up to which revision the history has lost entries.
+pub(super) async fn prune(db: &mut dyn Turn, tenant: &TenantId, before: Timestamp, at_most: u32) -> Result<u64> {
+    let Some((last, revision)) = old(db, tenant, before, at_most).await? else { return Ok(0) };
+    let removed = query("DELETE FROM change_log WHERE tenant = ? AND number <= ?").bind(tenant.as_str()).bind(last);
+    let count = db.run(removed).await?;
+    pruned_to(db, tenant, revision).await?;
+    Ok(count)
+}
+
+/// Notes that entries up to a revision are gone.
+pub(super) async fn pruned_to(db: &mut dyn Turn, tenant: &TenantId, revision: i64) -> Result<()> {
+    let sql = "UPDATE tenant SET pruned_revision = ? WHERE id = ? AND pruned_revision < ?";
+    db.run(query(sql).bind(revision).bind(tenant.as_str()).bind(revision)).await.map(drop)
+}
+
+/// The highest revision of which entries are gone; 0 if none are.
+pub(super) async fn pruned(db: &mut dyn Turn, tenant: &TenantId) -> Result<Revision> {
+    let rows = db.rows(query("SELECT pruned_revision FROM tenant WHERE id = ?").bind(tenant.as_str())).await?;
+    rows.first().map_or(Ok(Revision(0)), |row| Ok(revision_of(row.get("pruned_revision")?)))
+}
+
+// === requests ===
+
 /// What a caller's batch has changed since then.
 pub(super) async fn request(
     db: &mut dyn Turn,

@@ -5382,6 +5382,9 @@ pub struct ObjectHistoryResponse {
     /// Empty on the last page.
     #[prost(string, tag = "2")]
     pub next_page_token: ::prost::alloc::string::String,
+    /// On the last page: entries up to this revision were removed for their age; 0 if none were.
+    #[prost(uint64, tag = "3")]
+    pub pruned_revision: u64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ObjectHistoryEntry {
@@ -5755,7 +5758,7 @@ pub mod provisioning_client {
                 .insert(GrpcMethod::new("trunkline.v1.Provisioning", "History"));
             self.inner.unary(req, path, codec).await
         }
-        /// Puts an object back as it was at a revision; its secrets stay those of today. NOT_FOUND if it did not exist then.
+        /// Puts an object back as it was at a revision; its secrets stay those of today. NOT_FOUND if it did not exist then, or the history of then is no longer kept.
         pub async fn restore(
             &mut self,
             request: impl tonic::IntoRequest<super::RestoreObjectRequest>,
@@ -5925,7 +5928,7 @@ pub mod provisioning_server {
             tonic::Response<super::ObjectHistoryResponse>,
             tonic::Status,
         >;
-        /// Puts an object back as it was at a revision; its secrets stay those of today. NOT_FOUND if it did not exist then.
+        /// Puts an object back as it was at a revision; its secrets stay those of today. NOT_FOUND if it did not exist then, or the history of then is no longer kept.
         async fn restore(
             &self,
             request: tonic::Request<super::RestoreObjectRequest>,

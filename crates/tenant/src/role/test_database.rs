@@ -29,6 +29,10 @@ pub(super) struct TestDatabase {
     pub generation: Mutex<u64>,
     /// What tells the history of globex from those before it; revisions have no stamps while it is 0.
     pub history: AtomicU64,
+    /// How many entries of the history of globex are too old.
+    pub old_entries: AtomicU64,
+    /// How often somebody has removed such entries.
+    pub asked_to_prune: AtomicU64,
 }
 
 impl TestDatabase {
@@ -43,6 +47,8 @@ impl TestDatabase {
             states,
             generation: Mutex::default(),
             history: AtomicU64::default(),
+            old_entries: AtomicU64::default(),
+            asked_to_prune: AtomicU64::default(),
         })
     }
 
@@ -176,6 +182,17 @@ impl ProvisioningStore for TestDatabase {
     }
     fn entry_at<'a>(&'a self, _: &'a TenantId, _: &'a ObjectKey, _: Revision) -> Answer<'a, Option<HistoryEntry>> {
         Box::pin(async { Err(StoreError::Invalid("it is read alone".to_owned())) })
+    }
+    fn prune_history<'a>(&'a self, of: &'a TenantId, _: Timestamp, at_most: u32) -> Answer<'a, u64> {
+        Box::pin(async move {
+            if let Some(why) = self.why.filter(|_| of.as_str() == "acme") {
+                return Err(why());
+            }
+            self.asked_to_prune.fetch_add(1, SeqCst);
+            let count = self.old_entries.load(SeqCst).min(at_most.into());
+            self.old_entries.fetch_sub(count, SeqCst);
+            Ok(count)
+        })
     }
     fn request<'a>(&'a self, _: &'a TenantId, _: &'a str, _: &'a str, _: Timestamp) -> Answer<'a, Vec<HistoryEntry>> {
         Box::pin(async { Err(StoreError::Invalid("it is read alone".to_owned())) })
