@@ -3636,6 +3636,12 @@ pub struct FollowRequest {
     /// `history` as it came with that revision. If the tenant was restored or made anew since, every object is sent first. 0: the revision is taken for one of the present history.
     #[prost(fixed64, tag = "3")]
     pub history: u64,
+    /// Only objects whose ids begin so, without regard to case; empty means all.
+    #[prost(string, tag = "4")]
+    pub id_prefix: ::prost::alloc::string::String,
+    /// Of DNs only those of these types, as `route_point`; empty means all. One that is of another type by now is told as gone.
+    #[prost(string, repeated, tag = "5")]
+    pub types: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct FollowResponse {

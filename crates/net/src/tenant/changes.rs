@@ -1,6 +1,7 @@
 //! Changes of a tenant's configuration as they are followed on 8888: each in one message or several, which are put together, since an object
 //! may move from one message to the next.
 
+use contracts::provisioning::ObjectKind;
 use contracts::v1;
 use infra::{HistoryPoint, HistoryStamp, Revision};
 
@@ -23,9 +24,16 @@ pub struct ChangeParts {
     objects: Vec<v1::ConfigObject>,
 }
 
-/// Asks for the changes after a point: for everything if the tenant's history is another one by now.
-pub fn changes_after(known: HistoryPoint, kinds: Vec<String>) -> v1::FollowRequest {
-    v1::FollowRequest { after_revision: known.revision.0, kinds, history: known.stamp.0 }
+/// Asks for the changes of objects of these kinds, and of these types of DNs, after a point: for everything if the tenant's history is another
+/// one by now.
+pub fn changes_after(known: HistoryPoint, kinds: &[ObjectKind], types: &[&str]) -> v1::FollowRequest {
+    v1::FollowRequest {
+        after_revision: known.revision.0,
+        history: known.stamp.0,
+        kinds: kinds.iter().map(|kind| kind.as_str().to_owned()).collect(),
+        types: types.iter().map(|name| (*name).to_owned()).collect(),
+        id_prefix: String::new(),
+    }
 }
 
 impl ChangeParts {
@@ -110,7 +118,8 @@ mod tests {
 
     #[test]
     fn a_reader_asks_for_what_comes_after_its_point_of_its_history() {
-        let asked = changes_after(point(9, 90), vec!["dn".to_owned()]);
-        assert_eq!((asked.after_revision, asked.history, asked.kinds), (9, 90, vec!["dn".to_owned()]));
+        let asked = changes_after(point(9, 90), &[ObjectKind::Dn], &["echo"]);
+        assert_eq!((asked.after_revision, asked.history), (9, 90));
+        assert_eq!((asked.kinds, asked.types), (ids(&["dn"]), ids(&["echo"])));
     }
 }

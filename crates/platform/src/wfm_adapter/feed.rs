@@ -18,7 +18,7 @@ use tonic::{Code, Streaming};
 
 use super::fault_memory::FaultMemory;
 use super::shared_history::SharedHistory;
-use super::workforce::KINDS;
+use super::workforce::{DN_TYPES, KINDS};
 use super::{CONFIGURATION, CONFIGURATION_PORT, EVENTS, EVENTS_PORT, Metrics};
 
 /// Pause before a stream that has ended is opened again.
@@ -149,9 +149,8 @@ impl TenantFeed {
     /// Opens the stream of configuration, and takes all of it in before the first fact.
     async fn open_configuration(&mut self) -> anyhow::Result<(Streaming<v1::FollowResponse>, ChangeParts)> {
         let channel = net::grpc::channel(&self.ctx, CONFIGURATION, CONFIGURATION_PORT)?;
-        let kinds = KINDS.iter().map(|kind| kind.as_str().to_owned()).collect();
         let known = self.history.lock().workforce.point;
-        let asked = net::grpc::for_tenant(tonic::Request::new(changes_after(known, kinds)), &self.tenant);
+        let asked = net::grpc::for_tenant(tonic::Request::new(changes_after(known, &KINDS, &DN_TYPES)), &self.tenant);
         let mut client = ConfigurationClient::new(channel).max_decoding_message_size(MESSAGE_MAX);
         let mut configuration = client.follow(asked).await?.into_inner();
         let mut parts = ChangeParts::after(known);

@@ -10,6 +10,9 @@ use stats::ObjectType;
 /// The kinds of objects that are read.
 pub(super) const KINDS: [ObjectKind; 2] = [ObjectKind::Dn, ObjectKind::Person];
 
+/// The types of DNs that are read: a tenant has far more phones.
+pub(super) const DN_TYPES: [&str; 4] = ["route_point", "virtual_queue", "echo", "announcement"];
+
 /// An agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct WorkforceAgent {

@@ -16,6 +16,9 @@ pub(super) const KINDS: &[ObjectKind] = &[
     ObjectKind::Number,
 ];
 
+/// The types of DNs that are read: a tenant has far more phones.
+pub(super) const DN_TYPES: [&str; 3] = ["route_point", "echo", "announcement"];
+
 /// A route point.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Point {

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tonic::{Code, Streaming};
 
-use super::configuration::{Configuration, KINDS};
+use super::configuration::{Configuration, DN_TYPES, KINDS};
 use super::metrics::Metrics;
 use super::numbers::Board as Numbers;
 use super::publish::Board;
@@ -191,9 +191,8 @@ impl TenantLoop {
 
     async fn open(&mut self) -> anyhow::Result<Streams> {
         let channel = net::grpc::channel(&self.ctx, CONNECTION, CONFIGURATION_PORT)?;
-        let kinds = KINDS.iter().map(|kind| kind.as_str().to_owned()).collect();
         let known = self.configuration.point;
-        let asked = net::grpc::for_tenant(tonic::Request::new(changes_after(known, kinds)), &self.tenant);
+        let asked = net::grpc::for_tenant(tonic::Request::new(changes_after(known, KINDS, &DN_TYPES)), &self.tenant);
         let mut client = ConfigurationClient::new(channel).max_decoding_message_size(MESSAGE_MAX);
         let mut configuration = client.follow(asked).await?.into_inner();
         // Opens the statistics before the first fact that they count.

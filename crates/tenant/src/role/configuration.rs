@@ -18,7 +18,7 @@ use tonic::{Request, Response, Status};
 
 use super::own_secrets::{self, OwnSecret, SecretReplacement};
 use super::stored_tenants::StoredTenants;
-use following::{ObjectFollower, tell_tenants};
+use following::{FollowFilter, ObjectFollower, tell_tenants};
 
 /// The most messages that wait for a slow reader; its own flow control holds the rest back.
 const WAITING_MAX: usize = 2;
@@ -238,8 +238,9 @@ impl Configuration for Server {
         let permit = self.streams.open(Some(&view.tenant), net::grpc::caller(&request)?.subject())?;
         let stream = until_token_expires(ReceiverStream::new(stream), net::grpc::caller(&request)?, self.clock.clone());
         let asked = request.into_inner();
+        let filter = FollowFilter::of(&asked.id_prefix, asked.types)?;
         let after = HistoryPoint { revision: Revision(asked.after_revision), stamp: HistoryStamp(asked.history) };
-        let follower = ObjectFollower { store: self.store.clone(), stored: self.stored.clone(), view, after };
+        let follower = ObjectFollower { store: self.store.clone(), stored: self.stored.clone(), view, filter, after };
         tokio::spawn(follower.tell(answers));
         Ok(Response::new(permit.with(stream)))
     }

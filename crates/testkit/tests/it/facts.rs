@@ -585,6 +585,13 @@ fn port_8888_reads_the_objects_and_follows_their_changes() -> Result<()> {
         let changed = tokio::time::timeout(SOON, changed).await.context("the change is not told")??;
         assert!(changed.revision > revision);
         assert_eq!(names(&changed), ["Patience"]);
+
+        // Who has the same revision of another history gets everything.
+        let other = changed.history ^ 1;
+        let other = v1::FollowRequest { after_revision: changed.revision, history: other, ..follow(0) };
+        let mut other = client.follow(bearing(other, &operator)?).await?.into_inner();
+        let all = other.message().await?.context("the answers ended")?;
+        assert!(all.whole && all.objects.len() == 4 && all.history == changed.history, "{all:?}");
         anyhow::Ok(())
     })
 }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use contracts::provisioning::{DnKind, Object, ObjectKey, folded_name};
 use contracts::v1;
 use infra::{HistoryPoint, ObjectChange, ProvisioningStore, Revision};
 use model::TenantId;
@@ -17,6 +18,8 @@ use crate::role::stored_tenants::StoredTenants;
 /// The most bytes of objects in one message, or one larger object: even an application of 512 KiB, all of it escaped, is below the 4 MiB
 /// that a reader accepts.
 const PART_BYTES: usize = 1 << 20;
+/// The most bytes of what ids are to begin with: no id is longer.
+const ID_BYTES_MAX: usize = 255;
 /// The longest pause between answers.
 const SILENCE_MAX: Duration = Duration::from_secs(5);
 
@@ -62,11 +65,52 @@ fn shown<'a>(stored: &'a StoredTenants, only: Option<&'a TenantId>) -> Option<im
     Some(ids.filter(move |id| only.is_none_or(|only| only == *id)).map(TenantId::as_str))
 }
 
+/// Which objects of the kinds that it sees a follower wants.
+#[derive(Clone, Debug, Default)]
+pub(super) struct FollowFilter {
+    /// What ids begin with, folded.
+    id_prefix: String,
+    /// The types of DNs; none means all.
+    types: Vec<String>,
+}
+
+impl FollowFilter {
+    /// What is asked for.
+    #[allow(clippy::result_large_err, reason = "tonic's handlers return Status as it is")]
+    pub fn of(id_prefix: &str, types: Vec<String>) -> Result<Self, Status> {
+        if id_prefix.len() > ID_BYTES_MAX {
+            return Err(Status::invalid_argument(format!("id_prefix: it has more than {ID_BYTES_MAX} bytes")));
+        }
+        if types.len() > DnKind::NAMES.len() {
+            return Err(Status::invalid_argument(format!("types: there are more than {}", DnKind::NAMES.len())));
+        }
+        if types.iter().any(|name| !DnKind::NAMES.contains(&name.as_str())) {
+            let known = DnKind::NAMES.join(", ");
+            return Err(Status::invalid_argument(format!("types: each is one of {known}")));
+        }
+        Ok(Self { id_prefix: folded_name(id_prefix), types })
+    }
+
+    /// Whether an object of that name is wanted, if it is of a wanted type.
+    fn wants(&self, key: &ObjectKey) -> bool {
+        self.id_prefix.is_empty() || folded_name(&key.id).starts_with(&self.id_prefix)
+    }
+
+    /// Whether it is of a wanted type.
+    fn fits(&self, object: &Object) -> bool {
+        match object {
+            Object::Dn(dn) => self.types.is_empty() || self.types.iter().any(|name| name == dn.kind.as_str()),
+            _ => true,
+        }
+    }
+}
+
 /// One follower of a tenant's objects.
 pub(super) struct ObjectFollower {
     pub store: Arc<dyn ProvisioningStore>,
     pub stored: watch::Receiver<StoredTenants>,
     pub view: View,
+    pub filter: FollowFilter,
     /// The point that it has.
     pub after: HistoryPoint,
 }
@@ -99,16 +143,18 @@ impl ObjectFollower {
             return Err(beyond(self.after.revision, changes.point.revision));
         }
         let before = std::mem::replace(&mut self.after, changes.point);
-        let view = &self.view;
+        let (view, filter, is_whole) = (&self.view, &self.filter, changes.is_whole);
+        let is_wanted = |key: &ObjectKey| view.shows(key) && filter.wants(key);
         let told = changes.changes.into_iter().filter_map(|change| match change {
-            ObjectChange::Put(object) => view.shows(&object.key()).then(|| view.object(object)),
-            ObjectChange::Delete(key) => view.shows(&key).then(|| v1::ConfigObject {
-                kind: key.kind.as_str().to_owned(),
-                id: key.id,
-                json: String::new(),
-            }),
+            ObjectChange::Put(object) => match is_wanted(&object.key()) {
+                true if filter.fits(&object) => Some(view.object(object)),
+                // It may have been of a wanted type before.
+                true if !is_whole => Some(gone(object.key())),
+                _ => None,
+            },
+            ObjectChange::Delete(key) => is_wanted(&key).then(|| gone(key)),
         });
-        Ok(parts((before, self.after), changes.is_whole, told))
+        Ok(parts((before, self.after), is_whole, told))
     }
 
     /// Waits until the database lists the tenant with another point, and says meanwhile that nothing has changed. Returns `false` if
@@ -128,6 +174,10 @@ impl ObjectFollower {
             }
         }
     }
+}
+
+fn gone(key: ObjectKey) -> v1::ConfigObject {
+    v1::ConfigObject { kind: key.kind.as_str().to_owned(), id: key.id, json: String::new() }
 }
 
 /// A message without objects.

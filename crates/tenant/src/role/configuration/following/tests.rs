@@ -83,7 +83,8 @@ fn follow(
 ) -> Told<v1::FollowResponse> {
     let view = View { tenant: tenant("globex"), kinds: vec!["skill".to_owned()], secrets: Secrets::None };
     let (answers, told) = mpsc::channel(2);
-    let follower = ObjectFollower { store: database.clone(), stored, view, after };
+    let filter = FollowFilter::default();
+    let follower = ObjectFollower { store: database.clone(), stored, view, filter, after };
     tokio::spawn(follower.tell(answers));
     told
 }
@@ -165,4 +166,41 @@ async fn a_follower_hears_everything_once_the_database_has_another_history() {
         assert_eq!((answer.revision, answer.history), (2, database.point_at(2).stamp.0));
         assert_eq!(skills(&mut told).await, (2, Vec::new()));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_follower_hears_of_the_ids_and_types_that_it_wants_and_when_they_are_others() {
+    let database = TestDatabase::new(None);
+    let (tell, stored) = watch::channel(stored(1, 1));
+    let view = View { tenant: tenant("globex"), kinds: vec!["dn".to_owned()], secrets: Secrets::None };
+    let filter = FollowFilter::of("71", vec!["extension".to_owned()]).unwrap();
+    let (answers, mut told) = mpsc::channel(2);
+    let follower = ObjectFollower { store: database.clone(), stored, view, filter, after: point(0, 0) };
+    tokio::spawn(follower.tell(answers));
+    let (_, mut numbers) = skills(&mut told).await;
+    numbers.sort_unstable();
+    assert_eq!(numbers, ["7101", "7102"], "the others are not told");
+
+    let mut next = database.states.lock().unwrap()[0].clone();
+    for dn in &mut next.dns {
+        if ["7101", "a"].contains(&dn.number.as_str()) {
+            dn.kind = DnKind::Echo;
+        }
+    }
+    database.states.lock().unwrap().push(next);
+    tell.send_replace(self::stored(2, 1));
+    let answer = told.recv().await.unwrap().unwrap();
+    let gone = v1::ConfigObject { kind: "dn".to_owned(), id: "7101".to_owned(), json: String::new() };
+    assert_eq!((answer.revision, answer.objects), (2, vec![gone]));
+}
+
+#[test]
+fn what_a_follower_cannot_want_is_refused_with_its_field() {
+    let refused = |prefix: &str, types: &[&str]| {
+        let types = types.iter().map(ToString::to_string).collect();
+        FollowFilter::of(prefix, types).unwrap_err().message().to_owned()
+    };
+    assert!(refused(&"7".repeat(256), &[]).starts_with("id_prefix: "));
+    assert!(refused("", &["phone"]).starts_with("types: each is one of extension, "));
+    assert!(refused("", &["echo"; 6]).starts_with("types: there are more than 5"));
 }
