@@ -12,8 +12,8 @@ use crate::Answer;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Revision(pub u64);
 
-/// What tells a revision from the same number in another history: a tenant that was restored, or made anew, counts on from an earlier number.
-/// It is random, never the same for two revisions, and above 0; 0 stands for one that is not known.
+/// What tells a revision from the same number in another history: a tenant that was restored, or made anew, counts on from an earlier
+/// number. It is random, never the same for two revisions, and above 0; 0 stands for one that is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub struct HistoryStamp(pub u64);
 
@@ -242,8 +242,8 @@ pub trait ProvisioningStore: Send + Sync {
         at: Revision,
     ) -> Answer<'a, Option<HistoryEntry>>;
 
-    /// The highest revision of which entries of the history were removed; 0 if none were. How an object stood at an earlier one is not known,
-    /// unless it has not changed since.
+    /// The highest revision of which entries of the history were removed; 0 if none were. How an object stood at an earlier one is not
+    /// known, unless it has not changed since.
     fn pruned_revision<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Revision> {
         let _ = tenant;
         Box::pin(async { Ok(Revision::default()) })

@@ -1,4 +1,5 @@
--- What tells a revision of a tenant from the same number in another history: a random number, never 0. The last ones of each tenant are kept.
+-- What tells a revision of a tenant from the same number in another history: a random number, never 0. The last ones of each tenant are
+-- kept.
 CREATE TABLE revision_stamp (
     tenant TEXT NOT NULL REFERENCES tenant (id),
     revision BIGINT NOT NULL,

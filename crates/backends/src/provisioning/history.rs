@@ -55,7 +55,8 @@ fn one(key: ObjectKey, before: Option<&Object>, after: Option<&Object>) -> Chang
     }
 }
 
-/// The objects that the changes are about. Of a few objects those alone are read: other writers wait meanwhile. Of more the whole tenant is.
+/// The objects that the changes are about. Of a few objects those alone are read: other writers wait meanwhile. Of more the whole tenant
+/// is.
 async fn present(db: &mut dyn Turn, tenant: &TenantId, changes: &[ObjectChange]) -> Result<BySpelling<Object>> {
     if changes.len() > FOUND_EACH_MAX {
         return Ok(read::objects(db, tenant).await?.objects().map(|object| (object.key(), object)).collect());

@@ -7,8 +7,8 @@ use super::{ObjectKey, ObjectKind};
 /// The vowel am of Thai and Lao with its two parts: Unicode's form NFKC writes the parts, and nobody else does.
 pub const AM: [(char, &str); 2] = [('\u{e33}', "\u{e4d}\u{e32}"), ('\u{eb3}', "\u{ecd}\u{eb2}")];
 
-/// A name as names are compared. SQLite's tables tell more names apart (it folds the letters of ASCII alone), so objects of earlier releases
-/// may have names that are one name here: [`BySpelling`] finds each of them by its own.
+/// A name as names are compared. SQLite's tables tell more names apart (it folds the letters of ASCII alone), so objects of earlier
+/// releases may have names that are one name here: [`BySpelling`] finds each of them by its own.
 pub fn folded_name(name: &str) -> String {
     let lower = name.to_lowercase();
     if lower.is_ascii() {

@@ -1,5 +1,5 @@
-//! Changes of a tenant's configuration as they are followed on 8888: each in one message or several, which are put together, since an object
-//! may move from one message to the next.
+//! Changes of a tenant's configuration as they are followed on 8888: each in one message or several, which are put together, since an
+//! object may move from one message to the next.
 
 use contracts::provisioning::ObjectKind;
 use contracts::v1;
@@ -24,8 +24,8 @@ pub struct ChangeParts {
     objects: Vec<v1::ConfigObject>,
 }
 
-/// Asks for the changes of objects of these kinds, and of these types of DNs, after a point: for everything if the tenant's history is another
-/// one by now.
+/// Asks for the changes of objects of these kinds, and of these types of DNs, after a point: for everything if the tenant's history is
+/// another one by now.
 pub fn changes_after(known: HistoryPoint, kinds: &[ObjectKind], types: &[&str]) -> v1::FollowRequest {
     v1::FollowRequest {
         after_revision: known.revision.0,

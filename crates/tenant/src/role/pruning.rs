@@ -1,5 +1,6 @@
-//! Removes what is too old of the tenants' histories: one node does it at a time, in small batches with pauses, so that nobody who changes a
-//! tenant waits for long. Only the log of changes goes. Snapshots have their own files, and followers begin with the objects themselves.
+//! Removes what is too old of the tenants' histories: one node does it at a time, in small batches with pauses, so that nobody who
+//! changes a tenant waits for long. Only the log of changes goes. Snapshots have their own files, and followers begin with the objects
+//! themselves.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Which tenants the database has, and at which points of their histories. It is looked at whatever the cache does, so that readers on 8888 are told of
-//! every tenant, also of those that cannot be published now.
+//! Which tenants the database has, and at which points of their histories. It is looked at whatever the cache does, so that readers on
+//! 8888 are told of every tenant, also of those that cannot be published now.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
