@@ -13,15 +13,19 @@ mod revisions;
 mod sign_in;
 mod sign_in_audit;
 mod snapshots;
+mod statement;
 mod write;
 
 use contracts::provisioning::{Object, ObjectKey, ObjectKind};
 use futures::FutureExt as _;
 use infra::{
-    Answer, ChangeNote, HistoryEntry, HistoryPage, NamedSnapshot, ObjectChange, ObjectChanges, PartGiver, PartTaker,
-    ProvisioningStore, Result, Revision, SnapshotHead, StoreError, TenantArchive, VersionedObjects,
+    Answer, ChangeNote, HistoryEntry, HistoryPage, HistoryPoint, NamedSnapshot, ObjectChange, ObjectChanges, PartGiver,
+    PartTaker, ProvisioningStore, Result, Revision, SnapshotHead, StoreError, TenantArchive, VersionedObjects,
 };
 use model::{TenantId, Timestamp};
+
+pub use statement::{Field, Row, Statement};
+use statement::{FromField, query};
 
 /// A database.
 pub trait Dialect: Send + Sync + 'static {
@@ -51,198 +55,6 @@ pub trait Turn: Send {
 #[derive(Clone, Debug)]
 pub struct Tables<D>(pub(crate) D);
 
-// === statements and rows ===
-
-/// A value in a statement or a row.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Field {
-    /// A text, or none.
-    Text(Option<String>),
-    /// A number, or none.
-    Number(Option<i64>),
-    /// Yes or no.
-    Flag(bool),
-}
-
-/// A statement and its values.
-#[derive(Clone, Debug)]
-pub struct Statement {
-    pub(crate) sql: &'static str,
-    pub(crate) fields: Vec<Field>,
-}
-
-fn query(sql: &'static str) -> Statement {
-    Statement { sql, fields: Vec::new() }
-}
-
-impl Statement {
-    fn bind(mut self, field: impl Into<Field>) -> Self {
-        self.fields.push(field.into());
-        self
-    }
-
-    /// Approximate number of bytes that it sends.
-    pub(crate) fn size(&self) -> usize {
-        self.sql.len() + self.fields.iter().map(Field::size).sum::<usize>()
-    }
-}
-
-impl Field {
-    pub(crate) fn size(&self) -> usize {
-        match self {
-            Self::Text(text) => text.as_ref().map_or(0, String::len),
-            Self::Number(_) => size_of::<i64>(),
-            Self::Flag(_) => 1,
-        }
-    }
-}
-
-impl From<&str> for Field {
-    fn from(text: &str) -> Self {
-        Self::Text(Some(text.to_owned()))
-    }
-}
-
-impl From<Option<&str>> for Field {
-    fn from(text: Option<&str>) -> Self {
-        Self::Text(text.map(str::to_owned))
-    }
-}
-
-impl From<&String> for Field {
-    fn from(text: &String) -> Self {
-        Self::from(text.as_str())
-    }
-}
-
-impl From<String> for Field {
-    fn from(text: String) -> Self {
-        Self::Text(Some(text))
-    }
-}
-
-impl From<&Option<String>> for Field {
-    fn from(text: &Option<String>) -> Self {
-        Self::Text(text.clone())
-    }
-}
-
-impl From<i64> for Field {
-    fn from(number: i64) -> Self {
-        Self::Number(Some(number))
-    }
-}
-
-impl From<u32> for Field {
-    fn from(number: u32) -> Self {
-        Self::Number(Some(number.into()))
-    }
-}
-
-impl From<u16> for Field {
-    fn from(number: u16) -> Self {
-        Self::Number(Some(number.into()))
-    }
-}
-
-impl From<Option<u32>> for Field {
-    fn from(number: Option<u32>) -> Self {
-        Self::Number(number.map(Into::into))
-    }
-}
-
-impl From<bool> for Field {
-    fn from(flag: bool) -> Self {
-        Self::Flag(flag)
-    }
-}
-
-/// A row that was read.
-#[derive(Clone, Debug)]
-pub struct Row(pub(crate) Vec<(String, Field)>);
-
-impl Row {
-    fn get<T: FromField>(&self, column: &str) -> Result<T> {
-        let wrong = || StoreError::Corrupt {
-            what: format!("column {column} of the configuration"),
-            reason: "it does not hold what belongs there".to_owned(),
-        };
-        let (_, field) = self.0.iter().find(|(name, _)| name == column).ok_or_else(wrong)?;
-        T::from_field(field).ok_or_else(wrong)
-    }
-
-    fn text(&self, column: &str) -> Result<String> {
-        self.get(column)
-    }
-
-    pub(crate) fn size(&self) -> usize {
-        self.0.iter().map(|(_, field)| field.size()).sum()
-    }
-}
-
-/// A type that a column can have.
-trait FromField: Sized {
-    fn from_field(field: &Field) -> Option<Self>;
-}
-
-impl FromField for Option<String> {
-    fn from_field(field: &Field) -> Option<Self> {
-        match field {
-            Field::Text(text) => Some(text.clone()),
-            // A null has no type in SQLite.
-            Field::Number(None) => Some(None),
-            _ => None,
-        }
-    }
-}
-
-impl FromField for String {
-    fn from_field(field: &Field) -> Option<Self> {
-        Option::<Self>::from_field(field)?
-    }
-}
-
-impl FromField for Option<u32> {
-    fn from_field(field: &Field) -> Option<Self> {
-        match field {
-            Field::Number(Some(number)) => u32::try_from(*number).ok().map(Some),
-            Field::Number(None) | Field::Text(None) => Some(None),
-            _ => None,
-        }
-    }
-}
-
-impl FromField for u32 {
-    fn from_field(field: &Field) -> Option<Self> {
-        Option::<Self>::from_field(field)?
-    }
-}
-
-impl FromField for u16 {
-    fn from_field(field: &Field) -> Option<Self> {
-        u32::from_field(field)?.try_into().ok()
-    }
-}
-
-impl FromField for i64 {
-    fn from_field(field: &Field) -> Option<Self> {
-        match field {
-            Field::Number(number) => *number,
-            _ => None,
-        }
-    }
-}
-
-impl FromField for bool {
-    fn from_field(field: &Field) -> Option<Self> {
-        match field {
-            Field::Flag(flag) => Some(*flag),
-            Field::Number(number) => number.map(|number| number != 0),
-            Field::Text(_) => None,
-        }
-    }
-}
-
 /// Up to so many changed objects are read one by one; of more the whole tenant is read.
 const FOUND_EACH_MAX: usize = 256;
 
@@ -260,6 +72,14 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
 
     fn revision<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Option<Revision>> {
         async move { revisions::of_tenant(&mut *self.0.reads().await?, tenant).await }.boxed()
+    }
+
+    fn points(&self) -> Answer<'_, Vec<(TenantId, HistoryPoint)>> {
+        async move { revisions::points(&mut *self.0.reads().await?).await }.boxed()
+    }
+
+    fn point<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Option<HistoryPoint>> {
+        async move { revisions::point(&mut *self.0.reads().await?, tenant).await }.boxed()
     }
 
     fn load<'a>(
@@ -285,12 +105,12 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
     fn versioned<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Option<VersionedObjects>> {
         async move {
             let mut turn = self.0.reads().await?;
-            let Some(revision) = revisions::of_tenant(&mut *turn, tenant).await? else { return Ok(None) };
+            let Some(point) = revisions::point(&mut *turn, tenant).await? else { return Ok(None) };
             let objects = read::objects(&mut *turn, tenant).await?;
             let mut revisions = revisions::of_objects(&mut *turn, tenant).await?;
             let present: std::collections::HashSet<ObjectKey> = objects.objects().map(|object| object.key()).collect();
             revisions.retain(|key, _| present.contains(key));
-            Ok(Some(VersionedObjects { revision, objects, revisions }))
+            Ok(Some(VersionedObjects { point, objects, revisions }))
         }
         .boxed()
     }
@@ -327,6 +147,7 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
             let happened = history::of(&mut *turn, tenant, actual, &changes).await?;
             write::changes(&mut *turn, tenant, revision, changes).await?;
             history::write(&mut *turn, tenant, revision, note, happened).await?;
+            revisions::stamp(&mut *turn, tenant, revision).await?;
             turn.commit().await?;
             Ok(revision)
         }
@@ -344,6 +165,24 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
         at: Revision,
     ) -> Answer<'a, Option<HistoryEntry>> {
         async move { history::entry_at(&mut *self.0.reads().await?, tenant, key, at).await }.boxed()
+    }
+
+    fn pruned_revision<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Revision> {
+        async move { history::pruned(&mut *self.0.reads().await?, tenant).await }.boxed()
+    }
+
+    fn prune_history<'a>(&'a self, tenant: &'a TenantId, before: Timestamp, at_most: u32) -> Answer<'a, u64> {
+        async move {
+            // Most tenants have nothing that old: no writer waits while that is found.
+            if history::old(&mut *self.0.reads().await?, tenant, before, 1).await?.is_none() {
+                return Ok(0);
+            }
+            let mut turn = self.0.writes(tenant).await?;
+            let count = history::prune(&mut *turn, tenant, before, at_most).await?;
+            turn.commit().await?;
+            Ok(count)
+        }
+        .boxed()
     }
 
     fn request<'a>(
@@ -374,24 +213,25 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
         .boxed()
     }
 
-    fn changes<'a>(&'a self, tenant: &'a TenantId, since: Revision) -> Answer<'a, ObjectChanges> {
+    fn changes<'a>(&'a self, tenant: &'a TenantId, since: HistoryPoint) -> Answer<'a, ObjectChanges> {
         async move {
             let mut turn = self.0.reads().await?;
-            let revision = revisions::of_tenant(&mut *turn, tenant).await?;
-            let revision = revision.ok_or_else(|| StoreError::Missing { key: format!("tenant {tenant}") })?;
-            let keys = revisions::changed_keys(&mut *turn, tenant, since).await?;
-            if keys.is_empty() {
-                return Ok(ObjectChanges { revision, changes: Vec::new() });
+            let point = revisions::point(&mut *turn, tenant).await?;
+            let point = point.ok_or_else(|| StoreError::Missing { key: format!("tenant {tenant}") })?;
+            if !revisions::has_passed(&mut *turn, tenant, since, point).await? {
+                let changes = read::objects(&mut *turn, tenant).await?.objects().map(ObjectChange::Put).collect();
+                return Ok(ObjectChanges { point, is_whole: true, changes });
             }
+            let keys = revisions::changed_keys(&mut *turn, tenant, since.revision).await?;
             if keys.len() <= FOUND_EACH_MAX {
                 let changes = find::each(&mut *turn, tenant, keys).await?;
-                return Ok(ObjectChanges { revision, changes });
+                return Ok(ObjectChanges { point, is_whole: false, changes });
             }
             let objects = read::objects(&mut *turn, tenant).await?;
             let mut held: std::collections::HashMap<_, _> =
                 objects.objects().map(|object| (object.key(), object)).collect();
             let change = |key| held.remove(&key).map_or_else(|| ObjectChange::Delete(key), ObjectChange::Put);
-            Ok(ObjectChanges { revision, changes: keys.into_iter().map(change).collect() })
+            Ok(ObjectChanges { point, is_whole: false, changes: keys.into_iter().map(change).collect() })
         }
         .boxed()
     }
@@ -449,6 +289,11 @@ impl<D: Dialect> TenantArchive for Tables<D> {
 
 fn tenant_id(text: &str) -> Result<TenantId> {
     TenantId::parse(text).map_err(|e| StoreError::Corrupt { what: "table tenant".to_owned(), reason: e.to_string() })
+}
+
+/// As the tables have it: they have no numbers above those of 63 bits.
+fn number(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 fn revision_of(number: i64) -> Revision {

@@ -256,7 +256,7 @@ async fn change_delays(
 ) -> Result<Vec<f64>> {
     let user = user(0);
     let after_revision = readers.rename(&user, "First").await?;
-    let asked = v1::FollowRequest { after_revision, kinds: vec!["person".to_owned()] };
+    let asked = v1::FollowRequest { after_revision, kinds: vec!["person".to_owned()], ..Default::default() };
     let mut changes = configuration.follow(bearing(asked, &readers.token)?).await?.into_inner();
     let most = if options.quick { 5 } else { CHANGES_MAX };
     let (begun, mut delays) = (Instant::now(), Vec::new());

@@ -12,6 +12,37 @@ use crate::Answer;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Revision(pub u64);
 
+/// What tells a revision from the same number in another history: a tenant that was restored, or made anew, counts on from an earlier
+/// number. It is random, never the same for two revisions, and above 0; 0 stands for one that is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub struct HistoryStamp(pub u64);
+
+impl HistoryStamp {
+    /// That of a revision that a release without stamps has written or told.
+    pub const UNKNOWN: Self = Self(0);
+
+    /// Whether it is known.
+    pub const fn is_known(self) -> bool {
+        self.0 != 0
+    }
+}
+
+/// A point of a tenant's history. The default is the one before its first revision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct HistoryPoint {
+    /// The revision.
+    pub revision: Revision,
+    /// What tells it from the same revision of another history.
+    pub stamp: HistoryStamp,
+}
+
+impl HistoryPoint {
+    /// A revision of which nothing else is known: it is taken for one of the present history.
+    pub const fn unstamped(revision: Revision) -> Self {
+        Self { revision, stamp: HistoryStamp::UNKNOWN }
+    }
+}
+
 /// One object's change.
 #[allow(clippy::large_enum_variant, reason = "deletions are few; a box would cost each put an allocation")]
 #[derive(Clone, Debug, PartialEq)]
@@ -22,11 +53,13 @@ pub enum ObjectChange {
     Delete(ObjectKey),
 }
 
-/// The changes since a revision.
+/// The changes since a point of a history.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ObjectChanges {
-    /// The revision after them.
-    pub revision: Revision,
+    /// The point after them.
+    pub point: HistoryPoint,
+    /// Whether these are all objects of the tenant: whoever asks has another history, or nothing, and drops what is not among them.
+    pub is_whole: bool,
     /// The objects as they are now, each once.
     pub changes: Vec<ObjectChange>,
 }
@@ -97,8 +130,8 @@ pub struct ChangeNote {
 /// A tenant's objects, each with the revision that has changed it last.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VersionedObjects {
-    /// The tenant's revision.
-    pub revision: Revision,
+    /// The point of the tenant's history.
+    pub point: HistoryPoint,
     /// Its objects.
     pub objects: TenantObjects,
     /// The revision of each object.
@@ -150,6 +183,19 @@ pub trait ProvisioningStore: Send + Sync {
         })
     }
 
+    /// The tenants and the points of their histories.
+    fn points(&self) -> Answer<'_, Vec<(TenantId, HistoryPoint)>> {
+        Box::pin(async move {
+            let tenants = self.tenants().await?;
+            Ok(tenants.into_iter().map(|(id, revision)| (id, HistoryPoint::unstamped(revision))).collect())
+        })
+    }
+
+    /// The point of a tenant's history; none if it does not exist.
+    fn point<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Option<HistoryPoint>> {
+        Box::pin(async move { Ok(self.revision(tenant).await?.map(HistoryPoint::unstamped)) })
+    }
+
     /// All objects of a tenant; none if it does not exist.
     fn load<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Option<(Revision, TenantObjects)>>;
 
@@ -158,10 +204,7 @@ pub trait ProvisioningStore: Send + Sync {
     fn find<'a>(&'a self, tenant: &'a TenantId, key: &'a ObjectKey) -> Answer<'a, Option<Object>> {
         Box::pin(async move {
             let loaded = self.load(tenant).await?;
-            let is_meant = |object: &Object| {
-                let own = object.key();
-                own.kind == key.kind && own.id.eq_ignore_ascii_case(&key.id)
-            };
+            let is_meant = |object: &Object| object.key().folded() == key.folded();
             Ok(loaded.and_then(|(_, objects)| objects.objects().find(is_meant)))
         })
     }
@@ -199,6 +242,20 @@ pub trait ProvisioningStore: Send + Sync {
         at: Revision,
     ) -> Answer<'a, Option<HistoryEntry>>;
 
+    /// The highest revision of which entries of the history were removed; 0 if none were. How an object stood at an earlier one is not
+    /// known, unless it has not changed since.
+    fn pruned_revision<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Revision> {
+        let _ = tenant;
+        Box::pin(async { Ok(Revision::default()) })
+    }
+
+    /// Removes entries of the tenant's history from before that time, the first ones first and at most so many; says how many. One behind a
+    /// later one stays, so that what is kept is the history after some entry, and whole.
+    fn prune_history<'a>(&'a self, tenant: &'a TenantId, before: Timestamp, at_most: u32) -> Answer<'a, u64> {
+        let _ = (tenant, before, at_most);
+        Box::pin(async { Ok(0) })
+    }
+
     /// What a caller's batch with this key has changed since then; nothing if there was none.
     fn request<'a>(
         &'a self,
@@ -212,8 +269,9 @@ pub trait ProvisioningStore: Send + Sync {
     /// emptied and clocks may be set back; readers take a lower generation for an older state.
     fn next_generation<'a>(&'a self, tenant: &'a TenantId, at_least: u64) -> Answer<'a, u64>;
 
-    /// The changes after `since`.
-    fn changes<'a>(&'a self, tenant: &'a TenantId, since: Revision) -> Answer<'a, ObjectChanges>;
+    /// The changes after `since`; all objects if the tenant's history has no such point, or does not know it any more. A point without a
+    /// known stamp counts as one of this history.
+    fn changes<'a>(&'a self, tenant: &'a TenantId, since: HistoryPoint) -> Answer<'a, ObjectChanges>;
 }
 
 #[cfg(test)]

@@ -42,12 +42,21 @@ pub struct SnapshotHead {
     pub revision: Revision,
 }
 
+/// Where a tenant stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ArchiveBegin {
+    /// Its revision.
+    pub revision: Revision,
+    /// The highest revision of which entries of the history were removed; 0 if none were.
+    pub pruned: Revision,
+}
+
 /// A part of what is kept of a tenant. They come in this order.
 #[allow(clippy::large_enum_variant, reason = "a part is handed on at once; a box would cost each an allocation")]
 #[derive(Clone, Debug, PartialEq)]
 pub enum ArchivedPart {
-    /// The tenant's revision: the first part, once.
-    Begin(Revision),
+    /// Where the tenant stands: the first part, once.
+    Begin(ArchiveBegin),
     /// An object with its secrets, and the revision that has changed it last; the tenant itself is the first.
     Object(Object, Revision),
     /// An object that is gone, and the revision that has deleted it.

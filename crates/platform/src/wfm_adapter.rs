@@ -5,7 +5,6 @@
 //! queues from their configuration (tenant-12, port 8888). It owns nothing: after a start it reads again what the stream of events has.
 
 mod agent_states;
-mod configuration_parts;
 mod fault_memory;
 mod feed;
 mod history;

@@ -21,7 +21,7 @@ mod uses;
 
 use std::fmt;
 
-use contracts::provisioning::{ObjectKey, ObjectKind};
+use contracts::provisioning::ObjectKey;
 use infra::{Revision, StoreError};
 use model::TenantId;
 
@@ -36,7 +36,6 @@ pub use put_back::{document_at, put_back};
 pub use uses::{ObjectUse, uses};
 
 pub use crate::file::ObjectFault;
-use crate::names::folded_name;
 
 /// The most edits in one batch of a caller by gRPC.
 pub const EDITS_MAX: usize = 500;
@@ -115,6 +114,20 @@ pub enum ChangeRefusal {
         /// The revision.
         at: u64,
     },
+    /// The history of that revision was removed for its age.
+    #[error(
+        "{kind} {id}: how it stood at revision {at} is no longer known: its history up to revision {pruned} was removed for its age"
+    )]
+    NotKept {
+        /// The kind of the object.
+        kind: &'static str,
+        /// Its id.
+        id: String,
+        /// The revision.
+        at: u64,
+        /// The highest revision of which entries were removed.
+        pruned: u64,
+    },
     /// Others have changed the tenant so often that the batch found no turn.
     #[error("others change the tenant at the same time: try again")]
     NoTurn,
@@ -156,12 +169,6 @@ impl fmt::Display for StaleObject {
             (expected, present) => write!(f, "{kind} {id}: it is at revision {present}, not {expected}"),
         }
     }
-}
-
-/// The key as the tables compare it: by the folded name, but for DNs.
-fn folded(key: &ObjectKey) -> ObjectKey {
-    let id = if key.kind == ObjectKind::Dn { key.id.clone() } else { folded_name(&key.id) };
-    ObjectKey { kind: key.kind, id }
 }
 
 #[cfg(test)]

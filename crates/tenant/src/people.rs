@@ -7,11 +7,10 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
-use contracts::provisioning::{ObjectKey, Person};
+use contracts::provisioning::{ObjectKey, Person, folded_name};
 use infra::{ChangeNote, ProvisioningStore};
 use model::TenantId;
 
-use crate::names::folded_name;
 use crate::objects::{self, Batch, BatchOutcome, ChangeRefusal, HeldTenants, ObjectEdit, ObjectFault};
 
 /// The largest table, in bytes.
@@ -231,7 +230,7 @@ mod tests {
 
     fn read(table: &str) -> ReadTable {
         let people = example().people;
-        super::read(table, |user| people.iter().find(|person| person.user_name.eq_ignore_ascii_case(user)))
+        super::read(table, |user| people.iter().find(|person| folded_name(&person.user_name) == folded_name(user)))
     }
 
     fn told(table: &str) -> Vec<String> {

@@ -9,6 +9,7 @@ mod live;
 mod metrics;
 mod objects;
 mod own_secrets;
+mod pruning;
 mod publish;
 mod records;
 mod served;
@@ -22,7 +23,7 @@ mod views;
 use contracts::v1::configuration_server::ConfigurationServer;
 use contracts::v1::events_server::EventsServer;
 use contracts::v1::provisioning_server::ProvisioningServer;
-use infra::Revision;
+use infra::ConfigVersion;
 use model::{SharedMap, TenantId};
 use runtime::spec::{Listen, Place, Protocol};
 use runtime::{Drains, Replicas, Role, RoleContext, RoleSpec, Starts};
@@ -67,8 +68,13 @@ pub const SPEC: RoleSpec = RoleSpec {
         },
     ],
     opens: &["voice-13", "tenant-21", "voice-14", "voice-16", "voice-26", "voice-31"],
-    settings: &[],
-    metrics: &[metrics::Metrics::declared, publish::Metrics::declared, served::Metrics::declared],
+    settings: Settings::TABLE,
+    metrics: &[
+        metrics::Metrics::declared,
+        pruning::Metrics::declared,
+        publish::Metrics::declared,
+        served::Metrics::declared,
+    ],
     admin_port: 15000,
     starts: Starts::First,
     drains: Drains::Last,
@@ -78,13 +84,26 @@ pub const SPEC: RoleSpec = RoleSpec {
 /// The role.
 pub const ROLE: Role = Role { spec: &SPEC, start: |ctx| Box::pin(run(ctx)) };
 
+/// The least and the most days for which the history may be kept: a batch may be repeated within a day.
+const HISTORY_DAYS_MIN: u32 = 7;
+const HISTORY_DAYS_MAX: u32 = 36_500;
+
+runtime::settings! {
+    /// Settings of tenant.
+    pub struct Settings {
+        /// For how many days it is kept who has changed which object, and how the object stood.
+        history_days: u32 = 400, |v| runtime::settings::declare::within(v, &HISTORY_DAYS_MIN, &HISTORY_DAYS_MAX);
+    }
+}
+
 /// The largest request about single objects: a table of people, and what is said of it.
 const REQUEST_BYTES_MAX: usize = crate::people::TABLE_BYTES_MAX + (1 << 20);
 
-/// Each published tenant's revision and agent objects.
-type PublishedTenants = SharedMap<TenantId, (Revision, AgentObjects)>;
+/// Each published tenant's version and agent objects.
+type PublishedTenants = SharedMap<TenantId, (ConfigVersion, AgentObjects)>;
 
 async fn run(ctx: RoleContext) -> anyhow::Result<()> {
+    let settings: Settings = ctx.settings()?;
     ctx.ready.require("configuration published");
     let (tell_stored, stored) = watch::channel(StoredTenants::default());
     ctx.spawn("tenants of the database", stored_tenants::run(ctx.clone(), tell_stored));
@@ -92,6 +111,7 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     ctx.spawn("publisher", publish::run(ctx.clone(), tell_published));
     ctx.spawn("agents to rq", agents::run(ctx.clone(), published.clone()));
     ctx.spawn("what config serves", served::run(ctx.clone(), published));
+    ctx.spawn("old history", pruning::run(ctx.clone(), settings.history_days));
     let configuration = configuration::Server::new(ctx.stores.provisioning.clone(), stored, ctx.clock.clone());
     let objects = objects::ObjectServer::new(
         ctx.stores.provisioning.clone(),

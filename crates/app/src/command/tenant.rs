@@ -136,7 +136,9 @@ fn tenant_id(text: &str) -> Result<TenantId, ExitError> {
 fn refused(refusal: ChangeRefusal) -> anyhow::Error {
     let exit = match &refusal {
         ChangeRefusal::Faults(_) | ChangeRefusal::Referred(_) | ChangeRefusal::Stale(_) => Some(Exit::CheckFailed),
-        ChangeRefusal::NoTenant(_) | ChangeRefusal::NotThen { .. } => Some(Exit::Unknown),
+        ChangeRefusal::NoTenant(_) | ChangeRefusal::NotThen { .. } | ChangeRefusal::NotKept { .. } => {
+            Some(Exit::Unknown)
+        }
         _ => None,
     };
     match exit {

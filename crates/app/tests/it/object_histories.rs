@@ -8,7 +8,7 @@ use contracts::provisioning::{Agent, Object, ObjectKey, ObjectKind, Person, Priv
 use infra::{ChangeNote, ChangeWay, HistoryPage, ProvisioningStore as _, Revision};
 use model::{TenantId, Timestamp};
 use proptest::prelude::*;
-use tenant::objects::{self, Batch, EditAction, IndexedTenant, Listing, ObjectEdit};
+use tenant::objects::{self, Batch, ChangeRefusal, EditAction, IndexedTenant, Listing, ObjectEdit};
 
 /// Skills and people of each history.
 const OF_EACH: u8 = 3;
@@ -214,7 +214,7 @@ async fn replayed(store: &SqliteProvisioning) -> Objects {
     replayed
 }
 
-async fn run(steps: Vec<Step>) {
+async fn run(steps: Vec<Step>, removed: u32) {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteProvisioning::open(&folder.path().join("configuration.sqlite")).await.unwrap();
     let now = begin(&store).await;
@@ -227,13 +227,33 @@ async fn run(steps: Vec<Step>) {
         assert_eq!(stands, (model.now, model.objects.clone(), model.revisions.clone()), "after {step:?}");
     }
     assert_eq!(replayed(&store).await, model.objects);
+    some_of_it_goes(&store, &model, removed).await;
+}
+
+/// What is left of a history says how objects stood, or that it no longer says so.
+async fn some_of_it_goes(store: &SqliteProvisioning, model: &Model, at_most: u32) {
+    let after_all = Timestamp::from_millis(1_700_000_000_001);
+    store.prune_history(&acme(), after_all, at_most).await.unwrap();
+    let pruned = store.pruned_revision(&acme()).await.unwrap().0;
+    let keys: Vec<ObjectKey> = (0..OF_EACH).flat_map(|number| [skill_key(number), person_key(number)]).collect();
+    for (at, then) in &model.past {
+        for key in &keys {
+            let told = objects::document_at(store, &acme(), key, Revision(*at)).await;
+            match (told, then.get(key)) {
+                (Ok(document), Some(object)) => assert_eq!(document, objects::shown(object.clone(), &[])),
+                (Err(ChangeRefusal::NotThen { .. }), None) => {}
+                (Err(ChangeRefusal::NotKept { .. }), _) => assert!(*at < pruned, "{key:?} at {at}"),
+                (told, then) => panic!("{key:?} at {at}: {told:?}, and it was {then:?}"),
+            }
+        }
+    }
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
     #[test]
-    fn histories_of_the_store_are_those_of_a_map(steps in prop::collection::vec(step(), 1..20)) {
+    fn histories_of_the_store_are_those_of_a_map(steps in prop::collection::vec(step(), 1..20), removed in 0..20_u32) {
         let executor = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        executor.block_on(run(steps));
+        executor.block_on(run(steps, removed));
     }
 }

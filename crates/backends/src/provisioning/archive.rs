@@ -1,11 +1,10 @@
 //! All that is kept of a tenant, read and written part by part.
 
 use contracts::provisioning::{Object, ObjectKey};
-use infra::{ArchivedPart, ObjectChange, PartGiver, PartTaker, Result, Revision, StoreError};
+use infra::{ArchiveBegin, ArchivedPart, ObjectChange, PartGiver, PartTaker, Result, Revision, StoreError};
 use model::TenantId;
 
-use super::history::{self, number};
-use super::{Turn, query, read, revisions, snapshots, write as objects};
+use super::{Turn, history, number, query, read, revisions, snapshots, write as objects};
 
 /// Entries of the history that are read at once.
 const AT_ONCE: u32 = 500;
@@ -13,7 +12,7 @@ const AT_ONCE: u32 = 500;
 /// Gives every part to `take`, in the order of an archive; whether there is the tenant.
 pub(super) async fn read(db: &mut dyn Turn, tenant: &TenantId, take: &mut PartTaker<'_>) -> Result<bool> {
     let Some(revision) = revisions::of_tenant(db, tenant).await? else { return Ok(false) };
-    take(ArchivedPart::Begin(revision))?;
+    take(ArchivedPart::Begin(ArchiveBegin { revision, pruned: history::pruned(db, tenant).await? }))?;
     let mut revisions = revisions::of_objects(db, tenant).await?;
     for object in read::objects(db, tenant).await?.objects() {
         let of_object = revisions.remove(&object.key()).unwrap_or(revision);
@@ -47,7 +46,8 @@ pub(super) async fn write(db: &mut dyn Turn, tenant: &TenantId, give: &mut PartG
         return Err(StoreError::Conflict { key, expected: 0, actual: present.0 });
     }
     let wrong = |what: &str| StoreError::Invalid(format!("the archive of tenant {tenant}: {what}"));
-    let Some(ArchivedPart::Begin(revision)) = give()? else { return Err(wrong("it does not begin with a revision")) };
+    let Some(ArchivedPart::Begin(begin)) = give()? else { return Err(wrong("it does not begin with a revision")) };
+    let ArchiveBegin { revision, pruned } = begin;
     let mut held: Vec<(Object, Revision)> = Vec::new();
     let mut is_written = false;
     while let Some(part) = give()? {
@@ -74,6 +74,9 @@ pub(super) async fn write(db: &mut dyn Turn, tenant: &TenantId, give: &mut PartG
     if !is_written {
         write_objects(db, tenant, revision, held).await?;
     }
+    history::pruned_to(db, tenant, number(pruned.0)).await?;
+    // Its history goes on from here, whatever came after this revision in the one that was archived.
+    revisions::stamp(db, tenant, revision).await?;
     Ok(revision)
 }
 

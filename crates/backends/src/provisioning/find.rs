@@ -1,8 +1,6 @@
 //! Single objects: those that are read while somebody signs in, and those that have changed.
 
-use std::collections::HashMap;
-
-use contracts::provisioning::{Application, Object, ObjectKey, ObjectKind, Place, Prompt, Skill};
+use contracts::provisioning::{Application, BySpelling, Object, ObjectKey, ObjectKind, Place, Prompt, Skill};
 use infra::{ObjectChange, Result};
 use model::TenantId;
 
@@ -23,7 +21,7 @@ pub(super) async fn each(db: &mut dyn Turn, tenant: &TenantId, keys: Vec<ObjectK
 
 /// The object of each of these names, or the one of the same name in another spelling.
 pub(super) async fn all(db: &mut dyn Turn, tenant: &TenantId, keys: &[ObjectKey]) -> Result<Vec<Option<Object>>> {
-    let mut settings: Option<HashMap<ObjectKey, Vec<Object>>> = None;
+    let mut settings: Option<BySpelling<Object>> = None;
     let mut all = Vec::with_capacity(keys.len());
     for key in keys {
         if is_found_alone(key.kind) {
@@ -32,27 +30,14 @@ pub(super) async fn all(db: &mut dyn Turn, tenant: &TenantId, keys: &[ObjectKey]
         }
         let held = match &mut settings {
             Some(held) => held,
-            none => none.insert(by_folded_key(read::settings(db, tenant).await?.objects())),
+            none => {
+                let read = read::settings(db, tenant).await?;
+                none.insert(read.objects().map(|object| (object.key(), object)).collect())
+            }
         };
-        let spelled = held.get(&folded(key)).map(Vec::as_slice).unwrap_or_default();
-        let found = spelled.iter().find(|object| object.key() == *key).or_else(|| spelled.first());
-        all.push(found.cloned());
+        all.push(held.get(key).cloned());
     }
     Ok(all)
-}
-
-fn by_folded_key(objects: impl Iterator<Item = Object>) -> HashMap<ObjectKey, Vec<Object>> {
-    let mut held: HashMap<ObjectKey, Vec<Object>> = HashMap::new();
-    for object in objects {
-        held.entry(folded(&object.key())).or_default().push(object);
-    }
-    held
-}
-
-/// The key as the tables compare it.
-pub(super) fn folded(key: &ObjectKey) -> ObjectKey {
-    let id = if key.kind == ObjectKind::Dn { key.id.clone() } else { key.id.to_lowercase() };
-    ObjectKey { kind: key.kind, id }
 }
 
 /// Whether an object of the kind is read without others.

@@ -1,13 +1,12 @@
 //! What happened to objects: written with each change, read in pages.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
-use contracts::provisioning::{Object, ObjectKey};
+use contracts::provisioning::{BySpelling, Object, ObjectKey};
 use infra::{ChangeNote, ChangeWay, HistoryEntry, HistoryPage, ObjectChange, Result, Revision};
 use model::{TenantId, Timestamp};
 
-use super::find::folded;
-use super::{FOUND_EACH_MAX, Row, Statement, Turn, find, key_of, query, read, revision_of};
+use super::{FOUND_EACH_MAX, Row, Statement, Turn, find, key_of, number, query, read, revision_of};
 
 /// What happens to one object.
 pub(super) struct ChangedObject {
@@ -25,7 +24,7 @@ pub(super) async fn of(
     changes: &[ObjectChange],
 ) -> Result<Vec<ChangedObject>> {
     let mut present = match at {
-        Revision(0) => HashMap::new(),
+        Revision(0) => BySpelling::from_iter([]),
         _ => present(db, tenant, changes).await?,
     };
     let mut happened = Vec::with_capacity(changes.len());
@@ -34,7 +33,7 @@ pub(super) async fn of(
             ObjectChange::Put(object) => (object.key(), Some(object)),
             ObjectChange::Delete(key) => (key.clone(), None),
         };
-        let before = present.remove(&folded(&key));
+        let before = present.take(&key);
         if before.as_ref() != after {
             happened.push(one(key, before.as_ref(), after));
         }
@@ -56,12 +55,11 @@ fn one(key: ObjectKey, before: Option<&Object>, after: Option<&Object>) -> Chang
     }
 }
 
-/// The objects that the changes are about, by their folded keys. Of a few objects those alone are read: other writers wait meanwhile. Of
-/// more the whole tenant is.
-async fn present(db: &mut dyn Turn, tenant: &TenantId, changes: &[ObjectChange]) -> Result<HashMap<ObjectKey, Object>> {
-    let by_key = |object: Object| (folded(&object.key()), object);
+/// The objects that the changes are about. Of a few objects those alone are read: other writers wait meanwhile. Of more the whole tenant
+/// is.
+async fn present(db: &mut dyn Turn, tenant: &TenantId, changes: &[ObjectChange]) -> Result<BySpelling<Object>> {
     if changes.len() > FOUND_EACH_MAX {
-        return Ok(read::objects(db, tenant).await?.objects().map(by_key).collect());
+        return Ok(read::objects(db, tenant).await?.objects().map(|object| (object.key(), object)).collect());
     }
     let key = |change: &ObjectChange| match change {
         ObjectChange::Put(object) => object.key(),
@@ -69,7 +67,11 @@ async fn present(db: &mut dyn Turn, tenant: &TenantId, changes: &[ObjectChange])
     };
     let keys: Vec<ObjectKey> = changes.iter().map(key).collect();
     let found = find::all(db, tenant, &keys).await?;
-    Ok(found.into_iter().flatten().map(by_key).collect())
+    let mut seen = HashSet::new();
+    // By the names that the changes have: a table may take two for one that are two by every other rule. Each object once, since it is
+    // found by several spellings.
+    let found = keys.into_iter().zip(found).filter_map(|(key, object)| Some((key, object?)));
+    Ok(found.filter(|(_, object)| seen.insert(object.key())).collect())
 }
 
 /// Writes what has happened.
@@ -106,10 +108,6 @@ pub(super) async fn put(db: &mut dyn Turn, tenant: &TenantId, entry: HistoryEntr
         .bind(&entry.after)
         .bind(u32::from(entry.secrets_changed));
     db.run(put).await.map(drop)
-}
-
-pub(super) fn number(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 // === reading ===
@@ -197,6 +195,49 @@ pub(super) async fn entry_at(
     }
     Ok(None)
 }
+
+// === removing ===
+
+/// The last of the first entries that are older than a time, of so many: its number and its revision.
+pub(super) async fn old(
+    db: &mut dyn Turn,
+    tenant: &TenantId,
+    before: Timestamp,
+    at_most: u32,
+) -> Result<Option<(i64, i64)>> {
+    let sql = "SELECT number, revision, changed_ms FROM change_log WHERE tenant = ? ORDER BY number LIMIT ?";
+    let mut last = None;
+    for row in &db.rows(query(sql).bind(tenant.as_str()).bind(i64::from(at_most))).await? {
+        if row.get::<i64>("changed_ms")? >= number(before.as_millis()) {
+            break;
+        }
+        last = Some((row.get::<i64>("number")?, row.get::<i64>("revision")?));
+    }
+    Ok(last)
+}
+
+/// Removes them, and notes up to which revision the history has lost entries.
+pub(super) async fn prune(db: &mut dyn Turn, tenant: &TenantId, before: Timestamp, at_most: u32) -> Result<u64> {
+    let Some((last, revision)) = old(db, tenant, before, at_most).await? else { return Ok(0) };
+    let removed = query("DELETE FROM change_log WHERE tenant = ? AND number <= ?").bind(tenant.as_str()).bind(last);
+    let count = db.run(removed).await?;
+    pruned_to(db, tenant, revision).await?;
+    Ok(count)
+}
+
+/// Notes that entries up to a revision are gone.
+pub(super) async fn pruned_to(db: &mut dyn Turn, tenant: &TenantId, revision: i64) -> Result<()> {
+    let sql = "UPDATE tenant SET pruned_revision = ? WHERE id = ? AND pruned_revision < ?";
+    db.run(query(sql).bind(revision).bind(tenant.as_str()).bind(revision)).await.map(drop)
+}
+
+/// The highest revision of which entries are gone; 0 if none are.
+pub(super) async fn pruned(db: &mut dyn Turn, tenant: &TenantId) -> Result<Revision> {
+    let rows = db.rows(query("SELECT pruned_revision FROM tenant WHERE id = ?").bind(tenant.as_str())).await?;
+    rows.first().map_or(Ok(Revision(0)), |row| Ok(revision_of(row.get("pruned_revision")?)))
+}
+
+// === requests ===
 
 /// What a caller's batch has changed since then.
 pub(super) async fn request(

@@ -5,8 +5,7 @@ use futures::FutureExt as _;
 use infra::{Answer, AuditPage, AuditPart, Result, SignInAudit, SignInPlace};
 use model::{TenantId, Timestamp};
 
-use super::history::number;
-use super::{Dialect, Row, Statement, Tables, Turn, query};
+use super::{Dialect, Row, Statement, Tables, Turn, number, query};
 
 impl<D: Dialect> SignInAudit for Tables<D> {
     fn note<'a>(&'a self, records: &'a [(TenantId, SignInRecord)]) -> Answer<'a, ()> {

@@ -3,8 +3,7 @@
 use infra::{NamedSnapshot, Result, SNAPSHOTS_MAX, SnapshotHead, StoreError, TenantFileText};
 use model::{TenantId, Timestamp};
 
-use super::history::number;
-use super::{Row, Turn, query, revision_of, revisions};
+use super::{Row, Turn, number, query, revision_of, revisions};
 
 /// Keeps one; `false` if there is one of its name.
 pub(super) async fn keep(db: &mut dyn Turn, tenant: &TenantId, snapshot: &NamedSnapshot) -> Result<bool> {

@@ -3597,6 +3597,9 @@ pub struct ReadObjectsRequest {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ReadObjectsResponse {
+    /// With the revision: what tells it from the same number in another history, for FollowRequest.
+    #[prost(fixed64, tag = "3")]
+    pub history: u64,
     #[prost(oneof = "read_objects_response::What", tags = "1, 2")]
     pub what: ::core::option::Option<read_objects_response::What>,
 }
@@ -3630,6 +3633,15 @@ pub struct FollowRequest {
     /// As in ReadObjectsRequest.
     #[prost(string, repeated, tag = "2")]
     pub kinds: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// `history` as it came with that revision. If the tenant was restored or made anew since, every object is sent first. 0: the revision is taken for one of the present history.
+    #[prost(fixed64, tag = "3")]
+    pub history: u64,
+    /// Only objects whose ids begin so, without regard to case; empty means all.
+    #[prost(string, tag = "4")]
+    pub id_prefix: ::prost::alloc::string::String,
+    /// Of DNs only those of these types, as `route_point`; empty means all. One that is of another type by now is told as gone.
+    #[prost(string, repeated, tag = "5")]
+    pub types: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct FollowResponse {
@@ -3639,6 +3651,15 @@ pub struct FollowResponse {
     pub revision: u64,
     #[prost(message, repeated, tag = "2")]
     pub objects: ::prost::alloc::vec::Vec<ConfigObject>,
+    /// What tells the revision from the same number in another history; 0 where it is not known.
+    #[prost(fixed64, tag = "3")]
+    pub history: u64,
+    /// The objects are all that there are, together with those of the messages up to the last: whatever else the reader has is gone.
+    #[prost(bool, tag = "4")]
+    pub whole: bool,
+    /// More messages of the same change follow.
+    #[prost(bool, tag = "5")]
+    pub unfinished: bool,
 }
 /// Generated client implementations.
 pub mod configuration_client {
@@ -5367,6 +5388,9 @@ pub struct ObjectHistoryResponse {
     /// Empty on the last page.
     #[prost(string, tag = "2")]
     pub next_page_token: ::prost::alloc::string::String,
+    /// On the last page: entries up to this revision were removed for their age; 0 if none were.
+    #[prost(uint64, tag = "3")]
+    pub pruned_revision: u64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ObjectHistoryEntry {
@@ -5740,7 +5764,7 @@ pub mod provisioning_client {
                 .insert(GrpcMethod::new("trunkline.v1.Provisioning", "History"));
             self.inner.unary(req, path, codec).await
         }
-        /// Puts an object back as it was at a revision; its secrets stay those of today. NOT_FOUND if it did not exist then.
+        /// Puts an object back as it was at a revision; its secrets stay those of today. NOT_FOUND if it did not exist then, or the history of then is no longer kept.
         pub async fn restore(
             &mut self,
             request: impl tonic::IntoRequest<super::RestoreObjectRequest>,
@@ -5910,7 +5934,7 @@ pub mod provisioning_server {
             tonic::Response<super::ObjectHistoryResponse>,
             tonic::Status,
         >;
-        /// Puts an object back as it was at a revision; its secrets stay those of today. NOT_FOUND if it did not exist then.
+        /// Puts an object back as it was at a revision; its secrets stay those of today. NOT_FOUND if it did not exist then, or the history of then is no longer kept.
         async fn restore(
             &self,
             request: tonic::Request<super::RestoreObjectRequest>,

@@ -99,6 +99,22 @@ impl ObjectKind {
     }
 }
 
+impl DnKind {
+    /// The names of the types of DNs on the wire.
+    pub const NAMES: [&str; 5] = ["extension", "route_point", "virtual_queue", "echo", "announcement"];
+
+    /// Its name on the wire, as `type` of a DN's document says it.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Extension { .. } => "extension",
+            Self::RoutePoint { .. } => "route_point",
+            Self::VirtualQueue => "virtual_queue",
+            Self::Echo => "echo",
+            Self::Announcement { .. } => "announcement",
+        }
+    }
+}
+
 /// Names an object within its tenant.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ObjectKey {

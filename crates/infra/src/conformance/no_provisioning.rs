@@ -5,7 +5,7 @@ use contracts::sign_in_audit::SignInRecord;
 use model::{TenantId, Timestamp};
 
 use crate::{
-    Answer, AuditPage, AuditPart, ChangeNote, HistoryEntry, HistoryPage, ObjectChange, ObjectChanges,
+    Answer, AuditPage, AuditPart, ChangeNote, HistoryEntry, HistoryPage, HistoryPoint, ObjectChange, ObjectChanges,
     ProvisioningStore, Revision, SignInAudit, StoreError, VersionedObjects,
 };
 
@@ -59,7 +59,7 @@ impl ProvisioningStore for NoProvisioning {
         refused()
     }
 
-    fn changes<'a>(&'a self, _: &'a TenantId, _: Revision) -> Answer<'a, ObjectChanges> {
+    fn changes<'a>(&'a self, _: &'a TenantId, _: HistoryPoint) -> Answer<'a, ObjectChanges> {
         refused()
     }
 }

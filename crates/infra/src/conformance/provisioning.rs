@@ -15,7 +15,9 @@ use contracts::provisioning::{
 };
 use model::{TenantId, Timestamp};
 
-use crate::{ChangeNote, ChangeWay, ObjectChange, ProvisioningStore, Revision, StoreError, TenantArchive};
+use crate::{
+    ChangeNote, ChangeWay, HistoryPoint, ObjectChange, ProvisioningStore, Revision, StoreError, TenantArchive,
+};
 
 /// Who changes what no test asks about.
 pub fn note() -> &'static ChangeNote {
@@ -289,6 +291,7 @@ pub async fn run(store: &dyn ProvisioningStore) {
     a_changed_person_and_client_come_back_as_they_were_changed(store).await;
     one_object_is_found_by_its_name(store).await;
     changes_are_read_since_a_revision(store).await;
+    a_point_of_another_history_gets_all_objects(store).await;
     a_broken_rule_is_the_callers_fault_and_changes_nothing(store).await;
     a_dn_may_move_between_places_in_one_update(store).await;
     names_that_differ_in_case_alone_are_the_same(store).await;
@@ -393,18 +396,48 @@ async fn changes_are_read_since_a_revision(store: &dyn ProvisioningStore) {
     let german = Object::Skill(Skill { name: "German".into() });
     let changes = vec![ObjectChange::Delete(english.clone()), ObjectChange::Put(german.clone())];
     store.update(&acme, Revision(1), changes, note()).await.unwrap();
-    let read = store.changes(&acme, Revision(1)).await.unwrap();
-    assert_eq!(read.revision, Revision(2));
+    let unstamped = |revision| HistoryPoint::unstamped(Revision(revision));
+    let read = store.changes(&acme, unstamped(1)).await.unwrap();
+    assert_eq!((read.point.revision, read.is_whole), (Revision(2), false));
     assert_eq!(read.changes, [ObjectChange::Delete(english), ObjectChange::Put(german)]);
-    assert_eq!(store.changes(&acme, Revision(2)).await.unwrap().changes, []);
-    let everything = store.changes(&acme, Revision(0)).await.unwrap().changes;
+    assert_eq!(store.changes(&acme, unstamped(2)).await.unwrap().changes, []);
+    let everything = store.changes(&acme, HistoryPoint::default()).await.unwrap();
     let (_, held) = store.load(&acme).await.unwrap().unwrap();
-    assert_eq!(everything.len(), held.objects().count() + 1, "and the one that was removed");
-    for object in held.objects() {
-        assert!(everything.contains(&ObjectChange::Put(object.clone())), "{object:?}");
-    }
-    let missing = store.changes(&tenant("nobody"), Revision(0)).await;
+    assert!(everything.is_whole);
+    assert_eq!(everything.changes, put_all(&held));
+    let missing = store.changes(&tenant("nobody"), HistoryPoint::default()).await;
     assert!(matches!(missing, Err(StoreError::Missing { .. })), "{missing:?}");
+}
+
+/// Two tenants with the same revisions stand for one whose database was put back, and then changed anew.
+async fn a_point_of_another_history_gets_all_objects(store: &dyn ProvisioningStore) {
+    let (acme, globex) = (tenant("history-one"), tenant("history-two"));
+    let skill = |name: &str| vec![ObjectChange::Put(Object::Skill(Skill { name: name.into() }))];
+    let mut points = Vec::new();
+    for of in [&acme, &globex] {
+        assert_eq!(store.point(of).await.unwrap(), None);
+        store.update(of, Revision(0), put_all(&objects(of.as_str())), note()).await.unwrap();
+        let first = store.point(of).await.unwrap().unwrap();
+        store.update(of, Revision(1), skill("German"), note()).await.unwrap();
+        let second = store.point(of).await.unwrap().unwrap();
+        assert!(first.stamp.is_known() && second.stamp.is_known() && first.stamp != second.stamp);
+        assert_eq!((first.revision, second.revision), (Revision(1), Revision(2)));
+        points.push((first, second));
+    }
+    let [(first, second), (other_first, other_second)] = points[..] else { panic!("{points:?}") };
+    assert!(store.points().await.unwrap().contains(&(acme.clone(), second)));
+    assert_eq!(store.versioned(&acme).await.unwrap().unwrap().point, second);
+    let own = store.changes(&acme, first).await.unwrap();
+    assert_eq!((own.point, own.is_whole, own.changes), (second, false, skill("German")));
+    let own = store.changes(&acme, second).await.unwrap();
+    assert_eq!((own.point, own.is_whole, own.changes), (second, false, Vec::new()));
+    let (_, held) = store.load(&acme).await.unwrap().unwrap();
+    let later = HistoryPoint { revision: Revision(7), ..other_second };
+    for other in [other_first, other_second, later] {
+        let all = store.changes(&acme, other).await.unwrap();
+        assert_eq!((all.point, all.is_whole), (second, true), "{other:?}");
+        assert_eq!(all.changes, put_all(&held));
+    }
 }
 
 async fn a_broken_rule_is_the_callers_fault_and_changes_nothing(store: &dyn ProvisioningStore) {

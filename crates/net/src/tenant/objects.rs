@@ -121,7 +121,7 @@ mod tests {
     }
 
     fn told(all: Vec<What>) -> Answers {
-        all.into_iter().map(|what| Ok(v1::ReadObjectsResponse { what: Some(what) })).collect()
+        all.into_iter().map(|what| Ok(v1::ReadObjectsResponse { what: Some(what), ..Default::default() })).collect()
     }
 
     async fn read(answers: Answers) -> (usize, Result<u64, ReadError>) {

@@ -10,15 +10,15 @@ use contracts::v1::events_client::EventsClient;
 use contracts::wire;
 use infra::Position;
 use model::{TenantId, Timestamp};
+use net::tenant::{ChangeParts, changes_after};
 use runtime::RoleContext;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tonic::{Code, Streaming};
 
-use super::configuration_parts::ConfigurationParts;
 use super::fault_memory::FaultMemory;
 use super::shared_history::SharedHistory;
-use super::workforce::KINDS;
+use super::workforce::{DN_TYPES, KINDS};
 use super::{CONFIGURATION, CONFIGURATION_PORT, EVENTS, EVENTS_PORT, Metrics};
 
 /// Pause before a stream that has ended is opened again.
@@ -58,7 +58,7 @@ enum MissingFacts {
 struct FeedStreams {
     facts: Streaming<v1::Delivery>,
     configuration: Streaming<v1::FollowResponse>,
-    parts: ConfigurationParts,
+    parts: ChangeParts,
     opened_at: Timestamp,
     heard_at: Instant,
 }
@@ -108,8 +108,8 @@ impl TenantFeed {
                 }
                 part = streams.configuration.message() => {
                     let part = part?.context("the stream of configuration has ended")?;
-                    if let Some(changes) = streams.parts.whole(part) {
-                        self.history.lock().configure(changes, self.ctx.clock.now());
+                    if let Some(change) = streams.parts.take(part) {
+                        self.history.lock().configure(change, self.ctx.clock.now());
                     }
                 }
                 _ = tick.tick() => {
@@ -147,15 +147,13 @@ impl TenantFeed {
     }
 
     /// Opens the stream of configuration, and takes all of it in before the first fact.
-    async fn open_configuration(&mut self) -> anyhow::Result<(Streaming<v1::FollowResponse>, ConfigurationParts)> {
+    async fn open_configuration(&mut self) -> anyhow::Result<(Streaming<v1::FollowResponse>, ChangeParts)> {
         let channel = net::grpc::channel(&self.ctx, CONFIGURATION, CONFIGURATION_PORT)?;
-        let kinds = KINDS.iter().map(|kind| kind.as_str().to_owned()).collect();
-        let known = self.history.lock().workforce.revision;
-        let asked = v1::FollowRequest { after_revision: known, kinds };
-        let asked = net::grpc::for_tenant(tonic::Request::new(asked), &self.tenant);
+        let known = self.history.lock().workforce.point;
+        let asked = net::grpc::for_tenant(tonic::Request::new(changes_after(known, &KINDS, &DN_TYPES)), &self.tenant);
         let mut client = ConfigurationClient::new(channel).max_decoding_message_size(MESSAGE_MAX);
         let mut configuration = client.follow(asked).await?.into_inner();
-        let mut parts = ConfigurationParts::after(known);
+        let mut parts = ChangeParts::after(known);
         loop {
             let next = tokio::time::timeout(SILENCE_MAX, configuration.message()).await.context("silence")?;
             if next.as_ref().is_err_and(|status| status.code() == Code::OutOfRange) {
@@ -163,8 +161,8 @@ impl TenantFeed {
                 self.history.lock().configuration_was_reset();
             }
             let part = next?.context("the stream of configuration has ended")?;
-            if let Some(changes) = parts.whole(part) {
-                self.history.lock().configure(changes, self.ctx.clock.now());
+            if let Some(change) = parts.take(part) {
+                self.history.lock().configure(change, self.ctx.clock.now());
                 return Ok((configuration, parts));
             }
         }

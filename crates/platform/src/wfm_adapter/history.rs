@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use contracts::v1;
-use infra::Position;
+use infra::{HistoryPoint, Position, Revision};
 use model::{Stamped, TenantId, Timestamp};
+use net::tenant::FollowedChange;
 use stats::{
     Category, Definition, Engine, Mask, ObjectId, ObjectType, Output, Profile, Request, StatisticId, Subject, Value,
     Zone,
@@ -92,14 +93,14 @@ impl TenantHistory {
 
     // === configuration ===
 
-    /// Takes over a whole change of the configuration; the first one has all objects.
-    pub fn configure(&mut self, changes: v1::FollowResponse, now: Timestamp) {
-        let is_first = self.workforce.revision == 0;
-        if is_first {
+    /// Takes over a whole change of the configuration; the first one has all objects, as has one after the tenant was restored.
+    pub fn configure(&mut self, change: FollowedChange, now: Timestamp) {
+        let is_everything = change.is_whole || self.workforce.point.revision == Revision(0);
+        if is_everything {
             self.workforce = Workforce::default();
         }
-        let has_changed = is_first || !changes.objects.is_empty();
-        self.workforce.change(changes);
+        let has_changed = is_everything || !change.objects.is_empty();
+        self.workforce.change(change);
         if has_changed {
             self.engine.set_services(self.workforce.services.iter().cloned());
             self.configure_agents(now);
@@ -109,7 +110,7 @@ impl TenantHistory {
 
     /// The next change has all objects. Until it comes, those that are known stay.
     pub fn configuration_was_reset(&mut self) {
-        self.workforce.revision = 0;
+        self.workforce.point = HistoryPoint::default();
     }
 
     fn configure_agents(&mut self, now: Timestamp) {

@@ -3,11 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use contracts::provisioning::{Dn, DnKind, Object, ObjectKind, Person, SERVICE_LEVEL_S, SHORT_ABANDON_S, SkillLevel};
-use contracts::v1;
+use infra::HistoryPoint;
+use net::tenant::FollowedChange;
 use stats::ObjectType;
 
 /// The kinds of objects that are read.
 pub(super) const KINDS: [ObjectKind; 2] = [ObjectKind::Dn, ObjectKind::Person];
+
+/// The types of DNs that are read: a tenant has far more phones.
+pub(super) const DN_TYPES: [&str; 4] = ["route_point", "virtual_queue", "echo", "announcement"];
 
 /// An agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,10 +33,10 @@ pub(super) struct WorkforceQueue {
     pub short_abandon_s: u32,
 }
 
-/// Agents and queues of a tenant, at a revision.
+/// Agents and queues of a tenant, at a point of its history.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Workforce {
-    pub revision: u64,
+    pub point: HistoryPoint,
     /// By their ids.
     pub agents: BTreeMap<String, WorkforceAgent>,
     /// By their numbers and names.
@@ -45,9 +49,9 @@ pub(super) struct Workforce {
 
 impl Workforce {
     /// Takes over a whole change.
-    pub fn change(&mut self, changes: v1::FollowResponse) {
-        self.revision = changes.revision;
-        for object in changes.objects {
+    pub fn change(&mut self, change: FollowedChange) {
+        self.point = change.point;
+        for object in change.objects {
             let Some(kind) = ObjectKind::parse(&object.kind) else { continue };
             self.remove(kind, &object.id);
             if object.json.is_empty() {
@@ -114,7 +118,14 @@ impl Workforce {
 
 #[cfg(test)]
 mod tests {
+    use contracts::v1;
+    use infra::Revision;
+
     use super::*;
+
+    fn changed(revision: u64, objects: Vec<v1::ConfigObject>) -> FollowedChange {
+        FollowedChange { point: HistoryPoint::unstamped(Revision(revision)), is_whole: false, objects }
+    }
 
     fn object(kind: &str, id: &str, json: &str) -> v1::ConfigObject {
         v1::ConfigObject { kind: kind.to_owned(), id: id.to_owned(), json: json.to_owned() }
@@ -136,7 +147,7 @@ mod tests {
     fn an_agents_id_that_moves_between_people_is_lost_by_none_of_them() {
         let mut workforce = Workforce::default();
         let mut change = |objects| {
-            workforce.change(v1::FollowResponse { revision: workforce.revision + 1, objects });
+            workforce.change(changed(workforce.point.revision.0 + 1, objects));
             workforce.clone()
         };
         change(vec![person("ada", Some("1001")), person("bob", Some("1002"))]);
@@ -163,7 +174,7 @@ mod tests {
             object("dn", "sales", r#"{"number":"sales","type":"virtual_queue"}"#),
             object("dn", "9999", r#"{"number":"9999","type":"echo"}"#),
         ];
-        workforce.change(v1::FollowResponse { revision: 3, objects });
+        workforce.change(changed(3, objects));
         assert_eq!(workforce.agents.keys().collect::<Vec<_>>(), ["1001"]);
         assert_eq!(workforce.agents["1001"].skills[0].level, 5);
         assert_eq!(workforce.queues["9000"].service_level_s, 30);
@@ -171,8 +182,8 @@ mod tests {
         assert!(workforce.services.contains("9999"));
 
         let gone = vec![object("person", "ada", ""), object("dn", "9000", "")];
-        workforce.change(v1::FollowResponse { revision: 4, objects: gone });
+        workforce.change(changed(4, gone));
         assert!(workforce.agents.is_empty() && !workforce.queues.contains_key("9000"));
-        assert_eq!(workforce.revision, 4);
+        assert_eq!(workforce.point.revision, Revision(4));
     }
 }

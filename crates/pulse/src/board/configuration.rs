@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use contracts::provisioning::{DnKind, Object, ObjectKey, ObjectKind};
-use contracts::v1;
+use infra::HistoryPoint;
+use net::tenant::FollowedChange;
 
 /// The kinds of objects that are read.
 pub(super) const KINDS: &[ObjectKind] = &[
@@ -14,6 +15,9 @@ pub(super) const KINDS: &[ObjectKind] = &[
     ObjectKind::Person,
     ObjectKind::Number,
 ];
+
+/// The types of DNs that are read: a tenant has far more phones.
+pub(super) const DN_TYPES: [&str; 3] = ["route_point", "echo", "announcement"];
 
 /// A route point.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,15 +42,18 @@ pub(super) struct Person {
 /// A tenant's objects, as far as they have been read.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Configuration {
-    pub(super) revision: u64,
+    pub(super) point: HistoryPoint,
     objects: BTreeMap<ObjectKey, Object>,
 }
 
 impl Configuration {
-    /// Takes over changes.
-    pub(super) fn change(&mut self, changes: v1::FollowResponse) {
-        self.revision = changes.revision;
-        for object in changes.objects {
+    /// Takes over a change.
+    pub(super) fn change(&mut self, change: FollowedChange) {
+        self.point = change.point;
+        if change.is_whole {
+            self.objects.clear();
+        }
+        for object in change.objects {
             let Some(kind) = ObjectKind::parse(&object.kind) else { continue };
             let key = ObjectKey { kind, id: object.id };
             if object.json.is_empty() {
@@ -166,7 +173,30 @@ fn submits(document: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use contracts::v1;
+    use infra::{HistoryStamp, Revision};
+
     use super::*;
+
+    #[test]
+    fn a_restored_configuration_takes_the_place_of_the_one_that_was_ahead() {
+        let point = |revision, stamp| HistoryPoint { revision: Revision(revision), stamp: HistoryStamp(stamp) };
+        let echo = |number: &str| v1::ConfigObject {
+            kind: "dn".to_owned(),
+            id: number.to_owned(),
+            json: format!(r#"{{"number":"{number}","type":"echo"}}"#),
+        };
+        let mut configuration = Configuration::default();
+        let mut services = |point, is_whole, numbers: &[&str]| {
+            let objects = numbers.iter().map(|number| echo(number)).collect();
+            configuration.change(FollowedChange { point, is_whole, objects });
+            (configuration.point, configuration.services())
+        };
+        services(point(5, 50), true, &["1", "2"]);
+        assert_eq!(services(point(6, 60), false, &["3"]).1, ["1", "2", "3"]);
+        let restored = services(point(4, 41), true, &["1"]);
+        assert_eq!(restored, (point(4, 41), vec!["1".to_owned()]));
+    }
 
     #[test]
     fn an_application_that_submits_has_calls_wait() {

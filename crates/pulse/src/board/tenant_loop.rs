@@ -10,6 +10,7 @@ use contracts::v1::events_client::EventsClient;
 use contracts::wire;
 use infra::{KeptView, Position};
 use model::{EventName, Subject, TenantId, Timestamp};
+use net::tenant::{ChangeParts, FollowedChange, changes_after};
 use runtime::RoleContext;
 use runtime::fact_in_hand::FactInHand;
 use stats::Engine;
@@ -17,7 +18,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tonic::{Code, Streaming};
 
-use super::configuration::{Configuration, KINDS};
+use super::configuration::{Configuration, DN_TYPES, KINDS};
 use super::metrics::Metrics;
 use super::numbers::Board as Numbers;
 use super::publish::Board;
@@ -91,6 +92,7 @@ impl Drop for TenantLoop {
 struct Streams {
     facts: Streaming<v1::Delivery>,
     configuration: Streaming<v1::FollowResponse>,
+    parts: ChangeParts,
     opened_at: Timestamp,
     heard_at: Instant,
 }
@@ -176,8 +178,11 @@ impl TenantLoop {
                         self.keep().await;
                     }
                 }
-                changes = streams.configuration.message() => {
-                    self.configured(changes?.context("the stream of configuration has ended")?);
+                part = streams.configuration.message() => {
+                    let part = part?.context("the stream of configuration has ended")?;
+                    if let Some(change) = streams.parts.take(part) {
+                        self.configured(change);
+                    }
                 }
                 () = tokio::time::sleep_until(due) => self.tick(&streams).await?,
             }
@@ -186,28 +191,24 @@ impl TenantLoop {
 
     async fn open(&mut self) -> anyhow::Result<Streams> {
         let channel = net::grpc::channel(&self.ctx, CONNECTION, CONFIGURATION_PORT)?;
-        let kinds = KINDS.iter().map(|kind| kind.as_str().to_owned()).collect();
-        let asked = v1::FollowRequest { after_revision: self.configuration.revision, kinds };
-        let asked = net::grpc::for_tenant(tonic::Request::new(asked), &self.tenant);
+        let known = self.configuration.point;
+        let asked = net::grpc::for_tenant(tonic::Request::new(changes_after(known, KINDS, &DN_TYPES)), &self.tenant);
         let mut client = ConfigurationClient::new(channel).max_decoding_message_size(MESSAGE_MAX);
         let mut configuration = client.follow(asked).await?.into_inner();
         // Opens the statistics before the first fact that they count.
-        let first = match tokio::time::timeout(SILENCE_MAX, configuration.message()).await.context("silence")? {
-            Err(status) if status.code() == Code::OutOfRange => {
+        let mut parts = ChangeParts::after(known);
+        loop {
+            let next = tokio::time::timeout(SILENCE_MAX, configuration.message()).await.context("silence")?;
+            if next.as_ref().is_err_and(|status| status.code() == Code::OutOfRange) {
                 // The configuration was reset to an earlier state: read all of it again.
                 self.configuration = Configuration::default();
-                return Err(status.into());
             }
-            first => first?,
-        };
-        let mut first = first.context("the stream of configuration has ended")?;
-        // Many objects come in several messages. Only the last of them has a new revision.
-        while first.revision == self.configuration.revision && !first.objects.is_empty() {
-            self.configuration.change(first);
-            let next = tokio::time::timeout(SILENCE_MAX, configuration.message()).await.context("silence")??;
-            first = next.context("the stream of configuration has ended")?;
+            let part = next?.context("the stream of configuration has ended")?;
+            if let Some(first) = parts.take(part) {
+                self.configured(first);
+                break;
+            }
         }
-        self.configured(first);
         let channel = net::grpc::channel(&self.ctx, CONNECTION, EVENTS_PORT)?;
         let asked = v1::SubscribeRequest { after: self.position.clone(), ..Default::default() };
         let asked = net::grpc::for_tenant(tonic::Request::new(asked), &self.tenant);
@@ -219,14 +220,14 @@ impl TenantLoop {
             }
             facts => facts?.into_inner(),
         };
-        Ok(Streams { facts, configuration, opened_at: self.ctx.clock.now(), heard_at: Instant::now() })
+        Ok(Streams { facts, configuration, parts, opened_at: self.ctx.clock.now(), heard_at: Instant::now() })
     }
 
     // === input ===
 
-    fn configured(&mut self, changes: v1::FollowResponse) {
-        let nothing = changes.objects.is_empty() && self.is_configured;
-        self.configuration.change(changes);
+    fn configured(&mut self, change: FollowedChange) {
+        let nothing = change.objects.is_empty() && !change.is_whole && self.is_configured;
+        self.configuration.change(change);
         if nothing {
             return;
         }

@@ -20,6 +20,9 @@ pub(super) enum BackupLine {
     Tenant {
         id: String,
         revision: u64,
+        /// The highest revision of which entries of the history were removed; left out if none were.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        pruned_revision: u64,
     },
     Object {
         kind: ObjectKind,
@@ -66,6 +69,11 @@ pub(super) enum BackupLine {
         lines: u64,
         sha256: String,
     },
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// An entry of a tenant's history.

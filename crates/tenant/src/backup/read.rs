@@ -153,7 +153,7 @@ pub fn examine<R: BufRead>(mut reader: BackupReader<R>) -> Result<BackupSummary,
             BackupLine::TrunklineBackup { made_ms, program, .. } => {
                 (summary.made, summary.program) = (Timestamp::from_millis(made_ms), program);
             }
-            BackupLine::Tenant { id, revision } => {
+            BackupLine::Tenant { id, revision, .. } => {
                 let tenant = unused(&reader, &summary, &id)?;
                 let revision = infra::Revision(revision);
                 summary.tenants.push(BackedUpTenant { tenant, revision, objects: 0, entries: 0, snapshots: 0 });

@@ -3,7 +3,7 @@
 use std::io::BufRead;
 
 use contracts::provisioning::{Object, TenantObjects};
-use infra::{ArchivedPart, ChangeNote, NamedSnapshot, Revision, StoreError, TenantArchive};
+use infra::{ArchiveBegin, ArchivedPart, ChangeNote, NamedSnapshot, Revision, StoreError, TenantArchive};
 use model::TenantId;
 
 use super::line::BackupLine;
@@ -49,7 +49,7 @@ pub async fn restore<R: BufRead + Send>(
     let mut restored = Vec::new();
     let mut next = reader.line()?;
     while let Some(line) = next {
-        let BackupLine::Tenant { id, revision } = line else {
+        let BackupLine::Tenant { id, revision, pruned_revision } = line else {
             next = reader.line()?;
             continue;
         };
@@ -63,7 +63,7 @@ pub async fn restore<R: BufRead + Send>(
         if is_there && !may_replace {
             return Err(BackupError::Present(tenant));
         }
-        let begin = Some(Revision(revision));
+        let begin = Some(ArchiveBegin { revision: Revision(revision), pruned: Revision(pruned_revision) });
         let mut group = TenantLines { reader: &mut reader, tenant: &tenant, begin, behind: None, fault: None };
         let done = if is_there {
             replace(store, &tenant, &mut group, note).await
@@ -80,7 +80,7 @@ pub async fn restore<R: BufRead + Send>(
 struct TenantLines<'a, R: BufRead> {
     reader: &'a mut BackupReader<R>,
     tenant: &'a TenantId,
-    begin: Option<Revision>,
+    begin: Option<ArchiveBegin>,
     /// The line that follows the tenant's.
     behind: Option<BackupLine>,
     fault: Option<BackupFault>,
@@ -88,8 +88,8 @@ struct TenantLines<'a, R: BufRead> {
 
 impl<R: BufRead> TenantLines<'_, R> {
     fn part(&mut self) -> infra::Result<Option<ArchivedPart>> {
-        if let Some(revision) = self.begin.take() {
-            return Ok(Some(ArchivedPart::Begin(revision)));
+        if let Some(begin) = self.begin.take() {
+            return Ok(Some(ArchivedPart::Begin(begin)));
         }
         if self.behind.is_some() {
             return Ok(None);

@@ -1,7 +1,9 @@
 //! What a backup holds comes back, and what is damaged does not.
 
 use contracts::provisioning::{Object, ObjectKey, ObjectKind, Skill};
-use infra::{ArchivedPart, ChangeNote, ChangeWay, HistoryEntry, NamedSnapshot, SnapshotHead, TenantFileText};
+use infra::{
+    ArchiveBegin, ArchivedPart, ChangeNote, ChangeWay, HistoryEntry, NamedSnapshot, SnapshotHead, TenantFileText,
+};
 use model::entropy::Seeded;
 use proptest::prelude::*;
 
@@ -26,13 +28,20 @@ fn packed(parts: &[ArchivedPart]) -> Vec<u8> {
     writer.finish().unwrap()
 }
 
+fn begin(pruned: u64) -> ArchivedPart {
+    ArchivedPart::Begin(ArchiveBegin { revision: Revision(9), pruned: Revision(pruned) })
+}
+
 /// The parts of the only tenant.
 fn unpacked(file: &[u8]) -> Vec<ArchivedPart> {
     let mut reader = BackupReader::new(file);
     let mut parts = Vec::new();
     while let Some(line) = reader.line().unwrap() {
         match line {
-            BackupLine::Tenant { revision, .. } => parts.push(ArchivedPart::Begin(Revision(revision))),
+            BackupLine::Tenant { revision, pruned_revision, .. } => {
+                let pruned = Revision(pruned_revision);
+                parts.push(ArchivedPart::Begin(ArchiveBegin { revision: Revision(revision), pruned }));
+            }
             line if line.is_part() => parts.push(line.part().unwrap()),
             _ => {}
         }
@@ -82,14 +91,14 @@ fn part() -> impl Strategy<Value = ArchivedPart> {
 proptest! {
     #[test]
     fn parts_come_back_as_they_were(parts in prop::collection::vec(part(), 0..20)) {
-        let parts = [vec![ArchivedPart::Begin(Revision(9))], parts].concat();
+        let parts = [vec![begin(3)], parts].concat();
         prop_assert_eq!(unpacked(&packed(&parts)), parts);
     }
 
     #[test]
     fn a_file_that_is_cut_off_or_changed_is_refused(at in any::<prop::sample::Index>(), bit in 0..8_u8) {
         let gone = ObjectKey { kind: ObjectKind::Skill, id: "x".into() };
-        let parts = [ArchivedPart::Begin(Revision(9)), ArchivedPart::Gone(gone, Revision(2))];
+        let parts = [begin(0), ArchivedPart::Gone(gone, Revision(2))];
         let whole = packed(&parts);
         prop_assert!(examine(BackupReader::new(whole.as_slice())).is_ok());
         let at = at.index(whole.len());
@@ -112,7 +121,7 @@ fn a_snapshot_comes_back_however_large_its_texts_are() {
         ("long".to_owned(), long.clone()),
         ("long".to_owned(), "again".to_owned()),
     ];
-    let parts = [ArchivedPart::Begin(Revision(9)), snapshot(long, documents), snapshot(String::new(), Vec::new())];
+    let parts = [begin(0), snapshot(long, documents), snapshot(String::new(), Vec::new())];
     let file = packed(&parts);
     assert_eq!(unpacked(&file), parts);
     let summary = examine(BackupReader::new(file.as_slice())).unwrap();
@@ -123,7 +132,7 @@ fn a_snapshot_comes_back_however_large_its_texts_are() {
 fn a_snapshot_of_version_1_is_one_line() {
     let mut writer = BackupWriter::new(Vec::new());
     writer.put(&BackupLine::TrunklineBackup { version: 1, made_ms: 1, program: "x".into() }).unwrap();
-    writer.put(&BackupLine::Tenant { id: "acme".into(), revision: 9 }).unwrap();
+    writer.put(&BackupLine::Tenant { id: "acme".into(), revision: 9, pruned_revision: 0 }).unwrap();
     let documents = vec![("a".to_owned(), "b".to_owned())];
     let (name, made_by, file) = ("easter".into(), "user/x".into(), "tenant: acme".to_owned());
     let line = BackupLine::Snapshot {
@@ -135,7 +144,7 @@ fn a_snapshot_of_version_1_is_one_line() {
         documents: documents.clone(),
     };
     writer.put(&line).unwrap();
-    let parts = [ArchivedPart::Begin(Revision(9)), snapshot(file, documents)];
+    let parts = [begin(0), snapshot(file, documents)];
     assert_eq!(unpacked(&writer.finish().unwrap()), parts);
 }
 
@@ -152,7 +161,7 @@ fn what_no_reader_takes_is_not_written() {
 
 #[test]
 fn what_stands_of_a_tenant_that_is_left_out_counts_for_nothing() {
-    let tenant = |id: &str| BackupLine::Tenant { id: id.into(), revision: 1 };
+    let tenant = |id: &str| BackupLine::Tenant { id: id.into(), revision: 1, pruned_revision: 0 };
     let part = || BackupLine::Gone { kind: ObjectKind::Skill, id: "x".into(), revision: 1 };
     let left_out = |id: &str| BackupLine::LeftOut { id: id.into(), reason: "it is damaged".into() };
     let examined = |lines: &[BackupLine]| {
@@ -190,7 +199,7 @@ fn what_is_no_backup_is_told_with_its_line() {
         examine(BackupReader::new(writer.finish().unwrap().as_slice())).unwrap_err().to_string()
     };
     let later = BackupLine::TrunklineBackup { version: VERSION + 1, made_ms: 1, program: "x".into() };
-    let tenant = || BackupLine::Tenant { id: "acme".into(), revision: 1 };
+    let tenant = || BackupLine::Tenant { id: "acme".into(), revision: 1, pruned_revision: 0 };
     let part = || BackupLine::Gone { kind: ObjectKind::Skill, id: "x".into(), revision: 1 };
     assert!(refused(&[later]).starts_with("line 1 of the backup: it is of a later release"));
     assert_eq!(refused(&[tenant()]), "line 1 of the backup: it is not the head of a backup");

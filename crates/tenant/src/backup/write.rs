@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use infra::{ArchivedPart, NamedSnapshot, StoreError, TenantArchive};
+use infra::{ArchiveBegin, ArchivedPart, NamedSnapshot, StoreError, TenantArchive};
 use model::{TenantId, Timestamp};
 use sha2::{Digest as _, Sha256};
 
@@ -97,7 +97,7 @@ async fn one<W: Write + Send>(
 /// Counts a part of a tenant.
 pub(super) fn count(counted: &mut BackedUpTenant, part: &ArchivedPart) {
     match part {
-        ArchivedPart::Begin(revision) => counted.revision = *revision,
+        ArchivedPart::Begin(begin) => counted.revision = begin.revision,
         ArchivedPart::Object(..) => counted.objects += 1,
         ArchivedPart::Gone(..) => {}
         ArchivedPart::Entry(_) => counted.entries += 1,
@@ -120,7 +120,9 @@ impl<W: Write> BackupWriter<W> {
     /// Writes the lines of a tenant's part.
     pub fn put_part(&mut self, tenant: &TenantId, part: ArchivedPart) -> Result<(), BackupError> {
         let line = match part {
-            ArchivedPart::Begin(revision) => BackupLine::Tenant { id: tenant.to_string(), revision: revision.0 },
+            ArchivedPart::Begin(ArchiveBegin { revision, pruned }) => {
+                BackupLine::Tenant { id: tenant.to_string(), revision: revision.0, pruned_revision: pruned.0 }
+            }
             ArchivedPart::Object(object, revision) => BackupLine::Object {
                 kind: object.key().kind,
                 revision: revision.0,

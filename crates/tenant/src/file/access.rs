@@ -1,8 +1,8 @@
 //! Who may sign in: what `people` have for it, and `clients`.
 
-use std::collections::HashMap;
-
-use contracts::provisioning::{Grant, OAuthClient, Person, Privilege, Secret, TenantObjects};
+use contracts::provisioning::{
+    BySpelling, Grant, OAuthClient, ObjectKey, ObjectKind, Person, Privilege, Secret, TenantObjects,
+};
 use identity::password::{self, HashError};
 use identity::second_factor;
 use model::Entropy;
@@ -174,26 +174,35 @@ pub(super) fn hash_secrets(
     entropy: &mut dyn Entropy,
 ) -> Result<(), HashError> {
     let people = held.into_iter().flat_map(|held| &held.people);
-    let people: HashMap<String, &Secret> =
-        people.filter_map(|person| Some((person.user_name.to_ascii_lowercase(), person.password.as_ref()?))).collect();
+    let people: BySpelling<&Secret> =
+        people.filter_map(|person| Some((person_key(person), person.password.as_ref()?))).collect();
     let clients = held.into_iter().flat_map(|held| &held.clients);
-    let clients: HashMap<String, &Secret> =
-        clients.filter_map(|client| Some((client.id.to_ascii_lowercase(), client.secret.as_ref()?))).collect();
+    let clients: BySpelling<&Secret> =
+        clients.filter_map(|client| Some((client_key(client), client.secret.as_ref()?))).collect();
     for person in &mut objects.people {
         if person.second_factor.as_ref().is_some_and(is_reset) {
             person.second_factor = None;
         }
+        let held = people.get(&person_key(person)).copied();
         if let Some(password) = &mut person.password {
-            let held = people.get(&person.user_name.to_ascii_lowercase()).copied();
             hash_secret(password, held, entropy)?;
         }
     }
     for client in &mut objects.clients {
+        let held = clients.get(&client_key(client)).copied();
         if let Some(secret) = &mut client.secret {
-            hash_secret(secret, clients.get(&client.id.to_ascii_lowercase()).copied(), entropy)?;
+            hash_secret(secret, held, entropy)?;
         }
     }
     Ok(())
+}
+
+fn person_key(person: &Person) -> ObjectKey {
+    ObjectKey { kind: ObjectKind::Person, id: person.user_name.clone() }
+}
+
+fn client_key(client: &OAuthClient) -> ObjectKey {
+    ObjectKey { kind: ObjectKind::Client, id: client.id.clone() }
 }
 
 fn hash_secret(secret: &mut Secret, held: Option<&Secret>, entropy: &mut dyn Entropy) -> Result<(), HashError> {
@@ -220,13 +229,10 @@ fn is_reset(second_factor: &Secret) -> bool {
 
 /// People get their second factors by themselves: a file that says nothing of somebody's keeps it.
 pub(crate) fn keep_second_factors(objects: &mut TenantObjects, held: &TenantObjects) {
-    let held: HashMap<String, &Secret> = held
-        .people
-        .iter()
-        .filter_map(|person| Some((person.user_name.to_lowercase(), person.second_factor.as_ref()?)))
-        .collect();
+    let held: BySpelling<Option<&Secret>> =
+        held.people.iter().map(|person| (person_key(person), person.second_factor.as_ref())).collect();
     for person in objects.people.iter_mut().filter(|person| person.second_factor.is_none()) {
-        person.second_factor = held.get(&person.user_name.to_lowercase()).map(|held| (*held).clone());
+        person.second_factor = held.get(&person_key(person)).copied().flatten().cloned();
     }
 }
 
@@ -328,6 +334,29 @@ mod tests {
         }
         let faults = read(", second_factor: none").unwrap_err().to_string();
         assert!(faults.contains("people.ann.second_factor: it is neither \"reset\" nor what"), "{faults}");
+    }
+
+    #[test]
+    fn a_person_in_another_spelling_keeps_the_hash_and_the_second_factor() {
+        let mut entropy = model::entropy::Seeded::new(7);
+        let mut held = read(", password: slow brown teapot, second_factor: \"sealed:AAAA\"").unwrap();
+        held.people[0].user_name = "ÉVA ΟΔΟΣ".to_owned();
+        hash_secrets(&mut held, None, &mut entropy).unwrap();
+        let mut objects = read(", password: slow brown teapot").unwrap();
+        objects.people[0].user_name = "éva οδοσ".to_owned();
+        keep_second_factors(&mut objects, &held);
+        hash_secrets(&mut objects, Some(&held), &mut entropy).unwrap();
+        assert_eq!(objects.people[0].password, held.people[0].password);
+        assert_eq!(second_factor(&objects), Some("sealed:AAAA"));
+
+        // Earlier releases took two such people: each of them keeps what is their own.
+        let mut other = held.people[0].clone();
+        other.user_name = "éva οδοσ".to_owned();
+        other.second_factor = None;
+        held.people.push(other);
+        objects.people[0].second_factor = None;
+        keep_second_factors(&mut objects, &held);
+        assert_eq!(second_factor(&objects), None);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use contracts::provisioning::{DnKind, Object, ObjectKey, ObjectKind, TenantObjec
 use super::gather::gathered;
 use super::rules::{self, Lines};
 use super::{Fault, declaration, shape, tree, write};
-use crate::names::{folded_name, name_fault};
+use crate::names::name_fault;
 
 /// A rule that an object breaks.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -38,7 +38,7 @@ pub fn object_faults(objects: &TenantObjects, is_changed: impl Fn(&ObjectKey) ->
     let mut faults = same_but_for_case(&keys);
     let mut found = Vec::new();
     // The place of an object stands for its line in a file; the tenant's is 1, as there.
-    let lines: Lines = (1..).zip(&keys).map(|(line, key)| (folded(key), line)).collect();
+    let lines: Lines = (1..).zip(&keys).map(|(line, key)| (key.folded(), line)).collect();
     rules::check(objects, &lines, &mut found);
     for Fault { line, key, reason } in found {
         let Some(of) = keys.get(line.saturating_sub(1)) else { continue };
@@ -53,14 +53,9 @@ pub fn object_faults(objects: &TenantObjects, is_changed: impl Fn(&ObjectKey) ->
 /// Objects whose names differ in nothing but upper and lower case.
 fn same_but_for_case(keys: &[ObjectKey]) -> Vec<ObjectFault> {
     let mut seen = HashSet::new();
-    let twice = keys.iter().filter(|key| !seen.insert(folded(key)));
+    let twice = keys.iter().filter(|key| !seen.insert(key.folded()));
     let rule = "there is one already whose name differs in upper and lower case alone".to_owned();
     twice.map(|key| ObjectFault { key: key.clone(), field: String::new(), rule: rule.clone() }).collect()
-}
-
-fn folded(key: &ObjectKey) -> ObjectKey {
-    let id = if key.kind == ObjectKind::Dn { key.id.clone() } else { folded_name(&key.id) };
-    ObjectKey { kind: key.kind, id }
 }
 
 /// The names of a file that no new object may have.
@@ -68,7 +63,7 @@ pub(super) fn name_faults(objects: &TenantObjects, lines: &Lines) -> Vec<Fault> 
     let faulty = objects.objects().filter_map(|object| {
         let (key, section) = (object.key(), section(&object)?);
         let reason = name_fault(&key.id)?.to_owned();
-        let line = lines.get(&folded(&key)).copied().unwrap_or(1);
+        let line = lines.get(&key.folded()).copied().unwrap_or(1);
         Some(Fault { line, key: shape::join(section, &key.id), reason })
     });
     faulty.collect()

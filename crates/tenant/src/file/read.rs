@@ -20,7 +20,6 @@ use super::sign_in;
 use super::stir;
 use super::tree::{Node, Value, flag, list, number, text, texts};
 use super::{Fault, access};
-use crate::names::folded_name;
 
 /// What a tenant speaks without a setting, the most wanted first.
 const CODECS: [&str; 4] = ["PCMA", "PCMU", "G722", "opus"];
@@ -36,8 +35,8 @@ pub(super) struct Read {
 impl Read {
     /// The line of a prompt that was read.
     pub(super) fn line_of_prompt(&self, name: &str) -> usize {
-        let key = ObjectKey { kind: ObjectKind::Prompt, id: folded_name(name) };
-        self.lines.get(&key).copied().unwrap_or(1)
+        let key = ObjectKey { kind: ObjectKind::Prompt, id: name.to_owned() };
+        self.lines.get(&key.folded()).copied().unwrap_or(1)
     }
 }
 
@@ -109,8 +108,8 @@ impl Reader<'_> {
     /// Stores the line of an object; a second object of its name is a fault and is left out.
     fn first(&mut self, kind: ObjectKind, id: &str, line: usize, key: String) -> bool {
         // Names of skills, places and people must differ by more than case.
-        let id = if kind == ObjectKind::Dn { id.to_owned() } else { folded_name(id) };
-        match self.lines.entry(ObjectKey { kind, id }) {
+        let key_of = ObjectKey { kind, id: id.to_owned() };
+        match self.lines.entry(key_of.folded()) {
             Entry::Vacant(free) => {
                 free.insert(line);
                 true

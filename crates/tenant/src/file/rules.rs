@@ -16,7 +16,6 @@ use contracts::provisioning::{
 use super::generated::is_generated;
 use super::shape::join;
 use super::{Fault, access, sign_in};
-use crate::names::folded_name;
 
 /// The lines of objects, by their keys: ids folded, but for those of DNs.
 pub(super) type Lines = HashMap<ObjectKey, usize>;
@@ -95,8 +94,8 @@ impl<'a> Rules<'a> {
     }
 
     pub(super) fn fault(&mut self, kind: ObjectKind, id: &str, key: String, reason: String) {
-        let id = if kind == ObjectKind::Dn { id.to_owned() } else { folded_name(id) };
-        let line = self.lines.get(&ObjectKey { kind, id }).copied().unwrap_or(1);
+        let of = ObjectKey { kind, id: id.to_owned() };
+        let line = self.lines.get(&of.folded()).copied().unwrap_or(1);
         self.faults.push(Fault { line, key, reason });
     }
 
@@ -154,8 +153,9 @@ impl<'a> Rules<'a> {
         let mut asked = false;
         for code in objects.feature_codes.iter().filter(|code| self.dns.contains(code.code.as_str())) {
             let (key, reason) = (format!("feature_codes.{}", code.code), "there is a DN of that number".to_owned());
-            let line = self.lines.get(&ObjectKey { kind: ObjectKind::FeatureCode, id: folded_name(&code.code) });
-            self.faults.push(Fault { line: line.copied().unwrap_or(1), key, reason });
+            let of = ObjectKey { kind: ObjectKind::FeatureCode, id: code.code.clone() };
+            let line = self.lines.get(&of.folded()).copied().unwrap_or(1);
+            self.faults.push(Fault { line, key, reason });
         }
         for code in objects.feature_codes.iter().filter(|code| code.ask_pin) {
             asked = true;

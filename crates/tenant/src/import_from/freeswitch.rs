@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use contracts::provisioning::folded_name;
+
 use super::centre::{Centre, SourceAgent, SourceQueue};
 use super::directory;
 use super::remarks::{Remarks, Spot};
@@ -80,7 +82,7 @@ fn names<'a>(tags: impl Iterator<Item = &'a Tag>, key: &str, remarks: &mut Remar
             continue;
         };
         let short = name.split('@').next().filter(|short| !short.is_empty()).unwrap_or(name);
-        match [short, name].into_iter().find(|name| taken.insert(name.to_lowercase())) {
+        match [short, name].into_iter().find(|name| taken.insert(folded_name(name))) {
             Some(free) => named.push((free.to_owned(), tag)),
             None => remarks.add(&tag.at, key, name, "left out: there is one of that name already"),
         }

@@ -12,7 +12,7 @@ use tokio::task::spawn_blocking;
 use super::held::HeldTenants;
 use super::indexed::IndexedTenant;
 use super::plan::plan;
-use super::{ChangeRefusal, ObjectEdit, folded};
+use super::{ChangeRefusal, ObjectEdit};
 use crate::file;
 
 /// How often a batch begins again because others have changed the tenant.
@@ -188,12 +188,12 @@ async fn earlier(
     );
     let done = store.request(tenant, &note.by, request, since).await?;
     let Some(revision) = done.last().map(|entry| entry.revision) else { return Ok(None) };
-    let named: HashSet<ObjectKey> = batch.edits.iter().map(|edit| folded(&edit.key)).collect();
-    if !done.iter().all(|entry| named.contains(&folded(&entry.key))) {
+    let named: HashSet<ObjectKey> = batch.edits.iter().map(|edit| edit.key.folded()).collect();
+    if !done.iter().all(|entry| named.contains(&entry.key.folded())) {
         return Err(ChangeRefusal::RequestReused);
     }
-    let changed: HashSet<ObjectKey> = done.iter().map(|entry| folded(&entry.key)).collect();
-    let others = batch.edits.iter().filter(|edit| !changed.contains(&folded(&edit.key))).cloned().collect();
+    let changed: HashSet<ObjectKey> = done.iter().map(|entry| entry.key.folded()).collect();
+    let others = batch.edits.iter().filter(|edit| !changed.contains(&edit.key.folded())).cloned().collect();
     if !leave_unchanged(store, held, tenant, others).await? {
         return Err(ChangeRefusal::RequestReused);
     }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use contracts::provisioning::ObjectKey;
-use infra::{ObjectChange, ObjectChanges, ProvisioningStore, Revision, StoreError};
+use infra::{HistoryPoint, ObjectChange, ObjectChanges, ProvisioningStore, Revision, StoreError};
 use model::TenantId;
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
@@ -56,7 +56,7 @@ impl SharedTenant {
         spawn_blocking(move || look(&shared.read().unwrap_or_else(PoisonError::into_inner))).await.ok()
     }
 
-    async fn apply(&self, changes: Vec<(ObjectChange, Revision)>, at: Revision) -> bool {
+    async fn apply(&self, changes: Vec<(ObjectChange, Revision)>, at: HistoryPoint) -> bool {
         let shared = self.0.clone();
         let apply = move || shared.write().unwrap_or_else(PoisonError::into_inner).apply(changes, at);
         spawn_blocking(apply).await.is_ok()
@@ -75,7 +75,7 @@ impl HeldTenants {
     ) -> Result<Option<SharedTenant>, StoreError> {
         let turn = self.turn(tenant);
         let mut held = turn.lock().await;
-        let Some(present) = store.revision(tenant).await? else {
+        let Some(present) = store.point(tenant).await? else {
             self.lock().tenants.retain(|kept| kept.tenant != *tenant);
             return Ok(None);
         };
@@ -145,24 +145,29 @@ fn ends() -> StoreError {
     StoreError::Unavailable { reason: "the process ends".to_owned() }
 }
 
-/// Brings a tenant to the present revision, or a later one; `false` if it has to be read.
+/// Brings a tenant to the present point of its history, or a later one; `false` if it has to be read.
 async fn brought_up(
     store: &dyn ProvisioningStore,
     tenant: &TenantId,
     shared: &SharedTenant,
-    present: Revision,
+    present: HistoryPoint,
 ) -> Result<bool, StoreError> {
-    let Some(since) = shared.look(IndexedTenant::revision).await else { return Ok(false) };
+    let Some(since) = shared.look(IndexedTenant::point).await else { return Ok(false) };
     // After a change that was broken off nothing is known of it.
-    if since > present || shared.0.is_poisoned() {
+    if since.revision > present.revision || shared.0.is_poisoned() {
         return Ok(false);
     }
     if since == present {
         return Ok(true);
     }
     for _ in 0..ATTEMPTS_MAX {
-        let ObjectChanges { revision, changes } = store.changes(tenant, since).await?;
-        let changes = if revision.0 == since.0 + 1 {
+        let ObjectChanges { point, is_whole, changes } = store.changes(tenant, since).await?;
+        if is_whole {
+            // It was restored, or made anew: what is held is of another history.
+            return Ok(false);
+        }
+        let revision = point.revision;
+        let changes = if revision.0 == since.revision.0 + 1 {
             Some(changes.into_iter().map(|change| (change, revision)).collect())
         } else if changes.len() <= ASKED_EACH_MAX {
             each_at(store, tenant, changes, revision).await?
@@ -170,7 +175,7 @@ async fn brought_up(
             return Ok(false);
         };
         if let Some(changes) = changes {
-            return Ok(shared.apply(changes, revision).await);
+            return Ok(shared.apply(changes, point).await);
         }
     }
     Ok(false)
@@ -244,6 +249,24 @@ mod tests {
         let again = held.fresh(&store, &store.id()).await.unwrap().unwrap();
         assert_eq!((revision_of(&again, "Patience").await, store.reads()), (None, 2));
         assert!(held.fresh(&store, &tenant("nobody")).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_tenant_with_another_history_is_read_again_though_its_revision_is_no_earlier() {
+        let (store, held) = (OneTenant::example(), HeldTenants::default());
+        store.change(vec![skill("Patience")]);
+        held.fresh(&store, &store.id()).await.unwrap().unwrap();
+        for (reads, later) in [(2, vec![]), (3, vec!["Wit", "Tact"])] {
+            store.begin_again();
+            store.change(vec![skill("Humour")]);
+            for name in later {
+                store.change(vec![skill(name)]);
+            }
+            let again = held.fresh(&store, &store.id()).await.unwrap().unwrap();
+            assert_eq!(revision_of(&again, "Patience").await, None);
+            assert_eq!(revision_of(&again, "Humour").await, Some(Revision(2)));
+            assert_eq!(store.reads(), reads);
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,6 +1,6 @@
 //! What happened to objects, in pages.
 
-use infra::{HistoryEntry, HistoryPage, ProvisioningStore, StoreError};
+use infra::{HistoryEntry, HistoryPage, ProvisioningStore, Revision, StoreError};
 use model::TenantId;
 
 use super::PAGE_MAX;
@@ -17,6 +17,8 @@ pub struct HistoryPart {
     pub entries: Vec<HistoryEntry>,
     /// The number of the last one, if there may be more behind it.
     pub last: Option<u64>,
+    /// With the last page: the highest revision of which entries were removed for their age; 0 if none were.
+    pub pruned: Revision,
 }
 
 /// Reads a page; its limit is at most [`PAGE_MAX`], which 0 means.
@@ -50,6 +52,7 @@ pub async fn history(
         }
         if is_end {
             part.last = None;
+            part.pruned = store.pruned_revision(tenant).await?;
             return Ok(part);
         }
         if part.entries.len() >= limit {

@@ -4,12 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 
-use contracts::provisioning::{Object, ObjectKey, ObjectKind, Person, Tenant};
-use infra::{ObjectChange, Revision, VersionedObjects};
+use contracts::provisioning::{Object, ObjectKey, ObjectKind, Person, Tenant, folded_name};
+use infra::{HistoryPoint, ObjectChange, Revision, VersionedObjects};
 
 use super::ties::{TieMark, marks};
 use crate::file;
-use crate::names::folded_name;
 
 /// Bytes of an object in memory with its names and ties, about.
 const OBJECT_BYTES: usize = 1_024;
@@ -21,7 +20,7 @@ pub(super) type Slot = u64;
 
 /// A tenant's objects with their revisions.
 pub struct IndexedTenant {
-    revision: Revision,
+    point: HistoryPoint,
     tenant: Tenant,
     held: BTreeMap<Slot, IndexedObject>,
     by_name: BTreeMap<NameOrder, Slot>,
@@ -59,9 +58,9 @@ impl NameOrder {
 impl IndexedTenant {
     /// The tenant as it was read.
     pub fn of(read: VersionedObjects) -> Self {
-        let VersionedObjects { revision, objects, mut revisions } = read;
+        let VersionedObjects { point, objects, mut revisions } = read;
         let mut indexed = Self {
-            revision,
+            point,
             tenant: objects.tenant.clone(),
             held: BTreeMap::new(),
             by_name: BTreeMap::new(),
@@ -71,7 +70,7 @@ impl IndexedTenant {
             counts: HashMap::new(),
         };
         for object in file::into_single(objects) {
-            let of_object = revisions.remove(&object.key()).unwrap_or(revision);
+            let of_object = revisions.remove(&object.key()).unwrap_or(point.revision);
             indexed.put(object, of_object);
         }
         indexed
@@ -79,7 +78,12 @@ impl IndexedTenant {
 
     /// The tenant's revision.
     pub const fn revision(&self) -> Revision {
-        self.revision
+        self.point.revision
+    }
+
+    /// The point of the tenant's history.
+    pub(super) const fn point(&self) -> HistoryPoint {
+        self.point
     }
 
     /// Bytes in memory, about.
@@ -142,8 +146,8 @@ impl IndexedTenant {
         names.filter_map(move |(_, slot)| self.held.get(slot)).map(|held| (&held.object, held.revision))
     }
 
-    /// Brings it to a revision by what has changed until then, each object with its own revision.
-    pub(super) fn apply(&mut self, changes: Vec<(ObjectChange, Revision)>, at: Revision) {
+    /// Brings it to a point of its history by what has changed until then, each object with its own revision.
+    pub(super) fn apply(&mut self, changes: Vec<(ObjectChange, Revision)>, at: HistoryPoint) {
         for (change, revision) in changes {
             match change {
                 ObjectChange::Put(object) => self.put(object, revision),
@@ -154,7 +158,7 @@ impl IndexedTenant {
                 }
             }
         }
-        self.revision = at;
+        self.point = at;
     }
 
     /// An object that is replaced keeps its number.
@@ -262,7 +266,7 @@ mod tests {
         let text = include_str!("../../../../data/example-tenant.yaml");
         let objects = file::read(text, |_| Ok("<scxml/>".to_owned())).expect("the example");
         let revisions = objects.objects().map(|object| (object.key(), Revision(3))).collect();
-        VersionedObjects { revision: Revision(7), objects, revisions }
+        VersionedObjects { point: HistoryPoint::unstamped(Revision(7)), objects, revisions }
     }
 
     fn skill(name: &str) -> Object {
@@ -287,12 +291,12 @@ mod tests {
         let person = tenant.person("ada.adler").cloned().expect("she is there");
         let gone = ObjectChange::Delete(Object::Person(Box::new(person.clone())).key());
         let new = ObjectChange::Put(skill("Patience"));
-        tenant.apply(vec![(gone, Revision(8)), (new, Revision(9))], Revision(9));
+        tenant.apply(vec![(gone, Revision(8)), (new, Revision(9))], HistoryPoint::unstamped(Revision(9)));
         assert_eq!(tenant.revision(), Revision(9));
         assert!(tenant.person("ada.adler").is_none() && tenant.get(&skill("Patience").key()).is_some());
         let back = ObjectChange::Put(Object::Person(Box::new(person.clone())));
         let away = ObjectChange::Delete(skill("Patience").key());
-        tenant.apply(vec![(back, Revision(10)), (away, Revision(10))], Revision(10));
+        tenant.apply(vec![(back, Revision(10)), (away, Revision(10))], HistoryPoint::unstamped(Revision(10)));
         assert_eq!((tenant.bytes(), tenant.holders.len()), (bytes, ties), "nothing is left behind");
         assert_eq!(tenant.person("ada.adler"), Some(&person));
     }

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use contracts::provisioning::{DnKind, Object, ObjectKey, ObjectKind};
+use contracts::provisioning::{Object, ObjectKey, ObjectKind, folded_name};
 use infra::Revision;
 use serde_json::Value as Json;
 
@@ -121,7 +121,7 @@ fn parts(asked: &Listing, filter: &ObjectFilter<'_>) -> Vec<ListPart> {
 struct ObjectFilter<'a> {
     id: Option<String>,
     name: Option<String>,
-    skill: Option<&'a str>,
+    skill: Option<String>,
     /// Paths and their values.
     paths: Vec<(&'a str, &'a str)>,
 }
@@ -131,9 +131,9 @@ impl<'a> ObjectFilter<'a> {
         let mut filter = Self { id: None, name: None, skill: None, paths: Vec::new() };
         for (field, value) in asked {
             match field.as_str() {
-                "id" => filter.id = Some(value.to_lowercase()),
-                "name" => filter.name = Some(value.to_lowercase()),
-                "skill" => filter.skill = Some(value.as_str()),
+                "id" => filter.id = Some(folded_name(value)),
+                "name" => filter.name = Some(folded_name(value)),
+                "skill" => filter.skill = Some(folded_name(value)),
                 path => filter.paths.push((path, value.as_str())),
             }
         }
@@ -143,21 +143,22 @@ impl<'a> ObjectFilter<'a> {
     /// Whether an object is in the part of those of which a name begins with the name that is looked for, or in the one behind it. The
     /// document is read last: it costs the most.
     fn takes(&self, object: &Object, is_behind_names: bool) -> bool {
-        if self.id.as_ref().is_some_and(|id| !object.key().id.to_lowercase().starts_with(id)) {
+        if self.id.as_ref().is_some_and(|id| !folded_name(&object.key().id).starts_with(id)) {
             return false;
         }
-        if self.skill.is_some_and(|wanted| !skills(object).any(|skill| skill.eq_ignore_ascii_case(wanted))) {
+        if self.skill.as_ref().is_some_and(|wanted| !skills(object).any(|skill| folded_name(skill) == *wanted)) {
             return false;
         }
         if let Some(wanted) = &self.name {
-            let names: Vec<String> = names(object).iter().map(|name| name.to_lowercase()).collect();
+            let names: Vec<String> = names(object).iter().map(|name| folded_name(name)).collect();
             let begins = names.iter().any(|name| name.starts_with(wanted));
             if begins == is_behind_names || !names.iter().any(|name| name.contains(wanted)) {
                 return false;
             }
         }
         self.paths.iter().all(|(path, value)| match (object, *path) {
-            (Object::Dn(dn), "type") => value.split(',').any(|one| type_of(&dn.kind) == one),
+            // Lists of one type are asked for often.
+            (Object::Dn(dn), "type") => value.split(',').any(|one| dn.kind.as_str() == one),
             _ => true,
         }) && self.fits_document(object)
     }
@@ -170,17 +171,6 @@ impl<'a> ObjectFilter<'a> {
             let found = path.split('.').try_fold(&document, |found, part| found.get(part));
             found.is_some_and(|found| is_value(found, value))
         })
-    }
-}
-
-/// The type of a DN as its document says it: lists of one type are asked for often.
-const fn type_of(kind: &DnKind) -> &'static str {
-    match kind {
-        DnKind::Extension { .. } => "extension",
-        DnKind::RoutePoint { .. } => "route_point",
-        DnKind::VirtualQueue => "virtual_queue",
-        DnKind::Echo => "echo",
-        DnKind::Announcement { .. } => "announcement",
     }
 }
 
@@ -222,7 +212,7 @@ fn is_value(found: &Json, text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use infra::VersionedObjects;
+    use infra::{HistoryPoint, VersionedObjects};
 
     use super::*;
 
@@ -230,7 +220,7 @@ mod tests {
         let text = include_str!("../../../../data/example-tenant.yaml");
         let objects = crate::file::read(text, |_| Ok("<scxml/>".to_owned())).expect("the example");
         let revisions = objects.objects().map(|object| (object.key(), Revision(3))).collect();
-        IndexedTenant::of(VersionedObjects { revision: Revision(7), objects, revisions })
+        IndexedTenant::of(VersionedObjects { point: HistoryPoint::unstamped(Revision(7)), objects, revisions })
     }
 
     fn found(kind: ObjectKind, filter: &[(&str, &str)]) -> Vec<String> {
@@ -259,7 +249,7 @@ mod tests {
         let held = held();
         let whole = list(&held, &Listing::default());
         assert!(whole.last.is_none() && whole.objects.len() > 50, "{}", whole.objects.len());
-        let order = |one: &ListedObject| (one.key.kind, one.key.id.to_lowercase(), one.key.id.clone());
+        let order = |one: &ListedObject| (one.key.kind, folded_name(&one.key.id), one.key.id.clone());
         assert!(whole.objects.is_sorted_by_key(order));
         let (mut read, mut after) = (Vec::new(), None);
         loop {
@@ -279,14 +269,15 @@ mod tests {
         for (object, _) in held().behind(ObjectKind::Dn, None) {
             let document: Json = serde_json::from_slice(&object.to_json()).unwrap();
             let Object::Dn(dn) = object else { panic!("{object:?}") };
-            assert_eq!(document["type"], type_of(&dn.kind));
+            assert_eq!(document["type"], dn.kind.as_str());
+            assert!(contracts::provisioning::DnKind::NAMES.contains(&dn.kind.as_str()));
         }
     }
 
     #[test]
     fn names_that_begin_so_come_first_and_pages_keep_that_order() {
         let mut read = VersionedObjects {
-            revision: Revision(1),
+            point: HistoryPoint::unstamped(Revision(1)),
             objects: crate::file::gathered(held().tenant().clone(), []),
             revisions: std::collections::HashMap::new(),
         };

@@ -7,7 +7,7 @@ use infra::ObjectChange;
 
 use super::affected::broken;
 use super::indexed::IndexedTenant;
-use super::{ChangeRefusal, ObjectEdit, ObjectFault, StaleObject, document, folded};
+use super::{ChangeRefusal, ObjectEdit, ObjectFault, StaleObject, document};
 use crate::file;
 use crate::names::name_fault;
 
@@ -18,7 +18,7 @@ pub(super) fn plan(held: &IndexedTenant, edits: &[ObjectEdit]) -> Result<Vec<Obj
     let (mut changes, mut faults) = (Vec::with_capacity(edits.len()), Vec::new());
     let mut named = HashSet::new();
     for edit in edits {
-        let is_first = named.insert(folded(&edit.key));
+        let is_first = named.insert(edit.key.folded());
         match edited(held, edit, is_first) {
             Ok(Some(change)) => changes.push(change),
             Ok(None) => {}
@@ -141,7 +141,7 @@ fn put_key(change: &ObjectChange) -> Option<ObjectKey> {
 #[cfg(test)]
 mod tests {
     use contracts::provisioning::Skill;
-    use infra::{Revision, VersionedObjects};
+    use infra::{HistoryPoint, Revision, VersionedObjects};
 
     use super::*;
     use crate::objects::EditAction;
@@ -150,7 +150,7 @@ mod tests {
         let text = include_str!("../../../../data/example-tenant.yaml");
         let objects = crate::file::read(text, |_| Ok("<scxml/>".to_owned())).expect("the example");
         let revisions = objects.objects().map(|object| (object.key(), Revision(3))).collect();
-        VersionedObjects { revision: Revision(7), objects, revisions }
+        VersionedObjects { point: HistoryPoint::unstamped(Revision(7)), objects, revisions }
     }
 
     fn held() -> IndexedTenant {

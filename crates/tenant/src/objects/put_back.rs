@@ -4,21 +4,37 @@ use contracts::provisioning::ObjectKey;
 use infra::{ProvisioningStore, Revision};
 use model::TenantId;
 
-use super::{ChangeRefusal, EditAction, ObjectEdit};
+use super::{ChangeRefusal, EditAction, ObjectEdit, shown};
 
 /// The document of an object as it was at a revision, without secrets.
 ///
 /// # Errors
-/// When it did not exist then, or its history does not say so, or the store fails.
+/// When it did not exist then, or its history does not say so, or does no longer, or the store fails.
 pub async fn document_at(
     store: &dyn ProvisioningStore,
     tenant: &TenantId,
     key: &ObjectKey,
     at: Revision,
 ) -> Result<String, ChangeRefusal> {
-    let entry = store.entry_at(tenant, key, at).await?;
-    let document = entry.and_then(|entry| if entry.revision <= at { entry.after } else { entry.before });
-    document.ok_or_else(|| ChangeRefusal::NotThen { kind: key.kind.as_str(), id: key.id.clone(), at: at.0 })
+    let (kind, id) = (key.kind.as_str(), key.id.clone());
+    let document = match store.entry_at(tenant, key, at).await? {
+        // Entries go from the first one on: what is kept has no gaps.
+        Some(entry) if entry.revision <= at => entry.after,
+        later => {
+            // An object that has not changed since then is as it was, whatever is kept.
+            let present = store.find_versioned(tenant, key).await?;
+            if let Some((_, object)) = present.filter(|(own, object)| *own <= at && object.key() == *key) {
+                return Ok(shown(object, &[]));
+            }
+            // After the entry was read: what goes meanwhile is noted by now.
+            let pruned = store.pruned_revision(tenant).await?;
+            if at < pruned {
+                return Err(ChangeRefusal::NotKept { kind, id, at: at.0, pruned: pruned.0 });
+            }
+            later.and_then(|entry| entry.before)
+        }
+    };
+    document.ok_or(ChangeRefusal::NotThen { kind, id, at: at.0 })
 }
 
 /// The edit that puts an object back as it was at a revision. Its secrets are those that it has now.

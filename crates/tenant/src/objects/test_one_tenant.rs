@@ -5,8 +5,8 @@ use std::sync::{Mutex, MutexGuard};
 
 use contracts::provisioning::{Object, ObjectKey, TenantObjects};
 use infra::{
-    Answer, ChangeNote, HistoryEntry, HistoryPage, ObjectChange, ObjectChanges, ProvisioningStore, Revision,
-    StoreError, VersionedObjects,
+    Answer, ChangeNote, HistoryEntry, HistoryPage, HistoryPoint, HistoryStamp, ObjectChange, ObjectChanges,
+    ProvisioningStore, Revision, StoreError, VersionedObjects,
 };
 use model::{TenantId, Timestamp};
 
@@ -15,10 +15,19 @@ pub(crate) struct OneTenant(Mutex<StoredTenant>);
 struct StoredTenant {
     objects: TenantObjects,
     revision: Revision,
+    /// How often its history has begun again.
+    begins: u64,
     changed: BTreeMap<ObjectKey, Revision>,
     reads: usize,
     noted: Vec<HistoryEntry>,
     history: Vec<HistoryEntry>,
+}
+
+impl StoredTenant {
+    /// A point of the present history.
+    const fn point_at(&self, revision: Revision) -> HistoryPoint {
+        HistoryPoint { revision, stamp: HistoryStamp(self.begins * 1_000 + revision.0) }
+    }
 }
 
 fn example() -> TenantObjects {
@@ -31,6 +40,7 @@ impl OneTenant {
         let stored = StoredTenant {
             objects: example(),
             revision: Revision(1),
+            begins: 0,
             changed: BTreeMap::new(),
             reads: 0,
             noted: Vec::new(),
@@ -77,6 +87,7 @@ impl OneTenant {
         let mut stored = self.stored();
         (stored.objects, stored.revision, stored.changed) = (example(), Revision(1), BTreeMap::new());
         stored.history.clear();
+        stored.begins += 1;
     }
 
     /// Notes what the changes of the next revision do to objects, as the tables do.
@@ -117,6 +128,14 @@ impl ProvisioningStore for OneTenant {
         Box::pin(async { Ok(vec![(self.id(), self.stored().revision)]) })
     }
 
+    fn point<'a>(&'a self, of: &'a TenantId) -> Answer<'a, Option<HistoryPoint>> {
+        Box::pin(async move {
+            let is_there = *of == self.id();
+            let stored = self.stored();
+            Ok(is_there.then(|| stored.point_at(stored.revision)))
+        })
+    }
+
     fn load<'a>(&'a self, _: &'a TenantId) -> Answer<'a, Option<(Revision, TenantObjects)>> {
         Box::pin(async {
             let mut stored = self.stored();
@@ -131,7 +150,8 @@ impl ProvisioningStore for OneTenant {
             stored.reads += 1;
             let revisions: HashMap<ObjectKey, Revision> =
                 stored.changed.iter().map(|(key, revision)| (key.clone(), *revision)).collect();
-            Ok(Some(VersionedObjects { revision: stored.revision, objects: stored.objects.clone(), revisions }))
+            let point = stored.point_at(stored.revision);
+            Ok(Some(VersionedObjects { point, objects: stored.objects.clone(), revisions }))
         })
     }
 
@@ -156,18 +176,23 @@ impl ProvisioningStore for OneTenant {
         })
     }
 
-    fn changes<'a>(&'a self, _: &'a TenantId, since: Revision) -> Answer<'a, ObjectChanges> {
+    fn changes<'a>(&'a self, _: &'a TenantId, since: HistoryPoint) -> Answer<'a, ObjectChanges> {
         Box::pin(async move {
-            let revision = self.stored().revision;
-            let keys: Vec<ObjectKey> = {
+            let (point, keys): (HistoryPoint, Vec<ObjectKey>) = {
                 let stored = self.stored();
-                stored.changed.iter().filter(|(_, at)| **at > since).map(|(key, _)| key.clone()).collect()
+                let point = stored.point_at(stored.revision);
+                if since != stored.point_at(since.revision) || since.revision > stored.revision {
+                    let changes = stored.objects.objects().map(ObjectChange::Put).collect();
+                    return Ok(ObjectChanges { point, is_whole: true, changes });
+                }
+                let changed = stored.changed.iter().filter(|(_, at)| **at > since.revision);
+                (point, changed.map(|(key, _)| key.clone()).collect())
             };
             let change = |key: ObjectKey| match self.found(&key) {
                 Some((_, object)) => ObjectChange::Put(object),
                 None => ObjectChange::Delete(key),
             };
-            Ok(ObjectChanges { revision, changes: keys.into_iter().map(change).collect() })
+            Ok(ObjectChanges { point, is_whole: false, changes: keys.into_iter().map(change).collect() })
         })
     }
 

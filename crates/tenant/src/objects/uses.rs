@@ -32,7 +32,7 @@ pub fn uses(held: &IndexedTenant, key: &ObjectKey, referrers_max: usize) -> Vec<
 mod tests {
     use std::collections::HashMap;
 
-    use infra::{Revision, VersionedObjects};
+    use infra::{HistoryPoint, Revision, VersionedObjects};
 
     use super::*;
 
@@ -40,7 +40,8 @@ mod tests {
     fn who_refers_is_named_with_the_field() {
         let text = include_str!("../../../../data/example-tenant.yaml");
         let objects = crate::file::read(text, |_| Ok("<scxml/>".to_owned())).expect("the example");
-        let read = VersionedObjects { revision: Revision(7), objects, revisions: HashMap::new() };
+        let point = HistoryPoint::unstamped(Revision(7));
+        let read = VersionedObjects { point, objects, revisions: HashMap::new() };
         let held = IndexedTenant::of(read);
         let of = |kind, id: &str| uses(&held, &ObjectKey { kind, id: id.to_owned() }, usize::MAX);
         let sales = of(ObjectKind::Skill, "Sales");

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use contracts::v1;
 use contracts::v1::routing_client::RoutingClient;
-use infra::Revision;
+use infra::{ConfigVersion, Revision};
 use model::TenantId;
 use prost::Message as _;
 use runtime::RoleContext;
@@ -100,16 +100,16 @@ async fn send(
     updates: &mpsc::Sender<v1::AgentsUpdate>,
     held: &mut watch::Receiver<PublishedTenants>,
     tenant: &TenantId,
-    told: &mut Option<(Revision, AgentObjects)>,
+    told: &mut Option<(ConfigVersion, AgentObjects)>,
 ) -> anyhow::Result<()> {
     let now = held.borrow_and_update().get(tenant).cloned();
-    let Some((revision, objects)) = now else { return Ok(()) };
+    let Some((version, objects)) = now else { return Ok(()) };
     // Every tenant's change wakes every tenant's task.
-    if told.as_ref().is_some_and(|(last, _)| *last == revision) {
+    if told.as_ref().is_some_and(|(last, _)| *last == version) {
         return Ok(());
     }
-    let update = objects.update(revision, told.as_ref().map(|(_, before)| before));
-    *told = Some((revision, objects));
+    let update = objects.update(Revision(version.revision), told.as_ref().map(|(_, before)| before));
+    *told = Some((version, objects));
     if !update.whole && update.agents.is_empty() && update.gone.is_empty() {
         return Ok(());
     }

@@ -9,7 +9,7 @@ use contracts::v1;
 use contracts::v1::configuration_server::Configuration;
 use contracts::v1::read_objects_response::What;
 use futures::StreamExt as _;
-use infra::{Clock, ProvisioningStore, Revision, StoreError};
+use infra::{Clock, HistoryPoint, HistoryStamp, ProvisioningStore, Revision, StoreError};
 use model::TenantId;
 use net::grpc::{Answers, Streams, until_token_expires};
 use tokio::sync::{mpsc, watch};
@@ -18,7 +18,7 @@ use tonic::{Request, Response, Status};
 
 use super::own_secrets::{self, OwnSecret, SecretReplacement};
 use super::stored_tenants::StoredTenants;
-use following::{ObjectFollower, tell_tenants};
+use following::{FollowFilter, ObjectFollower, tell_tenants};
 
 /// The most messages that wait for a slow reader; its own flow control holds the rest back.
 const WAITING_MAX: usize = 2;
@@ -103,32 +103,35 @@ impl Server {
 
 impl Server {
     /// The objects that a request asks for. One of one kind is looked up: somebody who signs in waits for it. The tenant itself has no id.
-    async fn wanted(&self, view: &View, id: String) -> Result<(Revision, Vec<Object>), Status> {
+    async fn wanted(&self, view: &View, id: String) -> Result<(HistoryPoint, Vec<Object>), Status> {
         let kind = match view.kinds.as_slice() {
             [kind] => ObjectKind::parse(kind).filter(|kind| !id.is_empty() || *kind == ObjectKind::Tenant),
             _ => None,
         };
         if let Some(kind) = kind {
-            let revision = self.revision(&view.tenant).await?;
+            let point = self.point(&view.tenant).await?;
             let found = self.store.find(&view.tenant, &ObjectKey { kind, id }).await.map_err(status)?;
-            return Ok((revision, found.into_iter().collect()));
+            return Ok((point, found.into_iter().collect()));
         }
         let stored = self.store.load(&view.tenant).await.map_err(status)?;
         let (revision, objects) = stored.ok_or_else(|| no_tenant(&view.tenant))?;
+        // If it has changed meanwhile, nothing is known of the revision but its number.
+        let now = self.store.point(&view.tenant).await.map_err(status)?;
+        let point = now.filter(|now| now.revision == revision).unwrap_or(HistoryPoint::unstamped(revision));
         let is_wanted = |object: &Object| {
             let key = object.key();
             view.shows(&key) && (id.is_empty() || key.id == id)
         };
-        Ok((revision, objects.objects().filter(is_wanted).collect()))
+        Ok((point, objects.objects().filter(is_wanted).collect()))
     }
 
-    /// The revision of a tenant. Only the database says that there is no such tenant: the list may not be known yet, or be older.
-    async fn revision(&self, tenant: &TenantId) -> Result<Revision, Status> {
-        let listed = self.stored.borrow().revision(tenant);
+    /// The point of a tenant's history. Only the database says that there is no such tenant: the list may not be known yet, or be older.
+    async fn point(&self, tenant: &TenantId) -> Result<HistoryPoint, Status> {
+        let listed = self.stored.borrow().point(tenant);
         if let Some(listed) = listed {
             return Ok(listed);
         }
-        self.store.revision(tenant).await.map_err(status)?.ok_or_else(|| no_tenant(tenant))
+        self.store.point(tenant).await.map_err(status)?.ok_or_else(|| no_tenant(tenant))
     }
 
     async fn replaced(
@@ -172,10 +175,10 @@ impl Configuration for Server {
         let view = Self::view(&request, request.get_ref().kinds.clone())?;
         let permit = self.streams.open(Some(&view.tenant), net::grpc::caller(&request)?.subject())?;
         let id = request.into_inner().id;
-        let (revision, wanted) = self.wanted(&view, id).await?;
-        let last = v1::ReadObjectsResponse { what: Some(What::Revision(revision.0)) };
+        let (HistoryPoint { revision, stamp }, wanted) = self.wanted(&view, id).await?;
+        let last = v1::ReadObjectsResponse { history: stamp.0, what: Some(What::Revision(revision.0)) };
         let objects = futures::stream::iter(wanted)
-            .map(move |object| v1::ReadObjectsResponse { what: Some(What::Object(view.object(object))) });
+            .map(move |object| v1::ReadObjectsResponse { history: 0, what: Some(What::Object(view.object(object))) });
         Ok(Response::new(permit.with(Box::pin(objects.chain(futures::stream::iter([last])).map(Ok)))))
     }
 
@@ -234,8 +237,10 @@ impl Configuration for Server {
         let (answers, stream) = mpsc::channel(WAITING_MAX);
         let permit = self.streams.open(Some(&view.tenant), net::grpc::caller(&request)?.subject())?;
         let stream = until_token_expires(ReceiverStream::new(stream), net::grpc::caller(&request)?, self.clock.clone());
-        let after = Revision(request.into_inner().after_revision);
-        let follower = ObjectFollower { store: self.store.clone(), stored: self.stored.clone(), view, after };
+        let asked = request.into_inner();
+        let filter = FollowFilter::of(&asked.id_prefix, asked.types)?;
+        let after = HistoryPoint { revision: Revision(asked.after_revision), stamp: HistoryStamp(asked.history) };
+        let follower = ObjectFollower { store: self.store.clone(), stored: self.stored.clone(), view, filter, after };
         tokio::spawn(follower.tell(answers));
         Ok(Response::new(permit.with(stream)))
     }

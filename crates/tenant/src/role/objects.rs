@@ -197,6 +197,7 @@ impl Provisioning for ObjectServer {
         let part = objects::history(&*self.store, &tenant, &page).await.map_err(unread)?;
         Ok(Response::new(v1::ObjectHistoryResponse {
             next_page_token: part.last.map(|last| last.to_string()).unwrap_or_default(),
+            pruned_revision: part.pruned.0,
             entries: part.entries.into_iter().map(history_entry).collect(),
         }))
     }

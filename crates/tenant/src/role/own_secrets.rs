@@ -73,7 +73,7 @@ mod tests {
     use std::sync::Mutex;
 
     use contracts::provisioning::TenantObjects;
-    use infra::{Answer, HistoryEntry, HistoryPage, ObjectChanges, Revision, VersionedObjects};
+    use infra::{Answer, HistoryEntry, HistoryPage, HistoryPoint, ObjectChanges, Revision, VersionedObjects};
 
     use super::*;
 
@@ -146,7 +146,7 @@ mod tests {
             Box::pin(async move { Ok(at_least) })
         }
 
-        fn changes<'a>(&'a self, _: &'a TenantId, _: Revision) -> Answer<'a, ObjectChanges> {
+        fn changes<'a>(&'a self, _: &'a TenantId, _: HistoryPoint) -> Answer<'a, ObjectChanges> {
             nobody_asks()
         }
 

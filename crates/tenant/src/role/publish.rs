@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use infra::{
-    Clock, ConfigCache, ConfigVersion, Document, Extent, ObjectChange, ProvisioningStore, Publication, Revision,
-    StoreError,
+    Clock, ConfigCache, ConfigVersion, Document, Extent, HistoryPoint, HistoryStamp, ObjectChange, ProvisioningStore,
+    Publication, Revision, StoreError,
 };
 use model::TenantId;
 use prometheus_client::metrics::gauge::Gauge;
@@ -63,12 +63,26 @@ pub(super) async fn run(ctx: RoleContext, tell: watch::Sender<PublishedTenants>)
 /// The versions in the cache.
 type Cached = BTreeMap<TenantId, ConfigVersion>;
 
+/// What was published of a tenant last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct PublishedVersion {
+    version: ConfigVersion,
+    /// Of its revision.
+    stamp: HistoryStamp,
+}
+
+impl PublishedVersion {
+    const fn point(self) -> HistoryPoint {
+        HistoryPoint { revision: Revision(self.version.revision), stamp: self.stamp }
+    }
+}
+
 struct Publisher {
     provisioning: Arc<dyn ProvisioningStore>,
     configuration: Arc<dyn ConfigCache>,
     clock: Arc<dyn Clock>,
     /// The versions that this run of the role has published.
-    published: BTreeMap<TenantId, ConfigVersion>,
+    published: BTreeMap<TenantId, PublishedVersion>,
     /// The tenants that cannot be published though the stores answer.
     faulty: FaultyTenants,
     tell: watch::Sender<PublishedTenants>,
@@ -82,19 +96,19 @@ impl Publisher {
     /// When a store as a whole fails.
     async fn turn(&mut self) -> infra::Result<bool> {
         let cached: Cached = self.configuration.tenants().await?.into_iter().collect();
-        let stored = self.provisioning.tenants().await?;
+        let stored = self.provisioning.points().await?;
         self.faulty.keep_those_of(&stored);
-        for (tenant, revision) in stored {
-            if !self.faulty.is_due(&tenant, revision, self.clock.now()) {
+        for (tenant, point) in stored {
+            if !self.faulty.is_due(&tenant, point, self.clock.now()) {
                 continue;
             }
-            match self.publish(&tenant, revision, &cached).await {
+            match self.publish(&tenant, point, &cached).await {
                 Ok(()) => {
                     if self.faulty.succeeded(&tenant) {
                         tracing::info!(%tenant, "the tenant can be published again");
                     }
                 }
-                Err(error) => self.failed(&tenant, revision, error).await?,
+                Err(error) => self.failed(&tenant, point, error).await?,
             }
         }
         if self.faulty.are_waited_for() {
@@ -106,18 +120,20 @@ impl Publisher {
         Ok(true)
     }
 
-    async fn publish(&mut self, tenant: &TenantId, revision: Revision, cached: &Cached) -> infra::Result<()> {
-        let held = cached.get(tenant).copied();
+    async fn publish(&mut self, tenant: &TenantId, point: HistoryPoint, cached: &Cached) -> infra::Result<()> {
         match self.published.get(tenant).copied() {
-            Some(version) if held == Some(version) && version.revision == revision.0 => Ok(()),
-            Some(version) => match known_in_both(version, held) {
-                Some(since) => self.publish_changes(tenant, since).await,
-                None => {
-                    tracing::warn!(%tenant, "the cache has lost the configuration, or has another one: it is published again");
-                    self.published.remove(tenant);
-                    self.publish_whole(tenant, cached).await
+            Some(published) if cached.get(tenant) == Some(&published.version) => {
+                if published.point() == point {
+                    Ok(())
+                } else {
+                    self.publish_changes(tenant, published, cached).await
                 }
-            },
+            }
+            Some(_) => {
+                tracing::warn!(%tenant, "the cache has lost the configuration, or has another one: it is published again");
+                self.published.remove(tenant);
+                self.publish_whole(tenant, cached).await
+            }
             None => self.publish_whole(tenant, cached).await,
         }
     }
@@ -126,13 +142,13 @@ impl Publisher {
     ///
     /// # Errors
     /// When a store does not answer for others either: then the tenant has no fault, and no other one need be tried.
-    async fn failed(&mut self, tenant: &TenantId, revision: Revision, error: StoreError) -> infra::Result<()> {
+    async fn failed(&mut self, tenant: &TenantId, point: HistoryPoint, error: StoreError) -> infra::Result<()> {
         let kind = kind_of(&error);
         if kind == FaultKind::Unread {
             self.provisioning.revision(tenant).await?;
             self.configuration.tenants().await?;
         }
-        if self.faulty.failed(tenant, revision, kind, self.clock.now()) {
+        if self.faulty.failed(tenant, point, kind, self.clock.now()) {
             tracing::error!(%tenant, %error, ?kind, "the tenant cannot be published: what was published of it before stays");
         }
         Ok(())
@@ -140,7 +156,10 @@ impl Publisher {
 
     /// Publishes a tenant of which this run has published nothing: what differs from the cache, or everything.
     async fn publish_whole(&mut self, tenant: &TenantId, cached: &Cached) -> infra::Result<()> {
+        // First the point: if the tenant changes before it is read, the next turn finds another one.
+        let Some(point) = self.provisioning.point(tenant).await? else { return Ok(()) };
         let Some((revision, objects)) = self.provisioning.load(tenant).await? else { return Ok(()) };
+        let stamp = if point.revision == revision { point.stamp } else { HistoryStamp::UNKNOWN };
         let documents = objects.objects().map(|object| {
             let key = object.key();
             Document {
@@ -156,7 +175,7 @@ impl Publisher {
             && self.goes_on(tenant, held, revision, &documents).await?
         {
             let version = ConfigVersion { generation: held.generation, revision: revision.0 };
-            self.done(tenant, version, AgentObjects::of(&objects));
+            self.done(tenant, PublishedVersion { version, stamp }, AgentObjects::of(&objects));
             return Ok(());
         }
         let generation = self.next_generation(tenant, held.unwrap_or_default().generation).await;
@@ -164,7 +183,7 @@ impl Publisher {
         let publication = Publication { tenant: tenant.clone(), version, extent: Extent::Whole, documents };
         self.configuration.publish(publication).await?;
         tracing::info!(%tenant, generation = version.generation, revision = revision.0, "configuration published");
-        self.done(tenant, version, AgentObjects::of(&objects));
+        self.done(tenant, PublishedVersion { version, stamp }, AgentObjects::of(&objects));
         Ok(())
     }
 
@@ -211,9 +230,26 @@ impl Publisher {
         }
     }
 
-    async fn publish_changes(&mut self, tenant: &TenantId, since: ConfigVersion) -> infra::Result<()> {
-        let changes = self.provisioning.changes(tenant, Revision(since.revision)).await?;
-        let version = ConfigVersion { generation: since.generation, revision: changes.revision.0 };
+    /// Publishes what has changed since; everything if the tenant was restored or made anew.
+    async fn publish_changes(
+        &mut self,
+        tenant: &TenantId,
+        since: PublishedVersion,
+        cached: &Cached,
+    ) -> infra::Result<()> {
+        let changes = self.provisioning.changes(tenant, since.point()).await?;
+        if changes.is_whole || changes.point.revision < since.point().revision {
+            tracing::warn!(%tenant, revision = changes.point.revision.0, "the tenant was restored: it is published again");
+            self.published.remove(tenant);
+            return self.publish_whole(tenant, cached).await;
+        }
+        let HistoryPoint { revision, stamp } = changes.point;
+        if revision == since.point().revision && changes.changes.is_empty() {
+            // It was read before its stamp was known.
+            self.published.insert(tenant.clone(), PublishedVersion { stamp, ..since });
+            return Ok(());
+        }
+        let version = ConfigVersion { generation: since.version.generation, revision: revision.0 };
         let mut objects = self.tell.borrow().get(tenant).map(|(_, objects)| objects.clone()).unwrap_or_default();
         let documents = changes.changes.into_iter().map(|change| {
             let (key, object) = match change {
@@ -237,13 +273,13 @@ impl Publisher {
             Err(error) => return Err(error),
         }
         tracing::info!(%tenant, revision = version.revision, "configuration changes published");
-        self.done(tenant, version, objects);
+        self.done(tenant, PublishedVersion { version, stamp }, objects);
         Ok(())
     }
 
-    fn done(&mut self, tenant: &TenantId, version: ConfigVersion, objects: AgentObjects) {
-        self.published.insert(tenant.clone(), version);
-        self.tell.send_modify(|held| drop(held.insert(tenant.clone(), (Revision(version.revision), objects))));
+    fn done(&mut self, tenant: &TenantId, published: PublishedVersion, objects: AgentObjects) {
+        self.published.insert(tenant.clone(), published);
+        self.tell.send_modify(|held| drop(held.insert(tenant.clone(), (published.version, objects))));
     }
 }
 
@@ -260,12 +296,6 @@ fn differences(held: Vec<Document>, now: &[Document], revision: Revision) -> Vec
     let gone = held.into_keys().map(|(kind, id)| Document { kind, id, revision: revision.0, body: None });
     changes.extend(gone);
     changes
-}
-
-/// The version from which on changes are published: that of the cache, which may have lost the last ones when it crashed. `None` if what
-/// it has is not of this generation, or later than what was published.
-fn known_in_both(published: ConfigVersion, held: Option<ConfigVersion>) -> Option<ConfigVersion> {
-    held.filter(|held| held.generation == published.generation && held.revision <= published.revision)
 }
 
 /// What an error says of the tenant that was to be published, where the stores answer.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use contracts::configuration::Versions;
+use infra::ConfigVersion;
 use model::{TenantId, Timestamp};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
@@ -31,8 +32,8 @@ runtime::metrics! {
     }
 }
 
-/// The published revision of each tenant.
-type Published = BTreeMap<TenantId, u64>;
+/// The published version of each tenant.
+type Published = BTreeMap<TenantId, ConfigVersion>;
 
 /// The state of one tenant that is behind.
 struct Behind {
@@ -66,7 +67,7 @@ pub(super) async fn run(ctx: RoleContext, held: watch::Receiver<PublishedTenants
         match said {
             Ok(versions) => {
                 let published: Published =
-                    held.borrow().iter().map(|(tenant, (revision, _))| (tenant.clone(), revision.0)).collect();
+                    held.borrow().iter().map(|(tenant, (version, _))| (tenant.clone(), *version)).collect();
                 compare(&published, &versions, &mut behind, now, &metrics);
                 etag = Some(versions.etag);
             }
@@ -89,26 +90,27 @@ fn compare(
     metrics: &Metrics,
 ) {
     behind.retain(|tenant, _| published.contains_key(tenant));
-    for (tenant, revision) in published {
-        let served = versions.tenants.get(tenant.as_str()).and_then(|version| revision_of(version));
-        // A newer revision contains the published one.
-        if served.is_some_and(|served| served >= *revision) {
+    for (tenant, version) in published {
+        let served = versions.tenants.get(tenant.as_str()).and_then(|version| version_of(version));
+        // A newer version contains the published one.
+        if served.is_some_and(|served| served >= *version) {
             metrics.served.inc();
             if let Some(late) = behind.remove(tenant).filter(|late| late.told) {
-                tracing::info!(%tenant, revision, after = ?now.since(late.since), "config serves it now");
+                tracing::info!(%tenant, ?version, after = ?now.since(late.since), "config serves it now");
             }
             continue;
         }
         let one = behind.entry(tenant.clone()).or_insert(Behind { since: now, told: false });
         if now.since(one.since) >= LATE && !std::mem::replace(&mut one.told, true) {
-            tracing::warn!(%tenant, revision, served, "config does not serve what was published");
+            tracing::warn!(%tenant, ?version, ?served, "config does not serve what was published");
         }
     }
 }
 
-/// Parses the revision from `generation-revision`.
-fn revision_of(version: &str) -> Option<u64> {
-    version.split_once('-')?.1.parse().ok()
+/// Parses `generation-revision`.
+fn version_of(version: &str) -> Option<ConfigVersion> {
+    let (generation, revision) = version.split_once('-')?;
+    Some(ConfigVersion { generation: generation.parse().ok()?, revision: revision.parse().ok()? })
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
-//! Which tenants the database has, and at which revisions. It is looked at whatever the cache does, so that readers on 8888 are told of
-//! every tenant, also of those that cannot be published now.
+//! Which tenants the database has, and at which points of their histories. It is looked at whatever the cache does, so that readers on
+//! 8888 are told of every tenant, also of those that cannot be published now.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use infra::{ProvisioningStore, Revision};
+use infra::{HistoryPoint, ProvisioningStore};
 use model::TenantId;
 use runtime::RoleContext;
 use tokio::sync::watch;
@@ -13,18 +13,18 @@ use tokio::sync::watch;
 /// How often the database is asked: an import is a separate process and notifies no role.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// The tenants of the database with their revisions; not known before it has answered once. Copies are cheap.
+/// The tenants of the database with their points; not known before it has answered once. Copies are cheap.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct StoredTenants(Option<Arc<BTreeMap<TenantId, Revision>>>);
+pub(super) struct StoredTenants(Option<Arc<BTreeMap<TenantId, HistoryPoint>>>);
 
 impl StoredTenants {
     /// Those that the database has named.
-    pub fn known(tenants: impl IntoIterator<Item = (TenantId, Revision)>) -> Self {
+    pub fn known(tenants: impl IntoIterator<Item = (TenantId, HistoryPoint)>) -> Self {
         Self(Some(Arc::new(tenants.into_iter().collect())))
     }
 
-    /// A tenant's revision; none if it is not among them, or they are not known.
-    pub fn revision(&self, tenant: &TenantId) -> Option<Revision> {
+    /// The point of a tenant's history; none if it is not among them, or they are not known.
+    pub fn point(&self, tenant: &TenantId) -> Option<HistoryPoint> {
         self.0.as_ref()?.get(tenant).copied()
     }
 
@@ -58,7 +58,7 @@ pub(super) async fn run(ctx: RoleContext, tell: watch::Sender<StoredTenants>) ->
 }
 
 async fn look_once(store: &dyn ProvisioningStore, tell: &watch::Sender<StoredTenants>) -> infra::Result<()> {
-    let stored = StoredTenants::known(store.tenants().await?);
+    let stored = StoredTenants::known(store.points().await?);
     tell.send_if_modified(|told| {
         let is_other = *told != stored;
         if is_other {
@@ -71,6 +71,8 @@ async fn look_once(store: &dyn ProvisioningStore, tell: &watch::Sender<StoredTen
 
 #[cfg(test)]
 mod tests {
+    use infra::Revision;
+
     use super::*;
 
     #[test]
@@ -78,8 +80,9 @@ mod tests {
         let acme = TenantId::parse("acme").unwrap();
         assert!(StoredTenants::default().ids().is_none());
         assert_eq!(StoredTenants::known([]).ids().map(Iterator::count), Some(0));
-        let stored = StoredTenants::known([(acme.clone(), Revision(3))]);
-        assert_eq!(stored.revision(&acme), Some(Revision(3)));
-        assert_eq!(StoredTenants::default().revision(&acme), None);
+        let third = HistoryPoint::unstamped(Revision(3));
+        let stored = StoredTenants::known([(acme.clone(), third)]);
+        assert_eq!(stored.point(&acme), Some(third));
+        assert_eq!(StoredTenants::default().point(&acme), None);
     }
 }

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use contracts::provisioning::{Object, ObjectKey, Skill, TenantObjects};
 use infra::{
-    Answer, ChangeNote, HistoryEntry, HistoryPage, ObjectChange, ObjectChanges, ProvisioningStore, Revision,
-    StoreError, VersionedObjects,
+    Answer, ChangeNote, HistoryEntry, HistoryPage, HistoryPoint, HistoryStamp, ObjectChange, ObjectChanges,
+    ProvisioningStore, Revision, StoreError, VersionedObjects,
 };
 use model::{TenantId, Timestamp};
 
@@ -27,6 +27,12 @@ pub(super) struct TestDatabase {
     pub states: Mutex<Vec<TenantObjects>>,
     /// The highest generation that was given.
     pub generation: Mutex<u64>,
+    /// What tells the history of globex from those before it; revisions have no stamps while it is 0.
+    pub history: AtomicU64,
+    /// How many entries of the history of globex are too old.
+    pub old_entries: AtomicU64,
+    /// How often somebody has removed such entries.
+    pub asked_to_prune: AtomicU64,
 }
 
 impl TestDatabase {
@@ -40,6 +46,9 @@ impl TestDatabase {
             is_away: AtomicBool::default(),
             states,
             generation: Mutex::default(),
+            history: AtomicU64::default(),
+            old_entries: AtomicU64::default(),
+            asked_to_prune: AtomicU64::default(),
         })
     }
 
@@ -56,6 +65,19 @@ impl TestDatabase {
         let index = usize::try_from(revision).unwrap().checked_sub(1);
         let objects = index.and_then(|index| states.get(index));
         objects.map(|objects| objects.objects().map(|object| (object.key(), object)).collect()).unwrap_or_default()
+    }
+
+    /// A revision of globex in its present history.
+    pub fn point_at(&self, revision: u64) -> HistoryPoint {
+        let history = self.history.load(SeqCst);
+        let stamp = if history == 0 { HistoryStamp::UNKNOWN } else { HistoryStamp(history * 1_000 + revision) };
+        HistoryPoint { revision: Revision(revision), stamp }
+    }
+
+    /// The database is put back to its first revisions; what comes then is another history.
+    pub fn is_put_back(&self, revisions: usize) {
+        self.states.lock().unwrap().truncate(revisions);
+        self.history.fetch_add(1, SeqCst);
     }
 
     /// The revision of globex.
@@ -82,6 +104,24 @@ impl ProvisioningStore for TestDatabase {
                 return Err(StoreError::Unavailable { reason: "a test".to_owned() });
             }
             Ok(self.tenants().await?.into_iter().find(|(id, _)| id == of).map(|(_, revision)| revision))
+        })
+    }
+
+    fn points(&self) -> Answer<'_, Vec<(TenantId, HistoryPoint)>> {
+        Box::pin(async move {
+            let tenants = self.tenants().await?;
+            let point = |(id, revision): (TenantId, Revision)| {
+                let is_globex = id.as_str() == "globex";
+                (id, if is_globex { self.point_at(revision.0) } else { HistoryPoint::unstamped(revision) })
+            };
+            Ok(tenants.into_iter().map(point).collect())
+        })
+    }
+
+    fn point<'a>(&'a self, of: &'a TenantId) -> Answer<'a, Option<HistoryPoint>> {
+        Box::pin(async move {
+            self.revision(of).await?;
+            Ok(self.points().await?.into_iter().find(|(id, _)| id == of).map(|(_, point)| point))
         })
     }
 
@@ -118,14 +158,16 @@ impl ProvisioningStore for TestDatabase {
         })
     }
 
-    fn changes<'a>(&'a self, _: &'a TenantId, since: Revision) -> Answer<'a, ObjectChanges> {
+    fn changes<'a>(&'a self, _: &'a TenantId, since: HistoryPoint) -> Answer<'a, ObjectChanges> {
         Box::pin(async move {
             self.asked_for_changes.fetch_add(1, SeqCst);
-            let revision = self.last();
-            let before = self.at(since.0);
-            let put = self.at(revision).into_iter().filter(|(key, object)| before.get(key) != Some(object));
+            let point = self.point_at(self.last());
+            let is_of_another = since != self.point_at(since.revision.0) || since.revision > point.revision;
+            let is_whole = since.revision == Revision(0) || (since.stamp.is_known() && is_of_another);
+            let before = if is_whole { HashMap::new() } else { self.at(since.revision.0) };
+            let put = self.at(point.revision.0).into_iter().filter(|(key, object)| before.get(key) != Some(object));
             let changes = put.map(|(_, object)| ObjectChange::Put(object)).collect();
-            Ok(ObjectChanges { revision: Revision(revision), changes })
+            Ok(ObjectChanges { point, is_whole, changes })
         })
     }
 
@@ -140,6 +182,17 @@ impl ProvisioningStore for TestDatabase {
     }
     fn entry_at<'a>(&'a self, _: &'a TenantId, _: &'a ObjectKey, _: Revision) -> Answer<'a, Option<HistoryEntry>> {
         Box::pin(async { Err(StoreError::Invalid("it is read alone".to_owned())) })
+    }
+    fn prune_history<'a>(&'a self, of: &'a TenantId, _: Timestamp, at_most: u32) -> Answer<'a, u64> {
+        Box::pin(async move {
+            if let Some(why) = self.why.filter(|_| of.as_str() == "acme") {
+                return Err(why());
+            }
+            self.asked_to_prune.fetch_add(1, SeqCst);
+            let count = self.old_entries.load(SeqCst).min(at_most.into());
+            self.old_entries.fetch_sub(count, SeqCst);
+            Ok(count)
+        })
     }
     fn request<'a>(&'a self, _: &'a TenantId, _: &'a str, _: &'a str, _: Timestamp) -> Answer<'a, Vec<HistoryEntry>> {
         Box::pin(async { Err(StoreError::Invalid("it is read alone".to_owned())) })

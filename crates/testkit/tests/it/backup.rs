@@ -1,13 +1,17 @@
 //! Backups, restores and snapshots by the command line, beside a running installation; and tenants that come from elsewhere.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Output;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
-use testkit::Installation;
+use testkit::wallboard::{Shown, Wallboard};
+use testkit::{Installation, wait};
 
 const TENANT: &str = "example";
+const LATER: Duration = Duration::from_secs(90);
 
 /// Where a command works.
 struct StoresOfCommands(Vec<String>);
@@ -97,6 +101,83 @@ fn a_backup_beside_a_running_installation_brings_its_tenant_back() -> Result<()>
     let (code, refused) = stores.refusal(&["restore", &damaged.to_string_lossy(), "--replace"])?;
     ensure!(code == 6 && refused.contains("of the backup"), "{refused}");
     Ok(())
+}
+
+/// Takes every tenant out of the database of a running installation, as somebody does who restores a dump of it.
+fn empty_database(site: &mut Installation) -> Result<()> {
+    if site.is_on_servers() {
+        return site.servers()?.psql("TRUNCATE tenant CASCADE").map(drop);
+    }
+    let file = site.data_dir().join("configuration.sqlite");
+    let sqlite = |sql: &str| {
+        let mut command = std::process::Command::new("sqlite3");
+        let output = command.args(["-cmd", ".timeout 10000"]).arg(&file).arg(sql).output();
+        let output = output.context("sqlite3 is not installed")?;
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        anyhow::Ok(String::from_utf8(output.stdout)?)
+    };
+    let tables = sqlite(
+        "SELECT m.name FROM sqlite_master m JOIN pragma_table_info(m.name) c ON c.name = 'tenant' WHERE m.type = 'table'",
+    )?;
+    ensure!(tables.lines().any(|table| table == "person"), "{tables}");
+    let deletions: String = tables.lines().map(|table| format!("DELETE FROM {table}; ")).collect();
+    sqlite(&format!("BEGIN IMMEDIATE; {deletions}DELETE FROM tenant; COMMIT;")).map(drop)
+}
+
+/// The agents that workforce tools are told of; none while they are told of nobody.
+fn agents_of_workforce(site: &Installation) -> Result<Vec<String>> {
+    let web: SocketAddr = site.demo.web.trim_start_matches("http://").parse()?;
+    let answer = site.http(web, "GET", "/wfm/v1/example/agents", "")?;
+    if answer.status != 200 {
+        return Ok(Vec::new());
+    }
+    let document: Value = serde_json::from_str(&answer.body)?;
+    let rows = document["items"].as_array().context("no items")?;
+    Ok(rows.iter().filter_map(|row| Some(row["id"].as_str()?.to_owned())).collect())
+}
+
+/// The agents on the wallboard; none while there is no wallboard.
+fn agents_of_wallboard(site: &Installation) -> Result<Vec<String>> {
+    let Ok(board) = Wallboard::listen(site, None) else { return Ok(Vec::new()) };
+    let all = |shown: &Shown| (!shown.messages.is_empty()).then(|| shown.agents.keys().cloned().collect());
+    board.becomes("a snapshot", LATER, all)
+}
+
+#[test]
+fn readers_show_a_tenant_that_was_restored_beside_them_though_they_know_its_revision() -> Result<()> {
+    let files = tempfile::tempdir()?;
+    let mut site = Installation::start()?;
+    let stores = StoresOfCommands::of(&site);
+    let path = |name: &str| files.path().join(name).to_string_lossy().into_owned();
+    let are_shown = |site: &Installation, here: &str, gone: &str| {
+        for agents in [agents_of_wallboard, agents_of_workforce] {
+            wait::until(LATER, || {
+                let agents = agents(site)?;
+                let has = |wanted: &str| agents.iter().any(|agent| agent == wanted);
+                Ok((has(here) && !has(gone)).then_some(()))
+            })
+            .with_context(|| format!("never {here} without {gone}"))?;
+        }
+        anyhow::Ok(())
+    };
+
+    // The history of the backup goes on elsewhere, and comes to the revision at which the readers are.
+    stores.said(&["backup", &path("before")])?;
+    let elsewhere = StoresOfCommands::in_folder(&files.path().join("elsewhere"));
+    elsewhere.said(&["restore", &path("before")])?;
+    elsewhere.said(&["tenant", "delete", TENANT, "person", "ben.brook"])?;
+    elsewhere.said(&["backup", &path("after")])?;
+    stores.said(&["tenant", "delete", TENANT, "person", "ada.adler"])?;
+    are_shown(&site, "1002", "1001")?;
+    let revision = |stores: &StoresOfCommands| Ok::<_, anyhow::Error>(stores.history()?[0]["revision"].clone());
+    assert_eq!(revision(&stores)?, revision(&elsewhere)?);
+
+    empty_database(&mut site)?;
+    stores.said(&["restore", &path("after")])?;
+    are_shown(&site, "1001", "1002")?;
+    // And they go on from there.
+    stores.said(&["tenant", "delete", TENANT, "person", "cleo.carter"])?;
+    are_shown(&site, "1001", "1003")
 }
 
 #[test]

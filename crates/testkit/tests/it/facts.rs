@@ -561,7 +561,8 @@ fn port_8888_reads_the_objects_and_follows_their_changes() -> Result<()> {
         let (phone, _) = read_one(&mut client, "dn", "7101", &secrets).await?;
         assert!(phone.contains(&site.demo.people[0].password), "{phone}");
 
-        let follow = |after_revision| v1::FollowRequest { after_revision, kinds: vec!["skill".to_owned()] };
+        let kinds = || vec!["skill".to_owned()];
+        let follow = |after_revision| v1::FollowRequest { after_revision, kinds: kinds(), ..Default::default() };
         let mut from_start = client.follow(bearing(follow(0), &operator)?).await?.into_inner();
         let first = from_start.message().await?.context("the answers ended")?;
         let names = |answer: &v1::FollowResponse| answer.objects.iter().map(|o| o.id.clone()).collect::<Vec<_>>();
@@ -585,6 +586,13 @@ fn port_8888_reads_the_objects_and_follows_their_changes() -> Result<()> {
         let changed = tokio::time::timeout(SOON, changed).await.context("the change is not told")??;
         assert!(changed.revision > revision);
         assert_eq!(names(&changed), ["Patience"]);
+
+        // Who has the same revision of another history gets everything.
+        let other = changed.history ^ 1;
+        let other = v1::FollowRequest { after_revision: changed.revision, history: other, ..follow(0) };
+        let mut other = client.follow(bearing(other, &operator)?).await?.into_inner();
+        let all = other.message().await?.context("the answers ended")?;
+        assert!(all.whole && all.objects.len() == 4 && all.history == changed.history, "{all:?}");
         anyhow::Ok(())
     })
 }

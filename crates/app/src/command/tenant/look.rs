@@ -147,7 +147,12 @@ pub(super) fn history(options: &InstallationOptions, arguments: &HistoryArgument
                     print(entry);
                 }
             }
-            let Some(last) = part.last else { break };
+            let Some(last) = part.last else {
+                if part.pruned.0 > 0 && !arguments.json {
+                    say_line!("What happened up to revision {} was removed for its age.", part.pruned.0);
+                }
+                break;
+            };
             page.below = Some(last);
         }
         Ok(())

@@ -1,6 +1,6 @@
-use contracts::provisioning::ObjectKind;
+use contracts::provisioning::{ObjectKind, Schedule};
 use infra::conformance::provisioning::{note, objects};
-use infra::{Answer, ProvisioningStore as _};
+use infra::{Answer, HistoryPoint, ProvisioningStore as _};
 
 use super::*;
 use crate::provisioning::Dialect as _;
@@ -62,6 +62,28 @@ async fn a_batch_reads_the_objects_that_it_changes_and_no_others() {
     );
 }
 
+#[tokio::test]
+async fn of_two_spellings_that_are_both_there_each_has_its_own_history() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, acme) = made(&folder).await;
+    let schedule = |name: &str, open: &str| {
+        let (open, exceptions) = (vec![open.to_owned()], Vec::new());
+        Object::Schedule(Schedule { name: name.to_owned(), time_zone: None, open, exceptions })
+    };
+    let (lower, upper) = (schedule("büro", "Mon 08:00-18:00"), schedule("BÜRO", "Tue 08:00-18:00"));
+    // A table of SQLite tells them apart, and an earlier release took both.
+    let both = [&lower, &upper].map(|object| ObjectChange::Put(object.clone()));
+    store.update(&acme, Revision(1), both.into(), note()).await.unwrap();
+    let changes = ["BÜRO", "büro"].map(|name| ObjectChange::Put(schedule(name, "Wed 08:00-18:00")));
+    store.update(&acme, Revision(2), changes.into(), note()).await.unwrap();
+    for object in [lower, upper] {
+        let key = object.key();
+        let page = HistoryPage { kind: Some(key.kind), id: Some(key.id.clone()), below: None, limit: 1 };
+        let last = store.history(&acme, &page).await.unwrap().remove(0);
+        assert_eq!(last.before, String::from_utf8(object.to_json()).ok(), "{key:?}");
+    }
+}
+
 /// How SQLite answers a statement.
 async fn plan_of(turn: &mut dyn Turn, Statement { sql, fields }: Statement) -> String {
     let sql: &'static str = Box::leak(format!("EXPLAIN QUERY PLAN {sql}").into_boxed_str());
@@ -97,7 +119,7 @@ async fn what_a_later_release_has_noted_hides_nothing_else() {
     for _ in 0..3 {
         turn.run(entry("grpc", "hologram")).await.unwrap();
     }
-    let changed = "INSERT INTO change (tenant, kind, id, revision) VALUES ('acme', 'hologram', 'x', 1)";
+    let changed = "INSERT INTO change (tenant, kind, id, revision) VALUES ('acme', 'hologram', 'x', 2)";
     turn.run(query(changed)).await.unwrap();
     turn.commit().await.unwrap();
 
@@ -108,7 +130,9 @@ async fn what_a_later_release_has_noted_hides_nothing_else() {
     assert_eq!(first, all[..2], "a page is full although some entries are passed over");
     let held = store.versioned(&acme).await.unwrap().unwrap();
     assert_eq!(held.revisions.len(), objects("acme").objects().count());
-    let changes = store.changes(&acme, Revision(0)).await.unwrap();
+    let changes = store.changes(&acme, HistoryPoint::unstamped(Revision(1))).await.unwrap();
+    assert_eq!(changes.changes, [], "what it does not know is no change");
+    let changes = store.changes(&acme, HistoryPoint::default()).await.unwrap();
     assert_eq!(changes.changes.len(), objects("acme").objects().count(), "the tenant is published all the same");
 
     // What it does not know comes several times in a row, and what follows is read all the same.

@@ -5,8 +5,8 @@ use model::{TenantId, Timestamp};
 
 use super::{note, objects, put_all, tenant};
 use crate::{
-    ArchivedPart, HistoryEntry, HistoryPage, NamedSnapshot, ObjectChange, Revision, SNAPSHOTS_MAX, SnapshotHead,
-    StoreError, TenantArchive, TenantFileText,
+    ArchiveBegin, ArchivedPart, HistoryEntry, HistoryPage, NamedSnapshot, ObjectChange, Revision, SNAPSHOTS_MAX,
+    SnapshotHead, StoreError, TenantArchive, TenantFileText,
 };
 
 fn snapshot(name: &str) -> NamedSnapshot {
@@ -61,7 +61,7 @@ async fn an_archive_has_everything_in_its_order(store: &dyn TenantArchive) {
     assert_eq!(parts(store, &tenant("nobody")).await, None);
     let acme = changed_often(store, "archive").await;
     let all = parts(store, &acme).await.unwrap();
-    assert_eq!(all[0], ArchivedPart::Begin(Revision(3)));
+    assert_eq!(all[0], ArchivedPart::Begin(ArchiveBegin { revision: Revision(3), pruned: Revision(0) }));
     let count = objects("archive").objects().count();
     let of_objects: Vec<ArchivedPart> =
         objects("archive").objects().map(|object| ArchivedPart::Object(object, Revision(1))).collect();
@@ -78,7 +78,9 @@ async fn an_archive_has_everything_in_its_order(store: &dyn TenantArchive) {
 
 async fn a_restored_tenant_is_the_same_but_for_the_numbers_of_its_history(store: &dyn TenantArchive) {
     let acme = changed_often(store, "origin").await;
+    assert_eq!(store.prune_history(&acme, Timestamp::from_millis(1_700_000_000_001), 3).await.unwrap(), 3);
     let all = parts(store, &acme).await.unwrap();
+    assert_eq!(all[0], ArchivedPart::Begin(ArchiveBegin { revision: Revision(3), pruned: Revision(1) }));
     let there = restored(store, &acme, all.clone()).await;
     assert!(matches!(there, Err(StoreError::Conflict { actual: 3, .. })), "{there:?}");
 
@@ -93,6 +95,9 @@ async fn a_restored_tenant_is_the_same_but_for_the_numbers_of_its_history(store:
     };
     let all: Vec<ArchivedPart> = all.into_iter().map(renamed).collect();
     assert_eq!(restored(store, &copy, all.clone()).await.unwrap(), Revision(3));
+    let (point, origin) = (store.point(&copy).await.unwrap().unwrap(), store.point(&acme).await.unwrap().unwrap());
+    assert_eq!(point.revision, origin.revision);
+    assert!(point.stamp.is_known() && point.stamp != origin.stamp, "its history is another one from here on");
     let unnumbered = |part: ArchivedPart| match part {
         ArchivedPart::Entry(entry) => ArchivedPart::Entry(HistoryEntry { number: 0, ..entry }),
         other => other,
@@ -101,6 +106,7 @@ async fn a_restored_tenant_is_the_same_but_for_the_numbers_of_its_history(store:
     assert_eq!(read, all.into_iter().map(unnumbered).collect::<Vec<_>>());
     let page = HistoryPage { kind: Some(ObjectKind::Skill), id: Some("German".into()), below: None, limit: 10 };
     assert_eq!(store.history(&copy, &page).await.unwrap().len(), 2);
+    assert_eq!(store.pruned_revision(&copy).await.unwrap(), Revision(1));
     let next = ObjectChange::Put(Object::Skill(Skill { name: "French".into() }));
     assert_eq!(store.update(&copy, Revision(3), vec![next], note()).await.unwrap(), Revision(4));
 }
@@ -110,7 +116,7 @@ async fn what_is_no_archive_leaves_no_tenant(store: &dyn TenantArchive) {
     let all = parts(store, &acme).await.unwrap();
     let other = tenant("torn");
     let mut twice = all.clone();
-    twice.push(ArchivedPart::Begin(Revision(1)));
+    twice.push(ArchivedPart::Begin(ArchiveBegin::default()));
     let without_tenant: Vec<ArchivedPart> =
         all.iter().filter(|part| !matches!(part, ArchivedPart::Object(Object::Tenant(_), _))).cloned().collect();
     for wrong in [Vec::new(), all[1..].to_vec(), twice, without_tenant, all] {

@@ -45,6 +45,7 @@ pub(super) async fn run(store: &dyn ProvisioningStore) {
     how_an_object_stood_is_found_by_revision(store).await;
     a_repeated_request_is_found_for_its_caller_alone(store).await;
     what_is_refused_leaves_no_entry(store).await;
+    what_is_too_old_goes_from_the_first_entry_on(store).await;
 }
 
 async fn each_object_has_the_revision_of_its_last_change(store: &dyn ProvisioningStore) {
@@ -154,4 +155,40 @@ async fn what_is_refused_leaves_no_entry(store: &dyn ProvisioningStore) {
     assert!(matches!(stale, Err(StoreError::Conflict { .. })), "{stale:?}");
     assert_eq!(store.request(&acme, "a", "r", Timestamp::ZERO).await.unwrap(), []);
     assert_eq!(of_object(store, &acme, &sales).await.len(), 1);
+}
+
+async fn what_is_too_old_goes_from_the_first_entry_on(store: &dyn ProvisioningStore) {
+    let (acme, other) = (tenant("pruned"), tenant("pruned-not"));
+    let at = |ms| ChangeNote { at: Timestamp::from_millis(ms), ..note("a", None) };
+    for of in [&acme, &other] {
+        let own = ObjectChange::Put(Object::Tenant(Box::new(objects(of.as_str()).tenant)));
+        store.update(of, Revision(0), vec![own], &at(10)).await.unwrap();
+        // The clock was set back before the third skill: its entry is behind a later one.
+        for (revision, name, ms) in [(1, "One", 20), (2, "Two", 40), (3, "Three", 30), (4, "Four", 50)] {
+            store.update(of, Revision(revision), vec![skill(name)], &at(ms)).await.unwrap();
+        }
+    }
+    let page = HistoryPage { limit: 100, ..HistoryPage::default() };
+    // What is removed, the first entry that is left, and up to which revision entries are gone.
+    let prune = async |before_ms, at_most| {
+        let removed = store.prune_history(&acme, Timestamp::from_millis(before_ms), at_most).await.unwrap();
+        let first = store.history(&acme, &page).await.unwrap().pop().map(|entry| entry.key.id);
+        (removed, first, store.pruned_revision(&acme).await.unwrap().0)
+    };
+    let first = |id: &str| Some(id.to_owned());
+    assert_eq!(prune(10, 100).await, (0, first(""), 0));
+    assert_eq!(prune(35, 1).await, (1, first("One"), 1), "a batch has a bound");
+    assert_eq!(prune(35, 100).await, (1, first("Two"), 2));
+    assert_eq!(prune(35, 100).await, (0, first("Two"), 2), "what is behind it waits for it");
+    let two = key(ObjectKind::Skill, "Two");
+    let found = store.entry_at(&acme, &two, Revision(2)).await.unwrap().unwrap();
+    assert_eq!((found.revision, found.before), (Revision(3), None), "from there on it is known how things stood");
+    assert_eq!(prune(1_000, 100).await, (3, None, 5));
+    let kept = store.history(&other, &page).await.unwrap().len();
+    assert_eq!((kept, store.pruned_revision(&other).await.unwrap()), (5, Revision(0)), "another tenant's stays");
+    // Readers need none of it.
+    assert_eq!(store.versioned(&acme).await.unwrap().unwrap().objects.skills.len(), 4);
+    let point = store.point(&acme).await.unwrap().unwrap();
+    assert!(!store.changes(&acme, point).await.unwrap().is_whole);
+    assert_eq!(store.pruned_revision(&tenant("nobody")).await.unwrap(), Revision(0));
 }

@@ -1,6 +1,6 @@
 //! A person as SCIM sees one, and what a request makes of the person (RFC 7643 section 4.1). Attributes without a counterpart are ignored.
 
-use contracts::provisioning::{Privilege, Secret};
+use contracts::provisioning::{Privilege, Secret, folded_name};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -263,7 +263,7 @@ impl UserDraft {
     fn set_user_name(&mut self, name: &str) -> Result<(), ScimError> {
         if self.user_name.is_empty() {
             name.clone_into(&mut self.user_name);
-        } else if self.user_name.to_lowercase() != name.to_lowercase() {
+        } else if folded_name(&self.user_name) != folded_name(name) {
             let rule = "userName: it is never changed; create another user and delete this one";
             return Err(ScimError::bad(ScimType::Mutability, rule));
         }

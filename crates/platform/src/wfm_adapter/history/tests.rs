@@ -16,6 +16,10 @@ const fn place(minor: u64) -> Position {
     Position { major: 0, minor }
 }
 
+fn changed(revision: u64, objects: Vec<v1::ConfigObject>) -> FollowedChange {
+    FollowedChange { point: HistoryPoint::unstamped(Revision(revision)), is_whole: false, objects }
+}
+
 struct Bench {
     history: TenantHistory,
     /// The minor part of the last position.
@@ -33,8 +37,8 @@ impl Bench {
     }
 
     fn configure(&mut self, objects: Vec<v1::ConfigObject>) {
-        let revision = self.history.workforce.revision + 1;
-        self.history.configure(v1::FollowResponse { revision, objects }, at(0));
+        let revision = self.history.workforce.point.revision.0 + 1;
+        self.history.configure(changed(revision, objects), at(0));
     }
 
     fn fold(&mut self, subject: model::Subject, seconds: u64, event: Event) {
@@ -151,9 +155,8 @@ fn a_queue_with_other_thresholds_has_no_steps_before_them() {
     let mut bench = Bench::new();
     bench.queued(60);
     bench.history.caught_up();
-    let revision = bench.history.workforce.revision + 1;
-    let changes = v1::FollowResponse { revision, objects: vec![point(10)] };
-    bench.history.configure(changes, at(2 * QUARTER + 60));
+    let revision = bench.history.workforce.point.revision.0 + 1;
+    bench.history.configure(changed(revision, vec![point(10)]), at(2 * QUARTER + 60));
     assert_eq!(bench.offered(3 * QUARTER), (vec![0, 0], at(2 * QUARTER + 60)));
 }
 
@@ -193,16 +196,27 @@ fn a_configuration_that_is_read_anew_closes_nothing_that_it_still_has() {
     bench.history.configuration_was_reset();
     bench.configure(vec![agent("1001"), point(30)]);
     assert_eq!(bench.states("1001"), [("ready", at(10), None)]);
-    assert!(bench.history.workforce.agents.len() == 1 && bench.history.workforce.revision == 1);
+    assert!(bench.history.workforce.agents.len() == 1 && bench.history.workforce.point.revision == Revision(1));
+}
+
+#[test]
+fn a_restored_configuration_takes_the_place_of_the_one_that_was_ahead() {
+    let mut bench = Bench::new();
+    bench.agent(10, "1001", EventName::AgentReady);
+    bench.agent(10, "1002", EventName::AgentReady);
+    let restored = FollowedChange { is_whole: true, ..changed(1, vec![agent("1001"), point(30)]) };
+    bench.history.configure(restored, at(100));
+    assert_eq!(bench.history.workforce.agents.keys().collect::<Vec<_>>(), ["1001"]);
+    assert_eq!(bench.states("1001"), [("ready", at(10), None)], "who is in both is as before");
+    assert_eq!(bench.states("1002"), [("ready", at(10), Some(at(100)))]);
 }
 
 #[test]
 fn an_agent_who_comes_back_to_the_configuration_is_in_the_state_that_facts_have_told() {
     let mut bench = Bench::new();
     bench.agent(10, "1001", EventName::AgentReady);
-    let revision = bench.history.workforce.revision;
-    let change = |revision, objects| v1::FollowResponse { revision, objects };
-    bench.history.configure(change(revision + 1, vec![object("person", "u1001", String::new())]), at(100));
-    bench.history.configure(change(revision + 2, vec![agent("1001")]), at(200));
+    let revision = bench.history.workforce.point.revision.0;
+    bench.history.configure(changed(revision + 1, vec![object("person", "u1001", String::new())]), at(100));
+    bench.history.configure(changed(revision + 2, vec![agent("1001")]), at(200));
     assert_eq!(bench.states("1001"), [("ready", at(10), Some(at(100))), ("ready", at(200), None)]);
 }

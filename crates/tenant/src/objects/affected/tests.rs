@@ -4,7 +4,7 @@ use contracts::provisioning::{
     ActionCode, Agent, AgentGroup, AttributeValue, BusinessAttribute, DialRule, Dn, DnKind, FeatureAction, FeatureCode,
     LookupList, Number, Person, Place, PlaceGroup, Prompt, Schedule, Secret, Skill, SkillLevel, Trunk,
 };
-use infra::{Revision, VersionedObjects};
+use infra::{HistoryPoint, Revision, VersionedObjects};
 use proptest::prelude::*;
 
 use super::*;
@@ -144,7 +144,8 @@ fn tenant(objects: Vec<Object>) -> TenantObjects {
 }
 
 fn indexed(objects: &TenantObjects) -> IndexedTenant {
-    let read = VersionedObjects { revision: Revision(1), objects: objects.clone(), revisions: HashMap::new() };
+    let point = HistoryPoint::unstamped(Revision(1));
+    let read = VersionedObjects { point, objects: objects.clone(), revisions: HashMap::new() };
     IndexedTenant::of(read)
 }
 
@@ -209,7 +210,7 @@ proptest! {
                 ObjectChange::Put(object) => held.put(object.clone()),
                 ObjectChange::Delete(key) => held.remove(key),
             }
-            kept.apply(vec![(step, Revision(2))], Revision(2));
+            kept.apply(vec![(step, Revision(2))], HistoryPoint::unstamped(Revision(2)));
         }
         let changes = batch(&held, changes);
         let none = HashSet::new();

@@ -4,8 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use contracts::provisioning::{DnKind, Object, ObjectKey, folded_name};
 use contracts::v1;
-use infra::{ObjectChange, ProvisioningStore, Revision};
+use infra::{HistoryPoint, ObjectChange, ProvisioningStore, Revision};
 use model::TenantId;
 use prost::Message as _;
 use tokio::sync::{mpsc, watch};
@@ -17,6 +18,8 @@ use crate::role::stored_tenants::StoredTenants;
 /// The most bytes of objects in one message, or one larger object: even an application of 512 KiB, all of it escaped, is below the 4 MiB
 /// that a reader accepts.
 const PART_BYTES: usize = 1 << 20;
+/// The most bytes of what ids are to begin with: no id is longer.
+const ID_BYTES_MAX: usize = 255;
 /// The longest pause between answers.
 const SILENCE_MAX: Duration = Duration::from_secs(5);
 
@@ -62,21 +65,62 @@ fn shown<'a>(stored: &'a StoredTenants, only: Option<&'a TenantId>) -> Option<im
     Some(ids.filter(move |id| only.is_none_or(|only| only == *id)).map(TenantId::as_str))
 }
 
+/// Which objects of the kinds that it sees a follower wants.
+#[derive(Clone, Debug, Default)]
+pub(super) struct FollowFilter {
+    /// What ids begin with, folded.
+    id_prefix: String,
+    /// The types of DNs; none means all.
+    types: Vec<String>,
+}
+
+impl FollowFilter {
+    /// What is asked for.
+    #[allow(clippy::result_large_err, reason = "tonic's handlers return Status as it is")]
+    pub fn of(id_prefix: &str, types: Vec<String>) -> Result<Self, Status> {
+        if id_prefix.len() > ID_BYTES_MAX {
+            return Err(Status::invalid_argument(format!("id_prefix: it has more than {ID_BYTES_MAX} bytes")));
+        }
+        if types.len() > DnKind::NAMES.len() {
+            return Err(Status::invalid_argument(format!("types: there are more than {}", DnKind::NAMES.len())));
+        }
+        if types.iter().any(|name| !DnKind::NAMES.contains(&name.as_str())) {
+            let known = DnKind::NAMES.join(", ");
+            return Err(Status::invalid_argument(format!("types: each is one of {known}")));
+        }
+        Ok(Self { id_prefix: folded_name(id_prefix), types })
+    }
+
+    /// Whether an object of that name is wanted, if it is of a wanted type.
+    fn wants(&self, key: &ObjectKey) -> bool {
+        self.id_prefix.is_empty() || folded_name(&key.id).starts_with(&self.id_prefix)
+    }
+
+    /// Whether it is of a wanted type.
+    fn fits(&self, object: &Object) -> bool {
+        match object {
+            Object::Dn(dn) => self.types.is_empty() || self.types.iter().any(|name| name == dn.kind.as_str()),
+            _ => true,
+        }
+    }
+}
+
 /// One follower of a tenant's objects.
 pub(super) struct ObjectFollower {
     pub store: Arc<dyn ProvisioningStore>,
     pub stored: watch::Receiver<StoredTenants>,
     pub view: View,
-    /// The revision that it has.
-    pub after: Revision,
+    pub filter: FollowFilter,
+    /// The point that it has.
+    pub after: HistoryPoint,
 }
 
 impl ObjectFollower {
     /// Tells the changes until the follower or the role has ended, or the database fails.
     pub async fn tell(mut self, answers: Teller<v1::FollowResponse>) {
         loop {
-            // Before the question, so that whatever changes after it is another revision.
-            let listed = self.stored.borrow_and_update().revision(&self.view.tenant);
+            // Before the question, so that whatever changes after it is another point.
+            let listed = self.stored.borrow_and_update().point(&self.view.tenant);
             let news = match self.news().await {
                 Ok(news) => news,
                 Err(refusal) => return drop(answers.send(Err(refusal)).await),
@@ -92,37 +136,38 @@ impl ObjectFollower {
         }
     }
 
-    /// The changes that the database has, in messages.
+    /// The changes that the database has, in messages: everything to who has another history.
     async fn news(&mut self) -> Result<Vec<v1::FollowResponse>, Status> {
         let changes = self.store.changes(&self.view.tenant, self.after).await.map_err(status)?;
-        if self.after > changes.revision {
-            return Err(beyond(self.after, changes.revision));
+        if !changes.is_whole && self.after.revision > changes.point.revision {
+            return Err(beyond(self.after.revision, changes.point.revision));
         }
-        let before = std::mem::replace(&mut self.after, changes.revision);
-        let view = &self.view;
+        let before = std::mem::replace(&mut self.after, changes.point);
+        let (view, filter, is_whole) = (&self.view, &self.filter, changes.is_whole);
+        let is_wanted = |key: &ObjectKey| view.shows(key) && filter.wants(key);
         let told = changes.changes.into_iter().filter_map(|change| match change {
-            ObjectChange::Put(object) => view.shows(&object.key()).then(|| view.object(object)),
-            ObjectChange::Delete(key) => view.shows(&key).then(|| v1::ConfigObject {
-                kind: key.kind.as_str().to_owned(),
-                id: key.id,
-                json: String::new(),
-            }),
+            ObjectChange::Put(object) => match is_wanted(&object.key()) {
+                true if filter.fits(&object) => Some(view.object(object)),
+                // It may have been of a wanted type before.
+                true if !is_whole => Some(gone(object.key())),
+                _ => None,
+            },
+            ObjectChange::Delete(key) => is_wanted(&key).then(|| gone(key)),
         });
-        Ok(parts(before, self.after, told))
+        Ok(parts((before, self.after), is_whole, told))
     }
 
-    /// Waits until the database lists the tenant with another revision, and says meanwhile that nothing has changed. Returns `false` if
+    /// Waits until the database lists the tenant with another point, and says meanwhile that nothing has changed. Returns `false` if
     /// the follower or the role has ended.
-    async fn has_moved_from(&mut self, listed: Option<Revision>, answers: &Teller<v1::FollowResponse>) -> bool {
+    async fn has_moved_from(&mut self, listed: Option<HistoryPoint>, answers: &Teller<v1::FollowResponse>) -> bool {
         let tenant = &self.view.tenant;
         loop {
-            let moving = self.stored.wait_for(|now| now.revision(tenant) != listed);
+            let moving = self.stored.wait_for(|now| now.point(tenant) != listed);
             let moved = tokio::time::timeout(SILENCE_MAX, moving).await.map(|moved| moved.is_ok());
             match moved {
                 Ok(is_followed) => return is_followed,
                 Err(_silence) => {
-                    let nothing = v1::FollowResponse { revision: self.after.0, objects: Vec::new() };
-                    if answers.send(Ok(nothing)).await.is_err() {
+                    if answers.send(Ok(message(self.after))).await.is_err() {
                         return false;
                     }
                 }
@@ -131,24 +176,35 @@ impl ObjectFollower {
     }
 }
 
+fn gone(key: ObjectKey) -> v1::ConfigObject {
+    v1::ConfigObject { kind: key.kind.as_str().to_owned(), id: key.id, json: String::new() }
+}
+
+/// A message without objects.
+fn message(HistoryPoint { revision, stamp }: HistoryPoint) -> v1::FollowResponse {
+    v1::FollowResponse { revision: revision.0, history: stamp.0, ..v1::FollowResponse::default() }
+}
+
 /// Splits the changes into messages that every reader accepts. A reader that continues after any but the last gets all of them again.
 fn parts(
-    before: Revision,
-    after: Revision,
+    (before, after): (HistoryPoint, HistoryPoint),
+    whole: bool,
     objects: impl Iterator<Item = v1::ConfigObject>,
 ) -> Vec<v1::FollowResponse> {
-    let mut parts = vec![v1::FollowResponse { revision: after.0, objects: Vec::new() }];
+    let last = || v1::FollowResponse { whole, ..message(after) };
+    let mut parts = vec![last()];
     let mut bytes = 0;
     for object in objects {
         let more = object.encoded_len();
-        let last = parts.last_mut().expect("there is a first one");
-        if last.objects.is_empty() || bytes + more <= PART_BYTES {
+        let last_part = parts.last_mut().expect("there is a first one");
+        if last_part.objects.is_empty() || bytes + more <= PART_BYTES {
             bytes += more;
-            last.objects.push(object);
+            last_part.objects.push(object);
         } else {
             bytes = more;
-            last.revision = before.0;
-            parts.push(v1::FollowResponse { revision: after.0, objects: vec![object] });
+            let objects = std::mem::take(&mut last_part.objects);
+            *last_part = v1::FollowResponse { objects, whole, unfinished: true, ..message(before) };
+            parts.push(v1::FollowResponse { objects: vec![object], ..last() });
         }
     }
     parts

@@ -10,7 +10,7 @@ use crate::role::test_database::{TestDatabase, tenant};
 async fn skill(server: &Server, of: &str) -> Result<(u64, usize), Code> {
     let view = View { tenant: tenant(of), kinds: vec!["skill".to_owned()], secrets: Secrets::None };
     let found = server.wanted(&view, "Sales".to_owned()).await;
-    found.map(|(revision, objects)| (revision.0, objects.len())).map_err(|status| status.code())
+    found.map(|(point, objects)| (point.revision.0, objects.len())).map_err(|status| status.code())
 }
 
 #[tokio::test]
@@ -22,7 +22,7 @@ async fn a_tenant_is_found_before_the_tenants_are_listed_and_only_the_database_s
     assert_eq!(skill(&server, "initech").await, Err(Code::NotFound));
     database.is_away.store(true, SeqCst);
     assert_eq!(skill(&server, "globex").await, Err(Code::Unavailable), "nobody is taken for gone");
-    tell.send_replace(StoredTenants::known([(tenant("globex"), Revision(1))]));
+    tell.send_replace(StoredTenants::known([(tenant("globex"), HistoryPoint::unstamped(Revision(1)))]));
     assert_eq!(skill(&server, "globex").await, Ok((1, 1)));
     assert_eq!(skill(&server, "initech").await, Err(Code::Unavailable));
 }

@@ -64,7 +64,7 @@ pub(super) fn refused(refusal: ChangeRefusal) -> Status {
             of_request("password", rule.to_owned())
         }
         ChangeRefusal::NoTenant(tenant) => no_tenant(&tenant),
-        ChangeRefusal::NotThen { .. } => Status::not_found(message),
+        ChangeRefusal::NotThen { .. } | ChangeRefusal::NotKept { .. } => Status::not_found(message),
         ChangeRefusal::NoTurn => Status::unavailable(message),
         ChangeRefusal::Hash(_) => Status::resource_exhausted(message),
         ChangeRefusal::Store(StoreError::Invalid(reason)) => Status::invalid_argument(reason),

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use infra::Revision;
+use infra::HistoryPoint;
 use model::{TenantId, Timestamp};
 
-/// The pause after a failure; each further one of the same revision doubles it, up to the longest: a large tenant costs much to read.
+/// The pause after a failure; each further one of the same point doubles it, up to the longest: a large tenant costs much to read.
 const PAUSE: Duration = Duration::from_millis(500);
 const PAUSE_MAX: Duration = Duration::from_secs(60);
 /// The role is not ready before a tenant that may be readable soon has failed this often.
@@ -24,7 +24,7 @@ pub(super) enum FaultKind {
 /// The fault of one tenant.
 struct TenantFault {
     kind: FaultKind,
-    revision: Revision,
+    point: HistoryPoint,
     failures: u32,
     pause: Duration,
     again_at: Timestamp,
@@ -35,20 +35,20 @@ struct TenantFault {
 pub(super) struct FaultyTenants(BTreeMap<TenantId, TenantFault>);
 
 impl FaultyTenants {
-    /// Whether it is time to publish the tenant at that revision.
-    pub fn is_due(&self, tenant: &TenantId, revision: Revision, now: Timestamp) -> bool {
-        self.0.get(tenant).is_none_or(|fault| fault.revision != revision || fault.again_at <= now)
+    /// Whether it is time to publish the tenant at that point.
+    pub fn is_due(&self, tenant: &TenantId, point: HistoryPoint, now: Timestamp) -> bool {
+        self.0.get(tenant).is_none_or(|fault| fault.point != point || fault.again_at <= now)
     }
 
     /// Notes a failure; returns whether it is the first one.
-    pub fn failed(&mut self, tenant: &TenantId, revision: Revision, kind: FaultKind, now: Timestamp) -> bool {
+    pub fn failed(&mut self, tenant: &TenantId, point: HistoryPoint, kind: FaultKind, now: Timestamp) -> bool {
         let before = self.0.get(tenant);
         let pause = match before {
-            Some(fault) if fault.revision == revision => (fault.pause * 2).min(PAUSE_MAX),
+            Some(fault) if fault.point == point => (fault.pause * 2).min(PAUSE_MAX),
             _ => PAUSE,
         };
         let failures = before.map_or(0, |fault| fault.failures).saturating_add(1);
-        let fault = TenantFault { kind, revision, failures, pause, again_at: now + pause };
+        let fault = TenantFault { kind, point, failures, pause, again_at: now + pause };
         self.0.insert(tenant.clone(), fault).is_none()
     }
 
@@ -58,7 +58,7 @@ impl FaultyTenants {
     }
 
     /// Forgets tenants that the database no longer has.
-    pub fn keep_those_of(&mut self, stored: &[(TenantId, Revision)]) {
+    pub fn keep_those_of(&mut self, stored: &[(TenantId, HistoryPoint)]) {
         self.0.retain(|tenant, _| stored.iter().any(|(id, _)| id == tenant));
     }
 
@@ -74,7 +74,13 @@ impl FaultyTenants {
 
 #[cfg(test)]
 mod tests {
+    use infra::Revision;
+
     use super::*;
+
+    fn point(revision: u64) -> HistoryPoint {
+        HistoryPoint::unstamped(Revision(revision))
+    }
 
     fn acme() -> TenantId {
         TenantId::parse("acme").unwrap()
@@ -86,16 +92,16 @@ mod tests {
         let (acme, mut now) = (acme(), Timestamp::from_millis(1_000));
         let mut pauses_ms = Vec::new();
         for revision in [1, 1, 1, 1, 1, 1, 1, 1, 1, 2] {
-            let revision = Revision(revision);
-            assert!(faulty.is_due(&acme, revision, now), "{revision:?} at {now}");
-            let is_first = faulty.failed(&acme, revision, FaultKind::Damaged, now);
+            let point = point(revision);
+            assert!(faulty.is_due(&acme, point, now), "{revision} at {now}");
+            let is_first = faulty.failed(&acme, point, FaultKind::Damaged, now);
             assert_eq!(is_first, pauses_ms.is_empty());
-            let pause = (1..=120_000).find(|ms| faulty.is_due(&acme, revision, now + Duration::from_millis(*ms)));
+            let pause = (1..=120_000).find(|ms| faulty.is_due(&acme, point, now + Duration::from_millis(*ms)));
             pauses_ms.push(pause.unwrap());
             now = now + Duration::from_millis(pause.unwrap());
         }
         assert_eq!(pauses_ms, [500, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000, 500]);
-        assert!(faulty.is_due(&acme, Revision(3), now - Duration::from_millis(1)), "it was changed");
+        assert!(faulty.is_due(&acme, point(3), now - Duration::from_millis(1)), "it was changed");
         assert!(faulty.succeeded(&acme) && !faulty.succeeded(&acme));
     }
 
@@ -103,14 +109,14 @@ mod tests {
     fn the_tenants_that_cannot_be_read_are_waited_for_and_the_damaged_are_not() {
         let mut faulty = FaultyTenants::default();
         let now = Timestamp::from_millis(1_000);
-        faulty.failed(&TenantId::parse("broken").unwrap(), Revision(1), FaultKind::Damaged, now);
+        faulty.failed(&TenantId::parse("broken").unwrap(), point(1), FaultKind::Damaged, now);
         assert!(!faulty.are_waited_for());
         for failures in 1..=WAITED_FOR {
-            faulty.failed(&acme(), Revision(u64::from(failures)), FaultKind::Unread, now);
+            faulty.failed(&acme(), point(u64::from(failures)), FaultKind::Unread, now);
             assert_eq!(faulty.are_waited_for(), failures < WAITED_FOR, "{failures}");
         }
         assert_eq!(faulty.count(), 2);
-        faulty.keep_those_of(&[(acme(), Revision(4))]);
+        faulty.keep_those_of(&[(acme(), point(4))]);
         assert_eq!(faulty.count(), 1);
     }
 }

@@ -215,3 +215,30 @@ async fn a_restart_trusts_no_cache_of_another_database() {
         assert_eq!((again.version.revision, again.documents), (1, right.documents.clone()));
     }
 }
+
+#[tokio::test]
+async fn a_restored_tenant_is_published_whatever_its_revision_is() {
+    let (database, cache) = (TestDatabase::new(None), in_memory());
+    database.is_put_back(1);
+    database.adds("Patience");
+    database.adds("Tact");
+    let mut publisher = publisher(&database, &cache);
+    publisher.turn().await.unwrap();
+    let (mut before, mut told) = (whole(&cache).await, publisher.tell.borrow().get(&tenant("globex")).unwrap().0);
+    assert_eq!(told, before.version);
+    // Its revision is lower, the same and higher by then.
+    for names in [vec!["Humour"], vec!["Wit"], vec!["Charm", "Calm"]] {
+        database.is_put_back(1);
+        names.iter().for_each(|name| database.adds(name));
+        publisher.turn().await.unwrap();
+        let restored = whole(&cache).await;
+        let present: Vec<&str> =
+            skills(&restored).into_iter().filter(|name| !["Sales", "English"].contains(name)).collect();
+        assert_eq!(present.len(), names.len(), "{present:?}");
+        assert!(names.iter().all(|name| present.contains(name)), "{present:?}");
+        assert!(restored.version > before.version, "readers take it for later: {restored:?}");
+        let now = publisher.tell.borrow().get(&tenant("globex")).unwrap().0;
+        assert!(now == restored.version && now != told, "rq is told");
+        (before, told) = (restored, now);
+    }
+}

@@ -1,10 +1,15 @@
 use std::sync::atomic::Ordering::SeqCst;
 
+use infra::HistoryStamp;
 use tonic::Code;
 
 use super::*;
 use crate::role::configuration::Secrets;
 use crate::role::test_database::{TestDatabase, tenant};
+
+fn point(revision: u64, stamp: u64) -> HistoryPoint {
+    HistoryPoint { revision: Revision(revision), stamp: HistoryStamp(stamp) }
+}
 
 fn object(id: usize, bytes: usize) -> v1::ConfigObject {
     v1::ConfigObject { kind: "application".to_owned(), id: id.to_string(), json: "x".repeat(bytes) }
@@ -13,23 +18,25 @@ fn object(id: usize, bytes: usize) -> v1::ConfigObject {
 #[test]
 fn many_documents_come_in_messages_that_are_read_and_the_last_names_their_revision() {
     let objects: Vec<_> = (0..60).map(|id| object(id, if id % 7 == 0 { 3 << 20 } else { 150_000 })).collect();
-    let parts = parts(Revision(4), Revision(9), objects.clone().into_iter());
+    let parts = parts((point(4, 40), point(9, 90)), true, objects.clone().into_iter());
     assert!(parts.iter().all(|part| part.encoded_len() < 4 << 20 && !part.objects.is_empty()));
     let (last, others) = parts.split_last().unwrap();
-    assert!(last.revision == 9 && others.iter().all(|part| part.revision == 4));
+    assert!(last.revision == 9 && last.history == 90 && !last.unfinished);
+    assert!(others.iter().all(|part| part.revision == 4 && part.history == 40 && part.unfinished));
+    assert!(parts.iter().all(|part| part.whole));
     let told: Vec<_> = parts.iter().flat_map(|part| part.objects.clone()).collect();
     assert_eq!(told, objects);
 }
 
 #[test]
 fn that_nothing_has_changed_is_one_message() {
-    let told = parts(Revision(9), Revision(9), std::iter::empty());
-    assert_eq!(told, [v1::FollowResponse { revision: 9, objects: Vec::new() }]);
+    let told = parts((point(9, 90), point(9, 90)), false, std::iter::empty());
+    assert_eq!(told, [v1::FollowResponse { revision: 9, history: 90, ..Default::default() }]);
 }
 
 /// A database with globex, and with another tenant, at these revisions.
 fn stored(globex: u64, other: u64) -> StoredTenants {
-    StoredTenants::known([(tenant("globex"), Revision(globex)), (tenant("other"), Revision(other))])
+    StoredTenants::known([(tenant("globex"), point(globex, 0)), (tenant("other"), point(other, 0))])
 }
 
 type Told<T> = mpsc::Receiver<Result<T, Status>>;
@@ -51,7 +58,7 @@ async fn tenants_are_told_when_all_of_them_are_known_and_again_when_they_are_oth
     let same = tokio::time::timeout(SILENCE_MAX / 2, told.recv()).await;
     assert!(same.is_err(), "another revision is no other tenant: {same:?}");
     assert_eq!(tenants(&mut told).await, ["globex", "other"], "a follower hears that the stream lives");
-    tell.send_replace(StoredTenants::known([(tenant("globex"), Revision(2))]));
+    tell.send_replace(StoredTenants::known([(tenant("globex"), point(2, 0))]));
     assert_eq!(tenants(&mut told).await, ["globex"]);
     drop(tell);
     telling.await.unwrap();
@@ -64,7 +71,7 @@ async fn who_may_know_one_tenant_is_told_of_that_one() {
     let (answers, mut told) = mpsc::channel(2);
     tokio::spawn(tell_tenants(answers, listed, Some(tenant("other"))));
     assert_eq!(tenants(&mut told).await, ["other"]);
-    tell.send_replace(StoredTenants::known([(tenant("globex"), Revision(1))]));
+    tell.send_replace(StoredTenants::known([(tenant("globex"), point(1, 0))]));
     assert_eq!(tenants(&mut told).await, [""; 0]);
 }
 
@@ -72,11 +79,12 @@ async fn who_may_know_one_tenant_is_told_of_that_one() {
 fn follow(
     database: &Arc<TestDatabase>,
     stored: watch::Receiver<StoredTenants>,
-    after: u64,
+    after: HistoryPoint,
 ) -> Told<v1::FollowResponse> {
     let view = View { tenant: tenant("globex"), kinds: vec!["skill".to_owned()], secrets: Secrets::None };
     let (answers, told) = mpsc::channel(2);
-    let follower = ObjectFollower { store: database.clone(), stored, view, after: Revision(after) };
+    let filter = FollowFilter::default();
+    let follower = ObjectFollower { store: database.clone(), stored, view, filter, after };
     tokio::spawn(follower.tell(answers));
     told
 }
@@ -90,7 +98,7 @@ async fn skills(told: &mut Told<v1::FollowResponse>) -> (u64, Vec<String>) {
 async fn the_database_is_asked_when_the_tenants_own_revision_has_moved() {
     let database = TestDatabase::new(None);
     let (tell, listed) = watch::channel(stored(1, 1));
-    let mut told = follow(&database, listed, 1);
+    let mut told = follow(&database, listed, point(1, 0));
     assert_eq!(skills(&mut told).await, (1, Vec::new()));
     for other in 2..20 {
         tell.send_replace(stored(1, other));
@@ -114,7 +122,7 @@ async fn a_list_that_is_older_than_what_was_told_has_nobody_ask_all_the_time() {
     let database = TestDatabase::new(None);
     database.adds("Patience");
     let (tell, listed) = watch::channel(stored(1, 1));
-    let mut told = follow(&database, listed, 0);
+    let mut told = follow(&database, listed, point(0, 0));
     assert_eq!(skills(&mut told).await.0, 2);
     assert_eq!(skills(&mut told).await, (2, Vec::new()));
     assert_eq!(database.asked_for_changes.load(SeqCst), 1);
@@ -127,10 +135,72 @@ async fn a_database_that_was_put_back_ends_the_stream() {
     let database = TestDatabase::new(None);
     database.adds("Patience");
     let (tell, listed) = watch::channel(stored(2, 1));
-    let mut told = follow(&database, listed, 2);
+    let mut told = follow(&database, listed, point(2, 0));
     assert_eq!(skills(&mut told).await, (2, Vec::new()));
     database.states.lock().unwrap().pop();
     tell.send_replace(stored(1, 1));
     let refused = told.recv().await.unwrap().unwrap_err();
     assert!(refused.code() == Code::OutOfRange && refused.message().starts_with("after_revision: "), "{refused}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_follower_hears_everything_once_the_database_has_another_history() {
+    let database = TestDatabase::new(None);
+    database.is_put_back(1);
+    database.adds("Patience");
+    let (tell, listed) = watch::channel(StoredTenants::known(database.points().await.unwrap()));
+    let mut told = follow(&database, listed.clone(), database.point_at(1));
+    assert_eq!(skills(&mut told).await, (2, vec!["Patience".to_owned()]));
+    let ahead = database.point_at(2);
+
+    // Changed anew, it has come to the same revision before anybody looks.
+    database.is_put_back(1);
+    database.adds("Humour");
+    tell.send_replace(StoredTenants::known(database.points().await.unwrap()));
+    let all = ["English", "Humour", "Sales"];
+    for mut told in [told, follow(&database, listed, ahead)] {
+        let answer = told.recv().await.unwrap().unwrap();
+        let mut ids: Vec<_> = answer.objects.iter().map(|object| object.id.as_str()).collect();
+        ids.sort_unstable();
+        assert_eq!((ids.as_slice(), answer.whole, answer.unfinished), (&all[..], true, false));
+        assert_eq!((answer.revision, answer.history), (2, database.point_at(2).stamp.0));
+        assert_eq!(skills(&mut told).await, (2, Vec::new()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_follower_hears_of_the_ids_and_types_that_it_wants_and_when_they_are_others() {
+    let database = TestDatabase::new(None);
+    let (tell, stored) = watch::channel(stored(1, 1));
+    let view = View { tenant: tenant("globex"), kinds: vec!["dn".to_owned()], secrets: Secrets::None };
+    let filter = FollowFilter::of("71", vec!["extension".to_owned()]).unwrap();
+    let (answers, mut told) = mpsc::channel(2);
+    let follower = ObjectFollower { store: database.clone(), stored, view, filter, after: point(0, 0) };
+    tokio::spawn(follower.tell(answers));
+    let (_, mut numbers) = skills(&mut told).await;
+    numbers.sort_unstable();
+    assert_eq!(numbers, ["7101", "7102"], "the others are not told");
+
+    let mut next = database.states.lock().unwrap()[0].clone();
+    for dn in &mut next.dns {
+        if ["7101", "a"].contains(&dn.number.as_str()) {
+            dn.kind = DnKind::Echo;
+        }
+    }
+    database.states.lock().unwrap().push(next);
+    tell.send_replace(self::stored(2, 1));
+    let answer = told.recv().await.unwrap().unwrap();
+    let gone = v1::ConfigObject { kind: "dn".to_owned(), id: "7101".to_owned(), json: String::new() };
+    assert_eq!((answer.revision, answer.objects), (2, vec![gone]));
+}
+
+#[test]
+fn what_a_follower_cannot_want_is_refused_with_its_field() {
+    let refused = |prefix: &str, types: &[&str]| {
+        let types = types.iter().map(ToString::to_string).collect();
+        FollowFilter::of(prefix, types).unwrap_err().message().to_owned()
+    };
+    assert!(refused(&"7".repeat(256), &[]).starts_with("id_prefix: "));
+    assert!(refused("", &["phone"]).starts_with("types: each is one of extension, "));
+    assert!(refused("", &["echo"; 6]).starts_with("types: there are more than 5"));
 }
