@@ -3,6 +3,7 @@
 //! The statements are plain enough for SQLite and PostgreSQL alike; a `?` stands for each value. Where the databases differ (types of
 //! columns, locks, how two writers take turns), the difference is in their own modules and schemas.
 
+mod api_keys;
 mod archive;
 mod find;
 mod history;
@@ -222,12 +223,18 @@ impl FromField for u16 {
     }
 }
 
-impl FromField for i64 {
+impl FromField for Option<i64> {
     fn from_field(field: &Field) -> Option<Self> {
         match field {
-            Field::Number(number) => *number,
+            Field::Number(number) => Some(*number),
             _ => None,
         }
+    }
+}
+
+impl FromField for i64 {
+    fn from_field(field: &Field) -> Option<Self> {
+        Option::<Self>::from_field(field)?
     }
 }
 
