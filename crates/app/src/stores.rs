@@ -8,7 +8,7 @@ pub use embedded::{Looked, look};
 
 use std::sync::Arc;
 
-use infra::{ProvisioningStore, SignInAudit, TenantArchive};
+use infra::{ApiKeys, ProvisioningStore, SignInAudit, TenantArchive};
 use runtime::RoleSpec;
 use runtime::process::Installation;
 use runtime::process::stores::{Composed, Mode, SECTION, StoresSettings};
@@ -57,10 +57,21 @@ pub async fn sign_in_audit(
     Ok(database)
 }
 
-/// All that the database of an installation holds.
-trait Database: TenantArchive + SignInAudit {}
+/// The configuration, which knows tenants and clients, and the API keys of tenants.
+pub type KeyStores = (Arc<dyn ProvisioningStore>, Arc<dyn ApiKeys>);
 
-impl<T: TenantArchive + SignInAudit> Database for T {}
+/// The API keys of tenants, for a command.
+pub async fn api_keys(instance: u8, data_dir: &std::path::Path, values: &Values) -> anyhow::Result<KeyStores> {
+    let database = database(instance, data_dir, values).await?;
+    let store: Arc<dyn ProvisioningStore> = database.clone();
+    let keys: Arc<dyn ApiKeys> = database;
+    Ok((store, keys))
+}
+
+/// All that the database of an installation holds.
+trait Database: TenantArchive + SignInAudit + ApiKeys {}
+
+impl<T: TenantArchive + SignInAudit + ApiKeys> Database for T {}
 
 async fn database(instance: u8, data_dir: &std::path::Path, values: &Values) -> anyhow::Result<Arc<dyn Database>> {
     let settings: StoresSettings = values.read(SECTION)?;

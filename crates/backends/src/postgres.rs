@@ -271,7 +271,7 @@ fn row_of(row: &PgRow) -> std::result::Result<Row, sqlx::Error> {
 // === the schema ===
 
 /// A released step is never changed. Each change is a step of its own, and the release before must work with it.
-const STEPS: [(&str, &str); 34] = [
+const STEPS: [(&str, &str); 35] = [
     ("configuration", include_str!("postgres/schema.sql")),
     ("wallboard", include_str!("postgres/wallboard.sql")),
     ("outgoing", include_str!("postgres/outgoing.sql")),
@@ -306,6 +306,7 @@ const STEPS: [(&str, &str); 34] = [
     ("provider", include_str!("postgres/provider.sql")),
     ("object document", include_str!("postgres/object_document.sql")),
     ("history", include_str!("postgres/history.sql")),
+    ("api keys", include_str!("postgres/api_keys.sql")),
 ];
 
 fn migrator(steps: usize) -> Migrator {

@@ -3,6 +3,7 @@
 //! The statements are plain enough for SQLite and PostgreSQL alike; a `?` stands for each value. Where the databases differ (types of
 //! columns, locks, how two writers take turns), the difference is in their own modules and schemas.
 
+mod api_keys;
 mod archive;
 mod dialling;
 mod documents;

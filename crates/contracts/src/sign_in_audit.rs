@@ -30,11 +30,17 @@ pub enum SignInEvent {
     SignedOut,
     /// The installation has made another key that signs tokens.
     KeyRotated,
+    /// An API key was made.
+    ApiKeyCreated,
+    /// An API key was used for the first time.
+    ApiKeyUsed,
+    /// An API key was revoked.
+    ApiKeyRevoked,
 }
 
 impl SignInEvent {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::SignedIn,
         Self::Refused,
         Self::LockedOut,
@@ -47,6 +53,9 @@ impl SignInEvent {
         Self::Revoked,
         Self::SignedOut,
         Self::KeyRotated,
+        Self::ApiKeyCreated,
+        Self::ApiKeyUsed,
+        Self::ApiKeyRevoked,
     ];
 
     /// Its name in tables and answers.
@@ -64,6 +73,9 @@ impl SignInEvent {
             Self::Revoked => "revoked",
             Self::SignedOut => "signed_out",
             Self::KeyRotated => "key_rotated",
+            Self::ApiKeyCreated => "api_key_created",
+            Self::ApiKeyUsed => "api_key_used",
+            Self::ApiKeyRevoked => "api_key_revoked",
         }
     }
 
@@ -96,11 +108,13 @@ pub enum SignInWay {
     AccessToken,
     /// All that the person had open.
     Everywhere,
+    /// An API key.
+    ApiKey,
 }
 
 impl SignInWay {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Password,
         Self::SecondFactor,
         Self::RecoveryCode,
@@ -111,6 +125,7 @@ impl SignInWay {
         Self::RefreshToken,
         Self::AccessToken,
         Self::Everywhere,
+        Self::ApiKey,
     ];
 
     /// Its name in tables and answers.
@@ -126,6 +141,7 @@ impl SignInWay {
             Self::RefreshToken => "refresh_token",
             Self::AccessToken => "access_token",
             Self::Everywhere => "everywhere",
+            Self::ApiKey => "api_key",
         }
     }
 
@@ -144,7 +160,7 @@ pub struct SignInRecord {
     pub event: SignInEvent,
     /// By which way.
     pub way: Option<SignInWay>,
-    /// Whom it is about: `person/<user name>` or `client/<id>`. None where nobody of the tenant has the name that was typed.
+    /// Whom it is about: `person/<user name>`, `client/<id>` or `api-key/<id>`. None where nobody of the tenant has the name that was typed.
     pub subject: Option<String>,
     /// Who has done it, where the subject may not have.
     pub by: Option<String>,
@@ -201,6 +217,12 @@ impl SignInRecord {
         self.about(format!("client/{id}"))
     }
 
+    /// About the API key with that id.
+    #[must_use]
+    pub fn about_api_key(self, id: &str) -> Self {
+        self.about(format!("api-key/{id}"))
+    }
+
     /// Done by that subject.
     #[must_use]
     pub fn done_by(self, subject: impl Into<String>) -> Self {
@@ -230,13 +252,14 @@ mod tests {
         assert_eq!(
             events,
             "signed_in refused locked_out second_factor_set second_factor_removed password_changed session_ended \
-             token_family_reused client_token revoked signed_out key_rotated"
+             token_family_reused client_token revoked signed_out key_rotated api_key_created api_key_used \
+             api_key_revoked"
         );
         let ways = SignInWay::ALL.map(SignInWay::as_str).join(" ");
         assert_eq!(
             ways,
             "password second_factor recovery_code provider device_code client_secret authorization_code \
-             refresh_token access_token everywhere"
+             refresh_token access_token everywhere api_key"
         );
         for event in SignInEvent::ALL {
             assert_eq!(SignInEvent::named(event.as_str()), Some(event));

@@ -15,12 +15,20 @@ pub enum GrantType {
     Password,
     /// A code that a device shows and a person enters elsewhere (RFC 8628).
     DeviceCode,
+    /// An API key (RFC 8693). No client is asked for: the key proves itself.
+    TokenExchange,
 }
 
 impl GrantType {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::AuthorizationCode, Self::RefreshToken, Self::ClientCredentials, Self::Password, Self::DeviceCode];
+    pub const ALL: [Self; 6] = [
+        Self::AuthorizationCode,
+        Self::RefreshToken,
+        Self::ClientCredentials,
+        Self::Password,
+        Self::DeviceCode,
+        Self::TokenExchange,
+    ];
 
     /// Its name in `grant_type`.
     pub const fn as_str(self) -> &'static str {
@@ -30,6 +38,7 @@ impl GrantType {
             Self::ClientCredentials => "client_credentials",
             Self::Password => "password",
             Self::DeviceCode => "urn:ietf:params:oauth:grant-type:device_code",
+            Self::TokenExchange => "urn:ietf:params:oauth:grant-type:token-exchange",
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Time and random bytes come in, plain structs and decisions go out. The role `auth` keeps what is decided here and speaks HTTP.
 
+pub mod api_key;
 pub mod authorization;
 mod base32;
 pub mod client;

@@ -81,6 +81,12 @@ pub const SIGN_INS_MAX: usize = 200_000;
 /// list, because whoever signs somebody out everywhere goes by that.
 pub const SIGN_INS_OWNED_MAX: usize = 1_000;
 
+/// API keys that a tenant may have, those that have ended lately included.
+pub const API_KEYS_MAX: usize = 200;
+
+/// How long an API key is shown after its end: as long as somebody may ask what has become of it.
+pub const API_KEY_KEPT: Duration = Duration::from_secs(30 * 86_400);
+
 /// The longest id of a record of signing in, and of its owner, in bytes.
 pub const SIGN_IN_ID_MAX: usize = 200;
 

@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a suite of tests reports by panicking")]
 
+pub mod api_keys;
 pub mod clocks;
 pub(crate) mod fixtures;
 mod ledgers;

@@ -1,5 +1,6 @@
 //! What the roles need from storage, as traits with domain verbs; the embedded implementations; their conformance suite.
 
+pub mod api_keys;
 pub mod bounds;
 pub mod clock;
 pub mod configuration;
@@ -26,6 +27,7 @@ pub mod views;
 pub mod watch;
 pub mod wire;
 
+pub use api_keys::*;
 pub use clock::{Clock, SystemClock};
 pub use configuration::*;
 pub use error::*;

@@ -4,6 +4,7 @@
 //! It holds nothing: each request becomes one to tenant (own-28) with the caller's own token, so that tenant decides what the caller may.
 
 mod answers;
+mod api_keys;
 mod changes;
 mod history;
 mod objects;
@@ -15,7 +16,7 @@ mod sign_ins;
 mod uses;
 
 use anyhow::Result;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use net::http::{Caller, Limits, Method};
 use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
@@ -68,6 +69,8 @@ fn router(provisioning: Provisioning) -> Router {
         .route(openapi::CHANGES.path, post(changes::carry_out))
         .route(openapi::HISTORY.path, get(history::show))
         .route(openapi::SIGN_INS.path, get(sign_ins::show))
+        .route(openapi::API_KEYS.path, get(api_keys::list).post(api_keys::create))
+        .route(openapi::API_KEY.path, delete(api_keys::revoke))
         .route(openapi::RESTORE.path, post(changes::restore))
         .route(openapi::USES.path, get(uses::show))
         .route(openapi::PEOPLE.path, get(people::export).post(people::import))

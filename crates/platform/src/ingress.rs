@@ -3,9 +3,10 @@
 //!
 //! `/api/voice/v1/{tenant}/...` goes to frontend (own-16) with the caller's own token, so that frontend decides what
 //! the caller may do. `/api/voice/v1/{tenant}/events` comes from tenant (own-22). `/api/operations/v1/...` is answered here, from the roles' own reports (own-21). `/pulse/...` and
-//! the pages come from pulse (pulse-20). `/auth/v3/...` goes to auth (own-11), which asks for its own proofs, `/telemetry/...` to telemetry (telemetry-03), `/agent-setup/api/...` and `/scim/v2/...` to agent-setup (own-27), `/wfm/...` to wfm-adapter (own-26). `/session` is that of our own pages, which hold no tokens. `/sip`, the WebSocket of phones in browsers, goes to sip-proxy (own-24).
+//! the pages come from pulse (pulse-20). `/auth/v3/...` goes to auth (own-11), which asks for its own proofs, `/telemetry/...` to telemetry (telemetry-03), `/agent-setup/api/...` and `/scim/v2/...` to agent-setup (own-27), `/wfm/...` to wfm-adapter (own-26). `/session` is that of our own pages, which hold no tokens. An API key, in the place of a token, is exchanged for one at auth. `/sip`, the WebSocket of phones in browsers, goes to sip-proxy (own-24).
 
 mod agent_setup;
+mod api_keys;
 mod auth;
 mod certificates;
 mod edge;
@@ -36,6 +37,7 @@ use net::tls::identity::IdentityFiles;
 use runtime::settings::Values;
 use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
 
+use api_keys::ApiKeysAtEdge;
 use page_session::PageSessions;
 
 /// Its declaration.
@@ -66,6 +68,7 @@ pub const SPEC: RoleSpec = RoleSpec {
         events::Metrics::declared,
         webhooks::Metrics::declared,
         page_session::Metrics::declared,
+        api_keys::Metrics::declared,
     ],
     admin_port: 9090,
     starts: Starts::InTurn,
@@ -146,15 +149,30 @@ async fn run(ctx: RoleContext) -> Result<()> {
         .merge(pages::router(&ctx)?)
         .merge(openapi::router());
     let router = router.merge(crate::trace::serve::router(crate::trace::serve::Traced::of_role(&ctx)?));
-    listen(&ctx, &settings, &sessions, router).await?;
+    let lenders = TokenLenders { keys: ApiKeysAtEdge::new(&ctx)?, sessions };
+    listen(&ctx, &settings, &lenders, router).await?;
     ctx.ready.started();
     ctx.drain.begun().await;
     webhooks.end().await;
     Ok(())
 }
 
+/// Those who give requests tokens that bring none, before the gate looks for one.
+struct TokenLenders {
+    /// For API keys.
+    keys: Arc<ApiKeysAtEdge>,
+    /// For the cookies of our own pages.
+    sessions: Arc<PageSessions>,
+}
+
+impl TokenLenders {
+    fn around(&self, router: Router) -> Router {
+        self.keys.around(self.sessions.around(router))
+    }
+}
+
 /// Serves the router by both listeners.
-async fn listen(ctx: &RoleContext, settings: &Settings, sessions: &Arc<PageSessions>, router: Router) -> Result<()> {
+async fn listen(ctx: &RoleContext, settings: &Settings, lenders: &TokenLenders, router: Router) -> Result<()> {
     let fault = |key: &str, reason: String| anyhow!("{key}: {reason}");
     let trusted = TrustedProxies::parse(&settings.trusted_proxies).map_err(|why| fault("trusted_proxies", why))?;
     let plain = edge::PlainOffLoopback::parse(&settings.plain_off_loopback);
@@ -180,7 +198,7 @@ async fn listen(ctx: &RoleContext, settings: &Settings, sessions: &Arc<PageSessi
     let limits = Limits { wider: routes::wider, ..Limits::default() };
     let by_tls = net::http::gated(ctx, "webs", router.clone(), limits, is_open)?;
     let plain = net::http::gated(ctx, "web", router, limits, is_open)?;
-    let (by_tls, plain) = (sessions.around(by_tls), sessions.around(plain));
+    let (by_tls, plain) = (lenders.around(by_tls), lenders.around(plain));
     let (by_tls, plain) = (pages::with_page_for_unlisted(by_tls), pages::with_page_for_unlisted(plain));
     let (by_tls, plain) = (scim::worded(by_tls), scim::worded(plain));
     let (by_tls, plain) = (edge.around(by_tls, webs.listen.ip()), edge.around(plain, web.listen.ip()));

@@ -126,6 +126,7 @@ those of the roles that it runs, and that is what proves who it is. Every proces
   and those for user data). `--agent` also names the only agent who may be logged in there. Such a token has only the scopes `calls:read`, `calls:control`,
   `calls:monitor`, `agents:control` and `agents:supervise`; with `calls:read` it follows the events of that DN and that agent alone.
 - `--life` is at most 31 days. Such tokens cannot be revoked: keep lifetimes short and scopes few. Those of people who sign in can ([signing in](sign-in.md)).
+- A program of others shows an [API key](sign-in.md#api-keys) in the place of a token: the web edge exchanges it.
 - 401: there is no valid token. 403: it is for another tenant, is tied to another DN, or lacks the scope that the answer names.
 
 | scope | rights |

@@ -1,5 +1,6 @@
 //! The tenant role: the tenant's file, its persistent configuration, call events and requests.
 
+pub mod api_keys;
 pub mod backup;
 pub mod file;
 pub mod import;

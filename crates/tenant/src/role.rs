@@ -113,11 +113,7 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     ctx.spawn("what config serves", served::run(ctx.clone(), published));
     ctx.spawn("old history", pruning::run(ctx.clone(), settings.history_days));
     let configuration = configuration::Server::new(ctx.stores.provisioning.clone(), stored, ctx.clock.clone());
-    let objects = objects::ObjectServer::new(
-        ctx.stores.provisioning.clone(),
-        ctx.stores.sign_in_audit.clone(),
-        ctx.clock.clone(),
-    );
+    let objects = objects::ObjectServer::new(&ctx.stores, ctx.clock.clone());
     let objects = ProvisioningServer::new(objects).max_decoding_message_size(REQUEST_BYTES_MAX);
     let routes = Routes::new(ConfigurationServer::new(configuration)).add_service(objects);
     net::grpc::serve(&ctx, "configuration", routes).await?;

@@ -10,7 +10,8 @@ const PROTO: &str = "proto";
 const GENERATED: &str = "crates/contracts/src/generated";
 
 /// Messages that no log may show: `contracts` writes their `Debug` itself.
-const SECRET: [&str; 2] = [".trunkline.v1.GeolocationRecord", ".trunkline.v1.PutObject"];
+const SECRET: [&str; 3] =
+    [".trunkline.v1.CreateApiKeyResponse", ".trunkline.v1.GeolocationRecord", ".trunkline.v1.PutObject"];
 
 /// Writes the generated files.
 pub fn generate(root: &Path) -> Result<()> {

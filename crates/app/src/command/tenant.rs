@@ -1,5 +1,6 @@
 //! `trunkline tenant`: transfers between a tenant's file and the stored configuration, and its single objects.
 
+mod api_key;
 mod edit;
 mod import_from;
 mod look;
@@ -73,6 +74,9 @@ pub enum Arguments {
     /// Who has signed in, was refused, has signed out or has another password or second factor; the latest first
     #[command(after_help = sign_ins::EXAMPLES)]
     SignIns(sign_ins::Arguments),
+    /// Keys by which programs of others ask the APIs of a tenant
+    #[command(subcommand, after_help = api_key::EXAMPLES)]
+    ApiKey(api_key::Arguments),
     /// Puts an object back as it was at a revision; its secrets stay those of today
     #[command(after_help = "Examples:\n  trunkline tenant restore acme person ann 7")]
     Restore(edit::RestoreArguments),
@@ -162,6 +166,7 @@ pub fn run(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Resu
         Arguments::Show(arguments) => look::show(options, arguments)?,
         Arguments::History(arguments) => look::history(options, arguments)?,
         Arguments::SignIns(arguments) => sign_ins::run(options, arguments)?,
+        Arguments::ApiKey(arguments) => api_key::run(options, arguments)?,
         Arguments::Restore(arguments) => edit::restore(options, arguments)?,
         Arguments::Delete(arguments) => edit::delete(options, arguments)?,
         Arguments::Snapshot(arguments) => return snapshot::run(options, arguments),

@@ -37,7 +37,8 @@ impl<D: Dialect> SignInAudit for Tables<D> {
     }
 }
 
-fn put(tenant: &TenantId, record: &SignInRecord) -> Statement {
+/// Writes a record.
+pub(super) fn put(tenant: &TenantId, record: &SignInRecord) -> Statement {
     let sql = "INSERT INTO sign_in_audit (tenant, at_ms, event, way, subject, done_by, client, session, source, user_agent, times)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     query(sql)

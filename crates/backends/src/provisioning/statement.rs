@@ -173,12 +173,18 @@ impl FromField for u16 {
     }
 }
 
-impl FromField for i64 {
+impl FromField for Option<i64> {
     fn from_field(field: &Field) -> Option<Self> {
         match field {
-            Field::Number(number) => *number,
+            Field::Number(number) => Some(*number),
             _ => None,
         }
+    }
+}
+
+impl FromField for i64 {
+    fn from_field(field: &Field) -> Option<Self> {
+        Option::<Self>::from_field(field)?
     }
 }
 

@@ -5582,6 +5582,78 @@ pub struct SignInAuditEntry {
     #[prost(uint32, tag = "10")]
     pub times: u32,
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CreateApiKeyRequest {
+    /// What people call it, in at most 100 characters.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// The id of a client, which bounds the scopes of the key for as long as it is there; empty: the key is of the tenant.
+    #[prost(string, tag = "2")]
+    pub client: ::prost::alloc::string::String,
+    /// At least one.
+    #[prost(string, repeated, tag = "3")]
+    pub scopes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// When it ends, in milliseconds since 1970, within two years; 0 means in a year.
+    #[prost(uint64, tag = "4")]
+    pub ends_ms: u64,
+    /// As in ChangeObjectsRequest. The answer to the same request sent again has the record and no key: that one is kept nowhere.
+    #[prost(string, tag = "5")]
+    pub request_id: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct CreateApiKeyResponse {
+    #[prost(message, optional, tag = "1")]
+    pub record: ::core::option::Option<ApiKeyRecord>,
+    /// The key, as programs show it; empty in the answer to a repeated request.
+    #[prost(string, tag = "2")]
+    pub key: ::prost::alloc::string::String,
+    /// Whether this is the result of an earlier request with the same `request_id`.
+    #[prost(bool, tag = "3")]
+    pub repeated_request: bool,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ApiKeysRequest {}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ApiKeysResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub records: ::prost::alloc::vec::Vec<ApiKeyRecord>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ApiKeyRecord {
+    /// The part of the key between `tlk_` and its secret.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    /// Empty: of the tenant.
+    #[prost(string, tag = "3")]
+    pub client: ::prost::alloc::string::String,
+    #[prost(string, repeated, tag = "4")]
+    pub scopes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The subject of the token, or the user of the machine.
+    #[prost(string, tag = "5")]
+    pub made_by: ::prost::alloc::string::String,
+    /// Milliseconds since 1970, as all that follow.
+    #[prost(uint64, tag = "6")]
+    pub made_ms: u64,
+    /// When it ends by itself.
+    #[prost(uint64, tag = "7")]
+    pub ends_ms: u64,
+    /// When it was last exchanged for a token, to a minute; 0: never.
+    #[prost(uint64, tag = "8")]
+    pub used_ms: u64,
+    /// 0: it is not revoked.
+    #[prost(uint64, tag = "9")]
+    pub revoked_ms: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RevokeApiKeyRequest {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RevokeApiKeyResponse {}
 /// Generated client implementations.
 pub mod provisioning_client {
     #![allow(
@@ -5889,6 +5961,81 @@ pub mod provisioning_client {
                 .insert(GrpcMethod::new("trunkline.v1.Provisioning", "SignIns"));
             self.inner.unary(req, path, codec).await
         }
+        /// Makes an API key. The key is in this answer and nowhere else. Needs `config:write`, and each scope that the key is to have; an API key makes none.
+        pub async fn create_api_key(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CreateApiKeyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CreateApiKeyResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/trunkline.v1.Provisioning/CreateApiKey",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("trunkline.v1.Provisioning", "CreateApiKey"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// The API keys of the tenant without their secrets, the latest first; those that have ended stay for 30 days. Needs `config:read`.
+        pub async fn api_keys(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ApiKeysRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ApiKeysResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/trunkline.v1.Provisioning/ApiKeys",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("trunkline.v1.Provisioning", "ApiKeys"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Revokes an API key, and what it has been exchanged for. One that is revoked stays so. NOT_FOUND if the tenant has none of that id. Needs `config:write`.
+        pub async fn revoke_api_key(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RevokeApiKeyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RevokeApiKeyResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/trunkline.v1.Provisioning/RevokeApiKey",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("trunkline.v1.Provisioning", "RevokeApiKey"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -5972,6 +6119,30 @@ pub mod provisioning_server {
             request: tonic::Request<super::SignInAuditRequest>,
         ) -> std::result::Result<
             tonic::Response<super::SignInAuditResponse>,
+            tonic::Status,
+        >;
+        /// Makes an API key. The key is in this answer and nowhere else. Needs `config:write`, and each scope that the key is to have; an API key makes none.
+        async fn create_api_key(
+            &self,
+            request: tonic::Request<super::CreateApiKeyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CreateApiKeyResponse>,
+            tonic::Status,
+        >;
+        /// The API keys of the tenant without their secrets, the latest first; those that have ended stay for 30 days. Needs `config:read`.
+        async fn api_keys(
+            &self,
+            request: tonic::Request<super::ApiKeysRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ApiKeysResponse>,
+            tonic::Status,
+        >;
+        /// Revokes an API key, and what it has been exchanged for. One that is revoked stays so. NOT_FOUND if the tenant has none of that id. Needs `config:write`.
+        async fn revoke_api_key(
+            &self,
+            request: tonic::Request<super::RevokeApiKeyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RevokeApiKeyResponse>,
             tonic::Status,
         >;
     }
@@ -6445,6 +6616,141 @@ pub mod provisioning_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = SignInsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/trunkline.v1.Provisioning/CreateApiKey" => {
+                    #[allow(non_camel_case_types)]
+                    struct CreateApiKeySvc<T: Provisioning>(pub Arc<T>);
+                    impl<
+                        T: Provisioning,
+                    > tonic::server::UnaryService<super::CreateApiKeyRequest>
+                    for CreateApiKeySvc<T> {
+                        type Response = super::CreateApiKeyResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CreateApiKeyRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Provisioning>::create_api_key(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CreateApiKeySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/trunkline.v1.Provisioning/ApiKeys" => {
+                    #[allow(non_camel_case_types)]
+                    struct ApiKeysSvc<T: Provisioning>(pub Arc<T>);
+                    impl<
+                        T: Provisioning,
+                    > tonic::server::UnaryService<super::ApiKeysRequest>
+                    for ApiKeysSvc<T> {
+                        type Response = super::ApiKeysResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ApiKeysRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Provisioning>::api_keys(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ApiKeysSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/trunkline.v1.Provisioning/RevokeApiKey" => {
+                    #[allow(non_camel_case_types)]
+                    struct RevokeApiKeySvc<T: Provisioning>(pub Arc<T>);
+                    impl<
+                        T: Provisioning,
+                    > tonic::server::UnaryService<super::RevokeApiKeyRequest>
+                    for RevokeApiKeySvc<T> {
+                        type Response = super::RevokeApiKeyResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RevokeApiKeyRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Provisioning>::revoke_api_key(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RevokeApiKeySvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -1,12 +1,19 @@
 //! The secrets of objects, one by one: which there are, and how a document without them keeps those that are stored.
 
 use super::*;
-use crate::v1::PutObject;
+use crate::v1::{CreateApiKeyResponse, PutObject};
 
 /// The document may have passwords in clear.
 impl fmt::Debug for PutObject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PutObject({} bytes, fields {:?})", self.json.len(), self.fields)
+    }
+}
+
+/// It has an API key in clear.
+impl fmt::Debug for CreateApiKeyResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CreateApiKeyResponse({:?})", self.record)
     }
 }
 
@@ -141,6 +148,12 @@ mod tests {
     fn a_request_to_put_an_object_shows_no_password() {
         let put = PutObject { json: r#"{"password":"hunter2"}"#.to_owned(), fields: vec!["password".to_owned()] };
         assert_eq!(format!("{put:?}"), r#"PutObject(22 bytes, fields ["password"])"#);
+    }
+
+    #[test]
+    fn an_answer_with_a_new_api_key_does_not_show_it() {
+        let answer = CreateApiKeyResponse { key: "tlk_1_2".to_owned(), ..CreateApiKeyResponse::default() };
+        assert_eq!(format!("{answer:?}"), "CreateApiKeyResponse(None)");
     }
 
     #[test]

@@ -5,8 +5,8 @@ use contracts::sign_in_audit::SignInRecord;
 use model::{TenantId, Timestamp};
 
 use crate::{
-    Answer, AuditPage, AuditPart, ChangeNote, HistoryEntry, HistoryPage, HistoryPoint, ObjectChange, ObjectChanges,
-    ProvisioningStore, Revision, SignInAudit, StoreError, VersionedObjects,
+    Answer, ApiKey, ApiKeys, AuditPage, AuditPart, ChangeNote, HistoryEntry, HistoryPage, HistoryPoint, KeptApiKey,
+    NewApiKey, ObjectChange, ObjectChanges, ProvisioningStore, Revision, SignInAudit, StoreError, VersionedObjects,
 };
 
 /// A persistent configuration that refuses everything: for tests of roles that have no access to it.
@@ -74,6 +74,32 @@ impl SignInAudit for NoProvisioning {
     }
 
     fn forget_before(&self, _: Timestamp, _: u32) -> Answer<'_, u64> {
+        refused()
+    }
+}
+
+impl ApiKeys for NoProvisioning {
+    fn keep_api_key<'a>(&'a self, _: &'a TenantId, _: &'a NewApiKey) -> Answer<'a, Option<ApiKey>> {
+        refused()
+    }
+
+    fn api_keys<'a>(&'a self, _: &'a TenantId) -> Answer<'a, Vec<ApiKey>> {
+        refused()
+    }
+
+    fn find_api_key<'a>(&'a self, _: &'a str) -> Answer<'a, Option<KeptApiKey>> {
+        refused()
+    }
+
+    fn note_api_key_use<'a>(&'a self, _: &'a TenantId, _: &'a str, _: Timestamp, _: Timestamp) -> Answer<'a, bool> {
+        refused()
+    }
+
+    fn revoke_api_key<'a>(&'a self, _: &'a TenantId, _: &'a str, _: &'a str, _: Timestamp) -> Answer<'a, bool> {
+        refused()
+    }
+
+    fn revoked_api_keys(&self, _: Timestamp, _: u32) -> Answer<'_, Vec<(TenantId, String)>> {
         refused()
     }
 }

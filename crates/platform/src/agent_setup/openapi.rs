@@ -5,6 +5,7 @@ use runtime::scope;
 use serde_json::Value;
 
 use super::answers::ShownFault;
+use super::api_keys::{ApiKeyAsked, ApiKeyMade, ApiKeysShown};
 use super::changes::{ChangesDone, ChangesWanted, RestoreWanted};
 use super::history::HistoryShown;
 use super::objects::{ObjectPage, ShownObject};
@@ -72,6 +73,25 @@ pub(super) const SIGN_INS: Get = Get {
     ],
     ..OBJECTS
 };
+pub(super) const API_KEYS: Get = Get {
+    path: "/agent-setup/api/v1/{tenant}/api-keys",
+    id: "apiKeys",
+    summary: "API keys without their secrets, the latest first",
+    query: &[],
+    ..OBJECTS
+};
+const CREATE_API_KEY: Get = Get {
+    id: "createApiKey",
+    summary: "Make an API key, which is in this answer alone; none of its scopes is beyond the caller's",
+    scope: scope::CONFIG_WRITE,
+    ..API_KEYS
+};
+pub(super) const API_KEY: Get = Get {
+    path: "/agent-setup/api/v1/{tenant}/api-keys/{id}",
+    id: "revokeApiKey",
+    summary: "Revoke an API key, with the tokens that it was exchanged for",
+    ..CHANGES
+};
 pub(super) const RESTORE: Get = Get {
     path: "/agent-setup/api/v1/{tenant}/restore",
     id: "restore",
@@ -131,6 +151,9 @@ pub fn openapi() -> Value {
         .body::<ChangesWanted, ChangesDone>(Method::Post, &CHANGES)
         .document::<HistoryShown>(&HISTORY)
         .document::<SignInsShown>(&SIGN_INS)
+        .document::<ApiKeysShown>(&API_KEYS)
+        .body::<ApiKeyAsked, ApiKeyMade>(Method::Post, &CREATE_API_KEY)
+        .removal(&API_KEY)
         .body::<RestoreWanted, ChangesDone>(Method::Post, &RESTORE)
         .document::<UsesShown>(&USES)
         .text(&PEOPLE, CSV)

@@ -37,6 +37,8 @@ enum GuessedKind {
     UserCode,
     /// The code of an app, or a recovery code, after the password.
     SecondFactor,
+    /// An API key: its id is the name.
+    ApiKey,
 }
 
 impl GuessedKind {
@@ -46,6 +48,7 @@ impl GuessedKind {
             Self::Client => "client",
             Self::UserCode => "user code",
             Self::SecondFactor => "second factor",
+            Self::ApiKey => "api key",
         }
     }
 }
@@ -166,6 +169,11 @@ impl Guesses {
         self.take(GuessKeys::of(GuessedKind::SecondFactor, tenant, user, source)).await
     }
 
+    /// Somebody wants to try an API key. Its id says nothing of its tenant.
+    pub async fn of_api_key(&self, id: &str, source: &RequestSource) -> Result<Guess<'_>, Trouble> {
+        self.take(GuessKeys::of(GuessedKind::ApiKey, &self.nowhere, id, source)).await
+    }
+
     async fn take(&self, counted: GuessKeys) -> Result<Guess<'_>, Trouble> {
         let is_known = self.store.is_marked(&counted.tenant, &counted.known).await?;
         let of_source = if is_known { None } else { Some(self.of_sources.wait_for(&counted.source).await?) };
@@ -251,7 +259,8 @@ impl TakenGuess<'_> {
             self.guesses.give_back_to_source(counted, self.at).await?;
         }
         // Programs show their secret with each request: what is known of them is not written again each time.
-        if counted.kind != GuessedKind::Client || !self.is_known {
+        let is_of_program = matches!(counted.kind, GuessedKind::Client | GuessedKind::ApiKey);
+        if !is_of_program || !self.is_known {
             store.mark(&counted.tenant, &counted.known, self.guesses.clock.now() + KNOWN_FOR).await?;
         }
         Ok(())

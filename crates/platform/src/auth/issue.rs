@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::response::{IntoResponse as _, Response};
 use contracts::provisioning::{self as configured, Person};
+use identity::api_key;
 use identity::client::{ClientRules, GrantType};
 use identity::grant::ACCESS_LIFE;
 use identity::grant::refresh::Family;
@@ -24,6 +25,8 @@ use super::{Auth, first_party, people};
 
 /// Lifetime of an ID token: it is read once, when it comes.
 const ID_LIFE: Duration = Duration::from_secs(600);
+/// What an exchange issues (RFC 8693 section 3).
+pub(super) const ACCESS_TOKEN_TYPE: &str = "urn:ietf:params:oauth:token-type:access_token";
 /// The end of a sign-in, however often its tokens are refreshed.
 pub(super) const FAMILY_LIFE: Duration = Duration::from_secs(30 * 24 * 3_600);
 
@@ -46,6 +49,9 @@ struct TokenAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     id_token: Option<String>,
     scope: String,
+    /// Of an exchange alone (RFC 8693 section 2.2.1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issued_token_type: Option<&'static str>,
 }
 
 /// The claims of an ID token (OpenID Connect Core section 2).
@@ -171,28 +177,70 @@ pub(super) fn answer(
         true => Some(id_token(auth, login, sign_in).map_err(unsigned)?),
         false => None,
     };
-    Ok(answered(auth, access_token, refresh_token, id_token, sign_in.scope, grant))
+    let answer =
+        TokenAnswer { refresh_token, id_token, ..TokenAnswer::of(access_token, ACCESS_LIFE, sign_in.scope.to_owned()) };
+    Ok(answered(auth, &answer, grant))
 }
 
 /// Answers with the token of a client itself.
 pub(super) fn answer_client(auth: &Auth, login: &ClientLogin, scope: &str) -> Result<Response, OAuthError> {
     let sub = format!("client/{}", login.client.id);
     let token = auth.token_issuer.sign(&claims(auth, login, sub, scope), ACCESS_TOKEN).map_err(unsigned)?;
-    Ok(answered(auth, token, None, None, scope, GrantType::ClientCredentials))
+    let answer = TokenAnswer::of(token, ACCESS_LIFE, scope.to_owned());
+    Ok(answered(auth, &answer, GrantType::ClientCredentials))
 }
 
-fn answered(
-    auth: &Auth,
-    access_token: String,
-    refresh_token: Option<String>,
-    id_token: Option<String>,
-    scope: &str,
-    grant: GrantType,
-) -> Response {
+/// An API key that may be exchanged.
+pub(super) struct ApiKeyBearer<'a> {
+    pub tenant: &'a TenantId,
+    /// Its id: the sign-in of its tokens, by which they are revoked.
+    pub id: &'a str,
+    /// The client for which it is.
+    pub client: Option<&'a str>,
+    /// When it ends: no token of it lasts longer.
+    pub ends_at: Timestamp,
+}
+
+/// Answers with the token of an API key.
+pub(super) fn answer_api_key(auth: &Auth, key: &ApiKeyBearer<'_>, scope: String) -> Result<Response, OAuthError> {
+    let now = auth.now();
+    let life = ACCESS_LIFE.min(key.ends_at.since(now));
+    let claims = Claims {
+        iss: auth.issuer().to_owned(),
+        tenant: key.tenant.to_string(),
+        sub: api_key::subject(key.id),
+        scope: scope.clone(),
+        aud: EVERY_ROLE.to_owned(),
+        exp: (now + life).as_secs(),
+        sid: Some(key.id.to_owned()),
+        jti: Some(auth.id()),
+        iat: Some(now.as_secs()),
+        client_id: key.client.map(str::to_owned),
+        ..Claims::default()
+    };
+    let token = auth.token_issuer.sign(&claims, ACCESS_TOKEN).map_err(unsigned)?;
+    let answer = TokenAnswer { issued_token_type: Some(ACCESS_TOKEN_TYPE), ..TokenAnswer::of(token, life, scope) };
+    Ok(answered(auth, &answer, GrantType::TokenExchange))
+}
+
+impl TokenAnswer {
+    /// With that access token alone.
+    fn of(access_token: String, life: Duration, scope: String) -> Self {
+        Self {
+            access_token,
+            // In lower case, as the published programs compare it; RFC 6749 section 7.1 lets case not matter.
+            token_type: "bearer",
+            expires_in: life.as_secs(),
+            refresh_token: None,
+            id_token: None,
+            scope,
+            issued_token_type: None,
+        }
+    }
+}
+
+fn answered(auth: &Auth, answer: &TokenAnswer, grant: GrantType) -> Response {
     auth.metrics.tokens.inc(Grant(grant));
-    let (expires_in, scope) = (ACCESS_LIFE.as_secs(), scope.to_owned());
-    // In lower case, as the published programs compare it; RFC 6749 section 7.1 lets case not matter.
-    let answer = TokenAnswer { access_token, token_type: "bearer", expires_in, refresh_token, id_token, scope };
     not_stored(Json(answer).into_response())
 }
 

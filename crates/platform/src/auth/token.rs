@@ -1,5 +1,6 @@
 //! `POST /oauth/token`: a grant for tokens. A module for each grant.
 
+mod api_key;
 mod client_credentials;
 mod code;
 mod device_code;
@@ -41,6 +42,9 @@ async fn granted(
 ) -> Result<Response, OAuthError> {
     let form = Parameters::of_form(headers, body).map_err(|fault| OAuthError::new(ErrorCode::InvalidRequest, fault))?;
     let name = required(&form, "grant_type", "grant_type is missing")?;
+    if GrantType::parse(name) == Some(GrantType::TokenExchange) {
+        return api_key::exchange(auth, &form, source).await;
+    }
     let login = client_login::authenticate(auth, headers, &form, source).await?;
     let answer = answered(auth, &login, &form, name, source).await.unwrap_or_else(OAuthError::into_response);
     Ok(cors::for_client(answer, login.client.redirect_uris))
@@ -64,6 +68,7 @@ async fn answered(
         GrantType::Password => password::sign_in(auth, login, form, source).await,
         GrantType::DeviceCode => device_code::ask(auth, login, form, source).await,
         GrantType::ClientCredentials => client_credentials::issue(auth, login, form, source),
+        GrantType::TokenExchange => api_key::exchange(auth, form, source).await,
     }
 }
 

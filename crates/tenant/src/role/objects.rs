@@ -1,5 +1,6 @@
 //! gRPC 8888: single objects, to read, to list, to change, to put back.
 
+mod api_keys;
 mod refusals;
 mod shares;
 mod sign_ins;
@@ -12,10 +13,13 @@ use contracts::provisioning::{Object, ObjectKey, ObjectKind};
 use contracts::v1;
 use contracts::v1::change_object::Action;
 use contracts::v1::provisioning_server::Provisioning;
-use infra::{ChangeNote, ChangeWay, Clock, HistoryEntry, HistoryPage, ProvisioningStore, Revision, SignInAudit};
+use infra::{
+    ApiKeys, ChangeNote, ChangeWay, Clock, HistoryEntry, HistoryPage, ProvisioningStore, Revision, SignInAudit, Stores,
+};
 use model::TenantId;
 use tonic::{Request, Response, Status};
 
+use crate::api_keys::{ApiKeyMaker, make, mint, revoke};
 use crate::objects::{
     self, Batch, BatchOutcome, ChangedDocuments, EDITS_MAX, EditAction, HeldTenants, IndexedTenant, Listing,
     ObjectEdit, PASSWORDS_MAX, REQUEST_BYTES_MAX, SharedTenant,
@@ -46,6 +50,7 @@ pub(super) struct ObjectServer {
     store: Arc<dyn ProvisioningStore>,
     /// What auth has noted.
     sign_in_audit: Arc<dyn SignInAudit>,
+    keys: Arc<dyn ApiKeys>,
     clock: Arc<dyn Clock>,
     requests: TenantShares,
     batches: TenantShares,
@@ -53,10 +58,19 @@ pub(super) struct ObjectServer {
 }
 
 impl ObjectServer {
-    pub fn new(store: Arc<dyn ProvisioningStore>, sign_in_audit: Arc<dyn SignInAudit>, clock: Arc<dyn Clock>) -> Self {
+    /// Serves what those stores have.
+    pub fn new(stores: &Stores, clock: Arc<dyn Clock>) -> Self {
         let requests = TenantShares::new(REQUESTS_MAX, REQUESTS_OF_TENANT_MAX);
         let batches = TenantShares::new(BATCHES_AT_ONCE, BATCHES_OF_TENANT_AT_ONCE);
-        Self { store, sign_in_audit, clock, requests, batches, held: HeldTenants::default() }
+        Self {
+            store: stores.provisioning.clone(),
+            sign_in_audit: stores.sign_in_audit.clone(),
+            keys: stores.api_keys.clone(),
+            clock,
+            requests,
+            batches,
+            held: HeldTenants::default(),
+        }
     }
 
     /// The tenant of a caller with that scope, and the right to an answer.
@@ -210,6 +224,42 @@ impl Provisioning for ObjectServer {
         let page = sign_ins::page(request.into_inner())?;
         let part = self.sign_in_audit.noted(&tenant, &page).await.map_err(unread)?;
         Ok(Response::new(sign_ins::answer(part)))
+    }
+
+    async fn create_api_key(
+        &self,
+        request: Request<v1::CreateApiKeyRequest>,
+    ) -> Result<Response<v1::CreateApiKeyResponse>, Status> {
+        let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_WRITE)?;
+        let note = self.note(&request, &request.get_ref().request_id)?;
+        let caller = net::grpc::caller(&request)?.clone();
+        let may = |scope: &str| caller.needs_scope(scope).is_ok();
+        let wanted = api_keys::wanted(request.into_inner());
+        at_most("scopes", wanted.scopes.len())?;
+        let maker = ApiKeyMaker { by: &note.by, may: &may, now: note.at };
+        let made = make(&*self.store, &*self.keys, &tenant, wanted, &maker, mint()).await;
+        let made = made.map_err(api_keys::refused)?;
+        let (by, id, is_repeated) = (note.by.as_str(), made.key.id.as_str(), made.text.is_none());
+        tracing::info!(%tenant, by, id, is_repeated, "an API key was made");
+        Ok(Response::new(api_keys::answer(made)))
+    }
+
+    async fn api_keys(&self, request: Request<v1::ApiKeysRequest>) -> Result<Response<v1::ApiKeysResponse>, Status> {
+        let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_READ)?;
+        let keys = self.keys.api_keys(&tenant).await.map_err(unread)?;
+        Ok(Response::new(v1::ApiKeysResponse { records: keys.into_iter().map(api_keys::record).collect() }))
+    }
+
+    async fn revoke_api_key(
+        &self,
+        request: Request<v1::RevokeApiKeyRequest>,
+    ) -> Result<Response<v1::RevokeApiKeyResponse>, Status> {
+        let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_WRITE)?;
+        let note = self.note(&request, "")?;
+        let id = request.into_inner().id;
+        revoke(&*self.keys, &tenant, &id, &note.by, note.at).await.map_err(api_keys::refused)?;
+        tracing::info!(%tenant, by = note.by, id, "an API key was revoked");
+        Ok(Response::new(v1::RevokeApiKeyResponse {}))
     }
 
     async fn restore(

@@ -3,6 +3,7 @@
 mod agent_setup;
 mod agents;
 mod announcements;
+mod api_keys;
 mod backup;
 mod browser;
 mod carried;

@@ -1,0 +1,173 @@
+//! API keys in their table. That one is made or revoked is noted in the same turn.
+
+use contracts::sign_in_audit::{SignInEvent, SignInRecord};
+use futures::FutureExt as _;
+use infra::bounds::{API_KEY_KEPT, API_KEYS_MAX};
+use infra::{Answer, ApiKey, ApiKeys, KeptApiKey, NewApiKey, Result, StoreError};
+use model::{TenantId, Timestamp};
+
+use super::history::number;
+use super::{Dialect, Row, Statement, Tables, Turn, query, sign_in_audit, tenant_id};
+
+/// Statements name their columns, here too.
+macro_rules! columns {
+    ($filter:literal) => {
+        concat!(
+            "SELECT tenant, id, digest, name, client, scopes, made_by, made_ms, ends_ms, used_ms, revoked_ms
+             FROM api_keys WHERE ",
+            $filter
+        )
+    };
+}
+impl<D: Dialect> ApiKeys for Tables<D> {
+    fn keep_api_key<'a>(&'a self, tenant: &'a TenantId, key: &'a NewApiKey) -> Answer<'a, Option<ApiKey>> {
+        async move {
+            // Writers of the tenant take turns: none of them keeps one more than there may be.
+            let mut turn = self.0.writes(tenant).await?;
+            if let Some(made) = made_before(&mut *turn, tenant, key).await? {
+                return Ok(Some(made));
+            }
+            forget_ended(&mut *turn, tenant, key.key.made_at).await?;
+            if count(&mut *turn, tenant).await? >= API_KEYS_MAX {
+                return Err(StoreError::Full { what: "the list of the tenant's API keys", bound: API_KEYS_MAX as u64 });
+            }
+            turn.run(put(tenant, key)).await?;
+            let made = SignInRecord { client: key.key.client.clone(), ..SignInRecord::of(SignInEvent::ApiKeyCreated) };
+            note(&mut *turn, tenant, &key.key.id, made.done_by(&key.key.made_by), key.key.made_at).await?;
+            turn.commit().await?;
+            Ok(None)
+        }
+        .boxed()
+    }
+
+    fn api_keys<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Vec<ApiKey>> {
+        async move {
+            let asked = query(columns!("tenant = ? ORDER BY made_ms DESC, id")).bind(tenant.as_str());
+            self.0.reads().await?.rows(asked).await?.iter().map(key_of).collect()
+        }
+        .boxed()
+    }
+
+    fn find_api_key<'a>(&'a self, id: &'a str) -> Answer<'a, Option<KeptApiKey>> {
+        async move {
+            let rows = self.0.reads().await?.rows(query(columns!("id = ?")).bind(id)).await?;
+            let kept = |row: &Row| -> Result<KeptApiKey> {
+                let tenant = tenant_id(&row.text("tenant")?)?;
+                Ok(KeptApiKey { tenant, key: key_of(row)?, digest: row.text("digest")? })
+            };
+            rows.first().map(kept).transpose()
+        }
+        .boxed()
+    }
+
+    fn note_api_key_use<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        id: &'a str,
+        at: Timestamp,
+        unless_since: Timestamp,
+    ) -> Answer<'a, bool> {
+        async move {
+            let mut turn = self.0.appends().await?;
+            let at_ms = number(at.as_millis());
+            // Of several at a time one is the first.
+            let sql = "UPDATE api_keys SET used_ms = ? WHERE tenant = ? AND id = ? AND used_ms IS NULL";
+            let is_first = turn.run(query(sql).bind(at_ms).bind(tenant.as_str()).bind(id)).await? > 0;
+            if !is_first {
+                let sql = "UPDATE api_keys SET used_ms = ? WHERE tenant = ? AND id = ? AND used_ms < ?";
+                let again = query(sql).bind(at_ms).bind(tenant.as_str()).bind(id);
+                turn.run(again.bind(number(unless_since.as_millis()))).await?;
+            }
+            turn.commit().await?;
+            Ok(is_first)
+        }
+        .boxed()
+    }
+
+    fn revoke_api_key<'a>(&'a self, tenant: &'a TenantId, id: &'a str, by: &'a str, at: Timestamp) -> Answer<'a, bool> {
+        async move {
+            let mut turn = self.0.appends().await?;
+            let sql = "UPDATE api_keys SET revoked_ms = ? WHERE tenant = ? AND id = ? AND revoked_ms IS NULL";
+            let revoke = query(sql).bind(number(at.as_millis())).bind(tenant.as_str()).bind(id);
+            if turn.run(revoke).await? > 0 {
+                let revoked = SignInRecord::of(SignInEvent::ApiKeyRevoked).done_by(by);
+                note(&mut *turn, tenant, id, revoked, at).await?;
+                turn.commit().await?;
+                return Ok(true);
+            }
+            let there = query("SELECT id FROM api_keys WHERE tenant = ? AND id = ?").bind(tenant.as_str()).bind(id);
+            Ok(!turn.rows(there).await?.is_empty())
+        }
+        .boxed()
+    }
+
+    fn revoked_api_keys(&self, since: Timestamp, at_most: u32) -> Answer<'_, Vec<(TenantId, String)>> {
+        async move {
+            let sql = "SELECT tenant, id FROM api_keys WHERE revoked_ms >= ? ORDER BY revoked_ms DESC, id LIMIT ?";
+            let asked = query(sql).bind(number(since.as_millis())).bind(i64::from(at_most));
+            let rows = self.0.reads().await?.rows(asked).await?;
+            let one = |row: &Row| -> Result<_> { Ok((tenant_id(&row.text("tenant")?)?, row.text("id")?)) };
+            rows.iter().map(one).collect()
+        }
+        .boxed()
+    }
+}
+
+/// What the same request of the same maker has made before.
+async fn made_before(turn: &mut dyn Turn, tenant: &TenantId, key: &NewApiKey) -> Result<Option<ApiKey>> {
+    let Some(request) = &key.request else { return Ok(None) };
+    let asked = query(columns!("tenant = ? AND made_by = ? AND request = ? AND made_ms >= ? ORDER BY made_ms DESC"))
+        .bind(tenant.as_str())
+        .bind(&key.key.made_by)
+        .bind(request)
+        .bind(number(key.request_since.as_millis()));
+    turn.rows(asked).await?.first().map(key_of).transpose()
+}
+
+/// Forgets what has ended long ago.
+async fn forget_ended(turn: &mut dyn Turn, tenant: &TenantId, now: Timestamp) -> Result<()> {
+    let before = number((now - API_KEY_KEPT).as_millis());
+    let sql = "DELETE FROM api_keys WHERE tenant = ? AND (revoked_ms < ? OR ends_ms < ?)";
+    turn.run(query(sql).bind(tenant.as_str()).bind(before).bind(before)).await.map(drop)
+}
+
+async fn count(turn: &mut dyn Turn, tenant: &TenantId) -> Result<usize> {
+    let rows = turn.rows(query("SELECT id FROM api_keys WHERE tenant = ?").bind(tenant.as_str())).await?;
+    Ok(rows.len())
+}
+
+fn put(tenant: &TenantId, NewApiKey { key, digest, request, .. }: &NewApiKey) -> Statement {
+    let sql = "INSERT INTO api_keys (tenant, id, digest, name, client, scopes, made_by, made_ms, ends_ms, request)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    query(sql)
+        .bind(tenant.as_str())
+        .bind(&key.id)
+        .bind(digest)
+        .bind(&key.name)
+        .bind(&key.client)
+        .bind(key.scopes.join(" "))
+        .bind(&key.made_by)
+        .bind(number(key.made_at.as_millis()))
+        .bind(number(key.ends_at.as_millis()))
+        .bind(request)
+}
+
+async fn note(turn: &mut dyn Turn, tenant: &TenantId, id: &str, record: SignInRecord, at: Timestamp) -> Result<()> {
+    let record = SignInRecord { at, ..record.about_api_key(id) };
+    turn.run(sign_in_audit::put(tenant, &record)).await.map(drop)
+}
+
+fn key_of(row: &Row) -> Result<ApiKey> {
+    let at = |ms: i64| Timestamp::from_millis(u64::try_from(ms).unwrap_or_default());
+    Ok(ApiKey {
+        id: row.text("id")?,
+        name: row.text("name")?,
+        client: row.get("client")?,
+        scopes: row.text("scopes")?.split_whitespace().map(str::to_owned).collect(),
+        made_by: row.text("made_by")?,
+        made_at: at(row.get("made_ms")?),
+        ends_at: at(row.get("ends_ms")?),
+        used_at: row.get::<Option<i64>>("used_ms")?.map(at),
+        revoked_at: row.get::<Option<i64>>("revoked_ms")?.map(at),
+    })
+}

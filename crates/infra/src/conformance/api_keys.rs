@@ -1,0 +1,138 @@
+//! API keys. `store` has none of these tenants.
+
+use std::time::Duration;
+
+use contracts::sign_in_audit::{SignInEvent, SignInRecord};
+use model::{TenantId, Timestamp};
+
+use super::fixtures::tenant;
+use crate::bounds::{API_KEY_KEPT, API_KEYS_MAX};
+use crate::{ApiKey, ApiKeys, AuditPage, NewApiKey, SignInAudit, StoreError};
+
+const AT: Timestamp = Timestamp::from_millis(1_700_000_000_123);
+const YEAR: Duration = Duration::from_secs(365 * 86_400);
+const SECOND: Duration = Duration::from_secs(1);
+
+fn new(id: &str) -> NewApiKey {
+    let key = ApiKey {
+        id: id.to_owned(),
+        name: "Grüße".to_owned(),
+        client: Some("app".to_owned()),
+        scopes: vec!["calls:read".to_owned(), "webhooks".to_owned()],
+        made_by: "person/ann".to_owned(),
+        made_at: AT,
+        ends_at: AT + YEAR,
+        used_at: None,
+        revoked_at: None,
+    };
+    NewApiKey { key, digest: format!("digest of {id}"), request: None, request_since: AT - SECOND }
+}
+
+async fn noted(store: &dyn SignInAudit, tenant: &TenantId) -> Vec<SignInRecord> {
+    let all = AuditPage { limit: 1_000, ..AuditPage::default() };
+    store.noted(tenant, &all).await.unwrap().records.into_iter().map(|(_, record)| record).collect()
+}
+
+/// Runs the cases.
+pub async fn run<S: ApiKeys + SignInAudit>(store: &S) {
+    a_key_is_kept_and_found_by_its_id(store).await;
+    the_same_request_makes_one_key(store).await;
+    its_uses_are_noted_now_and_then(store).await;
+    what_is_revoked_stays_so_and_is_told(store).await;
+    a_tenant_has_so_many_and_those_that_ended_go(store).await;
+}
+
+async fn a_key_is_kept_and_found_by_its_id<S: ApiKeys + SignInAudit>(store: &S) {
+    let (acme, other) = (tenant("keys-kept"), tenant("keys-other"));
+    assert_eq!(store.find_api_key("kept1").await.unwrap(), None);
+    let first = new("kept1");
+    let mut second = new("kept2");
+    second.key = ApiKey { client: None, scopes: Vec::new(), made_at: AT + SECOND, ..second.key };
+    for key in [&first, &second] {
+        assert_eq!(store.keep_api_key(&acme, key).await.unwrap(), None);
+    }
+    let found = store.find_api_key("kept1").await.unwrap().unwrap();
+    assert_eq!((found.tenant, found.key, found.digest), (acme.clone(), first.key.clone(), first.digest.clone()));
+    assert_eq!(store.find_api_key("KEPT1").await.unwrap(), None, "case is part of an id");
+    assert_eq!(store.api_keys(&acme).await.unwrap(), [second.key, first.key.clone()]);
+    assert!(store.api_keys(&other).await.unwrap().is_empty());
+    assert!(store.keep_api_key(&other, &first).await.is_err(), "an id stands for one key");
+    let made = &noted(store, &acme).await[1];
+    assert_eq!((made.event, made.at), (SignInEvent::ApiKeyCreated, AT));
+    assert_eq!((made.subject.as_deref(), made.by.as_deref()), (Some("api-key/kept1"), Some("person/ann")));
+    assert_eq!(made.client.as_deref(), Some("app"));
+}
+
+async fn the_same_request_makes_one_key<S: ApiKeys + SignInAudit>(store: &S) {
+    let acme = tenant("keys-once");
+    let of_request = |id: &str| NewApiKey { request: Some("r1".to_owned()), ..new(id) };
+    assert_eq!(store.keep_api_key(&acme, &of_request("once1")).await.unwrap(), None);
+    let again = store.keep_api_key(&acme, &of_request("once2")).await.unwrap();
+    assert_eq!(again.map(|key| key.id).as_deref(), Some("once1"));
+    let mut of_other = of_request("once3");
+    of_other.key.made_by = "person/bob".to_owned();
+    let late = NewApiKey { request_since: AT + SECOND, ..of_request("once4") };
+    for key in [of_other, late] {
+        assert_eq!(store.keep_api_key(&acme, &key).await.unwrap(), None);
+    }
+    assert_eq!(store.api_keys(&acme).await.unwrap().len(), 3);
+    assert_eq!(noted(store, &acme).await.len(), 3);
+}
+
+async fn its_uses_are_noted_now_and_then<S: ApiKeys + SignInAudit>(store: &S) {
+    let acme = tenant("keys-used");
+    store.keep_api_key(&acme, &new("used1")).await.unwrap();
+    let use_at = async |at: Timestamp| {
+        let is_first = store.note_api_key_use(&acme, "used1", at, at - Duration::from_secs(60)).await.unwrap();
+        (is_first, store.find_api_key("used1").await.unwrap().unwrap().key.used_at)
+    };
+    assert_eq!(use_at(AT).await, (true, Some(AT)));
+    assert_eq!(use_at(AT + SECOND).await, (false, Some(AT)));
+    let later = AT + Duration::from_secs(61);
+    assert_eq!(use_at(later).await, (false, Some(later)));
+    assert!(!store.note_api_key_use(&tenant("keys-other"), "used1", AT, AT).await.unwrap());
+    assert!(!store.note_api_key_use(&acme, "nobody", AT, AT).await.unwrap());
+}
+
+async fn what_is_revoked_stays_so_and_is_told<S: ApiKeys + SignInAudit>(store: &S) {
+    let acme = tenant("keys-revoked");
+    let begin = AT + YEAR;
+    for (n, id) in (0..).zip(["gone1", "gone2", "stays"]) {
+        let mut key = new(id);
+        key.key.made_at = AT + SECOND * n;
+        store.keep_api_key(&acme, &key).await.unwrap();
+    }
+    assert!(!store.revoke_api_key(&tenant("keys-other"), "gone1", "person/bob", begin).await.unwrap());
+    assert!(!store.revoke_api_key(&acme, "nobody", "person/bob", begin).await.unwrap());
+    assert!(store.revoke_api_key(&acme, "gone1", "person/bob", begin).await.unwrap());
+    assert!(store.revoke_api_key(&acme, "gone1", "person/eve", begin + SECOND).await.unwrap(), "it is, already");
+    assert!(store.revoke_api_key(&acme, "gone2", "person/bob", begin + SECOND).await.unwrap());
+    let gone = store.find_api_key("gone1").await.unwrap().unwrap().key;
+    assert_eq!(gone.revoked_at, Some(begin));
+    assert!(!gone.is_good(begin) && store.find_api_key("stays").await.unwrap().unwrap().key.is_good(begin - SECOND));
+    let both = [(acme.clone(), "gone2".to_owned()), (acme.clone(), "gone1".to_owned())];
+    assert_eq!(store.revoked_api_keys(begin, 10).await.unwrap(), both);
+    assert_eq!(store.revoked_api_keys(begin, 1).await.unwrap(), both[..1]);
+    assert_eq!(store.revoked_api_keys(begin + SECOND, 10).await.unwrap(), both[..1]);
+    let revoked: Vec<_> =
+        noted(store, &acme).await.into_iter().filter(|record| record.event == SignInEvent::ApiKeyRevoked).collect();
+    assert_eq!(revoked.len(), 2, "each once");
+    assert_eq!((revoked[1].subject.as_deref(), revoked[1].by.as_deref()), (Some("api-key/gone1"), Some("person/bob")));
+}
+
+async fn a_tenant_has_so_many_and_those_that_ended_go<S: ApiKeys + SignInAudit>(store: &S) {
+    let acme = tenant("keys-many");
+    for n in 0..API_KEYS_MAX {
+        store.keep_api_key(&acme, &new(&format!("many{n}"))).await.unwrap();
+    }
+    let full = store.keep_api_key(&acme, &new("more")).await;
+    assert!(matches!(full, Err(StoreError::Full { .. })), "{full:?}");
+    store.revoke_api_key(&acme, "many7", "person/ann", AT).await.unwrap();
+    let mut later = new("more");
+    later.key.made_at = AT + API_KEY_KEPT;
+    assert!(store.keep_api_key(&acme, &later).await.is_err(), "it is shown for a while");
+    later.key.made_at = AT + API_KEY_KEPT + SECOND;
+    store.keep_api_key(&acme, &later).await.unwrap();
+    assert_eq!(store.find_api_key("many7").await.unwrap(), None);
+    assert_eq!(store.api_keys(&acme).await.unwrap().len(), API_KEYS_MAX);
+}

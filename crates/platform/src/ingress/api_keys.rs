@@ -1,0 +1,184 @@
+//! API keys at the web edge. A request that shows one gets the token for which auth exchanges it (own-11), so that a key goes no further
+//! than this, and every role behind the edge verifies tokens alone. The gate judges the token as any other: when the key is revoked, auth
+//! tells every role, and this one with them.
+
+mod exchange;
+mod places;
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse as _, Response};
+use identity::api_key::{self, ShownApiKey};
+use infra::Clock;
+use model::Timestamp;
+use net::http::Problem;
+use runtime::RoleContext;
+use runtime::metrics::{CounterBy, Label};
+use tokio::sync::Semaphore;
+
+use super::routes;
+use exchange::{Asker, TokenExchange};
+use places::{KeyAnswer, KeyPlaces, KeyRefusal};
+
+/// Keys that were good before and are exchanged at a time; one more is answered 503.
+const GOOD_AT_ONCE: usize = 256;
+/// The same of keys that were not: whoever makes keys up takes no place of good ones.
+const NEW_AT_ONCE: usize = 64;
+
+runtime::metrics! {
+    /// Metrics of API keys at the web edge.
+    #[derive(Clone)]
+    pub(super) struct Metrics {
+        /// API keys that auth was asked about, by what it has said. A good one is exchanged once for ten minutes.
+        exchanged: CounterBy<KeyOutcome> = "ingress_api_keys_exchanged";
+    }
+}
+
+/// What auth has said of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum KeyOutcome {
+    /// It was exchanged.
+    Granted,
+    /// It is not known, is over, or was revoked.
+    Refused,
+    /// It was not looked at: too many wrong ones came before.
+    LockedOut,
+    /// auth does not answer.
+    Away,
+}
+
+impl Label for KeyOutcome {
+    const NAME: &'static str = "outcome";
+    const ALL: &'static [Self] = &[Self::Granted, Self::Refused, Self::LockedOut, Self::Away];
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::Granted => "granted",
+            Self::Refused => "refused",
+            Self::LockedOut => "locked_out",
+            Self::Away => "away",
+        }
+    }
+}
+
+impl KeyOutcome {
+    const fn of(answer: &KeyAnswer) -> Self {
+        match answer {
+            KeyAnswer::Token(_) => Self::Granted,
+            KeyAnswer::Refused(KeyRefusal::Unknown) => Self::Refused,
+            KeyAnswer::Refused(KeyRefusal::Wait) => Self::LockedOut,
+            KeyAnswer::Refused(KeyRefusal::Away) => Self::Away,
+        }
+    }
+}
+
+/// Exchanges the keys of requests.
+pub(super) struct ApiKeysAtEdge {
+    auth: TokenExchange,
+    places: KeyPlaces,
+    good: Semaphore,
+    new: Semaphore,
+    clock: Arc<dyn Clock>,
+    metrics: Metrics,
+}
+
+impl ApiKeysAtEdge {
+    /// Asks auth as the role.
+    ///
+    /// # Errors
+    /// If ingress does not declare the connection.
+    pub fn new(ctx: &RoleContext) -> Result<Arc<Self>> {
+        Ok(Arc::new(Self {
+            auth: TokenExchange::new(ctx)?,
+            places: KeyPlaces::default(),
+            good: Semaphore::new(GOOD_AT_ONCE),
+            new: Semaphore::new(NEW_AT_ONCE),
+            clock: ctx.clock.clone(),
+            metrics: Metrics::register(&ctx.metrics),
+        }))
+    }
+
+    /// The router, asked with keys as with tokens.
+    pub fn around(self: &Arc<Self>, router: Router) -> Router {
+        let keys = self.clone();
+        let lend = move |request: Request, next: Next| lend_token(keys.clone(), request, next);
+        router.layer(from_fn(lend))
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The token of a key, as a header. Of many requests with one key at a time, one asks auth.
+    async fn token_of(&self, key: &str, asker: &Asker) -> Result<HeaderValue, Problem> {
+        // What cannot be a key is not asked about.
+        let shown = ShownApiKey::read(key).ok_or_else(|| KeyRefusal::Unknown.problem())?;
+        let full = || Problem::unavailable("too many API keys are being looked up");
+        let place = self.places.of(shown.digest, self.now()).ok_or_else(full)?;
+        let mut kept = place.kept().await;
+        if let Some(answer) = kept.at(self.now()) {
+            return answer.told();
+        }
+        let turns = if kept.was_good() { &self.good } else { &self.new };
+        let _turn = turns.try_acquire().map_err(|_| full())?;
+        let (answer, lasting) = self.auth.exchanged(key, asker).await;
+        self.metrics.exchanged.inc(KeyOutcome::of(&answer));
+        kept.keep(answer.clone(), self.now() + lasting);
+        answer.told()
+    }
+}
+
+/// The key that a request to an API shows.
+fn shown_key<'r>(path: &str, headers: &'r HeaderMap) -> Option<&'r str> {
+    if !routes::is_of_api(path) {
+        return None;
+    }
+    let (scheme, text) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let key = text.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && api_key::is_meant(key)).then_some(key)
+}
+
+/// Puts the token into the place of the key.
+async fn lend_token(keys: Arc<ApiKeysAtEdge>, mut request: Request, next: Next) -> Response {
+    let Some(key) = shown_key(request.uri().path(), request.headers()) else { return next.run(request).await };
+    let asker = Asker::of(&request);
+    match keys.token_of(key, &asker).await {
+        Ok(token) => {
+            request.headers_mut().insert(header::AUTHORIZATION, token);
+            next.run(request).await
+        }
+        Err(problem) => problem.into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_looked_for_where_a_token_is_shown_to_an_api() {
+        let shown = |path: &str, value: &str| {
+            let headers = HeaderMap::from_iter([(header::AUTHORIZATION, value.parse().unwrap())]);
+            shown_key(path, &headers).map(str::to_owned)
+        };
+        for path in ["/api/voice/v1/acme/calls", "/agent-setup/api/v1/acme/history", "/scim/v2/acme/Users", "/api/x"] {
+            assert_eq!(shown(path, "bearer tlk_1_2").as_deref(), Some("tlk_1_2"), "{path}");
+        }
+        assert_eq!(shown("/api/x", "Bearer  tlk_ ").as_deref(), Some("tlk_"), "the form is judged later");
+        for (path, value) in [
+            ("/api/x", "Bearer eyJ0eXAi.x.y"),
+            ("/api/x", "Basic tlk_1_2"),
+            ("/api/x", "tlk_1_2"),
+            ("/auth/v3/oauth/token", "Bearer tlk_1_2"),
+            ("/", "Bearer tlk_1_2"),
+        ] {
+            assert_eq!(shown(path, value), None, "{path} {value}");
+        }
+        assert_eq!(shown_key("/api/x", &HeaderMap::new()), None);
+    }
+}

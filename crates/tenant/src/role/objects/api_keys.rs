@@ -1,0 +1,101 @@
+//! API keys, as callers ask for them and read them.
+
+use contracts::v1;
+use infra::{ApiKey, StoreError};
+use model::Timestamp;
+use tonic::Status;
+
+use super::refusals::{no_tenant, of_request, unread};
+use crate::api_keys::{ApiKeyRefusal, ApiKeyWanted, MadeApiKey};
+
+/// The key that a request asks for.
+pub(super) fn wanted(asked: v1::CreateApiKeyRequest) -> ApiKeyWanted {
+    let given = |text: String| Some(text).filter(|text| !text.is_empty());
+    ApiKeyWanted {
+        name: asked.name,
+        client: given(asked.client),
+        scopes: asked.scopes,
+        ends_at: Some(asked.ends_ms).filter(|ms| *ms > 0).map(Timestamp::from_millis),
+        request: given(asked.request_id),
+    }
+}
+
+/// The answer with a key: the only one that has it.
+pub(super) fn answer(made: MadeApiKey) -> v1::CreateApiKeyResponse {
+    v1::CreateApiKeyResponse {
+        repeated_request: made.text.is_none(),
+        key: made.text.unwrap_or_default(),
+        record: Some(record(made.key)),
+    }
+}
+
+/// What everybody may read of a key who reads the tenant's configuration.
+pub(super) fn record(key: ApiKey) -> v1::ApiKeyRecord {
+    let ms = |at: Option<Timestamp>| at.map(Timestamp::as_millis).unwrap_or_default();
+    v1::ApiKeyRecord {
+        id: key.id,
+        name: key.name,
+        client: key.client.unwrap_or_default(),
+        scopes: key.scopes,
+        made_by: key.made_by,
+        made_ms: key.made_at.as_millis(),
+        ends_ms: key.ends_at.as_millis(),
+        used_ms: ms(key.used_at),
+        revoked_ms: ms(key.revoked_at),
+    }
+}
+
+/// A refusal as gRPC says it.
+pub(super) fn refused(refusal: ApiKeyRefusal) -> Status {
+    let message = refusal.to_string();
+    match refusal {
+        ApiKeyRefusal::NoTenant(tenant) => no_tenant(&tenant),
+        ApiKeyRefusal::NoKey(_) => Status::not_found(message),
+        ApiKeyRefusal::Fault { field, rule } => of_request(field, rule),
+        ApiKeyRefusal::BeyondMaker(_) | ApiKeyRefusal::ByApiKey => Status::permission_denied(message),
+        // It does not pass by itself: the rule is about what the tenant has.
+        ApiKeyRefusal::Store(StoreError::Full { bound, .. }) => {
+            of_request("", format!("the tenant has {bound} API keys, those that have ended within 30 days included"))
+        }
+        ApiKeyRefusal::Store(error) => unread(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::TenantId;
+    use tonic::Code;
+
+    use super::*;
+
+    #[test]
+    fn what_a_request_leaves_out_is_not_said() {
+        let bare = wanted(v1::CreateApiKeyRequest { name: "crm".to_owned(), ..v1::CreateApiKeyRequest::default() });
+        assert_eq!(bare, ApiKeyWanted { name: "crm".to_owned(), ..ApiKeyWanted::default() });
+        let full = wanted(v1::CreateApiKeyRequest {
+            client: "app".to_owned(),
+            ends_ms: 7,
+            request_id: "r".to_owned(),
+            ..v1::CreateApiKeyRequest::default()
+        });
+        assert_eq!((full.client.as_deref(), full.request.as_deref()), (Some("app"), Some("r")));
+        assert_eq!(full.ends_at, Some(Timestamp::from_millis(7)));
+    }
+
+    #[test]
+    fn a_refusal_has_the_code_of_its_reason() {
+        let full = StoreError::Full { what: "the list", bound: 3 };
+        for (refusal, code) in [
+            (ApiKeyRefusal::NoTenant(TenantId::parse("acme").unwrap()), Code::NotFound),
+            (ApiKeyRefusal::NoKey("x".to_owned()), Code::NotFound),
+            (ApiKeyRefusal::Fault { field: "name", rule: "x".to_owned() }, Code::InvalidArgument),
+            (ApiKeyRefusal::BeyondMaker("operate".to_owned()), Code::PermissionDenied),
+            (ApiKeyRefusal::ByApiKey, Code::PermissionDenied),
+            (ApiKeyRefusal::Store(full), Code::InvalidArgument),
+            (ApiKeyRefusal::Store(StoreError::Unavailable { reason: "x".to_owned() }), Code::Unavailable),
+        ] {
+            let said = refusal.to_string();
+            assert_eq!(refused(refusal).code(), code, "{said}");
+        }
+    }
+}
