@@ -58,6 +58,7 @@ fn settings_that_do_not_go_together_are_3_and_both_are_named() {
     }
     for (set, expected) in [
         ("media.rtp_port_last=20002", "media.rtp_port_last: 20002 is too close to media.rtp_port_first (20000)"),
+        ("bds.s3=s3://inventory/daily", "bds.s3: it needs bds.s3_access_key and bds.s3_secret_key"),
         ("registrar.expires_max=5m", "expires_default: \"10m\" is not between registrar.expires_min (\"30s\") and"),
     ] {
         let (code, _, said) = Site::new().run(&["up", "--set", set]);

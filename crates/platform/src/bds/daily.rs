@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 use model::{TenantId, Timestamp};
@@ -13,8 +13,10 @@ use runtime::RoleContext;
 use tokio::sync::watch;
 
 use super::Metrics;
-use super::day_folder::{DayFolder, Manifest, TenantFolder};
+use super::bucket_days::{BucketDays, WRITTEN_WITHIN};
+use super::day_folder::{DayFolder, Manifest, TenantFolder, WrittenDay};
 use super::due_day::{self, DueDay};
+use super::table_file::FileFormat;
 use super::{tables, tenant_zone};
 
 /// A tenant is looked at again after this time at the latest: its time zone may have changed.
@@ -24,12 +26,18 @@ const SLEEP_MAX: Duration = Duration::from_secs(60);
 /// The pause after a failure; each further one in a row doubles it, up to the longest.
 const PAUSE: Duration = Duration::from_secs(5);
 const PAUSE_MAX: Duration = Duration::from_secs(3_600);
+/// A tenant is looked at again after this time where another replica was about to write its files.
+const BUSY: Duration = Duration::from_secs(10);
 
 /// What the role works with.
 pub(super) struct Daily {
     pub ctx: RoleContext,
     pub objects: ObjectReader,
+    /// Where the tenants' folders are; with a bucket, what is on its way there.
     pub folder: PathBuf,
+    /// Where the files go, if not into folders.
+    pub bucket: Option<BucketDays>,
+    pub formats: Vec<FileFormat>,
     pub at: Time,
     pub keep_days: u32,
     pub metrics: Metrics,
@@ -43,6 +51,9 @@ struct TenantTurn {
     /// Failures in a row.
     failures: u32,
     has_been_looked_at: bool,
+    /// The day that was looked for last, if its files were there.
+    written_day: Option<Date>,
+    /// When the latest files were written.
     last_written: Option<Timestamp>,
 }
 
@@ -68,7 +79,7 @@ impl Daily {
                 }
                 () = tokio::time::sleep(pause) => {}
             }
-            // A folder that is broken off here is written anew after the next start.
+            // A day that is broken off here is written anew after the next start.
             tokio::select! {
                 () = drain.begun() => return Ok(()),
                 () = self.look_at_due(&mut turns) => {}
@@ -84,7 +95,7 @@ impl Daily {
             match self.look_at(tenant, turn).await {
                 Ok(next) => {
                     turn.due = next.min(self.ctx.clock.now() + LOOK_AGAIN);
-                    (turn.failures, turn.has_been_looked_at) = (0, true);
+                    turn.failures = 0;
                 }
                 Err(error) => {
                     turn.due = self.ctx.clock.now() + pause_after(turn.failures);
@@ -104,42 +115,128 @@ impl Daily {
     /// Writes the files of a tenant's day if they are due. Returns when something is due next.
     async fn look_at(&self, tenant: &TenantId, turn: &mut TenantTurn) -> anyhow::Result<Timestamp> {
         let zone = tenant_zone::of(tenant, &self.objects).await?;
-        let folder = TenantFolder::new(&self.folder, tenant);
-        let due =
-            |has_just_begun| due_day::due(self.ctx.clock.now(), &zone, self.at, has_just_begun, |day| folder.has(day));
-        let next = match due(!turn.has_been_looked_at)? {
+        let now = self.ctx.clock.now();
+        self.find(tenant, due_day::local_day(now, &zone)?, turn).await?;
+        let has_just_begun = !turn.has_been_looked_at;
+        let due = due_day::due(now, &zone, self.at, has_just_begun, |day| turn.written_day == Some(day))?;
+        if let DueDay::Now(day) = due
+            && !self.write(tenant, &zone, day, turn).await?
+        {
+            return Ok(self.ctx.clock.now() + BUSY);
+        }
+        turn.has_been_looked_at = true;
+        let now = self.ctx.clock.now();
+        Ok(match due_day::due(now, &zone, self.at, false, |day| turn.written_day == Some(day))? {
             DueDay::At(next) => next,
-            DueDay::Now(day) => {
-                self.write(tenant, &zone, day).await?;
-                folder.remove_before(day, self.keep_days)?;
-                match due(false)? {
-                    DueDay::At(next) => next,
-                    // Midnight has passed meanwhile.
-                    DueDay::Now(_) => self.ctx.clock.now(),
-                }
-            }
-        };
-        turn.last_written = folder.last_written();
-        Ok(next)
+            // Midnight, or the time of day, has passed meanwhile.
+            DueDay::Now(_) => now,
+        })
     }
 
-    async fn write(&self, tenant: &TenantId, zone: &TimeZone, day: Date) -> anyhow::Result<()> {
-        let mut files = DayFolder::begin(&TenantFolder::new(&self.folder, tenant), day)?;
+    /// Finds out whether the files of that day are there.
+    async fn find(&self, tenant: &TenantId, day: Date, turn: &mut TenantTurn) -> anyhow::Result<()> {
+        let Some(bucket) = &self.bucket else {
+            let folder = TenantFolder::new(&self.folder, tenant);
+            turn.written_day = folder.has(day).then_some(day);
+            turn.last_written = folder.last_written();
+            return Ok(());
+        };
+        // What is in the bucket stays there, so it is asked for once.
+        if turn.written_day != Some(day) {
+            let at = bucket.written_at(tenant, day).await?;
+            turn.written_day = at.map(|_| day);
+            turn.last_written = at.or(turn.last_written);
+        }
+        Ok(())
+    }
+
+    /// Writes the files of a day. Says whether they are there: they are not if another replica is about to write them.
+    async fn write(
+        &self,
+        tenant: &TenantId,
+        zone: &TimeZone,
+        day: Date,
+        turn: &mut TenantTurn,
+    ) -> anyhow::Result<bool> {
+        let folder = TenantFolder::new(&self.folder, tenant);
+        let Some(_held) = folder.lock()? else { return Ok(false) };
+        // Other machines read the claim's time by the wall clock.
+        if let Some(bucket) = &self.bucket
+            && !bucket.claim(tenant, self.ctx.node.as_str(), self.ctx.clock.wall()).await?
+        {
+            return Ok(false);
+        }
+        // They may have been written before they were ours to write.
+        self.find(tenant, day, turn).await?;
+        if turn.written_day == Some(day) {
+            return Ok(true);
+        }
+        let (revision, rows) = match &self.bucket {
+            None => self.write_folder(tenant, zone, day, &folder).await?,
+            Some(bucket) => {
+                let put = self.write_bucket(tenant, zone, day, &folder, bucket);
+                let late = |_| anyhow!("the day is not put within {} s", WRITTEN_WITHIN.as_secs());
+                tokio::time::timeout(WRITTEN_WITHIN, put).await.map_err(late)??
+            }
+        };
+        self.metrics.folders.inc();
+        self.metrics.rows.inc_by(rows);
+        tracing::info!(%tenant, %day, revision, rows, "the inventory of a tenant is written");
+        self.find(tenant, day, turn).await?;
+        Ok(true)
+    }
+
+    /// Returns the revision that the files show, and the number of their rows.
+    async fn write_folder(
+        &self,
+        tenant: &TenantId,
+        zone: &TimeZone,
+        day: Date,
+        folder: &TenantFolder,
+    ) -> anyhow::Result<(u64, u64)> {
+        let written = self.files_of(tenant, zone, day, folder).await?;
+        let told = (written.revision, written.rows);
+        written.publish()?;
+        folder.remove_before(day, self.keep_days)?;
+        Ok(told)
+    }
+
+    /// As [`Self::write_folder`]; the folder has the files only until the bucket has them.
+    async fn write_bucket(
+        &self,
+        tenant: &TenantId,
+        zone: &TimeZone,
+        day: Date,
+        folder: &TenantFolder,
+        bucket: &BucketDays,
+    ) -> anyhow::Result<(u64, u64)> {
+        let written = self.files_of(tenant, zone, day, folder).await?;
+        let told = (written.revision, written.rows);
+        bucket.put(tenant, day, &written).await?;
+        written.remove()?;
+        Ok(told)
+    }
+
+    /// Writes the files of a day, where nobody sees them yet.
+    async fn files_of(
+        &self,
+        tenant: &TenantId,
+        zone: &TimeZone,
+        day: Date,
+        folder: &TenantFolder,
+    ) -> anyhow::Result<WrittenDay> {
+        let mut files = DayFolder::begin(folder, day, &self.formats)?;
         // Files are written between two objects: this role has a thread of its own and nobody waits for it.
         let revision = self.objects.read(tenant, &tables::KINDS, "", |object| files.add(&object)).await?;
         let now = self.ctx.clock.now();
         let now = jiff::Timestamp::from_second(i64::try_from(now.as_secs())?)?;
-        let rows = files.finish(&Manifest {
+        files.close(&Manifest {
             tenant: tenant.as_str(),
             day: day.to_string(),
             time_zone: zone.iana_name().unwrap_or("UTC"),
             written_at: now.to_string(),
             revision,
-        })?;
-        self.metrics.folders.inc();
-        self.metrics.rows.inc_by(rows);
-        tracing::info!(%tenant, %day, revision, rows, "the inventory of a tenant is written");
-        Ok(())
+        })
     }
 }
 

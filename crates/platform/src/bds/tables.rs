@@ -1,6 +1,7 @@
 //! What is in the files: the columns of each table, and the rows of an object. There is no column for a secret.
 
-use contracts::provisioning::{Dn, DnKind, Number, Object, ObjectKind, Person, Place, Privilege};
+use columnar::{TableCell, TableColumn};
+use contracts::provisioning::{Dn, DnKind, Number, Object, ObjectKind, Person, Place};
 
 /// A table; each is a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +23,7 @@ impl InventoryTable {
     pub const ALL: [Self; 7] =
         [Self::People, Self::Skills, Self::PersonSkills, Self::Places, Self::Dns, Self::Numbers, Self::Queues];
 
-    /// Its name, and that of its file without `.csv`.
+    /// Its name, and that of its files without their ends.
     pub const fn name(self) -> &'static str {
         match self {
             Self::People => "people",
@@ -35,36 +36,62 @@ impl InventoryTable {
         }
     }
 
-    pub const fn columns(self) -> &'static [&'static str] {
+    pub const fn columns(self) -> &'static [TableColumn] {
         match self {
-            Self::People => &[
-                "user_name",
-                "first_name",
-                "last_name",
-                "email",
-                "disabled",
-                "privileges",
-                "agent_id",
-                "default_place",
-                "wrap_up_s",
-            ],
-            Self::Skills => &["name"],
-            Self::PersonSkills => &["user_name", "agent_id", "skill", "level"],
-            Self::Places => &["name", "dns"],
-            Self::Dns => &["number", "type"],
-            Self::Numbers => &["number", "name", "dn", "schedule", "closed_dn"],
-            Self::Queues => &["number", "type", "application", "default_dn", "service_level_s", "short_abandon_s"],
+            Self::People => PEOPLE,
+            Self::Skills => SKILLS,
+            Self::PersonSkills => PERSON_SKILLS,
+            Self::Places => PLACES,
+            Self::Dns => DNS,
+            Self::Numbers => NUMBERS,
+            Self::Queues => QUEUES,
         }
     }
 }
 
+const PEOPLE: &[TableColumn] = &[
+    TableColumn::text("user_name"),
+    TableColumn::text("first_name"),
+    TableColumn::text("last_name"),
+    TableColumn::text("email").or_absent(),
+    TableColumn::boolean("disabled"),
+    TableColumn::text_list("privileges"),
+    TableColumn::text("agent_id").or_absent(),
+    TableColumn::text("default_place").or_absent(),
+    TableColumn::integer("wrap_up_s").or_absent(),
+];
+const SKILLS: &[TableColumn] = &[TableColumn::text("name")];
+const PERSON_SKILLS: &[TableColumn] = &[
+    TableColumn::text("user_name"),
+    TableColumn::text("agent_id"),
+    TableColumn::text("skill"),
+    TableColumn::integer("level"),
+];
+const PLACES: &[TableColumn] = &[TableColumn::text("name"), TableColumn::text_list("dns")];
+const DNS: &[TableColumn] = &[TableColumn::text("number"), TableColumn::text("type")];
+const NUMBERS: &[TableColumn] = &[
+    TableColumn::text("number"),
+    TableColumn::text("name"),
+    TableColumn::text("dn"),
+    TableColumn::text("schedule").or_absent(),
+    TableColumn::text("closed_dn").or_absent(),
+];
+const QUEUES: &[TableColumn] = &[
+    TableColumn::text("number"),
+    TableColumn::text("type"),
+    TableColumn::text("application").or_absent(),
+    TableColumn::text("default_dn").or_absent(),
+    TableColumn::integer("service_level_s").or_absent(),
+    TableColumn::integer("short_abandon_s").or_absent(),
+];
+
 /// A row, with its table.
-pub(super) type TableRow = (InventoryTable, Vec<String>);
+pub(super) type TableRow = (InventoryTable, Vec<TableCell>);
 
 /// The rows of an object.
 pub(super) fn rows(object: &Object) -> Vec<TableRow> {
     match object {
-        Object::Skill(skill) => vec![(InventoryTable::Skills, vec![skill.name.clone()])],
+        Object::Skill(skill) => vec![(InventoryTable::Skills, vec![text(&skill.name)])],
         Object::Place(place) => vec![(InventoryTable::Places, of_place(place))],
         Object::Number(number) => vec![(InventoryTable::Numbers, of_number(number))],
         Object::Person(person) => of_person(person),
@@ -85,41 +112,51 @@ pub(super) fn rows(object: &Object) -> Vec<TableRow> {
     }
 }
 
-fn of_place(place: &Place) -> Vec<String> {
-    vec![place.name.clone(), place.dns.join(" ")]
+fn text(text: &str) -> TableCell {
+    TableCell::Text(text.to_owned())
 }
 
-fn of_number(number: &Number) -> Vec<String> {
+fn text_or_absent(value: Option<&str>) -> TableCell {
+    value.map_or(TableCell::Absent, text)
+}
+
+fn of_place(place: &Place) -> Vec<TableCell> {
+    vec![text(&place.name), TableCell::TextList(place.dns.clone())]
+}
+
+fn of_number(number: &Number) -> Vec<TableCell> {
     vec![
-        number.number.clone(),
-        number.name.clone(),
-        number.dn.clone(),
-        number.schedule.clone().unwrap_or_default(),
-        number.closed_dn.clone().unwrap_or_default(),
+        text(&number.number),
+        text(&number.name),
+        text(&number.dn),
+        text_or_absent(number.schedule.as_deref()),
+        text_or_absent(number.closed_dn.as_deref()),
     ]
 }
 
 fn of_person(person: &Person) -> Vec<TableRow> {
     let agent = person.agent.as_ref();
-    let agent_id = agent.map_or("", |agent| agent.id.as_str());
-    let privileges: Vec<&str> = person.privileges.iter().copied().map(Privilege::as_str).collect();
+    let privileges = person.privileges.iter().map(|privilege| privilege.as_str().to_owned());
     let wrap_up = agent.and_then(|agent| agent.wrap_up_s);
     let row = vec![
-        person.user_name.clone(),
-        person.first_name.clone(),
-        person.last_name.clone(),
-        person.email.clone().unwrap_or_default(),
-        person.disabled.to_string(),
-        privileges.join(" "),
-        agent_id.to_owned(),
-        agent.and_then(|agent| agent.default_place.clone()).unwrap_or_default(),
-        wrap_up.map(|seconds| seconds.to_string()).unwrap_or_default(),
+        text(&person.user_name),
+        text(&person.first_name),
+        text(&person.last_name),
+        text_or_absent(person.email.as_deref()),
+        TableCell::Boolean(person.disabled),
+        TableCell::TextList(privileges.collect()),
+        text_or_absent(agent.map(|agent| agent.id.as_str())),
+        text_or_absent(agent.and_then(|agent| agent.default_place.as_deref())),
+        wrap_up.map_or(TableCell::Absent, |seconds| TableCell::Integer(seconds.into())),
     ];
-    let skills = agent.map(|agent| agent.skills.as_slice()).unwrap_or_default().iter().map(|has| {
-        let row = vec![person.user_name.clone(), agent_id.to_owned(), has.skill.clone(), has.level.to_string()];
-        (InventoryTable::PersonSkills, row)
-    });
-    std::iter::once((InventoryTable::People, row)).chain(skills).collect()
+    let mut rows = vec![(InventoryTable::People, row)];
+    if let Some(agent) = agent {
+        rows.extend(agent.skills.iter().map(|has| {
+            let level = TableCell::Integer(has.level.into());
+            (InventoryTable::PersonSkills, vec![text(&person.user_name), text(&agent.id), text(&has.skill), level])
+        }));
+    }
+    rows
 }
 
 fn of_dn(dn: &Dn) -> Vec<TableRow> {
@@ -130,18 +167,18 @@ fn of_dn(dn: &Dn) -> Vec<TableRow> {
         DnKind::Echo => "echo",
         DnKind::Announcement { .. } => "announcement",
     };
-    let mut rows = vec![(InventoryTable::Dns, vec![dn.number.clone(), kind.to_owned()])];
+    let mut rows = vec![(InventoryTable::Dns, vec![text(&dn.number), text(kind)])];
     let of_queue = match &dn.kind {
         DnKind::RoutePoint { application, default_dn, service_level_s, short_abandon_s, .. } => [
-            application.clone(),
-            default_dn.clone().unwrap_or_default(),
-            service_level_s.to_string(),
-            short_abandon_s.to_string(),
+            text(application),
+            text_or_absent(default_dn.as_deref()),
+            TableCell::Integer((*service_level_s).into()),
+            TableCell::Integer((*short_abandon_s).into()),
         ],
-        DnKind::VirtualQueue => Default::default(),
+        DnKind::VirtualQueue => [const { TableCell::Absent }; 4],
         DnKind::Extension { .. } | DnKind::Echo | DnKind::Announcement { .. } => return rows,
     };
-    let row = [dn.number.clone(), kind.to_owned()].into_iter().chain(of_queue).collect();
+    let row = [text(&dn.number), text(kind)].into_iter().chain(of_queue).collect();
     rows.push((InventoryTable::Queues, row));
     rows
 }
@@ -151,7 +188,18 @@ mod tests {
     use super::*;
 
     fn read(kind: ObjectKind, json: &serde_json::Value) -> Vec<TableRow> {
-        rows(&Object::from_json(kind, json.to_string().as_bytes()).unwrap())
+        let rows = rows(&Object::from_json(kind, json.to_string().as_bytes()).unwrap());
+        for (table, row) in &rows {
+            assert_eq!(row.len(), table.columns().len(), "{table:?}");
+            for (column, cell) in table.columns().iter().zip(row) {
+                assert!(column.takes(cell), "{table:?}: {column:?}, {cell:?}");
+            }
+        }
+        rows
+    }
+
+    fn texts(row: &TableRow) -> Vec<String> {
+        row.1.iter().map(|cell| cell.text().into_owned()).collect()
     }
 
     #[test]
@@ -162,8 +210,11 @@ mod tests {
                 "skills": [{ "skill": "sales", "level": 7 }, { "skill": "english", "level": 2 }] },
         });
         let rows = read(ObjectKind::Person, &person);
-        assert_eq!(rows[0].1, ["ada", "Ada", "L", "", "false", "agent", "1001", "seat-1", "5"]);
-        assert_eq!(rows[1], (InventoryTable::PersonSkills, ["ada", "1001", "sales", "7"].map(str::to_owned).to_vec()));
+        assert_eq!(texts(&rows[0]), ["ada", "Ada", "L", "", "false", "agent", "1001", "seat-1", "5"]);
+        assert_eq!(
+            (rows[1].0, texts(&rows[1]).join(" ")),
+            (InventoryTable::PersonSkills, "ada 1001 sales 7".to_owned())
+        );
         assert_eq!(rows.len(), 3);
         let shown = format!("{rows:?}");
         assert!(!shown.contains("hidden") && !shown.contains("4711"), "{shown}");
@@ -174,22 +225,25 @@ mod tests {
         let point =
             serde_json::json!({ "number": "9000", "type": "route_point", "application": "sales", "default_dn": null });
         let rows = read(ObjectKind::Dn, &point);
-        assert_eq!(rows[0].1, ["9000", "route_point"]);
-        assert_eq!(rows[1].1, ["9000", "route_point", "sales", "", "20", "5"]);
+        assert_eq!(texts(&rows[0]), ["9000", "route_point"]);
+        assert_eq!(texts(&rows[1]), ["9000", "route_point", "sales", "", "20", "5"]);
         let phone =
             serde_json::json!({ "number": "7101", "type": "extension", "password": "hidden", "no_answer_s": null });
         let rows = read(ObjectKind::Dn, &phone);
-        assert_eq!((rows.len(), rows[0].1.join(" ")), (1, "7101 extension".to_owned()));
+        assert_eq!((rows.len(), texts(&rows[0]).join(" ")), (1, "7101 extension".to_owned()));
     }
 
     #[test]
-    fn each_row_has_the_columns_of_its_table() {
+    fn each_row_has_the_columns_of_its_table_and_nothing_where_nothing_is_set() {
         let queue = serde_json::json!({ "number": "sales", "type": "virtual_queue" });
         let number = serde_json::json!({ "number": "+15550100", "name": "sales", "dn": "9000" });
         let place = serde_json::json!({ "name": "seat-1", "dns": ["7101", "7102"] });
-        let of = [(ObjectKind::Dn, queue), (ObjectKind::Number, number), (ObjectKind::Place, place)];
-        for (table, row) in of.iter().flat_map(|(kind, json)| read(*kind, json)) {
-            assert_eq!(row.len(), table.columns().len(), "{table:?}");
-        }
+        let person = serde_json::json!({ "user_name": "eve", "first_name": "Eve", "last_name": "K", "agent": null });
+        let queue = read(ObjectKind::Dn, &queue);
+        assert_eq!(queue[1].1[2..], [const { TableCell::Absent }; 4]);
+        assert_eq!(read(ObjectKind::Number, &number)[0].1[3..], [const { TableCell::Absent }; 2]);
+        let dns = TableCell::TextList(["7101", "7102"].map(str::to_owned).to_vec());
+        assert_eq!(read(ObjectKind::Place, &place)[0].1[1], dns);
+        assert_eq!(read(ObjectKind::Person, &person)[0].1[6..], [const { TableCell::Absent }; 3]);
     }
 }

@@ -1,6 +1,7 @@
 //! Services beside the contact centre that only read: bds writes a tenant's inventory as files, wfm-adapter answers workforce tools.
 
-use std::net::SocketAddr;
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -9,7 +10,8 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use testkit::agents::baresip_agent;
 use testkit::caller::Caller;
-use testkit::{Answer, Installation, wait};
+use testkit::object_store::StoreRequest;
+use testkit::{Answer, Installation, ObjectStore, wait};
 
 use crate::carried::carried;
 
@@ -41,12 +43,20 @@ fn a_tenants_inventory_is_written_once_a_day_and_without_secrets() -> Result<()>
     ensure!(manifest["tenant"] == "example" && manifest["time_zone"] == "UTC", "{manifest}");
     ensure!(manifest["revision"].as_u64() > Some(0), "{manifest}");
     let files = manifest["files"].as_array().context("no files")?;
-    ensure!(files.len() == 7, "{manifest}");
+    ensure!(files.len() == 14, "{manifest}");
     let mut all = String::new();
     for file in files {
         let name = file["name"].as_str().context("no name")?;
-        let text = std::fs::read_to_string(day.join(name))?;
-        ensure!(file["bytes"] == text.len() && file["sha256"] == sum_of(&day.join(name))?.as_str(), "{file}");
+        let bytes = std::fs::read(day.join(name))?;
+        ensure!(file["bytes"] == bytes.len() && file["sha256"] == sum_of(&day.join(name))?.as_str(), "{file}");
+        if file["format"] == "parquet" {
+            ensure!(bytes.starts_with(b"PAR1") && bytes.ends_with(b"PAR1"), "{file}: {bytes:?}");
+            let of_csv = files.iter().find(|other| other["table"] == file["table"] && other["format"] == "csv");
+            ensure!(of_csv.is_some_and(|other| other["rows"] == file["rows"]), "{manifest}");
+            all.push_str(&String::from_utf8_lossy(&bytes));
+            continue;
+        }
+        let text = String::from_utf8(bytes)?;
         ensure!(file["rows"] == text.matches("\r\n").count() - 1, "{file}: {text}");
         all.push_str(&text);
     }
@@ -63,6 +73,103 @@ fn a_tenants_inventory_is_written_once_a_day_and_without_secrets() -> Result<()>
     let site = site.crash_and_restart()?;
     wait::until(LATER, || is_written(&site)).context("the folder is not found after a restart")?;
     ensure!(site.metric("bds", "bds_folders_total")? < 1.0, "the day is written twice");
+    Ok(())
+}
+
+/// The settings that lead the inventory into that store.
+fn into_bucket(store: &ObjectStore, more: &[&str]) -> Vec<String> {
+    let endpoint = format!("bds.s3_endpoint={}", store.endpoint());
+    let key = ["bds.s3=s3://inventory/daily", "bds.s3_access_key=TEST", "bds.s3_secret_key=do-not-show-me", &endpoint];
+    key.iter().chain(more).flat_map(|setting| ["--set".to_owned(), (*setting).to_owned()]).collect()
+}
+
+/// The manifest of the example tenant's only day in a bucket, with the key of its folder.
+fn day_in_bucket(store: &ObjectStore) -> Result<Option<(String, Value)>> {
+    let objects = store.objects();
+    let is_manifest = |key: &&String| key.starts_with("inventory/daily/example/") && key.ends_with("/manifest.json");
+    let Some(key) = objects.keys().find(is_manifest) else { return Ok(None) };
+    Ok(Some((key.trim_end_matches("manifest.json").to_owned(), serde_json::from_slice(&objects[key])?)))
+}
+
+/// The puts of files and manifests that were done, by who has done them.
+fn puts_of_days(store: &ObjectStore) -> Vec<StoreRequest> {
+    let is_done = |asked: &StoreRequest| asked.method == "PUT" && asked.status == 200;
+    store.requests().into_iter().filter(|asked| is_done(asked) && !asked.object.ends_with("/claim.json")).collect()
+}
+
+/// own-29.
+#[test]
+fn a_day_comes_whole_into_a_bucket_whose_store_fails_and_dies_in_between() -> Result<()> {
+    // The claim is the first put.
+    let store = ObjectStore::start(3, Some(5))?;
+    let settings = into_bucket(&store, &[]);
+    let arguments: Vec<&str> = settings.iter().map(String::as_str).collect();
+    let site = Installation::start_with(&arguments)?;
+    wait::until(LATER, || Ok(store.is_dead().then_some(()))).context("nothing is put")?;
+    let left = store.objects();
+    ensure!(!left.is_empty() && !left.keys().any(|key| key.ends_with("manifest.json")), "{:?}", left.keys());
+    store.revive()?;
+    let (folder, manifest) =
+        wait::until(LATER, || day_in_bucket(&store)).context("the day does not come into the bucket")?;
+    ensure!(manifest["tenant"] == "example" && manifest["revision"].as_u64() > Some(0), "{manifest}");
+    let (objects, copy) = (store.objects(), tempfile::tempdir()?);
+    let files = manifest["files"].as_array().context("no files")?;
+    ensure!(files.len() == 14, "{manifest}");
+    for file in files {
+        let name = file["name"].as_str().context("no name")?;
+        let bytes = objects.get(&format!("{folder}{name}")).with_context(|| format!("{name} is not there"))?;
+        let here = copy.path().join(name);
+        std::fs::write(&here, bytes)?;
+        ensure!(file["bytes"] == bytes.len() && file["sha256"] == sum_of(&here)?.as_str(), "{file}");
+    }
+    let puts = puts_of_days(&store);
+    let of_example: Vec<&str> =
+        puts.iter().filter(|put| put.object.starts_with(&folder)).map(|put| put.object.as_str()).collect();
+    ensure!(of_example.last().is_some_and(|last| last.ends_with("/manifest.json")), "{of_example:?}");
+    ensure!(day_folder(&site)?.is_none(), "the day is in a folder too");
+    let log = site.log_lines();
+    ensure!(!log.iter().any(|line| line.contains("do-not-show-me")), "the key of the store is in the log");
+    wait::until(LATER, || is_written(&site)).context("no success is told")?;
+    is_carried(&site, &store)?;
+
+    // What is there is not written again.
+    let days = |store: &ObjectStore| puts_of_days(store).len();
+    let before = days(&store);
+    let site = site.crash_and_restart_with(&arguments)?;
+    wait::until(LATER, || is_written(&site)).context("the day is not found after a restart")?;
+    ensure!(days(&store) == before, "the day is written twice");
+    Ok(())
+}
+
+/// Bytes went between bds and the store in both directions, as the row's own counters say.
+fn is_carried(site: &Installation, store: &ObjectStore) -> Result<()> {
+    let bds = site.admin("bds")?.ip();
+    ensure!(store.requests().iter().all(|asked| asked.from == bds), "somebody else has asked the store");
+    for count in ["connection_sent_bytes_total", "connection_received_bytes_total"] {
+        let of_row = format!("{count}{{connection=\"own-29\",side=\"opens\"}}");
+        ensure!(site.metric("bds", &of_row)? > 0.0, "{of_row}");
+    }
+    Ok(())
+}
+
+#[test]
+fn of_two_replicas_one_writes_the_day_of_a_tenant() -> Result<()> {
+    let store = ObjectStore::start(0, None)?;
+    let settings = into_bucket(&store, &["replicas.bds=2"]);
+    let arguments: Vec<&str> = settings.iter().map(String::as_str).collect();
+    let site = Installation::start_with(&arguments)?;
+    wait::until(LATER, || day_in_bucket(&store)).context("the day does not come into the bucket")?;
+    // Whichever has written it, the first one knows of it in the end.
+    wait::until(LATER, || is_written(&site)).context("the first replica does not know of the day")?;
+    let askers = || store.requests().iter().map(|asked| asked.from).collect::<BTreeSet<IpAddr>>();
+    wait::until(LATER, || Ok((askers().len() == 2).then_some(()))).context("one replica has not asked")?;
+    let puts = puts_of_days(&store);
+    let of_tenants: BTreeSet<(&str, IpAddr)> =
+        puts.iter().filter_map(|put| Some((put.object.rsplit_once('/')?.0, put.from))).collect();
+    let days: BTreeSet<&str> = of_tenants.iter().map(|(day, _)| *day).collect();
+    ensure!(of_tenants.len() == days.len(), "a day has two writers: {of_tenants:?}");
+    let written: BTreeSet<&str> = puts.iter().map(|put| put.object.as_str()).collect();
+    ensure!(written.len() == puts.len(), "a file is put twice: {puts:?}");
     Ok(())
 }
 

@@ -1,0 +1,329 @@
+//! Puts and gets objects of a bucket: each request with a signature, a deadline and few attempts.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow, bail};
+use axum::http::{HeaderValue, Method, Request, StatusCode, header};
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Either, Full, Limited};
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use infra::Clock;
+use model::Timestamp;
+use runtime::PeerMeter;
+use runtime::spans::connect::CollectorConnector;
+
+use super::address::S3Server;
+use super::file_body::FileBody;
+use super::signature::{AccessKey, PAYLOAD_SUM, sum};
+
+/// Time for an answer, connecting included; a body has more.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+/// The slowest that a body may be sent, in bytes a second.
+const BYTES_PER_S_MIN: u64 = 256 << 10;
+/// The most that is read of an answer, in bytes: manifests, claims and reasons are small.
+const ANSWER_BYTES_MAX: usize = 1 << 20;
+/// Attempts of a request.
+const ATTEMPTS_MAX: u32 = 4;
+/// The pause after a failed one; each further one doubles it.
+const PAUSE: Duration = Duration::from_millis(500);
+/// The longest name of a reason that a store gives, in bytes.
+const REASON_BYTES_MAX: usize = 64;
+
+/// What is put into an object.
+#[derive(Clone, Debug)]
+pub(in crate::bds) enum ObjectContent {
+    Json(Bytes),
+    File {
+        path: PathBuf,
+        bytes: u64,
+        /// In hexadecimal; a store that gets other bytes refuses them.
+        sha256: String,
+    },
+}
+
+/// What must hold of an object that is put.
+#[derive(Clone, Debug)]
+pub(in crate::bds) enum PutCondition {
+    Always,
+    /// There is none of that key.
+    IfAbsent,
+    /// It has this tag still.
+    IfUnchanged(String),
+}
+
+/// What came of a put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::bds) enum PutOutcome {
+    Put,
+    /// The condition does not hold. Perhaps it held before an attempt whose answer was lost.
+    ConditionFails,
+}
+
+/// An object that was got.
+#[derive(Clone, Debug)]
+pub(in crate::bds) struct S3Object {
+    pub body: Bytes,
+    /// It changes with the object.
+    pub etag: Option<String>,
+}
+
+type S3Body = Either<Full<Bytes>, FileBody>;
+
+/// The client of a bucket.
+pub(in crate::bds) struct S3Client {
+    pool: legacy::Client<HttpsConnector<CollectorConnector>, S3Body>,
+    server: S3Server,
+    key: AccessKey,
+    clock: Arc<dyn Clock>,
+    meter: PeerMeter,
+    pause: Duration,
+}
+
+/// A request, apart from what each attempt adds.
+struct S3Request<'a> {
+    method: Method,
+    object: &'a str,
+    condition: PutCondition,
+    content: ObjectContent,
+}
+
+struct S3Answer {
+    status: StatusCode,
+    etag: Option<String>,
+    body: Bytes,
+}
+
+impl S3Client {
+    /// A client that connects so, and verifies a store with TLS by this machine's authorities.
+    pub fn new(
+        server: S3Server,
+        key: AccessKey,
+        clock: Arc<dyn Clock>,
+        connector: CollectorConnector,
+    ) -> anyhow::Result<Self> {
+        let mut roots = rustls::RootCertStore::empty();
+        // Without any, requests by https fail, each with its reason.
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let tls = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .context("TLS of requests to object storage")?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let meter = connector.meter.clone();
+        let pool = legacy::Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_max_idle_per_host(1)
+            .build(HttpsConnector::from((connector, tls)));
+        Ok(Self { pool, server, key, clock, meter, pause: PAUSE })
+    }
+
+    /// Puts an object.
+    ///
+    /// # Errors
+    /// If the store refuses, or does not answer within the attempts.
+    pub async fn put(
+        &self,
+        object: &str,
+        content: ObjectContent,
+        condition: PutCondition,
+    ) -> anyhow::Result<PutOutcome> {
+        let asked = S3Request { method: Method::PUT, object, condition, content };
+        let answer = self.exchange(&asked).await?;
+        match answer.status {
+            status if status.is_success() => Ok(PutOutcome::Put),
+            StatusCode::PRECONDITION_FAILED => Ok(PutOutcome::ConditionFails),
+            _ => bail!("the store refuses to put {object}: {}", told(&answer)),
+        }
+    }
+
+    /// Gets an object, if there is one.
+    ///
+    /// # Errors
+    /// If the store refuses, or does not answer within the attempts.
+    pub async fn get(&self, object: &str) -> anyhow::Result<Option<S3Object>> {
+        let content = ObjectContent::Json(Bytes::new());
+        let asked = S3Request { method: Method::GET, object, condition: PutCondition::Always, content };
+        let answer = self.exchange(&asked).await?;
+        match answer.status {
+            StatusCode::OK => Ok(Some(S3Object { body: answer.body, etag: answer.etag })),
+            StatusCode::NOT_FOUND => Ok(None),
+            _ => bail!("the store refuses to give {object}: {}", told(&answer)),
+        }
+    }
+
+    /// The answer to a request; attempts that may come to another end are repeated.
+    async fn exchange(&self, asked: &S3Request<'_>) -> anyhow::Result<S3Answer> {
+        let (mut attempt, mut pause) = (1, self.pause);
+        loop {
+            let failure = match self.attempt(asked).await {
+                Ok(answer) if !is_passing(answer.status) => {
+                    self.meter.answered();
+                    return Ok(answer);
+                }
+                Ok(answer) => anyhow!("{}", told(&answer)),
+                Err(error) => error,
+            };
+            self.meter.error();
+            if attempt == ATTEMPTS_MAX {
+                return Err(failure.context(format!("{} {}, {attempt} attempts", asked.method, asked.object)));
+            }
+            attempt += 1;
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+        }
+    }
+
+    async fn attempt(&self, asked: &S3Request<'_>) -> anyhow::Result<S3Answer> {
+        let request = self.request(asked)?;
+        let within = ANSWER_WITHIN + Duration::from_secs(asked.content.bytes() / BYTES_PER_S_MIN);
+        self.meter.request();
+        let exchanged = async {
+            let (head, body) = self.pool.request(request).await?.into_parts();
+            let read = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
+            let body = read.map_err(|error| anyhow!("the answer is not read: {error}"))?.to_bytes();
+            let etag = head.headers.get(header::ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
+            anyhow::Ok(S3Answer { status: head.status, etag, body })
+        };
+        let late = |_| anyhow!("no answer within {} s", within.as_secs());
+        tokio::time::timeout(within, exchanged).await.map_err(late)?
+    }
+
+    /// The request of an attempt, signed at this moment by the wall clock: stores refuse one that is a quarter of an hour old.
+    fn request(&self, asked: &S3Request<'_>) -> anyhow::Result<Request<S3Body>> {
+        let at = signing_time(self.clock.wall())?;
+        let path = self.server.path_of(asked.object);
+        let mut headers = BTreeMap::from([
+            ("host", self.server.host.clone()),
+            (PAYLOAD_SUM, asked.content.sum()),
+            ("x-amz-date", at.clone()),
+        ]);
+        match &asked.condition {
+            PutCondition::Always => {}
+            PutCondition::IfAbsent => drop(headers.insert("if-none-match", "*".to_owned())),
+            PutCondition::IfUnchanged(etag) => drop(headers.insert("if-match", etag.clone())),
+        }
+        let authorization = self.key.authorization(asked.method.as_str(), &path, &headers, &at);
+        let mut authorization = HeaderValue::try_from(authorization)?;
+        authorization.set_sensitive(true);
+        let mut request = Request::builder().method(asked.method.clone()).uri(self.server.url_of(&path));
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        request = request.header(header::AUTHORIZATION, authorization);
+        if asked.method == Method::PUT {
+            request = request.header(header::CONTENT_TYPE, asked.content.media_type());
+        }
+        Ok(request.body(asked.content.body()?)?)
+    }
+}
+
+impl ObjectContent {
+    fn bytes(&self) -> u64 {
+        match self {
+            Self::Json(json) => json.len() as u64,
+            Self::File { bytes, .. } => *bytes,
+        }
+    }
+
+    fn sum(&self) -> String {
+        match self {
+            Self::Json(json) => sum(json),
+            Self::File { sha256, .. } => sha256.clone(),
+        }
+    }
+
+    const fn media_type(&self) -> &'static str {
+        match self {
+            Self::Json(_) => "application/json",
+            Self::File { .. } => "application/octet-stream",
+        }
+    }
+
+    fn body(&self) -> anyhow::Result<S3Body> {
+        Ok(match self {
+            Self::Json(json) => Either::Left(Full::new(json.clone())),
+            Self::File { path, bytes, .. } => {
+                let file = FileBody::open(path, *bytes).with_context(|| format!("reading {}", path.display()))?;
+                Either::Right(file)
+            }
+        })
+    }
+}
+
+/// Whether another attempt may have another answer. 409: two conditional puts at a time.
+fn is_passing(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 409 | 429 | 500 | 502 | 503 | 504)
+}
+
+/// What an answer says that is no success: the status, and the store's name of the reason, as `SlowDown`. Nothing else of it is shown: it
+/// may repeat what was signed.
+fn told(answer: &S3Answer) -> String {
+    let text = String::from_utf8_lossy(&answer.body);
+    let reason = text.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>"));
+    let is_name = |name: &str| name.len() <= REASON_BYTES_MAX && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    match reason.map(|(name, _)| name).filter(|name| is_name(name)) {
+        Some(name) => format!("status {} {name}", answer.status.as_u16()),
+        None => format!("status {}", answer.status.as_u16()),
+    }
+}
+
+/// A moment as signatures have it, as `20130524T000000Z`.
+fn signing_time(at: Timestamp) -> anyhow::Result<String> {
+    let at = jiff::Timestamp::from_second(i64::try_from(at.as_secs())?)?;
+    Ok(at.strftime("%Y%m%dT%H%M%SZ").to_string())
+}
+
+#[cfg(test)]
+impl S3Client {
+    /// A client that waits but a moment between attempts, of a store at that port of this machine.
+    pub(in crate::bds) fn of_test(port: u16, secret: &str, clock: Arc<dyn Clock>) -> Self {
+        let key =
+            AccessKey { id: "TEST".to_owned(), secret: runtime::Secret::new(secret), region: "us-east-1".to_owned() };
+        let server = S3Server::of(&format!("http://127.0.0.1:{port}"), &key.region, "inventory").unwrap();
+        let meters = runtime::meter::Meters::new(clock.clone());
+        let meter = meters.meter("own-29", runtime::meter::Side::Opens).peer("store");
+        let connector = CollectorConnector { source: std::net::Ipv4Addr::LOCALHOST.into(), meter };
+        let client = Self::new(server, key, clock, connector).unwrap();
+        Self { pause: Duration::from_millis(1), ..client }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, body: &'static str) -> S3Answer {
+        S3Answer {
+            status: StatusCode::from_u16(status).unwrap(),
+            etag: None,
+            body: Bytes::from_static(body.as_bytes()),
+        }
+    }
+
+    #[test]
+    fn a_reason_is_told_by_its_name_alone() {
+        let refused = "<Error><Code>SignatureDoesNotMatch</Code><StringToSign>AWS4</StringToSign></Error>";
+        assert_eq!(told(&answer(403, refused)), "status 403 SignatureDoesNotMatch");
+        for other in ["", "<Code>", "<Code>a b</Code>", "<html>AWS4</html>"] {
+            assert_eq!(told(&answer(500, other)), "status 500");
+        }
+    }
+
+    #[test]
+    fn a_moment_is_that_of_utc() {
+        assert_eq!(signing_time(Timestamp::from_millis(1_369_353_600_000)).unwrap(), "20130524T000000Z");
+    }
+
+    #[test]
+    fn only_what_may_pass_is_tried_again() {
+        let passing = |status: u16| is_passing(StatusCode::from_u16(status).unwrap());
+        assert!([409, 429, 500, 502, 503, 504].into_iter().all(passing));
+        assert!(![200, 301, 400, 403, 404, 412, 501].into_iter().any(passing));
+    }
+}
