@@ -8,7 +8,7 @@ use model::Timestamp;
 pub enum SignInEvent {
     /// Somebody has signed in.
     SignedIn,
-    /// A password, a code or a client's secret was wrong, or nobody has that name; or a provider has signed nobody in.
+    /// A password, a code, or a client's secret or assertion was wrong, or nobody has that name; or a provider has signed nobody in.
     Refused,
     /// It was not looked at: too many wrong ones came before.
     LockedOut,
@@ -88,6 +88,8 @@ pub enum SignInWay {
     DeviceCode,
     /// A client's secret.
     ClientSecret,
+    /// An assertion that a client has signed.
+    ClientAssertion,
     /// A code of an authorization request.
     AuthorizationCode,
     /// A refresh token.
@@ -100,13 +102,14 @@ pub enum SignInWay {
 
 impl SignInWay {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Password,
         Self::SecondFactor,
         Self::RecoveryCode,
         Self::Provider,
         Self::DeviceCode,
         Self::ClientSecret,
+        Self::ClientAssertion,
         Self::AuthorizationCode,
         Self::RefreshToken,
         Self::AccessToken,
@@ -122,6 +125,7 @@ impl SignInWay {
             Self::Provider => "provider",
             Self::DeviceCode => "device_code",
             Self::ClientSecret => "client_secret",
+            Self::ClientAssertion => "client_assertion",
             Self::AuthorizationCode => "authorization_code",
             Self::RefreshToken => "refresh_token",
             Self::AccessToken => "access_token",
@@ -235,8 +239,8 @@ mod tests {
         let ways = SignInWay::ALL.map(SignInWay::as_str).join(" ");
         assert_eq!(
             ways,
-            "password second_factor recovery_code provider device_code client_secret authorization_code \
-             refresh_token access_token everywhere"
+            "password second_factor recovery_code provider device_code client_secret client_assertion \
+             authorization_code refresh_token access_token everywhere"
         );
         for event in SignInEvent::ALL {
             assert_eq!(SignInEvent::named(event.as_str()), Some(event));

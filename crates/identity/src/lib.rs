@@ -5,6 +5,7 @@
 pub mod authorization;
 mod base32;
 pub mod client;
+pub mod client_assertion;
 pub mod grant;
 pub mod lockout;
 pub mod login_name;
@@ -13,6 +14,7 @@ pub mod password;
 pub mod percent;
 pub mod pkce;
 pub mod provider;
+pub mod public_key;
 pub mod recovery_code;
 pub mod redirect_uri;
 pub mod scope;

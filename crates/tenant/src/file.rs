@@ -5,6 +5,7 @@
 
 mod access;
 mod agents;
+mod client_keys;
 mod declaration;
 mod dialling;
 mod gather;

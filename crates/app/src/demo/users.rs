@@ -91,7 +91,7 @@ pub fn complete(objects: &mut TenantObjects, passwords: &Passwords) {
         grants: Grant::ALL.to_vec(),
         redirect_uris: REDIRECT_URIS.map(str::to_owned).to_vec(),
         scopes: CLIENT_SCOPES.map(str::to_owned).to_vec(),
-        backchannel_logout_uri: None,
+        ..OAuthClient::default()
     });
 }
 

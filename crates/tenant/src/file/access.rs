@@ -7,6 +7,7 @@ use identity::password::{self, HashError};
 use identity::second_factor;
 use model::Entropy;
 
+use super::client_keys::{self, JWKS};
 use super::scalar::{flow, optional, text as scalar};
 use super::shape::Need::{Optional, Required};
 use super::shape::{Field, NAME, Shape, field};
@@ -62,8 +63,9 @@ pub(super) static CLIENTS: Shape = Shape::List {
             "secret",
             Optional,
             &PASSWORD,
-            "Its secret, kept as people's passwords are. Without it the client is public: a page or an app, which cannot keep one.",
+            "Its secret, kept as people's passwords are. Without it and `jwks` the client is public: a page or an app, which cannot keep one.",
         ),
+        JWKS,
         field("grants", Required, &GRANTS, "How it may get tokens."),
         field(
             "redirect_uris",
@@ -115,6 +117,7 @@ pub(super) fn read_client(item: &Node) -> Option<OAuthClient> {
         id: text(item, "id")?,
         name: text(item, "name")?,
         secret: text(item, "secret").map(Secret),
+        jwks: client_keys::read(item),
         grants: texts(item, "grants").iter().filter_map(|name| Grant::parse(name)).collect(),
         redirect_uris: texts(item, "redirect_uris"),
         scopes: texts(item, "scopes"),
@@ -145,10 +148,11 @@ pub(super) fn client_line(client: &OAuthClient) -> String {
         entries => format!(", {key}: {}", flow(entries.iter().map(String::as_str))),
     };
     format!(
-        "- {{id: {}, name: {}{}, grants: {}{}{}{}}}",
+        "- {{id: {}, name: {}{}{}, grants: {}{}{}{}}}",
         scalar(&client.id),
         scalar(&client.name),
         optional("secret", client.secret.as_ref().map(Secret::reveal)),
+        client_keys::part_of_line(client),
         flow(client.grants.iter().map(|grant| grant.as_str())),
         list("redirect_uris", &client.redirect_uris),
         list("scopes", &client.scopes),
@@ -251,15 +255,15 @@ pub(super) fn password_fault(secret: &Secret, user_name: &str) -> Option<String>
 
 /// What is wrong with a client: keys and reasons.
 pub(super) fn client_faults(client: &OAuthClient) -> Vec<(String, String)> {
-    let mut faults = Vec::new();
+    let mut faults = client_keys::faults(client);
     let mut fault = |key: &str, reason: String| faults.push((key.to_owned(), reason));
     if let Some(reason) = client.secret.as_ref().and_then(|secret| password_fault(secret, &client.id)) {
         fault("secret", reason);
     }
-    if client.secret.is_none() {
+    if client.is_public() {
         for grant in [Grant::ClientCredentials, Grant::Password] {
             if client.grants.contains(&grant) {
-                fault("grants", format!("{} needs a secret", grant.as_str()));
+                fault("grants", format!("{} needs a secret or jwks", grant.as_str()));
             }
         }
     }
@@ -336,11 +340,10 @@ mod tests {
             let client = OAuthClient {
                 id: "app".to_owned(),
                 name: "App".to_owned(),
-                secret: None,
                 grants,
                 redirect_uris: vec!["https://app.example/in".to_owned()],
-                scopes: Vec::new(),
                 backchannel_logout_uri: Some(uri.to_owned()),
+                ..OAuthClient::default()
             };
             client_faults(&client)
         };
@@ -361,9 +364,8 @@ mod tests {
                 name: "App".to_owned(),
                 secret: Some(Secret("slow brown teapot".to_owned())),
                 grants: vec![Grant::ClientCredentials],
-                redirect_uris: Vec::new(),
                 scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
-                backchannel_logout_uri: None,
+                ..OAuthClient::default()
             };
             client_faults(&client)
         };
