@@ -86,6 +86,8 @@ pub enum SignInWay {
     Provider,
     /// A device that a person has let in.
     DeviceCode,
+    /// A client that the tenant trusts has said who it is.
+    JwtBearer,
     /// A client's secret.
     ClientSecret,
     /// An assertion that a client has signed.
@@ -102,12 +104,13 @@ pub enum SignInWay {
 
 impl SignInWay {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Password,
         Self::SecondFactor,
         Self::RecoveryCode,
         Self::Provider,
         Self::DeviceCode,
+        Self::JwtBearer,
         Self::ClientSecret,
         Self::ClientAssertion,
         Self::AuthorizationCode,
@@ -124,6 +127,7 @@ impl SignInWay {
             Self::RecoveryCode => "recovery_code",
             Self::Provider => "provider",
             Self::DeviceCode => "device_code",
+            Self::JwtBearer => "jwt_bearer",
             Self::ClientSecret => "client_secret",
             Self::ClientAssertion => "client_assertion",
             Self::AuthorizationCode => "authorization_code",
@@ -239,7 +243,7 @@ mod tests {
         let ways = SignInWay::ALL.map(SignInWay::as_str).join(" ");
         assert_eq!(
             ways,
-            "password second_factor recovery_code provider device_code client_secret client_assertion \
+            "password second_factor recovery_code provider device_code jwt_bearer client_secret client_assertion \
              authorization_code refresh_token access_token everywhere"
         );
         for event in SignInEvent::ALL {

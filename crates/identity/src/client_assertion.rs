@@ -1,5 +1,6 @@
-//! Assertions: tokens that a client signs with a key of its own, and by which it proves itself (RFC 7523 section 2.2, OpenID Connect Core
-//! section 9: `private_key_jwt`). Each is good once and for a short time. The signature is checked by whoever has read the claims.
+//! Assertions: tokens that a client signs with a key of its own. By one it proves itself (RFC 7523 section 2.2, OpenID Connect Core
+//! section 9: `private_key_jwt`), by another it says for whom it asks (RFC 7523 section 2.1). Each is good once and for a short time. The
+//! signature is checked by whoever has read the claims.
 
 use std::time::Duration;
 
@@ -15,6 +16,31 @@ pub const ID_BYTES_MAX: usize = 256;
 pub const RATE_MAX: u32 = 1_200;
 /// The time in which they are counted.
 pub const RATE_WINDOW: Duration = Duration::from_secs(60);
+
+/// What a client shows an assertion for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AssertionUse {
+    /// To prove itself: it is about the client.
+    ClientProof,
+    /// To get a token for a person, whom it is about.
+    Grant,
+}
+
+impl AssertionUse {
+    /// Whether an assertion that says that it is of that kind (`typ`) is for this, or says nothing of it. Other tokens of the same key are
+    /// none (RFC 8725 section 3.11).
+    pub fn is_of_type(self, typ: Option<&str>) -> bool {
+        let own = match self {
+            Self::ClientProof => "client-authentication+jwt",
+            Self::Grant => "authorization-grant+jwt",
+        };
+        typ.is_none_or(|typ| {
+            let typ = typ.to_ascii_lowercase();
+            // RFC 7515 section 4.1.9: the beginning may be left out.
+            ["jwt", own].contains(&typ.strip_prefix("application/").unwrap_or(&typ))
+        })
+    }
+}
 
 /// The claims that are checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +64,9 @@ pub struct AssertionClaims {
 /// What an assertion must say.
 #[derive(Clone, Copy, Debug)]
 pub struct ExpectedAssertion<'a> {
-    /// The names of the client. `iss` and `sub` must be the same one of them.
+    /// What it is for.
+    pub purpose: AssertionUse,
+    /// The names of the client. `iss` must be one of them.
     pub client: &'a [&'a str],
     /// Our names. `aud` must have one at least, and no other: what is for others too could be shown by them.
     pub audiences: &'a [&'a str],
@@ -50,9 +78,12 @@ pub enum AssertionFault {
     /// `iss` is another.
     #[error("iss is not the client")]
     Issuer,
-    /// `sub` is another.
+    /// `sub` is not the client, though it is to prove itself.
     #[error("sub is not iss")]
     Subject,
+    /// `sub` is the client, though it asks for a person: whoever saw how it has proved itself could ask so.
+    #[error("sub is iss: it says that the client proves itself, not for whom it asks")]
+    AboutItself,
     /// `aud` is another, or names others too.
     #[error("aud is neither the issuer nor the token endpoint, or names others too")]
     Audience,
@@ -79,8 +110,10 @@ impl AssertionClaims {
         if !expected.client.contains(&self.iss.as_str()) {
             return Err(AssertionFault::Issuer);
         }
-        if self.sub != self.iss {
-            return Err(AssertionFault::Subject);
+        match (expected.purpose, self.sub == self.iss) {
+            (AssertionUse::ClientProof, false) => return Err(AssertionFault::Subject),
+            (AssertionUse::Grant, true) => return Err(AssertionFault::AboutItself),
+            (AssertionUse::ClientProof, true) | (AssertionUse::Grant, false) => {}
         }
         let is_ours = |aud: &String| expected.audiences.contains(&aud.as_str());
         if self.aud.is_empty() || !self.aud.iter().all(is_ours) {
@@ -140,6 +173,7 @@ mod tests {
 
     const NOW_S: u64 = 1_700_000_000;
     const EXPECTED: ExpectedAssertion<'_> = ExpectedAssertion {
+        purpose: AssertionUse::ClientProof,
         client: &["acme/desk", "desk"],
         audiences: &["https://centre.example/auth/v3", "https://centre.example/auth/v3/oauth/token"],
     };
@@ -182,6 +216,28 @@ mod tests {
             (AssertionClaims { jti: "j".repeat(ID_BYTES_MAX + 1), ..claims() }, AssertionFault::Id),
         ] {
             assert_eq!(check(&wrong), Err(fault), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_client_asks_for_others_and_proves_itself() {
+        let of_grant = ExpectedAssertion { purpose: AssertionUse::Grant, ..EXPECTED };
+        let about = |sub: &str| AssertionClaims { sub: sub.to_owned(), ..claims() };
+        assert!(about("ann").check(&of_grant, at(NOW_S)).is_ok());
+        assert_eq!(about("desk").check(&of_grant, at(NOW_S)), Err(AssertionFault::AboutItself));
+        assert_eq!(about("ann").check(&EXPECTED, at(NOW_S)), Err(AssertionFault::Subject));
+        for (typ, of_proof, of_grant) in [
+            (None, true, true),
+            (Some("JWT"), true, true),
+            (Some("application/jwt"), true, true),
+            (Some("client-authentication+jwt"), true, false),
+            (Some("application/authorization-grant+JWT"), false, true),
+            (Some("at+jwt"), false, false),
+            (Some("application/application/jwt"), false, false),
+            (Some(""), false, false),
+        ] {
+            assert_eq!(AssertionUse::ClientProof.is_of_type(typ), of_proof, "{typ:?}");
+            assert_eq!(AssertionUse::Grant.is_of_type(typ), of_grant, "{typ:?}");
         }
     }
 

@@ -64,20 +64,29 @@ pub enum Grant {
     Password,
     /// A device without a keyboard shows a code, which a person who is signed in elsewhere enters (RFC 8628).
     DeviceCode,
+    /// The client says by an assertion for which person it asks (RFC 7523 section 2.1): the tenant believes it whomever it names.
+    JwtBearer,
 }
 
 impl Grant {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::AuthorizationCode, Self::RefreshToken, Self::ClientCredentials, Self::Password, Self::DeviceCode];
+    pub const ALL: [Self; 6] = [
+        Self::AuthorizationCode,
+        Self::RefreshToken,
+        Self::ClientCredentials,
+        Self::Password,
+        Self::DeviceCode,
+        Self::JwtBearer,
+    ];
 
     /// Their names in the tenant's file and in the store.
-    pub const NAMES: [&'static str; 5] = [
+    pub const NAMES: [&'static str; 6] = [
         Self::AuthorizationCode.as_str(),
         Self::RefreshToken.as_str(),
         Self::ClientCredentials.as_str(),
         Self::Password.as_str(),
         Self::DeviceCode.as_str(),
+        Self::JwtBearer.as_str(),
     ];
 
     /// Its name.
@@ -88,6 +97,7 @@ impl Grant {
             Self::ClientCredentials => "client_credentials",
             Self::Password => "password",
             Self::DeviceCode => "device_code",
+            Self::JwtBearer => "jwt_bearer",
         }
     }
 

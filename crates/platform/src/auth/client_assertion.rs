@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use contracts::provisioning::{ClientKey, OAuthClient};
-use identity::client_assertion::{AssertionClaims, AssertionRate, ExpectedAssertion};
+use identity::client_assertion::{AssertionClaims, AssertionRate, AssertionUse, ExpectedAssertion};
 use identity::public_key::{JwkMembers, PublicKey, SignatureAlgorithm};
 use infra::StoreError;
 use model::{TenantId, Timestamp};
@@ -19,8 +19,6 @@ use super::signed_token::{self, SignedToken};
 
 /// `client_assertion_type` (RFC 7523 section 2.2).
 pub(super) const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-/// What an assertion may say that it is, in lower case; it may also say nothing. Other tokens of the same key are none.
-const TOKEN_TYPES: [&str; 2] = ["jwt", "client-authentication+jwt"];
 /// The most clients whose assertions are counted; then all counts are forgotten.
 const COUNTED_MAX: usize = 4_096;
 
@@ -76,11 +74,16 @@ impl From<StoreError> for AssertionRefusal {
     }
 }
 
-/// Takes an assertion by which that client proves itself.
-pub(super) async fn take(auth: &Auth, client: AssertingClient<'_>, token: &str) -> Result<(), AssertionRefusal> {
+/// Takes an assertion of that client for that purpose, and says whom it is about (`sub`).
+pub(super) async fn take(
+    auth: &Auth,
+    client: AssertingClient<'_>,
+    purpose: AssertionUse,
+    token: &str,
+) -> Result<String, AssertionRefusal> {
     let set = client.configured.and_then(|configured| configured.jwks.as_ref());
     let keys = set.map(|set| set.keys.as_slice()).unwrap_or_default();
-    let claims = verified(keys, token).map_err(|fault| AssertionRefusal::wrong(&fault))?;
+    let claims = verified(keys, purpose, token).map_err(|fault| AssertionRefusal::wrong(&fault))?;
     let Some(configured) = client.configured else {
         return Err(AssertionRefusal::wrong(&"there is no such client"));
     };
@@ -88,13 +91,13 @@ pub(super) async fn take(auth: &Auth, client: AssertingClient<'_>, token: &str) 
         read_claims(&claims).ok_or_else(|| AssertionRefusal::wrong(&"a claim is missing or of another kind"))?;
     let (tenant, id, now) = (client.tenant, configured.id.as_str(), auth.now());
     let (whole, endpoint) = (format!("{tenant}/{id}"), format!("{}/oauth/token", auth.issuer()));
-    let expected =
-        ExpectedAssertion { client: &[client.presented, id, &whole], audiences: &[auth.issuer(), &endpoint] };
+    let (names, audiences) = ([client.presented, id, &whole], [auth.issuer(), &endpoint]);
+    let expected = ExpectedAssertion { purpose, client: &names, audiences: &audiences };
     let until = claims.check(&expected, now).map_err(|fault| AssertionRefusal::wrong(&fault))?;
     // Who has the key counts alone: nobody else keeps the client out.
     auth.assertion_rates.take(tenant, id, now).map_err(AssertionRefusal::Wait)?;
     match auth.store.spend_assertion(tenant, id, &claims.jti, until).await? {
-        true => Ok(()),
+        true => Ok(claims.sub),
         false => Err(AssertionRefusal::wrong(&"its jti was shown before")),
     }
 }
@@ -106,7 +109,7 @@ pub(super) fn named_client(token: &str) -> Option<String> {
 }
 
 /// What an assertion says that one of these keys has signed. One signature is computed, whatever keys there are.
-fn verified(keys: &[ClientKey], token: &str) -> Result<Value, &'static str> {
+fn verified(keys: &[ClientKey], purpose: AssertionUse, token: &str) -> Result<Value, &'static str> {
     let token = SignedToken::read(token)?;
     let is_meant = |key: &&ClientKey| {
         let is_named = token.kid.is_none() || key.kid.is_none() || key.kid == token.kid;
@@ -127,9 +130,7 @@ fn verified(keys: &[ClientKey], token: &str) -> Result<Value, &'static str> {
     if !is_right {
         return Err("no key of the client has signed it, or it does not name the one that has (kid)");
     }
-    let typ = token.typ.as_deref().map(str::to_ascii_lowercase).unwrap_or_else(|| TOKEN_TYPES[0].to_owned());
-    // RFC 7515 section 4.1.9: the beginning may be left out.
-    if !TOKEN_TYPES.contains(&typ.strip_prefix("application/").unwrap_or(&typ)) {
+    if !purpose.is_of_type(token.typ.as_deref()) {
         return Err("it is another kind of token (typ)");
     }
     token.claims().ok_or("its claims cannot be read")
@@ -229,10 +230,11 @@ mod tests {
             (two, &own, head(None), false),
             (none, &own, head(None), false),
         ] {
-            assert_eq!(verified(keys, &signed(pair, &head)).is_ok(), is_right, "{} keys, {head}", keys.len());
+            let verified = verified(keys, AssertionUse::ClientProof, &signed(pair, &head));
+            assert_eq!(verified.is_ok(), is_right, "{} keys, {head}", keys.len());
         }
         assert_eq!(named_client(&signed(&foreign, &head(None))).as_deref(), Some("desk"));
-        assert!(verified(one, "").is_err() && named_client("a.b.c").is_none());
+        assert!(verified(one, AssertionUse::Grant, "").is_err() && named_client("a.b.c").is_none());
     }
 
     #[test]
@@ -248,7 +250,7 @@ mod tests {
             ..ClientKey::default()
         };
         for (alg, is_right) in [(None, true), (Some("EdDSA"), true), (Some("Ed25519"), true), (Some("ES256"), false)] {
-            assert_eq!(verified(&[key(alg)], &token).is_ok(), is_right, "{alg:?}");
+            assert_eq!(verified(&[key(alg)], AssertionUse::Grant, &token).is_ok(), is_right, "{alg:?}");
         }
     }
 

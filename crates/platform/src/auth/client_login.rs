@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use contracts::provisioning as configured;
 use contracts::sign_in_audit::{SignInEvent, SignInRecord, SignInWay};
 use identity::client::{ClientRules, GrantType};
+use identity::client_assertion::AssertionUse;
 use identity::oauth_error::ErrorCode;
 use identity::scope;
 use model::TenantId;
@@ -131,8 +132,8 @@ async fn has_signed(
     source: &RequestSource,
 ) -> Result<bool, OAuthError> {
     let (tenant, found) = (client.tenant, client.configured);
-    match client_assertion::take(auth, client, token).await {
-        Ok(()) => Ok(true),
+    match client_assertion::take(auth, client, AssertionUse::ClientProof, token).await {
+        Ok(_) => Ok(true),
         Err(AssertionRefusal::Wrong(fault)) => {
             tracing::info!(%tenant, source = source.address, fault, "the assertion of a client was refused");
             auth.note(tenant, source, of_client(SignInEvent::Refused, SignInWay::ClientAssertion, found));
@@ -203,6 +204,7 @@ pub(super) fn of_configured(client: &configured::OAuthClient) -> ClientRules {
         configured::Grant::ClientCredentials => GrantType::ClientCredentials,
         configured::Grant::Password => GrantType::Password,
         configured::Grant::DeviceCode => GrantType::DeviceCode,
+        configured::Grant::JwtBearer => GrantType::JwtBearer,
     });
     ClientRules {
         id: client.id.clone(),

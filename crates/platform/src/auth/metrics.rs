@@ -153,12 +153,14 @@ impl Label for Grant {
         Self(GrantType::ClientCredentials),
         Self(GrantType::Password),
         Self(GrantType::DeviceCode),
+        Self(GrantType::JwtBearer),
     ];
 
     fn text(self) -> &'static str {
         match self.0 {
-            // Its name on the wire is that of a registry.
+            // Their names on the wire are those of a registry.
             GrantType::DeviceCode => "device_code",
+            GrantType::JwtBearer => "jwt_bearer",
             other => other.as_str(),
         }
     }

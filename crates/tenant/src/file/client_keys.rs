@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use contracts::provisioning::{ClientKey, ClientKeySet, OAuthClient};
+use contracts::provisioning::{ClientKey, ClientKeySet, Grant, OAuthClient};
 use identity::public_key::{JwkMembers, PublicKey, SignatureAlgorithm};
 
 use super::scalar::{optional, text as scalar};
@@ -87,8 +87,14 @@ pub(super) fn part_of_line(client: &OAuthClient) -> String {
 
 /// What is wrong with them: keys and reasons.
 pub(super) fn faults(client: &OAuthClient) -> Vec<(String, String)> {
-    let Some(set) = &client.jwks else { return Vec::new() };
     let mut faults = Vec::new();
+    let Some(set) = &client.jwks else {
+        if client.grants.contains(&Grant::JwtBearer) {
+            let reason = format!("{} needs jwks, which verify whom the client names", Grant::JwtBearer.as_str());
+            faults.push(("grants".to_owned(), reason));
+        }
+        return faults;
+    };
     if client.secret.is_some() {
         let reason = "a client has a secret or keys: take the secret away".to_owned();
         faults.push(("jwks".to_owned(), reason));
@@ -161,6 +167,20 @@ mod tests {
             let written = file::write(&objects).yaml;
             assert_eq!(file::read(&written, |_| Ok(String::new())).unwrap(), objects, "{written}");
         }
+    }
+
+    #[test]
+    fn who_names_people_has_keys_that_verify_it() {
+        let faults = |further: &str| {
+            let text = format!(
+                "tenant: x\nname: x\nrealm: x\nhold_music: m\nprompts: {{m: m.wav}}\nclients:\n  - {{id: app, name: App, \
+                 grants: [jwt_bearer], {further}}}\n"
+            );
+            file::read(&text, |_| Ok(String::new())).map_err(|faults| faults.to_string()).err()
+        };
+        assert_eq!(faults(&format!("jwks: {{keys: [{{{EC}}}]}}")), None);
+        let refused = faults("secret: slow brown teapot").unwrap();
+        assert!(refused.contains("clients.app.grants: jwt_bearer needs jwks"), "{refused}");
     }
 
     #[test]
