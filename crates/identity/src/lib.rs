@@ -6,6 +6,7 @@ pub mod authorization;
 mod base32;
 pub mod client;
 pub mod client_assertion;
+pub mod front_channel;
 pub mod grant;
 pub mod lockout;
 pub mod login_name;

@@ -20,6 +20,7 @@ mod discovery;
 mod first_party;
 mod form_request;
 mod forms;
+mod frontchannel;
 mod guard;
 mod guess_turns;
 mod half_signed_in;

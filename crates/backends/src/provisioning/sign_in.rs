@@ -12,6 +12,10 @@ use super::{Row, Statement, Turn, query};
 struct ClientExtras {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     jwks: Option<ClientKeySet>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    frontchannel_logout_uri: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    frontchannel_logout_session_required: Option<bool>,
 }
 
 impl ClientExtras {
@@ -56,6 +60,8 @@ pub(super) fn client(row: &Row, redirect_uris: Vec<String>) -> Result<OAuthClien
         redirect_uris,
         scopes: row.text("scopes")?.split_whitespace().map(str::to_owned).collect(),
         backchannel_logout_uri: row.get("backchannel_logout_uri")?,
+        frontchannel_logout_uri: extras.frontchannel_logout_uri,
+        frontchannel_logout_session_required: extras.frontchannel_logout_session_required,
     })
 }
 
@@ -95,7 +101,11 @@ fn unknown(what: &str, name: &str) -> StoreError {
 /// Stores a client.
 pub(super) async fn put_client(db: &mut dyn Turn, tenant: &str, o: &OAuthClient) -> Result<()> {
     let grants: Vec<_> = o.grants.iter().map(|grant| grant.as_str()).collect();
-    let extras = ClientExtras { jwks: o.jwks.clone() };
+    let extras = ClientExtras {
+        jwks: o.jwks.clone(),
+        frontchannel_logout_uri: o.frontchannel_logout_uri.clone(),
+        frontchannel_logout_session_required: o.frontchannel_logout_session_required,
+    };
     let sql = "INSERT INTO client (tenant, id, name, secret, grants, scopes, backchannel_logout_uri, extras)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (tenant, id) DO UPDATE SET id = excluded.id, name = excluded.name, secret = excluded.secret,

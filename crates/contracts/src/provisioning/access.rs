@@ -172,6 +172,12 @@ pub struct OAuthClient {
     /// Where it is told that a sign-in has ended (OpenID Connect Back-Channel Logout 1.0).
     #[serde(default)]
     pub backchannel_logout_uri: Option<String>,
+    /// Its page that a browser loads when somebody signs out there (OpenID Connect Front-Channel Logout 1.0).
+    #[serde(default)]
+    pub frontchannel_logout_uri: Option<String>,
+    /// Whether that page is told whose session has ended (`iss`, `sid`); none: it is.
+    #[serde(default)]
+    pub frontchannel_logout_session_required: Option<bool>,
 }
 
 impl OAuthClient {

@@ -162,6 +162,8 @@ pub fn objects(tenant: &str) -> TenantObjects {
         redirect_uris: vec!["https://desk.example/in".into(), "http://127.0.0.1/in".into()],
         scopes: vec!["calls:read".into(), "calls:control".into()],
         backchannel_logout_uri: Some("https://desk.example/ended".into()),
+        frontchannel_logout_uri: Some("https://desk.example/out".into()),
+        frontchannel_logout_session_required: Some(false),
     }];
     let number = |number: &str, schedule: Option<&str>, closed_dn: Option<&str>| Number {
         number: number.into(),

@@ -85,6 +85,18 @@ pub(super) static CLIENTS: Shape = Shape::List {
             &URI,
             "Where it is told that a sign-in of it has ended (OpenID Connect Back-Channel Logout): https, or http to this machine. For clients with the grant refresh_token.",
         ),
+        field(
+            "frontchannel_logout_uri",
+            Optional,
+            &URI,
+            "Its page that browsers load, unseen, when somebody signs out (OpenID Connect Front-Channel Logout): at the scheme, host and port of one of its redirect_uris. For clients with the grant refresh_token.",
+        ),
+        field(
+            "frontchannel_logout_session_required",
+            Optional,
+            &Shape::Flag,
+            "Whether `iss` and `sid` are added to that address, by which it finds the session that has ended. Without it true.",
+        ),
     ]),
     max: CLIENTS_MAX,
 };
@@ -122,6 +134,8 @@ pub(super) fn read_client(item: &Node) -> Option<OAuthClient> {
         redirect_uris: texts(item, "redirect_uris"),
         scopes: texts(item, "scopes"),
         backchannel_logout_uri: text(item, "backchannel_logout_uri"),
+        frontchannel_logout_uri: text(item, "frontchannel_logout_uri"),
+        frontchannel_logout_session_required: flag(item, "frontchannel_logout_session_required"),
     })
 }
 
@@ -147,8 +161,9 @@ pub(super) fn client_line(client: &OAuthClient) -> String {
         [] => String::new(),
         entries => format!(", {key}: {}", flow(entries.iter().map(String::as_str))),
     };
+    let names_session = client.frontchannel_logout_session_required;
     format!(
-        "- {{id: {}, name: {}{}{}, grants: {}{}{}{}}}",
+        "- {{id: {}, name: {}{}{}, grants: {}{}{}{}{}{}}}",
         scalar(&client.id),
         scalar(&client.name),
         optional("secret", client.secret.as_ref().map(Secret::reveal)),
@@ -157,6 +172,8 @@ pub(super) fn client_line(client: &OAuthClient) -> String {
         list("redirect_uris", &client.redirect_uris),
         list("scopes", &client.scopes),
         optional("backchannel_logout_uri", client.backchannel_logout_uri.as_deref()),
+        optional("frontchannel_logout_uri", client.frontchannel_logout_uri.as_deref()),
+        names_session.map(|is_so| format!(", frontchannel_logout_session_required: {is_so}")).unwrap_or_default(),
     )
 }
 
@@ -280,6 +297,9 @@ pub(super) fn client_faults(client: &OAuthClient) -> Vec<(String, String)> {
             );
         }
     }
+    if let Some((key, reason)) = front_channel_fault(client) {
+        fault(key, reason.to_owned());
+    }
     for uri in &client.redirect_uris {
         if let Some(reason) = identity::redirect_uri::fault(uri) {
             fault("redirect_uris", format!("{uri}: {reason}"));
@@ -297,6 +317,20 @@ pub(super) fn client_faults(client: &OAuthClient) -> Vec<(String, String)> {
         }
     }
     faults
+}
+
+/// What is wrong with the page that browsers load when somebody signs out.
+fn front_channel_fault(client: &OAuthClient) -> Option<(&'static str, &'static str)> {
+    let Some(uri) = &client.frontchannel_logout_uri else {
+        let is_lone = client.frontchannel_logout_session_required.is_some();
+        return is_lone.then_some(("frontchannel_logout_session_required", "it needs frontchannel_logout_uri"));
+    };
+    let reason = match identity::front_channel::fault(uri, &client.redirect_uris) {
+        Some(reason) => reason,
+        None if client.grants.contains(&Grant::RefreshToken) => return None,
+        None => "it needs the grant refresh_token: sign-ins of others are not kept",
+    };
+    Some(("frontchannel_logout_uri", reason))
 }
 
 #[cfg(test)]
@@ -353,6 +387,41 @@ mod tests {
             [("http://app.example/ended", kept()), ("https://app.example/ended", vec![Grant::AuthorizationCode])]
         {
             assert_eq!(faults(uri, grants)[0].0, "backchannel_logout_uri", "{uri}");
+        }
+    }
+
+    #[test]
+    fn the_page_for_a_sign_out_is_read_and_written_and_where_the_program_is() {
+        let read = |further: &str| {
+            let text = format!(
+                "tenant: x\nname: x\nrealm: x\nhold_music: m\nprompts: {{m: m.wav}}\nclients:\n  - {{id: app, name: App, \
+                 redirect_uris: [\"https://app.example/in\"], {further}}}\n"
+            );
+            file::read(&text, |_| Ok(String::new())).map_err(|faults| faults.to_string())
+        };
+        let kept = "grants: [authorization_code, refresh_token]";
+        let page = "frontchannel_logout_uri: \"https://app.example/out\"";
+        for session in
+            ["", ", frontchannel_logout_session_required: true", ", frontchannel_logout_session_required: false"]
+        {
+            let objects = read(&format!("{kept}, {page}{session}")).unwrap();
+            let written = file::write(&objects).yaml;
+            assert_eq!(file::read(&written, |_| Ok(String::new())).unwrap(), objects, "{written}");
+        }
+        let elsewhere = "frontchannel_logout_uri: \"https://other.example/out\"";
+        for (said, key) in [
+            (format!("{kept}, {elsewhere}"), "clients.app.frontchannel_logout_uri: it must have scheme, host"),
+            (
+                format!("grants: [authorization_code], {page}"),
+                "clients.app.frontchannel_logout_uri: it needs the grant",
+            ),
+            (
+                format!("{kept}, frontchannel_logout_session_required: true"),
+                "clients.app.frontchannel_logout_session_required: it needs frontchannel_logout_uri",
+            ),
+        ] {
+            let faults = read(&said).unwrap_err();
+            assert!(faults.contains(key), "{said}: {faults}");
         }
     }
 
