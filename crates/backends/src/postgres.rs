@@ -271,7 +271,7 @@ fn row_of(row: &PgRow) -> std::result::Result<Row, sqlx::Error> {
 // === the schema ===
 
 /// A released step is never changed. Each change is a step of its own, and the release before must work with it.
-const STEPS: [(&str, &str); 35] = [
+const STEPS: [(&str, &str); 36] = [
     ("configuration", include_str!("postgres/schema.sql")),
     ("wallboard", include_str!("postgres/wallboard.sql")),
     ("outgoing", include_str!("postgres/outgoing.sql")),
@@ -307,6 +307,7 @@ const STEPS: [(&str, &str); 35] = [
     ("object document", include_str!("postgres/object_document.sql")),
     ("history", include_str!("postgres/history.sql")),
     ("api keys", include_str!("postgres/api_keys.sql")),
+    ("client extras", include_str!("postgres/client_extras.sql")),
 ];
 
 fn migrator(steps: usize) -> Migrator {

@@ -27,7 +27,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use access::{Grant, OAuthClient, Privilege};
+pub use access::{ClientKey, ClientKeySet, Grant, OAuthClient, Privilege};
 pub use agents::{Agent, AgentRules, LoginPasswordRule, NoAnswerAction};
 pub use codes::{ActionCode, FeatureAction, FeatureCode};
 pub use dialling::{DialAction, DialRule, Schedule, Spender};

@@ -8,7 +8,7 @@ use model::Timestamp;
 pub enum SignInEvent {
     /// Somebody has signed in.
     SignedIn,
-    /// A password, a code or a client's secret was wrong, or nobody has that name; or a provider has signed nobody in.
+    /// A password, a code, or a client's secret or assertion was wrong, or nobody has that name; or a provider has signed nobody in.
     Refused,
     /// It was not looked at: too many wrong ones came before.
     LockedOut,
@@ -98,8 +98,12 @@ pub enum SignInWay {
     Provider,
     /// A device that a person has let in.
     DeviceCode,
+    /// A client that the tenant trusts has said who it is.
+    JwtBearer,
     /// A client's secret.
     ClientSecret,
+    /// An assertion that a client has signed.
+    ClientAssertion,
     /// A code of an authorization request.
     AuthorizationCode,
     /// A refresh token.
@@ -114,13 +118,15 @@ pub enum SignInWay {
 
 impl SignInWay {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Password,
         Self::SecondFactor,
         Self::RecoveryCode,
         Self::Provider,
         Self::DeviceCode,
+        Self::JwtBearer,
         Self::ClientSecret,
+        Self::ClientAssertion,
         Self::AuthorizationCode,
         Self::RefreshToken,
         Self::AccessToken,
@@ -136,7 +142,9 @@ impl SignInWay {
             Self::RecoveryCode => "recovery_code",
             Self::Provider => "provider",
             Self::DeviceCode => "device_code",
+            Self::JwtBearer => "jwt_bearer",
             Self::ClientSecret => "client_secret",
+            Self::ClientAssertion => "client_assertion",
             Self::AuthorizationCode => "authorization_code",
             Self::RefreshToken => "refresh_token",
             Self::AccessToken => "access_token",
@@ -258,8 +266,8 @@ mod tests {
         let ways = SignInWay::ALL.map(SignInWay::as_str).join(" ");
         assert_eq!(
             ways,
-            "password second_factor recovery_code provider device_code client_secret authorization_code \
-             refresh_token access_token everywhere api_key"
+            "password second_factor recovery_code provider device_code jwt_bearer client_secret client_assertion \
+             authorization_code refresh_token access_token everywhere api_key"
         );
         for event in SignInEvent::ALL {
             assert_eq!(SignInEvent::named(event.as_str()), Some(event));

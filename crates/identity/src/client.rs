@@ -17,17 +17,20 @@ pub enum GrantType {
     DeviceCode,
     /// An API key (RFC 8693). No client is asked for: the key proves itself.
     TokenExchange,
+    /// An assertion by which the client says for whom it asks (RFC 7523 section 2.1).
+    JwtBearer,
 }
 
 impl GrantType {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::AuthorizationCode,
         Self::RefreshToken,
         Self::ClientCredentials,
         Self::Password,
         Self::DeviceCode,
         Self::TokenExchange,
+        Self::JwtBearer,
     ];
 
     /// Its name in `grant_type`.
@@ -39,6 +42,7 @@ impl GrantType {
             Self::Password => "password",
             Self::DeviceCode => "urn:ietf:params:oauth:grant-type:device_code",
             Self::TokenExchange => "urn:ietf:params:oauth:grant-type:token-exchange",
+            Self::JwtBearer => "urn:ietf:params:oauth:grant-type:jwt-bearer",
         }
     }
 
@@ -53,7 +57,7 @@ impl GrantType {
 pub struct ClientRules {
     /// Its id, unique in the tenant.
     pub id: String,
-    /// Whether it has a secret; without one it is public, and its codes need PKCE.
+    /// Whether it has a secret or keys; without them it is public, and its codes need PKCE.
     pub is_confidential: bool,
     /// The grants that it may use.
     pub grants: Vec<GrantType>,
@@ -66,9 +70,11 @@ pub struct ClientRules {
 }
 
 impl ClientRules {
-    /// Whether it may use that grant. A public client has no credentials of its own (RFC 6749 section 4.4).
+    /// Whether it may use that grant. A public client has no credentials of its own (RFC 6749 section 4.4), and nobody believes it whom it
+    /// names.
     pub fn may_use(&self, grant: GrantType) -> bool {
-        self.grants.contains(&grant) && (self.is_confidential || grant != GrantType::ClientCredentials)
+        let needs_proof = matches!(grant, GrantType::ClientCredentials | GrantType::JwtBearer);
+        self.grants.contains(&grant) && (self.is_confidential || !needs_proof)
     }
 
     /// What of a person's scopes a token at this client may have.
@@ -98,8 +104,9 @@ mod tests {
             bounds_people: false,
         };
         assert!(client.may_use(GrantType::AuthorizationCode) && !client.may_use(GrantType::ClientCredentials));
+        assert!(!client.may_use(GrantType::JwtBearer));
         client.is_confidential = true;
-        assert!(client.may_use(GrantType::ClientCredentials));
+        assert!(client.may_use(GrantType::ClientCredentials) && client.may_use(GrantType::JwtBearer));
         client.grants.clear();
         assert!(GrantType::ALL.iter().all(|grant| !client.may_use(*grant)));
     }

@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 pub const OF_IDENTITY: [&str; 4] = ["openid", "profile", "email", "offline_access"];
 /// Asks for an ID token.
 pub const OPENID: &str = "openid";
+/// Asks for a refresh token.
+pub const OFFLINE_ACCESS: &str = "offline_access";
 /// Published programs ask for this alone: all that there is.
 const EVERYTHING: &str = "*";
 

@@ -12,6 +12,7 @@ mod authorize;
 mod backchannel;
 mod browser;
 mod change_password;
+mod client_assertion;
 mod client_login;
 mod cookies;
 mod cors;
@@ -21,6 +22,7 @@ mod discovery;
 mod first_party;
 mod form_request;
 mod forms;
+mod frontchannel;
 mod guard;
 mod guess_turns;
 mod half_signed_in;
@@ -46,6 +48,7 @@ mod session;
 mod sessions;
 mod sign_in;
 mod sign_out;
+mod signed_token;
 mod source;
 mod store;
 mod tenancy;
@@ -128,6 +131,7 @@ struct Auth {
     outside: outside::OutsideClient,
     store: store::SignInStore,
     guesses: guard::Guesses,
+    assertion_rates: client_assertion::AssertionRates,
     hashing: hashing::Hashing,
     forms: forms::Forms,
     metrics: metrics::Metrics,
@@ -195,6 +199,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
         settings,
         people: people::People::start(&ctx)?,
         guesses: guard::Guesses::new(store.clone(), ctx.clock.clone())?,
+        assertion_rates: client_assertion::AssertionRates::default(),
         store,
         hashing: hashing::Hashing::new(metrics.clone()),
         forms: forms::Forms::new(ctx.installation_key.bytes()),

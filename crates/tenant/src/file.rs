@@ -7,6 +7,7 @@ mod access;
 mod action_codes;
 mod agents;
 mod attributes;
+mod client_keys;
 mod declaration;
 mod dialling;
 mod gather;

@@ -92,7 +92,7 @@ pub(super) async fn find(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) 
             Ok(Some(Object::Place(Box::new(place))))
         }
         ObjectKind::Client => {
-            let sql = "SELECT id, name, secret, grants, scopes, backchannel_logout_uri FROM client WHERE tenant = ? AND id = ?";
+            let sql = "SELECT id, name, secret, grants, scopes, backchannel_logout_uri, extras FROM client WHERE tenant = ? AND id = ?";
             let Some(row) = db.rows(one(sql)).await?.into_iter().next() else { return Ok(None) };
             let uris = "SELECT uri FROM client_redirect_uri WHERE tenant = ? AND id = ? ORDER BY place";
             let uris = db.rows(one(uris)).await?;

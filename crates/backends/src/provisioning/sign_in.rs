@@ -1,10 +1,39 @@
 //! Clients, what people may do, and how they sign in.
 
-use contracts::provisioning::{Grant, OAuthClient, Privilege, Secret, SignInRules};
+use contracts::provisioning::{ClientKeySet, Grant, OAuthClient, Privilege, Secret, SignInRules};
 use infra::{Result, StoreError};
 use model::TenantId;
+use serde::{Deserialize, Serialize};
 
 use super::{Row, Statement, Turn, query};
+
+/// What stands in one column of a client, as JSON: what few clients have.
+#[derive(Default, PartialEq, Serialize, Deserialize)]
+struct ClientExtras {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    jwks: Option<ClientKeySet>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    frontchannel_logout_uri: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    frontchannel_logout_session_required: Option<bool>,
+}
+
+impl ClientExtras {
+    fn read(json: Option<String>) -> Result<Self> {
+        let Some(json) = json else { return Ok(Self::default()) };
+        let corrupt = |error: serde_json::Error| StoreError::Corrupt {
+            what: "table client".to_owned(),
+            reason: format!("extras is not what a client has, as JSON: {error}"),
+        };
+        serde_json::from_str(&json).map_err(corrupt)
+    }
+
+    /// As [`Self::read`] reads them; none if nothing is set.
+    fn text(&self) -> Option<String> {
+        // Plain text: serialising it cannot fail.
+        (*self != Self::default()).then(|| serde_json::to_string(self).ok()).flatten()
+    }
+}
 
 /// All clients of a tenant.
 pub(super) async fn clients(db: &mut dyn Turn, tenant: &TenantId) -> Result<Vec<OAuthClient>> {
@@ -13,8 +42,7 @@ pub(super) async fn clients(db: &mut dyn Turn, tenant: &TenantId) -> Result<Vec<
     for row in db.rows(all("SELECT id, uri FROM client_redirect_uri WHERE tenant = ? ORDER BY id, place")).await? {
         uris.push((row.text("id")?, row.text("uri")?));
     }
-    let sql =
-        "SELECT id, name, secret, grants, scopes, backchannel_logout_uri FROM client WHERE tenant = ? ORDER BY dbid";
+    let sql = "SELECT id, name, secret, grants, scopes, backchannel_logout_uri, extras FROM client WHERE tenant = ? ORDER BY dbid";
     let rows = db.rows(all(sql)).await?;
     let of = |id: &str| uris.iter().filter(|(of, _)| of == id).map(|(_, uri)| uri.clone()).collect();
     rows.iter().map(|row| client(row, of(&row.text("id")?))).collect()
@@ -22,14 +50,18 @@ pub(super) async fn clients(db: &mut dyn Turn, tenant: &TenantId) -> Result<Vec<
 
 pub(super) fn client(row: &Row, redirect_uris: Vec<String>) -> Result<OAuthClient> {
     let grant = |name: &str| Grant::parse(name).ok_or_else(|| unknown("table client", name));
+    let extras = ClientExtras::read(row.get("extras")?)?;
     Ok(OAuthClient {
         id: row.text("id")?,
         name: row.text("name")?,
         secret: row.get::<Option<String>>("secret")?.map(Secret),
+        jwks: extras.jwks,
         grants: row.text("grants")?.split_whitespace().map(grant).collect::<Result<_>>()?,
         redirect_uris,
         scopes: row.text("scopes")?.split_whitespace().map(str::to_owned).collect(),
         backchannel_logout_uri: row.get("backchannel_logout_uri")?,
+        frontchannel_logout_uri: extras.frontchannel_logout_uri,
+        frontchannel_logout_session_required: extras.frontchannel_logout_session_required,
     })
 }
 
@@ -69,11 +101,16 @@ fn unknown(what: &str, name: &str) -> StoreError {
 /// Stores a client.
 pub(super) async fn put_client(db: &mut dyn Turn, tenant: &str, o: &OAuthClient) -> Result<()> {
     let grants: Vec<_> = o.grants.iter().map(|grant| grant.as_str()).collect();
-    let sql = "INSERT INTO client (tenant, id, name, secret, grants, scopes, backchannel_logout_uri)
-         VALUES (?, ?, ?, ?, ?, ?, ?)
+    let extras = ClientExtras {
+        jwks: o.jwks.clone(),
+        frontchannel_logout_uri: o.frontchannel_logout_uri.clone(),
+        frontchannel_logout_session_required: o.frontchannel_logout_session_required,
+    };
+    let sql = "INSERT INTO client (tenant, id, name, secret, grants, scopes, backchannel_logout_uri, extras)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (tenant, id) DO UPDATE SET id = excluded.id, name = excluded.name, secret = excluded.secret,
              grants = excluded.grants, scopes = excluded.scopes,
-             backchannel_logout_uri = excluded.backchannel_logout_uri";
+             backchannel_logout_uri = excluded.backchannel_logout_uri, extras = excluded.extras";
     let put = query(sql)
         .bind(tenant)
         .bind(&o.id)
@@ -81,7 +118,8 @@ pub(super) async fn put_client(db: &mut dyn Turn, tenant: &str, o: &OAuthClient)
         .bind(o.secret.as_ref().map(Secret::reveal))
         .bind(grants.join(" "))
         .bind(o.scopes.join(" "))
-        .bind(&o.backchannel_logout_uri);
+        .bind(&o.backchannel_logout_uri)
+        .bind(&extras.text());
     run(db, put).await?;
     let clear = "DELETE FROM client_redirect_uri WHERE tenant = ? AND id = ?";
     run(db, query(clear).bind(tenant).bind(&o.id)).await?;

@@ -7,11 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use contracts::provisioning::{
-    ActionCode, Agent, AgentGroup, AgentRules, Application, AttributeValue, BusinessAttribute, DialAction, DialRule,
-    DiversionForm, Dn, DnKind, DtmfForm, Encryption, FeatureAction, FeatureCode, Grant, HeaderRule, HeaderRuleAction,
-    HeaderRuleOn, Location, LoginPasswordRule, LookupList, NoAnswerAction, Number, OAuthClient, Object, ObjectKey,
-    ObjectKind, Person, PersonField, Place, PlaceGroup, Privilege, Prompt, Schedule, Secret, SignInRules, Skill,
-    SkillLevel, Spender, Stir, StirSign, StirVerify, Tenant, TenantObjects, Trunk, UpstreamProvider,
+    ActionCode, Agent, AgentGroup, AgentRules, Application, AttributeValue, BusinessAttribute, ClientKey, ClientKeySet, DialAction, DialRule, DiversionForm, Dn, DnKind, DtmfForm, Encryption, FeatureAction, FeatureCode, Grant, HeaderRule, HeaderRuleAction, HeaderRuleOn, Location, LoginPasswordRule, LookupList, NoAnswerAction, Number, OAuthClient, Object, ObjectKey, ObjectKind, Person, PersonField, Place, PlaceGroup, Privilege, Prompt, Schedule, Secret, SignInRules, Skill, SkillLevel, Spender, Stir, StirSign, StirVerify, Tenant, TenantObjects, Trunk, UpstreamProvider,
 };
 use model::{TenantId, Timestamp};
 
@@ -44,6 +40,21 @@ fn location(room: &str) -> Location {
         name: Some("Acme".into()),
         latitude: Some("52.520008".into()),
         longitude: Some("-13.404954".into()),
+    }
+}
+
+/// A key with every member.
+fn client_key(kid: &str) -> ClientKey {
+    ClientKey {
+        kty: "EC".into(),
+        crv: Some("P-256".into()),
+        x: Some("f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU".into()),
+        y: Some("x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0".into()),
+        n: Some("AQ".into()),
+        e: Some("AQAB".into()),
+        kid: Some(kid.into()),
+        alg: Some("ES256".into()),
+        purpose: Some("sig".into()),
     }
 }
 
@@ -146,10 +157,13 @@ pub fn objects(tenant: &str) -> TenantObjects {
         id: "Desk".into(),
         name: "The desktop".into(),
         secret: Some(Secret("$argon2id$of-desk".into())),
+        jwks: Some(ClientKeySet { keys: vec![client_key("a"), client_key("b")] }),
         grants: vec![Grant::AuthorizationCode, Grant::RefreshToken],
         redirect_uris: vec!["https://desk.example/in".into(), "http://127.0.0.1/in".into()],
         scopes: vec!["calls:read".into(), "calls:control".into()],
         backchannel_logout_uri: Some("https://desk.example/ended".into()),
+        frontchannel_logout_uri: Some("https://desk.example/out".into()),
+        frontchannel_logout_session_required: Some(false),
     }];
     let number = |number: &str, schedule: Option<&str>, closed_dn: Option<&str>| Number {
         number: number.into(),
@@ -352,14 +366,7 @@ async fn a_changed_person_and_client_come_back_as_they_were_changed(store: &dyn 
     store.update(&acme, Revision(0), put_all(&objects("access")), note()).await.unwrap();
     let (person, client) = (objects("access").people.remove(0), objects("access").clients.remove(0));
     let bare_person = Person { user_name: person.user_name.clone(), ..Person::default() };
-    let bare_client = OAuthClient {
-        secret: None,
-        grants: Vec::new(),
-        redirect_uris: Vec::new(),
-        scopes: Vec::new(),
-        backchannel_logout_uri: None,
-        ..client.clone()
-    };
+    let bare_client = OAuthClient { id: client.id.clone(), name: client.name.clone(), ..OAuthClient::default() };
     for (revision, person, client) in [(1, bare_person, bare_client), (2, person, client)] {
         let puts = [Object::Person(Box::new(person.clone())), Object::Client(client.clone())].map(ObjectChange::Put);
         store.update(&acme, Revision(revision), puts.into(), note()).await.unwrap();

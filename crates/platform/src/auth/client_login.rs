@@ -1,4 +1,5 @@
-//! Which client asks, and whether it proves itself: by Basic or in the form (RFC 6749 section 2.3.1).
+//! Which client asks, and whether it proves itself: by its secret, in Basic or in the form (RFC 6749 section 2.3.1), or by an assertion
+//! that it has signed (RFC 7523 section 2.2).
 
 use axum::http::{HeaderMap, header};
 use base64::Engine as _;
@@ -6,18 +7,23 @@ use base64::engine::general_purpose::STANDARD;
 use contracts::provisioning as configured;
 use contracts::sign_in_audit::{SignInEvent, SignInRecord, SignInWay};
 use identity::client::{ClientRules, GrantType};
+use identity::client_assertion::AssertionUse;
 use identity::oauth_error::ErrorCode;
 use identity::scope;
 use model::TenantId;
 
 use super::Auth;
 use super::answers::{OAuthError, Trouble};
+use super::client_assertion::{self, AssertingClient, AssertionRefusal};
 use super::first_party;
 use super::guard::Guess;
 use super::parameters::Parameters;
 use super::people::Tenants;
 use super::source::RequestSource;
 use super::tenancy::{self, Named};
+
+/// The same whatever is wrong: nobody learns whether there is such a client, or how it proves itself.
+const REFUSED: &str = "the client is not known, or does not prove itself";
 
 /// A client that has proved itself, or has nothing to prove it with.
 pub(super) struct ClientLogin {
@@ -30,10 +36,18 @@ pub(super) struct ClientLogin {
 }
 
 /// What a client shows.
-struct ShownSecret {
+struct ShownClient {
     id: String,
-    secret: Option<String>,
+    proof: ClientProof,
     is_basic: bool,
+}
+
+/// By what it proves itself.
+#[derive(Debug, PartialEq, Eq)]
+enum ClientProof {
+    Nothing,
+    Secret(String),
+    Assertion(String),
 }
 
 /// The client of a request.
@@ -47,43 +61,52 @@ pub(super) async fn authenticate(
     source: &RequestSource,
 ) -> Result<ClientLogin, OAuthError> {
     let shown = credentials(headers, form)?;
-    let refused = || {
-        Err(OAuthError::new(ErrorCode::InvalidClient, "the client is not known or its secret is wrong")
-            .of_basic(shown.is_basic))
-    };
+    let refused = || OAuthError::new(ErrorCode::InvalidClient, REFUSED).of_basic(shown.is_basic);
     let tenants = auth.people.tenants();
     let named = named(&tenants, &shown.id, form);
     if named.is_undecided(&tenants) {
         return Err(Trouble::away("tenant", &"it has not named the tenants yet").into());
     }
     if first_party::is_meant(&named.name) {
-        return match named.tenant.filter(|_| first_party::has_proof(auth, headers)) {
-            Some(tenant) => {
-                let client = of_configured(&first_party::client(auth.issuer()));
-                Ok(ClientLogin { tenant, client, presented: shown.id })
-            }
-            None => refused(),
-        };
+        let tenant = named.tenant.filter(|_| first_party::has_proof(auth, headers)).ok_or_else(refused)?;
+        let client = of_configured(&first_party::client(auth.issuer()));
+        return Ok(ClientLogin { tenant, client, presented: shown.id });
     }
     let tenant = named.tenant.as_ref().unwrap_or(auth.guesses.nowhere());
     let found = auth.people.client(tenant, &named.name).await?;
-    let Some(secret) = &shown.secret else {
+    let proved = match &shown.proof {
         // Nothing is guessed: a public client has no secret, and others have to show theirs.
-        return match found.filter(|client| client.secret.is_none()) {
-            Some(public) => {
-                Ok(ClientLogin { tenant: tenant.clone(), client: of_configured(&public), presented: shown.id })
-            }
-            None => refused(),
-        };
+        ClientProof::Nothing => found.filter(configured::OAuthClient::is_public),
+        ClientProof::Secret(secret) => {
+            let is_right = has_secret(auth, tenant, (named.name.as_str(), found.as_ref()), secret, source).await?;
+            found.filter(|_| is_right)
+        }
+        ClientProof::Assertion(token) => {
+            let client = AssertingClient { tenant, presented: &shown.id, configured: found.as_ref() };
+            let is_right = has_signed(auth, client, token, source).await?;
+            found.filter(|_| is_right)
+        }
     };
-    let guess = match auth.guesses.of_client(tenant, &named.name, source).await? {
+    let client = proved.ok_or_else(refused)?;
+    Ok(ClientLogin { tenant: tenant.clone(), client: of_configured(&client), presented: shown.id })
+}
+
+/// Whether that is the secret of the client with that name.
+async fn has_secret(
+    auth: &Auth,
+    tenant: &TenantId,
+    (name, found): (&str, Option<&configured::OAuthClient>),
+    secret: &str,
+    source: &RequestSource,
+) -> Result<bool, OAuthError> {
+    let guess = match auth.guesses.of_client(tenant, name, source).await? {
         Guess::Wait(wait) => {
-            auth.note(tenant, source, of_client(SignInEvent::LockedOut, found.as_ref()));
+            auth.note(tenant, source, of_client(SignInEvent::LockedOut, SignInWay::ClientSecret, found));
             return Err(OAuthError::wait(ErrorCode::InvalidClient, wait));
         }
         Guess::Taken(guess) => guess,
     };
-    let hash = found.as_ref().and_then(|client| client.secret.as_ref()).map(|hash| hash.reveal());
+    let hash = found.and_then(|client| client.secret.as_ref()).map(configured::Secret::reveal);
     let is_right = match auth.hashing.verify(secret, hash, guess.is_known()).await {
         Ok(is_right) => is_right,
         Err(trouble) => {
@@ -91,22 +114,42 @@ pub(super) async fn authenticate(
             return Err(trouble.into());
         }
     };
-    match found {
-        Some(client) if is_right => {
-            guess.right().await?;
-            Ok(ClientLogin { tenant: tenant.clone(), client: of_configured(&client), presented: shown.id })
+    if is_right && found.is_some() {
+        guess.right().await?;
+        return Ok(true);
+    }
+    tracing::info!(%tenant, source = source.address, "a client was refused");
+    auth.note(tenant, source, of_client(SignInEvent::Refused, SignInWay::ClientSecret, found));
+    Ok(false)
+}
+
+/// Whether the client has signed that assertion. Its tries are not counted as those of secrets are: nobody guesses a signature, and to
+/// verify one costs less than to count it.
+async fn has_signed(
+    auth: &Auth,
+    client: AssertingClient<'_>,
+    token: &str,
+    source: &RequestSource,
+) -> Result<bool, OAuthError> {
+    let (tenant, found) = (client.tenant, client.configured);
+    match client_assertion::take(auth, client, AssertionUse::ClientProof, token).await {
+        Ok(_) => Ok(true),
+        Err(AssertionRefusal::Wrong(fault)) => {
+            tracing::info!(%tenant, source = source.address, fault, "the assertion of a client was refused");
+            auth.note(tenant, source, of_client(SignInEvent::Refused, SignInWay::ClientAssertion, found));
+            Ok(false)
         }
-        found => {
-            tracing::info!(%tenant, source = source.address, "a client was refused");
-            auth.note(tenant, source, of_client(SignInEvent::Refused, found.as_ref()));
-            refused()
+        Err(AssertionRefusal::Wait(wait)) => {
+            auth.note(tenant, source, of_client(SignInEvent::LockedOut, SignInWay::ClientAssertion, found));
+            Err(OAuthError::wait(ErrorCode::InvalidClient, wait))
         }
+        Err(AssertionRefusal::Trouble(trouble)) => Err(trouble.into()),
     }
 }
 
-/// What has happened to the secret of a client. An id that is none of a client's may be anything.
-fn of_client(event: SignInEvent, client: Option<&configured::OAuthClient>) -> SignInRecord {
-    let record = SignInRecord::of(event).by_way(SignInWay::ClientSecret);
+/// What has happened to what a client shows. An id that is none of a client's may be anything.
+fn of_client(event: SignInEvent, way: SignInWay, client: Option<&configured::OAuthClient>) -> SignInRecord {
+    let record = SignInRecord::of(event).by_way(way);
     match client {
         Some(client) => record.about_client(&client.id),
         None => record,
@@ -161,10 +204,11 @@ pub(super) fn of_configured(client: &configured::OAuthClient) -> ClientRules {
         configured::Grant::ClientCredentials => GrantType::ClientCredentials,
         configured::Grant::Password => GrantType::Password,
         configured::Grant::DeviceCode => GrantType::DeviceCode,
+        configured::Grant::JwtBearer => GrantType::JwtBearer,
     });
     ClientRules {
         id: client.id.clone(),
-        is_confidential: client.secret.is_some(),
+        is_confidential: !client.is_public(),
         grants: grants.collect(),
         redirect_uris: client.redirect_uris.clone(),
         // Also of a client that was stored when more could be configured: none of the installation's own scopes.
@@ -173,22 +217,47 @@ pub(super) fn of_configured(client: &configured::OAuthClient) -> ClientRules {
     }
 }
 
-fn credentials(headers: &HeaderMap, form: &Parameters) -> Result<ShownSecret, OAuthError> {
+fn credentials(headers: &HeaderMap, form: &Parameters) -> Result<ShownClient, OAuthError> {
     let invalid = |description| OAuthError::new(ErrorCode::InvalidRequest, description);
+    let no_client = |description| OAuthError::new(ErrorCode::InvalidClient, description);
     let (id, secret) = (form.get("client_id"), form.get("client_secret"));
-    match (basic(headers), id) {
-        (Some(None), _) => {
-            Err(OAuthError::new(ErrorCode::InvalidClient, "the Authorization header cannot be read").of_basic(true))
+    if let Some(token) = assertion(form)? {
+        if secret.is_some() || basic(headers).is_some() {
+            return Err(invalid("the client proves itself in two ways"));
         }
+        let named = id.map(str::to_owned).or_else(|| client_assertion::named_client(token));
+        let proof = ClientProof::Assertion(token.to_owned());
+        return Ok(ShownClient { id: named.ok_or(no_client(REFUSED))?, proof, is_basic: false });
+    }
+    // Some programs without a secret send an empty one.
+    let proof = |secret: Option<String>| match secret.filter(|secret| !secret.is_empty()) {
+        Some(secret) => ClientProof::Secret(secret),
+        None => ClientProof::Nothing,
+    };
+    match (basic(headers), id) {
+        (Some(None), _) => Err(no_client("the Authorization header cannot be read").of_basic(true)),
         (Some(Some(_)), _) if secret.is_some() => Err(invalid("the client shows its secret in two ways")),
         (Some(Some((basic, _))), Some(id)) if basic != id => Err(invalid("client_id is not that of Authorization")),
-        (Some(Some((id, secret))), _) => {
-            // Some programs without a secret send an empty one.
-            let secret = Some(secret).filter(|secret| !secret.is_empty());
-            Ok(ShownSecret { id, secret, is_basic: true })
+        (Some(Some((id, secret))), _) => Ok(ShownClient { id, proof: proof(Some(secret)), is_basic: true }),
+        (None, Some(id)) => {
+            Ok(ShownClient { id: id.to_owned(), proof: proof(secret.map(str::to_owned)), is_basic: false })
         }
-        (None, Some(id)) => Ok(ShownSecret { id: id.to_owned(), secret: secret.map(str::to_owned), is_basic: false }),
-        (None, None) => Err(OAuthError::new(ErrorCode::InvalidClient, "the request names no client")),
+        (None, None) => Err(no_client("the request names no client")),
+    }
+}
+
+/// The assertion of a form (RFC 7521 section 4.2).
+fn assertion(form: &Parameters) -> Result<Option<&str>, OAuthError> {
+    match (form.get("client_assertion_type"), form.get("client_assertion")) {
+        (None, None) => Ok(None),
+        (Some(client_assertion::TYPE), Some(token)) => Ok(Some(token)),
+        (Some(_), Some(_)) => {
+            Err(OAuthError::new(ErrorCode::InvalidClient, "that client_assertion_type is not supported"))
+        }
+        _ => {
+            let description = "client_assertion and client_assertion_type come together";
+            Err(OAuthError::new(ErrorCode::InvalidRequest, description))
+        }
     }
 }
 
@@ -217,7 +286,11 @@ mod tests {
         if let Some(value) = authorization {
             headers.insert(header::AUTHORIZATION, value.parse().unwrap());
         }
-        credentials(&headers, &Parameters::read(form.as_bytes()).unwrap()).map(|shown| (shown.id, shown.secret))
+        credentials(&headers, &Parameters::read(form.as_bytes()).unwrap()).map(|shown| match shown.proof {
+            ClientProof::Nothing => (shown.id, None),
+            ClientProof::Secret(secret) => (shown.id, Some(secret)),
+            ClientProof::Assertion(token) => (shown.id, Some(format!("assertion {token}"))),
+        })
     }
 
     fn basic_of(pair: &str) -> String {
@@ -232,6 +305,26 @@ mod tests {
         assert_eq!(read(Some(&basic_of("app:")), "").unwrap(), app(None));
         assert_eq!(read(None, "client_id=app&client_secret=x").unwrap(), app(Some("x")));
         assert_eq!(read(Some("Bearer x"), "client_id=app").unwrap(), app(None));
+        let typed = format!("client_assertion_type={}&client_assertion=a.b.c", client_assertion::TYPE);
+        assert_eq!(read(None, &format!("{typed}&client_id=app")).unwrap(), app(Some("assertion a.b.c")));
+    }
+
+    #[test]
+    fn an_assertion_names_its_client_and_stands_alone() {
+        // {"alg":"ES256"} and {"sub":"app"}
+        let token = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhcHAifQ.AA";
+        let typed = format!("client_assertion_type={}&client_assertion={token}", client_assertion::TYPE);
+        assert_eq!(read(None, &typed).unwrap(), ("app".to_owned(), Some(format!("assertion {token}"))));
+        for (authorization, form) in [
+            (Some(basic_of("app:x")), typed.clone()),
+            (None, format!("{typed}&client_secret=x")),
+            (None, format!("client_assertion={token}")),
+            (None, format!("client_assertion_type={}", client_assertion::TYPE)),
+            (None, format!("client_assertion_type=urn:ietf:params:oauth:x&client_assertion={token}")),
+            (None, typed.replace(token, "a.b.c")),
+        ] {
+            assert!(read(authorization.as_deref(), &form).is_err(), "{form}");
+        }
     }
 
     #[test]
@@ -240,16 +333,17 @@ mod tests {
         let stored = configured::OAuthClient {
             id: "app".to_owned(),
             name: "App".to_owned(),
-            secret: None,
             grants: vec![configured::Grant::ClientCredentials],
-            redirect_uris: Vec::new(),
             scopes: names(&["operate", "config:write", "config:secrets", "trace:numbers", "role", "openid"]),
-            backchannel_logout_uri: None,
+            ..configured::OAuthClient::default()
         };
         assert_eq!(of_configured(&stored).scopes, names(&["config:write"]));
         let of_installation = configured::OAuthClient { scopes: names(&["operate"]), ..stored.clone() };
         assert!(of_configured(&of_installation).bounds_people, "it is not as one that lists nothing");
         assert!(!of_configured(&configured::OAuthClient { scopes: Vec::new(), ..stored }).bounds_people);
+        let jwks = Some(configured::ClientKeySet::default());
+        let with_keys = configured::OAuthClient { jwks, ..configured::OAuthClient::default() };
+        assert!(of_configured(&with_keys).is_confidential, "keys prove it, as a secret does");
         for privilege in scope::Privilege::ALL {
             assert!(privilege.scopes().iter().all(|scope| runtime::scope::find(scope).is_some()), "{privilege:?}");
         }

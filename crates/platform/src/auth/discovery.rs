@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use identity::client::GrantType;
+use identity::public_key::SignatureAlgorithm;
 use identity::{pkce, scope};
 use serde_json::{Value, json};
 
@@ -30,7 +31,8 @@ fn described(issuer: &str) -> Value {
     let at = |path: &str| format!("{issuer}{path}");
     let of_tenants = runtime::scope::TABLE.iter().map(|scope| scope.name).filter(|name| scope::is_of_tenant(name));
     let scopes = scope::OF_IDENTITY.into_iter().chain(of_tenants);
-    let by = ["client_secret_basic", "client_secret_post"];
+    let by = ["client_secret_basic", "client_secret_post", "private_key_jwt"];
+    let signed_by = SignatureAlgorithm::NAMES;
     json!({
         "issuer": issuer,
         "authorization_endpoint": at("/oauth/authorize"),
@@ -47,9 +49,12 @@ fn described(issuer: &str) -> Value {
         "grant_types_supported": GrantType::ALL.map(GrantType::as_str),
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["ES256"],
-        "token_endpoint_auth_methods_supported": [by[0], by[1], "none"],
+        "token_endpoint_auth_methods_supported": [by[0], by[1], by[2], "none"],
+        "token_endpoint_auth_signing_alg_values_supported": signed_by,
         "introspection_endpoint_auth_methods_supported": by,
-        "revocation_endpoint_auth_methods_supported": [by[0], by[1], "none"],
+        "introspection_endpoint_auth_signing_alg_values_supported": signed_by,
+        "revocation_endpoint_auth_methods_supported": [by[0], by[1], by[2], "none"],
+        "revocation_endpoint_auth_signing_alg_values_supported": signed_by,
         "code_challenge_methods_supported": [pkce::METHOD],
         "prompt_values_supported": ["none", "login"],
         "claims_supported": [
@@ -59,6 +64,8 @@ fn described(issuer: &str) -> Value {
         "authorization_response_iss_parameter_supported": true,
         "backchannel_logout_supported": true,
         "backchannel_logout_session_supported": true,
+        "frontchannel_logout_supported": true,
+        "frontchannel_logout_session_supported": true,
         "claims_parameter_supported": false,
         "request_parameter_supported": false,
         "request_uri_parameter_supported": false,
@@ -82,5 +89,12 @@ mod tests {
         let scopes = document["scopes_supported"].as_array().unwrap();
         assert!(scopes.contains(&json!("openid")) && !scopes.contains(&json!(runtime::token::ROLE_SCOPE)));
         assert!(scopes.contains(&json!("webhooks")) && !scopes.contains(&json!("operate")));
+        // RFC 8414 section 2: who announces private_key_jwt says which algorithms, and none is not one of them.
+        for endpoint in ["token", "introspection", "revocation"] {
+            let methods = &document[format!("{endpoint}_endpoint_auth_methods_supported")];
+            let algorithms = &document[format!("{endpoint}_endpoint_auth_signing_alg_values_supported")];
+            assert!(methods.as_array().unwrap().contains(&json!("private_key_jwt")), "{methods}");
+            assert_eq!(*algorithms, json!(["ES256", "RS256", "PS256", "EdDSA", "Ed25519"]));
+        }
     }
 }

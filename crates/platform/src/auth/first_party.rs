@@ -20,11 +20,9 @@ pub(super) fn client(issuer: &str) -> OAuthClient {
     OAuthClient {
         id: CLIENT.to_owned(),
         name: "Trunkline".to_owned(),
-        secret: None,
         grants: vec![Grant::AuthorizationCode, Grant::RefreshToken],
         redirect_uris: vec![format!("{base}{CALLBACK}")],
-        scopes: Vec::new(),
-        backchannel_logout_uri: None,
+        ..OAuthClient::default()
     }
 }
 

@@ -1,4 +1,4 @@
-//! `POST /oauth/introspect`: whether a token is good now, and what it says (RFC 7662). For clients with a secret, of their own tenant, and for
+//! `POST /oauth/introspect`: whether a token is good now, and what it says (RFC 7662). For clients that prove themselves, of their own tenant, and for
 //! roles of the installation, which show their own token.
 
 use std::sync::Arc;
@@ -36,7 +36,7 @@ pub(super) async fn introspect(
         }
         let login = client_login::authenticate(&auth, &headers, &form, &source).await?;
         if !login.client.is_confidential {
-            return Err(OAuthError::new(ErrorCode::InvalidClient, "only a client with a secret may ask"));
+            return Err(OAuthError::new(ErrorCode::InvalidClient, "only a client that proves itself may ask"));
         }
         told_of(&auth, &login, form.get("token").ok_or(missing)?).await
     };

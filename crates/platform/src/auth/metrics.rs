@@ -154,6 +154,7 @@ impl Label for Grant {
         Self(GrantType::Password),
         Self(GrantType::DeviceCode),
         Self(GrantType::TokenExchange),
+        Self(GrantType::JwtBearer),
     ];
 
     fn text(self) -> &'static str {
@@ -161,6 +162,7 @@ impl Label for Grant {
             // Their names on the wire are those of a registry.
             GrantType::DeviceCode => "device_code",
             GrantType::TokenExchange => "token_exchange",
+            GrantType::JwtBearer => "jwt_bearer",
             other => other.as_str(),
         }
     }

@@ -4,6 +4,7 @@ pub(super) mod device;
 mod qr;
 pub(super) mod second_factor;
 pub(super) mod sessions;
+pub(super) mod signed_out;
 
 use std::fmt::Write as _;
 
@@ -107,12 +108,6 @@ pub(super) fn signed_in(name: &str) -> Response {
     html(StatusCode::OK, "Signed in", &body, None)
 }
 
-/// The page of somebody who has signed out.
-pub(super) fn signed_out() -> Response {
-    let body = format!("<h1>You are signed out</h1>\n<p><a href=\"{SIGN_IN}\">Sign in again</a></p>\n");
-    html(StatusCode::OK, "Signed out", &body, None)
-}
-
 /// A request that goes nowhere, since nobody knows that its sender may be believed.
 pub(super) fn fault(status: StatusCode, what: &str) -> Response {
     let body = format!(
@@ -148,19 +143,42 @@ pub(super) fn style() -> Response {
     (head, CSS).into_response()
 }
 
+/// What a page reaches besides this server. Sources are those of its policy (CSP).
+#[derive(Clone, Copy, Default)]
+struct PageReach<'a> {
+    /// Where the answer to its form may lead.
+    leads_to: Option<&'a str>,
+    /// Whose pages are in its frames.
+    frames: &'a [&'a str],
+    /// Where it goes on to by itself.
+    goes_on_to: Option<&'a str>,
+}
+
+/// After so long a page goes on: what is in its frames has been loaded by then.
+const GOES_ON_AFTER_S: u64 = 3;
+
 /// A page. Browsers hold the redirects that answer a form against `form-action` too: the page's form ends at the program that has asked
 /// for the sign-in, so that this origin is named there, and no other.
 fn html(status: StatusCode, title: &str, body: &str, leads_to: Option<&str>) -> Response {
+    html_reaching(status, title, body, PageReach { leads_to, ..PageReach::default() })
+}
+
+fn html_reaching(status: StatusCode, title: &str, body: &str, reach: PageReach<'_>) -> Response {
+    let refresh = |on| format!("<meta http-equiv=\"refresh\" content=\"{GOES_ON_AFTER_S}; url={}\">\n", escaped(on));
     let page = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n\
-         <title>{} · Trunkline</title>\n<link rel=\"stylesheet\" href=\"{STYLE}\">\n</head>\n<body>\n<main>\n{body}</main>\n</body>\n</html>\n",
+         {}<title>{} · Trunkline</title>\n<link rel=\"stylesheet\" href=\"{STYLE}\">\n</head>\n<body>\n<main>\n{body}</main>\n</body>\n</html>\n",
+        reach.goes_on_to.map(refresh).unwrap_or_default(),
         escaped(title)
     );
-    let leads_to = leads_to.map(|source| format!(" {source}")).unwrap_or_default();
-    let policy = format!(
+    let leads_to = reach.leads_to.map(|source| format!(" {source}")).unwrap_or_default();
+    let mut policy = format!(
         "default-src 'none'; style-src 'self'; form-action 'self'{leads_to}; base-uri 'none'; frame-ancestors 'none'"
     );
+    if !reach.frames.is_empty() {
+        let _ = write!(policy, "; frame-src {}", reach.frames.join(" "));
+    }
     let head = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (header::CACHE_CONTROL, "no-store"),

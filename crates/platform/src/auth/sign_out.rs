@@ -12,10 +12,11 @@ use model::TenantId;
 
 use super::answers::{self, Trouble};
 use super::cookies::Cookie;
+use super::page::signed_out::{self as signed_out_page, LogoutFrame};
 use super::parameters::Parameters;
 use super::people::Tenants;
 use super::source::RequestSource;
-use super::{Auth, authorize, client_login, page, session, tenancy};
+use super::{Auth, authorize, client_login, frontchannel, session, tenancy};
 
 /// `GET /ping`: 200 for somebody who is signed in, else 403.
 pub(super) async fn ping(State(auth): State<Arc<Auth>>, source: RequestSource, headers: HeaderMap) -> Response {
@@ -61,7 +62,7 @@ async fn ended(
     may_redirect: bool,
 ) -> Result<Response, Trouble> {
     let is_global = parameters.get("global").is_some_and(|global| global.eq_ignore_ascii_case("true"));
-    let (mut tenant, now) = (None, auth.now());
+    let (mut tenant, mut frames, now) = (None, Vec::new(), auth.now());
     if let Some(token) = session::bearer(headers) {
         let Some((of, claims)) = session::good_claims(auth, token).await? else {
             return Ok(answers::no_token("the token is not valid"));
@@ -84,6 +85,8 @@ async fn ended(
         let of = signed_in.cookie.tenant;
         // A link of another site brings the cookie too: it may end this session, and no other.
         let is_global = is_global && !is_of_another_site(headers);
+        // Without them the sign-out goes on: programs are told in other ways too.
+        frames = frontchannel::frames(auth, &of, &signed_in.session).await.unwrap_or_default();
         if is_global {
             auth.store.end_all(&of, &signed_in.session.user, now).await?;
         } else {
@@ -94,7 +97,8 @@ async fn ended(
         auth.note(&of, source, record.in_session(&signed_in.session.id));
         tenant = tenant.or(Some(of));
     }
-    let mut response = answer(auth, parameters, tenant, may_redirect).await?;
+    let shown = ShownAnswer { may_redirect, is_page: wants_page(headers) && !frames.is_empty(), frames };
+    let mut response = answer(auth, parameters, tenant, &shown).await?;
     if let Some(cookie) = Cookie::Session.remove(source) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
@@ -111,15 +115,31 @@ fn is_of_another_site(headers: &HeaderMap) -> bool {
     headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site")
 }
 
+/// Whether a person reads the answer.
+fn wants_page(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    accept.contains("text/html")
+}
+
+/// How the answer is shown.
+struct ShownAnswer {
+    /// Whether the browser may be sent on.
+    may_redirect: bool,
+    /// Whether it is a page though nothing asks for one.
+    is_page: bool,
+    /// The pages of programs that are to be loaded.
+    frames: Vec<LogoutFrame>,
+}
+
 async fn answer(
     auth: &Auth,
     parameters: &Parameters,
     tenant: Option<TenantId>,
-    may_redirect: bool,
+    shown: &ShownAnswer,
 ) -> Result<Response, Trouble> {
-    let Some(to) = way_back(parameters).filter(|_| may_redirect) else {
-        let is_page = parameters.get("page").is_some();
-        return Ok(if is_page { page::signed_out() } else { answers::done(None) });
+    let Some(to) = way_back(parameters).filter(|_| shown.may_redirect) else {
+        let is_page = shown.is_page || parameters.get("page").is_some();
+        return Ok(if is_page { signed_out_page::page(&shown.frames, None) } else { answers::done(None) });
     };
     let tenants = auth.people.tenants();
     let is_registered = match client_login::find(auth, parameters).await? {
@@ -130,12 +150,17 @@ async fn answer(
             None => false,
         },
     };
-    Ok(match is_registered {
-        true => answers::redirect(&match parameters.get("state") {
-            Some(state) => answers::with_query(to, &[("state", Some(state))]),
-            None => to.to_owned(),
-        }),
-        false => answers::refused(StatusCode::BAD_REQUEST, "the redirect URI is not one that is registered"),
+    if !is_registered {
+        return Ok(answers::refused(StatusCode::BAD_REQUEST, "the redirect URI is not one that is registered"));
+    }
+    let on = match parameters.get("state") {
+        Some(state) => answers::with_query(to, &[("state", Some(state))]),
+        None => to.to_owned(),
+    };
+    // A redirect would leave before anything is loaded.
+    Ok(match shown.frames.as_slice() {
+        [] => answers::redirect(&on),
+        frames => signed_out_page::page(frames, Some(&on)),
     })
 }
 

@@ -179,6 +179,13 @@ impl SignInStore {
         self.records.claim(tenant, &key, Bytes::from_static(b"1"), until).await
     }
 
+    /// Spends an assertion of a client; `false` if it was spent before. It is remembered until it is over.
+    pub async fn spend_assertion(&self, tenant: &TenantId, client: &str, jti: &str, until: Timestamp) -> Result<bool> {
+        let spent = Digest::of(&format!("assertion\0{client}\0{jti}"));
+        let key = SignInKey::new(SignInKind::Used, spent.text());
+        self.records.claim(tenant, &key, Bytes::from_static(b"1"), until).await
+    }
+
     /// What a spent code gave.
     pub async fn spent(&self, tenant: &TenantId, digest: Digest) -> Result<Option<Spent>> {
         let key = SignInKey::new(SignInKind::Used, digest.text());
@@ -364,6 +371,18 @@ mod tests {
         assert!(store.spend_state(&acme, "s", start + HOUR).await.unwrap());
         assert!(!store.spend_state(&acme, "s", start + HOUR).await.unwrap());
         assert!(store.spend_state(&acme, "t", start + HOUR).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn an_assertion_of_a_client_is_taken_once_until_it_is_over() {
+        let start = Timestamp::from_millis(1_700_000_000_000);
+        let clock = SetClock::at(start);
+        let (store, acme) = (SignInStore::in_memory(clock.clone()), TenantId::parse("acme").unwrap());
+        assert!(store.spend_assertion(&acme, "desk", "j", start + HOUR).await.unwrap());
+        assert!(!store.spend_assertion(&acme, "desk", "j", start + HOUR).await.unwrap());
+        assert!(store.spend_assertion(&acme, "crm", "j", start + HOUR).await.unwrap());
+        clock.advance(HOUR);
+        assert!(store.spend_assertion(&acme, "desk", "j", start + HOUR + HOUR).await.unwrap());
     }
 
     fn family(n: usize, until: Timestamp) -> Family {

@@ -4,6 +4,7 @@ mod api_key;
 mod client_credentials;
 mod code;
 mod device_code;
+mod jwt_bearer;
 mod password;
 mod refresh;
 
@@ -67,6 +68,7 @@ async fn answered(
         GrantType::RefreshToken => refresh::exchange(auth, login, form, source).await,
         GrantType::Password => password::sign_in(auth, login, form, source).await,
         GrantType::DeviceCode => device_code::ask(auth, login, form, source).await,
+        GrantType::JwtBearer => jwt_bearer::sign_in(auth, login, form, source).await,
         GrantType::ClientCredentials => client_credentials::issue(auth, login, form, source),
         GrantType::TokenExchange => api_key::exchange(auth, form, source).await,
     }

@@ -7,6 +7,7 @@ use identity::password::{self, HashError};
 use identity::second_factor;
 use model::Entropy;
 
+use super::client_keys::{self, JWKS};
 use super::scalar::{flow, optional, text as scalar};
 use super::shape::Need::{Optional, Required};
 use super::shape::{Field, NAME, Shape, field};
@@ -62,8 +63,9 @@ pub(super) static CLIENTS: Shape = Shape::List {
             "secret",
             Optional,
             &PASSWORD,
-            "Its secret, kept as people's passwords are. Without it the client is public: a page or an app, which cannot keep one.",
+            "Its secret, kept as people's passwords are. Without it and `jwks` the client is public: a page or an app, which cannot keep one.",
         ),
+        JWKS,
         field("grants", Required, &GRANTS, "How it may get tokens."),
         field(
             "redirect_uris",
@@ -82,6 +84,18 @@ pub(super) static CLIENTS: Shape = Shape::List {
             Optional,
             &URI,
             "Where it is told that a sign-in of it has ended (OpenID Connect Back-Channel Logout): https, or http to this machine. For clients with the grant refresh_token.",
+        ),
+        field(
+            "frontchannel_logout_uri",
+            Optional,
+            &URI,
+            "Its page that browsers load, unseen, when somebody signs out (OpenID Connect Front-Channel Logout): at the scheme, host and port of one of its redirect_uris. For clients with the grant refresh_token.",
+        ),
+        field(
+            "frontchannel_logout_session_required",
+            Optional,
+            &Shape::Flag,
+            "Whether `iss` and `sid` are added to that address, by which it finds the session that has ended. Without it true.",
         ),
     ]),
     max: CLIENTS_MAX,
@@ -115,10 +129,13 @@ pub(super) fn read_client(item: &Node) -> Option<OAuthClient> {
         id: text(item, "id")?,
         name: text(item, "name")?,
         secret: text(item, "secret").map(Secret),
+        jwks: client_keys::read(item),
         grants: texts(item, "grants").iter().filter_map(|name| Grant::parse(name)).collect(),
         redirect_uris: texts(item, "redirect_uris"),
         scopes: texts(item, "scopes"),
         backchannel_logout_uri: text(item, "backchannel_logout_uri"),
+        frontchannel_logout_uri: text(item, "frontchannel_logout_uri"),
+        frontchannel_logout_session_required: flag(item, "frontchannel_logout_session_required"),
     })
 }
 
@@ -144,15 +161,19 @@ pub(super) fn client_line(client: &OAuthClient) -> String {
         [] => String::new(),
         entries => format!(", {key}: {}", flow(entries.iter().map(String::as_str))),
     };
+    let names_session = client.frontchannel_logout_session_required;
     format!(
-        "- {{id: {}, name: {}{}, grants: {}{}{}{}}}",
+        "- {{id: {}, name: {}{}{}, grants: {}{}{}{}{}{}}}",
         scalar(&client.id),
         scalar(&client.name),
         optional("secret", client.secret.as_ref().map(Secret::reveal)),
+        client_keys::part_of_line(client),
         flow(client.grants.iter().map(|grant| grant.as_str())),
         list("redirect_uris", &client.redirect_uris),
         list("scopes", &client.scopes),
         optional("backchannel_logout_uri", client.backchannel_logout_uri.as_deref()),
+        optional("frontchannel_logout_uri", client.frontchannel_logout_uri.as_deref()),
+        names_session.map(|is_so| format!(", frontchannel_logout_session_required: {is_so}")).unwrap_or_default(),
     )
 }
 
@@ -257,15 +278,15 @@ pub(super) fn password_fault(secret: &Secret, user_name: &str) -> Option<String>
 
 /// What is wrong with a client: keys and reasons.
 pub(super) fn client_faults(client: &OAuthClient) -> Vec<(String, String)> {
-    let mut faults = Vec::new();
+    let mut faults = client_keys::faults(client);
     let mut fault = |key: &str, reason: String| faults.push((key.to_owned(), reason));
     if let Some(reason) = client.secret.as_ref().and_then(|secret| password_fault(secret, &client.id)) {
         fault("secret", reason);
     }
-    if client.secret.is_none() {
+    if client.is_public() {
         for grant in [Grant::ClientCredentials, Grant::Password] {
             if client.grants.contains(&grant) {
-                fault("grants", format!("{} needs a secret", grant.as_str()));
+                fault("grants", format!("{} needs a secret or jwks", grant.as_str()));
             }
         }
     }
@@ -281,6 +302,9 @@ pub(super) fn client_faults(client: &OAuthClient) -> Vec<(String, String)> {
                 "it needs the grant refresh_token: sign-ins of others are not kept".to_owned(),
             );
         }
+    }
+    if let Some((key, reason)) = front_channel_fault(client) {
+        fault(key, reason.to_owned());
     }
     for uri in &client.redirect_uris {
         if let Some(reason) = identity::redirect_uri::fault(uri) {
@@ -299,6 +323,20 @@ pub(super) fn client_faults(client: &OAuthClient) -> Vec<(String, String)> {
         }
     }
     faults
+}
+
+/// What is wrong with the page that browsers load when somebody signs out.
+fn front_channel_fault(client: &OAuthClient) -> Option<(&'static str, &'static str)> {
+    let Some(uri) = &client.frontchannel_logout_uri else {
+        let is_lone = client.frontchannel_logout_session_required.is_some();
+        return is_lone.then_some(("frontchannel_logout_session_required", "it needs frontchannel_logout_uri"));
+    };
+    let reason = match identity::front_channel::fault(uri, &client.redirect_uris) {
+        Some(reason) => reason,
+        None if client.grants.contains(&Grant::RefreshToken) => return None,
+        None => "it needs the grant refresh_token: sign-ins of others are not kept",
+    };
+    Some(("frontchannel_logout_uri", reason))
 }
 
 #[cfg(test)]
@@ -365,11 +403,10 @@ mod tests {
             let client = OAuthClient {
                 id: "app".to_owned(),
                 name: "App".to_owned(),
-                secret: None,
                 grants,
                 redirect_uris: vec!["https://app.example/in".to_owned()],
-                scopes: Vec::new(),
                 backchannel_logout_uri: Some(uri.to_owned()),
+                ..OAuthClient::default()
             };
             client_faults(&client)
         };
@@ -383,6 +420,41 @@ mod tests {
     }
 
     #[test]
+    fn the_page_for_a_sign_out_is_read_and_written_and_where_the_program_is() {
+        let read = |further: &str| {
+            let text = format!(
+                "tenant: x\nname: x\nrealm: x\nhold_music: m\nprompts: {{m: m.wav}}\nclients:\n  - {{id: app, name: App, \
+                 redirect_uris: [\"https://app.example/in\"], {further}}}\n"
+            );
+            file::read(&text, |_| Ok(String::new())).map_err(|faults| faults.to_string())
+        };
+        let kept = "grants: [authorization_code, refresh_token]";
+        let page = "frontchannel_logout_uri: \"https://app.example/out\"";
+        for session in
+            ["", ", frontchannel_logout_session_required: true", ", frontchannel_logout_session_required: false"]
+        {
+            let objects = read(&format!("{kept}, {page}{session}")).unwrap();
+            let written = file::write(&objects).yaml;
+            assert_eq!(file::read(&written, |_| Ok(String::new())).unwrap(), objects, "{written}");
+        }
+        let elsewhere = "frontchannel_logout_uri: \"https://other.example/out\"";
+        for (said, key) in [
+            (format!("{kept}, {elsewhere}"), "clients.app.frontchannel_logout_uri: it must have scheme, host"),
+            (
+                format!("grants: [authorization_code], {page}"),
+                "clients.app.frontchannel_logout_uri: it needs the grant",
+            ),
+            (
+                format!("{kept}, frontchannel_logout_session_required: true"),
+                "clients.app.frontchannel_logout_session_required: it needs frontchannel_logout_uri",
+            ),
+        ] {
+            let faults = read(&said).unwrap_err();
+            assert!(faults.contains(key), "{said}: {faults}");
+        }
+    }
+
+    #[test]
     fn a_client_has_no_scope_that_no_person_of_the_tenant_could_have() {
         let faults = |scopes: &[&str]| {
             let client = OAuthClient {
@@ -390,9 +462,8 @@ mod tests {
                 name: "App".to_owned(),
                 secret: Some(Secret("slow brown teapot".to_owned())),
                 grants: vec![Grant::ClientCredentials],
-                redirect_uris: Vec::new(),
                 scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
-                backchannel_logout_uri: None,
+                ..OAuthClient::default()
             };
             client_faults(&client)
         };

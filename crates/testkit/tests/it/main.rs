@@ -63,6 +63,7 @@ mod secure;
 mod secure_trunks;
 mod sign_in;
 mod sign_in_audit;
+mod sign_in_clients;
 mod sign_in_devices;
 mod sign_in_guard;
 mod sign_in_second;

@@ -1,10 +1,13 @@
-//! What a person has open: sessions and sign-ins, how they end, and what a new password does to them.
+//! What a person has open: sessions and sign-ins, how they end, what a new password does to them, and what the page loads that is shown
+//! after a sign-out.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
-use testkit::visitor::{CurlAnswer, VERIFIER, Visitor};
+use testkit::visitor::{CurlAnswer, REDIRECT, VERIFIER, Visitor, attribute, changed};
 use testkit::{Installation, wait};
 
 const SESSIONS: &str = "/auth/v3/sessions";
@@ -143,5 +146,110 @@ fn an_imported_password_ends_what_was_open() -> Result<()> {
     let refreshed = visitor.refresh(&token)?;
     ensure!(refreshed.error() == "invalid_grant", "a sign-in by the old password lives on: {}", refreshed.body);
     ensure!(visitor.by_password(&user.user, ANOTHER)?.status == 200, "the new password is not good");
+    Ok(())
+}
+
+// === pages of programs after a sign-out ===
+
+const SIGN_OUT: &str = "/auth/v3/sign-out";
+/// Pages of programs; that of the demo's is told whose session has ended.
+const DEMO_PAGE: &str = "http://127.0.0.1:9/out?x=1";
+const DESK_PAGE: &str = "https://desk.example/out";
+
+/// Gives the demo's program its page, and adds one that does not want to know whose session has ended, and one without a page.
+fn add_pages(site: &Installation) -> Result<()> {
+    const CLIENTS: &str = r#"
+clients:
+  - id: desk
+    name: Desk
+    grants: [authorization_code, refresh_token]
+    redirect_uris: ["http://127.0.0.1/callback", "https://desk.example/callback"]
+    frontchannel_logout_uri: "https://desk.example/out"
+    frontchannel_logout_session_required: false
+  - id: crm
+    name: CRM
+    grants: [authorization_code, refresh_token]
+    redirect_uris: ["http://127.0.0.1/callback"]
+"#;
+    site.change_example(|file| {
+        let line = |line: &str| match line.trim_start().starts_with("- {id: demo,") {
+            true => format!("{}, frontchannel_logout_uri: \"{DEMO_PAGE}\"}}\n", line.trim_end().trim_end_matches('}')),
+            false => format!("{line}\n"),
+        };
+        file.lines().map(line).collect::<String>().replacen("\nclients:\n", CLIENTS, 1)
+    })
+}
+
+/// Signs in at all three programs; `sid` of the ID token of the demo's.
+fn sign_in_at_all(visitor: &Visitor<'_>, user: &str, password: &str) -> Result<String> {
+    let tokens = visitor.redeem(&visitor.code(user, password)?, VERIFIER)?.token("id_token")?;
+    let claims = URL_SAFE_NO_PAD.decode(tokens.split('.').nth(1).context("no claims")?)?;
+    for client in ["desk", "crm"] {
+        let code = visitor.code_for(&[("client_id", client)], user, password)?;
+        let grant = [("grant_type", "authorization_code"), ("code", code.as_str()), ("redirect_uri", REDIRECT)];
+        let further = [("client_id", client), ("code_verifier", VERIFIER)];
+        let given = visitor.post("/auth/v3/oauth/token", &changed(&grant, &further), &[])?;
+        ensure!(given.json()?["refresh_token"].is_string(), "{client}: {} {}", given.status, given.body);
+    }
+    let claims: Value = serde_json::from_slice(&claims)?;
+    Ok(claims["sid"].as_str().context("no sid")?.to_owned())
+}
+
+/// The addresses in the frames of a page, sorted, and its policy about them.
+fn frames(page: &CurlAnswer) -> Result<(Vec<String>, Option<&str>)> {
+    let tags = page.body.split("<iframe ").skip(1).map(|rest| rest.split('>').next().unwrap_or_default());
+    let hidden = tags.filter(|tag| tag.starts_with("hidden ") && tag.contains("sandbox="));
+    let mut addresses = hidden.map(|tag| attribute(tag, "src").context("no address")).collect::<Result<Vec<_>>>()?;
+    addresses.sort();
+    let policy = page.header("content-security-policy").context("no policy")?;
+    ensure!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{policy}");
+    Ok((addresses, policy.split("; ").find_map(|part| part.strip_prefix("frame-src "))))
+}
+
+#[test]
+fn the_page_after_a_sign_out_loads_the_pages_of_programs_that_were_signed_in() -> Result<()> {
+    let site = Installation::start()?;
+    let user = &site.demo.users[0];
+    add_pages(&site)?;
+    let visitor = Visitor::new(&site)?;
+    let (own, desk) = ("http://127.0.0.1:9", "https://desk.example");
+    let told = |sid: &str| {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.append_pair("iss", &site.demo.issuer).append_pair("sid", sid);
+        format!("{DEMO_PAGE}&{}", form.finish())
+    };
+    let sid = sign_in_at_all(&visitor, &user.user, &user.password)?;
+    let page = visitor.ask(&format!("{SIGN_OUT}?page=true"), &[])?;
+    let policy = format!("{own} {desk}");
+    ensure!(frames(&page)? == (vec![told(&sid), DESK_PAGE.to_owned()], Some(policy.as_str())), "{}", page.body);
+    ensure!(!is_signed_in(&visitor)? && !page.body.contains("http-equiv"), "{}", page.body);
+    let again = visitor.ask(&format!("{SIGN_OUT}?page=true"), &[])?;
+    ensure!(frames(&again)? == (Vec::new(), None), "nobody was signed in: {}", again.body);
+    ensure!(frames(&visitor.ask("/auth/v3/sign-in", &[])?)? == (Vec::new(), None), "another page lets in others");
+
+    // A browser that comes without asking for a page, and one that goes on to a program.
+    sign_in_at_all(&visitor, &user.user, &user.password)?;
+    let page = visitor.ask(SIGN_OUT, &["--header", "Accept: text/html,*/*;q=0.8"])?;
+    ensure!(frames(&page)?.0.len() == 2, "{}", page.body);
+    let sid = sign_in_at_all(&visitor, &user.user, &user.password)?;
+    let on = [("client_id", "demo"), ("post_logout_redirect_uri", REDIRECT), ("state", "s1")];
+    let page = visitor.query(SIGN_OUT, &on)?;
+    ensure!(page.status == 200 && frames(&page)?.0.contains(&told(&sid)), "{} {}", page.status, page.body);
+    let refresh = format!("http-equiv=\"refresh\" content=\"3; url={REDIRECT}?state=s1\"");
+    ensure!(page.body.contains(&refresh) && !page.body.contains("<script"), "{}", page.body);
+    let left = visitor.query(SIGN_OUT, &on)?;
+    ensure!(left.status == 303, "without frames it leads on at once: {} {}", left.status, left.body);
+
+    // Programs read no page, and nobody is led elsewhere.
+    sign_in_at_all(&visitor, &user.user, &user.password)?;
+    let elsewhere = visitor.query(SIGN_OUT, &[("client_id", "demo"), ("redirectUri", "https://evil.example/")])?;
+    ensure!(elsewhere.status == 400 && !elsewhere.body.contains("<iframe"), "{}", elsewhere.body);
+    sign_in_at_all(&visitor, &user.user, &user.password)?;
+    let ended = visitor.ask(SIGN_OUT, &["--request", "POST"])?;
+    ensure!(ended.json()?["status"]["code"] == 0, "{}", ended.body);
+    let discovery = visitor.ask("/auth/v3/.well-known/openid-configuration", &[])?.json()?;
+    for name in ["frontchannel_logout_supported", "frontchannel_logout_session_supported"] {
+        ensure!(discovery[name] == json!(true), "{discovery}");
+    }
     Ok(())
 }

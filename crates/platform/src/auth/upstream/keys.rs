@@ -1,11 +1,11 @@
 //! The keys of a provider (RFC 7517), and the ID tokens that they have signed (RFC 7515 section 5.2).
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use identity::provider::id_token::ProviderClaims;
-use identity::provider::key::{ProviderAlgorithm, ProviderKey};
+use identity::public_key::{JwkMembers, PublicKey};
 use serde::Deserialize;
 use serde_json::Value;
+
+use super::super::signed_token::{self, SignedToken};
 
 /// The most keys that are looked at.
 const KEYS_MAX: usize = 64;
@@ -18,7 +18,7 @@ pub(super) struct ProviderKeys(Vec<NamedKey>);
 struct NamedKey {
     kid: Option<String>,
     alg: Option<String>,
-    key: ProviderKey,
+    key: PublicKey,
 }
 
 /// A key as JSON.
@@ -43,16 +43,6 @@ struct Jwk {
     y: Option<String>,
 }
 
-/// The head of an ID token.
-#[derive(Deserialize)]
-struct TokenHead {
-    alg: String,
-    #[serde(default)]
-    kid: Option<String>,
-    #[serde(default)]
-    crit: Option<Value>,
-}
-
 /// Why no claims were read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TokenFault {
@@ -73,33 +63,19 @@ impl ProviderKeys {
     /// The claims of an ID token that one of them has signed.
     pub fn claims(&self, token: &str) -> Result<Value, TokenFault> {
         let wrong = TokenFault::Wrong;
-        let (signed, signature) = token.rsplit_once('.').ok_or(wrong("it is no signed token"))?;
-        let (head, claims) = signed.split_once('.').ok_or(wrong("it is no signed token"))?;
-        let head: TokenHead = decoded(head)
-            .and_then(|head| serde_json::from_slice(&head).ok())
-            .ok_or(wrong("its head cannot be read"))?;
-        let algorithm = ProviderAlgorithm::parse(&head.alg).ok_or(wrong("its algorithm is not allowed"))?;
-        if head.crit.is_some() {
-            return Err(wrong("it has extensions that must be understood"));
-        }
-        let signature = decoded(signature).ok_or(wrong("its signature cannot be read"))?;
+        let token = SignedToken::read(token).map_err(wrong)?;
         let is_meant = |key: &&NamedKey| {
-            (head.kid.is_none() || key.kid == head.kid) && key.alg.as_ref().is_none_or(|alg| *alg == head.alg)
+            (token.kid.is_none() || key.kid == token.kid) && key.alg.as_ref().is_none_or(|alg| *alg == token.alg)
         };
         let mut meant = self.0.iter().filter(is_meant).peekable();
         if meant.peek().is_none() {
             return Err(TokenFault::OtherKey);
         }
-        if !meant.any(|named| named.key.has_signed(algorithm, signed.as_bytes(), &signature)) {
+        if !meant.any(|named| token.is_signed_by(&named.key)) {
             return Err(wrong("its signature is not that of its key"));
         }
-        let claims = decoded(claims).and_then(|claims| serde_json::from_slice(&claims).ok());
-        claims.ok_or(wrong("its claims cannot be read"))
+        token.claims().ok_or(wrong("its claims cannot be read"))
     }
-}
-
-fn decoded(part: &str) -> Option<Vec<u8>> {
-    URL_SAFE_NO_PAD.decode(part).ok()
 }
 
 fn named_key(key: &Value) -> Option<NamedKey> {
@@ -107,23 +83,21 @@ fn named_key(key: &Value) -> Option<NamedKey> {
     if jwk.purpose.as_deref().is_some_and(|purpose| purpose != "sig") {
         return None;
     }
-    let number = |text: &Option<String>| decoded(text.as_deref()?);
-    let key = match (jwk.kty.as_str(), jwk.crv.as_deref()) {
-        ("RSA", _) => ProviderKey::rsa(&number(&jwk.n)?, &number(&jwk.e)?)?,
-        ("EC", Some("P-256")) => ProviderKey::p256(&number(&jwk.x)?, &number(&jwk.y)?)?,
-        _ => return None,
+    let members = JwkMembers {
+        kty: &jwk.kty,
+        crv: jwk.crv.as_deref(),
+        n: jwk.n.as_deref(),
+        e: jwk.e.as_deref(),
+        x: jwk.x.as_deref(),
+        y: jwk.y.as_deref(),
     };
+    let key = PublicKey::of_jwk(&members)?;
     Some(NamedKey { kid: jwk.kid, alg: jwk.alg, key })
 }
 
 /// The claims that are checked; `None` if one that must be there is not.
 pub(super) fn checked_claims(claims: &Value) -> Option<ProviderClaims> {
     let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
-    let aud = match claims.get("aud")? {
-        Value::String(one) => vec![one.clone()],
-        Value::Array(all) => all.iter().map(|one| one.as_str().map(str::to_owned)).collect::<Option<_>>()?,
-        _ => return None,
-    };
     let azp = match claims.get("azp") {
         None | Some(Value::Null) => None,
         Some(azp) => Some(azp.as_str()?.to_owned()),
@@ -131,7 +105,7 @@ pub(super) fn checked_claims(claims: &Value) -> Option<ProviderClaims> {
     let seconds = |name: &str| claims.get(name).and_then(Value::as_u64);
     Some(ProviderClaims {
         iss: text("iss")?,
-        aud,
+        aud: signed_token::audiences(claims)?,
         azp,
         exp_s: seconds("exp")?,
         iat_s: seconds("iat")?,
@@ -144,6 +118,8 @@ pub(super) fn checked_claims(claims: &Value) -> Option<ProviderClaims> {
 mod tests {
     use aws_lc_rs::rand::SystemRandom;
     use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use serde_json::json;
 
     use super::*;

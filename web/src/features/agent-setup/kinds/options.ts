@@ -59,4 +59,5 @@ export const GRANTS: Options = [
   ['client_credentials', 'setup.grant.client'],
   ['password', 'setup.grant.password'],
   ['device_code', 'setup.grant.device'],
+  ['jwt_bearer', 'setup.grant.assertion'],
 ]
