@@ -271,7 +271,7 @@ fn row_of(row: &PgRow) -> std::result::Result<Row, sqlx::Error> {
 // === the schema ===
 
 /// A released step is never changed. Each change is a step of its own, and the release before must work with it.
-const STEPS: [(&str, &str); 32] = [
+const STEPS: [(&str, &str); 33] = [
     ("configuration", include_str!("postgres/schema.sql")),
     ("wallboard", include_str!("postgres/wallboard.sql")),
     ("outgoing", include_str!("postgres/outgoing.sql")),
@@ -304,6 +304,7 @@ const STEPS: [(&str, &str); 32] = [
     ("snapshot", include_str!("postgres/snapshot.sql")),
     ("sign-in audit", include_str!("postgres/sign_in_audit.sql")),
     ("provider", include_str!("postgres/provider.sql")),
+    ("passkey", include_str!("postgres/passkey.sql")),
 ];
 
 fn migrator(steps: usize) -> Migrator {

@@ -6,6 +6,7 @@
 mod archive;
 mod find;
 mod history;
+mod passkeys;
 mod read;
 mod revisions;
 mod sign_in;

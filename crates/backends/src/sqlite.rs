@@ -129,7 +129,7 @@ async fn turn(file: &Path) -> std::io::Result<File> {
 
 fn migrator() -> Migrator {
     // A released step is never changed: each change is a step of its own.
-    const STEPS: [(&str, &str); 32] = [
+    const STEPS: [(&str, &str); 33] = [
         ("configuration", include_str!("sqlite/schema.sql")),
         ("wallboard", include_str!("sqlite/wallboard.sql")),
         ("outgoing", include_str!("sqlite/outgoing.sql")),
@@ -162,6 +162,7 @@ fn migrator() -> Migrator {
         ("snapshot", include_str!("sqlite/snapshot.sql")),
         ("sign-in audit", include_str!("sqlite/sign_in_audit.sql")),
         ("provider", include_str!("sqlite/provider.sql")),
+        ("passkey", include_str!("sqlite/passkey.sql")),
     ];
     let steps = (1..).zip(STEPS).map(|(number, (name, sql))| {
         let sql = sqlx::AssertSqlSafe(sql).into_sql_str();

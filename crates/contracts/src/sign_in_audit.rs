@@ -12,9 +12,9 @@ pub enum SignInEvent {
     Refused,
     /// It was not looked at: too many wrong ones came before.
     LockedOut,
-    /// A person has another authenticator app, or other recovery codes.
+    /// A person has another authenticator app, another passkey, or other recovery codes.
     SecondFactorSet,
-    /// A person does without a second factor.
+    /// A person does without a second factor, or has removed a passkey.
     SecondFactorRemoved,
     /// A person has chosen another password.
     PasswordChanged,
@@ -30,11 +30,13 @@ pub enum SignInEvent {
     SignedOut,
     /// The installation has made another key that signs tokens.
     KeyRotated,
+    /// A passkey was right but for its counter, which has gone back: there may be a copy of it. Nobody was signed in.
+    PasskeyCopied,
 }
 
 impl SignInEvent {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::SignedIn,
         Self::Refused,
         Self::LockedOut,
@@ -47,6 +49,7 @@ impl SignInEvent {
         Self::Revoked,
         Self::SignedOut,
         Self::KeyRotated,
+        Self::PasskeyCopied,
     ];
 
     /// Its name in tables and answers.
@@ -64,6 +67,7 @@ impl SignInEvent {
             Self::Revoked => "revoked",
             Self::SignedOut => "signed_out",
             Self::KeyRotated => "key_rotated",
+            Self::PasskeyCopied => "passkey_copied",
         }
     }
 
@@ -96,11 +100,15 @@ pub enum SignInWay {
     AccessToken,
     /// All that the person had open.
     Everywhere,
+    /// A passkey alone.
+    PasskeyAlone,
+    /// A first step, and a passkey.
+    Passkey,
 }
 
 impl SignInWay {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Password,
         Self::SecondFactor,
         Self::RecoveryCode,
@@ -111,6 +119,8 @@ impl SignInWay {
         Self::RefreshToken,
         Self::AccessToken,
         Self::Everywhere,
+        Self::PasskeyAlone,
+        Self::Passkey,
     ];
 
     /// Its name in tables and answers.
@@ -126,6 +136,8 @@ impl SignInWay {
             Self::RefreshToken => "refresh_token",
             Self::AccessToken => "access_token",
             Self::Everywhere => "everywhere",
+            Self::PasskeyAlone => "passkey_alone",
+            Self::Passkey => "passkey",
         }
     }
 
@@ -230,13 +242,13 @@ mod tests {
         assert_eq!(
             events,
             "signed_in refused locked_out second_factor_set second_factor_removed password_changed session_ended \
-             token_family_reused client_token revoked signed_out key_rotated"
+             token_family_reused client_token revoked signed_out key_rotated passkey_copied"
         );
         let ways = SignInWay::ALL.map(SignInWay::as_str).join(" ");
         assert_eq!(
             ways,
             "password second_factor recovery_code provider device_code client_secret authorization_code \
-             refresh_token access_token everywhere"
+             refresh_token access_token everywhere passkey_alone passkey"
         );
         for event in SignInEvent::ALL {
             assert_eq!(SignInEvent::named(event.as_str()), Some(event));

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use crate::{
-    AgentLedger, CallLedger, Clock, ConfigCache, EventStream, Leases, MediaLedger, NewCalls, Outbox, ProvisioningStore,
-    Quarantine, QueueLedger, Registrations, ReportingLog, RequestStream, SessionLedger, SignInAudit, SignIns,
-    ThreadLedger, ViewStore,
+    AgentLedger, CallLedger, Clock, ConfigCache, EventStream, Leases, MediaLedger, NewCalls, Outbox, Passkeys,
+    ProvisioningStore, Quarantine, QueueLedger, Registrations, ReportingLog, RequestStream, SessionLedger, SignInAudit,
+    SignIns, ThreadLedger, ViewStore,
 };
 
 /// The stores. A role takes those that its connections allow it.
@@ -43,6 +43,8 @@ pub struct Stores {
     pub provisioning: Arc<dyn ProvisioningStore>,
     /// What is noted of signing in (own-08).
     pub sign_in_audit: Arc<dyn SignInAudit>,
+    /// The passkeys of people (own-08).
+    pub passkeys: Arc<dyn Passkeys>,
     /// Quarantined records of all ledgers.
     pub quarantine: Arc<dyn Quarantine>,
     /// States of views (pulse-22).
@@ -66,7 +68,7 @@ impl Stores {
         S: CallLedger + AgentLedger + SessionLedger + QueueLedger + MediaLedger + Registrations + ConfigCache,
         S: EventStream + NewCalls + RequestStream + Leases + Outbox + Quarantine + ThreadLedger,
         S: ViewStore + SignIns + 'static,
-        D: ProvisioningStore + SignInAudit + 'static,
+        D: ProvisioningStore + SignInAudit + Passkeys + 'static,
     {
         Self {
             calls: store.clone(),
@@ -90,6 +92,7 @@ impl Stores {
             sign_ins: store,
             reporting,
             sign_in_audit: database.clone(),
+            passkeys: database.clone(),
             provisioning: database,
             clock,
         }

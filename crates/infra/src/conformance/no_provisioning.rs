@@ -5,8 +5,8 @@ use contracts::sign_in_audit::SignInRecord;
 use model::{TenantId, Timestamp};
 
 use crate::{
-    Answer, AuditPage, AuditPart, ChangeNote, HistoryEntry, HistoryPage, ObjectChange, ObjectChanges,
-    ProvisioningStore, Revision, SignInAudit, StoreError, VersionedObjects,
+    Answer, AuditPage, AuditPart, ChangeNote, HistoryEntry, HistoryPage, ObjectChange, ObjectChanges, PasskeyKept,
+    Passkeys, ProvisioningStore, Revision, SignInAudit, StoreError, StoredPasskey, VersionedObjects,
 };
 
 /// A persistent configuration that refuses everything: for tests of roles that have no access to it.
@@ -74,6 +74,32 @@ impl SignInAudit for NoProvisioning {
     }
 
     fn forget_before(&self, _: Timestamp, _: u32) -> Answer<'_, u64> {
+        refused()
+    }
+}
+
+impl Passkeys for NoProvisioning {
+    fn keep<'a>(&'a self, _: &'a TenantId, _: &'a StoredPasskey, _: usize) -> Answer<'a, PasskeyKept> {
+        refused()
+    }
+
+    fn of_person<'a>(&'a self, _: &'a TenantId, _: &'a str) -> Answer<'a, Vec<StoredPasskey>> {
+        refused()
+    }
+
+    fn find<'a>(&'a self, _: &'a str) -> Answer<'a, Option<(TenantId, StoredPasskey)>> {
+        refused()
+    }
+
+    fn note_use<'a>(&'a self, _: &'a TenantId, _: &'a str, _: u32, _: Timestamp) -> Answer<'a, bool> {
+        refused()
+    }
+
+    fn remove<'a>(&'a self, _: &'a TenantId, _: &'a str, _: &'a str) -> Answer<'a, bool> {
+        refused()
+    }
+
+    fn remove_others<'a>(&'a self, _: &'a TenantId, _: &'a str, _: Option<&'a str>) -> Answer<'a, u64> {
         refused()
     }
 }

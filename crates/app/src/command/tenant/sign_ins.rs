@@ -20,8 +20,8 @@ Examples:
   trunkline tenant sign-ins acme --since 30d --limit 100000 --format csv > sign-ins.csv
 
 --since is a time as RFC 3339 has it, or how long ago, as 30m, 24h or 7d. Events are signed_in, refused, locked_out,
-second_factor_set, second_factor_removed, password_changed, session_ended, token_family_reused, client_token, revoked and
-signed_out. With * as tenant it is key_rotated, which is of the installation.";
+second_factor_set, second_factor_removed, password_changed, session_ended, token_family_reused, client_token, revoked,
+signed_out and passkey_copied. With * as tenant it is key_rotated, which is of the installation.";
 
 /// Records that are read at once.
 const AT_ONCE: u32 = 500;
