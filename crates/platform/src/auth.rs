@@ -32,6 +32,7 @@ mod origin;
 mod outside;
 mod page;
 mod parameters;
+mod passkeys;
 mod people;
 mod people_by_email;
 mod person_login;

@@ -35,8 +35,10 @@ enum GuessedKind {
     Client,
     /// The code of a device, which this person enters.
     UserCode,
-    /// The code of an app, or a recovery code, after the password.
+    /// The code of an app, a recovery code, or a passkey, after the password.
     SecondFactor,
+    /// A passkey alone.
+    Passkey,
 }
 
 impl GuessedKind {
@@ -46,6 +48,7 @@ impl GuessedKind {
             Self::Client => "client",
             Self::UserCode => "user code",
             Self::SecondFactor => "second factor",
+            Self::Passkey => "passkey",
         }
     }
 }
@@ -156,7 +159,12 @@ impl Guesses {
         self.take(GuessKeys::of(GuessedKind::UserCode, tenant, user, source)).await
     }
 
-    /// Somebody who has shown a person's password wants to try a code.
+    /// Somebody wants to sign in by the passkey of that id alone, whether there is one or not.
+    pub async fn of_passkey(&self, id: &str, source: &RequestSource) -> Result<Guess<'_>, Trouble> {
+        self.take(GuessKeys::of(GuessedKind::Passkey, &self.nowhere, id, source)).await
+    }
+
+    /// Somebody who has shown a person's password wants to try a code, or a passkey.
     pub async fn of_second_factor(
         &self,
         tenant: &TenantId,
