@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use security_key::{AnswersAs, AskedByPage, Filled, SecurityKey};
 use serde_json::{Value, json};
+use testkit::browser::Browser;
 use testkit::installation::DemoUser;
 use testkit::visitor::{CurlAnswer, REDIRECT, SESSION, VERIFIER, attribute, path_of, value};
 use testkit::{Authenticator, Installation, Visitor, wait};
@@ -23,6 +24,8 @@ const FORM: &str = "trunkline-form";
 const HERE: &str = "http://localhost:8080";
 /// A change of the configuration, or a record, is there.
 const SOON: Duration = Duration::from_secs(45);
+/// The browser has done it all.
+const IN_BROWSER: Duration = Duration::from_secs(240);
 
 const TOUCHED: AnswersAs<'static> = AnswersAs { origin: HERE, verified: false, counter: None };
 const VERIFIED: AnswersAs<'static> = AnswersAs { verified: true, ..TOUCHED };
@@ -295,6 +298,13 @@ fn a_passkey_that_was_removed_or_reset_signs_nobody_in() -> Result<()> {
     .context("it is reset, and still asked for")?;
     ensure!(alone(&Visitor::new(&site)?, &mut third, VERIFIED)?.status == 401, "it was reset");
     Ok(())
+}
+
+#[test]
+fn a_browser_makes_a_passkey_and_signs_in_with_it() -> Result<()> {
+    let site = site()?;
+    let user = &site.demo.users[0];
+    Browser::run("passkey", &site, "wallboard", &[user.user.clone(), user.password.clone()], IN_BROWSER)
 }
 
 /// An app and passkeys stand beside each other, and whoever has signed in long ago, or by the app alone, signs in again before a change.

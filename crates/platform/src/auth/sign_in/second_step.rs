@@ -198,7 +198,8 @@ async fn asks_code(
     error: Option<&str>,
 ) -> Result<Response, Trouble> {
     let PageRequest { auth, browser, .. } = request;
-    let held = passkeys::of_person(auth, &half.tenant, person).await?;
+    // While the database does not answer, codes are taken.
+    let held = passkeys::of_person(auth, &half.tenant, person).await.unwrap_or_default();
     let Some(at) = passkeys::relying_party(auth).filter(|_| !held.is_empty()) else {
         return Ok(browser.with_form(auth, &half.form(person, ""), |token| {
             pages::code(status, &step_form(request, &half.text(), token, error))
