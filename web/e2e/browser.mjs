@@ -8,8 +8,8 @@ const PLACES = [process.env.TRUNKLINE_CHROMIUM, '/usr/bin/chromium', '/usr/bin/c
 /** How long the browser may take for a step: the tests share a machine. */
 const PATIENCE_MS = 90_000
 
-/** TRUNKLINE_MICROPHONE names a WAV that every page hears as its microphone. */
-export async function startBrowser() {
+/** TRUNKLINE_MICROPHONE names a WAV that every page hears as its microphone. `localhost` leads to that address, where one is given. */
+export async function startBrowser(localhost) {
   const microphone = process.env.TRUNKLINE_MICROPHONE
   const phone = ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream', `--use-file-for-fake-audio-capture=${microphone}`]
   // The other end of a test's call is on this machine.
@@ -29,6 +29,7 @@ export async function startBrowser() {
       '--disable-component-update',
       '--disable-sync',
       ...(microphone === undefined ? [] : phone),
+      ...(localhost === undefined ? [] : [`--host-resolver-rules=MAP localhost ${localhost}`]),
     ],
   })
 }

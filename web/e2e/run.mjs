@@ -11,7 +11,8 @@ if (task === undefined || link === undefined) {
   console.error(`usage: node e2e/run.mjs ${Object.keys(tasks).join('|')} LINK [PATH ...]`)
   process.exit(2)
 }
-const browser = await startBrowser()
+// Some things need a name, and an installation of the tests has none.
+const browser = await startBrowser(/^127\./.test(new URL(link).hostname) ? new URL(link).hostname : undefined)
 try {
   await task({ browser, link, paths: paths.length > 0 ? paths : ['/', '/topology', '/trace'], say: (words) => console.log(words) })
   console.log('done')

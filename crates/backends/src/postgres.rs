@@ -271,7 +271,7 @@ fn row_of(row: &PgRow) -> std::result::Result<Row, sqlx::Error> {
 // === the schema ===
 
 /// A released step is never changed. Each change is a step of its own, and the release before must work with it.
-const STEPS: [(&str, &str); 36] = [
+const STEPS: [(&str, &str); 37] = [
     ("configuration", include_str!("postgres/schema.sql")),
     ("wallboard", include_str!("postgres/wallboard.sql")),
     ("outgoing", include_str!("postgres/outgoing.sql")),
@@ -308,6 +308,7 @@ const STEPS: [(&str, &str); 36] = [
     ("history", include_str!("postgres/history.sql")),
     ("api keys", include_str!("postgres/api_keys.sql")),
     ("client extras", include_str!("postgres/client_extras.sql")),
+    ("passkey", include_str!("postgres/passkey.sql")),
 ];
 
 fn migrator(steps: usize) -> Migrator {

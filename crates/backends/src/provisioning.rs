@@ -9,6 +9,7 @@ mod dialling;
 mod documents;
 mod find;
 mod history;
+mod passkeys;
 mod read;
 mod revisions;
 mod sign_in;

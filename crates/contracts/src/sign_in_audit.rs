@@ -12,9 +12,9 @@ pub enum SignInEvent {
     Refused,
     /// It was not looked at: too many wrong ones came before.
     LockedOut,
-    /// A person has another authenticator app, or other recovery codes.
+    /// A person has another authenticator app, another passkey, or other recovery codes.
     SecondFactorSet,
-    /// A person does without a second factor.
+    /// A person does without a second factor, or has removed a passkey.
     SecondFactorRemoved,
     /// A person has chosen another password.
     PasswordChanged,
@@ -36,11 +36,13 @@ pub enum SignInEvent {
     ApiKeyUsed,
     /// An API key was revoked.
     ApiKeyRevoked,
+    /// A passkey was right but for its counter, which has gone back: there may be a copy of it. Nobody was signed in.
+    PasskeyCopied,
 }
 
 impl SignInEvent {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::SignedIn,
         Self::Refused,
         Self::LockedOut,
@@ -56,6 +58,7 @@ impl SignInEvent {
         Self::ApiKeyCreated,
         Self::ApiKeyUsed,
         Self::ApiKeyRevoked,
+        Self::PasskeyCopied,
     ];
 
     /// Its name in tables and answers.
@@ -76,6 +79,7 @@ impl SignInEvent {
             Self::ApiKeyCreated => "api_key_created",
             Self::ApiKeyUsed => "api_key_used",
             Self::ApiKeyRevoked => "api_key_revoked",
+            Self::PasskeyCopied => "passkey_copied",
         }
     }
 
@@ -114,11 +118,15 @@ pub enum SignInWay {
     Everywhere,
     /// An API key.
     ApiKey,
+    /// A passkey alone.
+    PasskeyAlone,
+    /// A first step, and a passkey.
+    Passkey,
 }
 
 impl SignInWay {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Password,
         Self::SecondFactor,
         Self::RecoveryCode,
@@ -132,6 +140,8 @@ impl SignInWay {
         Self::AccessToken,
         Self::Everywhere,
         Self::ApiKey,
+        Self::PasskeyAlone,
+        Self::Passkey,
     ];
 
     /// Its name in tables and answers.
@@ -150,6 +160,8 @@ impl SignInWay {
             Self::AccessToken => "access_token",
             Self::Everywhere => "everywhere",
             Self::ApiKey => "api_key",
+            Self::PasskeyAlone => "passkey_alone",
+            Self::Passkey => "passkey",
         }
     }
 
@@ -261,13 +273,13 @@ mod tests {
             events,
             "signed_in refused locked_out second_factor_set second_factor_removed password_changed session_ended \
              token_family_reused client_token revoked signed_out key_rotated api_key_created api_key_used \
-             api_key_revoked"
+             api_key_revoked passkey_copied"
         );
         let ways = SignInWay::ALL.map(SignInWay::as_str).join(" ");
         assert_eq!(
             ways,
             "password second_factor recovery_code provider device_code jwt_bearer client_secret client_assertion \
-             authorization_code refresh_token access_token everywhere api_key"
+             authorization_code refresh_token access_token everywhere api_key passkey_alone passkey"
         );
         for event in SignInEvent::ALL {
             assert_eq!(SignInEvent::named(event.as_str()), Some(event));

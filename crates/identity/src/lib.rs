@@ -12,6 +12,7 @@ pub mod grant;
 pub mod lockout;
 pub mod login_name;
 pub mod oauth_error;
+pub mod passkey;
 pub mod password;
 pub mod percent;
 pub mod pkce;

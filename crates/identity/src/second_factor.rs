@@ -1,9 +1,10 @@
-//! The second factor of a person: an authenticator app, and recovery codes for when it is lost.
+//! The second factor of a person: an authenticator app, passkeys, or both, and recovery codes for when they are lost.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use model::Timestamp;
 
+use crate::passkey::{HANDLE_BYTES, UserHandle};
 use crate::recovery_code;
 use crate::secret::Digest;
 use crate::totp::{SECRET_BYTES, TotpSecret};
@@ -15,15 +16,18 @@ pub const STORED_BYTES_MAX: usize = 1_024;
 
 /// What a stored text begins with.
 const SEALED: &str = "sealed:";
-/// The form of what is sealed.
-const VERSION: u8 = 1;
+/// The forms of what is sealed: that of an app without passkeys, which earlier releases read too, and that of all else.
+const APP_ALONE: u8 = 1;
+const WITH_PASSKEYS: u8 = 2;
 const DIGEST_BYTES: usize = 32;
 
 /// What a person shows besides the password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecondFactor {
-    /// What the app makes its codes of.
-    pub secret: TotpSecret,
+    /// What the app makes its codes of; none for who has no app.
+    pub app: Option<TotpSecret>,
+    /// What the person's passkeys are kept under; none for who has never had any. One that is kept under another handle is over.
+    pub passkeys: Option<UserHandle>,
     /// The digests of the recovery codes that are left.
     pub recovery: Vec<Digest>,
 }
@@ -47,7 +51,7 @@ impl SecondFactor {
     /// What a code is; `None` if it is wrong.
     pub fn check(&self, typed: &str, now: Timestamp) -> Option<ShownCode> {
         let compact: String = typed.chars().filter(|c| !c.is_whitespace()).collect();
-        if let Some(step) = self.secret.step_of(&compact, now) {
+        if let Some(step) = self.app.as_ref().and_then(|app| app.step_of(&compact, now)) {
             return Some(ShownCode::App { step });
         }
         let shown = recovery_code::digest(typed)?;
@@ -58,8 +62,15 @@ impl SecondFactor {
 
     /// As bytes, to be sealed.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = vec![VERSION];
-        bytes.extend_from_slice(self.secret.as_bytes());
+        let mut bytes = match (&self.app, &self.passkeys) {
+            (Some(app), None) => [&[APP_ALONE][..], app.as_bytes()].concat(),
+            (app, passkeys) => {
+                let mut bytes = vec![WITH_PASSKEYS, u8::from(passkeys.is_some()), u8::from(app.is_some())];
+                bytes.extend(passkeys.iter().flat_map(UserHandle::as_bytes));
+                bytes.extend(app.iter().flat_map(TotpSecret::as_bytes));
+                bytes
+            }
+        };
         for digest in &self.recovery {
             bytes.extend_from_slice(digest.as_bytes());
         }
@@ -69,12 +80,20 @@ impl SecondFactor {
     /// From bytes that were sealed; `None` if they are of another form.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (version, rest) = bytes.split_first()?;
-        let (secret, digests) = rest.split_at_checked(SECRET_BYTES)?;
-        if *version != VERSION || !digests.len().is_multiple_of(DIGEST_BYTES) {
+        let (has_passkeys, has_app, rest) = match (*version, rest) {
+            (APP_ALONE, rest) => (false, true, rest),
+            (WITH_PASSKEYS, [has_passkeys @ (0 | 1), has_app @ (0 | 1), rest @ ..]) => {
+                (*has_passkeys == 1, *has_app == 1, rest)
+            }
+            _ => return None,
+        };
+        let (handle, rest) = rest.split_at_checked(if has_passkeys { HANDLE_BYTES } else { 0 })?;
+        let (app, digests) = rest.split_at_checked(if has_app { SECRET_BYTES } else { 0 })?;
+        if !digests.len().is_multiple_of(DIGEST_BYTES) {
             return None;
         }
         let recovery = digests.chunks_exact(DIGEST_BYTES).map(Digest::from_bytes).collect::<Option<_>>()?;
-        Some(Self { secret: TotpSecret::from_bytes(secret)?, recovery })
+        Some(Self { app: TotpSecret::from_bytes(app), passkeys: UserHandle::from_bytes(handle), recovery })
     }
 }
 
@@ -103,7 +122,7 @@ mod tests {
 
     fn factor() -> SecondFactor {
         let recovery = (0..10).filter_map(|byte| recovery_code::digest(&code(byte))).collect();
-        SecondFactor { secret: TotpSecret::new(*b"12345678901234567890"), recovery }
+        SecondFactor { app: Some(TotpSecret::new(*b"12345678901234567890")), passkeys: None, recovery }
     }
 
     #[test]
@@ -118,14 +137,31 @@ mod tests {
     }
 
     #[test]
+    fn without_an_app_the_recovery_codes_alone_are_right() {
+        let keys = SecondFactor { app: None, passkeys: Some(UserHandle::new([7; HANDLE_BYTES])), ..factor() };
+        let now = Timestamp::ZERO + Duration::from_secs(59);
+        assert_eq!(keys.check("287082", now), None);
+        let Some(ShownCode::Recovery { left }) = keys.check(&code(3), now) else { panic!("it is one") };
+        assert_eq!((left.passkeys, left.recovery.len()), (keys.passkeys, 9));
+    }
+
+    #[test]
     fn what_is_stored_is_read() {
-        for factor in [factor(), SecondFactor { recovery: Vec::new(), ..factor() }] {
+        let passkeys = Some(UserHandle::new([7; HANDLE_BYTES]));
+        for factor in [
+            factor(),
+            SecondFactor { recovery: Vec::new(), ..factor() },
+            SecondFactor { passkeys: passkeys.clone(), ..factor() },
+            SecondFactor { passkeys, app: None, ..factor() },
+            SecondFactor { app: None, ..factor() },
+        ] {
             let text = stored(&factor.to_bytes());
             assert!(text.len() <= STORED_BYTES_MAX);
             assert_eq!(sealed(&text).and_then(|bytes| SecondFactor::from_bytes(&bytes)), Some(factor));
         }
         let bytes = factor().to_bytes();
-        for bad in [&bytes[1..], &bytes[..20], &bytes[..bytes.len() - 1], &[]] {
+        assert_eq!(bytes[0], 1, "the release before reads it");
+        for bad in [&bytes[1..], &bytes[..20], &bytes[..bytes.len() - 1], &[], &[2], &[2, 2, 0], &[2, 1, 0, 7]] {
             assert_eq!(SecondFactor::from_bytes(bad), None);
         }
         for bad in ["", "reset", "sealed", "sealed:!", "$argon2id$x"] {

@@ -10,6 +10,7 @@ pub(crate) mod fixtures;
 mod ledgers;
 mod no_provisioning;
 mod others;
+pub mod passkeys;
 pub mod provisioning;
 mod quarantine;
 pub mod reporting;

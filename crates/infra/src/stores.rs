@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    AgentLedger, ApiKeys, CallLedger, Clock, ConfigCache, EventStream, Leases, MediaLedger, NewCalls, Outbox,
+    AgentLedger, ApiKeys, CallLedger, Clock, ConfigCache, EventStream, Leases, MediaLedger, NewCalls, Outbox, Passkeys,
     ProvisioningStore, Quarantine, QueueLedger, Registrations, ReportingLog, RequestStream, SessionLedger, SignInAudit,
     SignIns, ThreadLedger, ViewStore,
 };
@@ -45,6 +45,8 @@ pub struct Stores {
     pub sign_in_audit: Arc<dyn SignInAudit>,
     /// API keys of tenants (voice-13, own-08).
     pub api_keys: Arc<dyn ApiKeys>,
+    /// The passkeys of people (own-08).
+    pub passkeys: Arc<dyn Passkeys>,
     /// Quarantined records of all ledgers.
     pub quarantine: Arc<dyn Quarantine>,
     /// States of views (pulse-22).
@@ -68,7 +70,7 @@ impl Stores {
         S: CallLedger + AgentLedger + SessionLedger + QueueLedger + MediaLedger + Registrations + ConfigCache,
         S: EventStream + NewCalls + RequestStream + Leases + Outbox + Quarantine + ThreadLedger,
         S: ViewStore + SignIns + 'static,
-        D: ProvisioningStore + SignInAudit + ApiKeys + 'static,
+        D: ProvisioningStore + SignInAudit + ApiKeys + Passkeys + 'static,
     {
         Self {
             calls: store.clone(),
@@ -93,6 +95,7 @@ impl Stores {
             reporting,
             sign_in_audit: database.clone(),
             api_keys: database.clone(),
+            passkeys: database.clone(),
             provisioning: database,
             clock,
         }

@@ -36,6 +36,7 @@ mod origin;
 mod outside;
 mod page;
 mod parameters;
+mod passkeys;
 mod people;
 mod people_by_email;
 mod person_login;

@@ -7,7 +7,7 @@ mod postgres;
 use std::path::PathBuf;
 
 use backends::sqlite::SqliteProvisioning;
-use infra::conformance::{api_keys, provisioning, sign_in_audit};
+use infra::conformance::{api_keys, passkeys, provisioning, sign_in_audit};
 use infra::{ObjectChange, ProvisioningStore as _, Revision};
 use model::TenantId;
 
@@ -36,6 +36,7 @@ async fn sqlite_does_what_every_database_does() {
     provisioning::run_archive(&store).await;
     sign_in_audit::run(&store).await;
     api_keys::run(&store).await;
+    passkeys::run(&store).await;
 }
 
 #[tokio::test]

@@ -8123,6 +8123,9 @@ pub struct SignInSessionRecord {
     /// What the OpenID Provider is called that has said who it is; absent if the password was shown.
     #[prost(string, optional, tag = "8")]
     pub provider: ::core::option::Option<::prost::alloc::string::String>,
+    /// Whether a passkey was shown, alone or as the second factor.
+    #[prost(bool, tag = "9")]
+    pub passkey: bool,
 }
 /// An authorization code. Its key is the digest of what was handed out.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -8158,7 +8161,7 @@ pub struct SignInCodeRecord {
     pub credential: ::prost::bytes::Bytes,
     #[prost(bool, tag = "14")]
     pub second_factor: bool,
-    /// Whether an OpenID Provider has said who the person is.
+    /// Whether an OpenID Provider or a passkey has said who the person is.
     #[prost(bool, tag = "15")]
     pub by_provider: bool,
 }

@@ -1,4 +1,4 @@
-//! How people of a tenant sign in besides by their passwords: with the company's own OpenID Provider.
+//! How people of a tenant sign in besides by their passwords: with the company's own OpenID Provider, and with passkeys.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +10,9 @@ pub struct SignInRules {
     /// The company's OpenID Provider; none: people sign in by their passwords alone.
     #[serde(default)]
     pub upstream: Option<UpstreamProvider>,
+    /// Whether a passkey signs nobody in alone: it stands behind the password or the provider, as an app's code does.
+    #[serde(default)]
+    pub passkeys_need_password: bool,
 }
 
 /// An OpenID Provider that says who somebody is.

@@ -36,7 +36,7 @@ pub struct Code {
     pub authenticated_at: Timestamp,
     /// Whether the person showed a second factor too.
     pub by_two_factors: bool,
-    /// Whether a provider has said who the person is, in the place of the password.
+    /// Whether a provider or a passkey has said who the person is, in the place of the password.
     pub by_provider: bool,
     /// The browser's session that it came from.
     pub session: String,

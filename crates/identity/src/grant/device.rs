@@ -64,7 +64,7 @@ pub struct Allowance {
     pub authenticated_at: Timestamp,
     /// Whether the person showed a second factor too.
     pub by_two_factors: bool,
-    /// Whether a provider has said who the person is, in the place of the password.
+    /// Whether a provider or a passkey has said who the person is, in the place of the password.
     pub by_provider: bool,
     /// The id of the sign-in: `sid` of all tokens that come of it.
     pub sign_in: String,

@@ -32,7 +32,7 @@ pub struct Family {
     pub authenticated_at: Timestamp,
     /// Whether the person showed a second factor too.
     pub by_two_factors: bool,
-    /// Whether a provider has said who the person is, in the place of the password.
+    /// Whether a provider or a passkey has said who the person is, in the place of the password.
     pub by_provider: bool,
     /// How the client calls itself: `aud` of what it is told; empty in records of before.
     pub audience: String,

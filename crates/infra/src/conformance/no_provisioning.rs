@@ -6,7 +6,8 @@ use model::{TenantId, Timestamp};
 
 use crate::{
     Answer, ApiKey, ApiKeys, AuditPage, AuditPart, ChangeNote, HistoryEntry, HistoryPage, HistoryPoint, KeptApiKey,
-    NewApiKey, ObjectChange, ObjectChanges, ProvisioningStore, Revision, SignInAudit, StoreError, VersionedObjects,
+    NewApiKey, ObjectChange, ObjectChanges, PasskeyKept, Passkeys, ProvisioningStore, Revision, SignInAudit, StoreError,
+    StoredPasskey, VersionedObjects,
 };
 
 /// A persistent configuration that refuses everything: for tests of roles that have no access to it.
@@ -100,6 +101,32 @@ impl ApiKeys for NoProvisioning {
     }
 
     fn revoked_api_keys(&self, _: Timestamp, _: u32) -> Answer<'_, Vec<(TenantId, String)>> {
+        refused()
+    }
+}
+
+impl Passkeys for NoProvisioning {
+    fn keep<'a>(&'a self, _: &'a TenantId, _: &'a StoredPasskey, _: usize) -> Answer<'a, PasskeyKept> {
+        refused()
+    }
+
+    fn of_person<'a>(&'a self, _: &'a TenantId, _: &'a str) -> Answer<'a, Vec<StoredPasskey>> {
+        refused()
+    }
+
+    fn find<'a>(&'a self, _: &'a str) -> Answer<'a, Option<(TenantId, StoredPasskey)>> {
+        refused()
+    }
+
+    fn note_use<'a>(&'a self, _: &'a TenantId, _: &'a str, _: u32, _: Timestamp) -> Answer<'a, bool> {
+        refused()
+    }
+
+    fn remove<'a>(&'a self, _: &'a TenantId, _: &'a str, _: &'a str) -> Answer<'a, bool> {
+        refused()
+    }
+
+    fn remove_others<'a>(&'a self, _: &'a TenantId, _: &'a str, _: Option<&'a str>) -> Answer<'a, u64> {
         refused()
     }
 }

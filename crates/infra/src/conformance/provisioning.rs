@@ -88,6 +88,7 @@ pub fn objects(tenant: &str) -> TenantObjects {
                 only: true,
                 trusted_factor: true,
             }),
+            passkeys_need_password: true,
         },
         agents: AgentRules {
             no_answer_action: NoAnswerAction::Logout,

@@ -154,7 +154,7 @@ async fn replaced(
         session: requester.and_then(|one| one.session.as_deref()),
         sign_in: requester.and_then(|one| one.sign_in.as_deref()),
     };
-    let shown = ShownProof { credential: people::credential(&now_has), by_two_factors: false };
+    let shown = ShownProof { credential: people::credential(&now_has), by_two_factors: false, by_passkey: false };
     auth.store.keep_only(tenant, user, asking, shown, auth.now()).await?;
     Ok(true)
 }

@@ -35,10 +35,12 @@ enum GuessedKind {
     Client,
     /// The code of a device, which this person enters.
     UserCode,
-    /// The code of an app, or a recovery code, after the password.
+    /// The code of an app, a recovery code, or a passkey, after the password.
     SecondFactor,
     /// An API key: its id is the name.
     ApiKey,
+    /// A passkey alone.
+    Passkey,
 }
 
 impl GuessedKind {
@@ -49,6 +51,7 @@ impl GuessedKind {
             Self::UserCode => "user code",
             Self::SecondFactor => "second factor",
             Self::ApiKey => "api key",
+            Self::Passkey => "passkey",
         }
     }
 }
@@ -159,7 +162,12 @@ impl Guesses {
         self.take(GuessKeys::of(GuessedKind::UserCode, tenant, user, source)).await
     }
 
-    /// Somebody who has shown a person's password wants to try a code.
+    /// Somebody wants to sign in by the passkey of that id alone, whether there is one or not.
+    pub async fn of_passkey(&self, id: &str, source: &RequestSource) -> Result<Guess<'_>, Trouble> {
+        self.take(GuessKeys::of(GuessedKind::Passkey, &self.nowhere, id, source)).await
+    }
+
+    /// Somebody who has shown a person's password wants to try a code, or a passkey.
     pub async fn of_second_factor(
         &self,
         tenant: &TenantId,

@@ -55,7 +55,8 @@ impl HalfSignedIn {
         (now.as_secs() < until_s).then_some(Self { tenant, user, provider, until_s })
     }
 
-    /// The name of the form of that person; with a secret, of the one in which the person takes it over.
+    /// The name of the form of that person; with the secret of an app, of the one in which the person takes it over; with the challenge for a
+    /// passkey, of the one that asks for it.
     pub fn form(&self, person: &Person, secret: &str) -> String {
         let second_factor = person.second_factor.as_ref().map_or("", Secret::reveal);
         let all = [self.text().as_str(), people::credential(person).text().as_str(), second_factor, secret].join("\0");

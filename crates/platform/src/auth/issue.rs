@@ -63,7 +63,8 @@ struct IdClaims<'a> {
     iat: u64,
     exp: u64,
     auth_time: u64,
-    /// What was shown (RFC 8176); nothing where a provider has said who it is, and of what it was shown we know nothing.
+    /// What was shown (RFC 8176); nothing where a provider has said who it is, and of what it was shown we know nothing. A passkey is two
+    /// factors at once, or the second.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     amr: &'static [&'static str],
     sid: &'a str,
@@ -101,7 +102,7 @@ pub(super) struct TokenBearer<'a> {
     pub id: &'a str,
     pub authenticated_at: Timestamp,
     pub by_two_factors: bool,
-    /// Whether a provider has said who the person is.
+    /// Whether a provider or a passkey has said who the person is.
     pub by_provider: bool,
     pub nonce: Option<&'a str>,
 }

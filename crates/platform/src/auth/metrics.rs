@@ -19,6 +19,8 @@ runtime::metrics! {
         pub(super) logouts_dropped: Counter = "auth_backchannel_logouts_dropped";
         /// Codes of a second factor that were shown after the password, by outcome.
         pub(super) second_factors: CounterBy<CodeOutcome> = "auth_second_factors";
+        /// Passkeys that were shown, alone or after the password, by outcome.
+        pub(super) passkeys: CounterBy<PasskeyOutcome> = "auth_passkeys";
         /// Access tokens that were issued, by grant.
         pub(super) tokens: CounterBy<Grant> = "auth_tokens_issued";
         /// Codes and refresh tokens that were shown again after their time; each has ended its sign-in.
@@ -136,6 +138,33 @@ impl Label for CodeOutcome {
             Self::Right => "right",
             Self::Recovery => "recovery",
             Self::Wrong => "wrong",
+            Self::LockedOut => "locked_out",
+        }
+    }
+}
+
+/// What came of a passkey.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PasskeyOutcome {
+    /// It was right.
+    Right,
+    /// It was not that of the person, not made for us, or its answer had come before; or the person may not sign in by it.
+    Wrong,
+    /// It was right but for its counter, which has gone back.
+    Copied,
+    /// It was not looked at: too many wrong ones came before.
+    LockedOut,
+}
+
+impl Label for PasskeyOutcome {
+    const NAME: &'static str = "outcome";
+    const ALL: &'static [Self] = &[Self::Right, Self::Wrong, Self::Copied, Self::LockedOut];
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::Right => "right",
+            Self::Wrong => "wrong",
+            Self::Copied => "copied",
             Self::LockedOut => "locked_out",
         }
     }

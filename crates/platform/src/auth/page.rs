@@ -1,6 +1,7 @@
-//! The pages of auth: the form of the sign-in, and what else a person gets to see. Plain HTML without a script.
+//! The pages of auth: the form of the sign-in, and what else a person gets to see. Plain HTML; a script of ours is where passkeys are.
 
 pub(super) mod device;
+pub(super) mod passkey;
 mod qr;
 pub(super) mod second_factor;
 pub(super) mod sessions;
@@ -8,7 +9,7 @@ pub(super) mod signed_out;
 
 use std::fmt::Write as _;
 
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 
 use super::answers::Trouble;
@@ -42,6 +43,8 @@ pub(super) struct SignInForm<'a> {
     pub provider: Option<ProviderLink<'a>>,
     /// Whether people may show passwords.
     pub takes_password: bool,
+    /// Where people go who have a passkey, if one signs in alone.
+    pub passkey_href: Option<&'a str>,
 }
 
 /// The way to an OpenID Provider.
@@ -63,6 +66,9 @@ pub(super) fn sign_in(status: StatusCode, form: &SignInForm<'_>) -> Response {
     }
     if form.takes_password {
         body.push_str(&password_form(form));
+    }
+    if let Some(href) = form.passkey_href {
+        let _ = writeln!(body, "<p><a class=\"way\" href=\"{}\">Sign in with a passkey</a></p>", escaped(href));
     }
     let title = if form.error.is_some() { "Error: Sign in" } else { "Sign in" };
     html(status, title, &body, form.leads_to)
@@ -135,12 +141,16 @@ const fn in_words(trouble: &Trouble) -> &'static str {
 
 /// The style of the pages.
 pub(super) fn style() -> Response {
-    let head = [
-        (header::CONTENT_TYPE, "text/css; charset=utf-8"),
+    (served("text/css; charset=utf-8"), CSS).into_response()
+}
+
+/// The head of a file that is the same for everybody.
+fn served(content_type: &'static str) -> [(HeaderName, &'static str); 3] {
+    [
+        (header::CONTENT_TYPE, content_type),
         (header::CACHE_CONTROL, "public, max-age=3600"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    ];
-    (head, CSS).into_response()
+    ]
 }
 
 /// What a page reaches besides this server. Sources are those of its policy (CSP).
@@ -152,6 +162,8 @@ struct PageReach<'a> {
     frames: &'a [&'a str],
     /// Where it goes on to by itself.
     goes_on_to: Option<&'a str>,
+    /// Whether it has the script that asks for passkeys.
+    has_script: bool,
 }
 
 /// After so long a page goes on: what is in its frames has been loaded by then.
@@ -163,18 +175,27 @@ fn html(status: StatusCode, title: &str, body: &str, leads_to: Option<&str>) -> 
     html_reaching(status, title, body, PageReach { leads_to, ..PageReach::default() })
 }
 
+/// A page with the script that asks for passkeys.
+fn html_with_script(status: StatusCode, title: &str, body: &str, leads_to: Option<&str>) -> Response {
+    html_reaching(status, title, body, PageReach { leads_to, has_script: true, ..PageReach::default() })
+}
+
 fn html_reaching(status: StatusCode, title: &str, body: &str, reach: PageReach<'_>) -> Response {
     let refresh = |on| format!("<meta http-equiv=\"refresh\" content=\"{GOES_ON_AFTER_S}; url={}\">\n", escaped(on));
+    let (script, allowed) = match reach.has_script {
+        true => (format!("<script src=\"{}\" defer></script>\n", passkey::SCRIPT), " script-src 'self';"),
+        false => (String::new(), ""),
+    };
     let page = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n\
-         {}<title>{} · Trunkline</title>\n<link rel=\"stylesheet\" href=\"{STYLE}\">\n</head>\n<body>\n<main>\n{body}</main>\n</body>\n</html>\n",
+         {}<title>{} · Trunkline</title>\n<link rel=\"stylesheet\" href=\"{STYLE}\">\n{script}</head>\n<body>\n<main>\n{body}</main>\n</body>\n</html>\n",
         reach.goes_on_to.map(refresh).unwrap_or_default(),
         escaped(title)
     );
     let leads_to = reach.leads_to.map(|source| format!(" {source}")).unwrap_or_default();
     let mut policy = format!(
-        "default-src 'none'; style-src 'self'; form-action 'self'{leads_to}; base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none';{allowed} style-src 'self'; form-action 'self'{leads_to}; base-uri 'none'; frame-ancestors 'none'"
     );
     if !reach.frames.is_empty() {
         let _ = write!(policy, "; frame-src {}", reach.frames.join(" "));
@@ -195,6 +216,11 @@ fn html_reaching(status: StatusCode, title: &str, body: &str, reach: PageReach<'
     response
 }
 
+/// The title of a page, which says at once that something was wrong.
+fn titled(title: &str, error: Option<&str>) -> String {
+    if error.is_some() { format!("Error: {title}") } else { title.to_owned() }
+}
+
 /// What is wrong with what was sent, where a form says it.
 fn error_line(error: Option<&str>) -> String {
     let line = |error| {
@@ -205,11 +231,12 @@ fn error_line(error: Option<&str>) -> String {
 
 /// The beginning of a form.
 fn form_begin(action: &str, token: &str) -> String {
-    format!(
-        "<form method=\"post\" action=\"{}\">\n<input type=\"hidden\" name=\"form_token\" value=\"{}\">\n",
-        escaped(action),
-        escaped(token)
-    )
+    format!("<form method=\"post\" action=\"{}\">\n{}", escaped(action), form_fields(token))
+}
+
+/// The field of every form.
+fn form_fields(token: &str) -> String {
+    format!("<input type=\"hidden\" name=\"form_token\" value=\"{}\">\n", escaped(token))
 }
 
 /// A text within HTML, also within an attribute.
@@ -248,7 +275,18 @@ mod tests {
             leads_to: Some("https://app.example"),
             provider: None,
             takes_password: true,
+            passkey_href: None,
         }
+    }
+
+    #[tokio::test]
+    async fn a_passkey_is_a_way_where_it_signs_in_alone() {
+        let href = "https://centre.example/auth/v3/sign-in/passkey?a=1&b=\"";
+        let offered = text(sign_in(StatusCode::OK, &SignInForm { passkey_href: Some(href), ..form() })).await;
+        let link =
+            "href=\"https://centre.example/auth/v3/sign-in/passkey?a=1&amp;b=&quot;\">Sign in with a passkey</a>";
+        assert!(offered.contains(link) && !offered.contains("<script"), "{offered}");
+        assert!(!text(sign_in(StatusCode::OK, &form())).await.contains("passkey"));
     }
 
     #[tokio::test]

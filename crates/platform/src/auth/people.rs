@@ -152,6 +152,13 @@ impl People {
         Ok(settings.is_some_and(|settings| needs_it(&settings)))
     }
 
+    /// Whether a passkey signs people of the tenant in alone. It does not where passwords, or the provider, are the only first step.
+    pub async fn takes_passkeys_alone(&self, tenant: &TenantId) -> Result<bool, Trouble> {
+        let rules = self.settings(tenant).await?.map(|settings| settings.sign_in).unwrap_or_default();
+        let has_only_a_provider = rules.upstream.is_some_and(|provider| provider.only);
+        Ok(!rules.passkeys_need_password && !has_only_a_provider)
+    }
+
     /// The tenant's own OpenID Provider, if it has one.
     pub async fn upstream(&self, tenant: &TenantId) -> Result<Option<UpstreamProvider>, Trouble> {
         Ok(self.settings(tenant).await?.and_then(|settings| settings.sign_in.upstream))

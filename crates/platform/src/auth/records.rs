@@ -27,10 +27,19 @@ pub(super) struct BrowserSession {
     pub authenticated_at: Timestamp,
     /// Whether a second factor was shown too.
     pub by_two_factors: bool,
-    /// What the provider is called that has said who it is; none if the password was shown.
+    /// What the provider is called that has said who it is; none if the password or a passkey was shown.
     pub provider: Option<String>,
+    /// Whether a passkey was shown, alone or as the second factor.
+    pub by_passkey: bool,
     /// When it ends.
     pub until: Timestamp,
+}
+
+impl BrowserSession {
+    /// Whether something else than a password, with or without a code, has said who it is.
+    pub const fn is_by_provider_or_passkey(&self) -> bool {
+        self.provider.is_some() || self.by_passkey
+    }
 }
 
 /// What a spent code gave.
@@ -78,6 +87,7 @@ impl StoredRecord for BrowserSession {
             credential: self.credential.as_bytes().to_vec().into(),
             second_factor: self.by_two_factors,
             provider: self.provider.clone(),
+            passkey: self.by_passkey,
         }
     }
 
@@ -90,6 +100,7 @@ impl StoredRecord for BrowserSession {
             authenticated_at: at(message.authenticated_at_us),
             by_two_factors: message.second_factor,
             provider: message.provider,
+            by_passkey: message.passkey,
             until: at(message.until_us),
         })
     }
@@ -341,6 +352,7 @@ mod tests {
             authenticated_at: at(3),
             by_two_factors: true,
             provider: Some("Acme ID".into()),
+            by_passkey: true,
             until: at(4),
         });
         comes_back(Spent { user: "ann".into(), sign_in: "i".into() });

@@ -5,6 +5,7 @@ use std::time::Duration;
 use contracts::provisioning::{Person, Secret};
 use contracts::sign_in_audit::{SignInEvent, SignInRecord, SignInWay};
 use identity::login_name;
+use identity::passkey::UserHandle;
 use identity::recovery_code;
 use identity::second_factor::{self, SecondFactor, ShownCode};
 use identity::secret::Digest;
@@ -46,14 +47,38 @@ pub(super) enum Enrolment {
     Changed,
 }
 
+/// What came of giving the person's passkeys a handle.
+pub(super) enum HandleGiven {
+    /// It is theirs; of who had no second factor before, with the recovery codes, to be shown this once.
+    Given(Option<Vec<String>>),
+    /// The second factor is another by now, or cannot be opened.
+    Changed,
+}
+
+/// What a person has as the second factor.
+#[derive(Default)]
+pub(super) struct HeldFactor {
+    /// Whether there is an app.
+    pub has_app: bool,
+    /// How many recovery codes are left.
+    pub recovery_left: usize,
+    /// What the passkeys that are good are kept under.
+    pub passkeys: Option<UserHandle>,
+}
+
 /// Whether the person signs in with more than the password.
 pub(super) async fn is_needed(auth: &Auth, tenant: &TenantId, person: &Person) -> Result<bool, Trouble> {
     Ok(person.second_factor.is_some() || auth.people.requires_second_factor(tenant, person).await?)
 }
 
-/// How many recovery codes the person has left.
-pub(super) fn recovery_codes_left(auth: &Auth, tenant: &TenantId, person: &Person) -> usize {
-    opened(auth, tenant, person).map_or(0, |factor| factor.recovery.len())
+/// What the person has; nothing for who has no second factor, or one that was sealed elsewhere.
+pub(super) fn held(auth: &Auth, tenant: &TenantId, person: &Person) -> HeldFactor {
+    let held = |factor: SecondFactor| HeldFactor {
+        has_app: factor.app.is_some(),
+        recovery_left: factor.recovery.len(),
+        passkeys: factor.passkeys,
+    };
+    opened(auth, tenant, person).map(held).unwrap_or_default()
 }
 
 /// A secret for another app.
@@ -113,8 +138,8 @@ async fn spent(auth: &Auth, tenant: &TenantId, person: &Person, typed: &str) -> 
     let (is_first, outcome) = match factor.check(typed, now) {
         None => return Ok(CodeOutcome::Wrong),
         Some(ShownCode::App { step }) => {
-            let is_first = auth.store.spend_step(tenant, &person.user_name, &factor.secret, step, now).await?;
-            (is_first, CodeOutcome::Right)
+            let Some(app) = &factor.app else { return Ok(CodeOutcome::Wrong) };
+            (auth.store.spend_step(tenant, &person.user_name, app, step, now).await?, CodeOutcome::Right)
         }
         Some(ShownCode::Recovery { left }) => {
             (replace(auth, tenant, person, Some(&left)).await?, CodeOutcome::Recovery)
@@ -145,13 +170,44 @@ pub(super) async fn enrol(
         return Ok(Enrolment::WrongCode);
     }
     let (shown, recovery) = new_recovery_codes(auth);
-    if !replace(auth, tenant, person, Some(&SecondFactor { secret, recovery })).await? {
+    let passkeys = held(auth, tenant, person).passkeys;
+    if !replace(auth, tenant, person, Some(&SecondFactor { app: Some(secret), passkeys, recovery })).await? {
         return Ok(Enrolment::Changed);
     }
-    let proof = ShownProof { credential: people::credential(person), by_two_factors: true };
+    let proof = ShownProof { credential: people::credential(person), by_two_factors: true, by_passkey: false };
     auth.store.keep_only(tenant, &person.user_name, asking, proof, now).await?;
     tracing::info!(%tenant, user = person.user_name, "somebody has a second factor: all else has ended");
     Ok(Enrolment::Done(shown))
+}
+
+/// Lets the passkeys of that handle be the person's, who has none of another one. Of who had no second factor, what asks goes on, and all
+/// else that is open ends, as with an app.
+pub(super) async fn give_handle(
+    auth: &Auth,
+    tenant: &TenantId,
+    person: &Person,
+    asking: AskingSignIn<'_>,
+    handle: &UserHandle,
+) -> Result<HandleGiven, Trouble> {
+    let passkeys = Some(handle.clone());
+    let (next, shown) = match (opened(auth, tenant, person), &person.second_factor) {
+        (Some(factor), _) if factor.passkeys == passkeys => return Ok(HandleGiven::Given(None)),
+        (Some(factor), _) if factor.passkeys.is_none() => (SecondFactor { passkeys, ..factor }, None),
+        (Some(_), _) | (None, Some(_)) => return Ok(HandleGiven::Changed),
+        (None, None) => {
+            let (shown, recovery) = new_recovery_codes(auth);
+            (SecondFactor { app: None, passkeys, recovery }, Some(shown))
+        }
+    };
+    if !replace(auth, tenant, person, Some(&next)).await? {
+        return Ok(HandleGiven::Changed);
+    }
+    if shown.is_some() {
+        let proof = ShownProof { credential: people::credential(person), by_two_factors: true, by_passkey: true };
+        auth.store.keep_only(tenant, &person.user_name, asking, proof, auth.now()).await?;
+        tracing::info!(%tenant, user = person.user_name, "somebody has a second factor: all else has ended");
+    }
+    Ok(HandleGiven::Given(shown))
 }
 
 /// Other recovery codes, to be shown this once; `None` if the second factor is another by now.
@@ -166,10 +222,12 @@ pub(super) async fn renew_recovery_codes(
     Ok(is_done.then_some(shown))
 }
 
-/// Takes the second factor away; `false` if it is another by now.
+/// Takes the second factor away, passkeys too; `false` if it is another by now.
 pub(super) async fn remove(auth: &Auth, tenant: &TenantId, person: &Person) -> Result<bool, Trouble> {
     let is_done = replace(auth, tenant, person, None).await?;
     if is_done {
+        // They are worth nothing by now.
+        auth.ctx.stores.passkeys.remove_others(tenant, &person.user_name, None).await?;
         tracing::info!(%tenant, user = person.user_name, "somebody has given the second factor up");
     }
     Ok(is_done)

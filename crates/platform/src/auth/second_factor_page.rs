@@ -1,4 +1,7 @@
-//! `GET` and `POST /second-factor`: somebody who is signed in takes an app over, gets other recovery codes, or does without.
+//! `GET` and `POST /second-factor`: somebody who is signed in takes an app over, makes and removes passkeys, gets other recovery codes, or
+//! does without.
+
+mod own_passkeys;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +16,7 @@ use identity::totp::TotpSecret;
 use super::answers::{self, Trouble};
 use super::browser::RequestBrowser;
 use super::form_request::FormRequest;
-use super::page::second_factor::{self as pages, NewApp, OwnSecondFactor};
+use super::page::second_factor::{self as pages, NewApp, OwnPasskeys, OwnSecondFactor};
 use super::parameters::Parameters;
 use super::person_login::{self, PersonLogin};
 use super::second_factor::{self, CodeLogin, Enrolment};
@@ -22,13 +25,16 @@ use super::sign_in::{WRONG_CODE, WRONG_FIRST_CODE};
 use super::source::RequestSource;
 use super::store::AskingSignIn;
 use super::tenancy::Named;
-use super::{Auth, issue, page};
+use super::{Auth, issue, page, passkeys};
 
 /// The name of its form, and where the sign-in page leads that was asked for it.
 const FORM: &str = "second-factor";
 const WRONG_PASSWORD: &str = "The password is wrong.";
 const CHANGED: &str = "The second factor was changed meanwhile. Please try again.";
 const REQUIRED: &str = "You may not sign in with the password alone.";
+const NOT_LATELY: &str = "You have signed in too long ago for that, or without a second factor. Please sign in again.";
+/// Who has signed in within that time may do what else a code is asked for, and change passkeys.
+const LATELY: Duration = Duration::from_secs(600);
 
 /// Somebody who is signed in, and what stands in the forms.
 #[derive(Clone, Copy)]
@@ -38,6 +44,16 @@ struct OwnRequest<'a> {
     signed_in: &'a SignedIn,
     /// That of the app that may be taken over.
     secret: &'a TotpSecret,
+}
+
+/// What the forms of the page are of: they come back together, or not at all.
+#[derive(Clone, Copy)]
+struct ShownTexts<'a> {
+    /// Of the app that may be taken over.
+    secret: &'a str,
+    /// Of the passkey that may be made; empty where none may.
+    challenge: &'a str,
+    handle: &'a str,
 }
 
 impl OwnRequest<'_> {
@@ -74,8 +90,12 @@ pub(super) async fn submit(State(auth): State<Arc<Auth>>, form: FormRequest) -> 
     let submitted = async {
         let signed_in = session::of_browser(&auth, browser.headers, browser.source).await?;
         let Some(signed_in) = signed_in else { return Ok(sign_in()) };
-        let shown = typed.get("secret").and_then(TotpSecret::parse);
-        let is_ours = shown.as_ref().is_some_and(|secret| browser.has_sent(&auth, &form_of(&signed_in, secret), typed));
+        let texts = ["secret", "challenge", "handle"].map(|name| typed.get(name).unwrap_or_default());
+        let [secret, challenge, handle] = texts;
+        let form = form_of(&signed_in, ShownTexts { secret, challenge, handle });
+        let is_ours = browser.has_sent(&auth, &form, typed);
+        let shown = TotpSecret::parse(secret);
+        let is_ours = is_ours && shown.is_some();
         let secret = shown.filter(|_| is_ours).unwrap_or_else(|| second_factor::new_secret(&auth));
         let request = OwnRequest { auth: &auth, browser, signed_in: &signed_in, secret: &secret };
         if !is_ours {
@@ -93,9 +113,23 @@ fn sign_in() -> Response {
     answers::redirect(&answers::with_query(page::SIGN_IN, &[("then", Some(FORM))]))
 }
 
-/// The form is the session's and its secret's: one of before it, or with another secret, is none of it.
-fn form_of(signed_in: &SignedIn, secret: &TotpSecret) -> String {
-    format!("{FORM}/{}/{}", signed_in.session.id, secret.text())
+/// The form is the session's and that of what is in it: one of before it, or with another secret, is none of it.
+fn form_of(signed_in: &SignedIn, of: ShownTexts<'_>) -> String {
+    format!("{FORM}/{}/{}/{}/{}", signed_in.session.id, of.secret, of.challenge, of.handle)
+}
+
+/// Whether the person has signed in so lately, and with as much as there is to show, that nothing more is asked for.
+fn has_signed_in_lately(auth: &Auth, signed_in: &SignedIn) -> bool {
+    let SignedIn { session, person, .. } = signed_in;
+    let is_enough = person.second_factor.is_none() || session.by_two_factors;
+    is_enough && auth.now().since(session.authenticated_at) < LATELY
+}
+
+/// Whether a change needs a code: of who has an app always, and of who has passkeys alone if the sign-in was long ago.
+fn needs_code(auth: &Auth, signed_in: &SignedIn) -> bool {
+    let SignedIn { cookie, person, .. } = signed_in;
+    let has_app = second_factor::held(auth, &cookie.tenant, person).has_app;
+    person.second_factor.is_some() && (has_app || !has_signed_in_lately(auth, signed_in))
 }
 
 /// Does what the form asks for.
@@ -104,6 +138,8 @@ async fn done(request: OwnRequest<'_>, typed: &Parameters) -> Result<Result<Resp
         Some("enrol") => enrolled(request, typed).await,
         Some("codes") => renewed(request, typed).await,
         Some("remove") => removed(request, typed).await,
+        Some("make-passkey") => own_passkeys::made(request, typed).await,
+        Some("remove-passkey") => own_passkeys::removed(request, typed).await,
         _ => Ok(Err(PageRefusal::of(StatusCode::BAD_REQUEST, page::STALE))),
     }
 }
@@ -170,11 +206,12 @@ async fn removed(request: OwnRequest<'_>, typed: &Parameters) -> Result<Result<R
     Ok(if is_done { Ok(pages::removed()) } else { Err(PageRefusal::of(StatusCode::CONFLICT, CHANGED)) })
 }
 
-/// The person, after a code of the second factor that there is; one without any shows none.
+/// The person, after a code of the second factor that there is; one without any shows none, and neither does one who has shown a passkey
+/// lately and has no app.
 async fn proved(request: OwnRequest<'_>, typed: &Parameters) -> Result<Result<Person, PageRefusal>, Trouble> {
     let OwnRequest { auth, browser, signed_in, .. } = request;
     let (tenant, person) = (&signed_in.cookie.tenant, &signed_in.person);
-    if person.second_factor.is_none() {
+    if !needs_code(auth, signed_in) {
         return Ok(Ok(person.clone()));
     }
     let present = typed.get("present").unwrap_or_default();
@@ -212,12 +249,30 @@ async fn own(request: OwnRequest<'_>, status: StatusCode, error: Option<&str>) -
     let OwnRequest { auth, browser, signed_in, secret } = request;
     let (tenant, person) = (&signed_in.cookie.tenant, &signed_in.person);
     let may_remove = !auth.people.requires_second_factor(tenant, person).await?;
-    let left = person.second_factor.as_ref().map(|_| second_factor::recovery_codes_left(auth, tenant, person));
+    let held = second_factor::held(auth, tenant, person);
     let (name, text) = (issue::full_name(person), secret.text());
     let uri = second_factor::app_uri(tenant, person, secret);
-    Ok(browser.with_form(auth, &form_of(signed_in, secret), |token| {
-        let app = NewApp { secret: &text, uri: &uri };
-        let page = OwnSecondFactor { person: &name, token, app, recovery_left: left, may_remove, error };
+    let next = own_passkeys::next(auth, tenant, person).await?;
+    let (challenge, handle) = next.as_ref().map_or(("", ""), |next| (next.challenge.as_str(), next.handle.as_str()));
+    let form = form_of(signed_in, ShownTexts { secret: &text, challenge, handle });
+    let (may_change, needs_code) = (has_signed_in_lately(auth, signed_in), needs_code(auth, signed_in));
+    Ok(browser.with_form(auth, &form, |token| {
+        let page = OwnSecondFactor {
+            person: &name,
+            token,
+            app: NewApp { secret: &text, uri: &uri },
+            has_app: held.has_app,
+            recovery_left: person.second_factor.as_ref().map(|_| held.recovery_left),
+            needs_code,
+            may_remove,
+            passkeys: next.as_ref().map(|next| OwnPasskeys {
+                rows: &next.rows,
+                to_make: next.to_make(&person.user_name, &name),
+                may_change,
+                has_room: next.rows.len() < passkeys::PASSKEYS_MAX,
+            }),
+            error,
+        };
         pages::own(status, &page)
     }))
 }

@@ -50,7 +50,9 @@ pub(super) fn router(auth: Arc<Auth>) -> Router {
         .route("/sign-in", get(sign_in::show).post(sign_in::submit))
         .route(upstream::BEGIN, get(sign_in::to_provider))
         .route(&format!("{}/{{tenant}}", upstream::CALLBACK), get(sign_in::from_provider))
+        .route(page::passkey::BELOW_ISSUER, get(sign_in::show_passkey).post(sign_in::submit_passkey))
         .route("/sign-in.css", get(async || page::style()))
+        .route(page::passkey::SCRIPT_BELOW_ISSUER, get(async || page::passkey::script()))
         .route("/sign-out", get(sign_out::sign_out).post(sign_out::sign_out))
         .route("/ping", get(sign_out::ping));
     let trust = move |request: Request, next: Next| trusts_roles(directory.clone(), request, next);

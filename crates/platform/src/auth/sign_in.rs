@@ -2,6 +2,7 @@
 
 mod at_provider;
 mod second_step;
+mod with_passkey;
 
 use std::sync::Arc;
 
@@ -26,10 +27,11 @@ use super::people::Tenants;
 use super::person_login::{self, PersonLogin};
 use super::records::BrowserSession;
 use super::source::RequestSource;
-use super::{Auth, authorize, client_login, issue, people, session, tenancy, upstream};
+use super::{Auth, authorize, client_login, issue, passkeys, people, session, tenancy, upstream};
 
 pub(super) use at_provider::{begin as to_provider, come_back as from_provider};
 pub(super) use second_step::{WRONG_CODE, WRONG_FIRST_CODE};
+pub(super) use with_passkey::{show as show_passkey, submit as submit_passkey};
 
 /// The same for a wrong password, an unknown person, an unknown tenant and a disabled person.
 const WRONG: &str = "User name or password is wrong.";
@@ -65,6 +67,8 @@ struct Setting {
     expected: String,
     /// The OpenID Provider of the tenant, where the tenant is known and has one.
     provider: Option<TenantProvider>,
+    /// Whether a passkey may sign in alone, as far as the tenant is known.
+    takes_passkeys: bool,
 }
 
 /// A tenant that there is, and its OpenID Provider.
@@ -75,10 +79,12 @@ struct TenantProvider {
 
 /// What somebody has shown who begins a session.
 struct ShownSteps {
-    /// What the provider is called that has said who it is; none if the password was shown.
+    /// What the provider is called that has said who it is; none if the password or a passkey was shown.
     provider: Option<String>,
     /// Whether a second factor was shown too.
     by_two_factors: bool,
+    /// Whether a passkey was shown.
+    by_passkey: bool,
     /// As the audit calls it.
     way: SignInWay,
     /// When.
@@ -102,7 +108,10 @@ pub(super) async fn show(
             Ok(parameters) => parameters,
             Err(fault) => return Ok(page::fault(StatusCode::BAD_REQUEST, fault)),
         };
+        // Who wants to sign in again, to change what is their own, does.
+        let begins_anew = parameters.get("prompt") == Some("login");
         if parameters.get("client_id").is_none()
+            && !begins_anew
             && let Some(signed_in) = session::of_browser(&auth, &headers, &source).await?
         {
             return Ok(match own_page(&parameters) {
@@ -175,7 +184,7 @@ async fn begin(
     if let Some(before) = Cookie::Session.of(headers, source).and_then(SessionCookie::read) {
         auth.store.end_session(&before.tenant, before.digest).await?;
     }
-    let (secret, now, ShownSteps { provider, by_two_factors, way, authenticated_at }) =
+    let (secret, now, ShownSteps { provider, by_two_factors, by_passkey, way, authenticated_at }) =
         (auth.secret(), auth.now(), shown);
     let session = BrowserSession {
         id: auth.id(),
@@ -184,6 +193,7 @@ async fn begin(
         authenticated_at,
         by_two_factors,
         provider,
+        by_passkey,
         until: now + auth.settings.session_life,
     };
     auth.store.begin_session(tenant, Digest::of(&secret), &session, now).await?;
@@ -228,11 +238,12 @@ async fn setting(auth: &Auth, parameters: &Parameters) -> Result<Setting, Troubl
     });
     let tenant = named_tenant(&tenants, found.map(|(tenant, _)| tenant), parameters);
     let expected = parameters.get("login_hint").unwrap_or_default().to_owned();
-    let provider = match tenant.as_deref().and_then(|named| tenants.get(named).cloned()) {
-        Some(tenant) => auth.people.upstream(&tenant).await?.map(|rules| TenantProvider { tenant, rules }),
-        None => None,
-    };
-    Ok(Setting { query: parameters.query_without(&[]), tenant, leads_to, expected, provider })
+    let (mut provider, mut takes_passkeys) = (None, passkeys::relying_party(auth).is_some());
+    if let Some(tenant) = tenant.as_deref().and_then(|named| tenants.get(named).cloned()) {
+        takes_passkeys = takes_passkeys && auth.people.takes_passkeys_alone(&tenant).await?;
+        provider = auth.people.upstream(&tenant).await?.map(|rules| TenantProvider { tenant, rules });
+    }
+    Ok(Setting { query: parameters.query_without(&[]), tenant, leads_to, expected, provider, takes_passkeys })
 }
 
 /// The tenant of the program, else the one that the request names, else the only one.
@@ -245,11 +256,12 @@ fn named_tenant(tenants: &Tenants, of_program: Option<TenantId>, parameters: &Pa
 fn form(request: PageRequest<'_>, status: StatusCode, typed: &Parameters, error: Option<&str>) -> Response {
     let setting = request.setting;
     let rules = setting.provider.as_ref().map(|at| &at.rules);
-    // At the issuer's host, to which the provider sends the browser back: there it keeps what it needs then.
-    let href = match setting.query.as_str() {
-        "" => format!("{}{}", request.auth.issuer(), upstream::BEGIN),
-        query => format!("{}{}?{query}", request.auth.issuer(), upstream::BEGIN),
-    };
+    // At the issuer's host, to which the provider sends the browser back: there it keeps what it needs then. Passkeys are of that host too.
+    let [href, passkey_href] =
+        [upstream::BEGIN, page::passkey::BELOW_ISSUER].map(|below| match setting.query.as_str() {
+            "" => format!("{}{below}", request.auth.issuer()),
+            query => format!("{}{below}?{query}", request.auth.issuer()),
+        });
     request.browser.with_form(request.auth, FORM, |token| {
         let form = SignInForm {
             query: &setting.query,
@@ -261,6 +273,7 @@ fn form(request: PageRequest<'_>, status: StatusCode, typed: &Parameters, error:
             leads_to: setting.leads_to.as_deref(),
             provider: rules.map(|rules| ProviderLink { name: &rules.name, href: &href }),
             takes_password: rules.is_none_or(|rules| !rules.only),
+            passkey_href: setting.takes_passkeys.then_some(passkey_href.as_str()),
         };
         page::sign_in(status, &form)
     })

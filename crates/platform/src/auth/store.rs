@@ -10,6 +10,7 @@ use bytes::Bytes;
 use identity::grant::ACCESS_LIFE;
 use identity::grant::code::{self, Code};
 use identity::grant::refresh::Family;
+use identity::passkey::PasskeyChallenge;
 use identity::secret::Digest;
 use identity::totp::{self, TotpSecret};
 use infra::{SignInKey, SignInKind, SignIns, StoreError, bounds};
@@ -28,6 +29,8 @@ pub(super) use open::{AskingSignIn, ShownProof};
 const TRIES_MAX: usize = 16;
 /// Added to the time for which something revoked is remembered: clocks differ.
 const REVOKED_MARGIN: Duration = Duration::from_secs(60);
+/// Added to the time for which a spent challenge is remembered: its end is a whole second.
+const CHALLENGE_MARGIN: Duration = Duration::from_secs(1);
 /// How long who revokes something waits until other roles can read it.
 const TOLD_WITHIN: Duration = Duration::from_secs(2);
 
@@ -184,6 +187,13 @@ impl SignInStore {
         let spent = Digest::of(&format!("assertion\0{client}\0{jti}"));
         let key = SignInKey::new(SignInKind::Used, spent.text());
         self.records.claim(tenant, &key, Bytes::from_static(b"1"), until).await
+    }
+
+    /// Spends the challenge of a passkey; `false` if it was spent before. It is remembered for as long as it could be taken.
+    pub async fn spend_challenge(&self, tenant: &TenantId, challenge: &PasskeyChallenge) -> Result<bool> {
+        let spent = Digest::of(&format!("challenge\0{}", challenge.text()));
+        let key = SignInKey::new(SignInKind::Used, spent.text());
+        self.records.claim(tenant, &key, Bytes::from_static(b"1"), challenge.until() + CHALLENGE_MARGIN).await
     }
 
     /// What a spent code gave.
@@ -385,6 +395,20 @@ mod tests {
         assert!(store.spend_assertion(&acme, "desk", "j", start + HOUR + HOUR).await.unwrap());
     }
 
+    #[tokio::test]
+    async fn a_challenge_is_taken_once_while_there_is_time_and_never_after() {
+        let start = Timestamp::from_millis(1_700_000_000_900);
+        let clock = SetClock::at(start);
+        let (store, acme) = (SignInStore::in_memory(clock.clone()), TenantId::parse("acme").unwrap());
+        let challenge = PasskeyChallenge::new([7; 24], start);
+        assert!(store.spend_challenge(&acme, &challenge).await.unwrap());
+        while PasskeyChallenge::parse(&challenge.text(), infra::Clock::now(&*clock)).is_some() {
+            assert!(!store.spend_challenge(&acme, &challenge).await.unwrap());
+            clock.advance(Duration::from_secs(60));
+        }
+        assert!(store.spend_challenge(&acme, &PasskeyChallenge::new([8; 24], start + HOUR)).await.unwrap());
+    }
+
     fn family(n: usize, until: Timestamp) -> Family {
         Family {
             client: "app".to_owned(),
@@ -426,6 +450,7 @@ mod tests {
             authenticated_at: now,
             by_two_factors: false,
             provider: None,
+            by_passkey: false,
             until: now + HOUR,
         };
         store.begin_session(&acme, Digest::of("cookie"), &session, now).await.unwrap();

@@ -17,12 +17,20 @@ static PERSON: Shape = Shape::OneOf(&PersonField::NAMES);
 pub(super) const SIGN_IN: Field =
     field("sign_in", Optional, &RULES, "How people sign in besides by their passwords. Without it by these alone.");
 
-static RULES: Shape = Shape::Record(&[field(
-    "upstream",
-    Optional,
-    &UPSTREAM,
-    "The company's own OpenID Provider, as Entra, Okta or Keycloak: the sign-in page leads there.",
-)]);
+static RULES: Shape = Shape::Record(&[
+    field(
+        "upstream",
+        Optional,
+        &UPSTREAM,
+        "The company's own OpenID Provider, as Entra, Okta or Keycloak: the sign-in page leads there.",
+    ),
+    field(
+        "passkeys_need_password",
+        Optional,
+        &Shape::Flag,
+        "Whether a passkey signs nobody in alone: it is then a second factor alone, behind the password or the provider. Without it false.",
+    ),
+]);
 
 static UPSTREAM: Shape = Shape::Record(&[
     field("name", Required, &NAME, "What people call it: the page says \"Continue with\" it."),
@@ -86,12 +94,22 @@ pub(super) fn read(root: &Node) -> SignInRules {
             trusted_factor: flag(item, "trusted_factor").unwrap_or_default(),
         })
     };
-    SignInRules { upstream: root.get("sign_in").and_then(|rules| rules.get("upstream")).and_then(provider) }
+    let rules = root.get("sign_in");
+    SignInRules {
+        upstream: rules.and_then(|rules| rules.get("upstream")).and_then(provider),
+        passkeys_need_password: rules.and_then(|rules| flag(rules, "passkeys_need_password")).unwrap_or_default(),
+    }
 }
 
 /// The record on one line; nothing if nothing is set.
 pub(super) fn record(rules: &SignInRules) -> Option<String> {
-    let provider = rules.upstream.as_ref()?;
+    let upstream = rules.upstream.as_ref().map(|provider| format!("upstream: {}", upstream(provider)));
+    let flag = rules.passkeys_need_password.then(|| "passkeys_need_password: true".to_owned());
+    let keys: Vec<String> = upstream.into_iter().chain(flag).collect();
+    (!keys.is_empty()).then(|| format!("{{{}}}", keys.join(", ")))
+}
+
+fn upstream(provider: &UpstreamProvider) -> String {
     let mut keys = format!(
         "name: {}, issuer: {}, client_id: {}",
         scalar(&provider.name),
@@ -111,7 +129,7 @@ pub(super) fn record(rules: &SignInRules) -> Option<String> {
             keys += &format!(", {key}: true");
         }
     }
-    Some(format!("{{upstream: {{{keys}}}}}"))
+    format!("{{{keys}}}")
 }
 
 /// What is wrong with it: keys and reasons.
@@ -152,6 +170,21 @@ mod tests {
         ] {
             let objects = read(said).unwrap();
             assert!(objects.tenant.sign_in.upstream.is_some());
+            let written = file::write(&objects).yaml;
+            assert_eq!(file::read(&written, |_| Ok(String::new())).unwrap(), objects, "{written}");
+        }
+    }
+
+    #[test]
+    fn what_holds_for_passkeys_is_read_and_written_with_a_provider_and_without() {
+        for rules in [
+            "{passkeys_need_password: true}",
+            "{passkeys_need_password: true, upstream: {name: A, issuer: \"https://id.acme.example\", client_id: t}}",
+        ] {
+            let text =
+                format!("tenant: x\nname: x\nrealm: x\nhold_music: m\nprompts: {{m: m.wav}}\nsign_in: {rules}\n");
+            let objects = file::read(&text, |_| Ok(String::new())).unwrap();
+            assert!(objects.tenant.sign_in.passkeys_need_password);
             let written = file::write(&objects).yaml;
             assert_eq!(file::read(&written, |_| Ok(String::new())).unwrap(), objects, "{written}");
         }

@@ -1,9 +1,11 @@
-//! The pages of the second factor: the code after the password, an app that is taken over, recovery codes.
+//! The pages of the second factor: the code or the passkey after the password, an app that is taken over, passkeys that are made, recovery
+//! codes.
 
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::{SIGN_IN, error_line, escaped, form_begin, html, qr};
+use super::passkey::{self, AskedOfBrowser, PasskeyToMake};
+use super::{SIGN_IN, error_line, escaped, form_begin, form_fields, html, html_with_script, qr, titled};
 
 /// The path of the page of who is signed in, below the issuer and below the host.
 pub(in crate::auth) const BELOW_ISSUER: &str = "/second-factor";
@@ -33,6 +35,28 @@ pub(in crate::auth) struct NewApp<'a> {
     pub uri: &'a str,
 }
 
+/// A passkey of somebody.
+pub(in crate::auth) struct PasskeyRow {
+    /// Its id.
+    pub id: String,
+    /// What the person calls it.
+    pub name: String,
+    /// When it was made, and when it was shown last, if it was: dates.
+    pub created: String,
+    pub last_used: Option<String>,
+}
+
+/// The passkeys of somebody who is signed in.
+pub(in crate::auth) struct OwnPasskeys<'a> {
+    pub rows: &'a [PasskeyRow],
+    /// What another one would be.
+    pub to_make: PasskeyToMake<'a>,
+    /// Whether the person has signed in so lately that passkeys may be made and removed.
+    pub may_change: bool,
+    /// Whether there may be another one.
+    pub has_room: bool,
+}
+
 /// What somebody who is signed in sees.
 pub(in crate::auth) struct OwnSecondFactor<'a> {
     /// The person's name.
@@ -41,10 +65,16 @@ pub(in crate::auth) struct OwnSecondFactor<'a> {
     pub token: &'a str,
     /// The app that may be taken over.
     pub app: NewApp<'a>,
+    /// Whether there is an app already.
+    pub has_app: bool,
     /// How many recovery codes are left; none for who has no second factor.
     pub recovery_left: Option<usize>,
+    /// Whether changes need a code.
+    pub needs_code: bool,
     /// Whether the tenant lets the person do without.
     pub may_remove: bool,
+    /// The passkeys; none where there may be none.
+    pub passkeys: Option<OwnPasskeys<'a>>,
     /// What is wrong with what was sent.
     pub error: Option<&'a str>,
 }
@@ -60,6 +90,28 @@ pub(in crate::auth) fn code(status: StatusCode, form: &StepForm<'_>) -> Response
         code_field("code", "code", "Code"),
     );
     html(status, &titled(title, form.error), &body, form.leads_to)
+}
+
+/// Asks for a passkey, after the password, and for a code of who does not have it here.
+pub(in crate::auth) fn passkey_or_code(
+    status: StatusCode,
+    form: &StepForm<'_>,
+    asked: AskedOfBrowser<'_>,
+    has_app: bool,
+) -> Response {
+    let title = "Use your passkey";
+    let fields = form_fields(form.token) + &hidden("half", form.half);
+    let which = if has_app { "a code of your authenticator app, or a recovery code" } else { "a recovery code" };
+    let body = format!(
+        "<h1>{title}</h1>\n{}{}<h2>Without a passkey</h2>\n<p>Enter {which}.</p>\n{}{}{}\
+         <button type=\"submit\">Sign in</button>\n</form>\n",
+        error_line(form.error),
+        passkey::show_form(&step_action(form), &fields, asked, " data-verification=\"preferred\""),
+        step_begin(form),
+        hidden("challenge", asked.challenge),
+        code_field("code", "code", "Code"),
+    );
+    html_with_script(status, &titled(title, form.error), &body, form.leads_to)
 }
 
 /// Asks somebody to take an app over, after the password.
@@ -81,44 +133,96 @@ pub(in crate::auth) fn first_app(status: StatusCode, form: &StepForm<'_>, app: N
 pub(in crate::auth) fn own(status: StatusCode, page: &OwnSecondFactor<'_>) -> Response {
     let title = "Second factor";
     let mut body = format!("<h1>{title}</h1>\n{}<p>of {}.</p>\n", error_line(page.error), escaped(page.person));
+    let with = match (page.has_app, page.passkeys.as_ref().is_some_and(|passkeys| !passkeys.rows.is_empty())) {
+        (true, true) => "and an authenticator app or a passkey",
+        (false, true) => "and a passkey",
+        _ => "and an authenticator app",
+    };
     match page.recovery_left {
-        None => body.push_str("<p>You sign in with your password alone.</p>\n<h2>Set up an app</h2>\n"),
-        Some(left) => body.push_str(&format!(
-            "<p>You sign in with your password and an authenticator app. Recovery codes left: {left}.</p>\n<h2>Another app</h2>\n"
-        )),
+        None => body.push_str("<p>You sign in with your password alone.</p>\n"),
+        Some(left) => {
+            body.push_str(&format!("<p>You sign in with your password {with}. Recovery codes left: {left}.</p>\n"));
+        }
     }
+    if let Some(passkeys) = &page.passkeys {
+        body.push_str(&passkeys_part(page, passkeys));
+    }
+    body.push_str(if page.has_app { "<h2>Another app</h2>\n" } else { "<h2>Set up an app</h2>\n" });
     body.push_str(&app_lines(page.app));
     body.push_str(&own_begin(page, "enrol"));
     body.push_str(
         "<label for=\"password\">Password</label>\n\
          <input id=\"password\" name=\"password\" type=\"password\" autocomplete=\"current-password\" required>\n",
     );
-    if page.recovery_left.is_some() {
-        body.push_str(&code_field("present-app", "present", "Code of the app that you have now, or a recovery code"));
+    if page.needs_code {
+        let which =
+            if page.has_app { "Code of the app that you have now, or a recovery code" } else { "A recovery code" };
+        body.push_str(&code_field("present-app", "present", which));
     }
     body.push_str(&code_field("code", "code", "Code that the new app shows"));
     body.push_str("<button type=\"submit\">Use this app</button>\n</form>\n");
     if page.recovery_left.is_some() {
-        let present = "Code of your app, or a recovery code";
+        let which = if page.has_app { "Code of your app, or a recovery code" } else { "A recovery code" };
+        let code = |id| if page.needs_code { code_field(id, "present", which) } else { String::new() };
         body.push_str("<h2>Other recovery codes</h2>\n<p>Those that you have end.</p>\n");
         body.push_str(&own_begin(page, "codes"));
-        body.push_str(&code_field("present-codes", "present", present));
+        body.push_str(&code("present-codes"));
         body.push_str("<button type=\"submit\">Get other recovery codes</button>\n</form>\n");
         if page.may_remove {
             body.push_str("<h2>Without a second factor</h2>\n");
             body.push_str(&own_begin(page, "remove"));
-            body.push_str(&code_field("present-remove", "present", present));
+            body.push_str(&code("present-remove"));
             body.push_str("<button type=\"submit\">Sign in with the password alone</button>\n</form>\n");
         }
     }
-    html(status, &titled(title, page.error), &body, None)
+    match &page.passkeys {
+        Some(_) => html_with_script(status, &titled(title, page.error), &body, None),
+        None => html(status, &titled(title, page.error), &body, None),
+    }
+}
+
+/// The passkeys that there are, each with a button that removes it, and the form that makes another one.
+fn passkeys_part(page: &OwnSecondFactor<'_>, passkeys: &OwnPasskeys<'_>) -> String {
+    let mut part = "<h2>Passkeys</h2>\n".to_owned();
+    if !passkeys.rows.is_empty() {
+        part.push_str("<ul>\n");
+    }
+    for row in passkeys.rows {
+        let name = escaped(&row.name);
+        let used = row.last_used.as_ref().map_or_else(|| "never used".to_owned(), |at| format!("last used {at}"));
+        part.push_str(&format!("<li><strong>{name}</strong>, made {}, {used}", escaped(&row.created)));
+        if passkeys.may_change {
+            part.push_str(&format!(
+                "\n{}{}<button type=\"submit\">Remove {name}</button>\n</form>",
+                own_begin(page, "remove-passkey"),
+                hidden("id", &row.id)
+            ));
+        }
+        part.push_str("</li>\n");
+    }
+    if !passkeys.rows.is_empty() {
+        part.push_str("</ul>\n");
+    }
+    let again = format!("{SIGN_IN}?then=second-factor&prompt=login");
+    match (passkeys.may_change, passkeys.has_room) {
+        (false, _) => part.push_str(&format!(
+            "<p><a href=\"{}\">Sign in again</a> to add or remove passkeys.</p>\n",
+            escaped(&again)
+        )),
+        (true, false) => part.push_str("<p>You have as many passkeys as there may be.</p>\n"),
+        (true, true) => {
+            let fields = own_fields(page, "make-passkey");
+            part.push_str(&passkey::make_form(PATH, &fields, &passkeys.to_make));
+        }
+    }
+    part
 }
 
 /// Recovery codes, which are shown this once, and the way on.
 pub(in crate::auth) fn recovery_codes(codes: &[String], to: &str) -> Response {
     let rows: String = codes.iter().map(|code| format!("<li><code>{}</code></li>\n", escaped(code))).collect();
     let body = format!(
-        "<h1>Your recovery codes</h1>\n<p>Each signs you in once when you do not have your app. Print them or write them down: they are \
+        "<h1>Your recovery codes</h1>\n<p>Each signs you in once when you do not have your app or passkey. Print them or write them down: they are \
          not shown again.</p>\n<ul>\n{rows}</ul>\n<p><a href=\"{}\">Go on</a></p>\n",
         escaped(to)
     );
@@ -128,23 +232,30 @@ pub(in crate::auth) fn recovery_codes(codes: &[String], to: &str) -> Response {
 /// The second factor is gone.
 pub(in crate::auth) fn removed() -> Response {
     let body = format!(
-        "<h1>You have no second factor now</h1>\n<p>You sign in with your password alone. <a href=\"{PATH}\">Set up an app</a></p>\n"
+        "<h1>You have no second factor now</h1>\n<p>You sign in with your password alone. <a href=\"{PATH}\">Set one up</a></p>\n"
     );
     html(StatusCode::OK, "You have no second factor now", &body, None)
 }
 
-fn titled(title: &str, error: Option<&str>) -> String {
-    if error.is_some() { format!("Error: {title}") } else { title.to_owned() }
+fn step_action(form: &StepForm<'_>) -> String {
+    if form.query.is_empty() { SIGN_IN.to_owned() } else { format!("{SIGN_IN}?{}", form.query) }
 }
 
 fn step_begin(form: &StepForm<'_>) -> String {
-    let action = if form.query.is_empty() { SIGN_IN.to_owned() } else { format!("{SIGN_IN}?{}", form.query) };
-    form_begin(&action, form.token) + &hidden("half", form.half)
+    form_begin(&step_action(form), form.token) + &hidden("half", form.half)
 }
 
-/// Every form of the page has the app's secret: the token is of the page as a whole.
+/// Every form of the page has the app's secret, and what another passkey would be: the token is of the page as a whole.
 fn own_begin(page: &OwnSecondFactor<'_>, action: &str) -> String {
-    form_begin(PATH, page.token) + &hidden("secret", page.app.secret) + &hidden("action", action)
+    let challenge = page.passkeys.as_ref().map(|passkeys| hidden("challenge", passkeys.to_make.asked.challenge));
+    format!("<form method=\"post\" action=\"{PATH}\">\n{}{}", own_fields(page, action), challenge.unwrap_or_default())
+}
+
+/// The hidden fields of a form, but for the challenge.
+fn own_fields(page: &OwnSecondFactor<'_>, action: &str) -> String {
+    let handle = page.passkeys.as_ref().map(|passkeys| hidden("handle", passkeys.to_make.handle));
+    let fields = form_fields(page.token) + &hidden("secret", page.app.secret) + &hidden("action", action);
+    fields + &handle.unwrap_or_default()
 }
 
 fn app_lines(app: NewApp<'_>) -> String {
@@ -183,12 +294,15 @@ mod tests {
 
     #[tokio::test]
     async fn the_page_offers_what_there_is_to_change_and_each_field_has_its_label() {
-        let page = |recovery_left, may_remove| OwnSecondFactor {
+        let page = |recovery_left: Option<usize>, may_remove| OwnSecondFactor {
             person: "<Ann>",
             token: "t",
             app: APP,
+            has_app: recovery_left.is_some(),
             recovery_left,
+            needs_code: recovery_left.is_some(),
             may_remove,
+            passkeys: None,
             error: None,
         };
         let none = text(own(StatusCode::OK, &page(None, true))).await;
@@ -209,10 +323,50 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn passkeys_are_listed_and_changed_by_who_has_signed_in_lately() {
+        let asked = AskedOfBrowser { challenge: "ch", host: "centre.example", ids: "id1" };
+        let to_make = PasskeyToMake { asked, handle: "ha", user: "ann", person: "Ann" };
+        let row = |name: &str| PasskeyRow {
+            id: "id1".to_owned(),
+            name: name.to_owned(),
+            created: "2026-01-01".to_owned(),
+            last_used: None,
+        };
+        let rows = [row("<Phone>")];
+        let page = |may_change, has_room| OwnSecondFactor {
+            person: "Ann",
+            token: "t",
+            app: APP,
+            has_app: false,
+            recovery_left: Some(9),
+            needs_code: !may_change,
+            may_remove: true,
+            passkeys: Some(OwnPasskeys { rows: &rows, to_make, may_change, has_room }),
+            error: None,
+        };
+        let lately = text(own(StatusCode::OK, &page(true, true))).await;
+        assert!(lately.contains("Remove &lt;Phone&gt;") && lately.contains("value=\"make-passkey\""), "{lately}");
+        assert!(lately.contains("your password and a passkey.") && !lately.contains("name=\"present\""), "{lately}");
+        // Each form of the page has what its token is of.
+        for field in ["name=\"secret\"", "name=\"challenge\"", "name=\"handle\"", "name=\"form_token\""] {
+            assert_eq!(lately.matches(field).count(), lately.matches("<form").count(), "{field}: {lately}");
+        }
+        let long_ago = text(own(StatusCode::OK, &page(false, true))).await;
+        assert!(!long_ago.contains("remove-passkey") && !long_ago.contains("make-passkey"), "{long_ago}");
+        assert!(long_ago.contains("sign-in?then=second-factor&amp;prompt=login"), "{long_ago}");
+        assert!(!text(own(StatusCode::OK, &page(true, false))).await.contains("make-passkey"));
+    }
+
+    #[tokio::test]
     async fn the_steps_of_a_sign_in_carry_it_on() {
         let form =
             StepForm { query: "state=1&x=2", token: "t", half: "h", error: Some("No."), leads_to: Some("https://a") };
-        for page in [code(StatusCode::OK, &form), first_app(StatusCode::OK, &form, APP)] {
+        let asked = AskedOfBrowser { challenge: "ch", host: "centre.example", ids: "id1" };
+        for page in [
+            code(StatusCode::OK, &form),
+            first_app(StatusCode::OK, &form, APP),
+            passkey_or_code(StatusCode::OK, &form, asked, true),
+        ] {
             let policy = page.headers()["content-security-policy"].to_str().unwrap().to_owned();
             let page = text(page).await;
             assert!(policy.contains("form-action 'self' https://a;"), "{policy}");

@@ -1,22 +1,32 @@
-//! What comes after the right password, or after a provider has said who somebody is: the code of the second factor, or the app that the tenant wants the person to have.
+//! What comes after the right password, or after a provider has said who somebody is: the code or the passkey
+//! of the second factor, or the app that the tenant wants the person to have.
+
+use std::time::Duration;
 
 use axum::http::{StatusCode, header};
 use axum::response::Response;
 use contracts::provisioning::{Person, UpstreamProvider};
 use contracts::sign_in_audit::{SignInEvent, SignInRecord, SignInWay};
+use identity::passkey::PasskeyChallenge;
 use identity::totp::TotpSecret;
 use model::{TenantId, Timestamp};
 
 use super::super::answers::Trouble;
 use super::super::half_signed_in::HalfSignedIn;
+use super::super::page::passkey::AskedOfBrowser;
 use super::super::page::{self, second_factor as pages};
 use super::super::parameters::Parameters;
+use super::super::passkeys::{self, PasskeyFields, PasskeyLogin};
 use super::super::second_factor::{self, CodeLogin, Enrolment};
 use super::super::store::AskingSignIn;
 use super::{PageRequest, ShownSteps, begin, form};
 
 /// The same for a wrong code and one that was shown before.
 pub(in crate::auth) const WRONG_CODE: &str = "The code is wrong, or was used before. Please enter the next one.";
+/// The same for a passkey that is wrong, was removed, or whose page was open for too long.
+const WRONG_PASSKEY: &str = "This passkey is not taken. Please try again, or enter a code.";
+/// The script has not filled in the form.
+pub(super) const NO_PASSKEY: &str = "Your browser has shown no passkey. Does it run scripts?";
 /// A code of a new app that is not of its key.
 pub(in crate::auth) const WRONG_FIRST_CODE: &str =
     "The code is not that of the key above. Is the clock of your device right?";
@@ -41,7 +51,13 @@ pub(super) async fn after_provider(
     let name = Some(provider.name.clone());
     match provider.trusted_factor {
         true => {
-            let shown = ShownSteps { provider: name, by_two_factors: true, way: SignInWay::Provider, authenticated_at };
+            let shown = ShownSteps {
+                provider: name,
+                by_two_factors: true,
+                by_passkey: false,
+                way: SignInWay::Provider,
+                authenticated_at,
+            };
             Ok(begin(request, tenant, person, shown).await?.redirect())
         }
         false => after_first_step(request, tenant, person, name, authenticated_at).await,
@@ -57,14 +73,14 @@ async fn after_first_step(
 ) -> Result<Response, Trouble> {
     let half = HalfSignedIn::begin(tenant, person, provider, request.auth.now());
     if person.second_factor.is_some() {
-        return Ok(asks_code(request, &half, person, StatusCode::OK, None));
+        return asks_code(request, &half, person, StatusCode::OK, None).await;
     }
     if request.auth.people.requires_second_factor(tenant, person).await? {
         let secret = second_factor::new_secret(request.auth);
         return Ok(asks_app(request, &half, person, &secret, StatusCode::OK, None));
     }
     let way = if half.provider.is_some() { SignInWay::Provider } else { SignInWay::Password };
-    let shown = ShownSteps { provider: half.provider, by_two_factors: false, way, authenticated_at };
+    let shown = ShownSteps { provider: half.provider, by_two_factors: false, by_passkey: false, way, authenticated_at };
     Ok(begin(request, tenant, person, shown).await?.redirect())
 }
 
@@ -74,21 +90,63 @@ pub(super) async fn submitted(request: PageRequest<'_>, half: &str, typed: &Para
     let from_the_start = || form(request, StatusCode::FORBIDDEN, &Parameters::default(), Some(page::STALE));
     let Some(half) = HalfSignedIn::read(half, auth.now()) else { return Ok(from_the_start()) };
     let Some(person) = auth.people.active(&half.tenant, &half.user).await? else { return Ok(from_the_start()) };
-    let secret = typed.get("secret").unwrap_or_default();
-    if !request.browser.has_sent(auth, &half.form(&person, secret), typed) {
+    // A page has the key of an app, or the challenge for a passkey, or neither.
+    let bound = typed.get("secret").or_else(|| typed.get("challenge")).unwrap_or_default();
+    if !request.browser.has_sent(auth, &half.form(&person, bound), typed) {
         return Ok(from_the_start());
     }
     let code = typed.get("code").unwrap_or_default();
-    match TotpSecret::parse(secret) {
+    match TotpSecret::parse(bound) {
         Some(secret) => app_shown(request, &half, &person, secret, code).await,
+        None if typed.get("passkey").is_some() => passkey_shown(request, &half, &person, typed).await,
         None => code_shown(request, &half, &person, code).await,
     }
 }
 
-/// A code was shown now.
-fn with_code(request: PageRequest<'_>, half: &HalfSignedIn, way: SignInWay) -> ShownSteps {
-    let authenticated_at = request.auth.now();
-    ShownSteps { provider: half.provider.clone(), by_two_factors: true, way, authenticated_at }
+/// A second factor was shown now.
+fn with_second(request: PageRequest<'_>, half: &HalfSignedIn, way: SignInWay) -> ShownSteps {
+    let (provider, authenticated_at) = (half.provider.clone(), request.auth.now());
+    ShownSteps { provider, by_two_factors: true, by_passkey: way == SignInWay::Passkey, way, authenticated_at }
+}
+
+async fn passkey_shown(
+    request: PageRequest<'_>,
+    half: &HalfSignedIn,
+    person: &Person,
+    typed: &Parameters,
+) -> Result<Response, Trouble> {
+    let PageRequest { auth, browser, .. } = request;
+    let Some(shown) = PasskeyFields::read(typed) else {
+        return asks_code(request, half, person, StatusCode::BAD_REQUEST, Some(NO_PASSKEY)).await;
+    };
+    let challenge = typed.get("challenge").and_then(|text| PasskeyChallenge::parse(text, auth.now()));
+    let Some(challenge) = challenge else {
+        return asks_code(request, half, person, StatusCode::FORBIDDEN, Some(page::STALE)).await;
+    };
+    let checked =
+        passkeys::check_after_first_step(auth, &half.tenant, person, &shown, &challenge, browser.source).await?;
+    match checked {
+        PasskeyLogin::Right => {
+            let shown = with_second(request, half, SignInWay::Passkey);
+            Ok(begin(request, &half.tenant, person, shown).await?.redirect())
+        }
+        PasskeyLogin::Wrong => asks_code(request, half, person, StatusCode::UNAUTHORIZED, Some(WRONG_PASSKEY)).await,
+        PasskeyLogin::Wait(wait) => waits(request, half, person, wait).await,
+    }
+}
+
+/// Too many were wrong.
+async fn waits(
+    request: PageRequest<'_>,
+    half: &HalfSignedIn,
+    person: &Person,
+    wait: Duration,
+) -> Result<Response, Trouble> {
+    let seconds = wait.as_secs() + 1;
+    let text = format!("There were too many wrong codes. Please try again in {seconds} seconds.");
+    let mut response = asks_code(request, half, person, StatusCode::TOO_MANY_REQUESTS, Some(&text)).await?;
+    response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    Ok(response)
 }
 
 async fn code_shown(
@@ -99,16 +157,10 @@ async fn code_shown(
 ) -> Result<Response, Trouble> {
     match second_factor::check(request.auth, &half.tenant, person, code, request.browser.source).await? {
         CodeLogin::Right(way) => {
-            Ok(begin(request, &half.tenant, person, with_code(request, half, way)).await?.redirect())
+            Ok(begin(request, &half.tenant, person, with_second(request, half, way)).await?.redirect())
         }
-        CodeLogin::Wrong => Ok(asks_code(request, half, person, StatusCode::UNAUTHORIZED, Some(WRONG_CODE))),
-        CodeLogin::Wait(wait) => {
-            let seconds = wait.as_secs() + 1;
-            let text = format!("There were too many wrong codes. Please try again in {seconds} seconds.");
-            let mut response = asks_code(request, half, person, StatusCode::TOO_MANY_REQUESTS, Some(&text));
-            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
-            Ok(response)
-        }
+        CodeLogin::Wrong => asks_code(request, half, person, StatusCode::UNAUTHORIZED, Some(WRONG_CODE)).await,
+        CodeLogin::Wait(wait) => waits(request, half, person, wait).await,
     }
 }
 
@@ -126,7 +178,7 @@ async fn app_shown(
             let set = SignInRecord::of(SignInEvent::SecondFactorSet).by_way(SignInWay::SecondFactor);
             request.auth.note(&half.tenant, request.browser.source, set.about_person(&person.user_name));
             let session =
-                begin(request, &half.tenant, person, with_code(request, half, SignInWay::SecondFactor)).await?;
+                begin(request, &half.tenant, person, with_second(request, half, SignInWay::SecondFactor)).await?;
             let shown = pages::recovery_codes(&codes, &session.to);
             Ok(session.with(shown))
         }
@@ -137,16 +189,29 @@ async fn app_shown(
     }
 }
 
-fn asks_code(
+/// Asks for a code; of who has passkeys, for one of these or a code.
+async fn asks_code(
     request: PageRequest<'_>,
     half: &HalfSignedIn,
     person: &Person,
     status: StatusCode,
     error: Option<&str>,
-) -> Response {
-    request.browser.with_form(request.auth, &half.form(person, ""), |token| {
-        pages::code(status, &step_form(request, &half.text(), token, error))
-    })
+) -> Result<Response, Trouble> {
+    let PageRequest { auth, browser, .. } = request;
+    // While the database does not answer, codes are taken.
+    let held = passkeys::of_person(auth, &half.tenant, person).await.unwrap_or_default();
+    let Some(at) = passkeys::relying_party(auth).filter(|_| !held.is_empty()) else {
+        return Ok(browser.with_form(auth, &half.form(person, ""), |token| {
+            pages::code(status, &step_form(request, &half.text(), token, error))
+        }));
+    };
+    let ids: Vec<&str> = held.iter().map(|passkey| passkey.id.as_str()).collect();
+    let (challenge, ids) = (passkeys::challenge(auth).text(), ids.join(" "));
+    let has_app = second_factor::held(auth, &half.tenant, person).has_app;
+    Ok(browser.with_form(auth, &half.form(person, &challenge), |token| {
+        let asked = AskedOfBrowser { challenge: &challenge, host: at.id(), ids: &ids };
+        pages::passkey_or_code(status, &step_form(request, &half.text(), token, error), asked, has_app)
+    }))
 }
 
 fn asks_app(

@@ -36,6 +36,8 @@ pub(in crate::auth) struct ShownProof {
     pub credential: Digest,
     /// Whether a second factor was shown too.
     pub by_two_factors: bool,
+    /// Whether that was a passkey.
+    pub by_passkey: bool,
 }
 
 impl OpenRecord {
@@ -68,16 +70,18 @@ impl OpenRecord {
 
     /// The same after that was shown: its value, and when it ends.
     fn after(self, shown: ShownProof) -> (Bytes, Timestamp) {
-        let ShownProof { credential, by_two_factors } = shown;
+        let ShownProof { credential, by_two_factors, by_passkey } = shown;
         match self {
             Self::Session(session) => {
                 let by_two_factors = session.by_two_factors || by_two_factors;
-                let session = BrowserSession { credential, by_two_factors, ..session };
+                let by_passkey = session.by_passkey || by_passkey;
+                let session = BrowserSession { credential, by_two_factors, by_passkey, ..session };
                 (bytes(&session), session.until)
             }
             Self::Family(family) => {
                 let by_two_factors = family.by_two_factors || by_two_factors;
-                let family = Family { credential, by_two_factors, ..family };
+                let by_provider = family.by_provider || by_passkey;
+                let family = Family { credential, by_two_factors, by_provider, ..family };
                 (bytes(&family), family.until)
             }
         }
@@ -183,6 +187,7 @@ mod tests {
                 authenticated_at: now,
                 by_two_factors: false,
                 provider: None,
+                by_passkey: false,
                 until,
             };
             store.begin_session(&acme, digest(id), &session, now).await.unwrap();
@@ -219,7 +224,7 @@ mod tests {
     }
 
     fn shown(credential: &str, by_two_factors: bool) -> ShownProof {
-        ShownProof { credential: digest(credential), by_two_factors }
+        ShownProof { credential: digest(credential), by_two_factors, by_passkey: false }
     }
 
     #[tokio::test]

@@ -1,0 +1,111 @@
+//! The passkeys of people. `store` has none of these tenants.
+
+use contracts::provisioning::{Object, ObjectKey, ObjectKind};
+use model::{TenantId, Timestamp};
+
+use super::fixtures::tenant;
+use super::provisioning::{note, objects};
+use crate::{ObjectChange, PasskeyKept, Passkeys, ProvisioningStore, Revision, StoreError, StoredPasskey};
+
+const AT_MS: u64 = 1_700_000_000_123;
+/// The most of a person.
+const MOST: usize = 3;
+/// No person has that name.
+const NOBODY: &str = "nobody";
+
+fn at(ms: u64) -> Timestamp {
+    Timestamp::from_millis(AT_MS + ms)
+}
+
+fn passkey(id: &str, user: &str, created: u64) -> StoredPasskey {
+    StoredPasskey {
+        id: id.to_owned(),
+        user: user.to_owned(),
+        handle: "handle".to_owned(),
+        public_key: "key".to_owned(),
+        counter: 0,
+        name: "Phone \"of\" Grüße".to_owned(),
+        user_verified: true,
+        created: at(created),
+        last_used: None,
+    }
+}
+
+/// A tenant with people, and the name of one of them.
+async fn peopled(store: &dyn ProvisioningStore, name: &str) -> (TenantId, String) {
+    let (acme, held) = (tenant(name), objects(name));
+    let user = held.people.first().unwrap().user_name.clone();
+    let all = held.objects().map(ObjectChange::Put).collect();
+    store.update(&acme, Revision(0), all, note()).await.unwrap();
+    (acme, user)
+}
+
+/// Runs the cases.
+pub async fn run<S: Passkeys + ProvisioningStore>(store: &S) {
+    what_is_kept_is_found_by_person_and_by_id(store).await;
+    a_counter_only_rises(store).await;
+    a_person_removes_its_own(store).await;
+    passkeys_go_with_their_person(store).await;
+}
+
+async fn what_is_kept_is_found_by_person_and_by_id<S: Passkeys + ProvisioningStore>(store: &S) {
+    let (acme, user) = peopled(store, "passkeys-kept").await;
+    assert!(store.of_person(&acme, &user).await.unwrap().is_empty());
+    let (one, two) = (passkey("kept-1", &user, 1), passkey("kept-2", &user, 0));
+    for new in [&one, &two] {
+        assert_eq!(store.keep(&acme, new, MOST).await.unwrap(), PasskeyKept::Kept);
+    }
+    let held = store.of_person(&acme, &user.to_uppercase()).await.unwrap();
+    assert!(held == [two, one.clone()], "{held:?}");
+    let found = store.find("kept-1").await.unwrap();
+    assert!(found == Some((acme.clone(), one.clone())), "{found:?}");
+    assert_eq!(store.find("kept-none").await.unwrap(), None);
+    assert_eq!(store.keep(&acme, &one, MOST).await.unwrap(), PasskeyKept::IdTaken);
+    assert_eq!(store.keep(&acme, &passkey("kept-3", &user, 2), MOST).await.unwrap(), PasskeyKept::Kept);
+    assert_eq!(store.keep(&acme, &passkey("kept-4", &user, 3), MOST).await.unwrap(), PasskeyKept::TooMany);
+    let elsewhere = store.keep(&acme, &passkey("kept-5", NOBODY, 0), MOST).await;
+    assert!(matches!(elsewhere, Err(StoreError::Invalid(_))), "{elsewhere:?}");
+    let (globex, other) = peopled(store, "passkeys-other").await;
+    assert!(store.of_person(&globex, &other).await.unwrap().is_empty());
+    assert_eq!(store.keep(&globex, &StoredPasskey { user: other, ..one }, MOST).await.unwrap(), PasskeyKept::IdTaken);
+}
+
+async fn a_counter_only_rises<S: Passkeys + ProvisioningStore>(store: &S) {
+    let (acme, user) = peopled(store, "passkeys-counter").await;
+    store.keep(&acme, &passkey("counter", &user, 0), MOST).await.unwrap();
+    for (counter, is_noted) in [(0, true), (0, true), (7, true), (7, false), (6, false), (0, false), (u32::MAX, true)] {
+        assert_eq!(store.note_use(&acme, "counter", counter, at(9)).await.unwrap(), is_noted, "{counter}");
+    }
+    assert!(!store.note_use(&tenant("passkeys-none"), "counter", 9, at(9)).await.unwrap());
+    let (_, held) = store.find("counter").await.unwrap().unwrap();
+    assert_eq!((held.counter, held.last_used), (u32::MAX, Some(at(9))));
+}
+
+async fn a_person_removes_its_own<S: Passkeys + ProvisioningStore>(store: &S) {
+    let (acme, user) = peopled(store, "passkeys-remove").await;
+    let old = StoredPasskey { handle: "old".to_owned(), ..passkey("remove-1", &user, 0) };
+    for new in [&old, &passkey("remove-2", &user, 1), &passkey("remove-3", &user, 2)] {
+        store.keep(&acme, new, MOST).await.unwrap();
+    }
+    assert!(!store.remove(&acme, NOBODY, "remove-2").await.unwrap());
+    assert!(store.remove(&acme, &user, "remove-2").await.unwrap());
+    assert!(!store.remove(&acme, &user, "remove-2").await.unwrap());
+    assert_eq!(store.remove_others(&acme, &user, Some("handle")).await.unwrap(), 1);
+    let held = store.of_person(&acme, &user).await.unwrap();
+    assert!(held == [passkey("remove-3", &user, 2)], "{held:?}");
+    assert_eq!(store.remove_others(&acme, &user, None).await.unwrap(), 1);
+    assert!(store.of_person(&acme, &user).await.unwrap().is_empty());
+}
+
+async fn passkeys_go_with_their_person<S: Passkeys + ProvisioningStore>(store: &S) {
+    let (acme, user) = peopled(store, "passkeys-person").await;
+    store.keep(&acme, &passkey("person", &user, 0), MOST).await.unwrap();
+    let mut person = objects("passkeys-person").people.swap_remove(0);
+    person.last_name = "Other".to_owned();
+    let changed = vec![ObjectChange::Put(Object::Person(Box::new(person)))];
+    store.update(&acme, Revision(1), changed, note()).await.unwrap();
+    assert!(store.find("person").await.unwrap().is_some(), "a change takes it away");
+    let key = ObjectKey { kind: ObjectKind::Person, id: user };
+    store.update(&acme, Revision(2), vec![ObjectChange::Delete(key)], note()).await.unwrap();
+    assert_eq!(store.find("person").await.unwrap(), None);
+}

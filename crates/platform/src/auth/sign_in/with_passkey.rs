@@ -1,0 +1,120 @@
+//! `GET` and `POST /sign-in/passkey`: a passkey that signs in alone. It says who it is, and the authenticator has asked for a PIN or a
+//! finger: two factors at once.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::response::Response;
+use contracts::sign_in_audit::SignInWay;
+use identity::passkey::PasskeyChallenge;
+
+use super::super::answers::Trouble;
+use super::super::browser::RequestBrowser;
+use super::super::form_request::FormRequest;
+use super::super::page::passkey::{self as pages, AskedOfBrowser, PasskeyPage};
+use super::super::parameters::Parameters;
+use super::super::passkeys::{self, PasskeyFields, PasskeySignIn};
+use super::super::source::RequestSource;
+use super::super::{Auth, authorize, page};
+use super::second_step::NO_PASSKEY;
+use super::{PageRequest, ShownSteps, begin, form, setting};
+
+/// The name of its form, before the challenge.
+const FORM: &str = "passkey";
+/// The same for one that is wrong, that was removed, that nobody has, or whose person is disabled.
+const WRONG: &str = "This passkey signs nobody in here.";
+/// The tenant wants it so, or there are no passkeys.
+const NOT_ALONE: &str = "A passkey alone is not enough here. Please sign in first, and use it then.";
+
+/// The page.
+pub(in crate::auth) async fn show(
+    State(auth): State<Arc<Auth>>,
+    source: RequestSource,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Response {
+    let parameters = match authorize::query(&uri) {
+        Ok(parameters) => parameters,
+        Err(fault) => return page::fault(StatusCode::BAD_REQUEST, fault),
+    };
+    let shown = async {
+        let setting = setting(&auth, &parameters).await?;
+        let browser = RequestBrowser { headers: &headers, source: &source };
+        let request = PageRequest { auth: &auth, browser, parameters: &parameters, setting: &setting };
+        Ok::<_, Trouble>(asks(request, StatusCode::OK, None))
+    };
+    shown.await.unwrap_or_else(page::trouble)
+}
+
+/// What is sent from it.
+pub(in crate::auth) async fn submit(State(auth): State<Arc<Auth>>, uri: Uri, sent: FormRequest) -> Response {
+    let parameters = match authorize::query(&uri) {
+        Ok(parameters) => parameters,
+        Err(fault) => return page::fault(StatusCode::BAD_REQUEST, fault),
+    };
+    let (browser, typed) = (sent.browser(), &sent.typed);
+    let submitted = async {
+        let setting = setting(&auth, &parameters).await?;
+        let request = PageRequest { auth: &auth, browser, parameters: &parameters, setting: &setting };
+        passkey_shown(request, typed).await
+    };
+    submitted.await.unwrap_or_else(page::trouble)
+}
+
+async fn passkey_shown(request: PageRequest<'_>, typed: &Parameters) -> Result<Response, Trouble> {
+    let PageRequest { auth, browser, setting, .. } = request;
+    if !setting.takes_passkeys {
+        return Ok(asks(request, StatusCode::FORBIDDEN, Some(NOT_ALONE)));
+    }
+    let text = typed.get("challenge").unwrap_or_default();
+    let challenge = PasskeyChallenge::parse(text, auth.now());
+    let Some(challenge) = challenge.filter(|_| browser.has_sent(auth, &form_of(text), typed)) else {
+        return Ok(asks(request, StatusCode::FORBIDDEN, Some(page::STALE)));
+    };
+    let Some(shown) = PasskeyFields::read(typed) else {
+        return Ok(asks(request, StatusCode::BAD_REQUEST, Some(NO_PASSKEY)));
+    };
+    match passkeys::check_alone(auth, setting.tenant.as_deref(), &shown, &challenge, browser.source).await? {
+        PasskeySignIn::Right(tenant, person) => {
+            let steps = ShownSteps {
+                provider: None,
+                by_two_factors: true,
+                by_passkey: true,
+                way: SignInWay::PasskeyAlone,
+                authenticated_at: auth.now(),
+            };
+            Ok(begin(request, &tenant, &person, steps).await?.redirect())
+        }
+        PasskeySignIn::Wrong => Ok(asks(request, StatusCode::UNAUTHORIZED, Some(WRONG))),
+        PasskeySignIn::NeedsFirstStep => {
+            Ok(form(request, StatusCode::FORBIDDEN, &Parameters::default(), Some(NOT_ALONE)))
+        }
+        PasskeySignIn::Wait(wait) => {
+            let seconds = wait.as_secs() + 1;
+            let text = format!("This passkey was wrong too often. Please try again in {seconds} seconds.");
+            let mut response = asks(request, StatusCode::TOO_MANY_REQUESTS, Some(&text));
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+            Ok(response)
+        }
+    }
+}
+
+/// The form is that of its challenge.
+fn form_of(challenge: &str) -> String {
+    format!("{FORM}/{challenge}")
+}
+
+/// The page with a new challenge; where a passkey signs nobody in alone, that of the sign-in.
+fn asks(request: PageRequest<'_>, status: StatusCode, error: Option<&str>) -> Response {
+    let PageRequest { auth, browser, setting, .. } = request;
+    let Some(at) = passkeys::relying_party(auth).filter(|_| setting.takes_passkeys) else {
+        return form(request, StatusCode::FORBIDDEN, &Parameters::default(), Some(error.unwrap_or(NOT_ALONE)));
+    };
+    let challenge = passkeys::challenge(auth).text();
+    browser.with_form(auth, &form_of(&challenge), |token| {
+        let asked = AskedOfBrowser { challenge: &challenge, host: at.id(), ids: "" };
+        let leads_to = setting.leads_to.as_deref();
+        pages::alone(status, &PasskeyPage { query: &setting.query, token, asked, error, leads_to })
+    })
+}
