@@ -202,7 +202,7 @@ export class Setup {
     const { rows, edits, faults, lines } = peopleFromCsv(text, (user) => this.get('person', user)?.object)
     if (faults.length > 0) return { answer: { rows, changed: 0, faults, changes: [] } }
     const { status, answer } = this.change({ request_id: name, dry_run: isDry, edits }, 'import', by)
-    if (status === 422) return { answer: { rows, changed: 0, faults: answer.faults.map(({ id, field, rule }) => ({ line: lines.get(id) ?? 0, column: field.replace('agent.', ''), rule })), changes: [] } }
+    if (status === 422) return { answer: { rows, changed: 0, faults: answer.faults.map(({ id, field, rule, code, values }) => ({ line: lines.get(id) ?? 0, column: field.replace('agent.', ''), rule, code, values })), changes: [] } }
     const changes = answer.changes.filter(({ before, after }) => JSON.stringify(before) !== JSON.stringify(after))
     return { answer: { rows, changed: changes.length, faults: [], changes: changes.slice(0, 50) } }
   }

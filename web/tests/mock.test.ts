@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { checked, type Check } from '../src/api/check'
 import { isTopology, isTrace, isTraces } from '../src/api/generated/operations-checks'
 import { isChange, isSnapshot } from '../src/api/generated/pulse-checks'
-import { changed, historyPage, objectPage, uses } from '../src/api/agent-setup-answers'
+import { changed, faultsIn, historyPage, imported, objectPage, uses } from '../src/api/agent-setup-answers'
 
 /** Modules without types. */
 const mock = (name: string): Promise<Record<string, any>> => import(`../mock/${name}.mjs`)
@@ -41,6 +41,17 @@ describe('the mock', () => {
     expect(setup.get('skill', 'Patience')).toBeUndefined()
     setup.change({ request_id: 'a', dry_run: false, edits }, 'grpc', 'ann')
     expect(setup.change({ request_id: 'b', dry_run: false, edits }, 'grpc', 'ann')).toMatchObject({ status: 409, answer: { kind: 'skill', id: 'Patience' } })
+    const wrong = setup.change({ request_id: 'c', dry_run: true, edits: [{ kind: 'person', id: 'eve', action: 'put', object: { user_name: 'eve', agent: { id: 'a7101', skills: [{ skill: 'Nothing', level: 0 }] } } }] }, 'grpc', 'ann')
+    expect(faultsIn({ type: 'mock', status: wrong.status, ...wrong.answer })?.faults.map(({ field, code }) => [field, code])).toEqual([
+      ['first_name', 'needed'],
+      ['last_name', 'needed'],
+      ['agent.id', 'held'],
+      ['agent.skills.Nothing', 'out_of_range'],
+      ['agent.skills', 'unknown'],
+    ])
+    const { peopleFromCsv } = await mock('people-csv')
+    const table = peopleFromCsv('user_name,disabled\neve,perhaps\n', () => undefined)
+    expect(imported({ rows: 1, changed: 0, faults: table.faults, changes: [] })?.faults).toMatchObject([{ line: 2, code: 'wrong_type' }])
     expect(historyPage({ items: [setup.entries.at(-1)], next_page_token: '' })?.items).toMatchObject([{ by: 'ann', way: 'grpc' }])
   })
 

@@ -1,6 +1,7 @@
 //! The tenant role: the tenant's file, its persistent configuration, call events and requests.
 
 pub mod backup;
+mod broken_rule;
 pub mod file;
 pub mod import;
 pub mod import_from;

@@ -15,7 +15,7 @@ use super::location;
 use super::sign_in;
 use super::stir;
 use super::tree::{Node, Value, flag, list, number, text, texts};
-use super::{Fault, access};
+use super::{BrokenRule, Fault, access};
 use crate::names::folded_name;
 
 /// What a tenant speaks without a setting, the most wanted first.
@@ -110,8 +110,8 @@ impl Reader<'_> {
                 true
             }
             Entry::Occupied(before) => {
-                let reason = format!("the name stands on line {} already", before.get());
-                self.faults.push(Fault { line, key, reason });
+                let rule = BrokenRule::other(format!("the name stands on line {} already", before.get()));
+                self.faults.push(Fault { line, key, rule });
                 false
             }
         }

@@ -41,7 +41,7 @@ const setupPages = async () => {
 }
 
 const setupObjectPages = async () => {
-  const [pages] = await Promise.all([import('../agent-setup/object-pages'), addTexts('agent-setup')])
+  const [pages] = await Promise.all([import('../agent-setup/object-pages'), addTexts('agent-setup'), addTexts('agent-setup-forms')])
   return pages
 }
 

@@ -11,10 +11,10 @@ import { PLACE, SCHEDULE } from './kinds/others'
 import { PERSON } from './kinds/person'
 import { TRUNK } from './kinds/trunk'
 import { neighbourOf } from './neighbour'
-import { wordsOfRule } from './rules'
 import { newSecrets, onlySecrets, removedSecrets } from './secrets'
 
 await addTexts('agent-setup')
+await addTexts('agent-setup-forms')
 
 const agent = { id: 'a1', login_code: 'a1', default_place: 'P1', wrap_up_s: null, skills: [{ skill: 'Sales', level: 5 }] }
 const ann = { user_name: 'ann', first_name: 'Ann', last_name: 'Archer', agent, email: null, privileges: ['agent'], disabled: false, unknown: { kept: 1 } }
@@ -93,13 +93,6 @@ describe('forms', () => {
   })
 })
 
-test('rules of the server in the words of the pages, and as they are where they are not known', () => {
-  expect(wordsOfRule('there is no skill Patience')).toBe('Skill Patience does not exist.')
-  expect(wordsOfRule('ada has the id a1 already')).toBe('ada has a1 already.')
-  expect(wordsOfRule('it is needed')).toBe('It is needed.')
-  expect(wordsOfRule('something else')).toBe('something else')
-})
-
 describe('differences in words', () => {
   const rule = { on: 'sent', action: 'set', header: 'X-A', value: 'a', pattern: null, replace: null }
   test('rows say of which column each value is, in the words of the form', () => {
@@ -134,7 +127,7 @@ describe('faults', () => {
     expect(ownFaults(PERSON, { ...draft, ...nobody, [switchOf('agent')]: false, password: '' }, true)).toEqual({})
   })
   test('what the server says stands at its field, or says of what it is', () => {
-    const fault = (field: string, rule: string, id = 'ann') => ({ kind: 'person', id, field, rule })
+    const fault = (field: string, rule: string, id = 'ann') => ({ kind: 'person', id, field, rule, code: 'other', values: {} }) as const
     const draft = toDraft(PERSON, ann)
     expect(serverFaults(PERSON, draft, 'ann', [fault('agent.skills[2].level', 'too high'), fault('agent.skills.Patience', 'unknown'), fault('nowhere', 'odd'), fault('', 'whole'), fault('agent.id', 'taken', 'bob')])).toEqual({
       'agent.skills': ['too high', 'unknown'],
