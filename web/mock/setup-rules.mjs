@@ -18,6 +18,10 @@ export function references(kind, object) {
       return (object.dns ?? []).flatMap((dn) => one('dn', dn, 'dns'))
     case 'dn':
       return [...one('application', object.application, 'application'), ...one('dn', object.default_dn, 'default_dn'), ...(object.prompts ?? []).flatMap((prompt) => one('prompt', prompt, 'prompts'))]
+    case 'tenant':
+      return ['hold_music', 'confirmation_prompt', 'refusal_prompt'].flatMap((field) => one('prompt', object[field], field))
+    case 'dial_rule':
+      return [...one('trunk', object.trunk, 'trunk'), ...one('schedule', object.schedule, 'schedule')]
     case 'number':
       return [...one('dn', object.dn, 'dn'), ...one('schedule', object.schedule, 'schedule'), ...one('dn', object.closed_dn, 'closed_dn')]
     default:
@@ -42,11 +46,30 @@ export function faultsOf(setup, edits) {
 
 function ownFaults(setup, kind, object) {
   const faults = []
-  const needs = { person: ['first_name', 'last_name'], number: ['name', 'dn'], prompt: ['file'] }[kind] ?? []
+  const needs = { tenant: ['name', 'realm', 'hold_music'], person: ['first_name', 'last_name'], number: ['name', 'dn'], prompt: ['file'], dial_rule: ['pattern'] }[kind] ?? []
   for (const field of [ID_FIELDS[kind], ...needs]) if (!object[field]) faults.push(broken(field, 'it is needed', 'needed'))
   if (kind === 'dn' && object.type === 'extension' && !/^[0-9]+$/.test(object.number)) faults.push(broken('number', 'the number of a phone has digits alone', 'other'))
   if (kind === 'schedule') for (const open of object.open) if (!/^[A-Z][a-z]{2}[-,A-Za-z]* \d\d:\d\d-\d\d:\d\d$/.test(open)) faults.push(broken('open', `"${open}" is no line of hours, as "Mon-Fri 08:00-18:00"`, 'hours', { line: open }))
+  if (kind === 'tenant') faults.push(...ofTenant(object))
+  if (kind === 'dial_rule') faults.push(...ofDialRule(object))
   if (kind === 'person') faults.push(...ofPerson(setup, object))
+  return faults
+}
+
+function ofTenant(tenant) {
+  const faults = []
+  const upstream = tenant.sign_in?.upstream
+  if (typeof tenant.time_zone === 'string' && !/^(UTC|[A-Z][a-z]+\/[A-Z][A-Za-z_]+)$/.test(tenant.time_zone)) {
+    faults.push(broken('time_zone', `there is no time zone "${tenant.time_zone}"`, 'time_zone', { name: tenant.time_zone }))
+  }
+  if (upstream && !upstream.issuer?.startsWith('https://')) faults.push(broken('sign_in.upstream.issuer', 'it must begin with https://', 'url', { why: 'it must begin with https://' }))
+  return faults
+}
+
+function ofDialRule(rule) {
+  const faults = []
+  if (rule.pattern && !/^[0-9+*#x[\]-]+\.?$/.test(rule.pattern)) faults.push(broken('pattern', 'it is no pattern', 'pattern', { why: 'it is no pattern' }))
+  if (rule.action === 'limit' && (rule.calls ?? null) === null && (rule.minutes ?? null) === null) faults.push(broken('calls', 'it or minutes is needed', 'needed_or', { field: 'minutes' }))
   return faults
 }
 

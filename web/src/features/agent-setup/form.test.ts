@@ -71,7 +71,7 @@ describe('forms', () => {
   test('a secret is kept, set anew or removed', () => {
     const draft = { ...toDraft(PERSON, ann), password: 'long enough', 'agent.pin': false, [switchOf('agent')]: true }
     expect([newSecrets(PERSON, draft), removedSecrets(PERSON, draft)].map((fields) => fields.map(({ path }) => path))).toEqual([['password'], ['agent.pin']])
-    expect(onlySecrets(PERSON, draft)).toEqual({ password: 'long enough', 'agent.pin': false })
+    expect(onlySecrets(PERSON, draft)).toEqual({ password: 'long enough', second_factor: '', 'agent.pin': false })
     expect(ownFaults(PERSON, draft, false)).toEqual({})
     expect(toObject(PERSON, draft, ann)).toEqual({ ...ann, password: 'long enough' })
   })
